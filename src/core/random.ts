@@ -1,0 +1,150 @@
+/**
+ * Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers:
+ * as easy as 1, 2, 3", SC 2011). A draw is a function of its key and counter alone, so neither
+ * threads nor padding nor resuming can shift it.
+ */
+
+const MULTIPLIER_0 = 0xd2511f53;
+const MULTIPLIER_1 = 0xcd9e8d57;
+const WEYL_0 = 0x9e3779b9;
+const WEYL_1 = 0xbb67ae85;
+
+/** The high 32 bits of the 64-bit product of two unsigned 32-bit integers. */
+function multiplyHigh(a: number, b: number): number {
+  const aLow = a & 0xffff;
+  const aHigh = a >>> 16;
+  const bLow = b & 0xffff;
+  const bHigh = b >>> 16;
+  const low = aLow * bLow;
+  const middle1 = aHigh * bLow + (low >>> 16);
+  const middle2 = aLow * bHigh + (middle1 & 0xffff);
+  return (aHigh * bHigh + Math.floor(middle1 / 0x10000) + Math.floor(middle2 / 0x10000)) >>> 0;
+}
+
+/**
+ * One Philox4x32-10 block: four unsigned 32-bit words into `out[0..3]`.
+ * The counter is (c0, c1, c2, c3), the key (k0, k1); `out` may not alias anything.
+ */
+export function philoxInto(
+  c0: number,
+  c1: number,
+  c2: number,
+  c3: number,
+  k0: number,
+  k1: number,
+  out: Uint32Array,
+): void {
+  let x0 = c0 >>> 0;
+  let x1 = c1 >>> 0;
+  let x2 = c2 >>> 0;
+  let x3 = c3 >>> 0;
+  let key0 = k0 >>> 0;
+  let key1 = k1 >>> 0;
+  for (let round = 0; round < 10; round++) {
+    const high0 = multiplyHigh(MULTIPLIER_0, x0);
+    const low0 = Math.imul(MULTIPLIER_0, x0) >>> 0;
+    const high1 = multiplyHigh(MULTIPLIER_1, x2);
+    const low1 = Math.imul(MULTIPLIER_1, x2) >>> 0;
+    x0 = (high1 ^ x1 ^ key0) >>> 0;
+    x1 = low1;
+    x2 = (high0 ^ x3 ^ key1) >>> 0;
+    x3 = low0;
+    key0 = (key0 + WEYL_0) >>> 0;
+    key1 = (key1 + WEYL_1) >>> 0;
+  }
+  out[0] = x0;
+  out[1] = x1;
+  out[2] = x2;
+  out[3] = x3;
+}
+
+/**
+ * What a stream of draws is for. Each gets its own counter space, so that adding draws to one never
+ * shifts another. Dropout operations of a forward pass take the ids from `dropout` upwards.
+ */
+export const STREAM: Readonly<Record<"shuffle" | "initialise" | "generate" | "dropout", number>> =
+  Object.freeze({
+    shuffle: 1,
+    initialise: 2,
+    generate: 3,
+    dropout: 1024,
+  });
+
+/** A sequential reader over one counter stream: plain data, advanced by {@link nextUint32}. */
+export interface RandomStream {
+  readonly seed: number;
+  readonly stream: number;
+  readonly substream: number;
+  /** How many words have been drawn. */
+  drawn: number;
+  readonly block: Uint32Array;
+}
+
+/** Opens the stream (seed, stream, substream) at its beginning. Seeds are non-negative integers below 2^53. */
+export function openStream(seed: number, stream: number, substream: number = 0): RandomStream {
+  return { seed, stream, substream, drawn: 0, block: new Uint32Array(4) };
+}
+
+/** The two 32-bit key words of a seed below 2^53. */
+export function seedKey(seed: number): readonly [number, number] {
+  return [seed >>> 0, Math.floor(seed / 0x100000000) >>> 0];
+}
+
+/** Next unsigned 32-bit word of the stream; advances it. */
+export function nextUint32(stream: RandomStream): number {
+  const index = stream.drawn & 3;
+  if (index === 0) {
+    const [k0, k1] = seedKey(stream.seed);
+    const position = Math.floor(stream.drawn / 4);
+    philoxInto(
+      position,
+      Math.floor(position / 0x100000000),
+      stream.stream,
+      stream.substream,
+      k0,
+      k1,
+      stream.block,
+    );
+  }
+  stream.drawn++;
+  return stream.block[index] as number;
+}
+
+/** Next integer in [0, bound), without bias (rejection); bound at most 2^32. */
+export function nextBelow(stream: RandomStream, bound: number): number {
+  const limit = 0x100000000 - (0x100000000 % bound);
+  for (;;) {
+    const word = nextUint32(stream);
+    if (word < limit) return word % bound;
+  }
+}
+
+/** Next number in [0, 1) with 53 random bits. */
+export function nextUnit(stream: RandomStream): number {
+  const high = nextUint32(stream) >>> 5;
+  const low = nextUint32(stream) >>> 6;
+  return (high * 0x4000000 + low) / 0x20000000000000;
+}
+
+/** Next standard normal number (Marsaglia's polar method; the second value of a pair is dropped). */
+export function nextNormal(stream: RandomStream): number {
+  for (;;) {
+    const u = 2 * nextUnit(stream) - 1;
+    const v = 2 * nextUnit(stream) - 1;
+    const s = u * u + v * v;
+    if (s > 0 && s < 1) return u * Math.sqrt((-2 * Math.log(s)) / s);
+  }
+}
+
+/** A random order of 0..count-1 (Fisher-Yates). */
+export function permutation(stream: RandomStream, count: number): Uint32Array {
+  const order = new Uint32Array(count);
+  for (let i = 0; i < count; i++) order[i] = i;
+  for (let i = count - 1; i > 0; i--) {
+    const j = nextBelow(stream, i + 1);
+    const swap = order[i] as number;
+    order[i] = order[j] as number;
+    order[j] = swap;
+  }
+  return order;
+}

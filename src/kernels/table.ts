@@ -1,0 +1,209 @@
+/**
+ * The table of operations that every kernel variant implements. All arrays are row-major Float32Array
+ * (ids and labels Int32Array); sizes are in elements. For the WASM variants every array must be a view
+ * on the backend's memory; scalar accepts any. Nothing is allocated per call. Unless a comment says
+ * otherwise an output may not alias an input.
+ *
+ * Dimensions, once: B examples, S positions, A attention heads, D width of a head, H hidden width.
+ */
+
+/** Which implementation runs: readable loops, WASM SIMD, or WASM SIMD with relaxed fused multiply-add. */
+export type KernelVariant = "scalar" | "simd" | "fma";
+
+/**
+ * How a product reads its factors. C is always m x n, the reduction has length k:
+ * `nn` A[m,k] B[k,n]; `nt` A[m,k] B[n,k]^T; `tn` A[k,m]^T B[k,n].
+ */
+export type ProductForm = "nn" | "nt" | "tn";
+
+/** Identifies one dropout operation for one example: the key and counter of its random numbers. */
+export interface DropoutKey {
+  /** Low and high 32 bits of the seed. */
+  readonly seedLow: number;
+  readonly seedHigh: number;
+  readonly step: number;
+  readonly operation: number;
+}
+
+/** Constants of one AdamW update; c1 and c2 are the bias corrections 1 - beta^t. */
+export interface AdamWConstants {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  readonly c1: number;
+  readonly c2: number;
+}
+
+/** The operations. See the file's comment for conventions. */
+export interface Kernels {
+  readonly variant: KernelVariant;
+
+  /** C = op(A) op(B), or C += where `accumulate`. Offsets and row strides in elements. */
+  gemm(
+    form: ProductForm,
+    m: number,
+    n: number,
+    k: number,
+    a: Float32Array,
+    aOffset: number,
+    aStride: number,
+    b: Float32Array,
+    bOffset: number,
+    bStride: number,
+    c: Float32Array,
+    cOffset: number,
+    cStride: number,
+    accumulate: boolean,
+  ): void;
+
+  /** y[r, c] += bias[c], in place. */
+  addBias(y: Float32Array, bias: Float32Array, rows: number, columns: number): void;
+  /** out[c] += sum over r of x[r, c]. */
+  addColumnSums(x: Float32Array, out: Float32Array, rows: number, columns: number): void;
+
+  /** y[i] = value. */
+  fill(y: Float32Array, value: number): void;
+  /** y = a + b; y may alias a or b. */
+  add(a: Float32Array, b: Float32Array, y: Float32Array): void;
+  /** y += scale * x. */
+  addScaled(x: Float32Array, scale: number, y: Float32Array): void;
+  /** y = scale * x; y may alias x. */
+  scale(x: Float32Array, scale: number, y: Float32Array): void;
+  /** y = a * b elementwise; y may alias a or b. */
+  multiply(a: Float32Array, b: Float32Array, y: Float32Array): void;
+
+  /** y = x Phi(x), the exact (erf) GELU, absolute error below 2e-7 of max(1, |x|). */
+  geluForward(x: Float32Array, y: Float32Array): void;
+  /** dx = dy * d gelu(x); dx may alias dy. */
+  geluBackward(x: Float32Array, dy: Float32Array, dx: Float32Array): void;
+  /** y = tanh(x). */
+  tanhForward(x: Float32Array, y: Float32Array): void;
+  /** dx = dy * (1 - y^2); dx may alias dy. */
+  tanhBackward(y: Float32Array, dy: Float32Array, dx: Float32Array): void;
+  /** y = max(x, 0). */
+  reluForward(x: Float32Array, y: Float32Array): void;
+  /** dx = y > 0 ? dy : 0; dx may alias dy. */
+  reluBackward(y: Float32Array, dy: Float32Array, dx: Float32Array): void;
+
+  /**
+   * Attention probabilities. scores and probabilities are [B, A, S, S]; keyBias [B, S] is added to every
+   * row of its example (0 keeps a key, -3.4028235e38 hides it). probabilities = softmax(scores * scale +
+   * keyBias); it may alias scores.
+   */
+  attentionSoftmaxForward(
+    scores: Float32Array,
+    keyBias: Float32Array,
+    scale: number,
+    probabilities: Float32Array,
+    batch: number,
+    heads: number,
+    positions: number,
+  ): void;
+  /** dScores = scale * p * (dP - sum(p * dP)) per row; dScores may alias dProbabilities. */
+  attentionSoftmaxBackward(
+    probabilities: Float32Array,
+    dProbabilities: Float32Array,
+    scale: number,
+    dScores: Float32Array,
+    rows: number,
+    columns: number,
+  ): void;
+
+  /**
+   * y = gamma * xhat + beta with xhat = (s - mean(s)) / sqrt(var(s) + epsilon), s = x + residual (residual
+   * null: s = x). Keeps xhat [rows, columns] and rstd [rows] for the backward pass. xhat may alias x.
+   */
+  layerNormForward(
+    x: Float32Array,
+    residual: Float32Array | null,
+    gamma: Float32Array,
+    beta: Float32Array,
+    epsilon: number,
+    y: Float32Array,
+    xhat: Float32Array,
+    rstd: Float32Array,
+    rows: number,
+    columns: number,
+  ): void;
+  /** dx = gradient of s (so of x and of residual alike); dGamma and dBeta are added to. dx may alias dy. */
+  layerNormBackward(
+    dy: Float32Array,
+    xhat: Float32Array,
+    rstd: Float32Array,
+    gamma: Float32Array,
+    dx: Float32Array,
+    dGamma: Float32Array,
+    dBeta: Float32Array,
+    rows: number,
+    columns: number,
+  ): void;
+
+  /**
+   * Inverted dropout of one example's rows: y = x * keep / (1 - rate); y may alias x. Its own backward
+   * (pass dy as x). Row r draws from positions firstPosition + r * positionStride onwards; both are
+   * multiples of 32. Position p = 32 s + e (0 <= e < 32) uses the 16-bit half (e >> 4, 0 = low) of word
+   * ((e >> 2) & 3) of the Philox4x32-10 block with counter (4 s + (e & 3), example, operation, step) and
+   * key (seedLow, seedHigh), and is kept where that value >= round(rate * 65536).
+   */
+  dropout(
+    x: Float32Array,
+    y: Float32Array,
+    offset: number,
+    rows: number,
+    columns: number,
+    firstPosition: number,
+    positionStride: number,
+    rate: number,
+    key: DropoutKey,
+    example: number,
+  ): void;
+
+  /** out[r] = table[ids[r]], or out[r] += where `accumulate`; rows of `width`. */
+  gatherRows(
+    table: Float32Array,
+    ids: Int32Array,
+    out: Float32Array,
+    width: number,
+    accumulate: boolean,
+  ): void;
+  /** dTable[ids[r]] += dy[r], in order of r. */
+  scatterAddRows(dy: Float32Array, ids: Int32Array, dTable: Float32Array, width: number): void;
+
+  /** probabilities = softmax(logits * scale) per row; may alias. Small rows (class logits). */
+  softmaxRows(
+    logits: Float32Array,
+    scale: number,
+    probabilities: Float32Array,
+    rows: number,
+    columns: number,
+  ): void;
+  /** Sum of (a - b)^2 in a fixed order, accumulated so that the relative error stays below 1e-6. */
+  sumSquaredDifference(a: Float32Array, b: Float32Array): number;
+  /** da += scale * (a - b). */
+  addScaledDifference(a: Float32Array, b: Float32Array, scale: number, da: Float32Array): void;
+
+  /**
+   * torch.optim.AdamW: p *= 1 - lr * wd; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
+   * p -= (lr / c1) * m / (sqrt(v) / sqrt(c2) + eps). Updates p, m and v in place.
+   */
+  adamwTorch(
+    p: Float32Array,
+    g: Float32Array,
+    m: Float32Array,
+    v: Float32Array,
+    constants: AdamWConstants,
+  ): void;
+  /**
+   * transformers.AdamW: m and v as above; p -= (lr * sqrt(c2) / c1) * m / (sqrt(v) + eps); then
+   * p -= lr * wd * p. Updates p, m and v in place.
+   */
+  adamwTransformers(
+    p: Float32Array,
+    g: Float32Array,
+    m: Float32Array,
+    v: Float32Array,
+    constants: AdamWConstants,
+  ): void;
+}

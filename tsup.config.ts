@@ -1,0 +1,31 @@
+import { defineConfig, type Options } from "tsup";
+
+const shared: Options = {
+  target: "es2022",
+  platform: "neutral",
+  sourcemap: false,
+  clean: false,
+  treeshake: true,
+  splitting: true,
+};
+
+const config: ReturnType<typeof defineConfig> = defineConfig([
+  {
+    ...shared,
+    entry: ["src/index.ts", "src/nn.ts", "src/io.ts", "src/node.ts", "src/reference.ts"],
+    format: ["esm", "cjs"],
+    dts: true,
+    external: [/^node:/],
+  },
+  {
+    ...shared,
+    entry: { cli: "src/cli/main.ts" },
+    format: ["esm"],
+    platform: "node",
+    splitting: false,
+    dts: false,
+    banner: { js: "#!/usr/bin/env node" },
+  },
+]);
+
+export default config;
