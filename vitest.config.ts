@@ -1,10 +1,30 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
+/** The path of a file or folder of the project. */
+function local(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}
+
+const ENTRIES = ["nn", "io", "node", "reference"];
+
 const config: ViteUserConfig = defineConfig({
+  resolve: {
+    // Documentation examples import the package by its name; in tests that is the sources.
+    alias: [
+      ...ENTRIES.map((entry) => ({
+        find: `espalier/${entry}`,
+        replacement: local(`./src/${entry}.ts`),
+      })),
+      { find: /^espalier$/, replacement: local("./src/index.ts") },
+    ],
+  },
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,
     pool: "forks",
+    // The vectors in the project prove the model and joint training; a fuller set proves more.
+    env: { ESPALIER_GOLDEN: process.env.ESPALIER_GOLDEN ?? local("./test/golden") },
   },
 });
 
