@@ -1,0 +1,65 @@
+/**
+ * The operations as readable loops over plain typed arrays. Sums and transcendental functions are in
+ * double precision, rounded to float32 on storing, so these also are the reference that the WASM
+ * kernels are tested against; they run where WASM is blocked.
+ */
+import {
+  geluBackward,
+  geluForward,
+  reluBackward,
+  reluForward,
+  tanhBackward,
+  tanhForward,
+} from "./scalar/activations.ts";
+import { adamwTorch, adamwTransformers } from "./scalar/adamw.ts";
+import { dropout } from "./scalar/dropout.ts";
+import {
+  add,
+  addBias,
+  addColumnSums,
+  addScaled,
+  fill,
+  multiply,
+  scale,
+} from "./scalar/elementwise.ts";
+import { gatherRows, scatterAddRows } from "./scalar/embedding.ts";
+import { gemm } from "./scalar/gemm.ts";
+import { layerNormBackward, layerNormForward } from "./scalar/layer-norm.ts";
+import { addScaledDifference, sumSquaredDifference } from "./scalar/losses.ts";
+import {
+  attentionSoftmaxBackward,
+  attentionSoftmaxForward,
+  softmaxRows,
+} from "./scalar/softmax.ts";
+import type { Kernels } from "./table.ts";
+
+/** The reference kernels. */
+export const scalarKernels: Kernels = Object.freeze({
+  variant: "scalar",
+  gemm,
+  addBias,
+  addColumnSums,
+  fill,
+  add,
+  addScaled,
+  scale,
+  multiply,
+  geluForward,
+  geluBackward,
+  tanhForward,
+  tanhBackward,
+  reluForward,
+  reluBackward,
+  attentionSoftmaxForward,
+  attentionSoftmaxBackward,
+  layerNormForward,
+  layerNormBackward,
+  dropout,
+  gatherRows,
+  scatterAddRows,
+  softmaxRows,
+  sumSquaredDifference,
+  addScaledDifference,
+  adamwTorch,
+  adamwTransformers,
+});

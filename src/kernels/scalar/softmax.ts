@@ -1,0 +1,73 @@
+import type { Kernels } from "../table.ts";
+
+export const attentionSoftmaxForward: Kernels["attentionSoftmaxForward"] = (
+  scores,
+  keyBias,
+  scale,
+  probabilities,
+  batch,
+  heads,
+  positions,
+): void => {
+  const rowsPerExample = heads * positions;
+  for (let row = 0; row < batch * rowsPerExample; row++) {
+    const start = row * positions;
+    const biasStart = Math.floor(row / rowsPerExample) * positions;
+    // Rounded to float32, so that -3.4028235e38 swallows the score: a row whose keys are all hidden
+    // comes out uniform, as in transformers.
+    const logit = (c: number): number =>
+      Math.fround(scores[start + c] * scale + keyBias[biasStart + c]);
+    softmaxRow(logit, probabilities, start, positions);
+  }
+};
+
+export const softmaxRows: Kernels["softmaxRows"] = (
+  logits,
+  scale,
+  probabilities,
+  rows,
+  columns,
+): void => {
+  for (let r = 0; r < rows; r++) {
+    const start = r * columns;
+    softmaxRow((c) => logits[start + c] * scale, probabilities, start, columns);
+  }
+};
+
+/**
+ * out[start + c] = exp(logit(c)) / sum of exp(logit). Evaluates every logit before the entry of `out`
+ * at its place is written and never after, so `out` may be what `logit` reads.
+ */
+function softmaxRow(
+  logit: (column: number) => number,
+  out: Float32Array,
+  start: number,
+  columns: number,
+): void {
+  let max = -Infinity;
+  for (let c = 0; c < columns; c++) {
+    const value = logit(c);
+    if (value > max) max = value;
+  }
+  let sum = 0;
+  for (let c = 0; c < columns; c++) sum += Math.exp(logit(c) - max);
+  for (let c = 0; c < columns; c++) out[start + c] = Math.exp(logit(c) - max) / sum;
+}
+
+export const attentionSoftmaxBackward: Kernels["attentionSoftmaxBackward"] = (
+  probabilities,
+  dProbabilities,
+  scale,
+  dScores,
+  rows,
+  columns,
+): void => {
+  for (let start = 0; start < rows * columns; start += columns) {
+    const end = start + columns;
+    let dot = 0;
+    for (let i = start; i < end; i++) dot += probabilities[i] * dProbabilities[i];
+    for (let i = start; i < end; i++) {
+      dScores[i] = scale * probabilities[i] * (dProbabilities[i] - dot);
+    }
+  }
+};
