@@ -1,0 +1,15 @@
+/**
+ * Files: safetensors, Hugging Face directories, WordPiece, GLUE. Bytes and strings in, values out; no
+ * file system.
+ */
+export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
+export * from "./io/dtypes.ts";
+export * from "./io/safetensors.ts";
+export {
+  parseSafetensorsHeader,
+  SAFETENSORS_MAX_HEADER,
+  type SafetensorsEntry,
+  type SafetensorsHeader,
+  type SafetensorsReadOptions,
+  safetensorsHeaderEnd,
+} from "./io/safetensors-header.ts";

@@ -1,0 +1,237 @@
+/**
+ * The header of a safetensors file: an 8-byte little-endian length, then JSON. Every check a reader
+ * must make is here: bounds, duplicate names, dtypes, sizes, and that the tensors' bytes follow each
+ * other without overlap or hole up to the end of the file.
+ */
+import { describe } from "../core/checks.ts";
+import type { Either, Problem } from "../core/either.ts";
+import { DTYPES, type Dtype, isDtype, listDtypes } from "./dtypes.ts";
+import { isJsonObject, type JsonValue, parseJson } from "./json.ts";
+
+/** Where a tensor lies: `begin` and `end` count bytes from the beginning of the file. */
+export interface SafetensorsEntry {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** A parsed header: enough to read the file tensor by tensor. */
+export interface SafetensorsHeader {
+  readonly entries: ReadonlyMap<string, SafetensorsEntry>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** How strictly to read. */
+export interface SafetensorsReadOptions {
+  /** Names the file in problems; default `"safetensors"`. */
+  readonly source?: string;
+  /**
+   * `"required"` refuses tensors that do not begin at a multiple of their element size. The format
+   * allows them and old writers made them, so the default is `"any"`.
+   */
+  readonly alignment?: "any" | "required";
+}
+
+/** Bytes before the JSON header. */
+export const LENGTH_BYTES: 8 = 8;
+
+/** Longest header accepted, in bytes: the official implementation's bound. */
+export const SAFETENSORS_MAX_HEADER = 100_000_000;
+
+/** The header's only name that is not a tensor. */
+export const METADATA: "__metadata__" = "__metadata__";
+
+/**
+ * Bytes to read from the beginning of a file before its header can be parsed: the header's end, as the
+ * first 8 bytes state it.
+ */
+export function safetensorsHeaderEnd(
+  prefix: Uint8Array,
+  fileBytes: number,
+  source: string = "safetensors",
+): Either<readonly Problem[], number> {
+  const refuse = (expected: string, got: string): Either<readonly Problem[], never> => ({
+    _tag: "Left",
+    left: [{ path: source, expected, got }],
+  });
+  if (prefix.length < LENGTH_BYTES || fileBytes < LENGTH_BYTES) {
+    return refuse("a file of at least 8 bytes", `${Math.min(prefix.length, fileBytes)}`);
+  }
+  const view = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES);
+  const stated = view.getBigUint64(0, true);
+  if (stated > BigInt(SAFETENSORS_MAX_HEADER)) {
+    return refuse(`a header length of at most ${SAFETENSORS_MAX_HEADER} bytes`, `${stated}`);
+  }
+  const end = LENGTH_BYTES + Number(stated);
+  if (end > fileBytes) {
+    return refuse(`a header within the file's ${fileBytes} bytes`, `one that ends at ${end}`);
+  }
+  return { _tag: "Right", right: end };
+}
+
+/**
+ * Parses the header. `prefix` holds at least the file's bytes up to the header's end, `fileBytes` is
+ * the size of the whole file. Checks that the tensors fill the file exactly: no overlap, no hole.
+ */
+export function parseSafetensorsHeader(
+  prefix: Uint8Array,
+  fileBytes: number,
+  options: SafetensorsReadOptions = {},
+): Either<readonly Problem[], SafetensorsHeader> {
+  const source = options.source ?? "safetensors";
+  const end = safetensorsHeaderEnd(prefix, fileBytes, source);
+  if (end._tag === "Left") return end;
+  if (prefix.length < end.right) {
+    const problem = { path: source, expected: `${end.right} bytes`, got: `${prefix.length}` };
+    return { _tag: "Left", left: [problem] };
+  }
+  const json = parseHeaderJson(source, prefix.subarray(LENGTH_BYTES, end.right));
+  if (json._tag === "Left") return json;
+  const problems: Problem[] = [];
+  const header = readHeader(source, json.right, end.right, problems);
+  checkLayout(source, header.entries, end.right, fileBytes, options, problems);
+  return problems.length > 0 ? { _tag: "Left", left: problems } : { _tag: "Right", right: header };
+}
+
+function parseHeaderJson(
+  source: string,
+  bytes: Uint8Array,
+): Either<readonly Problem[], { readonly [name: string]: JsonValue }> {
+  const refuse = (expected: string, got: string): Either<readonly Problem[], never> => ({
+    _tag: "Left",
+    left: [{ path: `${source}: header`, expected, got }],
+  });
+  if (bytes[0] !== 0x7b) {
+    return refuse("an object, beginning with {", bytes.length === 0 ? "nothing" : `${bytes[0]}`);
+  }
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return refuse("UTF-8 text", "bytes that are not");
+  }
+  const json = parseJson(`${source}: header`, text);
+  if (json._tag === "Left") return json;
+  return isJsonObject(json.right) ? { _tag: "Right", right: json.right } : refuse("an object", "");
+}
+
+function readHeader(
+  source: string,
+  json: { readonly [name: string]: JsonValue },
+  dataBegin: number,
+  problems: Problem[],
+): SafetensorsHeader {
+  const entries: [string, SafetensorsEntry][] = [];
+  let metadata: Readonly<Record<string, string>> = {};
+  for (const [name, value] of Object.entries(json)) {
+    if (name === METADATA) {
+      metadata = readMetadata(source, value, problems);
+      continue;
+    }
+    const entry = readEntry(`${source}: ${name}`, value, dataBegin, problems);
+    if (entry !== undefined) entries.push([name, entry]);
+  }
+  entries.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+  return { entries: new Map(entries), metadata };
+}
+
+function readMetadata(
+  source: string,
+  value: JsonValue,
+  problems: Problem[],
+): Readonly<Record<string, string>> {
+  const path = `${source}: ${METADATA}`;
+  if (!isJsonObject(value)) {
+    problems.push({ path, expected: "an object of strings", got: describe(value) });
+    return {};
+  }
+  for (const [name, text] of Object.entries(value)) {
+    if (typeof text !== "string") {
+      problems.push({ path: `${path}.${name}`, expected: "a string", got: describe(text) });
+    }
+  }
+  return value as Readonly<Record<string, string>>;
+}
+
+/** Checks one tensor's description by itself; `undefined` after reporting what is wrong with it. */
+function readEntry(
+  path: string,
+  value: JsonValue,
+  dataBegin: number,
+  problems: Problem[],
+): SafetensorsEntry | undefined {
+  const refuse = (field: string, expected: string, got: unknown): undefined => {
+    problems.push({ path: path + field, expected, got: describe(got) });
+    return undefined;
+  };
+  if (!isJsonObject(value)) return refuse("", "an object", value);
+  const known = ["dtype", "shape", "data_offsets"];
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown !== undefined) return refuse("", `only ${known.join(", ")}`, unknown);
+  const { dtype, shape, data_offsets: offsets } = value;
+  if (!isDtype(dtype)) return refuse(".dtype", `one of ${listDtypes()}`, dtype);
+  if (!isCountList(shape)) return refuse(".shape", "a list of integers from 0 to 2^53 - 1", shape);
+  if (!isCountList(offsets) || offsets.length !== 2) {
+    return refuse(".data_offsets", "two integers from 0 to 2^53 - 1", offsets);
+  }
+  const [begin, end] = offsets as [number, number];
+  if (begin > end) return refuse(".data_offsets", "begin <= end", `${begin}, ${end}`);
+  const needed = byteCount(dtype, shape);
+  if (needed === undefined) {
+    return refuse(".shape", "fewer than 2^53 bytes", `[${shape.join(", ")}]`);
+  }
+  if (end - begin !== needed) {
+    return refuse(".data_offsets", `${needed} bytes for ${dtype} [${shape}]`, end - begin);
+  }
+  return { dtype, shape, begin: dataBegin + begin, end: dataBegin + end };
+}
+
+/** Whether `value` is a list of integers from 0 to 2^53 - 1. */
+export function isCountList(value: unknown): value is readonly number[] {
+  return (
+    Array.isArray(value) &&
+    value.every((count) => Number.isSafeInteger(count) && count >= 0 && !Object.is(count, -0))
+  );
+}
+
+/** Bytes of a tensor, or `undefined` where a product on the way exceeds 2^53 - 1. */
+export function byteCount(dtype: Dtype, shape: readonly number[]): number | undefined {
+  let count = 1;
+  for (const extent of [...shape, DTYPES[dtype].bytes]) {
+    count *= extent;
+    if (!Number.isSafeInteger(count)) return undefined;
+  }
+  return count;
+}
+
+/** Reports holes, overlaps, bytes beyond either end, and (when asked) misaligned tensors. */
+function checkLayout(
+  source: string,
+  entries: ReadonlyMap<string, SafetensorsEntry>,
+  dataBegin: number,
+  fileBytes: number,
+  options: SafetensorsReadOptions,
+  problems: Problem[],
+): void {
+  // A tensor already refused leaves a hole that is not worth a second report.
+  if (problems.length > 0) return;
+  let position = dataBegin;
+  for (const [name, { dtype, begin, end }] of entries) {
+    const path = `${source}: ${name}`;
+    if (begin !== position) {
+      const kind = begin < position ? "an overlap" : "a hole";
+      const expected = `data to begin at offset ${position - dataBegin}`;
+      problems.push({ path, expected, got: `${kind}: offset ${begin - dataBegin}` });
+    }
+    const size = DTYPES[dtype].bytes;
+    if (options.alignment === "required" && begin % size !== 0) {
+      problems.push({ path, expected: `a file offset divisible by ${size}`, got: `${begin}` });
+    }
+    position = Math.max(position, end);
+  }
+  if (position !== fileBytes) {
+    const expected = `a file of ${position} bytes, as its header says`;
+    problems.push({ path: source, expected, got: `${fileBytes}` });
+  }
+}

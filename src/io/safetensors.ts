@@ -1,0 +1,180 @@
+/**
+ * safetensors: an 8-byte little-endian header length, a JSON header, then the tensors' bytes without
+ * gaps. Reading is strict and reports every problem; writing gives the bytes the official
+ * implementation gives (tensors by dtype, widest alignment first, then by name; header padded with
+ * spaces to a multiple of 8). Format: https://github.com/huggingface/safetensors#format
+ */
+import { describe } from "../core/checks.ts";
+import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import {
+  type Dtype,
+  dtypeRank,
+  isDtype,
+  listDtypes,
+  narrowFromFloat32,
+  widenToFloat32,
+} from "./dtypes.ts";
+import {
+  byteCount,
+  isCountList,
+  LENGTH_BYTES,
+  METADATA,
+  parseSafetensorsHeader,
+  type SafetensorsReadOptions,
+} from "./safetensors-header.ts";
+
+/** One tensor as stored: little-endian `bytes` in row-major order. */
+export interface StoredTensor {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+/** A parsed file. The tensors' bytes are views on the bytes that were read, in file order. */
+export interface SafetensorsFile {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads a whole file. Tensors are views on `bytes`, nothing is copied.
+ *
+ * @example
+ * ```ts
+ * import { readSafetensors, tensorFromFloat32, toFloat32, writeSafetensors } from "espalier/io";
+ *
+ * const weight = tensorFromFloat32("F32", [2, 2], new Float32Array([1, 0, 0, 4]));
+ * const file = readSafetensors(writeSafetensors(new Map([["weight", weight]])));
+ * if (file._tag === "Left") throw new Error("expected a readable file");
+ * const read = file.right.tensors.get("weight");
+ * if (read === undefined || toFloat32(read)[3] !== 4) throw new Error("expected the same values");
+ * ```
+ */
+export function readSafetensors(
+  bytes: Uint8Array,
+  options: SafetensorsReadOptions = {},
+): Either<readonly Problem[], SafetensorsFile> {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new TypeError(`bytes: expected a Uint8Array, got ${describe(bytes)}`);
+  }
+  const header = parseSafetensorsHeader(bytes, bytes.length, options);
+  if (header._tag === "Left") return header;
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { dtype, shape, begin, end }] of header.right.entries) {
+    tensors.set(name, { dtype, shape, bytes: bytes.subarray(begin, end) });
+  }
+  return { _tag: "Right", right: { tensors, metadata: header.right.metadata } };
+}
+
+/** {@link readSafetensors} that throws an `InputError` with every problem. */
+export function readSafetensorsOrThrow(
+  bytes: Uint8Array,
+  options: SafetensorsReadOptions = {},
+): SafetensorsFile {
+  return getOrThrow(readSafetensors(bytes, options));
+}
+
+/** A stored tensor's values as 32-bit floats, in a new array. See `widenToFloat32` for what is exact. */
+export function toFloat32(tensor: StoredTensor): Float32Array {
+  return widenToFloat32(tensor.dtype, tensor.bytes);
+}
+
+/** A tensor to store, from 32-bit floats: bit for bit as F32, rounded to nearest even as F16 or BF16. */
+export function tensorFromFloat32(
+  dtype: "F64" | "F32" | "F16" | "BF16",
+  shape: readonly number[],
+  values: Float32Array,
+): StoredTensor {
+  return { dtype, shape, bytes: narrowFromFloat32(dtype, values) };
+}
+
+/**
+ * Writes a file. The order of `tensors` does not matter: equal content gives equal bytes. Metadata
+ * keeps its order. Throws a RangeError where a tensor's bytes do not fit its dtype and shape, or a name
+ * cannot be written.
+ */
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const ordered = [...tensors].sort(byAlignmentThenName);
+  const description: [string, unknown][] = [];
+  if (Object.keys(metadata).length > 0) description.push([METADATA, checkMetadata(metadata)]);
+  let position = 0;
+  for (const [name, tensor] of ordered) {
+    checkStorable(name, tensor);
+    const { dtype, shape, bytes } = tensor;
+    const begin = position;
+    position += bytes.length;
+    description.push([name, { dtype, shape, data_offsets: [begin, position] }]);
+  }
+  const header = encodeHeader(description);
+  const out = new Uint8Array(LENGTH_BYTES + header.length + position);
+  new DataView(out.buffer).setBigUint64(0, BigInt(header.length), true);
+  out.set(header, LENGTH_BYTES);
+  position = LENGTH_BYTES + header.length;
+  for (const [, { bytes }] of ordered) {
+    out.set(bytes, position);
+    position += bytes.length;
+  }
+  return out;
+}
+
+type NamedTensor = readonly [string, StoredTensor];
+
+function byAlignmentThenName([nameA, a]: NamedTensor, [nameB, b]: NamedTensor): number {
+  return dtypeRank(b.dtype) - dtypeRank(a.dtype) || compareCodePoints(nameA, nameB);
+}
+
+/** Order of the UTF-8 bytes, which differs from that of UTF-16 units beyond the basic plane. */
+function compareCodePoints(a: string, b: string): number {
+  let i = 0;
+  while (i < a.length && i < b.length && a[i] === b[i]) i++;
+  const low = i > 0 && isHighSurrogate(a.charCodeAt(i - 1)) ? i - 1 : i;
+  return (a.codePointAt(low) ?? -1) - (b.codePointAt(low) ?? -1);
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xdc00;
+}
+
+function checkMetadata(metadata: Readonly<Record<string, string>>): unknown {
+  for (const [name, text] of Object.entries(metadata)) {
+    if (typeof text !== "string") {
+      throw new TypeError(`metadata.${name}: expected a string, got ${describe(text)}`);
+    }
+  }
+  return metadata;
+}
+
+function checkStorable(name: string, { dtype, shape, bytes }: StoredTensor): void {
+  if (name === METADATA || !isWellFormed(name)) {
+    throw new RangeError(
+      `tensor name: expected text other than ${METADATA}, got ${describe(name)}`,
+    );
+  }
+  if (!isDtype(dtype)) {
+    throw new RangeError(`${name}: expected a dtype of ${listDtypes()}, got ${describe(dtype)}`);
+  }
+  const needed = isCountList(shape) ? byteCount(dtype, shape) : undefined;
+  if (needed === undefined || bytes.length !== needed) {
+    const expected = `${needed ?? "a possible number of"} bytes for ${dtype} [${shape}]`;
+    throw new RangeError(`${name}: expected ${expected}, got ${bytes.length}`);
+  }
+}
+
+/** Whether text survives UTF-8, i.e. has no surrogate outside a pair. */
+function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
+/** `{"name":...}` member by member, because an object would move names like "0" to the front. */
+function encodeHeader(description: readonly (readonly [string, unknown])[]): Uint8Array {
+  const members = description.map(
+    ([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`,
+  );
+  const json = new TextEncoder().encode(`{${members.join(",")}}`);
+  const padded = new Uint8Array(Math.ceil(json.length / 8) * 8).fill(0x20);
+  padded.set(json);
+  return padded;
+}
