@@ -1,0 +1,96 @@
+/**
+ * Typed expressions: what WebAssembly instructions are made of. An expression is its own code; wherever it is
+ * used it is emitted again, so what should be computed once goes into a local (see `FunctionBuilder.let`).
+ */
+
+import { float32Bytes, float64Bytes, signed, unsigned, type ValueType } from "./encoding.ts";
+
+/** Code that leaves one value of type `T` on the stack. */
+export interface Expression<T extends ValueType> {
+  readonly type: T;
+  readonly code: readonly number[];
+}
+
+/** A local variable; as an expression, its value at that moment. */
+export interface Local<T extends ValueType> extends Expression<T> {
+  readonly index: number;
+}
+
+export type I32 = Expression<"i32">;
+export type I64 = Expression<"i64">;
+export type F32 = Expression<"f32">;
+export type F64 = Expression<"f64">;
+export type V128 = Expression<"v128">;
+
+/** The types that may also be written as plain numbers. */
+export type ScalarType = Exclude<ValueType, "v128">;
+
+/** An expression, or a number where the type is scalar. */
+export type Operand<T extends ValueType> = Expression<T> | (T extends ScalarType ? number : never);
+
+/** Makes an expression of a type from pieces of code. */
+export function expression<T extends ValueType>(
+  type: T,
+  ...pieces: readonly (readonly number[])[]
+): Expression<T> {
+  return { type, code: pieces.flat() };
+}
+
+/** The code of an operand of the given type. */
+export function codeOf<T extends ValueType>(type: T, operand: Operand<T>): readonly number[] {
+  if (typeof operand !== "number") return operand.code;
+  switch (type) {
+    case "i32":
+      return [0x41, ...signed(operand | 0)];
+    case "i64":
+      return [0x42, ...signed(operand)];
+    case "f32":
+      return [0x43, ...float32Bytes(operand)];
+    case "f64":
+      return [0x44, ...float64Bytes(operand)];
+    default:
+      throw new TypeError(`operand: expected a v128 expression, got ${operand}`);
+  }
+}
+
+/** The bytes of a vector instruction. */
+export function simd(opcode: number): number[] {
+  return [0xfd, ...unsigned(opcode)];
+}
+
+/** The memory argument of a load or store: log2 of the promised alignment, and the offset. */
+export function memoryArgument(bytes: number, offset: number): number[] {
+  if (offset < 0)
+    throw new RangeError(`offset: expected a non-negative number of bytes, got ${offset}`);
+  return [Math.min(2, Math.log2(bytes)), ...unsigned(offset)];
+}
+
+/** One `F` for each name of a table of opcodes. */
+export type Named<Table, F> = { readonly [Name in keyof Table]: F };
+
+/** Makes the instructions of a table of opcodes. */
+export function named<Table extends Readonly<Record<string, number>>, F>(
+  table: Table,
+  make: (opcode: number) => F,
+): Named<Table, F> {
+  const entries = Object.entries(table).map(([name, opcode]) => [name, make(opcode)]);
+  return Object.fromEntries(entries) as Named<Table, F>;
+}
+
+/** An instruction of two operands. */
+export type Binary<T extends ValueType, R extends ValueType = T> = (
+  a: Operand<T>,
+  b: Operand<T>,
+) => Expression<R>;
+/** An instruction of one operand. */
+export type Unary<T extends ValueType, R extends ValueType = T> = (a: Operand<T>) => Expression<R>;
+/** A load from `address + offset`, in bytes. */
+export type Load<T extends ValueType> = (address: Operand<"i32">, offset?: number) => Expression<T>;
+/** A shift of every lane by the same count. */
+export type Shift = (a: V128, count: Operand<"i32">) => V128;
+
+/** Makes a load instruction. */
+export function load<T extends ValueType>(type: T, instruction: number[], bytes: number): Load<T> {
+  return (address, offset = 0) =>
+    expression(type, codeOf("i32", address), instruction, memoryArgument(bytes, offset));
+}

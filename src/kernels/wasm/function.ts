@@ -1,0 +1,206 @@
+/** Builds the body of one function: variables, stores, calls and structured control. */
+
+import { sized, unsigned, VALUE_TYPE_BYTES, type ValueType, vector } from "./encoding.ts";
+import {
+  codeOf,
+  type Expression,
+  expression,
+  type Local,
+  memoryArgument,
+  type Operand,
+  simd,
+  type V128,
+} from "./expressions.ts";
+import { i32 } from "./scalar-instructions.ts";
+
+/** Names and types of a function's parameters, in order. */
+export type Parameters = Readonly<Record<string, ValueType>>;
+
+/** The parameters as variables of the body. */
+export type Arguments<P extends Parameters> = { readonly [Name in keyof P]: Local<P[Name]> };
+
+/** Values to call a function with. */
+export type CallArguments<P extends Parameters> = { readonly [Name in keyof P]: Operand<P[Name]> };
+
+/** A function of the module, to call from a later one. */
+export interface FunctionReference<P extends Parameters, R> {
+  readonly index: number;
+  readonly parameters: P;
+  readonly result: R;
+}
+
+/** A place that `f.exit` and `f.exitIf` can leave for: the end of a block. */
+export interface Label {
+  readonly depth: number;
+}
+
+const STORES: Readonly<
+  Record<ValueType, { readonly code: readonly number[]; readonly bytes: number }>
+> = {
+  i32: { code: [0x36], bytes: 4 },
+  i64: { code: [0x37], bytes: 8 },
+  f32: { code: [0x38], bytes: 4 },
+  f64: { code: [0x39], bytes: 8 },
+  v128: { code: simd(11), bytes: 16 },
+};
+const VOID_BLOCK = 0x40;
+const BLOCK = 0x02;
+const LOOP = 0x03;
+const IF = 0x04;
+const ELSE = 0x05;
+const END = 0x0b;
+const BRANCH = 0x0c;
+const BRANCH_IF = 0x0d;
+
+/** The body of one function: variables, stores, control. */
+export class FunctionBuilder {
+  readonly #code: number[] = [];
+  readonly #localTypes: ValueType[] = [];
+  readonly #parameterCount: number;
+  #depth = 0;
+
+  constructor(parameterCount: number) {
+    this.#parameterCount = parameterCount;
+  }
+
+  /** A new variable; zero when the function starts. */
+  local<T extends ValueType>(type: T): Local<T> {
+    this.#localTypes.push(type);
+    return localAt(type, this.#parameterCount + this.#localTypes.length - 1);
+  }
+
+  /** A new variable set to `value`. */
+  let<T extends ValueType>(value: Expression<T>): Local<T> {
+    const variable = this.local(value.type);
+    this.set(variable, value);
+    return variable;
+  }
+
+  set<T extends ValueType>(variable: Local<T>, value: Operand<T>): void {
+    this.#emit(codeOf(variable.type, value), [0x21], unsigned(variable.index));
+  }
+
+  /** `variable += amount`. */
+  increment(variable: Local<"i32">, amount: Operand<"i32">): void {
+    this.set(variable, i32.add(variable, amount));
+  }
+
+  /** Stores a value at `address + offset`, in bytes. */
+  store<T extends ValueType>(address: Operand<"i32">, value: Expression<T>, offset = 0): void {
+    const { code, bytes } = STORES[value.type];
+    this.#emit(codeOf("i32", address), value.code, code, memoryArgument(bytes, offset));
+  }
+
+  /** Stores the low byte of an integer. */
+  store8(address: Operand<"i32">, value: Expression<"i32">, offset = 0): void {
+    this.#emit(codeOf("i32", address), value.code, [0x3a], memoryArgument(1, offset));
+  }
+
+  /** Stores one 32-bit lane of a vector. */
+  store32Lane(address: Operand<"i32">, value: V128, lane: number, offset = 0): void {
+    this.#emit(codeOf("i32", address), value.code, simd(90), memoryArgument(4, offset), [lane]);
+  }
+
+  /** Stores the low two lanes of a vector. */
+  store64Lane(address: Operand<"i32">, value: V128, lane: number, offset = 0): void {
+    this.#emit(codeOf("i32", address), value.code, simd(91), memoryArgument(8, offset), [lane]);
+  }
+
+  /** Calls a function that gives nothing back. */
+  run<P extends Parameters>(target: FunctionReference<P, void>, values: CallArguments<P>): void {
+    this.#emit(callCode(target, values));
+  }
+
+  if(condition: Expression<"i32">, then: () => void, otherwise?: () => void): void {
+    this.#emit(condition.code, [IF, VOID_BLOCK]);
+    this.#nested(then);
+    if (otherwise !== undefined) {
+      this.#emit([ELSE]);
+      this.#nested(otherwise);
+    }
+    this.#emit([END]);
+  }
+
+  /** A block that its body can leave early. */
+  block(body: (label: Label) => void): void {
+    this.#emit([BLOCK, VOID_BLOCK]);
+    this.#nested(() => body({ depth: this.#depth }));
+    this.#emit([END]);
+  }
+
+  /** Leaves a block. */
+  exit(label: Label): void {
+    this.#emit([BRANCH], unsigned(this.#depth - label.depth));
+  }
+
+  /** Leaves a block if the condition holds. */
+  exitIf(label: Label, condition: Expression<"i32">): void {
+    this.#emit(condition.code, [BRANCH_IF], unsigned(this.#depth - label.depth));
+  }
+
+  /** Runs the body at least once, again as long as the condition holds after it. */
+  doWhile(body: () => void, condition: Expression<"i32">): void {
+    this.#emit([LOOP, VOID_BLOCK]);
+    this.#nested(body);
+    this.#emit(condition.code, [BRANCH_IF, 0, END]);
+  }
+
+  /** Runs the body as long as the condition holds before it. */
+  while(condition: Expression<"i32">, body: () => void): void {
+    this.if(condition, () => this.doWhile(body, condition));
+  }
+
+  /** Runs the body with i = from, from + step, ... below `below` (signed). */
+  for(
+    from: Operand<"i32">,
+    below: Operand<"i32">,
+    step: Operand<"i32">,
+    body: (i: Local<"i32">) => void,
+  ): void {
+    const i = this.local("i32");
+    this.set(i, from);
+    this.while(i32.ltS(i, below), () => {
+      body(i);
+      this.increment(i, step);
+    });
+  }
+
+  /** The function as bytes of the code section. */
+  encode(result: Expression<ValueType> | undefined): number[] {
+    const locals = this.#localTypes.map((type) => [1, VALUE_TYPE_BYTES[type]]);
+    return sized(vector(locals).concat(this.#code, result?.code ?? [], [END]));
+  }
+
+  #nested(body: () => void): void {
+    this.#depth++;
+    body();
+    this.#depth--;
+  }
+
+  #emit(...pieces: readonly (readonly number[])[]): void {
+    for (const piece of pieces) for (const byte of piece) this.#code.push(byte);
+  }
+}
+
+/** The variable at a position. */
+export function localAt<T extends ValueType>(type: T, index: number): Local<T> {
+  return { ...expression(type, [0x20], unsigned(index)), index };
+}
+
+function callCode<P extends Parameters>(
+  target: FunctionReference<P, unknown>,
+  values: CallArguments<P>,
+): number[] {
+  const operands = Object.entries(target.parameters).map(([name, type]) =>
+    codeOf(type, values[name] as Operand<typeof type>),
+  );
+  return [...operands.flat(), 0x10, ...unsigned(target.index)];
+}
+
+/** The value of calling a function. */
+export function call<P extends Parameters, R extends ValueType>(
+  target: FunctionReference<P, Expression<R>>,
+  values: CallArguments<P>,
+): Expression<R> {
+  return expression(target.result.type, callCode(target, values));
+}

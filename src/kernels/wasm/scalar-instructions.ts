@@ -1,0 +1,115 @@
+/**
+ * Scalar WebAssembly instructions, named as in the specification, in camel case: `i32.add(n, 4)`.
+ */
+
+import type { ValueType } from "./encoding.ts";
+import {
+  type Binary,
+  codeOf,
+  type Expression,
+  expression,
+  type I32,
+  type Load,
+  load,
+  type Named,
+  named,
+  type Operand,
+  type Unary,
+} from "./expressions.ts";
+
+function binary<T extends ValueType, R extends ValueType>(type: T, result: R) {
+  return (opcode: number): Binary<T, R> =>
+    (a, b) =>
+      expression(result, codeOf(type, a), codeOf(type, b), [opcode]);
+}
+
+function unary<T extends ValueType, R extends ValueType>(type: T, result: R) {
+  return (opcode: number): Unary<T, R> =>
+    (a) =>
+      expression(result, codeOf(type, a), [opcode]);
+}
+
+const I32_BINARY = {
+  eq: 0x46,
+  ne: 0x47,
+  ltS: 0x48,
+  ltU: 0x49,
+  gtS: 0x4a,
+  gtU: 0x4b,
+  leS: 0x4c,
+  leU: 0x4d,
+  geS: 0x4e,
+  geU: 0x4f,
+  add: 0x6a,
+  sub: 0x6b,
+  mul: 0x6c,
+  divS: 0x6d,
+  divU: 0x6e,
+  remS: 0x6f,
+  remU: 0x70,
+  and: 0x71,
+  or: 0x72,
+  xor: 0x73,
+  shl: 0x74,
+  shrS: 0x75,
+  shrU: 0x76,
+} as const;
+const FLOAT_OPCODES = { add: 0, sub: 1, mul: 2, div: 3, min: 4, max: 5 } as const;
+
+/** 32-bit integers; also addresses and conditions. */
+export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
+  readonly eqz: Unary<"i32">;
+  readonly load: Load<"i32">;
+  readonly load8U: Load<"i32">;
+  readonly load16U: Load<"i32">;
+  /** The smaller of two signed integers; both are evaluated twice. */
+  readonly minS: Binary<"i32">;
+} = {
+  ...named(I32_BINARY, binary("i32", "i32")),
+  eqz: unary("i32", "i32")(0x45),
+  load: load("i32", [0x28], 4),
+  load8U: load("i32", [0x2d], 1),
+  load16U: load("i32", [0x2f], 2),
+  minS: (a, b) => select(asI32(a), asI32(b), i32.ltS(a, b)),
+};
+
+function asI32(operand: Operand<"i32">): I32 {
+  return expression("i32", codeOf("i32", operand));
+}
+
+/** Scalar float32. */
+export const f32: Named<typeof FLOAT_OPCODES, Binary<"f32">> & {
+  readonly sqrt: Unary<"f32">;
+  readonly load: Load<"f32">;
+  readonly convertI32S: Unary<"i32", "f32">;
+  readonly demoteF64: Unary<"f64", "f32">;
+} = {
+  ...named(FLOAT_OPCODES, (index) => binary("f32", "f32")(0x92 + index)),
+  sqrt: unary("f32", "f32")(0x91),
+  load: load("f32", [0x2a], 4),
+  convertI32S: unary("i32", "f32")(0xb2),
+  demoteF64: unary("f64", "f32")(0xb6),
+};
+
+/** Scalar float64. */
+export const f64: Named<typeof FLOAT_OPCODES, Binary<"f64">> & {
+  readonly sqrt: Unary<"f64">;
+  readonly load: Load<"f64">;
+  readonly convertI32S: Unary<"i32", "f64">;
+  readonly promoteF32: Unary<"f32", "f64">;
+} = {
+  ...named(FLOAT_OPCODES, (index) => binary("f64", "f64")(0xa0 + index)),
+  sqrt: unary("f64", "f64")(0x9f),
+  load: load("f64", [0x2b], 8),
+  convertI32S: unary("i32", "f64")(0xb7),
+  promoteF32: unary("f32", "f64")(0xbb),
+};
+
+/** `condition ? a : b`, both evaluated. */
+export function select<T extends ValueType>(
+  a: Expression<T>,
+  b: Expression<T>,
+  condition: I32,
+): Expression<T> {
+  return expression(a.type, a.code, b.code, condition.code, [0x1b]);
+}

@@ -1,0 +1,268 @@
+/**
+ * Vector WebAssembly instructions, named as in the specification, in camel case:
+ * `f32x4.mul(x, v128.load(address))`.
+ */
+
+import {
+  type Binary,
+  codeOf,
+  type Expression,
+  expression,
+  type F32,
+  type F64,
+  type I32,
+  type Load,
+  load,
+  memoryArgument,
+  type Named,
+  named,
+  type Operand,
+  type ScalarType,
+  type Shift,
+  simd,
+  type Unary,
+  type V128,
+} from "./expressions.ts";
+
+const simdBinary =
+  (opcode: number): Binary<"v128"> =>
+  (a, b) =>
+    expression("v128", a.code, b.code, simd(opcode));
+
+const simdUnary =
+  (opcode: number): Unary<"v128"> =>
+  (a) =>
+    expression("v128", a.code, simd(opcode));
+
+const simdShift =
+  (opcode: number): Shift =>
+  (a, count) =>
+    expression("v128", a.code, codeOf("i32", count), simd(opcode));
+
+function splat<T extends ScalarType>(type: T, opcode: number): (value: Operand<T>) => V128 {
+  return (value) => expression("v128", codeOf(type, value), simd(opcode));
+}
+
+function extractLane<T extends ScalarType>(
+  type: T,
+  opcode: number,
+): (a: V128, lane: number) => Expression<T> {
+  return (a, lane) => expression(type, a.code, simd(opcode), [lane]);
+}
+
+const V128_BINARY = { and: 78, andnot: 79, or: 80, xor: 81 } as const;
+
+/** 128 bits without an interpretation. */
+export const v128: Named<typeof V128_BINARY, Binary<"v128">> & {
+  readonly zero: V128;
+  readonly not: Unary<"v128">;
+  /** Bits of `a` where `mask` is 1, of `b` elsewhere. */
+  readonly bitselect: (a: V128, b: V128, mask: V128) => V128;
+  readonly anyTrue: (a: V128) => I32;
+  readonly load: Load<"v128">;
+  readonly load8Splat: Load<"v128">;
+  readonly load16Splat: Load<"v128">;
+  readonly load32Splat: Load<"v128">;
+  readonly load64Splat: Load<"v128">;
+  readonly load32Zero: Load<"v128">;
+  readonly load64Zero: Load<"v128">;
+  /** `a` with one 32-bit lane replaced from memory. */
+  readonly load32Lane: (address: Operand<"i32">, a: V128, lane: number, offset?: number) => V128;
+} = {
+  ...named(V128_BINARY, simdBinary),
+  zero: expression("v128", simd(12), new Array<number>(16).fill(0)),
+  not: simdUnary(77),
+  bitselect: (a, b, mask) => expression("v128", a.code, b.code, mask.code, simd(82)),
+  anyTrue: (a) => expression("i32", a.code, simd(83)),
+  load: load("v128", simd(0), 16),
+  load8Splat: load("v128", simd(7), 1),
+  load16Splat: load("v128", simd(8), 2),
+  load32Splat: load("v128", simd(9), 4),
+  load64Splat: load("v128", simd(10), 8),
+  load32Zero: load("v128", simd(92), 4),
+  load64Zero: load("v128", simd(93), 8),
+  load32Lane: (address, a, lane, offset = 0) => {
+    const argument = memoryArgument(4, offset);
+    return expression("v128", codeOf("i32", address), a.code, simd(86), argument, [lane]);
+  },
+};
+
+/** The 16 bytes picked by `lanes` out of the 32 bytes of `a` and `b`. */
+function shuffleBytes(a: V128, b: V128, lanes: readonly number[]): V128 {
+  return expression("v128", a.code, b.code, simd(13), lanes);
+}
+
+const I8X16_BINARY = { swizzle: 14, narrowI16x8S: 101, narrowI16x8U: 102, add: 110 } as const;
+
+/** Sixteen 8-bit integers. */
+export const i8x16: Named<typeof I8X16_BINARY, Binary<"v128">> & {
+  readonly splat: (value: Operand<"i32">) => V128;
+  readonly shuffle: (a: V128, b: V128, lanes: readonly number[]) => V128;
+} = {
+  ...named(I8X16_BINARY, simdBinary),
+  splat: splat("i32", 15),
+  shuffle: shuffleBytes,
+};
+
+const I16X8_BINARY = {
+  eq: 45,
+  ne: 46,
+  ltS: 47,
+  ltU: 48,
+  gtS: 49,
+  gtU: 50,
+  leS: 51,
+  leU: 52,
+  geS: 53,
+  geU: 54,
+  narrowI32x4S: 133,
+  narrowI32x4U: 134,
+  add: 142,
+  sub: 145,
+  mul: 149,
+} as const;
+const I16X8_UNARY = {
+  extendLowI8x16S: 135,
+  extendHighI8x16S: 136,
+  extendLowI8x16U: 137,
+  extendHighI8x16U: 138,
+} as const;
+const I16X8_SHIFT = { shl: 139, shrS: 140, shrU: 141 } as const;
+
+/** Eight 16-bit integers. */
+export const i16x8: Named<typeof I16X8_BINARY, Binary<"v128">> &
+  Named<typeof I16X8_UNARY, Unary<"v128">> &
+  Named<typeof I16X8_SHIFT, Shift> & { readonly splat: (value: Operand<"i32">) => V128 } = {
+  ...named(I16X8_BINARY, simdBinary),
+  ...named(I16X8_UNARY, simdUnary),
+  ...named(I16X8_SHIFT, simdShift),
+  splat: splat("i32", 16),
+};
+
+const I32X4_BINARY = {
+  eq: 55,
+  ne: 56,
+  ltS: 57,
+  ltU: 58,
+  gtS: 59,
+  gtU: 60,
+  leS: 61,
+  leU: 62,
+  geS: 63,
+  geU: 64,
+  add: 174,
+  sub: 177,
+  mul: 181,
+  minS: 182,
+  minU: 183,
+  maxS: 184,
+  maxU: 185,
+} as const;
+const I32X4_UNARY = {
+  abs: 160,
+  neg: 161,
+  extendLowI16x8S: 167,
+  extendHighI16x8S: 168,
+  extendLowI16x8U: 169,
+  extendHighI16x8U: 170,
+  truncSatF32x4S: 248,
+  truncSatF32x4U: 249,
+} as const;
+const I32X4_SHIFT = { shl: 171, shrS: 172, shrU: 173 } as const;
+
+/** Four 32-bit integers. */
+export const i32x4: Named<typeof I32X4_BINARY, Binary<"v128">> &
+  Named<typeof I32X4_UNARY, Unary<"v128">> &
+  Named<typeof I32X4_SHIFT, Shift> & {
+    readonly splat: (value: Operand<"i32">) => V128;
+    readonly extractLane: (a: V128, lane: number) => I32;
+    /** The four 32-bit lanes picked out of the eight of `a` (0-3) and `b` (4-7). */
+    readonly shuffle: (a: V128, b: V128, lanes: readonly [number, number, number, number]) => V128;
+  } = {
+  ...named(I32X4_BINARY, simdBinary),
+  ...named(I32X4_UNARY, simdUnary),
+  ...named(I32X4_SHIFT, simdShift),
+  splat: splat("i32", 17),
+  extractLane: extractLane("i32", 27),
+  shuffle: (a, b, lanes) => {
+    const bytes = lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * 4 + byte));
+    return shuffleBytes(a, b, bytes);
+  },
+};
+
+const I64X2_BINARY = {
+  add: 206,
+  sub: 209,
+  mul: 213,
+  extmulLowI32x4S: 220,
+  extmulHighI32x4S: 221,
+  extmulLowI32x4U: 222,
+  extmulHighI32x4U: 223,
+} as const;
+const I64X2_SHIFT = { shl: 203, shrS: 204, shrU: 205 } as const;
+
+/** Two 64-bit integers. */
+export const i64x2: Named<typeof I64X2_BINARY, Binary<"v128">> & Named<typeof I64X2_SHIFT, Shift> =
+  { ...named(I64X2_BINARY, simdBinary), ...named(I64X2_SHIFT, simdShift) };
+
+const F32X4_BINARY = {
+  eq: 65,
+  ne: 66,
+  lt: 67,
+  gt: 68,
+  le: 69,
+  ge: 70,
+  add: 228,
+  sub: 229,
+  mul: 230,
+  div: 231,
+  min: 232,
+  max: 233,
+  pmin: 234,
+  pmax: 235,
+} as const;
+const F32X4_UNARY = {
+  demoteF64x2Zero: 94,
+  ceil: 103,
+  floor: 104,
+  trunc: 105,
+  nearest: 106,
+  abs: 224,
+  neg: 225,
+  sqrt: 227,
+  convertI32x4S: 250,
+  convertI32x4U: 251,
+} as const;
+
+/** Four float32. */
+export const f32x4: Named<typeof F32X4_BINARY, Binary<"v128">> &
+  Named<typeof F32X4_UNARY, Unary<"v128">> & {
+    readonly splat: (value: Operand<"f32">) => V128;
+    readonly extractLane: (a: V128, lane: number) => F32;
+    /** `a * b + c`, rounded once where the machine can (relaxed SIMD). */
+    readonly relaxedMadd: (a: V128, b: V128, c: V128) => V128;
+    /** `c - a * b`, rounded once where the machine can (relaxed SIMD). */
+    readonly relaxedNmadd: (a: V128, b: V128, c: V128) => V128;
+  } = {
+  ...named(F32X4_BINARY, simdBinary),
+  ...named(F32X4_UNARY, simdUnary),
+  splat: splat("f32", 19),
+  extractLane: extractLane("f32", 31),
+  relaxedMadd: (a, b, c) => expression("v128", a.code, b.code, c.code, simd(0x105)),
+  relaxedNmadd: (a, b, c) => expression("v128", a.code, b.code, c.code, simd(0x106)),
+};
+
+const F64X2_BINARY = { add: 240, sub: 241, mul: 242, div: 243 } as const;
+
+/** Two float64. */
+export const f64x2: Named<typeof F64X2_BINARY, Binary<"v128">> & {
+  readonly splat: (value: Operand<"f64">) => V128;
+  readonly extractLane: (a: V128, lane: number) => F64;
+  /** The two low float32 lanes, widened. */
+  readonly promoteLowF32x4: Unary<"v128">;
+} = {
+  ...named(F64X2_BINARY, simdBinary),
+  splat: splat("f64", 20),
+  extractLane: extractLane("f64", 33),
+  promoteLowF32x4: simdUnary(95),
+};
