@@ -1,0 +1,55 @@
+/** Axes of plots: which range to show, and which round numbers to mark on it. */
+
+/** A closed range of values, low < high. */
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The range of finite `values`, widened where they are all equal; [0, 1] where there are none. */
+export function rangeOf(values: readonly number[]): Range {
+  const finite = values.filter(Number.isFinite);
+  if (finite.length === 0) return { low: 0, high: 1 };
+  const low = finite.reduce((least, value) => Math.min(least, value));
+  const high = finite.reduce((most, value) => Math.max(most, value));
+  if (low < high) return { low, high };
+  const margin = low === 0 ? 1 : Math.abs(low) / 2;
+  return { low: low - margin, high: high + margin };
+}
+
+/** The step among 1, 2, 5 times a power of ten that divides `span` into at most `count` parts. */
+export function roundStep(span: number, count: number): number {
+  const power = 10 ** Math.floor(Math.log10(span / count));
+  const steps = [1, 2, 5, 10].map((factor) => factor * power);
+  return steps.find((step) => span / step <= count) ?? 10 * power;
+}
+
+/** The multiples of a round step inside `range`, at most `count` + 1 of them. */
+export function ticks(range: Range, count: number): readonly number[] {
+  const step = roundStep(range.high - range.low, count);
+  const first = Math.ceil(range.low / step - 1e-9);
+  const last = Math.floor(range.high / step + 1e-9);
+  // Multiplying, not adding up, keeps 0.30000000000000004 out; rounding removes what is left of it.
+  const decimals = Math.max(0, -Math.floor(Math.log10(step)));
+  return Array.from({ length: last - first + 1 }, (_, index) =>
+    Number(((first + index) * step).toFixed(Math.min(decimals, 20))),
+  );
+}
+
+/** The range widened to the round steps around it. */
+export function roundRange(range: Range, count: number): Range {
+  const step = roundStep(range.high - range.low, count);
+  return {
+    low: Math.floor(range.low / step + 1e-9) * step,
+    high: Math.ceil(range.high / step - 1e-9) * step,
+  };
+}
+
+/** All ticks with the same number of decimals. */
+export function formatTicks(values: readonly number[]): readonly string[] {
+  const decimals = values.reduce(
+    (most, value) => Math.max(most, (String(value).split(".")[1] ?? "").length),
+    0,
+  );
+  return values.map((value) => value.toFixed(Math.min(decimals, 8)));
+}

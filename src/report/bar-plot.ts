@@ -1,0 +1,70 @@
+/** Horizontal bars of ratios from 0 to 1, one per layer, as self-contained SVG. */
+
+import { seriesColor } from "./line-plot.ts";
+import { element, escapeMarkup } from "./markup.ts";
+
+/** One bar. */
+export interface Bar {
+  readonly name: string;
+  /** From 0 to 1. */
+  readonly ratio: number;
+  /** Drawn in the accent colour; the others are grey. */
+  readonly accented: boolean;
+}
+
+/** What a bar plot shows. */
+export interface BarPlot {
+  readonly title: string;
+  readonly bars: readonly Bar[];
+}
+
+const WIDTH = 560;
+const ROW = 17;
+const TOP = 34;
+const VALUE = 52;
+/** Estimated width of one character of a bar's name, in pixels. */
+const CHARACTER = 6;
+
+/** Keeps the end of a long name: it is what tells layers apart. */
+function shorten(name: string, most: number): string {
+  return name.length <= most ? name : `…${name.slice(name.length - most + 1)}`;
+}
+
+function row(bar: Bar, index: number, left: number): string {
+  const y = TOP + index * ROW;
+  const full = WIDTH - left - VALUE;
+  const ratio = Math.min(1, Math.max(0, bar.ratio));
+  const style = `fill:${bar.accented ? seriesColor(0) : "var(--muted, #8a8f98)"}`;
+  const label = { x: left - 8, y: y + 10, "text-anchor": "end", class: "tick layer" };
+  const track = { x: left, y: y + 1, width: full, height: 11, rx: 2, class: "track" };
+  const filled = { x: left, y: y + 1, width: ratio * full, height: 11, rx: 2, style };
+  const value = { x: left + full + 6, y: y + 10, class: "tick" };
+  return [
+    element("text", label, escapeMarkup(shorten(bar.name, 40))),
+    element("rect", track),
+    element("rect", filled, element("title", {}, escapeMarkup(`${bar.name}: ${bar.ratio}`))),
+    element("text", value, bar.ratio.toFixed(4)),
+  ].join("");
+}
+
+/** A bar plot as an SVG element; it grows by one row a bar. */
+export function barPlot(plot: BarPlot): string {
+  const longest = plot.bars.reduce((most, bar) => Math.max(most, bar.name.length), 0);
+  const left = 12 + CHARACTER * Math.min(longest, 40) + 8;
+  const height = TOP + plot.bars.length * ROW + 8;
+  const content = [
+    element("title", {}, escapeMarkup(plot.title)),
+    element("text", { x: 12, y: 18, class: "title" }, escapeMarkup(plot.title)),
+    ...plot.bars.map((bar, index) => row(bar, index, left)),
+  ];
+  return element(
+    "svg",
+    {
+      xmlns: "http://www.w3.org/2000/svg",
+      viewBox: `0 0 ${WIDTH} ${height}`,
+      role: "img",
+      class: "plot",
+    },
+    content.join(""),
+  );
+}

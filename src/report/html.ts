@@ -1,0 +1,176 @@
+/** The report of a run as one self-contained HTML file: no script, nothing loaded from outside. */
+
+import { barPlot } from "./bar-plot.ts";
+import { linePlot, type Series } from "./line-plot.ts";
+import { element, escapeMarkup } from "./markup.ts";
+import { maskPicture } from "./mask-picture.ts";
+import type { MaskMatrix, PatternRun, RunReport, SeedCurve } from "./run-report.ts";
+import { REPORT_STYLE } from "./style.ts";
+import { mean, resultsTable, type TextTable } from "./table.ts";
+
+function heading(text: string, code: string = ""): string {
+  return element("h2", {}, escapeMarkup(text) + (code && element("code", {}, escapeMarkup(code))));
+}
+
+function paragraph(text: string): string {
+  return element("p", {}, escapeMarkup(text));
+}
+
+function card(content: string): string {
+  return element("figure", { class: "card" }, content);
+}
+
+function cells(name: "td" | "th", row: readonly string[]): string {
+  return element("tr", {}, row.map((cell) => element(name, {}, escapeMarkup(cell))).join(""));
+}
+
+function htmlTable(table: TextTable): string {
+  const head = element("thead", {}, cells("th", table.header));
+  const body = element("tbody", {}, table.rows.map((row) => cells("td", row)).join(""));
+  return card(element("div", { class: "scroll" }, element("table", {}, head + body)));
+}
+
+function curvesOf(
+  curves: readonly SeedCurve[],
+  value: "loss" | "metric",
+  name: string,
+): readonly Series[] {
+  return curves.map((curve, index) => ({
+    name: `${name}, seed ${curve.seed}`,
+    color: index,
+    points: curve.epochs.map((point) => [point.epoch, point[value]] as const),
+  }));
+}
+
+/** A dashed horizontal line at the mean of the dense model's last epochs, over the epochs of `curves`. */
+function denseReference(dense: readonly SeedCurve[], curves: readonly SeedCurve[]): Series[] {
+  const last = dense.flatMap((curve) => curve.epochs.slice(-1)).map((point) => point.metric);
+  const epochs = curves.flatMap((curve) => curve.epochs.map((point) => point.epoch));
+  if (last.length === 0 || epochs.length === 0) return [];
+  const y = mean(last);
+  return [
+    {
+      name: "dense, mean at its end",
+      color: 4,
+      dashed: true,
+      points: [
+        [Math.min(...epochs), y],
+        [Math.max(...epochs), y],
+      ],
+    },
+  ];
+}
+
+function trainingPlots(report: RunReport, curves: readonly SeedCurve[], name: string): string[] {
+  const metric = report.table.metric;
+  const reference = name === "dense" ? [] : denseReference(report.dense, curves);
+  return [
+    linePlot({
+      title: "Training loss, mean of each epoch",
+      xLabel: "epoch",
+      series: curvesOf(curves, "loss", name),
+    }),
+    linePlot({
+      title: `Evaluation ${metric} after each epoch`,
+      xLabel: "epoch",
+      series: [...curvesOf(curves, "metric", name), ...reference],
+    }),
+  ].map(card);
+}
+
+function schedulePlot(run: PatternRun): string {
+  return card(
+    linePlot({
+      title: "Pruned share: schedule and reached",
+      xLabel: "step",
+      yRange: { low: 0, high: 1 },
+      series: [
+        {
+          name: "reached",
+          color: 0,
+          stepped: true,
+          points: run.schedule.map((point) => [point.step, point.reached]),
+        },
+        {
+          name: "schedule's target",
+          color: 1,
+          dashed: true,
+          stepped: true,
+          points: run.schedule.map((point) => [point.step, point.target]),
+        },
+      ],
+    }),
+  );
+}
+
+function layerPlot(run: PatternRun): string {
+  const bars = run.layers.map((layer) => ({
+    name: layer.name,
+    ratio: layer.sparsity,
+    accented: layer.pruned,
+  }));
+  return card(barPlot({ title: "Zeros per linear layer; grey layers are not pruned", bars }));
+}
+
+function maskCard(mask: MaskMatrix): string {
+  const caption = element(
+    "figcaption",
+    {},
+    `Mask of ${element("code", {}, escapeMarkup(mask.layer))} ` +
+      element("span", {}, `${mask.rows} x ${mask.columns}, one pixel a weight, coloured = kept`),
+  );
+  return card(caption + element("div", { class: "scroll" }, maskPicture(mask)));
+}
+
+function patternSection(report: RunReport, run: PatternRun): string {
+  const figures = [
+    ...trainingPlots(report, run.curves, "sparse"),
+    ...(run.schedule.length > 0 ? [schedulePlot(run)] : []),
+    ...(run.layers.length > 0 ? [layerPlot(run)] : []),
+  ];
+  return [
+    heading("Pruned to ", run.pattern),
+    element("div", { class: "grid-2" }, figures.join("")),
+    run.mask === undefined ? "" : element("div", { class: "wide" }, maskCard(run.mask)),
+  ].join("");
+}
+
+function settingsTable(report: RunReport): string {
+  const rows = report.settings.map((row) => cells("td", row)).join("");
+  return card(element("table", { class: "settings" }, element("tbody", {}, rows)));
+}
+
+/**
+ * The report as an HTML document: results, loss and metric curves, the sparsity schedule against what was
+ * reached, zeros per layer, one layer's mask at full resolution, and every setting. All text is escaped.
+ */
+export function htmlReport(report: RunReport): string {
+  const body = [
+    element("h1", {}, escapeMarkup(report.title)),
+    paragraph(report.summary),
+    ...(report.table.rows.length > 0
+      ? [
+          heading("Results"),
+          htmlTable(resultsTable(report.table)),
+          element("p", { class: "note" }, escapeMarkup(RESULTS_NOTE)),
+        ]
+      : []),
+    heading("Dense"),
+    element("div", { class: "grid-2" }, trainingPlots(report, report.dense, "dense").join("")),
+    ...report.patterns.map((run) => patternSection(report, run)),
+    heading("Settings"),
+    settingsTable(report),
+    element("footer", {}, "Written by Espalier."),
+  ].join("\n");
+  const head = [
+    '<meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    element("title", {}, escapeMarkup(report.title)),
+    element("style", {}, REPORT_STYLE),
+  ].join("\n");
+  return `<!doctype html>\n<html lang="en">\n<head>\n${head}\n</head>\n<body>\n<main>\n${body}\n</main>\n</body>\n</html>\n`;
+}
+
+const RESULTS_NOTE =
+  "Metrics are in percent, mean/max over seeds, of the model after its last epoch. Sparsity is zeros over " +
+  "entries. Relative drop is (sparse max - dense max) / dense max.";

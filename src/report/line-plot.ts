@@ -1,0 +1,193 @@
+/** Line plots as self-contained SVG: axes, round ticks, grid, legend, a tooltip on every point. */
+
+import { formatTicks, type Range, rangeOf, roundRange, ticks } from "./axis.ts";
+import { coordinate, element, escapeMarkup } from "./markup.ts";
+
+/** A curve. Points with a coordinate that is not finite are left out. */
+export interface Series {
+  readonly name: string;
+  readonly points: readonly (readonly [x: number, y: number])[];
+  /** Which of the six series colours, from 0. */
+  readonly color: number;
+  /** Drawn dashed, without markers: a reference or a target. */
+  readonly dashed?: boolean;
+  /** Drawn as a staircase: the value holds until the next point. */
+  readonly stepped?: boolean;
+}
+
+/** What a plot shows. */
+export interface LinePlot {
+  readonly title: string;
+  readonly xLabel: string;
+  readonly series: readonly Series[];
+  /** The range of y to show at least; the data widens it. */
+  readonly yRange?: Range;
+}
+
+const WIDTH = 560;
+const HEIGHT = 300;
+const MARGIN = 12;
+const FRAME = { left: 54, right: WIDTH - 14, top: 58, bottom: HEIGHT - 40 } as const;
+/** Above this many points markers would merge into a band. */
+const MOST_MARKERS = 40;
+/** Estimated width of one character of the legend, in pixels. */
+const LEGEND_CHARACTER = 6.6;
+
+/** Maps data to picture coordinates. */
+interface Frame {
+  readonly x: Range;
+  readonly y: Range;
+  readonly toX: (value: number) => number;
+  readonly toY: (value: number) => number;
+}
+
+/**
+ * The colours of series: CSS variables that the page defines for light and dark, with a value that stands on both
+ * where the picture is used alone.
+ */
+export const SERIES_COLORS: readonly string[] = [
+  "var(--series-1, #2f7bd6)",
+  "var(--series-2, #dd6427)",
+  "var(--series-3, #199a6b)",
+  "var(--series-4, #c28a0c)",
+  "var(--series-5, #8474d8)",
+  "var(--series-6, #c94f86)",
+];
+
+/** The colour of series number `index`; they repeat after the last. */
+export function seriesColor(index: number): string {
+  return SERIES_COLORS[index % SERIES_COLORS.length] ?? "currentColor";
+}
+
+function frameOf(plot: LinePlot): Frame {
+  const points = plot.series.flatMap((series) => finitePoints(series));
+  const shown = plot.yRange === undefined ? [] : [plot.yRange.low, plot.yRange.high];
+  const x = rangeOf(points.map(([value]) => value));
+  const y = roundRange(rangeOf([...points.map(([, value]) => value), ...shown]), 5);
+  const scale = (range: Range, from: number, to: number) => (value: number) =>
+    from + ((value - range.low) / (range.high - range.low)) * (to - from);
+  return {
+    x,
+    y,
+    toX: scale(x, FRAME.left + 8, FRAME.right - 8),
+    toY: scale(y, FRAME.bottom, FRAME.top),
+  };
+}
+
+function finitePoints(series: Series): readonly (readonly [number, number])[] {
+  return series.points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
+}
+
+function text(x: number, y: number, anchor: string, kind: string, content: string): string {
+  return element("text", { x, y, "text-anchor": anchor, class: kind }, escapeMarkup(content));
+}
+
+function axes(plot: LinePlot, frame: Frame): string {
+  const yTicks = ticks(frame.y, 5);
+  const yLabels = formatTicks(yTicks);
+  const integersOnly = plot.series.every((series) =>
+    series.points.every(([x]) => Number.isInteger(x)),
+  );
+  const xTicks = ticks(frame.x, 8).filter((value) => !integersOnly || Number.isInteger(value));
+  const xLabels = formatTicks(xTicks);
+  return [
+    ...yTicks.map((value, index) => {
+      const y = frame.toY(value);
+      const line = { x1: FRAME.left, x2: FRAME.right, y1: y, y2: y, class: "grid" };
+      return (
+        element("line", line) + text(FRAME.left - 8, y + 4, "end", "tick", yLabels[index] ?? "")
+      );
+    }),
+    ...xTicks.map((value, index) => {
+      const x = frame.toX(value);
+      const line = { x1: x, x2: x, y1: FRAME.bottom, y2: FRAME.bottom + 4, class: "axis" };
+      return (
+        element("line", line) + text(x, FRAME.bottom + 17, "middle", "tick", xLabels[index] ?? "")
+      );
+    }),
+    element("line", {
+      x1: FRAME.left,
+      x2: FRAME.right,
+      y1: FRAME.bottom,
+      y2: FRAME.bottom,
+      class: "axis",
+    }),
+    text((FRAME.left + FRAME.right) / 2, HEIGHT - 6, "middle", "label", plot.xLabel),
+  ].join("");
+}
+
+function curve(series: Series, frame: Frame): string {
+  const points = finitePoints(series);
+  const path = points
+    .map(([x, y], index) => {
+      const at = `${coordinate(frame.toX(x))} ${coordinate(frame.toY(y))}`;
+      if (index === 0) return `M${at}`;
+      return series.stepped === true ? `H${coordinate(frame.toX(x))}L${at}` : `L${at}`;
+    })
+    .join("");
+  const stroke = `stroke:${seriesColor(series.color)}`;
+  const line = element("path", {
+    d: path,
+    class: series.dashed === true ? "curve dashed" : "curve",
+    style: stroke,
+  });
+  if (series.dashed === true || points.length > MOST_MARKERS) return line;
+  const markers = points.map(([x, y]) =>
+    element(
+      "circle",
+      {
+        cx: frame.toX(x),
+        cy: frame.toY(y),
+        r: 3,
+        class: "marker",
+        style: `fill:${seriesColor(series.color)}`,
+      },
+      element("title", {}, escapeMarkup(`${series.name}, ${x}: ${Number(y.toPrecision(5))}`)),
+    ),
+  );
+  return line + markers.join("");
+}
+
+function legend(series: readonly Series[]): string {
+  let x = MARGIN;
+  return series
+    .map((entry) => {
+      const line = element("line", {
+        x1: x,
+        x2: x + 18,
+        y1: 38,
+        y2: 38,
+        class: entry.dashed === true ? "curve dashed" : "curve",
+        style: `stroke:${seriesColor(entry.color)}`,
+      });
+      const name = text(x + 24, 42, "start", "legend", entry.name);
+      x += 24 + LEGEND_CHARACTER * entry.name.length + 16;
+      return line + name;
+    })
+    .join("");
+}
+
+/**
+ * A plot of curves as an SVG element. It scales to its container, uses the page's text colour, and needs
+ * nothing from outside.
+ */
+export function linePlot(plot: LinePlot): string {
+  const frame = frameOf(plot);
+  const content = [
+    element("title", {}, escapeMarkup(plot.title)),
+    text(MARGIN, 18, "start", "title", plot.title),
+    plot.series.length > 1 ? legend(plot.series) : "",
+    axes(plot, frame),
+    ...plot.series.map((series) => curve(series, frame)),
+  ];
+  return element(
+    "svg",
+    {
+      xmlns: "http://www.w3.org/2000/svg",
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      role: "img",
+      class: "plot",
+    },
+    content.join(""),
+  );
+}

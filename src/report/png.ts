@@ -1,0 +1,105 @@
+/**
+ * Writing PNG (ISO/IEC 15948) with one bit a pixel. The data is stored, not compressed: a mask is small,
+ * and a report needs no deflate for it.
+ */
+
+const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+/** The longest stored block of RFC 1951, 3.2.4. */
+const LONGEST_BLOCK = 0xffff;
+
+const CRC_TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let value = byte;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
+  return value >>> 0;
+});
+
+/** CRC-32 as PNG and zlib define it (reflected, polynomial 0xEDB88320). */
+export function crc32(bytes: Uint8Array): number {
+  let value = 0xffffffff;
+  for (const byte of bytes) value = (CRC_TABLE[(value ^ byte) & 0xff] ?? 0) ^ (value >>> 8);
+  return (value ^ 0xffffffff) >>> 0;
+}
+
+/** Adler-32 of RFC 1950. */
+export function adler32(bytes: Uint8Array): number {
+  let low = 1;
+  let high = 0;
+  for (const byte of bytes) {
+    low = (low + byte) % 65521;
+    high = (high + low) % 65521;
+  }
+  return ((high << 16) | low) >>> 0;
+}
+
+function uint32(value: number): readonly number[] {
+  return [(value >>> 24) & 0xff, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff];
+}
+
+function concatenate(parts: readonly ArrayLike<number>[]): Uint8Array {
+  const result = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    result.set(part, offset);
+    offset += part.length;
+  }
+  return result;
+}
+
+function chunk(type: string, data: ArrayLike<number>): Uint8Array {
+  const name = Array.from(type, (character) => character.charCodeAt(0));
+  const body = concatenate([name, data]);
+  return concatenate([uint32(data.length), body, uint32(crc32(body))]);
+}
+
+/** `data` as a zlib stream (RFC 1950) of stored blocks. */
+export function storeAsZlib(data: Uint8Array): Uint8Array {
+  const blocks: ArrayLike<number>[] = [[0x78, 0x01]];
+  for (let offset = 0; offset === 0 || offset < data.length; offset += LONGEST_BLOCK) {
+    const block = data.subarray(offset, offset + LONGEST_BLOCK);
+    const last = offset + LONGEST_BLOCK >= data.length ? 1 : 0;
+    const length = [block.length & 0xff, block.length >>> 8];
+    blocks.push([last, ...length, ...length.map((byte) => byte ^ 0xff)], block);
+  }
+  return concatenate([...blocks, uint32(adler32(data))]);
+}
+
+/** A colour as red, green, blue and opacity, each 0 to 255. */
+export type Color = readonly [red: number, green: number, blue: number, opacity: number];
+
+/** A picture of two colours: pixel p of row r is bit r x width + p of the row-major `pixels` (0 or 1 each). */
+export interface TwoColorPicture {
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: Uint8Array;
+  /** The colours of 0 and of 1. */
+  readonly colors: readonly [Color, Color];
+}
+
+/** Scan lines of one bit a pixel, the leftmost in the highest bit, each after its filter byte 0. */
+function scanLines(picture: TwoColorPicture): Uint8Array {
+  const stride = 1 + Math.ceil(picture.width / 8);
+  const lines = new Uint8Array(stride * picture.height);
+  for (let row = 0; row < picture.height; row++) {
+    for (let column = 0; column < picture.width; column++) {
+      if ((picture.pixels[row * picture.width + column] ?? 0) === 0) continue;
+      const at = row * stride + 1 + (column >> 3);
+      lines[at] = (lines[at] ?? 0) | (0x80 >> (column & 7));
+    }
+  }
+  return lines;
+}
+
+/** The bytes of a PNG file with a palette of two colours. */
+export function writePng(picture: TwoColorPicture): Uint8Array {
+  const header = [...uint32(picture.width), ...uint32(picture.height), 1, 3, 0, 0, 0];
+  const palette = picture.colors.flatMap((color) => color.slice(0, 3));
+  const opacity = picture.colors.map((color) => color[3]);
+  return concatenate([
+    SIGNATURE,
+    chunk("IHDR", header),
+    chunk("PLTE", palette),
+    chunk("tRNS", opacity),
+    chunk("IDAT", storeAsZlib(scanLines(picture))),
+    chunk("IEND", []),
+  ]);
+}

@@ -1,0 +1,112 @@
+/** Text tables, and the results table in the form in which such results are published. */
+
+import type { ResultRow, ResultTable } from "./run-report.ts";
+
+/** A table ready to be printed: every cell is text, every row as long as `header`. */
+export interface TextTable {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** The mean of `values`; NaN where there are none. */
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** The largest of `values`; -Infinity where there are none. */
+export function maximum(values: readonly number[]): number {
+  return values.reduce((largest, value) => Math.max(largest, value), -Infinity);
+}
+
+/**
+ * The relative drop as it is published: (sparse max - dense max) / dense max. Negative where the sparse
+ * model is worse.
+ */
+export function relativeDrop(row: ResultRow): number {
+  const dense = maximum(row.dense);
+  return (maximum(row.sparse) - dense) / dense;
+}
+
+/** A ratio as a signed percentage with two decimals. */
+export function formatSignedPercent(ratio: number): string {
+  const text = (100 * ratio).toFixed(2);
+  return `${ratio > 0 && !text.startsWith("-") ? "+" : ""}${text}%`;
+}
+
+/** `mean/max` of a metric over seeds, as percentages with two decimals. */
+export function formatMeanMax(values: readonly number[]): string {
+  return `${(100 * mean(values)).toFixed(2)}/${(100 * maximum(values)).toFixed(2)}`;
+}
+
+/** Seconds, with a decimal below ten. */
+export function formatSeconds(seconds: number): string {
+  return seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0);
+}
+
+/**
+ * The results as a table of text: pattern, element-wise sparsity over all linear layers and over the pruned
+ * ones, dense and sparse metric as mean/max over seeds in percent, the metric without fine-tuning where it
+ * was measured, relative drop, seconds.
+ *
+ * @example
+ * ```ts
+ * import { resultsTable } from "espalier/node";
+ *
+ * const table = resultsTable({
+ *   metric: "accuracy",
+ *   rows: [
+ *     { pattern: "4x1", sparsityOverLinear: 0.88, sparsityOverPruned: 0.9, dense: [0.8, 0.9], sparse: [0.81, 0.88], seconds: 12 },
+ *   ],
+ * });
+ * if (table.rows[0]?.[4] !== "84.50/88.00") throw new Error("the mean and the maximum over seeds");
+ * if (table.rows[0]?.[5] !== "-2.22%") throw new Error("(0.88 - 0.9) / 0.9");
+ * ```
+ */
+export function resultsTable(results: ResultTable): TextTable {
+  const oneShot = results.rows.some((row) => row.withoutFineTuning !== undefined);
+  return {
+    header: [
+      "pattern",
+      "sparsity (linear)",
+      "sparsity (pruned)",
+      `dense ${results.metric} mean/max`,
+      `sparse ${results.metric} mean/max`,
+      ...(oneShot ? ["without fine-tuning"] : []),
+      "relative drop",
+      "seconds",
+    ],
+    rows: results.rows.map((row) => [
+      row.pattern,
+      row.sparsityOverLinear.toFixed(4),
+      row.sparsityOverPruned.toFixed(4),
+      formatMeanMax(row.dense),
+      formatMeanMax(row.sparse),
+      ...(oneShot
+        ? [row.withoutFineTuning === undefined ? "-" : formatMeanMax(row.withoutFineTuning)]
+        : []),
+      formatSignedPercent(relativeDrop(row)),
+      formatSeconds(row.seconds),
+    ]),
+  };
+}
+
+/**
+ * A table as lines of text, columns padded to their widest cell: the first to the left, the others to the
+ * right. Ends without a line break.
+ */
+export function formatTable(table: TextTable): string {
+  const lines = [table.header, ...table.rows];
+  const widths = table.header.map((_, column) =>
+    maximum(lines.map((cells) => (cells[column] ?? "").length)),
+  );
+  const line = (cells: readonly string[]): string =>
+    widths
+      .map((width, column) => {
+        const cell = cells[column] ?? "";
+        return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+      })
+      .join("  ")
+      .trimEnd();
+  const rule = widths.map((width) => "-".repeat(width)).join("  ");
+  return [line(table.header), rule, ...table.rows.map(line)].join("\n");
+}
