@@ -1,0 +1,98 @@
+/**
+ * Sparsity patterns and how they lie on a weight: which elements form the unit that is pruned together.
+ */
+import { elementCount, type LayerRecord } from "./layer.ts";
+
+/**
+ * - `block`: height x width blocks of the [out, in] weight matrix are pruned whole. `channel` stands
+ *   for the layer's full extent: `1xchannel` is an output row, `channelx1` an input column.
+ * - `group`: of every `of` neighbours along the input, `prune` are pruned (`2:4` is `{ prune: 2, of: 4 }`).
+ */
+export type Pattern =
+  | {
+      readonly kind: "block";
+      readonly height: number | "channel";
+      readonly width: number | "channel";
+    }
+  | { readonly kind: "group"; readonly prune: number; readonly of: number };
+
+/**
+ * How a pattern lies on one layer. The weight is seen as a matrix [rows, columns]; a convolution's
+ * columns run over kernel positions first and input channels within a position, as in INC, which
+ * permutes [out, in, kh, kw] to [out, kh, kw, in].
+ */
+export interface BlockLayout {
+  readonly rows: number;
+  readonly columns: number;
+  /** Input channels: `columns` divided by `positions`. */
+  readonly channels: number;
+  /** Kernel positions of a convolution (kh x kw), 1 for a linear layer. */
+  readonly positions: number;
+  readonly blockHeight: number;
+  readonly blockWidth: number;
+  /** Whether the pattern divides the matrix. A layer where it does not is never pruned. */
+  readonly divides: boolean;
+  readonly blockRows: number;
+  readonly blockColumns: number;
+}
+
+/** `4x1`, `1xchannel`, `2:4`: a pattern's usual spelling. */
+export function formatPattern(pattern: Pattern): string {
+  return pattern.kind === "group"
+    ? `${pattern.prune}:${pattern.of}`
+    : `${pattern.height}x${pattern.width}`;
+}
+
+/** Reads a pattern's spelling; `undefined` where it is none. A prefix up to the last `_` is ignored, as in INC. */
+export function parsePattern(text: string): Pattern | undefined {
+  const spelling = text.slice(text.lastIndexOf("_") + 1);
+  const group = /^(\d+):(\d+)$/.exec(spelling);
+  if (group) {
+    const prune = Number(group[1]);
+    const of = Number(group[2]);
+    return prune > 0 && of > prune ? { kind: "group", prune, of } : undefined;
+  }
+  const block = /^(\d+|channel)x(\d+|channel)$/.exec(spelling);
+  if (!block || (block[1] === "channel" && block[2] === "channel")) return undefined;
+  const height = block[1] === "channel" ? "channel" : Number(block[1]);
+  const width = block[2] === "channel" ? "channel" : Number(block[2]);
+  return height === 0 || width === 0 ? undefined : { kind: "block", height, width };
+}
+
+/** Lays a pattern on a layer (INC: `get_block_size_dict`, `check_layer_validity`, `_reshape_orig_to_2dims`). */
+export function layOut(pattern: Pattern, layer: Pick<LayerRecord, "shape">): BlockLayout {
+  const [rows = 0, channels = 0, ...kernel] = layer.shape;
+  const positions = elementCount(kernel);
+  const columns = channels * positions;
+  const [blockHeight, blockWidth] =
+    pattern.kind === "group"
+      ? [1, pattern.of]
+      : [
+          pattern.height === "channel" ? rows : pattern.height,
+          // INC takes shape[1] also for a convolution: one kernel position of one output channel.
+          pattern.width === "channel" ? channels : pattern.width,
+        ];
+  return {
+    rows,
+    columns,
+    channels,
+    positions,
+    blockHeight,
+    blockWidth,
+    divides: rows % blockHeight === 0 && columns % blockWidth === 0,
+    blockRows: Math.floor(rows / blockHeight),
+    blockColumns: Math.floor(columns / blockWidth),
+  };
+}
+
+/** Number of blocks (or groups) of a layer; 0 where the pattern does not divide it. */
+export function blockCount(layout: BlockLayout): number {
+  return layout.divides ? layout.blockRows * layout.blockColumns : 0;
+}
+
+/** Where matrix column `column` lies within a row of the weight's own memory. */
+export function columnOffset(layout: BlockLayout, column: number): number {
+  if (layout.positions === 1) return column;
+  const channel = column % layout.channels;
+  return channel * layout.positions + (column - channel) / layout.channels;
+}
