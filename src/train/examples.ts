@@ -1,0 +1,74 @@
+/** Rows of text classification: as text, and tokenised. */
+import type { TokenBatch } from "../model/batch.ts";
+
+/** One row: a sentence or a pair of sentences, and its class (or, for regression, its value). */
+export interface LabelledText {
+  readonly text: string;
+  readonly textPair?: string;
+  readonly label: number;
+}
+
+/** One row as token ids, special tokens included. */
+export interface TokenisedExample {
+  readonly inputIds: ArrayLike<number>;
+  readonly tokenTypeIds: ArrayLike<number>;
+  readonly label: number;
+}
+
+/** Turns a text or a pair into ids; `encode` of `espalier/io` with its tokenizer and length bound to it. */
+export type EncodeText = (
+  text: string,
+  textPair?: string,
+) => Pick<TokenisedExample, "inputIds" | "tokenTypeIds">;
+
+/**
+ * Tokenises rows once, before training.
+ *
+ * @example
+ * ```ts
+ * import { tokeniseExamples } from "espalier/nn";
+ *
+ * const encode = (text: string) => ({ inputIds: [...text].map((c) => c.charCodeAt(0)), tokenTypeIds: [0] });
+ * const [example] = tokeniseExamples([{ text: "a", label: 1 }], encode);
+ * console.assert(example?.inputIds[0] === 97 && example.label === 1);
+ * ```
+ */
+export function tokeniseExamples(
+  rows: readonly LabelledText[],
+  encode: EncodeText,
+): readonly TokenisedExample[] {
+  return rows.map(({ text, textPair, label }) => {
+    const { inputIds, tokenTypeIds } = encode(text, textPair);
+    return { inputIds, tokenTypeIds, label };
+  });
+}
+
+/**
+ * Pads examples to the longest among them (dynamic padding) with `padId`, token type 0 and attention
+ * mask 0. Labels become Int32Array (classes) or, with `regression`, Float32Array.
+ *
+ * @param examples - at least one
+ */
+export function padExamples(
+  examples: readonly TokenisedExample[],
+  padId: number = 0,
+  regression: boolean = false,
+): TokenBatch & { readonly labels: Int32Array | Float32Array } {
+  const batch = examples.length;
+  const positions = examples.reduce(
+    (longest, { inputIds }) => Math.max(longest, inputIds.length),
+    0,
+  );
+  const inputIds = new Int32Array(batch * positions).fill(padId);
+  const tokenTypeIds = new Int32Array(batch * positions);
+  const attentionMask = new Uint8Array(batch * positions);
+  const labels = regression ? new Float32Array(batch) : new Int32Array(batch);
+  examples.forEach((example, row) => {
+    const start = row * positions;
+    inputIds.set(example.inputIds, start);
+    tokenTypeIds.set(example.tokenTypeIds, start);
+    attentionMask.fill(1, start, start + example.inputIds.length);
+    labels[row] = example.label;
+  });
+  return { batch, positions, inputIds, tokenTypeIds, attentionMask, labels };
+}

@@ -1,0 +1,68 @@
+/** The models that recipes name, as the contents of a `config.json`. */
+import type { ModelName } from "./recipes.ts";
+
+const BERT_COMMON = Object.freeze({
+  model_type: "bert",
+  architectures: ["BertForSequenceClassification"],
+  hidden_act: "gelu",
+  initializer_range: 0.02,
+  layer_norm_eps: 1e-12,
+  pad_token_id: 0,
+  type_vocab_size: 2,
+});
+
+/** google/bert_uncased_L-4_H-256_A-4. */
+const BERT_MINI = Object.freeze({
+  ...BERT_COMMON,
+  vocab_size: 30522,
+  hidden_size: 256,
+  num_hidden_layers: 4,
+  num_attention_heads: 4,
+  intermediate_size: 1024,
+  max_position_embeddings: 512,
+  hidden_dropout_prob: 0.1,
+  attention_probs_dropout_prob: 0.1,
+});
+
+/** distilbert-base-uncased. */
+const DISTILBERT = Object.freeze({
+  model_type: "distilbert",
+  architectures: ["DistilBertForSequenceClassification"],
+  activation: "gelu",
+  attention_dropout: 0.1,
+  dim: 768,
+  dropout: 0.1,
+  hidden_dim: 3072,
+  initializer_range: 0.02,
+  max_position_embeddings: 512,
+  n_heads: 12,
+  n_layers: 6,
+  pad_token_id: 0,
+  seq_classif_dropout: 0.2,
+  sinusoidal_pos_embds: false,
+  vocab_size: 30522,
+});
+
+/** The demo's: two layers whose every linear layer the demo's patterns divide. */
+const BERT_DEMO = Object.freeze({
+  ...BERT_COMMON,
+  vocab_size: 104,
+  hidden_size: 64,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  intermediate_size: 128,
+  max_position_embeddings: 32,
+  hidden_dropout_prob: 0,
+  attention_probs_dropout_prob: 0,
+});
+
+/**
+ * `config.json` of each model by name; parse with `parseModelConfig`. The vocabulary's size is set from
+ * the vocabulary at hand where it differs.
+ */
+export const MODEL_CONFIGS: Readonly<Record<ModelName, Readonly<Record<string, unknown>>>> =
+  Object.freeze({
+    "bert-mini": BERT_MINI,
+    distilbert: DISTILBERT,
+    "bert-demo": BERT_DEMO,
+  });

@@ -1,0 +1,104 @@
+/**
+ * Learning-rate schedules: the factor by which the base learning rate is multiplied at a step, as
+ * `transformers.get_scheduler` (transformers/optimization.py) computes it.
+ */
+import { checkInteger, checkNumber, checkOneOf } from "../core/checks.ts";
+
+/** The schedules, by the names that transformers gives them. */
+export type ScheduleName =
+  | "constant"
+  | "constant_with_warmup"
+  | "linear"
+  | "cosine"
+  | "cosine_with_restarts"
+  | "polynomial";
+
+/** Every {@link ScheduleName}, in the order in which the example script lists them. */
+export const SCHEDULE_NAMES: readonly ScheduleName[] = Object.freeze([
+  "linear",
+  "cosine",
+  "cosine_with_restarts",
+  "polynomial",
+  "constant",
+  "constant_with_warmup",
+] as const);
+
+/** A learning-rate schedule. Steps count optimizer updates, the first is 0. */
+export interface LearningRateSchedule {
+  readonly name: ScheduleName;
+  /** Steps over which the rate rises linearly from 0; `constant` ignores it, as transformers does. */
+  readonly warmupSteps: number;
+  /** Length of the whole run in steps; the decaying schedules reach their end there. */
+  readonly totalSteps: number;
+}
+
+/** The rate at which transformers' polynomial schedule ends (`lr_end`; its power is 1). */
+const POLYNOMIAL_END_RATE = 1e-7;
+
+/**
+ * The learning rate of optimizer update `step` (the first update is step 0).
+ *
+ * @param schedule - which curve, its warm-up and its length
+ * @param baseRate - the rate that the curve scales
+ * @throws TypeError or RangeError when an argument is of the wrong kind or out of range
+ *
+ * @example
+ * ```ts
+ * import { learningRateAt } from "espalier/nn";
+ *
+ * const schedule = { name: "linear", warmupSteps: 0, totalSteps: 10 } as const;
+ * console.assert(learningRateAt(schedule, 1, 0) === 1);
+ * console.assert(learningRateAt(schedule, 1, 5) === 0.5);
+ * console.assert(learningRateAt(schedule, 1, 10) === 0);
+ * ```
+ */
+export function learningRateAt(
+  schedule: LearningRateSchedule,
+  baseRate: number,
+  step: number,
+): number {
+  checkOneOf("schedule.name", schedule.name, SCHEDULE_NAMES);
+  checkInteger("schedule.warmupSteps", schedule.warmupSteps);
+  checkInteger("schedule.totalSteps", schedule.totalSteps);
+  checkNumber("baseRate", baseRate, 0);
+  checkInteger("step", step);
+  return baseRate * rateFactor(schedule, baseRate, step);
+}
+
+function rateFactor(schedule: LearningRateSchedule, baseRate: number, step: number): number {
+  const { name, warmupSteps } = schedule;
+  if (name === "constant") return 1;
+  if (step < warmupSteps) return step / Math.max(1, warmupSteps);
+  const progress = progressAfterWarmup(schedule, step);
+  switch (name) {
+    case "constant_with_warmup":
+      return 1;
+    case "linear":
+      return Math.max(0, remainingShare(schedule, step));
+    case "cosine":
+      return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
+    case "cosine_with_restarts":
+      return progress >= 1 ? 0 : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * (progress % 1))));
+    case "polynomial":
+      return polynomialFactor(schedule, baseRate, step);
+    default:
+      throw new RangeError(`schedule.name: unknown ${String(name satisfies never)}`);
+  }
+}
+
+/** 0 at the end of the warm-up, 1 at `totalSteps`; `cosine` goes on beyond and rises again. */
+function progressAfterWarmup({ warmupSteps, totalSteps }: LearningRateSchedule, step: number) {
+  return (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps);
+}
+
+/** 1 at the end of the warm-up, 0 at `totalSteps`. Not 1 - progress: that rounds differently. */
+function remainingShare({ warmupSteps, totalSteps }: LearningRateSchedule, step: number): number {
+  return (totalSteps - step) / Math.max(1, totalSteps - warmupSteps);
+}
+
+function polynomialFactor(schedule: LearningRateSchedule, baseRate: number, step: number): number {
+  if (baseRate === 0) return 0;
+  if (step > schedule.totalSteps) return POLYNOMIAL_END_RATE / baseRate;
+  const remaining = 1 - progressAfterWarmup(schedule, step);
+  return ((baseRate - POLYNOMIAL_END_RATE) * remaining + POLYNOMIAL_END_RATE) / baseRate;
+}
