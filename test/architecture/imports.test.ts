@@ -9,7 +9,7 @@ import {
   readSourceFiles,
   SOURCE_ROOT,
   type SourceFile,
-} from "./importGraph.ts";
+} from "./import-graph.ts";
 
 /** Every folder of src/, in order: one imports only from itself and from those before it. */
 const ORDER = [

@@ -1,6 +1,6 @@
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
-import { readSourceFiles, type SourceFile } from "./importGraph.ts";
+import { readSourceFiles, type SourceFile } from "./import-graph.ts";
 
 /** One stage, one file: longer ones are split by theme. */
 const LONGEST_FILE = 350;

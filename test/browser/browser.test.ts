@@ -1,0 +1,125 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PROJECT_ROOT, requireBuild } from "../packaging/distribution.ts";
+import { findChromium, launchChromium } from "./chromium.ts";
+import { type PageServer, type POLICIES, startServer } from "./server.ts";
+
+const RELAXED_SIMD = "--experimental-wasm-relaxed-simd";
+const IN_NODE = join(PROJECT_ROOT, "test", "browser", "pages", "in-node.mjs");
+
+/** What a page shows once its program has ended. */
+interface Outcome {
+  readonly result?: Readonly<Record<string, unknown>>;
+  readonly error?: string;
+  readonly violations?: readonly string[];
+  readonly policy?: { readonly refusesStrings: boolean; readonly refusesWebAssembly: boolean };
+}
+
+const executable = findChromium();
+const required = process.env.ESPALIER_REQUIRE_BROWSER === "1";
+if (executable === undefined && !required) {
+  console.warn(
+    "SKIPPED: the tests in a browser, since no Chromium was found. Install one, or name it in CHROMIUM_PATH.",
+  );
+}
+
+/** Whether this Node takes the flag; later versions have relaxed SIMD without one. */
+function acceptsFlag(flag: string): boolean {
+  try {
+    execFileSync(process.execPath, [flag, "--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The program's result in Node, on the same build. */
+function inNode(program: string, variant?: string): unknown {
+  const flags = acceptsFlag(RELAXED_SIMD) ? [RELAXED_SIMD] : [];
+  const tail = variant === undefined ? [] : [variant];
+  const output = execFileSync(process.execPath, [...flags, IN_NODE, program, ...tail], {
+    encoding: "utf8",
+  });
+  return JSON.parse(output);
+}
+
+describe.skipIf(executable === undefined && !required)("in Chromium", () => {
+  let server: PageServer;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    requireBuild();
+    if (executable === undefined) {
+      throw new Error("no Chromium was found, and ESPALIER_REQUIRE_BROWSER=1 asks for one");
+    }
+    server = await startServer();
+    browser = await launchChromium(executable);
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  /** Opens a page that runs a program below a policy, and reads what it shows. */
+  async function visit(
+    policy: keyof typeof POLICIES,
+    parameters: Record<string, string>,
+  ): Promise<Outcome> {
+    const page = await browser.newPage();
+    try {
+      const query = new URLSearchParams(parameters);
+      await page.goto(`${server.origin}/${policy}/test/browser/pages/page.html?${query}`);
+      const text = await page.locator("output").textContent({ timeout: 30_000 });
+      return JSON.parse(text ?? "") as Outcome;
+    } finally {
+      await page.close();
+    }
+  }
+
+  it("the core prunes under script-src 'self', as in Node", async () => {
+    const outcome = await visit("strict", { program: "prune" });
+    expect(outcome.error).toBeUndefined();
+    expect(outcome.policy).toEqual({ refusesStrings: true, refusesWebAssembly: true });
+    expect(outcome.violations).toEqual([]);
+    expect(outcome.result).toEqual(inNode("prune"));
+  });
+
+  it("espalier/nn trains in WebAssembly under 'wasm-unsafe-eval', as in Node", async () => {
+    const outcome = await visit("wasm", { program: "train", variant: "simd" });
+    expect(outcome.error).toBeUndefined();
+    expect(outcome.policy).toEqual({ refusesStrings: true, refusesWebAssembly: false });
+    expect(outcome.violations).toEqual([]);
+    expect(outcome.result).toEqual(inNode("train", "simd"));
+    expect(outcome.result?.variant).toBe("simd");
+  });
+
+  it("espalier/nn takes the fastest kernels by itself, the same as Node", async () => {
+    const outcome = await visit("wasm", { program: "train", variant: "auto" });
+    expect(outcome.error).toBeUndefined();
+    expect(outcome.result).toEqual(inNode("train", "auto"));
+    expect(outcome.result?.variant).toBe("fma");
+  });
+
+  it("espalier/nn trains on scalar kernels where the policy refuses WebAssembly", async () => {
+    const outcome = await visit("strict", { program: "train", variant: "auto" });
+    expect(outcome.error).toBeUndefined();
+    expect(outcome.policy).toEqual({ refusesStrings: true, refusesWebAssembly: true });
+    expect(outcome.result).toEqual(inNode("train", "scalar"));
+    expect(outcome.result?.variant).toBe("scalar");
+  });
+
+  it("a training step runs in a Web Worker", async () => {
+    const outcome = await visit("wasm", { program: "train", variant: "simd", worker: "1" });
+    expect(outcome.error).toBeUndefined();
+    expect(outcome.result).toEqual(inNode("train", "simd"));
+  });
+
+  it("a training step runs in a Web Worker without WebAssembly", async () => {
+    const outcome = await visit("strict", { program: "train", variant: "auto", worker: "1" });
+    expect(outcome.error).toBeUndefined();
+    expect(outcome.result).toEqual(inNode("train", "scalar"));
+  });
+});

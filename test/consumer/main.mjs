@@ -1,0 +1,7 @@
+// What a user's ES module does with the package.
+import * as espalier from "espalier";
+import * as io from "espalier/io";
+import * as nn from "espalier/nn";
+import { exercise } from "./exercise.mjs";
+
+console.log(JSON.stringify(exercise({ espalier, io, nn })));
