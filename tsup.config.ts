@@ -7,6 +7,7 @@ const shared: Options = {
   clean: false,
   treeshake: true,
   splitting: true,
+  removeNodeProtocol: false,
 };
 
 const config: ReturnType<typeof defineConfig> = defineConfig([
