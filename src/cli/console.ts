@@ -1,0 +1,20 @@
+/** What a command talks to: injected, so that tests run commands in-process. */
+
+/** Where text goes. */
+export interface TextOutput {
+  readonly write: (text: string) => void;
+  /** Whether a person watches: then progress is drawn in place. */
+  readonly isTerminal: boolean;
+  /** The width of the terminal in characters. */
+  readonly columns: number;
+}
+
+/** The surroundings of a command. */
+export interface Console {
+  /** Results. With `--json` nothing but JSON. */
+  readonly out: TextOutput;
+  /** Progress and errors. */
+  readonly err: TextOutput;
+  /** Aborted when the user asks to stop. */
+  readonly signal: AbortSignal;
+}

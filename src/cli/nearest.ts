@@ -1,0 +1,30 @@
+/** Guessing what a mistyped name was meant to be. */
+
+/** Levenshtein distance: insertions, deletions and substitutions between two strings. */
+export function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 0; i < a.length; i++) {
+    const row = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      const substituted = (previous[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
+      row.push(Math.min(substituted, (previous[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length] ?? 0;
+}
+
+/** Whether one of two names begins with the other: a shortened or lengthened name is a likely slip. */
+function extendsOther(a: string, b: string): boolean {
+  return a !== "" && b !== "" && (a.startsWith(b) || b.startsWith(a));
+}
+
+/** The name closest to `name`, or undefined where none is close enough to be a likely slip. */
+export function nearestName(name: string, known: readonly string[]): string | undefined {
+  const tolerance = Math.max(2, Math.floor(name.length / 3));
+  const ranked = known
+    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
+    .filter(({ candidate, distance }) => distance <= tolerance || extendsOther(name, candidate))
+    .sort((left, right) => left.distance - right.distance);
+  return ranked[0]?.candidate;
+}

@@ -1,0 +1,140 @@
+/** The kinds of options a command can take, as data: how each is written, described and read. */
+
+/** What reading an option's text gave: its value, or what was expected instead. */
+export type Reading<T> = { readonly value: T } | { readonly expected: string };
+
+/** One option. Its name is the key in its table, in camelCase; on the command line in kebab- or snake_case. */
+export interface Option<T> {
+  /** Stands for the value in help, such as `DIR`; empty for a flag. */
+  readonly placeholder: string;
+  readonly description: string;
+  /** Other names, in kebab-case. */
+  readonly aliases: readonly string[];
+  /** A flag needs no value: alone it reads as `true`. */
+  readonly isFlag: boolean;
+  /** Reads the text after the option. */
+  readonly read: (text: string) => Reading<T>;
+}
+
+/** Options by name in camelCase. */
+export type OptionTable = Readonly<Record<string, Option<unknown>>>;
+
+/** The values of a table's options: absent where the command line did not give one. */
+export type OptionValues<Options extends OptionTable> = {
+  readonly [Name in keyof Options]?: Options[Name] extends Option<infer T> ? T : never;
+};
+
+/** The bounds of a number; both are included unless `below` is used for the upper one. */
+export interface NumberBounds {
+  readonly least?: number;
+  readonly most?: number;
+  readonly below?: number;
+}
+
+const INTEGER = /^[+-]?\d+$/;
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+function boundsText({ least, most, below }: NumberBounds): string {
+  const parts = [
+    least === undefined ? "" : `at least ${least}`,
+    most === undefined ? "" : `at most ${most}`,
+    below === undefined ? "" : `below ${below}`,
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? "" : ` ${parts.join(" and ")}`;
+}
+
+function isWithin(value: number, { least, most, below }: NumberBounds): boolean {
+  return (
+    Number.isFinite(value) &&
+    value >= (least ?? -Infinity) &&
+    value <= (most ?? Infinity) &&
+    value < (below ?? Infinity)
+  );
+}
+
+/** An option whose value is taken as it is; empty text is refused. */
+export function textOption(
+  placeholder: string,
+  description: string,
+  aliases: readonly string[] = [],
+): Option<string> {
+  const read = (text: string): Reading<string> =>
+    text === "" ? { expected: `a ${placeholder} that is not empty` } : { value: text };
+  return { placeholder, description, aliases, isFlag: false, read };
+}
+
+/** An option with a decimal number within bounds. */
+export function numberOption(
+  bounds: NumberBounds,
+  description: string,
+  aliases: readonly string[] = [],
+): Option<number> {
+  const read = (text: string): Reading<number> =>
+    DECIMAL.test(text) && isWithin(Number(text), bounds)
+      ? { value: Number(text) }
+      : { expected: `a number${boundsText(bounds)}` };
+  return { placeholder: "NUMBER", description, aliases, isFlag: false, read };
+}
+
+function readInteger(text: string, bounds: NumberBounds): number | undefined {
+  const value = Number(text);
+  return INTEGER.test(text) && Number.isSafeInteger(value) && isWithin(value, bounds)
+    ? value
+    : undefined;
+}
+
+/** An option with an integer within bounds. */
+export function integerOption(
+  bounds: NumberBounds,
+  description: string,
+  aliases: readonly string[] = [],
+): Option<number> {
+  const read = (text: string): Reading<number> => {
+    const value = readInteger(text, bounds);
+    return value === undefined ? { expected: `an integer${boundsText(bounds)}` } : { value };
+  };
+  return { placeholder: "N", description, aliases, isFlag: false, read };
+}
+
+/** An option with different integers separated by commas. */
+export function integersOption(
+  bounds: NumberBounds,
+  description: string,
+  aliases: readonly string[] = [],
+): Option<readonly number[]> {
+  const read = (text: string): Reading<readonly number[]> => {
+    const values = text.split(",").map((part) => readInteger(part.trim(), bounds));
+    const present = values.filter((value) => value !== undefined);
+    return present.length === values.length && new Set(present).size === present.length
+      ? { value: present }
+      : { expected: `different integers${boundsText(bounds)}, separated by commas` };
+  };
+  return { placeholder: "N,N,...", description, aliases, isFlag: false, read };
+}
+
+/** An option with one of a few words. */
+export function choiceOption<T extends string>(
+  choices: readonly T[],
+  description: string,
+  aliases: readonly string[] = [],
+): Option<T> {
+  const read = (text: string): Reading<T> => {
+    const value = choices.find((choice) => choice === text);
+    return value === undefined ? { expected: `one of ${choices.join(", ")}` } : { value };
+  };
+  return { placeholder: choices.join("|"), description, aliases, isFlag: false, read };
+}
+
+/** An option that is on when named alone, and takes `true` or `false`. */
+export function flagOption(description: string, aliases: readonly string[] = []): Option<boolean> {
+  const read = (text: string): Reading<boolean> =>
+    text === "true" || text === "false"
+      ? { value: text === "true" }
+      : { expected: "true or false" };
+  return { placeholder: "", description, aliases, isFlag: true, read };
+}
+
+/** A camelCase name as the command line writes it: `maxSeqLength` is `max-seq-length`. */
+export function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

@@ -1,0 +1,101 @@
+/**
+ * Files, read and written whole. A write goes to a temporary file beside its target and is renamed over it, so
+ * that a reader sees the old file or the new one, never half of one.
+ */
+
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Problem } from "../core/either.ts";
+
+/** Files of one directory by name. */
+export type FileMap = ReadonlyMap<string, Uint8Array>;
+
+let written = 0;
+
+/**
+ * Writes a file so that it is there completely or not at all: temporary file, fsync, rename. Synchronous, because
+ * it is also what a stopping process does last.
+ *
+ * @throws the file system's error; the temporary file is removed
+ */
+export function writeFileAtomically(path: string, content: Uint8Array | string): void {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${written++}.tmp`);
+  try {
+    const descriptor = openSync(temporary, "w");
+    try {
+      writeAll(
+        descriptor,
+        typeof content === "string" ? new TextEncoder().encode(content) : content,
+      );
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+function writeAll(descriptor: number, bytes: Uint8Array): void {
+  for (let offset = 0; offset < bytes.length; )
+    offset += writeSync(descriptor, bytes, offset, bytes.length - offset);
+}
+
+/** Writes every file of `files` into `directory`, which is created with its parents where needed. */
+export async function writeDirectory(directory: string, files: FileMap): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  for (const [name, bytes] of files) writeFileAtomically(join(directory, name), bytes);
+}
+
+/**
+ * Reads the plain files of a directory, not those of its subdirectories.
+ *
+ * @param wanted which names to read; all where it is not given
+ * @throws the file system's error where `directory` cannot be read
+ */
+export async function readDirectory(
+  directory: string,
+  wanted: (name: string) => boolean = () => true,
+): Promise<FileMap> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  const names = entries.filter((entry) => !entry.isDirectory() && wanted(entry.name));
+  const files = names.map(
+    async ({ name }) => [name, await readBytes(join(directory, name))] as const,
+  );
+  return new Map(await Promise.all(files));
+}
+
+/** A file's bytes, as a plain Uint8Array that owns its buffer. */
+export async function readBytes(path: string): Promise<Uint8Array> {
+  return new Uint8Array(await readFile(path));
+}
+
+/** Whether `path` exists, and as what. */
+export async function kindOfPath(path: string): Promise<"file" | "directory" | "nothing"> {
+  try {
+    return (await stat(path)).isDirectory() ? "directory" : "file";
+  } catch {
+    return "nothing";
+  }
+}
+
+/** The problem of a path that is not a directory; undefined where it is one. `label` names the option. */
+export async function directoryProblem(label: string, path: string): Promise<Problem | undefined> {
+  const kind = await kindOfPath(path);
+  if (kind === "directory") return undefined;
+  return { path: label, expected: "a directory", got: `${path} (${describeKind(kind)})` };
+}
+
+/** The problem of a path that is not a file; undefined where it is one. `label` names the option. */
+export async function fileProblem(label: string, path: string): Promise<Problem | undefined> {
+  const kind = await kindOfPath(path);
+  if (kind === "file") return undefined;
+  return { path: label, expected: "a file", got: `${path} (${describeKind(kind)})` };
+}
+
+function describeKind(kind: "file" | "directory" | "nothing"): string {
+  return kind === "nothing" ? "does not exist" : `is a ${kind}`;
+}

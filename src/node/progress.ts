@@ -1,0 +1,123 @@
+/**
+ * Progress of a long run: on a terminal a bar redrawn in place with rate, time left and loss; elsewhere a plain
+ * line now and then, so that logs stay readable.
+ */
+
+/** Where progress is written. */
+export interface ProgressOutput {
+  readonly write: (text: string) => void;
+  readonly isTerminal: boolean;
+  readonly columns: number;
+}
+
+/** How far a run is. */
+export interface ProgressState {
+  readonly label: string;
+  readonly done: number;
+  readonly total: number;
+  readonly loss: number | null;
+  /** Steps a second, lately; 0 where it is not known yet. */
+  readonly rate: number;
+}
+
+/** Draws the progress of one run. */
+export interface Progress {
+  /** States how far the run is. */
+  readonly update: (label: string, done: number, total: number, loss: number | null) => void;
+  /** Writes a line that stays, above the bar. */
+  readonly note: (line: string) => void;
+  /** Removes the bar. */
+  readonly finish: () => void;
+}
+
+/** Milliseconds between redraws on a terminal, and between lines elsewhere. */
+const REDRAW = 100;
+const LINE = 10_000;
+/** The rate is measured over about this many milliseconds. */
+const RATE_WINDOW = 5_000;
+const BAR_WIDTH = 24;
+const CLEAR_LINE = "\r\u001b[2K";
+
+/** Seconds as `1:02:03` or `2:03`; `--:--` where they are not finite. */
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "--:--";
+  const whole = Math.max(0, Math.round(seconds));
+  const twoDigits = (value: number): string => String(value).padStart(2, "0");
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  return hours > 0
+    ? `${hours}:${twoDigits(minutes)}:${twoDigits(whole % 60)}`
+    : `${minutes}:${twoDigits(whole % 60)}`;
+}
+
+/** The figures after the bar: steps, rate, time left, loss. */
+export function progressFigures(state: ProgressState): string {
+  const left = state.rate > 0 ? (state.total - state.done) / state.rate : Number.NaN;
+  const parts = [
+    `${state.done}/${state.total}`,
+    `${state.rate.toFixed(state.rate < 10 ? 2 : 0)} steps/s`,
+    `ETA ${formatDuration(left)}`,
+    ...(state.loss === null ? [] : [`loss ${state.loss.toFixed(4)}`]),
+  ];
+  return parts.join("  ");
+}
+
+/** The bar line, cut to `columns`. */
+export function progressBar(state: ProgressState, columns: number): string {
+  const share = state.total > 0 ? Math.min(1, state.done / state.total) : 0;
+  const filled = Math.round(share * BAR_WIDTH);
+  const bar = "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
+  return `${state.label} ${bar} ${progressFigures(state)}`.slice(0, Math.max(1, columns - 1));
+}
+
+/**
+ * Draws progress on `output`.
+ *
+ * @param now milliseconds of a clock that never goes back
+ */
+export function createProgress(
+  output: ProgressOutput,
+  now: () => number = () => performance.now(),
+): Progress {
+  let samples: readonly (readonly [time: number, done: number])[] = [];
+  let current = "";
+  let lastWrite = -Infinity;
+  let drawn = false;
+
+  const rate = (time: number, done: number): number => {
+    const last = samples.at(-1);
+    if (last !== undefined && done < last[1]) samples = [];
+    const recent = samples.filter(([at]) => time - at <= RATE_WINDOW);
+    // One sample from before the window, so that slow runs have a rate too.
+    const before = samples.slice(0, samples.length - recent.length).slice(-1);
+    samples = [...before, ...recent, [time, done]];
+    const [first] = samples;
+    return first === undefined || time <= first[0]
+      ? 0
+      : (1000 * (done - first[1])) / (time - first[0]);
+  };
+  const clear = (): void => {
+    if (drawn) output.write(CLEAR_LINE);
+    drawn = false;
+  };
+  return {
+    update: (label, done, total, loss) => {
+      const time = now();
+      if (label !== current) samples = [];
+      current = label;
+      const waited = time - lastWrite;
+      if (done < total && waited < (output.isTerminal ? REDRAW : LINE)) return;
+      const state = { label, done, total, loss, rate: rate(time, done) };
+      lastWrite = time;
+      if (output.isTerminal) {
+        output.write(CLEAR_LINE + progressBar(state, output.columns));
+        drawn = true;
+      } else output.write(`${label}  ${progressFigures(state)}\n`);
+    },
+    note: (line) => {
+      clear();
+      output.write(`${line}\n`);
+    },
+    finish: clear,
+  };
+}

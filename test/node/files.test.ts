@@ -1,0 +1,64 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import {
+  directoryProblem,
+  fileProblem,
+  kindOfPath,
+  readDirectory,
+  writeDirectory,
+  writeFileAtomically,
+} from "../../src/node/files.ts";
+
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "espalier-files-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+test("a written file is complete and leaves nothing beside it", () => {
+  const path = join(folder, "a.bin");
+  writeFileAtomically(path, "old");
+  writeFileAtomically(path, Uint8Array.of(1, 2, 3));
+  expect([...readFileSync(path)]).toEqual([1, 2, 3]);
+  expect(readdirSync(folder)).toEqual(["a.bin"]);
+});
+
+test("a write that fails leaves the old file and no temporary one", () => {
+  writeFileSync(join(folder, "keep"), "old");
+  expect(() => writeFileAtomically(join(folder, "missing", "a"), "x")).toThrow("ENOENT");
+  // The target is a directory: the temporary file is written, the rename fails.
+  expect(() => writeFileAtomically(folder, "x")).toThrow();
+  expect(readdirSync(folder)).toEqual(["keep"]);
+  expect(readdirSync(tmpdir()).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+});
+
+test("a directory reads as it was written, without its subdirectories", async () => {
+  const files = new Map([
+    ["config.json", new TextEncoder().encode("{}")],
+    ["empty", new Uint8Array()],
+  ]);
+  await writeDirectory(join(folder, "deep", "model"), files);
+  await writeDirectory(join(folder, "deep", "model", "sub"), files);
+  expect(await readDirectory(join(folder, "deep", "model"))).toEqual(files);
+  const some = await readDirectory(join(folder, "deep", "model"), (name) => name === "empty");
+  expect([...some.keys()]).toEqual(["empty"]);
+});
+
+test("paths that are not what an option wants are problems", async () => {
+  writeFileSync(join(folder, "file"), "");
+  expect(await kindOfPath(folder)).toBe("directory");
+  expect(await directoryProblem("--data", folder)).toBeUndefined();
+  expect(await fileProblem("--vocab", join(folder, "file"))).toBeUndefined();
+  expect(await directoryProblem("--data", join(folder, "file"))).toEqual({
+    path: "--data",
+    expected: "a directory",
+    got: `${join(folder, "file")} (is a file)`,
+  });
+  expect(await fileProblem("--vocab", join(folder, "none"))).toEqual({
+    path: "--vocab",
+    expected: "a file",
+    got: `${join(folder, "none")} (does not exist)`,
+  });
+});

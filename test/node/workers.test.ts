@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { runTasks } from "../../src/node/workers.ts";
+
+/** A worker that speaks the protocol: posts its task back, fails on request, or waits to be aborted. */
+const SCRIPT = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+    import { parentPort, workerData } from "node:worker_threads";
+    const { task } = workerData;
+    parentPort.postMessage({ kind: "message", message: "started " + task });
+    if (task === "fail") parentPort.postMessage({ kind: "error", message: "task failed", stack: "s" });
+    else if (task === "exit") process.exit(3);
+    else if (task === "wait")
+      parentPort.on("message", (told) => parentPort.postMessage({ kind: "result", result: told.kind }));
+    else parentPort.postMessage({ kind: "result", result: task * 2 });
+  `)}`,
+);
+
+function run(tasks: readonly unknown[], threads: number, signal: AbortSignal) {
+  const messages: [number, unknown][] = [];
+  const onMessage = (index: number, message: unknown) => void messages.push([index, message]);
+  return { messages, results: runTasks({ tasks, script: SCRIPT, threads, onMessage, signal }) };
+}
+
+const NEVER = new AbortController().signal;
+
+test("results come in the order of tasks, for any number of threads", async () => {
+  for (const threads of [1, 2, 8]) {
+    const { messages, results } = run([1, 2, 3], threads, NEVER);
+    expect(await results).toEqual([2, 4, 6]);
+    expect(messages.map(([index]) => index).sort()).toEqual([0, 1, 2]);
+  }
+  expect(await run([], 2, NEVER).results).toEqual([]);
+});
+
+test("a failing task fails the run and starts no further ones", async () => {
+  const { messages, results } = run(["fail", 1, 2], 1, NEVER);
+  await expect(results).rejects.toThrow("task failed");
+  expect(messages).toEqual([[0, "started fail"]]);
+  await expect(run(["exit"], 1, NEVER).results).rejects.toThrow("a worker ended early with code 3");
+});
+
+test("aborting reaches the running tasks and starts no further ones", async () => {
+  const controller = new AbortController();
+  const { results } = run(["wait", 1], 1, controller.signal);
+  controller.abort();
+  expect(await results).toEqual(["abort", undefined]);
+});
