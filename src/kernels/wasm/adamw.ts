@@ -1,0 +1,79 @@
+/** One AdamW update, in the flavours of torch and of transformers. */
+
+import { f32x4, type Local, type ModuleBuilder, type V128 } from "./emitter.ts";
+import { forEachVector } from "./vector-loop.ts";
+
+/** What multiplies what; the caller computes these in double precision. */
+const PARAMETERS = {
+  p: "i32",
+  g: "i32",
+  m: "i32",
+  v: "i32",
+  count: "i32",
+  beta1: "f32",
+  oneMinusBeta1: "f32",
+  beta2: "f32",
+  oneMinusBeta2: "f32",
+  epsilon: "f32",
+  stepSize: "f32",
+  /** 1 - learning rate * weight decay. */
+  keep: "f32",
+  /** 1 / sqrt(c2), by which torch scales the square root of v. */
+  inverseCorrection: "f32",
+} as const;
+
+/** Adds `adamwTorch` and `adamwTransformers`. */
+export function addAdamW(module: ModuleBuilder): void {
+  addUpdate(module, "adamwTorch", ({ p, m, rootOfV, stepSize, keep, epsilon, correction }) => {
+    const step = f32x4.div(f32x4.mul(stepSize, m), module.madd(rootOfV, correction, epsilon));
+    return f32x4.sub(f32x4.mul(p, keep), step);
+  });
+  addUpdate(module, "adamwTransformers", ({ p, m, rootOfV, stepSize, keep, epsilon }) => {
+    const step = f32x4.div(f32x4.mul(stepSize, m), f32x4.add(rootOfV, epsilon));
+    return f32x4.mul(f32x4.sub(p, step), keep);
+  });
+}
+
+interface UpdateOperands {
+  readonly p: V128;
+  /** The new first moment, and the square root of the new second one. */
+  readonly m: V128;
+  readonly rootOfV: V128;
+  readonly stepSize: V128;
+  readonly keep: V128;
+  readonly epsilon: V128;
+  readonly correction: V128;
+}
+
+function addUpdate(
+  module: ModuleBuilder,
+  name: string,
+  newParameter: (operands: UpdateOperands) => V128,
+): void {
+  module.func(name, PARAMETERS, (f, values) => {
+    const { p, g, m, v, count } = values;
+    const splat = (scalar: Local<"f32">): Local<"v128"> => f.let(f32x4.splat(scalar));
+    const beta1 = splat(values.beta1);
+    const oneMinusBeta1 = splat(values.oneMinusBeta1);
+    const beta2 = splat(values.beta2);
+    const oneMinusBeta2 = splat(values.oneMinusBeta2);
+    const constants = {
+      stepSize: splat(values.stepSize),
+      keep: splat(values.keep),
+      epsilon: splat(values.epsilon),
+      correction: splat(values.inverseCorrection),
+    };
+    forEachVector(module, f, count, [p, g, m, v], (places) => {
+      for (const place of places) {
+        const gradient = f.let(place.load(g));
+        const newM = f.let(module.madd(oneMinusBeta1, gradient, f32x4.mul(beta1, place.load(m))));
+        place.store(m, newM);
+        const square = f32x4.mul(gradient, oneMinusBeta2);
+        const newV = f.let(module.madd(square, gradient, f32x4.mul(beta2, place.load(v))));
+        place.store(v, newV);
+        const rootOfV = f32x4.sqrt(newV);
+        place.store(p, newParameter({ p: place.load(p), m: newM, rootOfV, ...constants }));
+      }
+    });
+  });
+}

@@ -1,0 +1,157 @@
+/** Dropout on Philox4x32-10, four blocks side by side: the same draws as the scalar kernel's, bit for bit. */
+
+import {
+  type FunctionBuilder,
+  f32x4,
+  type I32,
+  i32,
+  i32x4,
+  i64x2,
+  type Label,
+  type Local,
+  type ModuleBuilder,
+  type V128,
+  v128,
+} from "./emitter.ts";
+import { forEachRow, fullPlace, upToOneVector, type VectorPlace } from "./vector-loop.ts";
+
+const ROUNDS = 10;
+const MULTIPLIER_0 = 0xd2511f53;
+const MULTIPLIER_1 = 0xcd9e8d57;
+const WEYL_0 = 0x9e3779b9;
+const WEYL_1 = 0xbb67ae85;
+/** Positions that four blocks serve: 4 blocks x 4 words x 2 halves. */
+const GROUP = 32;
+
+type Words = readonly [V128, V128, V128, V128];
+
+/** High and low 32 bits of the unsigned products of the lanes. */
+function multiplyWide(
+  f: FunctionBuilder,
+  a: V128,
+  b: V128,
+): { readonly high: V128; readonly low: V128 } {
+  const first = f.let(i64x2.extmulLowI32x4U(a, b));
+  const second = f.let(i64x2.extmulHighI32x4U(a, b));
+  return {
+    high: i32x4.shuffle(first, second, [1, 3, 5, 7]),
+    low: i32x4.shuffle(first, second, [0, 2, 4, 6]),
+  };
+}
+
+/** The words of four Philox blocks: lane i of word w is word w of block i. */
+function philox(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  counter: Words,
+  key: readonly [V128, V128],
+): readonly Local<"v128">[] {
+  const words = counter.map((word) => f.let(word));
+  const [key0, key1] = key.map((word) => f.let(word));
+  const multiplier0 = f.let(module.constantI32x4(MULTIPLIER_0));
+  const multiplier1 = f.let(module.constantI32x4(MULTIPLIER_1));
+  for (let round = 0; round < ROUNDS; round++) {
+    const [x0, x1, x2, x3] = words;
+    const product0 = multiplyWide(f, x0, multiplier0);
+    const product1 = multiplyWide(f, x2, multiplier1);
+    f.set(x0, v128.xor(v128.xor(product1.high, x1), key0));
+    f.set(x1, product1.low);
+    f.set(x2, v128.xor(v128.xor(product0.high, x3), key1));
+    f.set(x3, product0.low);
+    f.set(key0, i32x4.add(key0, module.constantI32x4(WEYL_0)));
+    f.set(key1, i32x4.add(key1, module.constantI32x4(WEYL_1)));
+  }
+  return words;
+}
+
+/** The 16-bit draws of the group's vector number `index`: low halves of the words, then high halves. */
+function drawsOf(module: ModuleBuilder, words: readonly V128[], index: number): V128 {
+  const word = words[index % 4];
+  return index < 4 ? v128.and(word, module.constantI32x4(0xffff)) : i32x4.shrU(word, 16);
+}
+
+/** Adds `dropout`; positions come as counters of their first block: 4 blocks for 32 positions. */
+export function addDropout(module: ModuleBuilder): void {
+  const parameters = {
+    x: "i32",
+    y: "i32",
+    rows: "i32",
+    columns: "i32",
+    firstCounter: "i32",
+    counterStride: "i32",
+    threshold: "i32",
+    factor: "f32",
+    seedLow: "i32",
+    seedHigh: "i32",
+    step: "i32",
+    operation: "i32",
+    example: "i32",
+  } as const;
+  module.func("dropout", parameters, (f, values) => {
+    const { x, y, rows, columns, firstCounter, counterStride } = values;
+    const key = [f.let(i32x4.splat(values.seedLow)), f.let(i32x4.splat(values.seedHigh))] as const;
+    const example = f.let(i32x4.splat(values.example));
+    const operation = f.let(i32x4.splat(values.operation));
+    const step = f.let(i32x4.splat(values.step));
+    // Draws are at least 0, so `greater than threshold - 1` keeps every one where the threshold is 0.
+    const lastDropped = f.let(i32x4.splat(i32.sub(values.threshold, 1)));
+    const factor = f.let(f32x4.splat(values.factor));
+
+    const apply = (words: readonly V128[], index: number, place: VectorPlace): void => {
+      const kept = i32x4.gtS(drawsOf(module, words, index), lastDropped);
+      place.store(y, v128.and(f32x4.mul(place.load(x), factor), kept));
+    };
+    forEachRow(f, rows, () => {
+      const counter = f.let(firstCounter);
+      f.increment(firstCounter, counterStride);
+      const left = f.let(columns);
+      f.while(i32.gtS(left, 0), () => {
+        const counters = i32x4.add(i32x4.splat(counter), module.constantI32x4([0, 1, 2, 3]));
+        const words = philox(module, f, [counters, example, operation, step], key);
+        f.if(
+          i32.geS(left, GROUP),
+          () => {
+            for (let index = 0; index < 8; index++) apply(words, index, fullPlace(f, index));
+            advance(f, [x, y], left, GROUP);
+          },
+          () => f.block((done) => applyToRest(module, f, { x, y, left, words, apply, done })),
+        );
+        f.increment(counter, 4);
+      });
+    });
+  });
+}
+
+interface RestOfRow {
+  readonly x: Local<"i32">;
+  readonly y: Local<"i32">;
+  readonly left: Local<"i32">;
+  readonly words: readonly V128[];
+  readonly apply: (words: readonly V128[], index: number, place: VectorPlace) => void;
+  readonly done: Label;
+}
+
+/** The last 1 to 31 floats of a row. */
+function applyToRest(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  { x, y, left, words, apply, done }: RestOfRow,
+): void {
+  for (let index = 0; index < 8; index++) {
+    upToOneVector(module, f, left, (place) => apply(words, index, place));
+    advance(f, [x, y], left, i32.minS(left, 4));
+    f.exitIf(done, i32.eqz(left));
+  }
+}
+
+/** Moves the pointers on by `count` floats, of which so many fewer are left. */
+function advance(
+  f: FunctionBuilder,
+  pointers: readonly Local<"i32">[],
+  left: Local<"i32">,
+  count: I32 | number,
+): void {
+  const floats = f.let(typeof count === "number" ? i32.add(count, 0) : count);
+  for (const pointer of pointers) f.increment(pointer, i32.shl(floats, 2));
+  f.set(left, i32.sub(left, floats));
+}

@@ -1,0 +1,106 @@
+/** Sums, products and differences, element by element and along rows and columns. */
+
+import { f32x4, i32, type ModuleBuilder, type V128 } from "./emitter.ts";
+import { forEachRow, forEachVector } from "./vector-loop.ts";
+
+/** Adds `add`, `addBias`, `addColumnSums`, `addScaled`, `addScaledDifference`, `multiply` and `scale`. */
+export function addElementwise(module: ModuleBuilder): void {
+  addBinary(module, "add", f32x4.add);
+  addBinary(module, "multiply", f32x4.mul);
+  addScale(module);
+  addScaled(module);
+  addScaledDifference(module);
+  addBias(module);
+  addColumnSums(module);
+}
+
+function addBinary(module: ModuleBuilder, name: string, combine: (a: V128, b: V128) => V128): void {
+  module.func(name, { a: "i32", b: "i32", y: "i32", count: "i32" }, (f, { a, b, y, count }) => {
+    forEachVector(module, f, count, [a, b, y], (places) => {
+      for (const place of places) place.store(y, combine(place.load(a), place.load(b)));
+    });
+  });
+}
+
+function addScale(module: ModuleBuilder): void {
+  const parameters = { x: "i32", factor: "f32", y: "i32", count: "i32" } as const;
+  module.func("scale", parameters, (f, { x, factor, y, count }) => {
+    const factors = f.let(f32x4.splat(factor));
+    forEachVector(module, f, count, [x, y], (places) => {
+      for (const place of places) place.store(y, f32x4.mul(factors, place.load(x)));
+    });
+  });
+}
+
+function addScaled(module: ModuleBuilder): void {
+  const parameters = { x: "i32", factor: "f32", y: "i32", count: "i32" } as const;
+  module.func("addScaled", parameters, (f, { x, factor, y, count }) => {
+    const factors = f.let(f32x4.splat(factor));
+    forEachVector(module, f, count, [x, y], (places) => {
+      for (const place of places) {
+        place.store(y, module.madd(factors, place.load(x), place.load(y)));
+      }
+    });
+  });
+}
+
+function addScaledDifference(module: ModuleBuilder): void {
+  const parameters = { a: "i32", b: "i32", factor: "f32", da: "i32", count: "i32" } as const;
+  module.func("addScaledDifference", parameters, (f, { a, b, factor, da, count }) => {
+    const factors = f.let(f32x4.splat(factor));
+    forEachVector(module, f, count, [a, b, da], (places) => {
+      for (const place of places) {
+        const difference = f32x4.sub(place.load(a), place.load(b));
+        place.store(da, module.madd(factors, difference, place.load(da)));
+      }
+    });
+  });
+}
+
+function addBias(module: ModuleBuilder): void {
+  const parameters = { y: "i32", bias: "i32", rows: "i32", columns: "i32" } as const;
+  module.func("addBias", parameters, (f, { y, bias, rows, columns }) => {
+    const biasAt = f.local("i32");
+    forEachRow(f, rows, () => {
+      f.set(biasAt, bias);
+      forEachVector(module, f, columns, [y, biasAt], (places) => {
+        for (const place of places) place.store(y, f32x4.add(place.load(y), place.load(biasAt)));
+      });
+    });
+  });
+}
+
+/** Four rows at a time, so that each entry of `out` is loaded and stored only once for them. */
+function addColumnSums(module: ModuleBuilder): void {
+  const parameters = { x: "i32", out: "i32", rows: "i32", columns: "i32" } as const;
+  module.func("addColumnSums", parameters, (f, { x, out, rows, columns }) => {
+    const stride = f.let(i32.shl(columns, 2));
+    const outAt = f.local("i32");
+    const left = f.let(rows);
+    f.while(i32.geS(left, 4), () => {
+      const first = f.let(x);
+      const second = f.let(i32.add(first, stride));
+      const third = f.let(i32.add(second, stride));
+      const fourth = f.let(i32.add(third, stride));
+      f.set(outAt, out);
+      forEachVector(module, f, columns, [first, second, third, fourth, outAt], (places) => {
+        for (const place of places) {
+          const low = f32x4.add(place.load(first), place.load(second));
+          const high = f32x4.add(place.load(third), place.load(fourth));
+          place.store(outAt, f32x4.add(place.load(outAt), f32x4.add(low, high)));
+        }
+      });
+      f.set(x, fourth);
+      f.increment(left, -4);
+    });
+    f.while(left, () => {
+      f.set(outAt, out);
+      forEachVector(module, f, columns, [x, outAt], (places) => {
+        for (const place of places) {
+          place.store(outAt, f32x4.add(place.load(outAt), place.load(x)));
+        }
+      });
+      f.increment(left, -1);
+    });
+  });
+}

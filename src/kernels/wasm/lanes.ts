@@ -1,0 +1,60 @@
+/** Arithmetic on several vectors side by side, and over the lanes of one. */
+
+import {
+  type F32,
+  type FunctionBuilder,
+  f32x4,
+  i32x4,
+  type Local,
+  type ModuleBuilder,
+  type V128,
+} from "./emitter.ts";
+
+/** Vectors that the same is done to: their instructions interleave and share constants. */
+export type Vectors = readonly Local<"v128">[];
+
+/** Computes a vector from each vector and its index. */
+export function each(
+  f: FunctionBuilder,
+  vectors: Vectors,
+  compute: (vector: Local<"v128">, index: number) => V128,
+): Vectors {
+  return vectors.map((vector, index) => f.let(compute(vector, index)));
+}
+
+/** c[0] x^n + c[1] x^(n-1) + ... + c[n] by Horner's rule. */
+export function polynomial(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  xs: Vectors,
+  [first, ...rest]: readonly [number, ...number[]],
+): Vectors {
+  let sums: readonly V128[] = [];
+  const leading = f.let(module.constantF32x4(first));
+  sums = xs.map(() => leading);
+  for (const coefficient of rest) {
+    const constant = f.let(module.constantF32x4(coefficient));
+    sums = each(f, xs, (x, index) => module.madd(sums[index], x, constant));
+  }
+  return each(f, xs, (_, index) => sums[index]);
+}
+
+function foldLanes(
+  f: FunctionBuilder,
+  vector: V128,
+  combine: (a: V128, b: V128) => V128,
+): Local<"v128"> {
+  const whole = f.let(vector);
+  const pair = f.let(combine(whole, i32x4.shuffle(whole, whole, [2, 3, 0, 1])));
+  return f.let(combine(pair, i32x4.shuffle(pair, pair, [1, 0, 3, 2])));
+}
+
+/** The sum of the four lanes. */
+export function sumOfLanes(f: FunctionBuilder, vector: V128): F32 {
+  return f32x4.extractLane(foldLanes(f, vector, f32x4.add), 0);
+}
+
+/** The largest of the four lanes, in every lane. */
+export function maxOfLanes(f: FunctionBuilder, vector: V128): V128 {
+  return foldLanes(f, vector, f32x4.pmax);
+}

@@ -1,0 +1,141 @@
+/** Layer normalisation, alone or of the sum with a residual. */
+
+import {
+  type F32,
+  type FunctionBuilder,
+  f32,
+  f32x4,
+  type Local,
+  type ModuleBuilder,
+  v128,
+} from "./emitter.ts";
+import { sumOfLanes } from "./lanes.ts";
+import { forEachRow, forEachVector } from "./vector-loop.ts";
+
+/** Adds `layerNormForward`, `layerNormResidualForward` and `layerNormBackward`. */
+export function addLayerNorm(module: ModuleBuilder): void {
+  addForward(module, "layerNormForward", false);
+  addForward(module, "layerNormResidualForward", true);
+  addBackward(module);
+}
+
+/** The residual is not read where there is none. */
+function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): void {
+  const parameters = {
+    x: "i32",
+    residual: "i32",
+    gamma: "i32",
+    beta: "i32",
+    epsilon: "f32",
+    y: "i32",
+    xhat: "i32",
+    rstd: "i32",
+    rows: "i32",
+    columns: "i32",
+  } as const;
+  module.func(name, parameters, (f, values) => {
+    const { x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns } = values;
+    const inverseCount = f.let(f32.div(1, f32.convertI32S(columns)));
+    forEachRow(f, rows, () => {
+      // xhat holds s until the last pass over the row.
+      const at = f.let(xhat);
+      const sums = [f.let(v128.zero), f.let(v128.zero)];
+      forEachVector(module, f, columns, hasResidual ? [x, residual, at] : [x, at], (places) => {
+        places.forEach((place, i) => {
+          const input = place.load(x);
+          const s = f.let(hasResidual ? f32x4.add(input, place.load(residual)) : input);
+          place.store(at, s);
+          f.set(sums[i], f32x4.add(sums[i], s));
+        });
+      });
+      const mean = f.let(f32x4.splat(f32.mul(totalOf(f, sums), inverseCount)));
+      f.set(at, xhat);
+      const variance = f32.mul(sumOfSquares(module, f, at, columns, mean), inverseCount);
+      const deviation = f32.sqrt(f32.add(variance, epsilon));
+      const inverseDeviation = f.let(f32.div(1, deviation));
+      f.store(rstd, inverseDeviation);
+      f.increment(rstd, 4);
+
+      const factor = f.let(f32x4.splat(inverseDeviation));
+      const gammaAt = f.let(gamma);
+      const betaAt = f.let(beta);
+      forEachVector(module, f, columns, [xhat, gammaAt, betaAt, y], (places) => {
+        for (const place of places) {
+          const normalised = f.let(f32x4.mul(f32x4.sub(place.load(xhat), mean), factor));
+          place.store(xhat, normalised);
+          place.store(y, module.madd(normalised, place.load(gammaAt), place.load(betaAt)));
+        }
+      });
+    });
+  });
+}
+
+/** The sum of (float - mean)^2 over the floats at the pointer. */
+function sumOfSquares(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  pointer: Local<"i32">,
+  columns: Local<"i32">,
+  mean: Local<"v128">,
+): F32 {
+  const sums = [f.let(v128.zero), f.let(v128.zero)];
+  forEachVector(module, f, columns, [pointer], (places) => {
+    places.forEach((place, i) => {
+      const centred = f.let(place.zeroRest(f32x4.sub(place.load(pointer), mean)));
+      f.set(sums[i], module.madd(centred, centred, sums[i]));
+    });
+  });
+  return totalOf(f, sums);
+}
+
+function totalOf(f: FunctionBuilder, sums: readonly Local<"v128">[]): F32 {
+  return sumOfLanes(f, f32x4.add(sums[0], sums[1]));
+}
+
+/** First pass over a row: its part of dGamma and dBeta, and two sums; second pass: dx. */
+function addBackward(module: ModuleBuilder): void {
+  const parameters = {
+    dy: "i32",
+    xhat: "i32",
+    rstd: "i32",
+    gamma: "i32",
+    dx: "i32",
+    dGamma: "i32",
+    dBeta: "i32",
+    rows: "i32",
+    columns: "i32",
+  } as const;
+  module.func("layerNormBackward", parameters, (f, values) => {
+    const { dy, xhat, rstd, gamma, dx, dGamma, dBeta, rows, columns } = values;
+    const inverseCount = f.let(f32.div(1, f32.convertI32S(columns)));
+    forEachRow(f, rows, () => {
+      const pointers = [dy, xhat, gamma, dGamma, dBeta].map((start) => f.let(start));
+      const [dyAt, xhatAt, gammaAt, dGammaAt, dBetaAt] = pointers;
+      const sums = [f.let(v128.zero), f.let(v128.zero)];
+      const dots = [f.let(v128.zero), f.let(v128.zero)];
+      forEachVector(module, f, columns, pointers, (places) => {
+        places.forEach((place, i) => {
+          const d = f.let(place.load(dyAt));
+          const normalised = f.let(place.load(xhatAt));
+          const dxhat = f.let(f32x4.mul(d, place.load(gammaAt)));
+          f.set(sums[i], f32x4.add(sums[i], dxhat));
+          f.set(dots[i], module.madd(dxhat, normalised, dots[i]));
+          place.store(dGammaAt, module.madd(d, normalised, place.load(dGammaAt)));
+          place.store(dBetaAt, f32x4.add(place.load(dBetaAt), d));
+        });
+      });
+      const mean = f.let(f32x4.splat(f32.mul(totalOf(f, sums), inverseCount)));
+      const slope = f.let(f32x4.splat(f32.mul(totalOf(f, dots), inverseCount)));
+      const factor = f.let(v128.load32Splat(rstd));
+      f.increment(rstd, 4);
+      f.set(gammaAt, gamma);
+      forEachVector(module, f, columns, [dy, xhat, gammaAt, dx], (places) => {
+        for (const place of places) {
+          const dxhat = f32x4.mul(place.load(dy), place.load(gammaAt));
+          const centred = module.nmadd(place.load(xhat), slope, f32x4.sub(dxhat, mean));
+          place.store(dx, f32x4.mul(factor, centred));
+        }
+      });
+    });
+  });
+}

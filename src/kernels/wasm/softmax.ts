@@ -1,0 +1,140 @@
+/** Softmax of attention scores: scaling, hiding of keys and normalisation of a row while it is in cache. */
+
+import {
+  type FunctionBuilder,
+  f32,
+  f32x4,
+  type Local,
+  type ModuleBuilder,
+  type V128,
+  v128,
+} from "./emitter.ts";
+import { exponential, SMALLEST_EXPONENT } from "./exponential.ts";
+import { each, maxOfLanes, sumOfLanes, type Vectors } from "./lanes.ts";
+import { forEachRow, forEachVector } from "./vector-loop.ts";
+
+/** Adds `attentionSoftmaxForward` and `attentionSoftmaxBackward`. */
+export function addSoftmax(module: ModuleBuilder): void {
+  addForward(module);
+  addBackward(module);
+}
+
+/** The rows (heads x positions) of one example, which share their keys' bias. */
+function addForward(module: ModuleBuilder): void {
+  const parameters = {
+    scores: "i32",
+    keyBias: "i32",
+    scale: "f32",
+    probabilities: "i32",
+    rows: "i32",
+    columns: "i32",
+  } as const;
+  module.func("attentionSoftmaxForward", parameters, (f, row) => {
+    const { scores, keyBias, scale, probabilities, rows, columns } = row;
+    const factor = f.let(f32x4.splat(scale));
+    forEachRow(f, rows, () => {
+      const start = f.let(probabilities);
+      const max = storeLogits(module, f, { scores, keyBias, factor, out: probabilities, columns });
+      const sum = storeExponentials(module, f, f.let(start), columns, max);
+      const inverse = f.let(f32x4.splat(f32.div(1, sum)));
+      forEachVector(module, f, columns, [start], (places) => {
+        for (const place of places) place.store(start, f32x4.mul(place.load(start), inverse));
+      });
+    });
+  });
+}
+
+interface LogitsRow {
+  readonly scores: Local<"i32">;
+  readonly keyBias: Local<"i32">;
+  readonly factor: Local<"v128">;
+  readonly out: Local<"i32">;
+  readonly columns: Local<"i32">;
+}
+
+/** Stores scores * factor + keyBias, moves `scores` and `out` to the next row; gives the largest. */
+function storeLogits(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  { scores, keyBias, factor, out, columns }: LogitsRow,
+): Local<"v128"> {
+  const lowest = f.let(f32x4.splat(-Infinity));
+  const maxima = [f.let(lowest), f.let(lowest)];
+  const biasAt = f.let(keyBias);
+  forEachVector(module, f, columns, [scores, biasAt, out], (places) => {
+    places.forEach((place, i) => {
+      const logit = f.let(module.madd(place.load(scores), factor, place.load(biasAt)));
+      place.store(out, logit);
+      f.set(maxima[i], f32x4.pmax(maxima[i], place.fillRest(logit, lowest)));
+    });
+  });
+  return f.let(maxOfLanes(f, f32x4.pmax(maxima[0], maxima[1])));
+}
+
+/** Replaces the floats at the pointer by exp(float - max); gives their sum. */
+function storeExponentials(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  pointer: Local<"i32">,
+  columns: Local<"i32">,
+  max: Local<"v128">,
+): Local<"f32"> {
+  const sums = [f.let(v128.zero), f.let(v128.zero)];
+  forEachVector(module, f, columns, [pointer], (places) => {
+    const powers = exponentialOrZero(
+      module,
+      f,
+      places.map((place) => f.let(f32x4.sub(place.load(pointer), max))),
+    );
+    places.forEach((place, i) => {
+      place.store(pointer, powers[i]);
+      f.set(sums[i], f32x4.add(sums[i], place.zeroRest(powers[i])));
+    });
+  });
+  return f.let(sumOfLanes(f, f32x4.add(sums[0], sums[1])));
+}
+
+/** exp(x) for x <= 0, exactly 0 where that is below the normal numbers: a hidden key has no share. */
+function exponentialOrZero(module: ModuleBuilder, f: FunctionBuilder, xs: Vectors): Vectors {
+  const smallest = f.let(module.constantF32x4(SMALLEST_EXPONENT));
+  const powers = exponential(
+    module,
+    f,
+    each(f, xs, (x) => f32x4.pmax(x, smallest)),
+  );
+  return each(f, powers, (power, i): V128 => v128.andnot(power, f32x4.lt(xs[i], smallest)));
+}
+
+function addBackward(module: ModuleBuilder): void {
+  const parameters = {
+    p: "i32",
+    dP: "i32",
+    scale: "f32",
+    dScores: "i32",
+    rows: "i32",
+    columns: "i32",
+  } as const;
+  module.func("attentionSoftmaxBackward", parameters, (f, values) => {
+    const { p, dP, scale, dScores, rows, columns } = values;
+    const factor = f.let(f32x4.splat(scale));
+    const pAt = f.local("i32");
+    const dPAt = f.local("i32");
+    forEachRow(f, rows, () => {
+      f.set(pAt, p);
+      f.set(dPAt, dP);
+      const sums = [f.let(v128.zero), f.let(v128.zero)];
+      forEachVector(module, f, columns, [pAt, dPAt], (places) => {
+        places.forEach((place, i) => {
+          f.set(sums[i], module.madd(place.load(pAt), place.load(dPAt), sums[i]));
+        });
+      });
+      const dot = f.let(f32x4.splat(sumOfLanes(f, f32x4.add(sums[0], sums[1]))));
+      forEachVector(module, f, columns, [p, dP, dScores], (places) => {
+        for (const place of places) {
+          const centred = f32x4.sub(place.load(dP), dot);
+          place.store(dScores, f32x4.mul(f32x4.mul(place.load(p), factor), centred));
+        }
+      });
+    });
+  });
+}

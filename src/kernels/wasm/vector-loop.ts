@@ -1,0 +1,113 @@
+/** Loops over any number of consecutive floats: vectors in pairs, then one vector, then what is left. */
+
+import {
+  type FunctionBuilder,
+  type I32,
+  i32,
+  i32x4,
+  type Local,
+  type ModuleBuilder,
+  type V128,
+  v128,
+} from "./emitter.ts";
+
+/** The place of one vector in a loop: all its four floats exist, or only the first one to three. */
+export interface VectorPlace {
+  /** The floats at the pointer; lanes that do not exist are 0. */
+  load(pointer: I32): V128;
+  /** Stores the lanes that exist. */
+  store(pointer: I32, value: V128): void;
+  /** Sets lanes that do not exist to 0. */
+  zeroRest(value: V128): V128;
+  /** Sets lanes that do not exist to those of `filling`. */
+  fillRest(value: V128, filling: V128): V128;
+}
+
+/** The vector number `index` after the pointer, with its four floats. */
+export function fullPlace(f: FunctionBuilder, index: number): VectorPlace {
+  return {
+    load: (pointer) => v128.load(pointer, 16 * index),
+    store: (pointer, value) => f.store(pointer, value, 16 * index),
+    zeroRest: (value) => value,
+    fillRest: (value) => value,
+  };
+}
+
+/** The vector at the pointer, of which `count` (1 to 3) floats exist. */
+function partialPlace(module: ModuleBuilder, f: FunctionBuilder, count: I32): VectorPlace {
+  const atLeastTwo = i32.and(count, 2);
+  const odd = i32.and(count, 1);
+  const exists = f.let(i32x4.ltS(module.constantI32x4([0, 1, 2, 3]), i32x4.splat(count)));
+  return {
+    load: (pointer) => {
+      const value = f.local("v128");
+      f.if(
+        atLeastTwo,
+        () => {
+          f.set(value, v128.load64Zero(pointer));
+          f.if(odd, () => f.set(value, v128.load32Lane(pointer, value, 2, 8)));
+        },
+        () => f.set(value, v128.load32Zero(pointer)),
+      );
+      return value;
+    },
+    store: (pointer, value) => {
+      const kept = f.let(value);
+      f.if(
+        atLeastTwo,
+        () => {
+          f.store64Lane(pointer, kept, 0);
+          f.if(odd, () => f.store32Lane(pointer, kept, 2, 8));
+        },
+        () => f.store32Lane(pointer, kept, 0),
+      );
+    },
+    zeroRest: (value) => v128.and(value, exists),
+    fillRest: (value, filling) => v128.bitselect(value, filling, exists),
+  };
+}
+
+/**
+ * Runs `step` over `count` floats (a non-negative i32) at each of `pointers`, which end up behind the last
+ * float. A step gets one or two places, which it should work on side by side: two independent chains of
+ * instructions, sharing each constant that is loaded.
+ */
+export function forEachVector(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  count: I32,
+  pointers: readonly Local<"i32">[],
+  step: (places: readonly VectorPlace[]) => void,
+): void {
+  const left = f.let(count);
+  const run = (vectors: number): void => {
+    step(Array.from({ length: vectors }, (_, index) => fullPlace(f, index)));
+    for (const pointer of pointers) f.increment(pointer, 16 * vectors);
+    f.increment(left, -4 * vectors);
+  };
+  f.while(i32.geS(left, 8), () => run(2));
+  f.if(i32.geS(left, 4), () => run(1));
+  f.if(left, () => {
+    step([partialPlace(module, f, left)]);
+    for (const pointer of pointers) f.increment(pointer, i32.shl(left, 2));
+  });
+}
+
+/** At most four of the `left` floats (positive) at the pointers; `step` gets their place. */
+export function upToOneVector(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  left: I32,
+  step: (place: VectorPlace) => void,
+): void {
+  f.if(
+    i32.geS(left, 4),
+    () => step(fullPlace(f, 0)),
+    () => step(partialPlace(module, f, left)),
+  );
+}
+
+/** Runs `body` for each of `rows` rows. */
+export function forEachRow(f: FunctionBuilder, rows: I32, body: () => void): void {
+  f.for(0, rows, 1, body);
+}
