@@ -4,6 +4,7 @@
  */
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export * from "./io/dtypes.ts";
+export * from "./io/glue.ts";
 export * from "./io/safetensors.ts";
 export {
   parseSafetensorsHeader,
@@ -13,3 +14,6 @@ export {
   type SafetensorsReadOptions,
   safetensorsHeaderEnd,
 } from "./io/safetensors-header.ts";
+export * from "./io/tokenizer.ts";
+export * from "./io/vocabulary.ts";
+export type { WordOptions } from "./io/words.ts";

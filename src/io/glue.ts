@@ -1,0 +1,116 @@
+/**
+ * The GLUE benchmark's tab-separated files (Wang et al., ICLR 2019) as they really are: a header, often
+ * a byte-order mark, and quotation marks that quote nothing.
+ */
+import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { splitLines } from "./lines.ts";
+
+/** A task this library reads. */
+export type GlueTask = "mrpc" | "sst2";
+
+/** One labelled example; `label` is the class index. */
+export interface Example {
+  readonly text: string;
+  readonly textPair?: string;
+  readonly label: number;
+}
+
+interface GlueFormat {
+  readonly header: readonly string[];
+  readonly label: number;
+  readonly text: number;
+  readonly textPair?: number;
+  readonly classes: number;
+}
+
+/** Columns of each task's train and dev files. */
+const FORMATS: Readonly<Record<GlueTask, GlueFormat>> = {
+  mrpc: {
+    header: ["Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"],
+    label: 0,
+    text: 3,
+    textPair: 4,
+    classes: 2,
+  },
+  sst2: { header: ["sentence", "label"], label: 1, text: 0, classes: 2 },
+};
+
+/**
+ * Parses a train or dev file. Every broken row is a problem at `fileName:line` that says what was
+ * expected there and what was found; a wrong header is reported alone.
+ *
+ * @example
+ * ```ts
+ * import { parseGlueTsv } from "espalier/io";
+ *
+ * const rows = parseGlueTsv("sst2", "dev.tsv", 'sentence\tlabel\na " charming journey\t1\n');
+ * if (rows._tag === "Left" || rows.right[0]?.label !== 1) throw new Error("expected one example");
+ * const broken = parseGlueTsv("sst2", "dev.tsv", "sentence\tlabel\nno label\n");
+ * if (broken._tag === "Right" || broken.left[0]?.path !== "dev.tsv:2") throw new Error("expected a problem");
+ * ```
+ */
+export function parseGlueTsv(
+  task: GlueTask,
+  fileName: string,
+  text: string,
+): Either<readonly Problem[], readonly Example[]> {
+  const format = FORMATS[task];
+  const [header = "", ...rows] = splitLines(text);
+  if (header !== format.header.join("\t")) {
+    const expected = `the header ${JSON.stringify(format.header.join("\t"))}`;
+    return { _tag: "Left", left: [{ path: `${fileName}:1`, expected, got: quote(header) }] };
+  }
+  const problems: Problem[] = [];
+  const examples: Example[] = [];
+  for (const [index, row] of rows.entries()) {
+    const parsed = parseRow(format, `${fileName}:${index + 2}`, row);
+    if (parsed._tag === "Left") problems.push(parsed.left);
+    else examples.push(parsed.right);
+  }
+  if (rows.length === 0) {
+    problems.push({ path: `${fileName}:2`, expected: "at least one row", got: "end of file" });
+  }
+  return problems.length > 0
+    ? { _tag: "Left", left: problems }
+    : { _tag: "Right", right: examples };
+}
+
+/** {@link parseGlueTsv} that throws an `InputError` with every problem. */
+export function parseGlueTsvOrThrow(
+  task: GlueTask,
+  fileName: string,
+  text: string,
+): readonly Example[] {
+  return getOrThrow(parseGlueTsv(task, fileName, text));
+}
+
+function parseRow(format: GlueFormat, path: string, row: string): Either<Problem, Example> {
+  const refuse = (expected: string, got: string): Either<Problem, never> => ({
+    _tag: "Left",
+    left: { path, expected, got },
+  });
+  const columns = row.split("\t");
+  const names = format.header;
+  if (columns.length !== names.length) {
+    const expected = `${names.length} tab-separated columns (${names.join(", ")})`;
+    return refuse(expected, `${columns.length}: ${quote(row)}`);
+  }
+  const label = columns[format.label] ?? "";
+  if (!/^\d$/.test(label) || Number(label) >= format.classes) {
+    const expected = `a ${names[format.label]} from 0 to ${format.classes - 1}`;
+    return refuse(expected, quote(label));
+  }
+  for (const column of [format.text, format.textPair]) {
+    if (column === undefined || columns[column]?.trim() !== "") continue;
+    return refuse(`text in column ${names[column]}`, "none");
+  }
+  const text = columns[format.text] ?? "";
+  const example = { text, label: Number(label) };
+  if (format.textPair === undefined) return { _tag: "Right", right: example };
+  return { _tag: "Right", right: { ...example, textPair: columns[format.textPair] ?? "" } };
+}
+
+/** A piece of the file for a message, shortened. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
+}

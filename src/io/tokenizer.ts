@@ -1,0 +1,163 @@
+/** Text to token ids and back, id for id as transformers' BertTokenizer. */
+import { checkInteger, describe } from "../core/checks.ts";
+import { getOrThrow } from "../core/either.ts";
+import { parseVocabulary, SPECIAL_TOKENS, type Vocabulary } from "./vocabulary.ts";
+import { CONTINUATION, wordPieces } from "./wordpiece.ts";
+import { splitWords, type WordOptions } from "./words.ts";
+
+/** A tokenizer: a vocabulary and how text is normalised. */
+export interface Tokenizer {
+  readonly vocabulary: Vocabulary;
+  readonly options: WordOptions;
+  /** Pieces of words met before: a memo, never part of a result. */
+  readonly memo: Map<string, readonly number[]>;
+}
+
+/** What the model reads: ids of the tokens, and for each 0 in the first text, 1 in the second. */
+export interface Encoding {
+  readonly inputIds: Int32Array;
+  readonly tokenTypeIds: Int32Array;
+}
+
+/** Words remembered before the memo starts afresh, so that a long-lived process does not grow. */
+const MEMO_WORDS = 1 << 17;
+
+/**
+ * Makes a tokenizer from the text of a vocab.txt. Throws an `InputError` with every problem of the
+ * vocabulary.
+ *
+ * @example
+ * ```ts
+ * import { createTokenizer, decode, encode } from "espalier/io";
+ *
+ * const tokenizer = createTokenizer("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nprun\n##ed\ntrees\n");
+ * const { inputIds, tokenTypeIds } = encode(tokenizer, "Pruned", "TREES");
+ * if (inputIds.join() !== "2,5,6,3,7,3") throw new Error(`unexpected ids ${inputIds}`);
+ * if (tokenTypeIds.join() !== "0,0,0,0,1,1") throw new Error(`unexpected types ${tokenTypeIds}`);
+ * if (decode(tokenizer, inputIds) !== "pruned trees") throw new Error("unexpected text");
+ * ```
+ */
+export function createTokenizer(vocabText: string, options: Partial<WordOptions> = {}): Tokenizer {
+  return tokenizerOf(getOrThrow(parseVocabulary("vocabulary", vocabText)), options);
+}
+
+/** Makes a tokenizer from a parsed vocabulary. */
+export function tokenizerOf(vocabulary: Vocabulary, options: Partial<WordOptions> = {}): Tokenizer {
+  const lowercase = options.lowercase ?? true;
+  const stripAccents = options.stripAccents ?? lowercase;
+  const splitChinese = options.splitChinese ?? true;
+  return {
+    vocabulary,
+    options: Object.freeze({ lowercase, stripAccents, splitChinese }),
+    memo: new Map(),
+  };
+}
+
+/**
+ * Encodes a text, or a pair: `[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]`. Special tokens written
+ * in a text are kept as such. With `maxLength` the longer text loses its last tokens first, the pair on
+ * a tie; the special tokens always stay, even where `maxLength` is smaller than their number.
+ */
+export function encode(
+  tokenizer: Tokenizer,
+  text: string,
+  textPair?: string,
+  maxLength?: number,
+): Encoding {
+  if (maxLength !== undefined) checkInteger("maxLength", maxLength, 1);
+  const first = tokenIds(tokenizer, "text", text);
+  const second = textPair === undefined ? undefined : tokenIds(tokenizer, "textPair", textPair);
+  const [firstLength, secondLength] = keptLengths(first.length, second?.length, maxLength);
+  const { classification, separator } = tokenizer.vocabulary.special;
+  const inputIds = [classification, ...first.slice(0, firstLength), separator];
+  const firstSegment = inputIds.length;
+  if (second !== undefined) inputIds.push(...second.slice(0, secondLength), separator);
+  const tokenTypeIds = new Int32Array(inputIds.length).fill(1, firstSegment);
+  return { inputIds: Int32Array.from(inputIds), tokenTypeIds };
+}
+
+/** How many tokens of each text stay (`longest_first`); `second` is undefined for a single text. */
+function keptLengths(
+  first: number,
+  second: number | undefined,
+  maxLength: number = Number.POSITIVE_INFINITY,
+): readonly [number, number] {
+  const specialTokens = second === undefined ? 2 : 3;
+  let a = first;
+  let b = second ?? 0;
+  while (a + b > 0 && a + b + specialTokens > maxLength) {
+    if (a > b) a--;
+    else b--;
+  }
+  return [a, b];
+}
+
+const SPECIAL_SET: ReadonlySet<string> = new Set(Object.values(SPECIAL_TOKENS));
+
+/** Matches, and as a split separator keeps, the special tokens. */
+const SPECIAL_PATTERN: RegExp = /(\[(?:PAD|UNK|CLS|SEP|MASK)\])/;
+
+/** Words and special tokens of a text, normalised, in order. */
+function wordsAndSpecials(tokenizer: Tokenizer, text: string): string[] {
+  return text
+    .split(SPECIAL_PATTERN)
+    .flatMap((part) => (SPECIAL_SET.has(part) ? [part] : splitWords(part, tokenizer.options)));
+}
+
+function tokenIds(tokenizer: Tokenizer, name: string, text: string): number[] {
+  if (typeof text !== "string") {
+    throw new TypeError(`${name}: expected a string, got ${describe(text)}`);
+  }
+  const ids: number[] = [];
+  for (const word of wordsAndSpecials(tokenizer, text)) {
+    for (const id of pieces(tokenizer, word)) ids.push(id);
+  }
+  return ids;
+}
+
+function pieces({ memo, vocabulary }: Tokenizer, word: string): readonly number[] {
+  const known = memo.get(word);
+  if (known !== undefined) return known;
+  const found = wordPieces(vocabulary, word);
+  if (memo.size >= MEMO_WORDS) memo.clear();
+  memo.set(word, found);
+  return found;
+}
+
+/** The normalised text: its words, and special tokens written in it, with one blank between. */
+export function normalizeText(tokenizer: Tokenizer, text: string): string {
+  return wordsAndSpecials(tokenizer, text).join(" ");
+}
+
+/** What {@link decode} leaves in. */
+export interface DecodeOptions {
+  /** Leaves special tokens out; default true. */
+  readonly skipSpecialTokens?: boolean;
+  /** Removes the blanks before punctuation and contractions as transformers does; default false. */
+  readonly cleanUpSpaces?: boolean;
+}
+
+/** Text of token ids: words with one blank between, continuation pieces joined to what precedes. */
+export function decode(
+  tokenizer: Tokenizer,
+  ids: ArrayLike<number>,
+  options: DecodeOptions = {},
+): string {
+  const { tokens } = tokenizer.vocabulary;
+  const kept: string[] = [];
+  for (const [index, id] of Array.from(ids).entries()) {
+    checkInteger(`ids[${index}]`, id, 0, tokens.length - 1);
+    const token = tokens[id] as string;
+    if (SPECIAL_SET.has(token) && (options.skipSpecialTokens ?? true)) continue;
+    kept.push(token);
+  }
+  const text = kept.join(" ").replaceAll(` ${CONTINUATION}`, "").trim();
+  return options.cleanUpSpaces === true ? cleanUpSpaces(text) : text;
+}
+
+function cleanUpSpaces(text: string): string {
+  return text
+    .replace(/ ([.?!,])/g, "$1")
+    .replaceAll(" ' ", "'")
+    .replace(/ (n't|'m|'s|'ve|'re)/g, "$1");
+}

@@ -1,0 +1,72 @@
+/** A WordPiece vocabulary: one token a line, its id the line's index from 0. */
+import type { Either, Problem } from "../core/either.ts";
+import { splitLines } from "./lines.ts";
+
+/** The tokens with a meaning of their own, as BERT spells them. */
+export const SPECIAL_TOKENS: {
+  readonly padding: "[PAD]";
+  readonly unknown: "[UNK]";
+  readonly classification: "[CLS]";
+  readonly separator: "[SEP]";
+  readonly mask: "[MASK]";
+} = Object.freeze({
+  padding: "[PAD]",
+  unknown: "[UNK]",
+  classification: "[CLS]",
+  separator: "[SEP]",
+  mask: "[MASK]",
+});
+
+/** What a special token is for. */
+export type SpecialRole = keyof typeof SPECIAL_TOKENS;
+
+/** A parsed vocabulary. */
+export interface Vocabulary {
+  /** Token of each id. */
+  readonly tokens: readonly string[];
+  /** Id of each token. */
+  readonly ids: ReadonlyMap<string, number>;
+  /** Ids of the special tokens. */
+  readonly special: Readonly<Record<SpecialRole, number>>;
+}
+
+/**
+ * Parses the text of a vocab.txt; `source` names it in problems. Refused:
+ * empty lines, a token twice (its id would be ambiguous), missing special tokens.
+ */
+export function parseVocabulary(
+  source: string,
+  text: string,
+): Either<readonly Problem[], Vocabulary> {
+  const tokens = splitLines(text);
+  const ids = new Map<string, number>();
+  const problems: Problem[] = [];
+  for (const [id, token] of tokens.entries()) {
+    const path = `${source}:${id + 1}`;
+    const first = ids.get(token);
+    if (token === "") problems.push({ path, expected: "a token", got: "an empty line" });
+    else if (first !== undefined) {
+      const got = `${JSON.stringify(token)} of line ${first + 1}`;
+      problems.push({ path, expected: "a token that no earlier line has", got });
+    } else ids.set(token, id);
+  }
+  for (const token of Object.values(SPECIAL_TOKENS)) {
+    if (ids.has(token)) continue;
+    problems.push({ path: source, expected: `the special token ${token}`, got: "none" });
+  }
+  if (problems.length > 0) return { _tag: "Left", left: problems };
+  const idOf = (token: string): number => ids.get(token) as number;
+  const special = {
+    padding: idOf(SPECIAL_TOKENS.padding),
+    unknown: idOf(SPECIAL_TOKENS.unknown),
+    classification: idOf(SPECIAL_TOKENS.classification),
+    separator: idOf(SPECIAL_TOKENS.separator),
+    mask: idOf(SPECIAL_TOKENS.mask),
+  };
+  return { _tag: "Right", right: { tokens, ids, special } };
+}
+
+/** The text of a vocab.txt with these tokens: the inverse of {@link parseVocabulary}. */
+export function formatVocabulary(tokens: readonly string[]): string {
+  return tokens.map((token) => `${token}\n`).join("");
+}

@@ -1,0 +1,33 @@
+/**
+ * WordPiece (Schuster and Nakajima, "Japanese and Korean voice search", ICASSP 2012): a word is cut
+ * into the longest vocabulary entries that match from the left; pieces after the first carry `##`.
+ */
+import type { Vocabulary } from "./vocabulary.ts";
+
+/** Mark of a piece that continues a word. */
+export const CONTINUATION: "##" = "##";
+
+/** Words with more characters (code points) than this are unknown. */
+export const MAX_WORD_CHARACTERS = 100;
+
+/** Ids of the word's pieces; the unknown token alone where no cut exists or the word is too long. */
+export function wordPieces(vocabulary: Vocabulary, word: string): number[] {
+  const characters = [...word];
+  const unknown = [vocabulary.special.unknown];
+  if (characters.length > MAX_WORD_CHARACTERS) return unknown;
+  const pieces: number[] = [];
+  let start = 0;
+  while (start < characters.length) {
+    let end = characters.length;
+    let id: number | undefined;
+    while (id === undefined && end > start) {
+      const piece = characters.slice(start, end).join("");
+      id = vocabulary.ids.get(start > 0 ? CONTINUATION + piece : piece);
+      end--;
+    }
+    if (id === undefined) return unknown;
+    pieces.push(id);
+    start = end + 1;
+  }
+  return pieces;
+}

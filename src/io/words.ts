@@ -1,0 +1,71 @@
+/**
+ * Text to words, as BERT's basic tokenizer does it: characters are cleaned, lower-cased, stripped of
+ * accents, and split at spaces, punctuation and Chinese characters.
+ */
+import { characterClass } from "./unicode-classes.ts";
+
+/** How text is normalised; the names in tokenizer_config.json are given beside. */
+export interface WordOptions {
+  /** `do_lower_case`; default true. */
+  readonly lowercase: boolean;
+  /** `strip_accents`; default as `lowercase`. */
+  readonly stripAccents: boolean;
+  /** `tokenize_chinese_chars`: each Chinese character is a word; default true. */
+  readonly splitChinese: boolean;
+}
+
+/** The words of `text`, normalised, in order. Special tokens mean nothing here. */
+export function splitWords(text: string, options: WordOptions): string[] {
+  const cleaned = cleanText(text, options).normalize(options.stripAccents ? "NFD" : "NFC");
+  const words: string[] = [];
+  let word = "";
+  const endWord = (): void => {
+    if (word !== "") words.push(word);
+    word = "";
+  };
+  for (const character of cleaned) {
+    const kind = characterClass(character.codePointAt(0) as number);
+    if (kind === "space") endWord();
+    else if (kind === "punctuation") {
+      endWord();
+      words.push(character);
+    } else if (kind !== "mark" || !options.stripAccents) word += character;
+  }
+  endWord();
+  return words;
+}
+
+/**
+ * Drops control characters, makes every space a blank, sets blanks around Chinese characters, and
+ * lower-cases. Characters are lower-cased one at a time, as the reference does: a capital sigma never
+ * becomes a final one.
+ */
+function cleanText(text: string, { lowercase, splitChinese }: WordOptions): string {
+  let cleaned = "";
+  for (const character of text) {
+    const codePoint = character.codePointAt(0) as number;
+    const kind = characterClass(codePoint);
+    if (kind === "control") continue;
+    if (kind === "space") cleaned += " ";
+    else if (splitChinese && isChinese(codePoint)) cleaned += ` ${character} `;
+    else cleaned += lowercase ? character.toLowerCase() : character;
+  }
+  return cleaned;
+}
+
+/** The blocks of CJK unified and compatibility ideographs that BERT lists; no kana, no hangul. */
+const CHINESE_BLOCKS: readonly (readonly [number, number])[] = [
+  [0x3400, 0x4dbf],
+  [0x4e00, 0x9fff],
+  [0xf900, 0xfaff],
+  [0x20000, 0x2a6df],
+  [0x2a700, 0x2b73f],
+  [0x2b740, 0x2b81f],
+  [0x2b820, 0x2ceaf],
+  [0x2f800, 0x2fa1f],
+];
+
+function isChinese(codePoint: number): boolean {
+  if (codePoint < 0x3400) return false;
+  return CHINESE_BLOCKS.some(([first, last]) => codePoint >= first && codePoint <= last);
+}
