@@ -58,6 +58,7 @@ const FLOAT_OPCODES = { add: 0, sub: 1, mul: 2, div: 3, min: 4, max: 5 } as cons
 
 /** 32-bit integers; also addresses and conditions. */
 export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
+  readonly const: (value: number) => I32;
   readonly eqz: Unary<"i32">;
   readonly load: Load<"i32">;
   readonly load8U: Load<"i32">;
@@ -66,6 +67,7 @@ export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
   readonly minS: Binary<"i32">;
 } = {
   ...named(I32_BINARY, binary("i32", "i32")),
+  const: (value) => expression("i32", codeOf("i32", value)),
   eqz: unary("i32", "i32")(0x45),
   load: load("i32", [0x28], 4),
   load8U: load("i32", [0x2d], 1),
@@ -79,12 +81,14 @@ function asI32(operand: Operand<"i32">): I32 {
 
 /** Scalar float32. */
 export const f32: Named<typeof FLOAT_OPCODES, Binary<"f32">> & {
+  readonly const: (value: number) => Expression<"f32">;
   readonly sqrt: Unary<"f32">;
   readonly load: Load<"f32">;
   readonly convertI32S: Unary<"i32", "f32">;
   readonly demoteF64: Unary<"f64", "f32">;
 } = {
   ...named(FLOAT_OPCODES, (index) => binary("f32", "f32")(0x92 + index)),
+  const: (value) => expression("f32", codeOf("f32", value)),
   sqrt: unary("f32", "f32")(0x91),
   load: load("f32", [0x2a], 4),
   convertI32S: unary("i32", "f32")(0xb2),
@@ -93,12 +97,14 @@ export const f32: Named<typeof FLOAT_OPCODES, Binary<"f32">> & {
 
 /** Scalar float64. */
 export const f64: Named<typeof FLOAT_OPCODES, Binary<"f64">> & {
+  readonly const: (value: number) => Expression<"f64">;
   readonly sqrt: Unary<"f64">;
   readonly load: Load<"f64">;
   readonly convertI32S: Unary<"i32", "f64">;
   readonly promoteF32: Unary<"f32", "f64">;
 } = {
   ...named(FLOAT_OPCODES, (index) => binary("f64", "f64")(0xa0 + index)),
+  const: (value) => expression("f64", codeOf("f64", value)),
   sqrt: unary("f64", "f64")(0x9f),
   load: load("f64", [0x2b], 8),
   convertI32S: unary("i32", "f64")(0xb7),

@@ -1,0 +1,163 @@
+/**
+ * Packing for the matrix product: blocks of a factor are copied into panels of a few columns, each laid out
+ * step by step of the reduction, so that the inner loop reads them in order. A last panel that is not full is
+ * filled up with zeros.
+ */
+import {
+  type FunctionBuilder,
+  type FunctionReference,
+  f32,
+  i32,
+  i32x4,
+  type Local,
+  type ModuleBuilder,
+  type Operand,
+  type V128,
+  v128,
+} from "./emitter.ts";
+
+const PACK_PARAMETERS = {
+  /** Steps of the reduction. */
+  depth: "i32",
+  /** Columns to pack. */
+  columns: "i32",
+  source: "i32",
+  /** Bytes from a row of the source, as it is stored, to the next. */
+  stride: "i32",
+  target: "i32",
+} as const;
+
+/** Packs `depth` x `columns` of a factor. */
+export type Pack = FunctionReference<typeof PACK_PARAMETERS, void>;
+
+const PACK_STRIDED_PARAMETERS = {
+  depth: "i32",
+  /** Columns to read, 1 to the panel's width; the rest of the panel is zero. */
+  columns: "i32",
+  source: "i32",
+  /** Bytes in the source from a step to the next, and from a column to the next. */
+  stepStride: "i32",
+  columnStride: "i32",
+  target: "i32",
+} as const;
+
+/** Packs a single panel from any layout. */
+export type PackStrided = FunctionReference<typeof PACK_STRIDED_PARAMETERS, void>;
+
+/** Adds the packing of a factor stored [depth, columns] into panels of `width`. */
+export function addPackRows(module: ModuleBuilder, width: number, packStrided: PackStrided): Pack {
+  return module.internal(PACK_PARAMETERS, (f, p) => {
+    const { depth, columns, source, stride, target } = p;
+    f.while(i32.geS(columns, width), () => {
+      const row = f.let(source);
+      const remaining = f.let(depth);
+      f.doWhile(() => {
+        copyFloats(f, row, target, width);
+        f.increment(row, stride);
+        f.increment(target, width * 4);
+        f.increment(remaining, -1);
+      }, remaining);
+      f.increment(source, width * 4);
+      f.increment(columns, -width);
+    });
+    f.if(columns, () => {
+      f.run(packStrided, { depth, columns, source, stepStride: stride, columnStride: 4, target });
+    });
+  });
+}
+
+/** Adds the packing of a factor stored [columns, depth] into panels of `width`, a multiple of 4. */
+export function addPackColumns(
+  module: ModuleBuilder,
+  width: number,
+  packStrided: PackStrided,
+): Pack {
+  return module.internal(PACK_PARAMETERS, (f, p) => {
+    const { depth, columns, source, stride, target } = p;
+    const even = f.let(i32.and(depth, -4));
+    const strides = { stepStride: 4, columnStride: stride };
+    f.while(i32.geS(columns, width), () => {
+      const next = f.let(i32.add(source, i32.mul(stride, width)));
+      transposePanel(f, width, even, source, stride, target);
+      f.if(i32.ne(even, depth), () => {
+        const rest = i32.sub(depth, even);
+        const from = i32.add(source, i32.mul(even, 4));
+        f.run(packStrided, { depth: rest, columns: width, source: from, ...strides, target });
+        f.increment(target, i32.mul(rest, width * 4));
+      });
+      f.set(source, next);
+      f.increment(columns, -width);
+    });
+    f.if(columns, () => f.run(packStrided, { depth, columns, source, ...strides, target }));
+  });
+}
+
+/** Copies `count` consecutive floats. */
+function copyFloats(
+  f: FunctionBuilder,
+  source: Local<"i32">,
+  target: Local<"i32">,
+  count: number,
+): void {
+  let done = 0;
+  for (; done + 4 <= count; done += 4) f.store(target, v128.load(source, done * 4), done * 4);
+  for (; done < count; done++) f.store(target, f32.load(source, done * 4), done * 4);
+}
+
+/** Packs `depth` (a multiple of 4) steps of `width` columns, in blocks of 4 x 4; moves `target` on. */
+function transposePanel(
+  f: FunctionBuilder,
+  width: number,
+  depth: Operand<"i32">,
+  source: Local<"i32">,
+  stride: Local<"i32">,
+  target: Local<"i32">,
+): void {
+  const columns = Array.from({ length: width }, () => f.local("i32"));
+  for (const [j, column] of columns.entries())
+    f.set(column, j === 0 ? source : i32.add(columns[j - 1], stride));
+  f.for(0, depth, 4, () => {
+    for (let j = 0; j < width; j += 4) {
+      const steps = transpose(
+        f,
+        columns.slice(j, j + 4).map((column) => f.let(v128.load(column))),
+      );
+      for (const [step, lanes] of steps.entries()) f.store(target, lanes, (step * width + j) * 4);
+    }
+    for (const column of columns) f.increment(column, 16);
+    f.increment(target, width * 16);
+  });
+}
+
+/** The transpose of a 4 x 4 block given by its rows. */
+function transpose(f: FunctionBuilder, rows: readonly Local<"v128">[]): readonly V128[] {
+  const [a, b, c, d] = rows;
+  const abLow = f.let(i32x4.shuffle(a, b, [0, 4, 1, 5]));
+  const cdLow = f.let(i32x4.shuffle(c, d, [0, 4, 1, 5]));
+  const abHigh = f.let(i32x4.shuffle(a, b, [2, 6, 3, 7]));
+  const cdHigh = f.let(i32x4.shuffle(c, d, [2, 6, 3, 7]));
+  return [
+    i32x4.shuffle(abLow, cdLow, [0, 1, 4, 5]),
+    i32x4.shuffle(abLow, cdLow, [2, 3, 6, 7]),
+    i32x4.shuffle(abHigh, cdHigh, [0, 1, 4, 5]),
+    i32x4.shuffle(abHigh, cdHigh, [2, 3, 6, 7]),
+  ];
+}
+
+/** Adds the packing of a single panel of `width` from any layout, element by element: for the edges. */
+export function addPackStrided(module: ModuleBuilder, width: number): PackStrided {
+  return module.internal(PACK_STRIDED_PARAMETERS, (f, p) => {
+    f.for(0, p.depth, 1, () => {
+      const element = f.let(p.source);
+      f.for(0, width, 1, (j) => {
+        f.store(p.target, f32.const(0));
+        f.if(i32.ltS(j, p.columns), () => {
+          f.store(p.target, f32.load(element));
+          f.increment(element, p.columnStride);
+        });
+        f.increment(p.target, 4);
+      });
+      f.increment(p.source, p.stepStride);
+    });
+  });
+}

@@ -1,0 +1,197 @@
+/**
+ * The inner loop of the matrix product: a tile of C, `rows` x `columns`, kept in registers while it runs along
+ * the reduction. The right factor comes packed in panels of `columns`; the left one either lies in place, read by
+ * one pointer a row, or packed in panels of `rows`.
+ */
+import {
+  type FunctionBuilder,
+  type FunctionReference,
+  f32x4,
+  type I32,
+  i32,
+  type Label,
+  type Local,
+  type ModuleBuilder,
+  v128,
+  type WasmVariant,
+} from "./emitter.ts";
+
+/** The size of the register tile and how its loop is written. */
+export interface Tile {
+  readonly rows: number;
+  readonly columns: number;
+  /** Steps of the reduction in one iteration of the loop. */
+  readonly unroll: number;
+  /** Rows between two scheduling barriers (see {@link barrier}). */
+  readonly rowsPerBarrier: number;
+}
+
+/** The tile of each variant: what fits in 16 registers, a product of its own needing one more. */
+export const TILES: Readonly<Record<WasmVariant, Tile>> = {
+  simd: { rows: 4, columns: 8, unroll: 8, rowsPerBarrier: 2 },
+  fma: { rows: 6, columns: 8, unroll: 4, rowsPerBarrier: 1 },
+};
+
+/** How the left factor lies: rows in place, or panels of a tile's rows, one step after the other. */
+export type LeftLayout = "in place" | "packed";
+
+/** What a {@link Sweep} takes. */
+export const SWEEP_PARAMETERS = {
+  /** Rows to compute, a multiple of the function's own number of rows. */
+  rows: "i32",
+  /** Steps of the reduction, at least one. */
+  depth: "i32",
+  a: "i32",
+  /** Bytes from a row to the next (in place) or from a panel to the next (packed). */
+  aStride: "i32",
+  panel: "i32",
+  c: "i32",
+  cStride: "i32",
+  /** Whether to add to C rather than to write it. */
+  accumulate: "i32",
+} as const;
+
+/** Computes `rows` x one panel of C. */
+export type Sweep = FunctionReference<typeof SWEEP_PARAMETERS, void>;
+
+/** The registers of a tile. */
+interface Registers {
+  readonly sums: readonly (readonly Local<"v128">[])[];
+  readonly right: readonly Local<"v128">[];
+  readonly left: Local<"v128">;
+  /** Where the left factor is read: one pointer a row, or a single one. */
+  readonly leftPointers: readonly Local<"i32">[];
+  readonly rightPointer: Local<"i32">;
+  /** Steps still to do. */
+  readonly remaining: Local<"i32">;
+}
+
+/** Adds the function that sweeps down the rows of a panel, `height` (at most `tile.rows`) rows at a time. */
+export function addSweep(
+  module: ModuleBuilder,
+  tile: Tile,
+  layout: LeftLayout,
+  height: number,
+): Sweep {
+  return module.internal(SWEEP_PARAMETERS, (f, p) => {
+    const registers = declareRegisters(f, tile, layout, height);
+    const { sums, leftPointers, rightPointer, remaining } = registers;
+    f.doWhile(
+      () => {
+        f.set(remaining, p.depth);
+        f.set(rightPointer, p.panel);
+        for (const [row, pointer] of leftPointers.entries())
+          f.set(pointer, row === 0 ? p.a : i32.add(leftPointers[row - 1], p.aStride));
+        for (const sum of sums.flat()) f.set(sum, v128.zero);
+        reduce(module, f, tile, layout, registers);
+        storeTile(f, sums, p.c, p.cStride, p.accumulate);
+        f.increment(p.a, layout === "packed" ? p.aStride : i32.mul(p.aStride, height));
+        f.increment(p.c, i32.mul(p.cStride, height));
+        f.increment(p.rows, -height);
+      },
+      i32.gtS(p.rows, 0),
+    );
+  });
+}
+
+function declareRegisters(
+  f: FunctionBuilder,
+  tile: Tile,
+  layout: LeftLayout,
+  height: number,
+): Registers {
+  const locals = <T extends "i32" | "v128">(type: T, count: number): Local<T>[] =>
+    Array.from({ length: count }, () => f.local(type));
+  const vectors = tile.columns / 4;
+  return {
+    sums: Array.from({ length: height }, () => locals("v128", vectors)),
+    right: locals("v128", vectors),
+    left: f.local("v128"),
+    leftPointers: locals("i32", layout === "packed" ? 1 : height),
+    rightPointer: f.local("i32"),
+    remaining: f.local("i32"),
+  };
+}
+
+/** Runs along the reduction, `unroll` steps an iteration, leaving after any step that is the last. */
+function reduce(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  tile: Tile,
+  layout: LeftLayout,
+  registers: Registers,
+): void {
+  const { leftPointers, rightPointer, remaining } = registers;
+  const bytesPerStep = layout === "packed" ? tile.rows * 4 : 4;
+  f.block((done) => {
+    f.doWhile(
+      () => {
+        for (let step = 0; step < tile.unroll; step++) {
+          multiplyStep(module, f, tile, layout, registers, step, done);
+          if (step < tile.unroll - 1) f.exitIf(done, i32.ltS(remaining, step + 2));
+        }
+        for (const pointer of leftPointers) f.increment(pointer, bytesPerStep * tile.unroll);
+        f.increment(rightPointer, tile.columns * 4 * tile.unroll);
+        f.increment(remaining, -tile.unroll);
+      },
+      i32.gtS(remaining, 0),
+    );
+  });
+}
+
+/** One step of the reduction: every sum += left[row] * right[column]. */
+function multiplyStep(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  tile: Tile,
+  layout: LeftLayout,
+  registers: Registers,
+  step: number,
+  done: Label,
+): void {
+  const { sums, right, left, leftPointers, rightPointer, remaining } = registers;
+  for (const [v, vector] of right.entries())
+    f.set(vector, v128.load(rightPointer, step * tile.columns * 4 + v * 16));
+  for (const [row, rowSums] of sums.entries()) {
+    const element =
+      layout === "packed"
+        ? v128.load32Splat(leftPointers[0], (step * tile.rows + row) * 4)
+        : v128.load32Splat(leftPointers[row], step * 4);
+    f.set(left, element);
+    for (const [v, sum] of rowSums.entries()) f.set(sum, module.madd(left, right[v], sum));
+    const next = row + 1;
+    if (next < sums.length && next % tile.rowsPerBarrier === 0)
+      barrier(f, done, remaining, step * tile.rows + next);
+  }
+}
+
+/**
+ * A branch that is never taken (`remaining` is positive). V8 in Node 20 and 22 moves every load of a basic block
+ * to its start, where an unrolled loop runs out of registers; a branch ends the block. `id` keeps the branches
+ * different, lest they be merged.
+ */
+function barrier(f: FunctionBuilder, done: Label, remaining: I32, id: number): void {
+  f.exitIf(done, i32.ltS(remaining, -id));
+}
+
+function storeTile(
+  f: FunctionBuilder,
+  sums: Registers["sums"],
+  c: Local<"i32">,
+  cStride: Local<"i32">,
+  accumulate: Local<"i32">,
+): void {
+  const row = f.let(c);
+  const storeRows = (add: boolean): void => {
+    for (const rowSums of sums) {
+      for (const [v, sum] of rowSums.entries())
+        f.store(row, add ? f32x4.add(v128.load(row, v * 16), sum) : sum, v * 16);
+      f.increment(row, cStride);
+    }
+  };
+  f.if(
+    accumulate,
+    () => storeRows(true),
+    () => storeRows(false),
+  );
+}

@@ -1,0 +1,216 @@
+/**
+ * The matrix product C = op(A) op(B), blocked: for each block of the reduction, B is packed into panels and,
+ * for each block of rows, the tile sweeps down every panel. A is read in place, or packed too where it is stored
+ * transposed. Every entry of C is a sum over the reduction in order, block by block, whatever m and n are: the
+ * same rows give the same bytes in a larger product.
+ */
+import {
+  type FunctionBuilder,
+  type FunctionReference,
+  f32,
+  type I32,
+  i32,
+  type Local,
+  type ModuleBuilder,
+} from "./emitter.ts";
+import {
+  COLUMN_BLOCK,
+  DEPTH_BLOCK,
+  EDGE_OFFSET,
+  LEFT_OFFSET,
+  RIGHT_OFFSET,
+  ROW_BLOCK,
+} from "./gemm-blocking.ts";
+import { addPackColumns, addPackRows, addPackStrided, type Pack } from "./gemm-pack.ts";
+import {
+  addSweep,
+  type LeftLayout,
+  SWEEP_PARAMETERS,
+  type Sweep,
+  TILES,
+  type Tile,
+} from "./gemm-tile.ts";
+
+const GEMM_PARAMETERS = {
+  m: "i32",
+  n: "i32",
+  /** At least one. */
+  k: "i32",
+  a: "i32",
+  /** Bytes from a row to the next, as stored. */
+  aStride: "i32",
+  b: "i32",
+  bStride: "i32",
+  c: "i32",
+  cStride: "i32",
+  /** Whether to add to C rather than to write it. */
+  accumulate: "i32",
+  /** The start of `SCRATCH_FLOATS` floats of working space. */
+  scratch: "i32",
+} as const;
+
+/** Adds the three products: `gemm_nn`, `gemm_nt` and `gemm_tn`. */
+export function addGemm(module: ModuleBuilder): void {
+  const tile = TILES[module.variant];
+  const packStrided = addPackStrided(module, tile.columns);
+  const packRows = addPackRows(module, tile.columns, packStrided);
+  const packColumns = addPackColumns(module, tile.columns, packStrided);
+  const packLeft = addPackRows(module, tile.rows, addPackStrided(module, tile.rows));
+  const multiplyInPlace = addMultiplyBlock(module, tile, "in place");
+  const multiplyPacked = addMultiplyBlock(module, tile, "packed");
+  addProduct(module, "gemm_nn", tile, { packRight: packRows, multiply: multiplyInPlace });
+  addProduct(module, "gemm_nt", tile, {
+    packRight: packColumns,
+    transposed: true,
+    multiply: multiplyInPlace,
+  });
+  addProduct(module, "gemm_tn", tile, { packRight: packRows, packLeft, multiply: multiplyPacked });
+}
+
+/** What distinguishes the three products. */
+interface ProductParts {
+  readonly packRight: Pack;
+  /** Whether B is stored [n, k]. */
+  readonly transposed?: boolean;
+  /** Given where A is stored [k, m]. */
+  readonly packLeft?: Pack;
+  readonly multiply: MultiplyBlock;
+}
+
+function addProduct(module: ModuleBuilder, name: string, tile: Tile, parts: ProductParts): void {
+  const { packRight, transposed = false, packLeft, multiply } = parts;
+  module.func(name, GEMM_PARAMETERS, (f, p) => {
+    const left = f.let(i32.add(p.scratch, LEFT_OFFSET));
+    const right = f.let(i32.add(p.scratch, RIGHT_OFFSET));
+    const edge = f.let(i32.add(p.scratch, EDGE_OFFSET));
+    forBlocks(f, p.k, DEPTH_BLOCK, (k0, depth) => {
+      const accumulate = f.let(i32.or(p.accumulate, k0));
+      forBlocks(f, p.n, COLUMN_BLOCK, (n0, columns) => {
+        const [row, column] = transposed ? [n0, k0] : [k0, n0];
+        const source = entry(p.b, p.bStride, row, column);
+        f.run(packRight, { depth, columns, source, stride: p.bStride, target: right });
+        forBlocks(f, p.m, ROW_BLOCK, (m0, rows) => {
+          const c = entry(p.c, p.cStride, m0, n0);
+          const block = { rows, columns, depth, right, c, cStride: p.cStride, accumulate, edge };
+          if (packLeft === undefined) {
+            const a = entry(p.a, p.aStride, m0, k0);
+            f.run(multiply, { ...block, a, aStride: p.aStride });
+          } else {
+            const source = entry(p.a, p.aStride, k0, m0);
+            f.run(packLeft, { depth, columns: rows, source, stride: p.aStride, target: left });
+            f.run(multiply, { ...block, a: left, aStride: i32.mul(depth, tile.rows * 4) });
+          }
+        });
+      });
+    });
+  });
+}
+
+/** Runs the body for every block of at most `size` of `total`, with its start and its length. */
+function forBlocks(
+  f: FunctionBuilder,
+  total: Local<"i32">,
+  size: number,
+  body: (start: Local<"i32">, length: Local<"i32">) => void,
+): void {
+  const length = f.local("i32");
+  f.for(0, total, size, (start) => {
+    f.set(length, i32.minS(i32.sub(total, start), size));
+    body(start, length);
+  });
+}
+
+/** The address of an entry of a row-major matrix. */
+function entry(base: I32, stride: I32, row: I32, column: I32): I32 {
+  return i32.add(i32.add(base, i32.mul(row, stride)), i32.mul(column, 4));
+}
+
+const MULTIPLY_BLOCK_PARAMETERS = {
+  rows: "i32",
+  columns: "i32",
+  depth: "i32",
+  a: "i32",
+  aStride: "i32",
+  /** The packed panels of B. */
+  right: "i32",
+  c: "i32",
+  cStride: "i32",
+  accumulate: "i32",
+  /** Room for a tile. */
+  edge: "i32",
+} as const;
+
+type MultiplyBlock = FunctionReference<typeof MULTIPLY_BLOCK_PARAMETERS, void>;
+
+/** Adds the product of a block of A with packed panels of B. */
+function addMultiplyBlock(module: ModuleBuilder, tile: Tile, layout: LeftLayout): MultiplyBlock {
+  const sweepPanel = addSweepPanel(module, tile, layout);
+  const mergeEdge = addMergeEdge(module, tile);
+  return module.internal(MULTIPLY_BLOCK_PARAMETERS, (f, p) => {
+    const { rows, columns, depth, a, aStride, c, cStride, accumulate, edge } = p;
+    f.while(i32.geS(columns, tile.columns), () => {
+      f.run(sweepPanel, { rows, depth, a, aStride, panel: p.right, c, cStride, accumulate });
+      f.increment(p.right, i32.mul(depth, tile.columns * 4));
+      f.increment(c, tile.columns * 4);
+      f.increment(columns, -tile.columns);
+    });
+    f.if(columns, () => {
+      const edgeStride = tile.columns * 4;
+      f.for(0, rows, tile.rows, (done) => {
+        const height = f.let(i32.minS(i32.sub(rows, done), tile.rows));
+        const tileOfC = { c: edge, cStride: edgeStride, accumulate: 0 };
+        f.run(sweepPanel, { rows: height, depth, a, aStride, panel: p.right, ...tileOfC });
+        f.run(mergeEdge, { rows: height, columns, edge, c, cStride, accumulate });
+        f.increment(a, layout === "packed" ? aStride : i32.mul(aStride, tile.rows));
+        f.increment(c, i32.mul(cStride, tile.rows));
+      });
+    });
+  });
+}
+
+/** Adds the sweep down all rows of a panel: by whole tiles, then the rows that are left. */
+function addSweepPanel(module: ModuleBuilder, tile: Tile, layout: LeftLayout): Sweep {
+  const sweeps = Array.from({ length: tile.rows }, (_, i) => addSweep(module, tile, layout, i + 1));
+  const sweepTiles = sweeps[tile.rows - 1];
+  return module.internal(SWEEP_PARAMETERS, (f, p) => {
+    const rest = f.let(i32.remU(p.rows, tile.rows));
+    const whole = f.let(i32.sub(p.rows, rest));
+    f.if(whole, () => f.run(sweepTiles, { ...p, rows: whole }));
+    f.if(rest, () => {
+      const groups = layout === "packed" ? i32.divU(whole, tile.rows) : whole;
+      f.increment(p.a, i32.mul(groups, p.aStride));
+      f.increment(p.c, i32.mul(whole, p.cStride));
+      for (let height = 1; height < tile.rows; height++)
+        f.if(i32.eq(rest, height), () => f.run(sweeps[height - 1], { ...p, rows: rest }));
+    });
+  });
+}
+
+const MERGE_EDGE_PARAMETERS = {
+  rows: "i32",
+  columns: "i32",
+  edge: "i32",
+  c: "i32",
+  cStride: "i32",
+  accumulate: "i32",
+} as const;
+
+/** Adds the copying of the first columns of a tile into C. */
+function addMergeEdge(
+  module: ModuleBuilder,
+  tile: Tile,
+): FunctionReference<typeof MERGE_EDGE_PARAMETERS, void> {
+  return module.internal(MERGE_EDGE_PARAMETERS, (f, p) => {
+    f.for(0, p.rows, 1, () => {
+      f.for(0, p.columns, 1, (j) => {
+        const bytes = i32.mul(j, 4);
+        const target = f.let(i32.add(p.c, bytes));
+        const value = f.let(f32.load(i32.add(p.edge, bytes)));
+        f.if(p.accumulate, () => f.set(value, f32.add(f32.load(target), value)));
+        f.store(target, value);
+      });
+      f.increment(p.edge, tile.columns * 4);
+      f.increment(p.c, p.cStride);
+    });
+  });
+}
