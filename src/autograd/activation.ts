@@ -1,0 +1,45 @@
+import { consumedGradient, passGradient } from "./gradient.ts";
+import type { OperationRecord, Variable } from "./records.ts";
+import { createOutput, record, type Tape } from "./tape.ts";
+
+/** x Phi(x), the exact (erf) GELU, elementwise. */
+export function gelu(tape: Tape, x: Variable): Variable {
+  const y = createOutput(tape, x.shape, x.requiresGradient);
+  tape.backend.kernels.geluForward(x.value.data, y.value.data);
+  record(tape, "gelu", y, { input: x, inputValue: x.value }, [x.value]);
+  return y;
+}
+
+/** Hyperbolic tangent, elementwise. */
+export function tanh(tape: Tape, x: Variable): Variable {
+  const y = createOutput(tape, x.shape, x.requiresGradient);
+  tape.backend.kernels.tanhForward(x.value.data, y.value.data);
+  record(tape, "tanh", y, { input: x, outputValue: y.value }, [y.value]);
+  return y;
+}
+
+/** max(x, 0), elementwise; its gradient at 0 is 0. */
+export function relu(tape: Tape, x: Variable): Variable {
+  const y = createOutput(tape, x.shape, x.requiresGradient);
+  tape.backend.kernels.reluForward(x.value.data, y.value.data);
+  record(tape, "relu", y, { input: x, outputValue: y.value }, [y.value]);
+  return y;
+}
+
+export function geluBackward(tape: Tape, { output, operands }: OperationRecord<"gelu">): void {
+  const dy = consumedGradient(tape, output);
+  tape.backend.kernels.geluBackward(operands.inputValue.data, dy.data, dy.data);
+  passGradient(tape, operands.input, dy);
+}
+
+export function tanhBackward(tape: Tape, { output, operands }: OperationRecord<"tanh">): void {
+  const dy = consumedGradient(tape, output);
+  tape.backend.kernels.tanhBackward(operands.outputValue.data, dy.data, dy.data);
+  passGradient(tape, operands.input, dy);
+}
+
+export function reluBackward(tape: Tape, { output, operands }: OperationRecord<"relu">): void {
+  const dy = consumedGradient(tape, output);
+  tape.backend.kernels.reluBackward(operands.outputValue.data, dy.data, dy.data);
+  passGradient(tape, operands.input, dy);
+}

@@ -1,0 +1,60 @@
+import { checkNumber } from "../core/checks.ts";
+import { checkSameShape } from "../tensor/shape.ts";
+import { arrivedGradient, consumedGradient, contribute, passGradient } from "./gradient.ts";
+import type { OperationRecord, Variable } from "./records.ts";
+import { createOutput, record, type Tape } from "./tape.ts";
+
+/** a + b, of equal shapes. */
+export function add(tape: Tape, a: Variable, b: Variable): Variable {
+  checkSameShape("add b", b.shape, a.shape);
+  const y = createOutput(tape, a.shape, a.requiresGradient || b.requiresGradient);
+  tape.backend.kernels.add(a.value.data, b.value.data, y.value.data);
+  record(tape, "add", y, { a, b });
+  return y;
+}
+
+/** a * b elementwise, of equal shapes. */
+export function multiply(tape: Tape, a: Variable, b: Variable): Variable {
+  checkSameShape("multiply b", b.shape, a.shape);
+  const y = createOutput(tape, a.shape, a.requiresGradient || b.requiresGradient);
+  tape.backend.kernels.multiply(a.value.data, b.value.data, y.value.data);
+  const operands = { a, aValue: a.value, b, bValue: b.value };
+  record(tape, "multiply", y, operands, [a.value, b.value]);
+  return y;
+}
+
+/** factor * x. */
+export function scale(tape: Tape, x: Variable, factor: number): Variable {
+  checkNumber("scale factor", factor);
+  const y = createOutput(tape, x.shape, x.requiresGradient);
+  tape.backend.kernels.scale(x.value.data, factor, y.value.data);
+  record(tape, "scale", y, { input: x, factor });
+  return y;
+}
+
+export function addBackward(tape: Tape, { output, operands }: OperationRecord<"add">): void {
+  const dy = arrivedGradient(output);
+  if (operands.a.requiresGradient) passGradient(tape, operands.a, dy);
+  if (operands.b.requiresGradient) passGradient(tape, operands.b, dy);
+}
+
+export function multiplyBackward(
+  tape: Tape,
+  { output, operands }: OperationRecord<"multiply">,
+): void {
+  const { a, aValue, b, bValue } = operands;
+  const { kernels } = tape.backend;
+  const dy = arrivedGradient(output);
+  if (a.requiresGradient) {
+    contribute(tape, a, (da) => kernels.multiply(dy.data, bValue.data, da.data));
+  }
+  if (b.requiresGradient) {
+    contribute(tape, b, (db) => kernels.multiply(dy.data, aValue.data, db.data));
+  }
+}
+
+export function scaleBackward(tape: Tape, { output, operands }: OperationRecord<"scale">): void {
+  const dy = consumedGradient(tape, output);
+  tape.backend.kernels.scale(dy.data, operands.factor, dy.data);
+  passGradient(tape, operands.input, dy);
+}

@@ -1,0 +1,65 @@
+import { checkSameShape } from "../tensor/shape.ts";
+import { geluBackward, reluBackward, tanhBackward } from "./activation.ts";
+import { addBackward, multiplyBackward, scaleBackward } from "./arithmetic.ts";
+import { attentionContextBackward, attentionProbabilitiesBackward } from "./attention.ts";
+import { dropoutBackward } from "./dropout.ts";
+import { embeddingSumBackward, selectRowsBackward } from "./embedding.ts";
+import { layerNormBackward } from "./layer-norm.ts";
+import { linearBackward } from "./linear.ts";
+import { crossEntropyBackward, meanSquaredErrorBackward, softTargetsBackward } from "./losses.ts";
+import type { OperationName, OperationRecord, Variable } from "./records.ts";
+import { createScratch, dropGradient, type Tape } from "./tape.ts";
+
+/** For every operation the rule that hands its output's gradient on to its operands. */
+export type BackwardRules = {
+  readonly [Name in OperationName]: (tape: Tape, record: OperationRecord<Name>) => void;
+};
+
+/** The rules, one for each operation: an operation without one does not compile. */
+export const BACKWARD_RULES: BackwardRules = Object.freeze({
+  linear: linearBackward,
+  gelu: geluBackward,
+  tanh: tanhBackward,
+  relu: reluBackward,
+  dropout: dropoutBackward,
+  layerNorm: layerNormBackward,
+  attentionProbabilities: attentionProbabilitiesBackward,
+  attentionContext: attentionContextBackward,
+  embeddingSum: embeddingSumBackward,
+  selectRows: selectRowsBackward,
+  add: addBackward,
+  multiply: multiplyBackward,
+  scale: scaleBackward,
+  crossEntropy: crossEntropyBackward,
+  meanSquaredError: meanSquaredErrorBackward,
+  softTargets: softTargetsBackward,
+} satisfies BackwardRules);
+
+/**
+ * Adds d loss / d parameter to the gradient of every parameter that `loss` depends on. Activations and
+ * intermediate gradients are given back on the way, so a tape can be swept once.
+ *
+ * @param loss - a scalar of this tape
+ * @throws RangeError when loss is no scalar, depends on nothing trainable, or its tape was swept
+ */
+export function backward(tape: Tape, loss: Variable): void {
+  checkSameShape("loss", loss.shape, []);
+  if (!tape.recordGradients) {
+    throw new RangeError("tape: expected one with recordGradients, got one without");
+  }
+  if (!loss.requiresGradient || !tape.records.some(({ output }) => output === loss)) {
+    throw new RangeError("loss: expected a trainable result of a tape not yet swept");
+  }
+  loss.gradient = createScratch(tape, []);
+  tape.backend.kernels.fill(loss.gradient.data, 1);
+  for (let next = tape.records.pop(); next !== undefined; next = tape.records.pop()) {
+    if (next.output.gradient !== null) applyRule(tape, next);
+    if (!next.output.keepsGradient) dropGradient(next.output);
+    for (const tensor of next.saved) tensor.release();
+  }
+}
+
+function applyRule<Name extends OperationName>(tape: Tape, record: OperationRecord<Name>): void {
+  const rule: BackwardRules[Name] = BACKWARD_RULES[record.operation];
+  rule(tape, record);
+}

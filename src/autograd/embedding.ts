@@ -1,0 +1,149 @@
+import { checkInteger } from "../core/checks.ts";
+import type { Parameter } from "../tensor/parameter.ts";
+import { columnsOf, elementCount, formatShape, type Shape } from "../tensor/shape.ts";
+import { createIntegerTensor, type Tensor } from "../tensor/tensor.ts";
+import { arrivedGradient, gradientTarget } from "./gradient.ts";
+import type { EmbeddingSource, OperationRecord, Variable } from "./records.ts";
+import { createOutput, record, type Tape } from "./tape.ts";
+
+/** One table of {@link embeddingSum}: which row each output row takes from it. */
+export interface EmbeddingLookup {
+  /** [rows, width] */
+  readonly table: Parameter;
+  /** Row numbers, one for each output row. */
+  readonly ids: Int32Array;
+  /** A row that never learns (torch's `padding_idx`). Default: none. */
+  readonly paddingRow?: number | undefined;
+}
+
+/**
+ * The sum of rows looked up in one or more tables of equal width: BERT's word + position + type.
+ *
+ * @param shape - of the ids, such as [batch, positions]
+ * @returns [...shape, width]
+ * @throws RangeError for an id outside its table, with the place
+ */
+export function embeddingSum(
+  tape: Tape,
+  shape: Shape,
+  lookups: readonly [EmbeddingLookup, ...EmbeddingLookup[]],
+): Variable {
+  const width = columnsOf(lookups[0].table.value.shape);
+  for (const lookup of lookups) checkLookup(lookup, shape, width);
+  const sources: readonly EmbeddingSource[] = lookups.map(({ table, ids, paddingRow }) => ({
+    table,
+    ids: createIntegerTensor(tape.backend, [ids.length], ids),
+    paddingRow: paddingRow ?? null,
+  }));
+  const output = createOutput(tape, [...shape, width], true);
+  sources.forEach(({ table, ids }, index) => {
+    tape.backend.kernels.gatherRows(
+      table.value.data,
+      ids.integers,
+      output.value.data,
+      width,
+      index > 0,
+    );
+  });
+  const saved = sources.map(({ ids }) => ids);
+  record(tape, "embeddingSum", output, { sources }, saved);
+  for (const ids of saved) ids.release();
+  return output;
+}
+
+/** dTable[id] += dy, row by row. A padding row's gradient was zero and is made zero again. */
+export function embeddingSumBackward(
+  tape: Tape,
+  { output, operands }: OperationRecord<"embeddingSum">,
+): void {
+  const { kernels } = tape.backend;
+  const dy = arrivedGradient(output);
+  for (const { table, ids, paddingRow } of operands.sources) {
+    const width = columnsOf(table.value.shape);
+    const gradient = table.gradient.data;
+    kernels.scatterAddRows(dy.data, ids.integers, gradient, width);
+    if (paddingRow !== null) {
+      kernels.fill(gradient.subarray(paddingRow * width, (paddingRow + 1) * width), 0);
+    }
+  }
+}
+
+/**
+ * Rows of a matrix by number; more than once is allowed.
+ *
+ * @param x - [..., columns], read as rows
+ * @returns [rows.length, columns]
+ * @throws RangeError for a row that x does not have
+ */
+export function selectRows(tape: Tape, x: Variable, rows: Int32Array): Variable {
+  const columns = columnsOf(x.shape);
+  checkIds("rows", rows, elementCount(x.shape) / columns);
+  const numbers = createIntegerTensor(tape.backend, [rows.length], rows);
+  const output = createOutput(tape, [rows.length, columns], x.requiresGradient);
+  const { kernels } = tape.backend;
+  kernels.gatherRows(x.value.data, numbers.integers, output.value.data, columns, false);
+  record(tape, "selectRows", output, { input: x, rows: numbers }, [numbers]);
+  numbers.release();
+  return output;
+}
+
+/**
+ * The first row of every sequence: the classification token of [batch, positions, columns].
+ *
+ * @returns [batch, columns]
+ */
+export function selectFirst(tape: Tape, x: Variable): Variable {
+  const [batch, positions] = x.shape;
+  if (x.shape.length !== 3) {
+    throw new RangeError(
+      `selectFirst: expected [batch, positions, columns], got ${formatShape(x.shape)}`,
+    );
+  }
+  return selectRows(
+    tape,
+    x,
+    Int32Array.from({ length: batch }, (_, example) => example * positions),
+  );
+}
+
+export function selectRowsBackward(
+  tape: Tape,
+  { output, operands }: OperationRecord<"selectRows">,
+): void {
+  const { input, rows } = operands;
+  const dy = arrivedGradient(output);
+  const dx: Tensor = gradientTarget(tape, input).tensor;
+  tape.backend.kernels.scatterAddRows(dy.data, rows.integers, dx.data, columnsOf(dy.shape));
+}
+
+function checkLookup(
+  { table, ids, paddingRow }: EmbeddingLookup,
+  shape: Shape,
+  width: number,
+): void {
+  const [rows, columns] = table.value.shape;
+  if (table.value.shape.length !== 2 || columns !== width) {
+    throw new RangeError(
+      `embedding ${table.name}: expected a table of width ${width}, got ${formatShape(table.value.shape)}`,
+    );
+  }
+  if (ids.length !== elementCount(shape)) {
+    throw new RangeError(
+      `embedding ${table.name}: expected ${elementCount(shape)} ids for ${formatShape(shape)}, got ${ids.length}`,
+    );
+  }
+  checkIds(`embedding ${table.name} ids`, ids, rows);
+  if (paddingRow !== undefined) checkInteger("paddingRow", paddingRow, 0, rows - 1);
+}
+
+/** Checks that every id is in [0, limit). @throws RangeError naming the first that is not. */
+export function checkIds(name: string, ids: Int32Array, limit: number): void {
+  if (!(ids instanceof Int32Array)) {
+    throw new TypeError(`${name}: expected an Int32Array, got ${String(ids)}`);
+  }
+  for (let i = 0; i < ids.length; i++) {
+    if (ids[i] < 0 || ids[i] >= limit) {
+      throw new RangeError(`${name}[${i}]: expected from 0 to ${limit - 1}, got ${ids[i]}`);
+    }
+  }
+}

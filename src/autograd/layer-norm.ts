@@ -1,0 +1,84 @@
+import type { Parameter } from "../tensor/parameter.ts";
+import { checkSameShape, columnsOf, rowsOf } from "../tensor/shape.ts";
+import { checkDropoutRate, dropRows } from "./dropout.ts";
+import { consumedGradient, contribute, passGradient } from "./gradient.ts";
+import type { OperationRecord, Variable } from "./records.ts";
+import { createOutput, createScratch, nextDropoutDraw, record, type Tape } from "./tape.ts";
+
+/** Options of {@link layerNorm}. */
+export interface LayerNormOptions {
+  /** Added to the variance. Default 1e-12, BERT's. */
+  readonly epsilon?: number;
+  /** Added to x (after its dropout) before normalising. */
+  readonly residual?: Variable;
+  /** Dropout rate of x. Default 0. */
+  readonly dropout?: number;
+}
+
+/**
+ * Layer normalisation over the last axis of dropout(x) + residual, in one pass: the end of a
+ * transformer's sub-layer.
+ *
+ * @param gamma - scale, [columns]
+ * @param beta - shift, [columns]
+ */
+export function layerNorm(
+  tape: Tape,
+  x: Variable,
+  gamma: Parameter,
+  beta: Parameter,
+  options: LayerNormOptions = {},
+): Variable {
+  const { epsilon = 1e-12, residual = null, dropout = 0 } = options;
+  const [rows, columns] = [rowsOf(x.shape), columnsOf(x.shape)];
+  checkSameShape(`layerNorm ${gamma.name}`, gamma.value.shape, [columns]);
+  checkSameShape(`layerNorm ${beta.name}`, beta.value.shape, [columns]);
+  if (residual !== null) checkSameShape("layerNorm residual", residual.shape, x.shape);
+  checkDropoutRate("layerNorm dropout", dropout);
+  const draw = nextDropoutDraw(tape, dropout);
+  const y = createOutput(tape, x.shape, true);
+  const normalised = createScratch(tape, x.shape);
+  const reciprocalDeviation = createScratch(tape, [rows]);
+  if (draw !== null) dropRows(tape, draw, x.value, normalised);
+  tape.backend.kernels.layerNormForward(
+    draw === null ? x.value.data : normalised.data,
+    residual === null ? null : residual.value.data,
+    gamma.value.data,
+    beta.value.data,
+    epsilon,
+    y.value.data,
+    normalised.data,
+    reciprocalDeviation.data,
+    rows,
+    columns,
+  );
+  const operands = { input: x, residual, gamma, beta, normalised, reciprocalDeviation, draw };
+  record(tape, "layerNorm", y, operands, [normalised, reciprocalDeviation]);
+  normalised.release();
+  reciprocalDeviation.release();
+  return y;
+}
+
+/** The gradient of the sum goes to the residual as it is and to x through its dropout. */
+export function layerNormBackward(
+  tape: Tape,
+  { output, operands }: OperationRecord<"layerNorm">,
+): void {
+  const { input, residual, gamma, beta, normalised, reciprocalDeviation, draw } = operands;
+  const dSum = consumedGradient(tape, output);
+  tape.backend.kernels.layerNormBackward(
+    dSum.data,
+    normalised.data,
+    reciprocalDeviation.data,
+    gamma.value.data,
+    dSum.data,
+    gamma.gradient.data,
+    beta.gradient.data,
+    rowsOf(normalised.shape),
+    columnsOf(normalised.shape),
+  );
+  if (residual?.requiresGradient) passGradient(tape, residual, dSum);
+  if (!input.requiresGradient) return;
+  if (draw === null) passGradient(tape, input, dSum);
+  else contribute(tape, input, (dx) => dropRows(tape, draw, dSum, dx));
+}

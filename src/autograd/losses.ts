@@ -1,0 +1,203 @@
+/** Losses: scalar variables. Their sums run in double precision. */
+import { checkNumber, checkOneOf } from "../core/checks.ts";
+import { checkSameShape, elementCount, formatShape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { checkIds } from "./embedding.ts";
+import { arrivedGradient, contribute, gradientTarget } from "./gradient.ts";
+import type { OperationRecord, Variable } from "./records.ts";
+import { createOutput, createScratch, record, type Tape } from "./tape.ts";
+
+/**
+ * Mean over the batch of -log softmax(logits)[label], torch's `cross_entropy`.
+ *
+ * @param logits - [batch, classes]
+ * @param labels - one class for each example
+ * @throws RangeError for a label that is no class
+ */
+export function crossEntropy(tape: Tape, logits: Variable, labels: Int32Array): Variable {
+  const [batch, classes] = matrixShape("crossEntropy logits", logits);
+  if (labels.length !== batch) {
+    throw new RangeError(`crossEntropy labels: expected ${batch}, got ${labels.length}`);
+  }
+  checkIds("crossEntropy labels", labels, classes);
+  const probabilities = softmaxOf(tape, logits, 1);
+  const rows = logits.value.data;
+  let sum = 0;
+  for (let b = 0; b < batch; b++) {
+    sum += logSumExp(rows, b * classes, classes, 1) - rows[b * classes + labels[b]];
+  }
+  const loss = createScalar(tape, sum / batch, logits.requiresGradient);
+  const operands = { logits, probabilities, labels: labels.slice() };
+  record(tape, "crossEntropy", loss, operands, [probabilities]);
+  probabilities.release();
+  return loss;
+}
+
+/** Mean over all elements of (a - b)^2; b may be a constant target. */
+export function meanSquaredError(tape: Tape, a: Variable, b: Variable): Variable {
+  checkSameShape("meanSquaredError b", b.shape, a.shape);
+  const sum = tape.backend.kernels.sumSquaredDifference(a.value.data, b.value.data);
+  const needsGradient = a.requiresGradient || b.requiresGradient;
+  const loss = createScalar(tape, sum / elementCount(a.shape), needsGradient);
+  const operands = { a, aValue: a.value, b, bValue: b.value };
+  record(tape, "meanSquaredError", loss, operands, [a.value, b.value]);
+  return loss;
+}
+
+/** Options of the distillation losses on logits. */
+export interface SoftTargetOptions {
+  /** Divides both sides' logits; the loss is multiplied by its square. Default 1. */
+  readonly temperature?: number;
+  /** What the sum over all elements is divided by: the batch, or every element. Default `batchmean`. */
+  readonly reduction?: "batchmean" | "mean";
+}
+
+/**
+ * temperature^2 KL(softmax(teacher / temperature) || softmax(student / temperature)), torch's
+ * `kl_div`; the teacher's logits are a constant.
+ *
+ * @param student - logits [batch, classes]
+ * @param teacher - as student
+ */
+export function kullbackLeibler(
+  tape: Tape,
+  student: Variable,
+  teacher: Variable,
+  options: SoftTargetOptions = {},
+): Variable {
+  return softTargetLoss(tape, student, teacher, options, true);
+}
+
+/**
+ * As {@link kullbackLeibler} without the teacher's entropy: -sum teacher log student. The gradient is
+ * the same. (INC's `KnowledgeDistillationLoss` with loss type CE for the teacher.)
+ */
+export function softCrossEntropy(
+  tape: Tape,
+  student: Variable,
+  teacher: Variable,
+  options: SoftTargetOptions = {},
+): Variable {
+  return softTargetLoss(tape, student, teacher, options, false);
+}
+
+function softTargetLoss(
+  tape: Tape,
+  student: Variable,
+  teacher: Variable,
+  { temperature = 1, reduction = "batchmean" }: SoftTargetOptions,
+  subtractEntropy: boolean,
+): Variable {
+  const [batch, classes] = matrixShape("student logits", student);
+  checkSameShape("teacher logits", teacher.shape, student.shape);
+  checkNumber("temperature", temperature, Number.MIN_VALUE);
+  checkOneOf("reduction", reduction, ["batchmean", "mean"]);
+  const probabilities = softmaxOf(tape, student, temperature);
+  const targets = softmaxOf(tape, teacher, temperature);
+  const [s, t] = [student.value.data, teacher.value.data];
+  let sum = 0;
+  for (let b = 0; b < batch; b++) {
+    sum += softTargetRow(s, t, b * classes, classes, temperature, subtractEntropy);
+  }
+  const divisor = reduction === "batchmean" ? batch : batch * classes;
+  const loss = createScalar(tape, (temperature ** 2 * sum) / divisor, student.requiresGradient);
+  const operands = { logits: student, probabilities, targets, factor: temperature / divisor };
+  record(tape, "softTargets", loss, operands, [probabilities, targets]);
+  probabilities.release();
+  targets.release();
+  return loss;
+}
+
+/** One example's -sum q log p, or sum q (log q - log p), from logits in double precision. */
+function softTargetRow(
+  student: Float32Array,
+  teacher: Float32Array,
+  offset: number,
+  classes: number,
+  temperature: number,
+  subtractEntropy: boolean,
+): number {
+  const studentNorm = logSumExp(student, offset, classes, temperature);
+  const teacherNorm = logSumExp(teacher, offset, classes, temperature);
+  let sum = 0;
+  for (let c = offset; c < offset + classes; c++) {
+    const logP = student[c] / temperature - studentNorm;
+    const logQ = teacher[c] / temperature - teacherNorm;
+    sum += Math.exp(logQ) * (subtractEntropy ? logQ - logP : -logP);
+  }
+  return sum;
+}
+
+/** dLogits = (probabilities - onehot(label)) / batch. */
+export function crossEntropyBackward(
+  tape: Tape,
+  { output, operands }: OperationRecord<"crossEntropy">,
+): void {
+  const { logits, probabilities, labels } = operands;
+  const [batch, classes] = logits.shape;
+  const factor = arrivedGradient(output).data[0] / batch;
+  contribute(tape, logits, (dLogits) => {
+    const rows = dLogits.data;
+    tape.backend.kernels.scale(probabilities.data, factor, rows);
+    for (let b = 0; b < batch; b++) {
+      const index = b * classes + labels[b];
+      rows[index] = factor * (probabilities.data[index] - 1);
+    }
+  });
+}
+
+/** dA = 2 (a - b) / elements, dB its negative. */
+export function meanSquaredErrorBackward(
+  tape: Tape,
+  { output, operands }: OperationRecord<"meanSquaredError">,
+): void {
+  const { a, aValue, b, bValue } = operands;
+  const factor = (2 * arrivedGradient(output).data[0]) / elementCount(a.shape);
+  addDifference(tape, a, aValue, bValue, factor);
+  addDifference(tape, b, bValue, aValue, factor);
+}
+
+export function softTargetsBackward(
+  tape: Tape,
+  { output, operands }: OperationRecord<"softTargets">,
+): void {
+  const { logits, probabilities, targets, factor } = operands;
+  addDifference(tape, logits, probabilities, targets, arrivedGradient(output).data[0] * factor);
+}
+
+/** d variable += factor * (x - y). */
+function addDifference(tape: Tape, variable: Variable, x: Tensor, y: Tensor, factor: number): void {
+  if (!variable.requiresGradient) return;
+  const { tensor } = gradientTarget(tape, variable);
+  tape.backend.kernels.addScaledDifference(x.data, y.data, factor, tensor.data);
+}
+
+function createScalar(tape: Tape, value: number, requiresGradient: boolean): Variable {
+  const scalar = createOutput(tape, [], requiresGradient);
+  scalar.value.data[0] = value;
+  return scalar;
+}
+
+function softmaxOf(tape: Tape, logits: Variable, temperature: number): Tensor {
+  const [batch, classes] = logits.shape;
+  const probabilities = createScratch(tape, logits.shape);
+  const { kernels } = tape.backend;
+  kernels.softmaxRows(logits.value.data, 1 / temperature, probabilities.data, batch, classes);
+  return probabilities;
+}
+
+/** log(sum over a row of exp(x / temperature)). */
+function logSumExp(x: Float32Array, offset: number, columns: number, temperature: number): number {
+  let max = -Infinity;
+  for (let c = offset; c < offset + columns; c++) max = Math.max(max, x[c] / temperature);
+  let sum = 0;
+  for (let c = offset; c < offset + columns; c++) sum += Math.exp(x[c] / temperature - max);
+  return max + Math.log(sum);
+}
+
+function matrixShape(name: string, { shape }: Variable): readonly [number, number] {
+  if (shape.length !== 2) {
+    throw new RangeError(`${name}: expected [batch, classes], got ${formatShape(shape)}`);
+  }
+  return [shape[0], shape[1]];
+}

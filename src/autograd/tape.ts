@@ -1,0 +1,216 @@
+import { checkInteger } from "../core/checks.ts";
+import { STREAM, seedKey } from "../core/random.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { checkSameShape, elementCount, type Shape } from "../tensor/shape.ts";
+import { createTensor, Tensor } from "../tensor/tensor.ts";
+import type { DropoutDraw, OperationName, OperationRecord, Records, Variable } from "./records.ts";
+
+/** What a forward pass is for. */
+export interface TapeOptions {
+  /** Whether dropout is active. */
+  readonly training: boolean;
+  /** Whether a backward pass will follow. Default: as `training`. Without it activations are given back early. */
+  readonly recordGradients?: boolean;
+  /** Seed and step of the dropout's random numbers. Default 0. */
+  readonly seed?: number;
+  readonly step?: number;
+  /** Number of this tape's first example in the step's batch, where the batch is split. Default 0. */
+  readonly firstExample?: number;
+}
+
+/**
+ * One forward pass: the operations it ran, for the reverse sweep, and the memory they use. A tape
+ * serves one pass; {@link releaseTape} ends it.
+ */
+export interface Tape {
+  readonly backend: Backend;
+  readonly training: boolean;
+  readonly recordGradients: boolean;
+  readonly seed: number;
+  readonly step: number;
+  readonly firstExample: number;
+  /** Operations in forward order. Bookkeeping, like what follows. */
+  readonly records: OperationRecord[];
+  /** Variables made, by open scope. */
+  readonly scopes: Variable[][];
+  /** Variables whose gradient outlives the reverse sweep. */
+  readonly gradientKeepers: Variable[];
+  dropoutOperations: number;
+  released: boolean;
+}
+
+/**
+ * Opens a tape.
+ *
+ * @example
+ * ```ts
+ * import { backward, createBackend, createParameter, createTape, input, linear } from "espalier/nn";
+ * import { meanSquaredError, releaseTape } from "espalier/nn";
+ *
+ * const backend = createBackend({ variant: "scalar" });
+ * const weight = createParameter(backend, "weight", [1, 2], Float32Array.of(1, 2));
+ * const tape = createTape(backend, { training: true });
+ * const x = input(tape, [1, 2], Float32Array.of(3, 4));
+ * const loss = meanSquaredError(tape, linear(tape, x, weight), input(tape, [1, 1], Float32Array.of(10)));
+ * backward(tape, loss);
+ * if (weight.gradient.data.join() !== "6,8") throw new Error("expected 2 * (11 - 10) * x");
+ * releaseTape(tape);
+ * ```
+ */
+export function createTape(backend: Backend, options: TapeOptions): Tape {
+  const { training, recordGradients = training, seed = 0, step = 0, firstExample = 0 } = options;
+  checkInteger("seed", seed);
+  checkInteger("step", step, 0, 0xffffffff);
+  checkInteger("firstExample", firstExample, 0, 0xffffffff);
+  return {
+    backend,
+    training,
+    recordGradients,
+    seed,
+    step,
+    firstExample,
+    records: [],
+    scopes: [[]],
+    gradientKeepers: [],
+    dropoutOperations: 0,
+    released: false,
+  };
+}
+
+/** A new variable in the innermost scope that holds `value`; the caller's hold passes to it. */
+export function adoptVariable(tape: Tape, value: Tensor, requiresGradient: boolean): Variable {
+  if (tape.released) throw new RangeError("tape: expected an open one, got one that was released");
+  const variable: Variable = {
+    shape: value.shape,
+    value,
+    requiresGradient: requiresGradient && tape.recordGradients,
+    gradient: null,
+    keepsGradient: false,
+    held: true,
+  };
+  tape.scopes[tape.scopes.length - 1].push(variable);
+  return variable;
+}
+
+/** A new zero-valued variable for an operation to write. */
+export function createOutput(tape: Tape, shape: Shape, requiresGradient: boolean): Variable {
+  return adoptVariable(tape, new Tensor(tape.backend.memory, shape), requiresGradient);
+}
+
+/** Working memory of an operation or a rule; its maker releases it. */
+export function createScratch(tape: Tape, shape: Shape): Tensor {
+  return new Tensor(tape.backend.memory, shape);
+}
+
+/**
+ * Puts an operation on the tape and retains the tensors its rule reads (`saved`), unless no gradient
+ * can flow through its output.
+ */
+export function record<Name extends OperationName>(
+  tape: Tape,
+  operation: Name,
+  output: Variable,
+  operands: Records[Name],
+  saved: readonly Tensor[] = [],
+): void {
+  if (!output.requiresGradient) return;
+  for (const tensor of saved) tensor.retain();
+  tape.records.push({ operation, output, operands, saved } as OperationRecord);
+}
+
+/** The draw of the next dropout operation; null where dropout does nothing. Ids follow forward order. */
+export function nextDropoutDraw(tape: Tape, rate: number): DropoutDraw | null {
+  const operation = STREAM.dropout + tape.dropoutOperations++;
+  if (!tape.training || rate === 0) return null;
+  const [seedLow, seedHigh] = seedKey(tape.seed);
+  return { rate, key: { seedLow, seedHigh, step: tape.step, operation } };
+}
+
+/** Options of {@link input}. */
+export interface InputOptions {
+  /** Whether {@link gradientOf} will be asked for its gradient. Default false. */
+  readonly requiresGradient?: boolean;
+}
+
+/** Brings an array onto the tape (copied). @throws RangeError when its length does not fit the shape. */
+export function input(
+  tape: Tape,
+  shape: Shape,
+  values: Float32Array,
+  options: InputOptions = {},
+): Variable {
+  const { requiresGradient = false } = options;
+  const variable = adoptVariable(tape, createTensor(tape.backend, shape, values), requiresGradient);
+  return requiresGradient ? keepGradient(tape, variable) : variable;
+}
+
+/** Brings a tensor onto the tape without a copy, as a constant: no gradient flows to it. */
+export function constant(tape: Tape, tensor: Tensor): Variable {
+  return adoptVariable(tape, tensor.retain(), false);
+}
+
+/** Asks that the gradient of `variable` outlive the reverse sweep. Returns the variable. */
+export function keepGradient(tape: Tape, variable: Variable): Variable {
+  if (!variable.keepsGradient) tape.gradientKeepers.push(variable);
+  variable.keepsGradient = true;
+  return variable;
+}
+
+/** After backward: the gradient of an input or of a variable given to {@link keepGradient}, copied. */
+export function gradientOf(variable: Variable): Float32Array {
+  return variable.gradient === null
+    ? new Float32Array(elementCount(variable.shape))
+    : variable.gradient.data.slice();
+}
+
+/** The only element of a scalar variable: a loss. */
+export function scalarOf(variable: Variable): number {
+  checkSameShape("scalar", variable.shape, []);
+  return variable.value.data[0];
+}
+
+/** Says that the program will not read `variable` again. Its memory goes back once no rule needs it. */
+export function discard(variable: Variable): void {
+  if (!variable.held) return;
+  variable.held = false;
+  variable.value.release();
+}
+
+/**
+ * Runs `body` and discards every variable made in it that it does not return, so that intermediate
+ * results live as long as the reverse sweep needs them, or not beyond the scope where there is none.
+ *
+ * @param body - returns the variables to keep: one, or a list
+ */
+export function scope<T extends Variable | readonly Variable[]>(tape: Tape, body: () => T): T {
+  tape.scopes.push([]);
+  let kept: readonly Variable[] = [];
+  try {
+    const result = body();
+    kept = Array.isArray(result) ? result : [result as Variable];
+    return result;
+  } finally {
+    const made = tape.scopes.pop() ?? [];
+    const outer = tape.scopes[tape.scopes.length - 1];
+    for (const variable of made) {
+      if (kept.includes(variable)) outer.push(variable);
+      else discard(variable);
+    }
+  }
+}
+
+/** Ends the pass: gives back everything that the tape and its variables still hold. */
+export function releaseTape(tape: Tape): void {
+  if (tape.released) return;
+  tape.released = true;
+  for (const { saved } of tape.records) for (const tensor of saved) tensor.release();
+  for (const variables of tape.scopes) for (const variable of variables) discard(variable);
+  for (const variable of tape.gradientKeepers) dropGradient(variable);
+  tape.records.length = 0;
+}
+
+/** Gives a variable's gradient back. */
+export function dropGradient(variable: Variable): void {
+  variable.gradient?.release();
+  variable.gradient = null;
+}

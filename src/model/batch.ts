@@ -1,0 +1,61 @@
+import { describe } from "../core/checks.ts";
+import type { ModelConfig } from "./config.ts";
+
+/** Sequences padded to a common length, as token ids. All arrays are [batch, positions]. */
+export interface TokenBatch {
+  readonly batch: number;
+  readonly positions: number;
+  readonly inputIds: Int32Array;
+  readonly tokenTypeIds: Int32Array;
+  /** 1 where a token may be attended to, 0 where not; any pattern. */
+  readonly attentionMask: Uint8Array;
+  /** Classes, or values for regression; one for each example. */
+  readonly labels?: Int32Array | Float32Array;
+}
+
+/**
+ * Checks a batch against a model before anything is computed.
+ *
+ * @throws TypeError for an array of the wrong kind, RangeError for wrong lengths, ids that the
+ *   vocabulary does not have, more positions than the model has, or a mask that is not 0 or 1
+ */
+export function checkTokenBatch(config: ModelConfig, batch: TokenBatch): void {
+  const tokens = batch.batch * batch.positions;
+  if (!Number.isInteger(batch.batch) || batch.batch < 1) {
+    throw new RangeError(`batch: expected at least one example, got ${describe(batch.batch)}`);
+  }
+  if (
+    !Number.isInteger(batch.positions) ||
+    batch.positions < 1 ||
+    batch.positions > config.maxPositions
+  ) {
+    throw new RangeError(
+      `positions: expected from 1 to the model's ${config.maxPositions}, got ${describe(batch.positions)}`,
+    );
+  }
+  checkIdArray("inputIds", batch.inputIds, Int32Array, tokens, config.vocabularySize);
+  checkIdArray("attentionMask", batch.attentionMask, Uint8Array, tokens, 2);
+  if (config.modelType === "bert") {
+    checkIdArray("tokenTypeIds", batch.tokenTypeIds, Int32Array, tokens, config.tokenTypes);
+  }
+}
+
+function checkIdArray(
+  name: string,
+  ids: Int32Array | Uint8Array,
+  kind: Int32ArrayConstructor | Uint8ArrayConstructor,
+  length: number,
+  limit: number,
+): void {
+  if (!(ids instanceof kind)) {
+    throw new TypeError(`${name}: expected ${kind.name}, got ${describe(ids)}`);
+  }
+  if (ids.length !== length) {
+    throw new RangeError(`${name}: expected ${length} entries, got ${ids.length}`);
+  }
+  for (const [index, id] of ids.entries()) {
+    if (id < 0 || id >= limit) {
+      throw new RangeError(`${name}[${index}]: expected from 0 to ${limit - 1}, got ${id}`);
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import { describe } from "../core/checks.ts";
+import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { type ConfigReader, createConfigReader } from "./config-reader.ts";
+
+/** The encoders that can be built. */
+export type ModelType = "bert" | "distilbert";
+
+/**
+ * A sequence classifier, read from transformers' config.json. BERT's and DistilBERT's different keys
+ * become one vocabulary.
+ */
+export interface ModelConfig {
+  readonly modelType: ModelType;
+  readonly vocabularySize: number;
+  /** Token types of BERT; DistilBERT has none (0). */
+  readonly tokenTypes: number;
+  readonly maxPositions: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly activation: "gelu" | "relu";
+  /** Rates: of embeddings and sub-layer outputs, of attention probabilities, before the classifier. */
+  readonly hiddenDropout: number;
+  readonly attentionDropout: number;
+  readonly classifierDropout: number;
+  readonly layerNormEpsilon: number;
+  /** Standard deviation of initial weights. */
+  readonly initializerRange: number;
+  readonly padTokenId: number;
+  /** Classes, or 1 for regression. */
+  readonly labels: number;
+  /** The file as it was read, with the keys that are not used here, for writing it again. */
+  readonly source: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads a parsed config.json. Absent keys take transformers' defaults; keys without a meaning here are
+ * kept in `source`; keys whose meaning is not supported (relative positions, another activation,
+ * multi-label) are problems.
+ *
+ * @example
+ * ```ts
+ * import { parseModelConfig } from "espalier/nn";
+ *
+ * const parsed = parseModelConfig({ model_type: "bert", hidden_size: 256, num_hidden_layers: 4,
+ *   num_attention_heads: 4, intermediate_size: 1024 });
+ * if (parsed._tag === "Left") throw new Error("expected a readable configuration");
+ * if (parsed.right.vocabularySize !== 30522) throw new Error("expected the default vocabulary");
+ * ```
+ */
+export function parseModelConfig(json: unknown): Either<readonly Problem[], ModelConfig> {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    return {
+      _tag: "Left",
+      left: [{ path: "config.json", expected: "an object", got: describe(json) }],
+    };
+  }
+  const source: Readonly<Record<string, unknown>> = Object.freeze({ ...json });
+  const modelType = modelTypeOf(source);
+  const reader = createConfigReader(source);
+  if (modelType === undefined) {
+    reader.reject("model_type", "bert or distilbert");
+    return { _tag: "Left", left: reader.problems };
+  }
+  const fields = modelType === "bert" ? readBert(reader) : readDistilBert(reader);
+  const labels = readLabels(reader);
+  if (fields.hiddenSize % fields.heads !== 0) {
+    const key = modelType === "bert" ? "hidden_size" : "dim";
+    reader.reject(key, `a multiple of the ${fields.heads} heads`);
+  }
+  if (reader.problems.length > 0) return { _tag: "Left", left: reader.problems };
+  return { _tag: "Right", right: Object.freeze({ modelType, ...fields, labels, source }) };
+}
+
+/** {@link parseModelConfig} that throws an `InputError` with every problem. */
+export function parseModelConfigOrThrow(json: unknown): ModelConfig {
+  return getOrThrow(parseModelConfig(json));
+}
+
+type EncoderFields = Omit<ModelConfig, "modelType" | "labels" | "source">;
+
+/** `model_type`, or what the keys of files written before it existed tell. */
+function modelTypeOf(source: Readonly<Record<string, unknown>>): ModelType | undefined {
+  const { model_type: stated } = source;
+  if (stated === "bert" || stated === "distilbert") return stated;
+  if (stated !== undefined) return undefined;
+  if ("dim" in source || "n_layers" in source) return "distilbert";
+  return "hidden_size" in source || "num_hidden_layers" in source ? "bert" : undefined;
+}
+
+/** Keys and defaults of transformers' `BertConfig`. */
+function readBert(reader: ConfigReader): EncoderFields {
+  reader.requireConstant("position_embedding_type", "absolute");
+  reader.requireConstant("is_decoder", false);
+  reader.requireConstant("add_cross_attention", false);
+  const hiddenDropout = reader.rate("hidden_dropout_prob", 0.1);
+  const vocabularySize = reader.count("vocab_size", 30522);
+  return {
+    vocabularySize,
+    tokenTypes: reader.count("type_vocab_size", 2),
+    maxPositions: reader.count("max_position_embeddings", 512),
+    layers: reader.count("num_hidden_layers", 12),
+    heads: reader.count("num_attention_heads", 12),
+    hiddenSize: reader.count("hidden_size", 768),
+    intermediateSize: reader.count("intermediate_size", 3072),
+    activation: reader.activation("hidden_act"),
+    hiddenDropout,
+    attentionDropout: reader.rate("attention_probs_dropout_prob", 0.1),
+    classifierDropout: reader.rate("classifier_dropout", hiddenDropout),
+    layerNormEpsilon: reader.positive("layer_norm_eps", 1e-12),
+    initializerRange: reader.positive("initializer_range", 0.02),
+    padTokenId: reader.idBelow("pad_token_id", vocabularySize, 0),
+  };
+}
+
+/** Keys and defaults of transformers' `DistilBertConfig`; its layer norms use 1e-12 always. */
+function readDistilBert(reader: ConfigReader): EncoderFields {
+  reader.requireConstant("sinusoidal_pos_embds", false);
+  const vocabularySize = reader.count("vocab_size", 30522);
+  return {
+    vocabularySize,
+    tokenTypes: 0,
+    maxPositions: reader.count("max_position_embeddings", 512),
+    layers: reader.count("n_layers", 6),
+    heads: reader.count("n_heads", 12),
+    hiddenSize: reader.count("dim", 768),
+    intermediateSize: reader.count("hidden_dim", 3072),
+    activation: reader.activation("activation"),
+    hiddenDropout: reader.rate("dropout", 0.1),
+    attentionDropout: reader.rate("attention_dropout", 0.1),
+    classifierDropout: reader.rate("seq_classif_dropout", 0.2),
+    layerNormEpsilon: 1e-12,
+    initializerRange: reader.positive("initializer_range", 0.02),
+    padTokenId: reader.idBelow("pad_token_id", vocabularySize, 0),
+  };
+}
+
+/** `num_labels`, or as many as `id2label` names, or 2; `problem_type` must agree. */
+function readLabels(reader: ConfigReader): number {
+  const names = reader.source.id2label;
+  const named = typeof names === "object" && names !== null ? Object.keys(names).length : 0;
+  const labels = reader.count("num_labels", named > 0 ? named : 2);
+  if (named > 0 && "num_labels" in reader.source && labels !== named) {
+    reader.reject("num_labels", `${named}, as many as id2label names`);
+  }
+  const expected = labels === 1 ? "regression" : "single_label_classification";
+  reader.requireConstant("problem_type", expected);
+  return labels;
+}

@@ -1,0 +1,196 @@
+import { gelu, relu, tanh } from "../autograd/activation.ts";
+import { attentionContext, attentionProbabilities, HIDDEN_KEY } from "../autograd/attention.ts";
+import { dropout } from "../autograd/dropout.ts";
+import { type EmbeddingLookup, embeddingSum, selectFirst } from "../autograd/embedding.ts";
+import { layerNorm } from "../autograd/layer-norm.ts";
+import { linear } from "../autograd/linear.ts";
+import type { Variable } from "../autograd/records.ts";
+import { discard, input, scope, type Tape } from "../autograd/tape.ts";
+import { type Parameter, type Parameters, parameterNamed } from "../tensor/parameter.ts";
+import { checkTokenBatch, type TokenBatch } from "./batch.ts";
+import type { ModelConfig } from "./config.ts";
+import { type LayerNames, type ModelNames, modelNames } from "./names.ts";
+
+/** Which intermediate results {@link forward} hands out; named as transformers' options. */
+export interface ForwardOptions {
+  /** Default false. */
+  readonly outputHiddenStates?: boolean;
+  /** Default false. */
+  readonly outputAttentions?: boolean;
+}
+
+/** What {@link forward} computes. B examples, S positions, H hidden width, A heads. */
+export interface ModelOutput {
+  /** [B, labels] */
+  readonly logits: Variable;
+  /** The encoder's last layer, [B, S, H]. */
+  readonly lastHidden: Variable;
+  /** The head's first activation, before dropout, [B, H]: BERT's pooler output, DistilBERT's after ReLU. */
+  readonly pooled: Variable;
+  /** Embeddings, then each layer, [B, S, H]; empty unless asked for. */
+  readonly hiddenStates: readonly Variable[];
+  /** Attention probabilities of each layer after dropout, [B, A, S, S]; empty unless asked for. */
+  readonly attentions: readonly Variable[];
+}
+
+/** One pass: what every part of the model reads. */
+interface Pass {
+  readonly tape: Tape;
+  readonly config: ModelConfig;
+  readonly parameters: Parameters;
+  readonly batch: TokenBatch;
+}
+
+/**
+ * The sequence classifiers of transformers 4.32, `BertForSequenceClassification` and
+ * `DistilBertForSequenceClassification`: post-layer-norm encoder and head. Dropout is active where the
+ * tape is training.
+ *
+ * @throws TypeError or RangeError for a batch that does not fit the model, before anything is computed
+ * @example
+ * ```ts
+ * import { createBackend, createTape, forward, initialiseParameters } from "espalier/nn";
+ * import { parseModelConfigOrThrow, releaseTape } from "espalier/nn";
+ *
+ * const backend = createBackend({ variant: "scalar" });
+ * const config = parseModelConfigOrThrow({ model_type: "bert", vocab_size: 20, hidden_size: 8,
+ *   num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 16 });
+ * const parameters = initialiseParameters(backend, config, 1);
+ * const tape = createTape(backend, { training: false });
+ * const { logits } = forward(tape, config, parameters, { batch: 1, positions: 3,
+ *   inputIds: Int32Array.of(2, 5, 3), tokenTypeIds: new Int32Array(3),
+ *   attentionMask: Uint8Array.of(1, 1, 1) });
+ * if (logits.value.data.length !== 2) throw new Error("expected two logits");
+ * releaseTape(tape);
+ * ```
+ */
+export function forward(
+  tape: Tape,
+  config: ModelConfig,
+  parameters: Parameters,
+  batch: TokenBatch,
+  options: ForwardOptions = {},
+): ModelOutput {
+  checkTokenBatch(config, batch);
+  const { outputHiddenStates = false, outputAttentions = false } = options;
+  const pass: Pass = { tape, config, parameters, batch };
+  const names = modelNames(config);
+  const keyBias = createKeyBias(pass);
+  let hidden = scope(tape, () => embed(pass, names));
+  const hiddenStates = outputHiddenStates ? [hidden] : [];
+  const attentions: Variable[] = [];
+  for (const layer of names.layers) {
+    const [next, probabilities] = scope(tape, () => encoderLayer(pass, layer, hidden, keyBias));
+    if (outputHiddenStates) hiddenStates.push(next);
+    else discard(hidden);
+    if (outputAttentions) attentions.push(probabilities);
+    else discard(probabilities);
+    hidden = next;
+  }
+  discard(keyBias);
+  const [logits, pooled] = scope(tape, () => head(pass, names, hidden));
+  return { logits, lastHidden: hidden, pooled, hiddenStates, attentions };
+}
+
+/** Dropout(LayerNorm(word + position [+ token type])). */
+function embed({ tape, config, parameters, batch }: Pass, names: ModelNames): Variable {
+  const positionIds = batch.inputIds.map((_, token) => token % batch.positions);
+  const lookup = (name: string, ids: Int32Array, paddingRow?: number): EmbeddingLookup => ({
+    table: parameterNamed(parameters, `${name}.weight`),
+    ids,
+    paddingRow,
+  });
+  const sum = embeddingSum(
+    tape,
+    [batch.batch, batch.positions],
+    [
+      lookup(names.wordEmbeddings, batch.inputIds, config.padTokenId),
+      ...(names.tokenTypeEmbeddings === null
+        ? []
+        : [lookup(names.tokenTypeEmbeddings, batch.tokenTypeIds)]),
+      lookup(names.positionEmbeddings, positionIds),
+    ],
+  );
+  const [gamma, beta] = weightAndBias(parameters, names.embeddingNorm);
+  const normalised = layerNorm(tape, sum, gamma, beta, { epsilon: config.layerNormEpsilon });
+  return dropout(tape, normalised, config.hiddenDropout);
+}
+
+/** One encoder layer; its output and its attention probabilities. */
+function encoderLayer(
+  pass: Pass,
+  names: LayerNames,
+  hidden: Variable,
+  keyBias: Variable,
+): readonly [Variable, Variable] {
+  const { tape, config } = pass;
+  const [attended, probabilities] = scope(tape, () => attend(pass, names, hidden, keyBias));
+  const output = scope(tape, () => {
+    const expanded = activate(pass, project(pass, names.intermediate, attended));
+    const contracted = project(pass, names.output, expanded);
+    return addAndNorm(pass, names.outputNorm, contracted, attended, config.hiddenDropout);
+  });
+  return [output, probabilities];
+}
+
+/** The attention sub-layer; DistilBERT has no dropout on its output. */
+function attend(
+  pass: Pass,
+  names: LayerNames,
+  hidden: Variable,
+  keyBias: Variable,
+): readonly [Variable, Variable] {
+  const { tape, config } = pass;
+  const query = project(pass, names.query, hidden);
+  const key = project(pass, names.key, hidden);
+  const values = project(pass, names.value, hidden);
+  const probabilities = attentionProbabilities(tape, query, key, {
+    heads: config.heads,
+    keyBias,
+    dropout: config.attentionDropout,
+    maxPositions: config.maxPositions,
+  });
+  const context = attentionContext(tape, probabilities, values);
+  const output = project(pass, names.attentionOutput, context);
+  const rate = config.modelType === "bert" ? config.hiddenDropout : 0;
+  return [addAndNorm(pass, names.attentionNorm, output, hidden, rate), probabilities];
+}
+
+/** Classifier(dropout(activation(linear(first token)))): BERT's activation is tanh, DistilBERT's ReLU. */
+function head(pass: Pass, names: ModelNames, hidden: Variable): readonly [Variable, Variable] {
+  const { tape, config } = pass;
+  const first = project(pass, names.pooler, selectFirst(tape, hidden));
+  const pooled = config.modelType === "bert" ? tanh(tape, first) : relu(tape, first);
+  const dropped = dropout(tape, pooled, config.classifierDropout);
+  return [project(pass, names.classifier, dropped), pooled];
+}
+
+function project({ tape, parameters }: Pass, name: string, x: Variable): Variable {
+  return linear(tape, x, ...weightAndBias(parameters, name));
+}
+
+function activate({ tape, config }: Pass, x: Variable): Variable {
+  return config.activation === "gelu" ? gelu(tape, x) : relu(tape, x);
+}
+
+function addAndNorm(
+  { tape, config, parameters }: Pass,
+  name: string,
+  x: Variable,
+  residual: Variable,
+  rate: number,
+): Variable {
+  const [gamma, beta] = weightAndBias(parameters, name);
+  const epsilon = config.layerNormEpsilon;
+  return layerNorm(tape, x, gamma, beta, { epsilon, residual, dropout: rate });
+}
+
+/** 0 for a key that may be attended to, float32's lowest number for one that may not. */
+function createKeyBias({ tape, batch }: Pass): Variable {
+  const bias = Float32Array.from(batch.attentionMask, (mask) => (mask === 1 ? 0 : HIDDEN_KEY));
+  return input(tape, [batch.batch, batch.positions], bias);
+}
+
+function weightAndBias(parameters: Parameters, name: string): readonly [Parameter, Parameter] {
+  return [parameterNamed(parameters, `${name}.weight`), parameterNamed(parameters, `${name}.bias`)];
+}

@@ -1,0 +1,70 @@
+import type { ModelConfig } from "./config.ts";
+
+/** Module names of one encoder layer. */
+export interface LayerNames {
+  readonly query: string;
+  readonly key: string;
+  readonly value: string;
+  readonly attentionOutput: string;
+  readonly attentionNorm: string;
+  readonly intermediate: string;
+  readonly output: string;
+  readonly outputNorm: string;
+}
+
+/** What transformers calls the parts of a model. */
+export interface ModelNames {
+  readonly wordEmbeddings: string;
+  readonly positionEmbeddings: string;
+  /** null where the model has no token types. */
+  readonly tokenTypeEmbeddings: string | null;
+  readonly embeddingNorm: string;
+  readonly layers: readonly LayerNames[];
+  /** The linear layer on the first token: BERT's pooler, DistilBERT's pre_classifier. */
+  readonly pooler: string;
+  readonly classifier: string;
+}
+
+/** The names of a model's modules. */
+export function modelNames(config: ModelConfig): ModelNames {
+  const { modelType, layers } = config;
+  const embeddings = `${modelType}.embeddings`;
+  const layerNames = modelType === "bert" ? bertLayer : distilBertLayer;
+  return {
+    wordEmbeddings: `${embeddings}.word_embeddings`,
+    positionEmbeddings: `${embeddings}.position_embeddings`,
+    tokenTypeEmbeddings: modelType === "bert" ? `${embeddings}.token_type_embeddings` : null,
+    embeddingNorm: `${embeddings}.LayerNorm`,
+    layers: Array.from({ length: layers }, (_, index) => layerNames(index)),
+    pooler: modelType === "bert" ? "bert.pooler.dense" : "pre_classifier",
+    classifier: "classifier",
+  };
+}
+
+function bertLayer(index: number): LayerNames {
+  const prefix = `bert.encoder.layer.${index}`;
+  return {
+    query: `${prefix}.attention.self.query`,
+    key: `${prefix}.attention.self.key`,
+    value: `${prefix}.attention.self.value`,
+    attentionOutput: `${prefix}.attention.output.dense`,
+    attentionNorm: `${prefix}.attention.output.LayerNorm`,
+    intermediate: `${prefix}.intermediate.dense`,
+    output: `${prefix}.output.dense`,
+    outputNorm: `${prefix}.output.LayerNorm`,
+  };
+}
+
+function distilBertLayer(index: number): LayerNames {
+  const prefix = `distilbert.transformer.layer.${index}`;
+  return {
+    query: `${prefix}.attention.q_lin`,
+    key: `${prefix}.attention.k_lin`,
+    value: `${prefix}.attention.v_lin`,
+    attentionOutput: `${prefix}.attention.out_lin`,
+    attentionNorm: `${prefix}.sa_layer_norm`,
+    intermediate: `${prefix}.ffn.lin1`,
+    output: `${prefix}.ffn.lin2`,
+    outputNorm: `${prefix}.output_layer_norm`,
+  };
+}

@@ -1,0 +1,159 @@
+import { describe } from "../core/checks.ts";
+import { InputError, type Problem } from "../core/either.ts";
+import { nextNormal, openStream, STREAM } from "../core/random.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { createParameter, type Parameter, type Parameters } from "../tensor/parameter.ts";
+import { elementCount, formatShape, type Shape, sameShape } from "../tensor/shape.ts";
+import type { ModelConfig } from "./config.ts";
+import { type ModuleDescription, moduleList } from "./modules.ts";
+
+/** A parameter of a model before it has values. */
+export interface ParameterDescription {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly module: ModuleDescription;
+  readonly role: "weight" | "bias";
+}
+
+/** A stored tensor's values. */
+export interface NamedValues {
+  readonly shape: Shape;
+  readonly data: Float32Array;
+}
+
+/** How {@link createParameters} treats tensors that do not match the model one to one. */
+export interface CreateParametersOptions {
+  /** Initialises the head's parameters with this seed where they are absent (a pre-trained encoder). */
+  readonly initialiseHead?: { readonly seed: number };
+  /** Ignores tensors that the model does not have (a pre-trained encoder's other heads). Default false. */
+  readonly ignoreUnexpected?: boolean;
+}
+
+/** Every parameter of a model, in module order, weight before bias, named as in transformers. */
+export function parameterList(config: ModelConfig): readonly ParameterDescription[] {
+  return moduleList(config).flatMap((module): readonly ParameterDescription[] => {
+    const weight = {
+      name: `${module.name}.weight`,
+      shape: module.shape,
+      module,
+      role: "weight",
+    } as const;
+    if (!module.bias) return [weight];
+    const shape = module.shape.slice(0, 1);
+    return [weight, { name: `${module.name}.bias`, shape, module, role: "bias" }];
+  });
+}
+
+/**
+ * Initial parameters as transformers makes them: weights and embeddings normal(0, initializerRange),
+ * the padding token's embedding and all biases zero, layer norms one and zero. A parameter's values
+ * depend on the seed and on its place alone.
+ *
+ * @param seed - an integer from 0 to 2^53 - 1
+ */
+export function initialiseParameters(
+  backend: Backend,
+  config: ModelConfig,
+  seed: number,
+): Parameters {
+  return collect(
+    parameterList(config).map((description, index) =>
+      createParameter(
+        backend,
+        description.name,
+        description.shape,
+        initialValues(config, description, seed, index),
+      ),
+    ),
+  );
+}
+
+/**
+ * Parameters with the values of stored tensors (copied).
+ *
+ * @param tensors - by transformers' state-dict names
+ * @throws InputError with every tensor that is absent, unexpected, or of another shape
+ */
+export function createParameters(
+  backend: Backend,
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, NamedValues>,
+  options: CreateParametersOptions = {},
+): Parameters {
+  const problems = checkpointProblems(config, tensors, options);
+  if (problems.length > 0) throw new InputError(problems);
+  const seed = options.initialiseHead?.seed ?? 0;
+  return collect(
+    parameterList(config).map((description, index) => {
+      const { name, shape } = description;
+      const values = tensors.get(name)?.data ?? initialValues(config, description, seed, index);
+      return createParameter(backend, name, shape, values);
+    }),
+  );
+}
+
+/** Everything that keeps `tensors` from being the model's parameters; see {@link createParameters}. */
+export function checkpointProblems(
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, NamedValues>,
+  options: CreateParametersOptions = {},
+): readonly Problem[] {
+  const expected = new Map(parameterList(config).map((parameter) => [parameter.name, parameter]));
+  const mismatched = [...expected.values()].flatMap((parameter) => {
+    const found = tensors.get(parameter.name);
+    if (found === undefined && options.initialiseHead !== undefined && isHead(parameter)) return [];
+    return shapeProblems(parameter, found);
+  });
+  if (options.ignoreUnexpected === true) return mismatched;
+  const unexpected = [...tensors.keys()].filter((name) => !expected.has(name) && !isBuffer(name));
+  return [
+    ...mismatched,
+    ...unexpected.map((path) => ({ path, expected: "no such tensor", got: "one" })),
+  ];
+}
+
+function shapeProblems(
+  { name, shape }: ParameterDescription,
+  found: NamedValues | undefined,
+): readonly Problem[] {
+  const expected = `a tensor of shape ${formatShape(shape)}`;
+  if (found === undefined) return [{ path: name, expected, got: "none" }];
+  if (!sameShape(found.shape, shape)) {
+    return [{ path: name, expected, got: formatShape(found.shape) }];
+  }
+  return found.data.length === elementCount(shape)
+    ? []
+    : [{ path: name, expected, got: describe(found.data) }];
+}
+
+/** The head is what a pre-trained encoder lacks: the classifier, DistilBERT's pre_classifier. */
+function isHead({ module }: ParameterDescription): boolean {
+  return module.name === "classifier" || module.name === "pre_classifier";
+}
+
+/** Old checkpoints store constant buffers beside the parameters. */
+function isBuffer(name: string): boolean {
+  return name.endsWith(".embeddings.position_ids") || name.endsWith(".embeddings.token_type_ids");
+}
+
+function initialValues(
+  config: ModelConfig,
+  { name, shape, module, role }: ParameterDescription,
+  seed: number,
+  index: number,
+): Float32Array {
+  const values = new Float32Array(elementCount(shape));
+  if (role === "bias") return values;
+  if (module.kind === "layerNorm") return values.fill(1);
+  const stream = openStream(seed, STREAM.initialise, index);
+  for (let i = 0; i < values.length; i++) values[i] = config.initializerRange * nextNormal(stream);
+  if (name.endsWith("word_embeddings.weight")) {
+    const start = config.padTokenId * config.hiddenSize;
+    values.fill(0, start, start + config.hiddenSize);
+  }
+  return values;
+}
+
+function collect(parameters: readonly Parameter[]): Parameters {
+  return new Map(parameters.map((parameter) => [parameter.name, parameter]));
+}

@@ -1,0 +1,52 @@
+import type { Backend } from "../kernels/backend.ts";
+import type { Shape } from "./shape.ts";
+import { createTensor, type Tensor } from "./tensor.ts";
+
+/**
+ * A trainable tensor. `gradient` has the shape of `value`; every backward pass adds to it until
+ * {@link zeroGradients} clears it.
+ */
+export interface Parameter {
+  readonly name: string;
+  readonly value: Tensor;
+  readonly gradient: Tensor;
+}
+
+/** A model's parameters by name, in module order. */
+export type Parameters = ReadonlyMap<string, Parameter>;
+
+/** A parameter with a zero gradient; zero-valued unless `values` are given. */
+export function createParameter(
+  backend: Backend,
+  name: string,
+  shape: Shape,
+  values?: Float32Array,
+): Parameter {
+  return Object.freeze({
+    name,
+    value: createTensor(backend, shape, values),
+    gradient: createTensor(backend, shape),
+  });
+}
+
+/** The parameter of that name. @throws RangeError when there is none. */
+export function parameterNamed(parameters: Parameters, name: string): Parameter {
+  const parameter = parameters.get(name);
+  if (parameter === undefined) {
+    throw new RangeError(`parameters: expected one named ${name}, got ${parameters.size} others`);
+  }
+  return parameter;
+}
+
+/** Sets every gradient to zero. */
+export function zeroGradients(backend: Backend, parameters: Parameters): void {
+  for (const { gradient } of parameters.values()) backend.kernels.fill(gradient.data, 0);
+}
+
+/** Gives the memory of every parameter back. */
+export function releaseParameters(parameters: Parameters): void {
+  for (const { value, gradient } of parameters.values()) {
+    value.release();
+    gradient.release();
+  }
+}

@@ -1,0 +1,49 @@
+/** Shapes: what a list of extents says, and the messages for two that disagree. */
+
+/** Extents of a row-major array, outermost first; `[]` is a scalar. */
+export type Shape = readonly number[];
+
+/** How many elements a shape holds; 1 for a scalar. */
+export function elementCount(shape: Shape): number {
+  return shape.reduce((count, extent) => count * extent, 1);
+}
+
+/** The last extent: the width of a row. 1 for a scalar. */
+export function columnsOf(shape: Shape): number {
+  return shape.length === 0 ? 1 : shape[shape.length - 1];
+}
+
+/** How many rows of {@link columnsOf} elements the shape holds. */
+export function rowsOf(shape: Shape): number {
+  return shape.slice(0, -1).reduce((count, extent) => count * extent, 1);
+}
+
+/** Whether two shapes are the same. */
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+}
+
+/** A shape as text, `[2, 3]`. */
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(", ")}]`;
+}
+
+/** Checks that `got` equals `expected`. @throws RangeError naming the argument and both shapes. */
+export function checkSameShape(name: string, got: Shape, expected: Shape): void {
+  if (!sameShape(got, expected)) {
+    throw new RangeError(
+      `${name}: expected shape ${formatShape(expected)}, got ${formatShape(got)}`,
+    );
+  }
+}
+
+/** Checks that every extent is a positive integer. */
+export function checkShape(name: string, shape: Shape): void {
+  for (const extent of shape) {
+    if (!Number.isInteger(extent) || extent < 1) {
+      throw new RangeError(
+        `${name}: expected a shape of positive integers, got ${formatShape(shape)}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import { checkFloat32Array } from "../core/checks.ts";
+import type { Backend } from "../kernels/backend.ts";
+import type { Memory, Region } from "../kernels/memory.ts";
+import { checkShape, elementCount, formatShape, type Shape } from "./shape.ts";
+
+/**
+ * A row-major array of 32-bit elements in a backend's memory. Its region is counted: whoever keeps a
+ * tensor beyond the call that handed it over retains it, and the region is given back when the last
+ * holder releases it. A new tensor has one holder, its maker.
+ */
+export class Tensor {
+  readonly shape: Shape;
+  readonly region: Region;
+  readonly #memory: Memory;
+  #holders = 1;
+
+  /** Wraps `region`, which must hold as many elements as `shape`; without one allocates zeros. */
+  constructor(memory: Memory, shape: Shape, region?: Region) {
+    this.shape = shape;
+    this.region = region ?? memory.allocate(elementCount(shape));
+    this.#memory = memory;
+  }
+
+  /** The elements as floats. The view dies when the memory grows: take it again for each use. */
+  get data(): Float32Array {
+    this.#checkHeld();
+    return this.#memory.float32(this.region);
+  }
+
+  /** The same elements read as 32-bit integers (token ids, row numbers); same caution. */
+  get integers(): Int32Array {
+    this.#checkHeld();
+    return this.#memory.int32(this.region);
+  }
+
+  /** Whether another holder would see a change of the elements. */
+  get shared(): boolean {
+    return this.#holders > 1;
+  }
+
+  /** Adds a holder. Returns the tensor itself. */
+  retain(): this {
+    this.#checkHeld();
+    this.#holders++;
+    return this;
+  }
+
+  /** Removes a holder; the last one gives the region back. */
+  release(): void {
+    this.#checkHeld();
+    this.#holders--;
+    if (this.#holders === 0) this.#memory.free(this.region);
+  }
+
+  #checkHeld(): void {
+    if (this.#holders === 0) {
+      throw new RangeError(
+        `tensor of shape ${formatShape(this.shape)}: its memory was given back already`,
+      );
+    }
+  }
+}
+
+/**
+ * A tensor of the given shape in the backend's memory, filled from `values` or with zeros.
+ *
+ * @throws RangeError when a shape's extent is not a positive integer, or `values` has another length.
+ * @example
+ * ```ts
+ * import { createBackend, createTensor } from "espalier/nn";
+ *
+ * const backend = createBackend({ variant: "scalar" });
+ * const tensor = createTensor(backend, [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6));
+ * if (tensor.data[5] !== 6) throw new Error("unexpected value");
+ * tensor.release();
+ * ```
+ */
+export function createTensor(backend: Backend, shape: Shape, values?: Float32Array): Tensor {
+  checkShape("shape", shape);
+  if (values !== undefined) checkFloat32Array("values", values, elementCount(shape));
+  const tensor = new Tensor(backend.memory, [...shape]);
+  if (values !== undefined) tensor.data.set(values);
+  return tensor;
+}
+
+/** A tensor of 32-bit integers in the backend's memory, a copy of `values`. */
+export function createIntegerTensor(backend: Backend, shape: Shape, values: Int32Array): Tensor {
+  const tensor = new Tensor(backend.memory, [...shape]);
+  tensor.integers.set(values);
+  return tensor;
+}
