@@ -1,9 +1,29 @@
 /** Assembles the module of a variant. Runs when the package is built, never in it. */
+import { addActivations } from "./activations.ts";
+import { addAdamW } from "./adamw.ts";
+import { addDropout } from "./dropout.ts";
+import { addElementwise } from "./elementwise.ts";
+import { addEmbedding } from "./embedding.ts";
 import { ModuleBuilder, type WasmVariant } from "./emitter.ts";
+import { addGelu } from "./gelu.ts";
 import { addGemm } from "./gemm.ts";
+import { addLayerNorm } from "./layer-norm.ts";
+import { addLosses } from "./losses.ts";
+import { addSoftmax } from "./softmax.ts";
 
 /** Each adds the functions of one kernel, in this order. */
-const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [addGemm];
+const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
+  addGemm,
+  addElementwise,
+  addActivations,
+  addGelu,
+  addSoftmax,
+  addLayerNorm,
+  addDropout,
+  addEmbedding,
+  addLosses,
+  addAdamW,
+];
 
 /** The binary of a variant's module. */
 export function buildModule(variant: WasmVariant): Uint8Array {
