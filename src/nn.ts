@@ -41,7 +41,12 @@ export {
   type TapeOptions,
 } from "./autograd/tape.ts";
 export { type Either, getOrThrow, InputError, type Problem } from "./core/either.ts";
-export type { Backend, BackendOptions } from "./kernels/backend.ts";
+export {
+  availableVariants,
+  type Backend,
+  type BackendOptions,
+  createBackend,
+} from "./kernels/backend.ts";
 export type { Memory, Region } from "./kernels/memory.ts";
 export type { Kernels, KernelVariant } from "./kernels/table.ts";
 export { checkTokenBatch, type TokenBatch } from "./model/batch.ts";
@@ -62,7 +67,6 @@ export {
   type ParameterDescription,
   parameterList,
 } from "./model/parameters.ts";
-export { taskLoss } from "./model/task-loss.ts";
 export * from "./tensor/parameter.ts";
 export { elementCount, type Shape } from "./tensor/shape.ts";
 export { createTensor, Tensor } from "./tensor/tensor.ts";

@@ -13,9 +13,9 @@ import { type LayerNames, type ModelNames, modelNames } from "./names.ts";
 
 /** Which intermediate results {@link forward} hands out; named as transformers' options. */
 export interface ForwardOptions {
-  /** Default false. */
+  /** All hidden states instead of the last alone. Default false. */
   readonly outputHiddenStates?: boolean;
-  /** Default false. */
+  /** Attention probabilities of every layer. Default false. */
   readonly outputAttentions?: boolean;
 }
 
@@ -23,11 +23,9 @@ export interface ForwardOptions {
 export interface ModelOutput {
   /** [B, labels] */
   readonly logits: Variable;
-  /** The encoder's last layer, [B, S, H]. */
-  readonly lastHidden: Variable;
   /** The head's first activation, before dropout, [B, H]: BERT's pooler output, DistilBERT's after ReLU. */
   readonly pooled: Variable;
-  /** Embeddings, then each layer, [B, S, H]; empty unless asked for. */
+  /** Embeddings, then each layer, [B, S, H]; the last layer alone unless all are asked for. */
   readonly hiddenStates: readonly Variable[];
   /** Attention probabilities of each layer after dropout, [B, A, S, S]; empty unless asked for. */
   readonly attentions: readonly Variable[];
@@ -77,11 +75,11 @@ export function forward(
   const names = modelNames(config);
   const keyBias = createKeyBias(pass);
   let hidden = scope(tape, () => embed(pass, names));
-  const hiddenStates = outputHiddenStates ? [hidden] : [];
+  const earlier: Variable[] = [];
   const attentions: Variable[] = [];
   for (const layer of names.layers) {
     const [next, probabilities] = scope(tape, () => encoderLayer(pass, layer, hidden, keyBias));
-    if (outputHiddenStates) hiddenStates.push(next);
+    if (outputHiddenStates) earlier.push(hidden);
     else discard(hidden);
     if (outputAttentions) attentions.push(probabilities);
     else discard(probabilities);
@@ -89,7 +87,7 @@ export function forward(
   }
   discard(keyBias);
   const [logits, pooled] = scope(tape, () => head(pass, names, hidden));
-  return { logits, lastHidden: hidden, pooled, hiddenStates, attentions };
+  return { logits, pooled, hiddenStates: [...earlier, hidden], attentions };
 }
 
 /** Dropout(LayerNorm(word + position [+ token type])). */
