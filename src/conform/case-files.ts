@@ -1,0 +1,112 @@
+/** A case directory of golden vectors, as bytes: `case.json` and `tensors.safetensors`. */
+import { formatProblem, type Problem } from "../core/either.ts";
+import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
+import { readSafetensors, type StoredTensor, toFloat32 } from "../io/safetensors.ts";
+
+/** The files of a case; reading them is the caller's. */
+export interface CaseFiles {
+  /** The directory's name. */
+  readonly name: string;
+  /** Text of `case.json`. */
+  readonly json: string;
+  /** Bytes of `tensors.safetensors`. */
+  readonly tensors: Uint8Array;
+}
+
+/** A JSON object of a case. */
+export type JsonObject = { readonly [name: string]: JsonValue };
+
+/** A case with its files parsed. */
+export interface OpenCase {
+  readonly name: string;
+  readonly json: JsonObject;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+/** Parses the files of a case. @throws Error naming the file and everything wrong with it. */
+export function openCase({ name, json, tensors }: CaseFiles): OpenCase {
+  const parsed = parseJson("case.json", json);
+  if (parsed._tag === "Left") throw problemsError(parsed.left);
+  if (!isJsonObject(parsed.right)) throw new Error("case.json: expected an object");
+  const file = readSafetensors(tensors);
+  if (file._tag === "Left") throw problemsError(file.left);
+  return { name, json: parsed.right, tensors: file.right.tensors };
+}
+
+/** Values of a tensor, widened to float32. @throws Error when the case has none of that name. */
+export function tensorValues({ tensors }: OpenCase, name: string): Float32Array {
+  const tensor = tensors.get(name);
+  if (tensor === undefined) throw new Error(`tensors.safetensors: expected ${name}, got none`);
+  return toFloat32(tensor);
+}
+
+/** Tensors whose name begins with `prefix`, by the rest of their names. */
+export function tensorsBelow(
+  { tensors }: OpenCase,
+  prefix: string,
+): ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }> {
+  return new Map(
+    [...tensors]
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, tensor]) => [
+        name.slice(prefix.length),
+        { shape: tensor.shape, data: toFloat32(tensor) },
+      ]),
+  );
+}
+
+/** The object under `key`. @throws Error when there is none. */
+export function objectAt(json: JsonObject, key: string): JsonObject {
+  const value = json[key];
+  if (!isJsonObject(value)) throw expectedError(key, "an object");
+  return value;
+}
+
+/** The objects in the list under `key`. @throws Error when it is no list of objects. */
+export function objectsAt(json: JsonObject, key: string): readonly JsonObject[] {
+  const value = json[key];
+  if (!Array.isArray(value) || !value.every(isJsonObject)) {
+    throw expectedError(key, "a list of objects");
+  }
+  return value;
+}
+
+/** The number under `key`. @throws Error when there is none. */
+export function numberAt(json: JsonObject, key: string): number {
+  const value = json[key];
+  if (typeof value !== "number") throw expectedError(key, "a number");
+  return value;
+}
+
+/** The text under `key`. @throws Error when there is none. */
+export function textAt(json: JsonObject, key: string): string {
+  const value = json[key];
+  if (typeof value !== "string") throw expectedError(key, "text");
+  return value;
+}
+
+/** The numbers in the list under `key`. @throws Error when it is no list of numbers. */
+export function numbersAt(json: JsonObject, key: string): readonly number[] {
+  const value = json[key];
+  if (!Array.isArray(value) || !value.every((entry) => typeof entry === "number")) {
+    throw expectedError(key, "a list of numbers");
+  }
+  return value;
+}
+
+/** The texts in the list under `key`. @throws Error when it is no list of texts. */
+export function textsAt(json: JsonObject, key: string): readonly string[] {
+  const value = json[key];
+  if (!Array.isArray(value) || !value.every((entry) => typeof entry === "string")) {
+    throw expectedError(key, "a list of texts");
+  }
+  return value;
+}
+
+function problemsError(problems: readonly Problem[]): Error {
+  return new Error(problems.map(formatProblem).join("; "));
+}
+
+function expectedError(key: string, expected: string): Error {
+  return new Error(`case.json ${key}: expected ${expected}`);
+}
