@@ -5,6 +5,15 @@
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export * from "./io/dtypes.ts";
 export * from "./io/glue.ts";
+export * from "./io/hugging-face.ts";
+export * from "./io/hugging-face-writer.ts";
+export type { JsonObject, JsonValue } from "./io/json.ts";
+export {
+  canonicalNames,
+  compareNames,
+  type EncoderType,
+  type NameComparison,
+} from "./io/parameter-names.ts";
 export * from "./io/safetensors.ts";
 export {
   parseSafetensorsHeader,

@@ -2,16 +2,17 @@
  * Strict JSON: what `JSON.parse` accepts, minus duplicate names and deep nesting. `JSON.parse` silently
  * keeps the last of two equal names, which lets one file mean different things to different readers.
  */
+import { describe } from "../core/checks.ts";
 import type { Either, Problem } from "../core/either.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 /** Any value JSON can hold. */
-export type JsonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly JsonValue[]
-  | { readonly [name: string]: JsonValue };
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
+
+/** A JSON object. */
+export interface JsonObject {
+  readonly [name: string]: JsonValue;
+}
 
 /** Deepest nesting of objects and arrays accepted. */
 export const JSON_MAX_DEPTH = 64;
@@ -35,8 +36,22 @@ export function parseJson(source: string, text: string): Either<readonly Problem
   return { _tag: "Right", right: value };
 }
 
+/** Parses bytes that must hold one JSON object in UTF-8. */
+export function parseJsonObject(
+  source: string,
+  bytes: Uint8Array,
+): Either<readonly Problem[], JsonObject> {
+  const text = decodeUtf8(source, bytes);
+  if (text._tag === "Left") return text;
+  const json = parseJson(source, text.right);
+  if (json._tag === "Left") return json;
+  if (isJsonObject(json.right)) return { _tag: "Right", right: json.right };
+  const problem = { path: source, expected: "a JSON object", got: describe(json.right) };
+  return { _tag: "Left", left: [problem] };
+}
+
 /** Whether a JSON value is an object. */
-export function isJsonObject(value: unknown): value is { readonly [name: string]: JsonValue } {
+export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

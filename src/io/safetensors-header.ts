@@ -6,7 +6,7 @@
 import { describe } from "../core/checks.ts";
 import type { Either, Problem } from "../core/either.ts";
 import { DTYPES, type Dtype, isDtype, listDtypes } from "./dtypes.ts";
-import { isJsonObject, type JsonValue, parseJson } from "./json.ts";
+import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 
 /** Where a tensor lies: `begin` and `end` count bytes from the beginning of the file. */
 export interface SafetensorsEntry {
@@ -35,6 +35,9 @@ export interface SafetensorsReadOptions {
 
 /** Bytes before the JSON header. */
 export const LENGTH_BYTES: 8 = 8;
+
+/** The format wants the header's brace first: no blank, no byte-order mark. */
+const OPENING_BRACE = 0x7b;
 
 /** Longest header accepted, in bytes: the official implementation's bound. */
 export const SAFETENSORS_MAX_HEADER = 100_000_000;
@@ -97,28 +100,16 @@ export function parseSafetensorsHeader(
 function parseHeaderJson(
   source: string,
   bytes: Uint8Array,
-): Either<readonly Problem[], { readonly [name: string]: JsonValue }> {
-  const refuse = (expected: string, got: string): Either<readonly Problem[], never> => ({
-    _tag: "Left",
-    left: [{ path: `${source}: header`, expected, got }],
-  });
-  if (bytes[0] !== 0x7b) {
-    return refuse("an object, beginning with {", bytes.length === 0 ? "nothing" : `${bytes[0]}`);
-  }
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return refuse("UTF-8 text", "bytes that are not");
-  }
-  const json = parseJson(`${source}: header`, text);
-  if (json._tag === "Left") return json;
-  return isJsonObject(json.right) ? { _tag: "Right", right: json.right } : refuse("an object", "");
+): Either<readonly Problem[], JsonObject> {
+  const path = `${source}: header`;
+  if (bytes[0] === OPENING_BRACE) return parseJsonObject(path, bytes);
+  const got = bytes.length === 0 ? "nothing" : `byte ${bytes[0]}`;
+  return { _tag: "Left", left: [{ path, expected: "{ as its first byte", got }] };
 }
 
 function readHeader(
   source: string,
-  json: { readonly [name: string]: JsonValue },
+  json: JsonObject,
   dataBegin: number,
   problems: Problem[],
 ): SafetensorsHeader {

@@ -22,6 +22,7 @@ import {
   parseSafetensorsHeader,
   type SafetensorsReadOptions,
 } from "./safetensors-header.ts";
+import { encodeUtf8 } from "./utf8.ts";
 
 /** One tensor as stored: little-endian `bytes` in row-major order. */
 export interface StoredTensor {
@@ -173,7 +174,7 @@ function encodeHeader(description: readonly (readonly [string, unknown])[]): Uin
   const members = description.map(
     ([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`,
   );
-  const json = new TextEncoder().encode(`{${members.join(",")}}`);
+  const json = encodeUtf8(`{${members.join(",")}}`);
   const padded = new Uint8Array(Math.ceil(json.length / 8) * 8).fill(0x20);
   padded.set(json);
   return padded;

@@ -1,0 +1,143 @@
+/**
+ * Writes a model directory exactly in the form transformers' `save_pretrained` gives it (its version
+ * 4.32 with safetensors), so that `from_pretrained` loads it.
+ */
+
+import { type DirectoryFiles, HUGGING_FACE_FILES } from "./hugging-face.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
+import type { EncoderType } from "./parameter-names.ts";
+import { formatPythonJson } from "./python-json.ts";
+import { type StoredTensor, writeSafetensors } from "./safetensors.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+import { formatTokenizerConfig, SPECIAL_TOKENS_MAP } from "./tokenizer-config.ts";
+import { encodeUtf8 } from "./utf8.ts";
+import { formatVocabulary } from "./vocabulary.ts";
+
+/** What a directory is written from. */
+export interface ModelToWrite {
+  /** Contents of config.json; keys it lacks are added, keys unknown here are kept. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** By the names of transformers' state dict. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Without it no tokenizer files are written. */
+  readonly tokenizer?: Tokenizer;
+}
+
+/**
+ * The files of a sequence classifier's directory.
+ *
+ * @example
+ * ```ts
+ * import { readHuggingFaceModelOrThrow, tensorFromFloat32, writeHuggingFaceDirectory } from "espalier/io";
+ *
+ * const bias = tensorFromFloat32("F32", [2], new Float32Array([0.5, -0.5]));
+ * const files = writeHuggingFaceDirectory({
+ *   config: { model_type: "bert", hidden_size: 256 },
+ *   tensors: new Map([["classifier.bias", bias]]),
+ * });
+ * const { config, metadata } = readHuggingFaceModelOrThrow(files);
+ * if (config["num_hidden_layers"] !== 12) throw new Error("expected transformers' default");
+ * if (metadata["format"] !== "pt") throw new Error("expected transformers' metadata");
+ * ```
+ */
+export function writeHuggingFaceDirectory({
+  config,
+  tensors,
+  tokenizer,
+}: ModelToWrite): DirectoryFiles {
+  const files = new Map<string, Uint8Array>();
+  const writeJson = (name: string, value: JsonValue): void => {
+    files.set(name, encodeUtf8(formatPythonJson(value)));
+  };
+  const complete = completeConfig(config as JsonObject, tensors);
+  writeJson(HUGGING_FACE_FILES.config, complete);
+  files.set(HUGGING_FACE_FILES.weights, writeSafetensors(tensors, { format: "pt" }));
+  if (tokenizer !== undefined) {
+    const { tokens } = tokenizer.vocabulary;
+    files.set(HUGGING_FACE_FILES.vocabulary, encodeUtf8(formatVocabulary(tokens)));
+    writeJson(HUGGING_FACE_FILES.specialTokens, SPECIAL_TOKENS_MAP);
+    writeJson(HUGGING_FACE_FILES.tokenizerConfig, formatTokenizerConfig(tokenizer, complete));
+  }
+  return files;
+}
+
+/** What every config.json that transformers writes has, by model type. */
+const CONFIG_DEFAULTS: Readonly<Record<EncoderType, JsonObject>> = {
+  bert: {
+    architectures: ["BertForSequenceClassification"],
+    attention_probs_dropout_prob: 0.1,
+    classifier_dropout: null,
+    hidden_act: "gelu",
+    hidden_dropout_prob: 0.1,
+    hidden_size: 768,
+    initializer_range: 0.02,
+    intermediate_size: 3072,
+    layer_norm_eps: 1e-12,
+    max_position_embeddings: 512,
+    model_type: "bert",
+    num_attention_heads: 12,
+    num_hidden_layers: 12,
+    pad_token_id: 0,
+    position_embedding_type: "absolute",
+    type_vocab_size: 2,
+    use_cache: true,
+    vocab_size: 30522,
+  },
+  distilbert: {
+    activation: "gelu",
+    architectures: ["DistilBertForSequenceClassification"],
+    attention_dropout: 0.1,
+    dim: 768,
+    dropout: 0.1,
+    hidden_dim: 3072,
+    initializer_range: 0.02,
+    max_position_embeddings: 512,
+    model_type: "distilbert",
+    n_heads: 12,
+    n_layers: 6,
+    pad_token_id: 0,
+    qa_dropout: 0.1,
+    seq_classif_dropout: 0.2,
+    sinusoidal_pos_embds: false,
+    tie_weights_: true,
+    vocab_size: 30522,
+  },
+};
+
+/** The configuration with transformers' defaults for absent keys. */
+function completeConfig(
+  config: JsonObject,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): JsonObject {
+  const { num_labels: labels, ...stated } = config;
+  const defaults = CONFIG_DEFAULTS[stated.model_type === "distilbert" ? "distilbert" : "bert"];
+  return {
+    ...defaults,
+    ...(typeof labels === "number" ? labelNames(labels) : {}),
+    transformers_version: "4.32.0",
+    ...stated,
+    // What the file that was read says of itself need not hold for what is written.
+    architectures: defaults.architectures ?? null,
+    torch_dtype: torchDtype(tensors),
+  };
+}
+
+/** torch's name of the tensors' common floating-point dtype; its default where they have none. */
+function torchDtype(tensors: ReadonlyMap<string, StoredTensor>): string {
+  const dtypes = new Set([...tensors.values()].map(({ dtype }) => dtype));
+  const names = { F16: "float16", BF16: "bfloat16", F64: "float64", F32: "float32" } as const;
+  const [dtype] = dtypes;
+  return dtypes.size === 1 && dtype !== undefined && dtype in names
+    ? names[dtype as keyof typeof names]
+    : names.F32;
+}
+
+/** transformers stores the number of labels as their names, and leaves the default of two out. */
+function labelNames(labels: number): JsonObject {
+  if (labels === 2) return {};
+  const names = Array.from({ length: labels }, (_, id) => `LABEL_${id}`);
+  return {
+    id2label: Object.fromEntries(names.map((name, id) => [String(id), name])),
+    label2id: Object.fromEntries(names.map((name, id) => [name, id])),
+  };
+}

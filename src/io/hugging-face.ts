@@ -1,0 +1,119 @@
+/**
+ * A model directory in Hugging Face's layout, as a map from file name to bytes: config.json,
+ * model.safetensors, vocab.txt, tokenizer_config.json.
+ */
+import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { type JsonObject, parseJsonObject } from "./json.ts";
+import { canonicalNames, type EncoderType } from "./parameter-names.ts";
+import { readSafetensors, type StoredTensor, toFloat32 } from "./safetensors.ts";
+import { type Tokenizer, tokenizerOf } from "./tokenizer.ts";
+import { parseTokenizerConfig } from "./tokenizer-config.ts";
+import { decodeUtf8 } from "./utf8.ts";
+import { parseVocabulary } from "./vocabulary.ts";
+
+/** Files of one directory by name. */
+export type DirectoryFiles = ReadonlyMap<string, Uint8Array>;
+
+/** The files' names. */
+export const HUGGING_FACE_FILES: {
+  readonly config: "config.json";
+  readonly weights: "model.safetensors";
+  readonly vocabulary: "vocab.txt";
+  readonly tokenizerConfig: "tokenizer_config.json";
+  readonly specialTokens: "special_tokens_map.json";
+} = Object.freeze({
+  config: "config.json",
+  weights: "model.safetensors",
+  vocabulary: "vocab.txt",
+  tokenizerConfig: "tokenizer_config.json",
+  specialTokens: "special_tokens_map.json",
+});
+
+/** A checkpoint as it was stored, its tensors under the names of a sequence classifier. */
+export interface StoredModel {
+  /** config.json as it was read; `parseModelConfig` of `espalier/nn` gives it meaning. */
+  readonly config: JsonObject;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads config.json and model.safetensors. Names are made current: `gamma` and `beta` become `weight`
+ * and `bias`, a bare encoder's get their prefix. The tensors need not be complete: a pre-trained
+ * encoder has no classifier; `compareNames` says what is missing.
+ */
+export function readHuggingFaceModel(
+  files: DirectoryFiles,
+): Either<readonly Problem[], StoredModel> {
+  const config = readFile(files, HUGGING_FACE_FILES.config, parseJsonObject);
+  const file = readFile(files, HUGGING_FACE_FILES.weights, (source, bytes) =>
+    readSafetensors(bytes, { source }),
+  );
+  if (config._tag === "Left" || file._tag === "Left") {
+    return { _tag: "Left", left: [...problemsOf(config), ...problemsOf(file)] };
+  }
+  const { metadata, tensors: stored } = file.right;
+  const tensors = canonicalNames(encoderType(config.right), stored);
+  if (tensors._tag === "Left") return tensors;
+  return { _tag: "Right", right: { config: config.right, tensors: tensors.right, metadata } };
+}
+
+/** {@link readHuggingFaceModel} that throws an `InputError` with every problem. */
+export function readHuggingFaceModelOrThrow(files: DirectoryFiles): StoredModel {
+  return getOrThrow(readHuggingFaceModel(files));
+}
+
+/**
+ * Reads vocab.txt and, where it is there, tokenizer_config.json. Without it text is lower-cased, as the
+ * published uncased models expect; a tokenizer of another kind is a problem.
+ */
+export function readHuggingFaceTokenizer(
+  files: DirectoryFiles,
+): Either<readonly Problem[], Tokenizer> {
+  const vocabulary = readFile(files, HUGGING_FACE_FILES.vocabulary, (source, bytes) => {
+    const text = decodeUtf8(source, bytes);
+    return text._tag === "Left" ? text : parseVocabulary(source, text.right);
+  });
+  const options = files.has(HUGGING_FACE_FILES.tokenizerConfig)
+    ? readFile(files, HUGGING_FACE_FILES.tokenizerConfig, parseTokenizerConfig)
+    : ({ _tag: "Right", right: {} } as const);
+  if (vocabulary._tag === "Left" || options._tag === "Left") {
+    return { _tag: "Left", left: [...problemsOf(vocabulary), ...problemsOf(options)] };
+  }
+  return { _tag: "Right", right: tokenizerOf(vocabulary.right, options.right) };
+}
+
+/** {@link readHuggingFaceTokenizer} that throws an `InputError` with every problem. */
+export function readHuggingFaceTokenizerOrThrow(files: DirectoryFiles): Tokenizer {
+  return getOrThrow(readHuggingFaceTokenizer(files));
+}
+
+/** Stored tensors widened to 32-bit floats, for making a model's parameters. */
+export function widenTensors(
+  tensors: ReadonlyMap<string, StoredTensor>,
+): ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }> {
+  return new Map(
+    [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, data: toFloat32(tensor) }]),
+  );
+}
+
+/** Parses one file of the directory; its absence is a problem. */
+function readFile<T>(
+  files: DirectoryFiles,
+  name: string,
+  parse: (source: string, bytes: Uint8Array) => Either<readonly Problem[], T>,
+): Either<readonly Problem[], T> {
+  const bytes = files.get(name);
+  if (bytes !== undefined) return parse(name, bytes);
+  const others = files.size === 0 ? "an empty directory" : `only ${[...files.keys()].join(", ")}`;
+  return { _tag: "Left", left: [{ path: name, expected: "this file", got: others }] };
+}
+
+function problemsOf(result: Either<readonly Problem[], unknown>): readonly Problem[] {
+  return result._tag === "Left" ? result.left : [];
+}
+
+/** Configurations written before `model_type` existed are BERT's. */
+function encoderType(config: JsonObject): EncoderType {
+  return config.model_type === "distilbert" ? "distilbert" : "bert";
+}

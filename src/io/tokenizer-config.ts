@@ -1,0 +1,87 @@
+/** tokenizer_config.json of Hugging Face directories: how the tokenizer normalises text. */
+import { describe } from "../core/checks.ts";
+import type { Either, Problem } from "../core/either.ts";
+import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+import { SPECIAL_TOKENS } from "./vocabulary.ts";
+import type { WordOptions } from "./words.ts";
+
+/** The contents of special_tokens_map.json: the only special tokens supported. */
+export const SPECIAL_TOKENS_MAP: Readonly<Record<string, string>> = {
+  cls_token: SPECIAL_TOKENS.classification,
+  mask_token: SPECIAL_TOKENS.mask,
+  pad_token: SPECIAL_TOKENS.padding,
+  sep_token: SPECIAL_TOKENS.separator,
+  unk_token: SPECIAL_TOKENS.unknown,
+};
+
+const TOKENIZER_CLASSES: readonly string[] = [
+  "BertTokenizer",
+  "BertTokenizerFast",
+  "DistilBertTokenizer",
+  "DistilBertTokenizerFast",
+];
+
+/** Parses a tokenizer_config.json into how text is normalised; absent keys are left out. */
+export function parseTokenizerConfig(
+  source: string,
+  bytes: Uint8Array,
+): Either<readonly Problem[], Partial<WordOptions>> {
+  const json = parseJsonObject(source, bytes);
+  if (json._tag === "Left") return json;
+  const config = json.right;
+  const problems: Problem[] = [];
+  const refuse = (key: string, expected: string): void => {
+    problems.push({ path: `${source}: ${key}`, expected, got: describe(config[key]) });
+  };
+  const flag = (key: string): boolean | undefined => {
+    const value = config[key] ?? undefined;
+    if (value === undefined || typeof value === "boolean") return value;
+    refuse(key, "true, false or null");
+    return undefined;
+  };
+  const kind = config.tokenizer_class ?? "BertTokenizer";
+  if (typeof kind !== "string" || !TOKENIZER_CLASSES.includes(kind)) {
+    refuse("tokenizer_class", `one of ${TOKENIZER_CLASSES.join(", ")}`);
+  }
+  if (flag("do_basic_tokenize") === false) refuse("do_basic_tokenize", "true");
+  for (const [key, token] of Object.entries(SPECIAL_TOKENS_MAP)) {
+    const given = config[key] ?? token;
+    if (tokenContent(given) !== token) refuse(key, token);
+  }
+  const options = definedOptions({
+    lowercase: flag("do_lower_case"),
+    stripAccents: flag("strip_accents"),
+    splitChinese: flag("tokenize_chinese_chars"),
+  });
+  return problems.length > 0 ? { _tag: "Left", left: problems } : { _tag: "Right", right: options };
+}
+
+/** A special token is written as text or, with its stripping rules, as an object. */
+function tokenContent(value: JsonValue): JsonValue | undefined {
+  return isJsonObject(value) ? value.content : value;
+}
+
+function definedOptions(
+  options: {
+    readonly [name in keyof WordOptions]: boolean | undefined;
+  },
+): Partial<WordOptions> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+/** The contents of the tokenizer_config.json that transformers writes beside `modelConfig`. */
+export function formatTokenizerConfig({ options }: Tokenizer, modelConfig: JsonObject): JsonObject {
+  const distilled = modelConfig.model_type === "distilbert";
+  return {
+    ...SPECIAL_TOKENS_MAP,
+    clean_up_tokenization_spaces: true,
+    do_basic_tokenize: true,
+    do_lower_case: options.lowercase,
+    model_max_length: modelConfig.max_position_embeddings ?? 512,
+    never_split: null,
+    strip_accents: options.stripAccents === options.lowercase ? null : options.stripAccents,
+    tokenize_chinese_chars: options.splitChinese,
+    tokenizer_class: distilled ? "DistilBertTokenizer" : "BertTokenizer",
+  };
+}
