@@ -11,7 +11,7 @@ export const SOURCE_ROOT: string = fileURLToPath(new URL("../../src", import.met
 export interface ImportEdge {
   /** The specifier as written. */
   readonly specifier: string;
-  /** The imported file, relative to src/ with `/`; undefined for a package or a built-in module. */
+  /** The imported source file, relative to src/ with `/`; undefined for anything outside src/. */
   readonly target: string | undefined;
   /** Whether nothing of it is left at run time. */
   readonly typeOnly: boolean;
@@ -68,17 +68,20 @@ function specifierText(node: ts.Node): string | undefined {
   return undefined;
 }
 
+/** The file of src/ that a specifier in another one means, relative to src/. */
+function sourceTarget(path: string, specifier: string): string | undefined {
+  if (!specifier.startsWith(".")) return undefined;
+  const target = relative(SOURCE_ROOT, resolve(SOURCE_ROOT, dirname(path), specifier));
+  return target.startsWith("..") ? undefined : target.split(sep).join("/");
+}
+
 function readImports(path: string, syntax: ts.SourceFile): ImportEdge[] {
   const edges: ImportEdge[] = [];
   const visit = (node: ts.Node): void => {
     const found = importOf(node);
     const specifier = found === undefined ? undefined : specifierText(found.specifier);
     if (found !== undefined && specifier !== undefined) {
-      const target = specifier.startsWith(".")
-        ? relative(SOURCE_ROOT, resolve(SOURCE_ROOT, dirname(path), specifier))
-            .split(sep)
-            .join("/")
-        : undefined;
+      const target = sourceTarget(path, specifier);
       const line = syntax.getLineAndCharacterOfPosition(node.getStart(syntax)).line + 1;
       edges.push({ specifier, target, typeOnly: found.typeOnly, line });
     }
