@@ -1,0 +1,105 @@
+/** A model vector opened: configurations, batch, and forward passes of student and teacher. */
+import type { Variable } from "../autograd/records.ts";
+import { createTape, releaseTape, type Tape } from "../autograd/tape.ts";
+import type { Backend } from "../kernels/backend.ts";
+import type { TokenBatch } from "../model/batch.ts";
+import { type ModelConfig, parseModelConfigOrThrow } from "../model/config.ts";
+import { type ForwardOptions, forward, type ModelOutput } from "../model/forward.ts";
+import { createParameters } from "../model/parameters.ts";
+import { type Parameters, releaseParameters } from "../tensor/parameter.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type OpenCase, objectAt, tensorsBelow, tensorValues, textAt } from "./case-files.ts";
+
+/** Everything that a replay of a model vector reads. */
+export interface ModelCase {
+  readonly files: OpenCase;
+  readonly backend: Backend;
+  readonly config: ModelConfig;
+  readonly batch: TokenBatch & { readonly labels: Int32Array | Float32Array };
+  /** The teacher's last hidden state and logits, kept from one forward pass. */
+  readonly teacher: { readonly lastHidden: Tensor; readonly logits: Tensor };
+}
+
+/** Builds student configuration, batch and teacher results of a case. */
+export function openModelCase(backend: Backend, files: OpenCase): ModelCase {
+  const config = configOf(files, "config");
+  const batch = batchOf(files, config);
+  return { files, backend, config, batch, teacher: runTeacher(backend, files, batch) };
+}
+
+/** Gives the memory of a case back. */
+export function closeModelCase({ teacher }: ModelCase): void {
+  teacher.lastHidden.release();
+  teacher.logits.release();
+}
+
+/** Runs `body` with the student's parameters at the case's start. */
+export function withStudent<T>(
+  { backend, config, files }: ModelCase,
+  body: (parameters: Parameters) => T,
+): T {
+  const parameters = createParameters(backend, config, tensorsBelow(files, "param/"));
+  try {
+    return body(parameters);
+  } finally {
+    releaseParameters(parameters);
+  }
+}
+
+/** Runs `body` on a forward pass of the student that records gradients, without dropout. */
+export function withForward<T>(
+  modelCase: ModelCase,
+  parameters: Parameters,
+  options: ForwardOptions,
+  body: (tape: Tape, output: ModelOutput) => T,
+): T {
+  const { backend, config, batch } = modelCase;
+  const tape = createTape(backend, { training: false, recordGradients: true });
+  try {
+    return body(tape, forward(tape, config, parameters, batch, options));
+  } finally {
+    releaseTape(tape);
+  }
+}
+
+/** The last of a model's hidden states. */
+export function lastHidden({ hiddenStates }: ModelOutput): Variable {
+  const last = hiddenStates.at(-1);
+  if (last === undefined) throw new Error("hidden states: expected at least one");
+  return last;
+}
+
+function configOf(files: OpenCase, key: string): ModelConfig {
+  const kind = textAt(files.json, "kind");
+  return parseModelConfigOrThrow({ model_type: kind, ...objectAt(files.json, key) });
+}
+
+function batchOf(files: OpenCase, config: ModelConfig): ModelCase["batch"] {
+  const shape = files.tensors.get("in/input_ids")?.shape ?? [];
+  const [batch = 0, positions = 0] = shape;
+  const labels = tensorValues(files, "in/labels");
+  return {
+    batch,
+    positions,
+    inputIds: Int32Array.from(tensorValues(files, "in/input_ids")),
+    tokenTypeIds: files.tensors.has("in/token_type_ids")
+      ? Int32Array.from(tensorValues(files, "in/token_type_ids"))
+      : new Int32Array(batch * positions),
+    attentionMask: Uint8Array.from(tensorValues(files, "in/attention_mask")),
+    labels: config.labels === 1 ? labels : Int32Array.from(labels),
+  };
+}
+
+function runTeacher(backend: Backend, files: OpenCase, batch: TokenBatch): ModelCase["teacher"] {
+  const config = configOf(files, "teacher_config");
+  const parameters = createParameters(backend, config, tensorsBelow(files, "teacher/"));
+  const tape = createTape(backend, { training: false });
+  const output = forward(tape, config, parameters, batch);
+  const teacher = {
+    lastHidden: lastHidden(output).value.retain(),
+    logits: output.logits.value.retain(),
+  };
+  releaseTape(tape);
+  releaseParameters(parameters);
+  return teacher;
+}

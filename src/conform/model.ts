@@ -1,0 +1,81 @@
+/**
+ * Replays model vectors: forward pass, gradients, distillation losses and optimizer steps of BERT and
+ * DistilBERT as transformers computes them. A case directory counts once.
+ */
+import { createTape, releaseTape } from "../autograd/tape.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { forward } from "../model/forward.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
+import { closeModelCase, type ModelCase, openModelCase, withStudent } from "./model-case.ts";
+import { distillationDifference, gradientDifference } from "./model-gradients.ts";
+import { optimizerDifference } from "./model-optimizer.ts";
+import { judge, type Tolerance, tensorDifference, type Verdict } from "./verdict.ts";
+
+/** Hidden states, attentions, pooled output and logits: absolute. */
+const OUTPUT: Tolerance = { absolute: 1e-5 };
+
+/** One verdict for each case, named after its directory; `only` selects by that name. */
+export function* replayModel(
+  cases: Iterable<CaseFiles>,
+  backend: Backend,
+  only?: RegExp,
+): Iterable<Verdict> {
+  for (const files of cases) {
+    if (only !== undefined && files.name.search(only) < 0) continue;
+    yield judge("model", files.name, () => {
+      const modelCase = openModelCase(backend, openCase(files));
+      try {
+        return (
+          outputDifference(modelCase) ??
+          gradientDifference(modelCase) ??
+          distillationDifference(modelCase) ??
+          optimizerDifference(modelCase)
+        );
+      } finally {
+        closeModelCase(modelCase);
+      }
+    });
+  }
+}
+
+/** First difference in what a forward pass gives. */
+function outputDifference(modelCase: ModelCase): string | undefined {
+  const { backend, config, batch, files, teacher } = modelCase;
+  return withStudent(modelCase, (parameters) => {
+    const tape = createTape(backend, { training: false });
+    const options = { outputHiddenStates: true, outputAttentions: true };
+    const output = forward(tape, config, parameters, batch, options);
+    const results: ReadonlyMap<string, Tensor> = new Map([
+      ...output.hiddenStates.map(({ value }, i) => [`out/hidden_states/${i}`, value] as const),
+      ...output.attentions.map(({ value }, i) => [`out/attentions/${i}`, value] as const),
+      ["out/pooled", output.pooled.value],
+      ["out/pooler_output", output.pooled.value],
+      ["out/logits", output.logits.value],
+      ["out/teacher_last_hidden", teacher.lastHidden],
+      ["out/teacher_logits", teacher.logits],
+    ]);
+    const names = [...files.tensors.keys()].filter((name) => name.startsWith("out/"));
+    const difference = firstOf(names, (name) =>
+      tensorDifference(
+        name,
+        tensorValues(files, name),
+        results.get(name)?.data ?? new Float32Array(0),
+        OUTPUT,
+      ),
+    );
+    releaseTape(tape);
+    return difference;
+  });
+}
+
+function firstOf(
+  names: readonly string[],
+  compare: (name: string) => string | undefined,
+): string | undefined {
+  for (const name of names) {
+    const difference = compare(name);
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
+}
