@@ -27,14 +27,14 @@ function fitWeights(
   size: number,
 ): Float64Array {
   const weights = new Float64Array(size);
-  for (let iteration = 0; iteration < 300; iteration++) {
+  for (let iteration = 0; iteration < 500; iteration++) {
     const gradient = new Float64Array(size);
     for (const { counts, label } of rows) {
       const error = 1 / (1 + Math.exp(-logit(weights, counts))) - label;
       for (const [index, count] of counts) gradient[index] = (gradient[index] ?? 0) + error * count;
     }
     for (let i = 0; i < size; i++)
-      weights[i] = (weights[i] ?? 0) - (2 * (gradient[i] ?? 0)) / rows.length;
+      weights[i] = (weights[i] ?? 0) - (0.3 * (gradient[i] ?? 0)) / rows.length;
   }
   return weights;
 }

@@ -36,6 +36,11 @@ test("a bag of words does not solve it: order and negation are needed", () => {
   expect(accuracy).toBeLessThanOrEqual(0.65);
 });
 
+test("a bag of words does solve a task of single words", () => {
+  const rows = task.train.map(({ text }) => ({ text, label: text.includes("film") ? 1 : 0 }));
+  expect(bagOfWordsAccuracy(rows.slice(0, 2000), rows.slice(2000))).toBeGreaterThan(0.95);
+});
+
 test("sizes that are none are refused", () => {
   expect(() => generateDemoTask({ trainCount: 0 })).toThrow(/trainCount: expected/);
   expect(() => generateDemoTask({ seed: -1 })).toThrow(/seed: expected/);

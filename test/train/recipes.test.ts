@@ -61,7 +61,7 @@ test("the published table", () => {
 });
 
 test("the per-channel recipes: what runs, and what the scripts asked for", () => {
-  const type = (name: string) => sparse(name).pruningConfigs[0]?.["pruning_type"];
+  const type = (name: string) => sparse(name).pruningConfigs[0]?.pruning_type;
   expect(type("bertmini-mrpc-1xchannel")).toBe("snip_momentum");
   expect(type("bertmini-mrpc-1xchannel-progressive")).toBe("snip_momentum_progressive");
   expect(type("bertmini-sst2-1xchannel-progressive")).toBe("snip_momentum_progressive");

@@ -16,7 +16,7 @@ interface ScheduleCase {
   readonly lr_at_step: readonly number[];
 }
 
-const golden = process.env["ESPALIER_GOLDEN"];
+const golden = process.env.ESPALIER_GOLDEN;
 if (golden === undefined) {
   console.warn("SKIPPED: schedules against transformers (ESPALIER_GOLDEN is not set)");
 }

@@ -1,0 +1,123 @@
+/** Quality of a model on rows: accuracy, F1 and loss. */
+import { createTape, releaseTape, scalarOf } from "../autograd/tape.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { sequentialBatches } from "./batches.ts";
+import { labelLoss } from "./distillation.ts";
+import type { Evaluation } from "./events.ts";
+import type { LabelledBatch, TrainableModel } from "./trainable-model.ts";
+
+/** Puts rows together as one batch. */
+export type Collate<Row, Batch> = (rows: readonly Row[]) => Batch;
+
+/** Rows, the way to batch them, and how many at a time. */
+export interface RowSource<Row, Batch> {
+  readonly rows: readonly Row[];
+  readonly collate: Collate<Row, Batch>;
+  readonly batchSize: number;
+}
+
+/** A model's answers to rows: one logit row and one label each, and the mean loss. */
+export interface Predictions {
+  /** [examples, classes], row-major. */
+  readonly logits: Float32Array;
+  readonly labels: readonly number[];
+  readonly classes: number;
+  readonly loss: number;
+}
+
+/**
+ * Runs the model over the rows in order, without dropout.
+ *
+ * @throws RangeError when there are no rows
+ */
+export function predict<Row, Batch extends LabelledBatch>(
+  backend: Backend,
+  model: TrainableModel<Batch>,
+  { rows, collate, batchSize }: RowSource<Row, Batch>,
+): Predictions {
+  if (rows.length === 0) throw new RangeError("rows: expected at least one, got none");
+  const logits: number[] = [];
+  const labels: number[] = [];
+  let lossSum = 0;
+  for (const indices of sequentialBatches(rows.length, batchSize)) {
+    const batch = collate(rowsAt(rows, indices));
+    const tape = createTape(backend, { training: false });
+    try {
+      const output = model.forward(tape, batch);
+      lossSum += scalarOf(labelLoss(tape, output, batch)) * indices.length;
+      logits.push(...output.logits.value.data);
+      labels.push(...batch.labels);
+    } finally {
+      releaseTape(tape);
+    }
+  }
+  return {
+    logits: Float32Array.from(logits),
+    labels,
+    classes: logits.length / rows.length,
+    loss: lossSum / rows.length,
+  };
+}
+
+/** The rows of those indices. @throws RangeError for an index that is none */
+export function rowsAt<Row>(rows: readonly Row[], indices: Uint32Array): readonly Row[] {
+  return Array.from(indices, (index) => {
+    const row = rows[index];
+    if (row === undefined)
+      throw new RangeError(`rows: expected an index below ${rows.length}, got ${index}`);
+    return row;
+  });
+}
+
+/**
+ * Evaluates a model on rows. F1 is that of class 1 where there are two classes, as GLUE computes it for
+ * MRPC; `majority` is the accuracy of always answering the most frequent label.
+ *
+ * @throws RangeError when there are no rows
+ */
+export function evaluate<Row, Batch extends LabelledBatch>(
+  backend: Backend,
+  model: TrainableModel<Batch>,
+  source: RowSource<Row, Batch>,
+): Evaluation {
+  return scorePredictions(predict(backend, model, source));
+}
+
+/** The metrics of predictions; accuracy, F1 and majority are null for regression (one output). */
+export function scorePredictions(predictions: Predictions): Evaluation {
+  const { labels, classes, loss } = predictions;
+  const examples = labels.length;
+  if (classes === 1) return { examples, loss, accuracy: null, f1: null, majority: null };
+  const answers = predictedClasses(predictions);
+  const right = answers.filter((answer, row) => answer === labels[row]).length;
+  return {
+    examples,
+    loss,
+    accuracy: right / examples,
+    f1: classes === 2 ? f1OfClassOne(answers, labels) : null,
+    majority: majorityShare(labels),
+  };
+}
+
+/** The class of the largest logit of each row, the lowest class among equals. */
+export function predictedClasses({ logits, labels, classes }: Predictions): readonly number[] {
+  return labels.map((_, row) => {
+    const scores = logits.subarray(row * classes, (row + 1) * classes);
+    return scores.indexOf(Math.max(...scores));
+  });
+}
+
+/** 2 x true positives / (predicted + actual positives); 0 where there are none. */
+function f1OfClassOne(answers: readonly number[], labels: readonly number[]): number {
+  const predicted = answers.filter((answer) => answer === 1).length;
+  const actual = labels.filter((label) => label === 1).length;
+  const hits = answers.filter((answer, row) => answer === 1 && labels[row] === 1).length;
+  return predicted + actual === 0 ? 0 : (2 * hits) / (predicted + actual);
+}
+
+/** Share of the most frequent label. */
+export function majorityShare(labels: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return Math.max(...counts.values()) / labels.length;
+}

@@ -1,0 +1,180 @@
+/**
+ * AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) in the two
+ * flavours that BERT recipes use: `torch.optim.AdamW` and `transformers.AdamW`, which differ in where
+ * epsilon and the decay are applied.
+ */
+import { checkNumber, checkOneOf } from "../core/checks.ts";
+import type { Backend } from "../kernels/backend.ts";
+import type { AdamWConstants } from "../kernels/table.ts";
+import type { Profile } from "../prune/config.ts";
+import type { Parameter, Parameters } from "../tensor/parameter.ts";
+import { createTensor, type Tensor } from "../tensor/tensor.ts";
+
+/** Whose AdamW. */
+export type AdamWFlavour = "torch" | "transformers";
+
+/** Settings of AdamW: plain data. */
+export interface AdamWSettings {
+  readonly flavour: AdamWFlavour;
+  /** The rate that the schedule scales. */
+  readonly learningRate: number;
+  /** Decay of the first and of the second moment. */
+  readonly betas: readonly [number, number];
+  readonly epsilon: number;
+  /** For the parameters that {@link ParameterRule}s let decay. */
+  readonly weightDecay: number;
+}
+
+/** What happens to the parameters in whose name the regular expression `names` is found. */
+export interface ParameterRule {
+  readonly names: string;
+  /** `fixed` parameters are in no group: never updated. */
+  readonly treatment: "decay" | "no-decay" | "fixed";
+}
+
+/**
+ * The rules of a profile; the first that matches a name holds.
+ *
+ * - `inc`: the example script's groups, found by substring. `classifier.weight` (and DistilBERT's
+ *   `pre_classifier.weight`) is in neither group, so it is never updated.
+ * - `strict`: what was meant. Biases, layer norms (also DistilBERT's, which are not named LayerNorm)
+ *   and the head do not decay; everything is trained.
+ */
+export function parameterRules(profile: Profile): readonly ParameterRule[] {
+  return profile === "inc" ? EXAMPLE_RULES : STRICT_RULES;
+}
+
+const EXAMPLE_RULES: readonly ParameterRule[] = Object.freeze([
+  { names: "bias|LayerNorm\\.weight", treatment: "no-decay" },
+  { names: "classifier", treatment: "fixed" },
+]);
+
+const STRICT_RULES: readonly ParameterRule[] = Object.freeze([
+  { names: "bias|LayerNorm\\.weight|layer_norm\\.weight|classifier", treatment: "no-decay" },
+]);
+
+/** What the rules say of one parameter; `decay` where none matches. */
+export function treatmentOf(
+  rules: readonly ParameterRule[],
+  name: string,
+): ParameterRule["treatment"] {
+  return rules.find(({ names }) => new RegExp(names).test(name))?.treatment ?? "decay";
+}
+
+/** One parameter's share of the optimizer: its moments and its own count of updates. */
+export interface OptimizerSlot {
+  readonly parameter: Parameter;
+  readonly weightDecay: number;
+  readonly firstMoment: Tensor;
+  readonly secondMoment: Tensor;
+  /** Updates made; advanced by {@link optimizerStepInto}. */
+  updates: number;
+}
+
+/** An optimizer over a model's parameters. Slots are in module order; fixed parameters have none. */
+export interface Optimizer {
+  readonly settings: AdamWSettings;
+  readonly slots: readonly OptimizerSlot[];
+}
+
+/**
+ * An optimizer at its beginning, with moments in the backend's memory; {@link releaseOptimizer} gives
+ * that back.
+ *
+ * @throws TypeError or RangeError when a setting is of the wrong kind or out of range
+ */
+export function createOptimizer(
+  backend: Backend,
+  parameters: Parameters,
+  settings: AdamWSettings,
+  rules: readonly ParameterRule[] = [],
+): Optimizer {
+  checkSettings(settings);
+  const slots: OptimizerSlot[] = [];
+  for (const parameter of parameters.values()) {
+    const treatment = treatmentOf(rules, parameter.name);
+    if (treatment === "fixed") continue;
+    slots.push({
+      parameter,
+      weightDecay: treatment === "decay" ? settings.weightDecay : 0,
+      firstMoment: createTensor(backend, parameter.value.shape),
+      secondMoment: createTensor(backend, parameter.value.shape),
+      updates: 0,
+    });
+  }
+  return { settings, slots };
+}
+
+function checkSettings({
+  flavour,
+  learningRate,
+  betas,
+  epsilon,
+  weightDecay,
+}: AdamWSettings): void {
+  checkOneOf("optimizer.flavour", flavour, ["torch", "transformers"]);
+  checkNumber("optimizer.learningRate", learningRate, 0);
+  checkNumber("optimizer.betas[0]", betas[0], 0, 1 - Number.EPSILON);
+  checkNumber("optimizer.betas[1]", betas[1], 0, 1 - Number.EPSILON);
+  checkNumber("optimizer.epsilon", epsilon, 0);
+  checkNumber("optimizer.weightDecay", weightDecay, 0);
+}
+
+/**
+ * One update of every parameter from its gradient, at `learningRate`. A parameter is left alone until
+ * its first gradient that is not all zero: torch has no gradient at all for what the loss does not
+ * depend on (the pooler, when only hidden states are distilled), and then neither decays it nor counts
+ * a step for it.
+ */
+export function optimizerStepInto(
+  backend: Backend,
+  optimizer: Optimizer,
+  learningRate: number,
+): void {
+  const { kernels } = backend;
+  const { settings, slots } = optimizer;
+  const update = settings.flavour === "torch" ? kernels.adamwTorch : kernels.adamwTransformers;
+  for (const slot of slots) {
+    const gradient = slot.parameter.gradient.data;
+    if (slot.updates === 0 && isAllZero(gradient)) continue;
+    slot.updates++;
+    update(
+      slot.parameter.value.data,
+      gradient,
+      slot.firstMoment.data,
+      slot.secondMoment.data,
+      updateConstants(settings, slot, learningRate),
+    );
+  }
+}
+
+function updateConstants(
+  { betas: [beta1, beta2], epsilon }: AdamWSettings,
+  { updates, weightDecay }: OptimizerSlot,
+  learningRate: number,
+): AdamWConstants {
+  return {
+    learningRate,
+    beta1,
+    beta2,
+    epsilon,
+    weightDecay,
+    c1: 1 - beta1 ** updates,
+    c2: 1 - beta2 ** updates,
+  };
+}
+
+function isAllZero(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] !== 0) return false;
+  }
+  return true;
+}
+
+/** Gives the moments' memory back. */
+export function releaseOptimizer(optimizer: Optimizer): void {
+  for (const { firstMoment, secondMoment } of optimizer.slots) {
+    firstMoment.release();
+    secondMoment.release();
+  }
+}

@@ -1,0 +1,88 @@
+/** Sparsity of a model in training, as events report it. */
+import type { LayerRecord } from "../prune/layer.ts";
+import type { PrunedLayer, PrunerState, PruningState } from "../prune/state.ts";
+import type { LayerSparsity, SparsityReport, ZeroCount } from "./events.ts";
+
+/** Names of the layers that pruners own, in module order. */
+export function prunedLayerNames(
+  state: PruningState,
+  layers: readonly LayerRecord[],
+): readonly string[] {
+  const owned = ownedNames(state);
+  return layers.filter(({ name }) => owned.has(name)).map(({ name }) => name);
+}
+
+function ownedNames(state: PruningState): ReadonlySet<string> {
+  return new Set(state.pruners.flatMap(({ layers }) => layers.map(({ name }) => name)));
+}
+
+/** Each pruner's target at its last prune step; 0 before the first. */
+export function targetSparsities(state: PruningState): readonly number[] {
+  return state.pruners.map(({ lastEvent }) => lastEvent?.targetRatio ?? 0);
+}
+
+/** Share of elements that the masks hide, over the layers that pruners own; 0 where there are none. */
+export function reachedSparsity(state: PruningState): number {
+  const { zeros, total } = sum(
+    state.pruners.flatMap(({ layers }) => layers.map((layer) => maskZeros(appliedMask(layer)))),
+  );
+  return total === 0 ? 0 : zeros / total;
+}
+
+/** The mask that is on the weight: the interpolated one while progressive pruning has one. */
+export function appliedMask({ mask, progressiveMask }: PrunedLayer): Uint8Array {
+  return progressiveMask ?? mask;
+}
+
+/** The whole report, from masks and weights. */
+export function sparsityReport(
+  state: PruningState,
+  layers: readonly LayerRecord[],
+): SparsityReport {
+  const owned = ownedNames(state);
+  const reported: LayerSparsity[] = layers
+    .filter(({ kind }) => kind === "linear" || kind === "conv1d" || kind === "conv2d")
+    .map(({ name, data }) => ({ name, pruned: owned.has(name), ...weightZeros(data) }));
+  return {
+    targets: targetSparsities(state),
+    prunedBlocks: sum(state.pruners.map(blocksOf)),
+    prunedLayers: sum(reported.filter(({ pruned }) => pruned)),
+    allLayers: sum(reported),
+    layers: reported,
+  };
+}
+
+/** Blocks that a pruner's masks hide whole; for N:M the elements that they hide. */
+function blocksOf({ config, layers }: PrunerState): ZeroCount {
+  const counts = layers.filter(({ layout }) => layout.divides);
+  return sum(
+    counts.map((layer) => {
+      const elements = maskZeros(layer.mask);
+      if (config.pattern.kind === "group") return elements;
+      const blockSize = layer.layout.blockHeight * layer.layout.blockWidth;
+      return { zeros: elements.zeros / blockSize, total: elements.total / blockSize };
+    }),
+  );
+}
+
+function maskZeros(mask: Uint8Array): ZeroCount {
+  let kept = 0;
+  for (const bit of mask) kept += bit;
+  return { zeros: mask.length - kept, total: mask.length };
+}
+
+function weightZeros(weight: Float32Array): ZeroCount {
+  let zeros = 0;
+  for (const value of weight) if (value === 0) zeros++;
+  return { zeros, total: weight.length };
+}
+
+function sum(counts: readonly ZeroCount[]): ZeroCount {
+  let zeros = 0;
+  let total = 0;
+  for (const count of counts) {
+    zeros += count.zeros;
+    total += count.total;
+  }
+  return { zeros, total };
+}
