@@ -58,7 +58,7 @@ function tanh(module: ModuleBuilder, f: FunctionBuilder, xs: Vectors): Vectors {
   const tails = polynomial(module, f, squares, TANH_P);
   const small = each(f, xs, (x, i) => module.madd(f32x4.mul(squares[i], x), tails[i], x));
 
-  // tanh(|x|) = (1 - e) / (1 + e) with e = exp(-2 |x|), then the sign of x.
+  // tanh(|x|) = (1 - e) / (1 + e) with e = exp(-2 |x|).
   const largest = f.let(module.constantF32x4(LARGEST));
   const sizes = each(f, xs, (x) => f32x4.pmin(f32x4.abs(x), largest));
   const minusTwo = f.let(module.constantF32x4(-2));
@@ -68,11 +68,12 @@ function tanh(module: ModuleBuilder, f: FunctionBuilder, xs: Vectors): Vectors {
     each(f, sizes, (a) => f32x4.mul(a, minusTwo)),
   );
   const one = f.let(module.constantF32x4(1));
-  const signBit = f.let(module.constantF32x4(-0));
-  const large = each(f, powers, (e, i) => {
-    const size = f32x4.div(f32x4.sub(one, e), f32x4.add(one, e));
-    return v128.bitselect(xs[i], size, signBit);
-  });
+  const large = each(f, powers, (e) => f32x4.div(f32x4.sub(one, e), f32x4.add(one, e)));
+
   const limit = f.let(module.constantF32x4(SMALL));
-  return each(f, xs, (_, i) => v128.bitselect(small[i], large[i], f32x4.lt(sizes[i], limit)));
+  const signBit = f.let(module.constantF32x4(-0));
+  return each(f, xs, (x, i) => {
+    const size = v128.bitselect(small[i], large[i], f32x4.lt(sizes[i], limit));
+    return v128.bitselect(x, size, signBit); // with the sign of x, that of zero too
+  });
 }
