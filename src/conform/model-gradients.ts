@@ -35,7 +35,8 @@ import { largestMagnitude, type Tolerance, tensorDifference } from "./verdict.ts
 
 /** A gradient entry may differ by this share of its tensor's largest. */
 const GRADIENT: Tolerance = { relative: 1e-4 };
-const LOSS: Tolerance = { relative: 1e-5 };
+/** Losses are differences of logarithms of order 1, which float32 rounds to about 1e-6. */
+const LOSS: Tolerance = { relative: 1e-5, absolute: 1e-6 };
 /**
  * Softmax does not see what is added to all scores of a query, so a key bias has no gradient but
  * rounding: below this share of the key weight's largest.

@@ -3,7 +3,7 @@ import { backward } from "../autograd/backward.ts";
 import type { Variable } from "../autograd/records.ts";
 import { scalarOf, type Tape } from "../autograd/tape.ts";
 import type { ModelOutput } from "../model/forward.ts";
-import { type Parameters, zeroGradients } from "../tensor/parameter.ts";
+import { type Parameters, parameterNamed, zeroGradients } from "../tensor/parameter.ts";
 import { labelLoss } from "../train/distillation.ts";
 import {
   type AdamWSettings,
@@ -12,6 +12,12 @@ import {
   type ParameterRule,
   releaseOptimizer,
 } from "../train/optimizer.ts";
+import {
+  addGradientInto,
+  allowedMovement,
+  createRoundingHistory,
+  type RoundingHistory,
+} from "./adam-rounding.ts";
 import {
   type JsonObject,
   numberAt,
@@ -23,15 +29,11 @@ import {
 } from "./case-files.ts";
 import { type ModelCase, withForward, withStudent } from "./model-case.ts";
 import { hiddenStateLoss, isKeyBias } from "./model-gradients.ts";
-import { largestMagnitude, tensorDifference } from "./verdict.ts";
+import { tensorDifference } from "./verdict.ts";
 
 const LOSS_TOLERANCE = 1e-5;
 const PARAMETER_TOLERANCE = 1e-6;
-/** Below this share of its tensor's largest, a gradient is rounding noise. */
-const NOISE_SHARE = 1e-6;
-
-/** For every parameter: 1 where some gradient so far was rounding noise, which Adam turns into steps. */
-type NoisyEntries = ReadonlyMap<string, Uint8Array>;
+type Histories = ReadonlyMap<string, RoundingHistory>;
 
 /** First difference in any optimizer's losses or parameters. */
 export function optimizerDifference(modelCase: ModelCase): string | undefined {
@@ -53,8 +55,8 @@ function replayOptimizer(
   const name = textAt(run, "name");
   const settings = settingsOf(run);
   const optimizer = createOptimizer(backend, parameters, settings, rulesOf(run));
-  const noisy = new Map(
-    [...parameters].map(([key, { value }]) => [key, new Uint8Array(value.data.length)]),
+  const histories: Histories = new Map(
+    [...parameters].map(([key, { value }]) => [key, createRoundingHistory(value.data.length)]),
   );
   try {
     for (const [step, expected] of numbersAt(run, "losses_before_each_step").entries()) {
@@ -64,16 +66,13 @@ function replayOptimizer(
         relative: LOSS_TOLERANCE,
       });
       if (wrongLoss !== undefined) return wrongLoss;
-      markNoise(parameters, noisy);
+      for (const [key, history] of histories) {
+        const gradient = parameterNamed(parameters, key).gradient.data;
+        addGradientInto(history, settings, gradient, isKeyBias(key));
+      }
       optimizerStepInto(backend, optimizer, settings.learningRate);
-      const loose = 2 * settings.learningRate * (step + 1);
-      const wrong = parameterDifference(
-        modelCase,
-        `${name}/step${step + 1}/`,
-        parameters,
-        noisy,
-        loose,
-      );
+      const prefix = `${name}/step${step + 1}/`;
+      const wrong = parameterDifference(modelCase, prefix, parameters, settings, histories);
       if (wrong !== undefined) return wrong;
     }
     return undefined;
@@ -95,36 +94,25 @@ function lossAndGradients(modelCase: ModelCase, name: string, parameters: Parame
   });
 }
 
-function markNoise(parameters: Parameters, noisy: NoisyEntries): void {
-  for (const [name, marks] of noisy) {
-    const gradient = parameters.get(name)?.gradient.data ?? new Float32Array(0);
-    const limit = isKeyBias(name)
-      ? Number.POSITIVE_INFINITY
-      : NOISE_SHARE * largestMagnitude(gradient);
-    gradient.forEach((entry, index) => {
-      if (Math.abs(entry) < limit) marks[index] = 1;
-    });
-  }
-}
-
-/** Compares what the case keeps of a step; noisy entries to `loose`, the others to the tolerance. */
+/** Compares what the case keeps of a step. */
 function parameterDifference(
   { files }: ModelCase,
   prefix: string,
   parameters: Parameters,
-  noisy: NoisyEntries,
-  loose: number,
+  settings: AdamWSettings,
+  histories: Histories,
 ): string | undefined {
   for (const [name, { data }] of tensorsBelow(files, prefix)) {
-    const got = parameters.get(name)?.value.data ?? new Float32Array(0);
-    const marks = noisy.get(name);
-    const exact = data.map((want, index) => {
-      const close = marks?.[index] === 1 && Math.abs((got[index] ?? NaN) - want) <= loose;
-      return close ? (got[index] ?? NaN) : want;
-    });
-    const tolerance = { absolute: PARAMETER_TOLERANCE };
-    const difference = tensorDifference(`${prefix}${name}`, exact, got, tolerance);
-    if (difference !== undefined) return difference;
+    const got = parameterNamed(parameters, name).value.data;
+    const history = histories.get(name) ?? createRoundingHistory(0);
+    const allowed = (index: number): number =>
+      PARAMETER_TOLERANCE + allowedMovement(history, settings, index);
+    const wrong = data.findIndex(
+      (want, index) => !(Math.abs((got[index] ?? NaN) - want) <= allowed(index)),
+    );
+    if (wrong >= 0) {
+      return `${prefix}${name}[${wrong}]: expected ${data[wrong]} within ${allowed(wrong)}, got ${got[wrong]}`;
+    }
   }
   return undefined;
 }

@@ -1,0 +1,118 @@
+/**
+ * How far rounding may move a parameter that Adam updates. Adam divides a gradient by its own size, so
+ * it turns rounding noise into whole steps and magnifies the rounding of small gradients: replayed in
+ * double precision, the expected values of such entries move by more than any fixed tolerance.
+ */
+import type { AdamWSettings } from "../train/optimizer.ts";
+import { largestMagnitude } from "./verdict.ts";
+
+/** Below this share of its tensor's largest, a gradient is rounding noise. */
+const NOISE_SHARE = 1e-6;
+/** What rounding does to a gradient, as a share of its tensor's largest: one unit of float32. */
+const ROUNDING_SHARE = 2 ** -23;
+
+/** The gradients of one parameter at one step, and what rounding may have done to them. */
+interface GradientStep {
+  readonly gradient: Float32Array;
+  /** Below this a gradient is noise. */
+  readonly noise: number;
+  readonly rounding: number;
+}
+
+/** One parameter's gradients so far and how far each of its entries may have moved. */
+export interface RoundingHistory {
+  readonly steps: GradientStep[];
+  readonly movement: Float64Array;
+}
+
+/** The history of a parameter before its first step. */
+export function createRoundingHistory(entries: number): RoundingHistory {
+  return { steps: [], movement: new Float64Array(entries) };
+}
+
+/**
+ * Adds one step's gradients to a history, in place.
+ *
+ * @param onlyNoise - whether the gradient is zero but for rounding throughout
+ */
+export function addGradientInto(
+  { steps, movement }: RoundingHistory,
+  settings: AdamWSettings,
+  gradient: Float32Array,
+  onlyNoise: boolean,
+): void {
+  const largest = largestMagnitude(gradient);
+  steps.push({
+    gradient: gradient.slice(),
+    noise: onlyNoise ? Number.POSITIVE_INFINITY : NOISE_SHARE * largest,
+    rounding: ROUNDING_SHARE * largest,
+  });
+  if (largest === 0) return;
+  const averages = averagesOf(settings, steps.length);
+  for (let i = 0; i < movement.length; i++) {
+    movement[i] = (movement[i] ?? 0) + settings.learningRate * directionError(steps, averages, i);
+  }
+}
+
+/** How far entry `index` may lie from its expected value: at most two whole steps for each made. */
+export function allowedMovement(
+  { steps, movement }: RoundingHistory,
+  { learningRate }: AdamWSettings,
+  index: number,
+): number {
+  const most = 2 * learningRate * steps.length;
+  const isNoise = steps.some(({ gradient, noise }) => Math.abs(gradient[index] ?? 0) < noise);
+  return isNoise ? most : Math.min(most, movement[index] ?? 0);
+}
+
+/**
+ * First-order effect of rounding on Adam's direction m / (sqrt(v) + e), m and v bias-corrected averages
+ * of g and g^2 with weights a and b: sum over the gradients of
+ * |a / (sqrt(v) + e) - m b g / (sqrt(v) (sqrt(v) + e)^2)| * rounding.
+ */
+function directionError(
+  steps: readonly GradientStep[],
+  { a, b, e }: Averages,
+  index: number,
+): number {
+  let m = 0;
+  let v = 0;
+  steps.forEach(({ gradient }, s) => {
+    const g = gradient[index] ?? 0;
+    m += (a[s] ?? 0) * g;
+    v += (b[s] ?? 0) * g * g;
+  });
+  const root = Math.sqrt(v);
+  if (root === 0) return 0;
+  return steps.reduce((sum, { gradient, rounding }, s) => {
+    const throughV = (m * (b[s] ?? 0) * (gradient[index] ?? 0)) / (root * (root + e) ** 2);
+    return sum + Math.abs((a[s] ?? 0) / (root + e) - throughV) * rounding;
+  }, 0);
+}
+
+/** Adam's averages after some steps: the gradients' weights in m, in v, and e. */
+interface Averages {
+  readonly a: readonly number[];
+  readonly b: readonly number[];
+  readonly e: number;
+}
+
+/** transformers adds epsilon before it corrects v's bias, so that it weighs 1 / sqrt(1 - beta2^t). */
+function averagesOf(
+  { flavour, betas: [beta1, beta2], epsilon }: AdamWSettings,
+  count: number,
+): Averages {
+  return {
+    a: averageWeights(beta1, count),
+    b: averageWeights(beta2, count),
+    e: flavour === "torch" ? epsilon : epsilon / Math.sqrt(1 - beta2 ** count),
+  };
+}
+
+/** Weights of the 1st, 2nd, ... of `count` values in Adam's bias-corrected average. */
+function averageWeights(beta: number, count: number): readonly number[] {
+  return Array.from(
+    { length: count },
+    (_, s) => ((1 - beta) * beta ** (count - 1 - s)) / (1 - beta ** count),
+  );
+}
