@@ -1,9 +1,25 @@
 /**
- * The pruning pipeline as a reducer over training steps.
+ * Pruning over time as a reducer: config -> select -> score -> reduce -> schedule -> budget -> threshold
+ * -> mask -> apply. A training step calls {@link onStepBegin}, computes gradients, calls
+ * {@link onBeforeOptimizerStep}, updates the weights, and calls {@link onAfterOptimizerStep}: INC's hooks.
+ *
+ * The pure forms return a new state and the weights that changed. The `Into` forms consume the state,
+ * write into the layers' own data and allocate no arrays after the first prune step.
  */
-import type { Profile, PruningConfig } from "./config.ts";
-import type { LayerRecord } from "./layer.ts";
-import type { PruningState } from "./state.ts";
+import { checkInteger } from "../core/checks.ts";
+import { createReplaceScratch } from "./candidates.ts";
+import { elementCount, type LayerRecord, PruningError } from "./layer.ts";
+import {
+  afterOptimizerStep,
+  beforeOptimizerStep,
+  beginStep,
+  type PrunerScratch,
+} from "./pruner.ts";
+import { createScoreScratch, needsGradient } from "./score.ts";
+import type { PrunedLayer, PrunerState, PruningState } from "./state.ts";
+import { createSelectionScratch } from "./threshold.ts";
+
+export { type InitialiseOptions, initialisePruning } from "./initialise.ts";
 
 /** A new state and the weights that changed, by layer name. */
 export interface PruningResult {
@@ -11,51 +27,200 @@ export interface PruningResult {
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
 
-/** Working memory of the `Into` forms; made once by {@link createPruningScratch}. */
+/** Working memory of the `Into` forms. Opaque; made once by {@link createPruningScratch}. */
 export interface PruningScratch {
-  readonly elements: Float32Array;
+  readonly pruners: readonly PrunerScratch[];
 }
 
-/** Options of {@link initialisePruning}. */
-export interface InitialiseOptions {
-  /** Default `inc`. */
-  readonly profile?: Profile;
-  /** Accept pruners that select no layer or whose pattern divides none. Default false. */
-  readonly allowNothing?: boolean;
+/** Makes the working memory for a state; it serves all later states of the same run. */
+export function createPruningScratch(state: PruningState): PruningScratch {
+  const selection = createSelectionScratch();
+  const score = createScoreScratch();
+  return {
+    pruners: state.pruners.map((pruner) => ({
+      score,
+      replace: createReplaceScratch(pruner, selection),
+      records: [],
+    })),
+  };
 }
 
-export declare function initialisePruning(
-  config: PruningConfig,
+/** Finds the records of a pruner's layers, at the place where they were at the last call if they still are. */
+function bindRecords(
+  pruner: PrunerState,
   layers: readonly LayerRecord[],
-  options?: InitialiseOptions,
-): PruningState;
-export declare function createPruningScratch(state: PruningState): PruningScratch;
-export declare function onStepBegin(
+  scratch: PrunerScratch,
+): void {
+  let position = 0;
+  pruner.layers.forEach((layer, i) => {
+    const start = position;
+    while (layers[position]?.name !== layer.name) {
+      position = position + 1 < layers.length ? position + 1 : 0;
+      if (position === start)
+        throw new PruningError(
+          "layer-mismatch",
+          `layers: expected one named ${layer.name}, got none`,
+          layer.name,
+        );
+    }
+    const record = layers[position] as LayerRecord;
+    if (record.data.length !== elementCount(layer.shape))
+      throw new PruningError(
+        "layer-mismatch",
+        `${layer.name}: expected ${elementCount(layer.shape)} elements, got ${record.data.length}`,
+        layer.name,
+      );
+    scratch.records[i] = record;
+  });
+}
+
+/** Finds all pruners' records. Nothing is written before every one is found. */
+function bindAll(
+  state: PruningState,
+  layers: readonly LayerRecord[],
+  scratch: PruningScratch,
+): void {
+  state.pruners.forEach((pruner, i) => {
+    bindRecords(pruner, layers, scratch.pruners[i] as PrunerScratch);
+  });
+}
+
+function checkGradients(pruner: PrunerState, scratch: PrunerScratch): void {
+  const { criterion, groupLasso, method } = pruner.config;
+  if (method === "pattern_lock" || (!needsGradient(criterion) && groupLasso === null)) return;
+  for (const { name, data, gradient } of scratch.records)
+    if (gradient?.length !== data.length)
+      throw new PruningError(
+        "missing-gradient",
+        `${name}: expected a gradient of ${data.length} elements for the ${criterion} criterion, got ${gradient ? `${gradient.length}` : "none"}`,
+        name,
+      );
+}
+
+/**
+ * In-place form of {@link onStepBegin}: consumes `state`, zeroes pruned weights in the layers' data.
+ * Where a step is refused, the weights of that pruner are untouched and the state is not to be used again.
+ */
+export function onStepBeginInto(
   state: PruningState,
   step: number,
   layers: readonly LayerRecord[],
-): PruningResult;
-export declare function onBeforeOptimizerStep(
+  scratch: PruningScratch,
+): PruningState {
+  const next = state.pruners[0]?.step ?? step;
+  checkInteger("step", step);
+  if (step !== next)
+    throw new RangeError(`step: expected ${next}, the number of optimizer steps done, got ${step}`);
+  bindAll(state, layers, scratch);
+  state.pruners.forEach((pruner, i) => {
+    beginStep(state.profile, pruner, scratch.pruners[i] as PrunerScratch);
+  });
+  return state;
+}
+
+/** In-place form of {@link onBeforeOptimizerStep}: consumes `state`; reads weights and gradients. */
+export function onBeforeOptimizerStepInto(
   state: PruningState,
   layers: readonly LayerRecord[],
-): PruningResult;
-export declare function onAfterOptimizerStep(
+  scratch: PruningScratch,
+): PruningState {
+  bindAll(state, layers, scratch);
+  state.pruners.forEach((pruner, i) => {
+    checkGradients(pruner, scratch.pruners[i] as PrunerScratch);
+  });
+  state.pruners.forEach((pruner, i) => {
+    beforeOptimizerStep(pruner, scratch.pruners[i] as PrunerScratch);
+  });
+  return state;
+}
+
+/** In-place form of {@link onAfterOptimizerStep}: consumes `state`, zeroes pruned weights. */
+export function onAfterOptimizerStepInto(
   state: PruningState,
   layers: readonly LayerRecord[],
-): PruningResult;
-export declare function onStepBeginInto(
+  scratch: PruningScratch,
+): PruningState {
+  bindAll(state, layers, scratch);
+  state.pruners.forEach((pruner, i) => {
+    afterOptimizerStep(pruner, scratch.pruners[i] as PrunerScratch);
+  });
+  return state;
+}
+
+function copyLayer(layer: PrunedLayer): PrunedLayer {
+  return {
+    ...layer,
+    mask: layer.mask.slice(),
+    scores: layer.scores?.slice() ?? null,
+    lassoTerms: layer.lassoTerms?.slice() ?? null,
+    previousMask: layer.previousMask?.slice() ?? null,
+    progressiveMask: layer.progressiveMask?.slice() ?? null,
+  };
+}
+
+/** A copy of a state that shares nothing that changes. */
+export function copyPruningState(state: PruningState): PruningState {
+  return {
+    ...state,
+    pruners: state.pruners.map((pruner) => ({ ...pruner, layers: pruner.layers.map(copyLayer) })),
+  };
+}
+
+/** Runs an in-place form on copies and collects what changed. */
+function purely(
+  state: PruningState,
+  layers: readonly LayerRecord[],
+  run: (
+    state: PruningState,
+    layers: readonly LayerRecord[],
+    scratch: PruningScratch,
+  ) => PruningState,
+): PruningResult {
+  const pruned = new Set(state.pruners.flatMap((pruner) => pruner.layers.map(({ name }) => name)));
+  const copies = layers.map((layer) =>
+    pruned.has(layer.name) ? { ...layer, data: layer.data.slice() } : layer,
+  );
+  const next = run(copyPruningState(state), copies, createPruningScratch(state));
+  const weights = new Map<string, Float32Array>();
+  copies.forEach(({ name, data }, i) => {
+    const before = (layers[i] as LayerRecord).data;
+    if (data !== before && data.some((value, at) => value !== before[at])) weights.set(name, data);
+  });
+  return { state: next, weights };
+}
+
+/**
+ * Begins a step: at a prune step, new masks are made and applied.
+ *
+ * @param step optimizer steps done so far.
+ * @throws PruningError where the schedule's target cannot be met.
+ */
+export function onStepBegin(
   state: PruningState,
   step: number,
   layers: readonly LayerRecord[],
-  scratch: PruningScratch,
-): PruningState;
-export declare function onBeforeOptimizerStepInto(
+): PruningResult {
+  return purely(state, layers, (copy, copies, scratch) =>
+    onStepBeginInto(copy, step, copies, scratch),
+  );
+}
+
+/**
+ * Takes the step's gradients into the scores. Changes no weight.
+ *
+ * @throws PruningError `missing-gradient` where a criterion needs one that is not there.
+ */
+export function onBeforeOptimizerStep(
   state: PruningState,
   layers: readonly LayerRecord[],
-  scratch: PruningScratch,
-): PruningState;
-export declare function onAfterOptimizerStepInto(
+): PruningResult {
+  return purely(state, layers, onBeforeOptimizerStepInto);
+}
+
+/** Ends a step, after the optimizer has updated the weights: pruned ones are set to zero again. */
+export function onAfterOptimizerStep(
   state: PruningState,
   layers: readonly LayerRecord[],
-  scratch: PruningScratch,
-): PruningState;
+): PruningResult {
+  return purely(state, layers, onAfterOptimizerStepInto);
+}

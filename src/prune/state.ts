@@ -12,12 +12,15 @@ export interface PrunedLayer {
   /** 1 = kept, 0 = pruned; in the weight's layout. */
   readonly mask: Uint8Array;
   /**
-   * One score per block, row by row; per element (in matrix order for a block pattern) for N:M and where a layer is
-   * frozen under a criterion without memory. `null` until the criterion has made its first scores.
+   * One score per block, row by row; one per element, in the weight's order, for N:M, for a layer the
+   * pattern does not divide, and for a frozen layer under a criterion without memory. `null` until the
+   * criterion has made its first scores.
    */
   readonly scores: Float32Array | null;
   /** The mask was set by a per-layer bound and is kept from then on (INC: `keep_mask_layers`). */
   readonly frozen: boolean;
+  /** Group lasso: the shrinkage factor of each block, from the latest gradient. */
+  readonly lassoTerms: Float32Array | null;
   /** Progressive pruning: the mask before the last prune step. */
   readonly previousMask: Uint8Array | null;
   /** Progressive pruning: the interpolated mask that is applied to the weight. */
@@ -29,7 +32,9 @@ export interface PruneEvent {
   readonly step: number;
   /** Share asked for by the schedule. */
   readonly targetRatio: number;
-  /** Pruned blocks and all blocks afterwards, as INC counts them. */
+  /** Whether there were scores to go by. gradient and snip have none before their first gradient. */
+  readonly scored: boolean;
+  /** Pruned blocks and all blocks afterwards, as the profile counts them. */
   readonly prunedBlocks: number;
   readonly totalBlocks: number;
 }
@@ -51,6 +56,7 @@ export interface PrunerState {
   /** Progressive pruning: whether masks are interpolated, and since which prune step. */
   readonly interpolating: boolean;
   readonly lastPruneStep: number;
+  /** Progressive pruning: whether the full masks were applied after the end step. */
   readonly aligned: boolean;
   /** The latest prune step. */
   readonly lastEvent: PruneEvent | null;
@@ -62,3 +68,6 @@ export interface PruningState {
   readonly profile: Profile;
   readonly pruners: readonly PrunerState[];
 }
+
+/** A part of the state as the `Into` forms see it: theirs to change. */
+export type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };

@@ -1,0 +1,170 @@
+/**
+ * How many blocks each layer loses, as INC decides it (`get_masks_global`, `update_residual_cnt`,
+ * `adjust_ratio`). Only counts and thresholds are made here; no mask is touched.
+ */
+import { PruningError } from "./layer.ts";
+import { kthSmallest, type SelectionScratch } from "./threshold.ts";
+
+/** Pruned and all blocks of a layer or a network. */
+export interface BlockCount {
+  readonly pruned: number;
+  readonly total: number;
+}
+
+/** Limits on a layer's share of pruned blocks, and the share the whole network is to end at. */
+export interface BudgetBounds {
+  readonly max: number;
+  readonly min: number;
+  readonly final: number;
+}
+
+/** A layer that competes for the budget. */
+export interface Candidate {
+  readonly name: string;
+  /** One score per block. */
+  readonly scores: Float32Array;
+  /** 1 for blocks that count as pruned once they are; `null`: all do. */
+  readonly counted: Uint8Array | null;
+  /** Its mask as it is now. */
+  readonly current: BlockCount;
+  /** Keeps its mask and its share of the budget. */
+  readonly frozen: boolean;
+}
+
+/** Blocks scoring below `threshold` are pruned, and of those equal to it the first `ties`. */
+export interface Decision {
+  readonly threshold: number;
+  readonly ties: number;
+}
+
+/** A layer's fate: `null` leaves its mask as it is. */
+export interface LayerPlan {
+  readonly decision: Decision | null;
+  readonly frozen: boolean;
+}
+
+/** Keeps every block. */
+const KEEP_ALL: Decision = { threshold: Number.NEGATIVE_INFINITY, ties: 0 };
+
+function share(count: BlockCount): number {
+  return count.pruned / count.total;
+}
+
+/**
+ * Whether a layer's proposed share must change, and to what: down to `max`, and further down where the
+ * layers still below `min` could not otherwise be filled within the final target
+ * (INC: `BasePattern.adjust_ratio`).
+ *
+ * @param current counts of all layers under their present masks, some of them already new.
+ * @param index the layer in question, whose entry is replaced by `proposal`.
+ */
+export function adjustRatio(
+  current: readonly BlockCount[],
+  index: number,
+  proposal: BlockCount,
+  bounds: BudgetBounds,
+): { readonly adjust: boolean; readonly ratio: number } {
+  const exceeds = share(proposal) > bounds.max;
+  const ratio = exceeds ? bounds.max : share(proposal);
+  const pruned = exceeds ? Math.trunc(proposal.total * bounds.max) : proposal.pruned;
+  const unchanged = { adjust: exceeds, ratio };
+  if (ratio < bounds.min) return unchanged;
+  const anyAboveFinal =
+    ratio > bounds.final || current.some((count) => count.total > 0 && share(count) > bounds.final);
+  if (!anyAboveFinal) return unchanged;
+
+  let prunedBelowMin = 0;
+  let totalBelowMin = 0;
+  let prunedAboveMin = 0;
+  let total = 0;
+  current.forEach((count, i) => {
+    total += count.total;
+    if (count.total === 0) return;
+    const layerPruned = i === index ? pruned : count.pruned;
+    if ((i === index ? ratio : share(count)) < bounds.min) {
+      prunedBelowMin += layerPruned;
+      totalBelowMin += i === index ? proposal.total : count.total;
+    } else {
+      prunedAboveMin += layerPruned;
+    }
+  });
+  const gap = Math.trunc(totalBelowMin * bounds.min) - prunedBelowMin;
+  const remaining = Math.trunc(total * bounds.final) - prunedAboveMin - prunedBelowMin;
+  if (remaining >= gap) return unchanged;
+  return { adjust: true, ratio: (pruned - (gap - remaining)) / proposal.total };
+}
+
+/** The threshold that prunes the `ratio` least of `scores`, ties included (INC: `get_single_mask_per_target_ratio`). */
+export function thresholdForRatio(
+  scores: Float32Array,
+  ratio: number,
+  scratch: SelectionScratch,
+): Decision {
+  const k = Math.trunc(ratio * scores.length);
+  if (k < 1) return KEEP_ALL;
+  return { threshold: kthSmallest([scores], k, scratch), ties: Number.POSITIVE_INFINITY };
+}
+
+/** Blocks that count as pruned under a decision with all ties. */
+function countPruned(candidate: Candidate, threshold: number): number {
+  const { scores, counted } = candidate;
+  let count = 0;
+  for (let i = 0; i < scores.length; i++)
+    if ((scores[i] as number) <= threshold && (counted === null || counted[i] === 1)) count++;
+  return count;
+}
+
+/**
+ * Divides the budget among layers that compete for it. Layers are visited in order and judged by a mix
+ * of old and new masks, so their order matters; layers that hit a bound are frozen and the rest
+ * compete again for what is left.
+ *
+ * @param ratio share of all blocks to prune.
+ * @param refuseNone whether a budget with no layer left to take it from is refused (INC's N:M) or dropped.
+ * @returns one plan per candidate, or `null` where nothing is left to prune and no mask changes.
+ * @throws PruningError `infeasible-budget` where the layers that may still change cannot hold the budget.
+ */
+export function planBudget(
+  candidates: readonly Candidate[],
+  ratio: number,
+  bounds: BudgetBounds,
+  refuseNone: boolean,
+  scratch: SelectionScratch,
+): LayerPlan[] | null {
+  const total = candidates.reduce((sum, { current }) => sum + current.total, 0);
+  const counts: BlockCount[] = candidates.map(({ current }) => current);
+  const plans: LayerPlan[] = candidates.map(({ frozen }) => ({ decision: null, frozen }));
+  let budget = Math.trunc(total * ratio);
+  for (const { frozen, current } of candidates) if (frozen) budget -= current.pruned;
+  if (budget <= 0) return null;
+  if (refuseNone && candidates.every(({ frozen }) => frozen))
+    throw new PruningError(
+      "infeasible-budget",
+      `budget: expected a layer below its bound to prune ${budget} blocks from, got none`,
+    );
+
+  let competing: number[] = [];
+  for (;;) {
+    const open = plans.flatMap((plan, i) => (plan.frozen ? [] : [i]));
+    // Layers only ever leave the competition, so an equal count means an equal list.
+    if (open.length === competing.length || open.length === 0 || budget < 1) return plans;
+    competing = open;
+    const pool = competing.map((i) => (candidates[i] as Candidate).scores);
+    const threshold = kthSmallest(pool, budget, scratch);
+    for (const i of competing) {
+      const candidate = candidates[i] as Candidate;
+      const proposal = {
+        pruned: countPruned(candidate, threshold),
+        total: candidate.current.total,
+      };
+      const { adjust, ratio: adjusted } = adjustRatio(counts, i, proposal, bounds);
+      const decision = adjust
+        ? thresholdForRatio(candidate.scores, adjusted, scratch)
+        : { threshold, ties: Number.POSITIVE_INFINITY };
+      const pruned = adjust ? countPruned(candidate, decision.threshold) : proposal.pruned;
+      if (adjust) budget -= pruned;
+      counts[i] = { pruned, total: proposal.total };
+      plans[i] = { decision, frozen: adjust };
+    }
+  }
+}

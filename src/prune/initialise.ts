@@ -1,0 +1,209 @@
+/**
+ * The state before the first step: layers selected, patterns laid out, and everything refused that
+ * cannot be carried out on these layers.
+ */
+import type { Profile, PrunerConfig, PruningConfig } from "./config.ts";
+import { checkLayers, elementCount, type LayerRecord, PruningError } from "./layer.ts";
+import { blockCount, formatPattern, layOut } from "./pattern.ts";
+import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
+import { planPruneSteps, pruneSteps, targetRatio } from "./schedule.ts";
+import { needsGradient } from "./score.ts";
+import { selectLayers } from "./select.ts";
+import type { PrunedLayer, PrunerState, PruningState } from "./state.ts";
+
+/** Options of {@link initialisePruning}. */
+export interface InitialiseOptions {
+  /** Default `inc`. */
+  readonly profile?: Profile;
+  /** Accept pruners that select no layer or whose pattern divides none. Default false. */
+  readonly allowNothing?: boolean;
+}
+
+/** A layer before the first step: all kept; snip_momentum starts from zero scores. */
+function initialLayer(
+  config: PrunerConfig,
+  layer: LayerRecord,
+  interpolating: boolean,
+): PrunedLayer {
+  const layout = layOut(config.pattern, layer);
+  const elements = elementCount(layer.shape);
+  const ones = (): Uint8Array => new Uint8Array(elements).fill(1);
+  const perElement = config.pattern.kind === "group" || !layout.divides;
+  const startsAtZero = config.criterion === "snip_momentum" && config.method !== "pattern_lock";
+  return {
+    name: layer.name,
+    shape: [...layer.shape],
+    layout,
+    mask: ones(),
+    scores: startsAtZero ? new Float32Array(perElement ? elements : blockCount(layout)) : null,
+    frozen: false,
+    lassoTerms: config.groupLasso === null ? null : new Float32Array(blockCount(layout)),
+    previousMask: interpolating ? ones() : null,
+    progressiveMask: interpolating ? ones() : null,
+  };
+}
+
+/** Refuses settings that contradict each other whatever the layers are. */
+function checkSettings(config: PrunerConfig): void {
+  const { pattern, criterion, method } = config;
+  if (method === "pattern_lock") {
+    if (config.startStep !== config.endStep)
+      throw new PruningError(
+        "unusable-schedule",
+        `pattern_lock: expected end_step equal to start_step (${config.startStep}), got ${config.endStep}`,
+      );
+    return;
+  }
+  if (needsGradient(criterion) && config.endStep <= 0)
+    throw new PruningError(
+      "unusable-schedule",
+      `end_step: expected more than 0 for the ${criterion} criterion, which needs gradients first, got ${config.endStep}`,
+    );
+  if (config.groupLasso !== null && pattern.kind === "group")
+    throw new PruningError(
+      "unsupported-combination",
+      `group lasso: expected a block pattern, got ${formatPattern(pattern)}`,
+    );
+}
+
+/** Refuses blocks too small to be pruned in four parts. */
+function checkProgressive(config: PrunerConfig, layers: readonly PrunedLayer[]): void {
+  if (!planProgressive(config).interpolating) return;
+  const { pattern, pruningFrequency } = config;
+  // INC checks before it lowers the number of parts for frequent prune steps.
+  const refuse = (size: number, layer?: string): never => {
+    throw new PruningError(
+      "unsupported-combination",
+      `progressive pruning every ${pruningFrequency} steps: expected at least ${PROGRESSIVE_STEPS} elements to prune at a time, got ${size} with ${formatPattern(pattern)}`,
+      layer,
+    );
+  };
+  if (pattern.kind === "group") {
+    if (pattern.prune < PROGRESSIVE_STEPS) refuse(pattern.prune);
+    return;
+  }
+  for (const { name, layout } of layers) {
+    const size = layout.blockHeight * layout.blockWidth;
+    if (size < PROGRESSIVE_STEPS) refuse(size, name);
+  }
+}
+
+/** Whether any prune step asks for at least one block. */
+function prunesAnything(config: PrunerConfig, blocks: number): boolean {
+  const { total, completed } = planPruneSteps(config);
+  const perBlock = config.pattern.kind === "group" ? config.pattern.of / config.pattern.prune : 1;
+  return pruneSteps(config).some(
+    (_, i) => Math.trunc(blocks * targetRatio(config, completed + i, total) * perBlock) >= 1,
+  );
+}
+
+/** Refuses layers that the pattern does not divide where INC breaks on them. */
+function checkDivisibility(config: PrunerConfig, layers: readonly PrunedLayer[]): void {
+  const indivisible = layers.find(({ layout }) => !layout.divides);
+  if (!indivisible || config.method === "pattern_lock") return;
+  const { pattern, pruningScope, criterion } = config;
+  const blocks = layers.reduce((sum, { layout }) => sum + blockCount(layout), 0);
+  const breaks =
+    pattern.kind === "group"
+      ? pruningScope === "local" || blocks === 0
+      : criterion === "snip_momentum" ||
+        (pruningScope === "global" && prunesAnything(config, blocks));
+  if (!breaks) return;
+  throw new PruningError(
+    "indivisible-shape",
+    `${indivisible.name}: expected a shape that ${formatPattern(pattern)} divides, got [${indivisible.shape.join(", ")}]; exclude the layer by excluded_op_names`,
+    indivisible.name,
+  );
+}
+
+/** Refuses pruners that would prune nothing. */
+function checkSomething(config: PrunerConfig, layers: readonly PrunedLayer[]): void {
+  if (layers.length === 0)
+    throw new PruningError(
+      "no-layers",
+      `op_names: expected to match a layer of type ${config.pruningOpTypes.join(" or ")} besides the classifier head, got none`,
+    );
+  if (layers.some(({ layout }) => layout.divides)) return;
+  throw new PruningError(
+    "indivisible-shape",
+    `pattern: expected one that divides a selected layer, got ${formatPattern(config.pattern)}, which divides none of ${layers.length}`,
+    layers[0]?.name,
+  );
+}
+
+function initialPruner(
+  config: PrunerConfig,
+  records: readonly LayerRecord[],
+  profile: Profile,
+  allowNothing: boolean,
+): PrunerState {
+  checkSettings(config);
+  const { interpolating } = planProgressive(config);
+  const selected = selectLayers(config, records).selected.map((layer) =>
+    initialLayer(config, layer, interpolating),
+  );
+  if (!allowNothing) checkSomething(config, selected);
+  checkProgressive(config, selected);
+  if (profile === "inc") checkDivisibility(config, selected);
+  // `strict` prunes what the pattern divides and leaves the rest alone.
+  const layers = profile === "inc" ? selected : selected.filter(({ layout }) => layout.divides);
+  const { total, completed } = planPruneSteps(config);
+  return {
+    config,
+    layers,
+    step: 0,
+    handledStep: -1,
+    completedPruneSteps: completed,
+    totalPruneSteps: total,
+    initialSparsity: 0,
+    currentSparsity: 0,
+    interpolating,
+    lastPruneStep: 0,
+    aligned: false,
+    lastEvent: null,
+  };
+}
+
+/**
+ * The state before the first step.
+ *
+ * @param config from `parsePruningConfig`.
+ * @param layers all modules of the model, in module order.
+ * @throws PruningError where a pruner cannot be carried out on these layers; TypeError and RangeError for
+ * malformed records.
+ *
+ * @example
+ * ```ts
+ * import { initialisePruning, parsePruningConfigOrThrow } from "espalier";
+ *
+ * const layers = [
+ *   { name: "hidden", kind: "linear", shape: [8, 4], data: new Float32Array(32).fill(1) },
+ *   { name: "head", kind: "linear", shape: [2, 8], data: new Float32Array(16) },
+ * ] as const;
+ * const config = parsePruningConfigOrThrow({
+ *   pattern: "4x1",
+ *   pruning_type: "magnitude",
+ *   target_sparsity: 0.5,
+ *   end_step: 10,
+ * });
+ * const state = initialisePruning(config, layers);
+ * if (state.pruners[0]?.layers.map(({ name }) => name).join() !== "hidden") throw new Error();
+ * ```
+ */
+export function initialisePruning(
+  config: PruningConfig,
+  layers: readonly LayerRecord[],
+  options: InitialiseOptions = {},
+): PruningState {
+  checkLayers("layers", layers);
+  const { profile = "inc", allowNothing = false } = options;
+  if (profile === "inc" && !layers.some(({ kind }) => kind === "linear" || kind === "conv2d"))
+    throw new PruningError(
+      "no-layers",
+      "layers: expected at least one linear or conv2d layer to find the classifier head by, got none",
+    );
+  const pruners = config.pruners.map((pruner) =>
+    initialPruner(pruner, layers, profile, allowNothing),
+  );
+  return { version: 1, profile, pruners };
+}

@@ -1,0 +1,47 @@
+/**
+ * Group lasso (INC: `regs.py`). INC takes the norm of a block's gradient where the method asks for the
+ * norm of its weights; that is kept.
+ */
+import { type BlockLayout, columnOffset } from "./pattern.ts";
+
+/** Writes one shrinkage factor per block: coefficient / (norm of the block's gradient + 1e-12). */
+export function lassoTermsInto(
+  layout: BlockLayout,
+  coefficient: number,
+  gradient: Float32Array,
+  terms: Float32Array,
+): void {
+  const { blockHeight, blockWidth, columns, blockColumns } = layout;
+  terms.fill(0);
+  for (let row = 0; row < layout.rows; row++) {
+    const base = Math.floor(row / blockHeight) * blockColumns;
+    for (let column = 0; column < columns; column++) {
+      const value = gradient[row * columns + columnOffset(layout, column)] as number;
+      const block = base + Math.floor(column / blockWidth);
+      terms[block] = (terms[block] as number) + value * value;
+    }
+  }
+  for (let block = 0; block < terms.length; block++) {
+    const norm = Math.fround(Math.sqrt(terms[block] as number));
+    const term = Math.fround(coefficient / Math.fround(norm + 1e-12));
+    terms[block] = Number.isFinite(term) ? term : 0;
+  }
+}
+
+/** weight -= term * weight, block by block. */
+export function shrinkBlocksInto(
+  layout: BlockLayout,
+  terms: Float32Array,
+  weight: Float32Array,
+): void {
+  const { blockHeight, blockWidth, columns, blockColumns } = layout;
+  for (let row = 0; row < layout.rows; row++) {
+    const base = Math.floor(row / blockHeight) * blockColumns;
+    for (let column = 0; column < columns; column++) {
+      const index = row * columns + columnOffset(layout, column);
+      const value = weight[index] as number;
+      const term = terms[base + Math.floor(column / blockWidth)] as number;
+      weight[index] = value - Math.fround(term * value);
+    }
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * One prune step of one pruner: candidates -> budget -> masks. Everything that can fail happens before
+ * the first mask is written.
+ */
+import { type BlockCount, type Decision, planBudget } from "./budget.ts";
+import {
+  exactCandidate,
+  incCandidate,
+  type LayerScratch,
+  perBlock,
+  type ReplaceScratch,
+} from "./candidates.ts";
+import type { Profile } from "./config.ts";
+import { exactCount, planExactBudget } from "./exact.ts";
+import { PruningError } from "./layer.ts";
+import { countBlocks, scrambleMask, writeBlockMaskInto, writeGroupMaskInto } from "./mask.ts";
+import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
+
+/** A layer whose turn came at a prune step; a `null` decision leaves its mask as it is. */
+interface PlannedLayer {
+  readonly index: number;
+  readonly decision: Decision | null;
+  readonly frozen: boolean;
+}
+
+/** Blocks of all layers under their present masks. */
+export function countPruner(pruner: PrunerState, profile: Profile): BlockCount {
+  let pruned = 0;
+  let total = 0;
+  for (const { layout, mask } of pruner.layers) {
+    const count = countBlocks(pruner.config.pattern, layout, mask, profile === "strict");
+    pruned += count.pruned;
+    total += count.total;
+  }
+  return { pruned, total };
+}
+
+/** Indices of the layers that share a budget: all that the pattern divides, or each alone. */
+function budgetGroups(pruner: PrunerState): number[][] {
+  const divisible = pruner.layers.flatMap((layer, i) => (layer.layout.divides ? [i] : []));
+  return pruner.config.pruningScope === "global" ? [divisible] : divisible.map((i) => [i]);
+}
+
+/** Plans one budget under `inc`. */
+function planInc(
+  pruner: PrunerState,
+  group: readonly number[],
+  ratio: number,
+  scratch: ReplaceScratch,
+): PlannedLayer[] {
+  const { pattern, ...config } = pruner.config;
+  const candidates = group.map((i) =>
+    incCandidate(
+      pruner,
+      pruner.layers[i] as PrunedLayer,
+      scratch.layers[i] as LayerScratch,
+      scratch,
+    ),
+  );
+  const bounds = {
+    max: perBlock(pattern, config.maxSparsityRatioPerOp),
+    min: perBlock(pattern, config.minSparsityRatioPerOp),
+    final: perBlock(pattern, config.targetSparsity),
+  };
+  const plans = planBudget(
+    candidates,
+    perBlock(pattern, ratio),
+    bounds,
+    pattern.kind === "group",
+    scratch.selection,
+  );
+  return (plans ?? []).map((plan, i) => ({ index: group[i] as number, ...plan }));
+}
+
+/** Plans one budget under `strict`. */
+function planStrict(
+  pruner: PrunerState,
+  group: readonly number[],
+  ratio: number,
+  scratch: ReplaceScratch,
+): PlannedLayer[] {
+  const candidates = group.map((i) =>
+    exactCandidate(
+      pruner,
+      pruner.layers[i] as PrunedLayer,
+      ratio,
+      scratch.layers[i] as LayerScratch,
+      scratch,
+    ),
+  );
+  const blocks = candidates.reduce((sum, { scores }) => sum + scores.length, 0);
+  const pruned = candidates.reduce((sum, candidate) => sum + candidate.pruned, 0);
+  const budget = Math.max(pruned, exactCount(blocks, perBlock(pruner.config.pattern, ratio)));
+  const decisions = planExactBudget(candidates, budget, scratch.selection);
+  return decisions.map((decision, i) => ({ index: group[i] as number, decision, frozen: false }));
+}
+
+/** Group lasso spreads its terms by block; INC breaks on a layer frozen under a criterion that keeps it so. */
+function refuseFrozenLasso(pruner: PrunerState, plans: readonly PlannedLayer[]): void {
+  const { groupLasso, criterion } = pruner.config;
+  if (groupLasso === null || criterion === "snip_momentum") return;
+  for (const { index, frozen } of plans) {
+    const layer = pruner.layers[index] as PrunedLayer;
+    if (frozen && layer.layout.blockHeight * layer.layout.blockWidth > 1)
+      throw new PruningError(
+        "unsupported-combination",
+        `${layer.name}: expected no layer to reach a per-op bound under group lasso with the ${criterion} criterion, but this one does`,
+        layer.name,
+      );
+  }
+}
+
+/** Writes one layer's mask as planned. */
+function commit(
+  profile: Profile,
+  pruner: PrunerState,
+  plan: PlannedLayer,
+  scratch: ReplaceScratch,
+): void {
+  const { pattern } = pruner.config;
+  const layer: Mutable<PrunedLayer> = pruner.layers[plan.index] as PrunedLayer;
+  const layerScratch = scratch.layers[plan.index] as LayerScratch;
+  const { layout, mask, scores } = layer;
+  const exact = profile === "strict";
+  if (plan.decision === null || scores === null) {
+    scrambleMask(layout, mask);
+  } else if (pattern.kind === "group") {
+    const { blockScores, flags } = layerScratch;
+    const settled = exact ? flags : null;
+    writeGroupMaskInto(
+      pattern,
+      layout,
+      blockScores,
+      scores,
+      plan.decision,
+      exact,
+      settled,
+      mask,
+      scratch.group,
+    );
+  } else {
+    writeBlockMaskInto(layout, exact ? layerScratch.blockScores : scores, plan.decision, mask);
+  }
+  layer.frozen = plan.frozen;
+}
+
+/**
+ * Replaces a pruner's masks so that `ratio` of its blocks are pruned (INC: `get_masks`).
+ *
+ * @throws PruningError where the budget cannot be met; the masks are then untouched.
+ */
+export function replaceMasks(
+  profile: Profile,
+  pruner: PrunerState,
+  ratio: number,
+  scratch: ReplaceScratch,
+): void {
+  const plan = profile === "strict" ? planStrict : planInc;
+  const plans = budgetGroups(pruner).flatMap((group) => plan(pruner, group, ratio, scratch));
+  refuseFrozenLasso(pruner, plans);
+  for (const one of plans) commit(profile, pruner, one, scratch);
+}

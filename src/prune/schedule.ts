@@ -1,0 +1,91 @@
+/**
+ * When to prune and how much (INC: `schedulers.py`, `check_is_pruned_step`).
+ */
+import { cos, pow } from "../core/real.ts";
+import type { PrunerConfig, SparsityDecay } from "./config.ts";
+
+/** The part of a configuration that a schedule depends on. */
+export type ScheduleConfig = Pick<
+  PrunerConfig,
+  | "targetSparsity"
+  | "startStep"
+  | "endStep"
+  | "pruningFrequency"
+  | "sparsityDecay"
+  | "maxSparsityRatioPerOp"
+>;
+
+/** Whether the schedule has a single prune step. */
+export function isOneShot(config: ScheduleConfig): boolean {
+  return config.startStep === config.endStep;
+}
+
+/** Whether masks are recomputed at the beginning of `step`. */
+export function isPruneStep(config: ScheduleConfig, step: number): boolean {
+  return (
+    step >= config.startStep &&
+    step <= config.endStep &&
+    (step - config.startStep) % config.pruningFrequency === 0
+  );
+}
+
+/** All prune steps, in order. */
+export function pruneSteps(config: ScheduleConfig): number[] {
+  const count = Math.floor((config.endStep - config.startStep) / config.pruningFrequency) + 1;
+  return Array.from({ length: count }, (_, i) => config.startStep + i * config.pruningFrequency);
+}
+
+/**
+ * Prune steps the target is spread over, and how many count as done at the beginning. The first prune
+ * step only counts where it is the only one: otherwise its target is the initial sparsity.
+ */
+export function planPruneSteps(config: ScheduleConfig): { total: number; completed: number } {
+  const total = Math.floor((config.endStep - config.startStep) / config.pruningFrequency);
+  return total === 0 ? { total: 1, completed: 1 } : { total, completed: 0 };
+}
+
+/**
+ * Target after `completed` of `total` prune steps, before it is limited to the final target.
+ * `cube` is (t/T)^3 as INC has it, not the 1 - (1 - t/T)^3 of Zhu and Gupta (2017).
+ */
+function decayedTarget(
+  decay: SparsityDecay,
+  completed: number,
+  total: number,
+  initial: number,
+  final: number,
+): number {
+  switch (decay) {
+    case "cos":
+      return (final - initial) * (1 - cos((completed / total) * (Math.PI / 2))) + initial;
+    case "exp": {
+      const change = pow((1 - final) / (1 - initial), 1 / total);
+      return 1 - (1 - initial) * pow(change, completed);
+    }
+    case "linear":
+      return ((final - initial) * completed) / total + initial;
+    case "cube":
+      return (final - initial) * pow(completed / total, 3) + initial;
+    default:
+      return decay satisfies never;
+  }
+}
+
+/**
+ * Share of blocks (elements for N:M) to be pruned after `completed` of `total` prune steps. One-shot:
+ * the target itself. Iterative: the decay towards min(max per op, target)
+ * (INC: `IterativeScheduler.update_sparsity_ratio`).
+ *
+ * @param initial sparsity the decay starts from.
+ */
+export function targetRatio(
+  config: ScheduleConfig,
+  completed: number,
+  total: number,
+  initial: number = 0,
+): number {
+  if (isOneShot(config)) return config.targetSparsity;
+  const final = Math.min(config.maxSparsityRatioPerOp, config.targetSparsity);
+  const target = decayedTarget(config.sparsityDecay, completed, total, initial, final);
+  return Math.min(config.targetSparsity, target);
+}

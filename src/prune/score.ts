@@ -1,0 +1,253 @@
+/**
+ * Scores: how much each element matters (INC: `criteria.py`) and how a block's elements become one
+ * number (`reduce_score`, `reduce_tensor`). All arithmetic is float32, as PyTorch's.
+ */
+import { roundToBfloat16, sumColumn, sumNeighbours } from "./accumulate.ts";
+import type { Criterion, PrunerConfig, ScoreReduction } from "./config.ts";
+import { type BlockLayout, columnOffset } from "./pattern.ts";
+
+/** The part of a configuration that scores depend on. */
+export type ScoreRule = Pick<PrunerConfig, "criterion" | "scoreReduction" | "lowMemoryUsage">;
+
+/** Working memory for the scores of one row of blocks. */
+export interface ScoreScratch {
+  /** Element scores in the weight's own order. */
+  elements: Float32Array;
+  /** The same in matrix order (kernel positions first). */
+  rows: Float32Array;
+  /** Scores reduced over the blocks' width. */
+  narrowed: Float32Array;
+  /** One score per block of the row. */
+  line: Float32Array;
+}
+
+/** Makes working memory; it grows to the widest row of blocks met and is then reused. */
+export function createScoreScratch(): ScoreScratch {
+  const empty = new Float32Array(0);
+  return { elements: empty, rows: empty, narrowed: empty, line: empty };
+}
+
+/** Makes the scratch large enough for `rowElements` elements at a time. */
+export function reserveScores(scratch: ScoreScratch, rowElements: number): void {
+  if (scratch.elements.length >= rowElements) return;
+  scratch.elements = new Float32Array(rowElements);
+  scratch.rows = new Float32Array(rowElements);
+  scratch.narrowed = new Float32Array(rowElements);
+  scratch.line = new Float32Array(rowElements);
+}
+
+/** Whether a criterion reads gradients. */
+export function needsGradient(criterion: Criterion): boolean {
+  return criterion !== "magnitude";
+}
+
+const MOMENTUM = Math.fround(0.9);
+const MOMENTUM_BFLOAT16 = roundToBfloat16(0.9);
+
+/** Element scores of `count` elements from `start`, into `out[0..count)`. */
+function elementScoresInto(
+  criterion: Criterion,
+  weight: Float32Array,
+  gradient: Float32Array,
+  start: number,
+  count: number,
+  out: Float32Array,
+): void {
+  switch (criterion) {
+    case "magnitude":
+      for (let i = 0; i < count; i++) out[i] = Math.abs(weight[start + i] as number);
+      return;
+    case "gradient":
+      for (let i = 0; i < count; i++) out[i] = Math.abs(gradient[start + i] as number);
+      return;
+    case "snip":
+    case "snip_momentum":
+      for (let i = 0; i < count; i++)
+        out[i] = Math.abs((weight[start + i] as number) * (gradient[start + i] as number));
+      return;
+    default:
+      criterion satisfies never;
+  }
+}
+
+/** Copies rows from the weight's own order into matrix order. `out` may not alias `elements`. */
+export function toMatrixOrderInto(
+  layout: BlockLayout,
+  elements: ArrayLike<number>,
+  start: number,
+  rowCount: number,
+  out: Float32Array,
+): void {
+  for (let row = 0; row < rowCount; row++) {
+    const base = row * layout.columns;
+    for (let column = 0; column < layout.columns; column++)
+      out[base + column] = elements[start + base + columnOffset(layout, column)] as number;
+  }
+}
+
+function largest(values: Float32Array, start: number, stride: number, count: number): number {
+  let maximum = values[start] as number;
+  for (let i = 1; i < count; i++) maximum = Math.max(maximum, values[start + i * stride] as number);
+  return maximum;
+}
+
+/** Reduces `count` neighbours to one number, in float32. */
+export function reduceNeighbours(
+  reduction: ScoreReduction,
+  values: Float32Array,
+  start: number,
+  count: number,
+): number {
+  if (reduction === "max") return largest(values, start, 1, count);
+  const sum = sumNeighbours(values, start, count);
+  return reduction === "mean" ? Math.fround(sum / count) : sum;
+}
+
+/** Reduces each column of a [height, width] matrix to one number. `out` may not alias `values`. */
+function reduceColumnsInto(
+  reduction: ScoreReduction,
+  values: Float32Array,
+  height: number,
+  width: number,
+  out: Float32Array,
+): void {
+  for (let column = 0; column < width; column++) {
+    if (reduction === "max") {
+      out[column] = largest(values, column, width, height);
+      continue;
+    }
+    const sum = sumColumn(values, 0, width, height, column);
+    out[column] = reduction === "mean" ? sum / height : sum;
+  }
+}
+
+/** Four rows or fewer add up in the same order whatever the kernel: plain running sums. */
+function reduceFewRowsInto(
+  reduction: "mean" | "sum",
+  values: Float32Array,
+  height: number,
+  width: number,
+  out: Float32Array,
+): void {
+  const divisor = reduction === "mean" ? height : 1;
+  for (let column = 0; column < width; column++) {
+    let sum = values[column] as number;
+    for (let row = 1; row < height; row++)
+      sum = Math.fround(sum + (values[row * width + column] as number));
+    out[column] = sum / divisor;
+  }
+}
+
+/**
+ * Reduces one row of blocks, given in matrix order, to one score per block: over the width first, then
+ * over the height. The result lies in the returned array's first `blockColumns` entries.
+ */
+function reduceBlockRow(
+  layout: BlockLayout,
+  reduction: ScoreReduction,
+  rows: Float32Array,
+  scratch: ScoreScratch,
+): Float32Array {
+  const { blockHeight: height, blockWidth: width, blockColumns } = layout;
+  let narrowed = rows;
+  if (width > 1) {
+    narrowed = scratch.narrowed;
+    for (let i = 0; i < height * blockColumns; i++)
+      narrowed[i] = reduceNeighbours(reduction, rows, i * width, width);
+  }
+  if (height === 1) return narrowed;
+  if (height <= 4 && reduction !== "max")
+    reduceFewRowsInto(reduction, narrowed, height, blockColumns, scratch.line);
+  else reduceColumnsInto(reduction, narrowed, height, blockColumns, scratch.line);
+  return scratch.line;
+}
+
+/** Merges fresh scores into stored ones: momentum for snip_momentum, replacement otherwise. */
+function mergeInto(
+  rule: ScoreRule,
+  fresh: Float32Array,
+  count: number,
+  start: number,
+  scores: Float32Array,
+): void {
+  if (rule.criterion !== "snip_momentum") {
+    for (let i = 0; i < count; i++) scores[start + i] = fresh[i] as number;
+  } else if (rule.lowMemoryUsage) {
+    for (let i = 0; i < count; i++) {
+      const kept = roundToBfloat16((scores[start + i] as number) * MOMENTUM_BFLOAT16);
+      scores[start + i] = roundToBfloat16(kept + roundToBfloat16(fresh[i] as number));
+    }
+  } else {
+    for (let i = 0; i < count; i++)
+      scores[start + i] =
+        Math.fround((scores[start + i] as number) * MOMENTUM) + (fresh[i] as number);
+  }
+}
+
+/**
+ * Updates one score per block from a weight and its gradient, in one pass over both.
+ * `scores` has `blockRows * blockColumns` entries; the gradient is not read for magnitude.
+ */
+export function updateBlockScoresInto(
+  rule: ScoreRule,
+  layout: BlockLayout,
+  weight: Float32Array,
+  gradient: Float32Array,
+  scores: Float32Array,
+  scratch: ScoreScratch,
+): void {
+  const count = layout.blockHeight * layout.columns;
+  reserveScores(scratch, count);
+  for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
+    const { elements } = scratch;
+    elementScoresInto(rule.criterion, weight, gradient, blockRow * count, count, elements);
+    let rows = elements;
+    if (layout.positions > 1) {
+      rows = scratch.rows;
+      toMatrixOrderInto(layout, elements, 0, layout.blockHeight, rows);
+    }
+    const line = reduceBlockRow(layout, rule.scoreReduction, rows, scratch);
+    mergeInto(rule, line, layout.blockColumns, blockRow * layout.blockColumns, scores);
+  }
+}
+
+/** Updates one score per element, in the weight's own order. */
+export function updateElementScoresInto(
+  rule: ScoreRule,
+  weight: Float32Array,
+  gradient: Float32Array,
+  scores: Float32Array,
+  scratch: ScoreScratch,
+): void {
+  const chunk = 4096;
+  reserveScores(scratch, chunk);
+  for (let start = 0; start < weight.length; start += chunk) {
+    const count = Math.min(chunk, weight.length - start);
+    elementScoresInto(rule.criterion, weight, gradient, start, count, scratch.elements);
+    mergeInto(rule, scratch.elements, count, start, scores);
+  }
+}
+
+/**
+ * Block values of given element values, signs kept (INC: `reduce_score`): scores, or weights for a
+ * pattern lock.
+ *
+ * @param elements element values in the weight's own order.
+ * @returns `blockRows * blockColumns` values, row by row.
+ */
+export function reduceBlocks(
+  layout: BlockLayout,
+  reduction: ScoreReduction,
+  elements: Float32Array,
+): Float32Array {
+  const reduced = new Float32Array(layout.blockRows * layout.blockColumns);
+  const scratch = createScoreScratch();
+  const count = layout.blockHeight * layout.columns;
+  reserveScores(scratch, count);
+  for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
+    toMatrixOrderInto(layout, elements, blockRow * count, layout.blockHeight, scratch.rows);
+    const line = reduceBlockRow(layout, reduction, scratch.rows, scratch);
+    reduced.set(line.subarray(0, layout.blockColumns), blockRow * layout.blockColumns);
+  }
+  return reduced;
+}

@@ -1,0 +1,83 @@
+/**
+ * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`).
+ */
+import type { PrunerConfig } from "./config.ts";
+import type { LayerKind, LayerRecord } from "./layer.ts";
+
+/** PyTorch's class names, which `pruning_op_types` are parts of. */
+const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
+  linear: "Linear",
+  conv1d: "Conv1d",
+  conv2d: "Conv2d",
+  embedding: "Embedding",
+  other: "",
+};
+
+/**
+ * Compiles a regular expression as Python writes them: `(?P<name>...)`, `\A`, `\Z` and a leading `(?i)` are
+ * understood.
+ *
+ * @throws SyntaxError where it is no regular expression.
+ */
+export function compileNamePattern(source: string): RegExp {
+  const ignoreCase = source.startsWith("(?i)");
+  const translated = (ignoreCase ? source.slice(4) : source)
+    .replaceAll("(?P<", "(?<")
+    .replaceAll("\\A", "^")
+    .replaceAll("\\Z", "$");
+  return new RegExp(translated, ignoreCase ? "i" : "");
+}
+
+/**
+ * Name of the classifier head, which is never pruned: the last linear or conv2d layer, where no module
+ * follows it.
+ */
+export function findClassifierHead(
+  layers: readonly Pick<LayerRecord, "name" | "kind">[],
+): string | undefined {
+  const last = layers.at(-1);
+  return last && (last.kind === "linear" || last.kind === "conv2d") ? last.name : undefined;
+}
+
+/** Why a layer is or is not selected. */
+export interface Selection {
+  readonly selected: readonly LayerRecord[];
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/**
+ * Selects layers: for each expression of `opNames` in turn, the layers it matches in module order and
+ * not selected before, whose type is among `pruningOpTypes`; then without those that match an excluded
+ * name. The classifier head's name is used as such an expression too, so that `classifier` also
+ * excludes `pre_classifier`.
+ */
+export function selectLayers(
+  config: Pick<PrunerConfig, "opNames" | "excludedOpNames" | "pruningOpTypes">,
+  layers: readonly LayerRecord[],
+): Selection {
+  const head = findClassifierHead(layers);
+  const names = (config.opNames.length > 0 ? config.opNames : [".*"]).map(compileNamePattern);
+  const excluded = config.excludedOpNames.map(compileNamePattern);
+  const headPattern = head === undefined ? undefined : compileNamePattern(head);
+  const matched = new Set<LayerRecord>();
+  for (const pattern of names)
+    for (const layer of layers) if (pattern.test(layer.name)) matched.add(layer);
+
+  const reasonToSkip = (layer: LayerRecord): string | undefined => {
+    const className = CLASS_NAMES[layer.kind];
+    if (!config.pruningOpTypes.some((type) => className !== "" && className.includes(type)))
+      return `${className || "this kind of module"} is not among pruning_op_types`;
+    const exclusion = excluded.find((pattern) => pattern.test(layer.name));
+    if (exclusion) return `excluded by ${exclusion.source}`;
+    if (headPattern?.test(layer.name)) return `matches the classifier head ${head}`;
+    return undefined;
+  };
+  const skipped = layers.flatMap((layer) => {
+    const reason = matched.has(layer) ? reasonToSkip(layer) : "matches none of op_names";
+    return reason === undefined ? [] : [{ name: layer.name, reason }];
+  });
+  return {
+    selected: [...matched].filter((layer) => reasonToSkip(layer) === undefined),
+    skipped,
+  };
+}
