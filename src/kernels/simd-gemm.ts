@@ -29,6 +29,9 @@ export function gemmKernels({ exports, addressOf, memory }: KernelModule): Pick<
   return {
     gemm(form, m, n, k, a, aOffset, aStride, b, bOffset, bStride, c, cOffset, cStride, accumulate) {
       if (m === 0 || n === 0) return;
+      const aAddress = addressOf(a) + aOffset * 4;
+      const bAddress = addressOf(b) + bOffset * 4;
+      const cAddress = addressOf(c) + cOffset * 4;
       checkExtent("c", c, cOffset, cStride, m, n);
       if (k === 0) {
         if (!accumulate) clear(c, cOffset, cStride, m, n);
@@ -36,9 +39,6 @@ export function gemmKernels({ exports, addressOf, memory }: KernelModule): Pick<
       }
       checkExtent("a", a, aOffset, aStride, form === "tn" ? k : m, form === "tn" ? m : k);
       checkExtent("b", b, bOffset, bStride, form === "nt" ? n : k, form === "nt" ? k : n);
-      const aAddress = addressOf(a) + aOffset * 4;
-      const bAddress = addressOf(b) + bOffset * 4;
-      const cAddress = addressOf(c) + cOffset * 4;
       const product = products[form];
       product(
         m,

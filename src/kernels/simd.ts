@@ -2,6 +2,7 @@
  * The table of operations on WASM: checks that the arrays lie in the backend's memory, and hands addresses
  * and sizes to the module's functions.
  */
+import { describe } from "../core/checks.ts";
 import type { Memory } from "./memory.ts";
 import { elementwiseKernels } from "./simd-elementwise.ts";
 import { gemmKernels } from "./simd-gemm.ts";
@@ -27,7 +28,7 @@ export function addressesIn(memory: WebAssembly.Memory): KernelModule["addressOf
   return (array) => {
     if (array.buffer !== memory.buffer)
       throw new RangeError(
-        `array: expected a view on the backend's memory, got ${array.constructor.name}(${array.length}) on another buffer`,
+        `array: expected a view on the backend's memory (views die when it grows), got ${describe(array)} on another buffer`,
       );
     return array.byteOffset;
   };

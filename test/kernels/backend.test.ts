@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { buildModule } from "../../src/kernels/wasm/module.ts";
+import { MODULES } from "../../src/kernels/wasm/modules.generated.ts";
+import { VARIANTS } from "./subjects.ts";
+
+/** The module afresh: it remembers what it has compiled. */
+async function fresh(): Promise<typeof import("../../src/kernels/backend.ts")> {
+  vi.resetModules();
+  return import("../../src/kernels/backend.ts");
+}
+
+const real = globalThis.WebAssembly;
+
+/** WebAssembly with some of its parts replaced. */
+function stubWebAssembly(parts: object): void {
+  vi.stubGlobal("WebAssembly", Object.create(real, Object.getOwnPropertyDescriptors(parts)));
+}
+
+beforeEach(() => vi.unstubAllGlobals());
+afterEach(() => vi.unstubAllGlobals());
+
+describe.each(VARIANTS)("the %s backend", (variant, backend) => {
+  it("says which variant it is and works on its own memory", () => {
+    const { kernels, memory } = backend;
+    expect(kernels.variant).toBe(variant);
+    const x = memory.allocate(5);
+    memory.float32(x).set([1, 2, 3, 4, 5]);
+    memory.allocate(1_000_000); // moves the memory
+    kernels.scale(memory.float32(x), 2, memory.float32(x));
+    expect(Array.from(memory.float32(x))).toEqual([2, 4, 6, 8, 10]);
+    expect(Object.isFrozen(backend) && Object.isFrozen(kernels)).toBe(true);
+  });
+});
+
+describe("choosing a backend", () => {
+  it("takes the fastest variant available unless told otherwise", async () => {
+    const { availableVariants, createBackend } = await fresh();
+    const available = availableVariants();
+    expect(createBackend().kernels.variant).toBe(available[0]);
+    expect(createBackend({ variant: "auto" }).kernels.variant).toBe(available[0]);
+    for (const variant of available)
+      expect(createBackend({ variant }).kernels.variant).toBe(variant);
+    if (!available.includes("fma"))
+      console.warn("SKIPPED: relaxed SIMD is not available here, so the fma variant is not tested");
+  });
+
+  it("gives every backend a memory of its own", async () => {
+    const { createBackend } = await fresh();
+    const [one, two] = [createBackend(), createBackend()];
+    const region = one.memory.allocate(1);
+    one.memory.float32(region)[0] = 5;
+    expect(() => two.memory.free(region)).toThrow(RangeError);
+    expect(two.memory.float32(two.memory.allocate(1))[0]).toBe(0);
+  });
+
+  it("falls back to scalar where there is no WASM", async () => {
+    vi.stubGlobal("WebAssembly", undefined);
+    const { availableVariants, createBackend } = await fresh();
+    expect(availableVariants()).toEqual(["scalar"]);
+    expect(createBackend().kernels.variant).toBe("scalar");
+    expect(() => createBackend({ variant: "simd" })).toThrow(
+      /got "simd" \(the engine has no WASM\)/,
+    );
+  });
+
+  it("falls back to scalar where a policy forbids compiling", async () => {
+    stubWebAssembly({
+      Module: class {
+        constructor() {
+          throw new real.CompileError("blocked by Content Security Policy");
+        }
+      },
+    });
+    const { availableVariants, createBackend } = await fresh();
+    expect(availableVariants()).toEqual(["scalar"]);
+    expect(createBackend().kernels.variant).toBe("scalar");
+    const explicit = () => createBackend({ variant: "simd" });
+    expect(explicit).toThrow(RangeError);
+    expect(explicit).toThrow(/compiling it is refused: .*blocked by Content Security Policy/);
+  });
+
+  it("falls back to plain SIMD where there is no relaxed SIMD", async () => {
+    const fma = buildModule("fma").length;
+    stubWebAssembly({
+      validate: (bytes: Uint8Array<ArrayBuffer>) => bytes.length !== fma && real.validate(bytes),
+    });
+    const { createBackend } = await fresh();
+    expect(createBackend().kernels.variant).toBe("simd");
+    expect(() => createBackend({ variant: "fma" })).toThrow(
+      /^variant: expected one that is available here, got "fma" \(the engine has no relaxed SIMD\)/,
+    );
+  });
+
+  it("refuses variants that do not exist", async () => {
+    const { createBackend } = await fresh();
+    expect(() => createBackend({ variant: "avx" as never })).toThrow(
+      /^variant: expected one of auto/,
+    );
+    expect(() => createBackend({ variant: 3 as never })).toThrow(TypeError);
+  });
+});
+
+describe("the built modules", () => {
+  it.each(["simd", "fma"] as const)("are what the sources give, to the byte (%s)", (variant) => {
+    const bytes = buildModule(variant);
+    expect(buildModule(variant)).toEqual(bytes);
+    expect(Buffer.from(bytes).toString("base64")).toBe(MODULES[variant]);
+  });
+});
