@@ -1,8 +1,9 @@
 /** Chooses the kernels that the engine and the page's policy allow, and gives them a memory. */
 import { checkOneOf } from "../core/checks.ts";
+import { addressesIn } from "./kernel-module.ts";
 import { createPlainMemory, createWasmMemory, type Memory } from "./memory.ts";
 import { scalarKernels } from "./scalar.ts";
-import { addressesIn, simdKernels } from "./simd.ts";
+import { simdKernels } from "./simd.ts";
 import type { Kernels, KernelVariant } from "./table.ts";
 import type { WasmVariant } from "./wasm/emitter.ts";
 import { MODULES } from "./wasm/modules.generated.ts";

@@ -2,8 +2,9 @@
  * Every operation but the product on WASM: turns arrays into addresses and constants into float32. Class
  * logits are too few to be worth a function, and filling is as fast in the engine itself.
  */
+
+import type { KernelModule } from "./kernel-module.ts";
 import { scalarKernels } from "./scalar.ts";
-import type { KernelModule } from "./simd.ts";
 import type { AdamWConstants, Kernels } from "./table.ts";
 
 /** A function of the module: addresses, sizes and constants in the order of its definition in wasm/. */

@@ -1,5 +1,5 @@
 /** The matrix products on WASM. */
-import type { KernelModule } from "./simd.ts";
+import type { KernelModule } from "./kernel-module.ts";
 import type { Kernels } from "./table.ts";
 import { SCRATCH_FLOATS } from "./wasm/gemm-blocking.ts";
 

@@ -1,35 +1,11 @@
-/**
- * The table of operations on WASM: checks that the arrays lie in the backend's memory, and hands addresses
- * and sizes to the module's functions.
- */
-import { describe } from "../core/checks.ts";
-import type { Memory } from "./memory.ts";
+/** The table of operations on WASM: hands addresses and sizes to the module's functions. */
+import type { KernelModule } from "./kernel-module.ts";
 import { elementwiseKernels } from "./simd-elementwise.ts";
 import { gemmKernels } from "./simd-gemm.ts";
 import type { Kernels } from "./table.ts";
 import type { WasmVariant } from "./wasm/emitter.ts";
 
-/** An instantiated module of kernels with its memory. */
-export interface KernelModule {
-  readonly exports: WebAssembly.Exports;
-  /** The address of an array; throws a RangeError where it is not a view on the module's memory. */
-  readonly addressOf: (array: Float32Array | Int32Array) => number;
-  /** Where a kernel that needs working space allocates it, once. */
-  readonly memory: Memory;
-}
-
 /** The kernels of an instantiated module. */
 export function simdKernels(variant: WasmVariant, module: KernelModule): Kernels {
   return Object.freeze({ variant, ...gemmKernels(module), ...elementwiseKernels(module) });
-}
-
-/** The addresses of arrays in a linear memory. */
-export function addressesIn(memory: WebAssembly.Memory): KernelModule["addressOf"] {
-  return (array) => {
-    if (array.buffer !== memory.buffer)
-      throw new RangeError(
-        `array: expected a view on the backend's memory (views die when it grows), got ${describe(array)} on another buffer`,
-      );
-    return array.byteOffset;
-  };
 }

@@ -1,0 +1,22 @@
+/** An instantiated WASM module as its callers see it, and addresses in its memory. */
+import type { Memory } from "./memory.ts";
+
+/** An instantiated module of kernels with its memory. */
+export interface KernelModule {
+  readonly exports: WebAssembly.Exports;
+  /** The address of an array; throws a RangeError where it is not a view on the module's memory. */
+  readonly addressOf: (array: Float32Array | Int32Array) => number;
+  /** Where a kernel that needs working space allocates it, once. */
+  readonly memory: Memory;
+}
+
+/** The addresses of arrays in a linear memory. */
+export function addressesIn(memory: WebAssembly.Memory): KernelModule["addressOf"] {
+  return (array) => {
+    if (array.buffer !== memory.buffer)
+      throw new RangeError(
+        `array: expected a view on the backend's memory, got ${array.constructor.name}(${array.length}) on another buffer`,
+      );
+    return array.byteOffset;
+  };
+}
