@@ -67,7 +67,8 @@ function distance(
   }
 }
 
-function lastHidden(name: string, output: TrainableOutput): Variable {
-  if (output.lastHidden !== undefined) return output.lastHidden;
-  throw new RangeError(`${name}: expected lastHidden in its output, to distil from, got none`);
+function lastHidden(name: string, { hiddenStates }: TrainableOutput): Variable {
+  const last = hiddenStates?.at(-1);
+  if (last !== undefined) return last;
+  throw new RangeError(`${name}: expected hiddenStates in its output, to distil from, got none`);
 }

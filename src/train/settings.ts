@@ -29,3 +29,41 @@ export interface TrainingSettings {
   /** Null: the loss is that against the labels. */
   readonly distillation: DistillationSettings | null;
 }
+
+/** {@link TrainingSettings} with what is usually left alone left out. */
+export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, "optimizer">> {
+  readonly optimizer?: Partial<AdamWSettings>;
+}
+
+/**
+ * Training settings with defaults: torch's AdamW as it comes (but no decay) at a constant rate of 1e-3,
+ * loss against the labels, no pruning, every parameter trained, profile `inc`, seed 0.
+ *
+ * @example
+ * ```ts
+ * import { trainingSettings } from "espalier/nn";
+ *
+ * const settings = trainingSettings({ optimizer: { learningRate: 0.01 } });
+ * console.assert(settings.optimizer.learningRate === 0.01 && settings.pruning === null);
+ * ```
+ */
+export function trainingSettings(options: TrainingSettingsOptions = {}): TrainingSettings {
+  return {
+    seed: 0,
+    parameterRules: [],
+    schedule: { name: "constant", warmupSteps: 0, totalSteps: 0 },
+    pruning: null,
+    profile: "inc",
+    distillation: null,
+    ...options,
+    optimizer: { ...DEFAULT_OPTIMIZER, ...options.optimizer },
+  };
+}
+
+const DEFAULT_OPTIMIZER: AdamWSettings = Object.freeze({
+  flavour: "torch",
+  learningRate: 1e-3,
+  betas: [0.9, 0.999] as const,
+  epsilon: 1e-8,
+  weightDecay: 0,
+});

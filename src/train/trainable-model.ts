@@ -12,8 +12,8 @@ import { type Parameters, parameterNamed } from "../tensor/parameter.ts";
 export interface TrainableOutput {
   /** [batch, classes]; [batch, 1] for regression. */
   readonly logits: Variable;
-  /** The last hidden states, for distillation of them; may be left out where that is not used. */
-  readonly lastHidden?: Variable;
+  /** Hidden states, of which distillation takes the last; may be left out where that is not used. */
+  readonly hiddenStates?: readonly Variable[];
 }
 
 /** A batch carries its labels: classes as Int32Array, or values to regress on as Float32Array. */

@@ -1,0 +1,221 @@
+/** Fine-tuning as an async iterator: epochs of steps, an evaluation after each, events all along. */
+import { checkInteger } from "../core/checks.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { shuffledBatches } from "./batches.ts";
+import {
+  captureCheckpoint,
+  type RunProgress,
+  restoreCheckpointInto,
+  type TrainingCheckpoint,
+} from "./checkpoint.ts";
+import { type Collate, evaluate, rowsAt } from "./evaluation.ts";
+import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainingEvent } from "./events.ts";
+import { createSession, releaseSession, type TrainingSession } from "./session.ts";
+import type { TrainingSettings } from "./settings.ts";
+import { prunedLayerNames, reachedSparsity, sparsityReport, targetSparsities } from "./sparsity.ts";
+import { type StepResult, trainStepInto } from "./step.ts";
+import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
+
+/** What {@link fineTune} needs. */
+export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
+  readonly backend: Backend;
+  /** Trained in place. */
+  readonly model: TrainableModel<Batch>;
+  /** Frozen; for distillation. */
+  readonly teacher?: TrainableModel<Batch>;
+  readonly trainingRows: readonly Row[];
+  /** Evaluated after each epoch; empty or absent: no evaluation. */
+  readonly evaluationRows?: readonly Row[];
+  readonly collate: Collate<Row, Batch>;
+  readonly epochs: number;
+  readonly batchSize: number;
+  /** Default: `batchSize`. */
+  readonly evaluationBatchSize?: number;
+  readonly settings: TrainingSettings;
+  /** Ends the run at the next step's boundary. */
+  readonly signal?: AbortSignal;
+  /** Goes on from here; its settings and kernel variant must be this run's. */
+  readonly resumeFrom?: TrainingCheckpoint;
+}
+
+/** A run: iterate it for its events. */
+export interface FineTuning extends AsyncIterable<TrainingEvent> {
+  /** The run's state between two events, as plain data; also after the last event. */
+  checkpoint(): TrainingCheckpoint;
+  /** Gives the optimizer's memory back; no checkpoint can be taken afterwards. The model stays. */
+  release(): void;
+}
+
+interface Run<Row, Batch extends LabelledBatch> {
+  readonly options: FineTuneOptions<Row, Batch>;
+  readonly session: TrainingSession<Batch>;
+  readonly stepsPerEpoch: number;
+  progress: RunProgress;
+}
+
+/** How long the loop computes before it lets the event loop turn, in milliseconds. */
+const TURN_INTERVAL = 30;
+
+/**
+ * Trains a model, prunes it while it trains if the settings say so, and reports as it goes. Wrong
+ * input is refused here, before anything is trained. The iterator gives way to the event loop between
+ * steps, so that timers, signals and a page stay alive; leaving it early (`break`, or `signal`) stops at
+ * a step's boundary, where `checkpoint()` can be resumed from.
+ *
+ * @throws InputError for a wrong pruning configuration, or a checkpoint of another run
+ * @throws TypeError or RangeError for any other option that is wrong
+ *
+ * @example A program's own model and rows: a two-layer perceptron that learns which of two numbers is
+ * larger while three quarters of its hidden weights are pruned.
+ * ```ts
+ * import { createBackend, createParameter, fineTune, input, linear, relu } from "espalier/nn";
+ * import { type Tape, trainingSettings } from "espalier/nn";
+ *
+ * const backend = createBackend();
+ * const noise = (i: number) => Math.sin(i * i + i);
+ * const parameter = (name: string, ...shape: number[]) =>
+ *   createParameter(backend, name, shape, new Float32Array(64).map((_, i) => noise(i) / 2).slice(0, shape.reduce((a, b) => a * b)));
+ * const hidden = parameter("hidden.weight", 16, 4);
+ * const bias = parameter("hidden.bias", 16);
+ * const output = parameter("output.weight", 2, 16);
+ * const collate = (rows: readonly number[][]) => ({
+ *   features: Float32Array.from(rows.flat()),
+ *   labels: Int32Array.from(rows, ([a = 0, b = 0]) => (a > b ? 1 : 0)),
+ * });
+ * const model = {
+ *   parameters: new Map([hidden, bias, output].map((each) => [each.name, each])),
+ *   forward(tape: Tape, { features, labels }: ReturnType<typeof collate>) {
+ *     const x = input(tape, [labels.length, 4], features);
+ *     return { logits: linear(tape, relu(tape, linear(tape, x, hidden, bias)), output) };
+ *   },
+ * };
+ * const rows = Array.from({ length: 256 }, (_, i) => [1, 2, 3, 4].map((j) => noise(4 * i + j)));
+ * const pruning = { pattern: "4x1", target_sparsity: 0.75, start_step: 64, end_step: 256, pruning_frequency: 16 };
+ * const settings = trainingSettings({ optimizer: { learningRate: 0.01 }, pruning });
+ * const run = fineTune({ backend, model, collate, trainingRows: rows, evaluationRows: rows, epochs: 30, batchSize: 16, settings });
+ * for await (const event of run) {
+ *   if (event.type !== "epoch" || event.epoch < 30) continue;
+ *   if (event.sparsity?.prunedBlocks.zeros !== 12) throw new Error("expected 12 of 16 blocks pruned");
+ *   if ((event.evaluation?.accuracy ?? 0) < 0.95) throw new Error("expected it to have learnt");
+ * }
+ * ```
+ */
+export function fineTune<Row, Batch extends LabelledBatch>(
+  options: FineTuneOptions<Row, Batch>,
+): FineTuning {
+  checkOptions(options);
+  const { backend, model, settings, teacher = null, resumeFrom } = options;
+  const session = createSession(backend, model, settings, teacher);
+  const run: Run<Row, Batch> = {
+    options,
+    session,
+    stepsPerEpoch: Math.ceil(options.trainingRows.length / options.batchSize),
+    progress: { reportedEpochs: 0, lossSum: 0 },
+  };
+  if (resumeFrom !== undefined) run.progress = restoreCheckpointInto(session, resumeFrom);
+  return {
+    [Symbol.asyncIterator]: () => trainingEvents(run),
+    checkpoint: () => captureCheckpoint(session, run.progress),
+    release: () => releaseSession(session),
+  };
+}
+
+function checkOptions<Row, Batch extends LabelledBatch>(
+  options: FineTuneOptions<Row, Batch>,
+): void {
+  checkInteger("epochs", options.epochs);
+  checkInteger("batchSize", options.batchSize, 1);
+  checkInteger("evaluationBatchSize", options.evaluationBatchSize ?? 1, 1);
+  checkInteger("settings.seed", options.settings.seed);
+  if (options.trainingRows.length === 0) {
+    throw new RangeError("trainingRows: expected at least one row, got none");
+  }
+}
+
+async function* trainingEvents<Row, Batch extends LabelledBatch>(
+  run: Run<Row, Batch>,
+): AsyncGenerator<TrainingEvent, void, void> {
+  const { options, session, stepsPerEpoch } = run;
+  const turn = eventLoopTurns();
+  yield startEvent(run);
+  while (run.progress.reportedEpochs < options.epochs) {
+    const epoch = run.progress.reportedEpochs;
+    const batches = shuffledBatches(
+      options.trainingRows.length,
+      options.batchSize,
+      options.settings.seed,
+      epoch,
+    );
+    for (const indices of batches.slice(session.step - epoch * stepsPerEpoch)) {
+      await turn();
+      if (options.signal?.aborted) return yield endEvent(session, false);
+      yield runStep(run, indices);
+    }
+    if (options.signal?.aborted) return yield endEvent(session, false);
+    yield finishEpoch(run);
+  }
+  yield endEvent(session, true);
+}
+
+/** Lets the event loop turn when it has not for a while. When it does changes no result. */
+function eventLoopTurns(): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < TURN_INTERVAL) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    last = performance.now();
+  };
+}
+
+function startEvent<Row, Batch extends LabelledBatch>(run: Run<Row, Batch>): StartEvent {
+  const { options, session, stepsPerEpoch } = run;
+  const { pruning, model, step } = session;
+  return {
+    type: "start",
+    epochs: options.epochs,
+    stepsPerEpoch,
+    totalSteps: options.epochs * stepsPerEpoch,
+    completedSteps: step,
+    prunedLayers: pruning === null ? [] : prunedLayerNames(pruning.state, layerRecords(model)),
+  };
+}
+
+function runStep<Row, Batch extends LabelledBatch>(
+  run: Run<Row, Batch>,
+  indices: Uint32Array,
+): StepEvent {
+  const { options, session, progress } = run;
+  const batch = options.collate(rowsAt(options.trainingRows, indices));
+  const result: StepResult = trainStepInto(session, batch);
+  run.progress = { ...progress, lossSum: progress.lossSum + result.loss };
+  const state = session.pruning?.state ?? null;
+  return {
+    type: "step",
+    step: session.step,
+    epoch: progress.reportedEpochs + 1,
+    ...result,
+    targetSparsity: state === null ? null : Math.max(0, ...targetSparsities(state)),
+    reachedSparsity: state === null ? null : reachedSparsity(state),
+  };
+}
+
+function finishEpoch<Row, Batch extends LabelledBatch>(run: Run<Row, Batch>): EpochEvent {
+  const { options, session, progress, stepsPerEpoch } = run;
+  const { evaluationRows = [], evaluationBatchSize = options.batchSize, collate } = options;
+  const { backend, model, pruning } = session;
+  const source = { rows: evaluationRows, collate, batchSize: evaluationBatchSize };
+  const event: EpochEvent = {
+    type: "epoch",
+    epoch: progress.reportedEpochs + 1,
+    step: session.step,
+    trainingLoss: progress.lossSum / stepsPerEpoch,
+    evaluation: evaluationRows.length === 0 ? null : evaluate(backend, model, source),
+    sparsity: pruning === null ? null : sparsityReport(pruning.state, layerRecords(model)),
+  };
+  run.progress = { reportedEpochs: event.epoch, lossSum: 0 };
+  return event;
+}
+
+function endEvent({ step }: TrainingSession<never>, completed: boolean): EndEvent {
+  return { type: "end", step, completed };
+}

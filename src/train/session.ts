@@ -1,0 +1,82 @@
+/** A training run in memory: the model, its optimizer, and where pruning stands. */
+import type { Backend } from "../kernels/backend.ts";
+import { initialisePruning } from "../prune/initialise.ts";
+import { parsePruningConfigOrThrow } from "../prune/parse.ts";
+import { createPruningScratch, type PruningScratch } from "../prune/pipeline.ts";
+import type { PruningState } from "../prune/state.ts";
+import { createOptimizer, type Optimizer, releaseOptimizer } from "./optimizer.ts";
+import type { TrainingSettings } from "./settings.ts";
+import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
+
+/** The part of a session that pruning has. */
+export interface SessionPruning {
+  state: PruningState;
+  readonly scratch: PruningScratch;
+}
+
+/**
+ * Everything that a training step changes, in place: the model's parameters, the optimizer's moments,
+ * the pruning state and the count of steps. Its checkpoint is plain data.
+ */
+export interface TrainingSession<Batch extends LabelledBatch> {
+  readonly backend: Backend;
+  readonly model: TrainableModel<Batch>;
+  /** The frozen model to learn from; null where the settings distil nothing. */
+  readonly teacher: TrainableModel<Batch> | null;
+  readonly settings: TrainingSettings;
+  readonly optimizer: Optimizer;
+  /** Null in dense training. */
+  readonly pruning: SessionPruning | null;
+  /** Optimizer updates completed. */
+  step: number;
+}
+
+/**
+ * A session at its beginning. It takes the model as it is and changes it from then on.
+ *
+ * @throws InputError when the pruning configuration is wrong, with all its problems
+ * @throws PruningError when it cannot be carried out on the model
+ * @throws RangeError when the settings distil and there is no teacher
+ */
+export function createSession<Batch extends LabelledBatch>(
+  backend: Backend,
+  model: TrainableModel<Batch>,
+  settings: TrainingSettings,
+  teacher: TrainableModel<Batch> | null = null,
+): TrainingSession<Batch> {
+  if (settings.distillation !== null && teacher === null) {
+    throw new RangeError("teacher: expected a model to distil from, got none");
+  }
+  const pruning = startPruning(model, settings);
+  const { optimizer, parameterRules } = settings;
+  return {
+    backend,
+    model,
+    teacher,
+    settings,
+    optimizer: createOptimizer(backend, model.parameters, optimizer, parameterRules),
+    pruning,
+    step: 0,
+  };
+}
+
+/**
+ * Pruning at its beginning on a model, or null where the settings ask for none.
+ *
+ * @throws InputError when the configuration is wrong, with all its problems
+ * @throws PruningError when it cannot be carried out on the model
+ */
+export function startPruning(
+  model: TrainableModel<never>,
+  { pruning, profile }: Pick<TrainingSettings, "pruning" | "profile">,
+): SessionPruning | null {
+  if (pruning === null) return null;
+  const config = parsePruningConfigOrThrow(pruning);
+  const state = initialisePruning(config, layerRecords(model), { profile });
+  return { state, scratch: createPruningScratch(state) };
+}
+
+/** Gives the optimizer's memory back. The model's parameters stay: they are the caller's. */
+export function releaseSession(session: TrainingSession<never>): void {
+  releaseOptimizer(session.optimizer);
+}

@@ -1,0 +1,81 @@
+/**
+ * One training step: the only place where pruning meets autograd. The hooks come where Intel Neural
+ * Compressor's `prepare_pruning` puts them around the example script's loop.
+ */
+import { backward } from "../autograd/backward.ts";
+import { createTape, releaseTape, scalarOf } from "../autograd/tape.ts";
+import {
+  onAfterOptimizerStepInto,
+  onBeforeOptimizerStepInto,
+  onStepBeginInto,
+} from "../prune/pipeline.ts";
+import { zeroGradients } from "../tensor/parameter.ts";
+import { distillationLoss, labelLoss } from "./distillation.ts";
+import { optimizerStepInto } from "./optimizer.ts";
+import { learningRateAt } from "./schedule.ts";
+import type { TrainingSession } from "./session.ts";
+import { type LabelledBatch, layerRecords } from "./trainable-model.ts";
+
+/** What a step did. */
+export interface StepResult {
+  readonly loss: number;
+  /** The rate that its update used. */
+  readonly learningRate: number;
+}
+
+/**
+ * One training step, in place: prune if it is due, forward, loss, backward, scores, optimizer, masks.
+ * Gradients must be zero beforehand and are zero afterwards.
+ *
+ * @throws RangeError when the loss is not finite; the session's weights are then those before the step,
+ * apart from what was due to be pruned
+ */
+export function trainStepInto<Batch extends LabelledBatch>(
+  session: TrainingSession<Batch>,
+  batch: Batch,
+): StepResult {
+  const { backend, model, settings, step, optimizer, pruning } = session;
+  if (pruning !== null) {
+    pruning.state = onStepBeginInto(pruning.state, step, layerRecords(model), pruning.scratch);
+  }
+  const loss = accumulateGradients(session, batch);
+  if (pruning !== null) {
+    pruning.state = onBeforeOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
+  }
+  const learningRate = learningRateAt(settings.schedule, settings.optimizer.learningRate, step);
+  optimizerStepInto(backend, optimizer, learningRate);
+  if (pruning !== null) {
+    pruning.state = onAfterOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
+  }
+  zeroGradients(backend, model.parameters);
+  session.step++;
+  return { loss, learningRate };
+}
+
+/** Adds the gradients of the batch's loss to the parameters' and returns the loss. */
+function accumulateGradients<Batch extends LabelledBatch>(
+  { backend, model, teacher, settings, step }: TrainingSession<Batch>,
+  batch: Batch,
+): number {
+  const tape = createTape(backend, { training: true, seed: settings.seed, step });
+  try {
+    const output = model.forward(tape, batch);
+    const loss =
+      settings.distillation === null || teacher === null
+        ? labelLoss(tape, output, batch)
+        : distillationLoss(tape, output, teacher, batch, settings.distillation);
+    const value = scalarOf(loss);
+    checkLoss(value, step);
+    backward(tape, loss);
+    return value;
+  } finally {
+    releaseTape(tape);
+  }
+}
+
+function checkLoss(loss: number, step: number): void {
+  if (Number.isFinite(loss)) return;
+  throw new RangeError(
+    `loss: expected a finite number at step ${step}, got ${loss} (training diverged; try a lower learning rate)`,
+  );
+}
