@@ -144,6 +144,9 @@ function checkMetadata(metadata: Readonly<Record<string, string>>): unknown {
     if (typeof text !== "string") {
       throw new TypeError(`metadata.${name}: expected a string, got ${describe(text)}`);
     }
+    if (!isWellFormed(name + text)) {
+      throw new RangeError(`metadata.${name}: expected well-formed text, got ${describe(text)}`);
+    }
   }
   return metadata;
 }

@@ -1,0 +1,102 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { formatProblem } from "../../src/core/either.ts";
+import { type GlueTask, parseGlueTsv, parseGlueTsvOrThrow } from "../../src/io/glue.ts";
+import { readOutsideFile } from "./sources.ts";
+
+const MRPC = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String";
+const SST2 = "sentence\tlabel";
+
+function problemsOf(task: GlueTask, text: string): readonly string[] {
+  const result = parseGlueTsv(task, "train.tsv", text);
+  if (result._tag === "Right") throw new Error("expected the file to be refused");
+  return result.left.map(formatProblem);
+}
+
+test("pairs and single sentences", () => {
+  expect(parseGlueTsvOrThrow("mrpc", "f", `\ufeff${MRPC}\n1\t7\t8\tOne .\tTwo .\n`)).toEqual([
+    { text: "One .", textPair: "Two .", label: 1 },
+  ]);
+  expect(parseGlueTsvOrThrow("sst2", "f", `${SST2}\na film \t0\nanother\t1`)).toEqual([
+    { text: "a film ", label: 0 },
+    { text: "another", label: 1 },
+  ]);
+});
+
+test("quotation marks quote nothing: not a column, not a line", () => {
+  const text = `${MRPC}\n1\t7\t8\t" She said so .\tHe said " so\n0\t9\t9\t"\t""\n`;
+  expect(parseGlueTsvOrThrow("mrpc", "f", text)).toEqual([
+    { text: '" She said so .', textPair: 'He said " so', label: 1 },
+    { text: '"', textPair: '""', label: 0 },
+  ]);
+});
+
+test("lines may end as on any system, and only there", () => {
+  for (const end of ["\n", "\r\n", "\r"]) {
+    const text = [SST2, "one\u2028\u0085\u000btwo\t1", "three\t0", ""].join(end);
+    expect(parseGlueTsvOrThrow("sst2", "f", text)).toEqual([
+      { text: "one\u2028\u0085\u000btwo", label: 1 },
+      { text: "three", label: 0 },
+    ]);
+  }
+});
+
+test("every broken row is reported with its line, what was expected and what was found", () => {
+  const text = [SST2, "good\t1", "no label", "", "a\tb\t1", "x\t2", "y\t", "z\t01", " \t1", ""];
+  expect(problemsOf("sst2", text.join("\n"))).toEqual([
+    'train.tsv:3: expected 2 tab-separated columns (sentence, label), got 1: "no label"',
+    'train.tsv:4: expected 2 tab-separated columns (sentence, label), got 1: ""',
+    'train.tsv:5: expected 2 tab-separated columns (sentence, label), got 3: "a\\tb\\t1"',
+    'train.tsv:6: expected a label from 0 to 1, got "2"',
+    'train.tsv:7: expected a label from 0 to 1, got ""',
+    'train.tsv:8: expected a label from 0 to 1, got "01"',
+    "train.tsv:9: expected text in column sentence, got none",
+  ]);
+  expect(problemsOf("mrpc", `${MRPC}\n1\t7\t8\tone\t\nx\t7\t8\tone\ttwo`)).toEqual([
+    "train.tsv:2: expected text in column #2 String, got none",
+    'train.tsv:3: expected a Quality from 0 to 1, got "x"',
+  ]);
+});
+
+test("another task's file, a file without rows, an empty file", () => {
+  expect(problemsOf("mrpc", `${SST2}\na\t1\n`)).toEqual([
+    `train.tsv:1: expected the header ${JSON.stringify(MRPC)}, got ${JSON.stringify(SST2)}`,
+  ]);
+  expect(problemsOf("sst2", `${SST2}\n`)).toEqual([
+    "train.tsv:2: expected at least one row, got end of file",
+  ]);
+  expect(problemsOf("sst2", "")[0]).toMatch(/^train\.tsv:1: expected the header .*, got ""$/);
+});
+
+test("any text is read or refused, never an exception; rows that are written are read", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom(...'ab\t\n\r01"') }), (rows) => {
+      const result = parseGlueTsv("sst2", "f", `${SST2}\n${rows}`);
+      if (result._tag === "Left") expect(result.left.length).toBeGreaterThan(0);
+    }),
+  );
+  const sentence = fc.stringMatching(/^[a-z" ]*[a-z"][a-z" ]*$/);
+  fc.assert(
+    fc.property(fc.array(fc.tuple(sentence, fc.nat(1)), { minLength: 1 }), (rows) => {
+      const text = rows.map(([words, label]) => `${words}\t${label}\n`).join("");
+      expect(parseGlueTsvOrThrow("sst2", "f", `${SST2}\n${text}`)).toEqual(
+        rows.map(([words, label]) => ({ text: words, label })),
+      );
+    }),
+  );
+});
+
+describe("the real files", () => {
+  test.each<[GlueTask, string, number, number]>([
+    ["mrpc", "glue/MRPC/train.tsv", 3668, 2474],
+    ["mrpc", "glue/MRPC/dev.tsv", 408, 279],
+    ["sst2", "glue/SST-2/train.tsv", 67349, 37569],
+    ["sst2", "glue/SST-2/dev.tsv", 872, 444],
+  ])("%s %s", (task, path, rows, positive) => {
+    const text = readOutsideFile("ESPALIER_DATA", path);
+    if (text === undefined) return;
+    const examples = parseGlueTsvOrThrow(task, path, text);
+    expect(examples).toHaveLength(rows);
+    expect(examples.filter(({ label }) => label === 1)).toHaveLength(positive);
+  });
+});
