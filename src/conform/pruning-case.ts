@@ -1,0 +1,169 @@
+/**
+ * A pruning trajectory as its files state it: configuration, modules, and what happened at each step.
+ */
+import type { LayerKind, LayerRecord } from "../prune/layer.ts";
+import { elementCount } from "../prune/layer.ts";
+import {
+  type JsonObject,
+  numberAt,
+  numbersAt,
+  type OpenCase,
+  objectAt,
+  objectsAt,
+  tensorValues,
+  textAt,
+  textsAt,
+} from "./case-files.ts";
+
+/** A module of the model: name, kind, weight shape, and its number of parameters. */
+export interface CaseModule {
+  readonly name: string;
+  readonly kind: LayerKind;
+  readonly shape: readonly number[];
+  readonly parameters: number;
+}
+
+/** A prune step of one pruner. */
+export interface CasePrune {
+  readonly pruner: number;
+  readonly targetRatio: number;
+  readonly completed: number;
+  readonly total: number;
+  readonly scored: boolean;
+  readonly currentSparsity: number;
+  readonly frozenAfterSelection: readonly string[];
+  readonly frozenAfterStep: readonly string[];
+  readonly prunedBlocks: number;
+  readonly totalBlocks: number;
+  /** Zeros in each mask. */
+  readonly zeros: ReadonlyMap<string, number>;
+}
+
+/** One step. */
+export interface CaseEvent {
+  readonly step: number;
+  readonly prunes: readonly CasePrune[];
+  /** INC's triple, where it was taken. */
+  readonly sparsity: readonly number[] | undefined;
+  readonly weightSums: readonly number[];
+  readonly weightZeros: readonly number[];
+}
+
+/** A run that ended in an error of INC: at which step (`null`: while preparing) and what it was. */
+export interface CaseError {
+  readonly step: number | null;
+  readonly message: string;
+}
+
+/** A whole trajectory. */
+export interface PruningCase {
+  readonly files: OpenCase;
+  readonly config: JsonObject;
+  /** How gradients were made: `grad` where they are given as they are. */
+  readonly drive: string;
+  readonly modules: readonly CaseModule[];
+  /** The layers whose weights are stated, in their order. */
+  readonly layers: readonly string[];
+  /** Names of each pruner's layers, in its order. */
+  readonly pruners: readonly (readonly string[])[];
+  readonly learningRate: number;
+  readonly beginsPerStep: number;
+  readonly events: readonly CaseEvent[];
+  readonly error: CaseError | undefined;
+  readonly finalSparsity: readonly number[] | undefined;
+}
+
+const WEIGHTED_KINDS: ReadonlyMap<string, LayerKind> = new Map<string, LayerKind>([
+  ["linear", "linear"],
+  ["conv1d", "conv1d"],
+  ["conv2d", "conv2d"],
+  ["embedding", "embedding"],
+]);
+
+/** `[name, kind, shape, bias?]`; a dropout module is left out, as records ask for. */
+export function caseModules(entries: unknown): CaseModule[] {
+  if (!Array.isArray(entries)) throw new Error("case.json model: expected a list");
+  return entries.flatMap((entry: readonly unknown[]) => {
+    const [name, kind, shape, bias] = entry as readonly [string, string, number[], boolean?];
+    if (kind === "dropout") return [];
+    const weights = shape.length === 0 ? 0 : elementCount(shape);
+    const biases = bias || kind === "layernorm" ? (shape[0] ?? 0) : 0;
+    const known = WEIGHTED_KINDS.get(kind);
+    const record = { name, kind: known ?? ("other" as const), shape: known ? shape : [] };
+    return [{ ...record, parameters: weights + biases }];
+  });
+}
+
+/** Records of the modules, with zero weights. */
+export function moduleRecords(modules: readonly CaseModule[]): LayerRecord[] {
+  return modules.map(({ name, kind, shape }) => ({
+    name,
+    kind,
+    shape,
+    data: new Float32Array(shape.length === 0 ? 0 : elementCount(shape)),
+  }));
+}
+
+function readPrune(json: JsonObject): CasePrune {
+  const blocks = objectAt(json, "pattern_sparsity");
+  return {
+    pruner: numberAt(json, "pruner"),
+    targetRatio: numberAt(json, "target_ratio"),
+    completed: numberAt(json, "scheduler_completed"),
+    total: numberAt(json, "scheduler_total"),
+    scored: textAt(json, "scores") === "recorded",
+    currentSparsity: numberAt(json, "current_sparsity_ratio"),
+    frozenAfterSelection: textsAt(json, "keep_mask_layers_after_get_masks"),
+    frozenAfterStep: textsAt(json, "keep_mask_layers"),
+    prunedBlocks: numberAt(blocks, "zero_cnt"),
+    totalBlocks: numberAt(blocks, "total_cnt"),
+    zeros: new Map(
+      Object.entries(objectAt(json, "zeros")).map(([name, count]) => [name, Number(count)]),
+    ),
+  };
+}
+
+function readEvent(json: JsonObject): CaseEvent {
+  return {
+    step: numberAt(json, "step"),
+    prunes: "prune" in json ? objectsAt(json, "prune").map(readPrune) : [],
+    sparsity: "get_sparsity_ratio" in json ? numbersAt(json, "get_sparsity_ratio") : undefined,
+    weightSums: numbersAt(json, "w_sum"),
+    weightZeros: numbersAt(json, "w_zeros"),
+  };
+}
+
+function readError(json: JsonObject): CaseError | undefined {
+  if (!("error" in json)) return undefined;
+  const error = objectAt(json, "error");
+  const step = error.step === null ? null : numberAt(error, "step");
+  return { step, message: textAt(error, "message") };
+}
+
+/** Reads a trajectory. @throws Error where a field is missing. */
+export function readPruningCase(files: OpenCase): PruningCase {
+  const { json } = files;
+  return {
+    files,
+    config: objectAt(json, "config"),
+    drive: textAt(json, "drive"),
+    modules: caseModules(json.model),
+    layers: objectsAt(json, "layers").map((layer) => textAt(layer, "name")),
+    pruners: objectsAt(json, "pruners").map((pruner) => textsAt(pruner, "layers")),
+    learningRate: numberAt(json, "lr"),
+    beginsPerStep: numberAt(json, "on_step_begin_calls_per_step"),
+    events: objectsAt(json, "events").map(readEvent),
+    error: readError(json),
+    finalSparsity:
+      "final" in json ? numbersAt(objectAt(json, "final"), "get_sparsity_ratio") : undefined,
+  };
+}
+
+/** Records at the first step: stated weights where there are any. */
+export function initialRecords({ files, modules }: PruningCase): LayerRecord[] {
+  return moduleRecords(modules).map((record) =>
+    files.tensors.has(`w0/${record.name}`)
+      ? { ...record, data: tensorValues(files, `w0/${record.name}`) }
+      : record,
+  );
+}

@@ -1,0 +1,322 @@
+/**
+ * Replays pruning trajectories through the public reducer: configuration parsed, state initialised, and
+ * every hook called as the vector says. A case directory counts once.
+ */
+import { InputError } from "../core/either.ts";
+import { initialisePruning } from "../prune/initialise.ts";
+import { type LayerRecord, PruningError } from "../prune/layer.ts";
+import { countZeros } from "../prune/mask.ts";
+import { parsePruningConfigOrThrow } from "../prune/parse.ts";
+import {
+  onAfterOptimizerStep,
+  onBeforeOptimizerStep,
+  onStepBegin,
+  type PruningResult,
+} from "../prune/pipeline.ts";
+import type { PrunedLayer, PruningState } from "../prune/state.ts";
+import { sparsityStatistics } from "../prune/statistics.ts";
+import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
+import {
+  type CaseEvent,
+  type CasePrune,
+  initialRecords,
+  type PruningCase,
+  readPruningCase,
+} from "./pruning-case.ts";
+import { exactDifference, judge, tensorDifference, type Verdict } from "./verdict.ts";
+
+/** Scores, relative to the layer's largest. */
+const SCORE_TOLERANCE = 1e-5;
+/** Target ratios, absolute. */
+const RATIO_TOLERANCE = 1e-12;
+/** Weights, absolute. */
+const WEIGHT_TOLERANCE = 1e-6;
+
+/** A replay in progress. */
+interface Run {
+  readonly vector: PruningCase;
+  readonly state: PruningState;
+  readonly layers: readonly LayerRecord[];
+  /** Masks as last stated, by tensor name without the step. */
+  readonly masks: Map<string, Uint8Array>;
+}
+
+/** One verdict for each case, named after its directory; `only` selects by that name. */
+export function* replayPruning(cases: Iterable<CaseFiles>, only?: RegExp): Iterable<Verdict> {
+  for (const files of cases) {
+    if (only !== undefined && files.name.search(only) < 0) continue;
+    yield judge("pruning", files.name, () => caseDifference(readPruningCase(openCase(files))));
+  }
+}
+
+function caseDifference(vector: PruningCase): string | undefined {
+  if (vector.drive !== "grad")
+    return `unsupported: gradients of block masks (${JSON.stringify(vector.config.pruning_type)})`;
+  return vector.error === undefined
+    ? trajectoryDifference(vector)
+    : refusalDifference(vector, vector.error.step, vector.error.message);
+}
+
+function start(vector: PruningCase): Run {
+  const layers = initialRecords(vector);
+  const config = parsePruningConfigOrThrow(vector.config, { unknownKeys: "ignore" });
+  const state = initialisePruning(config, layers, { allowNothing: true });
+  return { vector, state, layers, masks: new Map() };
+}
+
+/** A case that INC broke on must be refused by a typed error, no later than INC's. */
+function refusalDifference(
+  vector: PruningCase,
+  step: number | null,
+  message: string,
+): string | undefined {
+  try {
+    let run = start(vector);
+    for (const event of vector.events) run = advance(run, event).run;
+    if (step !== null) advance(run, undefined, step);
+  } catch (error) {
+    if (error instanceof PruningError || error instanceof InputError) return undefined;
+    throw error;
+  }
+  return `${step === null ? "preparation" : `step ${step}`}: expected a refusal (INC: ${message}), got none`;
+}
+
+function trajectoryDifference(vector: PruningCase): string | undefined {
+  let run = start(vector);
+  const names = run.state.pruners.map(({ layers }) => layers.map(({ name }) => name).join(" "));
+  const selection = exactDifference(
+    "selected layers of pruner",
+    vector.pruners.map((layers) => layers.join(" ")),
+    names,
+  );
+  if (selection !== undefined) return selection;
+  for (const event of vector.events) {
+    const result = advance(run, event);
+    if (result.difference !== undefined) return result.difference;
+    run = result.run;
+  }
+  return finalDifference(run);
+}
+
+/** Takes over the weights that a hook changed. */
+function takeOver(layers: readonly LayerRecord[], { weights }: PruningResult): LayerRecord[] {
+  return layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
+}
+
+/** Runs one step; with an event, compares what it states. */
+function advance(
+  run: Run,
+  event: CaseEvent | undefined,
+  step: number = event?.step ?? 0,
+): { readonly run: Run; readonly difference: string | undefined } {
+  const { vector } = run;
+  let { state, layers } = run;
+  for (let i = 0; i < vector.beginsPerStep; i++) {
+    const begun = onStepBegin(state, step, layers);
+    state = begun.state;
+    layers = takeOver(layers, begun);
+  }
+  let difference = event && selectionDifference({ ...run, state }, event);
+  layers = layers.map((layer) => withGradient(vector, step, layer));
+  state = onBeforeOptimizerStep(state, layers).state;
+  layers = layers.map((layer) => descend(layer, vector.learningRate));
+  const after = onAfterOptimizerStep(state, layers);
+  const next: Run = { ...run, state: after.state, layers: takeOver(layers, after) };
+  difference ??= event && stepDifference(next, event);
+  return { run: next, difference };
+}
+
+/** The step's gradient; where none is stated it is zero. */
+function withGradient({ files }: PruningCase, step: number, layer: LayerRecord): LayerRecord {
+  const name = `grad/${step}/${layer.name}`;
+  const gradient = files.tensors.has(name)
+    ? tensorValues(files, name)
+    : new Float32Array(layer.data.length);
+  return { ...layer, gradient };
+}
+
+/** Plain gradient descent in float32. */
+function descend(layer: LayerRecord, learningRate: number): LayerRecord {
+  const { data, gradient } = layer;
+  const rate = Math.fround(learningRate);
+  return {
+    ...layer,
+    data: data.map((weight, i) => weight - Math.fround(rate * (gradient?.[i] ?? 0))),
+  };
+}
+
+/** Tensor name of a layer's mask or scores: a layer of two pruners has the pruner's index after it. */
+function tensorName({ vector }: Run, pruner: number, layer: string): string {
+  const owners = vector.pruners.filter((layers) => layers.includes(layer)).length;
+  return owners > 1 ? `${layer}@${pruner}` : layer;
+}
+
+/** Calls `compare` for all layers of all pruners until one differs. */
+function firstDifference(
+  run: Run,
+  compare: (layer: PrunedLayer, name: string, pruner: number) => string | undefined,
+): string | undefined {
+  for (const [pruner, { layers }] of run.state.pruners.entries()) {
+    for (const layer of layers) {
+      const difference = compare(layer, tensorName(run, pruner, layer.name), pruner);
+      if (difference !== undefined) return difference;
+    }
+  }
+  return undefined;
+}
+
+/** What is stated of a step right after masks were selected. */
+function selectionDifference(run: Run, event: CaseEvent): string | undefined {
+  const { files } = run.vector;
+  const scores = firstDifference(run, (layer, name) => {
+    const key = `score/${event.step}/${name}`;
+    if (!files.tensors.has(key)) return undefined;
+    return tensorDifference(
+      `step ${event.step} ${name} score`,
+      tensorValues(files, key),
+      layer.scores ?? [],
+      { relative: SCORE_TOLERANCE },
+    );
+  });
+  if (scores !== undefined) return scores;
+  for (const prune of event.prunes) {
+    const difference = pruneDifference(run, event, prune);
+    if (difference !== undefined) return difference;
+  }
+  return (
+    masksDifference(run, event.step, "mask", ({ mask }) => mask) ??
+    masksDifference(run, event.step, "pmask", ({ progressiveMask }) => progressiveMask ?? undefined)
+  );
+}
+
+/** First difference in a prune step's counts. */
+function pruneDifference(run: Run, { step }: CaseEvent, prune: CasePrune): string | undefined {
+  const pruner = run.state.pruners[prune.pruner];
+  const { lastEvent } = pruner ?? {};
+  if (!pruner || !lastEvent || lastEvent.step !== step)
+    return `step ${step} pruner ${prune.pruner}: expected a prune step, got none`;
+  const label = `step ${step} pruner ${prune.pruner}`;
+  const frozen = pruner.layers.filter((layer) => layer.frozen).map(({ name }) => name);
+  const target = tensorDifference(
+    `${label} target ratio`,
+    [prune.targetRatio],
+    [lastEvent.targetRatio],
+    { absolute: RATIO_TOLERANCE },
+  );
+  return (
+    target ??
+    exactDifference(
+      `${label} [scored, prune steps done, planned, pruned blocks, blocks, sparsity]`,
+      [
+        prune.scored,
+        prune.completed + 1,
+        prune.total,
+        prune.prunedBlocks,
+        prune.totalBlocks,
+        prune.currentSparsity,
+      ],
+      [
+        lastEvent.scored,
+        pruner.completedPruneSteps,
+        pruner.totalPruneSteps,
+        lastEvent.prunedBlocks,
+        lastEvent.totalBlocks,
+        pruner.currentSparsity,
+      ],
+    ) ??
+    exactDifference(
+      `${label} frozen layers`,
+      [...prune.frozenAfterSelection].sort(),
+      [...frozen].sort(),
+    ) ??
+    exactDifference(
+      `${label} zeros of ${[...prune.zeros.keys()].join(", ")}`,
+      [...prune.zeros.values()],
+      [...prune.zeros.keys()].map((name) => {
+        const layer = pruner.layers.find((one) => one.name === name);
+        return layer ? countZeros(layer.mask) : -1;
+      }),
+    )
+  );
+}
+
+/** First difference in masks; a mask stays as last stated, all ones before. */
+function masksDifference(
+  run: Run,
+  step: number,
+  kind: "mask" | "pmask",
+  read: (layer: PrunedLayer) => Uint8Array | undefined,
+): string | undefined {
+  const { files } = run.vector;
+  return firstDifference(run, (layer, name) => {
+    const key = `${kind}/${step}/${name}`;
+    if (files.tensors.has(key))
+      run.masks.set(`${kind}/${name}`, Uint8Array.from(tensorValues(files, key)));
+    const got = read(layer);
+    if (got === undefined) return undefined;
+    const expected = run.masks.get(`${kind}/${name}`) ?? new Uint8Array(got.length).fill(1);
+    return exactDifference(`step ${step} ${name} ${kind}`, expected, got);
+  });
+}
+
+/** What is stated of a step after its weights were updated. */
+function stepDifference(run: Run, event: CaseEvent): string | undefined {
+  const { vector, state, layers } = run;
+  const weights = vector.layers.map(
+    (name) => layers.find((layer) => layer.name === name)?.data ?? new Float32Array(0),
+  );
+  const label = `step ${event.step}`;
+  for (const prune of event.prunes) {
+    const frozen = state.pruners[prune.pruner]?.layers.filter((layer) => layer.frozen) ?? [];
+    const difference = exactDifference(
+      `${label} pruner ${prune.pruner} frozen layers after the step`,
+      [...prune.frozenAfterStep].sort(),
+      frozen.map(({ name }) => name).sort(),
+    );
+    if (difference !== undefined) return difference;
+  }
+  return (
+    (event.sparsity && sparsityDifference(run, label, event.sparsity)) ??
+    exactDifference(
+      `${label} zero weights of layer`,
+      event.weightZeros,
+      weights.map((data) => data.reduce((zeros, weight) => zeros + (weight === 0 ? 1 : 0), 0)),
+    ) ??
+    tensorDifference(
+      `${label} weight sum of layer`,
+      event.weightSums,
+      weights.map((data) => data.reduce((sum, weight) => sum + weight, 0)),
+      { absolute: WEIGHT_TOLERANCE * Math.max(...weights.map(({ length }) => length), 1) },
+    )
+  );
+}
+
+/** INC's triple: of the same counts, so equal to the last bit. */
+function sparsityDifference(
+  { vector, state, layers }: Run,
+  label: string,
+  expected: readonly number[],
+): string | undefined {
+  const parameters = vector.modules.reduce((sum, module) => sum + module.parameters, 0);
+  const { inc } = sparsityStatistics(state, layers, parameters);
+  return exactDifference(`${label} sparsity ratios`, expected, [
+    inc.elementwiseOverLinearConv,
+    inc.elementwiseOverAll,
+    inc.blockwiseOverLinearConv,
+  ]);
+}
+
+function finalDifference(run: Run): string | undefined {
+  const { files, finalSparsity } = run.vector;
+  for (const { name, data } of run.layers) {
+    if (!files.tensors.has(`wT/${name}`)) continue;
+    const difference = tensorDifference(
+      `final ${name} weight`,
+      tensorValues(files, `wT/${name}`),
+      data,
+      { absolute: WEIGHT_TOLERANCE },
+    );
+    if (difference !== undefined) return difference;
+  }
+  return finalSparsity && sparsityDifference(run, "final", finalSparsity);
+}

@@ -1,0 +1,126 @@
+/**
+ * How sparse a model is, in INC's terms and in honest ones.
+ */
+import type { LayerRecord } from "./layer.ts";
+import { countBlocks, countZeros } from "./mask.ts";
+import { formatPattern } from "./pattern.ts";
+import type { PrunerState, PruningState } from "./state.ts";
+
+/** A share with its numerator and denominator; `ratio` is 0 where there is nothing to count. */
+export interface Share {
+  readonly zeros: number;
+  readonly total: number;
+  readonly ratio: number;
+}
+
+/** INC's three figures (`get_sparsity_ratio`), of the masks and not of the weights. */
+export interface IncSparsity {
+  /** Masked elements over the weights of all linear and convolution layers, the head included. */
+  readonly elementwiseOverLinearConv: number;
+  /** Masked elements over all parameters. */
+  readonly elementwiseOverAll: number;
+  /** Each pruner's elements times its share of pruned blocks, over linear and convolution weights. */
+  readonly blockwiseOverLinearConv: number;
+}
+
+/** One pruner's blocks (groups for N:M). */
+export interface PrunerSparsity {
+  readonly pattern: string;
+  readonly layers: number;
+  /** Blocks that are pruned whole; N:M groups that have lost at least N elements. */
+  readonly blocks: Share;
+}
+
+/** Sparsity of a model. Unless it says otherwise a figure counts zeros in the weights themselves. */
+export interface SparsityStatistics {
+  readonly inc: IncSparsity;
+  /** Over the weights of the layers that pruners own. */
+  readonly prunedLayers: Share;
+  /** Over the weights of all linear and convolution layers. */
+  readonly linearConv: Share;
+  /** Over the weights of all records. */
+  readonly allWeights: Share;
+  readonly pruners: readonly PrunerSparsity[];
+}
+
+function shareOf(zeros: number, total: number): Share {
+  return { zeros, total, ratio: total === 0 ? 0 : zeros / total };
+}
+
+function isLinearOrConvolution({ kind }: LayerRecord): boolean {
+  return kind === "linear" || kind === "conv1d" || kind === "conv2d";
+}
+
+function weightShare(layers: readonly LayerRecord[]): Share {
+  let zeros = 0;
+  let total = 0;
+  for (const { data } of layers) {
+    total += data.length;
+    for (let i = 0; i < data.length; i++) if (data[i] === 0) zeros++;
+  }
+  return shareOf(zeros, total);
+}
+
+/** A pruner's pruned and all blocks over its layers. */
+function prunerBlocks({ config, layers }: PrunerState, truthful: boolean): Share {
+  let zeros = 0;
+  let total = 0;
+  for (const { layout, mask } of layers) {
+    const count = countBlocks(config.pattern, layout, mask, truthful);
+    zeros += count.pruned;
+    total += count.total;
+  }
+  return shareOf(zeros, total);
+}
+
+/** INC's figures. A layer owned by two pruners counts twice. */
+function incSparsity(
+  state: PruningState,
+  layers: readonly LayerRecord[],
+  parameterCount: number,
+): IncSparsity {
+  let masked = 0;
+  let blockwise = 0;
+  for (const pruner of state.pruners) {
+    const { pattern } = pruner.config;
+    const { ratio } = prunerBlocks(pruner, false);
+    const share = pattern.kind === "group" ? (ratio * pattern.prune) / pattern.of : ratio;
+    const elements = pruner.layers.reduce((sum, { mask }) => sum + mask.length, 0);
+    blockwise += Math.trunc(elements * share);
+    for (const { mask } of pruner.layers) masked += countZeros(mask);
+  }
+  const linearConv = layers
+    .filter(isLinearOrConvolution)
+    .reduce((sum, { data }) => sum + data.length, 0);
+  return {
+    elementwiseOverLinearConv: shareOf(masked, linearConv).ratio,
+    elementwiseOverAll: shareOf(masked, parameterCount).ratio,
+    blockwiseOverLinearConv: shareOf(blockwise, linearConv).ratio,
+  };
+}
+
+/**
+ * Sparsity of a model under pruning.
+ *
+ * @param layers all records, in module order.
+ * @param parameterCount all of the model's parameters, biases included; default: the records' weights.
+ */
+export function sparsityStatistics(
+  state: PruningState,
+  layers: readonly LayerRecord[],
+  parameterCount?: number,
+): SparsityStatistics {
+  const owned = new Set(state.pruners.flatMap((pruner) => pruner.layers.map(({ name }) => name)));
+  const allWeights = weightShare(layers);
+  return {
+    inc: incSparsity(state, layers, parameterCount ?? allWeights.total),
+    prunedLayers: weightShare(layers.filter(({ name }) => owned.has(name))),
+    linearConv: weightShare(layers.filter(isLinearOrConvolution)),
+    allWeights,
+    pruners: state.pruners.map((pruner) => ({
+      pattern: formatPattern(pruner.config.pattern),
+      layers: pruner.layers.length,
+      blocks: prunerBlocks(pruner, true),
+    })),
+  };
+}
