@@ -3,6 +3,7 @@
  * logits are too few to be worth a function, and filling is as fast in the engine itself.
  */
 
+import { checkCount, checkIds } from "./extents.ts";
 import type { KernelModule } from "./kernel-module.ts";
 import { scalarKernels } from "./scalar.ts";
 import type { AdamWConstants, Kernels } from "./table.ts";
@@ -40,19 +41,24 @@ interface Wasm {
   readonly run: Readonly<Record<FunctionName, WasmFunction>> & {
     readonly sumSquaredDifference: WasmFunction<number>;
   };
-  readonly at: KernelModule["addressOf"];
+  /** The address of an array that a function takes `count` elements of. */
+  readonly at: (name: string, array: Float32Array | Int32Array, count: number) => number;
 }
 
-/** The kernels that are not products. */
+/** The kernels that are not products. They refuse arrays that are too short. */
 export function elementwiseKernels(module: KernelModule): Omit<Kernels, "variant" | "gemm"> {
   const wasm: Wasm = {
     run: module.exports as unknown as Wasm["run"],
-    at: module.addressOf,
+    at: (name, array, count) => {
+      checkCount(name, array, count);
+      return module.addressOf(array);
+    },
   };
   return {
     fill: scalarKernels.fill,
     softmaxRows: scalarKernels.softmaxRows,
     ...arithmetic(wasm),
+    ...losses(wasm),
     ...activations(wasm),
     ...attentionSoftmax(wasm),
     ...layerNorm(wasm),
@@ -62,46 +68,71 @@ export function elementwiseKernels(module: KernelModule): Omit<Kernels, "variant
   };
 }
 
-type ArithmeticName =
-  | "add"
-  | "addBias"
-  | "addColumnSums"
-  | "addScaled"
-  | "addScaledDifference"
-  | "multiply"
-  | "scale"
-  | "sumSquaredDifference";
+type ArithmeticName = "add" | "addBias" | "addColumnSums" | "addScaled" | "multiply" | "scale";
 
 function arithmetic({ run, at }: Wasm): Pick<Kernels, ArithmeticName> {
   return {
-    add: (a, b, y) => run.add(at(a), at(b), at(y), y.length),
-    multiply: (a, b, y) => run.multiply(at(a), at(b), at(y), y.length),
-    scale: (x, factor, y) => run.scale(at(x), factor, at(y), y.length),
-    addScaled: (x, factor, y) => run.addScaled(at(x), factor, at(y), y.length),
-    addBias: (y, bias, rows, columns) => run.addBias(at(y), at(bias), rows, columns),
-    addColumnSums: (x, out, rows, columns) => run.addColumnSums(at(x), at(out), rows, columns),
-    sumSquaredDifference: (a, b) => run.sumSquaredDifference(at(a), at(b), a.length),
-    addScaledDifference: (a, b, factor, da) =>
-      run.addScaledDifference(at(a), at(b), factor, at(da), da.length),
+    add(a, b, y) {
+      const n = y.length;
+      run.add(at("a", a, n), at("b", b, n), at("y", y, n), n);
+    },
+    multiply(a, b, y) {
+      const n = y.length;
+      run.multiply(at("a", a, n), at("b", b, n), at("y", y, n), n);
+    },
+    scale(x, factor, y) {
+      const n = y.length;
+      run.scale(at("x", x, n), factor, at("y", y, n), n);
+    },
+    addScaled(x, factor, y) {
+      const n = y.length;
+      run.addScaled(at("x", x, n), factor, at("y", y, n), n);
+    },
+    addBias(y, bias, rows, columns) {
+      run.addBias(at("y", y, rows * columns), at("bias", bias, columns), rows, columns);
+    },
+    addColumnSums(x, out, rows, columns) {
+      run.addColumnSums(at("x", x, rows * columns), at("out", out, columns), rows, columns);
+    },
   };
 }
 
-type ActivationName =
-  | "geluForward"
-  | "geluBackward"
-  | "tanhForward"
-  | "tanhBackward"
-  | "reluForward"
-  | "reluBackward";
-
-function activations({ run, at }: Wasm): Pick<Kernels, ActivationName> {
+function losses({ run, at }: Wasm): Pick<Kernels, "addScaledDifference" | "sumSquaredDifference"> {
   return {
-    geluForward: (x, y) => run.geluForward(at(x), at(y), y.length),
-    geluBackward: (x, dy, dx) => run.geluBackward(at(x), at(dy), at(dx), dx.length),
-    tanhForward: (x, y) => run.tanhForward(at(x), at(y), y.length),
-    tanhBackward: (y, dy, dx) => run.tanhBackward(at(y), at(dy), at(dx), dx.length),
-    reluForward: (x, y) => run.reluForward(at(x), at(y), y.length),
-    reluBackward: (y, dy, dx) => run.reluBackward(at(y), at(dy), at(dx), dx.length),
+    sumSquaredDifference(a, b) {
+      const n = a.length;
+      return run.sumSquaredDifference(at("a", a, n), at("b", b, n), n);
+    },
+    addScaledDifference(a, b, factor, da) {
+      const n = da.length;
+      run.addScaledDifference(at("a", a, n), at("b", b, n), factor, at("da", da, n), n);
+    },
+  };
+}
+
+type ForwardName = "geluForward" | "tanhForward" | "reluForward";
+type BackwardName = "geluBackward" | "tanhBackward" | "reluBackward";
+
+function activations({ run, at }: Wasm): Pick<Kernels, ForwardName | BackwardName> {
+  const forward =
+    (name: ForwardName) =>
+    (x: Float32Array, y: Float32Array): void => {
+      const n = y.length;
+      run[name](at("x", x, n), at("y", y, n), n);
+    };
+  const backward =
+    (name: BackwardName, valueName: "x" | "y") =>
+    (value: Float32Array, dy: Float32Array, dx: Float32Array): void => {
+      const n = dx.length;
+      run[name](at(valueName, value, n), at("dy", dy, n), at("dx", dx, n), n);
+    };
+  return {
+    geluForward: forward("geluForward"),
+    geluBackward: backward("geluBackward", "x"),
+    tanhForward: forward("tanhForward"),
+    tanhBackward: backward("tanhBackward", "y"),
+    reluForward: forward("reluForward"),
+    reluBackward: backward("reluBackward", "y"),
   };
 }
 
@@ -109,29 +140,34 @@ type SoftmaxName = "attentionSoftmaxForward" | "attentionSoftmaxBackward";
 
 function attentionSoftmax({ run, at }: Wasm): Pick<Kernels, SoftmaxName> {
   return {
-    attentionSoftmaxForward: (scores, keyBias, scale, probabilities, batch, heads, positions) => {
+    attentionSoftmaxForward(scores, keyBias, scale, probabilities, batch, heads, positions) {
       const rows = heads * positions;
-      const exampleBytes = rows * positions * 4;
+      const size = rows * positions;
+      const scoresAt = at("scores", scores, batch * size);
+      const biasAt = at("keyBias", keyBias, batch * positions);
+      const probabilitiesAt = at("probabilities", probabilities, batch * size);
       for (let example = 0; example < batch; example++) {
         run.attentionSoftmaxForward(
-          at(scores) + example * exampleBytes,
-          at(keyBias) + example * positions * 4,
+          scoresAt + example * size * 4,
+          biasAt + example * positions * 4,
           scale,
-          at(probabilities) + example * exampleBytes,
+          probabilitiesAt + example * size * 4,
           rows,
           positions,
         );
       }
     },
-    attentionSoftmaxBackward: (probabilities, dProbabilities, scale, dScores, rows, columns) =>
+    attentionSoftmaxBackward(probabilities, dProbabilities, scale, dScores, rows, columns) {
+      const size = rows * columns;
       run.attentionSoftmaxBackward(
-        at(probabilities),
-        at(dProbabilities),
+        at("probabilities", probabilities, size),
+        at("dProbabilities", dProbabilities, size),
         scale,
-        at(dScores),
+        at("dScores", dScores, size),
         rows,
         columns,
-      ),
+      );
+    },
   };
 }
 
@@ -139,36 +175,39 @@ type LayerNormName = "layerNormForward" | "layerNormBackward";
 
 function layerNorm({ run, at }: Wasm): Pick<Kernels, LayerNormName> {
   return {
-    layerNormForward: (x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns) => {
-      const [forward, residualAddress] =
+    layerNormForward(x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns) {
+      const size = rows * columns;
+      const [forward, residualAt] =
         residual === null
           ? [run.layerNormForward, 0]
-          : [run.layerNormResidualForward, at(residual)];
+          : [run.layerNormResidualForward, at("residual", residual, size)];
       forward(
-        at(x),
-        residualAddress,
-        at(gamma),
-        at(beta),
+        at("x", x, size),
+        residualAt,
+        at("gamma", gamma, columns),
+        at("beta", beta, columns),
         epsilon,
-        at(y),
-        at(xhat),
-        at(rstd),
+        at("y", y, size),
+        at("xhat", xhat, size),
+        at("rstd", rstd, rows),
         rows,
         columns,
       );
     },
-    layerNormBackward: (dy, xhat, rstd, gamma, dx, dGamma, dBeta, rows, columns) =>
+    layerNormBackward(dy, xhat, rstd, gamma, dx, dGamma, dBeta, rows, columns) {
+      const size = rows * columns;
       run.layerNormBackward(
-        at(dy),
-        at(xhat),
-        at(rstd),
-        at(gamma),
-        at(dx),
-        at(dGamma),
-        at(dBeta),
+        at("dy", dy, size),
+        at("xhat", xhat, size),
+        at("rstd", rstd, rows),
+        at("gamma", gamma, columns),
+        at("dx", dx, size),
+        at("dGamma", dGamma, columns),
+        at("dBeta", dBeta, columns),
         rows,
         columns,
-      ),
+      );
+    },
   };
 }
 
@@ -177,10 +216,11 @@ const POSITIONS_PER_BLOCK = 8;
 
 function dropout({ run, at }: Wasm): Pick<Kernels, "dropout"> {
   return {
-    dropout: (x, y, offset, rows, columns, firstPosition, positionStride, rate, key, example) =>
+    dropout(x, y, offset, rows, columns, firstPosition, positionStride, rate, key, example) {
+      const end = offset + rows * columns;
       run.dropout(
-        at(x) + offset * 4,
-        at(y) + offset * 4,
+        at("x", x, end) + offset * 4,
+        at("y", y, end) + offset * 4,
         rows,
         columns,
         firstPosition / POSITIONS_PER_BLOCK,
@@ -192,7 +232,8 @@ function dropout({ run, at }: Wasm): Pick<Kernels, "dropout"> {
         key.step,
         key.operation,
         example,
-      ),
+      );
+    },
   };
 }
 
@@ -200,12 +241,19 @@ type EmbeddingName = "gatherRows" | "scatterAddRows";
 
 function embedding({ run, at }: Wasm): Pick<Kernels, EmbeddingName> {
   return {
-    gatherRows: (table, ids, out, width, accumulate) => {
+    gatherRows(table, ids, out, width, accumulate) {
+      checkIds(ids, Math.floor(table.length / width));
+      const rows = ids.length;
       const gather = accumulate ? run.gatherAddRows : run.gatherRows;
-      gather(at(table), at(ids), at(out), ids.length, width);
+      const outAt = at("out", out, rows * width);
+      gather(at("table", table, 0), at("ids", ids, rows), outAt, rows, width);
     },
-    scatterAddRows: (dy, ids, dTable, width) =>
-      run.scatterAddRows(at(dTable), at(ids), at(dy), ids.length, width),
+    scatterAddRows(dy, ids, dTable, width) {
+      checkIds(ids, Math.floor(dTable.length / width));
+      const rows = ids.length;
+      const dyAt = at("dy", dy, rows * width);
+      run.scatterAddRows(at("dTable", dTable, 0), at("ids", ids, rows), dyAt, rows, width);
+    },
   };
 }
 
@@ -213,7 +261,7 @@ type AdamWName = "adamwTorch" | "adamwTransformers";
 
 function adamw({ run, at }: Wasm): Pick<Kernels, AdamWName> {
   const update =
-    (kernel: WasmFunction, stepSizeOf: (constants: AdamWConstants) => number) =>
+    (name: AdamWName, stepSizeOf: (constants: AdamWConstants) => number) =>
     (
       p: Float32Array,
       g: Float32Array,
@@ -221,13 +269,14 @@ function adamw({ run, at }: Wasm): Pick<Kernels, AdamWName> {
       v: Float32Array,
       constants: AdamWConstants,
     ): void => {
+      const n = p.length;
       const { learningRate, beta1, beta2, epsilon, weightDecay, c2 } = constants;
-      kernel(
-        at(p),
-        at(g),
-        at(m),
-        at(v),
-        p.length,
+      run[name](
+        at("p", p, n),
+        at("g", g, n),
+        at("m", m, n),
+        at("v", v, n),
+        n,
         beta1,
         1 - beta1,
         beta2,
@@ -239,9 +288,9 @@ function adamw({ run, at }: Wasm): Pick<Kernels, AdamWName> {
       );
     };
   return {
-    adamwTorch: update(run.adamwTorch, ({ learningRate, c1 }) => learningRate / c1),
+    adamwTorch: update("adamwTorch", ({ learningRate, c1 }) => learningRate / c1),
     adamwTransformers: update(
-      run.adamwTransformers,
+      "adamwTransformers",
       ({ learningRate, c1, c2 }) => (learningRate * Math.sqrt(c2)) / c1,
     ),
   };

@@ -1,8 +1,8 @@
 /**
  * The table of operations that every kernel variant implements. All arrays are row-major Float32Array
  * (ids and labels Int32Array); sizes are in elements. For the WASM variants every array must be a view
- * on the backend's memory; scalar accepts any. Nothing is allocated per call. Unless a comment says
- * otherwise an output may not alias an input.
+ * on the backend's memory, long enough for the sizes (RangeError otherwise); scalar accepts any. Nothing is
+ * allocated per call. Unless a comment says otherwise an output may not alias an input.
  *
  * Dimensions, once: B examples, S positions, A attention heads, D width of a head, H hidden width.
  */
@@ -160,7 +160,10 @@ export interface Kernels {
     example: number,
   ): void;
 
-  /** out[r] = table[ids[r]], or out[r] += where `accumulate`; rows of `width`. */
+  /**
+   * out[r] = table[ids[r]], or out[r] += where `accumulate`; rows of `width`.
+   * @throws RangeError on an id that is no row of the table, before anything is written.
+   */
   gatherRows(
     table: Float32Array,
     ids: Int32Array,
@@ -168,7 +171,10 @@ export interface Kernels {
     width: number,
     accumulate: boolean,
   ): void;
-  /** dTable[ids[r]] += dy[r], in order of r. */
+  /**
+   * dTable[ids[r]] += dy[r], in order of r.
+   * @throws RangeError on an id that is no row of the table, before anything is written.
+   */
   scatterAddRows(dy: Float32Array, ids: Int32Array, dTable: Float32Array, width: number): void;
 
   /** probabilities = softmax(logits * scale) per row; may alias. Small rows (class logits). */

@@ -47,6 +47,22 @@ describe.each(VARIANTS)("embedding rows (%s)", (_name, backend) => {
     );
   });
 
+  it("refuses an id that is no row of the table, before it writes anything", () => {
+    const table = new Float32Array(6);
+    const out = new Float32Array(4);
+    for (const bad of [-1, 3]) {
+      const ids = Int32Array.of(0, bad);
+      const message = `ids[1]: expected an integer from 0 to 2, got ${bad}`;
+      const results = execute(backend, { table, ids, out }, (k, a) => {
+        a.table.fill(1);
+        expect(() => k.gatherRows(a.table, a.ids, a.out, 2, false)).toThrow(message);
+        expect(() => k.scatterAddRows(a.out, a.ids, a.table, 2)).toThrow(message);
+      });
+      expect(results.out).toEqual(out);
+      expect(results.table).toEqual(table.fill(1));
+    }
+  });
+
   it("scatters as the adjoint of gathering: <gather(T), dy> = <T, scatter(dy)>", () => {
     fc.assert(
       fc.property(lookups, ({ seed, width, ids }) => {

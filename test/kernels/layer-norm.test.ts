@@ -85,19 +85,22 @@ describe.each(VARIANTS)("layer norm (%s)", (_name, backend) => {
         const input = randomInput(seed, rows, columns, hasResidual);
         const expected = scalarForward(input);
         const actual = forward(backend, input);
-        // The mean of n numbers up to 4 errs by n roundings of them, and so does what is subtracted from
-        // it; the deviation by as many roundings of itself. Both count as many deviations as 1 / rstd is.
-        const roundings = (columns + 8) * EPSILON;
+        // s and its mean err by up to n + 4 roundings of numbers up to 4, their difference by one of up to 8;
+        // the variance by twice that for each deviation, and by the roundings of its own sum.
+        const roundings = columns + 4;
+        const centring = (4 * (1 + roundings) + 8) * EPSILON;
+        const relative = (r: number): number => {
+          const shift = centring * expected.rstd[r];
+          return shift * (1 + shift) + roundings * EPSILON;
+        };
         const error = (i: number): number => {
           const r = Math.floor(i / columns);
-          const steps = 4 * expected.rstd[r] + Math.abs(expected.xhat[i]);
-          return roundings * steps * (1 + 4 * expected.rstd[r] * roundings);
+          return centring * expected.rstd[r] + Math.abs(expected.xhat[i]) * relative(r);
         };
-        const relative = (r: number): number =>
-          roundings * expected.rstd[r] * (1 + (4 * expected.rstd[r]) ** 2 * roundings);
-        expectClose(actual.rstd, expected.rstd, relative);
+        expectClose(actual.rstd, expected.rstd, (r) => relative(r) * expected.rstd[r]);
         expectClose(actual.xhat, expected.xhat, error);
-        expectClose(actual.y, expected.y, (i) => 2 * error(i) + 4 * EPSILON);
+        const output = (i: number): number => 1.5 * Math.abs(expected.xhat[i]) + 2;
+        expectClose(actual.y, expected.y, (i) => 1.5 * error(i) + 2 * EPSILON * output(i));
       }),
     );
   });

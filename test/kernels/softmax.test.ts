@@ -25,7 +25,7 @@ function forward(backend: Backend, attention: Attention): Float32Array {
   ).p;
 }
 
-/** One head of one example: `rows` of scores, each `keys.length` long, of which some keys are hidden. */
+/** Scores in [-30, 30), with about a quarter of the keys hidden. */
 function randomAttention(seed: number, batch: number, heads: number, positions: number): Attention {
   const scores = randomFloats(seed, batch * heads * positions * positions, -30, 30);
   const keyBias = randomFloats(seed + 1, batch * positions).map((x) => (x > 1 ? HIDDEN : 0));
@@ -99,6 +99,17 @@ describe.each(VARIANTS)("attention softmax (%s)", (_name, backend) => {
     const keyBias = new Float32Array(3);
     const p = forward(backend, { scores, keyBias, scale: 1, batch: 1, heads: 1, positions: 3 });
     expectClose(p, [Number.NaN, Number.NaN, Number.NaN, 0.5, 0.5, 0, 1, 0, 0], EPSILON);
+  });
+
+  it("takes exp within a relative 2e-7 as far as its result is a normal number", () => {
+    // Rows of two logits, 0 and x: the share of x is exp(x) / (1 + exp(x)), with three more roundings.
+    const heads = 4096;
+    const scores = new Float32Array(4 * heads);
+    for (let row = 0; row < 2 * heads; row++) scores[2 * row + 1] = (-87 * row) / (2 * heads);
+    const keyBias = new Float32Array(2);
+    const p = forward(backend, { scores, keyBias, scale: 1, batch: 1, heads, positions: 2 });
+    const expected = Array.from(scores, (_, i) => softmax([0, scores[i | 1]])[i & 1]);
+    expectClose(p, expected, (i) => (2e-7 + 3 * EPSILON) * expected[i]);
   });
 
   it("sums to 1 and does not change when a row's scores are shifted", () => {

@@ -1,6 +1,8 @@
+import { checkIds } from "../extents.ts";
 import type { Kernels } from "../table.ts";
 
 export const gatherRows: Kernels["gatherRows"] = (table, ids, out, width, accumulate): void => {
+  checkIds(ids, Math.floor(table.length / width));
   for (let r = 0; r < ids.length; r++) {
     const from = ids[r] * width;
     const to = r * width;
@@ -11,6 +13,7 @@ export const gatherRows: Kernels["gatherRows"] = (table, ids, out, width, accumu
 };
 
 export const scatterAddRows: Kernels["scatterAddRows"] = (dy, ids, dTable, width): void => {
+  checkIds(ids, Math.floor(dTable.length / width));
   for (let r = 0; r < ids.length; r++) {
     const from = r * width;
     const to = ids[r] * width;

@@ -5,16 +5,20 @@ import { forEachRow, forEachVector } from "./vector-loop.ts";
 
 /** Adds `add`, `addBias`, `addColumnSums`, `addScaled`, `addScaledDifference`, `multiply` and `scale`. */
 export function addElementwise(module: ModuleBuilder): void {
-  addBinary(module, "add", f32x4.add);
-  addBinary(module, "multiply", f32x4.mul);
-  addScale(module);
-  addScaled(module);
-  addScaledDifference(module);
-  addBias(module);
-  addColumnSums(module);
+  binaryKernel(module, "add", f32x4.add);
+  binaryKernel(module, "multiply", f32x4.mul);
+  scaleKernel(module);
+  addScaledKernel(module);
+  addScaledDifferenceKernel(module);
+  addBiasKernel(module);
+  addColumnSumsKernel(module);
 }
 
-function addBinary(module: ModuleBuilder, name: string, combine: (a: V128, b: V128) => V128): void {
+function binaryKernel(
+  module: ModuleBuilder,
+  name: string,
+  combine: (a: V128, b: V128) => V128,
+): void {
   module.func(name, { a: "i32", b: "i32", y: "i32", count: "i32" }, (f, { a, b, y, count }) => {
     forEachVector(module, f, count, [a, b, y], (places) => {
       for (const place of places) place.store(y, combine(place.load(a), place.load(b)));
@@ -22,7 +26,7 @@ function addBinary(module: ModuleBuilder, name: string, combine: (a: V128, b: V1
   });
 }
 
-function addScale(module: ModuleBuilder): void {
+function scaleKernel(module: ModuleBuilder): void {
   const parameters = { x: "i32", factor: "f32", y: "i32", count: "i32" } as const;
   module.func("scale", parameters, (f, { x, factor, y, count }) => {
     const factors = f.let(f32x4.splat(factor));
@@ -32,7 +36,7 @@ function addScale(module: ModuleBuilder): void {
   });
 }
 
-function addScaled(module: ModuleBuilder): void {
+function addScaledKernel(module: ModuleBuilder): void {
   const parameters = { x: "i32", factor: "f32", y: "i32", count: "i32" } as const;
   module.func("addScaled", parameters, (f, { x, factor, y, count }) => {
     const factors = f.let(f32x4.splat(factor));
@@ -44,7 +48,7 @@ function addScaled(module: ModuleBuilder): void {
   });
 }
 
-function addScaledDifference(module: ModuleBuilder): void {
+function addScaledDifferenceKernel(module: ModuleBuilder): void {
   const parameters = { a: "i32", b: "i32", factor: "f32", da: "i32", count: "i32" } as const;
   module.func("addScaledDifference", parameters, (f, { a, b, factor, da, count }) => {
     const factors = f.let(f32x4.splat(factor));
@@ -57,7 +61,7 @@ function addScaledDifference(module: ModuleBuilder): void {
   });
 }
 
-function addBias(module: ModuleBuilder): void {
+function addBiasKernel(module: ModuleBuilder): void {
   const parameters = { y: "i32", bias: "i32", rows: "i32", columns: "i32" } as const;
   module.func("addBias", parameters, (f, { y, bias, rows, columns }) => {
     const biasAt = f.local("i32");
@@ -71,7 +75,7 @@ function addBias(module: ModuleBuilder): void {
 }
 
 /** Four rows at a time, so that each entry of `out` is loaded and stored only once for them. */
-function addColumnSums(module: ModuleBuilder): void {
+function addColumnSumsKernel(module: ModuleBuilder): void {
   const parameters = { x: "i32", out: "i32", rows: "i32", columns: "i32" } as const;
   module.func("addColumnSums", parameters, (f, { x, out, rows, columns }) => {
     const stride = f.let(i32.shl(columns, 2));

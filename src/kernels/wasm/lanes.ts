@@ -29,14 +29,13 @@ export function polynomial(
   xs: Vectors,
   [first, ...rest]: readonly [number, ...number[]],
 ): Vectors {
-  let sums: readonly V128[] = [];
   const leading = f.let(module.constantF32x4(first));
-  sums = xs.map(() => leading);
+  let sums: Vectors = xs.map(() => leading);
   for (const coefficient of rest) {
     const constant = f.let(module.constantF32x4(coefficient));
     sums = each(f, xs, (x, index) => module.madd(sums[index], x, constant));
   }
-  return each(f, xs, (_, index) => sums[index]);
+  return sums;
 }
 
 function foldLanes(
