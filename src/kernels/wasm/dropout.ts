@@ -3,11 +3,9 @@
 import {
   type FunctionBuilder,
   f32x4,
-  type I32,
   i32,
   i32x4,
   i64x2,
-  type Label,
   type Local,
   type ModuleBuilder,
   type V128,
@@ -114,7 +112,7 @@ export function addDropout(module: ModuleBuilder): void {
             for (let index = 0; index < 8; index++) apply(words, index, fullPlace(f, index));
             advance(f, [x, y], left, GROUP);
           },
-          () => f.block((done) => applyToRest(module, f, { x, y, left, words, apply, done })),
+          () => applyToRest(module, f, { x, y, left, words, apply }),
         );
         f.increment(counter, 4);
       });
@@ -128,20 +126,21 @@ interface RestOfRow {
   readonly left: Local<"i32">;
   readonly words: readonly V128[];
   readonly apply: (words: readonly V128[], index: number, place: VectorPlace) => void;
-  readonly done: Label;
 }
 
 /** The last 1 to 31 floats of a row. */
 function applyToRest(
   module: ModuleBuilder,
   f: FunctionBuilder,
-  { x, y, left, words, apply, done }: RestOfRow,
+  { x, y, left, words, apply }: RestOfRow,
 ): void {
-  for (let index = 0; index < 8; index++) {
-    upToOneVector(module, f, left, (place) => apply(words, index, place));
-    advance(f, [x, y], left, i32.minS(left, 4));
-    f.exitIf(done, i32.eqz(left));
-  }
+  f.block((done) => {
+    for (let index = 0; index < 8; index++) {
+      upToOneVector(module, f, left, (place) => apply(words, index, place));
+      advance(f, [x, y], left, f.let(i32.minS(left, 4)));
+      f.exitIf(done, i32.eqz(left));
+    }
+  });
 }
 
 /** Moves the pointers on by `count` floats, of which so many fewer are left. */
@@ -149,9 +148,8 @@ function advance(
   f: FunctionBuilder,
   pointers: readonly Local<"i32">[],
   left: Local<"i32">,
-  count: I32 | number,
+  count: Local<"i32"> | number,
 ): void {
-  const floats = f.let(typeof count === "number" ? i32.add(count, 0) : count);
-  for (const pointer of pointers) f.increment(pointer, i32.shl(floats, 2));
-  f.set(left, i32.sub(left, floats));
+  for (const pointer of pointers) f.increment(pointer, i32.shl(count, 2));
+  f.set(left, i32.sub(left, count));
 }
