@@ -1,4 +1,5 @@
 import { checkSameShape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { geluBackward, reluBackward, tanhBackward } from "./activation.ts";
 import { addBackward, multiplyBackward, scaleBackward } from "./arithmetic.ts";
 import { attentionContextBackward, attentionProbabilitiesBackward } from "./attention.ts";
@@ -8,7 +9,7 @@ import { layerNormBackward } from "./layer-norm.ts";
 import { linearBackward } from "./linear.ts";
 import { crossEntropyBackward, meanSquaredErrorBackward, softTargetsBackward } from "./losses.ts";
 import type { OperationName, OperationRecord, Variable } from "./records.ts";
-import { createScratch, dropGradient, type Tape } from "./tape.ts";
+import { copyOf, createScratch, dropGradient, type Tape } from "./tape.ts";
 
 /** For every operation the rule that hands its output's gradient on to its operands. */
 export type BackwardRules = {
@@ -53,10 +54,18 @@ export function backward(tape: Tape, loss: Variable): void {
   loss.gradient = createScratch(tape, []);
   tape.backend.kernels.fill(loss.gradient.data, 1);
   for (let next = tape.records.pop(); next !== undefined; next = tape.records.pop()) {
-    if (next.output.gradient !== null) applyRule(tape, next);
-    if (!next.output.keepsGradient) dropGradient(next.output);
+    if (next.output.gradient !== null) passOn(tape, next, next.output.gradient);
     for (const tensor of next.saved) tensor.release();
   }
+}
+
+/** Runs an operation's rule on the gradient of its output, which the rule may overwrite. */
+function passOn(tape: Tape, record: OperationRecord, gradient: Tensor): void {
+  const { output } = record;
+  const kept = output.keepsGradient ? copyOf(tape, gradient) : null;
+  applyRule(tape, record);
+  dropGradient(output);
+  output.gradient = kept;
 }
 
 function applyRule<Name extends OperationName>(tape: Tape, record: OperationRecord<Name>): void {

@@ -5,7 +5,7 @@
  */
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Variable } from "./records.ts";
-import { createScratch, type Tape } from "./tape.ts";
+import { copyOf, createScratch, type Tape } from "./tape.ts";
 
 /** Where a rule writes, and whether it must add to what is there. */
 export interface GradientTarget {
@@ -54,8 +54,7 @@ export function arrivedGradient(output: Variable): Tensor {
 /** Makes a variable's gradient safe to change: a copy where someone else holds it too. */
 function ownGradient(tape: Tape, variable: Variable, gradient: Tensor): Tensor {
   if (!gradient.shared) return gradient;
-  const copy = createScratch(tape, gradient.shape);
-  copy.data.set(gradient.data);
+  const copy = copyOf(tape, gradient);
   gradient.release();
   variable.gradient = copy;
   return copy;

@@ -102,6 +102,13 @@ export function createScratch(tape: Tape, shape: Shape): Tensor {
   return new Tensor(tape.backend.memory, shape);
 }
 
+/** A copy of a tensor, with the caller as its holder. */
+export function copyOf(tape: Tape, tensor: Tensor): Tensor {
+  const copy = createScratch(tape, tensor.shape);
+  copy.data.set(tensor.data);
+  return copy;
+}
+
 /**
  * Puts an operation on the tape and retains the tensors its rule reads (`saved`), unless no gradient
  * can flow through its output.
@@ -156,8 +163,18 @@ export function keepGradient(tape: Tape, variable: Variable): Variable {
   return variable;
 }
 
-/** After backward: the gradient of an input or of a variable given to {@link keepGradient}, copied. */
+/**
+ * After backward: the gradient of an input or of a variable given to {@link keepGradient}, copied; zero
+ * where the loss does not depend on it.
+ *
+ * @throws RangeError when its gradient was not asked for
+ */
 export function gradientOf(variable: Variable): Float32Array {
+  if (!variable.keepsGradient) {
+    throw new RangeError(
+      "gradientOf: expected an input that requires it or a kept one, got neither",
+    );
+  }
   return variable.gradient === null
     ? new Float32Array(elementCount(variable.shape))
     : variable.gradient.data.slice();

@@ -1,0 +1,66 @@
+import type { Backend } from "../../src/kernels/backend.ts";
+import type { Memory, Region } from "../../src/kernels/memory.ts";
+import { scalarKernels } from "../../src/kernels/scalar.ts";
+import type { Kernels } from "../../src/kernels/table.ts";
+
+/**
+ * The scalar kernels on double-precision arrays, so that finite differences are limited by the rule
+ * under test and not by float32.
+ */
+export function createDoubleBackend(): Backend {
+  const floats = new Map<Region, Float64Array>();
+  const integers = new Map<Region, Int32Array>();
+  let used = 0;
+  const memory: Memory = {
+    allocate: (length) => {
+      const region = { byteOffset: 0, length };
+      floats.set(region, new Float64Array(length));
+      integers.set(region, new Int32Array(length));
+      used += length * 8;
+      return region;
+    },
+    free: (region) => {
+      if (!floats.delete(region)) throw new RangeError("region: freed twice");
+      integers.delete(region);
+      used -= region.length * 8;
+    },
+    float32: (region) => {
+      const view = floats.get(region);
+      if (view === undefined) throw new RangeError("region: used after it was freed");
+      return view as unknown as Float32Array;
+    },
+    int32: (region) => {
+      const view = integers.get(region);
+      if (view === undefined) throw new RangeError("region: used after it was freed");
+      return view;
+    },
+    usage: () => ({ used, reserved: used }),
+  };
+  return { kernels: { ...scalarKernels, attentionSoftmaxForward }, memory };
+}
+
+/** The scalar kernel rounds its logits to float32; this one does not. */
+const attentionSoftmaxForward: Kernels["attentionSoftmaxForward"] = (
+  scores,
+  keyBias,
+  scale,
+  probabilities,
+  batch,
+  heads,
+  positions,
+) => {
+  for (let row = 0; row < batch * heads * positions; row++) {
+    const start = row * positions;
+    const biasStart = Math.floor(row / (heads * positions)) * positions;
+    const logits = Array.from(
+      { length: positions },
+      (_, c) => scores[start + c] * scale + keyBias[biasStart + c],
+    );
+    const max = Math.max(...logits);
+    const exponentials = logits.map((logit) => Math.exp(logit - max));
+    const sum = exponentials.reduce((total, term) => total + term, 0);
+    exponentials.forEach((term, c) => {
+      probabilities[start + c] = term / sum;
+    });
+  }
+};

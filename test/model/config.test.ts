@@ -1,0 +1,168 @@
+import { describe, expect, it } from "vitest";
+import { InputError } from "../../src/core/either.ts";
+import { parseModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
+import { moduleList } from "../../src/model/modules.ts";
+import { SMALL_BERT, SMALL_DISTILBERT } from "./small-models.ts";
+
+/** The paths of everything wrong with a configuration. */
+function problemPaths(json: unknown): readonly string[] {
+  const result = parseModelConfig(json);
+  return result._tag === "Left" ? result.left.map(({ path }) => path) : [];
+}
+
+describe("a model's config.json", () => {
+  it("takes transformers' defaults for BERT and DistilBERT", () => {
+    expect(parseModelConfigOrThrow({ model_type: "bert" })).toEqual({
+      modelType: "bert",
+      vocabularySize: 30522,
+      tokenTypes: 2,
+      maxPositions: 512,
+      layers: 12,
+      heads: 12,
+      hiddenSize: 768,
+      intermediateSize: 3072,
+      activation: "gelu",
+      hiddenDropout: 0.1,
+      attentionDropout: 0.1,
+      classifierDropout: 0.1,
+      layerNormEpsilon: 1e-12,
+      initializerRange: 0.02,
+      padTokenId: 0,
+      labels: 2,
+      source: { model_type: "bert" },
+    });
+    expect(parseModelConfigOrThrow({ model_type: "distilbert" })).toMatchObject({
+      tokenTypes: 0,
+      layers: 6,
+      classifierDropout: 0.2,
+    });
+  });
+
+  it("reads files that do not state their type", () => {
+    expect(parseModelConfigOrThrow({ hidden_size: 256, num_attention_heads: 4 }).modelType).toBe(
+      "bert",
+    );
+    expect(parseModelConfigOrThrow({ dim: 64, n_heads: 2 }).modelType).toBe("distilbert");
+  });
+
+  it("counts labels by num_labels or id2label, one meaning regression", () => {
+    const labels = (json: object): number =>
+      parseModelConfigOrThrow({ model_type: "bert", ...json }).labels;
+    expect(labels({ num_labels: 1, problem_type: "regression" })).toBe(1);
+    expect(labels({ id2label: { 0: "a", 1: "b", 2: "c" } })).toBe(3);
+    expect(labels({ problem_type: "single_label_classification" })).toBe(2);
+  });
+
+  it("lets the classifier's dropout default to the hidden one's", () => {
+    const parse = (json: object): number =>
+      parseModelConfigOrThrow({ model_type: "bert", hidden_dropout_prob: 0.3, ...json })
+        .classifierDropout;
+    expect(parse({})).toBe(0.3);
+    expect(parse({ classifier_dropout: null })).toBe(0.3);
+    expect(parse({ classifier_dropout: 0 })).toBe(0);
+  });
+
+  it("keeps keys that it does not know", () => {
+    const json = { model_type: "bert", _name_or_path: "x", custom: [1] };
+    expect(parseModelConfigOrThrow(json).source).toEqual(json);
+  });
+
+  it("reports every problem at once", () => {
+    expect(
+      problemPaths({
+        model_type: "bert",
+        vocab_size: 0,
+        hidden_size: 30,
+        num_attention_heads: 4,
+        num_hidden_layers: 1.5,
+        hidden_act: "gelu_new",
+        hidden_dropout_prob: 1,
+        attention_probs_dropout_prob: "0.1",
+        layer_norm_eps: 0,
+        position_embedding_type: "relative_key",
+        num_labels: 3,
+        id2label: { 0: "a" },
+        problem_type: "multi_label_classification",
+      }),
+    ).toEqual(
+      [
+        "position_embedding_type",
+        "vocab_size",
+        "num_hidden_layers",
+        "hidden_act",
+        "attention_probs_dropout_prob",
+        "layer_norm_eps",
+        "num_labels",
+        "problem_type",
+        "hidden_size",
+        "hidden_dropout_prob",
+      ].sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b)),
+    );
+  });
+
+  it.each([
+    [null, "config.json"],
+    [[], "config.json"],
+    ["bert", "config.json"],
+    [{}, "model_type"],
+    [{ model_type: "roberta" }, "model_type"],
+    [{ model_type: 5 }, "model_type"],
+    [{ model_type: "distilbert", sinusoidal_pos_embds: true }, "sinusoidal_pos_embds"],
+    [{ model_type: "distilbert", dim: 10, n_heads: 3 }, "dim"],
+    [{ model_type: "bert", pad_token_id: 30522 }, "pad_token_id"],
+    [
+      { model_type: "bert", num_labels: 1, problem_type: "single_label_classification" },
+      "problem_type",
+    ],
+  ])("refuses %j", (json, path) => {
+    expect(problemPaths(json)).toEqual([path]);
+    expect(() => parseModelConfigOrThrow(json)).toThrow(InputError);
+  });
+});
+
+/** The order in which a configuration's keys are read. */
+const ORDER = [
+  "position_embedding_type",
+  "hidden_dropout_prob",
+  "vocab_size",
+  "num_hidden_layers",
+  "hidden_act",
+  "attention_probs_dropout_prob",
+  "layer_norm_eps",
+  "num_labels",
+  "problem_type",
+  "hidden_size",
+];
+
+describe("a model's modules", () => {
+  it("come in transformers' order with its names", () => {
+    expect(
+      moduleList(SMALL_BERT)
+        .map(({ name }) => name)
+        .slice(0, 12),
+    ).toEqual([
+      "bert.embeddings.word_embeddings",
+      "bert.embeddings.position_embeddings",
+      "bert.embeddings.token_type_embeddings",
+      "bert.embeddings.LayerNorm",
+      "bert.encoder.layer.0.attention.self.query",
+      "bert.encoder.layer.0.attention.self.key",
+      "bert.encoder.layer.0.attention.self.value",
+      "bert.encoder.layer.0.attention.output.dense",
+      "bert.encoder.layer.0.attention.output.LayerNorm",
+      "bert.encoder.layer.0.intermediate.dense",
+      "bert.encoder.layer.0.output.dense",
+      "bert.encoder.layer.0.output.LayerNorm",
+    ]);
+    expect(moduleList(SMALL_DISTILBERT).slice(-3)).toEqual([
+      {
+        name: "distilbert.transformer.layer.1.output_layer_norm",
+        kind: "layerNorm",
+        shape: [8],
+        bias: true,
+      },
+      { name: "pre_classifier", kind: "linear", shape: [8, 8], bias: true },
+      { name: "classifier", kind: "linear", shape: [3, 8], bias: true },
+    ]);
+  });
+});

@@ -1,0 +1,53 @@
+import { nextBelow, openStream } from "../../src/core/random.ts";
+import type { TokenBatch } from "../../src/model/batch.ts";
+import { type ModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
+
+const COMMON = { vocab_size: 30, max_position_embeddings: 24, num_labels: 3 };
+
+/** A BERT with dropout, small enough for finite differences. */
+export const SMALL_BERT: ModelConfig = parseModelConfigOrThrow({
+  ...COMMON,
+  model_type: "bert",
+  hidden_size: 8,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  intermediate_size: 12,
+});
+
+/** A DistilBERT of the same size. */
+export const SMALL_DISTILBERT: ModelConfig = parseModelConfigOrThrow({
+  ...COMMON,
+  model_type: "distilbert",
+  dim: 8,
+  n_layers: 2,
+  n_heads: 2,
+  hidden_dim: 12,
+});
+
+export const SMALL_MODELS: readonly (readonly [string, ModelConfig])[] = [
+  ["bert", SMALL_BERT],
+  ["distilbert", SMALL_DISTILBERT],
+];
+
+/** Random sequences of the given lengths, padded to `positions` with id 0. */
+export function randomBatch(
+  lengths: readonly number[],
+  positions: number,
+  seed: number,
+): TokenBatch & { readonly labels: Int32Array } {
+  const batch = lengths.length;
+  const inputIds = new Int32Array(batch * positions);
+  const tokenTypeIds = new Int32Array(batch * positions);
+  const attentionMask = new Uint8Array(batch * positions);
+  lengths.forEach((length, example) => {
+    const stream = openStream(seed, 77, example);
+    for (let position = 0; position < length; position++) {
+      const token = example * positions + position;
+      inputIds[token] = 1 + nextBelow(stream, 29);
+      tokenTypeIds[token] = position * 2 >= length ? 1 : 0;
+      attentionMask[token] = 1;
+    }
+  });
+  const labels = Int32Array.from(lengths, (_, example) => example % 3);
+  return { batch, positions, inputIds, tokenTypeIds, attentionMask, labels };
+}
