@@ -1,0 +1,153 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { CaseFiles } from "../../src/conform/case-files.ts";
+import { replayModel } from "../../src/conform/model.ts";
+import { replaySchedules } from "../../src/conform/model-schedule.ts";
+import { readSafetensorsOrThrow, writeSafetensors } from "../../src/io/safetensors.ts";
+import type { Backend } from "../../src/kernels/backend.ts";
+import { VARIANTS } from "../kernels/subjects.ts";
+
+const ROOT = process.env.ESPALIER_GOLDEN ?? join(import.meta.dirname, "../golden");
+const DIRECTORY = join(ROOT, "model");
+const CASES: readonly CaseFiles[] = readdirSync(DIRECTORY)
+  .filter((name) => existsSync(join(DIRECTORY, name, "case.json")))
+  .map((name) => ({
+    name,
+    json: readFileSync(join(DIRECTORY, name, "case.json"), "utf8"),
+    tensors: new Uint8Array(readFileSync(join(DIRECTORY, name, "tensors.safetensors"))),
+  }));
+const SMALLEST = CASES.find(({ name }) => name === "bert-3labels-1layer") ?? CASES[0];
+const [[, SCALAR]] = VARIANTS.filter(([name]) => name === "scalar");
+
+/** What the replay says of one case; undefined when it passes. */
+function detailOf(files: CaseFiles, backend: Backend = SCALAR): string | undefined {
+  const [verdict] = replayModel([files], backend);
+  return verdict.passed ? undefined : (verdict.detail ?? "no detail");
+}
+
+/** The case with one entry of a tensor changed. */
+function withTensor(
+  files: CaseFiles,
+  name: string,
+  change: (values: Float32Array) => void,
+): CaseFiles {
+  const { tensors, metadata } = readSafetensorsOrThrow(files.tensors);
+  const stored = tensors.get(name);
+  if (stored === undefined) throw new Error(`no tensor ${name}`);
+  const values = new Float32Array(stored.bytes.slice().buffer);
+  change(values);
+  const changed = { ...stored, bytes: new Uint8Array(values.buffer) };
+  return { ...files, tensors: writeSafetensors(new Map([...tensors, [name, changed]]), metadata) };
+}
+
+/** The case with its JSON changed. */
+function withJson(files: CaseFiles, change: (json: Record<string, unknown>) => unknown): CaseFiles {
+  return { ...files, json: JSON.stringify(change(JSON.parse(files.json))) };
+}
+
+describe.each(VARIANTS)("model vectors on %s kernels", (_, backend) => {
+  it.each(CASES.map((files) => [files.name, files] as const))("%s", (_name, files) => {
+    expect(detailOf(files, backend)).toBeUndefined();
+  });
+
+  it("leave no memory in use", () => {
+    const { used } = backend.memory.usage();
+    detailOf(SMALLEST, backend);
+    expect(backend.memory.usage().used).toBe(used);
+  });
+});
+
+describe("schedule vectors", () => {
+  const json = readFileSync(join(DIRECTORY, "lr_schedule.json"), "utf8");
+
+  it("pass, row by row", () => {
+    const verdicts = [...replaySchedules("lr_schedule.json", json)];
+    expect(verdicts.length).toBe(JSON.parse(json).length);
+    expect(verdicts.filter(({ passed }) => !passed)).toEqual([]);
+    expect([...replaySchedules("lr_schedule.json", json, /:2$/)].length).toBe(1);
+  });
+
+  it("fail where a rate is altered", () => {
+    const rows = JSON.parse(json);
+    rows[1].lr_at_step[5] *= 1.0001;
+    const failed = [...replaySchedules("s", JSON.stringify(rows))].filter(({ passed }) => !passed);
+    expect(failed.map(({ name }) => name)).toEqual(["s:2"]);
+    expect(failed[0].detail).toContain("linear[5]");
+  });
+});
+
+describe("an altered model vector fails, saying where", () => {
+  const weight = "bert.encoder.layer.0.output.dense.weight";
+  it.each([
+    ["out/hidden_states/1", 3e-5],
+    ["out/attentions/0", 3e-5],
+    ["out/logits", 3e-5],
+    ["out/teacher_logits", 3e-5],
+    [`adamw_b9/step5/${weight}`, 1e-2],
+    [`hf_adamw_mse/step1/${weight}`, 1e-2],
+  ])("%s", (name, change) => {
+    const altered = withTensor(SMALLEST, name, (values) => {
+      values[5] += change;
+    });
+    expect(detailOf(altered)).toContain(`${name}[5]`);
+  });
+
+  it.each(["grad_ce", "grad_mse", "grad_kl"])("%s", (prefix) => {
+    const altered = withTensor(SMALLEST, `${prefix}/${weight}`, (values) => {
+      values[7] += 3e-4 * Math.max(...values.map(Math.abs));
+    });
+    expect(detailOf(altered)).toContain(`${prefix}/${weight}[7]`);
+  });
+
+  it("in the gradient of a key bias", () => {
+    const name = "grad_ce/bert.encoder.layer.0.attention.self.key.bias";
+    const altered = withTensor(SMALLEST, name, (values) => {
+      values[0] += 1e-3;
+    });
+    expect(detailOf(altered)).toContain(`${name}[0]`);
+  });
+
+  it("in a loss", () => {
+    const altered = withJson(SMALLEST, (json) => ({ ...json, loss: Number(json.loss) * 1.0001 }));
+    expect(detailOf(altered)).toContain("grad_ce/loss");
+  });
+
+  it("in a distillation loss and its gradient", () => {
+    const change = (key: "loss" | "dlogits") =>
+      withJson(SMALLEST, (json) => {
+        const entries = structuredClone(json.inc_kd_loss) as { loss: number; dlogits: number[] }[];
+        if (key === "loss") entries[2].loss += 1e-3;
+        else entries[2].dlogits[4] += 1e-3;
+        return { ...json, inc_kd_loss: entries };
+      });
+    expect(detailOf(change("loss"))).toContain("inc_kd_loss[2].loss");
+    expect(detailOf(change("dlogits"))).toContain("inc_kd_loss[2].dlogits[4]");
+  });
+
+  it("in a loss before an optimizer step", () => {
+    const altered = withJson(SMALLEST, (json) => {
+      const optimizers = structuredClone(json.optimizers) as {
+        losses_before_each_step: number[];
+      }[];
+      optimizers[1].losses_before_each_step[3] += 1e-3;
+      return { ...json, optimizers };
+    });
+    expect(detailOf(altered)).toContain("adamw_b9 loss 3");
+  });
+});
+
+describe("a broken model vector", () => {
+  it("is a failed verdict", () => {
+    const truncated = { ...SMALLEST, tensors: SMALLEST.tensors.subarray(0, 1000) };
+    expect(detailOf(truncated)).toBeDefined();
+    expect(detailOf({ ...SMALLEST, json: "{" })).toContain("case.json");
+    const nameless = withJson(SMALLEST, ({ config: _, ...json }) => json);
+    expect(detailOf(nameless)).toContain("case.json config: expected an object");
+  });
+
+  it("is selected by name", () => {
+    const names = [...replayModel(CASES, SCALAR, /distilbert-3/)].map(({ name }) => name);
+    expect(names).toEqual(["distilbert-3labels"]);
+  });
+});
