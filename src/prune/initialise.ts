@@ -17,6 +17,8 @@ export interface InitialiseOptions {
   readonly profile?: Profile;
   /** Accept pruners that select no layer or whose pattern divides none. Default false. */
   readonly allowNothing?: boolean;
+  /** Leave the last linear or conv2d layer alone when no module follows it. Default true. */
+  readonly excludeHead?: boolean;
 }
 
 /** A layer before the first step: all kept; snip_momentum starts from zero scores. */
@@ -134,12 +136,12 @@ function checkSomething(config: PrunerConfig, layers: readonly PrunedLayer[]): v
 function initialPruner(
   config: PrunerConfig,
   records: readonly LayerRecord[],
-  profile: Profile,
-  allowNothing: boolean,
+  options: Required<InitialiseOptions>,
 ): PrunerState {
+  const { profile, allowNothing, excludeHead } = options;
   checkSettings(config);
   const { interpolating } = planProgressive(config);
-  const selected = selectLayers(config, records).selected.map((layer) =>
+  const selected = selectLayers(config, records, excludeHead).selected.map((layer) =>
     initialLayer(config, layer, interpolating),
   );
   if (!allowNothing) checkSomething(config, selected);
@@ -196,14 +198,18 @@ export function initialisePruning(
   options: InitialiseOptions = {},
 ): PruningState {
   checkLayers("layers", layers);
-  const { profile = "inc", allowNothing = false } = options;
-  if (profile === "inc" && !layers.some(({ kind }) => kind === "linear" || kind === "conv2d"))
+  const { profile = "inc", allowNothing = false, excludeHead = true } = options;
+  if (
+    profile === "inc" &&
+    excludeHead &&
+    !layers.some(({ kind }) => kind === "linear" || kind === "conv2d")
+  )
     throw new PruningError(
       "no-layers",
       "layers: expected at least one linear or conv2d layer to find the classifier head by, got none",
     );
   const pruners = config.pruners.map((pruner) =>
-    initialPruner(pruner, layers, profile, allowNothing),
+    initialPruner(pruner, layers, { profile, allowNothing, excludeHead }),
   );
   return { version: 1, profile, pruners };
 }

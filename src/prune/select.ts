@@ -50,12 +50,15 @@ export interface Selection {
  * not selected before, whose type is among `pruningOpTypes`; then without those that match an excluded
  * name. The classifier head's name is used as such an expression too, so that `classifier` also
  * excludes `pre_classifier`.
+ *
+ * @param excludeHead whether to look for a classifier head at all.
  */
 export function selectLayers(
   config: Pick<PrunerConfig, "opNames" | "excludedOpNames" | "pruningOpTypes">,
   layers: readonly LayerRecord[],
+  excludeHead: boolean = true,
 ): Selection {
-  const head = findClassifierHead(layers);
+  const head = excludeHead ? findClassifierHead(layers) : undefined;
   const names = (config.opNames.length > 0 ? config.opNames : [".*"]).map(compileNamePattern);
   const excluded = config.excludedOpNames.map(compileNamePattern);
   const headPattern = head === undefined ? undefined : compileNamePattern(head);
