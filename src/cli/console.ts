@@ -17,4 +17,6 @@ export interface Console {
   readonly err: TextOutput;
   /** Aborted when the user asks to stop. */
   readonly signal: AbortSignal;
+  /** The script that runs one seed as a worker; null: seeds run in this thread. */
+  readonly workerScript: URL | null;
 }

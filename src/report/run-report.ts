@@ -7,6 +7,8 @@
 export interface ResultRow {
   /** The pattern as the configuration writes it, such as `4x1`. */
   readonly pattern: string;
+  /** Pruned blocks (of N:M, entries of groups) over all, in the layers that are pruned. */
+  readonly prunedBlocks: number;
   /** Zeros over entries, counted over every linear layer of the model. */
   readonly sparsityOverLinear: number;
   /** Zeros over entries, counted over the pruned layers alone. */

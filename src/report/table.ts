@@ -44,7 +44,7 @@ export function formatSeconds(seconds: number): string {
 }
 
 /**
- * The results as a table of text: pattern, element-wise sparsity over all linear layers and over the pruned
+ * The results as a table of text: pattern, share of blocks pruned, element-wise sparsity over all linear layers and over the pruned
  * ones, dense and sparse metric as mean/max over seeds in percent, the metric without fine-tuning where it
  * was measured, relative drop, seconds.
  *
@@ -55,11 +55,11 @@ export function formatSeconds(seconds: number): string {
  * const table = resultsTable({
  *   metric: "accuracy",
  *   rows: [
- *     { pattern: "4x1", sparsityOverLinear: 0.88, sparsityOverPruned: 0.9, dense: [0.8, 0.9], sparse: [0.81, 0.88], seconds: 12 },
+ *     { pattern: "4x1", prunedBlocks: 0.9, sparsityOverLinear: 0.88, sparsityOverPruned: 0.9, dense: [0.8, 0.9], sparse: [0.81, 0.88], seconds: 12 },
  *   ],
  * });
- * if (table.rows[0]?.[4] !== "84.50/88.00") throw new Error("the mean and the maximum over seeds");
- * if (table.rows[0]?.[5] !== "-2.22%") throw new Error("(0.88 - 0.9) / 0.9");
+ * if (table.rows[0]?.[5] !== "84.50/88.00") throw new Error("the mean and the maximum over seeds");
+ * if (table.rows[0]?.[6] !== "-2.22%") throw new Error("(0.88 - 0.9) / 0.9");
  * ```
  */
 export function resultsTable(results: ResultTable): TextTable {
@@ -67,6 +67,7 @@ export function resultsTable(results: ResultTable): TextTable {
   return {
     header: [
       "pattern",
+      "blocks pruned",
       "sparsity (linear)",
       "sparsity (pruned)",
       `dense ${results.metric} mean/max`,
@@ -77,6 +78,7 @@ export function resultsTable(results: ResultTable): TextTable {
     ],
     rows: results.rows.map((row) => [
       row.pattern,
+      row.prunedBlocks.toFixed(4),
       row.sparsityOverLinear.toFixed(4),
       row.sparsityOverPruned.toFixed(4),
       formatMeanMax(row.dense),

@@ -57,6 +57,7 @@ export const SAMPLE: RunReport = {
     rows: [
       {
         pattern: "4x1",
+        prunedBlocks: 0.9,
         sparsityOverLinear: 0.8812,
         sparsityOverPruned: 0.9,
         dense: [0.98, 0.97],
@@ -66,6 +67,7 @@ export const SAMPLE: RunReport = {
       },
       {
         pattern: "2:4",
+        prunedBlocks: 0.5,
         sparsityOverLinear: 0.4795,
         sparsityOverPruned: 0.5,
         dense: [0.98, 0.97],

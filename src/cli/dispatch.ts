@@ -1,0 +1,78 @@
+/** The espalier command: finds the command asked for, runs it, and turns what it throws into an exit code. */
+
+import manifest from "../../package.json" with { type: "json" };
+import { formatProblem, InputError, type Problem } from "../core/either.ts";
+import type { Command, ExitCode } from "./command.ts";
+import { conformCommand } from "./conform.ts";
+import type { Console } from "./console.ts";
+import { demoCommand } from "./demo.ts";
+import { finetuneCommand } from "./finetune.ts";
+import { nearestName } from "./nearest.ts";
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly Command[] = [finetuneCommand, demoCommand, conformCommand];
+
+function helpText(): string {
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length));
+  return [
+    `espalier ${manifest.version}: prune and fine-tune neural networks to sparsity patterns`,
+    "usage: espalier COMMAND [options]",
+    [
+      "commands:",
+      ...COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+    ].join("\n"),
+    "espalier COMMAND --help lists a command's options; espalier --version prints the version.",
+  ].join("\n\n");
+}
+
+function unknownCommand(name: string): Problem {
+  const near = nearestName(
+    name,
+    COMMANDS.map((command) => command.name),
+  );
+  return {
+    path: "espalier",
+    expected: `one of the commands ${COMMANDS.map((command) => command.name).join(", ")}`,
+    got: `${JSON.stringify(name)}${near === undefined ? "" : ` (did you mean ${near}?)`}`,
+  };
+}
+
+/** Whether an error is about what the user gave: its message then says enough. */
+function isRefusal(error: unknown): error is Error {
+  return (
+    error instanceof RangeError ||
+    error instanceof TypeError ||
+    (error instanceof Error && "code" in error && typeof error.code === "string")
+  );
+}
+
+function errorText(error: Error): string {
+  return error instanceof InputError ? error.problems.map(formatProblem).join("\n") : error.message;
+}
+
+/**
+ * Runs `espalier` on the arguments after its name. Refused arguments and inputs are told on standard error.
+ *
+ * @returns the exit code: 0 done, 1 a check failed, 2 wrong usage or input, 130 interrupted
+ * @throws errors that are not about arguments or inputs
+ */
+export async function runCommandLine(argv: readonly string[], console: Console): Promise<ExitCode> {
+  const [name = "--help", ...rest] = argv;
+  if (name === "--help" || name === "-h") {
+    console.out.write(`${helpText()}\n`);
+    return argv.length === 0 ? 2 : 0;
+  }
+  if (name === "--version") {
+    console.out.write(`${manifest.version}\n`);
+    return 0;
+  }
+  try {
+    const command = COMMANDS.find((candidate) => candidate.name === name);
+    if (command === undefined) throw new InputError([unknownCommand(name)]);
+    return await command.run(rest, console);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    console.err.write(`${errorText(error)}\n`);
+    return 2;
+  }
+}

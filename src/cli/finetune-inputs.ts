@@ -1,0 +1,213 @@
+/** Reads the rows and the model of `espalier finetune`, refusing everything that is wrong with them. */
+
+import { join } from "node:path";
+import type { Either, Problem } from "../core/either.ts";
+import { type Example, type GlueTask, parseGlueTsv } from "../io/glue.ts";
+import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
+import { type Tokenizer, tokenizerOf } from "../io/tokenizer.ts";
+import { decodeUtf8 } from "../io/utf8.ts";
+import { parseVocabulary, type Vocabulary } from "../io/vocabulary.ts";
+import { type ModelConfig, parseModelConfigOrThrow } from "../model/config.ts";
+import {
+  type CreateParametersOptions,
+  checkpointProblems,
+  type NamedValues,
+  parameterList,
+} from "../model/parameters.ts";
+import { directoryProblem, fileProblem, readBytes } from "../node/files.ts";
+import { type LoadedModel, readModelDirectory } from "../node/model-directory.ts";
+import { MODEL_CONFIGS } from "../train/model-configs.ts";
+import type { ModelName } from "../train/recipes.ts";
+
+type Result<T> = Either<readonly Problem[], T>;
+
+/** A result from problems found, or the value where there are none. */
+function resultOf<T>(problems: readonly Problem[], value: () => T): Result<T> {
+  return problems.length > 0 ? { _tag: "Left", left: problems } : { _tag: "Right", right: value() };
+}
+
+function oneProblem(path: string, expected: string, got: string): readonly Problem[] {
+  return [{ path, expected, got }];
+}
+
+/** Where rows come from. */
+export interface RowPaths {
+  readonly data?: string;
+  readonly trainFile?: string;
+  readonly validationFile?: string;
+}
+
+/** The rows of a task. */
+export interface TaskRows {
+  readonly training: readonly Example[];
+  readonly evaluation: readonly Example[];
+}
+
+async function readRows(
+  task: GlueTask,
+  option: string,
+  path: string,
+): Promise<Result<readonly Example[]>> {
+  const missing = await fileProblem(option, path);
+  if (missing !== undefined) return { _tag: "Left", left: [missing] };
+  const text = decodeUtf8(path, await readBytes(path));
+  return text._tag === "Left" ? text : parseGlueTsv(task, path, text.right);
+}
+
+/** Reads train.tsv and dev.tsv of a directory, or the files given in their place. */
+export async function readTaskRows(task: GlueTask, paths: RowPaths): Promise<Result<TaskRows>> {
+  const { data, trainFile, validationFile } = paths;
+  if (data === undefined && (trainFile === undefined || validationFile === undefined)) {
+    const expected = "a directory, or --train-file and --validation-file";
+    return { _tag: "Left", left: oneProblem("--data", expected, "nothing") };
+  }
+  if (data !== undefined) {
+    const missing = await directoryProblem("--data", data);
+    if (missing !== undefined) return { _tag: "Left", left: [missing] };
+  }
+  const inData = (name: string): string => join(data ?? "", name);
+  const training = await readRows(
+    task,
+    trainFile === undefined ? "--data" : "--train-file",
+    trainFile ?? inData("train.tsv"),
+  );
+  const evaluation = await readRows(
+    task,
+    validationFile === undefined ? "--data" : "--validation-file",
+    validationFile ?? inData("dev.tsv"),
+  );
+  const problems = [training, evaluation].flatMap((rows) =>
+    rows._tag === "Left" ? rows.left : [],
+  );
+  return resultOf(problems, () => ({
+    training: training._tag === "Right" ? training.right : [],
+    evaluation: evaluation._tag === "Right" ? evaluation.right : [],
+  }));
+}
+
+/** What a run starts from. */
+export interface StartingPoint {
+  readonly config: ModelConfig;
+  /** Null: random initialisation. */
+  readonly tensors: ReadonlyMap<string, NamedValues> | null;
+  readonly tokenizer: Tokenizer;
+}
+
+async function readVocabulary(path: string): Promise<Result<Vocabulary>> {
+  const missing = await fileProblem("--vocab", path);
+  if (missing !== undefined) return { _tag: "Left", left: [missing] };
+  const text = decodeUtf8(path, await readBytes(path));
+  return text._tag === "Left" ? text : parseVocabulary(path, text.right);
+}
+
+/** A vocabulary must have a token for each row of the model's embedding, no more and no fewer. */
+function vocabularyProblems(
+  path: string,
+  { tokens }: Vocabulary,
+  model: string,
+  { vocabularySize }: ModelConfig,
+): readonly Problem[] {
+  const expected = `the ${vocabularySize} tokens that ${model} has`;
+  return tokens.length === vocabularySize
+    ? []
+    : oneProblem(path, expected, `${tokens.length} tokens`);
+}
+
+/** Where two vocabularies first differ. */
+function differenceProblems(path: string, given: Vocabulary, own: Vocabulary): readonly Problem[] {
+  const index = own.tokens.findIndex((token, id) => given.tokens[id] !== token);
+  if (index < 0) return [];
+  const expected = `the model's own token ${JSON.stringify(own.tokens[index])}`;
+  return oneProblem(
+    `${path}:${index + 1}`,
+    expected,
+    JSON.stringify(given.tokens[index] ?? "none"),
+  );
+}
+
+/** The tensors that a model has parameters for: a pre-trained encoder comes with other heads. */
+function parametersOf({ config, tensors }: LoadedModel): ReadonlyMap<string, NamedValues> {
+  const names = new Set(parameterList(config).map(({ name }) => name));
+  return new Map([...tensors].filter(([name]) => names.has(name)));
+}
+
+function modelProblems(
+  directory: string,
+  { config, tensors, tokenizer }: LoadedModel,
+  options: CreateParametersOptions,
+): readonly Problem[] {
+  const vocabulary = join(directory, HUGGING_FACE_FILES.vocabulary);
+  const weights = join(directory, HUGGING_FACE_FILES.weights);
+  const shapes = checkpointProblems(config, tensors, { ...options, ignoreUnexpected: true });
+  const labels = join(directory, HUGGING_FACE_FILES.config);
+  return [
+    ...vocabularyProblems(vocabulary, tokenizer.vocabulary, directory, config),
+    ...shapes.map((problem) => ({ ...problem, path: `${weights}: ${problem.path}` })),
+    ...(config.labels === 2 ? [] : oneProblem(labels, "2 labels", String(config.labels))),
+  ];
+}
+
+/** Reads a model directory of which every tensor must fit; `needsHead`: also the classifier's. */
+export async function readModel(
+  directory: string,
+  needsHead: boolean,
+): Promise<Result<LoadedModel>> {
+  const model = await readModelDirectory(directory);
+  if (model._tag === "Left") return model;
+  const options = needsHead ? {} : { initialiseHead: { seed: 0 } };
+  return resultOf(modelProblems(directory, model.right, options), () => ({
+    ...model.right,
+    tensors: parametersOf(model.right),
+  }));
+}
+
+/** The starting point in a model directory; a vocabulary given beside it must be the model's own. */
+async function startFromModel(
+  directory: string,
+  vocab: string | undefined,
+  needsHead: boolean,
+): Promise<Result<StartingPoint>> {
+  const model = await readModel(directory, needsHead);
+  if (model._tag === "Left" || vocab === undefined) return model;
+  const given = await readVocabulary(vocab);
+  if (given._tag === "Left") return given;
+  const { vocabulary } = model.right.tokenizer;
+  const problems = vocabularyProblems(vocab, given.right, directory, model.right.config);
+  const differing =
+    problems.length > 0 ? problems : differenceProblems(vocab, given.right, vocabulary);
+  return resultOf(differing, () => model.right);
+}
+
+/** Random weights of a recipe's model. */
+async function startFromVocabulary(name: ModelName, vocab: string): Promise<Result<StartingPoint>> {
+  const vocabulary = await readVocabulary(vocab);
+  if (vocabulary._tag === "Left") return vocabulary;
+  const config = parseModelConfigOrThrow(MODEL_CONFIGS[name]);
+  return resultOf(vocabularyProblems(vocab, vocabulary.right, name, config), () => ({
+    config,
+    tensors: null,
+    tokenizer: tokenizerOf(vocabulary.right),
+  }));
+}
+
+/** Where a starting point is named. */
+export interface StartPaths {
+  readonly model?: string;
+  readonly vocab?: string;
+}
+
+/**
+ * Reads what a run starts from: a model directory, or a vocabulary and random weights of the recipe's model.
+ *
+ * @param needsHead whether the model's classifier must be there already
+ */
+export async function readStartingPoint(
+  name: ModelName,
+  { model, vocab }: StartPaths,
+  needsHead: boolean,
+): Promise<Result<StartingPoint>> {
+  if (model !== undefined) return startFromModel(model, vocab, needsHead);
+  if (vocab !== undefined) return startFromVocabulary(name, vocab);
+  const expected = "a model directory, or --vocab FILE to start from random weights";
+  return { _tag: "Left", left: oneProblem("--model", expected, "nothing") };
+}

@@ -1,0 +1,156 @@
+/** Turns the options of `espalier finetune` into a plan, refusing everything wrong before work starts. */
+
+import { getOrThrow, InputError, type Problem } from "../core/either.ts";
+import type { GlueTask } from "../io/glue.ts";
+import { encode, type Tokenizer } from "../io/tokenizer.ts";
+import type { KernelVariant } from "../kernels/table.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { LoadedModel } from "../node/model-directory.ts";
+import type { RunPlan } from "../node/seed-task.ts";
+import type { Profile } from "../prune/config.ts";
+import { type LabelledText, tokeniseExamples } from "../train/examples.ts";
+import { findRecipe, pruningSteps, type Recipe, recipePruningConfig } from "../train/recipes.ts";
+import {
+  type RowPaths,
+  readModel,
+  readStartingPoint,
+  readTaskRows,
+  type StartPaths,
+} from "./finetune-inputs.ts";
+import { overrideProblems, type RecipeOverrides, recipeWith } from "./finetune-recipe.ts";
+import { checkPruning, commonPattern } from "./pruning-check.ts";
+import { type PruningKeys, readPruningConfig } from "./pruning-config-file.ts";
+
+/** The options that decide what is trained. */
+export interface PlanOptions extends RecipeOverrides, RowPaths, StartPaths {
+  readonly task?: GlueTask;
+  readonly recipe?: string;
+  readonly variant?: KernelVariant | "auto";
+  readonly profile?: Profile;
+  readonly pruningConfig?: string;
+  readonly teacherModelNameOrPath?: string;
+}
+
+function refuse(path: string, expected: string, got: string): never {
+  throw new InputError([{ path, expected, got }]);
+}
+
+/** The recipe with every option applied. */
+function chooseRecipe(task: GlueTask, options: PlanOptions): Recipe {
+  const base = findRecipe(options.recipe ?? `bertmini-${task}-4x1`);
+  if (base.task !== task)
+    refuse("--recipe", `a recipe for ${task}`, `${base.name}, which is for ${base.task}`);
+  const problems: readonly Problem[] = [
+    ...overrideProblems(base, options),
+    ...configFileProblems(options),
+  ];
+  if (problems.length > 0) throw new InputError(problems);
+  return recipeWith(base, options);
+}
+
+/** Options that a configuration file states itself. */
+function configFileProblems(options: PlanOptions): readonly Problem[] {
+  if (options.pruningConfig === undefined) return [];
+  const stated = [
+    ...(options.pruningPattern === undefined ? [] : ["--pruning-pattern"]),
+    ...(options.pruningType === undefined ? [] : ["--pruning-type"]),
+    ...(options.doPrune === false ? ["--do-prune false"] : []),
+  ];
+  return stated.map((path) => ({ path, expected: "no --pruning-config beside it", got: "both" }));
+}
+
+/** What a configuration file need not state: the recipe's target and schedule. */
+function scheduleDefaults(recipe: Recipe, rows: number): PruningKeys {
+  if (recipe.sparse === null) return {};
+  const { startStep, endStep, pruningFrequency } = pruningSteps(recipe.sparse, rows);
+  return {
+    target_sparsity: recipe.sparse.targetSparsity,
+    start_step: startStep,
+    end_step: endStep,
+    pruning_frequency: pruningFrequency,
+  };
+}
+
+/** The recipe and its pruning configuration, tried on the model; null where the recipe's own is used. */
+async function planPruning(
+  recipe: Recipe,
+  options: PlanOptions,
+  model: ModelConfig,
+  rows: number,
+): Promise<{ readonly recipe: Recipe; readonly pruningConfig: PruningKeys | null }> {
+  const { sparse } = recipe;
+  if (sparse === null) return { recipe, pruningConfig: null };
+  const profile = options.profile ?? "inc";
+  if (options.pruningConfig === undefined) {
+    checkPruning(recipePruningConfig(sparse, rows), model, profile);
+    return { recipe, pruningConfig: null };
+  }
+  const defaults = scheduleDefaults(recipe, rows);
+  const pruningConfig = getOrThrow(await readPruningConfig(options.pruningConfig, defaults));
+  const pattern = commonPattern(checkPruning(pruningConfig, model, profile));
+  return { recipe: { ...recipe, sparse: { ...sparse, pattern } }, pruningConfig };
+}
+
+function checkLength(recipe: Recipe, config: ModelConfig): void {
+  if (recipe.maxLength <= config.maxPositions) return;
+  const expected = `at most the model's ${config.maxPositions} positions`;
+  refuse("--max-seq-length", expected, String(recipe.maxLength));
+}
+
+async function readTeacher(
+  directory: string | undefined,
+  student: ModelConfig,
+): Promise<LoadedModel | null> {
+  if (directory === undefined) return null;
+  const teacher = getOrThrow(await readModel(directory, true));
+  const option = "--teacher-model-name-or-path";
+  const { hiddenSize, vocabularySize } = teacher.config;
+  if (hiddenSize !== student.hiddenSize)
+    refuse(option, `a model of hidden size ${student.hiddenSize}`, String(hiddenSize));
+  if (vocabularySize !== student.vocabularySize)
+    refuse(option, `a vocabulary of ${student.vocabularySize} tokens`, String(vocabularySize));
+  return teacher;
+}
+
+/** Tokenised rows at most `maxLength` tokens long. */
+export function tokenise(
+  tokenizer: Tokenizer,
+  rows: readonly LabelledText[],
+  maxLength: number,
+): ReturnType<typeof tokeniseExamples> {
+  return tokeniseExamples(rows, (text, textPair) => encode(tokenizer, text, textPair, maxLength));
+}
+
+/**
+ * The plan that the options ask for.
+ *
+ * @throws InputError with the problems of the options, the rows, the model or the pruning configuration
+ * @throws RangeError for an unknown recipe, PruningError for pruning that cannot be carried out
+ */
+export async function planFinetuning(options: PlanOptions): Promise<RunPlan> {
+  const { task } = options;
+  if (task === undefined) return refuse("--task", "mrpc or sst2", "nothing");
+  const chosen = chooseRecipe(task, options);
+  const skipDense = chosen.dense.epochs === 0;
+  if (skipDense && options.model === undefined)
+    refuse("--dense-num-train-epochs", "at least 1 without --model", "0");
+  const start = getOrThrow(await readStartingPoint(chosen.model, options, skipDense));
+  checkLength(chosen, start.config);
+  const rows = getOrThrow(await readTaskRows(task, options));
+  const count = rows.training.length;
+  const { recipe, pruningConfig } = await planPruning(chosen, options, start.config, count);
+  const teacher = await readTeacher(options.teacherModelNameOrPath, start.config);
+  return {
+    recipes: [recipe],
+    profile: options.profile ?? "inc",
+    variant: options.variant ?? "auto",
+    modelConfig: start.config.source,
+    initialTensors: start.tensors,
+    skipDense,
+    teacher: teacher && { config: teacher.config.source, tensors: teacher.tensors },
+    pruningConfig,
+    tokenizer: start.tokenizer,
+    trainingRows: tokenise(start.tokenizer, rows.training, recipe.maxLength),
+    evaluationRows: tokenise(start.tokenizer, rows.evaluation, recipe.maxLength),
+  };
+}

@@ -1,0 +1,151 @@
+/** `espalier finetune`: dense fine-tuning, then pruning with distillation from the dense model. */
+
+import { join } from "node:path";
+import { InputError } from "../core/either.ts";
+import { kindOfPath } from "../node/files.ts";
+import { checkpointPath } from "../node/training-run.ts";
+import { RECIPES } from "../train/recipes.ts";
+import { SCHEDULE_NAMES } from "../train/schedule.ts";
+import { type Command, defineCommand } from "./command.ts";
+import { planFinetuning } from "./finetune-plan.ts";
+import {
+  choiceOption,
+  flagOption,
+  integerOption,
+  integersOption,
+  numberOption,
+  textOption,
+} from "./options.ts";
+import { runSession } from "./training-session.ts";
+
+const DEFAULT_SEED = 42;
+const SEED_BOUNDS = { least: 0, most: Number.MAX_SAFE_INTEGER };
+
+const OPTIONS = {
+  task: choiceOption(["mrpc", "sst2"], "the GLUE task whose files are read", ["task-name"]),
+  data: textOption("DIR", "directory with the task's train.tsv and dev.tsv"),
+  trainFile: textOption("FILE", "training rows in the task's TSV format, instead of train.tsv"),
+  validationFile: textOption("FILE", "evaluation rows, instead of dev.tsv"),
+  model: textOption("DIR", "start from this Hugging Face directory", ["model-name-or-path"]),
+  vocab: textOption("FILE", "start from random weights of the recipe's model, with this vocab.txt"),
+  out: textOption("DIR", "where everything is written", ["output-dir"]),
+  recipe: textOption("NAME", "the recipe (default bertmini-TASK-4x1); other options change it"),
+  seed: integerOption(SEED_BOUNDS, `one seed (default ${DEFAULT_SEED})`),
+  seeds: integersOption(SEED_BOUNDS, "several seeds, each a run of its own"),
+  threads: integerOption(
+    { least: 1, most: 1024 },
+    "most seeds at once (default: one for each core)",
+  ),
+  resume: flagOption("go on from the checkpoints in --out"),
+  variant: choiceOption(
+    ["auto", "fma", "simd", "scalar"],
+    "kernels to run (default auto: the fastest)",
+  ),
+  profile: choiceOption(["inc", "strict"], "whose pruning semantics (default inc)"),
+  maxSeqLength: integerOption({ least: 3 }, "longest input in tokens", ["max-length"]),
+  perDeviceEvalBatchSize: integerOption({ least: 1 }, "rows in an evaluation batch"),
+
+  numTrainEpochs: integerOption({ least: 1 }, "epochs of the sparse phase"),
+  learningRate: numberOption({ least: 0 }, "its learning rate"),
+  weightDecay: numberOption({ least: 0 }, "its weight decay"),
+  lrSchedulerType: choiceOption(SCHEDULE_NAMES, "how its learning rate develops"),
+  numWarmupSteps: integerOption({ least: 0 }, "steps over which its learning rate rises"),
+  perDeviceTrainBatchSize: integerOption({ least: 1 }, "rows in one of its batches"),
+
+  denseNumTrainEpochs: integerOption(
+    { least: 0 },
+    "epochs of the dense phase; 0: prune --model as it is",
+  ),
+  denseLearningRate: numberOption({ least: 0 }, "its learning rate"),
+  denseWeightDecay: numberOption({ least: 0 }, "its weight decay"),
+  denseLrSchedulerType: choiceOption(SCHEDULE_NAMES, "how its learning rate develops"),
+  denseNumWarmupSteps: integerOption({ least: 0 }, "steps over which its learning rate rises"),
+  densePerDeviceTrainBatchSize: integerOption({ least: 1 }, "rows in one of its batches"),
+
+  doPrune: flagOption(
+    "false: the dense phase alone, to which the options of the sparse one then apply",
+  ),
+  pruningPattern: textOption("PATTERN", "such as 4x1, 2:4 (2 of every 4 are pruned), 1xchannel"),
+  targetSparsity: numberOption({ least: 0, below: 1 }, "share of blocks pruned in the end"),
+  pruningFrequency: integerOption(
+    { least: -1 },
+    "steps between prune steps; -1: 40 prune steps in all",
+  ),
+  sparsityWarmEpochs: numberOption({ least: 0 }, "epochs before pruning starts"),
+  cooldownEpochs: numberOption({ least: 0 }, "epochs after the last prune step"),
+  pruningType: textOption("NAME", "how weights are scored: snip_momentum, magnitude, ..."),
+  pruningConfig: textOption(
+    "FILE",
+    "JSON or YAML in INC's keys: a list of local configurations, or an object",
+  ),
+  distillLossWeight: numberOption(
+    { least: 0 },
+    "weight of the distillation loss; 0: learn from the labels",
+  ),
+  teacherModelNameOrPath: textOption(
+    "DIR",
+    "distil from this Hugging Face directory, not the dense model",
+  ),
+} as const;
+
+/** Refuses a directory that holds a run already, or none to go on from. */
+async function checkDirectory(
+  directory: string,
+  seeds: readonly number[],
+  resume: boolean,
+): Promise<void> {
+  const kind = await kindOfPath(directory);
+  const refuse = (expected: string, got: string): never => {
+    throw new InputError([{ path: "--out", expected, got }]);
+  };
+  if (kind === "file") refuse("a directory", `${directory} (is a file)`);
+  const found = await Promise.all(seeds.map((seed) => kindOfPath(checkpointPath(directory, seed))));
+  const checkpoints = found.filter((each) => each === "file").length;
+  if (resume && checkpoints === 0)
+    refuse("the checkpoints of a run to go on from", `${directory}, which has none`);
+  if (!resume && (await kindOfPath(join(directory, "metrics.jsonl"))) === "file")
+    refuse("a directory without a run, or --resume", `${directory}, which has metrics.jsonl`);
+}
+
+function chooseSeeds(seed: number | undefined, seeds: readonly number[] | undefined) {
+  if (seed !== undefined && seeds !== undefined)
+    throw new InputError([{ path: "--seed", expected: "no --seeds beside it", got: "both" }]);
+  return seeds ?? [seed ?? DEFAULT_SEED];
+}
+
+/** The command. */
+export const finetuneCommand: Command = defineCommand({
+  name: "finetune",
+  summary: "fine-tune a BERT or DistilBERT classifier, then prune it while it learns from itself",
+  description: [
+    "Fine-tunes a dense model, then prunes a copy of it while it is distilled from the dense one, with an evaluation after every epoch. Writes metrics.jsonl, report.html, dense/ and sparse/ (Hugging Face layout) and checkpoints to --out; with several seeds the models are in seed-N/.",
+    `Recipes: ${RECIPES.filter(({ task }) => task !== "demo")
+      .map(({ name }) => name)
+      .join(", ")}.`,
+  ],
+  positionals: [],
+  options: OPTIONS,
+  run: async ({ values, json }, console) => {
+    if (values.out === undefined)
+      throw new InputError([{ path: "--out", expected: "a directory", got: "nothing" }]);
+    const seeds = chooseSeeds(values.seed, values.seeds);
+    const resume = values.resume === true;
+    await checkDirectory(values.out, seeds, resume);
+    const plan = await planFinetuning(values);
+    const recipe = plan.recipes[0]?.name ?? "";
+    return runSession(
+      {
+        title: `Fine-tuning ${values.task?.toUpperCase()}: ${recipe}`,
+        summary:
+          "Dense fine-tuning, then pruning while the sparse model is distilled from the dense one.",
+        plan,
+        seeds,
+        directory: values.out,
+        resume,
+        threads: values.threads,
+        json,
+      },
+      console,
+    );
+  },
+});

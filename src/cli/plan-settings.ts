@@ -1,0 +1,48 @@
+/** The settings of a plan as names and values, for the report. */
+
+import type { RunPlan } from "../node/seed-task.ts";
+import type { RunReport } from "../report/run-report.ts";
+import { type PhaseRecipe, type Recipe, recipePruningConfig } from "../train/recipes.ts";
+
+type Settings = RunReport["settings"];
+
+function phaseSettings(name: string, phase: PhaseRecipe): Settings {
+  return [
+    [`${name}: epochs`, String(phase.epochs)],
+    [`${name}: batch size`, String(phase.batchSize)],
+    [`${name}: learning rate`, `${phase.learningRate}, ${phase.scheduleName}`],
+    [`${name}: warm-up steps`, String(phase.warmupSteps)],
+    [`${name}: weight decay`, String(phase.weightDecay)],
+    [`${name}: AdamW`, `betas ${phase.betas.join(", ")}; epsilon ${phase.epsilon}`],
+  ];
+}
+
+function sparseSettings({ name, sparse }: Recipe, plan: RunPlan): Settings {
+  if (sparse === null) return [];
+  const pruning = plan.pruningConfig ?? recipePruningConfig(sparse, plan.trainingRows.length);
+  return [
+    ...phaseSettings(name, sparse),
+    [`${name}: distillation weight`, String(sparse.distillationWeight)],
+    [`${name}: pruning`, JSON.stringify(pruning)],
+  ];
+}
+
+/** Every setting of a plan and its seeds; `variant` is what `auto` became. */
+export function planSettings(plan: RunPlan, seeds: readonly number[], variant: string): Settings {
+  const [first] = plan.recipes;
+  return [
+    ["recipes", plan.recipes.map(({ name }) => name).join(", ")],
+    ["seeds", seeds.join(", ")],
+    ["profile", plan.profile],
+    ["kernels", variant],
+    ["training rows", String(plan.trainingRows.length)],
+    ["evaluation rows", String(plan.evaluationRows.length)],
+    ["longest input", `${first?.maxLength ?? 0} tokens`],
+    ["vocabulary", `${plan.tokenizer.vocabulary.tokens.length} tokens`],
+    ["starts from", plan.initialTensors === null ? "random weights" : "a given model"],
+    ["teacher", plan.teacher === null ? "the dense model" : "a given model"],
+    ["model", JSON.stringify(plan.modelConfig)],
+    ...(first === undefined ? [] : phaseSettings("dense", first.dense)),
+    ...plan.recipes.flatMap((recipe) => sparseSettings(recipe, plan)),
+  ];
+}

@@ -1,0 +1,95 @@
+/** Finds golden vectors below a directory and says which family each belongs to. */
+
+import { readdir } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
+import { isJsonObject, parseJson } from "../io/json.ts";
+import { readBytes } from "../node/files.ts";
+
+/** Families whose vectors are directories of their own. */
+export type CaseFamily = "model" | "joint" | "pruning";
+
+/** Something that can be replayed: a case directory, or a file of rows or lines. */
+export type FoundVectors =
+  | {
+      readonly kind: "case";
+      readonly family: CaseFamily;
+      readonly name: string;
+      readonly directory: string;
+    }
+  | {
+      readonly kind: "rows";
+      readonly family: "tokenizer" | "model";
+      /** The file's name. */
+      readonly name: string;
+      readonly path: string;
+    };
+
+const CASE_FILES = ["case.json", "tensors.safetensors"];
+const CASE_FAMILIES: readonly CaseFamily[] = ["model", "joint", "pruning"];
+
+/** The family that a case states: by what its kind of case has and no other. */
+function statedFamily(text: string): CaseFamily | undefined {
+  const parsed = parseJson("case.json", text);
+  if (parsed._tag === "Left" || !isJsonObject(parsed.right)) return undefined;
+  if (parsed.right.kind === "joint") return "joint";
+  if ("pruners" in parsed.right) return "pruning";
+  return "teacher_config" in parsed.right ? "model" : undefined;
+}
+
+/** The family of a case: as it states, else by the directories above, else (unreadable) pruning. */
+async function caseFamily(directory: string): Promise<CaseFamily> {
+  const text = await readText(join(directory, "case.json")).catch(() => "");
+  const above = directory.split(/[\\/]/).reverse();
+  const named = above.find((name) => (CASE_FAMILIES as readonly string[]).includes(name));
+  return statedFamily(text) ?? CASE_FAMILIES.find((family) => family === named) ?? "pruning";
+}
+
+/** The family of a file of rows or lines; undefined where it is none. */
+function rowsFamily(
+  path: string,
+): (FoundVectors & { readonly kind: "rows" })["family"] | undefined {
+  const name = basename(path);
+  if (name.endsWith("cases.jsonl")) return "tokenizer";
+  return name === "lr_schedule.json" ? "model" : undefined;
+}
+
+/** A text file. */
+export async function readText(path: string): Promise<string> {
+  return new TextDecoder("utf-8", { fatal: true }).decode(await readBytes(path));
+}
+
+/**
+ * Everything below `directory` that can be replayed, in the order of names. Directories of cases are not searched
+ * further.
+ *
+ * @throws the file system's error where a directory cannot be read
+ */
+export async function findVectors(directory: string): Promise<readonly FoundVectors[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  const names = entries.map(({ name }) => name).sort();
+  if (CASE_FILES.some((name) => names.includes(name))) {
+    const family = await caseFamily(directory);
+    return [{ kind: "case", family, name: basename(directory), directory }];
+  }
+  const isDirectory = new Map(entries.map((entry) => [entry.name, entry.isDirectory()]));
+  const found = names.map(async (name): Promise<readonly FoundVectors[]> => {
+    const path = join(directory, name);
+    if (isDirectory.get(name) === true) return findVectors(path);
+    const family = rowsFamily(path);
+    return family === undefined ? [] : [{ kind: "rows", family, name, path }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** The file `path` in `directory` or the nearest directory above it that has it; undefined without. */
+export async function findAbove(directory: string, path: string): Promise<string | undefined> {
+  for (let at = directory; ; at = dirname(at)) {
+    const candidate = join(at, path);
+    const there = await readBytes(candidate).then(
+      () => true,
+      () => false,
+    );
+    if (there) return candidate;
+    if (relative(at, dirname(at)) === "") return undefined;
+  }
+}

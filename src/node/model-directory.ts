@@ -1,0 +1,100 @@
+/** Models in Hugging Face's directory layout, on disk. */
+
+import { join } from "node:path";
+import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import {
+  HUGGING_FACE_FILES,
+  readHuggingFaceModel,
+  readHuggingFaceTokenizer,
+  widenTensors,
+} from "../io/hugging-face.ts";
+import { writeHuggingFaceDirectory } from "../io/hugging-face-writer.ts";
+import { tensorFromFloat32 } from "../io/safetensors.ts";
+import type { Tokenizer } from "../io/tokenizer.ts";
+import { type ModelConfig, parseModelConfig } from "../model/config.ts";
+import type { NamedValues } from "../model/parameters.ts";
+import { directoryProblem, readDirectory, writeDirectory } from "./files.ts";
+
+/** A model as a directory holds it. */
+export interface LoadedModel {
+  readonly config: ModelConfig;
+  /** By transformers' names, widened to 32-bit floats. */
+  readonly tensors: ReadonlyMap<string, NamedValues>;
+  readonly tokenizer: Tokenizer;
+}
+
+/** What {@link saveModelDirectory} writes. */
+export interface SavedModel {
+  /** The contents of config.json. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tensors: ReadonlyMap<string, NamedValues>;
+  readonly tokenizer: Tokenizer;
+}
+
+const FILE_NAMES: readonly string[] = Object.values(HUGGING_FACE_FILES);
+
+/** Reads config.json, model.safetensors and the tokenizer of a directory, or says everything wrong with it. */
+export async function readModelDirectory(
+  directory: string,
+): Promise<Either<readonly Problem[], LoadedModel>> {
+  const missing = await directoryProblem("model", directory);
+  if (missing !== undefined) return { _tag: "Left", left: [missing] };
+  const files = await readDirectory(directory, (name) => FILE_NAMES.includes(name));
+  const model = readHuggingFaceModel(files);
+  const tokenizer = readHuggingFaceTokenizer(files);
+  if (model._tag === "Left" || tokenizer._tag === "Left")
+    return { _tag: "Left", left: located(directory, [model, tokenizer]) };
+  const config = parseModelConfig(model.right.config);
+  if (config._tag === "Left") return { _tag: "Left", left: located(directory, [config]) };
+  const tensors = widenTensors(model.right.tensors);
+  return { _tag: "Right", right: { config: config.right, tensors, tokenizer: tokenizer.right } };
+}
+
+/** All problems, each with the directory before its path. */
+function located(
+  directory: string,
+  results: readonly Either<readonly Problem[], unknown>[],
+): readonly Problem[] {
+  return results
+    .flatMap((result) => (result._tag === "Left" ? result.left : []))
+    .map((problem) => ({ ...problem, path: join(directory, problem.path) }));
+}
+
+/**
+ * Loads a sequence classifier and its tokenizer from a Hugging Face directory.
+ *
+ * @throws InputError with every problem of the directory
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { createTokenizer } from "espalier/io";
+ * import { loadModelDirectory, saveModelDirectory } from "espalier/node";
+ *
+ * const directory = join(mkdtempSync(join(tmpdir(), "espalier-")), "model");
+ * await saveModelDirectory(directory, {
+ *   config: { model_type: "bert", hidden_size: 4, num_attention_heads: 2, vocab_size: 6 },
+ *   tensors: new Map([["classifier.bias", { shape: [2], data: new Float32Array([1, 2]) }]]),
+ *   tokenizer: createTokenizer("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ntree\n"),
+ * });
+ * const { config, tensors } = await loadModelDirectory(directory);
+ * if (config.hiddenSize !== 4) throw new Error("expected the configuration that was saved");
+ * if (tensors.get("classifier.bias")?.data[1] !== 2) throw new Error("expected the values that were saved");
+ * ```
+ */
+export async function loadModelDirectory(directory: string): Promise<LoadedModel> {
+  return getOrThrow(await readModelDirectory(directory));
+}
+
+/** Saves a model so that transformers' `from_pretrained` loads it; tensors are written as F32. */
+export async function saveModelDirectory(directory: string, model: SavedModel): Promise<void> {
+  const tensors = new Map(
+    [...model.tensors].map(([name, { shape, data }]) => [
+      name,
+      tensorFromFloat32("F32", shape, data),
+    ]),
+  );
+  await writeDirectory(directory, writeHuggingFaceDirectory({ ...model, tensors }));
+}

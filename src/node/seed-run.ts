@@ -1,0 +1,164 @@
+/** Runs one seed: the experiment, its checkpoints and the directories of its models. */
+
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { InputError } from "../core/either.ts";
+import { createBackend } from "../kernels/backend.ts";
+import type { KernelVariant } from "../kernels/table.ts";
+import { parseModelConfigOrThrow } from "../model/config.ts";
+import type { NamedValues } from "../model/parameters.ts";
+import { type Experiment, type ExperimentCheckpoint, runExperiment } from "../train/experiment.ts";
+import type { PhaseId, PhaseTrainingEvent } from "../train/experiment-events.ts";
+import { kindOfPath, readBytes, writeFileAtomically } from "./files.ts";
+import { metricsLine } from "./metrics.ts";
+import { saveModelDirectory } from "./model-directory.ts";
+import { readPlainDataOrThrow, writePlainData } from "./plain-data-file.ts";
+import { recordResult, recordTraining, type SeedHistory } from "./seed-history.ts";
+import {
+  phaseDirectory,
+  plannedSteps,
+  type SeedMessage,
+  type SeedResult,
+  type SeedTask,
+} from "./seed-task.ts";
+import type { TaskContext } from "./workers.ts";
+
+/** What a checkpoint file holds. `version` changes when its meaning does. */
+interface SavedSeed {
+  readonly version: 1;
+  readonly experiment: ExperimentCheckpoint;
+  readonly history: SeedHistory;
+}
+
+async function loadSeed({ checkpoint, resume }: SeedTask): Promise<SavedSeed | null> {
+  if (!resume || (await kindOfPath(checkpoint)) !== "file") return null;
+  const saved = readPlainDataOrThrow(checkpoint, await readBytes(checkpoint));
+  const version = (saved as Partial<SavedSeed>).version;
+  if (version !== 1)
+    throw new InputError([{ path: checkpoint, expected: "version 1", got: String(version) }]);
+  return saved as SavedSeed;
+}
+
+function startExperiment(task: SeedTask, saved: SavedSeed | null, signal: AbortSignal) {
+  const { plan, seed } = task;
+  const backend = createBackend({ variant: plan.variant });
+  const { initialTensors, teacher, pruningConfig } = plan;
+  const experiment = runExperiment({
+    backend,
+    config: parseModelConfigOrThrow(plan.modelConfig),
+    recipes: plan.recipes,
+    trainingRows: plan.trainingRows,
+    evaluationRows: plan.evaluationRows,
+    seed,
+    profile: plan.profile,
+    skipDense: plan.skipDense,
+    signal,
+    ...(initialTensors === null ? {} : { initialTensors }),
+    ...(teacher === null
+      ? {}
+      : { teacher: { ...teacher, config: parseModelConfigOrThrow(teacher.config) } }),
+    ...(pruningConfig === null ? {} : { pruningConfig }),
+    ...(saved === null ? {} : { resumeFrom: saved.experiment }),
+  });
+  return { experiment, variant: backend.kernels.variant };
+}
+
+/** A seed under way. */
+interface SeedRun {
+  readonly task: SeedTask;
+  readonly experiment: Experiment;
+  readonly variant: KernelVariant;
+  readonly post: (message: SeedMessage) => void;
+  history: SeedHistory;
+  /** When the seconds last posted ended. */
+  clock: number;
+}
+
+/** Seconds since this was last asked. */
+function lap(run: SeedRun): number {
+  const now = performance.now();
+  const seconds = (now - run.clock) / 1000;
+  run.clock = now;
+  return seconds;
+}
+
+function saveCheckpoint({ task, experiment, history }: SeedRun): void {
+  const saved: SavedSeed = { version: 1, experiment: experiment.checkpoint(), history };
+  writeFileAtomically(task.checkpoint, writePlainData(saved));
+}
+
+function postStep(run: SeedRun, id: PhaseId, step: number, loss: number): void {
+  const planned = plannedSteps(run.task.plan);
+  const total = planned.reduce((sum, steps) => sum + steps, 0);
+  const earlier = planned.slice(0, run.history.length - 1).reduce((sum, steps) => sum + steps, 0);
+  run.post({ kind: "step", phase: id, done: earlier + step, total, loss });
+}
+
+function onTraining(run: SeedRun, training: PhaseTrainingEvent): void {
+  const { event, type: _, ...id } = training;
+  const made = { profile: run.task.plan.profile, variant: run.variant };
+  const line = event.type === "epoch" ? metricsLine(id, event, made) : null;
+  run.history = recordTraining(run.history, training, line);
+  if (event.type === "step") postStep(run, id, event.step, event.loss);
+  if (line === null) return;
+  saveCheckpoint(run);
+  run.post({ kind: "epoch", line, seconds: lap(run) });
+}
+
+async function saveModel(
+  { plan, directory }: SeedTask,
+  id: PhaseId,
+  tensors: ReadonlyMap<string, NamedValues>,
+): Promise<void> {
+  const target = join(directory, phaseDirectory(plan, id));
+  await saveModelDirectory(target, {
+    config: plan.modelConfig,
+    tensors,
+    tokenizer: plan.tokenizer,
+  });
+}
+
+/**
+ * Runs one seed to its end, or to where the signal stops it. A checkpoint is written after every epoch, every
+ * phase and on stopping; each finished phase leaves its model's directory.
+ *
+ * @throws InputError where a model, a configuration or a checkpoint does not fit
+ */
+export async function trainSeed(
+  task: SeedTask,
+  context: TaskContext<SeedMessage>,
+): Promise<SeedResult> {
+  const saved = await loadSeed(task);
+  const { experiment, variant } = startExperiment(task, saved, context.signal);
+  const history = saved?.history ?? [];
+  const clock = performance.now();
+  const run: SeedRun = { task, experiment, variant, post: context.post, history, clock };
+  try {
+    await mkdir(dirname(task.checkpoint), { recursive: true });
+    if (saved !== null)
+      run.post({ kind: "resumed", lines: history.flatMap((phase) => phase.epochs) });
+    for await (const event of experiment) {
+      switch (event.type) {
+        case "training":
+          onTraining(run, event);
+          break;
+        case "result": {
+          const weights = experiment.weights();
+          run.history = recordResult(run.history, event.result, weights);
+          await saveModel(task, event.result, weights);
+          saveCheckpoint(run);
+          run.post({ kind: "result", result: event.result, seconds: lap(run) });
+          break;
+        }
+        case "end":
+          if (!event.completed) saveCheckpoint(run);
+          return { seed: task.seed, completed: event.completed, phases: run.history };
+        default:
+          return event satisfies never;
+      }
+    }
+    throw new Error("an experiment ended without saying so");
+  } finally {
+    experiment.release();
+  }
+}

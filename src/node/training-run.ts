@@ -1,0 +1,87 @@
+/** Runs every seed of a plan, in this thread or on workers. */
+
+import { join } from "node:path";
+import { createRunBoard, type RunListener, readTimings, type Timings } from "./run-board.ts";
+import { trainSeed } from "./seed-run.ts";
+import type { RunPlan, SeedMessage, SeedResult, SeedTask } from "./seed-task.ts";
+import { runTasks } from "./workers.ts";
+
+/** What to run, and where it goes. */
+export interface TrainingRun {
+  readonly plan: RunPlan;
+  /** Each seed is a run of its own; at least one. */
+  readonly seeds: readonly number[];
+  /** Several seeds keep their models in `seed-N` below it. */
+  readonly directory: string;
+  /** Goes on from the checkpoints in `directory`. */
+  readonly resume: boolean;
+  /** Most seeds at once. */
+  readonly threads: number;
+  /** The script of a worker that serves `trainSeed`; null: every seed runs in this thread. */
+  readonly workerScript: URL | null;
+  readonly signal: AbortSignal;
+  readonly listener: RunListener;
+}
+
+/** What a run did. */
+export interface RunOutcome {
+  /** False where it was interrupted. */
+  readonly completed: boolean;
+  /** In the order of seeds; those that were not started are absent. */
+  readonly seeds: readonly SeedResult[];
+  readonly timings: Timings;
+}
+
+/** Where a run keeps the checkpoint of a seed. */
+export function checkpointPath(directory: string, seed: number): string {
+  return join(directory, "checkpoints", `seed-${seed}.safetensors`);
+}
+
+function seedTask({ plan, seeds, directory, resume }: TrainingRun, seed: number): SeedTask {
+  const models = seeds.length === 1 ? directory : join(directory, `seed-${seed}`);
+  return { plan, seed, directory: models, checkpoint: checkpointPath(directory, seed), resume };
+}
+
+/** Runs the tasks one after another here; those not begun when the signal comes are left out. */
+async function runHere(
+  tasks: readonly SeedTask[],
+  signal: AbortSignal,
+  onMessage: (index: number, message: SeedMessage) => void,
+): Promise<readonly (SeedResult | undefined)[]> {
+  const results: (SeedResult | undefined)[] = [];
+  for (const [index, task] of tasks.entries()) {
+    const post = (message: SeedMessage): void => onMessage(index, message);
+    results.push(signal.aborted ? undefined : await trainSeed(task, { post, signal }));
+  }
+  return results;
+}
+
+/**
+ * Runs every seed. The directory is created when the first checkpoint is written: what is refused before that
+ * leaves nothing behind. Results do not depend on the number of threads.
+ *
+ * @throws InputError where a model, a configuration or a checkpoint does not fit
+ */
+export async function runTraining(run: TrainingRun): Promise<RunOutcome> {
+  const { seeds, directory, signal, threads, workerScript: script } = run;
+  const earlier = run.resume ? await readTimings(directory) : {};
+  const board = createRunBoard(directory, seeds.length, earlier, run.listener);
+  const { onMessage } = board;
+  const tasks = seeds.map((seed) => seedTask(run, seed));
+  const results =
+    script === null || threads === 1 || tasks.length === 1
+      ? await runHere(tasks, signal, onMessage)
+      : await runTasks<SeedTask, SeedMessage, SeedResult>({
+          tasks,
+          script,
+          threads,
+          onMessage,
+          signal,
+        });
+  const started = results.filter((result) => result !== undefined);
+  return {
+    completed: started.length === seeds.length && started.every((result) => result.completed),
+    seeds: started,
+    timings: board.timings(),
+  };
+}
