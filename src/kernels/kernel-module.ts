@@ -1,4 +1,5 @@
 /** An instantiated WASM module as its callers see it, and addresses in its memory. */
+import { describe } from "../core/checks.ts";
 import type { Memory } from "./memory.ts";
 
 /** An instantiated module of kernels with its memory. */
@@ -15,7 +16,7 @@ export function addressesIn(memory: WebAssembly.Memory): KernelModule["addressOf
   return (array) => {
     if (array.buffer !== memory.buffer)
       throw new RangeError(
-        `array: expected a view on the backend's memory, got ${array.constructor.name}(${array.length}) on another buffer`,
+        `array: expected a view on the backend's memory (views die when it grows), got ${describe(array)} on another buffer`,
       );
     return array.byteOffset;
   };

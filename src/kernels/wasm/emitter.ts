@@ -1,6 +1,6 @@
 /**
  * Builds WebAssembly modules of kernels: functions over one imported linear memory, written with typed
- * expressions and structured control. For example, `y = scale * x` over `n` vectors:
+ * expressions and structured control. For example, `y = scale * x`, a vector at a time:
  *
  * ```ts
  * module.func("scale", { x: "i32", y: "i32", bytes: "i32", scale: "f32" }, (f, { x, y, bytes, scale }) => {
@@ -39,9 +39,9 @@ import { f32x4, v128 } from "./vector-instructions.ts";
 
 export type { ValueType } from "./encoding.ts";
 export * from "./expressions.ts";
-export { call, type FunctionBuilder, type FunctionReference, type Label } from "./function.ts";
+export type { FunctionBuilder, FunctionReference, Label } from "./function.ts";
 export { f32, f64, i32, select } from "./scalar-instructions.ts";
-export { f32x4, f64x2, i8x16, i16x8, i32x4, i64x2, v128 } from "./vector-instructions.ts";
+export { f32x4, f64x2, i32x4, i64x2, v128 } from "./vector-instructions.ts";
 
 /** Which instructions a module may use: SIMD alone, or also relaxed SIMD's fused multiply-add. */
 export type WasmVariant = "simd" | "fma";
@@ -67,35 +67,25 @@ export class ModuleBuilder {
     this.variant = variant;
   }
 
-  /** Adds an exported function; its result is the expression that the body returns, if any. */
-  func<const P extends Parameters, R>(
+  /** Adds an exported function; its result is the expression that the body returns, if it returns one. */
+  func<const P extends Parameters>(
     name: string,
     parameters: P,
-    body: (f: FunctionBuilder, values: Arguments<P>) => R,
-  ): FunctionReference<P, R> {
-    const reference = this.internal(parameters, body);
-    this.#exports.push([...text(name), 0, ...unsigned(reference.index)]);
-    return reference;
+    body: (f: FunctionBuilder, values: Arguments<P>) => unknown,
+  ): void {
+    const index = this.#define(parameters, body);
+    this.#exports.push([...text(name), 0, ...unsigned(index)]);
   }
 
-  /** Adds a function that only other functions of the module call. */
-  internal<const P extends Parameters, R>(
+  /** Adds a function without a result that only later functions of the module call. */
+  internal<const P extends Parameters>(
     parameters: P,
-    body: (f: FunctionBuilder, values: Arguments<P>) => R,
-  ): FunctionReference<P, R> {
-    const entries = Object.entries(parameters);
-    const locals = entries.map(([name, type], index) => [name, localAt(type, index)]);
-    const f = new FunctionBuilder(entries.length);
-    const result = body(f, Object.fromEntries(locals) as Arguments<P>);
-    const value = isExpression(result) ? result : undefined;
-    const index = this.#bodies.length;
-    this.#bodies.push(f.encode(value));
-    this.#types.push([
-      FUNCTION_TYPE,
-      ...vector(entries.map(([, type]) => [VALUE_TYPE_BYTES[type]])),
-      ...vector(value === undefined ? [] : [[VALUE_TYPE_BYTES[value.type]]]),
-    ]);
-    return { index, parameters, result };
+    body: (f: FunctionBuilder, values: Arguments<P>) => void,
+  ): FunctionReference<P> {
+    const index = this.#define(parameters, (f, values: Arguments<P>) => {
+      body(f, values);
+    });
+    return { index, parameters };
   }
 
   /**
@@ -139,6 +129,23 @@ export class ModuleBuilder {
       ...section(10, vector(this.#bodies)),
       ...section(11, vector([constants])),
     ]);
+  }
+
+  #define<P extends Parameters>(
+    parameters: P,
+    body: (f: FunctionBuilder, values: Arguments<P>) => unknown,
+  ): number {
+    const entries = Object.entries(parameters);
+    const locals = entries.map(([name, type], index) => [name, localAt(type, index)]);
+    const f = new FunctionBuilder(entries.length);
+    const returned = body(f, Object.fromEntries(locals) as Arguments<P>);
+    const result = isExpression(returned) ? returned : undefined;
+    this.#types.push([
+      FUNCTION_TYPE,
+      ...vector(entries.map(([, type]) => [VALUE_TYPE_BYTES[type]])),
+      ...vector(result === undefined ? [] : [[VALUE_TYPE_BYTES[result.type]]]),
+    ]);
+    return this.#bodies.push(f.encode(result)) - 1;
   }
 
   #constant(bytes: readonly number[]): V128 {

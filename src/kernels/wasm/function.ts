@@ -23,13 +23,12 @@ export type Arguments<P extends Parameters> = { readonly [Name in keyof P]: Loca
 export type CallArguments<P extends Parameters> = { readonly [Name in keyof P]: Operand<P[Name]> };
 
 /** A function of the module, to call from a later one. */
-export interface FunctionReference<P extends Parameters, R> {
+export interface FunctionReference<P extends Parameters> {
   readonly index: number;
   readonly parameters: P;
-  readonly result: R;
 }
 
-/** A place that `f.exit` and `f.exitIf` can leave for: the end of a block. */
+/** What `f.exitIf` can leave for: the end of a block. */
 export interface Label {
   readonly depth: number;
 }
@@ -49,7 +48,7 @@ const LOOP = 0x03;
 const IF = 0x04;
 const ELSE = 0x05;
 const END = 0x0b;
-const BRANCH = 0x0c;
+const CALL = 0x10;
 const BRANCH_IF = 0x0d;
 
 /** The body of one function: variables, stores, control. */
@@ -91,11 +90,6 @@ export class FunctionBuilder {
     this.#emit(codeOf("i32", address), value.code, code, memoryArgument(bytes, offset));
   }
 
-  /** Stores the low byte of an integer. */
-  store8(address: Operand<"i32">, value: Expression<"i32">, offset = 0): void {
-    this.#emit(codeOf("i32", address), value.code, [0x3a], memoryArgument(1, offset));
-  }
-
   /** Stores one 32-bit lane of a vector. */
   store32Lane(address: Operand<"i32">, value: V128, lane: number, offset = 0): void {
     this.#emit(codeOf("i32", address), value.code, simd(90), memoryArgument(4, offset), [lane]);
@@ -106,9 +100,11 @@ export class FunctionBuilder {
     this.#emit(codeOf("i32", address), value.code, simd(91), memoryArgument(8, offset), [lane]);
   }
 
-  /** Calls a function that gives nothing back. */
-  run<P extends Parameters>(target: FunctionReference<P, void>, values: CallArguments<P>): void {
-    this.#emit(callCode(target, values));
+  /** Calls a function of the module. */
+  run<P extends Parameters>(target: FunctionReference<P>, values: CallArguments<P>): void {
+    for (const [name, type] of Object.entries(target.parameters))
+      this.#emit(codeOf(type, values[name] as Operand<typeof type>));
+    this.#emit([CALL], unsigned(target.index));
   }
 
   if(condition: Expression<"i32">, then: () => void, otherwise?: () => void): void {
@@ -126,11 +122,6 @@ export class FunctionBuilder {
     this.#emit([BLOCK, VOID_BLOCK]);
     this.#nested(() => body({ depth: this.#depth }));
     this.#emit([END]);
-  }
-
-  /** Leaves a block. */
-  exit(label: Label): void {
-    this.#emit([BRANCH], unsigned(this.#depth - label.depth));
   }
 
   /** Leaves a block if the condition holds. */
@@ -185,22 +176,4 @@ export class FunctionBuilder {
 /** The variable at a position. */
 export function localAt<T extends ValueType>(type: T, index: number): Local<T> {
   return { ...expression(type, [0x20], unsigned(index)), index };
-}
-
-function callCode<P extends Parameters>(
-  target: FunctionReference<P, unknown>,
-  values: CallArguments<P>,
-): number[] {
-  const operands = Object.entries(target.parameters).map(([name, type]) =>
-    codeOf(type, values[name] as Operand<typeof type>),
-  );
-  return [...operands.flat(), 0x10, ...unsigned(target.index)];
-}
-
-/** The value of calling a function. */
-export function call<P extends Parameters, R extends ValueType>(
-  target: FunctionReference<P, Expression<R>>,
-  values: CallArguments<P>,
-): Expression<R> {
-  return expression(target.result.type, callCode(target, values));
 }

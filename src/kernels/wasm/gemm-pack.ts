@@ -28,7 +28,7 @@ const PACK_PARAMETERS = {
 } as const;
 
 /** Packs `depth` x `columns` of a factor. */
-export type Pack = FunctionReference<typeof PACK_PARAMETERS, void>;
+export type Pack = FunctionReference<typeof PACK_PARAMETERS>;
 
 const PACK_STRIDED_PARAMETERS = {
   depth: "i32",
@@ -42,7 +42,7 @@ const PACK_STRIDED_PARAMETERS = {
 } as const;
 
 /** Packs a single panel from any layout. */
-export type PackStrided = FunctionReference<typeof PACK_STRIDED_PARAMETERS, void>;
+export type PackStrided = FunctionReference<typeof PACK_STRIDED_PARAMETERS>;
 
 /** Adds the packing of a factor stored [depth, columns] into panels of `width`. */
 export function addPackRows(module: ModuleBuilder, width: number, packStrided: PackStrided): Pack {

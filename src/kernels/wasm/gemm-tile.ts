@@ -52,7 +52,7 @@ export const SWEEP_PARAMETERS = {
 } as const;
 
 /** Computes `rows` x one panel of C. */
-export type Sweep = FunctionReference<typeof SWEEP_PARAMETERS, void>;
+export type Sweep = FunctionReference<typeof SWEEP_PARAMETERS>;
 
 /** The registers of a tile. */
 interface Registers {

@@ -140,7 +140,7 @@ const MULTIPLY_BLOCK_PARAMETERS = {
   edge: "i32",
 } as const;
 
-type MultiplyBlock = FunctionReference<typeof MULTIPLY_BLOCK_PARAMETERS, void>;
+type MultiplyBlock = FunctionReference<typeof MULTIPLY_BLOCK_PARAMETERS>;
 
 /** Adds the product of a block of A with packed panels of B. */
 function addMultiplyBlock(module: ModuleBuilder, tile: Tile, layout: LeftLayout): MultiplyBlock {
@@ -199,7 +199,7 @@ const MERGE_EDGE_PARAMETERS = {
 function addMergeEdge(
   module: ModuleBuilder,
   tile: Tile,
-): FunctionReference<typeof MERGE_EDGE_PARAMETERS, void> {
+): FunctionReference<typeof MERGE_EDGE_PARAMETERS> {
   return module.internal(MERGE_EDGE_PARAMETERS, (f, p) => {
     f.for(0, p.rows, 1, () => {
       f.for(0, p.columns, 1, (j) => {

@@ -43,9 +43,7 @@ const I32_BINARY = {
   add: 0x6a,
   sub: 0x6b,
   mul: 0x6c,
-  divS: 0x6d,
   divU: 0x6e,
-  remS: 0x6f,
   remU: 0x70,
   and: 0x71,
   or: 0x72,
@@ -61,8 +59,6 @@ export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
   readonly const: (value: number) => I32;
   readonly eqz: Unary<"i32">;
   readonly load: Load<"i32">;
-  readonly load8U: Load<"i32">;
-  readonly load16U: Load<"i32">;
   /** The smaller of two signed integers; both are evaluated twice. */
   readonly minS: Binary<"i32">;
 } = {
@@ -70,8 +66,6 @@ export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
   const: (value) => expression("i32", codeOf("i32", value)),
   eqz: unary("i32", "i32")(0x45),
   load: load("i32", [0x28], 4),
-  load8U: load("i32", [0x2d], 1),
-  load16U: load("i32", [0x2f], 2),
   minS: (a, b) => select(asI32(a), asI32(b), i32.ltS(a, b)),
 };
 
@@ -85,14 +79,12 @@ export const f32: Named<typeof FLOAT_OPCODES, Binary<"f32">> & {
   readonly sqrt: Unary<"f32">;
   readonly load: Load<"f32">;
   readonly convertI32S: Unary<"i32", "f32">;
-  readonly demoteF64: Unary<"f64", "f32">;
 } = {
   ...named(FLOAT_OPCODES, (index) => binary("f32", "f32")(0x92 + index)),
   const: (value) => expression("f32", codeOf("f32", value)),
   sqrt: unary("f32", "f32")(0x91),
   load: load("f32", [0x2a], 4),
   convertI32S: unary("i32", "f32")(0xb2),
-  demoteF64: unary("f64", "f32")(0xb6),
 };
 
 /** Scalar float64. */
@@ -100,15 +92,11 @@ export const f64: Named<typeof FLOAT_OPCODES, Binary<"f64">> & {
   readonly const: (value: number) => Expression<"f64">;
   readonly sqrt: Unary<"f64">;
   readonly load: Load<"f64">;
-  readonly convertI32S: Unary<"i32", "f64">;
-  readonly promoteF32: Unary<"f32", "f64">;
 } = {
   ...named(FLOAT_OPCODES, (index) => binary("f64", "f64")(0xa0 + index)),
   const: (value) => expression("f64", codeOf("f64", value)),
   sqrt: unary("f64", "f64")(0x9f),
   load: load("f64", [0x2b], 8),
-  convertI32S: unary("i32", "f64")(0xb7),
-  promoteF32: unary("f32", "f64")(0xbb),
 };
 
 /** `condition ? a : b`, both evaluated. */

@@ -55,15 +55,10 @@ const V128_BINARY = { and: 78, andnot: 79, or: 80, xor: 81 } as const;
 /** 128 bits without an interpretation. */
 export const v128: Named<typeof V128_BINARY, Binary<"v128">> & {
   readonly zero: V128;
-  readonly not: Unary<"v128">;
   /** Bits of `a` where `mask` is 1, of `b` elsewhere. */
   readonly bitselect: (a: V128, b: V128, mask: V128) => V128;
-  readonly anyTrue: (a: V128) => I32;
   readonly load: Load<"v128">;
-  readonly load8Splat: Load<"v128">;
-  readonly load16Splat: Load<"v128">;
   readonly load32Splat: Load<"v128">;
-  readonly load64Splat: Load<"v128">;
   readonly load32Zero: Load<"v128">;
   readonly load64Zero: Load<"v128">;
   /** `a` with one 32-bit lane replaced from memory. */
@@ -71,72 +66,15 @@ export const v128: Named<typeof V128_BINARY, Binary<"v128">> & {
 } = {
   ...named(V128_BINARY, simdBinary),
   zero: expression("v128", simd(12), new Array<number>(16).fill(0)),
-  not: simdUnary(77),
   bitselect: (a, b, mask) => expression("v128", a.code, b.code, mask.code, simd(82)),
-  anyTrue: (a) => expression("i32", a.code, simd(83)),
   load: load("v128", simd(0), 16),
-  load8Splat: load("v128", simd(7), 1),
-  load16Splat: load("v128", simd(8), 2),
   load32Splat: load("v128", simd(9), 4),
-  load64Splat: load("v128", simd(10), 8),
   load32Zero: load("v128", simd(92), 4),
   load64Zero: load("v128", simd(93), 8),
   load32Lane: (address, a, lane, offset = 0) => {
     const argument = memoryArgument(4, offset);
     return expression("v128", codeOf("i32", address), a.code, simd(86), argument, [lane]);
   },
-};
-
-/** The 16 bytes picked by `lanes` out of the 32 bytes of `a` and `b`. */
-function shuffleBytes(a: V128, b: V128, lanes: readonly number[]): V128 {
-  return expression("v128", a.code, b.code, simd(13), lanes);
-}
-
-const I8X16_BINARY = { swizzle: 14, narrowI16x8S: 101, narrowI16x8U: 102, add: 110 } as const;
-
-/** Sixteen 8-bit integers. */
-export const i8x16: Named<typeof I8X16_BINARY, Binary<"v128">> & {
-  readonly splat: (value: Operand<"i32">) => V128;
-  readonly shuffle: (a: V128, b: V128, lanes: readonly number[]) => V128;
-} = {
-  ...named(I8X16_BINARY, simdBinary),
-  splat: splat("i32", 15),
-  shuffle: shuffleBytes,
-};
-
-const I16X8_BINARY = {
-  eq: 45,
-  ne: 46,
-  ltS: 47,
-  ltU: 48,
-  gtS: 49,
-  gtU: 50,
-  leS: 51,
-  leU: 52,
-  geS: 53,
-  geU: 54,
-  narrowI32x4S: 133,
-  narrowI32x4U: 134,
-  add: 142,
-  sub: 145,
-  mul: 149,
-} as const;
-const I16X8_UNARY = {
-  extendLowI8x16S: 135,
-  extendHighI8x16S: 136,
-  extendLowI8x16U: 137,
-  extendHighI8x16U: 138,
-} as const;
-const I16X8_SHIFT = { shl: 139, shrS: 140, shrU: 141 } as const;
-
-/** Eight 16-bit integers. */
-export const i16x8: Named<typeof I16X8_BINARY, Binary<"v128">> &
-  Named<typeof I16X8_UNARY, Unary<"v128">> &
-  Named<typeof I16X8_SHIFT, Shift> & { readonly splat: (value: Operand<"i32">) => V128 } = {
-  ...named(I16X8_BINARY, simdBinary),
-  ...named(I16X8_UNARY, simdUnary),
-  ...named(I16X8_SHIFT, simdShift),
-  splat: splat("i32", 16),
 };
 
 const I32X4_BINARY = {
@@ -161,12 +99,6 @@ const I32X4_BINARY = {
 const I32X4_UNARY = {
   abs: 160,
   neg: 161,
-  extendLowI16x8S: 167,
-  extendHighI16x8S: 168,
-  extendLowI16x8U: 169,
-  extendHighI16x8U: 170,
-  truncSatF32x4S: 248,
-  truncSatF32x4U: 249,
 } as const;
 const I32X4_SHIFT = { shl: 171, shrS: 172, shrU: 173 } as const;
 
@@ -186,7 +118,7 @@ export const i32x4: Named<typeof I32X4_BINARY, Binary<"v128">> &
   extractLane: extractLane("i32", 27),
   shuffle: (a, b, lanes) => {
     const bytes = lanes.flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * 4 + byte));
-    return shuffleBytes(a, b, bytes);
+    return expression("v128", a.code, b.code, simd(13), bytes);
   },
 };
 
@@ -222,7 +154,6 @@ const F32X4_BINARY = {
   pmax: 235,
 } as const;
 const F32X4_UNARY = {
-  demoteF64x2Zero: 94,
   ceil: 103,
   floor: 104,
   trunc: 105,
@@ -230,8 +161,6 @@ const F32X4_UNARY = {
   abs: 224,
   neg: 225,
   sqrt: 227,
-  convertI32x4S: 250,
-  convertI32x4U: 251,
 } as const;
 
 /** Four float32. */
