@@ -60,6 +60,16 @@ describe.each(VARIANTS)("activations (%s)", (_name, backend) => {
     expectClose(dx, expected, 4 * EPSILON + 1e-8);
   });
 
+  it("computes the derivative of the rectifier as differences do, away from its kink", () => {
+    const x = GRID.filter((value) => value !== 0);
+    const y = x.map((value) => Math.max(value, 0));
+    const { dx } = execute(backend, { y, dy: y.map(() => 1), dx: y }, (k, a) =>
+      k.reluBackward(a.y, a.dy, a.dx),
+    );
+    const expected = Array.from(x, (value) => gradientOf(([v]) => Math.max(v, 0), [value])[0]);
+    expectClose(dx, expected, 1e-10);
+  });
+
   it("rectifies, and lets gradients through where the output is positive", () => {
     const x = Float32Array.of(-1, -0, 0, 2, Number.NaN, Infinity, -Infinity);
     const dy = Float32Array.of(1, 2, 3, 4, 5, 6, 7);
