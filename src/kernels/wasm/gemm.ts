@@ -20,6 +20,7 @@ import {
   LEFT_OFFSET,
   RIGHT_OFFSET,
   ROW_BLOCK,
+  TILE_FLOATS,
 } from "./gemm-blocking.ts";
 import { addPackColumns, addPackRows, addPackStrided, type Pack } from "./gemm-pack.ts";
 import {
@@ -52,6 +53,7 @@ const GEMM_PARAMETERS = {
 /** Adds the three products: `gemm_nn`, `gemm_nt` and `gemm_tn`. */
 export function addGemm(module: ModuleBuilder): void {
   const tile = TILES[module.variant];
+  checkBlocking(tile);
   const packStrided = addPackStrided(module, tile.columns);
   const packRows = addPackRows(module, tile.columns, packStrided);
   const packColumns = addPackColumns(module, tile.columns, packStrided);
@@ -65,6 +67,14 @@ export function addGemm(module: ModuleBuilder): void {
     multiply: multiplyInPlace,
   });
   addProduct(module, "gemm_tn", tile, { packRight: packRows, packLeft, multiply: multiplyPacked });
+}
+
+/** The working space has room for whole tiles only. */
+function checkBlocking({ rows, columns }: Tile): void {
+  if (rows * columns > TILE_FLOATS || ROW_BLOCK % rows !== 0 || COLUMN_BLOCK % columns !== 0)
+    throw new RangeError(
+      `tile: expected a divisor of ${ROW_BLOCK} x ${COLUMN_BLOCK} of at most ${TILE_FLOATS}, got ${rows} x ${columns}`,
+    );
 }
 
 /** What distinguishes the three products. */
