@@ -3,17 +3,19 @@
  * file system.
  */
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
-export * from "./io/dtypes.ts";
+export {
+  DTYPES,
+  type Dtype,
+  type DtypeFacts,
+  isDtype,
+  type RawElements,
+  rawElements,
+} from "./io/dtypes.ts";
 export * from "./io/glue.ts";
 export * from "./io/hugging-face.ts";
 export * from "./io/hugging-face-writer.ts";
 export type { JsonObject, JsonValue } from "./io/json.ts";
-export {
-  canonicalNames,
-  compareNames,
-  type EncoderType,
-  type NameComparison,
-} from "./io/parameter-names.ts";
+export { compareNames, type NameComparison } from "./io/parameter-names.ts";
 export * from "./io/safetensors.ts";
 export {
   parseSafetensorsHeader,

@@ -124,6 +124,17 @@ export type RawElements =
  * The bytes as a typed array of the dtype: BOOL as bytes, F16 and BF16 as their bits in a Uint16Array,
  * 64-bit integers as BigInt. A view where alignment allows it, else a copy. `bytes.length` must be a
  * multiple of the element size.
+ *
+ * @example
+ * ```ts
+ * import { isDtype, rawElements, readSafetensorsOrThrow, writeSafetensors } from "espalier/io";
+ *
+ * const ids = { dtype: "I64", shape: [1], bytes: Uint8Array.of(7, 0, 0, 0, 0, 0, 0, 0) } as const;
+ * const { tensors } = readSafetensorsOrThrow(writeSafetensors(new Map([["ids", ids]])));
+ * const stored = tensors.get("ids");
+ * if (stored === undefined || !isDtype(stored.dtype)) throw new Error("expected the tensor");
+ * if (rawElements(stored.dtype, stored.bytes)[0] !== 7n) throw new Error("expected a BigInt");
+ * ```
  */
 export function rawElements(dtype: Dtype, bytes: Uint8Array): RawElements {
   const size = DTYPES[dtype].bytes;

@@ -41,12 +41,14 @@ const FORMATS: Readonly<Record<GlueTask, GlueFormat>> = {
  *
  * @example
  * ```ts
- * import { parseGlueTsv } from "espalier/io";
+ * import { formatProblem, parseGlueTsv, parseGlueTsvOrThrow } from "espalier/io";
  *
- * const rows = parseGlueTsv("sst2", "dev.tsv", 'sentence\tlabel\na " charming journey\t1\n');
- * if (rows._tag === "Left" || rows.right[0]?.label !== 1) throw new Error("expected one example");
- * const broken = parseGlueTsv("sst2", "dev.tsv", "sentence\tlabel\nno label\n");
- * if (broken._tag === "Right" || broken.left[0]?.path !== "dev.tsv:2") throw new Error("expected a problem");
+ * const [row] = parseGlueTsvOrThrow("sst2", "dev.tsv", 'sentence\tlabel\na " charming journey\t1\n');
+ * if (row?.label !== 1) throw new Error("expected one example");
+ * const broken = parseGlueTsv("sst2", "dev.tsv", "sentence\tlabel\na charming journey\tyes\n");
+ * if (broken._tag === "Right") throw new Error("expected a problem");
+ * const expected = 'dev.tsv:2: expected a label from 0 to 1, got "yes"';
+ * if (broken.left.map(formatProblem).join() !== expected) throw new Error("expected its line");
  * ```
  */
 export function parseGlueTsv(

@@ -41,6 +41,24 @@ export interface StoredModel {
  * Reads config.json and model.safetensors. Names are made current: `gamma` and `beta` become `weight`
  * and `bias`, a bare encoder's get their prefix. The tensors need not be complete: a pre-trained
  * encoder has no classifier; `compareNames` says what is missing.
+ *
+ * @example
+ * ```ts
+ * import { compareNames, readHuggingFaceModel, widenTensors } from "espalier/io";
+ * import { tensorFromFloat32, writeSafetensors } from "espalier/io";
+ *
+ * const gamma = tensorFromFloat32("F32", [2], new Float32Array([1, 1]));
+ * const model = readHuggingFaceModel(
+ *   new Map([
+ *     ["config.json", new TextEncoder().encode('{"model_type": "bert"}')],
+ *     ["model.safetensors", writeSafetensors(new Map([["embeddings.LayerNorm.gamma", gamma]]))],
+ *   ]),
+ * );
+ * if (model._tag === "Left") throw new Error("expected a readable directory");
+ * const tensors = widenTensors(model.right.tensors);
+ * const { missing } = compareNames(["bert.embeddings.LayerNorm.weight", "classifier.bias"], tensors);
+ * if (missing.join() !== "classifier.bias") throw new Error("expected only the head to be missing");
+ * ```
  */
 export function readHuggingFaceModel(
   files: DirectoryFiles,
@@ -66,6 +84,20 @@ export function readHuggingFaceModelOrThrow(files: DirectoryFiles): StoredModel 
 /**
  * Reads vocab.txt and, where it is there, tokenizer_config.json. Without it text is lower-cased, as the
  * published uncased models expect; a tokenizer of another kind is a problem.
+ *
+ * @example
+ * ```ts
+ * import { formatProblem, readHuggingFaceTokenizer, readHuggingFaceTokenizerOrThrow } from "espalier/io";
+ *
+ * const vocabulary = new TextEncoder().encode("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ntree\n");
+ * const tokenizer = readHuggingFaceTokenizerOrThrow(new Map([["vocab.txt", vocabulary]]));
+ * if (tokenizer.vocabulary.tokens.length !== 6) throw new Error("expected six tokens");
+ * const absent = readHuggingFaceTokenizer(new Map());
+ * if (absent._tag === "Right") throw new Error("expected a problem");
+ * if (!absent.left.map(formatProblem).join().startsWith("vocab.txt: expected this file")) {
+ *   throw new Error("expected the file's name");
+ * }
+ * ```
  */
 export function readHuggingFaceTokenizer(
   files: DirectoryFiles,

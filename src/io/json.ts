@@ -55,15 +55,45 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A string, or one bracket or colon: the tokens that matter for nesting and names. */
-const STRUCTURE = /"(?:[^"\\]|\\.)*"|[{}[\]]/gs;
+/** A token that matters for nesting and names: a string with its quotes, or one bracket. */
+interface StructuralToken {
+  readonly start: number;
+  readonly end: number;
+  readonly kind: "open" | "close" | "string";
+}
+
+/**
+ * The structural tokens of JSON text, in one pass whatever the text is: a regular expression would take
+ * quadratic time on strings that never end.
+ */
+function* structuralTokens(text: string): Iterable<StructuralToken> {
+  for (let start = 0; start < text.length; start++) {
+    const character = text[start];
+    if (character === '"') {
+      const end = endOfString(text, start);
+      yield { start, end, kind: "string" };
+      start = end - 1;
+    } else if (character === "{" || character === "[") {
+      yield { start, end: start + 1, kind: "open" };
+    } else if (character === "}" || character === "]") {
+      yield { start, end: start + 1, kind: "close" };
+    }
+  }
+}
+
+/** Index after the string that begins at `start`; the text's length where it never ends. */
+function endOfString(text: string, start: number): number {
+  let end = start + 1;
+  while (end < text.length && text[end] !== '"') end += text[end] === "\\" ? 2 : 1;
+  return Math.min(end + 1, text.length);
+}
 
 function nestingDepth(text: string): number {
   let depth = 0;
   let deepest = 0;
-  for (const [token] of text.matchAll(STRUCTURE)) {
-    if (token === "{" || token === "[") deepest = Math.max(deepest, ++depth);
-    else if (token === "}" || token === "]") depth--;
+  for (const { kind } of structuralTokens(text)) {
+    if (kind === "open") deepest = Math.max(deepest, ++depth);
+    else if (kind === "close") depth--;
   }
   return deepest;
 }
@@ -73,13 +103,13 @@ const COLON_NEXT = /[ \t\n\r]*:/y;
 /** The first name, as written, that occurs twice in its object; the text must be valid JSON. */
 function firstDuplicateName(text: string): string | undefined {
   const open: Set<string>[] = [];
-  for (const match of text.matchAll(STRUCTURE)) {
-    const [token] = match;
-    if (token === "{" || token === "[") open.push(new Set());
-    else if (token === "}" || token === "]") open.pop();
+  for (const { kind, start, end } of structuralTokens(text)) {
+    if (kind === "open") open.push(new Set());
+    else if (kind === "close") open.pop();
     else {
-      COLON_NEXT.lastIndex = match.index + token.length;
+      COLON_NEXT.lastIndex = end;
       if (!COLON_NEXT.test(text)) continue;
+      const token = text.slice(start, end);
       const name = JSON.parse(token) as string;
       const names = open.at(-1);
       if (names?.has(name)) return token;

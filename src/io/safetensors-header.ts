@@ -76,6 +76,22 @@ export function safetensorsHeaderEnd(
 /**
  * Parses the header. `prefix` holds at least the file's bytes up to the header's end, `fileBytes` is
  * the size of the whole file. Checks that the tensors fill the file exactly: no overlap, no hole.
+ *
+ * @example
+ * ```ts
+ * import { getOrThrow, parseSafetensorsHeader, safetensorsHeaderEnd } from "espalier/io";
+ * import { tensorFromFloat32, writeSafetensors } from "espalier/io";
+ *
+ * const bias = tensorFromFloat32("F32", [2], new Float32Array([1, 2]));
+ * const file = new Blob([writeSafetensors(new Map([["bias", bias]])) as BlobPart]);
+ * const read = async (begin: number, end: number): Promise<Uint8Array> =>
+ *   new Uint8Array(await file.slice(begin, end).arrayBuffer());
+ *
+ * const end = getOrThrow(safetensorsHeaderEnd(await read(0, 8), file.size));
+ * const { entries } = getOrThrow(parseSafetensorsHeader(await read(0, end), file.size));
+ * const entry = entries.get("bias");
+ * if (entry?.end !== file.size) throw new Error("expected the last tensor to end the file");
+ * ```
  */
 export function parseSafetensorsHeader(
   prefix: Uint8Array,

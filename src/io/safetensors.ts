@@ -44,11 +44,14 @@ export interface SafetensorsFile {
  * ```ts
  * import { readSafetensors, tensorFromFloat32, toFloat32, writeSafetensors } from "espalier/io";
  *
- * const weight = tensorFromFloat32("F32", [2, 2], new Float32Array([1, 0, 0, 4]));
- * const file = readSafetensors(writeSafetensors(new Map([["weight", weight]])));
+ * const weight = tensorFromFloat32("BF16", [2, 2], new Float32Array([1, 0, 0, 4]));
+ * const bytes = writeSafetensors(new Map([["weight", weight]]), { format: "pt" });
+ * const file = readSafetensors(bytes);
  * if (file._tag === "Left") throw new Error("expected a readable file");
  * const read = file.right.tensors.get("weight");
  * if (read === undefined || toFloat32(read)[3] !== 4) throw new Error("expected the same values");
+ * const cut = readSafetensors(bytes.subarray(0, -1));
+ * if (cut._tag === "Right") throw new Error("expected a truncated file to be refused");
  * ```
  */
 export function readSafetensors(

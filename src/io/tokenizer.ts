@@ -2,7 +2,7 @@
 import { checkInteger, describe } from "../core/checks.ts";
 import { getOrThrow } from "../core/either.ts";
 import { parseVocabulary, SPECIAL_TOKENS, type Vocabulary } from "./vocabulary.ts";
-import { CONTINUATION, wordPieces } from "./wordpiece.ts";
+import { CONTINUATION, MAX_WORD_UNITS, wordPieces } from "./wordpiece.ts";
 import { splitWords, type WordOptions } from "./words.ts";
 
 /** A tokenizer: a vocabulary and how text is normalised. */
@@ -69,11 +69,10 @@ export function encode(
   const second = textPair === undefined ? undefined : tokenIds(tokenizer, "textPair", textPair);
   const [firstLength, secondLength] = keptLengths(first.length, second?.length, maxLength);
   const { classification, separator } = tokenizer.vocabulary.special;
-  const inputIds = [classification, ...first.slice(0, firstLength), separator];
-  const firstSegment = inputIds.length;
-  if (second !== undefined) inputIds.push(...second.slice(0, secondLength), separator);
-  const tokenTypeIds = new Int32Array(inputIds.length).fill(1, firstSegment);
-  return { inputIds: Int32Array.from(inputIds), tokenTypeIds };
+  const head = [classification, ...first.slice(0, firstLength), separator];
+  const tail = second === undefined ? [] : [...second.slice(0, secondLength), separator];
+  const inputIds = Int32Array.from([...head, ...tail]);
+  return { inputIds, tokenTypeIds: new Int32Array(inputIds.length).fill(1, head.length) };
 }
 
 /** How many tokens of each text stay (`longest_first`); `second` is undefined for a single text. */
@@ -119,12 +118,24 @@ function pieces({ memo, vocabulary }: Tokenizer, word: string): readonly number[
   const known = memo.get(word);
   if (known !== undefined) return known;
   const found = wordPieces(vocabulary, word);
+  if (word.length > MAX_WORD_UNITS) return found;
   if (memo.size >= MEMO_WORDS) memo.clear();
   memo.set(word, found);
   return found;
 }
 
-/** The normalised text: its words, and special tokens written in it, with one blank between. */
+/**
+ * The normalised text: its words, and special tokens written in it, with one blank between.
+ *
+ * @example
+ * ```ts
+ * import { createTokenizer, normalizeText } from "espalier/io";
+ *
+ * const tokenizer = createTokenizer("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");
+ * const normalized = normalizeText(tokenizer, "Élagué,\u00a0[MASK]!");
+ * if (normalized !== "elague , [MASK] !") throw new Error(`unexpected ${normalized}`);
+ * ```
+ */
 export function normalizeText(tokenizer: Tokenizer, text: string): string {
   return wordsAndSpecials(tokenizer, text).join(" ");
 }

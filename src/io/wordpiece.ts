@@ -10,10 +10,14 @@ export const CONTINUATION: "##" = "##";
 /** Words with more characters (code points) than this are unknown. */
 export const MAX_WORD_CHARACTERS = 100;
 
+/** The same in UTF-16 code units: a longer word certainly has more characters. */
+export const MAX_WORD_UNITS: number = 2 * MAX_WORD_CHARACTERS;
+
 /** Ids of the word's pieces; the unknown token alone where no cut exists or the word is too long. */
 export function wordPieces(vocabulary: Vocabulary, word: string): number[] {
-  const characters = [...word];
   const unknown = [vocabulary.special.unknown];
+  if (word.length > MAX_WORD_UNITS) return unknown;
+  const characters = [...word];
   if (characters.length > MAX_WORD_CHARACTERS) return unknown;
   const pieces: number[] = [];
   let start = 0;

@@ -16,14 +16,14 @@ export interface WordOptions {
 
 /** The words of `text`, normalised, in order. Special tokens mean nothing here. */
 export function splitWords(text: string, options: WordOptions): string[] {
-  const cleaned = cleanText(text, options).normalize(options.stripAccents ? "NFD" : "NFC");
+  const form = options.stripAccents ? "NFD" : "NFC";
   const words: string[] = [];
   let word = "";
   const endWord = (): void => {
     if (word !== "") words.push(word);
     word = "";
   };
-  for (const character of cleaned) {
+  for (const character of normalize(cleanText(text, options), form)) {
     const kind = characterClass(character.codePointAt(0) as number);
     if (kind === "space") endWord();
     else if (kind === "punctuation") {
@@ -51,6 +51,19 @@ function cleanText(text: string, { lowercase, splitChinese }: WordOptions): stri
     else cleaned += lowercase ? character.toLowerCase() : character;
   }
   return cleaned;
+}
+
+/** Texts up to this length are normalised at once, however many marks they have. */
+const SHORT_TEXT = 2048;
+
+/**
+ * Canonical normalisation. Engines take n^2 steps for n combining marks in a row, so in long texts a
+ * run far longer than any script has is cut.
+ */
+function normalize(text: string, form: "NFC" | "NFD"): string {
+  if (text.length <= SHORT_TEXT) return text.normalize(form);
+  const parts = text.split(/(?<=\p{M}{128})/u);
+  return parts.map((part) => part.normalize(form)).join("");
 }
 
 /** The blocks of CJK unified and compatibility ideographs that BERT lists; no kana, no hangul. */

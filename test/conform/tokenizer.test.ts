@@ -17,10 +17,10 @@ test("the project's own vectors pass", () => {
   expect(verdicts).toHaveLength(cases.trimEnd().split("\n").length);
 });
 
-test("the original tokenizer's vectors pass", () => {
+test("the original tokenizer's vectors pass", ({ skip }) => {
   const golden = readOutsideFile("ESPALIER_GOLDEN", "tokenizer/cases.jsonl");
   const vocabulary = readOutsideFile("ESPALIER_DATA", "bert-uncased/vocab.txt");
-  if (golden === undefined || vocabulary === undefined) return;
+  if (golden === undefined || vocabulary === undefined) return skip();
   const verdicts = [
     ...replayTokenizer({
       source: "cases.jsonl",

@@ -57,6 +57,9 @@ test("nesting is bounded", () => {
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
   expect(parseJson("x", nested(JSON_MAX_DEPTH))._tag).toBe("Right");
   expect(parseJson("x", nested(JSON_MAX_DEPTH + 1))._tag).toBe("Left");
+  expect(parseJson("x", nested(1).replace("[", '["[[[\\"[[[",'))).toMatchObject({
+    left: [{ expected: "JSON" }],
+  });
   expect(parseJson("x", "[".repeat(1_000_000))).toMatchObject({ left: [{ got: "1000000" }] });
 });
 
@@ -85,4 +88,10 @@ test("Python's form: names sorted at every depth, two blanks, ASCII, a final new
 }
 `,
   );
+});
+
+test("long strings, ended or not, take one pass", () => {
+  const megabytes = '\\"'.repeat(4_000_000);
+  expect(parseJson("x", `"${megabytes}`)._tag).toBe("Left");
+  expect(parseJson("x", `{"${megabytes}":"${megabytes}"}`)._tag).toBe("Right");
 });

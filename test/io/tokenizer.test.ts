@@ -144,6 +144,23 @@ describe("laws", () => {
   });
 });
 
+describe("enormous texts", () => {
+  test("many tokens in both texts", () => {
+    const { inputIds, tokenTypeIds } = encode(tokenizer, "a ".repeat(2e5), "b ".repeat(2e5));
+    expect(inputIds).toHaveLength(4e5 + 3);
+    expect(tokenTypeIds.at(2e5 + 2)).toBe(1);
+  });
+
+  test("one word", () => {
+    expect([...encode(tokenizer, "a".repeat(1e6)).inputIds]).toEqual([2, special.unknown, 3]);
+  });
+
+  test("marks in a row, in the order that is slowest to sort", () => {
+    const marks = "\u0301\u0316".repeat(1e5);
+    expect(normalizeText(tokenizer, `e${marks} tree e\u0301`)).toBe("e tree e");
+  });
+});
+
 describe("decode", () => {
   const id = (token: string): number => ids.get(token) as number;
   const { inputIds } = encode(tokenizer, "The gardeners, [MASK] branches.");
