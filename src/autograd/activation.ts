@@ -2,7 +2,21 @@ import { consumedGradient, passGradient } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
 
-/** x Phi(x), the exact (erf) GELU, elementwise. */
+/**
+ * x Phi(x), the exact (erf) GELU, elementwise.
+ *
+ * @example
+ * ```ts
+ * import { createBackend, createTape, gelu, input, releaseTape, relu, tanh } from "espalier/nn";
+ *
+ * const tape = createTape(createBackend({ variant: "scalar" }), { training: false });
+ * const x = input(tape, [2], Float32Array.of(-1, 0));
+ * console.assert(Math.abs(gelu(tape, x).value.data[0] + 0.158655) < 1e-6);
+ * console.assert(relu(tape, x).value.data[0] === 0);
+ * console.assert(Math.abs(tanh(tape, x).value.data[0] + 0.761594) < 1e-6);
+ * releaseTape(tape);
+ * ```
+ */
 export function gelu(tape: Tape, x: Variable): Variable {
   const y = createOutput(tape, x.shape, x.requiresGradient);
   tape.backend.kernels.geluForward(x.value.data, y.value.data);
@@ -26,18 +40,21 @@ export function relu(tape: Tape, x: Variable): Variable {
   return y;
 }
 
+/** dx = dy * d gelu(x). */
 export function geluBackward(tape: Tape, { output, operands }: OperationRecord<"gelu">): void {
   const dy = consumedGradient(tape, output);
   tape.backend.kernels.geluBackward(operands.inputValue.data, dy.data, dy.data);
   passGradient(tape, operands.input, dy);
 }
 
+/** dx = dy * (1 - y^2). */
 export function tanhBackward(tape: Tape, { output, operands }: OperationRecord<"tanh">): void {
   const dy = consumedGradient(tape, output);
   tape.backend.kernels.tanhBackward(operands.outputValue.data, dy.data, dy.data);
   passGradient(tape, operands.input, dy);
 }
 
+/** dx = dy where y > 0. */
 export function reluBackward(tape: Tape, { output, operands }: OperationRecord<"relu">): void {
   const dy = consumedGradient(tape, output);
   tape.backend.kernels.reluBackward(operands.outputValue.data, dy.data, dy.data);

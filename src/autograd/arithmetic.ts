@@ -4,7 +4,20 @@ import { arrivedGradient, consumedGradient, contribute, passGradient } from "./g
 import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
 
-/** a + b, of equal shapes. */
+/**
+ * a + b, of equal shapes.
+ *
+ * @example
+ * ```ts
+ * import { add, createBackend, createTape, input, multiply, releaseTape, scale } from "espalier/nn";
+ *
+ * const tape = createTape(createBackend({ variant: "scalar" }), { training: false });
+ * const [a, b] = [input(tape, [1], Float32Array.of(2)), input(tape, [1], Float32Array.of(3))];
+ * const result = add(tape, multiply(tape, a, b), scale(tape, a, 10));
+ * console.assert(result.value.data[0] === 26);
+ * releaseTape(tape);
+ * ```
+ */
 export function add(tape: Tape, a: Variable, b: Variable): Variable {
   checkSameShape("add b", b.shape, a.shape);
   const y = createOutput(tape, a.shape, a.requiresGradient || b.requiresGradient);
@@ -32,12 +45,14 @@ export function scale(tape: Tape, x: Variable, factor: number): Variable {
   return y;
 }
 
+/** da = db = dy. */
 export function addBackward(tape: Tape, { output, operands }: OperationRecord<"add">): void {
   const dy = arrivedGradient(output);
   if (operands.a.requiresGradient) passGradient(tape, operands.a, dy);
   if (operands.b.requiresGradient) passGradient(tape, operands.b, dy);
 }
 
+/** da = dy * b, db = dy * a. */
 export function multiplyBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"multiply">,
@@ -53,6 +68,7 @@ export function multiplyBackward(
   }
 }
 
+/** dx = factor * dy. */
 export function scaleBackward(tape: Tape, { output, operands }: OperationRecord<"scale">): void {
   const dy = consumedGradient(tape, output);
   tape.backend.kernels.scale(dy.data, operands.factor, dy.data);

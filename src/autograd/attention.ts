@@ -32,6 +32,19 @@ export const HIDDEN_KEY = -3.4028234663852886e38;
  * @param query - [batch, positions, heads * width]
  * @param key - as query
  * @returns [batch, heads, positions, positions]
+ * @example
+ * ```ts
+ * import { attentionContext, attentionProbabilities, createBackend, createTape } from "espalier/nn";
+ * import { HIDDEN_KEY, input, releaseTape } from "espalier/nn";
+ *
+ * const tape = createTape(createBackend({ variant: "scalar" }), { training: false });
+ * const x = input(tape, [1, 2, 1], Float32Array.of(3, 4));
+ * const keyBias = input(tape, [1, 2], Float32Array.of(0, HIDDEN_KEY));
+ * const probabilities = attentionProbabilities(tape, x, x, { heads: 1, keyBias });
+ * console.assert(probabilities.value.data.join() === "1,0,1,0");
+ * console.assert(attentionContext(tape, probabilities, x).value.data.join() === "3,3");
+ * releaseTape(tape);
+ * ```
  */
 export function attentionProbabilities(
   tape: Tape,

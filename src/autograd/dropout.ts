@@ -15,6 +15,16 @@ export const DROPOUT_BLOCK = 32;
  * training.
  *
  * @throws RangeError for a rate outside [0, 1)
+ * @example
+ * ```ts
+ * import { createBackend, createTape, dropout, input, releaseTape } from "espalier/nn";
+ *
+ * const tape = createTape(createBackend({ variant: "scalar" }), { training: true, seed: 1 });
+ * const ones = input(tape, [1, 1000], new Float32Array(1000).fill(1));
+ * const dropped = dropout(tape, ones, 0.5).value.data;
+ * console.assert(dropped.every((value) => value === 0 || value === 2));
+ * releaseTape(tape);
+ * ```
  */
 export function dropout(tape: Tape, x: Variable, rate: number): Variable {
   checkDropoutRate("rate", rate);
@@ -31,6 +41,7 @@ export function checkDropoutRate(name: string, rate: unknown): void {
   checkNumber(name, rate, 0, 1 - 2 ** -16);
 }
 
+/** dx = dropout(dy), with the same draw. */
 export function dropoutBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"dropout">,

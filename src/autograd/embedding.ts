@@ -22,6 +22,20 @@ export interface EmbeddingLookup {
  * @param shape - of the ids, such as [batch, positions]
  * @returns [...shape, width]
  * @throws RangeError for an id outside its table, with the place
+ * @example
+ * ```ts
+ * import { createBackend, createParameter, createTape, embeddingSum } from "espalier/nn";
+ * import { releaseTape, selectFirst, selectRows } from "espalier/nn";
+ *
+ * const backend = createBackend({ variant: "scalar" });
+ * const table = createParameter(backend, "table", [3, 2], Float32Array.of(1, 2, 3, 4, 5, 6));
+ * const tape = createTape(backend, { training: false });
+ * const rows = embeddingSum(tape, [1, 2], [{ table, ids: Int32Array.of(2, 0) }]);
+ * console.assert(rows.value.data.join() === "5,6,1,2");
+ * console.assert(selectFirst(tape, rows).value.data.join() === "5,6");
+ * console.assert(selectRows(tape, rows, Int32Array.of(1)).value.data.join() === "1,2");
+ * releaseTape(tape);
+ * ```
  */
 export function embeddingSum(
   tape: Tape,
@@ -106,6 +120,7 @@ export function selectFirst(tape: Tape, x: Variable): Variable {
   );
 }
 
+/** dx[row] += dy, row by row. */
 export function selectRowsBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"selectRows">,

@@ -21,6 +21,19 @@ export interface LayerNormOptions {
  *
  * @param gamma - scale, [columns]
  * @param beta - shift, [columns]
+ * @example
+ * ```ts
+ * import { createBackend, createParameter, createTape, input, layerNorm } from "espalier/nn";
+ * import { releaseTape } from "espalier/nn";
+ *
+ * const backend = createBackend({ variant: "scalar" });
+ * const gamma = createParameter(backend, "gamma", [2], Float32Array.of(1, 1));
+ * const beta = createParameter(backend, "beta", [2]);
+ * const tape = createTape(backend, { training: false });
+ * const normalised = layerNorm(tape, input(tape, [1, 2], Float32Array.of(4, 8)), gamma, beta);
+ * console.assert(normalised.value.data.join() === "-1,1");
+ * releaseTape(tape);
+ * ```
  */
 export function layerNorm(
   tape: Tape,

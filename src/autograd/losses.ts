@@ -13,6 +13,15 @@ import { createOutput, createScratch, record, type Tape } from "./tape.ts";
  * @param logits - [batch, classes]
  * @param labels - one class for each example
  * @throws RangeError for a label that is no class
+ * @example
+ * ```ts
+ * import { createBackend, createTape, crossEntropy, input, releaseTape, scalarOf } from "espalier/nn";
+ *
+ * const tape = createTape(createBackend({ variant: "scalar" }), { training: false });
+ * const logits = input(tape, [1, 2], Float32Array.of(0, 0));
+ * console.assert(Math.abs(scalarOf(crossEntropy(tape, logits, Int32Array.of(1))) - Math.LN2) < 1e-7);
+ * releaseTape(tape);
+ * ```
  */
 export function crossEntropy(tape: Tape, logits: Variable, labels: Int32Array): Variable {
   const [batch, classes] = matrixShape("crossEntropy logits", logits);
@@ -58,6 +67,18 @@ export interface SoftTargetOptions {
  *
  * @param student - logits [batch, classes]
  * @param teacher - as student
+ * @example
+ * ```ts
+ * import { createBackend, createTape, input, kullbackLeibler, releaseTape } from "espalier/nn";
+ * import { scalarOf, softCrossEntropy } from "espalier/nn";
+ *
+ * const tape = createTape(createBackend({ variant: "scalar" }), { training: false });
+ * const logits = input(tape, [1, 2], Float32Array.of(1, 1));
+ * console.assert(scalarOf(kullbackLeibler(tape, logits, logits, { temperature: 2 })) === 0);
+ * const entropy = scalarOf(softCrossEntropy(tape, logits, logits, { temperature: 2 }));
+ * console.assert(Math.abs(entropy - 4 * Math.LN2) < 1e-6);
+ * releaseTape(tape);
+ * ```
  */
 export function kullbackLeibler(
   tape: Tape,
@@ -157,6 +178,7 @@ export function meanSquaredErrorBackward(
   addDifference(tape, b, bValue, aValue, factor);
 }
 
+/** dLogits = factor * (probabilities - targets), the same for both losses. */
 export function softTargetsBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"softTargets">,

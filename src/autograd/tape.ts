@@ -151,7 +151,22 @@ export function input(
   return requiresGradient ? keepGradient(tape, variable) : variable;
 }
 
-/** Brings a tensor onto the tape without a copy, as a constant: no gradient flows to it. */
+/**
+ * Brings a tensor onto the tape without a copy, as a constant: no gradient flows to it.
+ *
+ * @example
+ * ```ts
+ * import { constant, createBackend, createTape, createTensor, releaseTape } from "espalier/nn";
+ *
+ * const backend = createBackend({ variant: "scalar" });
+ * const tensor = createTensor(backend, [1], Float32Array.of(7));
+ * const tape = createTape(backend, { training: false });
+ * console.assert(constant(tape, tensor).value === tensor);
+ * releaseTape(tape);
+ * console.assert(tensor.data[0] === 7);
+ * tensor.release();
+ * ```
+ */
 export function constant(tape: Tape, tensor: Tensor): Variable {
   return adoptVariable(tape, tensor.retain(), false);
 }
@@ -168,6 +183,18 @@ export function keepGradient(tape: Tape, variable: Variable): Variable {
  * where the loss does not depend on it.
  *
  * @throws RangeError when its gradient was not asked for
+ * @example
+ * ```ts
+ * import { backward, createBackend, createTape, gradientOf, input, keepGradient } from "espalier/nn";
+ * import { meanSquaredError, releaseTape, scale } from "espalier/nn";
+ *
+ * const tape = createTape(createBackend({ variant: "scalar" }), { training: true });
+ * const x = input(tape, [1], Float32Array.of(2), { requiresGradient: true });
+ * const y = keepGradient(tape, scale(tape, x, 3));
+ * backward(tape, meanSquaredError(tape, y, input(tape, [1], Float32Array.of(5))));
+ * console.assert(gradientOf(y)[0] === 2 && gradientOf(x)[0] === 6);
+ * releaseTape(tape);
+ * ```
  */
 export function gradientOf(variable: Variable): Float32Array {
   if (!variable.keepsGradient) {
@@ -198,6 +225,20 @@ export function discard(variable: Variable): void {
  * results live as long as the reverse sweep needs them, or not beyond the scope where there is none.
  *
  * @param body - returns the variables to keep: one, or a list
+ * @example
+ * ```ts
+ * import { createBackend, createTape, discard, input, releaseTape, scale, scope } from "espalier/nn";
+ *
+ * const backend = createBackend({ variant: "scalar" });
+ * const tape = createTape(backend, { training: false });
+ * const x = input(tape, [16], new Float32Array(16));
+ * const before = backend.memory.usage().used;
+ * const y = scope(tape, () => scale(tape, scale(tape, x, 2), 3));
+ * console.assert(backend.memory.usage().used === before + 64);
+ * discard(y);
+ * console.assert(backend.memory.usage().used === before);
+ * releaseTape(tape);
+ * ```
  */
 export function scope<T extends Variable | readonly Variable[]>(tape: Tape, body: () => T): T {
   tape.scopes.push([]);

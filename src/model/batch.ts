@@ -18,6 +18,21 @@ export interface TokenBatch {
  *
  * @throws TypeError for an array of the wrong kind, RangeError for wrong lengths, ids that the
  *   vocabulary does not have, more positions than the model has, or a mask that is not 0 or 1
+ * @example
+ * ```ts
+ * import { checkTokenBatch, parseModelConfigOrThrow } from "espalier/nn";
+ *
+ * const config = parseModelConfigOrThrow({ model_type: "distilbert", vocab_size: 10 });
+ * const batch = { batch: 1, positions: 2, inputIds: Int32Array.of(1, 10),
+ *   tokenTypeIds: new Int32Array(2), attentionMask: Uint8Array.of(1, 1) };
+ * let message = "";
+ * try {
+ *   checkTokenBatch(config, batch);
+ * } catch (error) {
+ *   message = String(error);
+ * }
+ * console.assert(message.includes("inputIds[1]: expected from 0 to 9, got 10"));
+ * ```
  */
 export function checkTokenBatch(config: ModelConfig, batch: TokenBatch): void {
   const tokens = batch.batch * batch.positions;

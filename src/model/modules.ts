@@ -13,7 +13,18 @@ export interface ModuleDescription {
   readonly bias: boolean;
 }
 
-/** Every module of a model in transformers' module order and with its names. */
+/**
+ * Every module of a model in transformers' module order and with its names.
+ *
+ * @example
+ * ```ts
+ * import { moduleList, parameterList, parseModelConfigOrThrow } from "espalier/nn";
+ *
+ * const config = parseModelConfigOrThrow({ model_type: "bert", num_hidden_layers: 1 });
+ * console.assert(moduleList(config).at(-1)?.name === "classifier");
+ * console.assert(parameterList(config).at(-1)?.name === "classifier.bias");
+ * ```
+ */
 export function moduleList(config: ModelConfig): readonly ModuleDescription[] {
   const { hiddenSize: hidden } = config;
   const names = modelNames(config);

@@ -73,6 +73,24 @@ export function initialiseParameters(
  *
  * @param tensors - by transformers' state-dict names
  * @throws InputError with every tensor that is absent, unexpected, or of another shape
+ * @example
+ * ```ts
+ * import { checkpointProblems, createBackend, createParameters, initialiseParameters } from "espalier/nn";
+ * import { parseModelConfigOrThrow } from "espalier/nn";
+ *
+ * const config = parseModelConfigOrThrow({ model_type: "bert", vocab_size: 20, hidden_size: 8,
+ *   num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 16 });
+ * const backend = createBackend({ variant: "scalar" });
+ * const stored = new Map(
+ *   [...initialiseParameters(backend, config, 1)].map(([name, { value }]) => [
+ *     name,
+ *     { shape: value.shape, data: value.data.slice() },
+ *   ]),
+ * );
+ * console.assert(createParameters(backend, config, stored).size === stored.size);
+ * stored.delete("classifier.bias");
+ * console.assert(checkpointProblems(config, stored)[0].path === "classifier.bias");
+ * ```
  */
 export function createParameters(
   backend: Backend,

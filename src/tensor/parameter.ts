@@ -15,7 +15,23 @@ export interface Parameter {
 /** A model's parameters by name, in module order. */
 export type Parameters = ReadonlyMap<string, Parameter>;
 
-/** A parameter with a zero gradient; zero-valued unless `values` are given. */
+/**
+ * A parameter with a zero gradient; zero-valued unless `values` are given.
+ *
+ * @example
+ * ```ts
+ * import { createBackend, createParameter, parameterNamed, releaseParameters } from "espalier/nn";
+ * import { zeroGradients } from "espalier/nn";
+ *
+ * const backend = createBackend({ variant: "scalar" });
+ * const bias = createParameter(backend, "bias", [2], Float32Array.of(1, 2));
+ * const parameters = new Map([[bias.name, bias]]);
+ * bias.gradient.data.fill(3);
+ * zeroGradients(backend, parameters);
+ * console.assert(parameterNamed(parameters, "bias").gradient.data.join() === "0,0");
+ * releaseParameters(parameters);
+ * ```
+ */
 export function createParameter(
   backend: Backend,
   name: string,

@@ -3,7 +3,16 @@
 /** Extents of a row-major array, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
 
-/** How many elements a shape holds; 1 for a scalar. */
+/**
+ * How many elements a shape holds; 1 for a scalar.
+ *
+ * @example
+ * ```ts
+ * import { elementCount } from "espalier/nn";
+ *
+ * console.assert(elementCount([2, 3]) === 6 && elementCount([]) === 1);
+ * ```
+ */
 export function elementCount(shape: Shape): number {
   return shape.reduce((count, extent) => count * extent, 1);
 }
