@@ -54,12 +54,15 @@ function findComments(text: string): { text: string; line: number }[] {
   return comments;
 }
 
-/** The examples in the comments of all sources. */
+/** The `@example` blocks in the comments of all sources. */
 export function sourceSnippets(): Snippet[] {
   return readSourceFiles().flatMap(({ path }) =>
-    findComments(readFileSync(join(SOURCE_ROOT, path), "utf8")).flatMap((comment) =>
-      findFences(comment.text, `src/${path}`, comment.line),
-    ),
+    findComments(readFileSync(join(SOURCE_ROOT, path), "utf8")).flatMap(({ text, line }) => {
+      const start = text.indexOf("@example");
+      if (start < 0) return [];
+      const above = text.slice(0, start).split("\n").length - 1;
+      return findFences(text.slice(start), `src/${path}`, line + above);
+    }),
   );
 }
 
