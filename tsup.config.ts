@@ -22,7 +22,8 @@ const config: ReturnType<typeof defineConfig> = defineConfig([
     ...shared,
     entry: { cli: "src/cli/main.ts" },
     format: ["esm"],
-    platform: "node",
+    // Not "node": under that condition the YAML parser resolves to CommonJS, which requires at run time.
+    external: [/^node:/],
     splitting: false,
     dts: false,
     banner: { js: "#!/usr/bin/env node" },

@@ -1,20 +1,14 @@
 /** Runs a plan for a person or a program: progress and epochs as they come, then table, report and where they are. */
 
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
-import { writeFileAtomically } from "../node/files.ts";
+import { type FineTuned, fineTuneToDirectory } from "../node/fine-tune.ts";
 import type { MetricsLine } from "../node/metrics.ts";
 import { createProgress, type Progress } from "../node/progress.ts";
 import type { RunListener } from "../node/run-board.ts";
-import { reportOf } from "../node/run-report.ts";
 import type { RunPlan } from "../node/seed-task.ts";
-import { type RunOutcome, runTraining } from "../node/training-run.ts";
-import { htmlReport } from "../report/html.ts";
-import type { RunReport } from "../report/run-report.ts";
 import { formatTable, relativeDrop, resultsTable } from "../report/table.ts";
 import type { ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
-import { planSettings } from "./plan-settings.ts";
 
 /** What to run, and how it is called. */
 export interface TrainingSession {
@@ -28,8 +22,6 @@ export interface TrainingSession {
   readonly threads: number | undefined;
   readonly json: boolean;
 }
-
-const REPORT_FILE = "report.html";
 
 /** An epoch as a line for a person. */
 export function epochText(line: MetricsLine, epochs: number): string {
@@ -66,34 +58,16 @@ function createListener(
   };
 }
 
-/** The report of an outcome with the run's settings. */
-function buildReport(session: TrainingSession, outcome: RunOutcome): RunReport {
-  const { title, summary, plan, seeds } = session;
-  const lines = outcome.seeds.flatMap((seed) => seed.phases.flatMap((phase) => phase.epochs));
-  const settings = planSettings(plan, seeds, lines[0]?.variant ?? plan.variant);
-  return reportOf(outcome, plan.recipes[0]?.metric ?? "accuracy", { title, summary, settings });
-}
-
-function printJson(
-  report: RunReport,
-  directory: string,
-  outcome: RunOutcome,
-  console: Console,
-): void {
+function printJson({ report, reportPath, outcome }: FineTuned, console: Console): void {
   for (const row of report.table.rows) {
     const result = { event: "result", metric: report.table.metric, ...row };
     console.out.write(`${JSON.stringify({ ...result, relativeDrop: relativeDrop(row) })}\n`);
   }
   const { completed } = outcome;
-  console.out.write(`${JSON.stringify({ event: "end", completed, directory })}\n`);
+  console.out.write(`${JSON.stringify({ event: "end", completed, report: reportPath })}\n`);
 }
 
-function printText(
-  report: RunReport,
-  directory: string,
-  outcome: RunOutcome,
-  console: Console,
-): void {
+function printText({ report, reportPath, outcome }: FineTuned, console: Console): void {
   const { rows, metric } = report.table;
   if (rows.length > 0) console.out.write(`\n${formatTable(resultsTable(report.table))}\n`);
   else
@@ -103,7 +77,7 @@ function printText(
         console.out.write(`seed ${seed}: dense ${metric} ${(100 * last).toFixed(2)}\n`);
     }
   if (!outcome.completed) console.out.write("\nInterrupted; --resume goes on from here.\n");
-  console.out.write(`\nReport: ${join(directory, REPORT_FILE)}\n`);
+  console.out.write(`\nReport: ${reportPath}\n`);
 }
 
 /**
@@ -112,20 +86,15 @@ function printText(
  * @returns 0, or 130 where it was interrupted; what is there so far is then saved and reported
  */
 export async function runSession(session: TrainingSession, console: Console): Promise<ExitCode> {
-  const { plan, seeds, directory, resume, json } = session;
+  const { json, threads = availableParallelism(), ...run } = session;
   const progress = createProgress(console.err);
-  const outcome = await runTraining({
-    plan,
-    seeds,
-    directory,
-    resume,
-    threads: session.threads ?? availableParallelism(),
+  const done = await fineTuneToDirectory({
+    ...run,
+    threads,
     workerScript: console.workerScript,
     signal: console.signal,
     listener: createListener(session, console, progress),
   }).finally(progress.finish);
-  const report = buildReport(session, outcome);
-  writeFileAtomically(join(directory, REPORT_FILE), htmlReport(report));
-  (json ? printJson : printText)(report, directory, outcome, console);
-  return outcome.completed ? 0 : 130;
+  (json ? printJson : printText)(done, console);
+  return done.outcome.completed ? 0 : 130;
 }

@@ -21,7 +21,7 @@ export function rangeOf(values: readonly number[]): Range {
 export function roundStep(span: number, count: number): number {
   const power = 10 ** Math.floor(Math.log10(span / count));
   const steps = [1, 2, 5, 10].map((factor) => factor * power);
-  return steps.find((step) => span / step <= count) ?? 10 * power;
+  return steps.find((step) => span / step <= count + 1e-9) ?? 10 * power;
 }
 
 /** The multiples of a round step inside `range`, at most `count` + 1 of them. */
@@ -36,13 +36,17 @@ export function ticks(range: Range, count: number): readonly number[] {
   );
 }
 
-/** The range widened to the round steps around it. */
+/** The range widened to the round steps around it, which are then its ticks too. */
 export function roundRange(range: Range, count: number): Range {
   const step = roundStep(range.high - range.low, count);
-  return {
+  const rounded = {
     low: Math.floor(range.low / step + 1e-9) * step,
     high: Math.ceil(range.high / step - 1e-9) * step,
   };
+  // The wider range may need a wider step; widening to that one can only happen a few times.
+  return roundStep(rounded.high - rounded.low, count) > step * (1 + 1e-9)
+    ? roundRange(rounded, count)
+    : rounded;
 }
 
 /** All ticks with the same number of decimals. */

@@ -25,6 +25,9 @@ const VALUE = 52;
 /** Estimated width of one character of a bar's name, in pixels. */
 const CHARACTER = 6;
 
+/** Longest name shown, in characters. */
+const LONGEST_NAME = 46;
+
 /** Keeps the end of a long name: it is what tells layers apart. */
 function shorten(name: string, most: number): string {
   return name.length <= most ? name : `…${name.slice(name.length - most + 1)}`;
@@ -40,7 +43,7 @@ function row(bar: Bar, index: number, left: number): string {
   const filled = { x: left, y: y + 1, width: ratio * full, height: 11, rx: 2, style };
   const value = { x: left + full + 6, y: y + 10, class: "tick" };
   return [
-    element("text", label, escapeMarkup(shorten(bar.name, 40))),
+    element("text", label, escapeMarkup(shorten(bar.name, LONGEST_NAME))),
     element("rect", track),
     element("rect", filled, element("title", {}, escapeMarkup(`${bar.name}: ${bar.ratio}`))),
     element("text", value, bar.ratio.toFixed(4)),
@@ -50,7 +53,7 @@ function row(bar: Bar, index: number, left: number): string {
 /** A bar plot as an SVG element; it grows by one row a bar. */
 export function barPlot(plot: BarPlot): string {
   const longest = plot.bars.reduce((most, bar) => Math.max(most, bar.name.length), 0);
-  const left = 12 + CHARACTER * Math.min(longest, 40) + 8;
+  const left = 12 + CHARACTER * Math.min(longest, LONGEST_NAME) + 8;
   const height = TOP + plot.bars.length * ROW + 8;
   const content = [
     element("title", {}, escapeMarkup(plot.title)),

@@ -23,13 +23,16 @@ test("ticks lie in the range, ascend, and are as few as asked", () => {
   );
 });
 
-test("the rounded range contains the range", () => {
+test("the rounded range contains the range and begins and ends with a tick", () => {
   fc.assert(
     fc.property(range, (shown) => {
       const rounded = roundRange(shown, 5);
       const slack = 1e-6 * (shown.high - shown.low);
       expect(rounded.low).toBeLessThanOrEqual(shown.low + slack);
       expect(rounded.high).toBeGreaterThanOrEqual(shown.high - slack);
+      const marks = ticks(rounded, 5);
+      expect(Math.abs((marks[0] ?? 0) - rounded.low)).toBeLessThanOrEqual(slack);
+      expect(Math.abs((marks.at(-1) ?? 0) - rounded.high)).toBeLessThanOrEqual(slack);
     }),
   );
 });

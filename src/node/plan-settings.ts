@@ -1,8 +1,8 @@
 /** The settings of a plan as names and values, for the report. */
 
-import type { RunPlan } from "../node/seed-task.ts";
 import type { RunReport } from "../report/run-report.ts";
 import { type PhaseRecipe, type Recipe, recipePruningConfig } from "../train/recipes.ts";
+import type { RunPlan } from "./seed-task.ts";
 
 type Settings = RunReport["settings"];
 

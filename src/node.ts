@@ -1,0 +1,44 @@
+/**
+ * Entry point `espalier/node`: models, files and whole runs on Node, and the reports of runs.
+ */
+export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
+export {
+  type FileMap,
+  readDirectory,
+  writeDirectory,
+  writeFileAtomically,
+} from "./node/files.ts";
+export {
+  type FineTuned,
+  type FineTuneToDirectoryOptions,
+  fineTuneToDirectory,
+} from "./node/fine-tune.ts";
+export type { MetricsLine } from "./node/metrics.ts";
+export {
+  type LoadedModel,
+  loadModelDirectory,
+  readModelDirectory,
+  type SavedModel,
+  saveModelDirectory,
+} from "./node/model-directory.ts";
+export {
+  readPlainData,
+  readPlainDataOrThrow,
+  writePlainData,
+} from "./node/plain-data-file.ts";
+export type { RunListener, Timings } from "./node/run-board.ts";
+export type { PhaseHistory, RunPlan, SeedResult, TaskModel } from "./node/seed-task.ts";
+export type { RunOutcome } from "./node/training-run.ts";
+export { htmlReport } from "./report/html.ts";
+export type {
+  EpochPoint,
+  LayerSparsity,
+  MaskMatrix,
+  PatternRun,
+  ResultRow,
+  ResultTable,
+  RunReport,
+  SchedulePoint,
+  SeedCurve,
+} from "./report/run-report.ts";
+export { formatTable, relativeDrop, resultsTable, type TextTable } from "./report/table.ts";
