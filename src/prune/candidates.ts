@@ -4,7 +4,7 @@
 import type { Candidate } from "./budget.ts";
 import { type ExactCandidate, exactCount } from "./exact.ts";
 import { createGroupScratch, type GroupScratch, groupScoresInto } from "./group.ts";
-import { countBlocks, isBlockPruned } from "./mask.ts";
+import { countBlocks, markPrunedInto } from "./mask.ts";
 import { blockCount, type Pattern } from "./pattern.ts";
 import type { PrunedLayer, PrunerState } from "./state.ts";
 import type { SelectionScratch } from "./threshold.ts";
@@ -116,16 +116,9 @@ export function exactCandidate(
   const { layout, mask } = layer;
   blockScoresInto(pruner, layer, true, layerScratch, scratch);
   const { blockScores, flags } = layerScratch;
-  let pruned = 0;
-  for (let block = 0; block < blockScores.length; block++) {
-    const row = Math.floor(block / layout.blockColumns);
-    const column = block % layout.blockColumns;
-    const isPruned = isBlockPruned(pattern, layout, mask, row, column, true);
-    flags[block] = isPruned ? 1 : 0;
-    if (!isPruned) continue;
-    blockScores[block] = Number.NEGATIVE_INFINITY;
-    pruned++;
-  }
+  const pruned = markPrunedInto(pattern, layout, mask, true, flags);
+  for (let block = 0; block < blockScores.length; block++)
+    if (flags[block] === 1) blockScores[block] = Number.NEGATIVE_INFINITY;
   const blocks = blockScores.length;
   const least = exactCount(blocks, perBlock(pattern, Math.min(minSparsityRatioPerOp, ratio)));
   const most = exactCount(blocks, perBlock(pattern, maxSparsityRatioPerOp));

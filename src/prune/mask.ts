@@ -6,20 +6,15 @@ import type { BlockCount, Decision } from "./budget.ts";
 import { chooseWithinGroup, type GroupPattern, type GroupScratch, memberIndex } from "./group.ts";
 import { type BlockLayout, blockCount, columnOffset, type Pattern } from "./pattern.ts";
 
-/** Sets all elements of a block. */
-function fillBlock(
-  layout: BlockLayout,
-  mask: Uint8Array,
-  blockRow: number,
-  blockColumn: number,
-  value: 0 | 1,
-): void {
-  const { blockHeight, blockWidth, columns } = layout;
-  for (let i = 0; i < blockHeight; i++) {
-    const base = (blockRow * blockHeight + i) * columns;
-    for (let j = 0; j < blockWidth; j++)
-      mask[base + columnOffset(layout, blockColumn * blockWidth + j)] = value;
-  }
+/** Whether the next block of this score is pruned; counts ties off. */
+function decide(decision: Decision, score: number, ties: { left: number }): boolean {
+  return score < decision.threshold || (score === decision.threshold && ties.left-- > 0);
+}
+
+/** Copies the first of `count` rows of a mask to the others. */
+function repeatRow(layout: BlockLayout, mask: Uint8Array, start: number, count: number): void {
+  const end = start + layout.columns;
+  for (let row = 1; row < count; row++) mask.copyWithin(start + row * layout.columns, start, end);
 }
 
 /** Writes a block pattern's mask from one score per block. */
@@ -29,14 +24,17 @@ export function writeBlockMaskInto(
   decision: Decision,
   mask: Uint8Array,
 ): void {
-  let ties = decision.ties;
+  const { blockHeight, blockWidth, blockColumns } = layout;
+  const ties = { left: decision.ties };
   let block = 0;
-  for (let row = 0; row < layout.blockRows; row++) {
-    for (let column = 0; column < layout.blockColumns; column++, block++) {
-      const score = scores[block] as number;
-      const prune = score < decision.threshold || (score === decision.threshold && ties-- > 0);
-      fillBlock(layout, mask, row, column, prune ? 0 : 1);
+  for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
+    const base = blockRow * blockHeight * layout.columns;
+    for (let blockColumn = 0; blockColumn < blockColumns; blockColumn++, block++) {
+      const value = decide(decision, scores[block] as number, ties) ? 0 : 1;
+      const first = blockColumn * blockWidth;
+      for (let i = 0; i < blockWidth; i++) mask[base + columnOffset(layout, first + i)] = value;
     }
+    repeatRow(layout, mask, base, blockHeight);
   }
 }
 
@@ -57,12 +55,11 @@ export function writeGroupMaskInto(
   mask: Uint8Array,
   scratch: GroupScratch,
 ): void {
-  let ties = decision.ties;
+  const ties = { left: decision.ties };
   let group = 0;
   for (let row = 0; row < layout.rows; row++) {
     for (let column = 0; column < layout.blockColumns; column++, group++) {
-      const score = groupScores[group] as number;
-      const prune = score < decision.threshold || (score === decision.threshold && ties-- > 0);
+      const prune = decide(decision, groupScores[group] as number, ties);
       if (settled !== null && settled[group] === 1) continue;
       if (prune) chooseWithinGroup(pattern, layout, elementScores, row, column, exact, scratch);
       for (let member = 0; member < pattern.of; member++)
@@ -72,33 +69,62 @@ export function writeGroupMaskInto(
   }
 }
 
-/**
- * Whether a block or group counts as pruned. A block counts when all of it is. An N:M group counts,
- * with `truthful`, when at least N of its M elements are pruned; INC asks for at most N kept ones
- * instead, so that 1:4 never counts.
- */
-export function isBlockPruned(
-  pattern: Pattern,
+/** Adds each block's kept elements of one row of blocks to `kept`. */
+function countKeptInto(
   layout: BlockLayout,
   mask: Uint8Array,
   blockRow: number,
-  blockColumn: number,
-  truthful: boolean,
-): boolean {
+  kept: Uint32Array,
+): void {
   const { blockHeight, blockWidth, columns } = layout;
-  let kept = 0;
   for (let i = 0; i < blockHeight; i++) {
     const base = (blockRow * blockHeight + i) * columns;
-    for (let j = 0; j < blockWidth; j++)
-      kept += mask[base + columnOffset(layout, blockColumn * blockWidth + j)] as number;
+    for (let block = 0, column = 0; column < columns; block++)
+      for (let j = 0; j < blockWidth; j++, column++)
+        kept[block] =
+          (kept[block] as number) + (mask[base + columnOffset(layout, column)] as number);
   }
-  if (pattern.kind === "block") return kept === 0;
-  return kept <= (truthful ? pattern.of - pattern.prune : pattern.prune);
 }
 
 /**
- * Pruned and all blocks of a mask (INC: `get_sparsity_ratio`). A layer the pattern does not divide has
- * no blocks.
+ * Writes 1 for each block or group that counts as pruned and returns their number. A block counts when
+ * all of it is pruned. An N:M group counts, with `truthful`, when at least N of its M elements are;
+ * INC asks for at most N kept ones instead, so that 1:4 never counts.
+ *
+ * @param flags one entry per block, or `null` where only the number is wanted.
+ */
+export function markPrunedInto(
+  pattern: Pattern,
+  layout: BlockLayout,
+  mask: Uint8Array,
+  truthful: boolean,
+  flags: Uint8Array | null,
+): number {
+  const limit = keptLimit(pattern, truthful);
+  const { blockColumns } = layout;
+  const kept = new Uint32Array(blockColumns);
+  let pruned = 0;
+  for (let row = 0; row < layout.blockRows; row++) {
+    kept.fill(0);
+    countKeptInto(layout, mask, row, kept);
+    for (let column = 0; column < blockColumns; column++) {
+      const isPruned = (kept[column] as number) <= limit;
+      if (isPruned) pruned++;
+      if (flags !== null) flags[row * blockColumns + column] = isPruned ? 1 : 0;
+    }
+  }
+  return pruned;
+}
+
+/** Most kept elements with which a block or group still counts as pruned. */
+function keptLimit(pattern: Pattern, truthful: boolean): number {
+  if (pattern.kind === "block") return 0;
+  return truthful ? pattern.of - pattern.prune : pattern.prune;
+}
+
+/**
+ * Pruned and all blocks of a mask, as {@link markPrunedInto} counts them (INC: `get_sparsity_ratio`). A
+ * layer the pattern does not divide has no blocks.
  */
 export function countBlocks(
   pattern: Pattern,
@@ -108,11 +134,7 @@ export function countBlocks(
 ): BlockCount {
   const total = blockCount(layout);
   if (total === 0) return { pruned: 0, total };
-  let pruned = 0;
-  for (let row = 0; row < layout.blockRows; row++)
-    for (let column = 0; column < layout.blockColumns; column++)
-      if (isBlockPruned(pattern, layout, mask, row, column, truthful)) pruned++;
-  return { pruned, total };
+  return { pruned: markPrunedInto(pattern, layout, mask, truthful, null), total };
 }
 
 /** Number of zeros in a mask. */

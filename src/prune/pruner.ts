@@ -2,8 +2,9 @@
  * One pruner: what it does at each hook (INC: `pruners/basic.py`,
  * `progressive.py`, `pattern_lock.py`). These functions change the state and the weights in place.
  */
+import type { BlockCount } from "./budget.ts";
 import type { ReplaceScratch } from "./candidates.ts";
-import type { Profile } from "./config.ts";
+import type { Profile, PrunerConfig } from "./config.ts";
 import { lassoTermsInto, shrinkBlocksInto } from "./lasso.ts";
 import type { LayerRecord } from "./layer.ts";
 import { lockMaskInto } from "./lock.ts";
@@ -70,10 +71,8 @@ function applyMasks(pruner: PrunerState, scratch: PrunerScratch, full: boolean):
   });
 }
 
-/** Share of pruned blocks; for N:M the share of elements that stands for. */
-function currentRatio(pruner: PrunerState, profile: Profile): number {
-  const { pattern } = pruner.config;
-  const { pruned, total } = countPruner(pruner, profile);
+/** Pruned blocks as a share; for N:M the share of elements they stand for, in INC's order of operations. */
+function sparsityOf({ pattern }: PrunerConfig, { pruned, total }: BlockCount): number {
   if (total === 0) return 0;
   const ratio = pruned / total;
   return pattern.kind === "group" ? (ratio * pattern.prune) / pattern.of : ratio;
@@ -95,17 +94,17 @@ function lockInitialSparsity(
 ): void {
   if (!pruner.config.lockInitSparsity || pruner.step !== pruner.config.startStep) return;
   lockMasks(profile, pruner, scratch);
-  pruner.initialSparsity = currentRatio(pruner, profile);
+  pruner.initialSparsity = sparsityOf(pruner.config, countPruner(pruner, profile));
   pruner.currentSparsity = pruner.initialSparsity;
 }
 
-/** Whether a prune step was carried out: not before the criterion has scores. */
+/** A prune step's masks. Returns the blocks pruned now, `undefined` where there were no scores to go by. */
 function prune(
   profile: Profile,
   pruner: Mutable<PrunerState>,
   scratch: PrunerScratch,
   initial: number,
-): boolean {
+): BlockCount | undefined {
   if (!needsGradient(pruner.config.criterion)) updateScores(pruner, scratch);
   const { completedPruneSteps, totalPruneSteps } = pruner;
   const ratio = targetRatio(pruner.config, completedPruneSteps, totalPruneSteps, initial);
@@ -115,15 +114,15 @@ function prune(
     replaceMasks(profile, pruner, ratio, scratch.replace);
   }
   pruner.completedPruneSteps++;
-  const { pruned, total } = countPruner(pruner, profile);
+  const count = countPruner(pruner, profile);
   pruner.lastEvent = {
     step: pruner.step,
     targetRatio: ratio,
     scored: hasScores,
-    prunedBlocks: pruned,
-    totalBlocks: total,
+    prunedBlocks: count.pruned,
+    totalBlocks: count.total,
   };
-  return hasScores;
+  return hasScores ? count : undefined;
 }
 
 /** Plain pruning at the beginning of a step. */
@@ -131,9 +130,10 @@ function beginPlain(profile: Profile, pruner: Mutable<PrunerState>, scratch: Pru
   lockInitialSparsity(profile, pruner, scratch);
   if (!isPruneStep(pruner.config, pruner.step)) return;
   if (pruner.currentSparsity > pruner.config.targetSparsity) return;
-  if (!prune(profile, pruner, scratch, pruner.initialSparsity)) return;
+  const count = prune(profile, pruner, scratch, pruner.initialSparsity);
+  if (count === undefined) return;
   applyMasks(pruner, scratch, true);
-  pruner.currentSparsity = currentRatio(pruner, profile);
+  pruner.currentSparsity = sparsityOf(pruner.config, count);
 }
 
 /** Writes interpolated masks in which `part` parts of the latest change have been made. */

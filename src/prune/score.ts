@@ -70,6 +70,38 @@ function elementScoresInto(
   }
 }
 
+/** Adds the element scores of one row from `start` to `sums[0..count)`, in float32. */
+function addElementScoresInto(
+  criterion: Criterion,
+  weight: Float32Array,
+  gradient: Float32Array,
+  start: number,
+  count: number,
+  sums: Float32Array,
+): void {
+  switch (criterion) {
+    case "magnitude":
+      for (let i = 0; i < count; i++)
+        sums[i] = (sums[i] as number) + Math.abs(weight[start + i] as number);
+      return;
+    case "gradient":
+      for (let i = 0; i < count; i++)
+        sums[i] = (sums[i] as number) + Math.abs(gradient[start + i] as number);
+      return;
+    case "snip":
+    case "snip_momentum":
+      for (let i = 0; i < count; i++) {
+        const product = Math.fround(
+          (weight[start + i] as number) * (gradient[start + i] as number),
+        );
+        sums[i] = (sums[i] as number) + Math.abs(product);
+      }
+      return;
+    default:
+      criterion satisfies never;
+  }
+}
+
 /** Copies rows from the weight's own order into matrix order. `out` may not alias `elements`. */
 export function toMatrixOrderInto(
   layout: BlockLayout,
@@ -121,23 +153,6 @@ function reduceColumnsInto(
   }
 }
 
-/** Four rows or fewer add up in the same order whatever the kernel: plain running sums. */
-function reduceFewRowsInto(
-  reduction: "mean" | "sum",
-  values: Float32Array,
-  height: number,
-  width: number,
-  out: Float32Array,
-): void {
-  const divisor = reduction === "mean" ? height : 1;
-  for (let column = 0; column < width; column++) {
-    let sum = values[column] as number;
-    for (let row = 1; row < height; row++)
-      sum = Math.fround(sum + (values[row * width + column] as number));
-    out[column] = sum / divisor;
-  }
-}
-
 /**
  * Reduces one row of blocks, given in matrix order, to one score per block: over the width first, then
  * over the height. The result lies in the returned array's first `blockColumns` entries.
@@ -156,9 +171,7 @@ function reduceBlockRow(
       narrowed[i] = reduceNeighbours(reduction, rows, i * width, width);
   }
   if (height === 1) return narrowed;
-  if (height <= 4 && reduction !== "max")
-    reduceFewRowsInto(reduction, narrowed, height, blockColumns, scratch.line);
-  else reduceColumnsInto(reduction, narrowed, height, blockColumns, scratch.line);
+  reduceColumnsInto(reduction, narrowed, height, blockColumns, scratch.line);
   return scratch.line;
 }
 
@@ -185,6 +198,26 @@ function mergeInto(
 }
 
 /**
+ * Scores of one row of narrow, low blocks: element scores added row by row as they are made. Four rows or
+ * fewer add up in the same order whatever kernel PyTorch takes.
+ */
+function scoreLowBlockRow(
+  rule: ScoreRule,
+  layout: BlockLayout,
+  weight: Float32Array,
+  gradient: Float32Array,
+  start: number,
+  line: Float32Array,
+): void {
+  const { columns, blockHeight } = layout;
+  line.fill(0, 0, columns);
+  for (let row = 0; row < blockHeight; row++)
+    addElementScoresInto(rule.criterion, weight, gradient, start + row * columns, columns, line);
+  if (rule.scoreReduction === "mean")
+    for (let i = 0; i < columns; i++) line[i] = (line[i] as number) / blockHeight;
+}
+
+/**
  * Updates one score per block from a weight and its gradient, in one pass over both.
  * `scores` has `blockRows * blockColumns` entries; the gradient is not read for magnitude.
  */
@@ -196,18 +229,24 @@ export function updateBlockScoresInto(
   scores: Float32Array,
   scratch: ScoreScratch,
 ): void {
-  const count = layout.blockHeight * layout.columns;
+  const { blockHeight, blockWidth, columns, blockColumns, positions } = layout;
+  const count = blockHeight * columns;
+  const isLow =
+    blockWidth === 1 && blockHeight <= 4 && positions === 1 && rule.scoreReduction !== "max";
   reserveScores(scratch, count);
+  const { elements, rows, line } = scratch;
   for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
-    const { elements } = scratch;
-    elementScoresInto(rule.criterion, weight, gradient, blockRow * count, count, elements);
-    let rows = elements;
-    if (layout.positions > 1) {
-      rows = scratch.rows;
-      toMatrixOrderInto(layout, elements, 0, layout.blockHeight, rows);
+    const start = blockRow * count;
+    let reduced = line;
+    if (isLow) {
+      scoreLowBlockRow(rule, layout, weight, gradient, start, line);
+    } else {
+      elementScoresInto(rule.criterion, weight, gradient, start, count, elements);
+      if (positions > 1) toMatrixOrderInto(layout, elements, 0, blockHeight, rows);
+      const ordered = positions > 1 ? rows : elements;
+      reduced = reduceBlockRow(layout, rule.scoreReduction, ordered, scratch);
     }
-    const line = reduceBlockRow(layout, rule.scoreReduction, rows, scratch);
-    mergeInto(rule, line, layout.blockColumns, blockRow * layout.blockColumns, scores);
+    mergeInto(rule, reduced, blockColumns, blockRow * blockColumns, scores);
   }
 }
 
