@@ -4,6 +4,7 @@ import ts from "typescript";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { PROJECT_ROOT } from "../packaging/distribution.ts";
 import {
+  findComments,
   findFences,
   isProgram,
   markdownSnippets,
@@ -97,6 +98,21 @@ describe("the finder of fences", () => {
     expect(findFences(text, "x.md", 10)).toEqual([
       { origin: "x.md:11", language: "ts", code: "let a = 1;\n" },
       { origin: "x.md:15", language: "sh", code: "ls\n" },
+    ]);
+  });
+
+  it("takes comments after template literals, without their stars", () => {
+    const text = [
+      `const a = \`\${b} {\`;`,
+      "/** One. */",
+      "const c = `}`;",
+      "  /**",
+      "   * Two.",
+      "   */",
+    ];
+    expect(findComments(text.join("\n"))).toEqual([
+      { text: " One. ", line: 2 },
+      { text: "\nTwo.\n   ", line: 4 },
     ]);
   });
 

@@ -1,7 +1,6 @@
 /** Finds the code that the documentation shows: fences in TSDoc comments and in Markdown. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import ts from "typescript";
 import { readSourceFiles, SOURCE_ROOT } from "../architecture/import-graph.ts";
 import { PROJECT_ROOT } from "../packaging/distribution.ts";
 
@@ -36,22 +35,11 @@ export function findFences(text: string, file: string, firstLine: number = 1): S
 }
 
 /** The documentation comments of a source text, without their stars; the line is that of the opening. */
-function findComments(text: string): { text: string; line: number }[] {
-  const comments: { text: string; line: number }[] = [];
-  const scanner = ts.createScanner(
-    ts.ScriptTarget.ES2022,
-    false,
-    ts.LanguageVariant.Standard,
-    text,
-  );
-  for (let kind = scanner.scan(); kind !== ts.SyntaxKind.EndOfFileToken; kind = scanner.scan()) {
-    const token = scanner.getTokenText();
-    if (kind !== ts.SyntaxKind.MultiLineCommentTrivia || !token.startsWith("/**")) continue;
-    const line = text.slice(0, scanner.getTokenStart()).split("\n").length;
-    const bare = token.slice(3, -2).replace(/^[ \t]*\* ?/gm, "");
-    comments.push({ text: bare, line });
-  }
-  return comments;
+export function findComments(text: string): { text: string; line: number }[] {
+  return [...text.matchAll(/^[ \t]*\/\*\*([\s\S]*?)\*\//gm)].map((comment) => ({
+    text: (comment[1] ?? "").replace(/^[ \t]*\* ?/gm, ""),
+    line: text.slice(0, comment.index).split("\n").length,
+  }));
 }
 
 /** The `@example` blocks in the comments of all sources. */
