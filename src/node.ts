@@ -21,11 +21,6 @@ export {
   type SavedModel,
   saveModelDirectory,
 } from "./node/model-directory.ts";
-export {
-  readPlainData,
-  readPlainDataOrThrow,
-  writePlainData,
-} from "./node/plain-data-file.ts";
 export type { RunListener, Timings } from "./node/run-board.ts";
 export type { PhaseHistory, RunPlan, SeedResult, TaskModel } from "./node/seed-task.ts";
 export type { RunOutcome } from "./node/training-run.ts";

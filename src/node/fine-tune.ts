@@ -1,5 +1,6 @@
 /** Fine-tuning to a directory: models, metrics, checkpoints and a report. */
 
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { htmlReport } from "../report/html.ts";
 import type { RunReport } from "../report/run-report.ts";
@@ -104,8 +105,9 @@ export async function fineTuneToDirectory(options: FineTuneToDirectoryOptions): 
   });
   const metric = plan.recipes[0]?.metric ?? "accuracy";
   const settings = planSettings(plan, seeds, variantOf(outcome) ?? plan.variant);
-  const report = reportOf(outcome, metric, { title, summary, settings });
+  const report = await reportOf(outcome, metric, { title, summary, settings });
   const reportPath = join(directory, "report.html");
+  await mkdir(directory, { recursive: true });
   writeFileAtomically(reportPath, htmlReport(report));
   return { outcome, report, reportPath };
 }

@@ -2,6 +2,7 @@
 
 import type {
   LayerSparsity,
+  MaskMatrix,
   PatternRun,
   ResultRow,
   RunReport,
@@ -12,6 +13,7 @@ import type { Evaluation } from "../train/events.ts";
 import type { MeasuredModel, PhaseResult } from "../train/experiment-events.ts";
 import { ratioOf } from "./metrics.ts";
 import { timingKey } from "./run-board.ts";
+import { readSavedMask } from "./saved-mask.ts";
 import type { PhaseHistory } from "./seed-task.ts";
 import type { RunOutcome } from "./training-run.ts";
 
@@ -50,14 +52,18 @@ function layersOf({ last }: PhaseResult): readonly LayerSparsity[] {
 }
 
 /** One pattern over all seeds: phases are those of one recipe. */
-function patternRun(phases: readonly PhaseHistory[], metric: Metric): PatternRun {
+function patternRun(
+  phases: readonly PhaseHistory[],
+  metric: Metric,
+  mask: MaskMatrix | undefined,
+): PatternRun {
   const [first] = phases;
   return {
     pattern: first?.pattern ?? "",
     curves: phases.map((phase) => curveOf(phase, metric)),
     schedule: first?.schedule ?? [],
     layers: first?.result ? layersOf(first.result) : [],
-    ...(first?.mask ? { mask: first.mask } : {}),
+    ...(mask === undefined ? {} : { mask }),
   };
 }
 
@@ -98,6 +104,13 @@ function resultRow(
   };
 }
 
+/** A finished phase's picture: its first pruned layer in the model that was saved. */
+async function maskOf(outcome: RunOutcome, phase: PhaseHistory | undefined) {
+  const [layer] = phase?.prunedLayers ?? [];
+  if (phase?.result == null || layer === undefined) return undefined;
+  return readSavedMask(outcome.modelDirectory(phase), layer);
+}
+
 /** The recipes with a sparse phase, each with its phases over the seeds. */
 function sparsePhases({ seeds }: RunOutcome): readonly (readonly PhaseHistory[])[] {
   const phases = seeds.flatMap((seed) => seed.phases.filter(({ phase }) => phase === "sparse"));
@@ -105,13 +118,21 @@ function sparsePhases({ seeds }: RunOutcome): readonly (readonly PhaseHistory[])
   return recipes.map((recipe) => phases.filter((phase) => phase.recipe === recipe));
 }
 
-/** The report of a run, complete or interrupted. `metric` is the one that the results compare. */
-export function reportOf(outcome: RunOutcome, metric: Metric, texts: ReportTexts): RunReport {
+/**
+ * The report of a run, complete or interrupted. `metric` is the one that the results compare. Masks are read from
+ * the models that were saved.
+ */
+export async function reportOf(
+  outcome: RunOutcome,
+  metric: Metric,
+  texts: ReportTexts,
+): Promise<RunReport> {
   const densePhases = outcome.seeds.flatMap((seed) =>
     seed.phases.filter(({ phase }) => phase === "dense"),
   );
   const sparse = sparsePhases(outcome);
   const dense = resultsOf(densePhases);
+  const masks = await Promise.all(sparse.map(([first]) => maskOf(outcome, first)));
   return {
     ...texts,
     table: {
@@ -119,6 +140,6 @@ export function reportOf(outcome: RunOutcome, metric: Metric, texts: ReportTexts
       rows: sparse.flatMap((phases) => resultRow(outcome, dense, phases, metric) ?? []),
     },
     dense: densePhases.map((phase) => curveOf(phase, metric)),
-    patterns: sparse.map((phases) => patternRun(phases, metric)),
+    patterns: sparse.map((phases, index) => patternRun(phases, metric, masks[index])),
   };
 }

@@ -1,7 +1,6 @@
 /** Collects what one seed's experiment reports, phase by phase: a reducer over its events. */
 
-import type { NamedValues } from "../model/parameters.ts";
-import type { MaskMatrix, SchedulePoint } from "../report/run-report.ts";
+import type { SchedulePoint } from "../report/run-report.ts";
 import type { StepEvent } from "../train/events.ts";
 import type { PhaseId, PhaseResult, PhaseTrainingEvent } from "../train/experiment-events.ts";
 import type { MetricsLine } from "./metrics.ts";
@@ -22,7 +21,7 @@ function withPhase(
 ): SeedHistory {
   const id = { phase, recipe, pattern, seed };
   const begun = history.some((known) => samePhase(known, id));
-  const empty = { ...id, epochs: [], schedule: [], prunedLayers: [], result: null, mask: null };
+  const empty = { ...id, epochs: [], schedule: [], prunedLayers: [], result: null };
   return (begun ? history : [...history, empty]).map((known) =>
     samePhase(known, id) ? { ...known, ...change(known) } : known,
   );
@@ -68,29 +67,7 @@ export function recordTraining(
   }
 }
 
-/** The mask that a pruned weight shows: 1 where it is not zero. */
-function maskOf(layer: string, weight: NamedValues | undefined): MaskMatrix | null {
-  const [rows, columns] = weight?.shape ?? [];
-  if (weight === undefined || rows === undefined || columns === undefined) return null;
-  return {
-    layer,
-    rows,
-    columns,
-    mask: Uint8Array.from(weight.data, (value) => Number(value !== 0)),
-  };
-}
-
-/** The history after a phase ended with `weights`. */
-export function recordResult(
-  history: SeedHistory,
-  result: PhaseResult,
-  weights: ReadonlyMap<string, NamedValues>,
-): SeedHistory {
-  return withPhase(history, result, ({ prunedLayers }) => {
-    const [layer] = prunedLayers;
-    return {
-      result,
-      mask: layer === undefined ? null : maskOf(layer, weights.get(`${layer}.weight`)),
-    };
-  });
+/** The history after a phase ended. */
+export function recordResult(history: SeedHistory, result: PhaseResult): SeedHistory {
+  return withPhase(history, result, () => ({ result }));
 }

@@ -2,17 +2,16 @@
 
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { InputError } from "../core/either.ts";
 import { createBackend } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { parseModelConfigOrThrow } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
-import { type Experiment, type ExperimentCheckpoint, runExperiment } from "../train/experiment.ts";
+import { type Experiment, runExperiment } from "../train/experiment.ts";
 import type { PhaseId, PhaseTrainingEvent } from "../train/experiment-events.ts";
-import { kindOfPath, readBytes, writeFileAtomically } from "./files.ts";
+import { readSeedCheckpoint, type SavedSeed, writeSeedCheckpoint } from "./checkpoint-file.ts";
+import { kindOfPath } from "./files.ts";
 import { metricsLine } from "./metrics.ts";
 import { saveModelDirectory } from "./model-directory.ts";
-import { readPlainDataOrThrow, writePlainData } from "./plain-data-file.ts";
 import { recordResult, recordTraining, type SeedHistory } from "./seed-history.ts";
 import {
   phaseDirectory,
@@ -23,20 +22,9 @@ import {
 } from "./seed-task.ts";
 import type { TaskContext } from "./workers.ts";
 
-/** What a checkpoint file holds. `version` changes when its meaning does. */
-interface SavedSeed {
-  readonly version: 1;
-  readonly experiment: ExperimentCheckpoint;
-  readonly history: SeedHistory;
-}
-
 async function loadSeed({ checkpoint, resume }: SeedTask): Promise<SavedSeed | null> {
-  if (!resume || (await kindOfPath(checkpoint)) !== "file") return null;
-  const saved = readPlainDataOrThrow(checkpoint, await readBytes(checkpoint));
-  const version = (saved as Partial<SavedSeed>).version;
-  if (version !== 1)
-    throw new InputError([{ path: checkpoint, expected: "version 1", got: String(version) }]);
-  return saved as SavedSeed;
+  const there = resume && (await kindOfPath(checkpoint)) === "file";
+  return there ? readSeedCheckpoint(checkpoint) : null;
 }
 
 function startExperiment(task: SeedTask, saved: SavedSeed | null, signal: AbortSignal) {
@@ -83,8 +71,7 @@ function lap(run: SeedRun): number {
 }
 
 function saveCheckpoint({ task, experiment, history }: SeedRun): void {
-  const saved: SavedSeed = { version: 1, experiment: experiment.checkpoint(), history };
-  writeFileAtomically(task.checkpoint, writePlainData(saved));
+  writeSeedCheckpoint(task.checkpoint, { experiment: experiment.checkpoint(), history });
 }
 
 function postStep(run: SeedRun, id: PhaseId, step: number, loss: number): void {
@@ -143,9 +130,8 @@ export async function trainSeed(
           onTraining(run, event);
           break;
         case "result": {
-          const weights = experiment.weights();
-          run.history = recordResult(run.history, event.result, weights);
-          await saveModel(task, event.result, weights);
+          run.history = recordResult(run.history, event.result);
+          await saveModel(task, event.result, experiment.weights());
           saveCheckpoint(run);
           run.post({ kind: "result", result: event.result, seconds: lap(run) });
           break;

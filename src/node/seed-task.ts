@@ -4,7 +4,7 @@ import type { Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { NamedValues } from "../model/parameters.ts";
 import type { Profile } from "../prune/config.ts";
-import type { MaskMatrix, SchedulePoint } from "../report/run-report.ts";
+import type { SchedulePoint } from "../report/run-report.ts";
 import type { TokenisedExample } from "../train/examples.ts";
 import type { PhaseId, PhaseResult } from "../train/experiment-events.ts";
 import type { Recipe } from "../train/recipes.ts";
@@ -58,8 +58,6 @@ export interface PhaseHistory extends PhaseId {
   readonly prunedLayers: readonly string[];
   /** Null until the phase is over. */
   readonly result: PhaseResult | null;
-  /** The first pruned layer's, once the phase is over. */
-  readonly mask: MaskMatrix | null;
 }
 
 /** What one seed did. */

@@ -1,9 +1,16 @@
 /** Runs every seed of a plan, in this thread or on workers. */
 
 import { join } from "node:path";
+import type { PhaseId } from "../train/experiment-events.ts";
 import { createRunBoard, type RunListener, readTimings, type Timings } from "./run-board.ts";
 import { trainSeed } from "./seed-run.ts";
-import type { RunPlan, SeedMessage, SeedResult, SeedTask } from "./seed-task.ts";
+import {
+  phaseDirectory,
+  type RunPlan,
+  type SeedMessage,
+  type SeedResult,
+  type SeedTask,
+} from "./seed-task.ts";
 import { runTasks } from "./workers.ts";
 
 /** What to run, and where it goes. */
@@ -30,6 +37,8 @@ export interface RunOutcome {
   /** In the order of seeds; those that were not started are absent. */
   readonly seeds: readonly SeedResult[];
   readonly timings: Timings;
+  /** Where a phase's model was written. */
+  readonly modelDirectory: (phase: PhaseId) => string;
 }
 
 /** Where a run keeps the checkpoint of a seed. */
@@ -37,9 +46,19 @@ export function checkpointPath(directory: string, seed: number): string {
   return join(directory, "checkpoints", `seed-${seed}.safetensors`);
 }
 
-function seedTask({ plan, seeds, directory, resume }: TrainingRun, seed: number): SeedTask {
-  const models = seeds.length === 1 ? directory : join(directory, `seed-${seed}`);
-  return { plan, seed, directory: models, checkpoint: checkpointPath(directory, seed), resume };
+/** Where a seed's models go. */
+function seedDirectory({ seeds, directory }: TrainingRun, seed: number): string {
+  return seeds.length === 1 ? directory : join(directory, `seed-${seed}`);
+}
+
+function seedTask(run: TrainingRun, seed: number): SeedTask {
+  return {
+    plan: run.plan,
+    seed,
+    directory: seedDirectory(run, seed),
+    checkpoint: checkpointPath(run.directory, seed),
+    resume: run.resume,
+  };
 }
 
 /** Runs the tasks one after another here; those not begun when the signal comes are left out. */
@@ -83,5 +102,7 @@ export async function runTraining(run: TrainingRun): Promise<RunOutcome> {
     completed: started.length === seeds.length && started.every((result) => result.completed),
     seeds: started,
     timings: board.timings(),
+    modelDirectory: (phase) =>
+      join(seedDirectory(run, phase.seed), phaseDirectory(run.plan, phase)),
   };
 }

@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
+import { COMMANDS } from "../../src/cli/dispatch.ts";
+import { espalier } from "./fixtures.ts";
+
+test("--version prints the package's version", async () => {
+  expect(await espalier(["--version"])).toEqual({ code: 0, out: `${manifest.version}\n`, err: "" });
+});
+
+test("--help lists every command; no command at all shows it too, as wrong usage", async () => {
+  const help = await espalier(["--help"]);
+  expect(help.code).toBe(0);
+  for (const { name, summary } of COMMANDS)
+    expect(help.out).toContain(`${name.padEnd(8)}  ${summary}`);
+  expect(await espalier([])).toEqual({ ...help, code: 2 });
+});
+
+test("every command has its own help", async () => {
+  for (const { name } of COMMANDS) {
+    const help = await espalier([name, "--help"]);
+    expect(help.code).toBe(0);
+    expect(help.out).toContain(`usage: espalier ${name}`);
+    expect(help.out).toContain("--json");
+    const longest = Math.max(...help.out.split("\n").map((line) => line.length));
+    expect(longest).toBeLessThanOrEqual(110);
+  }
+});
+
+test("the help of finetune names every option of the example script", async () => {
+  const { out } = await espalier(["finetune", "-h"]);
+  const names =
+    "task-name train-file validation-file max-length model-name-or-path teacher-model-name-or-path " +
+    "per-device-train-batch-size per-device-eval-batch-size distill-loss-weight learning-rate weight-decay " +
+    "num-train-epochs lr-scheduler-type num-warmup-steps output-dir seed cooldown-epochs sparsity-warm-epochs " +
+    "do-prune pruning-pattern target-sparsity pruning-frequency pruning-type";
+  for (const name of names.split(" ")) expect(out).toContain(`--${name}`);
+});
+
+test("an unknown command is refused with the nearest known one", async () => {
+  const { code, out, err } = await espalier(["finetun"]);
+  expect(code).toBe(2);
+  expect(out).toBe("");
+  expect(err).toBe(
+    'espalier: expected one of the commands finetune, demo, conform, got "finetun" (did you mean finetune?)\n',
+  );
+});
+
+test("an unknown option is refused with the nearest known one", async () => {
+  const { code, err } = await espalier(["finetune", "--prunning_pattern", "4x1"]);
+  expect(code).toBe(2);
+  expect(err).toContain("--prunning_pattern: expected an option of espalier finetune");
+  expect(err).toContain("did you mean --pruning-pattern?");
+});

@@ -1,0 +1,210 @@
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { readSafetensorsOrThrow, toFloat32 } from "../../src/io/safetensors.ts";
+import type { MetricsLine } from "../../src/node/metrics.ts";
+import { espalier, temporaryDirectory, writeModel, writeTask } from "./fixtures.ts";
+
+const root = temporaryDirectory();
+const path = (...parts: string[]): string => join(root, ...parts);
+
+beforeAll(async () => {
+  await writeModel(path("model"));
+  writeTask(path("data"));
+});
+
+/** Options by name; undefined leaves one of the short run's out. */
+type Changes = Readonly<Record<string, string | undefined>>;
+
+/** A short run: two dense epochs of two steps, five sparse epochs of two, pruned at every step from 2 to 8. */
+function short(out: string, changes: Changes = {}, ...flags: readonly string[]): readonly string[] {
+  const options = {
+    task: "mrpc",
+    data: path("data"),
+    model: path("model"),
+    out: path(out),
+    "max-seq-length": "32",
+    "per-device-train-batch-size": "16",
+    "dense-num-train-epochs": "2",
+    "num-train-epochs": "5",
+    ...PRUNING,
+    ...changes,
+  };
+  const given = Object.entries(options).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, value],
+  );
+  return ["finetune", ...given, ...flags];
+}
+
+const PRUNING: Changes = {
+  "pruning-frequency": "1",
+  "cooldown-epochs": "1",
+  "target-sparsity": "0.5",
+  "pruning-pattern": "4x1",
+};
+
+function metrics(out: string): readonly MetricsLine[] {
+  const lines = readFileSync(path(out, "metrics.jsonl"), "utf8").trim().split("\n");
+  return lines.map((line) => JSON.parse(line) as MetricsLine);
+}
+
+/** Digests of the files that must be the same in every run: metrics and all safetensors. */
+function digests(out: string): Readonly<Record<string, string>> {
+  const files = readdirSync(path(out), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".safetensors") || name.endsWith(".jsonl"))
+    .sort();
+  const digest = (name: string): string =>
+    createHash("sha256")
+      .update(readFileSync(path(out, name)))
+      .digest("hex");
+  return Object.fromEntries(files.map((name) => [name, digest(name)]));
+}
+
+/** Zeros over entries of each linear layer of the encoder. */
+function zeroShares(out: string): readonly number[] {
+  const bytes = readFileSync(path(out, "model.safetensors"));
+  const { tensors } = readSafetensorsOrThrow(new Uint8Array(bytes));
+  return [...tensors]
+    .filter(([name, { shape }]) => /encoder.*\.weight$/.test(name) && shape.length === 2)
+    .map(([, tensor]) => toFloat32(tensor))
+    .map((values) => values.filter((value) => value === 0).length / values.length);
+}
+
+test("a run writes models, metrics, timings, report and checkpoint, and prints the table", async () => {
+  const { code, out, err } = await espalier(short("run"));
+  expect(err).toContain("seed 42  sparse 4x1  epoch 5/5  loss ");
+  expect(code).toBe(0);
+  expect(out).toMatch(/^\npattern +blocks pruned +sparsity \(linear\)/);
+  expect(out).toMatch(/\n4x1 +0\.5000 +0\.\d{4} +0\.5000 /);
+  expect(out).toContain(`Report: ${path("run", "report.html")}`);
+  const lines = metrics("run");
+  expect(lines.map(({ phase, epoch }) => `${phase} ${epoch}`)).toEqual([
+    ...["dense 1", "dense 2"],
+    ...[1, 2, 3, 4, 5].map((epoch) => `sparse ${epoch}`),
+  ]);
+  expect(lines.at(-1)).toMatchObject({ seed: 42, pattern: "4x1", profile: "inc", step: 10 });
+  expect(lines.at(-1)?.sparsity_pruned_layers).toBe(0.5);
+  const shares = zeroShares("run/sparse");
+  expect(shares).toHaveLength(6);
+  expect(shares.reduce((sum, share) => sum + share) / shares.length).toBeGreaterThan(0.4);
+  expect(Math.max(...zeroShares("run/dense"))).toBe(0);
+  for (const name of ["dense", "sparse"])
+    for (const file of ["config.json", "vocab.txt", "tokenizer_config.json"])
+      expect(existsSync(path("run", name, file))).toBe(true);
+  const report = readFileSync(path("run", "report.html"), "utf8");
+  for (const part of ["Pruned to", "Mask of", "bertmini-mrpc-4x1", "data:image/png"])
+    expect(report).toContain(part);
+  expect(Object.keys(JSON.parse(readFileSync(path("run", "timings.json"), "utf8")))).toHaveLength(
+    2,
+  );
+});
+
+test("the same seed gives the same bytes, another seed others", async () => {
+  expect((await espalier(short("again", {}, "--json"))).code).toBe(0);
+  expect(digests("again")).toEqual(digests("run"));
+  expect((await espalier(short("seed", { seed: "43" }))).code).toBe(0);
+  expect(digests("seed")["sparse/model.safetensors"]).not.toBe(
+    digests("run")["sparse/model.safetensors"],
+  );
+});
+
+test("several seeds are the single runs, side by side", async () => {
+  const { code, out } = await espalier(short("seeds", { seeds: "43,42" }, "--json"));
+  expect(code).toBe(0);
+  const [run, seeds] = [digests("run"), digests("seeds")];
+  expect(seeds["seed-42/sparse/model.safetensors"]).toBe(run["sparse/model.safetensors"]);
+  expect(metrics("seeds")).toEqual([...metrics("seed"), ...metrics("run")]);
+  const events = out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(events.map(({ event }) => event)).toEqual([...Array(14).fill("epoch"), "result", "end"]);
+  expect(events.at(-2)).toMatchObject({ pattern: "4x1", metric: "F1", sparsityOverPruned: 0.5 });
+  expect(events.at(-2)?.sparse).toHaveLength(2);
+});
+
+test("interrupted and resumed, a run ends as if it had not been", async () => {
+  for (const stopAt of ["dense  epoch 1/2", "dense  epoch 2/2", "sparse 4x1  epoch 3/5"]) {
+    const name = `stopped ${stopAt.replaceAll("/", " of ")}`;
+    const controller = new AbortController();
+    const stopped = await espalier(short(name), controller.signal, (text) => {
+      if (text.includes(stopAt)) controller.abort();
+    });
+    expect(stopped.code).toBe(130);
+    expect(stopped.out).toContain("Interrupted; --resume goes on from here.");
+    expect(metrics(name).length).toBeLessThan(7);
+    const resumed = await espalier(short(name, {}, "--resume"));
+    expect(resumed.code).toBe(0);
+    expect(digests(name)).toEqual(digests("run"));
+    expect(resumed.out).toMatch(/\n4x1 +0\.5000/);
+  }
+});
+
+test("a finished run that is resumed reports again and changes nothing", async () => {
+  const before = digests("run");
+  const { code, out } = await espalier(short("run", {}, "--resume"));
+  expect(code).toBe(0);
+  expect(out).toMatch(/\n4x1 +0\.5000/);
+  expect(digests("run")).toEqual(before);
+});
+
+test("a checkpoint of other settings, or a damaged one, is refused", async () => {
+  const other = await espalier(short("again", { "learning-rate": "0.5" }, "--resume"));
+  expect(other.code).toBe(2);
+  expect(other.err).toContain("learningRate");
+  const checkpoint = path("again", "checkpoints", "seed-42.safetensors");
+  writeFileSync(checkpoint, readFileSync(checkpoint).subarray(0, 1000));
+  const damaged = await espalier(short("again", {}, "--resume"));
+  expect(damaged.code).toBe(2);
+  expect(damaged.err).toContain(checkpoint);
+});
+
+test("--do-prune false trains the dense model alone", async () => {
+  const none = Object.fromEntries(Object.keys(PRUNING).map((name) => [name, undefined]));
+  const epochs = { "dense-num-train-epochs": undefined, "num-train-epochs": "3" };
+  const { code, out } = await espalier(short("dense", { ...none, ...epochs, "do-prune": "false" }));
+  expect(code).toBe(0);
+  expect(out).toContain("seed 42: dense F1 ");
+  expect(metrics("dense").map(({ phase }) => phase)).toEqual(["dense", "dense", "dense"]);
+  expect(existsSync(path("dense", "sparse"))).toBe(false);
+});
+
+test("a fine-tuned model is pruned as it is, and can be taught by another", async () => {
+  const { code } = await espalier(
+    short("pruned", {
+      model: path("run", "dense"),
+      "dense-num-train-epochs": "0",
+      teacher_model_name_or_path: path("seed", "dense"),
+    }),
+  );
+  expect(code).toBe(0);
+  expect(metrics("pruned").map(({ phase }) => phase)).toEqual(Array(5).fill("sparse"));
+  expect(digests("pruned")["dense/model.safetensors"]).toBe(
+    digests("run")["dense/model.safetensors"],
+  );
+});
+
+test("a mixed configuration comes from a file, in YAML as in JSON", async () => {
+  const configs = [
+    { op_names: [".*output", ".*intermediate"], pattern: "1x1", pruning_scope: "local" },
+    { op_names: [".*query", ".*key", ".*value"], pattern: "2:4", target_sparsity: 0.25 },
+  ];
+  writeFileSync(path("mixed.json"), JSON.stringify({ pruning_configs: configs }));
+  const yaml = [
+    "- op_names: ['.*output', '.*intermediate']",
+    "  pattern: 1x1",
+    "  pruning_scope: local",
+    "- op_names: ['.*query', '.*key', '.*value']",
+    "  pattern: '2:4'",
+    "  target_sparsity: 0.25",
+  ];
+  writeFileSync(path("mixed.yaml"), yaml.join("\n"));
+  for (const file of ["mixed.json", "mixed.yaml"]) {
+    const changes = { "pruning-config": path(file), "pruning-pattern": undefined };
+    const { code, out } = await espalier(short(file.replace(".", "-"), changes));
+    expect(code).toBe(0);
+    expect(out).toMatch(/\nmixed +/);
+  }
+  expect(digests("mixed-json")).toEqual(digests("mixed-yaml"));
+});

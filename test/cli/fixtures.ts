@@ -1,0 +1,109 @@
+/** A small model, a small task in GLUE's format, and the command run in-process. */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll } from "vitest";
+import { runCommandLine } from "../../src/cli/dispatch.ts";
+import { createTokenizer } from "../../src/io/tokenizer.ts";
+import { createBackend } from "../../src/kernels/backend.ts";
+import { parseModelConfigOrThrow } from "../../src/model/config.ts";
+import { initialiseParameters } from "../../src/model/parameters.ts";
+import { saveModelDirectory } from "../../src/node/model-directory.ts";
+
+/** A directory that is removed when the test file is done. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "espalier-cli-"));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+const WORDS =
+  "the a tree wall vine fruit grows bears stands flat tall old green slowly well not".split(" ");
+
+/** The text of the small vocabulary. */
+export const VOCABULARY: string = `${["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ...WORDS].join("\n")}\n`;
+
+/** The small model's config.json. */
+export const CONFIG: Readonly<Record<string, unknown>> = {
+  model_type: "bert",
+  vocab_size: 5 + WORDS.length,
+  hidden_size: 16,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  intermediate_size: 32,
+  max_position_embeddings: 32,
+};
+
+/** Saves the small model with random weights; `config` changes it. */
+export async function writeModel(directory: string, config: object = {}): Promise<string> {
+  const source = { ...CONFIG, ...config };
+  const backend = createBackend({ variant: "scalar" });
+  const parameters = initialiseParameters(backend, parseModelConfigOrThrow(source), 7);
+  const tensors = new Map(
+    [...parameters].map(([name, { value }]) => [
+      name,
+      { shape: value.shape, data: value.data.slice() },
+    ]),
+  );
+  await saveModelDirectory(directory, {
+    config: source,
+    tensors,
+    tokenizer: createTokenizer(VOCABULARY),
+  });
+  return directory;
+}
+
+function sentence(seed: number): string {
+  return Array.from({ length: 5 }, (_, index) => WORDS[(seed * 7 + index * 5) % WORDS.length]).join(
+    " ",
+  );
+}
+
+/** The header and rows of an MRPC file; every second pair repeats its sentence. */
+export function mrpcText(rows: number): string {
+  const lines = Array.from({ length: rows }, (_, row) => {
+    const same = row % 2;
+    return [same, row, row + 1000, sentence(row), sentence(same === 1 ? row : row + 3)].join("\t");
+  });
+  return `${["Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", ...lines].join("\n")}\n`;
+}
+
+/** Writes train.tsv and dev.tsv. */
+export function writeTask(directory: string): string {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, "train.tsv"), mrpcText(32));
+  writeFileSync(join(directory, "dev.tsv"), mrpcText(12));
+  return directory;
+}
+
+/** What a command did. */
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs `espalier` in this process; `onError` sees what goes to standard error as it comes. */
+export async function espalier(
+  argv: readonly string[],
+  signal: AbortSignal = new AbortController().signal,
+  onError: (text: string) => void = () => {},
+): Promise<Ran> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await runCommandLine(argv, {
+    out: { write: (text) => void out.push(text), isTerminal: false, columns: 80 },
+    err: {
+      write: (text) => {
+        err.push(text);
+        onError(text);
+      },
+      isTerminal: false,
+      columns: 80,
+    },
+    signal,
+    workerScript: null,
+  });
+  return { code, out: out.join(""), err: err.join("") };
+}
