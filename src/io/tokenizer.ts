@@ -56,7 +56,8 @@ export function tokenizerOf(vocabulary: Vocabulary, options: Partial<WordOptions
 /**
  * Encodes a text, or a pair: `[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]`. Special tokens written
  * in a text are kept as such. With `maxLength` the longer text loses its last tokens first, the pair on
- * a tie; the special tokens always stay, even where `maxLength` is smaller than their number.
+ * a tie. The special tokens always stay, even where `maxLength` is less than their number; a single text
+ * stays whole where it leaves no room for any of its tokens (1 or 2). All this is as in transformers.
  */
 export function encode(
   tokenizer: Tokenizer,
@@ -75,16 +76,19 @@ export function encode(
   return { inputIds, tokenTypeIds: new Int32Array(inputIds.length).fill(1, head.length) };
 }
 
-/** How many tokens of each text stay (`longest_first`); `second` is undefined for a single text. */
+/**
+ * How many tokens of each text stay (`longest_first`); `second` is undefined for a single text, which
+ * has 2 special tokens about it; a pair has 3.
+ */
 function keptLengths(
   first: number,
   second: number | undefined,
   maxLength: number = Number.POSITIVE_INFINITY,
 ): readonly [number, number] {
-  const specialTokens = second === undefined ? 2 : 3;
+  if (second === undefined) return [maxLength > 2 ? Math.min(first, maxLength - 2) : first, 0];
   let a = first;
-  let b = second ?? 0;
-  while (a + b > 0 && a + b + specialTokens > maxLength) {
+  let b = second;
+  while (a + b > 0 && a + b + 3 > maxLength) {
     if (a > b) a--;
     else b--;
   }

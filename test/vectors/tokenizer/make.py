@@ -72,15 +72,25 @@ def ids(vocabulary, text):
     return [vocabulary[token] for token in tokens]
 
 
-def encode(vocabulary, text, pair, max_length):
-    first = ids(vocabulary, text)
-    second = None if pair is None else ids(vocabulary, pair)
-    total = len(first) + (2 if second is None else 3 + len(second))
-    for _ in range(0 if max_length is None else max(0, total - max_length)):
-        if second is None or len(first) > len(second):
+def truncate(first, second, max_length):
+    if max_length is None:
+        return first, second
+    if second is None:
+        surplus = len(first) + 2 - max_length
+        # The original reports an error and truncates nothing when nothing would be left.
+        return first[:-surplus] if 0 < surplus < len(first) else first, None
+    for _ in range(len(first) + len(second) + 3 - max_length):
+        if len(first) > len(second):
             first = first[:-1]
         else:
             second = second[:-1]
+    return first, second
+
+
+def encode(vocabulary, text, pair, max_length):
+    first = ids(vocabulary, text)
+    second = None if pair is None else ids(vocabulary, pair)
+    first, second = truncate(first, second, max_length)
     start, end = vocabulary["[CLS]"], vocabulary["[SEP]"]
     head = [start, *first, end]
     tail = [] if second is None else [*second, end]
