@@ -99,7 +99,6 @@ const CONFIG_DEFAULTS: Readonly<Record<EncoderType, JsonObject>> = {
     qa_dropout: 0.1,
     seq_classif_dropout: 0.2,
     sinusoidal_pos_embds: false,
-    tie_weights_: true,
     vocab_size: 30522,
   },
 };
