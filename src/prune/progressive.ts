@@ -81,6 +81,7 @@ function changedScores(layers: readonly ProgressiveLayer[]): Float32Array {
  * the change is complete. Without changes the earlier masks are written.
  *
  * @param exact `strict`: exactly that many elements, ties in order.
+ * @throws PruningError under `inc` where the part comes to no element at all.
  */
 export function interpolateMasksInto(
   layers: readonly ProgressiveLayer[],
@@ -89,12 +90,12 @@ export function interpolateMasksInto(
   exact: boolean,
   scratch: SelectionScratch,
 ): void {
-  for (const { before, out } of layers) out.set(before);
   const scores = changedScores(layers);
-  if (scores.length === 0) return;
   const count = Math.floor((scores.length * part) / parts);
-  if (exact && count === 0) return;
-  const decision = decide(scores, count, exact, scratch);
+  const nothing = scores.length === 0 || (exact && count === 0);
+  const decision = nothing ? undefined : decide(scores, count, exact, scratch);
+  for (const { before, out } of layers) out.set(before);
+  if (decision === undefined) return;
   let ties = decision.ties;
   for (const layer of layers) {
     visitChanged(layer, (index, score) => {

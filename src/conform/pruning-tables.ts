@@ -1,0 +1,105 @@
+/**
+ * Replays the tables of INC's single behaviours: schedules, configurations, layer selection and the units
+ * of patterns. A row counts once, named `table/part[index]`.
+ */
+import { formatProblem } from "../core/either.ts";
+import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
+import type { JsonObject } from "./case-files.ts";
+import {
+  configErrorRow,
+  configSequenceRow,
+  configurationRow,
+  pruningTypeRow,
+} from "./pruning-config-rows.ts";
+import { iterativeRow, oneShotRow, planRow, progressivePlanRow } from "./pruning-schedule-rows.ts";
+import { selectionRow } from "./pruning-selection-rows.ts";
+import {
+  adjustRatioRow,
+  groupCountsRow,
+  leastMembersRow,
+  patternLockRow,
+  progressiveMaskRow,
+  reduceScoreRow,
+  singleMaskRow,
+} from "./pruning-unit-rows.ts";
+import { judge, type Verdict } from "./verdict.ts";
+
+/** A table: its file name without `.json`, and its text. */
+export interface PruningTable {
+  readonly name: string;
+  readonly json: string;
+}
+
+/** Checks one row of a table; returns its first difference. */
+type RowCheck = (row: JsonObject, table: JsonObject) => string | undefined;
+
+/** What each part of each table is checked by. A table that is a list is its own only part. */
+const CHECKS: Readonly<Record<string, Readonly<Record<string, RowCheck>>>> = {
+  schedule: {
+    iterative: iterativeRow,
+    oneshot: oneShotRow,
+    plans: planRow,
+    progressive_plans: progressivePlanRow,
+  },
+  layer_selection: { rows: selectionRow },
+  pattern_units: {
+    reduce_score: reduceScoreRow,
+    least_nm: leastMembersRow,
+    nm_counts: groupCountsRow,
+    single_mask: singleMaskRow,
+    pattern_lock: patternLockRow,
+    adjust_ratio: adjustRatioRow,
+    progressive_global: progressiveMaskRow,
+  },
+  config_defaults: { rows: configurationRow },
+  config_errors: { rows: configErrorRow },
+  config_sequences: { rows: configSequenceRow },
+  valid_pruning_types: { rows: ({ type }) => pruningTypeRow(String(type)) },
+};
+
+/** Parts that are no rows: what rows refer to. */
+const NOT_ROWS: readonly string[] = ["models"];
+
+/** One verdict for each row; `only` selects by its name. */
+export function* replayPruningTables(
+  tables: Iterable<PruningTable>,
+  only?: RegExp,
+): Iterable<Verdict> {
+  for (const { name, json } of tables) {
+    const parsed = parseJson(`${name}.json`, json);
+    if (parsed._tag === "Left") {
+      const detail = parsed.left.map(formatProblem).join("; ");
+      yield { name, family: "pruning_tables", passed: false, detail };
+      continue;
+    }
+    for (const [part, rows] of partsOf(parsed.right)) {
+      const table = isJsonObject(parsed.right) ? parsed.right : {};
+      for (const [index, row] of rows.entries()) {
+        const label = `${name}/${part}[${index}]`;
+        if (only !== undefined && label.search(only) < 0) continue;
+        yield judge("pruning_tables", label, () => rowDifference(name, part, row, table));
+      }
+    }
+  }
+}
+
+/** The lists of rows of a table. */
+function partsOf(table: JsonValue): readonly (readonly [string, readonly JsonValue[]])[] {
+  if (Array.isArray(table)) return [["rows", table]];
+  if (!isJsonObject(table)) return [];
+  return Object.entries(table).flatMap(([part, rows]) =>
+    Array.isArray(rows) && !NOT_ROWS.includes(part) ? [[part, rows] as const] : [],
+  );
+}
+
+function rowDifference(
+  name: string,
+  part: string,
+  row: JsonValue,
+  table: JsonObject,
+): string | undefined {
+  const check = CHECKS[name]?.[part];
+  if (check === undefined) return "unsupported: no check for this table";
+  if (typeof row === "string") return check({ type: row }, table);
+  return isJsonObject(row) ? check(row, table) : "expected an object";
+}

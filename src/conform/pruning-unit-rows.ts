@@ -1,0 +1,254 @@
+/** Rows of pattern_units.json: the single functions behind masks. */
+import { adjustRatio, type BlockCount, thresholdForRatio } from "../prune/budget.ts";
+import type { ScoreReduction } from "../prune/config.ts";
+import { createGroupScratch, type GroupPattern, groupScoresInto } from "../prune/group.ts";
+import { PruningError } from "../prune/layer.ts";
+import { lockMaskInto } from "../prune/lock.ts";
+import {
+  countBlocks,
+  markPrunedInto,
+  writeBlockMaskInto,
+  writeGroupMaskInto,
+} from "../prune/mask.ts";
+import {
+  type BlockLayout,
+  blockCount,
+  layOut,
+  type Pattern,
+  parsePattern,
+} from "../prune/pattern.ts";
+import { interpolateMasksInto, type ProgressiveLayer } from "../prune/progressive.ts";
+import { reduceBlocks } from "../prune/score.ts";
+import { createSelectionScratch } from "../prune/threshold.ts";
+import { type JsonObject, numberAt, numbersAt, objectAt, textAt } from "./case-files.ts";
+import { exactDifference, tensorDifference } from "./verdict.ts";
+
+/** Scores, relative to the largest. */
+const SCORE_TOLERANCE = 1e-5;
+/** Prunes all that scores 0, and nothing above. */
+const AT_ZERO = { threshold: 0, ties: Number.POSITIVE_INFINITY };
+
+/** A tensor of a row. */
+interface RowTensor {
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
+
+function tensorAt(row: JsonObject, key: string): RowTensor {
+  const tensor = objectAt(row, key);
+  return { shape: numbersAt(tensor, "shape"), data: numbersAt(tensor, "data") };
+}
+
+function patternAt(row: JsonObject): Pattern {
+  const pattern = parsePattern(textAt(row, "pattern"));
+  if (pattern === undefined) throw new Error("pattern: expected one");
+  return pattern;
+}
+
+function groupAt(row: JsonObject): GroupPattern {
+  const pattern = patternAt(row);
+  if (pattern.kind !== "group") throw new Error("pattern: expected N:M");
+  return pattern;
+}
+
+/** Block scores of given element scores. */
+export function reduceScoreRow(row: JsonObject): string | undefined {
+  const score = tensorAt(row, "score");
+  const layout = layOut(patternAt(row), score);
+  if (Array.isArray(row.invalid) && row.invalid.length > 0)
+    return exactDifference("divides", [false], [layout.divides]);
+  const elements = Float32Array.from(score.data);
+  const reduction = textAt(row, "reduce") as ScoreReduction;
+  return (
+    exactDifference("block size", numbersAt(row, "block_size"), [
+      layout.blockHeight,
+      layout.blockWidth,
+    ]) ??
+    tensorDifference(
+      "score",
+      tensorAt(row, "reduced").data,
+      reduceBlocks(layout, reduction, elements),
+      { relative: SCORE_TOLERANCE },
+    ) ??
+    ("full_mask" in row ? expandedMaskDifference(row, layout) : undefined)
+  );
+}
+
+/** The mask of elements of a mask of blocks. */
+function expandedMaskDifference(row: JsonObject, layout: BlockLayout): string | undefined {
+  const expected = tensorAt(row, "full_mask").data;
+  const blocks = Float32Array.from(tensorAt(row, "reduced_mask").data);
+  const mask = new Uint8Array(expected.length);
+  writeBlockMaskInto(layout, blocks, AT_ZERO, mask);
+  return exactDifference("mask", expected, mask);
+}
+
+/** A mask in matrix order, as INC computes it before it goes back to the weight's shape. */
+function inMatrixOrder(layout: BlockLayout, mask: Uint8Array): number[] {
+  const matrix: number[] = [];
+  for (let row = 0; row < layout.rows; row++)
+    for (let position = 0; position < layout.positions; position++)
+      for (let channel = 0; channel < layout.channels; channel++)
+        matrix.push(mask[row * layout.columns + channel * layout.positions + position] as number);
+  return matrix;
+}
+
+/** The least N of every M, and the groups' scores under all reductions. */
+export function leastMembersRow(row: JsonObject): string | undefined {
+  const pattern = groupAt(row);
+  const score = tensorAt(row, "score");
+  const layout = layOut(pattern, score);
+  const elements = Float32Array.from(score.data);
+  const scratch = createGroupScratch(pattern.of);
+  const groups = new Float32Array(blockCount(layout));
+  const losses = new Uint16Array(groups.length);
+  for (const reduction of ["mean", "sum", "max"] as const) {
+    groupScoresInto(pattern, layout, reduction, false, false, elements, groups, losses, scratch);
+    const difference = tensorDifference(
+      `group score (${reduction})`,
+      tensorAt(row, `reduced_${reduction}`).data,
+      groups,
+      { relative: SCORE_TOLERANCE },
+    );
+    if (difference !== undefined) return difference;
+  }
+  const mask = new Uint8Array(elements.length);
+  const all = { threshold: Number.POSITIVE_INFINITY, ties: 0 };
+  writeGroupMaskInto(pattern, layout, groups, elements, all, false, null, mask, scratch);
+  return (
+    exactDifference("mask", tensorAt(row, "mask_2d").data, inMatrixOrder(layout, mask)) ??
+    countDifference(objectAt(row, "sparsity_of_mask"), pattern, layout, mask)
+  );
+}
+
+/** Groups that count as pruned, and the ratio they stand for. */
+function countDifference(
+  expected: JsonObject,
+  pattern: GroupPattern,
+  layout: BlockLayout,
+  mask: Uint8Array,
+): string | undefined {
+  const { pruned, total } = countBlocks(pattern, layout, mask, false);
+  return exactDifference(
+    "[ratio, pruned groups, groups]",
+    [
+      numberAt(expected, "sparsity_ratio"),
+      numberAt(expected, "zero_cnt"),
+      numberAt(expected, "total_cnt"),
+    ],
+    [((pruned / total) * pattern.prune) / pattern.of, pruned, total],
+  );
+}
+
+/** Which groups count as pruned. */
+export function groupCountsRow(row: JsonObject): string | undefined {
+  const pattern = groupAt(row);
+  const { shape, data } = tensorAt(row, "mask");
+  const layout = layOut(pattern, { shape });
+  const mask = Uint8Array.from(data);
+  const flags = new Uint8Array(blockCount(layout));
+  markPrunedInto(pattern, layout, mask, false, flags);
+  return (
+    exactDifference(
+      "group kept",
+      tensorAt(row, "group_kept(nonzeros>N)").data,
+      flags.map((flag) => 1 - flag),
+    ) ?? countDifference(objectAt(row, "get_sparsity_ratio"), pattern, layout, mask)
+  );
+}
+
+/** One layer's mask at a given ratio. */
+export function singleMaskRow(row: JsonObject): string | undefined {
+  const { shape, data } = tensorAt(row, "score");
+  const scores = Float32Array.from(data);
+  const decision = thresholdForRatio(scores, numberAt(row, "ratio"), createSelectionScratch());
+  const mask = new Uint8Array(scores.length);
+  writeBlockMaskInto(
+    layOut({ kind: "block", height: 1, width: 1 }, { shape }),
+    scores,
+    decision,
+    mask,
+  );
+  return exactDifference("mask", tensorAt(row, "mask").data, mask);
+}
+
+/** The mask of a weight's present zeros. */
+export function patternLockRow(row: JsonObject): string | undefined {
+  const pattern = patternAt(row);
+  const { shape, data } = tensorAt(row, "mask");
+  const rows = row.weight as readonly (readonly number[])[];
+  const mask = new Uint8Array(data.length);
+  lockMaskInto(pattern, layOut(pattern, { shape }), Float32Array.from(rows.flat()), false, mask);
+  return exactDifference("mask", data, mask);
+}
+
+/** Whether and how a layer's share is adjusted. */
+export function adjustRatioRow(row: JsonObject): string | undefined {
+  const layers = objectAt(row, "layers") as Readonly<Record<string, readonly [number, number]>>;
+  const current: BlockCount[] = Object.values(layers).map(([pruned, total]) => ({ pruned, total }));
+  const { adjust, ratio } = adjustRatio(
+    current,
+    Object.keys(layers).indexOf(textAt(row, "layer")),
+    { pruned: numberAt(row, "new_zero"), total: numberAt(row, "new_total") },
+    {
+      max: numberAt(row, "max"),
+      min: numberAt(row, "min"),
+      final: numberAt(row, "final_target"),
+    },
+  );
+  return exactDifference<boolean | number>(
+    "[adjust, ratio]",
+    [row.need_adjust as boolean, numberAt(row, "ratio")],
+    [adjust, ratio],
+  );
+}
+
+/** Interpolated masks: over all layers together, and each layer alone. */
+export function progressiveMaskRow(row: JsonObject): string | undefined {
+  const names = Object.keys(objectAt(row, "pre"));
+  const layers = names.map((name): ProgressiveLayer => {
+    const before = tensorAt(objectAt(row, "pre"), name);
+    const after = tensorAt(objectAt(row, "cur"), name);
+    const scores = tensorAt(objectAt(row, "scores"), name);
+    return {
+      layout: layOut({ kind: "block", height: 1, width: 1 }, before),
+      before: Uint8Array.from(before.data),
+      after: Uint8Array.from(after.data),
+      scores: Float32Array.from(scores.data),
+      out: new Uint8Array(before.data.length),
+    };
+  });
+  const part = numberAt(row, "progressive_step");
+  const parts = numberAt(row, "progressive_steps");
+  const interpolate = (together: readonly ProgressiveLayer[]): void =>
+    interpolateMasksInto(together, part, parts, false, createSelectionScratch());
+  return (
+    interpolationDifference(row, "global", layers, () => interpolate(layers)) ??
+    interpolationDifference(row, "local", layers, () => {
+      for (const layer of layers) interpolate([layer]);
+    })
+  );
+}
+
+/** Runs an interpolation and compares its masks, or its refusal with INC's error. */
+function interpolationDifference(
+  row: JsonObject,
+  scope: "global" | "local",
+  layers: readonly ProgressiveLayer[],
+  run: () => void,
+): string | undefined {
+  const expected = objectAt(row, scope);
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof PruningError && "error" in expected) return undefined;
+    throw error;
+  }
+  if ("error" in expected) return `${scope}: expected a refusal, got none`;
+  for (const [i, name] of Object.keys(expected).entries()) {
+    const mask = tensorAt(expected, name).data;
+    const difference = exactDifference(`${scope} mask ${name}`, mask, layers[i]?.out ?? []);
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
+}
