@@ -1,11 +1,12 @@
 /** `espalier conform`: replays golden vectors and counts what passes. */
 
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { CaseFiles } from "../conform/case-files.ts";
 import { replayJoint } from "../conform/joint.ts";
 import { replayModel } from "../conform/model.ts";
 import { replaySchedules } from "../conform/model-schedule.ts";
 import { replayPruning } from "../conform/pruning.ts";
+import { replayPruningTables } from "../conform/pruning-tables.ts";
 import { replayTokenizer } from "../conform/tokenizer.ts";
 import {
   countVerdicts,
@@ -113,6 +114,8 @@ function replayRows(
       return tokenizer === null ? [] : replayTokenizer({ source: name, cases: text, tokenizer });
     case "model":
       return replaySchedules(name, text);
+    case "pruning_tables":
+      return replayPruningTables([{ name: basename(name, ".json"), json: text }]);
     default:
       return family satisfies never;
   }

@@ -1,7 +1,8 @@
 /** Finds golden vectors below a directory and says which family each belongs to. */
 
 import { readdir } from "node:fs/promises";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, extname, join, relative } from "node:path";
+import { PRUNING_TABLE_NAMES } from "../conform/pruning-tables.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { readBytes } from "../node/files.ts";
 
@@ -18,12 +19,14 @@ export type FoundVectors =
     }
   | {
       readonly kind: "rows";
-      readonly family: "tokenizer" | "model";
+      readonly family: "tokenizer" | "model" | "pruning_tables";
       /** The file's name. */
       readonly name: string;
       readonly path: string;
     };
 
+/** Every JSON file in a directory of this name is a table. */
+const TABLE_DIRECTORY = "pruning_tables";
 const CASE_FILES = ["case.json", "tensors.safetensors"];
 const CASE_FAMILIES: readonly CaseFamily[] = ["model", "joint", "pruning"];
 
@@ -50,7 +53,10 @@ function rowsFamily(
 ): (FoundVectors & { readonly kind: "rows" })["family"] | undefined {
   const name = basename(path);
   if (name.endsWith("cases.jsonl")) return "tokenizer";
-  return name === "lr_schedule.json" ? "model" : undefined;
+  if (name === "lr_schedule.json") return "model";
+  if (extname(name) !== ".json") return undefined;
+  const isTable = PRUNING_TABLE_NAMES.includes(basename(name, ".json"));
+  return isTable || basename(dirname(path)) === TABLE_DIRECTORY ? "pruning_tables" : undefined;
 }
 
 /** A text file. */

@@ -57,6 +57,9 @@ const CHECKS: Readonly<Record<string, Readonly<Record<string, RowCheck>>>> = {
   valid_pruning_types: { rows: ({ type }) => pruningTypeRow(String(type)) },
 };
 
+/** Names of the tables that can be checked, without `.json`. */
+export const PRUNING_TABLE_NAMES: readonly string[] = Object.keys(CHECKS);
+
 /** Parts that are no rows: what rows refer to. */
 const NOT_ROWS: readonly string[] = ["models"];
 

@@ -18,6 +18,21 @@ let written = 0;
  * it is also what a stopping process does last.
  *
  * @throws the file system's error; the temporary file is removed
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { readDirectory, writeDirectory, writeFileAtomically } from "espalier/node";
+ *
+ * const directory = mkdtempSync(join(tmpdir(), "espalier-"));
+ * await writeDirectory(directory, new Map([["a.txt", new TextEncoder().encode("one")]]));
+ * writeFileAtomically(join(directory, "b.txt"), "two");
+ * const files = await readDirectory(directory);
+ * if ([...files.keys()].sort().join() !== "a.txt,b.txt") throw new Error("expected both files");
+ * if (files.get("b.txt")?.length !== 3) throw new Error("expected the bytes that were written");
+ * ```
  */
 export function writeFileAtomically(path: string, content: Uint8Array | string): void {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${written++}.tmp`);

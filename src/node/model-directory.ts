@@ -33,7 +33,19 @@ export interface SavedModel {
 
 const FILE_NAMES: readonly string[] = Object.values(HUGGING_FACE_FILES);
 
-/** Reads config.json, model.safetensors and the tokenizer of a directory, or says everything wrong with it. */
+/**
+ * Reads config.json, model.safetensors and the tokenizer of a directory, or says everything wrong with it.
+ *
+ * @example
+ * ```ts
+ * import { formatProblem, readModelDirectory } from "espalier/node";
+ *
+ * const model = await readModelDirectory("no/such/directory");
+ * if (model._tag === "Right") throw new Error("expected problems");
+ * const [problem] = model.left.map(formatProblem);
+ * if (problem?.includes("does not exist") !== true) throw new Error("expected to be told why");
+ * ```
+ */
 export async function readModelDirectory(
   directory: string,
 ): Promise<Either<readonly Problem[], LoadedModel>> {

@@ -21,6 +21,15 @@ export function maximum(values: readonly number[]): number {
 /**
  * The relative drop as it is published: (sparse max - dense max) / dense max. Negative where the sparse
  * model is worse.
+ *
+ * @example
+ * ```ts
+ * import { relativeDrop } from "espalier/node";
+ *
+ * const row = { pattern: "4x1", prunedBlocks: 0.9, sparsityOverLinear: 0.88, sparsityOverPruned: 0.9, seconds: 12 };
+ * if (relativeDrop({ ...row, dense: [0.7, 0.8], sparse: [0.6, 0.76] }).toFixed(2) !== "-0.05")
+ *   throw new Error("expected (0.76 - 0.8) / 0.8");
+ * ```
  */
 export function relativeDrop(row: ResultRow): number {
   const dense = maximum(row.dense);
@@ -95,6 +104,14 @@ export function resultsTable(results: ResultTable): TextTable {
 /**
  * A table as lines of text, columns padded to their widest cell: the first to the left, the others to the
  * right. Ends without a line break.
+ *
+ * @example
+ * ```ts
+ * import { formatTable } from "espalier/node";
+ *
+ * const text = formatTable({ header: ["pattern", "blocks"], rows: [["4x1", "640"]] });
+ * if (text.split("\n")[2] !== "4x1         640") throw new Error("expected padded columns");
+ * ```
  */
 export function formatTable(table: TextTable): string {
   const lines = [table.header, ...table.rows];

@@ -1,0 +1,110 @@
+/** The built command as a process of its own: worker threads, signals, and nothing but results on standard output. */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Ran, temporaryDirectory, writeModel, writeTask } from "./fixtures.ts";
+
+const COMMAND = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+const isBuilt = existsSync(COMMAND);
+if (!isBuilt) console.warn("test/cli/process.test.ts: skipped, because dist/cli.js is not built");
+
+const root = temporaryDirectory();
+const path = (...parts: string[]): string => join(root, ...parts);
+
+/** Runs the built command; `onError` sees standard error as it comes. */
+function run(
+  argv: readonly string[],
+  onError: (text: string, interrupt: () => void) => void = () => {},
+): Promise<Ran> {
+  const child = spawn(process.execPath, [COMMAND, ...argv], { cwd: root });
+  let out = "";
+  let err = "";
+  child.stdout.on("data", (data) => {
+    out += String(data);
+  });
+  child.stderr.on("data", (data) => {
+    err += String(data);
+    onError(err, () => child.kill("SIGINT"));
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code: code ?? -1, out, err }));
+  });
+}
+
+function finetune(out: string, ...more: readonly string[]): readonly string[] {
+  const given = {
+    task: "mrpc",
+    data: path("data"),
+    model: path("model"),
+    out: path(out),
+    "max-seq-length": "32",
+    "dense-num-train-epochs": "2",
+    "num-train-epochs": "12",
+    "pruning-frequency": "1",
+    seeds: "1,2",
+  };
+  const options = Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
+  return ["finetune", ...options, ...more];
+}
+
+function digests(out: string): readonly string[] {
+  const files = [
+    "metrics.jsonl",
+    "seed-1/sparse/model.safetensors",
+    "seed-2/sparse/model.safetensors",
+  ];
+  return files.map((name) =>
+    createHash("sha256")
+      .update(readFileSync(path(out, name)))
+      .digest("hex"),
+  );
+}
+
+describe.skipIf(!isBuilt)("the built command", () => {
+  beforeAll(async () => {
+    await writeModel(path("model"));
+    writeTask(path("data"));
+    expect((await run(finetune("one", "--threads", "1"))).code).toBe(0);
+  });
+
+  test("runs seeds on worker threads to the same bytes", async () => {
+    const { code, out, err } = await run(finetune("two", "--threads", "2", "--json"));
+    expect(err).toContain("seed 2  sparse 4x1  epoch 12/12");
+    expect(code).toBe(0);
+    expect(
+      out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).event),
+    ).toHaveLength(2 * 14 + 2);
+    expect(digests("two")).toEqual(digests("one"));
+  });
+
+  test("stops at SIGINT with checkpoints, on workers too, and goes on from them", async () => {
+    for (const threads of ["1", "2"]) {
+      const name = `stopped-${threads}`;
+      let asked = false;
+      const stopped = await run(finetune(name, "--threads", threads), (err, interrupt) => {
+        if (!asked && err.includes("sparse 4x1  epoch 2/12")) interrupt();
+        asked ||= err.includes("sparse 4x1  epoch 2/12");
+      });
+      expect(stopped.err).toContain("Stopping at the next step");
+      expect(stopped.code).toBe(130);
+      expect(stopped.out).toContain("Interrupted; --resume goes on from here.");
+      expect((await run(finetune(name, "--threads", threads, "--resume"))).code).toBe(0);
+      expect(digests(name)).toEqual(digests("one"));
+    }
+  });
+
+  test("exits with 2 and one clear line for wrong input", async () => {
+    const { code, out, err } = await run(["finetune", "--task", "mrpc", "--outt", "x"]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toBe(
+      "--outt: expected an option of espalier finetune, got an unknown name (did you mean --out?)\n",
+    );
+  });
+});
