@@ -80,7 +80,6 @@ export function createProgress(
   now: () => number = () => performance.now(),
 ): Progress {
   let samples: readonly (readonly [time: number, done: number])[] = [];
-  let current = "";
   let lastWrite = -Infinity;
   let drawn = false;
 
@@ -103,8 +102,6 @@ export function createProgress(
   return {
     update: (label, done, total, loss) => {
       const time = now();
-      if (label !== current) samples = [];
-      current = label;
       const waited = time - lastWrite;
       if (done < total && waited < (output.isTerminal ? REDRAW : LINE)) return;
       const state = { label, done, total, loss, rate: rate(time, done) };

@@ -17,6 +17,13 @@ export function rangeOf(values: readonly number[]): Range {
   return { low: low - margin, high: high + margin };
 }
 
+/** The part of a range within limits, where they are given. */
+export function limitRange(range: Range, limits: Range | undefined): Range {
+  return limits === undefined
+    ? range
+    : { low: Math.max(range.low, limits.low), high: Math.min(range.high, limits.high) };
+}
+
 /** The step among 1, 2, 5 times a power of ten that divides `span` into at most `count` parts. */
 export function roundStep(span: number, count: number): number {
   const power = 10 ** Math.floor(Math.log10(span / count));

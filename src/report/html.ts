@@ -1,5 +1,6 @@
 /** The report of a run as one self-contained HTML file: no script, nothing loaded from outside. */
 
+import type { Range } from "./axis.ts";
 import { barPlot } from "./bar-plot.ts";
 import { linePlot, type Series } from "./line-plot.ts";
 import { element, escapeMarkup } from "./markup.ts";
@@ -7,6 +8,8 @@ import { maskPicture } from "./mask-picture.ts";
 import type { MaskMatrix, PatternRun, RunReport, SeedCurve } from "./run-report.ts";
 import { REPORT_STYLE } from "./style.ts";
 import { mean, resultsTable, type TextTable } from "./table.ts";
+
+const RATIOS: Range = { low: 0, high: 1 };
 
 function heading(text: string, code: string = ""): string {
   return element("h2", {}, escapeMarkup(text) + (code && element("code", {}, escapeMarkup(code))));
@@ -72,6 +75,7 @@ function trainingPlots(report: RunReport, curves: readonly SeedCurve[], name: st
     }),
     linePlot({
       title: `Evaluation ${metric} after each epoch`,
+      yLimits: RATIOS,
       xLabel: "epoch",
       series: [...curvesOf(curves, "metric", name), ...reference],
     }),
@@ -83,7 +87,7 @@ function schedulePlot(run: PatternRun): string {
     linePlot({
       title: "Pruned share: schedule and reached",
       xLabel: "step",
-      yRange: { low: 0, high: 1 },
+      yRange: RATIOS,
       series: [
         {
           name: "reached",

@@ -1,6 +1,6 @@
 /** Line plots as self-contained SVG: axes, round ticks, grid, legend, a tooltip on every point. */
 
-import { formatTicks, type Range, rangeOf, roundRange, ticks } from "./axis.ts";
+import { formatTicks, limitRange, type Range, rangeOf, roundRange, ticks } from "./axis.ts";
 import { coordinate, element, escapeMarkup } from "./markup.ts";
 
 /** A curve. Points with a coordinate that is not finite are left out. */
@@ -22,6 +22,8 @@ export interface LinePlot {
   readonly series: readonly Series[];
   /** The range of y to show at least; the data widens it. */
   readonly yRange?: Range;
+  /** What y can be at all; the axis does not go beyond. */
+  readonly yLimits?: Range;
 }
 
 const WIDTH = 560;
@@ -63,7 +65,10 @@ function frameOf(plot: LinePlot): Frame {
   const points = plot.series.flatMap((series) => finitePoints(series));
   const shown = plot.yRange === undefined ? [] : [plot.yRange.low, plot.yRange.high];
   const x = rangeOf(points.map(([value]) => value));
-  const y = roundRange(rangeOf([...points.map(([, value]) => value), ...shown]), 5);
+  const y = roundRange(
+    limitRange(rangeOf([...points.map(([, value]) => value), ...shown]), plot.yLimits),
+    5,
+  );
   const scale = (range: Range, from: number, to: number) => (value: number) =>
     from + ((value - range.low) / (range.high - range.low)) * (to - from);
   return {
