@@ -1,7 +1,7 @@
 /** The espalier command: finds the command asked for, runs it, and turns what it throws into an exit code. */
 
 import manifest from "../../package.json" with { type: "json" };
-import { formatProblem, InputError, type Problem } from "../core/either.ts";
+import { InputError, type Problem } from "../core/either.ts";
 import type { Command, ExitCode } from "./command.ts";
 import { conformCommand } from "./conform.ts";
 import type { Console } from "./console.ts";
@@ -22,6 +22,7 @@ function helpText(): string {
       ...COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     ].join("\n"),
     "espalier COMMAND --help lists a command's options; espalier --version prints the version.",
+    "Exit codes: 0 done, 1 a check failed, 2 wrong usage or input, 130 interrupted.",
   ].join("\n\n");
 }
 
@@ -37,17 +38,14 @@ function unknownCommand(name: string): Problem {
   };
 }
 
-/** Whether an error is about what the user gave: its message then says enough. */
+/**
+ * Whether an error is about what the user gave, so that its message says enough: refusals state what was expected and
+ * what was got (also those that come from a worker, which keep their text alone), and the system's errors have a code.
+ */
 function isRefusal(error: unknown): error is Error {
-  return (
-    error instanceof RangeError ||
-    error instanceof TypeError ||
-    (error instanceof Error && "code" in error && typeof error.code === "string")
-  );
-}
-
-function errorText(error: Error): string {
-  return error instanceof InputError ? error.problems.map(formatProblem).join("\n") : error.message;
+  if (!(error instanceof Error)) return false;
+  const isSystemError = "code" in error && typeof error.code === "string";
+  return isSystemError || /expected .+, got /s.test(error.message);
 }
 
 /**
@@ -72,7 +70,7 @@ export async function runCommandLine(argv: readonly string[], console: Console):
     return await command.run(rest, console);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    console.err.write(`${errorText(error)}\n`);
+    console.err.write(`${error.message}\n`);
     return 2;
   }
 }

@@ -17,8 +17,13 @@ function textOutput(stream: NodeJS.WriteStream): TextOutput {
   };
 }
 
+/** Apart from the codes that mean something: an error of this program itself. */
+const INTERNAL_ERROR = 70;
+
 async function runMainThread(): Promise<void> {
   const err = textOutput(process.stderr);
+  // A reader that has seen enough, such as head, closes the pipe: that is no failure of the run.
+  process.stdout.on("error", () => {});
   const interruption = listenForInterruption(() =>
     err.write("\nStopping at the next step; interrupt again to stop at once.\n"),
   );
@@ -30,6 +35,9 @@ async function runMainThread(): Promise<void> {
       workerScript: new URL(import.meta.url),
     };
     process.exitCode = await runCommandLine(process.argv.slice(2), console);
+  } catch (error) {
+    err.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = INTERNAL_ERROR;
   } finally {
     interruption.release();
   }

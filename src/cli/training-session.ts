@@ -9,6 +9,7 @@ import type { RunPlan } from "../node/seed-task.ts";
 import { formatTable, relativeDrop, resultsTable } from "../report/table.ts";
 import type { ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
+import { kebabCase } from "./options.ts";
 
 /** What to run, and how it is called. */
 export interface TrainingSession {
@@ -58,10 +59,17 @@ function createListener(
   };
 }
 
+/** Keys as in metrics.jsonl. */
+function snakeCased(record: object): object {
+  return Object.fromEntries(
+    Object.entries(record).map(([key, value]) => [kebabCase(key).replaceAll("-", "_"), value]),
+  );
+}
+
 function printJson({ report, reportPath, outcome }: FineTuned, console: Console): void {
   for (const row of report.table.rows) {
-    const result = { event: "result", metric: report.table.metric, ...row };
-    console.out.write(`${JSON.stringify({ ...result, relativeDrop: relativeDrop(row) })}\n`);
+    const result = { metric: report.table.metric, ...row, relativeDrop: relativeDrop(row) };
+    console.out.write(`${JSON.stringify({ event: "result", ...snakeCased(result) })}\n`);
   }
   const { completed } = outcome;
   console.out.write(`${JSON.stringify({ event: "end", completed, report: reportPath })}\n`);

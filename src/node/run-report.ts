@@ -71,10 +71,7 @@ function resultsOf(phases: readonly PhaseHistory[]): readonly PhaseResult[] {
   return phases.flatMap(({ result }) => (result === null ? [] : [result]));
 }
 
-function sparsityOf(
-  models: readonly MeasuredModel[],
-  count: "prunedLayers" | "allLayers" | "prunedBlocks",
-): number {
+function sparsityOf(models: readonly MeasuredModel[], count: "prunedLayers" | "allLayers"): number {
   return mean(models.map(({ sparsity }) => (sparsity === null ? 0 : ratioOf(sparsity[count]))));
 }
 
@@ -94,7 +91,8 @@ function resultRow(
     models.map(({ evaluation }) => metricOf(evaluation, metric));
   return {
     pattern: first.pattern,
-    prunedBlocks: sparsityOf(last, "prunedBlocks"),
+    prunedBlocks: mean(last.map(({ sparsity }) => sparsity?.prunedBlocks.zeros ?? 0)),
+    totalBlocks: mean(last.map(({ sparsity }) => sparsity?.prunedBlocks.total ?? 0)),
     sparsityOverPruned: sparsityOf(last, "prunedLayers"),
     sparsityOverLinear: sparsityOf(last, "allLayers"),
     dense: metrics(dense.map((result) => result.last)),

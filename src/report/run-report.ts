@@ -7,8 +7,9 @@
 export interface ResultRow {
   /** The pattern as the configuration writes it, such as `4x1`. */
   readonly pattern: string;
-  /** Pruned blocks (of N:M, entries of groups) over all, in the layers that are pruned. */
+  /** Pruned blocks (of N:M, entries of groups) and all, in the layers that are pruned; means over seeds. */
   readonly prunedBlocks: number;
+  readonly totalBlocks: number;
   /** Zeros over entries, counted over every linear layer of the model. */
   readonly sparsityOverLinear: number;
   /** Zeros over entries, counted over the pruned layers alone. */

@@ -26,7 +26,7 @@ export function maximum(values: readonly number[]): number {
  * ```ts
  * import { relativeDrop } from "espalier/node";
  *
- * const row = { pattern: "4x1", prunedBlocks: 0.9, sparsityOverLinear: 0.88, sparsityOverPruned: 0.9, seconds: 12 };
+ * const row = { pattern: "4x1", prunedBlocks: 9, totalBlocks: 10, sparsityOverLinear: 0.88, sparsityOverPruned: 0.9, seconds: 12 };
  * if (relativeDrop({ ...row, dense: [0.7, 0.8], sparse: [0.6, 0.76] }).toFixed(2) !== "-0.05")
  *   throw new Error("expected (0.76 - 0.8) / 0.8");
  * ```
@@ -52,8 +52,13 @@ export function formatSeconds(seconds: number): string {
   return seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0);
 }
 
+/** A count, or a mean of counts with one decimal. */
+export function formatCount(count: number): string {
+  return Number.isInteger(count) ? String(count) : count.toFixed(1);
+}
+
 /**
- * The results as a table of text: pattern, share of blocks pruned, element-wise sparsity over all linear layers and over the pruned
+ * The results as a table of text: pattern, blocks pruned of all, element-wise sparsity over all linear layers and over the pruned
  * ones, dense and sparse metric as mean/max over seeds in percent, the metric without fine-tuning where it
  * was measured, relative drop, seconds.
  *
@@ -64,7 +69,7 @@ export function formatSeconds(seconds: number): string {
  * const table = resultsTable({
  *   metric: "accuracy",
  *   rows: [
- *     { pattern: "4x1", prunedBlocks: 0.9, sparsityOverLinear: 0.88, sparsityOverPruned: 0.9, dense: [0.8, 0.9], sparse: [0.81, 0.88], seconds: 12 },
+ *     { pattern: "4x1", prunedBlocks: 9, totalBlocks: 10, sparsityOverLinear: 0.88, sparsityOverPruned: 0.9, dense: [0.8, 0.9], sparse: [0.81, 0.88], seconds: 12 },
  *   ],
  * });
  * if (table.rows[0]?.[5] !== "84.50/88.00") throw new Error("the mean and the maximum over seeds");
@@ -87,7 +92,7 @@ export function resultsTable(results: ResultTable): TextTable {
     ],
     rows: results.rows.map((row) => [
       row.pattern,
-      row.prunedBlocks.toFixed(4),
+      `${formatCount(row.prunedBlocks)}/${formatCount(row.totalBlocks)}`,
       row.sparsityOverLinear.toFixed(4),
       row.sparsityOverPruned.toFixed(4),
       formatMeanMax(row.dense),

@@ -76,7 +76,7 @@ test("a run writes models, metrics, timings, report and checkpoint, and prints t
   expect(err).toContain("seed 42  sparse 4x1  epoch 5/5  loss ");
   expect(code).toBe(0);
   expect(out).toMatch(/^\npattern +blocks pruned +sparsity \(linear\)/);
-  expect(out).toMatch(/\n4x1 +0\.5000 +0\.\d{4} +0\.5000 /);
+  expect(out).toMatch(/\n4x1 +256\/512 +0\.\d{4} +0\.5000 /);
   expect(out).toContain(`Report: ${path("run", "report.html")}`);
   const lines = metrics("run");
   expect(lines.map(({ phase, epoch }) => `${phase} ${epoch}`)).toEqual([
@@ -120,7 +120,7 @@ test("several seeds are the single runs, side by side", async () => {
     .split("\n")
     .map((line) => JSON.parse(line));
   expect(events.map(({ event }) => event)).toEqual([...Array(14).fill("epoch"), "result", "end"]);
-  expect(events.at(-2)).toMatchObject({ pattern: "4x1", metric: "F1", sparsityOverPruned: 0.5 });
+  expect(events.at(-2)).toMatchObject({ pattern: "4x1", metric: "F1", sparsity_over_pruned: 0.5 });
   expect(events.at(-2)?.sparse).toHaveLength(2);
 });
 
@@ -137,7 +137,7 @@ test("interrupted and resumed, a run ends as if it had not been", async () => {
     const resumed = await espalier(short(name, {}, "--resume"));
     expect(resumed.code).toBe(0);
     expect(digests(name)).toEqual(digests("run"));
-    expect(resumed.out).toMatch(/\n4x1 +0\.5000/);
+    expect(resumed.out).toMatch(/\n4x1 +256\/512/);
   }
 });
 
@@ -145,7 +145,7 @@ test("a finished run that is resumed reports again and changes nothing", async (
   const before = digests("run");
   const { code, out } = await espalier(short("run", {}, "--resume"));
   expect(code).toBe(0);
-  expect(out).toMatch(/\n4x1 +0\.5000/);
+  expect(out).toMatch(/\n4x1 +256\/512/);
   expect(digests("run")).toEqual(before);
 });
 

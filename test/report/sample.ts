@@ -57,7 +57,8 @@ export const SAMPLE: RunReport = {
     rows: [
       {
         pattern: "4x1",
-        prunedBlocks: 0.9,
+        prunedBlocks: 9216,
+        totalBlocks: 10240,
         sparsityOverLinear: 0.8812,
         sparsityOverPruned: 0.9,
         dense: [0.98, 0.97],
@@ -67,7 +68,8 @@ export const SAMPLE: RunReport = {
       },
       {
         pattern: "2:4",
-        prunedBlocks: 0.5,
+        prunedBlocks: 20480,
+        totalBlocks: 40960,
         sparsityOverLinear: 0.4795,
         sparsityOverPruned: 0.5,
         dense: [0.98, 0.97],

@@ -23,7 +23,7 @@ test("the results table has the published columns and figures", () => {
   ]);
   expect(table.rows[0]).toEqual([
     "4x1",
-    "0.9000",
+    "9216/10240",
     "0.8812",
     "0.9000",
     "97.50/98.00",
@@ -37,6 +37,7 @@ test("the results table has the published columns and figures", () => {
 test("the column of pruning without fine-tuning is left out where nobody measured it", () => {
   const row = {
     prunedBlocks: 0,
+    totalBlocks: 1,
     sparsityOverLinear: 0,
     sparsityOverPruned: 0,
     dense: [1],
@@ -52,6 +53,7 @@ test("the relative drop compares the maxima", () => {
   const row = {
     pattern: "2:4",
     prunedBlocks: 0,
+    totalBlocks: 1,
     sparsityOverLinear: 0,
     sparsityOverPruned: 0,
     seconds: 0,
