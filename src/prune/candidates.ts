@@ -4,6 +4,7 @@
 import type { Candidate } from "./budget.ts";
 import { type ExactCandidate, exactCount } from "./exact.ts";
 import { createGroupScratch, type GroupScratch, groupScoresInto } from "./group.ts";
+import { PruningError } from "./layer.ts";
 import { countBlocks, markPrunedInto } from "./mask.ts";
 import { blockCount, type Pattern } from "./pattern.ts";
 import type { PrunedLayer, PrunerState } from "./state.ts";
@@ -104,6 +105,17 @@ export function incCandidate(
   return { name, scores: blockScores, counted: flags, current, frozen };
 }
 
+/** Infinite scores are refused here, because exact selection gives them a meaning of its own. */
+function checkFiniteScores(layer: PrunedLayer, scores: Float32Array): void {
+  for (let i = 0; i < scores.length; i++)
+    if (!Number.isFinite(scores[i]))
+      throw new PruningError(
+        "invalid-score",
+        `${layer.name}: expected finite scores, got ${scores[i]} for block ${i}`,
+        layer.name,
+      );
+}
+
 /** A layer under exact selection: blocks already pruned stay so, and its bounds are counts. */
 export function exactCandidate(
   pruner: PrunerState,
@@ -116,6 +128,7 @@ export function exactCandidate(
   const { layout, mask } = layer;
   blockScoresInto(pruner, layer, true, layerScratch, scratch);
   const { blockScores, flags } = layerScratch;
+  checkFiniteScores(layer, blockScores);
   const pruned = markPrunedInto(pattern, layout, mask, true, flags);
   for (let block = 0; block < blockScores.length; block++)
     if (flags[block] === 1) blockScores[block] = Number.NEGATIVE_INFINITY;

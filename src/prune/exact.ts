@@ -54,6 +54,24 @@ function rewrite(
 }
 
 /**
+ * Each layer's fewest, within the budget. Shares that round down separately can ask for a block more than
+ * their sum does; then the last layers that have not lost their fewest yet go without.
+ */
+function fewestWithin(candidates: readonly ExactCandidate[], budget: number): number[] {
+  const fewest = candidates.map(({ least }) => least);
+  let excess = fewest.reduce((sum, count) => sum + count, 0) - budget;
+  for (let i = candidates.length - 1; i >= 0 && excess > 0; i--) {
+    const spare = Math.min(
+      excess,
+      (fewest[i] as number) - (candidates[i] as ExactCandidate).pruned,
+    );
+    fewest[i] = (fewest[i] as number) - spare;
+    excess -= spare;
+  }
+  return fewest;
+}
+
+/**
  * Divides exactly `budget` blocks among the candidates: each layer first its fewest, then the lowest
  * scores of all layers, as far as each layer's most allows.
  *
@@ -65,14 +83,16 @@ export function planExactBudget(
   budget: number,
   scratch: SelectionScratch,
 ): Decision[] {
-  const least = candidates.reduce((sum, candidate) => sum + candidate.least, 0);
+  const pruned = candidates.reduce((sum, candidate) => sum + candidate.pruned, 0);
   const most = candidates.reduce((sum, candidate) => sum + candidate.most, 0);
-  if (budget < least || budget > most)
+  if (budget < pruned || budget > most)
     throw new PruningError(
       "infeasible-budget",
-      `budget: expected from ${least} to ${most} blocks within the per-layer bounds, got ${budget}`,
+      `budget: expected from ${pruned} to ${most} blocks within the per-layer bounds, got ${budget}`,
     );
-  for (const { scores, least: fewest, most: greatest } of candidates) {
+  const leasts = fewestWithin(candidates, budget);
+  for (const [i, { scores, most: greatest }] of candidates.entries()) {
+    const fewest = leasts[i] as number;
     if (greatest < scores.length)
       rewrite(scores, exactDecision([scores], greatest, scratch), null, Number.POSITIVE_INFINITY);
     if (fewest > 0)

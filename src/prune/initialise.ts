@@ -2,7 +2,10 @@
  * The state before the first step: layers selected, patterns laid out, and everything refused that
  * cannot be carried out on these layers.
  */
+
+import { perBlock } from "./candidates.ts";
 import type { Profile, PrunerConfig, PruningConfig } from "./config.ts";
+import { exactCount } from "./exact.ts";
 import { checkLayers, elementCount, type LayerRecord, PruningError } from "./layer.ts";
 import { blockCount, formatPattern, layOut } from "./pattern.ts";
 import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
@@ -93,10 +96,10 @@ function checkProgressive(config: PrunerConfig, layers: readonly PrunedLayer[]):
 /** Whether any prune step asks for at least one block. */
 function prunesAnything(config: PrunerConfig, blocks: number): boolean {
   const { total, completed } = planPruneSteps(config);
-  const perBlock = config.pattern.kind === "group" ? config.pattern.of / config.pattern.prune : 1;
-  return pruneSteps(config).some(
-    (_, i) => Math.trunc(blocks * targetRatio(config, completed + i, total) * perBlock) >= 1,
-  );
+  return pruneSteps(config).some((_, i) => {
+    const ratio = perBlock(config.pattern, targetRatio(config, completed + i, total));
+    return Math.trunc(blocks * ratio) >= 1;
+  });
 }
 
 /** Refuses layers that the pattern does not divide where INC breaks on them. */
@@ -116,6 +119,32 @@ function checkDivisibility(config: PrunerConfig, layers: readonly PrunedLayer[])
     `${indivisible.name}: expected a shape that ${formatPattern(pattern)} divides, got [${indivisible.shape.join(", ")}]; exclude the layer by excluded_op_names`,
     indivisible.name,
   );
+}
+
+/** Refuses, under `strict`, per-op bounds that leave too little room for the final target. */
+function checkRoom(config: PrunerConfig, layers: readonly PrunedLayer[]): void {
+  const { pattern, pruningScope, maxSparsityRatioPerOp } = config;
+  if (config.method === "pattern_lock") return;
+  const { total, completed } = planPruneSteps(config);
+  const last = completed + pruneSteps(config).length - 1;
+  const ratio = perBlock(pattern, targetRatio(config, last, total));
+  const sizes = layers.map(({ layout }) => blockCount(layout));
+  const budgets = pruningScope === "global" ? [sizes] : sizes.map((size) => [size]);
+  for (const blocks of budgets) {
+    const wanted = exactCount(
+      blocks.reduce((sum, count) => sum + count, 0),
+      ratio,
+    );
+    const room = blocks.reduce(
+      (sum, count) => sum + exactCount(count, perBlock(pattern, maxSparsityRatioPerOp)),
+      0,
+    );
+    if (wanted > room)
+      throw new PruningError(
+        "infeasible-budget",
+        `max_sparsity_ratio_per_op: expected room for ${wanted} blocks, got ${room} with ${maxSparsityRatioPerOp}`,
+      );
+  }
 }
 
 /** Refuses pruners that would prune nothing. */
@@ -149,6 +178,7 @@ function initialPruner(
   if (profile === "inc") checkDivisibility(config, selected);
   // `strict` prunes what the pattern divides and leaves the rest alone.
   const layers = profile === "inc" ? selected : selected.filter(({ layout }) => layout.divides);
+  if (profile === "strict") checkRoom(config, layers);
   const { total, completed } = planPruneSteps(config);
   return {
     config,
