@@ -1,0 +1,116 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type CaseFiles, openCase } from "../../src/conform/case-files.ts";
+import { replayPruning } from "../../src/conform/pruning.ts";
+import { type PruningTable, replayPruningTables } from "../../src/conform/pruning-tables.ts";
+import type { Verdict } from "../../src/conform/verdict.ts";
+import { writeSafetensors } from "../../src/io/safetensors.ts";
+
+const root = process.env.ESPALIER_GOLDEN ?? "";
+const casesAt = join(root, "pruning");
+const tablesAt = join(root, "pruning_tables");
+const available = existsSync(casesAt) && existsSync(tablesAt);
+if (!available)
+  console.warn("SKIPPED: pruning vectors; ESPALIER_GOLDEN names no directory that has them");
+
+function readCase(name: string): CaseFiles {
+  return {
+    name,
+    json: readFileSync(join(casesAt, name, "case.json"), "utf8"),
+    tensors: new Uint8Array(readFileSync(join(casesAt, name, "tensors.safetensors"))),
+  };
+}
+
+function readTable(name: string): PruningTable {
+  return { name, json: readFileSync(join(tablesAt, `${name}.json`), "utf8") };
+}
+
+function failures(verdicts: Iterable<Verdict>): string[] {
+  return [...verdicts]
+    .filter(({ passed }) => !passed)
+    .map(({ name, detail }) => `${name}: ${detail}`);
+}
+
+describe.runIf(available)("pruning vectors", () => {
+  let names: string[] = [];
+  beforeAll(() => {
+    names = readdirSync(casesAt).filter((name) => existsSync(join(casesAt, name, "case.json")));
+  });
+
+  test("all trajectories pass but those on block masks, which are not supported", () => {
+    const failed = failures(replayPruning(names.map(readCase)));
+    expect(failed.filter((line) => !/: unsupported: gradients of block masks/.test(line))).toEqual(
+      [],
+    );
+    expect(failed.every((line) => /^(block-mask|retrain-free)/.test(line))).toBe(true);
+  });
+
+  test("all table rows pass but those that are not supported", () => {
+    const tables = readdirSync(tablesAt).map((file) => readTable(file.replace(/\.json$/, "")));
+    const failed = failures(replayPruningTables(tables)).map((line) => line.replace(/: .*/, ""));
+    expect(failed).toEqual([
+      "config_defaults/rows[27]",
+      "config_errors/rows[60]",
+      "valid_pruning_types/rows[8]",
+      "valid_pruning_types/rows[9]",
+      "valid_pruning_types/rows[10]",
+      "valid_pruning_types/rows[11]",
+    ]);
+  });
+
+  test("an altered vector fails, and says where", () => {
+    const slug = "4x1-snipmom-global-exp";
+    const original = readCase(slug);
+    const altered = (change: (files: CaseFiles) => CaseFiles): string | undefined =>
+      failures(replayPruning([change(original)]))[0];
+    expect(altered((files) => files)).toBeUndefined();
+    for (const kind of ["mask/", "score/", "wT/", "grad/0/"]) {
+      const line = altered((files) => ({ ...files, tensors: alterTensor(files, kind) }));
+      expect(line).toMatch(new RegExp(`^${slug}: (step \\d+ |final )`));
+    }
+    for (const [key, value] of [
+      ['"zero_cnt":', 1],
+      ['"scheduler_total":', 1],
+      ['"w_zeros":[', 1],
+    ] as const) {
+      const line = altered((files) => ({ ...files, json: raise(files.json, key, value) }));
+      expect(line).toMatch(/expected .* got /);
+    }
+  });
+
+  test("an altered table row fails", () => {
+    const { json } = readTable("schedule");
+    const altered = json.replace(
+      '"values":[0.0,0.05131670194948623',
+      '"values":[0.0,0.05131670194948624',
+    );
+    expect(altered).not.toBe(json);
+    expect(failures(replayPruningTables([{ name: "schedule", json: altered }]))).toHaveLength(1);
+  });
+
+  test("only what is asked for is replayed, and what cannot be read has failed", () => {
+    const chosen = [...replayPruning(names.map(readCase), /^ties-/)].map(({ name }) => name);
+    expect(chosen).toEqual(names.filter((name) => name.startsWith("ties-")));
+    const broken = { name: "broken", json: "{", tensors: new Uint8Array() };
+    expect(failures(replayPruning([broken]))).toHaveLength(1);
+    expect(failures(replayPruningTables([{ name: "other", json: "[{}]" }]))).toHaveLength(1);
+  });
+});
+
+/** The case's tensors with one element of the first one of a kind changed. */
+function alterTensor(files: CaseFiles, kind: string): Uint8Array {
+  const { tensors } = openCase(files);
+  const name = [...tensors.keys()].filter((key) => key.startsWith(kind)).at(0) ?? "";
+  const tensor = tensors.get(name);
+  if (tensor === undefined) throw new Error(`no ${kind}`);
+  const bytes = new Uint8Array(tensor.bytes);
+  bytes[bytes.length - 1] = kind === "mask/" ? 1 - (bytes.at(-1) as number) : 0x42;
+  return writeSafetensors(new Map([...tensors, [name, { ...tensor, bytes }]]));
+}
+
+/** JSON text with the number after the last occurrence of `key` raised. */
+function raise(json: string, key: string, by: number): string {
+  const at = json.lastIndexOf(key) + key.length;
+  return json.slice(0, at) + json.slice(at).replace(/^\s*\d+/, (text) => String(Number(text) + by));
+}
