@@ -147,12 +147,13 @@ function modelProblems(
   ];
 }
 
-/** Reads a model directory of which every tensor must fit; `needsHead`: also the classifier's. */
+/** Reads the model directory of an option. Every tensor must fit; `needsHead`: also the classifier's. */
 export async function readModel(
+  option: string,
   directory: string,
   needsHead: boolean,
 ): Promise<Result<LoadedModel>> {
-  const model = await readModelDirectory(directory);
+  const model = await readModelDirectory(directory, option);
   if (model._tag === "Left") return model;
   const options = needsHead ? {} : { initialiseHead: { seed: 0 } };
   return resultOf(modelProblems(directory, model.right, options), () => ({
@@ -167,7 +168,7 @@ async function startFromModel(
   vocab: string | undefined,
   needsHead: boolean,
 ): Promise<Result<StartingPoint>> {
-  const model = await readModel(directory, needsHead);
+  const model = await readModel("--model", directory, needsHead);
   if (model._tag === "Left" || vocab === undefined) return model;
   const given = await readVocabulary(vocab);
   if (given._tag === "Left") return given;

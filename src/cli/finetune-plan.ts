@@ -102,8 +102,8 @@ async function readTeacher(
   student: ModelConfig,
 ): Promise<LoadedModel | null> {
   if (directory === undefined) return null;
-  const teacher = getOrThrow(await readModel(directory, true));
   const option = "--teacher-model-name-or-path";
+  const teacher = getOrThrow(await readModel(option, directory, true));
   const { hiddenSize, vocabularySize } = teacher.config;
   if (hiddenSize !== student.hiddenSize)
     refuse(option, `a model of hidden size ${student.hiddenSize}`, String(hiddenSize));

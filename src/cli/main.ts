@@ -13,7 +13,8 @@ function textOutput(stream: NodeJS.WriteStream): TextOutput {
       stream.write(text);
     },
     isTerminal: stream.isTTY === true,
-    columns: stream.columns ?? 80,
+    // A terminal of unknown width says 0.
+    columns: stream.columns || 80,
   };
 }
 

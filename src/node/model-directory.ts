@@ -34,7 +34,8 @@ export interface SavedModel {
 const FILE_NAMES: readonly string[] = Object.values(HUGGING_FACE_FILES);
 
 /**
- * Reads config.json, model.safetensors and the tokenizer of a directory, or says everything wrong with it.
+ * Reads config.json, model.safetensors and the tokenizer of a directory, or says everything wrong with it. `label`
+ * names what should have been a directory where it is none.
  *
  * @example
  * ```ts
@@ -48,8 +49,9 @@ const FILE_NAMES: readonly string[] = Object.values(HUGGING_FACE_FILES);
  */
 export async function readModelDirectory(
   directory: string,
+  label: string = "model",
 ): Promise<Either<readonly Problem[], LoadedModel>> {
-  const missing = await directoryProblem("model", directory);
+  const missing = await directoryProblem(label, directory);
   if (missing !== undefined) return { _tag: "Left", left: [missing] };
   const files = await readDirectory(directory, (name) => FILE_NAMES.includes(name));
   const model = readHuggingFaceModel(files);

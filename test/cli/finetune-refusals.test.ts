@@ -69,7 +69,7 @@ test("what is missing", async () => {
     { data: path("none") },
     `--data: expected a directory, got ${path("none")} (does not exist)`,
   );
-  await refused({ model: path("none") }, path("none"), "does not exist");
+  await refused({ model: path("none") }, "--model: expected a directory", "does not exist");
   await refused({ "train-file": path("none.tsv") }, "--train-file: expected a file");
   await refused({ "pruning-config": path("none.yaml") }, "--pruning-config: expected a file");
   await refused({ "teacher-model-name-or-path": path("none") }, path("none"), "does not exist");
