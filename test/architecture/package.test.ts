@@ -11,9 +11,18 @@ interface Manifest {
   readonly devDependencies: Record<string, string>;
 }
 
-const manifest = JSON.parse(
-  readFileSync(fileURLToPath(new URL("../../package.json", import.meta.url)), "utf8"),
-) as Manifest;
+interface LockFile {
+  readonly packages: Readonly<
+    Record<string, { readonly optionalDependencies?: Readonly<Record<string, string>> }>
+  >;
+}
+
+function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(fileURLToPath(new URL(path, import.meta.url)), "utf8"));
+}
+
+const manifest = readJson("../../package.json") as Manifest;
+const lock = readJson("../../package-lock.json") as LockFile;
 
 describe("package.json", () => {
   it("asks for nothing at run time", () => {
@@ -35,5 +44,19 @@ describe("package.json", () => {
       ([, version]) => !/^\d+\.\d+\.\d+$/.test(version),
     );
     expect(ranges).toEqual([]);
+  });
+});
+
+describe("package-lock.json", () => {
+  it("lists the binaries of every platform, without which npm ci refuses", () => {
+    const locked = Object.keys(lock.packages);
+    const missing = Object.entries(lock.packages).flatMap(([parent, { optionalDependencies }]) =>
+      Object.keys(optionalDependencies ?? {}).filter(
+        (name) =>
+          !locked.includes(`node_modules/${name}`) &&
+          !locked.includes(`${parent}/node_modules/${name}`),
+      ),
+    );
+    expect(missing).toEqual([]);
   });
 });
