@@ -70,3 +70,103 @@ export {
 export * from "./tensor/parameter.ts";
 export { elementCount, type Shape } from "./tensor/shape.ts";
 export { createTensor, Tensor } from "./tensor/tensor.ts";
+export { sequentialBatches, shuffledBatches } from "./train/batches.ts";
+export type {
+  RunProgress,
+  StoredParameters,
+  StoredSlot,
+  StoredValues,
+  TrainingCheckpoint,
+} from "./train/checkpoint.ts";
+export {
+  type Checkpoints,
+  type CheckpointTensor,
+  decodeCheckpoint,
+  decodeCheckpointOrThrow,
+  type EncodedCheckpoint,
+  encodeCheckpoint,
+} from "./train/checkpoint-file.ts";
+export { type DemoTask, type DemoTaskOptions, generateDemoTask } from "./train/demo-task.ts";
+export { distillationLoss, labelLoss } from "./train/distillation.ts";
+export {
+  type Collate,
+  evaluate,
+  type Predictions,
+  predict,
+  type RowSource,
+  scorePredictions,
+} from "./train/evaluation.ts";
+export type * from "./train/events.ts";
+export {
+  type EncodeText,
+  type LabelledText,
+  padExamples,
+  type TokenisedExample,
+  tokeniseExamples,
+} from "./train/examples.ts";
+export {
+  type Experiment,
+  type ExperimentCheckpoint,
+  type ExperimentOptions,
+  runExperiment,
+} from "./train/experiment.ts";
+export type * from "./train/experiment-events.ts";
+export { type FineTuneOptions, type FineTuning, fineTune } from "./train/loop.ts";
+export { MODEL_CONFIGS } from "./train/model-configs.ts";
+export {
+  type AdamWFlavour,
+  type AdamWSettings,
+  createOptimizer,
+  type Optimizer,
+  type OptimizerSlot,
+  optimizerStepInto,
+  type ParameterRule,
+  parameterRules,
+  releaseOptimizer,
+} from "./train/optimizer.ts";
+export {
+  densePhaseSettings,
+  type PhaseContext,
+  sparsePhaseSettings,
+} from "./train/phases.ts";
+export {
+  findRecipe,
+  type LocalPruningConfig,
+  type ModelName,
+  type PhaseRecipe,
+  type PruningSteps,
+  pruningSteps,
+  RECIPES,
+  type Recipe,
+  recipePruningConfig,
+  type SparsePhaseRecipe,
+  type TaskName,
+} from "./train/recipes.ts";
+export {
+  type LearningRateSchedule,
+  learningRateAt,
+  SCHEDULE_NAMES,
+  type ScheduleName,
+} from "./train/schedule.ts";
+export {
+  createSession,
+  releaseSession,
+  type SessionPruning,
+  type TrainingSession,
+} from "./train/session.ts";
+export {
+  type DistillationSettings,
+  type TrainingSettings,
+  type TrainingSettingsOptions,
+  trainingSettings,
+} from "./train/settings.ts";
+export { type StepResult, trainStepInto } from "./train/step.ts";
+export {
+  type LabelledBatch,
+  layerRecords,
+  type ModelLayer,
+  modelLayers,
+  sequenceClassifier,
+  type TrainableModel,
+  type TrainableOutput,
+} from "./train/trainable-model.ts";

@@ -11,6 +11,7 @@ import {
 } from "../prune/pipeline.ts";
 import { zeroGradients } from "../tensor/parameter.ts";
 import { distillationLoss, labelLoss } from "./distillation.ts";
+import { maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { TrainingSession } from "./session.ts";
@@ -41,6 +42,7 @@ export function trainStepInto<Batch extends LabelledBatch>(
   const loss = accumulateGradients(session, batch);
   if (pruning !== null) {
     pruning.state = onBeforeOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
+    if (settings.profile === "strict") maskTrainingInto(pruning.state, model.parameters, optimizer);
   }
   const learningRate = learningRateAt(settings.schedule, settings.optimizer.learningRate, step);
   optimizerStepInto(backend, optimizer, learningRate);

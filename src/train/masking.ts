@@ -1,0 +1,31 @@
+/** What the `strict` profile adds to a step: pruned weights carry no gradient and no moments. */
+import type { PruningState } from "../prune/state.ts";
+import type { Parameters } from "../tensor/parameter.ts";
+import type { Optimizer } from "./optimizer.ts";
+import { appliedMask } from "./sparsity.ts";
+
+/**
+ * Sets gradients and moments to zero where the masks do, so that no update moves a pruned weight and
+ * none that was gathered before pruning comes back should the weight be revived.
+ */
+export function maskTrainingInto(
+  state: PruningState,
+  parameters: Parameters,
+  { slots }: Optimizer,
+): void {
+  for (const layer of state.pruners.flatMap(({ layers }) => layers)) {
+    const parameter = parameters.get(`${layer.name}.weight`);
+    const slot = slots.find((candidate) => candidate.parameter === parameter);
+    if (parameter === undefined || slot === undefined) continue;
+    const mask = appliedMask(layer);
+    maskInto(parameter.gradient.data, mask);
+    maskInto(slot.firstMoment.data, mask);
+    maskInto(slot.secondMoment.data, mask);
+  }
+}
+
+function maskInto(values: Float32Array, mask: Uint8Array): void {
+  for (let i = 0; i < values.length; i++) {
+    if (mask[i] === 0) values[i] = 0;
+  }
+}

@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import type { CaseFiles } from "../../src/conform/case-files.ts";
+import { replayJoint } from "../../src/conform/joint.ts";
+import type { Verdict } from "../../src/conform/verdict.ts";
+import { availableVariants, createBackend } from "../../src/kernels/backend.ts";
+
+const ROOT = new URL("../golden/joint/", import.meta.url);
+const NAMES = readdirSync(ROOT);
+
+function readCase(name: string): CaseFiles {
+  return {
+    name,
+    json: readFileSync(new URL(`${name}/case.json`, ROOT), "utf8"),
+    tensors: new Uint8Array(readFileSync(new URL(`${name}/tensors.safetensors`, ROOT))),
+  };
+}
+
+const backend = createBackend({ variant: "scalar" });
+
+function replayOne(files: CaseFiles): Verdict | undefined {
+  return [...replayJoint([files], backend)][0];
+}
+
+/** The case with its tensors' first byte for which `find` is true changed. */
+function alterTensor(files: CaseFiles, name: string): CaseFiles {
+  const tensors = files.tensors.slice();
+  const view = new DataView(tensors.buffer);
+  const headerLength = Number(view.getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(tensors.subarray(8, 8 + headerLength)));
+  const start = 8 + headerLength + header[name].data_offsets[0];
+  tensors[start + (header[name].dtype === "F32" ? 3 : 0)] ^= 1;
+  return { ...files, tensors };
+}
+
+describe.each(availableVariants())("joint vectors on %s kernels", (variant) => {
+  test.each(NAMES)("%s", (name) => {
+    const [verdict] = replayJoint([readCase(name)], createBackend({ variant }));
+    expect(verdict).toEqual({ name, family: "joint", passed: true });
+  });
+});
+
+test("only selects by name", () => {
+  const cases = NAMES.map(readCase);
+  expect([...replayJoint(cases, backend, /^no such case$/)]).toEqual([]);
+});
+
+test("an altered loss is found", () => {
+  const files = readCase("2of4-distil");
+  const json = files.json.replace(/("step": ?3, ?"loss": ?)([\d.]+)/, (_, key, loss) => {
+    return `${key}${Number(loss) * 1.0001}`;
+  });
+  expect(json).not.toBe(files.json);
+  expect(replayOne({ ...files, json })?.detail).toMatch(/^step 3 loss\[0\]: expected/);
+});
+
+test("an altered mask is found", () => {
+  const files = readCase("2of4-distil");
+  const name = [...new TextDecoder().decode(files.tensors).matchAll(/"(mask\/[^"]+)"/g)][0]?.[1];
+  expect(replayOne(alterTensor(files, name ?? ""))?.detail).toMatch(/^step \d+ mask of /);
+});
+
+test("an altered final weight is found", () => {
+  const files = alterTensor(readCase("2of4-distil"), "final/bert.pooler.dense.weight");
+  expect(replayOne(files)?.detail).toMatch(/^final bert\.pooler\.dense\.weight\[0\]: expected/);
+});
+
+test("an altered token is found", () => {
+  const files = alterTensor(readCase("2of4-distil"), "batch/2/input_ids");
+  expect(replayOne(files)?.passed).toBe(false);
+});
