@@ -13,7 +13,14 @@ const shared: Options = {
 const config: ReturnType<typeof defineConfig> = defineConfig([
   {
     ...shared,
-    entry: ["src/index.ts", "src/nn.ts", "src/io.ts", "src/node.ts", "src/reference.ts"],
+    entry: [
+      "src/index.ts",
+      "src/nn.ts",
+      "src/sparse.ts",
+      "src/io.ts",
+      "src/node.ts",
+      "src/reference.ts",
+    ],
     format: ["esm", "cjs"],
     dts: true,
     external: [/^node:/],

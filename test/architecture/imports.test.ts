@@ -39,6 +39,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "index.ts": ["core", "prune"],
   "nn.ts": ["core", "kernels", "prune", "tensor", "autograd", "model", "train"],
+  "sparse.ts": ["core", "sparse"],
   "io.ts": ["core", "io"],
   "reference.ts": ["core", "prune", "reference"],
   "node.ts": ORDER.slice(0, -1),

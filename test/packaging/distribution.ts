@@ -14,6 +14,7 @@ export const DIST: string = join(PROJECT_ROOT, "dist");
 export const ENTRY_STEMS: Readonly<Record<string, string>> = {
   espalier: "index",
   "espalier/nn": "nn",
+  "espalier/sparse": "sparse",
   "espalier/io": "io",
   "espalier/node": "node",
   "espalier/reference": "reference",
