@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ENTRY_STEMS } from "./distribution.ts";
 import { type Installation, installPackage } from "./installation.ts";
 
 let installation: Installation;
@@ -59,13 +60,7 @@ describe("a program that prunes, trains and saves with the installed package", (
 describe("the installed entries", () => {
   it("load by require, with the exports of the ES modules", () => {
     const names = (program: string): unknown => JSON.parse(installation.node("-e", program));
-    for (const entry of [
-      "espalier",
-      "espalier/nn",
-      "espalier/io",
-      "espalier/node",
-      "espalier/reference",
-    ]) {
+    for (const entry of Object.keys(ENTRY_STEMS)) {
       const required = names(
         `console.log(JSON.stringify(Object.keys(require(${JSON.stringify(entry)})).sort()))`,
       );

@@ -11,6 +11,7 @@ import * as espalier from "espalier";
 import * as nn from "espalier/nn";
 import * as io from "espalier/io";
 import * as reference from "espalier/reference";
+import * as sparse from "espalier/sparse";
 
 const config: espalier.Either<readonly espalier.Problem[], espalier.PruningConfig> =
   espalier.parsePruningConfig({ pattern: "4x1", target_sparsity: 0.5 });
@@ -20,7 +21,7 @@ const backend: nn.Backend = nn.createBackend({ variant: "scalar" });
 const bytes: Uint8Array = io.writeSafetensors(new Map());
 // @ts-expect-error a pattern is no number
 espalier.parsePruningConfig().nothing;
-export { backend, bytes, pattern, reference };
+export { backend, bytes, pattern, reference, sparse };
 `;
 const NODE_PROGRAM = `
 import * as node from "espalier/node";
