@@ -53,8 +53,10 @@ export function backward(tape: Tape, loss: Variable): void {
   }
   loss.gradient = createScratch(tape, []);
   tape.backend.kernels.fill(loss.gradient.data, 1);
-  for (let next = tape.records.pop(); next !== undefined; next = tape.records.pop()) {
+  for (let next = tape.records.at(-1); next !== undefined; next = tape.records.at(-1)) {
     if (next.output.gradient !== null) passOn(tape, next, next.output.gradient);
+    // Only now: what a rule that throws leaves behind is still the tape's to release.
+    tape.records.pop();
     for (const tensor of next.saved) tensor.release();
   }
 }
@@ -63,9 +65,12 @@ export function backward(tape: Tape, loss: Variable): void {
 function passOn(tape: Tape, record: OperationRecord, gradient: Tensor): void {
   const { output } = record;
   const kept = output.keepsGradient ? copyOf(tape, gradient) : null;
-  applyRule(tape, record);
-  dropGradient(output);
-  output.gradient = kept;
+  try {
+    applyRule(tape, record);
+  } finally {
+    dropGradient(output);
+    output.gradient = kept;
+  }
 }
 
 function applyRule<Name extends OperationName>(tape: Tape, record: OperationRecord<Name>): void {

@@ -257,11 +257,17 @@ export function scope<T extends Variable | readonly Variable[]>(tape: Tape, body
   }
 }
 
-/** Ends the pass: gives back everything that the tape and its variables still hold. */
+/**
+ * Ends the pass: gives back everything that the tape and its variables still hold, also where the pass
+ * or its reverse sweep was cut short by an error.
+ */
 export function releaseTape(tape: Tape): void {
   if (tape.released) return;
   tape.released = true;
-  for (const { saved } of tape.records) for (const tensor of saved) tensor.release();
+  for (const { saved, output } of tape.records) {
+    for (const tensor of saved) tensor.release();
+    dropGradient(output);
+  }
   for (const variables of tape.scopes) for (const variable of variables) discard(variable);
   for (const variable of tape.gradientKeepers) dropGradient(variable);
   tape.records.length = 0;

@@ -78,14 +78,17 @@ export class Tensor {
 export function createTensor(backend: Backend, shape: Shape, values?: Float32Array): Tensor {
   checkShape("shape", shape);
   if (values !== undefined) checkFloat32Array("values", values, elementCount(shape));
+  // A copy first: values may be another tensor's, and a view dies when allocating grows the memory.
+  const copy = values?.slice();
   const tensor = new Tensor(backend.memory, [...shape]);
-  if (values !== undefined) tensor.data.set(values);
+  if (copy !== undefined) tensor.data.set(copy);
   return tensor;
 }
 
 /** A tensor of 32-bit integers in the backend's memory, a copy of `values`. */
 export function createIntegerTensor(backend: Backend, shape: Shape, values: Int32Array): Tensor {
+  const copy = values.slice();
   const tensor = new Tensor(backend.memory, [...shape]);
-  tensor.integers.set(values);
+  tensor.integers.set(copy);
   return tensor;
 }

@@ -51,6 +51,22 @@ describe("a tape", () => {
     }
   });
 
+  it("gives back every region when a rule throws half-way", () => {
+    const { kernels, memory } = backend;
+    const refuse = (): never => {
+      throw new RangeError("refused");
+    };
+    const before = used();
+    const tape = createTape({ kernels: { ...kernels, geluBackward: refuse }, memory }, recording);
+    const x = input(tape, [3], Float32Array.of(1, 2, 3), { requiresGradient: true });
+    const rooted = keepGradient(tape, gelu(tape, tanh(tape, x)));
+    const y = scope(tape, () => add(tape, multiply(tape, rooted, x), tanh(tape, rooted)));
+    const loss = meanSquaredError(tape, y, scale(tape, x, 3));
+    expect(() => backward(tape, loss)).toThrow("refused");
+    releaseTape(tape);
+    expect(used()).toBe(before);
+  });
+
   it("keeps no intermediate result of a scope where no gradient is recorded", () => {
     const tape = createTape(backend, { training: false });
     const x = input(tape, [1, 64], new Float32Array(64), { requiresGradient: true });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createBackend } from "../../src/kernels/backend.ts";
 import { createParameter, parameterNamed, releaseParameters } from "../../src/tensor/parameter.ts";
 import { columnsOf, elementCount, rowsOf } from "../../src/tensor/shape.ts";
-import { createTensor } from "../../src/tensor/tensor.ts";
+import { createIntegerTensor, createTensor } from "../../src/tensor/tensor.ts";
 
 const backend = createBackend({ variant: "scalar" });
 
@@ -23,6 +23,18 @@ describe("a tensor", () => {
     expect([...tensor.data]).toEqual([1, 2, 3, 4]);
     tensor.release();
     large.release();
+  });
+
+  it("copies another tensor's values even where its own allocation grows the memory", () => {
+    const count = 1 << 20;
+    const own = createBackend({ variant: "auto" });
+    const first = createTensor(own, [count]);
+    first.data.fill(7);
+    first.integers[1] = 9;
+    const copies = Array.from({ length: 3 }, () => createTensor(own, [count], first.data));
+    const integers = createIntegerTensor(own, [count], first.integers);
+    expect(copies.every(({ data }) => data[0] === 7 && data[count - 1] === 7)).toBe(true);
+    expect(integers.integers[1]).toBe(9);
   });
 
   it("is given back by its last holder, once", () => {
