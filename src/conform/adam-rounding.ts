@@ -8,7 +8,10 @@ import { largestMagnitude } from "./verdict.ts";
 
 /** Below this share of its tensor's largest, a gradient is rounding noise. */
 const NOISE_SHARE = 1e-6;
-/** What rounding does to a gradient, as a share of its tensor's largest: one unit of float32. */
+/**
+ * How far two programs' gradients may differ by rounding, as a share of their tensor's largest: twice
+ * float32's unit roundoff, since each of the two rounds for itself.
+ */
 const ROUNDING_SHARE = 2 ** -23;
 
 /** The gradients of one parameter at one step, and what rounding may have done to them. */
@@ -61,8 +64,19 @@ export function allowedMovement(
   index: number,
 ): number {
   const most = 2 * learningRate * steps.length;
-  const isNoise = steps.some(({ gradient, noise }) => Math.abs(gradient[index] ?? 0) < noise);
-  return isNoise ? most : Math.min(most, movement[index] ?? 0);
+  return isNoise(steps, index) ? most : Math.min(most, movement[index] ?? 0);
+}
+
+/**
+ * Whether an entry's gradient was noise at any step. A gradient of exactly zero throughout is none: the
+ * loss does not depend on the entry (the row of a token that does not occur), so Adam leaves it alone.
+ * Only where all of the tensor is noise may an exact zero be chance.
+ */
+function isNoise(steps: readonly GradientStep[], index: number): boolean {
+  const untouched = steps.every(
+    ({ gradient, noise }) => gradient[index] === 0 && noise < Number.POSITIVE_INFINITY,
+  );
+  return !untouched && steps.some(({ gradient, noise }) => Math.abs(gradient[index] ?? 0) < noise);
 }
 
 /**

@@ -1,7 +1,9 @@
 /** A case directory of golden vectors, as bytes: `case.json` and `tensors.safetensors`. */
 import { formatProblem, type Problem } from "../core/either.ts";
-import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
+import { isJsonObject, type JsonObject, parseJson } from "../io/json.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "../io/safetensors.ts";
+
+export type { JsonObject };
 
 /** The files of a case; reading them is the caller's. */
 export interface CaseFiles {
@@ -12,9 +14,6 @@ export interface CaseFiles {
   /** Bytes of `tensors.safetensors`. */
   readonly tensors: Uint8Array;
 }
-
-/** A JSON object of a case. */
-export type JsonObject = { readonly [name: string]: JsonValue };
 
 /** A case with its files parsed. */
 export interface OpenCase {

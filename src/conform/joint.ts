@@ -8,6 +8,7 @@ import { parseModelConfigOrThrow } from "../model/config.ts";
 import { createParameters } from "../model/parameters.ts";
 import type { PrunerState } from "../prune/state.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
+import { learningRateAt } from "../train/schedule.ts";
 import { createSession, releaseSession, type TrainingSession } from "../train/session.ts";
 import { appliedMask } from "../train/sparsity.ts";
 import { trainStepInto } from "../train/step.ts";
@@ -28,10 +29,18 @@ import {
 } from "./case-files.ts";
 import { jointSettings } from "./joint-settings.ts";
 import { isKeyBias } from "./model-gradients.ts";
-import { exactDifference, judge, tensorDifference, type Verdict } from "./verdict.ts";
+import {
+  exactDifference,
+  judge,
+  type Tolerance,
+  tensorDifference,
+  type Verdict,
+} from "./verdict.ts";
 
 /** Losses, relative. */
 const LOSS_TOLERANCE = 1e-5;
+/** Learning rates: a few units in the last place of a double. */
+const RATE_TOLERANCE: Tolerance = { relative: 1e-14 };
 /** Final weights, absolute. */
 const WEIGHT_TOLERANCE = 5e-5;
 
@@ -79,10 +88,21 @@ function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): stri
     }
     const difference =
       tensorDifference(`step ${step} loss`, [wanted], [loss], { relative: LOSS_TOLERANCE }) ??
+      rateDifference(step, session, numberAt(event, "lr")) ??
       masksDifference(step, session, expectedMasks);
     if (difference !== undefined) return difference;
   }
   return undefined;
+}
+
+/** Compares the learning rate of the step after `step`: a case notes it when its scheduler has moved on. */
+function rateDifference(
+  step: number,
+  { settings: { schedule, optimizer } }: TrainingSession<Batch>,
+  expected: number,
+): string | undefined {
+  const got = learningRateAt(schedule, optimizer.learningRate, step + 1);
+  return tensorDifference(`step ${step} learning rate`, [expected], [got], RATE_TOLERANCE);
 }
 
 /**

@@ -54,6 +54,15 @@ test("an altered loss is found", () => {
   expect(replayOne({ ...files, json })?.detail).toMatch(/^step 3 loss\[0\]: expected/);
 });
 
+test("an altered learning rate is found", () => {
+  const files = readCase("4x1-cross-entropy-linear");
+  const json = files.json.replace(/("lr": ?)([\d.e-]+)/, (_, key, rate) => {
+    return `${key}${Number(rate) * 1.0001}`;
+  });
+  expect(json).not.toBe(files.json);
+  expect(replayOne({ ...files, json })?.detail).toMatch(/^step 0 learning rate\[0\]: expected/);
+});
+
 test("an altered mask is found", () => {
   const files = readCase("2of4-distil");
   const name = [...new TextDecoder().decode(files.tensors).matchAll(/"(mask\/[^"]+)"/g)][0]?.[1];

@@ -93,6 +93,15 @@ describe("an altered model vector fails, saying where", () => {
     expect(detailOf(altered)).toContain(`${name}[5]`);
   });
 
+  it("in a row of an embedding that occurs nowhere, which no step may move", () => {
+    const positions = "bert.embeddings.position_embeddings.weight";
+    const name = `adamw_b9/step5/${positions}`;
+    const altered = withTensor(SMALLEST, name, (values) => {
+      values[values.length - 1] += 1e-5;
+    });
+    expect(detailOf(altered)).toContain(name);
+  });
+
   it.each(["grad_ce", "grad_mse", "grad_kl"])("%s", (prefix) => {
     const altered = withTensor(SMALLEST, `${prefix}/${weight}`, (values) => {
       values[7] += 3e-4 * Math.max(...values.map(Math.abs));
