@@ -184,105 +184,68 @@ function layoutOf(rows: Variable, heads: number): AttentionLayout {
   return { batch, positions, heads, width: columns / heads };
 }
 
+/** Runs `body` for every head of every example: where its rows and its square of probabilities begin. */
+function forEachHead(
+  { batch, positions, heads, width }: AttentionLayout,
+  body: (row: number, square: number, example: number, head: number) => void,
+): void {
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < heads; h++) {
+      const row = (b * positions * heads + h) * width;
+      body(row, (b * heads + h) * positions * positions, b, h);
+    }
+  }
+}
+
 /** out = left right^T for every head: [batch, positions, heads * width] twice to [batch, heads, positions, positions]. */
 function multiplyRowsByHead(
   kernels: Kernels,
-  { batch, positions, heads, width }: AttentionLayout,
+  layout: AttentionLayout,
   left: Float32Array,
   right: Float32Array,
   out: Float32Array,
   accumulate: boolean,
 ): void {
-  const [s, stride] = [positions, heads * width];
-  for (let b = 0; b < batch; b++) {
-    for (let h = 0; h < heads; h++) {
-      const row = b * s * stride + h * width;
-      const square = (b * heads + h) * s * s;
-      kernels.gemm(
-        "nt",
-        s,
-        s,
-        width,
-        left,
-        row,
-        stride,
-        right,
-        row,
-        stride,
-        out,
-        square,
-        s,
-        accumulate,
-      );
-    }
-  }
+  const { positions: s, heads, width } = layout;
+  const stride = heads * width;
+  forEachHead(layout, (row, square) => {
+    const [a, b] = [left, right];
+    kernels.gemm("nt", s, s, width, a, row, stride, b, row, stride, out, square, s, accumulate);
+  });
 }
 
 /** out = squares rows (`nn`) or squares^T rows (`tn`) for every head; squares are [batch, heads, positions, positions]. */
 function multiplySquaresByHead(
   kernels: Kernels,
   form: "nn" | "tn",
-  { batch, positions, heads, width }: AttentionLayout,
+  layout: AttentionLayout,
   squares: Float32Array,
   rows: Float32Array,
   out: Float32Array,
   accumulate: boolean,
 ): void {
-  const [s, stride] = [positions, heads * width];
-  for (let b = 0; b < batch; b++) {
-    for (let h = 0; h < heads; h++) {
-      const row = b * s * stride + h * width;
-      const square = (b * heads + h) * s * s;
-      kernels.gemm(
-        form,
-        s,
-        width,
-        s,
-        squares,
-        square,
-        s,
-        rows,
-        row,
-        stride,
-        out,
-        row,
-        stride,
-        accumulate,
-      );
-    }
-  }
+  const { positions: s, heads, width } = layout;
+  const stride = heads * width;
+  forEachHead(layout, (row, square) => {
+    const [a, b] = [squares, rows];
+    kernels.gemm(form, s, width, s, a, square, s, b, row, stride, out, row, stride, accumulate);
+  });
 }
 
 /** Dropout of probabilities: an element's draw depends on its head, query and key, not on the padding. */
 function dropProbabilities(
   tape: Tape,
-  draw: DropoutDraw,
-  { batch, positions, heads }: AttentionLayout,
+  { rate, key }: DropoutDraw,
+  layout: AttentionLayout,
   maxPositions: number,
   x: Tensor,
   y: Tensor,
 ): void {
   const stride = Math.ceil(maxPositions / DROPOUT_BLOCK) * DROPOUT_BLOCK;
-  const { kernels } = tape.backend;
+  const { positions: s } = layout;
   const [xs, ys] = [x.data, y.data];
-  const size = positions * positions;
-  for (let b = 0; b < batch; b++) {
-    for (let h = 0; h < heads; h++) {
-      const offset = (b * heads + h) * size;
-      const first = h * maxPositions * stride;
-      const example = tape.firstExample + b;
-      kernels.dropout(
-        xs,
-        ys,
-        offset,
-        positions,
-        positions,
-        first,
-        stride,
-        draw.rate,
-        draw.key,
-        example,
-      );
-    }
-  }
+  forEachHead(layout, (_row, square, b, head) => {
+    const [first, example] = [head * maxPositions * stride, tape.firstExample + b];
+    tape.backend.kernels.dropout(xs, ys, square, s, s, first, stride, rate, key, example);
+  });
 }

@@ -77,9 +77,10 @@ export function createTape(backend: Backend, options: TapeOptions): Tape {
   };
 }
 
-/** A new variable in the innermost scope that holds `value`; the caller's hold passes to it. */
-export function adoptVariable(tape: Tape, value: Tensor, requiresGradient: boolean): Variable {
+/** A new variable in the innermost scope that holds what `hold` gives; the hold passes to it. */
+function createVariable(tape: Tape, hold: () => Tensor, requiresGradient: boolean): Variable {
   if (tape.released) throw new RangeError("tape: expected an open one, got one that was released");
+  const value = hold();
   const variable: Variable = {
     shape: value.shape,
     value,
@@ -94,7 +95,7 @@ export function adoptVariable(tape: Tape, value: Tensor, requiresGradient: boole
 
 /** A new zero-valued variable for an operation to write. */
 export function createOutput(tape: Tape, shape: Shape, requiresGradient: boolean): Variable {
-  return adoptVariable(tape, new Tensor(tape.backend.memory, shape), requiresGradient);
+  return createVariable(tape, () => new Tensor(tape.backend.memory, shape), requiresGradient);
 }
 
 /** Working memory of an operation or a rule; its maker releases it. */
@@ -147,7 +148,8 @@ export function input(
   options: InputOptions = {},
 ): Variable {
   const { requiresGradient = false } = options;
-  const variable = adoptVariable(tape, createTensor(tape.backend, shape, values), requiresGradient);
+  const hold = (): Tensor => createTensor(tape.backend, shape, values);
+  const variable = createVariable(tape, hold, requiresGradient);
   return requiresGradient ? keepGradient(tape, variable) : variable;
 }
 
@@ -168,7 +170,7 @@ export function input(
  * ```
  */
 export function constant(tape: Tape, tensor: Tensor): Variable {
-  return adoptVariable(tape, tensor.retain(), false);
+  return createVariable(tape, () => tensor.retain(), false);
 }
 
 /** Asks that the gradient of `variable` outlive the reverse sweep. Returns the variable. */

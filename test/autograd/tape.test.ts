@@ -153,9 +153,13 @@ describe("misuse of a tape", () => {
     expect(() => scalarOf(x)).toThrow("expected shape [], got [2, 3]");
     expect(() => backward(tape, x)).toThrow("loss: expected shape [], got [2, 3]");
     releaseTape(tape);
+    const before = used();
     expect(() => gelu(tape, x)).toThrow("expected an open one");
+    expect(() => constant(tape, weight.value)).toThrow("expected an open one");
+    expect(weight.value.shared).toBe(false);
     expect(() => x.value.data).toThrow("given back already");
     expect(() => input(tape, [1], new Float32Array(1))).toThrow("got one that was released");
+    expect(used()).toBe(before);
   });
 
   it("is refused where there is nothing to sweep", () => {
