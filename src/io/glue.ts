@@ -2,7 +2,9 @@
  * The GLUE benchmark's tab-separated files (Wang et al., ICLR 2019) as they really are: a header, often
  * a byte-order mark, and quotation marks that quote nothing.
  */
+import { right } from "fp-ts/Either";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { eachOf, refuse, type Validated } from "../core/validation.ts";
 import { splitLines } from "./lines.ts";
 
 /** A task this library reads. */
@@ -60,21 +62,10 @@ export function parseGlueTsv(
   const [header = "", ...rows] = splitLines(text);
   if (header !== format.header.join("\t")) {
     const expected = `the header ${JSON.stringify(format.header.join("\t"))}`;
-    return { _tag: "Left", left: [{ path: `${fileName}:1`, expected, got: quote(header) }] };
+    return refuse(`${fileName}:1`, expected, quote(header));
   }
-  const problems: Problem[] = [];
-  const examples: Example[] = [];
-  for (const [index, row] of rows.entries()) {
-    const parsed = parseRow(format, `${fileName}:${index + 2}`, row);
-    if (parsed._tag === "Left") problems.push(parsed.left);
-    else examples.push(parsed.right);
-  }
-  if (rows.length === 0) {
-    problems.push({ path: `${fileName}:2`, expected: "at least one row", got: "end of file" });
-  }
-  return problems.length > 0
-    ? { _tag: "Left", left: problems }
-    : { _tag: "Right", right: examples };
+  if (rows.length === 0) return refuse(`${fileName}:2`, "at least one row", "end of file");
+  return eachOf(rows, (row, index) => parseRow(format, `${fileName}:${index + 2}`, row));
 }
 
 /** {@link parseGlueTsv} that throws an `InputError` with every problem. */
@@ -86,30 +77,26 @@ export function parseGlueTsvOrThrow(
   return getOrThrow(parseGlueTsv(task, fileName, text));
 }
 
-function parseRow(format: GlueFormat, path: string, row: string): Either<Problem, Example> {
-  const refuse = (expected: string, got: string): Either<Problem, never> => ({
-    _tag: "Left",
-    left: { path, expected, got },
-  });
+function parseRow(format: GlueFormat, path: string, row: string): Validated<Example> {
   const columns = row.split("\t");
   const names = format.header;
   if (columns.length !== names.length) {
     const expected = `${names.length} tab-separated columns (${names.join(", ")})`;
-    return refuse(expected, `${columns.length}: ${quote(row)}`);
+    return refuse(path, expected, `${columns.length}: ${quote(row)}`);
   }
   const label = columns[format.label] ?? "";
   if (!/^\d$/.test(label) || Number(label) >= format.classes) {
     const expected = `a ${names[format.label]} from 0 to ${format.classes - 1}`;
-    return refuse(expected, quote(label));
+    return refuse(path, expected, quote(label));
   }
   for (const column of [format.text, format.textPair]) {
     if (column === undefined || columns[column]?.trim() !== "") continue;
-    return refuse(`text in column ${names[column]}`, "none");
+    return refuse(path, `text in column ${names[column]}`, "none");
   }
   const text = columns[format.text] ?? "";
   const example = { text, label: Number(label) };
-  if (format.textPair === undefined) return { _tag: "Right", right: example };
-  return { _tag: "Right", right: { ...example, textPair: columns[format.textPair] ?? "" } };
+  if (format.textPair === undefined) return right(example);
+  return right({ ...example, textPair: columns[format.textPair] ?? "" });
 }
 
 /** A piece of the file for a message, shortened. */

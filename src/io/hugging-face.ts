@@ -2,7 +2,10 @@
  * A model directory in Hugging Face's layout, as a map from file name to bytes: config.json,
  * model.safetensors, vocab.txt, tokenizer_config.json.
  */
+import { chain, map, right } from "fp-ts/Either";
+import { pipe } from "fp-ts/function";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { allOf, refuse, type Validated } from "../core/validation.ts";
 import { type JsonObject, parseJsonObject } from "./json.ts";
 import { canonicalNames, type EncoderType } from "./parameter-names.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "./safetensors.ts";
@@ -63,17 +66,20 @@ export interface StoredModel {
 export function readHuggingFaceModel(
   files: DirectoryFiles,
 ): Either<readonly Problem[], StoredModel> {
-  const config = readFile(files, HUGGING_FACE_FILES.config, parseJsonObject);
-  const file = readFile(files, HUGGING_FACE_FILES.weights, (source, bytes) =>
-    readSafetensors(bytes, { source }),
+  return pipe(
+    allOf({
+      config: readFile(files, HUGGING_FACE_FILES.config, parseJsonObject),
+      weights: readFile(files, HUGGING_FACE_FILES.weights, (source, bytes) =>
+        readSafetensors(bytes, { source }),
+      ),
+    }),
+    chain(({ config, weights: { metadata, tensors } }) =>
+      pipe(
+        canonicalNames(encoderType(config), tensors),
+        map((named) => ({ config, tensors: named, metadata })),
+      ),
+    ),
   );
-  if (config._tag === "Left" || file._tag === "Left") {
-    return { _tag: "Left", left: [...problemsOf(config), ...problemsOf(file)] };
-  }
-  const { metadata, tensors: stored } = file.right;
-  const tensors = canonicalNames(encoderType(config.right), stored);
-  if (tensors._tag === "Left") return tensors;
-  return { _tag: "Right", right: { config: config.right, tensors: tensors.right, metadata } };
 }
 
 /** {@link readHuggingFaceModel} that throws an `InputError` with every problem. */
@@ -102,17 +108,20 @@ export function readHuggingFaceModelOrThrow(files: DirectoryFiles): StoredModel 
 export function readHuggingFaceTokenizer(
   files: DirectoryFiles,
 ): Either<readonly Problem[], Tokenizer> {
-  const vocabulary = readFile(files, HUGGING_FACE_FILES.vocabulary, (source, bytes) => {
-    const text = decodeUtf8(source, bytes);
-    return text._tag === "Left" ? text : parseVocabulary(source, text.right);
-  });
-  const options = files.has(HUGGING_FACE_FILES.tokenizerConfig)
-    ? readFile(files, HUGGING_FACE_FILES.tokenizerConfig, parseTokenizerConfig)
-    : ({ _tag: "Right", right: {} } as const);
-  if (vocabulary._tag === "Left" || options._tag === "Left") {
-    return { _tag: "Left", left: [...problemsOf(vocabulary), ...problemsOf(options)] };
-  }
-  return { _tag: "Right", right: tokenizerOf(vocabulary.right, options.right) };
+  return pipe(
+    allOf({
+      vocabulary: readFile(files, HUGGING_FACE_FILES.vocabulary, (source, bytes) =>
+        pipe(
+          decodeUtf8(source, bytes),
+          chain((text) => parseVocabulary(source, text)),
+        ),
+      ),
+      options: files.has(HUGGING_FACE_FILES.tokenizerConfig)
+        ? readFile(files, HUGGING_FACE_FILES.tokenizerConfig, parseTokenizerConfig)
+        : right({}),
+    }),
+    map(({ vocabulary, options }) => tokenizerOf(vocabulary, options)),
+  );
 }
 
 /** {@link readHuggingFaceTokenizer} that throws an `InputError` with every problem. */
@@ -133,16 +142,12 @@ export function widenTensors(
 function readFile<T>(
   files: DirectoryFiles,
   name: string,
-  parse: (source: string, bytes: Uint8Array) => Either<readonly Problem[], T>,
-): Either<readonly Problem[], T> {
+  parse: (source: string, bytes: Uint8Array) => Validated<T>,
+): Validated<T> {
   const bytes = files.get(name);
   if (bytes !== undefined) return parse(name, bytes);
   const others = files.size === 0 ? "an empty directory" : `only ${[...files.keys()].join(", ")}`;
-  return { _tag: "Left", left: [{ path: name, expected: "this file", got: others }] };
-}
-
-function problemsOf(result: Either<readonly Problem[], unknown>): readonly Problem[] {
-  return result._tag === "Left" ? result.left : [];
+  return refuse(name, "this file", others);
 }
 
 /** Configurations written before `model_type` existed are BERT's. */

@@ -2,8 +2,10 @@
  * Strict JSON: what `JSON.parse` accepts, minus duplicate names and deep nesting. `JSON.parse` silently
  * keeps the last of two equal names, which lets one file mean different things to different readers.
  */
-import { describe } from "../core/checks.ts";
+import { chain, right, toError, tryCatch } from "fp-ts/Either";
+import { pipe } from "fp-ts/function";
 import type { Either, Problem } from "../core/either.ts";
+import { refuse, refuseValue } from "../core/validation.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** Any value JSON can hold. */
@@ -19,21 +21,22 @@ export const JSON_MAX_DEPTH = 64;
 
 /** Parses JSON text; `source` names it in problems. */
 export function parseJson(source: string, text: string): Either<readonly Problem[], JsonValue> {
-  const fail = (expected: string, got: string): Either<readonly Problem[], never> => ({
-    _tag: "Left",
-    left: [{ path: source, expected, got }],
-  });
   const depth = nestingDepth(text);
-  if (depth > JSON_MAX_DEPTH) return fail(`JSON nested at most ${JSON_MAX_DEPTH} deep`, `${depth}`);
-  let value: JsonValue;
-  try {
-    value = JSON.parse(text) as JsonValue;
-  } catch (error) {
-    return fail("JSON", error instanceof Error ? error.message : String(error));
+  if (depth > JSON_MAX_DEPTH) {
+    return refuse(source, `JSON nested at most ${JSON_MAX_DEPTH} deep`, `${depth}`);
   }
-  const duplicate = firstDuplicateName(text);
-  if (duplicate !== undefined) return fail("every name once in its object", `${duplicate} twice`);
-  return { _tag: "Right", right: value };
+  return pipe(
+    tryCatch(
+      () => JSON.parse(text) as JsonValue,
+      (error) => [{ path: source, expected: "JSON", got: toError(error).message }],
+    ),
+    chain((value) => {
+      const duplicate = firstDuplicateName(text);
+      return duplicate === undefined
+        ? right(value)
+        : refuse(source, "every name once in its object", `${duplicate} twice`);
+    }),
+  );
 }
 
 /** Parses bytes that must hold one JSON object in UTF-8. */
@@ -41,13 +44,13 @@ export function parseJsonObject(
   source: string,
   bytes: Uint8Array,
 ): Either<readonly Problem[], JsonObject> {
-  const text = decodeUtf8(source, bytes);
-  if (text._tag === "Left") return text;
-  const json = parseJson(source, text.right);
-  if (json._tag === "Left") return json;
-  if (isJsonObject(json.right)) return { _tag: "Right", right: json.right };
-  const problem = { path: source, expected: "a JSON object", got: describe(json.right) };
-  return { _tag: "Left", left: [problem] };
+  return pipe(
+    decodeUtf8(source, bytes),
+    chain((text) => parseJson(source, text)),
+    chain((json) =>
+      isJsonObject(json) ? right(json) : refuseValue(source, "a JSON object", json),
+    ),
+  );
 }
 
 /** Whether a JSON value is an object. */

@@ -4,6 +4,7 @@
  * names lack the prefix that they have inside a classifier.
  */
 import type { Either, Problem } from "../core/either.ts";
+import { unlessProblems } from "../core/validation.ts";
 
 /** Model types whose names are known: `model_type` of config.json. */
 export type EncoderType = "bert" | "distilbert";
@@ -38,7 +39,7 @@ export function canonicalNames<T>(
     named.set(name, tensor);
     storedAs.set(name, stored);
   }
-  return problems.length > 0 ? { _tag: "Left", left: problems } : { _tag: "Right", right: named };
+  return unlessProblems(problems, named);
 }
 
 /** A name with `gamma` and `beta`, as its last part, replaced by what they are called now. */

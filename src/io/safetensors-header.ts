@@ -3,8 +3,11 @@
  * must make is here: bounds, duplicate names, dtypes, sizes, and that the tensors' bytes follow each
  * other without overlap or hole up to the end of the file.
  */
+import { chain, right } from "fp-ts/Either";
+import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
 import type { Either, Problem } from "../core/either.ts";
+import { refuse, unlessProblems, type Validated } from "../core/validation.ts";
 import { DTYPES, type Dtype, isDtype, listDtypes } from "./dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 
@@ -54,23 +57,27 @@ export function safetensorsHeaderEnd(
   fileBytes: number,
   source: string = "safetensors",
 ): Either<readonly Problem[], number> {
-  const refuse = (expected: string, got: string): Either<readonly Problem[], never> => ({
-    _tag: "Left",
-    left: [{ path: source, expected, got }],
-  });
   if (prefix.length < LENGTH_BYTES || fileBytes < LENGTH_BYTES) {
-    return refuse("a file of at least 8 bytes", `${Math.min(prefix.length, fileBytes)}`);
+    return refuse(source, "a file of at least 8 bytes", `${Math.min(prefix.length, fileBytes)}`);
   }
   const view = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES);
   const stated = view.getBigUint64(0, true);
   if (stated > BigInt(SAFETENSORS_MAX_HEADER)) {
-    return refuse(`a header length of at most ${SAFETENSORS_MAX_HEADER} bytes`, `${stated}`);
+    return refuse(
+      source,
+      `a header length of at most ${SAFETENSORS_MAX_HEADER} bytes`,
+      `${stated}`,
+    );
   }
   const end = LENGTH_BYTES + Number(stated);
   if (end > fileBytes) {
-    return refuse(`a header within the file's ${fileBytes} bytes`, `one that ends at ${end}`);
+    return refuse(
+      source,
+      `a header within the file's ${fileBytes} bytes`,
+      `one that ends at ${end}`,
+    );
   }
-  return { _tag: "Right", right: end };
+  return right(end);
 }
 
 /**
@@ -99,28 +106,30 @@ export function parseSafetensorsHeader(
   options: SafetensorsReadOptions = {},
 ): Either<readonly Problem[], SafetensorsHeader> {
   const source = options.source ?? "safetensors";
-  const end = safetensorsHeaderEnd(prefix, fileBytes, source);
-  if (end._tag === "Left") return end;
-  if (prefix.length < end.right) {
-    const problem = { path: source, expected: `${end.right} bytes`, got: `${prefix.length}` };
-    return { _tag: "Left", left: [problem] };
-  }
-  const json = parseHeaderJson(source, prefix.subarray(LENGTH_BYTES, end.right));
-  if (json._tag === "Left") return json;
-  const problems: Problem[] = [];
-  const header = readHeader(source, json.right, end.right, problems);
-  checkLayout(source, header.entries, end.right, fileBytes, options, problems);
-  return problems.length > 0 ? { _tag: "Left", left: problems } : { _tag: "Right", right: header };
+  return pipe(
+    safetensorsHeaderEnd(prefix, fileBytes, source),
+    chain((end) =>
+      prefix.length < end ? refuse(source, `${end} bytes`, `${prefix.length}`) : right(end),
+    ),
+    chain((end) =>
+      pipe(
+        parseHeaderJson(source, prefix.subarray(LENGTH_BYTES, end)),
+        chain((json) => {
+          const problems: Problem[] = [];
+          const header = readHeader(source, json, end, problems);
+          checkLayout(source, header.entries, end, fileBytes, options, problems);
+          return unlessProblems(problems, header);
+        }),
+      ),
+    ),
+  );
 }
 
-function parseHeaderJson(
-  source: string,
-  bytes: Uint8Array,
-): Either<readonly Problem[], JsonObject> {
+function parseHeaderJson(source: string, bytes: Uint8Array): Validated<JsonObject> {
   const path = `${source}: header`;
   if (bytes[0] === OPENING_BRACE) return parseJsonObject(path, bytes);
   const got = bytes.length === 0 ? "nothing" : `byte ${bytes[0]}`;
-  return { _tag: "Left", left: [{ path, expected: "{ as its first byte", got }] };
+  return refuse(path, "{ as its first byte", got);
 }
 
 function readHeader(

@@ -4,6 +4,8 @@
  * implementation gives (tensors by dtype, widest alignment first, then by name; header padded with
  * spaces to a multiple of 8). Format: https://github.com/huggingface/safetensors#format
  */
+import { map } from "fp-ts/Either";
+import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
 import {
@@ -61,13 +63,16 @@ export function readSafetensors(
   if (!(bytes instanceof Uint8Array)) {
     throw new TypeError(`bytes: expected a Uint8Array, got ${describe(bytes)}`);
   }
-  const header = parseSafetensorsHeader(bytes, bytes.length, options);
-  if (header._tag === "Left") return header;
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, { dtype, shape, begin, end }] of header.right.entries) {
-    tensors.set(name, { dtype, shape, bytes: bytes.subarray(begin, end) });
-  }
-  return { _tag: "Right", right: { tensors, metadata: header.right.metadata } };
+  return pipe(
+    parseSafetensorsHeader(bytes, bytes.length, options),
+    map(({ entries, metadata }) => {
+      const tensors = new Map<string, StoredTensor>();
+      for (const [name, { dtype, shape, begin, end }] of entries) {
+        tensors.set(name, { dtype, shape, bytes: bytes.subarray(begin, end) });
+      }
+      return { tensors, metadata };
+    }),
+  );
 }
 
 /** {@link readSafetensors} that throws an `InputError` with every problem. */

@@ -1,6 +1,9 @@
 /** tokenizer_config.json of Hugging Face directories: how the tokenizer normalises text. */
+import { chain } from "fp-ts/Either";
+import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
 import type { Either, Problem } from "../core/either.ts";
+import { unlessProblems, type Validated } from "../core/validation.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { SPECIAL_TOKENS } from "./vocabulary.ts";
@@ -27,9 +30,13 @@ export function parseTokenizerConfig(
   source: string,
   bytes: Uint8Array,
 ): Either<readonly Problem[], Partial<WordOptions>> {
-  const json = parseJsonObject(source, bytes);
-  if (json._tag === "Left") return json;
-  const config = json.right;
+  return pipe(
+    parseJsonObject(source, bytes),
+    chain((config) => readWordOptions(source, config)),
+  );
+}
+
+function readWordOptions(source: string, config: JsonObject): Validated<Partial<WordOptions>> {
   const problems: Problem[] = [];
   const refuse = (key: string, expected: string): void => {
     problems.push({ path: `${source}: ${key}`, expected, got: describe(config[key]) });
@@ -54,7 +61,7 @@ export function parseTokenizerConfig(
     stripAccents: flag("strip_accents"),
     splitChinese: flag("tokenize_chinese_chars"),
   });
-  return problems.length > 0 ? { _tag: "Left", left: problems } : { _tag: "Right", right: options };
+  return unlessProblems(problems, options);
 }
 
 /** A special token is written as text or, with its stripping rules, as an object. */

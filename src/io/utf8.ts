@@ -1,14 +1,13 @@
 /** Bytes to text and back, refusing bytes that are not UTF-8 instead of replacing them. */
+import { tryCatch } from "fp-ts/Either";
 import type { Either, Problem } from "../core/either.ts";
 
 /** Decodes UTF-8 (a byte-order mark is dropped); `source` names the bytes in problems. */
 export function decodeUtf8(source: string, bytes: Uint8Array): Either<readonly Problem[], string> {
-  try {
-    return { _tag: "Right", right: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
-  } catch {
-    const problem = { path: source, expected: "UTF-8 text", got: "bytes that are not" };
-    return { _tag: "Left", left: [problem] };
-  }
+  return tryCatch(
+    () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+    () => [{ path: source, expected: "UTF-8 text", got: "bytes that are not" }],
+  );
 }
 
 /** Encodes text as UTF-8. */

@@ -1,5 +1,8 @@
 /** A WordPiece vocabulary: one token a line, its id the line's index from 0. */
+import { map } from "fp-ts/Either";
+import { pipe } from "fp-ts/function";
 import type { Either, Problem } from "../core/either.ts";
+import { unlessProblems } from "../core/validation.ts";
 import { splitLines } from "./lines.ts";
 
 /** The tokens with a meaning of their own, as BERT spells them. */
@@ -64,16 +67,22 @@ export function parseVocabulary(
     if (ids.has(token)) continue;
     problems.push({ path: source, expected: `the special token ${token}`, got: "none" });
   }
-  if (problems.length > 0) return { _tag: "Left", left: problems };
+  return pipe(
+    unlessProblems(problems, ids),
+    map(() => ({ tokens, ids, special: specialIds(ids) })),
+  );
+}
+
+/** Ids of the special tokens of a vocabulary that has them all. */
+function specialIds(ids: ReadonlyMap<string, number>): Vocabulary["special"] {
   const idOf = (token: string): number => ids.get(token) as number;
-  const special = {
+  return {
     padding: idOf(SPECIAL_TOKENS.padding),
     unknown: idOf(SPECIAL_TOKENS.unknown),
     classification: idOf(SPECIAL_TOKENS.classification),
     separator: idOf(SPECIAL_TOKENS.separator),
     mask: idOf(SPECIAL_TOKENS.mask),
   };
-  return { _tag: "Right", right: { tokens, ids, special } };
 }
 
 /** The text of a vocab.txt with these tokens: the inverse of {@link parseVocabulary}. */

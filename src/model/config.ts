@@ -1,5 +1,5 @@
-import { describe } from "../core/checks.ts";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { refuseValue, unlessProblems } from "../core/validation.ts";
 import { type ConfigReader, createConfigReader } from "./config-reader.ts";
 
 /** The encoders that can be built. */
@@ -51,26 +51,21 @@ export interface ModelConfig {
  */
 export function parseModelConfig(json: unknown): Either<readonly Problem[], ModelConfig> {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    return {
-      _tag: "Left",
-      left: [{ path: "config.json", expected: "an object", got: describe(json) }],
-    };
+    return refuseValue("config.json", "an object", json);
   }
   const source: Readonly<Record<string, unknown>> = Object.freeze({ ...json });
   const modelType = modelTypeOf(source);
-  const reader = createConfigReader(source);
   if (modelType === undefined) {
-    reader.reject("model_type", "bert or distilbert");
-    return { _tag: "Left", left: reader.problems };
+    return refuseValue("model_type", "bert or distilbert", source.model_type);
   }
+  const reader = createConfigReader(source);
   const fields = modelType === "bert" ? readBert(reader) : readDistilBert(reader);
   const labels = readLabels(reader);
   if (fields.hiddenSize % fields.heads !== 0) {
     const key = modelType === "bert" ? "hidden_size" : "dim";
     reader.reject(key, `a multiple of the ${fields.heads} heads`);
   }
-  if (reader.problems.length > 0) return { _tag: "Left", left: reader.problems };
-  return { _tag: "Right", right: Object.freeze({ modelType, ...fields, labels, source }) };
+  return unlessProblems(reader.problems, Object.freeze({ modelType, ...fields, labels, source }));
 }
 
 /** {@link parseModelConfig} that throws an `InputError` with every problem. */

@@ -2,99 +2,114 @@
  * Readers for the fields of a configuration: each turns an unknown value into a typed one or says what
  * it expected.
  */
-import { describe } from "../core/checks.ts";
-import type { Problem } from "../core/either.ts";
+import {
+  chain,
+  type Either,
+  fromNullable,
+  fromPredicate,
+  map,
+  right,
+  toError,
+  tryCatch,
+} from "fp-ts/Either";
+import { pipe } from "fp-ts/function";
 import { type Pattern, parsePattern } from "./pattern.ts";
 import { compileNamePattern } from "./select.ts";
 
-/** A value that could not be read: what would have been right, and more about what was found. */
-export class Unreadable {
+/** Why a value could not be read: what would have been right, and more about what was found. */
+export interface Unreadable {
   readonly expected: string;
-  readonly detail: string | undefined;
-
-  constructor(expected: string, detail?: string) {
-    this.expected = expected;
-    this.detail = detail;
-  }
-
-  /** The problem at a path of the configuration. */
-  at(path: string, value: unknown): Problem {
-    const got = describe(value);
-    return {
-      path,
-      expected: this.expected,
-      got: this.detail === undefined ? got : `${got} (${this.detail})`,
-    };
-  }
+  readonly detail?: string;
 }
 
 /** Reads one field. */
-export type FieldReader<T> = (value: unknown) => T | Unreadable;
+export type FieldReader<T> = (value: unknown) => Either<Unreadable, T>;
+
+function expecting(expected: string): () => Unreadable {
+  return () => ({ expected });
+}
+
+const isNumber = (value: unknown): value is number => typeof value === "number";
 
 /** A number within bounds; `below` is excluded. */
-export function numberField(bounds: { min: number; below: number }): FieldReader<number> {
-  return (value) =>
-    typeof value === "number" && value >= bounds.min && value < bounds.below
-      ? value
-      : new Unreadable(`a number from ${bounds.min} to below ${bounds.below}`);
+export function numberField({ min, below }: { min: number; below: number }): FieldReader<number> {
+  return fromPredicate(
+    (value: unknown): value is number => isNumber(value) && value >= min && value < below,
+    expecting(`a number from ${min} to below ${below}`),
+  );
 }
 
 /** An integer of at least `min`. */
 export function integerField(min: number): FieldReader<number> {
-  return (value) =>
-    typeof value === "number" && Number.isSafeInteger(value) && value >= min
-      ? value
-      : new Unreadable(`an integer of at least ${min}`);
+  return fromPredicate(
+    (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= min,
+    expecting(`an integer of at least ${min}`),
+  );
 }
 
 /** A non-negative number, also written as a string. */
-export function coefficientField(value: unknown): number | Unreadable {
-  const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-  return typeof number === "number" && Number.isFinite(number) && number >= 0
-    ? number
-    : new Unreadable("a number of at least 0");
-}
+export const coefficientField: FieldReader<number> = (value) =>
+  pipe(
+    typeof value === "string" && value.trim() !== "" ? Number(value) : value,
+    fromPredicate(
+      (number): number is number => isNumber(number) && Number.isFinite(number) && number >= 0,
+      expecting("a number of at least 0"),
+    ),
+  );
 
 /** One of the given strings. */
 export function choiceField<const T extends string>(choices: readonly T[]): FieldReader<T> {
-  return (value) =>
-    choices.find((choice) => choice === value) ??
-    new Unreadable(`one of ${choices.map((choice) => JSON.stringify(choice)).join(", ")}`);
+  return fromPredicate(
+    (value: unknown): value is T => choices.some((choice) => choice === value),
+    expecting(`one of ${choices.map((choice) => JSON.stringify(choice)).join(", ")}`),
+  );
 }
 
 /** true or false. */
-export function booleanField(value: unknown): boolean | Unreadable {
-  return typeof value === "boolean" ? value : new Unreadable("true or false");
+export const booleanField: FieldReader<boolean> = fromPredicate(
+  (value: unknown): value is boolean => typeof value === "boolean",
+  expecting("true or false"),
+);
+
+/** A field that may also be `null`. */
+export function optionalField<T>(read: FieldReader<T>): FieldReader<T | null> {
+  return (value) => (value === null ? right(null) : read(value));
 }
 
 /** A list of strings. */
-export function stringsField(value: unknown): readonly string[] | Unreadable {
-  return Array.isArray(value) && value.every((entry) => typeof entry === "string")
-    ? [...value]
-    : new Unreadable("a list of strings");
-}
+export const stringsField: FieldReader<readonly string[]> = (value) =>
+  pipe(
+    value,
+    fromPredicate(
+      (list): list is readonly string[] =>
+        Array.isArray(list) && list.every((entry) => typeof entry === "string"),
+      expecting("a list of strings"),
+    ),
+    map((list) => [...list]),
+  );
 
 /** A list of regular expressions. */
-export function expressionsField(value: unknown): readonly string[] | Unreadable {
-  const sources = stringsField(value);
-  if (sources instanceof Unreadable) return sources;
-  for (const source of sources) {
-    try {
-      compileNamePattern(source);
-    } catch (error) {
-      return new Unreadable("a list of regular expressions", (error as Error).message);
-    }
-  }
-  return sources;
+export const expressionsField: FieldReader<readonly string[]> = (value) =>
+  pipe(value, stringsField, chain(compilable));
+
+function compilable(sources: readonly string[]): Either<Unreadable, readonly string[]> {
+  return tryCatch(
+    () => {
+      for (const source of sources) compileNamePattern(source);
+      return sources;
+    },
+    (error) => ({ expected: "a list of regular expressions", detail: toError(error).message }),
+  );
 }
 
 /** A pattern's spelling. */
-export function patternField(value: unknown): Pattern | Unreadable {
-  return (
-    (typeof value === "string" ? parsePattern(value) : undefined) ??
-    new Unreadable('a pattern such as "4x1", "1xchannel", "channelx1" or "2:4"')
+export const patternField: FieldReader<Pattern> = (value) =>
+  pipe(
+    typeof value === "string" ? parsePattern(value) : undefined,
+    fromNullable<Unreadable>({
+      expected: 'a pattern such as "4x1", "1xchannel", "channelx1" or "2:4"',
+    }),
   );
-}
 
 /** Edit distance of two words (Levenshtein). */
 function editDistance(a: string, b: string): number {

@@ -1,8 +1,12 @@
 /**
  * Reads pruning configurations in INC's keys (INC: `process_weight_config`, `check_config`).
  */
+import { chain, map, mapLeft, right } from "fp-ts/Either";
+import { pipe } from "fp-ts/function";
+import { uniq } from "fp-ts/ReadonlyArray";
 import { describe } from "../core/checks.ts";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { allOf, eachOf, refuseValue, unlessProblems, type Validated } from "../core/validation.ts";
 import type { Criterion, PrunerConfig, PruningConfig } from "./config.ts";
 import {
   booleanField,
@@ -13,9 +17,9 @@ import {
   integerField,
   nearestName,
   numberField,
+  optionalField,
   patternField,
   stringsField,
-  Unreadable,
 } from "./fields.ts";
 import { formatPattern } from "./pattern.ts";
 
@@ -35,20 +39,26 @@ interface PruningType {
   readonly criterion?: Criterion;
 }
 
-const PRUNING_TYPES: ReadonlyMap<string, PruningType> = new Map<string, PruningType>([
-  ...CRITERIA.flatMap((criterion): [string, PruningType][] => [
-    [criterion, { method: "basic", criterion }],
-    [`${criterion}_progressive`, { method: "progressive", criterion }],
-  ]),
-  ["basic", { method: "basic" }],
-  ["pattern_lock", { method: "pattern_lock" }],
-  ["pattern_lock_progressive", { method: "pattern_lock" }],
-]);
+const PRUNING_TYPES = {
+  magnitude: { method: "basic", criterion: "magnitude" },
+  magnitude_progressive: { method: "progressive", criterion: "magnitude" },
+  gradient: { method: "basic", criterion: "gradient" },
+  gradient_progressive: { method: "progressive", criterion: "gradient" },
+  snip: { method: "basic", criterion: "snip" },
+  snip_progressive: { method: "progressive", criterion: "snip" },
+  snip_momentum: { method: "basic", criterion: "snip_momentum" },
+  snip_momentum_progressive: { method: "progressive", criterion: "snip_momentum" },
+  basic: { method: "basic" },
+  pattern_lock: { method: "pattern_lock" },
+  pattern_lock_progressive: { method: "pattern_lock" },
+} as const satisfies Record<string, PruningType>;
+
+type PruningTypeName = keyof typeof PRUNING_TYPES;
 
 /** INC's keys with their defaults and readers. */
 const FIELDS = {
   target_sparsity: [0.9, numberField({ min: 0, below: 1 })],
-  pruning_type: ["snip_momentum", choiceField([...PRUNING_TYPES.keys()])],
+  pruning_type: ["snip_momentum", choiceField(Object.keys(PRUNING_TYPES) as PruningTypeName[])],
   pattern: ["4x1", patternField],
   op_names: [[], expressionsField],
   excluded_op_names: [[], expressionsField],
@@ -62,14 +72,16 @@ const FIELDS = {
   criterion_type: ["snip_momentum", choiceField(CRITERIA)],
   pruning_op_types: [["Conv", "Linear"], stringsField],
   low_memory_usage: [false, booleanField],
-  reg_type: [null, choiceField(["group_lasso"])],
+  reg_type: [null, optionalField(choiceField(["group_lasso"]))],
   criterion_reduce_type: ["mean", choiceField(["mean", "sum", "max"])],
   reg_coeff: [0, coefficientField],
   lock_init_sparsity: [false, booleanField],
 } as const satisfies Record<string, readonly [unknown, FieldReader<unknown>]>;
 
 type FieldName = keyof typeof FIELDS;
-type FieldValue<Name extends FieldName> = Exclude<ReturnType<(typeof FIELDS)[Name][1]>, Unreadable>;
+type FieldValues = {
+  readonly [Name in FieldName]: (typeof FIELDS)[Name][1] extends FieldReader<infer T> ? T : never;
+};
 
 /** Accepted and without effect, as in INC. */
 const INERT_KEYS = ["resume_from_pruned_checkpoint", "backend"];
@@ -79,21 +91,22 @@ function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Problems with keys that mean nothing. */
-function unknownKeyProblems(
+/** Refuses keys that mean nothing. */
+function checkKeys(
   fields: Fields,
   known: readonly string[],
   prefix: string,
   options: ParseOptions,
-): Problem[] {
-  if (options.unknownKeys === "ignore") return [];
-  return Object.keys(fields)
+): Validated<unknown> {
+  const keys = options.unknownKeys === "ignore" ? [] : Object.keys(fields);
+  const problems = keys
     .filter((key) => !known.includes(key))
     .map((key) => ({
       path: `${prefix}${key}`,
       expected: `a known key; the nearest is ${nearestName(key, known)}`,
       got: "an unknown one",
     }));
+  return unlessProblems(problems, fields);
 }
 
 /** A value and where the configuration states it. */
@@ -135,37 +148,68 @@ class Sources {
     return key === "reg_coeff" && parameters === undefined ? undefined : this.own(key);
   }
 
-  problems(options: ParseOptions): Problem[] {
-    const parameters = this.own("parameters");
-    if (parameters === undefined) return [];
-    const { value, path } = parameters;
-    if (!isFields(value)) return [{ path, expected: "an object", got: describe(value) }];
-    return unknownKeyProblems(value, Object.keys(FIELDS), `${path}.`, options);
+  /** Checks the keys of the pruner itself and of its `parameters`. */
+  checkKeys(options: ParseOptions): Validated<unknown> {
+    const parameters = this.own("parameters") ?? { value: {}, path: "parameters" };
+    return allOf({
+      own: checkKeys(this.local, PRUNER_KEYS, this.prefix, options),
+      parameters: isFields(parameters.value)
+        ? checkKeys(parameters.value, Object.keys(FIELDS), `${parameters.path}.`, options)
+        : refuseValue(parameters.path, "an object", parameters.value),
+    });
   }
 }
 
-/** Reads all fields of a pruner; adds what is wrong to `problems`. */
-function readFields(
-  sources: Sources,
-  problems: Problem[],
-): { readonly [Name in FieldName]: FieldValue<Name> | null } {
-  const read = (Object.keys(FIELDS) as FieldName[]).map((name) => {
-    const [fallback, reader] = FIELDS[name];
-    const stated = sources.stated(name);
-    const value = stated === undefined ? fallback : stated.value;
-    if (value === null) return [name, null];
-    const result = reader(value);
-    if (result instanceof Unreadable) {
-      problems.push(result.at(stated?.path ?? name, value));
-      return [name, null];
-    }
-    return [name, result];
-  });
-  return Object.fromEntries(read);
+/** Reads one field from where it is stated, or its default. */
+function readField(sources: Sources, name: FieldName): Validated<unknown> {
+  const [fallback, reader] = FIELDS[name];
+  const { value, path } = sources.stated(name) ?? { value: fallback, path: name };
+  const read: FieldReader<unknown> = reader;
+  return pipe(
+    read(value),
+    mapLeft(({ expected, detail }) => [
+      { path, expected, got: describe(value) + (detail === undefined ? "" : ` (${detail})`) },
+    ]),
+  );
+}
+
+/** Reads all fields of a pruner. */
+function readFields(sources: Sources): Validated<FieldValues> {
+  const names = Object.keys(FIELDS) as FieldName[];
+  const results = Object.fromEntries(names.map((name) => [name, readField(sources, name)]));
+  return allOf(results) as Validated<FieldValues>;
+}
+
+/** The pruner that the fields stand for. */
+function resolvePruner(fields: FieldValues): PrunerConfig {
+  const type: PruningType = PRUNING_TYPES[fields.pruning_type];
+  const { method, criterion = fields.criterion_type } = type;
+  const { pattern, max_sparsity_ratio_per_op: max } = fields;
+  return {
+    method,
+    criterion,
+    pattern,
+    targetSparsity: fields.target_sparsity,
+    opNames: fields.op_names,
+    excludedOpNames: fields.excluded_op_names,
+    pruningOpTypes: fields.pruning_op_types,
+    startStep: fields.start_step,
+    endStep: fields.end_step,
+    pruningFrequency: fields.pruning_frequency,
+    pruningScope: fields.pruning_scope,
+    sparsityDecay: fields.sparsity_decay_type,
+    minSparsityRatioPerOp: fields.min_sparsity_ratio_per_op,
+    maxSparsityRatioPerOp:
+      pattern.kind === "group" ? Math.min(pattern.prune / pattern.of, max) : max,
+    scoreReduction: fields.criterion_reduce_type,
+    lowMemoryUsage: fields.low_memory_usage,
+    lockInitSparsity: fields.lock_init_sparsity,
+    groupLasso: fields.reg_type === null ? null : fields.reg_coeff,
+  };
 }
 
 /** Checks between fields (INC: `check_config`). */
-function relationProblems(config: PrunerConfig, sources: Sources): Problem[] {
+function checkRelations(config: PrunerConfig, sources: Sources): Validated<PrunerConfig> {
   const problems: Problem[] = [];
   const report = (key: string, expected: string, got: unknown): void => {
     problems.push({ path: sources.stated(key)?.path ?? key, expected, got: String(got) });
@@ -184,48 +228,34 @@ function relationProblems(config: PrunerConfig, sources: Sources): Problem[] {
   const { minSparsityRatioPerOp: min, maxSparsityRatioPerOp: max } = config;
   if (min > max)
     report("min_sparsity_ratio_per_op", `at most max_sparsity_ratio_per_op (${max})`, min);
-  return problems;
+  return unlessProblems(problems, config);
 }
 
-/** Reads one pruner; `undefined` where that failed, with the reasons in `problems`. */
-function readPruner(sources: Sources, problems: Problem[]): PrunerConfig | undefined {
-  const found: Problem[] = [];
-  const fields = readFields(sources, found);
-  problems.push(...found);
-  const type = PRUNING_TYPES.get(fields.pruning_type ?? "");
-  const { pattern } = fields;
-  if (found.length > 0 || type === undefined || pattern === null) return undefined;
-  const max = fields.max_sparsity_ratio_per_op ?? 0;
-  const config: PrunerConfig = {
-    method: type.method,
-    criterion: type.criterion ?? fields.criterion_type ?? "snip_momentum",
-    pattern,
-    targetSparsity: fields.target_sparsity ?? 0,
-    opNames: fields.op_names ?? [],
-    excludedOpNames: fields.excluded_op_names ?? [],
-    pruningOpTypes: fields.pruning_op_types ?? [],
-    startStep: fields.start_step ?? 0,
-    endStep: fields.end_step ?? 0,
-    pruningFrequency: fields.pruning_frequency ?? 1,
-    pruningScope: fields.pruning_scope ?? "global",
-    sparsityDecay: fields.sparsity_decay_type ?? "exp",
-    minSparsityRatioPerOp: fields.min_sparsity_ratio_per_op ?? 0,
-    maxSparsityRatioPerOp:
-      pattern.kind === "group" ? Math.min(pattern.prune / pattern.of, max) : max,
-    scoreReduction: fields.criterion_reduce_type ?? "mean",
-    lowMemoryUsage: fields.low_memory_usage ?? false,
-    lockInitSparsity: fields.lock_init_sparsity ?? false,
-    groupLasso: fields.reg_type === null ? null : (fields.reg_coeff ?? 0),
-  };
-  problems.push(...relationProblems(config, sources));
-  return config;
+/** Reads one pruner. */
+function readPruner(sources: Sources, options: ParseOptions): Validated<PrunerConfig> {
+  const pruner = pipe(
+    readFields(sources),
+    map(resolvePruner),
+    chain((config) => checkRelations(config, sources)),
+  );
+  return pipe(
+    allOf({ keys: sources.checkKeys(options), pruner }),
+    map((read) => read.pruner),
+  );
+}
+
+/** Where the values of each pruner come from. */
+function readSources(top: Fields): Validated<readonly Sources[]> {
+  const locals = "pruning_configs" in top ? top.pruning_configs : [{}];
+  if (!Array.isArray(locals) || !locals.every(isFields))
+    return refuseValue("pruning_configs", "a list of objects", locals);
+  if (locals.length === 0) return right([new Sources(null, top, "")]);
+  return right(locals.map((local, i) => new Sources(local, top, `pruning_configs[${i}].`)));
 }
 
 /** Problems stated once: pruners that share a top-level value share its problem. */
-function distinct(problems: readonly Problem[]): Problem[] {
-  return problems.filter(
-    (problem, i) => problems.findIndex(({ path }) => path === problem.path) === i,
-  );
+function distinct(problems: readonly Problem[]): readonly Problem[] {
+  return uniq<Problem>({ equals: (a, b) => a.path === b.path })(problems);
 }
 
 /** Deeply frozen, so that a configuration can be shared. */
@@ -259,31 +289,18 @@ export function parsePruningConfig(
   options: ParseOptions = {},
 ): Either<readonly Problem[], PruningConfig> {
   const top = Array.isArray(input) ? { pruning_configs: input } : input;
-  const fail = (
-    path: string,
-    expected: string,
-    got: unknown,
-  ): Either<readonly Problem[], never> => ({
-    _tag: "Left",
-    left: [{ path, expected, got: describe(got) }],
-  });
-  if (!isFields(top)) return fail("config", "an object or a list of objects", input);
-  const locals = "pruning_configs" in top ? top.pruning_configs : [{}];
-  if (!Array.isArray(locals) || !locals.every(isFields))
-    return fail("pruning_configs", "a list of objects", locals);
-
-  const sources =
-    locals.length === 0
-      ? [new Sources(null, top, "")]
-      : locals.map((local, i) => new Sources(local, top, `pruning_configs[${i}].`));
-  const problems = unknownKeyProblems(top, [...PRUNER_KEYS, "pruning_configs"], "", options);
-  const pruners = sources.flatMap((one) => {
-    problems.push(...unknownKeyProblems(one.local, PRUNER_KEYS, one.prefix, options));
-    problems.push(...one.problems(options));
-    return readPruner(one, problems) ?? [];
-  });
-  if (problems.length > 0) return { _tag: "Left", left: distinct(problems) };
-  return { _tag: "Right", right: freeze({ pruners }) };
+  if (!isFields(top)) return refuseValue("config", "an object or a list of objects", input);
+  return pipe(
+    readSources(top),
+    chain((sources) =>
+      allOf({
+        keys: checkKeys(top, [...PRUNER_KEYS, "pruning_configs"], "", options),
+        pruners: eachOf(sources, (one) => readPruner(one, options)),
+      }),
+    ),
+    mapLeft(distinct),
+    map(({ pruners }) => freeze({ pruners })),
+  );
 }
 
 /**

@@ -124,6 +124,8 @@ test.each([
   [{ pruning_configs: { pattern: "4x1" } }, /pruning_configs: expected a list of objects/],
   [{ pruning_configs: null }, /pruning_configs: expected a list of objects/],
   [{ parameters: 3 }, /parameters: expected an object/],
+  [{ parameters: { target_sparsity: null } }, /parameters.target_sparsity: expected a number/],
+  [{ parameters: { pattern: null } }, /parameters.pattern: expected a pattern such as/],
   ["4x1", /config: expected an object/],
   [null, /config: expected an object/],
 ])("%j is refused", (input, message) => {
