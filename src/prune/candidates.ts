@@ -6,7 +6,7 @@ import { type ExactCandidate, exactCount } from "./exact.ts";
 import { createGroupScratch, type GroupScratch, groupScoresInto } from "./group.ts";
 import { PruningError } from "./layer.ts";
 import { countBlocks, markPrunedInto } from "./mask.ts";
-import { blockCount, type Pattern } from "./pattern.ts";
+import { blockCount, perBlock } from "./pattern.ts";
 import type { PrunedLayer, PrunerState } from "./state.ts";
 import type { SelectionScratch } from "./threshold.ts";
 
@@ -53,9 +53,18 @@ function reserve(scratch: LayerScratch, blocks: number): void {
 
 const NO_SCORES = new Float32Array(0);
 
-/** A ratio of elements as a ratio of blocks or groups, in INC's order of operations. */
-export function perBlock(pattern: Pattern, ratio: number): number {
-  return pattern.kind === "group" ? (ratio * pattern.of) / pattern.prune : ratio;
+/**
+ * Refuses scores that are not finite before they are used up: a group's score may leave a NaN out, and
+ * exact selection gives infinities a meaning of its own.
+ */
+function checkFiniteScores(layer: PrunedLayer, scores: Float32Array): void {
+  for (let i = 0; i < scores.length; i++)
+    if (!Number.isFinite(scores[i]))
+      throw new PruningError(
+        "invalid-score",
+        `${layer.name}: expected finite scores, got ${scores[i]} at position ${i}`,
+        layer.name,
+      );
 }
 
 /** Writes one score per block into the layer's scratch: groups are scored, block scores copied. */
@@ -69,6 +78,7 @@ function blockScoresInto(
   const { pattern, scoreReduction, lowMemoryUsage, criterion } = pruner.config;
   reserve(layerScratch, blockCount(layer.layout));
   const scores = layer.scores ?? NO_SCORES;
+  checkFiniteScores(layer, scores);
   if (pattern.kind === "block") {
     layerScratch.blockScores.set(scores);
     return;
@@ -105,17 +115,6 @@ export function incCandidate(
   return { name, scores: blockScores, counted: flags, current, frozen };
 }
 
-/** Infinite scores are refused here, because exact selection gives them a meaning of its own. */
-function checkFiniteScores(layer: PrunedLayer, scores: Float32Array): void {
-  for (let i = 0; i < scores.length; i++)
-    if (!Number.isFinite(scores[i]))
-      throw new PruningError(
-        "invalid-score",
-        `${layer.name}: expected finite scores, got ${scores[i]} for block ${i}`,
-        layer.name,
-      );
-}
-
 /** A layer under exact selection: blocks already pruned stay so, and its bounds are counts. */
 export function exactCandidate(
   pruner: PrunerState,
@@ -128,7 +127,6 @@ export function exactCandidate(
   const { layout, mask } = layer;
   blockScoresInto(pruner, layer, true, layerScratch, scratch);
   const { blockScores, flags } = layerScratch;
-  checkFiniteScores(layer, blockScores);
   const pruned = markPrunedInto(pattern, layout, mask, true, flags);
   for (let block = 0; block < blockScores.length; block++)
     if (flags[block] === 1) blockScores[block] = Number.NEGATIVE_INFINITY;

@@ -24,7 +24,7 @@ export function exactCount(blocks: number, ratio: number): number {
 }
 
 /** The decision that takes exactly `count` of the scores in all chunks, ties in order. */
-function exactDecision(
+export function exactDecision(
   chunks: readonly Float32Array[],
   count: number,
   scratch: SelectionScratch,

@@ -3,11 +3,10 @@
  * cannot be carried out on these layers.
  */
 
-import { perBlock } from "./candidates.ts";
 import type { Profile, PrunerConfig, PruningConfig } from "./config.ts";
 import { exactCount } from "./exact.ts";
 import { checkLayers, elementCount, type LayerRecord, PruningError } from "./layer.ts";
-import { blockCount, formatPattern, layOut } from "./pattern.ts";
+import { blockCount, formatPattern, layOut, perBlock } from "./pattern.ts";
 import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { planPruneSteps, pruneSteps, targetRatio } from "./schedule.ts";
 import { needsGradient } from "./score.ts";
@@ -49,7 +48,7 @@ function initialLayer(
 }
 
 /** Refuses settings that contradict each other whatever the layers are. */
-function checkSettings(config: PrunerConfig): void {
+function checkSettings(config: PrunerConfig, profile: Profile): void {
   const { pattern, criterion, method } = config;
   if (method === "pattern_lock") {
     if (config.startStep !== config.endStep)
@@ -63,6 +62,11 @@ function checkSettings(config: PrunerConfig): void {
     throw new PruningError(
       "unusable-schedule",
       `end_step: expected more than 0 for the ${criterion} criterion, which needs gradients first, got ${config.endStep}`,
+    );
+  if (profile === "strict" && needsGradient(criterion) && pruneSteps(config).join() === "0")
+    throw new PruningError(
+      "unusable-schedule",
+      `start_step: expected a prune step after step 0 for the ${criterion} criterion, which has seen no gradient by then, got none up to end_step ${config.endStep}`,
     );
   if (config.groupLasso !== null && pattern.kind === "group")
     throw new PruningError(
@@ -168,7 +172,7 @@ function initialPruner(
   options: Required<InitialiseOptions>,
 ): PrunerState {
   const { profile, allowNothing, excludeHead } = options;
-  checkSettings(config);
+  checkSettings(config, profile);
   const { interpolating } = planProgressive(config);
   const selected = selectLayers(config, records, excludeHead).selected.map((layer) =>
     initialLayer(config, layer, interpolating),

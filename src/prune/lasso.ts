@@ -23,7 +23,9 @@ export function lassoTermsInto(
   }
   for (let block = 0; block < terms.length; block++) {
     const norm = Math.fround(Math.sqrt(terms[block] as number));
-    const term = Math.fround(coefficient / Math.fround(norm + 1e-12));
+    // PyTorch divides a number by a tensor as the number times the tensor's reciprocal.
+    const reciprocal = Math.fround(1 / Math.fround(norm + 1e-12));
+    const term = Math.fround(reciprocal * Math.fround(coefficient));
     terms[block] = Number.isFinite(term) ? term : 0;
   }
 }

@@ -160,6 +160,27 @@ export function scrambleMask(layout: BlockLayout, mask: Uint8Array): void {
   }
 }
 
+/**
+ * Whether every row of a block's mask is the same: not so for N:M, for a layer the pattern does not divide,
+ * and for a convolution, whose mask INC may have scrambled.
+ */
+export function hasWholeRowsOfBlocks(pattern: Pattern, layout: BlockLayout): boolean {
+  return pattern.kind === "block" && layout.divides && layout.positions === 1;
+}
+
+/** Does what {@link applyMaskInto} does, reading the first row of each row of blocks for all of them. */
+export function applyBlockMaskInto(
+  layout: BlockLayout,
+  mask: Uint8Array,
+  values: Float32Array,
+): void {
+  const { columns, blockHeight } = layout;
+  const count = blockHeight * columns;
+  for (let start = 0; start < mask.length; start += count)
+    for (let i = start; i < start + columns; i++)
+      if (mask[i] === 0) for (let at = i; at < start + count; at += columns) values[at] = 0;
+}
+
 /** Sets the elements to 0 where the mask is 0. `values` is a weight, a gradient or an optimizer moment. */
 export function applyMaskInto(mask: Uint8Array, values: Float32Array): void {
   for (let i = 0; i < mask.length; i++) if (mask[i] === 0) values[i] = 0;

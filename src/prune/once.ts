@@ -52,7 +52,9 @@ export interface PruneOnceResult {
 }
 
 function readPattern(pattern: string | Pattern): Pattern {
-  const read = typeof pattern === "string" ? parsePattern(pattern) : pattern;
+  if (typeof pattern !== "string" && (typeof pattern !== "object" || pattern === null))
+    throw new TypeError(`pattern: expected a string or a pattern, got ${describe(pattern)}`);
+  const read = parsePattern(typeof pattern === "string" ? pattern : formatPattern(pattern));
   if (read === undefined)
     throw new RangeError(
       `pattern: expected one such as "4x1", "1xchannel", "channelx1" or "2:4", got ${describe(pattern)}`,
@@ -60,7 +62,13 @@ function readPattern(pattern: string | Pattern): Pattern {
   return read;
 }
 
+function checkStrings(name: string, strings: readonly string[]): void {
+  if (!Array.isArray(strings) || !strings.every((entry) => typeof entry === "string"))
+    throw new TypeError(`${name}: expected an array of strings, got ${describe(strings)}`);
+}
+
 function checkExpressions(name: string, sources: readonly string[]): void {
+  checkStrings(name, sources);
   sources.forEach((source, i) => {
     try {
       compileNamePattern(source);
@@ -82,6 +90,7 @@ function oneShotConfig(options: PruneOnceOptions): PrunerConfig {
   checkOneOf("scoreReduction", scoreReduction, ["mean", "sum", "max"]);
   checkExpressions("opNames", opNames);
   checkExpressions("excludedOpNames", excludedOpNames);
+  checkStrings("pruningOpTypes", pruningOpTypes);
   const most = pattern.kind === "group" ? pattern.prune / pattern.of : 1;
   const { minSparsityRatioPerOp: min = 0, maxSparsityRatioPerOp: max = most } = options;
   checkNumber("targetSparsity", options.targetSparsity, 0, most);

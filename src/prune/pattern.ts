@@ -90,6 +90,16 @@ export function blockCount(layout: BlockLayout): number {
   return layout.divides ? layout.blockRows * layout.blockColumns : 0;
 }
 
+/** A ratio of elements as a ratio of blocks or groups, in INC's order of operations. */
+export function perBlock(pattern: Pattern, ratio: number): number {
+  return pattern.kind === "group" ? (ratio * pattern.of) / pattern.prune : ratio;
+}
+
+/** A ratio of blocks or groups as the ratio of elements it stands for, in INC's order of operations. */
+export function perElement(pattern: Pattern, ratio: number): number {
+  return pattern.kind === "group" ? (ratio * pattern.prune) / pattern.of : ratio;
+}
+
 /** Where matrix column `column` lies within a row of the weight's own memory. */
 export function columnOffset(layout: BlockLayout, column: number): number {
   if (layout.positions === 1) return column;

@@ -6,6 +6,8 @@
  * The pure forms return a new state and the weights that changed. The `Into` forms consume the state,
  * write into the layers' own data and allocate no arrays after the first prune step.
  */
+import { pipe } from "fp-ts/function";
+import { chain, filter, map, zip } from "fp-ts/ReadonlyArray";
 import { checkInteger } from "../core/checks.ts";
 import { createReplaceScratch } from "./candidates.ts";
 import { elementCount, type LayerRecord, PruningError } from "./layer.ts";
@@ -176,17 +178,38 @@ function purely(
     scratch: PruningScratch,
   ) => PruningState,
 ): PruningResult {
-  const pruned = new Set(state.pruners.flatMap((pruner) => pruner.layers.map(({ name }) => name)));
-  const copies = layers.map((layer) =>
+  const copies = copyPrunedLayers(state, layers);
+  const next = run(copyPruningState(state), copies, createPruningScratch(state));
+  return { state: next, weights: changedWeights(layers, copies) };
+}
+
+/** The layers, with a copy of the data of those that a pruner may write to. */
+function copyPrunedLayers(
+  { pruners }: PruningState,
+  layers: readonly LayerRecord[],
+): readonly LayerRecord[] {
+  const names = pipe(
+    pruners,
+    chain((pruner) => pruner.layers),
+    map((layer) => layer.name),
+  );
+  const pruned = new Set(names);
+  return layers.map((layer) =>
     pruned.has(layer.name) ? { ...layer, data: layer.data.slice() } : layer,
   );
-  const next = run(copyPruningState(state), copies, createPruningScratch(state));
-  const weights = new Map<string, Float32Array>();
-  copies.forEach(({ name, data }, i) => {
-    const before = (layers[i] as LayerRecord).data;
-    if (data !== before && data.some((value, at) => value !== before[at])) weights.set(name, data);
-  });
-  return { state: next, weights };
+}
+
+/** The weights in which two lists of the same layers differ, as the second has them. */
+function changedWeights(
+  before: readonly LayerRecord[],
+  after: readonly LayerRecord[],
+): ReadonlyMap<string, Float32Array> {
+  const changed = pipe(
+    zip(before, after),
+    filter(([old, { data }]) => data.some((value, i) => !Object.is(value, old.data[i]))),
+    map(([, { name, data }]) => [name, data] as const),
+  );
+  return new Map(changed);
 }
 
 /**

@@ -2,8 +2,8 @@
  * Progressive pruning: between two prune steps the new zeros are applied a few at a time, least scores
  * first (INC: `progressive.py`, `update_progressive_masks_global_scores`).
  */
-import type { Decision } from "./budget.ts";
 import type { PrunerConfig } from "./config.ts";
+import { exactDecision } from "./exact.ts";
 import { type BlockLayout, columnOffset } from "./pattern.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
@@ -91,11 +91,12 @@ export function interpolateMasksInto(
   scratch: SelectionScratch,
 ): void {
   const scores = changedScores(layers);
-  const count = Math.floor((scores.length * part) / parts);
-  const nothing = scores.length === 0 || (exact && count === 0);
-  const decision = nothing ? undefined : decide(scores, count, exact, scratch);
   for (const { before, out } of layers) out.set(before);
-  if (decision === undefined) return;
+  if (scores.length === 0) return;
+  const count = Math.floor((scores.length * part) / parts);
+  const decision = exact
+    ? exactDecision([scores], count, scratch)
+    : { threshold: kthSmallest([scores], count, scratch), ties: Number.POSITIVE_INFINITY };
   let ties = decision.ties;
   for (const layer of layers) {
     visitChanged(layer, (index, score) => {
@@ -103,16 +104,4 @@ export function interpolateMasksInto(
       if (prune) layer.out[index] = 0;
     });
   }
-}
-
-function decide(
-  scores: Float32Array,
-  count: number,
-  exact: boolean,
-  scratch: SelectionScratch,
-): Decision {
-  const threshold = kthSmallest([scores], count, scratch);
-  if (!exact) return { threshold, ties: Number.POSITIVE_INFINITY };
-  const below = scores.reduce((sum, score) => sum + (score < threshold ? 1 : 0), 0);
-  return { threshold, ties: count - below };
 }

@@ -8,8 +8,8 @@ import type { Profile, PrunerConfig } from "./config.ts";
 import { lassoTermsInto, shrinkBlocksInto } from "./lasso.ts";
 import type { LayerRecord } from "./layer.ts";
 import { lockMaskInto } from "./lock.ts";
-import { applyMaskInto } from "./mask.ts";
-import { blockCount } from "./pattern.ts";
+import { applyBlockMaskInto, applyMaskInto, hasWholeRowsOfBlocks } from "./mask.ts";
+import { blockCount, perElement } from "./pattern.ts";
 import { interpolateMasksInto, PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { countPruner, replaceMasks } from "./replace.ts";
 import { isPruneStep, targetRatio } from "./schedule.ts";
@@ -35,7 +35,7 @@ function recordOf(scratch: PrunerScratch, index: number): LayerRecord {
 }
 
 /** Whether a layer's scores are one per element rather than one per block. */
-export function scoresPerElement(pruner: PrunerState, layer: PrunedLayer): boolean {
+function scoresPerElement(pruner: PrunerState, layer: PrunedLayer): boolean {
   const { pattern, criterion } = pruner.config;
   const frozenForGood = layer.frozen && criterion !== "snip_momentum";
   return pattern.kind === "group" || !layer.layout.divides || frozenForGood;
@@ -66,16 +66,17 @@ function updateScores(pruner: PrunerState, scratch: PrunerScratch): void {
 /** Sets masked weights to zero: under the interpolated masks, or with `full` under the complete ones. */
 function applyMasks(pruner: PrunerState, scratch: PrunerScratch, full: boolean): void {
   pruner.layers.forEach((layer, i) => {
-    const mask = full ? layer.mask : (layer.progressiveMask ?? layer.mask);
-    applyMaskInto(mask, recordOf(scratch, i).data);
+    const { data } = recordOf(scratch, i);
+    if (layer.progressiveMask !== null && !full) applyMaskInto(layer.progressiveMask, data);
+    else if (hasWholeRowsOfBlocks(pruner.config.pattern, layer.layout))
+      applyBlockMaskInto(layer.layout, layer.mask, data);
+    else applyMaskInto(layer.mask, data);
   });
 }
 
-/** Pruned blocks as a share; for N:M the share of elements they stand for, in INC's order of operations. */
+/** Pruned blocks as a share; for N:M the share of elements they stand for. */
 function sparsityOf({ pattern }: PrunerConfig, { pruned, total }: BlockCount): number {
-  if (total === 0) return 0;
-  const ratio = pruned / total;
-  return pattern.kind === "group" ? (ratio * pattern.prune) / pattern.of : ratio;
+  return total === 0 ? 0 : perElement(pattern, pruned / total);
 }
 
 /** Reads masks off the weights' zeros. */
@@ -94,7 +95,7 @@ function lockInitialSparsity(
 ): void {
   if (!pruner.config.lockInitSparsity || pruner.step !== pruner.config.startStep) return;
   lockMasks(profile, pruner, scratch);
-  pruner.initialSparsity = sparsityOf(pruner.config, countPruner(pruner, profile));
+  pruner.initialSparsity = sparsityOf(pruner.config, countPruner(pruner, profile === "strict"));
   pruner.currentSparsity = pruner.initialSparsity;
 }
 
@@ -114,7 +115,7 @@ function prune(
     replaceMasks(profile, pruner, ratio, scratch.replace);
   }
   pruner.completedPruneSteps++;
-  const count = countPruner(pruner, profile);
+  const count = countPruner(pruner, profile === "strict");
   pruner.lastEvent = {
     step: pruner.step,
     targetRatio: ratio,

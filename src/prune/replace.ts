@@ -2,18 +2,20 @@
  * One prune step of one pruner: candidates -> budget -> masks. Everything that can fail happens before
  * the first mask is written.
  */
+import { pipe } from "fp-ts/function";
+import { chain } from "fp-ts/ReadonlyArray";
 import { type BlockCount, type Decision, planBudget } from "./budget.ts";
 import {
   exactCandidate,
   incCandidate,
   type LayerScratch,
-  perBlock,
   type ReplaceScratch,
 } from "./candidates.ts";
 import type { Profile } from "./config.ts";
 import { exactCount, planExactBudget } from "./exact.ts";
 import { PruningError } from "./layer.ts";
 import { countBlocks, scrambleMask, writeBlockMaskInto, writeGroupMaskInto } from "./mask.ts";
+import { perBlock } from "./pattern.ts";
 import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
 
 /** A layer whose turn came at a prune step; a `null` decision leaves its mask as it is. */
@@ -23,12 +25,12 @@ interface PlannedLayer {
   readonly frozen: boolean;
 }
 
-/** Blocks of all layers under their present masks. */
-export function countPruner(pruner: PrunerState, profile: Profile): BlockCount {
+/** Blocks of all layers under their present masks, as {@link countBlocks} counts them. */
+export function countPruner({ config, layers }: PrunerState, truthful: boolean): BlockCount {
   let pruned = 0;
   let total = 0;
-  for (const { layout, mask } of pruner.layers) {
-    const count = countBlocks(pruner.config.pattern, layout, mask, profile === "strict");
+  for (const { layout, mask } of layers) {
+    const count = countBlocks(config.pattern, layout, mask, truthful);
     pruned += count.pruned;
     total += count.total;
   }
@@ -156,7 +158,10 @@ export function replaceMasks(
   scratch: ReplaceScratch,
 ): void {
   const plan = profile === "strict" ? planStrict : planInc;
-  const plans = budgetGroups(pruner).flatMap((group) => plan(pruner, group, ratio, scratch));
+  const plans = pipe(
+    budgetGroups(pruner),
+    chain((group) => plan(pruner, group, ratio, scratch)),
+  );
   refuseFrozenLasso(pruner, plans);
   for (const one of plans) commit(profile, pruner, one, scratch);
 }

@@ -28,7 +28,7 @@ export function createScoreScratch(): ScoreScratch {
 }
 
 /** Makes the scratch large enough for `rowElements` elements at a time. */
-export function reserveScores(scratch: ScoreScratch, rowElements: number): void {
+function reserveScores(scratch: ScoreScratch, rowElements: number): void {
   if (scratch.elements.length >= rowElements) return;
   scratch.elements = new Float32Array(rowElements);
   scratch.rows = new Float32Array(rowElements);
@@ -103,7 +103,7 @@ function addElementScoresInto(
 }
 
 /** Copies rows from the weight's own order into matrix order. `out` may not alias `elements`. */
-export function toMatrixOrderInto(
+function toMatrixOrderInto(
   layout: BlockLayout,
   elements: ArrayLike<number>,
   start: number,

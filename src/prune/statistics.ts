@@ -2,8 +2,9 @@
  * How sparse a model is, in INC's terms and in honest ones.
  */
 import type { LayerRecord } from "./layer.ts";
-import { countBlocks, countZeros } from "./mask.ts";
-import { formatPattern } from "./pattern.ts";
+import { countZeros } from "./mask.ts";
+import { formatPattern, perElement } from "./pattern.ts";
+import { countPruner } from "./replace.ts";
 import type { PrunerState, PruningState } from "./state.ts";
 
 /** A share with its numerator and denominator; `ratio` is 0 where there is nothing to count. */
@@ -61,16 +62,10 @@ function weightShare(layers: readonly LayerRecord[]): Share {
   return shareOf(zeros, total);
 }
 
-/** A pruner's pruned and all blocks over its layers. */
-function prunerBlocks({ config, layers }: PrunerState, truthful: boolean): Share {
-  let zeros = 0;
-  let total = 0;
-  for (const { layout, mask } of layers) {
-    const count = countBlocks(config.pattern, layout, mask, truthful);
-    zeros += count.pruned;
-    total += count.total;
-  }
-  return shareOf(zeros, total);
+/** A pruner's pruned blocks among all of its layers' blocks. */
+function prunerBlocks(pruner: PrunerState, truthful: boolean): Share {
+  const { pruned, total } = countPruner(pruner, truthful);
+  return shareOf(pruned, total);
 }
 
 /** INC's figures. A layer owned by two pruners counts twice. */
@@ -82,9 +77,7 @@ function incSparsity(
   let masked = 0;
   let blockwise = 0;
   for (const pruner of state.pruners) {
-    const { pattern } = pruner.config;
-    const { ratio } = prunerBlocks(pruner, false);
-    const share = pattern.kind === "group" ? (ratio * pattern.prune) / pattern.of : ratio;
+    const share = perElement(pruner.config.pattern, prunerBlocks(pruner, false).ratio);
     const elements = pruner.layers.reduce((sum, { mask }) => sum + mask.length, 0);
     blockwise += Math.trunc(elements * share);
     for (const { mask } of pruner.layers) masked += countZeros(mask);

@@ -201,10 +201,15 @@ describe("refuses", () => {
     [{ targetSparsity: -0.1 }, /targetSparsity/],
     [{ targetSparsity: Number.NaN }, /targetSparsity/],
     [{ pattern: "4:2" }, /pattern: expected one such as/],
+    [{ pattern: { kind: "group", prune: 4, of: 2 } }, /pattern: expected one such as/],
+    [{ pattern: { kind: "block", height: 0, width: 1 } }, /pattern: expected one such as/],
+    [{ pattern: 4 }, /pattern: expected a string or a pattern, got 4/],
     [{ pattern: "2:4", targetSparsity: 0.6 }, /from 0 to 0.5, got 0.6/],
     [{ scope: "layer" }, /scope: expected one of global, local/],
     [{ criterion: "random" }, /criterion: expected one of magnitude/],
     [{ opNames: ["("] }, /opNames\[0\]: expected a regular expression/],
+    [{ opNames: "a" }, /opNames: expected an array of strings, got "a"/],
+    [{ pruningOpTypes: [1] }, /pruningOpTypes: expected an array of strings/],
     [
       { criterion: "snip" },
       /a: expected a gradient of 16 elements for the snip criterion, got none/,
@@ -219,6 +224,16 @@ describe("refuses", () => {
       const before = wrong.data.slice();
       expect(() => pruneOnce([wrong, head], options)).toThrow(/finite/);
       expect([...wrong.data]).toEqual([...before]);
+    }
+  });
+
+  test.each(["strict", "inc"] as const)("NaN anywhere in an N:M group (%s)", (profile) => {
+    for (let at = 0; at < 4; at++) {
+      const wrong = matrix("a", 4, 4, [1, 2, 3, 4, ...new Array(12).fill(1)]);
+      wrong.data[at] = Number.NaN;
+      expect(() =>
+        pruneOnce([wrong, head], { pattern: "2:4", targetSparsity: 0.5, profile }),
+      ).toThrow(/a: expected finite scores, got NaN at position/);
     }
   });
 

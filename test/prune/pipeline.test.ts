@@ -184,7 +184,7 @@ describe("strict", () => {
             (progressiveMask ?? mask).slice(),
           );
           const event = pruner.lastEvent;
-          if (event?.step === step && event.scored) expectExact(pruner, event.targetRatio);
+          if (event?.step === step) expectExact(pruner, event.targetRatio);
           state = onBeforeOptimizerStepInto(state, own, scratch);
           descend(own, step);
           state = onAfterOptimizerStepInto(state, own, scratch);
@@ -196,6 +196,23 @@ describe("strict", () => {
       }),
       { numRuns: 250 },
     );
+  });
+
+  test("refuses a schedule whose only prune step comes before the first gradient", () => {
+    const layer: LayerRecord = {
+      name: "a",
+      kind: "linear",
+      shape: [4, 4],
+      data: new Float32Array(16).fill(1),
+    };
+    const start = (profile: Profile): PruningState =>
+      initialisePruning(
+        parsePruningConfigOrThrow({ pruning_frequency: 5, end_step: 3, pattern: "4x1" }),
+        [layer],
+        { profile, excludeHead: false },
+      );
+    expect(() => start("strict")).toThrow(/start_step: expected a prune step after step 0/);
+    expect(start("inc").pruners[0]?.totalPruneSteps).toBe(1);
   });
 
   test("in local scope the order of layers changes nothing", () => {
@@ -218,6 +235,7 @@ describe("strict", () => {
           );
         };
         fc.pre(!chosen.pruning_type.endsWith("progressive"));
+        fc.pre(allowed(() => stateOf(pattern, chosen, layers, "strict")));
         const forward = masks(copyLayers(layers));
         const backward = masks(copyLayers([...layers].reverse()));
         expect(new Map([...backward].sort())).toEqual(new Map([...forward].sort()));
