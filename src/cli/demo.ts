@@ -27,7 +27,7 @@ const OPTIONS = {
     ["auto", "fma", "simd", "scalar"],
     "kernels to run (default auto: the fastest)",
   ),
-  profile: choiceOption(["inc", "strict"], "whose pruning semantics (default inc)"),
+  profile: choiceOption(["inc", "strict"], "whose pruning semantics (default strict: exact counts)"),
 } as const;
 
 /** The plan of the demo. */
@@ -68,7 +68,7 @@ export const demoCommand: Command = defineCommand({
         title: "A small BERT, dense and pruned to three patterns",
         summary:
           "A generated task in which word order and negation decide: dense training, then pruning while the sparse model is distilled from the dense one.",
-        plan: planDemo(values.profile ?? "inc", values.variant ?? "auto"),
+        plan: planDemo(values.profile ?? "strict", values.variant ?? "auto"),
         seeds: values.seeds ?? DEFAULT_SEEDS,
         directory: values.out ?? DEFAULT_DIRECTORY,
         resume: false,

@@ -1,32 +1,26 @@
 /**
- * A sentence-classification task that is made, not fetched: which way does a two-clause opinion lean?
- * Every sentence holds two clauses, "the <noun> <verb> [<negator>] [<degree>] <adjective>". The
- * connective says which clause decides ("A but B": B, "A although B": A, "although A , B": B), and a
- * negator turns its own clause around. Adjectives and negators are drawn independently, so no word
- * tells anything about the label: a bag of words is at chance, order and negation are all there is.
+ * A sentence-classification task that is made, not fetched: is the statement true? Every sentence
+ * compares two amounts, "the <thing> of <number> <unit> is [<negator>] [<degree>] <heavier> than the
+ * <thing> of <number> <unit>". Which number comes first decides, and a negator turns the statement
+ * around. Both numbers occur on either side equally often, with and without a negator, so no word tells
+ * anything about the label: a bag of words is at chance, order and negation are all there is.
  */
 import { checkInteger } from "../core/checks.ts";
 import { nextBelow, openStream, type RandomStream, STREAM } from "../core/random.ts";
 import type { LabelledText } from "./examples.ts";
 
-const NOUNS = words(
-  "film plot actor ending music dialogue camera story cast scene script hero villain pace score editing " +
-    "costume joke trailer sequel opening finale lighting stunt",
+const NUMBERS = words(
+  "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen " +
+    "seventeen eighteen nineteen twenty",
 );
-const VERBS = words("was seemed looked felt appeared remained");
+const THINGS = words("box stone chest barrel crate basket wagon boat cart bag table plank");
+const UNITS = words("pounds kilos ounces tons marks grains");
+const VERBS = words("is was seems looks");
 const NEGATORS = words("not never hardly barely");
-const DEGREES = words("very quite really truly rather so");
-const POSITIVE = words(
-  "good great brilliant lovely clever charming moving funny bright fresh graceful witty strong warm elegant " +
-    "honest sharp tender vivid superb",
-);
-const NEGATIVE = words(
-  "bad awful dull ugly stupid boring shallow silly dark stale clumsy tedious weak cold crude fake flat " +
-    "bitter bland dreadful",
-);
-/** Connectives after which the second clause decides, and those after which the first does. */
-const TURNS = words("but yet however");
-const CONCESSIONS = words("although though while");
+const DEGREES = words("much far clearly surely");
+const COMPARATIVES = words("heavier larger longer taller bigger higher wider deeper");
+/** One sentence in so many is negated: rare enough that the comparison is learned first. */
+const SENTENCES_PER_NEGATION = 3;
 
 const SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] as const;
 
@@ -34,7 +28,7 @@ function words(text: string): readonly string[] {
   return Object.freeze(text.split(" "));
 }
 
-/** The demo task: rows with label 1 where the deciding clause is positive, and their vocabulary. */
+/** The demo task: rows with label 1 where the statement is true, and their vocabulary. */
 export interface DemoTask {
   readonly train: readonly LabelledText[];
   readonly dev: readonly LabelledText[];
@@ -46,7 +40,7 @@ export interface DemoTask {
 export interface DemoTaskOptions {
   /** Default 1. */
   readonly seed?: number;
-  /** Number of training rows, default 3000. */
+  /** Number of training rows, default 6000. */
   readonly trainCount?: number;
   /** Number of dev rows, default 500. */
   readonly devCount?: number;
@@ -66,7 +60,7 @@ export interface DemoTaskOptions {
  * ```
  */
 export function generateDemoTask(options: DemoTaskOptions = {}): DemoTask {
-  const { seed = 1, trainCount = 3000, devCount = 500 } = options;
+  const { seed = 1, trainCount = 6000, devCount = 500 } = options;
   checkInteger("seed", seed);
   checkInteger("trainCount", trainCount, 1, 1_000_000);
   checkInteger("devCount", devCount, 1, 1_000_000);
@@ -95,28 +89,34 @@ function distinctRows(
   return rows;
 }
 
+/** A statement that is true (label 1) or false (label 0). */
 function sentence(stream: RandomStream, label: number): string {
-  const deciding = clause(stream, label);
-  const other = clause(stream, nextBelow(stream, 2));
-  switch (nextBelow(stream, 3)) {
-    case 0:
-      return `${other} ${pick(stream, TURNS)} ${deciding}`;
-    case 1:
-      return `${deciding} ${pick(stream, CONCESSIONS)} ${other}`;
-    default:
-      return `${pick(stream, CONCESSIONS)} ${other} , ${deciding}`;
-  }
+  const negated = nextBelow(stream, SENTENCES_PER_NEGATION) === 0;
+  const [lower, higher] = twoNumbers(stream);
+  const firstIsHigher = (label === 1) !== negated;
+  const unit = pick(stream, UNITS);
+  const amount = (number: string) => ["the", pick(stream, THINGS), "of", number, unit];
+  return [
+    ...amount(firstIsHigher ? higher : lower),
+    pick(stream, VERBS),
+    ...(negated ? [pick(stream, NEGATORS)] : []),
+    ...(nextBelow(stream, 2) === 1 ? [pick(stream, DEGREES)] : []),
+    pick(stream, COMPARATIVES),
+    "than",
+    ...amount(firstIsHigher ? lower : higher),
+  ].join(" ");
 }
 
-/** A clause that says `polarity` (1 positive, 0 negative): by its adjective, or by negating the opposite. */
-function clause(stream: RandomStream, polarity: number): string {
-  const negated = nextBelow(stream, 2) === 1;
-  const positive = (polarity === 1) !== negated;
-  const parts = ["the", pick(stream, NOUNS), pick(stream, VERBS)];
-  if (negated) parts.push(pick(stream, NEGATORS));
-  if (nextBelow(stream, 2) === 1) parts.push(pick(stream, DEGREES));
-  parts.push(pick(stream, positive ? POSITIVE : NEGATIVE));
-  return parts.join(" ");
+/** Two different numbers in words, the lower one first; every pair equally likely. */
+function twoNumbers(stream: RandomStream): readonly [string, string] {
+  const first = nextBelow(stream, NUMBERS.length);
+  const other = nextBelow(stream, NUMBERS.length - 1);
+  const second = other < first ? other : other + 1;
+  return [numberWord(Math.min(first, second)), numberWord(Math.max(first, second))];
+}
+
+function numberWord(index: number): string {
+  return NUMBERS[index] ?? "";
 }
 
 function pick(stream: RandomStream, list: readonly string[]): string {
@@ -127,15 +127,15 @@ function demoVocabulary(): string {
   const tokens = [
     ...SPECIAL_TOKENS,
     "the",
-    ",",
-    ...NOUNS,
+    "of",
+    "than",
+    ...NUMBERS,
+    ...THINGS,
+    ...UNITS,
     ...VERBS,
     ...NEGATORS,
     ...DEGREES,
-    ...POSITIVE,
-    ...NEGATIVE,
-    ...TURNS,
-    ...CONCESSIONS,
+    ...COMPARATIVES,
   ];
   return `${tokens.join("\n")}\n`;
 }

@@ -210,7 +210,14 @@ const DEMO: RecipeBase = Object.freeze({
   maxLength: 32,
   metric: "accuracy",
   evaluationBatchSize: 64,
-  dense: { ...DENSE_PHASE, epochs: 12, batchSize: 32, learningRate: 1e-3, weightDecay: 1e-3 },
+  dense: {
+    ...DENSE_PHASE,
+    epochs: 14,
+    batchSize: 32,
+    learningRate: 1e-3,
+    warmupSteps: 100,
+    weightDecay: 1e-3,
+  },
 });
 
 const DEMO_SPARSE: SparseBase = Object.freeze({
