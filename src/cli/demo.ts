@@ -27,7 +27,10 @@ const OPTIONS = {
     ["auto", "fma", "simd", "scalar"],
     "kernels to run (default auto: the fastest)",
   ),
-  profile: choiceOption(["inc", "strict"], "whose pruning semantics (default strict: exact counts)"),
+  profile: choiceOption(
+    ["inc", "strict"],
+    "whose pruning semantics (default strict: exact counts)",
+  ),
 } as const;
 
 /** The plan of the demo. */
