@@ -6,16 +6,11 @@ function local(path: string): string {
   return fileURLToPath(new URL(path, import.meta.url));
 }
 
-const ENTRIES = ["nn", "io", "node", "reference"];
-
 const config: ViteUserConfig = defineConfig({
   resolve: {
     // Documentation examples import the package by its name; in tests that is the sources.
     alias: [
-      ...ENTRIES.map((entry) => ({
-        find: `espalier/${entry}`,
-        replacement: local(`./src/${entry}.ts`),
-      })),
+      { find: /^espalier\/(\w+)$/, replacement: local("./src/$1.ts") },
       { find: /^espalier$/, replacement: local("./src/index.ts") },
     ],
   },
