@@ -12,7 +12,13 @@ import { type Collate, evaluate, rowsAt } from "./evaluation.ts";
 import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainingEvent } from "./events.ts";
 import { createSession, releaseSession, type TrainingSession } from "./session.ts";
 import type { TrainingSettings } from "./settings.ts";
-import { prunedLayerNames, reachedSparsity, sparsityReport, targetSparsities } from "./sparsity.ts";
+import {
+  gaugeSparsity,
+  prunedLayerNames,
+  type SparsityGauge,
+  sparsityReport,
+  targetSparsities,
+} from "./sparsity.ts";
 import { type StepResult, trainStepInto } from "./step.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
@@ -51,6 +57,7 @@ interface Run<Row, Batch extends LabelledBatch> {
   readonly session: TrainingSession<Batch>;
   readonly stepsPerEpoch: number;
   progress: RunProgress;
+  gauge: SparsityGauge | null;
 }
 
 /** How long the loop computes before it lets the event loop turn, in milliseconds. */
@@ -111,8 +118,14 @@ export function fineTune<Row, Batch extends LabelledBatch>(
     session,
     stepsPerEpoch: Math.ceil(options.trainingRows.length / options.batchSize),
     progress: { reportedEpochs: 0, lossSum: 0 },
+    gauge: null,
   };
-  if (resumeFrom !== undefined) run.progress = restoreCheckpointInto(session, resumeFrom);
+  try {
+    if (resumeFrom !== undefined) run.progress = restoreCheckpointInto(session, resumeFrom);
+  } catch (error) {
+    releaseSession(session);
+    throw error;
+  }
   return {
     [Symbol.asyncIterator]: () => trainingEvents(run),
     checkpoint: () => captureCheckpoint(session, run.progress),
@@ -189,13 +202,14 @@ function runStep<Row, Batch extends LabelledBatch>(
   const result: StepResult = trainStepInto(session, batch);
   run.progress = { ...progress, lossSum: progress.lossSum + result.loss };
   const state = session.pruning?.state ?? null;
+  run.gauge = state === null ? null : gaugeSparsity(state, run.gauge);
   return {
     type: "step",
     step: session.step,
     epoch: progress.reportedEpochs + 1,
     ...result,
     targetSparsity: state === null ? null : Math.max(0, ...targetSparsities(state)),
-    reachedSparsity: state === null ? null : reachedSparsity(state),
+    reachedSparsity: run.gauge?.share ?? null,
   };
 }
 

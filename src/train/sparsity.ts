@@ -1,6 +1,6 @@
 /** Sparsity of a model in training, as events report it. */
 import type { LayerRecord } from "../prune/layer.ts";
-import type { PrunedLayer, PrunerState, PruningState } from "../prune/state.ts";
+import type { PrunedLayer, PruneEvent, PrunerState, PruningState } from "../prune/state.ts";
 import type { LayerSparsity, SparsityReport, ZeroCount } from "./events.ts";
 
 /** Names of the layers that pruners own, in module order. */
@@ -27,6 +27,22 @@ export function reachedSparsity(state: PruningState): number {
     state.pruners.flatMap(({ layers }) => layers.map((layer) => maskZeros(appliedMask(layer)))),
   );
   return total === 0 ? 0 : zeros / total;
+}
+
+/** A share of {@link reachedSparsity}, and the prune steps after which it was counted. */
+export interface SparsityGauge {
+  readonly events: readonly (PruneEvent | null)[];
+  readonly share: number;
+}
+
+/** Counts anew only where masks can have changed since `previous`: every mask is as long as its weight. */
+export function gaugeSparsity(state: PruningState, previous: SparsityGauge | null): SparsityGauge {
+  const events = state.pruners.map(({ lastEvent }) => lastEvent);
+  const unchanged =
+    previous !== null &&
+    state.pruners.every(({ config }) => config.method === "basic") &&
+    events.every((event, index) => event === previous.events[index]);
+  return unchanged ? previous : { events, share: reachedSparsity(state) };
 }
 
 /** The mask that is on the weight: the interpolated one while progressive pruning has one. */
