@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Either, Problem } from "../core/either.ts";
 import { type Example, type GlueTask, parseGlueTsv } from "../io/glue.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
+import { compareNames } from "../io/parameter-names.ts";
 import { type Tokenizer, tokenizerOf } from "../io/tokenizer.ts";
 import { decodeUtf8 } from "../io/utf8.ts";
 import { parseVocabulary, type Vocabulary } from "../io/vocabulary.ts";
@@ -54,13 +55,18 @@ async function readRows(
   return text._tag === "Left" ? text : parseGlueTsv(task, path, text.right);
 }
 
+/** The problem of options that say nothing of where training or evaluation rows are. */
+export function rowPathProblems({ data, trainFile, validationFile }: RowPaths): readonly Problem[] {
+  const complete = data !== undefined || (trainFile !== undefined && validationFile !== undefined);
+  const expected = "a directory, or --train-file and --validation-file";
+  return complete ? [] : oneProblem("--data", expected, "nothing");
+}
+
 /** Reads train.tsv and dev.tsv of a directory, or the files given in their place. */
 export async function readTaskRows(task: GlueTask, paths: RowPaths): Promise<Result<TaskRows>> {
   const { data, trainFile, validationFile } = paths;
-  if (data === undefined && (trainFile === undefined || validationFile === undefined)) {
-    const expected = "a directory, or --train-file and --validation-file";
-    return { _tag: "Left", left: oneProblem("--data", expected, "nothing") };
-  }
+  const unnamed = rowPathProblems(paths);
+  if (unnamed.length > 0) return { _tag: "Left", left: unnamed };
   if (data !== undefined) {
     const missing = await directoryProblem("--data", data);
     if (missing !== undefined) return { _tag: "Left", left: [missing] };
@@ -91,6 +97,13 @@ export interface StartingPoint {
   /** Null: random initialisation. */
   readonly tensors: ReadonlyMap<string, NamedValues> | null;
   readonly tokenizer: Tokenizer;
+  /** Lines for the user: what of a model was not used, and what it had no values for. */
+  readonly notices: readonly string[];
+}
+
+/** A model directory that fits, with the tensors that are used. */
+export interface ReadModel extends LoadedModel, Pick<StartingPoint, "notices"> {
+  readonly tensors: ReadonlyMap<string, NamedValues>;
 }
 
 async function readVocabulary(path: string): Promise<Result<Vocabulary>> {
@@ -114,7 +127,11 @@ function vocabularyProblems(
 }
 
 /** Where two vocabularies first differ. */
-function differenceProblems(path: string, given: Vocabulary, own: Vocabulary): readonly Problem[] {
+export function differenceProblems(
+  path: string,
+  given: Vocabulary,
+  own: Vocabulary,
+): readonly Problem[] {
   const index = own.tokens.findIndex((token, id) => given.tokens[id] !== token);
   if (index < 0) return [];
   const expected = `the model's own token ${JSON.stringify(own.tokens[index])}`;
@@ -125,10 +142,19 @@ function differenceProblems(path: string, given: Vocabulary, own: Vocabulary): r
   );
 }
 
-/** The tensors that a model has parameters for: a pre-trained encoder comes with other heads. */
-function parametersOf({ config, tensors }: LoadedModel): ReadonlyMap<string, NamedValues> {
-  const names = new Set(parameterList(config).map(({ name }) => name));
-  return new Map([...tensors].filter(([name]) => names.has(name)));
+/** The model with the tensors that it has parameters for: a pre-trained encoder comes with other heads. */
+function withParametersOnly(directory: string, model: LoadedModel): ReadModel {
+  const names = parameterList(model.config).map(({ name }) => name);
+  const { missing, unexpected } = compareNames(names, model.tensors);
+  const tensors = names.flatMap((name) => {
+    const values = model.tensors.get(name);
+    return values === undefined ? [] : [[name, values] as const];
+  });
+  const notices = [
+    ...(missing.length === 0 ? [] : [`${directory}: newly initialised: ${missing.join(", ")}`]),
+    ...(unexpected.length === 0 ? [] : [`${directory}: not used: ${unexpected.join(", ")}`]),
+  ];
+  return { ...model, tensors: new Map(tensors), notices };
 }
 
 function modelProblems(
@@ -152,14 +178,13 @@ export async function readModel(
   option: string,
   directory: string,
   needsHead: boolean,
-): Promise<Result<LoadedModel>> {
+): Promise<Result<ReadModel>> {
   const model = await readModelDirectory(directory, option);
   if (model._tag === "Left") return model;
   const options = needsHead ? {} : { initialiseHead: { seed: 0 } };
-  return resultOf(modelProblems(directory, model.right, options), () => ({
-    ...model.right,
-    tensors: parametersOf(model.right),
-  }));
+  return resultOf(modelProblems(directory, model.right, options), () =>
+    withParametersOnly(directory, model.right),
+  );
 }
 
 /** The starting point in a model directory; a vocabulary given beside it must be the model's own. */
@@ -188,6 +213,7 @@ async function startFromVocabulary(name: ModelName, vocab: string): Promise<Resu
     config,
     tensors: null,
     tokenizer: tokenizerOf(vocabulary.right),
+    notices: [],
   }));
 }
 
@@ -197,6 +223,14 @@ export interface StartPaths {
   readonly vocab?: string;
 }
 
+/** The problem of options that say nothing of what to start from. */
+export function startPathProblems({ model, vocab }: StartPaths): readonly Problem[] {
+  const expected = "a model directory, or --vocab FILE to start from random weights";
+  return model === undefined && vocab === undefined
+    ? oneProblem("--model", expected, "nothing")
+    : [];
+}
+
 /**
  * Reads what a run starts from: a model directory, or a vocabulary and random weights of the recipe's model.
  *
@@ -204,11 +238,11 @@ export interface StartPaths {
  */
 export async function readStartingPoint(
   name: ModelName,
-  { model, vocab }: StartPaths,
+  paths: StartPaths,
   needsHead: boolean,
 ): Promise<Result<StartingPoint>> {
+  const { model, vocab } = paths;
   if (model !== undefined) return startFromModel(model, vocab, needsHead);
   if (vocab !== undefined) return startFromVocabulary(name, vocab);
-  const expected = "a model directory, or --vocab FILE to start from random weights";
-  return { _tag: "Left", left: oneProblem("--model", expected, "nothing") };
+  return { _tag: "Left", left: startPathProblems(paths) };
 }

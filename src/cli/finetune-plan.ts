@@ -1,21 +1,27 @@
 /** Turns the options of `espalier finetune` into a plan, refusing everything wrong before work starts. */
 
+import { join } from "node:path";
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import type { GlueTask } from "../io/glue.ts";
+import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { LoadedModel } from "../node/model-directory.ts";
 import type { RunPlan } from "../node/seed-task.ts";
 import type { Profile } from "../prune/config.ts";
 import { type LabelledText, tokeniseExamples } from "../train/examples.ts";
 import { findRecipe, pruningSteps, type Recipe, recipePruningConfig } from "../train/recipes.ts";
 import {
+  differenceProblems,
+  type ReadModel,
   type RowPaths,
   readModel,
   readStartingPoint,
   readTaskRows,
+  rowPathProblems,
+  type StartingPoint,
   type StartPaths,
+  startPathProblems,
 } from "./finetune-inputs.ts";
 import { overrideProblems, type RecipeOverrides, recipeWith } from "./finetune-recipe.ts";
 import { checkPruning, commonPattern } from "./pruning-check.ts";
@@ -97,18 +103,27 @@ function checkLength(recipe: Recipe, config: ModelConfig): void {
   refuse("--max-seq-length", expected, String(recipe.maxLength));
 }
 
+/** The teacher sees the student's batches, and its hidden states are compared with the student's. */
 async function readTeacher(
   directory: string | undefined,
-  student: ModelConfig,
-): Promise<LoadedModel | null> {
+  student: StartingPoint,
+  maxLength: number,
+): Promise<ReadModel | null> {
   if (directory === undefined) return null;
   const option = "--teacher-model-name-or-path";
   const teacher = getOrThrow(await readModel(option, directory, true));
-  const { hiddenSize, vocabularySize } = teacher.config;
-  if (hiddenSize !== student.hiddenSize)
-    refuse(option, `a model of hidden size ${student.hiddenSize}`, String(hiddenSize));
-  if (vocabularySize !== student.vocabularySize)
-    refuse(option, `a vocabulary of ${student.vocabularySize} tokens`, String(vocabularySize));
+  const { hiddenSize, vocabularySize, maxPositions } = teacher.config;
+  const { config, tokenizer } = student;
+  if (hiddenSize !== config.hiddenSize)
+    refuse(option, `a model of hidden size ${config.hiddenSize}`, String(hiddenSize));
+  if (vocabularySize !== config.vocabularySize)
+    refuse(option, `a vocabulary of ${config.vocabularySize} tokens`, String(vocabularySize));
+  if (maxPositions < maxLength)
+    refuse(option, `a model of at least ${maxLength} positions`, String(maxPositions));
+  const vocabulary = join(directory, HUGGING_FACE_FILES.vocabulary);
+  const { vocabulary: taught } = teacher.tokenizer;
+  const differing = differenceProblems(vocabulary, taught, tokenizer.vocabulary);
+  if (differing.length > 0) throw new InputError(differing);
   return teacher;
 }
 
@@ -121,15 +136,32 @@ export function tokenise(
   return tokeniseExamples(rows, (text, textPair) => encode(tokenizer, text, textPair, maxLength));
 }
 
+/** What the options ask for. */
+export interface FinetuningPlan {
+  readonly plan: RunPlan;
+  /** Lines for the user: what of the given models was not used, and what they had no values for. */
+  readonly notices: readonly string[];
+}
+
+/** Everything that must be said and was not. */
+export function missingOptions(options: PlanOptions): readonly Problem[] {
+  const task = { path: "--task", expected: "mrpc or sst2", got: "nothing" };
+  return [
+    ...(options.task === undefined ? [task] : []),
+    ...rowPathProblems(options),
+    ...startPathProblems(options),
+  ];
+}
+
 /**
  * The plan that the options ask for.
  *
  * @throws InputError with the problems of the options, the rows, the model or the pruning configuration
  * @throws RangeError for an unknown recipe, PruningError for pruning that cannot be carried out
  */
-export async function planFinetuning(options: PlanOptions): Promise<RunPlan> {
+export async function planFinetuning(options: PlanOptions): Promise<FinetuningPlan> {
   const { task } = options;
-  if (task === undefined) return refuse("--task", "mrpc or sst2", "nothing");
+  if (task === undefined) throw new InputError(missingOptions(options));
   const chosen = chooseRecipe(task, options);
   const skipDense = chosen.dense.epochs === 0;
   if (skipDense && options.model === undefined)
@@ -139,8 +171,8 @@ export async function planFinetuning(options: PlanOptions): Promise<RunPlan> {
   const rows = getOrThrow(await readTaskRows(task, options));
   const count = rows.training.length;
   const { recipe, pruningConfig } = await planPruning(chosen, options, start.config, count);
-  const teacher = await readTeacher(options.teacherModelNameOrPath, start.config);
-  return {
+  const teacher = await readTeacher(options.teacherModelNameOrPath, start, recipe.maxLength);
+  const plan: RunPlan = {
     recipes: [recipe],
     profile: options.profile ?? "inc",
     variant: options.variant ?? "auto",
@@ -153,4 +185,5 @@ export async function planFinetuning(options: PlanOptions): Promise<RunPlan> {
     trainingRows: tokenise(start.tokenizer, rows.training, recipe.maxLength),
     evaluationRows: tokenise(start.tokenizer, rows.evaluation, recipe.maxLength),
   };
+  return { plan, notices: [...start.notices, ...(teacher?.notices ?? [])] };
 }

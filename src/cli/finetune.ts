@@ -7,7 +7,7 @@ import { checkpointPath } from "../node/training-run.ts";
 import { RECIPES } from "../train/recipes.ts";
 import { SCHEDULE_NAMES } from "../train/schedule.ts";
 import { type Command, defineCommand } from "./command.ts";
-import { planFinetuning } from "./finetune-plan.ts";
+import { missingOptions, planFinetuning } from "./finetune-plan.ts";
 import {
   choiceOption,
   flagOption,
@@ -103,8 +103,11 @@ async function checkDirectory(
   const checkpoints = found.filter((each) => each === "file").length;
   if (resume && checkpoints === 0)
     refuse("the checkpoints of a run to go on from", `${directory}, which has none`);
-  if (!resume && (await kindOfPath(join(directory, "metrics.jsonl"))) === "file")
-    refuse("a directory without a run, or --resume", `${directory}, which has metrics.jsonl`);
+  if (resume) return;
+  const refuseRun = (what: string): never =>
+    refuse("a directory without a run, or --resume", `${directory}, which has ${what}`);
+  if (checkpoints > 0) refuseRun("checkpoints");
+  if ((await kindOfPath(join(directory, "metrics.jsonl"))) === "file") refuseRun("metrics.jsonl");
 }
 
 function chooseSeeds(seed: number | undefined, seeds: readonly number[] | undefined) {
@@ -116,7 +119,8 @@ function chooseSeeds(seed: number | undefined, seeds: readonly number[] | undefi
 /** The command. */
 export const finetuneCommand: Command = defineCommand({
   name: "finetune",
-  summary: "fine-tune a BERT or DistilBERT classifier, then prune it while it learns from itself",
+  summary:
+    "fine-tune a BERT or DistilBERT classifier, then prune it with the dense one as its teacher",
   description: [
     "Fine-tunes a dense model, then prunes a copy of it while it is distilled from the dense one, with an evaluation after every epoch. Writes metrics.jsonl, report.html, dense/ and sparse/ (Hugging Face layout) and checkpoints to --out; with several seeds the models are in seed-N/.",
     `Recipes: ${RECIPES.filter(({ task }) => task !== "demo")
@@ -126,12 +130,16 @@ export const finetuneCommand: Command = defineCommand({
   positionals: [],
   options: OPTIONS,
   run: async ({ values, json }, console) => {
-    if (values.out === undefined)
-      throw new InputError([{ path: "--out", expected: "a directory", got: "nothing" }]);
+    const { out } = values;
+    const noDirectory = { path: "--out", expected: "a directory", got: "nothing" };
+    const missing = missingOptions(values);
+    if (out === undefined) throw new InputError([noDirectory, ...missing]);
+    if (missing.length > 0) throw new InputError(missing);
     const seeds = chooseSeeds(values.seed, values.seeds);
     const resume = values.resume === true;
-    await checkDirectory(values.out, seeds, resume);
-    const plan = await planFinetuning(values);
+    await checkDirectory(out, seeds, resume);
+    const { plan, notices } = await planFinetuning(values);
+    for (const notice of notices) console.err.write(`${notice}\n`);
     const recipe = plan.recipes[0]?.name ?? "";
     return runSession(
       {
@@ -140,7 +148,7 @@ export const finetuneCommand: Command = defineCommand({
           "Dense fine-tuning, then pruning while the sparse model is distilled from the dense one.",
         plan,
         seeds,
-        directory: values.out,
+        directory: out,
         resume,
         threads: values.threads,
         json,

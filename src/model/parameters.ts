@@ -6,6 +6,7 @@ import { createParameter, type Parameter, type Parameters } from "../tensor/para
 import { elementCount, formatShape, type Shape, sameShape } from "../tensor/shape.ts";
 import type { ModelConfig } from "./config.ts";
 import { type ModuleDescription, moduleList } from "./modules.ts";
+import { modelNames } from "./names.ts";
 
 /** A parameter of a model before it has values. */
 export interface ParameterDescription {
@@ -117,10 +118,12 @@ export function checkpointProblems(
   options: CreateParametersOptions = {},
 ): readonly Problem[] {
   const expected = new Map(parameterList(config).map((parameter) => [parameter.name, parameter]));
+  const optional = options.initialiseHead === undefined ? [] : headModules(config);
   const mismatched = [...expected.values()].flatMap((parameter) => {
     const found = tensors.get(parameter.name);
-    if (found === undefined && options.initialiseHead !== undefined && isHead(parameter)) return [];
-    return shapeProblems(parameter, found);
+    return found === undefined && optional.includes(parameter.module.name)
+      ? []
+      : shapeProblems(parameter, found);
   });
   if (options.ignoreUnexpected === true) return mismatched;
   const unexpected = [...tensors.keys()].filter((name) => !expected.has(name) && !isBuffer(name));
@@ -144,9 +147,13 @@ function shapeProblems(
     : [{ path: name, expected, got: describe(found.data) }];
 }
 
-/** The head is what a pre-trained encoder lacks: the classifier, DistilBERT's pre_classifier. */
-function isHead({ module }: ParameterDescription): boolean {
-  return module.name === "classifier" || module.name === "pre_classifier";
+/**
+ * The modules that a pre-trained encoder may come without: the classifier, and the layer below it, which
+ * is DistilBERT's pre_classifier, or BERT's pooler, which masked-language models lack.
+ */
+function headModules(config: ModelConfig): readonly string[] {
+  const { pooler, classifier } = modelNames(config);
+  return [pooler, classifier];
 }
 
 /** Old checkpoints store constant buffers beside the parameters. */

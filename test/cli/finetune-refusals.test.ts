@@ -75,7 +75,12 @@ test("what is missing", async () => {
   await refused({ "teacher-model-name-or-path": path("none") }, path("none"), "does not exist");
   const ran = await espalier(["finetune", "--task", "mrpc"]);
   expect(ran.code).toBe(2);
-  expect(ran.err).toContain("--out: expected a directory, got nothing");
+  expect(ran.err.split("\n").map((line) => line.split(":")[0])).toEqual([
+    "--out",
+    "--data",
+    "--model",
+    "",
+  ]);
 });
 
 test("options of the wrong kind or range", async () => {
@@ -200,6 +205,16 @@ test("damaged model files", async () => {
     { "teacher-model-name-or-path": teacher },
     "expected a model of hidden size 16, got 8",
   );
+  const ivy = await modelWith("vocab.txt", VOCABULARY.replace("vine", "ivy"));
+  await refused(
+    { "teacher-model-name-or-path": ivy },
+    'vocab.txt:10: expected the model\'s own token "vine", got "ivy"',
+  );
+  const brief = await writeModel(path("brief"), { max_position_embeddings: 16 });
+  await refused(
+    { "teacher-model-name-or-path": brief },
+    "expected a model of at least 32 positions, got 16",
+  );
   const missing = await writeModel(path("missing"));
   rmSync(join(missing, "config.json"));
   await refused({ model: missing }, join(missing, "config.json"));
@@ -214,6 +229,10 @@ test("an output directory that cannot be used", async () => {
   const resumed = await espalier(["finetune", ...argumentsWith({ out: path("used") }), "--resume"]);
   expect(resumed.code).toBe(2);
   expect(resumed.err).toContain("--out: expected the checkpoints of a run to go on from");
+  mkdirSync(path("stopped", "checkpoints"), { recursive: true });
+  writeFileSync(path("stopped", "checkpoints", "seed-42.safetensors"), "");
+  const stopped = await espalier(["finetune", ...argumentsWith({ out: path("stopped") })]);
+  expect(stopped.err).toContain("or --resume, got");
   const file = await espalier([
     "finetune",
     ...argumentsWith({ out: path("model", "config.json") }),

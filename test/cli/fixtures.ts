@@ -35,16 +35,18 @@ export const CONFIG: Readonly<Record<string, unknown>> = {
   max_position_embeddings: 32,
 };
 
-/** Saves the small model with random weights; `config` changes it. */
-export async function writeModel(directory: string, config: object = {}): Promise<string> {
+/** Saves the small model with random weights; `config` changes it, `keeps` says which parameters stay. */
+export async function writeModel(
+  directory: string,
+  config: object = {},
+  keeps: (name: string) => boolean = () => true,
+): Promise<string> {
   const source = { ...CONFIG, ...config };
   const backend = createBackend({ variant: "scalar" });
   const parameters = initialiseParameters(backend, parseModelConfigOrThrow(source), 7);
+  const kept = [...parameters].filter(([name]) => keeps(name));
   const tensors = new Map(
-    [...parameters].map(([name, { value }]) => [
-      name,
-      { shape: value.shape, data: value.data.slice() },
-    ]),
+    kept.map(([name, { value }]) => [name, { shape: value.shape, data: value.data.slice() }]),
   );
   await saveModelDirectory(directory, {
     config: source,
