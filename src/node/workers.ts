@@ -66,8 +66,8 @@ function runOnWorker<Task, Message, Result>(
 
 /**
  * Runs every task on a worker of its own, at most `threads` at once, and gives their results in the order of
- * tasks. The first failure is thrown once the running tasks have ended; no further ones are started. Once the
- * signal is aborted none is started either: the results of those are undefined.
+ * tasks. Once the signal is aborted none is started: the results of those are undefined. A failure aborts the
+ * running tasks too, and is thrown once they have ended.
  */
 export async function runTasks<Task, Message, Result>(
   run: TaskRun<Task, Message>,
@@ -75,21 +75,27 @@ export async function runTasks<Task, Message, Result>(
   const results = new Map<number, Result>();
   const failures: unknown[] = [];
   const waiting = [...run.tasks.entries()];
+  const stop = new AbortController();
+  const abort = (): void => stop.abort();
+  if (run.signal.aborted) abort();
+  run.signal.addEventListener("abort", abort);
+  const stoppable = { ...run, signal: stop.signal };
   const lane = async (): Promise<void> => {
     for (;;) {
-      const next = run.signal.aborted ? undefined : waiting.shift();
+      const next = stop.signal.aborted ? undefined : waiting.shift();
       if (next === undefined) return;
       const [index, task] = next;
       try {
-        results.set(index, await runOnWorker<Task, Message, Result>(run, index, task));
+        results.set(index, await runOnWorker<Task, Message, Result>(stoppable, index, task));
       } catch (error) {
         failures.push(error);
-        waiting.length = 0;
+        abort();
       }
     }
   };
   const lanes = Math.min(Math.max(1, run.threads), run.tasks.length);
   await Promise.all(Array.from({ length: lanes }, lane));
+  run.signal.removeEventListener("abort", abort);
   if (failures.length > 0) throw failures[0];
   return run.tasks.map((_, index) => results.get(index));
 }

@@ -32,10 +32,11 @@ test("results come in the order of tasks, for any number of threads", async () =
   expect(await run([], 2, NEVER).results).toEqual([]);
 });
 
-test("a failing task fails the run and starts no further ones", async () => {
+test("a failing task fails the run, stops the running ones and starts no further ones", async () => {
   const { messages, results } = run(["fail", 1, 2], 1, NEVER);
   await expect(results).rejects.toThrow("task failed");
   expect(messages).toEqual([[0, "started fail"]]);
+  await expect(run(["wait", "fail"], 2, NEVER).results).rejects.toThrow("task failed");
   await expect(run(["exit"], 1, NEVER).results).rejects.toThrow("a worker ended early with code 3");
 });
 
