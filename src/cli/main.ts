@@ -24,7 +24,7 @@ const INTERNAL_ERROR = 70;
 async function runMainThread(): Promise<void> {
   const err = textOutput(process.stderr);
   // A reader that has seen enough, such as head, closes the pipe: that is no failure of the run.
-  process.stdout.on("error", () => {});
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const interruption = listenForInterruption(() =>
     err.write("\nStopping at the next step; interrupt again to stop at once.\n"),
   );

@@ -45,8 +45,9 @@ export function predict<Row, Batch extends LabelledBatch>(
     try {
       const output = model.forward(tape, batch);
       lossSum += scalarOf(labelLoss(tape, output, batch)) * indices.length;
-      logits.push(...output.logits.value.data);
-      labels.push(...batch.labels);
+      // Spread, a large batch would be more arguments than a call can take.
+      for (const logit of output.logits.value.data) logits.push(logit);
+      for (const label of batch.labels) labels.push(label);
     } finally {
       releaseTape(tape);
     }
