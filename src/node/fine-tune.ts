@@ -37,8 +37,8 @@ export interface FineTuneToDirectoryOptions {
 export interface FineTuned {
   readonly outcome: RunOutcome;
   readonly report: RunReport;
-  /** Path of report.html. */
-  readonly reportPath: string;
+  /** Path of report.html; null where the run was interrupted before it began: nothing is then written. */
+  readonly reportPath: string | null;
 }
 
 /** Takes no notice. */
@@ -106,6 +106,7 @@ export async function fineTuneToDirectory(options: FineTuneToDirectoryOptions): 
   const metric = plan.recipes[0]?.metric ?? "accuracy";
   const settings = planSettings(plan, seeds, variantOf(outcome) ?? plan.variant);
   const report = await reportOf(outcome, metric, { title, summary, settings });
+  if (outcome.seeds.length === 0) return { outcome, report, reportPath: null };
   const reportPath = join(directory, "report.html");
   await mkdir(directory, { recursive: true });
   writeFileAtomically(reportPath, htmlReport(report));

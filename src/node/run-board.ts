@@ -1,6 +1,9 @@
 /** Gathers what the seeds of a run post: keeps metrics.jsonl and timings.json current, and tells a listener. */
 
 import { join } from "node:path";
+import { describe } from "../core/checks.ts";
+import { getOrThrow, InputError } from "../core/either.ts";
+import { isJsonObject, parseJson } from "../io/json.ts";
 import type { PhaseId, PhaseResult } from "../train/experiment-events.ts";
 import { kindOfPath, readBytes, writeFileAtomically } from "./files.ts";
 import { formatMetrics, type MetricsLine } from "./metrics.ts";
@@ -25,11 +28,18 @@ export function timingKey({ seed, recipe, phase }: Omit<PhaseId, "pattern">): st
 const METRICS_FILE = "metrics.jsonl";
 const TIMINGS_FILE = "timings.json";
 
-/** The timings that an earlier run left in `directory`; none where there are none. */
+/**
+ * The timings that an earlier run left in `directory`; none where there are none.
+ *
+ * @throws InputError where the file is damaged
+ */
 export async function readTimings(directory: string): Promise<Timings> {
   const path = join(directory, TIMINGS_FILE);
   if ((await kindOfPath(path)) !== "file") return {};
-  return JSON.parse(new TextDecoder().decode(await readBytes(path))) as Timings;
+  const timings = getOrThrow(parseJson(path, new TextDecoder().decode(await readBytes(path))));
+  if (isJsonObject(timings) && Object.values(timings).every((each) => typeof each === "number"))
+    return timings as Timings;
+  throw new InputError([{ path, expected: "seconds by phase", got: describe(timings) }]);
 }
 
 /** The state of every seed as far as it was posted. */

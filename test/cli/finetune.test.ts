@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { readSafetensorsOrThrow, toFloat32 } from "../../src/io/safetensors.ts";
+import { readSafetensorsOrThrow, toFloat32, writeSafetensors } from "../../src/io/safetensors.ts";
 import type { MetricsLine } from "../../src/node/metrics.ts";
 import { espalier, temporaryDirectory, writeModel, writeTask } from "./fixtures.ts";
 
@@ -141,6 +141,12 @@ test("interrupted and resumed, a run ends as if it had not been", async () => {
   }
 });
 
+test("interrupted before it began, a run leaves nothing behind", async () => {
+  const { code, out } = await espalier(short("none"), AbortSignal.abort());
+  expect({ code, out }).toEqual({ code: 130, out: "Interrupted before the run began.\n" });
+  expect(existsSync(path("none"))).toBe(false);
+});
+
 test("a finished run that is resumed reports again and changes nothing", async () => {
   const before = digests("run");
   const { code, out } = await espalier(short("run", {}, "--resume"));
@@ -183,6 +189,23 @@ test("a fine-tuned model is pruned as it is, and can be taught by another", asyn
   expect(digests("pruned")["dense/model.safetensors"]).toBe(
     digests("run")["dense/model.safetensors"],
   );
+});
+
+test("a pre-trained encoder gets a new head, and what was new or not used is said", async () => {
+  const encoder = await writeModel(path("encoder"), {}, (name) => /encoder|embeddings/.test(name));
+  const weights = path("encoder", "model.safetensors");
+  const { tensors } = readSafetensorsOrThrow(new Uint8Array(readFileSync(weights)));
+  const bias = { dtype: "F32", shape: [1], bytes: new Uint8Array(4) } as const;
+  writeFileSync(weights, writeSafetensors(new Map([...tensors, ["cls.predictions.bias", bias]])));
+  const { code, out, err } = await espalier(short("encoded", { model: encoder }, "--json"));
+  expect(code).toBe(0);
+  expect(err).toContain(
+    `${encoder}: newly initialised: bert.pooler.dense.weight, bert.pooler.dense.bias, classifier.weight, classifier.bias\n` +
+      `${encoder}: not used: cls.predictions.bias\n`,
+  );
+  expect(out).not.toContain("initialised");
+  const whole = await espalier(short("run", {}, "--resume"));
+  expect(whole.err).not.toMatch(/newly initialised|not used/);
 });
 
 test("a mixed configuration comes from a file, in YAML as in JSON", async () => {
