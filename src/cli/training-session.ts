@@ -77,7 +77,10 @@ function printJson({ report, reportPath, outcome }: FineTuned, console: Console)
 
 function printText({ report, reportPath, outcome }: FineTuned, console: Console): void {
   const { rows, metric } = report.table;
-  if (reportPath === null) return console.out.write("Interrupted before the run began.\n");
+  if (reportPath === null) {
+    console.out.write("Interrupted before the run began.\n");
+    return;
+  }
   if (rows.length > 0) console.out.write(`\n${formatTable(resultsTable(report.table))}\n`);
   else
     for (const { seed, epochs } of report.dense) {
