@@ -212,7 +212,7 @@ const DEMO: RecipeBase = Object.freeze({
   evaluationBatchSize: 64,
   dense: {
     ...DENSE_PHASE,
-    epochs: 14,
+    epochs: 18,
     batchSize: 32,
     learningRate: 1e-3,
     warmupSteps: 100,
