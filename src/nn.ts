@@ -111,6 +111,11 @@ export {
   runExperiment,
 } from "./train/experiment.ts";
 export type * from "./train/experiment-events.ts";
+export type {
+  ExperimentDescription,
+  ExperimentPhase,
+  ExperimentTerms,
+} from "./train/experiment-plan.ts";
 export { type FineTuneOptions, type FineTuning, fineTune } from "./train/loop.ts";
 export { MODEL_CONFIGS } from "./train/model-configs.ts";
 export {

@@ -2,12 +2,12 @@
  * A training run's state as plain data, so that a resumed run equals the uninterrupted one: parameters,
  * moments, masks and scores, counts, and the settings and kernel variant under which they were made.
  */
-import { describe } from "../core/checks.ts";
 import { InputError, type Problem } from "../core/either.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { copyPruningState } from "../prune/pipeline.ts";
 import type { PruningState } from "../prune/state.ts";
 import type { Parameters } from "../tensor/parameter.ts";
+import { checkpointDifferences } from "./differences.ts";
 import type { TrainingSession } from "./session.ts";
 import type { TrainingSettings } from "./settings.ts";
 
@@ -130,10 +130,10 @@ export function resumeProblems(
   checkpoint: TrainingCheckpoint,
 ): readonly Problem[] {
   return [
-    ...differences("variant", session.backend.kernels.variant, checkpoint.variant),
-    ...differences("settings", session.settings, checkpoint.settings),
-    ...differences("parameters", parameterSizes(session), storedSizes(checkpoint)),
-    ...differences(
+    ...checkpointDifferences("variant", session.backend.kernels.variant, checkpoint.variant),
+    ...checkpointDifferences("settings", session.settings, checkpoint.settings),
+    ...checkpointDifferences("parameters", parameterSizes(session), storedSizes(checkpoint)),
+    ...checkpointDifferences(
       "optimizer",
       session.optimizer.slots.map(({ parameter }) => parameter.name),
       [...checkpoint.optimizer.keys()],
@@ -148,18 +148,4 @@ function parameterSizes({ model }: TrainingSession<never>): Readonly<Record<stri
 
 function storedSizes({ parameters }: TrainingCheckpoint): Readonly<Record<string, string>> {
   return Object.fromEntries([...parameters].map(([name, { shape }]) => [name, shape.join("x")]));
-}
-
-/** Where two values of plain data differ, one problem a place. */
-function differences(path: string, expected: unknown, got: unknown): readonly Problem[] {
-  if (Object.is(expected, got)) return [];
-  if (!isContainer(expected) || !isContainer(got)) {
-    return [{ path, expected: describe(expected), got: describe(got) }];
-  }
-  const keys = new Set([...Object.keys(expected), ...Object.keys(got)]);
-  return [...keys].flatMap((key) => differences(`${path}.${key}`, expected[key], got[key]));
-}
-
-function isContainer(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }

@@ -36,10 +36,6 @@ export interface PhaseResult extends PhaseId {
   readonly metric: "accuracy" | "f1";
   /** After the last epoch. */
   readonly last: MeasuredModel;
-  /** After the epoch with the best metric; the first of equals. In a sparse phase, of those whose
-   * schedule had reached its target. */
-  readonly best: MeasuredModel;
-  readonly bestEpoch: number;
   /** The dense model pruned at once by magnitude to the same patterns and targets, not trained further. */
   readonly oneShot: MeasuredModel | null;
 }

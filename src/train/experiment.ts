@@ -3,11 +3,10 @@
  * starts from the dense model and has it as its teacher, as the example's scripts chain them.
  */
 import { checkInteger } from "../core/checks.ts";
+import { InputError } from "../core/either.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
-import type { ModelConfig } from "../model/config.ts";
 import { createParameters, initialiseParameters, type NamedValues } from "../model/parameters.ts";
-import type { Profile } from "../prune/config.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
 import {
   type StoredParameters,
@@ -15,40 +14,27 @@ import {
   storedParameters,
   type TrainingCheckpoint,
 } from "./checkpoint.ts";
+import { checkpointDifferences } from "./differences.ts";
 import { evaluate } from "./evaluation.ts";
 import { padExamples, type TokenisedExample } from "./examples.ts";
-import type { ExperimentEvent, MeasuredModel, PhaseId, PhaseResult } from "./experiment-events.ts";
-import { summariseEpochs } from "./experiment-summary.ts";
+import type { ExperimentEvent, MeasuredModel, PhaseResult } from "./experiment-events.ts";
+import {
+  type ExperimentDescription,
+  type ExperimentPhase,
+  type ExperimentTerms,
+  experimentTerms,
+  planPhases,
+} from "./experiment-plan.ts";
 import { type FineTuning, fineTune } from "./loop.ts";
 import { pruneAtOnceInto } from "./one-shot.ts";
-import { densePhaseSettings, sparsePhaseSettings } from "./phases.ts";
-import type { Recipe } from "./recipes.ts";
 import { startPruning } from "./session.ts";
-import type { TrainingSettings } from "./settings.ts";
 import { type LabelledBatch, sequenceClassifier, type TrainableModel } from "./trainable-model.ts";
 
 /** What {@link runExperiment} needs. */
-export interface ExperimentOptions {
+export interface ExperimentOptions extends ExperimentDescription {
   readonly backend: Backend;
-  readonly config: ModelConfig;
-  /** Recipes of one dense phase; those without a sparse phase add none. At least one. */
-  readonly recipes: readonly Recipe[];
-  readonly trainingRows: readonly TokenisedExample[];
-  readonly evaluationRows: readonly TokenisedExample[];
-  readonly seed: number;
-  /** Default `inc`. */
-  readonly profile?: Profile;
   /** Stored tensors to start from; default: random initialisation from the seed. */
   readonly initialTensors?: ReadonlyMap<string, NamedValues>;
-  /** The given tensors are fine-tuned already: no dense phase. Default false. */
-  readonly skipDense?: boolean;
-  /** Another teacher; default: the dense model. */
-  readonly teacher?: {
-    readonly config: ModelConfig;
-    readonly tensors: ReadonlyMap<string, NamedValues>;
-  };
-  /** Takes the place of every recipe's pruning configuration; in INC's keys. */
-  readonly pruningConfig?: unknown;
   readonly signal?: AbortSignal;
   readonly resumeFrom?: ExperimentCheckpoint;
 }
@@ -56,14 +42,16 @@ export interface ExperimentOptions {
 /** An experiment's state between two steps, as plain data. `version` changes when its meaning does. */
 export interface ExperimentCheckpoint {
   readonly version: 1;
+  /** It is gone on from on the same terms only. */
+  readonly terms: ExperimentTerms;
   /** Index of the phase under way: 0 is dense, then one for each sparse recipe. */
   readonly phase: number;
   readonly training: TrainingCheckpoint | null;
   /** The dense model once its phase is over. */
   readonly dense: StoredParameters | null;
   readonly results: readonly PhaseResult[];
-  /** Evaluations of the phase under way, for its best epoch. */
-  readonly epochs: readonly MeasuredModel[];
+  /** After the latest epoch of the phase under way. */
+  readonly measured: MeasuredModel | null;
 }
 
 /** A running experiment: iterate it for its events. */
@@ -77,27 +65,18 @@ export interface Experiment extends AsyncIterable<ExperimentEvent> {
   release(): void;
 }
 
-/** One phase of the plan: the dense one, or a recipe's sparse one. */
-interface Phase {
-  readonly id: PhaseId;
-  readonly recipe: Recipe;
-  readonly epochs: number;
-  readonly batchSize: number;
-  readonly settings: TrainingSettings;
-}
-
 type Classifier = TrainableModel<TokenBatch & LabelledBatch>;
 
 interface Run {
   readonly options: ExperimentOptions;
-  readonly phases: readonly Phase[];
+  readonly terms: ExperimentTerms;
   readonly student: Classifier;
   teacher: Classifier | null;
   /** Index of the phase under way. */
   phase: number;
   training: FineTuning | null;
   oneShot: MeasuredModel | null;
-  epochs: readonly MeasuredModel[];
+  measured: MeasuredModel | null;
   dense: StoredParameters | null;
   results: readonly PhaseResult[];
 }
@@ -108,26 +87,33 @@ interface Run {
  * bytes as an uninterrupted run.
  *
  * @throws InputError for tensors that do not fit the model, a wrong pruning configuration, or a
- *   checkpoint of another run
- * @throws RangeError when there are no recipes or no rows
+ *   checkpoint on other terms
+ * @throws RangeError when there are no recipes or no rows, or the teacher's hidden size is another
  */
 export function runExperiment(options: ExperimentOptions): Experiment {
   checkOptions(options);
   const { resumeFrom } = options;
+  const terms = experimentTerms(options, planPhases(options));
+  checkTerms(terms, resumeFrom);
   const run: Run = {
     options,
-    phases: planPhases(options),
+    terms,
     student: createStudent(options),
     teacher: null,
     phase: resumeFrom?.phase ?? 0,
     training: null,
     oneShot: null,
-    epochs: resumeFrom?.epochs ?? [],
+    measured: resumeFrom?.measured ?? null,
     dense: resumeFrom?.dense ?? null,
     results: resumeFrom?.results ?? [],
   };
-  for (const { settings } of run.phases) startPruning(run.student, settings);
-  startPhase(run, resumeFrom?.training);
+  try {
+    for (const { settings } of terms.phases) startPruning(run.student, settings);
+    startPhase(run, resumeFrom?.training);
+  } catch (error) {
+    releaseRun(run);
+    throw error;
+  }
   return {
     [Symbol.asyncIterator]: () => experimentEvents(run),
     results: () => run.results,
@@ -137,12 +123,25 @@ export function runExperiment(options: ExperimentOptions): Experiment {
   };
 }
 
-function checkOptions({ recipes, trainingRows, evaluationRows, seed }: ExperimentOptions): void {
+function checkOptions(options: ExperimentOptions): void {
+  const { recipes, trainingRows, evaluationRows, seed, config, teacher } = options;
   checkInteger("seed", seed);
   const lists = { recipes, trainingRows, evaluationRows };
   for (const [name, list] of Object.entries(lists)) {
     if (list.length === 0) throw new RangeError(`${name}: expected at least one, got none`);
   }
+  const { hiddenSize } = teacher?.config ?? config;
+  if (hiddenSize !== config.hiddenSize) {
+    throw new RangeError(
+      `teacher: expected a model of hidden size ${config.hiddenSize}, got ${hiddenSize}`,
+    );
+  }
+}
+
+function checkTerms(terms: ExperimentTerms, resumeFrom: ExperimentCheckpoint | undefined): void {
+  if (resumeFrom === undefined) return;
+  const problems = checkpointDifferences("run", terms, resumeFrom.terms);
+  if (problems.length > 0) throw new InputError(problems);
 }
 
 function createStudent({ backend, config, seed, initialTensors }: ExperimentOptions): Classifier {
@@ -153,35 +152,10 @@ function createStudent({ backend, config, seed, initialTensors }: ExperimentOpti
   return sequenceClassifier(config, parameters);
 }
 
-function planPhases(options: ExperimentOptions): readonly Phase[] {
-  const { recipes, seed, profile = "inc", trainingRows, skipDense = false } = options;
-  const context = { seed, profile, exampleCount: trainingRows.length };
-  return [
-    ...recipes.slice(0, 1).map(
-      (recipe): Phase => ({
-        id: { phase: "dense", recipe: recipe.name, pattern: "dense", seed },
-        recipe,
-        epochs: skipDense ? 0 : recipe.dense.epochs,
-        batchSize: recipe.dense.batchSize,
-        settings: densePhaseSettings(recipe.dense, context),
-      }),
-    ),
-    ...recipes.flatMap((recipe): readonly Phase[] => {
-      const { sparse } = recipe;
-      if (sparse === null) return [];
-      const { epochs, batchSize } = sparse;
-      const pattern = sparse.pattern ?? "mixed";
-      const settings = sparsePhaseSettings(sparse, context, options.pruningConfig);
-      const id = { phase: "sparse", recipe: recipe.name, pattern, seed } as const;
-      return [{ id, recipe, epochs, batchSize, settings }];
-    }),
-  ];
-}
-
 /** Begins the phase under way, or takes it up from a checkpoint; does nothing after the last. */
 function startPhase(run: Run, resumeFrom?: TrainingCheckpoint | null): void {
   const { options, student } = run;
-  const phase = run.phases[run.phase];
+  const phase = run.terms.phases[run.phase];
   if (phase === undefined) return;
   const { epochs, batchSize, settings } = phase;
   if (run.dense !== null) {
@@ -195,7 +169,7 @@ function startPhase(run: Run, resumeFrom?: TrainingCheckpoint | null): void {
     model: student,
     trainingRows: options.trainingRows,
     evaluationRows: options.evaluationRows,
-    evaluationBatchSize: phase.recipe.evaluationBatchSize,
+    evaluationBatchSize: phase.evaluationBatchSize,
     collate: collateExamples(options),
     epochs,
     batchSize,
@@ -216,19 +190,17 @@ function collateExamples({ config }: ExperimentOptions) {
     padExamples(examples, config.padTokenId, config.labels === 1);
 }
 
-function evaluationSource({ options }: Run, { recipe }: Phase) {
-  const { evaluationRows: rows } = options;
-  return { rows, collate: collateExamples(options), batchSize: recipe.evaluationBatchSize };
+function evaluationSource({ options }: Run, { evaluationBatchSize: batchSize }: ExperimentPhase) {
+  return { rows: options.evaluationRows, collate: collateExamples(options), batchSize };
 }
 
 async function* experimentEvents(run: Run): AsyncGenerator<ExperimentEvent, void, void> {
   for (;;) {
-    const phase = run.phases[run.phase];
+    const phase = run.terms.phases[run.phase];
     if (phase === undefined || run.training === null) return yield { type: "end", completed: true };
     for await (const event of run.training) {
       if (event.type === "epoch" && event.evaluation !== null) {
-        const { evaluation, sparsity } = event;
-        run.epochs = [...run.epochs, { evaluation, sparsity }];
+        run.measured = { evaluation: event.evaluation, sparsity: event.sparsity };
       }
       yield { type: "training", ...phase.id, event };
       if (event.type === "end" && !event.completed) return yield { type: "end", completed: false };
@@ -240,41 +212,36 @@ async function* experimentEvents(run: Run): AsyncGenerator<ExperimentEvent, void
   }
 }
 
-function phaseResult(run: Run, phase: Phase): PhaseResult {
+function phaseResult(run: Run, phase: ExperimentPhase): PhaseResult {
   const { backend } = run.options;
-  const epochs =
-    run.epochs.length > 0
-      ? run.epochs
-      : [
-          {
-            evaluation: evaluate(backend, run.student, evaluationSource(run, phase)),
-            sparsity: null,
-          },
-        ];
   return {
     ...phase.id,
     profile: phase.settings.profile,
     variant: backend.kernels.variant,
-    metric: phase.recipe.metric,
+    metric: phase.metric,
     oneShot: run.oneShot,
-    ...summariseEpochs(epochs, phase.recipe.metric),
+    last: run.measured ?? {
+      evaluation: evaluate(backend, run.student, evaluationSource(run, phase)),
+      sparsity: null,
+    },
   };
 }
 
 /** Releases the phase's optimizer and moves on; the dense phase leaves its model to the others. */
-function finishPhase(run: Run, { id }: Phase, result: PhaseResult): void {
+function finishPhase(run: Run, { id }: ExperimentPhase, result: PhaseResult): void {
   if (id.phase === "dense") run.dense = storedParameters(run.student.parameters);
   run.training?.release();
   run.training = null;
   run.oneShot = null;
-  run.epochs = [];
+  run.measured = null;
   run.results = [...run.results, result];
   run.phase++;
 }
 
 function captureExperiment(run: Run): ExperimentCheckpoint {
-  const { phase, training, dense, results, epochs } = run;
-  return { version: 1, phase, training: training?.checkpoint() ?? null, dense, results, epochs };
+  const { terms, phase, training, dense, results, measured } = run;
+  const state = { phase, training: training?.checkpoint() ?? null, dense, results, measured };
+  return { version: 1, terms: structuredClone(terms), ...state };
 }
 
 function releaseRun(run: Run): void {

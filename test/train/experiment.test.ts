@@ -158,6 +158,32 @@ test("wrong input is refused before anything is trained", () => {
   expect(start({ pruningConfig: { target_sparsity: 1.5 } })).toThrow(/target_sparsity/);
   expect(start({ pruningConfig: { pattern: "5x1", end_step: 5 } })).toThrow(/pattern/);
   expect(start({ initialTensors: new Map() })).toThrow(/word_embeddings/);
+  const teacher = { config: { ...config, hiddenSize: 16 }, tensors: new Map() };
+  expect(start({ teacher })).toThrow("teacher: expected a model of hidden size 8, got 16");
+});
+
+test("a checkpoint on other terms is refused with what differs", async () => {
+  const { checkpoint: resumeFrom } = await run(OPTIONS, 12);
+  const start = (change: Partial<ExperimentOptions>) => () =>
+    runExperiment({ ...OPTIONS, resumeFrom, ...change });
+  const { used } = backend.memory.usage();
+  expect(start({ trainingRows: OPTIONS.trainingRows.toReversed() })).toThrow(
+    /^run.trainingRows: expected "40 rows of digest \w+", got "40 rows of digest \w+" in the/,
+  );
+  expect(start({ config: { ...config, hiddenDropout: 0.5 } })).toThrow(
+    "run.model.hiddenDropout: expected 0.5, got 0.1 in the checkpoint",
+  );
+  const recipes = OPTIONS.recipes.map((recipe) => ({
+    ...recipe,
+    dense: { ...recipe.dense, learningRate: 1 },
+  }));
+  expect(start({ recipes })).toThrow(
+    "run.phases[0].settings.optimizer.learningRate: expected 1, got 0.001 in the checkpoint",
+  );
+  expect(start({ recipes: OPTIONS.recipes.slice(0, 1) })).toThrow(
+    "run.phases[2]: expected nothing",
+  );
+  expect(backend.memory.usage().used).toBe(used);
 });
 
 test("a damaged checkpoint is refused with what is missing", async () => {

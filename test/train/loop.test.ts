@@ -170,7 +170,7 @@ test("a checkpoint of another run is refused with every difference", async () =>
   const before = weightsOf(options);
   expect(() => fineTune({ ...options, resumeFrom: checkpoint })).toThrow(InputError);
   expect(() => fineTune({ ...options, resumeFrom: checkpoint })).toThrow(
-    /settings.seed: expected 9, got 0\nsettings.pruning.target_sparsity: expected 0.5, got 0.75/,
+    /settings.seed: expected 9, got 0 in the checkpoint\nsettings.pruning.target_sparsity: expected 0.5, got 0.75 in/,
   );
   expect(weightsOf(options)).toEqual(before);
 });

@@ -1,0 +1,27 @@
+/** What differs between this run and the checkpoint that it is to go on from. */
+import { describe } from "../core/checks.ts";
+import type { Problem } from "../core/either.ts";
+
+/** Where two values of plain data differ, one problem a place: `wanted` is this run's. */
+export function checkpointDifferences(
+  path: string,
+  wanted: unknown,
+  stored: unknown,
+): readonly Problem[] {
+  if (Object.is(wanted, stored)) return [];
+  if (!isContainer(wanted) || !isContainer(stored)) {
+    return [{ path, expected: valueText(wanted), got: `${valueText(stored)} in the checkpoint` }];
+  }
+  const keys = new Set([...Object.keys(wanted), ...Object.keys(stored)]);
+  const place = (key: string): string =>
+    Array.isArray(wanted) ? `${path}[${key}]` : `${path}.${key}`;
+  return [...keys].flatMap((key) => checkpointDifferences(place(key), wanted[key], stored[key]));
+}
+
+function valueText(value: unknown): string {
+  return value === undefined ? "nothing" : describe(value);
+}
+
+function isContainer(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
