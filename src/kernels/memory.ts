@@ -80,12 +80,18 @@ function createMemory(base: number, storage: Storage): Memory {
   function take(size: number): FreeBlock {
     const reused = takeBestFit(free, size);
     if (reused !== undefined) return reused;
+    reserve(storage, end + size);
+    const block = { offset: end, size };
+    end += size;
+    return block;
+  }
+
+  /** A free block at the end is no block but room again, so that with nothing in use all is as at first. */
+  function lowerEnd(): void {
     const last = free.at(-1);
-    const offset = last !== undefined && last.offset + last.size === end ? last.offset : end;
-    reserve(storage, offset + size);
-    if (offset !== end) free.pop();
-    end = offset + size;
-    return { offset, size };
+    if (last === undefined || last.offset + last.size !== end) return;
+    end = last.offset;
+    free.pop();
   }
 
   return {
@@ -109,6 +115,7 @@ function createMemory(base: number, storage: Storage): Memory {
       inUse.delete(region);
       used -= block.size;
       giveBack(free, block);
+      lowerEnd();
     },
     float32: (region) => new Float32Array(storage.buffer(), region.byteOffset, region.length),
     int32: (region) => new Int32Array(storage.buffer(), region.byteOffset, region.length),

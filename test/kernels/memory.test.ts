@@ -77,6 +77,21 @@ describe.each(MEMORIES)("%s memory", (name, create) => {
         run();
         expect(memory.usage()).toEqual({ used: 0, reserved });
       }),
+      {
+        // The room at the end competed with a hole for the last allocation, and left none for it.
+        examples: [
+          [
+            [
+              { allocate: 5569 },
+              { allocate: 0 },
+              { free: 0 },
+              { allocate: 0 },
+              { free: 0 },
+              { allocate: 10769 },
+            ],
+          ],
+        ],
+      },
     );
   });
 
