@@ -63,8 +63,8 @@ const BERT_DEMO = Object.freeze({
 });
 
 /**
- * `config.json` of each model by name; parse with `parseModelConfig`. The vocabulary's size is set from
- * the vocabulary at hand where it differs.
+ * `config.json` of each model by name; parse with `parseModelConfig`. A vocabulary used with it must have
+ * exactly `vocab_size` tokens.
  */
 export const MODEL_CONFIGS: Readonly<Record<ModelName, Readonly<Record<string, unknown>>>> =
   Object.freeze({
