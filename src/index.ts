@@ -13,6 +13,7 @@ export {
   type View,
   viewOf,
 } from "./core/view.ts";
+export { blockMaskGradients } from "./prune/block-mask.ts";
 export {
   adjustRatio,
   type BlockCount,
@@ -24,7 +25,10 @@ export {
   thresholdForRatio,
 } from "./prune/budget.ts";
 export type {
+  BlockCriterion,
   Criterion,
+  ElementCriterion,
+  PatternPrunerConfig,
   Profile,
   PrunerConfig,
   PruningConfig,
@@ -51,6 +55,7 @@ export {
   type BlockLayout,
   blockCount,
   formatPattern,
+  type HeadPattern,
   layOut,
   type Pattern,
   parsePattern,

@@ -59,8 +59,11 @@ export interface CaseError {
 export interface PruningCase {
   readonly files: OpenCase;
   readonly config: JsonObject;
-  /** How gradients were made: `grad` where they are given as they are. */
-  readonly drive: string;
+  /**
+   * How the run was driven: `grad` takes gradients as they are; `block` computes with weight x block mask, of
+   * which they are the gradients; `retrain` does too and never updates a weight.
+   */
+  readonly drive: "grad" | "block" | "retrain";
   readonly modules: readonly CaseModule[];
   /** The layers whose weights are stated, in their order. */
   readonly layers: readonly string[];
@@ -133,6 +136,12 @@ function readEvent(json: JsonObject): CaseEvent {
   };
 }
 
+function driveAt(json: JsonObject): PruningCase["drive"] {
+  const drive = textAt(json, "drive");
+  if (drive === "grad" || drive === "block" || drive === "retrain") return drive;
+  throw new Error(`case.json drive: expected grad, block or retrain, got ${drive}`);
+}
+
 function readError(json: JsonObject): CaseError | undefined {
   if (!("error" in json)) return undefined;
   const error = objectAt(json, "error");
@@ -146,7 +155,7 @@ export function readPruningCase(files: OpenCase): PruningCase {
   return {
     files,
     config: objectAt(json, "config"),
-    drive: textAt(json, "drive"),
+    drive: driveAt(json),
     modules: caseModules(json.model),
     layers: objectsAt(json, "layers").map((layer) => textAt(layer, "name")),
     pruners: objectsAt(json, "pruners").map((pruner) => textsAt(pruner, "layers")),

@@ -8,8 +8,8 @@ import { formatPattern, parsePattern } from "../prune/pattern.ts";
 import { type JsonObject, objectAt, objectsAt, textsAt } from "./case-files.ts";
 import { exactDifference } from "./verdict.ts";
 
-/** INC warns of unknown keys and goes on. */
-const AS_INC = { unknownKeys: "ignore" } as const;
+/** INC warns of unknown keys and goes on, and takes text for a list of names. */
+const AS_INC = { unknownKeys: "ignore", profile: "inc" } as const;
 
 /** What a configuration resolves to, in INC's keys. */
 function resolvedFields(config: PrunerConfig): Readonly<Record<string, unknown>> {
@@ -17,6 +17,8 @@ function resolvedFields(config: PrunerConfig): Readonly<Record<string, unknown>>
     basic: config.criterion,
     progressive: `${config.criterion}_progressive`,
     pattern_lock: "pattern_lock",
+    block_mask: "block_mask",
+    retrain_free: "retrain_free",
   };
   return {
     pruning_type: types[config.method],
@@ -41,6 +43,7 @@ function resolvedFields(config: PrunerConfig): Readonly<Record<string, unknown>>
 
 /** The same of INC's dictionary. */
 function statedFields(resolved: JsonObject): Readonly<Record<string, unknown>> {
+  // Other spellings of a pattern, such as prefixes, resolve to the usual one.
   const pattern = parsePattern(String(resolved.pattern));
   return {
     ...resolved,

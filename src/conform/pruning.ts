@@ -3,6 +3,7 @@
  * every hook called as the vector says. A case directory counts once.
  */
 import { InputError } from "../core/either.ts";
+import { blockMaskGradients } from "../prune/block-mask.ts";
 import { initialisePruning } from "../prune/initialise.ts";
 import { type LayerRecord, PruningError } from "../prune/layer.ts";
 import { countZeros } from "../prune/mask.ts";
@@ -23,6 +24,7 @@ import {
   type PruningCase,
   readPruningCase,
 } from "./pruning-case.ts";
+import { statedMask } from "./pruning-masks.ts";
 import { exactDifference, judge, tensorDifference, type Verdict } from "./verdict.ts";
 
 /** Scores, relative to the layer's largest. */
@@ -50,8 +52,6 @@ export function* replayPruning(cases: Iterable<CaseFiles>, only?: RegExp): Itera
 }
 
 function caseDifference(vector: PruningCase): string | undefined {
-  if (vector.drive !== "grad")
-    return `unsupported: gradients of block masks (${JSON.stringify(vector.config.pruning_type)})`;
   return vector.error === undefined
     ? trajectoryDifference(vector)
     : refusalDifference(vector, vector.error.step, vector.error.message);
@@ -59,7 +59,10 @@ function caseDifference(vector: PruningCase): string | undefined {
 
 function start(vector: PruningCase): Run {
   const layers = initialRecords(vector);
-  const config = parsePruningConfigOrThrow(vector.config, { unknownKeys: "ignore" });
+  const config = parsePruningConfigOrThrow(vector.config, {
+    unknownKeys: "ignore",
+    profile: "inc",
+  });
   const state = initialisePruning(config, layers, { allowNothing: true });
   return { vector, state, layers, masks: new Map() };
 }
@@ -118,8 +121,10 @@ function advance(
   }
   let difference = event && selectionDifference({ ...run, state }, event);
   layers = layers.map((layer) => withGradient(vector, step, layer));
+  difference ??= event && maskGradientDifference({ ...run, state, layers }, step);
   state = onBeforeOptimizerStep(state, layers).state;
-  layers = layers.map((layer) => descend(layer, vector.learningRate));
+  if (vector.drive !== "retrain")
+    layers = layers.map((layer) => descend(layer, vector.learningRate));
   const after = onAfterOptimizerStep(state, layers);
   const next: Run = { ...run, state: after.state, layers: takeOver(layers, after) };
   difference ??= event && stepDifference(next, event);
@@ -133,6 +138,25 @@ function withGradient({ files }: PruningCase, step: number, layer: LayerRecord):
     ? tensorValues(files, name)
     : new Float32Array(layer.data.length);
   return { ...layer, gradient };
+}
+
+/** First difference in the gradients of block masks, where they are stated. */
+function maskGradientDifference(run: Run, step: number): string | undefined {
+  const { files } = run.vector;
+  return firstDifference(run, ({ name, layout }, tensor, pruner) => {
+    const key = `mgrad/${step}/${tensor}`;
+    const record = run.layers.find((layer) => layer.name === name);
+    if (!files.tensors.has(key) || !record?.gradient) return undefined;
+    // After the end step layers compute without block masks, and INC has set their gradients to zero.
+    const ended = step > (run.state.pruners[pruner]?.config.endStep ?? 0);
+    const gradients = blockMaskGradients(layout, record.data, record.gradient);
+    return tensorDifference(
+      `step ${step} ${tensor} mask gradient`,
+      tensorValues(files, key),
+      ended ? gradients.fill(0) : gradients,
+      { relative: SCORE_TOLERANCE },
+    );
+  });
 }
 
 /** Plain gradient descent in float32. */
@@ -184,7 +208,7 @@ function selectionDifference(run: Run, event: CaseEvent): string | undefined {
     if (difference !== undefined) return difference;
   }
   return (
-    masksDifference(run, event.step, "mask", ({ mask }) => mask) ??
+    masksDifference(run, event.step, "mask", (layer) => statedMask(run.vector, layer)) ??
     masksDifference(run, event.step, "pmask", ({ progressiveMask }) => progressiveMask ?? undefined)
   );
 }
@@ -234,7 +258,7 @@ function pruneDifference(run: Run, { step }: CaseEvent, prune: CasePrune): strin
       [...prune.zeros.values()],
       [...prune.zeros.keys()].map((name) => {
         const layer = pruner.layers.find((one) => one.name === name);
-        return layer ? countZeros(layer.mask) : -1;
+        return layer ? countZeros(statedMask(run.vector, layer)) : -1;
       }),
     )
   );
@@ -249,9 +273,11 @@ function masksDifference(
 ): string | undefined {
   const { files } = run.vector;
   return firstDifference(run, (layer, name) => {
-    const key = `${kind}/${step}/${name}`;
-    if (files.tensors.has(key))
-      run.masks.set(`${kind}/${name}`, Uint8Array.from(tensorValues(files, key)));
+    const found = [`${kind}/${step}/${name}`, `${kind}/init/${name}`].find(
+      (key, i) => files.tensors.has(key) && (i === 0 || !run.masks.has(`${kind}/${name}`)),
+    );
+    if (found !== undefined)
+      run.masks.set(`${kind}/${name}`, Uint8Array.from(tensorValues(files, found)));
     const got = read(layer);
     if (got === undefined) return undefined;
     const expected = run.masks.get(`${kind}/${name}`) ?? new Uint8Array(got.length).fill(1);

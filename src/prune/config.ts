@@ -1,10 +1,16 @@
 /**
  * Pruning configurations. The parser (INC's keys, defaults and overriding rules) is in parse.ts.
  */
-import type { Pattern } from "./pattern.ts";
+import type { HeadPattern, Pattern } from "./pattern.ts";
 
-/** How a weight's importance is measured. */
-export type Criterion = "magnitude" | "gradient" | "snip" | "snip_momentum";
+/** How an element's importance is measured, from its weight and its gradient. */
+export type ElementCriterion = "magnitude" | "gradient" | "snip" | "snip_momentum";
+
+/** How a block's importance is measured, from the gradient of its mask. */
+export type BlockCriterion = "block_mask" | "retrain_free";
+
+/** How importance is measured. */
+export type Criterion = ElementCriterion | BlockCriterion;
 
 /** Whether layers compete for the budget (`global`) or each has its own (`local`). */
 export type PruningScope = "global" | "local";
@@ -20,9 +26,14 @@ export type Profile = "inc" | "strict";
 
 /** One pruner: which layers, which pattern, which schedule. */
 export interface PrunerConfig {
-  readonly method: "basic" | "progressive" | "pattern_lock";
+  /**
+   * `basic` recomputes masks at prune steps; `progressive` changes them in parts; `pattern_lock` reads them off
+   * the weights. `block_mask` scores blocks by the gradients of their masks; `retrain_free` does too, never
+   * updates a weight, and rearranges each layer's mask.
+   */
+  readonly method: "basic" | "progressive" | "pattern_lock" | BlockCriterion;
   readonly criterion: Criterion;
-  readonly pattern: Pattern;
+  readonly pattern: Pattern | HeadPattern;
   /** Final share of pruned blocks, in [0, 1). */
   readonly targetSparsity: number;
   /** Regular expressions searched in layer names; layers follow this list's order. Empty: all. */
@@ -50,6 +61,9 @@ export interface PrunerConfig {
   /** Group lasso coefficient, or `null` without the regulariser. */
   readonly groupLasso: number | null;
 }
+
+/** A pruner whose pattern can be laid on layers. */
+export type PatternPrunerConfig = PrunerConfig & { readonly pattern: Pattern };
 
 /** A list of pruners that share one model. */
 export interface PruningConfig {

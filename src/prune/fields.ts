@@ -13,7 +13,7 @@ import {
   tryCatch,
 } from "fp-ts/Either";
 import { pipe } from "fp-ts/function";
-import { type Pattern, parsePattern } from "./pattern.ts";
+import { type HeadPattern, type Pattern, parsePattern } from "./pattern.ts";
 import { compileNamePattern } from "./select.ts";
 
 /** Why a value could not be read: what would have been right, and more about what was found. */
@@ -102,10 +102,14 @@ function compilable(sources: readonly string[]): Either<Unreadable, readonly str
   );
 }
 
+function readPattern(text: string): Pattern | HeadPattern | undefined {
+  return text === "mha" ? { kind: "heads" } : parsePattern(text);
+}
+
 /** A pattern's spelling. */
-export const patternField: FieldReader<Pattern> = (value) =>
+export const patternField: FieldReader<Pattern | HeadPattern> = (value) =>
   pipe(
-    typeof value === "string" ? parsePattern(value) : undefined,
+    typeof value === "string" ? readPattern(value) : undefined,
     fromNullable<Unreadable>({
       expected: 'a pattern such as "4x1", "1xchannel", "channelx1" or "2:4"',
     }),

@@ -3,10 +3,18 @@
  * cannot be carried out on these layers.
  */
 
-import type { Profile, PrunerConfig, PruningConfig } from "./config.ts";
+import { hasBlockMask, scoresBlockMasks } from "./block-mask.ts";
+import type {
+  BlockCriterion,
+  PatternPrunerConfig,
+  Profile,
+  PrunerConfig,
+  PruningConfig,
+} from "./config.ts";
 import { exactCount } from "./exact.ts";
 import { checkLayers, elementCount, type LayerRecord, PruningError } from "./layer.ts";
-import { blockCount, formatPattern, layOut, perBlock } from "./pattern.ts";
+import { lockMaskInto } from "./lock.ts";
+import { type BlockLayout, blockCount, formatPattern, layOut, perBlock } from "./pattern.ts";
 import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { planPruneSteps, pruneSteps, targetRatio } from "./schedule.ts";
 import { needsGradient } from "./score.ts";
@@ -23,33 +31,83 @@ export interface InitialiseOptions {
   readonly excludeHead?: boolean;
 }
 
-/** A layer before the first step: all kept; snip_momentum starts from zero scores. */
+/** How the pruner's pattern lies on a layer: layers without a block mask count as not divided. */
+function initialLayout(
+  { pattern, criterion }: PatternPrunerConfig,
+  layer: LayerRecord,
+  profile: Profile,
+): BlockLayout {
+  const layout = layOut(pattern, layer);
+  const masked = !scoresBlockMasks(criterion) || hasBlockMask(layer, layout, profile === "strict");
+  return { ...layout, divides: layout.divides && masked };
+}
+
+/**
+ * A layer before the first step: all kept, but for block masks under `inc`, which are read off the weight's
+ * zeros. Criteria with a memory start from zero scores.
+ */
 function initialLayer(
-  config: PrunerConfig,
+  config: PatternPrunerConfig,
   layer: LayerRecord,
   interpolating: boolean,
+  profile: Profile,
 ): PrunedLayer {
-  const layout = layOut(config.pattern, layer);
+  const layout = initialLayout(config, layer, profile);
+  const hasMemory = scoresBlockMasks(config.criterion);
   const elements = elementCount(layer.shape);
   const ones = (): Uint8Array => new Uint8Array(elements).fill(1);
   const perElement = config.pattern.kind === "group" || !layout.divides;
-  const startsAtZero = config.criterion === "snip_momentum" && config.method !== "pattern_lock";
+  const startsAtZero = hasMemory
+    ? layout.divides
+    : config.criterion === "snip_momentum" && config.method !== "pattern_lock";
+  const mask = ones();
+  if (hasMemory && profile === "inc") lockMaskInto(config.pattern, layout, layer.data, false, mask);
   return {
     name: layer.name,
     shape: [...layer.shape],
     layout,
-    mask: ones(),
+    mask,
     scores: startsAtZero ? new Float32Array(perElement ? elements : blockCount(layout)) : null,
     frozen: false,
     lassoTerms: config.groupLasso === null ? null : new Float32Array(blockCount(layout)),
+    collected: [],
     previousMask: interpolating ? ones() : null,
     progressiveMask: interpolating ? ones() : null,
   };
 }
 
+/** Refuses a pattern that cannot be laid on layers. */
+function patternPruner(config: PrunerConfig): PatternPrunerConfig {
+  const { pattern } = config;
+  if (pattern.kind !== "heads") return { ...config, pattern };
+  throw new PruningError(
+    "unsupported-combination",
+    `pattern: expected blocks, channels or N:M, got "${formatPattern(pattern)}"; whole attention heads are not pruned`,
+  );
+}
+
+/** Refuses what has no block masks to score by. */
+function checkBlockMasks(
+  { method, pattern }: PatternPrunerConfig,
+  criterion: BlockCriterion,
+): void {
+  const refuse = (expected: string, got: string): never => {
+    throw new PruningError(
+      "unsupported-combination",
+      `${criterion}: expected ${expected}, got ${got}`,
+    );
+  };
+  if (method === "progressive") refuse("masks that change at prune steps only", "progressive ones");
+  const spelling = formatPattern(pattern);
+  if (pattern.kind === "group") refuse("a block pattern", spelling);
+  if (criterion === "retrain_free" && !spelling.includes("channel"))
+    refuse("a pattern of whole channels", spelling);
+}
+
 /** Refuses settings that contradict each other whatever the layers are. */
-function checkSettings(config: PrunerConfig, profile: Profile): void {
+function checkSettings(config: PatternPrunerConfig, profile: Profile): void {
   const { pattern, criterion, method } = config;
+  if (scoresBlockMasks(criterion)) checkBlockMasks(config, criterion);
   if (method === "pattern_lock") {
     if (config.startStep !== config.endStep)
       throw new PruningError(
@@ -76,7 +134,7 @@ function checkSettings(config: PrunerConfig, profile: Profile): void {
 }
 
 /** Refuses blocks too small to be pruned in four parts. */
-function checkProgressive(config: PrunerConfig, layers: readonly PrunedLayer[]): void {
+function checkProgressive(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
   if (!planProgressive(config).interpolating) return;
   const { pattern, pruningFrequency } = config;
   // INC checks before it lowers the number of parts for frequent prune steps.
@@ -98,7 +156,7 @@ function checkProgressive(config: PrunerConfig, layers: readonly PrunedLayer[]):
 }
 
 /** Whether any prune step asks for at least one block. */
-function prunesAnything(config: PrunerConfig, blocks: number): boolean {
+function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
   const { total, completed } = planPruneSteps(config);
   return pruneSteps(config).some((_, i) => {
     const ratio = perBlock(config.pattern, targetRatio(config, completed + i, total));
@@ -107,9 +165,10 @@ function prunesAnything(config: PrunerConfig, blocks: number): boolean {
 }
 
 /** Refuses layers that the pattern does not divide where INC breaks on them. */
-function checkDivisibility(config: PrunerConfig, layers: readonly PrunedLayer[]): void {
+function checkDivisibility(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
   const indivisible = layers.find(({ layout }) => !layout.divides);
-  if (!indivisible || config.method === "pattern_lock") return;
+  if (!indivisible || config.method === "pattern_lock" || scoresBlockMasks(config.criterion))
+    return;
   const { pattern, pruningScope, criterion } = config;
   const blocks = layers.reduce((sum, { layout }) => sum + blockCount(layout), 0);
   const breaks =
@@ -126,7 +185,7 @@ function checkDivisibility(config: PrunerConfig, layers: readonly PrunedLayer[])
 }
 
 /** Refuses, under `strict`, per-op bounds that leave too little room for the final target. */
-function checkRoom(config: PrunerConfig, layers: readonly PrunedLayer[]): void {
+function checkRoom(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp } = config;
   if (config.method === "pattern_lock") return;
   const { total, completed } = planPruneSteps(config);
@@ -152,7 +211,7 @@ function checkRoom(config: PrunerConfig, layers: readonly PrunedLayer[]): void {
 }
 
 /** Refuses pruners that would prune nothing. */
-function checkSomething(config: PrunerConfig, layers: readonly PrunedLayer[]): void {
+function checkSomething(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
   if (layers.length === 0)
     throw new PruningError(
       "no-layers",
@@ -167,15 +226,16 @@ function checkSomething(config: PrunerConfig, layers: readonly PrunedLayer[]): v
 }
 
 function initialPruner(
-  config: PrunerConfig,
+  asked: PrunerConfig,
   records: readonly LayerRecord[],
   options: Required<InitialiseOptions>,
 ): PrunerState {
   const { profile, allowNothing, excludeHead } = options;
+  const config = patternPruner(asked);
   checkSettings(config, profile);
   const { interpolating } = planProgressive(config);
   const selected = selectLayers(config, records, excludeHead).selected.map((layer) =>
-    initialLayer(config, layer, interpolating),
+    initialLayer(config, layer, interpolating, profile),
   );
   if (!allowNothing) checkSomething(config, selected);
   checkProgressive(config, selected);

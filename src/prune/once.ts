@@ -2,7 +2,13 @@
  * One-shot pruning: scores, budget and masks at once, without a training loop.
  */
 import { checkNumber, checkOneOf, describe } from "../core/checks.ts";
-import type { Criterion, Profile, PrunerConfig, PruningScope, ScoreReduction } from "./config.ts";
+import type {
+  ElementCriterion,
+  PatternPrunerConfig,
+  Profile,
+  PruningScope,
+  ScoreReduction,
+} from "./config.ts";
 import { initialisePruning } from "./initialise.ts";
 import type { LayerRecord } from "./layer.ts";
 import { formatPattern, type Pattern, parsePattern } from "./pattern.ts";
@@ -21,7 +27,7 @@ export interface PruneOnceOptions {
   /** Default `global`: all layers share one budget. */
   readonly scope?: PruningScope;
   /** Default `magnitude`. The others need gradients in the records. */
-  readonly criterion?: Criterion;
+  readonly criterion?: ElementCriterion;
   /** Default `strict`. */
   readonly profile?: Profile;
   /** Default `mean`. */
@@ -81,7 +87,7 @@ function checkExpressions(name: string, sources: readonly string[]): void {
 }
 
 /** The options as a pruner that is due at once, or after one look at the gradients. */
-function oneShotConfig(options: PruneOnceOptions): PrunerConfig {
+function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
   const pattern = readPattern(options.pattern);
   const { criterion = "magnitude", scope = "global", scoreReduction = "mean" } = options;
   const { opNames = [], excludedOpNames = [], pruningOpTypes = ["Conv", "Linear"] } = options;
@@ -123,7 +129,7 @@ function oneShotConfig(options: PruneOnceOptions): PrunerConfig {
 
 /** Layers that are not selected, or that the pattern does not divide. */
 function skippedLayers(
-  config: PrunerConfig,
+  config: PatternPrunerConfig,
   state: PruningState,
   layers: readonly LayerRecord[],
   excludeHead: boolean,

@@ -7,7 +7,7 @@ import { uniq } from "fp-ts/ReadonlyArray";
 import { describe } from "../core/checks.ts";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
 import { allOf, eachOf, refuseValue, unlessProblems, type Validated } from "../core/validation.ts";
-import type { Criterion, PrunerConfig, PruningConfig } from "./config.ts";
+import type { Criterion, Profile, PrunerConfig, PruningConfig } from "./config.ts";
 import {
   booleanField,
   choiceField,
@@ -27,6 +27,11 @@ import { formatPattern } from "./pattern.ts";
 export interface ParseOptions {
   /** INC warns of unknown keys and goes on; so does `ignore`, silently. Default `refuse`. */
   readonly unknownKeys?: "refuse" | "ignore";
+  /**
+   * `inc` reads a text where a list of names belongs as INC does: letter by letter, each an expression of its
+   * own. Otherwise it is refused.
+   */
+  readonly profile?: Profile;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -48,6 +53,10 @@ const PRUNING_TYPES = {
   snip_progressive: { method: "progressive", criterion: "snip" },
   snip_momentum: { method: "basic", criterion: "snip_momentum" },
   snip_momentum_progressive: { method: "progressive", criterion: "snip_momentum" },
+  block_mask: { method: "block_mask", criterion: "block_mask" },
+  block_mask_progressive: { method: "progressive", criterion: "block_mask" },
+  retrain_free: { method: "retrain_free", criterion: "retrain_free" },
+  retrain_free_progressive: { method: "progressive", criterion: "retrain_free" },
   basic: { method: "basic" },
   pattern_lock: { method: "pattern_lock" },
   pattern_lock_progressive: { method: "pattern_lock" },
@@ -160,10 +169,19 @@ class Sources {
   }
 }
 
+/** Fields in which INC walks through whatever it is given, be it a list or the letters of a text. */
+const NAME_LISTS: readonly FieldName[] = ["op_names", "excluded_op_names"];
+
 /** Reads one field from where it is stated, or its default. */
-function readField(sources: Sources, name: FieldName): Validated<unknown> {
+function readField(
+  sources: Sources,
+  name: FieldName,
+  { profile }: ParseOptions,
+): Validated<unknown> {
   const [fallback, reader] = FIELDS[name];
-  const { value, path } = sources.stated(name) ?? { value: fallback, path: name };
+  const { value: stated, path } = sources.stated(name) ?? { value: fallback, path: name };
+  const spelt = profile === "inc" && typeof stated === "string" && NAME_LISTS.includes(name);
+  const value = spelt ? [...stated] : stated;
   const read: FieldReader<unknown> = reader;
   return pipe(
     read(value),
@@ -174,9 +192,11 @@ function readField(sources: Sources, name: FieldName): Validated<unknown> {
 }
 
 /** Reads all fields of a pruner. */
-function readFields(sources: Sources): Validated<FieldValues> {
+function readFields(sources: Sources, options: ParseOptions): Validated<FieldValues> {
   const names = Object.keys(FIELDS) as FieldName[];
-  const results = Object.fromEntries(names.map((name) => [name, readField(sources, name)]));
+  const results = Object.fromEntries(
+    names.map((name) => [name, readField(sources, name, options)]),
+  );
   return allOf(results) as Validated<FieldValues>;
 }
 
@@ -234,7 +254,7 @@ function checkRelations(config: PrunerConfig, sources: Sources): Validated<Prune
 /** Reads one pruner. */
 function readPruner(sources: Sources, options: ParseOptions): Validated<PrunerConfig> {
   const pruner = pipe(
-    readFields(sources),
+    readFields(sources, options),
     map(resolvePruner),
     chain((config) => checkRelations(config, sources)),
   );

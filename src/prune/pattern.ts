@@ -17,6 +17,14 @@ export type Pattern =
   | { readonly kind: "group"; readonly prune: number; readonly of: number };
 
 /**
+ * Whole attention heads (INC: `mha`). A configuration may ask for it; pruning with it is refused, since records
+ * do not say which layers share heads.
+ */
+export interface HeadPattern {
+  readonly kind: "heads";
+}
+
+/**
  * How a pattern lies on one layer. The weight is seen as a matrix [rows, columns]; a convolution's
  * columns run over kernel positions first and input channels within a position, as in INC, which
  * permutes [out, in, kh, kw] to [out, kh, kw, in].
@@ -37,10 +45,17 @@ export interface BlockLayout {
 }
 
 /** `4x1`, `1xchannel`, `2:4`: a pattern's usual spelling. */
-export function formatPattern(pattern: Pattern): string {
-  return pattern.kind === "group"
-    ? `${pattern.prune}:${pattern.of}`
-    : `${pattern.height}x${pattern.width}`;
+export function formatPattern(pattern: Pattern | HeadPattern): string {
+  switch (pattern.kind) {
+    case "group":
+      return `${pattern.prune}:${pattern.of}`;
+    case "block":
+      return `${pattern.height}x${pattern.width}`;
+    case "heads":
+      return "mha";
+    default:
+      return pattern satisfies never;
+  }
 }
 
 /** Reads a pattern's spelling; `undefined` where it is none. A prefix up to the last `_` is ignored, as in INC. */

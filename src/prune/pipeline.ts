@@ -16,8 +16,9 @@ import {
   beforeOptimizerStep,
   beginStep,
   type PrunerScratch,
+  readsGradients,
 } from "./pruner.ts";
-import { createScoreScratch, needsGradient } from "./score.ts";
+import { createScoreScratch } from "./score.ts";
 import type { PrunedLayer, PrunerState, PruningState } from "./state.ts";
 import { createSelectionScratch } from "./threshold.ts";
 
@@ -41,6 +42,7 @@ export function createPruningScratch(state: PruningState): PruningScratch {
   return {
     pruners: state.pruners.map((pruner) => ({
       score,
+      maskGradients: new Float32Array(0),
       replace: createReplaceScratch(pruner, selection),
       records: [],
     })),
@@ -88,13 +90,12 @@ function bindAll(
 }
 
 function checkGradients(pruner: PrunerState, scratch: PrunerScratch): void {
-  const { criterion, groupLasso, method } = pruner.config;
-  if (method === "pattern_lock" || (!needsGradient(criterion) && groupLasso === null)) return;
+  if (!readsGradients(pruner)) return;
   for (const { name, data, gradient } of scratch.records)
     if (gradient?.length !== data.length)
       throw new PruningError(
         "missing-gradient",
-        `${name}: expected a gradient of ${data.length} elements for the ${criterion} criterion, got ${gradient ? `${gradient.length}` : "none"}`,
+        `${name}: expected a gradient of ${data.length} elements for the ${pruner.config.criterion} criterion, got ${gradient ? `${gradient.length}` : "none"}`,
         name,
       );
 }
@@ -144,7 +145,7 @@ export function onAfterOptimizerStepInto(
 ): PruningState {
   bindAll(state, layers, scratch);
   state.pruners.forEach((pruner, i) => {
-    afterOptimizerStep(pruner, scratch.pruners[i] as PrunerScratch);
+    afterOptimizerStep(state.profile, pruner, scratch.pruners[i] as PrunerScratch);
   });
   return state;
 }

@@ -2,15 +2,27 @@
  * One pruner: what it does at each hook (INC: `pruners/basic.py`,
  * `progressive.py`, `pattern_lock.py`). These functions change the state and the weights in place.
  */
+import {
+  blockMaskGradientsInto,
+  scoresBlockMasks,
+  updateBlockMaskScoresInto,
+} from "./block-mask.ts";
 import type { BlockCount } from "./budget.ts";
 import type { ReplaceScratch } from "./candidates.ts";
-import type { Profile, PrunerConfig } from "./config.ts";
+import type { BlockCriterion, PatternPrunerConfig, Profile } from "./config.ts";
 import { lassoTermsInto, shrinkBlocksInto } from "./lasso.ts";
-import type { LayerRecord } from "./layer.ts";
+import { type LayerRecord, PruningError } from "./layer.ts";
 import { lockMaskInto } from "./lock.ts";
-import { applyBlockMaskInto, applyMaskInto, hasWholeRowsOfBlocks } from "./mask.ts";
+import {
+  applyBlockMaskInto,
+  applyMaskInto,
+  hasWholeRowsOfBlocks,
+  markPrunedInto,
+  writeBlockMaskInto,
+} from "./mask.ts";
 import { blockCount, perElement } from "./pattern.ts";
 import { interpolateMasksInto, PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
+import { rearrangeInto } from "./rearrange.ts";
 import { countPruner, replaceMasks } from "./replace.ts";
 import { isPruneStep, targetRatio } from "./schedule.ts";
 import {
@@ -24,9 +36,17 @@ import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
 /** Working memory of one pruner. */
 export interface PrunerScratch {
   readonly score: ScoreScratch;
+  /** Gradients of one layer's block masks. */
+  maskGradients: Float32Array;
   readonly replace: ReplaceScratch;
   /** The layer records of the call in progress, in the order of the pruner's layers. */
   readonly records: LayerRecord[];
+}
+
+/** Room for one layer's gradients of block masks, as many as it has scores. */
+function reserveGradients(scratch: PrunerScratch, { length }: Float32Array): Float32Array {
+  if (scratch.maskGradients.length < length) scratch.maskGradients = new Float32Array(length);
+  return scratch.maskGradients.subarray(0, length);
 }
 
 /** The record of a pruner's layer. */
@@ -37,29 +57,46 @@ function recordOf(scratch: PrunerScratch, index: number): LayerRecord {
 /** Whether a layer's scores are one per element rather than one per block. */
 function scoresPerElement(pruner: PrunerState, layer: PrunedLayer): boolean {
   const { pattern, criterion } = pruner.config;
-  const frozenForGood = layer.frozen && criterion !== "snip_momentum";
+  const frozenForGood =
+    layer.frozen && criterion !== "snip_momentum" && !scoresBlockMasks(criterion);
   return pattern.kind === "group" || !layer.layout.divides || frozenForGood;
+}
+
+/** Takes the gradients of the block masks into the scores; retrain_free keeps them as well. */
+function updateBlockMaskScores(
+  criterion: BlockCriterion,
+  pruner: PrunerState,
+  scratch: PrunerScratch,
+): void {
+  const { lowMemoryUsage } = pruner.config;
+  pruner.layers.forEach((layer: Mutable<PrunedLayer>, i) => {
+    const { layout, scores } = layer;
+    if (scores === null) return;
+    const { data, gradient } = recordOf(scratch, i);
+    const keeps = criterion === "retrain_free";
+    const gradients = keeps ? new Float32Array(scores.length) : reserveGradients(scratch, scores);
+    blockMaskGradientsInto(layout, data, gradient ?? data, gradients);
+    updateBlockMaskScoresInto(criterion, lowMemoryUsage, gradients, scores);
+    if (keeps) layer.collected = [...layer.collected, gradients];
+  });
 }
 
 /** Brings all scores up to date with the weights and gradients. */
 function updateScores(pruner: PrunerState, scratch: PrunerScratch): void {
+  const { criterion, scoreReduction, lowMemoryUsage } = pruner.config;
+  if (scoresBlockMasks(criterion)) {
+    updateBlockMaskScores(criterion, pruner, scratch);
+    return;
+  }
+  const rule = { criterion, scoreReduction, lowMemoryUsage };
   pruner.layers.forEach((layer: Mutable<PrunedLayer>, i) => {
     const { data, gradient } = recordOf(scratch, i);
     const perElement = scoresPerElement(pruner, layer);
     const count = perElement ? data.length : blockCount(layer.layout);
     if (layer.scores?.length !== count) layer.scores = new Float32Array(count);
     const scores = layer.scores;
-    if (perElement)
-      updateElementScoresInto(pruner.config, data, gradient ?? data, scores, scratch.score);
-    else
-      updateBlockScoresInto(
-        pruner.config,
-        layer.layout,
-        data,
-        gradient ?? data,
-        scores,
-        scratch.score,
-      );
+    if (perElement) updateElementScoresInto(rule, data, gradient ?? data, scores, scratch.score);
+    else updateBlockScoresInto(rule, layer.layout, data, gradient ?? data, scores, scratch.score);
   });
 }
 
@@ -75,7 +112,7 @@ function applyMasks(pruner: PrunerState, scratch: PrunerScratch, full: boolean):
 }
 
 /** Pruned blocks as a share; for N:M the share of elements they stand for. */
-function sparsityOf({ pattern }: PrunerConfig, { pruned, total }: BlockCount): number {
+function sparsityOf({ pattern }: PatternPrunerConfig, { pruned, total }: BlockCount): number {
   return total === 0 ? 0 : perElement(pattern, pruned / total);
 }
 
@@ -94,9 +131,50 @@ function lockInitialSparsity(
   scratch: PrunerScratch,
 ): void {
   if (!pruner.config.lockInitSparsity || pruner.step !== pruner.config.startStep) return;
-  lockMasks(profile, pruner, scratch);
+  // Under INC a block mask has been read off the weights before the first step.
+  if (profile === "strict" || !scoresBlockMasks(pruner.config.criterion))
+    lockMasks(profile, pruner, scratch);
   pruner.initialSparsity = sparsityOf(pruner.config, countPruner(pruner, profile === "strict"));
   pruner.currentSparsity = pruner.initialSparsity;
+}
+
+/** Flags of the pruned blocks of each layer of a retrain_free pruner. */
+function prunedBlocks({ config, layers }: PrunerState): Uint8Array[] | null {
+  if (config.method !== "retrain_free") return null;
+  return layers.map(({ layout, mask }) => {
+    const flags = new Uint8Array(blockCount(layout));
+    if (flags.length > 0) markPrunedInto(config.pattern, layout, mask, true, flags);
+    return flags;
+  });
+}
+
+/** INC breaks on a single gradient, and makes a square of a mask that is one column of blocks. */
+function refuseRearranging({ name, collected, layout }: PrunedLayer): void {
+  const shape = `[${layout.blockRows}, ${layout.blockColumns}]`;
+  if (collected.length > 1 && blockCount(layout) > 1 && layout.blockColumns > 1) return;
+  throw new PruningError(
+    "unsupported-combination",
+    `${name}: expected gradients of at least two steps and a mask of one row of at least two blocks to rearrange, got ${collected.length} of a mask ${shape}`,
+    name,
+  );
+}
+
+/**
+ * Rearranges the masks of a retrain_free pruner by the gradients seen so far.
+ *
+ * @param settled flags of the blocks that stay pruned, by layer; `null`: none, as in INC.
+ */
+function rearrangeMasks(pruner: PrunerState, settled: readonly Uint8Array[] | null): void {
+  const flags = prunedBlocks(pruner);
+  pruner.layers.forEach((layer, i) => {
+    const pruned = flags?.[i];
+    if (pruned === undefined || layer.collected.length === 0 || !pruned.includes(1)) return;
+    if (settled === null) refuseRearranging(layer);
+    rearrangeInto(layer.collected, pruned, settled?.[i] ?? null, pruner.config.lowMemoryUsage);
+    const kept = Float32Array.from(pruned, (flag) => 1 - flag);
+    const zeros = { threshold: 0, ties: Number.POSITIVE_INFINITY };
+    writeBlockMaskInto(layer.layout, kept, zeros, layer.mask);
+  });
 }
 
 /** A prune step's masks. Returns the blocks pruned now, `undefined` where there were no scores to go by. */
@@ -112,7 +190,9 @@ function prune(
   const hasScores = pruner.layers.some(({ scores }) => scores !== null);
   if (hasScores) {
     for (const { previousMask, mask } of pruner.layers) previousMask?.set(mask);
+    const settled = profile === "strict" ? prunedBlocks(pruner) : null;
     replaceMasks(profile, pruner, ratio, scratch.replace);
+    if (pruner.config.method === "retrain_free") rearrangeMasks(pruner, settled);
   }
   pruner.completedPruneSteps++;
   const count = countPruner(pruner, profile === "strict");
@@ -133,7 +213,7 @@ function beginPlain(profile: Profile, pruner: Mutable<PrunerState>, scratch: Pru
   if (pruner.currentSparsity > pruner.config.targetSparsity) return;
   const count = prune(profile, pruner, scratch, pruner.initialSparsity);
   if (count === undefined) return;
-  applyMasks(pruner, scratch, true);
+  if (pruner.config.method !== "retrain_free") applyMasks(pruner, scratch, true);
   pruner.currentSparsity = sparsityOf(pruner.config, count);
 }
 
@@ -214,10 +294,17 @@ export function beginStep(
   pruner.handledStep = pruner.step;
 }
 
+/** Whether a step's gradients are looked at: block masks have some from the start step to the end step only. */
+export function readsGradients({ config, step }: PrunerState): boolean {
+  const { criterion, groupLasso, method, startStep, endStep } = config;
+  if (scoresBlockMasks(criterion)) return step >= startStep && step <= endStep;
+  return method !== "pattern_lock" && (needsGradient(criterion) || groupLasso !== null);
+}
+
 /** INC's `on_before_optimizer_step`: scores and group lasso from the step's gradients. */
 export function beforeOptimizerStep(pruner: PrunerState, scratch: PrunerScratch): void {
   const { config } = pruner;
-  if (config.method === "pattern_lock") return;
+  if (config.method === "pattern_lock" || !readsGradients(pruner)) return;
   if (config.groupLasso !== null) {
     const coefficient = config.groupLasso;
     pruner.layers.forEach(({ layout, lassoTerms }, i) => {
@@ -232,9 +319,22 @@ export function beforeOptimizerStep(pruner: PrunerState, scratch: PrunerScratch)
   updateScores(pruner, scratch);
 }
 
-/** INC's `on_after_optimizer_step`: group lasso, then masked weights back to zero. */
-export function afterOptimizerStep(pruner: Mutable<PrunerState>, scratch: PrunerScratch): void {
+/**
+ * INC's `on_after_optimizer_step`: group lasso, then masked weights back to zero. With retrain_free (INC's
+ * `on_step_end`) weights stay as they are until the end step, and are masked there.
+ */
+export function afterOptimizerStep(
+  profile: Profile,
+  pruner: Mutable<PrunerState>,
+  scratch: PrunerScratch,
+): void {
   const { config, step } = pruner;
+  if (config.method === "retrain_free") {
+    const due = profile === "strict" ? step >= config.endStep : step === config.endStep;
+    if (due) applyMasks(pruner, scratch, true);
+    pruner.step++;
+    return;
+  }
   if (config.groupLasso !== null && step >= config.startStep && step <= config.endStep) {
     pruner.layers.forEach(({ layout, lassoTerms }, i) => {
       if (lassoTerms) shrinkBlocksInto(layout, lassoTerms, recordOf(scratch, i).data);

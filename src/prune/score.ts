@@ -3,11 +3,13 @@
  * number (`reduce_score`, `reduce_tensor`). All arithmetic is float32, as PyTorch's.
  */
 import { roundToBfloat16, sumColumn, sumNeighbours } from "./accumulate.ts";
-import type { Criterion, PrunerConfig, ScoreReduction } from "./config.ts";
+import type { Criterion, ElementCriterion, PrunerConfig, ScoreReduction } from "./config.ts";
 import { type BlockLayout, columnOffset } from "./pattern.ts";
 
 /** The part of a configuration that scores depend on. */
-export type ScoreRule = Pick<PrunerConfig, "criterion" | "scoreReduction" | "lowMemoryUsage">;
+export interface ScoreRule extends Pick<PrunerConfig, "scoreReduction" | "lowMemoryUsage"> {
+  readonly criterion: ElementCriterion;
+}
 
 /** Working memory for the scores of one row of blocks. */
 export interface ScoreScratch {
@@ -46,7 +48,7 @@ const MOMENTUM_BFLOAT16 = roundToBfloat16(0.9);
 
 /** Element scores of `count` elements from `start`, into `out[0..count)`. */
 function elementScoresInto(
-  criterion: Criterion,
+  criterion: ElementCriterion,
   weight: Float32Array,
   gradient: Float32Array,
   start: number,
@@ -72,7 +74,7 @@ function elementScoresInto(
 
 /** Adds the element scores of one row from `start` to `sums[0..count)`, in float32. */
 function addElementScoresInto(
-  criterion: Criterion,
+  criterion: ElementCriterion,
   weight: Float32Array,
   gradient: Float32Array,
   start: number,
@@ -183,9 +185,20 @@ function mergeInto(
   start: number,
   scores: Float32Array,
 ): void {
-  if (rule.criterion !== "snip_momentum") {
-    for (let i = 0; i < count; i++) scores[start + i] = fresh[i] as number;
-  } else if (rule.lowMemoryUsage) {
+  if (rule.criterion === "snip_momentum")
+    mergeMomentumInto(rule.lowMemoryUsage, fresh, count, start, scores);
+  else for (let i = 0; i < count; i++) scores[start + i] = fresh[i] as number;
+}
+
+/** scores = 0.9 * scores + fresh, over `count` entries from `start`; with `lowMemory` rounded to bfloat16. */
+export function mergeMomentumInto(
+  lowMemory: boolean,
+  fresh: Float32Array,
+  count: number,
+  start: number,
+  scores: Float32Array,
+): void {
+  if (lowMemory) {
     for (let i = 0; i < count; i++) {
       const kept = roundToBfloat16((scores[start + i] as number) * MOMENTUM_BFLOAT16);
       scores[start + i] = roundToBfloat16(kept + roundToBfloat16(fresh[i] as number));

@@ -1,7 +1,7 @@
 /**
  * The state of pruning over time: plain data, so that it can be saved, compared and resumed.
  */
-import type { Profile, PrunerConfig } from "./config.ts";
+import type { PatternPrunerConfig, Profile } from "./config.ts";
 import type { BlockLayout } from "./pattern.ts";
 
 /** A selected layer as one pruner sees it. */
@@ -14,13 +14,15 @@ export interface PrunedLayer {
   /**
    * One score per block, row by row; one per element, in the weight's order, for N:M, for a layer the
    * pattern does not divide, and for a frozen layer under a criterion without memory. `null` until the
-   * criterion has made its first scores.
+   * criterion has made its first scores, and for a layer that has no block mask under criteria of those.
    */
   readonly scores: Float32Array | null;
   /** The mask was set by a per-layer bound and is kept from then on (INC: `keep_mask_layers`). */
   readonly frozen: boolean;
   /** Group lasso: the shrinkage factor of each block, from the latest gradient. */
   readonly lassoTerms: Float32Array | null;
+  /** retrain_free: the block masks' gradients of every scored step. Entries are never changed. */
+  readonly collected: readonly Float32Array[];
   /** Progressive pruning: the mask before the last prune step. */
   readonly previousMask: Uint8Array | null;
   /** Progressive pruning: the interpolated mask that is applied to the weight. */
@@ -41,7 +43,7 @@ export interface PruneEvent {
 
 /** One pruner's part of the state. */
 export interface PrunerState {
-  readonly config: PrunerConfig;
+  readonly config: PatternPrunerConfig;
   readonly layers: readonly PrunedLayer[];
   /** Steps completed (INC: `global_step`). */
   readonly step: number;

@@ -1,0 +1,19 @@
+/** Masks as pruning vectors state them. */
+import { type BlockLayout, columnOffset } from "../prune/pattern.ts";
+import type { PrunedLayer } from "../prune/state.ts";
+import type { PruningCase } from "./pruning-case.ts";
+
+/** A mask as vectors state it: one entry for each block where blocks have masks, else one for each weight. */
+export function statedMask({ drive }: PruningCase, { layout, mask }: PrunedLayer): Uint8Array {
+  return drive === "grad" || !layout.divides ? mask : blockEntries(layout, mask);
+}
+
+/** The mask's entry at each block's first element, row by row. */
+function blockEntries(layout: BlockLayout, mask: Uint8Array): Uint8Array {
+  const { blockRows, blockColumns, blockHeight, blockWidth, columns } = layout;
+  return Uint8Array.from({ length: blockRows * blockColumns }, (_, block) => {
+    const row = Math.floor(block / blockColumns) * blockHeight;
+    const column = (block % blockColumns) * blockWidth;
+    return mask[row * columns + columnOffset(layout, column)] as number;
+  });
+}
