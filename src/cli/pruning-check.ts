@@ -6,7 +6,7 @@ import type { Profile, PruningConfig } from "../prune/config.ts";
 import { elementCount, type LayerKind, type LayerRecord } from "../prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import { formatPattern } from "../prune/pattern.ts";
-import { initialisePruning } from "../prune/pipeline.ts";
+import { initialiseTrainingPruning } from "../train/pruning.ts";
 
 const LAYER_KINDS: Readonly<Record<ModuleKind, LayerKind>> = {
   linear: "linear",
@@ -37,7 +37,7 @@ export function checkPruning(
   profile: Profile,
 ): PruningConfig {
   const config = parsePruningConfigOrThrow(keys);
-  initialisePruning(config, emptyLayers(model), { profile });
+  initialiseTrainingPruning(config, emptyLayers(model), profile);
   return config;
 }
 

@@ -1,11 +1,11 @@
-/** What the `strict` profile adds to a step: pruned weights carry no gradient and no moments. */
+/** Which gradients and moments a step leaves out because their weights are pruned. */
 import type { PruningState } from "../prune/state.ts";
 import type { Parameters } from "../tensor/parameter.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { appliedMask } from "./sparsity.ts";
 
 /**
- * Sets gradients and moments to zero where the masks do, so that no update moves a pruned weight and
+ * What the `strict` profile adds to a step: sets gradients and moments to zero where the masks do, so that no update moves a pruned weight and
  * none that was gathered before pruning comes back should the weight be revived.
  */
 export function maskTrainingInto(
@@ -21,6 +21,20 @@ export function maskTrainingInto(
     maskInto(parameter.gradient.data, mask);
     maskInto(slot.firstMoment.data, mask);
     maskInto(slot.secondMoment.data, mask);
+  }
+}
+
+/**
+ * Sets gradients to zero where a block mask does. Layers with block masks compute with weight x mask, so that
+ * pruned weights have no gradient of their own; INC restores them after the end step.
+ */
+export function maskBlockGradientsInto(state: PruningState, parameters: Parameters): void {
+  for (const { config, step, layers } of state.pruners) {
+    if (config.method !== "block_mask" || step > config.endStep) continue;
+    for (const { name, mask } of layers) {
+      const gradient = parameters.get(`${name}.weight`)?.gradient;
+      if (gradient !== undefined) maskInto(gradient.data, mask);
+    }
   }
 }
 

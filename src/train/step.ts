@@ -11,7 +11,7 @@ import {
 } from "../prune/pipeline.ts";
 import { zeroGradients } from "../tensor/parameter.ts";
 import { distillationLoss, labelLoss } from "./distillation.ts";
-import { maskTrainingInto } from "./masking.ts";
+import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { TrainingSession } from "./session.ts";
@@ -42,6 +42,7 @@ export function trainStepInto<Batch extends LabelledBatch>(
   const loss = accumulateGradients(session, batch);
   if (pruning !== null) {
     pruning.state = onBeforeOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
+    maskBlockGradientsInto(pruning.state, model.parameters);
     if (settings.profile === "strict") maskTrainingInto(pruning.state, model.parameters, optimizer);
   }
   const learningRate = learningRateAt(settings.schedule, settings.optimizer.learningRate, step);
