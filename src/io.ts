@@ -28,3 +28,4 @@ export {
 export * from "./io/tokenizer.ts";
 export * from "./io/vocabulary.ts";
 export type { WordOptions } from "./io/words.ts";
+export { parseYaml, parseYamlOrThrow } from "./io/yaml.ts";

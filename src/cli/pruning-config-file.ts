@@ -1,8 +1,12 @@
 /** Reads --pruning-config: INC's keys in JSON or YAML. */
 
-import { parse } from "yaml";
-import { describe } from "../core/checks.ts";
+import { chain, right } from "fp-ts/Either";
+import { pipe } from "fp-ts/function";
 import type { Either, Problem } from "../core/either.ts";
+import { refuseValue } from "../core/validation.ts";
+import { isJsonObject } from "../io/json.ts";
+import { decodeUtf8 } from "../io/utf8.ts";
+import { parseYaml } from "../io/yaml.ts";
 import { fileProblem, readBytes } from "../node/files.ts";
 
 /** A pruning configuration in INC's keys. */
@@ -18,19 +22,14 @@ export async function readPruningConfig(
 ): Promise<Either<readonly Problem[], PruningKeys>> {
   const missing = await fileProblem("--pruning-config", path);
   if (missing !== undefined) return { _tag: "Left", left: [missing] };
-  const refuse = (expected: string, got: string): Either<readonly Problem[], never> => ({
-    _tag: "Left",
-    left: [{ path, expected, got }],
-  });
-  let value: unknown;
-  try {
-    value = parse(new TextDecoder("utf-8", { fatal: true }).decode(await readBytes(path)));
-  } catch (error) {
-    return refuse("JSON or YAML", error instanceof Error ? error.message.trim() : String(error));
-  }
-  if (Array.isArray(value))
-    return { _tag: "Right", right: { ...defaults, pruning_configs: value } };
-  if (typeof value === "object" && value !== null)
-    return { _tag: "Right", right: { ...defaults, ...value } };
-  return refuse("a list of configurations or an object of keys", describe(value));
+  const bytes = await readBytes(path);
+  return pipe(
+    decodeUtf8(path, bytes),
+    chain((text) => parseYaml(path, text)),
+    chain((value) => {
+      if (Array.isArray(value)) return right({ ...defaults, pruning_configs: value });
+      if (isJsonObject(value)) return right({ ...defaults, ...value });
+      return refuseValue(path, "a list of configurations or an object of keys", value);
+    }),
+  );
 }

@@ -50,7 +50,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "fp-ts": ["core", "prune", "model", "train", "io", "cli"],
   ndarray: ["reference"],
   "ndarray-ops": ["reference"],
-  yaml: ["io", "node", "cli"],
+  yaml: ["io"],
   // The version that the command states.
   "../../package.json": ["cli"],
 };

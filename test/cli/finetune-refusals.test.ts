@@ -158,7 +158,7 @@ test("pruning configurations with mistakes", async () => {
   writeFileSync(config, "- pattern: 4x1\n  target_sparsity: 1.5\n");
   await refused({ "pruning-config": config }, "target_sparsity", "1.5");
   writeFileSync(config, "- pattern: 4x1\n op_names: [\n");
-  await refused({ "pruning-config": config }, `${config}: expected JSON or YAML`);
+  await refused({ "pruning-config": config }, `${config}:2:1: expected JSON or YAML`);
   writeFileSync(config, "4x1");
   await refused(
     { "pruning-config": config },
