@@ -1,0 +1,39 @@
+/** What a page downloads of the package: bundled as an embedder's tools do it, minified and compressed. */
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build, transformWithEsbuild } from "vite";
+import { PROJECT_ROOT } from "./distribution.ts";
+
+/** A file that there is not: its text is the program. */
+const ENTRY = join(PROJECT_ROOT, "page.js");
+
+/** Bytes of a program, with what it imports from the built core, minified and compressed by gzip. */
+export async function minifiedSize(program: string): Promise<number> {
+  const output = await build({
+    configFile: false,
+    logLevel: "silent",
+    root: PROJECT_ROOT,
+    plugins: [
+      {
+        name: "page",
+        resolveId: (id) => {
+          if (id === ENTRY) return id;
+          return id === "espalier" ? join(PROJECT_ROOT, "dist/index.js") : null;
+        },
+        load: (id) => (id === ENTRY ? program : null),
+      },
+    ],
+    build: {
+      write: false,
+      target: "es2022",
+      // Vite leaves the white space of libraries alone; a page's bundle has none.
+      minify: false,
+      lib: { entry: ENTRY, formats: ["es"], fileName: "page" },
+    },
+  });
+  const [bundle] = [output].flat();
+  if (bundle === undefined || !("output" in bundle)) throw new Error("expected a bundle");
+  const code = bundle.output.map((part) => (part.type === "chunk" ? part.code : "")).join("");
+  const { code: minified } = await transformWithEsbuild(code, "page.js", { minify: true });
+  return gzipSync(minified, { level: 9 }).length;
+}
