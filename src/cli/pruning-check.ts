@@ -36,7 +36,7 @@ export function checkPruning(
   model: ModelConfig,
   profile: Profile,
 ): PruningConfig {
-  const config = parsePruningConfigOrThrow(keys);
+  const config = parsePruningConfigOrThrow(keys, { profile });
   initialiseTrainingPruning(config, emptyLayers(model), profile);
   return config;
 }

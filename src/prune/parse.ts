@@ -7,7 +7,7 @@ import { uniq } from "fp-ts/ReadonlyArray";
 import { describe } from "../core/checks.ts";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
 import { allOf, eachOf, refuseValue, unlessProblems, type Validated } from "../core/validation.ts";
-import type { Criterion, Profile, PrunerConfig, PruningConfig } from "./config.ts";
+import type { Criterion, PrunerConfig, PruningConfig } from "./config.ts";
 import {
   booleanField,
   choiceField,
@@ -15,26 +15,15 @@ import {
   expressionsField,
   type FieldReader,
   integerField,
-  nearestName,
   numberField,
   optionalField,
   patternField,
   stringsField,
 } from "./fields.ts";
 import { formatPattern } from "./pattern.ts";
+import { checkKeys, type Fields, isFields, type ParseOptions, Sources } from "./sources.ts";
 
-/** Options of {@link parsePruningConfig}. */
-export interface ParseOptions {
-  /** INC warns of unknown keys and goes on; so does `ignore`, silently. Default `refuse`. */
-  readonly unknownKeys?: "refuse" | "ignore";
-  /**
-   * `inc` reads a text where a list of names belongs as INC does: letter by letter, each an expression of its
-   * own. Otherwise it is refused.
-   */
-  readonly profile?: Profile;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
+export type { ParseOptions } from "./sources.ts";
 
 const CRITERIA = ["magnitude", "gradient", "snip", "snip_momentum"] as const;
 
@@ -95,79 +84,6 @@ type FieldValues = {
 /** Accepted and without effect, as in INC. */
 const INERT_KEYS = ["resume_from_pruned_checkpoint", "backend"];
 const PRUNER_KEYS = [...Object.keys(FIELDS), ...INERT_KEYS, "parameters"];
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Refuses keys that mean nothing. */
-function checkKeys(
-  fields: Fields,
-  known: readonly string[],
-  prefix: string,
-  options: ParseOptions,
-): Validated<unknown> {
-  const keys = options.unknownKeys === "ignore" ? [] : Object.keys(fields);
-  const problems = keys
-    .filter((key) => !known.includes(key))
-    .map((key) => ({
-      path: `${prefix}${key}`,
-      expected: `a known key; the nearest is ${nearestName(key, known)}`,
-      got: "an unknown one",
-    }));
-  return unlessProblems(problems, fields);
-}
-
-/** A value and where the configuration states it. */
-interface Stated {
-  readonly value: unknown;
-  readonly path: string;
-}
-
-/** Where a pruner's values come from, in INC's order of precedence. */
-class Sources {
-  readonly local: Fields;
-  readonly top: Fields;
-  readonly prefix: string;
-  readonly isOnly: boolean;
-
-  /** @param local the pruner's own dictionary, or `null` where `pruning_configs` is empty. */
-  constructor(local: Fields | null, top: Fields, prefix: string) {
-    this.local = local ?? {};
-    this.top = top;
-    this.prefix = prefix;
-    this.isOnly = local === null;
-  }
-
-  /** The pruner's own value, else the top level's; `null` counts as not given. */
-  private own(key: string): Stated | undefined {
-    const local = this.local[key] ?? undefined;
-    if (local !== undefined) return { value: local, path: `${this.prefix}${key}` };
-    // INC's defaults do not know lock_init_sparsity, so it is not handed down to the pruners.
-    if (key === "lock_init_sparsity" && !this.isOnly) return undefined;
-    const top = this.top[key] ?? undefined;
-    return top === undefined ? undefined : { value: top, path: key };
-  }
-
-  /** `parameters` overrides every key; its default overrides reg_coeff with 0. */
-  stated(key: string): Stated | undefined {
-    const parameters = this.own("parameters");
-    if (parameters && isFields(parameters.value) && key in parameters.value)
-      return { value: parameters.value[key], path: `${parameters.path}.${key}` };
-    return key === "reg_coeff" && parameters === undefined ? undefined : this.own(key);
-  }
-
-  /** Checks the keys of the pruner itself and of its `parameters`. */
-  checkKeys(options: ParseOptions): Validated<unknown> {
-    const parameters = this.own("parameters") ?? { value: {}, path: "parameters" };
-    return allOf({
-      own: checkKeys(this.local, PRUNER_KEYS, this.prefix, options),
-      parameters: isFields(parameters.value)
-        ? checkKeys(parameters.value, Object.keys(FIELDS), `${parameters.path}.`, options)
-        : refuseValue(parameters.path, "an object", parameters.value),
-    });
-  }
-}
 
 /** Fields in which INC walks through whatever it is given, be it a list or the letters of a text. */
 const NAME_LISTS: readonly FieldName[] = ["op_names", "excluded_op_names"];
@@ -259,18 +175,27 @@ function readPruner(sources: Sources, options: ParseOptions): Validated<PrunerCo
     chain((config) => checkRelations(config, sources)),
   );
   return pipe(
-    allOf({ keys: sources.checkKeys(options), pruner }),
+    allOf({
+      keys: sources.checkKeys(PRUNER_KEYS, Object.keys(FIELDS), options),
+      resume: sources.checkResumeFlag(),
+      pruner,
+    }),
     map((read) => read.pruner),
   );
 }
 
 /** Where the values of each pruner come from. */
-function readSources(top: Fields): Validated<readonly Sources[]> {
+function readSources(
+  top: Fields,
+  { profile = "inc" }: ParseOptions,
+): Validated<readonly Sources[]> {
   const locals = "pruning_configs" in top ? top.pruning_configs : [{}];
   if (!Array.isArray(locals) || !locals.every(isFields))
     return refuseValue("pruning_configs", "a list of objects", locals);
-  if (locals.length === 0) return right([new Sources(null, top, "")]);
-  return right(locals.map((local, i) => new Sources(local, top, `pruning_configs[${i}].`)));
+  if (locals.length === 0) return right([new Sources(null, top, "", profile)]);
+  return right(
+    locals.map((local, i) => new Sources(local, top, `pruning_configs[${i}].`, profile)),
+  );
 }
 
 /** Problems stated once: pruners that share a top-level value share its problem. */
@@ -311,7 +236,7 @@ export function parsePruningConfig(
   const top = Array.isArray(input) ? { pruning_configs: input } : input;
   if (!isFields(top)) return refuseValue("config", "an object or a list of objects", input);
   return pipe(
-    readSources(top),
+    readSources(top, options),
     chain((sources) =>
       allOf({
         keys: checkKeys(top, [...PRUNER_KEYS, "pruning_configs"], "", options),

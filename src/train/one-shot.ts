@@ -20,7 +20,7 @@ export function pruneAtOnceInto<Row, Batch extends LabelledBatch>(
   { pruning, profile }: Pick<TrainingSettings, "pruning" | "profile">,
   source: RowSource<Row, Batch>,
 ): MeasuredModel {
-  const config = oneShotConfig(parsePruningConfigOrThrow(pruning));
+  const config = oneShotConfig(parsePruningConfigOrThrow(pruning, { profile }));
   const layers = layerRecords(model);
   const { state, weights } = onStepBegin(initialisePruning(config, layers, { profile }), 0, layers);
   for (const { name, data } of layers) {

@@ -71,7 +71,7 @@ export function startPruning(
   { pruning, profile }: Pick<TrainingSettings, "pruning" | "profile">,
 ): SessionPruning | null {
   if (pruning === null) return null;
-  const config = parsePruningConfigOrThrow(pruning);
+  const config = parsePruningConfigOrThrow(pruning, { profile });
   const state = initialiseTrainingPruning(config, layerRecords(model), profile);
   return { state, scratch: createPruningScratch(state) };
 }
