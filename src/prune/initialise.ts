@@ -29,6 +29,11 @@ export interface InitialiseOptions {
   readonly allowNothing?: boolean;
   /** Leave the last linear or conv2d layer alone when no module follows it. Default true. */
   readonly excludeHead?: boolean;
+  /**
+   * What `strict` does with selected layers that the pattern does not divide, of which INC warns. Default
+   * `refuse`. `inc` does what INC does.
+   */
+  readonly indivisible?: "refuse" | "skip";
 }
 
 /** How the pruner's pattern lies on a layer: layers without a block mask count as not divided. */
@@ -104,6 +109,21 @@ function checkBlockMasks(
     refuse("a pattern of whole channels", spelling);
 }
 
+/** Refuses, under `strict`, schedules with which INC silently does less than it is asked. */
+function checkStrictSchedule(config: PatternPrunerConfig): void {
+  const { criterion, method, startStep, endStep, pruningFrequency } = config;
+  if (needsGradient(criterion) && pruneSteps(config).join() === "0")
+    throw new PruningError(
+      "unusable-schedule",
+      `start_step: expected a prune step after step 0 for the ${criterion} criterion, which has seen no gradient by then, got none up to end_step ${endStep}`,
+    );
+  if (method === "progressive" && !planProgressive(config).interpolating)
+    throw new PruningError(
+      "unusable-schedule",
+      `progressive pruning: expected more than ${PROGRESSIVE_STEPS} steps from start_step to end_step and a pruning_frequency above 1, got ${endStep - startStep} and ${pruningFrequency}`,
+    );
+}
+
 /** Refuses settings that contradict each other whatever the layers are. */
 function checkSettings(config: PatternPrunerConfig, profile: Profile): void {
   const { pattern, criterion, method } = config;
@@ -121,11 +141,7 @@ function checkSettings(config: PatternPrunerConfig, profile: Profile): void {
       "unusable-schedule",
       `end_step: expected more than 0 for the ${criterion} criterion, which needs gradients first, got ${config.endStep}`,
     );
-  if (profile === "strict" && needsGradient(criterion) && pruneSteps(config).join() === "0")
-    throw new PruningError(
-      "unusable-schedule",
-      `start_step: expected a prune step after step 0 for the ${criterion} criterion, which has seen no gradient by then, got none up to end_step ${config.endStep}`,
-    );
+  if (profile === "strict") checkStrictSchedule(config);
   if (config.groupLasso !== null && pattern.kind === "group")
     throw new PruningError(
       "unsupported-combination",
@@ -164,33 +180,41 @@ function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
   });
 }
 
-/** Refuses layers that the pattern does not divide where INC breaks on them. */
-function checkDivisibility(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
+/** Refuses layers that the pattern does not divide: all of them, or under `inc` those on which INC breaks. */
+function checkDivisibility(
+  config: PatternPrunerConfig,
+  layers: readonly PrunedLayer[],
+  { profile, indivisible: handling }: Required<InitialiseOptions>,
+): void {
   const indivisible = layers.find(({ layout }) => !layout.divides);
-  if (!indivisible || config.method === "pattern_lock" || scoresBlockMasks(config.criterion))
-    return;
-  const { pattern, pruningScope, criterion } = config;
-  const blocks = layers.reduce((sum, { layout }) => sum + blockCount(layout), 0);
-  const breaks =
-    pattern.kind === "group"
-      ? pruningScope === "local" || blocks === 0
-      : criterion === "snip_momentum" ||
-        (pruningScope === "global" && prunesAnything(config, blocks));
-  if (!breaks) return;
+  if (!indivisible) return;
+  if (profile === "strict" ? handling === "skip" : !breaksOnIndivisible(config, layers)) return;
   throw new PruningError(
     "indivisible-shape",
-    `${indivisible.name}: expected a shape that ${formatPattern(pattern)} divides, got [${indivisible.shape.join(", ")}]; exclude the layer by excluded_op_names`,
+    `${indivisible.name}: expected a shape that ${formatPattern(config.pattern)} divides, got [${indivisible.shape.join(", ")}]; exclude the layer by excluded_op_names`,
     indivisible.name,
   );
 }
 
-/** Refuses, under `strict`, per-op bounds that leave too little room for the final target. */
+/** Whether INC raises an error on layers that the pattern does not divide. */
+function breaksOnIndivisible(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): boolean {
+  if (config.method === "pattern_lock" || scoresBlockMasks(config.criterion)) return false;
+  const { pattern, pruningScope, criterion } = config;
+  const blocks = layers.reduce((sum, { layout }) => sum + blockCount(layout), 0);
+  return pattern.kind === "group"
+    ? pruningScope === "local" || blocks === 0
+    : criterion === "snip_momentum" ||
+        (pruningScope === "global" && prunesAnything(config, blocks));
+}
+
+/**
+ * Refuses, under `strict`, per-op bounds that leave too little room for the final target. INC lowers an
+ * iterative target to the bound.
+ */
 function checkRoom(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
-  const { pattern, pruningScope, maxSparsityRatioPerOp } = config;
+  const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;
   if (config.method === "pattern_lock") return;
-  const { total, completed } = planPruneSteps(config);
-  const last = completed + pruneSteps(config).length - 1;
-  const ratio = perBlock(pattern, targetRatio(config, last, total));
+  const ratio = perBlock(pattern, targetSparsity);
   const sizes = layers.map(({ layout }) => blockCount(layout));
   const budgets = pruningScope === "global" ? [sizes] : sizes.map((size) => [size]);
   for (const blocks of budgets) {
@@ -234,13 +258,12 @@ function initialPruner(
   const config = patternPruner(asked);
   checkSettings(config, profile);
   const { interpolating } = planProgressive(config);
-  const selected = selectLayers(config, records, excludeHead).selected.map((layer) =>
+  const selected = selectLayers(config, records, excludeHead, profile).selected.map((layer) =>
     initialLayer(config, layer, interpolating, profile),
   );
   if (!allowNothing) checkSomething(config, selected);
   checkProgressive(config, selected);
-  if (profile === "inc") checkDivisibility(config, selected);
-  // `strict` prunes what the pattern divides and leaves the rest alone.
+  checkDivisibility(config, selected, options);
   const layers = profile === "inc" ? selected : selected.filter(({ layout }) => layout.divides);
   if (profile === "strict") checkRoom(config, layers);
   const { total, completed } = planPruneSteps(config);
@@ -293,6 +316,7 @@ export function initialisePruning(
 ): PruningState {
   checkLayers("layers", layers);
   const { profile = "inc", allowNothing = false, excludeHead = true } = options;
+  const { indivisible = "refuse" } = options;
   if (
     profile === "inc" &&
     excludeHead &&
@@ -303,7 +327,7 @@ export function initialisePruning(
       "layers: expected at least one linear or conv2d layer to find the classifier head by, got none",
     );
   const pruners = config.pruners.map((pruner) =>
-    initialPruner(pruner, layers, { profile, allowNothing, excludeHead }),
+    initialPruner(pruner, layers, { profile, allowNothing, excludeHead, indivisible }),
   );
   return { version: 1, profile, pruners };
 }

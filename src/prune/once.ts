@@ -134,7 +134,7 @@ function skippedLayers(
   layers: readonly LayerRecord[],
   excludeHead: boolean,
 ): PruneOnceResult["skipped"] {
-  const { selected, skipped } = selectLayers(config, layers, excludeHead);
+  const { selected, skipped } = selectLayers(config, layers, excludeHead, state.profile);
   const owned = new Set(
     state.pruners.flatMap((pruner) =>
       pruner.layers.filter(({ layout }) => layout.divides).map(({ name }) => name),
@@ -176,7 +176,11 @@ export function pruneOnce(
   const { profile = "strict", excludeHead = true } = options;
   checkOneOf("profile", profile, ["inc", "strict"]);
   const config = oneShotConfig(options);
-  let state = initialisePruning({ pruners: [config] }, layers, { profile, excludeHead });
+  let state = initialisePruning({ pruners: [config] }, layers, {
+    profile,
+    excludeHead,
+    indivisible: "skip", // the result names them
+  });
   if (config.startStep > 0) {
     state = onStepBegin(state, 0, layers).state;
     state = onBeforeOptimizerStep(state, layers).state;

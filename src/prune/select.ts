@@ -1,7 +1,7 @@
 /**
  * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`).
  */
-import type { PrunerConfig } from "./config.ts";
+import type { Profile, PrunerConfig } from "./config.ts";
 import type { LayerKind, LayerRecord } from "./layer.ts";
 
 /** PyTorch's class names, which `pruning_op_types` are parts of. */
@@ -39,6 +39,14 @@ export function findClassifierHead(
   return last && (last.kind === "linear" || last.kind === "conv2d") ? last.name : undefined;
 }
 
+/** Whether a name counts as the head's: under `inc` its name is searched as an expression. */
+function headTest(head: string | undefined, profile: Profile): (name: string) => boolean {
+  if (head === undefined) return () => false;
+  if (profile === "strict") return (name) => name === head;
+  const pattern = compileNamePattern(head);
+  return (name) => pattern.test(name);
+}
+
 /** Why a layer is or is not selected. */
 export interface Selection {
   readonly selected: readonly LayerRecord[];
@@ -46,10 +54,12 @@ export interface Selection {
 }
 
 /**
- * Selects layers: for each expression of `opNames` in turn, the layers it matches in module order and
- * not selected before, whose type is among `pruningOpTypes`; then without those that match an excluded
- * name. The classifier head's name is used as such an expression too, so that `classifier` also
- * excludes `pre_classifier`.
+ * Selects layers: those that some expression of `opNames` matches, whose type is among `pruningOpTypes`
+ * and whose name matches no excluded one; without the classifier head.
+ *
+ * Under `inc` they come in the order of the expressions, and the head's name is used as an excluded
+ * expression too, so that `classifier` also excludes `pre_classifier`. Under `strict` they come in module
+ * order, and the head alone is left out.
  *
  * @param excludeHead whether to look for a classifier head at all.
  */
@@ -57,11 +67,12 @@ export function selectLayers(
   config: Pick<PrunerConfig, "opNames" | "excludedOpNames" | "pruningOpTypes">,
   layers: readonly LayerRecord[],
   excludeHead: boolean = true,
+  profile: Profile = "inc",
 ): Selection {
   const head = excludeHead ? findClassifierHead(layers) : undefined;
   const names = (config.opNames.length > 0 ? config.opNames : [".*"]).map(compileNamePattern);
   const excluded = config.excludedOpNames.map(compileNamePattern);
-  const headPattern = head === undefined ? undefined : compileNamePattern(head);
+  const isHead = headTest(head, profile);
   const matched = new Set<LayerRecord>();
   for (const pattern of names)
     for (const layer of layers) if (pattern.test(layer.name)) matched.add(layer);
@@ -72,15 +83,17 @@ export function selectLayers(
       return `${className || "this kind of module"} is not among pruning_op_types`;
     const exclusion = excluded.find((pattern) => pattern.test(layer.name));
     if (exclusion) return `excluded by ${exclusion.source}`;
-    if (headPattern?.test(layer.name)) return `matches the classifier head ${head}`;
+    if (isHead(layer.name)) return `matches the classifier head ${head}`;
     return undefined;
   };
   const skipped = layers.flatMap((layer) => {
     const reason = matched.has(layer) ? reasonToSkip(layer) : "matches none of op_names";
     return reason === undefined ? [] : [{ name: layer.name, reason }];
   });
+  const candidates =
+    profile === "strict" ? layers.filter((layer) => matched.has(layer)) : [...matched];
   return {
-    selected: [...matched].filter((layer) => reasonToSkip(layer) === undefined),
+    selected: candidates.filter((layer) => reasonToSkip(layer) === undefined),
     skipped,
   };
 }
