@@ -1,26 +1,48 @@
 /**
- * Group lasso (INC: `regs.py`). INC takes the norm of a block's gradient where the method asks for the
- * norm of its weights; that is kept.
+ * Group lasso (INC: `regs.py`). INC takes the norm of a block's gradient where the method (Yuan and Lin,
+ * 2006) asks for the norm of its weights.
  */
 import { type BlockLayout, columnOffset } from "./pattern.ts";
 
-/** Writes one shrinkage factor per block: coefficient / (norm of the block's gradient + 1e-12). */
-export function lassoTermsInto(
-  layout: BlockLayout,
-  coefficient: number,
-  gradient: Float32Array,
-  terms: Float32Array,
-): void {
+/** Writes the squared norm of each block. */
+function squaredNormsInto(layout: BlockLayout, values: Float32Array, terms: Float32Array): void {
   const { blockHeight, blockWidth, columns, blockColumns } = layout;
   terms.fill(0);
   for (let row = 0; row < layout.rows; row++) {
     const base = Math.floor(row / blockHeight) * blockColumns;
     for (let column = 0; column < columns; column++) {
-      const value = gradient[row * columns + columnOffset(layout, column)] as number;
+      const value = values[row * columns + columnOffset(layout, column)] as number;
       const block = base + Math.floor(column / blockWidth);
       terms[block] = (terms[block] as number) + value * value;
     }
   }
+}
+
+/**
+ * `strict`: one shrinkage factor per block, coefficient / norm of the block's weights and at most 1, so that
+ * each block's norm falls by the coefficient and ends at zero.
+ */
+export function lassoTermsInto(
+  layout: BlockLayout,
+  coefficient: number,
+  weight: Float32Array,
+  terms: Float32Array,
+): void {
+  squaredNormsInto(layout, weight, terms);
+  for (let block = 0; block < terms.length; block++) {
+    const norm = Math.sqrt(terms[block] as number);
+    terms[block] = norm > coefficient ? coefficient / norm : 1;
+  }
+}
+
+/** `inc`: one factor per block, coefficient / (norm of the block's gradient + 1e-12). */
+export function incLassoTermsInto(
+  layout: BlockLayout,
+  coefficient: number,
+  gradient: Float32Array,
+  terms: Float32Array,
+): void {
+  squaredNormsInto(layout, gradient, terms);
   for (let block = 0; block < terms.length; block++) {
     const norm = Math.fround(Math.sqrt(terms[block] as number));
     // PyTorch divides a number by a tensor as the number times the tensor's reciprocal.

@@ -10,17 +10,13 @@ import { pipe } from "fp-ts/function";
 import { chain, filter, map, zip } from "fp-ts/ReadonlyArray";
 import { checkInteger } from "../core/checks.ts";
 import { createReplaceScratch } from "./candidates.ts";
+import type { Profile } from "./config.ts";
 import { elementCount, type LayerRecord, PruningError } from "./layer.ts";
-import {
-  afterOptimizerStep,
-  beforeOptimizerStep,
-  beginStep,
-  type PrunerScratch,
-  readsGradients,
-} from "./pruner.ts";
+import { afterOptimizerStep, beforeOptimizerStep, beginStep } from "./pruner.ts";
 import { createScoreScratch } from "./score.ts";
 import type { PrunedLayer, PrunerState, PruningState } from "./state.ts";
 import { createSelectionScratch } from "./threshold.ts";
+import { type PrunerScratch, readsGradients } from "./update-scores.ts";
 
 export { type InitialiseOptions, initialisePruning } from "./initialise.ts";
 
@@ -89,8 +85,8 @@ function bindAll(
   });
 }
 
-function checkGradients(pruner: PrunerState, scratch: PrunerScratch): void {
-  if (!readsGradients(pruner)) return;
+function checkGradients(profile: Profile, pruner: PrunerState, scratch: PrunerScratch): void {
+  if (!readsGradients(profile, pruner)) return;
   for (const { name, data, gradient } of scratch.records)
     if (gradient?.length !== data.length)
       throw new PruningError(
@@ -129,10 +125,10 @@ export function onBeforeOptimizerStepInto(
 ): PruningState {
   bindAll(state, layers, scratch);
   state.pruners.forEach((pruner, i) => {
-    checkGradients(pruner, scratch.pruners[i] as PrunerScratch);
+    checkGradients(state.profile, pruner, scratch.pruners[i] as PrunerScratch);
   });
   state.pruners.forEach((pruner, i) => {
-    beforeOptimizerStep(pruner, scratch.pruners[i] as PrunerScratch);
+    beforeOptimizerStep(state.profile, pruner, scratch.pruners[i] as PrunerScratch);
   });
   return state;
 }

@@ -2,16 +2,11 @@
  * One pruner: what it does at each hook (INC: `pruners/basic.py`,
  * `progressive.py`, `pattern_lock.py`). These functions change the state and the weights in place.
  */
-import {
-  blockMaskGradientsInto,
-  scoresBlockMasks,
-  updateBlockMaskScoresInto,
-} from "./block-mask.ts";
+import { scoresBlockMasks } from "./block-mask.ts";
 import type { BlockCount } from "./budget.ts";
-import type { ReplaceScratch } from "./candidates.ts";
-import type { BlockCriterion, PatternPrunerConfig, Profile } from "./config.ts";
-import { lassoTermsInto, shrinkBlocksInto } from "./lasso.ts";
-import { type LayerRecord, PruningError } from "./layer.ts";
+import type { PatternPrunerConfig, Profile } from "./config.ts";
+import { incLassoTermsInto, lassoTermsInto, shrinkBlocksInto } from "./lasso.ts";
+import { PruningError } from "./layer.ts";
 import { lockMaskInto } from "./lock.ts";
 import {
   applyBlockMaskInto,
@@ -25,80 +20,9 @@ import { interpolateMasksInto, PROGRESSIVE_STEPS, planProgressive } from "./prog
 import { rearrangeInto } from "./rearrange.ts";
 import { countPruner, replaceMasks } from "./replace.ts";
 import { isPruneStep, targetRatio } from "./schedule.ts";
-import {
-  needsGradient,
-  type ScoreScratch,
-  updateBlockScoresInto,
-  updateElementScoresInto,
-} from "./score.ts";
+import { needsGradient } from "./score.ts";
 import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
-
-/** Working memory of one pruner. */
-export interface PrunerScratch {
-  readonly score: ScoreScratch;
-  /** Gradients of one layer's block masks. */
-  maskGradients: Float32Array;
-  readonly replace: ReplaceScratch;
-  /** The layer records of the call in progress, in the order of the pruner's layers. */
-  readonly records: LayerRecord[];
-}
-
-/** Room for one layer's gradients of block masks, as many as it has scores. */
-function reserveGradients(scratch: PrunerScratch, { length }: Float32Array): Float32Array {
-  if (scratch.maskGradients.length < length) scratch.maskGradients = new Float32Array(length);
-  return scratch.maskGradients.subarray(0, length);
-}
-
-/** The record of a pruner's layer. */
-function recordOf(scratch: PrunerScratch, index: number): LayerRecord {
-  return scratch.records[index] as LayerRecord;
-}
-
-/** Whether a layer's scores are one per element rather than one per block. */
-function scoresPerElement(pruner: PrunerState, layer: PrunedLayer): boolean {
-  const { pattern, criterion } = pruner.config;
-  const frozenForGood =
-    layer.frozen && criterion !== "snip_momentum" && !scoresBlockMasks(criterion);
-  return pattern.kind === "group" || !layer.layout.divides || frozenForGood;
-}
-
-/** Takes the gradients of the block masks into the scores; retrain_free keeps them as well. */
-function updateBlockMaskScores(
-  criterion: BlockCriterion,
-  pruner: PrunerState,
-  scratch: PrunerScratch,
-): void {
-  const { lowMemoryUsage } = pruner.config;
-  pruner.layers.forEach((layer: Mutable<PrunedLayer>, i) => {
-    const { layout, scores } = layer;
-    if (scores === null) return;
-    const { data, gradient } = recordOf(scratch, i);
-    const keeps = criterion === "retrain_free";
-    const gradients = keeps ? new Float32Array(scores.length) : reserveGradients(scratch, scores);
-    blockMaskGradientsInto(layout, data, gradient ?? data, gradients);
-    updateBlockMaskScoresInto(criterion, lowMemoryUsage, gradients, scores);
-    if (keeps) layer.collected = [...layer.collected, gradients];
-  });
-}
-
-/** Brings all scores up to date with the weights and gradients. */
-function updateScores(pruner: PrunerState, scratch: PrunerScratch): void {
-  const { criterion, scoreReduction, lowMemoryUsage } = pruner.config;
-  if (scoresBlockMasks(criterion)) {
-    updateBlockMaskScores(criterion, pruner, scratch);
-    return;
-  }
-  const rule = { criterion, scoreReduction, lowMemoryUsage };
-  pruner.layers.forEach((layer: Mutable<PrunedLayer>, i) => {
-    const { data, gradient } = recordOf(scratch, i);
-    const perElement = scoresPerElement(pruner, layer);
-    const count = perElement ? data.length : blockCount(layer.layout);
-    if (layer.scores?.length !== count) layer.scores = new Float32Array(count);
-    const scores = layer.scores;
-    if (perElement) updateElementScoresInto(rule, data, gradient ?? data, scores, scratch.score);
-    else updateBlockScoresInto(rule, layer.layout, data, gradient ?? data, scores, scratch.score);
-  });
-}
+import { type PrunerScratch, readsGradients, recordOf, updateScores } from "./update-scores.ts";
 
 /** Sets masked weights to zero: under the interpolated masks, or with `full` under the complete ones. */
 function applyMasks(pruner: PrunerState, scratch: PrunerScratch, full: boolean): void {
@@ -232,7 +156,10 @@ function interpolate(
   const strict = profile === "strict";
   // INC divides by four even where frequent prune steps leave time for fewer parts.
   const parts = strict ? planProgressive(pruner.config).parts : PROGRESSIVE_STEPS;
-  interpolateMasksInto(layers, part, parts, strict, scratch.replace.selection);
+  // INC ranks the changed elements of all layers together also in local scope.
+  const together = !strict || pruner.config.pruningScope === "global";
+  for (const group of together ? [layers] : layers.map((layer) => [layer]))
+    interpolateMasksInto(group, part, parts, strict, scratch.replace.selection);
 }
 
 /** Progressive pruning at the beginning of a step. */
@@ -243,7 +170,11 @@ function beginProgressive(
 ): void {
   lockInitialSparsity(profile, pruner, scratch);
   const { config, step } = pruner;
-  const { parts, interval } = planProgressive(config);
+  const plan = planProgressive(config);
+  const { parts } = plan;
+  // INC waits for the next prune step where frequent ones leave time for fewer than four parts.
+  const interval =
+    profile === "strict" ? Math.floor(config.pruningFrequency / parts) : plan.interval;
   if (isPruneStep(config, step)) {
     if (pruner.currentSparsity > config.targetSparsity) return;
     pruner.lastPruneStep = step;
@@ -294,22 +225,19 @@ export function beginStep(
   pruner.handledStep = pruner.step;
 }
 
-/** Whether a step's gradients are looked at: block masks have some from the start step to the end step only. */
-export function readsGradients({ config, step }: PrunerState): boolean {
-  const { criterion, groupLasso, method, startStep, endStep } = config;
-  if (scoresBlockMasks(criterion)) return step >= startStep && step <= endStep;
-  return method !== "pattern_lock" && (needsGradient(criterion) || groupLasso !== null);
-}
-
-/** INC's `on_before_optimizer_step`: scores and group lasso from the step's gradients. */
-export function beforeOptimizerStep(pruner: PrunerState, scratch: PrunerScratch): void {
+/** INC's `on_before_optimizer_step`: scores, and under `inc` group lasso, from the step's gradients. */
+export function beforeOptimizerStep(
+  profile: Profile,
+  pruner: PrunerState,
+  scratch: PrunerScratch,
+): void {
   const { config } = pruner;
-  if (config.method === "pattern_lock" || !readsGradients(pruner)) return;
-  if (config.groupLasso !== null) {
-    const coefficient = config.groupLasso;
+  if (!readsGradients(profile, pruner)) return;
+  const { groupLasso } = config;
+  if (groupLasso !== null && profile === "inc") {
     pruner.layers.forEach(({ layout, lassoTerms }, i) => {
       const { gradient } = recordOf(scratch, i);
-      if (lassoTerms && gradient) lassoTermsInto(layout, coefficient, gradient, lassoTerms);
+      if (lassoTerms && gradient) incLassoTermsInto(layout, groupLasso, gradient, lassoTerms);
     });
   }
   if (!needsGradient(config.criterion)) return;
@@ -335,9 +263,13 @@ export function afterOptimizerStep(
     pruner.step++;
     return;
   }
-  if (config.groupLasso !== null && step >= config.startStep && step <= config.endStep) {
+  const { groupLasso } = config;
+  if (groupLasso !== null && step >= config.startStep && step <= config.endStep) {
     pruner.layers.forEach(({ layout, lassoTerms }, i) => {
-      if (lassoTerms) shrinkBlocksInto(layout, lassoTerms, recordOf(scratch, i).data);
+      if (lassoTerms === null) return;
+      const { data } = recordOf(scratch, i);
+      if (profile === "strict") lassoTermsInto(layout, groupLasso, data, lassoTerms);
+      shrinkBlocksInto(layout, lassoTerms, data);
     });
   }
   applyMasks(pruner, scratch, false);

@@ -19,7 +19,7 @@ export interface PrunedLayer {
   readonly scores: Float32Array | null;
   /** The mask was set by a per-layer bound and is kept from then on (INC: `keep_mask_layers`). */
   readonly frozen: boolean;
-  /** Group lasso: the shrinkage factor of each block, from the latest gradient. */
+  /** Group lasso: the shrinkage factor of each block, from the latest gradient (`inc`) or weights (`strict`). */
   readonly lassoTerms: Float32Array | null;
   /** retrain_free: the block masks' gradients of every scored step. Entries are never changed. */
   readonly collected: readonly Float32Array[];

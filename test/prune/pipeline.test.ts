@@ -227,14 +227,15 @@ describe("strict", () => {
             descend(own, step);
             state = onAfterOptimizerStepInto(state, own, scratch);
           }
-          // Interpolated masks are of all layers together also in local scope.
           return new Map(
             state.pruners.flatMap((pruner) =>
-              pruner.layers.map(({ name, mask }) => [name, mask.join("")] as const),
+              pruner.layers.map(
+                ({ name, mask, progressiveMask }) =>
+                  [name, `${mask.join("")} ${progressiveMask?.join("")}`] as const,
+              ),
             ),
           );
         };
-        fc.pre(!chosen.pruning_type.endsWith("progressive"));
         fc.pre(allowed(() => stateOf(pattern, chosen, layers, "strict")));
         const forward = masks(copyLayers(layers));
         const backward = masks(copyLayers([...layers].reverse()));
