@@ -112,10 +112,12 @@ function checkBlockMasks(
 /** Refuses, under `strict`, schedules with which INC silently does less than it is asked. */
 function checkStrictSchedule(config: PatternPrunerConfig): void {
   const { criterion, method, startStep, endStep, pruningFrequency } = config;
-  if (needsGradient(criterion) && pruneSteps(config).join() === "0")
+  // Block masks have gradients from the start step on only.
+  const unscored = scoresBlockMasks(criterion) ? startStep : 0;
+  if (needsGradient(criterion) && pruneSteps(config).join() === `${unscored}`)
     throw new PruningError(
       "unusable-schedule",
-      `start_step: expected a prune step after step 0 for the ${criterion} criterion, which has seen no gradient by then, got none up to end_step ${endStep}`,
+      `start_step: expected a prune step after step ${unscored} for the ${criterion} criterion, which has seen no gradient by then, got none up to end_step ${endStep}`,
     );
   if (method === "progressive" && !planProgressive(config).interpolating)
     throw new PruningError(

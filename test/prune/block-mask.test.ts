@@ -134,7 +134,7 @@ describe("block_mask", () => {
     expect(weights[0]?.join()).toBe("0,0,5,0,0,5");
   });
 
-  test("leaves convolutions and indivisible layers alone in inc; strict prunes the former", () => {
+  test("leaves convolutions and indivisible layers alone in inc; strict prunes the former and refuses the latter", () => {
     const layers: LayerRecord[] = [
       { name: "conv", kind: "conv1d", shape: [2, 2, 2], data: new Float32Array(8).fill(1) },
       linear("odd", [3, 2], [1, 2, 3, 4, 5, 6]),
@@ -147,7 +147,9 @@ describe("block_mask", () => {
       false,
       true,
     ]);
-    expect(start(fields, layers, "strict").pruners[0]?.layers.map(({ name }) => name)).toEqual([
+    expect(() => start(fields, layers, "strict")).toThrow(/^odd: expected a shape that/);
+    const divided = layers.filter(({ name }) => name !== "odd");
+    expect(start(fields, divided, "strict").pruners[0]?.layers.map(({ name }) => name)).toEqual([
       "conv",
       "even",
     ]);

@@ -101,6 +101,18 @@ test("all-zero snip_momentum scores at the full target zero whole layers in orde
   );
 });
 
+test("block masks have no gradients before start_step: as the only prune step it goes by zeros under inc; strict refuses", () => {
+  const layers = [matrix("a", [1, 2, 3, 4]), matrix("b", [5, 6, 7, 8])];
+  const block = { pattern: "1x1", pruning_type: "block_mask", target_sparsity: 0.5 };
+  const keys = { ...block, start_step: 2, end_step: 2 };
+  const gradient = () => [4, 3, 2, 1];
+  const steps = run(keys, layers, { profile: "inc", steps: 3, gradient });
+  expect(masksOf(steps[2]?.begun)).toEqual(["0000", "1111"]);
+  expect(() => run(keys, layers, { profile: "strict", steps: 1, gradient })).toThrow(
+    /start_step: expected a prune step after step 2 for the block_mask criterion/,
+  );
+});
+
 test("scores that are all zero later on: inc overshoots or stops short by layer, strict is exact", () => {
   const layers = [matrix("a", [1, 2, 3, 4]), matrix("b", [5, 6, 7, 8])];
   const keys = { ...BASE, pruning_type: "snip_momentum", target_sparsity: 0.25, end_step: 2 };
