@@ -17,13 +17,23 @@ import type { PrunedLayer, PruningState } from "../prune/state.ts";
 import { sparsityStatistics } from "../prune/statistics.ts";
 import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
 import {
+  type Difference,
+  differenceAt,
+  exactDifference,
+  firstOf,
+  numberDifference,
+  type Place,
+  tensorDifference,
+  valueDifference,
+} from "./difference.ts";
+import {
   type CaseEvent,
   type CasePrune,
   initialRecords,
   type PruningCase,
   readPruningCase,
 } from "./pruning-case.ts";
-import { exactDifference, judge, tensorDifference, type Verdict } from "./verdict.ts";
+import { judge, type Verdict } from "./verdict.ts";
 
 /** Scores, relative to the layer's largest. */
 const SCORE_TOLERANCE = 1e-5;
@@ -49,9 +59,9 @@ export function* replayPruning(cases: Iterable<CaseFiles>, only?: RegExp): Itera
   }
 }
 
-function caseDifference(vector: PruningCase): string | undefined {
+function caseDifference(vector: PruningCase): Difference | undefined {
   if (vector.drive !== "grad")
-    return `unsupported: gradients of block masks (${JSON.stringify(vector.config.pruning_type)})`;
+    return differenceAt("drive", "grad", `${vector.drive}, which is not supported`);
   return vector.error === undefined
     ? trajectoryDifference(vector)
     : refusalDifference(vector, vector.error.step, vector.error.message);
@@ -69,7 +79,7 @@ function refusalDifference(
   vector: PruningCase,
   step: number | null,
   message: string,
-): string | undefined {
+): Difference | undefined {
   try {
     let run = start(vector);
     for (const event of vector.events) run = advance(run, event).run;
@@ -78,10 +88,11 @@ function refusalDifference(
     if (error instanceof PruningError || error instanceof InputError) return undefined;
     throw error;
   }
-  return `${step === null ? "preparation" : `step ${step}`}: expected a refusal (INC: ${message}), got none`;
+  const place = step === null ? "preparation" : { step, quantity: "outcome" };
+  return differenceAt(place, `a refusal (INC: ${message})`, "none");
 }
 
-function trajectoryDifference(vector: PruningCase): string | undefined {
+function trajectoryDifference(vector: PruningCase): Difference | undefined {
   let run = start(vector);
   const names = run.state.pruners.map(({ layers }) => layers.map(({ name }) => name).join(" "));
   const selection = exactDifference(
@@ -108,7 +119,7 @@ function advance(
   run: Run,
   event: CaseEvent | undefined,
   step: number = event?.step ?? 0,
-): { readonly run: Run; readonly difference: string | undefined } {
+): { readonly run: Run; readonly difference: Difference | undefined } {
   const { vector } = run;
   let { state, layers } = run;
   for (let i = 0; i < vector.beginsPerStep; i++) {
@@ -154,8 +165,8 @@ function tensorName({ vector }: Run, pruner: number, layer: string): string {
 /** Calls `compare` for all layers of all pruners until one differs. */
 function firstDifference(
   run: Run,
-  compare: (layer: PrunedLayer, name: string, pruner: number) => string | undefined,
-): string | undefined {
+  compare: (layer: PrunedLayer, name: string, pruner: number) => Difference | undefined,
+): Difference | undefined {
   for (const [pruner, { layers }] of run.state.pruners.entries()) {
     for (const layer of layers) {
       const difference = compare(layer, tensorName(run, pruner, layer.name), pruner);
@@ -166,13 +177,13 @@ function firstDifference(
 }
 
 /** What is stated of a step right after masks were selected. */
-function selectionDifference(run: Run, event: CaseEvent): string | undefined {
+function selectionDifference(run: Run, event: CaseEvent): Difference | undefined {
   const { files } = run.vector;
   const scores = firstDifference(run, (layer, name) => {
     const key = `score/${event.step}/${name}`;
     if (!files.tensors.has(key)) return undefined;
     return tensorDifference(
-      `step ${event.step} ${name} score`,
+      { step: event.step, layer: name, quantity: "score" },
       tensorValues(files, key),
       layer.scores ?? [],
       { relative: SCORE_TOLERANCE },
@@ -190,53 +201,40 @@ function selectionDifference(run: Run, event: CaseEvent): string | undefined {
 }
 
 /** First difference in a prune step's counts. */
-function pruneDifference(run: Run, { step }: CaseEvent, prune: CasePrune): string | undefined {
+function pruneDifference(run: Run, { step }: CaseEvent, prune: CasePrune): Difference | undefined {
   const pruner = run.state.pruners[prune.pruner];
   const { lastEvent } = pruner ?? {};
   if (!pruner || !lastEvent || lastEvent.step !== step)
-    return `step ${step} pruner ${prune.pruner}: expected a prune step, got none`;
-  const label = `step ${step} pruner ${prune.pruner}`;
+    return differenceAt({ step, quantity: `pruner ${prune.pruner}` }, "a prune step", "none");
+  const of = (quantity: string): Place => ({
+    step,
+    quantity: `pruner ${prune.pruner} ${quantity}`,
+  });
   const frozen = pruner.layers.filter((layer) => layer.frozen).map(({ name }) => name);
-  const target = tensorDifference(
-    `${label} target ratio`,
-    [prune.targetRatio],
-    [lastEvent.targetRatio],
-    { absolute: RATIO_TOLERANCE },
-  );
+  const target = numberDifference(of("target ratio"), prune.targetRatio, lastEvent.targetRatio, {
+    absolute: RATIO_TOLERANCE,
+  });
+  const counts: readonly (readonly [string, number | boolean, number | boolean])[] = [
+    ["scored", prune.scored, lastEvent.scored],
+    ["prune steps done", prune.completed + 1, pruner.completedPruneSteps],
+    ["prune steps planned", prune.total, pruner.totalPruneSteps],
+    ["pruned blocks", prune.prunedBlocks, lastEvent.prunedBlocks],
+    ["blocks", prune.totalBlocks, lastEvent.totalBlocks],
+    ["sparsity", prune.currentSparsity, pruner.currentSparsity],
+  ];
   return (
     target ??
+    firstOf(counts, ([quantity, want, got]) => valueDifference(of(quantity), want, got)) ??
     exactDifference(
-      `${label} [scored, prune steps done, planned, pruned blocks, blocks, sparsity]`,
-      [
-        prune.scored,
-        prune.completed + 1,
-        prune.total,
-        prune.prunedBlocks,
-        prune.totalBlocks,
-        prune.currentSparsity,
-      ],
-      [
-        lastEvent.scored,
-        pruner.completedPruneSteps,
-        pruner.totalPruneSteps,
-        lastEvent.prunedBlocks,
-        lastEvent.totalBlocks,
-        pruner.currentSparsity,
-      ],
-    ) ??
-    exactDifference(
-      `${label} frozen layers`,
+      of("frozen layers"),
       [...prune.frozenAfterSelection].sort(),
       [...frozen].sort(),
     ) ??
-    exactDifference(
-      `${label} zeros of ${[...prune.zeros.keys()].join(", ")}`,
-      [...prune.zeros.values()],
-      [...prune.zeros.keys()].map((name) => {
-        const layer = pruner.layers.find((one) => one.name === name);
-        return layer ? countZeros(layer.mask) : -1;
-      }),
-    )
+    firstOf(prune.zeros, ([name, zeros]) => {
+      const layer = pruner.layers.find((one) => one.name === name);
+      const got = layer ? countZeros(layer.mask) : "none";
+      return valueDifference<number | string>({ ...of("mask zeros"), layer: name }, zeros, got);
+    })
   );
 }
 
@@ -246,7 +244,7 @@ function masksDifference(
   step: number,
   kind: "mask" | "pmask",
   read: (layer: PrunedLayer) => Uint8Array | undefined,
-): string | undefined {
+): Difference | undefined {
   const { files } = run.vector;
   return firstDifference(run, (layer, name) => {
     const key = `${kind}/${step}/${name}`;
@@ -255,68 +253,72 @@ function masksDifference(
     const got = read(layer);
     if (got === undefined) return undefined;
     const expected = run.masks.get(`${kind}/${name}`) ?? new Uint8Array(got.length).fill(1);
-    return exactDifference(`step ${step} ${name} ${kind}`, expected, got);
+    return exactDifference({ step, layer: name, quantity: kind }, expected, got);
   });
 }
 
 /** What is stated of a step after its weights were updated. */
-function stepDifference(run: Run, event: CaseEvent): string | undefined {
+function stepDifference(run: Run, event: CaseEvent): Difference | undefined {
   const { vector, state, layers } = run;
   const weights = vector.layers.map(
     (name) => layers.find((layer) => layer.name === name)?.data ?? new Float32Array(0),
   );
-  const label = `step ${event.step}`;
+  const { step } = event;
+  const longest = Math.max(...weights.map(({ length }) => length), 1);
   for (const prune of event.prunes) {
     const frozen = state.pruners[prune.pruner]?.layers.filter((layer) => layer.frozen) ?? [];
     const difference = exactDifference(
-      `${label} pruner ${prune.pruner} frozen layers after the step`,
+      { step, quantity: `pruner ${prune.pruner} frozen layers after the step` },
       [...prune.frozenAfterStep].sort(),
       frozen.map(({ name }) => name).sort(),
     );
     if (difference !== undefined) return difference;
   }
   return (
-    (event.sparsity && sparsityDifference(run, label, event.sparsity)) ??
-    exactDifference(
-      `${label} zero weights of layer`,
-      event.weightZeros,
-      weights.map((data) => data.reduce((zeros, weight) => zeros + (weight === 0 ? 1 : 0), 0)),
-    ) ??
-    tensorDifference(
-      `${label} weight sum of layer`,
-      event.weightSums,
-      weights.map((data) => data.reduce((sum, weight) => sum + weight, 0)),
-      { absolute: WEIGHT_TOLERANCE * Math.max(...weights.map(({ length }) => length), 1) },
-    )
+    (event.sparsity &&
+      sparsityDifference(run, { step, quantity: "sparsity ratios" }, event.sparsity)) ??
+    firstOf(vector.layers.entries(), ([i, layer]) => {
+      const data = weights[i] ?? new Float32Array(0);
+      const zeros = data.reduce((count, weight) => count + (weight === 0 ? 1 : 0), 0);
+      const sum = data.reduce((total, weight) => total + weight, 0);
+      return (
+        valueDifference({ step, layer, quantity: "zero weights" }, event.weightZeros[i], zeros) ??
+        numberDifference({ step, layer, quantity: "weight sum" }, event.weightSums[i] ?? NaN, sum, {
+          absolute: WEIGHT_TOLERANCE * longest,
+        })
+      );
+    })
   );
 }
 
 /** INC's triple: of the same counts, so equal to the last bit. */
 function sparsityDifference(
   { vector, state, layers }: Run,
-  label: string,
+  place: Place,
   expected: readonly number[],
-): string | undefined {
+): Difference | undefined {
   const parameters = vector.modules.reduce((sum, module) => sum + module.parameters, 0);
   const { inc } = sparsityStatistics(state, layers, parameters);
-  return exactDifference(`${label} sparsity ratios`, expected, [
+  return exactDifference(place, expected, [
     inc.elementwiseOverLinearConv,
     inc.elementwiseOverAll,
     inc.blockwiseOverLinearConv,
   ]);
 }
 
-function finalDifference(run: Run): string | undefined {
+function finalDifference(run: Run): Difference | undefined {
   const { files, finalSparsity } = run.vector;
   for (const { name, data } of run.layers) {
     if (!files.tensors.has(`wT/${name}`)) continue;
     const difference = tensorDifference(
-      `final ${name} weight`,
+      { layer: name, quantity: "final weight" },
       tensorValues(files, `wT/${name}`),
       data,
       { absolute: WEIGHT_TOLERANCE },
     );
     if (difference !== undefined) return difference;
   }
-  return finalSparsity && sparsityDifference(run, "final", finalSparsity);
+  return (
+    finalSparsity && sparsityDifference(run, { quantity: "final sparsity ratios" }, finalSparsity)
+  );
 }
