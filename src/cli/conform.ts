@@ -8,6 +8,7 @@ import { replaySchedules } from "../conform/model-schedule.ts";
 import { replayPruning } from "../conform/pruning.ts";
 import { replayPruningTables } from "../conform/pruning-tables.ts";
 import { replayTokenizer } from "../conform/tokenizer.ts";
+import { replayStrict } from "../conform/strict.ts";
 import {
   brokenVerdict,
   countVerdicts,
@@ -100,6 +101,8 @@ function replayCase(
       return replayJoint([files], backend);
     case "pruning":
       return replayPruning([files]);
+    case "strict":
+      return replayStrict([files]);
     default:
       return family satisfies never;
   }
@@ -168,7 +171,7 @@ export const conformCommand: Command = defineCommand({
   name: "conform",
   summary: "replay golden vectors and compare",
   description: [
-    "Replays the golden vectors found below DIR: models, joint training, the tokenizer, pruning. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. Prints the first difference of each that fails and the counts of each family, and ends with the line 'N passed, N failed'. Exit code 1 where one failed.",
+    "Replays the golden vectors found below DIR: models, joint training, the tokenizer, pruning, exact masks. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. Prints the first difference of each that fails and the counts of each family, and ends with the line 'N passed, N failed'. Exit code 1 where one failed.",
   ],
   positionals: ["DIR"],
   options: OPTIONS,
