@@ -1,8 +1,9 @@
-/** Writes what the project itself adds to the golden vectors: the `strict` family. */
+/** Writes what the project itself adds to the golden vectors: the `strict` family, and the manifest of all. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
+import { manifestText } from "./vector-manifest.ts";
 
 const ROOT = fileURLToPath(new URL("../test/golden", import.meta.url));
 
@@ -30,3 +31,4 @@ for (const [name, bytes] of strictFiles()) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, bytes);
 }
+writeFileSync(join(ROOT, "manifest.json"), manifestText(ROOT));
