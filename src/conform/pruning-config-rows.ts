@@ -41,7 +41,7 @@ function resolvedFields(config: PrunerConfig): Readonly<Record<string, unknown>>
 }
 
 /** The same of INC's dictionary. */
-function statedFields(resolved: JsonObject): Readonly<Record<string, unknown>> {
+export function statedFields(resolved: JsonObject): Readonly<Record<string, unknown>> {
   const pattern = parsePattern(String(resolved.pattern));
   return {
     ...resolved,
@@ -52,7 +52,7 @@ function statedFields(resolved: JsonObject): Readonly<Record<string, unknown>> {
 }
 
 /** First field in which the pruners differ from what is stated. */
-function prunersDifference(
+export function prunersDifference(
   expected: readonly Readonly<Record<string, unknown>>[],
   pruners: readonly PrunerConfig[],
 ): Difference | undefined {

@@ -78,18 +78,15 @@ export function progressivePlanRow(row: JsonObject): Difference | undefined {
   const pattern: Pattern | undefined = parsePattern(textAt(row, "pattern"));
   if (pattern === undefined) return differenceAt("pattern", textAt(row, "pattern"), "none");
   const plan = planProgressive({ ...config, method: "progressive" });
-  const used = exactDifference(
-    "interpolating",
-    [row.use_progressive as boolean],
-    [plan.interpolating],
-  );
+  const used =
+    exactDifference("interpolating", [row.use_progressive as boolean], [plan.interpolating]) ??
+    exactDifference("prune step", numbersAt(row, "prune_steps"), pruneSteps(config));
   if (used !== undefined || !plan.interpolating) return used;
   const { startStep: first, endStep: last } = config;
   const between = Array.from({ length: last - first + 1 }, (_, i) => first + i).filter(
     (step) => (step - first) % plan.interval === 0 && !isPruneStep(config, step),
   );
   return (
-    exactDifference("prune step", numbersAt(row, "prune_steps"), pruneSteps(config)) ??
     exactDifference(
       "[parts, interval]",
       [numberAt(row, "progressive_steps_attr"), numberAt(row, "pruning_frequency_progressive")],

@@ -2,7 +2,7 @@
 import { adjustRatio, type BlockCount, thresholdForRatio } from "../prune/budget.ts";
 import type { ScoreReduction } from "../prune/config.ts";
 import { createGroupScratch, type GroupPattern, groupScoresInto } from "../prune/group.ts";
-import { PruningError } from "../prune/layer.ts";
+import { elementCount, PruningError } from "../prune/layer.ts";
 import { lockMaskInto } from "../prune/lock.ts";
 import {
   countBlocks,
@@ -21,7 +21,13 @@ import { interpolateMasksInto, type ProgressiveLayer } from "../prune/progressiv
 import { reduceBlocks } from "../prune/score.ts";
 import { createSelectionScratch } from "../prune/threshold.ts";
 import { type JsonObject, numberAt, numbersAt, objectAt, textAt } from "./case-files.ts";
-import { type Difference, differenceAt, exactDifference, tensorDifference } from "./difference.ts";
+import {
+  type Difference,
+  differenceAt,
+  exactDifference,
+  tensorDifference,
+  valueDifference,
+} from "./difference.ts";
 
 /** Scores, relative to the largest. */
 const SCORE_TOLERANCE = 1e-5;
@@ -36,7 +42,13 @@ interface RowTensor {
 
 function tensorAt(row: JsonObject, key: string): RowTensor {
   const tensor = objectAt(row, key);
-  return { shape: numbersAt(tensor, "shape"), data: numbersAt(tensor, "data") };
+  const shape = numbersAt(tensor, "shape");
+  const data = numbersAt(tensor, "data");
+  if (elementCount(shape) !== data.length)
+    throw new Error(
+      `${key}: expected ${elementCount(shape)} values in [${shape}], got ${data.length}`,
+    );
+  return { shape, data };
 }
 
 function patternAt(row: JsonObject): Pattern {
@@ -161,7 +173,10 @@ export function groupCountsRow(row: JsonObject): Difference | undefined {
 export function singleMaskRow(row: JsonObject): Difference | undefined {
   const { shape, data } = tensorAt(row, "score");
   const scores = Float32Array.from(data);
-  const decision = thresholdForRatio(scores, numberAt(row, "ratio"), createSelectionScratch());
+  const ratio = numberAt(row, "ratio");
+  const wrongCount = valueDifference("k", numberAt(row, "k"), Math.trunc(scores.length * ratio));
+  if (wrongCount !== undefined) return wrongCount;
+  const decision = thresholdForRatio(scores, ratio, createSelectionScratch());
   const mask = new Uint8Array(scores.length);
   writeBlockMaskInto(
     layOut({ kind: "block", height: 1, width: 1 }, { shape }),

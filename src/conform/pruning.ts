@@ -3,17 +3,19 @@
  * every hook called as the vector says. A case directory counts once.
  */
 import { InputError } from "../core/either.ts";
+import type { PruningConfig } from "../prune/config.ts";
 import { initialisePruning } from "../prune/initialise.ts";
 import { type LayerRecord, PruningError } from "../prune/layer.ts";
 import { countZeros } from "../prune/mask.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
+import { perElement } from "../prune/pattern.ts";
 import {
   onAfterOptimizerStep,
   onBeforeOptimizerStep,
   onStepBegin,
   type PruningResult,
 } from "../prune/pipeline.ts";
-import type { PrunedLayer, PruningState } from "../prune/state.ts";
+import type { PrunedLayer, PrunerState, PruningState } from "../prune/state.ts";
 import { sparsityStatistics } from "../prune/statistics.ts";
 import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
 import {
@@ -33,6 +35,7 @@ import {
   type PruningCase,
   readPruningCase,
 } from "./pruning-case.ts";
+import { preparationDifference } from "./pruning-preparation.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** Scores, relative to the layer's largest. */
@@ -45,6 +48,7 @@ const WEIGHT_TOLERANCE = 1e-6;
 /** A replay in progress. */
 interface Run {
   readonly vector: PruningCase;
+  readonly config: PruningConfig;
   readonly state: PruningState;
   readonly layers: readonly LayerRecord[];
   /** Masks as last stated, by tensor name without the step. */
@@ -71,7 +75,7 @@ function start(vector: PruningCase): Run {
   const layers = initialRecords(vector);
   const config = parsePruningConfigOrThrow(vector.config, { unknownKeys: "ignore" });
   const state = initialisePruning(config, layers, { allowNothing: true });
-  return { vector, state, layers, masks: new Map() };
+  return { vector, config, state, layers, masks: new Map() };
 }
 
 /** A case that INC broke on must be refused by a typed error, no later than INC's. */
@@ -100,7 +104,8 @@ function trajectoryDifference(vector: PruningCase): Difference | undefined {
     vector.pruners.map((layers) => layers.join(" ")),
     names,
   );
-  if (selection !== undefined) return selection;
+  const preparation = selection ?? preparationDifference(vector, run.config, run.state);
+  if (preparation !== undefined) return preparation;
   for (const event of vector.events) {
     const result = advance(run, event);
     if (result.difference !== undefined) return result.difference;
@@ -214,13 +219,19 @@ function pruneDifference(run: Run, { step }: CaseEvent, prune: CasePrune): Diffe
   const target = numberDifference(of("target ratio"), prune.targetRatio, lastEvent.targetRatio, {
     absolute: RATIO_TOLERANCE,
   });
+  const { prunedBlocks, totalBlocks } = lastEvent;
+  const share = totalBlocks === 0 ? 0 : prunedBlocks / totalBlocks;
+  const blockSparsity = perElement(pruner.config.pattern, share);
   const counts: readonly (readonly [string, number | boolean, number | boolean])[] = [
     ["scored", prune.scored, lastEvent.scored],
     ["prune steps done", prune.completed + 1, pruner.completedPruneSteps],
     ["prune steps planned", prune.total, pruner.totalPruneSteps],
     ["pruned blocks", prune.prunedBlocks, lastEvent.prunedBlocks],
     ["blocks", prune.totalBlocks, lastEvent.totalBlocks],
+    ["block sparsity", prune.blockSparsity, blockSparsity],
     ["sparsity", prune.currentSparsity, pruner.currentSparsity],
+    ["initial sparsity", prune.initialShare ?? pruner.initialSparsity, pruner.initialSparsity],
+    ["interpolated sparsity", prune.interpolated ?? 0, interpolatedShare(prune, pruner)],
   ];
   return (
     target ??
@@ -236,6 +247,14 @@ function pruneDifference(run: Run, { step }: CaseEvent, prune: CasePrune): Diffe
       return valueDifference<number | string>({ ...of("mask zeros"), layer: name }, zeros, got);
     })
   );
+}
+
+/** The share of elements that interpolated masks prune; 0 where the vector states none. */
+function interpolatedShare({ interpolated }: CasePrune, { layers }: PrunerState): number {
+  if (interpolated === undefined) return 0;
+  const masks = layers.flatMap(({ progressiveMask }) => progressiveMask ?? []);
+  const elements = masks.reduce((sum, { length }) => sum + length, 0);
+  return masks.reduce((sum, mask) => sum + countZeros(mask), 0) / elements;
 }
 
 /** First difference in masks; a mask stays as last stated, all ones before. */
@@ -307,7 +326,7 @@ function sparsityDifference(
 }
 
 function finalDifference(run: Run): Difference | undefined {
-  const { files, finalSparsity } = run.vector;
+  const { files, finalSparsity, finalShares } = run.vector;
   for (const { name, data } of run.layers) {
     if (!files.tensors.has(`wT/${name}`)) continue;
     const difference = tensorDifference(
@@ -318,7 +337,9 @@ function finalDifference(run: Run): Difference | undefined {
     );
     if (difference !== undefined) return difference;
   }
+  const shares = run.state.pruners.map(({ currentSparsity }) => currentSparsity);
   return (
-    finalSparsity && sparsityDifference(run, { quantity: "final sparsity ratios" }, finalSparsity)
+    (finalShares && exactDifference("final sparsity of pruner", finalShares, shares)) ??
+    (finalSparsity && sparsityDifference(run, { quantity: "final sparsity ratios" }, finalSparsity))
   );
 }
