@@ -3,6 +3,16 @@
  * ndarray-ops. For reading and checking, not for speed; ndarray-ops makes code at run time, so a page
  * whose content-security policy forbids that cannot use this entry.
  */
+export type { CaseFiles } from "./conform/case-files.ts";
+export type { Difference, StatedValue } from "./conform/difference.ts";
+export { type Judgement, judgeStrictMasks } from "./conform/strict-judge.ts";
+export {
+  readStrictCase,
+  type StrictBudget,
+  type StrictCase,
+  type StrictLayer,
+  type StrictVector,
+} from "./conform/strict-vector.ts";
 export type { View } from "./core/view.ts";
 export { maskedWeight } from "./reference/apply.ts";
 export { blockScores, expandBlocks } from "./reference/blocks.ts";

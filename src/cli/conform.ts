@@ -7,13 +7,15 @@ import { replayModel } from "../conform/model.ts";
 import { replaySchedules } from "../conform/model-schedule.ts";
 import { replayPruning } from "../conform/pruning.ts";
 import { replayPruningTables } from "../conform/pruning-tables.ts";
+import { replayStrict } from "../conform/strict.ts";
 import { replayTokenizer } from "../conform/tokenizer.ts";
 import {
+  brokenVerdict,
   countVerdicts,
   formatCounts,
+  formatFamily,
   formatVerdict,
   type Verdict,
-  verdictOf,
 } from "../conform/verdict.ts";
 import { InputError } from "../core/either.ts";
 import { createTokenizer, type Tokenizer } from "../io/tokenizer.ts";
@@ -99,6 +101,8 @@ function replayCase(
       return replayJoint([files], backend);
     case "pruning":
       return replayPruning([files]);
+    case "strict":
+      return replayStrict([files]);
     default:
       return family satisfies never;
   }
@@ -132,27 +136,33 @@ async function replayFound(found: FoundVectors, replay: Replay): Promise<readonl
     const verdicts = [...replayRows(found, await readText(found.path), tokenizer)];
     return verdicts.filter((verdict) => isWanted(replay, verdict));
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    return [verdictOf(found.family, found.name, detail)];
+    return [brokenVerdict(found.family, found.name, error)];
   }
+}
+
+/** A verdict as one flat object: the fields of its first difference stand beside its own. */
+function verdictEvent({ difference, ...verdict }: Verdict): object {
+  return { event: "verdict", ...verdict, ...difference };
 }
 
 /** Prints a vector: failed ones for a person, all of them as JSON. */
 function printVerdict(verdict: Verdict, json: boolean, console: Console): void {
-  if (json) console.out.write(`${JSON.stringify({ event: "verdict", ...verdict })}\n`);
+  if (json) console.out.write(`${JSON.stringify(verdictEvent(verdict))}\n`);
   else if (!verdict.passed) console.out.write(`${formatVerdict(verdict)}\n`);
 }
 
 function printCounts(verdicts: readonly Verdict[], json: boolean, console: Console): void {
   const total = countVerdicts(verdicts);
+  const byFamily = [...new Set(verdicts.map(({ family }) => family))].map((family) => {
+    const own = verdicts.filter((verdict) => verdict.family === family);
+    return [family, countVerdicts(own)] as const;
+  });
   if (json) {
-    console.out.write(`${JSON.stringify({ event: "end", ...total })}\n`);
+    const families = Object.fromEntries(byFamily);
+    console.out.write(`${JSON.stringify({ event: "end", ...total, families })}\n`);
     return;
   }
-  for (const family of new Set(verdicts.map((verdict) => verdict.family))) {
-    const own = verdicts.filter((verdict) => verdict.family === family);
-    console.out.write(`${family}: ${formatCounts(countVerdicts(own))}\n`);
-  }
+  for (const [family, counts] of byFamily) console.out.write(`${formatFamily(family, counts)}\n`);
   console.out.write(`${formatCounts(total)}\n`);
 }
 
@@ -161,7 +171,7 @@ export const conformCommand: Command = defineCommand({
   name: "conform",
   summary: "replay golden vectors and compare",
   description: [
-    "Replays the golden vectors found below DIR: models, joint training, the tokenizer, pruning. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. Prints the first difference of each that fails, and ends with the line 'N passed, N failed'. Exit code 1 where one failed.",
+    "Replays the golden vectors found below DIR: models, joint training, the tokenizer, pruning, exact masks. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. Prints the first difference of each that fails and the counts of each family, and ends with the line 'N passed, N failed'. Exit code 1 where one failed.",
   ],
   positionals: ["DIR"],
   options: OPTIONS,

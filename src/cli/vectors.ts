@@ -7,7 +7,7 @@ import { isJsonObject, parseJson } from "../io/json.ts";
 import { readBytes } from "../node/files.ts";
 
 /** Families whose vectors are directories of their own. */
-export type CaseFamily = "model" | "joint" | "pruning";
+export type CaseFamily = "model" | "joint" | "pruning" | "strict";
 
 /** Something that can be replayed: a case directory, or a file of rows or lines. */
 export type FoundVectors =
@@ -28,13 +28,14 @@ export type FoundVectors =
 /** Every JSON file in a directory of this name is a table. */
 const TABLE_DIRECTORY = "pruning_tables";
 const CASE_FILES = ["case.json", "tensors.safetensors"];
-const CASE_FAMILIES: readonly CaseFamily[] = ["model", "joint", "pruning"];
+const CASE_FAMILIES: readonly CaseFamily[] = ["model", "joint", "pruning", "strict"];
 
 /** The family that a case states: by what its kind of case has and no other. */
 function statedFamily(text: string): CaseFamily | undefined {
   const parsed = parseJson("case.json", text);
   if (parsed._tag === "Left" || !isJsonObject(parsed.right)) return undefined;
-  if (parsed.right.kind === "joint") return "joint";
+  const { kind } = parsed.right;
+  if (kind === "joint" || kind === "strict") return kind;
   if ("pruners" in parsed.right) return "pruning";
   return "teacher_config" in parsed.right ? "model" : undefined;
 }

@@ -4,7 +4,7 @@
  * double precision, the expected values of such entries move by more than any fixed tolerance.
  */
 import type { AdamWSettings } from "../train/optimizer.ts";
-import { largestMagnitude } from "./verdict.ts";
+import { largestMagnitude } from "./difference.ts";
 
 /** Below this share of its tensor's largest, a gradient is rounding noise. */
 const NOISE_SHARE = 1e-6;

@@ -27,15 +27,17 @@ import {
   tensorsBelow,
   tensorValues,
 } from "./case-files.ts";
-import { jointSettings } from "./joint-settings.ts";
-import { isKeyBias } from "./model-gradients.ts";
 import {
+  type Difference,
+  differenceAt,
   exactDifference,
-  judge,
+  numberDifference,
   type Tolerance,
   tensorDifference,
-  type Verdict,
-} from "./verdict.ts";
+} from "./difference.ts";
+import { jointSettings } from "./joint-settings.ts";
+import { isKeyBias } from "./model-gradients.ts";
+import { judge, type Verdict } from "./verdict.ts";
 
 /** Losses, relative. */
 const LOSS_TOLERANCE = 1e-5;
@@ -58,7 +60,7 @@ export function* replayJoint(
   }
 }
 
-function jointDifference(files: OpenCase, backend: Backend): string | undefined {
+function jointDifference(files: OpenCase, backend: Backend): Difference | undefined {
   const student = modelOf(files, backend, "param/");
   const teacher = modelOf(files, backend, "teacher/");
   const session = createSession(backend, student, jointSettings(files.json), teacher);
@@ -77,7 +79,7 @@ function modelOf(files: OpenCase, backend: Backend, prefix: string): TrainableMo
 }
 
 /** First difference in any step's loss, learning rate or masks. */
-function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): string | undefined {
+function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): Difference | undefined {
   const expectedMasks = new Map<string, Float32Array>();
   for (const event of objectsAt(files.json, "events")) {
     const step = numberAt(event, "step");
@@ -87,7 +89,7 @@ function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): stri
       expectedMasks.set(name, data);
     }
     const difference =
-      tensorDifference(`step ${step} loss`, [wanted], [loss], { relative: LOSS_TOLERANCE }) ??
+      numberDifference({ step, quantity: "loss" }, wanted, loss, { relative: LOSS_TOLERANCE }) ??
       rateDifference(step, session, numberAt(event, "lr")) ??
       masksDifference(step, session, expectedMasks);
     if (difference !== undefined) return difference;
@@ -100,9 +102,9 @@ function rateDifference(
   step: number,
   { settings: { schedule, optimizer } }: TrainingSession<Batch>,
   expected: number,
-): string | undefined {
+): Difference | undefined {
   const got = learningRateAt(schedule, optimizer.learningRate, step + 1);
-  return tensorDifference(`step ${step} learning rate`, [expected], [got], RATE_TOLERANCE);
+  return numberDifference({ step, quantity: "learning rate" }, expected, got, RATE_TOLERANCE);
 }
 
 /**
@@ -113,13 +115,14 @@ function masksDifference(
   step: number,
   { pruning }: TrainingSession<Batch>,
   expected: ReadonlyMap<string, Float32Array>,
-): string | undefined {
+): Difference | undefined {
   const got = appliedMasks(pruning?.state.pruners ?? []);
   const unknown = [...expected.keys()].find((name) => !got.has(name));
-  if (unknown !== undefined) return `step ${step} mask of ${unknown}: expected one, got none`;
+  if (unknown !== undefined)
+    return differenceAt({ step, layer: unknown, quantity: "mask" }, "a mask", "none");
   for (const [name, mask] of got) {
     const wanted = expected.get(name) ?? new Float32Array(mask.length).fill(1);
-    const difference = exactDifference(`step ${step} mask of ${name}`, wanted, mask);
+    const difference = exactDifference({ step, layer: name, quantity: "mask" }, wanted, mask);
     if (difference !== undefined) return difference;
   }
   return undefined;
@@ -138,11 +141,12 @@ function appliedMasks(pruners: readonly PrunerState[]): ReadonlyMap<string, Uint
 function finalDifference(
   files: OpenCase,
   { parameters }: TrainableModel<Batch>,
-): string | undefined {
+): Difference | undefined {
   for (const [name, { data }] of tensorsBelow(files, "final/")) {
     if (isKeyBias(name)) continue;
     const got = parameters.get(name)?.value.data ?? new Float32Array(0);
-    const difference = tensorDifference(`final ${name}`, data, got, { absolute: WEIGHT_TOLERANCE });
+    const place = { layer: name, quantity: "final weight" };
+    const difference = tensorDifference(place, data, got, { absolute: WEIGHT_TOLERANCE });
     if (difference !== undefined) return difference;
   }
   return undefined;

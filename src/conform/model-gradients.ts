@@ -30,8 +30,14 @@ import {
   tensorValues,
   textsAt,
 } from "./case-files.ts";
+import {
+  type Difference,
+  largestMagnitude,
+  numberDifference,
+  type Tolerance,
+  tensorDifference,
+} from "./difference.ts";
 import { lastHidden, type ModelCase, withForward, withStudent } from "./model-case.ts";
-import { largestMagnitude, type Tolerance, tensorDifference } from "./verdict.ts";
 
 /** A gradient entry may differ by this share of its tensor's largest. */
 const GRADIENT: Tolerance = { relative: 1e-4 };
@@ -66,7 +72,7 @@ export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelO
 }
 
 /** First difference in any loss or gradient of the case. */
-export function gradientDifference(modelCase: ModelCase): string | undefined {
+export function gradientDifference(modelCase: ModelCase): Difference | undefined {
   for (const vector of gradientVectors(modelCase)) {
     const difference = compareGradients(modelCase, vector);
     if (difference !== undefined) return difference;
@@ -101,7 +107,7 @@ function gradientVectors(modelCase: ModelCase): readonly GradientVector[] {
   return vectors;
 }
 
-function compareGradients(modelCase: ModelCase, vector: GradientVector): string | undefined {
+function compareGradients(modelCase: ModelCase, vector: GradientVector): Difference | undefined {
   const expected = tensorsBelow(modelCase.files, vector.prefix);
   return withStudent(modelCase, (parameters) => {
     const loss = withForward(modelCase, parameters, {}, (tape, output) => {
@@ -110,13 +116,13 @@ function compareGradients(modelCase: ModelCase, vector: GradientVector): string 
       backward(tape, variable);
       return value;
     });
-    const wrongLoss = tensorDifference(`${vector.prefix}loss`, [vector.loss], [loss], LOSS);
+    const wrongLoss = numberDifference(`${vector.prefix}loss`, vector.loss, loss, LOSS);
     if (wrongLoss !== undefined) return wrongLoss;
     for (const [name, { gradient }] of parameters) {
       const want = expected.get(name)?.data ?? new Float32Array(gradient.data.length);
       const tolerance = isKeyBias(name) ? keyBiasTolerance(parameters, name) : GRADIENT;
-      const label = `${vector.prefix}${name}`;
-      const difference = tensorDifference(label, want, gradient.data, tolerance);
+      const place = { layer: name, quantity: vector.prefix.replace("/", "") };
+      const difference = tensorDifference(place, want, gradient.data, tolerance);
       if (difference !== undefined) return difference;
     }
     return undefined;
@@ -129,7 +135,7 @@ function keyBiasTolerance(parameters: Parameters, name: string): Tolerance {
 }
 
 /** First difference in INC's `KnowledgeDistillationLoss`, values and gradients of the logits. */
-export function distillationDifference(modelCase: ModelCase): string | undefined {
+export function distillationDifference(modelCase: ModelCase): Difference | undefined {
   if (!("inc_kd_loss" in modelCase.files.json)) return undefined;
   for (const [index, entry] of objectsAt(modelCase.files.json, "inc_kd_loss").entries()) {
     const difference = compareDistillation(modelCase, entry, `inc_kd_loss[${index}]`);
@@ -142,7 +148,7 @@ function compareDistillation(
   modelCase: ModelCase,
   entry: JsonObject,
   label: string,
-): string | undefined {
+): Difference | undefined {
   const { backend, config, batch, files } = modelCase;
   const tape = createTape(backend, { training: false, recordGradients: true });
   const shape = [batch.batch, config.labels];
@@ -153,7 +159,7 @@ function compareDistillation(
   const gradient = gradientOf(logits);
   releaseTape(tape);
   return (
-    tensorDifference(`${label}.loss`, [numberAt(entry, "loss")], [value], LOSS) ??
+    numberDifference(`${label}.loss`, numberAt(entry, "loss"), value, LOSS) ??
     tensorDifference(`${label}.dlogits`, numbersAt(entry, "dlogits"), gradient, GRADIENT)
   );
 }

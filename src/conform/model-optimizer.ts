@@ -27,16 +27,16 @@ import {
   textAt,
   textsAt,
 } from "./case-files.ts";
+import { type Difference, differenceAt, numberDifference, type Place } from "./difference.ts";
 import { type ModelCase, withForward, withStudent } from "./model-case.ts";
 import { hiddenStateLoss, isKeyBias } from "./model-gradients.ts";
-import { tensorDifference } from "./verdict.ts";
 
 const LOSS_TOLERANCE = 1e-5;
 const PARAMETER_TOLERANCE = 1e-6;
 type Histories = ReadonlyMap<string, RoundingHistory>;
 
 /** First difference in any optimizer's losses or parameters. */
-export function optimizerDifference(modelCase: ModelCase): string | undefined {
+export function optimizerDifference(modelCase: ModelCase): Difference | undefined {
   for (const run of objectsAt(modelCase.files.json, "optimizers")) {
     const difference = withStudent(modelCase, (parameters) =>
       replayOptimizer(modelCase, run, parameters),
@@ -50,7 +50,7 @@ function replayOptimizer(
   modelCase: ModelCase,
   run: JsonObject,
   parameters: Parameters,
-): string | undefined {
+): Difference | undefined {
   const { backend } = modelCase;
   const name = textAt(run, "name");
   const settings = settingsOf(run);
@@ -62,17 +62,22 @@ function replayOptimizer(
     for (const [step, expected] of numbersAt(run, "losses_before_each_step").entries()) {
       zeroGradients(backend, parameters);
       const loss = lossAndGradients(modelCase, name, parameters);
-      const wrongLoss = tensorDifference(`${name} loss ${step}`, [expected], [loss], {
-        relative: LOSS_TOLERANCE,
-      });
+      const wrongLoss = numberDifference(
+        { step: step + 1, quantity: `${name} loss` },
+        expected,
+        loss,
+        {
+          relative: LOSS_TOLERANCE,
+        },
+      );
       if (wrongLoss !== undefined) return wrongLoss;
       for (const [key, history] of histories) {
         const gradient = parameterNamed(parameters, key).gradient.data;
         addGradientInto(history, settings, gradient, isKeyBias(key));
       }
       optimizerStepInto(backend, optimizer, settings.learningRate);
-      const prefix = `${name}/step${step + 1}/`;
-      const wrong = parameterDifference(modelCase, prefix, parameters, settings, histories);
+      const place = { step: step + 1, quantity: name };
+      const wrong = parameterDifference(modelCase, place, parameters, settings, histories);
       if (wrong !== undefined) return wrong;
     }
     return undefined;
@@ -97,12 +102,12 @@ function lossAndGradients(modelCase: ModelCase, name: string, parameters: Parame
 /** Compares what the case keeps of a step. */
 function parameterDifference(
   { files }: ModelCase,
-  prefix: string,
+  place: Place & { readonly step: number },
   parameters: Parameters,
   settings: AdamWSettings,
   histories: Histories,
-): string | undefined {
-  for (const [name, { data }] of tensorsBelow(files, prefix)) {
+): Difference | undefined {
+  for (const [name, { data }] of tensorsBelow(files, `${place.quantity}/step${place.step}/`)) {
     const got = parameterNamed(parameters, name).value.data;
     const history = histories.get(name) ?? createRoundingHistory(0);
     const allowed = (index: number): number =>
@@ -111,7 +116,8 @@ function parameterDifference(
       (want, index) => !(Math.abs((got[index] ?? NaN) - want) <= allowed(index)),
     );
     if (wrong >= 0) {
-      return `${prefix}${name}[${wrong}]: expected ${data[wrong]} within ${allowed(wrong)}, got ${got[wrong]}`;
+      const where = { ...place, layer: name };
+      return differenceAt(where, data[wrong], got[wrong], wrong, allowed(wrong));
     }
   }
   return undefined;

@@ -3,7 +3,8 @@ import { formatProblem } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { learningRateAt, SCHEDULE_NAMES, type ScheduleName } from "../train/schedule.ts";
 import { type JsonObject, numberAt, numbersAt, textAt } from "./case-files.ts";
-import { judge, type Tolerance, tensorDifference, type Verdict } from "./verdict.ts";
+import { type Difference, type Tolerance, tensorDifference } from "./difference.ts";
+import { judge, type Verdict } from "./verdict.ts";
 
 /** Math.cos is not correctly rounded, so rates agree to a few units in the last place. */
 const RATE: Tolerance = { relative: 1e-14 };
@@ -27,7 +28,7 @@ function readRows(source: string, json: string): readonly JsonObject[] {
   return parsed.right;
 }
 
-function scheduleDifference(row: JsonObject): string | undefined {
+function scheduleDifference(row: JsonObject): Difference | undefined {
   const schedule = {
     name: scheduleName(textAt(row, "name")),
     warmupSteps: numberAt(row, "num_warmup_steps"),
@@ -36,7 +37,7 @@ function scheduleDifference(row: JsonObject): string | undefined {
   const baseRate = numberAt(row, "base_lr");
   const expected = numbersAt(row, "lr_at_step");
   const got = expected.map((_, step) => learningRateAt(schedule, baseRate, step));
-  return tensorDifference(schedule.name, expected, got, RATE);
+  return tensorDifference(`${schedule.name} learning rate`, expected, got, RATE);
 }
 
 function scheduleName(name: string): ScheduleName {

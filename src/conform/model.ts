@@ -7,10 +7,11 @@ import type { Backend } from "../kernels/backend.ts";
 import { forward } from "../model/forward.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
+import { type Difference, firstOf, type Tolerance, tensorDifference } from "./difference.ts";
 import { closeModelCase, type ModelCase, openModelCase, withStudent } from "./model-case.ts";
 import { distillationDifference, gradientDifference } from "./model-gradients.ts";
 import { optimizerDifference } from "./model-optimizer.ts";
-import { judge, type Tolerance, tensorDifference, type Verdict } from "./verdict.ts";
+import { judge, type Verdict } from "./verdict.ts";
 
 /** Hidden states, attentions, pooled output and logits: absolute. */
 const OUTPUT: Tolerance = { absolute: 1e-5 };
@@ -40,7 +41,7 @@ export function* replayModel(
 }
 
 /** First difference in what a forward pass gives. */
-function outputDifference(modelCase: ModelCase): string | undefined {
+function outputDifference(modelCase: ModelCase): Difference | undefined {
   const { backend, config, batch, files, teacher } = modelCase;
   return withStudent(modelCase, (parameters) => {
     const tape = createTape(backend, { training: false });
@@ -67,15 +68,4 @@ function outputDifference(modelCase: ModelCase): string | undefined {
     releaseTape(tape);
     return difference;
   });
-}
-
-function firstOf(
-  names: readonly string[],
-  compare: (name: string) => string | undefined,
-): string | undefined {
-  for (const name of names) {
-    const difference = compare(name);
-    if (difference !== undefined) return difference;
-  }
-  return undefined;
 }

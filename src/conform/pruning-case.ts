@@ -30,11 +30,17 @@ export interface CasePrune {
   readonly completed: number;
   readonly total: number;
   readonly scored: boolean;
+  /** The share at which the schedule starts, where it keeps one. */
+  readonly initialShare: number | undefined;
+  /** The share of elements that interpolated masks prune. */
+  readonly interpolated: number | undefined;
   readonly currentSparsity: number;
   readonly frozenAfterSelection: readonly string[];
   readonly frozenAfterStep: readonly string[];
   readonly prunedBlocks: number;
   readonly totalBlocks: number;
+  /** The share that these stand for, in elements. */
+  readonly blockSparsity: number;
   /** Zeros in each mask. */
   readonly zeros: ReadonlyMap<string, number>;
 }
@@ -74,6 +80,8 @@ export interface PruningCase {
   readonly events: readonly CaseEvent[];
   readonly error: CaseError | undefined;
   readonly finalSparsity: readonly number[] | undefined;
+  /** Each pruner's share at the end. */
+  readonly finalShares: readonly number[] | undefined;
 }
 
 const WEIGHTED_KINDS: ReadonlyMap<string, LayerKind> = new Map<string, LayerKind>([
@@ -107,6 +115,10 @@ export function moduleRecords(modules: readonly CaseModule[]): LayerRecord[] {
   }));
 }
 
+function optionalNumberAt(json: JsonObject, key: string): number | undefined {
+  return (json[key] ?? null) === null ? undefined : numberAt(json, key);
+}
+
 function readPrune(json: JsonObject): CasePrune {
   const blocks = objectAt(json, "pattern_sparsity");
   return {
@@ -115,11 +127,14 @@ function readPrune(json: JsonObject): CasePrune {
     completed: numberAt(json, "scheduler_completed"),
     total: numberAt(json, "scheduler_total"),
     scored: textAt(json, "scores") === "recorded",
+    initialShare: optionalNumberAt(json, "scheduler_init_ratio"),
+    interpolated: optionalNumberAt(json, "progressive_sparsity"),
     currentSparsity: numberAt(json, "current_sparsity_ratio"),
     frozenAfterSelection: textsAt(json, "keep_mask_layers_after_get_masks"),
     frozenAfterStep: textsAt(json, "keep_mask_layers"),
     prunedBlocks: numberAt(blocks, "zero_cnt"),
     totalBlocks: numberAt(blocks, "total_cnt"),
+    blockSparsity: numberAt(blocks, "sparsity_ratio"),
     zeros: new Map(
       Object.entries(objectAt(json, "zeros")).map(([name, count]) => [name, Number(count)]),
     ),
@@ -165,6 +180,8 @@ export function readPruningCase(files: OpenCase): PruningCase {
     error: readError(json),
     finalSparsity:
       "final" in json ? numbersAt(objectAt(json, "final"), "get_sparsity_ratio") : undefined,
+    finalShares:
+      "final" in json ? numbersAt(objectAt(json, "final"), "current_sparsity_ratio") : undefined,
   };
 }
 

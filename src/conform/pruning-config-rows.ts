@@ -6,7 +6,8 @@ import { elementCount, type LayerRecord, PruningError } from "../prune/layer.ts"
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import { formatPattern, parsePattern } from "../prune/pattern.ts";
 import { type JsonObject, objectAt, objectsAt, textsAt } from "./case-files.ts";
-import { exactDifference } from "./verdict.ts";
+import { type Difference, differenceAt, exactDifference } from "./difference.ts";
+import type { Finding } from "./verdict.ts";
 
 /** INC warns of unknown keys and goes on, and takes text for a list of names. */
 const AS_INC = { unknownKeys: "ignore", profile: "inc" } as const;
@@ -42,7 +43,7 @@ function resolvedFields(config: PrunerConfig): Readonly<Record<string, unknown>>
 }
 
 /** The same of INC's dictionary. */
-function statedFields(resolved: JsonObject): Readonly<Record<string, unknown>> {
+export function statedFields(resolved: JsonObject): Readonly<Record<string, unknown>> {
   // Other spellings of a pattern, such as prefixes, resolve to the usual one.
   const pattern = parsePattern(String(resolved.pattern));
   return {
@@ -54,18 +55,18 @@ function statedFields(resolved: JsonObject): Readonly<Record<string, unknown>> {
 }
 
 /** First field in which the pruners differ from what is stated. */
-function prunersDifference(
+export function prunersDifference(
   expected: readonly Readonly<Record<string, unknown>>[],
   pruners: readonly PrunerConfig[],
-): string | undefined {
+): Difference | undefined {
   if (expected.length !== pruners.length)
-    return `pruners: expected ${expected.length}, got ${pruners.length}`;
+    return differenceAt("pruners", expected.length, pruners.length);
   for (const [i, pruner] of pruners.entries()) {
     for (const [key, got] of Object.entries(resolvedFields(pruner))) {
       if (!(key in (expected[i] ?? {}))) continue;
       const want = expected[i]?.[key];
       if (JSON.stringify(want) !== JSON.stringify(got))
-        return `pruners[${i}].${key}: expected ${JSON.stringify(want)}, got ${JSON.stringify(got)}`;
+        return differenceAt(`pruners[${i}].${key}`, JSON.stringify(want), JSON.stringify(got));
     }
   }
   return undefined;
@@ -83,11 +84,11 @@ function refusalOf(attempt: () => void): InputError | PruningError | undefined {
 }
 
 /** Defaults and overriding rules. */
-export function configurationRow(row: JsonObject): string | undefined {
+export function configurationRow(row: JsonObject): Difference | undefined {
   const config = objectAt(row, "config");
   if ("error" in row) {
     const refusal = refusalOf(() => parsePruningConfigOrThrow(config, AS_INC));
-    return refusal ? undefined : "expected a refusal, got none";
+    return refusal ? undefined : differenceAt("outcome", "a refusal", "none");
   }
   return prunersDifference(
     objectsAt(row, "resolved").map(statedFields),
@@ -127,7 +128,7 @@ function hasError(row: JsonObject, key: string): boolean {
 }
 
 /** Accepted or refused, and which layers a pruner takes. */
-export function configErrorRow(row: JsonObject): string | undefined {
+export function configErrorRow(row: JsonObject): Finding {
   let selected: readonly (readonly string[])[] = [];
   const refusal = refusalOf(() => {
     const config = parsePruningConfigOrThrow(row.config, AS_INC);
@@ -135,9 +136,11 @@ export function configErrorRow(row: JsonObject): string | undefined {
     selected = pruners.map(({ layers }) => layers.map(({ name }) => name));
   });
   if (hasError(row, "process_config") || hasError(row, "prepare_compression"))
-    return refusal ? undefined : "expected a refusal, got none";
+    return refusal ? undefined : differenceAt("outcome", "a refusal", "none");
   if (refusal)
-    return breaksLater(refusal) ? undefined : `expected no refusal, got ${refusal.message}`;
+    return breaksLater(refusal)
+      ? { acceptable: "refused at once, where the original breaks at its first prune step" }
+      : differenceAt("outcome", "no refusal", refusal.message);
   if (!("pruners" in row)) return undefined;
   const expected = objectsAt(row, "pruners").map((pruner) => textsAt(pruner, "layers").join(" "));
   return exactDifference(
@@ -147,22 +150,41 @@ export function configErrorRow(row: JsonObject): string | undefined {
   );
 }
 
+/** What the table notes of a pruner, where it is no list that grows with every configuration. */
+function recordedPruner(row: JsonObject): readonly Readonly<Record<string, unknown>>[] {
+  return objectsAt(row, "pruners").map(({ op_names: _, excluded_op_names: __, ...own }) => own);
+}
+
 /**
  * A configuration read after others in one process. INC hands the first one's values on through shared
- * defaults; here each stands for itself, so it must resolve to what it states.
+ * defaults; here each stands for itself, so it must resolve to what it states. Where INC's record is an
+ * earlier row's, the difference is acceptable.
  */
-export function configSequenceRow(row: JsonObject): string | undefined {
+export function configSequenceRow(row: JsonObject, table: JsonObject): Finding {
   const stated = objectAt(row, "kwargs");
   const locals = "pruning_configs" in stated ? objectsAt(stated, "pruning_configs") : [{}];
   const { pruning_configs: _, ...top } = stated;
-  return prunersDifference(
+  const { pruners } = parsePruningConfigOrThrow(stated, AS_INC);
+  const statedDifference = prunersDifference(
     locals.map((local) => ({ ...top, ...local })),
-    parsePruningConfigOrThrow(stated, AS_INC).pruners,
+    pruners,
   );
+  if (statedDifference !== undefined) return statedDifference;
+  const difference = prunersDifference(recordedPruner(row), pruners);
+  const rows = objectsAt(table, "rows");
+  const earlier = rows.slice(0, rows.indexOf(row)).map(recordedPruner);
+  const handedOn = earlier.some(
+    (one) => JSON.stringify(one) === JSON.stringify(recordedPruner(row)),
+  );
+  return difference && handedOn
+    ? {
+        acceptable: "its own values, where the original hands on those of an earlier configuration",
+      }
+    : difference;
 }
 
 /** A pruning type that INC knows. */
-export function pruningTypeRow(type: string): string | undefined {
+export function pruningTypeRow(type: string): Difference | undefined {
   const config = parsePruningConfigOrThrow({ pruning_type: type, end_step: 0 });
   return exactDifference("pruners", [1], [config.pruners.length]);
 }

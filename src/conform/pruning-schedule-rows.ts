@@ -10,7 +10,7 @@ import {
   targetRatio,
 } from "../prune/schedule.ts";
 import { type JsonObject, numberAt, numbersAt, textAt } from "./case-files.ts";
-import { exactDifference } from "./verdict.ts";
+import { type Difference, differenceAt, exactDifference } from "./difference.ts";
 
 const BASE: ScheduleConfig = {
   targetSparsity: 0.9,
@@ -32,7 +32,7 @@ function plannedSchedule(row: JsonObject): ScheduleConfig {
 }
 
 /** Targets of a decay, to the last bit. */
-export function iterativeRow(row: JsonObject): string | undefined {
+export function iterativeRow(row: JsonObject): Difference | undefined {
   const config: ScheduleConfig = {
     ...BASE,
     targetSparsity: numberAt(row, "target"),
@@ -47,13 +47,13 @@ export function iterativeRow(row: JsonObject): string | undefined {
 }
 
 /** The target of a one-shot schedule. */
-export function oneShotRow(row: JsonObject): string | undefined {
+export function oneShotRow(row: JsonObject): Difference | undefined {
   const config = { ...BASE, targetSparsity: numberAt(row, "target"), endStep: 0 };
   return exactDifference("target ratio", [numberAt(row, "value")], [targetRatio(config, 1, 1)]);
 }
 
 /** Prune steps, their number and their targets. */
-export function planRow(row: JsonObject): string | undefined {
+export function planRow(row: JsonObject): Difference | undefined {
   const config = plannedSchedule(row);
   const steps = pruneSteps(config);
   const { total, completed } = planPruneSteps(config);
@@ -73,23 +73,20 @@ export function planRow(row: JsonObject): string | undefined {
 }
 
 /** Steps at which interpolated masks change between prune steps. */
-export function progressivePlanRow(row: JsonObject): string | undefined {
+export function progressivePlanRow(row: JsonObject): Difference | undefined {
   const config = plannedSchedule(row);
   const pattern: Pattern | undefined = parsePattern(textAt(row, "pattern"));
-  if (pattern === undefined) return "pattern: expected one";
+  if (pattern === undefined) return differenceAt("pattern", textAt(row, "pattern"), "none");
   const plan = planProgressive({ ...config, method: "progressive" });
-  const used = exactDifference(
-    "interpolating",
-    [row.use_progressive as boolean],
-    [plan.interpolating],
-  );
+  const used =
+    exactDifference("interpolating", [row.use_progressive as boolean], [plan.interpolating]) ??
+    exactDifference("prune step", numbersAt(row, "prune_steps"), pruneSteps(config));
   if (used !== undefined || !plan.interpolating) return used;
   const { startStep: first, endStep: last } = config;
   const between = Array.from({ length: last - first + 1 }, (_, i) => first + i).filter(
     (step) => (step - first) % plan.interval === 0 && !isPruneStep(config, step),
   );
   return (
-    exactDifference("prune step", numbersAt(row, "prune_steps"), pruneSteps(config)) ??
     exactDifference(
       "[parts, interval]",
       [numberAt(row, "progressive_steps_attr"), numberAt(row, "pruning_frequency_progressive")],

@@ -4,11 +4,11 @@ import { PruningError } from "../prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import { findClassifierHead, selectLayers } from "../prune/select.ts";
 import { type JsonObject, objectsAt, textAt, textsAt } from "./case-files.ts";
+import { type Difference, differenceAt, exactDifference } from "./difference.ts";
 import { caseModules, moduleRecords } from "./pruning-case.ts";
-import { exactDifference } from "./verdict.ts";
 
 /** A row, with the table it stands in: that lists the models. */
-export function selectionRow(row: JsonObject, table: JsonObject): string | undefined {
+export function selectionRow(row: JsonObject, table: JsonObject): Difference | undefined {
   const model = objectsAt(table, "models").find((one) => one.name === textAt(row, "model"));
   const layers = moduleRecords(caseModules(model?.modules));
   const names = {
@@ -24,7 +24,7 @@ export function selectionRow(row: JsonObject, table: JsonObject): string | undef
       if (error instanceof PruningError) return undefined;
       throw error;
     }
-    return "expected a refusal, got none";
+    return differenceAt("outcome", "a refusal", "none");
   }
   const selected = config.pruners.flatMap((pruner) => selectLayers(pruner, layers).selected);
   return (

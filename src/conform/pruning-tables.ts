@@ -5,6 +5,7 @@
 import { formatProblem } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import type { JsonObject } from "./case-files.ts";
+import { differenceAt } from "./difference.ts";
 import {
   configErrorRow,
   configSequenceRow,
@@ -22,7 +23,7 @@ import {
   reduceScoreRow,
   singleMaskRow,
 } from "./pruning-unit-rows.ts";
-import { judge, type Verdict } from "./verdict.ts";
+import { brokenVerdict, type Finding, judge, type Verdict } from "./verdict.ts";
 
 /** A table: its file name without `.json`, and its text. */
 export interface PruningTable {
@@ -31,7 +32,7 @@ export interface PruningTable {
 }
 
 /** Checks one row of a table; returns its first difference. */
-type RowCheck = (row: JsonObject, table: JsonObject) => string | undefined;
+type RowCheck = (row: JsonObject, table: JsonObject) => Finding;
 
 /** What each part of each table is checked by. A table that is a list is its own only part. */
 const CHECKS: Readonly<Record<string, Readonly<Record<string, RowCheck>>>> = {
@@ -71,12 +72,11 @@ export function* replayPruningTables(
   for (const { name, json } of tables) {
     const parsed = parseJson(`${name}.json`, json);
     if (parsed._tag === "Left") {
-      const detail = parsed.left.map(formatProblem).join("; ");
-      yield { name, family: "pruning_tables", passed: false, detail };
+      yield brokenVerdict("pruning_tables", name, parsed.left.map(formatProblem).join("; "));
       continue;
     }
     for (const [part, rows] of partsOf(parsed.right)) {
-      const table = isJsonObject(parsed.right) ? parsed.right : {};
+      const table = isJsonObject(parsed.right) ? parsed.right : { rows: parsed.right };
       for (const [index, row] of rows.entries()) {
         const label = `${name}/${part}[${index}]`;
         if (only !== undefined && label.search(only) < 0) continue;
@@ -95,14 +95,9 @@ function partsOf(table: JsonValue): readonly (readonly [string, readonly JsonVal
   );
 }
 
-function rowDifference(
-  name: string,
-  part: string,
-  row: JsonValue,
-  table: JsonObject,
-): string | undefined {
+function rowDifference(name: string, part: string, row: JsonValue, table: JsonObject): Finding {
   const check = CHECKS[name]?.[part];
-  if (check === undefined) return "unsupported: no check for this table";
+  if (check === undefined) return differenceAt("check", "one for this table", "none");
   if (typeof row === "string") return check({ type: row }, table);
-  return isJsonObject(row) ? check(row, table) : "expected an object";
+  return isJsonObject(row) ? check(row, table) : differenceAt("row", "an object", typeof row);
 }

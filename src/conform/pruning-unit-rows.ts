@@ -2,7 +2,7 @@
 import { adjustRatio, type BlockCount, thresholdForRatio } from "../prune/budget.ts";
 import type { ScoreReduction } from "../prune/config.ts";
 import { createGroupScratch, type GroupPattern, groupScoresInto } from "../prune/group.ts";
-import { PruningError } from "../prune/layer.ts";
+import { elementCount, PruningError } from "../prune/layer.ts";
 import { lockMaskInto } from "../prune/lock.ts";
 import {
   countBlocks,
@@ -21,7 +21,13 @@ import { interpolateMasksInto, type ProgressiveLayer } from "../prune/progressiv
 import { reduceBlocks } from "../prune/score.ts";
 import { createSelectionScratch } from "../prune/threshold.ts";
 import { type JsonObject, numberAt, numbersAt, objectAt, textAt } from "./case-files.ts";
-import { exactDifference, tensorDifference } from "./verdict.ts";
+import {
+  type Difference,
+  differenceAt,
+  exactDifference,
+  tensorDifference,
+  valueDifference,
+} from "./difference.ts";
 
 /** Scores, relative to the largest. */
 const SCORE_TOLERANCE = 1e-5;
@@ -36,7 +42,13 @@ interface RowTensor {
 
 function tensorAt(row: JsonObject, key: string): RowTensor {
   const tensor = objectAt(row, key);
-  return { shape: numbersAt(tensor, "shape"), data: numbersAt(tensor, "data") };
+  const shape = numbersAt(tensor, "shape");
+  const data = numbersAt(tensor, "data");
+  if (elementCount(shape) !== data.length)
+    throw new Error(
+      `${key}: expected ${elementCount(shape)} values in [${shape}], got ${data.length}`,
+    );
+  return { shape, data };
 }
 
 function patternAt(row: JsonObject): Pattern {
@@ -52,7 +64,7 @@ function groupAt(row: JsonObject): GroupPattern {
 }
 
 /** Block scores of given element scores. */
-export function reduceScoreRow(row: JsonObject): string | undefined {
+export function reduceScoreRow(row: JsonObject): Difference | undefined {
   const score = tensorAt(row, "score");
   const layout = layOut(patternAt(row), score);
   if (Array.isArray(row.invalid) && row.invalid.length > 0)
@@ -75,7 +87,7 @@ export function reduceScoreRow(row: JsonObject): string | undefined {
 }
 
 /** The mask of elements of a mask of blocks. */
-function expandedMaskDifference(row: JsonObject, layout: BlockLayout): string | undefined {
+function expandedMaskDifference(row: JsonObject, layout: BlockLayout): Difference | undefined {
   const expected = tensorAt(row, "full_mask").data;
   const blocks = Float32Array.from(tensorAt(row, "reduced_mask").data);
   const mask = new Uint8Array(expected.length);
@@ -94,7 +106,7 @@ function inMatrixOrder(layout: BlockLayout, mask: Uint8Array): number[] {
 }
 
 /** The least N of every M, and the groups' scores under all reductions. */
-export function leastMembersRow(row: JsonObject): string | undefined {
+export function leastMembersRow(row: JsonObject): Difference | undefined {
   const pattern = groupAt(row);
   const score = tensorAt(row, "score");
   const layout = layOut(pattern, score);
@@ -127,7 +139,7 @@ function countDifference(
   pattern: GroupPattern,
   layout: BlockLayout,
   mask: Uint8Array,
-): string | undefined {
+): Difference | undefined {
   const { pruned, total } = countBlocks(pattern, layout, mask, false);
   return exactDifference(
     "[ratio, pruned groups, groups]",
@@ -141,7 +153,7 @@ function countDifference(
 }
 
 /** Which groups count as pruned. */
-export function groupCountsRow(row: JsonObject): string | undefined {
+export function groupCountsRow(row: JsonObject): Difference | undefined {
   const pattern = groupAt(row);
   const { shape, data } = tensorAt(row, "mask");
   const layout = layOut(pattern, { shape });
@@ -158,10 +170,13 @@ export function groupCountsRow(row: JsonObject): string | undefined {
 }
 
 /** One layer's mask at a given ratio. */
-export function singleMaskRow(row: JsonObject): string | undefined {
+export function singleMaskRow(row: JsonObject): Difference | undefined {
   const { shape, data } = tensorAt(row, "score");
   const scores = Float32Array.from(data);
-  const decision = thresholdForRatio(scores, numberAt(row, "ratio"), createSelectionScratch());
+  const ratio = numberAt(row, "ratio");
+  const wrongCount = valueDifference("k", numberAt(row, "k"), Math.trunc(scores.length * ratio));
+  if (wrongCount !== undefined) return wrongCount;
+  const decision = thresholdForRatio(scores, ratio, createSelectionScratch());
   const mask = new Uint8Array(scores.length);
   writeBlockMaskInto(
     layOut({ kind: "block", height: 1, width: 1 }, { shape }),
@@ -173,7 +188,7 @@ export function singleMaskRow(row: JsonObject): string | undefined {
 }
 
 /** The mask of a weight's present zeros. */
-export function patternLockRow(row: JsonObject): string | undefined {
+export function patternLockRow(row: JsonObject): Difference | undefined {
   const pattern = patternAt(row);
   const { shape, data } = tensorAt(row, "mask");
   const rows = row.weight as readonly (readonly number[])[];
@@ -183,7 +198,7 @@ export function patternLockRow(row: JsonObject): string | undefined {
 }
 
 /** Whether and how a layer's share is adjusted. */
-export function adjustRatioRow(row: JsonObject): string | undefined {
+export function adjustRatioRow(row: JsonObject): Difference | undefined {
   const layers = objectAt(row, "layers") as Readonly<Record<string, readonly [number, number]>>;
   const current: BlockCount[] = Object.values(layers).map(([pruned, total]) => ({ pruned, total }));
   const { adjust, ratio } = adjustRatio(
@@ -204,7 +219,7 @@ export function adjustRatioRow(row: JsonObject): string | undefined {
 }
 
 /** Interpolated masks: over all layers together, and each layer alone. */
-export function progressiveMaskRow(row: JsonObject): string | undefined {
+export function progressiveMaskRow(row: JsonObject): Difference | undefined {
   const names = Object.keys(objectAt(row, "pre"));
   const layers = names.map((name): ProgressiveLayer => {
     const before = tensorAt(objectAt(row, "pre"), name);
@@ -236,7 +251,7 @@ function interpolationDifference(
   scope: "global" | "local",
   layers: readonly ProgressiveLayer[],
   run: () => void,
-): string | undefined {
+): Difference | undefined {
   const expected = objectAt(row, scope);
   try {
     run();
@@ -244,10 +259,14 @@ function interpolationDifference(
     if (error instanceof PruningError && "error" in expected) return undefined;
     throw error;
   }
-  if ("error" in expected) return `${scope}: expected a refusal, got none`;
+  if ("error" in expected) return differenceAt(`${scope} outcome`, "a refusal", "none");
   for (const [i, name] of Object.keys(expected).entries()) {
     const mask = tensorAt(expected, name).data;
-    const difference = exactDifference(`${scope} mask ${name}`, mask, layers[i]?.out ?? []);
+    const difference = exactDifference(
+      { layer: name, quantity: `${scope} mask` },
+      mask,
+      layers[i]?.out ?? [],
+    );
     if (difference !== undefined) return difference;
   }
   return undefined;

@@ -4,19 +4,26 @@
  */
 import { InputError } from "../core/either.ts";
 import { blockMaskGradients } from "../prune/block-mask.ts";
+import type { PruningConfig } from "../prune/config.ts";
 import { initialisePruning } from "../prune/initialise.ts";
 import { type LayerRecord, PruningError } from "../prune/layer.ts";
 import { countZeros } from "../prune/mask.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
-import {
-  onAfterOptimizerStep,
-  onBeforeOptimizerStep,
-  onStepBegin,
-  type PruningResult,
-} from "../prune/pipeline.ts";
-import type { PrunedLayer, PruningState } from "../prune/state.ts";
+import { perElement } from "../prune/pattern.ts";
+import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "../prune/pipeline.ts";
+import type { PrunedLayer, PrunerState, PruningState } from "../prune/state.ts";
 import { sparsityStatistics } from "../prune/statistics.ts";
 import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
+import {
+  type Difference,
+  differenceAt,
+  exactDifference,
+  firstOf,
+  numberDifference,
+  type Place,
+  tensorDifference,
+  valueDifference,
+} from "./difference.ts";
 import {
   type CaseEvent,
   type CasePrune,
@@ -24,8 +31,10 @@ import {
   type PruningCase,
   readPruningCase,
 } from "./pruning-case.ts";
+import { descend, takeOver, withGradient } from "./pruning-descent.ts";
 import { statedMask } from "./pruning-masks.ts";
-import { exactDifference, judge, tensorDifference, type Verdict } from "./verdict.ts";
+import { preparationDifference } from "./pruning-preparation.ts";
+import { judge, type Verdict } from "./verdict.ts";
 
 /** Scores, relative to the layer's largest. */
 const SCORE_TOLERANCE = 1e-5;
@@ -37,6 +46,7 @@ const WEIGHT_TOLERANCE = 1e-6;
 /** A replay in progress. */
 interface Run {
   readonly vector: PruningCase;
+  readonly config: PruningConfig;
   readonly state: PruningState;
   readonly layers: readonly LayerRecord[];
   /** Masks as last stated, by tensor name without the step. */
@@ -51,7 +61,7 @@ export function* replayPruning(cases: Iterable<CaseFiles>, only?: RegExp): Itera
   }
 }
 
-function caseDifference(vector: PruningCase): string | undefined {
+function caseDifference(vector: PruningCase): Difference | undefined {
   return vector.error === undefined
     ? trajectoryDifference(vector)
     : refusalDifference(vector, vector.error.step, vector.error.message);
@@ -64,7 +74,7 @@ function start(vector: PruningCase): Run {
     profile: "inc",
   });
   const state = initialisePruning(config, layers, { allowNothing: true });
-  return { vector, state, layers, masks: new Map() };
+  return { vector, config, state, layers, masks: new Map() };
 }
 
 /** A case that INC broke on must be refused by a typed error, no later than INC's. */
@@ -72,7 +82,7 @@ function refusalDifference(
   vector: PruningCase,
   step: number | null,
   message: string,
-): string | undefined {
+): Difference | undefined {
   try {
     let run = start(vector);
     for (const event of vector.events) run = advance(run, event).run;
@@ -81,10 +91,11 @@ function refusalDifference(
     if (error instanceof PruningError || error instanceof InputError) return undefined;
     throw error;
   }
-  return `${step === null ? "preparation" : `step ${step}`}: expected a refusal (INC: ${message}), got none`;
+  const place = step === null ? "preparation" : { step, quantity: "outcome" };
+  return differenceAt(place, `a refusal (INC: ${message})`, "none");
 }
 
-function trajectoryDifference(vector: PruningCase): string | undefined {
+function trajectoryDifference(vector: PruningCase): Difference | undefined {
   let run = start(vector);
   const names = run.state.pruners.map(({ layers }) => layers.map(({ name }) => name).join(" "));
   const selection = exactDifference(
@@ -92,7 +103,8 @@ function trajectoryDifference(vector: PruningCase): string | undefined {
     vector.pruners.map((layers) => layers.join(" ")),
     names,
   );
-  if (selection !== undefined) return selection;
+  const preparation = selection ?? preparationDifference(vector, run.config, run.state);
+  if (preparation !== undefined) return preparation;
   for (const event of vector.events) {
     const result = advance(run, event);
     if (result.difference !== undefined) return result.difference;
@@ -101,17 +113,12 @@ function trajectoryDifference(vector: PruningCase): string | undefined {
   return finalDifference(run);
 }
 
-/** Takes over the weights that a hook changed. */
-function takeOver(layers: readonly LayerRecord[], { weights }: PruningResult): LayerRecord[] {
-  return layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
-}
-
 /** Runs one step; with an event, compares what it states. */
 function advance(
   run: Run,
   event: CaseEvent | undefined,
   step: number = event?.step ?? 0,
-): { readonly run: Run; readonly difference: string | undefined } {
+): { readonly run: Run; readonly difference: Difference | undefined } {
   const { vector } = run;
   let { state, layers } = run;
   for (let i = 0; i < vector.beginsPerStep; i++) {
@@ -131,17 +138,8 @@ function advance(
   return { run: next, difference };
 }
 
-/** The step's gradient; where none is stated it is zero. */
-function withGradient({ files }: PruningCase, step: number, layer: LayerRecord): LayerRecord {
-  const name = `grad/${step}/${layer.name}`;
-  const gradient = files.tensors.has(name)
-    ? tensorValues(files, name)
-    : new Float32Array(layer.data.length);
-  return { ...layer, gradient };
-}
-
 /** First difference in the gradients of block masks, where they are stated. */
-function maskGradientDifference(run: Run, step: number): string | undefined {
+function maskGradientDifference(run: Run, step: number): Difference | undefined {
   const { files } = run.vector;
   return firstDifference(run, ({ name, layout }, tensor, pruner) => {
     const key = `mgrad/${step}/${tensor}`;
@@ -151,22 +149,12 @@ function maskGradientDifference(run: Run, step: number): string | undefined {
     const ended = step > (run.state.pruners[pruner]?.config.endStep ?? 0);
     const gradients = blockMaskGradients(layout, record.data, record.gradient);
     return tensorDifference(
-      `step ${step} ${tensor} mask gradient`,
+      { quantity: "mask gradient", step, layer: tensor },
       tensorValues(files, key),
       ended ? gradients.fill(0) : gradients,
       { relative: SCORE_TOLERANCE },
     );
   });
-}
-
-/** Plain gradient descent in float32. */
-function descend(layer: LayerRecord, learningRate: number): LayerRecord {
-  const { data, gradient } = layer;
-  const rate = Math.fround(learningRate);
-  return {
-    ...layer,
-    data: data.map((weight, i) => weight - Math.fround(rate * (gradient?.[i] ?? 0))),
-  };
 }
 
 /** Tensor name of a layer's mask or scores: a layer of two pruners has the pruner's index after it. */
@@ -178,8 +166,8 @@ function tensorName({ vector }: Run, pruner: number, layer: string): string {
 /** Calls `compare` for all layers of all pruners until one differs. */
 function firstDifference(
   run: Run,
-  compare: (layer: PrunedLayer, name: string, pruner: number) => string | undefined,
-): string | undefined {
+  compare: (layer: PrunedLayer, name: string, pruner: number) => Difference | undefined,
+): Difference | undefined {
   for (const [pruner, { layers }] of run.state.pruners.entries()) {
     for (const layer of layers) {
       const difference = compare(layer, tensorName(run, pruner, layer.name), pruner);
@@ -190,13 +178,13 @@ function firstDifference(
 }
 
 /** What is stated of a step right after masks were selected. */
-function selectionDifference(run: Run, event: CaseEvent): string | undefined {
+function selectionDifference(run: Run, event: CaseEvent): Difference | undefined {
   const { files } = run.vector;
   const scores = firstDifference(run, (layer, name) => {
     const key = `score/${event.step}/${name}`;
     if (!files.tensors.has(key)) return undefined;
     return tensorDifference(
-      `step ${event.step} ${name} score`,
+      { step: event.step, layer: name, quantity: "score" },
       tensorValues(files, key),
       layer.scores ?? [],
       { relative: SCORE_TOLERANCE },
@@ -214,54 +202,55 @@ function selectionDifference(run: Run, event: CaseEvent): string | undefined {
 }
 
 /** First difference in a prune step's counts. */
-function pruneDifference(run: Run, { step }: CaseEvent, prune: CasePrune): string | undefined {
+function pruneDifference(run: Run, { step }: CaseEvent, prune: CasePrune): Difference | undefined {
   const pruner = run.state.pruners[prune.pruner];
   const { lastEvent } = pruner ?? {};
   if (!pruner || !lastEvent || lastEvent.step !== step)
-    return `step ${step} pruner ${prune.pruner}: expected a prune step, got none`;
-  const label = `step ${step} pruner ${prune.pruner}`;
+    return differenceAt({ step, quantity: `pruner ${prune.pruner}` }, "a prune step", "none");
+  const of = (quantity: string): Place => ({
+    step,
+    quantity: `pruner ${prune.pruner} ${quantity}`,
+  });
   const frozen = pruner.layers.filter((layer) => layer.frozen).map(({ name }) => name);
-  const target = tensorDifference(
-    `${label} target ratio`,
-    [prune.targetRatio],
-    [lastEvent.targetRatio],
-    { absolute: RATIO_TOLERANCE },
-  );
+  const target = numberDifference(of("target ratio"), prune.targetRatio, lastEvent.targetRatio, {
+    absolute: RATIO_TOLERANCE,
+  });
+  const { prunedBlocks, totalBlocks } = lastEvent;
+  const share = totalBlocks === 0 ? 0 : prunedBlocks / totalBlocks;
+  const blockSparsity = perElement(pruner.config.pattern, share);
+  const counts: readonly (readonly [string, number | boolean, number | boolean])[] = [
+    ["scored", prune.scored, lastEvent.scored],
+    ["prune steps done", prune.completed + 1, pruner.completedPruneSteps],
+    ["prune steps planned", prune.total, pruner.totalPruneSteps],
+    ["pruned blocks", prune.prunedBlocks, lastEvent.prunedBlocks],
+    ["blocks", prune.totalBlocks, lastEvent.totalBlocks],
+    ["block sparsity", prune.blockSparsity, blockSparsity],
+    ["sparsity", prune.currentSparsity, pruner.currentSparsity],
+    ["initial sparsity", prune.initialShare ?? pruner.initialSparsity, pruner.initialSparsity],
+    ["interpolated sparsity", prune.interpolated ?? 0, interpolatedShare(prune, pruner)],
+  ];
   return (
     target ??
+    firstOf(counts, ([quantity, want, got]) => valueDifference(of(quantity), want, got)) ??
     exactDifference(
-      `${label} [scored, prune steps done, planned, pruned blocks, blocks, sparsity]`,
-      [
-        prune.scored,
-        prune.completed + 1,
-        prune.total,
-        prune.prunedBlocks,
-        prune.totalBlocks,
-        prune.currentSparsity,
-      ],
-      [
-        lastEvent.scored,
-        pruner.completedPruneSteps,
-        pruner.totalPruneSteps,
-        lastEvent.prunedBlocks,
-        lastEvent.totalBlocks,
-        pruner.currentSparsity,
-      ],
-    ) ??
-    exactDifference(
-      `${label} frozen layers`,
+      of("frozen layers"),
       [...prune.frozenAfterSelection].sort(),
       [...frozen].sort(),
     ) ??
-    exactDifference(
-      `${label} zeros of ${[...prune.zeros.keys()].join(", ")}`,
-      [...prune.zeros.values()],
-      [...prune.zeros.keys()].map((name) => {
-        const layer = pruner.layers.find((one) => one.name === name);
-        return layer ? countZeros(statedMask(run.vector, layer)) : -1;
-      }),
-    )
+    firstOf(prune.zeros, ([name, zeros]) => {
+      const layer = pruner.layers.find((one) => one.name === name);
+      const got = layer ? countZeros(statedMask(run.vector, layer)) : "none";
+      return valueDifference<number | string>({ ...of("mask zeros"), layer: name }, zeros, got);
+    })
   );
+}
+
+/** The share of elements that interpolated masks prune; 0 where the vector states none. */
+function interpolatedShare({ interpolated }: CasePrune, { layers }: PrunerState): number {
+  if (interpolated === undefined) return 0;
+  const masks = layers.flatMap(({ progressiveMask }) => progressiveMask ?? []);
+  const elements = masks.reduce((sum, { length }) => sum + length, 0);
+  return masks.reduce((sum, mask) => sum + countZeros(mask), 0) / elements;
 }
 
 /** First difference in masks; a mask stays as last stated, all ones before. */
@@ -270,7 +259,7 @@ function masksDifference(
   step: number,
   kind: "mask" | "pmask",
   read: (layer: PrunedLayer) => Uint8Array | undefined,
-): string | undefined {
+): Difference | undefined {
   const { files } = run.vector;
   return firstDifference(run, (layer, name) => {
     const found = [`${kind}/${step}/${name}`, `${kind}/init/${name}`].find(
@@ -281,68 +270,74 @@ function masksDifference(
     const got = read(layer);
     if (got === undefined) return undefined;
     const expected = run.masks.get(`${kind}/${name}`) ?? new Uint8Array(got.length).fill(1);
-    return exactDifference(`step ${step} ${name} ${kind}`, expected, got);
+    return exactDifference({ step, layer: name, quantity: kind }, expected, got);
   });
 }
 
 /** What is stated of a step after its weights were updated. */
-function stepDifference(run: Run, event: CaseEvent): string | undefined {
+function stepDifference(run: Run, event: CaseEvent): Difference | undefined {
   const { vector, state, layers } = run;
   const weights = vector.layers.map(
     (name) => layers.find((layer) => layer.name === name)?.data ?? new Float32Array(0),
   );
-  const label = `step ${event.step}`;
+  const { step } = event;
+  const longest = Math.max(...weights.map(({ length }) => length), 1);
   for (const prune of event.prunes) {
     const frozen = state.pruners[prune.pruner]?.layers.filter((layer) => layer.frozen) ?? [];
     const difference = exactDifference(
-      `${label} pruner ${prune.pruner} frozen layers after the step`,
+      { step, quantity: `pruner ${prune.pruner} frozen layers after the step` },
       [...prune.frozenAfterStep].sort(),
       frozen.map(({ name }) => name).sort(),
     );
     if (difference !== undefined) return difference;
   }
   return (
-    (event.sparsity && sparsityDifference(run, label, event.sparsity)) ??
-    exactDifference(
-      `${label} zero weights of layer`,
-      event.weightZeros,
-      weights.map((data) => data.reduce((zeros, weight) => zeros + (weight === 0 ? 1 : 0), 0)),
-    ) ??
-    tensorDifference(
-      `${label} weight sum of layer`,
-      event.weightSums,
-      weights.map((data) => data.reduce((sum, weight) => sum + weight, 0)),
-      { absolute: WEIGHT_TOLERANCE * Math.max(...weights.map(({ length }) => length), 1) },
-    )
+    (event.sparsity &&
+      sparsityDifference(run, { step, quantity: "sparsity ratios" }, event.sparsity)) ??
+    firstOf(vector.layers.entries(), ([i, layer]) => {
+      const data = weights[i] ?? new Float32Array(0);
+      const zeros = data.reduce((count, weight) => count + (weight === 0 ? 1 : 0), 0);
+      const sum = data.reduce((total, weight) => total + weight, 0);
+      return (
+        valueDifference({ step, layer, quantity: "zero weights" }, event.weightZeros[i], zeros) ??
+        numberDifference({ step, layer, quantity: "weight sum" }, event.weightSums[i] ?? NaN, sum, {
+          absolute: WEIGHT_TOLERANCE * longest,
+        })
+      );
+    })
   );
 }
 
 /** INC's triple: of the same counts, so equal to the last bit. */
 function sparsityDifference(
   { vector, state, layers }: Run,
-  label: string,
+  place: Place,
   expected: readonly number[],
-): string | undefined {
+): Difference | undefined {
   const parameters = vector.modules.reduce((sum, module) => sum + module.parameters, 0);
   const { inc } = sparsityStatistics(state, layers, parameters);
-  return exactDifference(`${label} sparsity ratios`, expected, [
+  return exactDifference(place, expected, [
     inc.elementwiseOverLinearConv,
     inc.elementwiseOverAll,
     inc.blockwiseOverLinearConv,
   ]);
 }
 
-function finalDifference(run: Run): string | undefined {
-  const { files, finalSparsity } = run.vector;
+function finalDifference(run: Run): Difference | undefined {
+  const { files, finalSparsity, finalShares } = run.vector;
   for (const { name, data } of run.layers) {
     if (!files.tensors.has(`wT/${name}`)) continue;
     const difference = tensorDifference(
-      `final ${name} weight`,
+      { layer: name, quantity: "final weight" },
       tensorValues(files, `wT/${name}`),
       data,
       { absolute: WEIGHT_TOLERANCE },
     );
     if (difference !== undefined) return difference;
   }
-  return finalSparsity && sparsityDifference(run, "final", finalSparsity);
+  const shares = run.state.pruners.map(({ currentSparsity }) => currentSparsity);
+  return (
+    (finalShares && exactDifference("final sparsity of pruner", finalShares, shares)) ??
+    (finalSparsity && sparsityDifference(run, { quantity: "final sparsity ratios" }, finalSparsity))
+  );
 }

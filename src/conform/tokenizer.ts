@@ -5,7 +5,8 @@
 import { formatProblem } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
-import { exactDifference, judge, type Verdict } from "./verdict.ts";
+import { type Difference, exactDifference } from "./difference.ts";
+import { judge, type Verdict } from "./verdict.ts";
 
 /** A tokenizer case file: its name for verdicts, its text, and the tokenizer of its vocabulary. */
 export interface TokenizerVectors {
@@ -29,11 +30,10 @@ export function* replayTokenizer(
   }
 }
 
-function replayCase(tokenizer: Tokenizer, name: string, line: string): string | undefined {
+function replayCase(tokenizer: Tokenizer, name: string, line: string): Difference | undefined {
   const json = parseJson(name, line);
-  if (json._tag === "Left") return json.left.map(formatProblem).join("; ");
+  if (json._tag === "Left") throw new Error(json.left.map(formatProblem).join("; "));
   const vector = readCase(json.right);
-  if (typeof vector === "string") return vector;
   const { text, textPair, maxLength, inputIds, tokenTypeIds } = vector;
   const got = encode(tokenizer, text, textPair, maxLength);
   return (
@@ -50,18 +50,19 @@ interface TokenizerCase {
   readonly tokenTypeIds: readonly number[];
 }
 
-/** The case, or what is wrong with it. */
-function readCase(json: JsonValue): TokenizerCase | string {
-  if (!isJsonObject(json)) return "expected an object";
+/** @throws Error saying what is wrong with the case */
+function readCase(json: JsonValue): TokenizerCase {
+  if (!isJsonObject(json)) throw new Error("expected an object");
   const { text, text_pair: textPair, max_length: maxLength } = json;
-  if (typeof text !== "string") return "text: expected a string";
-  if (typeof textPair !== "string" && textPair !== null) return "text_pair: expected text or null";
+  if (typeof text !== "string") throw new Error("text: expected a string");
+  if (typeof textPair !== "string" && textPair !== null)
+    throw new Error("text_pair: expected text or null");
   if (typeof maxLength !== "number" && maxLength !== null) {
-    return "max_length: expected a number or null";
+    throw new Error("max_length: expected a number or null");
   }
   const { input_ids: inputIds, token_type_ids: tokenTypeIds } = json;
-  if (!isNumberList(inputIds)) return "input_ids: expected a list of numbers";
-  if (!isNumberList(tokenTypeIds)) return "token_type_ids: expected a list of numbers";
+  if (!isNumberList(inputIds)) throw new Error("input_ids: expected a list of numbers");
+  if (!isNumberList(tokenTypeIds)) throw new Error("token_type_ids: expected a list of numbers");
   return {
     text,
     textPair: textPair ?? undefined,

@@ -2,117 +2,96 @@
  * What replaying one golden vector found. Every family of vectors yields these, so that whoever
  * prints them needs to know no family.
  */
+import { type Difference, differenceAt, formatDifference } from "./difference.ts";
+
+/**
+ * `passed`: as the vector states. `acceptable`: not as it states, but as its format allows; the note says
+ * why. `failed`: neither.
+ */
+export type Status = "passed" | "acceptable" | "failed";
 
 /** The result of one vector: a case directory, a row of a table or a line of a case file. */
 export interface Verdict {
   readonly name: string;
   readonly family: string;
+  readonly status: Status;
+  /** Whether it conforms: passed or acceptable. */
   readonly passed: boolean;
-  /** The first difference, as a line of text; present when the vector failed. */
+  /** Why another answer than the stated one is right; present where it is acceptable. */
+  readonly note?: string;
+  /** The first difference; present when the vector failed. */
+  readonly difference?: Difference;
+  /** The same as a line of text. */
   readonly detail?: string;
 }
 
-/** How many vectors passed and failed. */
+/** An answer that is not the stated one and right all the same. */
+export interface Acceptable {
+  readonly acceptable: string;
+}
+
+/** What a check of one vector returns: its first difference, or nothing. */
+export type Finding = Difference | Acceptable | undefined;
+
+/** How many vectors passed (those that are acceptable included) and failed. */
 export interface VerdictCounts {
   readonly passed: number;
   readonly failed: number;
+  /** How many of those that passed are acceptable. */
+  readonly acceptable: number;
 }
 
-/** A verdict from the first difference found, or from `undefined` when there is none. */
-export function verdictOf(family: string, name: string, difference: string | undefined): Verdict {
-  return difference === undefined
-    ? { name, family, passed: true }
-    : { name, family, passed: false, detail: difference };
+/** A verdict from what a check found. */
+export function verdictOf(family: string, name: string, finding: Finding): Verdict {
+  if (finding === undefined) return { name, family, status: "passed", passed: true };
+  if ("acceptable" in finding)
+    return { name, family, status: "acceptable", passed: true, note: finding.acceptable };
+  const detail = formatDifference(finding);
+  return { name, family, status: "failed", passed: false, difference: finding, detail };
+}
+
+/** The verdict on a vector whose replay broke off. */
+export function brokenVerdict(family: string, name: string, error: unknown): Verdict {
+  const message = error instanceof Error ? error.message : String(error);
+  return verdictOf(family, name, differenceAt("replay", "no error", message));
 }
 
 /**
- * Runs one vector: `check` returns its first difference or `undefined`. An error thrown on the way is
- * a failure of that vector, not of the replay.
+ * Runs one vector: `check` returns what it found. An error thrown on the way is a failure of that
+ * vector, not of the replay.
  */
-export function judge(family: string, name: string, check: () => string | undefined): Verdict {
+export function judge(family: string, name: string, check: () => Finding): Verdict {
   try {
     return verdictOf(family, name, check());
   } catch (error) {
-    return verdictOf(family, name, error instanceof Error ? error.message : String(error));
+    return brokenVerdict(family, name, error);
   }
 }
 
 /** Counts verdicts. */
 export function countVerdicts(verdicts: Iterable<Verdict>): VerdictCounts {
-  let passed = 0;
-  let failed = 0;
-  for (const verdict of verdicts) {
-    if (verdict.passed) passed++;
-    else failed++;
+  const counts = { passed: 0, failed: 0, acceptable: 0 };
+  for (const { passed, status } of verdicts) {
+    counts[passed ? "passed" : "failed"]++;
+    if (status === "acceptable") counts.acceptable++;
   }
-  return { passed, failed };
+  return counts;
 }
 
-/** One verdict as a line: `ok   family name` or `FAIL family name: first difference`. */
-export function formatVerdict(verdict: Verdict): string {
-  const subject = `${verdict.family} ${verdict.name}`;
-  return verdict.passed ? `ok   ${subject}` : `FAIL ${subject}: ${verdict.detail ?? "differs"}`;
+/** One verdict as a line: `ok   family name`, `FAIL family name: first difference` or with a note. */
+export function formatVerdict({ family, name, status, note, detail }: Verdict): string {
+  const subject = `${family} ${name}`;
+  if (status === "failed") return `FAIL ${subject}: ${detail ?? "differs"}`;
+  return status === "passed" ? `ok   ${subject}` : `ok   ${subject}: acceptable, ${note ?? ""}`;
 }
 
 /** The closing line of a replay. */
-export function formatCounts(counts: VerdictCounts): string {
-  return `${counts.passed} passed, ${counts.failed} failed`;
+export function formatCounts({ passed, failed }: VerdictCounts): string {
+  return `${passed} passed, ${failed} failed`;
 }
 
-/** How far a value may lie from the expected one: `absolute + relative * max |expected|`. */
-export interface Tolerance {
-  readonly absolute?: number;
-  /** Relative to the largest magnitude of the expected tensor. */
-  readonly relative?: number;
-}
-
-/** First index at which two sequences are not the same value (NaN equals NaN, +0 equals -0). */
-export function exactDifference<T extends number | bigint | string | boolean | null>(
-  label: string,
-  expected: ArrayLike<T>,
-  got: ArrayLike<T>,
-): string | undefined {
-  const common = Math.min(expected.length, got.length);
-  for (let i = 0; i < common; i++) {
-    const same = expected[i] === got[i] || Object.is(expected[i], got[i]);
-    if (!same) return `${label}[${i}]: expected ${expected[i]}, got ${got[i]}`;
-  }
-  return lengthDifference(label, expected.length, got.length);
-}
-
-/**
- * First index at which `got` is further from `expected` than `tolerance` allows. A NaN matches only a
- * NaN, an infinity only itself.
- */
-export function tensorDifference(
-  label: string,
-  expected: ArrayLike<number>,
-  got: ArrayLike<number>,
-  tolerance: Tolerance,
-): string | undefined {
-  const wrongLength = lengthDifference(label, expected.length, got.length);
-  if (wrongLength !== undefined) return wrongLength;
-  const allowed =
-    (tolerance.absolute ?? 0) + (tolerance.relative ?? 0) * largestMagnitude(expected);
-  for (let i = 0; i < expected.length; i++) {
-    const want = expected[i] as number;
-    const have = got[i] as number;
-    const close = Object.is(want, have) || Math.abs(want - have) <= allowed;
-    if (!close) return `${label}[${i}]: expected ${want} within ${allowed}, got ${have}`;
-  }
-  return undefined;
-}
-
-/** The largest finite magnitude in `values`; 0 when there is none. */
-export function largestMagnitude(values: ArrayLike<number>): number {
-  let largest = 0;
-  for (let i = 0; i < values.length; i++) {
-    const magnitude = Math.abs(values[i] as number);
-    if (magnitude > largest && magnitude !== Number.POSITIVE_INFINITY) largest = magnitude;
-  }
-  return largest;
-}
-
-function lengthDifference(label: string, expected: number, got: number): string | undefined {
-  return expected === got ? undefined : `${label}: expected ${expected} entries, got ${got}`;
+/** The line of one family: the counts, and how many of those that passed are acceptable. */
+export function formatFamily(family: string, counts: VerdictCounts): string {
+  const { acceptable } = counts;
+  return `${family}: ${formatCounts(counts)}${acceptable > 0 ? `, ${acceptable} of them acceptable` : ""}`;
 }

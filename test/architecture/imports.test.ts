@@ -41,7 +41,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "nn.ts": ["core", "kernels", "prune", "tensor", "autograd", "model", "train"],
   "sparse.ts": ["core", "sparse"],
   "io.ts": ["core", "io"],
-  "reference.ts": ["core", "prune", "reference"],
+  "reference.ts": ["core", "prune", "conform", "reference"],
   "node.ts": ORDER.slice(0, -1),
 };
 

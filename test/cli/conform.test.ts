@@ -50,7 +50,9 @@ test("an altered gradient or loss fails, with the first difference", async () =>
   alterTensor(file, "grad_ce/classifier.weight", 0.01);
   const altered = await espalier(["conform", gradient]);
   expect(altered.code).toBe(1);
-  expect(altered.out).toMatch(/^FAIL model bert-nopad-single: .*classifier\.weight.*expected/m);
+  expect(altered.out).toMatch(
+    /^FAIL model bert-nopad-single: layer classifier\.weight, grad_ce\[0\]: expected/m,
+  );
   expect(altered.out).toMatch(/\n1 passed, 1 failed\n$/);
 
   const loss = copyCases();
@@ -60,7 +62,7 @@ test("an altered gradient or loss fails, with the first difference", async () =>
   writeFileSync(json, JSON.stringify(vector));
   const joint = await espalier(["conform", loss]);
   expect(joint.code).toBe(1);
-  expect(joint.out).toMatch(/^FAIL joint 4x1-distil: .*loss/m);
+  expect(joint.out).toMatch(/^FAIL joint 4x1-distil: step 3, loss: expected/m);
 });
 
 test("an altered token id fails its line alone", async () => {
@@ -123,9 +125,24 @@ test("with --json there is nothing but JSON lines", async () => {
     .split("\n")
     .map((line) => JSON.parse(line));
   expect(events).toEqual([
-    { event: "verdict", name: "4x1-distil", family: "joint", passed: true },
-    { event: "verdict", name: "bert-nopad-single", family: "model", passed: true },
-    { event: "end", passed: 2, failed: 0 },
+    { event: "verdict", name: "4x1-distil", family: "joint", status: "passed", passed: true },
+    {
+      event: "verdict",
+      name: "bert-nopad-single",
+      family: "model",
+      status: "passed",
+      passed: true,
+    },
+    {
+      event: "end",
+      passed: 2,
+      failed: 0,
+      acceptable: 0,
+      families: {
+        joint: { passed: 1, failed: 0, acceptable: 0 },
+        model: { passed: 1, failed: 0, acceptable: 0 },
+      },
+    },
   ]);
 });
 

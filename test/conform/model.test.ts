@@ -73,24 +73,24 @@ describe("schedule vectors", () => {
     rows[1].lr_at_step[5] *= 1.0001;
     const failed = [...replaySchedules("s", JSON.stringify(rows))].filter(({ passed }) => !passed);
     expect(failed.map(({ name }) => name)).toEqual(["s:2"]);
-    expect(failed[0].detail).toContain("linear[5]");
+    expect(failed[0].detail).toContain("linear learning rate[5]");
   });
 });
 
 describe("an altered model vector fails, saying where", () => {
   const weight = "bert.encoder.layer.0.output.dense.weight";
   it.each([
-    ["out/hidden_states/1", 3e-5],
-    ["out/attentions/0", 3e-5],
-    ["out/logits", 3e-5],
-    ["out/teacher_logits", 3e-5],
-    [`adamw_b9/step5/${weight}`, 1e-2],
-    [`hf_adamw_mse/step1/${weight}`, 1e-2],
-  ])("%s", (name, change) => {
+    ["out/hidden_states/1", 3e-5, "out/hidden_states/1[5]"],
+    ["out/attentions/0", 3e-5, "out/attentions/0[5]"],
+    ["out/logits", 3e-5, "out/logits[5]"],
+    ["out/teacher_logits", 3e-5, "out/teacher_logits[5]"],
+    [`adamw_b9/step5/${weight}`, 1e-2, `step 5, layer ${weight}, adamw_b9[5]`],
+    [`hf_adamw_mse/step1/${weight}`, 1e-2, `step 1, layer ${weight}, hf_adamw_mse[5]`],
+  ])("%s", (name, change, place) => {
     const altered = withTensor(SMALLEST, name, (values) => {
       values[5] += change;
     });
-    expect(detailOf(altered)).toContain(`${name}[5]`);
+    expect(detailOf(altered)).toContain(place);
   });
 
   it("in a row of an embedding that occurs nowhere, which no step may move", () => {
@@ -99,22 +99,22 @@ describe("an altered model vector fails, saying where", () => {
     const altered = withTensor(SMALLEST, name, (values) => {
       values[values.length - 1] += 1e-5;
     });
-    expect(detailOf(altered)).toContain(name);
+    expect(detailOf(altered)).toContain(`step 5, layer ${positions}, adamw_b9[`);
   });
 
   it.each(["grad_ce", "grad_mse", "grad_kl"])("%s", (prefix) => {
     const altered = withTensor(SMALLEST, `${prefix}/${weight}`, (values) => {
       values[7] += 3e-4 * Math.max(...values.map(Math.abs));
     });
-    expect(detailOf(altered)).toContain(`${prefix}/${weight}[7]`);
+    expect(detailOf(altered)).toContain(`layer ${weight}, ${prefix}[7]`);
   });
 
   it("in the gradient of a key bias", () => {
-    const name = "grad_ce/bert.encoder.layer.0.attention.self.key.bias";
-    const altered = withTensor(SMALLEST, name, (values) => {
+    const name = "bert.encoder.layer.0.attention.self.key.bias";
+    const altered = withTensor(SMALLEST, `grad_ce/${name}`, (values) => {
       values[0] += 1e-3;
     });
-    expect(detailOf(altered)).toContain(`${name}[0]`);
+    expect(detailOf(altered)).toContain(`layer ${name}, grad_ce[0]`);
   });
 
   it("in a loss", () => {
@@ -142,7 +142,7 @@ describe("an altered model vector fails, saying where", () => {
       optimizers[1].losses_before_each_step[3] += 1e-3;
       return { ...json, optimizers };
     });
-    expect(detailOf(altered)).toContain("adamw_b9 loss 3");
+    expect(detailOf(altered)).toContain("step 4, adamw_b9 loss: expected");
   });
 });
 

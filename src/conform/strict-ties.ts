@@ -1,0 +1,81 @@
+/** Which blocks of a `strict` vector are pruned or kept by a tie alone. */
+import { prunedElements, type Unit, unitsOf } from "./strict-units.ts";
+import type { StrictBudget, StrictLayer, StrictVector } from "./strict-vector.ts";
+
+/** Indices by layer. */
+export type Tied = ReadonlyMap<string, readonly number[]>;
+
+/** A unit of a budget: where it is, its score, and whether the canonical mask prunes it. */
+interface Candidate {
+  readonly layer: StrictLayer;
+  readonly index: number;
+  readonly unit: Unit;
+  readonly pruned: boolean;
+}
+
+function candidatesOf(vector: StrictVector, budget: StrictBudget): Candidate[] {
+  return vector.layers
+    .filter(({ name }) => budget.layers.includes(name))
+    .flatMap((layer) =>
+      unitsOf(vector, layer).map((unit, index) => ({
+        layer,
+        index,
+        unit,
+        pruned: prunedElements(layer.mask, unit).length > 0,
+      })),
+    );
+}
+
+/** Index lists by layer, in order, without repetition; layers that have none are left out. */
+function byLayer(
+  vector: StrictVector,
+  found: readonly { readonly layer: StrictLayer; readonly index: number }[],
+): Tied {
+  const lists = vector.layers.map(({ name }) => {
+    const own = found.filter(({ layer }) => layer.name === name).map(({ index }) => index);
+    return [name, [...new Set(own)].sort((a, b) => a - b)] as const;
+  });
+  return new Map(lists.filter(([, list]) => list.length > 0));
+}
+
+/** Blocks (groups) that can change places with one of the same score, within their layers' bounds. */
+export function findTiedBlocks(vector: StrictVector): Tied {
+  const found: Candidate[] = [];
+  for (const budget of vector.budgets) {
+    const candidates = candidatesOf(vector, budget);
+    const lost = (layer: StrictLayer): number =>
+      candidates.filter((one) => one.layer === layer && one.pruned).length;
+    const mayLeave = (layer: StrictLayer): boolean => lost(layer) > layer.fewest;
+    const mayEnter = (layer: StrictLayer): boolean => lost(layer) < layer.most;
+    for (const out of candidates.filter(({ pruned }) => pruned)) {
+      const partners = candidates.filter(
+        (into) =>
+          !into.pruned &&
+          into.unit.score === out.unit.score &&
+          (into.layer === out.layer || (mayLeave(out.layer) && mayEnter(into.layer))),
+      );
+      if (partners.length > 0) found.push(out, ...partners);
+    }
+  }
+  return byLayer(vector, found);
+}
+
+/** Elements that can change places with one of the same score in their pruned or prunable group of N:M. */
+export function findTiedElements(vector: StrictVector, tiedBlocks: Tied): Tied {
+  const { pattern } = vector;
+  if (pattern.kind === "block") return new Map();
+  const found = vector.layers.flatMap((layer) =>
+    unitsOf(vector, layer).flatMap((unit, index) => {
+      const pruned = prunedElements(layer.mask, unit).length > 0;
+      if (!pruned && !(tiedBlocks.get(layer.name) ?? []).includes(index)) return [];
+      const scoreOf = (element: number): number => layer.scores[element] ?? Number.NaN;
+      const sorted = [...unit.elements].sort((a, b) => scoreOf(a) - scoreOf(b));
+      const limit = scoreOf(sorted[pattern.prune - 1] ?? -1);
+      if (scoreOf(sorted[pattern.prune] ?? -1) !== limit) return [];
+      return unit.elements
+        .filter((element) => scoreOf(element) === limit)
+        .map((element) => ({ layer, index: element }));
+    }),
+  );
+  return byLayer(vector, found);
+}

@@ -1,0 +1,122 @@
+/**
+ * Replays `strict` vectors through one-shot pruning, which must give the canonical masks: it breaks ties by
+ * the lowest flat index. A case directory counts once.
+ */
+import { exactCount } from "../prune/exact.ts";
+import type { LayerRecord } from "../prune/layer.ts";
+import { pruneOnce } from "../prune/once.ts";
+import { layOut, perBlock } from "../prune/pattern.ts";
+import { reduceBlocks } from "../prune/score.ts";
+import { type CaseFiles, numberAt, objectsAt, tensorValues, textAt } from "./case-files.ts";
+import {
+  type Difference,
+  differenceAt,
+  exactDifference,
+  firstOf,
+  valueDifference,
+} from "./difference.ts";
+import { judgeStrictMasks } from "./strict-judge.ts";
+import { findTiedBlocks, findTiedElements, type Tied } from "./strict-ties.ts";
+import { unitsOf } from "./strict-units.ts";
+import { readStrictCase, type StrictCase, type StrictLayer } from "./strict-vector.ts";
+import { judge, type Verdict } from "./verdict.ts";
+
+/** One verdict for each case, named after its directory; `only` selects by that name. */
+export function* replayStrict(cases: Iterable<CaseFiles>, only?: RegExp): Iterable<Verdict> {
+  for (const files of cases) {
+    if (only !== undefined && files.name.search(only) < 0) continue;
+    yield judge("strict", files.name, () => {
+      const vector = readStrictCase(files);
+      return (
+        scoresDifference(vector) ??
+        countsDifference(vector) ??
+        maskDifference(vector) ??
+        tiesDifference(vector)
+      );
+    });
+  }
+}
+
+function recordsOf({ files, layers, json }: StrictCase): LayerRecord[] {
+  const kinds = objectsAt(json, "layers").map((layer) => textAt(layer, "kind"));
+  return layers.map(({ name, shape }, i) => ({
+    name,
+    kind: kinds[i] as LayerRecord["kind"],
+    shape,
+    data: tensorValues(files, `w/${name}`),
+  }));
+}
+
+/** The stated scores against those of the weights. */
+function scoresDifference(vector: StrictCase): Difference | undefined {
+  return firstOf(vector.layers, (layer) => {
+    const weight = tensorValues(vector.files, `w/${layer.name}`).map(Math.abs);
+    const place = { layer: layer.name, quantity: "score" };
+    if (vector.pattern.kind === "block") {
+      const layout = layOut(vector.pattern, layer);
+      return exactDifference(place, layer.scores, reduceBlocks(layout, "mean", weight));
+    }
+    const got = new Float32Array(weight.length);
+    for (const { elements, places } of unitsOf(vector, layer))
+      for (const [i, element] of elements.entries())
+        got[element] = weight[places[i] as number] as number;
+    return exactDifference(place, layer.scores, got);
+  });
+}
+
+/** The stated counts against those that the ratios ask for. */
+function countsDifference(vector: StrictCase): Difference | undefined {
+  const { json, pattern, layers, budgets } = vector;
+  const target = numberAt(json, "target_sparsity");
+  const least = Math.min(numberAt(json, "min_sparsity_ratio_per_op"), target);
+  const most = numberAt(json, "max_sparsity_ratio_per_op");
+  const blocksOf = (layer: StrictLayer): number => unitsOf(vector, layer).length;
+  const wrongBound = firstOf(layers, (layer) => {
+    const count = (ratio: number): number => exactCount(blocksOf(layer), perBlock(pattern, ratio));
+    const place = (quantity: string) => ({ layer: layer.name, quantity });
+    return (
+      valueDifference(place("fewest"), layer.fewest, count(least)) ??
+      valueDifference(place("most"), layer.most, count(most))
+    );
+  });
+  const wrongBudget = firstOf(budgets.entries(), ([i, budget]) => {
+    const blocks = layers
+      .filter(({ name }) => budget.layers.includes(name))
+      .reduce((sum, layer) => sum + blocksOf(layer), 0);
+    const want = exactCount(blocks, perBlock(pattern, target));
+    return valueDifference(`budget ${i} pruned blocks`, budget.pruned, want);
+  });
+  return wrongBound ?? wrongBudget;
+}
+
+function maskDifference(vector: StrictCase): Difference | undefined {
+  const { json } = vector;
+  const { masks } = pruneOnce(recordsOf(vector), {
+    pattern: vector.pattern,
+    targetSparsity: numberAt(json, "target_sparsity"),
+    scope: textAt(json, "scope") as "global" | "local",
+    criterion: "magnitude",
+    profile: "strict",
+    scoreReduction: "mean",
+    minSparsityRatioPerOp: numberAt(json, "min_sparsity_ratio_per_op"),
+    maxSparsityRatioPerOp: numberAt(json, "max_sparsity_ratio_per_op"),
+    excludeHead: false,
+  });
+  return judgeStrictMasks(vector, masks).difference;
+}
+
+/** The stated ties, and whether they make more than one mask right. */
+function tiesDifference(vector: StrictCase): Difference | undefined {
+  const blocks = findTiedBlocks(vector);
+  const elements = findTiedElements(vector, blocks);
+  const result = blocks.size + elements.size > 0 ? "acceptable" : "valid";
+  const list = (quantity: string, stated: Tied, got: Tied): Difference | undefined =>
+    firstOf(vector.layers, ({ name }) =>
+      exactDifference({ layer: name, quantity }, stated.get(name) ?? [], got.get(name) ?? []),
+    );
+  return (
+    list("tied blocks", vector.tiedBlocks, blocks) ??
+    list("tied elements", vector.tiedElements, elements) ??
+    (vector.result === result ? undefined : differenceAt("result", vector.result, result))
+  );
+}
