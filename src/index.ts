@@ -4,6 +4,7 @@
  * file system, no generated code.
  */
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
+export type { PruningKernels } from "./core/pruning-kernels.ts";
 export { cos, pow } from "./core/real.ts";
 export {
   isRowMajor,

@@ -41,6 +41,7 @@ export {
   type TapeOptions,
 } from "./autograd/tape.ts";
 export { type Either, getOrThrow, InputError, type Problem } from "./core/either.ts";
+export type { PruningKernels } from "./core/pruning-kernels.ts";
 export {
   availableVariants,
   type Backend,
@@ -134,6 +135,7 @@ export {
   type PhaseContext,
   sparsePhaseSettings,
 } from "./train/phases.ts";
+export { createPruningKernels } from "./train/pruning-kernels.ts";
 export {
   findRecipe,
   type LocalPruningConfig,

@@ -1,6 +1,6 @@
 /** Chooses the kernels that the engine and the page's policy allow, and gives them a memory. */
 import { checkOneOf } from "../core/checks.ts";
-import { addressesIn } from "./kernel-module.ts";
+import { addressesIn, type KernelModule } from "./kernel-module.ts";
 import { createPlainMemory, createWasmMemory, type Memory } from "./memory.ts";
 import { scalarKernels } from "./scalar.ts";
 import { simdKernels } from "./simd.ts";
@@ -100,8 +100,23 @@ function wasmBackend(variant: WasmVariant, module: WebAssembly.Module): Backend 
   const { exports } = new WebAssembly.Instance(module, { env: { memory: linear } });
   const { heapBase } = exports as unknown as { readonly heapBase: WebAssembly.Global };
   const memory = createWasmMemory(linear, heapBase.value);
-  const kernels = simdKernels(variant, { exports, addressOf: addressesIn(linear), memory });
-  return Object.freeze({ kernels, memory });
+  const kernelModule = {
+    exports,
+    addressOf: addressesIn(linear),
+    holds: (array: ArrayBufferView) => array.buffer === linear.buffer,
+    memory,
+  };
+  const kernels = simdKernels(variant, kernelModule);
+  const backend = Object.freeze({ kernels, memory });
+  modules.set(backend, kernelModule);
+  return backend;
+}
+
+const modules = new WeakMap<Backend, KernelModule>();
+
+/** The module behind a backend of {@link createBackend}; undefined for scalar loops, which have none. */
+export function moduleOf(backend: Backend): KernelModule | undefined {
+  return modules.get(backend);
 }
 
 function scalarBackend(): Backend {

@@ -7,6 +7,8 @@ export interface KernelModule {
   readonly exports: WebAssembly.Exports;
   /** The address of an array; throws a RangeError where it is not a view on the module's memory. */
   readonly addressOf: (array: Float32Array | Int32Array) => number;
+  /** Whether an array is a view on the module's memory. */
+  readonly holds: (array: ArrayBufferView) => boolean;
   /** Where a kernel that needs working space allocates it, once. */
   readonly memory: Memory;
 }

@@ -106,11 +106,16 @@ export function thresholdForRatio(
 }
 
 /** Blocks that count as pruned under a decision with all ties. */
-function countPruned(candidate: Candidate, threshold: number): number {
+function countPruned(
+  candidate: Candidate,
+  threshold: number,
+  { kernels }: SelectionScratch,
+): number {
   const { scores, counted } = candidate;
+  if (counted === null) return kernels.countBelow(scores, threshold, true);
   let count = 0;
   for (let i = 0; i < scores.length; i++)
-    if ((scores[i] as number) <= threshold && (counted === null || counted[i] === 1)) count++;
+    if ((scores[i] as number) <= threshold && counted[i] === 1) count++;
   return count;
 }
 
@@ -154,14 +159,14 @@ export function planBudget(
     for (const i of competing) {
       const candidate = candidates[i] as Candidate;
       const proposal = {
-        pruned: countPruned(candidate, threshold),
+        pruned: countPruned(candidate, threshold, scratch),
         total: candidate.current.total,
       };
       const { adjust, ratio: adjusted } = adjustRatio(counts, i, proposal, bounds);
       const decision = adjust
         ? thresholdForRatio(candidate.scores, adjusted, scratch)
         : { threshold, ties: Number.POSITIVE_INFINITY };
-      const pruned = adjust ? countPruned(candidate, decision.threshold) : proposal.pruned;
+      const pruned = adjust ? countPruned(candidate, decision.threshold, scratch) : proposal.pruned;
       if (adjust) budget -= pruned;
       counts[i] = { pruned, total: proposal.total };
       plans[i] = { decision, frozen: adjust };

@@ -3,9 +3,14 @@
  */
 import type { Candidate } from "./budget.ts";
 import { type ExactCandidate, exactCount } from "./exact.ts";
-import { createGroupScratch, type GroupScratch, groupScoresInto } from "./group.ts";
+import {
+  createGroupScratch,
+  type GroupPattern,
+  type GroupScratch,
+  groupScoresInto,
+} from "./group.ts";
 import { PruningError } from "./layer.ts";
-import { countBlocks, markPrunedInto } from "./mask.ts";
+import { countOwnBlocks, hasWholeRowsOfBlocks, markPrunedInto } from "./mask.ts";
 import { blockCount, perBlock } from "./pattern.ts";
 import type { PrunedLayer, PrunerState } from "./state.ts";
 import type { SelectionScratch } from "./threshold.ts";
@@ -24,6 +29,8 @@ export interface LayerScratch {
 export interface ReplaceScratch {
   readonly selection: SelectionScratch;
   readonly group: GroupScratch;
+  /** One row of the widest mask. */
+  readonly row: Uint8Array;
   readonly layers: readonly LayerScratch[];
 }
 
@@ -33,8 +40,10 @@ export function createReplaceScratch(
   selection: SelectionScratch,
 ): ReplaceScratch {
   const { pattern } = pruner.config;
+  const widest = pruner.layers.reduce((most, { layout }) => Math.max(most, layout.columns), 0);
   return {
     selection,
+    row: new Uint8Array(widest),
     group: createGroupScratch(pattern.kind === "group" ? pattern.of : 0),
     layers: pruner.layers.map(() => ({
       blockScores: new Float32Array(0),
@@ -44,9 +53,10 @@ export function createReplaceScratch(
   };
 }
 
-function reserve(scratch: LayerScratch, blocks: number): void {
-  if (scratch.blockScores.length === blocks) return;
-  scratch.blockScores = new Float32Array(blocks);
+/** Makes a layer's parts large enough; the scores of whole blocks need neither losses nor flags. */
+function reserve(scratch: LayerScratch, blocks: number, whole: boolean): void {
+  if (scratch.blockScores.length !== blocks) scratch.blockScores = new Float32Array(blocks);
+  if (whole || scratch.flags.length === blocks) return;
   scratch.losses = new Uint16Array(blocks);
   scratch.flags = new Uint8Array(blocks);
 }
@@ -54,35 +64,34 @@ function reserve(scratch: LayerScratch, blocks: number): void {
 const NO_SCORES = new Float32Array(0);
 
 /**
- * Refuses scores that are not finite before they are used up: a group's score may leave a NaN out, and
+ * Refuses a score that is not finite before it is used up: a group's score may leave a NaN out, and
  * exact selection gives infinities a meaning of its own.
  */
-function checkFiniteScores(layer: PrunedLayer, scores: Float32Array): void {
-  for (let i = 0; i < scores.length; i++)
-    if (!Number.isFinite(scores[i]))
-      throw new PruningError(
-        "invalid-score",
-        `${layer.name}: expected finite scores, got ${scores[i]} at position ${i}`,
-        layer.name,
-      );
+function refuseScore({ name }: PrunedLayer, scores: Float32Array, position: number): never {
+  throw new PruningError(
+    "invalid-score",
+    `${name}: expected finite scores, got ${scores[position]} at position ${position}`,
+    name,
+  );
 }
 
-/** Writes one score per block into the layer's scratch: groups are scored, block scores copied. */
-function blockScoresInto(
+function checkFiniteScores(layer: PrunedLayer, scores: Float32Array): void {
+  for (let i = 0; i < scores.length; i++)
+    if (!Number.isFinite(scores[i])) refuseScore(layer, scores, i);
+}
+
+/** Writes one score per group into the layer's scratch. */
+function groupScores(
+  pattern: GroupPattern,
   pruner: PrunerState,
   layer: PrunedLayer,
   exact: boolean,
   layerScratch: LayerScratch,
   scratch: ReplaceScratch,
 ): void {
-  const { pattern, scoreReduction, lowMemoryUsage, criterion } = pruner.config;
-  reserve(layerScratch, blockCount(layer.layout));
+  const { scoreReduction, lowMemoryUsage, criterion } = pruner.config;
   const scores = layer.scores ?? NO_SCORES;
   checkFiniteScores(layer, scores);
-  if (pattern.kind === "block") {
-    layerScratch.blockScores.set(scores);
-    return;
-  }
   groupScoresInto(
     pattern,
     layer.layout,
@@ -96,6 +105,51 @@ function blockScoresInto(
   );
 }
 
+/**
+ * Copies the scores of whole blocks, with -Infinity for those already pruned, and returns the number of the
+ * latter. One pass reads the scores, and of the mask the first row of each row of blocks.
+ */
+function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Float32Array): number {
+  const { layout, mask } = layer;
+  const { blockHeight, blockWidth, columns } = layout;
+  let pruned = 0;
+  let block = 0;
+  for (let start = 0; start < mask.length; start += blockHeight * columns)
+    for (let at = start; at < start + columns; at += blockWidth, block++) {
+      const score = scores[block] as number;
+      // The difference is 0 for finite numbers and NaN for the others.
+      if (score - score !== 0) refuseScore(layer, scores, block);
+      if (mask[at] === 0) pruned++;
+      out[block] = mask[at] === 0 ? Number.NEGATIVE_INFINITY : score;
+    }
+  return pruned;
+}
+
+/** Writes one score per block, with -Infinity for those already pruned, and returns the number of the latter. */
+function exactScoresInto(
+  pruner: PrunerState,
+  layer: PrunedLayer,
+  layerScratch: LayerScratch,
+  scratch: ReplaceScratch,
+): number {
+  const { pattern } = pruner.config;
+  const { layout, mask } = layer;
+  const whole = hasWholeRowsOfBlocks(pattern, layout);
+  reserve(layerScratch, blockCount(layout), whole);
+  const { blockScores, flags } = layerScratch;
+  const scores = layer.scores ?? NO_SCORES;
+  if (whole) return wholeBlockScoresInto(layer, scores, blockScores);
+  if (pattern.kind === "group") groupScores(pattern, pruner, layer, true, layerScratch, scratch);
+  else {
+    checkFiniteScores(layer, scores);
+    blockScores.set(scores);
+  }
+  const pruned = markPrunedInto(pattern, layout, mask, true, flags);
+  for (let block = 0; block < blockScores.length; block++)
+    if (flags[block] === 1) blockScores[block] = Number.NEGATIVE_INFINITY;
+  return pruned;
+}
+
 /** A layer as INC's budget sees it. */
 export function incCandidate(
   pruner: PrunerState,
@@ -105,10 +159,11 @@ export function incCandidate(
 ): Candidate {
   const { pattern } = pruner.config;
   const { name, layout, frozen } = layer;
-  const current = countBlocks(pattern, layout, layer.mask, false);
+  const current = countOwnBlocks(pattern, layout, layer.mask, false);
   if (frozen || pattern.kind === "block")
     return { name, scores: layer.scores ?? NO_SCORES, counted: null, current, frozen };
-  blockScoresInto(pruner, layer, false, layerScratch, scratch);
+  reserve(layerScratch, blockCount(layout), false);
+  groupScores(pattern, pruner, layer, false, layerScratch, scratch);
   const { losses, flags, blockScores } = layerScratch;
   for (let i = 0; i < losses.length; i++)
     flags[i] = pattern.of - (losses[i] as number) <= pattern.prune ? 1 : 0;
@@ -124,12 +179,8 @@ export function exactCandidate(
   scratch: ReplaceScratch,
 ): ExactCandidate {
   const { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp } = pruner.config;
-  const { layout, mask } = layer;
-  blockScoresInto(pruner, layer, true, layerScratch, scratch);
-  const { blockScores, flags } = layerScratch;
-  const pruned = markPrunedInto(pattern, layout, mask, true, flags);
-  for (let block = 0; block < blockScores.length; block++)
-    if (flags[block] === 1) blockScores[block] = Number.NEGATIVE_INFINITY;
+  const pruned = exactScoresInto(pruner, layer, layerScratch, scratch);
+  const { blockScores } = layerScratch;
   const blocks = blockScores.length;
   const least = exactCount(blocks, perBlock(pattern, Math.min(minSparsityRatioPerOp, ratio)));
   const most = exactCount(blocks, perBlock(pattern, maxSparsityRatioPerOp));

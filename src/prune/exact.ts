@@ -18,23 +18,48 @@ export interface ExactCandidate {
   readonly most: number;
 }
 
+/** Takes nothing. */
+const TAKE_NONE: Decision = { threshold: Number.NEGATIVE_INFINITY, ties: 0 };
+
 /** The number of blocks a share asks for; the one place where ratios become counts under `strict`. */
 export function exactCount(blocks: number, ratio: number): number {
   return Math.floor(blocks * ratio + 1e-9);
 }
 
-/** The decision that takes exactly `count` of the scores in all chunks, ties in order. */
-export function exactDecision(
+/** The decision that takes exactly `count` scores of one layer, ties in order. */
+function exactDecision(scores: Float32Array, count: number, scratch: SelectionScratch): Decision {
+  if (count === 0) return TAKE_NONE;
+  const threshold = kthSmallest([scores], count, scratch, true);
+  return { threshold, ties: count - scratch.kernels.countBelow(scores, threshold, false) };
+}
+
+/** A layer's decision, and how many of its scores it takes. */
+interface LayerDecision {
+  readonly decision: Decision;
+  readonly taken: number;
+}
+
+/** Takes exactly `count` scores of all layers together, ties in order. */
+function layerDecisions(
   chunks: readonly Float32Array[],
   count: number,
   scratch: SelectionScratch,
-): Decision {
-  if (count === 0) return { threshold: Number.NEGATIVE_INFINITY, ties: 0 };
+): LayerDecision[] {
+  if (count === 0) return chunks.map(() => ({ decision: TAKE_NONE, taken: 0 }));
+  const { kernels } = scratch;
   const threshold = kthSmallest(chunks, count, scratch, true);
-  let below = 0;
-  for (const chunk of chunks)
-    for (let i = 0; i < chunk.length; i++) if ((chunk[i] as number) < threshold) below++;
-  return { threshold, ties: count - below };
+  const below = chunks.map((chunk) => kernels.countBelow(chunk, threshold, false));
+  let left = count - below.reduce((sum, number) => sum + number, 0);
+  return chunks.map((chunk, i) => {
+    const smaller = below[i] as number;
+    const equal = left === 0 ? 0 : kernels.countBelow(chunk, threshold, true) - smaller;
+    const ties = Math.min(equal, left);
+    left -= ties;
+    // With all of a layer's ties there is nothing to choose, which masks are written faster without.
+    const unlimited = ties > 0 && ties === equal;
+    const decision = { threshold, ties: unlimited ? Number.POSITIVE_INFINITY : ties };
+    return { decision, taken: smaller + ties };
+  });
 }
 
 /** Replaces scores: taken ones by `taken`, the others by `rest`, where those are given. */
@@ -71,6 +96,18 @@ function fewestWithin(candidates: readonly ExactCandidate[], budget: number): nu
   return fewest;
 }
 
+/** Marks the scores that a layer must lose and those that it must keep. */
+function imposeBounds(
+  { scores, most }: ExactCandidate,
+  fewest: number,
+  scratch: SelectionScratch,
+): void {
+  if (most < scores.length)
+    rewrite(scores, exactDecision(scores, most, scratch), null, Number.POSITIVE_INFINITY);
+  if (fewest > 0)
+    rewrite(scores, exactDecision(scores, fewest, scratch), Number.NEGATIVE_INFINITY, null);
+}
+
 /**
  * Divides exactly `budget` blocks among the candidates: each layer first its fewest, then the lowest
  * scores of all layers, as far as each layer's most allows.
@@ -90,21 +127,17 @@ export function planExactBudget(
       "infeasible-budget",
       `budget: expected from ${pruned} to ${most} blocks within the per-layer bounds, got ${budget}`,
     );
-  const leasts = fewestWithin(candidates, budget);
-  for (const [i, { scores, most: greatest }] of candidates.entries()) {
-    const fewest = leasts[i] as number;
-    if (greatest < scores.length)
-      rewrite(scores, exactDecision([scores], greatest, scratch), null, Number.POSITIVE_INFINITY);
-    if (fewest > 0)
-      rewrite(scores, exactDecision([scores], fewest, scratch), Number.NEGATIVE_INFINITY, null);
-  }
+  const fewest = fewestWithin(candidates, budget);
   const chunks = candidates.map(({ scores }) => scores);
-  let { threshold, ties } = exactDecision(chunks, budget, scratch);
-  return chunks.map((scores) => {
-    let equal = 0;
-    for (let i = 0; i < scores.length; i++) if (scores[i] === threshold) equal++;
-    const taken = Math.min(equal, ties);
-    ties -= taken;
-    return { threshold, ties: taken };
+  const free = layerDecisions(chunks, budget, scratch);
+  const isWithin = candidates.every(({ most: greatest }, i) => {
+    const { taken } = free[i] as LayerDecision;
+    return taken >= (fewest[i] as number) && taken <= greatest;
   });
+  // A choice that keeps all bounds by itself is the one that is made when they are imposed.
+  if (isWithin) return free.map(({ decision }) => decision);
+  candidates.forEach((candidate, i) => {
+    imposeBounds(candidate, fewest[i] as number, scratch);
+  });
+  return layerDecisions(chunks, budget, scratch).map(({ decision }) => decision);
 }

@@ -2,14 +2,11 @@
  * Masks: 1 = kept, 0 = pruned, in the weight's own order. Writing them from decisions and counting
  * them the way each pattern counts.
  */
+import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { BlockCount, Decision } from "./budget.ts";
 import { chooseWithinGroup, type GroupPattern, type GroupScratch, memberIndex } from "./group.ts";
 import { type BlockLayout, blockCount, columnOffset, type Pattern } from "./pattern.ts";
-
-/** Whether the next block of this score is pruned; counts ties off. */
-function decide(decision: Decision, score: number, ties: { left: number }): boolean {
-  return score < decision.threshold || (score === decision.threshold && ties.left-- > 0);
-}
+import { plainKernels } from "./plain-kernels.ts";
 
 /** Copies the first of `count` rows of a mask to the others. */
 function repeatRow(layout: BlockLayout, mask: Uint8Array, start: number, count: number): void {
@@ -23,16 +20,24 @@ export function writeBlockMaskInto(
   scores: Float32Array,
   decision: Decision,
   mask: Uint8Array,
+  kernels: PruningKernels = plainKernels,
 ): void {
-  const { blockHeight, blockWidth, blockColumns } = layout;
-  const ties = { left: decision.ties };
+  const { blockHeight, blockWidth, blockColumns, columns } = layout;
+  const { threshold } = decision;
+  let ties = decision.ties;
+  if (blockWidth === 1 && layout.positions === 1 && (ties === 0 || ties >= scores.length)) {
+    kernels.writeMaskInto(scores, threshold, ties > 0, blockHeight, columns, mask);
+    return;
+  }
   let block = 0;
   for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
-    const base = blockRow * blockHeight * layout.columns;
+    const base = blockRow * blockHeight * columns;
     for (let blockColumn = 0; blockColumn < blockColumns; blockColumn++, block++) {
-      const value = decide(decision, scores[block] as number, ties) ? 0 : 1;
+      const score = scores[block] as number;
+      const pruned = score < threshold || (score === threshold && ties-- > 0);
       const first = blockColumn * blockWidth;
-      for (let i = 0; i < blockWidth; i++) mask[base + columnOffset(layout, first + i)] = value;
+      for (let i = 0; i < blockWidth; i++)
+        mask[base + columnOffset(layout, first + i)] = pruned ? 0 : 1;
     }
     repeatRow(layout, mask, base, blockHeight);
   }
@@ -55,11 +60,13 @@ export function writeGroupMaskInto(
   mask: Uint8Array,
   scratch: GroupScratch,
 ): void {
-  const ties = { left: decision.ties };
+  const { threshold } = decision;
+  let ties = decision.ties;
   let group = 0;
   for (let row = 0; row < layout.rows; row++) {
     for (let column = 0; column < layout.blockColumns; column++, group++) {
-      const prune = decide(decision, groupScores[group] as number, ties);
+      const score = groupScores[group] as number;
+      const prune = score < threshold || (score === threshold && ties-- > 0);
       if (settled !== null && settled[group] === 1) continue;
       if (prune) chooseWithinGroup(pattern, layout, elementScores, row, column, exact, scratch);
       for (let member = 0; member < pattern.of; member++)
@@ -69,21 +76,21 @@ export function writeGroupMaskInto(
   }
 }
 
-/** Adds each block's kept elements of one row of blocks to `kept`. */
-function countKeptInto(
+/** Kept elements of one block. */
+function countKept(
   layout: BlockLayout,
   mask: Uint8Array,
   blockRow: number,
-  kept: Uint32Array,
-): void {
+  blockColumn: number,
+): number {
   const { blockHeight, blockWidth, columns } = layout;
-  for (let i = 0; i < blockHeight; i++) {
-    const base = (blockRow * blockHeight + i) * columns;
-    for (let block = 0, column = 0; column < columns; block++)
-      for (let j = 0; j < blockWidth; j++, column++)
-        kept[block] =
-          (kept[block] as number) + (mask[base + columnOffset(layout, column)] as number);
-  }
+  const top = blockRow * blockHeight;
+  const left = blockColumn * blockWidth;
+  let kept = 0;
+  for (let row = top; row < top + blockHeight; row++)
+    for (let column = left; column < left + blockWidth; column++)
+      kept += mask[row * columns + columnOffset(layout, column)] as number;
+  return kept;
 }
 
 /**
@@ -102,13 +109,10 @@ export function markPrunedInto(
 ): number {
   const limit = keptLimit(pattern, truthful);
   const { blockColumns } = layout;
-  const kept = new Uint32Array(blockColumns);
   let pruned = 0;
   for (let row = 0; row < layout.blockRows; row++) {
-    kept.fill(0);
-    countKeptInto(layout, mask, row, kept);
     for (let column = 0; column < blockColumns; column++) {
-      const isPruned = (kept[column] as number) <= limit;
+      const isPruned = countKept(layout, mask, row, column) <= limit;
       if (isPruned) pruned++;
       if (flags !== null) flags[row * blockColumns + column] = isPruned ? 1 : 0;
     }
@@ -137,6 +141,50 @@ export function countBlocks(
   return { pruned: markPrunedInto(pattern, layout, mask, truthful, null), total };
 }
 
+/** Pruned blocks of a mask that {@link hasWholeRowsOfBlocks}: one look at each block is enough. */
+function countWholeBlocks(layout: BlockLayout, mask: Uint8Array): number {
+  const { blockHeight, blockWidth, columns } = layout;
+  const quads = blockWidth === 1 && columns % 4 === 0 ? quadsOf(mask) : null;
+  if (quads !== null) return blockCount(layout) - countKeptInQuads(quads, blockHeight, columns / 4);
+  let kept = 0;
+  for (let start = 0; start < mask.length; start += blockHeight * columns)
+    for (let at = start; at < start + columns; at += blockWidth) kept += mask[at] as number;
+  return blockCount(layout) - kept;
+}
+
+const quadViews = new WeakMap<Uint8Array, Uint32Array>();
+
+/** A mask four entries at a time: one view for each mask; `null` where its memory is not aligned. */
+function quadsOf(mask: Uint8Array): Uint32Array | null {
+  if (mask.byteOffset % 4 !== 0) return null;
+  let view = quadViews.get(mask);
+  if (view === undefined) {
+    view = new Uint32Array(mask.buffer, mask.byteOffset, mask.length >>> 2);
+    quadViews.set(mask, view);
+  }
+  return view;
+}
+
+/** Ones in the first row of each row of blocks: the product's highest byte is the sum of the four. */
+function countKeptInQuads(quads: Uint32Array, blockHeight: number, columns: number): number {
+  let kept = 0;
+  for (let start = 0; start < quads.length; start += blockHeight * columns)
+    for (let at = start; at < start + columns; at++)
+      kept += Math.imul(quads[at] as number, 0x01010101) >>> 24;
+  return kept;
+}
+
+/** {@link countBlocks} for a mask that this package wrote, in which no block is pruned in part. */
+export function countOwnBlocks(
+  pattern: Pattern,
+  layout: BlockLayout,
+  mask: Uint8Array,
+  truthful: boolean,
+): BlockCount {
+  if (!hasWholeRowsOfBlocks(pattern, layout)) return countBlocks(pattern, layout, mask, truthful);
+  return { pruned: countWholeBlocks(layout, mask), total: blockCount(layout) };
+}
+
 /** Number of zeros in a mask. */
 export function countZeros(mask: Uint8Array): number {
   let zeros = 0;
@@ -148,13 +196,15 @@ export function countZeros(mask: Uint8Array): number {
  * Reads a mask's rows as if they were in matrix order and writes them in the weight's order: what INC
  * does at every prune step to convolution masks that did not change (`_reshape_2dims_to_orig`), which
  * scrambles them.
+ *
+ * @param row working memory for a row of the mask.
  */
-export function scrambleMask(layout: BlockLayout, mask: Uint8Array): void {
+export function scrambleMask(layout: BlockLayout, mask: Uint8Array, row: Uint8Array): void {
   if (layout.positions === 1) return;
-  const row = new Uint8Array(layout.columns);
   for (let i = 0; i < layout.rows; i++) {
     const base = i * layout.columns;
-    row.set(mask.subarray(base, base + layout.columns));
+    for (let column = 0; column < layout.columns; column++)
+      row[column] = mask[base + column] as number;
     for (let column = 0; column < layout.columns; column++)
       mask[base + columnOffset(layout, column)] = row[column] as number;
   }
@@ -168,20 +218,20 @@ export function hasWholeRowsOfBlocks(pattern: Pattern, layout: BlockLayout): boo
   return pattern.kind === "block" && layout.divides && layout.positions === 1;
 }
 
-/** Does what {@link applyMaskInto} does, reading the first row of each row of blocks for all of them. */
-export function applyBlockMaskInto(
+/** Does what {@link applyMaskInto} does; where blocks are whole, one row of the mask stands for all of a block's. */
+export function applyOwnMaskInto(
+  pattern: Pattern,
   layout: BlockLayout,
   mask: Uint8Array,
   values: Float32Array,
+  kernels: PruningKernels,
 ): void {
-  const { columns, blockHeight } = layout;
-  const count = blockHeight * columns;
-  for (let start = 0; start < mask.length; start += count)
-    for (let i = start; i < start + columns; i++)
-      if (mask[i] === 0) for (let at = i; at < start + count; at += columns) values[at] = 0;
+  if (hasWholeRowsOfBlocks(pattern, layout))
+    kernels.applyMaskInto(mask, layout.blockHeight, layout.columns, values);
+  else kernels.applyMaskInto(mask, 1, mask.length, values);
 }
 
 /** Sets the elements to 0 where the mask is 0. `values` is a weight, a gradient or an optimizer moment. */
 export function applyMaskInto(mask: Uint8Array, values: Float32Array): void {
-  for (let i = 0; i < mask.length; i++) if (mask[i] === 0) values[i] = 0;
+  plainKernels.applyMaskInto(mask, 1, mask.length, values);
 }

@@ -4,14 +4,17 @@
  * {@link onBeforeOptimizerStep}, updates the weights, and calls {@link onAfterOptimizerStep}: INC's hooks.
  *
  * The pure forms return a new state and the weights that changed. The `Into` forms consume the state,
- * write into the layers' own data and allocate no arrays after the first prune step.
+ * write into the layers' own data and make no arrays after the first prune step (but for a layer that a bound freezes
+ * under a criterion without memory: it changes from scores of blocks to scores of elements).
  */
 import { pipe } from "fp-ts/function";
 import { chain, filter, map, zip } from "fp-ts/ReadonlyArray";
 import { checkInteger } from "../core/checks.ts";
+import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { createReplaceScratch } from "./candidates.ts";
 import type { Profile } from "./config.ts";
 import { elementCount, type LayerRecord, PruningError } from "./layer.ts";
+import { plainKernels } from "./plain-kernels.ts";
 import { afterOptimizerStep, beforeOptimizerStep, beginStep } from "./pruner.ts";
 import { createScoreScratch } from "./score.ts";
 import type { PrunedLayer, PrunerState, PruningState } from "./state.ts";
@@ -31,10 +34,18 @@ export interface PruningScratch {
   readonly pruners: readonly PrunerScratch[];
 }
 
-/** Makes the working memory for a state; it serves all later states of the same run. */
-export function createPruningScratch(state: PruningState): PruningScratch {
-  const selection = createSelectionScratch();
-  const score = createScoreScratch();
+/**
+ * Makes the working memory for a state; it serves all later states of the same run.
+ *
+ * @param kernels compiled loops, such as `createPruningKernels` of `espalier/nn` makes; the same to the last bit
+ * as those in plain JavaScript that are used without.
+ */
+export function createPruningScratch(
+  state: PruningState,
+  kernels: PruningKernels = plainKernels,
+): PruningScratch {
+  const selection = createSelectionScratch(kernels);
+  const score = createScoreScratch(kernels);
   return {
     pruners: state.pruners.map((pruner) => ({
       score,
@@ -196,6 +207,15 @@ function copyPrunedLayers(
   );
 }
 
+/** Whether two arrays of one length differ in any bit. */
+function differs(a: Float32Array, b: Float32Array): boolean {
+  if (a === b) return false;
+  const left = new Int32Array(a.buffer, a.byteOffset, a.length);
+  const right = new Int32Array(b.buffer, b.byteOffset, b.length);
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return true;
+  return false;
+}
+
 /** The weights in which two lists of the same layers differ, as the second has them. */
 function changedWeights(
   before: readonly LayerRecord[],
@@ -203,7 +223,7 @@ function changedWeights(
 ): ReadonlyMap<string, Float32Array> {
   const changed = pipe(
     zip(before, after),
-    filter(([old, { data }]) => data.some((value, i) => !Object.is(value, old.data[i]))),
+    filter(([old, { data }]) => differs(old.data, data)),
     map(([, { name, data }]) => [name, data] as const),
   );
   return new Map(changed);

@@ -2,10 +2,10 @@
  * Progressive pruning: between two prune steps the new zeros are applied a few at a time, least scores
  * first (INC: `progressive.py`, `update_progressive_masks_global_scores`).
  */
+import type { Decision } from "./budget.ts";
 import type { PrunerConfig } from "./config.ts";
-import { exactDecision } from "./exact.ts";
 import { type BlockLayout, columnOffset } from "./pattern.ts";
-import { kthSmallest, type SelectionScratch } from "./threshold.ts";
+import { bitsOf, kthSmallestOf, type ScoreSource, type SelectionScratch } from "./threshold.ts";
 
 /** Parts in which new zeros are applied. */
 export const PROGRESSIVE_STEPS = 4;
@@ -68,11 +68,54 @@ function visitChanged(
   }
 }
 
-/** Scores of all changed elements, layer after layer. */
-function changedScores(layers: readonly ProgressiveLayer[]): Float32Array {
-  const found: number[] = [];
-  for (const layer of layers) visitChanged(layer, (_, score) => found.push(score));
-  return Float32Array.from(found);
+/** The scores of all changed elements, layer after layer, without an array of them. */
+function changedScores(layers: readonly ProgressiveLayer[]): ScoreSource {
+  const visit: ScoreSource["visit"] = (look) => {
+    let position = 0;
+    for (const layer of layers) visitChanged(layer, (_, score) => look(score, position++));
+  };
+  const countIf = (holds: (score: number) => boolean): number => {
+    let count = 0;
+    visit((score) => {
+      if (holds(score)) count++;
+    });
+    return count;
+  };
+  return {
+    count: countIf(() => true),
+    countLeadingBitsInto: (histogram) =>
+      visit((score) => {
+        const bucket = bitsOf(score) >>> 16;
+        histogram[bucket] = (histogram[bucket] as number) + 1;
+      }),
+    countTrailingBitsInto: (leading, histogram) =>
+      visit((score) => {
+        const bits = bitsOf(score);
+        if (bits >>> 16 !== leading) return;
+        const bucket = bits & 0xffff;
+        histogram[bucket] = (histogram[bucket] as number) + 1;
+      }),
+    hasNaN: () => countIf(Number.isNaN) > 0,
+    visit,
+  };
+}
+
+/** Which of the changed elements a part takes: `count` of them, in `inc` with all ties. */
+function decidePart(
+  scores: ScoreSource,
+  count: number,
+  exact: boolean,
+  scratch: SelectionScratch,
+): Decision {
+  if (!exact)
+    return { threshold: kthSmallestOf(scores, count, scratch), ties: Number.POSITIVE_INFINITY };
+  if (count === 0) return { threshold: Number.NEGATIVE_INFINITY, ties: 0 };
+  const threshold = kthSmallestOf(scores, count, scratch, true);
+  let ties = count;
+  scores.visit((score) => {
+    if (score < threshold) ties--;
+  });
+  return { threshold, ties };
 }
 
 /**
@@ -92,11 +135,9 @@ export function interpolateMasksInto(
 ): void {
   const scores = changedScores(layers);
   for (const { before, out } of layers) out.set(before);
-  if (scores.length === 0) return;
-  const count = Math.floor((scores.length * part) / parts);
-  const decision = exact
-    ? exactDecision([scores], count, scratch)
-    : { threshold: kthSmallest([scores], count, scratch), ties: Number.POSITIVE_INFINITY };
+  if (scores.count === 0) return;
+  const count = Math.floor((scores.count * part) / parts);
+  const decision = decidePart(scores, count, exact, scratch);
   let ties = decision.ties;
   for (const layer of layers) {
     visitChanged(layer, (index, score) => {

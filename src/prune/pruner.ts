@@ -8,13 +8,7 @@ import type { PatternPrunerConfig, Profile } from "./config.ts";
 import { incLassoTermsInto, lassoTermsInto, shrinkBlocksInto } from "./lasso.ts";
 import { PruningError } from "./layer.ts";
 import { lockMaskInto } from "./lock.ts";
-import {
-  applyBlockMaskInto,
-  applyMaskInto,
-  hasWholeRowsOfBlocks,
-  markPrunedInto,
-  writeBlockMaskInto,
-} from "./mask.ts";
+import { applyOwnMaskInto, markPrunedInto, writeBlockMaskInto } from "./mask.ts";
 import { blockCount, perElement } from "./pattern.ts";
 import { interpolateMasksInto, PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { rearrangeInto } from "./rearrange.ts";
@@ -26,12 +20,13 @@ import { type PrunerScratch, readsGradients, recordOf, updateScores } from "./up
 
 /** Sets masked weights to zero: under the interpolated masks, or with `full` under the complete ones. */
 function applyMasks(pruner: PrunerState, scratch: PrunerScratch, full: boolean): void {
-  pruner.layers.forEach((layer, i) => {
+  const { kernels } = scratch.replace.selection;
+  const { pattern } = pruner.config;
+  pruner.layers.forEach(({ layout, mask, progressiveMask }, i) => {
     const { data } = recordOf(scratch, i);
-    if (layer.progressiveMask !== null && !full) applyMaskInto(layer.progressiveMask, data);
-    else if (hasWholeRowsOfBlocks(pruner.config.pattern, layer.layout))
-      applyBlockMaskInto(layer.layout, layer.mask, data);
-    else applyMaskInto(layer.mask, data);
+    if (progressiveMask !== null && !full)
+      kernels.applyMaskInto(progressiveMask, 1, progressiveMask.length, data);
+    else applyOwnMaskInto(pattern, layout, mask, data, kernels);
   });
 }
 

@@ -14,7 +14,7 @@ import {
 import type { Profile } from "./config.ts";
 import { exactCount, planExactBudget } from "./exact.ts";
 import { PruningError } from "./layer.ts";
-import { countBlocks, scrambleMask, writeBlockMaskInto, writeGroupMaskInto } from "./mask.ts";
+import { countOwnBlocks, scrambleMask, writeBlockMaskInto, writeGroupMaskInto } from "./mask.ts";
 import { perBlock } from "./pattern.ts";
 import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
 
@@ -25,12 +25,12 @@ interface PlannedLayer {
   readonly frozen: boolean;
 }
 
-/** Blocks of all layers under their present masks, as {@link countBlocks} counts them. */
+/** Blocks of all layers under their present masks, as `countBlocks` counts them. */
 export function countPruner({ config, layers }: PrunerState, truthful: boolean): BlockCount {
   let pruned = 0;
   let total = 0;
   for (const { layout, mask } of layers) {
-    const count = countBlocks(config.pattern, layout, mask, truthful);
+    const count = countOwnBlocks(config.pattern, layout, mask, truthful);
     pruned += count.pruned;
     total += count.total;
   }
@@ -125,7 +125,7 @@ function commit(
   const { layout, mask, scores } = layer;
   const exact = profile === "strict";
   if (plan.decision === null || scores === null) {
-    scrambleMask(layout, mask);
+    scrambleMask(layout, mask, scratch.row);
   } else if (pattern.kind === "group") {
     const { blockScores, flags } = layerScratch;
     const settled = exact ? flags : null;
@@ -141,7 +141,8 @@ function commit(
       scratch.group,
     );
   } else {
-    writeBlockMaskInto(layout, exact ? layerScratch.blockScores : scores, plan.decision, mask);
+    const decided = exact ? layerScratch.blockScores : scores;
+    writeBlockMaskInto(layout, decided, plan.decision, mask, scratch.selection.kernels);
   }
   layer.frozen = plan.frozen;
 }

@@ -2,17 +2,20 @@
  * Scores: how much each element matters (INC: `criteria.py`) and how a block's elements become one
  * number (`reduce_score`, `reduce_tensor`). All arithmetic is float32, as PyTorch's.
  */
+import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { roundToBfloat16, sumColumn, sumNeighbours } from "./accumulate.ts";
 import type { Criterion, ElementCriterion, PrunerConfig, ScoreReduction } from "./config.ts";
 import { type BlockLayout, columnOffset } from "./pattern.ts";
+import { plainKernels } from "./plain-kernels.ts";
 
 /** The part of a configuration that scores depend on. */
 export interface ScoreRule extends Pick<PrunerConfig, "scoreReduction" | "lowMemoryUsage"> {
   readonly criterion: ElementCriterion;
 }
 
-/** Working memory for the scores of one row of blocks. */
+/** Working memory for the scores of one row of blocks, and the loops that need none. */
 export interface ScoreScratch {
+  readonly kernels: PruningKernels;
   /** Element scores in the weight's own order. */
   elements: Float32Array;
   /** The same in matrix order (kernel positions first). */
@@ -24,9 +27,9 @@ export interface ScoreScratch {
 }
 
 /** Makes working memory; it grows to the widest row of blocks met and is then reused. */
-export function createScoreScratch(): ScoreScratch {
+export function createScoreScratch(kernels: PruningKernels = plainKernels): ScoreScratch {
   const empty = new Float32Array(0);
-  return { elements: empty, rows: empty, narrowed: empty, line: empty };
+  return { kernels, elements: empty, rows: empty, narrowed: empty, line: empty };
 }
 
 /** Makes the scratch large enough for `rowElements` elements at a time. */
@@ -66,38 +69,6 @@ function elementScoresInto(
     case "snip_momentum":
       for (let i = 0; i < count; i++)
         out[i] = Math.abs((weight[start + i] as number) * (gradient[start + i] as number));
-      return;
-    default:
-      criterion satisfies never;
-  }
-}
-
-/** Adds the element scores of one row from `start` to `sums[0..count)`, in float32. */
-function addElementScoresInto(
-  criterion: ElementCriterion,
-  weight: Float32Array,
-  gradient: Float32Array,
-  start: number,
-  count: number,
-  sums: Float32Array,
-): void {
-  switch (criterion) {
-    case "magnitude":
-      for (let i = 0; i < count; i++)
-        sums[i] = (sums[i] as number) + Math.abs(weight[start + i] as number);
-      return;
-    case "gradient":
-      for (let i = 0; i < count; i++)
-        sums[i] = (sums[i] as number) + Math.abs(gradient[start + i] as number);
-      return;
-    case "snip":
-    case "snip_momentum":
-      for (let i = 0; i < count; i++) {
-        const product = Math.fround(
-          (weight[start + i] as number) * (gradient[start + i] as number),
-        );
-        sums[i] = (sums[i] as number) + Math.abs(product);
-      }
       return;
     default:
       criterion satisfies never;
@@ -210,24 +181,45 @@ export function mergeMomentumInto(
   }
 }
 
-/**
- * Scores of one row of narrow, low blocks: element scores added row by row as they are made. Four rows or
- * fewer add up in the same order whatever kernel PyTorch takes.
- */
-function scoreLowBlockRow(
+/** The tallest blocks whose elements add up in the same order whatever kernel PyTorch takes. */
+const LOW = 4;
+
+/** Whether scores are plain sums down low columns, which the kernels make and merge in one pass. */
+function isFusible(rule: ScoreRule, layout: BlockLayout): boolean {
+  const { blockHeight, blockWidth, positions } = layout;
+  if (blockWidth > 1 || blockHeight > LOW || positions > 1 || rule.scoreReduction === "max")
+    return false;
+  return !(rule.criterion === "snip_momentum" && rule.lowMemoryUsage);
+}
+
+/** Updates the scores of low blocks of one column (of single elements, with a height of 1) in one pass. */
+function updateFusedInto(
   rule: ScoreRule,
-  layout: BlockLayout,
+  height: number,
+  columns: number,
   weight: Float32Array,
   gradient: Float32Array,
-  start: number,
-  line: Float32Array,
+  scores: Float32Array,
+  kernels: PruningKernels,
 ): void {
-  const { columns, blockHeight } = layout;
-  line.fill(0, 0, columns);
-  for (let row = 0; row < blockHeight; row++)
-    addElementScoresInto(rule.criterion, weight, gradient, start + row * columns, columns, line);
-  if (rule.scoreReduction === "mean")
-    for (let i = 0; i < columns; i++) line[i] = (line[i] as number) / blockHeight;
+  const divisor = rule.scoreReduction === "mean" ? height : 1;
+  const { criterion } = rule;
+  switch (criterion) {
+    case "magnitude":
+      kernels.updateScoresInto(weight, null, height, columns, divisor, 0, scores);
+      return;
+    case "gradient":
+      kernels.updateScoresInto(gradient, null, height, columns, divisor, 0, scores);
+      return;
+    case "snip":
+      kernels.updateScoresInto(weight, gradient, height, columns, divisor, 0, scores);
+      return;
+    case "snip_momentum":
+      kernels.updateScoresInto(weight, gradient, height, columns, divisor, MOMENTUM, scores);
+      return;
+    default:
+      criterion satisfies never;
+  }
 }
 
 /**
@@ -242,23 +234,19 @@ export function updateBlockScoresInto(
   scores: Float32Array,
   scratch: ScoreScratch,
 ): void {
-  const { blockHeight, blockWidth, columns, blockColumns, positions } = layout;
+  const { blockHeight, columns, blockColumns, positions } = layout;
+  if (isFusible(rule, layout)) {
+    updateFusedInto(rule, blockHeight, columns, weight, gradient, scores, scratch.kernels);
+    return;
+  }
   const count = blockHeight * columns;
-  const isLow =
-    blockWidth === 1 && blockHeight <= 4 && positions === 1 && rule.scoreReduction !== "max";
   reserveScores(scratch, count);
-  const { elements, rows, line } = scratch;
+  const { elements, rows } = scratch;
   for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
-    const start = blockRow * count;
-    let reduced = line;
-    if (isLow) {
-      scoreLowBlockRow(rule, layout, weight, gradient, start, line);
-    } else {
-      elementScoresInto(rule.criterion, weight, gradient, start, count, elements);
-      if (positions > 1) toMatrixOrderInto(layout, elements, 0, blockHeight, rows);
-      const ordered = positions > 1 ? rows : elements;
-      reduced = reduceBlockRow(layout, rule.scoreReduction, ordered, scratch);
-    }
+    elementScoresInto(rule.criterion, weight, gradient, blockRow * count, count, elements);
+    if (positions > 1) toMatrixOrderInto(layout, elements, 0, blockHeight, rows);
+    const ordered = positions > 1 ? rows : elements;
+    const reduced = reduceBlockRow(layout, rule.scoreReduction, ordered, scratch);
     mergeInto(rule, reduced, blockColumns, blockRow * blockColumns, scores);
   }
 }
@@ -271,6 +259,10 @@ export function updateElementScoresInto(
   scores: Float32Array,
   scratch: ScoreScratch,
 ): void {
+  if (rule.criterion !== "snip_momentum" || !rule.lowMemoryUsage) {
+    updateFusedInto(rule, 1, weight.length, weight, gradient, scores, scratch.kernels);
+    return;
+  }
   const chunk = 4096;
   reserveScores(scratch, chunk);
   for (let start = 0; start < weight.length; start += chunk) {

@@ -1,109 +1,144 @@
 /**
- * The k-th smallest score, exactly and in linear time: a histogram over the leading bits finds the
- * bucket, its members are compacted, and two more histograms finish the remaining bits.
+ * The k-th smallest score, exactly and in linear time: a histogram over the upper half of the bits finds the
+ * half that the score has, one over the lower half of the bits finds the rest. Both have 65536 buckets, so no
+ * score is copied and the working memory does not depend on how many there are.
  */
+import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { PruningError } from "./layer.ts";
+import { plainKernels } from "./plain-kernels.ts";
 
-/** Working memory of {@link kthSmallest}; grows to the largest bucket met and is then reused. */
+/** Working memory of {@link kthSmallest}. Opaque; reused by later selections. */
 export interface SelectionScratch {
   readonly histogram: Uint32Array;
-  keys: Uint32Array;
+  readonly kernels: PruningKernels;
 }
 
-/** Makes working memory for selections. */
-export function createSelectionScratch(): SelectionScratch {
-  return { histogram: new Uint32Array(2048), keys: new Uint32Array(0) };
+const BUCKETS = 0x10000;
+/** Buckets from here on are of numbers with a minus sign, which grow downwards. */
+const NEGATIVE = 0x8000;
+/** Upper halves of an infinity; above them, up to the next sign, lie the other NaN. */
+const INFINITIES = [0x7f80, 0xff80] as const;
+
+/**
+ * Makes working memory for selections.
+ *
+ * @param kernels loops to use instead of those in plain JavaScript.
+ */
+export function createSelectionScratch(kernels: PruningKernels = plainKernels): SelectionScratch {
+  return { histogram: new Uint32Array(BUCKETS), kernels };
 }
 
-const FIRST_SHIFT = 21;
-const SECOND_SHIFT = 10;
-const EXPONENT = 0x7f800000;
-
-/** Float bits as an unsigned integer in the order of the numbers; -0 counts as +0. */
-function orderedKey(bits: number): number {
-  if (bits === 0x80000000) return 0x80000000;
-  return (bits & 0x80000000) === 0 ? (bits | 0x80000000) >>> 0 : ~bits >>> 0;
+/** A bucket, and how many entries lie in those before it. */
+interface Bucket {
+  readonly bucket: number;
+  readonly before: number;
 }
 
-/** The number an {@link orderedKey} stands for. */
-function numberOfKey(key: number): number {
-  const word = new Uint32Array(1);
-  word[0] = (key & 0x80000000) === 0 ? ~key : key & 0x7fffffff;
-  return new Float32Array(word.buffer)[0] as number;
+/** The bucket of the k-th entry, walking from `first` in steps of one up or down; `before` were met earlier. */
+function findBucket(
+  histogram: Uint32Array,
+  k: number,
+  first: number,
+  step: 1 | -1,
+  before: number = 0,
+): Bucket {
+  let bucket = first;
+  let passed = before;
+  while (passed + (histogram[bucket] as number) < k) {
+    passed += histogram[bucket] as number;
+    bucket += step;
+  }
+  return { bucket, before: passed };
 }
 
-function bitsOf(values: Float32Array): Uint32Array {
-  return new Uint32Array(values.buffer, values.byteOffset, values.length);
+function sumBuckets(histogram: Uint32Array, from: number, to: number): number {
+  let sum = 0;
+  for (let i = from; i < to; i++) sum += histogram[i] as number;
+  return sum;
 }
 
-/** Bucket that holds the k-th entry of a histogram, and how many entries lie before it. */
-function findBucket(histogram: Uint32Array, k: number): { bucket: number; before: number } {
-  let before = 0;
-  let bucket = 0;
-  while (before + (histogram[bucket] as number) < k) before += histogram[bucket++] as number;
-  return { bucket, before };
+/** The bucket of the k-th smallest number by its upper half: first negative numbers, then the others. */
+function findLeading(histogram: Uint32Array, k: number): Bucket {
+  const negative = sumBuckets(histogram, NEGATIVE, BUCKETS);
+  return k <= negative
+    ? findBucket(histogram, k, BUCKETS - 1, -1)
+    : findBucket(histogram, k, 0, 1, negative);
 }
 
-/** Counts the leading bits of all values; rejects NaN and infinities unless they are allowed. */
-function countLeadingBits(
-  chunks: readonly Float32Array[],
+const word = new Uint32Array(1);
+const float = new Float32Array(word.buffer);
+
+/** The number of these bits; -0 becomes +0, which is the same score. */
+function numberOf(leading: number, trailing: number): number {
+  word[0] = (leading << 16) | trailing;
+  return (float[0] as number) + 0;
+}
+
+/** The bits of a score. */
+export function bitsOf(score: number): number {
+  float[0] = score;
+  return word[0] as number;
+}
+
+/** Scores to select from, which need not lie in arrays. */
+export interface ScoreSource {
+  readonly count: number;
+  /** As in {@link PruningKernels}. */
+  countLeadingBitsInto(histogram: Uint32Array): void;
+  countTrailingBitsInto(leading: number, histogram: Uint32Array): void;
+  hasNaN(): boolean;
+  /** Calls with each score and its position, to find one that is refused. */
+  visit(look: (score: number, position: number) => void): void;
+}
+
+/** Refuses NaN, and infinities unless they are allowed. The upper halves of the bits are counted already. */
+function refuseForbidden(
+  source: ScoreSource,
   histogram: Uint32Array,
   allowInfinity: boolean,
 ): void {
-  histogram.fill(0);
-  for (const chunk of chunks) {
-    const words = bitsOf(chunk);
-    for (let i = 0; i < words.length; i++) {
-      const word = words[i] as number;
-      if ((word & EXPONENT) === EXPONENT && !(allowInfinity && (word & 0x7fffff) === 0))
-        throw new PruningError(
-          "invalid-score",
-          `scores: expected finite numbers, got ${chunk[i]} at position ${i}`,
-        );
-      const bucket = orderedKey(word) >>> FIRST_SHIFT;
-      histogram[bucket] = (histogram[bucket] as number) + 1;
-    }
+  let infinite = 0;
+  let others = 0;
+  for (const infinity of INFINITIES) {
+    infinite += histogram[infinity] as number;
+    others += sumBuckets(histogram, infinity + 1, infinity + 0x80);
   }
+  // The upper half of an infinity is also that of some NaN.
+  const isClean = others === 0 && (infinite === 0 || (allowInfinity && !source.hasNaN()));
+  if (isClean) return;
+  source.visit((score, position) => {
+    if (allowInfinity ? Number.isNaN(score) : !Number.isFinite(score))
+      throw new PruningError(
+        "invalid-score",
+        `scores: expected finite numbers, got ${score} at position ${position}`,
+      );
+  });
 }
 
-/** Copies the keys whose leading bits are `bucket`; returns the filled part of `scratch.keys`. */
-function compact(
-  chunks: readonly Float32Array[],
-  bucket: number,
-  count: number,
-  scratch: SelectionScratch,
-): Uint32Array {
-  if (scratch.keys.length < count) scratch.keys = new Uint32Array(count);
-  const keys = scratch.keys;
-  let filled = 0;
-  for (const chunk of chunks) {
-    const words = bitsOf(chunk);
-    for (let i = 0; i < words.length; i++) {
-      const key = orderedKey(words[i] as number);
-      if (key >>> FIRST_SHIFT === bucket) keys[filled++] = key;
-    }
-  }
-  return keys.subarray(0, filled);
-}
-
-/** Bucket of the k-th key by `width` bits from `shift` up, among keys whose higher bits equal `prefix`. */
-function refine(
-  keys: Uint32Array,
+/** {@link kthSmallest} of any source. */
+export function kthSmallestOf(
+  source: ScoreSource,
   k: number,
-  prefix: number,
-  prefixShift: number,
-  shift: number,
-  histogram: Uint32Array,
-): { bucket: number; before: number } {
-  const mask = (1 << (prefixShift - shift)) - 1;
+  { histogram }: SelectionScratch,
+  allowInfinity: boolean = false,
+): number {
   histogram.fill(0);
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i] as number;
-    if (key >>> prefixShift !== prefix) continue;
-    const bucket = (key >>> shift) & mask;
-    histogram[bucket] = (histogram[bucket] as number) + 1;
-  }
-  return findBucket(histogram, k);
+  source.countLeadingBitsInto(histogram);
+  refuseForbidden(source, histogram, allowInfinity);
+  if (k < 1 || k > source.count)
+    throw new PruningError(
+      "infeasible-budget",
+      `budget: expected from 1 to ${source.count} blocks to prune, got ${k}`,
+    );
+  const leading = findLeading(histogram, k);
+  histogram.fill(0);
+  source.countTrailingBitsInto(leading.bucket, histogram);
+  const rank = k - leading.before;
+  const trailing =
+    leading.bucket >= NEGATIVE
+      ? findBucket(histogram, rank, BUCKETS - 1, -1)
+      : findBucket(histogram, rank, 0, 1);
+  return numberOf(leading.bucket, trailing.bucket);
 }
 
 /**
@@ -119,19 +154,17 @@ export function kthSmallest(
   scratch: SelectionScratch,
   allowInfinity: boolean = false,
 ): number {
-  const { histogram } = scratch;
-  countLeadingBits(chunks, histogram, allowInfinity);
-  const available = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  if (k < 1 || k > available)
-    throw new PruningError(
-      "infeasible-budget",
-      `budget: expected from 1 to ${available} blocks to prune, got ${k}`,
-    );
-  const first = findBucket(histogram, k);
-  const keys = compact(chunks, first.bucket, histogram[first.bucket] as number, scratch);
-  const rank = k - first.before;
-  const second = refine(keys, rank, first.bucket, FIRST_SHIFT, SECOND_SHIFT, histogram);
-  const prefix = ((first.bucket << (FIRST_SHIFT - SECOND_SHIFT)) | second.bucket) >>> 0;
-  const third = refine(keys, rank - second.before, prefix, SECOND_SHIFT, 0, histogram);
-  return numberOfKey(((prefix << SECOND_SHIFT) | third.bucket) >>> 0);
+  const { kernels } = scratch;
+  const source: ScoreSource = {
+    count: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+    countLeadingBitsInto: (histogram) => kernels.countLeadingBitsInto(chunks, histogram),
+    countTrailingBitsInto: (leading, histogram) =>
+      kernels.countTrailingBitsInto(chunks, leading, histogram),
+    // A NaN is neither at most any number nor above it.
+    hasNaN: () => chunks.some((chunk) => kernels.countBelow(chunk, Infinity, true) < chunk.length),
+    visit: (look) => {
+      for (const chunk of chunks) chunk.forEach(look);
+    },
+  };
+  return kthSmallestOf(source, k, scratch, allowInfinity);
 }

@@ -108,7 +108,7 @@ export function runExperiment(options: ExperimentOptions): Experiment {
     results: resumeFrom?.results ?? [],
   };
   try {
-    for (const { settings } of terms.phases) startPruning(run.student, settings);
+    for (const { settings } of terms.phases) startPruning(options.backend, run.student, settings);
     startPhase(run, resumeFrom?.training);
   } catch (error) {
     releaseRun(run);

@@ -5,6 +5,7 @@ import { createPruningScratch, type PruningScratch } from "../prune/pipeline.ts"
 import type { PruningState } from "../prune/state.ts";
 import { createOptimizer, type Optimizer, releaseOptimizer } from "./optimizer.ts";
 import { initialiseTrainingPruning } from "./pruning.ts";
+import { createPruningKernels } from "./pruning-kernels.ts";
 import type { TrainingSettings } from "./settings.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
@@ -47,7 +48,7 @@ export function createSession<Batch extends LabelledBatch>(
   if (settings.distillation !== null && teacher === null) {
     throw new RangeError("teacher: expected a model to distil from, got none");
   }
-  const pruning = startPruning(model, settings);
+  const pruning = startPruning(backend, model, settings);
   const { optimizer, parameterRules } = settings;
   return {
     backend,
@@ -67,13 +68,14 @@ export function createSession<Batch extends LabelledBatch>(
  * @throws PruningError when it cannot be carried out on the model
  */
 export function startPruning(
+  backend: Backend,
   model: TrainableModel<never>,
   { pruning, profile }: Pick<TrainingSettings, "pruning" | "profile">,
 ): SessionPruning | null {
   if (pruning === null) return null;
   const config = parsePruningConfigOrThrow(pruning, { profile });
   const state = initialiseTrainingPruning(config, layerRecords(model), profile);
-  return { state, scratch: createPruningScratch(state) };
+  return { state, scratch: createPruningScratch(state, createPruningKernels(backend)) };
 }
 
 /** Gives the optimizer's memory back. The model's parameters stay: they are the caller's. */

@@ -5,6 +5,8 @@ import {
   f32x4,
   f64,
   f64x2,
+  i8x16,
+  i16x8,
   i32,
   i32x4,
   i64x2,
@@ -324,9 +326,65 @@ describe("scalar instructions", () => {
   });
 });
 
+describe("bytes", () => {
+  it("come from lanes of comparisons, and become lanes", () => {
+    const narrowed = onVectors((a, b) => {
+      const halves = i16x8.narrowI32x4S(a, b);
+      return i8x16.narrowI16x8S(halves, i16x8.narrowI32x4S(b, a));
+    })(integers([0, -1, 70000, 5]), integers([-1, 0, 0, -300]));
+    expect([...new Int8Array(narrowed)]).toEqual([
+      0, -1, 127, 5, -1, 0, 0, -128, -1, 0, 0, -128, 0, -1, 127, 5,
+    ]);
+    const extended = onVectors((a) => i32x4.extendLowI16x8U(i16x8.extendLowI8x16U(a)));
+    expect([...new Int32Array(extended(integers([0x01ff0203, 0, 0, 0]), integers([0, 0, 0, 0])))])
+      // Little-endian: the lowest byte is the first lane.
+      .toEqual([3, 2, 255, 1]);
+    expect([
+      ...new Uint8Array(onVectors(() => i8x16.splat(300))(integers([0]), integers([0]))),
+    ]).toEqual(new Array(16).fill(44));
+  });
+
+  it("are loaded and stored one by one", () => {
+    const { call, memory } = instantiate((module) => {
+      module.func("load8", { at: "i32" }, (_, { at }) => i32.load8U(at, 1));
+      module.func("store8", { at: "i32", value: "i32" }, (f, { at, value }) => {
+        f.store8(at, value);
+      });
+    });
+    call("store8", LEFT + 1, 0x1fe);
+    expect([memory.getUint8(LEFT), memory.getUint8(LEFT + 1), memory.getUint8(LEFT + 2)]).toEqual([
+      0, 0xfe, 0,
+    ]);
+    expect(call("load8", LEFT)).toBe(0xfe);
+  });
+
+  it("show whether any bit is set, and floats how they compare", () => {
+    const { call } = instantiate((module) => {
+      module.func("any", { x: "i32" }, (_, { x }) => v128.anyTrue(i32x4.splat(x)));
+      for (const name of ["eq", "ne", "lt"] as const)
+        module.func(name, { a: "f32", b: "f32" }, (_, { a, b }) => f32[name](a, b));
+    });
+    expect([call("any", 0), call("any", 8)]).toEqual([0, 1]);
+    for (const a of FLOATS)
+      for (const b of FLOATS)
+        for (const name of ["eq", "ne", "lt"] as const) {
+          const [x, y] = [Math.fround(a), Math.fround(b)];
+          expect(call(name, a, b)).toBe(Number(FLOAT_COMPARISONS[name](x, y)));
+        }
+  });
+});
+
 describe("every instruction", () => {
   it("has a test here", () => {
-    const others = ["const", "load", "convertI32S", "splat", "extractLane", "shuffle"];
+    const others = [
+      "const",
+      "load",
+      "convertI32S",
+      "splat",
+      "extractLane",
+      "shuffle",
+      "extendLowI16x8U",
+    ];
     const covered = (...tables: object[]) => new Set([...others, ...tables.flatMap(Object.keys)]);
     const expectCovered = (instructions: object, known: ReadonlySet<string>) =>
       expect(Object.keys(instructions).filter((name) => !known.has(name))).toEqual([]);

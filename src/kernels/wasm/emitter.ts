@@ -41,7 +41,7 @@ export type { ValueType } from "./encoding.ts";
 export * from "./expressions.ts";
 export type { FunctionBuilder, FunctionReference, Label } from "./function.ts";
 export { f32, f64, i32, select } from "./scalar-instructions.ts";
-export { f32x4, f64x2, i32x4, i64x2, v128 } from "./vector-instructions.ts";
+export { f32x4, f64x2, i8x16, i16x8, i32x4, i64x2, v128 } from "./vector-instructions.ts";
 
 /** Which instructions a module may use: SIMD alone, or also relaxed SIMD's fused multiply-add. */
 export type WasmVariant = "simd" | "fma";

@@ -5,6 +5,7 @@ import {
   codeOf,
   type Expression,
   expression,
+  type I32,
   type Local,
   memoryArgument,
   type Operand,
@@ -88,6 +89,11 @@ export class FunctionBuilder {
   store<T extends ValueType>(address: Operand<"i32">, value: Expression<T>, offset = 0): void {
     const { code, bytes } = STORES[value.type];
     this.#emit(codeOf("i32", address), value.code, code, memoryArgument(bytes, offset));
+  }
+
+  /** Stores the low byte of an integer. */
+  store8(address: Operand<"i32">, value: I32): void {
+    this.#emit(codeOf("i32", address), value.code, [0x3a], memoryArgument(1, 0));
   }
 
   /** Stores one 32-bit lane of a vector. */

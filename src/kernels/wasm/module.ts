@@ -9,6 +9,7 @@ import { addGelu } from "./gelu.ts";
 import { addGemm } from "./gemm.ts";
 import { addLayerNorm } from "./layer-norm.ts";
 import { addLosses } from "./losses.ts";
+import { addPruning } from "./pruning.ts";
 import { addSoftmax } from "./softmax.ts";
 
 /** Each adds the functions of one kernel, in this order. */
@@ -23,6 +24,7 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addEmbedding,
   addLosses,
   addAdamW,
+  addPruning,
 ];
 
 /** The binary of a variant's module. */

@@ -52,6 +52,7 @@ const I32_BINARY = {
   shrS: 0x75,
   shrU: 0x76,
 } as const;
+const F32_COMPARISON = { eq: 0x5b, ne: 0x5c, lt: 0x5d } as const;
 const FLOAT_OPCODES = { add: 0, sub: 1, mul: 2, div: 3, min: 4, max: 5 } as const;
 
 /** 32-bit integers; also addresses and conditions. */
@@ -59,6 +60,8 @@ export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
   readonly const: (value: number) => I32;
   readonly eqz: Unary<"i32">;
   readonly load: Load<"i32">;
+  /** One byte, unsigned. */
+  readonly load8U: Load<"i32">;
   /** The smaller of two signed integers; both are evaluated twice. */
   readonly minS: Binary<"i32">;
 } = {
@@ -66,6 +69,7 @@ export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
   const: (value) => expression("i32", codeOf("i32", value)),
   eqz: unary("i32", "i32")(0x45),
   load: load("i32", [0x28], 4),
+  load8U: load("i32", [0x2d], 1),
   minS: (a, b) => select(asI32(a), asI32(b), i32.ltS(a, b)),
 };
 
@@ -74,13 +78,15 @@ function asI32(operand: Operand<"i32">): I32 {
 }
 
 /** Scalar float32. */
-export const f32: Named<typeof FLOAT_OPCODES, Binary<"f32">> & {
-  readonly const: (value: number) => Expression<"f32">;
-  readonly sqrt: Unary<"f32">;
-  readonly load: Load<"f32">;
-  readonly convertI32S: Unary<"i32", "f32">;
-} = {
+export const f32: Named<typeof FLOAT_OPCODES, Binary<"f32">> &
+  Named<typeof F32_COMPARISON, Binary<"f32", "i32">> & {
+    readonly const: (value: number) => Expression<"f32">;
+    readonly sqrt: Unary<"f32">;
+    readonly load: Load<"f32">;
+    readonly convertI32S: Unary<"i32", "f32">;
+  } = {
   ...named(FLOAT_OPCODES, (index) => binary("f32", "f32")(0x92 + index)),
+  ...named(F32_COMPARISON, binary("f32", "i32")),
   const: (value) => expression("f32", codeOf("f32", value)),
   sqrt: unary("f32", "f32")(0x91),
   load: load("f32", [0x2a], 4),

@@ -61,6 +61,8 @@ export const v128: Named<typeof V128_BINARY, Binary<"v128">> & {
   readonly load32Splat: Load<"v128">;
   readonly load32Zero: Load<"v128">;
   readonly load64Zero: Load<"v128">;
+  /** 1 where any bit is set, else 0. */
+  readonly anyTrue: (a: V128) => I32;
   /** `a` with one 32-bit lane replaced from memory. */
   readonly load32Lane: (address: Operand<"i32">, a: V128, lane: number, offset?: number) => V128;
 } = {
@@ -71,11 +73,27 @@ export const v128: Named<typeof V128_BINARY, Binary<"v128">> & {
   load32Splat: load("v128", simd(9), 4),
   load32Zero: load("v128", simd(92), 4),
   load64Zero: load("v128", simd(93), 8),
+  anyTrue: (a) => expression("i32", a.code, simd(83)),
   load32Lane: (address, a, lane, offset = 0) => {
     const argument = memoryArgument(4, offset);
     return expression("v128", codeOf("i32", address), a.code, simd(86), argument, [lane]);
   },
 };
+
+/** Sixteen 8-bit integers. */
+export const i8x16: {
+  readonly splat: (value: Operand<"i32">) => V128;
+  /** The lanes of `a`, then those of `b`, each brought to the nearest signed 8-bit integer. */
+  readonly narrowI16x8S: Binary<"v128">;
+} = { splat: splat("i32", 15), narrowI16x8S: simdBinary(101) };
+
+/** Eight 16-bit integers. */
+export const i16x8: {
+  /** The lanes of `a`, then those of `b`, each brought to the nearest signed 16-bit integer. */
+  readonly narrowI32x4S: Binary<"v128">;
+  /** The eight low 8-bit lanes, unsigned. */
+  readonly extendLowI8x16U: Unary<"v128">;
+} = { narrowI32x4S: simdBinary(133), extendLowI8x16U: simdUnary(137) };
 
 const I32X4_BINARY = {
   eq: 55,
@@ -99,6 +117,8 @@ const I32X4_BINARY = {
 const I32X4_UNARY = {
   abs: 160,
   neg: 161,
+  /** The four low 16-bit lanes, unsigned. */
+  extendLowI16x8U: 169,
 } as const;
 const I32X4_SHIFT = { shl: 171, shrS: 172, shrU: 173 } as const;
 

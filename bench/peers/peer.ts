@@ -1,0 +1,44 @@
+/** A peer: a Python program that repeats a benchmark's work, asked round by round over its standard input. */
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+
+/** A peer that is ready to be timed. */
+export interface Peer {
+  /** `torch 2.1.0`, say. */
+  readonly name: string;
+  /** Milliseconds that the peer takes for one round with this input. */
+  time(input: number): Promise<number>;
+  stop(): void;
+}
+
+const PYTHON: string = process.env.PYTHON ?? "python3";
+
+/** Starts bench/peers/`script`; undefined where Python or PyTorch is not installed. */
+export async function startPeer(script: string, request: unknown): Promise<Peer | undefined> {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(PYTHON, [path], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  child.on("error", () => undefined);
+  child.stdin.on("error", () => undefined);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const ask = async (line: string): Promise<string | undefined> => {
+    child.stdin.write(`${line}\n`);
+    const { value, done } = await lines.next();
+    return done ? undefined : (value as string);
+  };
+  const hello = await ask(JSON.stringify(request));
+  if (hello === undefined) return undefined;
+  const { version } = JSON.parse(hello) as { version: string };
+  return {
+    name: `torch ${version}`,
+    async time(input) {
+      const answer = await ask(String(input));
+      if (answer === undefined) throw new Error(`${script}: the peer stopped`);
+      return Number(answer);
+    },
+    stop: () => child.stdin.end(),
+  };
+}

@@ -1,0 +1,284 @@
+/**
+ * The loops of pruning. They agree with those in plain JavaScript to the last bit, so nothing here is fused
+ * into one rounding and every block is added up from the top down.
+ */
+
+import {
+  type FunctionBuilder,
+  f32,
+  f32x4,
+  type I32,
+  i8x16,
+  i16x8,
+  i32,
+  i32x4,
+  type Local,
+  type ModuleBuilder,
+  type V128,
+  v128,
+} from "./emitter.ts";
+import { forEachRow, forEachVector, type VectorPlace } from "./vector-loop.ts";
+
+/** Adds `blockMagnitudes`, `blockProducts`, the two counts of bits, `countBelow`, `writeMask` and `applyMask`. */
+export function addPruning(module: ModuleBuilder): void {
+  blockScores(module, "blockMagnitudes", (place, values) => f32x4.abs(place.load(values)));
+  blockScores(module, "blockProducts", (place, values, factors) =>
+    f32x4.abs(f32x4.mul(place.load(values), place.load(factors))),
+  );
+  countLeadingBits(module);
+  countTrailingBits(module);
+  countBelow(module);
+  writeMask(module);
+  applyMask(module);
+}
+
+/** The tallest block. */
+const MAX_HEIGHT = 4;
+
+/** Scores of `rows` rows of blocks; the number of their rows decides which branches are taken, always the same. */
+function blockScores(
+  module: ModuleBuilder,
+  name: string,
+  elementScores: (place: VectorPlace, values: Local<"i32">, factors: Local<"i32">) => V128,
+): void {
+  const parameters = {
+    ...({ values: "i32", factors: "i32", rows: "i32", height: "i32", columns: "i32" } as const),
+    ...({ divisor: "f32", momentum: "f32", scores: "i32" } as const),
+  } as const;
+  module.func(name, parameters, (f, { values, factors, rows, height, columns, ...rest }) => {
+    const { divisor, momentum, scores } = rest;
+    const stride = f.let(i32.shl(columns, 2));
+    const divisors = f.let(f32x4.splat(divisor));
+    const momenta = f.let(f32x4.splat(momentum));
+    const hasMomentum = f.let(f32.ne(momentum, 0));
+    const below = Array.from({ length: MAX_HEIGHT - 1 }, () => [f.local("i32"), f.local("i32")]);
+    const skipped = f.let(i32.mul(i32.sub(height, 1), stride));
+    forEachRow(f, rows, () => {
+      let above = [values, factors];
+      for (const pointers of below) {
+        pointers.forEach((pointer, i) => {
+          f.set(pointer, i32.add(above[i], stride));
+        });
+        above = pointers;
+      }
+      forEachVector(module, f, columns, [values, factors, ...below.flat(), scores], (places) => {
+        const sums = places.map((place) => f.let(elementScores(place, values, factors)));
+        addRows(f, sums, height, 1, (place, row) =>
+          elementScores(places[place], below[row - 1][0], below[row - 1][1]),
+        );
+        for (const sum of sums) f.set(sum, f32x4.div(sum, divisors));
+        f.if(hasMomentum, () => {
+          places.forEach((place, i) => {
+            f.set(sums[i], f32x4.add(f32x4.mul(place.load(scores), momenta), sums[i]));
+          });
+        });
+        places.forEach((place, i) => {
+          place.store(scores, sums[i]);
+        });
+      });
+      f.increment(values, skipped);
+      f.increment(factors, skipped);
+    });
+  });
+}
+
+/** Adds the rows from `row` on, as far as the block is that high. */
+function addRows(
+  f: FunctionBuilder,
+  sums: readonly Local<"v128">[],
+  height: I32,
+  row: number,
+  elements: (place: number, row: number) => V128,
+): void {
+  if (row === MAX_HEIGHT) return;
+  f.if(i32.gtS(height, row), () => {
+    sums.forEach((sum, place) => {
+      f.set(sum, f32x4.add(sum, elements(place, row)));
+    });
+    addRows(f, sums, height, row + 1, elements);
+  });
+}
+
+/** `histogram[index]++` for an index below 2^16. */
+function countIn(f: FunctionBuilder, histogram: I32, index: I32): void {
+  const bucket = f.let(i32.add(histogram, i32.shl(index, 2)));
+  f.store(bucket, i32.add(i32.load(bucket), 1));
+}
+
+function countLeadingBits(module: ModuleBuilder): void {
+  const parameters = { scores: "i32", count: "i32", histogram: "i32" } as const;
+  module.func("countLeadingBits", parameters, (f, { scores, count, histogram }) => {
+    const end = f.let(i32.add(scores, i32.shl(count, 2)));
+    const whole = f.let(i32.sub(end, 12));
+    f.while(i32.ltU(scores, whole), () => {
+      for (let i = 0; i < 4; i++) countIn(f, histogram, i32.shrU(i32.load(scores, 4 * i), 16));
+      f.increment(scores, 16);
+    });
+    f.while(i32.ltU(scores, end), () => {
+      countIn(f, histogram, i32.shrU(i32.load(scores), 16));
+      f.increment(scores, 4);
+    });
+  });
+}
+
+/** Few scores share their upper half with the one that is sought, so four vectors at a time are passed over. */
+function countTrailingBits(module: ModuleBuilder): void {
+  const parameters = { scores: "i32", count: "i32", leading: "i32", histogram: "i32" } as const;
+  module.func("countTrailingBits", parameters, (f, { scores, count, leading, histogram }) => {
+    const end = f.let(i32.add(scores, i32.shl(count, 2)));
+    const whole = f.let(i32.sub(end, 60));
+    const sought = f.let(i32x4.splat(leading));
+    const countOne = (offset: number): void => {
+      const word = f.let(i32.load(scores, offset));
+      f.if(i32.eq(i32.shrU(word, 16), leading), () => countIn(f, histogram, i32.and(word, 0xffff)));
+    };
+    f.while(i32.ltU(scores, whole), () => {
+      const matches = [0, 16, 32, 48]
+        .map((offset) => i32x4.eq(i32x4.shrU(v128.load(scores, offset), 16), sought))
+        .reduce((all, one) => v128.or(all, one));
+      f.if(v128.anyTrue(matches), () => {
+        for (let i = 0; i < 16; i++) countOne(4 * i);
+      });
+      f.increment(scores, 64);
+    });
+    f.while(i32.ltU(scores, end), () => {
+      countOne(0);
+      f.increment(scores, 4);
+    });
+  });
+}
+
+/** All bits set in lanes at or below (or only below) the threshold. */
+function isPruned(scores: V128, threshold: V128, inclusive: V128): V128 {
+  const equal = v128.and(f32x4.eq(scores, threshold), inclusive);
+  return v128.or(f32x4.lt(scores, threshold), equal);
+}
+
+function countBelow(module: ModuleBuilder): void {
+  const parameters = {
+    scores: "i32",
+    count: "i32",
+    threshold: "f32",
+    inclusive: "i32",
+  } as const;
+  module.func("countBelow", parameters, (f, { scores, count, threshold, inclusive }) => {
+    const thresholds = f.let(f32x4.splat(threshold));
+    const inclusives = f.let(i32x4.splat(i32.sub(0, inclusive)));
+    const sum = f.let(v128.zero);
+    forEachVector(module, f, count, [scores], (places) => {
+      for (const place of places) {
+        const pruned = isPruned(place.load(scores), thresholds, inclusives);
+        f.set(sum, i32x4.sub(sum, place.zeroRest(pruned)));
+      }
+    });
+    return [1, 2, 3].reduce(
+      (total, lane) => i32.add(total, i32x4.extractLane(sum, lane)),
+      i32x4.extractLane(sum, 0),
+    );
+  });
+}
+
+/** Sixteen blocks at a time in the first row; then the row is copied to the block's others. */
+function writeMask(module: ModuleBuilder): void {
+  const parameters = {
+    ...({ scores: "i32", threshold: "f32", inclusive: "i32", rows: "i32" } as const),
+    ...({ height: "i32", columns: "i32", mask: "i32" } as const),
+  } as const;
+  module.func("writeMask", parameters, (f, values) => {
+    const { scores, threshold, inclusive, rows, height, columns, mask } = values;
+    const thresholds = f.let(f32x4.splat(threshold));
+    const inclusives = f.let(i32x4.splat(i32.sub(0, inclusive)));
+    const one = f.let(i8x16.splat(1));
+    const below = f.let(i32.mul(height, columns));
+    forEachRow(f, rows, () => {
+      const left = f.let(columns);
+      const at = f.let(mask);
+      const to = f.local("i32");
+      const last = f.let(i32.add(mask, below));
+      f.while(i32.geS(left, 16), () => {
+        const [a, b, c, d] = [0, 16, 32, 48].map((offset) =>
+          f.let(isPruned(v128.load(scores, offset), thresholds, inclusives)),
+        );
+        const pruned = i8x16.narrowI16x8S(i16x8.narrowI32x4S(a, b), i16x8.narrowI32x4S(c, d));
+        const kept = f.let(v128.andnot(one, pruned));
+        f.set(to, at);
+        f.doWhile(
+          () => {
+            f.store(to, kept);
+            f.increment(to, columns);
+          },
+          i32.ltU(to, last),
+        );
+        f.increment(scores, 64);
+        f.increment(at, 16);
+        f.increment(left, -16);
+      });
+      f.while(left, () => {
+        const score = f.let(f32.load(scores));
+        const tied = i32.and(f32.eq(score, threshold), inclusive);
+        const kept = f.let(i32.eqz(i32.or(f32.lt(score, threshold), tied)));
+        f.set(to, at);
+        f.doWhile(
+          () => {
+            f.store8(to, kept);
+            f.increment(to, columns);
+          },
+          i32.ltU(to, last),
+        );
+        f.increment(scores, 4);
+        f.increment(at, 1);
+        f.increment(left, -1);
+      });
+      f.increment(mask, below);
+    });
+  });
+}
+
+/** Four blocks at a time; a vector that keeps its values is not written. */
+function applyMask(module: ModuleBuilder): void {
+  const parameters = {
+    ...({ mask: "i32", rows: "i32", height: "i32", columns: "i32", values: "i32" } as const),
+  } as const;
+  module.func("applyMask", parameters, (f, { mask, rows, height, columns, values }) => {
+    const stride = f.let(i32.shl(columns, 2));
+    const below = f.let(i32.mul(height, columns));
+    const size = f.let(i32.shl(below, 2));
+    forEachRow(f, rows, () => {
+      const left = f.let(columns);
+      const at = f.let(mask);
+      const top = f.let(values);
+      const to = f.local("i32");
+      const end = f.local("i32");
+      const forEachOfBlock = (body: () => void): void => {
+        f.set(to, top);
+        f.set(end, i32.add(top, size)); // may be 2^32, so not to be compared by size
+        f.doWhile(
+          () => {
+            body();
+            f.increment(to, stride);
+          },
+          i32.ne(to, end),
+        );
+      };
+      f.while(i32.geS(left, 4), () => {
+        const bytes = f.let(i32.load(at));
+        f.if(i32.ne(bytes, 0x01010101), () => {
+          const kept = i32x4.extendLowI16x8U(i16x8.extendLowI8x16U(i32x4.splat(bytes)));
+          const lanes = f.let(i32x4.neg(kept));
+          forEachOfBlock(() => f.store(to, v128.and(v128.load(to), lanes)));
+        });
+        f.increment(at, 4);
+        f.increment(top, 16);
+        f.increment(left, -4);
+      });
+      f.while(left, () => {
+        f.if(i32.eqz(i32.load8U(at)), () => forEachOfBlock(() => f.store(to, i32.const(0))));
+        f.increment(at, 1);
+        f.increment(top, 4);
+        f.increment(left, -1);
+      });
+      f.increment(mask, below);
+      f.increment(values, size);
+    });
+  });
+}
