@@ -14,12 +14,10 @@ import type { JsonValue } from "./json.ts";
  * @example
  * ```ts
  * import { parsePruningConfig } from "espalier";
- * import { parseYaml } from "espalier/io";
+ * import { parseYaml, parseYamlOrThrow } from "espalier/io";
  *
  * const text = "- pattern: 2:4\n  target_sparsity: 0.5\n  op_names: [query, key]\n";
- * const value = parseYaml("pruning.yaml", text);
- * if (value._tag === "Left") throw new Error();
- * const config = parsePruningConfig(value.right);
+ * const config = parsePruningConfig(parseYamlOrThrow("pruning.yaml", text));
  * if (config._tag === "Left" || config.right.pruners[0]?.opNames.length !== 2) throw new Error();
  *
  * const broken = parseYaml("pruning.yaml", "pattern: [4x1");
