@@ -2,7 +2,7 @@
  * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`).
  */
 import type { PrunerConfig } from "./config.ts";
-import type { LayerKind, LayerRecord } from "./layer.ts";
+import { type LayerKind, type LayerRecord, PruningError } from "./layer.ts";
 
 /** PyTorch's class names, which `pruning_op_types` are parts of. */
 const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
@@ -39,6 +39,19 @@ export function findClassifierHead(
   return last && (last.kind === "linear" || last.kind === "conv2d") ? last.name : undefined;
 }
 
+/** The head's name as an expression; not every name is one. */
+function compileHeadName(name: string): RegExp {
+  try {
+    return compileNamePattern(name);
+  } catch (error) {
+    throw new PruningError(
+      "unsupported-combination",
+      `${name}: expected the classifier head's name to be a regular expression, got none (${(error as Error).message}); leave the head in with excludeHead: false and exclude it by excluded_op_names`,
+      name,
+    );
+  }
+}
+
 /** Why a layer is or is not selected. */
 export interface Selection {
   readonly selected: readonly LayerRecord[];
@@ -52,6 +65,7 @@ export interface Selection {
  * excludes `pre_classifier`.
  *
  * @param excludeHead whether to look for a classifier head at all.
+ * @throws PruningError where the head's name is no regular expression.
  */
 export function selectLayers(
   config: Pick<PrunerConfig, "opNames" | "excludedOpNames" | "pruningOpTypes">,
@@ -61,7 +75,7 @@ export function selectLayers(
   const head = excludeHead ? findClassifierHead(layers) : undefined;
   const names = (config.opNames.length > 0 ? config.opNames : [".*"]).map(compileNamePattern);
   const excluded = config.excludedOpNames.map(compileNamePattern);
-  const headPattern = head === undefined ? undefined : compileNamePattern(head);
+  const headPattern = head === undefined ? undefined : compileHeadName(head);
   const matched = new Set<LayerRecord>();
   for (const pattern of names)
     for (const layer of layers) if (pattern.test(layer.name)) matched.add(layer);
