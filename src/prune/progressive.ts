@@ -46,7 +46,7 @@ export interface ProgressiveLayer {
   readonly after: Uint8Array;
   /** One score per block, or one per element in the weight's order. */
   readonly scores: Float32Array;
-  /** Receives the interpolated mask; may alias neither of the others. */
+  /** The interpolated mask so far, replaced by the new one; may alias neither of the others. */
   readonly out: Uint8Array;
 }
 
@@ -68,10 +68,17 @@ function visitChanged(
   }
 }
 
-/** Scores of all changed elements, layer after layer. */
-function changedScores(layers: readonly ProgressiveLayer[]): Float32Array {
+/**
+ * Scores of all changed elements, layer after layer.
+ *
+ * @param settles whether those that are pruned already come first, so that later scores revive none.
+ */
+function changedScores(layers: readonly ProgressiveLayer[], settles: boolean): Float32Array {
   const found: number[] = [];
-  for (const layer of layers) visitChanged(layer, (_, score) => found.push(score));
+  for (const layer of layers)
+    visitChanged(layer, (index, score) => {
+      found.push(settles && layer.out[index] === 0 ? Number.NEGATIVE_INFINITY : score);
+    });
   return Float32Array.from(found);
 }
 
@@ -80,7 +87,7 @@ function changedScores(layers: readonly ProgressiveLayer[]): Float32Array {
  * scores over all layers, in `inc` with all ties. Elements that come back to life stay pruned until
  * the change is complete. Without changes the earlier masks are written.
  *
- * @param exact `strict`: exactly that many elements, ties in order.
+ * @param exact `strict`: exactly that many elements, ties in order, those pruned already before all others.
  * @throws PruningError under `inc` where the part comes to no element at all.
  */
 export function interpolateMasksInto(
@@ -90,7 +97,7 @@ export function interpolateMasksInto(
   exact: boolean,
   scratch: SelectionScratch,
 ): void {
-  const scores = changedScores(layers);
+  const scores = changedScores(layers, exact);
   for (const { before, out } of layers) out.set(before);
   if (scores.length === 0) return;
   const count = Math.floor((scores.length * part) / parts);
@@ -98,8 +105,10 @@ export function interpolateMasksInto(
     ? exactDecision([scores], count, scratch)
     : { threshold: kthSmallest([scores], count, scratch), ties: Number.POSITIVE_INFINITY };
   let ties = decision.ties;
+  let at = 0;
   for (const layer of layers) {
-    visitChanged(layer, (index, score) => {
+    visitChanged(layer, (index) => {
+      const score = scores[at++] as number;
       const prune = score < decision.threshold || (score === decision.threshold && ties-- > 0);
       if (prune) layer.out[index] = 0;
     });
