@@ -1,0 +1,53 @@
+/**
+ * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`). For each expression of
+ * `op_names` in turn, the layers whose names it is found in, in module order, each once; of these the ones whose
+ * PyTorch class name contains one of `pruning_op_types`; without those that an expression of
+ * `excluded_op_names` is found in. The classifier head is the last linear or conv2d layer where no module
+ * follows it, and its name is one more such expression.
+ */
+import type { PrunerConfig } from "../prune/config.ts";
+import type { LayerRecord } from "../prune/layer.ts";
+import { Refusal } from "./refusal.ts";
+
+const CLASS_NAMES = {
+  linear: "Linear",
+  conv1d: "Conv1d",
+  conv2d: "Conv2d",
+  embedding: "Embedding",
+  other: "",
+} as const;
+
+/** An expression of Python's `re` as one of JavaScript. */
+function expression(source: string): RegExp {
+  const [, flag = "", rest = ""] = /^(\(\?i\))?(.*)$/s.exec(source) ?? [];
+  const translated = rest
+    .replace(/\(\?P</g, "(?<")
+    .replace(/\\A/g, "^")
+    .replace(/\\Z/g, "$");
+  try {
+    return new RegExp(translated, flag === "" ? "" : "i");
+  } catch (error) {
+    throw new Refusal("unsupported-combination", `${source}: ${String(error)}`);
+  }
+}
+
+/** The layers to prune, in the order in which they count. */
+export function selectedLayers(
+  config: Pick<PrunerConfig, "opNames" | "excludedOpNames" | "pruningOpTypes">,
+  layers: readonly LayerRecord[],
+  excludeHead: boolean,
+): readonly LayerRecord[] {
+  const last = layers[layers.length - 1];
+  const hasHead = excludeHead && (last?.kind === "linear" || last?.kind === "conv2d");
+  const excluded = [...config.excludedOpNames, ...(hasHead && last ? [last.name] : [])];
+  const wanted = config.opNames.length === 0 ? [".*"] : config.opNames;
+  const found = wanted.flatMap((source) =>
+    layers.filter(({ name }) => expression(source).test(name)),
+  );
+  return [...new Set(found)].filter(
+    ({ name, kind }) =>
+      CLASS_NAMES[kind] !== "" &&
+      config.pruningOpTypes.some((type) => CLASS_NAMES[kind].includes(type)) &&
+      !excluded.some((source) => expression(source).test(name)),
+  );
+}
