@@ -37,6 +37,7 @@ export {
   targetOf,
 } from "./reference/schedule.ts";
 export { elementScores, momentumScores } from "./reference/score.ts";
+export type { PlanOptions } from "./reference/plan.ts";
 export { selectedLayers } from "./reference/select.ts";
 export type { ReferencePruner, ReferenceState, Weights } from "./reference/state.ts";
 export { blocksPruned, incFigures, type Zeros, zerosAmong } from "./reference/statistics.ts";

@@ -30,7 +30,20 @@ export function exactCount(blocks: number, ratio: number): number {
   return Math.floor(blocks * ratio + 1e-9);
 }
 
-/** Masks of blocks, 1 = kept. */
+/**
+ * Masks of blocks, 1 = kept.
+ *
+ * @throws Refusal where the bounds leave no room, or a score is not finite.
+ *
+ * @example
+ * ```ts
+ * import { exactMasks, weightMatrix } from "espalier/reference";
+ *
+ * const scores = weightMatrix(Float32Array.of(1, 1, 1, 2), [1, 4]);
+ * const [mask] = exactMasks([{ scores, settled: null }], 0.5, { least: 0, most: 1 });
+ * if (mask?.data.join() !== "0,0,1,1") throw new Error("of equals the lowest index goes first");
+ * ```
+ */
 export function exactMasks(
   contenders: readonly Contender[],
   ratio: number,

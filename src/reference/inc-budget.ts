@@ -57,6 +57,7 @@ function withoutLowest(scores: Matrix, share: number): MaskMatrix {
  * The masks after a prune step, or `null` where k is 0 and nothing happens at all.
  *
  * @param needsOpen whether k > 0 with every layer frozen is an error, as for N:M.
+ * @throws Refusal for that error, where the open layers cannot hold k, or where a score is not finite.
  */
 export function incMasks(
   contenders: readonly IncContender[],

@@ -20,7 +20,21 @@ function isPruned(pattern: Pattern, lines: readonly number[][], profile: Profile
   return float32Sum(lines.map(float32Sum)) === 0;
 }
 
-/** The mask, in matrix order. A layer that the pattern does not divide keeps all. */
+/**
+ * The mask, in matrix order. A layer that the pattern does not divide keeps all.
+ *
+ * @example
+ * ```ts
+ * import { layoutOf, lockedMask, weightMatrix } from "espalier/reference";
+ *
+ * const pattern = { kind: "block", height: 1, width: 2 } as const;
+ * const weight = weightMatrix(Float32Array.of(1, -1, 0, 0), [1, 4]);
+ * const mask = (profile: "inc" | "strict"): string =>
+ *   lockedMask(pattern, layoutOf(pattern, [1, 4]), weight, profile).data.join();
+ * if (mask("strict") !== "1,1,0,0") throw new Error("expected the zeros to be locked");
+ * if (mask("inc") !== "0,0,0,0") throw new Error("INC takes weights that cancel for zeros");
+ * ```
+ */
 export function lockedMask(
   pattern: Pattern,
   { height, width, rows, columns, divides }: Layout,

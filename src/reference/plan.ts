@@ -14,6 +14,15 @@ import { plannedPruneSteps, pruneStepsOf, targetOf } from "./schedule.ts";
 import { selectedLayers } from "./select.ts";
 import { initialPruner, pruningLayout, type ReferencePruner } from "./state.ts";
 
+/** How to plan. */
+export interface PlanOptions {
+  readonly profile: Profile;
+  /** Leave the last linear or conv2d layer alone when no module follows it. */
+  readonly excludeHead: boolean;
+  /** Accept pruners that select no layer or whose pattern divides none. */
+  readonly allowNothing: boolean;
+}
+
 /** Throws where a condition holds. */
 function refuseIf(condition: boolean, code: Refusal["code"], message: string): void {
   if (condition) throw new Refusal(code, message);
@@ -108,8 +117,7 @@ function checkRoom(config: PatternPrunerConfig, layouts: readonly Layout[]): voi
 function plannedPruner(
   asked: PrunerConfig,
   records: readonly LayerRecord[],
-  profile: Profile,
-  excludeHead: boolean,
+  { profile, excludeHead, allowNothing }: PlanOptions,
 ): ReferencePruner {
   const { pattern } = asked;
   if (pattern.kind === "heads") throw new Refusal("unsupported-combination", "whole heads");
@@ -117,9 +125,11 @@ function plannedPruner(
   checkSettings(config, profile);
   const selected = selectedLayers(config, records, excludeHead);
   const layouts = selected.map((layer) => pruningLayout(config, layer, profile));
-  refuseIf(selected.length === 0, "no-layers", "no layer is selected");
-  const none = layouts.every(({ divides }) => !divides);
-  refuseIf(none, "indivisible-shape", "the pattern divides no layer");
+  if (!allowNothing) {
+    refuseIf(selected.length === 0, "no-layers", "no layer is selected");
+    const none = layouts.every(({ divides }) => !divides);
+    refuseIf(none, "indivisible-shape", "the pattern divides no layer");
+  }
   checkParts(
     config,
     layouts.filter(({ divides }) => profile === "inc" || divides),
@@ -135,10 +145,10 @@ function plannedPruner(
 export function plannedPruners(
   config: PruningConfig,
   records: readonly LayerRecord[],
-  profile: Profile,
-  excludeHead: boolean,
+  options: PlanOptions,
 ): ReferencePruner[] {
+  const { profile, excludeHead } = options;
   const hasHead = records.some(({ kind }) => kind === "linear" || kind === "conv2d");
   refuseIf(profile === "inc" && excludeHead && !hasHead, "no-layers", "no head to be found");
-  return config.pruners.map((pruner) => plannedPruner(pruner, records, profile, excludeHead));
+  return config.pruners.map((pruner) => plannedPruner(pruner, records, options));
 }

@@ -36,7 +36,23 @@ export interface Change {
   readonly scores: Matrix;
 }
 
-/** Masks in which `part` of `parts` of the changes are made. */
+/**
+ * Masks in which `part` of `parts` of the changes are made.
+ *
+ * @throws Refusal under `inc` where a part comes to no element.
+ *
+ * @example
+ * ```ts
+ * import { interpolatedMasks, weightMatrix } from "espalier/reference";
+ *
+ * const ones = weightMatrix(Uint8Array.of(1, 1, 1, 1), [1, 4]);
+ * const after = weightMatrix(Uint8Array.of(0, 0, 0, 0), [1, 4]);
+ * const scores = weightMatrix(Float32Array.of(4, 3, 1, 2), [1, 4]);
+ * const change = { before: ones, after, applied: ones, scores };
+ * const [half] = interpolatedMasks([change], 2, 4, "strict");
+ * if (half?.data.join() !== "1,1,0,0") throw new Error("expected the two lowest scores to go");
+ * ```
+ */
 export function interpolatedMasks(
   changes: readonly Change[],
   part: number,

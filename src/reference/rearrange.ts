@@ -21,6 +21,15 @@ function squaredLength(vector: readonly number[], round: Round): number {
  * @param count how many blocks to prune.
  * @param settled blocks that stay pruned.
  * @param lowMemory computes in bfloat16.
+ *
+ * @example
+ * ```ts
+ * import { rearrangedBlocks } from "espalier/reference";
+ *
+ * // Alone they matter alike; together, the last two cancel.
+ * const pruned = rearrangedBlocks([[2], [2], [-2]], 2, [], false);
+ * if (pruned.sort().join() !== "1,2") throw new Error(pruned.join());
+ * ```
  */
 export function rearrangedBlocks(
   vectors: readonly (readonly number[])[],

@@ -31,7 +31,24 @@ function expression(source: string): RegExp {
   }
 }
 
-/** The layers to prune, in the order in which they count. */
+/**
+ * The layers to prune, in the order in which they count.
+ *
+ * @throws Refusal where an expression is none.
+ *
+ * @example
+ * ```ts
+ * import { selectedLayers } from "espalier/reference";
+ *
+ * const names = ["0.query", "0.key", "pre_head", "head"];
+ * const layers = names.map(
+ *   (name) => ({ name, kind: "linear", shape: [], data: new Float32Array(0) }) as const,
+ * );
+ * const config = { opNames: ["key", "."], excludedOpNames: [], pruningOpTypes: ["Linear"] };
+ * const selected = selectedLayers(config, layers, true).map(({ name }) => name);
+ * if (selected.join() !== "0.key,0.query") throw new Error("the head's name excludes two layers");
+ * ```
+ */
 export function selectedLayers(
   config: Pick<PrunerConfig, "opNames" | "excludedOpNames" | "pruningOpTypes">,
   layers: readonly LayerRecord[],

@@ -2,10 +2,10 @@
  * Pruning over time, as a list of steps: each begins, brings gradients, changes the weights as an optimizer would,
  * and ends. Pruners take their turns in order at every hook, and see what those before them did to the weights.
  */
-import type { Profile, PruningConfig } from "../prune/config.ts";
+import type { PruningConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import { afterOptimizer, beforeOptimizer, beginStep, type Stage } from "./hooks.ts";
-import { plannedPruners } from "./plan.ts";
+import { type PlanOptions, plannedPruners } from "./plan.ts";
 import type { ReferencePruner, Weights } from "./state.ts";
 
 /** What one step brings, by layer name: gradients, and what the optimizer adds to the weights. */
@@ -20,13 +20,8 @@ export interface Moment {
   readonly weights: Weights;
 }
 
-/** How to plan a trajectory. */
-export interface TrajectoryOptions {
-  /** Default `inc`. */
-  readonly profile?: Profile;
-  /** Leave the last linear or conv2d layer alone when no module follows it. Default true. */
-  readonly excludeHead?: boolean;
-}
+/** How to plan a trajectory. Defaults: `inc`, the head left alone, nothing to prune refused. */
+export type TrajectoryOptions = Partial<PlanOptions>;
 
 /** Every pruner's turn at a hook that changes weights. */
 function inTurn({ pruners, weights }: Moment, hook: (stage: Stage) => Stage): Moment {
@@ -48,10 +43,11 @@ function inTurn({ pruners, weights }: Moment, hook: (stage: Stage) => Stage): Mo
 export function startedTrajectory(
   config: PruningConfig,
   layers: readonly LayerRecord[],
-  { profile = "inc", excludeHead = true }: TrajectoryOptions = {},
+  { profile = "inc", excludeHead = true, allowNothing = false }: TrajectoryOptions = {},
 ): Moment {
   const weights = new Map(layers.map(({ name, data }) => [name, data]));
-  return { pruners: plannedPruners(config, layers, profile, excludeHead), weights };
+  const options = { profile, excludeHead, allowNothing };
+  return { pruners: plannedPruners(config, layers, options), weights };
 }
 
 /** One step: the moments after it has begun, after its gradients are read, and after it has ended. */
