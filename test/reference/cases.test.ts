@@ -91,6 +91,17 @@ const CASES: Readonly<Record<string, Run>> = {
     },
   ),
   "all blocks tie": runWith([LINEAR, CONVOLUTION], { pattern: block(4, 1) }, { levels: 0 }),
+  "a budget that does not suffice for every layer's fewest": runWith(
+    ["a", "b", "c", "d"].map((name) => ({ ...LINEAR, name })),
+    {
+      targetSparsity: 0.9,
+      minSparsityRatioPerOp: 0.9,
+      lockInitSparsity: true,
+      endStep: 7,
+      sparsityDecay: "linear",
+    },
+    { zeros: 6 },
+  ),
   "just below everything": runWith([LINEAR, CONVOLUTION], {
     targetSparsity: 1 - 2 ** -30,
     maxSparsityRatioPerOp: 1,

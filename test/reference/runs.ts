@@ -145,7 +145,7 @@ const rules = fc.record({
     fc.constantFrom(0, 0.25, 0.5, 0.5, 0.75, 0.75, 0.9, 0.9, 1 - 2 ** -30),
     fc.double({ min: 0, max: 1 - 2 ** -30, noNaN: true }),
   ),
-  least: fc.constantFrom(0, 0, 0, 0.2, 0.5),
+  least: fc.constantFrom(0, 0, 0, 0.2, 0.5, 0.9),
   most: fc.constantFrom(0.98, 0.98, 0.98, 0.75, 0.5, 0.3),
   scoreReduction: fc.constantFrom("mean" as const, "sum" as const, "max" as const),
   lowMemoryUsage: fc.constantFrom(false, false, true),
