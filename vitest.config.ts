@@ -1,12 +1,12 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { defineConfig, type ViteUserConfigFnObject } from "vitest/config";
 
 /** The path of a file or folder of the project. */
 function local(path: string): string {
   return fileURLToPath(new URL(path, import.meta.url));
 }
 
-const config: ViteUserConfig = defineConfig({
+const config: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
   resolve: {
     // Documentation examples import the package by its name; in tests that is the sources.
     alias: [
@@ -19,8 +19,12 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 60_000,
     pool: "forks",
     // The vectors in the project prove the model and joint training; a fuller set proves more.
-    env: { ESPALIER_GOLDEN: process.env.ESPALIER_GOLDEN ?? local("./test/golden") },
+    env: {
+      ESPALIER_GOLDEN: process.env.ESPALIER_GOLDEN ?? local("./test/golden"),
+      // Runs of the properties that hold pruning to its reference; by default few.
+      ESPALIER_RUNS: process.env.ESPALIER_RUNS ?? (mode === "slow" ? "2000" : ""),
+    },
   },
-});
+}));
 
 export default config;

@@ -8,17 +8,16 @@ import { nextBelow, openStream } from "../src/core/random.ts";
 import { type StoredTensor, tensorFromFloat32, writeSafetensors } from "../src/io/safetensors.ts";
 import { type Pattern, parsePattern } from "../src/prune/pattern.ts";
 import {
-  blockMasks,
   blockScores,
-  boundedMasks,
   elementScores,
+  exactMasks,
   expandBlocks,
   expandGroups,
   groupScores,
+  inWeightOrder,
   keptWithinGroups,
   type MaskMatrix,
   type Matrix,
-  maskInWeightOrder,
   weightMatrix,
 } from "../src/reference.ts";
 import { STRICT_PLANS, type StrictPlan } from "./strict-cases.ts";
@@ -68,13 +67,13 @@ function ofBlocks(pattern: Pattern, ratio: number): number {
 /** The masks of blocks or groups that the reference gives. */
 function unitMasks(plan: StrictPlan, pattern: Pattern, scores: readonly Matrix[]): MaskMatrix[] {
   const ratio = ofBlocks(pattern, plan.target);
-  if (plan.scope === "local" || (plan.min === undefined && plan.max === undefined))
-    return blockMasks(scores, ratio, plan.scope, "strict");
   const bounds = {
     least: ofBlocks(pattern, plan.min ?? 0),
     most: plan.max === undefined ? 1 : ofBlocks(pattern, plan.max),
   };
-  return boundedMasks(scores, ratio, bounds);
+  const contenders = scores.map((matrix) => ({ scores: matrix, settled: null }));
+  const budgets = plan.scope === "global" ? [contenders] : contenders.map((one) => [one]);
+  return budgets.flatMap((budget) => exactMasks(budget, ratio, bounds));
 }
 
 /** Scores of blocks (elements for N:M), scores of what is pruned together, and the masks of elements. */
@@ -89,7 +88,7 @@ function selectMasks(
     return elementScores("magnitude", matrix, matrix);
   });
   const inOrder = (masks: readonly MaskMatrix[]): Uint8Array[] =>
-    masks.map((mask, i) => maskInWeightOrder(mask, shapes[i] ?? []));
+    masks.map((mask, i) => inWeightOrder(mask, shapes[i] ?? []));
   if (pattern.kind === "group") {
     const { prune, of } = pattern;
     const kept = elements.map((matrix) => keptWithinGroups(matrix, prune, of, "strict"));

@@ -14,14 +14,21 @@ export {
   type StrictVector,
 } from "./conform/strict-vector.ts";
 export type { View } from "./core/view.ts";
+export { adjustedShare, type IncBounds } from "./reference/adjust.ts";
 export { maskedWeight } from "./reference/apply.ts";
+export { blockMaskGradients, blockMaskScores } from "./reference/block-mask.ts";
 export { blockScores, expandBlocks } from "./reference/blocks.ts";
-export { type Bounds, blockMasks, boundedMasks } from "./reference/budget.ts";
+export { type Bounds, type Contender, exactCount, exactMasks } from "./reference/budget.ts";
+export { type Count, countOf, prunedBlocks } from "./reference/count.ts";
 export { expandGroups, groupScores, keptWithinGroups } from "./reference/groups.ts";
+export { type IncContender, type IncOutcome, incMasks } from "./reference/inc-budget.ts";
+export { exactLassoTerms, lassoTerms, shrunkWeight } from "./reference/lasso.ts";
+export { type Layout, layoutOf } from "./reference/layout.ts";
+export { lockedMask } from "./reference/lock.ts";
 export {
+  inWeightOrder,
   type MaskMatrix,
   type Matrix,
-  maskInWeightOrder,
   weightMatrix,
 } from "./reference/matrix.ts";
 export {
@@ -29,5 +36,26 @@ export {
   type ReferenceLayer,
   type ReferenceOptions,
 } from "./reference/once.ts";
-export { scheduledTarget } from "./reference/schedule.ts";
+export type { PlanOptions } from "./reference/plan.ts";
+export { type Change, interpolatedMasks, partsOf } from "./reference/progressive.ts";
+export { rearrangedBlocks } from "./reference/rearrange.ts";
+export { Refusal } from "./reference/refusal.ts";
+export { bfloat16, float32Sum } from "./reference/rounding.ts";
+export {
+  plannedPruneSteps,
+  pruneStepsOf,
+  scheduledTarget,
+  targetOf,
+} from "./reference/schedule.ts";
 export { elementScores, momentumScores } from "./reference/score.ts";
+export { selectedLayers } from "./reference/select.ts";
+export type { ReferencePruner, ReferenceState, Weights } from "./reference/state.ts";
+export { blocksPruned, incFigures, type Zeros, zerosAmong } from "./reference/statistics.ts";
+export {
+  type Moment,
+  pruningTrajectory,
+  type ReferenceStep,
+  startedTrajectory,
+  steppedTrajectory,
+  type TrajectoryOptions,
+} from "./reference/trajectory.ts";

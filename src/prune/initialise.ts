@@ -47,6 +47,15 @@ function initialLayout(
   return { ...layout, divides: layout.divides && masked };
 }
 
+/** Whether group lasso shrinks a layer: where the pattern divides it, block masks or not, if its weights change. */
+function shrinks(
+  { groupLasso, method, pattern }: PatternPrunerConfig,
+  layer: LayerRecord,
+): boolean {
+  if (groupLasso === null || method === "pattern_lock" || method === "retrain_free") return false;
+  return layOut(pattern, layer).divides;
+}
+
 /**
  * A layer before the first step: all kept, but for block masks under `inc`, which are read off the weight's
  * zeros. Criteria with a memory start from zero scores.
@@ -74,7 +83,9 @@ function initialLayer(
     mask,
     scores: startsAtZero ? new Float32Array(perElement ? elements : blockCount(layout)) : null,
     frozen: false,
-    lassoTerms: config.groupLasso === null ? null : new Float32Array(blockCount(layout)),
+    lassoTerms: shrinks(config, layer)
+      ? new Float32Array(layout.blockRows * layout.blockColumns)
+      : null,
     collected: [],
     previousMask: interpolating ? ones() : null,
     progressiveMask: interpolating ? ones() : null,
@@ -173,10 +184,11 @@ function checkProgressive(config: PatternPrunerConfig, layers: readonly PrunedLa
   }
 }
 
-/** Whether any prune step asks for at least one block. */
+/** Whether any prune step that has scores to go by asks for at least one block. */
 function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
   const { total, completed } = planPruneSteps(config);
-  return pruneSteps(config).some((_, i) => {
+  return pruneSteps(config).some((step, i) => {
+    if (step === 0 && needsGradient(config.criterion)) return false;
     const ratio = perBlock(config.pattern, targetRatio(config, completed + i, total));
     return Math.trunc(blocks * ratio) >= 1;
   });
@@ -264,9 +276,9 @@ function initialPruner(
     initialLayer(config, layer, interpolating, profile),
   );
   if (!allowNothing) checkSomething(config, selected);
-  checkProgressive(config, selected);
-  checkDivisibility(config, selected, options);
   const layers = profile === "inc" ? selected : selected.filter(({ layout }) => layout.divides);
+  checkProgressive(config, layers);
+  checkDivisibility(config, selected, options);
   if (profile === "strict") checkRoom(config, layers);
   const { total, completed } = planPruneSteps(config);
   return {

@@ -46,7 +46,7 @@ export interface ProgressiveLayer {
   readonly after: Uint8Array;
   /** One score per block, or one per element in the weight's order. */
   readonly scores: Float32Array;
-  /** Receives the interpolated mask; may alias neither of the others. */
+  /** The interpolated mask so far, replaced by the new one; may alias neither of the others. */
   readonly out: Uint8Array;
 }
 
@@ -68,11 +68,29 @@ function visitChanged(
   }
 }
 
-/** The scores of all changed elements, layer after layer, without an array of them. */
-function changedScores(layers: readonly ProgressiveLayer[]): ScoreSource {
+/** Whether an element that is to go has gone in an earlier part. */
+function isSettled({ before, after, out }: ProgressiveLayer, index: number): boolean {
+  return out[index] === 0 && before[index] === 1 && after[index] === 0;
+}
+
+/** Writes the masks before the change; with `settles` what earlier parts have pruned stays so. */
+function restart(layer: ProgressiveLayer, settles: boolean): void {
+  const { before, out } = layer;
+  for (let i = 0; i < out.length; i++)
+    if (!(settles && isSettled(layer, i))) out[i] = before[i] as number;
+}
+
+/**
+ * The scores of all changed elements that are not settled, layer after layer, without an array of them. Only
+ * under `strict` are some settled once the masks have been restarted.
+ */
+function openScores(layers: readonly ProgressiveLayer[]): ScoreSource {
   const visit: ScoreSource["visit"] = (look) => {
     let position = 0;
-    for (const layer of layers) visitChanged(layer, (_, score) => look(score, position++));
+    for (const layer of layers)
+      visitChanged(layer, (index, score) => {
+        if (!isSettled(layer, index)) look(score, position++);
+      });
   };
   const countIf = (holds: (score: number) => boolean): number => {
     let count = 0;
@@ -118,12 +136,19 @@ function decidePart(
   return { threshold, ties };
 }
 
+/** The number of changed elements. */
+function countChanged(layers: readonly ProgressiveLayer[]): number {
+  let count = 0;
+  for (const layer of layers) visitChanged(layer, () => count++);
+  return count;
+}
+
 /**
  * Writes masks in which `part` of `parts` of the changed elements have changed: those of the least
  * scores over all layers, in `inc` with all ties. Elements that come back to life stay pruned until
  * the change is complete. Without changes the earlier masks are written.
  *
- * @param exact `strict`: exactly that many elements, ties in order.
+ * @param exact `strict`: exactly that many elements, ties in order, those pruned already before all others.
  * @throws PruningError under `inc` where the part comes to no element at all.
  */
 export function interpolateMasksInto(
@@ -133,14 +158,17 @@ export function interpolateMasksInto(
   exact: boolean,
   scratch: SelectionScratch,
 ): void {
-  const scores = changedScores(layers);
-  for (const { before, out } of layers) out.set(before);
-  if (scores.count === 0) return;
-  const count = Math.floor((scores.count * part) / parts);
+  for (const layer of layers) restart(layer, exact);
+  const changed = countChanged(layers);
+  if (changed === 0) return;
+  const scores = openScores(layers);
+  const settled = changed - scores.count;
+  const count = Math.max(0, Math.floor((changed * part) / parts) - settled);
   const decision = decidePart(scores, count, exact, scratch);
   let ties = decision.ties;
   for (const layer of layers) {
     visitChanged(layer, (index, score) => {
+      if (isSettled(layer, index)) return;
       const prune = score < decision.threshold || (score === decision.threshold && ties-- > 0);
       if (prune) layer.out[index] = 0;
     });

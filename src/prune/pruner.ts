@@ -37,9 +37,12 @@ function sparsityOf({ pattern }: PatternPrunerConfig, { pruned, total }: BlockCo
 
 /** Reads masks off the weights' zeros. */
 function lockMasks(profile: Profile, pruner: PrunerState, scratch: PrunerScratch): void {
-  pruner.layers.forEach(({ layout, mask }, i) => {
+  pruner.layers.forEach(({ layout, mask, previousMask, progressiveMask }, i) => {
     const { data } = recordOf(scratch, i);
     lockMaskInto(pruner.config.pattern, layout, data, profile === "strict", mask);
+    if (profile === "inc") return;
+    previousMask?.set(mask);
+    progressiveMask?.set(mask);
   });
 }
 

@@ -15,7 +15,7 @@ import type { Profile } from "./config.ts";
 import { exactCount, planExactBudget } from "./exact.ts";
 import { PruningError } from "./layer.ts";
 import { countOwnBlocks, scrambleMask, writeBlockMaskInto, writeGroupMaskInto } from "./mask.ts";
-import { perBlock } from "./pattern.ts";
+import { type BlockLayout, perBlock } from "./pattern.ts";
 import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
 
 /** A layer whose turn came at a prune step; a `null` decision leaves its mask as it is. */
@@ -97,13 +97,23 @@ function planStrict(
   return decisions.map((decision, i) => ({ index: group[i] as number, decision, frozen: false }));
 }
 
-/** Group lasso spreads its terms by block; INC breaks on a layer frozen under a criterion that keeps it so. */
+/**
+ * Whether group lasso's terms spread over a weight by themselves (by broadcasting): each is for one row, one column
+ * or one element of a matrix.
+ */
+function broadcasts(layout: BlockLayout, shape: readonly number[]): boolean {
+  const { blockHeight, blockWidth, blockRows, blockColumns } = layout;
+  if (shape.length > 2) return false;
+  return (blockHeight === 1 || blockRows === 1) && (blockWidth === 1 || blockColumns === 1);
+}
+
+/** INC does not spread them for a layer frozen under a criterion that keeps it so, and breaks where they do not fit. */
 function refuseFrozenLasso(pruner: PrunerState, plans: readonly PlannedLayer[]): void {
   const { groupLasso, criterion } = pruner.config;
   if (groupLasso === null || criterion === "snip_momentum") return;
   for (const { index, frozen } of plans) {
     const layer = pruner.layers[index] as PrunedLayer;
-    if (frozen && layer.layout.blockHeight * layer.layout.blockWidth > 1)
+    if (frozen && !broadcasts(layer.layout, layer.shape))
       throw new PruningError(
         "unsupported-combination",
         `${layer.name}: expected no layer to reach a per-op bound under group lasso with the ${criterion} criterion, but this one does`,

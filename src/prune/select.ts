@@ -2,7 +2,7 @@
  * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`).
  */
 import type { Profile, PrunerConfig } from "./config.ts";
-import type { LayerKind, LayerRecord } from "./layer.ts";
+import { type LayerKind, type LayerRecord, PruningError } from "./layer.ts";
 
 /** PyTorch's class names, which `pruning_op_types` are parts of. */
 const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
@@ -39,11 +39,24 @@ export function findClassifierHead(
   return last && (last.kind === "linear" || last.kind === "conv2d") ? last.name : undefined;
 }
 
+/** The head's name as an expression; not every name is one. */
+function compileHeadName(name: string): RegExp {
+  try {
+    return compileNamePattern(name);
+  } catch (error) {
+    throw new PruningError(
+      "unsupported-combination",
+      `${name}: expected the classifier head's name to be a regular expression, got none (${(error as Error).message}); leave the head in with excludeHead: false and exclude it by excluded_op_names`,
+      name,
+    );
+  }
+}
+
 /** Whether a name counts as the head's: under `inc` its name is searched as an expression. */
 function headTest(head: string | undefined, profile: Profile): (name: string) => boolean {
   if (head === undefined) return () => false;
   if (profile === "strict") return (name) => name === head;
-  const pattern = compileNamePattern(head);
+  const pattern = compileHeadName(head);
   return (name) => pattern.test(name);
 }
 
@@ -62,6 +75,7 @@ export interface Selection {
  * order, and the head alone is left out.
  *
  * @param excludeHead whether to look for a classifier head at all.
+ * @throws PruningError where the head's name is no regular expression.
  */
 export function selectLayers(
   config: Pick<PrunerConfig, "opNames" | "excludedOpNames" | "pruningOpTypes">,

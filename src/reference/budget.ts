@@ -1,13 +1,10 @@
-/** Which blocks are pruned, by sorting all of them. */
-import type { Profile, PruningScope } from "../prune/config.ts";
-import { type MaskMatrix, type Matrix, maskOfZeros } from "./matrix.ts";
-
-/** One block among all. */
-interface Ranked {
-  readonly layer: number;
-  readonly index: number;
-  readonly score: number;
-}
+/**
+ * `strict`: exactly floor(blocks * ratio + 1e-9) blocks are pruned. Blocks pruned before stay so. Each layer loses
+ * its fewest, earlier layers first where the budget is too small for all; then the lowest scores of all layers
+ * follow, as far as each layer's most allows. Of equal scores the earlier layer's come first, then the lower index.
+ */
+import { elements, type MaskMatrix, type Matrix, maskFrom } from "./matrix.ts";
+import { Refusal } from "./refusal.ts";
 
 /** Fewest and most shares of a layer's blocks that may be pruned. */
 export interface Bounds {
@@ -15,70 +12,76 @@ export interface Bounds {
   readonly most: number;
 }
 
-/** Blocks of the given layers, lowest score first; of equals the earlier layer, then the earlier index. */
-function rank(layers: readonly (readonly [layer: number, scores: Matrix])[]): Ranked[] {
-  return layers
-    .flatMap(([layer, { data }]) => Array.from(data, (score, index) => ({ layer, index, score })))
-    .sort((a, b) => a.score - b.score || a.layer - b.layer || a.index - b.index);
+/** A layer's blocks: a score for each, and 1 for those that are pruned already (`null`: none is). */
+export interface Contender {
+  readonly scores: Matrix;
+  readonly settled: MaskMatrix | null;
 }
 
-/** The lowest floor(blocks * ratio) blocks, and under `inc` all that tie with the last of them. */
-function lowest(ranked: readonly Ranked[], ratio: number, profile: Profile): readonly Ranked[] {
-  if (profile === "strict") return ranked.slice(0, Math.floor(ranked.length * ratio + 1e-9));
-  const last = ranked[Math.floor(ranked.length * ratio) - 1];
-  return last ? ranked.filter(({ score }) => score <= last.score) : [];
+/** One block among all. */
+interface Block {
+  readonly layer: number;
+  readonly index: number;
+  readonly score: number;
 }
 
-/** Masks with the given blocks pruned. */
-function masksWithout(scores: readonly Matrix[], pruned: readonly Ranked[]): MaskMatrix[] {
-  const masks = scores.map(({ shape }) => maskOfZeros(shape[0] ?? 0, shape[1] ?? 0));
-  for (const mask of masks) mask.data.fill(1);
-  for (const { layer, index } of pruned) {
-    const mask = masks[layer];
-    if (mask) mask.data[index] = 0;
-  }
-  return masks;
+/** The number of blocks that a share asks for. */
+export function exactCount(blocks: number, ratio: number): number {
+  return Math.floor(blocks * ratio + 1e-9);
 }
 
 /**
- * Masks of blocks with a share `ratio` pruned: of all layers together (`global`) or of each (`local`),
- * without per-layer bounds.
+ * Masks of blocks, 1 = kept.
+ *
+ * @throws Refusal where the bounds leave no room, or a score is not finite.
+ *
+ * @example
+ * ```ts
+ * import { exactMasks, weightMatrix } from "espalier/reference";
+ *
+ * const scores = weightMatrix(Float32Array.of(1, 1, 1, 2), [1, 4]);
+ * const [mask] = exactMasks([{ scores, settled: null }], 0.5, { least: 0, most: 1 });
+ * if (mask?.data.join() !== "0,0,1,1") throw new Error("of equals the lowest index goes first");
+ * ```
  */
-export function blockMasks(
-  scores: readonly Matrix[],
-  ratio: number,
-  scope: PruningScope,
-  profile: Profile,
-): MaskMatrix[] {
-  const all = scores.map((matrix, layer) => [layer, matrix] as const);
-  const budgets = scope === "global" ? [all] : all.map((one) => [one]);
-  const pruned = budgets.flatMap((layers) => lowest(rank(layers), ratio, profile));
-  return masksWithout(scores, pruned);
-}
-
-/**
- * `strict` masks over all layers with per-layer bounds: each layer loses its fewest, then the lowest
- * blocks of all are taken from layers that are still below their most.
- */
-export function boundedMasks(
-  scores: readonly Matrix[],
+export function exactMasks(
+  contenders: readonly Contender[],
   ratio: number,
   bounds: Bounds,
 ): MaskMatrix[] {
-  const ranked = rank(scores.map((matrix, layer) => [layer, matrix]));
-  const budget = Math.floor(ranked.length * ratio + 1e-9);
-  const pruned = new Set<Ranked>();
-  const taken = scores.map(() => 0);
-  const take = (limit: (blocks: number) => number): void => {
-    for (const block of ranked) {
-      const blocks = scores[block.layer]?.data.length ?? 0;
-      const before = taken[block.layer] ?? 0;
-      if (pruned.has(block) || pruned.size >= budget || before >= limit(blocks)) continue;
-      pruned.add(block);
-      taken[block.layer] = before + 1;
-    }
+  const ranked = contenders
+    .flatMap(({ scores }, layer) =>
+      elements(scores).map((score, index): Block => ({ layer, index, score })),
+    )
+    .sort((a, b) => a.score - b.score || a.layer - b.layer || a.index - b.index);
+  if (!ranked.every(({ score }) => Number.isFinite(score)))
+    throw new Refusal("invalid-score", "a score is not finite");
+  const pruned = new Set<Block>();
+  const sizes = contenders.map(({ scores }) => elements(scores).length);
+  const counts = sizes.map(() => 0);
+  const take = (block: Block): void => {
+    if (pruned.has(block)) return;
+    pruned.add(block);
+    counts[block.layer] = Number(counts[block.layer]) + 1;
   };
-  take((blocks) => Math.floor(blocks * Math.min(bounds.least, ratio) + 1e-9));
-  take((blocks) => Math.floor(blocks * bounds.most + 1e-9));
-  return masksWithout(scores, [...pruned]);
+  const settled = contenders.map((one) => (one.settled === null ? [] : elements(one.settled)));
+  for (const block of ranked) if (settled[block.layer]?.[block.index] === 1) take(block);
+  const budget = Math.max(pruned.size, exactCount(ranked.length, ratio));
+  sizes.forEach((blocks, layer) => {
+    const least = exactCount(blocks, Math.min(bounds.least, ratio));
+    for (const block of ranked)
+      if (block.layer === layer && pruned.size < budget && Number(counts[layer]) < least)
+        take(block);
+  });
+  for (const block of ranked) {
+    const most = exactCount(Number(sizes[block.layer]), bounds.most);
+    if (pruned.size < budget && Number(counts[block.layer]) < most) take(block);
+  }
+  if (pruned.size < budget)
+    throw new Refusal("infeasible-budget", `room for ${pruned.size} of ${budget} blocks`);
+  const kept = contenders.map(({ scores }) => elements(scores).map(() => true));
+  for (const { layer, index } of pruned) (kept[layer] as boolean[])[index] = false;
+  return contenders.map(({ scores: { shape } }, i) =>
+    maskFrom(Number(shape[0]), Number(shape[1]), kept[i] as boolean[]),
+  );
 }

@@ -1,7 +1,12 @@
-/** N:M: of every `of` neighbours along a row, `prune` are pruned. */
-import { muleq, sum, sup } from "ndarray-ops";
+/**
+ * N:M: of every M neighbours along a row, N are pruned (INC: `PytorchPatternNInM.get_least_ninm_mask_from_data`,
+ * `reduce_scores`). A group's score is that of the elements it would lose, the others taken as 0. With bfloat16
+ * scores PyTorch adds in float32, rounds the sum, and divides the rounded sum.
+ */
 import type { Profile, ScoreReduction } from "../prune/config.ts";
-import { asNdarray, type MaskMatrix, type Matrix, maskOfZeros, zeros } from "./matrix.ts";
+import { reduced } from "./blocks.ts";
+import { asNdarray, elements, type MaskMatrix, type Matrix, maskOfZeros, zeros } from "./matrix.ts";
+import { bfloat16 } from "./rounding.ts";
 
 /**
  * A mask that has 0 for the elements each group would lose: its `prune` lowest scores, the first of
@@ -17,7 +22,7 @@ export function keptWithinGroups(
   const kept = maskOfZeros(rows, columns);
   for (let row = 0; row < rows; row++) {
     for (let start = 0; start < columns; start += of) {
-      const group = Array.from({ length: of }, (_, i) => asNdarray(scores).get(row, start + i));
+      const group = elements(asNdarray(scores).lo(row, start).hi(1, of));
       const sorted = [...group.keys()].sort((a, b) => Number(group[a]) - Number(group[b]) || a - b);
       const limit = Number(group[sorted[prune - 1] ?? 0]);
       group.forEach((score, i) => {
@@ -35,27 +40,27 @@ export function groupScores(
   kept: MaskMatrix,
   of: number,
   reduction: ScoreReduction,
+  lowMemory: boolean = false,
 ): Matrix {
   const [rows = 0, columns = 0] = scores.shape;
-  const reduced = zeros(rows, columns / of);
+  const groups = zeros(rows, columns / of);
   for (let row = 0; row < rows; row++) {
     for (let group = 0; group < columns / of; group++) {
-      const lost = zeros(1, of);
-      for (let i = 0; i < of; i++) {
-        const column = group * of + i;
-        lost.set(0, i, asNdarray(kept).get(row, column) === 1 ? 0 : 1);
-      }
-      muleq(
-        lost,
-        asNdarray(scores)
-          .lo(row, group * of)
-          .hi(1, of),
+      const members = Array.from({ length: of }, (_, i) => group * of + i);
+      const lost = members.map((column) =>
+        asNdarray(kept).get(row, column) === 1 ? 0 : asNdarray(scores).get(row, column),
       );
-      const total = reduction === "max" ? sup(lost) : sum(lost);
-      reduced.set(row, group, reduction === "mean" ? total / of : total);
+      groups.set(row, group, lowMemory ? reducedLow(lost, reduction) : reduced(lost, reduction));
     }
   }
-  return reduced;
+  return groups;
+}
+
+/** Reduces bfloat16 values. */
+function reducedLow(values: readonly number[], reduction: ScoreReduction): number {
+  if (reduction === "max") return reduced(values, "max");
+  const sum = bfloat16(reduced(values, "sum"));
+  return reduction === "mean" ? bfloat16(sum / values.length) : sum;
 }
 
 /** A mask of elements: those that a pruned group loses are 0. */

@@ -1,6 +1,6 @@
 /**
  * Weights as matrices [output channels, inputs]. A convolution's inputs run over kernel positions first
- * and channels within a position.
+ * and channels within a position (INC: `_reshape_orig_to_2dims`, `_reshape_2dims_to_orig`).
  */
 import ndarray, { type NdArray } from "ndarray";
 import { assign } from "ndarray-ops";
@@ -26,6 +26,29 @@ export function maskOfZeros(rows: number, columns: number): NdArray<Uint8Array> 
   return ndarray(new Uint8Array(rows * columns), [rows, columns]);
 }
 
+/** A mask made of one row after the other. */
+export function maskFrom(rows: number, columns: number, kept: readonly boolean[]): MaskMatrix {
+  return ndarray(
+    Uint8Array.from(kept, (one) => (one ? 1 : 0)),
+    [rows, columns],
+  );
+}
+
+/** A copy of a matrix's elements, row by row. */
+function flat<Data extends Float32Array | Uint8Array>(matrix: View<Data>): Data {
+  const copy = matrix.data.slice(
+    0,
+    matrix.shape.reduce((a, b) => a * b, 1),
+  ) as Data;
+  assign(ndarray(copy, [...matrix.shape]), asNdarray(matrix));
+  return copy;
+}
+
+/** All elements, row by row. */
+export function elements(matrix: View<Float32Array | Uint8Array>): number[] {
+  return Array.from(flat(matrix));
+}
+
 /** Axes of a weight with its input channels last. */
 function channelsLast<Data extends Float32Array | Uint8Array>(
   weight: NdArray<Data>,
@@ -35,21 +58,29 @@ function channelsLast<Data extends Float32Array | Uint8Array>(
   return weight.transpose(0, ...kernel, 1);
 }
 
-/** A weight of `shape` (linear [out, in], convolution [out, in, ...kernel]) as a matrix. */
-export function weightMatrix(data: Float32Array, shape: readonly number[]): Matrix {
-  const last = channelsLast(ndarray(data, [...shape]));
-  const flat = new Float32Array(data.length);
-  assign(ndarray(flat, last.shape), last);
+/**
+ * A weight of `shape` (linear [out, in], convolution [out, in, ...kernel]), or something that is laid out like
+ * one, as a matrix.
+ */
+export function weightMatrix<Data extends Float32Array | Uint8Array>(
+  data: Data,
+  shape: readonly number[],
+): View<Data> {
   const rows = shape[0] ?? 0;
-  return ndarray(flat, [rows, rows === 0 ? 0 : data.length / rows]);
+  return ndarray(flat(channelsLast(ndarray(data, [...shape]))), [
+    rows,
+    rows === 0 ? 0 : data.length / rows,
+  ]);
 }
 
-/** The inverse of {@link weightMatrix}, for masks: the elements in the weight's own order. */
-export function maskInWeightOrder(mask: MaskMatrix, shape: readonly number[]): Uint8Array {
-  const out = new Uint8Array(mask.data.length);
+/** The inverse of {@link weightMatrix}: a matrix's elements in the weight's own order. */
+export function inWeightOrder<Data extends Float32Array | Uint8Array>(
+  matrix: View<Data>,
+  shape: readonly number[],
+): Data {
+  const dense = flat(matrix);
+  const out = dense.slice() as Data;
   const target = channelsLast(ndarray(out, [...shape]));
-  const dense = new Uint8Array(mask.data.length);
-  assign(ndarray(dense, [...mask.shape]), asNdarray(mask));
   assign(target, ndarray(dense, target.shape));
   return out;
 }

@@ -1,10 +1,10 @@
-/** One-shot pruning from the single stages. */
-import type { Criterion, Profile, PruningScope, ScoreReduction } from "../prune/config.ts";
+/** One-shot pruning from the single stages: scores, their reduction, the budget, masks. */
+import type { ElementCriterion, Profile, PruningScope, ScoreReduction } from "../prune/config.ts";
 import type { Pattern } from "../prune/pattern.ts";
-import { blockScores, expandBlocks } from "./blocks.ts";
-import { blockMasks } from "./budget.ts";
-import { expandGroups, groupScores, keptWithinGroups } from "./groups.ts";
-import { type Matrix, maskInWeightOrder, weightMatrix } from "./matrix.ts";
+import { blockScores } from "./blocks.ts";
+import { layoutOf } from "./layout.ts";
+import { weightMatrix } from "./matrix.ts";
+import { replacedMasks } from "./replace.ts";
 import { elementScores } from "./score.ts";
 
 /** A layer to prune: its weight, and its gradient where the criterion reads one. */
@@ -19,51 +19,62 @@ export interface ReferenceOptions {
   readonly pattern: Pattern;
   readonly targetSparsity: number;
   readonly scope: PruningScope;
-  readonly criterion: Criterion;
+  readonly criterion: ElementCriterion;
   readonly scoreReduction: ScoreReduction;
   readonly profile: Profile;
+  /** Bounds on a layer's share. Default 0 and all that the pattern can prune. */
+  readonly least?: number;
+  readonly most?: number;
 }
 
-/** Masks of the layers in the weights' own order: scores, their reduction, the budget, expansion. */
+/**
+ * Masks of the layers, 1 = kept, in the weights' own order. Layers that the pattern does not divide keep all.
+ *
+ * @example
+ * ```ts
+ * import { pruneOnceReference } from "espalier/reference";
+ *
+ * const [mask] = pruneOnceReference([{ shape: [1, 4], data: Float32Array.of(3, -1, 2, 4) }], {
+ *   pattern: { kind: "group", prune: 2, of: 4 },
+ *   targetSparsity: 0.5,
+ *   scope: "global",
+ *   criterion: "magnitude",
+ *   scoreReduction: "mean",
+ *   profile: "strict",
+ * });
+ * if (mask?.join() !== "1,0,0,1") throw new Error("expected 2:4 to prune -1 and 2");
+ * ```
+ */
 export function pruneOnceReference(
   layers: readonly ReferenceLayer[],
   options: ReferenceOptions,
 ): Uint8Array[] {
   const { pattern, profile, scope, criterion, scoreReduction, targetSparsity } = options;
-  const scores = layers.map(({ data, gradient, shape }) =>
-    elementScores(criterion, weightMatrix(data, shape), weightMatrix(gradient ?? data, shape)),
-  );
-  if (pattern.kind === "group") {
-    const { prune, of } = pattern;
-    const kept = scores.map((matrix) => keptWithinGroups(matrix, prune, of, profile));
-    const reduced = scores.map((matrix, i) =>
-      groupScores(matrix, kept[i] as (typeof kept)[number], of, scoreReduction),
-    );
-    return blockMasks(reduced, (targetSparsity * of) / prune, scope, profile).map((groups, i) =>
-      maskInWeightOrder(
-        expandGroups(groups, kept[i] as (typeof kept)[number], of),
-        layers[i]?.shape ?? [],
-      ),
-    );
-  }
-  const sizes = layers.map(({ shape }) => blockSize(pattern, shape));
-  const reduced = scores.map((matrix: Matrix, i) => {
-    const [height, width] = sizes[i] ?? [1, 1];
-    return blockScores(matrix, height, width, scoreReduction);
+  const { least = 0, most = pattern.kind === "group" ? pattern.prune / pattern.of : 1 } = options;
+  const rule = {
+    pattern,
+    criterion,
+    pruningScope: scope,
+    scoreReduction,
+    lowMemoryUsage: false,
+    targetSparsity,
+    minSparsityRatioPerOp: least,
+    maxSparsityRatioPerOp: most,
+  };
+  const scored = layers.map(({ data, gradient, shape }) => {
+    const layout = layoutOf(pattern, shape);
+    const weight = weightMatrix(data, shape);
+    const scores = elementScores(criterion, weight, weightMatrix(gradient ?? data, shape));
+    const elementwise = pattern.kind === "group" || !layout.divides;
+    return {
+      shape,
+      layout,
+      mask: new Uint8Array(data.length).fill(1),
+      frozen: false,
+      scores: elementwise
+        ? scores
+        : blockScores(scores, layout.height, layout.width, scoreReduction),
+    };
   });
-  return blockMasks(reduced, targetSparsity, scope, profile).map((blocks, i) => {
-    const [height, width] = sizes[i] ?? [1, 1];
-    return maskInWeightOrder(expandBlocks(blocks, height, width), layers[i]?.shape ?? []);
-  });
-}
-
-/** Height and width of a layer's blocks; `channel` is the extent of the weight's first or second axis. */
-function blockSize(
-  { height, width }: Extract<Pattern, { kind: "block" }>,
-  shape: readonly number[],
-): [number, number] {
-  return [
-    height === "channel" ? (shape[0] ?? 1) : height,
-    width === "channel" ? (shape[1] ?? 1) : width,
-  ];
+  return replacedMasks(rule, profile, scored, targetSparsity).map(({ mask }) => mask);
 }

@@ -17,6 +17,7 @@ import {
   onStepBeginInto,
 } from "../../src/prune/pipeline.ts";
 import type { PruningState } from "../../src/prune/state.ts";
+import { runsOf } from "../reference/runs.ts";
 import { anyValues, configOf, copyLayers, exactValues, models, patterns } from "./models.ts";
 
 /** Settings of a run; targets are shares of what the pattern can prune. */
@@ -194,9 +195,9 @@ describe("strict", () => {
           for (const { mask, progressiveMask } of last.layers)
             expect(progressiveMask).toEqual(mask);
       }),
-      { numRuns: 250 },
+      { numRuns: runsOf(250) },
     );
-  });
+  }, 3_600_000);
 
   test("refuses a schedule whose only prune step comes before the first gradient", () => {
     const layer: LayerRecord = {
@@ -241,9 +242,9 @@ describe("strict", () => {
         const backward = masks(copyLayers([...layers].reverse()));
         expect(new Map([...backward].sort())).toEqual(new Map([...forward].sort()));
       }),
-      { numRuns: 120 },
+      { numRuns: runsOf(120) },
     );
-  });
+  }, 3_600_000);
 });
 
 /** The mask counts a strict prune step promises. */

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PruningError } from "../../src/prune/layer.ts";
 import { createSelectionScratch, kthSmallest } from "../../src/prune/threshold.ts";
+import { runsOf } from "../reference/runs.ts";
 
 const scratch = createSelectionScratch();
 const floats = fc.oneof(
@@ -23,6 +24,7 @@ test("is what sorting finds, over any split into chunks", () => {
         expect(kthSmallest(chunks, k, scratch) + 0).toBe((all[k - 1] as number) + 0);
       },
     ),
+    { numRuns: runsOf(100) },
   );
 });
 

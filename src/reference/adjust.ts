@@ -1,0 +1,57 @@
+/**
+ * INC's bounds on a layer's share (`BasePattern.adjust_ratio`). A proposed share above `most` comes down to it.
+ * Then, where this layer or any other is above the final target, what is left of the final budget must suffice
+ * to lift all layers below `least` up to it; if not, this layer gives up the difference. The other layers are
+ * judged by the masks they have at that moment, some of them new and some old.
+ */
+import type { Count } from "./count.ts";
+
+/** Bounds on a layer's share of pruned blocks, and the share that the network is to end at. */
+export interface IncBounds {
+  readonly least: number;
+  readonly most: number;
+  readonly final: number;
+}
+
+const shareOf = ({ pruned, total }: Count): number => pruned / total;
+
+/**
+ * The share that layer `index` may have, and whether that is another than proposed.
+ *
+ * @param counts all layers' counts now.
+ * @param proposal the layer's count under the proposed mask.
+ *
+ * @example
+ * ```ts
+ * import { adjustedShare } from "espalier/reference";
+ *
+ * const counts = [{ pruned: 0, total: 8 }];
+ * const bounds = { least: 0, most: 0.5, final: 0.75 };
+ * const { adjusted, share } = adjustedShare(counts, 0, { pruned: 6, total: 8 }, bounds);
+ * if (!adjusted || share !== 0.5) throw new Error("6 of 8 exceed the most that a layer may lose");
+ * ```
+ */
+export function adjustedShare(
+  counts: readonly Count[],
+  index: number,
+  proposal: Count,
+  { least, most, final }: IncBounds,
+): { readonly adjusted: boolean; readonly share: number } {
+  const exceeds = shareOf(proposal) > most;
+  const share = exceeds ? most : shareOf(proposal);
+  const pruned = exceeds ? Math.trunc(proposal.total * most) : proposal.pruned;
+  if (share < least) return { adjusted: exceeds, share };
+  if (![share, ...counts.map(shareOf)].some((one) => one > final))
+    return { adjusted: exceeds, share };
+
+  const mixed = counts.map((count, i) => (i === index ? { ...proposal, pruned } : count));
+  const shares = counts.map((count, i) => (i === index ? share : shareOf(count)));
+  const add = (list: readonly Count[], part: keyof Count): number =>
+    list.reduce((sum, count) => sum + count[part], 0);
+  const low = mixed.filter((_, i) => Number(shares[i]) < least);
+  const gap = Math.trunc(add(low, "total") * least) - add(low, "pruned");
+  const all = Math.trunc(add(counts, "total") * final);
+  const remaining = all - add(mixed, "pruned");
+  if (remaining >= gap) return { adjusted: exceeds, share };
+  return { adjusted: true, share: (pruned - (gap - remaining)) / proposal.total };
+}

@@ -1,0 +1,166 @@
+/**
+ * What a pruner does at INC's three hooks (`on_step_begin`, `on_before_optimizer_step`, `on_after_optimizer_step`;
+ * retrain_free: `on_step_end`). Each gives the pruner and the weights after it.
+ */
+import { readsGradients, scoresByBlockMask } from "./criterion.ts";
+import { exactLassoTerms, lassoTerms, shrunkWeight } from "./lasso.ts";
+import { layoutOf } from "./layout.ts";
+import { inWeightOrder, type Matrix, weightMatrix } from "./matrix.ts";
+import { interpolatedMasks, partsOf } from "./progressive.ts";
+import {
+  withCurrentSparsity,
+  withInitialSparsity,
+  withLockedMasks,
+  withNewMasks,
+} from "./prune-step.ts";
+import { pruneStepsOf } from "./schedule.ts";
+import { elementwiseScores } from "./spread.ts";
+import { interpolates, type ReferencePruner, type ReferenceState, type Weights } from "./state.ts";
+import { withFreshScores } from "./step-scores.ts";
+
+/** A pruner and all weights. */
+export interface Stage {
+  readonly pruner: ReferencePruner;
+  readonly weights: Weights;
+}
+
+/** The weights with those of the pruner's layers changed. */
+function changed(
+  { pruner, weights }: Stage,
+  change: (layer: ReferenceState, weight: Float32Array) => Float32Array,
+): Stage {
+  const own = pruner.layers.map(
+    (layer) => [layer.name, change(layer, weights.get(layer.name) as Float32Array)] as const,
+  );
+  return { pruner, weights: new Map([...weights, ...own]) };
+}
+
+/** Weights under one of the layers' masks. */
+function masked(stage: Stage, which: "mask" | "applied"): Stage {
+  return changed(stage, (layer, weight) =>
+    weight.map((value, i) => (layer[which][i] === 0 ? 0 : value)),
+  );
+}
+
+/** Applies `part` of `parts` of the latest prune step's changes; all of them where `part` is `parts`. */
+function withPart(pruner: ReferencePruner, part: number, parts: number): ReferencePruner {
+  const changes = pruner.layers.map((layer) => ({
+    before: weightMatrix(layer.before, layer.shape),
+    after: weightMatrix(layer.mask, layer.shape),
+    applied: weightMatrix(layer.applied, layer.shape),
+    scores: elementwiseScores(layer),
+  }));
+  const { profile, config } = pruner;
+  const together = profile === "inc" || config.pruningScope === "global";
+  const groups = together ? [changes] : changes.map((change) => [change]);
+  const masks = groups.flatMap((group) => interpolatedMasks(group, part, parts, profile));
+  const layers = pruner.layers.map((layer, i) => ({
+    ...layer,
+    applied: inWeightOrder(masks[i] as (typeof masks)[number], layer.shape),
+  }));
+  return { ...pruner, layers };
+}
+
+/** Applies the latest prune step's masks as they are. */
+function withAll(pruner: ReferencePruner): ReferencePruner {
+  return { ...pruner, layers: pruner.layers.map((layer) => ({ ...layer, applied: layer.mask })) };
+}
+
+/** Progressive pruning at the beginning of a step. */
+function beginProgressive(stage: Stage): Stage {
+  const pruner = withInitialSparsity(stage.pruner, stage.weights);
+  const unchanged = { pruner, weights: stage.weights };
+  const { config, profile, step, currentSparsity } = pruner;
+  const { parts, interval } = partsOf(config, profile);
+  const isPruneStep = pruneStepsOf(config).includes(step);
+  const origin = profile === "inc" ? config.startStep : pruner.lastPruneStep;
+  const inWindow = step >= config.startStep && step <= config.endStep;
+  const isTick = inWindow && (step - origin) % interval === 0;
+  if ((!isPruneStep && !isTick) || currentSparsity > config.targetSparsity) return unchanged;
+  const of = profile === "inc" ? 4 : parts;
+  if (isPruneStep) {
+    const since = { ...pruner, lastPruneStep: step };
+    const initial = profile === "inc" ? 0 : pruner.initialSparsity;
+    const next = withNewMasks(since, stage.weights, initial);
+    if (!next.scored) return { pruner: next.pruner, weights: stage.weights };
+    return masked({ pruner: withPart(next.pruner, 1, of), weights: stage.weights }, "applied");
+  }
+  const part = Math.floor((step - pruner.lastPruneStep) / interval) + 1;
+  const next = part < parts ? withPart(pruner, part, of) : withAll(pruner);
+  return masked({ pruner: next, weights: stage.weights }, "applied");
+}
+
+/** Plain pruning at the beginning of a step. */
+function beginPlain(stage: Stage): Stage {
+  const pruner = withInitialSparsity(stage.pruner, stage.weights);
+  const { config, step, currentSparsity, initialSparsity } = pruner;
+  if (!pruneStepsOf(config).includes(step) || currentSparsity > config.targetSparsity)
+    return { pruner, weights: stage.weights };
+  const next = withNewMasks(pruner, stage.weights, initialSparsity);
+  if (!next.scored) return { pruner: next.pruner, weights: stage.weights };
+  const after = { pruner: withCurrentSparsity(next.pruner), weights: stage.weights };
+  return config.method === "retrain_free" ? after : masked(after, "mask");
+}
+
+/** The beginning of a step: masks, where the schedule asks for them, applied to the weights at once. */
+export function beginStep(stage: Stage): Stage {
+  const { config, step, aligned, profile } = stage.pruner;
+  if (config.method === "pattern_lock") {
+    if (!pruneStepsOf(config).includes(step)) return stage;
+    return { ...stage, pruner: withLockedMasks(stage.pruner, stage.weights) };
+  }
+  if (!interpolates(stage.pruner)) return beginPlain(stage);
+  if (step <= config.endStep || aligned) return beginProgressive(stage);
+  // After the end step INC applies the full masks once, and then the interpolated ones again.
+  const pruner = profile === "strict" ? withAll(stage.pruner) : stage.pruner;
+  const full = masked({ ...stage, pruner }, "mask");
+  return beginProgressive({ ...full, pruner: { ...pruner, aligned: true } });
+}
+
+/** Before the optimizer's step: scores and group lasso from the gradients. Weights stay as they are. */
+export function beforeOptimizer({ pruner, weights }: Stage, gradients: Weights): ReferencePruner {
+  const { config, step, profile } = pruner;
+  const { criterion, method, groupLasso, pattern, startStep, endStep } = config;
+  if (method === "pattern_lock") return pruner;
+  // Block masks have gradients from the start step to the end step only.
+  if (scoresByBlockMask(criterion) && (step < startStep || step > endStep)) return pruner;
+  const layers = pruner.layers.map((layer) => {
+    const layout = layoutOf(pattern, layer.shape);
+    if (groupLasso === null || profile === "strict") return layer;
+    if (method === "retrain_free" || !layout.divides) return layer;
+    const gradient = weightMatrix(gradients.get(layer.name) as Float32Array, layer.shape);
+    return { ...layer, lasso: lassoTerms(layout, groupLasso, gradient) };
+  });
+  const next = { ...pruner, layers };
+  return readsGradients(criterion) ? withFreshScores(next, weights, gradients) : next;
+}
+
+/**
+ * After the optimizer's step: group lasso from the start step to the end step, then pruned weights to zero.
+ * retrain_free masks the weights at the end step only; under `strict` they stay so.
+ */
+export function afterOptimizer(stage: Stage): Stage {
+  const { config, step, profile } = stage.pruner;
+  const { method, startStep, endStep, pattern, groupLasso } = config;
+  if (method === "retrain_free") {
+    const due = step === endStep || (profile === "strict" && step > endStep);
+    const next = { ...stage.pruner, step: step + 1 };
+    return { ...(due ? masked(stage, "mask") : stage), pruner: next };
+  }
+  const inWindow = step >= startStep && step <= endStep;
+  const layers = stage.pruner.layers.map((layer) => {
+    const layout = layoutOf(pattern, layer.shape);
+    if (groupLasso === null || profile === "inc" || !inWindow) return layer;
+    if (method === "pattern_lock" || !layout.divides) return layer;
+    const weight = weightMatrix(stage.weights.get(layer.name) as Float32Array, layer.shape);
+    return { ...layer, lasso: exactLassoTerms(layout, groupLasso, weight) };
+  });
+  const next = { ...stage.pruner, layers, step: step + 1 };
+  const shrunk = changed({ ...stage, pruner: next }, ({ lasso, shape }, weight) => {
+    if (lasso === null || !inWindow) return weight;
+    const matrix: Matrix = weightMatrix(weight, shape);
+    return inWeightOrder(shrunkWeight(layoutOf(pattern, shape), lasso, matrix), shape);
+  });
+  const which = interpolates(next) ? "applied" : "mask";
+  return { ...masked(shrunk, which), pruner: next };
+}

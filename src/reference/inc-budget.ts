@@ -1,0 +1,94 @@
+/**
+ * How INC prunes a share of all blocks (`get_masks_global`, `update_residual_cnt`,
+ * `get_single_mask_per_target_ratio`). k = trunc(blocks * ratio), less what frozen layers have pruned. Every block
+ * up to the k-th lowest score goes, all ties included, so that more than k may. A layer that hits a bound gets its
+ * own lowest share, keeps that mask from then on (it is frozen), and its blocks come off k; the others compete
+ * again, until none hits a bound or nothing is left of k.
+ */
+import { adjustedShare, type IncBounds } from "./adjust.ts";
+import { type Count, totalOf } from "./count.ts";
+import { elements, type MaskMatrix, type Matrix, maskFrom } from "./matrix.ts";
+import { Refusal } from "./refusal.ts";
+
+/** A layer that competes. */
+export interface IncContender {
+  /** One score per block. */
+  readonly scores: Matrix;
+  /** A mask of elements from one of blocks. */
+  readonly expand: (blocks: MaskMatrix) => MaskMatrix;
+  /** Counts the blocks of a mask of elements. */
+  readonly count: (mask: MaskMatrix) => Count;
+  readonly mask: MaskMatrix;
+  readonly frozen: boolean;
+}
+
+/** What becomes of a layer; `fresh`: whether its mask was made anew. */
+export interface IncOutcome {
+  readonly mask: MaskMatrix;
+  readonly frozen: boolean;
+  readonly fresh: boolean;
+}
+
+/** The k-th lowest of some scores, k from 1. */
+function kthLowest(scores: readonly number[], k: number): number {
+  if (k > scores.length)
+    throw new Refusal("infeasible-budget", `${k} blocks to prune among ${scores.length}`);
+  if (!scores.every(Number.isFinite)) throw new Refusal("invalid-score", "a score is not finite");
+  return Number([...scores].sort((a, b) => a - b)[k - 1]);
+}
+
+/** Keeps the blocks that score more than `limit`. */
+function above(scores: Matrix, limit: number): MaskMatrix {
+  const [rows = 0, columns = 0] = scores.shape;
+  return maskFrom(
+    rows,
+    columns,
+    elements(scores).map((score) => score > limit),
+  );
+}
+
+/** Prunes the lowest trunc(blocks * share) blocks of one layer, with ties. */
+function withoutLowest(scores: Matrix, share: number): MaskMatrix {
+  const k = Math.trunc(share * elements(scores).length);
+  return above(scores, k < 1 ? Number.NEGATIVE_INFINITY : kthLowest(elements(scores), k));
+}
+
+/**
+ * The masks after a prune step, or `null` where k is 0 and nothing happens at all.
+ *
+ * @param needsOpen whether k > 0 with every layer frozen is an error, as for N:M.
+ * @throws Refusal for that error, where the open layers cannot hold k, or where a score is not finite.
+ */
+export function incMasks(
+  contenders: readonly IncContender[],
+  ratio: number,
+  bounds: IncBounds,
+  needsOpen: boolean,
+): readonly IncOutcome[] | null {
+  const outcomes = contenders.map(
+    ({ mask, frozen }): IncOutcome => ({ mask, frozen, fresh: false }),
+  );
+  const counts = contenders.map(({ count, mask }) => count(mask));
+  const fixed = counts.filter((_, i) => contenders[i]?.frozen);
+  let k = Math.trunc(totalOf(counts).total * ratio) - totalOf(fixed).pruned;
+  if (k <= 0) return null;
+  if (needsOpen && contenders.every(({ frozen }) => frozen))
+    throw new Refusal("infeasible-budget", "every layer is frozen");
+  let before: readonly number[] = [];
+  for (;;) {
+    const open = [...contenders.keys()].filter((i) => !outcomes[i]?.frozen);
+    if (open.length === 0 || open.join() === before.join() || k < 1) return outcomes;
+    before = open;
+    const pool = open.flatMap((i) => elements((contenders[i] as IncContender).scores));
+    const threshold = kthLowest(pool, k);
+    for (const i of open) {
+      const { scores, expand, count } = contenders[i] as IncContender;
+      const proposal = expand(above(scores, threshold));
+      const { adjusted, share } = adjustedShare(counts, i, count(proposal), bounds);
+      const mask = adjusted ? expand(withoutLowest(scores, share)) : proposal;
+      outcomes[i] = { mask, frozen: adjusted, fresh: true };
+      counts[i] = count(mask);
+      if (adjusted) k -= count(mask).pruned;
+    }
+  }
+}

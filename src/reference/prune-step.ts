@@ -1,0 +1,146 @@
+/**
+ * A prune step (INC: `update_masks`, `update_masks_progressive`): new masks for the schedule's target. gradient and
+ * snip have no scores before their first gradient, which still consumes a prune step. With lock_init_sparsity the
+ * start step first takes over the weights' zeros and their share as the initial sparsity; where the sparsity is above
+ * the target already, nothing is pruned.
+ */
+
+import { expandBlocks } from "./blocks.ts";
+import { countOf, prunedBlocks, totalOf } from "./count.ts";
+import { scoresByBlockMask } from "./criterion.ts";
+import { ofElements } from "./layout.ts";
+import { lockedMask } from "./lock.ts";
+import { elements, inWeightOrder, maskFrom, weightMatrix } from "./matrix.ts";
+import { rearrangedBlocks } from "./rearrange.ts";
+import { Refusal } from "./refusal.ts";
+import { replacedMasks } from "./replace.ts";
+import { targetOf } from "./schedule.ts";
+import type { ReferencePruner, ReferenceState, Weights } from "./state.ts";
+import { withFreshScores } from "./step-scores.ts";
+
+/** Blocks of all layers as the profile counts them. */
+function countPruner({ config, profile, layers }: ReferencePruner): {
+  pruned: number;
+  total: number;
+} {
+  return totalOf(
+    layers.map(({ layout, mask, shape }) =>
+      countOf(config.pattern, layout, weightMatrix(mask, shape), profile),
+    ),
+  );
+}
+
+/** Share of pruned blocks; for N:M the share of elements that they stand for. */
+function sparsityOf(pruner: ReferencePruner): number {
+  const { pruned, total } = countPruner(pruner);
+  return total === 0 ? 0 : ofElements(pruner.config.pattern, pruned / total);
+}
+
+/** Masks read off the weights' zeros. */
+export function withLockedMasks(pruner: ReferencePruner, weights: Weights): ReferencePruner {
+  const layers = pruner.layers.map((layer) => {
+    const weight = weightMatrix(weights.get(layer.name) as Float32Array, layer.shape);
+    const mask = lockedMask(pruner.config.pattern, layer.layout, weight, pruner.profile);
+    return { ...layer, mask: inWeightOrder(mask, layer.shape) };
+  });
+  return { ...pruner, layers };
+}
+
+/**
+ * lock_init_sparsity at the start step. INC's block masks have been read off before the first step. `strict` applies
+ * the zeros from then on; INC's progressive pruning does so from the next prune step on.
+ */
+export function withInitialSparsity(pruner: ReferencePruner, weights: Weights): ReferencePruner {
+  const { config, step, profile } = pruner;
+  if (!config.lockInitSparsity || step !== config.startStep) return pruner;
+  const keeps = profile === "inc" && scoresByBlockMask(config.criterion);
+  const locked = keeps ? pruner : withLockedMasks(pruner, weights);
+  const sparsity = sparsityOf(locked);
+  const sparse = { ...locked, initialSparsity: sparsity, currentSparsity: sparsity };
+  if (profile === "inc") return sparse;
+  const layers = locked.layers.map((layer) => ({
+    ...layer,
+    before: layer.mask,
+    applied: layer.mask,
+  }));
+  return { ...sparse, layers };
+}
+
+/** retrain_free chooses a layer's pruned blocks anew. */
+function rearranged(
+  { config, profile }: ReferencePruner,
+  before: ReferenceState,
+  layer: ReferenceState,
+): ReferenceState {
+  const { layout, collected, shape, mask } = layer;
+  const flagsOf = (one: Uint8Array): number[] =>
+    elements(prunedBlocks(config.pattern, layout, weightMatrix(one, shape), profile));
+  if (!layout.divides || collected.length === 0) return layer;
+  const flags = flagsOf(mask);
+  const count = flags.filter((flag) => flag === 1).length;
+  if (count === 0) return layer;
+  // INC breaks on a single gradient, and makes a square of a mask that is one column of blocks.
+  if (profile === "inc" && (collected.length === 1 || layout.columns === 1))
+    throw new Refusal("unsupported-combination", "a mask that cannot be rearranged");
+  const vectors = flags.map((_, block) => collected.map((one) => Number(elements(one)[block])));
+  const old = profile === "strict" ? flagsOf(before.mask) : [];
+  const settled = [...old.keys()].filter((block) => old[block] === 1);
+  const chosen = rearrangedBlocks(vectors, count, settled, config.lowMemoryUsage);
+  const kept = flags.map((_, block) => !chosen.includes(block));
+  const blocks = maskFrom(layout.rows, layout.columns, kept);
+  const expanded = expandBlocks(blocks, layout.height, layout.width);
+  return { ...layer, mask: inWeightOrder(expanded, shape) };
+}
+
+/**
+ * Group lasso spreads its terms over the weight by block, which INC leaves out for a frozen layer. That still comes
+ * right by broadcasting where the terms are one row or column for the whole weight, or one for each element.
+ */
+function refuseFrozenLasso({ config }: ReferencePruner, layers: readonly ReferenceState[]): void {
+  if (config.groupLasso === null || config.criterion === "snip_momentum") return;
+  for (const { frozen, shape, layout } of layers) {
+    const fits =
+      shape.length === 2 &&
+      (layout.height === 1 || layout.rows === 1) &&
+      (layout.width === 1 || layout.columns === 1);
+    if (frozen && !fits) throw new Refusal("unsupported-combination", "group lasso when frozen");
+  }
+}
+
+/** Carries a prune step out. `initial` is the sparsity that the decay starts from. */
+export function withNewMasks(
+  pruner: ReferencePruner,
+  weights: Weights,
+  initial: number,
+): { readonly pruner: ReferencePruner; readonly scored: boolean } {
+  const { config, profile, completedPruneSteps, totalPruneSteps, step } = pruner;
+  const current =
+    config.criterion === "magnitude" ? withFreshScores(pruner, weights, weights) : pruner;
+  const ratio = targetOf(config, completedPruneSteps, totalPruneSteps, initial);
+  const scored = current.layers.some(({ scores }) => scores !== null);
+  let layers = current.layers;
+  if (scored) {
+    layers = replacedMasks(config, profile, layers, ratio);
+    if (profile === "inc") refuseFrozenLasso(current, layers);
+    layers = layers.map((layer, i) => {
+      const old = current.layers[i] as ReferenceState;
+      const after = config.method === "retrain_free" ? rearranged(current, old, layer) : layer;
+      return { ...after, before: old.mask };
+    });
+  }
+  const next = { ...current, layers, completedPruneSteps: completedPruneSteps + 1 };
+  const { pruned, total } = countPruner(next);
+  const lastEvent = {
+    step,
+    targetRatio: ratio,
+    scored,
+    prunedBlocks: pruned,
+    totalBlocks: total,
+  };
+  return { pruner: { ...next, lastEvent }, scored };
+}
+
+/** The share of pruned blocks as the current sparsity. */
+export function withCurrentSparsity(pruner: ReferencePruner): ReferencePruner {
+  return { ...pruner, currentSparsity: sparsityOf(pruner) };
+}

@@ -1,0 +1,151 @@
+/**
+ * New masks at a prune step, for all layers together (`global`) or for each alone (`local`). INC converts every
+ * mask from matrix order to the weight's own at the end, those of frozen convolutions again and again, which
+ * scrambles them (`_reshape_2dims_to_orig` in `get_masks_global`).
+ */
+import ndarray from "ndarray";
+import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
+import { expandBlocks } from "./blocks.ts";
+import { type Contender, exactMasks } from "./budget.ts";
+import { countOf, prunedBlocks } from "./count.ts";
+import { expandGroups, groupScores, keptWithinGroups } from "./groups.ts";
+import { type IncContender, incMasks } from "./inc-budget.ts";
+import { type Layout, ofBlocks } from "./layout.ts";
+import {
+  asNdarray,
+  elements,
+  inWeightOrder,
+  type MaskMatrix,
+  type Matrix,
+  maskOfZeros,
+  weightMatrix,
+} from "./matrix.ts";
+
+/** What a prune step needs of a layer: its mask is in the weight's order. */
+export interface MaskedLayer {
+  readonly shape: readonly number[];
+  readonly layout: Layout;
+  readonly scores: Matrix | null;
+  readonly mask: Uint8Array;
+  readonly frozen: boolean;
+}
+
+type Rule = Pick<
+  PatternPrunerConfig,
+  | "pattern"
+  | "criterion"
+  | "pruningScope"
+  | "scoreReduction"
+  | "lowMemoryUsage"
+  | "targetSparsity"
+  | "minSparsityRatioPerOp"
+  | "maxSparsityRatioPerOp"
+>;
+
+/** A layer's blocks: their scores, and a mask of elements from one of blocks. */
+function blocksOf<Layer extends MaskedLayer>(
+  rule: Rule,
+  profile: Profile,
+  { layout, scores }: Layer,
+): Pick<IncContender, "scores" | "expand"> {
+  const { pattern, scoreReduction, lowMemoryUsage, criterion } = rule;
+  const own = scores ?? weightMatrix(new Float32Array(0), [0, 0]);
+  if (pattern.kind === "block")
+    return { scores: own, expand: (mask) => expandBlocks(mask, layout.height, layout.width) };
+  const { prune, of } = pattern;
+  const kept = keptWithinGroups(own, prune, of, profile);
+  const low = lowMemoryUsage && criterion === "snip_momentum";
+  return {
+    scores: groupScores(own, kept, of, scoreReduction, low),
+    expand: (mask) => expandGroups(mask, kept, of),
+  };
+}
+
+/** The mask of a layer whose turn came without changing it: read as if it were in matrix order. */
+function scrambled({ mask, shape }: MaskedLayer): Uint8Array {
+  const rows = Number(shape[0]);
+  return inWeightOrder(ndarray(mask, [rows, rows === 0 ? 0 : mask.length / rows]), shape);
+}
+
+function replaceInc<Layer extends MaskedLayer>(
+  rule: Rule,
+  layers: readonly Layer[],
+  ratio: number,
+): Layer[] {
+  const { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp, targetSparsity } = rule;
+  const contenders = layers.map((layer) => ({
+    ...blocksOf(rule, "inc", layer),
+    count: (mask: MaskMatrix) => countOf(pattern, layer.layout, mask, "inc"),
+    mask: weightMatrix(layer.mask, layer.shape),
+    frozen: layer.frozen,
+  }));
+  const bounds = {
+    least: ofBlocks(pattern, minSparsityRatioPerOp),
+    most: ofBlocks(pattern, maxSparsityRatioPerOp),
+    final: ofBlocks(pattern, targetSparsity),
+  };
+  const outcomes = incMasks(contenders, ofBlocks(pattern, ratio), bounds, pattern.kind === "group");
+  return layers.map((layer, i) => {
+    const outcome = outcomes?.[i];
+    if (outcome === undefined) return layer;
+    const mask = outcome.fresh ? inWeightOrder(outcome.mask, layer.shape) : scrambled(layer);
+    return { ...layer, mask, frozen: outcome.frozen };
+  });
+}
+
+function replaceStrict<Layer extends MaskedLayer>(
+  rule: Rule,
+  layers: readonly Layer[],
+  ratio: number,
+): Layer[] {
+  const { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp } = rule;
+  const blocks = layers.map((layer) => blocksOf(rule, "strict", layer));
+  const before = layers.map(({ mask, shape }) => weightMatrix(mask, shape));
+  const contenders = layers.map(
+    ({ layout }, i): Contender => ({
+      scores: (blocks[i] as IncContender).scores,
+      settled: prunedBlocks(pattern, layout, before[i] as MaskMatrix, "strict"),
+    }),
+  );
+  const kept = exactMasks(contenders, ofBlocks(pattern, ratio), {
+    least: ofBlocks(pattern, minSparsityRatioPerOp),
+    most: ofBlocks(pattern, maxSparsityRatioPerOp),
+  });
+  return layers.map((layer, i) => {
+    const fresh = (blocks[i] as IncContender).expand(kept[i] as MaskMatrix);
+    const settled = (contenders[i] as Contender).settled ?? maskOfZeros(0, 0);
+    const mask = mixed(layer.layout, settled, before[i] as MaskMatrix, fresh);
+    return { ...layer, mask: inWeightOrder(mask, layer.shape) };
+  });
+}
+
+/** Elements of settled blocks as they were, the others as they are now. */
+function mixed(
+  { height, width }: Layout,
+  settled: MaskMatrix,
+  before: MaskMatrix,
+  now: MaskMatrix,
+): MaskMatrix {
+  const old = elements(before);
+  const isSettled = elements(expandBlocks(settled, height, width));
+  const values = elements(now).map((bit, i) => (isSettled[i] === 1 ? Number(old[i]) : bit));
+  return ndarray(Uint8Array.from(values), [...asNdarray(now).shape]);
+}
+
+/** The layers with new masks: `ratio` of their blocks pruned. Those that the pattern does not divide stay. */
+export function replacedMasks<Layer extends MaskedLayer>(
+  rule: Rule,
+  profile: Profile,
+  layers: readonly Layer[],
+  ratio: number,
+): Layer[] {
+  const replace = profile === "inc" ? replaceInc : replaceStrict;
+  const divided = layers.filter(({ layout }) => layout.divides);
+  const budgets = rule.pruningScope === "global" ? [divided] : divided.map((one) => [one]);
+  const changed = new Map<Layer, Layer>();
+  for (const group of budgets)
+    replace(rule, group, ratio).forEach((layer, i) => {
+      changed.set(group[i] as Layer, layer);
+    });
+  return layers.map((layer) => changed.get(layer) ?? layer);
+}

@@ -1,0 +1,76 @@
+/**
+ * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`). The layers whose names some
+ * expression of `op_names` is found in; of these the ones whose PyTorch class name contains one of
+ * `pruning_op_types`; without those that an expression of `excluded_op_names` is found in, and without the
+ * classifier head, the last linear or conv2d layer where no module follows it. Under `inc` they come expression by
+ * expression, and the head's name is one more excluded expression; under `strict` they come in module order.
+ */
+import type { Profile, PrunerConfig } from "../prune/config.ts";
+import type { LayerRecord } from "../prune/layer.ts";
+import { Refusal } from "./refusal.ts";
+
+const CLASS_NAMES = {
+  linear: "Linear",
+  conv1d: "Conv1d",
+  conv2d: "Conv2d",
+  embedding: "Embedding",
+  other: "",
+} as const;
+
+/** An expression of Python's `re` as one of JavaScript. */
+function expression(source: string): RegExp {
+  const [, flag = "", rest = ""] = /^(\(\?i\))?(.*)$/s.exec(source) ?? [];
+  const translated = rest
+    .replace(/\(\?P</g, "(?<")
+    .replace(/\\A/g, "^")
+    .replace(/\\Z/g, "$");
+  try {
+    return new RegExp(translated, flag === "" ? "" : "i");
+  } catch (error) {
+    throw new Refusal("unsupported-combination", `${source}: ${String(error)}`);
+  }
+}
+
+/**
+ * The layers to prune, in the order in which they count.
+ *
+ * @throws Refusal where an expression is none.
+ *
+ * @example
+ * ```ts
+ * import { selectedLayers } from "espalier/reference";
+ *
+ * const layers = ["0.query", "0.key", "pre_head", "head"].map(
+ *   (name) => ({ name, kind: "linear", shape: [], data: new Float32Array(0) }) as const,
+ * );
+ * const config = { opNames: ["key", "."], excludedOpNames: [], pruningOpTypes: ["Linear"] };
+ * const names = (profile: "inc" | "strict") =>
+ *   selectedLayers(config, layers, true, profile).map(({ name }) => name).join();
+ * if (names("inc") !== "0.key,0.query") throw new Error("the head's name excludes two layers");
+ * if (names("strict") !== "0.query,0.key,pre_head") throw new Error("the head alone is left out");
+ * ```
+ */
+export function selectedLayers(
+  config: Pick<PrunerConfig, "opNames" | "excludedOpNames" | "pruningOpTypes">,
+  layers: readonly LayerRecord[],
+  excludeHead: boolean,
+  profile: Profile,
+): readonly LayerRecord[] {
+  const last = layers[layers.length - 1];
+  const hasHead = excludeHead && (last?.kind === "linear" || last?.kind === "conv2d");
+  const head = hasHead && last ? [last.name] : [];
+  const excluded = [...config.excludedOpNames, ...(profile === "inc" ? head : [])];
+  const wanted = config.opNames.length === 0 ? [".*"] : config.opNames;
+  const found = wanted.flatMap((source) =>
+    layers.filter(({ name }) => expression(source).test(name)),
+  );
+  const each =
+    profile === "inc" ? [...new Set(found)] : layers.filter((one) => found.includes(one));
+  return each.filter(
+    ({ name, kind }) =>
+      (profile === "inc" || !head.includes(name)) &&
+      CLASS_NAMES[kind] !== "" &&
+      config.pruningOpTypes.some((type) => CLASS_NAMES[kind].includes(type)) &&
+      !excluded.some((source) => expression(source).test(name)),
+  );
+}

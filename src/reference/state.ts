@@ -1,0 +1,124 @@
+/**
+ * What pruning over time remembers: for each pruner its layers and counters (INC: the attributes of `BasePruner`).
+ */
+import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
+import type { LayerRecord } from "../prune/layer.ts";
+import type { PruneEvent } from "../prune/state.ts";
+import { scoresByBlockMask } from "./criterion.ts";
+import { type Layout, layoutOf } from "./layout.ts";
+import { lockedMask } from "./lock.ts";
+import { inWeightOrder, type Matrix, weightMatrix, zeros } from "./matrix.ts";
+import { partsOf } from "./progressive.ts";
+import { plannedPruneSteps } from "./schedule.ts";
+
+/** A layer as one pruner sees it. Masks are in the weight's order, 1 = kept; scores in matrix order. */
+export interface ReferenceState {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly layout: Layout;
+  readonly mask: Uint8Array;
+  /** One score per block, or per element; `null` before the first. */
+  readonly scores: Matrix | null;
+  /** Whether scores are one per element. */
+  readonly elementwise: boolean;
+  readonly frozen: boolean;
+  /** Group lasso: each block's share to shrink by, from the latest gradient. */
+  readonly lasso: Matrix | null;
+  /** retrain_free: the block masks' gradients of every step so far. */
+  readonly collected: readonly Matrix[];
+  /** Progressive pruning: the mask before the latest prune step, and the one that is applied. */
+  readonly before: Uint8Array;
+  readonly applied: Uint8Array;
+}
+
+/** One pruner. */
+export interface ReferencePruner {
+  readonly config: PatternPrunerConfig;
+  readonly profile: Profile;
+  readonly layers: readonly ReferenceState[];
+  readonly step: number;
+  readonly completedPruneSteps: number;
+  readonly totalPruneSteps: number;
+  readonly initialSparsity: number;
+  readonly currentSparsity: number;
+  readonly lastPruneStep: number;
+  readonly aligned: boolean;
+  readonly lastEvent: PruneEvent | null;
+}
+
+/** The weights by layer name. */
+export type Weights = ReadonlyMap<string, Float32Array>;
+
+/** Whether masks are interpolated between prune steps. */
+export function interpolates({ config }: ReferencePruner): boolean {
+  return partsOf(config, "inc").interpolates;
+}
+
+/** How the pattern lies on a layer. INC gives linear layers alone a block mask; without one nothing is divided. */
+export function pruningLayout(
+  { pattern, criterion }: PatternPrunerConfig,
+  { kind, shape }: LayerRecord,
+  profile: Profile,
+): Layout {
+  const layout = layoutOf(pattern, shape);
+  const masked = !scoresByBlockMask(criterion) || profile === "strict" || kind === "linear";
+  return { ...layout, divides: layout.divides && masked };
+}
+
+/** A layer before the first step. INC reads block masks off the weight's zeros. */
+function initialLayer(
+  config: PatternPrunerConfig,
+  layer: LayerRecord,
+  profile: Profile,
+): ReferenceState {
+  const { name, shape, data } = layer;
+  const { pattern, criterion, method } = config;
+  const layout = pruningLayout(config, layer, profile);
+  const ones = new Uint8Array(data.length).fill(1);
+  const byMask = scoresByBlockMask(criterion);
+  const weight = weightMatrix(data, shape);
+  const mask =
+    byMask && profile === "inc"
+      ? inWeightOrder(lockedMask(pattern, layout, weight, "inc"), shape)
+      : ones;
+  const elementwise = pattern.kind === "group" || !layout.divides;
+  const remembers = byMask
+    ? layout.divides
+    : criterion === "snip_momentum" && method !== "pattern_lock";
+  const [rows = 0, columns = 0] = elementwise ? weight.shape : [layout.rows, layout.columns];
+  return {
+    name,
+    shape,
+    layout,
+    mask,
+    scores: remembers ? zeros(rows, columns) : null,
+    elementwise,
+    frozen: false,
+    lasso: null,
+    collected: [],
+    before: ones,
+    applied: ones,
+  };
+}
+
+/** A pruner before the first step. */
+export function initialPruner(
+  config: PatternPrunerConfig,
+  layers: readonly LayerRecord[],
+  profile: Profile,
+): ReferencePruner {
+  const { total, completed } = plannedPruneSteps(config);
+  return {
+    config,
+    profile,
+    layers: layers.map((layer) => initialLayer(config, layer, profile)),
+    step: 0,
+    completedPruneSteps: completed,
+    totalPruneSteps: total,
+    initialSparsity: 0,
+    currentSparsity: 0,
+    lastPruneStep: 0,
+    aligned: false,
+    lastEvent: null,
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * The scores of one step (INC: `on_before_optimizer_step` of the criteria; `on_step_begin` for magnitude). A block's
+ * elements are reduced first and then added to what is remembered. Scores are one per element for N:M, for a layer
+ * that the pattern does not divide, and for a frozen layer under magnitude, gradient and snip. snip_momentum unfreezes
+ * a layer of blocks at every step.
+ */
+import { blockMaskGradients, blockMaskScores, inBfloat16 } from "./block-mask.ts";
+import { blockScores } from "./blocks.ts";
+import { scoresByBlockMask } from "./criterion.ts";
+import { type Matrix, weightMatrix, zeros } from "./matrix.ts";
+import { elementScores, momentumScores } from "./score.ts";
+import type { ReferencePruner, ReferenceState, Weights } from "./state.ts";
+
+/** A layer's scores from its weight and gradient. */
+function scoredLayer(
+  { config }: ReferencePruner,
+  layer: ReferenceState,
+  weight: Matrix,
+  gradient: Matrix,
+): ReferenceState {
+  const { criterion, scoreReduction, lowMemoryUsage, pattern } = config;
+  const { layout, scores } = layer;
+  if (scoresByBlockMask(criterion)) {
+    if (scores === null) return layer;
+    const gradients = blockMaskGradients(layout, weight, gradient);
+    const kept = lowMemoryUsage ? inBfloat16(gradients) : gradients;
+    return {
+      ...layer,
+      scores: blockMaskScores(criterion, scores, gradients, lowMemoryUsage),
+      collected: criterion === "retrain_free" ? [...layer.collected, kept] : [],
+    };
+  }
+  const remembers = criterion === "snip_momentum";
+  const frozen = layer.frozen && !(remembers && pattern.kind === "block");
+  const elementwise = pattern.kind === "group" || !layout.divides || frozen;
+  const fresh = elementScores(criterion, weight, gradient);
+  const reduced = elementwise
+    ? fresh
+    : blockScores(fresh, layout.height, layout.width, scoreReduction);
+  const [rows = 0, columns = 0] = reduced.shape;
+  const old = scores ?? zeros(rows, columns);
+  const next = remembers ? momentumScores(old, reduced, lowMemoryUsage) : reduced;
+  return { ...layer, scores: next, elementwise, frozen };
+}
+
+/** The pruner with its scores brought up to date. */
+export function withFreshScores(
+  pruner: ReferencePruner,
+  weights: Weights,
+  gradients: Weights,
+): ReferencePruner {
+  const layers = pruner.layers.map((layer) => {
+    const { name, shape } = layer;
+    const weight = weightMatrix(weights.get(name) as Float32Array, shape);
+    const gradient = weightMatrix(gradients.get(name) as Float32Array, shape);
+    return scoredLayer(pruner, layer, weight, gradient);
+  });
+  return { ...pruner, layers };
+}
