@@ -4,9 +4,8 @@ import type { ModelConfig } from "../model/config.ts";
 import { type ModuleKind, moduleList } from "../model/modules.ts";
 import type { Profile, PruningConfig } from "../prune/config.ts";
 import { elementCount, type LayerKind, type LayerRecord } from "../prune/layer.ts";
-import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import { formatPattern } from "../prune/pattern.ts";
-import { initialiseTrainingPruning } from "../train/pruning.ts";
+import { initialiseTrainingPruning, parseTrainingPruning } from "../train/pruning.ts";
 
 const LAYER_KINDS: Readonly<Record<ModuleKind, LayerKind>> = {
   linear: "linear",
@@ -36,7 +35,7 @@ export function checkPruning(
   model: ModelConfig,
   profile: Profile,
 ): PruningConfig {
-  const config = parsePruningConfigOrThrow(keys, { profile });
+  const config = parseTrainingPruning(keys, profile);
   initialiseTrainingPruning(config, emptyLayers(model), profile);
   return config;
 }

@@ -21,9 +21,14 @@ export interface ExactCandidate {
 /** Takes nothing. */
 const TAKE_NONE: Decision = { threshold: Number.NEGATIVE_INFINITY, ties: 0 };
 
-/** The number of blocks a share asks for; the one place where ratios become counts under `strict`. */
+/**
+ * The number of blocks a share asks for; the one place where ratios become counts under `strict`: the floor of
+ * blocks x ratio, where a product that rounding has left just below a whole number counts as that number. Such a
+ * product is off by a few units in its last place, which for more than a million blocks is more than 1e-9.
+ */
 export function exactCount(blocks: number, ratio: number): number {
-  return Math.floor(blocks * ratio + 1e-9);
+  const product = blocks * ratio;
+  return Math.floor(product + Math.max(1e-9, product * 2 ** -50));
 }
 
 /** The decision that takes exactly `count` scores of one layer, ties in order. */

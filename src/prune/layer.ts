@@ -34,7 +34,10 @@ export type PruningErrorCode =
   | "layer-mismatch"
   | "invalid-score";
 
-/** A configuration that cannot be carried out on the given layers. Raised before any data is touched. */
+/**
+ * A configuration that cannot be carried out on the given layers. Raised before any data is touched by the pruner
+ * that refuses; the pure forms leave all data as it was.
+ */
 export class PruningError extends RangeError {
   override readonly name = "PruningError";
   readonly code: PruningErrorCode;
@@ -49,6 +52,15 @@ export class PruningError extends RangeError {
 }
 
 const KINDS: readonly LayerKind[] = ["linear", "conv1d", "conv2d", "embedding", "other"];
+
+/** The axes of each kind's weight; modules of kind `other` have weights of any shape, or none. */
+const AXES: Readonly<Record<LayerKind, readonly string[] | null>> = {
+  linear: ["out", "in"],
+  conv1d: ["out", "in", "k"],
+  conv2d: ["out", "in", "kh", "kw"],
+  embedding: ["rows", "width"],
+  other: null,
+};
 
 /** Number of elements of a shape. */
 export function elementCount(shape: readonly number[]): number {
@@ -75,6 +87,11 @@ export function checkLayers(name: string, layers: readonly LayerRecord[]): void 
     layer.shape.forEach((extent: number, axis: number) => {
       checkInteger(`${label}.shape[${axis}]`, extent);
     });
+    const axes = AXES[layer.kind];
+    if (axes !== null && layer.shape.length !== axes.length)
+      throw new RangeError(
+        `${label}.shape: expected [${axes.join(", ")}] for ${layer.kind}, got [${layer.shape.join(", ")}]`,
+      );
     if (layer.shape.length === 0) return;
     checkFloat32Array(`${label}.data`, layer.data, elementCount(layer.shape));
     if (layer.gradient)

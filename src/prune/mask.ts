@@ -2,6 +2,7 @@
  * Masks: 1 = kept, 0 = pruned, in the weight's own order. Writing them from decisions and counting
  * them the way each pattern counts.
  */
+import { checkFloat32Array } from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { BlockCount, Decision } from "./budget.ts";
 import { chooseWithinGroup, type GroupPattern, type GroupScratch, memberIndex } from "./group.ts";
@@ -158,7 +159,7 @@ const quadViews = new WeakMap<Uint8Array, Uint32Array>();
 function quadsOf(mask: Uint8Array): Uint32Array | null {
   if (mask.byteOffset % 4 !== 0) return null;
   let view = quadViews.get(mask);
-  if (view === undefined) {
+  if (view?.length !== mask.length >>> 2) {
     view = new Uint32Array(mask.buffer, mask.byteOffset, mask.length >>> 2);
     quadViews.set(mask, view);
   }
@@ -231,7 +232,13 @@ export function applyOwnMaskInto(
   else kernels.applyMaskInto(mask, 1, mask.length, values);
 }
 
-/** Sets the elements to 0 where the mask is 0. `values` is a weight, a gradient or an optimizer moment. */
+/**
+ * Sets the elements to 0 where the mask is 0; any other entry keeps its element. `values` is a weight, a gradient
+ * or an optimizer moment.
+ *
+ * @throws TypeError and RangeError where `values` is no Float32Array of the mask's length.
+ */
 export function applyMaskInto(mask: Uint8Array, values: Float32Array): void {
-  plainKernels.applyMaskInto(mask, 1, mask.length, values);
+  checkFloat32Array("values", values, mask.length);
+  for (let i = 0; i < mask.length; i++) if (mask[i] === 0) values[i] = 0;
 }

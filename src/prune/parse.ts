@@ -4,7 +4,7 @@
 import { chain, map, mapLeft, right } from "fp-ts/Either";
 import { pipe } from "fp-ts/function";
 import { uniq } from "fp-ts/ReadonlyArray";
-import { describe } from "../core/checks.ts";
+import { checkOneOf, describe } from "../core/checks.ts";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
 import { allOf, eachOf, refuseValue, unlessProblems, type Validated } from "../core/validation.ts";
 import type { Criterion, PrunerConfig, PruningConfig } from "./config.ts";
@@ -233,6 +233,9 @@ export function parsePruningConfig(
   input: unknown,
   options: ParseOptions = {},
 ): Either<readonly Problem[], PruningConfig> {
+  const { profile = "inc", unknownKeys = "refuse" } = options;
+  checkOneOf("profile", profile, ["inc", "strict"]);
+  checkOneOf("unknownKeys", unknownKeys, ["refuse", "ignore"]);
   const top = Array.isArray(input) ? { pruning_configs: input } : input;
   if (!isFields(top)) return refuseValue("config", "an object or a list of objects", input);
   return pipe(

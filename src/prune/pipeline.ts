@@ -5,12 +5,14 @@
  *
  * The pure forms return a new state and the weights that changed. The `Into` forms consume the state,
  * write into the layers' own data and make no arrays after the first prune step (but for a layer that a bound freezes
- * under a criterion without memory: it changes from scores of blocks to scores of elements).
+ * under a criterion without memory: it changes from scores of blocks to scores of elements; and for the gradients
+ * that retrain_free keeps).
  */
 import { pipe } from "fp-ts/function";
 import { chain, filter, map, zip } from "fp-ts/ReadonlyArray";
-import { checkInteger } from "../core/checks.ts";
+import { checkFloat32Array, checkInteger, describe } from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
+import { scoresBlockMasks } from "./block-mask.ts";
 import { createReplaceScratch } from "./candidates.ts";
 import type { Profile } from "./config.ts";
 import { elementCount, type LayerRecord, PruningError } from "./layer.ts";
@@ -75,6 +77,7 @@ function bindRecords(
         );
     }
     const record = layers[position] as LayerRecord;
+    checkFloat32Array(`${layer.name}: data`, record.data);
     if (record.data.length !== elementCount(layer.shape))
       throw new PruningError(
         "layer-mismatch",
@@ -85,12 +88,18 @@ function bindRecords(
   });
 }
 
+function checkRecords(layers: readonly LayerRecord[]): void {
+  if (!Array.isArray(layers))
+    throw new TypeError(`layers: expected an array of layer records, got ${describe(layers)}`);
+}
+
 /** Finds all pruners' records. Nothing is written before every one is found. */
 function bindAll(
   state: PruningState,
   layers: readonly LayerRecord[],
   scratch: PruningScratch,
 ): void {
+  checkRecords(layers);
   state.pruners.forEach((pruner, i) => {
     bindRecords(pruner, layers, scratch.pruners[i] as PrunerScratch);
   });
@@ -98,13 +107,19 @@ function bindAll(
 
 function checkGradients(profile: Profile, pruner: PrunerState, scratch: PrunerScratch): void {
   if (!readsGradients(profile, pruner)) return;
-  for (const { name, data, gradient } of scratch.records)
+  const { criterion } = pruner.config;
+  pruner.layers.forEach(({ name, scores }, i) => {
+    // Layers without a block mask are left alone under criteria of those.
+    if (scoresBlockMasks(criterion) && scores === null) return;
+    const { data, gradient } = scratch.records[i] as LayerRecord;
     if (gradient?.length !== data.length)
       throw new PruningError(
         "missing-gradient",
-        `${name}: expected a gradient of ${data.length} elements for the ${pruner.config.criterion} criterion, got ${gradient ? `${gradient.length}` : "none"}`,
+        `${name}: expected a gradient of ${data.length} elements for the ${criterion} criterion, got ${gradient ? `${gradient.length}` : "none"}`,
         name,
       );
+    checkFloat32Array(`${name}: gradient`, gradient);
+  });
 }
 
 /**
@@ -157,14 +172,19 @@ export function onAfterOptimizerStepInto(
   return state;
 }
 
+/** Not by `slice`, with which a Node Buffer, as files are read into, would share its memory. */
+function copyMask(mask: Uint8Array): Uint8Array {
+  return new Uint8Array(mask);
+}
+
 function copyLayer(layer: PrunedLayer): PrunedLayer {
   return {
     ...layer,
-    mask: layer.mask.slice(),
+    mask: copyMask(layer.mask),
     scores: layer.scores?.slice() ?? null,
     lassoTerms: layer.lassoTerms?.slice() ?? null,
-    previousMask: layer.previousMask?.slice() ?? null,
-    progressiveMask: layer.progressiveMask?.slice() ?? null,
+    previousMask: layer.previousMask && copyMask(layer.previousMask),
+    progressiveMask: layer.progressiveMask && copyMask(layer.progressiveMask),
   };
 }
 
@@ -186,6 +206,7 @@ function purely(
     scratch: PruningScratch,
   ) => PruningState,
 ): PruningResult {
+  checkRecords(layers);
   const copies = copyPrunedLayers(state, layers);
   const next = run(copyPruningState(state), copies, createPruningScratch(state));
   return { state: next, weights: changedWeights(layers, copies) };

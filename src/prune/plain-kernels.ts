@@ -11,7 +11,8 @@ const words = new WeakMap<Float32Array, Uint32Array>();
 /** The bits of an array's floats: one view for each array, so that repeated calls make none. */
 function wordsOf(values: Float32Array): Uint32Array {
   let view = words.get(values);
-  if (view === undefined) {
+  // An array over a buffer that grows may have grown with it.
+  if (view?.length !== values.length) {
     view = new Uint32Array(values.buffer, values.byteOffset, values.length);
     words.set(values, view);
   }

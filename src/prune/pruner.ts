@@ -13,7 +13,7 @@ import { blockCount, perElement } from "./pattern.ts";
 import { interpolateMasksInto, PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { rearrangeInto } from "./rearrange.ts";
 import { countPruner, replaceMasks } from "./replace.ts";
-import { isPruneStep, targetRatio } from "./schedule.ts";
+import { exactTargetRatio, isPruneStep, targetRatio } from "./schedule.ts";
 import { needsGradient } from "./score.ts";
 import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
 import { type PrunerScratch, readsGradients, recordOf, updateScores } from "./update-scores.ts";
@@ -108,7 +108,8 @@ function prune(
 ): BlockCount | undefined {
   if (!needsGradient(pruner.config.criterion)) updateScores(pruner, scratch);
   const { completedPruneSteps, totalPruneSteps } = pruner;
-  const ratio = targetRatio(pruner.config, completedPruneSteps, totalPruneSteps, initial);
+  const target = profile === "strict" ? exactTargetRatio : targetRatio;
+  const ratio = target(pruner.config, completedPruneSteps, totalPruneSteps, initial);
   const hasScores = pruner.layers.some(({ scores }) => scores !== null);
   if (hasScores) {
     for (const { previousMask, mask } of pruner.layers) previousMask?.set(mask);

@@ -72,6 +72,21 @@ function decayedTarget(
 }
 
 /**
+ * {@link targetRatio} under `strict`: at the last prune step the final target itself, which the formula of a decay
+ * can miss by a few units in the last place.
+ */
+export function exactTargetRatio(
+  config: ScheduleConfig,
+  completed: number,
+  total: number,
+  initial: number,
+): number {
+  return completed >= total
+    ? config.targetSparsity
+    : targetRatio(config, completed, total, initial);
+}
+
+/**
  * Share of blocks (elements for N:M) to be pruned after `completed` of `total` prune steps. One-shot:
  * the target itself. Iterative: the decay towards min(max per op, target)
  * (INC: `IterativeScheduler.update_sparsity_ratio`).

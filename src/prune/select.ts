@@ -1,6 +1,7 @@
 /**
  * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`).
  */
+import { checkOneOf } from "../core/checks.ts";
 import type { Profile, PrunerConfig } from "./config.ts";
 import { type LayerKind, type LayerRecord, PruningError } from "./layer.ts";
 
@@ -83,6 +84,7 @@ export function selectLayers(
   excludeHead: boolean = true,
   profile: Profile = "inc",
 ): Selection {
+  checkOneOf("profile", profile, ["inc", "strict"]);
   const head = excludeHead ? findClassifierHead(layers) : undefined;
   const names = (config.opNames.length > 0 ? config.opNames : [".*"]).map(compileNamePattern);
   const excluded = config.excludedOpNames.map(compileNamePattern);

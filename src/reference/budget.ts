@@ -1,5 +1,5 @@
 /**
- * `strict`: exactly floor(blocks * ratio + 1e-9) blocks are pruned. Blocks pruned before stay so. Each layer loses
+ * `strict`: exactly floor(blocks * ratio) blocks are pruned, give or take the product's own rounding. Blocks pruned before stay so. Each layer loses
  * its fewest, earlier layers first where the budget is too small for all; then the lowest scores of all layers
  * follow, as far as each layer's most allows. Of equal scores the earlier layer's come first, then the lower index.
  */
@@ -27,7 +27,8 @@ interface Block {
 
 /** The number of blocks that a share asks for. */
 export function exactCount(blocks: number, ratio: number): number {
-  return Math.floor(blocks * ratio + 1e-9);
+  const product = blocks * ratio;
+  return Math.floor(product + Math.max(1e-9, product * 2 ** -50));
 }
 
 /**

@@ -116,7 +116,11 @@ export function withNewMasks(
   const { config, profile, completedPruneSteps, totalPruneSteps, step } = pruner;
   const current =
     config.criterion === "magnitude" ? withFreshScores(pruner, weights, weights) : pruner;
-  const ratio = targetOf(config, completedPruneSteps, totalPruneSteps, initial);
+  // A decay's formula can miss the final target by a little; `strict` takes the target itself.
+  const isLast = profile === "strict" && completedPruneSteps >= totalPruneSteps;
+  const ratio = isLast
+    ? config.targetSparsity
+    : targetOf(config, completedPruneSteps, totalPruneSteps, initial);
   const scored = current.layers.some(({ scores }) => scores !== null);
   let layers = current.layers;
   if (scored) {

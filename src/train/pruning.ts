@@ -2,7 +2,18 @@
 import type { Profile, PruningConfig } from "../prune/config.ts";
 import { initialisePruning } from "../prune/initialise.ts";
 import { type LayerRecord, PruningError } from "../prune/layer.ts";
+import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import type { PruningState } from "../prune/state.ts";
+
+/**
+ * Reads a configuration for training. Under `inc` it is read as INC reads it, but for a text where a list of names
+ * belongs: letter by letter that names layers that nobody meant, so it is refused as under `strict`.
+ *
+ * @throws InputError with all its problems
+ */
+export function parseTrainingPruning(keys: unknown, profile: Profile): PruningConfig {
+  return parsePruningConfigOrThrow(keys, profile === "strict" ? { profile } : {});
+}
 
 /**
  * The state before the first step of a training run.

@@ -1,10 +1,9 @@
 /** A training run in memory: the model, its optimizer, and where pruning stands. */
 import type { Backend } from "../kernels/backend.ts";
-import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import { createPruningScratch, type PruningScratch } from "../prune/pipeline.ts";
 import type { PruningState } from "../prune/state.ts";
 import { createOptimizer, type Optimizer, releaseOptimizer } from "./optimizer.ts";
-import { initialiseTrainingPruning } from "./pruning.ts";
+import { initialiseTrainingPruning, parseTrainingPruning } from "./pruning.ts";
 import { createPruningKernels } from "./pruning-kernels.ts";
 import type { TrainingSettings } from "./settings.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
@@ -73,7 +72,7 @@ export function startPruning(
   { pruning, profile }: Pick<TrainingSettings, "pruning" | "profile">,
 ): SessionPruning | null {
   if (pruning === null) return null;
-  const config = parsePruningConfigOrThrow(pruning, { profile });
+  const config = parseTrainingPruning(pruning, profile);
   const state = initialiseTrainingPruning(config, layerRecords(model), profile);
   return { state, scratch: createPruningScratch(state, createPruningKernels(backend)) };
 }

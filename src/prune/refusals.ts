@@ -1,0 +1,189 @@
+/**
+ * What is refused before the first step: settings that contradict each other, what INC breaks on, what would prune
+ * nothing, and under `strict` what would prune less than was asked for.
+ */
+import { scoresBlockMasks } from "./block-mask.ts";
+import type { BlockCriterion, PatternPrunerConfig, Profile, PrunerConfig } from "./config.ts";
+import { exactCount } from "./exact.ts";
+import { PruningError } from "./layer.ts";
+import { blockCount, formatPattern, perBlock } from "./pattern.ts";
+import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
+import { planPruneSteps, pruneSteps, targetRatio } from "./schedule.ts";
+import { needsGradient } from "./score.ts";
+import type { PrunedLayer } from "./state.ts";
+
+/** Refuses a pattern that cannot be laid on layers. */
+export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
+  const { pattern } = config;
+  if (pattern.kind !== "heads") return { ...config, pattern };
+  throw new PruningError(
+    "unsupported-combination",
+    `pattern: expected blocks, channels or N:M, got "${formatPattern(pattern)}"; whole attention heads are not pruned`,
+  );
+}
+
+/** Refuses what has no block masks to score by. */
+function checkBlockMasks(
+  { method, pattern }: PatternPrunerConfig,
+  criterion: BlockCriterion,
+): void {
+  const refuse = (expected: string, got: string): never => {
+    throw new PruningError(
+      "unsupported-combination",
+      `${criterion}: expected ${expected}, got ${got}`,
+    );
+  };
+  if (method === "progressive") refuse("masks that change at prune steps only", "progressive ones");
+  const spelling = formatPattern(pattern);
+  if (pattern.kind === "group") refuse("a block pattern", spelling);
+  if (criterion === "retrain_free" && !spelling.includes("channel"))
+    refuse("a pattern of whole channels", spelling);
+}
+
+/** Refuses, under `strict`, schedules with which INC silently does less than it is asked. */
+function checkStrictSchedule(config: PatternPrunerConfig): void {
+  const { criterion, method, startStep, endStep, pruningFrequency } = config;
+  // Block masks have gradients from the start step on only.
+  const unscored = scoresBlockMasks(criterion) ? startStep : 0;
+  const isOnly = startStep === unscored && endStep - startStep < pruningFrequency;
+  if (needsGradient(criterion) && isOnly)
+    throw new PruningError(
+      "unusable-schedule",
+      `start_step: expected a prune step after step ${unscored} for the ${criterion} criterion, which has seen no gradient by then, got none up to end_step ${endStep}`,
+    );
+  if (method === "progressive" && !planProgressive(config).interpolating)
+    throw new PruningError(
+      "unusable-schedule",
+      `progressive pruning: expected more than ${PROGRESSIVE_STEPS} steps from start_step to end_step and a pruning_frequency above 1, got ${endStep - startStep} and ${pruningFrequency}`,
+    );
+}
+
+/** Refuses settings that contradict each other whatever the layers are. */
+export function checkSettings(config: PatternPrunerConfig, profile: Profile): void {
+  const { pattern, criterion, method } = config;
+  if (scoresBlockMasks(criterion)) checkBlockMasks(config, criterion);
+  if (method === "pattern_lock") {
+    if (config.startStep !== config.endStep)
+      throw new PruningError(
+        "unusable-schedule",
+        `pattern_lock: expected end_step equal to start_step (${config.startStep}), got ${config.endStep}`,
+      );
+    return;
+  }
+  if (needsGradient(criterion) && config.endStep <= 0)
+    throw new PruningError(
+      "unusable-schedule",
+      `end_step: expected more than 0 for the ${criterion} criterion, which needs gradients first, got ${config.endStep}`,
+    );
+  if (profile === "strict") checkStrictSchedule(config);
+  if (config.groupLasso !== null && pattern.kind === "group")
+    throw new PruningError(
+      "unsupported-combination",
+      `group lasso: expected a block pattern, got ${formatPattern(pattern)}`,
+    );
+}
+
+/** Refuses blocks too small to be pruned in four parts. */
+export function checkProgressive(
+  config: PatternPrunerConfig,
+  layers: readonly PrunedLayer[],
+): void {
+  if (!planProgressive(config).interpolating) return;
+  const { pattern, pruningFrequency } = config;
+  // INC checks before it lowers the number of parts for frequent prune steps.
+  const refuse = (size: number, layer?: string): never => {
+    throw new PruningError(
+      "unsupported-combination",
+      `progressive pruning every ${pruningFrequency} steps: expected at least ${PROGRESSIVE_STEPS} elements to prune at a time, got ${size} with ${formatPattern(pattern)}`,
+      layer,
+    );
+  };
+  if (pattern.kind === "group") {
+    if (pattern.prune < PROGRESSIVE_STEPS) refuse(pattern.prune);
+    return;
+  }
+  for (const { name, layout } of layers) {
+    const size = layout.blockHeight * layout.blockWidth;
+    if (size < PROGRESSIVE_STEPS) refuse(size, name);
+  }
+}
+
+/** Whether any prune step that has scores to go by asks for at least one block. */
+function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
+  const { total, completed } = planPruneSteps(config);
+  return pruneSteps(config).some((step, i) => {
+    if (step === 0 && needsGradient(config.criterion)) return false;
+    const ratio = perBlock(config.pattern, targetRatio(config, completed + i, total));
+    return Math.trunc(blocks * ratio) >= 1;
+  });
+}
+
+/** Refuses layers that the pattern does not divide: all of them, or under `inc` those on which INC breaks. */
+export function checkDivisibility(
+  config: PatternPrunerConfig,
+  layers: readonly PrunedLayer[],
+  profile: Profile,
+  handling: "refuse" | "skip",
+): void {
+  const indivisible = layers.find(({ layout }) => !layout.divides);
+  if (!indivisible) return;
+  if (profile === "strict" ? handling === "skip" : !breaksOnIndivisible(config, layers)) return;
+  throw new PruningError(
+    "indivisible-shape",
+    `${indivisible.name}: expected a shape that ${formatPattern(config.pattern)} divides, got [${indivisible.shape.join(", ")}]; exclude the layer by excluded_op_names`,
+    indivisible.name,
+  );
+}
+
+/** Whether INC raises an error on layers that the pattern does not divide. */
+function breaksOnIndivisible(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): boolean {
+  if (config.method === "pattern_lock" || scoresBlockMasks(config.criterion)) return false;
+  const { pattern, pruningScope, criterion } = config;
+  const blocks = layers.reduce((sum, { layout }) => sum + blockCount(layout), 0);
+  return pattern.kind === "group"
+    ? pruningScope === "local" || blocks === 0
+    : criterion === "snip_momentum" ||
+        (pruningScope === "global" && prunesAnything(config, blocks));
+}
+
+/**
+ * Refuses, under `strict`, per-op bounds that leave too little room for the final target. INC lowers an
+ * iterative target to the bound.
+ */
+export function checkRoom(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
+  const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;
+  if (config.method === "pattern_lock") return;
+  const ratio = perBlock(pattern, targetSparsity);
+  const sizes = layers.map(({ layout }) => blockCount(layout));
+  const budgets = pruningScope === "global" ? [sizes] : sizes.map((size) => [size]);
+  for (const blocks of budgets) {
+    const wanted = exactCount(
+      blocks.reduce((sum, count) => sum + count, 0),
+      ratio,
+    );
+    const room = blocks.reduce(
+      (sum, count) => sum + exactCount(count, perBlock(pattern, maxSparsityRatioPerOp)),
+      0,
+    );
+    if (wanted > room)
+      throw new PruningError(
+        "infeasible-budget",
+        `max_sparsity_ratio_per_op: expected room for ${wanted} blocks, got ${room} with ${maxSparsityRatioPerOp}`,
+      );
+  }
+}
+
+/** Refuses pruners that would prune nothing. */
+export function checkSomething(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
+  if (layers.length === 0)
+    throw new PruningError(
+      "no-layers",
+      `op_names: expected to match a layer of type ${config.pruningOpTypes.join(" or ")} besides the classifier head, got none`,
+    );
+  if (layers.some(({ layout }) => layout.divides)) return;
+  throw new PruningError(
+    "indivisible-shape",
+    `pattern: expected one that divides a selected layer, got ${formatPattern(config.pattern)}, which divides none of ${layers.length}`,
+    layers[0]?.name,
+  );
+}
