@@ -4,7 +4,7 @@
  */
 
 import type { Either, Problem } from "../core/either.ts";
-import { nearestName } from "./nearest.ts";
+import { nearestName } from "../core/nearest.ts";
 import { kebabCase, type Option, type OptionTable, type OptionValues } from "./options.ts";
 
 /** A command line that was understood. */

@@ -2,12 +2,12 @@
 
 import manifest from "../../package.json" with { type: "json" };
 import { InputError, type Problem } from "../core/either.ts";
+import { nearestName } from "../core/nearest.ts";
 import type { Command, ExitCode } from "./command.ts";
 import { conformCommand } from "./conform.ts";
 import type { Console } from "./console.ts";
 import { demoCommand } from "./demo.ts";
 import { finetuneCommand } from "./finetune.ts";
-import { nearestName } from "./nearest.ts";
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly Command[] = [finetuneCommand, demoCommand, conformCommand];

@@ -77,6 +77,18 @@ function scheduleDefaults(recipe: Recipe, rows: number): PruningKeys {
   };
 }
 
+/** Runs `check`, and puts the file before each of its problems. */
+function namingFile<T>(file: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(
+      error.problems.map((problem) => ({ ...problem, path: `${file}: ${problem.path}` })),
+    );
+  }
+}
+
 /** The recipe and its pruning configuration, tried on the model; null where the recipe's own is used. */
 async function planPruning(
   recipe: Recipe,
@@ -93,7 +105,10 @@ async function planPruning(
   }
   const defaults = scheduleDefaults(recipe, rows);
   const pruningConfig = getOrThrow(await readPruningConfig(options.pruningConfig, defaults));
-  const pattern = commonPattern(checkPruning(pruningConfig, model, profile));
+  const config = namingFile(options.pruningConfig, () =>
+    checkPruning(pruningConfig, model, profile),
+  );
+  const pattern = commonPattern(config);
   return { recipe: { ...recipe, sparse: { ...sparse, pattern } }, pruningConfig };
 }
 

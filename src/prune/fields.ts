@@ -114,23 +114,3 @@ export const patternField: FieldReader<Pattern | HeadPattern> = (value) =>
       expected: 'a pattern such as "4x1", "1xchannel", "channelx1" or "2:4"',
     }),
   );
-
-/** Edit distance of two words (Levenshtein). */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (previous[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(replace, (previous[j] as number) + 1, (row[j - 1] as number) + 1));
-    }
-    previous = row;
-  }
-  return previous[b.length] as number;
-}
-
-/** The candidate most like `word`. */
-export function nearestName(word: string, candidates: readonly string[]): string {
-  const distances = candidates.map((candidate) => editDistance(word, candidate));
-  return candidates[distances.indexOf(Math.min(...distances))] as string;
-}

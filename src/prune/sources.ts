@@ -3,9 +3,9 @@
  * `update_params`, `check_key_validity`).
  */
 import { right } from "fp-ts/Either";
+import { nearestName } from "../core/nearest.ts";
 import { allOf, refuseValue, unlessProblems, type Validated } from "../core/validation.ts";
 import type { Profile } from "./config.ts";
-import { nearestName } from "./fields.ts";
 
 /** Options of `parsePruningConfig`. */
 export interface ParseOptions {
@@ -38,11 +38,11 @@ export function checkKeys(
   const keys = options.unknownKeys === "ignore" ? [] : Object.keys(fields);
   const problems = keys
     .filter((key) => !known.includes(key))
-    .map((key) => ({
-      path: `${prefix}${key}`,
-      expected: `a known key; the nearest is ${nearestName(key, known)}`,
-      got: "an unknown one",
-    }));
+    .map((key) => {
+      const near = nearestName(key, known);
+      const expected = near === undefined ? "a known key" : `a known key; the nearest is ${near}`;
+      return { path: `${prefix}${key}`, expected, got: "an unknown one" };
+    });
   return unlessProblems(problems, fields);
 }
 

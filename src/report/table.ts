@@ -36,8 +36,9 @@ export function relativeDrop(row: ResultRow): number {
   return (maximum(row.sparse) - dense) / dense;
 }
 
-/** A ratio as a signed percentage with two decimals. */
+/** A ratio as a signed percentage with two decimals; `-` where there is none, as beside a metric of 0. */
 export function formatSignedPercent(ratio: number): string {
+  if (!Number.isFinite(ratio)) return "-";
   const text = (100 * ratio).toFixed(2);
   return `${ratio > 0 && !text.startsWith("-") ? "+" : ""}${text}%`;
 }

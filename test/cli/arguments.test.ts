@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.ts";
-import { editDistance, nearestName } from "../../src/cli/nearest.ts";
 import {
   choiceOption,
   flagOption,
@@ -12,6 +11,7 @@ import {
   textOption,
 } from "../../src/cli/options.ts";
 import { formatProblem, getOrThrow, type Problem } from "../../src/core/either.ts";
+import { editDistance, nearestName } from "../../src/core/nearest.ts";
 
 const OPTIONS = {
   targetSparsity: numberOption({ least: 0, below: 1 }, "share of blocks to prune"),
