@@ -193,3 +193,13 @@ export function initialRecords({ files, modules }: PruningCase): LayerRecord[] {
       : record,
   );
 }
+
+/** A layer as tensors of one pruner name it: a layer of two pruners has the pruner's index after it. */
+export function tensorLayer(
+  { pruners }: Pick<PruningCase, "pruners">,
+  pruner: number,
+  layer: string,
+): string {
+  const owners = pruners.filter((layers) => layers.includes(layer)).length;
+  return owners > 1 ? `${layer}@${pruner}` : layer;
+}
