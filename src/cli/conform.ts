@@ -1,7 +1,7 @@
 /** `espalier conform`: replays golden vectors and counts what passes. */
 
 import { basename, join, resolve } from "node:path";
-import type { CaseFiles } from "../conform/case-files.ts";
+import { CaseFileError, type CaseFiles } from "../conform/case-files.ts";
 import { replayJoint } from "../conform/joint.ts";
 import { missingVectors } from "../conform/manifest.ts";
 import { replayModel } from "../conform/model.ts";
@@ -21,7 +21,7 @@ import {
 import { InputError } from "../core/either.ts";
 import { createTokenizer, type Tokenizer } from "../io/tokenizer.ts";
 import { type Backend, createBackend } from "../kernels/backend.ts";
-import { directoryProblem, readBytes } from "../node/files.ts";
+import { directoryProblem, kindOfPath, readBytes } from "../node/files.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { choiceOption, textOption } from "./options.ts";
@@ -85,9 +85,22 @@ async function loadTokenizer(
   return createTokenizer(await readText(path));
 }
 
+/** A file of a case. @throws CaseFileError where it is not there or cannot be read */
+async function readPart<T>(path: string, read: (path: string) => Promise<T>): Promise<T> {
+  try {
+    return await read(path);
+  } catch (error) {
+    const isFile = (await kindOfPath(path)) === "file";
+    const got = isFile ? (error instanceof Error ? error.message : String(error)) : "none";
+    const expected = isFile ? "a file that can be read" : "a file";
+    throw new CaseFileError({ path: basename(path), expected, got });
+  }
+}
+
 async function readCase(name: string, directory: string): Promise<CaseFiles> {
-  const json = await readText(join(directory, "case.json"));
-  return { name, json, tensors: await readBytes(join(directory, "tensors.safetensors")) };
+  const json = await readPart(join(directory, "case.json"), readText);
+  const tensors = await readPart(join(directory, "tensors.safetensors"), readBytes);
+  return { name, json, tensors };
 }
 
 function replayCase(

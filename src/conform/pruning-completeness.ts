@@ -5,7 +5,7 @@
 
 import { isJsonObject } from "../io/json.ts";
 import type { PruningState } from "../prune/state.ts";
-import { objectAt, objectsAt, textsAt } from "./case-files.ts";
+import { expectedError, objectAt, objectsAt, textsAt } from "./case-files.ts";
 import { type Difference, differenceAt, exactDifference, firstOf } from "./difference.ts";
 import { type CaseEvent, type PruningCase, tensorLayer } from "./pruning-case.ts";
 
@@ -72,7 +72,7 @@ function listedDifference(vector: PruningCase): Difference | undefined {
   const listed = LISTED.flatMap((kind) =>
     Object.entries(objectAt(list, `${kind}_steps`)).flatMap(([layer, steps]) => {
       if (!Array.isArray(steps))
-        throw new Error(`case.json tensors.${kind}_steps.${layer}: expected a list`);
+        throw expectedError(`tensors.${kind}_steps.${layer}`, "a list", steps);
       return steps.map((step): Named => ({ kind, step: String(step), layer }));
     }),
   );
