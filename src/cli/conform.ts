@@ -1,8 +1,9 @@
 /** `espalier conform`: replays golden vectors and counts what passes. */
 
 import { basename, join, resolve } from "node:path";
-import type { CaseFiles } from "../conform/case-files.ts";
+import { CaseFileError, type CaseFiles } from "../conform/case-files.ts";
 import { replayJoint } from "../conform/joint.ts";
+import { missingVectors } from "../conform/manifest.ts";
 import { replayModel } from "../conform/model.ts";
 import { replaySchedules } from "../conform/model-schedule.ts";
 import { replayPruning } from "../conform/pruning.ts";
@@ -20,11 +21,11 @@ import {
 import { InputError } from "../core/either.ts";
 import { createTokenizer, type Tokenizer } from "../io/tokenizer.ts";
 import { type Backend, createBackend } from "../kernels/backend.ts";
-import { directoryProblem, readBytes } from "../node/files.ts";
+import { directoryProblem, kindOfPath, readBytes } from "../node/files.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { choiceOption, textOption } from "./options.ts";
-import { type FoundVectors, findAbove, findVectors, readText } from "./vectors.ts";
+import { type FoundVectors, findAbove, findVectors, listedVectors, readText } from "./vectors.ts";
 
 const VOCABULARY = join("data", "bert-uncased", "vocab.txt");
 
@@ -84,9 +85,22 @@ async function loadTokenizer(
   return createTokenizer(await readText(path));
 }
 
+/** A file of a case. @throws CaseFileError where it is not there or cannot be read */
+async function readPart<T>(path: string, read: (path: string) => Promise<T>): Promise<T> {
+  try {
+    return await read(path);
+  } catch (error) {
+    const isFile = (await kindOfPath(path)) === "file";
+    const got = isFile ? (error instanceof Error ? error.message : String(error)) : "none";
+    const expected = isFile ? "a file that can be read" : "a file";
+    throw new CaseFileError({ path: basename(path), expected, got });
+  }
+}
+
 async function readCase(name: string, directory: string): Promise<CaseFiles> {
-  const json = await readText(join(directory, "case.json"));
-  return { name, json, tensors: await readBytes(join(directory, "tensors.safetensors")) };
+  const json = await readPart(join(directory, "case.json"), readText);
+  const tensors = await readPart(join(directory, "tensors.safetensors"), readBytes);
+  return { name, json, tensors };
 }
 
 function replayCase(
@@ -171,7 +185,7 @@ export const conformCommand: Command = defineCommand({
   name: "conform",
   summary: "replay golden vectors and compare",
   description: [
-    "Replays the golden vectors found below DIR: models, joint training, the tokenizer, pruning, exact masks. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. Prints the first difference of each that fails and the counts of each family, and ends with the line 'N passed, N failed'. Exit code 1 where one failed.",
+    "Replays the golden vectors found below DIR: models, joint training, the tokenizer, pruning, exact masks. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. Where DIR holds their manifest, one that it lists and that is not there has failed too, unless --only is given. Prints the first difference of each that fails and the counts of each family, and ends with the line 'N passed, N failed'. Exit code 1 where one failed.",
   ],
   positionals: ["DIR"],
   options: OPTIONS,
@@ -179,19 +193,23 @@ export const conformCommand: Command = defineCommand({
     const only = parseOnly(values.only);
     const missing = await directoryProblem("DIR", directory);
     if (missing !== undefined) throw new InputError([missing]);
+    const listed = await listedVectors(directory);
     const found = await findVectors(directory);
     if (found.length === 0)
       refuse("DIR", "a directory with vectors below it", `${directory}, with none`);
     const backend = createBackend({ variant: values.variant ?? "auto" });
     const tokenizer = await loadTokenizer(found, directory, values.vocab);
     const verdicts: Verdict[] = [];
+    const take = (verdict: Verdict): void => {
+      printVerdict(verdict, json, console);
+      verdicts.push(verdict);
+    };
     for (const each of found) {
       if (console.signal.aborted) return 130;
-      for (const verdict of await replayFound(each, { backend, tokenizer, only })) {
-        printVerdict(verdict, json, console);
-        verdicts.push(verdict);
-      }
+      for (const verdict of await replayFound(each, { backend, tokenizer, only })) take(verdict);
     }
+    if (listed !== undefined && only === undefined)
+      for (const verdict of missingVectors(listed, verdicts)) take(verdict);
     if (verdicts.length === 0)
       refuse("--only", "to find a vector", `${values.only ?? ""}, found in none`);
     printCounts(verdicts, json, console);

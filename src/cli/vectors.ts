@@ -1,10 +1,12 @@
 /** Finds golden vectors below a directory and says which family each belongs to. */
 
 import { readdir } from "node:fs/promises";
-import { basename, dirname, extname, join, relative } from "node:path";
+import { basename, dirname, extname, join, relative, resolve } from "node:path";
+import { type ListedVector, readManifest } from "../conform/manifest.ts";
 import { PRUNING_TABLE_NAMES } from "../conform/pruning-tables.ts";
+import { InputError } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
-import { readBytes } from "../node/files.ts";
+import { kindOfPath, readBytes } from "../node/files.ts";
 
 /** Families whose vectors are directories of their own. */
 export type CaseFamily = "model" | "joint" | "pruning" | "strict";
@@ -99,4 +101,29 @@ export async function findAbove(directory: string, path: string): Promise<string
     if (there) return candidate;
     if (relative(at, dirname(at)) === "") return undefined;
   }
+}
+
+/** How many directories above one of vectors may hold their manifest: `golden` is two above a case. */
+const MANIFEST_LEVELS = 2;
+
+/**
+ * The vectors that `directory` has to hold by its own manifest; undefined where it has none. The manifest of a
+ * directory above is only asked whether its version is known, since it also lists what lies elsewhere.
+ *
+ * @throws InputError where the nearest manifest cannot be read as one of this format
+ */
+export async function listedVectors(
+  directory: string,
+): Promise<readonly ListedVector[] | undefined> {
+  let at = resolve(directory);
+  for (let level = 0; level <= MANIFEST_LEVELS; level++, at = dirname(at)) {
+    const path = join(at, "manifest.json");
+    if ((await kindOfPath(path)) !== "file") continue;
+    const text = await readText(path).catch((error: Error) => {
+      throw new InputError([{ path, expected: "text in UTF-8", got: error.message }]);
+    });
+    const listed = readManifest(path, text);
+    if (listed !== undefined) return level === 0 ? listed : undefined;
+  }
+  return undefined;
 }

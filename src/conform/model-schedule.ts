@@ -1,8 +1,14 @@
 /** Replays `lr_schedule.json`: learning rates of `transformers.get_scheduler`. A row counts once. */
-import { formatProblem } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { learningRateAt, SCHEDULE_NAMES, type ScheduleName } from "../train/schedule.ts";
-import { type JsonObject, numberAt, numbersAt, textAt } from "./case-files.ts";
+import {
+  CaseFileError,
+  type JsonObject,
+  numberAt,
+  numbersAt,
+  problemsError,
+  textAt,
+} from "./case-files.ts";
 import { type Difference, type Tolerance, tensorDifference } from "./difference.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
@@ -21,9 +27,10 @@ export function* replaySchedules(source: string, json: string, only?: RegExp): I
 
 function readRows(source: string, json: string): readonly JsonObject[] {
   const parsed = parseJson(source, json);
-  if (parsed._tag === "Left") throw new Error(parsed.left.map(formatProblem).join("; "));
+  if (parsed._tag === "Left") throw problemsError(source, parsed.left);
   if (!Array.isArray(parsed.right) || !parsed.right.every(isJsonObject)) {
-    throw new Error(`${source}: expected a list of objects`);
+    const expected = "a list of objects";
+    throw new CaseFileError({ path: source, expected, got: "another value" });
   }
   return parsed.right;
 }

@@ -4,6 +4,7 @@
 import type { LayerKind, LayerRecord } from "../prune/layer.ts";
 import { elementCount } from "../prune/layer.ts";
 import {
+  expectedError,
   type JsonObject,
   numberAt,
   numbersAt,
@@ -93,7 +94,7 @@ const WEIGHTED_KINDS: ReadonlyMap<string, LayerKind> = new Map<string, LayerKind
 
 /** `[name, kind, shape, bias?]`; a dropout module is left out, as records ask for. */
 export function caseModules(entries: unknown): CaseModule[] {
-  if (!Array.isArray(entries)) throw new Error("case.json model: expected a list");
+  if (!Array.isArray(entries)) throw expectedError("model", "a list", entries);
   return entries.flatMap((entry: readonly unknown[]) => {
     const [name, kind, shape, bias] = entry as readonly [string, string, number[], boolean?];
     if (kind === "dropout") return [];
@@ -154,7 +155,7 @@ function readEvent(json: JsonObject): CaseEvent {
 function driveAt(json: JsonObject): PruningCase["drive"] {
   const drive = textAt(json, "drive");
   if (drive === "grad" || drive === "block" || drive === "retrain") return drive;
-  throw new Error(`case.json drive: expected grad, block or retrain, got ${drive}`);
+  throw expectedError("drive", "grad, block or retrain", drive);
 }
 
 function readError(json: JsonObject): CaseError | undefined {
@@ -192,4 +193,14 @@ export function initialRecords({ files, modules }: PruningCase): LayerRecord[] {
       ? { ...record, data: tensorValues(files, `w0/${record.name}`) }
       : record,
   );
+}
+
+/** A layer as tensors of one pruner name it: a layer of two pruners has the pruner's index after it. */
+export function tensorLayer(
+  { pruners }: Pick<PruningCase, "pruners">,
+  pruner: number,
+  layer: string,
+): string {
+  const owners = pruners.filter((layers) => layers.includes(layer)).length;
+  return owners > 1 ? `${layer}@${pruner}` : layer;
 }

@@ -16,15 +16,16 @@ import {
   type Place,
   valueDifference,
 } from "./difference.ts";
-import type { PruningCase } from "./pruning-case.ts";
+import { type PruningCase, tensorLayer } from "./pruning-case.ts";
 import { prunersDifference, statedFields } from "./pruning-config-rows.ts";
 
 /** First difference in any pruner as it stands before the first step. */
 export function preparationDifference(
-  { files, pruners }: PruningCase,
+  vector: PruningCase,
   config: PruningConfig,
   state: PruningState,
 ): Difference | undefined {
+  const { files } = vector;
   const stated = objectsAt(files.json, "pruners");
   const resolved = stated.map((pruner) => {
     // The original adds the classifier head to these two.
@@ -39,8 +40,7 @@ export function preparationDifference(
     }) ??
     firstOf(state.pruners.entries(), ([index, { layers }]) =>
       firstOf(layers, (layer) => {
-        const owners = pruners.filter((names) => names.includes(layer.name)).length;
-        const name = owners > 1 ? `${layer.name}@${index}` : layer.name;
+        const name = tensorLayer(vector, index, layer.name);
         const read = (key: string): Float32Array | undefined =>
           files.tensors.has(key) ? tensorValues(files, key) : undefined;
         return maskDifference(layer, read(`pmask/init/${name}`));

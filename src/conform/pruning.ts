@@ -11,7 +11,7 @@ import { countZeros } from "../prune/mask.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import { perElement } from "../prune/pattern.ts";
 import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "../prune/pipeline.ts";
-import type { PrunedLayer, PrunerState, PruningState } from "../prune/state.ts";
+import type { PrunedLayer, PruningState } from "../prune/state.ts";
 import { sparsityStatistics } from "../prune/statistics.ts";
 import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
 import {
@@ -30,9 +30,11 @@ import {
   initialRecords,
   type PruningCase,
   readPruningCase,
+  tensorLayer,
 } from "./pruning-case.ts";
+import { completenessDifference, unstatedPrune } from "./pruning-completeness.ts";
 import { descend, takeOver, withGradient } from "./pruning-descent.ts";
-import { statedMask } from "./pruning-masks.ts";
+import { interpolatedShare, statedMask } from "./pruning-masks.ts";
 import { preparationDifference } from "./pruning-preparation.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
@@ -53,6 +55,12 @@ interface Run {
   readonly masks: Map<string, Uint8Array>;
 }
 
+/** A replay after a step, and the first difference in what is stated of it. */
+interface Advanced {
+  readonly run: Run;
+  readonly difference: Difference | undefined;
+}
+
 /** One verdict for each case, named after its directory; `only` selects by that name. */
 export function* replayPruning(cases: Iterable<CaseFiles>, only?: RegExp): Iterable<Verdict> {
   for (const files of cases) {
@@ -62,9 +70,10 @@ export function* replayPruning(cases: Iterable<CaseFiles>, only?: RegExp): Itera
 }
 
 function caseDifference(vector: PruningCase): Difference | undefined {
-  return vector.error === undefined
-    ? trajectoryDifference(vector)
-    : refusalDifference(vector, vector.error.step, vector.error.message);
+  const { error } = vector;
+  return error === undefined
+    ? (completenessDifference(vector) ?? trajectoryDifference(vector))
+    : (refusalDifference(vector, error.step, error.message) ?? completenessDifference(vector));
 }
 
 function start(vector: PruningCase): Run {
@@ -84,8 +93,9 @@ function refusalDifference(
   message: string,
 ): Difference | undefined {
   try {
-    let run = start(vector);
-    for (const event of vector.events) run = advance(run, event).run;
+    // What is stated of the steps before the error is compared as of any other case.
+    const { run, difference } = follow(start(vector));
+    if (difference !== undefined) return difference;
     if (step !== null) advance(run, undefined, step);
   } catch (error) {
     if (error instanceof PruningError || error instanceof InputError) return undefined;
@@ -96,7 +106,7 @@ function refusalDifference(
 }
 
 function trajectoryDifference(vector: PruningCase): Difference | undefined {
-  let run = start(vector);
+  const run = start(vector);
   const names = run.state.pruners.map(({ layers }) => layers.map(({ name }) => name).join(" "));
   const selection = exactDifference(
     "selected layers of pruner",
@@ -105,12 +115,18 @@ function trajectoryDifference(vector: PruningCase): Difference | undefined {
   );
   const preparation = selection ?? preparationDifference(vector, run.config, run.state);
   if (preparation !== undefined) return preparation;
-  for (const event of vector.events) {
-    const result = advance(run, event);
-    if (result.difference !== undefined) return result.difference;
-    run = result.run;
+  const end = follow(run);
+  return end.difference ?? finalDifference(end.run);
+}
+
+/** Runs the stated steps up to the first that differs. */
+function follow(from: Run): Advanced {
+  let at: Advanced = { run: from, difference: undefined };
+  for (const event of from.vector.events) {
+    at = advance(at.run, event);
+    if (at.difference !== undefined) break;
   }
-  return finalDifference(run);
+  return at;
 }
 
 /** Runs one step; with an event, compares what it states. */
@@ -118,7 +134,7 @@ function advance(
   run: Run,
   event: CaseEvent | undefined,
   step: number = event?.step ?? 0,
-): { readonly run: Run; readonly difference: Difference | undefined } {
+): Advanced {
   const { vector } = run;
   let { state, layers } = run;
   for (let i = 0; i < vector.beginsPerStep; i++) {
@@ -157,12 +173,6 @@ function maskGradientDifference(run: Run, step: number): Difference | undefined 
   });
 }
 
-/** Tensor name of a layer's mask or scores: a layer of two pruners has the pruner's index after it. */
-function tensorName({ vector }: Run, pruner: number, layer: string): string {
-  const owners = vector.pruners.filter((layers) => layers.includes(layer)).length;
-  return owners > 1 ? `${layer}@${pruner}` : layer;
-}
-
 /** Calls `compare` for all layers of all pruners until one differs. */
 function firstDifference(
   run: Run,
@@ -170,7 +180,7 @@ function firstDifference(
 ): Difference | undefined {
   for (const [pruner, { layers }] of run.state.pruners.entries()) {
     for (const layer of layers) {
-      const difference = compare(layer, tensorName(run, pruner, layer.name), pruner);
+      const difference = compare(layer, tensorLayer(run.vector, pruner, layer.name), pruner);
       if (difference !== undefined) return difference;
     }
   }
@@ -190,7 +200,8 @@ function selectionDifference(run: Run, event: CaseEvent): Difference | undefined
       { relative: SCORE_TOLERANCE },
     );
   });
-  if (scores !== undefined) return scores;
+  const unstated = scores ?? unstatedPrune(run.state, event);
+  if (unstated !== undefined) return unstated;
   for (const prune of event.prunes) {
     const difference = pruneDifference(run, event, prune);
     if (difference !== undefined) return difference;
@@ -227,7 +238,7 @@ function pruneDifference(run: Run, { step }: CaseEvent, prune: CasePrune): Diffe
     ["block sparsity", prune.blockSparsity, blockSparsity],
     ["sparsity", prune.currentSparsity, pruner.currentSparsity],
     ["initial sparsity", prune.initialShare ?? pruner.initialSparsity, pruner.initialSparsity],
-    ["interpolated sparsity", prune.interpolated ?? 0, interpolatedShare(prune, pruner)],
+    ["interpolated sparsity", prune.interpolated ?? 0, interpolatedShare(prune, pruner.layers)],
   ];
   return (
     target ??
@@ -243,14 +254,6 @@ function pruneDifference(run: Run, { step }: CaseEvent, prune: CasePrune): Diffe
       return valueDifference<number | string>({ ...of("mask zeros"), layer: name }, zeros, got);
     })
   );
-}
-
-/** The share of elements that interpolated masks prune; 0 where the vector states none. */
-function interpolatedShare({ interpolated }: CasePrune, { layers }: PrunerState): number {
-  if (interpolated === undefined) return 0;
-  const masks = layers.flatMap(({ progressiveMask }) => progressiveMask ?? []);
-  const elements = masks.reduce((sum, { length }) => sum + length, 0);
-  return masks.reduce((sum, mask) => sum + countZeros(mask), 0) / elements;
 }
 
 /** First difference in masks; a mask stays as last stated, all ones before. */

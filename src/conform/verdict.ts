@@ -2,6 +2,7 @@
  * What replaying one golden vector found. Every family of vectors yields these, so that whoever
  * prints them needs to know no family.
  */
+import { CaseFileError } from "./case-files.ts";
 import { type Difference, differenceAt, formatDifference } from "./difference.ts";
 
 /**
@@ -52,6 +53,11 @@ export function verdictOf(family: string, name: string, finding: Finding): Verdi
 
 /** The verdict on a vector whose replay broke off. */
 export function brokenVerdict(family: string, name: string, error: unknown): Verdict {
+  if (error instanceof CaseFileError) {
+    // The case itself is wrong, and nothing was replayed.
+    const { path, expected, got } = error.problem;
+    return verdictOf(family, name, differenceAt(path, expected, got));
+  }
   const message = error instanceof Error ? error.message : String(error);
   return verdictOf(family, name, differenceAt("replay", "no error", message));
 }

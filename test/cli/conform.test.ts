@@ -110,11 +110,31 @@ test("damaged cases have failed; the others are still replayed", async () => {
   writeFileSync(join(damaged, "model/lr_schedule.json"), "[1, 2]");
   const { code, out } = await espalier(["conform", damaged]);
   expect(code).toBe(1);
-  expect(out).toContain("FAIL joint 4x1-distil: ");
-  expect(out).toContain("FAIL pruning without-tensors: ");
-  expect(out).toContain("FAIL model without-json: ");
-  expect(out).toContain("FAIL model lr_schedule.json: ");
+  expect(out).toMatch(
+    /^FAIL joint 4x1-distil: tensors\.safetensors: expected a header within the file's 5000 bytes, got one that ends at \d+$/m,
+  );
+  expect(out).toContain(
+    "FAIL pruning without-tensors: tensors.safetensors: expected a file, got none\n",
+  );
+  expect(out).toContain("FAIL model without-json: case.json: expected a file, got none\n");
+  expect(out).toContain(
+    "FAIL model lr_schedule.json: lr_schedule.json: expected a list of objects, got another value\n",
+  );
   expect(out).toMatch(/\n1 passed, 4 failed\n$/);
+});
+
+test("what is wrong in a case file is said once", async () => {
+  const damaged = copyCases();
+  const tensors = join(damaged, "joint/4x1-distil/tensors.safetensors");
+  writeFileSync(tensors, "short");
+  writeFileSync(join(damaged, "model/bert-nopad-single/case.json"), "{");
+  const { code, out } = await espalier(["conform", damaged]);
+  expect(code).toBe(1);
+  expect(out).toContain(
+    "FAIL joint 4x1-distil: tensors.safetensors: expected a file of at least 8 bytes, got 5\n",
+  );
+  expect(out).toMatch(/^FAIL model bert-nopad-single: case\.json: expected JSON, got /m);
+  expect(out).not.toContain("replay");
 });
 
 test("with --json there is nothing but JSON lines", async () => {

@@ -46,6 +46,18 @@ function alterMask(directory: string, name: string): void {
   writeFileSync(file, writeSafetensors(new Map(tensors).set(mask, { ...tensor, bytes })));
 }
 
+/** One line that says what is wrong, no count that reads as a success, and the exit status 2. */
+function expectRefusal(
+  { code, out }: ReturnType<typeof run>,
+  option: string,
+  expected: string,
+): void {
+  expect(out).toContain(`${option}: expected `);
+  expect(out).toContain(expected);
+  expect(out).toMatch(/^[^\n]+\n$/);
+  expect(code).toBe(2);
+}
+
 describe.runIf(PYTHON !== undefined)("the runner in Python", () => {
   test("passes all that it covers", () => {
     const { code, out } = run(GOLDEN);
@@ -122,12 +134,45 @@ describe.runIf(PYTHON !== undefined)("the runner in Python", () => {
     expect(wrong.out).toMatch(/\n0 passed, 0 acceptable, 28 failed, 0 skipped\n$/);
   });
 
-  test("a format of another major version is refused", () => {
+  test.each([
+    ["syntax.py", "def (", "a Python file that can be loaded, got SyntaxError"],
+    ["raises.py", "raise ValueError('a\\nb')", "that can be loaded, got ValueError: a b\n"],
+    ["exits.py", "raise SystemExit(0)", "that can be loaded, got SystemExit: 0\n"],
+    ["other.py", "x = 1", "a function inc_blocks, inc_groups, magnitude or strict_units, got none"],
+    ["none.txt", "x = 1", "a Python file, named *.py, got "],
+    ["unused.py", "def magnitude(matrix, height, width):\n    return matrix", "a vector to judge"],
+  ])("an implementation that cannot be judged is refused: %s", (name, text, expected) => {
+    const file = join(root, name);
+    writeFileSync(file, text);
+    expectRefusal(run(GOLDEN, "--implementation", file), "--implementation", expected);
+  });
+
+  test("options that lead to no vector are refused", () => {
+    const missing = join(root, "missing.py");
+    for (const [option, value, expected] of [
+      ["--implementation", missing, "a Python file, got "],
+      ["--implementation", root, "a Python file, got "],
+      ["--only", "(", "a regular expression, got ("],
+      ["--only", "no-such-vector", "to find a vector, got no-such-vector"],
+      ["--only", "^model/", "a vector to judge, got none"],
+    ] as const)
+      expectRefusal(run(GOLDEN, option, value), option, expected);
+  });
+
+  test("a manifest that is missing, broken or of another major version is refused", () => {
     const directory = copy();
     const manifest = join(directory, "manifest.json");
-    writeFileSync(manifest, readFileSync(manifest, "utf8").replace('"1.', '"2.'));
-    const { code, out } = run(directory);
-    expect(code).toBe(1);
-    expect(out).toContain("expected espalier-conformance 1, got 2.");
+    const text = readFileSync(manifest, "utf8");
+    for (const [altered, expected] of [
+      [text.replace('"1.', '"2.'), "espalier-conformance 1, got espalier-conformance 2."],
+      [text.replace("espalier-", "other-"), "espalier-conformance 1, got other-conformance 1."],
+      [text.slice(0, 900), "JSON, got "],
+      ["[]", "espalier-conformance 1, got no format no version"],
+    ] as const) {
+      writeFileSync(manifest, altered);
+      expectRefusal(run(directory), "manifest.json", expected);
+    }
+    rmSync(manifest);
+    expectRefusal(run(directory), "manifest.json", "a file, got none");
   });
 });

@@ -9,7 +9,8 @@ and N:M patterns, global and local, where no per-layer bound acts (`pruning`); o
 are skipped, and so are those that a FILE given does not define the function for. The functions at the top
 of this file are the plain implementation, and the form of one of your own.
 
-The last line is `N passed, N acceptable, N failed, N skipped`; the exit status is 1 where one failed.
+The last line is `N passed, N acceptable, N failed, N skipped`; the exit status is 1 where one failed. It is 2
+where nothing was judged, and one line on stderr says why: a wrong option or manifest, or all were skipped.
 """
 import argparse
 import functools
@@ -353,12 +354,64 @@ def run(implementation, entry):
     return run_single_mask(implementation, table["single_mask"][int(row[1])])
 
 
+def refuse(what, expected, got):
+    """Ends the run with one line: nothing was judged, which is neither success nor failure."""
+    print(f"{what}: expected {expected}, got {' '.join(str(got).split())}", file=sys.stderr)
+    sys.exit(2)
+
+
 def load(path):
-    """The module in a file."""
+    """The module in a file, which has at least one of the functions of class Plain."""
+    option, expected = "--implementation", "a Python file"
+    if not Path(path).is_file():
+        refuse(option, expected, f"{path} ({'a directory' if Path(path).is_dir() else 'none'})")
     spec = importlib.util.spec_from_file_location("implementation", path)
+    if spec is None:
+        refuse(option, f"{expected}, named *.py", path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # whatever the file does must not look like a result
+        refuse(option, f"{expected} that can be loaded", f"{type(error).__name__}: {error}")
+    names = [name for name in vars(Plain) if not name.startswith("_")]
+    if not any(callable(getattr(module, name, None)) for name in names):
+        refuse(option, f"a function {', '.join(names[:-1])} or {names[-1]}", f"none in {path}")
     return module
+
+
+def read_vectors():
+    """What the manifest lists; its format must be one that this runner knows."""
+    what = "manifest.json"
+    try:
+        manifest = json.loads((ROOT / what).read_text("utf8"))
+    except FileNotFoundError:
+        refuse(what, "a file", f"none in {ROOT}")
+    except (OSError, ValueError) as error:
+        refuse(what, "JSON", error)
+    stated = manifest if isinstance(manifest, dict) else {}
+    form, version = (str(stated.get(key, f"no {key}")) for key in ("format", "version"))
+    if form != FORMAT or version.split(".")[0] != str(MAJOR):
+        refuse(what, f"{FORMAT} {MAJOR}", f"{form} {version}")
+    vectors = stated.get("vectors")
+    if not isinstance(vectors, list) or not vectors:
+        refuse(what, "a list of vectors", "none")
+    for i, entry in enumerate(vectors):
+        keys = ("family", "slug")
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in keys):
+            refuse(f"{what} vectors[{i}]", "a family and a slug", json.dumps(entry))
+    return vectors
+
+
+def select(vectors, only):
+    """The vectors in whose family/slug the expression is found."""
+    try:
+        wanted = re.compile(only)
+    except re.error as error:
+        refuse("--only", "a regular expression", f"{only} ({error})")
+    found = [entry for entry in vectors if wanted.search(f"{entry['family']}/{entry['slug']}")]
+    if not found:
+        refuse("--only", "to find a vector", f"{only}, found in none")
+    return found
 
 
 def main():
@@ -366,15 +419,10 @@ def main():
     parser.add_argument("--only", default="", help="vectors in whose family/slug this is found")
     parser.add_argument("--implementation", help="a Python file with functions as in class Plain")
     options = parser.parse_args()
-    manifest = json.loads((ROOT / "manifest.json").read_text("utf8"))
-    if manifest["format"] != FORMAT or int(manifest["version"].split(".")[0]) != MAJOR:
-        sys.exit(f"manifest.json: expected {FORMAT} {MAJOR}, got {manifest['version']}")
-    implementation = load(options.implementation) if options.implementation else Plain
+    vectors = select(read_vectors(), options.only)
+    implementation = Plain if options.implementation is None else load(options.implementation)
     counts = dict.fromkeys(("passed", "acceptable", "failed", "skipped"), 0)
-    for entry in manifest["vectors"]:
-        name = f"{entry['family']}/{entry['slug']}"
-        if not re.search(options.only, name):
-            continue
+    for entry in vectors:
         try:
             status, difference = run(implementation, entry)
         except Exception as error:  # one broken vector must not end the run
@@ -382,6 +430,10 @@ def main():
         counts[status] += 1
         if status == "failed":
             print(f"FAIL {entry['family']} {entry['slug']}: {difference}")
+    if counts["skipped"] == len(vectors):
+        # A run that compared nothing must not read as one that found nothing wrong.
+        option = "--only" if options.only else "--implementation"
+        refuse(option, "a vector to judge", "none: all were skipped")
     print(", ".join(f"{count} {status}" for status, count in counts.items()))
     sys.exit(1 if counts["failed"] else 0)
 

@@ -1,0 +1,161 @@
+/**
+ * Whether a trajectory states all that it has to. The replay compares what is stated; a vector from which
+ * half was lost would pass it, and an implementation would be held to nothing.
+ */
+
+import { isJsonObject } from "../io/json.ts";
+import type { PruningState } from "../prune/state.ts";
+import { expectedError, objectAt, objectsAt, textsAt } from "./case-files.ts";
+import { type Difference, differenceAt, exactDifference, firstOf } from "./difference.ts";
+import { type CaseEvent, type PruningCase, tensorLayer } from "./pruning-case.ts";
+
+/** A tensor by the parts of its name; weights belong to no step. */
+interface Named {
+  readonly kind: string;
+  readonly step: string | undefined;
+  readonly layer: string;
+}
+
+/** Kinds of tensors that `case.json` lists by layer and step. */
+const LISTED = ["mask", "pmask", "score"];
+
+/** First thing that is missing from a trajectory, by what it states elsewhere. */
+export function completenessDifference(vector: PruningCase): Difference | undefined {
+  return (
+    eventsDifference(vector) ??
+    layersDifference(vector) ??
+    listedDifference(vector) ??
+    firstOf(neededTensors(vector), (needed) => missing(vector, needed)) ??
+    finalDifference(vector)
+  );
+}
+
+/** One event for each step; those of a case that the original broke on stop before the step at which it did. */
+function eventsDifference({ files, events, error }: PruningCase): Difference | undefined {
+  const { steps } = files.json;
+  const ran = events.length;
+  const isRight = error === undefined ? steps === ran : Number(steps) >= ran;
+  if (!Number.isInteger(steps) || !isRight) {
+    const expected = error === undefined ? `the number of events, ${ran}` : `${ran} or more`;
+    return differenceAt("steps", expected, JSON.stringify(steps ?? null));
+  }
+  const stopped = error === undefined ? ran : (error.step ?? 0);
+  const numbers = Array.from({ length: stopped }, (_, i) => i);
+  return exactDifference(
+    "step of event",
+    numbers,
+    events.map(({ step }) => step),
+  );
+}
+
+/** Every layer of every pruner, and of each its weights' sum and zeros, its mask's zeros and the statistics. */
+function layersDifference({ pruners, layers, events }: PruningCase): Difference | undefined {
+  const owned = [...new Set(pruners.flat())].sort();
+  return (
+    exactDifference("layers", owned, [...layers].sort()) ??
+    firstOf(events, ({ step, weightSums, weightZeros, prunes, sparsity }) => {
+      const count = (quantity: string, { length }: readonly number[]): Difference | undefined =>
+        length === layers.length
+          ? undefined
+          : differenceAt({ step, quantity }, `${layers.length} layers`, length);
+      const wrong = count("w_sum", weightSums) ?? count("w_zeros", weightZeros);
+      if (wrong !== undefined || prunes.length === 0 || sparsity?.length === 3) return wrong;
+      return differenceAt({ step, quantity: "get_sparsity_ratio" }, "3 numbers", "none");
+    })
+  );
+}
+
+/** The tensors that `tensors` lists are there, and of these kinds no others. */
+function listedDifference(vector: PruningCase): Difference | undefined {
+  const { files, layers } = vector;
+  const list = objectAt(files.json, "tensors");
+  const listed = LISTED.flatMap((kind) =>
+    Object.entries(objectAt(list, `${kind}_steps`)).flatMap(([layer, steps]) => {
+      if (!Array.isArray(steps))
+        throw expectedError(`tensors.${kind}_steps.${layer}`, "a list", steps);
+      return steps.map((step): Named => ({ kind, step: String(step), layer }));
+    }),
+  );
+  const names = new Set(listed.map(tensorName));
+  return (
+    exactDifference("tensors.w0,wT", layers, textsAt(list, "w0,wT")) ??
+    firstOf(listed, (named) => missing(vector, named)) ??
+    firstOf(files.tensors.keys(), (name) =>
+      names.has(name) || !LISTED.includes(name.split("/", 1)[0] ?? "")
+        ? undefined
+        : differenceAt(name, "a tensor that case.json lists", "one that it does not"),
+    )
+  );
+}
+
+/** The tensors that a trajectory like this one always has. */
+function* neededTensors(vector: PruningCase): Iterable<Named> {
+  const { files, drive, layers, events, pruners } = vector;
+  for (const kind of ["w0", "wT"])
+    for (const layer of layers) yield { kind, step: undefined, layer };
+  for (const [index, pruner] of objectsAt(files.json, "pruners").entries()) {
+    const invalid = textsAt(pruner, "invalid_layers");
+    const own = (pruners[index] ?? []).filter((layer) => !invalid.includes(layer));
+    for (const name of own) {
+      const layer = tensorLayer(vector, index, name);
+      for (const event of events) {
+        const step = String(event.step);
+        if (drive !== "grad") yield { kind: "mgrad", step, layer };
+        if (event.prunes.some(({ pruner: of, scored }) => of === index && scored))
+          yield { kind: "score", step, layer };
+      }
+    }
+  }
+}
+
+function tensorName({ kind, step, layer }: Named): string {
+  return step === undefined ? `${kind}/${layer}` : `${kind}/${step}/${layer}`;
+}
+
+function missing({ files }: PruningCase, named: Named): Difference | undefined {
+  if (files.tensors.has(tensorName(named))) return undefined;
+  const { step, layer, kind } = named;
+  // `init` stands for the time before the first step.
+  const isNumber = step !== undefined && /^\d+$/.test(step);
+  const place = { layer, quantity: step === "init" ? `${kind} at the start` : kind };
+  return differenceAt(isNumber ? { ...place, step: Number(step) } : place, "a tensor", "none");
+}
+
+/** The shares at the end: those of all pruners, and the statistics. */
+function finalDifference({ files, error, pruners }: PruningCase): Difference | undefined {
+  if (error !== undefined) return undefined;
+  const { final } = files.json;
+  if (!isJsonObject(final)) return differenceAt("final", "an object", "none");
+  return firstOf(
+    [
+      ["get_sparsity_ratio", 3],
+      ["current_sparsity_ratio", pruners.length],
+    ] as const,
+    ([key, length]) => {
+      const { [key]: list } = final;
+      const got = Array.isArray(list) ? list.length : 0;
+      return got === length ? undefined : differenceAt(`final.${key}`, `${length} numbers`, got);
+    },
+  );
+}
+
+/**
+ * Where the replay pruned, the event has to say so, with the zeros of every mask. The converse is compared with
+ * the counts.
+ */
+export function unstatedPrune(
+  { pruners }: PruningState,
+  { step, prunes }: CaseEvent,
+): Difference | undefined {
+  return firstOf(pruners.entries(), ([index, { lastEvent, layers }]) => {
+    if (lastEvent?.step !== step) return undefined;
+    const stated = prunes.find(({ pruner }) => pruner === index);
+    const quantity = `pruner ${index}`;
+    if (stated === undefined) return differenceAt({ step, quantity }, "no prune step", "one");
+    return firstOf(layers, ({ name: layer, layout }) =>
+      !layout.divides || stated.zeros.has(layer)
+        ? undefined
+        : differenceAt({ step, layer, quantity: `${quantity} mask zeros` }, "a number", "none"),
+    );
+  });
+}
