@@ -95,7 +95,9 @@ function* neededTensors(vector: PruningCase): Iterable<Named> {
     for (const layer of layers) yield { kind, step: undefined, layer };
   for (const [index, pruner] of objectsAt(files.json, "pruners").entries()) {
     const invalid = textsAt(pruner, "invalid_layers");
-    const own = (pruners[index] ?? []).filter((layer) => !invalid.includes(layer));
+    // Under block masks not every layer has one: the original gives convolutions none.
+    const masked = drive === "grad" ? null : textsAt(pruner, "masked_layers");
+    const own = masked ?? (pruners[index] ?? []).filter((layer) => !invalid.includes(layer));
     for (const name of own) {
       const layer = tensorLayer(vector, index, name);
       for (const event of events) {
