@@ -5,8 +5,8 @@ import type { Optimizer } from "./optimizer.ts";
 import { appliedMask } from "./sparsity.ts";
 
 /**
- * What the `strict` profile adds to a step: sets gradients and moments to zero where the masks do, so that no update moves a pruned weight and
- * none that was gathered before pruning comes back should the weight be revived.
+ * What the `strict` profile adds to a step: sets gradients and moments to zero where the masks do, so that no
+ * update moves a pruned weight and none that was gathered before pruning comes back should the weight be revived.
  */
 export function maskTrainingInto(
   state: PruningState,
