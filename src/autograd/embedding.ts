@@ -1,8 +1,8 @@
 import { checkInteger } from "../core/checks.ts";
 import type { Parameter } from "../tensor/parameter.ts";
 import { columnsOf, elementCount, formatShape, type Shape } from "../tensor/shape.ts";
-import { createIntegerTensor, type Tensor } from "../tensor/tensor.ts";
-import { arrivedGradient, gradientTarget } from "./gradient.ts";
+import { createIntegerTensor } from "../tensor/tensor.ts";
+import { arrivedGradient, zeroedTarget } from "./gradient.ts";
 import type { EmbeddingSource, OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
 
@@ -127,7 +127,7 @@ export function selectRowsBackward(
 ): void {
   const { input, rows } = operands;
   const dy = arrivedGradient(output);
-  const dx: Tensor = gradientTarget(tape, input).tensor;
+  const dx = zeroedTarget(tape, input);
   tape.backend.kernels.scatterAddRows(dy.data, rows.integers, dx.data, columnsOf(dy.shape));
 }
 

@@ -13,7 +13,7 @@ export interface GradientTarget {
   readonly accumulate: boolean;
 }
 
-/** The target of a product that can accumulate by itself. A new one is zero. */
+/** The target of an operation that either writes every element or adds. A new one's elements are arbitrary. */
 export function gradientTarget(tape: Tape, variable: Variable): GradientTarget {
   if (variable.gradient === null) {
     variable.gradient = createScratch(tape, variable.shape);
@@ -22,7 +22,14 @@ export function gradientTarget(tape: Tape, variable: Variable): GradientTarget {
   return { tensor: ownGradient(tape, variable, variable.gradient), accumulate: true };
 }
 
-/** Adds what `write` computes: it fills its argument, which is zero. */
+/** As {@link gradientTarget} for an operation that can only add: a new target is zero. */
+export function zeroedTarget(tape: Tape, variable: Variable): Tensor {
+  const { tensor, accumulate } = gradientTarget(tape, variable);
+  if (!accumulate) tape.backend.kernels.fill(tensor.data, 0);
+  return tensor;
+}
+
+/** Adds what `write` computes: it writes every element of its argument. */
 export function contribute(tape: Tape, variable: Variable, write: (target: Tensor) => void): void {
   const contribution = createScratch(tape, variable.shape);
   write(contribution);

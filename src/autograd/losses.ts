@@ -3,7 +3,7 @@ import { checkNumber, checkOneOf } from "../core/checks.ts";
 import { checkSameShape, elementCount, formatShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkIds } from "./embedding.ts";
-import { arrivedGradient, contribute, gradientTarget } from "./gradient.ts";
+import { arrivedGradient, contribute, zeroedTarget } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, record, type Tape } from "./tape.ts";
 
@@ -190,7 +190,7 @@ export function softTargetsBackward(
 /** d variable += factor * (x - y). */
 function addDifference(tape: Tape, variable: Variable, x: Tensor, y: Tensor, factor: number): void {
   if (!variable.requiresGradient) return;
-  const { tensor } = gradientTarget(tape, variable);
+  const tensor = zeroedTarget(tape, variable);
   tape.backend.kernels.addScaledDifference(x.data, y.data, factor, tensor.data);
 }
 

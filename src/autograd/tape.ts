@@ -93,14 +93,14 @@ function createVariable(tape: Tape, hold: () => Tensor, requiresGradient: boolea
   return variable;
 }
 
-/** A new zero-valued variable for an operation to write. */
+/** A new variable whose elements are arbitrary, for an operation that writes every one of them. */
 export function createOutput(tape: Tape, shape: Shape, requiresGradient: boolean): Variable {
-  return createVariable(tape, () => new Tensor(tape.backend.memory, shape), requiresGradient);
+  return createVariable(tape, () => createScratch(tape, shape), requiresGradient);
 }
 
-/** Working memory of an operation or a rule; its maker releases it. */
-export function createScratch(tape: Tape, shape: Shape): Tensor {
-  return new Tensor(tape.backend.memory, shape);
+/** Working memory of an operation or a rule, with arbitrary elements; its maker releases it. */
+export function createScratch({ backend: { memory } }: Tape, shape: Shape): Tensor {
+  return new Tensor(memory, shape, memory.reserve(elementCount(shape)));
 }
 
 /** A copy of a tensor, with the caller as its holder. */

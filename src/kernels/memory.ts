@@ -18,6 +18,11 @@ export interface Memory {
    */
   allocate(length: number): Region;
   /**
+   * As `allocate`, without the zeros: the elements are whatever was there, for a caller that writes them all.
+   * @throws RangeError when the memory cannot grow that far.
+   */
+  reserve(length: number): Region;
+  /**
    * Gives a region back; using it afterwards is an error of the caller.
    * @throws RangeError when the region is not one in use here: freed already, or another memory's.
    */
@@ -80,7 +85,7 @@ function createMemory(base: number, storage: Storage): Memory {
   function take(size: number): FreeBlock {
     const reused = takeBestFit(free, size);
     if (reused !== undefined) return reused;
-    reserve(storage, end + size);
+    growTo(storage, end + size);
     const block = { offset: end, size };
     end += size;
     return block;
@@ -94,14 +99,20 @@ function createMemory(base: number, storage: Storage): Memory {
     free.pop();
   }
 
+  function reserve(length: number): Region {
+    checkInteger("length", length, 0, MAXIMUM_BYTES / 4);
+    const block = take(Math.max(ALIGNMENT, alignUp(length * 4)));
+    const region = Object.freeze({ byteOffset: block.offset, length });
+    inUse.set(region, block);
+    used += block.size;
+    return region;
+  }
+
   return {
+    reserve,
     allocate(length) {
-      checkInteger("length", length, 0, MAXIMUM_BYTES / 4);
-      const block = take(Math.max(ALIGNMENT, alignUp(length * 4)));
-      const region = Object.freeze({ byteOffset: block.offset, length });
-      new Float32Array(storage.buffer(), block.offset, length).fill(0);
-      inUse.set(region, block);
-      used += block.size;
+      const region = reserve(length);
+      new Float32Array(storage.buffer(), region.byteOffset, length).fill(0);
       return region;
     },
     free(region) {
@@ -128,7 +139,7 @@ function alignUp(bytes: number): number {
 }
 
 /** Grows the storage so that it holds `bytes`: by half of it where possible, so that growing stays rare. */
-function reserve(storage: Storage, bytes: number): void {
+function growTo(storage: Storage, bytes: number): void {
   const reserved = storage.buffer().byteLength;
   if (bytes <= reserved) return;
   const generous = Math.min(MAXIMUM_BYTES, Math.max(bytes, WASM_PAGE, Math.ceil(reserved * 1.5)));

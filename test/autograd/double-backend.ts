@@ -11,14 +11,17 @@ export function createDoubleBackend(): Backend {
   const floats = new Map<Region, Float64Array>();
   const integers = new Map<Region, Int32Array>();
   let used = 0;
+  const take = (length: number, value: number): Region => {
+    const region = { byteOffset: 0, length };
+    floats.set(region, new Float64Array(length).fill(value));
+    integers.set(region, new Int32Array(length));
+    used += length * 8;
+    return region;
+  };
   const memory: Memory = {
-    allocate: (length) => {
-      const region = { byteOffset: 0, length };
-      floats.set(region, new Float64Array(length));
-      integers.set(region, new Int32Array(length));
-      used += length * 8;
-      return region;
-    },
+    allocate: (length) => take(length, 0),
+    // Whoever reads what it did not write finds NaN.
+    reserve: (length) => take(length, Number.NaN),
     free: (region) => {
       if (!floats.delete(region)) throw new RangeError("region: freed twice");
       integers.delete(region);

@@ -120,6 +120,19 @@ describe.each(MEMORIES)("%s memory", (name, create) => {
     expect(memory.allocate(100).byteOffset).toBe(large.byteOffset);
   });
 
+  it("reserves what was there, and allocates zeros", () => {
+    const memory = create();
+    const region = memory.allocate(16);
+    memory.float32(region).fill(7);
+    memory.free(region);
+    const again = memory.reserve(16);
+    expect(again.byteOffset).toBe(region.byteOffset);
+    expect(memory.float32(again)[15]).toBe(7);
+    memory.free(again);
+    expect(memory.float32(memory.allocate(16)).every((value) => value === 0)).toBe(true);
+    expect(() => memory.reserve(-1)).toThrow(RangeError);
+  });
+
   it("states what is in use and what is reserved", () => {
     const memory = create();
     const region = memory.allocate(17);
