@@ -186,15 +186,18 @@ function layoutOf(rows: Variable, heads: number): AttentionLayout {
 
 /** Runs `body` for every head of every example: where its rows and its square of probabilities begin. */
 function forEachHead(
+  kernels: Kernels,
   { batch, positions, heads, width }: AttentionLayout,
   body: (row: number, square: number, example: number, head: number) => void,
 ): void {
-  for (let b = 0; b < batch; b++) {
-    for (let h = 0; h < heads; h++) {
-      const row = (b * positions * heads + h) * width;
-      body(row, (b * heads + h) * positions * positions, b, h);
+  kernels.independently(() => {
+    for (let b = 0; b < batch; b++) {
+      for (let h = 0; h < heads; h++) {
+        const row = (b * positions * heads + h) * width;
+        body(row, (b * heads + h) * positions * positions, b, h);
+      }
     }
-  }
+  });
 }
 
 /** out = left right^T for every head: [batch, positions, heads * width] twice to [batch, heads, positions, positions]. */
@@ -208,7 +211,7 @@ function multiplyRowsByHead(
 ): void {
   const { positions: s, heads, width } = layout;
   const stride = heads * width;
-  forEachHead(layout, (row, square) => {
+  forEachHead(kernels, layout, (row, square) => {
     const [a, b] = [left, right];
     kernels.gemm("nt", s, s, width, a, row, stride, b, row, stride, out, square, s, accumulate);
   });
@@ -226,7 +229,7 @@ function multiplySquaresByHead(
 ): void {
   const { positions: s, heads, width } = layout;
   const stride = heads * width;
-  forEachHead(layout, (row, square) => {
+  forEachHead(kernels, layout, (row, square) => {
     const [a, b] = [squares, rows];
     kernels.gemm(form, s, width, s, a, square, s, b, row, stride, out, row, stride, accumulate);
   });
@@ -243,9 +246,10 @@ function dropProbabilities(
 ): void {
   const stride = Math.ceil(maxPositions / DROPOUT_BLOCK) * DROPOUT_BLOCK;
   const { positions: s } = layout;
+  const { kernels } = tape.backend;
   const [xs, ys] = [x.data, y.data];
-  forEachHead(layout, (_row, square, b, head) => {
+  forEachHead(kernels, layout, (_row, square, b, head) => {
     const [first, example] = [head * maxPositions * stride, tape.firstExample + b];
-    tape.backend.kernels.dropout(xs, ys, square, s, s, first, stride, rate, key, example);
+    kernels.dropout(xs, ys, square, s, s, first, stride, rate, key, example);
   });
 }

@@ -57,21 +57,23 @@ export function dropRows(tape: Tape, draw: DropoutDraw, x: Tensor, y: Tensor): v
   const stride = Math.ceil(columns / DROPOUT_BLOCK) * DROPOUT_BLOCK;
   const { kernels } = tape.backend;
   const [xs, ys] = [x.data, y.data];
-  for (let b = 0; b < examples; b++) {
-    const example = tape.firstExample + b;
-    kernels.dropout(
-      xs,
-      ys,
-      b * rows * columns,
-      rows,
-      columns,
-      0,
-      stride,
-      draw.rate,
-      draw.key,
-      example,
-    );
-  }
+  kernels.independently(() => {
+    for (let b = 0; b < examples; b++) {
+      const example = tape.firstExample + b;
+      kernels.dropout(
+        xs,
+        ys,
+        b * rows * columns,
+        rows,
+        columns,
+        0,
+        stride,
+        draw.rate,
+        draw.key,
+        example,
+      );
+    }
+  });
 }
 
 /** A shape as examples of rows: [examples, ..., columns]; one axis alone counts examples. */

@@ -1,12 +1,14 @@
 /** Chooses the kernels that the engine and the page's policy allow, and gives them a memory. */
-import { checkOneOf } from "../core/checks.ts";
+import { checkInteger, checkOneOf } from "../core/checks.ts";
 import { addressesIn, type KernelModule } from "./kernel-module.ts";
 import { createPlainMemory, createWasmMemory, type Memory } from "./memory.ts";
 import { scalarKernels } from "./scalar.ts";
+import { directScheduler, type Scheduler } from "./scheduler.ts";
 import { simdKernels } from "./simd.ts";
 import type { Kernels, KernelVariant } from "./table.ts";
+import { allocateWorkspace, type StartThread, setWorkspace, startPool } from "./threads.ts";
 import type { WasmVariant } from "./wasm/emitter.ts";
-import { MODULES } from "./wasm/modules.generated.ts";
+import { MODULES, SHARING_FLAG } from "./wasm/modules.generated.ts";
 
 /** Kernels with the memory that they work on. Everything that computes takes one. */
 export interface Backend {
@@ -19,16 +21,43 @@ export interface BackendOptions {
   readonly variant?: KernelVariant | "auto";
 }
 
-/** Every variant, the fastest first. */
+/** What {@link createThreadedBackend} takes. */
+export interface ThreadedBackendOptions extends BackendOptions {
+  /** Threads in all, the calling one among them. */
+  readonly threads: number;
+  /** Starts the others. */
+  readonly startThread: StartThread;
+}
+
+/** A backend whose kernels run on several threads. */
+export interface ThreadedBackend extends Backend {
+  /** Threads that it has; 1 where memory cannot be shared here. */
+  readonly threads: number;
+  /** Ends the other threads. The backend must not be used afterwards. */
+  stop(): void;
+}
+
+/** Every variant that `auto` may take, the fastest first. */
 const VARIANTS: readonly KernelVariant[] = ["fma", "simd", "scalar"];
+/** Which variants can be asked for. The revectorized one pays only under a flag that no module can detect. */
+const NAMES: readonly KernelVariant[] = ["revectorized", ...VARIANTS];
 
 /** What an engine must have for each WASM variant. */
 const FEATURES: Readonly<Record<WasmVariant, string>> = {
+  revectorized: "relaxed SIMD",
   fma: "relaxed SIMD",
   simd: "WASM SIMD",
 };
 
 const INITIAL_PAGES = 16;
+/** Pages of a shared memory, whose room may have to be set aside at once: as many of these as there are. */
+const SHARED_PAGES = [65536, 32768, 16384, 4096];
+/** Pages that the memory of a module may have, as its import says. */
+const MAXIMUM_PAGES = 65536;
+const MOST_THREADS = 256;
+
+/** Who may see a memory. */
+type Sharing = "own" | "shared";
 
 /**
  * Makes a backend with a memory of its own. `auto` tries relaxed SIMD with fused multiply-add, then SIMD, then
@@ -49,41 +78,88 @@ const INITIAL_PAGES = 16;
  * ```
  */
 export function createBackend(options: BackendOptions = {}): Backend {
-  const variant = options.variant ?? "auto";
-  checkOneOf("variant", variant, ["auto", ...VARIANTS]);
-  if (variant === "auto") return createBackend({ variant: VARIANTS.find(isAvailable) ?? "scalar" });
+  const variant = variantOf(options);
   if (variant === "scalar") return scalarBackend();
-  return wasmBackend(variant, compile(variant));
+  const module = compile(variant, "own");
+  const linear = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES });
+  const instance = instantiate(module, linear);
+  return backendOf(variant, instance, directScheduler(instance.exports));
 }
 
-/** The variants that {@link createBackend} can make here, the fastest first; `scalar` always. */
+/**
+ * As {@link createBackend} with kernels that run on several threads, which share the memory. Results are the same
+ * bytes for any number of threads. Where memory cannot be shared (a page that is not cross-origin isolated, scalar
+ * kernels) it has one thread.
+ *
+ * @throws RangeError when the variant asked for is not available here, or `threads` is out of range; whatever
+ *   `startThread` rejects with
+ *
+ * @example
+ * ```ts
+ * import { createNodeBackend } from "espalier/node";
+ *
+ * const backend = await createNodeBackend({ threads: 2 });
+ * const x = backend.memory.allocate(100_000);
+ * backend.memory.float32(x).fill(1);
+ * backend.kernels.scale(backend.memory.float32(x), 2, backend.memory.float32(x));
+ * if (backend.memory.float32(x).some((value) => value !== 2)) throw new Error("expected twos");
+ * backend.stop();
+ * ```
+ */
+export async function createThreadedBackend(
+  options: ThreadedBackendOptions,
+): Promise<ThreadedBackend> {
+  const { threads, startThread } = options;
+  checkInteger("threads", threads, 1, MOST_THREADS);
+  const variant = variantOf(options);
+  const linear = variant === "scalar" || threads === 1 ? undefined : sharedMemory();
+  if (variant === "scalar" || linear === undefined) {
+    const backend = createBackend({ variant });
+    return withModule(backend, { ...backend, threads: 1, stop: () => undefined });
+  }
+  const module = compile(variant, "shared");
+  const instance = instantiate(module, linear);
+  const { exports, memory } = instance;
+  const pool = await startPool({ module, memory: linear }, exports, memory, threads, startThread);
+  const backend = backendOf(variant, instance, pool.scheduler);
+  return withModule(backend, { ...backend, threads, stop: pool.stop });
+}
+
+/** The variants that {@link createBackend} chooses from here, the fastest first; `scalar` always. */
 export function availableVariants(): readonly KernelVariant[] {
   return VARIANTS.filter(isAvailable);
+}
+
+function variantOf({ variant = "auto" }: BackendOptions): KernelVariant {
+  checkOneOf("variant", variant, ["auto", ...NAMES]);
+  return variant === "auto" ? (VARIANTS.find(isAvailable) ?? "scalar") : variant;
 }
 
 function isAvailable(variant: KernelVariant): boolean {
   if (variant === "scalar") return true;
   try {
-    compile(variant);
+    compile(variant, "own");
     return true;
   } catch {
     return false;
   }
 }
 
-const compiled = new Map<WasmVariant, WebAssembly.Module>();
+const compiled = new Map<string, WebAssembly.Module>();
 
 /** The compiled module of a variant; throws a RangeError that says why there is none. */
-function compile(variant: WasmVariant): WebAssembly.Module {
-  const known = compiled.get(variant);
+function compile(variant: WasmVariant, sharing: Sharing): WebAssembly.Module {
+  const key = `${variant} ${sharing}`;
+  const known = compiled.get(key);
   if (known !== undefined) return known;
   if (typeof WebAssembly === "undefined") throw unavailable(variant, "the engine has no WASM");
   const bytes = Uint8Array.from(atob(MODULES[variant]), (character) => character.charCodeAt(0));
+  if (sharing === "shared") bytes[SHARING_FLAG.offsets[variant]] = SHARING_FLAG.shared;
   if (!WebAssembly.validate(bytes))
     throw unavailable(variant, `the engine has no ${FEATURES[variant]}`);
   try {
     const module = new WebAssembly.Module(bytes);
-    compiled.set(variant, module);
+    compiled.set(key, module);
     return module;
   } catch (cause) {
     throw unavailable(variant, `compiling it is refused: ${String(cause)}`, cause);
@@ -95,24 +171,56 @@ function unavailable(variant: WasmVariant, reason: string, cause?: unknown): Ran
   return new RangeError(message, { cause });
 }
 
-function wasmBackend(variant: WasmVariant, module: WebAssembly.Module): Backend {
-  const linear = new WebAssembly.Memory({ initial: INITIAL_PAGES });
+/** A memory that threads can share, with as much room as the system gives; undefined where there is none. */
+function sharedMemory(): WebAssembly.Memory | undefined {
+  if (typeof SharedArrayBuffer === "undefined") return undefined;
+  for (const maximum of SHARED_PAGES) {
+    try {
+      return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
+    } catch {
+      // The room for a smaller one may be there.
+    }
+  }
+  return undefined;
+}
+
+/** An instance of a module, with the allocator of its memory. */
+interface Instance {
+  readonly exports: WebAssembly.Exports;
+  readonly linear: WebAssembly.Memory;
+  readonly memory: Memory;
+}
+
+function instantiate(module: WebAssembly.Module, linear: WebAssembly.Memory): Instance {
   const { exports } = new WebAssembly.Instance(module, { env: { memory: linear } });
   const { heapBase } = exports as unknown as { readonly heapBase: WebAssembly.Global };
   const memory = createWasmMemory(linear, heapBase.value);
-  const kernelModule = {
+  setWorkspace(exports, allocateWorkspace(memory));
+  return { exports, linear, memory };
+}
+
+function backendOf(variant: WasmVariant, instance: Instance, scheduler: Scheduler): Backend {
+  const { exports, linear, memory } = instance;
+  const kernelModule: KernelModule = {
     exports,
+    scheduler,
     addressOf: addressesIn(linear),
-    holds: (array: ArrayBufferView) => array.buffer === linear.buffer,
+    holds: (array) => array.buffer === linear.buffer,
     memory,
   };
-  const kernels = simdKernels(variant, kernelModule);
-  const backend = Object.freeze({ kernels, memory });
+  const backend = Object.freeze({ kernels: simdKernels(variant, kernelModule), memory });
   modules.set(backend, kernelModule);
   return backend;
 }
 
 const modules = new WeakMap<Backend, KernelModule>();
+
+/** The same module behind another object. */
+function withModule<B extends Backend>(backend: Backend, other: B): B {
+  const module = modules.get(backend);
+  if (module !== undefined) modules.set(other, module);
+  return Object.freeze(other);
+}
 
 /** The module behind a backend of {@link createBackend}; undefined for scalar loops, which have none. */
 export function moduleOf(backend: Backend): KernelModule | undefined {

@@ -36,6 +36,7 @@ import type { Kernels } from "./table.ts";
 /** The reference kernels. */
 export const scalarKernels: Kernels = Object.freeze({
   variant: "scalar",
+  independently: (body: () => void): void => body(),
   gemm,
   addBias,
   addColumnSums,

@@ -1,30 +1,35 @@
 /** The matrix products on WASM. */
 import type { KernelModule } from "./kernel-module.ts";
-import type { Kernels } from "./table.ts";
-import { SCRATCH_FLOATS } from "./wasm/gemm-blocking.ts";
+import { inParts, type WasmFunction } from "./scheduler.ts";
+import type { Kernels, ProductForm } from "./table.ts";
 
-/** A product of the module: sizes in elements, addresses and strides in bytes. */
-type Product = (
-  m: number,
-  n: number,
-  k: number,
-  a: number,
-  aStride: number,
-  b: number,
-  bStride: number,
-  c: number,
-  cStride: number,
-  accumulate: boolean,
-  scratch: number,
-) => void;
+/** Multiplications that are worth a part of their own. */
+const LEAST_WORK = 1 << 21;
+/** Columns of C in a part are a multiple of this: whole tiles, whatever the variant. */
+const COLUMN_STEP = 16;
+/** Likewise for rows, of which a tile's last ones may be missing. */
+const ROW_STEP = 4;
 
-type ProductExports = Readonly<Record<"gemm_nn" | "gemm_nt" | "gemm_tn", Product>>;
+/** A product in the module's terms: sizes in elements, addresses and strides in bytes. */
+interface Product {
+  readonly form: ProductForm;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: number;
+  readonly aStride: number;
+  readonly b: number;
+  readonly bStride: number;
+  readonly c: number;
+  readonly cStride: number;
+  readonly accumulate: number;
+}
 
-/** The product, with working space of its own. */
-export function gemmKernels({ exports, addressOf, memory }: KernelModule): Pick<Kernels, "gemm"> {
-  const { gemm_nn, gemm_nt, gemm_tn } = exports as unknown as ProductExports;
+/** The product, in parts that the threads share. */
+export function gemmKernels(module: KernelModule): Pick<Kernels, "gemm"> {
+  const { addressOf, scheduler } = module;
+  const { gemm_nn, gemm_nt, gemm_tn } = scheduler.functions;
   const products = { nn: gemm_nn, nt: gemm_nt, tn: gemm_tn };
-  const scratch = memory.allocate(SCRATCH_FLOATS).byteOffset;
 
   return {
     gemm(form, m, n, k, a, aOffset, aStride, b, bOffset, bStride, c, cOffset, cStride, accumulate) {
@@ -39,22 +44,45 @@ export function gemmKernels({ exports, addressOf, memory }: KernelModule): Pick<
       }
       checkExtent("a", a, aOffset, aStride, form === "tn" ? k : m, form === "tn" ? m : k);
       checkExtent("b", b, bOffset, bStride, form === "nt" ? n : k, form === "nt" ? k : n);
-      const product = products[form];
-      product(
+      runProduct(module, products[form], {
+        form,
         m,
         n,
         k,
-        aAddress,
-        aStride * 4,
-        bAddress,
-        bStride * 4,
-        cAddress,
-        cStride * 4,
-        accumulate,
-        scratch,
-      );
+        a: aAddress,
+        aStride: aStride * 4,
+        b: bAddress,
+        bStride: bStride * 4,
+        c: cAddress,
+        cStride: cStride * 4,
+        accumulate: accumulate ? 1 : 0,
+      });
     },
   };
+}
+
+/**
+ * Cuts C into columns, or into rows where there are more of those: each part packs what it needs of the factor on
+ * the other side for itself. Entries of C have the same bytes wherever it is cut.
+ */
+function runProduct({ scheduler }: KernelModule, run: WasmFunction, product: Product): void {
+  const { form, m, n, k, a, aStride, b, bStride, c, cStride, accumulate } = product;
+  // A is read in place but for the transposed form, so that columns cost nothing there.
+  if (form === "tn" ? n >= m : n >= 4 * COLUMN_STEP) {
+    const least = Math.max(COLUMN_STEP, Math.ceil(LEAST_WORK / (m * k)));
+    const toColumn = form === "nt" ? bStride : 4;
+    inParts(scheduler, n, { least, step: COLUMN_STEP }, (start, columns) => {
+      const from = b + start * toColumn;
+      run(m, columns, k, a, aStride, from, bStride, c + start * 4, cStride, accumulate);
+    });
+    return;
+  }
+  const least = Math.max(ROW_STEP, Math.ceil(LEAST_WORK / (n * k)));
+  const toRow = form === "tn" ? 4 : aStride;
+  inParts(scheduler, m, { least, step: ROW_STEP }, (start, rows) => {
+    const from = a + start * toRow;
+    run(rows, n, k, from, aStride, b, bStride, c + start * cStride, cStride, accumulate);
+  });
 }
 
 /** A product writes where it is told to, so a matrix that reaches beyond its array is refused. */

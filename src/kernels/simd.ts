@@ -1,11 +1,19 @@
 /** The table of operations on WASM: hands addresses and sizes to the module's functions. */
 import type { KernelModule } from "./kernel-module.ts";
+import { wasmOf } from "./simd-calls.ts";
 import { elementwiseKernels } from "./simd-elementwise.ts";
 import { gemmKernels } from "./simd-gemm.ts";
+import { rowKernels } from "./simd-rows.ts";
 import type { Kernels } from "./table.ts";
 import type { WasmVariant } from "./wasm/emitter.ts";
 
 /** The kernels of an instantiated module. */
 export function simdKernels(variant: WasmVariant, module: KernelModule): Kernels {
-  return Object.freeze({ variant, ...gemmKernels(module), ...elementwiseKernels(module) });
+  const wasm = wasmOf(module);
+  return Object.freeze({
+    variant,
+    ...gemmKernels(module),
+    ...elementwiseKernels(wasm),
+    ...rowKernels(wasm),
+  });
 }

@@ -7,8 +7,11 @@
  * Dimensions, once: B examples, S positions, A attention heads, D width of a head, H hidden width.
  */
 
-/** Which implementation runs: readable loops, WASM SIMD, or WASM SIMD with relaxed fused multiply-add. */
-export type KernelVariant = "scalar" | "simd" | "fma";
+/**
+ * Which implementation runs: readable loops, WASM SIMD, or WASM SIMD with relaxed fused multiply-add; `revectorized`
+ * gives the last one's bytes, in less time where V8 was told to join vectors in pairs, else in more.
+ */
+export type KernelVariant = "scalar" | "simd" | "fma" | "revectorized";
 
 /**
  * How a product reads its factors. C is always m x n, the reduction has length k:
@@ -39,6 +42,13 @@ export interface AdamWConstants {
 /** The operations. See the file's comment for conventions. */
 export interface Kernels {
   readonly variant: KernelVariant;
+
+  /**
+   * Runs `body`, whose calls of these operations must not depend on one another: where there are several threads,
+   * they may run in any order and at once. All have ended when it returns. Those with a result run at once, and
+   * `layerNormBackward` may not have dx alias dy here.
+   */
+  independently(body: () => void): void;
 
   /** C = op(A) op(B), or C += where `accumulate`. Offsets and row strides in elements. */
   gemm(

@@ -134,18 +134,20 @@ export function optimizerStepInto(
   const { kernels } = backend;
   const { settings, slots } = optimizer;
   const update = settings.flavour === "torch" ? kernels.adamwTorch : kernels.adamwTransformers;
-  for (const slot of slots) {
-    const gradient = slot.parameter.gradient.data;
-    if (slot.updates === 0 && isAllZero(gradient)) continue;
-    slot.updates++;
-    update(
-      slot.parameter.value.data,
-      gradient,
-      slot.firstMoment.data,
-      slot.secondMoment.data,
-      updateConstants(settings, slot, learningRate),
-    );
-  }
+  kernels.independently(() => {
+    for (const slot of slots) {
+      const gradient = slot.parameter.gradient.data;
+      if (slot.updates === 0 && isAllZero(gradient)) continue;
+      slot.updates++;
+      update(
+        slot.parameter.value.data,
+        gradient,
+        slot.firstMoment.data,
+        slot.secondMoment.data,
+        updateConstants(settings, slot, learningRate),
+      );
+    }
+  });
 }
 
 function updateConstants(

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { WasmVariant } from "../../src/kernels/wasm/emitter.ts";
 import { buildModule } from "../../src/kernels/wasm/module.ts";
-import { MODULES } from "../../src/kernels/wasm/modules.generated.ts";
+import { MODULES, SHARING_FLAG } from "../../src/kernels/wasm/modules.generated.ts";
 import { VARIANTS } from "./subjects.ts";
 
 /** The module afresh: it remembers what it has compiled. */
@@ -80,9 +81,10 @@ describe("choosing a backend", () => {
   });
 
   it("falls back to plain SIMD where there is no relaxed SIMD", async () => {
-    const fma = buildModule("fma").length;
+    const fused = ["fma", "revectorized"].map((name) => buildModule(name as WasmVariant).length);
     stubWebAssembly({
-      validate: (bytes: Uint8Array<ArrayBuffer>) => bytes.length !== fma && real.validate(bytes),
+      validate: (bytes: Uint8Array<ArrayBuffer>) =>
+        !fused.includes(bytes.length) && real.validate(bytes),
     });
     const { createBackend } = await fresh();
     expect(createBackend().kernels.variant).toBe("simd");
@@ -101,9 +103,17 @@ describe("choosing a backend", () => {
 });
 
 describe("the built modules", () => {
-  it.each(["simd", "fma"] as const)("are what the sources give, to the byte (%s)", (variant) => {
+  const names = ["simd", "fma", "revectorized"] as const;
+
+  it.each(names)("are what the sources give, to the byte (%s)", (variant) => {
     const bytes = buildModule(variant);
     expect(buildModule(variant)).toEqual(bytes);
     expect(Buffer.from(bytes).toString("base64")).toBe(MODULES[variant]);
+  });
+
+  it.each(names)("differ in one byte where the memory is shared (%s)", (variant) => {
+    const bytes = buildModule(variant);
+    bytes[SHARING_FLAG.offsets[variant]] = SHARING_FLAG.shared;
+    expect(bytes).toEqual(buildModule(variant, "shared"));
   });
 });

@@ -12,7 +12,7 @@ export interface Instance {
 export function instantiate(add: (module: ModuleBuilder) => void): Instance {
   const module = new ModuleBuilder("simd");
   add(module);
-  const memory = new WebAssembly.Memory({ initial: 2 });
+  const memory = new WebAssembly.Memory({ initial: 2, maximum: 2 });
   const compiled = new WebAssembly.Module(module.encode().slice());
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
   return {

@@ -76,9 +76,15 @@ function addBiasKernel(module: ModuleBuilder): void {
 
 /** Four rows at a time, so that each entry of `out` is loaded and stored only once for them. */
 function addColumnSumsKernel(module: ModuleBuilder): void {
-  const parameters = { x: "i32", out: "i32", rows: "i32", columns: "i32" } as const;
-  module.func("addColumnSums", parameters, (f, { x, out, rows, columns }) => {
-    const stride = f.let(i32.shl(columns, 2));
+  const parameters = {
+    x: "i32",
+    out: "i32",
+    rows: "i32",
+    columns: "i32",
+    /** Bytes from a row to the next. */
+    stride: "i32",
+  } as const;
+  module.func("addColumnSums", parameters, (f, { x, out, rows, columns, stride }) => {
     const outAt = f.local("i32");
     const left = f.let(rows);
     f.while(i32.geS(left, 4), () => {
@@ -94,16 +100,18 @@ function addColumnSumsKernel(module: ModuleBuilder): void {
           place.store(outAt, f32x4.add(place.load(outAt), f32x4.add(low, high)));
         }
       });
-      f.set(x, fourth);
+      f.increment(x, i32.shl(stride, 2));
       f.increment(left, -4);
     });
     f.while(left, () => {
+      const row = f.let(x);
       f.set(outAt, out);
-      forEachVector(module, f, columns, [x, outAt], (places) => {
+      forEachVector(module, f, columns, [row, outAt], (places) => {
         for (const place of places) {
-          place.store(outAt, f32x4.add(place.load(outAt), place.load(x)));
+          place.store(outAt, f32x4.add(place.load(outAt), place.load(row)));
         }
       });
+      f.increment(x, stride);
       f.increment(left, -1);
     });
   });

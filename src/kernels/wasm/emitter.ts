@@ -27,7 +27,7 @@ import {
   type ValueType,
   vector,
 } from "./encoding.ts";
-import type { Expression, V128 } from "./expressions.ts";
+import { type Expression, expression, type I32, type V128 } from "./expressions.ts";
 import {
   type Arguments,
   FunctionBuilder,
@@ -43,17 +43,30 @@ export type { FunctionBuilder, FunctionReference, Label } from "./function.ts";
 export { f32, f64, i32, select } from "./scalar-instructions.ts";
 export { f32x4, f64x2, i8x16, i16x8, i32x4, i64x2, v128 } from "./vector-instructions.ts";
 
-/** Which instructions a module may use: SIMD alone, or also relaxed SIMD's fused multiply-add. */
-export type WasmVariant = "simd" | "fma";
+/**
+ * Which instructions a module may use: SIMD alone, or also relaxed SIMD's fused multiply-add; `revectorized` is the
+ * latter in a form that lets V8 join pairs of vectors, where it is told to.
+ */
+export type WasmVariant = "simd" | "fma" | "revectorized";
 
 /** First byte of the table of constants; address 0 stays unused, so that a missing address shows. */
 const CONSTANTS_START = 64;
 const FUNCTION_TYPE = 0x60;
 const PREAMBLE = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
+/** Pages of 64 KiB that the imported memory may have at most: all that 32 bits address. */
+const MAXIMUM_PAGES = 65536;
+/** How the import says that the memory has a maximum, and that it is also shared between threads. */
+const LIMITED = 1;
+const LIMITED_AND_SHARED = 3;
+const GLOBAL_GET = 0x23;
+/** Index of the global variable `workspace`. */
+const WORKSPACE = 1;
+
 /**
  * A module: functions and a table of vector constants. It imports its memory as `env.memory` and exports
- * every function that is not internal, and `heapBase`: the first byte of memory that it leaves free.
+ * every function that is not internal, `heapBase`: the first byte of memory that it leaves free, and `workspace`:
+ * a variable that holds the address of working space, which every instance has its own of.
  */
 export class ModuleBuilder {
   readonly variant: WasmVariant;
@@ -101,31 +114,45 @@ export class ModuleBuilder {
     return this.#constant(fourLanes(lanes).flatMap(int32Bytes));
   }
 
-  /** `a * b + c`: rounded once in the fma variant, twice in the simd one. */
+  /** `a * b + c`: rounded twice in the simd variant, once in the others. */
   madd(a: V128, b: V128, c: V128): V128 {
-    if (this.variant === "fma") return f32x4.relaxedMadd(a, b, c);
+    if (this.variant !== "simd") return f32x4.relaxedMadd(a, b, c);
     return f32x4.add(c, f32x4.mul(a, b));
   }
 
-  /** `c - a * b`: rounded once in the fma variant, twice in the simd one. */
+  /** `c - a * b`: likewise. */
   nmadd(a: V128, b: V128, c: V128): V128 {
-    if (this.variant === "fma") return f32x4.relaxedNmadd(a, b, c);
+    if (this.variant !== "simd") return f32x4.relaxedNmadd(a, b, c);
     return f32x4.sub(c, f32x4.mul(a, b));
   }
 
-  /** The module's binary. */
-  encode(): Uint8Array {
-    const memoryImport = [...text("env"), ...text("memory"), 2, 0, ...unsigned(1)];
+  /** The address of the instance's working space. */
+  get workspace(): I32 {
+    return expression("i32", [GLOBAL_GET, ...unsigned(WORKSPACE)]);
+  }
+
+  /** The module's binary: on a memory of one thread, or on one that threads share. They differ in one byte. */
+  encode(memory: "own" | "shared" = "own"): Uint8Array {
+    const flags = memory === "own" ? LIMITED : LIMITED_AND_SHARED;
+    const limits = [flags, ...unsigned(1), ...unsigned(MAXIMUM_PAGES)];
+    const memoryImport = [...text("env"), ...text("memory"), 2, ...limits];
     const heapBase = Math.ceil((CONSTANTS_START + this.#constants.length) / 64) * 64;
-    const global = [VALUE_TYPE_BYTES.i32, 0, ...constantExpression(heapBase)];
+    const globals = [
+      [VALUE_TYPE_BYTES.i32, 0, ...constantExpression(heapBase)],
+      [VALUE_TYPE_BYTES.i32, 1, ...constantExpression(0)],
+    ];
+    const globalExports = [
+      [...text("heapBase"), 3, 0],
+      [...text("workspace"), 3, WORKSPACE],
+    ];
     const constants = [0, ...constantExpression(CONSTANTS_START), ...sized(this.#constants)];
     return Uint8Array.from([
       ...PREAMBLE,
       ...section(1, vector(this.#types)),
       ...section(2, vector([memoryImport])),
       ...section(3, vector(this.#types.map((_, index) => unsigned(index)))),
-      ...section(6, vector([global])),
-      ...section(7, vector([...this.#exports, [...text("heapBase"), 3, 0]])),
+      ...section(6, vector(globals)),
+      ...section(7, vector([...this.#exports, ...globalExports])),
       ...section(10, vector(this.#bodies)),
       ...section(11, vector([constants])),
     ]);

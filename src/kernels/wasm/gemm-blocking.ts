@@ -7,12 +7,12 @@ export const COLUMN_BLOCK = 512;
 /** Rows of A taken at a time, so that they stay in the cache; a multiple of every tile's rows. */
 export const ROW_BLOCK = 120;
 /** Floats in the largest tile of any variant. */
-export const TILE_FLOATS = 48;
+export const TILE_FLOATS = 80;
 
 /** Byte offsets of the packed factors and of a tile at the right edge of C, in the working space of a product. */
 export const LEFT_OFFSET = 0;
 export const RIGHT_OFFSET: number = DEPTH_BLOCK * ROW_BLOCK * 4;
 export const EDGE_OFFSET: number = RIGHT_OFFSET + DEPTH_BLOCK * COLUMN_BLOCK * 4;
 
-/** Floats of working space that a product needs. */
-export const SCRATCH_FLOATS: number = EDGE_OFFSET / 4 + TILE_FLOATS;
+/** Floats of working space that a product needs, and with it every instance. */
+export const WORKSPACE_FLOATS: number = EDGE_OFFSET / 4 + TILE_FLOATS;

@@ -22,14 +22,18 @@ export interface Tile {
   readonly columns: number;
   /** Steps of the reduction in one iteration of the loop. */
   readonly unroll: number;
-  /** Rows between two scheduling barriers (see {@link barrier}). */
-  readonly rowsPerBarrier: number;
+  /** Rows between two scheduling barriers (see {@link barrier}); null: none, nor any exit within an iteration. */
+  readonly rowsPerBarrier: number | null;
 }
 
-/** The tile of each variant: what fits in 16 registers, a product of its own needing one more. */
+/**
+ * The tile of each variant: what fits in 16 registers, a product of its own needing one more. The engine joins two
+ * neighbouring vectors of the revectorized one in a register twice as wide, and only within a basic block.
+ */
 export const TILES: Readonly<Record<WasmVariant, Tile>> = {
   simd: { rows: 4, columns: 8, unroll: 8, rowsPerBarrier: 2 },
   fma: { rows: 6, columns: 8, unroll: 4, rowsPerBarrier: 1 },
+  revectorized: { rows: 5, columns: 16, unroll: 4, rowsPerBarrier: null },
 };
 
 /** How the left factor lies: rows in place, or panels of a tile's rows, one step after the other. */
@@ -113,7 +117,7 @@ function declareRegisters(
   };
 }
 
-/** Runs along the reduction, `unroll` steps an iteration, leaving after any step that is the last. */
+/** Runs along the reduction, `unroll` steps an iteration. */
 function reduce(
   module: ModuleBuilder,
   f: FunctionBuilder,
@@ -122,24 +126,40 @@ function reduce(
   registers: Registers,
 ): void {
   const { leftPointers, rightPointer, remaining } = registers;
+  const { unroll, rowsPerBarrier } = tile;
   const bytesPerStep = layout === "packed" ? tile.rows * 4 : 4;
+  const advance = (steps: number): void => {
+    for (const pointer of leftPointers) f.increment(pointer, bytesPerStep * steps);
+    f.increment(rightPointer, tile.columns * 4 * steps);
+    f.increment(remaining, -steps);
+  };
+  if (rowsPerBarrier === null) {
+    for (const steps of [unroll, 1])
+      f.while(i32.geS(remaining, steps), () => {
+        for (let step = 0; step < steps; step++)
+          multiplyStep(module, f, tile, layout, registers, step);
+        advance(steps);
+      });
+    return;
+  }
+  // An iteration is left after any step that is the last.
   f.block((done) => {
     f.doWhile(
       () => {
-        for (let step = 0; step < tile.unroll; step++) {
-          multiplyStep(module, f, tile, layout, registers, step, done);
-          if (step < tile.unroll - 1) f.exitIf(done, i32.ltS(remaining, step + 2));
+        for (let step = 0; step < unroll; step++) {
+          multiplyStep(module, f, tile, layout, registers, step, (row) => {
+            if (row % rowsPerBarrier === 0) barrier(f, done, remaining, step * tile.rows + row);
+          });
+          if (step < unroll - 1) f.exitIf(done, i32.ltS(remaining, step + 2));
         }
-        for (const pointer of leftPointers) f.increment(pointer, bytesPerStep * tile.unroll);
-        f.increment(rightPointer, tile.columns * 4 * tile.unroll);
-        f.increment(remaining, -tile.unroll);
+        advance(unroll);
       },
       i32.gtS(remaining, 0),
     );
   });
 }
 
-/** One step of the reduction: every sum += left[row] * right[column]. */
+/** One step of the reduction: every sum += left[row] * right[column]; `between` is run after each row but the last. */
 function multiplyStep(
   module: ModuleBuilder,
   f: FunctionBuilder,
@@ -147,9 +167,9 @@ function multiplyStep(
   layout: LeftLayout,
   registers: Registers,
   step: number,
-  done: Label,
+  between: (row: number) => void = () => undefined,
 ): void {
-  const { sums, right, left, leftPointers, rightPointer, remaining } = registers;
+  const { sums, right, left, leftPointers, rightPointer } = registers;
   for (const [v, vector] of right.entries())
     f.set(vector, v128.load(rightPointer, step * tile.columns * 4 + v * 16));
   for (const [row, rowSums] of sums.entries()) {
@@ -159,9 +179,7 @@ function multiplyStep(
         : v128.load32Splat(leftPointers[row], step * 4);
     f.set(left, element);
     for (const [v, sum] of rowSums.entries()) f.set(sum, module.madd(left, right[v], sum));
-    const next = row + 1;
-    if (next < sums.length && next % tile.rowsPerBarrier === 0)
-      barrier(f, done, remaining, step * tile.rows + next);
+    if (row + 1 < sums.length) between(row + 1);
   }
 }
 

@@ -46,8 +46,6 @@ const GEMM_PARAMETERS = {
   cStride: "i32",
   /** Whether to add to C rather than to write it. */
   accumulate: "i32",
-  /** The start of `SCRATCH_FLOATS` floats of working space. */
-  scratch: "i32",
 } as const;
 
 /** Adds the three products: `gemm_nn`, `gemm_nt` and `gemm_tn`. */
@@ -90,9 +88,9 @@ interface ProductParts {
 function addProduct(module: ModuleBuilder, name: string, tile: Tile, parts: ProductParts): void {
   const { packRight, transposed = false, packLeft, multiply } = parts;
   module.func(name, GEMM_PARAMETERS, (f, p) => {
-    const left = f.let(i32.add(p.scratch, LEFT_OFFSET));
-    const right = f.let(i32.add(p.scratch, RIGHT_OFFSET));
-    const edge = f.let(i32.add(p.scratch, EDGE_OFFSET));
+    const left = f.let(i32.add(module.workspace, LEFT_OFFSET));
+    const right = f.let(i32.add(module.workspace, RIGHT_OFFSET));
+    const edge = f.let(i32.add(module.workspace, EDGE_OFFSET));
     forBlocks(f, p.k, DEPTH_BLOCK, (k0, depth) => {
       const accumulate = f.let(i32.or(p.accumulate, k0));
       forBlocks(f, p.n, COLUMN_BLOCK, (n0, columns) => {

@@ -12,11 +12,12 @@ import {
 import { sumOfLanes } from "./lanes.ts";
 import { forEachRow, forEachVector } from "./vector-loop.ts";
 
-/** Adds `layerNormForward`, `layerNormResidualForward` and `layerNormBackward`. */
+/** Adds the functions of both directions, with and without a residual. */
 export function addLayerNorm(module: ModuleBuilder): void {
   addForward(module, "layerNormForward", false);
   addForward(module, "layerNormResidualForward", true);
   addBackward(module);
+  addParameterGradients(module);
 }
 
 /** The residual is not read where there is none. */
@@ -92,7 +93,7 @@ function totalOf(f: FunctionBuilder, sums: readonly Local<"v128">[]): F32 {
   return sumOfLanes(f, f32x4.add(sums[0], sums[1]));
 }
 
-/** First pass over a row: its part of dGamma and dBeta, and two sums; second pass: dx. */
+/** First pass over a row: two sums; second pass: dx. */
 function addBackward(module: ModuleBuilder): void {
   const parameters = {
     dy: "i32",
@@ -100,28 +101,22 @@ function addBackward(module: ModuleBuilder): void {
     rstd: "i32",
     gamma: "i32",
     dx: "i32",
-    dGamma: "i32",
-    dBeta: "i32",
     rows: "i32",
     columns: "i32",
   } as const;
   module.func("layerNormBackward", parameters, (f, values) => {
-    const { dy, xhat, rstd, gamma, dx, dGamma, dBeta, rows, columns } = values;
+    const { dy, xhat, rstd, gamma, dx, rows, columns } = values;
     const inverseCount = f.let(f32.div(1, f32.convertI32S(columns)));
     forEachRow(f, rows, () => {
-      const pointers = [dy, xhat, gamma, dGamma, dBeta].map((start) => f.let(start));
-      const [dyAt, xhatAt, gammaAt, dGammaAt, dBetaAt] = pointers;
+      const pointers = [dy, xhat, gamma].map((start) => f.let(start));
+      const [dyAt, xhatAt, gammaAt] = pointers;
       const sums = [f.let(v128.zero), f.let(v128.zero)];
       const dots = [f.let(v128.zero), f.let(v128.zero)];
       forEachVector(module, f, columns, pointers, (places) => {
         places.forEach((place, i) => {
-          const d = f.let(place.load(dyAt));
-          const normalised = f.let(place.load(xhatAt));
-          const dxhat = f.let(f32x4.mul(d, place.load(gammaAt)));
+          const dxhat = f.let(f32x4.mul(place.load(dyAt), place.load(gammaAt)));
           f.set(sums[i], f32x4.add(sums[i], dxhat));
-          f.set(dots[i], module.madd(dxhat, normalised, dots[i]));
-          place.store(dGammaAt, module.madd(d, normalised, place.load(dGammaAt)));
-          place.store(dBetaAt, f32x4.add(place.load(dBetaAt), d));
+          f.set(dots[i], module.madd(dxhat, place.load(xhatAt), dots[i]));
         });
       });
       const mean = f.let(f32x4.splat(f32.mul(totalOf(f, sums), inverseCount)));
@@ -136,6 +131,36 @@ function addBackward(module: ModuleBuilder): void {
           place.store(dx, f32x4.mul(factor, centred));
         }
       });
+    });
+  });
+}
+
+/** dGamma += dy * xhat and dBeta += dy, row after row, for some of the columns. */
+function addParameterGradients(module: ModuleBuilder): void {
+  const parameters = {
+    dy: "i32",
+    xhat: "i32",
+    dGamma: "i32",
+    dBeta: "i32",
+    rows: "i32",
+    columns: "i32",
+    /** Bytes from a row to the next. */
+    stride: "i32",
+  } as const;
+  module.func("layerNormParameterGradients", parameters, (f, values) => {
+    const { dy, xhat, dGamma, dBeta, rows, columns, stride } = values;
+    forEachRow(f, rows, () => {
+      const pointers = [dy, xhat, dGamma, dBeta].map((start) => f.let(start));
+      const [dyAt, xhatAt, dGammaAt, dBetaAt] = pointers;
+      forEachVector(module, f, columns, pointers, (places) => {
+        for (const place of places) {
+          const d = f.let(place.load(dyAt));
+          place.store(dGammaAt, module.madd(d, place.load(xhatAt), place.load(dGammaAt)));
+          place.store(dBetaAt, f32x4.add(place.load(dBetaAt), d));
+        }
+      });
+      f.increment(dy, stride);
+      f.increment(xhat, stride);
     });
   });
 }

@@ -27,9 +27,9 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addPruning,
 ];
 
-/** The binary of a variant's module. */
-export function buildModule(variant: WasmVariant): Uint8Array {
+/** The binary of a variant's module, on a memory of its own or on one that threads share. */
+export function buildModule(variant: WasmVariant, memory: "own" | "shared" = "own"): Uint8Array {
   const module = new ModuleBuilder(variant);
   for (const add of KERNELS) add(module);
-  return module.encode();
+  return module.encode(memory);
 }

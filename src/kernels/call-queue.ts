@@ -1,0 +1,173 @@
+/**
+ * Calls of a module's functions that several threads share: the caller writes a batch of them into shared memory, and
+ * every thread takes the next one until none is left. It is all integers that are changed atomically, so that a
+ * thread may be late to a batch, or miss it.
+ */
+
+/** A function as a queue calls it. */
+export type QueuedFunction = (...values: number[]) => unknown;
+
+/** Batches of more calls than this are run in several. */
+export const MOST_CALLS = 1024;
+/** Values that a call takes at most. */
+const MOST_VALUES = 15;
+/** The function's number, then its values. */
+const CALL_LENGTH = 1 + MOST_VALUES;
+
+/** Indices of the control words, each on a cache line of its own. */
+const WORDS = {
+  /** Calls that nobody has taken; below that, threads that came too late. */
+  untaken: 0,
+  /** Calls that have not ended. */
+  unended: 16,
+  /** Number of the batch; its change wakes who sleeps. */
+  batch: 32,
+  sleepers: 48,
+  stopped: 64,
+  failures: 80,
+} as const;
+const CONTROL_WORDS = 96;
+const CONTROL_BYTES = CONTROL_WORDS * 4;
+
+/** Elements of 4 bytes that a queue needs. */
+export const QUEUE_LENGTH: number = CONTROL_WORDS + MOST_CALLS * CALL_LENGTH * 2;
+
+/** How often a thread looks for work, or for the end of others', before it goes to sleep. */
+const LOOKS = 20_000;
+/** Milliseconds after which a sleeper looks by itself. */
+const LONGEST_SLEEP = 1000;
+
+/** One thread's view of a queue. */
+export class CallQueue {
+  readonly #words: Int32Array;
+  readonly #calls: Float64Array;
+  readonly #functions: readonly QueuedFunction[];
+  #length = 0;
+
+  /** A queue at `byteOffset` (a multiple of 8) of a shared buffer, zeros at first. */
+  constructor(buffer: ArrayBufferLike, byteOffset: number, functions: readonly QueuedFunction[]) {
+    this.#words = new Int32Array(buffer, byteOffset, CONTROL_WORDS);
+    this.#calls = new Float64Array(buffer, byteOffset + CONTROL_BYTES, MOST_CALLS * CALL_LENGTH);
+    this.#functions = functions;
+  }
+
+  /** Adds a call to the batch being written. */
+  push(index: number, values: readonly number[]): void {
+    if (this.#length === MOST_CALLS) this.run();
+    const start = this.#length * CALL_LENGTH;
+    this.#calls[start] = index;
+    for (let i = 0; i < values.length; i++) this.#calls[start + 1 + i] = values[i];
+    this.#length++;
+  }
+
+  /** Forgets the batch being written. */
+  clear(): void {
+    this.#length = 0;
+  }
+
+  /** Runs the batch, with whoever joins in, and returns when all of it has ended. */
+  run(): void {
+    const count = this.#length;
+    if (count === 0) return;
+    this.#length = 0;
+    const words = this.#words;
+    Atomics.store(words, WORDS.unended, count);
+    Atomics.store(words, WORDS.untaken, count);
+    Atomics.add(words, WORDS.batch, 1);
+    if (Atomics.load(words, WORDS.sleepers) > 0) Atomics.notify(words, WORDS.batch);
+    this.#takeCalls();
+    this.#awaitEnd();
+    if (Atomics.load(words, WORDS.failures) > 0)
+      throw new Error("kernels: a call failed on another thread");
+  }
+
+  /** A worker's life: runs calls until the queue is stopped. */
+  serve(): void {
+    const words = this.#words;
+    while (Atomics.load(words, WORDS.stopped) === 0) {
+      const batch = Atomics.load(words, WORDS.batch);
+      if (this.#awaitCalls()) this.#takeCalls();
+      else this.#sleep(batch);
+    }
+  }
+
+  /** Lets every worker return from `serve`. */
+  stop(): void {
+    Atomics.store(this.#words, WORDS.stopped, 1);
+    Atomics.add(this.#words, WORDS.batch, 1);
+    Atomics.notify(this.#words, WORDS.batch);
+  }
+
+  /** Takes calls and runs them as long as there are any. */
+  #takeCalls(): void {
+    const words = this.#words;
+    while (Atomics.load(words, WORDS.untaken) > 0) {
+      // Whoever counts down to `left` owns that call, whichever batch it belongs to by now.
+      const left = Atomics.sub(words, WORDS.untaken, 1);
+      if (left <= 0) return;
+      try {
+        this.#call((left - 1) * CALL_LENGTH);
+      } catch {
+        Atomics.add(words, WORDS.failures, 1);
+      }
+      if (Atomics.sub(words, WORDS.unended, 1) === 1) Atomics.notify(words, WORDS.unended);
+    }
+  }
+
+  #call(at: number): void {
+    const calls = this.#calls;
+    // WebAssembly ignores values beyond a function's parameters, and no list of them needs to be made.
+    this.#functions[calls[at]](
+      calls[at + 1],
+      calls[at + 2],
+      calls[at + 3],
+      calls[at + 4],
+      calls[at + 5],
+      calls[at + 6],
+      calls[at + 7],
+      calls[at + 8],
+      calls[at + 9],
+      calls[at + 10],
+      calls[at + 11],
+      calls[at + 12],
+      calls[at + 13],
+      calls[at + 14],
+      calls[at + 15],
+    );
+  }
+
+  #awaitCalls(): boolean {
+    for (let look = 0; look < LOOKS; look++)
+      if (Atomics.load(this.#words, WORDS.untaken) > 0) return true;
+    return false;
+  }
+
+  #sleep(batch: number): void {
+    const words = this.#words;
+    Atomics.add(words, WORDS.sleepers, 1);
+    Atomics.wait(words, WORDS.batch, batch, LONGEST_SLEEP);
+    Atomics.sub(words, WORDS.sleepers, 1);
+  }
+
+  #awaitEnd(): void {
+    const words = this.#words;
+    for (;;) {
+      for (let look = 0; look < LOOKS; look++) if (Atomics.load(words, WORDS.unended) === 0) return;
+      const left = Atomics.load(words, WORDS.unended);
+      // A page's main thread may not sleep; it goes on looking.
+      if (left > 0 && MAY_SLEEP) Atomics.wait(words, WORDS.unended, left, 1);
+    }
+  }
+}
+
+/** Whether this thread may block. */
+const MAY_SLEEP: boolean = /* @__PURE__ */ mayBlock();
+
+function mayBlock(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

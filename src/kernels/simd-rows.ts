@@ -1,0 +1,160 @@
+/** The operations that go row by row, on WASM: attention's softmax, layer normalisation, dropout, embeddings. */
+import { checkIds } from "./extents.ts";
+import type { Wasm } from "./simd-calls.ts";
+import type { Kernels } from "./table.ts";
+
+/** These kernels. They refuse arrays that are too short. */
+export function rowKernels(
+  wasm: Wasm,
+): Pick<Kernels, SoftmaxName | LayerNormName | "dropout" | EmbeddingName> {
+  return {
+    ...attentionSoftmax(wasm),
+    ...layerNorm(wasm),
+    ...dropout(wasm),
+    ...embedding(wasm),
+  };
+}
+
+type SoftmaxName = "attentionSoftmaxForward" | "attentionSoftmaxBackward";
+
+function attentionSoftmax({ run, at, independently, inRows }: Wasm): Pick<Kernels, SoftmaxName> {
+  return {
+    attentionSoftmaxForward(scores, keyBias, scale, probabilities, batch, heads, positions) {
+      const rows = heads * positions;
+      const size = rows * positions;
+      const scoresAt = at("scores", scores, batch * size);
+      const biasAt = at("keyBias", keyBias, batch * positions);
+      const probabilitiesAt = at("probabilities", probabilities, batch * size);
+      independently(() => {
+        for (let example = 0; example < batch; example++) {
+          run.attentionSoftmaxForward(
+            scoresAt + example * size * 4,
+            biasAt + example * positions * 4,
+            scale,
+            probabilitiesAt + example * size * 4,
+            rows,
+            positions,
+          );
+        }
+      });
+    },
+    attentionSoftmaxBackward(probabilities, dProbabilities, scale, dScores, rows, columns) {
+      const size = rows * columns;
+      const pAt = at("probabilities", probabilities, size);
+      const dpAt = at("dProbabilities", dProbabilities, size);
+      const dsAt = at("dScores", dScores, size);
+      inRows(rows, columns, (start, length) => {
+        const i = start * columns * 4;
+        run.attentionSoftmaxBackward(pAt + i, dpAt + i, scale, dsAt + i, length, columns);
+      });
+    },
+  };
+}
+
+type LayerNormName = "layerNormForward" | "layerNormBackward";
+
+function layerNorm({ run, at, inRows, inColumns }: Wasm): Pick<Kernels, LayerNormName> {
+  return {
+    layerNormForward(x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns) {
+      const size = rows * columns;
+      const forward = residual === null ? run.layerNormForward : run.layerNormResidualForward;
+      const xAt = at("x", x, size);
+      const residualAt = residual === null ? 0 : at("residual", residual, size);
+      const [gammaAt, betaAt] = [at("gamma", gamma, columns), at("beta", beta, columns)];
+      const [yAt, xhatAt] = [at("y", y, size), at("xhat", xhat, size)];
+      const rstdAt = at("rstd", rstd, rows);
+      inRows(rows, columns, (start, length) => {
+        const i = start * columns * 4;
+        forward(
+          xAt + i,
+          residualAt + i,
+          gammaAt,
+          betaAt,
+          epsilon,
+          yAt + i,
+          xhatAt + i,
+          rstdAt + start * 4,
+          length,
+          columns,
+        );
+      });
+    },
+    layerNormBackward(dy, xhat, rstd, gamma, dx, dGamma, dBeta, rows, columns) {
+      const size = rows * columns;
+      const [dyAt, xhatAt] = [at("dy", dy, size), at("xhat", xhat, size)];
+      const [rstdAt, gammaAt] = [at("rstd", rstd, rows), at("gamma", gamma, columns)];
+      const dxAt = at("dx", dx, size);
+      const [dGammaAt, dBetaAt] = [at("dGamma", dGamma, columns), at("dBeta", dBeta, columns)];
+      // These first: dx may be written over dy.
+      inColumns(rows, columns, (i, length) => {
+        run.layerNormParameterGradients(
+          dyAt + i,
+          xhatAt + i,
+          dGammaAt + i,
+          dBetaAt + i,
+          rows,
+          length,
+          columns * 4,
+        );
+      });
+      inRows(rows, columns, (start, length) => {
+        const i = start * columns * 4;
+        run.layerNormBackward(
+          dyAt + i,
+          xhatAt + i,
+          rstdAt + start * 4,
+          gammaAt,
+          dxAt + i,
+          length,
+          columns,
+        );
+      });
+    },
+  };
+}
+
+/** Positions that one Philox block serves on average: four blocks draw for 32. */
+const POSITIONS_PER_BLOCK = 8;
+
+function dropout({ run, at }: Wasm): Pick<Kernels, "dropout"> {
+  return {
+    dropout(x, y, offset, rows, columns, firstPosition, positionStride, rate, key, example) {
+      const end = offset + rows * columns;
+      run.dropout(
+        at("x", x, end) + offset * 4,
+        at("y", y, end) + offset * 4,
+        rows,
+        columns,
+        firstPosition / POSITIONS_PER_BLOCK,
+        positionStride / POSITIONS_PER_BLOCK,
+        Math.round(rate * 0x10000),
+        1 / (1 - rate),
+        key.seedLow,
+        key.seedHigh,
+        key.step,
+        key.operation,
+        example,
+      );
+    },
+  };
+}
+
+type EmbeddingName = "gatherRows" | "scatterAddRows";
+
+function embedding({ run, at }: Wasm): Pick<Kernels, EmbeddingName> {
+  return {
+    gatherRows(table, ids, out, width, accumulate) {
+      checkIds(ids, Math.floor(table.length / width));
+      const rows = ids.length;
+      const gather = accumulate ? run.gatherAddRows : run.gatherRows;
+      const outAt = at("out", out, rows * width);
+      gather(at("table", table, 0), at("ids", ids, rows), outAt, rows, width);
+    },
+    scatterAddRows(dy, ids, dTable, width) {
+      checkIds(ids, Math.floor(dTable.length / width));
+      const rows = ids.length;
+      const dyAt = at("dy", dy, rows * width);
+      run.scatterAddRows(at("dTable", dTable, 0), at("ids", ids, rows), dyAt, rows, width);
+    },
+  };
+}

@@ -1,0 +1,45 @@
+/** Kernels on Node's worker threads. */
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import {
+  type BackendOptions,
+  createThreadedBackend,
+  type ThreadedBackend,
+} from "../kernels/backend.ts";
+import type { KernelThread, ThreadStart } from "../kernels/threads.ts";
+import { KERNEL_WORKER } from "./kernel-worker.generated.ts";
+
+/** What {@link createNodeBackend} takes. */
+export interface NodeBackendOptions extends BackendOptions {
+  /** Threads in all. Default: one for each core. */
+  readonly threads?: number;
+}
+
+/**
+ * A backend whose kernels run on worker threads. They do not keep the process alive.
+ *
+ * @throws RangeError when the variant asked for is not available here, or `threads` is no number of threads
+ * @example
+ * ```ts
+ * import { createNodeBackend } from "espalier/node";
+ *
+ * const backend = await createNodeBackend({ threads: 2 });
+ * if (backend.kernels.variant !== "scalar" && backend.threads !== 2) throw new Error();
+ * backend.stop();
+ * ```
+ */
+export function createNodeBackend(options: NodeBackendOptions = {}): Promise<ThreadedBackend> {
+  const { threads = availableParallelism(), ...others } = options;
+  return createThreadedBackend({ ...others, threads, startThread });
+}
+
+function startThread(start: ThreadStart): Promise<KernelThread> {
+  const worker = new Worker(KERNEL_WORKER, { eval: true, workerData: start });
+  return new Promise((resolve, reject) => {
+    worker.once("error", reject);
+    worker.once("message", () => {
+      worker.unref();
+      resolve({ terminate: () => void worker.terminate() });
+    });
+  });
+}
