@@ -27,6 +27,14 @@ const config: ReturnType<typeof defineConfig> = defineConfig([
   },
   {
     ...shared,
+    // A script of its own, that needs no other file.
+    entry: ["src/worker.ts"],
+    format: ["esm"],
+    splitting: false,
+    dts: true,
+  },
+  {
+    ...shared,
     entry: { cli: "src/cli/main.ts" },
     format: ["esm"],
     // Not "node": under that condition the YAML parser resolves to CommonJS, which requires at run time.

@@ -47,9 +47,19 @@ export {
   type Backend,
   type BackendOptions,
   createBackend,
+  createThreadedBackend,
+  type ThreadedBackend,
+  type ThreadedBackendOptions,
 } from "./kernels/backend.ts";
 export type { Memory, Region } from "./kernels/memory.ts";
 export type { Kernels, KernelVariant } from "./kernels/table.ts";
+export {
+  type KernelThread,
+  type StartThread,
+  startWebThread,
+  type ThreadStart,
+  type WebWorker,
+} from "./kernels/threads.ts";
 export { checkTokenBatch, type TokenBatch } from "./model/batch.ts";
 export {
   type ModelConfig,

@@ -2,6 +2,8 @@
  * Entry point `espalier/node`: models, files and whole runs on Node, and the reports of runs.
  */
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
+export { runSelfTest, type SelfTest } from "./conform/self-test.ts";
+export type { ThreadedBackend } from "./kernels/backend.ts";
 export {
   type FileMap,
   readDirectory,
@@ -23,6 +25,7 @@ export {
 } from "./node/model-directory.ts";
 export type { RunListener, Timings } from "./node/run-board.ts";
 export type { PhaseHistory, RunPlan, SeedResult, TaskModel } from "./node/seed-task.ts";
+export { createNodeBackend, type NodeBackendOptions } from "./node/threaded-backend.ts";
 export type { RunOutcome } from "./node/training-run.ts";
 export { htmlReport } from "./report/html.ts";
 export type {

@@ -36,7 +36,7 @@ const OPTIONS = {
     `the tokenizer's vocab.txt (default: ${VOCABULARY} in the nearest directory above DIR that has it)`,
   ),
   variant: choiceOption(
-    ["auto", "fma", "simd", "scalar"],
+    ["auto", "revectorized", "fma", "simd", "scalar"],
     "kernels to run (default auto: the fastest)",
   ),
 } as const;

@@ -1,5 +1,7 @@
 /** What a command talks to: injected, so that tests run commands in-process. */
 
+import type { Engine } from "./engine.ts";
+
 /** Where text goes. */
 export interface TextOutput {
   readonly write: (text: string) => void;
@@ -19,4 +21,6 @@ export interface Console {
   readonly signal: AbortSignal;
   /** The script that runs one seed as a worker; null: seeds run in this thread. */
   readonly workerScript: URL | null;
+  /** Whose flags may be turned on; null: they stay as they are. */
+  readonly engine: Engine | null;
 }

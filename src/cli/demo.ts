@@ -9,7 +9,7 @@ import { MODEL_CONFIGS } from "../train/model-configs.ts";
 import { findRecipe, type Recipe } from "../train/recipes.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { tokenise } from "./finetune-plan.ts";
-import { choiceOption, integerOption, integersOption, textOption } from "./options.ts";
+import { choiceOption, flagOption, integerOption, integersOption, textOption } from "./options.ts";
 import { runSession } from "./training-session.ts";
 
 const DEFAULT_DIRECTORY = "espalier-demo";
@@ -21,12 +21,13 @@ const OPTIONS = {
   seeds: integersOption({ least: 0 }, `the seeds (default ${DEFAULT_SEEDS.join()})`, ["seed"]),
   threads: integerOption(
     { least: 1, most: 1024 },
-    "most seeds at once (default: one for each core)",
+    "threads in all; seeds run at once, and share them (default: one for each core)",
   ),
   variant: choiceOption(
-    ["auto", "fma", "simd", "scalar"],
-    "kernels to run (default auto: the fastest)",
+    ["auto", "revectorized", "fma", "simd", "scalar"],
+    "kernels to run (default auto: the fastest that passes its self-test here)",
   ),
+  verbose: flagOption("say how kernels and threads were chosen"),
   profile: choiceOption(
     ["inc", "strict"],
     "whose pruning semantics (default strict: exact counts)",
@@ -76,6 +77,7 @@ export const demoCommand: Command = defineCommand({
         directory: values.out ?? DEFAULT_DIRECTORY,
         resume: false,
         threads: values.threads,
+        verbose: values.verbose === true,
         json,
       },
       console,

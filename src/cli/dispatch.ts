@@ -8,9 +8,15 @@ import { conformCommand } from "./conform.ts";
 import type { Console } from "./console.ts";
 import { demoCommand } from "./demo.ts";
 import { finetuneCommand } from "./finetune.ts";
+import { selfTestCommand } from "./self-test.ts";
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly Command[] = [finetuneCommand, demoCommand, conformCommand];
+export const COMMANDS: readonly Command[] = [
+  finetuneCommand,
+  demoCommand,
+  conformCommand,
+  selfTestCommand,
+];
 
 function helpText(): string {
   const width = Math.max(...COMMANDS.map(({ name }) => name.length));

@@ -1,11 +1,13 @@
 /** The executable: the command line on the main thread, one seed's training on a worker thread. */
 
+import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import { trainSeed } from "../node/seed-run.ts";
 import { listenForInterruption } from "../node/signals.ts";
 import { serveTask } from "../node/workers.ts";
 import type { TextOutput } from "./console.ts";
 import { runCommandLine } from "./dispatch.ts";
+import { nodeEngine } from "./engine.ts";
 
 function textOutput(stream: NodeJS.WriteStream): TextOutput {
   return {
@@ -34,6 +36,7 @@ async function runMainThread(): Promise<void> {
       err,
       signal: interruption.signal,
       workerScript: new URL(import.meta.url),
+      engine: nodeEngine(fileURLToPath(import.meta.url)),
     };
     process.exitCode = await runCommandLine(process.argv.slice(2), console);
   } catch (error) {

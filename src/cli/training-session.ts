@@ -9,6 +9,7 @@ import type { RunPlan } from "../node/seed-task.ts";
 import { formatTable, relativeDrop, resultsTable } from "../report/table.ts";
 import type { ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
+import { chooseVariant } from "./engine.ts";
 import { kebabCase } from "./options.ts";
 
 /** What to run, and how it is called. */
@@ -22,6 +23,8 @@ export interface TrainingSession {
   /** Default: one for each core. */
   readonly threads: number | undefined;
   readonly json: boolean;
+  /** Whether to say how kernels and threads were chosen. */
+  readonly verbose: boolean;
 }
 
 /** An epoch as a line for a person. */
@@ -98,10 +101,15 @@ function printText({ report, reportPath, outcome }: FineTuned, console: Console)
  * @returns 0, or 130 where it was interrupted; what is there so far is then saved and reported
  */
 export async function runSession(session: TrainingSession, console: Console): Promise<ExitCode> {
-  const { json, threads = availableParallelism(), ...run } = session;
+  const { json, verbose, threads = availableParallelism(), ...run } = session;
+  const { variant, notes } = await chooseVariant(session.plan.variant, console.engine);
+  const atOnce = Math.min(threads, session.seeds.length);
+  notes.push(`threads: ${threads}, ${atOnce === 1 ? "one seed" : `${atOnce} seeds`} at once`);
+  if (verbose) for (const note of notes) console.err.write(`${note}\n`);
   const progress = createProgress(console.err);
   const done = await fineTuneToDirectory({
     ...run,
+    plan: { ...run.plan, variant },
     threads,
     workerScript: console.workerScript,
     signal: console.signal,

@@ -26,6 +26,38 @@ export interface KernelThread {
  */
 export type StartThread = (start: ThreadStart) => Promise<KernelThread>;
 
+/** What a Web Worker must do, structurally. */
+export interface WebWorker {
+  postMessage(message: unknown): void;
+  addEventListener(type: "message" | "error", listener: (event: unknown) => void): void;
+  terminate(): void;
+}
+
+/**
+ * Starts kernels on Web Workers whose script is the package's `espalier/worker`. The page must be cross-origin
+ * isolated, or else memory cannot be shared and {@link createThreadedBackend} starts none.
+ *
+ * @example
+ * ```ts
+ * import { createThreadedBackend, startWebThread } from "espalier/nn";
+ *
+ * const startThread = startWebThread(
+ *   () => new Worker(new URL("espalier/worker", import.meta.url), { type: "module" }),
+ * );
+ * const backend = await createThreadedBackend({ threads: 1, startThread });
+ * if (backend.threads !== 1) throw new Error("expected the calling thread alone");
+ * ```
+ */
+export function startWebThread(createWorker: () => WebWorker): StartThread {
+  return (start) =>
+    new Promise((resolve, reject) => {
+      const worker = createWorker();
+      worker.addEventListener("error", reject);
+      worker.addEventListener("message", () => resolve(worker));
+      worker.postMessage(start);
+    });
+}
+
 /** The exports of a module as this file uses them. */
 interface ModuleExports {
   readonly workspace: WebAssembly.Global;

@@ -27,7 +27,10 @@ export interface FineTuneToDirectoryOptions {
   /** Ends the run at a step's boundary with a checkpoint. */
   readonly signal?: AbortSignal;
   readonly listener?: Partial<RunListener>;
-  /** Most seeds at once, each on a worker that runs `workerScript`. Default 1. */
+  /**
+   * Threads in all. With a `workerScript` as many seeds run at once, each on a worker, and their kernels share the
+   * threads that are left; without, one seed after another has them all. Default 1.
+   */
   readonly threads?: number;
   /** A script whose worker serves one seed, as the espalier command does; null: this thread runs all. */
   readonly workerScript?: URL | null;

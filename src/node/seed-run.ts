@@ -2,7 +2,7 @@
 
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { createBackend } from "../kernels/backend.ts";
+import type { Backend } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { parseModelConfigOrThrow } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
@@ -20,6 +20,7 @@ import {
   type SeedResult,
   type SeedTask,
 } from "./seed-task.ts";
+import { createNodeBackend } from "./threaded-backend.ts";
 import type { TaskContext } from "./workers.ts";
 
 async function loadSeed({ checkpoint, resume }: SeedTask): Promise<SavedSeed | null> {
@@ -27,11 +28,14 @@ async function loadSeed({ checkpoint, resume }: SeedTask): Promise<SavedSeed | n
   return there ? readSeedCheckpoint(checkpoint) : null;
 }
 
-function startExperiment(task: SeedTask, saved: SavedSeed | null, signal: AbortSignal) {
-  const { plan, seed } = task;
-  const backend = createBackend({ variant: plan.variant });
+function startExperiment(
+  { plan, seed }: SeedTask,
+  backend: Backend,
+  saved: SavedSeed | null,
+  signal: AbortSignal,
+): Experiment {
   const { initialTensors, teacher, pruningConfig } = plan;
-  const experiment = runExperiment({
+  return runExperiment({
     backend,
     config: parseModelConfigOrThrow(plan.modelConfig),
     recipes: plan.recipes,
@@ -48,7 +52,6 @@ function startExperiment(task: SeedTask, saved: SavedSeed | null, signal: AbortS
     ...(pruningConfig === null ? {} : { pruningConfig }),
     ...(saved === null ? {} : { resumeFrom: saved.experiment }),
   });
-  return { experiment, variant: backend.kernels.variant };
 }
 
 /** A seed under way. */
@@ -116,7 +119,23 @@ export async function trainSeed(
   context: TaskContext<SeedMessage>,
 ): Promise<SeedResult> {
   const saved = await loadSeed(task);
-  const { experiment, variant } = startExperiment(task, saved, context.signal);
+  const { plan, threads } = task;
+  const backend = await createNodeBackend({ variant: plan.variant, threads });
+  try {
+    return await runOn(backend, task, saved, context);
+  } finally {
+    backend.stop();
+  }
+}
+
+async function runOn(
+  backend: Backend,
+  task: SeedTask,
+  saved: SavedSeed | null,
+  context: TaskContext<SeedMessage>,
+): Promise<SeedResult> {
+  const experiment = startExperiment(task, backend, saved, context.signal);
+  const { variant } = backend.kernels;
   const history = saved?.history ?? [];
   const clock = performance.now();
   const run: SeedRun = { task, experiment, variant, post: context.post, history, clock };

@@ -47,6 +47,8 @@ export interface SeedTask {
   readonly checkpoint: string;
   /** Goes on from the checkpoint where there is one. */
   readonly resume: boolean;
+  /** Threads that its kernels run on. */
+  readonly threads: number;
 }
 
 /** What a phase did so far. */

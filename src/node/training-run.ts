@@ -22,7 +22,7 @@ export interface TrainingRun {
   readonly directory: string;
   /** Goes on from the checkpoints in `directory`. */
   readonly resume: boolean;
-  /** Most seeds at once. */
+  /** Threads in all: as many seeds at once where there are workers, whose kernels share what is left. */
   readonly threads: number;
   /** The script of a worker that serves `trainSeed`; null: every seed runs in this thread. */
   readonly workerScript: URL | null;
@@ -51,6 +51,11 @@ function seedDirectory({ seeds, directory }: TrainingRun, seed: number): string 
   return seeds.length === 1 ? directory : join(directory, `seed-${seed}`);
 }
 
+/** Seeds that run at once. */
+function seedsAtOnce({ seeds, threads, workerScript }: TrainingRun): number {
+  return workerScript === null ? 1 : Math.min(threads, seeds.length);
+}
+
 function seedTask(run: TrainingRun, seed: number): SeedTask {
   return {
     plan: run.plan,
@@ -58,6 +63,7 @@ function seedTask(run: TrainingRun, seed: number): SeedTask {
     directory: seedDirectory(run, seed),
     checkpoint: checkpointPath(run.directory, seed),
     resume: run.resume,
+    threads: Math.max(1, Math.floor(run.threads / seedsAtOnce(run))),
   };
 }
 
@@ -82,18 +88,18 @@ async function runHere(
  * @throws InputError where a model, a configuration or a checkpoint does not fit
  */
 export async function runTraining(run: TrainingRun): Promise<RunOutcome> {
-  const { seeds, directory, signal, threads, workerScript: script } = run;
+  const { seeds, directory, signal, workerScript: script } = run;
   const earlier = run.resume ? await readTimings(directory) : {};
   const board = createRunBoard(directory, seeds.length, earlier, run.listener);
   const { onMessage } = board;
   const tasks = seeds.map((seed) => seedTask(run, seed));
   const results =
-    script === null || threads === 1 || tasks.length === 1
+    script === null || seedsAtOnce(run) === 1
       ? await runHere(tasks, signal, onMessage)
       : await runTasks<SeedTask, SeedMessage, SeedResult>({
           tasks,
           script,
-          threads,
+          threads: seedsAtOnce(run),
           onMessage,
           signal,
         });

@@ -43,6 +43,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "io.ts": ["core", "io"],
   "reference.ts": ["core", "prune", "conform", "reference"],
   "node.ts": ORDER.slice(0, -1),
+  "worker.ts": ["core", "kernels"],
 };
 
 /** What from outside src/ gets bundled, and where it may be used. */

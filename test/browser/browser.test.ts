@@ -117,6 +117,24 @@ describe.skipIf(executable === undefined && !required)("in Chromium", () => {
     expect(outcome.result).toEqual(inNode("train", "simd"));
   });
 
+  it.each(["simd", "auto"])(
+    "kernels run on Web Workers where the page is isolated (%s)",
+    async (variant) => {
+      for (const where of [{}, { worker: "1" }]) {
+        const outcome = await visit("isolated", { program: "train on threads", variant, ...where });
+        expect(outcome.error).toBeUndefined();
+        expect(outcome.violations).toEqual([]);
+        expect(outcome.result).toEqual({ ...(inNode("train", variant) as object), threads: 3 });
+      }
+    },
+  );
+
+  it("kernels run on the page's thread alone where memory cannot be shared", async () => {
+    const outcome = await visit("wasm", { program: "train on threads", variant: "simd" });
+    expect(outcome.error).toBeUndefined();
+    expect(outcome.result).toEqual({ ...(inNode("train", "simd") as object), threads: 1 });
+  });
+
   it("a training step runs in a Web Worker without WebAssembly", async () => {
     const outcome = await visit("strict", { program: "train", variant: "auto", worker: "1" });
     expect(outcome.error).toBeUndefined();

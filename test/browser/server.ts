@@ -4,10 +4,19 @@ import { createServer, type Server } from "node:http";
 import { extname, join, normalize, sep } from "node:path";
 import { PROJECT_ROOT } from "../packaging/distribution.ts";
 
+const WASM = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
+
 /** The policies, by the first segment of a page's address. Workers inherit none, so all files carry it. */
-export const POLICIES: Readonly<Record<"strict" | "wasm", string>> = {
+export const POLICIES: Readonly<Record<"strict" | "wasm" | "isolated", string>> = {
   strict: "default-src 'none'; script-src 'self'; connect-src 'self'",
-  wasm: "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'",
+  wasm: WASM,
+  isolated: WASM,
+};
+
+/** What makes a page cross-origin isolated, so that it may share memory with its workers. */
+const ISOLATION = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
 };
 
 const SERVED = ["dist", join("test", "consumer"), join("test", "browser", "pages")];
@@ -25,12 +34,16 @@ export interface PageServer {
 }
 
 /** The policy and the file that an address stands for: `/strict/dist/index.js`. */
-function resolveAddress(pathname: string): { policy: string; file: string } | undefined {
+function resolveAddress(
+  pathname: string,
+): { policy: string; file: string; isolation: object } | undefined {
   const [, name = "", ...rest] = pathname.split("/");
   const policy = Object.entries(POLICIES).find(([known]) => known === name)?.[1];
   const path = normalize(rest.join("/"));
   const served = SERVED.some((folder) => path.startsWith(folder + sep));
-  return policy !== undefined && served ? { policy, file: join(PROJECT_ROOT, path) } : undefined;
+  if (policy === undefined || !served) return undefined;
+  const isolation = name === "isolated" ? ISOLATION : {};
+  return { policy, file: join(PROJECT_ROOT, path), isolation };
 }
 
 function createPageServer(): Server {
@@ -44,7 +57,7 @@ function createPageServer(): Server {
     readFile(found.file).then(
       (bytes) => {
         const headers = { "content-type": type, "content-security-policy": found.policy };
-        response.writeHead(200, headers).end(bytes);
+        response.writeHead(200, { ...headers, ...found.isolation }).end(bytes);
       },
       () => response.writeHead(404).end(),
     );

@@ -11,7 +11,7 @@ test("--help lists every command; no command at all shows it too, as wrong usage
   const help = await espalier(["--help"]);
   expect(help.code).toBe(0);
   for (const { name, summary } of COMMANDS)
-    expect(help.out).toContain(`${name.padEnd(8)}  ${summary}`);
+    expect(help.out).toContain(`${name.padEnd(9)}  ${summary}`);
   expect(await espalier([])).toEqual({ ...help, code: 2 });
 });
 
@@ -41,7 +41,7 @@ test("an unknown command is refused with the nearest known one", async () => {
   expect(code).toBe(2);
   expect(out).toBe("");
   expect(err).toBe(
-    'espalier: expected one of the commands finetune, demo, conform, got "finetun" (did you mean finetune?)\n',
+    'espalier: expected one of the commands finetune, demo, conform, self-test, got "finetun" (did you mean finetune?)\n',
   );
 });
 

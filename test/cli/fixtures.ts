@@ -106,6 +106,7 @@ export async function espalier(
     },
     signal,
     workerScript: null,
+    engine: null,
   });
   return { code, out: out.join(""), err: err.join("") };
 }

@@ -35,7 +35,11 @@ function run(
   });
 }
 
-function finetune(out: string, ...more: readonly string[]): readonly string[] {
+function finetune(
+  out: string,
+  more: readonly string[] = [],
+  changes: Readonly<Record<string, string>> = {},
+): readonly string[] {
   const given = {
     task: "mrpc",
     data: path("data"),
@@ -47,6 +51,7 @@ function finetune(out: string, ...more: readonly string[]): readonly string[] {
     "num-train-epochs": "150",
     "pruning-frequency": "1",
     seeds: "1,2",
+    ...changes,
   };
   const options = Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
   return ["finetune", ...options, ...more];
@@ -69,11 +74,11 @@ describe.skipIf(!isBuilt)("the built command", () => {
   beforeAll(async () => {
     await writeModel(path("model"));
     writeTask(path("data"));
-    expect((await run(finetune("one", "--threads", "1"))).code).toBe(0);
-  });
+    expect((await run(finetune("one", ["--threads", "1"]))).code).toBe(0);
+  }, 120_000);
 
   test("runs seeds on worker threads to the same bytes", async () => {
-    const { code, out, err } = await run(finetune("two", "--threads", "2", "--json"));
+    const { code, out, err } = await run(finetune("two", ["--threads", "2", "--json"]));
     expect(err).toContain("seed 2  sparse 4x1  epoch 150/150");
     expect(code).toBe(0);
     expect(
@@ -89,16 +94,35 @@ describe.skipIf(!isBuilt)("the built command", () => {
     for (const threads of ["1", "2"]) {
       const name = `stopped-${threads}`;
       let asked = false;
-      const stopped = await run(finetune(name, "--threads", threads), (err, interrupt) => {
+      const stopped = await run(finetune(name, ["--threads", threads]), (err, interrupt) => {
         if (!asked && err.includes("sparse 4x1  epoch 2/150")) interrupt();
         asked ||= err.includes("sparse 4x1  epoch 2/150");
       });
       expect(stopped.err).toContain("Stopping at the next step");
       expect(stopped.code).toBe(130);
       expect(stopped.out).toContain("Interrupted; --resume goes on from here.");
-      expect((await run(finetune(name, "--threads", threads, "--resume"))).code).toBe(0);
+      expect((await run(finetune(name, ["--threads", threads, "--resume"]))).code).toBe(0);
       expect(digests(name)).toEqual(digests("one"));
     }
+  });
+
+  test("runs the kernels of one seed on several threads to the same bytes", async () => {
+    const changes = { seeds: "1", "num-train-epochs": "12", variant: "fma" };
+    const on = (out: string, threads: string) =>
+      run(finetune(out, ["--verbose", "--threads", threads], changes));
+    const alone = await on("kernels-1", "1");
+    expect(alone.err).toContain("threads: 1, one seed at once");
+    const shared = await on("kernels-3", "3");
+    expect(shared.err).toMatch(/kernels: fma \(.*\) passed its self-test\nthreads: 3, one seed/);
+    expect([alone.code, shared.code]).toEqual([0, 0]);
+    const model = (out: string) => readFileSync(path(out, "sparse/model.safetensors"));
+    expect(Buffer.compare(model("kernels-1"), model("kernels-3"))).toBe(0);
+  });
+
+  test("tests the kernels that it is asked for", async () => {
+    const { code, out } = await run(["self-test", "--variant", "fma"]);
+    expect(out).toMatch(/^fma {11}passed/);
+    expect(code).toBe(0);
   });
 
   test("exits with 2 and one clear line for wrong input", async () => {

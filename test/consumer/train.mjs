@@ -26,8 +26,7 @@ function createBatch(step) {
   };
 }
 
-export function train(nn, variant) {
-  const backend = nn.createBackend({ variant });
+export function train(nn, variant, backend = nn.createBackend({ variant })) {
   const config = nn.parseModelConfigOrThrow(CONFIG);
   const model = nn.sequenceClassifier(config, nn.initialiseParameters(backend, config, 7));
   const settings = nn.trainingSettings({

@@ -25,6 +25,7 @@ async function helpOf(command: string): Promise<string> {
     err: out,
     signal: new AbortController().signal,
     workerScript: new URL(import.meta.url),
+    engine: null,
   };
   expect(await runCommandLine([command, "--help"], console)).toBe(0);
   return text;

@@ -25,6 +25,14 @@ describe.each(PORTABLE)("the bundle of %s", (entry) => {
   });
 });
 
+describe("the script of a Web Worker", () => {
+  it("is one file, which makes no code from strings", () => {
+    const { text, specifiers } = readBuilt("worker.js");
+    expect(specifiers).toEqual([]);
+    expect(text).not.toMatch(CODE_FROM_STRINGS);
+  });
+});
+
 describe("the pruning core", () => {
   it("contains no WebAssembly", () => {
     const offenders = reachedFrom("index.js").filter(({ text }) => text.includes("WebAssembly"));

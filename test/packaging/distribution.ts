@@ -20,9 +20,12 @@ export const ENTRY_STEMS: Readonly<Record<string, string>> = {
   "espalier/reference": "reference",
 };
 
+/** The package's scripts: run for what they do, by an address or as a command. */
+export const SCRIPT_STEMS: readonly string[] = ["worker", "cli"];
+
 /** Refuses to go on where `npm run build` has not run: `npm test` builds first. */
 export function requireBuild(): void {
-  for (const stem of [...Object.values(ENTRY_STEMS), "cli"]) {
+  for (const stem of [...Object.values(ENTRY_STEMS), ...SCRIPT_STEMS]) {
     if (!existsSync(join(DIST, `${stem}.js`))) {
       throw new Error(`dist/${stem}.js: expected a build; run "npm run build" first`);
     }

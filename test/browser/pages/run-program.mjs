@@ -1,7 +1,7 @@
 // Runs a consumer program on the build, in a page, a worker or Node: the addresses are relative.
 const BUILD = "../../../dist";
 
-/** Runs `prune` on the pruning core alone, or `train` on espalier/nn with a kernel variant. */
+/** Runs `prune` on the pruning core alone, or `train` on espalier/nn with a kernel variant, also on Web Workers. */
 export async function runProgram({ program, variant }) {
   if (program === "prune") {
     const { prune } = await import("../../consumer/prune.mjs");
@@ -11,7 +11,17 @@ export async function runProgram({ program, variant }) {
     const { train } = await import("../../consumer/train.mjs");
     return train(await import(`${BUILD}/nn.js`), variant);
   }
-  throw new Error(`program: expected prune or train, got ${program}`);
+  if (program === "train on threads") {
+    const { train } = await import("../../consumer/train.mjs");
+    const nn = await import(`${BUILD}/nn.js`);
+    const script = new URL(`${BUILD}/worker.js`, import.meta.url);
+    const startThread = nn.startWebThread(() => new Worker(script, { type: "module" }));
+    const backend = await nn.createThreadedBackend({ variant, threads: 3, startThread });
+    const result = { ...train(nn, variant, backend), threads: backend.threads };
+    backend.stop();
+    return result;
+  }
+  throw new Error(`program: expected a program of this file, got ${program}`);
 }
 
 /** Which kinds of code made at run time the surroundings refuse. */

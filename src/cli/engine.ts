@@ -1,0 +1,84 @@
+/** Flags of the JavaScript engine that make kernels faster: which ones there are, whether they can be trusted. */
+import { execFile } from "node:child_process";
+import v8 from "node:v8";
+import type { KernelVariant } from "../kernels/table.ts";
+
+/** A variant that may need a flag. */
+export type FlaggedVariant = Extract<KernelVariant, "revectorized" | "fma">;
+
+/** All of them, the fastest first. */
+const FLAGGED: readonly FlaggedVariant[] = ["revectorized", "fma"];
+
+/** Versions of Node that run relaxed SIMD without being asked. */
+const RELAXED_SIMD_IS_ON = 22;
+/** The first version of Node in which joining vectors in pairs is both there and sound. */
+const REVECTORIZATION = 24;
+
+/** The engine as the command sees it: injected, so that tests run without one. */
+export interface Engine {
+  /** Flags that a variant needs here; undefined where this engine has none for it. */
+  readonly flagsOf: (variant: FlaggedVariant) => readonly string[] | undefined;
+  /** Runs the self-test with these flags in a process of its own; whether it passed. */
+  readonly test: (variant: FlaggedVariant) => Promise<boolean>;
+  /** Turns flags on in this process. */
+  readonly turnOn: (flags: readonly string[]) => void;
+}
+
+/** Flags by Node's version. */
+export function engineFlags(
+  version: string,
+  variant: FlaggedVariant,
+): readonly string[] | undefined {
+  const major = Number.parseInt(version, 10);
+  const relaxed = major < RELAXED_SIMD_IS_ON ? ["--experimental-wasm-relaxed-simd"] : [];
+  if (variant === "fma") return relaxed;
+  return major < REVECTORIZATION ? undefined : ["--experimental-wasm-revectorize"];
+}
+
+/** The engine that runs this program; `script` is the espalier command. */
+export function nodeEngine(script: string): Engine {
+  return {
+    flagsOf: (variant) => engineFlags(process.versions.node, variant),
+    test: (variant) =>
+      new Promise((resolve) => {
+        const command = [...process.execArgv, script, "self-test", "--variant", variant];
+        execFile(process.execPath, command, (error) => resolve(error === null));
+      }),
+    turnOn: (flags) => {
+      for (const flag of flags) v8.setFlagsFromString(flag);
+    },
+  };
+}
+
+/** Kernels to run, and how that came about. */
+export interface ChosenVariant {
+  readonly variant: KernelVariant | "auto";
+  readonly notes: string[];
+}
+
+/**
+ * Turns on what the asked variant needs, or, for `auto`, what the fastest variant needs that passes its test here.
+ * Without an engine nothing is turned on.
+ */
+export async function chooseVariant(
+  asked: KernelVariant | "auto",
+  engine: Engine | null,
+): Promise<ChosenVariant> {
+  const notes: string[] = [];
+  if (engine === null) return { variant: asked, notes };
+  const wanted = FLAGGED.filter((variant) => asked === "auto" || asked === variant);
+  for (const variant of wanted) {
+    const flags = engine.flagsOf(variant);
+    if (flags === undefined) {
+      notes.push(`kernels: this engine has no flag for ${variant}`);
+      continue;
+    }
+    const named = flags.length === 0 ? "no flag needed" : flags.join(" ");
+    const passed = await engine.test(variant);
+    notes.push(`kernels: ${variant} (${named}) ${passed ? "passed" : "failed"} its self-test`);
+    if (!passed) continue;
+    engine.turnOn(flags);
+    return { variant, notes };
+  }
+  return { variant: asked, notes };
+}

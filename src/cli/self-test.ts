@@ -1,0 +1,63 @@
+/** `espalier self-test`: whether this engine computes with compiled kernels what scalar loops compute. */
+import { runSelfTest, type SelfTest } from "../conform/self-test.ts";
+import { createBackend } from "../kernels/backend.ts";
+import type { KernelVariant } from "../kernels/table.ts";
+import { type Command, defineCommand } from "./command.ts";
+import type { Engine } from "./engine.ts";
+import { choiceOption } from "./options.ts";
+
+const VARIANTS = ["revectorized", "fma", "simd", "scalar"] as const satisfies KernelVariant[];
+
+const OPTIONS = {
+  variant: choiceOption(VARIANTS, "kernels to test (default: all that run here)"),
+} as const;
+
+/** Lets the engine optimise at once, so that the code is tested that a long run would reach. */
+const OPTIMISE = "--no-liftoff";
+
+/** What came of a variant. */
+type Outcome =
+  | { readonly kind: "tested"; readonly variant: KernelVariant; readonly result: SelfTest }
+  | { readonly kind: "unavailable"; readonly variant: KernelVariant; readonly reason: string };
+
+function testVariant(variant: KernelVariant, engine: Engine | null): Outcome {
+  if (engine !== null && (variant === "revectorized" || variant === "fma")) {
+    const flags = engine.flagsOf(variant);
+    if (flags === undefined)
+      return { kind: "unavailable", variant, reason: "this engine has no flag for it" };
+    engine.turnOn([...flags, OPTIMISE]);
+  }
+  try {
+    return { kind: "tested", variant, result: runSelfTest(createBackend({ variant })) };
+  } catch (error) {
+    return { kind: "unavailable", variant, reason: String(error) };
+  }
+}
+
+function textOf(outcome: Outcome): string {
+  const name = outcome.variant.padEnd(14);
+  if (outcome.kind === "unavailable") return `${name}not available: ${outcome.reason}`;
+  const { passed, worst, at } = outcome.result;
+  return `${name}${passed ? "passed" : "FAILED"}: largest difference ${worst.toExponential(1)}, at ${at}`;
+}
+
+/** The command. */
+export const selfTestCommand: Command = defineCommand({
+  name: "self-test",
+  summary: "check the compiled kernels of this engine beside scalar loops",
+  description: [
+    "Runs one training step of a small BERT on each kind of kernels and compares the loss and all gradients with those of scalar loops. Exit code 1 where one differs, or where the one asked for is not available.",
+  ],
+  positionals: [],
+  options: OPTIONS,
+  run: async ({ values: { variant }, json }, console) => {
+    const outcomes = (variant === undefined ? VARIANTS : [variant]).map((name) =>
+      testVariant(name, console.engine),
+    );
+    for (const outcome of outcomes)
+      console.out.write(`${json ? JSON.stringify(outcome) : textOf(outcome)}\n`);
+    const isGood = (outcome: Outcome): boolean =>
+      outcome.kind === "tested" ? outcome.result.passed : variant === undefined;
+    return outcomes.every(isGood) ? 0 : 1;
+  },
+});
