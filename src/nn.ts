@@ -135,6 +135,7 @@ export {
   createOptimizer,
   type Optimizer,
   type OptimizerSlot,
+  type OptimizerStepOptions,
   optimizerStepInto,
   type ParameterRule,
   parameterRules,

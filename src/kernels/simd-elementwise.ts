@@ -135,6 +135,7 @@ function adamw({ run, at, inElements }: Wasm): Pick<Kernels, AdamWName> {
     ): void => {
       const n = p.length;
       const { learningRate, beta1, beta2, epsilon, weightDecay, c2 } = constants;
+      const { clearGradient = false } = constants;
       const [pAt, gAt, mAt, vAt] = [at("p", p, n), at("g", g, n), at("m", m, n), at("v", v, n)];
       const stepSize = stepSizeOf(constants);
       inElements(n, (i, length) => {
@@ -152,6 +153,7 @@ function adamw({ run, at, inElements }: Wasm): Pick<Kernels, AdamWName> {
           stepSize,
           1 - learningRate * weightDecay,
           1 / Math.sqrt(c2),
+          clearGradient ? 0 : -1,
         );
       });
     };

@@ -37,6 +37,8 @@ export interface AdamWConstants {
   readonly weightDecay: number;
   readonly c1: number;
   readonly c2: number;
+  /** Whether to set g to zero behind the update, for the next step's gradients. Default false. */
+  readonly clearGradient?: boolean;
 }
 
 /** The operations. See the file's comment for conventions. */
@@ -202,7 +204,7 @@ export interface Kernels {
 
   /**
    * torch.optim.AdamW: p *= 1 - lr * wd; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
-   * p -= (lr / c1) * m / (sqrt(v) / sqrt(c2) + eps). Updates p, m and v in place.
+   * p -= (lr / c1) * m / (sqrt(v) / sqrt(c2) + eps). Updates p, m and v in place, and clears g if asked to.
    */
   adamwTorch(
     p: Float32Array,
@@ -213,7 +215,7 @@ export interface Kernels {
   ): void;
   /**
    * transformers.AdamW: m and v as above; p -= (lr * sqrt(c2) / c1) * m / (sqrt(v) + eps); then
-   * p -= lr * wd * p. Updates p, m and v in place.
+   * p -= lr * wd * p. Updates p, m and v in place, and clears g if asked to.
    */
   adamwTransformers(
     p: Float32Array,

@@ -120,6 +120,15 @@ function checkSettings({
   checkNumber("optimizer.weightDecay", weightDecay, 0);
 }
 
+/** Options of {@link optimizerStepInto}. */
+export interface OptimizerStepOptions {
+  /**
+   * Whether to set the gradients of all that the optimizer updates to zero in the same pass over memory. Default
+   * false.
+   */
+  readonly clearGradients?: boolean;
+}
+
 /**
  * One update of every parameter from its gradient, at `learningRate`. A parameter is left alone until
  * its first gradient that is not all zero: torch has no gradient at all for what the loss does not
@@ -130,6 +139,7 @@ export function optimizerStepInto(
   backend: Backend,
   optimizer: Optimizer,
   learningRate: number,
+  { clearGradients = false }: OptimizerStepOptions = {},
 ): void {
   const { kernels } = backend;
   const { settings, slots } = optimizer;
@@ -139,13 +149,10 @@ export function optimizerStepInto(
       const gradient = slot.parameter.gradient.data;
       if (slot.updates === 0 && isAllZero(gradient)) continue;
       slot.updates++;
-      update(
-        slot.parameter.value.data,
-        gradient,
-        slot.firstMoment.data,
-        slot.secondMoment.data,
-        updateConstants(settings, slot, learningRate),
-      );
+      update(slot.parameter.value.data, gradient, slot.firstMoment.data, slot.secondMoment.data, {
+        ...updateConstants(settings, slot, learningRate),
+        clearGradient: clearGradients,
+      });
     }
   });
 }

@@ -9,7 +9,6 @@ import {
   onBeforeOptimizerStepInto,
   onStepBeginInto,
 } from "../prune/pipeline.ts";
-import { zeroGradients } from "../tensor/parameter.ts";
 import { distillationLoss, labelLoss } from "./distillation.ts";
 import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
@@ -46,11 +45,11 @@ export function trainStepInto<Batch extends LabelledBatch>(
     if (settings.profile === "strict") maskTrainingInto(pruning.state, model.parameters, optimizer);
   }
   const learningRate = learningRateAt(settings.schedule, settings.optimizer.learningRate, step);
-  optimizerStepInto(backend, optimizer, learningRate);
+  optimizerStepInto(backend, optimizer, learningRate, { clearGradients: true });
   if (pruning !== null) {
     pruning.state = onAfterOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
   }
-  zeroGradients(backend, model.parameters);
+  clearFixedGradients(session);
   session.step++;
   return { loss, learningRate };
 }
@@ -74,6 +73,13 @@ function accumulateGradients<Batch extends LabelledBatch>(
   } finally {
     releaseTape(tape);
   }
+}
+
+/** Clears what the optimizer has not: gradients of parameters that it does not update. */
+function clearFixedGradients({ backend, model, optimizer }: TrainingSession<never>): void {
+  const updated = new Set(optimizer.slots.map(({ parameter }) => parameter));
+  for (const parameter of model.parameters.values())
+    if (!updated.has(parameter)) backend.kernels.fill(parameter.gradient.data, 0);
 }
 
 function checkLoss(loss: number, step: number): void {

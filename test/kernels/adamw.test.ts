@@ -50,6 +50,17 @@ describe.each(VARIANTS)("AdamW (%s)", (_name, backend) => {
     expectClose(p, [1 - 1e-3 + (1e-2 * 3) / (3 + 1)], 4 * EPSILON);
   });
 
+  it.each(FLAVOURS)("%s leaves the gradient, or clears it when asked to", (flavour) => {
+    const state = randomState(7, 21);
+    const updatedWith = (clearGradient: boolean) =>
+      execute(backend, { ...state }, (k, a) =>
+        k[flavour](a.p, a.g, a.m, a.v, { ...constantsAt(2), clearGradient }),
+      );
+    const [left, cleared] = [updatedWith(false), updatedWith(true)];
+    expect(left.g).toEqual(state.g);
+    expect(cleared).toEqual({ ...left, g: new Float32Array(21) });
+  });
+
   it("takes the first step of transformers' AdamW", () => {
     // eps is added to sqrt(v), not to sqrt(v / c2), and decay comes after the step.
     const [p0, g, m, v] = [1, -3, 0, 0].map((value) => Float32Array.of(value));

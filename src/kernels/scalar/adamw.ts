@@ -13,21 +13,23 @@ function updateMoments(
 }
 
 export const adamwTorch: Kernels["adamwTorch"] = (p, g, m, v, constants): void => {
-  const { learningRate, epsilon, weightDecay, c1, c2 } = constants;
+  const { learningRate, epsilon, weightDecay, c1, c2, clearGradient = false } = constants;
   const keep = 1 - learningRate * weightDecay;
   const stepSize = learningRate / c1;
   for (let i = 0; i < p.length; i++) {
     updateMoments(g, m, v, constants, i);
     p[i] = p[i] * keep - (stepSize * m[i]) / (Math.sqrt(v[i] / c2) + epsilon);
   }
+  if (clearGradient) g.fill(0);
 };
 
 export const adamwTransformers: Kernels["adamwTransformers"] = (p, g, m, v, constants): void => {
-  const { learningRate, epsilon, weightDecay, c1, c2 } = constants;
+  const { learningRate, epsilon, weightDecay, c1, c2, clearGradient = false } = constants;
   const keep = 1 - learningRate * weightDecay;
   const stepSize = (learningRate * Math.sqrt(c2)) / c1;
   for (let i = 0; i < p.length; i++) {
     updateMoments(g, m, v, constants, i);
     p[i] = (p[i] - (stepSize * m[i]) / (Math.sqrt(v[i]) + epsilon)) * keep;
   }
+  if (clearGradient) g.fill(0);
 };

@@ -1,6 +1,6 @@
 /** One AdamW update, in the flavours of torch and of transformers. */
 
-import { f32x4, type Local, type ModuleBuilder, type V128 } from "./emitter.ts";
+import { f32x4, i32x4, type Local, type ModuleBuilder, type V128, v128 } from "./emitter.ts";
 import { forEachVector } from "./vector-loop.ts";
 
 /** What multiplies what; the caller computes these in double precision. */
@@ -20,6 +20,8 @@ const PARAMETERS = {
   keep: "f32",
   /** 1 / sqrt(c2), by which torch scales the square root of v. */
   inverseCorrection: "f32",
+  /** All bits set where g stays as it is, none where it is cleared. */
+  gradientKept: "i32",
 } as const;
 
 /** Adds `adamwTorch` and `adamwTransformers`. */
@@ -57,6 +59,7 @@ function addUpdate(
     const oneMinusBeta1 = splat(values.oneMinusBeta1);
     const beta2 = splat(values.beta2);
     const oneMinusBeta2 = splat(values.oneMinusBeta2);
+    const gradientKept = f.let(i32x4.splat(values.gradientKept));
     const constants = {
       stepSize: splat(values.stepSize),
       keep: splat(values.keep),
@@ -66,6 +69,7 @@ function addUpdate(
     forEachVector(module, f, count, [p, g, m, v], (places) => {
       for (const place of places) {
         const gradient = f.let(place.load(g));
+        place.store(g, v128.and(gradient, gradientKept));
         const newM = f.let(module.madd(oneMinusBeta1, gradient, f32x4.mul(beta1, place.load(m))));
         place.store(m, newM);
         const square = f32x4.mul(gradient, oneMinusBeta2);
