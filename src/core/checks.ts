@@ -59,6 +59,11 @@ export function checkOneOf<T extends string>(
   }
 }
 
+/** Whether a value is a list of strings. */
+export function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
+}
+
 /** Checks that `value` is a Float32Array, of `length` elements where that is given. */
 export function checkFloat32Array(
   name: string,

@@ -1,7 +1,7 @@
 /**
  * One-shot pruning: scores, budget and masks at once, without a training loop.
  */
-import { checkNumber, checkOneOf, describe } from "../core/checks.ts";
+import { checkNumber, checkOneOf, describe, isStrings } from "../core/checks.ts";
 import type {
   ElementCriterion,
   PatternPrunerConfig,
@@ -11,11 +11,11 @@ import type {
 } from "./config.ts";
 import { initialisePruning } from "./initialise.ts";
 import type { LayerRecord } from "./layer.ts";
-import { formatPattern, type Pattern, parsePattern } from "./pattern.ts";
+import { formatPattern, PATTERN_SPELLINGS, type Pattern, parsePattern } from "./pattern.ts";
 import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./pipeline.ts";
 import { needsGradient } from "./score.ts";
-import { compileNamePattern, selectLayers } from "./select.ts";
-import type { PruningState } from "./state.ts";
+import { expressionFault, selectLayers } from "./select.ts";
+import { ownedLayers, type PruningState } from "./state.ts";
 import { type SparsityStatistics, sparsityStatistics } from "./statistics.ts";
 
 /** Options of {@link pruneOnce}. */
@@ -62,27 +62,23 @@ function readPattern(pattern: string | Pattern): Pattern {
     throw new TypeError(`pattern: expected a string or a pattern, got ${describe(pattern)}`);
   const read = parsePattern(typeof pattern === "string" ? pattern : formatPattern(pattern));
   if (read === undefined)
-    throw new RangeError(
-      `pattern: expected one such as "4x1", "1xchannel", "channelx1" or "2:4", got ${describe(pattern)}`,
-    );
+    throw new RangeError(`pattern: expected ${PATTERN_SPELLINGS}, got ${describe(pattern)}`);
   return read;
 }
 
 function checkStrings(name: string, strings: readonly string[]): void {
-  if (!Array.isArray(strings) || !strings.every((entry) => typeof entry === "string"))
+  if (!isStrings(strings))
     throw new TypeError(`${name}: expected an array of strings, got ${describe(strings)}`);
 }
 
 function checkExpressions(name: string, sources: readonly string[]): void {
   checkStrings(name, sources);
   sources.forEach((source, i) => {
-    try {
-      compileNamePattern(source);
-    } catch (error) {
+    const fault = expressionFault(source);
+    if (fault !== undefined)
       throw new RangeError(
-        `${name}[${i}]: expected a regular expression, got ${describe(source)} (${(error as Error).message})`,
+        `${name}[${i}]: expected a regular expression, got ${describe(source)} (${fault})`,
       );
-    }
   });
 }
 
@@ -135,13 +131,10 @@ function skippedLayers(
   excludeHead: boolean,
 ): PruneOnceResult["skipped"] {
   const { selected, skipped } = selectLayers(config, layers, excludeHead, state.profile);
-  const owned = new Set(
-    state.pruners.flatMap((pruner) =>
-      pruner.layers.filter(({ layout }) => layout.divides).map(({ name }) => name),
-    ),
-  );
+  const divided = ownedLayers(state).filter(({ layout }) => layout.divides);
+  const names = new Set(divided.map(({ name }) => name));
   const indivisible = selected
-    .filter(({ name }) => !owned.has(name))
+    .filter(({ name }) => !names.has(name))
     .map(({ name, shape }) => ({
       name,
       reason: `${formatPattern(config.pattern)} does not divide [${shape.join(", ")}]`,
@@ -188,11 +181,10 @@ export function pruneOnce(
   }
   const { state: pruned, weights } = onStepBegin(state, config.startStep, layers);
   const after = layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
-  const owned = pruned.pruners.flatMap((pruner) => pruner.layers);
   return {
     profile,
     weights,
-    masks: new Map(owned.map(({ name, mask }) => [name, mask])),
+    masks: new Map(ownedLayers(pruned).map(({ name, mask }) => [name, mask])),
     skipped: skippedLayers(config, pruned, layers, excludeHead),
     statistics: sparsityStatistics(pruned, after),
   };

@@ -58,6 +58,9 @@ export function formatPattern(pattern: Pattern | HeadPattern): string {
   }
 }
 
+/** What a pattern's spelling looks like, for error messages. */
+export const PATTERN_SPELLINGS = 'a pattern such as "4x1", "1xchannel", "channelx1" or "2:4"';
+
 /** Reads a pattern's spelling; `undefined` where it is none. A prefix up to the last `_` is ignored, as in INC. */
 export function parsePattern(text: string): Pattern | undefined {
   const spelling = text.slice(text.lastIndexOf("_") + 1);

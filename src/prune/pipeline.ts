@@ -9,7 +9,7 @@
  * that retrain_free keeps).
  */
 import { pipe } from "fp-ts/function";
-import { chain, filter, map, zip } from "fp-ts/ReadonlyArray";
+import { filterWithIndex, map } from "fp-ts/ReadonlyArray";
 import { checkFloat32Array, checkInteger, describe } from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { scoresBlockMasks } from "./block-mask.ts";
@@ -19,7 +19,7 @@ import { elementCount, type LayerRecord, PruningError } from "./layer.ts";
 import { plainKernels } from "./plain-kernels.ts";
 import { afterOptimizerStep, beforeOptimizerStep, beginStep } from "./pruner.ts";
 import { createScoreScratch } from "./score.ts";
-import type { PrunedLayer, PrunerState, PruningState } from "./state.ts";
+import { ownedLayers, type PrunedLayer, type PrunerState, type PruningState } from "./state.ts";
 import { createSelectionScratch } from "./threshold.ts";
 import { type PrunerScratch, readsGradients } from "./update-scores.ts";
 
@@ -214,15 +214,10 @@ function purely(
 
 /** The layers, with a copy of the data of those that a pruner may write to. */
 function copyPrunedLayers(
-  { pruners }: PruningState,
+  state: PruningState,
   layers: readonly LayerRecord[],
 ): readonly LayerRecord[] {
-  const names = pipe(
-    pruners,
-    chain((pruner) => pruner.layers),
-    map((layer) => layer.name),
-  );
-  const pruned = new Set(names);
+  const pruned = new Set(ownedLayers(state).map(({ name }) => name));
   return layers.map((layer) =>
     pruned.has(layer.name) ? { ...layer, data: layer.data.slice() } : layer,
   );
@@ -243,9 +238,9 @@ function changedWeights(
   after: readonly LayerRecord[],
 ): ReadonlyMap<string, Float32Array> {
   const changed = pipe(
-    zip(before, after),
-    filter(([old, { data }]) => differs(old.data, data)),
-    map(([, { name, data }]) => [name, data] as const),
+    after,
+    filterWithIndex((i, { data }) => differs((before[i] as LayerRecord).data, data)),
+    map(({ name, data }) => [name, data] as const),
   );
   return new Map(changed);
 }

@@ -2,8 +2,6 @@
  * One prune step of one pruner: candidates -> budget -> masks. Everything that can fail happens before
  * the first mask is written.
  */
-import { pipe } from "fp-ts/function";
-import { chain } from "fp-ts/ReadonlyArray";
 import { type BlockCount, type Decision, planBudget } from "./budget.ts";
 import {
   exactCandidate,
@@ -169,10 +167,7 @@ export function replaceMasks(
   scratch: ReplaceScratch,
 ): void {
   const plan = profile === "strict" ? planStrict : planInc;
-  const plans = pipe(
-    budgetGroups(pruner),
-    chain((group) => plan(pruner, group, ratio, scratch)),
-  );
+  const plans = budgetGroups(pruner).flatMap((group) => plan(pruner, group, ratio, scratch));
   refuseFrozenLasso(pruner, plans);
   for (const one of plans) commit(profile, pruner, one, scratch);
 }

@@ -29,6 +29,16 @@ export function compileNamePattern(source: string): RegExp {
   return new RegExp(translated, ignoreCase ? "i" : "");
 }
 
+/** What is wrong with a regular expression, in the engine's words; `undefined`: nothing. */
+export function expressionFault(source: string): string | undefined {
+  try {
+    compileNamePattern(source);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /**
  * Name of the classifier head, which is never pruned: the last linear or conv2d layer, where no module
  * follows it.
@@ -42,15 +52,14 @@ export function findClassifierHead(
 
 /** The head's name as an expression; not every name is one. */
 function compileHeadName(name: string): RegExp {
-  try {
-    return compileNamePattern(name);
-  } catch (error) {
+  const fault = expressionFault(name);
+  if (fault !== undefined)
     throw new PruningError(
       "unsupported-combination",
-      `${name}: expected the classifier head's name to be a regular expression, got none (${(error as Error).message}); leave the head in with excludeHead: false and exclude it by excluded_op_names`,
+      `${name}: expected the classifier head's name to be a regular expression, got none (${fault}); leave the head in with excludeHead: false and exclude it by excluded_op_names`,
       name,
     );
-  }
+  return compileNamePattern(name);
 }
 
 /** Whether a name counts as the head's: under `inc` its name is searched as an expression. */

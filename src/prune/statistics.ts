@@ -5,7 +5,7 @@ import type { LayerRecord } from "./layer.ts";
 import { countZeros } from "./mask.ts";
 import { formatPattern, perElement } from "./pattern.ts";
 import { countPruner } from "./replace.ts";
-import type { PrunerState, PruningState } from "./state.ts";
+import { ownedLayers, type PrunerState, type PruningState } from "./state.ts";
 
 /** A share with its numerator and denominator; `ratio` is 0 where there is nothing to count. */
 export interface Share {
@@ -103,7 +103,7 @@ export function sparsityStatistics(
   layers: readonly LayerRecord[],
   parameterCount?: number,
 ): SparsityStatistics {
-  const owned = new Set(state.pruners.flatMap((pruner) => pruner.layers.map(({ name }) => name)));
+  const owned = new Set(ownedLayers(state).map(({ name }) => name));
   const allWeights = weightShare(layers);
   return {
     inc: incSparsity(state, layers, parameterCount ?? allWeights.total),
