@@ -3,7 +3,7 @@
  * and a schedule's target that is off by one unit can cost a block. Both are computed in fixed point, in
  * integers that count units of 2^-256, with an error below 2^-192, and then rounded once.
  */
-import { checkNumber } from "./checks.ts";
+import { checkNumber, mismatch } from "./checks.ts";
 
 const ONE: bigint = 1n << 256n;
 
@@ -60,7 +60,9 @@ export function pow(base: number, exponent: number): number {
   if (exponent === 1) return base;
   if (base === 0) return exponent > 0 ? 0 : Infinity;
   if (Math.abs(Math.log(base) * exponent) > 667)
-    throw new RangeError(`pow: expected a result from 1e-290 to 1e290, got ${base} ** ${exponent}`);
+    throw new RangeError(
+      mismatch("pow", "a result from 1e-290 to 1e290", `${base} ** ${exponent}`),
+    );
   const ln2 = 2n * artanh(ONE / 3n);
   const power = times(log(base, ln2), fixed(exponent));
   const n = power / ln2;

@@ -2,7 +2,7 @@
  * How many blocks each layer loses, as INC decides it (`get_masks_global`, `update_residual_cnt`,
  * `adjust_ratio`). Only counts and thresholds are made here; no mask is touched.
  */
-import { PruningError } from "./layer.ts";
+import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
 /** Pruned and all blocks of a layer or a network. */
@@ -43,8 +43,8 @@ export interface LayerPlan {
   readonly frozen: boolean;
 }
 
-/** Keeps every block. */
-const KEEP_ALL: Decision = { threshold: Number.NEGATIVE_INFINITY, ties: 0 };
+/** Prunes nothing. */
+export const KEEP_ALL: Decision = { threshold: -Infinity, ties: 0 };
 
 function share(count: BlockCount): number {
   return count.pruned / count.total;
@@ -102,7 +102,7 @@ export function thresholdForRatio(
 ): Decision {
   const k = Math.trunc(ratio * scores.length);
   if (k < 1) return KEEP_ALL;
-  return { threshold: kthSmallest([scores], k, scratch), ties: Number.POSITIVE_INFINITY };
+  return { threshold: kthSmallest([scores], k, scratch), ties: Infinity };
 }
 
 /** Blocks that count as pruned under a decision with all ties. */
@@ -143,9 +143,11 @@ export function planBudget(
   for (const { frozen, current } of candidates) if (frozen) budget -= current.pruned;
   if (budget <= 0) return null;
   if (refuseNone && candidates.every(({ frozen }) => frozen))
-    throw new PruningError(
+    refusePruning(
       "infeasible-budget",
-      `budget: expected a layer below its bound to prune ${budget} blocks from, got none`,
+      "budget",
+      `a layer below its bound to prune ${budget} blocks from`,
+      "none",
     );
 
   let competing: number[] = [];
@@ -165,7 +167,7 @@ export function planBudget(
       const { adjust, ratio: adjusted } = adjustRatio(counts, i, proposal, bounds);
       const decision = adjust
         ? thresholdForRatio(candidate.scores, adjusted, scratch)
-        : { threshold, ties: Number.POSITIVE_INFINITY };
+        : { threshold, ties: Infinity };
       const pruned = adjust ? countPruned(candidate, decision.threshold, scratch) : proposal.pruned;
       if (adjust) budget -= pruned;
       counts[i] = { pruned, total: proposal.total };

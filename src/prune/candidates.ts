@@ -9,7 +9,7 @@ import {
   type GroupScratch,
   groupScoresInto,
 } from "./group.ts";
-import { PruningError } from "./layer.ts";
+import { refusePruning } from "./layer.ts";
 import { countOwnBlocks, hasWholeRowsOfBlocks, markPrunedInto } from "./mask.ts";
 import { blockCount, perBlock } from "./pattern.ts";
 import type { PrunedLayer, PrunerState } from "./state.ts";
@@ -68,9 +68,11 @@ const NO_SCORES = new Float32Array(0);
  * exact selection gives infinities a meaning of its own.
  */
 function refuseScore({ name }: PrunedLayer, scores: Float32Array, position: number): never {
-  throw new PruningError(
+  refusePruning(
     "invalid-score",
-    `${name}: expected finite scores, got ${scores[position]} at position ${position}`,
+    name,
+    "finite scores",
+    `${scores[position]} at position ${position}`,
     name,
   );
 }
@@ -120,7 +122,7 @@ function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Flo
       // The difference is 0 for finite numbers and NaN for the others.
       if (score - score !== 0) refuseScore(layer, scores, block);
       if (mask[at] === 0) pruned++;
-      out[block] = mask[at] === 0 ? Number.NEGATIVE_INFINITY : score;
+      out[block] = mask[at] === 0 ? -Infinity : score;
     }
   return pruned;
 }
@@ -146,18 +148,19 @@ function exactScoresInto(
   }
   const pruned = markPrunedInto(pattern, layout, mask, true, flags);
   for (let block = 0; block < blockScores.length; block++)
-    if (flags[block] === 1) blockScores[block] = Number.NEGATIVE_INFINITY;
+    if (flags[block] === 1) blockScores[block] = -Infinity;
   return pruned;
 }
 
-/** A layer as INC's budget sees it. */
+/** A pruner's layer as INC's budget sees it. */
 export function incCandidate(
   pruner: PrunerState,
-  layer: PrunedLayer,
-  layerScratch: LayerScratch,
+  index: number,
   scratch: ReplaceScratch,
 ): Candidate {
   const { pattern } = pruner.config;
+  const layer = pruner.layers[index] as PrunedLayer;
+  const layerScratch = scratch.layers[index] as LayerScratch;
   const { name, layout, frozen } = layer;
   const current = countOwnBlocks(pattern, layout, layer.mask, false);
   if (frozen || pattern.kind === "block")
@@ -173,12 +176,13 @@ export function incCandidate(
 /** A layer under exact selection: blocks already pruned stay so, and its bounds are counts. */
 export function exactCandidate(
   pruner: PrunerState,
-  layer: PrunedLayer,
+  index: number,
   ratio: number,
-  layerScratch: LayerScratch,
   scratch: ReplaceScratch,
 ): ExactCandidate {
   const { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp } = pruner.config;
+  const layer = pruner.layers[index] as PrunedLayer;
+  const layerScratch = scratch.layers[index] as LayerScratch;
   const pruned = exactScoresInto(pruner, layer, layerScratch, scratch);
   const { blockScores } = layerScratch;
   const blocks = blockScores.length;

@@ -2,8 +2,8 @@
  * How many blocks each layer loses under the `strict` profile: the exact budget, ties by lowest index,
  * pruned blocks stay pruned, and every layer within its bounds.
  */
-import type { Decision } from "./budget.ts";
-import { PruningError } from "./layer.ts";
+import { type Decision, KEEP_ALL } from "./budget.ts";
+import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
 /** A layer under exact selection. Its scores are overwritten: they carry the bounds. */
@@ -18,9 +18,6 @@ export interface ExactCandidate {
   readonly most: number;
 }
 
-/** Takes nothing. */
-const TAKE_NONE: Decision = { threshold: Number.NEGATIVE_INFINITY, ties: 0 };
-
 /**
  * The number of blocks a share asks for; the one place where ratios become counts under `strict`: the floor of
  * blocks x ratio, where a product that rounding has left just below a whole number counts as that number. Such a
@@ -33,7 +30,7 @@ export function exactCount(blocks: number, ratio: number): number {
 
 /** The decision that takes exactly `count` scores of one layer, ties in order. */
 function exactDecision(scores: Float32Array, count: number, scratch: SelectionScratch): Decision {
-  if (count === 0) return TAKE_NONE;
+  if (count === 0) return KEEP_ALL;
   const threshold = kthSmallest([scores], count, scratch, true);
   return { threshold, ties: count - scratch.kernels.countBelow(scores, threshold, false) };
 }
@@ -50,7 +47,7 @@ function layerDecisions(
   count: number,
   scratch: SelectionScratch,
 ): LayerDecision[] {
-  if (count === 0) return chunks.map(() => ({ decision: TAKE_NONE, taken: 0 }));
+  if (count === 0) return chunks.map(() => ({ decision: KEEP_ALL, taken: 0 }));
   const { kernels } = scratch;
   const threshold = kthSmallest(chunks, count, scratch, true);
   const below = chunks.map((chunk) => kernels.countBelow(chunk, threshold, false));
@@ -62,7 +59,7 @@ function layerDecisions(
     left -= ties;
     // With all of a layer's ties there is nothing to choose, which masks are written faster without.
     const unlimited = ties > 0 && ties === equal;
-    const decision = { threshold, ties: unlimited ? Number.POSITIVE_INFINITY : ties };
+    const decision = { threshold, ties: unlimited ? Infinity : ties };
     return { decision, taken: smaller + ties };
   });
 }
@@ -107,10 +104,8 @@ function imposeBounds(
   fewest: number,
   scratch: SelectionScratch,
 ): void {
-  if (most < scores.length)
-    rewrite(scores, exactDecision(scores, most, scratch), null, Number.POSITIVE_INFINITY);
-  if (fewest > 0)
-    rewrite(scores, exactDecision(scores, fewest, scratch), Number.NEGATIVE_INFINITY, null);
+  if (most < scores.length) rewrite(scores, exactDecision(scores, most, scratch), null, Infinity);
+  if (fewest > 0) rewrite(scores, exactDecision(scores, fewest, scratch), -Infinity, null);
 }
 
 /**
@@ -128,9 +123,11 @@ export function planExactBudget(
   const pruned = candidates.reduce((sum, candidate) => sum + candidate.pruned, 0);
   const most = candidates.reduce((sum, candidate) => sum + candidate.most, 0);
   if (budget < pruned || budget > most)
-    throw new PruningError(
+    refusePruning(
       "infeasible-budget",
-      `budget: expected from ${pruned} to ${most} blocks within the per-layer bounds, got ${budget}`,
+      "budget",
+      `from ${pruned} to ${most} blocks within the per-layer bounds`,
+      budget,
     );
   const fewest = fewestWithin(candidates, budget);
   const chunks = candidates.map(({ scores }) => scores);

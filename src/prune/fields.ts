@@ -7,7 +7,7 @@ import { pipe } from "fp-ts/function";
 import { isStrings } from "../core/checks.ts";
 import type { Either } from "../core/either.ts";
 import { chain } from "../core/validation.ts";
-import { type HeadPattern, type Pattern, PATTERN_SPELLINGS, parsePattern } from "./pattern.ts";
+import { type HeadPattern, PATTERN_SPELLINGS, type Pattern, parsePattern } from "./pattern.ts";
 import { expressionFault } from "./select.ts";
 
 /** Why a value could not be read: what would have been right, and more about what was found. */

@@ -1,7 +1,14 @@
 /**
  * One-shot pruning: scores, budget and masks at once, without a training loop.
  */
-import { checkNumber, checkOneOf, describe, isStrings } from "../core/checks.ts";
+import {
+  checkKind,
+  checkNumber,
+  checkOneOf,
+  describe,
+  isStrings,
+  mismatch,
+} from "../core/checks.ts";
 import type {
   ElementCriterion,
   PatternPrunerConfig,
@@ -10,7 +17,7 @@ import type {
   ScoreReduction,
 } from "./config.ts";
 import { initialisePruning } from "./initialise.ts";
-import type { LayerRecord } from "./layer.ts";
+import { formatShape, type LayerRecord } from "./layer.ts";
 import { formatPattern, PATTERN_SPELLINGS, type Pattern, parsePattern } from "./pattern.ts";
 import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./pipeline.ts";
 import { needsGradient } from "./score.ts";
@@ -58,17 +65,17 @@ export interface PruneOnceResult {
 }
 
 function readPattern(pattern: string | Pattern): Pattern {
-  if (typeof pattern !== "string" && (typeof pattern !== "object" || pattern === null))
-    throw new TypeError(`pattern: expected a string or a pattern, got ${describe(pattern)}`);
-  const read = parsePattern(typeof pattern === "string" ? pattern : formatPattern(pattern));
+  const isText = typeof pattern === "string";
+  const isKind = isText || (typeof pattern === "object" && pattern !== null);
+  checkKind(isKind, "pattern", "a string or a pattern", pattern);
+  const read = parsePattern(isText ? pattern : formatPattern(pattern));
   if (read === undefined)
-    throw new RangeError(`pattern: expected ${PATTERN_SPELLINGS}, got ${describe(pattern)}`);
+    throw new RangeError(mismatch("pattern", PATTERN_SPELLINGS, describe(pattern)));
   return read;
 }
 
 function checkStrings(name: string, strings: readonly string[]): void {
-  if (!isStrings(strings))
-    throw new TypeError(`${name}: expected an array of strings, got ${describe(strings)}`);
+  checkKind(isStrings(strings), name, "an array of strings", strings);
 }
 
 function checkExpressions(name: string, sources: readonly string[]): void {
@@ -77,7 +84,7 @@ function checkExpressions(name: string, sources: readonly string[]): void {
     const fault = expressionFault(source);
     if (fault !== undefined)
       throw new RangeError(
-        `${name}[${i}]: expected a regular expression, got ${describe(source)} (${fault})`,
+        mismatch(`${name}[${i}]`, "a regular expression", `${describe(source)} (${fault})`),
       );
   });
 }
@@ -97,7 +104,7 @@ function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
   const { minSparsityRatioPerOp: min = 0, maxSparsityRatioPerOp: max = most } = options;
   checkNumber("targetSparsity", options.targetSparsity, 0, most);
   if (options.targetSparsity === 1)
-    throw new RangeError("targetSparsity: expected less than 1, got 1");
+    throw new RangeError(mismatch("targetSparsity", "less than 1", 1));
   checkNumber("maxSparsityRatioPerOp", max, 0, 1);
   checkNumber("minSparsityRatioPerOp", min, 0, max);
   const step = needsGradient(criterion) ? 1 : 0;
@@ -137,7 +144,7 @@ function skippedLayers(
     .filter(({ name }) => !names.has(name))
     .map(({ name, shape }) => ({
       name,
-      reason: `${formatPattern(config.pattern)} does not divide [${shape.join(", ")}]`,
+      reason: `${formatPattern(config.pattern)} does not divide ${formatShape(shape)}`,
     }));
   return [...skipped, ...indivisible];
 }

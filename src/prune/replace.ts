@@ -9,9 +9,8 @@ import {
   type LayerScratch,
   type ReplaceScratch,
 } from "./candidates.ts";
-import type { Profile } from "./config.ts";
 import { exactCount, planExactBudget } from "./exact.ts";
-import { PruningError } from "./layer.ts";
+import { refusePruning } from "./layer.ts";
 import { countOwnBlocks, scrambleMask, writeBlockMaskInto, writeGroupMaskInto } from "./mask.ts";
 import { type BlockLayout, perBlock } from "./pattern.ts";
 import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
@@ -49,14 +48,7 @@ function planInc(
   scratch: ReplaceScratch,
 ): PlannedLayer[] {
   const { pattern, ...config } = pruner.config;
-  const candidates = group.map((i) =>
-    incCandidate(
-      pruner,
-      pruner.layers[i] as PrunedLayer,
-      scratch.layers[i] as LayerScratch,
-      scratch,
-    ),
-  );
+  const candidates = group.map((i) => incCandidate(pruner, i, scratch));
   const bounds = {
     max: perBlock(pattern, config.maxSparsityRatioPerOp),
     min: perBlock(pattern, config.minSparsityRatioPerOp),
@@ -79,15 +71,7 @@ function planStrict(
   ratio: number,
   scratch: ReplaceScratch,
 ): PlannedLayer[] {
-  const candidates = group.map((i) =>
-    exactCandidate(
-      pruner,
-      pruner.layers[i] as PrunedLayer,
-      ratio,
-      scratch.layers[i] as LayerScratch,
-      scratch,
-    ),
-  );
+  const candidates = group.map((i) => exactCandidate(pruner, i, ratio, scratch));
   const blocks = candidates.reduce((sum, { scores }) => sum + scores.length, 0);
   const pruned = candidates.reduce((sum, candidate) => sum + candidate.pruned, 0);
   const budget = Math.max(pruned, exactCount(blocks, perBlock(pruner.config.pattern, ratio)));
@@ -112,9 +96,11 @@ function refuseFrozenLasso(pruner: PrunerState, plans: readonly PlannedLayer[]):
   for (const { index, frozen } of plans) {
     const layer = pruner.layers[index] as PrunedLayer;
     if (frozen && !broadcasts(layer.layout, layer.shape))
-      throw new PruningError(
+      refusePruning(
         "unsupported-combination",
-        `${layer.name}: expected no layer to reach a per-op bound under group lasso with the ${criterion} criterion, but this one does`,
+        layer.name,
+        `no layer to reach a per-op bound under group lasso with the ${criterion} criterion`,
+        "this one, which does",
         layer.name,
       );
   }
@@ -122,7 +108,7 @@ function refuseFrozenLasso(pruner: PrunerState, plans: readonly PlannedLayer[]):
 
 /** Writes one layer's mask as planned. */
 function commit(
-  profile: Profile,
+  strict: boolean,
   pruner: PrunerState,
   plan: PlannedLayer,
   scratch: ReplaceScratch,
@@ -131,25 +117,24 @@ function commit(
   const layer: Mutable<PrunedLayer> = pruner.layers[plan.index] as PrunedLayer;
   const layerScratch = scratch.layers[plan.index] as LayerScratch;
   const { layout, mask, scores } = layer;
-  const exact = profile === "strict";
   if (plan.decision === null || scores === null) {
     scrambleMask(layout, mask, scratch.row);
   } else if (pattern.kind === "group") {
     const { blockScores, flags } = layerScratch;
-    const settled = exact ? flags : null;
+    const settled = strict ? flags : null;
     writeGroupMaskInto(
       pattern,
       layout,
       blockScores,
       scores,
       plan.decision,
-      exact,
+      strict,
       settled,
       mask,
       scratch.group,
     );
   } else {
-    const decided = exact ? layerScratch.blockScores : scores;
+    const decided = strict ? layerScratch.blockScores : scores;
     writeBlockMaskInto(layout, decided, plan.decision, mask, scratch.selection.kernels);
   }
   layer.frozen = plan.frozen;
@@ -161,13 +146,13 @@ function commit(
  * @throws PruningError where the budget cannot be met; the masks are then untouched.
  */
 export function replaceMasks(
-  profile: Profile,
+  strict: boolean,
   pruner: PrunerState,
   ratio: number,
   scratch: ReplaceScratch,
 ): void {
-  const plan = profile === "strict" ? planStrict : planInc;
+  const plan = strict ? planStrict : planInc;
   const plans = budgetGroups(pruner).flatMap((group) => plan(pruner, group, ratio, scratch));
   refuseFrozenLasso(pruner, plans);
-  for (const one of plans) commit(profile, pruner, one, scratch);
+  for (const one of plans) commit(strict, pruner, one, scratch);
 }
