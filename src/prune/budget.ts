@@ -2,6 +2,7 @@
  * How many blocks each layer loses, as INC decides it (`get_masks_global`, `update_residual_cnt`,
  * `adjust_ratio`). Only counts and thresholds are made here; no mask is touched.
  */
+import { sumOf } from "../core/sum.ts";
 import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
@@ -73,25 +74,20 @@ export function adjustRatio(
     ratio > bounds.final || current.some((count) => count.total > 0 && share(count) > bounds.final);
   if (!anyAboveFinal) return unchanged;
 
-  let prunedBelowMin = 0;
   let totalBelowMin = 0;
   let prunedAboveMin = 0;
   let total = 0;
   current.forEach((count, i) => {
     total += count.total;
     if (count.total === 0) return;
-    const layerPruned = i === index ? pruned : count.pruned;
-    if ((i === index ? ratio : share(count)) < bounds.min) {
-      prunedBelowMin += layerPruned;
-      totalBelowMin += i === index ? proposal.total : count.total;
-    } else {
-      prunedAboveMin += layerPruned;
-    }
+    if (i === index) prunedAboveMin += pruned;
+    else if (share(count) < bounds.min) totalBelowMin += count.total;
+    else prunedAboveMin += count.pruned;
   });
-  const gap = Math.trunc(totalBelowMin * bounds.min) - prunedBelowMin;
-  const remaining = Math.trunc(total * bounds.final) - prunedAboveMin - prunedBelowMin;
-  if (remaining >= gap) return unchanged;
-  return { adjust: true, ratio: (pruned - (gap - remaining)) / proposal.total };
+  // What the network would lose once the layers below their least are filled, beyond the final target.
+  const filled = prunedAboveMin + Math.trunc(totalBelowMin * bounds.min);
+  const excess = filled - Math.trunc(total * bounds.final);
+  return excess > 0 ? { adjust: true, ratio: (pruned - excess) / proposal.total } : unchanged;
 }
 
 /** The threshold that prunes the `ratio` least of `scores`, ties included (INC: `get_single_mask_per_target_ratio`). */
@@ -136,7 +132,7 @@ export function planBudget(
   refuseNone: boolean,
   scratch: SelectionScratch,
 ): LayerPlan[] | null {
-  const total = candidates.reduce((sum, { current }) => sum + current.total, 0);
+  const total = sumOf(candidates, ({ current }) => current.total);
   const counts: BlockCount[] = candidates.map(({ current }) => current);
   const plans: LayerPlan[] = candidates.map(({ frozen }) => ({ decision: null, frozen }));
   let budget = Math.trunc(total * ratio);

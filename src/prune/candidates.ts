@@ -25,6 +25,12 @@ export interface LayerScratch {
   flags: Uint8Array;
 }
 
+/** A layer that competes for a budget. */
+export interface Competitor {
+  readonly layer: PrunedLayer;
+  readonly own: LayerScratch;
+}
+
 /** Working memory of one pruner at a prune step. */
 export interface ReplaceScratch {
   readonly selection: SelectionScratch;
@@ -88,7 +94,7 @@ function groupScores(
   pruner: PrunerState,
   layer: PrunedLayer,
   exact: boolean,
-  layerScratch: LayerScratch,
+  own: LayerScratch,
   scratch: ReplaceScratch,
 ): void {
   const { scoreReduction, lowMemoryUsage, criterion } = pruner.config;
@@ -101,8 +107,8 @@ function groupScores(
     lowMemoryUsage && criterion === "snip_momentum",
     exact,
     scores,
-    layerScratch.blockScores,
-    layerScratch.losses,
+    own.blockScores,
+    own.losses,
     scratch.group,
   );
 }
@@ -131,17 +137,17 @@ function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Flo
 function exactScoresInto(
   pruner: PrunerState,
   layer: PrunedLayer,
-  layerScratch: LayerScratch,
+  own: LayerScratch,
   scratch: ReplaceScratch,
 ): number {
   const { pattern } = pruner.config;
   const { layout, mask } = layer;
   const whole = hasWholeRowsOfBlocks(pattern, layout);
-  reserve(layerScratch, blockCount(layout), whole);
-  const { blockScores, flags } = layerScratch;
+  reserve(own, blockCount(layout), whole);
+  const { blockScores, flags } = own;
   const scores = layer.scores ?? NO_SCORES;
   if (whole) return wholeBlockScoresInto(layer, scores, blockScores);
-  if (pattern.kind === "group") groupScores(pattern, pruner, layer, true, layerScratch, scratch);
+  if (pattern.kind === "group") groupScores(pattern, pruner, layer, true, own, scratch);
   else {
     checkFiniteScores(layer, scores);
     blockScores.set(scores);
@@ -155,19 +161,17 @@ function exactScoresInto(
 /** A pruner's layer as INC's budget sees it. */
 export function incCandidate(
   pruner: PrunerState,
-  index: number,
+  { layer, own }: Competitor,
   scratch: ReplaceScratch,
 ): Candidate {
   const { pattern } = pruner.config;
-  const layer = pruner.layers[index] as PrunedLayer;
-  const layerScratch = scratch.layers[index] as LayerScratch;
   const { name, layout, frozen } = layer;
   const current = countOwnBlocks(pattern, layout, layer.mask, false);
   if (frozen || pattern.kind === "block")
     return { name, scores: layer.scores ?? NO_SCORES, counted: null, current, frozen };
-  reserve(layerScratch, blockCount(layout), false);
-  groupScores(pattern, pruner, layer, false, layerScratch, scratch);
-  const { losses, flags, blockScores } = layerScratch;
+  reserve(own, blockCount(layout), false);
+  groupScores(pattern, pruner, layer, false, own, scratch);
+  const { losses, flags, blockScores } = own;
   for (let i = 0; i < losses.length; i++)
     flags[i] = pattern.of - (losses[i] as number) <= pattern.prune ? 1 : 0;
   return { name, scores: blockScores, counted: flags, current, frozen };
@@ -176,15 +180,13 @@ export function incCandidate(
 /** A layer under exact selection: blocks already pruned stay so, and its bounds are counts. */
 export function exactCandidate(
   pruner: PrunerState,
-  index: number,
+  { layer, own }: Competitor,
   ratio: number,
   scratch: ReplaceScratch,
 ): ExactCandidate {
   const { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp } = pruner.config;
-  const layer = pruner.layers[index] as PrunedLayer;
-  const layerScratch = scratch.layers[index] as LayerScratch;
-  const pruned = exactScoresInto(pruner, layer, layerScratch, scratch);
-  const { blockScores } = layerScratch;
+  const pruned = exactScoresInto(pruner, layer, own, scratch);
+  const { blockScores } = own;
   const blocks = blockScores.length;
   const least = exactCount(blocks, perBlock(pattern, Math.min(minSparsityRatioPerOp, ratio)));
   const most = exactCount(blocks, perBlock(pattern, maxSparsityRatioPerOp));

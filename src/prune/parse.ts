@@ -191,13 +191,10 @@ function readSources(
   const locals = "pruning_configs" in top ? top.pruning_configs : [{}];
   if (!Array.isArray(locals) || !locals.every(isFields))
     return refuseValue("pruning_configs", "a list of objects", locals);
-  if (locals.length === 0) return right([{ local: {}, prefix: "", top, isOnly: true, profile }]);
-  return right(
-    locals.map((local, i) => {
-      const prefix = `pruning_configs[${i}].`;
-      return { local, prefix, top, isOnly: false, profile };
-    }),
-  );
+  const listed = locals.map((local, i) => ({ local, prefix: `pruning_configs[${i}].` }));
+  const isOnly = locals.length === 0;
+  const stated = isOnly ? [{ local: {}, prefix: "" }] : listed;
+  return right(stated.map((own) => ({ ...own, top, isOnly, profile })));
 }
 
 /** Problems stated once: pruners that share a top-level value share its problem. */

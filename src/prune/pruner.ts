@@ -132,7 +132,6 @@ function prune(
 
 /** Plain pruning at the beginning of a step. */
 function beginPlain(strict: boolean, pruner: Mutable<PrunerState>, scratch: PrunerScratch): void {
-  lockInitialSparsity(strict, pruner, scratch);
   if (!isPruneStep(pruner.config, pruner.step)) return;
   if (pruner.currentSparsity > pruner.config.targetSparsity) return;
   const count = prune(strict, pruner, scratch, pruner.initialSparsity);
@@ -167,7 +166,6 @@ function beginProgressive(
   pruner: Mutable<PrunerState>,
   scratch: PrunerScratch,
 ): void {
-  lockInitialSparsity(strict, pruner, scratch);
   const { config, step } = pruner;
   const plan = planProgressive(config);
   const { parts } = plan;
@@ -214,10 +212,10 @@ export function beginStep(
   if (pruner.handledStep === pruner.step) return;
   if (pruner.config.method === "pattern_lock") {
     if (isPruneStep(pruner.config, pruner.step)) lockMasks(strict, pruner, scratch);
-  } else if (pruner.interpolating) {
-    beginProgressive(strict, pruner, scratch);
   } else {
-    beginPlain(strict, pruner, scratch);
+    lockInitialSparsity(strict, pruner, scratch);
+    const begin = pruner.interpolating ? beginProgressive : beginPlain;
+    begin(strict, pruner, scratch);
   }
   pruner.handledStep = pruner.step;
 }

@@ -2,6 +2,7 @@
  * What is refused before the first step: settings that contradict each other, what INC breaks on, what would prune
  * nothing, and under `strict` what would prune less than was asked for.
  */
+import { sumOf } from "../core/sum.ts";
 import { scoresBlockMasks } from "./block-mask.ts";
 import type { BlockCriterion, PatternPrunerConfig, PrunerConfig } from "./config.ts";
 import { exactCount } from "./exact.ts";
@@ -151,7 +152,7 @@ export function checkDivisibility(
 function breaksOnIndivisible(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): boolean {
   if (config.method === "pattern_lock" || scoresBlockMasks(config.criterion)) return false;
   const { pattern, pruningScope, criterion } = config;
-  const blocks = layers.reduce((sum, { layout }) => sum + blockCount(layout), 0);
+  const blocks = sumOf(layers, ({ layout }) => blockCount(layout));
   return pattern.kind === "group"
     ? pruningScope === "local" || blocks === 0
     : criterion === "snip_momentum" ||
@@ -165,18 +166,13 @@ function breaksOnIndivisible(config: PatternPrunerConfig, layers: readonly Prune
 export function checkRoom(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;
   if (config.method === "pattern_lock") return;
-  const ratio = perBlock(pattern, targetSparsity);
   const sizes = layers.map(({ layout }) => blockCount(layout));
   const budgets = pruningScope === "global" ? [sizes] : sizes.map((size) => [size]);
   for (const blocks of budgets) {
-    const wanted = exactCount(
-      blocks.reduce((sum, count) => sum + count, 0),
-      ratio,
-    );
-    const room = blocks.reduce(
-      (sum, count) => sum + exactCount(count, perBlock(pattern, maxSparsityRatioPerOp)),
-      0,
-    );
+    const all = sumOf(blocks, (count) => count);
+    const wanted = exactCount(all, perBlock(pattern, targetSparsity));
+    const most = perBlock(pattern, maxSparsityRatioPerOp);
+    const room = sumOf(blocks, (count) => exactCount(count, most));
     if (wanted > room)
       refusePruning(
         "infeasible-budget",

@@ -1,6 +1,7 @@
 /**
  * How sparse a model is, in INC's terms and in honest ones.
  */
+import { sumOf } from "../core/sum.ts";
 import type { LayerRecord } from "./layer.ts";
 import { countZeros } from "./mask.ts";
 import { formatPattern, perElement } from "./pattern.ts";
@@ -78,13 +79,11 @@ function incSparsity(
   let blockwise = 0;
   for (const pruner of state.pruners) {
     const share = perElement(pruner.config.pattern, prunerBlocks(pruner, false).ratio);
-    const elements = pruner.layers.reduce((sum, { mask }) => sum + mask.length, 0);
+    const elements = sumOf(pruner.layers, ({ mask }) => mask.length);
     blockwise += Math.trunc(elements * share);
-    for (const { mask } of pruner.layers) masked += countZeros(mask);
+    masked += sumOf(pruner.layers, ({ mask }) => countZeros(mask));
   }
-  const linearConv = layers
-    .filter(isLinearOrConvolution)
-    .reduce((sum, { data }) => sum + data.length, 0);
+  const linearConv = sumOf(layers.filter(isLinearOrConvolution), ({ data }) => data.length);
   return {
     elementwiseOverLinearConv: shareOf(masked, linearConv).ratio,
     elementwiseOverAll: shareOf(masked, parameterCount).ratio,

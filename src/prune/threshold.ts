@@ -3,7 +3,9 @@
  * half that the score has, one over the lower half of the bits finds the rest. Both have 65536 buckets, so no
  * score is copied and the working memory does not depend on how many there are.
  */
+
 import type { PruningKernels } from "../core/pruning-kernels.ts";
+import { sumOf } from "../core/sum.ts";
 import { refusePruning } from "./layer.ts";
 import { plainKernels } from "./plain-kernels.ts";
 
@@ -155,7 +157,7 @@ export function kthSmallest(
 ): number {
   const { kernels } = scratch;
   const source: ScoreSource = {
-    count: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+    count: sumOf(chunks, ({ length }) => length),
     countLeadingBitsInto: (histogram) => kernels.countLeadingBitsInto(chunks, histogram),
     countTrailingBitsInto: (leading, histogram) =>
       kernels.countTrailingBitsInto(chunks, leading, histogram),
