@@ -18,6 +18,21 @@ export function describe(value: unknown): string {
   return String(value);
 }
 
+/** Says what is wrong: where, what was expected there, and what was got. */
+export function mismatch(name: string, expected: string, got: unknown): string {
+  return `${name}: expected ${expected}, got ${got}`;
+}
+
+/** Checks what tells the kind of `value`. */
+export function checkKind(
+  holds: boolean,
+  name: string,
+  expected: string,
+  value: unknown,
+): asserts holds {
+  if (!holds) throw new TypeError(mismatch(name, expected, describe(value)));
+}
+
 /** Checks that `value` is an integer in [min, max]. */
 export function checkInteger(
   name: string,
@@ -25,11 +40,9 @@ export function checkInteger(
   min: number = 0,
   max: number = Number.MAX_SAFE_INTEGER,
 ): asserts value is number {
-  if (typeof value !== "number")
-    throw new TypeError(`${name}: expected an integer, got ${describe(value)}`);
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(`${name}: expected an integer from ${min} to ${max}, got ${value}`);
-  }
+  checkKind(typeof value === "number", name, "an integer", value);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new RangeError(mismatch(name, `an integer from ${min} to ${max}`, value));
 }
 
 /** Checks that `value` is a finite number in [min, max]. */
@@ -39,11 +52,9 @@ export function checkNumber(
   min: number = -Infinity,
   max: number = Infinity,
 ): asserts value is number {
-  if (typeof value !== "number")
-    throw new TypeError(`${name}: expected a number, got ${describe(value)}`);
-  if (!Number.isFinite(value) || value < min || value > max) {
-    throw new RangeError(`${name}: expected a finite number from ${min} to ${max}, got ${value}`);
-  }
+  checkKind(typeof value === "number", name, "a number", value);
+  if (!Number.isFinite(value) || value < min || value > max)
+    throw new RangeError(mismatch(name, `a finite number from ${min} to ${max}`, value));
 }
 
 /** Checks that `value` is one of the strings in `allowed`. */
@@ -52,11 +63,14 @@ export function checkOneOf<T extends string>(
   value: unknown,
   allowed: readonly T[],
 ): asserts value is T {
-  if (typeof value !== "string")
-    throw new TypeError(`${name}: expected a string, got ${describe(value)}`);
-  if (!(allowed as readonly string[]).includes(value)) {
-    throw new RangeError(`${name}: expected one of ${allowed.join(", ")}, got ${describe(value)}`);
-  }
+  checkKind(typeof value === "string", name, "a string", value);
+  if (!(allowed as readonly string[]).includes(value))
+    throw new RangeError(mismatch(name, `one of ${allowed.join(", ")}`, describe(value)));
+}
+
+/** Whether a value is a list of strings. */
+export function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
 }
 
 /** Checks that `value` is a Float32Array, of `length` elements where that is given. */
@@ -65,17 +79,15 @@ export function checkFloat32Array(
   value: unknown,
   length?: number,
 ): asserts value is Float32Array {
-  if (!(value instanceof Float32Array))
-    throw new TypeError(`${name}: expected a Float32Array, got ${describe(value)}`);
-  if (length !== undefined && value.length !== length) {
-    throw new RangeError(`${name}: expected ${length} elements, got ${value.length}`);
-  }
+  checkKind(value instanceof Float32Array, name, "a Float32Array", value);
+  if (length !== undefined && value.length !== length)
+    throw new RangeError(mismatch(name, `${length} elements`, value.length));
 }
 
 /** Checks that every entry of `value` is finite; states the first index that is not. */
 export function checkFinite(name: string, value: Float32Array): void {
   for (let i = 0; i < value.length; i++) {
     if (!Number.isFinite(value[i]))
-      throw new RangeError(`${name}[${i}]: expected a finite number, got ${value[i]}`);
+      throw new RangeError(mismatch(`${name}[${i}]`, "a finite number", value[i]));
   }
 }

@@ -1,3 +1,5 @@
+import { mismatch } from "./checks.ts";
+
 /**
  * The shape of fp-ts's `Either`, declared structurally so that a user's compiler needs no fp-ts.
  * A `Left` carries what went wrong, a `Right` the value.
@@ -25,8 +27,8 @@ export interface Problem {
 }
 
 /** Says one problem as a line of text. */
-export function formatProblem(problem: Problem): string {
-  return `${problem.path}: expected ${problem.expected}, got ${problem.got}`;
+export function formatProblem({ path, expected, got }: Problem): string {
+  return mismatch(path, expected, got);
 }
 
 /** Raised by the throwing twins of parsers; carries every problem, not only the first. */

@@ -2,10 +2,8 @@
  * Validation: independent checks put together so that all problems come back at once, where a chain of
  * results would stop at the first.
  */
-import { sequenceS } from "fp-ts/Apply";
-import { getApplicativeValidation, left, right } from "fp-ts/Either";
+import { left, map, match, right } from "fp-ts/Either";
 import { pipe } from "fp-ts/function";
-import { flatten, getSemigroup, partitionMapWithIndex } from "fp-ts/ReadonlyArray";
 import { describe } from "./checks.ts";
 import type { Either, Left, Problem } from "./either.ts";
 
@@ -31,19 +29,32 @@ export function unlessProblems<A>(problems: readonly Problem[], value: A): Valid
   return problems.length > 0 ? left(problems) : right(value);
 }
 
+/** fp-ts's `chain`, whose several call forms would weigh as much as all else that pruning takes from fp-ts. */
+export function chain<E, A, B>(
+  next: (value: A) => Either<E, B>,
+): (result: Either<E, A>) => Either<E, B> {
+  return match<E, A, Either<E, B>>(left, next);
+}
+
 /** What a record of results becomes when all of them are values. */
 type Values<Results> = {
   readonly [Key in keyof Results]: Results[Key] extends Validated<infer A> ? A : never;
 };
 
-/**
- * A record of values from a record of at least one result, or the problems of all of them in their order.
- */
+/** A record of values from a record of results, or the problems of all of them in their order. */
 export function allOf<const Results extends Readonly<Record<string, Validated<unknown>>>>(
   results: Results,
 ): Validated<Values<Results>> {
-  const sequence = sequenceS(getApplicativeValidation(getSemigroup<Problem>()));
-  return sequence<Record<string, Validated<unknown>>>(results) as Validated<Values<Results>>;
+  const entries = eachOf(Object.entries(results), ([key, result]) =>
+    pipe(
+      result,
+      map((value) => [key, value] as const),
+    ),
+  );
+  return pipe(
+    entries,
+    map((values) => Object.fromEntries(values) as Values<Results>),
+  );
 }
 
 /** Reads every item: all values, or the problems of all items in their order. In linear time. */
@@ -51,9 +62,12 @@ export function eachOf<A, B>(
   items: readonly A[],
   read: (item: A, index: number) => Validated<B>,
 ): Validated<readonly B[]> {
-  const { left: problems, right: values } = pipe(
-    items,
-    partitionMapWithIndex((index, item) => read(item, index)),
-  );
-  return unlessProblems(flatten(problems), values);
+  const problems: Problem[] = [];
+  const values: B[] = [];
+  items.forEach((item, index) => {
+    const result = read(item, index);
+    if (result._tag === "Right") values.push(result.right);
+    else problems.push(...result.left);
+  });
+  return unlessProblems(problems, values);
 }

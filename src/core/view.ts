@@ -35,12 +35,10 @@ export function permuteAxes<Data extends ArrayLike<number>>(
   view: View<Data>,
   axes: readonly number[],
 ): View<Data> {
-  return {
-    data: view.data,
-    shape: axes.map((axis) => view.shape[axis] as number),
-    stride: axes.map((axis) => view.stride[axis] as number),
-    offset: view.offset,
-  };
+  const reorder = (values: readonly number[]): number[] =>
+    axes.map((axis) => values[axis] as number);
+  const { data, shape, stride, offset } = view;
+  return { data, shape: reorder(shape), stride: reorder(stride), offset };
 }
 
 /** Whether the view's elements lie row-major and without gaps. */
@@ -57,18 +55,13 @@ export function toRowMajor(view: View): Float32Array {
   const count = view.shape.reduce((product, extent) => product * extent, 1);
   if (isRowMajor(view)) return view.data.subarray(view.offset, view.offset + count);
   const out = new Float32Array(count);
-  const index = new Array<number>(view.shape.length).fill(0);
-  for (let i = 0; i < count; i++) {
-    const position = index.reduce(
-      (sum, at, axis) => sum + at * (view.stride[axis] as number),
-      view.offset,
-    );
-    out[i] = view.data[position] as number;
-    for (let axis = index.length - 1; axis >= 0; axis--) {
-      const next = (index[axis] as number) + 1;
-      index[axis] = next < (view.shape[axis] as number) ? next : 0;
-      if (next < (view.shape[axis] as number)) break;
-    }
-  }
+  let written = 0;
+  const copy = (axis: number, position: number): void => {
+    if (axis === view.shape.length) out[written++] = view.data[position] as number;
+    else
+      for (let i = 0; i < (view.shape[axis] as number); i++)
+        copy(axis + 1, position + i * (view.stride[axis] as number));
+  };
+  copy(0, view.offset);
   return out;
 }

@@ -2,7 +2,8 @@
  * How many blocks each layer loses, as INC decides it (`get_masks_global`, `update_residual_cnt`,
  * `adjust_ratio`). Only counts and thresholds are made here; no mask is touched.
  */
-import { PruningError } from "./layer.ts";
+import { sumOf } from "../core/sum.ts";
+import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
 /** Pruned and all blocks of a layer or a network. */
@@ -43,8 +44,8 @@ export interface LayerPlan {
   readonly frozen: boolean;
 }
 
-/** Keeps every block. */
-const KEEP_ALL: Decision = { threshold: Number.NEGATIVE_INFINITY, ties: 0 };
+/** Prunes nothing. */
+export const KEEP_ALL: Decision = { threshold: -Infinity, ties: 0 };
 
 function share(count: BlockCount): number {
   return count.pruned / count.total;
@@ -73,25 +74,20 @@ export function adjustRatio(
     ratio > bounds.final || current.some((count) => count.total > 0 && share(count) > bounds.final);
   if (!anyAboveFinal) return unchanged;
 
-  let prunedBelowMin = 0;
   let totalBelowMin = 0;
   let prunedAboveMin = 0;
   let total = 0;
   current.forEach((count, i) => {
     total += count.total;
     if (count.total === 0) return;
-    const layerPruned = i === index ? pruned : count.pruned;
-    if ((i === index ? ratio : share(count)) < bounds.min) {
-      prunedBelowMin += layerPruned;
-      totalBelowMin += i === index ? proposal.total : count.total;
-    } else {
-      prunedAboveMin += layerPruned;
-    }
+    if (i === index) prunedAboveMin += pruned;
+    else if (share(count) < bounds.min) totalBelowMin += count.total;
+    else prunedAboveMin += count.pruned;
   });
-  const gap = Math.trunc(totalBelowMin * bounds.min) - prunedBelowMin;
-  const remaining = Math.trunc(total * bounds.final) - prunedAboveMin - prunedBelowMin;
-  if (remaining >= gap) return unchanged;
-  return { adjust: true, ratio: (pruned - (gap - remaining)) / proposal.total };
+  // What the network would lose once the layers below their least are filled, beyond the final target.
+  const filled = prunedAboveMin + Math.trunc(totalBelowMin * bounds.min);
+  const excess = filled - Math.trunc(total * bounds.final);
+  return excess > 0 ? { adjust: true, ratio: (pruned - excess) / proposal.total } : unchanged;
 }
 
 /** The threshold that prunes the `ratio` least of `scores`, ties included (INC: `get_single_mask_per_target_ratio`). */
@@ -102,7 +98,7 @@ export function thresholdForRatio(
 ): Decision {
   const k = Math.trunc(ratio * scores.length);
   if (k < 1) return KEEP_ALL;
-  return { threshold: kthSmallest([scores], k, scratch), ties: Number.POSITIVE_INFINITY };
+  return { threshold: kthSmallest([scores], k, scratch), ties: Infinity };
 }
 
 /** Blocks that count as pruned under a decision with all ties. */
@@ -136,16 +132,18 @@ export function planBudget(
   refuseNone: boolean,
   scratch: SelectionScratch,
 ): LayerPlan[] | null {
-  const total = candidates.reduce((sum, { current }) => sum + current.total, 0);
+  const total = sumOf(candidates, ({ current }) => current.total);
   const counts: BlockCount[] = candidates.map(({ current }) => current);
   const plans: LayerPlan[] = candidates.map(({ frozen }) => ({ decision: null, frozen }));
   let budget = Math.trunc(total * ratio);
   for (const { frozen, current } of candidates) if (frozen) budget -= current.pruned;
   if (budget <= 0) return null;
   if (refuseNone && candidates.every(({ frozen }) => frozen))
-    throw new PruningError(
+    refusePruning(
       "infeasible-budget",
-      `budget: expected a layer below its bound to prune ${budget} blocks from, got none`,
+      "budget",
+      `a layer below its bound to prune ${budget} blocks from`,
+      "none",
     );
 
   let competing: number[] = [];
@@ -165,7 +163,7 @@ export function planBudget(
       const { adjust, ratio: adjusted } = adjustRatio(counts, i, proposal, bounds);
       const decision = adjust
         ? thresholdForRatio(candidate.scores, adjusted, scratch)
-        : { threshold, ties: Number.POSITIVE_INFINITY };
+        : { threshold, ties: Infinity };
       const pruned = adjust ? countPruned(candidate, decision.threshold, scratch) : proposal.pruned;
       if (adjust) budget -= pruned;
       counts[i] = { pruned, total: proposal.total };

@@ -9,7 +9,7 @@ import {
   type GroupScratch,
   groupScoresInto,
 } from "./group.ts";
-import { PruningError } from "./layer.ts";
+import { refusePruning } from "./layer.ts";
 import { countOwnBlocks, hasWholeRowsOfBlocks, markPrunedInto } from "./mask.ts";
 import { blockCount, perBlock } from "./pattern.ts";
 import type { PrunedLayer, PrunerState } from "./state.ts";
@@ -23,6 +23,12 @@ export interface LayerScratch {
   losses: Uint16Array;
   /** Flags per block: counts as pruned once it is (`inc`), is pruned already (`strict`). */
   flags: Uint8Array;
+}
+
+/** A layer that competes for a budget. */
+export interface Competitor {
+  readonly layer: PrunedLayer;
+  readonly own: LayerScratch;
 }
 
 /** Working memory of one pruner at a prune step. */
@@ -68,9 +74,11 @@ const NO_SCORES = new Float32Array(0);
  * exact selection gives infinities a meaning of its own.
  */
 function refuseScore({ name }: PrunedLayer, scores: Float32Array, position: number): never {
-  throw new PruningError(
+  refusePruning(
     "invalid-score",
-    `${name}: expected finite scores, got ${scores[position]} at position ${position}`,
+    name,
+    "finite scores",
+    `${scores[position]} at position ${position}`,
     name,
   );
 }
@@ -86,7 +94,7 @@ function groupScores(
   pruner: PrunerState,
   layer: PrunedLayer,
   exact: boolean,
-  layerScratch: LayerScratch,
+  own: LayerScratch,
   scratch: ReplaceScratch,
 ): void {
   const { scoreReduction, lowMemoryUsage, criterion } = pruner.config;
@@ -99,8 +107,8 @@ function groupScores(
     lowMemoryUsage && criterion === "snip_momentum",
     exact,
     scores,
-    layerScratch.blockScores,
-    layerScratch.losses,
+    own.blockScores,
+    own.losses,
     scratch.group,
   );
 }
@@ -120,7 +128,7 @@ function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Flo
       // The difference is 0 for finite numbers and NaN for the others.
       if (score - score !== 0) refuseScore(layer, scores, block);
       if (mask[at] === 0) pruned++;
-      out[block] = mask[at] === 0 ? Number.NEGATIVE_INFINITY : score;
+      out[block] = mask[at] === 0 ? -Infinity : score;
     }
   return pruned;
 }
@@ -129,32 +137,31 @@ function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Flo
 function exactScoresInto(
   pruner: PrunerState,
   layer: PrunedLayer,
-  layerScratch: LayerScratch,
+  own: LayerScratch,
   scratch: ReplaceScratch,
 ): number {
   const { pattern } = pruner.config;
   const { layout, mask } = layer;
   const whole = hasWholeRowsOfBlocks(pattern, layout);
-  reserve(layerScratch, blockCount(layout), whole);
-  const { blockScores, flags } = layerScratch;
+  reserve(own, blockCount(layout), whole);
+  const { blockScores, flags } = own;
   const scores = layer.scores ?? NO_SCORES;
   if (whole) return wholeBlockScoresInto(layer, scores, blockScores);
-  if (pattern.kind === "group") groupScores(pattern, pruner, layer, true, layerScratch, scratch);
+  if (pattern.kind === "group") groupScores(pattern, pruner, layer, true, own, scratch);
   else {
     checkFiniteScores(layer, scores);
     blockScores.set(scores);
   }
   const pruned = markPrunedInto(pattern, layout, mask, true, flags);
   for (let block = 0; block < blockScores.length; block++)
-    if (flags[block] === 1) blockScores[block] = Number.NEGATIVE_INFINITY;
+    if (flags[block] === 1) blockScores[block] = -Infinity;
   return pruned;
 }
 
-/** A layer as INC's budget sees it. */
+/** A pruner's layer as INC's budget sees it. */
 export function incCandidate(
   pruner: PrunerState,
-  layer: PrunedLayer,
-  layerScratch: LayerScratch,
+  { layer, own }: Competitor,
   scratch: ReplaceScratch,
 ): Candidate {
   const { pattern } = pruner.config;
@@ -162,9 +169,9 @@ export function incCandidate(
   const current = countOwnBlocks(pattern, layout, layer.mask, false);
   if (frozen || pattern.kind === "block")
     return { name, scores: layer.scores ?? NO_SCORES, counted: null, current, frozen };
-  reserve(layerScratch, blockCount(layout), false);
-  groupScores(pattern, pruner, layer, false, layerScratch, scratch);
-  const { losses, flags, blockScores } = layerScratch;
+  reserve(own, blockCount(layout), false);
+  groupScores(pattern, pruner, layer, false, own, scratch);
+  const { losses, flags, blockScores } = own;
   for (let i = 0; i < losses.length; i++)
     flags[i] = pattern.of - (losses[i] as number) <= pattern.prune ? 1 : 0;
   return { name, scores: blockScores, counted: flags, current, frozen };
@@ -173,14 +180,13 @@ export function incCandidate(
 /** A layer under exact selection: blocks already pruned stay so, and its bounds are counts. */
 export function exactCandidate(
   pruner: PrunerState,
-  layer: PrunedLayer,
+  { layer, own }: Competitor,
   ratio: number,
-  layerScratch: LayerScratch,
   scratch: ReplaceScratch,
 ): ExactCandidate {
   const { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp } = pruner.config;
-  const pruned = exactScoresInto(pruner, layer, layerScratch, scratch);
-  const { blockScores } = layerScratch;
+  const pruned = exactScoresInto(pruner, layer, own, scratch);
+  const { blockScores } = own;
   const blocks = blockScores.length;
   const least = exactCount(blocks, perBlock(pattern, Math.min(minSparsityRatioPerOp, ratio)));
   const most = exactCount(blocks, perBlock(pattern, maxSparsityRatioPerOp));

@@ -2,8 +2,9 @@
  * How many blocks each layer loses under the `strict` profile: the exact budget, ties by lowest index,
  * pruned blocks stay pruned, and every layer within its bounds.
  */
-import type { Decision } from "./budget.ts";
-import { PruningError } from "./layer.ts";
+import { sumOf } from "../core/sum.ts";
+import { type Decision, KEEP_ALL } from "./budget.ts";
+import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
 /** A layer under exact selection. Its scores are overwritten: they carry the bounds. */
@@ -18,9 +19,6 @@ export interface ExactCandidate {
   readonly most: number;
 }
 
-/** Takes nothing. */
-const TAKE_NONE: Decision = { threshold: Number.NEGATIVE_INFINITY, ties: 0 };
-
 /**
  * The number of blocks a share asks for; the one place where ratios become counts under `strict`: the floor of
  * blocks x ratio, where a product that rounding has left just below a whole number counts as that number. Such a
@@ -29,13 +27,6 @@ const TAKE_NONE: Decision = { threshold: Number.NEGATIVE_INFINITY, ties: 0 };
 export function exactCount(blocks: number, ratio: number): number {
   const product = blocks * ratio;
   return Math.floor(product + Math.max(1e-9, product * 2 ** -50));
-}
-
-/** The decision that takes exactly `count` scores of one layer, ties in order. */
-function exactDecision(scores: Float32Array, count: number, scratch: SelectionScratch): Decision {
-  if (count === 0) return TAKE_NONE;
-  const threshold = kthSmallest([scores], count, scratch, true);
-  return { threshold, ties: count - scratch.kernels.countBelow(scores, threshold, false) };
 }
 
 /** A layer's decision, and how many of its scores it takes. */
@@ -50,11 +41,11 @@ function layerDecisions(
   count: number,
   scratch: SelectionScratch,
 ): LayerDecision[] {
-  if (count === 0) return chunks.map(() => ({ decision: TAKE_NONE, taken: 0 }));
+  if (count === 0) return chunks.map(() => ({ decision: KEEP_ALL, taken: 0 }));
   const { kernels } = scratch;
   const threshold = kthSmallest(chunks, count, scratch, true);
   const below = chunks.map((chunk) => kernels.countBelow(chunk, threshold, false));
-  let left = count - below.reduce((sum, number) => sum + number, 0);
+  let left = count - sumOf(below, (number) => number);
   return chunks.map((chunk, i) => {
     const smaller = below[i] as number;
     const equal = left === 0 ? 0 : kernels.countBelow(chunk, threshold, true) - smaller;
@@ -62,24 +53,25 @@ function layerDecisions(
     left -= ties;
     // With all of a layer's ties there is nothing to choose, which masks are written faster without.
     const unlimited = ties > 0 && ties === equal;
-    const decision = { threshold, ties: unlimited ? Number.POSITIVE_INFINITY : ties };
+    const decision = { threshold, ties: unlimited ? Infinity : ties };
     return { decision, taken: smaller + ties };
   });
 }
 
-/** Replaces scores: taken ones by `taken`, the others by `rest`, where those are given. */
+/** Replaces the `count` least scores of a layer, ties in order, or with `others` all but those, by `value`. */
 function rewrite(
   scores: Float32Array,
-  decision: Decision,
-  taken: number | null,
-  rest: number | null,
+  count: number,
+  others: boolean,
+  value: number,
+  scratch: SelectionScratch,
 ): void {
+  const [{ decision } = { decision: KEEP_ALL }] = layerDecisions([scores], count, scratch);
   let ties = decision.ties;
   for (let i = 0; i < scores.length; i++) {
     const score = scores[i] as number;
     const take = score < decision.threshold || (score === decision.threshold && ties-- > 0);
-    if (take && taken !== null) scores[i] = taken;
-    if (!take && rest !== null) scores[i] = rest;
+    if (take !== others) scores[i] = value;
   }
 }
 
@@ -89,7 +81,7 @@ function rewrite(
  */
 function fewestWithin(candidates: readonly ExactCandidate[], budget: number): number[] {
   const fewest = candidates.map(({ least }) => least);
-  let excess = fewest.reduce((sum, count) => sum + count, 0) - budget;
+  let excess = sumOf(candidates, ({ least }) => least) - budget;
   for (let i = candidates.length - 1; i >= 0 && excess > 0; i--) {
     const spare = Math.min(
       excess,
@@ -107,10 +99,8 @@ function imposeBounds(
   fewest: number,
   scratch: SelectionScratch,
 ): void {
-  if (most < scores.length)
-    rewrite(scores, exactDecision(scores, most, scratch), null, Number.POSITIVE_INFINITY);
-  if (fewest > 0)
-    rewrite(scores, exactDecision(scores, fewest, scratch), Number.NEGATIVE_INFINITY, null);
+  if (most < scores.length) rewrite(scores, most, true, Infinity, scratch);
+  if (fewest > 0) rewrite(scores, fewest, false, -Infinity, scratch);
 }
 
 /**
@@ -125,12 +115,14 @@ export function planExactBudget(
   budget: number,
   scratch: SelectionScratch,
 ): Decision[] {
-  const pruned = candidates.reduce((sum, candidate) => sum + candidate.pruned, 0);
-  const most = candidates.reduce((sum, candidate) => sum + candidate.most, 0);
+  const pruned = sumOf(candidates, (candidate) => candidate.pruned);
+  const most = sumOf(candidates, (candidate) => candidate.most);
   if (budget < pruned || budget > most)
-    throw new PruningError(
+    refusePruning(
       "infeasible-budget",
-      `budget: expected from ${pruned} to ${most} blocks within the per-layer bounds, got ${budget}`,
+      "budget",
+      `from ${pruned} to ${most} blocks within the per-layer bounds`,
+      budget,
     );
   const fewest = fewestWithin(candidates, budget);
   const chunks = candidates.map(({ scores }) => scores);

@@ -2,73 +2,63 @@
  * Readers for the fields of a configuration: each turns an unknown value into a typed one or says what
  * it expected.
  */
-import {
-  chain,
-  type Either,
-  fromNullable,
-  fromPredicate,
-  map,
-  right,
-  toError,
-  tryCatch,
-} from "fp-ts/Either";
+import { left, map, right } from "fp-ts/Either";
 import { pipe } from "fp-ts/function";
-import { type HeadPattern, type Pattern, parsePattern } from "./pattern.ts";
-import { compileNamePattern } from "./select.ts";
+import { isStrings } from "../core/checks.ts";
+import type { Either } from "../core/either.ts";
+import { chain } from "../core/validation.ts";
+import { type HeadPattern, PATTERN_SPELLINGS, type Pattern, parsePattern } from "./pattern.ts";
+import { expressionFault } from "./select.ts";
 
 /** Why a value could not be read: what would have been right, and more about what was found. */
 export interface Unreadable {
   readonly expected: string;
-  readonly detail?: string;
+  readonly detail?: string | undefined;
 }
 
 /** Reads one field. */
 export type FieldReader<T> = (value: unknown) => Either<Unreadable, T>;
 
-function expecting(expected: string): () => Unreadable {
-  return () => ({ expected });
+/** Reads values of one kind. */
+function fieldOf<T>(expected: string, accepts: (value: unknown) => value is T): FieldReader<T> {
+  return (value) => (accepts(value) ? right(value) : left({ expected }));
 }
 
-const isNumber = (value: unknown): value is number => typeof value === "number";
-
-/** A number within bounds; `below` is excluded. */
-export function numberField({ min, below }: { min: number; below: number }): FieldReader<number> {
-  return fromPredicate(
-    (value: unknown): value is number => isNumber(value) && value >= min && value < below,
-    expecting(`a number from ${min} to below ${below}`),
-  );
-}
+/** A share, of which all is none. */
+export const shareField: FieldReader<number> = fieldOf(
+  "a number from 0 to below 1",
+  (value): value is number => typeof value === "number" && value >= 0 && value < 1,
+);
 
 /** An integer of at least `min`. */
 export function integerField(min: number): FieldReader<number> {
-  return fromPredicate(
-    (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= min,
-    expecting(`an integer of at least ${min}`),
+  return fieldOf(
+    `an integer of at least ${min}`,
+    (value): value is number => Number.isSafeInteger(value) && Number(value) >= min,
   );
 }
 
+const notNegative: FieldReader<number> = fieldOf(
+  "a number of at least 0",
+  (value): value is number => Number.isFinite(value) && Number(value) >= 0,
+);
+
 /** A non-negative number, also written as a string. */
 export const coefficientField: FieldReader<number> = (value) =>
-  pipe(
-    typeof value === "string" && value.trim() !== "" ? Number(value) : value,
-    fromPredicate(
-      (number): number is number => isNumber(number) && Number.isFinite(number) && number >= 0,
-      expecting("a number of at least 0"),
-    ),
-  );
+  notNegative(typeof value === "string" && value.trim() !== "" ? Number(value) : value);
 
 /** One of the given strings. */
 export function choiceField<const T extends string>(choices: readonly T[]): FieldReader<T> {
-  return fromPredicate(
-    (value: unknown): value is T => choices.some((choice) => choice === value),
-    expecting(`one of ${choices.map((choice) => JSON.stringify(choice)).join(", ")}`),
+  return fieldOf(
+    `one of ${choices.map((choice) => `"${choice}"`).join(", ")}`,
+    (value): value is T => choices.some((choice) => choice === value),
   );
 }
 
 /** true or false. */
-export const booleanField: FieldReader<boolean> = fromPredicate(
-  (value: unknown): value is boolean => typeof value === "boolean",
-  expecting("true or false"),
+export const booleanField: FieldReader<boolean> = fieldOf(
+  "true or false",
+  (value): value is boolean => typeof value === "boolean",
 );
 
 /** A field that may also be `null`. */
@@ -76,41 +66,30 @@ export function optionalField<T>(read: FieldReader<T>): FieldReader<T | null> {
   return (value) => (value === null ? right(null) : read(value));
 }
 
-/** A list of strings. */
+const strings: FieldReader<readonly string[]> = fieldOf("a list of strings", isStrings);
+
+/** A list of strings, as a list of our own. */
 export const stringsField: FieldReader<readonly string[]> = (value) =>
   pipe(
-    value,
-    fromPredicate(
-      (list): list is readonly string[] =>
-        Array.isArray(list) && list.every((entry) => typeof entry === "string"),
-      expecting("a list of strings"),
-    ),
+    strings(value),
     map((list) => [...list]),
   );
 
 /** A list of regular expressions. */
 export const expressionsField: FieldReader<readonly string[]> = (value) =>
-  pipe(value, stringsField, chain(compilable));
-
-function compilable(sources: readonly string[]): Either<Unreadable, readonly string[]> {
-  return tryCatch(
-    () => {
-      for (const source of sources) compileNamePattern(source);
-      return sources;
-    },
-    (error) => ({ expected: "a list of regular expressions", detail: toError(error).message }),
-  );
-}
-
-function readPattern(text: string): Pattern | HeadPattern | undefined {
-  return text === "mha" ? { kind: "heads" } : parsePattern(text);
-}
-
-/** A pattern's spelling. */
-export const patternField: FieldReader<Pattern | HeadPattern> = (value) =>
   pipe(
-    typeof value === "string" ? readPattern(value) : undefined,
-    fromNullable<Unreadable>({
-      expected: 'a pattern such as "4x1", "1xchannel", "channelx1" or "2:4"',
+    stringsField(value),
+    chain((sources): Either<Unreadable, readonly string[]> => {
+      const detail = sources.map(expressionFault).find((fault) => fault !== undefined);
+      return detail === undefined
+        ? right(sources)
+        : left({ expected: "a list of regular expressions", detail });
     }),
   );
+
+/** A pattern's spelling. */
+export const patternField: FieldReader<Pattern | HeadPattern> = (value) => {
+  if (value === "mha") return right({ kind: "heads" });
+  const pattern = typeof value === "string" ? parsePattern(value) : undefined;
+  return pattern ? right(pattern) : left({ expected: PATTERN_SPELLINGS });
+};

@@ -3,10 +3,10 @@
  * cannot be carried out on these layers.
  */
 
-import { checkOneOf, describe } from "../core/checks.ts";
+import { checkKind, checkOneOf } from "../core/checks.ts";
 import { hasBlockMask, scoresBlockMasks } from "./block-mask.ts";
 import type { PatternPrunerConfig, Profile, PrunerConfig, PruningConfig } from "./config.ts";
-import { checkLayers, elementCount, type LayerRecord, PruningError } from "./layer.ts";
+import { checkLayers, elementCount, type LayerRecord, refusePruning } from "./layer.ts";
 import { lockMaskInto } from "./lock.ts";
 import { type BlockLayout, blockCount, layOut } from "./pattern.ts";
 import { planProgressive } from "./progressive.ts";
@@ -19,7 +19,7 @@ import {
   patternPruner,
 } from "./refusals.ts";
 import { planPruneSteps } from "./schedule.ts";
-import { selectLayers } from "./select.ts";
+import { canBeHead, selectLayers } from "./select.ts";
 import type { PrunedLayer, PrunerState, PruningState } from "./state.ts";
 
 /** Options of {@link initialisePruning}. */
@@ -41,10 +41,10 @@ export interface InitialiseOptions {
 function initialLayout(
   { pattern, criterion }: PatternPrunerConfig,
   layer: LayerRecord,
-  profile: Profile,
+  strict: boolean,
 ): BlockLayout {
   const layout = layOut(pattern, layer);
-  const masked = !scoresBlockMasks(criterion) || hasBlockMask(layer, layout, profile === "strict");
+  const masked = !scoresBlockMasks(criterion) || hasBlockMask(layer, layout, strict);
   return { ...layout, divides: layout.divides && masked };
 }
 
@@ -65,9 +65,9 @@ function initialLayer(
   config: PatternPrunerConfig,
   layer: LayerRecord,
   interpolating: boolean,
-  profile: Profile,
+  strict: boolean,
 ): PrunedLayer {
-  const layout = initialLayout(config, layer, profile);
+  const layout = initialLayout(config, layer, strict);
   const byBlockMask = scoresBlockMasks(config.criterion);
   const elements = elementCount(layer.shape);
   const ones = (): Uint8Array => new Uint8Array(elements).fill(1);
@@ -76,8 +76,7 @@ function initialLayer(
     ? layout.divides
     : config.criterion === "snip_momentum" && config.method !== "pattern_lock";
   const mask = ones();
-  if (byBlockMask && profile === "inc")
-    lockMaskInto(config.pattern, layout, layer.data, false, mask);
+  if (byBlockMask && !strict) lockMaskInto(config.pattern, layout, layer.data, false, mask);
   return {
     name: layer.name,
     shape: [...layer.shape],
@@ -100,17 +99,18 @@ function initialPruner(
   options: Required<InitialiseOptions>,
 ): PrunerState {
   const { profile, allowNothing, excludeHead } = options;
+  const strict = profile === "strict";
   const config = patternPruner(asked);
-  checkSettings(config, profile);
+  checkSettings(config, strict);
   const { interpolating } = planProgressive(config);
   const selected = selectLayers(config, records, excludeHead, profile).selected.map((layer) =>
-    initialLayer(config, layer, interpolating, profile),
+    initialLayer(config, layer, interpolating, strict),
   );
   if (!allowNothing) checkSomething(config, selected);
-  const layers = profile === "inc" ? selected : selected.filter(({ layout }) => layout.divides);
+  const layers = strict ? selected.filter(({ layout }) => layout.divides) : selected;
   checkProgressive(config, layers);
-  checkDivisibility(config, selected, profile, options.indivisible);
-  if (profile === "strict") checkRoom(config, layers);
+  checkDivisibility(config, selected, strict, options.indivisible);
+  if (strict) checkRoom(config, layers);
   const { total, completed } = planPruneSteps(config);
   return {
     config,
@@ -159,23 +159,23 @@ export function initialisePruning(
   layers: readonly LayerRecord[],
   options: InitialiseOptions = {},
 ): PruningState {
-  if (!Array.isArray(config?.pruners))
-    throw new TypeError(
-      `config: expected one from parsePruningConfig, got ${describe(config)}; where that gives an Either, take its right side or call parsePruningConfigOrThrow`,
-    );
-  checkLayers("layers", layers);
+  checkKind(
+    Array.isArray(config?.pruners),
+    "config",
+    "one from parsePruningConfig (where that gives an Either, its right side; or call parsePruningConfigOrThrow)",
+    config,
+  );
+  checkLayers(layers);
   const { profile = "inc", allowNothing = false, excludeHead = true } = options;
   const { indivisible = "refuse" } = options;
   checkOneOf("profile", profile, ["inc", "strict"]);
   checkOneOf("indivisible", indivisible, ["refuse", "skip"]);
-  if (
-    profile === "inc" &&
-    excludeHead &&
-    !layers.some(({ kind }) => kind === "linear" || kind === "conv2d")
-  )
-    throw new PruningError(
+  if (profile === "inc" && excludeHead && !layers.some(canBeHead))
+    refusePruning(
       "no-layers",
-      "layers: expected at least one linear or conv2d layer to find the classifier head by, got none",
+      "layers",
+      "at least one linear or conv2d layer to find the classifier head by",
+      "none",
     );
   const pruners = config.pruners.map((pruner) =>
     initialPruner(pruner, layers, { profile, allowNothing, excludeHead, indivisible }),

@@ -2,20 +2,15 @@
  * Group lasso (INC: `regs.py`). INC takes the norm of a block's gradient where the method (Yuan and Lin,
  * 2006) asks for the norm of its weights.
  */
-import { type BlockLayout, columnOffset } from "./pattern.ts";
+import { type BlockLayout, forEachElement } from "./pattern.ts";
 
 /** Writes the squared norm of each block. */
 function squaredNormsInto(layout: BlockLayout, values: Float32Array, terms: Float32Array): void {
-  const { blockHeight, blockWidth, columns, blockColumns } = layout;
   terms.fill(0);
-  for (let row = 0; row < layout.rows; row++) {
-    const base = Math.floor(row / blockHeight) * blockColumns;
-    for (let column = 0; column < columns; column++) {
-      const value = values[row * columns + columnOffset(layout, column)] as number;
-      const block = base + Math.floor(column / blockWidth);
-      terms[block] = (terms[block] as number) + value * value;
-    }
-  }
+  forEachElement(layout, (index, block) => {
+    const value = values[index] as number;
+    terms[block] = (terms[block] as number) + value * value;
+  });
 }
 
 /**
@@ -58,14 +53,8 @@ export function shrinkBlocksInto(
   terms: Float32Array,
   weight: Float32Array,
 ): void {
-  const { blockHeight, blockWidth, columns, blockColumns } = layout;
-  for (let row = 0; row < layout.rows; row++) {
-    const base = Math.floor(row / blockHeight) * blockColumns;
-    for (let column = 0; column < columns; column++) {
-      const index = row * columns + columnOffset(layout, column);
-      const value = weight[index] as number;
-      const term = terms[base + Math.floor(column / blockWidth)] as number;
-      weight[index] = value - Math.fround(term * value);
-    }
-  }
+  forEachElement(layout, (index, block) => {
+    const value = weight[index] as number;
+    weight[index] = value - Math.fround((terms[block] as number) * value);
+  });
 }

@@ -1,7 +1,14 @@
 /**
  * What pruning needs to know of a model: its weight-bearing modules as plain records, in module order.
  */
-import { checkFloat32Array, checkInteger, checkOneOf, describe } from "../core/checks.ts";
+import {
+  checkFloat32Array,
+  checkInteger,
+  checkKind,
+  checkOneOf,
+  describe,
+  mismatch,
+} from "../core/checks.ts";
 
 /** Kinds of module, as far as pruning tells them apart. */
 export type LayerKind = "linear" | "conv1d" | "conv2d" | "embedding" | "other";
@@ -51,8 +58,6 @@ export class PruningError extends RangeError {
   }
 }
 
-const KINDS: readonly LayerKind[] = ["linear", "conv1d", "conv2d", "embedding", "other"];
-
 /** The axes of each kind's weight; modules of kind `other` have weights of any shape, or none. */
 const AXES: Readonly<Record<LayerKind, readonly string[] | null>> = {
   linear: ["out", "in"],
@@ -61,40 +66,62 @@ const AXES: Readonly<Record<LayerKind, readonly string[] | null>> = {
   embedding: ["rows", "width"],
   other: null,
 };
+const KINDS = Object.keys(AXES) as LayerKind[];
+
+/** A shape as text. */
+export function formatShape(shape: readonly unknown[]): string {
+  return `[${shape.join(", ")}]`;
+}
+
+/**
+ * Refuses to prune, and says why: what it is about, what was expected and what was got.
+ *
+ * @param layer the layer concerned, where there is one.
+ */
+export function refusePruning(
+  code: PruningErrorCode,
+  subject: string,
+  expected: string,
+  got: unknown,
+  layer?: string,
+): never {
+  throw new PruningError(code, mismatch(subject, expected, got), layer);
+}
 
 /** Number of elements of a shape. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1);
 }
 
+/** Checks that layers are given in an array. */
+export function checkRecordList(layers: readonly LayerRecord[]): void {
+  checkKind(Array.isArray(layers), "layers", "an array of layer records", layers);
+}
+
 /** Checks names, kinds, shapes and data lengths of layer records; states the first that is wrong. */
-export function checkLayers(name: string, layers: readonly LayerRecord[]): void {
-  if (!Array.isArray(layers))
-    throw new TypeError(`${name}: expected an array of layer records, got ${describe(layers)}`);
+export function checkLayers(layers: readonly LayerRecord[]): void {
+  checkRecordList(layers);
   const seen = new Set<string>();
   layers.forEach((layer: LayerRecord, index) => {
-    const label = `${name}[${index}]`;
-    if (typeof layer !== "object" || layer === null)
-      throw new TypeError(`${label}: expected a layer record, got ${describe(layer)}`);
-    if (typeof layer.name !== "string")
-      throw new TypeError(`${label}.name: expected a string, got ${describe(layer.name)}`);
-    if (seen.has(layer.name))
-      throw new RangeError(`${label}.name: expected a name used once, got ${describe(layer.name)}`);
-    seen.add(layer.name);
-    checkOneOf(`${label}.kind`, layer.kind, KINDS);
-    if (!Array.isArray(layer.shape))
-      throw new TypeError(`${label}.shape: expected an array, got ${describe(layer.shape)}`);
-    layer.shape.forEach((extent: number, axis: number) => {
+    const label = `layers[${index}]`;
+    checkKind(typeof layer === "object" && layer !== null, label, "a layer record", layer);
+    const { name, kind, shape, data, gradient } = layer;
+    checkKind(typeof name === "string", `${label}.name`, "a string", name);
+    if (seen.has(name))
+      throw new RangeError(mismatch(`${label}.name`, "a name used once", describe(name)));
+    seen.add(name);
+    checkOneOf(`${label}.kind`, kind, KINDS);
+    checkKind(Array.isArray(shape), `${label}.shape`, "an array", shape);
+    shape.forEach((extent, axis) => {
       checkInteger(`${label}.shape[${axis}]`, extent);
     });
-    const axes = AXES[layer.kind];
-    if (axes !== null && layer.shape.length !== axes.length)
+    const axes = AXES[kind];
+    if (axes !== null && shape.length !== axes.length)
       throw new RangeError(
-        `${label}.shape: expected [${axes.join(", ")}] for ${layer.kind}, got [${layer.shape.join(", ")}]`,
+        mismatch(`${label}.shape`, `${formatShape(axes)} for ${kind}`, formatShape(shape)),
       );
-    if (layer.shape.length === 0) return;
-    checkFloat32Array(`${label}.data`, layer.data, elementCount(layer.shape));
-    if (layer.gradient)
-      checkFloat32Array(`${label}.gradient`, layer.gradient, elementCount(layer.shape));
+    if (shape.length === 0) return;
+    checkFloat32Array(`${label}.data`, data, elementCount(shape));
+    if (gradient) checkFloat32Array(`${label}.gradient`, gradient, elementCount(shape));
   });
 }

@@ -2,7 +2,7 @@
  * Pattern lock: masks read off the zeros a weight already has (INC: `get_pattern_lock_masks`).
  */
 import { type GroupPattern, memberIndex } from "./group.ts";
-import { type BlockLayout, columnOffset, type Pattern } from "./pattern.ts";
+import { type BlockLayout, forEachElement, type Pattern } from "./pattern.ts";
 import { reduceBlocks } from "./score.ts";
 
 /** INC keeps a group whole when it has more than N nonzeros and prunes it whole otherwise. */
@@ -34,17 +34,12 @@ function lockBlocksInto(
   truthful: boolean,
   mask: Uint8Array,
 ): void {
-  const { blockHeight, blockWidth, columns, blockColumns } = layout;
   const values = truthful ? weight.map(Math.abs) : weight;
   // The largest magnitude is 0 exactly where all are; a sum may also underflow or cancel.
   const reduced = reduceBlocks(layout, truthful ? "max" : "sum", values);
-  for (let row = 0; row < layout.rows; row++) {
-    const blockRow = Math.floor(row / blockHeight);
-    for (let column = 0; column < columns; column++) {
-      const block = blockRow * blockColumns + Math.floor(column / blockWidth);
-      mask[row * columns + columnOffset(layout, column)] = reduced[block] === 0 ? 0 : 1;
-    }
-  }
+  forEachElement(layout, (index, block) => {
+    mask[index] = reduced[block] === 0 ? 0 : 1;
+  });
 }
 
 /**

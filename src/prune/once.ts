@@ -1,7 +1,14 @@
 /**
  * One-shot pruning: scores, budget and masks at once, without a training loop.
  */
-import { checkNumber, checkOneOf, describe } from "../core/checks.ts";
+import {
+  checkKind,
+  checkNumber,
+  checkOneOf,
+  describe,
+  isStrings,
+  mismatch,
+} from "../core/checks.ts";
 import type {
   ElementCriterion,
   PatternPrunerConfig,
@@ -10,12 +17,12 @@ import type {
   ScoreReduction,
 } from "./config.ts";
 import { initialisePruning } from "./initialise.ts";
-import type { LayerRecord } from "./layer.ts";
-import { formatPattern, type Pattern, parsePattern } from "./pattern.ts";
+import { formatShape, type LayerRecord } from "./layer.ts";
+import { formatPattern, PATTERN_SPELLINGS, type Pattern, parsePattern } from "./pattern.ts";
 import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./pipeline.ts";
 import { needsGradient } from "./score.ts";
-import { compileNamePattern, selectLayers } from "./select.ts";
-import type { PruningState } from "./state.ts";
+import { expressionFault, selectLayers } from "./select.ts";
+import { ownedLayers, type PruningState } from "./state.ts";
 import { type SparsityStatistics, sparsityStatistics } from "./statistics.ts";
 
 /** Options of {@link pruneOnce}. */
@@ -58,31 +65,27 @@ export interface PruneOnceResult {
 }
 
 function readPattern(pattern: string | Pattern): Pattern {
-  if (typeof pattern !== "string" && (typeof pattern !== "object" || pattern === null))
-    throw new TypeError(`pattern: expected a string or a pattern, got ${describe(pattern)}`);
-  const read = parsePattern(typeof pattern === "string" ? pattern : formatPattern(pattern));
+  const isText = typeof pattern === "string";
+  const isKind = isText || (typeof pattern === "object" && pattern !== null);
+  checkKind(isKind, "pattern", "a string or a pattern", pattern);
+  const read = parsePattern(isText ? pattern : formatPattern(pattern));
   if (read === undefined)
-    throw new RangeError(
-      `pattern: expected one such as "4x1", "1xchannel", "channelx1" or "2:4", got ${describe(pattern)}`,
-    );
+    throw new RangeError(mismatch("pattern", PATTERN_SPELLINGS, describe(pattern)));
   return read;
 }
 
 function checkStrings(name: string, strings: readonly string[]): void {
-  if (!Array.isArray(strings) || !strings.every((entry) => typeof entry === "string"))
-    throw new TypeError(`${name}: expected an array of strings, got ${describe(strings)}`);
+  checkKind(isStrings(strings), name, "an array of strings", strings);
 }
 
 function checkExpressions(name: string, sources: readonly string[]): void {
   checkStrings(name, sources);
   sources.forEach((source, i) => {
-    try {
-      compileNamePattern(source);
-    } catch (error) {
+    const fault = expressionFault(source);
+    if (fault !== undefined)
       throw new RangeError(
-        `${name}[${i}]: expected a regular expression, got ${describe(source)} (${(error as Error).message})`,
+        mismatch(`${name}[${i}]`, "a regular expression", `${describe(source)} (${fault})`),
       );
-    }
   });
 }
 
@@ -101,7 +104,7 @@ function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
   const { minSparsityRatioPerOp: min = 0, maxSparsityRatioPerOp: max = most } = options;
   checkNumber("targetSparsity", options.targetSparsity, 0, most);
   if (options.targetSparsity === 1)
-    throw new RangeError("targetSparsity: expected less than 1, got 1");
+    throw new RangeError(mismatch("targetSparsity", "less than 1", 1));
   checkNumber("maxSparsityRatioPerOp", max, 0, 1);
   checkNumber("minSparsityRatioPerOp", min, 0, max);
   const step = needsGradient(criterion) ? 1 : 0;
@@ -135,16 +138,13 @@ function skippedLayers(
   excludeHead: boolean,
 ): PruneOnceResult["skipped"] {
   const { selected, skipped } = selectLayers(config, layers, excludeHead, state.profile);
-  const owned = new Set(
-    state.pruners.flatMap((pruner) =>
-      pruner.layers.filter(({ layout }) => layout.divides).map(({ name }) => name),
-    ),
-  );
+  const divided = ownedLayers(state).filter(({ layout }) => layout.divides);
+  const names = new Set(divided.map(({ name }) => name));
   const indivisible = selected
-    .filter(({ name }) => !owned.has(name))
+    .filter(({ name }) => !names.has(name))
     .map(({ name, shape }) => ({
       name,
-      reason: `${formatPattern(config.pattern)} does not divide [${shape.join(", ")}]`,
+      reason: `${formatPattern(config.pattern)} does not divide ${formatShape(shape)}`,
     }));
   return [...skipped, ...indivisible];
 }
@@ -188,11 +188,10 @@ export function pruneOnce(
   }
   const { state: pruned, weights } = onStepBegin(state, config.startStep, layers);
   const after = layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
-  const owned = pruned.pruners.flatMap((pruner) => pruner.layers);
   return {
     profile,
     weights,
-    masks: new Map(owned.map(({ name, mask }) => [name, mask])),
+    masks: new Map(ownedLayers(pruned).map(({ name, mask }) => [name, mask])),
     skipped: skippedLayers(config, pruned, layers, excludeHead),
     statistics: sparsityStatistics(pruned, after),
   };

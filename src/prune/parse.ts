@@ -1,13 +1,20 @@
 /**
  * Reads pruning configurations in INC's keys (INC: `process_weight_config`, `check_config`).
  */
-import { chain, map, mapLeft, right } from "fp-ts/Either";
+import { map, mapLeft, right } from "fp-ts/Either";
 import { pipe } from "fp-ts/function";
-import { uniq } from "fp-ts/ReadonlyArray";
 import { checkOneOf, describe } from "../core/checks.ts";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
-import { allOf, eachOf, refuseValue, unlessProblems, type Validated } from "../core/validation.ts";
-import type { Criterion, PrunerConfig, PruningConfig } from "./config.ts";
+import {
+  allOf,
+  chain,
+  eachOf,
+  refuseValue,
+  unlessProblems,
+  type Validated,
+} from "../core/validation.ts";
+import { scoresBlockMasks } from "./block-mask.ts";
+import type { Criterion, Profile, PrunerConfig, PruningConfig } from "./config.ts";
 import {
   booleanField,
   choiceField,
@@ -15,65 +22,56 @@ import {
   expressionsField,
   type FieldReader,
   integerField,
-  numberField,
   optionalField,
   patternField,
+  shareField,
   stringsField,
 } from "./fields.ts";
 import { formatPattern } from "./pattern.ts";
-import { checkKeys, type Fields, isFields, type ParseOptions, Sources } from "./sources.ts";
+import {
+  checkKeys,
+  checkPrunerKeys,
+  checkResumeFlag,
+  type Fields,
+  isFields,
+  type ParseOptions,
+  type Sources,
+  statedValue,
+} from "./sources.ts";
 
 export type { ParseOptions } from "./sources.ts";
 
-const CRITERIA = ["magnitude", "gradient", "snip", "snip_momentum"] as const;
+const ELEMENT_CRITERIA = ["magnitude", "gradient", "snip", "snip_momentum"] as const;
+const METHODS = [...ELEMENT_CRITERIA, "block_mask", "retrain_free", "pattern_lock"] as const;
+const PROGRESSIVE = "_progressive";
 
-/** What `pruning_type` stands for; `basic` leaves the criterion to `criterion_type`. */
-interface PruningType {
-  readonly method: PrunerConfig["method"];
-  readonly criterion?: Criterion;
-}
+/** Values of `pruning_type`: methods, each of which may be progressive, or `basic`. */
+type PruningType = (typeof METHODS)[number] | "basic";
 
-const PRUNING_TYPES = {
-  magnitude: { method: "basic", criterion: "magnitude" },
-  magnitude_progressive: { method: "progressive", criterion: "magnitude" },
-  gradient: { method: "basic", criterion: "gradient" },
-  gradient_progressive: { method: "progressive", criterion: "gradient" },
-  snip: { method: "basic", criterion: "snip" },
-  snip_progressive: { method: "progressive", criterion: "snip" },
-  snip_momentum: { method: "basic", criterion: "snip_momentum" },
-  snip_momentum_progressive: { method: "progressive", criterion: "snip_momentum" },
-  block_mask: { method: "block_mask", criterion: "block_mask" },
-  block_mask_progressive: { method: "progressive", criterion: "block_mask" },
-  retrain_free: { method: "retrain_free", criterion: "retrain_free" },
-  retrain_free_progressive: { method: "progressive", criterion: "retrain_free" },
-  basic: { method: "basic" },
-  pattern_lock: { method: "pattern_lock" },
-  pattern_lock_progressive: { method: "pattern_lock" },
-} as const satisfies Record<string, PruningType>;
-
-type PruningTypeName = keyof typeof PRUNING_TYPES;
-
-/** INC's keys with their defaults and readers. */
+/** What INC reads of a pruner, with defaults and readers: its keys, but in camel case. */
 const FIELDS = {
-  target_sparsity: [0.9, numberField({ min: 0, below: 1 })],
-  pruning_type: ["snip_momentum", choiceField(Object.keys(PRUNING_TYPES) as PruningTypeName[])],
+  targetSparsity: [0.9, shareField],
+  pruningType: [
+    "snip_momentum",
+    choiceField([...METHODS.flatMap((name) => [name, name + PROGRESSIVE]), "basic"]),
+  ],
   pattern: ["4x1", patternField],
-  op_names: [[], expressionsField],
-  excluded_op_names: [[], expressionsField],
-  start_step: [0, integerField(0)],
-  end_step: [0, integerField(-1)],
-  pruning_scope: ["global", choiceField(["global", "local"])],
-  pruning_frequency: [1, integerField(1)],
-  min_sparsity_ratio_per_op: [0, numberField({ min: 0, below: 1 })],
-  max_sparsity_ratio_per_op: [0.98, numberField({ min: 0, below: 1 })],
-  sparsity_decay_type: ["exp", choiceField(["exp", "cos", "linear", "cube"])],
-  criterion_type: ["snip_momentum", choiceField(CRITERIA)],
-  pruning_op_types: [["Conv", "Linear"], stringsField],
-  low_memory_usage: [false, booleanField],
-  reg_type: [null, optionalField(choiceField(["group_lasso"]))],
-  criterion_reduce_type: ["mean", choiceField(["mean", "sum", "max"])],
-  reg_coeff: [0, coefficientField],
-  lock_init_sparsity: [false, booleanField],
+  opNames: [[], expressionsField],
+  excludedOpNames: [[], expressionsField],
+  startStep: [0, integerField(0)],
+  endStep: [0, integerField(-1)],
+  pruningScope: ["global", choiceField(["global", "local"])],
+  pruningFrequency: [1, integerField(1)],
+  minSparsityRatioPerOp: [0, shareField],
+  maxSparsityRatioPerOp: [0.98, shareField],
+  sparsityDecayType: ["exp", choiceField(["exp", "cos", "linear", "cube"])],
+  criterionType: ["snip_momentum", choiceField(ELEMENT_CRITERIA)],
+  pruningOpTypes: [["Conv", "Linear"], stringsField],
+  lowMemoryUsage: [false, booleanField],
+  regType: [null, optionalField(choiceField(["group_lasso"]))],
+  criterionReduceType: ["mean", choiceField(["mean", "sum", "max"])],
+  regCoeff: [0, coefficientField],
+  lockInitSparsity: [false, booleanField],
 } as const satisfies Record<string, readonly [unknown, FieldReader<unknown>]>;
 
 type FieldName = keyof typeof FIELDS;
@@ -81,21 +79,24 @@ type FieldValues = {
   readonly [Name in FieldName]: (typeof FIELDS)[Name][1] extends FieldReader<infer T> ? T : never;
 };
 
-/** Accepted and without effect, as in INC. */
-const INERT_KEYS = ["resume_from_pruned_checkpoint", "backend"];
-const PRUNER_KEYS = [...Object.keys(FIELDS), ...INERT_KEYS, "parameters"];
+/** INC's spelling of a field's name. */
+function keyOf(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+const FIELD_NAMES = Object.keys(FIELDS) as FieldName[];
+const FIELD_KEYS: readonly string[] = FIELD_NAMES.map(keyOf);
+/** The last but one are accepted and without effect, as in INC. */
+const PRUNER_KEYS = [...FIELD_KEYS, "resume_from_pruned_checkpoint", "backend", "parameters"];
 
 /** Fields in which INC walks through whatever it is given, be it a list or the letters of a text. */
-const NAME_LISTS: readonly FieldName[] = ["op_names", "excluded_op_names"];
+const NAME_LISTS: readonly FieldName[] = ["opNames", "excludedOpNames"];
 
 /** Reads one field from where it is stated, or its default. */
-function readField(
-  sources: Sources,
-  name: FieldName,
-  { profile }: ParseOptions,
-): Validated<unknown> {
+function readField(sources: Sources, name: FieldName, profile?: Profile): Validated<unknown> {
   const [fallback, reader] = FIELDS[name];
-  const { value: stated, path } = sources.stated(name) ?? { value: fallback, path: name };
+  const key = keyOf(name);
+  const { value: stated, path } = statedValue(sources, key) ?? { value: fallback, path: key };
   const spelt = profile === "inc" && typeof stated === "string" && NAME_LISTS.includes(name);
   const value = spelt ? [...stated] : stated;
   const read: FieldReader<unknown> = reader;
@@ -108,79 +109,77 @@ function readField(
 }
 
 /** Reads all fields of a pruner. */
-function readFields(sources: Sources, options: ParseOptions): Validated<FieldValues> {
-  const names = Object.keys(FIELDS) as FieldName[];
-  const results = Object.fromEntries(
-    names.map((name) => [name, readField(sources, name, options)]),
-  );
-  return allOf(results) as Validated<FieldValues>;
+function readFields(sources: Sources, { profile }: ParseOptions): Validated<FieldValues> {
+  const results = FIELD_NAMES.map((name) => [name, readField(sources, name, profile)]);
+  return allOf(Object.fromEntries(results)) as Validated<FieldValues>;
+}
+
+/** Method and criterion of a `pruning_type`; some leave the criterion to `criterion_type`. */
+function resolveType(
+  pruningType: string,
+  criterion: Criterion,
+): Pick<PrunerConfig, "method" | "criterion"> {
+  const name = pruningType.replace(PROGRESSIVE, "") as PruningType;
+  if (name === "basic" || name === "pattern_lock") return { method: name, criterion };
+  const plain = scoresBlockMasks(name) ? name : "basic";
+  return { method: pruningType === name ? plain : "progressive", criterion: name };
 }
 
 /** The pruner that the fields stand for. */
-function resolvePruner(fields: FieldValues): PrunerConfig {
-  const type: PruningType = PRUNING_TYPES[fields.pruning_type];
-  const { method, criterion = fields.criterion_type } = type;
-  const { pattern, max_sparsity_ratio_per_op: max } = fields;
+function resolvePruner({
+  pruningType,
+  criterionType,
+  criterionReduceType,
+  sparsityDecayType,
+  regType,
+  regCoeff,
+  ...others
+}: FieldValues): PrunerConfig {
+  const { pattern, maxSparsityRatioPerOp: max } = others;
   return {
-    method,
-    criterion,
-    pattern,
-    targetSparsity: fields.target_sparsity,
-    opNames: fields.op_names,
-    excludedOpNames: fields.excluded_op_names,
-    pruningOpTypes: fields.pruning_op_types,
-    startStep: fields.start_step,
-    endStep: fields.end_step,
-    pruningFrequency: fields.pruning_frequency,
-    pruningScope: fields.pruning_scope,
-    sparsityDecay: fields.sparsity_decay_type,
-    minSparsityRatioPerOp: fields.min_sparsity_ratio_per_op,
+    ...others,
+    ...resolveType(pruningType, criterionType),
+    sparsityDecay: sparsityDecayType,
+    scoreReduction: criterionReduceType,
     maxSparsityRatioPerOp:
       pattern.kind === "group" ? Math.min(pattern.prune / pattern.of, max) : max,
-    scoreReduction: fields.criterion_reduce_type,
-    lowMemoryUsage: fields.low_memory_usage,
-    lockInitSparsity: fields.lock_init_sparsity,
-    groupLasso: fields.reg_type === null ? null : fields.reg_coeff,
+    groupLasso: regType === null ? null : regCoeff,
   };
 }
 
 /** Checks between fields (INC: `check_config`). */
 function checkRelations(config: PrunerConfig, sources: Sources): Validated<PrunerConfig> {
   const problems: Problem[] = [];
-  const report = (key: string, expected: string, got: unknown): void => {
-    problems.push({ path: sources.stated(key)?.path ?? key, expected, got: String(got) });
+  const report = (name: keyof PrunerConfig, expected: string): void => {
+    const key = keyOf(name);
+    const path = statedValue(sources, key)?.path ?? key;
+    problems.push({ path, expected, got: String(config[name]) });
   };
-  const { pattern, targetSparsity, startStep, endStep } = config;
-  if (endStep < startStep) report("end_step", `at least start_step (${startStep})`, endStep);
+  const { pattern, startStep, maxSparsityRatioPerOp: max } = config;
+  if (config.endStep < startStep) report("endStep", `at least start_step (${startStep})`);
   if (pattern.kind === "group" && config.method !== "pattern_lock") {
     const most = pattern.prune / pattern.of;
-    if (targetSparsity > most)
-      report(
-        "target_sparsity",
-        `at most ${most}, all that ${formatPattern(pattern)} can prune`,
-        targetSparsity,
-      );
+    if (config.targetSparsity > most)
+      report("targetSparsity", `at most ${most}, all that ${formatPattern(pattern)} can prune`);
   }
-  const { minSparsityRatioPerOp: min, maxSparsityRatioPerOp: max } = config;
-  if (min > max)
-    report("min_sparsity_ratio_per_op", `at most max_sparsity_ratio_per_op (${max})`, min);
+  if (config.minSparsityRatioPerOp > max)
+    report("minSparsityRatioPerOp", `at most max_sparsity_ratio_per_op (${max})`);
   return unlessProblems(problems, config);
 }
 
 /** Reads one pruner. */
 function readPruner(sources: Sources, options: ParseOptions): Validated<PrunerConfig> {
-  const pruner = pipe(
-    readFields(sources, options),
-    map(resolvePruner),
-    chain((config) => checkRelations(config, sources)),
-  );
   return pipe(
     allOf({
-      keys: sources.checkKeys(PRUNER_KEYS, Object.keys(FIELDS), options),
-      resume: sources.checkResumeFlag(),
-      pruner,
+      keys: checkPrunerKeys(sources, PRUNER_KEYS, FIELD_KEYS, options),
+      resume: checkResumeFlag(sources),
+      pruner: pipe(
+        readFields(sources, options),
+        map(resolvePruner),
+        chain((config) => checkRelations(config, sources)),
+      ),
     }),
-    map((read) => read.pruner),
+    map(({ pruner }) => pruner),
   );
 }
 
@@ -192,15 +191,16 @@ function readSources(
   const locals = "pruning_configs" in top ? top.pruning_configs : [{}];
   if (!Array.isArray(locals) || !locals.every(isFields))
     return refuseValue("pruning_configs", "a list of objects", locals);
-  if (locals.length === 0) return right([new Sources(null, top, "", profile)]);
-  return right(
-    locals.map((local, i) => new Sources(local, top, `pruning_configs[${i}].`, profile)),
-  );
+  const listed = locals.map((local, i) => ({ local, prefix: `pruning_configs[${i}].` }));
+  const isOnly = locals.length === 0;
+  const stated = isOnly ? [{ local: {}, prefix: "" }] : listed;
+  return right(stated.map((own) => ({ ...own, top, isOnly, profile })));
 }
 
 /** Problems stated once: pruners that share a top-level value share its problem. */
 function distinct(problems: readonly Problem[]): readonly Problem[] {
-  return uniq<Problem>({ equals: (a, b) => a.path === b.path })(problems);
+  const paths = problems.map(({ path }) => path);
+  return problems.filter(({ path }, i) => paths.indexOf(path) === i);
 }
 
 /** Deeply frozen, so that a configuration can be shared. */

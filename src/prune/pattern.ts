@@ -58,20 +58,25 @@ export function formatPattern(pattern: Pattern | HeadPattern): string {
   }
 }
 
+/** What a pattern's spelling looks like, for error messages. */
+export const PATTERN_SPELLINGS = 'a pattern such as "4x1", "1xchannel", "channelx1" or "2:4"';
+
+/** Reads a block's height or width; NaN where there is none. */
+function readExtent(text: string | undefined): number | "channel" {
+  return text === "channel" ? text : Number(text);
+}
+
 /** Reads a pattern's spelling; `undefined` where it is none. A prefix up to the last `_` is ignored, as in INC. */
 export function parsePattern(text: string): Pattern | undefined {
   const spelling = text.slice(text.lastIndexOf("_") + 1);
   const group = /^(\d+):(\d+)$/.exec(spelling);
   if (group) {
-    const prune = Number(group[1]);
-    const of = Number(group[2]);
+    const [, prune = 0, of = 0] = group.map(Number);
     return prune > 0 && of > prune ? { kind: "group", prune, of } : undefined;
   }
-  const block = /^(\d+|channel)x(\d+|channel)$/.exec(spelling);
-  if (!block || (block[1] === "channel" && block[2] === "channel")) return undefined;
-  const height = block[1] === "channel" ? "channel" : Number(block[1]);
-  const width = block[2] === "channel" ? "channel" : Number(block[2]);
-  return height === 0 || width === 0 ? undefined : { kind: "block", height, width };
+  const block = /^(?!channelxchannel)(\d+|channel)x(\d+|channel)$/.exec(spelling);
+  const [height, width] = [readExtent(block?.[1]), readExtent(block?.[2])];
+  return height && width ? { kind: "block", height, width } : undefined;
 }
 
 /** Lays a pattern on a layer (INC: `get_block_size_dict`, `check_layer_validity`, `_reshape_orig_to_2dims`). */
@@ -120,4 +125,19 @@ export function columnOffset(layout: BlockLayout, column: number): number {
   if (layout.positions === 1) return column;
   const channel = column % layout.channels;
   return channel * layout.positions + (column - channel) / layout.channels;
+}
+
+/** Calls `visit` with the place of each element within the weight and its block's number, in matrix order. */
+export function forEachElement(
+  layout: BlockLayout,
+  visit: (index: number, block: number) => void,
+): void {
+  const { rows, columns, blockHeight, blockWidth, blockColumns } = layout;
+  for (let row = 0; row < rows; row++) {
+    const firstBlock = Math.floor(row / blockHeight) * blockColumns;
+    for (let column = 0; column < columns; column++) {
+      const block = firstBlock + Math.floor(column / blockWidth);
+      visit(row * columns + columnOffset(layout, column), block);
+    }
+  }
 }

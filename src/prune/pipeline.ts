@@ -9,17 +9,22 @@
  * that retrain_free keeps).
  */
 import { pipe } from "fp-ts/function";
-import { chain, filter, map, zip } from "fp-ts/ReadonlyArray";
-import { checkFloat32Array, checkInteger, describe } from "../core/checks.ts";
+import { filterWithIndex, map } from "fp-ts/ReadonlyArray";
+import { checkFloat32Array, checkInteger, mismatch } from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { scoresBlockMasks } from "./block-mask.ts";
 import { createReplaceScratch } from "./candidates.ts";
-import type { Profile } from "./config.ts";
-import { elementCount, type LayerRecord, PruningError } from "./layer.ts";
+import { checkRecordList, elementCount, type LayerRecord, refusePruning } from "./layer.ts";
 import { plainKernels } from "./plain-kernels.ts";
 import { afterOptimizerStep, beforeOptimizerStep, beginStep } from "./pruner.ts";
 import { createScoreScratch } from "./score.ts";
-import type { PrunedLayer, PrunerState, PruningState } from "./state.ts";
+import {
+  type Mutable,
+  ownedLayers,
+  type PrunedLayer,
+  type PrunerState,
+  type PruningState,
+} from "./state.ts";
 import { createSelectionScratch } from "./threshold.ts";
 import { type PrunerScratch, readsGradients } from "./update-scores.ts";
 
@@ -58,6 +63,17 @@ export function createPruningScratch(
   };
 }
 
+/** Does something with each pruner and its working memory. */
+function forEachPruner(
+  { profile, pruners }: PruningState,
+  scratch: PruningScratch,
+  visit: (strict: boolean, pruner: Mutable<PrunerState>, scratch: PrunerScratch) => void,
+): void {
+  pruners.forEach((pruner, i) => {
+    visit(profile === "strict", pruner, scratch.pruners[i] as PrunerScratch);
+  });
+}
+
 /** Finds the records of a pruner's layers, at the place where they were at the last call if they still are. */
 function bindRecords(
   pruner: PrunerState,
@@ -70,27 +86,20 @@ function bindRecords(
     while (layers[position]?.name !== layer.name) {
       position = position + 1 < layers.length ? position + 1 : 0;
       if (position === start)
-        throw new PruningError(
-          "layer-mismatch",
-          `layers: expected one named ${layer.name}, got none`,
-          layer.name,
-        );
+        refusePruning("layer-mismatch", "layers", `one named ${layer.name}`, "none", layer.name);
     }
     const record = layers[position] as LayerRecord;
     checkFloat32Array(`${layer.name}: data`, record.data);
     if (record.data.length !== elementCount(layer.shape))
-      throw new PruningError(
+      refusePruning(
         "layer-mismatch",
-        `${layer.name}: expected ${elementCount(layer.shape)} elements, got ${record.data.length}`,
+        layer.name,
+        `${elementCount(layer.shape)} elements`,
+        record.data.length,
         layer.name,
       );
     scratch.records[i] = record;
   });
-}
-
-function checkRecords(layers: readonly LayerRecord[]): void {
-  if (!Array.isArray(layers))
-    throw new TypeError(`layers: expected an array of layer records, got ${describe(layers)}`);
 }
 
 /** Finds all pruners' records. Nothing is written before every one is found. */
@@ -99,23 +108,23 @@ function bindAll(
   layers: readonly LayerRecord[],
   scratch: PruningScratch,
 ): void {
-  checkRecords(layers);
-  state.pruners.forEach((pruner, i) => {
-    bindRecords(pruner, layers, scratch.pruners[i] as PrunerScratch);
-  });
+  checkRecordList(layers);
+  forEachPruner(state, scratch, (_, pruner, own) => bindRecords(pruner, layers, own));
 }
 
-function checkGradients(profile: Profile, pruner: PrunerState, scratch: PrunerScratch): void {
-  if (!readsGradients(profile, pruner)) return;
+function checkGradients(strict: boolean, pruner: PrunerState, scratch: PrunerScratch): void {
+  if (!readsGradients(strict, pruner)) return;
   const { criterion } = pruner.config;
   pruner.layers.forEach(({ name, scores }, i) => {
     // Layers without a block mask are left alone under criteria of those.
     if (scoresBlockMasks(criterion) && scores === null) return;
     const { data, gradient } = scratch.records[i] as LayerRecord;
     if (gradient?.length !== data.length)
-      throw new PruningError(
+      refusePruning(
         "missing-gradient",
-        `${name}: expected a gradient of ${data.length} elements for the ${criterion} criterion, got ${gradient ? `${gradient.length}` : "none"}`,
+        name,
+        `a gradient of ${data.length} elements for the ${criterion} criterion`,
+        gradient ? gradient.length : "none",
         name,
       );
     checkFloat32Array(`${name}: gradient`, gradient);
@@ -135,11 +144,9 @@ export function onStepBeginInto(
   const next = state.pruners[0]?.step ?? step;
   checkInteger("step", step);
   if (step !== next)
-    throw new RangeError(`step: expected ${next}, the number of optimizer steps done, got ${step}`);
+    throw new RangeError(mismatch("step", `${next}, the number of optimizer steps done`, step));
   bindAll(state, layers, scratch);
-  state.pruners.forEach((pruner, i) => {
-    beginStep(state.profile, pruner, scratch.pruners[i] as PrunerScratch);
-  });
+  forEachPruner(state, scratch, beginStep);
   return state;
 }
 
@@ -150,12 +157,8 @@ export function onBeforeOptimizerStepInto(
   scratch: PruningScratch,
 ): PruningState {
   bindAll(state, layers, scratch);
-  state.pruners.forEach((pruner, i) => {
-    checkGradients(state.profile, pruner, scratch.pruners[i] as PrunerScratch);
-  });
-  state.pruners.forEach((pruner, i) => {
-    beforeOptimizerStep(state.profile, pruner, scratch.pruners[i] as PrunerScratch);
-  });
+  forEachPruner(state, scratch, checkGradients);
+  forEachPruner(state, scratch, beforeOptimizerStep);
   return state;
 }
 
@@ -166,9 +169,7 @@ export function onAfterOptimizerStepInto(
   scratch: PruningScratch,
 ): PruningState {
   bindAll(state, layers, scratch);
-  state.pruners.forEach((pruner, i) => {
-    afterOptimizerStep(state.profile, pruner, scratch.pruners[i] as PrunerScratch);
-  });
+  forEachPruner(state, scratch, afterOptimizerStep);
   return state;
 }
 
@@ -206,7 +207,7 @@ function purely(
     scratch: PruningScratch,
   ) => PruningState,
 ): PruningResult {
-  checkRecords(layers);
+  checkRecordList(layers);
   const copies = copyPrunedLayers(state, layers);
   const next = run(copyPruningState(state), copies, createPruningScratch(state));
   return { state: next, weights: changedWeights(layers, copies) };
@@ -214,15 +215,10 @@ function purely(
 
 /** The layers, with a copy of the data of those that a pruner may write to. */
 function copyPrunedLayers(
-  { pruners }: PruningState,
+  state: PruningState,
   layers: readonly LayerRecord[],
 ): readonly LayerRecord[] {
-  const names = pipe(
-    pruners,
-    chain((pruner) => pruner.layers),
-    map((layer) => layer.name),
-  );
-  const pruned = new Set(names);
+  const pruned = new Set(ownedLayers(state).map(({ name }) => name));
   return layers.map((layer) =>
     pruned.has(layer.name) ? { ...layer, data: layer.data.slice() } : layer,
   );
@@ -243,9 +239,9 @@ function changedWeights(
   after: readonly LayerRecord[],
 ): ReadonlyMap<string, Float32Array> {
   const changed = pipe(
-    zip(before, after),
-    filter(([old, { data }]) => differs(old.data, data)),
-    map(([, { name, data }]) => [name, data] as const),
+    after,
+    filterWithIndex((i, { data }) => differs((before[i] as LayerRecord).data, data)),
+    map(({ name, data }) => [name, data] as const),
   );
   return new Map(changed);
 }

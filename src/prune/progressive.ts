@@ -2,9 +2,9 @@
  * Progressive pruning: between two prune steps the new zeros are applied a few at a time, least scores
  * first (INC: `progressive.py`, `update_progressive_masks_global_scores`).
  */
-import type { Decision } from "./budget.ts";
+import { type Decision, KEEP_ALL } from "./budget.ts";
 import type { PrunerConfig } from "./config.ts";
-import { type BlockLayout, columnOffset } from "./pattern.ts";
+import { type BlockLayout, forEachElement } from "./pattern.ts";
 import { bitsOf, kthSmallestOf, type ScoreSource, type SelectionScratch } from "./threshold.ts";
 
 /** Parts in which new zeros are applied. */
@@ -57,15 +57,9 @@ function visitChanged(
 ): void {
   const { layout, before, after, scores } = layer;
   const perElement = scores.length === before.length;
-  for (let row = 0; row < layout.rows; row++) {
-    const blockBase = Math.floor(row / layout.blockHeight) * layout.blockColumns;
-    for (let column = 0; column < layout.columns; column++) {
-      const index = row * layout.columns + columnOffset(layout, column);
-      if (before[index] === after[index]) continue;
-      const block = blockBase + Math.floor(column / layout.blockWidth);
-      visit(index, scores[perElement ? index : block] as number);
-    }
-  }
+  forEachElement(layout, (index, block) => {
+    if (before[index] !== after[index]) visit(index, scores[perElement ? index : block] as number);
+  });
 }
 
 /** Whether an element that is to go has gone in an earlier part. */
@@ -125,9 +119,8 @@ function decidePart(
   exact: boolean,
   scratch: SelectionScratch,
 ): Decision {
-  if (!exact)
-    return { threshold: kthSmallestOf(scores, count, scratch), ties: Number.POSITIVE_INFINITY };
-  if (count === 0) return { threshold: Number.NEGATIVE_INFINITY, ties: 0 };
+  if (!exact) return { threshold: kthSmallestOf(scores, count, scratch), ties: Infinity };
+  if (count === 0) return KEEP_ALL;
   const threshold = kthSmallestOf(scores, count, scratch, true);
   let ties = count;
   scores.visit((score) => {

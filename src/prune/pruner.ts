@@ -4,9 +4,9 @@
  */
 import { scoresBlockMasks } from "./block-mask.ts";
 import type { BlockCount } from "./budget.ts";
-import type { PatternPrunerConfig, Profile } from "./config.ts";
+import type { PatternPrunerConfig } from "./config.ts";
 import { incLassoTermsInto, lassoTermsInto, shrinkBlocksInto } from "./lasso.ts";
-import { PruningError } from "./layer.ts";
+import { refusePruning } from "./layer.ts";
 import { lockMaskInto } from "./lock.ts";
 import { applyOwnMaskInto, markPrunedInto, writeBlockMaskInto } from "./mask.ts";
 import { blockCount, perElement } from "./pattern.ts";
@@ -36,11 +36,11 @@ function sparsityOf({ pattern }: PatternPrunerConfig, { pruned, total }: BlockCo
 }
 
 /** Reads masks off the weights' zeros. */
-function lockMasks(profile: Profile, pruner: PrunerState, scratch: PrunerScratch): void {
+function lockMasks(strict: boolean, pruner: PrunerState, scratch: PrunerScratch): void {
   pruner.layers.forEach(({ layout, mask, previousMask, progressiveMask }, i) => {
     const { data } = recordOf(scratch, i);
-    lockMaskInto(pruner.config.pattern, layout, data, profile === "strict", mask);
-    if (profile === "inc") return;
+    lockMaskInto(pruner.config.pattern, layout, data, strict, mask);
+    if (!strict) return;
     previousMask?.set(mask);
     progressiveMask?.set(mask);
   });
@@ -48,15 +48,14 @@ function lockMasks(profile: Profile, pruner: PrunerState, scratch: PrunerScratch
 
 /** At the start step, takes over the zeros already there. */
 function lockInitialSparsity(
-  profile: Profile,
+  strict: boolean,
   pruner: Mutable<PrunerState>,
   scratch: PrunerScratch,
 ): void {
   if (!pruner.config.lockInitSparsity || pruner.step !== pruner.config.startStep) return;
   // Under INC a block mask has been read off the weights before the first step.
-  if (profile === "strict" || !scoresBlockMasks(pruner.config.criterion))
-    lockMasks(profile, pruner, scratch);
-  pruner.initialSparsity = sparsityOf(pruner.config, countPruner(pruner, profile === "strict"));
+  if (strict || !scoresBlockMasks(pruner.config.criterion)) lockMasks(strict, pruner, scratch);
+  pruner.initialSparsity = sparsityOf(pruner.config, countPruner(pruner, strict));
   pruner.currentSparsity = pruner.initialSparsity;
 }
 
@@ -74,9 +73,11 @@ function prunedBlocks({ config, layers }: PrunerState): Uint8Array[] | null {
 function refuseRearranging({ name, collected, layout }: PrunedLayer): void {
   const shape = `[${layout.blockRows}, ${layout.blockColumns}]`;
   if (collected.length > 1 && blockCount(layout) > 1 && layout.blockColumns > 1) return;
-  throw new PruningError(
+  refusePruning(
     "unsupported-combination",
-    `${name}: expected gradients of at least two steps and a mask of one row of at least two blocks to rearrange, got ${collected.length} of a mask ${shape}`,
+    name,
+    "gradients of at least two steps and a mask of one row of at least two blocks to rearrange",
+    `${collected.length} of a mask ${shape}`,
     name,
   );
 }
@@ -94,31 +95,31 @@ function rearrangeMasks(pruner: PrunerState, settled: readonly Uint8Array[] | nu
     if (settled === null) refuseRearranging(layer);
     rearrangeInto(layer.collected, pruned, settled?.[i] ?? null, pruner.config.lowMemoryUsage);
     const kept = Float32Array.from(pruned, (flag) => 1 - flag);
-    const zeros = { threshold: 0, ties: Number.POSITIVE_INFINITY };
+    const zeros = { threshold: 0, ties: Infinity };
     writeBlockMaskInto(layer.layout, kept, zeros, layer.mask);
   });
 }
 
 /** A prune step's masks. Returns the blocks pruned now, `undefined` where there were no scores to go by. */
 function prune(
-  profile: Profile,
+  strict: boolean,
   pruner: Mutable<PrunerState>,
   scratch: PrunerScratch,
   initial: number,
 ): BlockCount | undefined {
   if (!needsGradient(pruner.config.criterion)) updateScores(pruner, scratch);
   const { completedPruneSteps, totalPruneSteps } = pruner;
-  const target = profile === "strict" ? exactTargetRatio : targetRatio;
+  const target = strict ? exactTargetRatio : targetRatio;
   const ratio = target(pruner.config, completedPruneSteps, totalPruneSteps, initial);
   const hasScores = pruner.layers.some(({ scores }) => scores !== null);
   if (hasScores) {
     for (const { previousMask, mask } of pruner.layers) previousMask?.set(mask);
-    const settled = profile === "strict" ? prunedBlocks(pruner) : null;
-    replaceMasks(profile, pruner, ratio, scratch.replace);
+    const settled = strict ? prunedBlocks(pruner) : null;
+    replaceMasks(strict, pruner, ratio, scratch.replace);
     if (pruner.config.method === "retrain_free") rearrangeMasks(pruner, settled);
   }
   pruner.completedPruneSteps++;
-  const count = countPruner(pruner, profile === "strict");
+  const count = countPruner(pruner, strict);
   pruner.lastEvent = {
     step: pruner.step,
     targetRatio: ratio,
@@ -130,11 +131,10 @@ function prune(
 }
 
 /** Plain pruning at the beginning of a step. */
-function beginPlain(profile: Profile, pruner: Mutable<PrunerState>, scratch: PrunerScratch): void {
-  lockInitialSparsity(profile, pruner, scratch);
+function beginPlain(strict: boolean, pruner: Mutable<PrunerState>, scratch: PrunerScratch): void {
   if (!isPruneStep(pruner.config, pruner.step)) return;
   if (pruner.currentSparsity > pruner.config.targetSparsity) return;
-  const count = prune(profile, pruner, scratch, pruner.initialSparsity);
+  const count = prune(strict, pruner, scratch, pruner.initialSparsity);
   if (count === undefined) return;
   if (pruner.config.method !== "retrain_free") applyMasks(pruner, scratch, true);
   pruner.currentSparsity = sparsityOf(pruner.config, count);
@@ -142,7 +142,7 @@ function beginPlain(profile: Profile, pruner: Mutable<PrunerState>, scratch: Pru
 
 /** Writes interpolated masks in which `part` parts of the latest change have been made. */
 function interpolate(
-  profile: Profile,
+  strict: boolean,
   pruner: PrunerState,
   scratch: PrunerScratch,
   part: number,
@@ -152,7 +152,6 @@ function interpolate(
       ? [{ layout, before: previousMask, after: mask, scores, out: progressiveMask }]
       : [],
   );
-  const strict = profile === "strict";
   // INC divides by four even where frequent prune steps leave time for fewer parts.
   const parts = strict ? planProgressive(pruner.config).parts : PROGRESSIVE_STEPS;
   // INC ranks the changed elements of all layers together also in local scope.
@@ -163,31 +162,29 @@ function interpolate(
 
 /** Progressive pruning at the beginning of a step. */
 function beginProgressive(
-  profile: Profile,
+  strict: boolean,
   pruner: Mutable<PrunerState>,
   scratch: PrunerScratch,
 ): void {
-  lockInitialSparsity(profile, pruner, scratch);
   const { config, step } = pruner;
   const plan = planProgressive(config);
   const { parts } = plan;
   // INC waits for the next prune step where frequent ones leave time for fewer than four parts.
-  const interval =
-    profile === "strict" ? Math.floor(config.pruningFrequency / parts) : plan.interval;
+  const interval = strict ? Math.floor(config.pruningFrequency / parts) : plan.interval;
   if (isPruneStep(config, step)) {
     if (pruner.currentSparsity > config.targetSparsity) return;
     pruner.lastPruneStep = step;
-    const initial = profile === "strict" ? pruner.initialSparsity : 0;
-    if (!prune(profile, pruner, scratch, initial)) return;
-    interpolate(profile, pruner, scratch, 1);
+    const initial = strict ? pruner.initialSparsity : 0;
+    if (!prune(strict, pruner, scratch, initial)) return;
+    interpolate(strict, pruner, scratch, 1);
   } else {
     // INC counts ticks from the start step, which need not hit the steps after a prune step.
-    const origin = profile === "strict" ? pruner.lastPruneStep : config.startStep;
+    const origin = strict ? pruner.lastPruneStep : config.startStep;
     const ticks = step >= config.startStep && step <= config.endStep;
     if (!ticks || (step - origin) % interval !== 0) return;
     if (pruner.currentSparsity > config.targetSparsity) return;
     const part = Math.floor((step - pruner.lastPruneStep) / interval) + 1;
-    if (part < parts) interpolate(profile, pruner, scratch, part);
+    if (part < parts) interpolate(strict, pruner, scratch, part);
     else for (const { progressiveMask, mask } of pruner.layers) progressiveMask?.set(mask);
   }
   applyMasks(pruner, scratch, false);
@@ -195,45 +192,44 @@ function beginProgressive(
 
 /** After the end step INC applies the full masks once; under `strict` they stay. */
 function completeProgressive(
-  profile: Profile,
+  strict: boolean,
   pruner: Mutable<PrunerState>,
   scratch: PrunerScratch,
 ): void {
   if (!pruner.interpolating || pruner.aligned || pruner.step <= pruner.config.endStep) return;
-  if (profile === "strict")
-    for (const { progressiveMask, mask } of pruner.layers) progressiveMask?.set(mask);
+  if (strict) for (const { progressiveMask, mask } of pruner.layers) progressiveMask?.set(mask);
   applyMasks(pruner, scratch, true);
   pruner.aligned = true;
 }
 
 /** INC's `on_step_begin`: at a prune step new masks, applied to the weights at once. */
 export function beginStep(
-  profile: Profile,
+  strict: boolean,
   pruner: Mutable<PrunerState>,
   scratch: PrunerScratch,
 ): void {
-  completeProgressive(profile, pruner, scratch);
+  completeProgressive(strict, pruner, scratch);
   if (pruner.handledStep === pruner.step) return;
   if (pruner.config.method === "pattern_lock") {
-    if (isPruneStep(pruner.config, pruner.step)) lockMasks(profile, pruner, scratch);
-  } else if (pruner.interpolating) {
-    beginProgressive(profile, pruner, scratch);
+    if (isPruneStep(pruner.config, pruner.step)) lockMasks(strict, pruner, scratch);
   } else {
-    beginPlain(profile, pruner, scratch);
+    lockInitialSparsity(strict, pruner, scratch);
+    const begin = pruner.interpolating ? beginProgressive : beginPlain;
+    begin(strict, pruner, scratch);
   }
   pruner.handledStep = pruner.step;
 }
 
 /** INC's `on_before_optimizer_step`: scores, and under `inc` group lasso, from the step's gradients. */
 export function beforeOptimizerStep(
-  profile: Profile,
+  strict: boolean,
   pruner: PrunerState,
   scratch: PrunerScratch,
 ): void {
   const { config } = pruner;
-  if (!readsGradients(profile, pruner)) return;
+  if (!readsGradients(strict, pruner)) return;
   const { groupLasso } = config;
-  if (groupLasso !== null && profile === "inc") {
+  if (groupLasso !== null && !strict) {
     pruner.layers.forEach(({ layout, lassoTerms }, i) => {
       const { gradient } = recordOf(scratch, i);
       if (lassoTerms && gradient) incLassoTermsInto(layout, groupLasso, gradient, lassoTerms);
@@ -251,13 +247,13 @@ export function beforeOptimizerStep(
  * `on_step_end`) weights stay as they are until the end step, and are masked there.
  */
 export function afterOptimizerStep(
-  profile: Profile,
+  strict: boolean,
   pruner: Mutable<PrunerState>,
   scratch: PrunerScratch,
 ): void {
   const { config, step } = pruner;
   if (config.method === "retrain_free") {
-    const due = profile === "strict" ? step >= config.endStep : step === config.endStep;
+    const due = strict ? step >= config.endStep : step === config.endStep;
     if (due) applyMasks(pruner, scratch, true);
     pruner.step++;
     return;
@@ -267,7 +263,7 @@ export function afterOptimizerStep(
     pruner.layers.forEach(({ layout, lassoTerms }, i) => {
       if (lassoTerms === null) return;
       const { data } = recordOf(scratch, i);
-      if (profile === "strict") lassoTermsInto(layout, groupLasso, data, lassoTerms);
+      if (strict) lassoTermsInto(layout, groupLasso, data, lassoTerms);
       shrinkBlocksInto(layout, lassoTerms, data);
     });
   }

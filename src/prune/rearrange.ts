@@ -41,7 +41,7 @@ function leastWithout(
   for (let step = 0; step < steps; step++)
     total[step] = round(sumColumn(rows, 0, steps, set.length, step));
   let least = locked;
-  let length = Number.POSITIVE_INFINITY;
+  let length = Infinity;
   for (let i = locked; i < set.length; i++) {
     const start = i * steps;
     for (let step = 0; step < steps; step++)

@@ -2,10 +2,11 @@
  * What is refused before the first step: settings that contradict each other, what INC breaks on, what would prune
  * nothing, and under `strict` what would prune less than was asked for.
  */
+import { sumOf } from "../core/sum.ts";
 import { scoresBlockMasks } from "./block-mask.ts";
-import type { BlockCriterion, PatternPrunerConfig, Profile, PrunerConfig } from "./config.ts";
+import type { BlockCriterion, PatternPrunerConfig, PrunerConfig } from "./config.ts";
 import { exactCount } from "./exact.ts";
-import { PruningError } from "./layer.ts";
+import { formatShape, refusePruning } from "./layer.ts";
 import { blockCount, formatPattern, perBlock } from "./pattern.ts";
 import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { planPruneSteps, pruneSteps, targetRatio } from "./schedule.ts";
@@ -16,9 +17,11 @@ import type { PrunedLayer } from "./state.ts";
 export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
   const { pattern } = config;
   if (pattern.kind !== "heads") return { ...config, pattern };
-  throw new PruningError(
+  refusePruning(
     "unsupported-combination",
-    `pattern: expected blocks, channels or N:M, got "${formatPattern(pattern)}"; whole attention heads are not pruned`,
+    "pattern",
+    "blocks, channels or N:M",
+    `"${formatPattern(pattern)}"; whole attention heads are not pruned`,
   );
 }
 
@@ -27,12 +30,8 @@ function checkBlockMasks(
   { method, pattern }: PatternPrunerConfig,
   criterion: BlockCriterion,
 ): void {
-  const refuse = (expected: string, got: string): never => {
-    throw new PruningError(
-      "unsupported-combination",
-      `${criterion}: expected ${expected}, got ${got}`,
-    );
-  };
+  const refuse = (expected: string, got: string): never =>
+    refusePruning("unsupported-combination", criterion, expected, got);
   if (method === "progressive") refuse("masks that change at prune steps only", "progressive ones");
   const spelling = formatPattern(pattern);
   if (pattern.kind === "group") refuse("a block pattern", spelling);
@@ -47,39 +46,49 @@ function checkStrictSchedule(config: PatternPrunerConfig): void {
   const unscored = scoresBlockMasks(criterion) ? startStep : 0;
   const isOnly = startStep === unscored && endStep - startStep < pruningFrequency;
   if (needsGradient(criterion) && isOnly)
-    throw new PruningError(
+    refusePruning(
       "unusable-schedule",
-      `start_step: expected a prune step after step ${unscored} for the ${criterion} criterion, which has seen no gradient by then, got none up to end_step ${endStep}`,
+      "start_step",
+      `a prune step after step ${unscored} for the ${criterion} criterion, which has seen no gradient by then`,
+      `none up to end_step ${endStep}`,
     );
   if (method === "progressive" && !planProgressive(config).interpolating)
-    throw new PruningError(
+    refusePruning(
       "unusable-schedule",
-      `progressive pruning: expected more than ${PROGRESSIVE_STEPS} steps from start_step to end_step and a pruning_frequency above 1, got ${endStep - startStep} and ${pruningFrequency}`,
+      "progressive pruning",
+      `more than ${PROGRESSIVE_STEPS} steps from start_step to end_step and a pruning_frequency above 1`,
+      `${endStep - startStep} and ${pruningFrequency}`,
     );
 }
 
 /** Refuses settings that contradict each other whatever the layers are. */
-export function checkSettings(config: PatternPrunerConfig, profile: Profile): void {
+export function checkSettings(config: PatternPrunerConfig, strict: boolean): void {
   const { pattern, criterion, method } = config;
   if (scoresBlockMasks(criterion)) checkBlockMasks(config, criterion);
   if (method === "pattern_lock") {
     if (config.startStep !== config.endStep)
-      throw new PruningError(
+      refusePruning(
         "unusable-schedule",
-        `pattern_lock: expected end_step equal to start_step (${config.startStep}), got ${config.endStep}`,
+        "pattern_lock",
+        `end_step equal to start_step (${config.startStep})`,
+        config.endStep,
       );
     return;
   }
   if (needsGradient(criterion) && config.endStep <= 0)
-    throw new PruningError(
+    refusePruning(
       "unusable-schedule",
-      `end_step: expected more than 0 for the ${criterion} criterion, which needs gradients first, got ${config.endStep}`,
+      "end_step",
+      `more than 0 for the ${criterion} criterion, which needs gradients first`,
+      config.endStep,
     );
-  if (profile === "strict") checkStrictSchedule(config);
+  if (strict) checkStrictSchedule(config);
   if (config.groupLasso !== null && pattern.kind === "group")
-    throw new PruningError(
+    refusePruning(
       "unsupported-combination",
-      `group lasso: expected a block pattern, got ${formatPattern(pattern)}`,
+      "group lasso",
+      "a block pattern",
+      formatPattern(pattern),
     );
 }
 
@@ -92,9 +101,11 @@ export function checkProgressive(
   const { pattern, pruningFrequency } = config;
   // INC checks before it lowers the number of parts for frequent prune steps.
   const refuse = (size: number, layer?: string): never => {
-    throw new PruningError(
+    refusePruning(
       "unsupported-combination",
-      `progressive pruning every ${pruningFrequency} steps: expected at least ${PROGRESSIVE_STEPS} elements to prune at a time, got ${size} with ${formatPattern(pattern)}`,
+      `progressive pruning every ${pruningFrequency} steps`,
+      `at least ${PROGRESSIVE_STEPS} elements to prune at a time`,
+      `${size} with ${formatPattern(pattern)}`,
       layer,
     );
   };
@@ -122,15 +133,17 @@ function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
 export function checkDivisibility(
   config: PatternPrunerConfig,
   layers: readonly PrunedLayer[],
-  profile: Profile,
+  strict: boolean,
   handling: "refuse" | "skip",
 ): void {
   const indivisible = layers.find(({ layout }) => !layout.divides);
   if (!indivisible) return;
-  if (profile === "strict" ? handling === "skip" : !breaksOnIndivisible(config, layers)) return;
-  throw new PruningError(
+  if (strict ? handling === "skip" : !breaksOnIndivisible(config, layers)) return;
+  refusePruning(
     "indivisible-shape",
-    `${indivisible.name}: expected a shape that ${formatPattern(config.pattern)} divides, got [${indivisible.shape.join(", ")}]; exclude the layer by excluded_op_names`,
+    indivisible.name,
+    `a shape that ${formatPattern(config.pattern)} divides`,
+    `${formatShape(indivisible.shape)}; exclude the layer by excluded_op_names`,
     indivisible.name,
   );
 }
@@ -139,7 +152,7 @@ export function checkDivisibility(
 function breaksOnIndivisible(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): boolean {
   if (config.method === "pattern_lock" || scoresBlockMasks(config.criterion)) return false;
   const { pattern, pruningScope, criterion } = config;
-  const blocks = layers.reduce((sum, { layout }) => sum + blockCount(layout), 0);
+  const blocks = sumOf(layers, ({ layout }) => blockCount(layout));
   return pattern.kind === "group"
     ? pruningScope === "local" || blocks === 0
     : criterion === "snip_momentum" ||
@@ -153,22 +166,19 @@ function breaksOnIndivisible(config: PatternPrunerConfig, layers: readonly Prune
 export function checkRoom(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;
   if (config.method === "pattern_lock") return;
-  const ratio = perBlock(pattern, targetSparsity);
   const sizes = layers.map(({ layout }) => blockCount(layout));
   const budgets = pruningScope === "global" ? [sizes] : sizes.map((size) => [size]);
   for (const blocks of budgets) {
-    const wanted = exactCount(
-      blocks.reduce((sum, count) => sum + count, 0),
-      ratio,
-    );
-    const room = blocks.reduce(
-      (sum, count) => sum + exactCount(count, perBlock(pattern, maxSparsityRatioPerOp)),
-      0,
-    );
+    const all = sumOf(blocks, (count) => count);
+    const wanted = exactCount(all, perBlock(pattern, targetSparsity));
+    const most = perBlock(pattern, maxSparsityRatioPerOp);
+    const room = sumOf(blocks, (count) => exactCount(count, most));
     if (wanted > room)
-      throw new PruningError(
+      refusePruning(
         "infeasible-budget",
-        `max_sparsity_ratio_per_op: expected room for ${wanted} blocks, got ${room} with ${maxSparsityRatioPerOp}`,
+        "max_sparsity_ratio_per_op",
+        `room for ${wanted} blocks`,
+        `${room} with ${maxSparsityRatioPerOp}`,
       );
   }
 }
@@ -176,14 +186,18 @@ export function checkRoom(config: PatternPrunerConfig, layers: readonly PrunedLa
 /** Refuses pruners that would prune nothing. */
 export function checkSomething(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
   if (layers.length === 0)
-    throw new PruningError(
+    refusePruning(
       "no-layers",
-      `op_names: expected to match a layer of type ${config.pruningOpTypes.join(" or ")} besides the classifier head, got none`,
+      "op_names",
+      `to match a layer of type ${config.pruningOpTypes.join(" or ")} besides the classifier head`,
+      "none",
     );
   if (layers.some(({ layout }) => layout.divides)) return;
-  throw new PruningError(
+  refusePruning(
     "indivisible-shape",
-    `pattern: expected one that divides a selected layer, got ${formatPattern(config.pattern)}, which divides none of ${layers.length}`,
+    "pattern",
+    "one that divides a selected layer",
+    `${formatPattern(config.pattern)}, which divides none of ${layers.length}`,
     layers[0]?.name,
   );
 }

@@ -2,63 +2,55 @@
  * One prune step of one pruner: candidates -> budget -> masks. Everything that can fail happens before
  * the first mask is written.
  */
-import { pipe } from "fp-ts/function";
-import { chain } from "fp-ts/ReadonlyArray";
+import { sumOf } from "../core/sum.ts";
 import { type BlockCount, type Decision, planBudget } from "./budget.ts";
 import {
+  type Competitor,
   exactCandidate,
   incCandidate,
   type LayerScratch,
   type ReplaceScratch,
 } from "./candidates.ts";
-import type { Profile } from "./config.ts";
 import { exactCount, planExactBudget } from "./exact.ts";
-import { PruningError } from "./layer.ts";
+import { refusePruning } from "./layer.ts";
 import { countOwnBlocks, scrambleMask, writeBlockMaskInto, writeGroupMaskInto } from "./mask.ts";
 import { type BlockLayout, perBlock } from "./pattern.ts";
 import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
 
 /** A layer whose turn came at a prune step; a `null` decision leaves its mask as it is. */
-interface PlannedLayer {
-  readonly index: number;
+interface PlannedLayer extends Competitor {
   readonly decision: Decision | null;
   readonly frozen: boolean;
 }
 
 /** Blocks of all layers under their present masks, as `countBlocks` counts them. */
 export function countPruner({ config, layers }: PrunerState, truthful: boolean): BlockCount {
-  let pruned = 0;
-  let total = 0;
-  for (const { layout, mask } of layers) {
-    const count = countOwnBlocks(config.pattern, layout, mask, truthful);
-    pruned += count.pruned;
-    total += count.total;
-  }
-  return { pruned, total };
+  const counts = layers.map(({ layout, mask }) =>
+    countOwnBlocks(config.pattern, layout, mask, truthful),
+  );
+  return {
+    pruned: sumOf(counts, ({ pruned }) => pruned),
+    total: sumOf(counts, ({ total }) => total),
+  };
 }
 
-/** Indices of the layers that share a budget: all that the pattern divides, or each alone. */
-function budgetGroups(pruner: PrunerState): number[][] {
-  const divisible = pruner.layers.flatMap((layer, i) => (layer.layout.divides ? [i] : []));
-  return pruner.config.pruningScope === "global" ? [divisible] : divisible.map((i) => [i]);
+/** The layers that share a budget: all that the pattern divides, or each alone. */
+function budgetGroups(pruner: PrunerState, scratch: ReplaceScratch): Competitor[][] {
+  const divisible = pruner.layers
+    .map((layer, i) => ({ layer, own: scratch.layers[i] as LayerScratch }))
+    .filter(({ layer }) => layer.layout.divides);
+  return pruner.config.pruningScope === "global" ? [divisible] : divisible.map((one) => [one]);
 }
 
 /** Plans one budget under `inc`. */
 function planInc(
   pruner: PrunerState,
-  group: readonly number[],
+  group: readonly Competitor[],
   ratio: number,
   scratch: ReplaceScratch,
 ): PlannedLayer[] {
   const { pattern, ...config } = pruner.config;
-  const candidates = group.map((i) =>
-    incCandidate(
-      pruner,
-      pruner.layers[i] as PrunedLayer,
-      scratch.layers[i] as LayerScratch,
-      scratch,
-    ),
-  );
+  const candidates = group.map((one) => incCandidate(pruner, one, scratch));
   const bounds = {
     max: perBlock(pattern, config.maxSparsityRatioPerOp),
     min: perBlock(pattern, config.minSparsityRatioPerOp),
@@ -71,30 +63,22 @@ function planInc(
     pattern.kind === "group",
     scratch.selection,
   );
-  return (plans ?? []).map((plan, i) => ({ index: group[i] as number, ...plan }));
+  return (plans ?? []).map((plan, i) => ({ ...(group[i] as Competitor), ...plan }));
 }
 
 /** Plans one budget under `strict`. */
 function planStrict(
   pruner: PrunerState,
-  group: readonly number[],
+  group: readonly Competitor[],
   ratio: number,
   scratch: ReplaceScratch,
 ): PlannedLayer[] {
-  const candidates = group.map((i) =>
-    exactCandidate(
-      pruner,
-      pruner.layers[i] as PrunedLayer,
-      ratio,
-      scratch.layers[i] as LayerScratch,
-      scratch,
-    ),
-  );
-  const blocks = candidates.reduce((sum, { scores }) => sum + scores.length, 0);
-  const pruned = candidates.reduce((sum, candidate) => sum + candidate.pruned, 0);
+  const candidates = group.map((one) => exactCandidate(pruner, one, ratio, scratch));
+  const blocks = sumOf(candidates, ({ scores }) => scores.length);
+  const pruned = sumOf(candidates, (candidate) => candidate.pruned);
   const budget = Math.max(pruned, exactCount(blocks, perBlock(pruner.config.pattern, ratio)));
   const decisions = planExactBudget(candidates, budget, scratch.selection);
-  return decisions.map((decision, i) => ({ index: group[i] as number, decision, frozen: false }));
+  return decisions.map((decision, i) => ({ ...(group[i] as Competitor), decision, frozen: false }));
 }
 
 /**
@@ -111,12 +95,13 @@ function broadcasts(layout: BlockLayout, shape: readonly number[]): boolean {
 function refuseFrozenLasso(pruner: PrunerState, plans: readonly PlannedLayer[]): void {
   const { groupLasso, criterion } = pruner.config;
   if (groupLasso === null || criterion === "snip_momentum") return;
-  for (const { index, frozen } of plans) {
-    const layer = pruner.layers[index] as PrunedLayer;
+  for (const { layer, frozen } of plans) {
     if (frozen && !broadcasts(layer.layout, layer.shape))
-      throw new PruningError(
+      refusePruning(
         "unsupported-combination",
-        `${layer.name}: expected no layer to reach a per-op bound under group lasso with the ${criterion} criterion, but this one does`,
+        layer.name,
+        `no layer to reach a per-op bound under group lasso with the ${criterion} criterion`,
+        "this one, which does",
         layer.name,
       );
   }
@@ -124,34 +109,32 @@ function refuseFrozenLasso(pruner: PrunerState, plans: readonly PlannedLayer[]):
 
 /** Writes one layer's mask as planned. */
 function commit(
-  profile: Profile,
+  strict: boolean,
   pruner: PrunerState,
   plan: PlannedLayer,
   scratch: ReplaceScratch,
 ): void {
   const { pattern } = pruner.config;
-  const layer: Mutable<PrunedLayer> = pruner.layers[plan.index] as PrunedLayer;
-  const layerScratch = scratch.layers[plan.index] as LayerScratch;
+  const layer: Mutable<PrunedLayer> = plan.layer;
   const { layout, mask, scores } = layer;
-  const exact = profile === "strict";
   if (plan.decision === null || scores === null) {
     scrambleMask(layout, mask, scratch.row);
   } else if (pattern.kind === "group") {
-    const { blockScores, flags } = layerScratch;
-    const settled = exact ? flags : null;
+    const { blockScores, flags } = plan.own;
+    const settled = strict ? flags : null;
     writeGroupMaskInto(
       pattern,
       layout,
       blockScores,
       scores,
       plan.decision,
-      exact,
+      strict,
       settled,
       mask,
       scratch.group,
     );
   } else {
-    const decided = exact ? layerScratch.blockScores : scores;
+    const decided = strict ? plan.own.blockScores : scores;
     writeBlockMaskInto(layout, decided, plan.decision, mask, scratch.selection.kernels);
   }
   layer.frozen = plan.frozen;
@@ -163,16 +146,15 @@ function commit(
  * @throws PruningError where the budget cannot be met; the masks are then untouched.
  */
 export function replaceMasks(
-  profile: Profile,
+  strict: boolean,
   pruner: PrunerState,
   ratio: number,
   scratch: ReplaceScratch,
 ): void {
-  const plan = profile === "strict" ? planStrict : planInc;
-  const plans = pipe(
-    budgetGroups(pruner),
-    chain((group) => plan(pruner, group, ratio, scratch)),
+  const plan = strict ? planStrict : planInc;
+  const plans = budgetGroups(pruner, scratch).flatMap((group) =>
+    plan(pruner, group, ratio, scratch),
   );
   refuseFrozenLasso(pruner, plans);
-  for (const one of plans) commit(profile, pruner, one, scratch);
+  for (const one of plans) commit(strict, pruner, one, scratch);
 }

@@ -3,7 +3,7 @@
  */
 import { checkOneOf } from "../core/checks.ts";
 import type { Profile, PrunerConfig } from "./config.ts";
-import { type LayerKind, type LayerRecord, PruningError } from "./layer.ts";
+import { type LayerKind, type LayerRecord, refusePruning } from "./layer.ts";
 
 /** PyTorch's class names, which `pruning_op_types` are parts of. */
 const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
@@ -29,6 +29,16 @@ export function compileNamePattern(source: string): RegExp {
   return new RegExp(translated, ignoreCase ? "i" : "");
 }
 
+/** What is wrong with a regular expression, in the engine's words; `undefined`: nothing. */
+export function expressionFault(source: string): string | undefined {
+  try {
+    compileNamePattern(source);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /**
  * Name of the classifier head, which is never pruned: the last linear or conv2d layer, where no module
  * follows it.
@@ -37,20 +47,26 @@ export function findClassifierHead(
   layers: readonly Pick<LayerRecord, "name" | "kind">[],
 ): string | undefined {
   const last = layers.at(-1);
-  return last && (last.kind === "linear" || last.kind === "conv2d") ? last.name : undefined;
+  return last && canBeHead(last) ? last.name : undefined;
+}
+
+/** Whether a layer is of a kind that INC takes for a classifier head. */
+export function canBeHead({ kind }: Pick<LayerRecord, "kind">): boolean {
+  return kind === "linear" || kind === "conv2d";
 }
 
 /** The head's name as an expression; not every name is one. */
 function compileHeadName(name: string): RegExp {
-  try {
-    return compileNamePattern(name);
-  } catch (error) {
-    throw new PruningError(
+  const fault = expressionFault(name);
+  if (fault !== undefined)
+    refusePruning(
       "unsupported-combination",
-      `${name}: expected the classifier head's name to be a regular expression, got none (${(error as Error).message}); leave the head in with excludeHead: false and exclude it by excluded_op_names`,
+      name,
+      "the classifier head's name to be a regular expression",
+      `none (${fault}); leave the head in with excludeHead: false and exclude it by excluded_op_names`,
       name,
     );
-  }
+  return compileNamePattern(name);
 }
 
 /** Whether a name counts as the head's: under `inc` its name is searched as an expression. */
@@ -94,6 +110,7 @@ export function selectLayers(
     for (const layer of layers) if (pattern.test(layer.name)) matched.add(layer);
 
   const reasonToSkip = (layer: LayerRecord): string | undefined => {
+    if (!matched.has(layer)) return "matches none of op_names";
     const className = CLASS_NAMES[layer.kind];
     if (!config.pruningOpTypes.some((type) => className !== "" && className.includes(type)))
       return `${className || "this kind of module"} is not among pruning_op_types`;
@@ -102,14 +119,12 @@ export function selectLayers(
     if (isHead(layer.name)) return `matches the classifier head ${head}`;
     return undefined;
   };
-  const skipped = layers.flatMap((layer) => {
-    const reason = matched.has(layer) ? reasonToSkip(layer) : "matches none of op_names";
-    return reason === undefined ? [] : [{ name: layer.name, reason }];
-  });
-  const candidates =
-    profile === "strict" ? layers.filter((layer) => matched.has(layer)) : [...matched];
+  const ordered = profile === "strict" ? layers : [...matched];
   return {
-    selected: candidates.filter((layer) => reasonToSkip(layer) === undefined),
-    skipped,
+    selected: ordered.filter((layer) => reasonToSkip(layer) === undefined),
+    skipped: layers.flatMap((layer) => {
+      const reason = reasonToSkip(layer);
+      return reason === undefined ? [] : [{ name: layer.name, reason }];
+    }),
   };
 }

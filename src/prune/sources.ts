@@ -52,62 +52,58 @@ interface Stated {
   readonly path: string;
 }
 
-/** Where a pruner's values come from, in INC's order of precedence. */
-export class Sources {
+/** Where a pruner's values come from. */
+export interface Sources {
+  /** The pruner's own dictionary, and what stands before its keys in paths. */
   readonly local: Fields;
-  readonly top: Fields;
   readonly prefix: string;
+  readonly top: Fields;
+  /** Whether `pruning_configs` is empty, and the top level is the pruner. */
   readonly isOnly: boolean;
   readonly profile: Profile;
+}
 
-  /** @param local the pruner's own dictionary, or `null` where `pruning_configs` is empty. */
-  constructor(local: Fields | null, top: Fields, prefix: string, profile: Profile) {
-    this.local = local ?? {};
-    this.top = top;
-    this.prefix = prefix;
-    this.isOnly = local === null;
-    this.profile = profile;
-  }
+/** The pruner's own value, else the top level's; `null` counts as not given. */
+function ownValue(
+  { local, prefix, top, isOnly, profile }: Sources,
+  key: string,
+): Stated | undefined {
+  const value = local[key] ?? undefined;
+  if (value !== undefined) return { value, path: prefix + key };
+  // INC's defaults do not know lock_init_sparsity, so it is not handed down to the pruners.
+  if (profile === "inc" && key === "lock_init_sparsity" && !isOnly) return undefined;
+  const handedDown = top[key] ?? undefined;
+  return handedDown === undefined ? undefined : { value: handedDown, path: key };
+}
 
-  /** The pruner's own value, else the top level's; `null` counts as not given. */
-  private own(key: string): Stated | undefined {
-    const local = this.local[key] ?? undefined;
-    if (local !== undefined) return { value: local, path: `${this.prefix}${key}` };
-    // INC's defaults do not know lock_init_sparsity, so it is not handed down to the pruners.
-    const isDropped = this.profile === "inc" && key === "lock_init_sparsity" && !this.isOnly;
-    if (isDropped) return undefined;
-    const top = this.top[key] ?? undefined;
-    return top === undefined ? undefined : { value: top, path: key };
-  }
+/** A pruner's value: `parameters` overrides every key; under `inc` its default overrides reg_coeff with 0. */
+export function statedValue(sources: Sources, key: string): Stated | undefined {
+  const parameters = ownValue(sources, "parameters");
+  if (parameters && isFields(parameters.value) && key in parameters.value)
+    return { value: parameters.value[key], path: `${parameters.path}.${key}` };
+  const isOverridden = sources.profile === "inc" && key === "reg_coeff" && !parameters;
+  return isOverridden ? undefined : ownValue(sources, key);
+}
 
-  /** `parameters` overrides every key; under `inc` its default overrides reg_coeff with 0. */
-  stated(key: string): Stated | undefined {
-    const parameters = this.own("parameters");
-    if (parameters && isFields(parameters.value) && key in parameters.value)
-      return { value: parameters.value[key], path: `${parameters.path}.${key}` };
-    const isOverridden = this.profile === "inc" && key === "reg_coeff" && parameters === undefined;
-    return isOverridden ? undefined : this.own(key);
-  }
+/** INC accepts the flag and resumes nothing; `strict` refuses what would have no effect. */
+export function checkResumeFlag(sources: Sources): Validated<unknown> {
+  const flag = ownValue(sources, "resume_from_pruned_checkpoint");
+  if (sources.profile === "inc" || !flag?.value) return right(flag);
+  return refuseValue(flag.path, "false: pruning resumes from a saved state", flag.value);
+}
 
-  /** INC accepts the flag and resumes nothing; `strict` refuses what would have no effect. */
-  checkResumeFlag(): Validated<unknown> {
-    const flag = this.own("resume_from_pruned_checkpoint");
-    if (this.profile === "inc" || !flag?.value) return right(flag);
-    return refuseValue(flag.path, "false: pruning resumes from a saved state", flag.value);
-  }
-
-  /** Checks the keys of the pruner itself, and of its `parameters`, which are fields only. */
-  checkKeys(
-    pruner: readonly string[],
-    fields: readonly string[],
-    options: ParseOptions,
-  ): Validated<unknown> {
-    const parameters = this.own("parameters") ?? { value: {}, path: "parameters" };
-    return allOf({
-      own: checkKeys(this.local, pruner, this.prefix, options),
-      parameters: isFields(parameters.value)
-        ? checkKeys(parameters.value, fields, `${parameters.path}.`, options)
-        : refuseValue(parameters.path, "an object", parameters.value),
-    });
-  }
+/** Checks the keys of a pruner itself, and of its `parameters`, which are fields only. */
+export function checkPrunerKeys(
+  sources: Sources,
+  pruner: readonly string[],
+  fields: readonly string[],
+  options: ParseOptions,
+): Validated<unknown> {
+  const { value, path } = ownValue(sources, "parameters") ?? { value: {}, path: "" };
+  return allOf({
+    own: checkKeys(sources.local, pruner, sources.prefix, options),
+    parameters: isFields(value)
+      ? checkKeys(value, fields, `${path}.`, options)
+      : refuseValue(path, "an object", value),
+  });
 }

@@ -71,5 +71,10 @@ export interface PruningState {
   readonly pruners: readonly PrunerState[];
 }
 
+/** The layers of all pruners, one after the other. */
+export function ownedLayers({ pruners }: PruningState): readonly PrunedLayer[] {
+  return pruners.flatMap(({ layers }) => layers);
+}
+
 /** A part of the state as the `Into` forms see it: theirs to change. */
 export type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };

@@ -1,11 +1,12 @@
 /**
  * How sparse a model is, in INC's terms and in honest ones.
  */
+import { sumOf } from "../core/sum.ts";
 import type { LayerRecord } from "./layer.ts";
 import { countZeros } from "./mask.ts";
 import { formatPattern, perElement } from "./pattern.ts";
 import { countPruner } from "./replace.ts";
-import type { PrunerState, PruningState } from "./state.ts";
+import { ownedLayers, type PrunerState, type PruningState } from "./state.ts";
 
 /** A share with its numerator and denominator; `ratio` is 0 where there is nothing to count. */
 export interface Share {
@@ -78,13 +79,11 @@ function incSparsity(
   let blockwise = 0;
   for (const pruner of state.pruners) {
     const share = perElement(pruner.config.pattern, prunerBlocks(pruner, false).ratio);
-    const elements = pruner.layers.reduce((sum, { mask }) => sum + mask.length, 0);
+    const elements = sumOf(pruner.layers, ({ mask }) => mask.length);
     blockwise += Math.trunc(elements * share);
-    for (const { mask } of pruner.layers) masked += countZeros(mask);
+    masked += sumOf(pruner.layers, ({ mask }) => countZeros(mask));
   }
-  const linearConv = layers
-    .filter(isLinearOrConvolution)
-    .reduce((sum, { data }) => sum + data.length, 0);
+  const linearConv = sumOf(layers.filter(isLinearOrConvolution), ({ data }) => data.length);
   return {
     elementwiseOverLinearConv: shareOf(masked, linearConv).ratio,
     elementwiseOverAll: shareOf(masked, parameterCount).ratio,
@@ -103,7 +102,7 @@ export function sparsityStatistics(
   layers: readonly LayerRecord[],
   parameterCount?: number,
 ): SparsityStatistics {
-  const owned = new Set(state.pruners.flatMap((pruner) => pruner.layers.map(({ name }) => name)));
+  const owned = new Set(ownedLayers(state).map(({ name }) => name));
   const allWeights = weightShare(layers);
   return {
     inc: incSparsity(state, layers, parameterCount ?? allWeights.total),

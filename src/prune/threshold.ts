@@ -3,8 +3,10 @@
  * half that the score has, one over the lower half of the bits finds the rest. Both have 65536 buckets, so no
  * score is copied and the working memory does not depend on how many there are.
  */
+
 import type { PruningKernels } from "../core/pruning-kernels.ts";
-import { PruningError } from "./layer.ts";
+import { sumOf } from "../core/sum.ts";
+import { refusePruning } from "./layer.ts";
 import { plainKernels } from "./plain-kernels.ts";
 
 /** Working memory of {@link kthSmallest}. Opaque; reused by later selections. */
@@ -108,9 +110,11 @@ function refuseForbidden(
   if (isClean) return;
   source.visit((score, position) => {
     if (allowInfinity ? Number.isNaN(score) : !Number.isFinite(score))
-      throw new PruningError(
+      refusePruning(
         "invalid-score",
-        `scores: expected finite numbers, got ${score} at position ${position}`,
+        "scores",
+        "finite numbers",
+        `${score} at position ${position}`,
       );
   });
 }
@@ -126,10 +130,7 @@ export function kthSmallestOf(
   source.countLeadingBitsInto(histogram);
   refuseForbidden(source, histogram, allowInfinity);
   if (k < 1 || k > source.count)
-    throw new PruningError(
-      "infeasible-budget",
-      `budget: expected from 1 to ${source.count} blocks to prune, got ${k}`,
-    );
+    refusePruning("infeasible-budget", "budget", `from 1 to ${source.count} blocks to prune`, k);
   const leading = findLeading(histogram, k);
   histogram.fill(0);
   source.countTrailingBitsInto(leading.bucket, histogram);
@@ -156,7 +157,7 @@ export function kthSmallest(
 ): number {
   const { kernels } = scratch;
   const source: ScoreSource = {
-    count: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+    count: sumOf(chunks, ({ length }) => length),
     countLeadingBitsInto: (histogram) => kernels.countLeadingBitsInto(chunks, histogram),
     countTrailingBitsInto: (leading, histogram) =>
       kernels.countTrailingBitsInto(chunks, leading, histogram),

@@ -8,7 +8,7 @@ import {
   updateBlockMaskScoresInto,
 } from "./block-mask.ts";
 import type { ReplaceScratch } from "./candidates.ts";
-import type { BlockCriterion, Profile } from "./config.ts";
+import type { BlockCriterion } from "./config.ts";
 import type { LayerRecord } from "./layer.ts";
 import { blockCount } from "./pattern.ts";
 import {
@@ -87,9 +87,9 @@ export function updateScores(pruner: PrunerState, scratch: PrunerScratch): void 
 }
 
 /** Whether a step's gradients are looked at: block masks have some from the start step to the end step only. */
-export function readsGradients(profile: Profile, { config, step }: PrunerState): boolean {
+export function readsGradients(strict: boolean, { config, step }: PrunerState): boolean {
   const { criterion, groupLasso, method, startStep, endStep } = config;
   if (scoresBlockMasks(criterion)) return step >= startStep && step <= endStep;
-  const lasso = profile === "inc" && groupLasso !== null;
+  const lasso = !strict && groupLasso !== null;
   return method !== "pattern_lock" && (needsGradient(criterion) || lasso);
 }

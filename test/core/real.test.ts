@@ -101,6 +101,15 @@ describe("pow", () => {
     expect(pow(10, -1)).toBe(0.1);
   });
 
+  test("rounds a square half way between two doubles to the even one", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2 ** 28 }), (base) => {
+        expect(pow(base, 2)).toBe(Number(BigInt(base) ** 2n));
+      }),
+    );
+    expect(pow(94906269, 2)).toBe(Number(94906269n ** 2n));
+  });
+
   test("meets the boundaries", () => {
     expect(pow(0, 2)).toBe(0);
     expect(pow(0, -1)).toBe(Number.POSITIVE_INFINITY);
