@@ -26,6 +26,7 @@ export {
   softCrossEntropy,
 } from "./autograd/losses.ts";
 export type { Variable } from "./autograd/records.ts";
+export { packedSequences, type Sequences, uniformSequences } from "./autograd/sequences.ts";
 export {
   constant,
   createTape,
@@ -68,6 +69,7 @@ export {
   type ParameterDescription,
   parameterList,
 } from "./model/parameters.ts";
+export type { Padding } from "./model/token-rows.ts";
 export * from "./tensor/parameter.ts";
 export { elementCount, type Shape } from "./tensor/shape.ts";
 export { createTensor, Tensor } from "./tensor/tensor.ts";

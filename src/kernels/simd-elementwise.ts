@@ -140,30 +140,33 @@ type SoftmaxName = "attentionSoftmaxForward" | "attentionSoftmaxBackward";
 
 function attentionSoftmax({ run, at }: Wasm): Pick<Kernels, SoftmaxName> {
   return {
-    attentionSoftmaxForward(scores, keyBias, scale, probabilities, batch, heads, positions) {
-      const rows = heads * positions;
-      const size = rows * positions;
-      const scoresAt = at("scores", scores, batch * size);
-      const biasAt = at("keyBias", keyBias, batch * positions);
-      const probabilitiesAt = at("probabilities", probabilities, batch * size);
-      for (let example = 0; example < batch; example++) {
-        run.attentionSoftmaxForward(
-          scoresAt + example * size * 4,
-          biasAt + example * positions * 4,
-          scale,
-          probabilitiesAt + example * size * 4,
-          rows,
-          positions,
-        );
-      }
-    },
-    attentionSoftmaxBackward(probabilities, dProbabilities, scale, dScores, rows, columns) {
-      const size = rows * columns;
-      run.attentionSoftmaxBackward(
-        at("probabilities", probabilities, size),
-        at("dProbabilities", dProbabilities, size),
+    attentionSoftmaxForward(
+      scores,
+      keyBias,
+      scale,
+      probabilities,
+      offset,
+      biasOffset,
+      rows,
+      columns,
+    ) {
+      const end = offset + rows * columns;
+      run.attentionSoftmaxForward(
+        at("scores", scores, end) + offset * 4,
+        at("keyBias", keyBias, biasOffset + columns) + biasOffset * 4,
         scale,
-        at("dScores", dScores, size),
+        at("probabilities", probabilities, end) + offset * 4,
+        rows,
+        columns,
+      );
+    },
+    attentionSoftmaxBackward(probabilities, dProbabilities, scale, dScores, offset, rows, columns) {
+      const end = offset + rows * columns;
+      run.attentionSoftmaxBackward(
+        at("probabilities", probabilities, end) + offset * 4,
+        at("dProbabilities", dProbabilities, end) + offset * 4,
+        scale,
+        at("dScores", dScores, end) + offset * 4,
         rows,
         columns,
       );
