@@ -38,7 +38,13 @@ function softmaxCase(batch: number, positions: number): Case {
   return {
     name: `attention softmax ${batch * 4 * positions} x ${positions}`,
     arrays: [size, batch * positions, size],
-    run: (k, [x, bias, y]) => k.attentionSoftmaxForward(x, bias, 0.125, y, batch, 4, positions),
+    run: (k, [x, bias, y]) => {
+      const rows = 4 * positions;
+      for (let b = 0; b < batch; b++) {
+        const [offset, biasOffset] = [b * rows * positions, b * positions];
+        k.attentionSoftmaxForward(x, bias, 0.125, y, offset, biasOffset, rows, positions);
+      }
+    },
   };
 }
 
@@ -74,7 +80,7 @@ function cases({ memory }: Backend): readonly Case[] {
     {
       name: "attention softmax backward 8192 x 128",
       arrays: [MEBI, MEBI, MEBI],
-      run: (k, [p, dP, dS]) => k.attentionSoftmaxBackward(p, dP, 0.125, dS, 8192, 128),
+      run: (k, [p, dP, dS]) => k.attentionSoftmaxBackward(p, dP, 0.125, dS, 0, 8192, 128),
     },
     {
       name: "layer norm with residual 1024 x 256",

@@ -26,6 +26,7 @@ export {
   softCrossEntropy,
 } from "./autograd/losses.ts";
 export type { Variable } from "./autograd/records.ts";
+export { packedSequences, type Sequences, uniformSequences } from "./autograd/sequences.ts";
 export {
   constant,
   createTape,
@@ -78,10 +79,17 @@ export {
   type ParameterDescription,
   parameterList,
 } from "./model/parameters.ts";
+export type { Padding } from "./model/token-rows.ts";
 export * from "./tensor/parameter.ts";
 export { elementCount, type Shape } from "./tensor/shape.ts";
 export { createTensor, Tensor } from "./tensor/tensor.ts";
-export { sequentialBatches, shuffledBatches } from "./train/batches.ts";
+export {
+  BATCHINGS,
+  type Batching,
+  bucketedBatches,
+  sequentialBatches,
+  shuffledBatches,
+} from "./train/batches.ts";
 export type {
   RunProgress,
   StoredParameters,
@@ -98,7 +106,7 @@ export {
   encodeCheckpoint,
 } from "./train/checkpoint-file.ts";
 export { type DemoTask, type DemoTaskOptions, generateDemoTask } from "./train/demo-task.ts";
-export { distillationLoss, labelLoss } from "./train/distillation.ts";
+export { distillationLoss, labelLoss, lossPadding } from "./train/distillation.ts";
 export {
   type Collate,
   evaluate,
@@ -185,6 +193,7 @@ export {
   type ModelLayer,
   modelLayers,
   sequenceClassifier,
+  type TrainableForwardOptions,
   type TrainableModel,
   type TrainableOutput,
 } from "./train/trainable-model.ts";

@@ -1,8 +1,9 @@
 import { checkNumber } from "../core/checks.ts";
-import { elementCount, type Shape } from "../tensor/shape.ts";
+import { columnsOf, elementCount, type Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { consumedGradient, passGradient } from "./gradient.ts";
 import type { DropoutDraw, OperationRecord, Variable } from "./records.ts";
+import { checkSequences, forEachSequence, type Sequences, uniformSequences } from "./sequences.ts";
 import { createOutput, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
 /** Positions of random numbers come in blocks of this many; rows begin at a block's beginning. */
@@ -10,10 +11,11 @@ export const DROPOUT_BLOCK = 32;
 
 /**
  * Inverted dropout: zeroes an element with probability `rate` and divides the others by 1 - rate. The
- * first axis counts examples; which elements are dropped depends on (seed, step, operation, example,
- * row, column) alone, not on how many rows pad an example. The identity when the tape is not
- * training.
+ * first axis counts examples, or with `sequences` each of them is one; which elements are dropped depends
+ * on (seed, step, operation, example, row, column) alone, not on how many rows pad an example. The identity
+ * when the tape is not training.
  *
+ * @param x - [examples, ..., columns], or with `sequences` [rows, columns]
  * @throws RangeError for a rate outside [0, 1)
  * @example
  * ```ts
@@ -26,13 +28,14 @@ export const DROPOUT_BLOCK = 32;
  * releaseTape(tape);
  * ```
  */
-export function dropout(tape: Tape, x: Variable, rate: number): Variable {
+export function dropout(tape: Tape, x: Variable, rate: number, sequences?: Sequences): Variable {
   checkDropoutRate("rate", rate);
+  const examples = exampleSequences("dropout", x.shape, sequences);
   const draw = nextDropoutDraw(tape, rate);
   if (draw === null) return x;
   const y = createOutput(tape, x.shape, x.requiresGradient);
-  dropRows(tape, draw, x.value, y.value);
-  record(tape, "dropout", y, { input: x, draw });
+  dropRows(tape, draw, examples, x.value, y.value);
+  record(tape, "dropout", y, { input: x, draw, sequences: examples });
   return y;
 }
 
@@ -47,38 +50,42 @@ export function dropoutBackward(
   { output, operands }: OperationRecord<"dropout">,
 ): void {
   const dy = consumedGradient(tape, output);
-  dropRows(tape, operands.draw, dy, dy);
+  dropRows(tape, operands.draw, operands.sequences, dy, dy);
   passGradient(tape, operands.input, dy);
 }
 
-/** Applies a draw to [examples, ..., columns]; `y` may alias `x`. */
-export function dropRows(tape: Tape, draw: DropoutDraw, x: Tensor, y: Tensor): void {
-  const { examples, rows, columns } = exampleRows(x.shape);
+/** Applies a draw to the rows of sequences, each of which is an example; `y` may alias `x`. */
+export function dropRows(
+  tape: Tape,
+  { rate, key }: DropoutDraw,
+  sequences: Sequences,
+  x: Tensor,
+  y: Tensor,
+): void {
+  const columns = elementCount(x.shape) / rowCount(x.shape);
   const stride = Math.ceil(columns / DROPOUT_BLOCK) * DROPOUT_BLOCK;
   const { kernels } = tape.backend;
   const [xs, ys] = [x.data, y.data];
   kernels.independently(() => {
-    for (let b = 0; b < examples; b++) {
-      const example = tape.firstExample + b;
-      kernels.dropout(
-        xs,
-        ys,
-        b * rows * columns,
-        rows,
-        columns,
-        0,
-        stride,
-        draw.rate,
-        draw.key,
-        example,
-      );
-    }
+    forEachSequence(sequences, (sequence, row, length) => {
+      const example = tape.firstExample + sequence;
+      kernels.dropout(xs, ys, row * columns, length, columns, 0, stride, rate, key, example);
+    });
   });
 }
 
-/** A shape as examples of rows: [examples, ..., columns]; one axis alone counts examples. */
-function exampleRows(shape: Shape): { examples: number; rows: number; columns: number } {
+/** Rows of an operand of dropout: one axis alone counts rows of one element. */
+function rowCount(shape: Shape): number {
+  return shape.length < 2 ? elementCount(shape) : elementCount(shape) / columnsOf(shape);
+}
+
+/** The given examples of an operand, checked; without any those of [examples, ..., columns]. */
+export function exampleSequences(name: string, shape: Shape, given?: Sequences): Sequences {
+  const rows = rowCount(shape);
+  if (given !== undefined) {
+    checkSequences(name, given, rows);
+    return given;
+  }
   const examples = shape.length === 0 ? 1 : shape[0];
-  const columns = shape.length < 2 ? 1 : shape[shape.length - 1];
-  return { examples, rows: elementCount(shape) / (examples * columns), columns };
+  return uniformSequences(examples, rows / examples);
 }

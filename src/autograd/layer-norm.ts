@@ -1,8 +1,9 @@
 import type { Parameter } from "../tensor/parameter.ts";
 import { checkSameShape, columnsOf, rowsOf } from "../tensor/shape.ts";
-import { checkDropoutRate, dropRows } from "./dropout.ts";
+import { checkDropoutRate, dropRows, exampleSequences } from "./dropout.ts";
 import { consumedGradient, contribute, passGradient } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
+import type { Sequences } from "./sequences.ts";
 import { createOutput, createScratch, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
 /** Options of {@link layerNorm}. */
@@ -13,6 +14,8 @@ export interface LayerNormOptions {
   readonly residual?: Variable;
   /** Dropout rate of x. Default 0. */
   readonly dropout?: number;
+  /** The examples that the rows of x belong to, for its dropout. Default: the first axis counts them. */
+  readonly sequences?: Sequences;
 }
 
 /**
@@ -43,6 +46,7 @@ export function layerNorm(
   options: LayerNormOptions = {},
 ): Variable {
   const { epsilon = 1e-12, residual = null, dropout = 0 } = options;
+  const sequences = exampleSequences("layerNorm", x.shape, options.sequences);
   const [rows, columns] = [rowsOf(x.shape), columnsOf(x.shape)];
   checkSameShape(`layerNorm ${gamma.name}`, gamma.value.shape, [columns]);
   checkSameShape(`layerNorm ${beta.name}`, beta.value.shape, [columns]);
@@ -52,7 +56,7 @@ export function layerNorm(
   const y = createOutput(tape, x.shape, true);
   const normalised = createScratch(tape, x.shape);
   const reciprocalDeviation = createScratch(tape, [rows]);
-  if (draw !== null) dropRows(tape, draw, x.value, normalised);
+  if (draw !== null) dropRows(tape, draw, sequences, x.value, normalised);
   tape.backend.kernels.layerNormForward(
     draw === null ? x.value.data : normalised.data,
     residual === null ? null : residual.value.data,
@@ -65,7 +69,8 @@ export function layerNorm(
     rows,
     columns,
   );
-  const operands = { input: x, residual, gamma, beta, normalised, reciprocalDeviation, draw };
+  const saved = { normalised, reciprocalDeviation };
+  const operands = { input: x, residual, gamma, beta, ...saved, draw, sequences };
   record(tape, "layerNorm", y, operands, [normalised, reciprocalDeviation]);
   normalised.release();
   reciprocalDeviation.release();
@@ -77,7 +82,8 @@ export function layerNormBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"layerNorm">,
 ): void {
-  const { input, residual, gamma, beta, normalised, reciprocalDeviation, draw } = operands;
+  const { input, residual, gamma, beta, normalised, reciprocalDeviation } = operands;
+  const { draw, sequences } = operands;
   const dSum = consumedGradient(tape, output);
   tape.backend.kernels.layerNormBackward(
     dSum.data,
@@ -93,5 +99,5 @@ export function layerNormBackward(
   if (residual?.requiresGradient) passGradient(tape, residual, dSum);
   if (!input.requiresGradient) return;
   if (draw === null) passGradient(tape, input, dSum);
-  else contribute(tape, input, (dx) => dropRows(tape, draw, dSum, dx));
+  else contribute(tape, input, (dx) => dropRows(tape, draw, sequences, dSum, dx));
 }

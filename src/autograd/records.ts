@@ -2,6 +2,7 @@ import type { DropoutKey } from "../kernels/table.ts";
 import type { Parameter } from "../tensor/parameter.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Sequences } from "./sequences.ts";
 
 /**
  * A value computed on a tape. Operations take and give variables; the fields below `requiresGradient`
@@ -27,10 +28,9 @@ export interface DropoutDraw {
   readonly key: DropoutKey;
 }
 
-/** How sequences lie in attention's operands: [batch, positions, heads * width]. */
+/** How sequences lie in attention's operands, rows of heads * width, and how their heads do in a row. */
 export interface AttentionLayout {
-  readonly batch: number;
-  readonly positions: number;
+  readonly sequences: Sequences;
   readonly heads: number;
   readonly width: number;
 }
@@ -58,7 +58,11 @@ export interface Records {
   readonly gelu: { readonly input: Variable; readonly inputValue: Tensor };
   readonly tanh: { readonly input: Variable; readonly outputValue: Tensor };
   readonly relu: { readonly input: Variable; readonly outputValue: Tensor };
-  readonly dropout: { readonly input: Variable; readonly draw: DropoutDraw };
+  readonly dropout: {
+    readonly input: Variable;
+    readonly draw: DropoutDraw;
+    readonly sequences: Sequences;
+  };
   readonly layerNorm: {
     readonly input: Variable;
     readonly residual: Variable | null;
@@ -67,6 +71,7 @@ export interface Records {
     readonly normalised: Tensor;
     readonly reciprocalDeviation: Tensor;
     readonly draw: DropoutDraw | null;
+    readonly sequences: Sequences;
   };
   readonly attentionProbabilities: {
     readonly query: Variable;

@@ -1,6 +1,8 @@
 /** Changes a recipe by the options of a command line. */
 
 import type { Problem } from "../core/either.ts";
+import type { Padding } from "../model/token-rows.ts";
+import type { Batching } from "../train/batches.ts";
 import type {
   LocalPruningConfig,
   PhaseRecipe,
@@ -20,6 +22,7 @@ export interface PruningOverrides {
   readonly cooldownEpochs?: number;
   readonly pruningType?: string;
   readonly distillLossWeight?: number;
+  readonly distillPadding?: Padding;
 }
 
 /** Options of the sparse phase, or of the dense one where that is the only one. */
@@ -46,6 +49,8 @@ export interface DensePhaseOverrides {
 export interface RecipeOverrides extends PruningOverrides, PhaseOverrides, DensePhaseOverrides {
   readonly doPrune?: boolean;
   readonly maxSeqLength?: number;
+  /** Of both phases. */
+  readonly batching?: Batching;
   readonly perDeviceEvalBatchSize?: number;
 }
 
@@ -57,6 +62,7 @@ const PRUNING_OVERRIDES: readonly (keyof PruningOverrides)[] = [
   "cooldownEpochs",
   "pruningType",
   "distillLossWeight",
+  "distillPadding",
 ];
 
 function phaseWith<Phase extends PhaseRecipe>(phase: Phase, overrides: PhaseOverrides): Phase {
@@ -109,6 +115,8 @@ function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): 
     sparsityWarmEpochs: overrides.sparsityWarmEpochs ?? phase.sparsityWarmEpochs,
     cooldownEpochs: overrides.cooldownEpochs ?? phase.cooldownEpochs,
     distillationWeight: overrides.distillLossWeight ?? phase.distillationWeight,
+    distillationPadding: overrides.distillPadding ?? phase.distillationPadding,
+    batching: overrides.batching ?? phase.batching,
     pruningConfigs: localConfigsWith(phase.pruningConfigs, overrides),
   };
 }
@@ -129,7 +137,10 @@ export function recipeWith(recipe: Recipe, overrides: RecipeOverrides): Recipe {
     ...recipe,
     maxLength: overrides.maxSeqLength ?? recipe.maxLength,
     evaluationBatchSize: overrides.perDeviceEvalBatchSize ?? recipe.evaluationBatchSize,
-    dense: densePhaseWith(dense, overrides),
+    dense: {
+      ...densePhaseWith(dense, overrides),
+      batching: overrides.batching ?? dense.batching,
+    },
     sparse: sparse === null ? null : sparsePhaseWith(sparse, overrides),
   };
 }

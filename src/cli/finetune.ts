@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { InputError } from "../core/either.ts";
 import { kindOfPath } from "../node/files.ts";
 import { checkpointPath } from "../node/training-run.ts";
+import { BATCHINGS } from "../train/batches.ts";
 import { RECIPES } from "../train/recipes.ts";
 import { SCHEDULE_NAMES } from "../train/schedule.ts";
 import { type Command, defineCommand } from "./command.ts";
@@ -45,6 +46,10 @@ const OPTIONS = {
   profile: choiceOption(["inc", "strict"], "whose pruning semantics (default inc)"),
   maxSeqLength: integerOption({ least: 3 }, "longest input in tokens", ["max-length"]),
   perDeviceEvalBatchSize: integerOption({ least: 1 }, "rows in an evaluation batch"),
+  batching: choiceOption(
+    BATCHINGS,
+    "batches at random (default), or of rows of similar length (bucketed)",
+  ),
 
   numTrainEpochs: integerOption({ least: 1 }, "epochs of the sparse phase"),
   learningRate: numberOption({ least: 0 }, "its learning rate"),
@@ -82,6 +87,10 @@ const OPTIONS = {
   distillLossWeight: numberOption(
     { least: 0 },
     "weight of the distillation loss; 0: learn from the labels",
+  ),
+  distillPadding: choiceOption(
+    ["included", "excluded"],
+    "whether that loss is a mean over padded positions too (default included)",
   ),
   teacherModelNameOrPath: textOption(
     "DIR",

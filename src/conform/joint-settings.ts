@@ -12,6 +12,7 @@ export function jointSettings(json: JsonObject): TrainingSettings {
   const { configs: _, ...pruning } = objectAt(json, "pruning");
   return {
     seed: 0,
+    batching: "shuffled",
     optimizer: {
       flavour: "transformers",
       learningRate: numberAt(optimizer, "lr"),

@@ -1,15 +1,19 @@
 /**
  * Replays joint vectors: BERT, AdamW, distillation and Intel Neural Compressor's pruner together, step by
- * step, through the public training step. A case directory counts once.
+ * step, through the public training step. Steps that learn from the labels leave padding out; they are
+ * replayed with it as well. A case directory counts once.
  */
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import { parseModelConfigOrThrow } from "../model/config.ts";
 import { createParameters } from "../model/parameters.ts";
+import type { Padding } from "../model/token-rows.ts";
 import type { PrunerState } from "../prune/state.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
+import { lossPadding } from "../train/distillation.ts";
 import { learningRateAt } from "../train/schedule.ts";
 import { createSession, releaseSession, type TrainingSession } from "../train/session.ts";
+import type { TrainingSettings } from "../train/settings.ts";
 import { appliedMask } from "../train/sparsity.ts";
 import { trainStepInto } from "../train/step.ts";
 import {
@@ -56,14 +60,28 @@ export function* replayJoint(
 ): Iterable<Verdict> {
   for (const files of cases) {
     if (only !== undefined && files.name.search(only) < 0) continue;
-    yield judge("joint", files.name, () => jointDifference(openCase(files), backend));
+    yield judge("joint", files.name, () => {
+      const opened = openCase(files);
+      const settings = jointSettings(opened.json);
+      return (
+        jointDifference(opened, backend, settings, lossPadding(settings.distillation)) ??
+        (settings.distillation === null
+          ? jointDifference(opened, backend, settings, "included")
+          : undefined)
+      );
+    });
   }
 }
 
-function jointDifference(files: OpenCase, backend: Backend): Difference | undefined {
-  const student = modelOf(files, backend, "param/");
+function jointDifference(
+  files: OpenCase,
+  backend: Backend,
+  settings: TrainingSettings,
+  padding: Padding,
+): Difference | undefined {
+  const student = withPadding(modelOf(files, backend, "param/"), padding);
   const teacher = modelOf(files, backend, "teacher/");
-  const session = createSession(backend, student, jointSettings(files.json), teacher);
+  const session = createSession(backend, student, settings, teacher);
   try {
     return stepsDifference(files, session) ?? finalDifference(files, student);
   } finally {
@@ -76,6 +94,11 @@ function jointDifference(files: OpenCase, backend: Backend): Difference | undefi
 function modelOf(files: OpenCase, backend: Backend, prefix: string): TrainableModel<Batch> {
   const config = parseModelConfigOrThrow({ model_type: "bert", ...objectAt(files.json, "model") });
   return sequenceClassifier(config, createParameters(backend, config, tensorsBelow(files, prefix)));
+}
+
+/** The model with this padding, whatever a step asks for. */
+function withPadding(model: TrainableModel<Batch>, padding: Padding): TrainableModel<Batch> {
+  return { ...model, forward: (tape, batch) => model.forward(tape, batch, { padding }) };
 }
 
 /** First difference in any step's loss, learning rate or masks. */

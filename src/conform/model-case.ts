@@ -4,8 +4,9 @@ import { createTape, releaseTape, type Tape } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import { type ModelConfig, parseModelConfigOrThrow } from "../model/config.ts";
-import { type ForwardOptions, forward, type ModelOutput } from "../model/forward.ts";
+import { forward, type ModelOutput } from "../model/forward.ts";
 import { createParameters } from "../model/parameters.ts";
+import type { Padding } from "../model/token-rows.ts";
 import { type Parameters, releaseParameters } from "../tensor/parameter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type OpenCase, objectAt, tensorsBelow, tensorValues, textAt } from "./case-files.ts";
@@ -16,6 +17,8 @@ export interface ModelCase {
   readonly backend: Backend;
   readonly config: ModelConfig;
   readonly batch: TokenBatch & { readonly labels: Int32Array | Float32Array };
+  /** Whether passes of the student compute padded positions. */
+  readonly padding: Padding;
   /** The teacher's last hidden state and logits, kept from one forward pass. */
   readonly teacher: { readonly lastHidden: Tensor; readonly logits: Tensor };
 }
@@ -24,7 +27,8 @@ export interface ModelCase {
 export function openModelCase(backend: Backend, files: OpenCase): ModelCase {
   const config = configOf(files, "config");
   const batch = batchOf(files, config);
-  return { files, backend, config, batch, teacher: runTeacher(backend, files, batch) };
+  const teacher = runTeacher(backend, files, batch);
+  return { files, backend, config, batch, padding: "included", teacher };
 }
 
 /** Gives the memory of a case back. */
@@ -50,13 +54,12 @@ export function withStudent<T>(
 export function withForward<T>(
   modelCase: ModelCase,
   parameters: Parameters,
-  options: ForwardOptions,
   body: (tape: Tape, output: ModelOutput) => T,
 ): T {
-  const { backend, config, batch } = modelCase;
+  const { backend, config, batch, padding } = modelCase;
   const tape = createTape(backend, { training: false, recordGradients: true });
   try {
-    return body(tape, forward(tape, config, parameters, batch, options));
+    return body(tape, forward(tape, config, parameters, batch, { padding }));
   } finally {
     releaseTape(tape);
   }

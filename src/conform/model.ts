@@ -1,16 +1,18 @@
 /**
  * Replays model vectors: forward pass, gradients, distillation losses and optimizer steps of BERT and
- * DistilBERT as transformers computes them. A case directory counts once.
+ * DistilBERT as transformers computes them, with every position of the batch computed, and once more without
+ * padding as far as results do not depend on it. A case directory counts once.
  */
 import { createTape, releaseTape } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { forward } from "../model/forward.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
+import { type CaseFiles, openCase } from "./case-files.ts";
 import { type Difference, firstOf, type Tolerance, tensorDifference } from "./difference.ts";
 import { closeModelCase, type ModelCase, openModelCase, withStudent } from "./model-case.ts";
 import { distillationDifference, gradientDifference } from "./model-gradients.ts";
 import { optimizerDifference } from "./model-optimizer.ts";
+import { recordedOutput } from "./model-tokens.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** Hidden states, attentions, pooled output and logits: absolute. */
@@ -28,10 +30,9 @@ export function* replayModel(
       const modelCase = openModelCase(backend, openCase(files));
       try {
         return (
-          outputDifference(modelCase) ??
-          gradientDifference(modelCase) ??
+          passDifference(modelCase) ??
           distillationDifference(modelCase) ??
-          optimizerDifference(modelCase)
+          inQuantity("without padding", passDifference({ ...modelCase, padding: "excluded" }))
         );
       } finally {
         closeModelCase(modelCase);
@@ -40,12 +41,23 @@ export function* replayModel(
   }
 }
 
+/** First difference in the model's outputs, gradients and steps. */
+function passDifference(modelCase: ModelCase): Difference | undefined {
+  return (
+    outputDifference(modelCase) ?? gradientDifference(modelCase) ?? optimizerDifference(modelCase)
+  );
+}
+
+function inQuantity(what: string, difference: Difference | undefined): Difference | undefined {
+  return difference && { ...difference, quantity: `${what}: ${difference.quantity}` };
+}
+
 /** First difference in what a forward pass gives. */
 function outputDifference(modelCase: ModelCase): Difference | undefined {
-  const { backend, config, batch, files, teacher } = modelCase;
+  const { backend, config, batch, files, teacher, padding } = modelCase;
   return withStudent(modelCase, (parameters) => {
     const tape = createTape(backend, { training: false });
-    const options = { outputHiddenStates: true, outputAttentions: true };
+    const options = { outputHiddenStates: true, outputAttentions: true, padding };
     const output = forward(tape, config, parameters, batch, options);
     const results: ReadonlyMap<string, Tensor> = new Map([
       ...output.hiddenStates.map(({ value }, i) => [`out/hidden_states/${i}`, value] as const),
@@ -60,7 +72,7 @@ function outputDifference(modelCase: ModelCase): Difference | undefined {
     const difference = firstOf(names, (name) =>
       tensorDifference(
         name,
-        tensorValues(files, name),
+        recordedOutput(modelCase, output.padding, name),
         results.get(name)?.data ?? new Float32Array(0),
         OUTPUT,
       ),

@@ -62,13 +62,15 @@ export function philoxInto(
  * What a stream of draws is for. Each gets its own counter space, so that adding draws to one never
  * shifts another. Dropout operations of a forward pass take the ids from `dropout` upwards.
  */
-export const STREAM: Readonly<Record<"shuffle" | "initialise" | "generate" | "dropout", number>> =
-  Object.freeze({
-    shuffle: 1,
-    initialise: 2,
-    generate: 3,
-    dropout: 1024,
-  });
+export const STREAM: Readonly<
+  Record<"shuffle" | "initialise" | "generate" | "buckets" | "dropout", number>
+> = Object.freeze({
+  shuffle: 1,
+  initialise: 2,
+  generate: 3,
+  buckets: 4,
+  dropout: 1024,
+});
 
 /** A sequential reader over one counter stream: plain data, advanced by {@link nextUint32}. */
 export interface RandomStream {

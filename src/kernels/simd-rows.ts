@@ -17,32 +17,32 @@ export function rowKernels(
 
 type SoftmaxName = "attentionSoftmaxForward" | "attentionSoftmaxBackward";
 
-function attentionSoftmax({ run, at, independently, inRows }: Wasm): Pick<Kernels, SoftmaxName> {
+function attentionSoftmax({ run, at, inRows }: Wasm): Pick<Kernels, SoftmaxName> {
   return {
-    attentionSoftmaxForward(scores, keyBias, scale, probabilities, batch, heads, positions) {
-      const rows = heads * positions;
-      const size = rows * positions;
-      const scoresAt = at("scores", scores, batch * size);
-      const biasAt = at("keyBias", keyBias, batch * positions);
-      const probabilitiesAt = at("probabilities", probabilities, batch * size);
-      independently(() => {
-        for (let example = 0; example < batch; example++) {
-          run.attentionSoftmaxForward(
-            scoresAt + example * size * 4,
-            biasAt + example * positions * 4,
-            scale,
-            probabilitiesAt + example * size * 4,
-            rows,
-            positions,
-          );
-        }
+    attentionSoftmaxForward(
+      scores,
+      keyBias,
+      scale,
+      probabilities,
+      offset,
+      biasOffset,
+      rows,
+      columns,
+    ) {
+      const end = offset + rows * columns;
+      const scoresAt = at("scores", scores, end) + offset * 4;
+      const biasAt = at("keyBias", keyBias, biasOffset + columns) + biasOffset * 4;
+      const pAt = at("probabilities", probabilities, end) + offset * 4;
+      inRows(rows, columns, (start, length) => {
+        const i = start * columns * 4;
+        run.attentionSoftmaxForward(scoresAt + i, biasAt, scale, pAt + i, length, columns);
       });
     },
-    attentionSoftmaxBackward(probabilities, dProbabilities, scale, dScores, rows, columns) {
-      const size = rows * columns;
-      const pAt = at("probabilities", probabilities, size);
-      const dpAt = at("dProbabilities", dProbabilities, size);
-      const dsAt = at("dScores", dScores, size);
+    attentionSoftmaxBackward(probabilities, dProbabilities, scale, dScores, offset, rows, columns) {
+      const end = offset + rows * columns;
+      const pAt = at("probabilities", probabilities, end) + offset * 4;
+      const dpAt = at("dProbabilities", dProbabilities, end) + offset * 4;
+      const dsAt = at("dScores", dScores, end) + offset * 4;
       inRows(rows, columns, (start, length) => {
         const i = start * columns * 4;
         run.attentionSoftmaxBackward(pAt + i, dpAt + i, scale, dsAt + i, length, columns);

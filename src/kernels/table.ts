@@ -100,25 +100,31 @@ export interface Kernels {
   reluBackward(y: Float32Array, dy: Float32Array, dx: Float32Array): void;
 
   /**
-   * Attention probabilities. scores and probabilities are [B, A, S, S]; keyBias [B, S] is added to every
-   * row of its example (0 keeps a key, -3.4028235e38 hides it). probabilities = softmax(scores * scale +
-   * keyBias); it may alias scores.
+   * Attention probabilities of one example: probabilities = softmax(scores * scale + keyBias) per row. Its
+   * scores [rows, columns] (A S rows of S) begin at `offset` and so do its probabilities, which may alias
+   * them; its keys' bias [columns] begins at `biasOffset` (0 keeps a key, -3.4028235e38 hides it). Hidden keys
+   * behind the last kept one change no bit of the others' probabilities.
    */
   attentionSoftmaxForward(
     scores: Float32Array,
     keyBias: Float32Array,
     scale: number,
     probabilities: Float32Array,
-    batch: number,
-    heads: number,
-    positions: number,
+    offset: number,
+    biasOffset: number,
+    rows: number,
+    columns: number,
   ): void;
-  /** dScores = scale * p * (dP - sum(p * dP)) per row; dScores may alias dProbabilities. */
+  /**
+   * dScores = scale * p * (dP - sum(p * dP)) per row of one example, which begins at `offset` of each array;
+   * dScores may alias dProbabilities.
+   */
   attentionSoftmaxBackward(
     probabilities: Float32Array,
     dProbabilities: Float32Array,
     scale: number,
     dScores: Float32Array,
+    offset: number,
     rows: number,
     columns: number,
   ): void;

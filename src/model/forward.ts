@@ -1,33 +1,54 @@
 import { gelu, relu, tanh } from "../autograd/activation.ts";
 import { attentionContext, attentionProbabilities, HIDDEN_KEY } from "../autograd/attention.ts";
 import { dropout } from "../autograd/dropout.ts";
-import { type EmbeddingLookup, embeddingSum, selectFirst } from "../autograd/embedding.ts";
+import { type EmbeddingLookup, embeddingSum, selectRows } from "../autograd/embedding.ts";
 import { layerNorm } from "../autograd/layer-norm.ts";
 import { linear } from "../autograd/linear.ts";
 import type { Variable } from "../autograd/records.ts";
+import type { Sequences } from "../autograd/sequences.ts";
 import { discard, input, scope, type Tape } from "../autograd/tape.ts";
+import { checkOneOf } from "../core/checks.ts";
 import { type Parameter, type Parameters, parameterNamed } from "../tensor/parameter.ts";
 import { checkTokenBatch, type TokenBatch } from "./batch.ts";
 import type { ModelConfig } from "./config.ts";
 import { type LayerNames, type ModelNames, modelNames } from "./names.ts";
+import { type Padding, type TokenRows, tokenRows } from "./token-rows.ts";
 
-/** Which intermediate results {@link forward} hands out; named as transformers' options. */
+/** What {@link forward} computes and hands out; the latter named as transformers' options. */
 export interface ForwardOptions {
+  /**
+   * `excluded`: padded positions are not computed where each example's attention mask is ones, at least one,
+   * then zeros; the logits have the same bytes. With any other mask they are computed all the same, and the
+   * output says so. Default `included`.
+   */
+  readonly padding?: Padding;
   /** All hidden states instead of the last alone. Default false. */
   readonly outputHiddenStates?: boolean;
   /** Attention probabilities of every layer. Default false. */
   readonly outputAttentions?: boolean;
 }
 
-/** What {@link forward} computes. B examples, S positions, H hidden width, A heads. */
+/**
+ * What {@link forward} computes. B examples, S positions, T tokens without padding, H hidden width, A heads.
+ */
 export interface ModelOutput {
+  /** Whether padded positions were computed. */
+  readonly padding: Padding;
+  /** The rows of the hidden states that each example has, as a matrix of width H. */
+  readonly sequences: Sequences;
   /** [B, labels] */
   readonly logits: Variable;
   /** The head's first activation, before dropout, [B, H]: BERT's pooler output, DistilBERT's after ReLU. */
   readonly pooled: Variable;
-  /** Embeddings, then each layer, [B, S, H]; the last layer alone unless all are asked for. */
+  /**
+   * Embeddings, then each layer, [B, S, H], or [T, H] without padding; the last layer alone unless all are
+   * asked for.
+   */
   readonly hiddenStates: readonly Variable[];
-  /** Attention probabilities of each layer after dropout, [B, A, S, S]; empty unless asked for. */
+  /**
+   * Attention probabilities of each layer after dropout, [B, A, S, S], or without padding the squares of
+   * all heads, which `sequences` finds; empty unless asked for.
+   */
   readonly attentions: readonly Variable[];
 }
 
@@ -36,7 +57,7 @@ interface Pass {
   readonly tape: Tape;
   readonly config: ModelConfig;
   readonly parameters: Parameters;
-  readonly batch: TokenBatch;
+  readonly rows: TokenRows;
 }
 
 /**
@@ -59,6 +80,13 @@ interface Pass {
  *   inputIds: Int32Array.of(2, 5, 3), tokenTypeIds: new Int32Array(3),
  *   attentionMask: Uint8Array.of(1, 1, 1) });
  * if (logits.value.data.length !== 2) throw new Error("expected two logits");
+ *
+ * // Two sentences, the second one padded: five tokens without the padding.
+ * const padded = { batch: 2, positions: 3, inputIds: Int32Array.of(2, 5, 3, 2, 3, 0),
+ *   tokenTypeIds: new Int32Array(6), attentionMask: Uint8Array.of(1, 1, 1, 1, 1, 0) };
+ * const output = forward(tape, config, parameters, padded, { padding: "excluded" });
+ * if (output.hiddenStates[0]?.shape.join() !== "5,8") throw new Error("expected no padding");
+ * if (output.sequences.offsets.join() !== "0,3,5") throw new Error("expected two sequences");
  * releaseTape(tape);
  * ```
  */
@@ -70,8 +98,10 @@ export function forward(
   options: ForwardOptions = {},
 ): ModelOutput {
   checkTokenBatch(config, batch);
-  const { outputHiddenStates = false, outputAttentions = false } = options;
-  const pass: Pass = { tape, config, parameters, batch };
+  const { outputHiddenStates = false, outputAttentions = false, padding = "included" } = options;
+  checkOneOf("padding", padding, ["included", "excluded"]);
+  const rows = tokenRows(batch, padding);
+  const pass: Pass = { tape, config, parameters, rows };
   const names = modelNames(config);
   const keyBias = createKeyBias(pass);
   let hidden = scope(tape, () => embed(pass, names));
@@ -87,31 +117,28 @@ export function forward(
   }
   discard(keyBias);
   const [logits, pooled] = scope(tape, () => head(pass, names, hidden));
-  return { logits, pooled, hiddenStates: [...earlier, hidden], attentions };
+  const hiddenStates = [...earlier, hidden];
+  const layout = { padding: rows.padding, sequences: rows.sequences };
+  return { ...layout, logits, pooled, hiddenStates, attentions };
 }
 
 /** Dropout(LayerNorm(word + position [+ token type])). */
-function embed({ tape, config, parameters, batch }: Pass, names: ModelNames): Variable {
-  const positionIds = batch.inputIds.map((_, token) => token % batch.positions);
+function embed({ tape, config, parameters, rows }: Pass, names: ModelNames): Variable {
   const lookup = (name: string, ids: Int32Array, paddingRow?: number): EmbeddingLookup => ({
     table: parameterNamed(parameters, `${name}.weight`),
     ids,
     paddingRow,
   });
-  const sum = embeddingSum(
-    tape,
-    [batch.batch, batch.positions],
-    [
-      lookup(names.wordEmbeddings, batch.inputIds, config.padTokenId),
-      ...(names.tokenTypeEmbeddings === null
-        ? []
-        : [lookup(names.tokenTypeEmbeddings, batch.tokenTypeIds)]),
-      lookup(names.positionEmbeddings, positionIds),
-    ],
-  );
+  const sum = embeddingSum(tape, rows.shape, [
+    lookup(names.wordEmbeddings, rows.inputIds, config.padTokenId),
+    ...(names.tokenTypeEmbeddings === null
+      ? []
+      : [lookup(names.tokenTypeEmbeddings, rows.tokenTypeIds)]),
+    lookup(names.positionEmbeddings, rows.positionIds),
+  ]);
   const [gamma, beta] = weightAndBias(parameters, names.embeddingNorm);
   const normalised = layerNorm(tape, sum, gamma, beta, { epsilon: config.layerNormEpsilon });
-  return dropout(tape, normalised, config.hiddenDropout);
+  return dropout(tape, normalised, config.hiddenDropout, rows.sequences);
 }
 
 /** One encoder layer; its output and its attention probabilities. */
@@ -138,7 +165,9 @@ function attend(
   hidden: Variable,
   keyBias: Variable,
 ): readonly [Variable, Variable] {
-  const { tape, config } = pass;
+  const { tape, config, rows } = pass;
+  // Without them attention reads batch and positions off the shape, and shapes its squares like that.
+  const sequences = rows.padding === "excluded" ? rows.sequences : undefined;
   const query = project(pass, names.query, hidden);
   const key = project(pass, names.key, hidden);
   const values = project(pass, names.value, hidden);
@@ -147,8 +176,9 @@ function attend(
     keyBias,
     dropout: config.attentionDropout,
     maxPositions: config.maxPositions,
+    sequences,
   });
-  const context = attentionContext(tape, probabilities, values);
+  const context = attentionContext(tape, probabilities, values, sequences);
   const output = project(pass, names.attentionOutput, context);
   const rate = config.modelType === "bert" ? config.hiddenDropout : 0;
   return [addAndNorm(pass, names.attentionNorm, output, hidden, rate), probabilities];
@@ -156,8 +186,9 @@ function attend(
 
 /** Classifier(dropout(activation(linear(first token)))): BERT's activation is tanh, DistilBERT's ReLU. */
 function head(pass: Pass, names: ModelNames, hidden: Variable): readonly [Variable, Variable] {
-  const { tape, config } = pass;
-  const first = project(pass, names.pooler, selectFirst(tape, hidden));
+  const { tape, config, rows } = pass;
+  const firstTokens = Int32Array.from(rows.sequences.offsets.slice(0, -1));
+  const first = project(pass, names.pooler, selectRows(tape, hidden, firstTokens));
   const pooled = config.modelType === "bert" ? tanh(tape, first) : relu(tape, first);
   const dropped = dropout(tape, pooled, config.classifierDropout);
   return [project(pass, names.classifier, dropped), pooled];
@@ -172,7 +203,7 @@ function activate({ tape, config }: Pass, x: Variable): Variable {
 }
 
 function addAndNorm(
-  { tape, config, parameters }: Pass,
+  { tape, config, parameters, rows: { sequences } }: Pass,
   name: string,
   x: Variable,
   residual: Variable,
@@ -180,13 +211,13 @@ function addAndNorm(
 ): Variable {
   const [gamma, beta] = weightAndBias(parameters, name);
   const epsilon = config.layerNormEpsilon;
-  return layerNorm(tape, x, gamma, beta, { epsilon, residual, dropout: rate });
+  return layerNorm(tape, x, gamma, beta, { epsilon, residual, dropout: rate, sequences });
 }
 
 /** 0 for a key that may be attended to, float32's lowest number for one that may not. */
-function createKeyBias({ tape, batch }: Pass): Variable {
-  const bias = Float32Array.from(batch.attentionMask, (mask) => (mask === 1 ? 0 : HIDDEN_KEY));
-  return input(tape, [batch.batch, batch.positions], bias);
+function createKeyBias({ tape, rows }: Pass): Variable {
+  const bias = Float32Array.from(rows.attentionMask, (mask) => (mask === 1 ? 0 : HIDDEN_KEY));
+  return input(tape, rows.shape, bias);
 }
 
 function weightAndBias(parameters: Parameters, name: string): readonly [Parameter, Parameter] {

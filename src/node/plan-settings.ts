@@ -10,6 +10,7 @@ function phaseSettings(name: string, phase: PhaseRecipe): Settings {
   return [
     [`${name}: epochs`, String(phase.epochs)],
     [`${name}: batch size`, String(phase.batchSize)],
+    [`${name}: batches`, phase.batching],
     [`${name}: learning rate`, `${phase.learningRate}, ${phase.scheduleName}`],
     [`${name}: warm-up steps`, String(phase.warmupSteps)],
     [`${name}: weight decay`, String(phase.weightDecay)],
@@ -23,6 +24,7 @@ function sparseSettings({ name, sparse }: Recipe, plan: RunPlan): Settings {
   return [
     ...phaseSettings(name, sparse),
     [`${name}: distillation weight`, String(sparse.distillationWeight)],
+    [`${name}: padding in distillation`, sparse.distillationPadding],
     [`${name}: pruning`, JSON.stringify(pruning)],
   ];
 }

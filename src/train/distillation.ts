@@ -1,9 +1,11 @@
 /** The loss of a training step: against the labels, or against a frozen teacher. */
 import { scale } from "../autograd/arithmetic.ts";
 import { crossEntropy, kullbackLeibler, meanSquaredError } from "../autograd/losses.ts";
+import { selectRows } from "../autograd/embedding.ts";
 import type { Variable } from "../autograd/records.ts";
 import { constant, createTape, input, releaseTape, type Tape } from "../autograd/tape.ts";
-import { describe } from "../core/checks.ts";
+import { checkOneOf, describe } from "../core/checks.ts";
+import type { Padding } from "../model/token-rows.ts";
 import type { DistillationSettings } from "./settings.ts";
 import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
 
@@ -24,10 +26,32 @@ export function labelLoss(
 }
 
 /**
+ * Whether a loss reads what a model computes at padded positions: what a forward pass for it is to be asked
+ * for. Distillation of last hidden states does unless its settings exclude them; null is the loss against the
+ * labels, which does not.
+ *
+ * @example
+ * ```ts
+ * import { lossPadding } from "espalier/nn";
+ *
+ * console.assert(lossPadding(null) === "excluded");
+ * console.assert(lossPadding({ kind: "last-hidden-state", weight: 5 }) === "included");
+ * ```
+ */
+export function lossPadding(settings: DistillationSettings | null): Padding {
+  if (settings?.kind !== "last-hidden-state") return "excluded";
+  const { padding = "included" } = settings;
+  checkOneOf("distillation.padding", padding, ["included", "excluded"]);
+  return padding;
+}
+
+/**
  * The distillation loss of one batch: weight x MSE of the last hidden states, padded positions included
- * ("Knowledge distillation with the reused teacher classifier", CVPR 2022, as the example script applies
- * it), or weight x KL divergence of the logits at a temperature. The labels play no part. The teacher
- * runs without dropout.
+ * unless the settings exclude them ("Knowledge distillation with the reused teacher classifier", CVPR 2022, as
+ * the example script applies it), or weight x KL divergence of the logits at a temperature. The labels play no
+ * part. The teacher runs without dropout.
+ *
+ * @param student - of a forward pass that was asked for the {@link lossPadding} of the settings
  */
 export function distillationLoss<Batch extends LabelledBatch>(
   tape: Tape,
@@ -38,8 +62,8 @@ export function distillationLoss<Batch extends LabelledBatch>(
 ): Variable {
   const teacherTape = createTape(tape.backend, { training: false, recordGradients: false });
   try {
-    const output = teacher.forward(teacherTape, batch);
-    return scale(tape, distance(tape, student, output, settings), settings.weight);
+    const output = teacher.forward(teacherTape, batch, { padding: lossPadding(settings) });
+    return scale(tape, distance(tape, student, teacherTape, output, settings), settings.weight);
   } finally {
     releaseTape(teacherTape);
   }
@@ -48,13 +72,17 @@ export function distillationLoss<Batch extends LabelledBatch>(
 function distance(
   tape: Tape,
   student: TrainableOutput,
+  teacherTape: Tape,
   teacher: TrainableOutput,
-  { kind, temperature = DEFAULT_TEMPERATURE }: DistillationSettings,
+  settings: DistillationSettings,
 ): Variable {
+  const { kind, temperature = DEFAULT_TEMPERATURE } = settings;
   switch (kind) {
     case "last-hidden-state": {
-      const target = constant(tape, lastHidden("teacher", teacher).value);
-      return meanSquaredError(tape, lastHidden("model", student), target);
+      const padding = lossPadding(settings);
+      const target = lastHidden("teacher", teacherTape, teacher, padding);
+      const state = lastHidden("model", tape, student, padding);
+      return meanSquaredError(tape, state, constant(tape, target.value));
     }
     case "logits":
       return kullbackLeibler(tape, student.logits, constant(tape, teacher.logits.value), {
@@ -67,8 +95,17 @@ function distance(
   }
 }
 
-function lastHidden(name: string, { hiddenStates }: TrainableOutput): Variable {
+/** The rows of the last hidden state that the loss is about. */
+function lastHidden(
+  name: string,
+  tape: Tape,
+  { hiddenStates, tokenRows }: TrainableOutput,
+  padding: Padding,
+): Variable {
   const last = hiddenStates?.at(-1);
-  if (last !== undefined) return last;
+  if (last !== undefined) {
+    const whole = padding === "included" || tokenRows === undefined;
+    return whole ? last : selectRows(tape, last, tokenRows);
+  }
   throw new RangeError(`${name}: expected hiddenStates in its output, to distil from, got none`);
 }

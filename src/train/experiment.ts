@@ -171,6 +171,7 @@ function startPhase(run: Run, resumeFrom?: TrainingCheckpoint | null): void {
     evaluationRows: options.evaluationRows,
     evaluationBatchSize: phase.evaluationBatchSize,
     collate: collateExamples(options),
+    rowLength: ({ inputIds }) => inputIds.length,
     epochs,
     batchSize,
     settings,

@@ -1,7 +1,7 @@
 /** Fine-tuning as an async iterator: epochs of steps, an evaluation after each, events all along. */
-import { checkInteger } from "../core/checks.ts";
+import { checkInteger, checkOneOf } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
-import { shuffledBatches } from "./batches.ts";
+import { BATCHINGS, bucketedBatches, shuffledBatches } from "./batches.ts";
 import {
   captureCheckpoint,
   type RunProgress,
@@ -33,6 +33,8 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   /** Evaluated after each epoch; empty or absent: no evaluation. */
   readonly evaluationRows?: readonly Row[];
   readonly collate: Collate<Row, Batch>;
+  /** How long a row is; needed for `bucketed` batches. */
+  readonly rowLength?: (row: Row) => number;
   readonly epochs: number;
   readonly batchSize: number;
   /** Default: `batchSize`. */
@@ -140,6 +142,10 @@ function checkOptions<Row, Batch extends LabelledBatch>(
   checkInteger("batchSize", options.batchSize, 1);
   checkInteger("evaluationBatchSize", options.evaluationBatchSize ?? 1, 1);
   checkInteger("settings.seed", options.settings.seed);
+  checkOneOf("settings.batching", options.settings.batching, BATCHINGS);
+  if (options.settings.batching === "bucketed" && options.rowLength === undefined) {
+    throw new RangeError("rowLength: expected a function, for bucketed batches, got none");
+  }
   if (options.trainingRows.length === 0) {
     throw new RangeError("trainingRows: expected at least one row, got none");
   }
@@ -153,12 +159,7 @@ async function* trainingEvents<Row, Batch extends LabelledBatch>(
   yield startEvent(run);
   while (run.progress.reportedEpochs < options.epochs) {
     const epoch = run.progress.reportedEpochs;
-    const batches = shuffledBatches(
-      options.trainingRows.length,
-      options.batchSize,
-      options.settings.seed,
-      epoch,
-    );
+    const batches = epochBatches(options, epoch);
     for (const indices of batches.slice(session.step - epoch * stepsPerEpoch)) {
       await turn();
       if (options.signal?.aborted) return yield endEvent(session, false);
@@ -168,6 +169,21 @@ async function* trainingEvents<Row, Batch extends LabelledBatch>(
     yield finishEpoch(run);
   }
   yield endEvent(session, true);
+}
+
+function epochBatches<Row, Batch extends LabelledBatch>(
+  { trainingRows, rowLength = () => 0, batchSize, settings }: FineTuneOptions<Row, Batch>,
+  epoch: number,
+): readonly Uint32Array[] {
+  const { batching, seed } = settings;
+  switch (batching) {
+    case "shuffled":
+      return shuffledBatches(trainingRows.length, batchSize, seed, epoch);
+    case "bucketed":
+      return bucketedBatches(trainingRows.map(rowLength), batchSize, seed, epoch);
+    default:
+      return batching satisfies never;
+  }
 }
 
 /** Lets the event loop turn when it has not for a while. When it does changes no result. */

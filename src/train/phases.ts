@@ -18,6 +18,7 @@ export function densePhaseSettings(phase: PhaseRecipe, context: PhaseContext): T
   return {
     seed,
     profile,
+    batching: phase.batching,
     optimizer: {
       flavour: "transformers",
       learningRate: phase.learningRate,
@@ -44,10 +45,10 @@ export function sparsePhaseSettings(
   context: PhaseContext,
   pruning: unknown = recipePruningConfig(phase, context.exampleCount),
 ): TrainingSettings {
-  const { distillationWeight: weight } = phase;
+  const { distillationWeight: weight, distillationPadding: padding } = phase;
   return {
     ...densePhaseSettings(phase, context),
     pruning,
-    distillation: weight === 0 ? null : { kind: "last-hidden-state", weight },
+    distillation: weight === 0 ? null : { kind: "last-hidden-state", weight, padding },
   };
 }

@@ -4,6 +4,8 @@
  * run_glue_no_trainer_mixed.py and scripts/), and the demo's.
  */
 import { checkInteger, describe } from "../core/checks.ts";
+import type { Padding } from "../model/token-rows.ts";
+import type { Batching } from "./batches.ts";
 import type { ScheduleName } from "./schedule.ts";
 
 /** Which rows a recipe is for. */
@@ -16,6 +18,7 @@ export type ModelName = "bert-mini" | "distilbert" | "bert-demo";
 export interface PhaseRecipe {
   readonly epochs: number;
   readonly batchSize: number;
+  readonly batching: Batching;
   readonly learningRate: number;
   readonly scheduleName: ScheduleName;
   readonly warmupSteps: number;
@@ -36,6 +39,8 @@ export interface SparsePhaseRecipe extends PhaseRecipe {
   readonly cooldownEpochs: number;
   /** The loss is this times the mean squared error of the last hidden states; 0: cross-entropy alone. */
   readonly distillationWeight: number;
+  /** Whether that mean runs over padded positions too, as in the example. */
+  readonly distillationPadding: Padding;
   /** The pattern of every local configuration that has none of its own; null for mixed recipes. */
   readonly pattern: string | null;
   readonly targetSparsity: number;
@@ -94,6 +99,7 @@ const MIXED_LOCAL_CONFIGS: readonly LocalPruningConfig[] = Object.freeze([
 const DENSE_PHASE: PhaseRecipe = Object.freeze<PhaseRecipe>({
   epochs: 5,
   batchSize: 16,
+  batching: "shuffled",
   learningRate: 5e-5,
   scheduleName: "linear",
   warmupSteps: 0,
@@ -106,6 +112,7 @@ const DENSE_PHASE: PhaseRecipe = Object.freeze<PhaseRecipe>({
 const SPARSE_PHASE: SparseBase = Object.freeze<SparseBase>({
   epochs: 15,
   batchSize: 16,
+  batching: "shuffled",
   learningRate: 1e-3,
   scheduleName: "constant",
   warmupSteps: 0,
@@ -115,6 +122,7 @@ const SPARSE_PHASE: SparseBase = Object.freeze<SparseBase>({
   sparsityWarmEpochs: 1,
   cooldownEpochs: 5,
   distillationWeight: 5,
+  distillationPadding: "included",
   pruningFrequency: 50,
   pruningConfigs: [EXAMPLE_LOCAL_CONFIG],
 });

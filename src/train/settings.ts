@@ -1,24 +1,33 @@
 /** What a training run does, as plain data: it is written into checkpoints and compared on resuming. */
+import type { Padding } from "../model/token-rows.ts";
 import type { Profile } from "../prune/config.ts";
+import type { Batching } from "./batches.ts";
 import type { AdamWSettings, ParameterRule } from "./optimizer.ts";
 import type { LearningRateSchedule } from "./schedule.ts";
 
 /** How the student learns from a teacher. */
 export interface DistillationSettings {
   /**
-   * `last-hidden-state`: mean squared error of the last hidden states, padding included, and nothing else
-   * (the example script). `logits`: Kullback-Leibler divergence at a temperature, times its square.
+   * `last-hidden-state`: mean squared error of the last hidden states and nothing else (the example script).
+   * `logits`: Kullback-Leibler divergence at a temperature, times its square.
    */
   readonly kind: "last-hidden-state" | "logits";
   readonly weight: number;
   /** For `logits`; default 2. */
   readonly temperature?: number;
+  /**
+   * For `last-hidden-state`: whether the mean runs over padded positions too, as the example script has it, or
+   * over tokens alone, where padding need not be computed. Default `included`.
+   */
+  readonly padding?: Padding;
 }
 
 /** Settings of one training phase. */
 export interface TrainingSettings {
   /** Seed of shuffling and dropout. */
   readonly seed: number;
+  /** How an epoch's batches are put together. */
+  readonly batching: Batching;
   readonly optimizer: AdamWSettings;
   /** Which parameters decay and which are never updated; the first rule that matches a name holds. */
   readonly parameterRules: readonly ParameterRule[];
@@ -37,7 +46,7 @@ export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, 
 
 /**
  * Training settings with defaults: torch's AdamW as it comes (but no decay) at a constant rate of 1e-3,
- * loss against the labels, no pruning, every parameter trained, profile `inc`, seed 0.
+ * loss against the labels, no pruning, every parameter trained, profile `inc`, shuffled batches, seed 0.
  *
  * @example
  * ```ts
@@ -50,6 +59,7 @@ export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, 
 export function trainingSettings(options: TrainingSettingsOptions = {}): TrainingSettings {
   return {
     seed: 0,
+    batching: "shuffled",
     parameterRules: [],
     schedule: { name: "constant", warmupSteps: 0, totalSteps: 0 },
     pruning: null,

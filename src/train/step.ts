@@ -9,7 +9,7 @@ import {
   onBeforeOptimizerStepInto,
   onStepBeginInto,
 } from "../prune/pipeline.ts";
-import { distillationLoss, labelLoss } from "./distillation.ts";
+import { distillationLoss, labelLoss, lossPadding } from "./distillation.ts";
 import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -61,7 +61,8 @@ function accumulateGradients<Batch extends LabelledBatch>(
 ): number {
   const tape = createTape(backend, { training: true, seed: settings.seed, step });
   try {
-    const output = model.forward(tape, batch);
+    const padding = lossPadding(teacher === null ? null : settings.distillation);
+    const output = model.forward(tape, batch, { padding });
     const loss =
       settings.distillation === null || teacher === null
         ? labelLoss(tape, output, batch)

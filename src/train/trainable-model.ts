@@ -1,10 +1,12 @@
 /** What training needs of a model: parameters, a forward pass, and which weights can be pruned. */
 import type { Variable } from "../autograd/records.ts";
+import type { Sequences } from "../autograd/sequences.ts";
 import type { Tape } from "../autograd/tape.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { forward } from "../model/forward.ts";
 import { type ModuleKind, moduleList } from "../model/modules.ts";
+import type { Padding } from "../model/token-rows.ts";
 import type { LayerKind, LayerRecord } from "../prune/layer.ts";
 import { type Parameters, parameterNamed } from "../tensor/parameter.ts";
 
@@ -14,6 +16,21 @@ export interface TrainableOutput {
   readonly logits: Variable;
   /** Hidden states, of which distillation takes the last; may be left out where that is not used. */
   readonly hiddenStates?: readonly Variable[];
+  /** The rows of a hidden state that each example has. Default: equally many, [examples, ..., width]. */
+  readonly sequences?: Sequences;
+  /**
+   * The rows of a hidden state that are tokens, in order, for losses that leave padding out. Default: all.
+   */
+  readonly tokenRows?: Int32Array;
+}
+
+/** What a caller will read of a {@link TrainableOutput}. */
+export interface TrainableForwardOptions {
+  /**
+   * `excluded`: nothing at padded positions. A model may then leave them out of its hidden states, or say by
+   * `tokenRows` which rows are none. Default `included`.
+   */
+  readonly padding?: Padding;
 }
 
 /** A batch carries its labels: classes as Int32Array, or values to regress on as Float32Array. */
@@ -39,7 +56,7 @@ export interface TrainableModel<Batch extends LabelledBatch> {
    * four as a convolution, in the order of the parameters.
    */
   readonly layers?: readonly ModelLayer[];
-  forward(tape: Tape, batch: Batch): TrainableOutput;
+  forward(tape: Tape, batch: Batch, options?: TrainableForwardOptions): TrainableOutput;
 }
 
 const KIND_BY_RANK: ReadonlyMap<number, LayerKind> = new Map([
@@ -107,6 +124,14 @@ export function sequenceClassifier(
   return {
     parameters,
     layers: moduleList(config).map(({ name, kind }) => ({ name, kind: KIND_OF_MODULE[kind] })),
-    forward: (tape, batch) => forward(tape, config, parameters, batch),
+    forward: (tape, batch, { padding = "included" } = {}) => {
+      const output = forward(tape, config, parameters, batch, { padding });
+      return padding === output.padding ? output : { ...output, tokenRows: visibleRows(batch) };
+    },
   };
+}
+
+/** The rows of a padded batch that may be attended to. */
+function visibleRows({ attentionMask }: TokenBatch): Int32Array {
+  return Int32Array.from(attentionMask.keys()).filter((row) => attentionMask[row] === 1);
 }

@@ -48,16 +48,16 @@ const attentionSoftmaxForward: Kernels["attentionSoftmaxForward"] = (
   keyBias,
   scale,
   probabilities,
-  batch,
-  heads,
-  positions,
+  offset,
+  biasOffset,
+  rows,
+  columns,
 ) => {
-  for (let row = 0; row < batch * heads * positions; row++) {
-    const start = row * positions;
-    const biasStart = Math.floor(row / (heads * positions)) * positions;
+  for (let row = 0; row < rows; row++) {
+    const start = offset + row * columns;
     const logits = Array.from(
-      { length: positions },
-      (_, c) => scores[start + c] * scale + keyBias[biasStart + c],
+      { length: columns },
+      (_, c) => scores[start + c] * scale + keyBias[biasOffset + c],
     );
     const max = Math.max(...logits);
     const exponentials = logits.map((logit) => Math.exp(logit - max));

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { attentionProbabilities } from "../../src/autograd/attention.ts";
 import { dropout } from "../../src/autograd/dropout.ts";
+import { packedSequences } from "../../src/autograd/sequences.ts";
 import { createTape, input, releaseTape, type TapeOptions } from "../../src/autograd/tape.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import type { Shape } from "../../src/tensor/shape.ts";
@@ -88,6 +89,35 @@ describe("dropout on a tape", () => {
       ),
       { numRuns: 30 },
     );
+  });
+
+  it("draws the same for a row whether sequences are padded or packed", () => {
+    const tape = createTape(backend, { training: true, seed: 1, step: 2 });
+    const [lengths, positions, columns] = [[3, 1, 5], 7, 33];
+    const ones = (shape: Shape) =>
+      input(tape, shape, new Float32Array(elementCount(shape)).fill(1));
+    const packed = dropout(tape, ones([9, columns]), RATE, packedSequences(lengths)).value.data;
+    const padded = mask([3, positions, columns]);
+    let row = 0;
+    lengths.forEach((length, b) => {
+      const start = b * positions * columns;
+      expect(packed.slice(row * columns, (row + length) * columns)).toEqual(
+        padded.slice(start, start + length * columns),
+      );
+      row += length;
+    });
+    releaseTape(tape);
+  });
+
+  it("refuses sequences of other rows", () => {
+    const tape = createTape(backend, { training: true });
+    const x = input(tape, [3, 2], new Float32Array(6));
+    expect(() => dropout(tape, x, RATE, packedSequences([2, 2]))).toThrow(
+      "dropout: expected sequences of 3 rows, got 4",
+    );
+    expect(() => packedSequences([])).toThrow("lengths: expected at least one, got none");
+    expect(() => packedSequences([2, 0])).toThrow("lengths[1]: expected an integer from 1");
+    releaseTape(tape);
   });
 
   it("of attention does not depend on padding", () => {

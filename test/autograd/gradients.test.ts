@@ -19,6 +19,7 @@ import {
   softCrossEntropy,
 } from "../../src/autograd/losses.ts";
 import type { OperationName } from "../../src/autograd/records.ts";
+import { packedSequences, type Sequences } from "../../src/autograd/sequences.ts";
 import { input } from "../../src/autograd/tape.ts";
 import { checkGradients, type Subject } from "./finite-differences.ts";
 
@@ -48,6 +49,12 @@ function ids(count: number, limit: number, seed: number): Int32Array {
 /** Pseudo-random key mask with at least one visible key in most rows. */
 function keyBiasValues(count: number, seed: number): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => ((seed + i) % 3 === 2 ? HIDDEN_KEY : 0));
+}
+
+/** Sequences of 1 to 4 rows, and how many rows they have together. */
+function ragged({ batch, seed }: Sizes): { readonly sequences: Sequences; readonly rows: number } {
+  const sequences = packedSequences(Array.from({ length: batch }, (_, b) => 1 + ((seed + b) % 4)));
+  return { sequences, rows: sequences.offsets[batch] };
 }
 
 const awayFromZero = (value: number): number => value + Math.sign(value) * 0.01;
@@ -99,6 +106,13 @@ const SUBJECTS: Readonly<Record<OperationName, readonly ((sizes: Sizes) => Subje
       inputs: { x: [batch, positions, width] },
       compute: (tape, o) => dropout(tape, o.input("x"), 0.4),
     }),
+    (size) => {
+      const { sequences, rows } = ragged(size);
+      return {
+        inputs: { x: [rows, size.width] },
+        compute: (tape, o) => dropout(tape, o.input("x"), 0.4, sequences),
+      };
+    },
     ({ batch }) => ({
       inputs: { x: [batch] },
       compute: (tape, o) => dropout(tape, o.input("x"), 0.4),
@@ -121,6 +135,20 @@ const SUBJECTS: Readonly<Record<OperationName, readonly ((sizes: Sizes) => Subje
           dropout: 0.3,
         }),
     }),
+    (size) => {
+      const { sequences, rows } = ragged(size);
+      const columns = size.width + 2;
+      return {
+        inputs: { x: [rows, columns] },
+        parameters: { gamma: [columns], beta: [columns] },
+        compute: (tape, o) =>
+          layerNorm(tape, o.input("x"), o.parameter("gamma"), o.parameter("beta"), {
+            epsilon: 1e-3,
+            dropout: 0.3,
+            sequences,
+          }),
+      };
+    },
     // x is its own residual: two contributions to one gradient.
     ({ batch, width }) => ({
       inputs: { x: [batch, width + 2] },
@@ -132,22 +160,38 @@ const SUBJECTS: Readonly<Record<OperationName, readonly ((sizes: Sizes) => Subje
         }),
     }),
   ],
-  attentionProbabilities: [0, 0.3].map(
-    (rate) =>
-      ({ batch, positions, heads, width, seed }: Sizes): Subject => ({
-        inputs: {
-          query: [batch, positions, heads * width],
-          key: [batch, positions, heads * width],
-        },
+  attentionProbabilities: [0, 0.3]
+    .map(
+      (rate) =>
+        ({ batch, positions, heads, width, seed }: Sizes): Subject => ({
+          inputs: {
+            query: [batch, positions, heads * width],
+            key: [batch, positions, heads * width],
+          },
+          compute: (tape, o) =>
+            attentionProbabilities(tape, o.input("query"), o.input("key"), {
+              heads,
+              keyBias: input(tape, [batch, positions], keyBiasValues(batch * positions, seed)),
+              dropout: rate,
+              maxPositions: 9,
+            }),
+        }),
+    )
+    .concat((size: Sizes): Subject => {
+      const { sequences, rows } = ragged(size);
+      const { heads, width, seed } = size;
+      return {
+        inputs: { query: [rows, heads * width], key: [rows, heads * width] },
         compute: (tape, o) =>
           attentionProbabilities(tape, o.input("query"), o.input("key"), {
             heads,
-            keyBias: input(tape, [batch, positions], keyBiasValues(batch * positions, seed)),
-            dropout: rate,
+            keyBias: input(tape, [rows], keyBiasValues(rows, seed)),
+            dropout: 0.3,
             maxPositions: 9,
+            sequences,
           }),
-      }),
-  ),
+      };
+    }),
   attentionContext: [
     ({ batch, positions, heads, width }) => ({
       inputs: {
@@ -156,6 +200,18 @@ const SUBJECTS: Readonly<Record<OperationName, readonly ((sizes: Sizes) => Subje
       },
       compute: (tape, o) => attentionContext(tape, o.input("probabilities"), o.input("values")),
     }),
+    (size) => {
+      const { sequences, rows } = ragged(size);
+      const { batch, heads, width } = size;
+      return {
+        inputs: {
+          probabilities: [heads * sequences.squares[batch]],
+          values: [rows, heads * width],
+        },
+        compute: (tape, o) =>
+          attentionContext(tape, o.input("probabilities"), o.input("values"), sequences),
+      };
+    },
     // Self-attention on one variable: query, key and values contribute to one gradient.
     ({ batch, positions, heads, width }) => ({
       inputs: { x: [batch, positions, heads * width] },

@@ -109,6 +109,24 @@ test("the same seed gives the same bytes, another seed others", async () => {
   );
 });
 
+test("batches by length and distillation without padding are settings of the run", async () => {
+  const changes = { batching: "bucketed", "distill-padding": "excluded" };
+  expect((await espalier(short("bucketed", changes))).code).toBe(0);
+  expect(digests("bucketed")["sparse/model.safetensors"]).not.toBe(
+    digests("run")["sparse/model.safetensors"],
+  );
+  const report = readFileSync(path("bucketed", "report.html"), "utf8");
+  expect(report).toMatch(/bertmini-mrpc-4x1: batches<\/td><td>bucketed</);
+  expect(report).toMatch(/bertmini-mrpc-4x1: padding in distillation<\/td><td>excluded</);
+  const resumed = await espalier(short("bucketed", {}, "--resume"));
+  expect(resumed.code).toBe(2);
+  for (const message of [
+    'run.phases[1].settings.batching: expected "shuffled", got "bucketed" in the checkpoint',
+    'run.phases[1].settings.distillation.padding: expected "included", got "excluded" in',
+  ])
+    expect(resumed.err).toContain(message);
+});
+
 test("several seeds are the single runs, side by side", async () => {
   const { code, out } = await espalier(short("seeds", { seeds: "43,42" }, "--json"));
   expect(code).toBe(0);

@@ -1,8 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { CaseFiles } from "../../src/conform/case-files.ts";
+import { type CaseFiles, openCase } from "../../src/conform/case-files.ts";
 import { replayModel } from "../../src/conform/model.ts";
+import {
+  closeModelCase,
+  openModelCase,
+  withForward,
+  withStudent,
+} from "../../src/conform/model-case.ts";
 import { replaySchedules } from "../../src/conform/model-schedule.ts";
 import { readSafetensorsOrThrow, writeSafetensors } from "../../src/io/safetensors.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
@@ -49,6 +55,19 @@ function withJson(files: CaseFiles, change: (json: Record<string, unknown>) => u
 describe.each(VARIANTS)("model vectors on %s kernels", (_, backend) => {
   it.each(CASES.map((files) => [files.name, files] as const))("%s", (_name, files) => {
     expect(detailOf(files, backend)).toBeUndefined();
+  });
+
+  it("can all be computed without padding", () => {
+    for (const files of CASES) {
+      const modelCase = openModelCase(backend, openCase(files));
+      const padding = withStudent(modelCase, (parameters) =>
+        withForward({ ...modelCase, padding: "excluded" }, parameters, (_tape, output) => {
+          return output.padding;
+        }),
+      );
+      closeModelCase(modelCase);
+      expect(padding, files.name).toBe("excluded");
+    }
   });
 
   it("leave no memory in use", () => {

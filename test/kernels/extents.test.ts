@@ -34,12 +34,12 @@ const CALLS: readonly (readonly [string, string, Call])[] = [
   [
     "probabilities",
     "attentionSoftmaxForward",
-    (k, s, l) => k.attentionSoftmaxForward(l, l, 1, s, 2, 1, 2),
+    (k, s, l) => k.attentionSoftmaxForward(l, l, 1, s, 2, 0, 3, 2),
   ],
   [
     "dScores",
     "attentionSoftmaxBackward",
-    (k, s, l) => k.attentionSoftmaxBackward(l, l, 1, s, 2, 4),
+    (k, s, l) => k.attentionSoftmaxBackward(l, l, 1, s, 2, 2, 3),
   ],
   ["residual", "layerNormForward", (k, s, l) => k.layerNormForward(l, s, l, l, 1, l, l, l, 2, 4)],
   ["dBeta", "layerNormBackward", (k, s, l) => k.layerNormBackward(l, l, l, l, l, l, s, 1, 8)],

@@ -79,9 +79,10 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   tanhBackward: (k, { a, b, c }) => k.tanhBackward(a, b, c),
   reluForward: (k, { a, c }) => k.reluForward(a, c),
   reluBackward: (k, { a, b, c }) => k.reluBackward(a, b, c),
-  attentionSoftmaxForward: (k, { a, b, c }) => k.attentionSoftmaxForward(a, b, 0.25, c, 4, 4, 128),
+  attentionSoftmaxForward: (k, { a, b, c }) =>
+    k.attentionSoftmaxForward(a, b, 0.25, c, 128, 7, 2000, 128),
   attentionSoftmaxBackward: (k, { a, b, c }) =>
-    k.attentionSoftmaxBackward(a, b, 0.25, c, ROWS, COLUMNS),
+    k.attentionSoftmaxBackward(a, b, 0.25, c, 0, ROWS, COLUMNS),
   layerNormForward: (k, { a, b, c, d, e, f }) =>
     k.layerNormForward(a, b, e, f, 1e-5, c, d, e.subarray(COLUMNS), ROWS, COLUMNS),
   layerNormBackward: (k, { a, b, c, d, e }) =>

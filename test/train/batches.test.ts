@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { sequentialBatches, shuffledBatches } from "../../src/train/batches.ts";
+import { bucketedBatches, sequentialBatches, shuffledBatches } from "../../src/train/batches.ts";
 import { padExamples } from "../../src/train/examples.ts";
 
 const sizes = fc.tuple(fc.nat(300), fc.integer({ min: 1, max: 40 }));
@@ -23,6 +23,38 @@ test("the order depends on seed and epoch alone", () => {
   expect(order(5, 2)).toEqual(order(5, 2));
   expect(order(5, 2)).not.toEqual(order(5, 3));
   expect(order(5, 2)).not.toEqual(order(6, 2));
+});
+
+const lengths = fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 300 });
+
+test("bucketed batches hold every example once, and depend on lengths, seed and epoch alone", () => {
+  fc.assert(
+    fc.property(
+      lengths,
+      fc.integer({ min: 1, max: 40 }),
+      fc.nat(),
+      fc.nat(20),
+      (list, batchSize, seed, epoch) => {
+        const batches = bucketedBatches(list, batchSize, seed, epoch);
+        expect(batches.length).toBe(Math.ceil(list.length / batchSize));
+        const order = batches.flatMap((batch) => [...batch]);
+        expect(order.sort((a, b) => a - b)).toEqual([...list.keys()]);
+        expect(batches.filter(({ length }) => length !== batchSize).length).toBeLessThanOrEqual(1);
+        expect(bucketedBatches(list, batchSize, seed, epoch)).toEqual(batches);
+      },
+    ),
+  );
+});
+
+test("bucketed batches of one pool are slices of the order by length, themselves in no order", () => {
+  const list = shuffledBatches(160, 160, 3, 0).flatMap((batch) => [...batch]);
+  const batches = bucketedBatches(list, 4, 5, 1);
+  const slices = batches.map((batch) => Array.from(batch, (index) => list[index]));
+  for (const slice of slices) expect(Math.max(...slice) - Math.min(...slice)).toBe(3);
+  const firsts = slices.map((slice) => Math.min(...slice));
+  expect(firsts).not.toEqual(firsts.slice().sort((a, b) => a - b));
+  expect(bucketedBatches(list, 4, 5, 2)).not.toEqual(batches);
+  expect(bucketedBatches(list, 4, 6, 1)).not.toEqual(batches);
 });
 
 test("sequential batches keep the order", () => {

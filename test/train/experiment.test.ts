@@ -137,6 +137,27 @@ test.each([1, 5, 10, 11, 23, 30, 31, 45])(
   },
 );
 
+test("bucketed and distilled from tokens alone it is another run, and resumes the same", async () => {
+  const recipes = OPTIONS.recipes.slice(0, 1).map(({ sparse, dense, ...recipe }) => ({
+    ...recipe,
+    dense: { ...dense, batching: "bucketed" as const },
+    sparse: sparse && {
+      ...sparse,
+      batching: "bucketed" as const,
+      distillationPadding: "excluded" as const,
+    },
+  }));
+  const options = { ...OPTIONS, recipes };
+  const { events, weights } = await run(options);
+  expect(substance(events)).not.toEqual(substance((await whole).events).slice(0, events.length));
+  for (const steps of [7, 17]) {
+    const first = await run(options, steps);
+    const second = await run({ ...options, resumeFrom: first.checkpoint });
+    expect(substance([...first.events, ...second.events])).toEqual(substance(events));
+    expect(second.weights).toEqual(weights);
+  }
+});
+
 test("given a fine-tuned model, the dense phase only measures it", async () => {
   const { checkpoint } = await run(OPTIONS, 11);
   if (checkpoint.dense === null) throw new Error("expected a dense model after its 10 steps");

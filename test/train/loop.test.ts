@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Tape } from "../../src/autograd/tape.ts";
 import { InputError } from "../../src/core/either.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
+import type { Batching } from "../../src/train/batches.ts";
 import {
   type StoredParameters,
   storedParameters,
@@ -11,7 +13,8 @@ import { decodeCheckpointOrThrow, encodeCheckpoint } from "../../src/train/check
 import type { TrainingEvent } from "../../src/train/events.ts";
 import { type FineTuneOptions, fineTune } from "../../src/train/loop.ts";
 import { parameterRules } from "../../src/train/optimizer.ts";
-import { trainingSettings } from "../../src/train/settings.ts";
+import { type DistillationSettings, trainingSettings } from "../../src/train/settings.ts";
+import type { TrainableForwardOptions } from "../../src/train/trainable-model.ts";
 import {
   createPerceptron,
   makeRows,
@@ -120,6 +123,7 @@ const PHASES = {
   dense: {},
   sparse: { pruning: PRUNING },
   strict: { pruning: PRUNING, profile: "strict" },
+  bucketed: { pruning: PRUNING, batching: "bucketed" },
   progressive: { pruning: { ...PRUNING, pruning_type: "snip_momentum_progressive" } },
 } as const;
 
@@ -209,6 +213,45 @@ test("a student learns its teacher's logits", async () => {
   expect(epochs.at(-1)?.trainingLoss).toBeLessThan((epochs[0]?.trainingLoss ?? 0) / 5);
 });
 
+test("steps ask for the padding that their loss reads, evaluations for none", async () => {
+  const asked = async (distillation: DistillationSettings | null) => {
+    const options = perceptronOptions(backend, { distillation });
+    const paddings: (string | undefined)[] = [];
+    const model = {
+      ...options.model,
+      forward: (tape: Tape, batch: RowBatch, { padding }: TrainableForwardOptions = {}) => {
+        paddings.push(padding);
+        return options.model.forward(tape, batch);
+      },
+    };
+    const teacher = createPerceptron(backend, 5);
+    await collectEvents({ ...options, model, teacher, epochs: 1 });
+    return [...new Set(paddings.slice(0, 7)), ...new Set(paddings.slice(7))];
+  };
+  const [kind, weight] = ["last-hidden-state", 1] as const;
+  expect(await asked(null)).toEqual(["excluded", "excluded"]);
+  expect(await asked({ kind: "logits", weight })).toEqual(["excluded", "excluded"]);
+  expect(await asked({ kind, weight })).toEqual(["included", "excluded"]);
+  expect(await asked({ kind, weight, padding: "excluded" })).toEqual(["excluded", "excluded"]);
+});
+
+test("a checkpoint of another padding in distillation, or of other batches, is refused", async () => {
+  const distillation = { kind: "last-hidden-state", weight: 1, padding: "included" } as const;
+  const teacher = createPerceptron(backend, 5);
+  const { checkpoint } = await interrupt(
+    { ...perceptronOptions(backend, { distillation }), teacher },
+    5,
+  );
+  const options = perceptronOptions(backend, {
+    distillation: { ...distillation, padding: "excluded" },
+    batching: "bucketed",
+  });
+  const rowLength = () => 1;
+  expect(() => fineTune({ ...options, teacher, rowLength, resumeFrom: checkpoint })).toThrow(
+    /settings.batching: expected "bucketed", got "shuffled" in the checkpoint\nsettings.distillation.padding: expected "excluded", got "included" in/,
+  );
+});
+
 test("wrong options are refused before anything is trained", () => {
   const options = perceptronOptions(backend);
   const start = (change: Partial<Options>) => () => fineTune({ ...options, ...change });
@@ -222,6 +265,15 @@ test("wrong options are refused before anything is trained", () => {
   const distillation = { kind: "logits", weight: 1 } as const;
   expect(start({ settings: trainingSettings({ distillation }) })).toThrow(
     /teacher: expected a model/,
+  );
+  const { rowLength: _, ...unmeasured } = options;
+  const bucketed = trainingSettings({ batching: "bucketed" });
+  expect(() => fineTune({ ...unmeasured, settings: bucketed })).toThrow(
+    /rowLength: expected a function, for bucketed batches, got none/,
+  );
+  const batching = "sorted" as Batching;
+  expect(start({ settings: trainingSettings({ batching }) })).toThrow(
+    /settings.batching: expected/,
   );
 });
 

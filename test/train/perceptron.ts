@@ -68,6 +68,7 @@ export function perceptronOptions(
     trainingRows: makeRows(10, 100),
     evaluationRows: makeRows(11, 50),
     collate,
+    rowLength: ([first = 0]) => Math.ceil(10 + 3 * first),
     epochs: 4,
     batchSize: 16,
     settings: trainingSettings({ optimizer: { learningRate: 0.01 }, ...settings }),

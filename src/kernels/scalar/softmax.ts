@@ -5,19 +5,18 @@ export const attentionSoftmaxForward: Kernels["attentionSoftmaxForward"] = (
   keyBias,
   scale,
   probabilities,
-  batch,
-  heads,
-  positions,
+  offset,
+  biasOffset,
+  rows,
+  columns,
 ): void => {
-  const rowsPerExample = heads * positions;
-  for (let row = 0; row < batch * rowsPerExample; row++) {
-    const start = row * positions;
-    const biasStart = Math.floor(row / rowsPerExample) * positions;
+  for (let row = 0; row < rows; row++) {
+    const start = offset + row * columns;
     // Rounded to float32, so that -3.4028235e38 swallows the score: a row whose keys are all hidden
     // comes out uniform, as in transformers.
     const logit = (c: number): number =>
-      Math.fround(scores[start + c] * scale + keyBias[biasStart + c]);
-    softmaxRow(logit, probabilities, start, positions);
+      Math.fround(scores[start + c] * scale + keyBias[biasOffset + c]);
+    softmaxRow(logit, probabilities, start, columns);
   }
 };
 
@@ -59,10 +58,11 @@ export const attentionSoftmaxBackward: Kernels["attentionSoftmaxBackward"] = (
   dProbabilities,
   scale,
   dScores,
+  offset,
   rows,
   columns,
 ): void => {
-  for (let start = 0; start < rows * columns; start += columns) {
+  for (let start = offset; start < offset + rows * columns; start += columns) {
     const end = start + columns;
     let dot = 0;
     for (let i = start; i < end; i++) dot += probabilities[i] * dProbabilities[i];

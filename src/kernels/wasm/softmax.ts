@@ -90,8 +90,19 @@ function storeExponentials(
       place.store(pointer, powers[i]);
       f.set(sums[i], f32x4.add(sums[i], place.zeroRest(powers[i])));
     });
+    if (places.length === 1) exchange(f, sums);
   });
   return f.let(sumOfLanes(f, f32x4.add(sums[0], sums[1])));
+}
+
+/**
+ * After a vector without a partner, lets the next one go to the other sum: so every second vector of a row is in
+ * the same sum however long the row is, and zeros behind its last float (hidden keys) change no bit.
+ */
+function exchange(f: FunctionBuilder, [first, second]: readonly Local<"v128">[]): void {
+  const held = f.let(first);
+  f.set(first, second);
+  f.set(second, held);
 }
 
 /** exp(x) for x <= 0, exactly 0 where that is below the normal numbers: a hidden key has no share. */
@@ -127,6 +138,7 @@ function addBackward(module: ModuleBuilder): void {
         places.forEach((place, i) => {
           f.set(sums[i], module.madd(place.load(pAt), place.load(dPAt), sums[i]));
         });
+        if (places.length === 1) exchange(f, sums);
       });
       const dot = f.let(f32x4.splat(sumOfLanes(f, f32x4.add(sums[0], sums[1]))));
       forEachVector(module, f, columns, [p, dP, dScores], (places) => {

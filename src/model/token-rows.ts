@@ -1,0 +1,83 @@
+/** The rows that a forward pass computes: every position of a padded batch, or its tokens alone, end to end. */
+import {
+  forEachSequence,
+  packedSequences,
+  type Sequences,
+  uniformSequences,
+} from "../autograd/sequences.ts";
+import type { Shape } from "../tensor/shape.ts";
+import type { TokenBatch } from "./batch.ts";
+
+/** Whether results at padded positions are wanted, or computed. */
+export type Padding = "included" | "excluded";
+
+/** Rows of token ids and the sequences that they form. */
+export interface TokenRows {
+  readonly padding: Padding;
+  /** [batch, positions], or [tokens] where padding is excluded. */
+  readonly shape: Shape;
+  readonly sequences: Sequences;
+  readonly inputIds: Int32Array;
+  readonly tokenTypeIds: Int32Array;
+  readonly positionIds: Int32Array;
+  /** 1 where a row may be attended to. */
+  readonly attentionMask: Uint8Array;
+}
+
+/**
+ * The rows of a batch. Padding is left out where that is asked for and each example's mask is ones, at least
+ * one, then zeros; with any other mask it stays.
+ */
+export function tokenRows(batch: TokenBatch, padding: Padding): TokenRows {
+  const lengths = padding === "excluded" ? prefixLengths(batch) : null;
+  return lengths === null ? paddedRows(batch) : packedRows(batch, lengths);
+}
+
+/** How many ones each example's mask begins with; null where there is none, or another one behind a zero. */
+function prefixLengths({ batch, positions, attentionMask }: TokenBatch): readonly number[] | null {
+  const lengths: number[] = [];
+  for (let start = 0; start < batch * positions; start += positions) {
+    const mask = attentionMask.subarray(start, start + positions);
+    const zero = mask.indexOf(0);
+    const length = zero < 0 ? positions : zero;
+    if (length === 0 || mask.includes(1, length)) return null;
+    lengths.push(length);
+  }
+  return lengths;
+}
+
+function paddedRows(rows: TokenBatch): TokenRows {
+  const { batch, positions, inputIds, tokenTypeIds, attentionMask } = rows;
+  return {
+    padding: "included",
+    shape: [batch, positions],
+    sequences: uniformSequences(batch, positions),
+    inputIds,
+    tokenTypeIds,
+    positionIds: inputIds.map((_, token) => token % positions),
+    attentionMask,
+  };
+}
+
+function packedRows(batch: TokenBatch, lengths: readonly number[]): TokenRows {
+  const sequences = packedSequences(lengths);
+  const tokens = lengths.reduce((sum, length) => sum + length, 0);
+  const pack = (ids: Int32Array): Int32Array => {
+    const packed = new Int32Array(tokens);
+    forEachSequence(sequences, (example, row, length) => {
+      const start = example * batch.positions;
+      packed.set(ids.subarray(start, start + length), row);
+    });
+    return packed;
+  };
+  const positions = batch.inputIds.map((_, token) => token % batch.positions);
+  return {
+    padding: "excluded",
+    shape: [tokens],
+    sequences,
+    inputIds: pack(batch.inputIds),
+    tokenTypeIds: pack(batch.tokenTypeIds),
+    positionIds: pack(positions),
+    attentionMask: new Uint8Array(tokens).fill(1),
+  };
+}
