@@ -8,6 +8,7 @@ export {
   attentionProbabilities,
   HIDDEN_KEY,
 } from "./autograd/attention.ts";
+export type { AttentionRows } from "./autograd/attention-heads.ts";
 export { backward } from "./autograd/backward.ts";
 export { dropout } from "./autograd/dropout.ts";
 export {
@@ -25,7 +26,7 @@ export {
   type SoftTargetOptions,
   softCrossEntropy,
 } from "./autograd/losses.ts";
-export type { Variable } from "./autograd/records.ts";
+export type { AttentionQueries, Variable } from "./autograd/records.ts";
 export { packedSequences, type Sequences, uniformSequences } from "./autograd/sequences.ts";
 export {
   constant,

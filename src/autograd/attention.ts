@@ -4,24 +4,27 @@
  * put them, side by side in a row; each product reads its head by offset and row stride.
  */
 import { checkInteger } from "../core/checks.ts";
-import type { Kernels } from "../kernels/table.ts";
-import {
-  checkSameShape,
-  columnsOf,
-  elementCount,
-  formatShape,
-  rowsOf,
-  type Shape,
-} from "../tensor/shape.ts";
+import { checkSameShape, elementCount } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import {
+  type AttentionRows,
+  forEachExample,
+  forEachHead,
+  layoutOf,
+  longestOf,
+  multiplyRowsByHead,
+  multiplySquaresByHead,
+  probabilitiesOfHead,
+  probabilitiesShape,
+  queryShape,
+} from "./attention-heads.ts";
 import { checkDropoutRate, DROPOUT_BLOCK } from "./dropout.ts";
 import { arrivedGradient, consumedGradient, gradientTarget } from "./gradient.ts";
 import type { AttentionLayout, DropoutDraw, OperationRecord, Variable } from "./records.ts";
-import { checkSequences, forEachSequence, type Sequences, uniformSequences } from "./sequences.ts";
 import { createOutput, createScratch, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
 /** Options of {@link attentionProbabilities}. */
-export interface AttentionOptions {
+export interface AttentionOptions extends AttentionRows {
   readonly heads: number;
   /**
    * Added to every score of its key, [batch, positions], or with `sequences` [rows]: 0 keeps a key,
@@ -32,8 +35,6 @@ export interface AttentionOptions {
   readonly dropout?: number;
   /** Longest sequence the model takes; spaces the dropout's random numbers. Default: this one's. */
   readonly maxPositions?: number;
-  /** The sequences that the rows of query and key belong to. Default: one for each of the batch. */
-  readonly sequences?: Sequences | undefined;
 }
 
 /** The bias of a hidden key: float32's lowest number, as in transformers. */
@@ -45,7 +46,7 @@ export const HIDDEN_KEY = -3.4028234663852886e38;
  * @param query - [batch, positions, heads * width], or with `sequences` [rows, heads * width]
  * @param key - as query
  * @returns [batch, heads, positions, positions], or with `sequences` the squares of their heads one after
- *   the other, as {@link Sequences} says
+ *   the other, as {@link Sequences} says; where only first tokens attend, the first row of each square
  * @example
  * ```ts
  * import { attentionContext, attentionProbabilities, createBackend, createTape } from "espalier/nn";
@@ -67,16 +68,16 @@ export function attentionProbabilities(
   options: AttentionOptions,
 ): Variable {
   const { heads, keyBias, dropout = 0 } = options;
-  const layout = layoutOf(query.shape, heads, options.sequences);
+  const layout = layoutOf(key.shape, heads, options);
   const longest = longestOf(layout.sequences);
   const maxPositions = options.maxPositions ?? longest;
-  checkSameShape("attention key", key.shape, query.shape);
-  checkSameShape("attention keyBias", keyBias.shape, query.shape.slice(0, -1));
+  checkSameShape("attention query", query.shape, queryShape(key.shape, layout));
+  checkSameShape("attention keyBias", keyBias.shape, key.shape.slice(0, -1));
   checkDropoutRate("attention dropout", dropout);
   checkInteger("attention maxPositions", maxPositions, longest);
   const draw = nextDropoutDraw(tape, dropout);
   const needsGradient = query.requiresGradient || key.requiresGradient;
-  const output = createOutput(tape, probabilitiesShape(query.shape, layout), needsGradient);
+  const output = createOutput(tape, probabilitiesShape(key.shape, layout), needsGradient);
   const probabilities = draw === null ? output.value.retain() : createScratch(tape, output.shape);
   const scores = probabilities.data;
   const { kernels } = tape.backend;
@@ -112,24 +113,25 @@ export function attentionProbabilities(
  *
  * @param probabilities - as {@link attentionProbabilities} gives them
  * @param values - [batch, positions, heads * width], or with `sequences` [rows, heads * width]
- * @param sequences - those of the probabilities
- * @returns as values
+ * @param options - those of the probabilities
+ * @returns as the query
  */
 export function attentionContext(
   tape: Tape,
   probabilities: Variable,
   values: Variable,
-  sequences?: Sequences,
+  options: AttentionRows = {},
 ): Variable {
+  const { sequences, queries = "all" } = options;
   const heads =
     sequences === undefined
       ? probabilities.shape[1]
-      : elementCount(probabilities.shape) / squaresOf(sequences);
-  const layout = layoutOf(values.shape, heads, sequences);
+      : elementCount(probabilities.shape) / probabilitiesOfHead(sequences, queries);
+  const layout = layoutOf(values.shape, heads, options);
   const expected = probabilitiesShape(values.shape, layout);
   checkSameShape("attention probabilities", probabilities.shape, expected);
   const needsGradient = probabilities.requiresGradient || values.requiresGradient;
-  const context = createOutput(tape, values.shape, needsGradient);
+  const context = createOutput(tape, queryShape(values.shape, layout), needsGradient);
   const [p, v, c] = [probabilities.value, values.value, context.value];
   multiplySquaresByHead(tape.backend.kernels, "nn", layout, p.data, v.data, c.data, false);
   record(
@@ -187,117 +189,6 @@ export function attentionContextBackward(
   }
 }
 
-function layoutOf(shape: Shape, heads: number, sequences: Sequences | undefined): AttentionLayout {
-  checkInteger("attention heads", heads, 1);
-  const columns = columnsOf(shape);
-  const axes = sequences === undefined ? 3 : 2;
-  if (shape.length !== axes || columns % heads !== 0) {
-    const rows = sequences === undefined ? "batch, positions" : "rows";
-    throw new RangeError(
-      `attention: expected [${rows}, a multiple of ${heads}], got ${formatShape(shape)}`,
-    );
-  }
-  if (sequences !== undefined) checkSequences("attention", sequences, rowsOf(shape));
-  const width = columns / heads;
-  return { sequences: sequences ?? uniformSequences(shape[0], shape[1]), heads, width };
-}
-
-/** The shape of the probabilities for rows of that shape. */
-function probabilitiesShape(rows: Shape, { sequences, heads }: AttentionLayout): Shape {
-  if (rows.length === 3) return [rows[0], heads, rows[1], rows[1]];
-  return [heads * squaresOf(sequences)];
-}
-
-/** Elements that one head's probabilities of all sequences have. */
-function squaresOf({ squares }: Sequences): number {
-  return squares[squares.length - 1];
-}
-
-function longestOf(sequences: Sequences): number {
-  let longest = 0;
-  forEachSequence(sequences, (_sequence, _row, length) => {
-    longest = Math.max(longest, length);
-  });
-  return longest;
-}
-
-/**
- * Runs `body` for every example: where the squares of its heads begin, its first row, and the rows and
- * columns of those squares one below the other.
- */
-function forEachExample(
-  kernels: Kernels,
-  { sequences, heads }: AttentionLayout,
-  body: (square: number, row: number, rows: number, columns: number) => void,
-): void {
-  kernels.independently(() => {
-    forEachSequence(sequences, (example, row, length) => {
-      body(heads * sequences.squares[example], row, heads * length, length);
-    });
-  });
-}
-
-/** One head of one example: where its rows and its square begin, and its length. */
-interface Head {
-  readonly row: number;
-  readonly square: number;
-  readonly length: number;
-  readonly example: number;
-  readonly head: number;
-}
-
-/** Runs `body` for every head of every example; the calls do not depend on each other. */
-function forEachHead(
-  kernels: Kernels,
-  { sequences, heads, width }: AttentionLayout,
-  body: (head: Head) => void,
-): void {
-  kernels.independently(() => {
-    forEachSequence(sequences, (example, firstRow, length) => {
-      for (let head = 0; head < heads; head++) {
-        const row = (firstRow * heads + head) * width;
-        const square = heads * sequences.squares[example] + head * length ** 2;
-        body({ row, square, length, example, head });
-      }
-    });
-  });
-}
-
-/** out = left right^T for every head: rows of heads * width twice to squares. */
-function multiplyRowsByHead(
-  kernels: Kernels,
-  layout: AttentionLayout,
-  left: Float32Array,
-  right: Float32Array,
-  out: Float32Array,
-  accumulate: boolean,
-): void {
-  const { heads, width } = layout;
-  const stride = heads * width;
-  forEachHead(kernels, layout, ({ row, square, length: s }) => {
-    const [a, b] = [left, right];
-    kernels.gemm("nt", s, s, width, a, row, stride, b, row, stride, out, square, s, accumulate);
-  });
-}
-
-/** out = squares rows (`nn`) or squares^T rows (`tn`) for every head. */
-function multiplySquaresByHead(
-  kernels: Kernels,
-  form: "nn" | "tn",
-  layout: AttentionLayout,
-  squares: Float32Array,
-  rows: Float32Array,
-  out: Float32Array,
-  accumulate: boolean,
-): void {
-  const { heads, width } = layout;
-  const stride = heads * width;
-  forEachHead(kernels, layout, ({ row, square, length: s }) => {
-    const [a, b] = [squares, rows];
-    kernels.gemm(form, s, width, s, a, square, s, b, row, stride, out, row, stride, accumulate);
-  });
-}
-
 /** Dropout of probabilities: an element's draw depends on its head, query and key, not on the padding. */
 function dropProbabilities(
   tape: Tape,
@@ -310,8 +201,8 @@ function dropProbabilities(
   const stride = Math.ceil(maxPositions / DROPOUT_BLOCK) * DROPOUT_BLOCK;
   const { kernels } = tape.backend;
   const [xs, ys] = [x.data, y.data];
-  forEachHead(kernels, layout, ({ square, length: s, example: b, head }) => {
+  forEachHead(kernels, layout, ({ square, queries, length, example: b, head }) => {
     const [first, example] = [head * maxPositions * stride, tape.firstExample + b];
-    kernels.dropout(xs, ys, square, s, s, first, stride, rate, key, example);
+    kernels.dropout(xs, ys, square, queries, length, first, stride, rate, key, example);
   });
 }

@@ -28,9 +28,14 @@ export interface DropoutDraw {
   readonly key: DropoutKey;
 }
 
+/** Which rows of a sequence attend: all of them, or the first one alone. */
+export type AttentionQueries = "all" | "first";
+
 /** How sequences lie in attention's operands, rows of heads * width, and how their heads do in a row. */
 export interface AttentionLayout {
+  /** Of keys and values. */
   readonly sequences: Sequences;
+  readonly queries: AttentionQueries;
   readonly heads: number;
   readonly width: number;
 }

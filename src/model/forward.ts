@@ -2,10 +2,10 @@ import { gelu, relu, tanh } from "../autograd/activation.ts";
 import { attentionContext, attentionProbabilities, HIDDEN_KEY } from "../autograd/attention.ts";
 import { dropout } from "../autograd/dropout.ts";
 import { type EmbeddingLookup, embeddingSum, selectRows } from "../autograd/embedding.ts";
-import { layerNorm } from "../autograd/layer-norm.ts";
+import { type LayerNormOptions, layerNorm } from "../autograd/layer-norm.ts";
 import { linear } from "../autograd/linear.ts";
-import type { Variable } from "../autograd/records.ts";
-import type { Sequences } from "../autograd/sequences.ts";
+import type { AttentionQueries, Variable } from "../autograd/records.ts";
+import { type Sequences, uniformSequences } from "../autograd/sequences.ts";
 import { discard, input, scope, type Tape } from "../autograd/tape.ts";
 import { checkOneOf } from "../core/checks.ts";
 import { type Parameter, type Parameters, parameterNamed } from "../tensor/parameter.ts";
@@ -22,6 +22,12 @@ export interface ForwardOptions {
    * output says so. Default `included`.
    */
   readonly padding?: Padding;
+  /**
+   * False: of the last layer only what the logits depend on is computed, the first token of each example, and
+   * there is no last hidden state; the logits have the same bytes. Takes effect where neither hidden states nor
+   * attentions are asked for. Default true.
+   */
+  readonly outputLastHiddenState?: boolean;
   /** All hidden states instead of the last alone. Default false. */
   readonly outputHiddenStates?: boolean;
   /** Attention probabilities of every layer. Default false. */
@@ -42,7 +48,7 @@ export interface ModelOutput {
   readonly pooled: Variable;
   /**
    * Embeddings, then each layer, [B, S, H], or [T, H] without padding; the last layer alone unless all are
-   * asked for.
+   * asked for, and none where that was not asked for either.
    */
   readonly hiddenStates: readonly Variable[];
   /**
@@ -99,7 +105,9 @@ export function forward(
 ): ModelOutput {
   checkTokenBatch(config, batch);
   const { outputHiddenStates = false, outputAttentions = false, padding = "included" } = options;
+  const { outputLastHiddenState = true } = options;
   checkOneOf("padding", padding, ["included", "excluded"]);
+  const isWhole = outputLastHiddenState || outputHiddenStates || outputAttentions;
   const rows = tokenRows(batch, padding);
   const pass: Pass = { tape, config, parameters, rows };
   const names = modelNames(config);
@@ -108,7 +116,10 @@ export function forward(
   const earlier: Variable[] = [];
   const attentions: Variable[] = [];
   for (const layer of names.layers) {
-    const [next, probabilities] = scope(tape, () => encoderLayer(pass, layer, hidden, keyBias));
+    const queries = layer === names.layers.at(-1) && !isWhole ? "first" : "all";
+    const [next, probabilities] = scope(tape, () =>
+      encoderLayer(pass, layer, queries, hidden, keyBias),
+    );
     if (outputHiddenStates) earlier.push(hidden);
     else discard(hidden);
     if (outputAttentions) attentions.push(probabilities);
@@ -116,8 +127,9 @@ export function forward(
     hidden = next;
   }
   discard(keyBias);
-  const [logits, pooled] = scope(tape, () => head(pass, names, hidden));
-  const hiddenStates = [...earlier, hidden];
+  const first = isWhole ? firstTokens(pass, hidden) : hidden;
+  const [logits, pooled] = scope(tape, () => head(pass, names, first));
+  const hiddenStates = isWhole ? [...earlier, hidden] : [];
   const layout = { padding: rows.padding, sequences: rows.sequences };
   return { ...layout, logits, pooled, hiddenStates, attentions };
 }
@@ -141,34 +153,43 @@ function embed({ tape, config, parameters, rows }: Pass, names: ModelNames): Var
   return dropout(tape, normalised, config.hiddenDropout, rows.sequences);
 }
 
-/** One encoder layer; its output and its attention probabilities. */
+/** One encoder layer; its output, for all tokens or the first ones, and its attention probabilities. */
 function encoderLayer(
   pass: Pass,
   names: LayerNames,
+  queries: AttentionQueries,
   hidden: Variable,
   keyBias: Variable,
 ): readonly [Variable, Variable] {
-  const { tape, config } = pass;
-  const [attended, probabilities] = scope(tape, () => attend(pass, names, hidden, keyBias));
+  const { tape, config, rows } = pass;
+  const sequences =
+    queries === "all" ? rows.sequences : uniformSequences(rows.sequences.offsets.length - 1, 1);
+  const [attended, probabilities] = scope(tape, () =>
+    attend(pass, names, queries, sequences, hidden, keyBias),
+  );
   const output = scope(tape, () => {
     const expanded = activate(pass, project(pass, names.intermediate, attended));
     const contracted = project(pass, names.output, expanded);
-    return addAndNorm(pass, names.outputNorm, contracted, attended, config.hiddenDropout);
+    const options = { residual: attended, dropout: config.hiddenDropout, sequences };
+    return addAndNorm(pass, names.outputNorm, contracted, options);
   });
   return [output, probabilities];
 }
 
-/** The attention sub-layer; DistilBERT has no dropout on its output. */
+/** The attention sub-layer; DistilBERT has no dropout on its output, whose rows form `outputs`. */
 function attend(
   pass: Pass,
   names: LayerNames,
+  queries: AttentionQueries,
+  outputs: Sequences,
   hidden: Variable,
   keyBias: Variable,
 ): readonly [Variable, Variable] {
   const { tape, config, rows } = pass;
   // Without them attention reads batch and positions off the shape, and shapes its squares like that.
   const sequences = rows.padding === "excluded" ? rows.sequences : undefined;
-  const query = project(pass, names.query, hidden);
+  const residual = queries === "all" ? hidden : firstTokens(pass, hidden);
+  const query = project(pass, names.query, residual);
   const key = project(pass, names.key, hidden);
   const values = project(pass, names.value, hidden);
   const probabilities = attentionProbabilities(tape, query, key, {
@@ -177,19 +198,25 @@ function attend(
     dropout: config.attentionDropout,
     maxPositions: config.maxPositions,
     sequences,
+    queries,
   });
-  const context = attentionContext(tape, probabilities, values, sequences);
+  const context = attentionContext(tape, probabilities, values, { sequences, queries });
   const output = project(pass, names.attentionOutput, context);
-  const rate = config.modelType === "bert" ? config.hiddenDropout : 0;
-  return [addAndNorm(pass, names.attentionNorm, output, hidden, rate), probabilities];
+  const dropout = config.modelType === "bert" ? config.hiddenDropout : 0;
+  const options = { residual, dropout, sequences: outputs };
+  return [addAndNorm(pass, names.attentionNorm, output, options), probabilities];
+}
+
+/** The row of each example's first token. */
+function firstTokens({ tape, rows }: Pass, hidden: Variable): Variable {
+  return selectRows(tape, hidden, Int32Array.from(rows.sequences.offsets.slice(0, -1)));
 }
 
 /** Classifier(dropout(activation(linear(first token)))): BERT's activation is tanh, DistilBERT's ReLU. */
-function head(pass: Pass, names: ModelNames, hidden: Variable): readonly [Variable, Variable] {
-  const { tape, config, rows } = pass;
-  const firstTokens = Int32Array.from(rows.sequences.offsets.slice(0, -1));
-  const first = project(pass, names.pooler, selectRows(tape, hidden, firstTokens));
-  const pooled = config.modelType === "bert" ? tanh(tape, first) : relu(tape, first);
+function head(pass: Pass, names: ModelNames, firstTokens: Variable): readonly [Variable, Variable] {
+  const { tape, config } = pass;
+  const projected = project(pass, names.pooler, firstTokens);
+  const pooled = config.modelType === "bert" ? tanh(tape, projected) : relu(tape, projected);
   const dropped = dropout(tape, pooled, config.classifierDropout);
   return [project(pass, names.classifier, dropped), pooled];
 }
@@ -203,15 +230,13 @@ function activate({ tape, config }: Pass, x: Variable): Variable {
 }
 
 function addAndNorm(
-  { tape, config, parameters, rows: { sequences } }: Pass,
+  { tape, config, parameters }: Pass,
   name: string,
   x: Variable,
-  residual: Variable,
-  rate: number,
+  options: Omit<LayerNormOptions, "epsilon">,
 ): Variable {
   const [gamma, beta] = weightAndBias(parameters, name);
-  const epsilon = config.layerNormEpsilon;
-  return layerNorm(tape, x, gamma, beta, { epsilon, residual, dropout: rate, sequences });
+  return layerNorm(tape, x, gamma, beta, { ...options, epsilon: config.layerNormEpsilon });
 }
 
 /** 0 for a key that may be attended to, float32's lowest number for one that may not. */

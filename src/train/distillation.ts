@@ -1,13 +1,18 @@
 /** The loss of a training step: against the labels, or against a frozen teacher. */
 import { scale } from "../autograd/arithmetic.ts";
-import { crossEntropy, kullbackLeibler, meanSquaredError } from "../autograd/losses.ts";
 import { selectRows } from "../autograd/embedding.ts";
+import { crossEntropy, kullbackLeibler, meanSquaredError } from "../autograd/losses.ts";
 import type { Variable } from "../autograd/records.ts";
 import { constant, createTape, input, releaseTape, type Tape } from "../autograd/tape.ts";
 import { checkOneOf, describe } from "../core/checks.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { DistillationSettings } from "./settings.ts";
-import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
+import type {
+  LabelledBatch,
+  TrainableForwardOptions,
+  TrainableModel,
+  TrainableOutput,
+} from "./trainable-model.ts";
 
 /** Temperature of `logits` distillation where none is given, as in the example script. */
 const DEFAULT_TEMPERATURE = 2;
@@ -45,13 +50,21 @@ export function lossPadding(settings: DistillationSettings | null): Padding {
   return padding;
 }
 
+/** What a loss reads of a forward pass, as the pass is to be asked for it. */
+export function lossNeeds(
+  settings: DistillationSettings | null,
+): Required<TrainableForwardOptions> {
+  const hiddenStates = settings?.kind === "last-hidden-state";
+  return { padding: lossPadding(settings), hiddenStates };
+}
+
 /**
  * The distillation loss of one batch: weight x MSE of the last hidden states, padded positions included
  * unless the settings exclude them ("Knowledge distillation with the reused teacher classifier", CVPR 2022, as
  * the example script applies it), or weight x KL divergence of the logits at a temperature. The labels play no
  * part. The teacher runs without dropout.
  *
- * @param student - of a forward pass that was asked for the {@link lossPadding} of the settings
+ * @param student - of a forward pass that was asked for what {@link lossNeeds} says
  */
 export function distillationLoss<Batch extends LabelledBatch>(
   tape: Tape,
@@ -62,7 +75,7 @@ export function distillationLoss<Batch extends LabelledBatch>(
 ): Variable {
   const teacherTape = createTape(tape.backend, { training: false, recordGradients: false });
   try {
-    const output = teacher.forward(teacherTape, batch, { padding: lossPadding(settings) });
+    const output = teacher.forward(teacherTape, batch, lossNeeds(settings));
     return scale(tape, distance(tape, student, teacherTape, output, settings), settings.weight);
   } finally {
     releaseTape(teacherTape);

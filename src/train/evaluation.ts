@@ -43,7 +43,7 @@ export function predict<Row, Batch extends LabelledBatch>(
     const batch = collate(rowsAt(rows, indices));
     const tape = createTape(backend, { training: false });
     try {
-      const output = model.forward(tape, batch, { padding: "excluded" });
+      const output = model.forward(tape, batch, { padding: "excluded", hiddenStates: false });
       lossSum += scalarOf(labelLoss(tape, output, batch)) * indices.length;
       // Spread, a large batch would be more arguments than a call can take.
       for (const logit of output.logits.value.data) logits.push(logit);

@@ -9,7 +9,7 @@ import {
   onBeforeOptimizerStepInto,
   onStepBeginInto,
 } from "../prune/pipeline.ts";
-import { distillationLoss, labelLoss, lossPadding } from "./distillation.ts";
+import { distillationLoss, labelLoss, lossNeeds } from "./distillation.ts";
 import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -61,8 +61,8 @@ function accumulateGradients<Batch extends LabelledBatch>(
 ): number {
   const tape = createTape(backend, { training: true, seed: settings.seed, step });
   try {
-    const padding = lossPadding(teacher === null ? null : settings.distillation);
-    const output = model.forward(tape, batch, { padding });
+    const needs = lossNeeds(teacher === null ? null : settings.distillation);
+    const output = model.forward(tape, batch, needs);
     const loss =
       settings.distillation === null || teacher === null
         ? labelLoss(tape, output, batch)

@@ -31,6 +31,8 @@ export interface TrainableForwardOptions {
    * `tokenRows` which rows are none. Default `included`.
    */
   readonly padding?: Padding;
+  /** False: no hidden states, so that a model may leave them out of what it computes. Default true. */
+  readonly hiddenStates?: boolean;
 }
 
 /** A batch carries its labels: classes as Int32Array, or values to regress on as Float32Array. */
@@ -124,8 +126,9 @@ export function sequenceClassifier(
   return {
     parameters,
     layers: moduleList(config).map(({ name, kind }) => ({ name, kind: KIND_OF_MODULE[kind] })),
-    forward: (tape, batch, { padding = "included" } = {}) => {
-      const output = forward(tape, config, parameters, batch, { padding });
+    forward: (tape, batch, { padding = "included", hiddenStates = true } = {}) => {
+      const options = { padding, outputLastHiddenState: hiddenStates };
+      const output = forward(tape, config, parameters, batch, options);
       return padding === output.padding ? output : { ...output, tokenRows: visibleRows(batch) };
     },
   };

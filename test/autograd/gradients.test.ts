@@ -209,9 +209,34 @@ const SUBJECTS: Readonly<Record<OperationName, readonly ((sizes: Sizes) => Subje
           values: [rows, heads * width],
         },
         compute: (tape, o) =>
-          attentionContext(tape, o.input("probabilities"), o.input("values"), sequences),
+          attentionContext(tape, o.input("probabilities"), o.input("values"), { sequences }),
       };
     },
+    // First tokens alone attend.
+    (size) => {
+      const { sequences, rows } = ragged(size);
+      const { batch, heads, width } = size;
+      return {
+        inputs: { query: [batch, heads * width], x: [rows, heads * width] },
+        compute: (tape, o) => {
+          const x = o.input("x");
+          const keyBias = input(tape, [rows], new Float32Array(rows));
+          const options = { heads, keyBias, sequences, queries: "first", dropout: 0.3 } as const;
+          const shares = attentionProbabilities(tape, o.input("query"), x, options);
+          return attentionContext(tape, shares, x, options);
+        },
+      };
+    },
+    ({ batch, positions, heads, width }) => ({
+      inputs: { query: [batch, heads * width], x: [batch, positions, heads * width] },
+      compute: (tape, o) => {
+        const x = o.input("x");
+        const keyBias = input(tape, [batch, positions], new Float32Array(batch * positions));
+        const options = { heads, keyBias, queries: "first" } as const;
+        const shares = attentionProbabilities(tape, o.input("query"), x, options);
+        return attentionContext(tape, shares, x, options);
+      },
+    }),
     // Self-attention on one variable: query, key and values contribute to one gradient.
     ({ batch, positions, heads, width }) => ({
       inputs: { x: [batch, positions, heads * width] },

@@ -53,11 +53,13 @@ function run(
   batch: Batch,
   padding: Padding,
   options: TapeOptions,
+  states: "all" | "none" = "all",
 ): Results {
   const parameters = initialiseParameters(backend, config, 2);
   enlarge(parameters);
   const tape = createTape(backend, options);
-  const wanted = { outputHiddenStates: true, outputAttentions: true, padding };
+  const asked = { outputHiddenStates: true, outputAttentions: true };
+  const wanted = { ...(states === "all" ? asked : { outputLastHiddenState: false }), padding };
   const output = forward(tape, config, parameters, batch, wanted);
   expect(output.padding).toBe(padding);
   const results = {
@@ -155,6 +157,24 @@ describe.each(VARIANTS)("without padding (%s)", (_variant, backend) => {
       );
     });
 
+    it.each(MODES)("computes the same logits from first tokens alone, %s", (_mode, options) => {
+      fc.assert(
+        fc.property(shapes, ({ lengths, extra, seed }) => {
+          const positions = Math.max(...lengths) + extra;
+          const batch = randomBatch(lengths, positions, seed);
+          const whole = run(backend, config, batch, "included", options);
+          for (const padding of ["included", "excluded"] as const) {
+            const part = run(backend, config, batch, padding, options, "none");
+            expect(part.logits).toEqual(whole.logits);
+            expect(part.pooled).toEqual(whole.pooled);
+            expect(part.hiddenStates).toEqual([]);
+            expectEqualGradients(part, whole, lengths.length * positions, 2 ** -24);
+          }
+        }),
+        { numRuns: 6 },
+      );
+    });
+
     it.each([
       ["one token", [1], 1],
       ["one token, padded", [1], 9],
@@ -189,6 +209,8 @@ describe.each(MODELS.map((config) => [config.modelType, config] as const))("%s",
       const padded = run(createDoubleBackend(), config, batch, "included", options);
       const packed = run(createDoubleBackend(), config, batch, "excluded", options);
       expectEqualGradients(packed, padded, 33, 2 ** -53);
+      const part = run(createDoubleBackend(), config, batch, "excluded", options, "none");
+      expectEqualGradients(part, padded, 33, 2 ** -53);
     }
   });
 
