@@ -3,6 +3,7 @@
  * logits are too few to be worth a function, and filling is as fast in the engine itself.
  */
 
+import type { BlockSparseKernels } from "./block-sparse.ts";
 import { checkCount, checkIds } from "./extents.ts";
 import type { KernelModule } from "./kernel-module.ts";
 import { scalarKernels } from "./scalar.ts";
@@ -46,7 +47,9 @@ interface Wasm {
 }
 
 /** The kernels that are not products. They refuse arrays that are too short. */
-export function elementwiseKernels(module: KernelModule): Omit<Kernels, "variant" | "gemm"> {
+export function elementwiseKernels(
+  module: KernelModule,
+): Omit<Kernels, "variant" | "gemm" | keyof BlockSparseKernels> {
   const wasm: Wasm = {
     run: module.exports as unknown as Wasm["run"],
     at: (name, array, count) => {

@@ -7,6 +7,8 @@
  * Dimensions, once: B examples, S positions, A attention heads, D width of a head, H hidden width.
  */
 
+import type { BlockSparseKernels } from "./block-sparse.ts";
+
 /** Which implementation runs: readable loops, WASM SIMD, or WASM SIMD with relaxed fused multiply-add. */
 export type KernelVariant = "scalar" | "simd" | "fma";
 
@@ -36,8 +38,8 @@ export interface AdamWConstants {
   readonly c2: number;
 }
 
-/** The operations. See the file's comment for conventions. */
-export interface Kernels {
+/** The operations; those with block-sparse weights are in `block-sparse.ts`. See the file's comment for conventions. */
+export interface Kernels extends BlockSparseKernels {
   readonly variant: KernelVariant;
 
   /** C = op(A) op(B), or C += where `accumulate`. Offsets and row strides in elements. */
