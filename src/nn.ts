@@ -25,7 +25,7 @@ export {
   type SoftTargetOptions,
   softCrossEntropy,
 } from "./autograd/losses.ts";
-export type { Variable } from "./autograd/records.ts";
+export type { BlockSparseProducts, Variable } from "./autograd/records.ts";
 export {
   constant,
   createTape,
@@ -48,6 +48,7 @@ export {
   type BackendOptions,
   createBackend,
 } from "./kernels/backend.ts";
+export type { BlockSparseKernels, BlockSparseMatrix } from "./kernels/block-sparse.ts";
 export type { Memory, Region } from "./kernels/memory.ts";
 export type { Kernels, KernelVariant } from "./kernels/table.ts";
 export { checkTokenBatch, type TokenBatch } from "./model/batch.ts";
@@ -68,6 +69,14 @@ export {
   type ParameterDescription,
   parameterList,
 } from "./model/parameters.ts";
+export {
+  type BlockSparseWeight,
+  createBlockSparseWeight,
+  type KeptBlocks,
+  keptBlocks,
+  refreshBlockSparseWeight,
+  releaseBlockSparseWeight,
+} from "./tensor/block-sparse-weight.ts";
 export * from "./tensor/parameter.ts";
 export { elementCount, type Shape } from "./tensor/shape.ts";
 export { createTensor, Tensor } from "./tensor/tensor.ts";
@@ -167,6 +176,7 @@ export {
   type TrainingSettingsOptions,
   trainingSettings,
 } from "./train/settings.ts";
+export type { SparseProductsSetting } from "./train/sparse-switch.ts";
 export { type StepResult, trainStepInto } from "./train/step.ts";
 export {
   type LabelledBatch,

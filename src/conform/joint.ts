@@ -10,6 +10,7 @@ import type { PrunerState } from "../prune/state.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
 import { learningRateAt } from "../train/schedule.ts";
 import { createSession, releaseSession, type TrainingSession } from "../train/session.ts";
+import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import { appliedMask } from "../train/sparsity.ts";
 import { trainStepInto } from "../train/step.ts";
 import {
@@ -48,22 +49,33 @@ const WEIGHT_TOLERANCE = 5e-5;
 
 type Batch = TokenBatch & LabelledBatch;
 
-/** One verdict for each case, named after its directory; `only` selects by that name. */
+/**
+ * One verdict for each case, named after its directory; `only` selects by that name. `sparseProducts` is the setting
+ * of the training runs: it must not matter.
+ */
 export function* replayJoint(
   cases: Iterable<CaseFiles>,
   backend: Backend,
   only?: RegExp,
+  sparseProducts: SparseProductsSetting = "auto",
 ): Iterable<Verdict> {
   for (const files of cases) {
     if (only !== undefined && files.name.search(only) < 0) continue;
-    yield judge("joint", files.name, () => jointDifference(openCase(files), backend));
+    yield judge("joint", files.name, () =>
+      jointDifference(openCase(files), backend, sparseProducts),
+    );
   }
 }
 
-function jointDifference(files: OpenCase, backend: Backend): Difference | undefined {
+function jointDifference(
+  files: OpenCase,
+  backend: Backend,
+  sparseProducts: SparseProductsSetting,
+): Difference | undefined {
   const student = modelOf(files, backend, "param/");
   const teacher = modelOf(files, backend, "teacher/");
-  const session = createSession(backend, student, jointSettings(files.json), teacher);
+  const settings = jointSettings(files.json, sparseProducts);
+  const session = createSession(backend, student, settings, teacher);
   try {
     return stepsDifference(files, session) ?? finalDifference(files, student);
   } finally {
