@@ -39,6 +39,7 @@ function startExperiment(task: SeedTask, saved: SavedSeed | null, signal: AbortS
     evaluationRows: plan.evaluationRows,
     seed,
     profile: plan.profile,
+    sparseProducts: plan.sparseProducts ?? "auto",
     skipDense: plan.skipDense,
     signal,
     ...(initialTensors === null ? {} : { initialTensors }),
