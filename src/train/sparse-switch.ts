@@ -22,7 +22,7 @@ export interface ByProduct<T> {
 
 /** The greatest share of kept blocks at which each product is faster in compressed form, for every shape measured. */
 export const BREAK_EVEN: Readonly<Record<KernelVariant, ByProduct<number>>> = {
-  fma: { forward: 0.6, inputGradient: 0.5, weightGradient: 0.5 },
+  fma: { forward: 0.6, inputGradient: 0.4, weightGradient: 0.4 },
   simd: { forward: 0.6, inputGradient: 0.5, weightGradient: 0.5 },
   scalar: { forward: 0.25, inputGradient: 0.25, weightGradient: 0.4 },
 };
