@@ -26,7 +26,7 @@ export {
   type SoftTargetOptions,
   softCrossEntropy,
 } from "./autograd/losses.ts";
-export type { AttentionQueries, Variable } from "./autograd/records.ts";
+export type { AttentionQueries, BlockSparseProducts, Variable } from "./autograd/records.ts";
 export { packedSequences, type Sequences, uniformSequences } from "./autograd/sequences.ts";
 export {
   constant,
@@ -53,6 +53,7 @@ export {
   type ThreadedBackend,
   type ThreadedBackendOptions,
 } from "./kernels/backend.ts";
+export type { BlockSparseKernels, BlockSparseMatrix } from "./kernels/block-sparse.ts";
 export type { Memory, Region } from "./kernels/memory.ts";
 export type { Kernels, KernelVariant } from "./kernels/table.ts";
 export {
@@ -81,6 +82,14 @@ export {
   parameterList,
 } from "./model/parameters.ts";
 export type { Padding } from "./model/token-rows.ts";
+export {
+  type BlockSparseWeight,
+  createBlockSparseWeight,
+  type KeptBlocks,
+  keptBlocks,
+  refreshBlockSparseWeight,
+  releaseBlockSparseWeight,
+} from "./tensor/block-sparse-weight.ts";
 export * from "./tensor/parameter.ts";
 export { elementCount, type Shape } from "./tensor/shape.ts";
 export { createTensor, Tensor } from "./tensor/tensor.ts";
@@ -187,6 +196,7 @@ export {
   type TrainingSettingsOptions,
   trainingSettings,
 } from "./train/settings.ts";
+export type { SparseProductsSetting } from "./train/sparse-switch.ts";
 export { type StepResult, trainStepInto } from "./train/step.ts";
 export {
   type LabelledBatch,

@@ -1,11 +1,15 @@
+import { BLOCK_OUTPUTS } from "../kernels/block-sparse.ts";
+import { matrixOf } from "../tensor/block-sparse-weight.ts";
 import type { Parameter } from "../tensor/parameter.ts";
 import { checkSameShape, columnsOf, formatShape, rowsOf } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { arrivedGradient, gradientTarget } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
 
 /**
- * y = x W^T + b, torch's `nn.Linear`.
+ * y = x W^T + b, torch's `nn.Linear`. Where the tape has a compressed form of the weight, its products are computed
+ * from that.
  *
  * @param x - [..., inputs]
  * @param weight - [outputs, inputs]
@@ -25,44 +29,88 @@ export function linear(
     );
   }
   if (bias !== null) checkSameShape(`linear ${bias.name}`, bias.value.shape, [outputs]);
-  const rows = rowsOf(x.shape);
   const y = createOutput(tape, [...x.shape.slice(0, -1), outputs], true);
-  const { kernels } = tape.backend;
-  const [xs, ws, ys] = [x.value.data, weight.value.data, y.value.data];
-  kernels.gemm("nt", rows, outputs, inputs, xs, 0, inputs, ws, 0, inputs, ys, 0, outputs, false);
-  if (bias !== null) kernels.addBias(ys, bias.value.data, rows, outputs);
+  multiply(tape, x.value, weight, bias, y.value);
   record(tape, "linear", y, { input: x, inputValue: x.value, weight, bias }, [x.value]);
   return y;
+}
+
+/** y = x W^T + b. */
+function multiply(
+  tape: Tape,
+  x: Tensor,
+  weight: Parameter,
+  bias: Parameter | null,
+  y: Tensor,
+): void {
+  const { kernels } = tape.backend;
+  const [outputs, inputs] = weight.value.shape;
+  const rows = rowsOf(x.shape);
+  const [xs, ys, bs] = [x.data, y.data, bias?.value.data ?? null];
+  const sparse = tape.blockSparse.get(weight);
+  if (sparse?.forward) {
+    const { tile } = sparse.weight;
+    kernels.blockSparseForward(xs, matrixOf(sparse.weight), bs, ys, 0, rows, tile.data);
+    return;
+  }
+  const ws = weight.value.data;
+  kernels.gemm("nt", rows, outputs, inputs, xs, 0, inputs, ws, 0, inputs, ys, 0, outputs, false);
+  if (bs !== null) kernels.addBias(ys, bs, rows, outputs);
 }
 
 /** dW += dy^T x; db += column sums of dy; dx = dy W. */
 export function linearBackward(tape: Tape, { output, operands }: OperationRecord<"linear">): void {
   const { input, inputValue, weight, bias } = operands;
-  const { kernels } = tape.backend;
-  const [outputs, inputs] = weight.value.shape;
-  const rows = rowsOf(inputValue.shape);
+  const [outputs] = weight.value.shape;
   const dy = arrivedGradient(output);
   if (input.requiresGradient) {
     const { tensor, accumulate } = gradientTarget(tape, input);
-    const [dys, ws, dxs] = [dy.data, weight.value.data, tensor.data];
-    kernels.gemm(
-      "nn",
-      rows,
-      inputs,
-      outputs,
-      dys,
-      0,
-      outputs,
-      ws,
-      0,
-      inputs,
-      dxs,
-      0,
-      inputs,
-      accumulate,
-    );
+    passToInput(tape, dy, weight, tensor, accumulate);
   }
-  const [dys, xs, dws] = [dy.data, inputValue.data, weight.gradient.data];
-  kernels.gemm("tn", outputs, inputs, rows, dys, 0, outputs, xs, 0, inputs, dws, 0, inputs, true);
-  if (bias !== null) kernels.addColumnSums(dys, bias.gradient.data, rows, outputs);
+  addToWeight(tape, dy, inputValue, weight);
+  if (bias === null) return;
+  const rows = rowsOf(inputValue.shape);
+  tape.backend.kernels.addColumnSums(dy.data, bias.gradient.data, rows, outputs);
+}
+
+/** dx = dy W, or dx +=. */
+function passToInput(
+  tape: Tape,
+  dy: Tensor,
+  weight: Parameter,
+  dx: Tensor,
+  accumulate: boolean,
+): void {
+  const { kernels } = tape.backend;
+  const [outputs, inputs] = weight.value.shape;
+  const rows = rowsOf(dy.shape);
+  const [dys, dxs] = [dy.data, dx.data];
+  const sparse = tape.blockSparse.get(weight);
+  if (sparse?.inputGradient) {
+    const tile = sparse.weight.tile.data;
+    const matrix = matrixOf(sparse.weight);
+    kernels.blockSparseInputGradient(dys, matrix, dxs, accumulate, 0, rows, tile);
+    return;
+  }
+  const [m, n, k] = [rows, inputs, outputs];
+  const ws = weight.value.data;
+  kernels.gemm("nn", m, n, k, dys, 0, k, ws, 0, n, dxs, 0, n, accumulate);
+}
+
+/** dW += dy^T x, or at the kept blocks alone. */
+function addToWeight(tape: Tape, dy: Tensor, x: Tensor, weight: Parameter): void {
+  const { kernels } = tape.backend;
+  const [outputs, inputs] = weight.value.shape;
+  const rows = rowsOf(x.shape);
+  const [dys, xs, dws] = [dy.data, x.data, weight.gradient.data];
+  const sparse = tape.blockSparse.get(weight);
+  if (sparse?.weightGradient) {
+    const { tile, sums } = sparse.weight;
+    const [matrix, end] = [matrixOf(sparse.weight), outputs / BLOCK_OUTPUTS];
+    const space = [tile.data, sums.data] as const;
+    kernels.blockSparseWeightGradient(dys, xs, matrix, dws, rows, 0, end, ...space);
+    return;
+  }
+  const [m, n, k] = [outputs, inputs, rows];
+  kernels.gemm("tn", m, n, k, dys, 0, m, xs, 0, n, dws, 0, n, true);
 }

@@ -1,4 +1,5 @@
 import type { DropoutKey } from "../kernels/table.ts";
+import type { BlockSparseWeight } from "../tensor/block-sparse-weight.ts";
 import type { Parameter } from "../tensor/parameter.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -20,6 +21,15 @@ export interface Variable {
   keepsGradient: boolean;
   /** Whether the program may still read `value`. */
   held: boolean;
+}
+
+/** A weight's compressed form, and which of a linear operation's products are computed from it. */
+export interface BlockSparseProducts {
+  readonly weight: BlockSparseWeight;
+  readonly forward: boolean;
+  readonly inputGradient: boolean;
+  /** Its gradient is then added to at the kept blocks alone. */
+  readonly weightGradient: boolean;
 }
 
 /** Dropout as one operation of one step applies it; the same draws serve forward and backward. */

@@ -1,9 +1,17 @@
 import { checkInteger } from "../core/checks.ts";
 import { STREAM, seedKey } from "../core/random.ts";
 import type { Backend } from "../kernels/backend.ts";
+import type { Parameter } from "../tensor/parameter.ts";
 import { checkSameShape, elementCount, type Shape } from "../tensor/shape.ts";
 import { createTensor, Tensor } from "../tensor/tensor.ts";
-import type { DropoutDraw, OperationName, OperationRecord, Records, Variable } from "./records.ts";
+import type {
+  BlockSparseProducts,
+  DropoutDraw,
+  OperationName,
+  OperationRecord,
+  Records,
+  Variable,
+} from "./records.ts";
 
 /** What a forward pass is for. */
 export interface TapeOptions {
@@ -16,6 +24,11 @@ export interface TapeOptions {
   readonly step?: number;
   /** Number of this tape's first example in the step's batch, where the batch is split. Default 0. */
   readonly firstExample?: number;
+  /**
+   * Weights that {@link linear} multiplies in compressed form: they must be zero outside of the blocks, and the
+   * compressed values those of the weight. Default: none.
+   */
+  readonly blockSparse?: ReadonlyMap<Parameter, BlockSparseProducts>;
 }
 
 /**
@@ -29,6 +42,7 @@ export interface Tape {
   readonly seed: number;
   readonly step: number;
   readonly firstExample: number;
+  readonly blockSparse: ReadonlyMap<Parameter, BlockSparseProducts>;
   /** Operations in forward order. Bookkeeping, like what follows. */
   readonly records: OperationRecord[];
   /** Variables made, by open scope. */
@@ -59,6 +73,7 @@ export interface Tape {
  */
 export function createTape(backend: Backend, options: TapeOptions): Tape {
   const { training, recordGradients = training, seed = 0, step = 0, firstExample = 0 } = options;
+  const { blockSparse = new Map() } = options;
   checkInteger("seed", seed);
   checkInteger("step", step, 0, 0xffffffff);
   checkInteger("firstExample", firstExample, 0, 0xffffffff);
@@ -69,6 +84,7 @@ export function createTape(backend: Backend, options: TapeOptions): Tape {
     seed,
     step,
     firstExample,
+    blockSparse,
     records: [],
     scopes: [[]],
     gradientKeepers: [],

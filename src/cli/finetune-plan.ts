@@ -11,6 +11,7 @@ import type { RunPlan } from "../node/seed-task.ts";
 import type { Profile } from "../prune/config.ts";
 import { type LabelledText, tokeniseExamples } from "../train/examples.ts";
 import { findRecipe, pruningSteps, type Recipe, recipePruningConfig } from "../train/recipes.ts";
+import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import {
   differenceProblems,
   type ReadModel,
@@ -33,6 +34,7 @@ export interface PlanOptions extends RecipeOverrides, RowPaths, StartPaths {
   readonly recipe?: string;
   readonly variant?: KernelVariant | "auto";
   readonly profile?: Profile;
+  readonly sparseProducts?: SparseProductsSetting;
   readonly pruningConfig?: string;
   readonly teacherModelNameOrPath?: string;
 }
@@ -191,6 +193,7 @@ export async function planFinetuning(options: PlanOptions): Promise<FinetuningPl
     recipes: [recipe],
     profile: options.profile ?? "inc",
     variant: options.variant ?? "auto",
+    sparseProducts: options.sparseProducts ?? "auto",
     modelConfig: start.config.source,
     initialTensors: start.tensors,
     skipDense,

@@ -44,6 +44,10 @@ const OPTIONS = {
   ),
   verbose: flagOption("say how kernels and threads were chosen"),
   profile: choiceOption(["inc", "strict"], "whose pruning semantics (default inc)"),
+  sparseProducts: choiceOption(
+    ["auto", "off"],
+    "products with pruned weights without the zeros, where that is faster (default auto)",
+  ),
   maxSeqLength: integerOption({ least: 3 }, "longest input in tokens", ["max-length"]),
   perDeviceEvalBatchSize: integerOption({ least: 1 }, "rows in an evaluation batch"),
   batching: choiceOption(

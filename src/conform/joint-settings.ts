@@ -3,10 +3,14 @@
 import { parameterRules } from "../train/optimizer.ts";
 import { SCHEDULE_NAMES, type ScheduleName } from "../train/schedule.ts";
 import type { TrainingSettings } from "../train/settings.ts";
+import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import { type JsonObject, numberAt, numbersAt, objectAt, objectsAt, textAt } from "./case-files.ts";
 
 /** The settings under which `case.json` was made: the example script's, in the `inc` profile. */
-export function jointSettings(json: JsonObject): TrainingSettings {
+export function jointSettings(
+  json: JsonObject,
+  sparseProducts: SparseProductsSetting,
+): TrainingSettings {
   const optimizer = objectAt(json, "optimizer");
   const [beta1 = NaN, beta2 = NaN] = numbersAt(optimizer, "betas");
   const { configs: _, ...pruning } = objectAt(json, "pruning");
@@ -32,6 +36,7 @@ export function jointSettings(json: JsonObject): TrainingSettings {
       textAt(json, "loss") === "mse"
         ? { kind: "last-hidden-state", weight: numberAt(json, "distill_loss_weight") }
         : null,
+    sparseProducts,
   };
 }
 

@@ -14,6 +14,7 @@ import { lossPadding } from "../train/distillation.ts";
 import { learningRateAt } from "../train/schedule.ts";
 import { createSession, releaseSession, type TrainingSession } from "../train/session.ts";
 import type { TrainingSettings } from "../train/settings.ts";
+import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import { appliedMask } from "../train/sparsity.ts";
 import { trainStepInto } from "../train/step.ts";
 import {
@@ -52,17 +53,21 @@ const WEIGHT_TOLERANCE = 5e-5;
 
 type Batch = TokenBatch & LabelledBatch;
 
-/** One verdict for each case, named after its directory; `only` selects by that name. */
+/**
+ * One verdict for each case, named after its directory; `only` selects by that name. `sparseProducts` is the setting
+ * of the training runs: it must not matter.
+ */
 export function* replayJoint(
   cases: Iterable<CaseFiles>,
   backend: Backend,
   only?: RegExp,
+  sparseProducts: SparseProductsSetting = "auto",
 ): Iterable<Verdict> {
   for (const files of cases) {
     if (only !== undefined && files.name.search(only) < 0) continue;
     yield judge("joint", files.name, () => {
       const opened = openCase(files);
-      const settings = jointSettings(opened.json);
+      const settings = jointSettings(opened.json, sparseProducts);
       return (
         jointDifference(opened, backend, settings, lossPadding(settings.distillation)) ??
         (settings.distillation === null

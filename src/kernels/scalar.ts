@@ -12,6 +12,12 @@ import {
   tanhForward,
 } from "./scalar/activations.ts";
 import { adamwTorch, adamwTransformers } from "./scalar/adamw.ts";
+import {
+  blockSparseForward,
+  blockSparseGather,
+  blockSparseInputGradient,
+  blockSparseWeightGradient,
+} from "./scalar/block-sparse.ts";
 import { dropout } from "./scalar/dropout.ts";
 import {
   add,
@@ -63,4 +69,8 @@ export const scalarKernels: Kernels = Object.freeze({
   addScaledDifference,
   adamwTorch,
   adamwTransformers,
+  blockSparseGather,
+  blockSparseForward,
+  blockSparseInputGradient,
+  blockSparseWeightGradient,
 });

@@ -1,5 +1,6 @@
 /** The table of operations on WASM: hands addresses and sizes to the module's functions. */
 import type { KernelModule } from "./kernel-module.ts";
+import { blockSparseKernels } from "./simd-block-sparse.ts";
 import { wasmOf } from "./simd-calls.ts";
 import { elementwiseKernels } from "./simd-elementwise.ts";
 import { gemmKernels } from "./simd-gemm.ts";
@@ -13,6 +14,7 @@ export function simdKernels(variant: WasmVariant, module: KernelModule): Kernels
   return Object.freeze({
     variant,
     ...gemmKernels(module),
+    ...blockSparseKernels(module),
     ...elementwiseKernels(wasm),
     ...rowKernels(wasm),
   });

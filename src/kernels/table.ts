@@ -7,6 +7,8 @@
  * Dimensions, once: B examples, S positions, A attention heads, D width of a head, H hidden width.
  */
 
+import type { BlockSparseKernels } from "./block-sparse.ts";
+
 /**
  * Which implementation runs: readable loops, WASM SIMD, or WASM SIMD with relaxed fused multiply-add; `revectorized`
  * gives the last one's bytes, in less time where V8 was told to join vectors in pairs, else in more.
@@ -41,8 +43,8 @@ export interface AdamWConstants {
   readonly clearGradient?: boolean;
 }
 
-/** The operations. See the file's comment for conventions. */
-export interface Kernels {
+/** The operations; those with block-sparse weights are in `block-sparse.ts`. See the file's comment for conventions. */
+export interface Kernels extends BlockSparseKernels {
   readonly variant: KernelVariant;
 
   /**

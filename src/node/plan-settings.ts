@@ -37,6 +37,7 @@ export function planSettings(plan: RunPlan, seeds: readonly number[], variant: s
     ["seeds", seeds.join(", ")],
     ["profile", plan.profile],
     ["kernels", variant],
+    ["sparse products", plan.sparseProducts ?? "auto"],
     ["training rows", String(plan.trainingRows.length)],
     ["evaluation rows", String(plan.evaluationRows.length)],
     ["longest input", `${first?.maxLength ?? 0} tokens`],

@@ -43,6 +43,7 @@ function startExperiment(
     evaluationRows: plan.evaluationRows,
     seed,
     profile: plan.profile,
+    sparseProducts: plan.sparseProducts ?? "auto",
     skipDense: plan.skipDense,
     signal,
     ...(initialTensors === null ? {} : { initialTensors }),

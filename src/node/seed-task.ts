@@ -8,6 +8,7 @@ import type { SchedulePoint } from "../report/run-report.ts";
 import type { TokenisedExample } from "../train/examples.ts";
 import type { PhaseId, PhaseResult } from "../train/experiment-events.ts";
 import type { Recipe } from "../train/recipes.ts";
+import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import type { MetricsLine } from "./metrics.ts";
 
 /** A model to start from or to learn from. */
@@ -23,6 +24,8 @@ export interface RunPlan {
   readonly recipes: readonly Recipe[];
   readonly profile: Profile;
   readonly variant: KernelVariant | "auto";
+  /** Whether pruned weights are multiplied in compressed form. Default `auto`. */
+  readonly sparseProducts?: SparseProductsSetting;
   /** The contents of config.json. */
   readonly modelConfig: Readonly<Record<string, unknown>>;
   /** Null: random initialisation from the seed. */

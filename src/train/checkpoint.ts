@@ -10,6 +10,7 @@ import type { Parameters } from "../tensor/parameter.ts";
 import { checkpointDifferences } from "./differences.ts";
 import type { TrainingSession } from "./session.ts";
 import type { TrainingSettings } from "./settings.ts";
+import { releaseSparseProducts } from "./sparse-products.ts";
 
 /** Where a run is within its epochs. */
 export interface RunProgress {
@@ -120,6 +121,7 @@ export function restoreCheckpointInto(
   if (session.pruning !== null && checkpoint.pruning !== null) {
     session.pruning.state = copyPruningState(checkpoint.pruning);
   }
+  releaseSparseProducts(session.sparse);
   session.step = checkpoint.step;
   return { ...checkpoint.progress };
 }

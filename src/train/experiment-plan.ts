@@ -7,6 +7,7 @@ import type { PhaseId } from "./experiment-events.ts";
 import { densePhaseSettings, sparsePhaseSettings } from "./phases.ts";
 import type { Recipe } from "./recipes.ts";
 import type { TrainingSettings } from "./settings.ts";
+import type { SparseProductsSetting } from "./sparse-switch.ts";
 
 /** What an experiment does. */
 export interface ExperimentDescription {
@@ -18,6 +19,8 @@ export interface ExperimentDescription {
   readonly seed: number;
   /** Default `inc`. */
   readonly profile?: Profile;
+  /** Default `auto`. */
+  readonly sparseProducts?: SparseProductsSetting;
   /** The initial tensors are fine-tuned already: no dense phase. Default false. */
   readonly skipDense?: boolean;
   /** Another teacher; default: the dense model. */
@@ -42,8 +45,8 @@ export interface ExperimentPhase {
 /** The first recipe's dense phase, then the sparse phase of each recipe that has one. */
 export function planPhases(options: ExperimentDescription): readonly ExperimentPhase[] {
   const { recipes, skipDense = false } = options;
-  const { seed, profile = "inc", trainingRows, pruningConfig } = options;
-  const context = { seed, profile, exampleCount: trainingRows.length };
+  const { seed, profile = "inc", trainingRows, pruningConfig, sparseProducts = "auto" } = options;
+  const context = { seed, profile, exampleCount: trainingRows.length, sparseProducts };
   const dense = recipes.slice(0, 1).map((recipe): ExperimentPhase => {
     const { epochs, batchSize } = recipe.dense;
     const id = { phase: "dense", recipe: recipe.name, pattern: "dense", seed } as const;

@@ -3,6 +3,7 @@ import type { Profile } from "../prune/config.ts";
 import { parameterRules } from "./optimizer.ts";
 import { type PhaseRecipe, recipePruningConfig, type SparsePhaseRecipe } from "./recipes.ts";
 import type { TrainingSettings } from "./settings.ts";
+import type { SparseProductsSetting } from "./sparse-switch.ts";
 
 /** What a phase's settings depend on beside its recipe. */
 export interface PhaseContext {
@@ -10,11 +11,13 @@ export interface PhaseContext {
   readonly profile: Profile;
   /** Number of training rows. */
   readonly exampleCount: number;
+  /** Default `auto`. */
+  readonly sparseProducts?: SparseProductsSetting;
 }
 
 /** The settings of a dense phase. */
 export function densePhaseSettings(phase: PhaseRecipe, context: PhaseContext): TrainingSettings {
-  const { seed, profile, exampleCount } = context;
+  const { seed, profile, exampleCount, sparseProducts = "auto" } = context;
   return {
     seed,
     profile,
@@ -34,6 +37,7 @@ export function densePhaseSettings(phase: PhaseRecipe, context: PhaseContext): T
     },
     pruning: null,
     distillation: null,
+    sparseProducts,
   };
 }
 

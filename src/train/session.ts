@@ -1,4 +1,5 @@
 /** A training run in memory: the model, its optimizer, and where pruning stands. */
+import { checkOneOf } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { createPruningScratch, type PruningScratch } from "../prune/pipeline.ts";
 import type { PruningState } from "../prune/state.ts";
@@ -6,6 +7,12 @@ import { createOptimizer, type Optimizer, releaseOptimizer } from "./optimizer.t
 import { initialiseTrainingPruning, parseTrainingPruning } from "./pruning.ts";
 import { createPruningKernels } from "./pruning-kernels.ts";
 import type { TrainingSettings } from "./settings.ts";
+import {
+  createSparseProducts,
+  releaseSparseProducts,
+  type SessionSparseProducts,
+} from "./sparse-products.ts";
+import { SPARSE_PRODUCTS } from "./sparse-switch.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
 /** The part of a session that pruning has. */
@@ -27,6 +34,8 @@ export interface TrainingSession<Batch extends LabelledBatch> {
   readonly optimizer: Optimizer;
   /** Null in dense training. */
   readonly pruning: SessionPruning | null;
+  /** Pruned weights in compressed form. */
+  readonly sparse: SessionSparseProducts;
   /** Optimizer updates completed. */
   step: number;
 }
@@ -36,7 +45,7 @@ export interface TrainingSession<Batch extends LabelledBatch> {
  *
  * @throws InputError when the pruning configuration is wrong, with all its problems
  * @throws PruningError when it cannot be carried out on the model
- * @throws RangeError when the settings distil and there is no teacher
+ * @throws RangeError when the settings distil and there is no teacher, or `sparseProducts` is no choice
  */
 export function createSession<Batch extends LabelledBatch>(
   backend: Backend,
@@ -47,8 +56,9 @@ export function createSession<Batch extends LabelledBatch>(
   if (settings.distillation !== null && teacher === null) {
     throw new RangeError("teacher: expected a model to distil from, got none");
   }
+  const { optimizer, parameterRules, sparseProducts } = settings;
+  checkOneOf("settings.sparseProducts", sparseProducts, SPARSE_PRODUCTS);
   const pruning = startPruning(backend, model, settings);
-  const { optimizer, parameterRules } = settings;
   return {
     backend,
     model,
@@ -56,6 +66,7 @@ export function createSession<Batch extends LabelledBatch>(
     settings,
     optimizer: createOptimizer(backend, model.parameters, optimizer, parameterRules),
     pruning,
+    sparse: createSparseProducts(sparseProducts),
     step: 0,
   };
 }
@@ -77,7 +88,8 @@ export function startPruning(
   return { state, scratch: createPruningScratch(state, createPruningKernels(backend)) };
 }
 
-/** Gives the optimizer's memory back. The model's parameters stay: they are the caller's. */
+/** Gives the memory of the optimizer and of compressed weights back. The model's parameters stay: they are the caller's. */
 export function releaseSession(session: TrainingSession<never>): void {
   releaseOptimizer(session.optimizer);
+  releaseSparseProducts(session.sparse);
 }

@@ -4,6 +4,7 @@ import type { Profile } from "../prune/config.ts";
 import type { Batching } from "./batches.ts";
 import type { AdamWSettings, ParameterRule } from "./optimizer.ts";
 import type { LearningRateSchedule } from "./schedule.ts";
+import type { SparseProductsSetting } from "./sparse-switch.ts";
 
 /** How the student learns from a teacher. */
 export interface DistillationSettings {
@@ -37,6 +38,8 @@ export interface TrainingSettings {
   readonly profile: Profile;
   /** Null: the loss is that against the labels. */
   readonly distillation: DistillationSettings | null;
+  /** Whether weights pruned to blocks of four outputs are multiplied in compressed form. */
+  readonly sparseProducts: SparseProductsSetting;
 }
 
 /** {@link TrainingSettings} with what is usually left alone left out. */
@@ -46,7 +49,8 @@ export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, 
 
 /**
  * Training settings with defaults: torch's AdamW as it comes (but no decay) at a constant rate of 1e-3,
- * loss against the labels, no pruning, every parameter trained, profile `inc`, shuffled batches, seed 0.
+ * loss against the labels, no pruning, every parameter trained, profile `inc`, shuffled batches, seed 0; pruned weights
+ * are multiplied in compressed form where that is faster.
  *
  * @example
  * ```ts
@@ -65,6 +69,7 @@ export function trainingSettings(options: TrainingSettingsOptions = {}): Trainin
     pruning: null,
     profile: "inc",
     distillation: null,
+    sparseProducts: "auto",
     ...options,
     optimizer: { ...DEFAULT_OPTIMIZER, ...options.optimizer },
   };

@@ -3,7 +3,7 @@
  * Compressor's `prepare_pruning` puts them around the example script's loop.
  */
 import { backward } from "../autograd/backward.ts";
-import { createTape, releaseTape, scalarOf } from "../autograd/tape.ts";
+import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
 import {
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
@@ -14,6 +14,7 @@ import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { TrainingSession } from "./session.ts";
+import { updateSparseProductsInto } from "./sparse-products.ts";
 import { type LabelledBatch, layerRecords } from "./trainable-model.ts";
 
 /** What a step did. */
@@ -38,7 +39,7 @@ export function trainStepInto<Batch extends LabelledBatch>(
   if (pruning !== null) {
     pruning.state = onStepBeginInto(pruning.state, step, layerRecords(model), pruning.scratch);
   }
-  const loss = accumulateGradients(session, batch);
+  const loss = accumulateGradients(session, batch, sparseProducts(session));
   if (pruning !== null) {
     pruning.state = onBeforeOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
     maskBlockGradientsInto(pruning.state, model.parameters);
@@ -54,19 +55,34 @@ export function trainStepInto<Batch extends LabelledBatch>(
   return { loss, learningRate };
 }
 
+/** What the step's tape computes from compressed weights, now that masks are on the weights. */
+function sparseProducts({
+  backend,
+  model: { parameters },
+  optimizer,
+  pruning,
+  sparse,
+  step,
+}: TrainingSession<never>): Pick<TapeOptions, "blockSparse"> {
+  if (pruning === null) return {};
+  const current = { backend, parameters, optimizer, state: pruning.state, step };
+  return { blockSparse: updateSparseProductsInto(sparse, current) };
+}
+
 /** Adds the gradients of the batch's loss to the parameters' and returns the loss. */
 function accumulateGradients<Batch extends LabelledBatch>(
-  { backend, model, teacher, settings, step }: TrainingSession<Batch>,
+  { backend, model, teacher, settings: { seed, distillation }, step }: TrainingSession<Batch>,
   batch: Batch,
+  products: Pick<TapeOptions, "blockSparse">,
 ): number {
-  const tape = createTape(backend, { training: true, seed: settings.seed, step });
+  const tape = createTape(backend, { training: true, seed, step, ...products });
   try {
-    const needs = lossNeeds(teacher === null ? null : settings.distillation);
+    const needs = lossNeeds(teacher === null ? null : distillation);
     const output = model.forward(tape, batch, needs);
     const loss =
-      settings.distillation === null || teacher === null
+      distillation === null || teacher === null
         ? labelLoss(tape, output, batch)
-        : distillationLoss(tape, output, teacher, batch, settings.distillation);
+        : distillationLoss(tape, output, teacher, batch, distillation);
     const value = scalarOf(loss);
     checkLoss(value, step);
     backward(tape, loss);

@@ -94,6 +94,7 @@ test("options of the wrong kind or range", async () => {
     '--num-train-epochs: expected an integer at least 1, got "three"',
   );
   await refused({ variant: "gpu" }, "--variant: expected one of");
+  await refused({ "sparse-products": "on" }, "--sparse-products: expected one of auto, off");
   await refused({ recipe: "bertmini-mrpc-8x8" }, "recipe: expected one of bertmini-mrpc-dense");
   await refused(
     { recipe: "bertmini-sst2-4x1" },

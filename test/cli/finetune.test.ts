@@ -177,6 +177,9 @@ test("a checkpoint of other settings, or a damaged one, is refused", async () =>
   const other = await espalier(short("again", { "learning-rate": "0.5" }, "--resume"));
   expect(other.code).toBe(2);
   expect(other.err).toContain("learningRate");
+  const products = await espalier(short("again", { "sparse-products": "off" }, "--resume"));
+  expect(products.code).toBe(2);
+  expect(products.err).toMatch(/sparseProducts: expected "off", got "auto" in the checkpoint/);
   const checkpoint = path("again", "checkpoints", "seed-42.safetensors");
   writeFileSync(checkpoint, readFileSync(checkpoint).subarray(0, 1000));
   const damaged = await espalier(short("again", {}, "--resume"));

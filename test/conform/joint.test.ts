@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { CaseFiles } from "../../src/conform/case-files.ts";
 import { replayJoint } from "../../src/conform/joint.ts";
 import type { Verdict } from "../../src/conform/verdict.ts";
-import { availableVariants, createBackend } from "../../src/kernels/backend.ts";
+import { availableVariants, type Backend, createBackend } from "../../src/kernels/backend.ts";
+import type { Kernels } from "../../src/kernels/table.ts";
 
 const ROOT = new URL("../golden/joint/", import.meta.url);
 const NAMES = readdirSync(ROOT);
@@ -17,6 +18,16 @@ function readCase(name: string): CaseFiles {
 }
 
 const backend = createBackend({ variant: "scalar" });
+
+/** A backend that counts products with compressed weights. */
+function compressedProducts({ kernels, memory }: Backend) {
+  let count = 0;
+  const blockSparseForward: Kernels["blockSparseForward"] = (...values) => {
+    count++;
+    kernels.blockSparseForward(...values);
+  };
+  return { backend: { kernels: { ...kernels, blockSparseForward }, memory }, count: () => count };
+}
 
 function replayOne(files: CaseFiles): Verdict | undefined {
   return [...replayJoint([files], backend)][0];
@@ -37,6 +48,13 @@ describe.each(availableVariants())("joint vectors on %s kernels", (variant) => {
   test.each(NAMES)("%s", (name) => {
     const [verdict] = replayJoint([readCase(name)], createBackend({ variant }));
     expect(verdict).toEqual({ name, family: "joint", status: "passed", passed: true });
+  });
+
+  test.each(NAMES)("%s, with every pruned weight in compressed form", (name) => {
+    const products = compressedProducts(createBackend({ variant }));
+    const [verdict] = replayJoint([readCase(name)], products.backend, undefined, "always");
+    expect(verdict).toEqual({ name, family: "joint", status: "passed", passed: true });
+    expect(products.count()).toBeGreaterThan(0);
   });
 });
 

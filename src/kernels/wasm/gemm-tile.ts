@@ -188,7 +188,7 @@ function multiplyStep(
  * to its start, where an unrolled loop runs out of registers; a branch ends the block. `id` keeps the branches
  * different, lest they be merged.
  */
-function barrier(f: FunctionBuilder, done: Label, remaining: I32, id: number): void {
+export function barrier(f: FunctionBuilder, done: Label, remaining: I32, id: number): void {
   f.exitIf(done, i32.ltS(remaining, -id));
 }
 

@@ -1,6 +1,7 @@
 /** Assembles the module of a variant. Runs when the package is built, never in it. */
 import { addActivations } from "./activations.ts";
 import { addAdamW } from "./adamw.ts";
+import { addBlockSparse } from "./block-sparse.ts";
 import { addDropout } from "./dropout.ts";
 import { addElementwise } from "./elementwise.ts";
 import { addEmbedding } from "./embedding.ts";
@@ -25,6 +26,7 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addLosses,
   addAdamW,
   addPruning,
+  addBlockSparse,
 ];
 
 /** The binary of a variant's module, on a memory of its own or on one that threads share. */

@@ -1,0 +1,86 @@
+import { BLOCK_OUTPUTS, type BlockSparseKernels, type BlockSparseMatrix } from "../block-sparse.ts";
+
+/** Calls `visit` with every block of a range of block rows: its first output, its input, where its values start. */
+function forEachBlock(
+  { starts, columns }: BlockSparseMatrix,
+  first: number,
+  end: number,
+  visit: (output: number, input: number, values: number) => void,
+): void {
+  for (let row = first; row < end; row++) {
+    for (let block = starts[row]; block < starts[row + 1]; block++)
+      visit(row * BLOCK_OUTPUTS, columns[block], block * BLOCK_OUTPUTS);
+  }
+}
+
+const rowsOf = ({ outputs }: BlockSparseMatrix): number => outputs / BLOCK_OUTPUTS;
+
+export const blockSparseGather: BlockSparseKernels["blockSparseGather"] = (
+  weight,
+  matrix,
+): void => {
+  const { inputs, values } = matrix;
+  forEachBlock(matrix, 0, rowsOf(matrix), (output, input, at) => {
+    for (let r = 0; r < BLOCK_OUTPUTS; r++) values[at + r] = weight[(output + r) * inputs + input];
+  });
+};
+
+export const blockSparseForward: BlockSparseKernels["blockSparseForward"] = (
+  x,
+  matrix,
+  bias,
+  y,
+  first,
+  end,
+): void => {
+  const { outputs, inputs, values } = matrix;
+  const sums = new Float64Array(outputs);
+  for (let t = first; t < end; t++) {
+    sums.fill(0);
+    forEachBlock(matrix, 0, rowsOf(matrix), (output, input, at) => {
+      for (let r = 0; r < BLOCK_OUTPUTS; r++)
+        sums[output + r] += values[at + r] * x[t * inputs + input];
+    });
+    for (let o = 0; o < outputs; o++) y[t * outputs + o] = sums[o] + (bias === null ? 0 : bias[o]);
+  }
+};
+
+export const blockSparseInputGradient: BlockSparseKernels["blockSparseInputGradient"] = (
+  dy,
+  matrix,
+  dx,
+  accumulate,
+  first,
+  end,
+): void => {
+  const { outputs, inputs, values } = matrix;
+  const sums = new Float64Array(inputs);
+  for (let t = first; t < end; t++) {
+    sums.fill(0);
+    forEachBlock(matrix, 0, rowsOf(matrix), (output, input, at) => {
+      for (let r = 0; r < BLOCK_OUTPUTS; r++)
+        sums[input] += values[at + r] * dy[t * outputs + output + r];
+    });
+    for (let i = 0; i < inputs; i++)
+      dx[t * inputs + i] = accumulate ? dx[t * inputs + i] + sums[i] : sums[i];
+  }
+};
+
+export const blockSparseWeightGradient: BlockSparseKernels["blockSparseWeightGradient"] = (
+  dy,
+  x,
+  matrix,
+  dWeight,
+  tokens,
+  first,
+  end,
+): void => {
+  const { outputs, inputs } = matrix;
+  forEachBlock(matrix, first, end, (output, input) => {
+    for (let o = output; o < output + BLOCK_OUTPUTS; o++) {
+      let sum = 0;
+      for (let t = 0; t < tokens; t++) sum += dy[t * outputs + o] * x[t * inputs + input];
+      dWeight[o * inputs + input] += sum;
+    }
+  });
+};

@@ -1,0 +1,139 @@
+/** The products with block-sparse weights on WASM: checks extents, hands over addresses. */
+import {
+  BLOCK_OUTPUTS,
+  type BlockSparseKernels,
+  type BlockSparseMatrix,
+  TILE_TOKENS,
+} from "./block-sparse.ts";
+import { checkCount } from "./extents.ts";
+import type { KernelModule } from "./kernel-module.ts";
+import { inParts, type PartSize, type WasmFunction } from "./scheduler.ts";
+import { WORKSPACE_FLOATS } from "./wasm/gemm-blocking.ts";
+
+/** Multiplications that are worth a part of their own. */
+const LEAST_WORK = 1 << 20;
+
+/** The kernels. They refuse arrays that are too short, and ranges beyond them. */
+export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
+  const { addressOf, scheduler } = module;
+  const run = scheduler.functions as Readonly<Record<keyof BlockSparseKernels, WasmFunction>>;
+  const at = (name: string, array: Float32Array | Int32Array, count: number): number => {
+    checkCount(name, array, count);
+    return addressOf(array);
+  };
+  const blocksOf = (matrix: BlockSparseMatrix) => {
+    const rows = matrix.outputs / BLOCK_OUTPUTS;
+    const starts = at("starts", matrix.starts, rows + 1);
+    const blocks = matrix.starts[rows];
+    const columns = at("columns", matrix.columns, blocks);
+    return { rows, blocks, starts, columns, values: at("values", matrix.values, 4 * blocks) };
+  };
+  /** Runs a range in parts; `tile` is the caller's where one thread runs it, else each thread's own (0). */
+  const inRange = (
+    [first, end]: readonly [number, number],
+    size: PartSize,
+    [tile, length]: readonly [Float32Array, number],
+    body: (first: number, end: number, tile: number) => void,
+  ): void => {
+    const tileAt = at("tile", tile, length);
+    if (scheduler.threads === 1 || length > WORKSPACE_FLOATS) {
+      body(first, end, tileAt);
+      return;
+    }
+    inParts(scheduler, end - first, size, (start, count) => {
+      body(first + start, first + start + count, 0);
+    });
+  };
+  return {
+    blockSparseGather(weight, matrix) {
+      const { outputs, inputs } = matrix;
+      const { rows, starts, columns, values } = blocksOf(matrix);
+      const from = at("weight", weight, outputs * inputs);
+      run.blockSparseGather(from, inputs, rows, starts, columns, values);
+    },
+    blockSparseForward(x, matrix, bias, y, first, end, tile) {
+      const { outputs, inputs } = matrix;
+      const { blocks, starts, columns, values } = blocksOf(matrix);
+      if (!isRange("tokens", first, end)) return;
+      const [xAt, yAt] = [at("x", x, end * inputs), at("y", y, end * outputs)];
+      const biasAt = bias === null ? 0 : at("bias", bias, outputs);
+      const room = [tile, TILE_TOKENS * inputs] as const;
+      inRange([first, end], tokensOf(blocks), room, (from, to, tileAt) => {
+        run.blockSparseForward(
+          xAt + from * inputs * 4,
+          to - from,
+          inputs,
+          outputs,
+          starts,
+          columns,
+          values,
+          biasAt,
+          yAt + from * outputs * 4,
+          tileAt,
+        );
+      });
+    },
+    blockSparseInputGradient(dy, matrix, dx, accumulate, first, end, tile) {
+      const { outputs, inputs } = matrix;
+      const { blocks, starts, columns, values } = blocksOf(matrix);
+      if (!isRange("tokens", first, end)) return;
+      const [dyAt, dxAt] = [at("dy", dy, end * outputs), at("dx", dx, end * inputs)];
+      const room = [tile, TILE_TOKENS * inputs] as const;
+      inRange([first, end], tokensOf(blocks), room, (from, to, tileAt) => {
+        run.blockSparseInputGradient(
+          dyAt + from * outputs * 4,
+          to - from,
+          inputs,
+          outputs,
+          starts,
+          columns,
+          values,
+          dxAt + from * inputs * 4,
+          accumulate ? 1 : 0,
+          tileAt,
+        );
+      });
+    },
+    blockSparseWeightGradient(dy, x, matrix, dWeight, tokens, first, end, tile, sums) {
+      const { outputs, inputs } = matrix;
+      const { rows, blocks, starts, columns } = blocksOf(matrix);
+      if (!isRange("block rows", first, end, rows)) return;
+      const [dyAt, xAt] = [at("dy", dy, tokens * outputs), at("x", x, tokens * inputs)];
+      const [dWeightAt, sumsAt] = [
+        at("dWeight", dWeight, outputs * inputs),
+        at("sums", sums, 4 * blocks),
+      ];
+      const least = Math.ceil((LEAST_WORK * rows) / Math.max(1, blocks * tokens * BLOCK_OUTPUTS));
+      const room = [tile, TILE_TOKENS * inputs] as const;
+      inRange([first, end], { least, step: 1 }, room, (from, to, tileAt) => {
+        run.blockSparseWeightGradient(
+          dyAt,
+          xAt,
+          tokens,
+          inputs,
+          outputs,
+          starts,
+          columns,
+          dWeightAt,
+          from,
+          to,
+          tileAt,
+          sumsAt,
+        );
+      });
+    },
+  };
+}
+
+/** Parts of tokens: whole tiles, so that each is computed as it would be without parts. */
+function tokensOf(blocks: number): PartSize {
+  const least = Math.max(TILE_TOKENS, Math.ceil(LEAST_WORK / Math.max(1, blocks * BLOCK_OUTPUTS)));
+  return { least, step: TILE_TOKENS };
+}
+
+/** Whether there is anything in a range; refuses one that is none. */
+function isRange(name: string, first: number, end: number, most: number = Infinity): boolean {
+  if (first < 0 || end < first || end > most)
+    throw new RangeError(`${name}: expected a range up to ${most}, got ${first} to ${end}`);
+  return first < end;
+}

@@ -1,0 +1,161 @@
+/** The compressed form of a weight in a backend's memory, beside the dense one. */
+import { checkInteger } from "../core/checks.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { BLOCK_OUTPUTS, type BlockSparseMatrix, TILE_TOKENS } from "../kernels/block-sparse.ts";
+import { elementCount, formatShape, type Shape } from "./shape.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Which blocks of four consecutive outputs and one input of a weight [outputs, inputs] are kept. */
+export interface KeptBlocks {
+  readonly outputs: number;
+  readonly inputs: number;
+  /** For each block row the number of blocks before it; then the number of all. */
+  readonly starts: Int32Array;
+  /** The input of each block, ascending in a block row. */
+  readonly columns: Int32Array;
+}
+
+/**
+ * The kept blocks of a weight with their values, and the working space of products with them: each belongs to one
+ * computation at a time.
+ */
+export interface BlockSparseWeight {
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly blocks: number;
+  readonly starts: Tensor;
+  readonly columns: Tensor;
+  /** As of the latest {@link refreshBlockSparseWeight}. */
+  readonly values: Tensor;
+  readonly tile: Tensor;
+  readonly sums: Tensor;
+}
+
+/**
+ * The blocks in which any element is 1 in all of the masks.
+ *
+ * @param shape [outputs, inputs], outputs a multiple of four
+ * @param masks at least one, each of 0 and 1 in the weight's layout
+ * @throws RangeError for another shape, or a mask of another length
+ *
+ * @example
+ * ```ts
+ * import { keptBlocks } from "espalier/nn";
+ *
+ * const mask = Uint8Array.of(1, 0, 1, 0, 1, 0, 1, 0);
+ * const { starts, columns } = keptBlocks([4, 2], [mask]);
+ * console.assert(starts.join() === "0,1" && columns.join() === "0");
+ * ```
+ */
+export function keptBlocks(shape: Shape, masks: readonly Uint8Array[]): KeptBlocks {
+  const [outputs = 0, inputs = 0] = shape;
+  if (shape.length !== 2 || outputs % BLOCK_OUTPUTS !== 0) {
+    const expected = `[outputs, inputs] with outputs a multiple of ${BLOCK_OUTPUTS}`;
+    throw new RangeError(`shape: expected ${expected}, got ${formatShape(shape)}`);
+  }
+  for (const [i, { length }] of masks.entries())
+    checkInteger(`masks[${i}].length`, length, outputs * inputs, outputs * inputs);
+  const starts = new Int32Array(outputs / BLOCK_OUTPUTS + 1);
+  const columns = new Int32Array((outputs / BLOCK_OUTPUTS) * inputs);
+  const kept = intersection(masks);
+  let count = 0;
+  for (let row = 0; row + 1 < starts.length; row++) {
+    const start = row * BLOCK_OUTPUTS * inputs;
+    for (let input = 0; input < inputs; input++) {
+      let any = 0;
+      for (let r = 0; r < BLOCK_OUTPUTS; r++) any |= kept[start + r * inputs + input] ?? 0;
+      if (any !== 0) columns[count++] = input;
+    }
+    starts[row + 1] = count;
+  }
+  return { outputs, inputs, starts, columns: columns.slice(0, count) };
+}
+
+function intersection([first = new Uint8Array(0), ...others]: readonly Uint8Array[]): Uint8Array {
+  if (others.length === 0) return first;
+  return first.map((bit, i) => (others.every((mask) => mask[i] !== 0) ? bit : 0));
+}
+
+/**
+ * The compressed form of `dense`, a weight that the blocks were chosen from.
+ * {@link releaseBlockSparseWeight} gives its memory back.
+ *
+ * @throws RangeError when `dense` is of another shape
+ *
+ * @example
+ * ```ts
+ * import { createBackend, createBlockSparseWeight, createParameter, createTape, input } from "espalier/nn";
+ * import { keptBlocks, linear, releaseBlockSparseWeight, releaseTape } from "espalier/nn";
+ *
+ * const backend = createBackend();
+ * const dense = Float32Array.of(1, 0, 2, 0, 3, 0, 4, 0);
+ * const weight = createParameter(backend, "weight", [4, 2], dense);
+ * const mask = Uint8Array.from(dense, (value) => (value === 0 ? 0 : 1));
+ * const sparse = createBlockSparseWeight(backend, keptBlocks([4, 2], [mask]), weight.value);
+ * const products = { weight: sparse, forward: true, inputGradient: true, weightGradient: true };
+ * const tape = createTape(backend, { training: true, blockSparse: new Map([[weight, products]]) });
+ * const y = linear(tape, input(tape, [1, 2], Float32Array.of(10, 20)), weight);
+ * console.assert(y.value.data.join() === "10,20,30,40");
+ * releaseTape(tape);
+ * releaseBlockSparseWeight(sparse);
+ * ```
+ */
+export function createBlockSparseWeight(
+  backend: Backend,
+  { outputs, inputs, starts, columns }: KeptBlocks,
+  dense: Tensor,
+): BlockSparseWeight {
+  const { memory } = backend;
+  const blocks = columns.length;
+  const reserve = (length: number): Tensor =>
+    new Tensor(memory, [length], memory.reserve(Math.max(1, length)));
+  const weight = {
+    ...{ outputs, inputs, blocks },
+    starts: reserve(starts.length),
+    columns: reserve(blocks),
+    values: reserve(BLOCK_OUTPUTS * blocks),
+    tile: reserve(TILE_TOKENS * inputs),
+    sums: reserve(BLOCK_OUTPUTS * blocks),
+  };
+  weight.starts.integers.set(starts);
+  weight.columns.integers.set(columns);
+  try {
+    refreshBlockSparseWeight(backend, weight, dense);
+  } catch (error) {
+    releaseBlockSparseWeight(weight);
+    throw error;
+  }
+  return weight;
+}
+
+/** Takes the values of the kept blocks from the dense weight. @throws RangeError when that is of another shape. */
+export function refreshBlockSparseWeight(
+  { kernels }: Backend,
+  weight: BlockSparseWeight,
+  dense: Tensor,
+): void {
+  const { outputs, inputs } = weight;
+  if (elementCount(dense.shape) !== outputs * inputs) {
+    const expected = formatShape([outputs, inputs]);
+    throw new RangeError(`dense: expected shape ${expected}, got ${formatShape(dense.shape)}`);
+  }
+  kernels.blockSparseGather(dense.data, matrixOf(weight));
+}
+
+/** Views for the kernels; they die when the memory grows. */
+export function matrixOf(weight: BlockSparseWeight): BlockSparseMatrix {
+  const { outputs, inputs, starts, columns, values } = weight;
+  return {
+    outputs,
+    inputs,
+    starts: starts.integers,
+    columns: columns.integers,
+    values: values.data,
+  };
+}
+
+/** Gives its memory back; the dense weight stays. */
+export function releaseBlockSparseWeight(weight: BlockSparseWeight): void {
+  const { starts, columns, values, tile, sums } = weight;
+  for (const tensor of [starts, columns, values, tile, sums]) tensor.release();
+}

@@ -1,0 +1,56 @@
+/**
+ * From which density down a product is computed from a weight's compressed form. Measured by
+ * `bench/sparse-training.ts` (see docs/benchmarks.md), never at run time: a run gives the same bytes on every machine.
+ */
+import type { KernelVariant } from "../kernels/table.ts";
+
+/**
+ * Whether training multiplies pruned weights in compressed form. `auto`: where that is faster, by a fixed table.
+ * `always`: wherever it is possible, at any density: to test it. `off`: never.
+ */
+export type SparseProductsSetting = "auto" | "always" | "off";
+
+/** The settings, for option lists. */
+export const SPARSE_PRODUCTS: readonly SparseProductsSetting[] = ["auto", "always", "off"];
+
+/** One value for each product of a linear layer. */
+export interface ByProduct<T> {
+  readonly forward: T;
+  readonly inputGradient: T;
+  readonly weightGradient: T;
+}
+
+/**
+ * The greatest share of kept blocks at which each product is faster in compressed form, for every shape measured. The
+ * engine joins vectors of the dense products alone, so that the revectorized ones gain on the compressed form.
+ */
+export const BREAK_EVEN: Readonly<Record<KernelVariant, ByProduct<number>>> = {
+  revectorized: { forward: 0.3, inputGradient: 0.2, weightGradient: 0.2 },
+  fma: { forward: 0.6, inputGradient: 0.4, weightGradient: 0.4 },
+  simd: { forward: 0.6, inputGradient: 0.5, weightGradient: 0.5 },
+  scalar: { forward: 0.25, inputGradient: 0.25, weightGradient: 0.4 },
+};
+
+/** The products to compute from the compressed form of a weight of which `density` (a share of blocks) is kept. */
+export function chooseProducts(
+  setting: SparseProductsSetting,
+  variant: KernelVariant,
+  density: number,
+): ByProduct<boolean> {
+  switch (setting) {
+    case "off":
+      return { forward: false, inputGradient: false, weightGradient: false };
+    case "always":
+      return { forward: true, inputGradient: true, weightGradient: true };
+    case "auto": {
+      const { forward, inputGradient, weightGradient } = BREAK_EVEN[variant];
+      return {
+        forward: density <= forward,
+        inputGradient: density <= inputGradient,
+        weightGradient: density <= weightGradient,
+      };
+    }
+    default:
+      return setting satisfies never;
+  }
+}
