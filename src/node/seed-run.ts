@@ -13,6 +13,7 @@ import { kindOfPath } from "./files.ts";
 import { metricsLine } from "./metrics.ts";
 import { saveModelDirectory } from "./model-directory.ts";
 import { recordResult, recordTraining, type SeedHistory } from "./seed-history.ts";
+import { createStorageFile, type StorageFile } from "./storage-file.ts";
 import {
   phaseDirectory,
   plannedSteps,
@@ -27,10 +28,15 @@ async function loadSeed({ checkpoint, resume }: SeedTask): Promise<SavedSeed | n
   return there ? readSeedCheckpoint(checkpoint) : null;
 }
 
-function startExperiment(task: SeedTask, saved: SavedSeed | null, signal: AbortSignal) {
+function startExperiment(
+  task: SeedTask,
+  saved: SavedSeed | null,
+  storage: StorageFile,
+  signal: AbortSignal,
+) {
   const { plan, seed } = task;
   const backend = createBackend({ variant: plan.variant });
-  const { initialTensors, teacher, pruningConfig } = plan;
+  const { initialTensors, teacher, pruningConfig, teacherBudget: budget } = plan;
   const experiment = runExperiment({
     backend,
     config: parseModelConfigOrThrow(plan.modelConfig),
@@ -41,6 +47,7 @@ function startExperiment(task: SeedTask, saved: SavedSeed | null, signal: AbortS
     profile: plan.profile,
     skipDense: plan.skipDense,
     signal,
+    teacherMemory: { storage, ...(budget === undefined ? {} : { budget }) },
     ...(initialTensors === null ? {} : { initialTensors }),
     ...(teacher === null
       ? {}
@@ -116,7 +123,8 @@ export async function trainSeed(
   context: TaskContext<SeedMessage>,
 ): Promise<SeedResult> {
   const saved = await loadSeed(task);
-  const { experiment, variant } = startExperiment(task, saved, context.signal);
+  const storage = createStorageFile();
+  const { experiment, variant } = startExperiment(task, saved, storage, context.signal);
   const history = saved?.history ?? [];
   const clock = performance.now();
   const run: SeedRun = { task, experiment, variant, post: context.post, history, clock };
@@ -146,5 +154,6 @@ export async function trainSeed(
     throw new Error("an experiment ended without saying so");
   } finally {
     experiment.release();
+    storage.close();
   }
 }

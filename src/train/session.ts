@@ -1,4 +1,5 @@
 /** A training run in memory: the model, its optimizer, and where pruning stands. */
+import { checkOneOf } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { createPruningScratch, type PruningScratch } from "../prune/pipeline.ts";
 import type { PruningState } from "../prune/state.ts";
@@ -6,6 +7,7 @@ import { createOptimizer, type Optimizer, releaseOptimizer } from "./optimizer.t
 import { initialiseTrainingPruning, parseTrainingPruning } from "./pruning.ts";
 import { createPruningKernels } from "./pruning-kernels.ts";
 import type { TrainingSettings } from "./settings.ts";
+import { createTeacherCache, type TeacherCache, type TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
 /** The part of a session that pruning has. */
@@ -25,6 +27,8 @@ export interface TrainingSession<Batch extends LabelledBatch> {
   readonly teacher: TrainableModel<Batch> | null;
   readonly settings: TrainingSettings;
   readonly optimizer: Optimizer;
+  /** Null where the settings distil nothing, or keep nothing. */
+  readonly teacherCache: TeacherCache | null;
   /** Null in dense training. */
   readonly pruning: SessionPruning | null;
   /** Optimizer updates completed. */
@@ -37,23 +41,31 @@ export interface TrainingSession<Batch extends LabelledBatch> {
  * @throws InputError when the pruning configuration is wrong, with all its problems
  * @throws PruningError when it cannot be carried out on the model
  * @throws RangeError when the settings distil and there is no teacher
+ *
+ * @param teacherMemory - what the teacher's cache may use, which steps fill that say their rows
  */
 export function createSession<Batch extends LabelledBatch>(
   backend: Backend,
   model: TrainableModel<Batch>,
   settings: TrainingSettings,
   teacher: TrainableModel<Batch> | null = null,
+  teacherMemory: TeacherMemory = {},
 ): TrainingSession<Batch> {
+  checkOneOf("settings.teacherCache", settings.teacherCache, ["float32", "float16", "off"]);
   if (settings.distillation !== null && teacher === null) {
     throw new RangeError("teacher: expected a model to distil from, got none");
   }
   const pruning = startPruning(backend, model, settings);
-  const { optimizer, parameterRules } = settings;
+  const { optimizer, parameterRules, teacherCache, distillation } = settings;
   return {
     backend,
     model,
     teacher,
     settings,
+    teacherCache:
+      distillation === null || teacherCache === "off"
+        ? null
+        : createTeacherCache(teacherCache, teacherMemory),
     optimizer: createOptimizer(backend, model.parameters, optimizer, parameterRules),
     pruning,
     step: 0,
