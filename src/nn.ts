@@ -116,7 +116,7 @@ export {
   encodeCheckpoint,
 } from "./train/checkpoint-file.ts";
 export { type DemoTask, type DemoTaskOptions, generateDemoTask } from "./train/demo-task.ts";
-export { distillationLoss, labelLoss, lossPadding } from "./train/distillation.ts";
+export { distillationLoss, labelLoss } from "./train/distillation.ts";
 export {
   type Collate,
   evaluate,
@@ -146,6 +146,7 @@ export type {
   ExperimentTerms,
 } from "./train/experiment-plan.ts";
 export { type FineTuneOptions, type FineTuning, fineTune } from "./train/loop.ts";
+export { lossPadding } from "./train/loss-needs.ts";
 export { MODEL_CONFIGS } from "./train/model-configs.ts";
 export {
   type AdamWFlavour,
@@ -198,6 +199,14 @@ export {
 } from "./train/settings.ts";
 export type { SparseProductsSetting } from "./train/sparse-switch.ts";
 export { type StepResult, trainStepInto } from "./train/step.ts";
+export {
+  createTeacherCache,
+  type TeacherCache,
+  type TeacherMemory,
+  type TeacherPrecision,
+  type TeacherStorage,
+} from "./train/teacher-cache.ts";
+export type { CachedRows } from "./train/teacher-targets.ts";
 export {
   type LabelledBatch,
   layerRecords,

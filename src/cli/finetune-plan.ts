@@ -37,6 +37,8 @@ export interface PlanOptions extends RecipeOverrides, RowPaths, StartPaths {
   readonly sparseProducts?: SparseProductsSetting;
   readonly pruningConfig?: string;
   readonly teacherModelNameOrPath?: string;
+  /** In MiB. */
+  readonly teacherCacheBudget?: number;
 }
 
 function refuse(path: string, expected: string, got: string): never {
@@ -199,6 +201,9 @@ export async function planFinetuning(options: PlanOptions): Promise<FinetuningPl
     skipDense,
     teacher: teacher && { config: teacher.config.source, tensors: teacher.tensors },
     pruningConfig,
+    ...(options.teacherCacheBudget === undefined
+      ? {}
+      : { teacherBudget: options.teacherCacheBudget * 2 ** 20 }),
     tokenizer: start.tokenizer,
     trainingRows: tokenise(start.tokenizer, rows.training, recipe.maxLength),
     evaluationRows: tokenise(start.tokenizer, rows.evaluation, recipe.maxLength),

@@ -10,6 +10,7 @@ import type {
   SparsePhaseRecipe,
 } from "../train/recipes.ts";
 import type { ScheduleName } from "../train/schedule.ts";
+import type { TeacherPrecision } from "../train/teacher-cache.ts";
 import { kebabCase } from "./options.ts";
 
 /** Options that pruning alone understands. */
@@ -23,6 +24,7 @@ export interface PruningOverrides {
   readonly pruningType?: string;
   readonly distillLossWeight?: number;
   readonly distillPadding?: Padding;
+  readonly teacherCache?: TeacherPrecision | "off";
 }
 
 /** Options of the sparse phase, or of the dense one where that is the only one. */
@@ -63,6 +65,7 @@ const PRUNING_OVERRIDES: readonly (keyof PruningOverrides)[] = [
   "pruningType",
   "distillLossWeight",
   "distillPadding",
+  "teacherCache",
 ];
 
 function phaseWith<Phase extends PhaseRecipe>(phase: Phase, overrides: PhaseOverrides): Phase {
@@ -116,6 +119,7 @@ function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): 
     cooldownEpochs: overrides.cooldownEpochs ?? phase.cooldownEpochs,
     distillationWeight: overrides.distillLossWeight ?? phase.distillationWeight,
     distillationPadding: overrides.distillPadding ?? phase.distillationPadding,
+    teacherCache: overrides.teacherCache ?? phase.teacherCache,
     batching: overrides.batching ?? phase.batching,
     pruningConfigs: localConfigsWith(phase.pruningConfigs, overrides),
   };

@@ -96,6 +96,14 @@ const OPTIONS = {
     ["included", "excluded"],
     "whether that loss is a mean over padded positions too (default included)",
   ),
+  teacherCache: choiceOption(
+    ["float32", "float16", "off"],
+    "how the teacher's results are kept from epoch to epoch (default float32)",
+  ),
+  teacherCacheBudget: integerOption(
+    { least: 0 },
+    "MiB of them that each seed keeps in memory, the rest in a temporary file (default 1024)",
+  ),
   teacherModelNameOrPath: textOption(
     "DIR",
     "distil from this Hugging Face directory, not the dense model",

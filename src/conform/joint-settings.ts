@@ -32,6 +32,7 @@ export function jointSettings(
     },
     pruning: { ...pruning, pruning_configs: objectsAt(objectAt(json, "pruning"), "configs") },
     profile: "inc",
+    teacherCache: "off",
     distillation:
       textAt(json, "loss") === "mse"
         ? { kind: "last-hidden-state", weight: numberAt(json, "distill_loss_weight") }

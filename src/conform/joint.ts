@@ -10,7 +10,7 @@ import { createParameters } from "../model/parameters.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { PrunerState } from "../prune/state.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
-import { lossPadding } from "../train/distillation.ts";
+import { lossPadding } from "../train/loss-needs.ts";
 import { learningRateAt } from "../train/schedule.ts";
 import { createSession, releaseSession, type TrainingSession } from "../train/session.ts";
 import type { TrainingSettings } from "../train/settings.ts";

@@ -74,3 +74,30 @@ function checkIdArray(
     }
   }
 }
+
+/** Some examples of a batch, as a batch padded to the same length. */
+export function selectExamples<Batch extends TokenBatch>(
+  batch: Batch,
+  examples: readonly number[],
+): Batch {
+  const { positions, labels } = batch;
+  const ofExamples = <A extends Int32Array | Uint8Array>(tokens: A, width: number, into: A): A => {
+    examples.forEach((example, i) => {
+      into.set(tokens.subarray(example * width, (example + 1) * width), i * width);
+    });
+    return into;
+  };
+  const count = examples.length;
+  const ids = (tokens: Int32Array): Int32Array =>
+    ofExamples(tokens, positions, new Int32Array(count * positions));
+  return {
+    ...batch,
+    batch: count,
+    inputIds: ids(batch.inputIds),
+    tokenTypeIds: ids(batch.tokenTypeIds),
+    attentionMask: ofExamples(batch.attentionMask, positions, new Uint8Array(count * positions)),
+    ...(labels === undefined
+      ? {}
+      : { labels: labels.filter((_, example) => examples.includes(example)) }),
+  };
+}

@@ -25,6 +25,7 @@ function sparseSettings({ name, sparse }: Recipe, plan: RunPlan): Settings {
     ...phaseSettings(name, sparse),
     [`${name}: distillation weight`, String(sparse.distillationWeight)],
     [`${name}: padding in distillation`, sparse.distillationPadding],
+    [`${name}: teacher's results kept as`, sparse.teacherCache],
     [`${name}: pruning`, JSON.stringify(pruning)],
   ];
 }

@@ -20,6 +20,7 @@ import {
   type SeedResult,
   type SeedTask,
 } from "./seed-task.ts";
+import { createStorageFile, type StorageFile } from "./storage-file.ts";
 import { createNodeBackend } from "./threaded-backend.ts";
 import type { TaskContext } from "./workers.ts";
 
@@ -32,9 +33,10 @@ function startExperiment(
   { plan, seed }: SeedTask,
   backend: Backend,
   saved: SavedSeed | null,
+  storage: StorageFile,
   signal: AbortSignal,
 ): Experiment {
-  const { initialTensors, teacher, pruningConfig } = plan;
+  const { initialTensors, teacher, pruningConfig, teacherBudget: budget } = plan;
   return runExperiment({
     backend,
     config: parseModelConfigOrThrow(plan.modelConfig),
@@ -46,6 +48,7 @@ function startExperiment(
     sparseProducts: plan.sparseProducts ?? "auto",
     skipDense: plan.skipDense,
     signal,
+    teacherMemory: { storage, ...(budget === undefined ? {} : { budget }) },
     ...(initialTensors === null ? {} : { initialTensors }),
     ...(teacher === null
       ? {}
@@ -135,7 +138,8 @@ async function runOn(
   saved: SavedSeed | null,
   context: TaskContext<SeedMessage>,
 ): Promise<SeedResult> {
-  const experiment = startExperiment(task, backend, saved, context.signal);
+  const storage = createStorageFile();
+  const experiment = startExperiment(task, backend, saved, storage, context.signal);
   const { variant } = backend.kernels;
   const history = saved?.history ?? [];
   const clock = performance.now();
@@ -166,5 +170,6 @@ async function runOn(
     throw new Error("an experiment ended without saying so");
   } finally {
     experiment.release();
+    storage.close();
   }
 }

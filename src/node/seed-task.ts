@@ -36,6 +36,8 @@ export interface RunPlan {
   readonly teacher: TaskModel | null;
   /** Null: the recipes' own. In INC's keys. */
   readonly pruningConfig: Readonly<Record<string, unknown>> | null;
+  /** Bytes of the teacher's results that each seed keeps in memory; a temporary file takes more. Default 2^30. */
+  readonly teacherBudget?: number;
   readonly tokenizer: Tokenizer;
   readonly trainingRows: readonly TokenisedExample[];
   readonly evaluationRows: readonly TokenisedExample[];

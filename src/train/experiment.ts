@@ -28,6 +28,7 @@ import {
 import { type FineTuning, fineTune } from "./loop.ts";
 import { pruneAtOnceInto } from "./one-shot.ts";
 import { startPruning } from "./session.ts";
+import type { TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, sequenceClassifier, type TrainableModel } from "./trainable-model.ts";
 
 /** What {@link runExperiment} needs. */
@@ -35,6 +36,8 @@ export interface ExperimentOptions extends ExperimentDescription {
   readonly backend: Backend;
   /** Stored tensors to start from; default: random initialisation from the seed. */
   readonly initialTensors?: ReadonlyMap<string, NamedValues>;
+  /** What the results of the teacher may take, in each sparse phase. */
+  readonly teacherMemory?: TeacherMemory;
   readonly signal?: AbortSignal;
   readonly resumeFrom?: ExperimentCheckpoint;
 }
@@ -176,6 +179,7 @@ function startPhase(run: Run, resumeFrom?: TrainingCheckpoint | null): void {
     batchSize,
     settings,
     ...(run.teacher === null ? {} : { teacher: run.teacher }),
+    ...(options.teacherMemory === undefined ? {} : { teacherMemory: options.teacherMemory }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(resumeFrom ? { resumeFrom } : {}),
   });

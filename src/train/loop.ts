@@ -20,6 +20,7 @@ import {
   targetSparsities,
 } from "./sparsity.ts";
 import { type StepResult, trainStepInto } from "./step.ts";
+import type { TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
 /** What {@link fineTune} needs. */
@@ -27,8 +28,13 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   readonly backend: Backend;
   /** Trained in place. */
   readonly model: TrainableModel<Batch>;
-  /** Frozen; for distillation. */
+  /**
+   * Frozen; for distillation. Its results are kept by training row (`settings.teacherCache`), so they have to
+   * depend on the row alone, not on the batch around it or on chance in `collate`.
+   */
   readonly teacher?: TrainableModel<Batch>;
+  /** What the teacher's results may take. */
+  readonly teacherMemory?: TeacherMemory;
   readonly trainingRows: readonly Row[];
   /** Evaluated after each epoch; empty or absent: no evaluation. */
   readonly evaluationRows?: readonly Row[];
@@ -114,7 +120,7 @@ export function fineTune<Row, Batch extends LabelledBatch>(
 ): FineTuning {
   checkOptions(options);
   const { backend, model, settings, teacher = null, resumeFrom } = options;
-  const session = createSession(backend, model, settings, teacher);
+  const session = createSession(backend, model, settings, teacher, options.teacherMemory);
   const run: Run<Row, Batch> = {
     options,
     session,
@@ -215,7 +221,7 @@ function runStep<Row, Batch extends LabelledBatch>(
 ): StepEvent {
   const { options, session, progress } = run;
   const batch = options.collate(rowsAt(options.trainingRows, indices));
-  const result: StepResult = trainStepInto(session, batch);
+  const result: StepResult = trainStepInto(session, batch, indices);
   run.progress = { ...progress, lossSum: progress.lossSum + result.loss };
   const state = session.pruning?.state ?? null;
   run.gauge = state === null ? null : gaugeSparsity(state, run.gauge);

@@ -36,6 +36,7 @@ export function densePhaseSettings(phase: PhaseRecipe, context: PhaseContext): T
       totalSteps: phase.epochs * Math.ceil(exampleCount / phase.batchSize),
     },
     pruning: null,
+    teacherCache: "off",
     distillation: null,
     sparseProducts,
   };
@@ -53,6 +54,7 @@ export function sparsePhaseSettings(
   return {
     ...densePhaseSettings(phase, context),
     pruning,
+    teacherCache: phase.teacherCache,
     distillation: weight === 0 ? null : { kind: "last-hidden-state", weight, padding },
   };
 }

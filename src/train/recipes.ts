@@ -7,6 +7,7 @@ import { checkInteger, describe } from "../core/checks.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Batching } from "./batches.ts";
 import type { ScheduleName } from "./schedule.ts";
+import type { TeacherPrecision } from "./teacher-cache.ts";
 
 /** Which rows a recipe is for. */
 export type TaskName = "mrpc" | "sst2" | "demo";
@@ -41,6 +42,8 @@ export interface SparsePhaseRecipe extends PhaseRecipe {
   readonly distillationWeight: number;
   /** Whether that mean runs over padded positions too, as in the example. */
   readonly distillationPadding: Padding;
+  /** How the teacher's results are kept from epoch to epoch. */
+  readonly teacherCache: TeacherPrecision | "off";
   /** The pattern of every local configuration that has none of its own; null for mixed recipes. */
   readonly pattern: string | null;
   readonly targetSparsity: number;
@@ -123,6 +126,7 @@ const SPARSE_PHASE: SparseBase = Object.freeze<SparseBase>({
   cooldownEpochs: 5,
   distillationWeight: 5,
   distillationPadding: "included",
+  teacherCache: "float32",
   pruningFrequency: 50,
   pruningConfigs: [EXAMPLE_LOCAL_CONFIG],
 });

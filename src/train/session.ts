@@ -13,6 +13,7 @@ import {
   type SessionSparseProducts,
 } from "./sparse-products.ts";
 import { SPARSE_PRODUCTS } from "./sparse-switch.ts";
+import { createTeacherCache, type TeacherCache, type TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
 /** The part of a session that pruning has. */
@@ -32,6 +33,8 @@ export interface TrainingSession<Batch extends LabelledBatch> {
   readonly teacher: TrainableModel<Batch> | null;
   readonly settings: TrainingSettings;
   readonly optimizer: Optimizer;
+  /** Null where the settings distil nothing, or keep nothing. */
+  readonly teacherCache: TeacherCache | null;
   /** Null in dense training. */
   readonly pruning: SessionPruning | null;
   /** Pruned weights in compressed form. */
@@ -46,17 +49,21 @@ export interface TrainingSession<Batch extends LabelledBatch> {
  * @throws InputError when the pruning configuration is wrong, with all its problems
  * @throws PruningError when it cannot be carried out on the model
  * @throws RangeError when the settings distil and there is no teacher, or `sparseProducts` is no choice
+ *
+ * @param teacherMemory - what the teacher's cache may use, which steps fill that say their rows
  */
 export function createSession<Batch extends LabelledBatch>(
   backend: Backend,
   model: TrainableModel<Batch>,
   settings: TrainingSettings,
   teacher: TrainableModel<Batch> | null = null,
+  teacherMemory: TeacherMemory = {},
 ): TrainingSession<Batch> {
+  checkOneOf("settings.teacherCache", settings.teacherCache, ["float32", "float16", "off"]);
   if (settings.distillation !== null && teacher === null) {
     throw new RangeError("teacher: expected a model to distil from, got none");
   }
-  const { optimizer, parameterRules, sparseProducts } = settings;
+  const { optimizer, parameterRules, sparseProducts, teacherCache, distillation } = settings;
   checkOneOf("settings.sparseProducts", sparseProducts, SPARSE_PRODUCTS);
   const pruning = startPruning(backend, model, settings);
   return {
@@ -64,6 +71,10 @@ export function createSession<Batch extends LabelledBatch>(
     model,
     teacher,
     settings,
+    teacherCache:
+      distillation === null || teacherCache === "off"
+        ? null
+        : createTeacherCache(teacherCache, teacherMemory),
     optimizer: createOptimizer(backend, model.parameters, optimizer, parameterRules),
     pruning,
     sparse: createSparseProducts(sparseProducts),

@@ -5,6 +5,7 @@ import type { Batching } from "./batches.ts";
 import type { AdamWSettings, ParameterRule } from "./optimizer.ts";
 import type { LearningRateSchedule } from "./schedule.ts";
 import type { SparseProductsSetting } from "./sparse-switch.ts";
+import type { TeacherPrecision } from "./teacher-cache.ts";
 
 /** How the student learns from a teacher. */
 export interface DistillationSettings {
@@ -36,6 +37,11 @@ export interface TrainingSettings {
   /** A pruning configuration in INC's keys, or null for dense training. */
   readonly pruning: unknown;
   readonly profile: Profile;
+  /**
+   * How a teacher's results are kept from epoch to epoch: `float32` changes no bit, `float16` rounds them, `off`
+   * computes them for every batch.
+   */
+  readonly teacherCache: TeacherPrecision | "off";
   /** Null: the loss is that against the labels. */
   readonly distillation: DistillationSettings | null;
   /** Whether weights pruned to blocks of four outputs are multiplied in compressed form. */
@@ -68,6 +74,7 @@ export function trainingSettings(options: TrainingSettingsOptions = {}): Trainin
     schedule: { name: "constant", warmupSteps: 0, totalSteps: 0 },
     pruning: null,
     profile: "inc",
+    teacherCache: "float32",
     distillation: null,
     sparseProducts: "auto",
     ...options,

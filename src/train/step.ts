@@ -9,7 +9,8 @@ import {
   onBeforeOptimizerStepInto,
   onStepBeginInto,
 } from "../prune/pipeline.ts";
-import { distillationLoss, labelLoss, lossNeeds } from "./distillation.ts";
+import { distillationLoss, labelLoss } from "./distillation.ts";
+import { lossNeeds } from "./loss-needs.ts";
 import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -28,18 +29,21 @@ export interface StepResult {
  * One training step, in place: prune if it is due, forward, loss, backward, scores, optimizer, masks.
  * Gradients must be zero beforehand and are zero afterwards.
  *
+ * @param rows - the training rows that the batch's examples are, by number: the teacher's results for them are
+ *   then kept for later steps. They have to depend on the row alone. Default: computed anew.
  * @throws RangeError when the loss is not finite; the session's weights are then those before the step,
  * apart from what was due to be pruned
  */
 export function trainStepInto<Batch extends LabelledBatch>(
   session: TrainingSession<Batch>,
   batch: Batch,
+  rows: ArrayLike<number> | null = null,
 ): StepResult {
   const { backend, model, settings, step, optimizer, pruning } = session;
   if (pruning !== null) {
     pruning.state = onStepBeginInto(pruning.state, step, layerRecords(model), pruning.scratch);
   }
-  const loss = accumulateGradients(session, batch, sparseProducts(session));
+  const loss = accumulateGradients(session, batch, rows, sparseProducts(session));
   if (pruning !== null) {
     pruning.state = onBeforeOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
     maskBlockGradientsInto(pruning.state, model.parameters);
@@ -71,10 +75,13 @@ function sparseProducts({
 
 /** Adds the gradients of the batch's loss to the parameters' and returns the loss. */
 function accumulateGradients<Batch extends LabelledBatch>(
-  { backend, model, teacher, settings: { seed, distillation }, step }: TrainingSession<Batch>,
+  { backend, model, teacher, teacherCache, settings, step }: TrainingSession<Batch>,
   batch: Batch,
+  rows: ArrayLike<number> | null,
   products: Pick<TapeOptions, "blockSparse">,
 ): number {
+  const { seed, distillation } = settings;
+  const cached = rows && teacherCache && { cache: teacherCache, rows };
   const tape = createTape(backend, { training: true, seed, step, ...products });
   try {
     const needs = lossNeeds(teacher === null ? null : distillation);
@@ -82,7 +89,7 @@ function accumulateGradients<Batch extends LabelledBatch>(
     const loss =
       distillation === null || teacher === null
         ? labelLoss(tape, output, batch)
-        : distillationLoss(tape, output, teacher, batch, distillation);
+        : distillationLoss(tape, output, teacher, batch, distillation, cached);
     const value = scalarOf(loss);
     checkLoss(value, step);
     backward(tape, loss);

@@ -2,7 +2,7 @@
 import type { Variable } from "../autograd/records.ts";
 import type { Sequences } from "../autograd/sequences.ts";
 import type { Tape } from "../autograd/tape.ts";
-import type { TokenBatch } from "../model/batch.ts";
+import { selectExamples, type TokenBatch } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { forward } from "../model/forward.ts";
 import { type ModuleKind, moduleList } from "../model/modules.ts";
@@ -59,6 +59,16 @@ export interface TrainableModel<Batch extends LabelledBatch> {
    */
   readonly layers?: readonly ModelLayer[];
   forward(tape: Tape, batch: Batch, options?: TrainableForwardOptions): TrainableOutput;
+  /**
+   * As `forward`, of some examples of the batch alone, padded as the whole is. A teacher that has it computes
+   * only what its cache lacks; one that has not computes whole batches.
+   */
+  forwardExamples?(
+    tape: Tape,
+    batch: Batch,
+    examples: readonly number[],
+    options?: TrainableForwardOptions,
+  ): TrainableOutput;
 }
 
 const KIND_BY_RANK: ReadonlyMap<number, LayerKind> = new Map([
@@ -123,14 +133,21 @@ export function sequenceClassifier(
   config: ModelConfig,
   parameters: Parameters,
 ): TrainableModel<TokenBatch & LabelledBatch> {
+  const run: TrainableModel<TokenBatch & LabelledBatch>["forward"] = (
+    tape,
+    batch,
+    { padding = "included", hiddenStates = true } = {},
+  ) => {
+    const options = { padding, outputLastHiddenState: hiddenStates };
+    const output = forward(tape, config, parameters, batch, options);
+    return padding === output.padding ? output : { ...output, tokenRows: visibleRows(batch) };
+  };
   return {
     parameters,
     layers: moduleList(config).map(({ name, kind }) => ({ name, kind: KIND_OF_MODULE[kind] })),
-    forward: (tape, batch, { padding = "included", hiddenStates = true } = {}) => {
-      const options = { padding, outputLastHiddenState: hiddenStates };
-      const output = forward(tape, config, parameters, batch, options);
-      return padding === output.padding ? output : { ...output, tokenRows: visibleRows(batch) };
-    },
+    forward: run,
+    forwardExamples: (tape, batch, examples, options) =>
+      run(tape, selectExamples(batch, examples), options),
   };
 }
 

@@ -127,6 +127,21 @@ test("batches by length and distillation without padding are settings of the run
     expect(resumed.err).toContain(message);
 });
 
+test("the teacher's results are kept without a change of bytes, in a file beyond the budget", async () => {
+  const off = { "teacher-cache": "off" };
+  expect((await espalier(short("uncached", off))).code).toBe(0);
+  // The checkpoint states the setting.
+  const { "checkpoints/seed-42.safetensors": _, ...results } = digests("run");
+  expect(digests("uncached")).toMatchObject(results);
+  expect((await espalier(short("spilt", { "teacher-cache-budget": "0" }))).code).toBe(0);
+  expect(digests("spilt")).toEqual(digests("run"));
+  const resumed = await espalier(short("run", off, "--resume"));
+  expect(resumed.code).toBe(2);
+  expect(resumed.err).toContain(
+    'run.phases[1].settings.teacherCache: expected "off", got "float32" in the checkpoint',
+  );
+});
+
 test("several seeds are the single runs, side by side", async () => {
   const { code, out } = await espalier(short("seeds", { seeds: "43,42" }, "--json"));
   expect(code).toBe(0);

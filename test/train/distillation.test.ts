@@ -5,7 +5,8 @@ import type { TokenBatch } from "../../src/model/batch.ts";
 import { initialiseParameters } from "../../src/model/parameters.ts";
 import type { Padding } from "../../src/model/token-rows.ts";
 import { createParameter } from "../../src/tensor/parameter.ts";
-import { distillationLoss, labelLoss, lossPadding } from "../../src/train/distillation.ts";
+import { distillationLoss, labelLoss } from "../../src/train/distillation.ts";
+import { lossPadding } from "../../src/train/loss-needs.ts";
 import type { DistillationSettings } from "../../src/train/settings.ts";
 import {
   type LabelledBatch,

@@ -1,0 +1,67 @@
+/** A temporary file for what does not fit in memory; it is gone when the program ends, however it ends. */
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TeacherStorage } from "../train/teacher-cache.ts";
+
+/** A {@link TeacherStorage} on disk. */
+export interface StorageFile extends TeacherStorage {
+  /** Removes the file. */
+  close(): void;
+}
+
+/**
+ * Opens a temporary file at the first write. It is unlinked as soon as it is open, so that no end of the program
+ * leaves it behind; where the system refuses that (Windows), it is removed on `close` and when the process ends.
+ *
+ * @example
+ * ```ts
+ * import { createStorageFile } from "espalier/node";
+ *
+ * const file = createStorageFile();
+ * file.write(0, Uint8Array.of(1, 2, 3));
+ * const bytes = new Uint8Array(2);
+ * file.read(1, bytes);
+ * if (bytes.join() !== "2,3") throw new Error("expected what was written");
+ * file.close();
+ * ```
+ */
+export function createStorageFile(): StorageFile {
+  let file: number | null = null;
+  let directory = "";
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  const open = (): number => {
+    directory = mkdtempSync(join(tmpdir(), "espalier-teacher-"));
+    const opened = openSync(join(directory, "rows"), "wx+", 0o600);
+    try {
+      remove();
+    } catch {
+      process.on("exit", remove);
+    }
+    return opened;
+  };
+  return {
+    write(position, bytes) {
+      file ??= open();
+      for (let done = 0; done < bytes.length; ) {
+        done += writeSync(file, bytes, done, bytes.length - done, position + done);
+      }
+    },
+    read(position, bytes) {
+      for (let done = 0; done < bytes.length; ) {
+        const count =
+          file === null ? 0 : readSync(file, bytes, done, bytes.length - done, position + done);
+        if (count === 0)
+          throw new Error(`temporary file: expected ${bytes.length} bytes, got ${done}`);
+        done += count;
+      }
+    },
+    close() {
+      if (file === null) return;
+      closeSync(file);
+      file = null;
+      process.off("exit", remove);
+      remove();
+    },
+  };
+}

@@ -1,0 +1,176 @@
+/** What a student is led towards: a frozen teacher's results for a batch, computed or out of its cache. */
+import { selectRows } from "../autograd/embedding.ts";
+import type { Variable } from "../autograd/records.ts";
+import { forEachSequence, uniformSequences } from "../autograd/sequences.ts";
+import { constant, createScratch, createTape, releaseTape, type Tape } from "../autograd/tape.ts";
+import { describe } from "../core/checks.ts";
+import type { Padding } from "../model/token-rows.ts";
+import { columnsOf, elementCount } from "../tensor/shape.ts";
+import { lossNeeds, lossPadding } from "./loss-needs.ts";
+import type { DistillationSettings } from "./settings.ts";
+import type { TeacherCache } from "./teacher-cache.ts";
+import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
+
+/** A cache, and the training rows that the batch's examples are: the keys of what it keeps. */
+export interface CachedRows {
+  readonly cache: TeacherCache;
+  readonly rows: ArrayLike<number>;
+}
+
+/** A teacher, and what is wanted of it. */
+interface Request<Batch extends LabelledBatch> {
+  readonly teacher: TrainableModel<Batch>;
+  readonly batch: Batch;
+  readonly settings: DistillationSettings;
+}
+
+/** The part of a model's output that distillation compares, as rows. */
+export function distilled(
+  name: string,
+  tape: Tape,
+  { logits, hiddenStates, tokenRows }: TrainableOutput,
+  settings: DistillationSettings,
+): Variable {
+  switch (settings.kind) {
+    case "last-hidden-state": {
+      const last = hiddenStates?.at(-1);
+      if (last === undefined) {
+        throw new RangeError(
+          `${name}: expected hiddenStates in its output, to distil from, got none`,
+        );
+      }
+      const whole = lossPadding(settings) === "included" || tokenRows === undefined;
+      return whole ? last : selectRows(tape, last, tokenRows);
+    }
+    case "logits":
+      return logits;
+    default:
+      throw new RangeError(
+        `distillation.kind: expected last-hidden-state or logits, got ${describe(settings.kind satisfies never)}`,
+      );
+  }
+}
+
+/**
+ * The teacher's part that `wanted`, the student's, is compared with, as a constant of the student's tape. With
+ * a cache only what it lacks is computed; where the output does not say which rows are whose, everything is.
+ */
+export function teacherTarget<Batch extends LabelledBatch>(
+  tape: Tape,
+  student: TrainableOutput,
+  wanted: Variable,
+  request: Request<Batch>,
+  cached: CachedRows | null,
+): Variable {
+  const counts = cached && rowCounts(student, request.settings, cached.rows.length);
+  const values = counts && cachedValues(tape, request, cached, counts);
+  if (counts === null || values === null) {
+    return withTeacher(tape, request, null, (rows) => constant(tape, rows.value));
+  }
+  const target = createScratch(tape, wanted.shape);
+  const variable = constant(tape, target);
+  target.release();
+  const { data } = variable.value;
+  const width = columnsOf(wanted.shape);
+  let written = 0;
+  values.forEach((rows, i) => {
+    const expected = (counts[i] ?? 0) * width;
+    if (rows.length !== expected) {
+      throw new RangeError(
+        `teacher: expected ${expected} values to distil from in example ${i}, got ${rows.length}`,
+      );
+    }
+    data.set(rows, written);
+    written += expected;
+  });
+  return variable;
+}
+
+/**
+ * The rows of every example of the batch, computed where the cache lacks one; null where the teacher's output
+ * does not say whose they are.
+ */
+function cachedValues<Batch extends LabelledBatch>(
+  tape: Tape,
+  request: Request<Batch>,
+  { cache, rows: keys }: CachedRows,
+  counts: readonly number[],
+): readonly Float32Array[] | null {
+  const all = counts.map((_, example) => example);
+  const lacking = all.filter((i) => !cache.has(keys[i] ?? 0, counts[i] ?? 0));
+  const computed = new Map<number, Float32Array>();
+  if (lacking.length > 0) {
+    const cut = request.teacher.forwardExamples !== undefined && lacking.length < all.length;
+    const examples = cut ? lacking : all;
+    const told = withTeacher(tape, request, cut ? lacking : null, (rows, output) => {
+      const { data } = rows.value;
+      const width = columnsOf(rows.shape);
+      const made = rowCounts(output, request.settings, examples.length);
+      if (made === null) return false;
+      let start = 0;
+      examples.forEach((example, i) => {
+        const end = start + (made[i] ?? 0) * width;
+        const values = data.subarray(start, end);
+        computed.set(example, cache.keep(keys[example] ?? 0, values, made[i] ?? 0));
+        start = end;
+      });
+      return true;
+    });
+    if (!told) return null;
+  }
+  return all.map((i) => computed.get(i) ?? cache.read(keys[i] ?? 0, counts[i] ?? 0));
+}
+
+/**
+ * Runs the teacher without dropout, on the batch or some examples of it, and gives what is distilled, valid
+ * within `body`.
+ */
+function withTeacher<Batch extends LabelledBatch, T>(
+  { backend }: Tape,
+  { teacher, batch, settings }: Request<Batch>,
+  examples: readonly number[] | null,
+  body: (rows: Variable, output: TrainableOutput) => T,
+): T {
+  const tape = createTape(backend, { training: false, recordGradients: false });
+  const options = lossNeeds(settings);
+  try {
+    const output =
+      examples === null || teacher.forwardExamples === undefined
+        ? teacher.forward(tape, batch, options)
+        : teacher.forwardExamples(tape, batch, examples, options);
+    return body(distilled("teacher", tape, output, settings), output);
+  } finally {
+    releaseTape(tape);
+  }
+}
+
+/** How many of the distilled rows each of `examples` has; null where the output does not say. */
+function rowCounts(
+  output: TrainableOutput,
+  settings: DistillationSettings,
+  examples: number,
+): readonly number[] | null {
+  if (settings.kind === "logits") {
+    return output.logits.shape[0] === examples ? new Array<number>(examples).fill(1) : null;
+  }
+  const shape = output.hiddenStates?.at(-1)?.shape ?? [];
+  const rows = elementCount(shape) / columnsOf(shape);
+  if (output.sequences === undefined && shape[0] !== examples) return null;
+  const sequences = output.sequences ?? uniformSequences(examples, rows / examples);
+  const counts: number[] = [];
+  forEachSequence(sequences, (_sequence, row, length) => {
+    counts.push(countedRows(output.tokenRows, lossPadding(settings), row, length));
+  });
+  return counts.length === examples ? counts : null;
+}
+
+/** How many rows of a sequence are compared: its tokens where padding is excluded and they are named. */
+function countedRows(
+  tokenRows: Int32Array | undefined,
+  padding: Padding,
+  row: number,
+  length: number,
+): number {
+  if (padding === "included" || tokenRows === undefined) return length;
+  return tokenRows.filter((token) => token >= row && token < row + length).length;
+}
