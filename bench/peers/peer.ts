@@ -9,17 +9,32 @@ export interface Peer {
   /** `torch 2.1.0`, say. */
   readonly name: string;
   /** Milliseconds that the peer takes for one round with this input. */
-  time(input: number): Promise<number>;
+  time(input: number | string): Promise<number>;
   stop(): void;
 }
 
 const PYTHON: string = process.env.PYTHON ?? "python3";
 
+/**
+ * Settings of glibc's allocator under which a program keeps the memory that it frees. Without them PyTorch's optimizer
+ * on the CPU spends most of its time on pages that it gives back and takes anew, up to ten times as much.
+ */
+export const UNTRIMMED_HEAP: Readonly<Record<string, string>> = {
+  MALLOC_MMAP_THRESHOLD_: "4294967296",
+  MALLOC_TRIM_THRESHOLD_: "8589934592",
+  MALLOC_TOP_PAD_: "268435456",
+};
+
 /** Starts bench/peers/`script`; undefined where Python or PyTorch is not installed. */
-export async function startPeer(script: string, request: unknown): Promise<Peer | undefined> {
+export async function startPeer(
+  script: string,
+  request: unknown,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Peer | undefined> {
   const path = fileURLToPath(new URL(script, import.meta.url));
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(PYTHON, [path], {
     stdio: ["pipe", "pipe", "inherit"],
+    env: { ...process.env, ...environment },
   });
   child.on("error", () => undefined);
   child.stdin.on("error", () => undefined);
