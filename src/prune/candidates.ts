@@ -113,24 +113,30 @@ function groupScores(
   );
 }
 
+/** What a block's entry in the mask takes from its score: all of it where it is pruned. */
+const TAKEN: readonly number[] = [Number.POSITIVE_INFINITY, 0];
+
 /**
  * Copies the scores of whole blocks, with -Infinity for those already pruned, and returns the number of the
- * latter. One pass reads the scores, and of the mask the first row of each row of blocks.
+ * latter. One pass reads the scores, and of the mask the first row of each row of blocks. No branch depends on the
+ * mask, since it would be mispredicted for every other block.
  */
 function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Float32Array): number {
   const { layout, mask } = layer;
-  const { blockHeight, blockWidth, columns } = layout;
-  let pruned = 0;
+  const { blockHeight, blockWidth: width, columns } = layout;
+  let kept = 0;
   let block = 0;
-  for (let start = 0; start < mask.length; start += blockHeight * columns)
-    for (let at = start; at < start + columns; at += blockWidth, block++) {
+  for (let start = 0; start < mask.length; start += blockHeight * columns) {
+    for (let at = start; at < start + columns; at += width, block++) {
       const score = scores[block] as number;
       // The difference is 0 for finite numbers and NaN for the others.
       if (score - score !== 0) refuseScore(layer, scores, block);
-      if (mask[at] === 0) pruned++;
-      out[block] = mask[at] === 0 ? -Infinity : score;
+      const entry = mask[at] as number;
+      kept += entry;
+      out[block] = score - (TAKEN[entry] as number);
     }
-  return pruned;
+  }
+  return out.length - kept;
 }
 
 /** Writes one score per block, with -Infinity for those already pruned, and returns the number of the latter. */

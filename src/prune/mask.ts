@@ -142,37 +142,18 @@ export function countBlocks(
   return { pruned: markPrunedInto(pattern, layout, mask, truthful, null), total };
 }
 
-/** Pruned blocks of a mask that {@link hasWholeRowsOfBlocks}: one look at each block is enough. */
+/** Pruned blocks of a mask that {@link hasWholeRowsOfBlocks}: one look at each block is enough, four in a turn. */
 function countWholeBlocks(layout: BlockLayout, mask: Uint8Array): number {
-  const { blockHeight, blockWidth, columns } = layout;
-  const quads = blockWidth === 1 && columns % 4 === 0 ? quadsOf(mask) : null;
-  if (quads !== null) return blockCount(layout) - countKeptInQuads(quads, blockHeight, columns / 4);
+  const { blockHeight, blockWidth: width, columns } = layout;
   let kept = 0;
-  for (let start = 0; start < mask.length; start += blockHeight * columns)
-    for (let at = start; at < start + columns; at += blockWidth) kept += mask[at] as number;
-  return blockCount(layout) - kept;
-}
-
-const quadViews = new WeakMap<Uint8Array, Uint32Array>();
-
-/** A mask four entries at a time: one view for each mask; `null` where its memory is not aligned. */
-function quadsOf(mask: Uint8Array): Uint32Array | null {
-  if (mask.byteOffset % 4 !== 0) return null;
-  let view = quadViews.get(mask);
-  if (view?.length !== mask.length >>> 2) {
-    view = new Uint32Array(mask.buffer, mask.byteOffset, mask.length >>> 2);
-    quadViews.set(mask, view);
+  for (let start = 0; start < mask.length; start += blockHeight * columns) {
+    const end = start + columns;
+    let at = start;
+    for (; at < end - 3 * width; at += 4 * width)
+      kept += mask[at] + mask[at + width] + mask[at + 2 * width] + mask[at + 3 * width];
+    for (; at < end; at += width) kept += mask[at];
   }
-  return view;
-}
-
-/** Ones in the first row of each row of blocks: the product's highest byte is the sum of the four. */
-function countKeptInQuads(quads: Uint32Array, blockHeight: number, columns: number): number {
-  let kept = 0;
-  for (let start = 0; start < quads.length; start += blockHeight * columns)
-    for (let at = start; at < start + columns; at++)
-      kept += Math.imul(quads[at] as number, 0x01010101) >>> 24;
-  return kept;
+  return blockCount(layout) - kept;
 }
 
 /** {@link countBlocks} for a mask that this package wrote, in which no block is pruned in part. */
