@@ -21,7 +21,7 @@ import {
 } from "../src/prune/pipeline.ts";
 import { createPruningKernels } from "../src/train/pruning-kernels.ts";
 import { formatSpread, formatTable, ratiosOf, type Spread, spreadOf } from "./measure.ts";
-import { startPeer } from "./peers/peer.ts";
+import { startPeer, UNTRIMMED_HEAP } from "./peers/peer.ts";
 import { fillNormal } from "./values.ts";
 
 const ROUNDS = 15;
@@ -160,7 +160,7 @@ function reportMemory(subject: Subject, model: ModelName, profile: Profile): voi
 
 async function measure(model: ModelName, profile: Profile): Promise<Measurement[]> {
   const shapes = MODELS[model];
-  const peer = await startPeer("mask_step.py", { seed: SEED, shapes });
+  const peer = await startPeer("mask_step.py", { seed: SEED, shapes }, UNTRIMMED_HEAP);
   const runs = SUBJECTS.map((subject) => ({
     subject,
     round: prepare(subject, shapes, profile),
