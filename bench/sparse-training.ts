@@ -253,7 +253,7 @@ function stepTable(results: readonly StepResult[]): string {
 }
 
 const words = process.argv.slice(2);
-const asked = (words.find((word) => ["simd", "fma", "scalar"].includes(word)) ??
+const asked = (words.find((word) => ["revectorized", "simd", "fma", "scalar"].includes(word)) ??
   "auto") as NonNullable<BackendOptions["variant"]>;
 const { variant } = createBackend({ variant: asked }).kernels;
 const layers = words.includes("step") ? [] : LAYERS;

@@ -1,4 +1,5 @@
 /** Which gradients and moments a step leaves out because their weights are pruned. */
+import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { PruningState } from "../prune/state.ts";
 import type { Parameters } from "../tensor/parameter.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -12,15 +13,15 @@ export function maskTrainingInto(
   state: PruningState,
   parameters: Parameters,
   { slots }: Optimizer,
+  kernels: PruningKernels,
 ): void {
   for (const layer of state.pruners.flatMap(({ layers }) => layers)) {
     const parameter = parameters.get(`${layer.name}.weight`);
     const slot = slots.find((candidate) => candidate.parameter === parameter);
     if (parameter === undefined || slot === undefined) continue;
     const mask = appliedMask(layer);
-    maskInto(parameter.gradient.data, mask);
-    maskInto(slot.firstMoment.data, mask);
-    maskInto(slot.secondMoment.data, mask);
+    for (const { data } of [parameter.gradient, slot.firstMoment, slot.secondMoment])
+      kernels.applyMaskInto(mask, 1, mask.length, data);
   }
 }
 

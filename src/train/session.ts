@@ -1,5 +1,7 @@
 /** A training run in memory: the model, its optimizer, and where pruning stands. */
+
 import { checkOneOf } from "../core/checks.ts";
+import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { createPruningScratch, type PruningScratch } from "../prune/pipeline.ts";
 import type { PruningState } from "../prune/state.ts";
@@ -20,6 +22,8 @@ import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainab
 export interface SessionPruning {
   state: PruningState;
   readonly scratch: PruningScratch;
+  /** The loops that the scratch uses, too. */
+  readonly kernels: PruningKernels;
 }
 
 /**
@@ -96,7 +100,8 @@ export function startPruning(
   if (pruning === null) return null;
   const config = parseTrainingPruning(pruning, profile);
   const state = initialiseTrainingPruning(config, layerRecords(model), profile);
-  return { state, scratch: createPruningScratch(state, createPruningKernels(backend)) };
+  const kernels = createPruningKernels(backend);
+  return { state, scratch: createPruningScratch(state, kernels), kernels };
 }
 
 /** Gives the memory of the optimizer and of compressed weights back. The model's parameters stay: they are the caller's. */

@@ -25,9 +25,9 @@ export interface ByProduct<T> {
  * engine joins vectors of the dense products alone, so that the revectorized ones gain on the compressed form.
  */
 export const BREAK_EVEN: Readonly<Record<KernelVariant, ByProduct<number>>> = {
-  revectorized: { forward: 0.3, inputGradient: 0.2, weightGradient: 0.2 },
-  fma: { forward: 0.6, inputGradient: 0.4, weightGradient: 0.4 },
-  simd: { forward: 0.6, inputGradient: 0.5, weightGradient: 0.5 },
+  revectorized: { forward: 0.4, inputGradient: 0.4, weightGradient: 0.3 },
+  fma: { forward: 0.8, inputGradient: 0.5, weightGradient: 0.5 },
+  simd: { forward: 0.8, inputGradient: 0.5, weightGradient: 0.6 },
   scalar: { forward: 0.25, inputGradient: 0.25, weightGradient: 0.4 },
 };
 

@@ -47,7 +47,8 @@ export function trainStepInto<Batch extends LabelledBatch>(
   if (pruning !== null) {
     pruning.state = onBeforeOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
     maskBlockGradientsInto(pruning.state, model.parameters);
-    if (settings.profile === "strict") maskTrainingInto(pruning.state, model.parameters, optimizer);
+    if (settings.profile === "strict")
+      maskTrainingInto(pruning.state, model.parameters, optimizer, pruning.kernels);
   }
   const learningRate = learningRateAt(settings.schedule, settings.optimizer.learningRate, step);
   optimizerStepInto(backend, optimizer, learningRate, { clearGradients: true });

@@ -3,8 +3,10 @@ import { describe, expect, test } from "vitest";
 import type { CaseFiles } from "../../src/conform/case-files.ts";
 import { replayJoint } from "../../src/conform/joint.ts";
 import type { Verdict } from "../../src/conform/verdict.ts";
-import { availableVariants, type Backend, createBackend } from "../../src/kernels/backend.ts";
+import { type Backend, createBackend } from "../../src/kernels/backend.ts";
 import type { Kernels } from "../../src/kernels/table.ts";
+import { createNodeBackend } from "../../src/node/threaded-backend.ts";
+import { VARIANT_NAMES } from "../kernels/subjects.ts";
 
 const ROOT = new URL("../golden/joint/", import.meta.url);
 const NAMES = readdirSync(ROOT);
@@ -44,7 +46,7 @@ function alterTensor(files: CaseFiles, name: string): CaseFiles {
   return { ...files, tensors };
 }
 
-describe.each(availableVariants())("joint vectors on %s kernels", (variant) => {
+describe.each(VARIANT_NAMES)("joint vectors on %s kernels", (variant) => {
   test.each(NAMES)("%s", (name) => {
     const [verdict] = replayJoint([readCase(name)], createBackend({ variant }));
     expect(verdict).toEqual({ name, family: "joint", status: "passed", passed: true });
@@ -56,6 +58,16 @@ describe.each(availableVariants())("joint vectors on %s kernels", (variant) => {
     expect(verdict).toEqual({ name, family: "joint", status: "passed", passed: true });
     expect(products.count()).toBeGreaterThan(0);
   });
+});
+
+test.each(VARIANT_NAMES)("all joint vectors on %s kernels and two threads", async (variant) => {
+  const team = await createNodeBackend({ variant, threads: 2 });
+  const cases = NAMES.map(readCase);
+  for (const products of ["off", "always"] as const) {
+    const failed = [...replayJoint(cases, team, undefined, products)].filter((one) => !one.passed);
+    expect(failed).toEqual([]);
+  }
+  team.stop();
 });
 
 test("only selects by name", () => {

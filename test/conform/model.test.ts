@@ -12,6 +12,7 @@ import {
 import { replaySchedules } from "../../src/conform/model-schedule.ts";
 import { readSafetensorsOrThrow, writeSafetensors } from "../../src/io/safetensors.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
+import { createNodeBackend } from "../../src/node/threaded-backend.ts";
 import { VARIANTS } from "../kernels/subjects.ts";
 
 const ROOT = process.env.ESPALIER_GOLDEN ?? join(import.meta.dirname, "../golden");
@@ -55,6 +56,13 @@ function withJson(files: CaseFiles, change: (json: Record<string, unknown>) => u
 describe.each(VARIANTS)("model vectors on %s kernels", (_, backend) => {
   it.each(CASES.map((files) => [files.name, files] as const))("%s", (_name, files) => {
     expect(detailOf(files, backend)).toBeUndefined();
+  });
+
+  it("pass on two threads", async () => {
+    const { variant } = backend.kernels;
+    const team = await createNodeBackend({ variant, threads: 2 });
+    for (const files of CASES) expect(detailOf(files, team)).toBeUndefined();
+    team.stop();
   });
 
   it("can all be computed without padding", () => {
