@@ -1,6 +1,8 @@
 /** Flags of the JavaScript engine that make kernels faster: which ones there are, whether they can be trusted. */
 import { execFile } from "node:child_process";
 import v8 from "node:v8";
+import { InputError } from "../core/either.ts";
+import { availableVariants } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 
 /** A variant that may need a flag. */
@@ -24,15 +26,17 @@ export interface Engine {
   readonly turnOn: (flags: readonly string[]) => void;
 }
 
-/** Flags by Node's version. */
+/** Flags by Node's version and the processor's architecture: V8 joins vectors on x64 alone. */
 export function engineFlags(
   version: string,
   variant: FlaggedVariant,
+  architecture: string = process.arch,
 ): readonly string[] | undefined {
   const major = Number.parseInt(version, 10);
   const relaxed = major < RELAXED_SIMD_IS_ON ? ["--experimental-wasm-relaxed-simd"] : [];
   if (variant === "fma") return relaxed;
-  return major < REVECTORIZATION ? undefined : ["--experimental-wasm-revectorize"];
+  if (major < REVECTORIZATION || architecture !== "x64") return undefined;
+  return ["--experimental-wasm-revectorize"];
 }
 
 /** The engine that runs this program; `script` is the espalier command. */
@@ -53,19 +57,24 @@ export function nodeEngine(script: string): Engine {
 /** Kernels to run, and how that came about. */
 export interface ChosenVariant {
   readonly variant: KernelVariant | "auto";
-  readonly notes: string[];
+  readonly notes: readonly string[];
+  /** Those of the notes that say of kernels that they compute wrongly here. */
+  readonly failures: readonly string[];
 }
 
 /**
- * Turns on what the asked variant needs, or, for `auto`, what the fastest variant needs that passes its test here.
- * Without an engine nothing is turned on.
+ * Turns on what the asked variant needs, or, for `auto`, what the fastest variant needs that passes its test here;
+ * where none does, kernels without such instructions are left. Without an engine nothing is tested or turned on.
+ *
+ * @throws InputError when the variant asked for fails its test
  */
 export async function chooseVariant(
   asked: KernelVariant | "auto",
   engine: Engine | null,
 ): Promise<ChosenVariant> {
   const notes: string[] = [];
-  if (engine === null) return { variant: asked, notes };
+  const failures: string[] = [];
+  if (engine === null) return { variant: asked, notes, failures };
   const wanted = FLAGGED.filter((variant) => asked === "auto" || asked === variant);
   for (const variant of wanted) {
     const flags = engine.flagsOf(variant);
@@ -76,9 +85,16 @@ export async function chooseVariant(
     const named = flags.length === 0 ? "no flag needed" : flags.join(" ");
     const passed = await engine.test(variant);
     notes.push(`kernels: ${variant} (${named}) ${passed ? "passed" : "failed"} its self-test`);
-    if (!passed) continue;
-    engine.turnOn(flags);
-    return { variant, notes };
+    if (passed) {
+      engine.turnOn(flags);
+      return { variant, notes, failures };
+    }
+    failures.push(...notes.slice(-1));
   }
-  return { variant: asked, notes };
+  if (asked !== "auto" && failures.length > 0)
+    throw new InputError([
+      { path: "--variant", expected: "kernels that pass their self-test here", got: asked },
+    ]);
+  const safe = availableVariants().includes("simd") ? "simd" : "scalar";
+  return { variant: asked === "auto" ? safe : asked, notes, failures };
 }

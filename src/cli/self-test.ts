@@ -51,9 +51,9 @@ export const selfTestCommand: Command = defineCommand({
   positionals: [],
   options: OPTIONS,
   run: async ({ values: { variant }, json }, console) => {
-    const outcomes = (variant === undefined ? VARIANTS : [variant]).map((name) =>
-      testVariant(name, console.engine),
-    );
+    // Those that need no flag first: a flag stays on.
+    const names = variant === undefined ? [...VARIANTS].reverse() : [variant];
+    const outcomes = names.map((name) => testVariant(name, console.engine));
     for (const outcome of outcomes)
       console.out.write(`${json ? JSON.stringify(outcome) : textOf(outcome)}\n`);
     const isGood = (outcome: Outcome): boolean =>

@@ -102,10 +102,10 @@ function printText({ report, reportPath, outcome }: FineTuned, console: Console)
  */
 export async function runSession(session: TrainingSession, console: Console): Promise<ExitCode> {
   const { json, verbose, threads = availableParallelism(), ...run } = session;
-  const { variant, notes } = await chooseVariant(session.plan.variant, console.engine);
+  const { variant, notes, failures } = await chooseVariant(session.plan.variant, console.engine);
   const atOnce = Math.min(threads, session.seeds.length);
-  notes.push(`threads: ${threads}, ${atOnce === 1 ? "one seed" : `${atOnce} seeds`} at once`);
-  if (verbose) for (const note of notes) console.err.write(`${note}\n`);
+  const shared = `threads: ${threads}, ${atOnce === 1 ? "one seed" : `${atOnce} seeds`} at once`;
+  for (const note of verbose ? [...notes, shared] : failures) console.err.write(`${note}\n`);
   const progress = createProgress(console.err);
   const done = await fineTuneToDirectory({
     ...run,

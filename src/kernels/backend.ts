@@ -54,7 +54,8 @@ const INITIAL_PAGES = 16;
 const SHARED_PAGES = [65536, 32768, 16384, 4096];
 /** Pages that the memory of a module may have, as its import says. */
 const MAXIMUM_PAGES = 65536;
-const MOST_THREADS = 256;
+/** Threads that a backend may have. */
+export const MOST_THREADS = 256;
 
 /** Who may see a memory. */
 type Sharing = "own" | "shared";

@@ -36,6 +36,8 @@ export const QUEUE_LENGTH: number = CONTROL_WORDS + MOST_CALLS * CALL_LENGTH * 2
 const LOOKS = 20_000;
 /** Milliseconds after which a sleeper looks by itself. */
 const LONGEST_SLEEP = 1000;
+/** Milliseconds without the end of any call after which a thread must have died: the longest calls take some. */
+const LONGEST_CALL = 60_000;
 
 /** One thread's view of a queue. */
 export class CallQueue {
@@ -77,8 +79,8 @@ export class CallQueue {
     if (Atomics.load(words, WORDS.sleepers) > 0) Atomics.notify(words, WORDS.batch);
     this.#takeCalls();
     this.#awaitEnd();
-    if (Atomics.load(words, WORDS.failures) > 0)
-      throw new Error("kernels: a call failed on another thread");
+    if (Atomics.exchange(words, WORDS.failures, 0) > 0)
+      throw new Error("kernels: a call failed; its results are not complete");
   }
 
   /** A worker's life: runs calls until the queue is stopped. */
@@ -151,9 +153,13 @@ export class CallQueue {
 
   #awaitEnd(): void {
     const words = this.#words;
+    let [last, since] = [0, 0];
     for (;;) {
       for (let look = 0; look < LOOKS; look++) if (Atomics.load(words, WORDS.unended) === 0) return;
       const left = Atomics.load(words, WORDS.unended);
+      if (left !== last) [last, since] = [left, performance.now()];
+      else if (performance.now() - since > LONGEST_CALL)
+        throw new Error("kernels: a thread has stopped in the middle of a call");
       // A page's main thread may not sleep; it goes on looking.
       if (left > 0 && MAY_SLEEP) Atomics.wait(words, WORDS.unended, left, 1);
     }

@@ -4,6 +4,7 @@ import { Worker } from "node:worker_threads";
 import {
   type BackendOptions,
   createThreadedBackend,
+  MOST_THREADS,
   type ThreadedBackend,
 } from "../kernels/backend.ts";
 import type { KernelThread, ThreadStart } from "../kernels/threads.ts";
@@ -29,14 +30,16 @@ export interface NodeBackendOptions extends BackendOptions {
  * ```
  */
 export function createNodeBackend(options: NodeBackendOptions = {}): Promise<ThreadedBackend> {
-  const { threads = availableParallelism(), ...others } = options;
+  const { threads = Math.min(availableParallelism(), MOST_THREADS), ...others } = options;
   return createThreadedBackend({ ...others, threads, startThread });
 }
 
 function startThread(start: ThreadStart): Promise<KernelThread> {
-  const worker = new Worker(KERNEL_WORKER, { eval: true, workerData: start });
+  // Node's own options could make a module of the program, which is CommonJS.
+  const worker = new Worker(KERNEL_WORKER, { eval: true, workerData: start, execArgv: [] });
   return new Promise((resolve, reject) => {
     worker.once("error", reject);
+    worker.once("exit", () => reject(new Error("kernels: a thread ended before it was ready")));
     worker.once("message", () => {
       worker.unref();
       resolve({ terminate: () => void worker.terminate() });

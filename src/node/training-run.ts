@@ -1,6 +1,7 @@
 /** Runs every seed of a plan, in this thread or on workers. */
 
 import { join } from "node:path";
+import { MOST_THREADS } from "../kernels/backend.ts";
 import type { PhaseId } from "../train/experiment-events.ts";
 import { createRunBoard, type RunListener, readTimings, type Timings } from "./run-board.ts";
 import { trainSeed } from "./seed-run.ts";
@@ -63,7 +64,7 @@ function seedTask(run: TrainingRun, seed: number): SeedTask {
     directory: seedDirectory(run, seed),
     checkpoint: checkpointPath(run.directory, seed),
     resume: run.resume,
-    threads: Math.max(1, Math.floor(run.threads / seedsAtOnce(run))),
+    threads: Math.min(MOST_THREADS, Math.max(1, Math.floor(run.threads / seedsAtOnce(run)))),
   };
 }
 

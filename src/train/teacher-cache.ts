@@ -74,6 +74,7 @@ export function createTeacherCache(
   const entries = new Map<number, Entry>();
   let used = 0;
   let written = 0;
+  let isFull = false;
 
   /** Where the values can stay, given what the entry that they replace gives free; undefined: nowhere. */
   function placeFor(stored: StoredArray, freed: number): Entry["place"] | undefined {
@@ -81,9 +82,15 @@ export function createTeacherCache(
       used += stored.byteLength - freed;
       return stored;
     }
-    if (storage === undefined) return undefined;
+    if (storage === undefined || isFull) return undefined;
     const position = written;
-    storage.write(position, new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
+    try {
+      storage.write(position, new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
+    } catch {
+      // A full disk, say. What cannot be kept is computed again.
+      isFull = true;
+      return undefined;
+    }
     written += stored.byteLength;
     used -= freed;
     return position;

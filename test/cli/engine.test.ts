@@ -8,7 +8,8 @@ const REVECTORIZE = "--experimental-wasm-revectorize";
 function engine(passing: readonly string[], isNew = true) {
   const turnOn = vi.fn();
   const test = vi.fn((variant: string) => Promise.resolve(passing.includes(variant)));
-  const flagsOf: Engine["flagsOf"] = (variant) => engineFlags(isNew ? "24.1.0" : "20.9.0", variant);
+  const flagsOf: Engine["flagsOf"] = (variant) =>
+    engineFlags(isNew ? "24.1.0" : "20.9.0", variant, "x64");
   return { turnOn, test, flagsOf };
 }
 
@@ -17,7 +18,8 @@ describe("the engine's flags", () => {
     expect(engineFlags("20.20.2", "fma")).toEqual(["--experimental-wasm-relaxed-simd"]);
     expect(engineFlags("22.0.0", "fma")).toEqual([]);
     expect(engineFlags("22.0.0", "revectorized")).toBeUndefined();
-    expect(engineFlags("24.0.0", "revectorized")).toEqual([REVECTORIZE]);
+    expect(engineFlags("24.0.0", "revectorized", "x64")).toEqual([REVECTORIZE]);
+    expect(engineFlags("24.0.0", "revectorized", "arm64")).toBeUndefined();
   });
 
   it("are turned on for the fastest variant that passes its test", async () => {
@@ -41,9 +43,15 @@ describe("the engine's flags", () => {
 
   it("stay as they are where nothing passes, needs one, or may be turned on", async () => {
     const none = engine([]);
-    expect((await chooseVariant("auto", none)).variant).toBe("auto");
+    const { variant, failures } = await chooseVariant("auto", none);
+    expect(variant).toBe("simd");
+    expect(failures).toHaveLength(2);
+    await expect(chooseVariant("fma", none)).rejects.toThrow(
+      /^--variant: expected kernels that pass their self-test here, got fma/,
+    );
     expect((await chooseVariant("simd", none)).variant).toBe("simd");
     expect((await chooseVariant("fma", null)).variant).toBe("fma");
+    expect((await chooseVariant("auto", null)).variant).toBe("auto");
     expect(none.turnOn).not.toHaveBeenCalled();
   });
 });

@@ -153,6 +153,14 @@ describe.each(VARIANTS)("distillation with a float32 cache (%s)", (_variant, bac
     expect({ events: again.events, weights: again.weights }).toEqual(plain);
     expect(again.computed).toBeGreaterThan(kept.computed);
 
+    const full: TeacherStorage = {
+      ...arrayStorage(),
+      write: () => {
+        throw new Error("ENOSPC: no space left on device, write");
+      },
+    };
+    const unkept = await distil(backend, kind, "float32", { budget: 100, storage: full });
+    expect({ events: unkept.events, weights: unkept.weights }).toEqual(plain);
     const storage = arrayStorage();
     const spilt = await distil(backend, kind, "float32", { budget: 100, storage });
     expect(spilt).toEqual(kept);
