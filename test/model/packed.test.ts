@@ -138,6 +138,12 @@ function expectEqualGradients(packed: Results, padded: Results, rows: number, un
   }
 }
 
+/**
+ * Where first tokens alone are computed, what is summed differs too: a hidden state's gradient is the sum of those of the
+ * residual, query, key and values, of which every layer adds four, in another order, and they may cancel.
+ */
+const REORDERED = 4 * 8;
+
 describe.each(VARIANTS)("without padding (%s)", (_variant, backend) => {
   describe.each(MODELS.map((config) => [config.modelType, config] as const))("%s", (_, config) => {
     it.each(MODES)("computes the same bytes and gradients, %s", (_mode, options) => {
@@ -168,10 +174,11 @@ describe.each(VARIANTS)("without padding (%s)", (_variant, backend) => {
             expect(part.logits).toEqual(whole.logits);
             expect(part.pooled).toEqual(whole.pooled);
             expect(part.hiddenStates).toEqual([]);
-            expectEqualGradients(part, whole, lengths.length * positions, 2 ** -24);
+            const terms = lengths.length * positions + REORDERED;
+            expectEqualGradients(part, whole, terms, 2 ** -24);
           }
         }),
-        { numRuns: 6 },
+        { numRuns: 6, examples: [[{ lengths: [1], extra: 0, seed: 25 }]] },
       );
     });
 
@@ -210,7 +217,7 @@ describe.each(MODELS.map((config) => [config.modelType, config] as const))("%s",
       const packed = run(createDoubleBackend(), config, batch, "excluded", options);
       expectEqualGradients(packed, padded, 33, 2 ** -53);
       const part = run(createDoubleBackend(), config, batch, "excluded", options, "none");
-      expectEqualGradients(part, padded, 33, 2 ** -53);
+      expectEqualGradients(part, padded, 33 + REORDERED, 2 ** -53);
     }
   });
 
