@@ -101,9 +101,12 @@ function modelOf(files: OpenCase, backend: Backend, prefix: string): TrainableMo
   return sequenceClassifier(config, createParameters(backend, config, tensorsBelow(files, prefix)));
 }
 
-/** The model with this padding, whatever a step asks for. */
+/** The model with this padding, whatever a step asks for; all else is as a step asks for it. */
 function withPadding(model: TrainableModel<Batch>, padding: Padding): TrainableModel<Batch> {
-  return { ...model, forward: (tape, batch) => model.forward(tape, batch, { padding }) };
+  return {
+    ...model,
+    forward: (tape, batch, options) => model.forward(tape, batch, { ...options, padding }),
+  };
 }
 
 /** First difference in any step's loss, learning rate or masks. */

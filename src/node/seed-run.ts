@@ -125,20 +125,22 @@ export async function trainSeed(
   const saved = await loadSeed(task);
   const { plan, threads } = task;
   const backend = await createNodeBackend({ variant: plan.variant, threads });
+  const storage = createStorageFile();
   try {
-    return await runOn(backend, task, saved, context);
+    return await runOn(backend, storage, task, saved, context);
   } finally {
+    storage.close();
     backend.stop();
   }
 }
 
 async function runOn(
   backend: Backend,
+  storage: StorageFile,
   task: SeedTask,
   saved: SavedSeed | null,
   context: TaskContext<SeedMessage>,
 ): Promise<SeedResult> {
-  const storage = createStorageFile();
   const experiment = startExperiment(task, backend, saved, storage, context.signal);
   const { variant } = backend.kernels;
   const history = saved?.history ?? [];
@@ -170,6 +172,5 @@ async function runOn(
     throw new Error("an experiment ended without saying so");
   } finally {
     experiment.release();
-    storage.close();
   }
 }
