@@ -92,37 +92,38 @@ export function forEachExample(
   });
 }
 
-/** One head of one example: where its queries, its keys and its square begin, and how many there are. */
-interface Head {
-  readonly query: number;
-  readonly key: number;
-  readonly square: number;
-  /** Rows of the square. */
-  readonly queries: number;
-  /** Its columns. */
-  readonly length: number;
-  readonly example: number;
-  readonly head: number;
-}
-
-/** Runs `body` for every head of every example; the calls do not depend on each other. */
+/**
+ * Runs `body` for every head of every example; the calls do not depend on each other. A head's queries, keys and
+ * square begin at `query`, `key` and `square`; the square has `queries` rows and `length` columns. Numbers, not an
+ * object: a step comes here thousands of times.
+ */
 export function forEachHead(
   kernels: Kernels,
   layout: AttentionLayout,
-  body: (head: Head) => void,
+  body: (
+    query: number,
+    key: number,
+    square: number,
+    queries: number,
+    length: number,
+    example: number,
+    head: number,
+  ) => void,
 ): void {
   const { sequences, heads, width } = layout;
   const isWhole = layout.queries === "all";
   kernels.independently(() => {
-    forEachSequence(sequences, (example, firstRow, length) => {
+    for (let example = 0; example + 1 < sequences.offsets.length; example++) {
+      const firstRow = sequences.offsets[example];
+      const length = sequences.offsets[example + 1] - firstRow;
       const queries = isWhole ? length : 1;
+      const squares = heads * startOf(layout, example);
       for (let head = 0; head < heads; head++) {
         const query = ((isWhole ? firstRow : example) * heads + head) * width;
         const key = (firstRow * heads + head) * width;
-        const square = heads * startOf(layout, example) + head * queries * length;
-        body({ query, key, square, queries, length, example, head });
+        body(query, key, squares + head * queries * length, queries, length, example, head);
       }
-    });
+    }
   });
 }
 
@@ -130,15 +131,14 @@ export function forEachHead(
 export function multiplyRowsByHead(
   kernels: Kernels,
   layout: AttentionLayout,
-  left: Float32Array,
-  right: Float32Array,
+  a: Float32Array,
+  b: Float32Array,
   out: Float32Array,
   accumulate: boolean,
 ): void {
   const { heads, width } = layout;
   const stride = heads * width;
-  forEachHead(kernels, layout, ({ query, key, square, queries: q, length: s }) => {
-    const [a, b] = [left, right];
+  forEachHead(kernels, layout, (query, key, square, q, s) => {
     kernels.gemm("nt", q, s, width, a, query, stride, b, key, stride, out, square, s, accumulate);
   });
 }
@@ -148,16 +148,19 @@ export function multiplySquaresByHead(
   kernels: Kernels,
   form: "nn" | "tn",
   layout: AttentionLayout,
-  squares: Float32Array,
-  rows: Float32Array,
+  a: Float32Array,
+  b: Float32Array,
   out: Float32Array,
   accumulate: boolean,
 ): void {
   const { heads, width } = layout;
   const stride = heads * width;
-  forEachHead(kernels, layout, ({ query, key, square, queries: q, length: s }) => {
-    const [a, b] = [squares, rows];
-    const [m, k, from, to] = form === "nn" ? [q, s, key, query] : [s, q, query, key];
+  forEachHead(kernels, layout, (query, key, square, q, s) => {
+    const isToQueries = form === "nn";
+    const m = isToQueries ? q : s;
+    const k = isToQueries ? s : q;
+    const from = isToQueries ? key : query;
+    const to = isToQueries ? query : key;
     kernels.gemm(form, m, width, k, a, square, s, b, from, stride, out, to, stride, accumulate);
   });
 }

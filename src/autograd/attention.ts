@@ -201,8 +201,9 @@ function dropProbabilities(
   const stride = Math.ceil(maxPositions / DROPOUT_BLOCK) * DROPOUT_BLOCK;
   const { kernels } = tape.backend;
   const [xs, ys] = [x.data, y.data];
-  forEachHead(kernels, layout, ({ square, queries, length, example: b, head }) => {
-    const [first, example] = [head * maxPositions * stride, tape.firstExample + b];
+  forEachHead(kernels, layout, (_query, _key, square, queries, length, b, head) => {
+    const first = head * maxPositions * stride;
+    const example = tape.firstExample + b;
     kernels.dropout(xs, ys, square, queries, length, first, stride, rate, key, example);
   });
 }

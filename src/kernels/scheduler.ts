@@ -34,6 +34,11 @@ export interface PartSize {
 /** Parts to a thread: one that is held up then leaves the others something to do. */
 const PARTS_PER_THREAD = 2;
 
+/** Whether {@link inParts} would not cut: a caller with many small calls spares itself the closure. */
+export function isWhole({ threads }: Scheduler, count: number, least: number): boolean {
+  return threads === 1 || count < 2 * least;
+}
+
 /**
  * Cuts 0..count-1 into parts that the threads share. `body` gets their starts and lengths; it makes calls that do not depend on one another, and whose
  * results do not depend on where the cuts are.
@@ -44,11 +49,11 @@ export function inParts(
   { least, step }: PartSize,
   body: (start: number, length: number) => void,
 ): void {
-  const parts = Math.min(scheduler.threads * PARTS_PER_THREAD, Math.floor(count / least));
-  if (scheduler.threads === 1 || parts < 2) {
+  if (isWhole(scheduler, count, least)) {
     body(0, count);
     return;
   }
+  const parts = Math.min(scheduler.threads * PARTS_PER_THREAD, Math.floor(count / least));
   const length = Math.ceil(count / parts / step) * step;
   scheduler.independently(() => {
     for (let start = 0; start < count; start += length)

@@ -1,6 +1,6 @@
 /** The matrix products on WASM. */
 import type { KernelModule } from "./kernel-module.ts";
-import { inParts, type WasmFunction } from "./scheduler.ts";
+import { inParts, isWhole, type Scheduler, type WasmFunction } from "./scheduler.ts";
 import type { Kernels, ProductForm } from "./table.ts";
 
 /** Multiplications that are worth a part of their own. */
@@ -9,21 +9,6 @@ const LEAST_WORK = 1 << 21;
 const COLUMN_STEP = 16;
 /** Likewise for rows, of which a tile's last ones may be missing. */
 const ROW_STEP = 4;
-
-/** A product in the module's terms: sizes in elements, addresses and strides in bytes. */
-interface Product {
-  readonly form: ProductForm;
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly a: number;
-  readonly aStride: number;
-  readonly b: number;
-  readonly bStride: number;
-  readonly c: number;
-  readonly cStride: number;
-  readonly accumulate: number;
-}
 
 /** The product, in parts that the threads share. */
 export function gemmKernels(module: KernelModule): Pick<Kernels, "gemm"> {
@@ -44,40 +29,73 @@ export function gemmKernels(module: KernelModule): Pick<Kernels, "gemm"> {
       }
       checkExtent("a", a, aOffset, aStride, form === "tn" ? k : m, form === "tn" ? m : k);
       checkExtent("b", b, bOffset, bStride, form === "nt" ? n : k, form === "nt" ? k : n);
-      runProduct(module, products[form], {
-        form,
-        m,
-        n,
-        k,
-        a: aAddress,
-        aStride: aStride * 4,
-        b: bAddress,
-        bStride: bStride * 4,
-        c: cAddress,
-        cStride: cStride * 4,
-        accumulate: accumulate ? 1 : 0,
-      });
+      const run = products[form];
+      const flag = accumulate ? 1 : 0;
+      // A is read in place but for the transposed form, so that columns cost nothing there.
+      const isByColumn = form === "tn" ? n >= m : n >= 4 * COLUMN_STEP;
+      const lines = isByColumn ? n : m;
+      const least = leastOf(isByColumn ? COLUMN_STEP : ROW_STEP, (isByColumn ? m : n) * k);
+      // Most products are one head's: not worth a cut, nor the objects that one takes.
+      if (isWhole(scheduler, lines, least))
+        run(m, n, k, aAddress, aStride * 4, bAddress, bStride * 4, cAddress, cStride * 4, flag);
+      else {
+        const cut = isByColumn ? runByColumn : runByRow;
+        const [as, bs, cs] = [aStride * 4, bStride * 4, cStride * 4];
+        cut(scheduler, run, form, least, m, n, k, aAddress, as, bAddress, bs, cAddress, cs, flag);
+      }
     },
   };
 }
 
+/** Lines of C that are worth a part of their own, at `work` multiplications each. */
+function leastOf(step: number, work: number): number {
+  return Math.max(step, Math.ceil(LEAST_WORK / work));
+}
+
 /**
- * Cuts C into columns, or into rows where there are more of those: each part packs what it needs of the factor on
- * the other side for itself. Entries of C have the same bytes wherever it is cut.
+ * Runs a product with its C cut into columns; addresses and strides in bytes. Each part packs what it needs of the
+ * factor on the other side for itself; entries of C have the same bytes wherever it is cut.
  */
-function runProduct({ scheduler }: KernelModule, run: WasmFunction, product: Product): void {
-  const { form, m, n, k, a, aStride, b, bStride, c, cStride, accumulate } = product;
-  // A is read in place but for the transposed form, so that columns cost nothing there.
-  if (form === "tn" ? n >= m : n >= 4 * COLUMN_STEP) {
-    const least = Math.max(COLUMN_STEP, Math.ceil(LEAST_WORK / (m * k)));
-    const toColumn = form === "nt" ? bStride : 4;
-    inParts(scheduler, n, { least, step: COLUMN_STEP }, (start, columns) => {
-      const from = b + start * toColumn;
-      run(m, columns, k, a, aStride, from, bStride, c + start * 4, cStride, accumulate);
-    });
-    return;
-  }
-  const least = Math.max(ROW_STEP, Math.ceil(LEAST_WORK / (n * k)));
+function runByColumn(
+  scheduler: Scheduler,
+  run: WasmFunction,
+  form: ProductForm,
+  least: number,
+  m: number,
+  n: number,
+  k: number,
+  a: number,
+  aStride: number,
+  b: number,
+  bStride: number,
+  c: number,
+  cStride: number,
+  accumulate: number,
+): void {
+  const toColumn = form === "nt" ? bStride : 4;
+  inParts(scheduler, n, { least, step: COLUMN_STEP }, (start, columns) => {
+    const from = b + start * toColumn;
+    run(m, columns, k, a, aStride, from, bStride, c + start * 4, cStride, accumulate);
+  });
+}
+
+/** As {@link runByColumn}, cut into rows. */
+function runByRow(
+  scheduler: Scheduler,
+  run: WasmFunction,
+  form: ProductForm,
+  least: number,
+  m: number,
+  n: number,
+  k: number,
+  a: number,
+  aStride: number,
+  b: number,
+  bStride: number,
+  c: number,
+  cStride: number,
+  accumulate: number,
+): void {
   const toRow = form === "tn" ? 4 : aStride;
   inParts(scheduler, m, { least, step: ROW_STEP }, (start, rows) => {
     const from = a + start * toRow;

@@ -14,7 +14,9 @@ export type Shape = readonly number[];
  * ```
  */
 export function elementCount(shape: Shape): number {
-  return shape.reduce((count, extent) => count * extent, 1);
+  let count = 1;
+  for (const extent of shape) count *= extent;
+  return count;
 }
 
 /** The last extent: the width of a row. 1 for a scalar. */
@@ -24,7 +26,9 @@ export function columnsOf(shape: Shape): number {
 
 /** How many rows of {@link columnsOf} elements the shape holds. */
 export function rowsOf(shape: Shape): number {
-  return shape.slice(0, -1).reduce((count, extent) => count * extent, 1);
+  let count = 1;
+  for (let axis = 0; axis + 1 < shape.length; axis++) count *= shape[axis];
+  return count;
 }
 
 /** Whether two shapes are the same. */
