@@ -32,6 +32,9 @@ interface Sizes {
   readonly seed: number;
 }
 
+/** Values of layer norm that differ by so little that differences of second order were 1.5e-7 off. */
+const STEEP: Sizes = { batch: 2, positions: 1, heads: 1, width: 1, seed: 14177 };
+
 const extent = fc.integer({ min: 1, max: 4 });
 const sizes: fc.Arbitrary<Sizes> = fc.record({
   batch: extent,
@@ -332,7 +335,7 @@ describe("backward rules against finite differences", () => {
       it(`${operation} (${index})`, () => {
         fc.assert(
           fc.property(sizes, (size) => checkGradients(subject(size), size.seed)),
-          { numRuns: 25 },
+          { numRuns: 25, examples: [[STEEP]] },
         );
       });
     }
