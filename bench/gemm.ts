@@ -1,11 +1,16 @@
-/**
- * Speed of the matrix product, through the table of operations, on the shapes of BERT-mini: GFLOPS as median
- * (and range) over rounds, for every variant that runs here. Usage: npx tsx bench/gemm.ts [variant...]
- */
+/** Speed of the matrix product, through the table of operations, on the shapes of BERT-mini. */
 import { nextUnit, openStream } from "../src/core/random.ts";
-import { availableVariants, type Backend, createBackend } from "../src/kernels/backend.ts";
+import { type Backend, createBackend } from "../src/kernels/backend.ts";
 import type { Memory, Region } from "../src/kernels/memory.ts";
 import type { KernelVariant, ProductForm } from "../src/kernels/table.ts";
+import {
+  type BenchContext,
+  type Benchmark,
+  type Cell,
+  type Subject,
+  takeTurns,
+} from "./benchmark.ts";
+import { spreadOf } from "./measure.ts";
 
 interface Case {
   readonly name: string;
@@ -18,14 +23,14 @@ interface Case {
 }
 
 const ROUNDS = 15;
-const SECONDS_A_ROUND = 0.03;
+const MILLISECONDS_A_ROUND = 30;
 const SEED = 1;
 
 function linear(name: string, form: ProductForm, m: number, n: number, k: number): Case {
   return { name, form, m, n, k, count: 1 };
 }
 
-/** The two products of attention over 16 examples and 4 heads of width 64. */
+/** The products of attention over 16 examples and 4 heads of width 64. */
 function attention(positions: number): readonly Case[] {
   const shape = { m: positions, count: 64 };
   return [
@@ -54,31 +59,15 @@ const CASES: readonly Case[] = [
 
 /** Makes a function that runs a case once. */
 function prepare({ kernels, memory }: Backend, { form, m, n, k, count }: Case): () => void {
-  const a = random(memory, count * m * k);
-  const b = random(memory, count * k * n);
-  const c = memory.allocate(count * m * n);
+  const [a, b] = [random(memory, count * m * k), random(memory, count * k * n)];
+  const c = memory.reserve(count * m * n);
   const aStride = form === "tn" ? m : k;
   const bStride = form === "nt" ? k : n;
   return () => {
-    const [left, right, out] = [memory.float32(a), memory.float32(b), memory.float32(c)];
+    const [x, y, z] = [memory.float32(a), memory.float32(b), memory.float32(c)];
     for (let i = 0; i < count; i++) {
-      const offsets = [i * m * k, i * k * n, i * m * n] as const;
-      kernels.gemm(
-        form,
-        m,
-        n,
-        k,
-        left,
-        offsets[0],
-        aStride,
-        right,
-        offsets[1],
-        bStride,
-        out,
-        offsets[2],
-        n,
-        false,
-      );
+      const [xAt, yAt, zAt] = [i * m * k, i * k * n, i * m * n];
+      kernels.gemm(form, m, n, k, x, xAt, aStride, y, yAt, bStride, z, zAt, n, false);
     }
   };
 }
@@ -92,41 +81,48 @@ function random(memory: Memory, length: number): Region {
   return region;
 }
 
-/** GFLOPS of each round, the first one (compiling, filling caches) left out. */
-function measure(run: () => void, { m, n, k, count }: Case): number[] {
-  const rates: number[] = [];
-  for (let round = 0; round <= ROUNDS; round++) {
+/** A variant on a case; its time is that of one run, over as many as fill a round. */
+function subjectOf(variant: KernelVariant, product: Case): Subject<"run"> {
+  const run = prepare(createBackend({ variant }), product);
+  const time = (): number => {
     const start = performance.now();
-    let runs = 0;
-    let elapsed = 0;
-    while (elapsed < SECONDS_A_ROUND * 1000) {
+    let [runs, elapsed] = [0, 0];
+    while (elapsed < MILLISECONDS_A_ROUND) {
       run();
       runs++;
       elapsed = performance.now() - start;
     }
-    if (round > 0) rates.push((2 * m * n * k * count * runs) / elapsed / 1e6);
-  }
-  return rates.sort((x, y) => x - y);
+    return elapsed / runs;
+  };
+  return { name: variant, threads: 1, kinds: ["run"], time, stop: () => undefined };
 }
 
-function report(variant: KernelVariant): void {
-  const backend = createBackend({ variant });
-  console.log(`${variant}: GFLOPS as median (lowest to highest of ${ROUNDS} rounds)`);
-  for (const product of CASES) {
-    const { name, form, m, n, k, count } = product;
-    const rates = measure(prepare(backend, product), product);
-    const [low, median, high] = [0, ROUNDS >> 1, ROUNDS - 1].map((i) => rates[i].toFixed(1));
-    const shape = `${count > 1 ? `${count} of ` : ""}${m} x ${n} x ${k}`;
-    console.log(
-      `  ${form} ${name.padEnd(9)} ${shape.padEnd(22)} ${median.padStart(6)} (${low} to ${high})`,
-    );
-  }
+async function measure(context: BenchContext, product: Case): Promise<readonly Cell[]> {
+  const { name, form, m, n, k, count } = product;
+  const subjects = context.variants.map((variant) => subjectOf(variant, product));
+  const [rounds, { signal }] = [context.rounds ?? ROUNDS, context];
+  const times = await takeTurns(subjects, { rounds, warmUp: 1, signal });
+  const rates = times.map((one) =>
+    spreadOf((one.get("run") ?? []).map((time) => (2 * m * n * k * count) / time / 1e6)),
+  );
+  const shape = `${count > 1 ? `${count} of ` : ""}${m} x ${n} x ${k}`;
+  return [form, name, shape, ...rates];
 }
 
-const asked = process.argv.slice(2);
-console.log(`Node ${process.version}, sizes as m x n x k`);
-const names: readonly KernelVariant[] = ["revectorized", ...availableVariants()];
-for (const variant of names.filter((name) =>
-  asked.length === 0 ? name !== "revectorized" : asked.includes(name),
-))
-  report(variant);
+/** The benchmark. */
+export const gemmBenchmark: Benchmark = {
+  name: "gemm",
+  summary: "the matrix product on the shapes of BERT-mini, in GFLOPS",
+  run: async (context) => {
+    const rows: (readonly Cell[])[] = [];
+    for (const product of CASES) {
+      context.say(`${product.form} ${product.m} x ${product.n} x ${product.k}`);
+      rows.push(await measure(context, product));
+    }
+    const columns = [
+      ...[{ name: "form" }, { name: "product" }, { name: "m x n x k" }],
+      ...context.variants.map((variant) => ({ name: `${variant}, GFLOPS`, digits: 1 })),
+    ];
+    return { tables: [{ title: "Matrix products, one thread", columns, rows }], plots: [] };
+  },
+};

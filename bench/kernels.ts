@@ -1,19 +1,25 @@
-/**
- * Times the operations beside the product at the sizes of a BERT-mini training step.
- * Usage: npx tsx bench/kernels.ts [auto|scalar|simd|fma]
- */
+/** The operations beside the product, at the sizes of a training step of BERT-mini. */
 import { nextUnit, openStream } from "../src/core/random.ts";
-import { type Backend, type BackendOptions, createBackend } from "../src/kernels/backend.ts";
-import type { AdamWConstants, DropoutKey, Kernels } from "../src/kernels/table.ts";
+import { type Backend, createBackend } from "../src/kernels/backend.ts";
+import type { Memory } from "../src/kernels/memory.ts";
+import type { AdamWConstants, DropoutKey, Kernels, KernelVariant } from "../src/kernels/table.ts";
+import {
+  type BenchContext,
+  type Benchmark,
+  type Cell,
+  type Subject,
+  takeTurns,
+} from "./benchmark.ts";
+import { spreadOf } from "./measure.ts";
 
-const WARM_UP_RUNS = 5;
-const TIMED_RUNS = 21;
+const ROUNDS = 21;
+const WARM_UP = 5;
 
 /** Sizes of the arrays that a case needs, and what it runs on them. */
 interface Case {
   readonly name: string;
   readonly arrays: readonly number[];
-  readonly run: (kernels: Kernels, arrays: readonly Float32Array[]) => void;
+  readonly run: (kernels: Kernels, arrays: readonly Float32Array[], ids: Int32Array) => void;
 }
 
 const MEBI = 1024 * 1024;
@@ -60,10 +66,7 @@ function idsOf(count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => (i * 7919) % VOCABULARY);
 }
 
-function cases({ memory }: Backend): readonly Case[] {
-  const idRegion = memory.allocate(TOKENS);
-  memory.int32(idRegion).set(idsOf(TOKENS));
-  const ids = (): Int32Array => memory.int32(idRegion);
+function makeCases(): readonly Case[] {
   const dense = TOKENS * HIDDEN;
   const table = VOCABULARY * HIDDEN;
   const vector = [MEBI, MEBI];
@@ -109,12 +112,12 @@ function cases({ memory }: Backend): readonly Case[] {
     {
       name: "gather rows 1024 x 256",
       arrays: [table, dense],
-      run: (k, [rows, y]) => k.gatherRows(rows, ids(), y, HIDDEN, false),
+      run: (k, [rows, y], ids) => k.gatherRows(rows, ids, y, HIDDEN, false),
     },
     {
       name: "scatter-add rows 1024 x 256",
       arrays: [dense, table],
-      run: (k, [dy, rows]) => k.scatterAddRows(dy, ids(), rows, HIDDEN),
+      run: (k, [dy, rows], ids) => k.scatterAddRows(dy, ids, rows, HIDDEN),
     },
     { name: "fill 7.8 M", arrays: [table], run: (k, [y]) => k.fill(y, 0) },
     {
@@ -136,32 +139,55 @@ function cases({ memory }: Backend): readonly Case[] {
   ];
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-}
+const CASES = makeCases();
 
-/** Median milliseconds of a case on seeded random arrays in (0, 1). */
-function time({ kernels, memory }: Backend, { arrays, run }: Case): number {
-  const regions = arrays.map((length) => memory.allocate(length));
-  const views = regions.map((region) => memory.float32(region));
+/** Seeded numbers in (0, 1) in a memory. */
+function random(memory: Memory, length: number): () => Float32Array {
+  const region = memory.allocate(length);
   const stream = openStream(1, 1);
   const pattern = Float32Array.from({ length: 4096 }, () => nextUnit(stream));
-  for (const view of views) {
-    for (let i = 0; i < view.length; i++) view[i] = pattern[i % pattern.length];
-  }
-  for (let i = 0; i < WARM_UP_RUNS; i++) run(kernels, views);
-  const times = Array.from({ length: TIMED_RUNS }, () => {
-    const start = performance.now();
-    run(kernels, views);
-    return performance.now() - start;
-  });
-  for (const region of regions) memory.free(region);
-  return median(times);
+  const view = memory.float32(region);
+  for (let i = 0; i < length; i++) view[i] = pattern[i % pattern.length];
+  return () => memory.float32(region);
 }
 
-const variant = (process.argv[2] ?? "auto") as NonNullable<BackendOptions["variant"]>;
-const backend = createBackend({ variant });
-console.log(`${backend.kernels.variant}, median of ${TIMED_RUNS} runs`);
-for (const one of cases(backend)) {
-  console.log(`${one.name.padEnd(40)} ${time(backend, one).toFixed(3).padStart(8)} ms`);
+/** A variant on a case. */
+function subjectOf(variant: KernelVariant, { arrays, run }: Case): Subject<"run"> {
+  const { kernels, memory }: Backend = createBackend({ variant });
+  const made = arrays.map((length) => random(memory, length));
+  const idRegion = memory.allocate(TOKENS);
+  memory.int32(idRegion).set(idsOf(TOKENS));
+  const views = made.map((view) => view());
+  const ids = memory.int32(idRegion);
+  const time = (): number => {
+    const start = performance.now();
+    run(kernels, views, ids);
+    return performance.now() - start;
+  };
+  return { name: variant, threads: 1, kinds: ["run"], time, stop: () => undefined };
 }
+
+async function measure(context: BenchContext, one: Case): Promise<readonly Cell[]> {
+  const subjects = context.variants.map((variant) => subjectOf(variant, one));
+  const [rounds, { signal }] = [context.rounds ?? ROUNDS, context];
+  const times = await takeTurns(subjects, { rounds, warmUp: WARM_UP, signal });
+  return [one.name, ...times.map((measured) => spreadOf(measured.get("run") ?? []))];
+}
+
+/** The benchmark. */
+export const kernelsBenchmark: Benchmark = {
+  name: "kernels",
+  summary: "the other operations at the sizes of a training step",
+  run: async (context) => {
+    const rows: (readonly Cell[])[] = [];
+    for (const one of CASES) {
+      context.say(one.name);
+      rows.push(await measure(context, one));
+    }
+    const columns = [
+      { name: "operation" },
+      ...context.variants.map((variant) => ({ name: `${variant}, ms`, digits: 3 })),
+    ];
+    return { tables: [{ title: "Operations, one thread", columns, rows }], plots: [] };
+  },
+};

@@ -1,14 +1,9 @@
 /**
  * Time and memory of one global mask step (snip_momentum scores, threshold, 4x1 masks, zeroed weights) through
- * the public reducer, over the linear layers of BERT-mini and of BERT-base's encoder, side by side with the same
- * step in PyTorch where that is installed.
- *
- * Usage: npx tsx bench/mask-step.ts [mini|base] [--json]
+ * the public reducer, over the linear layers of BERT-mini and of BERT-base's encoder, beside the same in PyTorch.
  */
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { type Backend, createBackend } from "../src/kernels/backend.ts";
+import type { KernelVariant } from "../src/kernels/table.ts";
 import type { Profile } from "../src/prune/config.ts";
 import { initialisePruning } from "../src/prune/initialise.ts";
 import type { LayerRecord } from "../src/prune/layer.ts";
@@ -20,8 +15,9 @@ import {
   onStepBeginInto,
 } from "../src/prune/pipeline.ts";
 import { createPruningKernels } from "../src/train/pruning-kernels.ts";
-import { formatSpread, formatTable, ratiosOf, type Spread, spreadOf } from "./measure.ts";
-import { startPeer, UNTRIMMED_HEAP } from "./peers/peer.ts";
+import type { BenchContext, Benchmark, Cell } from "./benchmark.ts";
+import { ratiosOf, spreadOf } from "./measure.ts";
+import { peakMemory } from "./memory.ts";
 import { fillNormal } from "./values.ts";
 
 const ROUNDS = 15;
@@ -63,13 +59,25 @@ function allocator(subject: Subject, { memory }: Backend): (length: number) => (
   };
 }
 
+/** A run: what computes, on which kernels, of which layers, for so many rounds. */
+interface Run {
+  readonly subject: Subject;
+  readonly variant: KernelVariant;
+  readonly model: ModelName;
+  readonly profile: Profile;
+  readonly rounds: number;
+}
+
 /** Sets a run up and returns a function that times its next prune step and tells the share it pruned. */
-function prepare(
-  subject: Subject,
-  shapes: readonly Shape[],
-  profile: Profile,
-): () => { time: number; ratio: number } {
-  const backend = createBackend();
+function prepare({
+  subject,
+  variant,
+  model,
+  profile,
+  rounds,
+}: Run): () => { time: number; ratio: number } {
+  const shapes = MODELS[model];
+  const backend = createBackend({ variant });
   const kernels = subject === "javascript" ? undefined : createPruningKernels(backend);
   const allocate = allocator(subject, backend);
   const arrays = shapes.map(([rows, columns], i) => {
@@ -93,7 +101,7 @@ function prepare(
     pruning_scope: "global",
     target_sparsity: 0.9,
     start_step: 1,
-    end_step: ROUNDS + WARM_UP,
+    end_step: rounds + WARM_UP,
     pruning_frequency: 1,
   });
   let state = initialisePruning(config, layers, { profile, excludeHead: false });
@@ -116,106 +124,73 @@ function prepare(
   return round;
 }
 
-interface Measurement {
-  readonly model: ModelName;
-  readonly profile: Profile;
-  readonly subject: string;
-  /** Milliseconds. */
-  readonly time: Spread;
-  readonly ratio: Spread | null;
-  /** Peak memory over that of weights and gradients. */
-  readonly memory: number | null;
-}
-
-/** Peak memory of a run in a process of its own, over that of its weights and gradients. */
-function memoryOf(subject: Subject, model: ModelName, profile: Profile): number {
-  const arguments_ = [...process.execArgv, fileURLToPath(import.meta.url)];
-  const child = spawnSync(process.execPath, [...arguments_, "--memory", subject, model, profile], {
-    encoding: "utf8",
-  });
-  return Number(child.stdout);
-}
-
-/**
- * Bytes that this process has had in memory at most. What the system says of resources used (getrusage) is at
- * least what the parent had when it started this process, so Linux is asked for the address space's own.
- */
-function peakMemory(): number {
-  try {
-    const [, kilobytes] = /VmHWM:\s*(\d+)/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
-    return Number(kilobytes) * 1024;
-  } catch {
-    return process.resourceUsage().maxRSS * 1024;
-  }
-}
-
-/** The child's part of {@link memoryOf}. */
-function reportMemory(subject: Subject, model: ModelName, profile: Profile): void {
+/** The probe: peak memory of a run over that of its weights and gradients. */
+function memoryOf(run: Run): number {
   const before = peakMemory();
-  const round = prepare(subject, MODELS[model], profile);
+  const round = prepare(run);
   for (let i = 0; i < 3; i++) round();
-  const peak = peakMemory() - before;
-  process.stdout.write(String(peak / (8 * elementsOf(MODELS[model]))));
+  return (peakMemory() - before) / (8 * elementsOf(MODELS[run.model]));
 }
 
-async function measure(model: ModelName, profile: Profile): Promise<Measurement[]> {
-  const shapes = MODELS[model];
-  const peer = await startPeer("mask_step.py", { seed: SEED, shapes }, UNTRIMMED_HEAP);
-  const runs = SUBJECTS.map((subject) => ({
-    subject,
-    round: prepare(subject, shapes, profile),
-    times: [] as number[],
-  }));
-  const peerTimes: number[] = [];
-  await peer?.time(0.1);
-  for (let i = 0; i < ROUNDS; i++) {
-    let target = 0;
-    for (const { round, times } of runs) {
-      const { time, ratio } = round();
-      times.push(time);
-      target = ratio;
+async function measure(
+  context: BenchContext,
+  model: ModelName,
+  profile: Profile,
+): Promise<readonly (readonly Cell[])[]> {
+  const rounds = context.rounds ?? ROUNDS;
+  const [variant] = context.variants;
+  const runs = SUBJECTS.map((subject): Run => ({ subject, variant, model, profile, rounds }));
+  const peer = await context.startPeer("mask_step.py", { seed: SEED, shapes: MODELS[model] });
+  try {
+    const prepared = runs.map((run) => ({ round: prepare(run), times: [] as number[] }));
+    const peerTimes: number[] = [];
+    await peer?.time("0.1");
+    for (let i = 0; i < rounds; i++) {
+      context.signal.throwIfAborted();
+      let target = 0;
+      for (const { round, times } of prepared) {
+        const { time, ratio } = round();
+        times.push(time);
+        target = ratio;
+      }
+      if (peer !== undefined) peerTimes.push(await peer.time(String(target)));
     }
-    if (peer !== undefined) peerTimes.push(await peer.time(target));
+    const rows: (readonly Cell[])[] = [];
+    for (const [i, run] of runs.entries()) {
+      const { times } = prepared[i];
+      const ratio = peer === undefined ? null : ratiosOf(times, peerTimes);
+      // What a run needs beside small weights is mostly the engine's.
+      const memory = model === "base" ? await context.probe("mask-step", variant, run) : null;
+      rows.push([model, profile, run.subject, spreadOf(times), ratio, memory as number | null]);
+    }
+    if (peer !== undefined) rows.push([model, profile, peer.name, spreadOf(peerTimes), null, null]);
+    return rows;
+  } finally {
+    peer?.stop();
   }
-  peer?.stop();
-  const measured = runs.map(({ subject, times }): Measurement => {
-    const ratio = peer === undefined ? null : ratiosOf(times, peerTimes);
-    const memory = model === "base" ? memoryOf(subject, model, profile) : null;
-    return { model, profile, subject, time: spreadOf(times), ratio, memory };
-  });
-  if (peer === undefined) return measured;
-  const time = spreadOf(peerTimes);
-  return [...measured, { model, profile, subject: peer.name, time, ratio: null, memory: null }];
 }
 
-function row({ model, profile, subject, time, ratio, memory }: Measurement): string[] {
-  return [
-    model,
-    profile,
-    subject,
-    formatSpread(time, 1),
-    ratio === null ? "" : formatSpread(ratio, 2),
-    memory === null ? "" : memory.toFixed(2),
-  ];
-}
-
-async function main(): Promise<void> {
-  const asked = process.argv.slice(2);
-  if (asked[0] === "--memory") {
-    reportMemory(asked[1] as Subject, asked[2] as ModelName, asked[3] as Profile);
-    return;
-  }
-  const models = (["mini", "base"] as const).filter((name) => asked.includes(name));
-  const results: Measurement[] = [];
-  for (const model of models.length === 0 ? (["mini", "base"] as const) : models)
-    for (const profile of PROFILES) results.push(...(await measure(model, profile)));
-  if (asked.includes("--json")) {
-    console.log(JSON.stringify({ node: process.version, rounds: ROUNDS, results }));
-    return;
-  }
-  console.log(`Node ${process.version}, ${ROUNDS} rounds: median (lowest to highest)`);
-  const heading = ["model", "profile", "subject", "ms", "of torch's time", "peak memory"];
-  console.log(formatTable([heading, ...results.map(row)]));
-}
-
-await main();
+/** The benchmark. */
+export const maskStepBenchmark: Benchmark = {
+  name: "mask-step",
+  summary: "scores, threshold, masks and weights of one global prune step, and their memory",
+  probe: (_variant, argument) => memoryOf(argument as Run),
+  run: async (context) => {
+    const rows: (readonly Cell[])[] = [];
+    for (const model of ["mini", "base"] as const)
+      for (const profile of PROFILES) {
+        context.say(`${model}, ${profile}`);
+        rows.push(...(await measure(context, model, profile)));
+      }
+    const columns = [
+      ...[{ name: "model" }, { name: "profile" }, { name: "subject" }],
+      ...[
+        { name: "ms", digits: 1 },
+        { name: "share of torch's time", digits: 2 },
+      ],
+      { name: "peak memory over weights and gradients", digits: 2 },
+    ];
+    const title = `One mask step: snip_momentum, 4x1, global, ${context.variants[0]} kernels`;
+    return { tables: [{ title, columns, rows }], plots: [] };
+  },
+};

@@ -1,4 +1,4 @@
-/** Medians over rounds, and the tables and documents that benchmarks report them in. */
+/** Medians over rounds, and how they are written. */
 
 /** Lowest, middle and highest of some measurements. */
 export interface Spread {
@@ -22,6 +22,11 @@ export function ratiosOf(times: readonly number[], others: readonly number[]): S
 /** `12.3 (11.0 to 14.9)`. */
 export function formatSpread({ median, min, max }: Spread, digits: number): string {
   return `${median.toFixed(digits)} (${min.toFixed(digits)} to ${max.toFixed(digits)})`;
+}
+
+/** `1 thread`, `2 threads`. */
+export function threadsText(threads: number): string {
+  return threads === 1 ? "1 thread" : `${threads} threads`;
 }
 
 /** Rows of text in aligned columns, the first row as their heading. */

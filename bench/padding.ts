@@ -1,47 +1,41 @@
 /**
- * Processor time of training steps of BERT-mini, batches of 32, on lengths like SST-2's (3 to 40 tokens, 13 on average): with
- * every position of the padded batch, without padding, and in batches of similar length.
- * Usage: npx tsx bench/padding.ts [auto|scalar|simd|fma] [rounds]
+ * Training steps of BERT-mini, batches of 32, on lengths like SST-2's (3 to 40 tokens, 13 on average): with every
+ * position of the padded batch, without padding, and in batches of similar length.
  */
 import { nextUnit, openStream } from "../src/core/random.ts";
-import { createBackend } from "../src/kernels/backend.ts";
-import type { KernelVariant } from "../src/kernels/table.ts";
-import { parseModelConfigOrThrow } from "../src/model/config.ts";
+import { type Backend, createBackend } from "../src/kernels/backend.ts";
 import { initialiseParameters } from "../src/model/parameters.ts";
 import type { Padding } from "../src/model/token-rows.ts";
 import { type Batching, bucketedBatches, shuffledBatches } from "../src/train/batches.ts";
 import { rowsAt } from "../src/train/evaluation.ts";
 import { padExamples, type TokenisedExample } from "../src/train/examples.ts";
-import { MODEL_CONFIGS } from "../src/train/model-configs.ts";
-import { createSession, type TrainingSession } from "../src/train/session.ts";
+import { createSession, releaseSession, type TrainingSession } from "../src/train/session.ts";
 import { type DistillationSettings, trainingSettings } from "../src/train/settings.ts";
 import { trainStepInto } from "../src/train/step.ts";
 import { sequenceClassifier } from "../src/train/trainable-model.ts";
-import { formatSpread, formatTable, spreadOf } from "./measure.ts";
+import { type Benchmark, type Subject, takeTurns } from "./benchmark.ts";
+import { ratiosOf, spreadOf } from "./measure.ts";
+import { bertMini, sentenceLengths } from "./workload.ts";
 
 const BATCH_SIZE = 32;
 const ROWS = 3200;
-const WARM_UP_STEPS = 3;
-const config = parseModelConfigOrThrow(MODEL_CONFIGS["bert-mini"]);
-const variant = (process.argv[2] ?? "auto") as KernelVariant | "auto";
-const backend = createBackend({ variant });
-const rounds = Number(process.argv[3] ?? 20);
+const ROUNDS = 20;
+const WARM_UP = 3;
+const config = bertMini();
 
-/** Rows of 3 to 40 tokens, 13 on average. */
 function makeRows(): readonly TokenisedExample[] {
-  const stream = openStream(1, 900);
-  return Array.from({ length: ROWS }, (_, label) => {
-    const length = 3 + Math.floor(38 * nextUnit(stream) ** 2.7);
+  const stream = openStream(1, 901);
+  return sentenceLengths(ROWS, 900).map((length, row) => {
     const inputIds = Array.from({ length }, () => 1000 + Math.floor(20000 * nextUnit(stream)));
-    return { inputIds, tokenTypeIds: inputIds.map(() => 0), label: label % 2 };
+    return { inputIds, tokenTypeIds: inputIds.map(() => 0), label: row % 2 };
   });
 }
 
-const rows = makeRows();
 type Batch = ReturnType<typeof padExamples>;
 
 /** A session; `padding` overrides what its steps ask for. */
-function session(
+function sessionOn(
+  backend: Backend,
   distillation: DistillationSettings | null,
   padding?: Padding,
 ): TrainingSession<Batch> {
@@ -60,41 +54,79 @@ function session(
 }
 
 const HIDDEN = { kind: "last-hidden-state", weight: 5 } as const;
-const CASES: readonly (readonly [string, TrainingSession<Batch>, Batching])[] = [
-  ["labels, padded", session(null, "included"), "shuffled"],
-  ["labels", session(null), "shuffled"],
-  ["labels, bucketed", session(null), "bucketed"],
-  ["hidden states, padding included", session(HIDDEN), "shuffled"],
-  ["hidden states, padding included, bucketed", session(HIDDEN), "bucketed"],
-  ["hidden states, padding excluded", session({ ...HIDDEN, padding: "excluded" }), "shuffled"],
+
+interface Case {
+  readonly name: string;
+  readonly distillation: DistillationSettings | null;
+  readonly padding?: Padding;
+  readonly batching: Batching;
+}
+
+const CASES: readonly Case[] = [
+  { name: "labels, padded", distillation: null, padding: "included", batching: "shuffled" },
+  { name: "labels", distillation: null, batching: "shuffled" },
+  { name: "labels, bucketed", distillation: null, batching: "bucketed" },
+  { name: "hidden states, padded", distillation: HIDDEN, batching: "shuffled" },
+  { name: "hidden states, padded, bucketed", distillation: HIDDEN, batching: "bucketed" },
+  {
+    name: "hidden states",
+    distillation: { ...HIDDEN, padding: "excluded" },
+    batching: "shuffled",
+  },
 ];
 
-const lengths = rows.map(({ inputIds }) => inputIds.length);
-const batches = {
-  shuffled: shuffledBatches(ROWS, BATCH_SIZE, 1, 0),
-  bucketed: bucketedBatches(lengths, BATCH_SIZE, 1, 0),
-};
-const times = CASES.map((): number[] => []);
-for (let round = 0; round < WARM_UP_STEPS + rounds; round++) {
-  CASES.forEach(([, run, batching], index) => {
-    const batch = padExamples(rowsAt(rows, batches[batching][round % batches[batching].length]));
-    const start = process.cpuUsage();
+/** Steps of a case, each on the next batch. */
+function subjectOf(
+  backend: Backend,
+  { name, distillation, padding, batching }: Case,
+  rows: readonly TokenisedExample[],
+): Subject<"step"> {
+  const run = sessionOn(backend, distillation, padding);
+  const lengths = rows.map(({ inputIds }) => inputIds.length);
+  const batches =
+    batching === "shuffled"
+      ? shuffledBatches(rows.length, BATCH_SIZE, 1, 0)
+      : bucketedBatches(lengths, BATCH_SIZE, 1, 0);
+  let next = 0;
+  const time = (): number => {
+    const batch = padExamples(rowsAt(rows, batches[next++ % batches.length]));
+    const start = performance.now();
     trainStepInto(run, batch);
-    const { user, system } = process.cpuUsage(start);
-    if (round >= WARM_UP_STEPS) times[index].push((user + system) / 1000);
-  });
+    return performance.now() - start;
+  };
+  return { name, threads: 1, kinds: ["step"], time, stop: () => releaseSession(run) };
 }
-const mean = lengths.reduce((sum, length) => sum + length, 0) / ROWS;
-process.stdout.write(
-  `${backend.kernels.variant}, mean length ${mean.toFixed(1)}, longest ${Math.max(...lengths)}\n`,
-);
-process.stdout.write(
-  `${formatTable([
-    ["step", "ms, mean", "median (least to most)"],
-    ...CASES.map(([name], index) => [
+
+/** The benchmark. */
+export const paddingBenchmark: Benchmark = {
+  name: "padding",
+  summary: "training steps with padding, without it, and in batches of similar length",
+  run: async (context) => {
+    const [variant] = context.variants;
+    const backend = createBackend({ variant });
+    const rows = makeRows();
+    const subjects = CASES.map((one) => subjectOf(backend, one, rows));
+    context.say(`${CASES.length} kinds of batches`);
+    const [rounds, { signal }] = [context.rounds ?? ROUNDS, context];
+    const measured = await takeTurns(subjects, { rounds, warmUp: WARM_UP, signal });
+    const times = measured.map((one) => one.get("step") ?? []);
+    // The first of those with the same loss computes every position.
+    const padded = CASES.map((one) =>
+      CASES.findIndex((other) => (other.distillation === null) === (one.distillation === null)),
+    );
+    const title = `Training steps of BERT-mini, batches of ${BATCH_SIZE} of 3 to 40 tokens, ${variant}`;
+    const columns = [
+      { name: "step" },
+      ...[
+        { name: "ms", digits: 1 },
+        { name: "share of the padded step's time", digits: 2 },
+      ],
+    ];
+    const table = CASES.map(({ name }, i) => [
       name,
-      (times[index].reduce((sum, time) => sum + time, 0) / rounds).toFixed(1),
-      formatSpread(spreadOf(times[index]), 1),
-    ]),
-  ])}\n`,
-);
+      spreadOf(times[i]),
+      ratiosOf(times[i], times[padded[i]]),
+    ]);
+    return { tables: [{ title, columns, rows: table }], plots: [] };
+  },
+};

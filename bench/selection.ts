@@ -1,37 +1,36 @@
-/**
- * Time to find the k-th smallest of many scores: histograms in plain JavaScript and on WASM, sorting, and
- * torch.kthvalue where PyTorch is installed, side by side.
- *
- * Usage: npx tsx bench/selection.ts [millions of scores...] [--json]
- */
+/** Time to find the k-th smallest of many scores: histograms in plain JavaScript and on WASM, sorting, torch. */
 import { createBackend } from "../src/kernels/backend.ts";
 import { createSelectionScratch, kthSmallest } from "../src/prune/threshold.ts";
 import { createPruningKernels } from "../src/train/pruning-kernels.ts";
-import { formatSpread, formatTable, ratiosOf, type Spread, spreadOf } from "./measure.ts";
-import { startPeer } from "./peers/peer.ts";
+import {
+  type BenchContext,
+  type Benchmark,
+  type Cell,
+  type Subject,
+  takeTurns,
+} from "./benchmark.ts";
+import { ratiosOf, spreadOf } from "./measure.ts";
 import { fillNormal } from "./values.ts";
 
 const ROUNDS = 9;
+const WARM_UP = 1;
+/** Scores of BERT-mini's and of BERT-base's encoder. */
+const COUNTS = [3_200_000, 85_000_000];
 /** Sorting 85 million takes a quarter of a minute. */
 const MOST_SORTED = 10_000_000;
 const SEED = 1;
 
-interface Measurement {
-  readonly scores: number;
-  readonly subject: string;
-  /** Milliseconds. */
-  readonly time: Spread;
-  readonly ratio: Spread | null;
-}
-
-function timed(run: () => void): number {
-  const start = performance.now();
-  run();
-  return performance.now() - start;
+function subjectOf(name: string, find: () => number): Subject<"find"> {
+  const time = (): number => {
+    const start = performance.now();
+    find();
+    return performance.now() - start;
+  };
+  return { name, threads: 1, kinds: ["find"], time, stop: () => undefined };
 }
 
 /** What finds the k-th smallest, by name. */
-function subjects(scores: Float32Array, k: number): ReadonlyMap<string, () => number> {
+function finders(scores: Float32Array, k: number): ReadonlyMap<string, () => number> {
   const plain = createSelectionScratch();
   const compiled = createSelectionScratch(createPruningKernels(createBackend()));
   const chunks = [scores];
@@ -43,52 +42,62 @@ function subjects(scores: Float32Array, k: number): ReadonlyMap<string, () => nu
   return found;
 }
 
-async function measure(count: number): Promise<Measurement[]> {
+/** Products of two normally distributed numbers, so that they spread over many powers of two. */
+function scoresOf(count: number): Float32Array {
   const scores = new Float32Array(count);
   const factors = new Float32Array(count);
   fillNormal(scores, 0.02, SEED);
   fillNormal(factors, 0.001, SEED + 1);
   for (let i = 0; i < count; i++) scores[i] = Math.abs(scores[i] * factors[(i * 7919) % count]);
+  return scores;
+}
+
+async function measure(
+  context: BenchContext,
+  count: number,
+): Promise<readonly (readonly Cell[])[]> {
   const k = count >> 1;
-  const peer = await startPeer("kth_value.py", { seed: SEED, count, k });
-  const runs = [...subjects(scores, k)].map(([subject, find]) => ({
-    subject,
-    find,
-    times: [] as number[],
-  }));
-  const answers = new Set(runs.map(({ find }) => find()));
+  const found = finders(scoresOf(count), k);
+  const answers = new Set([...found.values()].map((find) => find()));
   if (answers.size !== 1) throw new Error(`expected one k-th smallest, got ${[...answers]}`);
-  const peerTimes: number[] = [];
-  await peer?.time(0);
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const { find, times } of runs) times.push(timed(find));
-    if (peer !== undefined) peerTimes.push(await peer.time(0));
+  const own = [...found].map(([name, find]) => subjectOf(name, find));
+  const peer = await context.startPeer("kth_value.py", { seed: SEED, count, k });
+  const peers: Subject<"find">[] =
+    peer === undefined
+      ? []
+      : [{ ...peer, threads: 1, kinds: ["find"], time: () => peer.time("0") }];
+  const subjects = [...own, ...peers];
+  try {
+    const [rounds, { signal }] = [context.rounds ?? ROUNDS, context];
+    const times = await takeTurns(subjects, { rounds, warmUp: WARM_UP, signal });
+    const timesOf = (i: number): readonly number[] => times[i]?.get("find") ?? [];
+    return subjects.map(({ name }, i): readonly Cell[] => {
+      const isOwn = i < own.length;
+      const ratio = isOwn && peer !== undefined ? ratiosOf(timesOf(i), timesOf(own.length)) : null;
+      return [count / 1e6, name, spreadOf(timesOf(i)), ratio];
+    });
+  } finally {
+    peer?.stop();
   }
-  peer?.stop();
-  const measured = runs.map(({ subject, times }): Measurement => {
-    const ratio = peer === undefined ? null : ratiosOf(times, peerTimes);
-    return { scores: count, subject, time: spreadOf(times), ratio };
-  });
-  if (peer === undefined) return measured;
-  return [
-    ...measured,
-    { scores: count, subject: peer.name, time: spreadOf(peerTimes), ratio: null },
-  ];
 }
 
-function row({ scores, subject, time, ratio }: Measurement): string[] {
-  const millions = (scores / 1e6).toFixed(1);
-  return [millions, subject, formatSpread(time, 1), ratio === null ? "" : formatSpread(ratio, 3)];
-}
-
-const asked = process.argv.slice(2);
-const sizes = asked.filter((argument) => !argument.startsWith("--")).map((text) => Number(text));
-const results: Measurement[] = [];
-for (const millions of sizes.length === 0 ? [3.2, 85] : sizes)
-  results.push(...(await measure(Math.round(millions * 1e6))));
-if (asked.includes("--json")) {
-  console.log(JSON.stringify({ node: process.version, rounds: ROUNDS, results }));
-} else {
-  console.log(`Node ${process.version}, ${ROUNDS} rounds: median (lowest to highest)`);
-  console.log(formatTable([["millions", "subject", "ms", "of torch's time"], ...results.map(row)]));
-}
+/** The benchmark. */
+export const selectionBenchmark: Benchmark = {
+  name: "selection",
+  summary: "the k-th smallest of millions of scores",
+  run: async (context) => {
+    const rows: (readonly Cell[])[] = [];
+    for (const count of COUNTS) {
+      context.say(`${count / 1e6} million scores`);
+      rows.push(...(await measure(context, count)));
+    }
+    const columns = [
+      ...[{ name: "millions", digits: 1 }, { name: "subject" }],
+      ...[
+        { name: "ms", digits: 1 },
+        { name: "share of torch's time", digits: 3 },
+      ],
+    ];
+    return { tables: [{ title: "The k-th smallest score, k a half", columns, rows }], plots: [] };
+  },
+};

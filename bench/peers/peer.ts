@@ -2,14 +2,14 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
 
 /** A peer that is ready to be timed. */
 export interface Peer {
   /** `torch 2.1.0`, say. */
   readonly name: string;
   /** Milliseconds that the peer takes for one round with this input. */
-  time(input: number | string): Promise<number>;
+  readonly kinds: readonly string[];
+  time(input: string): Promise<number>;
   stop(): void;
 }
 
@@ -29,10 +29,9 @@ export const UNTRIMMED_HEAP: Readonly<Record<string, string>> = {
 export async function startPeer(
   script: string,
   request: unknown,
-  environment: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string>> = UNTRIMMED_HEAP,
 ): Promise<Peer | undefined> {
-  const path = fileURLToPath(new URL(script, import.meta.url));
-  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(PYTHON, [path], {
+  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(PYTHON, [script], {
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...process.env, ...environment },
   });
@@ -49,6 +48,7 @@ export async function startPeer(
   const { version } = JSON.parse(hello) as { version: string };
   return {
     name: `torch ${version}`,
+    kinds: ["step", "gradients", "forward"],
     async time(input) {
       const answer = await ask(String(input));
       if (answer === undefined) throw new Error(`${script}: the peer stopped`);

@@ -3,6 +3,7 @@
 import manifest from "../../package.json" with { type: "json" };
 import { InputError, type Problem } from "../core/either.ts";
 import { nearestName } from "../core/nearest.ts";
+import { benchCommand } from "./bench.ts";
 import type { Command, ExitCode } from "./command.ts";
 import { conformCommand } from "./conform.ts";
 import type { Console } from "./console.ts";
@@ -16,6 +17,7 @@ export const COMMANDS: readonly Command[] = [
   demoCommand,
   conformCommand,
   selfTestCommand,
+  benchCommand,
 ];
 
 function helpText(): string {

@@ -1,6 +1,6 @@
 /**
  * From which density down a product is computed from a weight's compressed form. Measured by
- * `bench/sparse-training.ts` (see docs/benchmarks.md), never at run time: a run gives the same bytes on every machine.
+ * `bench/sparse-products.ts` (see docs/performance.md), never at run time: a run gives the same bytes on every machine.
  */
 import type { KernelVariant } from "../kernels/table.ts";
 

@@ -1,0 +1,182 @@
+/**
+ * What a training step needs: memory that the system gives, memory for tensors, and what it allocates anew on the
+ * JavaScript heap and in WebAssembly's memory once it has settled.
+ */
+import { readFileSync } from "node:fs";
+import v8 from "node:v8";
+import vm from "node:vm";
+import type { KernelVariant } from "../src/kernels/table.ts";
+import { initialiseParameters } from "../src/model/parameters.ts";
+import { createNodeBackend } from "../src/node/threaded-backend.ts";
+import { createSession } from "../src/train/session.ts";
+import { trainingSettings } from "../src/train/settings.ts";
+import { trainStepInto } from "../src/train/step.ts";
+import { sequenceClassifier } from "../src/train/trainable-model.ts";
+import type { BenchContext, Benchmark, Cell } from "./benchmark.ts";
+import {
+  AXES,
+  type Axis,
+  type Extents,
+  extentsAt,
+  growthPlot,
+  growthRows,
+  workloadOf,
+} from "./growth.ts";
+import { spreadOf, threadsText } from "./measure.ts";
+import { randomBatch } from "./workload.ts";
+
+const MEBI = 2 ** 20;
+const KIBI = 2 ** 10;
+/** Steps up to the peak, and until the engine has compiled what allocates while it is interpreted. */
+const FIRST_STEPS = 3;
+const SETTLING_STEPS = 300;
+const SETTLED_STEPS = 20;
+
+/** A case in a process of its own. */
+interface Request {
+  readonly extents: Extents;
+  readonly threads: number;
+  /** Whether to go on until steps have settled. */
+  readonly settles: boolean;
+}
+
+/** Bytes. */
+interface Footprint {
+  /** At most in memory, beyond what Node had before anything was made. */
+  readonly peak: number;
+  /** Of weights, gradients and moments. */
+  readonly state: number;
+  /** Reserved for tensors at the end of the first steps. */
+  readonly tensors: number;
+  /** Allocated by each settled step. */
+  readonly heap: readonly number[];
+  /** By which the tensors' memory grew over all of those. */
+  readonly grown: number;
+}
+
+/**
+ * Bytes that this process has had in memory at most. What the system says of resources used (getrusage) is at
+ * least what the parent had when it started this process, so Linux is asked for the address space's own.
+ */
+export function peakMemory(): number {
+  try {
+    const [, kilobytes] = /VmHWM:\s*(\d+)/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+    return Number(kilobytes) * KIBI;
+  } catch {
+    return process.resourceUsage().maxRSS * KIBI;
+  }
+}
+
+/** The engine's collector, to begin a measurement with; no flag of the command line is needed for it. */
+function collector(): () => void {
+  v8.setFlagsFromString("--expose-gc");
+  return vm.runInNewContext("gc") as () => void;
+}
+
+/** Bytes that each settled step allocates: what the heap grows by while it is not collected. */
+function heapOfSteps(step: () => void): readonly number[] {
+  const collect = collector();
+  return Array.from({ length: SETTLED_STEPS }, () => {
+    // Room for the step is there after a collection, so that none comes in between.
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    step();
+    return process.memoryUsage().heapUsed - before;
+  });
+}
+
+async function footprint(variant: KernelVariant, request: Request): Promise<Footprint> {
+  const before = peakMemory();
+  const { config, lengths } = workloadOf(request.extents);
+  const backend = await createNodeBackend({ variant, threads: request.threads });
+  const model = sequenceClassifier(config, initialiseParameters(backend, config, 1));
+  const session = createSession(backend, model, trainingSettings({ seed: 1 }));
+  const batch = randomBatch(lengths, config.vocabularySize);
+  const state = backend.memory.usage().used;
+  for (let i = 0; i < FIRST_STEPS; i++) trainStepInto(session, batch);
+  const peak = peakMemory() - before;
+  const tensors = backend.memory.usage().reserved;
+  const settling = request.settles ? SETTLING_STEPS : 0;
+  for (let i = 0; i < settling; i++) trainStepInto(session, batch);
+  const reserved = backend.memory.usage().reserved;
+  const heap = request.settles ? heapOfSteps(() => trainStepInto(session, batch)) : [];
+  const grown = backend.memory.usage().reserved - reserved;
+  backend.stop();
+  return { peak, state, tensors, heap, grown };
+}
+
+async function measure(context: BenchContext, request: Request): Promise<Footprint> {
+  context.signal.throwIfAborted();
+  return (await context.probe("memory", context.variants[0], request)) as Footprint;
+}
+
+/** A step that has settled: 16 x 128, the largest of BERT-mini's batches, and a small one that settles sooner. */
+async function settledRows(context: BenchContext): Promise<readonly (readonly Cell[])[]> {
+  const rows: (readonly Cell[])[] = [];
+  for (const threads of context.threads)
+    for (const length of [64, 128]) {
+      context.say(`16x${length}, ${threadsText(threads)}`);
+      const extents = extentsAt("length", length);
+      const { peak, state, tensors, heap, grown } = await measure(context, {
+        extents,
+        threads,
+        settles: true,
+      });
+      const kibibytes = spreadOf(heap.map((bytes) => bytes / KIBI));
+      const memory = [peak / MEBI, state / MEBI, tensors / MEBI];
+      rows.push([`16x${length}`, threads, ...memory, kibibytes, grown / KIBI]);
+    }
+  return rows;
+}
+
+/** The benchmark. */
+export const memoryBenchmark: Benchmark = {
+  name: "memory",
+  summary: "memory of a training step, what settled steps allocate, and how both grow",
+  probe: (variant, argument) => footprint(variant, argument as Request),
+  run: async (context) => {
+    const settled = await settledRows(context);
+    const rows: (readonly Cell[])[] = [];
+    const plots = [];
+    const threads = Math.min(...context.threads);
+    for (const axis of Object.keys(AXES) as Axis[]) {
+      context.say(axis);
+      const peaks: number[] = [];
+      for (const value of AXES[axis]) {
+        const extents = extentsAt(axis, value);
+        const { peak } = await measure(context, { extents, threads, settles: false });
+        peaks.push(peak / MEBI);
+      }
+      rows.push(...growthRows(axis, peaks, (peak) => peak));
+      plots.push(growthPlot(`Peak memory of a training step against ${axis}, MiB`, axis, peaks));
+    }
+    return {
+      tables: [
+        {
+          title: `Memory of a training step of BERT-mini, ${context.variants[0]}`,
+          columns: [
+            ...[{ name: "batch" }, { name: "threads" }],
+            { name: "peak beyond Node, MiB", digits: 0 },
+            { name: "weights, gradients, moments, MiB", digits: 0 },
+            { name: "reserved for tensors, MiB", digits: 0 },
+            { name: "JavaScript heap a settled step, KiB", digits: 1 },
+            { name: "growth of tensors' memory, KiB", digits: 0 },
+          ],
+          rows: settled,
+        },
+        {
+          title: "Peak memory beyond Node; one extent of BERT-mini on 16 x 64 tokens changes",
+          columns: [
+            ...[{ name: "extent" }, { name: "value" }],
+            ...[
+              { name: "MiB", digits: 0 },
+              { name: "exponent", digits: 2 },
+            ],
+          ],
+          rows,
+        },
+      ],
+      plots,
+    };
+  },
+};

@@ -1,0 +1,91 @@
+/** `espalier bench`: what it measures is the benchmarks' business, what it refuses and writes is tested here. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { growth, growthRows } from "../../bench/growth.ts";
+import { formatBenchTable, plotsAsSvg, tablesAsData } from "../../bench/report.ts";
+import { espalier, temporaryDirectory } from "./fixtures.ts";
+
+describe("espalier bench", () => {
+  test("refuses what it does not know, before it measures", async () => {
+    expect(await espalier(["bench", "--only", "gemm,steps"])).toMatchObject({
+      code: 2,
+      out: "",
+      err: expect.stringMatching(/^--only: expected names of step, .*, got steps\n$/),
+    });
+    expect((await espalier(["bench", "--rounds", "0"])).err).toMatch(/^--rounds: expected/);
+    expect((await espalier(["bench", "--threads", "1,1"])).err).toMatch(/^--threads: expected/);
+    const probe = ["bench", "--only", "memory", "--variant", "simd", "--probe", "{"];
+    expect((await espalier(probe)).err).toBe("--probe: expected JSON, got {\n");
+    const none = ["bench", "--only", "gemm", "--variant", "simd", "--probe", "{}"];
+    expect((await espalier(none)).err).toMatch(/^--probe: expected --variant, and --only with/);
+  });
+
+  test("writes a document of JSON, to standard output and to the directory asked for", async () => {
+    const out = join(temporaryDirectory(), "results");
+    const argv = ["bench", "--only", "gemm", "--variant", "simd", "--rounds", "1"];
+    const ran = await espalier([...argv, "--json", "--out", out]);
+    expect(ran.code).toBe(0);
+    const document = JSON.parse(ran.out);
+    expect(document).toMatchObject({ benchmark: "gemm", variants: ["simd"], rounds: 1 });
+    expect(document.tables[0].rows).toHaveLength(20);
+    for (const row of document.tables[0].rows)
+      expect(row["simd, GFLOPS"].median).toBeGreaterThan(0);
+    expect(readdirSync(out)).toEqual(["gemm.json"]);
+    expect(JSON.parse(readFileSync(join(out, "gemm.json"), "utf8"))).toEqual(document);
+  });
+
+  test("measures the memory of a case in this process", async () => {
+    const extents = { length: 4, batch: 1, layers: 1, hidden: 64 };
+    const request = JSON.stringify({ extents, threads: 1, settles: false });
+    const argv = ["bench", "--only", "memory", "--variant", "simd", "--probe", request];
+    const { code, out } = await espalier(argv);
+    expect(code).toBe(0);
+    const { peak, state, tensors } = JSON.parse(out);
+    expect(peak).toBeGreaterThan(0);
+    // Weights, gradients and two moments of the embeddings at least.
+    expect(state).toBeGreaterThan(4 * 4 * 30522 * 64);
+    expect(tensors).toBeGreaterThan(state);
+  });
+});
+
+describe("reports of benchmarks", () => {
+  const table = {
+    title: "A title",
+    columns: [{ name: "what" }, { name: "ms", digits: 1 }, { name: "share", digits: 2 }],
+    rows: [
+      ["one", { median: 2, min: 1, max: 3.25 }, null],
+      ["another", 4, 0.5],
+    ],
+  };
+
+  test("are aligned text, and data by the columns' names", () => {
+    expect(formatBenchTable(table)).toBe(
+      [
+        "A title",
+        "what     ms                share",
+        "one      2.0 (1.0 to 3.3)",
+        "another  4.0               0.50",
+      ].join("\n"),
+    );
+    expect(tablesAsData({ tables: [table], plots: [] })[0].rows).toEqual([
+      { what: "one", ms: { median: 2, min: 1, max: 3.25 }, share: null },
+      { what: "another", ms: 4, share: 0.5 },
+    ]);
+  });
+
+  test("are a file of SVG where there are curves", () => {
+    expect(plotsAsSvg({ tables: [], plots: [] })).toBeUndefined();
+    const series = [{ name: "a", color: 0, points: [[1, 2] as const, [2, 4] as const] }];
+    const plot = { title: "A & B", xLabel: "x", series };
+    const svg = plotsAsSvg({ tables: [], plots: [plot, plot] });
+    expect(svg).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="0 0 560 600"/);
+    expect(svg?.match(/A &amp; B/g)).toHaveLength(4);
+  });
+
+  test("state by which power a cost grows", () => {
+    expect(growth([2, 3], [4, 12])).toBeCloseTo(2);
+    const rows = growthRows("batch", [1, 4, 16, 64], (cost) => cost);
+    expect(rows.map(([, , , exponent]) => exponent)).toEqual([null, 1, 1, 1]);
+  });
+});
