@@ -1,6 +1,6 @@
 /**
  * Whether this engine computes with compiled kernels what scalar loops compute: one training step of a small BERT
- * on both. Flags of an engine are experiments; whoever turns one on should look first.
+ * on both, with dense weights in one layer and compressed ones in the other. Flags of an engine are experiments; whoever turns one on should look first.
  */
 import { backward } from "../autograd/backward.ts";
 import { crossEntropy } from "../autograd/losses.ts";
@@ -11,7 +11,13 @@ import type { TokenBatch } from "../model/batch.ts";
 import { type ModelConfig, parseModelConfigOrThrow } from "../model/config.ts";
 import { forward } from "../model/forward.ts";
 import { initialiseParameters } from "../model/parameters.ts";
-import { releaseParameters } from "../tensor/parameter.ts";
+import {
+  type BlockSparseWeight,
+  createBlockSparseWeight,
+  keptBlocks,
+  releaseBlockSparseWeight,
+} from "../tensor/block-sparse-weight.ts";
+import { type Parameter, type Parameters, releaseParameters } from "../tensor/parameter.ts";
 
 /** What the kernels of a backend gave beside scalar loops. */
 export interface SelfTest {
@@ -54,15 +60,51 @@ function testBatch(): TokenBatch & { readonly labels: Int32Array } {
   };
 }
 
+/** Share of blocks that the second layer's weights keep. */
+const KEPT = 0.3;
+
+/** Prunes the second layer's weights to some of their 4x1 blocks, and compresses them. */
+function compressSecondLayer(
+  backend: Backend,
+  parameters: Parameters,
+): ReadonlyMap<Parameter, BlockSparseWeight> {
+  const stream = openStream(SEED, 1);
+  const compressed = new Map<Parameter, BlockSparseWeight>();
+  for (const parameter of parameters.values()) {
+    const { name, value } = parameter;
+    const [outputs = 0, inputs = 0] = value.shape;
+    if (!/layer\.1\./.test(name) || value.shape.length !== 2) continue;
+    const bits = Uint8Array.from({ length: (outputs / 4) * inputs }, () =>
+      nextUnit(stream) < KEPT ? 1 : 0,
+    );
+    const mask = Uint8Array.from({ length: outputs * inputs }, (_, i) => {
+      const [row, column] = [Math.floor(i / inputs), i % inputs];
+      return bits[Math.floor(row / 4) * inputs + column] ?? 0;
+    });
+    value.data.set(value.data.map((weight, i) => (mask[i] === 1 ? weight : 0)));
+    const blocks = keptBlocks(value.shape, [mask]);
+    compressed.set(parameter, createBlockSparseWeight(backend, blocks, value));
+  }
+  return compressed;
+}
+
 /** The loss and every parameter's gradient. */
 function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
   const config = testConfig();
   const parameters = initialiseParameters(backend, config, SEED);
-  // Initial weights are small; larger ones make every path matter.
-  for (const { value } of parameters.values())
+  // Initial weights are small and biases zero; larger ones make every path matter.
+  const stream = openStream(SEED, 2);
+  for (const { name, value } of parameters.values()) {
     if (value.shape.length === 2) backend.kernels.scale(value.data, 10, value.data);
+    else if (/bias$/.test(name)) value.data.set(value.data.map(() => nextUnit(stream) - 0.5));
+  }
   const batch = testBatch();
-  const tape = createTape(backend, { training: true, seed: SEED, step: 1 });
+  const compressed = compressSecondLayer(backend, parameters);
+  const products = { forward: true, inputGradient: true, weightGradient: true };
+  const blockSparse = new Map(
+    [...compressed].map(([parameter, weight]) => [parameter, { weight, ...products }]),
+  );
+  const tape = createTape(backend, { training: true, seed: SEED, step: 1, blockSparse });
   try {
     const { logits } = forward(tape, config, parameters, batch);
     const loss = crossEntropy(tape, logits, batch.labels);
@@ -73,6 +115,7 @@ function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
     return gradients;
   } finally {
     releaseTape(tape);
+    for (const weight of compressed.values()) releaseBlockSparseWeight(weight);
     releaseParameters(parameters);
   }
 }
