@@ -3,8 +3,6 @@
  * JavaScript heap and in WebAssembly's memory once it has settled.
  */
 import { readFileSync } from "node:fs";
-import v8 from "node:v8";
-import vm from "node:vm";
 import type { KernelVariant } from "../src/kernels/table.ts";
 import { initialiseParameters } from "../src/model/parameters.ts";
 import { createNodeBackend } from "../src/node/threaded-backend.ts";
@@ -30,7 +28,7 @@ const KIBI = 2 ** 10;
 /** Steps up to the peak, and until the engine has compiled what allocates while it is interpreted. */
 const FIRST_STEPS = 3;
 const SETTLING_STEPS = 300;
-const SETTLED_STEPS = 20;
+const SETTLED_STEPS = 60;
 
 /** A case in a process of its own. */
 interface Request {
@@ -67,22 +65,14 @@ export function peakMemory(): number {
   }
 }
 
-/** The engine's collector, to begin a measurement with; no flag of the command line is needed for it. */
-function collector(): () => void {
-  v8.setFlagsFromString("--expose-gc");
-  return vm.runInNewContext("gc") as () => void;
-}
-
-/** Bytes that each settled step allocates: what the heap grows by while it is not collected. */
+/** Bytes that settled steps allocate: what the heap grows by. Those in which it was collected do not tell. */
 function heapOfSteps(step: () => void): readonly number[] {
-  const collect = collector();
-  return Array.from({ length: SETTLED_STEPS }, () => {
-    // Room for the step is there after a collection, so that none comes in between.
-    collect();
+  const grown = Array.from({ length: SETTLED_STEPS }, () => {
     const before = process.memoryUsage().heapUsed;
     step();
     return process.memoryUsage().heapUsed - before;
   });
+  return grown.filter((bytes) => bytes > 0);
 }
 
 async function footprint(variant: KernelVariant, request: Request): Promise<Footprint> {

@@ -2,8 +2,9 @@
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import type { Kernels } from "../kernels/table.ts";
 import { columnsOf, formatShape, rowsOf, type Shape } from "../tensor/shape.ts";
-import type { AttentionLayout, AttentionQueries } from "./records.ts";
-import { checkSequences, forEachSequence, type Sequences, uniformSequences } from "./sequences.ts";
+import { DROPOUT_BLOCK } from "./dropout.ts";
+import type { AttentionLayout, AttentionQueries, DropoutDraw } from "./records.ts";
+import { checkSequences, type Sequences, uniformSequences } from "./sequences.ts";
 
 /** Which rows attend to which. */
 export interface AttentionRows {
@@ -62,10 +63,10 @@ export function probabilitiesOfHead(
 
 /** The length of the longest sequence. */
 export function longestOf(sequences: Sequences): number {
+  const { offsets } = sequences;
   let longest = 0;
-  forEachSequence(sequences, (_sequence, _row, length) => {
-    longest = Math.max(longest, length);
-  });
+  for (let i = 0; i + 1 < offsets.length; i++)
+    longest = Math.max(longest, offsets[i + 1] - offsets[i]);
   return longest;
 }
 
@@ -74,57 +75,93 @@ function startOf({ sequences, queries }: AttentionLayout, example: number): numb
   return queries === "all" ? sequences.squares[example] : sequences.offsets[example];
 }
 
-/**
- * Runs `body` for every example: where the squares of its heads begin, its first row, and the rows and
- * columns of those squares one below the other.
+/*
+ * What follows runs a kernel for every head of every example. A step does so thousands of times: plain loops over
+ * numbers, no object and no closure.
  */
-export function forEachExample(
-  kernels: Kernels,
-  layout: AttentionLayout,
-  body: (square: number, row: number, rows: number, columns: number) => void,
-): void {
-  const { sequences, queries, heads } = layout;
-  kernels.independently(() => {
-    forEachSequence(sequences, (example, row, length) => {
-      const rows = heads * (queries === "all" ? length : 1);
-      body(heads * startOf(layout, example), row, rows, length);
-    });
-  });
+
+/** Rows of the squares of one example's heads, one below the other; it has `length` tokens. */
+function squareRows({ queries, heads }: AttentionLayout, length: number): number {
+  return heads * (queries === "all" ? length : 1);
 }
 
-/**
- * Runs `body` for every head of every example; the calls do not depend on each other. A head's queries, keys and
- * square begin at `query`, `key` and `square`; the square has `queries` rows and `length` columns. Numbers, not an
- * object: a step comes here thousands of times.
- */
-export function forEachHead(
+/** probabilities = softmax(scale scores + bias of the keys); `probabilities` may be `scores`. */
+export function softmaxOfScores(
   kernels: Kernels,
   layout: AttentionLayout,
-  body: (
-    query: number,
-    key: number,
-    square: number,
-    queries: number,
-    length: number,
-    example: number,
-    head: number,
-  ) => void,
+  scores: Float32Array,
+  keyBias: Float32Array,
+  scale: number,
+  probabilities: Float32Array,
 ): void {
-  const { sequences, heads, width } = layout;
-  const isWhole = layout.queries === "all";
-  kernels.independently(() => {
+  const { offsets } = layout.sequences;
+  kernels.openGroup();
+  try {
+    for (let example = 0; example + 1 < offsets.length; example++) {
+      const row = offsets[example];
+      const length = offsets[example + 1] - row;
+      const at = layout.heads * startOf(layout, example);
+      const rows = squareRows(layout, length);
+      const s = scores;
+      const p = probabilities;
+      kernels.attentionSoftmaxForward(s, keyBias, scale, p, at, row, rows, length);
+    }
+  } finally {
+    kernels.closeGroup();
+  }
+}
+
+/** dScores = the gradient of the scores before their scale; it may be dProbabilities. */
+export function softmaxOfScoresBackward(
+  kernels: Kernels,
+  layout: AttentionLayout,
+  probabilities: Float32Array,
+  dProbabilities: Float32Array,
+  scale: number,
+  dScores: Float32Array,
+): void {
+  const { offsets } = layout.sequences;
+  kernels.openGroup();
+  try {
+    for (let example = 0; example + 1 < offsets.length; example++) {
+      const length = offsets[example + 1] - offsets[example];
+      const at = layout.heads * startOf(layout, example);
+      const rows = squareRows(layout, length);
+      const p = probabilities;
+      const dP = dProbabilities;
+      kernels.attentionSoftmaxBackward(p, dP, scale, dScores, at, rows, length);
+    }
+  } finally {
+    kernels.closeGroup();
+  }
+}
+
+/** y = dropout(x) of probabilities: an element's draw depends on its head, query and key, not on the padding. */
+export function dropProbabilities(
+  kernels: Kernels,
+  layout: AttentionLayout,
+  { rate, key }: DropoutDraw,
+  { firstExample, maxPositions }: { readonly firstExample: number; readonly maxPositions: number },
+  x: Float32Array,
+  y: Float32Array,
+): void {
+  const { sequences, queries, heads } = layout;
+  const stride = Math.ceil(maxPositions / DROPOUT_BLOCK) * DROPOUT_BLOCK;
+  kernels.openGroup();
+  try {
     for (let example = 0; example + 1 < sequences.offsets.length; example++) {
-      const firstRow = sequences.offsets[example];
-      const length = sequences.offsets[example + 1] - firstRow;
-      const queries = isWhole ? length : 1;
-      const squares = heads * startOf(layout, example);
+      const s = sequences.offsets[example + 1] - sequences.offsets[example];
+      const q = queries === "all" ? s : 1;
+      const at = heads * startOf(layout, example);
       for (let head = 0; head < heads; head++) {
-        const query = ((isWhole ? firstRow : example) * heads + head) * width;
-        const key = (firstRow * heads + head) * width;
-        body(query, key, squares + head * queries * length, queries, length, example, head);
+        const first = head * maxPositions * stride;
+        const drawn = firstExample + example;
+        kernels.dropout(x, y, at + head * q * s, q, s, first, stride, rate, key, drawn);
       }
     }
-  });
+  } finally {
+    kernels.closeGroup();
+  }
 }
 
 /** out = query key^T for every head: rows of heads * width twice to squares. */
@@ -136,11 +173,26 @@ export function multiplyRowsByHead(
   out: Float32Array,
   accumulate: boolean,
 ): void {
-  const { heads, width } = layout;
+  const { sequences, queries, heads, width } = layout;
   const stride = heads * width;
-  forEachHead(kernels, layout, (query, key, square, q, s) => {
-    kernels.gemm("nt", q, s, width, a, query, stride, b, key, stride, out, square, s, accumulate);
-  });
+  kernels.openGroup();
+  try {
+    for (let example = 0; example + 1 < sequences.offsets.length; example++) {
+      const row = sequences.offsets[example];
+      const s = sequences.offsets[example + 1] - row;
+      const q = queries === "all" ? s : 1;
+      const queryRow = queries === "all" ? row : example;
+      const squares = heads * startOf(layout, example);
+      for (let head = 0; head < heads; head++) {
+        const from = queryRow * stride + head * width;
+        const key = row * stride + head * width;
+        const to = squares + head * q * s;
+        kernels.gemm("nt", q, s, width, a, from, stride, b, key, stride, out, to, s, accumulate);
+      }
+    }
+  } finally {
+    kernels.closeGroup();
+  }
 }
 
 /** out = squares rows (`nn`: of keys to queries) or squares^T rows (`tn`: of queries to keys) for every head. */
@@ -153,14 +205,27 @@ export function multiplySquaresByHead(
   out: Float32Array,
   accumulate: boolean,
 ): void {
-  const { heads, width } = layout;
+  const { sequences, queries, heads, width } = layout;
   const stride = heads * width;
-  forEachHead(kernels, layout, (query, key, square, q, s) => {
-    const isToQueries = form === "nn";
-    const m = isToQueries ? q : s;
-    const k = isToQueries ? s : q;
-    const from = isToQueries ? key : query;
-    const to = isToQueries ? query : key;
-    kernels.gemm(form, m, width, k, a, square, s, b, from, stride, out, to, stride, accumulate);
-  });
+  const isToQueries = form === "nn";
+  kernels.openGroup();
+  try {
+    for (let example = 0; example + 1 < sequences.offsets.length; example++) {
+      const keyRow = sequences.offsets[example];
+      const s = sequences.offsets[example + 1] - keyRow;
+      const q = queries === "all" ? s : 1;
+      const queryRow = queries === "all" ? keyRow : example;
+      const squares = heads * startOf(layout, example);
+      const m = isToQueries ? q : s;
+      const k = isToQueries ? s : q;
+      for (let head = 0; head < heads; head++) {
+        const at = squares + head * q * s;
+        const from = (isToQueries ? keyRow : queryRow) * stride + head * width;
+        const to = (isToQueries ? queryRow : keyRow) * stride + head * width;
+        kernels.gemm(form, m, width, k, a, at, s, b, from, stride, out, to, stride, accumulate);
+      }
+    }
+  } finally {
+    kernels.closeGroup();
+  }
 }

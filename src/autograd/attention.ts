@@ -5,11 +5,9 @@
  */
 import { checkInteger } from "../core/checks.ts";
 import { checkSameShape, elementCount } from "../tensor/shape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 import {
   type AttentionRows,
-  forEachExample,
-  forEachHead,
+  dropProbabilities,
   layoutOf,
   longestOf,
   multiplyRowsByHead,
@@ -17,10 +15,12 @@ import {
   probabilitiesOfHead,
   probabilitiesShape,
   queryShape,
+  softmaxOfScores,
+  softmaxOfScoresBackward,
 } from "./attention-heads.ts";
-import { checkDropoutRate, DROPOUT_BLOCK } from "./dropout.ts";
+import { checkDropoutRate } from "./dropout.ts";
 import { arrivedGradient, consumedGradient, gradientTarget } from "./gradient.ts";
-import type { AttentionLayout, DropoutDraw, OperationRecord, Variable } from "./records.ts";
+import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
 /** Options of {@link attentionProbabilities}. */
@@ -82,12 +82,13 @@ export function attentionProbabilities(
   const scores = probabilities.data;
   const { kernels } = tape.backend;
   multiplyRowsByHead(kernels, layout, query.value.data, key.value.data, scores, false);
-  const [bias, scale] = [keyBias.value.data, 1 / Math.sqrt(layout.width)];
-  forEachExample(kernels, layout, (square, row, rows, columns) => {
-    kernels.attentionSoftmaxForward(scores, bias, scale, scores, square, row, rows, columns);
-  });
-  if (draw !== null)
-    dropProbabilities(tape, draw, layout, maxPositions, probabilities, output.value);
+  const bias = keyBias.value.data;
+  const scale = 1 / Math.sqrt(layout.width);
+  softmaxOfScores(kernels, layout, scores, bias, scale, scores);
+  if (draw !== null) {
+    const places = { firstExample: tape.firstExample, maxPositions };
+    dropProbabilities(kernels, layout, draw, places, scores, output.value.data);
+  }
   record(
     tape,
     "attentionProbabilities",
@@ -132,7 +133,9 @@ export function attentionContext(
   checkSameShape("attention probabilities", probabilities.shape, expected);
   const needsGradient = probabilities.requiresGradient || values.requiresGradient;
   const context = createOutput(tape, queryShape(values.shape, layout), needsGradient);
-  const [p, v, c] = [probabilities.value, values.value, context.value];
+  const p = probabilities.value;
+  const v = values.value;
+  const c = context.value;
   multiplySquaresByHead(tape.backend.kernels, "nn", layout, p.data, v.data, c.data, false);
   record(
     tape,
@@ -152,20 +155,21 @@ export function attentionProbabilitiesBackward(
   const { query, queryValue, key, keyValue, probabilities, layout, maxPositions, draw } = operands;
   const { kernels } = tape.backend;
   const dScores = consumedGradient(tape, output);
-  if (draw !== null) dropProbabilities(tape, draw, layout, maxPositions, dScores, dScores);
-  const [p, dS, scale] = [probabilities.data, dScores.data, 1 / Math.sqrt(layout.width)];
-  forEachExample(kernels, layout, (square, _row, rows, columns) => {
-    kernels.attentionSoftmaxBackward(p, dS, scale, dS, square, rows, columns);
-  });
+  const p = probabilities.data;
+  const dS = dScores.data;
+  if (draw !== null) {
+    const places = { firstExample: tape.firstExample, maxPositions };
+    dropProbabilities(kernels, layout, draw, places, dS, dS);
+  }
+  const scale = 1 / Math.sqrt(layout.width);
+  softmaxOfScoresBackward(kernels, layout, p, dS, scale, dS);
   if (query.requiresGradient) {
     const { tensor, accumulate } = gradientTarget(tape, query);
-    const [ds, k, dq] = [dScores.data, keyValue.data, tensor.data];
-    multiplySquaresByHead(kernels, "nn", layout, ds, k, dq, accumulate);
+    multiplySquaresByHead(kernels, "nn", layout, dS, keyValue.data, tensor.data, accumulate);
   }
   if (key.requiresGradient) {
     const { tensor, accumulate } = gradientTarget(tape, key);
-    const [ds, q, dk] = [dScores.data, queryValue.data, tensor.data];
-    multiplySquaresByHead(kernels, "tn", layout, ds, q, dk, accumulate);
+    multiplySquaresByHead(kernels, "tn", layout, dS, queryValue.data, tensor.data, accumulate);
   }
 }
 
@@ -179,31 +183,12 @@ export function attentionContextBackward(
   const dContext = arrivedGradient(output);
   if (probabilities.requiresGradient) {
     const { tensor, accumulate } = gradientTarget(tape, probabilities);
-    const [dc, v, dp] = [dContext.data, valuesValue.data, tensor.data];
-    multiplyRowsByHead(kernels, layout, dc, v, dp, accumulate);
+    multiplyRowsByHead(kernels, layout, dContext.data, valuesValue.data, tensor.data, accumulate);
   }
   if (values.requiresGradient) {
     const { tensor, accumulate } = gradientTarget(tape, values);
-    const [p, dc, dv] = [probabilitiesValue.data, dContext.data, tensor.data];
-    multiplySquaresByHead(kernels, "tn", layout, p, dc, dv, accumulate);
+    const p = probabilitiesValue.data;
+    const dv = tensor.data;
+    multiplySquaresByHead(kernels, "tn", layout, p, dContext.data, dv, accumulate);
   }
-}
-
-/** Dropout of probabilities: an element's draw depends on its head, query and key, not on the padding. */
-function dropProbabilities(
-  tape: Tape,
-  { rate, key }: DropoutDraw,
-  layout: AttentionLayout,
-  maxPositions: number,
-  x: Tensor,
-  y: Tensor,
-): void {
-  const stride = Math.ceil(maxPositions / DROPOUT_BLOCK) * DROPOUT_BLOCK;
-  const { kernels } = tape.backend;
-  const [xs, ys] = [x.data, y.data];
-  forEachHead(kernels, layout, (_query, _key, square, queries, length, b, head) => {
-    const first = head * maxPositions * stride;
-    const example = tape.firstExample + b;
-    kernels.dropout(xs, ys, square, queries, length, first, stride, rate, key, example);
-  });
 }

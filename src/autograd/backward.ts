@@ -57,7 +57,7 @@ export function backward(tape: Tape, loss: Variable): void {
     if (next.output.gradient !== null) passOn(tape, next, next.output.gradient);
     // Only now: what a rule that throws leaves behind is still the tape's to release.
     tape.records.pop();
-    for (const tensor of next.saved) tensor.release();
+    for (let i = 0; i < next.saved.length; i++) next.saved[i].release();
   }
 }
 

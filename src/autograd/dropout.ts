@@ -3,7 +3,7 @@ import { columnsOf, elementCount, type Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { consumedGradient, passGradient } from "./gradient.ts";
 import type { DropoutDraw, OperationRecord, Variable } from "./records.ts";
-import { checkSequences, forEachSequence, type Sequences, uniformSequences } from "./sequences.ts";
+import { checkSequences, type Sequences, uniformSequences } from "./sequences.ts";
 import { createOutput, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
 /** Positions of random numbers come in blocks of this many; rows begin at a block's beginning. */
@@ -65,13 +65,19 @@ export function dropRows(
   const columns = elementCount(x.shape) / rowCount(x.shape);
   const stride = Math.ceil(columns / DROPOUT_BLOCK) * DROPOUT_BLOCK;
   const { kernels } = tape.backend;
-  const [xs, ys] = [x.data, y.data];
-  kernels.independently(() => {
-    forEachSequence(sequences, (sequence, row, length) => {
-      const example = tape.firstExample + sequence;
+  const xs = x.data;
+  const ys = y.data;
+  kernels.openGroup();
+  try {
+    for (let i = 0; i + 1 < sequences.offsets.length; i++) {
+      const row = sequences.offsets[i];
+      const length = sequences.offsets[i + 1] - row;
+      const example = tape.firstExample + i;
       kernels.dropout(xs, ys, row * columns, length, columns, 0, stride, rate, key, example);
-    });
-  });
+    }
+  } finally {
+    kernels.closeGroup();
+  }
 }
 
 /** Rows of an operand of dropout: one axis alone counts rows of one element. */

@@ -1,5 +1,5 @@
 import type { Parameter } from "../tensor/parameter.ts";
-import { checkSameShape, columnsOf, rowsOf } from "../tensor/shape.ts";
+import { checkSameShape, checkVector, columnsOf, rowsOf } from "../tensor/shape.ts";
 import { checkDropoutRate, dropRows, exampleSequences } from "./dropout.ts";
 import { consumedGradient, contribute, passGradient } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
@@ -47,9 +47,10 @@ export function layerNorm(
 ): Variable {
   const { epsilon = 1e-12, residual = null, dropout = 0 } = options;
   const sequences = exampleSequences("layerNorm", x.shape, options.sequences);
-  const [rows, columns] = [rowsOf(x.shape), columnsOf(x.shape)];
-  checkSameShape(`layerNorm ${gamma.name}`, gamma.value.shape, [columns]);
-  checkSameShape(`layerNorm ${beta.name}`, beta.value.shape, [columns]);
+  const rows = rowsOf(x.shape);
+  const columns = columnsOf(x.shape);
+  checkVector("layerNorm", gamma.name, gamma.value.shape, columns);
+  checkVector("layerNorm", beta.name, beta.value.shape, columns);
   if (residual !== null) checkSameShape("layerNorm residual", residual.shape, x.shape);
   checkDropoutRate("layerNorm dropout", dropout);
   const draw = nextDropoutDraw(tape, dropout);
@@ -69,9 +70,14 @@ export function layerNorm(
     rows,
     columns,
   );
-  const saved = { normalised, reciprocalDeviation };
-  const operands = { input: x, residual, gamma, beta, ...saved, draw, sequences };
-  record(tape, "layerNorm", y, operands, [normalised, reciprocalDeviation]);
+  const saved = [normalised, reciprocalDeviation];
+  record(
+    tape,
+    "layerNorm",
+    y,
+    { input: x, residual, gamma, beta, normalised, reciprocalDeviation, draw, sequences },
+    saved,
+  );
   normalised.release();
   reciprocalDeviation.release();
   return y;

@@ -1,7 +1,7 @@
 import { BLOCK_OUTPUTS } from "../kernels/block-sparse.ts";
 import { matrixOf } from "../tensor/block-sparse-weight.ts";
 import type { Parameter } from "../tensor/parameter.ts";
-import { checkSameShape, columnsOf, formatShape, rowsOf } from "../tensor/shape.ts";
+import { checkVector, columnsOf, formatShape, rowsOf, withColumns } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { arrivedGradient, gradientTarget } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
@@ -22,14 +22,15 @@ export function linear(
   weight: Parameter,
   bias: Parameter | null = null,
 ): Variable {
-  const [outputs, inputs] = weight.value.shape;
+  const outputs = weight.value.shape[0];
+  const inputs = weight.value.shape[1];
   if (weight.value.shape.length !== 2 || columnsOf(x.shape) !== inputs || x.shape.length === 0) {
     throw new RangeError(
       `linear ${weight.name}: expected rows of ${inputs} for weight ${formatShape(weight.value.shape)}, got ${formatShape(x.shape)}`,
     );
   }
-  if (bias !== null) checkSameShape(`linear ${bias.name}`, bias.value.shape, [outputs]);
-  const y = createOutput(tape, [...x.shape.slice(0, -1), outputs], true);
+  if (bias !== null) checkVector("linear", bias.name, bias.value.shape, outputs);
+  const y = createOutput(tape, withColumns(x.shape, outputs), true);
   multiply(tape, x.value, weight, bias, y.value);
   record(tape, "linear", y, { input: x, inputValue: x.value, weight, bias }, [x.value]);
   return y;
@@ -44,9 +45,12 @@ function multiply(
   y: Tensor,
 ): void {
   const { kernels } = tape.backend;
-  const [outputs, inputs] = weight.value.shape;
+  const outputs = weight.value.shape[0];
+  const inputs = weight.value.shape[1];
   const rows = rowsOf(x.shape);
-  const [xs, ys, bs] = [x.data, y.data, bias?.value.data ?? null];
+  const xs = x.data;
+  const ys = y.data;
+  const bs = bias === null ? null : bias.value.data;
   const sparse = tape.blockSparse.get(weight);
   if (sparse?.forward) {
     const { tile } = sparse.weight;
@@ -61,7 +65,7 @@ function multiply(
 /** dW += dy^T x; db += column sums of dy; dx = dy W. */
 export function linearBackward(tape: Tape, { output, operands }: OperationRecord<"linear">): void {
   const { input, inputValue, weight, bias } = operands;
-  const [outputs] = weight.value.shape;
+  const outputs = weight.value.shape[0];
   const dy = arrivedGradient(output);
   if (input.requiresGradient) {
     const { tensor, accumulate } = gradientTarget(tape, input);
@@ -82,9 +86,11 @@ function passToInput(
   accumulate: boolean,
 ): void {
   const { kernels } = tape.backend;
-  const [outputs, inputs] = weight.value.shape;
+  const outputs = weight.value.shape[0];
+  const inputs = weight.value.shape[1];
   const rows = rowsOf(dy.shape);
-  const [dys, dxs] = [dy.data, dx.data];
+  const dys = dy.data;
+  const dxs = dx.data;
   const sparse = tape.blockSparse.get(weight);
   if (sparse?.inputGradient) {
     const tile = sparse.weight.tile.data;
@@ -92,25 +98,30 @@ function passToInput(
     kernels.blockSparseInputGradient(dys, matrix, dxs, accumulate, 0, rows, tile);
     return;
   }
-  const [m, n, k] = [rows, inputs, outputs];
   const ws = weight.value.data;
-  kernels.gemm("nn", m, n, k, dys, 0, k, ws, 0, n, dxs, 0, n, accumulate);
+  const n = inputs;
+  const k = outputs;
+  kernels.gemm("nn", rows, n, k, dys, 0, k, ws, 0, n, dxs, 0, n, accumulate);
 }
 
 /** dW += dy^T x, or at the kept blocks alone. */
 function addToWeight(tape: Tape, dy: Tensor, x: Tensor, weight: Parameter): void {
   const { kernels } = tape.backend;
-  const [outputs, inputs] = weight.value.shape;
+  const outputs = weight.value.shape[0];
+  const inputs = weight.value.shape[1];
   const rows = rowsOf(x.shape);
-  const [dys, xs, dws] = [dy.data, x.data, weight.gradient.data];
+  const dys = dy.data;
+  const xs = x.data;
+  const dws = weight.gradient.data;
   const sparse = tape.blockSparse.get(weight);
   if (sparse?.weightGradient) {
     const { tile, sums } = sparse.weight;
-    const [matrix, end] = [matrixOf(sparse.weight), outputs / BLOCK_OUTPUTS];
-    const space = [tile.data, sums.data] as const;
-    kernels.blockSparseWeightGradient(dys, xs, matrix, dws, rows, 0, end, ...space);
+    const matrix = matrixOf(sparse.weight);
+    const end = outputs / BLOCK_OUTPUTS;
+    kernels.blockSparseWeightGradient(dys, xs, matrix, dws, rows, 0, end, tile.data, sums.data);
     return;
   }
-  const [m, n, k] = [outputs, inputs, rows];
-  kernels.gemm("tn", m, n, k, dys, 0, m, xs, 0, n, dws, 0, n, true);
+  const m = outputs;
+  const n = inputs;
+  kernels.gemm("tn", m, n, rows, dys, 0, m, xs, 0, n, dws, 0, n, true);
 }

@@ -33,17 +33,29 @@ export function packedSequences(lengths: readonly number[]): Sequences {
   const offsets = [0];
   const squares = [0];
   lengths.forEach((length, i) => {
-    checkInteger(`lengths[${i}]`, length, 1);
+    if (!Number.isInteger(length) || length < 1) checkInteger(`lengths[${i}]`, length, 1);
     offsets.push(offsets[i] + length);
     squares.push(squares[i] + length ** 2);
   });
   return Object.freeze({ offsets: Object.freeze(offsets), squares: Object.freeze(squares) });
 }
 
+/** Those made last, by count and length: each step asks for the same few, several times. */
+const uniform = new Map<number, Map<number, Sequences>>();
+const MOST_COUNTS = 8;
+const MOST_LENGTHS = 64;
+
 /** `count` sequences of `length` rows each. */
 export function uniformSequences(count: number, length: number): Sequences {
+  const known = uniform.get(count)?.get(length);
+  if (known !== undefined) return known;
   checkInteger("count", count, 1);
-  return packedSequences(new Array<number>(count).fill(length));
+  const sequences = packedSequences(new Array<number>(count).fill(length));
+  if (uniform.size === MOST_COUNTS && !uniform.has(count)) uniform.clear();
+  const ofCount = uniform.get(count) ?? new Map<number, Sequences>();
+  if (ofCount.size === MOST_LENGTHS) ofCount.clear();
+  uniform.set(count, ofCount.set(length, sequences));
+  return sequences;
 }
 
 /** Checks that sequences divide a matrix of so many rows. */

@@ -93,10 +93,13 @@ export function createTape(backend: Backend, options: TapeOptions): Tape {
   };
 }
 
-/** A new variable in the innermost scope that holds what `hold` gives; the hold passes to it. */
-function createVariable(tape: Tape, hold: () => Tensor, requiresGradient: boolean): Variable {
+/** Before anything is allocated for a variable. */
+function checkOpen(tape: Tape): void {
   if (tape.released) throw new RangeError("tape: expected an open one, got one that was released");
-  const value = hold();
+}
+
+/** A new variable in the innermost scope; the hold on `value` passes to it. */
+function createVariable(tape: Tape, value: Tensor, requiresGradient: boolean): Variable {
   const variable: Variable = {
     shape: value.shape,
     value,
@@ -111,7 +114,8 @@ function createVariable(tape: Tape, hold: () => Tensor, requiresGradient: boolea
 
 /** A new variable whose elements are arbitrary, for an operation that writes every one of them. */
 export function createOutput(tape: Tape, shape: Shape, requiresGradient: boolean): Variable {
-  return createVariable(tape, () => createScratch(tape, shape), requiresGradient);
+  checkOpen(tape);
+  return createVariable(tape, createScratch(tape, shape), requiresGradient);
 }
 
 /** Working memory of an operation or a rule, with arbitrary elements; its maker releases it. */
@@ -138,7 +142,7 @@ export function record<Name extends OperationName>(
   saved: readonly Tensor[] = [],
 ): void {
   if (!output.requiresGradient) return;
-  for (const tensor of saved) tensor.retain();
+  for (let i = 0; i < saved.length; i++) saved[i].retain();
   tape.records.push({ operation, output, operands, saved } as OperationRecord);
 }
 
@@ -146,8 +150,8 @@ export function record<Name extends OperationName>(
 export function nextDropoutDraw(tape: Tape, rate: number): DropoutDraw | null {
   const operation = STREAM.dropout + tape.dropoutOperations++;
   if (!tape.training || rate === 0) return null;
-  const [seedLow, seedHigh] = seedKey(tape.seed);
-  return { rate, key: { seedLow, seedHigh, step: tape.step, operation } };
+  const seed = seedKey(tape.seed);
+  return { rate, key: { seedLow: seed[0], seedHigh: seed[1], step: tape.step, operation } };
 }
 
 /** Options of {@link input}. */
@@ -164,8 +168,9 @@ export function input(
   options: InputOptions = {},
 ): Variable {
   const { requiresGradient = false } = options;
-  const hold = (): Tensor => createTensor(tape.backend, shape, values);
-  const variable = createVariable(tape, hold, requiresGradient);
+  checkOpen(tape);
+  const value = createTensor(tape.backend, shape, values);
+  const variable = createVariable(tape, value, requiresGradient);
   return requiresGradient ? keepGradient(tape, variable) : variable;
 }
 
@@ -186,7 +191,8 @@ export function input(
  * ```
  */
 export function constant(tape: Tape, tensor: Tensor): Variable {
-  return createVariable(tape, () => tensor.retain(), false);
+  checkOpen(tape);
+  return createVariable(tape, tensor.retain(), false);
 }
 
 /** Asks that the gradient of `variable` outlive the reverse sweep. Returns the variable. */
@@ -268,9 +274,9 @@ export function scope<T extends Variable | readonly Variable[]>(tape: Tape, body
   } finally {
     const made = tape.scopes.pop() ?? [];
     const outer = tape.scopes[tape.scopes.length - 1];
-    for (const variable of made) {
-      if (kept.includes(variable)) outer.push(variable);
-      else discard(variable);
+    for (let i = 0; i < made.length; i++) {
+      if (kept.includes(made[i])) outer.push(made[i]);
+      else discard(made[i]);
     }
   }
 }
@@ -286,7 +292,7 @@ export function releaseTape(tape: Tape): void {
     for (const tensor of saved) tensor.release();
     dropGradient(output);
   }
-  for (const variables of tape.scopes) for (const variable of variables) discard(variable);
+  for (const variables of tape.scopes) variables.forEach(discard);
   for (const variable of tape.gradientKeepers) dropGradient(variable);
   tape.records.length = 0;
 }

@@ -4,14 +4,14 @@
  * thread may be late to a batch, or miss it.
  */
 
-/** A function as a queue calls it. */
-export type QueuedFunction = (...values: number[]) => unknown;
+/** Runs the call at an address: the module's `runCall`. */
+export type RunCall = (address: number) => void;
 
 /** Batches of more calls than this are run in several. */
 export const MOST_CALLS = 1024;
 /** Values that a call takes at most. */
 const MOST_VALUES = 15;
-/** The function's number, then its values. */
+/** The function's number among those that the module exports, then its values. */
 const CALL_LENGTH = 1 + MOST_VALUES;
 
 /** Indices of the control words, each on a cache line of its own. */
@@ -43,22 +43,57 @@ const LONGEST_CALL = 60_000;
 export class CallQueue {
   readonly #words: Int32Array;
   readonly #calls: Float64Array;
-  readonly #functions: readonly QueuedFunction[];
+  readonly #runCall: RunCall;
+  /** Address of the calls. */
+  readonly #start: number;
   #length = 0;
 
   /** A queue at `byteOffset` (a multiple of 8) of a shared buffer, zeros at first. */
-  constructor(buffer: ArrayBufferLike, byteOffset: number, functions: readonly QueuedFunction[]) {
+  constructor(buffer: ArrayBufferLike, byteOffset: number, runCall: RunCall) {
     this.#words = new Int32Array(buffer, byteOffset, CONTROL_WORDS);
-    this.#calls = new Float64Array(buffer, byteOffset + CONTROL_BYTES, MOST_CALLS * CALL_LENGTH);
-    this.#functions = functions;
+    this.#start = byteOffset + CONTROL_BYTES;
+    this.#calls = new Float64Array(buffer, this.#start, MOST_CALLS * CALL_LENGTH);
+    this.#runCall = runCall;
   }
 
-  /** Adds a call to the batch being written. */
-  push(index: number, values: readonly number[]): void {
+  /** Adds a call to the batch being written; values that a function does not take may be left out. */
+  push(
+    index: number,
+    a: number,
+    b?: number,
+    c?: number,
+    d?: number,
+    e?: number,
+    f?: number,
+    g?: number,
+    h?: number,
+    i?: number,
+    j?: number,
+    k?: number,
+    l?: number,
+    m?: number,
+    n?: number,
+    o?: number,
+  ): void {
     if (this.#length === MOST_CALLS) this.run();
-    const start = this.#length * CALL_LENGTH;
-    this.#calls[start] = index;
-    for (let i = 0; i < values.length; i++) this.#calls[start + 1 + i] = values[i];
+    const calls = this.#calls;
+    const at = this.#length * CALL_LENGTH;
+    calls[at] = index;
+    calls[at + 1] = a;
+    calls[at + 2] = b ?? 0;
+    calls[at + 3] = c ?? 0;
+    calls[at + 4] = d ?? 0;
+    calls[at + 5] = e ?? 0;
+    calls[at + 6] = f ?? 0;
+    calls[at + 7] = g ?? 0;
+    calls[at + 8] = h ?? 0;
+    calls[at + 9] = i ?? 0;
+    calls[at + 10] = j ?? 0;
+    calls[at + 11] = k ?? 0;
+    calls[at + 12] = l ?? 0;
+    calls[at + 13] = m ?? 0;
+    calls[at + 14] = n ?? 0;
+    calls[at + 15] = o ?? 0;
     this.#length++;
   }
 
@@ -108,34 +143,12 @@ export class CallQueue {
       const left = Atomics.sub(words, WORDS.untaken, 1);
       if (left <= 0) return;
       try {
-        this.#call((left - 1) * CALL_LENGTH);
+        this.#runCall(this.#start + (left - 1) * CALL_LENGTH * 8);
       } catch {
         Atomics.add(words, WORDS.failures, 1);
       }
       if (Atomics.sub(words, WORDS.unended, 1) === 1) Atomics.notify(words, WORDS.unended);
     }
-  }
-
-  #call(at: number): void {
-    const calls = this.#calls;
-    // WebAssembly ignores values beyond a function's parameters, and no list of them needs to be made.
-    this.#functions[calls[at]](
-      calls[at + 1],
-      calls[at + 2],
-      calls[at + 3],
-      calls[at + 4],
-      calls[at + 5],
-      calls[at + 6],
-      calls[at + 7],
-      calls[at + 8],
-      calls[at + 9],
-      calls[at + 10],
-      calls[at + 11],
-      calls[at + 12],
-      calls[at + 13],
-      calls[at + 14],
-      calls[at + 15],
-    );
   }
 
   #awaitCalls(): boolean {

@@ -27,7 +27,12 @@ export interface Memory {
    * @throws RangeError when the region is not one in use here: freed already, or another memory's.
    */
   free(region: Region): void;
-  /** The region as floats. The view dies when the memory grows: take it again for each use. */
+  /** As `free`, for the only holder of the object: a later call may hand out the same one, which spares a new one. */
+  recycle(region: Region): void;
+  /**
+   * The region as floats. The view dies when the memory grows: take it again for each use. Until then it is the same
+   * view.
+   */
   float32(region: Region): Float32Array;
   /** The region as 32-bit integers; same caution. */
   int32(region: Region): Int32Array;
@@ -48,9 +53,53 @@ interface FreeBlock {
   size: number;
 }
 
+/** A region with its views, as long as they are on the memory's buffer. */
+class ViewedRegion implements Region {
+  readonly byteOffset: number;
+  readonly length: number;
+  #floats: Float32Array | null = null;
+  #integers: Int32Array | null = null;
+  #inUse = true;
+
+  constructor(byteOffset: number, length: number) {
+    this.byteOffset = byteOffset;
+    this.length = length;
+    Object.freeze(this);
+  }
+
+  /** Bytes that it takes. */
+  get size(): number {
+    return sizeOf(this.length);
+  }
+
+  get inUse(): boolean {
+    return this.#inUse;
+  }
+
+  use(inUse: boolean): void {
+    this.#inUse = inUse;
+  }
+
+  floats(buffer: ArrayBufferLike): Float32Array {
+    if (this.#floats?.buffer !== buffer)
+      this.#floats = new Float32Array(buffer, this.byteOffset, this.length);
+    return this.#floats;
+  }
+
+  integers(buffer: ArrayBufferLike): Int32Array {
+    if (this.#integers?.buffer !== buffer)
+      this.#integers = new Int32Array(buffer, this.byteOffset, this.length);
+    return this.#integers;
+  }
+}
+
 const ALIGNMENT = 64;
 const WASM_PAGE = 65536;
 const MAXIMUM_BYTES = 65536 * WASM_PAGE;
+/** Regions that are kept after their use: a step's, with room to spare. */
+const MOST_KNOWN = 4096;
+/** Regions of different lengths that are kept of one place. */
+const MOST_LENGTHS = 8;
 
 /** A memory on WASM's linear memory, from `heapBase` on (what is below belongs to the module). */
 export function createWasmMemory(memory: WebAssembly.Memory, heapBase: number): Memory {
@@ -76,35 +125,57 @@ export function createPlainMemory(): Memory {
   });
 }
 
+/**
+ * The allocator. What it keeps for itself is kept again when it is needed no more: regions by where they were, blocks
+ * by the free ones' list; so that the same allocations over and over make no object either.
+ */
 function createMemory(base: number, storage: Storage): Memory {
-  const inUse = new Map<Region, FreeBlock>();
-  const free: FreeBlock[] = [];
+  const known = new Map<number, ViewedRegion[]>();
+  const free = createFreeList();
   let end = alignUp(base);
+  let inUse = 0;
   let used = 0;
 
-  function take(size: number): FreeBlock {
-    const reused = takeBestFit(free, size);
-    if (reused !== undefined) return reused;
+  function take(size: number): number {
+    const reused = free.take(size);
+    if (reused >= 0) return reused;
     growTo(storage, end + size);
-    const block = { offset: end, size };
+    const offset = end;
     end += size;
-    return block;
+    return offset;
   }
 
-  /** A free block at the end is no block but room again, so that with nothing in use all is as at first. */
-  function lowerEnd(): void {
-    const last = free.at(-1);
-    if (last === undefined || last.offset + last.size !== end) return;
-    end = last.offset;
-    free.pop();
+  /** The region that was there before and as long, where there is one. */
+  function regionAt(offset: number, length: number): ViewedRegion {
+    const there = known.get(offset) ?? [];
+    for (let i = 0; i < there.length; i++) {
+      if (there[i].length !== length) continue;
+      there[i].use(true);
+      return there[i];
+    }
+    if (known.size >= MOST_KNOWN + 2 * inUse)
+      for (const [at, regions] of known) if (!regions.some((one) => one.inUse)) known.delete(at);
+    const region = new ViewedRegion(offset, length);
+    if (there.length === MOST_LENGTHS) there.length = 0;
+    there.push(region);
+    known.set(offset, there);
+    return region;
+  }
+
+  /** The region among the known ones, if it is one in use. */
+  function inUseHere(region: Region): ViewedRegion | undefined {
+    const there = known.get(region.byteOffset) ?? [];
+    for (let i = 0; i < there.length; i++)
+      if (there[i] === region && there[i].inUse) return there[i];
+    return undefined;
   }
 
   function reserve(length: number): Region {
     checkInteger("length", length, 0, MAXIMUM_BYTES / 4);
-    const block = take(Math.max(ALIGNMENT, alignUp(length * 4)));
-    const region = Object.freeze({ byteOffset: block.offset, length });
-    inUse.set(region, block);
-    used += block.size;
+    const size = sizeOf(length);
+    const region = regionAt(take(size), length);
+    inUse++;
+    used += size;
     return region;
   }
 
@@ -112,26 +183,43 @@ function createMemory(base: number, storage: Storage): Memory {
     reserve,
     allocate(length) {
       const region = reserve(length);
-      new Float32Array(storage.buffer(), region.byteOffset, length).fill(0);
+      this.float32(region).fill(0);
       return region;
     },
     free(region) {
-      const block = inUse.get(region);
-      if (block === undefined) {
+      this.recycle(region);
+      known.delete(region.byteOffset);
+    },
+    recycle(region) {
+      const held = inUseHere(region);
+      if (held === undefined) {
         const { byteOffset, length } = region;
         throw new RangeError(
           `region: expected a region in use here, got one of ${length} at ${byteOffset} that was freed or is another memory's`,
         );
       }
-      inUse.delete(region);
-      used -= block.size;
-      giveBack(free, block);
-      lowerEnd();
+      held.use(false);
+      inUse--;
+      used -= held.size;
+      free.give(held.byteOffset, held.size);
+      // Free bytes at the end are no block but room again, so that with nothing in use all is as at first.
+      end = free.lower(end);
     },
-    float32: (region) => new Float32Array(storage.buffer(), region.byteOffset, region.length),
-    int32: (region) => new Int32Array(storage.buffer(), region.byteOffset, region.length),
+    float32: (region) =>
+      region instanceof ViewedRegion
+        ? region.floats(storage.buffer())
+        : new Float32Array(storage.buffer(), region.byteOffset, region.length),
+    int32: (region) =>
+      region instanceof ViewedRegion
+        ? region.integers(storage.buffer())
+        : new Int32Array(storage.buffer(), region.byteOffset, region.length),
     usage: () => ({ used, reserved: storage.buffer().byteLength }),
   };
+}
+
+/** Bytes that a region of so many elements takes. */
+function sizeOf(length: number): number {
+  return Math.max(ALIGNMENT, alignUp(length * 4));
 }
 
 function alignUp(bytes: number): number {
@@ -155,36 +243,72 @@ function growTo(storage: Storage, bytes: number): void {
   }
 }
 
-/** Takes `size` bytes out of the smallest free block that has them (the lowest of equals). */
-function takeBestFit(free: FreeBlock[], size: number): FreeBlock | undefined {
-  let best = -1;
-  for (let i = 0; i < free.length; i++) {
-    if (free[i].size >= size && (best < 0 || free[i].size < free[best].size)) best = i;
-  }
-  if (best < 0) return undefined;
-  const block = free[best];
-  if (block.size === size) {
-    free.splice(best, 1);
-    return block;
-  }
-  const taken = { offset: block.offset, size };
-  block.offset += size;
-  block.size -= size;
-  return taken;
+/** Free stretches of a memory. */
+interface FreeList {
+  /** Takes bytes out of the smallest block that has them (the lowest of equals); their offset, or -1. */
+  take(size: number): number;
+  /** Puts bytes back, joined with what is free before and behind them. */
+  give(offset: number, size: number): void;
+  /** Removes the block that ends at `end`, where there is one; where it begins, else `end`. */
+  lower(end: number): number;
 }
 
-/** Puts a block back among the free ones, which are ordered by offset, and joins it with its neighbours. */
-function giveBack(free: FreeBlock[], block: FreeBlock): void {
-  let at = free.length;
-  while (at > 0 && free[at - 1].offset > block.offset) at--;
-  free.splice(at, 0, block);
-  joinWithNext(free, at);
-  if (at > 0) joinWithNext(free, at - 1);
-}
+/** Blocks in the order of their offsets, in an array whose first `count` entries are in use. */
+function createFreeList(): FreeList {
+  const blocks: FreeBlock[] = [];
+  let count = 0;
 
-function joinWithNext(free: FreeBlock[], at: number): void {
-  const next = free[at + 1];
-  if (next === undefined || free[at].offset + free[at].size !== next.offset) return;
-  free[at].size += next.size;
-  free.splice(at + 1, 1);
+  function remove(at: number): void {
+    const block = blocks[at];
+    blocks.copyWithin(at, at + 1, count);
+    count--;
+    blocks[count] = block;
+  }
+
+  function insert(at: number, offset: number, size: number): void {
+    const block = blocks[count] ?? { offset, size };
+    blocks[count] = block;
+    blocks.copyWithin(at + 1, at, count);
+    count++;
+    block.offset = offset;
+    block.size = size;
+    blocks[at] = block;
+  }
+
+  return {
+    take(size) {
+      let best = -1;
+      for (let i = 0; i < count; i++)
+        if (blocks[i].size >= size && (best < 0 || blocks[i].size < blocks[best].size)) best = i;
+      if (best < 0) return -1;
+      const { offset } = blocks[best];
+      blocks[best].offset += size;
+      blocks[best].size -= size;
+      if (blocks[best].size === 0) remove(best);
+      return offset;
+    },
+    give(offset, size) {
+      let at = count;
+      while (at > 0 && blocks[at - 1].offset > offset) at--;
+      const before = at > 0 ? blocks[at - 1] : undefined;
+      const behind = at < count ? blocks[at] : undefined;
+      const joinsBefore = before !== undefined && before.offset + before.size === offset;
+      const joinsBehind = behind !== undefined && offset + size === behind.offset;
+      if (joinsBefore) {
+        before.size += size;
+        if (!joinsBehind) return;
+        before.size += behind.size;
+        remove(at);
+      } else if (joinsBehind) {
+        behind.offset = offset;
+        behind.size += size;
+      } else insert(at, offset, size);
+    },
+    lower(end) {
+      const last = count > 0 ? blocks[count - 1] : undefined;
+      if (last === undefined || last.offset + last.size !== end) return end;
+      count--;
+      return last.offset;
+    },
+  };
 }

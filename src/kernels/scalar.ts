@@ -43,6 +43,8 @@ import type { Kernels } from "./table.ts";
 export const scalarKernels: Kernels = Object.freeze({
   variant: "scalar",
   independently: (body: () => void): void => body(),
+  openGroup: (): void => undefined,
+  closeGroup: (): void => undefined,
   gemm,
   addBias,
   addColumnSums,

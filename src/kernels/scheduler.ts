@@ -14,6 +14,9 @@ export interface Scheduler {
   readonly functions: Readonly<Record<string, WasmFunction>>;
   /** Runs `body`, whose calls may run in any order or at once; all have ended when it returns. */
   independently(body: () => void): void;
+  /** The same in two halves; `closeGroup` also follows where what is between them throws. */
+  openGroup(): void;
+  closeGroup(): void;
 }
 
 /** Runs every call where it is made. */
@@ -22,41 +25,25 @@ export function directScheduler(exports: WebAssembly.Exports): Scheduler {
     threads: 1,
     functions: exports as unknown as Scheduler["functions"],
     independently: (body) => body(),
+    openGroup: () => undefined,
+    closeGroup: () => undefined,
   };
-}
-
-/** How large parts are: at least `least`, and a multiple of `step` but for the last one. */
-export interface PartSize {
-  readonly least: number;
-  readonly step: number;
 }
 
 /** Parts to a thread: one that is held up then leaves the others something to do. */
 const PARTS_PER_THREAD = 2;
 
-/** Whether {@link inParts} would not cut: a caller with many small calls spares itself the closure. */
-export function isWhole({ threads }: Scheduler, count: number, least: number): boolean {
-  return threads === 1 || count < 2 * least;
-}
-
 /**
- * Cuts 0..count-1 into parts that the threads share. `body` gets their starts and lengths; it makes calls that do not depend on one another, and whose
- * results do not depend on where the cuts are.
+ * The length of the parts into which the threads share 0..count-1, the last of which may be shorter: `count` where it
+ * is not cut. Results may not depend on where the cuts are.
  */
-export function inParts(
-  scheduler: Scheduler,
+export function partLength(
+  { threads }: Scheduler,
   count: number,
-  { least, step }: PartSize,
-  body: (start: number, length: number) => void,
-): void {
-  if (isWhole(scheduler, count, least)) {
-    body(0, count);
-    return;
-  }
-  const parts = Math.min(scheduler.threads * PARTS_PER_THREAD, Math.floor(count / least));
-  const length = Math.ceil(count / parts / step) * step;
-  scheduler.independently(() => {
-    for (let start = 0; start < count; start += length)
-      body(start, Math.min(length, count - start));
-  });
+  least: number,
+  step: number,
+): number {
+  if (threads === 1 || count < 2 * least) return count;
+  const parts = Math.min(threads * PARTS_PER_THREAD, Math.floor(count / least));
+  return Math.ceil(count / parts / step) * step;
 }

@@ -7,11 +7,17 @@ import {
 } from "./block-sparse.ts";
 import { checkCount } from "./extents.ts";
 import type { KernelModule } from "./kernel-module.ts";
-import { inParts, type PartSize, type WasmFunction } from "./scheduler.ts";
+import { partLength, type WasmFunction } from "./scheduler.ts";
 import { WORKSPACE_FLOATS } from "./wasm/gemm-blocking.ts";
 
 /** Multiplications that are worth a part of their own. */
 const LEAST_WORK = 1 << 20;
+
+/** How large parts are: at least `least`, and a multiple of `step` but for the last one. */
+interface PartSize {
+  readonly least: number;
+  readonly step: number;
+}
 
 /** The kernels. They refuse arrays that are too short, and ranges beyond them. */
 export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
@@ -40,9 +46,10 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
       body(first, end, tileAt);
       return;
     }
-    inParts(scheduler, end - first, size, (start, count) => {
-      body(first + start, first + start + count, 0);
-    });
+    const part = partLength(scheduler, end - first, size.least, size.step);
+    scheduler.openGroup();
+    for (let from = first; from < end; from += part) body(from, Math.min(from + part, end), 0);
+    scheduler.closeGroup();
   };
   return {
     blockSparseGather(weight, matrix) {
@@ -55,7 +62,8 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
       const { outputs, inputs } = matrix;
       const { blocks, starts, columns, values } = blocksOf(matrix);
       if (!isRange("tokens", first, end)) return;
-      const [xAt, yAt] = [at("x", x, end * inputs), at("y", y, end * outputs)];
+      const xAt = at("x", x, end * inputs);
+      const yAt = at("y", y, end * outputs);
       const biasAt = bias === null ? 0 : at("bias", bias, outputs);
       const room = [tile, TILE_TOKENS * inputs] as const;
       inRange([first, end], tokensOf(blocks), room, (from, to, tileAt) => {
@@ -77,7 +85,8 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
       const { outputs, inputs } = matrix;
       const { blocks, starts, columns, values } = blocksOf(matrix);
       if (!isRange("tokens", first, end)) return;
-      const [dyAt, dxAt] = [at("dy", dy, end * outputs), at("dx", dx, end * inputs)];
+      const dyAt = at("dy", dy, end * outputs);
+      const dxAt = at("dx", dx, end * inputs);
       const room = [tile, TILE_TOKENS * inputs] as const;
       inRange([first, end], tokensOf(blocks), room, (from, to, tileAt) => {
         run.blockSparseInputGradient(
@@ -98,7 +107,8 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
       const { outputs, inputs } = matrix;
       const { rows, blocks, starts, columns } = blocksOf(matrix);
       if (!isRange("block rows", first, end, rows)) return;
-      const [dyAt, xAt] = [at("dy", dy, tokens * outputs), at("x", x, tokens * inputs)];
+      const dyAt = at("dy", dy, tokens * outputs);
+      const xAt = at("x", x, tokens * inputs);
       const [dWeightAt, sumsAt] = [
         at("dWeight", dWeight, outputs * inputs),
         at("sums", sums, 4 * blocks),

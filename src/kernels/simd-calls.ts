@@ -1,10 +1,11 @@
 /**
  * How the operations reach the module's functions: arrays become addresses, and large ones are cut into parts that
- * the threads share.
+ * the threads share. Operations loop over the parts themselves: a step runs thousands, and a closure for each, with
+ * its context, would be most of what it allocates.
  */
 import { checkCount } from "./extents.ts";
 import type { KernelModule } from "./kernel-module.ts";
-import { inParts, type PartSize, type Scheduler, type WasmFunction } from "./scheduler.ts";
+import { partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
 
 type FunctionName =
   | "add"
@@ -42,28 +43,24 @@ export interface Wasm {
   /** The address of an array that a function takes `count` elements of. */
   readonly at: (name: string, array: Float32Array | Int32Array, count: number) => number;
   readonly independently: Scheduler["independently"];
-  /** Cuts a count of elements that do not depend on one another; `start` in bytes. */
-  readonly inElements: (count: number, body: (startBytes: number, length: number) => void) => void;
-  /** Cuts rows of `columns` elements, which do not depend on one another. */
-  readonly inRows: (
-    rows: number,
-    columns: number,
-    body: (start: number, length: number) => void,
-  ) => void;
-  /** Cuts columns, likewise; their start in bytes. */
-  readonly inColumns: (
-    rows: number,
-    columns: number,
-    body: (startBytes: number, length: number) => void,
-  ) => void;
+  /** Between these two calls, which do not throw, the parts of an operation are run. */
+  readonly openGroup: Scheduler["openGroup"];
+  readonly closeGroup: Scheduler["closeGroup"];
+  /** The length of the parts into which the threads share elements that do not depend on one another. */
+  readonly partOfElements: (count: number) => number;
+  /** The same for rows of `columns` elements. */
+  readonly partOfRows: (rows: number, columns: number) => number;
+  /** The same for columns of `rows` elements. */
+  readonly partOfColumns: (rows: number, columns: number) => number;
 }
 
 /** Elements that are worth a part of their own, and what their number is a multiple of: whole cache lines. */
-const ELEMENTS: PartSize = { least: 1 << 15, step: 64 };
+const LEAST_ELEMENTS = 1 << 15;
+const ELEMENT_STEP = 64;
 
-/** The same in rows or columns of `elements`. */
-function lines(elements: number, step: number): PartSize {
-  return { least: Math.max(step, Math.ceil(ELEMENTS.least / Math.max(1, elements))), step };
+/** Rows or columns of `elements` that are worth a part of their own. */
+function leastLines(elements: number, step: number): number {
+  return Math.max(step, Math.ceil(LEAST_ELEMENTS / Math.max(1, elements)));
 }
 
 /** The functions of a module, behind addresses and parts. */
@@ -73,13 +70,12 @@ export function wasmOf(module: KernelModule): Wasm {
     run: scheduler.functions as Wasm["run"],
     sumSquaredDifference: module.exports.sumSquaredDifference as Wasm["sumSquaredDifference"],
     independently: scheduler.independently,
-    inElements: (count, body) =>
-      inParts(scheduler, count, ELEMENTS, (start, length) => body(start * 4, length)),
-    inRows: (rows, columns, body) => inParts(scheduler, rows, lines(columns, 1), body),
-    inColumns: (rows, columns, body) =>
-      inParts(scheduler, columns, lines(rows, ELEMENTS.step), (start, length) =>
-        body(start * 4, length),
-      ),
+    openGroup: scheduler.openGroup,
+    closeGroup: scheduler.closeGroup,
+    partOfElements: (count) => partLength(scheduler, count, LEAST_ELEMENTS, ELEMENT_STEP),
+    partOfRows: (rows, columns) => partLength(scheduler, rows, leastLines(columns, 1), 1),
+    partOfColumns: (rows, columns) =>
+      partLength(scheduler, columns, leastLines(rows, ELEMENT_STEP), ELEMENT_STEP),
     at: (name, array, count) => {
       checkCount(name, array, count);
       return module.addressOf(array);

@@ -1,5 +1,6 @@
 /**
- * The operations that go element by element, on WASM. Class logits are too few to be worth a function, and filling
+ * The operations that go element by element, on WASM. Those of which a step has many make the closure that cuts them
+ * elsewhere, and only where they are cut: a function that has one makes its context at every call. Class logits are too few to be worth a function, and filling
  * is as fast in the engine itself.
  */
 import { scalarKernels } from "./scalar.ts";
@@ -10,6 +11,8 @@ type ElementwiseName =
   | "fill"
   | "softmaxRows"
   | "independently"
+  | "openGroup"
+  | "closeGroup"
   | ArithmeticName
   | "addScaledDifference"
   | "sumSquaredDifference"
@@ -23,6 +26,8 @@ export function elementwiseKernels(wasm: Wasm): Pick<Kernels, ElementwiseName> {
     fill: scalarKernels.fill,
     softmaxRows: scalarKernels.softmaxRows,
     independently: wasm.independently,
+    openGroup: wasm.openGroup,
+    closeGroup: wasm.closeGroup,
     ...arithmetic(wasm),
     ...losses(wasm),
     ...activations(wasm),
@@ -32,52 +37,64 @@ export function elementwiseKernels(wasm: Wasm): Pick<Kernels, ElementwiseName> {
 
 type ArithmeticName = "add" | "addBias" | "addColumnSums" | "addScaled" | "multiply" | "scale";
 
-function arithmetic({
-  run,
-  at,
-  inElements,
-  inRows,
-  inColumns,
-}: Wasm): Pick<Kernels, ArithmeticName> {
+function arithmetic(wasm: Wasm): Pick<Kernels, ArithmeticName> {
+  const { run, at, partOfElements, openGroup, closeGroup } = wasm;
+  const binary =
+    (name: "add" | "multiply") =>
+    (a: Float32Array, b: Float32Array, y: Float32Array): void => {
+      const n = y.length;
+      const aAt = at("a", a, n);
+      const bAt = at("b", b, n);
+      const yAt = at("y", y, n);
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part)
+        run[name](aAt + 4 * i, bAt + 4 * i, yAt + 4 * i, Math.min(part, n - i));
+      closeGroup();
+    };
+  const scaled =
+    (name: "scale" | "addScaled") =>
+    (x: Float32Array, factor: number, y: Float32Array): void => {
+      const n = y.length;
+      const xAt = at("x", x, n);
+      const yAt = at("y", y, n);
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part)
+        run[name](xAt + 4 * i, factor, yAt + 4 * i, Math.min(part, n - i));
+      closeGroup();
+    };
   return {
-    add(a, b, y) {
-      const n = y.length;
-      const [aAt, bAt, yAt] = [at("a", a, n), at("b", b, n), at("y", y, n)];
-      inElements(n, (i, length) => run.add(aAt + i, bAt + i, yAt + i, length));
-    },
-    multiply(a, b, y) {
-      const n = y.length;
-      const [aAt, bAt, yAt] = [at("a", a, n), at("b", b, n), at("y", y, n)];
-      inElements(n, (i, length) => run.multiply(aAt + i, bAt + i, yAt + i, length));
-    },
-    scale(x, factor, y) {
-      const n = y.length;
-      const [xAt, yAt] = [at("x", x, n), at("y", y, n)];
-      inElements(n, (i, length) => run.scale(xAt + i, factor, yAt + i, length));
-    },
-    addScaled(x, factor, y) {
-      const n = y.length;
-      const [xAt, yAt] = [at("x", x, n), at("y", y, n)];
-      inElements(n, (i, length) => run.addScaled(xAt + i, factor, yAt + i, length));
-    },
+    add: binary("add"),
+    multiply: binary("multiply"),
+    scale: scaled("scale"),
+    addScaled: scaled("addScaled"),
     addBias(y, bias, rows, columns) {
-      const [yAt, biasAt] = [at("y", y, rows * columns), at("bias", bias, columns)];
-      inRows(rows, columns, (start, length) => {
-        run.addBias(yAt + start * columns * 4, biasAt, length, columns);
-      });
+      const yAt = at("y", y, rows * columns);
+      const biasAt = at("bias", bias, columns);
+      const part = wasm.partOfRows(rows, columns);
+      openGroup();
+      for (let row = 0; row < rows; row += part)
+        run.addBias(yAt + 4 * row * columns, biasAt, Math.min(part, rows - row), columns);
+      closeGroup();
     },
     addColumnSums(x, out, rows, columns) {
-      const [xAt, outAt] = [at("x", x, rows * columns), at("out", out, columns)];
+      const xAt = at("x", x, rows * columns);
+      const outAt = at("out", out, columns);
       // A column is summed by one thread, from its first row to its last.
-      inColumns(rows, columns, (i, length) => {
-        run.addColumnSums(xAt + i, outAt + i, rows, length, columns * 4);
-      });
+      const part = wasm.partOfColumns(rows, columns);
+      openGroup();
+      for (let column = 0; column < columns; column += part) {
+        const length = Math.min(part, columns - column);
+        run.addColumnSums(xAt + 4 * column, outAt + 4 * column, rows, length, columns * 4);
+      }
+      closeGroup();
     },
   };
 }
 
 function losses(wasm: Wasm): Pick<Kernels, "addScaledDifference" | "sumSquaredDifference"> {
-  const { run, at, inElements } = wasm;
+  const { run, at, partOfElements, openGroup, closeGroup } = wasm;
   return {
     sumSquaredDifference(a, b) {
       const n = a.length;
@@ -85,10 +102,16 @@ function losses(wasm: Wasm): Pick<Kernels, "addScaledDifference" | "sumSquaredDi
     },
     addScaledDifference(a, b, factor, da) {
       const n = da.length;
-      const [aAt, bAt, daAt] = [at("a", a, n), at("b", b, n), at("da", da, n)];
-      inElements(n, (i, length) => {
-        run.addScaledDifference(aAt + i, bAt + i, factor, daAt + i, length);
-      });
+      const aAt = at("a", a, n);
+      const bAt = at("b", b, n);
+      const daAt = at("da", da, n);
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part) {
+        const length = Math.min(part, n - i);
+        run.addScaledDifference(aAt + 4 * i, bAt + 4 * i, factor, daAt + 4 * i, length);
+      }
+      closeGroup();
     },
   };
 }
@@ -96,20 +119,36 @@ function losses(wasm: Wasm): Pick<Kernels, "addScaledDifference" | "sumSquaredDi
 type ForwardName = "geluForward" | "tanhForward" | "reluForward";
 type BackwardName = "geluBackward" | "tanhBackward" | "reluBackward";
 
-function activations({ run, at, inElements }: Wasm): Pick<Kernels, ForwardName | BackwardName> {
+function activations({
+  run,
+  at,
+  partOfElements,
+  openGroup,
+  closeGroup,
+}: Wasm): Pick<Kernels, ForwardName | BackwardName> {
   const forward =
     (name: ForwardName) =>
     (x: Float32Array, y: Float32Array): void => {
       const n = y.length;
-      const [xAt, yAt] = [at("x", x, n), at("y", y, n)];
-      inElements(n, (i, length) => run[name](xAt + i, yAt + i, length));
+      const xAt = at("x", x, n);
+      const yAt = at("y", y, n);
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part) run[name](xAt + 4 * i, yAt + 4 * i, Math.min(part, n - i));
+      closeGroup();
     };
   const backward =
     (name: BackwardName, valueName: "x" | "y") =>
     (value: Float32Array, dy: Float32Array, dx: Float32Array): void => {
       const n = dx.length;
-      const [valueAt, dyAt, dxAt] = [at(valueName, value, n), at("dy", dy, n), at("dx", dx, n)];
-      inElements(n, (i, length) => run[name](valueAt + i, dyAt + i, dxAt + i, length));
+      const valueAt = at(valueName, value, n);
+      const dyAt = at("dy", dy, n);
+      const dxAt = at("dx", dx, n);
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part)
+        run[name](valueAt + 4 * i, dyAt + 4 * i, dxAt + 4 * i, Math.min(part, n - i));
+      closeGroup();
     };
   return {
     geluForward: forward("geluForward"),
@@ -123,7 +162,7 @@ function activations({ run, at, inElements }: Wasm): Pick<Kernels, ForwardName |
 
 type AdamWName = "adamwTorch" | "adamwTransformers";
 
-function adamw({ run, at, inElements }: Wasm): Pick<Kernels, AdamWName> {
+function adamw({ run, at, partOfElements, openGroup, closeGroup }: Wasm): Pick<Kernels, AdamWName> {
   const update =
     (name: AdamWName, stepSizeOf: (constants: AdamWConstants) => number) =>
     (
@@ -134,28 +173,29 @@ function adamw({ run, at, inElements }: Wasm): Pick<Kernels, AdamWName> {
       constants: AdamWConstants,
     ): void => {
       const n = p.length;
-      const { learningRate, beta1, beta2, epsilon, weightDecay, c2 } = constants;
-      const { clearGradient = false } = constants;
-      const [pAt, gAt, mAt, vAt] = [at("p", p, n), at("g", g, n), at("m", m, n), at("v", v, n)];
+      const pAt = at("p", p, n);
+      const gAt = at("g", g, n);
+      const mAt = at("m", m, n);
+      const vAt = at("v", v, n);
+      const { learningRate, beta1, beta2, epsilon, weightDecay, c2, clearGradient } = constants;
       const stepSize = stepSizeOf(constants);
-      inElements(n, (i, length) => {
-        run[name](
-          pAt + i,
-          gAt + i,
-          mAt + i,
-          vAt + i,
-          length,
-          beta1,
-          1 - beta1,
-          beta2,
-          1 - beta2,
-          epsilon,
-          stepSize,
-          1 - learningRate * weightDecay,
-          1 / Math.sqrt(c2),
-          clearGradient ? 0 : -1,
-        );
-      });
+      const kept = 1 - learningRate * weightDecay;
+      const mask = clearGradient === true ? 0 : -1;
+      const b1 = 1 - beta1;
+      const b2 = 1 - beta2;
+      const scale = 1 / Math.sqrt(c2);
+      const update = run[name];
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part) {
+        const pi = pAt + 4 * i;
+        const gi = gAt + 4 * i;
+        const mi = mAt + 4 * i;
+        const vi = vAt + 4 * i;
+        const length = Math.min(part, n - i);
+        update(pi, gi, mi, vi, length, beta1, b1, beta2, b2, epsilon, stepSize, kept, scale, mask);
+      }
+      closeGroup();
     };
   return {
     adamwTorch: update("adamwTorch", ({ learningRate, c1 }) => learningRate / c1),

@@ -1,7 +1,7 @@
 /** The matrix products on WASM. */
 import type { KernelModule } from "./kernel-module.ts";
-import { inParts, isWhole, type Scheduler, type WasmFunction } from "./scheduler.ts";
-import type { Kernels, ProductForm } from "./table.ts";
+import { partLength } from "./scheduler.ts";
+import type { Kernels } from "./table.ts";
 
 /** Multiplications that are worth a part of their own. */
 const LEAST_WORK = 1 << 21;
@@ -13,6 +13,7 @@ const ROW_STEP = 4;
 /** The product, in parts that the threads share. */
 export function gemmKernels(module: KernelModule): Pick<Kernels, "gemm"> {
   const { addressOf, scheduler } = module;
+  const { openGroup, closeGroup } = scheduler;
   const { gemm_nn, gemm_nt, gemm_tn } = scheduler.functions;
   const products = { nn: gemm_nn, nt: gemm_nt, tn: gemm_tn };
 
@@ -31,18 +32,32 @@ export function gemmKernels(module: KernelModule): Pick<Kernels, "gemm"> {
       checkExtent("b", b, bOffset, bStride, form === "nt" ? n : k, form === "nt" ? k : n);
       const run = products[form];
       const flag = accumulate ? 1 : 0;
-      // A is read in place but for the transposed form, so that columns cost nothing there.
-      const isByColumn = form === "tn" ? n >= m : n >= 4 * COLUMN_STEP;
-      const lines = isByColumn ? n : m;
-      const least = leastOf(isByColumn ? COLUMN_STEP : ROW_STEP, (isByColumn ? m : n) * k);
-      // Most products are one head's: not worth a cut, nor the objects that one takes.
-      if (isWhole(scheduler, lines, least))
-        run(m, n, k, aAddress, aStride * 4, bAddress, bStride * 4, cAddress, cStride * 4, flag);
-      else {
-        const cut = isByColumn ? runByColumn : runByRow;
-        const [as, bs, cs] = [aStride * 4, bStride * 4, cStride * 4];
-        cut(scheduler, run, form, least, m, n, k, aAddress, as, bAddress, bs, cAddress, cs, flag);
+      const aBytes = aStride * 4;
+      const bBytes = bStride * 4;
+      const cBytes = cStride * 4;
+      // Each part packs what it needs of the factor on the other side for itself; entries of C have the same bytes
+      // wherever it is cut. A is read in place but for the transposed form, so that columns cost nothing there.
+      if (form === "tn" ? n >= m : n >= 4 * COLUMN_STEP) {
+        const toColumn = form === "nt" ? bBytes : 4;
+        const part = partLength(scheduler, n, leastOf(COLUMN_STEP, m * k), COLUMN_STEP);
+        openGroup();
+        for (let i = 0; i < n; i += part) {
+          const columns = Math.min(part, n - i);
+          const from = bAddress + i * toColumn;
+          run(m, columns, k, aAddress, aBytes, from, bBytes, cAddress + 4 * i, cBytes, flag);
+        }
+        closeGroup();
+        return;
       }
+      const toRow = form === "tn" ? 4 : aBytes;
+      const part = partLength(scheduler, m, leastOf(ROW_STEP, n * k), ROW_STEP);
+      openGroup();
+      for (let i = 0; i < m; i += part) {
+        const rows = Math.min(part, m - i);
+        const from = aAddress + i * toRow;
+        run(rows, n, k, from, aBytes, bAddress, bBytes, cAddress + i * cBytes, cBytes, flag);
+      }
+      closeGroup();
     },
   };
 }
@@ -50,57 +65,6 @@ export function gemmKernels(module: KernelModule): Pick<Kernels, "gemm"> {
 /** Lines of C that are worth a part of their own, at `work` multiplications each. */
 function leastOf(step: number, work: number): number {
   return Math.max(step, Math.ceil(LEAST_WORK / work));
-}
-
-/**
- * Runs a product with its C cut into columns; addresses and strides in bytes. Each part packs what it needs of the
- * factor on the other side for itself; entries of C have the same bytes wherever it is cut.
- */
-function runByColumn(
-  scheduler: Scheduler,
-  run: WasmFunction,
-  form: ProductForm,
-  least: number,
-  m: number,
-  n: number,
-  k: number,
-  a: number,
-  aStride: number,
-  b: number,
-  bStride: number,
-  c: number,
-  cStride: number,
-  accumulate: number,
-): void {
-  const toColumn = form === "nt" ? bStride : 4;
-  inParts(scheduler, n, { least, step: COLUMN_STEP }, (start, columns) => {
-    const from = b + start * toColumn;
-    run(m, columns, k, a, aStride, from, bStride, c + start * 4, cStride, accumulate);
-  });
-}
-
-/** As {@link runByColumn}, cut into rows. */
-function runByRow(
-  scheduler: Scheduler,
-  run: WasmFunction,
-  form: ProductForm,
-  least: number,
-  m: number,
-  n: number,
-  k: number,
-  a: number,
-  aStride: number,
-  b: number,
-  bStride: number,
-  c: number,
-  cStride: number,
-  accumulate: number,
-): void {
-  const toRow = form === "tn" ? 4 : aStride;
-  inParts(scheduler, m, { least, step: ROW_STEP }, (start, rows) => {
-    const from = a + start * toRow;
-    run(rows, n, k, from, aStride, b, bStride, c + start * cStride, cStride, accumulate);
-  });
 }
 
 /** A product writes where it is told to, so a matrix that reaches beyond its array is refused. */

@@ -17,7 +17,13 @@ export function rowKernels(
 
 type SoftmaxName = "attentionSoftmaxForward" | "attentionSoftmaxBackward";
 
-function attentionSoftmax({ run, at, inRows }: Wasm): Pick<Kernels, SoftmaxName> {
+function attentionSoftmax({
+  run,
+  at,
+  partOfRows,
+  openGroup,
+  closeGroup,
+}: Wasm): Pick<Kernels, SoftmaxName> {
   return {
     attentionSoftmaxForward(
       scores,
@@ -33,38 +39,51 @@ function attentionSoftmax({ run, at, inRows }: Wasm): Pick<Kernels, SoftmaxName>
       const scoresAt = at("scores", scores, end) + offset * 4;
       const biasAt = at("keyBias", keyBias, biasOffset + columns) + biasOffset * 4;
       const pAt = at("probabilities", probabilities, end) + offset * 4;
-      inRows(rows, columns, (start, length) => {
-        const i = start * columns * 4;
+      const part = partOfRows(rows, columns);
+      openGroup();
+      for (let row = 0; row < rows; row += part) {
+        const i = 4 * row * columns;
+        const length = Math.min(part, rows - row);
         run.attentionSoftmaxForward(scoresAt + i, biasAt, scale, pAt + i, length, columns);
-      });
+      }
+      closeGroup();
     },
     attentionSoftmaxBackward(probabilities, dProbabilities, scale, dScores, offset, rows, columns) {
       const end = offset + rows * columns;
       const pAt = at("probabilities", probabilities, end) + offset * 4;
       const dpAt = at("dProbabilities", dProbabilities, end) + offset * 4;
       const dsAt = at("dScores", dScores, end) + offset * 4;
-      inRows(rows, columns, (start, length) => {
-        const i = start * columns * 4;
+      const part = partOfRows(rows, columns);
+      openGroup();
+      for (let row = 0; row < rows; row += part) {
+        const i = 4 * row * columns;
+        const length = Math.min(part, rows - row);
         run.attentionSoftmaxBackward(pAt + i, dpAt + i, scale, dsAt + i, length, columns);
-      });
+      }
+      closeGroup();
     },
   };
 }
 
 type LayerNormName = "layerNormForward" | "layerNormBackward";
 
-function layerNorm({ run, at, inRows, inColumns }: Wasm): Pick<Kernels, LayerNormName> {
+function layerNorm(wasm: Wasm): Pick<Kernels, LayerNormName> {
+  const { run, at, partOfRows, partOfColumns, openGroup, closeGroup } = wasm;
   return {
     layerNormForward(x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns) {
       const size = rows * columns;
       const forward = residual === null ? run.layerNormForward : run.layerNormResidualForward;
       const xAt = at("x", x, size);
       const residualAt = residual === null ? 0 : at("residual", residual, size);
-      const [gammaAt, betaAt] = [at("gamma", gamma, columns), at("beta", beta, columns)];
-      const [yAt, xhatAt] = [at("y", y, size), at("xhat", xhat, size)];
+      const gammaAt = at("gamma", gamma, columns);
+      const betaAt = at("beta", beta, columns);
+      const yAt = at("y", y, size);
+      const xhatAt = at("xhat", xhat, size);
       const rstdAt = at("rstd", rstd, rows);
-      inRows(rows, columns, (start, length) => {
-        const i = start * columns * 4;
+      const part = partOfRows(rows, columns);
+      openGroup();
+      for (let row = 0; row < rows; row += part) {
+        const i = 4 * row * columns;
         forward(
           xAt + i,
           residualAt + i,
@@ -73,20 +92,28 @@ function layerNorm({ run, at, inRows, inColumns }: Wasm): Pick<Kernels, LayerNor
           epsilon,
           yAt + i,
           xhatAt + i,
-          rstdAt + start * 4,
-          length,
+          rstdAt + 4 * row,
+          Math.min(part, rows - row),
           columns,
         );
-      });
+      }
+      closeGroup();
     },
     layerNormBackward(dy, xhat, rstd, gamma, dx, dGamma, dBeta, rows, columns) {
       const size = rows * columns;
-      const [dyAt, xhatAt] = [at("dy", dy, size), at("xhat", xhat, size)];
-      const [rstdAt, gammaAt] = [at("rstd", rstd, rows), at("gamma", gamma, columns)];
+      const dyAt = at("dy", dy, size);
+      const xhatAt = at("xhat", xhat, size);
+      const rstdAt = at("rstd", rstd, rows);
+      const gammaAt = at("gamma", gamma, columns);
       const dxAt = at("dx", dx, size);
-      const [dGammaAt, dBetaAt] = [at("dGamma", dGamma, columns), at("dBeta", dBeta, columns)];
+      const dGammaAt = at("dGamma", dGamma, columns);
+      const dBetaAt = at("dBeta", dBeta, columns);
       // These first: dx may be written over dy.
-      inColumns(rows, columns, (i, length) => {
+      const columnPart = partOfColumns(rows, columns);
+      openGroup();
+      for (let column = 0; column < columns; column += columnPart) {
+        const i = 4 * column;
+        const length = Math.min(columnPart, columns - column);
         run.layerNormParameterGradients(
           dyAt + i,
           xhatAt + i,
@@ -96,19 +123,17 @@ function layerNorm({ run, at, inRows, inColumns }: Wasm): Pick<Kernels, LayerNor
           length,
           columns * 4,
         );
-      });
-      inRows(rows, columns, (start, length) => {
-        const i = start * columns * 4;
-        run.layerNormBackward(
-          dyAt + i,
-          xhatAt + i,
-          rstdAt + start * 4,
-          gammaAt,
-          dxAt + i,
-          length,
-          columns,
-        );
-      });
+      }
+      closeGroup();
+      const part = partOfRows(rows, columns);
+      openGroup();
+      for (let row = 0; row < rows; row += part) {
+        const i = 4 * row * columns;
+        const length = Math.min(part, rows - row);
+        const rstds = rstdAt + 4 * row;
+        run.layerNormBackward(dyAt + i, xhatAt + i, rstds, gammaAt, dxAt + i, length, columns);
+      }
+      closeGroup();
     },
   };
 }

@@ -53,6 +53,13 @@ export interface Kernels extends BlockSparseKernels {
    * `layerNormBackward` may not have dx alias dy here.
    */
   independently(body: () => void): void;
+  /**
+   * What {@link independently} does before its body, for a caller that has so many bodies that it can spare no closure
+   * for them. {@link closeGroup} has to follow in any case.
+   */
+  openGroup(): void;
+  /** What it does behind: runs what was put off. */
+  closeGroup(): void;
 
   /** C = op(A) op(B), or C += where `accumulate`. Offsets and row strides in elements. */
   gemm(

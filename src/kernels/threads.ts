@@ -1,7 +1,7 @@
 /** Kernels on several threads: a pool of workers that instantiate the same module on the same memory. */
-import { CallQueue, QUEUE_LENGTH, type QueuedFunction } from "./call-queue.ts";
+import { CallQueue, QUEUE_LENGTH, type RunCall } from "./call-queue.ts";
 import type { Memory } from "./memory.ts";
-import type { Scheduler } from "./scheduler.ts";
+import type { Scheduler, WasmFunction } from "./scheduler.ts";
 import { WORKSPACE_FLOATS } from "./wasm/gemm-blocking.ts";
 
 /** What a worker is told to begin with: posted to it as it is. */
@@ -61,6 +61,7 @@ export function startWebThread(createWorker: () => WebWorker): StartThread {
 /** The exports of a module as this file uses them. */
 interface ModuleExports {
   readonly workspace: WebAssembly.Global;
+  readonly runCall: RunCall;
 }
 
 /** Tells an instance where its working space is. */
@@ -73,14 +74,14 @@ export function allocateWorkspace(memory: Memory): number {
   return memory.allocate(WORKSPACE_FLOATS).byteOffset;
 }
 
-/** A module's functions in an order that all threads agree on. */
+/** A module's functions in the order of their numbers. */
 function functionNames(exports: WebAssembly.Exports): readonly string[] {
   return Object.keys(exports).filter((name) => typeof exports[name] === "function");
 }
 
 function queueOf(memory: WebAssembly.Memory, address: number, exports: WebAssembly.Exports) {
-  const functions = functionNames(exports).map((name) => exports[name] as QueuedFunction);
-  return new CallQueue(memory.buffer, address, functions);
+  const { runCall } = exports as unknown as ModuleExports;
+  return new CallQueue(memory.buffer, address, runCall);
 }
 
 /**
@@ -130,26 +131,35 @@ export async function startPool(
 function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: number): Scheduler {
   let depth = 0;
   const functions = functionNames(exports).map((name, index) => {
-    const run = exports[name] as QueuedFunction;
-    const call = (...values: number[]): void => {
-      if (depth > 0) queue.push(index, values);
-      else run(...values);
+    const run = exports[name] as WasmFunction;
+    // As many parameters as a call can have, so that none needs a list; those beyond a function's own are ignored.
+    const call: WasmFunction = (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) => {
+      if (depth > 0) queue.push(index, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+      else run(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
     };
     return [name, call] as const;
   });
+  const openGroup = (): void => {
+    depth++;
+  };
+  const closeGroup = (): void => {
+    depth--;
+    if (depth === 0) queue.run();
+  };
   return {
     threads,
     functions: Object.fromEntries(functions),
+    openGroup,
+    closeGroup,
     independently(body) {
-      depth++;
+      openGroup();
       try {
         body();
-        if (depth === 1) queue.run();
       } catch (error) {
         queue.clear();
         throw error;
       } finally {
-        depth--;
+        closeGroup();
       }
     },
   };

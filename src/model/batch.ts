@@ -68,7 +68,8 @@ function checkIdArray(
   if (ids.length !== length) {
     throw new RangeError(`${name}: expected ${length} entries, got ${ids.length}`);
   }
-  for (const [index, id] of ids.entries()) {
+  for (let index = 0; index < ids.length; index++) {
+    const id = ids[index] ?? -1;
     if (id < 0 || id >= limit) {
       throw new RangeError(`${name}[${index}]: expected from 0 to ${limit - 1}, got ${id}`);
     }

@@ -11,7 +11,7 @@ import { checkOneOf } from "../core/checks.ts";
 import { type Parameter, type Parameters, parameterNamed } from "../tensor/parameter.ts";
 import { checkTokenBatch, type TokenBatch } from "./batch.ts";
 import type { ModelConfig } from "./config.ts";
-import { type LayerNames, type ModelNames, modelNames } from "./names.ts";
+import { type LayerNames, type ModelNames, modelNames, namesOfModule } from "./names.ts";
 import { type Padding, type TokenRows, tokenRows } from "./token-rows.ts";
 
 /** What {@link forward} computes and hands out; the latter named as transformers' options. */
@@ -115,17 +115,15 @@ export function forward(
   let hidden = scope(tape, () => embed(pass, names));
   const earlier: Variable[] = [];
   const attentions: Variable[] = [];
-  for (const layer of names.layers) {
-    const queries = layer === names.layers.at(-1) && !isWhole ? "first" : "all";
-    const [next, probabilities] = scope(tape, () =>
-      encoderLayer(pass, layer, queries, hidden, keyBias),
-    );
+  names.layers.forEach((layer, i) => {
+    const queries = i + 1 === names.layers.length && !isWhole ? "first" : "all";
+    const made = scope(tape, () => encoderLayer(pass, layer, queries, hidden, keyBias));
     if (outputHiddenStates) earlier.push(hidden);
     else discard(hidden);
-    if (outputAttentions) attentions.push(probabilities);
-    else discard(probabilities);
-    hidden = next;
-  }
+    if (outputAttentions) attentions.push(made[1]);
+    else discard(made[1]);
+    hidden = made[0];
+  });
   discard(keyBias);
   const first = isWhole ? firstTokens(pass, hidden) : hidden;
   const [logits, pooled] = scope(tape, () => head(pass, names, first));
@@ -137,7 +135,7 @@ export function forward(
 /** Dropout(LayerNorm(word + position [+ token type])). */
 function embed({ tape, config, parameters, rows }: Pass, names: ModelNames): Variable {
   const lookup = (name: string, ids: Int32Array, paddingRow?: number): EmbeddingLookup => ({
-    table: parameterNamed(parameters, `${name}.weight`),
+    table: weightOf(parameters, name),
     ids,
     paddingRow,
   });
@@ -148,7 +146,8 @@ function embed({ tape, config, parameters, rows }: Pass, names: ModelNames): Var
       : [lookup(names.tokenTypeEmbeddings, rows.tokenTypeIds)]),
     lookup(names.positionEmbeddings, rows.positionIds),
   ]);
-  const [gamma, beta] = weightAndBias(parameters, names.embeddingNorm);
+  const gamma = weightOf(parameters, names.embeddingNorm);
+  const beta = biasOf(parameters, names.embeddingNorm);
   const normalised = layerNorm(tape, sum, gamma, beta, { epsilon: config.layerNormEpsilon });
   return dropout(tape, normalised, config.hiddenDropout, rows.sequences);
 }
@@ -170,7 +169,12 @@ function encoderLayer(
   const output = scope(tape, () => {
     const expanded = activate(pass, project(pass, names.intermediate, attended));
     const contracted = project(pass, names.output, expanded);
-    const options = { residual: attended, dropout: config.hiddenDropout, sequences };
+    const options = {
+      residual: attended,
+      dropout: config.hiddenDropout,
+      sequences,
+      epsilon: config.layerNormEpsilon,
+    };
     return addAndNorm(pass, names.outputNorm, contracted, options);
   });
   return [output, probabilities];
@@ -203,13 +207,17 @@ function attend(
   const context = attentionContext(tape, probabilities, values, { sequences, queries });
   const output = project(pass, names.attentionOutput, context);
   const dropout = config.modelType === "bert" ? config.hiddenDropout : 0;
-  const options = { residual, dropout, sequences: outputs };
+  const epsilon = config.layerNormEpsilon;
+  const options = { residual, dropout, sequences: outputs, epsilon };
   return [addAndNorm(pass, names.attentionNorm, output, options), probabilities];
 }
 
 /** The row of each example's first token. */
 function firstTokens({ tape, rows }: Pass, hidden: Variable): Variable {
-  return selectRows(tape, hidden, Int32Array.from(rows.sequences.offsets.slice(0, -1)));
+  const { offsets } = rows.sequences;
+  const first = new Int32Array(offsets.length - 1);
+  for (let i = 0; i < first.length; i++) first[i] = offsets[i] ?? 0;
+  return selectRows(tape, hidden, first);
 }
 
 /** Classifier(dropout(activation(linear(first token)))): BERT's activation is tanh, DistilBERT's ReLU. */
@@ -222,7 +230,7 @@ function head(pass: Pass, names: ModelNames, firstTokens: Variable): readonly [V
 }
 
 function project({ tape, parameters }: Pass, name: string, x: Variable): Variable {
-  return linear(tape, x, ...weightAndBias(parameters, name));
+  return linear(tape, x, weightOf(parameters, name), biasOf(parameters, name));
 }
 
 function activate({ tape, config }: Pass, x: Variable): Variable {
@@ -230,21 +238,26 @@ function activate({ tape, config }: Pass, x: Variable): Variable {
 }
 
 function addAndNorm(
-  { tape, config, parameters }: Pass,
+  { tape, parameters }: Pass,
   name: string,
   x: Variable,
-  options: Omit<LayerNormOptions, "epsilon">,
+  options: LayerNormOptions,
 ): Variable {
-  const [gamma, beta] = weightAndBias(parameters, name);
-  return layerNorm(tape, x, gamma, beta, { ...options, epsilon: config.layerNormEpsilon });
+  return layerNorm(tape, x, weightOf(parameters, name), biasOf(parameters, name), options);
 }
 
 /** 0 for a key that may be attended to, float32's lowest number for one that may not. */
 function createKeyBias({ tape, rows }: Pass): Variable {
-  const bias = Float32Array.from(rows.attentionMask, (mask) => (mask === 1 ? 0 : HIDDEN_KEY));
+  const mask = rows.attentionMask;
+  const bias = new Float32Array(mask.length);
+  for (let i = 0; i < bias.length; i++) bias[i] = mask[i] === 1 ? 0 : HIDDEN_KEY;
   return input(tape, rows.shape, bias);
 }
 
-function weightAndBias(parameters: Parameters, name: string): readonly [Parameter, Parameter] {
-  return [parameterNamed(parameters, `${name}.weight`), parameterNamed(parameters, `${name}.bias`)];
+function weightOf(parameters: Parameters, name: string): Parameter {
+  return parameterNamed(parameters, namesOfModule(name).weight);
+}
+
+function biasOf(parameters: Parameters, name: string): Parameter {
+  return parameterNamed(parameters, namesOfModule(name).bias);
 }

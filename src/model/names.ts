@@ -25,8 +25,29 @@ export interface ModelNames {
   readonly classifier: string;
 }
 
-/** The names of a model's modules. */
+const known = new WeakMap<ModelConfig, ModelNames>();
+
+/** The names of a model's modules, made once for each configuration. */
 export function modelNames(config: ModelConfig): ModelNames {
+  const names = known.get(config) ?? makeNames(config);
+  known.set(config, names);
+  return names;
+}
+
+/** Names of parameters by their module's, made once: every step looks all of them up. */
+const parameterNames = new Map<string, { readonly weight: string; readonly bias: string }>();
+
+/** The names of a module's weight and bias. */
+export function namesOfModule(module: string): { readonly weight: string; readonly bias: string } {
+  let names = parameterNames.get(module);
+  if (names === undefined) {
+    names = { weight: `${module}.weight`, bias: `${module}.bias` };
+    parameterNames.set(module, names);
+  }
+  return names;
+}
+
+function makeNames(config: ModelConfig): ModelNames {
   const { modelType, layers } = config;
   const embeddings = `${modelType}.embeddings`;
   const layerNames = modelType === "bert" ? bertLayer : distilBertLayer;

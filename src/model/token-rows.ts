@@ -1,10 +1,5 @@
 /** The rows that a forward pass computes: every position of a padded batch, or its tokens alone, end to end. */
-import {
-  forEachSequence,
-  packedSequences,
-  type Sequences,
-  uniformSequences,
-} from "../autograd/sequences.ts";
+import { packedSequences, type Sequences, uniformSequences } from "../autograd/sequences.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { TokenBatch } from "./batch.ts";
 
@@ -37,10 +32,10 @@ export function tokenRows(batch: TokenBatch, padding: Padding): TokenRows {
 function prefixLengths({ batch, positions, attentionMask }: TokenBatch): readonly number[] | null {
   const lengths: number[] = [];
   for (let start = 0; start < batch * positions; start += positions) {
-    const mask = attentionMask.subarray(start, start + positions);
-    const zero = mask.indexOf(0);
-    const length = zero < 0 ? positions : zero;
-    if (length === 0 || mask.includes(1, length)) return null;
+    let length = 0;
+    while (length < positions && attentionMask[start + length] === 1) length++;
+    if (length === 0) return null;
+    for (let i = length; i < positions; i++) if (attentionMask[start + i] === 1) return null;
     lengths.push(length);
   }
   return lengths;
@@ -64,10 +59,12 @@ function packedRows(batch: TokenBatch, lengths: readonly number[]): TokenRows {
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const pack = (ids: Int32Array): Int32Array => {
     const packed = new Int32Array(tokens);
-    forEachSequence(sequences, (example, row, length) => {
+    let row = 0;
+    for (let example = 0; example < lengths.length; example++) {
       const start = example * batch.positions;
-      packed.set(ids.subarray(start, start + length), row);
-    });
+      const length = lengths[example] ?? 0;
+      for (let i = 0; i < length; i++) packed[row++] = ids[start + i] ?? 0;
+    }
     return packed;
   };
   const positions = batch.inputIds.map((_, token) => token % batch.positions);

@@ -1,4 +1,7 @@
-/** Shapes: what a list of extents says, and the messages for two that disagree. */
+/**
+ * Shapes: what a list of extents says, and the messages for two that disagree. Plain loops throughout: every operation
+ * comes here, and an iterator makes an object for each extent until the engine has optimised it away.
+ */
 
 /** Extents of a row-major array, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
@@ -15,7 +18,7 @@ export type Shape = readonly number[];
  */
 export function elementCount(shape: Shape): number {
   let count = 1;
-  for (const extent of shape) count *= extent;
+  for (let axis = 0; axis < shape.length; axis++) count *= shape[axis];
   return count;
 }
 
@@ -31,14 +34,30 @@ export function rowsOf(shape: Shape): number {
   return count;
 }
 
+/** The shape with that last extent. */
+export function withColumns(shape: Shape, columns: number): Shape {
+  if (columnsOf(shape) === columns) return shape;
+  const changed = shape.slice();
+  changed[shape.length - 1] = columns;
+  return changed;
+}
+
 /** Whether two shapes are the same. */
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
 }
 
 /** A shape as text, `[2, 3]`. */
 export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
+}
+
+/** Checks that a parameter is a vector of that length. @throws RangeError naming the operation and the parameter. */
+export function checkVector(operation: string, name: string, got: Shape, length: number): void {
+  if (got.length !== 1 || got[0] !== length) checkSameShape(`${operation} ${name}`, got, [length]);
 }
 
 /** Checks that `got` equals `expected`. @throws RangeError naming the argument and both shapes. */

@@ -49,7 +49,7 @@ export class Tensor {
   release(): void {
     this.#checkHeld();
     this.#holders--;
-    if (this.#holders === 0) this.#memory.free(this.region);
+    if (this.#holders === 0) this.#memory.recycle(this.region);
   }
 
   #checkHeld(): void {

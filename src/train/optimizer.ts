@@ -75,6 +75,8 @@ export interface OptimizerSlot {
 export interface Optimizer {
   readonly settings: AdamWSettings;
   readonly slots: readonly OptimizerSlot[];
+  /** Parameters that are never updated. */
+  readonly fixed: readonly Parameter[];
 }
 
 /**
@@ -91,9 +93,13 @@ export function createOptimizer(
 ): Optimizer {
   checkSettings(settings);
   const slots: OptimizerSlot[] = [];
+  const fixed: Parameter[] = [];
   for (const parameter of parameters.values()) {
     const treatment = treatmentOf(rules, parameter.name);
-    if (treatment === "fixed") continue;
+    if (treatment === "fixed") {
+      fixed.push(parameter);
+      continue;
+    }
     slots.push({
       parameter,
       weightDecay: treatment === "decay" ? settings.weightDecay : 0,
@@ -102,7 +108,7 @@ export function createOptimizer(
       updates: 0,
     });
   }
-  return { settings, slots };
+  return { settings, slots, fixed };
 }
 
 function checkSettings({
@@ -144,32 +150,39 @@ export function optimizerStepInto(
   const { kernels } = backend;
   const { settings, slots } = optimizer;
   const update = settings.flavour === "torch" ? kernels.adamwTorch : kernels.adamwTransformers;
-  kernels.independently(() => {
-    for (const slot of slots) {
-      const gradient = slot.parameter.gradient.data;
-      if (slot.updates === 0 && isAllZero(gradient)) continue;
-      slot.updates++;
-      update(slot.parameter.value.data, gradient, slot.firstMoment.data, slot.secondMoment.data, {
-        ...updateConstants(settings, slot, learningRate),
-        clearGradient: clearGradients,
-      });
-    }
-  });
+  const constantsOf = updateConstants(settings, learningRate, clearGradients);
+  const updateSlot = (slot: OptimizerSlot): void => {
+    const gradient = slot.parameter.gradient.data;
+    if (slot.updates === 0 && isAllZero(gradient)) return;
+    slot.updates++;
+    const value = slot.parameter.value.data;
+    update(value, gradient, slot.firstMoment.data, slot.secondMoment.data, constantsOf(slot));
+  };
+  kernels.independently(() => slots.forEach(updateSlot));
 }
 
+/** The constants of slots in one step: most have as many updates as the one before, and one of two decays. */
 function updateConstants(
-  { betas: [beta1, beta2], epsilon }: AdamWSettings,
-  { updates, weightDecay }: OptimizerSlot,
+  { betas, epsilon }: AdamWSettings,
   learningRate: number,
-): AdamWConstants {
-  return {
-    learningRate,
-    beta1,
-    beta2,
-    epsilon,
-    weightDecay,
-    c1: 1 - beta1 ** updates,
-    c2: 1 - beta2 ** updates,
+  clearGradient: boolean,
+): (slot: OptimizerSlot) => AdamWConstants {
+  const beta1 = betas[0];
+  const beta2 = betas[1];
+  const known = new Map<number, AdamWConstants>();
+  let latest = 0;
+  return ({ updates, weightDecay }) => {
+    if (updates !== latest) known.clear();
+    latest = updates;
+    const found = known.get(weightDecay);
+    if (found !== undefined) return found;
+    const constants = {
+      ...{ learningRate, beta1, beta2, epsilon, weightDecay, clearGradient },
+      c1: 1 - beta1 ** updates,
+      c2: 1 - beta2 ** updates,
+    };
+    known.set(weightDecay, constants);
+    return constants;
   };
 }
 

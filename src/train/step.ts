@@ -101,10 +101,8 @@ function accumulateGradients<Batch extends LabelledBatch>(
 }
 
 /** Clears what the optimizer has not: gradients of parameters that it does not update. */
-function clearFixedGradients({ backend, model, optimizer }: TrainingSession<never>): void {
-  const updated = new Set(optimizer.slots.map(({ parameter }) => parameter));
-  for (const parameter of model.parameters.values())
-    if (!updated.has(parameter)) backend.kernels.fill(parameter.gradient.data, 0);
+function clearFixedGradients({ backend, optimizer }: TrainingSession<never>): void {
+  for (const { gradient } of optimizer.fixed) backend.kernels.fill(gradient.data, 0);
 }
 
 function checkLoss(loss: number, step: number): void {

@@ -18,15 +18,17 @@ export function createDoubleBackend(): Backend {
     used += length * 8;
     return region;
   };
+  const give = (region: Region): void => {
+    if (!floats.delete(region)) throw new RangeError("region: freed twice");
+    integers.delete(region);
+    used -= region.length * 8;
+  };
   const memory: Memory = {
     allocate: (length) => take(length, 0),
     // Whoever reads what it did not write finds NaN.
     reserve: (length) => take(length, Number.NaN),
-    free: (region) => {
-      if (!floats.delete(region)) throw new RangeError("region: freed twice");
-      integers.delete(region);
-      used -= region.length * 8;
-    },
+    free: give,
+    recycle: give,
     float32: (region) => {
       const view = floats.get(region);
       if (view === undefined) throw new RangeError("region: used after it was freed");

@@ -125,6 +125,22 @@ describe.skipIf(!isBuilt)("the built command", () => {
     expect(code).toBe(0);
   });
 
+  // Where the engine has compiled what it interprets at first, on one thread and on two.
+  test.each([1, 2])(
+    "trains on with little on the heap and no more memory: %d thread(s)",
+    async (threads) => {
+      const extents = { length: 8, batch: 16, layers: 4, hidden: 64 };
+      const request = JSON.stringify({ extents, threads, settles: true });
+      const probe = ["--only", "memory", "--variant", "simd", "--probe", request];
+      const { code, out } = await run(["bench", ...probe]);
+      expect(code).toBe(0);
+      const { heap, grown } = JSON.parse(out) as { heap: readonly number[]; grown: number };
+      const median = [...heap].sort((a, b) => a - b)[heap.length >> 1] ?? Number.NaN;
+      expect(median).toBeLessThan(64 * 1024);
+      expect(grown).toBe(0);
+    },
+  );
+
   test("exits with 2 and one clear line for wrong input", async () => {
     const { code, out, err } = await run(["finetune", "--task", "mrpc", "--outt", "x"]);
     expect({ code, out }).toEqual({ code: 2, out: "" });

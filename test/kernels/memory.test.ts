@@ -174,6 +174,18 @@ describe.each(MEMORIES)("%s memory", (name, create) => {
     memory.free(next);
   });
 
+  it("hands a recycled region out again where it was, with its view", () => {
+    const memory = create();
+    const [region] = [memory.allocate(4), memory.allocate(4)];
+    const view = memory.float32(region);
+    memory.recycle(region);
+    expect(() => memory.recycle(region)).toThrow(/^region: expected a region in use here/);
+    expect(memory.allocate(4)).toBe(region);
+    expect(memory.float32(region)).toBe(view);
+    memory.recycle(region);
+    expect(memory.allocate(3)).not.toBe(region);
+  });
+
   it("refuses lengths that are no counts", () => {
     const memory = create();
     expect(() => memory.allocate(-1)).toThrow(RangeError);

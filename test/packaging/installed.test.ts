@@ -14,13 +14,13 @@ beforeAll(() => {
 afterAll(() => installation?.remove());
 
 describe("the packed tarball", () => {
-  it("holds the build and the documents alone", () => {
-    const strays = installation.files.filter(
-      (path) =>
-        !/^(dist\/[^/]+\.(js|cjs|d\.ts|d\.cts)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(
-          path,
-        ),
-    );
+  it("holds the build, the benchmarks' peers and the documents alone", () => {
+    const expected = [
+      /^dist\/[^/]+\.(js|cjs|d\.ts|d\.cts)$/,
+      /^bench\/peers\/[^/]+\.(py|mjs|json)$/,
+      /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
+    ];
+    const strays = installation.files.filter((path) => !expected.some((one) => one.test(path)));
     expect(strays).toEqual([]);
     expect(installation.files).toEqual(
       expect.arrayContaining(["CHANGELOG.md", "LICENSE", "README.md", "package.json"]),

@@ -10,14 +10,13 @@ export const attentionSoftmaxForward: Kernels["attentionSoftmaxForward"] = (
   rows,
   columns,
 ): void => {
-  for (let row = 0; row < rows; row++) {
-    const start = offset + row * columns;
-    // Rounded to float32, so that -3.4028235e38 swallows the score: a row whose keys are all hidden
-    // comes out uniform, as in transformers.
-    const logit = (c: number): number =>
-      Math.fround(scores[start + c] * scale + keyBias[biasOffset + c]);
+  let start = offset;
+  // Rounded to float32, so that -3.4028235e38 swallows the score: a row whose keys are all hidden
+  // comes out uniform, as in transformers.
+  const logit = (c: number): number =>
+    Math.fround(scores[start + c] * scale + keyBias[biasOffset + c]);
+  for (; start < offset + rows * columns; start += columns)
     softmaxRow(logit, probabilities, start, columns);
-  }
 };
 
 export const softmaxRows: Kernels["softmaxRows"] = (
@@ -27,10 +26,9 @@ export const softmaxRows: Kernels["softmaxRows"] = (
   rows,
   columns,
 ): void => {
-  for (let r = 0; r < rows; r++) {
-    const start = r * columns;
-    softmaxRow((c) => logits[start + c] * scale, probabilities, start, columns);
-  }
+  let start = 0;
+  const logit = (c: number): number => logits[start + c] * scale;
+  for (; start < rows * columns; start += columns) softmaxRow(logit, probabilities, start, columns);
 };
 
 /**

@@ -49,6 +49,11 @@ export { f32x4, f64x2, i8x16, i16x8, i32x4, i64x2, v128 } from "./vector-instruc
  */
 export type WasmVariant = "simd" | "fma" | "revectorized";
 
+/** An exported function, to call from a later one. */
+export interface ExportedFunction extends FunctionReference<Parameters> {
+  readonly hasResult: boolean;
+}
+
 /** First byte of the table of constants; address 0 stays unused, so that a missing address shows. */
 const CONSTANTS_START = 64;
 const FUNCTION_TYPE = 0x60;
@@ -72,6 +77,8 @@ export class ModuleBuilder {
   readonly variant: WasmVariant;
   readonly #types: number[][] = [];
   readonly #exports: number[][] = [];
+  readonly #exported: ExportedFunction[] = [];
+  readonly #hasResult: boolean[] = [];
   readonly #bodies: number[][] = [];
   readonly #constants: number[] = [];
   readonly #constantAddresses: Map<string, number> = new Map();
@@ -87,7 +94,13 @@ export class ModuleBuilder {
     body: (f: FunctionBuilder, values: Arguments<P>) => unknown,
   ): void {
     const index = this.#define(parameters, body);
+    this.#exported.push({ index, parameters, hasResult: this.#hasResult[index] });
     this.#exports.push([...text(name), 0, ...unsigned(index)]);
+  }
+
+  /** The exported functions so far, in order. */
+  get exported(): readonly ExportedFunction[] {
+    return this.#exported;
   }
 
   /** Adds a function without a result that only later functions of the module call. */
@@ -172,6 +185,7 @@ export class ModuleBuilder {
       ...vector(entries.map(([, type]) => [VALUE_TYPE_BYTES[type]])),
       ...vector(result === undefined ? [] : [[VALUE_TYPE_BYTES[result.type]]]),
     ]);
+    this.#hasResult.push(result !== undefined);
     return this.#bodies.push(f.encode(result)) - 1;
   }
 

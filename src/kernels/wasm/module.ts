@@ -11,6 +11,7 @@ import { addGemm } from "./gemm.ts";
 import { addLayerNorm } from "./layer-norm.ts";
 import { addLosses } from "./losses.ts";
 import { addPruning } from "./pruning.ts";
+import { addQueuedCall } from "./queued-call.ts";
 import { addSoftmax } from "./softmax.ts";
 
 /** Each adds the functions of one kernel, in this order. */
@@ -27,6 +28,7 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addAdamW,
   addPruning,
   addBlockSparse,
+  addQueuedCall,
 ];
 
 /** The binary of a variant's module, on a memory of its own or on one that threads share. */

@@ -62,6 +62,8 @@ export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
   readonly load: Load<"i32">;
   /** One byte, unsigned. */
   readonly load8U: Load<"i32">;
+  /** A float64 without its fraction, modulo 2^32, as JavaScript makes a number one: two instructions. */
+  readonly wrapF64: Unary<"f64", "i32">;
   /** The smaller of two signed integers; both are evaluated twice. */
   readonly minS: Binary<"i32">;
 } = {
@@ -70,6 +72,8 @@ export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
   eqz: unary("i32", "i32")(0x45),
   load: load("i32", [0x28], 4),
   load8U: load("i32", [0x2d], 1),
+  // i64.trunc_sat_f64_s, i32.wrap_i64
+  wrapF64: (a) => expression("i32", codeOf("f64", a), [0xfc, 0x06, 0xa7]),
   minS: (a, b) => select(asI32(a), asI32(b), i32.ltS(a, b)),
 };
 
@@ -84,6 +88,7 @@ export const f32: Named<typeof FLOAT_OPCODES, Binary<"f32">> &
     readonly sqrt: Unary<"f32">;
     readonly load: Load<"f32">;
     readonly convertI32S: Unary<"i32", "f32">;
+    readonly demoteF64: Unary<"f64", "f32">;
   } = {
   ...named(FLOAT_OPCODES, (index) => binary("f32", "f32")(0x92 + index)),
   ...named(F32_COMPARISON, binary("f32", "i32")),
@@ -91,6 +96,7 @@ export const f32: Named<typeof FLOAT_OPCODES, Binary<"f32">> &
   sqrt: unary("f32", "f32")(0x91),
   load: load("f32", [0x2a], 4),
   convertI32S: unary("i32", "f32")(0xb2),
+  demoteF64: unary("f64", "f32")(0xb6),
 };
 
 /** Scalar float64. */
