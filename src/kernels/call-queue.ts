@@ -166,15 +166,20 @@ export class CallQueue {
 
   #awaitEnd(): void {
     const words = this.#words;
-    let [last, since] = [0, 0];
+    let last = -1;
+    let since = 0;
     for (;;) {
       for (let look = 0; look < LOOKS; look++) if (Atomics.load(words, WORDS.unended) === 0) return;
       const left = Atomics.load(words, WORDS.unended);
-      if (left !== last) [last, since] = [left, performance.now()];
-      else if (performance.now() - since > LONGEST_CALL)
+      // The last call may have ended since the last look: no time is known to have passed without one.
+      if (left === 0) return;
+      if (left !== last) {
+        last = left;
+        since = performance.now();
+      } else if (performance.now() - since > LONGEST_CALL)
         throw new Error("kernels: a thread has stopped in the middle of a call");
       // A page's main thread may not sleep; it goes on looking.
-      if (left > 0 && MAY_SLEEP) Atomics.wait(words, WORDS.unended, left, 1);
+      if (MAY_SLEEP) Atomics.wait(words, WORDS.unended, left, 1);
     }
   }
 }
