@@ -5,13 +5,16 @@ import type { Spread } from "./measure.ts";
 import type { Peer } from "./peers/peer.ts";
 
 /** Peers by the programs that start them, in bench/peers/. */
-export type PeerScript =
-  | "training_step.py"
-  | "mask_step.py"
-  | "kth_value.py"
-  | "jax_js.mjs"
-  | "tfjs.mjs"
-  | "onnxruntime.mjs";
+export const PEER_SCRIPTS = [
+  "training_step.py",
+  "mask_step.py",
+  "kth_value.py",
+  "jax_js.mjs",
+  "tfjs.mjs",
+  "onnxruntime.mjs",
+] as const;
+/** One of them. */
+export type PeerScript = (typeof PEER_SCRIPTS)[number];
 
 /** The surroundings of a benchmark. */
 export interface BenchContext {

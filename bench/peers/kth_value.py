@@ -22,7 +22,7 @@ def main():
     request = json.loads(sys.stdin.readline())
     torch.manual_seed(request["seed"])
     scores = torch.randn(request["count"]).mul_(torch.randn(request["count"])).abs_()
-    print(json.dumps({"version": torch.__version__}), flush=True)
+    print(json.dumps({"name": f"torch {torch.__version__}", "kinds": ["find"]}), flush=True)
     for _ in sys.stdin:
         start = time.perf_counter()
         torch.kthvalue(scores, request["k"])

@@ -48,7 +48,7 @@ def main():
     request = json.loads(sys.stdin.readline())
     torch.manual_seed(request["seed"])
     layers = [Layer(rows, columns) for rows, columns in request["shapes"]]
-    print(json.dumps({"version": torch.__version__}), flush=True)
+    print(json.dumps({"name": f"torch {torch.__version__}", "kinds": ["step"]}), flush=True)
     with torch.no_grad():
         for line in sys.stdin:
             start = time.perf_counter()

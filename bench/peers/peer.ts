@@ -1,41 +1,49 @@
-/** A peer: a Python program that repeats a benchmark's work, asked round by round over its standard input. */
+/** A peer: a program that repeats a benchmark's work, asked round by round over its standard input. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 
 /** A peer that is ready to be timed. */
 export interface Peer {
-  /** `torch 2.1.0`, say. */
+  /** `torch 2.1.0`, say: its engine, a space, the engine's version. */
   readonly name: string;
-  /** Milliseconds that the peer takes for one round with this input. */
+  /** What it can be asked for. */
   readonly kinds: readonly string[];
+  /** Milliseconds that the peer takes for one round with this input. */
   time(input: string): Promise<number>;
   stop(): void;
 }
 
 const PYTHON: string = process.env.PYTHON ?? "python3";
+/** The status with which a program says that its engine is not there. */
+const NOT_INSTALLED = 3;
 
 /**
  * Settings of glibc's allocator under which a program keeps the memory that it frees. Without them PyTorch's optimizer
  * on the CPU spends most of its time on pages that it gives back and takes anew, up to ten times as much.
  */
-export const UNTRIMMED_HEAP: Readonly<Record<string, string>> = {
+const UNTRIMMED_HEAP: Readonly<Record<string, string>> = {
   MALLOC_MMAP_THRESHOLD_: "4294967296",
   MALLOC_TRIM_THRESHOLD_: "8589934592",
   MALLOC_TOP_PAD_: "268435456",
 };
 
-/** Starts bench/peers/`script`; undefined where Python or PyTorch is not installed. */
-export async function startPeer(
-  script: string,
-  request: unknown,
-  environment: Readonly<Record<string, string>> = UNTRIMMED_HEAP,
-): Promise<Peer | undefined> {
-  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(PYTHON, [script], {
+/**
+ * Starts a peer's program: Python's, or a module in JavaScript. Undefined where its engine is not installed.
+ *
+ * @throws Error when the program ends for another reason
+ */
+export async function startPeer(script: string, request: unknown): Promise<Peer | undefined> {
+  const interpreter = script.endsWith(".py") ? PYTHON : process.execPath;
+  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(interpreter, [script], {
     stdio: ["pipe", "pipe", "inherit"],
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...UNTRIMMED_HEAP },
   });
-  child.on("error", () => undefined);
+  const ended = new Promise<number | null>((resolve) => {
+    // An interpreter that is not there is an engine that is not installed.
+    child.on("error", () => resolve(NOT_INSTALLED));
+    child.on("exit", resolve);
+  });
   child.stdin.on("error", () => undefined);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ask = async (line: string): Promise<string | undefined> => {
@@ -44,14 +52,18 @@ export async function startPeer(
     return done ? undefined : (value as string);
   };
   const hello = await ask(JSON.stringify(request));
-  if (hello === undefined) return undefined;
-  const { version } = JSON.parse(hello) as { version: string };
+  if (hello === undefined) {
+    const status = await ended;
+    if (status === NOT_INSTALLED) return undefined;
+    throw new Error(`${script}: the peer ended with status ${status} before it was ready`);
+  }
+  const { name, kinds } = JSON.parse(hello) as Pick<Peer, "name" | "kinds">;
   return {
-    name: `torch ${version}`,
-    kinds: ["step", "gradients", "forward"],
+    name,
+    kinds,
     async time(input) {
-      const answer = await ask(String(input));
-      if (answer === undefined) throw new Error(`${script}: the peer stopped`);
+      const answer = await ask(input);
+      if (answer === undefined) throw new Error(`${name}: the peer stopped`);
       return Number(answer);
     },
     stop: () => child.stdin.end(),

@@ -111,8 +111,12 @@ function contextOf(values: Values, console: Console): BenchContext {
     variants: variantsOf(values.variant, engine),
     threads: values.threads ?? (cores > 1 ? [1, cores] : [1]),
     rounds: values.rounds ?? null,
-    startPeer: async (script, request) =>
-      values.peers === true ? startPeer(join(peers, script), request) : undefined,
+    startPeer: async (script, request) => {
+      if (values.peers !== true) return undefined;
+      const peer = await startPeer(join(peers, script), request);
+      if (peer === undefined) console.err.write(`${script}: its engine is not installed\n`);
+      return peer;
+    },
     probe: probeBy(workerScript === null ? "" : fileURLToPath(workerScript)),
     say: () => undefined,
     signal,

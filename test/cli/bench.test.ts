@@ -1,9 +1,13 @@
 /** `espalier bench`: what it measures is the benchmarks' business, what it refuses and writes is tested here. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
+import { PEER_SCRIPTS } from "../../bench/benchmark.ts";
 import { growth, growthRows } from "../../bench/growth.ts";
+import { startPeer } from "../../bench/peers/peer.ts";
 import { formatBenchTable, plotsAsSvg, tablesAsData } from "../../bench/report.ts";
+import { PROJECT_ROOT } from "../packaging/distribution.ts";
 import { espalier, temporaryDirectory } from "./fixtures.ts";
 
 describe("espalier bench", () => {
@@ -47,6 +51,40 @@ describe("espalier bench", () => {
     // Weights, gradients and two moments of the embeddings at least.
     expect(state).toBeGreaterThan(4 * 4 * 30522 * 64);
     expect(tensors).toBeGreaterThan(state);
+  });
+});
+
+describe("peers", () => {
+  /** A peer's program in JavaScript. */
+  function program(body: string): string {
+    const path = join(temporaryDirectory(), "peer.mjs");
+    const serve = pathToFileURL(join(PROJECT_ROOT, "bench", "peers", "serve.mjs"));
+    writeFileSync(path, `import { servePeer } from ${JSON.stringify(serve)};\n${body}`);
+    return path;
+  }
+
+  test("say what they are, are timed, and end", async () => {
+    const path = program(`await servePeer(({ pause }) => ({
+      name: "sleeper 1.0",
+      runs: { sleep: () => new Promise((resolve) => setTimeout(resolve, pause)) },
+    }));`);
+    const peer = await startPeer(path, { pause: 30 });
+    expect(peer).toMatchObject({ name: "sleeper 1.0", kinds: ["sleep"] });
+    expect(await peer?.time("sleep")).toBeGreaterThan(25);
+    await expect(peer?.time("unknown")).rejects.toThrow("sleeper 1.0: the peer stopped");
+    peer?.stop();
+  });
+
+  test("are left out where their engine is not installed, and not where they fail", async () => {
+    const missing = program(`await servePeer(() => import("no-such-engine"));`);
+    expect(await startPeer(missing, {})).toBeUndefined();
+    const broken = program(`await servePeer(() => { throw new RangeError("broken"); });`);
+    await expect(startPeer(broken, {})).rejects.toThrow(/ended with status 1 before it was ready/);
+  });
+
+  test("are programs of the package", () => {
+    for (const script of PEER_SCRIPTS)
+      expect(existsSync(join(PROJECT_ROOT, "bench", "peers", script)), script).toBe(true);
   });
 });
 
