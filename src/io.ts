@@ -1,7 +1,10 @@
 /**
- * Files: safetensors, Hugging Face directories, WordPiece, GLUE. Bytes and strings in, values out; no
- * file system.
+ * Files: safetensors, Hugging Face directories, WordPiece, GLUE; and what patterns a checkpoint's weights obey. Bytes
+ * and strings in, values out; no file system.
  */
+export * from "./checkpoint/inspect.ts";
+export * from "./checkpoint/layers.ts";
+export * from "./checkpoint/verify.ts";
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export {
   DTYPES,
@@ -25,7 +28,10 @@ export {
   type SafetensorsReadOptions,
   safetensorsHeaderEnd,
 } from "./io/safetensors-header.ts";
+export * from "./io/shard-index.ts";
 export * from "./io/tokenizer.ts";
 export * from "./io/vocabulary.ts";
 export type { WordOptions } from "./io/words.ts";
 export { parseYaml, parseYamlOrThrow } from "./io/yaml.ts";
+export type { LayerKind } from "./prune/layer.ts";
+export type { Pattern } from "./prune/pattern.ts";

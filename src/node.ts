@@ -6,6 +6,13 @@ export { runSelfTest, type SelfTest } from "./conform/self-test.ts";
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export type { ThreadedBackend } from "./kernels/backend.ts";
 export {
+  type Checkpoint,
+  type CheckpointEntry,
+  type CheckpointFile,
+  openCheckpoint,
+  openCheckpointOrThrow,
+} from "./node/checkpoint-reader.ts";
+export {
   type FileMap,
   readDirectory,
   writeDirectory,

@@ -9,12 +9,16 @@ import { conformCommand } from "./conform.ts";
 import type { Console } from "./console.ts";
 import { demoCommand } from "./demo.ts";
 import { finetuneCommand } from "./finetune.ts";
+import { inspectCommand } from "./inspect.ts";
 import { selfTestCommand } from "./self-test.ts";
+import { verifyCommand } from "./verify.ts";
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
   finetuneCommand,
   demoCommand,
+  verifyCommand,
+  inspectCommand,
   conformCommand,
   selfTestCommand,
   benchCommand,

@@ -22,6 +22,7 @@ const ORDER = [
   "train",
   "sparse",
   "io",
+  "checkpoint",
   "conform",
   "report",
   "node",
@@ -32,6 +33,7 @@ const ORDER = [
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   prune: ["core"],
   io: ["core"],
+  checkpoint: ["core", "prune"],
   reference: ["core", "prune"],
 };
 
@@ -40,7 +42,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "index.ts": ["core", "prune"],
   "nn.ts": ["core", "kernels", "prune", "tensor", "autograd", "model", "train"],
   "sparse.ts": ["core", "sparse"],
-  "io.ts": ["core", "io"],
+  "io.ts": ["core", "prune", "io", "checkpoint"],
   "reference.ts": ["core", "prune", "conform", "reference"],
   "node.ts": ORDER.slice(0, -1),
   "worker.ts": ["core", "kernels"],

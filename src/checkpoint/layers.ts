@@ -1,0 +1,68 @@
+/**
+ * Which tensors of a checkpoint are weights of layers, and of what kind. A checkpoint states neither, so that rules
+ * by name and shape decide, and every decision says which rule made it.
+ */
+import type { LayerKind } from "../prune/layer.ts";
+
+/** A tensor as a checkpoint lists it. */
+export interface NamedShape {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** What a tensor is taken for. */
+export interface TensorRole {
+  /** The tensor's name. */
+  readonly name: string;
+  /** The module's: the tensor's name without `.weight`. */
+  readonly module: string;
+  readonly shape: readonly number[];
+  readonly kind: LayerKind;
+  /** The rule that says so. */
+  readonly reason: string;
+}
+
+/** Parts of names that mean a table of rows looked up by number, in the models of transformers. */
+const EMBEDDING = /(^|[._])(embed\w*|wte|wpe|shared|relative_attention_bias)([._]|$)|embedding/i;
+const WEIGHT = /(^|\.)weight$/;
+
+/**
+ * What a tensor is taken for: a two-dimensional `weight` is a linear layer's, unless its name says embedding; three and
+ * four dimensions are convolutions'; anything else is no layer's weight.
+ *
+ * @example
+ * ```ts
+ * import { isPrunable, roleOfTensor } from "espalier/io";
+ *
+ * const { kind, module } = roleOfTensor({ name: "encoder.0.query.weight", shape: [8, 8] });
+ * console.assert(kind === "linear" && isPrunable(kind) && module === "encoder.0.query");
+ * console.assert(roleOfTensor({ name: "word_embeddings.weight", shape: [99, 8] }).kind === "embedding");
+ * console.assert(roleOfTensor({ name: "encoder.0.query.bias", shape: [8] }).kind === "other");
+ * ```
+ */
+export function roleOfTensor({ name, shape }: NamedShape): TensorRole {
+  const module = name.replace(/\.weight$/, "");
+  const role = (kind: LayerKind, reason: string): TensorRole => ({
+    ...{ name, module, shape },
+    kind,
+    reason,
+  });
+  if (!WEIGHT.test(name)) return role("other", "its name does not end in weight");
+  switch (shape.length) {
+    case 2:
+      return EMBEDDING.test(module)
+        ? role("embedding", "two dimensions, and its name says embedding")
+        : role("linear", "a weight of two dimensions");
+    case 3:
+      return role("conv1d", "a weight of three dimensions");
+    case 4:
+      return role("conv2d", "a weight of four dimensions");
+    default:
+      return role("other", `a weight of ${shape.length} dimensions`);
+  }
+}
+
+/** Whether patterns apply to a kind of layer. */
+export function isPrunable(kind: LayerKind): boolean {
+  return kind === "linear" || kind === "conv1d" || kind === "conv2d";
+}

@@ -1,0 +1,211 @@
+/**
+ * Whether weights obey a sparsity pattern: a proof by looking at every element, whoever made them.
+ */
+import { checkFloat32Array, checkNumber, describe, mismatch } from "../core/checks.ts";
+import { elementCount } from "../prune/layer.ts";
+import {
+  type BlockLayout,
+  columnOffset,
+  formatPattern,
+  layOut,
+  PATTERN_SPELLINGS,
+  type Pattern,
+  parsePattern,
+} from "../prune/pattern.ts";
+
+/** What is asked of weights. */
+export interface VerifyOptions {
+  /** `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
+  readonly pattern: string | Pattern;
+  /**
+   * N:M: exactly N zeros in every group, not more. Blocks: no partial block, that is none with zeros beside values.
+   * Default false.
+   */
+  readonly exact?: boolean;
+  /** Magnitudes up to this count as zero. Default 0. */
+  readonly tolerance?: number;
+}
+
+/** A layer's weight, as {@link verifyWeight} takes it. */
+export interface VerifiedWeight {
+  readonly name: string;
+  /** linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
+  readonly shape: readonly number[];
+  /** Row-major in `shape`. */
+  readonly data: Float32Array;
+}
+
+/** Where a pattern is broken, and how. Row and column are those of the weight seen as [out, in x kernel]. */
+export interface Violation {
+  readonly layer: string;
+  readonly row: number;
+  readonly column: number;
+  readonly expected: string;
+  readonly got: string;
+}
+
+/** What was found in one layer. Blocks are groups of M for a pattern N:M. */
+export interface LayerVerdict {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly elements: number;
+  readonly zeros: number;
+  /** Whole blocks that the pattern has here. */
+  readonly blocks: number;
+  /** All of whose elements are zero; N:M: with at least N zeros. */
+  readonly sparseBlocks: number;
+  /** With zeros beside values; N:M: with more than N zeros. */
+  readonly partialBlocks: number;
+  /** Elements in no whole block: the pattern does not divide the layer. They are not checked. */
+  readonly remainder: number;
+  readonly violation: Violation | null;
+}
+
+/** What was found in all layers. */
+export interface Verdict {
+  readonly pattern: string;
+  readonly exact: boolean;
+  readonly tolerance: number;
+  readonly layers: readonly LayerVerdict[];
+  readonly total: Omit<LayerVerdict, "name" | "shape" | "violation">;
+  /** The first one, in the order of layers, rows and columns. */
+  readonly violation: Violation | null;
+}
+
+function readPattern(pattern: string | Pattern): Pattern {
+  const read = typeof pattern === "string" ? parsePattern(pattern) : pattern;
+  if (read === undefined)
+    throw new RangeError(mismatch("pattern", PATTERN_SPELLINGS, describe(pattern)));
+  return read;
+}
+
+/** What a block of `size` elements with so many zeros is. */
+interface BlockFinding {
+  readonly isSparse: boolean;
+  readonly isPartial: boolean;
+  /** What is wrong with it, if anything. */
+  readonly fault: readonly [expected: string, got: string] | null;
+}
+
+function judgeBlock(pattern: Pattern, size: number, zeros: number, exact: boolean): BlockFinding {
+  if (pattern.kind === "group") {
+    const { prune, of } = pattern;
+    const isSparse = zeros >= prune;
+    const isPartial = zeros > prune;
+    const wanted = `${exact ? "exactly" : "at least"} ${prune} zeros of ${of}`;
+    const fault = !isSparse || (exact && isPartial) ? ([wanted, String(zeros)] as const) : null;
+    return { isSparse, isPartial, fault };
+  }
+  const isPartial = zeros > 0 && zeros < size;
+  const got = `${zeros} zeros of ${size}`;
+  const fault = exact && isPartial ? (["a block of zeros or of values", got] as const) : null;
+  return { isSparse: zeros === size, isPartial, fault };
+}
+
+/** Counts the zeros of a block that begins at a row and a column. */
+function zerosOfBlock(
+  layout: BlockLayout,
+  data: Float32Array,
+  row: number,
+  column: number,
+  tolerance: number,
+): number {
+  let zeros = 0;
+  for (let r = row; r < row + layout.blockHeight; r++)
+    for (let c = column; c < column + layout.blockWidth; c++)
+      if (Math.abs(data[r * layout.columns + columnOffset(layout, c)]) <= tolerance) zeros++;
+  return zeros;
+}
+
+function countZeros(data: Float32Array, tolerance: number): number {
+  let zeros = 0;
+  for (let i = 0; i < data.length; i++) if (Math.abs(data[i]) <= tolerance) zeros++;
+  return zeros;
+}
+
+/**
+ * Looks at every block of one layer's weight.
+ *
+ * @throws TypeError or RangeError for options or a weight that are none
+ *
+ * @example
+ * ```ts
+ * import { joinVerdicts, verifyWeight } from "espalier/io";
+ *
+ * const options = { pattern: "2:4" };
+ * const data = Float32Array.of(0, 0, 3, 4, 0, 2, 3, 4);
+ * const verdict = verifyWeight({ name: "fc", shape: [2, 4], data }, options);
+ * console.assert(verdict.sparseBlocks === 1 && verdict.violation?.row === 1);
+ * console.assert(joinVerdicts([verdict], options).violation?.layer === "fc");
+ * ```
+ */
+export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): LayerVerdict {
+  const { exact = false, tolerance = 0 } = options;
+  const pattern = readPattern(options.pattern);
+  checkNumber("tolerance", tolerance, 0);
+  const { name, shape, data } = weight;
+  checkFloat32Array(name, data, elementCount(shape));
+  const layout = layOut(pattern, weight);
+  const { blockHeight, blockWidth, blockRows, blockColumns } = layout;
+  let [sparseBlocks, partialBlocks] = [0, 0];
+  let violation: Violation | null = null;
+  for (let i = 0; i < blockRows; i++) {
+    for (let j = 0; j < blockColumns; j++) {
+      const [row, column] = [i * blockHeight, j * blockWidth];
+      const zeros = zerosOfBlock(layout, data, row, column, tolerance);
+      const found = judgeBlock(pattern, blockHeight * blockWidth, zeros, exact);
+      if (found.isSparse) sparseBlocks++;
+      if (found.isPartial) partialBlocks++;
+      if (found.fault === null || violation !== null) continue;
+      const [expected, got] = found.fault;
+      violation = { layer: name, row, column, expected, got };
+    }
+  }
+  const blocks = blockRows * blockColumns;
+  const remainder = data.length - blocks * blockHeight * blockWidth;
+  const counts = { elements: data.length, zeros: countZeros(data, tolerance) };
+  return { name, shape, ...counts, blocks, sparseBlocks, partialBlocks, remainder, violation };
+}
+
+/** The verdicts of layers as one. */
+export function joinVerdicts(layers: readonly LayerVerdict[], options: VerifyOptions): Verdict {
+  const { exact = false, tolerance = 0 } = options;
+  const sum = (of: (layer: LayerVerdict) => number): number =>
+    layers.reduce((total, layer) => total + of(layer), 0);
+  return {
+    pattern: formatPattern(readPattern(options.pattern)),
+    exact,
+    tolerance,
+    layers,
+    total: {
+      elements: sum(({ elements }) => elements),
+      zeros: sum(({ zeros }) => zeros),
+      blocks: sum(({ blocks }) => blocks),
+      sparseBlocks: sum(({ sparseBlocks }) => sparseBlocks),
+      partialBlocks: sum(({ partialBlocks }) => partialBlocks),
+      remainder: sum(({ remainder }) => remainder),
+    },
+    violation: layers.find(({ violation }) => violation !== null)?.violation ?? null,
+  };
+}
+
+/**
+ * Whether weights obey a pattern.
+ *
+ * @param weights of the layers to check, in the model's order
+ *
+ * @example
+ * ```ts
+ * import { verifyPattern } from "espalier/io";
+ *
+ * const data = Float32Array.of(0, 1, 0, 2, 0, 3, 0, 4);
+ * const { total, violation } = verifyPattern([{ name: "fc", shape: [4, 2], data }], { pattern: "4x1" });
+ * console.assert(violation === null && total.sparseBlocks === 1 && total.blocks === 2);
+ * ```
+ */
+export function verifyPattern(weights: readonly VerifiedWeight[], options: VerifyOptions): Verdict {
+  return joinVerdicts(
+    weights.map((weight) => verifyWeight(weight, options)),
+    options,
+  );
+}

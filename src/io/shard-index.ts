@@ -1,0 +1,94 @@
+/**
+ * The index of a checkpoint in several files: `model.safetensors.index.json` says of each tensor which file has it.
+ */
+import { chain } from "fp-ts/Either";
+import { pipe } from "fp-ts/function";
+import { describe } from "../core/checks.ts";
+import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { refuse, unlessProblems } from "../core/validation.ts";
+import { isJsonObject, type JsonObject, parseJsonObject } from "./json.ts";
+
+/** What an index says. */
+export interface ShardIndex {
+  /** The file of each tensor, by the tensor's name. */
+  readonly files: ReadonlyMap<string, string>;
+  /** As it was read; `total_size` by custom. */
+  readonly metadata: JsonObject;
+}
+
+/** The name of the index in a directory. */
+export const SHARD_INDEX: "model.safetensors.index.json" = "model.safetensors.index.json";
+
+/** A plain name beside the index: nothing that leads elsewhere, on any system. */
+const FILE_NAME = /^(?!\.{1,2}$)[^/\\:\0]+\.safetensors$/;
+
+/**
+ * Parses an index. Files must be named plainly: one that leads out of the directory is refused.
+ *
+ * @example
+ * ```ts
+ * import { parseShardIndex, parseShardIndexOrThrow, shardProblems } from "espalier/io";
+ *
+ * const text = '{"metadata": {}, "weight_map": {"a.weight": "model-00001-of-00001.safetensors"}}';
+ * const index = parseShardIndexOrThrow("index.json", new TextEncoder().encode(text));
+ * const present = new Map([["model-00001-of-00001.safetensors", new Set(["b.weight"])]]);
+ * console.assert(shardProblems("index.json", index, present).length === 2);
+ * const trick = new TextEncoder().encode('{"weight_map": {"a": "../../secret.safetensors"}}');
+ * console.assert(parseShardIndex("index.json", trick)._tag === "Left");
+ * ```
+ */
+export function parseShardIndex(
+  source: string,
+  bytes: Uint8Array,
+): Either<readonly Problem[], ShardIndex> {
+  return pipe(
+    parseJsonObject(source, bytes),
+    chain(({ weight_map: map, metadata = {} }) => {
+      if (!isJsonObject(map))
+        return refuse(`${source}: weight_map`, "an object of file names", describe(map));
+      if (!isJsonObject(metadata))
+        return refuse(`${source}: metadata`, "an object", describe(metadata));
+      const problems: Problem[] = [];
+      const files = new Map<string, string>();
+      for (const [name, file] of Object.entries(map)) {
+        if (typeof file === "string" && FILE_NAME.test(file)) files.set(name, file);
+        else {
+          const expected = "the name of a .safetensors file in the same directory";
+          problems.push({ path: `${source}: ${name}`, expected, got: describe(file) });
+        }
+      }
+      return unlessProblems(problems, { files, metadata });
+    }),
+  );
+}
+
+/** {@link parseShardIndex} that throws an `InputError` with every problem. */
+export function parseShardIndexOrThrow(source: string, bytes: Uint8Array): ShardIndex {
+  return getOrThrow(parseShardIndex(source, bytes));
+}
+
+/**
+ * What is wrong between an index and the tensors that its files have: one listed that is not there, one there that is
+ * not listed.
+ */
+export function shardProblems(
+  source: string,
+  { files }: ShardIndex,
+  present: ReadonlyMap<string, ReadonlySet<string>>,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const [name, file] of files)
+    if (present.get(file)?.has(name) === false)
+      problems.push({
+        path: `${source}: ${name}`,
+        expected: `this tensor in ${file}`,
+        got: "none",
+      });
+  for (const [file, names] of present)
+    for (const name of names)
+      if (files.get(name) !== file) {
+        const got = files.get(name) ?? "nothing";
+        problems.push({ path: `${file}: ${name}`, expected: "this file in the index", got });
+      }
+  return problems;
+}

@@ -1,0 +1,167 @@
+/** `espalier verify` and `espalier inspect` on files, on several with an index, on directories. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  type StoredTensor,
+  tensorFromFloat32,
+  writeSafetensors,
+} from "../../src/io/safetensors.ts";
+import { espalier, temporaryDirectory } from "./fixtures.ts";
+
+const root = temporaryDirectory();
+const path = (...parts: string[]): string => join(root, ...parts);
+
+/** [rows, 8] of which every group of four has two zeros. */
+function twoOfFour(rows: number): Float32Array {
+  return Float32Array.from({ length: rows * 8 }, (_, i) => (i % 4 < 2 ? 0 : 1 + (i % 7)));
+}
+
+const tensors: ReadonlyMap<string, StoredTensor> = new Map([
+  [
+    "embeddings.word_embeddings.weight",
+    tensorFromFloat32("F32", [9, 8], new Float32Array(72).fill(1)),
+  ],
+  ["encoder.0.query.weight", tensorFromFloat32("BF16", [8, 8], twoOfFour(8))],
+  ["encoder.0.query.bias", tensorFromFloat32("F32", [8], new Float32Array(8))],
+  ["encoder.1.query.weight", tensorFromFloat32("F16", [4, 8], twoOfFour(4))],
+  ["classifier.weight", tensorFromFloat32("F32", [2, 8], new Float32Array(16).fill(3))],
+]);
+
+beforeAll(() => {
+  writeFileSync(path("model.safetensors"), writeSafetensors(tensors, { format: "pt" }));
+  mkdirSync(path("sharded"));
+  const files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+  const names = [...tensors.keys()];
+  const fileOf = (i: number): string => files[i < 3 ? 0 : 1] ?? "";
+  for (const file of files) {
+    const own = names.filter((_, i) => fileOf(i) === file);
+    const part = new Map(own.map((name) => [name, tensors.get(name) as StoredTensor]));
+    writeFileSync(path("sharded", file), writeSafetensors(part));
+  }
+  const weight_map = Object.fromEntries(names.map((name, i) => [name, fileOf(i)]));
+  writeFileSync(path("sharded", "model.safetensors.index.json"), JSON.stringify({ weight_map }));
+});
+
+describe("espalier verify", () => {
+  test("proves a pattern on the layers asked for, and says what it looked at", async () => {
+    const argv = ["verify", path("model.safetensors"), "--pattern", "2:4", "--layers", "encoder"];
+    const { code, out } = await espalier([...argv, "--exact", "--min-sparsity", "0.5"]);
+    expect(code).toBe(0);
+    expect(out).toContain("2 layers against 2:4, exactly; zero is exact\n");
+    expect(out).toMatch(/^encoder\.0\.query +8x8 +16\/16 +1\.0000 +0 +32\/64 +0\.5000 +0$/m);
+    expect(out).toMatch(/^all +24\/24 +1\.0000 +0 +48\/96 +0\.5000 +0$/m);
+    expect(out).toContain("passed: every whole group obeys\n");
+  });
+
+  test("refutes it with the first violation, by layer, row and column", async () => {
+    const { code, out } = await espalier(["verify", root, "--pattern", "2:4"]);
+    expect(code).toBe(1);
+    expect(out).toContain(
+      "FAILED: classifier, row 0, column 0: expected at least 2 zeros of 4, got 0\n",
+    );
+  });
+
+  test("does not take a dense layer for one of blocks unnoticed", async () => {
+    const argv = ["verify", root, "--pattern", "4x1", "--layers", "classifier|query"];
+    const dense = await espalier(argv);
+    expect(dense.out).toMatch(/^encoder\.1\.query +4x8 +4\/8 +0\.5000 +0 /m);
+    // Two rows are no block of four.
+    expect(dense.out).toMatch(/^classifier +2x8 +0\/0 +- +0 +0\/16 +0\.0000 +16$/m);
+    expect(dense.code).toBe(0);
+    const { code, out } = await espalier([...argv, "--min-sparsity", "0.6"]);
+    expect(code).toBe(1);
+    expect(out).toContain("FAILED: expected at least 14 of 24 blocks to be zero (0.6), got 12\n");
+    const none = await espalier(["verify", root, "--pattern", "4x1", "--layers", "classifier"]);
+    expect(none.code).toBe(1);
+    expect(none.out).toContain("FAILED: 4x1 has no whole block in any layer\n");
+  });
+
+  test("reads an index and its files, and gives one document as JSON", async () => {
+    const argv = ["verify", path("sharded"), "--pattern", "2:4", "--layers", "encoder", "--json"];
+    const { code, out } = await espalier(argv);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      ...{ passed: true, faults: [], sparsity: 0.5, pattern: "2:4", violation: null },
+      total: { elements: 96, zeros: 48, blocks: 24, sparseBlocks: 24, remainder: 0 },
+      layers: [{ name: "encoder.0.query" }, { name: "encoder.1.query" }],
+    });
+  });
+
+  test.each([
+    [["--pattern", "two:four"], /^--pattern: expected a pattern such as/],
+    [[], /^--pattern: expected a pattern such as .*, got none\n$/],
+    [["--pattern", "2:4", "--layers", "["], /^--layers: expected a regular expression/],
+    [
+      ["--pattern", "2:4", "--layers", "decoder"],
+      /^--layers: expected to find such a layer, got decoder/,
+    ],
+    [["--pattern", "2:4", "--min-sparsity", "2"], /^--min-sparsity: expected a number/],
+  ])("refuses %j", async (more, message) => {
+    const { code, out, err } = await espalier(["verify", root, ...more]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(message);
+  });
+
+  test("refuses files that are none, cut short, or not as their index says", async () => {
+    const on = async (...parts: string[]) =>
+      (await espalier(["verify", path(...parts), "--pattern", "2:4"])).err;
+    expect(await on("nowhere")).toMatch(/nowhere: expected a checkpoint, got nothing there\n$/);
+    mkdirSync(path("empty"), { recursive: true });
+    expect(await on("empty")).toMatch(
+      /expected model\.safetensors\.index\.json or model\.safetensors/,
+    );
+    writeFileSync(path("cut.safetensors"), writeSafetensors(tensors).subarray(0, -1));
+    expect(await on("cut.safetensors")).toMatch(/^.*cut\.safetensors: /);
+    writeFileSync(path("short.safetensors"), "abc");
+    expect(await on("short.safetensors")).toMatch(/expected a file of at least 8 bytes/);
+    mkdirSync(path("wrong"), { recursive: true });
+    const weight_map = { "a.weight": "gone.safetensors", "b.weight": "../model.safetensors" };
+    const index = path("wrong", "model.safetensors.index.json");
+    writeFileSync(index, JSON.stringify({ weight_map }));
+    expect(await on("wrong")).toMatch(/b\.weight: expected the name of a \.safetensors file in/);
+    writeFileSync(index, JSON.stringify({ weight_map: { "a.weight": "gone.safetensors" } }));
+    expect(await on("wrong")).toMatch(/gone\.safetensors: expected a file that can be read/);
+  });
+});
+
+describe("espalier inspect", () => {
+  test("lists tensors, sizes, zeros and the patterns that they satisfy", async () => {
+    const { code, out } = await espalier(["inspect", path("model.safetensors"), "--gzip"]);
+    expect(code).toBe(0);
+    expect(out).toContain("model.safetensors: format = pt\n");
+    expect(out).toMatch(
+      /^encoder\.0\.query\.weight +linear +BF16 +8x8 +128 +\d+ +0\.5000 +1:2|2:4, 4:8/m,
+    );
+    expect(out).toMatch(/^encoder\.1\.query\.weight .* 2:4, 4:8, 4x1 0\.5000, channelx1 0\.5000$/m);
+    expect(out).toMatch(/^embeddings\.word_embeddings\.weight +embedding +F32 +9x8 +288 +\d+$/m);
+    expect(out).toMatch(/^zeros in linear and convolution weights: 48 of 112 \(0\.4286\)$/m);
+  });
+
+  test("gives a line of JSON a tensor, and one for all", async () => {
+    const { code, out } = await espalier(["inspect", path("sharded"), "--json"]);
+    expect(code).toBe(0);
+    const events = out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(events).toHaveLength(6);
+    expect(events.at(-1)).toMatchObject({
+      ...{ event: "end", layout: "sharded", tensors: 5, layers: 3, zeros: 48, elements: 112 },
+      ...{ gzipBytes: null, nonFinite: 0 },
+    });
+    const query = events.find(({ name }) => name === "encoder.1.query.weight");
+    expect(query).toMatchObject({
+      ...{ kind: "linear", reason: "a weight of two dimensions", dtype: "F16", zeros: 16 },
+      file: "model-00002-of-00002.safetensors",
+    });
+    expect(query.patterns[0]).toEqual({ pattern: "2:4", sparseBlocks: 8, blocks: 8 });
+  });
+
+  test("refuses what is no checkpoint", async () => {
+    expect(await espalier(["inspect", path("nowhere")])).toMatchObject({
+      ...{ code: 2, out: "" },
+      err: expect.stringMatching(/expected a checkpoint, got nothing there\n$/),
+    });
+  });
+});
