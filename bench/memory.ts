@@ -27,8 +27,8 @@ const MEBI = 2 ** 20;
 const KIBI = 2 ** 10;
 /** Steps up to the peak, and until the engine has compiled what allocates while it is interpreted. */
 const FIRST_STEPS = 3;
-const SETTLING_STEPS = 300;
-const SETTLED_STEPS = 60;
+const SETTLING_STEPS = 200;
+const SETTLED_STEPS = 40;
 
 /** A case in a process of its own. */
 interface Request {

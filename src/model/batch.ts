@@ -76,6 +76,41 @@ function checkIdArray(
   }
 }
 
+/** Whether hidden positions are the padding that {@link padPositions} makes: that token, of type 0. */
+function isPaddedWith(batch: TokenBatch, padId: number): boolean {
+  const { attentionMask, inputIds, tokenTypeIds } = batch;
+  return attentionMask.every(
+    (mask, i) => mask === 1 || (inputIds[i] === padId && tokenTypeIds[i] === 0),
+  );
+}
+
+/**
+ * The batch with padding up to so many positions; as it is where it has them, or where it hides positions that are not
+ * padding of that kind.
+ */
+export function padPositions<Batch extends TokenBatch>(
+  batch: Batch,
+  positions: number,
+  padId: number,
+): Batch {
+  if (batch.positions >= positions || !isPaddedWith(batch, padId)) return batch;
+  const pad = <A extends Int32Array | Uint8Array>(from: A, into: A): A => {
+    for (let example = 0; example < batch.batch; example++) {
+      const start = example * batch.positions;
+      into.set(from.subarray(start, start + batch.positions), example * positions);
+    }
+    return into;
+  };
+  const tokens = batch.batch * positions;
+  return {
+    ...batch,
+    positions,
+    inputIds: pad(batch.inputIds, new Int32Array(tokens).fill(padId)),
+    tokenTypeIds: pad(batch.tokenTypeIds, new Int32Array(tokens)),
+    attentionMask: pad(batch.attentionMask, new Uint8Array(tokens)),
+  };
+}
+
 /** Some examples of a batch, as a batch padded to the same length. */
 export function selectExamples<Batch extends TokenBatch>(
   batch: Batch,

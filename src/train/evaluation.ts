@@ -1,5 +1,5 @@
 /** Quality of a model on rows: accuracy, F1 and loss. */
-import { createTape, releaseTape, scalarOf } from "../autograd/tape.ts";
+import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { sequentialBatches } from "./batches.ts";
 import { labelLoss } from "./distillation.ts";
@@ -25,15 +25,20 @@ export interface Predictions {
   readonly loss: number;
 }
 
+/** Weights that a pass multiplies in compressed form, as the tape takes them. */
+export type EvaluationProducts = Pick<TapeOptions, "blockSparse">;
+
 /**
  * Runs the model over the rows in order, without dropout.
  *
+ * @param products - of weights that are pruned, where the caller has them in compressed form. Default: none.
  * @throws RangeError when there are no rows
  */
 export function predict<Row, Batch extends LabelledBatch>(
   backend: Backend,
   model: TrainableModel<Batch>,
   { rows, collate, batchSize }: RowSource<Row, Batch>,
+  products: EvaluationProducts = {},
 ): Predictions {
   if (rows.length === 0) throw new RangeError("rows: expected at least one, got none");
   const logits: number[] = [];
@@ -41,7 +46,7 @@ export function predict<Row, Batch extends LabelledBatch>(
   let lossSum = 0;
   for (const indices of sequentialBatches(rows.length, batchSize)) {
     const batch = collate(rowsAt(rows, indices));
-    const tape = createTape(backend, { training: false });
+    const tape = createTape(backend, { training: false, ...products });
     try {
       const output = model.forward(tape, batch, { padding: "excluded", hiddenStates: false });
       lossSum += scalarOf(labelLoss(tape, output, batch)) * indices.length;
@@ -74,14 +79,16 @@ export function rowsAt<Row>(rows: readonly Row[], indices: Uint32Array): readonl
  * Evaluates a model on rows. F1 is that of class 1 where there are two classes, as GLUE computes it for
  * MRPC; `majority` is the accuracy of always answering the most frequent label.
  *
+ * @param products - as {@link predict} takes them
  * @throws RangeError when there are no rows
  */
 export function evaluate<Row, Batch extends LabelledBatch>(
   backend: Backend,
   model: TrainableModel<Batch>,
   source: RowSource<Row, Batch>,
+  products: EvaluationProducts = {},
 ): Evaluation {
-  return scorePredictions(predict(backend, model, source));
+  return scorePredictions(predict(backend, model, source, products));
 }
 
 /** The metrics of predictions; accuracy, F1 and majority are null for regression (one output). */

@@ -19,7 +19,7 @@ import {
   sparsityReport,
   targetSparsities,
 } from "./sparsity.ts";
-import { type StepResult, trainStepInto } from "./step.ts";
+import { type StepResult, sparseProducts, trainStepInto } from "./step.ts";
 import type { TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
@@ -245,7 +245,10 @@ function finishEpoch<Row, Batch extends LabelledBatch>(run: Run<Row, Batch>): Ep
     epoch: progress.reportedEpochs + 1,
     step: session.step,
     trainingLoss: progress.lossSum / stepsPerEpoch,
-    evaluation: evaluationRows.length === 0 ? null : evaluate(backend, model, source),
+    evaluation:
+      evaluationRows.length === 0
+        ? null
+        : evaluate(backend, model, source, sparseProducts(session)),
     sparsity: pruning === null ? null : sparsityReport(pruning.state, layerRecords(model)),
   };
   run.progress = { reportedEpochs: event.epoch, lossSum: 0 };

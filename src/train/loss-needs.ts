@@ -27,7 +27,7 @@ export function lossPadding(settings: DistillationSettings | null): Padding {
 /** All that a loss reads of a forward pass, as the pass is to be asked for it. */
 export function lossNeeds(
   settings: DistillationSettings | null,
-): Required<TrainableForwardOptions> {
+): Required<Pick<TrainableForwardOptions, "padding" | "hiddenStates">> {
   const hiddenStates = settings?.kind === "last-hidden-state";
   return { padding: lossPadding(settings), hiddenStates };
 }

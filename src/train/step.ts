@@ -60,8 +60,8 @@ export function trainStepInto<Batch extends LabelledBatch>(
   return { loss, learningRate };
 }
 
-/** What the step's tape computes from compressed weights, now that masks are on the weights. */
-function sparseProducts({
+/** What a tape computes from compressed weights between two steps, or in one once masks are on the weights. */
+export function sparseProducts({
   backend,
   model: { parameters },
   optimizer,

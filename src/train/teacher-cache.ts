@@ -40,6 +40,8 @@ export interface TeacherCache {
   readonly budget: number;
   /** Bytes kept in memory, never more than `budget`. */
   usedBytes(): number;
+  /** The most rows that were kept of any key. */
+  longest(): number;
   /** Whether the first `rows` rows of a key can be read. */
   has(key: number, rows: number): boolean;
   /** The first `rows` rows of a key, which `has` them. */
@@ -75,6 +77,7 @@ export function createTeacherCache(
   let used = 0;
   let written = 0;
   let isFull = false;
+  let longest = 0;
 
   /** Where the values can stay, given what the entry that they replace gives free; undefined: nowhere. */
   function placeFor(stored: StoredArray, freed: number): Entry["place"] | undefined {
@@ -100,6 +103,7 @@ export function createTeacherCache(
     precision,
     budget,
     usedBytes: () => used,
+    longest: () => longest,
     has: (key, rows) => (entries.get(key)?.rows ?? 0) >= rows,
     read(key, rows) {
       const entry = entries.get(key);
@@ -111,6 +115,7 @@ export function createTeacherCache(
       return decode(loadPlace(entry, rows * entry.width, precision, storage));
     },
     keep(key, values, rows) {
+      longest = Math.max(longest, rows);
       const stored = encode(values, precision);
       const before = entries.get(key);
       const freed = typeof before?.place === "object" ? before.place.byteLength : 0;

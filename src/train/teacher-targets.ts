@@ -100,44 +100,62 @@ function cachedValues<Batch extends LabelledBatch>(
   const lacking = all.filter((i) => !cache.has(keys[i] ?? 0, counts[i] ?? 0));
   const computed = new Map<number, Float32Array>();
   if (lacking.length > 0) {
-    const cut = request.teacher.forwardExamples !== undefined && lacking.length < all.length;
+    // Another batch may be padded further: what is kept is padded as far as the longest so far, so that rows are
+    // seldom computed again.
+    const positions = Math.max(cache.longest(), ...counts);
+    const cut = request.teacher.forwardExamples !== undefined;
     const examples = cut ? lacking : all;
-    const told = withTeacher(tape, request, cut ? lacking : null, (rows, output) => {
-      const { data } = rows.value;
-      const width = columnsOf(rows.shape);
-      const made = rowCounts(output, request.settings, examples.length);
-      if (made === null) return false;
-      let start = 0;
-      examples.forEach((example, i) => {
-        const end = start + (made[i] ?? 0) * width;
-        const values = data.subarray(start, end);
-        computed.set(example, cache.keep(keys[example] ?? 0, values, made[i] ?? 0));
-        start = end;
-      });
-      return true;
-    });
+    const told = withTeacher(
+      tape,
+      request,
+      cut ? { examples, positions } : null,
+      (rows, output) => {
+        const { data } = rows.value;
+        const width = columnsOf(rows.shape);
+        const made = rowCounts(output, request.settings, examples.length);
+        if (made === null) return false;
+        let start = 0;
+        examples.forEach((example, i) => {
+          const end = start + (made[i] ?? 0) * width;
+          const values = data.subarray(start, end);
+          const kept = cache.keep(keys[example] ?? 0, values, made[i] ?? 0);
+          computed.set(example, kept.subarray(0, (counts[example] ?? 0) * width));
+          start = end;
+        });
+        return true;
+      },
+    );
     if (!told) return null;
   }
   return all.map((i) => computed.get(i) ?? cache.read(keys[i] ?? 0, counts[i] ?? 0));
 }
 
+/** Some examples of a batch, padded to at least so many positions where that makes a difference. */
+interface Part {
+  readonly examples: readonly number[];
+  readonly positions: number;
+}
+
 /**
- * Runs the teacher without dropout, on the batch or some examples of it, and gives what is distilled, valid
- * within `body`.
+ * Runs the teacher without dropout, on the batch or a part of it, and gives what is distilled, valid within `body`.
  */
 function withTeacher<Batch extends LabelledBatch, T>(
   { backend }: Tape,
   { teacher, batch, settings }: Request<Batch>,
-  examples: readonly number[] | null,
+  part: Part | null,
   body: (rows: Variable, output: TrainableOutput) => T,
 ): T {
   const tape = createTape(backend, { training: false, recordGradients: false });
-  const options = lossNeeds(settings);
+  const needs = lossNeeds(settings);
+  const padded = settings.kind === "last-hidden-state" && needs.padding === "included";
   try {
     const output =
-      examples === null || teacher.forwardExamples === undefined
-        ? teacher.forward(tape, batch, options)
-        : teacher.forwardExamples(tape, batch, examples, options);
+      part === null || teacher.forwardExamples === undefined
+        ? teacher.forward(tape, batch, needs)
+        : teacher.forwardExamples(tape, batch, part.examples, {
+            ...needs,
+            ...(padded ? { positions: part.positions } : {}),
+          });
     return body(distilled("teacher", tape, output, settings), output);
   } finally {
     releaseTape(tape);

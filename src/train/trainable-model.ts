@@ -2,7 +2,7 @@
 import type { Variable } from "../autograd/records.ts";
 import type { Sequences } from "../autograd/sequences.ts";
 import type { Tape } from "../autograd/tape.ts";
-import { selectExamples, type TokenBatch } from "../model/batch.ts";
+import { padPositions, selectExamples, type TokenBatch } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { forward } from "../model/forward.ts";
 import { type ModuleKind, moduleList } from "../model/modules.ts";
@@ -33,6 +33,11 @@ export interface TrainableForwardOptions {
   readonly padding?: Padding;
   /** False: no hidden states, so that a model may leave them out of what it computes. Default true. */
   readonly hiddenStates?: boolean;
+  /**
+   * At least so many positions for each example, as in a batch that is padded further, where the model can do that:
+   * results for longer batches can then be kept. Default: those of the batch.
+   */
+  readonly positions?: number;
 }
 
 /** A batch carries its labels: classes as Int32Array, or values to regress on as Float32Array. */
@@ -146,8 +151,11 @@ export function sequenceClassifier(
     parameters,
     layers: moduleList(config).map(({ name, kind }) => ({ name, kind: KIND_OF_MODULE[kind] })),
     forward: run,
-    forwardExamples: (tape, batch, examples, options) =>
-      run(tape, selectExamples(batch, examples), options),
+    forwardExamples: (tape, batch, examples, options = {}) => {
+      const positions = Math.min(options.positions ?? 0, config.maxPositions);
+      const part = selectExamples(batch, examples);
+      return run(tape, padPositions(part, positions, config.padTokenId), options);
+    },
   };
 }
 

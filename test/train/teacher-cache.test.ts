@@ -98,6 +98,7 @@ async function distil(
   distillation: DistillationSettings,
   teacherCache: TrainingSettings["teacherCache"],
   teacherMemory: TeacherMemory = {},
+  padId: number = 0,
 ): Promise<Outcome> {
   const [model, teacher] = [1, 2].map((seed) =>
     sequenceClassifier(SMALL_BERT, initialiseParameters(backend, SMALL_BERT, seed)),
@@ -121,7 +122,7 @@ async function distil(
     teacherMemory,
     trainingRows: ROWS,
     evaluationRows: ROWS,
-    collate: (rows) => padExamples(rows),
+    collate: (rows) => padExamples(rows, padId),
     epochs: 4,
     batchSize: 8,
     settings: trainingSettings({ distillation, teacherCache }),
@@ -166,6 +167,20 @@ describe.each(VARIANTS)("distillation with a float32 cache (%s)", (_variant, bac
     expect(spilt).toEqual(kept);
     expect(storage.bytes.length).toBeGreaterThan(0);
   });
+});
+
+it("computes rows as far as the longest so far, where padding is the model's own", async () => {
+  const kind = KINDS["hidden states, padding included"];
+  const computed: number[] = [];
+  for (const padId of [0, 3]) {
+    const { computed: all, ...plain } = await distil(SCALAR, kind, "off", {}, padId);
+    const kept = await distil(SCALAR, kind, "float32", {}, padId);
+    expect({ events: kept.events, weights: kept.weights }).toEqual(plain);
+    computed.push(kept.computed, all);
+  }
+  const [own, , other, all] = computed;
+  expect(own).toBeLessThan(other);
+  expect(other).toBeLessThan(all);
 });
 
 it("with a float16 cache differs a little, the same whatever was kept", async () => {
