@@ -134,8 +134,17 @@ function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: 
     const run = exports[name] as WasmFunction;
     // As many parameters as a call can have, so that none needs a list; those beyond a function's own are ignored.
     const call: WasmFunction = (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) => {
-      if (depth > 0) queue.push(index, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
-      else run(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+      if (depth === 0) {
+        run(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+        return;
+      }
+      try {
+        queue.push(index, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+      } catch (error) {
+        // A full queue is run at once; where that fails, not all groups that are open will be closed.
+        depth = 0;
+        throw error;
+      }
     };
     return [name, call] as const;
   });
@@ -143,7 +152,7 @@ function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: 
     depth++;
   };
   const closeGroup = (): void => {
-    depth--;
+    if (depth > 0) depth--;
     if (depth === 0) queue.run();
   };
   return {
