@@ -81,17 +81,19 @@ export type Times<Kind extends string> = ReadonlyMap<Kind, readonly number[]>;
 
 /**
  * Lets subjects take turns: in every round each does each of its kinds once, so that a machine that gets busy slows
- * all of them down. The first rounds are not counted.
+ * all of them down. The first rounds are not counted; `rounds` more are, unless the user asks for another number.
  */
 export async function takeTurns<Kind extends string>(
+  context: Pick<BenchContext, "rounds" | "signal">,
   subjects: readonly Subject<Kind>[],
-  { rounds, warmUp, signal }: { rounds: number; warmUp: number; signal: AbortSignal },
+  { rounds: usual, warmUp }: { readonly rounds: number; readonly warmUp: number },
 ): Promise<readonly Times<Kind>[]> {
+  const rounds = context.rounds ?? usual;
   const times = subjects.map(({ kinds }) => new Map(kinds.map((kind) => [kind, [] as number[]])));
   for (let round = -warmUp; round < rounds; round++)
     for (const [i, subject] of subjects.entries())
       for (const [kind, measured] of times[i]) {
-        signal.throwIfAborted();
+        context.signal.throwIfAborted();
         const time = await subject.time(kind);
         if (round >= 0) measured.push(time);
       }

@@ -100,8 +100,7 @@ function subjectOf(variant: KernelVariant, product: Case): Subject<"run"> {
 async function measure(context: BenchContext, product: Case): Promise<readonly Cell[]> {
   const { name, form, m, n, k, count } = product;
   const subjects = context.variants.map((variant) => subjectOf(variant, product));
-  const [rounds, { signal }] = [context.rounds ?? ROUNDS, context];
-  const times = await takeTurns(subjects, { rounds, warmUp: 1, signal });
+  const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: 1 });
   const rates = times.map((one) =>
     spreadOf((one.get("run") ?? []).map((time) => (2 * m * n * k * count) / time / 1e6)),
   );

@@ -50,8 +50,7 @@ async function measure(context: BenchContext, axis: Axis): Promise<readonly (rea
     subjects.push({ ...subject, kinds: ["step"] as const });
   }
   try {
-    const [rounds, { signal }] = [context.rounds ?? ROUNDS, context];
-    const times = await takeTurns(subjects, { rounds, warmUp: WARM_UP, signal });
+    const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP });
     return times.map((one) => one.get("step") ?? []);
   } finally {
     for (const { stop } of subjects) stop();

@@ -169,8 +169,7 @@ function subjectOf(variant: KernelVariant, { arrays, run }: Case): Subject<"run"
 
 async function measure(context: BenchContext, one: Case): Promise<readonly Cell[]> {
   const subjects = context.variants.map((variant) => subjectOf(variant, one));
-  const [rounds, { signal }] = [context.rounds ?? ROUNDS, context];
-  const times = await takeTurns(subjects, { rounds, warmUp: WARM_UP, signal });
+  const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP });
   return [one.name, ...times.map((measured) => spreadOf(measured.get("run") ?? []))];
 }
 

@@ -107,8 +107,7 @@ export const paddingBenchmark: Benchmark = {
     const rows = makeRows();
     const subjects = CASES.map((one) => subjectOf(backend, one, rows));
     context.say(`${CASES.length} kinds of batches`);
-    const [rounds, { signal }] = [context.rounds ?? ROUNDS, context];
-    const measured = await takeTurns(subjects, { rounds, warmUp: WARM_UP, signal });
+    const measured = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP });
     const times = measured.map((one) => one.get("step") ?? []);
     // The first of those with the same loss computes every position.
     const padded = CASES.map((one) =>

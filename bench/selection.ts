@@ -68,8 +68,7 @@ async function measure(
       : [{ ...peer, threads: 1, kinds: ["find"], time: () => peer.time("0") }];
   const subjects = [...own, ...peers];
   try {
-    const [rounds, { signal }] = [context.rounds ?? ROUNDS, context];
-    const times = await takeTurns(subjects, { rounds, warmUp: WARM_UP, signal });
+    const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP });
     const timesOf = (i: number): readonly number[] => times[i]?.get("find") ?? [];
     return subjects.map(({ name }, i): readonly Cell[] => {
       const isOwn = i < own.length;

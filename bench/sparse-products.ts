@@ -123,8 +123,7 @@ async function measure(
     };
     for (const [product, runs] of Object.entries(products)) {
       const subjects = runs.map((run, i) => subjectOf(i === 0 ? "dense" : "sparse", run));
-      const [rounds, { signal }] = [context.rounds ?? ROUNDS, context];
-      const times = await takeTurns(subjects, { rounds, warmUp: 2, signal });
+      const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: 2 });
       const [dense, other] = times.map((one) => one.get("run") ?? []);
       const shape = `${outputs} x ${inputs}`;
       results.push([shape, product, density, spreadOf(dense), ratiosOf(other, dense)]);

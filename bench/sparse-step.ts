@@ -76,8 +76,7 @@ async function measure(
   const subjects: Subject<"step">[] = [];
   for (const what of SUBJECTS) subjects.push(await subjectOf(what, variant, threads, profile));
   try {
-    const [rounds, { signal }] = [context.rounds ?? ROUNDS, context];
-    const times = await takeTurns(subjects, { rounds, warmUp: WARM_UP, signal });
+    const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP });
     const steps = times.map((one) => one.get("step") ?? []);
     return subjects.map(({ name }, i): readonly Cell[] => {
       const share = ratiosOf(steps[i], steps[0]);

@@ -79,9 +79,7 @@ async function measure(
   }
   const subjects = [...own, ...peers];
   try {
-    const rounds = context.rounds ?? ROUNDS;
-    const { signal } = context;
-    const times = await takeTurns(subjects, { rounds, warmUp: WARM_UP, signal });
+    const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP });
     return subjects.map((subject, i) => ({
       subject,
       isPeer: peers.includes(subject),

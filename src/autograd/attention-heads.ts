@@ -102,9 +102,7 @@ export function softmaxOfScores(
       const length = offsets[example + 1] - row;
       const at = layout.heads * startOf(layout, example);
       const rows = squareRows(layout, length);
-      const s = scores;
-      const p = probabilities;
-      kernels.attentionSoftmaxForward(s, keyBias, scale, p, at, row, rows, length);
+      kernels.attentionSoftmaxForward(scores, keyBias, scale, probabilities, at, row, rows, length);
     }
   } finally {
     kernels.closeGroup();
@@ -127,9 +125,15 @@ export function softmaxOfScoresBackward(
       const length = offsets[example + 1] - offsets[example];
       const at = layout.heads * startOf(layout, example);
       const rows = squareRows(layout, length);
-      const p = probabilities;
-      const dP = dProbabilities;
-      kernels.attentionSoftmaxBackward(p, dP, scale, dScores, at, rows, length);
+      kernels.attentionSoftmaxBackward(
+        probabilities,
+        dProbabilities,
+        scale,
+        dScores,
+        at,
+        rows,
+        length,
+      );
     }
   } finally {
     kernels.closeGroup();

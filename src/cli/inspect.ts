@@ -9,7 +9,7 @@ import {
   type CheckpointEntry,
   openCheckpointOrThrow,
 } from "../node/checkpoint-reader.ts";
-import { formatTable } from "../report/table.ts";
+import { formatShare, formatTable } from "../report/table.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { flagOption } from "./options.ts";
@@ -41,10 +41,6 @@ function inspectTensor(checkpoint: Checkpoint, entry: CheckpointEntry, gzip: boo
   };
 }
 
-function share(part: number, whole: number): string {
-  return whole === 0 ? "-" : (part / whole).toFixed(4);
-}
-
 function sum(inspected: readonly Inspected[], of: (one: Inspected) => number): number {
   return inspected.reduce((total, one) => total + of(one), 0);
 }
@@ -66,7 +62,7 @@ function totalsOf(all: readonly Inspected[]) {
 
 function patternsText({ patterns }: WeightFacts): string {
   const shown = patterns.map(({ pattern, sparseBlocks, blocks }) =>
-    pattern.includes(":") ? pattern : `${pattern} ${share(sparseBlocks, blocks)}`,
+    pattern.includes(":") ? pattern : `${pattern} ${formatShare(sparseBlocks, blocks)}`,
   );
   return shown.join(", ");
 }
@@ -79,7 +75,7 @@ function rowOf({ entry, role, bytes, gzipBytes, weight }: Inspected): readonly s
     entry.shape.join("x") || "scalar",
     String(bytes),
     ...(gzipBytes === null ? [] : [String(gzipBytes)]),
-    weight === null ? "" : share(weight.zeros, weight.elements),
+    weight === null ? "" : formatShare(weight.zeros, weight.elements),
     weight === null ? "" : patternsText(weight),
   ];
 }
@@ -102,7 +98,7 @@ function printText(checkpoint: Checkpoint, all: readonly Inspected[], { out }: C
   out.write(
     `\n${table}\n\n` +
       `${totals.tensors} tensors of ${totals.bytes} bytes${compressed}, ${totals.layers} layers\n` +
-      `zeros in linear and convolution weights: ${totals.zeros} of ${totals.elements} (${share(totals.zeros, totals.elements)})\n`,
+      `zeros in linear and convolution weights: ${totals.zeros} of ${totals.elements} (${formatShare(totals.zeros, totals.elements)})\n`,
   );
   if (totals.nonFinite > 0) out.write(`not finite: ${totals.nonFinite} of them\n`);
 }

@@ -9,7 +9,6 @@ import {
   verifyWeight,
 } from "../checkpoint/verify.ts";
 import { InputError } from "../core/either.ts";
-import { isDtype } from "../io/dtypes.ts";
 import { toFloat32 } from "../io/safetensors.ts";
 import {
   type Checkpoint,
@@ -18,7 +17,7 @@ import {
 } from "../node/checkpoint-reader.ts";
 import { exactCount } from "../prune/exact.ts";
 import { PATTERN_SPELLINGS, type Pattern, parsePattern } from "../prune/pattern.ts";
-import { formatTable } from "../report/table.ts";
+import { formatShare, formatTable } from "../report/table.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { flagOption, numberOption, type OptionValues, textOption } from "./options.ts";
@@ -79,13 +78,8 @@ function judge(
 ): readonly LayerVerdict[] {
   return layers.map(({ entry, role: { module: name, shape } }) => {
     signal.throwIfAborted();
-    if (!isDtype(entry.dtype)) return refuse(entry.name, "a dtype", String(entry.dtype));
     return verifyWeight({ name, shape, data: toFloat32(checkpoint.read(entry)) }, options);
   });
-}
-
-function share(part: number, whole: number): string {
-  return whole === 0 ? "-" : (part / whole).toFixed(4);
 }
 
 /** What `--min-sparsity` is about: blocks, or elements for N:M; how many are zero of how many. */
@@ -107,10 +101,10 @@ function tableOf(verdict: Verdict, pattern: Pattern): string {
     name,
     shape,
     `${one.sparseBlocks}/${one.blocks}`,
-    share(one.sparseBlocks, one.blocks),
+    formatShare(one.sparseBlocks, one.blocks),
     String(one.partialBlocks),
     `${one.zeros}/${one.elements}`,
-    share(one.zeros, one.elements),
+    formatShare(one.zeros, one.elements),
     String(one.remainder),
   ];
   return formatTable({

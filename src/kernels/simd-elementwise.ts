@@ -1,6 +1,5 @@
 /**
- * The operations that go element by element, on WASM. Those of which a step has many make the closure that cuts them
- * elsewhere, and only where they are cut: a function that has one makes its context at every call. Class logits are too few to be worth a function, and filling
+ * The operations that go element by element, on WASM. Class logits are too few to be worth a function, and filling
  * is as fast in the engine itself.
  */
 import { scalarKernels } from "./scalar.ts";
@@ -37,21 +36,30 @@ export function elementwiseKernels(wasm: Wasm): Pick<Kernels, ElementwiseName> {
 
 type ArithmeticName = "add" | "addBias" | "addColumnSums" | "addScaled" | "multiply" | "scale";
 
+/** Three arrays as a function takes them, the last one to write. */
+type ThreeArrays = (a: Float32Array, b: Float32Array, y: Float32Array) => void;
+
+/** An operation on three arrays of as many elements as the last one has; `labels` are their names in errors. */
+function onThree(
+  { run, at, partOfElements, openGroup, closeGroup }: Wasm,
+  name: "add" | "multiply" | BackwardName,
+  labels: readonly [string, string, string],
+): ThreeArrays {
+  return (a, b, y) => {
+    const n = y.length;
+    const aAt = at(labels[0], a, n);
+    const bAt = at(labels[1], b, n);
+    const yAt = at(labels[2], y, n);
+    const part = partOfElements(n);
+    openGroup();
+    for (let i = 0; i < n; i += part)
+      run[name](aAt + 4 * i, bAt + 4 * i, yAt + 4 * i, Math.min(part, n - i));
+    closeGroup();
+  };
+}
+
 function arithmetic(wasm: Wasm): Pick<Kernels, ArithmeticName> {
   const { run, at, partOfElements, openGroup, closeGroup } = wasm;
-  const binary =
-    (name: "add" | "multiply") =>
-    (a: Float32Array, b: Float32Array, y: Float32Array): void => {
-      const n = y.length;
-      const aAt = at("a", a, n);
-      const bAt = at("b", b, n);
-      const yAt = at("y", y, n);
-      const part = partOfElements(n);
-      openGroup();
-      for (let i = 0; i < n; i += part)
-        run[name](aAt + 4 * i, bAt + 4 * i, yAt + 4 * i, Math.min(part, n - i));
-      closeGroup();
-    };
   const scaled =
     (name: "scale" | "addScaled") =>
     (x: Float32Array, factor: number, y: Float32Array): void => {
@@ -65,8 +73,8 @@ function arithmetic(wasm: Wasm): Pick<Kernels, ArithmeticName> {
       closeGroup();
     };
   return {
-    add: binary("add"),
-    multiply: binary("multiply"),
+    add: onThree(wasm, "add", ["a", "b", "y"]),
+    multiply: onThree(wasm, "multiply", ["a", "b", "y"]),
     scale: scaled("scale"),
     addScaled: scaled("addScaled"),
     addBias(y, bias, rows, columns) {
@@ -119,13 +127,8 @@ function losses(wasm: Wasm): Pick<Kernels, "addScaledDifference" | "sumSquaredDi
 type ForwardName = "geluForward" | "tanhForward" | "reluForward";
 type BackwardName = "geluBackward" | "tanhBackward" | "reluBackward";
 
-function activations({
-  run,
-  at,
-  partOfElements,
-  openGroup,
-  closeGroup,
-}: Wasm): Pick<Kernels, ForwardName | BackwardName> {
+function activations(wasm: Wasm): Pick<Kernels, ForwardName | BackwardName> {
+  const { run, at, partOfElements, openGroup, closeGroup } = wasm;
   const forward =
     (name: ForwardName) =>
     (x: Float32Array, y: Float32Array): void => {
@@ -137,26 +140,13 @@ function activations({
       for (let i = 0; i < n; i += part) run[name](xAt + 4 * i, yAt + 4 * i, Math.min(part, n - i));
       closeGroup();
     };
-  const backward =
-    (name: BackwardName, valueName: "x" | "y") =>
-    (value: Float32Array, dy: Float32Array, dx: Float32Array): void => {
-      const n = dx.length;
-      const valueAt = at(valueName, value, n);
-      const dyAt = at("dy", dy, n);
-      const dxAt = at("dx", dx, n);
-      const part = partOfElements(n);
-      openGroup();
-      for (let i = 0; i < n; i += part)
-        run[name](valueAt + 4 * i, dyAt + 4 * i, dxAt + 4 * i, Math.min(part, n - i));
-      closeGroup();
-    };
   return {
     geluForward: forward("geluForward"),
-    geluBackward: backward("geluBackward", "x"),
+    geluBackward: onThree(wasm, "geluBackward", ["x", "dy", "dx"]),
     tanhForward: forward("tanhForward"),
-    tanhBackward: backward("tanhBackward", "y"),
+    tanhBackward: onThree(wasm, "tanhBackward", ["y", "dy", "dx"]),
     reluForward: forward("reluForward"),
-    reluBackward: backward("reluBackward", "y"),
+    reluBackward: onThree(wasm, "reluBackward", ["y", "dy", "dx"]),
   };
 }
 

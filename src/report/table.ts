@@ -48,6 +48,11 @@ export function formatMeanMax(values: readonly number[]): string {
   return `${(100 * mean(values)).toFixed(2)}/${(100 * maximum(values)).toFixed(2)}`;
 }
 
+/** A part of a whole as a share, `0.5000`; a dash where there is no whole. */
+export function formatShare(part: number, whole: number): string {
+  return whole === 0 ? "-" : (part / whole).toFixed(4);
+}
+
 /** Seconds, with a decimal below ten. */
 export function formatSeconds(seconds: number): string {
   return seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0);
