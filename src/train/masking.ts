@@ -1,27 +1,36 @@
 /** Which gradients and moments a step leaves out because their weights are pruned. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
+import { mayChangeMasks } from "../prune/mask-changes.ts";
 import type { PruningState } from "../prune/state.ts";
 import type { Parameters } from "../tensor/parameter.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { appliedMask } from "./sparsity.ts";
 
 /**
- * What the `strict` profile adds to a step: sets gradients and moments to zero where the masks do, so that no
+ * What the `strict` profile adds to `step`: sets gradients and moments to zero where the masks do, so that no
  * update moves a pruned weight and none that was gathered before pruning comes back should the weight be revived.
+ * Moments only where the step's beginning can have changed the mask: those of a gradient that is zero ever since
+ * stay zero.
  */
 export function maskTrainingInto(
   state: PruningState,
   parameters: Parameters,
   { slots }: Optimizer,
   kernels: PruningKernels,
+  step: number,
 ): void {
-  for (const layer of state.pruners.flatMap(({ layers }) => layers)) {
-    const parameter = parameters.get(`${layer.name}.weight`);
-    const slot = slots.find((candidate) => candidate.parameter === parameter);
-    if (parameter === undefined || slot === undefined) continue;
-    const mask = appliedMask(layer);
-    for (const { data } of [parameter.gradient, slot.firstMoment, slot.secondMoment])
-      kernels.applyMaskInto(mask, 1, mask.length, data);
+  for (const pruner of state.pruners) {
+    const changed = mayChangeMasks(pruner, step);
+    for (const layer of pruner.layers) {
+      const parameter = parameters.get(`${layer.name}.weight`);
+      const slot = slots.find((candidate) => candidate.parameter === parameter);
+      if (parameter === undefined || slot === undefined) continue;
+      const mask = appliedMask(layer);
+      kernels.applyMaskInto(mask, 1, mask.length, parameter.gradient.data);
+      if (!changed) continue;
+      for (const { data } of [slot.firstMoment, slot.secondMoment])
+        kernels.applyMaskInto(mask, 1, mask.length, data);
+    }
   }
 }
 

@@ -48,7 +48,7 @@ export function trainStepInto<Batch extends LabelledBatch>(
     pruning.state = onBeforeOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
     maskBlockGradientsInto(pruning.state, model.parameters);
     if (settings.profile === "strict")
-      maskTrainingInto(pruning.state, model.parameters, optimizer, pruning.kernels);
+      maskTrainingInto(pruning.state, model.parameters, optimizer, pruning.kernels, step);
   }
   const learningRate = learningRateAt(settings.schedule, settings.optimizer.learningRate, step);
   optimizerStepInto(backend, optimizer, learningRate, { clearGradients: true });
