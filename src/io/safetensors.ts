@@ -106,30 +106,70 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const ordered = [...tensors].sort(byAlignmentThenName);
-  const description: [string, unknown][] = [];
-  if (Object.keys(metadata).length > 0) description.push([METADATA, checkMetadata(metadata)]);
-  let position = 0;
-  for (const [name, tensor] of ordered) {
-    checkStorable(name, tensor);
-    const { dtype, shape, bytes } = tensor;
-    const begin = position;
-    position += bytes.length;
-    description.push([name, { dtype, shape, data_offsets: [begin, position] }]);
-  }
-  const header = encodeHeader(description);
-  const out = new Uint8Array(LENGTH_BYTES + header.length + position);
-  new DataView(out.buffer).setBigUint64(0, BigInt(header.length), true);
-  out.set(header, LENGTH_BYTES);
-  position = LENGTH_BYTES + header.length;
-  for (const [, { bytes }] of ordered) {
+  for (const [name, tensor] of tensors) checkStorable(name, tensor);
+  const sizes = [...tensors].map(
+    ([name, { dtype, shape, bytes }]): readonly [string, TensorSize] => [
+      name,
+      { dtype, shape, byteLength: bytes.length },
+    ],
+  );
+  const { header, order } = layOutSafetensors(new Map(sizes), metadata);
+  const out = new Uint8Array(sizes.reduce((sum, [, one]) => sum + one.byteLength, header.length));
+  out.set(header);
+  let position = header.length;
+  for (const name of order) {
+    const bytes = tensors.get(name)?.bytes ?? new Uint8Array(0);
     out.set(bytes, position);
     position += bytes.length;
   }
   return out;
 }
 
-type NamedTensor = readonly [string, StoredTensor];
+/** A tensor whose bytes are somewhere else. */
+export interface TensorSize {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly byteLength: number;
+}
+
+/**
+ * What stands before the tensors in a file, and the order in which their bytes follow: for writing a file tensor by
+ * tensor.
+ *
+ * @example
+ * ```ts
+ * import { layOutSafetensors } from "espalier/io";
+ *
+ * const tensor = { shape: [2], byteLength: 4 };
+ * const sizes = new Map([
+ *   ["b", { ...tensor, dtype: "F16" as const }],
+ *   ["a", { ...tensor, dtype: "BF16" as const }],
+ * ]);
+ * const { header, order } = layOutSafetensors(sizes);
+ * if (header.length % 8 !== 0 || order.join() !== "a,b") throw new Error("expected an order");
+ * ```
+ */
+export function layOutSafetensors(
+  tensors: ReadonlyMap<string, TensorSize>,
+  metadata: Readonly<Record<string, string>> = {},
+): { readonly header: Uint8Array; readonly order: readonly string[] } {
+  const ordered = [...tensors].sort(byAlignmentThenName);
+  const description: [string, unknown][] = [];
+  if (Object.keys(metadata).length > 0) description.push([METADATA, checkMetadata(metadata)]);
+  let position = 0;
+  for (const [name, { dtype, shape, byteLength }] of ordered) {
+    const begin = position;
+    position += byteLength;
+    description.push([name, { dtype, shape, data_offsets: [begin, position] }]);
+  }
+  const json = encodeHeader(description);
+  const header = new Uint8Array(LENGTH_BYTES + json.length);
+  new DataView(header.buffer).setBigUint64(0, BigInt(json.length), true);
+  header.set(json, LENGTH_BYTES);
+  return { header, order: ordered.map(([name]) => name) };
+}
+
+type NamedTensor = readonly [string, Pick<StoredTensor, "dtype">];
 
 function byAlignmentThenName([nameA, a]: NamedTensor, [nameB, b]: NamedTensor): number {
   return dtypeRank(b.dtype) - dtypeRank(a.dtype) || compareCodePoints(nameA, nameB);

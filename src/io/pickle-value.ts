@@ -1,0 +1,49 @@
+/** What a pickle of a state dict can hold. */
+
+/** A class or function that a pickle names. */
+export interface PickleGlobal {
+  readonly kind: "global";
+  /** Such as `torch._utils._rebuild_tensor_v2`. */
+  readonly name: string;
+}
+
+/** What a call gave: the function, and what it was called with. */
+export interface PickleCall {
+  readonly kind: "call";
+  readonly name: string;
+  readonly values: readonly PickleValue[];
+}
+
+/** A reference to something outside of the pickle, such as a storage. */
+export interface PickleReference {
+  readonly kind: "reference";
+  readonly id: PickleValue;
+}
+
+/** A tuple. */
+export interface PickleTuple {
+  readonly kind: "tuple";
+  readonly values: readonly PickleValue[];
+}
+
+/** What a pickle can hold. Lists are arrays, dictionaries and ordered dictionaries maps. */
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | string
+  | PickleValue[]
+  | Map<PickleValue, PickleValue>
+  | PickleGlobal
+  | PickleCall
+  | PickleReference
+  | PickleTuple;
+
+/** Whether a value is one of those with a kind. */
+export function isKind<K extends "global" | "call" | "reference" | "tuple">(
+  value: PickleValue | undefined,
+  kind: K,
+): value is Extract<PickleValue, { readonly kind: K }> {
+  if (typeof value !== "object" || value === null) return false;
+  return !Array.isArray(value) && !(value instanceof Map) && value.kind === kind;
+}

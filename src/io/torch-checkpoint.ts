@@ -1,0 +1,314 @@
+/**
+ * State dicts that `torch.save` wrote: a zip archive since PyTorch 1.6, before that pickles with the storages after
+ * them. Tensors are found, and their bytes read when they are asked for; nothing is executed.
+ */
+import { describe } from "../core/checks.ts";
+import type { Problem } from "../core/either.ts";
+import { refuse, unlessProblems, type Validated } from "../core/validation.ts";
+import type { ByteSource } from "./byte-source.ts";
+import { DTYPES, type Dtype } from "./dtypes.ts";
+import { readPickle } from "./pickle.ts";
+import { isKind, type PickleValue } from "./pickle-value.ts";
+import { readZipDirectory } from "./zip.ts";
+
+/** A tensor of a state dict. */
+export interface TorchTensor {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  /** In elements of the storage. */
+  readonly strides: readonly number[];
+  readonly offset: number;
+  /** Tensors of the same storage share memory. */
+  readonly storage: string;
+  /** Where the storage's bytes lie in the file. */
+  readonly begin: number;
+}
+
+/** Storages by their class in PyTorch. */
+const STORAGES: Readonly<Record<string, Dtype>> = {
+  "torch.DoubleStorage": "F64",
+  "torch.FloatStorage": "F32",
+  "torch.HalfStorage": "F16",
+  "torch.BFloat16Storage": "BF16",
+  "torch.LongStorage": "I64",
+  "torch.IntStorage": "I32",
+  "torch.ShortStorage": "I16",
+  "torch.CharStorage": "I8",
+  "torch.ByteStorage": "U8",
+  "torch.BoolStorage": "BOOL",
+};
+const TENSOR = "torch._utils._rebuild_tensor_v2";
+const PARAMETER = "torch._utils._rebuild_parameter";
+const ALLOWED: ReadonlySet<string> = new Set([...Object.keys(STORAGES), TENSOR, PARAMETER]);
+
+/** How a file of the older format begins: protocol 2, and a number that PyTorch chose. */
+const LEGACY = Uint8Array.of(
+  ...[0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e],
+);
+const ARCHIVE = Uint8Array.of(0x50, 0x4b, 3, 4);
+/** Longest pickle accepted, in bytes: it names tensors, some hundred bytes each. */
+const MOST_PICKLE = 32 * 2 ** 20;
+
+function beginsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  return prefix.every((byte, i) => bytes[i] === byte);
+}
+
+/** Whether a file begins as `torch.save` begins one. */
+export function isTorchFile(source: ByteSource): boolean {
+  const begin = source.read(0, Math.min(source.size, LEGACY.length));
+  return beginsWith(begin, LEGACY) || beginsWith(begin, ARCHIVE);
+}
+
+/** A storage as a pickle refers to it. */
+interface StorageReference {
+  readonly key: string;
+  readonly dtype: Dtype;
+  readonly elements: number;
+}
+
+function isCount(value: PickleValue | undefined): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function countsOf(value: PickleValue | undefined): readonly number[] | undefined {
+  if (!isKind(value, "tuple") || !value.values.every(isCount)) return undefined;
+  return value.values.filter(isCount);
+}
+
+function storageOf(value: PickleValue | undefined): StorageReference | undefined {
+  if (!isKind(value, "reference") || !isKind(value.id, "tuple")) return undefined;
+  const [tag, type, key, , elements, view = null] = value.id.values;
+  const dtype = isKind(type, "global") ? STORAGES[type.name] : undefined;
+  if (tag !== "storage" || dtype === undefined || view !== null) return undefined;
+  return typeof key === "string" && isCount(elements) ? { key, dtype, elements } : undefined;
+}
+
+/** The last element that a tensor has in its storage, and how many it has. */
+function extentOf(shape: readonly number[], strides: readonly number[], offset: number) {
+  let [last, count] = [offset, 1];
+  shape.forEach((extent, axis) => {
+    last += (extent - 1) * (strides[axis] ?? 0);
+    count *= extent;
+  });
+  return { last, count };
+}
+
+type Located = Omit<TorchTensor, "name" | "begin"> & { readonly elements: number };
+
+/** A tensor from the call that rebuilds it; text where it is none. */
+function tensorOf(value: PickleValue): Located | string {
+  if (!isKind(value, "call")) return describe(value);
+  if (value.name === PARAMETER) return tensorOf(value.values[0] ?? null);
+  if (value.name !== TENSOR) return value.name;
+  const storage = storageOf(value.values[0]);
+  const [, offset, size, stride] = value.values;
+  const [shape, strides] = [countsOf(size), countsOf(stride)];
+  if (storage === undefined) return "a tensor of another kind of storage";
+  if (!isCount(offset) || shape === undefined || strides?.length !== shape.length)
+    return "a tensor without a shape";
+  const { key, dtype, elements } = storage;
+  const { last, count } = extentOf(shape, strides, offset);
+  // A tensor that repeats elements could be of any size.
+  if (count > elements || (count > 0 && last >= elements))
+    return `a tensor [${shape.join(", ")}] of a storage of ${elements} elements`;
+  return { dtype, shape, strides, offset, storage: key, elements };
+}
+
+/** The dictionary of tensors: the pickle's value, or what it has as `state_dict`. */
+function stateDictOf(value: PickleValue): ReadonlyMap<PickleValue, PickleValue> | undefined {
+  if (!(value instanceof Map)) return undefined;
+  const inner = value.get("state_dict");
+  return inner instanceof Map ? inner : value;
+}
+
+/** Where the bytes of a storage begin; a problem's `got` where they are not there. */
+type Locate = (key: string, bytes: number) => number | string;
+
+function tensorsOf(
+  source: ByteSource,
+  value: PickleValue,
+  locate: Locate,
+): Validated<readonly TorchTensor[]> {
+  const state = stateDictOf(value);
+  if (state === undefined) return refuse(source.name, "a dictionary of tensors", describe(value));
+  const problems: Problem[] = [];
+  const tensors: TorchTensor[] = [];
+  for (const [name, stored] of state) {
+    const path = `${source.name}: ${String(name)}`;
+    const tensor = tensorOf(stored);
+    if (typeof name !== "string")
+      problems.push({ path, expected: "a name that is text", got: typeof name });
+    else if (typeof tensor === "string") problems.push({ path, expected: "a tensor", got: tensor });
+    else {
+      const { elements, ...rest } = tensor;
+      const begin = locate(tensor.storage, elements * DTYPES[tensor.dtype].bytes);
+      if (typeof begin === "string") problems.push({ path, expected: "its storage", got: begin });
+      else tensors.push({ name, begin, ...rest });
+    }
+  }
+  return unlessProblems(problems, tensors);
+}
+
+function readArchive(source: ByteSource): Validated<readonly TorchTensor[]> {
+  const directory = readZipDirectory(source);
+  if (directory._tag === "Left") return directory;
+  const files = directory.right;
+  const [pickle, another] = [...files.keys()].filter((name) => /(^|\/)data\.pkl$/.test(name));
+  const place = files.get(pickle ?? "");
+  if (pickle === undefined || place === undefined || another !== undefined)
+    return refuse(source.name, "one data.pkl", pickle === undefined ? "none" : "several");
+  const folder = pickle.slice(0, -"data.pkl".length);
+  const order = files.get(`${folder}byteorder`);
+  if (order !== undefined) {
+    const text = new TextDecoder().decode(
+      source.read(order.begin, Math.min(order.end, order.begin + 8)),
+    );
+    if (text !== "little") return refuse(source.name, "little-endian storages", describe(text));
+  }
+  if (place.end - place.begin > MOST_PICKLE)
+    return refuse(source.name, `a pickle of at most ${MOST_PICKLE} bytes`, "a longer one");
+  const bytes = source.read(place.begin, place.end);
+  const read = readPickle(`${source.name}: ${pickle}`, bytes, 0, ALLOWED);
+  if (read._tag === "Left") return read;
+  return tensorsOf(source, read.right.value, (key, length) => {
+    const data = files.get(`${folder}data/${key}`);
+    if (data === undefined) return "none";
+    return data.end - data.begin === length ? data.begin : `${data.end - data.begin} bytes of it`;
+  });
+}
+
+/** Places of the storages that follow the pickles, one after the other with its number of elements before it. */
+function legacyStorages(
+  source: ByteSource,
+  keys: readonly PickleValue[],
+  sizes: ReadonlyMap<string, number>,
+  begin: number,
+): ReadonlyMap<string, readonly [begin: number, bytes: number]> {
+  const places = new Map<string, readonly [number, number]>();
+  let at = begin;
+  for (const key of keys) {
+    const size = typeof key === "string" ? sizes.get(key) : undefined;
+    if (typeof key !== "string" || size === undefined || at + 8 > source.size) break;
+    const stated = source.read(at, at + 8);
+    const count = Number(new DataView(stated.buffer, stated.byteOffset).getBigUint64(0, true));
+    at += 8;
+    if (!(at + count * size <= source.size)) break;
+    places.set(key, [at, count * size]);
+    at += count * size;
+  }
+  return places;
+}
+
+/** Sizes of elements by storage, as the tensors say. */
+function elementSizes(value: PickleValue): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const stored of stateDictOf(value)?.values() ?? []) {
+    const tensor = tensorOf(stored);
+    if (typeof tensor !== "string") sizes.set(tensor.storage, DTYPES[tensor.dtype].bytes);
+  }
+  return sizes;
+}
+
+function readLegacy(source: ByteSource): Validated<readonly TorchTensor[]> {
+  const bytes = source.read(0, Math.min(source.size, MOST_PICKLE));
+  // The magic number, the version, facts of the system, the state dict, the keys of the storages.
+  const values: PickleValue[] = [];
+  let at = 0;
+  for (let i = 0; i < 5; i++) {
+    const read = readPickle(source.name, bytes, at, ALLOWED);
+    if (read._tag === "Left") return read;
+    values.push(read.right.value);
+    at = read.right.end;
+  }
+  const [, version = null, system, state = null, keys] = values;
+  if (version !== 1001) return refuse(source.name, "version 1001", describe(version));
+  if (!(system instanceof Map) || system.get("little_endian") !== true)
+    return refuse(source.name, "little-endian storages", "others");
+  if (!Array.isArray(keys)) return refuse(source.name, "a list of storages", describe(keys));
+  const places = legacyStorages(source, keys, elementSizes(state), at);
+  return tensorsOf(source, state, (key, length) => {
+    const place = places.get(key);
+    if (place === undefined) return "none within the file";
+    return place[1] === length ? place[0] : `${place[1]} bytes of it`;
+  });
+}
+
+/**
+ * Finds the tensors of a file that `torch.save` wrote of a state dict. Classes and functions other than those that
+ * dictionaries of tensors need are refused by name.
+ *
+ * @example
+ * ```ts
+ * import { isTorchFile, readTorchFile, tiedTensors, torchTensorBytes } from "espalier/io";
+ *
+ * const bytes = Uint8Array.of(1, 0, 2, 0, 3, 0, 4, 0);
+ * const source = {
+ *   ...{ name: "file", size: bytes.length },
+ *   read: (begin: number, end: number) => bytes.slice(begin, end),
+ * };
+ * if (isTorchFile(source)) throw new Error("expected another file");
+ * if (readTorchFile(source)._tag === "Right") throw new Error("expected a problem");
+ *
+ * const stored = { dtype: "F16", storage: "0", offset: 0, begin: 0 } as const;
+ * const transposed = { ...stored, name: "weight", shape: [2, 2], strides: [1, 2] };
+ * if (torchTensorBytes(source, transposed)[2] !== 3) throw new Error("expected rows");
+ * const tied = tiedTensors([transposed, { ...transposed, name: "again" }]);
+ * if (tied.get("again") !== "weight") throw new Error("expected the first name");
+ * ```
+ */
+export function readTorchFile(source: ByteSource): Validated<readonly TorchTensor[]> {
+  const begin = source.read(0, Math.min(source.size, LEGACY.length));
+  if (beginsWith(begin, LEGACY)) return readLegacy(source);
+  if (beginsWith(begin, ARCHIVE)) return readArchive(source);
+  return refuse(source.name, "a file that torch.save wrote", "another");
+}
+
+/** Whether a tensor's elements follow each other in its storage. */
+function isContiguous({ shape, strides }: TorchTensor): boolean {
+  let expected = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const extent = shape[axis] ?? 0;
+    if (extent !== 1 && strides[axis] !== expected) return false;
+    expected *= extent;
+  }
+  return true;
+}
+
+/** A tensor's bytes in row-major order. */
+export function torchTensorBytes(source: ByteSource, tensor: TorchTensor): Uint8Array {
+  const { shape, strides, offset, begin, dtype } = tensor;
+  const size = DTYPES[dtype].bytes;
+  const { last, count } = extentOf(shape, strides, offset);
+  if (count === 0) return new Uint8Array(0);
+  const stored = source.read(begin + offset * size, begin + (last + 1) * size);
+  if (isContiguous(tensor)) return stored;
+  const out = new Uint8Array(count * size);
+  const index = shape.map(() => 0);
+  let from = 0;
+  for (let to = 0; to < out.length; to += size) {
+    for (let byte = 0; byte < size; byte++) out[to + byte] = stored[from * size + byte] ?? 0;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      const stride = strides[axis] ?? 0;
+      index[axis] = (index[axis] ?? 0) + 1;
+      from += stride;
+      if ((index[axis] ?? 0) < (shape[axis] ?? 0)) break;
+      from -= stride * (shape[axis] ?? 0);
+      index[axis] = 0;
+    }
+  }
+  return out;
+}
+
+/** Names of tensors that are the same memory as an earlier one, by the earlier one's name. */
+export function tiedTensors(tensors: readonly TorchTensor[]): ReadonlyMap<string, string> {
+  const first = new Map<string, string>();
+  const tied = new Map<string, string>();
+  for (const { name, storage, offset, shape, strides, dtype } of tensors) {
+    const key = JSON.stringify([storage, offset, shape, strides, dtype]);
+    const earlier = first.get(key);
+    if (earlier === undefined) first.set(key, name);
+    else tied.set(name, earlier);
+  }
+  return tied;
+}
