@@ -33,6 +33,8 @@ export interface MetricsLine {
   readonly sparsity_linear_layers: number | null;
   /** Mean over the pruned layers of each one's zeros over entries; null when dense. */
   readonly sparsity_layer_mean: number | null;
+  /** Weights that a mask prunes and that are not zero; null when dense. */
+  readonly drifted_weights: number | null;
   readonly profile: Profile;
   readonly variant: KernelVariant;
 }
@@ -68,6 +70,7 @@ export function metricsLine(
     sparsity_linear_layers: sparsity === null ? null : ratioOf(sparsity.allLayers),
     sparsity_layer_mean:
       sparsity === null ? null : pruned.reduce((sum, ratio) => sum + ratio, 0) / pruned.length,
+    drifted_weights: sparsity?.drifted ?? null,
     profile: made.profile,
     variant: made.variant,
   };

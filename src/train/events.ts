@@ -26,6 +26,11 @@ export interface SparsityReport {
   readonly prunedLayers: ZeroCount;
   /** Zero elements over the weights of all linear and convolution layers, head included. */
   readonly allLayers: ZeroCount;
+  /**
+   * Weights that a mask prunes and that are not zero: none where zeros stay zero. Only retrain_free leaves weights as
+   * they are until its end step.
+   */
+  readonly drifted: number;
   /** Every linear and convolution layer, in module order. */
   readonly layers: readonly LayerSparsity[];
 }

@@ -64,6 +64,7 @@ export function sparsityReport(
     prunedBlocks: sum(state.pruners.map(blocksOf)),
     prunedLayers: sum(reported.filter(({ pruned }) => pruned)),
     allLayers: sum(reported),
+    drifted: countDrifted(state, layers),
     layers: reported,
   };
 }
@@ -79,6 +80,19 @@ function blocksOf({ config, layers }: PrunerState): ZeroCount {
       return { zeros: elements.zeros / blockSize, total: elements.total / blockSize };
     }),
   );
+}
+
+/** Weights that are not zero under a mask that is on them. */
+function countDrifted(state: PruningState, records: readonly LayerRecord[]): number {
+  const weights = new Map(records.map(({ name, data }) => [name, data]));
+  let drifted = 0;
+  for (const layer of state.pruners.flatMap(({ layers }) => layers)) {
+    const weight = weights.get(layer.name);
+    const mask = appliedMask(layer);
+    if (weight === undefined) continue;
+    for (let i = 0; i < mask.length; i++) if (mask[i] === 0 && weight[i] !== 0) drifted++;
+  }
+  return drifted;
 }
 
 function maskZeros(mask: Uint8Array): ZeroCount {

@@ -13,7 +13,13 @@ function line(seed: number, epoch: number): MetricsLine {
     ...{ seed, epoch, phase: "dense", recipe: "r", pattern: "dense", step: epoch },
     ...{ training_loss: 1, evaluation_loss: 1, accuracy: 1, f1: 1, target_sparsity: null },
     ...{ pruned_blocks: null, total_blocks: null, sparsity_pruned_layers: null },
-    ...{ sparsity_linear_layers: null, sparsity_layer_mean: null, profile: "inc", variant: "simd" },
+    ...{
+      sparsity_linear_layers: null,
+      sparsity_layer_mean: null,
+      drifted_weights: null,
+      profile: "inc",
+      variant: "simd",
+    },
   };
 }
 

@@ -79,6 +79,7 @@ test("events come in order and carry what a report needs", async () => {
     prunedBlocks: { zeros: 12, total: 16 },
     prunedLayers: { zeros: 48, total: 64 },
     allLayers: { zeros: 48, total: 96 },
+    drifted: 0,
     layers: [
       { name: "hidden", pruned: true, zeros: 48, total: 64 },
       { name: "output", pruned: false, zeros: 0, total: 32 },

@@ -4,9 +4,9 @@ import { initialiseParameters } from "../../src/model/parameters.ts";
 import { releaseParameters } from "../../src/tensor/parameter.ts";
 import { createSession, releaseSession, type TrainingSession } from "../../src/train/session.ts";
 import { trainingSettings } from "../../src/train/settings.ts";
-import { appliedMask } from "../../src/train/sparsity.ts";
+import { appliedMask, sparsityReport } from "../../src/train/sparsity.ts";
 import { trainStepInto } from "../../src/train/step.ts";
-import { sequenceClassifier } from "../../src/train/trainable-model.ts";
+import { layerRecords, sequenceClassifier } from "../../src/train/trainable-model.ts";
 import { randomBatch, SMALL_BERT } from "../model/small-models.ts";
 import { PRUNERS, STEPS } from "./pruners.ts";
 
@@ -28,12 +28,41 @@ function prunedWithMoments({ pruning, model, optimizer }: TrainingSession<never>
   return counts;
 }
 
+function start(pruning: unknown, profile: "inc" | "strict") {
+  const model = sequenceClassifier(SMALL_BERT, initialiseParameters(backend, SMALL_BERT, 5));
+  const optimizer = { learningRate: 1e-3, weightDecay: 0.01 };
+  return createSession(backend, model, trainingSettings({ optimizer, pruning, profile }));
+}
+
+function end(session: ReturnType<typeof start>): void {
+  releaseSession(session);
+  releaseParameters(session.model.parameters);
+}
+
+function drifted({ pruning, model }: ReturnType<typeof start>): number | undefined {
+  return pruning ? sparsityReport(pruning.state, layerRecords(model)).drifted : undefined;
+}
+
+describe.each(["inc", "strict"] as const)("under %s, zeros stay zero after any step", (profile) => {
+  test.each(PRUNERS)("%s", (_, pruning) => {
+    const session = start(pruning, profile);
+    for (let step = 0; step < STEPS; step++) {
+      trainStepInto(session, randomBatch([6, 9, 4], 9, step));
+      expect(drifted(session)).toBe(0);
+    }
+    const [layer] = session.pruning?.state.pruners[0]?.layers ?? [];
+    const weight = session.model.parameters.get(`${layer?.name}.weight`)?.value.data;
+    const pruned = layer === undefined ? -1 : appliedMask(layer).indexOf(0);
+    if (weight === undefined || pruned < 0) throw new Error("expected a pruned weight");
+    weight[pruned] = 1;
+    expect(drifted(session)).toBeGreaterThan(0);
+    end(session);
+  });
+});
+
 describe("under strict, pruned weights have no moments after any step", () => {
   test.each(PRUNERS)("%s", (_, pruning) => {
-    const model = sequenceClassifier(SMALL_BERT, initialiseParameters(backend, SMALL_BERT, 5));
-    const optimizer = { learningRate: 1e-3, weightDecay: 0.01 };
-    const settings = trainingSettings({ optimizer, pruning, profile: "strict" });
-    const session = createSession(backend, model, settings);
+    const session = start(pruning, "strict");
     let pruned = 0;
     for (let step = 0; step < STEPS; step++) {
       trainStepInto(session, randomBatch([6, 9, 4], 9, step));
@@ -42,7 +71,6 @@ describe("under strict, pruned weights have no moments after any step", () => {
       pruned = counts.pruned;
     }
     expect(pruned).toBeGreaterThan(0);
-    releaseSession(session);
-    releaseParameters(model.parameters);
+    end(session);
   });
 });
