@@ -4,8 +4,11 @@
  */
 export * from "./checkpoint/inspect.ts";
 export * from "./checkpoint/layers.ts";
+export * from "./checkpoint/plan.ts";
+export * from "./checkpoint/selectable.ts";
 export * from "./checkpoint/verify.ts";
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
+export type { ByteSource } from "./io/byte-source.ts";
 export {
   DTYPES,
   type Dtype,
@@ -30,8 +33,19 @@ export {
 } from "./io/safetensors-header.ts";
 export * from "./io/shard-index.ts";
 export * from "./io/tokenizer.ts";
+export * from "./io/torch-checkpoint.ts";
 export * from "./io/vocabulary.ts";
 export type { WordOptions } from "./io/words.ts";
 export { parseYaml, parseYamlOrThrow } from "./io/yaml.ts";
+export type { PatternPrunerConfig } from "./prune/config.ts";
 export type { LayerKind } from "./prune/layer.ts";
+export {
+  type LayerMask,
+  type LayerSource,
+  type LayerwisePlan,
+  layerMask,
+  layerwisePlanning,
+  planLayerwise,
+} from "./prune/layerwise.ts";
+export { oneShotConfig, type PruneOnceOptions } from "./prune/once.ts";
 export type { Pattern } from "./prune/pattern.ts";

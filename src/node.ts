@@ -6,12 +6,19 @@ export { runSelfTest, type SelfTest } from "./conform/self-test.ts";
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export type { ThreadedBackend } from "./kernels/backend.ts";
 export {
+  type CheckpointPruning,
+  type PrunedCheckpoint,
+  type PrunedCheckpointLayer,
+  pruneCheckpoint,
+} from "./node/checkpoint-pruning.ts";
+export {
   type Checkpoint,
   type CheckpointEntry,
   type CheckpointFile,
   openCheckpoint,
   openCheckpointOrThrow,
 } from "./node/checkpoint-reader.ts";
+export { type CheckpointCopy, copyCheckpoint } from "./node/checkpoint-writer.ts";
 export {
   type FileMap,
   readDirectory,

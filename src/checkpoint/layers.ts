@@ -66,3 +66,43 @@ export function roleOfTensor({ name, shape }: NamedShape): TensorRole {
 export function isPrunable(kind: LayerKind): boolean {
   return kind === "linear" || kind === "conv1d" || kind === "conv2d";
 }
+
+/** Names of layers that end in a model's outputs, in the models of transformers and torchvision. */
+const HEAD =
+  /(^|\.)(classifier(\.out_proj)?|lm_head|score|qa_outputs|seq_relationship)$|^(fc|heads?(\.(head|fc))?)$|predictions\.decoder$/;
+
+/** Whether a module is a classifier head or a language model's output by its name. */
+export function isHeadName(module: string): boolean {
+  return HEAD.test(module);
+}
+
+/**
+ * The layers among a checkpoint's tensors, embeddings too, in the order of the model's modules.
+ *
+ * @param modules names of all of the model's modules in their order, where its configuration is known; a name without
+ *   its first part counts too, as a bare encoder has it. Layers that are not among them come last.
+ * @returns in the order of `tensors` where `modules` is null
+ *
+ * @example
+ * ```ts
+ * import { layersInOrder } from "espalier/io";
+ *
+ * const tensors = ["b.weight", "a.weight"].map((name) => ({ name, shape: [4, 4] }));
+ * const names = layersInOrder(tensors, ["bert.a", "bert.b"]).map(({ module }) => module);
+ * console.assert(names.join() === "a,b");
+ * ```
+ */
+export function layersInOrder(
+  tensors: readonly NamedShape[],
+  modules: readonly string[] | null,
+): readonly TensorRole[] {
+  const layers = tensors.map(roleOfTensor).filter(({ kind }) => kind !== "other");
+  if (modules === null) return layers;
+  const positions = new Map(modules.map((name, i) => [name, i]));
+  modules.forEach((name, i) => {
+    const bare = name.slice(name.indexOf(".") + 1);
+    if (!positions.has(bare)) positions.set(bare, i);
+  });
+  const place = ({ module }: TensorRole): number => positions.get(module) ?? modules.length;
+  return [...layers].sort((a, b) => place(a) - place(b));
+}

@@ -10,6 +10,8 @@ import type { Console } from "./console.ts";
 import { demoCommand } from "./demo.ts";
 import { finetuneCommand } from "./finetune.ts";
 import { inspectCommand } from "./inspect.ts";
+import { planCommand } from "./plan.ts";
+import { pruneCommand } from "./prune.ts";
 import { selfTestCommand } from "./self-test.ts";
 import { verifyCommand } from "./verify.ts";
 
@@ -17,6 +19,8 @@ import { verifyCommand } from "./verify.ts";
 export const COMMANDS: readonly Command[] = [
   finetuneCommand,
   demoCommand,
+  planCommand,
+  pruneCommand,
   verifyCommand,
   inspectCommand,
   conformCommand,

@@ -119,7 +119,7 @@ export const inspectCommand: Command = defineCommand({
   name: "inspect",
   summary: "list a checkpoint's tensors, their sizes and sparsity",
   description: [
-    "Reads a checkpoint tensor by tensor: a file of safetensors, an index of several (*.index.json), or a directory. Of weights of linear and convolution layers it states the share of zeros and every usual pattern that they satisfy: N:M with N zeros in every group, blocks with the share of them that is all zero where no zero lies elsewhere.",
+    "Reads a checkpoint tensor by tensor: a file of safetensors, an index of several (*.index.json), a state dict that torch.save wrote, or a directory. Of weights of linear and convolution layers it states the share of zeros and every usual pattern that they satisfy: N:M with N zeros in every group, blocks with the share of them that is all zero where no zero lies elsewhere.",
   ],
   positionals: ["IN"],
   options: OPTIONS,

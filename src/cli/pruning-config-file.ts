@@ -1,4 +1,4 @@
-/** Reads --pruning-config: INC's keys in JSON or YAML. */
+/** Reads files of pruning configurations: INC's keys in JSON or YAML. */
 
 import { chain, right } from "fp-ts/Either";
 import { pipe } from "fp-ts/function";
@@ -14,13 +14,14 @@ export type PruningKeys = Readonly<Record<string, unknown>>;
 
 /**
  * The configuration of a file, which holds a list of local configurations or an object of keyword arguments.
- * Keys of the schedule that it leaves out are taken from `defaults`.
+ * Keys of the schedule that it leaves out are taken from `defaults`; `label` names the option.
  */
 export async function readPruningConfig(
   path: string,
   defaults: PruningKeys,
+  label: string = "--pruning-config",
 ): Promise<Either<readonly Problem[], PruningKeys>> {
-  const missing = await fileProblem("--pruning-config", path);
+  const missing = await fileProblem(label, path);
   if (missing !== undefined) return { _tag: "Left", left: [missing] };
   const bytes = await readBytes(path);
   return pipe(

@@ -171,7 +171,7 @@ export const verifyCommand: Command = defineCommand({
   summary: "prove or refute that a checkpoint obeys a sparsity pattern",
   description: [
     "Looks at every element of the weights of linear and convolution layers, tensor by tensor. N:M: at least N zeros in every group. Blocks: states the share of blocks that are all zero, and counts partial ones; a dense model has a share of 0, which --min-sparsity fails.",
-    "IN is a file of safetensors, an index of several (*.index.json), or a directory. Elements that the pattern does not cover are counted and not checked. Exit code 1 where the pattern is broken, with the first violation.",
+    "IN is a file of safetensors, an index of several (*.index.json), a state dict that torch.save wrote, or a directory. Elements that the pattern does not cover are counted and not checked. Exit code 1 where the pattern is broken, with the first violation.",
   ],
   positionals: ["IN"],
   options: OPTIONS,

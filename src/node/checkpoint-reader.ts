@@ -1,10 +1,12 @@
 /**
- * Checkpoints on disk whose tensors are read one at a time: a file of safetensors, several with an index, or a
- * directory that has either. Memory stays bounded by the largest tensor.
+ * Checkpoints on disk whose tensors are read one at a time: a file of safetensors, several with an index, a file that
+ * `torch.save` wrote, or a directory that has one of them. Memory stays bounded by the largest tensor.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import type { ByteSource } from "../io/byte-source.ts";
+import { DTYPES } from "../io/dtypes.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
 import {
@@ -15,6 +17,12 @@ import {
   safetensorsHeaderEnd,
 } from "../io/safetensors-header.ts";
 import { parseShardIndex, SHARD_INDEX, shardProblems } from "../io/shard-index.ts";
+import {
+  isTorchFile,
+  readTorchFile,
+  tiedTensors,
+  torchTensorBytes,
+} from "../io/torch-checkpoint.ts";
 import { kindOfPath, readBytes } from "./files.ts";
 
 /** A tensor of a checkpoint, and where it lies. */
@@ -28,20 +36,32 @@ export interface CheckpointEntry extends SafetensorsEntry {
 export interface CheckpointFile {
   readonly name: string;
   readonly bytes: number;
+  /** Where the tensors begin: what stands before is the header. */
+  readonly dataBegin: number;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** An open checkpoint; {@link Checkpoint.close} closes its files. */
 export interface Checkpoint {
   readonly path: string;
-  readonly layout: "file" | "sharded";
+  /** `torch`: a state dict of PyTorch; the others are of safetensors. */
+  readonly layout: "file" | "sharded" | "torch";
   readonly files: readonly CheckpointFile[];
-  /** In the order of the files and in them. */
+  /** In the order of the files and in them; tensors that share their memory once, by the first name. */
   readonly entries: readonly CheckpointEntry[];
+  /** Further names of tensors, by the name that stands among the entries. */
+  readonly tied: ReadonlyMap<string, string>;
+  /** The path of the index that names the files; null for a single file. */
+  readonly index: string | null;
   /** Reads a tensor from disk. @throws the file system's error */
   read(entry: CheckpointEntry): StoredTensor;
+  /** Reads a file's header, as it stands there. @throws the file system's error */
+  readHeader(file: CheckpointFile): Uint8Array;
   close(): void;
 }
+
+/** What transformers called a file of weights before safetensors. */
+const TORCH_WEIGHTS = "pytorch_model.bin";
 
 type Opened<T> = Either<readonly Problem[], T>;
 
@@ -51,6 +71,7 @@ interface OpenFile {
   readonly descriptor: number;
   readonly bytes: number;
   readonly header: SafetensorsHeader;
+  readonly dataBegin: number;
 }
 
 function left(path: string, expected: string, got: string): Opened<never> {
@@ -83,37 +104,105 @@ function openFile(directory: string, name: string): Opened<OpenFile> {
     return result;
   }
   const bytes = fstatSync(descriptor).size;
-  return { _tag: "Right", right: { name, descriptor, bytes, header: result.right } };
+  return { _tag: "Right", right: { name, descriptor, bytes, ...result.right } };
 }
 
-function readHeader(path: string, descriptor: number): Opened<SafetensorsHeader> {
+function readHeader(
+  path: string,
+  descriptor: number,
+): Opened<Pick<OpenFile, "header" | "dataBegin">> {
   const { size } = fstatSync(descriptor);
   const end = safetensorsHeaderEnd(readAt(descriptor, 0, Math.min(LENGTH_BYTES, size)), size, path);
   if (end._tag === "Left") return end;
-  return parseSafetensorsHeader(readAt(descriptor, 0, end.right), size, { source: path });
+  const prefix = readAt(descriptor, 0, end.right);
+  const header = parseSafetensorsHeader(prefix, size, { source: path });
+  if (header._tag === "Left") return header;
+  return { _tag: "Right", right: { header: header.right, dataBegin: end.right } };
 }
 
-function checkpointOf(path: string, layout: Checkpoint["layout"], open: readonly OpenFile[]) {
+function checkpointOf(path: string, index: string | null, open: readonly OpenFile[]): Checkpoint {
   const descriptors = new Map(open.map(({ name, descriptor }) => [name, descriptor]));
+  const read = (file: string, begin: number, end: number): Uint8Array => {
+    const descriptor = descriptors.get(file);
+    if (descriptor === undefined)
+      throw new RangeError(`file: expected one of the checkpoint, got ${file}`);
+    return readAt(descriptor, begin, end);
+  };
   const checkpoint: Checkpoint = {
     path,
-    layout,
-    files: open.map(({ name, bytes, header: { metadata } }) => ({ name, bytes, metadata })),
+    layout: index === null ? "file" : "sharded",
+    index,
+    tied: new Map(),
+    files: open.map(({ name, bytes, dataBegin, header: { metadata } }) => ({
+      ...{ name, bytes, dataBegin, metadata },
+    })),
     entries: open.flatMap(({ name: file, header }) =>
       [...header.entries].map(([name, entry]) => ({ ...entry, name, file })),
     ),
-    read({ file, begin, end, dtype, shape }) {
-      const descriptor = descriptors.get(file);
-      if (descriptor === undefined)
-        throw new RangeError(`file: expected one of the checkpoint, got ${file}`);
-      return { dtype, shape, bytes: readAt(descriptor, begin, end) };
-    },
+    read: ({ file, begin, end, dtype, shape }) => ({
+      ...{ dtype, shape },
+      bytes: read(file, begin, end),
+    }),
+    readHeader: ({ name, dataBegin }) => read(name, 0, dataBegin),
     close: () => {
       for (const descriptor of descriptors.values()) closeSync(descriptor);
       descriptors.clear();
     },
   };
   return checkpoint;
+}
+
+/** Opens a state dict of PyTorch. */
+function openTorch(path: string, descriptor: number, source: ByteSource): Opened<Checkpoint> {
+  const found = readTorchFile(source);
+  if (found._tag === "Left") return found;
+  const tied = tiedTensors(found.right);
+  const tensors = new Map(found.right.map((tensor) => [tensor.name, tensor]));
+  const file = basename(path);
+  const read: Checkpoint["read"] = ({ name, dtype, shape }) => {
+    const tensor = tensors.get(name);
+    if (tensor === undefined) throw new RangeError(`${path}: expected a tensor ${name}, got none`);
+    return { dtype, shape, bytes: torchTensorBytes(source, tensor) };
+  };
+  const entries = found.right
+    .filter(({ name }) => !tied.has(name))
+    .map(({ name, dtype, shape, offset, begin }): CheckpointEntry => {
+      const size = DTYPES[dtype].bytes;
+      const from = begin + offset * size;
+      const count = shape.reduce((product, extent) => product * extent, 1);
+      return { name, file, dtype, shape, begin: from, end: from + count * size };
+    });
+  const checkpoint: Checkpoint = {
+    ...{ path, layout: "torch", index: null, entries, tied, read },
+    files: [{ name: file, bytes: source.size, dataBegin: 0, metadata: {} }],
+    readHeader: () => new Uint8Array(0),
+    close: () => closeSync(descriptor),
+  };
+  return { _tag: "Right", right: checkpoint };
+}
+
+/** Opens a single file, whichever format it is in. */
+function openSingle(path: string): Opened<Checkpoint> {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, "r");
+  } catch (error) {
+    return left(path, "a file that can be read", error instanceof Error ? error.message : "none");
+  }
+  const source: ByteSource = {
+    name: path,
+    size: fstatSync(descriptor).size,
+    read: (begin, end) => readAt(descriptor, begin, end),
+  };
+  if (isTorchFile(source)) {
+    const opened = openTorch(path, descriptor, source);
+    if (opened._tag === "Left") closeSync(descriptor);
+    return opened;
+  }
+  closeSync(descriptor);
+  const opened = openFile(dirname(path), basename(path));
+  if (opened._tag === "Left") return opened;
+  return { _tag: "Right", right: checkpointOf(path, null, [opened.right]) };
 }
 
 /** Opens the files that an index names, and holds them to it. */
@@ -131,15 +220,16 @@ async function openSharded(path: string): Promise<Opened<Checkpoint>> {
     open.map(({ name, header }) => [name, new Set(header.entries.keys())] as const),
   );
   problems.push(...shardProblems(path, index.right, present));
-  const checkpoint = checkpointOf(path, "sharded", open);
+  const checkpoint = checkpointOf(path, path, open);
   if (problems.length === 0) return { _tag: "Right", right: checkpoint };
   checkpoint.close();
   return { _tag: "Left", left: problems };
 }
 
 /**
- * Opens a checkpoint: a file of safetensors, an index (`*.index.json`), or a directory with
- * `model.safetensors.index.json` or `model.safetensors`.
+ * Opens a checkpoint: a file of safetensors or of `torch.save`, an index (`*.index.json`), or a directory with
+ * `model.safetensors.index.json`, `model.safetensors` or `pytorch_model.bin`. Of a pickle only what dictionaries of
+ * tensors need is read, and nothing executed.
  *
  * @example
  * ```ts
@@ -167,13 +257,13 @@ export async function openCheckpoint(path: string): Promise<Opened<Checkpoint>> 
     const file = join(path, HUGGING_FACE_FILES.weights);
     if ((await kindOfPath(index)) === "file") return openSharded(index);
     if ((await kindOfPath(file)) === "file") return openCheckpoint(file);
-    const expected = `${SHARD_INDEX} or ${HUGGING_FACE_FILES.weights} in the directory`;
-    return left(path, expected, "neither");
+    const torch = join(path, TORCH_WEIGHTS);
+    if ((await kindOfPath(torch)) === "file") return openCheckpoint(torch);
+    const expected = `${SHARD_INDEX}, ${HUGGING_FACE_FILES.weights} or ${TORCH_WEIGHTS} in the directory`;
+    return left(path, expected, "none of them");
   }
   if (path.endsWith(".index.json")) return openSharded(path);
-  const opened = openFile(dirname(path), basename(path));
-  if (opened._tag === "Left") return opened;
-  return { _tag: "Right", right: checkpointOf(path, "file", [opened.right]) };
+  return openSingle(path);
 }
 
 /** {@link openCheckpoint} that throws an `InputError` with every problem. */

@@ -54,7 +54,8 @@ export function writeFileAtomically(path: string, content: Uint8Array | string):
   }
 }
 
-function writeAll(descriptor: number, bytes: Uint8Array): void {
+/** Writes all of `bytes` at a file's position. */
+export function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let offset = 0; offset < bytes.length; )
     offset += writeSync(descriptor, bytes, offset, bytes.length - offset);
 }

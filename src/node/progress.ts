@@ -18,6 +18,8 @@ export interface ProgressState {
   readonly loss: number | null;
   /** Steps a second, lately; 0 where it is not known yet. */
   readonly rate: number;
+  /** What is counted; default `steps`. */
+  readonly unit?: string;
 }
 
 /** Draws the progress of one run. */
@@ -55,7 +57,7 @@ export function progressFigures(state: ProgressState): string {
   const left = state.rate > 0 ? (state.total - state.done) / state.rate : Number.NaN;
   const parts = [
     `${state.done}/${state.total}`,
-    `${state.rate.toFixed(state.rate < 10 ? 2 : 0)} steps/s`,
+    `${state.rate.toFixed(state.rate < 10 ? 2 : 0)} ${state.unit ?? "steps"}/s`,
     `ETA ${formatDuration(left)}`,
     ...(state.loss === null ? [] : [`loss ${state.loss.toFixed(4)}`]),
   ];
@@ -74,10 +76,12 @@ export function progressBar(state: ProgressState, columns: number): string {
  * Draws progress on `output`.
  *
  * @param now milliseconds of a clock that never goes back
+ * @param unit what is counted
  */
 export function createProgress(
   output: ProgressOutput,
   now: () => number = () => performance.now(),
+  unit: string = "steps",
 ): Progress {
   let samples: readonly (readonly [time: number, done: number])[] = [];
   let lastWrite = -Infinity;
@@ -104,7 +108,7 @@ export function createProgress(
       const time = now();
       const waited = time - lastWrite;
       if (done < total && waited < (output.isTerminal ? REDRAW : LINE)) return;
-      const state = { label, done, total, loss, rate: rate(time, done) };
+      const state = { label, done, total, loss, rate: rate(time, done), unit };
       lastWrite = time;
       if (output.isTerminal) {
         output.write(CLEAR_LINE + progressBar(state, output.columns));

@@ -79,14 +79,14 @@ function rewrite(
  * Each layer's fewest, within the budget. Shares that round down separately can ask for a block more than
  * their sum does; then the last layers that have not lost their fewest yet go without.
  */
-function fewestWithin(candidates: readonly ExactCandidate[], budget: number): number[] {
+export function fewestWithin(
+  candidates: readonly Pick<ExactCandidate, "least" | "pruned">[],
+  budget: number,
+): number[] {
   const fewest = candidates.map(({ least }) => least);
   let excess = sumOf(candidates, ({ least }) => least) - budget;
   for (let i = candidates.length - 1; i >= 0 && excess > 0; i--) {
-    const spare = Math.min(
-      excess,
-      (fewest[i] as number) - (candidates[i] as ExactCandidate).pruned,
-    );
+    const spare = Math.min(excess, (fewest[i] as number) - candidates[i].pruned);
     fewest[i] = (fewest[i] as number) - spare;
     excess -= spare;
   }
@@ -94,8 +94,8 @@ function fewestWithin(candidates: readonly ExactCandidate[], budget: number): nu
 }
 
 /** Marks the scores that a layer must lose and those that it must keep. */
-function imposeBounds(
-  { scores, most }: ExactCandidate,
+export function imposeBoundsInto(
+  { scores, most }: Pick<ExactCandidate, "scores" | "most">,
   fewest: number,
   scratch: SelectionScratch,
 ): void {
@@ -134,7 +134,7 @@ export function planExactBudget(
   // A choice that keeps all bounds by itself is the one that is made when they are imposed.
   if (isWithin) return free.map(({ decision }) => decision);
   candidates.forEach((candidate, i) => {
-    imposeBounds(candidate, fewest[i] as number, scratch);
+    imposeBoundsInto(candidate, fewest[i] as number, scratch);
   });
   return layerDecisions(chunks, budget, scratch).map(({ decision }) => decision);
 }

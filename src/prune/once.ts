@@ -89,8 +89,12 @@ function checkExpressions(name: string, sources: readonly string[]): void {
   });
 }
 
-/** The options as a pruner that is due at once, or after one look at the gradients. */
-function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
+/**
+ * The options as a pruner that is due at once, or after one look at the gradients.
+ *
+ * @throws TypeError and RangeError for malformed options
+ */
+export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
   const pattern = readPattern(options.pattern);
   const { criterion = "magnitude", scope = "global", scoreReduction = "mean" } = options;
   const { opNames = [], excludedOpNames = [], pruningOpTypes = ["Conv", "Linear"] } = options;
@@ -131,7 +135,7 @@ function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
 }
 
 /** Layers that are not selected, or that the pattern does not divide. */
-function skippedLayers(
+export function skippedLayers(
   config: PatternPrunerConfig,
   state: PruningState,
   layers: readonly LayerRecord[],
@@ -176,23 +180,37 @@ export function pruneOnce(
   const { profile = "strict", excludeHead = true } = options;
   checkOneOf("profile", profile, ["inc", "strict"]);
   const config = oneShotConfig(options);
-  let state = initialisePruning({ pruners: [config] }, layers, {
-    profile,
-    excludeHead,
-    indivisible: "skip", // the result names them
-  });
-  if (config.startStep > 0) {
-    state = onStepBegin(state, 0, layers).state;
-    state = onBeforeOptimizerStep(state, layers).state;
-    state = onAfterOptimizerStep(state, layers).state;
-  }
-  const { state: pruned, weights } = onStepBegin(state, config.startStep, layers);
+  const { state, weights } = carryOut([config], layers, profile, excludeHead);
   const after = layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
   return {
     profile,
     weights,
-    masks: new Map(ownedLayers(pruned).map(({ name, mask }) => [name, mask])),
-    skipped: skippedLayers(config, pruned, layers, excludeHead),
-    statistics: sparsityStatistics(pruned, after),
+    masks: new Map(ownedLayers(state).map(({ name, mask }) => [name, mask])),
+    skipped: skippedLayers(config, state, layers, excludeHead),
+    statistics: sparsityStatistics(state, after),
   };
+}
+
+/**
+ * The state after pruning once and the weights that changed. All pruners are due at the same step: 0, or 1 after one
+ * look at the gradients.
+ */
+export function carryOut(
+  pruners: readonly PatternPrunerConfig[],
+  layers: readonly LayerRecord[],
+  profile: Profile,
+  excludeHead: boolean,
+): Pick<PruneOnceResult, "weights"> & { readonly state: PruningState } {
+  const step = pruners[0].startStep;
+  let state = initialisePruning({ pruners }, layers, {
+    profile,
+    excludeHead,
+    indivisible: "skip", // the result names them
+  });
+  if (step > 0) {
+    state = onStepBegin(state, 0, layers).state;
+    state = onBeforeOptimizerStep(state, layers).state;
+    state = onAfterOptimizerStep(state, layers).state;
+  }
+  return onStepBegin(state, step, layers);
 }

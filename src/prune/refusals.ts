@@ -95,7 +95,7 @@ export function checkSettings(config: PatternPrunerConfig, strict: boolean): voi
 /** Refuses blocks too small to be pruned in four parts. */
 export function checkProgressive(
   config: PatternPrunerConfig,
-  layers: readonly PrunedLayer[],
+  layers: readonly Pick<PrunedLayer, "name" | "layout">[],
 ): void {
   if (!planProgressive(config).interpolating) return;
   const { pattern, pruningFrequency } = config;
@@ -132,7 +132,7 @@ function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
 /** Refuses layers that the pattern does not divide: all of them, or under `inc` those on which INC breaks. */
 export function checkDivisibility(
   config: PatternPrunerConfig,
-  layers: readonly PrunedLayer[],
+  layers: readonly Pick<PrunedLayer, "name" | "shape" | "layout">[],
   strict: boolean,
   handling: "refuse" | "skip",
 ): void {
@@ -149,7 +149,10 @@ export function checkDivisibility(
 }
 
 /** Whether INC raises an error on layers that the pattern does not divide. */
-function breaksOnIndivisible(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): boolean {
+function breaksOnIndivisible(
+  config: PatternPrunerConfig,
+  layers: readonly Pick<PrunedLayer, "layout">[],
+): boolean {
   if (config.method === "pattern_lock" || scoresBlockMasks(config.criterion)) return false;
   const { pattern, pruningScope, criterion } = config;
   const blocks = sumOf(layers, ({ layout }) => blockCount(layout));
@@ -163,7 +166,10 @@ function breaksOnIndivisible(config: PatternPrunerConfig, layers: readonly Prune
  * Refuses, under `strict`, per-op bounds that leave too little room for the final target. INC lowers an
  * iterative target to the bound.
  */
-export function checkRoom(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
+export function checkRoom(
+  config: PatternPrunerConfig,
+  layers: readonly Pick<PrunedLayer, "layout">[],
+): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;
   if (config.method === "pattern_lock") return;
   const sizes = layers.map(({ layout }) => blockCount(layout));
@@ -184,7 +190,10 @@ export function checkRoom(config: PatternPrunerConfig, layers: readonly PrunedLa
 }
 
 /** Refuses pruners that would prune nothing. */
-export function checkSomething(config: PatternPrunerConfig, layers: readonly PrunedLayer[]): void {
+export function checkSomething(
+  config: PatternPrunerConfig,
+  layers: readonly Pick<PrunedLayer, "name" | "layout">[],
+): void {
   if (layers.length === 0)
     refusePruning(
       "no-layers",

@@ -18,7 +18,7 @@ import { type BlockLayout, perBlock } from "./pattern.ts";
 import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
 
 /** A layer whose turn came at a prune step; a `null` decision leaves its mask as it is. */
-interface PlannedLayer extends Competitor {
+export interface PlannedLayer extends Competitor {
   readonly decision: Decision | null;
   readonly frozen: boolean;
 }
@@ -107,8 +107,8 @@ function refuseFrozenLasso(pruner: PrunerState, plans: readonly PlannedLayer[]):
   }
 }
 
-/** Writes one layer's mask as planned. */
-function commit(
+/** Writes one layer's mask as planned, in place. */
+export function commitPlanInto(
   strict: boolean,
   pruner: PrunerState,
   plan: PlannedLayer,
@@ -156,5 +156,5 @@ export function replaceMasks(
     plan(pruner, group, ratio, scratch),
   );
   refuseFrozenLasso(pruner, plans);
-  for (const one of plans) commit(strict, pruner, one, scratch);
+  for (const one of plans) commitPlanInto(strict, pruner, one, scratch);
 }

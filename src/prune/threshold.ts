@@ -31,7 +31,7 @@ export function createSelectionScratch(kernels: PruningKernels = plainKernels): 
 }
 
 /** A bucket, and how many entries lie in those before it. */
-interface Bucket {
+export interface Bucket {
   readonly bucket: number;
   readonly before: number;
 }
@@ -60,7 +60,7 @@ function sumBuckets(histogram: Uint32Array, from: number, to: number): number {
 }
 
 /** The bucket of the k-th smallest number by its upper half: first negative numbers, then the others. */
-function findLeading(histogram: Uint32Array, k: number): Bucket {
+export function findLeading(histogram: Uint32Array, k: number): Bucket {
   const negative = sumBuckets(histogram, NEGATIVE, BUCKETS);
   return k <= negative
     ? findBucket(histogram, k, BUCKETS - 1, -1)
@@ -74,6 +74,17 @@ const float = new Float32Array(word.buffer);
 function numberOf(leading: number, trailing: number): number {
   word[0] = (leading << 16) | trailing;
   return (float[0] as number) + 0;
+}
+
+/** The k-th smallest number, from the bucket of its upper half and a histogram of the lower halves there. */
+export function scoreInBucket(
+  { bucket, before }: Bucket,
+  histogram: Uint32Array,
+  k: number,
+): number {
+  const down = bucket >= NEGATIVE;
+  const trailing = findBucket(histogram, k, down ? BUCKETS - 1 : 0, down ? -1 : 1, before);
+  return numberOf(bucket, trailing.bucket);
 }
 
 /** The bits of a score. */
@@ -134,12 +145,7 @@ export function kthSmallestOf(
   const leading = findLeading(histogram, k);
   histogram.fill(0);
   source.countTrailingBitsInto(leading.bucket, histogram);
-  const rank = k - leading.before;
-  const trailing =
-    leading.bucket >= NEGATIVE
-      ? findBucket(histogram, rank, BUCKETS - 1, -1)
-      : findBucket(histogram, rank, 0, 1);
-  return numberOf(leading.bucket, trailing.bucket);
+  return scoreInBucket(leading, histogram, k);
 }
 
 /**

@@ -109,7 +109,7 @@ describe("espalier verify", () => {
     expect(await on("nowhere")).toMatch(/nowhere: expected a checkpoint, got nothing there\n$/);
     mkdirSync(path("empty"), { recursive: true });
     expect(await on("empty")).toMatch(
-      /expected model\.safetensors\.index\.json or model\.safetensors/,
+      /expected model\.safetensors\.index\.json, model\.safetensors or pytorch_model\.bin/,
     );
     writeFileSync(path("cut.safetensors"), writeSafetensors(tensors).subarray(0, -1));
     expect(await on("cut.safetensors")).toMatch(/^.*cut\.safetensors: /);

@@ -41,7 +41,7 @@ describe("the pruning core", () => {
 
   // Bytes, minified and compressed. docs/decisions.md states them; raise a bound only with a reason.
   it.each([
-    ["all of it", `export * from "espalier";`, 19_100],
+    ["all of it", `export * from "espalier";`, 19_150],
     ["pruning once", `export { pruneOnce } from "espalier";`, 16_800],
     [
       "the reducer",

@@ -1,0 +1,186 @@
+/**
+ * What a pruning configuration would do to a model, without its weights: which layers it takes, when it prunes, and
+ * how many blocks are pruned after each prune step.
+ */
+import { mismatch } from "../core/checks.ts";
+import { sumOf } from "../core/sum.ts";
+import type { PatternPrunerConfig, Profile, PruningConfig } from "../prune/config.ts";
+import { exactCount } from "../prune/exact.ts";
+import { formatShape, type LayerKind, PruningError } from "../prune/layer.ts";
+import { blockCount, formatPattern, layOut, perBlock } from "../prune/pattern.ts";
+import {
+  checkDivisibility,
+  checkProgressive,
+  checkRoom,
+  checkSettings,
+  checkSomething,
+  patternPruner,
+} from "../prune/refusals.ts";
+import { exactTargetRatio, planPruneSteps, pruneSteps, targetRatio } from "../prune/schedule.ts";
+import { selectLayers } from "../prune/select.ts";
+
+/** A layer of which only the shape is known. */
+export interface PlanLayer {
+  readonly name: string;
+  readonly kind: LayerKind;
+  readonly shape: readonly number[];
+}
+
+/** Options of {@link planPruning}. */
+export interface PlanOptions {
+  /** Steps that training takes. */
+  readonly steps: number;
+  /** Default `inc`. */
+  readonly profile?: Profile;
+}
+
+/** A layer that a pruner takes. */
+export interface SelectedLayer extends PlanLayer {
+  /** Blocks that it has; N:M: groups. */
+  readonly blocks: number;
+}
+
+/** A prune step as it is planned. */
+export interface PlannedPruneStep {
+  /** Training steps that were completed before. */
+  readonly step: number;
+  /** Share to be pruned afterwards: of blocks, for N:M of elements. */
+  readonly target: number;
+  /** Blocks that this makes. Under `inc` per-layer bounds can change it, and ties add to it. */
+  readonly prunedBlocks: number;
+}
+
+/** What one pruner would do. */
+export interface PrunerPlan {
+  readonly pattern: string;
+  readonly criterion: string;
+  readonly scope: string;
+  readonly selected: readonly SelectedLayer[];
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  readonly blocks: number;
+  readonly schedule: readonly PlannedPruneStep[];
+}
+
+/** What a configuration would do. */
+export interface PruningPlan {
+  readonly profile: Profile;
+  readonly steps: number;
+  readonly pruners: readonly PrunerPlan[];
+}
+
+const NO_DATA = new Float32Array(0);
+
+/** The prune steps, and the blocks that each asks for. */
+function scheduleOf(
+  config: PatternPrunerConfig,
+  blocks: readonly number[],
+  strict: boolean,
+): readonly PlannedPruneStep[] {
+  const { total, completed } = planPruneSteps(config);
+  const budgets = config.pruningScope === "global" ? [sumOf(blocks, (count) => count)] : blocks;
+  const ratioAt = strict ? exactTargetRatio : targetRatio;
+  return pruneSteps(config).map((step, i) => {
+    const target = ratioAt(config, completed + i, total, 0);
+    const share = perBlock(config.pattern, target);
+    const count = (all: number): number =>
+      strict ? exactCount(all, share) : Math.trunc(all * share);
+    return { step, target, prunedBlocks: sumOf(budgets, count) };
+  });
+}
+
+/** Refuses a schedule that training does not see the end of, or that prunes nothing at it. */
+function checkSchedule(
+  { startStep }: PatternPrunerConfig,
+  steps: number,
+  schedule: readonly PlannedPruneStep[],
+): void {
+  const refuse = (subject: string, expected: string, got: number): never => {
+    throw new PruningError("unusable-schedule", mismatch(subject, expected, got));
+  };
+  if (startStep >= steps)
+    refuse(
+      "start_step",
+      `below ${steps}, the steps of training: nothing would be pruned`,
+      startStep,
+    );
+  const { step: last = 0, prunedBlocks = 0 } = schedule.at(-1) ?? {};
+  if (last >= steps)
+    refuse(
+      "end_step",
+      `the last prune step below ${steps}, the steps of training: the target would be missed`,
+      last,
+    );
+  if (prunedBlocks === 0)
+    refuse("target_sparsity", "a share of at least one block: nothing would be pruned", 0);
+}
+
+function planPruner(
+  config: PatternPrunerConfig,
+  layers: readonly PlanLayer[],
+  { steps, profile = "inc" }: PlanOptions,
+): PrunerPlan {
+  const strict = profile === "strict";
+  checkSettings(config, strict);
+  const records = layers.map((layer) => ({ ...layer, data: NO_DATA }));
+  const { selected, skipped } = selectLayers(config, records, false, profile);
+  const laidOut = selected.map(({ name, kind, shape }) => ({
+    ...{ name, kind, shape },
+    layout: layOut(config.pattern, { shape }),
+  }));
+  checkSomething(config, laidOut);
+  const divided = laidOut.filter(({ layout }) => layout.divides);
+  checkProgressive(config, strict ? divided : laidOut);
+  checkDivisibility(config, laidOut, strict, "refuse");
+  checkRoom(config, divided);
+  const counts = divided.map(({ layout }) => blockCount(layout));
+  const schedule = scheduleOf(config, counts, strict);
+  checkSchedule(config, steps, schedule);
+  const indivisible = laidOut
+    .filter(({ layout }) => !layout.divides)
+    .map(({ name, shape }) => ({
+      name,
+      reason: `${formatPattern(config.pattern)} does not divide ${formatShape(shape)}`,
+    }));
+  return {
+    pattern: formatPattern(config.pattern),
+    criterion: config.criterion,
+    scope: config.pruningScope,
+    selected: divided.map(({ layout, ...layer }) => ({ ...layer, blocks: blockCount(layout) })),
+    skipped: [...skipped, ...indivisible],
+    blocks: sumOf(counts, (count) => count),
+    schedule,
+  };
+}
+
+/**
+ * Plans a configuration on a model's layers.
+ *
+ * @param layers in module order, without classifier heads
+ * @throws PruningError where a pruner would prune nothing, would not be done within the steps, cannot reach its target
+ *   within its per-layer bounds, or cannot be carried out at all
+ *
+ * @example
+ * ```ts
+ * import { parsePruningConfigOrThrow } from "espalier";
+ * import { planPruning } from "espalier/io";
+ *
+ * const config = parsePruningConfigOrThrow({
+ *   ...{ pattern: "4x1", target_sparsity: 0.5, start_step: 2, end_step: 6, pruning_frequency: 2 },
+ * });
+ * const layers = [{ name: "fc", kind: "linear", shape: [8, 4] }] as const;
+ * const [pruner] = planPruning(config, layers, { steps: 10, profile: "strict" }).pruners;
+ * const counts = pruner?.schedule.map(({ step, prunedBlocks }) => `${step}: ${prunedBlocks}`);
+ * if (counts?.join() !== "2: 0,4: 2,6: 4") throw new Error(counts?.join());
+ * ```
+ */
+export function planPruning(
+  { pruners }: PruningConfig,
+  layers: readonly PlanLayer[],
+  options: PlanOptions,
+): PruningPlan {
+  const { steps, profile = "inc" } = options;
+  return {
+    ...{ profile, steps },
+    pruners: pruners.map((pruner) => planPruner(patternPruner(pruner), layers, options)),
+  };
+}

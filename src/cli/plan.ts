@@ -1,0 +1,131 @@
+/** `espalier plan`: what a pruning configuration would do to a model, before anything is trained. */
+
+import { type PrunerPlan, type PruningPlan, planPruning } from "../checkpoint/plan.ts";
+import { selectableLayers } from "../checkpoint/selectable.ts";
+import { getOrThrow, InputError, type Problem } from "../core/either.ts";
+import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
+import type { PruningConfig } from "../prune/config.ts";
+import { PruningError } from "../prune/layer.ts";
+import { parsePruningConfig } from "../prune/parse.ts";
+import { formatShare, formatTable } from "../report/table.ts";
+import { modulesOf, orderName } from "./checkpoint-modules.ts";
+import { type Command, defineCommand } from "./command.ts";
+import type { TextOutput } from "./console.ts";
+import {
+  choiceOption,
+  flagOption,
+  integerOption,
+  type OptionValues,
+  textOption,
+} from "./options.ts";
+import { readPruningConfig } from "./pruning-config-file.ts";
+
+const OPTIONS = {
+  config: textOption("FILE", "pruners in Intel Neural Compressor's keys, JSON or YAML (required)", [
+    "pruning-config",
+  ]),
+  model: textOption("IN", "a checkpoint: file, index or directory (required)"),
+  steps: integerOption({ least: 1 }, "training steps (required)"),
+  excludeHead: flagOption("leave classifier heads alone, known by their names (default true)"),
+  profile: choiceOption(["inc", "strict"], "pruning semantics (default inc)"),
+} as const;
+
+type Values = OptionValues<typeof OPTIONS>;
+
+/** The options that have to be there. */
+function requireAll(values: Values): Required<Pick<Values, "config" | "model" | "steps">> {
+  const { config, model, steps } = values;
+  if (config !== undefined && model !== undefined && steps !== undefined)
+    return { config, model, steps };
+  const missing = (["config", "model", "steps"] as const).filter(
+    (name) => values[name] === undefined,
+  );
+  throw new InputError(
+    missing.map((name): Problem => {
+      const { placeholder } = OPTIONS[name];
+      return { path: `--${name}`, expected: `a ${placeholder}`, got: "none" };
+    }),
+  );
+}
+
+async function readConfig(path: string, profile: "inc" | "strict"): Promise<PruningConfig> {
+  const keys = getOrThrow(await readPruningConfig(path, {}, "--config"));
+  const parsed = parsePruningConfig(keys, { profile });
+  if (parsed._tag === "Right") return parsed.right;
+  throw new InputError(
+    parsed.left.map((problem) => ({ ...problem, path: `${path}: ${problem.path}` })),
+  );
+}
+
+function scheduleTable({ schedule, blocks }: PrunerPlan): string {
+  return formatTable({
+    header: ["step", "target", "pruned", "share"],
+    rows: schedule.map(({ step, target, prunedBlocks }) => [
+      ...[String(step), target.toFixed(4)],
+      ...[`${prunedBlocks}/${blocks}`, formatShare(prunedBlocks, blocks)],
+    ]),
+  });
+}
+
+function layersTable({ selected }: PrunerPlan, unit: string): string {
+  return formatTable({
+    header: ["layer", "kind", "shape", unit],
+    rows: selected.map(({ name, kind, shape, blocks }) => [
+      ...[name, kind, shape.join("x"), String(blocks)],
+    ]),
+  });
+}
+
+function printText(
+  plan: PruningPlan,
+  order: string,
+  skippedBefore: PrunerPlan["skipped"],
+  out: TextOutput,
+): void {
+  out.write(`profile ${plan.profile}, ${plan.steps} steps; layers in the order of ${order}\n`);
+  plan.pruners.forEach((pruner, i) => {
+    const { pattern, criterion, scope, selected, skipped } = pruner;
+    const unit = pattern.includes(":") ? "groups" : "blocks";
+    out.write(
+      `\npruner ${i + 1}: ${pattern}, ${criterion}, ${scope}: ${selected.length} layers\n\n${layersTable(pruner, unit)}\n\n`,
+    );
+    for (const { name, reason } of [...skippedBefore, ...skipped])
+      out.write(`left alone: ${name}: ${reason}\n`);
+    out.write(`\n${scheduleTable(pruner)}\n`);
+  });
+}
+
+/** The command. */
+export const planCommand: Command = defineCommand({
+  name: "plan",
+  summary: "show what a pruning configuration would do to a model",
+  description: [
+    "Reads the shapes of a checkpoint and prints which layers each pruner takes and which it leaves alone and why, its prune steps, and how many blocks are pruned after each. Under inc, per-layer bounds and ties can change the counts; under strict they are exact.",
+    "A configuration that would prune nothing, that is not done within the steps, that cannot reach its target within its bounds, or that cannot be carried out is refused with exit code 2.",
+  ],
+  positionals: [],
+  options: OPTIONS,
+  run: async ({ values, json }, { out }) => {
+    const { config: configPath, model, steps } = requireAll(values);
+    const { profile = "inc", excludeHead = true } = values;
+    const config = await readConfig(configPath, profile);
+    const checkpoint = await openCheckpointOrThrow(model);
+    try {
+      const modules = await modulesOf(model);
+      const { layers, skipped } = selectableLayers(checkpoint.entries, {
+        ...{ modules, excludeHead, profile },
+      });
+      const shapes = layers.map(({ module: name, kind, shape }) => ({ name, kind, shape }));
+      const plan = planPruning(config, shapes, { steps, profile });
+      const order = orderName(modules);
+      if (json) out.write(`${JSON.stringify({ order, skipped, ...plan })}\n`);
+      else printText(plan, order, skipped, out);
+      return 0;
+    } catch (error) {
+      if (!(error instanceof PruningError)) throw error;
+      throw new RangeError(`${configPath}: ${error.message}`);
+    } finally {
+      checkpoint.close();
+    }
+  },
+});

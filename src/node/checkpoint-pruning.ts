@@ -1,0 +1,317 @@
+/** One-shot pruning of a checkpoint on disk, a layer in memory at a time. */
+
+import { roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
+import { isFloatingPoint, selectableLayers } from "../checkpoint/selectable.ts";
+import type { PruningKernels } from "../core/pruning-kernels.ts";
+import { type Dtype, rawElements } from "../io/dtypes.ts";
+import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
+import { pruneAtOnce } from "../prune/at-once.ts";
+import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
+import { type LayerRecord, refusePruning } from "../prune/layer.ts";
+import {
+  type LayerSource,
+  type LayerwisePlan,
+  layerMask,
+  layerwisePlanning,
+} from "../prune/layerwise.ts";
+import { formatPattern } from "../prune/pattern.ts";
+import { plainKernels } from "../prune/plain-kernels.ts";
+import { needsGradient } from "../prune/score.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint-reader.ts";
+import { copyCheckpoint } from "./checkpoint-writer.ts";
+
+/** What is pruned how, and where the result goes. */
+export interface CheckpointPruning {
+  readonly checkpoint: Checkpoint;
+  /** The path that was opened: of a directory all files are copied. */
+  readonly from: string;
+  /** Nothing may be there yet. */
+  readonly to: string;
+  /** One-shot, all due at the same step. */
+  readonly pruners: readonly PatternPrunerConfig[];
+  readonly profile: Profile;
+  /** Whether layers that are heads by their name are left alone. */
+  readonly excludeHead: boolean;
+  /** Names of all of the model's modules in their order; null: the files' order. */
+  readonly modules: readonly string[] | null;
+  /** Tensors with the weights' names that hold their gradients. */
+  readonly gradients: Checkpoint | null;
+  readonly kernels?: PruningKernels;
+  readonly signal?: AbortSignal;
+  /** Told of bytes of weights that were read or written, and how many there will be in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A layer after pruning. */
+export interface PrunedCheckpointLayer {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: Dtype;
+  readonly elements: number;
+  /** Zeros in the weight as it was written. */
+  readonly zeros: number;
+}
+
+/** What was done to a checkpoint. */
+export interface PrunedCheckpoint {
+  readonly profile: Profile;
+  readonly layers: readonly PrunedCheckpointLayer[];
+  /** Layers left alone, and why. */
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  /** For each pruner, blocks that it pruned and all blocks of its layers; N:M: groups. */
+  readonly pruners: readonly {
+    readonly pattern: string;
+    readonly prunedBlocks: number;
+    readonly blocks: number;
+  }[];
+  /** Names of tensors that share another's memory and are not written again, by the other's name. */
+  readonly tied: Readonly<Record<string, string>>;
+  /** Files that were not copied, because they hold the weights in another format. */
+  readonly leftOut: readonly string[];
+}
+
+/** A layer of the checkpoint. */
+interface Layer {
+  readonly role: TensorRole;
+  readonly entry: CheckpointEntry;
+}
+
+/** The layers that pruners may see, and why the others are not among them. */
+function layersOf({ checkpoint, ...options }: CheckpointPruning) {
+  const entries = new Map(checkpoint.entries.map((entry) => [entry.name, entry]));
+  const { layers, skipped } = selectableLayers(checkpoint.entries, options);
+  const otherRoles = [...checkpoint.tied].flatMap(([alias, name]) => {
+    const { kind } = roleOfTensor({ name: alias, shape: entries.get(name)?.shape ?? [] });
+    return [{ alias, name, kind }];
+  });
+  const found: Layer[] = [];
+  const tied: { readonly name: string; readonly reason: string }[] = [];
+  for (const role of layers) {
+    const entry = entries.get(role.name);
+    const other = otherRoles.find(({ name, kind }) => name === role.name && kind !== role.kind);
+    if (other !== undefined) tied.push({ name: role.module, reason: `the same as ${other.alias}` });
+    else if (entry !== undefined) found.push({ role, entry });
+  }
+  return { layers: found, skipped: [...skipped, ...tied] };
+}
+
+/** The gradient of a layer's weight. */
+function readGradient(gradients: Checkpoint, { name, shape }: TensorRole): Float32Array {
+  const entry = gradients.entries.find((candidate) => candidate.name === name);
+  if (entry === undefined)
+    return refusePruning("missing-gradient", name, `a gradient in ${gradients.path}`, "none");
+  if (entry.shape.join() !== shape.join() || !isFloatingPoint(entry.dtype))
+    refusePruning(
+      "missing-gradient",
+      name,
+      `floating-point gradients [${shape.join(", ")}] in ${gradients.path}`,
+      `${entry.dtype} [${entry.shape.join(", ")}]`,
+    );
+  return toFloat32(gradients.read(entry));
+}
+
+/** A layer as it is in the checkpoint; its gradient only where a pruner asks for it. */
+function readLayer(
+  pruning: CheckpointPruning,
+  { role, entry }: Layer,
+  config: readonly PatternPrunerConfig[],
+) {
+  const { checkpoint, gradients } = pruning;
+  const wants = config.some(({ criterion }) => needsGradient(criterion));
+  return {
+    data: toFloat32(checkpoint.read(entry)),
+    gradient: wants && gradients !== null ? readGradient(gradients, role) : null,
+  };
+}
+
+/** Sets to zero what a mask prunes; the type of the elements must be a floating-point one. */
+function zeroPrunedInto(mask: Uint8Array, { dtype, bytes }: StoredTensor): Uint8Array {
+  const elements = rawElements(dtype, bytes);
+  if (!(elements instanceof BigInt64Array || elements instanceof BigUint64Array))
+    for (let i = 0; i < mask.length; i++) if (mask[i] === 0) elements[i] = 0;
+  return bytes;
+}
+
+function countZeros({ dtype, bytes }: StoredTensor): number {
+  const elements = rawElements(dtype, bytes);
+  // Halves are looked at as bits, of which the uppermost is the sign.
+  const isZero = dtype === "F16" || dtype === "BF16" ? 0x7fff : null;
+  let zeros = 0;
+  for (let i = 0; i < elements.length; i++) {
+    const element = Number(elements[i]);
+    if (isZero === null ? element === 0 : (element & isZero) === 0) zeros++;
+  }
+  return zeros;
+}
+
+/** Lets timers and signals have their turn, of which a loop over large layers leaves none. */
+function turn(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    setImmediate(() => {
+      if (signal?.aborted === true) reject(signal.reason);
+      else resolve();
+    });
+  });
+}
+
+/** Masks of layers by name, and what pruners did. */
+interface Masks {
+  readonly maskOf: (layer: Layer) => Uint8Array | null;
+  readonly skipped: PrunedCheckpoint["skipped"];
+  readonly pruners: () => PrunedCheckpoint["pruners"];
+}
+
+/** Under `inc` layers influence each other: all are in memory. */
+function masksAtOnce(pruning: CheckpointPruning, layers: readonly Layer[]): Masks {
+  const { pruners, profile } = pruning;
+  const records: readonly LayerRecord[] = layers.map((layer) => {
+    const { module: name, kind, shape } = layer.role;
+    return { name, kind, shape, ...readLayer(pruning, layer, pruners) };
+  });
+  const { masks, skipped, statistics } = pruneAtOnce(pruners, records, profile, false);
+  const made = statistics.pruners.map(({ pattern, blocks }) => ({
+    ...{ pattern, prunedBlocks: blocks.zeros, blocks: blocks.total },
+  }));
+  return { maskOf: ({ role }) => masks.get(role.module) ?? null, skipped, pruners: () => made };
+}
+
+/** Under `strict` one layer at a time is in memory. */
+async function masksLayerwise(
+  pruning: CheckpointPruning,
+  layers: readonly Layer[],
+  onRead: (layer: Layer) => void,
+): Promise<Masks> {
+  const { pruners, signal, kernels = plainKernels } = pruning;
+  const byName = new Map(layers.map((layer) => [layer.role.module, layer]));
+  const plans: LayerwisePlan[] = [];
+  const pruned = pruners.map(() => 0);
+  /** A layer as the pruner of a number sees it: after those before it. */
+  const sourceFor = (layer: Layer, number: number): LayerSource => {
+    const { module: name, kind, shape } = layer.role;
+    const read = () => {
+      const values = readLayer(pruning, layer, pruners.slice(number, number + 1));
+      for (const [i, plan] of plans.slice(0, number).entries()) {
+        const mask = plan.layers.has(name) ? layerMask(plan, sourceFor(layer, i), kernels) : null;
+        mask?.mask.forEach((bit, at) => {
+          if (bit === 0) values.data[at] = 0;
+        });
+      }
+      return values;
+    };
+    return { name, kind, shape, read };
+  };
+  for (const [number, config] of pruners.entries()) {
+    const sources = layers.map((layer) => sourceFor(layer, number));
+    const planning = layerwisePlanning(config, sources, kernels);
+    for (;;) {
+      const { done, value } = planning.next();
+      if (done === true) {
+        plans.push(value);
+        break;
+      }
+      const layer = byName.get(value);
+      if (layer !== undefined) onRead(layer);
+      await turn(signal);
+    }
+  }
+  const maskOf = (layer: Layer): Uint8Array | null => {
+    const masks = plans.flatMap((plan, number) => {
+      const made = layerMask(plan, sourceFor(layer, number), kernels);
+      if (made === null) return [];
+      pruned[number] = (pruned[number] ?? 0) + made.prunedBlocks;
+      return [made.mask];
+    });
+    const [mask = null, ...more] = masks;
+    return more.reduce((both, own) => both?.map((bit, i) => bit & (own[i] ?? 1)) ?? own, mask);
+  };
+  const [first, ...others] = plans;
+  const isSkipped = (name: string): boolean =>
+    others.every(({ skipped }) => skipped.some((one) => one.name === name));
+  return {
+    maskOf,
+    skipped: first?.skipped.filter(({ name }) => isSkipped(name)) ?? [],
+    pruners: () =>
+      plans.map(({ config, blocks }, i) => ({
+        ...{ pattern: formatPattern(config.pattern), prunedBlocks: pruned[i] ?? 0, blocks },
+      })),
+  };
+}
+
+/** Passes over the weights that planning takes, as far as it is known before: bounds may double it. */
+function expectedPasses({ pruners, profile }: CheckpointPruning): number {
+  if (profile === "inc") return 0;
+  return pruners.some(({ pruningScope }) => pruningScope === "global") ? 3 : 0;
+}
+
+/**
+ * Prunes a checkpoint at once into a copy of it: complete or not there at all. Under `strict` memory stays bounded by
+ * the largest tensor, whatever the scope; under `inc` it holds all layers. Kept elements and all other tensors keep
+ * their bits, headers and other files their bytes.
+ *
+ * @throws InputError where something is at `to`, PruningError where the pruners cannot be carried out, the file
+ *   system's error, or the signal's reason; nothing is left of the copy then
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { oneShotConfig, tensorFromFloat32, writeSafetensors } from "espalier/io";
+ * import { openCheckpointOrThrow, pruneCheckpoint, writeFileAtomically } from "espalier/node";
+ *
+ * const directory = mkdtempSync(join(tmpdir(), "espalier-"));
+ * const [from, to] = [join(directory, "a.safetensors"), join(directory, "b.safetensors")];
+ * const weight = tensorFromFloat32("F32", [1, 4], new Float32Array([1, 2, 3, 4]));
+ * writeFileAtomically(from, writeSafetensors(new Map([["fc1.weight", weight]])));
+ * const checkpoint = await openCheckpointOrThrow(from);
+ * const pruners = [oneShotConfig({ pattern: "2:4", targetSparsity: 0.5 })];
+ * const { layers } = await pruneCheckpoint({
+ *   ...{ checkpoint, from, to, pruners, profile: "strict", excludeHead: true },
+ *   ...{ modules: null, gradients: null },
+ * });
+ * checkpoint.close();
+ * if (layers[0]?.zeros !== 2) throw new Error("expected two zeros");
+ * ```
+ */
+export async function pruneCheckpoint(pruning: CheckpointPruning): Promise<PrunedCheckpoint> {
+  const { checkpoint, from, to, signal, onProgress } = pruning;
+  const { layers, skipped } = layersOf(pruning);
+  const sizeOf = ({ entry }: Layer): number => entry.end - entry.begin;
+  const allBytes = checkpoint.files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const layerBytes = layers.reduce((sum, layer) => sum + sizeOf(layer), 0);
+  let [done, total] = [0, allBytes + expectedPasses(pruning) * layerBytes];
+  const advance = (bytes: number): void => {
+    done += bytes;
+    total = Math.max(total, done);
+    onProgress?.(done, total);
+  };
+  const masks =
+    pruning.profile === "inc"
+      ? masksAtOnce(pruning, layers)
+      : await masksLayerwise(pruning, layers, (layer) => advance(sizeOf(layer)));
+  total = done + allBytes;
+  const byTensor = new Map(layers.map((layer) => [layer.entry.name, layer]));
+  const written = new Map<string, PrunedCheckpointLayer>();
+  const change = (entry: CheckpointEntry, tensor: StoredTensor): Uint8Array => {
+    const layer = byTensor.get(entry.name);
+    const mask = layer === undefined ? null : masks.maskOf(layer);
+    const bytes = mask === null ? tensor.bytes : zeroPrunedInto(mask, tensor);
+    if (layer !== undefined && mask !== null)
+      written.set(entry.name, {
+        ...{ name: layer.role.module, shape: entry.shape, dtype: entry.dtype },
+        ...{ elements: mask.length, zeros: countZeros({ ...tensor, bytes }) },
+      });
+    advance(bytes.length);
+    return bytes;
+  };
+  const options = { checkpoint, from, to, change, turn: () => turn(signal) };
+  const leftOut = await copyCheckpoint(options);
+  return {
+    profile: pruning.profile,
+    layers: layers.flatMap(({ entry }) => written.get(entry.name) ?? []),
+    skipped: [...skipped, ...masks.skipped],
+    pruners: masks.pruners(),
+    tied: Object.fromEntries(checkpoint.tied),
+    leftOut,
+  };
+}

@@ -1,0 +1,186 @@
+/**
+ * Copies of checkpoints with some tensors changed: the same files with the same headers, or a file of safetensors for a
+ * state dict of PyTorch, written tensor by tensor to a temporary name beside their place and renamed there when
+ * everything is on disk.
+ */
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { InputError } from "../core/either.ts";
+import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
+import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint-reader.ts";
+import { kindOfPath, writeAll } from "./files.ts";
+
+/** What {@link copyCheckpoint} is to write, and where. */
+export interface CheckpointCopy {
+  /** What was opened. */
+  readonly checkpoint: Checkpoint;
+  /** The path that the user gave: a file, an index or a directory, all of whose files are copied. */
+  readonly from: string;
+  /** Nothing may be there: a file's path for a file, a directory's for the others. */
+  readonly to: string;
+  /** The bytes that a tensor is to have, as many as it has: its own, which may be changed in place, or others. */
+  readonly change: (entry: CheckpointEntry, tensor: StoredTensor) => Uint8Array;
+  /** Awaited between tensors, so that a program can do other things; where it rejects, nothing is left. */
+  readonly turn?: () => Promise<void>;
+}
+
+/** Files beside a checkpoint that hold its weights in other formats: a copy of them would be of other weights. */
+const OTHER_WEIGHTS =
+  /^(pytorch_model.*\.(bin|bin\.index\.json)|tf_model.*\.h5|flax_model.*\.msgpack|model.*\.(onnx|ckpt)|.*\.(gguf|pth))$/;
+
+/** Why a copy cannot be made at a path, before anything is read. */
+export function checkCopyTarget(from: string, to: string): void {
+  const refuse = (expected: string, got: string): never => {
+    throw new InputError([{ path: to, expected, got }]);
+  };
+  if (existsSync(to)) refuse("a path where nothing is yet", "one that exists");
+  if (!existsSync(dirname(resolve(to)))) refuse("a path in a directory that exists", "none");
+  const inside = relative(resolve(from), resolve(to));
+  if (inside === "" || !inside.startsWith(".."))
+    refuse("a path outside of what is copied", `one in ${from}`);
+}
+
+/** A file to write. */
+interface Shard {
+  readonly name: string;
+  readonly header: () => Uint8Array;
+  /** In the order in which their bytes follow the header. */
+  readonly entries: readonly CheckpointEntry[];
+}
+
+/** The files of a copy: those of a checkpoint in safetensors, or one for a state dict of PyTorch. */
+function shardsOf(checkpoint: Checkpoint): readonly Shard[] {
+  const { layout, files, entries } = checkpoint;
+  if (layout !== "torch")
+    return files.map((file) => ({
+      name: file.name,
+      header: () => checkpoint.readHeader(file),
+      entries: entries.filter((entry) => entry.file === file.name),
+    }));
+  const sizes = entries.map(({ name, dtype, shape, begin, end }): readonly [string, TensorSize] => [
+    name,
+    { dtype, shape, byteLength: end - begin },
+  ]);
+  // What transformers asks of a file before it loads it.
+  const { header, order } = layOutSafetensors(new Map(sizes), { format: "pt" });
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  const ordered = order.flatMap((name) => byName.get(name) ?? []);
+  return [{ name: HUGGING_FACE_FILES.weights, header: () => header, entries: ordered }];
+}
+
+async function writeShard(
+  { checkpoint, change, turn }: CheckpointCopy,
+  { header, entries }: Shard,
+  path: string,
+): Promise<void> {
+  const descriptor = openSync(path, "wx");
+  try {
+    writeAll(descriptor, header());
+    for (const entry of entries) {
+      await turn?.();
+      const tensor = checkpoint.read(entry);
+      const { length } = tensor.bytes;
+      const bytes = change(entry, tensor);
+      if (bytes.length !== length)
+        throw new RangeError(`${entry.name}: expected ${length} bytes, got ${bytes.length}`);
+      writeAll(descriptor, bytes);
+    }
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Makes the entries of a directory durable. */
+function syncDirectory(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Copies everything of a directory but the checkpoint's files and weights in other formats. */
+function copyOtherFiles(from: string, to: string, written: ReadonlySet<string>): readonly string[] {
+  const leftOut: string[] = [];
+  cpSync(from, to, {
+    recursive: true,
+    // Caches of downloads have links for files.
+    dereference: true,
+    filter: (source) => {
+      const name = relative(from, source);
+      if (written.has(name)) return false;
+      if (!OTHER_WEIGHTS.test(name)) return true;
+      leftOut.push(name);
+      return false;
+    },
+  });
+  return leftOut;
+}
+
+/**
+ * Writes a copy of a checkpoint, complete or not at all.
+ *
+ * @returns names of files that were not copied, because they hold the weights in another format
+ * @throws InputError where something is at `to` already, the file system's error, or what `turn`
+ *   rejects with; the temporary files are then removed
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync, readFileSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { tensorFromFloat32, writeSafetensors } from "espalier/io";
+ * import { copyCheckpoint, openCheckpointOrThrow, writeFileAtomically } from "espalier/node";
+ *
+ * const directory = mkdtempSync(join(tmpdir(), "espalier-"));
+ * const [from, to] = [join(directory, "a.safetensors"), join(directory, "b.safetensors")];
+ * const weight = tensorFromFloat32("F32", [2], new Float32Array([1, 2]));
+ * writeFileAtomically(from, writeSafetensors(new Map([["weight", weight]])));
+ * const checkpoint = await openCheckpointOrThrow(from);
+ * await copyCheckpoint({ checkpoint, from, to, change: (_, { bytes }) => bytes.fill(0) });
+ * checkpoint.close();
+ * if (readFileSync(to).at(-1) !== 0) throw new Error("expected zeros");
+ * ```
+ */
+export async function copyCheckpoint(copy: CheckpointCopy): Promise<readonly string[]> {
+  const { checkpoint, from, to } = copy;
+  checkCopyTarget(from, to);
+  const temporary = join(dirname(resolve(to)), `.${basename(to)}.${process.pid}.tmp`);
+  rmSync(temporary, { recursive: true, force: true });
+  try {
+    let leftOut: readonly string[] = [];
+    const shards = shardsOf(checkpoint);
+    const [only] = shards;
+    const isDirectory = (await kindOfPath(from)) === "directory";
+    if (!isDirectory && checkpoint.index === null) {
+      if (only !== undefined) await writeShard(copy, only, temporary);
+    } else {
+      mkdirSync(temporary);
+      const written = new Set(checkpoint.files.map(({ name }) => name));
+      if (isDirectory) leftOut = copyOtherFiles(from, temporary, written);
+      else if (checkpoint.index !== null)
+        cpSync(checkpoint.index, join(temporary, basename(checkpoint.index)));
+      for (const shard of shards) await writeShard(copy, shard, join(temporary, shard.name));
+      syncDirectory(temporary);
+    }
+    checkCopyTarget(from, to);
+    renameSync(temporary, to);
+    syncDirectory(dirname(resolve(to)));
+    return leftOut;
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}

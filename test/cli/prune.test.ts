@@ -1,0 +1,389 @@
+/** `espalier prune` on files, on several with an index, on directories. */
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Dtype, rawElements } from "../../src/io/dtypes.ts";
+import {
+  readSafetensorsOrThrow,
+  type StoredTensor,
+  tensorFromFloat32,
+  toFloat32,
+  writeSafetensors,
+} from "../../src/io/safetensors.ts";
+import { openCheckpointOrThrow } from "../../src/node/checkpoint-reader.ts";
+import { copyCheckpoint } from "../../src/node/checkpoint-writer.ts";
+import { type PruneOnceOptions, pruneOnce } from "../../src/prune/once.ts";
+import { espalier, temporaryDirectory, writeModel } from "./fixtures.ts";
+
+const root = temporaryDirectory();
+const path = (...parts: string[]): string => join(root, ...parts);
+
+/** Values that all differ in size, with both signs; exact in any floating-point type up to 64. */
+const values = (count: number, seed: number): Float32Array =>
+  Float32Array.from(
+    { length: count },
+    (_, i) => (((i * 37 + seed * 11) % 61) + 1) * (i % 2 ? -1 : 1),
+  );
+
+const weight = (dtype: "F64" | "F32" | "F16" | "BF16", rows: number, seed: number): StoredTensor =>
+  tensorFromFloat32(dtype, [rows, 8], values(rows * 8, seed));
+
+const tensors: ReadonlyMap<string, StoredTensor> = new Map([
+  ["embeddings.word_embeddings.weight", weight("F32", 9, 1)],
+  ["encoder.0.query.weight", weight("BF16", 8, 2)],
+  ["encoder.0.query.bias", tensorFromFloat32("F32", [8], values(8, 3))],
+  ["encoder.1.query.weight", weight("F16", 4, 4)],
+  ["encoder.2.query.weight", weight("F64", 12, 5)],
+  ["encoder.3.query.weight", { dtype: "I8", shape: [4, 8], bytes: new Uint8Array(32).fill(7) }],
+  ["encoder.4.query.weight", weight("F32", 6, 6)],
+  ["classifier.weight", weight("F32", 4, 7)],
+]);
+const PRUNED = ["encoder.0.query", "encoder.1.query", "encoder.2.query"];
+
+beforeAll(() => {
+  writeFileSync(path("model.safetensors"), writeSafetensors(tensors, { format: "pt" }));
+  mkdirSync(path("sharded"));
+  const files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+  const names = [...tensors.keys()];
+  const fileOf = (i: number): string => files[i < 3 ? 0 : 1] ?? "";
+  for (const file of files) {
+    const own = names.filter((_, i) => fileOf(i) === file);
+    const part = new Map(own.map((name) => [name, tensors.get(name) as StoredTensor]));
+    writeFileSync(path("sharded", file), writeSafetensors(part, { format: "pt" }));
+  }
+  const weight_map = Object.fromEntries(names.map((name, i) => [name, fileOf(i)]));
+  writeFileSync(path("sharded", "model.safetensors.index.json"), JSON.stringify({ weight_map }));
+  writeFileSync(path("sharded", "config.json"), '{"model_type": "another", "kept": [1]}');
+  writeFileSync(path("sharded", "pytorch_model.bin"), "weights in another format");
+  mkdirSync(path("sharded", "onnx"));
+  writeFileSync(path("sharded", "onnx", "notes.txt"), "notes");
+});
+
+/** What pruning the same tensors in memory, in the order of a file's, gives by tensor. */
+function inMemory(
+  order: Iterable<string>,
+  options: PruneOnceOptions,
+  gradients?: ReadonlyMap<string, StoredTensor>,
+): ReadonlyMap<string, Uint8Array> {
+  const names = [...order].filter((name) => /^encoder\.[0124]\.query\.weight$/.test(name));
+  const records = names.map((full) => {
+    const name = full.replace(/\.weight$/, "");
+    const stored = tensors.get(full) as StoredTensor;
+    const gradient = gradients?.get(`${name}.weight`);
+    return {
+      ...{ name, kind: "linear" as const, shape: stored.shape, data: toFloat32(stored) },
+      ...(gradient && { gradient: toFloat32(gradient) }),
+    };
+  });
+  const { masks } = pruneOnce(records, { ...options, excludeHead: false });
+  return new Map(
+    [...tensors].map(([name, stored]) => {
+      const mask = masks.get(name.replace(/\.weight$/, ""));
+      const bytes = stored.bytes.slice();
+      const elements = rawElements(stored.dtype as Dtype, bytes);
+      mask?.forEach((bit, i) => {
+        if (bit === 0) elements[i] = 0;
+      });
+      return [name, bytes];
+    }),
+  );
+}
+
+function bytesIn(file: string): ReadonlyMap<string, Uint8Array> {
+  const read = readSafetensorsOrThrow(new Uint8Array(readFileSync(file)));
+  return new Map([...read.tensors].map(([name, { bytes }]) => [name, bytes.slice()]));
+}
+
+let made = 0;
+const target = (): string => path(`out-${made++}`);
+
+describe("espalier prune", () => {
+  test.each<[string, readonly string[], PruneOnceOptions]>([
+    ["4x1, global", [], { pattern: "4x1", targetSparsity: 0.5 }],
+    ["local", ["--scope", "local"], { pattern: "4x1", targetSparsity: 0.7, scope: "local" }],
+    ["2:4", [], { pattern: "2:4", targetSparsity: 0.5 }],
+    ["2:4, half of the groups", [], { pattern: "2:4", targetSparsity: 0.25 }],
+    [
+      "bounds",
+      ["--min-sparsity-per-layer", "0.4", "--max_sparsity_ratio_per_op=0.55"],
+      {
+        ...{ pattern: "1x4", targetSparsity: 0.5 },
+        ...{ minSparsityRatioPerOp: 0.4, maxSparsityRatioPerOp: 0.55 },
+      },
+    ],
+    ["inc", ["--profile", "inc"], { pattern: "4x1", targetSparsity: 0.5, profile: "inc" }],
+  ])("gives what pruning in memory gives, and nothing else: %s", async (_, more, options) => {
+    const { pattern, targetSparsity } = options;
+    const [from, to] = [path("model.safetensors"), target()];
+    const argv = ["prune", from, "--pattern", String(pattern), "--exclude", "encoder.4"];
+    // A layer that the pattern does not divide is one that INC cannot go on with.
+    const excludes = options.profile === "inc" ? argv : argv.slice(0, -2);
+    const { code, out, err } = await espalier([
+      ...[...excludes, "--sparsity", String(targetSparsity), "--out", to],
+      ...more,
+    ]);
+    expect({ code, err: err.replace(/^prune .*\n/gm, "") }).toEqual({ code: 0, err: "" });
+    const excludedOpNames = options.profile === "inc" ? ["encoder.4"] : [];
+    const written = bytesIn(to);
+    expect(written).toEqual(inMemory(written.keys(), { ...options, excludedOpNames }));
+    expect(out).toContain("left alone: classifier: a classifier head by its name\n");
+    expect(out).toContain("left alone: encoder.3.query: I8 is no floating-point type\n");
+    expect(out).toContain("left alone: embeddings.word_embeddings: Embedding is not among");
+    const [before, after] = [readFileSync(from), readFileSync(to)];
+    const header = 8 + Number(before.readBigUInt64LE(0));
+    expect(after.subarray(0, header)).toEqual(before.subarray(0, header));
+  });
+
+  test("what it writes passes verification", async () => {
+    const to = target();
+    const argv = ["prune", path("model.safetensors"), "--pattern", "4x1", "--out", to];
+    expect((await espalier([...argv, "--sparsity", "0.5"])).code).toBe(0);
+    const check = ["verify", to, "--pattern", "4x1", "--layers", "encoder.[012]", "--exact"];
+    expect((await espalier([...check, "--min-sparsity", "0.5"])).code).toBe(0);
+    expect((await espalier([...check, "--min-sparsity", "0.6"])).code).toBe(1);
+  });
+
+  test("copies a directory with everything in it but weights in other formats", async () => {
+    const to = target();
+    const argv = ["prune", path("sharded"), "--pattern", "4x1", "--sparsity", "0.5", "--out", to];
+    const { code, out } = await espalier(argv);
+    expect(code).toBe(0);
+    expect(out).toContain("not copied: pytorch_model.bin, which holds weights");
+    expect(readdirSync(to).sort()).toEqual(
+      readdirSync(path("sharded"))
+        .filter((name) => name !== "pytorch_model.bin")
+        .sort(),
+    );
+    for (const name of ["config.json", "onnx/notes.txt", "model.safetensors.index.json"])
+      expect(readFileSync(join(to, name))).toEqual(readFileSync(path("sharded", name)));
+    const shards = readdirSync(to).filter((name) => name.endsWith(".safetensors"));
+    const read = new Map(shards.flatMap((name) => [...bytesIn(join(to, name))]));
+    expect(read).toEqual(inMemory(read.keys(), { pattern: "4x1", targetSparsity: 0.5 }));
+  });
+
+  test("copies an index and its files alone", async () => {
+    const to = target();
+    const index = path("sharded", "model.safetensors.index.json");
+    const argv = ["prune", index, "--pattern", "4x1", "--sparsity", "0.5", "--out", to];
+    expect((await espalier(argv)).code).toBe(0);
+    expect(readdirSync(to)).toHaveLength(3);
+  });
+
+  test("takes gradients from a checkpoint", async () => {
+    const gradients = new Map(
+      [...tensors].map(([name, { shape }], i) => {
+        const count = shape.reduce((a, b) => a * b, 1);
+        return [
+          name,
+          tensorFromFloat32(
+            "F32",
+            shape,
+            values(count, 20 + i).map((x) => 1 / x),
+          ),
+        ];
+      }),
+    );
+    writeFileSync(path("gradients.safetensors"), writeSafetensors(gradients));
+    for (const criterion of ["gradient", "snip", "snip_momentum"] as const) {
+      const to = target();
+      const argv = ["prune", path("model.safetensors"), "--pattern", "4x1", "--sparsity", "0.5"];
+      const more = ["--criterion", criterion, "--gradients", path("gradients.safetensors")];
+      expect((await espalier([...argv, ...more, "--out", to])).code).toBe(0);
+      const options = { pattern: "4x1", targetSparsity: 0.5, criterion };
+      const written = bytesIn(to);
+      expect(written).toEqual(inMemory(written.keys(), options, gradients));
+    }
+  });
+
+  test("takes several pruners from a configuration, in JSON lines as well", async () => {
+    const config = path("mixed.yaml");
+    writeFileSync(
+      config,
+      "- {op_names: ['encoder.0'], pattern: '4x1', target_sparsity: 0.5}\n" +
+        "- {op_names: ['encoder.[12]'], pattern: '2:4', target_sparsity: 0.5, pruning_scope: local}\n",
+    );
+    const argv = ["prune", path("model.safetensors"), "--config", config];
+    const more = ["--criterion", "magnitude", "--json"];
+    const results = [];
+    for (const profile of ["strict", "inc"]) {
+      const to = target();
+      const { code, out } = await espalier([...argv, ...more, "--profile", profile, "--out", to]);
+      expect(code).toBe(0);
+      const { layers, pruners, skipped, zeros, elements } = JSON.parse(out);
+      expect({ pruners, zeros, elements }).toEqual({
+        pruners: [
+          { pattern: "4x1", prunedBlocks: 8, blocks: 16 },
+          { pattern: "2:4", prunedBlocks: 32, blocks: 32 },
+        ],
+        ...{ zeros: 96, elements: 192 },
+      });
+      expect(layers.map(({ name }: { name: string }) => name).sort()).toEqual(PRUNED);
+      expect(skipped).toContainEqual({
+        ...{ name: "encoder.4.query", reason: "matches none of op_names" },
+      });
+      results.push(bytesIn(to));
+    }
+    expect(results[1]).toEqual(results[0]);
+  });
+
+  test("two pruners of one layer see each other's zeros, one layer in memory or all", async () => {
+    const config = path("twice.yaml");
+    writeFileSync(
+      config,
+      "- {op_names: ['encoder.[012]'], pattern: '4x1', target_sparsity: 0.5}\n" +
+        "- {op_names: ['encoder.[12]'], pattern: '1x4', target_sparsity: 0.5}\n",
+    );
+    const to = target();
+    const argv = ["prune", path("model.safetensors"), "--config", config, "--out", to];
+    const { code, out } = await espalier([...argv, "--criterion", "magnitude", "--json"]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out).pruners).toMatchObject([{ prunedBlocks: 24 }, { prunedBlocks: 16 }]);
+    const check = ["verify", to, "--layers", "encoder.0", "--pattern", "4x1", "--exact"];
+    expect((await espalier(check)).code).toBe(0);
+  });
+
+  test("makes a file of safetensors of a state dict, and writes what is tied once", async () => {
+    const from = fileURLToPath(new URL("../checkpoint/torch/zip.bin", import.meta.url));
+    const twin = fileURLToPath(new URL("../checkpoint/torch/twin.safetensors", import.meta.url));
+    mkdirSync(path("torch"));
+    copyFileSync(from, path("torch", "pytorch_model.bin"));
+    writeFileSync(path("torch", "vocab.txt"), "a\n");
+    const to = target();
+    const argv = ["prune", path("torch"), "--pattern", "2:4", "--sparsity", "0.5", "--out", to];
+    const { code, out } = await espalier(argv);
+    expect(code).toBe(0);
+    expect(out).toContain("written once: tied.1.weight is tied.0.weight\n");
+    expect(readdirSync(to).sort()).toEqual(["model.safetensors", "vocab.txt"]);
+    const [written, before] = [bytesIn(join(to, "model.safetensors")), bytesIn(twin)];
+    expect(new Set([...written.keys(), "tied.1.weight"])).toEqual(new Set(before.keys()));
+    const changed = [...written].filter(
+      ([name, bytes]) => Buffer.compare(bytes, before.get(name) ?? bytes) !== 0,
+    );
+    expect(changed.map(([name]) => name).sort()).toEqual(["parameter.weight", "tied.0.weight"]);
+    expect((await espalier(["verify", to, "--pattern", "2:4", "--exact"])).code).toBe(0);
+  });
+
+  test("leaves a layer alone that is an embedding by another name", async () => {
+    const file = readFileSync(new URL("../checkpoint/torch/legacy.bin", import.meta.url));
+    const renamed = Buffer.from(
+      file.toString("latin1").replace("tied.1.weight", "embeds.weight"),
+      "latin1",
+    );
+    writeFileSync(path("embedded.bin"), renamed);
+    const { code, out } = await espalier([
+      ...["prune", path("embedded.bin"), "--pattern", "2:4", "--sparsity", "0.5"],
+      ...["--out", target(), "--json"],
+    ]);
+    expect(code).toBe(0);
+    const { layers, skipped } = JSON.parse(out);
+    expect(layers).toMatchObject([{ name: "parameter" }]);
+    expect(skipped).toContainEqual({ name: "tied.0", reason: "the same as embeds.weight" });
+  });
+
+  test("takes layers in the order of a model that is known", async () => {
+    const model = await writeModel(path("bert"));
+    const to = target();
+    const argv = ["prune", model, "--pattern", "4x1", "--sparsity", "0.5", "--out", to, "--json"];
+    const { code, out } = await espalier(argv);
+    expect(code).toBe(0);
+    const { order, skipped } = JSON.parse(out);
+    expect(order).toBe("config.json");
+    expect(skipped.map(({ name }: { name: string }) => name)).toEqual([
+      ...["classifier", "bert.embeddings.word_embeddings"],
+      ...["bert.embeddings.position_embeddings", "bert.embeddings.token_type_embeddings"],
+    ]);
+  });
+
+  test.each<[readonly string[], RegExp]>([
+    [[], /^--pattern: expected a pattern such as .*, got none\n--sparsity: expected a number/],
+    [["--pattern", "2:4", "--sparsity", "0.9"], /^--sparsity: expected at most 0\.5, all that 2:4/],
+    [
+      ["--pattern", "4x1", "--sparsity", "1.5"],
+      /^--sparsity: expected a number at least 0 and below/,
+    ],
+    [
+      ["--pattern", "5x3", "--sparsity", "0.5"],
+      /^pattern: expected one that divides a selected layer, got 5x3, which divides none of 4\n$/,
+    ],
+    [
+      ["--pattern", "4x1", "--sparsity", "0.5", "--layers", "decoder"],
+      /^op_names: expected to match a layer/,
+    ],
+    [["--pattern", "4x1", "--sparsity", "0.5", "--layers", "["], /^--layers: expected a regular/],
+    [
+      ["--pattern", "4x1", "--sparsity", "0.5", "--criterion", "snip"],
+      /^--gradients: expected a checkpoint of gradients for snip/,
+    ],
+    [
+      ["--pattern", "4x1", "--sparsity", "0.5", "--max-sparsity-per-layer", "0.2"],
+      /^max_sparsity_ratio_per_op: expected room for/,
+    ],
+    [["--config", "c.yaml", "--pattern", "4x1"], /^--config: expected to say alone/],
+    [["--config", "none.yaml"], /^--config: expected a file, got none\.yaml \(does not exist\)/],
+  ])("refuses %j and writes nothing", async (more, message) => {
+    const before = readdirSync(root);
+    const argv = ["prune", path("model.safetensors"), "--out", target(), ...more];
+    const { code, out, err } = await espalier(argv);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(message);
+    expect(readdirSync(root)).toEqual(before);
+  });
+
+  test("refuses what is there already, places inside of what it reads, and no place", async () => {
+    const how = ["--pattern", "4x1", "--sparsity", "0.5"];
+    const on = async (from: string, ...more: string[]) =>
+      (await espalier(["prune", path(from), ...how, ...more])).err;
+    const there = path("model.safetensors");
+    expect(await on("sharded", "--out", there)).toMatch(/expected a path where nothing is yet/);
+    expect(await on("sharded", "--out", path("sharded", "x"))).toMatch(
+      /expected a path outside of/,
+    );
+    expect(await on("sharded", "--out", path("no", "x"))).toMatch(/in a directory that exists/);
+    expect(await on("sharded")).toMatch(/^--out: expected a path for the copy, got none\n$/);
+    expect(await on("nothing", "--out", target())).toMatch(/expected a checkpoint, got nothing/);
+  });
+
+  test("refuses a score that is no number by layer, and leaves nothing", async () => {
+    const data = values(32, 1);
+    data[5] = Number.NaN;
+    const bad = new Map([["fc1.weight", tensorFromFloat32("F32", [4, 8], data)]]);
+    writeFileSync(path("nan.safetensors"), writeSafetensors(bad));
+    const before = readdirSync(root);
+    const argv = ["prune", path("nan.safetensors"), "--pattern", "4x1", "--sparsity", "0.5"];
+    for (const scope of ["global", "local"]) {
+      const { code, err } = await espalier([...argv, "--scope", scope, "--out", target()]);
+      expect(code).toBe(2);
+      expect(err).toMatch(/^(prune .*\n)?fc1: expected finite scores, got NaN at position 5\n$/);
+    }
+    expect(readdirSync(root)).toEqual(before);
+  });
+});
+
+describe("copyCheckpoint", () => {
+  test("leaves nothing where any of its writes fails", async () => {
+    for (const from of [path("model.safetensors"), path("sharded")]) {
+      const checkpoint = await openCheckpointOrThrow(from);
+      for (let failing = 0; failing < tensors.size; failing++) {
+        const before = readdirSync(root);
+        const to = target();
+        let count = 0;
+        const change = (_: unknown, { bytes }: StoredTensor): Uint8Array => {
+          if (count++ === failing) throw new Error("no space left");
+          return bytes;
+        };
+        await expect(copyCheckpoint({ checkpoint, from, to, change })).rejects.toThrow("no space");
+        expect(readdirSync(root)).toEqual(before);
+        expect(existsSync(to)).toBe(false);
+      }
+      checkpoint.close();
+    }
+  });
+});
