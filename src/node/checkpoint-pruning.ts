@@ -3,7 +3,7 @@
 import { roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
 import { isFloatingPoint, selectableLayers } from "../checkpoint/selectable.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
-import { type Dtype, rawElements } from "../io/dtypes.ts";
+import { DTYPES, type Dtype } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import { pruneAtOnce } from "../prune/at-once.ts";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
@@ -124,24 +124,43 @@ function readLayer(
   };
 }
 
-/** Sets to zero what a mask prunes; the type of the elements must be a floating-point one. */
-function zeroPrunedInto(mask: Uint8Array, { dtype, bytes }: StoredTensor): Uint8Array {
-  const elements = rawElements(dtype, bytes);
-  if (!(elements instanceof BigInt64Array || elements instanceof BigUint64Array))
-    for (let i = 0; i < mask.length; i++) if (mask[i] === 0) elements[i] = 0;
-  return bytes;
+/** Elements as words of bits: of 64 bits as two. */
+function wordsOf({ dtype, bytes }: StoredTensor): Uint16Array | Uint32Array {
+  const { buffer, byteOffset, byteLength } = bytes;
+  return DTYPES[dtype].bytes === 2
+    ? new Uint16Array(buffer, byteOffset, byteLength / 2)
+    : new Uint32Array(buffer, byteOffset, byteLength / 4);
 }
 
-function countZeros({ dtype, bytes }: StoredTensor): number {
-  const elements = rawElements(dtype, bytes);
-  // Halves are looked at as bits, of which the uppermost is the sign.
-  const isZero = dtype === "F16" || dtype === "BF16" ? 0x7fff : null;
+/** Sets to zero what a mask prunes of words, and counts those whose bits but the sign's are zero. */
+function zeroWordsInto(mask: Uint8Array, words: Uint16Array | Uint32Array, shift: number): number {
   let zeros = 0;
-  for (let i = 0; i < elements.length; i++) {
-    const element = Number(elements[i]);
-    if (isZero === null ? element === 0 : (element & isZero) === 0) zeros++;
+  for (let i = 0; i < mask.length; i++) {
+    const word = (words[i] ?? 0) & -(mask[i] ?? 0);
+    words[i] = word;
+    if (word << shift === 0) zeros++;
   }
   return zeros;
+}
+
+/** {@link zeroWordsInto} for numbers of two words. */
+function zeroPairsInto(mask: Uint8Array, words: Uint16Array | Uint32Array): number {
+  let zeros = 0;
+  for (let i = 0; i < mask.length; i++) {
+    if (mask[i] === 0) words[2 * i] = words[2 * i + 1] = 0;
+    if (words[2 * i] === 0 && (words[2 * i + 1] ?? 0) << 1 === 0) zeros++;
+  }
+  return zeros;
+}
+
+/** Sets to zero what a mask prunes of a tensor of floating-point numbers, and counts its zeros afterwards. */
+function zeroPruned(mask: Uint8Array, tensor: StoredTensor) {
+  const bytes = tensor.bytes.byteOffset % 4 === 0 ? tensor.bytes : tensor.bytes.slice();
+  const words = wordsOf({ ...tensor, bytes });
+  const size = DTYPES[tensor.dtype].bytes;
+  const zeros =
+    size === 8 ? zeroPairsInto(mask, words) : zeroWordsInto(mask, words, size === 2 ? 17 : 1);
+  return { bytes, zeros };
 }
 
 /** Lets timers and signals have their turn, of which a loop over large layers leaves none. */
@@ -295,13 +314,13 @@ export async function pruneCheckpoint(pruning: CheckpointPruning): Promise<Prune
   const change = (entry: CheckpointEntry, tensor: StoredTensor): Uint8Array => {
     const layer = byTensor.get(entry.name);
     const mask = layer === undefined ? null : masks.maskOf(layer);
-    const bytes = mask === null ? tensor.bytes : zeroPrunedInto(mask, tensor);
-    if (layer !== undefined && mask !== null)
-      written.set(entry.name, {
-        ...{ name: layer.role.module, shape: entry.shape, dtype: entry.dtype },
-        ...{ elements: mask.length, zeros: countZeros({ ...tensor, bytes }) },
-      });
-    advance(bytes.length);
+    advance(tensor.bytes.length);
+    if (layer === undefined || mask === null) return tensor.bytes;
+    const { bytes, zeros } = zeroPruned(mask, tensor);
+    written.set(entry.name, {
+      ...{ name: layer.role.module, shape: entry.shape, dtype: entry.dtype },
+      ...{ elements: mask.length, zeros },
+    });
     return bytes;
   };
   const options = { checkpoint, from, to, change, turn: () => turn(signal) };
