@@ -23,6 +23,8 @@ const config: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
       ESPALIER_GOLDEN: process.env.ESPALIER_GOLDEN ?? local("./test/golden"),
       // Runs of the properties that hold pruning to its reference; by default few.
       ESPALIER_RUNS: process.env.ESPALIER_RUNS ?? (mode === "slow" ? "2000" : ""),
+      // Mutated files for each reader of files: more than a million in all where they are many.
+      ESPALIER_FUZZ: process.env.ESPALIER_FUZZ ?? (mode === "slow" ? "120000" : ""),
       // How often each long command is killed, to go on afterwards.
       ESPALIER_KILLS: process.env.ESPALIER_KILLS ?? (mode === "slow" ? "100" : ""),
     },

@@ -27,15 +27,17 @@ import type { JsonValue } from "./json.ts";
 export function parseYaml(path: string, text: string): Either<readonly Problem[], JsonValue> {
   if (typeof text !== "string")
     throw new TypeError(`text: expected a string, got ${describe(text)}`);
-  const document = parseDocument(text);
-  const problems = document.errors.map(({ message, linePos }) => {
-    const [{ line, col }] = linePos ?? [{ line: 1, col: 1 }];
-    return { path: `${path}:${line}:${col}`, expected: "JSON or YAML", got: firstLine(message) };
-  });
-  if (problems.length > 0) return { _tag: "Left", left: problems };
   try {
+    // A key that is a list or an object is an error, rather than text that looks like one.
+    const document = parseDocument(text, { stringKeys: true });
+    const problems = document.errors.map(({ message, linePos }) => {
+      const [{ line, col }] = linePos ?? [{ line: 1, col: 1 }];
+      return { path: `${path}:${line}:${col}`, expected: "JSON or YAML", got: firstLine(message) };
+    });
+    if (problems.length > 0) return { _tag: "Left", left: problems };
     return { _tag: "Right", right: document.toJS() as JsonValue };
   } catch (error) {
+    // Too many aliases, or lists within lists beyond the engine's stack.
     const got = error instanceof Error ? firstLine(error.message) : String(error);
     return { _tag: "Left", left: [{ path, expected: "JSON or YAML", got }] };
   }

@@ -42,3 +42,10 @@ test("aliases that would multiply are refused", () => {
   const result = parseYaml("bomb.yaml", ["a0: &a0 [x]", ...levels].join("\n"));
   expect(result._tag).toBe("Left");
 });
+
+test("a key that is no text, and lists too deep to read, are refused", () => {
+  expect(parseYaml("file.yaml", "? [a, b]\n: c\n")._tag).toBe("Left");
+  expect(parseYaml("file.yaml", "{{a: 1}: 2}")._tag).toBe("Left");
+  expect(parseYamlOrThrow("file.yaml", "1: one")).toEqual({ 1: "one" });
+  expect(parseYaml("file.yaml", `${"[".repeat(50_000)}${"]".repeat(50_000)}`)._tag).toBe("Left");
+});
