@@ -18,7 +18,7 @@ import { InputError } from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint-reader.ts";
-import { kindOfPath, writeAll } from "./files.ts";
+import { kindOfPath, namingFile, writeAll } from "./files.ts";
 
 /** What {@link copyCheckpoint} is to write, and where. */
 export interface CheckpointCopy {
@@ -181,6 +181,6 @@ export async function copyCheckpoint(copy: CheckpointCopy): Promise<readonly str
     return leftOut;
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
-    throw error;
+    throw namingFile(to, error);
   }
 }

@@ -50,8 +50,15 @@ export function writeFileAtomically(path: string, content: Uint8Array | string):
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    throw namingFile(path, error);
   }
+}
+
+/** An error of the file system that names the file: those of writing, such as that of a full disk, do not. */
+export function namingFile(path: string, error: unknown): unknown {
+  if (error instanceof Error && "code" in error && !("path" in error))
+    error.message = `${path}: ${error.message}`;
+  return error;
 }
 
 /** Writes all of `bytes` at a file's position. */
