@@ -9,6 +9,7 @@ import {
   type CheckpointEntry,
   openCheckpointOrThrow,
 } from "../node/checkpoint-reader.ts";
+import { turn } from "../node/turn.ts";
 import { formatShare, formatTable } from "../report/table.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
@@ -128,11 +129,14 @@ export const inspectCommand: Command = defineCommand({
     try {
       const all: Inspected[] = [];
       for (const entry of checkpoint.entries) {
-        if (console.signal.aborted) return 130;
+        await turn(console.signal);
         all.push(inspectTensor(checkpoint, entry, values.gzip === true));
       }
       (json ? printJson : printText)(checkpoint, all, console);
       return 0;
+    } catch (error) {
+      if (console.signal.aborted) return 130;
+      throw error;
     } finally {
       checkpoint.close();
     }

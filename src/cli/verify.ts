@@ -15,6 +15,7 @@ import {
   type CheckpointEntry,
   openCheckpointOrThrow,
 } from "../node/checkpoint-reader.ts";
+import { turn } from "../node/turn.ts";
 import { exactCount } from "../prune/exact.ts";
 import { PATTERN_SPELLINGS, type Pattern, parsePattern } from "../prune/pattern.ts";
 import { formatShare, formatTable } from "../report/table.ts";
@@ -70,16 +71,19 @@ function layersOf(checkpoint: Checkpoint, only: RegExp | undefined): readonly Fo
 }
 
 /** A verdict on each layer, one in memory at a time; stops where the signal is aborted. */
-function judge(
+async function judge(
   checkpoint: Checkpoint,
   layers: readonly Found[],
   options: VerifyOptions,
   signal: AbortSignal,
-): readonly LayerVerdict[] {
-  return layers.map(({ entry, role: { module: name, shape } }) => {
-    signal.throwIfAborted();
-    return verifyWeight({ name, shape, data: toFloat32(checkpoint.read(entry)) }, options);
-  });
+): Promise<readonly LayerVerdict[]> {
+  const verdicts: LayerVerdict[] = [];
+  for (const { entry, role } of layers) {
+    await turn(signal);
+    const { module: name, shape } = role;
+    verdicts.push(verifyWeight({ name, shape, data: toFloat32(checkpoint.read(entry)) }, options));
+  }
+  return verdicts;
 }
 
 /** What `--min-sparsity` is about: blocks, or elements for N:M; how many are zero of how many. */
@@ -186,8 +190,11 @@ export const verifyCommand: Command = defineCommand({
         tolerance: values.tolerance ?? 0,
       };
       const layers = layersOf(checkpoint, only);
-      const verdict = joinVerdicts(judge(checkpoint, layers, options, console.signal), options);
-      return report(verdict, pattern, values, console, json) ? 0 : 1;
+      const verdicts = await judge(checkpoint, layers, options, console.signal);
+      return report(joinVerdicts(verdicts, options), pattern, values, console, json) ? 0 : 1;
+    } catch (error) {
+      if (console.signal.aborted) return 130;
+      throw error;
     } finally {
       checkpoint.close();
     }

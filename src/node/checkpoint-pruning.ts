@@ -19,6 +19,7 @@ import { plainKernels } from "../prune/plain-kernels.ts";
 import { needsGradient } from "../prune/score.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint-reader.ts";
 import { copyCheckpoint } from "./checkpoint-writer.ts";
+import { turn } from "./turn.ts";
 
 /** What is pruned how, and where the result goes. */
 export interface CheckpointPruning {
@@ -161,16 +162,6 @@ function zeroPruned(mask: Uint8Array, tensor: StoredTensor) {
   const zeros =
     size === 8 ? zeroPairsInto(mask, words) : zeroWordsInto(mask, words, size === 2 ? 17 : 1);
   return { bytes, zeros };
-}
-
-/** Lets timers and signals have their turn, of which a loop over large layers leaves none. */
-function turn(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    setImmediate(() => {
-      if (signal?.aborted === true) reject(signal.reason);
-      else resolve();
-    });
-  });
 }
 
 /** Masks of layers by name, and what pruners did. */

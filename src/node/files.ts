@@ -56,7 +56,7 @@ export function writeFileAtomically(path: string, content: Uint8Array | string):
 
 /** An error of the file system that names the file: those of writing, such as that of a full disk, do not. */
 export function namingFile(path: string, error: unknown): unknown {
-  if (error instanceof Error && "code" in error && !("path" in error))
+  if (error instanceof Error && "syscall" in error && !("path" in error))
     error.message = `${path}: ${error.message}`;
   return error;
 }

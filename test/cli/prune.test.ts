@@ -367,6 +367,22 @@ describe("espalier prune", () => {
   });
 });
 
+test.each([
+  ["prune", "--pattern", "4x1", "--sparsity", "0.5", "--out", "stopped"],
+  ["verify", "--pattern", "4x1"],
+  ["inspect"],
+])("%s stops between tensors when it is interrupted, and leaves nothing", async (name, ...more) => {
+  const before = readdirSync(root);
+  const argv = [
+    name,
+    path("model.safetensors"),
+    ...more.map((one) => one.replace("stopped", target())),
+  ];
+  const { code, out } = await espalier(argv, AbortSignal.abort());
+  expect({ code, out }).toEqual({ code: 130, out: "" });
+  expect(readdirSync(root)).toEqual(before);
+});
+
 describe("copyCheckpoint", () => {
   test("leaves nothing where any of its writes fails", async () => {
     for (const from of [path("model.safetensors"), path("sharded")]) {

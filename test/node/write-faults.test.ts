@@ -18,6 +18,7 @@ vi.mock("node:fs", async (importOriginal) => {
       if (faults.calls++ === faults.failing)
         throw Object.assign(new Error("ENOSPC: no space left on device, write"), {
           code: "ENOSPC",
+          syscall: "write",
         });
       return call(...given);
     };
