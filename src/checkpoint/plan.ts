@@ -6,8 +6,14 @@ import { mismatch } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import type { PatternPrunerConfig, Profile, PruningConfig } from "../prune/config.ts";
 import { exactCount } from "../prune/exact.ts";
-import { formatShape, type LayerKind, PruningError } from "../prune/layer.ts";
-import { blockCount, formatPattern, layOut, perBlock } from "../prune/pattern.ts";
+import { type LayerRecord, PruningError, refusePruning } from "../prune/layer.ts";
+import {
+  blockCount,
+  formatPattern,
+  indivisibleReason,
+  layOut,
+  perBlock,
+} from "../prune/pattern.ts";
 import {
   checkDivisibility,
   checkProgressive,
@@ -20,11 +26,7 @@ import { exactTargetRatio, planPruneSteps, pruneSteps, targetRatio } from "../pr
 import { selectLayers } from "../prune/select.ts";
 
 /** A layer of which only the shape is known. */
-export interface PlanLayer {
-  readonly name: string;
-  readonly kind: LayerKind;
-  readonly shape: readonly number[];
-}
+export type PlanLayer = Pick<LayerRecord, "name" | "kind" | "shape">;
 
 /** Options of {@link planPruning}. */
 export interface PlanOptions {
@@ -46,7 +48,10 @@ export interface PlannedPruneStep {
   readonly step: number;
   /** Share to be pruned afterwards: of blocks, for N:M of elements. */
   readonly target: number;
-  /** Blocks that this makes. Under `inc` per-layer bounds can change it, and ties add to it. */
+  /**
+   * Blocks that this makes of a model without zeros: `lock_init_sparsity` begins with those that there are. Under `inc`
+   * per-layer bounds can change it, and ties add to it.
+   */
   readonly prunedBlocks: number;
 }
 
@@ -121,6 +126,13 @@ function planPruner(
 ): PrunerPlan {
   const strict = profile === "strict";
   checkSettings(config, strict);
+  if (config.method === "pattern_lock")
+    refusePruning(
+      "unsupported-combination",
+      "pruning_type",
+      "a pruner whose counts its schedule decides",
+      "pattern_lock, which reads masks off the weights",
+    );
   const records = layers.map((layer) => ({ ...layer, data: NO_DATA }));
   const { selected, skipped } = selectLayers(config, records, false, profile);
   const laidOut = selected.map(({ name, kind, shape }) => ({
@@ -139,7 +151,7 @@ function planPruner(
     .filter(({ layout }) => !layout.divides)
     .map(({ name, shape }) => ({
       name,
-      reason: `${formatPattern(config.pattern)} does not divide ${formatShape(shape)}`,
+      reason: indivisibleReason(config.pattern, shape),
     }));
   return {
     pattern: formatPattern(config.pattern),

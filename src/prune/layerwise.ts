@@ -16,8 +16,8 @@ import {
   planExactBudget,
 } from "./exact.ts";
 import { initialisePruning } from "./initialise.ts";
-import { formatShape, type LayerRecord, refusePruning } from "./layer.ts";
-import { type BlockLayout, blockCount, formatPattern, layOut, perBlock } from "./pattern.ts";
+import { type LayerRecord, refusePruning } from "./layer.ts";
+import { type BlockLayout, blockCount, indivisibleReason, layOut, perBlock } from "./pattern.ts";
 import { plainKernels } from "./plain-kernels.ts";
 import { checkRoom, checkSettings, checkSomething } from "./refusals.ts";
 import { commitPlanInto } from "./replace.ts";
@@ -246,7 +246,7 @@ export function* layerwisePlanning(
     .filter(({ layout }) => !layout.divides)
     .map(({ name, shape }) => ({
       name,
-      reason: `${formatPattern(config.pattern)} does not divide ${formatShape(shape)}`,
+      reason: indivisibleReason(config.pattern, shape),
     }));
   return {
     ...{ config, budget, blocks },

@@ -17,8 +17,14 @@ import type {
   ScoreReduction,
 } from "./config.ts";
 import { initialisePruning } from "./initialise.ts";
-import { formatShape, type LayerRecord } from "./layer.ts";
-import { formatPattern, PATTERN_SPELLINGS, type Pattern, parsePattern } from "./pattern.ts";
+import type { LayerRecord } from "./layer.ts";
+import {
+  formatPattern,
+  indivisibleReason,
+  PATTERN_SPELLINGS,
+  type Pattern,
+  parsePattern,
+} from "./pattern.ts";
 import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./pipeline.ts";
 import { needsGradient } from "./score.ts";
 import { expressionFault, selectLayers } from "./select.ts";
@@ -148,7 +154,7 @@ export function skippedLayers(
     .filter(({ name }) => !names.has(name))
     .map(({ name, shape }) => ({
       name,
-      reason: `${formatPattern(config.pattern)} does not divide ${formatShape(shape)}`,
+      reason: indivisibleReason(config.pattern, shape),
     }));
   return [...skipped, ...indivisible];
 }

@@ -1,7 +1,7 @@
 /**
  * Sparsity patterns and how they lie on a weight: which elements form the unit that is pruned together.
  */
-import { elementCount, type LayerRecord } from "./layer.ts";
+import { elementCount, formatShape, type LayerRecord } from "./layer.ts";
 
 /**
  * - `block`: height x width blocks of the [out, in] weight matrix are pruned whole. `channel` stands
@@ -103,6 +103,11 @@ export function layOut(pattern: Pattern, layer: Pick<LayerRecord, "shape">): Blo
     blockRows: Math.floor(rows / blockHeight),
     blockColumns: Math.floor(columns / blockWidth),
   };
+}
+
+/** Why a layer that a pattern does not divide is left alone. */
+export function indivisibleReason(pattern: Pattern, shape: readonly number[]): string {
+  return `${formatPattern(pattern)} does not divide ${formatShape(shape)}`;
 }
 
 /** Number of blocks (or groups) of a layer; 0 where the pattern does not divide it. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { runCommandLine } from "../../src/cli/dispatch.ts";
+import { type StoredTensor, writeSafetensors } from "../../src/io/safetensors.ts";
 import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";
@@ -54,6 +55,20 @@ export async function writeModel(
     tokenizer: createTokenizer(VOCABULARY),
   });
   return directory;
+}
+
+/** Writes tensors to two files with an index, the first three to the first one. */
+export function writeShards(directory: string, tensors: ReadonlyMap<string, StoredTensor>): void {
+  mkdirSync(directory);
+  const files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+  const fileOf = (i: number): string => files[i < 3 ? 0 : 1] ?? "";
+  const all = [...tensors];
+  for (const file of files) {
+    const own = all.filter((_, i) => fileOf(i) === file);
+    writeFileSync(join(directory, file), writeSafetensors(new Map(own), { format: "pt" }));
+  }
+  const weight_map = Object.fromEntries(all.map(([name], i) => [name, fileOf(i)]));
+  writeFileSync(join(directory, "model.safetensors.index.json"), JSON.stringify({ weight_map }));
 }
 
 function sentence(seed: number): string {

@@ -64,6 +64,11 @@ describe("espalier plan", () => {
       [],
       /target_sparsity: expected a share of at least one block: nothing would be pruned/,
     ],
+    [
+      { pruning_type: "pattern_lock", end_step: 0 },
+      [],
+      /pruning_type: expected a pruner whose counts its schedule decides, got pattern_lock/,
+    ],
     [{ patern: "4x1" }, [], /config\.json: patern: expected a known key; the nearest is pattern/],
   ])("refuses %j", async (config, more, message) => {
     const { code, out, err } = await plan(config, "--steps", "10", ...more);

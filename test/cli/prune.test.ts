@@ -21,7 +21,7 @@ import {
 import { openCheckpointOrThrow } from "../../src/node/checkpoint-reader.ts";
 import { copyCheckpoint } from "../../src/node/checkpoint-writer.ts";
 import { type PruneOnceOptions, pruneOnce } from "../../src/prune/once.ts";
-import { espalier, temporaryDirectory, writeModel } from "./fixtures.ts";
+import { espalier, temporaryDirectory, writeModel, writeShards } from "./fixtures.ts";
 
 const root = temporaryDirectory();
 const path = (...parts: string[]): string => join(root, ...parts);
@@ -50,17 +50,7 @@ const PRUNED = ["encoder.0.query", "encoder.1.query", "encoder.2.query"];
 
 beforeAll(() => {
   writeFileSync(path("model.safetensors"), writeSafetensors(tensors, { format: "pt" }));
-  mkdirSync(path("sharded"));
-  const files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
-  const names = [...tensors.keys()];
-  const fileOf = (i: number): string => files[i < 3 ? 0 : 1] ?? "";
-  for (const file of files) {
-    const own = names.filter((_, i) => fileOf(i) === file);
-    const part = new Map(own.map((name) => [name, tensors.get(name) as StoredTensor]));
-    writeFileSync(path("sharded", file), writeSafetensors(part, { format: "pt" }));
-  }
-  const weight_map = Object.fromEntries(names.map((name, i) => [name, fileOf(i)]));
-  writeFileSync(path("sharded", "model.safetensors.index.json"), JSON.stringify({ weight_map }));
+  writeShards(path("sharded"), tensors);
   writeFileSync(path("sharded", "config.json"), '{"model_type": "another", "kept": [1]}');
   writeFileSync(path("sharded", "pytorch_model.bin"), "weights in another format");
   mkdirSync(path("sharded", "onnx"));

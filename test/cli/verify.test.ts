@@ -7,7 +7,7 @@ import {
   tensorFromFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
-import { espalier, temporaryDirectory } from "./fixtures.ts";
+import { espalier, temporaryDirectory, writeShards } from "./fixtures.ts";
 
 const root = temporaryDirectory();
 const path = (...parts: string[]): string => join(root, ...parts);
@@ -30,17 +30,7 @@ const tensors: ReadonlyMap<string, StoredTensor> = new Map([
 
 beforeAll(() => {
   writeFileSync(path("model.safetensors"), writeSafetensors(tensors, { format: "pt" }));
-  mkdirSync(path("sharded"));
-  const files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
-  const names = [...tensors.keys()];
-  const fileOf = (i: number): string => files[i < 3 ? 0 : 1] ?? "";
-  for (const file of files) {
-    const own = names.filter((_, i) => fileOf(i) === file);
-    const part = new Map(own.map((name) => [name, tensors.get(name) as StoredTensor]));
-    writeFileSync(path("sharded", file), writeSafetensors(part));
-  }
-  const weight_map = Object.fromEntries(names.map((name, i) => [name, fileOf(i)]));
-  writeFileSync(path("sharded", "model.safetensors.index.json"), JSON.stringify({ weight_map }));
+  writeShards(path("sharded"), tensors);
 });
 
 describe("espalier verify", () => {
