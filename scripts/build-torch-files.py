@@ -62,6 +62,19 @@ def write_twin(state, path):
     path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(chunks))
 
 
+def write_shards(state, directory):
+    """As transformers writes a model in several files: each a state dict, and an index beside them."""
+    directory.mkdir(exist_ok=True)
+    names = list(state)
+    weight_map = {}
+    for number, part in enumerate([names[:7], names[7:]], start=1):
+        file = f"pytorch_model-{number:05d}-of-00002.bin"
+        torch.save(OrderedDict((name, state[name]) for name in part), directory / file)
+        weight_map.update({name: file for name in part})
+    index = {"metadata": {"total_size": 0}, "weight_map": weight_map}
+    (directory / "pytorch_model.bin.index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
 def main(directory):
     directory.mkdir(parents=True, exist_ok=True)
     state = state_dict()
@@ -69,6 +82,7 @@ def main(directory):
     torch.save(state, directory / "legacy.bin", _use_new_zipfile_serialization=False)
     torch.save({"epoch": 3, "state_dict": dict(state)}, directory / "nested.bin")
     write_twin(state, directory / "twin.safetensors")
+    write_shards(state, directory / "sharded")
 
 
 main(Path(sys.argv[1]))

@@ -4,6 +4,24 @@
  */
 export * from "./checkpoint/inspect.ts";
 export * from "./checkpoint/layers.ts";
+export {
+  formatManifest,
+  PACKED_METADATA,
+  PACKED_VERSION,
+  type PackedDtype,
+  type PackedEntry,
+  type PackedLayout,
+  type PackedManifest,
+  parseManifest,
+} from "./checkpoint/packed-manifest.ts";
+export {
+  type PackedTensor,
+  type PackOptions,
+  packedSize,
+  packTensor,
+  type RoundingError,
+  unpackTensor,
+} from "./checkpoint/packed-tensor.ts";
 export * from "./checkpoint/plan.ts";
 export * from "./checkpoint/selectable.ts";
 export * from "./checkpoint/verify.ts";
@@ -49,3 +67,5 @@ export {
 } from "./prune/layerwise.ts";
 export { oneShotConfig, type PruneOnceOptions } from "./prune/once.ts";
 export type { Pattern } from "./prune/pattern.ts";
+export type { LayoutSpec } from "./sparse/layout.ts";
+export type { LayoutSize } from "./sparse/size.ts";

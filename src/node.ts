@@ -5,19 +5,22 @@
 export { runSelfTest, type SelfTest } from "./conform/self-test.ts";
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export type { ThreadedBackend } from "./kernels/backend.ts";
+export type { Checkpoint, CheckpointEntry, CheckpointFile } from "./node/checkpoint.ts";
+export {
+  type CheckpointPacking,
+  type PackedCheckpoint,
+  type PackedCheckpointTensor,
+  packCheckpoint,
+  unpackCheckpoint,
+} from "./node/checkpoint-packing.ts";
 export {
   type CheckpointPruning,
   type PrunedCheckpoint,
   type PrunedCheckpointLayer,
   pruneCheckpoint,
+  type TensorBytes,
 } from "./node/checkpoint-pruning.ts";
-export {
-  type Checkpoint,
-  type CheckpointEntry,
-  type CheckpointFile,
-  openCheckpoint,
-  openCheckpointOrThrow,
-} from "./node/checkpoint-reader.ts";
+export { openCheckpoint, openCheckpointOrThrow } from "./node/checkpoint-reader.ts";
 export { type CheckpointCopy, copyCheckpoint } from "./node/checkpoint-writer.ts";
 export {
   type FileMap,
@@ -43,6 +46,8 @@ export type { PhaseHistory, RunPlan, SeedResult, TaskModel } from "./node/seed-t
 export { createStorageFile, type StorageFile } from "./node/storage-file.ts";
 export { createNodeBackend, type NodeBackendOptions } from "./node/threaded-backend.ts";
 export type { RunOutcome } from "./node/training-run.ts";
+export type { Bar } from "./report/bar-plot.ts";
+export { type CheckpointReport, checkpointReport } from "./report/checkpoint-report.ts";
 export { htmlReport } from "./report/html.ts";
 export type {
   EpochPoint,

@@ -10,6 +10,7 @@ import type { Console } from "./console.ts";
 import { demoCommand } from "./demo.ts";
 import { finetuneCommand } from "./finetune.ts";
 import { inspectCommand } from "./inspect.ts";
+import { packCommand, unpackCommand } from "./pack.ts";
 import { planCommand } from "./plan.ts";
 import { pruneCommand } from "./prune.ts";
 import { selfTestCommand } from "./self-test.ts";
@@ -23,6 +24,8 @@ export const COMMANDS: readonly Command[] = [
   pruneCommand,
   verifyCommand,
   inspectCommand,
+  packCommand,
+  unpackCommand,
   conformCommand,
   selfTestCommand,
   benchCommand,

@@ -1,45 +1,87 @@
-/** `espalier inspect`: what is in a checkpoint, and how sparse it is. */
+/** `espalier inspect`: what is in a checkpoint, how sparse it is, and in how few bytes it would fit. */
 
 import { gzipSync } from "node:zlib";
 import { inspectWeight, type WeightFacts } from "../checkpoint/inspect.ts";
 import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
+import { matrixShape } from "../checkpoint/packed-manifest.ts";
+import { packedSize } from "../checkpoint/packed-tensor.ts";
 import { toFloat32 } from "../io/safetensors.ts";
-import {
-  type Checkpoint,
-  type CheckpointEntry,
-  openCheckpointOrThrow,
-} from "../node/checkpoint-reader.ts";
+import type { Checkpoint, CheckpointEntry } from "../node/checkpoint.ts";
+import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
+import { checkCopyTarget } from "../node/checkpoint-writer.ts";
+import { writeFileAtomically } from "../node/files.ts";
 import { turn } from "../node/turn.ts";
-import { formatShare, formatTable } from "../report/table.ts";
+import { checkpointReport } from "../report/checkpoint-report.ts";
+import type { MaskMatrix } from "../report/run-report.ts";
+import { formatShare, formatTable, type TextTable } from "../report/table.ts";
+import { formatLayout } from "../sparse/layout.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
-import { flagOption } from "./options.ts";
+import { flagOption, textOption } from "./options.ts";
 
 const OPTIONS = {
   gzip: flagOption("also compress every tensor, and state what that would take"),
+  html: textOption("FILE", "also write a report with plots there; nothing may be there yet"),
 } as const;
+
+/** The most elements of a layer whose mask is drawn: one pixel each. */
+const MOST_PIXELS = 2 ** 22;
 
 /** A tensor and what was found in it. */
 interface Inspected {
   readonly entry: CheckpointEntry;
   readonly role: TensorRole;
+  /** As dense as it is, or unpacks to. */
   readonly bytes: number;
   readonly gzipBytes: number | null;
+  /** As it is stored in a packed file, else in the smallest of the usual layouts. */
+  readonly packed: { readonly layout: string; readonly bytes: number };
   /** Null for what is no layer's weight. */
   readonly weight: WeightFacts | null;
 }
 
-function inspectTensor(checkpoint: Checkpoint, entry: CheckpointEntry, gzip: boolean): Inspected {
+/** What was found in a checkpoint, and one layer to look at. */
+interface Inspection {
+  readonly tensors: readonly Inspected[];
+  readonly mask: MaskMatrix | undefined;
+}
+
+function inspectTensor(checkpoint: Checkpoint, entry: CheckpointEntry, gzip: boolean) {
   const role = roleOfTensor(entry);
   const tensor = checkpoint.read(entry);
   const { name, shape } = entry;
-  return {
-    entry,
-    role,
+  const data = isPrunable(role.kind) ? toFloat32(tensor) : null;
+  const { spec, bytes } = packedSize(tensor);
+  const inspected: Inspected = {
+    ...{ entry, role },
     bytes: tensor.bytes.length,
     gzipBytes: gzip ? gzipSync(tensor.bytes).length : null,
-    weight: isPrunable(role.kind) ? inspectWeight({ name, shape, data: toFloat32(tensor) }) : null,
+    packed: entry.packed ?? { layout: spec === null ? "dense" : formatLayout(spec), bytes },
+    weight: data === null ? null : inspectWeight({ name, shape, data }),
   };
+  return { inspected, data };
+}
+
+async function inspect(
+  checkpoint: Checkpoint,
+  gzip: boolean,
+  { signal }: Console,
+): Promise<Inspection> {
+  const tensors: Inspected[] = [];
+  let mask: MaskMatrix | undefined;
+  for (const entry of checkpoint.entries) {
+    await turn(signal);
+    const { inspected, data } = inspectTensor(checkpoint, entry, gzip);
+    tensors.push(inspected);
+    const zeros = inspected.weight?.zeros ?? 0;
+    if (mask !== undefined || data === null || zeros === 0 || data.length > MOST_PIXELS) continue;
+    const [rows, columns] = matrixShape(entry.shape);
+    mask = {
+      ...{ layer: inspected.role.module, rows, columns },
+      mask: Uint8Array.from(data, (value) => (value === 0 ? 0 : 1)),
+    };
+  }
+  return { tensors, mask };
 }
 
 function sum(inspected: readonly Inspected[], of: (one: Inspected) => number): number {
@@ -54,7 +96,10 @@ function totalsOf(all: readonly Inspected[]) {
     tensors: all.length,
     layers: layers.length,
     bytes: sum(all, ({ bytes }) => bytes),
+    packedBytes: sum(all, ({ packed }) => packed.bytes),
     gzipBytes: gzip ? sum(all, ({ gzipBytes }) => gzipBytes ?? 0) : null,
+    layerBytes: sum(layers, ({ bytes }) => bytes),
+    packedLayerBytes: sum(layers, ({ packed }) => packed.bytes),
     zeros: sum(layers, ({ weight }) => weight?.zeros ?? 0),
     elements: sum(layers, ({ weight }) => weight?.elements ?? 0),
     nonFinite: sum(layers, ({ weight }) => weight?.nonFinite ?? 0),
@@ -68,51 +113,97 @@ function patternsText({ patterns }: WeightFacts): string {
   return shown.join(", ");
 }
 
-function rowOf({ entry, role, bytes, gzipBytes, weight }: Inspected): readonly string[] {
+function rowOf({ entry, role, bytes, gzipBytes, packed, weight }: Inspected): readonly string[] {
   return [
     entry.name,
     role.kind,
     entry.dtype,
     entry.shape.join("x") || "scalar",
     String(bytes),
+    String(packed.bytes),
+    packed.layout,
     ...(gzipBytes === null ? [] : [String(gzipBytes)]),
     weight === null ? "" : formatShare(weight.zeros, weight.elements),
     weight === null ? "" : patternsText(weight),
   ];
 }
 
-function printText(checkpoint: Checkpoint, all: readonly Inspected[], { out }: Console): void {
-  const { files, layout, path } = checkpoint;
-  const totals = totalsOf(all);
-  const bytes = files.reduce((total, file) => total + file.bytes, 0);
-  out.write(
-    `${path}: ${layout === "file" ? "one file" : `${files.length} files`}, ${bytes} bytes\n`,
-  );
-  for (const { name, metadata } of files)
-    for (const [key, text] of Object.entries(metadata)) out.write(`${name}: ${key} = ${text}\n`);
-  const gzip = totals.gzipBytes === null ? [] : ["gzip"];
-  const table = formatTable({
-    header: ["tensor", "kind", "dtype", "shape", "bytes", ...gzip, "zeros", "patterns"],
+function tableOf(all: readonly Inspected[]): TextTable {
+  const gzip = totalsOf(all).gzipBytes === null ? [] : ["gzip"];
+  const sizes = ["bytes", "packed", "layout", ...gzip];
+  return {
+    header: ["tensor", "kind", "dtype", "shape", ...sizes, "zeros", "patterns"],
     rows: all.map(rowOf),
-  });
-  const compressed = totals.gzipBytes === null ? "" : ` (gzip ${totals.gzipBytes})`;
-  out.write(
-    `\n${table}\n\n` +
-      `${totals.tensors} tensors of ${totals.bytes} bytes${compressed}, ${totals.layers} layers\n` +
-      `zeros in linear and convolution weights: ${totals.zeros} of ${totals.elements} (${formatShare(totals.zeros, totals.elements)})\n`,
-  );
-  if (totals.nonFinite > 0) out.write(`not finite: ${totals.nonFinite} of them\n`);
+  };
 }
 
-function printJson(checkpoint: Checkpoint, all: readonly Inspected[], { out }: Console): void {
-  for (const { entry, role, bytes, gzipBytes, weight } of all) {
+/** What holds for all of a checkpoint, as names and values. */
+function factsOf(
+  { files, layout, path }: Checkpoint,
+  all: readonly Inspected[],
+): readonly (readonly [string, string])[] {
+  const totals = totalsOf(all);
+  const onDisk = files.reduce((total, file) => total + file.bytes, 0);
+  const many = layout === "sharded" ? `${files.length} files` : "one file";
+  const share = (part: number, whole: number): string =>
+    `${part} of ${whole} (${formatShare(part, whole)})`;
+  const { gzipBytes, nonFinite } = totals;
+  return [
+    ["checkpoint", `${path}: ${many}${layout === "packed" ? ", packed" : ""}, ${onDisk} bytes`],
+    ...files.flatMap(({ name, metadata }) =>
+      Object.entries(metadata).map(([key, text]) => [name, `${key} = ${text}`] as const),
+    ),
+    ["tensors", `${totals.tensors} of ${totals.bytes} bytes, ${totals.layers} layers`],
+    ["zeros in linear and convolution weights", share(totals.zeros, totals.elements)],
+    [
+      layout === "packed" ? "packed bytes" : "packed bytes in the smallest layouts",
+      `${share(totals.packedBytes, totals.bytes)}, of layers ${share(totals.packedLayerBytes, totals.layerBytes)}`,
+    ],
+    ...(gzipBytes === null ? [] : [["gzip bytes", share(gzipBytes, totals.bytes)] as const]),
+    ...(nonFinite === 0 ? [] : [["not finite", `${nonFinite} of them`] as const]),
+  ];
+}
+
+function printText(checkpoint: Checkpoint, { tensors }: Inspection, { out }: Console): void {
+  const [head, ...facts] = factsOf(checkpoint, tensors);
+  out.write(`${head?.[1] ?? ""}\n\n${formatTable(tableOf(tensors))}\n\n`);
+  for (const [name, value] of facts) out.write(`${name}: ${value}\n`);
+}
+
+function printJson(checkpoint: Checkpoint, { tensors }: Inspection, { out }: Console): void {
+  for (const { entry, role, bytes, gzipBytes, packed, weight } of tensors) {
     const { name, dtype, shape, file } = entry;
     const { kind, reason } = role;
-    const facts = { name, file, dtype, shape, bytes, gzipBytes, kind, reason, ...weight };
+    const sizes = { bytes, packedBytes: packed.bytes, packedLayout: packed.layout, gzipBytes };
+    const facts = { name, file, dtype, shape, ...sizes, kind, reason, ...weight };
     out.write(`${JSON.stringify({ event: "tensor", ...facts })}\n`);
   }
   const { layout, files } = checkpoint;
-  out.write(`${JSON.stringify({ event: "end", layout, files, ...totalsOf(all) })}\n`);
+  out.write(`${JSON.stringify({ event: "end", layout, files, ...totalsOf(tensors) })}\n`);
+}
+
+/** The report's text. */
+function reportOf(checkpoint: Checkpoint, { tensors, mask }: Inspection): string {
+  const layers = tensors.flatMap(({ role, weight, bytes, packed }) =>
+    weight === null ? [] : [{ name: role.module, weight, packedShare: packed.bytes / bytes }],
+  );
+  const isPacked = checkpoint.layout === "packed";
+  return checkpointReport({
+    title: `Checkpoint ${checkpoint.path}`,
+    summary: isPacked
+      ? "Tensors as they unpack, and the layouts and bytes in which they are stored."
+      : "Tensors as they are, and the bytes that each would take in the smallest of the usual layouts.",
+    facts: factsOf(checkpoint, tensors),
+    tensors: tableOf(tensors),
+    zeros: layers.map(({ name, weight }) => ({
+      ...{ name, ratio: weight.elements === 0 ? 0 : weight.zeros / weight.elements },
+      accented: weight.patterns.length > 0,
+    })),
+    packed: layers.map(({ name, packedShare }) => ({
+      ...{ name, ratio: packedShare, accented: packedShare < 1 },
+    })),
+    ...(mask === undefined ? {} : { mask }),
+  });
 }
 
 /** The command. */
@@ -120,19 +211,19 @@ export const inspectCommand: Command = defineCommand({
   name: "inspect",
   summary: "list a checkpoint's tensors, their sizes and sparsity",
   description: [
-    "Reads a checkpoint tensor by tensor: a file of safetensors, an index of several (*.index.json), a state dict that torch.save wrote, or a directory. Of weights of linear and convolution layers it states the share of zeros and every usual pattern that they satisfy: N:M with N zeros in every group, blocks with the share of them that is all zero where no zero lies elsewhere.",
+    "Reads a checkpoint tensor by tensor: a file of safetensors, packed or not, an index of several (*.index.json), a state dict that torch.save wrote, or a directory. Of weights of linear and convolution layers it states the share of zeros and every usual pattern that they satisfy: N:M with N zeros in every group, blocks with the share of them that is all zero where no zero lies elsewhere.",
+    "Beside its bytes each tensor has those in a packed file: as it is stored in one, else in the smallest of the usual layouts.",
   ],
   positionals: ["IN"],
   options: OPTIONS,
   run: async ({ values, positionals: [path = ""], json }, console) => {
+    const { html } = values;
+    if (html !== undefined) checkCopyTarget(path, html);
     const checkpoint = await openCheckpointOrThrow(path);
     try {
-      const all: Inspected[] = [];
-      for (const entry of checkpoint.entries) {
-        await turn(console.signal);
-        all.push(inspectTensor(checkpoint, entry, values.gzip === true));
-      }
-      (json ? printJson : printText)(checkpoint, all, console);
+      const inspection = await inspect(checkpoint, values.gzip === true, console);
+      if (html !== undefined) writeFileAtomically(html, reportOf(checkpoint, inspection));
+      (json ? printJson : printText)(checkpoint, inspection, console);
       return 0;
     } catch (error) {
       if (console.signal.aborted) return 130;

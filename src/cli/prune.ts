@@ -2,12 +2,14 @@
 
 import { InputError } from "../core/either.ts";
 import { createBackend } from "../kernels/backend.ts";
+import type { Checkpoint } from "../node/checkpoint.ts";
 import {
   type CheckpointPruning,
   type PrunedCheckpoint,
   pruneCheckpoint,
+  type TensorBytes,
 } from "../node/checkpoint-pruning.ts";
-import { type Checkpoint, openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
+import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { createProgress } from "../node/progress.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
@@ -63,6 +65,7 @@ const OPTIONS = {
     "FILE",
     "a checkpoint whose tensors are the gradients of those in IN, for criteria other than magnitude",
   ),
+  gzip: flagOption("also compress every tensor, and state what that would take: slow"),
   profile: choiceOption(
     ["strict", "inc"],
     "strict (default): exact counts, one layer in memory at a time; inc: as Intel Neural Compressor counts, all layers in memory",
@@ -95,16 +98,24 @@ function printJson(outcome: Outcome, { out }: Console): void {
 function printText(outcome: Outcome, { out }: Console): void {
   const { result, from, to, order, seconds, bytes } = outcome;
   const [zeros, elements] = [sum(outcome, "zeros"), sum(outcome, "elements")];
-  const row = (name: string, shape: string, zero: number, all: number): readonly string[] => [
+  const row = (name: string, shape: string, zero: number, all: number, size: TensorBytes) => [
     ...[name, shape, `${zero}/${all}`, formatShare(zero, all)],
+    ...[`${size.dense}`, `${size.packed}`, ...(size.gzip === null ? [] : [`${size.gzip}`])],
   ];
+  const sizes = (of: "dense" | "packed" | "gzip"): number =>
+    result.layers.reduce((total, { bytes: size }) => total + (size[of] ?? 0), 0);
+  const gzip = result.bytes.gzip === null ? null : sizes("gzip");
+  const all: TensorBytes = { dense: sizes("dense"), packed: sizes("packed"), gzip };
   const table = formatTable({
-    header: ["layer", "shape", "zeros", "share"],
+    header: [
+      ...["layer", "shape", "zeros", "share", "bytes", "packed"],
+      ...(gzip === null ? [] : ["gzip"]),
+    ],
     rows: [
       ...result.layers.map((layer) =>
-        row(layer.name, layer.shape.join("x"), layer.zeros, layer.elements),
+        row(layer.name, layer.shape.join("x"), layer.zeros, layer.elements, layer.bytes),
       ),
-      row("all", "", zeros, elements),
+      row("all", "", zeros, elements, all),
     ],
   });
   out.write(
@@ -119,6 +130,11 @@ function printText(outcome: Outcome, { out }: Console): void {
     out.write(`written once: ${alias} is ${name}\n`);
   for (const name of result.leftOut)
     out.write(`not copied: ${name}, which holds weights that are not pruned\n`);
+  const { dense, packed, gzip: compressed } = result.bytes;
+  out.write(
+    `all tensors: ${dense} bytes, packed ${packed} (${formatShare(packed, dense)})` +
+      `${compressed === null ? "" : `, gzip ${compressed} (${formatShare(compressed, dense)})`}\n`,
+  );
   out.write(`${to}: ${bytes} bytes in ${formatSeconds(seconds)} s\n`);
 }
 
@@ -181,7 +197,18 @@ export const pruneCommand: Command = defineCommand({
       const kernels = createPruningKernels(createBackend());
       const modules = await modulesOf(from);
       const excludeHead = values.excludeHead !== false;
-      const what = { checkpoint, from, to, pruners, profile, excludeHead, modules, gradients };
+      const gzip = values.gzip === true;
+      const what = {
+        checkpoint,
+        from,
+        to,
+        pruners,
+        profile,
+        excludeHead,
+        modules,
+        gradients,
+        gzip,
+      };
       return await prune({ ...what, kernels }, json, console);
     } finally {
       checkpoint.close();

@@ -10,11 +10,8 @@ import {
 } from "../checkpoint/verify.ts";
 import { InputError } from "../core/either.ts";
 import { toFloat32 } from "../io/safetensors.ts";
-import {
-  type Checkpoint,
-  type CheckpointEntry,
-  openCheckpointOrThrow,
-} from "../node/checkpoint-reader.ts";
+import type { Checkpoint, CheckpointEntry } from "../node/checkpoint.ts";
+import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { turn } from "../node/turn.ts";
 import { exactCount } from "../prune/exact.ts";
 import { PATTERN_SPELLINGS, type Pattern, parsePattern } from "../prune/pattern.ts";

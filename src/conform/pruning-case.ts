@@ -92,10 +92,15 @@ const WEIGHTED_KINDS: ReadonlyMap<string, LayerKind> = new Map<string, LayerKind
   ["embedding", "embedding"],
 ]);
 
+/** Elements that a case's modules have at most, in all: a shape says them before there are any. */
+const MOST_ELEMENTS = 2 ** 26;
+/** How often a step may begin. */
+const MOST_BEGINS = 16;
+
 /** `[name, kind, shape, bias?]`; a dropout module is left out, as records ask for. */
 export function caseModules(entries: unknown): CaseModule[] {
   if (!Array.isArray(entries)) throw expectedError("model", "a list", entries);
-  return entries.flatMap((entry: readonly unknown[]) => {
+  const modules = entries.flatMap((entry: readonly unknown[]) => {
     const [name, kind, shape, bias] = entry as readonly [string, string, number[], boolean?];
     if (kind === "dropout") return [];
     const weights = shape.length === 0 ? 0 : elementCount(shape);
@@ -104,6 +109,10 @@ export function caseModules(entries: unknown): CaseModule[] {
     const record = { name, kind: known ?? ("other" as const), shape: known ? shape : [] };
     return [{ ...record, parameters: weights + biases }];
   });
+  const elements = modules.reduce((sum, { parameters }) => sum + parameters, 0);
+  if (!(elements <= MOST_ELEMENTS))
+    throw expectedError("model", `at most ${MOST_ELEMENTS} elements`, elements);
+  return modules;
 }
 
 /** Records of the modules, with zero weights. */
@@ -165,6 +174,13 @@ function readError(json: JsonObject): CaseError | undefined {
   return { step, message: textAt(error, "message") };
 }
 
+function beginsAt(json: JsonObject): number {
+  const key = "on_step_begin_calls_per_step";
+  const begins = numberAt(json, key);
+  if (begins <= MOST_BEGINS) return begins;
+  throw expectedError(key, `at most ${MOST_BEGINS}`, begins);
+}
+
 /** Reads a trajectory. @throws Error where a field is missing. */
 export function readPruningCase(files: OpenCase): PruningCase {
   const { json } = files;
@@ -176,7 +192,7 @@ export function readPruningCase(files: OpenCase): PruningCase {
     layers: objectsAt(json, "layers").map((layer) => textAt(layer, "name")),
     pruners: objectsAt(json, "pruners").map((pruner) => textsAt(pruner, "layers")),
     learningRate: numberAt(json, "lr"),
-    beginsPerStep: numberAt(json, "on_step_begin_calls_per_step"),
+    beginsPerStep: beginsAt(json),
     events: objectsAt(json, "events").map(readEvent),
     error: readError(json),
     finalSparsity:

@@ -20,10 +20,15 @@ export interface ShardIndex {
 export const SHARD_INDEX: "model.safetensors.index.json" = "model.safetensors.index.json";
 
 /** A plain name beside the index: nothing that leads elsewhere, on any system. */
-const FILE_NAME = /^(?!\.{1,2}$)[^/\\:\0]+\.safetensors$/;
+const FILE_NAMES = {
+  safetensors: /^(?!\.{1,2}$)[^/\\:\0]+\.safetensors$/,
+  bin: /^(?!\.{1,2}$)[^/\\:\0]+\.bin$/,
+};
 
 /**
  * Parses an index. Files must be named plainly: one that leads out of the directory is refused.
+ *
+ * @param extension what the files' names end in: `bin` for the index of state dicts of PyTorch
  *
  * @example
  * ```ts
@@ -40,6 +45,7 @@ const FILE_NAME = /^(?!\.{1,2}$)[^/\\:\0]+\.safetensors$/;
 export function parseShardIndex(
   source: string,
   bytes: Uint8Array,
+  extension: "safetensors" | "bin" = "safetensors",
 ): Either<readonly Problem[], ShardIndex> {
   return pipe(
     parseJsonObject(source, bytes),
@@ -51,9 +57,9 @@ export function parseShardIndex(
       const problems: Problem[] = [];
       const files = new Map<string, string>();
       for (const [name, file] of Object.entries(map)) {
-        if (typeof file === "string" && FILE_NAME.test(file)) files.set(name, file);
+        if (typeof file === "string" && FILE_NAMES[extension].test(file)) files.set(name, file);
         else {
-          const expected = "the name of a .safetensors file in the same directory";
+          const expected = `the name of a .${extension} file in the same directory`;
           problems.push({ path: `${source}: ${name}`, expected, got: describe(file) });
         }
       }

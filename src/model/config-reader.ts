@@ -7,8 +7,8 @@ export interface ConfigReader {
   readonly problems: readonly Problem[];
   /** Adds a problem with the key's present value. */
   reject(key: string, expected: string): void;
-  /** A positive integer. */
-  count(key: string, fallback: number): number;
+  /** A positive integer, up to `most` where that is given. */
+  count(key: string, fallback: number, most?: number): number;
   /** An integer in [0, limit). */
   idBelow(key: string, limit: number, fallback: number): number;
   /** A number in [0, 1). */
@@ -42,8 +42,13 @@ export function createConfigReader(source: Readonly<Record<string, unknown>>): C
     source,
     problems,
     reject,
-    count: (key, fallback) =>
-      number(key, fallback, "a positive integer", (n) => Number.isSafeInteger(n) && n >= 1),
+    count: (key, fallback, most = Number.MAX_SAFE_INTEGER) =>
+      number(
+        key,
+        fallback,
+        `a positive integer${most < Number.MAX_SAFE_INTEGER ? ` up to ${most}` : ""}`,
+        (n) => Number.isSafeInteger(n) && n >= 1 && n <= most,
+      ),
     idBelow: (key, limit, fallback) =>
       number(
         key,

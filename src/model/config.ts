@@ -84,6 +84,9 @@ function modelTypeOf(source: Readonly<Record<string, unknown>>): ModelType | und
   return "hidden_size" in source || "num_hidden_layers" in source ? "bert" : undefined;
 }
 
+/** More layers than any model has: a list of their modules is made before a weight is looked at. */
+const MOST_LAYERS = 10_000;
+
 /** Keys and defaults of transformers' `BertConfig`. */
 function readBert(reader: ConfigReader): EncoderFields {
   reader.requireConstant("position_embedding_type", "absolute");
@@ -95,7 +98,7 @@ function readBert(reader: ConfigReader): EncoderFields {
     vocabularySize,
     tokenTypes: reader.count("type_vocab_size", 2),
     maxPositions: reader.count("max_position_embeddings", 512),
-    layers: reader.count("num_hidden_layers", 12),
+    layers: reader.count("num_hidden_layers", 12, MOST_LAYERS),
     heads: reader.count("num_attention_heads", 12),
     hiddenSize: reader.count("hidden_size", 768),
     intermediateSize: reader.count("intermediate_size", 3072),
@@ -117,7 +120,7 @@ function readDistilBert(reader: ConfigReader): EncoderFields {
     vocabularySize,
     tokenTypes: 0,
     maxPositions: reader.count("max_position_embeddings", 512),
-    layers: reader.count("n_layers", 6),
+    layers: reader.count("n_layers", 6, MOST_LAYERS),
     heads: reader.count("n_heads", 12),
     hiddenSize: reader.count("dim", 768),
     intermediateSize: reader.count("hidden_dim", 3072),

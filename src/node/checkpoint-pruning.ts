@@ -1,9 +1,13 @@
 /** One-shot pruning of a checkpoint on disk, a layer in memory at a time. */
 
-import { roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
+import { gzipSync } from "node:zlib";
+import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
+import { packedSize } from "../checkpoint/packed-tensor.ts";
+import { layoutsFor } from "../checkpoint/pattern-layouts.ts";
 import { isFloatingPoint, selectableLayers } from "../checkpoint/selectable.ts";
+import { zeroPruned } from "../checkpoint/zero-pruned.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
-import { DTYPES, type Dtype } from "../io/dtypes.ts";
+import type { Dtype } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import { pruneAtOnce } from "../prune/at-once.ts";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
@@ -17,7 +21,8 @@ import {
 import { formatPattern } from "../prune/pattern.ts";
 import { plainKernels } from "../prune/plain-kernels.ts";
 import { needsGradient } from "../prune/score.ts";
-import type { Checkpoint, CheckpointEntry } from "./checkpoint-reader.ts";
+import type { LayoutSpec } from "../sparse/layout.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { copyCheckpoint } from "./checkpoint-writer.ts";
 import { turn } from "./turn.ts";
 
@@ -38,6 +43,8 @@ export interface CheckpointPruning {
   /** Tensors with the weights' names that hold their gradients. */
   readonly gradients: Checkpoint | null;
   readonly kernels?: PruningKernels;
+  /** Whether to compress every tensor as it is written, to tell what that would take. Default false. */
+  readonly gzip?: boolean;
   readonly signal?: AbortSignal;
   /** Told of bytes of weights that were read or written, and how many there will be in all. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -51,6 +58,15 @@ export interface PrunedCheckpointLayer {
   readonly elements: number;
   /** Zeros in the weight as it was written. */
   readonly zeros: number;
+  /** As it was written, in the smallest layout for the pruners' patterns, and compressed if that was asked for. */
+  readonly bytes: TensorBytes;
+}
+
+/** What tensors take in several forms. */
+export interface TensorBytes {
+  readonly dense: number;
+  readonly packed: number;
+  readonly gzip: number | null;
 }
 
 /** What was done to a checkpoint. */
@@ -69,12 +85,30 @@ export interface PrunedCheckpoint {
   readonly tied: Readonly<Record<string, string>>;
   /** Files that were not copied, because they hold the weights in another format. */
   readonly leftOut: readonly string[];
+  /** Of all tensors. */
+  readonly bytes: TensorBytes;
 }
 
 /** A layer of the checkpoint. */
 interface Layer {
   readonly role: TensorRole;
   readonly entry: CheckpointEntry;
+}
+
+/**
+ * The embedding that a layer is the same as, bit for bit: files of safetensors cannot say that tensors share their
+ * memory, and a loader that ties them again takes one of the two.
+ */
+function sameEmbedding(checkpoint: Checkpoint, layer: CheckpointEntry): string | undefined {
+  const alike = checkpoint.entries.filter(
+    (entry) =>
+      roleOfTensor(entry).kind === "embedding" &&
+      entry.dtype === layer.dtype &&
+      entry.shape.join() === layer.shape.join(),
+  );
+  if (alike.length === 0) return undefined;
+  const { bytes } = checkpoint.read(layer);
+  return alike.find((entry) => Buffer.compare(checkpoint.read(entry).bytes, bytes) === 0)?.name;
 }
 
 /** The layers that pruners may see, and why the others are not among them. */
@@ -90,7 +124,10 @@ function layersOf({ checkpoint, ...options }: CheckpointPruning) {
   for (const role of layers) {
     const entry = entries.get(role.name);
     const other = otherRoles.find(({ name, kind }) => name === role.name && kind !== role.kind);
-    if (other !== undefined) tied.push({ name: role.module, reason: `the same as ${other.alias}` });
+    const same =
+      other?.alias ??
+      (entry && isPrunable(role.kind) ? sameEmbedding(checkpoint, entry) : undefined);
+    if (same !== undefined) tied.push({ name: role.module, reason: `the same as ${same}` });
     else if (entry !== undefined) found.push({ role, entry });
   }
   return { layers: found, skipped: [...skipped, ...tied] };
@@ -123,45 +160,6 @@ function readLayer(
     data: toFloat32(checkpoint.read(entry)),
     gradient: wants && gradients !== null ? readGradient(gradients, role) : null,
   };
-}
-
-/** Elements as words of bits: of 64 bits as two. */
-function wordsOf({ dtype, bytes }: StoredTensor): Uint16Array | Uint32Array {
-  const { buffer, byteOffset, byteLength } = bytes;
-  return DTYPES[dtype].bytes === 2
-    ? new Uint16Array(buffer, byteOffset, byteLength / 2)
-    : new Uint32Array(buffer, byteOffset, byteLength / 4);
-}
-
-/** Sets to zero what a mask prunes of words, and counts those whose bits but the sign's are zero. */
-function zeroWordsInto(mask: Uint8Array, words: Uint16Array | Uint32Array, shift: number): number {
-  let zeros = 0;
-  for (let i = 0; i < mask.length; i++) {
-    const word = (words[i] ?? 0) & -(mask[i] ?? 0);
-    words[i] = word;
-    if (word << shift === 0) zeros++;
-  }
-  return zeros;
-}
-
-/** {@link zeroWordsInto} for numbers of two words. */
-function zeroPairsInto(mask: Uint8Array, words: Uint16Array | Uint32Array): number {
-  let zeros = 0;
-  for (let i = 0; i < mask.length; i++) {
-    if (mask[i] === 0) words[2 * i] = words[2 * i + 1] = 0;
-    if (words[2 * i] === 0 && (words[2 * i + 1] ?? 0) << 1 === 0) zeros++;
-  }
-  return zeros;
-}
-
-/** Sets to zero what a mask prunes of a tensor of floating-point numbers, and counts its zeros afterwards. */
-function zeroPruned(mask: Uint8Array, tensor: StoredTensor) {
-  const bytes = tensor.bytes.byteOffset % 4 === 0 ? tensor.bytes : tensor.bytes.slice();
-  const words = wordsOf({ ...tensor, bytes });
-  const size = DTYPES[tensor.dtype].bytes;
-  const zeros =
-    size === 8 ? zeroPairsInto(mask, words) : zeroWordsInto(mask, words, size === 2 ? 17 : 1);
-  return { bytes, zeros };
 }
 
 /** Masks of layers by name, and what pruners did. */
@@ -302,15 +300,28 @@ export async function pruneCheckpoint(pruning: CheckpointPruning): Promise<Prune
   total = done + allBytes;
   const byTensor = new Map(layers.map((layer) => [layer.entry.name, layer]));
   const written = new Map<string, PrunedCheckpointLayer>();
+  const layouts = pruning.pruners.flatMap(({ pattern }) => layoutsFor(pattern));
+  const sizes: TensorBytes[] = [];
+  const measure = (tensor: StoredTensor, specs: readonly LayoutSpec[]): TensorBytes => {
+    const { length: dense } = tensor.bytes;
+    const packed = specs.length === 0 ? dense : packedSize(tensor, specs).bytes;
+    const gzip = pruning.gzip === true ? gzipSync(tensor.bytes).length : null;
+    const size = { dense, packed, gzip };
+    sizes.push(size);
+    return size;
+  };
   const change = (entry: CheckpointEntry, tensor: StoredTensor): Uint8Array => {
     const layer = byTensor.get(entry.name);
     const mask = layer === undefined ? null : masks.maskOf(layer);
     advance(tensor.bytes.length);
-    if (layer === undefined || mask === null) return tensor.bytes;
+    if (layer === undefined || mask === null) {
+      measure(tensor, []);
+      return tensor.bytes;
+    }
     const { bytes, zeros } = zeroPruned(mask, tensor);
     written.set(entry.name, {
       ...{ name: layer.role.module, shape: entry.shape, dtype: entry.dtype },
-      ...{ elements: mask.length, zeros },
+      ...{ elements: mask.length, zeros, bytes: measure({ ...tensor, bytes }, layouts) },
     });
     return bytes;
   };
@@ -323,5 +334,10 @@ export async function pruneCheckpoint(pruning: CheckpointPruning): Promise<Prune
     pruners: masks.pruners(),
     tied: Object.fromEntries(checkpoint.tied),
     leftOut,
+    bytes: {
+      dense: sizes.reduce((sum, { dense }) => sum + dense, 0),
+      packed: sizes.reduce((sum, { packed }) => sum + packed, 0),
+      gzip: pruning.gzip === true ? sizes.reduce((sum, { gzip }) => sum + (gzip ?? 0), 0) : null,
+    },
   };
 }

@@ -2,66 +2,22 @@
  * Checkpoints on disk whose tensors are read one at a time: a file of safetensors, several with an index, a file that
  * `torch.save` wrote, or a directory that has one of them. Memory stays bounded by the largest tensor.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { PACKED_METADATA } from "../checkpoint/packed-manifest.ts";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
-import type { ByteSource } from "../io/byte-source.ts";
-import { DTYPES } from "../io/dtypes.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
-import type { StoredTensor } from "../io/safetensors.ts";
 import {
   LENGTH_BYTES,
   parseSafetensorsHeader,
-  type SafetensorsEntry,
   type SafetensorsHeader,
   safetensorsHeaderEnd,
 } from "../io/safetensors-header.ts";
 import { parseShardIndex, SHARD_INDEX, shardProblems } from "../io/shard-index.ts";
-import {
-  isTorchFile,
-  readTorchFile,
-  tiedTensors,
-  torchTensorBytes,
-} from "../io/torch-checkpoint.ts";
-import { kindOfPath, readBytes } from "./files.ts";
-
-/** A tensor of a checkpoint, and where it lies. */
-export interface CheckpointEntry extends SafetensorsEntry {
-  readonly name: string;
-  /** The file that has it, without its directory. */
-  readonly file: string;
-}
-
-/** One file of a checkpoint. */
-export interface CheckpointFile {
-  readonly name: string;
-  readonly bytes: number;
-  /** Where the tensors begin: what stands before is the header. */
-  readonly dataBegin: number;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
-/** An open checkpoint; {@link Checkpoint.close} closes its files. */
-export interface Checkpoint {
-  readonly path: string;
-  /** `torch`: a state dict of PyTorch; the others are of safetensors. */
-  readonly layout: "file" | "sharded" | "torch";
-  readonly files: readonly CheckpointFile[];
-  /** In the order of the files and in them; tensors that share their memory once, by the first name. */
-  readonly entries: readonly CheckpointEntry[];
-  /** Further names of tensors, by the name that stands among the entries. */
-  readonly tied: ReadonlyMap<string, string>;
-  /** The path of the index that names the files; null for a single file. */
-  readonly index: string | null;
-  /** Reads a tensor from disk. @throws the file system's error */
-  read(entry: CheckpointEntry): StoredTensor;
-  /** Reads a file's header, as it stands there. @throws the file system's error */
-  readHeader(file: CheckpointFile): Uint8Array;
-  close(): void;
-}
-
-/** What transformers called a file of weights before safetensors. */
-const TORCH_WEIGHTS = "pytorch_model.bin";
+import type { Checkpoint } from "./checkpoint.ts";
+import { kindOfPath, readAt, readBytes } from "./files.ts";
+import { PACKED_WEIGHTS, unpacking } from "./packed-checkpoint.ts";
+import { openTorchFile, openTorchShards, TORCH_SHARD_INDEX, TORCH_WEIGHTS } from "./torch-files.ts";
 
 type Opened<T> = Either<readonly Problem[], T>;
 
@@ -76,17 +32,6 @@ interface OpenFile {
 
 function left(path: string, expected: string, got: string): Opened<never> {
   return { _tag: "Left", left: [{ path, expected, got }] };
-}
-
-/** Reads bytes of a file, all of them. */
-function readAt(descriptor: number, begin: number, end: number): Uint8Array {
-  const bytes = new Uint8Array(end - begin);
-  for (let done = 0; done < bytes.length; ) {
-    const read = readSync(descriptor, bytes, done, bytes.length - done, begin + done);
-    if (read === 0) throw new RangeError(`file: expected ${end} bytes, got ${begin + done}`);
-    done += read;
-  }
-  return bytes;
 }
 
 /** Opens a file and reads its header; closed again where that is wrong. */
@@ -152,57 +97,15 @@ function checkpointOf(path: string, index: string | null, open: readonly OpenFil
   return checkpoint;
 }
 
-/** Opens a state dict of PyTorch. */
-function openTorch(path: string, descriptor: number, source: ByteSource): Opened<Checkpoint> {
-  const found = readTorchFile(source);
-  if (found._tag === "Left") return found;
-  const tied = tiedTensors(found.right);
-  const tensors = new Map(found.right.map((tensor) => [tensor.name, tensor]));
-  const file = basename(path);
-  const read: Checkpoint["read"] = ({ name, dtype, shape }) => {
-    const tensor = tensors.get(name);
-    if (tensor === undefined) throw new RangeError(`${path}: expected a tensor ${name}, got none`);
-    return { dtype, shape, bytes: torchTensorBytes(source, tensor) };
-  };
-  const entries = found.right
-    .filter(({ name }) => !tied.has(name))
-    .map(({ name, dtype, shape, offset, begin }): CheckpointEntry => {
-      const size = DTYPES[dtype].bytes;
-      const from = begin + offset * size;
-      const count = shape.reduce((product, extent) => product * extent, 1);
-      return { name, file, dtype, shape, begin: from, end: from + count * size };
-    });
-  const checkpoint: Checkpoint = {
-    ...{ path, layout: "torch", index: null, entries, tied, read },
-    files: [{ name: file, bytes: source.size, dataBegin: 0, metadata: {} }],
-    readHeader: () => new Uint8Array(0),
-    close: () => closeSync(descriptor),
-  };
-  return { _tag: "Right", right: checkpoint };
-}
-
 /** Opens a single file, whichever format it is in. */
 function openSingle(path: string): Opened<Checkpoint> {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, "r");
-  } catch (error) {
-    return left(path, "a file that can be read", error instanceof Error ? error.message : "none");
+  const torch = openTorchFile(path);
+  if (torch === null) {
+    const opened = openFile(dirname(path), basename(path));
+    if (opened._tag === "Left") return opened;
+    return unpacking(checkpointOf(path, null, [opened.right]));
   }
-  const source: ByteSource = {
-    name: path,
-    size: fstatSync(descriptor).size,
-    read: (begin, end) => readAt(descriptor, begin, end),
-  };
-  if (isTorchFile(source)) {
-    const opened = openTorch(path, descriptor, source);
-    if (opened._tag === "Left") closeSync(descriptor);
-    return opened;
-  }
-  closeSync(descriptor);
-  const opened = openFile(dirname(path), basename(path));
-  if (opened._tag === "Left") return opened;
-  return { _tag: "Right", right: checkpointOf(path, null, [opened.right]) };
+  return torch;
 }
 
 /** Opens the files that an index names, and holds them to it. */
@@ -220,6 +123,9 @@ async function openSharded(path: string): Promise<Opened<Checkpoint>> {
     open.map(({ name, header }) => [name, new Set(header.entries.keys())] as const),
   );
   problems.push(...shardProblems(path, index.right, present));
+  for (const { name, header } of open)
+    if (PACKED_METADATA in header.metadata)
+      problems.push({ path: name, expected: "a packed file without an index", got: path });
   const checkpoint = checkpointOf(path, path, open);
   if (problems.length === 0) return { _tag: "Right", right: checkpoint };
   checkpoint.close();
@@ -228,7 +134,7 @@ async function openSharded(path: string): Promise<Opened<Checkpoint>> {
 
 /**
  * Opens a checkpoint: a file of safetensors or of `torch.save`, an index (`*.index.json`), or a directory with
- * `model.safetensors.index.json`, `model.safetensors` or `pytorch_model.bin`. Of a pickle only what dictionaries of
+ * `model.safetensors.index.json`, `model.safetensors`, `model.packed.safetensors` or `pytorch_model.bin`. Of a pickle only what dictionaries of
  * tensors need is read, and nothing executed.
  *
  * @example
@@ -257,11 +163,16 @@ export async function openCheckpoint(path: string): Promise<Opened<Checkpoint>> 
     const file = join(path, HUGGING_FACE_FILES.weights);
     if ((await kindOfPath(index)) === "file") return openSharded(index);
     if ((await kindOfPath(file)) === "file") return openCheckpoint(file);
+    const packed = join(path, PACKED_WEIGHTS);
+    if ((await kindOfPath(packed)) === "file") return openCheckpoint(packed);
     const torch = join(path, TORCH_WEIGHTS);
     if ((await kindOfPath(torch)) === "file") return openCheckpoint(torch);
-    const expected = `${SHARD_INDEX}, ${HUGGING_FACE_FILES.weights} or ${TORCH_WEIGHTS} in the directory`;
+    const torchIndex = join(path, TORCH_SHARD_INDEX);
+    if ((await kindOfPath(torchIndex)) === "file") return openTorchShards(torchIndex);
+    const expected = `${SHARD_INDEX}, ${HUGGING_FACE_FILES.weights}, ${PACKED_WEIGHTS} or ${TORCH_WEIGHTS} in the directory`;
     return left(path, expected, "none of them");
   }
+  if (path.endsWith(".bin.index.json")) return openTorchShards(path);
   if (path.endsWith(".index.json")) return openSharded(path);
   return openSingle(path);
 }

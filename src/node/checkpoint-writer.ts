@@ -17,7 +17,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { InputError } from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
-import type { Checkpoint, CheckpointEntry } from "./checkpoint-reader.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { kindOfPath, namingFile, writeAll } from "./files.ts";
 
 /** What {@link copyCheckpoint} is to write, and where. */
@@ -50,41 +50,29 @@ export function checkCopyTarget(from: string, to: string): void {
     refuse("a path outside of what is copied", `one in ${from}`);
 }
 
-/** A file to write. */
-interface Shard {
+/** A file of a copy, and how its bytes come about. */
+export interface CopiedFile {
   readonly name: string;
-  readonly header: () => Uint8Array;
-  /** In the order in which their bytes follow the header. */
-  readonly entries: readonly CheckpointEntry[];
+  readonly write: (descriptor: number) => Promise<void>;
 }
 
-/** The files of a copy: those of a checkpoint in safetensors, or one for a state dict of PyTorch. */
-function shardsOf(checkpoint: Checkpoint): readonly Shard[] {
-  const { layout, files, entries } = checkpoint;
-  if (layout !== "torch")
-    return files.map((file) => ({
-      name: file.name,
-      header: () => checkpoint.readHeader(file),
-      entries: entries.filter((entry) => entry.file === file.name),
-    }));
-  const sizes = entries.map(({ name, dtype, shape, begin, end }): readonly [string, TensorSize] => [
-    name,
-    { dtype, shape, byteLength: end - begin },
-  ]);
-  // What transformers asks of a file before it loads it.
-  const { header, order } = layOutSafetensors(new Map(sizes), { format: "pt" });
-  const byName = new Map(entries.map((entry) => [entry.name, entry]));
-  const ordered = order.flatMap((name) => byName.get(name) ?? []);
-  return [{ name: HUGGING_FACE_FILES.weights, header: () => header, entries: ordered }];
+/** The files of a copy, and what of the original they stand for. */
+export interface CopiedFiles {
+  readonly files: readonly CopiedFile[];
+  /** Names in the original's directory that are not copied beside them. */
+  readonly replaced: ReadonlySet<string>;
+  /** Whether an index goes with the files, so that they need a directory. */
+  readonly index: string | null;
 }
 
-async function writeShard(
+/** Writes the tensors of a file in the order in which their bytes follow the header. */
+function tensorFile(
   { checkpoint, change, turn }: CheckpointCopy,
-  { header, entries }: Shard,
-  path: string,
-): Promise<void> {
-  const descriptor = openSync(path, "wx");
-  try {
+  name: string,
+  header: () => Uint8Array,
+  entries: readonly CheckpointEntry[],
+): CopiedFile {
+  const write = async (descriptor: number): Promise<void> => {
     writeAll(descriptor, header());
     for (const entry of entries) {
       await turn?.();
@@ -95,6 +83,38 @@ async function writeShard(
         throw new RangeError(`${entry.name}: expected ${length} bytes, got ${bytes.length}`);
       writeAll(descriptor, bytes);
     }
+  };
+  return { name, write };
+}
+
+/** The files of a copy: those of a checkpoint in safetensors, or one for a checkpoint in another form. */
+function copiedFiles(copy: CheckpointCopy): CopiedFiles {
+  const { layout, files, entries, index } = copy.checkpoint;
+  const replaced = new Set(files.map(({ name }) => name));
+  if (layout === "file" || layout === "sharded") {
+    const own = files.map((file) => {
+      const inFile = entries.filter((entry) => entry.file === file.name);
+      return tensorFile(copy, file.name, () => copy.checkpoint.readHeader(file), inFile);
+    });
+    return { files: own, replaced, index };
+  }
+  const sizes = entries.map(({ name, dtype, shape, begin, end }): readonly [string, TensorSize] => [
+    name,
+    { dtype, shape, byteLength: end - begin },
+  ]);
+  // What transformers asks of a file before it loads it.
+  const metadata = { format: "pt", ...files[0]?.metadata };
+  const { header, order } = layOutSafetensors(new Map(sizes), metadata);
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  const ordered = order.flatMap((name) => byName.get(name) ?? []);
+  const file = tensorFile(copy, HUGGING_FACE_FILES.weights, () => header, ordered);
+  return { files: [file], replaced, index: null };
+}
+
+async function writeCopied({ write }: CopiedFile, path: string): Promise<void> {
+  const descriptor = openSync(path, "wx");
+  try {
+    await write(descriptor);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
@@ -155,24 +175,34 @@ function copyOtherFiles(from: string, to: string, written: ReadonlySet<string>):
  * ```
  */
 export async function copyCheckpoint(copy: CheckpointCopy): Promise<readonly string[]> {
-  const { checkpoint, from, to } = copy;
+  return writeCopy(copy.from, copy.to, copiedFiles(copy));
+}
+
+/**
+ * Writes files in a copy's place, complete or not at all: into a directory with all other files of `from` where that
+ * is a directory, or beside their index where there is one, else the only file itself.
+ *
+ * @returns names of files that were not copied, because they hold the weights in another format
+ */
+export async function writeCopy(
+  from: string,
+  to: string,
+  { files, replaced, index }: CopiedFiles,
+): Promise<readonly string[]> {
   checkCopyTarget(from, to);
   const temporary = join(dirname(resolve(to)), `.${basename(to)}.${process.pid}.tmp`);
   rmSync(temporary, { recursive: true, force: true });
   try {
     let leftOut: readonly string[] = [];
-    const shards = shardsOf(checkpoint);
-    const [only] = shards;
+    const [only] = files;
     const isDirectory = (await kindOfPath(from)) === "directory";
-    if (!isDirectory && checkpoint.index === null) {
-      if (only !== undefined) await writeShard(copy, only, temporary);
+    if (!isDirectory && index === null) {
+      if (only !== undefined) await writeCopied(only, temporary);
     } else {
       mkdirSync(temporary);
-      const written = new Set(checkpoint.files.map(({ name }) => name));
-      if (isDirectory) leftOut = copyOtherFiles(from, temporary, written);
-      else if (checkpoint.index !== null)
-        cpSync(checkpoint.index, join(temporary, basename(checkpoint.index)));
-      for (const shard of shards) await writeShard(copy, shard, join(temporary, shard.name));
+      if (isDirectory) leftOut = copyOtherFiles(from, temporary, replaced);
+      else if (index !== null) cpSync(index, join(temporary, basename(index)));
+      for (const file of files) await writeCopied(file, join(temporary, file.name));
       syncDirectory(temporary);
     }
     checkCopyTarget(from, to);

@@ -3,7 +3,7 @@
  * that a reader sees the old file or the new one, never half of one.
  */
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Problem } from "../core/either.ts";
@@ -59,6 +59,17 @@ export function namingFile(path: string, error: unknown): unknown {
   if (error instanceof Error && "syscall" in error && !("path" in error))
     error.message = `${path}: ${error.message}`;
   return error;
+}
+
+/** Reads bytes of a file, all of them. */
+export function readAt(descriptor: number, begin: number, end: number): Uint8Array {
+  const bytes = new Uint8Array(end - begin);
+  for (let done = 0; done < bytes.length; ) {
+    const read = readSync(descriptor, bytes, done, bytes.length - done, begin + done);
+    if (read === 0) throw new RangeError(`file: expected ${end} bytes, got ${begin + done}`);
+    done += read;
+  }
+  return bytes;
 }
 
 /** Writes all of `bytes` at a file's position. */

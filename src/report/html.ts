@@ -4,34 +4,11 @@ import type { Range } from "./axis.ts";
 import { barPlot } from "./bar-plot.ts";
 import { linePlot, type Series } from "./line-plot.ts";
 import { element, escapeMarkup } from "./markup.ts";
-import { maskPicture } from "./mask-picture.ts";
-import type { MaskMatrix, PatternRun, RunReport, SeedCurve } from "./run-report.ts";
-import { REPORT_STYLE } from "./style.ts";
-import { mean, resultsTable, type TextTable } from "./table.ts";
+import { card, factsTable, heading, htmlPage, htmlTable, maskCard, paragraph } from "./page.ts";
+import type { PatternRun, RunReport, SeedCurve } from "./run-report.ts";
+import { mean, resultsTable } from "./table.ts";
 
 const RATIOS: Range = { low: 0, high: 1 };
-
-function heading(text: string, code: string = ""): string {
-  return element("h2", {}, escapeMarkup(text) + (code && element("code", {}, escapeMarkup(code))));
-}
-
-function paragraph(text: string): string {
-  return element("p", {}, escapeMarkup(text));
-}
-
-function card(content: string): string {
-  return element("figure", { class: "card" }, content);
-}
-
-function cells(name: "td" | "th", row: readonly string[]): string {
-  return element("tr", {}, row.map((cell) => element(name, {}, escapeMarkup(cell))).join(""));
-}
-
-function htmlTable(table: TextTable): string {
-  const head = element("thead", {}, cells("th", table.header));
-  const body = element("tbody", {}, table.rows.map((row) => cells("td", row)).join(""));
-  return card(element("div", { class: "scroll" }, element("table", {}, head + body)));
-}
 
 function curvesOf(
   curves: readonly SeedCurve[],
@@ -116,16 +93,6 @@ function layerPlot(run: PatternRun): string {
   return card(barPlot({ title: "Zeros per linear layer; grey layers are not pruned", bars }));
 }
 
-function maskCard(mask: MaskMatrix): string {
-  const caption = element(
-    "figcaption",
-    {},
-    `Mask of ${element("code", {}, escapeMarkup(mask.layer))} ` +
-      element("span", {}, `${mask.rows} x ${mask.columns}, one pixel a weight, coloured = kept`),
-  );
-  return card(caption + element("div", { class: "scroll" }, maskPicture(mask)));
-}
-
 function patternSection(report: RunReport, run: PatternRun): string {
   const figures = [
     ...trainingPlots(report, run.curves, "sparse"),
@@ -137,11 +104,6 @@ function patternSection(report: RunReport, run: PatternRun): string {
     element("div", { class: "grid-2" }, figures.join("")),
     run.mask === undefined ? "" : element("div", { class: "wide" }, maskCard(run.mask)),
   ].join("");
-}
-
-function settingsTable(report: RunReport): string {
-  const rows = report.settings.map((row) => cells("td", row)).join("");
-  return card(element("table", { class: "settings" }, element("tbody", {}, rows)));
 }
 
 /**
@@ -165,8 +127,7 @@ function settingsTable(report: RunReport): string {
  * ```
  */
 export function htmlReport(report: RunReport): string {
-  const body = [
-    element("h1", {}, escapeMarkup(report.title)),
+  return htmlPage(report.title, [
     paragraph(report.summary),
     ...(report.table.rows.length > 0
       ? [
@@ -179,16 +140,8 @@ export function htmlReport(report: RunReport): string {
     element("div", { class: "grid-2" }, trainingPlots(report, report.dense, "dense").join("")),
     ...report.patterns.map((run) => patternSection(report, run)),
     heading("Settings"),
-    settingsTable(report),
-    element("footer", {}, "Written by Espalier."),
-  ].join("\n");
-  const head = [
-    '<meta charset="utf-8">',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    element("title", {}, escapeMarkup(report.title)),
-    element("style", {}, REPORT_STYLE),
-  ].join("\n");
-  return `<!doctype html>\n<html lang="en">\n<head>\n${head}\n</head>\n<body>\n<main>\n${body}\n</main>\n</body>\n</html>\n`;
+    factsTable(report.settings),
+  ]);
 }
 
 const RESULTS_NOTE =

@@ -33,7 +33,8 @@ const ORDER = [
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   prune: ["core"],
   io: ["core"],
-  checkpoint: ["core", "prune"],
+  sparse: ["core"],
+  checkpoint: ["core", "prune", "sparse", "io"],
   reference: ["core", "prune"],
 };
 
@@ -42,7 +43,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "index.ts": ["core", "prune"],
   "nn.ts": ["core", "kernels", "prune", "tensor", "autograd", "model", "train"],
   "sparse.ts": ["core", "sparse"],
-  "io.ts": ["core", "prune", "io", "checkpoint"],
+  "io.ts": ["core", "prune", "sparse", "io", "checkpoint"],
   "reference.ts": ["core", "prune", "conform", "reference"],
   "node.ts": ORDER.slice(0, -1),
   "worker.ts": ["core", "kernels"],
@@ -50,7 +51,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
 
 /** What from outside src/ gets bundled, and where it may be used. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  "fp-ts": ["core", "prune", "model", "train", "io", "cli"],
+  "fp-ts": ["core", "prune", "model", "train", "io", "checkpoint", "cli"],
   ndarray: ["reference"],
   "ndarray-ops": ["reference"],
   yaml: ["io"],

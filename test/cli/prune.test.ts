@@ -373,6 +373,69 @@ test.each([
   expect(readdirSync(root)).toEqual(before);
 });
 
+describe("a state dict in several files with an index", () => {
+  const directory = fileURLToPath(new URL("../checkpoint/torch/sharded", import.meta.url));
+  const twin = fileURLToPath(new URL("../checkpoint/torch/twin.safetensors", import.meta.url));
+
+  test("is pruned as its twin in safetensors is", async () => {
+    const argv = ["--pattern", "1x4", "--sparsity", "0.5", "--layers", "parameter", "--out"];
+    const [one, two, three] = [target(), target(), target()];
+    expect((await espalier(["prune", twin, ...argv, one])).code).toBe(0);
+    const pruned = await espalier(["prune", directory, ...argv, two]);
+    expect(pruned.code).toBe(0);
+    expect(readdirSync(two)).toEqual(["model.safetensors"]);
+    const expected = new Map(bytesIn(one));
+    // The twin has both names of a tensor.
+    expect(pruned.out).toContain("written once: tied.1.weight is tied.0.weight\n");
+    expected.delete("tied.1.weight");
+    expect(bytesIn(join(two, "model.safetensors"))).toEqual(expected);
+    const index = join(directory, "pytorch_model.bin.index.json");
+    expect((await espalier(["prune", index, ...argv, three])).code).toBe(0);
+    expect(bytesIn(three)).toEqual(expected);
+  });
+
+  test("is refused where the index and the files disagree, or a name leads elsewhere", async () => {
+    const copy = path("bins");
+    mkdirSync(copy);
+    for (const name of readdirSync(directory))
+      copyFileSync(join(directory, name), join(copy, name));
+    const index = join(copy, "pytorch_model.bin.index.json");
+    const { weight_map } = JSON.parse(readFileSync(index, "utf8"));
+    const refusal = async (map: unknown) => {
+      writeFileSync(index, JSON.stringify({ weight_map: map }));
+      const { code, err } = await espalier(["inspect", copy]);
+      expect(code).toBe(2);
+      return err;
+    };
+    expect(await refusal({ ...weight_map, more: "pytorch_model-00001-of-00002.bin" })).toMatch(
+      /more: expected this tensor in pytorch_model-00001-of-00002\.bin, got none/,
+    );
+    expect(await refusal({ ...weight_map, more: "../zip.bin" })).toMatch(
+      /more: expected the name of a \.bin file in the same directory/,
+    );
+    writeFileSync(join(copy, "pytorch_model-00002-of-00002.bin"), "no state dict");
+    expect(await refusal(weight_map)).toMatch(/pytorch_model-00002-of-00002\.bin/);
+  });
+});
+
+test("a layer that is its embedding's twin, bit for bit, is left alone and named", async () => {
+  const shared = tensorFromFloat32("F32", [8, 8], values(64, 3));
+  const file = path("twins.safetensors");
+  const more = weight("F32", 8, 4);
+  const all = new Map([
+    ["embed_tokens.weight", shared],
+    ["lm_head.weight", shared],
+    ["layer.weight", more],
+  ]);
+  writeFileSync(file, writeSafetensors(all));
+  const argv = ["prune", file, "--pattern", "4x1", "--sparsity", "0.5", "--exclude-head=false"];
+  const { code, out } = await espalier([...argv, "--gzip", "--out", target()]);
+  expect(code).toBe(0);
+  expect(out).toContain("left alone: lm_head: the same as embed_tokens.weight\n");
+  expect(out).toMatch(/^layer +8x8 +32\/64 +0\.5000 +256 +136 +\d+$/m);
+  expect(out).toMatch(/^all tensors: 768 bytes, packed 648 \(0\.8438\), gzip \d+ \(0\.\d+\)$/m);
+});
+
 describe("copyCheckpoint", () => {
   test("leaves nothing where any of its writes fails", async () => {
     for (const from of [path("model.safetensors"), path("sharded")]) {

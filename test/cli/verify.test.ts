@@ -99,7 +99,7 @@ describe("espalier verify", () => {
     expect(await on("nowhere")).toMatch(/nowhere: expected a checkpoint, got nothing there\n$/);
     mkdirSync(path("empty"), { recursive: true });
     expect(await on("empty")).toMatch(
-      /expected model\.safetensors\.index\.json, model\.safetensors or pytorch_model\.bin/,
+      /expected model\.safetensors\.index\.json, model\.safetensors, model\.packed\.safetensors or pytorch_model\.bin/,
     );
     writeFileSync(path("cut.safetensors"), writeSafetensors(tensors).subarray(0, -1));
     expect(await on("cut.safetensors")).toMatch(/^.*cut\.safetensors: /);
@@ -121,10 +121,16 @@ describe("espalier inspect", () => {
     expect(code).toBe(0);
     expect(out).toContain("model.safetensors: format = pt\n");
     expect(out).toMatch(
-      /^encoder\.0\.query\.weight +linear +BF16 +8x8 +128 +\d+ +0\.5000 +1:2|2:4, 4:8/m,
+      /^encoder\.0\.query\.weight +linear +BF16 +8x8 +128 +72 +2:4 +\d+ +0\.5000 +2:4, 4:8/m,
     );
     expect(out).toMatch(/^encoder\.1\.query\.weight .* 2:4, 4:8, 4x1 0\.5000, channelx1 0\.5000$/m);
-    expect(out).toMatch(/^embeddings\.word_embeddings\.weight +embedding +F32 +9x8 +288 +\d+$/m);
+    expect(out).toMatch(
+      /^embeddings\.word_embeddings\.weight +embedding +F32 +9x8 +288 +288 +dense +\d+$/m,
+    );
+    expect(out).toContain(
+      "packed bytes in the smallest layouts: 492 of 576 (0.8542), of layers 172 of 256 (0.6719)\n",
+    );
+    expect(out).toMatch(/^gzip bytes: \d+ of 576/m);
     expect(out).toMatch(/^zeros in linear and convolution weights: 48 of 112 \(0\.4286\)$/m);
   });
 

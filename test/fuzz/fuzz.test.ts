@@ -4,6 +4,22 @@
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import {
+  formatManifest,
+  PACKED_METADATA,
+  type PackedEntry,
+  parseManifest,
+} from "../../src/checkpoint/packed-manifest.ts";
+import { type PackOptions, packTensor, unpackTensor } from "../../src/checkpoint/packed-tensor.ts";
+import { CaseFileError, type CaseFiles } from "../../src/conform/case-files.ts";
+import { replayJoint } from "../../src/conform/joint.ts";
+import { replayModel } from "../../src/conform/model.ts";
+import { replaySchedules } from "../../src/conform/model-schedule.ts";
+import { replayPruning } from "../../src/conform/pruning.ts";
+import { replayPruningTables } from "../../src/conform/pruning-tables.ts";
+import { replayStrict } from "../../src/conform/strict.ts";
+import { replayTokenizer } from "../../src/conform/tokenizer.ts";
+import type { Verdict } from "../../src/conform/verdict.ts";
 import type { Either } from "../../src/core/either.ts";
 import { parseGlueTsv } from "../../src/io/glue.ts";
 import { parseJsonObject } from "../../src/io/json.ts";
@@ -14,13 +30,16 @@ import {
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
 import { parseShardIndex } from "../../src/io/shard-index.ts";
+import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { parseTokenizerConfig } from "../../src/io/tokenizer-config.ts";
 import { readTorchFile, torchTensorBytes } from "../../src/io/torch-checkpoint.ts";
 import { decodeUtf8 } from "../../src/io/utf8.ts";
 import { parseVocabulary } from "../../src/io/vocabulary.ts";
 import { parseYaml } from "../../src/io/yaml.ts";
+import { type Backend, createBackend } from "../../src/kernels/backend.ts";
 import { parseModelConfig } from "../../src/model/config.ts";
 import { parsePruningConfig } from "../../src/prune/parse.ts";
+import { parseLayout } from "../../src/sparse/layout.ts";
 import { mrpcText, VOCABULARY } from "../cli/fixtures.ts";
 import { createChooser, mutate } from "./mutations.ts";
 
@@ -69,12 +88,121 @@ pruning_configs:
   - {op_names: ['.*output'], pattern: "2:4", target_sparsity: 0.5, parameters: {reg_coeff: 0.1}}
 `;
 
+/** A file whose tensors are packed in every layout. */
+function packedFile(): Uint8Array {
+  const values = Float32Array.from({ length: 64 }, (_, i) => (i % 4 < 2 && i < 32 ? i + 1 : 0));
+  const weight = tensorFromFloat32("F32", [8, 8], values);
+  const manifest = new Map<string, PackedEntry>();
+  const parts = new Map<string, StoredTensor>([["plain.bias", weight]]);
+  const layouts: readonly (readonly [string, PackOptions])[] = [
+    ...["4x1", "csr", "2:4", "bitmask", "channels"].map((text): [string, PackOptions] => [
+      text,
+      { layouts: [parseLayout(text)].filter((spec) => spec !== undefined) },
+    ]),
+    ["dense", { layouts: [], dtype: "F16" }],
+    ["quantized", { layouts: [{ layout: "blocks", block: [4, 1] }], quantize: true }],
+  ];
+  for (const [name, options] of layouts) {
+    const packed = packTensor(`${name}.weight`, weight, options);
+    if (packed.entry !== null) manifest.set(`${name}.weight`, packed.entry);
+    for (const [part, tensor] of packed.parts) parts.set(part, tensor);
+  }
+  expect(manifest.size).toBe(layouts.length);
+  return writeSafetensors(parts, { [PACKED_METADATA]: formatManifest(manifest) });
+}
+
+/** Unpacks every tensor of a packed file; those that say they are large are left alone. */
+function readPacked(bytes: Uint8Array): Result {
+  const file = readSafetensors(bytes);
+  if (file._tag === "Left") return file;
+  const manifest = parseManifest("file", file.right.metadata[PACKED_METADATA] ?? "");
+  if (manifest._tag === "Left") return manifest;
+  const problems: unknown[] = [];
+  for (const [name, entry] of manifest.right) {
+    if (entry.shape.reduce((product, extent) => product * extent, 1) > 1e6) continue;
+    const read = unpackTensor(name, entry, file.right.tensors);
+    if (read._tag === "Left") problems.push(...read.left);
+  }
+  return problems.length > 0 ? { _tag: "Left", left: problems } : manifest;
+}
+
+/** Whether vectors pass, as what is read; that they fail as what is refused. */
+function judged(verdicts: Iterable<Verdict>): Result {
+  try {
+    const failed = [...verdicts].filter(({ passed }) => !passed);
+    return failed.length > 0 ? { _tag: "Left", left: failed } : { _tag: "Right", right: null };
+  } catch (error) {
+    // A file of rows that cannot be read at all: the command makes it one failed vector.
+    if (error instanceof CaseFileError) return { _tag: "Left", left: [error.problem] };
+    throw error;
+  }
+}
+
+/** A golden case whose one file is given and whose other one is right. */
+function goldenCase(
+  path: string,
+  replay: (files: CaseFiles) => Iterable<Verdict>,
+): readonly Reader[] {
+  const read = (name: string): Uint8Array =>
+    new Uint8Array(readFileSync(new URL(`../golden/${path}/${name}`, import.meta.url)));
+  const [json, stored] = [read("case.json"), read("tensors.safetensors")];
+  const text = new TextDecoder().decode(json);
+  return [
+    [
+      `case.json of ${path}`,
+      [json],
+      (bytes) =>
+        readText(bytes, (altered) =>
+          judged(replay({ name: path, json: altered, tensors: stored })),
+        ),
+    ],
+    [
+      `tensors.safetensors of ${path}`,
+      [stored],
+      (bytes) => judged(replay({ name: path, json: text, tensors: bytes })),
+    ],
+  ];
+}
+
+/** A table of golden rows. */
+function goldenRows(path: string, replay: (text: string) => Iterable<Verdict>): Reader {
+  const bytes = new Uint8Array(readFileSync(new URL(path, import.meta.url)));
+  return [path.slice(3), [bytes], (altered) => readText(altered, (text) => judged(replay(text)))];
+}
+
+/** What broken runs leave in a backend's memory goes with it. */
+let [backend, uses] = [createBackend(), 0];
+function freshBackend(): Backend {
+  if (uses++ % 256 === 0) backend = createBackend();
+  return backend;
+}
+
+const tokenizer = createTokenizer(
+  readFileSync(new URL("../vectors/tokenizer/vocab.txt", import.meta.url), "utf8"),
+);
+
+type Reader = readonly [string, readonly Uint8Array[], (bytes: Uint8Array) => Result];
+
+/** Golden vectors: a run takes milliseconds, so that each gets a tenth of the inputs. */
+const VECTORS: readonly Reader[] = [
+  ...goldenCase("pruning/invalid-4x1-snipmom", (files) => replayPruning([files])),
+  ...goldenCase("pruning/2of4-all-invalid", (files) => replayPruning([files])),
+  ...goldenCase("strict/1x1-local", (files) => replayStrict([files])),
+  ...goldenCase("model/bert-regression", (files) => replayModel([files], freshBackend())),
+  ...goldenCase("joint/2of4-distil", (files) => replayJoint([files], freshBackend())),
+  ...["config_sequences", "layer_selection", "valid_pruning_types"].map((name) =>
+    goldenRows(`../golden/pruning_tables/${name}.json`, (json) =>
+      replayPruningTables([{ name, json }]),
+    ),
+  ),
+  goldenRows("../golden/model/lr_schedule.json", (json) => replaySchedules("lr", json)),
+  goldenRows("../vectors/tokenizer/cases.jsonl", (cases) =>
+    replayTokenizer({ source: "cases", cases, tokenizer }),
+  ),
+];
+
 /** Each reader with files that are right. */
-const READERS: readonly (readonly [
-  string,
-  readonly Uint8Array[],
-  (bytes: Uint8Array) => Result,
-])[] = [
+const READERS: readonly Reader[] = [
   [
     "safetensors",
     [
@@ -132,6 +260,7 @@ const READERS: readonly (readonly [
     [bytesOf(VOCABULARY)],
     (bytes) => readText(bytes, (text) => parseVocabulary("file", text)),
   ],
+  ["model.packed.safetensors", [packedFile()], readPacked],
   [
     "tokenizer_config.json",
     [bytesOf('{"do_lower_case": true, "tokenizer_class": "BertTokenizer", "strip_accents": null}')],
@@ -139,15 +268,18 @@ const READERS: readonly (readonly [
   ],
 ];
 
-describe(`${INPUTS} inputs for each reader`, () => {
-  test.each(READERS)(
+describe.each([
+  ["readers", INPUTS, READERS, INPUTS - 1],
+  ["golden vectors", Math.ceil(INPUTS / 10), VECTORS, Math.ceil(INPUTS / 10)],
+] as const)("%s, %i inputs each", (_, inputs, readers, mostRefused) => {
+  test.each(readers)(
     "%s",
     (name, corpus, read) => {
       for (const bytes of corpus) expect([name, read(bytes)._tag]).toEqual([name, "Right"]);
       const before = process.memoryUsage().rss;
       const choose = createChooser(name.length);
       let [refused, slowest, most] = [0, 0, 0];
-      for (let i = 0; i < INPUTS; i++) {
+      for (let i = 0; i < inputs; i++) {
         const bytes = mutate(corpus, choose);
         const began = performance.now();
         try {
@@ -160,11 +292,11 @@ describe(`${INPUTS} inputs for each reader`, () => {
       }
       expect(slowest).toBeLessThan(LONGEST);
       expect(most).toBeLessThan(MOST_MEMORY);
-      // The mutations reach what is read and what is refused.
-      expect(refused).toBeGreaterThan(INPUTS / 10);
-      expect(refused).toBeLessThan(INPUTS);
+      // The mutations reach what is refused, and what is read; hardly any change leaves a vector as it was.
+      expect(refused).toBeGreaterThan(inputs / 10);
+      expect(refused).toBeLessThanOrEqual(mostRefused);
     },
-    60_000 + INPUTS * 10,
+    60_000 + inputs * 100,
   );
 });
 
@@ -191,6 +323,31 @@ describe("what a reader must not fall for", () => {
     [
       "a way out of the directory",
       parseShardIndex("file", bytesOf('{"weight_map":{"a":"../b.safetensors"}}')),
+    ],
+    ["a model of 2^53 layers", parseModelConfig({ ...CONFIG, num_hidden_layers: 2 ** 53 - 1 })],
+    ...(
+      [
+        [
+          "a case of 2^40 elements",
+          /"model":\[\["[^"]*","linear",\[/,
+          (text) => `${text}1099511627776,`,
+        ],
+        ["a step that never ends", /"on_step_begin_calls_per_step":\d/, (text) => `${text}e308`],
+      ] as const satisfies readonly [string, RegExp, (text: string) => string][]
+    ).map(([name, where, alter]): [string, Result] => {
+      const path = new URL("../golden/pruning/invalid-4x1-snipmom/", import.meta.url);
+      const json = readFileSync(new URL("case.json", path), "utf8").replace(/\s/g, "");
+      expect(json).toMatch(where);
+      const stored = new Uint8Array(readFileSync(new URL("tensors.safetensors", path)));
+      const files = { name, json: json.replace(where, alter), tensors: stored };
+      return [name, judged(replayPruning([files]))];
+    }),
+    [
+      "a few bytes that stand for 2^33 zeros",
+      parseManifest(
+        "file",
+        '{"version":1,"tensors":{"a":{"layout":"channels","shape":[8589934592],"dtype":"F32","unpacked":"F32"}}}',
+      ),
     ],
     ["deep YAML", parseYaml("file", "[".repeat(100_000))],
     ["deep YAML that ends", parseYaml("file", `${"[".repeat(1e5)}${"]".repeat(1e5)}`)],

@@ -1,0 +1,211 @@
+/**
+ * The manifest of a packed file: a file of safetensors whose metadata say, as JSON, which of its tensors are parts of
+ * packed ones, and how to unpack them. docs/packed-format.md describes the format.
+ */
+import { chain } from "fp-ts/Either";
+import { pipe } from "fp-ts/function";
+import { describe } from "../core/checks.ts";
+import type { Either, Problem } from "../core/either.ts";
+import { refuse, refuseValue, unlessProblems } from "../core/validation.ts";
+import { DTYPES, type Dtype } from "../io/dtypes.ts";
+import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../io/json.ts";
+import { byteCount, isCountList } from "../io/safetensors-header.ts";
+import { checkGroup } from "../sparse/groups.ts";
+import { formatLayout, type LayoutSpec } from "../sparse/layout.ts";
+
+/** The metadata's key that makes a file a packed one. */
+export const PACKED_METADATA = "espalier.packed";
+
+/** The version of the format that is read and written. */
+export const PACKED_VERSION = 1;
+
+/** The most elements of a packed tensor: a few bytes may stand for that many zeros. */
+const MOST_ELEMENTS = 2 ** 31 - 1;
+
+/** Element types that layouts store: of quantized blocks I8. */
+export type PackedDtype = "F32" | "F16" | "BF16";
+
+/** How a tensor is stored; `dense` is all of it, in another element type. */
+export type PackedLayout =
+  | LayoutSpec
+  | { readonly layout: "dense" }
+  | { readonly layout: "quantized"; readonly block: readonly [height: number, width: number] };
+
+/** What the manifest says of a tensor. */
+export interface PackedEntry {
+  /** The tensor's; the layout is of the matrix [first extent, product of the others]. */
+  readonly shape: readonly number[];
+  /** Of the stored values, as they are before quantizing. */
+  readonly dtype: PackedDtype;
+  /** What it unpacks to. */
+  readonly unpacked: PackedDtype;
+  readonly stored: PackedLayout;
+}
+
+/** Packed tensors by name. All other tensors of the file are what they are. */
+export type PackedManifest = ReadonlyMap<string, PackedEntry>;
+
+/** How a tensor is stored, in words: `4x1 F16`. */
+export function describeStored({ stored, dtype }: PackedEntry): string {
+  switch (stored.layout) {
+    case "dense":
+      return `dense ${dtype}`;
+    case "quantized":
+      return `${stored.block.join("x")} I8`;
+    default:
+      return `${formatLayout(stored)} ${dtype}`;
+  }
+}
+
+/** The name of a packed tensor's part in the file. */
+export function partName(name: string, part: string): string {
+  return `${name}:${part}`;
+}
+
+/** The parts of a tensor in a layout. */
+export function partsOf({ layout }: PackedLayout): readonly string[] {
+  switch (layout) {
+    case "dense":
+      return ["values"];
+    case "blocks":
+      return ["starts", "columns", "values"];
+    case "quantized":
+      return ["starts", "columns", "scales", "values"];
+    case "groups":
+      return ["indices", "values"];
+    case "bitmask":
+      return ["bits", "values"];
+    case "channels":
+      return ["rows", "columns", "values"];
+    default:
+      return layout satisfies never;
+  }
+}
+
+/** The matrix that a tensor is for its layout. */
+export function matrixShape(shape: readonly number[]): readonly [number, number] {
+  const [rows = 1, ...others] = shape;
+  return [rows, others.reduce((product, extent) => product * extent, 1)];
+}
+
+/**
+ * The metadata's text for a manifest.
+ *
+ * @example
+ * ```ts
+ * import { formatManifest, parseManifest } from "espalier/io";
+ *
+ * const entry = { shape: [8, 4], dtype: "F16", unpacked: "F32", stored: { layout: "bitmask" } } as const;
+ * const text = formatManifest(new Map([["fc.weight", entry]]));
+ * const read = parseManifest("model", text);
+ * console.assert(read._tag === "Right" && read.right.get("fc.weight")?.dtype === "F16");
+ * ```
+ */
+export function formatManifest(manifest: PackedManifest): string {
+  const tensors = [...manifest].map(([name, { stored, shape, dtype, unpacked }]) => {
+    const { layout, ...parameters } = stored;
+    const entry = { layout, ...parameters, shape, dtype, unpacked };
+    return `${JSON.stringify(name)}:${JSON.stringify(entry)}`;
+  });
+  return `{"version":${PACKED_VERSION},"tensors":{${tensors.join(",")}}}`;
+}
+
+const PACKED_DTYPES: readonly Dtype[] = ["F32", "F16", "BF16"];
+
+function isPackedDtype(value: JsonValue | undefined): value is PackedDtype {
+  return PACKED_DTYPES.includes(value as Dtype);
+}
+
+function isExtent(value: JsonValue | undefined): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
+}
+
+/** Reads a layout with its parameters; text: what was expected. */
+function readLayout({ layout, block, prune, of }: JsonObject): PackedLayout | string {
+  switch (layout) {
+    case "dense":
+    case "bitmask":
+    case "channels":
+      return { layout };
+    case "blocks":
+    case "quantized": {
+      const [height, width, more] = Array.isArray(block) ? (block as readonly JsonValue[]) : [];
+      if (!isExtent(height) || !isExtent(width) || more !== undefined)
+        return "a block of two whole numbers from 1";
+      if (!Number.isSafeInteger(height * width)) return "a block of at most 2^53 - 1 elements";
+      return { layout, block: [height, width] };
+    }
+    case "groups":
+      if (typeof prune !== "number" || typeof of !== "number") return "numbers for prune and of";
+      try {
+        checkGroup({ prune, of });
+      } catch (error) {
+        return error instanceof Error ? error.message : "a group";
+      }
+      return { layout, prune, of };
+    default:
+      return "a layout of dense, blocks, quantized, groups, bitmask, channels";
+  }
+}
+
+const KEYS = ["layout", "block", "prune", "of", "shape", "dtype", "unpacked"];
+
+function readEntry(path: string, value: JsonValue): Either<readonly Problem[], PackedEntry> {
+  if (!isJsonObject(value)) return refuseValue(path, "an object", value);
+  const { shape, dtype, unpacked } = value;
+  const unknown = Object.keys(value).find((key) => !KEYS.includes(key));
+  if (unknown !== undefined) return refuse(path, `keys of ${KEYS.join(", ")}`, unknown);
+  const stored = readLayout(value);
+  if (typeof stored === "string") return refuse(path, stored, describe(value.layout));
+  if (!isCountList(shape) || shape.length === 0)
+    return refuseValue(`${path}.shape`, "a list of counts", shape);
+  const elements = byteCount("U8", shape) ?? Infinity;
+  if (elements > MOST_ELEMENTS)
+    return refuse(`${path}.shape`, `at most ${MOST_ELEMENTS} elements`, `[${shape.join(", ")}]`);
+  if (!isPackedDtype(dtype)) return refuseValue(`${path}.dtype`, "F32, F16 or BF16", dtype);
+  if (!isPackedDtype(unpacked) || DTYPES[unpacked].bytes < DTYPES[dtype].bytes)
+    return refuseValue(`${path}.unpacked`, `F32, F16 or BF16 that holds ${dtype}`, unpacked);
+  if (unpacked !== dtype && unpacked !== "F32")
+    return refuseValue(`${path}.unpacked`, `F32 or ${dtype}`, unpacked);
+  if (stored.layout === "quantized" && dtype !== "F32")
+    return refuseValue(`${path}.dtype`, "F32 for quantized blocks", dtype);
+  return { _tag: "Right", right: { shape, dtype, unpacked, stored } };
+}
+
+/**
+ * Reads a manifest, with every problem of its tensors.
+ *
+ * @param source names the file in problems
+ *
+ * @example
+ * ```ts
+ * import { parseManifest } from "espalier/io";
+ *
+ * const later = parseManifest("model", '{"version": 2, "tensors": {}}');
+ * console.assert(later._tag === "Left" && later.left[0]?.expected === "version 1");
+ * ```
+ */
+export function parseManifest(
+  source: string,
+  text: string,
+): Either<readonly Problem[], PackedManifest> {
+  const path = `${source}: ${PACKED_METADATA}`;
+  return pipe(
+    parseJson(path, text),
+    chain((json) => {
+      if (!isJsonObject(json)) return refuseValue(path, "an object", json);
+      const { version, tensors } = json;
+      if (version !== PACKED_VERSION)
+        return refuseValue(`${path}.version`, `version ${PACKED_VERSION}`, version);
+      if (!isJsonObject(tensors)) return refuseValue(`${path}.tensors`, "an object", tensors);
+      const problems: Problem[] = [];
+      const manifest = new Map<string, PackedEntry>();
+      for (const [name, value] of Object.entries(tensors)) {
+        const entry = readEntry(`${path}: ${name}`, value);
+        if (entry._tag === "Right") manifest.set(name, entry.right);
+        else problems.push(...entry.left);
+      }
+      return unlessProblems(problems, manifest);
+    }),
+  );
+}

@@ -1,0 +1,215 @@
+/** `espalier pack` and `espalier unpack`: a checkpoint in compressed layouts, and back. */
+
+import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
+import { InputError } from "../core/either.ts";
+import type { Checkpoint } from "../node/checkpoint.ts";
+import {
+  type PackedCheckpoint,
+  type PackedCheckpointTensor,
+  packCheckpoint,
+  unpackCheckpoint,
+} from "../node/checkpoint-packing.ts";
+import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
+import { checkCopyTarget } from "../node/checkpoint-writer.ts";
+import { createProgress } from "../node/progress.ts";
+import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
+import { LAYOUT_SPELLINGS, type LayoutSpec, parseLayout } from "../sparse/layout.ts";
+import { type Command, defineCommand, type ExitCode } from "./command.ts";
+import type { Console } from "./console.ts";
+import { choiceOption, flagOption, type Option, type Reading, textOption } from "./options.ts";
+
+/** An option with layouts separated by commas. */
+function layoutsOption(description: string): Option<readonly LayoutSpec[]> {
+  const read = (text: string): Reading<readonly LayoutSpec[]> => {
+    const specs = text.split(",").map((part) => parseLayout(part.trim()));
+    const known = specs.filter((spec) => spec !== undefined);
+    return known.length === specs.length
+      ? { value: known }
+      : { expected: `${LAYOUT_SPELLINGS}, or several separated by commas` };
+  };
+  return { placeholder: "LAYOUT,...", description, aliases: ["layout"], isFlag: false, read };
+}
+
+const OUT = textOption("OUT", "where the result goes; nothing may be there (required)");
+const PACK_OPTIONS = {
+  out: OUT,
+  layouts: layoutsOption(
+    "layouts to choose from for each tensor, such as 4x1, 2:4, bitmask, csr, channels (default: all usual ones); dense is always among them",
+  ),
+  dtype: choiceOption(
+    ["float16", "bfloat16"],
+    "round float32 tensors of two or more dimensions to this type; the error is stated (default: keep every bit)",
+  ),
+  quantize: flagOption(
+    "store blocks with eight bits for each element and a scale for each block; the error is stated",
+  ),
+} as const;
+const UNPACK_OPTIONS = { out: OUT } as const;
+
+const DTYPES = { float16: "F16", bfloat16: "BF16" } as const;
+const MEBIBYTE = 2 ** 20;
+
+/** Tensors of a kind, and their bytes before and after. */
+interface Part {
+  readonly name: string;
+  readonly bytes: number;
+  readonly packedBytes: number;
+}
+
+function partOf(name: string, tensors: readonly PackedCheckpointTensor[]): Part {
+  return {
+    name,
+    bytes: tensors.reduce((total, { bytes }) => total + bytes, 0),
+    packedBytes: tensors.reduce((total, { packedBytes }) => total + packedBytes, 0),
+  };
+}
+
+/** Bytes of layers, embeddings and all else, of all but embeddings, and of all. */
+function partsOf(tensors: readonly PackedCheckpointTensor[]): readonly Part[] {
+  const having = (holds: (role: TensorRole) => boolean) =>
+    tensors.filter((tensor) => holds(roleOfTensor(tensor)));
+  return [
+    partOf(
+      "linear and convolution weights",
+      having(({ kind }) => isPrunable(kind)),
+    ),
+    partOf(
+      "embeddings",
+      having(({ kind }) => kind === "embedding"),
+    ),
+    partOf(
+      "all but embeddings",
+      having(({ kind }) => kind !== "embedding"),
+    ),
+    partOf("all", tensors),
+  ];
+}
+
+/** The command line's paths, checked. */
+function readPaths(from: string, to: string | undefined): string {
+  if (to === undefined)
+    throw new InputError([{ path: "--out", expected: "a path for the result", got: "none" }]);
+  checkCopyTarget(from, to);
+  return to;
+}
+
+/** Opens IN, runs with a progress bar, and turns an interruption into its exit code. */
+async function withCheckpoint(
+  from: string,
+  console: Console,
+  label: string,
+  body: (
+    checkpoint: Checkpoint,
+    onProgress: (done: number, total: number) => void,
+  ) => Promise<void>,
+): Promise<ExitCode> {
+  const checkpoint = await openCheckpointOrThrow(from);
+  const progress = createProgress(console.err, undefined, "MiB");
+  try {
+    await body(checkpoint, (done, total) => {
+      progress.update(label, Math.floor(done / MEBIBYTE), Math.ceil(total / MEBIBYTE), null);
+      if (done >= total) progress.finish();
+    });
+    return 0;
+  } catch (error) {
+    progress.finish();
+    if (console.signal.aborted) return 130;
+    throw error;
+  } finally {
+    checkpoint.close();
+  }
+}
+
+function printPacked(
+  { tensors, tied, leftOut }: PackedCheckpoint,
+  where: { readonly from: string; readonly to: string; readonly seconds: number },
+  { out }: Console,
+): void {
+  const withError = tensors.some(({ error }) => error !== null);
+  const table = formatTable({
+    header: [
+      ...["tensor", "shape", "layout", "bytes", "packed", "share"],
+      ...(withError ? ["largest error", "relative error"] : []),
+    ],
+    rows: tensors.map(({ name, shape, layout, bytes, packedBytes, error }) => [
+      ...[name, shape.join("x") || "scalar", layout, String(bytes), String(packedBytes)],
+      formatShare(packedBytes, bytes),
+      ...(withError
+        ? [error?.maximum.toExponential(2) ?? "0", error?.relative.toExponential(2) ?? "0"]
+        : []),
+    ]),
+  });
+  out.write(`${where.from} packed\n\n${table}\n\n`);
+  for (const { name, bytes, packedBytes } of partsOf(tensors))
+    out.write(`${name}: ${packedBytes} of ${bytes} bytes (${formatShare(packedBytes, bytes)})\n`);
+  for (const [alias, name] of Object.entries(tied))
+    out.write(`written once: ${alias} is ${name}\n`);
+  for (const name of leftOut)
+    out.write(`not copied: ${name}, which holds weights in another format\n`);
+  out.write(`${where.to}: in ${formatSeconds(where.seconds)} s\n`);
+}
+
+/** The command that packs. */
+export const packCommand: Command = defineCommand({
+  name: "pack",
+  summary: "store a checkpoint in compressed layouts",
+  description: [
+    "IN is a file of safetensors, an index of several (*.index.json), a state dict that torch.save wrote, or a directory, all of whose files are copied, the weights as model.packed.safetensors. Each tensor takes the smallest of the layouts; without --dtype and --quantize every bit is kept. OUT is complete or not there at all.",
+    "The result is a file of safetensors with a manifest; verify, inspect, prune and unpack read it as the checkpoint that it holds.",
+  ],
+  positionals: ["IN"],
+  options: PACK_OPTIONS,
+  run: ({ values, positionals: [from = ""], json }, console) => {
+    const to = readPaths(from, values.out);
+    const began = performance.now();
+    return withCheckpoint(from, console, "pack", async (checkpoint, onProgress) => {
+      const { layouts, dtype, quantize } = values;
+      const packed = await packCheckpoint({
+        ...{ checkpoint, from, to, onProgress, signal: console.signal },
+        ...(layouts === undefined ? {} : { layouts }),
+        ...(dtype === undefined ? {} : { dtype: DTYPES[dtype] }),
+        ...(quantize === undefined ? {} : { quantize }),
+      });
+      const seconds = (performance.now() - began) / 1000;
+      const where = { from, to, seconds };
+      if (json) {
+        const document = { ...where, ...packed, parts: partsOf(packed.tensors) };
+        console.out.write(`${JSON.stringify(document)}\n`);
+      } else printPacked(packed, where, console);
+    });
+  },
+});
+
+/** The command that unpacks. */
+export const unpackCommand: Command = defineCommand({
+  name: "unpack",
+  summary: "turn a packed checkpoint into a plain one",
+  description: [
+    "IN is a packed file, or a directory with model.packed.safetensors, all of whose files are copied, the weights as model.safetensors. What was rounded when it was packed stays so; everything else has the bits that it had. OUT is complete or not there at all.",
+  ],
+  positionals: ["IN"],
+  options: UNPACK_OPTIONS,
+  run: ({ values, positionals: [from = ""], json }, console) => {
+    const to = readPaths(from, values.out);
+    const began = performance.now();
+    return withCheckpoint(from, console, "unpack", async (checkpoint, onProgress) => {
+      if (checkpoint.layout !== "packed")
+        throw new InputError([{ path: from, expected: "a packed checkpoint", got: "a plain one" }]);
+      const leftOut = await unpackCheckpoint({
+        ...{ checkpoint, from, to, onProgress, signal: console.signal },
+      });
+      const tensors = checkpoint.entries.length;
+      const bytes = checkpoint.entries.reduce((sum, { begin, end }) => sum + end - begin, 0);
+      const seconds = (performance.now() - began) / 1000;
+      if (json)
+        console.out.write(`${JSON.stringify({ from, to, tensors, bytes, leftOut, seconds })}\n`);
+      else {
+        for (const name of leftOut)
+          console.out.write(`not copied: ${name}, which holds weights in another format\n`);
+        console.out.write(
+          `${to}: ${tensors} tensors of ${bytes} bytes in ${formatSeconds(seconds)} s\n`,
+        );
+      }
+    });
+  },
+});

@@ -1,0 +1,62 @@
+/** A checkpoint's tensors, sizes and sparsity as one self-contained HTML file. */
+
+import { type Bar, barPlot } from "./bar-plot.ts";
+import { element } from "./markup.ts";
+import { card, factsTable, heading, htmlPage, htmlTable, maskCard, paragraph } from "./page.ts";
+import type { MaskMatrix } from "./run-report.ts";
+import type { TextTable } from "./table.ts";
+
+/** What such a report shows. */
+export interface CheckpointReport {
+  readonly title: string;
+  /** One or two sentences: what was looked at. */
+  readonly summary: string;
+  /** Names and values of what holds for all of it. */
+  readonly facts: readonly (readonly [name: string, value: string])[];
+  readonly tensors: TextTable;
+  /** The share of zeros of each layer; those that satisfy a pattern are accented. */
+  readonly zeros: readonly Bar[];
+  /** Bytes of each layer in its smallest layout over those of all its elements. */
+  readonly packed: readonly Bar[];
+  readonly mask?: MaskMatrix;
+}
+
+/**
+ * The report as an HTML document. All text is escaped.
+ *
+ * @example
+ * ```ts
+ * import { checkpointReport } from "espalier/node";
+ *
+ * const page = checkpointReport({
+ *   title: "a & b",
+ *   summary: "One file.",
+ *   facts: [["bytes", "12"]],
+ *   tensors: { header: ["tensor"], rows: [["fc.weight"]] },
+ *   zeros: [{ name: "fc", ratio: 0.5, accented: true }],
+ *   packed: [],
+ * });
+ * if (!page.includes("a &amp; b") || page.includes("<script")) throw new Error("expected a page");
+ * ```
+ */
+export function checkpointReport(report: CheckpointReport): string {
+  const { title, summary, facts, tensors, zeros, packed, mask } = report;
+  const plots = [
+    ...(zeros.length > 0
+      ? [barPlot({ title: "Zeros per layer; grey layers satisfy no pattern", bars: zeros })]
+      : []),
+    ...(packed.length > 0
+      ? [barPlot({ title: "Packed bytes over dense bytes per layer", bars: packed })]
+      : []),
+  ];
+  return htmlPage(title, [
+    paragraph(summary),
+    factsTable(facts),
+    ...(plots.length > 0
+      ? [heading("Layers"), element("div", { class: "grid-2" }, plots.map(card).join(""))]
+      : []),
+    ...(mask === undefined ? [] : [element("div", { class: "wide" }, maskCard(mask))]),
+    heading("Tensors"),
+    htmlTable(tensors),
+  ]);
+}

@@ -1,0 +1,164 @@
+/**
+ * A matrix stored by its blocks: only blocks with a bit set are kept. Blocks of one element are the compressed sparse
+ * row format (CSR): `starts`, `columns` and `values` are its three arrays.
+ */
+import { checkInteger } from "../core/checks.ts";
+import {
+  bitsOf,
+  checkMatrix,
+  type ElementArray,
+  indexArray,
+  type MatrixShape,
+  zerosLike,
+} from "./elements.ts";
+
+/** Height and width of a block: [4, 1] for the pattern 4x1. */
+export type BlockShape = readonly [height: number, width: number];
+
+/** Which blocks of a matrix are kept. Block rows and columns count blocks, not elements. */
+export interface KeptBlocks {
+  /** Rows and columns of the dense matrix; blocks at its lower and right edges may reach beyond it. */
+  readonly shape: MatrixShape;
+  readonly block: BlockShape;
+  /** Kept blocks of block row r stand at starts[r] to starts[r + 1]. */
+  readonly starts: Uint32Array;
+  /** Block column of each kept block, ascending within a block row; 16 bits where they are enough. */
+  readonly columns: Uint16Array | Uint32Array;
+}
+
+/** A block-sparse matrix: plain data. */
+export interface BlockMatrix<E extends ElementArray = ElementArray> extends KeptBlocks {
+  readonly layout: "blocks";
+  /** The kept blocks' elements one block after the other, row-major in a block; +0 beyond the matrix's edges. */
+  readonly values: E;
+}
+
+/** How many blocks lie below each other, and beside each other. */
+export function blockGrid(shape: MatrixShape, [height, width]: BlockShape): MatrixShape {
+  return [Math.ceil(shape[0] / height), Math.ceil(shape[1] / width)];
+}
+
+/**
+ * Marks the blocks of a block row that have a bit set, or a kept element in `mask`, by 1.
+ *
+ * @returns how many they are
+ */
+export function occupiedInto(
+  bits: Uint32Array | Uint16Array,
+  mask: Uint8Array | undefined,
+  [rows, columns]: MatrixShape,
+  [height, width]: BlockShape,
+  blockRow: number,
+  occupied: Uint8Array,
+): number {
+  occupied.fill(0);
+  let count = 0;
+  const end = Math.min(rows, (blockRow + 1) * height);
+  for (let row = blockRow * height; row < end; row++) {
+    let at = row * columns;
+    for (let block = 0, column = 0; column < columns; block++) {
+      let any = 0;
+      const next = Math.min(columns, column + width);
+      for (; column < next; column++, at++) any |= (bits[at] as number) | (mask?.[at] ?? 0);
+      if (any === 0 || occupied[block] === 1) continue;
+      occupied[block] = 1;
+      count++;
+    }
+  }
+  return count;
+}
+
+/**
+ * Packs a row-major matrix. A block is left out where all of its elements are +0.
+ *
+ * @param mask 1 = kept: blocks with a kept element are stored even where it is zero, so that the mask's blocks survive
+ * @throws TypeError if `data` is of another kind; RangeError if its length is not the shape's
+ *
+ * @example
+ * ```ts
+ * import { packBlocks, packedBytes, unpackBlocks } from "espalier/sparse";
+ *
+ * const weight = new Float32Array(6 * 4);
+ * weight.set([1, 2, 3, 4], 0);
+ * const packed = packBlocks(weight, [6, 4], [4, 1]);
+ * if (packed.columns.length !== 4) throw new Error("expected the four blocks of the first block row");
+ * if (unpackBlocks(packed).join() !== weight.join()) throw new Error("expected an exact round trip");
+ * if (packedBytes(packed) !== 4 * 3 + 2 * 4 + 4 * 16) throw new Error("expected starts, columns, values");
+ * ```
+ */
+export function packBlocks<E extends ElementArray>(
+  data: E,
+  shape: MatrixShape,
+  block: BlockShape,
+  mask?: Uint8Array,
+): BlockMatrix<E> {
+  checkInteger("block[0]", block[0], 1);
+  checkInteger("block[1]", block[1], 1);
+  checkMatrix(data, shape, mask);
+  const [blockRows, blockColumns] = blockGrid(shape, block);
+  const bits = bitsOf(data);
+  const occupied = new Uint8Array(blockColumns);
+  const starts = new Uint32Array(blockRows + 1);
+  let count = 0;
+  for (let row = 0; row < blockRows; row++) {
+    count += occupiedInto(bits, mask, shape, block, row, occupied);
+    starts[row + 1] = count;
+  }
+  const columns = indexArray(count, blockColumns);
+  let next = 0;
+  for (let row = 0; row < blockRows; row++) {
+    if (starts[row] === starts[row + 1]) continue;
+    occupiedInto(bits, mask, shape, block, row, occupied);
+    for (let column = 0; column < blockColumns; column++)
+      if (occupied[column] === 1) columns[next++] = column;
+  }
+  const values = zerosLike(data, count * block[0] * block[1]);
+  const kept: KeptBlocks = { shape: [...shape], block: [...block], starts, columns };
+  const target = bitsOf(values);
+  forEachKept(kept, (start, position) => {
+    target[position] = bits[start] as number;
+  });
+  return { layout: "blocks", ...kept, values };
+}
+
+/**
+ * The dense row-major matrix of a packed one; elements outside the kept blocks are +0.
+ *
+ * @example
+ * ```ts
+ * import { packBlocks, unpackBlocks } from "espalier/sparse";
+ *
+ * const packed = packBlocks(Float32Array.of(0, -0, 0, 5), [2, 2], [1, 1]);
+ * if (!Object.is(unpackBlocks(packed)[1], -0)) throw new Error("expected -0 to survive");
+ * ```
+ */
+export function unpackBlocks<E extends ElementArray>(matrix: BlockMatrix<E>): E {
+  const dense = zerosLike(matrix.values, matrix.shape[0] * matrix.shape[1]);
+  const [bits, from] = [bitsOf(dense), bitsOf(matrix.values)];
+  forEachKept(matrix, (start, position) => {
+    bits[start] = from[position] as number;
+  });
+  return dense;
+}
+
+/** Visits each element of each kept block that lies in the matrix: its place in the matrix, and among the values. */
+export function forEachKept(
+  { shape, block, starts, columns }: KeptBlocks,
+  visit: (start: number, position: number) => void,
+): void {
+  const [height, width] = block;
+  const size = height * width;
+  for (let blockRow = 0; blockRow + 1 < starts.length; blockRow++) {
+    const end = starts[blockRow + 1] as number;
+    const rows = Math.min(height, shape[0] - blockRow * height);
+    for (let index = starts[blockRow] as number; index < end; index++) {
+      const column = (columns[index] as number) * width;
+      const inside = Math.min(width, shape[1] - column);
+      for (let row = 0; row < rows; row++) {
+        const start = (blockRow * height + row) * shape[1] + column;
+        const position = index * size + row * width;
+        for (let i = 0; i < inside; i++) visit(start + i, position + i);
+      }
+    }
+  }
+}

@@ -1,0 +1,166 @@
+/** Whether the arrays of a packed matrix fit together, for those that come from a file. */
+import type { Problem } from "../core/either.ts";
+import { isSet } from "./bitmask.ts";
+import { blockGrid, type KeptBlocks } from "./blocks.ts";
+import { bitsOf, type ElementArray, type MatrixShape } from "./elements.ts";
+import { type GroupMatrix, groupSizes, positionBits, readPosition } from "./groups.ts";
+import type { PackedMatrix } from "./layout.ts";
+
+/** Says of an array what is wrong; the first thing only. */
+type Report = (path: string, expected: string, got: unknown) => void;
+
+function lengthHolds(report: Report, name: string, length: number, expected: number): boolean {
+  if (length !== expected) report(name, `${expected} elements`, length);
+  return length === expected;
+}
+
+/** Whether numbers ascend from one to the next and stay below `end`; reports the first that does not. */
+function ascends(
+  report: Report,
+  name: string,
+  numbers: Uint16Array | Uint32Array,
+  [first, last]: readonly [number, number],
+  end: number,
+): boolean {
+  for (let i = first; i < last; i++) {
+    const least = i === first ? 0 : (numbers[i - 1] as number) + 1;
+    const number = numbers[i] as number;
+    if (number >= least && number < end) continue;
+    report(`${name}[${i}]`, `a number from ${least} to ${end - 1}`, number);
+    return false;
+  }
+  return true;
+}
+
+function keptBlocksHold(report: Report, kept: KeptBlocks): boolean {
+  const { shape, block, starts, columns } = kept;
+  const [blockRows, blockColumns] = blockGrid(shape, block);
+  if (!lengthHolds(report, "starts", starts.length, blockRows + 1)) return false;
+  if (starts[0] !== 0) {
+    report("starts[0]", "0", starts[0]);
+    return false;
+  }
+  for (let row = 0; row < blockRows; row++) {
+    const [first, last] = [starts[row] as number, starts[row + 1] as number];
+    if (last < first || last > columns.length) {
+      report(`starts[${row + 1}]`, `a number from ${first} to ${columns.length}`, last);
+      return false;
+    }
+    if (!ascends(report, "columns", columns, [first, last], blockColumns)) return false;
+  }
+  return lengthHolds(report, "columns", columns.length, starts[blockRows] as number);
+}
+
+/** Whether what a block stores of places beyond the matrix is zero. */
+function edgesHold(report: Report, kept: KeptBlocks, values: ElementArray | Int8Array): boolean {
+  const { shape, block, starts, columns } = kept;
+  const [height, width] = block;
+  if (shape[0] % height === 0 && shape[1] % width === 0) return true;
+  const words = values instanceof Int8Array ? values : bitsOf(values);
+  for (let blockRow = 0; blockRow + 1 < starts.length; blockRow++) {
+    for (let index = starts[blockRow] as number; index < (starts[blockRow + 1] as number); index++)
+      for (let i = 0; i < height * width; i++) {
+        const row = blockRow * height + Math.floor(i / width);
+        const column = (columns[index] as number) * width + (i % width);
+        const at = index * height * width + i;
+        if ((row < shape[0] && column < shape[1]) || words[at] === 0) continue;
+        report(`values[${at}]`, "zero beyond the matrix's edge", values[at]);
+        return false;
+      }
+  }
+  return true;
+}
+
+function groupsHold(report: Report, matrix: GroupMatrix): boolean {
+  const { shape, prune, of, values, indices } = matrix;
+  const sizes = groupSizes(shape, matrix);
+  if (!lengthHolds(report, "values", values.length, sizes.values)) return false;
+  if (!lengthHolds(report, "indices", indices.length, sizes.indexBytes)) return false;
+  const [kept, groups, width] = [of - prune, Math.ceil(shape[1] / of), positionBits(of)];
+  const words = bitsOf(values);
+  for (let slot = 0; slot < values.length; slot++) {
+    const position = readPosition(indices, slot, width);
+    const least = slot % kept === 0 ? 0 : readPosition(indices, slot - 1, width) + 1;
+    if (position < least || position >= of) {
+      report(`indices[${slot}]`, `a position from ${least} to ${of - 1}`, position);
+      return false;
+    }
+    const column = (Math.floor(slot / kept) % groups) * of + position;
+    if (column < shape[1] || words[slot] === 0) continue;
+    report(`values[${slot}]`, "zero beyond the matrix's edge", values[slot]);
+    return false;
+  }
+  return true;
+}
+
+function bitmaskHolds(
+  report: Report,
+  [rows, columns]: MatrixShape,
+  bits: Uint8Array,
+  values: ElementArray,
+): boolean {
+  const count = rows * columns;
+  if (!lengthHolds(report, "bits", bits.length, Math.ceil(count / 8))) return false;
+  let set = 0;
+  for (let i = 0; i < bits.length * 8; i++) {
+    if (!isSet(bits, i)) continue;
+    set++;
+    if (i < count) continue;
+    report(`bits[${i >>> 3}]`, "no bit beyond the last element", bits[i >>> 3]);
+    return false;
+  }
+  return lengthHolds(report, "values", values.length, set);
+}
+
+/**
+ * What keeps a packed matrix from being one: lengths that do not fit, indices out of order or out of range, values
+ * where the matrix has no element. The first thing in each array.
+ *
+ * @returns problems whose paths are the arrays' names; none where it can be unpacked
+ *
+ * @example
+ * ```ts
+ * import { packBlocks, packedProblems } from "espalier/sparse";
+ *
+ * const packed = packBlocks(Float32Array.of(1, 2), [1, 2], [1, 1]);
+ * console.assert(packedProblems(packed).length === 0);
+ * const [problem] = packedProblems({ ...packed, columns: Uint16Array.of(1, 0) });
+ * console.assert(problem?.path === "columns[1]" && problem.got === "0");
+ * ```
+ */
+export function packedProblems(matrix: PackedMatrix): readonly Problem[] {
+  const problems: Problem[] = [];
+  const report: Report = (path, expected, got) => {
+    problems.push({ path, expected, got: String(got) });
+  };
+  const { shape } = matrix;
+  switch (matrix.layout) {
+    case "blocks":
+    case "quantized": {
+      const { block, columns, values } = matrix;
+      if (!keptBlocksHold(report, matrix)) break;
+      const count = columns.length * block[0] * block[1];
+      if (lengthHolds(report, "values", values.length, count)) edgesHold(report, matrix, values);
+      if (matrix.layout === "quantized")
+        lengthHolds(report, "scales", matrix.scales.length, columns.length);
+      break;
+    }
+    case "groups":
+      groupsHold(report, matrix);
+      break;
+    case "bitmask":
+      bitmaskHolds(report, shape, matrix.bits, matrix.values);
+      break;
+    case "channels": {
+      const { rows, columns, values } = matrix;
+      const inRange =
+        ascends(report, "rows", rows, [0, rows.length], shape[0]) &&
+        ascends(report, "columns", columns, [0, columns.length], shape[1]);
+      if (inRange) lengthHolds(report, "values", values.length, rows.length * columns.length);
+      break;
+    }
+    default:
+      matrix satisfies never;
+  }
+  return problems;
+}

@@ -1,0 +1,196 @@
+/** Every layout of a weight as one type: which there are, how they are spelled, packing and unpacking. */
+import { type BitmaskMatrix, packBitmask, unpackBitmask } from "./bitmask.ts";
+import { type BlockMatrix, type BlockShape, packBlocks, unpackBlocks } from "./blocks.ts";
+import { type ChannelMatrix, packChannels, unpackChannels } from "./channels.ts";
+import type { ElementArray, MatrixShape } from "./elements.ts";
+import { type GroupMatrix, type GroupShape, packGroups, unpackGroups } from "./groups.ts";
+import { type QuantizedMatrix, unpackQuantized } from "./quantized.ts";
+
+/** A weight in one of the layouts that keep every bit. */
+export type ExactMatrix<E extends ElementArray = ElementArray> =
+  | BlockMatrix<E>
+  | GroupMatrix<E>
+  | BitmaskMatrix<E>
+  | ChannelMatrix<E>;
+
+/** A weight in any layout. */
+export type PackedMatrix = ExactMatrix | QuantizedMatrix;
+
+/** Which layout, without the weight: `blocks` of 1x1 are compressed sparse rows. */
+export type LayoutSpec =
+  | { readonly layout: "blocks"; readonly block: BlockShape }
+  | ({ readonly layout: "groups" } & GroupShape)
+  | { readonly layout: "bitmask" }
+  | { readonly layout: "channels" };
+
+/** What the spelling of a layout looks like, for error messages. */
+export const LAYOUT_SPELLINGS = 'a layout such as "4x1", "2:4", "bitmask", "csr" or "channels"';
+
+/**
+ * The usual spelling of a layout: `4x1`, `2:4`, `bitmask`, `csr`, `channels`.
+ *
+ * @example
+ * ```ts
+ * import { formatLayout } from "espalier/sparse";
+ *
+ * console.assert(formatLayout({ layout: "blocks", block: [4, 1] }) === "4x1");
+ * console.assert(formatLayout({ layout: "blocks", block: [1, 1] }) === "csr");
+ * ```
+ */
+export function formatLayout(spec: LayoutSpec): string {
+  switch (spec.layout) {
+    case "blocks":
+      return spec.block.join() === "1,1" ? "csr" : spec.block.join("x");
+    case "groups":
+      return `${spec.prune}:${spec.of}`;
+    case "bitmask":
+    case "channels":
+      return spec.layout;
+    default:
+      return spec satisfies never;
+  }
+}
+
+/**
+ * Reads the spelling of a layout; `undefined` where it is none.
+ *
+ * @example
+ * ```ts
+ * import { parseLayout } from "espalier/sparse";
+ *
+ * const groups = parseLayout("2:4");
+ * console.assert(groups?.layout === "groups" && groups.prune === 2);
+ * console.assert(parseLayout("csr")?.layout === "blocks" && parseLayout("4:2") === undefined);
+ * ```
+ */
+export function parseLayout(text: string): LayoutSpec | undefined {
+  if (text === "bitmask" || text === "channels") return { layout: text };
+  if (text === "csr") return { layout: "blocks", block: [1, 1] };
+  const [, first = 0, sign, second = 0] = /^(\d{1,5})([:x])(\d{1,5})$/.exec(text) ?? [];
+  const [one, two] = [Number(first), Number(second)];
+  if (one === 0 || two === 0) return undefined;
+  if (sign === "x") return { layout: "blocks", block: [one, two] };
+  return two > one && two <= 256 ? { layout: "groups", prune: one, of: two } : undefined;
+}
+
+/**
+ * Packs a row-major matrix into a layout, bit for bit.
+ *
+ * @param mask 1 = kept: what the mask keeps is stored even where it is zero. Groups store the values alone
+ * @throws TypeError, RangeError as the functions for each layout do
+ *
+ * @example
+ * ```ts
+ * import { pack, unpack } from "espalier/sparse";
+ *
+ * const weight = Float32Array.of(0, 1, 0, 2);
+ * for (const layout of ["bitmask", "channels"] as const) {
+ *   const packed = pack(weight, [2, 2], { layout });
+ *   console.assert(unpack(packed).join() === weight.join());
+ * }
+ * ```
+ */
+export function pack<E extends ElementArray>(
+  data: E,
+  shape: MatrixShape,
+  spec: LayoutSpec,
+  mask?: Uint8Array,
+): ExactMatrix<E> {
+  switch (spec.layout) {
+    case "blocks":
+      return packBlocks(data, shape, spec.block, mask);
+    case "groups":
+      return packGroups(data, shape, spec);
+    case "bitmask":
+      return packBitmask(data, shape, mask);
+    case "channels":
+      return packChannels(data, shape, mask);
+    default:
+      return spec satisfies never;
+  }
+}
+
+/**
+ * The dense row-major matrix of a packed one, with elements of the same kind; of a quantized one, 32-bit floats.
+ *
+ * @example
+ * ```ts
+ * import { packBlocks, quantizeBlocks, unpack } from "espalier/sparse";
+ *
+ * const packed = packBlocks(Uint16Array.of(0, 0x3c00), [2, 1], [1, 1]);
+ * console.assert(unpack(packed) instanceof Uint16Array);
+ * const { matrix } = quantizeBlocks(packBlocks(Float32Array.of(0, 1), [2, 1], [1, 1]));
+ * console.assert(unpack(matrix) instanceof Float32Array);
+ * ```
+ */
+export function unpack(matrix: PackedMatrix): ElementArray {
+  switch (matrix.layout) {
+    case "blocks":
+      return unpackBlocks(matrix);
+    case "groups":
+      return unpackGroups(matrix);
+    case "bitmask":
+      return unpackBitmask(matrix);
+    case "channels":
+      return unpackChannels(matrix);
+    case "quantized":
+      return unpackQuantized(matrix);
+    default:
+      return matrix satisfies never;
+  }
+}
+
+/** An array of a packed matrix. */
+export type PackedArray = ElementArray | Int8Array | Uint8Array | Uint32Array;
+
+/** The arrays that a packed matrix is made of, by name, in a fixed order. */
+export function packedArrays(matrix: PackedMatrix): readonly (readonly [string, PackedArray])[] {
+  switch (matrix.layout) {
+    case "blocks":
+      return [
+        ["starts", matrix.starts],
+        ["columns", matrix.columns],
+        ["values", matrix.values],
+      ];
+    case "quantized":
+      return [
+        ["starts", matrix.starts],
+        ["columns", matrix.columns],
+        ["scales", matrix.scales],
+        ["values", matrix.values],
+      ];
+    case "groups":
+      return [
+        ["indices", matrix.indices],
+        ["values", matrix.values],
+      ];
+    case "bitmask":
+      return [
+        ["bits", matrix.bits],
+        ["values", matrix.values],
+      ];
+    case "channels":
+      return [
+        ["rows", matrix.rows],
+        ["columns", matrix.columns],
+        ["values", matrix.values],
+      ];
+    default:
+      return matrix satisfies never;
+  }
+}
+
+/**
+ * Bytes of a packed matrix's arrays.
+ *
+ * @example
+ * ```ts
+ * import { packBlocks, packedBytes } from "espalier/sparse";
+ *
+ * const empty = packBlocks(new Float32Array(16), [4, 4], [4, 1]);
+ * if (packedBytes(empty) !== 8) throw new Error("expected the two block row starts alone");
+ * ```
+ */
+export function packedBytes(matrix: PackedMatrix): number {
+  return packedArrays(matrix).reduce((sum, [, array]) => sum + array.byteLength, 0);
+}

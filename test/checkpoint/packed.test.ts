@@ -1,0 +1,211 @@
+/** Tensors in compressed layouts and back, and manifests that are not right. */
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  formatManifest,
+  type PackedEntry,
+  parseManifest,
+} from "../../src/checkpoint/packed-manifest.ts";
+import { packedSize, packTensor, unpackTensor } from "../../src/checkpoint/packed-tensor.ts";
+import { type StoredTensor, tensorFromFloat32, toFloat32 } from "../../src/io/safetensors.ts";
+import { parseLayout } from "../../src/sparse/layout.ts";
+
+/** Tensors of one to four dimensions, mostly zero, of every floating-point type, with any bits. */
+const stored: fc.Arbitrary<StoredTensor> = fc
+  .record({
+    dtype: fc.constantFrom("F32", "F16", "BF16", "F64", "I8" as const),
+    shape: fc.array(fc.nat(6), { minLength: 1, maxLength: 4 }),
+    thinness: fc.integer({ min: 1, max: 9 }),
+  })
+  .chain(({ dtype, shape, thinness }) => {
+    const size = { F32: 4, F16: 2, BF16: 2, F64: 8, I8: 1 }[dtype];
+    const elements = shape.reduce((product, extent) => product * extent, 1);
+    const list = { minLength: elements, maxLength: elements };
+    return fc
+      .array(fc.tuple(fc.nat(thinness), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })), list)
+      .map((chosen): StoredTensor => {
+        const bytes = new Uint8Array(elements * size);
+        chosen.forEach(([kept, bits], i) => {
+          for (let byte = 0; byte < size && kept === 0; byte++)
+            bytes[i * size + byte] = Number((bits >> BigInt(8 * byte)) & 255n);
+        });
+        return { dtype, shape, bytes };
+      });
+  });
+
+function unpacked(
+  name: string,
+  entry: PackedEntry,
+  parts: Iterable<readonly [string, StoredTensor]>,
+) {
+  const read = unpackTensor(name, entry, new Map(parts));
+  if (read._tag === "Left") throw new Error(JSON.stringify(read.left));
+  return read.right;
+}
+
+const total = (parts: readonly (readonly [string, StoredTensor])[]): number =>
+  parts.reduce((sum, [, { bytes }]) => sum + bytes.length, 0);
+
+describe("a packed tensor", () => {
+  test("unpacks to every bit, through the manifest's text, in the bytes that were promised", () => {
+    fc.assert(
+      fc.property(stored, (tensor) => {
+        const { entry, parts, error } = packTensor("a:b", tensor);
+        expect(error).toBeNull();
+        expect(total(parts)).toBe(packedSize(tensor).bytes);
+        expect(total(parts)).toBeLessThanOrEqual(tensor.bytes.length);
+        if (entry === null) {
+          expect(parts).toEqual([["a:b", tensor]]);
+          return;
+        }
+        const manifest = parseManifest("file", formatManifest(new Map([["a:b", entry]])));
+        if (manifest._tag === "Left") throw new Error(JSON.stringify(manifest.left));
+        const read = unpacked("a:b", manifest.right.get("a:b") ?? entry, parts);
+        expect(read).toEqual(tensor);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("rounded to half of its bytes says by how much", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.constant(0), fc.float({ min: -6e4, max: 6e4, noNaN: true })), {
+          minLength: 48,
+          maxLength: 48,
+        }),
+        fc.constantFrom("F16", "BF16"),
+        fc.constantFrom("csr", "bitmask", "channels", "4x1"),
+        (values, dtype, layout) => {
+          const data = Float32Array.from(values);
+          const tensor = tensorFromFloat32("F32", [6, 8], data);
+          const spec = parseLayout(layout);
+          const layouts = spec === undefined ? [] : [spec];
+          const { entry, parts, error } = packTensor("w", tensor, { layouts, dtype });
+          if (entry === null || error === null) throw new Error("expected a rounded tensor");
+          const read = unpacked("w", entry, parts);
+          expect([read.dtype, read.shape]).toEqual(["F32", [6, 8]]);
+          const after = toFloat32(read);
+          const differences = data.map((value, i) => Math.abs(value - (after[i] ?? NaN)));
+          expect(error.maximum).toBe(Math.max(...differences));
+          const rounded = toFloat32(tensorFromFloat32(dtype, [6, 8], data));
+          expect(after).toEqual(rounded);
+        },
+      ),
+    );
+  });
+
+  test("refuses elements that the type asked for cannot hold, and keeps infinities", () => {
+    const tensor = (value: number) =>
+      tensorFromFloat32("F32", [1, 4], Float32Array.of(0, 0, value, 0));
+    expect(() => packTensor("w", tensor(1e6), { dtype: "F16" })).toThrow(
+      "w: expected elements that F16 can hold, got one beyond its range",
+    );
+    const { error } = packTensor("w", tensor(Infinity), { dtype: "F16" });
+    expect(error).toEqual({ maximum: 0, relative: 0 });
+  });
+
+  test("of eight bits states the error that it has", () => {
+    const values = Float32Array.from({ length: 64 }, (_, i) => (i % 8 === 0 ? Math.sin(i) : 0));
+    const tensor = tensorFromFloat32("F32", [8, 8], values);
+    const layouts = [{ layout: "blocks", block: [4, 1] }] as const;
+    const { entry, parts, error } = packTensor("w", tensor, { layouts, quantize: true });
+    if (entry === null) throw new Error("expected a smaller layout");
+    const after = toFloat32(unpacked("w", entry, parts));
+    const differences = values.map((value, i) => Math.abs(value - (after[i] ?? NaN)));
+    expect(error?.maximum).toBeCloseTo(Math.max(...differences), 7);
+    expect(error?.maximum).toBeGreaterThan(0);
+    expect(total(parts)).toBe(4 * 3 + 2 * (2 + 2 + 4));
+  });
+
+  test("keeps the blocks of a mask even where they are zero", () => {
+    const tensor = tensorFromFloat32("F32", [8, 8], new Float32Array(64));
+    const mask = new Uint8Array(64);
+    mask[9] = 1;
+    const layouts = [{ layout: "blocks", block: [4, 1] }] as const;
+    const { parts } = packTensor("w", tensor, { layouts }, mask);
+    expect(new Map(parts).get("w:columns")?.bytes).toEqual(Uint8Array.of(1, 0));
+  });
+});
+
+describe("a manifest", () => {
+  const entry = { layout: "blocks", block: [4, 1], shape: [8, 8], dtype: "F32", unpacked: "F32" };
+  const parse = (tensors: unknown, version: unknown = 1) =>
+    parseManifest("file", JSON.stringify({ version, tensors }));
+  const problemOf = (changed: object): string => {
+    const read = parse({ w: { ...entry, ...changed } });
+    if (read._tag === "Right") return "";
+    return read.left.map(({ path, expected, got }) => `${path}: ${expected}, ${got}`).join("\n");
+  };
+
+  test("is read with its parameters", () => {
+    const read = parse({ w: entry });
+    expect(read._tag === "Right" && read.right.get("w")).toEqual({
+      ...{ shape: [8, 8], dtype: "F32", unpacked: "F32" },
+      stored: { layout: "blocks", block: [4, 1] },
+    });
+  });
+
+  test.each<[object, RegExp]>([
+    [{ layout: "bcsr" }, /a layout of dense, blocks/],
+    [{ block: [4] }, /a block of two whole numbers/],
+    [{ block: [0, 1] }, /a block of two whole numbers/],
+    [{ block: [4, 1, 1] }, /a block of two whole numbers/],
+    [{ layout: "groups", prune: 4, of: 4 }, /prune: expected an integer from 1 to 3/],
+    [{ layout: "groups" }, /numbers for prune and of/],
+    [{ shape: [-1, 2] }, /\.shape: a list of counts/],
+    [{ shape: [] }, /\.shape: a list of counts/],
+    [{ shape: [2 ** 40, 2] }, /\.shape: at most 2147483647 elements/],
+    [{ dtype: "I8" }, /\.dtype: F32, F16 or BF16/],
+    [{ unpacked: "F16" }, /\.unpacked: F32, F16 or BF16 that holds F32/],
+    [{ dtype: "F16", unpacked: "BF16" }, /\.unpacked: F32 or F16/],
+    [{ layout: "quantized", dtype: "F16" }, /\.dtype: F32 for quantized/],
+    [{ scale: 1 }, /keys of layout, block/],
+  ])("refuses %j", (changed, message) => {
+    expect(problemOf(changed)).toMatch(message);
+  });
+
+  test("refuses another version, and what is no object, with every problem", () => {
+    expect(parse({}, 2)).toMatchObject({ left: [{ expected: "version 1", got: "2" }] });
+    expect(parse([])._tag).toBe("Left");
+    expect(parseManifest("file", "[1]")._tag).toBe("Left");
+    expect(parseManifest("file", "{")._tag).toBe("Left");
+    const both = parse({ a: { ...entry, layout: 1 }, b: { ...entry, shape: 1 }, c: entry });
+    expect(both._tag === "Left" && both.left).toHaveLength(2);
+  });
+});
+
+test("parts that do not fit a tensor are refused by name", () => {
+  const values = new Float32Array(64).fill(1, 8, 12);
+  const tensor = tensorFromFloat32("F32", [16, 4], values);
+  for (const layout of ["4x1", "csr", "2:4", "bitmask", "channels"]) {
+    const spec = parseLayout(layout);
+    const data =
+      layout === "2:4" ? tensorFromFloat32("F32", [16, 4], new Float32Array(64)) : tensor;
+    const { entry, parts } = packTensor("w", data, { layouts: spec === undefined ? [] : [spec] });
+    if (entry === null) throw new Error(`expected ${layout} to be smaller`);
+    for (const [name, part] of parts) {
+      const without = new Map(parts);
+      without.delete(name);
+      expect(unpackTensor("w", entry, without)).toMatchObject({
+        left: [{ path: name, expected: "a tensor in the file", got: "none" }],
+      });
+      const other = new Map(parts).set(name, { ...part, dtype: "I64", bytes: new Uint8Array(8) });
+      expect(unpackTensor("w", entry, other)).toMatchObject({ left: [{ path: name, got: "I64" }] });
+      const size =
+        part.bytes.length /
+        Math.max(
+          1,
+          part.shape.reduce((a, b) => a * b, 1),
+        );
+      const longer = new Uint8Array(part.bytes.length + size);
+      longer.set(part.bytes);
+      const long = new Map(parts).set(name, { ...part, bytes: longer });
+      expect(unpackTensor("w", entry, long)._tag).toBe("Left");
+    }
+    const wider: PackedEntry = { ...entry, shape: [16, 400_000] };
+    expect(unpackTensor("w", wider, new Map(parts))._tag).toBe(
+      layout === "channels" ? "Right" : "Left",
+    );
+  }
+});

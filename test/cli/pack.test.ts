@@ -1,0 +1,240 @@
+/** `espalier pack` and `espalier unpack` on files, on several with an index, on directories; what others say of packed ones. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  readSafetensorsOrThrow,
+  type StoredTensor,
+  tensorFromFloat32,
+  writeSafetensors,
+} from "../../src/io/safetensors.ts";
+import { espalier, temporaryDirectory, writeShards } from "./fixtures.ts";
+
+const root = temporaryDirectory();
+const path = (...parts: string[]): string => join(root, ...parts);
+
+/** [rows, columns] of which every tenth block of 4x1 is kept. */
+function blocks(rows: number, columns: number): Float32Array {
+  return Float32Array.from({ length: rows * columns }, (_, i) => {
+    const [blockRow, column] = [Math.floor(i / columns / 4), i % columns];
+    return (column + 3 * blockRow) % 10 === 3 ? Math.sin(i) : 0;
+  });
+}
+
+const tensors: ReadonlyMap<string, StoredTensor> = new Map([
+  [
+    "embeddings.word_embeddings.weight",
+    tensorFromFloat32("F32", [9, 8], new Float32Array(72).fill(1.1)),
+  ],
+  ["encoder.0.query.weight", tensorFromFloat32("F32", [40, 40], blocks(40, 40))],
+  ["encoder.0.query.bias", tensorFromFloat32("F32", [8], new Float32Array(8))],
+  ["encoder.1.query.weight", tensorFromFloat32("F16", [40, 20], blocks(40, 20))],
+  ["position_ids", { dtype: "I64", shape: [1, 4], bytes: new Uint8Array(32) }],
+  ["classifier.weight", tensorFromFloat32("F32", [2, 8], new Float32Array(16).fill(0.3))],
+]);
+
+beforeAll(() => {
+  writeFileSync(path("model.safetensors"), writeSafetensors(tensors, { format: "pt", by: "me" }));
+  writeShards(path("sharded"), tensors);
+  writeFileSync(path("sharded", "config.json"), '{"kept": [1]}');
+  writeFileSync(path("sharded", "pytorch_model.bin"), "weights in another format");
+});
+
+let made = 0;
+const target = (): string => path(`out-${made++}`);
+
+async function packed(from: string, ...more: string[]): Promise<string> {
+  const to = target();
+  const { code, err } = await espalier(["pack", from, "--out", to, ...more]);
+  expect({ code, err: err.replace(/^pack .*\n/gm, "") }).toEqual({ code: 0, err: "" });
+  return to;
+}
+
+async function unpacked(from: string): Promise<string> {
+  const to = target();
+  const { code, err } = await espalier(["unpack", from, "--out", to]);
+  expect({ code, err: err.replace(/^unpack .*\n/gm, "") }).toEqual({ code: 0, err: "" });
+  return to;
+}
+
+describe("espalier pack", () => {
+  test("makes a smaller file that unpacks to the same bytes", async () => {
+    const from = path("model.safetensors");
+    const to = await packed(from);
+    const [before, after] = [readFileSync(from), readFileSync(to)];
+    expect(after.length).toBeLessThan(before.length / 2);
+    expect(readFileSync(await unpacked(to)).equals(before)).toBe(true);
+  });
+
+  test("states each layout and the bytes of layers, of embeddings and of all", async () => {
+    const argv = ["pack", path("model.safetensors"), "--out", target()];
+    const { out } = await espalier(argv);
+    expect(out).toMatch(/^encoder\.0\.query\.weight +40x40 +4x1 F32 +6400 +764 +0\.1194$/m);
+    expect(out).toMatch(/^encoder\.1\.query\.weight +40x20 +4x1 F16 +1600 +244 +0\.1525$/m);
+    expect(out).toMatch(/^classifier\.weight +2x8 +dense +64 +64 +1\.0000$/m);
+    expect(out).toContain("linear and convolution weights: 1072 of 8064 bytes (0.1329)\n");
+    expect(out).toContain("embeddings: 288 of 288 bytes (1.0000)\n");
+    expect(out).toMatch(/^all: 1424 of 8416 bytes \(0\.1692\)$/m);
+  });
+
+  test("copies a directory, whose weights become one packed file and, unpacked, one plain one", async () => {
+    const to = await packed(path("sharded"));
+    expect(readdirSync(to).sort()).toEqual(["config.json", "model.packed.safetensors"]);
+    const back = await unpacked(to);
+    expect(readdirSync(back).sort()).toEqual(["config.json", "model.safetensors"]);
+    const read = readSafetensorsOrThrow(
+      new Uint8Array(readFileSync(join(back, "model.safetensors"))),
+    );
+    expect(new Map(read.tensors)).toEqual(
+      new Map([...tensors].map(([name, tensor]) => [name, tensor])),
+    );
+  });
+
+  test("takes an index, and gives a document of JSON", async () => {
+    const to = target();
+    const index = path("sharded", "model.safetensors.index.json");
+    const { code, out } = await espalier(["pack", index, "--out", to, "--json"]);
+    expect(code).toBe(0);
+    const { parts, tensors: listed } = JSON.parse(out);
+    expect(listed).toHaveLength(tensors.size);
+    expect(parts.at(-1)).toEqual({ name: "all", bytes: 8416, packedBytes: 1424 });
+    expect(readSafetensorsOrThrow(new Uint8Array(readFileSync(to))).tensors.size).toBe(8 + 2);
+  });
+
+  test("rounds to half of the bytes, or to eight bits, and states the error", async () => {
+    const from = path("model.safetensors");
+    const half = await espalier(["pack", from, "--out", target(), "--dtype", "float16"]);
+    expect(half.out).toMatch(/largest error +relative error/);
+    expect(half.out).toMatch(/^encoder\.0.* 4x1 F16 +6400 +444 .* \d\.\d\de-4 +\d\.\d\de-4$/m);
+    expect(half.out).toMatch(/^embeddings.* dense F16 +288 +144 /m);
+    expect(half.out).toMatch(/^encoder\.0\.query\.bias +8 +dense +32 +32 +1\.0000 +0 +0$/m);
+    const eight = await espalier(["pack", from, "--out", target(), "--quantize"]);
+    expect(eight.out).toMatch(/^encoder\.0.* 4x1 I8 +6400 +364 .* \d\.\d\de-3 +\d\.\d\de-3$/m);
+  });
+
+  test("chooses from the layouts that are named", async () => {
+    const argv = ["pack", path("model.safetensors"), "--out", target(), "--layout"];
+    const { out } = await espalier([...argv, "bitmask, csr"]);
+    expect(out).toMatch(/^encoder\.0.* bitmask F32 +6400 +840 /m);
+  });
+
+  test("refuses what it cannot do, and leaves nothing", async () => {
+    const from = path("model.safetensors");
+    const before = readdirSync(root);
+    const refused = async (...argv: string[]) => {
+      const { code, out, err } = await espalier(argv);
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      return err;
+    };
+    expect(await refused("pack", from)).toMatch(/^--out: expected a path for the result, got none/);
+    expect(await refused("pack", from, "--out", from)).toMatch(
+      /expected a path where nothing is yet/,
+    );
+    expect(await refused("pack", from, "--out", target(), "--layouts", "4x1,cubes")).toMatch(
+      /^--layouts: expected a layout such as "4x1", .* or several separated by commas, got "?4x1,cubes/,
+    );
+    expect(await refused("pack", path("nothing"), "--out", target())).toMatch(/got nothing there/);
+    expect(await refused("unpack", from, "--out", target())).toMatch(
+      /expected a packed checkpoint, got a plain one/,
+    );
+    const large = tensorFromFloat32("F32", [2, 2], Float32Array.of(1, 0, 0, 1e9));
+    writeFileSync(path("large.safetensors"), writeSafetensors(new Map([["w.weight", large]])));
+    const listed = readdirSync(root);
+    const half = ["--dtype", "float16"];
+    expect(await refused("pack", path("large.safetensors"), "--out", target(), ...half)).toMatch(
+      /w\.weight: expected elements that F16 can hold/,
+    );
+    expect(readdirSync(root)).toEqual(listed);
+    expect(before.length).toBe(listed.length - 1);
+  });
+
+  test("stops between tensors when it is interrupted, and leaves nothing", async () => {
+    const before = readdirSync(root);
+    const argv = ["pack", path("model.safetensors"), "--out", target()];
+    expect(await espalier(argv, AbortSignal.abort())).toMatchObject({ code: 130, out: "" });
+    expect(readdirSync(root)).toEqual(before);
+  });
+});
+
+describe("a packed checkpoint", () => {
+  test("is verified, inspected and pruned as what it holds", async () => {
+    const to = await packed(path("model.safetensors"));
+    const argv = ["--pattern", "4x1", "--layers", "encoder", "--exact", "--min-sparsity", "0.9"];
+    expect((await espalier(["verify", to, ...argv])).code).toBe(0);
+    const { out } = await espalier(["inspect", to]);
+    expect(out).toMatch(/: one file, packed, \d+ bytes\n/);
+    expect(out).toMatch(
+      /^encoder\.0\.query\.weight +linear +F32 +40x40 +6400 +764 +4x1 F32 +0\.9/m,
+    );
+    expect(out).toMatch(
+      /^packed bytes: 1424 of 8416 \(0\.1692\), of layers 1072 of 8064 \(0\.1329\)$/m,
+    );
+    expect(out).toContain("by = me\n");
+    expect(out).not.toContain("espalier.packed");
+    const pruned = target();
+    const prune = ["prune", to, "--pattern", "2:4", "--sparsity", "0.5", "--out", pruned];
+    expect((await espalier(prune)).code).toBe(0);
+    expect((await espalier(["verify", pruned, "--pattern", "2:4", "--layers", "enc"])).code).toBe(
+      0,
+    );
+  });
+
+  test("is refused where its manifest or its parts are not right", async () => {
+    const to = await packed(path("model.safetensors"));
+    const { tensors: parts, metadata } = readSafetensorsOrThrow(new Uint8Array(readFileSync(to)));
+    const altered = (change: (parts: Map<string, StoredTensor>) => string | undefined): string => {
+      const copy = new Map(parts);
+      const manifest = change(copy) ?? metadata["espalier.packed"] ?? "";
+      const file = target();
+      writeFileSync(file, writeSafetensors(copy, { ...metadata, "espalier.packed": manifest }));
+      return file;
+    };
+    const refusal = async (file: string) => {
+      const { code, err } = await espalier(["inspect", file]);
+      expect(code).toBe(2);
+      return err;
+    };
+    const name = "encoder.0.query.weight";
+    const without = altered((copy) => void copy.delete(`${name}:starts`));
+    expect(await refusal(without)).toMatch(
+      /weight:starts: expected a tensor in the file, got none/,
+    );
+    const twice = altered((copy) => {
+      copy.set(name, tensors.get(name) as StoredTensor);
+      return undefined;
+    });
+    expect(await refusal(twice)).toMatch(/expected a packed tensor only, got a plain one too/);
+    expect(await refusal(altered(() => '{"version": 2}'))).toMatch(/expected version 1, got 2/);
+    const starts = altered((copy) => {
+      const part = copy.get(`${name}:starts`) as StoredTensor;
+      copy.set(`${name}:starts`, { ...part, bytes: new Uint8Array(part.bytes.length).fill(255) });
+      return undefined;
+    });
+    expect(await refusal(starts)).toMatch(/weight:starts\[0\]: expected 0, got 4294967295/);
+    mkdirSync(path("indexed"));
+    writeFileSync(path("indexed", "a.safetensors"), readFileSync(to));
+    const names = Object.fromEntries([...parts.keys()].map((one) => [one, "a.safetensors"]));
+    const index = path("indexed", "model.safetensors.index.json");
+    writeFileSync(index, JSON.stringify({ weight_map: names }));
+    expect(await refusal(index)).toMatch(/expected a packed file without an index/);
+  });
+});
+
+describe("espalier inspect --html", () => {
+  test("writes one file without references, with every layer and a mask", async () => {
+    const html = target();
+    const argv = ["inspect", path("sharded"), "--html", html];
+    expect((await espalier(argv)).code).toBe(0);
+    const page = readFileSync(html, "utf8");
+    expect(page).toMatch(/^<!doctype html>/);
+    expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
+    for (const layer of ["encoder.0.query", "encoder.1.query", "classifier"])
+      expect(page).toContain(layer);
+    expect(page).toContain("Mask of <code>encoder.0.query</code>");
+    expect(page).toContain("packed bytes in the smallest layouts");
+    const again = await espalier(argv);
+    expect(again).toMatchObject({ code: 2, out: "" });
+    expect(again.err).toMatch(/expected a path where nothing is yet, got one that exists/);
+    expect(existsSync(html)).toBe(true);
+  });
+});

@@ -1,0 +1,196 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { packedProblems } from "../../src/sparse/check.ts";
+import { packGroups } from "../../src/sparse/groups.ts";
+import {
+  formatLayout,
+  type LayoutSpec,
+  pack,
+  packedArrays,
+  packedBytes,
+  parseLayout,
+  unpack,
+} from "../../src/sparse/layout.ts";
+import { layoutBytes, smallestLayout, USUAL_LAYOUTS } from "../../src/sparse/size.ts";
+import { freeLayouts, groups, sampleMatrices, thinned, wordsOf } from "./matrices.ts";
+
+/** Blocks that have a bit set or a kept element, told element by element. */
+function keptBlocksOf(
+  words: readonly number[],
+  mask: Uint8Array | undefined,
+  columns: number,
+  [height, width]: readonly [number, number],
+): ReadonlySet<string> {
+  const kept = new Set<string>();
+  words.forEach((word, i) => {
+    if (word === 0 && mask?.[i] !== 1) return;
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    kept.add(`${Math.floor(row / height)},${Math.floor(column / width)}`);
+  });
+  return kept;
+}
+
+describe("layouts", () => {
+  it("give back every bit, and are what their size says", () => {
+    fc.assert(
+      fc.property(sampleMatrices, freeLayouts, ({ data, shape, mask }, spec) => {
+        const before = wordsOf(data);
+        const packed = pack(data, shape, spec, mask);
+        expect(packed.layout).toBe(spec.layout);
+        expect(unpack(packed).constructor).toBe(data.constructor);
+        expect(wordsOf(unpack(packed))).toEqual(before);
+        expect(wordsOf(data)).toEqual(before);
+        expect(packedBytes(packed)).toBe(layoutBytes(data, shape, spec, mask));
+        expect(packedProblems(packed)).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("in groups give back every bit of what has the zeros, and refuse what has not", () => {
+    fc.assert(
+      fc.property(sampleMatrices, groups, (matrix, spec) => {
+        const { shape } = matrix;
+        const data = thinned(matrix, spec);
+        const packed = packGroups(data, shape, spec);
+        expect(wordsOf(unpack(packed))).toEqual(wordsOf(data));
+        expect(packedBytes(packed)).toBe(layoutBytes(data, shape, spec));
+        expect(packedProblems(packed)).toEqual([]);
+        const words = wordsOf(matrix.data);
+        const full = words.some((_, start) => {
+          const column = start % shape[1];
+          if (column % spec.of !== 0) return false;
+          const inside = Math.min(spec.of, shape[1] - column);
+          const values = words.slice(start, start + inside).filter((word) => word !== 0);
+          return values.length > spec.of - spec.prune;
+        });
+        if (full) {
+          expect(() => packGroups(matrix.data, shape, spec)).toThrow(/^data at row \d+, columns/);
+          expect(layoutBytes(matrix.data, shape, spec)).toBeNull();
+        } else expect(wordsOf(unpack(packGroups(matrix.data, shape, spec)))).toEqual(words);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("keep exactly the blocks with a bit set or a kept element, by block row and ascending", () => {
+    fc.assert(
+      fc.property(sampleMatrices, freeLayouts, ({ data, shape, mask }, spec) => {
+        fc.pre(spec.layout === "blocks");
+        const packed = pack(data, shape, spec, mask);
+        if (packed.layout !== "blocks" || spec.layout !== "blocks") return;
+        const found: string[] = [];
+        for (let row = 0; row + 1 < packed.starts.length; row++)
+          for (let i = packed.starts[row] ?? 0; i < (packed.starts[row + 1] ?? 0); i++)
+            found.push(`${row},${packed.columns[i]}`);
+        const expected = keptBlocksOf(wordsOf(data), mask, shape[1], spec.block);
+        expect(new Set(found)).toEqual(expected);
+        const place = (text: string): number => {
+          const [row = 0, column = 0] = text.split(",").map(Number);
+          return row * 1000 + column;
+        };
+        expect(found).toEqual([...expected].sort((a, b) => place(a) - place(b)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("of the smallest size are smaller than dense, and than every other", () => {
+    fc.assert(
+      fc.property(sampleMatrices, ({ data, shape, mask }) => {
+        const { spec, bytes } = smallestLayout(data, shape, USUAL_LAYOUTS, mask);
+        const sizes = USUAL_LAYOUTS.flatMap((one) => layoutBytes(data, shape, one, mask) ?? []);
+        expect(bytes).toBe(Math.min(data.byteLength, ...sizes));
+        if (spec !== null) expect(packedBytes(pack(data, shape, spec, mask))).toBe(bytes);
+      }),
+    );
+  });
+
+  it("read a view in the middle of a buffer", () => {
+    const buffer = Float32Array.of(9, 0, 0, 7, 0, 9);
+    for (const layout of ["bitmask", "channels"] as const) {
+      const packed = pack(buffer.subarray(1, 5), [2, 2], { layout });
+      expect(Array.from(unpack(packed))).toEqual([0, 0, 7, 0]);
+    }
+    expect(Array.from(buffer)).toEqual([9, 0, 0, 7, 0, 9]);
+  });
+
+  it("use indices of two bytes up to 65536 columns of blocks", () => {
+    const wide = new Float32Array(65537);
+    wide[65536] = 1;
+    const spec: LayoutSpec = { layout: "blocks", block: [1, 1] };
+    const packed = pack(wide, [1, 65537], spec);
+    expect(packed.layout === "blocks" && packed.columns).toEqual(Uint32Array.of(65536));
+    expect(packedBytes(packed)).toBe(layoutBytes(wide, [1, 65537], spec));
+    const fits = pack(wide.subarray(1), [1, 65536], spec);
+    expect(fits.layout === "blocks" && fits.columns).toEqual(Uint16Array.of(65535));
+  });
+
+  it("are spelled and read back", () => {
+    fc.assert(
+      fc.property(fc.oneof(freeLayouts, groups), (spec) => {
+        expect(parseLayout(formatLayout(spec))).toEqual(spec);
+      }),
+    );
+    for (const text of ["", "4", "0x1", "2:2", "2:300", "x", "4x1x1", " 4x1", "dense"])
+      expect(parseLayout(text)).toBeUndefined();
+  });
+
+  it("refuse what is no matrix", () => {
+    const six = new Float32Array(6);
+    const csr: LayoutSpec = { layout: "blocks", block: [1, 1] };
+    expect(() => pack(new Float32Array(5), [3, 2], csr)).toThrow(
+      "data: expected 6 elements, got 5",
+    );
+    expect(() => pack(six, [3, 2], { layout: "blocks", block: [0, 1] })).toThrow(RangeError);
+    expect(() => pack([] as unknown as Float32Array, [0, 0], csr)).toThrow(TypeError);
+    expect(() => pack(six, [3, 2], csr, new Uint8Array(5))).toThrow("mask: expected 6 elements");
+    expect(() => pack(six, [3, 2], { layout: "groups", prune: 2, of: 2 })).toThrow(RangeError);
+    expect(() => pack(six, [3, -2], csr)).toThrow(RangeError);
+  });
+});
+
+describe("arrays that do not fit together", () => {
+  it("are never taken for a matrix that unpacks to another one", () => {
+    fc.assert(
+      fc.property(
+        sampleMatrices,
+        fc.oneof(freeLayouts, groups),
+        fc.nat(),
+        fc.nat(),
+        fc.constantFrom("shorter", "longer", "changed"),
+        (matrix, spec, which, where, how) => {
+          const data = spec.layout === "groups" ? thinned(matrix, spec) : matrix.data;
+          const packed = pack(data, matrix.shape, spec, matrix.mask);
+          const indices = packedArrays(packed).filter(([name]) => name !== "values");
+          const [name, array] = indices[which % indices.length] ?? ["", new Uint8Array(0)];
+          fc.pre(array.length > 0);
+          const damaged = how === "longer" ? growByOne(array) : array.slice();
+          const at = where % array.length;
+          if (how === "changed") damaged[at] = (array[at] as number) + 1;
+          const altered = how === "shorter" ? damaged.subarray(0, -1) : damaged;
+          const broken = { ...packed, [name]: altered } as typeof packed;
+          const problems = packedProblems(broken);
+          // What is still a matrix holds other places: its indices mean something else, but nothing is out of range.
+          if (how !== "changed") expect(problems).not.toEqual([]);
+          if (problems.length === 0) expect(unpack(broken).length).toBe(data.length);
+          else expect(problems[0]?.path).toMatch(/^(starts|columns|rows|indices|bits|values)/);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
+
+/** The array with one more element, 0. */
+function growByOne<A extends { readonly length: number }>(array: A): A {
+  const grown = new (
+    array.constructor as new (
+      length: number,
+    ) => A & {
+      set: (source: A) => void;
+    }
+  )(array.length + 1);
+  grown.set(array);
+  return grown;
+}
