@@ -148,15 +148,20 @@ function readLayout({ layout, block, prune, of }: JsonObject): PackedLayout | st
   }
 }
 
-const KEYS = ["layout", "block", "prune", "of", "shape", "dtype", "unpacked"];
+/** The keys that an entry of a layout has. */
+function keysOf(layout: PackedLayout): readonly string[] {
+  return [...Object.keys(layout), "shape", "dtype", "unpacked"];
+}
 
 function readEntry(path: string, value: JsonValue): Either<readonly Problem[], PackedEntry> {
   if (!isJsonObject(value)) return refuseValue(path, "an object", value);
   const { shape, dtype, unpacked } = value;
-  const unknown = Object.keys(value).find((key) => !KEYS.includes(key));
-  if (unknown !== undefined) return refuse(path, `keys of ${KEYS.join(", ")}`, unknown);
   const stored = readLayout(value);
   if (typeof stored === "string") return refuse(path, stored, describe(value.layout));
+  const keys = keysOf(stored);
+  const unknown = Object.keys(value).find((key) => !keys.includes(key));
+  if (unknown !== undefined)
+    return refuse(path, `keys of ${keys.join(", ")} for ${stored.layout}`, unknown);
   if (!isCountList(shape) || shape.length === 0)
     return refuseValue(`${path}.shape`, "a list of counts", shape);
   const elements = byteCount("U8", shape) ?? Infinity;

@@ -171,7 +171,7 @@ function packElements(
  * const values = new Float32Array(64).fill(1, 8, 12);
  * const weight = tensorFromFloat32("F32", [16, 4], values);
  * const { entry, parts } = packTensor("fc.weight", weight);
- * console.assert(entry?.stored.layout === "channels" && parts[0]?.[0] === "fc.weight:rows");
+ * console.assert(entry?.stored.layout === "bitmask" && parts[0]?.[0] === "fc.weight:bits");
  * if (entry === null) throw new Error("expected a smaller layout");
  * const back = unpackTensor("fc.weight", entry, new Map(parts));
  * console.assert(back._tag === "Right" && toFloat32(back.right).join() === values.join());

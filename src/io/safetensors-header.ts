@@ -65,7 +65,7 @@ export function safetensorsHeaderEnd(
   if (stated > BigInt(SAFETENSORS_MAX_HEADER)) {
     return refuse(
       source,
-      `a header length of at most ${SAFETENSORS_MAX_HEADER} bytes`,
+      `safetensors, whose header has at most ${SAFETENSORS_MAX_HEADER} bytes`,
       `${stated}`,
     );
   }

@@ -128,7 +128,7 @@ async function decideLayouts(
  * const checkpoint = await openCheckpointOrThrow(from);
  * const { tensors } = await packCheckpoint({ checkpoint, from, to });
  * checkpoint.close();
- * if (tensors[0]?.packedBytes !== 36) throw new Error("expected one row of four, and where it stands");
+ * if (tensors[0]?.packedBytes !== 24) throw new Error("expected 64 bits, and four values");
  * const packed = await openCheckpointOrThrow(to);
  * const [entry] = packed.entries;
  * if (entry === undefined || toFloat32(packed.read(entry)).join() !== values.join())

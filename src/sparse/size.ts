@@ -109,7 +109,7 @@ export interface LayoutSize {
  * const weight = new Float32Array(64);
  * weight.set([1, 2, 3, 4], 8);
  * const { spec, bytes } = smallestLayout(weight, [16, 4]);
- * console.assert(spec?.layout === "channels" && bytes === 4 * (1 + 4) + 16);
+ * console.assert(spec?.layout === "bitmask" && bytes === 64 / 8 + 4 * 4);
  * console.assert(smallestLayout(weight.fill(1), [16, 4]).spec === null);
  * ```
  */

@@ -1,0 +1,178 @@
+/** docs/packed-format.md: its reader in Python reads what is written, its schema takes what the parser takes. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import * as fc from "fast-check";
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  formatManifest,
+  PACKED_METADATA,
+  type PackedEntry,
+  parseManifest,
+} from "../../src/checkpoint/packed-manifest.ts";
+import { type PackOptions, packTensor, unpackTensor } from "../../src/checkpoint/packed-tensor.ts";
+import {
+  type StoredTensor,
+  tensorFromFloat32,
+  toFloat32,
+  writeSafetensors,
+} from "../../src/io/safetensors.ts";
+import { parseLayout } from "../../src/sparse/layout.ts";
+import { temporaryDirectory } from "../cli/fixtures.ts";
+import { PROJECT_ROOT } from "../packaging/distribution.ts";
+import { findFences } from "./snippets.ts";
+
+const PYTHON = ["python3", "/usr/bin/python3"].find(
+  (python) => spawnSync(python, ["-c", "import numpy"]).status === 0,
+);
+if (PYTHON === undefined)
+  console.warn("SKIPPED: the reader of packed files in Python; no python3 with numpy is installed");
+
+const path = join(PROJECT_ROOT, "docs", "packed-format.md");
+const fences = findFences(readFileSync(path, "utf8"), "docs/packed-format.md");
+const fence = (language: string): string =>
+  fences.find((one) => one.language === language)?.code ?? "";
+
+/** A file that has every layout, on shapes that nothing divides, and what its tensors were. */
+function everyLayout() {
+  const tensors = new Map<string, StoredTensor>();
+  const parts = new Map<string, StoredTensor>();
+  const manifest = new Map<string, PackedEntry>();
+  const add = (name: string, tensor: StoredTensor, options: PackOptions): void => {
+    const packed = packTensor(name, tensor, options);
+    for (const [part, stored] of packed.parts) parts.set(part, stored);
+    if (packed.entry === null) tensors.set(name, tensor);
+    else {
+      manifest.set(name, packed.entry);
+      const read = unpackTensor(name, packed.entry, new Map(packed.parts));
+      if (read._tag === "Left") throw new Error(JSON.stringify(read.left));
+      tensors.set(name, read.right);
+    }
+  };
+  const shapes = [
+    [7, 13],
+    [8, 16],
+    [5, 3, 2, 3],
+    [1, 70_000],
+    [70_000, 1],
+  ] as const;
+  for (const shape of shapes) {
+    const count = shape.reduce((product: number, extent) => product * extent, 1);
+    const values = Float32Array.from({ length: count }, (_, i) =>
+      (i * 7) % 13 < 2 || i === 3 ? Math.sin(i) : i === 5 ? -0 : 0,
+    );
+    for (const dtype of ["F32", "F16", "BF16"] as const) {
+      const tensor = tensorFromFloat32(dtype, shape, values);
+      for (const layout of ["4x1", "2x3", "csr", "bitmask", "channels", "1:4", "2:5"]) {
+        const spec = parseLayout(layout);
+        if (spec === undefined) continue;
+        add(`${layout}.${dtype}.${shape.join("x")}`, tensor, { layouts: [spec] });
+      }
+    }
+    const tensor = tensorFromFloat32("F32", shape, values);
+    const blocks = { layouts: [{ layout: "blocks", block: [4, 1] }] } as const;
+    add(`quantized.${shape.join("x")}`, tensor, { ...blocks, quantize: true });
+    add(`dense.${shape.join("x")}`, tensor, { layouts: [], dtype: "BF16" });
+  }
+  const file = writeSafetensors(parts, { [PACKED_METADATA]: formatManifest(manifest) });
+  return { file, tensors, manifest };
+}
+
+test.skipIf(PYTHON === undefined)("numpy reads every layout as the library does", () => {
+  const root = temporaryDirectory();
+  const { file, tensors, manifest } = everyLayout();
+  const layouts = new Set([...manifest.values()].map(({ stored }) => stored.layout));
+  expect([...layouts].sort()).toEqual([
+    "bitmask",
+    "blocks",
+    "channels",
+    "dense",
+    "groups",
+    "quantized",
+  ]);
+  writeFileSync(join(root, "packed.safetensors"), file);
+  mkdirSync(join(root, "out"));
+  const program = `${fence("python")}
+import sys
+root = sys.argv[1]
+for number, (name, array) in enumerate(sorted(read_packed(root + "/packed.safetensors").items())):
+    array.astype("<f4").tofile(f"{root}/out/{number}")
+    print(name, *array.shape)
+`;
+  writeFileSync(join(root, "read.py"), program);
+  const { status, stdout, stderr } = spawnSync(PYTHON ?? "", [join(root, "read.py"), root], {
+    encoding: "utf8",
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  const lines = stdout.trim().split("\n");
+  expect(lines).toHaveLength(tensors.size);
+  lines.forEach((line, number) => {
+    const [name = "", ...shape] = line.split(" ");
+    const tensor = tensors.get(name);
+    if (tensor === undefined) throw new Error(`${name}: expected a tensor that was written`);
+    expect([name, shape.map(Number)]).toEqual([name, tensor.shape]);
+    const bytes = readFileSync(join(root, "out", String(number)));
+    const expected = toFloat32(tensor);
+    expect([name, Buffer.compare(bytes, Buffer.from(expected.buffer))]).toEqual([name, 0]);
+  });
+});
+
+describe("the schema", () => {
+  const schema = JSON.parse(
+    readFileSync(join(PROJECT_ROOT, "docs", "packed-manifest.schema.json"), "utf8"),
+  );
+  const ajv = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false });
+  const validate = ajv.compile(schema);
+  let written = "";
+  beforeAll(() => {
+    written = formatManifest(everyLayout().manifest);
+  });
+
+  test("takes what is written, and the example", () => {
+    expect([validate(JSON.parse(written)), validate.errors]).toEqual([true, null]);
+    expect([validate(JSON.parse(fence("json"))), validate.errors]).toEqual([true, null]);
+    expect(parseManifest("example", fence("json"))._tag).toBe("Right");
+  });
+
+  test("and the parser take the same manifests", () => {
+    const plain = { shape: [8, 8], dtype: "F32", unpacked: "F32" };
+    const right = fc.constantFrom<object>(
+      { layout: "blocks", block: [4, 1], ...plain },
+      { layout: "quantized", block: [4, 1], ...plain },
+      { layout: "groups", prune: 2, of: 4, ...plain },
+      ...["bitmask", "channels", "dense"].map((layout) => ({ layout, ...plain, dtype: "F16" })),
+    );
+    const changes: Readonly<Record<string, readonly unknown[]>> = {
+      layout: ["blocks", "quantized", "groups", "bitmask", "dense", "csr", 1, null],
+      shape: [[4], [], [0, 3], [2, -1], [1.5], "8x8", [2 ** 31]],
+      dtype: ["F32", "F16", "BF16", "I8", 1],
+      unpacked: ["F32", "F16", "BF16", "F64"],
+      block: [[1, 1], [0, 1], [4], [4, 1, 1], "4x1", undefined],
+      prune: [1, 3, 0, 4, "2", undefined],
+      of: [4, 2, 1, 256, 257, undefined],
+      more: [1],
+    };
+    const change = fc
+      .constantFrom(...Object.keys(changes))
+      .chain((key) => fc.constantFrom(...(changes[key] ?? [])).map((value) => [key, value]));
+    const entry = fc
+      .tuple(right, fc.array(change, { maxLength: 2 }))
+      .map(([base, altered]) => ({ ...base, ...Object.fromEntries(altered) }));
+    let taken = 0;
+    fc.assert(
+      fc.property(entry, fc.constantFrom(1, 1, 1, 2), (one, version) => {
+        const text = JSON.stringify({ version, tensors: { w: one } });
+        const manifest = JSON.parse(text);
+        const { prune, of } = manifest.tensors.w;
+        // What a schema cannot say: that N is below M.
+        const below = manifest.tensors.w.layout !== "groups" || prune < of;
+        const read = parseManifest("file", text)._tag === "Right";
+        if (read) taken++;
+        expect([text, read]).toEqual([text, validate(manifest) && below]);
+      }),
+      { numRuns: 3000 },
+    );
+    expect(taken).toBeGreaterThan(500);
+  });
+});
