@@ -26,7 +26,12 @@ export {
   type SoftTargetOptions,
   softCrossEntropy,
 } from "./autograd/losses.ts";
-export type { AttentionQueries, BlockSparseProducts, Variable } from "./autograd/records.ts";
+export type {
+  AttentionQueries,
+  BlockSparseProducts,
+  LinearProduct,
+  Variable,
+} from "./autograd/records.ts";
 export { packedSequences, type Sequences, uniformSequences } from "./autograd/sequences.ts";
 export {
   constant,

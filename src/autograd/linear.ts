@@ -48,6 +48,11 @@ function multiply(
   const outputs = weight.value.shape[0];
   const inputs = weight.value.shape[1];
   const rows = rowsOf(x.shape);
+  const product = tape.linearProducts.get(weight);
+  if (product !== undefined) {
+    product(x, bias === null ? null : bias.value, y, rows);
+    return;
+  }
   const xs = x.data;
   const ys = y.data;
   const bs = bias === null ? null : bias.value.data;

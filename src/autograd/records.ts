@@ -32,6 +32,12 @@ export interface BlockSparseProducts {
   readonly weightGradient: boolean;
 }
 
+/**
+ * y = W x + b, or without b where it is null, from another form of the weight than the dense one. x is [rows, inputs],
+ * y [rows, outputs].
+ */
+export type LinearProduct = (x: Tensor, bias: Tensor | null, y: Tensor, rows: number) => void;
+
 /** Dropout as one operation of one step applies it; the same draws serve forward and backward. */
 export interface DropoutDraw {
   readonly rate: number;

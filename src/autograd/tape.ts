@@ -7,6 +7,7 @@ import { createTensor, Tensor } from "../tensor/tensor.ts";
 import type {
   BlockSparseProducts,
   DropoutDraw,
+  LinearProduct,
   OperationName,
   OperationRecord,
   Records,
@@ -29,6 +30,11 @@ export interface TapeOptions {
    * compressed values those of the weight. Default: none.
    */
   readonly blockSparse?: ReadonlyMap<Parameter, BlockSparseProducts>;
+  /**
+   * Weights that {@link linear} does not read, and what multiplies in their place: for passes without gradients.
+   * Default: none.
+   */
+  readonly linearProducts?: ReadonlyMap<Parameter, LinearProduct>;
 }
 
 /**
@@ -43,6 +49,7 @@ export interface Tape {
   readonly step: number;
   readonly firstExample: number;
   readonly blockSparse: ReadonlyMap<Parameter, BlockSparseProducts>;
+  readonly linearProducts: ReadonlyMap<Parameter, LinearProduct>;
   /** Operations in forward order. Bookkeeping, like what follows. */
   readonly records: OperationRecord[];
   /** Variables made, by open scope. */
@@ -73,7 +80,9 @@ export interface Tape {
  */
 export function createTape(backend: Backend, options: TapeOptions): Tape {
   const { training, recordGradients = training, seed = 0, step = 0, firstExample = 0 } = options;
-  const { blockSparse = new Map() } = options;
+  const { blockSparse = new Map(), linearProducts = new Map() } = options;
+  if (recordGradients && linearProducts.size > 0)
+    throw new RangeError("linearProducts: expected none where gradients are recorded, got some");
   checkInteger("seed", seed);
   checkInteger("step", step, 0, 0xffffffff);
   checkInteger("firstExample", firstExample, 0, 0xffffffff);
@@ -85,6 +94,7 @@ export function createTape(backend: Backend, options: TapeOptions): Tape {
     step,
     firstExample,
     blockSparse,
+    linearProducts,
     records: [],
     scopes: [[]],
     gradientKeepers: [],

@@ -3,24 +3,36 @@
  * pattern. Part of the table of operations (`table.ts`), whose conventions hold here too.
  */
 
-/** Consecutive outputs in a block. */
+/** Consecutive outputs in a block of which there are gradients: the 4x1 pattern. */
 export const BLOCK_OUTPUTS = 4;
-/** Tokens that the WASM kernels work on at a time. */
+/** Tokens that the WASM kernels work on at a time, where a block has four outputs or more. */
 export const TILE_TOKENS = 8;
 
+/** Consecutive outputs that a block can have in {@link BlockSparseKernels.blockSparseForward}. */
+export const BLOCK_HEIGHTS = [1, 2, 4, 8, 16] as const;
+/** One of {@link BLOCK_HEIGHTS}. */
+export type BlockHeight = (typeof BLOCK_HEIGHTS)[number];
+
+/** Tokens that the WASM kernel works on at a time: more where a block has few outputs to keep in registers. */
+export function tileTokens(height: BlockHeight): number {
+  return height < BLOCK_OUTPUTS ? 2 * TILE_TOKENS : TILE_TOKENS;
+}
+
 /**
- * A weight [outputs, inputs] in compressed form. A block row is four consecutive outputs; its blocks lie one after
- * the other, by ascending input.
+ * A weight [outputs, inputs] in compressed form. A block row is as many consecutive outputs as a block has; its blocks
+ * lie one after the other, by ascending input.
  */
 export interface BlockSparseMatrix {
-  /** A multiple of four. */
+  /** A multiple of `height`. */
   readonly outputs: number;
   readonly inputs: number;
-  /** For each block row the index of its first block, then the number of all blocks: outputs / 4 + 1. */
+  /** Outputs of a block. All operations but `blockSparseForward` take 4 alone. */
+  readonly height: BlockHeight;
+  /** For each block row the index of its first block, then the number of all blocks: outputs / height + 1. */
   readonly starts: Int32Array;
   /** The input of each block. */
   readonly columns: Int32Array;
-  /** The four weights of each block: [blocks, 4]. */
+  /** The weights of each block: [blocks, height]. */
   readonly values: Float32Array;
 }
 
@@ -35,7 +47,7 @@ export interface BlockSparseKernels {
 
   /**
    * y[t] = W x[t] + bias (null: none) for the tokens t of a range; x is [tokens, inputs], y [tokens, outputs]. Sums
-   * run over the blocks of a row in order. `tile` is working space of 8 * inputs.
+   * run over the blocks of a row in order. `tile` is working space of `tileTokens(height)` * inputs.
    */
   blockSparseForward(
     x: Float32Array,

@@ -18,6 +18,7 @@ import {
   blockSparseInputGradient,
   blockSparseWeightGradient,
 } from "./scalar/block-sparse.ts";
+import { gatherColumns, scatterColumns } from "./scalar/columns.ts";
 import { dropout } from "./scalar/dropout.ts";
 import {
   add,
@@ -66,6 +67,8 @@ export const scalarKernels: Kernels = Object.freeze({
   dropout,
   gatherRows,
   scatterAddRows,
+  gatherColumns,
+  scatterColumns,
   softmaxRows,
   sumSquaredDifference,
   addScaledDifference,

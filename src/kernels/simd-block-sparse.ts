@@ -1,9 +1,12 @@
 /** The products with block-sparse weights on WASM: checks extents, hands over addresses. */
 import {
+  BLOCK_HEIGHTS,
   BLOCK_OUTPUTS,
+  type BlockHeight,
   type BlockSparseKernels,
   type BlockSparseMatrix,
   TILE_TOKENS,
+  tileTokens,
 } from "./block-sparse.ts";
 import { checkCount } from "./extents.ts";
 import type { KernelModule } from "./kernel-module.ts";
@@ -23,16 +26,25 @@ interface PartSize {
 export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
   const { addressOf, scheduler } = module;
   const run = scheduler.functions as Readonly<Record<keyof BlockSparseKernels, WasmFunction>>;
+  const forwards = new Map<BlockHeight, WasmFunction>(
+    BLOCK_HEIGHTS.map((height) => [height, scheduler.functions[`blockSparseForward${height}`]]),
+  );
   const at = (name: string, array: Float32Array | Int32Array, count: number): number => {
     checkCount(name, array, count);
     return addressOf(array);
   };
   const blocksOf = (matrix: BlockSparseMatrix) => {
-    const rows = matrix.outputs / BLOCK_OUTPUTS;
+    const { height } = matrix;
+    const rows = matrix.outputs / height;
     const starts = at("starts", matrix.starts, rows + 1);
     const blocks = matrix.starts[rows];
     const columns = at("columns", matrix.columns, blocks);
-    return { rows, blocks, starts, columns, values: at("values", matrix.values, 4 * blocks) };
+    const values = at("values", matrix.values, height * blocks);
+    return { rows, blocks, starts, columns, values };
+  };
+  const foursOf = (matrix: BlockSparseMatrix) => {
+    if (matrix.height === BLOCK_OUTPUTS) return blocksOf(matrix);
+    throw new RangeError(`height: expected ${BLOCK_OUTPUTS}, got ${matrix.height}`);
   };
   /** Runs a range in parts; `tile` is the caller's where one thread runs it, else each thread's own (0). */
   const inRange = (
@@ -54,20 +66,29 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
   return {
     blockSparseGather(weight, matrix) {
       const { outputs, inputs } = matrix;
-      const { rows, starts, columns, values } = blocksOf(matrix);
+      const { rows, starts, columns, values } = foursOf(matrix);
       const from = at("weight", weight, outputs * inputs);
       run.blockSparseGather(from, inputs, rows, starts, columns, values);
     },
     blockSparseForward(x, matrix, bias, y, first, end, tile) {
-      const { outputs, inputs } = matrix;
+      const { outputs, inputs, height } = matrix;
+      const forward = forwards.get(height);
+      if (forward === undefined || outputs % height !== 0) {
+        const heights = BLOCK_HEIGHTS.join(", ");
+        throw new RangeError(
+          `height: expected one of ${heights} that divides ${outputs} outputs, got ${height}`,
+        );
+      }
       const { blocks, starts, columns, values } = blocksOf(matrix);
       if (!isRange("tokens", first, end)) return;
       const xAt = at("x", x, end * inputs);
       const yAt = at("y", y, end * outputs);
       const biasAt = bias === null ? 0 : at("bias", bias, outputs);
-      const room = [tile, TILE_TOKENS * inputs] as const;
-      inRange([first, end], tokensOf(blocks), room, (from, to, tileAt) => {
-        run.blockSparseForward(
+      const together = tileTokens(height);
+      const room = [tile, together * inputs] as const;
+      const parts = tokensOf(blocks * height, together);
+      inRange([first, end], parts, room, (from, to, tileAt) => {
+        forward(
           xAt + from * inputs * 4,
           to - from,
           inputs,
@@ -83,12 +104,12 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
     },
     blockSparseInputGradient(dy, matrix, dx, accumulate, first, end, tile) {
       const { outputs, inputs } = matrix;
-      const { blocks, starts, columns, values } = blocksOf(matrix);
+      const { blocks, starts, columns, values } = foursOf(matrix);
       if (!isRange("tokens", first, end)) return;
       const dyAt = at("dy", dy, end * outputs);
       const dxAt = at("dx", dx, end * inputs);
       const room = [tile, TILE_TOKENS * inputs] as const;
-      inRange([first, end], tokensOf(blocks), room, (from, to, tileAt) => {
+      inRange([first, end], tokensOf(4 * blocks, TILE_TOKENS), room, (from, to, tileAt) => {
         run.blockSparseInputGradient(
           dyAt + from * outputs * 4,
           to - from,
@@ -105,7 +126,7 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
     },
     blockSparseWeightGradient(dy, x, matrix, dWeight, tokens, first, end, tile, sums) {
       const { outputs, inputs } = matrix;
-      const { rows, blocks, starts, columns } = blocksOf(matrix);
+      const { rows, blocks, starts, columns } = foursOf(matrix);
       if (!isRange("block rows", first, end, rows)) return;
       const dyAt = at("dy", dy, tokens * outputs);
       const xAt = at("x", x, tokens * inputs);
@@ -136,9 +157,9 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
 }
 
 /** Parts of tokens: whole tiles, so that each is computed as it would be without parts. */
-function tokensOf(blocks: number): PartSize {
-  const least = Math.max(TILE_TOKENS, Math.ceil(LEAST_WORK / Math.max(1, blocks * BLOCK_OUTPUTS)));
-  return { least, step: TILE_TOKENS };
+function tokensOf(weights: number, together: number): PartSize {
+  const least = Math.max(together, Math.ceil(LEAST_WORK / Math.max(1, weights)));
+  return { least, step: together };
 }
 
 /** Whether there is anything in a range; refuses one that is none. */

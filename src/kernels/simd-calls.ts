@@ -31,6 +31,8 @@ type FunctionName =
   | "gatherRows"
   | "gatherAddRows"
   | "scatterAddRows"
+  | "gatherColumns"
+  | "scatterColumns"
   | "adamwTorch"
   | "adamwTransformers";
 

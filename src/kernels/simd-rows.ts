@@ -164,7 +164,7 @@ function dropout({ run, at }: Wasm): Pick<Kernels, "dropout"> {
   };
 }
 
-type EmbeddingName = "gatherRows" | "scatterAddRows";
+type EmbeddingName = "gatherRows" | "scatterAddRows" | "gatherColumns" | "scatterColumns";
 
 function embedding({ run, at }: Wasm): Pick<Kernels, EmbeddingName> {
   return {
@@ -180,6 +180,18 @@ function embedding({ run, at }: Wasm): Pick<Kernels, EmbeddingName> {
       const rows = ids.length;
       const dyAt = at("dy", dy, rows * width);
       run.scatterAddRows(at("dTable", dTable, 0), at("ids", ids, rows), dyAt, rows, width);
+    },
+    gatherColumns(x, columns, out, rows, width) {
+      checkIds(columns, width);
+      const count = columns.length;
+      const [xAt, outAt] = [at("x", x, rows * width), at("out", out, rows * count)];
+      run.gatherColumns(xAt, at("columns", columns, count), outAt, rows, width, count);
+    },
+    scatterColumns(x, columns, y, rows, width) {
+      checkIds(columns, width);
+      const count = columns.length;
+      const [xAt, yAt] = [at("x", x, rows * count), at("y", y, rows * width)];
+      run.scatterColumns(yAt, at("columns", columns, count), xAt, rows, width, count);
     },
   };
 }

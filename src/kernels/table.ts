@@ -204,6 +204,29 @@ export interface Kernels extends BlockSparseKernels {
    */
   scatterAddRows(dy: Float32Array, ids: Int32Array, dTable: Float32Array, width: number): void;
 
+  /**
+   * out[r, j] = x[r, columns[j]]: x is [rows, width], out [rows, columns.length].
+   * @throws RangeError on a column that x does not have, before anything is written.
+   */
+  gatherColumns(
+    x: Float32Array,
+    columns: Int32Array,
+    out: Float32Array,
+    rows: number,
+    width: number,
+  ): void;
+  /**
+   * y[r, columns[j]] = x[r, j], other elements of y stay: x is [rows, columns.length], y [rows, width].
+   * @throws RangeError on a column that y does not have, before anything is written.
+   */
+  scatterColumns(
+    x: Float32Array,
+    columns: Int32Array,
+    y: Float32Array,
+    rows: number,
+    width: number,
+  ): void;
+
   /** probabilities = softmax(logits * scale) per row; may alias. Small rows (class logits). */
   softmaxRows(
     logits: Float32Array,

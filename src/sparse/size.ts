@@ -27,7 +27,8 @@ export const USUAL_LAYOUTS: readonly LayoutSpec[] = Object.freeze([
   { layout: "channels" },
 ]);
 
-function keptBlocks(
+/** How many blocks of a matrix have a bit set, or a kept element. */
+export function countKeptBlocks(
   data: ElementArray,
   shape: MatrixShape,
   block: BlockShape,
@@ -70,7 +71,7 @@ export function layoutBytes(
       const [blockRows, blockColumns] = blockGrid(shape, spec.block);
       const index = blockColumns <= 0x10000 ? 2 : 4;
       const elements = spec.block[0] * spec.block[1];
-      const kept = keptBlocks(data, shape, spec.block, mask);
+      const kept = countKeptBlocks(data, shape, spec.block, mask);
       return 4 * (blockRows + 1) + kept * (index + elements * size);
     }
     case "groups": {
@@ -80,7 +81,7 @@ export function layoutBytes(
       return values * size + indexBytes;
     }
     case "bitmask": {
-      const kept = keptBlocks(data, shape, [1, 1], mask);
+      const kept = countKeptBlocks(data, shape, [1, 1], mask);
       return Math.ceil(data.length / 8) + kept * size;
     }
     case "channels": {

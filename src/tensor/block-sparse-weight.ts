@@ -148,6 +148,7 @@ export function matrixOf(weight: BlockSparseWeight): BlockSparseMatrix {
   return {
     outputs,
     inputs,
+    height: BLOCK_OUTPUTS,
     starts: starts.integers,
     columns: columns.integers,
     values: values.data,

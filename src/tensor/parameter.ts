@@ -1,6 +1,7 @@
+import { checkFloat32Array } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
-import type { Shape } from "./shape.ts";
-import { createTensor, type Tensor } from "./tensor.ts";
+import { elementCount, type Shape } from "./shape.ts";
+import { createTensor, Tensor } from "./tensor.ts";
 
 /**
  * A trainable tensor. `gradient` has the shape of `value`; every backward pass adds to it until
@@ -43,6 +44,36 @@ export function createParameter(
     value: createTensor(backend, shape, values),
     gradient: createTensor(backend, shape),
   });
+}
+
+/**
+ * A parameter that is not trained: it has no gradient.
+ *
+ * @param values - null where nothing reads them, as those of a weight that products know in another form; none are kept
+ *
+ * @example
+ * ```ts
+ * import { createBackend, createFrozenParameter, releaseParameters } from "espalier/nn";
+ *
+ * const backend = createBackend({ variant: "scalar" });
+ * const before = backend.memory.usage().used;
+ * const bias = createFrozenParameter(backend, "bias", [64], new Float32Array(64).fill(1));
+ * console.assert(bias.value.data[63] === 1 && backend.memory.usage().used < before + 2 * 256);
+ * releaseParameters(new Map([[bias.name, bias]]));
+ * ```
+ */
+export function createFrozenParameter(
+  { memory }: Backend,
+  name: string,
+  shape: Shape,
+  values: Float32Array | null,
+): Parameter {
+  const none = (): Tensor => new Tensor(memory, shape, memory.reserve(1));
+  if (values === null) return Object.freeze({ name, value: none(), gradient: none() });
+  checkFloat32Array("values", values, elementCount(shape));
+  const value = new Tensor(memory, shape, memory.reserve(values.length));
+  value.data.set(values);
+  return Object.freeze({ name, value, gradient: none() });
 }
 
 /** The parameter of that name. @throws RangeError when there is none. */

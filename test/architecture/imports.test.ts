@@ -33,7 +33,7 @@ const ORDER = [
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   prune: ["core"],
   io: ["core"],
-  sparse: ["core"],
+  sparse: ["core", "kernels", "tensor", "autograd", "model"],
   checkpoint: ["core", "prune", "sparse", "io"],
   reference: ["core", "prune"],
 };
@@ -42,7 +42,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "index.ts": ["core", "prune"],
   "nn.ts": ["core", "kernels", "prune", "tensor", "autograd", "model", "train"],
-  "sparse.ts": ["core", "sparse"],
+  "sparse.ts": ["core", "kernels", "sparse"],
   "io.ts": ["core", "prune", "sparse", "io", "checkpoint"],
   "reference.ts": ["core", "prune", "conform", "reference"],
   "node.ts": ORDER.slice(0, -1),

@@ -77,7 +77,8 @@ function runAll(
   };
   return execute(backend, { ...operands }, (kernels, v) => {
     const { starts, columns, values } = v;
-    const matrix: BlockSparseMatrix = { outputs: 4 * blockRows, inputs, starts, columns, values };
+    const sizes = { outputs: 4 * blockRows, inputs, height: 4 } as const;
+    const matrix: BlockSparseMatrix = { ...sizes, starts, columns, values };
     kernels.blockSparseGather(v.weight, matrix);
     for (const [first, end] of ranges(tokens)) {
       kernels.blockSparseForward(v.x, matrix, bias ? v.bias : null, v.y, first, end, v.tile);
@@ -240,7 +241,7 @@ describe.each(WASM)("arguments of products with block-sparse weights (%s)", (_na
     const x = memory.float32(region).fill(1);
     starts.set([0, 1, 2]);
     const columns = memory.int32(memory.allocate(2)).fill(0);
-    const whole = { outputs: 8, inputs: 2, starts, columns, values: x };
+    const whole = { outputs: 8, inputs: 2, height: 4, starts, columns, values: x } as const;
     const short = x.subarray(0, 7);
     const forward =
       (matrix: BlockSparseMatrix, y: Float32Array, first: number, end: number) => () =>
@@ -259,5 +260,26 @@ describe.each(WASM)("arguments of products with block-sparse weights (%s)", (_na
       /^sums: expected at least 8/,
     );
     expect(x).toEqual(new Float32Array(64).fill(1));
+  });
+
+  it("are refused where a block's height is none, or one that has no gradients", () => {
+    const x = memory.float32(region).fill(1);
+    starts.set([0, 1, 2]);
+    const columns = memory.int32(memory.allocate(2)).fill(0);
+    const tall = { outputs: 16, inputs: 2, height: 8, starts, columns, values: x } as const;
+    const forward = (matrix: BlockSparseMatrix) => () =>
+      kernels.blockSparseForward(x, matrix, null, x, 0, 1, x);
+    const third = { ...tall, height: 3 } as unknown as BlockSparseMatrix;
+    expect(forward(third)).toThrow(/^height: expected one of 1, 2, 4, 8, 16 .* got 3$/);
+    expect(forward({ ...tall, outputs: 12 })).toThrow(/^height: .* divides 12 outputs, got 8$/);
+    expect(forward({ ...tall, height: 16 })).not.toThrow();
+    expect(forward({ ...tall, values: x.subarray(0, 15) })).toThrow(
+      /^values: expected at least 16/,
+    );
+    expect(() => kernels.blockSparseGather(x, tall)).toThrow(/^height: expected 4, got 8$/);
+    expect(() => kernels.blockSparseInputGradient(x, tall, x, true, 0, 1, x)).toThrow(/^height: /);
+    expect(() => kernels.blockSparseWeightGradient(x, x, tall, x, 1, 0, 1, x, x)).toThrow(
+      /^height: expected 4, got 8$/,
+    );
   });
 });

@@ -46,6 +46,8 @@ const CALLS: readonly (readonly [string, string, Call])[] = [
   ["y", "dropout", (k, s, l) => k.dropout(l, s, 2, 2, 3, 0, 32, 0.5, KEY, 0)],
   ["out", "gatherRows", (k, s, l) => k.gatherRows(l, new Int32Array(2), s, 4, false)],
   ["dy", "scatterAddRows", (k, s, l) => k.scatterAddRows(s, new Int32Array(2), l, 4)],
+  ["x", "gatherColumns", (k, s, l) => k.gatherColumns(s, new Int32Array(1), l, 2, 4)],
+  ["y", "scatterColumns", (k, s, l) => k.scatterColumns(l, new Int32Array(1), s, 2, 4)],
   ["m", "adamwTorch", (k, s, l) => k.adamwTorch(l, l, s, l, ADAMW)],
   ["g", "adamwTransformers", (k, s, l) => k.adamwTransformers(l, s, l, l, ADAMW)],
 ];

@@ -90,6 +90,10 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   dropout: (k, { a, c }) => k.dropout(a, c, 0, ROWS, COLUMNS, 0, 544, 0.1, KEY, 5),
   gatherRows: (k, { a, c, ids }) => k.gatherRows(a, ids, c, COLUMNS, false),
   scatterAddRows: (k, { a, c, ids }) => k.scatterAddRows(a, ids, c, COLUMNS),
+  gatherColumns: (k, { a, c, ids }) =>
+    k.gatherColumns(a, ids.subarray(0, 32).fill(7), c, ROWS, COLUMNS),
+  scatterColumns: (k, { a, c, ids }) =>
+    k.scatterColumns(a, ids.subarray(0, 32).fill(7), c, ROWS, COLUMNS),
   adamwTorch: (k, { a, b, c, e }) => k.adamwTorch(a, b, c, e, ADAMW),
   adamwTransformers: (k, { a, b, c, e }) => k.adamwTransformers(a, b, c, e, ADAMW),
 };

@@ -2,18 +2,18 @@ import { BLOCK_OUTPUTS, type BlockSparseKernels, type BlockSparseMatrix } from "
 
 /** Calls `visit` with every block of a range of block rows: its first output, its input, where its values start. */
 function forEachBlock(
-  { starts, columns }: BlockSparseMatrix,
+  { starts, columns, height }: BlockSparseMatrix,
   first: number,
   end: number,
   visit: (output: number, input: number, values: number) => void,
 ): void {
   for (let row = first; row < end; row++) {
     for (let block = starts[row]; block < starts[row + 1]; block++)
-      visit(row * BLOCK_OUTPUTS, columns[block], block * BLOCK_OUTPUTS);
+      visit(row * height, columns[block], block * height);
   }
 }
 
-const rowsOf = ({ outputs }: BlockSparseMatrix): number => outputs / BLOCK_OUTPUTS;
+const rowsOf = ({ outputs, height }: BlockSparseMatrix): number => outputs / height;
 
 export const blockSparseGather: BlockSparseKernels["blockSparseGather"] = (
   weight,
@@ -33,13 +33,12 @@ export const blockSparseForward: BlockSparseKernels["blockSparseForward"] = (
   first,
   end,
 ): void => {
-  const { outputs, inputs, values } = matrix;
+  const { outputs, inputs, height, values } = matrix;
   const sums = new Float64Array(outputs);
   for (let t = first; t < end; t++) {
     sums.fill(0);
     forEachBlock(matrix, 0, rowsOf(matrix), (output, input, at) => {
-      for (let r = 0; r < BLOCK_OUTPUTS; r++)
-        sums[output + r] += values[at + r] * x[t * inputs + input];
+      for (let r = 0; r < height; r++) sums[output + r] += values[at + r] * x[t * inputs + input];
     });
     for (let o = 0; o < outputs; o++) y[t * outputs + o] = sums[o] + (bias === null ? 0 : bias[o]);
   }

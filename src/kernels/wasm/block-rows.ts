@@ -1,5 +1,5 @@
 /** Walking over the kept blocks of a weight, block row by block row. */
-import { BLOCK_OUTPUTS, TILE_TOKENS } from "../block-sparse.ts";
+import { BLOCK_OUTPUTS } from "../block-sparse.ts";
 import {
   type FunctionBuilder,
   type I32,
@@ -14,42 +14,50 @@ export interface BlockAddresses {
   readonly starts: Local<"i32">;
   readonly columns: I32;
   readonly values: I32;
+  /** Outputs of a block. Default: four. */
+  readonly height?: number;
 }
 
 /** A block row while it is visited. */
 export interface BlockRow {
   /** Blocks that are left, none or more. */
   readonly remaining: Local<"i32">;
-  /** Where the input of the first of them is, and its four values. */
+  /** Where the input of the first of them is, and its values. */
   readonly column: Local<"i32">;
   readonly value: Local<"i32">;
+  /** Bytes of a block's values. */
+  readonly valueBytes: number;
 }
 
 /** One of the blocks of an unrolled iteration. */
 export interface BlockPlace {
   readonly column: Local<"i32">;
   readonly value: Local<"i32">;
-  /** Its number in the iteration: its input is `4 * step` bytes behind `column`, its values `16 * step`. */
+  /** Its number in the iteration: its input is `4 * step` bytes behind `column`. */
   readonly step: number;
+  /** Its values are as many bytes behind `value`. */
+  readonly offset: number;
   /** The end of the loop, for a barrier. */
   readonly done: Label;
   readonly remaining: Local<"i32">;
 }
 
-const VALUE_BYTES = 4 * BLOCK_OUTPUTS;
-
 /** Runs the body for each of `rows` block rows; `starts` moves on. */
 export function forEachBlockRow(
   f: FunctionBuilder,
-  { starts, columns, values }: BlockAddresses,
+  { starts, columns, values, height = BLOCK_OUTPUTS }: BlockAddresses,
   rows: I32,
   body: (row: BlockRow) => void,
 ): void {
-  const row = { remaining: f.local("i32"), column: f.local("i32"), value: f.local("i32") };
+  const valueBytes = 4 * height;
+  const row = {
+    ...{ remaining: f.local("i32"), column: f.local("i32"), value: f.local("i32") },
+    valueBytes,
+  };
   f.for(0, rows, 1, () => {
     f.set(row.column, i32.load(starts));
     f.set(row.remaining, i32.sub(i32.load(starts, 4), row.column));
-    f.set(row.value, i32.add(values, i32.mul(row.column, VALUE_BYTES)));
+    f.set(row.value, i32.add(values, i32.mul(row.column, valueBytes)));
     f.set(row.column, i32.add(columns, i32.shl(row.column, 2)));
     body(row);
     f.increment(starts, 4);
@@ -59,26 +67,26 @@ export function forEachBlockRow(
 /** Runs the body for every block of a row, `unroll` of them in an iteration. */
 export function forEachBlock(
   f: FunctionBuilder,
-  { remaining, column, value }: BlockRow,
+  { remaining, column, value, valueBytes }: BlockRow,
   unroll: number,
   body: (place: BlockPlace) => void,
 ): void {
   f.block((done) => {
     f.while(i32.gtS(remaining, 0), () => {
       for (let step = 0; step < unroll; step++) {
-        body({ column, value, step, done, remaining });
+        body({ column, value, step, offset: valueBytes * step, done, remaining });
         if (step < unroll - 1) f.exitIf(done, i32.ltS(remaining, step + 2));
       }
       f.increment(column, 4 * unroll);
-      f.increment(value, VALUE_BYTES * unroll);
+      f.increment(value, valueBytes * unroll);
       f.increment(remaining, -unroll);
     });
   });
 }
 
-/** The address of a block's input in a tile [inputs][8]. */
-export function tileAddress(tile: I32, { column, step }: BlockPlace): I32 {
-  const shift = Math.log2(4 * TILE_TOKENS);
+/** The address of a block's input in a tile [inputs][tokens]. */
+export function tileAddress(tile: I32, { column, step }: BlockPlace, tokens: number): I32 {
+  const shift = Math.log2(4 * tokens);
   return i32.add(tile, i32.shl(i32.load(column, 4 * step), shift));
 }
 

@@ -101,10 +101,10 @@ function addTileGradients(module: ModuleBuilder): AddGradients {
     forEachBlockRow(f, p, p.rows, (row) => {
       const gradients = loadTokens(f, p.dy, p.stride);
       forEachBlock(f, row, UNROLL, (place) => {
-        f.set(at, tileAddress(p.sums, place));
+        f.set(at, tileAddress(p.sums, place, TILE_TOKENS));
         for (const [v, sum] of sums.entries()) f.set(sum, v128.load(at, 16 * v));
         for (const [r, ofOutput] of gradients.entries()) {
-          f.set(weight, v128.load32Splat(place.value, 16 * place.step + 4 * r));
+          f.set(weight, v128.load32Splat(place.value, place.offset + 4 * r));
           for (const [v, sum] of sums.entries()) f.set(sum, module.madd(weight, ofOutput[v], sum));
           const next = r + 1;
           if (next < BLOCK_OUTPUTS && next % OUTPUTS_PER_BARRIER === 0)

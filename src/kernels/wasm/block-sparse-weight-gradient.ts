@@ -92,15 +92,15 @@ function addTileProducts(module: ModuleBuilder): AddProducts {
         f.increment(from, p.stride);
       }
       forEachBlock(f, row, UNROLL, (place) => {
-        f.set(at, tileAddress(p.x, place));
-        f.set(sum, v128.load(place.value, 16 * place.step));
+        f.set(at, tileAddress(p.x, place, TILE_TOKENS));
+        f.set(sum, v128.load(place.value, place.offset));
         for (const [t, gradient] of gradients.entries()) {
           f.set(sum, module.madd(v128.load32Splat(at, 4 * t), gradient, sum));
           const next = t + 1;
           if (next < TILE_TOKENS && next % TOKENS_PER_BARRIER === 0)
             barrier(f, place.done, place.remaining, TILE_TOKENS * place.step + next);
         }
-        f.store(place.value, sum, 16 * place.step);
+        f.store(place.value, sum, place.offset);
       });
       f.increment(p.dy, 4 * BLOCK_OUTPUTS);
     });

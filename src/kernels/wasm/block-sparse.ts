@@ -1,6 +1,7 @@
 /**
  * Products with a weight of which few blocks of four outputs and one input are kept. Eight tokens are turned around
- * to [inputs][8], so that a block works on vectors of tokens, whichever input it belongs to; tokens beyond whole
+ * to [inputs][8], so that a block works on vectors of tokens, whichever input it belongs to (sixteen where a block has
+ * one or two outputs); tokens beyond whole
  * tiles are taken one by one, with the same additions in the same order.
  */
 
@@ -10,15 +11,25 @@ import { addBlockSparseForward } from "./block-sparse-forward.ts";
 import { addBlockSparseInputGradient } from "./block-sparse-input-gradient.ts";
 import { addBlockSparseWeightGradient } from "./block-sparse-weight-gradient.ts";
 import { f32, i32, type ModuleBuilder } from "./emitter.ts";
-import { addPackColumns, addPackStrided } from "./gemm-pack.ts";
+import { addPackColumns, addPackStrided, type Pack } from "./gemm-pack.ts";
 
 /** Adds `blockSparseGather`, `blockSparseForward`, `blockSparseInputGradient` and `blockSparseWeightGradient`. */
 export function addBlockSparse(module: ModuleBuilder): void {
-  const packTokens = addPackColumns(module, TILE_TOKENS, addPackStrided(module, TILE_TOKENS));
+  const packs = new Map(
+    [TILE_TOKENS, 2 * TILE_TOKENS].map((tokens) => [
+      tokens,
+      addPackColumns(module, tokens, addPackStrided(module, tokens)),
+    ]),
+  );
+  const packTokens = (tokens: number): Pack => {
+    const pack = packs.get(tokens);
+    if (pack === undefined) throw new Error(`pack: expected tiles of 8 or 16, got ${tokens}`);
+    return pack;
+  };
   addGather(module);
   addBlockSparseForward(module, packTokens);
   addBlockSparseInputGradient(module);
-  addBlockSparseWeightGradient(module, packTokens);
+  addBlockSparseWeightGradient(module, packTokens(TILE_TOKENS));
 }
 
 /** The values of the kept blocks, from the dense weight. */

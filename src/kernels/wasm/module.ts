@@ -2,6 +2,7 @@
 import { addActivations } from "./activations.ts";
 import { addAdamW } from "./adamw.ts";
 import { addBlockSparse } from "./block-sparse.ts";
+import { addColumns } from "./columns.ts";
 import { addDropout } from "./dropout.ts";
 import { addElementwise } from "./elementwise.ts";
 import { addEmbedding } from "./embedding.ts";
@@ -28,6 +29,7 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addAdamW,
   addPruning,
   addBlockSparse,
+  addColumns,
   addQueuedCall,
 ];
 

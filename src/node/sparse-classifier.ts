@@ -1,0 +1,143 @@
+/** A classifier for inference from a directory in Hugging Face's layout, packed or not. */
+
+import { join } from "node:path";
+import { type Either, getOrThrow, InputError, type Problem } from "../core/either.ts";
+import { HUGGING_FACE_FILES, readHuggingFaceTokenizer } from "../io/hugging-face.ts";
+import { type JsonObject, parseJsonObject } from "../io/json.ts";
+import { canonicalNames, compareNames } from "../io/parameter-names.ts";
+import { toFloat32 } from "../io/safetensors.ts";
+import type { Tokenizer } from "../io/tokenizer.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { type ModelConfig, parseModelConfig } from "../model/config.ts";
+import { parameterList } from "../model/parameters.ts";
+import {
+  createSparseClassifier,
+  type SparseClassifier,
+  type SparseClassifierOptions,
+} from "../sparse/classifier.ts";
+import { openCheckpoint } from "./checkpoint-reader.ts";
+import { directoryProblem, readDirectory } from "./files.ts";
+
+/** A classifier with what turns texts into its input and its output into names. */
+export interface LoadedClassifier {
+  readonly classifier: SparseClassifier;
+  readonly tokenizer: Tokenizer;
+  /** Names of the classes, as config.json has them, else `LABEL_0` and so on. */
+  readonly labels: readonly string[];
+}
+
+/** config.json and the tokenizer of a directory. */
+interface Description {
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  readonly labels: readonly string[];
+}
+
+function labelsOf({ id2label }: JsonObject, count: number): readonly string[] {
+  const names = typeof id2label === "object" && id2label !== null ? id2label : {};
+  return Array.from({ length: count }, (_, i) => {
+    const name = (names as JsonObject)[String(i)];
+    return typeof name === "string" ? name : `LABEL_${i}`;
+  });
+}
+
+async function describeDirectory(
+  directory: string,
+): Promise<Either<readonly Problem[], Description>> {
+  const missing = await directoryProblem("MODEL", directory);
+  if (missing !== undefined) return { _tag: "Left", left: [missing] };
+  const { config: configName, vocabulary, tokenizerConfig } = HUGGING_FACE_FILES;
+  const wanted: readonly string[] = [configName, vocabulary, tokenizerConfig];
+  const files = await readDirectory(directory, (name) => wanted.includes(name));
+  const bytes = files.get(configName);
+  if (bytes === undefined) {
+    const path = join(directory, configName);
+    return { _tag: "Left", left: [{ path, expected: "this file", got: "none" }] };
+  }
+  const json = parseJsonObject(join(directory, configName), bytes);
+  const tokenizer = readHuggingFaceTokenizer(files);
+  if (json._tag === "Left") return json;
+  const config = parseModelConfig(json.right);
+  const located = (problems: readonly Problem[]): Either<readonly Problem[], never> => ({
+    _tag: "Left",
+    left: problems.map((problem) => ({ ...problem, path: join(directory, problem.path) })),
+  });
+  if (config._tag === "Left") return located(config.left);
+  if (tokenizer._tag === "Left") return located(tokenizer.left);
+  const labels = labelsOf(json.right, config.right.labels);
+  return {
+    _tag: "Right",
+    right: { config: config.right, tokenizer: tokenizer.right, labels },
+  };
+}
+
+/**
+ * Loads a sequence classifier for inference, its weights tensor by tensor from any form that `openCheckpoint` reads.
+ *
+ * @throws InputError with every problem of the directory
+ *
+ * @example
+ * ```ts
+ * import { createBackend } from "espalier/nn";
+ * import { loadSparseClassifier } from "espalier/node";
+ *
+ * let message = "";
+ * try {
+ *   await loadSparseClassifier("no/such/directory", createBackend());
+ * } catch (error) {
+ *   message = String(error);
+ * }
+ * if (!message.includes("does not exist")) throw new Error("expected to be told why");
+ * ```
+ */
+export async function loadSparseClassifier(
+  directory: string,
+  backend: Backend,
+  options: SparseClassifierOptions = {},
+): Promise<LoadedClassifier> {
+  const { config, tokenizer, labels } = getOrThrow(await describeDirectory(directory));
+  const tokens = tokenizer.vocabulary.tokens.length;
+  if (tokens > config.vocabularySize)
+    throw new InputError([
+      {
+        path: join(directory, HUGGING_FACE_FILES.vocabulary),
+        expected: `at most the ${config.vocabularySize} tokens of the model`,
+        got: `${tokens}`,
+      },
+    ]);
+  const checkpoint = getOrThrow(await openCheckpoint(directory));
+  try {
+    const entries = new Map(checkpoint.entries.map((entry) => [entry.name, entry]));
+    for (const [alias, name] of checkpoint.tied) {
+      const entry = entries.get(name);
+      if (entry !== undefined) entries.set(alias, entry);
+    }
+    const named = getOrThrow(canonicalNames(config.modelType, entries));
+    const { missing } = compareNames(
+      parameterList(config).map(({ name }) => name),
+      named,
+    );
+    if (missing.length > 0)
+      throw new InputError(
+        missing.map((name) => ({
+          path: `${checkpoint.path}: ${name}`,
+          expected: "this tensor",
+          got: "none",
+        })),
+      );
+    const classifier = createSparseClassifier(
+      backend,
+      config,
+      (name) => {
+        const entry = named.get(name);
+        if (entry === undefined)
+          throw new RangeError(`${name}: expected a tensor in ${checkpoint.path}, got none`);
+        return { shape: entry.shape, data: toFloat32(checkpoint.read(entry)) };
+      },
+      options,
+    );
+    return { classifier, tokenizer, labels };
+  } finally {
+    checkpoint.close();
+  }
+}

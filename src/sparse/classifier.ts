@@ -1,0 +1,299 @@
+/** A BERT or DistilBERT classifier for inference alone, each layer computed in the way that its zeros make fastest. */
+import type { LinearProduct } from "../autograd/records.ts";
+import { createTape, releaseTape } from "../autograd/tape.ts";
+import { checkInteger } from "../core/checks.ts";
+import type { Backend } from "../kernels/backend.ts";
+import type { TokenBatch } from "../model/batch.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { forward } from "../model/forward.ts";
+import { type LayerNames, modelNames } from "../model/names.ts";
+import { type NamedValues, parameterList } from "../model/parameters.ts";
+import { createFrozenParameter, type Parameter, releaseParameters } from "../tensor/parameter.ts";
+import { type CostModel, chooseExecution, measureCosts, predictCost } from "./cost-model.ts";
+import {
+  type Execution,
+  formatExecution,
+  type LinearFacts,
+  linearFacts,
+  type PreparedProduct,
+  prepareProduct,
+} from "./execution.ts";
+import { compactFeedForward } from "./feed-forward.ts";
+
+/** How {@link createSparseClassifier} decides. */
+export interface SparseClassifierOptions {
+  /** What each way costs. Default: measured on the backend, which takes about half a second. */
+  readonly costs?: CostModel;
+  /** Tokens of the batches to come, for which ways are chosen. Default 128. */
+  readonly tokens?: number;
+  /**
+   * `auto`: what the costs say, hidden units that cannot matter left out where that is cheaper. `dense`: every layer as
+   * it is. Or the way of each layer by its name; those that are not named take what the costs say, and all hidden units
+   * stay. Default `auto`.
+   */
+  readonly executions?: "auto" | "dense" | ReadonlyMap<string, Execution>;
+}
+
+/** A linear layer and how it is computed. */
+export interface PlannedLayer {
+  readonly name: string;
+  readonly facts: LinearFacts;
+  readonly execution: Execution;
+  /** Microseconds that the model predicts for dense, and for the way taken. */
+  readonly denseMicroseconds: number;
+  readonly microseconds: number;
+  /** Bytes of the weight as it is held. */
+  readonly bytes: number;
+}
+
+/** A feed-forward sub-layer from which hidden units were left out, or could not be. */
+export interface PlannedFeedForward {
+  readonly name: string;
+  readonly units: number;
+  readonly kept: number;
+  /** Kept, although no input reaches them: they add a constant. */
+  readonly constant: number;
+}
+
+/** A classifier that computes logits; {@link SparseClassifier.release} gives its memory back. */
+export interface SparseClassifier {
+  readonly config: ModelConfig;
+  readonly costs: CostModel;
+  readonly layers: readonly PlannedLayer[];
+  readonly feedForwards: readonly PlannedFeedForward[];
+  /** Bytes of all weights as they are held. */
+  readonly bytes: number;
+  /**
+   * Logits [batch, labels] of texts; padding is not computed.
+   *
+   * @throws TypeError or RangeError for a batch that does not fit the model
+   */
+  logits(batch: TokenBatch): Float32Array;
+  release(): void;
+}
+
+/** Reads a parameter's values, by its name in transformers. */
+export type ReadParameter = (name: string) => NamedValues;
+
+/** What a weight costs in the way that is chosen for it. */
+function leastCost(
+  costs: CostModel,
+  tokens: number,
+  data: Float32Array,
+  shape: readonly [number, number],
+): number {
+  const facts = linearFacts(data, shape);
+  return predictCost(costs, facts, chooseExecution(costs, facts, tokens), tokens);
+}
+
+/**
+ * A sub-layer's parameters without the units that cannot matter, where that is cheaper: what is left may no longer be
+ * made of the blocks that the whole is.
+ */
+function compactLayer(
+  { intermediate, output }: Pick<LayerNames, "intermediate" | "output">,
+  read: ReadParameter,
+  costs: CostModel,
+  tokens: number,
+): {
+  readonly changed: readonly (readonly [string, NamedValues])[];
+  readonly found: PlannedFeedForward;
+} {
+  const expand = read(`${intermediate}.weight`);
+  const contract = read(`${output}.weight`);
+  const [units = 0, width = 0] = expand.shape;
+  const compacted = compactFeedForward({
+    ...{ expand: expand.data, expandBias: read(`${intermediate}.bias`).data },
+    ...{ contract: contract.data, hidden: units, width },
+  });
+  const { hidden: kept, constant } = compacted;
+  const costOf = (first: Float32Array, second: Float32Array, count: number): number =>
+    leastCost(costs, tokens, first, [count, width]) +
+    leastCost(costs, tokens, second, [width, count]);
+  const pays =
+    kept < units &&
+    costOf(compacted.expand, compacted.contract, kept) < costOf(expand.data, contract.data, units);
+  if (!pays) return { changed: [], found: { name: intermediate, units, kept: units, constant } };
+  const changed: readonly (readonly [string, NamedValues])[] = [
+    [`${intermediate}.weight`, { shape: [kept, width], data: compacted.expand }],
+    [`${intermediate}.bias`, { shape: [kept], data: compacted.expandBias }],
+    [`${output}.weight`, { shape: [width, kept], data: compacted.contract }],
+  ];
+  return { changed, found: { name: intermediate, units, kept, constant } };
+}
+
+function checkShape(name: string, { shape }: NamedValues, expected: readonly number[]): void {
+  if (shape.join() !== expected.join())
+    throw new RangeError(`${name}: expected [${expected.join(", ")}], got [${shape.join(", ")}]`);
+}
+
+/** What a classifier is made of, and what the making adds to. */
+interface Building {
+  readonly backend: Backend;
+  readonly config: ModelConfig;
+  readonly read: ReadParameter;
+  readonly costs: CostModel;
+  readonly tokens: number;
+  readonly executions: NonNullable<SparseClassifierOptions["executions"]>;
+  readonly parameters: Map<string, Parameter>;
+  readonly products: Map<Parameter, LinearProduct>;
+  readonly prepared: PreparedProduct[];
+  readonly layers: PlannedLayer[];
+  readonly feedForwards: PlannedFeedForward[];
+}
+
+/** Whether a way computes such a weight. */
+function isPossible(execution: Execution, facts: LinearFacts): boolean {
+  return execution.kind !== "blocks" || facts.blocks.has(execution.height);
+}
+
+/** The way of a layer. */
+function executionOf(
+  { costs, tokens, executions }: Building,
+  name: string,
+  facts: LinearFacts,
+): Execution {
+  if (executions === "dense") return { kind: "dense" };
+  const asked = executions === "auto" ? undefined : executions.get(name);
+  const execution = asked ?? chooseExecution(costs, facts, tokens);
+  if (isPossible(execution, facts)) return execution;
+  const expected = `a height that divides the ${facts.outputs} outputs of ${name}`;
+  throw new RangeError(`executions: expected ${expected}, got ${formatExecution(execution)}`);
+}
+
+/** Takes in the weight of a linear layer, in the one form that its way needs. */
+function addLayer(building: Building, name: string, values: NamedValues): void {
+  const { backend, costs, tokens, parameters, products, prepared, layers } = building;
+  const [outputs = 0, inputs = 0] = values.shape;
+  const shape = [outputs, inputs] as const;
+  const facts = linearFacts(values.data, shape);
+  const execution = executionOf(building, name, facts);
+  const weight = `${name}.weight`;
+  const planned = {
+    ...{ name, facts, execution },
+    denseMicroseconds: predictCost(costs, facts, { kind: "dense" }, tokens) / 1000,
+    microseconds: predictCost(costs, facts, execution, tokens) / 1000,
+  };
+  if (execution.kind === "dense") {
+    parameters.set(weight, createFrozenParameter(backend, weight, values.shape, values.data));
+    layers.push({ ...planned, bytes: values.data.byteLength });
+    return;
+  }
+  const product = prepareProduct(backend, values.data, shape, execution);
+  prepared.push(product);
+  const parameter = createFrozenParameter(backend, weight, values.shape, null);
+  parameters.set(weight, parameter);
+  products.set(parameter, product.product);
+  layers.push({ ...planned, bytes: product.bytes });
+}
+
+/**
+ * Makes a classifier from parameters that are read one at a time. Hidden units that cannot matter are left out where
+ * that is exact; each linear layer is then held in one form alone.
+ *
+ * @throws RangeError for a parameter of another shape, or a way that does not fit a layer; whatever `read` throws
+ *
+ * @example
+ * ```ts
+ * import { createBackend, createTape, forward, initialiseParameters } from "espalier/nn";
+ * import { parseModelConfigOrThrow, releaseTape } from "espalier/nn";
+ * import { createSparseClassifier } from "espalier/sparse";
+ *
+ * const backend = createBackend();
+ * const config = parseModelConfigOrThrow({ model_type: "bert", vocab_size: 20, hidden_size: 8,
+ *   num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 16 });
+ * const parameters = initialiseParameters(backend, config, 1);
+ * const batch = { batch: 1, positions: 3, inputIds: Int32Array.of(2, 5, 3),
+ *   tokenTypeIds: new Int32Array(3), attentionMask: Uint8Array.of(1, 1, 1) };
+ * const tape = createTape(backend, { training: false });
+ * const expected = forward(tape, config, parameters, batch).logits.value.data.slice();
+ * releaseTape(tape);
+ *
+ * const classifier = createSparseClassifier(backend, config, (name) => {
+ *   const value = parameters.get(name)?.value;
+ *   if (value === undefined) throw new Error(name);
+ *   return { shape: value.shape, data: value.data };
+ * });
+ * const logits = classifier.logits(batch);
+ * console.assert(logits.every((logit, i) => Math.abs(logit - (expected[i] ?? 0)) < 1e-5));
+ * console.assert(classifier.layers[0]?.name === "bert.encoder.layer.0.attention.self.query");
+ * classifier.release();
+ * ```
+ */
+export function createSparseClassifier(
+  backend: Backend,
+  config: ModelConfig,
+  read: ReadParameter,
+  options: SparseClassifierOptions = {},
+): SparseClassifier {
+  const { tokens = 128, executions = "auto" } = options;
+  checkInteger("tokens", tokens, 1);
+  const costs = options.costs ?? measureCosts(backend, tokens);
+  const building: Building = {
+    ...{ backend, config, read, costs, tokens, executions },
+    ...{ parameters: new Map(), products: new Map(), prepared: [] },
+    ...{ layers: [], feedForwards: [] },
+  };
+  const { parameters, products, prepared, layers, feedForwards } = building;
+  const release = (): void => {
+    releaseParameters(parameters);
+    for (const one of prepared) one.release();
+    parameters.clear();
+    prepared.length = 0;
+  };
+  let bytes = 0;
+  try {
+    bytes = build(building);
+  } catch (error) {
+    release();
+    throw error;
+  }
+  const logits: SparseClassifier["logits"] = (batch) => {
+    const tape = createTape(backend, { training: false, linearProducts: products });
+    try {
+      const output = forward(tape, config, parameters, batch, {
+        ...{ padding: "excluded", outputLastHiddenState: false },
+      });
+      return output.logits.value.data.slice();
+    } finally {
+      releaseTape(tape);
+    }
+  };
+  return { config, costs, layers, feedForwards, bytes, logits, release };
+}
+
+/** Reads every parameter once, in module order, and takes it in; the bytes that all of them are held in. */
+function build(building: Building): number {
+  const { backend, config, executions, costs, tokens, parameters, feedForwards } = building;
+  const list = parameterList(config);
+  const shapes = new Map(list.map(({ name, shape }) => [name, shape]));
+  const readChecked: ReadParameter = (name) => {
+    const values = building.read(name);
+    checkShape(name, values, shapes.get(name) ?? []);
+    return values;
+  };
+  const expanding = new Map(
+    modelNames(config).layers.map((layer) => [`${layer.intermediate}.weight`, layer]),
+  );
+  /** Parameters that compaction has changed and that are still to come. */
+  const changed = new Map<string, NamedValues>();
+  let others = 0;
+  for (const { name, module, role } of list) {
+    const layer = expanding.get(name);
+    if (layer !== undefined && executions === "auto") {
+      const compacted = compactLayer(layer, readChecked, costs, tokens);
+      for (const [part, values] of compacted.changed) changed.set(part, values);
+      const { kept, units, constant } = compacted.found;
+      if (kept < units || constant > 0) feedForwards.push(compacted.found);
+    }
+    const values = changed.get(name) ?? readChecked(name);
+    changed.delete(name);
+    if (role === "weight" && module.kind === "linear") {
+      addLayer(building, module.name, values);
+      continue;
+    }
+    parameters.set(name, createFrozenParameter(backend, name, values.shape, values.data));
+    others += values.data.byteLength;
+  }
+  return building.layers.reduce((sum, { bytes }) => sum + bytes, others);
+}

@@ -1,0 +1,190 @@
+/** What each way to compute a linear layer costs on this machine: measured once, then plain data. */
+import type { Backend } from "../kernels/backend.ts";
+import { BLOCK_HEIGHTS, type BlockHeight } from "../kernels/block-sparse.ts";
+import type { KernelVariant } from "../kernels/table.ts";
+import { createTensor } from "../tensor/tensor.ts";
+import { type Execution, executionsOf, type LinearFacts, prepareProduct } from "./execution.ts";
+
+/** Cost of products with blocks of one height, in nanoseconds for each token. */
+export interface BlockCost {
+  /** For each kept block. */
+  readonly block: number;
+  /** For each output and for each input, whatever is kept: turning tokens around, sums, bias. */
+  readonly edge: number;
+}
+
+/** Costs in nanoseconds: plain data, to be printed, kept, or written by hand. */
+export interface CostModel {
+  readonly variant: KernelVariant;
+  /** Tokens of a batch that it was measured at. */
+  readonly tokens: number;
+  /** Of a dense product, for each multiplication. */
+  readonly dense: number;
+  readonly blocks: Readonly<Record<BlockHeight, BlockCost>>;
+  /** Of taking an element out of a matrix, or putting it back. */
+  readonly move: number;
+}
+
+/** By how much a way has to be faster than dense to be taken: the model is not exact. */
+const MARGIN = 0.95;
+
+/**
+ * The nanoseconds that a layer takes for `tokens` tokens.
+ *
+ * @example
+ * ```ts
+ * import { type CostModel, linearFacts, predictCost } from "espalier/sparse";
+ *
+ * const cost = { block: 0.2, edge: 0.5 };
+ * const blocks = { 1: cost, 2: cost, 4: cost, 8: cost, 16: cost };
+ * const costs: CostModel = { variant: "simd", tokens: 64, dense: 0.03, blocks, move: 1 };
+ * const facts = linearFacts(new Float32Array(64), [8, 8]);
+ * console.assert(predictCost(costs, facts, { kind: "dense" }, 10) === 10 * 64 * 0.03);
+ * console.assert(predictCost(costs, facts, { kind: "blocks", height: 4 }, 10) === 10 * 16 * 0.5);
+ * ```
+ */
+export function predictCost(
+  costs: CostModel,
+  facts: LinearFacts,
+  execution: Execution,
+  tokens: number,
+): number {
+  const { outputs, inputs, rows, columns } = facts;
+  switch (execution.kind) {
+    case "dense":
+      return tokens * outputs * inputs * costs.dense;
+    case "blocks": {
+      const { block, edge } = costs.blocks[execution.height];
+      const kept = facts.blocks.get(execution.height) ?? Infinity;
+      return tokens * (edge * (outputs + inputs) + block * kept);
+    }
+    case "compacted": {
+      const moved = (columns < inputs ? columns : 0) + (rows < outputs ? rows + outputs : 0);
+      return tokens * (rows * columns * costs.dense + moved * costs.move);
+    }
+    default:
+      return execution satisfies never;
+  }
+}
+
+/**
+ * The way that the model takes for the fastest: another than dense only where it is clearly so.
+ *
+ * @example
+ * ```ts
+ * import { chooseExecution, type CostModel, formatExecution, linearFacts } from "espalier/sparse";
+ *
+ * const cost = (height: number) => ({ block: 0.05 * height, edge: 0.1 });
+ * const blocks = { 1: cost(1), 2: cost(2), 4: cost(4), 8: cost(8), 16: cost(16) };
+ * const costs: CostModel = { variant: "simd", tokens: 64, dense: 0.03, blocks, move: 1 };
+ * const dense = linearFacts(new Float32Array(256).fill(1), [16, 16]);
+ * console.assert(formatExecution(chooseExecution(costs, dense, 64)) === "dense");
+ * ```
+ */
+export function chooseExecution(costs: CostModel, facts: LinearFacts, tokens: number): Execution {
+  const [dense, ...others] = executionsOf(facts);
+  const costOf = (execution: Execution): number => predictCost(costs, facts, execution, tokens);
+  let best: Execution = dense ?? { kind: "dense" };
+  let least = MARGIN * costOf(best);
+  for (const execution of others) {
+    const cost = costOf(execution);
+    if (cost >= least) continue;
+    best = execution;
+    least = cost;
+  }
+  return best;
+}
+
+/** The layer that is timed, and densities at which blocks are. */
+const SIDE = 512;
+const DENSITIES = [0.1, 0.4] as const;
+/** Milliseconds that a product is run before it is timed, so that the engine has optimised it, and while it is. */
+const WARM_UP = 15;
+const TIMED = 12;
+
+/** Nanoseconds of a call: the least of several means, since others only ever add to it. */
+function nanosecondsOf(run: () => void): number {
+  const until = performance.now() + WARM_UP;
+  while (performance.now() < until) run();
+  let least = Infinity;
+  const end = performance.now() + TIMED;
+  while (performance.now() < end) {
+    const began = performance.now();
+    let runs = 0;
+    for (; runs === 0 || performance.now() - began < TIMED / 6; runs++) run();
+    least = Math.min(least, (performance.now() - began) / runs);
+  }
+  return 1e6 * least;
+}
+
+/** Weights of which about a share of the blocks is kept, evenly. */
+function sampleWeight(height: number, density: number): Float32Array {
+  const weight = new Float32Array(SIDE * SIDE);
+  for (let i = 0; i < weight.length; i++) {
+    const blockRow = Math.floor(i / SIDE / height);
+    // Multiples of the golden ratio are spread evenly, and no two block rows are alike.
+    const place = ((i % SIDE) + 1) * 0.6180339887 + blockRow * 0.3819660113;
+    if (place - Math.floor(place) < density) weight[i] = 1 + (i % 7) / 8;
+  }
+  return weight;
+}
+
+/**
+ * Measures the costs on a backend, in about half a second. They differ a little from one time to another.
+ *
+ * @param tokens tokens of the batches to come. Default 128
+ *
+ * @example
+ * ```ts
+ * import { createBackend } from "espalier/nn";
+ * import { measureCosts } from "espalier/sparse";
+ *
+ * const costs = measureCosts(createBackend({ variant: "scalar" }), 1);
+ * console.assert(costs.dense > 0 && costs.blocks[4].block > 0);
+ * ```
+ */
+export function measureCosts(backend: Backend, tokens: number = 128): CostModel {
+  const { kernels } = backend;
+  const shape = [SIDE, SIDE] as const;
+  const x = createTensor(backend, [tokens, SIDE]);
+  const y = createTensor(backend, [tokens, SIDE]);
+  const bias = createTensor(backend, [SIDE]);
+  const weight = createTensor(backend, shape);
+  x.data.fill(0.5);
+  weight.data.fill(0.25);
+  const dense = nanosecondsOf(() => {
+    const [m, n, k] = [tokens, SIDE, SIDE];
+    kernels.gemm("nt", m, n, k, x.data, 0, k, weight.data, 0, k, y.data, 0, n, false);
+    kernels.addBias(y.data, bias.data, tokens, SIDE);
+  });
+  const blockCost = (height: BlockHeight): BlockCost => {
+    const points = DENSITIES.map((density) => {
+      const sample = sampleWeight(height, density);
+      const prepared = prepareProduct(backend, sample, shape, { kind: "blocks", height });
+      const time = nanosecondsOf(() => prepared.product(x, bias, y, tokens)) / tokens;
+      prepared.release();
+      let kept = 0;
+      for (const value of sample) if (value !== 0) kept++;
+      return { time, blocks: kept / height };
+    });
+    const [few, many] = points;
+    if (few === undefined || many === undefined) throw new Error("expected two densities");
+    const block = Math.max(0, (many.time - few.time) / (many.blocks - few.blocks));
+    return { block, edge: Math.max(0, (few.time - block * few.blocks) / (2 * SIDE)) };
+  };
+  const blocks = Object.fromEntries(BLOCK_HEIGHTS.map((height) => [height, blockCost(height)]));
+  const half = sampleWeight(SIDE, 0.5);
+  const compacted = prepareProduct(backend, half, shape, { kind: "compacted" });
+  const columns = half.subarray(0, SIDE).reduce((count, value) => count + (value === 0 ? 0 : 1), 0);
+  const multiplication = dense / tokens / SIDE / SIDE;
+  const moving =
+    nanosecondsOf(() => compacted.product(x, bias, y, tokens)) / tokens -
+    multiplication * SIDE * columns;
+  compacted.release();
+  for (const tensor of [x, y, bias, weight]) tensor.release();
+  return {
+    ...{ variant: kernels.variant, tokens, dense: multiplication },
+    blocks: blocks as Record<BlockHeight, BlockCost>,
+    move: Math.max(0, moving / columns),
+  };
+}

@@ -1,0 +1,163 @@
+/** How a linear layer is computed at inference: dense, by its kept blocks, or without its zero rows and columns. */
+import type { LinearProduct } from "../autograd/records.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { BLOCK_HEIGHTS, type BlockHeight, tileTokens } from "../kernels/block-sparse.ts";
+import { createIntegerTensor, createTensor, Tensor } from "../tensor/tensor.ts";
+import { packBlocks } from "./blocks.ts";
+import { packChannels } from "./channels.ts";
+import type { MatrixShape } from "./elements.ts";
+import { countKeptBlocks } from "./size.ts";
+
+/** A way to compute y = W x + b. */
+export type Execution =
+  | { readonly kind: "dense" }
+  /** Blocks of so many consecutive outputs and one input, those without a bit set left out. */
+  | { readonly kind: "blocks"; readonly height: BlockHeight }
+  /** The product of the rows and columns that are not all zero. */
+  | { readonly kind: "compacted" };
+
+/** What the cost of each way depends on. */
+export interface LinearFacts {
+  readonly outputs: number;
+  readonly inputs: number;
+  /** Kept blocks for each height that divides the outputs. */
+  readonly blocks: ReadonlyMap<BlockHeight, number>;
+  /** Rows and columns that are not all zero. */
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Counts in a weight [outputs, inputs] what the ways depend on. */
+export function linearFacts(weight: Float32Array, shape: MatrixShape): LinearFacts {
+  const [outputs, inputs] = shape;
+  const heights = BLOCK_HEIGHTS.filter((height) => outputs % height === 0);
+  const { rows, columns } = packChannels(weight, shape);
+  return {
+    outputs,
+    inputs,
+    blocks: new Map(heights.map((height) => [height, countKeptBlocks(weight, shape, [height, 1])])),
+    rows: rows.length,
+    columns: columns.length,
+  };
+}
+
+/** Every way that computes such a weight, dense first. */
+export function executionsOf({ blocks }: LinearFacts): readonly Execution[] {
+  const heights = [...blocks.keys()].map((height) => ({ kind: "blocks" as const, height }));
+  return [{ kind: "dense" }, ...heights, { kind: "compacted" }];
+}
+
+/** `dense`, `compacted`, `blocks 4x1`. */
+export function formatExecution(execution: Execution): string {
+  return execution.kind === "blocks" ? `blocks ${execution.height}x1` : execution.kind;
+}
+
+/** A product and the memory that it holds. */
+export interface PreparedProduct {
+  readonly product: LinearProduct;
+  /** Bytes of the weight's form. */
+  readonly bytes: number;
+  release(): void;
+}
+
+/** Prepares the product of a weight that is not computed densely. */
+export function prepareProduct(
+  backend: Backend,
+  weight: Float32Array,
+  shape: MatrixShape,
+  execution: Exclude<Execution, { kind: "dense" }>,
+): PreparedProduct {
+  return execution.kind === "blocks"
+    ? prepareBlocks(backend, weight, shape, execution.height)
+    : prepareCompacted(backend, weight, shape);
+}
+
+/** A tensor of at least one element, which shapes need. */
+function integersOf(backend: Backend, values: ArrayLike<number>): Tensor {
+  const integers = Int32Array.from(values.length === 0 ? [0] : values);
+  return createIntegerTensor(backend, [integers.length], integers);
+}
+
+function floatsOf(backend: Backend, values: Float32Array): Tensor {
+  const floats = values.length === 0 ? new Float32Array(1) : values;
+  return createTensor(backend, [floats.length], floats);
+}
+
+function releaseAll(tensors: readonly Tensor[]): void {
+  for (const tensor of tensors) tensor.release();
+}
+
+function bytesOf(tensors: readonly Tensor[]): number {
+  return tensors.reduce((sum, { region }) => sum + 4 * region.length, 0);
+}
+
+function prepareBlocks(
+  backend: Backend,
+  weight: Float32Array,
+  shape: MatrixShape,
+  height: BlockHeight,
+): PreparedProduct {
+  const { kernels, memory } = backend;
+  const [outputs, inputs] = shape;
+  const packed = packBlocks(weight, shape, [height, 1]);
+  const starts = integersOf(backend, packed.starts);
+  const columns = integersOf(backend, packed.columns);
+  const values = floatsOf(backend, packed.values);
+  const product: LinearProduct = (x, bias, y, rows) => {
+    const length = tileTokens(height) * inputs;
+    const tile = new Tensor(memory, [length], memory.reserve(length));
+    const matrix = {
+      ...{ outputs, inputs, height, starts: starts.integers },
+      ...{ columns: columns.integers, values: values.data },
+    };
+    const biases = bias === null ? null : bias.data;
+    kernels.blockSparseForward(x.data, matrix, biases, y.data, 0, rows, tile.data);
+    tile.release();
+  };
+  const held = [starts, columns, values];
+  return { product, bytes: bytesOf(held), release: () => releaseAll(held) };
+}
+
+function prepareCompacted(
+  backend: Backend,
+  weight: Float32Array,
+  shape: MatrixShape,
+): PreparedProduct {
+  const { kernels, memory } = backend;
+  const [outputs, inputs] = shape;
+  const packed = packChannels(weight, shape);
+  const [rows, columns] = [packed.rows.length, packed.columns.length];
+  const rowNumbers = integersOf(backend, packed.rows);
+  const columnNumbers = integersOf(backend, packed.columns);
+  const values = floatsOf(backend, packed.values);
+  const scratch = (length: number): Tensor =>
+    new Tensor(memory, [length], memory.reserve(Math.max(1, length)));
+  const product: LinearProduct = (x, bias, y, tokens) => {
+    const biases = bias === null ? null : bias;
+    const isWhole = rows === outputs;
+    // Reserved before views are taken: memory may grow.
+    const [from, to] = [scratch(tokens * columns), scratch(isWhole ? 0 : tokens * rows)];
+    if (columns < inputs && columns > 0)
+      kernels.gatherColumns(
+        ...([x.data, columnNumbers.integers.subarray(0, columns), from.data] as const),
+        ...([tokens, inputs] as const),
+      );
+    const source = columns < inputs ? from.data : x.data;
+    const target = isWhole ? y.data : to.data;
+    if (!isWhole || columns === 0) kernels.fill(y.data.subarray(0, tokens * outputs), 0);
+    if (rows > 0 && columns > 0) {
+      const [m, n, k] = [tokens, rows, columns];
+      kernels.gemm("nt", m, n, k, source, 0, k, values.data, 0, k, target, 0, n, false);
+      if (!isWhole)
+        kernels.scatterColumns(
+          ...([to.data, rowNumbers.integers.subarray(0, rows), y.data] as const),
+          ...([tokens, outputs] as const),
+        );
+    }
+    if (biases !== null) kernels.addBias(y.data, biases.data, tokens, outputs);
+    from.release();
+    to.release();
+  };
+  const held = [rowNumbers, columnNumbers, values];
+  return { product, bytes: bytesOf(held), release: () => releaseAll(held) };
+}

@@ -1,0 +1,135 @@
+/** `espalier classify` on a model as it is, pruned and packed. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { espalier, temporaryDirectory, VOCABULARY, writeModel, writeTask } from "./fixtures.ts";
+
+const root = temporaryDirectory();
+const path = (...parts: string[]): string => join(root, ...parts);
+const TEXTS = [
+  "the tall tree grows",
+  "a wall stands",
+  "not green\tslowly",
+  "",
+  "unknown words here",
+];
+
+beforeAll(async () => {
+  await writeModel(path("dense"), { id2label: { 0: "bare", 1: "green" } });
+  writeTask(path("task"));
+  writeFileSync(path("texts.txt"), `${TEXTS.join("\n")}\n`);
+  const prune = ["prune", path("dense"), "--pattern", "4x1", "--sparsity", "0.8"];
+  expect((await espalier([...prune, "--out", path("pruned")])).code).toBe(0);
+  expect((await espalier(["pack", path("pruned"), "--out", path("packed")])).code).toBe(0);
+  expect((await espalier(["unpack", path("packed"), "--out", path("plain")])).code).toBe(0);
+});
+
+interface Answer {
+  readonly text: string;
+  readonly textPair?: string;
+  readonly answer: string;
+  readonly class: number;
+  readonly probabilities: readonly number[];
+  readonly logits: readonly number[];
+}
+
+async function answers(model: string, ...more: string[]): Promise<readonly Answer[]> {
+  const argv = ["classify", path(model), "--file", path("texts.txt"), "--json", ...more];
+  const { code, out, err } = await espalier(argv);
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  const events = out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(events.at(-1)).toMatchObject({ event: "end", texts: TEXTS.length, accuracy: null });
+  return events.filter(({ event }) => event === "text");
+}
+
+describe("espalier classify", () => {
+  test("gives a packed model the answers of the pruned one, layer by layer as it is or not", async () => {
+    const dense = await answers("pruned", "--layers", "dense", "--threads", "1");
+    expect(dense.map(({ text }) => text)).toEqual(TEXTS.map((text) => text.split("\t")[0]));
+    expect(dense[2]?.textPair).toBe("slowly");
+    const others = await Promise.all([
+      answers("pruned"),
+      answers("packed"),
+      answers("packed", "--layers", "dense"),
+      answers("plain", "--batch-size", "2"),
+      answers("packed", "--variant", "scalar"),
+    ]);
+    for (const other of others) {
+      expect(other.map((one) => one.answer)).toEqual(dense.map((one) => one.answer));
+      other.forEach(({ logits }, i) => {
+        logits.forEach((logit, k) => {
+          expect(Math.abs(logit - (dense[i]?.logits[k] ?? NaN))).toBeLessThan(1e-5);
+        });
+      });
+    }
+    for (const { answer, class: number, probabilities } of dense) {
+      expect(answer).toBe(["bare", "green"][number]);
+      expect(probabilities.reduce((sum, one) => sum + one, 0)).toBeCloseTo(1, 12);
+    }
+    expect(readFileSync(path("plain", "model.safetensors"))).toEqual(
+      readFileSync(path("pruned", "model.safetensors")),
+    );
+  });
+
+  test("prints the answer to a text, and how each layer is computed", async () => {
+    const argv = ["classify", path("packed"), "--text", "the tree", "--text-pair", "a wall"];
+    const { code, out } = await espalier([...argv, "--plan", "--threads", "1"]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^answer +share +text$/m);
+    expect(out).toMatch(/^(bare|green) +0\.\d{4} +the tree \| a wall$/m);
+    expect(out).toMatch(
+      /^bert\.encoder\.layer\.0\.intermediate\.dense +\d+x16 +(blocks|dense|comp)/m,
+    );
+    expect(out).toMatch(/^costs, in nanoseconds: \{"variant":/m);
+  });
+
+  test("states accuracy and F1 on a file of the task, the same for the packed model", async () => {
+    const argv = ["--task", "mrpc", "--file", path("task", "dev.tsv")];
+    const outputs = await Promise.all(
+      ["pruned", "packed"].map(async (model) => {
+        const { code, out } = await espalier(["classify", path(model), ...argv]);
+        expect(code).toBe(0);
+        return /^accuracy .* over 12 texts$/m.exec(out)?.[0];
+      }),
+    );
+    expect(outputs[0]).toMatch(/^accuracy 0\.\d{4}, F1 0\.\d{4} over 12 texts$/);
+    expect(outputs[1]).toBe(outputs[0]);
+  });
+
+  test.each<[string, readonly string[], RegExp]>([
+    ["dense", [], /^--text, --file: expected one of them, got neither\n$/],
+    ["dense", ["--text", "a", "--file", "b"], /^--text, --file: expected one of them, got both\n$/],
+    ["dense", ["--text-pair", "a", "--file", "b"], /^--text-pair: expected --text before it/],
+    ["dense", ["--text", "a", "--task", "mrpc"], /^--task: expected a --file in the task's format/],
+    [
+      "dense",
+      ["--text", "a", "--max-length", "99"],
+      /^--max-length: expected at most .* 32, got 99/,
+    ],
+    [
+      "nowhere",
+      ["--text", "a"],
+      /^MODEL: expected a directory, got .*nowhere \(does not exist\)\n$/,
+    ],
+    ["task", ["--text", "a"], /config\.json: expected this file, got none\n$/],
+  ])("refuses on %s: %j", async (model, more, message) => {
+    const { code, out, err } = await espalier(["classify", path(model), ...more]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(message);
+  });
+
+  test("refuses a model whose vocabulary or tensors do not fit", async () => {
+    await writeModel(path("short"), {}, (name) => name !== "classifier.weight");
+    const missing = await espalier(["classify", path("short"), "--text", "a"]);
+    expect(missing.code).toBe(2);
+    expect(missing.err).toMatch(/: classifier\.weight: expected this tensor, got none\n$/);
+    await writeModel(path("words"));
+    writeFileSync(path("words", "vocab.txt"), `${VOCABULARY}more\n`);
+    const words = await espalier(["classify", path("words"), "--text", "a"]);
+    expect(words.code).toBe(2);
+    expect(words.err).toMatch(/vocab\.txt: expected at most the 21 tokens of the model, got 22\n$/);
+  });
+});

@@ -1,0 +1,349 @@
+/** Inference with each layer computed by its kept blocks, compacted or dense: the logits of the dense model. */
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createTape, releaseTape } from "../../src/autograd/tape.ts";
+import { nextUnit, openStream } from "../../src/core/random.ts";
+import type { Backend } from "../../src/kernels/backend.ts";
+import { BLOCK_HEIGHTS } from "../../src/kernels/block-sparse.ts";
+import type { TokenBatch } from "../../src/model/batch.ts";
+import { type ModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
+import { forward } from "../../src/model/forward.ts";
+import { moduleList } from "../../src/model/modules.ts";
+import {
+  createParameters,
+  initialiseParameters,
+  type NamedValues,
+} from "../../src/model/parameters.ts";
+import {
+  createSparseClassifier,
+  type SparseClassifierOptions,
+} from "../../src/sparse/classifier.ts";
+import {
+  type CostModel,
+  chooseExecution,
+  measureCosts,
+  predictCost,
+} from "../../src/sparse/cost-model.ts";
+import { type Execution, executionsOf, linearFacts } from "../../src/sparse/execution.ts";
+import { compactFeedForward } from "../../src/sparse/feed-forward.ts";
+import { releaseParameters } from "../../src/tensor/parameter.ts";
+import { randomFloats, VARIANTS } from "../kernels/subjects.ts";
+
+const CONFIGS: readonly ModelConfig[] = [
+  parseModelConfigOrThrow({
+    ...{ model_type: "bert", vocab_size: 30, hidden_size: 32, num_hidden_layers: 2 },
+    ...{
+      num_attention_heads: 2,
+      intermediate_size: 48,
+      max_position_embeddings: 24,
+      num_labels: 3,
+    },
+  }),
+  parseModelConfigOrThrow({
+    ...{ model_type: "distilbert", vocab_size: 30, dim: 32, n_layers: 1, n_heads: 4 },
+    ...{ hidden_dim: 64, max_position_embeddings: 24, activation: "relu" },
+  }),
+];
+
+/** What of a weight is zero. */
+type Zeroing = "nothing" | "4x1" | "elements" | "rows" | "columns" | "everything";
+const ZEROINGS: readonly Zeroing[] = [
+  "nothing",
+  "4x1",
+  "elements",
+  "rows",
+  "columns",
+  "everything",
+];
+
+function isZero(zeroing: Zeroing, row: number, column: number, columns: number): boolean {
+  const chance = (place: number): boolean => nextUnit(openStream(3, place)) < 0.7;
+  switch (zeroing) {
+    case "nothing":
+      return false;
+    case "4x1":
+      return chance(Math.floor(row / 4) * columns + column);
+    case "elements":
+      return chance(row * columns + column);
+    case "rows":
+      return chance(row);
+    case "columns":
+      return chance(column);
+    case "everything":
+      return true;
+    default:
+      return zeroing satisfies never;
+  }
+}
+
+/** Random parameters, biases too; the weights of linear layers are zeroed one way after the other. */
+function valuesOf(backend: Backend, config: ModelConfig, first: number): Map<string, NamedValues> {
+  const parameters = initialiseParameters(backend, config, 5);
+  const values = new Map<string, NamedValues>();
+  for (const [name, { value }] of parameters)
+    values.set(name, {
+      shape: value.shape,
+      data: value.data.map((one, i) => one + (name.endsWith(".bias") ? ((i % 5) - 2) / 50 : 0)),
+    });
+  releaseParameters(parameters);
+  moduleList(config)
+    .filter(({ kind }) => kind === "linear")
+    .forEach(({ name, shape }, i) => {
+      const zeroing = ZEROINGS[(i + first) % ZEROINGS.length] ?? "nothing";
+      const [, columns = 1] = shape;
+      const weight = values.get(`${name}.weight`);
+      if (weight === undefined) return;
+      const data = weight.data.map((one, at) =>
+        isZero(zeroing, Math.floor(at / columns), at % columns, columns) ? 0 : one * 4,
+      );
+      values.set(`${name}.weight`, { shape: weight.shape, data });
+    });
+  return values;
+}
+
+/** Texts of several lengths, padded to the longest. */
+function batchOf(config: ModelConfig, lengths: readonly number[]): TokenBatch {
+  const positions = Math.max(...lengths);
+  const tokens = lengths.length * positions;
+  const inputIds = new Int32Array(tokens);
+  const attentionMask = new Uint8Array(tokens);
+  lengths.forEach((length, example) => {
+    for (let i = 0; i < length; i++) {
+      inputIds[example * positions + i] = (example * 7 + i * 5 + 1) % config.vocabularySize;
+      attentionMask[example * positions + i] = 1;
+    }
+  });
+  const shape = { batch: lengths.length, positions };
+  return { ...shape, inputIds, tokenTypeIds: new Int32Array(tokens), attentionMask };
+}
+
+function denseLogits(
+  backend: Backend,
+  config: ModelConfig,
+  values: ReadonlyMap<string, NamedValues>,
+  batch: TokenBatch,
+): Float32Array {
+  const parameters = createParameters(backend, config, values);
+  const tape = createTape(backend, { training: false });
+  const logits = forward(tape, config, parameters, batch).logits.value.data.slice();
+  releaseTape(tape);
+  releaseParameters(parameters);
+  return logits;
+}
+
+/** Costs under which any way may be the cheapest: of a kept element, of a dense one, of one that is moved. */
+function costsOf(element: number, dense: number, move: number): CostModel {
+  const cost = (height: number) => ({ block: element * height ** 0.8, edge: 0.1 });
+  const blocks = { 1: cost(1), 2: cost(2), 4: cost(4), 8: cost(8), 16: cost(16) };
+  return { variant: "simd", tokens: 16, dense, blocks, move };
+}
+
+function classify(
+  backend: Backend,
+  config: ModelConfig,
+  values: ReadonlyMap<string, NamedValues>,
+  batch: TokenBatch,
+  options: SparseClassifierOptions,
+) {
+  const read = (name: string): NamedValues => {
+    const found = values.get(name);
+    if (found === undefined) throw new RangeError(`${name}: expected a tensor, got none`);
+    return found;
+  };
+  const before = backend.memory.usage().used;
+  const classifier = createSparseClassifier(backend, config, read, options);
+  const logits = classifier.logits(batch);
+  const { layers, feedForwards, bytes } = classifier;
+  classifier.release();
+  expect(backend.memory.usage().used).toBe(before);
+  return { logits, layers, feedForwards, bytes };
+}
+
+function expectAlike(actual: Float32Array, expected: Float32Array): void {
+  expect(actual.length).toBe(expected.length);
+  actual.forEach((logit, i) => {
+    expect(Math.abs(logit - (expected[i] ?? NaN))).toBeLessThan(1e-5);
+  });
+}
+
+describe.each(VARIANTS)("a sparse classifier (%s)", (_name, backend) => {
+  it("has the logits of the dense model, however its layers are computed", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...CONFIGS),
+        fc.nat(ZEROINGS.length - 1),
+        fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 4 }),
+        fc.constantFrom("auto", "dense", "compacted", ...BLOCK_HEIGHTS),
+        (config, first, lengths, way) => {
+          const values = valuesOf(backend, config, first);
+          const batch = batchOf(config, lengths);
+          const names = moduleList(config).filter(({ shape }) => (shape[0] ?? 0) % 16 === 0);
+          const execution: Execution =
+            typeof way === "number"
+              ? { kind: "blocks", height: way }
+              : { kind: way === "compacted" ? "compacted" : "dense" };
+          const executions =
+            way === "auto" || way === "dense"
+              ? way
+              : new Map(names.map(({ name }) => [name, execution]));
+          const costs = costsOf(0.05, 0.03, 0.5);
+          const result = classify(backend, config, values, batch, { costs, executions });
+          expectAlike(result.logits, denseLogits(backend, config, values, batch));
+          if (way === "dense")
+            expect(result.layers.every((layer) => layer.execution.kind === "dense")).toBe(true);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+const [, [, backend] = VARIANTS[0] as (typeof VARIANTS)[number]] = VARIANTS;
+const [bert] = CONFIGS as readonly [ModelConfig, ...ModelConfig[]];
+
+describe("the choice of a way", () => {
+  it("is what the costs say, and dense where nothing is clearly cheaper", () => {
+    const weight = randomFloats(1, 32 * 32);
+    const dense = linearFacts(weight, [32, 32]);
+    expect(chooseExecution(costsOf(0.05, 0.03, 1), dense, 8)).toEqual({ kind: "dense" });
+    const columns = linearFacts(
+      weight.map((value, i) => (i % 32 < 16 ? 0 : value)),
+      [32, 32],
+    );
+    expect(columns).toMatchObject({ rows: 32, columns: 16 });
+    expect(chooseExecution(costsOf(9, 0.03, 0.1), columns, 8)).toEqual({ kind: "compacted" });
+    const blocks = linearFacts(
+      weight.map((value, i) => ((Math.floor(i / 128) * 5 + (i % 32)) % 8 === 0 ? value : 0)),
+      [32, 32],
+    );
+    expect(blocks.blocks.get(4)).toBe(32);
+    expect(chooseExecution(costsOf(0.05, 0.03, 1), blocks, 8)).toEqual({
+      kind: "blocks",
+      height: 4,
+    });
+  });
+
+  it("never is one that the costs hold for more than 5 % slower than another", () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0.001, max: 10, noNaN: true }),
+        fc.double({ min: 0.001, max: 1, noNaN: true }),
+        fc.double({ min: 0.001, max: 10, noNaN: true }),
+        fc.constantFrom(...ZEROINGS),
+        (block, one, move, zeroing) => {
+          const costs = costsOf(block, one, move);
+          const data = randomFloats(1, 48 * 20).map((value, i) =>
+            isZero(zeroing, Math.floor(i / 20), i % 20, 20) ? 0 : value,
+          );
+          const facts = linearFacts(data, [48, 20]);
+          const cost = (way: Execution) => predictCost(costs, facts, way, 7);
+          const chosen = cost(chooseExecution(costs, facts, 7));
+          for (const other of executionsOf(facts))
+            expect(0.95 * chosen).toBeLessThanOrEqual(cost(other) * (1 + 1e-9));
+          expect(chosen).toBeLessThanOrEqual(cost({ kind: "dense" }));
+        },
+      ),
+    );
+  });
+
+  it("rests on costs that are measured", () => {
+    const costs = measureCosts(backend, 16);
+    expect(costs).toMatchObject({ variant: backend.kernels.variant, tokens: 16 });
+    expect(costs.dense).toBeGreaterThan(0);
+    for (const height of BLOCK_HEIGHTS) {
+      const { block, edge } = costs.blocks[height];
+      expect(block + edge).toBeGreaterThan(0);
+    }
+  });
+
+  it("refuses a height that does not divide a layer, a tensor of another shape, and leaves no memory held", () => {
+    const values = valuesOf(backend, bert, 0);
+    const batch = batchOf(bert, [3]);
+    const costs = costsOf(0.05, 0.03, 1);
+    const before = backend.memory.usage().used;
+    const executions = new Map([["classifier", { kind: "blocks", height: 4 } as const]]);
+    expect(() => classify(backend, bert, values, batch, { costs, executions })).toThrow(
+      /executions: expected a height that divides the 3 outputs of classifier/,
+    );
+    const short = new Map(values).set("classifier.bias", {
+      shape: [2],
+      data: new Float32Array(2),
+    });
+    expect(() => classify(backend, bert, short, batch, { costs })).toThrow(
+      "classifier.bias: expected [3], got [2]",
+    );
+    expect(backend.memory.usage().used).toBe(before);
+  });
+});
+
+describe("hidden units that cannot matter", () => {
+  it("are left out of a model where that is cheaper, and the logits stay", () => {
+    const values = new Map(valuesOf(backend, bert, 0));
+    const name = "bert.encoder.layer.0.intermediate.dense";
+    const weight = values.get(`${name}.weight`);
+    const bias = values.get(`${name}.bias`);
+    if (weight === undefined || bias === undefined) throw new Error("expected the layer");
+    const isKept = (unit: number): boolean => unit % 3 === 0;
+    const data = weight.data.map((_, i) => (isKept(Math.floor(i / 32)) ? Math.sin(i) : 0));
+    values.set(`${name}.weight`, { shape: weight.shape, data });
+    const biases = bias.data.map((_, unit) => (isKept(unit) || unit === 1 ? 0.5 : 0));
+    values.set(`${name}.bias`, { shape: bias.shape, data: biases });
+    const contract = "bert.encoder.layer.0.output.dense.weight";
+    const full = randomFloats(8, 32 * 48);
+    values.set(contract, { shape: [32, 48], data: full });
+    const batch = batchOf(bert, [5, 9]);
+    const result = classify(backend, bert, values, batch, { costs: costsOf(9, 0.03, 9) });
+    expect(result.feedForwards).toContainEqual({ name, units: 48, kept: 17, constant: 1 });
+    expectAlike(result.logits, denseLogits(backend, bert, values, batch));
+    const named = classify(backend, bert, values, batch, {
+      ...{ costs: costsOf(9, 0.03, 9), executions: new Map() },
+    });
+    expect(named.feedForwards).toEqual([]);
+  });
+
+  it("are left out, and nothing else", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 9 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.nat(),
+        (hidden, width, seed) => {
+          const stream = openStream(seed, 1);
+          const sparse = (count: number): Float32Array =>
+            Float32Array.from({ length: count }, () =>
+              nextUnit(stream) < 0.6 ? 0 : nextUnit(stream) - 0.5,
+            );
+          const layer = {
+            ...{ expand: sparse(hidden * width), expandBias: sparse(hidden) },
+            ...{ contract: sparse(width * hidden), hidden, width },
+          };
+          const small = compactFeedForward(layer);
+          const x = Array.from({ length: width }, (_, i) => Math.sin(i + 1));
+          const run = ({ expand, expandBias, contract, hidden: units }: typeof layer): number[] => {
+            const h = Array.from({ length: units }, (_, unit) => {
+              let sum = expandBias[unit] ?? 0;
+              x.forEach((value, i) => {
+                sum += value * (expand[unit * width + i] ?? 0);
+              });
+              return Math.max(0, sum);
+            });
+            return x.map((_, row) =>
+              h.reduce((sum, value, unit) => sum + value * (contract[row * units + unit] ?? 0), 0),
+            );
+          };
+          run(small).forEach((value, i) => {
+            expect(value).toBeCloseTo(run(layer)[i] ?? NaN, 12);
+          });
+          const constants = Array.from({ length: small.hidden }, (_, unit) => unit).filter(
+            (unit) => {
+              const row = small.expand.subarray(unit * width, (unit + 1) * width);
+              return row.every((value) => value === 0) && small.expandBias[unit] !== 0;
+            },
+          );
+          if (small.hidden > 1) expect(small.constant).toBe(constants.length);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
