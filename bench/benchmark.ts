@@ -9,6 +9,7 @@ export const PEER_SCRIPTS = [
   "training_step.py",
   "mask_step.py",
   "kth_value.py",
+  "linear.py",
   "jax_js.mjs",
   "tfjs.mjs",
   "onnxruntime.mjs",

@@ -2,11 +2,13 @@
 import type { Benchmark } from "./benchmark.ts";
 import { gemmBenchmark } from "./gemm.ts";
 import { growthBenchmark } from "./growth.ts";
+import { inferenceBenchmark } from "./inference.ts";
 import { kernelsBenchmark } from "./kernels.ts";
 import { maskStepBenchmark } from "./mask-step.ts";
 import { memoryBenchmark } from "./memory.ts";
 import { paddingBenchmark } from "./padding.ts";
 import { selectionBenchmark } from "./selection.ts";
+import { sparseLinearBenchmark } from "./sparse-linear.ts";
 import { sparseProductsBenchmark } from "./sparse-products.ts";
 import { sparseStepBenchmark } from "./sparse-step.ts";
 import { stepBenchmark } from "./step.ts";
@@ -21,6 +23,8 @@ export const BENCHMARKS: readonly Benchmark[] = [
   maskStepBenchmark,
   selectionBenchmark,
   sparseProductsBenchmark,
+  sparseLinearBenchmark,
+  inferenceBenchmark,
   gemmBenchmark,
   kernelsBenchmark,
 ];

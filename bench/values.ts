@@ -22,3 +22,10 @@ export function fillNormal(values: Float32Array, scale: number, seed: number): v
     for (let i = 0; i < count; i++) values[start + i] = source[i] * factor;
   }
 }
+
+/** A number in [0, 1) that depends on the place alone: as good as random, for many millions of them. */
+export function unitAt(place: number): number {
+  let bits = Math.imul(place ^ (place >>> 16), 0x45d9f3b);
+  bits = Math.imul(bits ^ (bits >>> 16), 0x45d9f3b);
+  return ((bits ^ (bits >>> 16)) >>> 0) / 2 ** 32;
+}

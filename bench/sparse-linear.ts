@@ -1,0 +1,240 @@
+/**
+ * Linear layers of pruned weights at inference, one thread: every way to compute them beside the dense product of the
+ * same kernels and of PyTorch, by pattern, sparsity and shape; and what the cost model takes.
+ */
+import { type Backend, createBackend } from "../src/kernels/backend.ts";
+import type { LinePlot } from "../src/report/line-plot.ts";
+import { type CostModel, chooseExecution, measureCosts } from "../src/sparse/cost-model.ts";
+import {
+  type Execution,
+  formatExecution,
+  linearFacts,
+  prepareProduct,
+} from "../src/sparse/execution.ts";
+import { createTensor, type Tensor } from "../src/tensor/tensor.ts";
+import {
+  type BenchContext,
+  type Benchmark,
+  type Cell,
+  type Subject,
+  takeTurns,
+} from "./benchmark.ts";
+import { ratiosOf, spreadOf } from "./measure.ts";
+import { fillNormal, unitAt } from "./values.ts";
+
+interface Layer {
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly tokens: number;
+}
+
+/** Layers of BERT-mini and of BERT-base and DistilBERT; a batch, and a single token. */
+const LAYERS: readonly Layer[] = [
+  { outputs: 1024, inputs: 256, tokens: 128 },
+  { outputs: 256, inputs: 1024, tokens: 128 },
+  { outputs: 768, inputs: 768, tokens: 128 },
+  { outputs: 3072, inputs: 768, tokens: 128 },
+  { outputs: 768, inputs: 768, tokens: 1 },
+];
+
+const SPARSITIES = [0.5, 0.8, 0.9, 0.95];
+
+/** What is pruned whole, and how such a weight is best computed; 2:4 has one sparsity alone. */
+const PATTERNS: readonly {
+  readonly name: string;
+  readonly execution: Execution;
+  readonly sparsities: readonly number[];
+}[] = [
+  ...([1, 2, 4, 8, 16] as const).map((height) => ({
+    name: `${height}x1`,
+    execution: { kind: "blocks" as const, height },
+    sparsities: SPARSITIES,
+  })),
+  { name: "2:4", execution: { kind: "blocks", height: 1 }, sparsities: [0.5] },
+  { name: "1xchannel", execution: { kind: "compacted" }, sparsities: SPARSITIES },
+];
+
+const ROUNDS = 9;
+const WARM_UP = 2;
+/** Milliseconds that a product is run in a round. */
+const PRODUCT_TIME = 4;
+
+/** Whether a weight is kept: by chance for each block, of 2:4 two of four. */
+function keeper(pattern: string, sparsity: number, { inputs }: Layer) {
+  const chance = (place: number): boolean => unitAt(place) >= sparsity;
+  if (pattern === "1xchannel") return (row: number): boolean => chance(row);
+  if (pattern === "2:4")
+    return (row: number, column: number): boolean => {
+      const group = row * inputs + (column - (column % 4));
+      const order = [0, 1, 2, 3].sort((a, b) => unitAt(group + a) - unitAt(group + b));
+      return order.indexOf(column % 4) >= 2;
+    };
+  const height = Number.parseInt(pattern, 10);
+  return (row: number, column: number): boolean =>
+    chance(Math.floor(row / height) * inputs + column);
+}
+
+function prunedWeight(pattern: string, sparsity: number, layer: Layer): Float32Array {
+  const weight = new Float32Array(layer.outputs * layer.inputs);
+  fillNormal(weight, 1, 3);
+  const keeps = keeper(pattern, sparsity, layer);
+  for (let i = 0; i < weight.length; i++)
+    if (!keeps(Math.floor(i / layer.inputs), i % layer.inputs)) weight[i] = 0;
+  return weight;
+}
+
+/** Milliseconds a run, over as many runs as fill {@link PRODUCT_TIME}. */
+function timeOf(run: () => void): number {
+  const start = performance.now();
+  let [runs, elapsed] = [0, 0];
+  for (; elapsed < PRODUCT_TIME; runs++) {
+    run();
+    elapsed = performance.now() - start;
+  }
+  return elapsed / runs;
+}
+
+function subjectOf(name: string, run: () => void): Subject<"run"> {
+  return { name, threads: 1, kinds: ["run"], time: () => timeOf(run), stop: () => undefined };
+}
+
+/** The arrays of a layer's product. */
+interface Operands {
+  readonly x: Tensor;
+  readonly bias: Tensor;
+  readonly y: Tensor;
+}
+
+/** The dense product of a weight. */
+function denseRun(backend: Backend, layer: Layer, weight: Tensor, { x, bias, y }: Operands) {
+  const { kernels } = backend;
+  const { tokens: m, outputs: n, inputs: k } = layer;
+  return (): void => {
+    kernels.gemm("nt", m, n, k, x.data, 0, k, weight.data, 0, k, y.data, 0, n, false);
+    kernels.addBias(y.data, bias.data, m, n);
+  };
+}
+
+async function measure(
+  context: BenchContext,
+  backend: Backend,
+  costs: ReadonlyMap<number, CostModel>,
+  layer: Layer,
+): Promise<readonly (readonly Cell[])[]> {
+  const { outputs, inputs, tokens } = layer;
+  const shape = [outputs, inputs] as const;
+  const operands: Operands = {
+    x: createTensor(backend, [tokens, inputs]),
+    bias: createTensor(backend, [outputs]),
+    y: createTensor(backend, [tokens, outputs]),
+  };
+  fillNormal(operands.x.data, 1, 1);
+  const model = costs.get(tokens);
+  const peer = await context.startPeer("linear.py", { tokens, inputs, outputs });
+  const rows: (readonly Cell[])[] = [];
+  for (const { name, execution, sparsities } of PATTERNS) {
+    for (const sparsity of sparsities) {
+      const data = prunedWeight(name, sparsity, layer);
+      const weight = createTensor(backend, shape, data);
+      const run = denseRun(backend, layer, weight, operands);
+      const { x, bias, y } = operands;
+      const facts = linearFacts(data, shape);
+      const chosen = model === undefined ? execution : chooseExecution(model, facts, tokens);
+      const prepared = [execution, chosen].map((one) =>
+        one.kind === "dense" ? null : prepareProduct(backend, data, shape, one),
+      );
+      const subjects = [
+        subjectOf("dense", run),
+        ...prepared.map((one) =>
+          subjectOf("sparse", one === null ? run : () => one.product(x, bias, y, tokens)),
+        ),
+        ...(peer === undefined
+          ? []
+          : [
+              {
+                ...{ name: peer.name, threads: 1, kinds: ["run"] as const },
+                ...{ time: () => peer.time(String(PRODUCT_TIME)), stop: () => undefined },
+              },
+            ]),
+      ];
+      const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP });
+      const [dense = [], sparse = [], taken = [], theirs] = times.map(
+        (one) => one.get("run") ?? [],
+      );
+      rows.push([
+        `${outputs} x ${inputs}`,
+        ...[tokens, name, sparsity, spreadOf(dense), ratiosOf(dense, sparse)],
+        theirs === undefined ? null : ratiosOf(theirs, sparse),
+        ...[formatExecution(chosen), ratiosOf(dense, taken)],
+      ]);
+      for (const one of prepared) one?.release();
+      weight.release();
+    }
+  }
+  peer?.stop();
+  for (const tensor of Object.values(operands)) tensor.release();
+  return rows;
+}
+
+/** Speed over the dense product by sparsity, a curve for each pattern, of one layer. */
+function plotOf(variant: string, layer: Layer, rows: readonly (readonly Cell[])[]): LinePlot {
+  const shape = `${layer.outputs} x ${layer.inputs}`;
+  const own = rows.filter(([name, tokens]) => name === shape && tokens === layer.tokens);
+  const names = [...new Set(own.map(([, , pattern]) => String(pattern)))];
+  return {
+    title: `Speed over dense, ${shape}, ${layer.tokens} tokens, ${variant}`,
+    xLabel: "sparsity",
+    yRange: { low: 0, high: 0 },
+    series: names
+      .map((name, color) => ({
+        ...{ name, color },
+        points: own
+          .filter(([, , pattern]) => pattern === name)
+          .map(([, , , sparsity, , speed]): readonly [number, number] => [
+            Number(sparsity),
+            typeof speed === "object" && speed !== null ? speed.median : 0,
+          ]),
+      }))
+      .filter(({ points }) => points.length > 1),
+  };
+}
+
+/** The benchmark. */
+export const sparseLinearBenchmark: Benchmark = {
+  name: "sparse-linear",
+  summary:
+    "linear layers of pruned weights at inference, beside dense ones, by pattern and sparsity",
+  run: async (context) => {
+    const tables = [];
+    const plots: LinePlot[] = [];
+    for (const variant of context.variants) {
+      const backend = createBackend({ variant });
+      const costs = new Map(
+        [...new Set(LAYERS.map(({ tokens }) => tokens))].map((tokens) => [
+          tokens,
+          measureCosts(backend, tokens),
+        ]),
+      );
+      const rows: (readonly Cell[])[] = [];
+      for (const layer of LAYERS) {
+        context.say(`${variant}: ${layer.outputs} x ${layer.inputs}, ${layer.tokens} tokens`);
+        rows.push(...(await measure(context, backend, costs, layer)));
+      }
+      const columns = [
+        ...[{ name: "outputs x inputs" }, { name: "tokens" }, { name: "pattern" }],
+        ...[
+          { name: "sparsity", digits: 2 },
+          { name: "dense, ms", digits: 3 },
+        ],
+        ...[
+          { name: "speed over dense", digits: 2 },
+          { name: "speed over torch dense", digits: 2 },
+        ],
+        ...[{ name: "the model takes" }, { name: "its speed over dense", digits: 2 }],
+      ];
+      tables.push({ title: `Linear layers at inference, ${variant}, one thread`, columns, rows });
+      plots.push(plotOf(variant, LAYERS[2] ?? LAYERS[0], rows));
+    }
+    return { tables, plots };
+  },
+};
