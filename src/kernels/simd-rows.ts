@@ -142,9 +142,15 @@ function layerNorm(wasm: Wasm): Pick<Kernels, LayerNormName> {
 const POSITIONS_PER_BLOCK = 8;
 
 function dropout({ run, at }: Wasm): Pick<Kernels, "dropout"> {
+  // Computed anew it would be a new object on the heap for each of a step's hundreds of calls.
+  let [scaledRate, scale] = [0, 1];
   return {
     dropout(x, y, offset, rows, columns, firstPosition, positionStride, rate, key, example) {
       const end = offset + rows * columns;
+      if (rate !== scaledRate) {
+        scaledRate = rate;
+        scale = 1 / (1 - rate);
+      }
       run.dropout(
         at("x", x, end) + offset * 4,
         at("y", y, end) + offset * 4,
@@ -153,7 +159,7 @@ function dropout({ run, at }: Wasm): Pick<Kernels, "dropout"> {
         firstPosition / POSITIONS_PER_BLOCK,
         positionStride / POSITIONS_PER_BLOCK,
         Math.round(rate * 0x10000),
-        1 / (1 - rate),
+        scale,
         key.seedLow,
         key.seedHigh,
         key.step,
