@@ -111,8 +111,11 @@ function prepareBlocks(
       ...{ columns: columns.integers, values: values.data },
     };
     const biases = bias === null ? null : bias.data;
-    kernels.blockSparseForward(x.data, matrix, biases, y.data, 0, rows, tile.data);
-    tile.release();
+    try {
+      kernels.blockSparseForward(x.data, matrix, biases, y.data, 0, rows, tile.data);
+    } finally {
+      tile.release();
+    }
   };
   const held = [starts, columns, values];
   return { product, bytes: bytesOf(held), release: () => releaseAll(held) };

@@ -71,8 +71,10 @@ export function createFrozenParameter(
   const none = (): Tensor => new Tensor(memory, shape, memory.reserve(1));
   if (values === null) return Object.freeze({ name, value: none(), gradient: none() });
   checkFloat32Array("values", values, elementCount(shape));
-  const value = new Tensor(memory, shape, memory.reserve(values.length));
-  value.data.set(values);
+  // A copy first, as in createTensor: a view on this memory dies when reserving grows it.
+  const copy = values.slice();
+  const value = new Tensor(memory, shape, memory.reserve(copy.length));
+  value.data.set(copy);
   return Object.freeze({ name, value, gradient: none() });
 }
 
