@@ -6,6 +6,7 @@ import { inferenceBenchmark } from "./inference.ts";
 import { kernelsBenchmark } from "./kernels.ts";
 import { maskStepBenchmark } from "./mask-step.ts";
 import { memoryBenchmark } from "./memory.ts";
+import { packingBenchmark } from "./packing.ts";
 import { paddingBenchmark } from "./padding.ts";
 import { selectionBenchmark } from "./selection.ts";
 import { sparseLinearBenchmark } from "./sparse-linear.ts";
@@ -25,6 +26,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   sparseProductsBenchmark,
   sparseLinearBenchmark,
   inferenceBenchmark,
+  packingBenchmark,
   gemmBenchmark,
   kernelsBenchmark,
 ];

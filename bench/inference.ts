@@ -28,7 +28,7 @@ const MODELS: Readonly<Record<string, ModelConfig>> = {
 };
 
 /** A model's pattern and share of zeros in the linear layers of its encoder. */
-interface Pruned {
+export interface Pruned {
   readonly pattern: "dense" | "4x1" | "8x1" | "2:4" | "1xchannel";
   readonly sparsity: number;
 }
@@ -48,9 +48,12 @@ const OTHERS: readonly Pruned[] = [
   { pattern: "1xchannel", sparsity: 0.5 },
 ];
 
+/** BERT-mini in every form that is measured. */
+export const PRUNED_MODELS: readonly Pruned[] = [DENSE, ...FOUR_BY_ONE, ...OTHERS];
+
 const CASES: readonly Case[] = [
-  { model: "BERT-mini", batch: [32, 64], pruned: [DENSE, ...FOUR_BY_ONE, ...OTHERS], rounds: 9 },
-  { model: "BERT-mini", batch: [1, 32], pruned: [DENSE, ...FOUR_BY_ONE, ...OTHERS], rounds: 25 },
+  { model: "BERT-mini", batch: [32, 64], pruned: PRUNED_MODELS, rounds: 9 },
+  { model: "BERT-mini", batch: [1, 32], pruned: PRUNED_MODELS, rounds: 25 },
   { model: "BERT-mini", batch: [32, 16], pruned: [DENSE, ...FOUR_BY_ONE], rounds: 9 },
   { model: "BERT-mini", batch: [32, 128], pruned: [DENSE, ...FOUR_BY_ONE], rounds: 7 },
   { model: "DistilBERT", batch: [1, 128], pruned: [DENSE, ...FOUR_BY_ONE.slice(1)], rounds: 7 },
@@ -79,7 +82,7 @@ function isKept({ pattern, sparsity }: Pruned, row: number, column: number, colu
 }
 
 /** Seeded values of a parameter; linear weights of the encoder are pruned. */
-function reader(config: ModelConfig, pruned: Pruned): (name: string) => NamedValues {
+export function prunedReader(config: ModelConfig, pruned: Pruned): (name: string) => NamedValues {
   const list = new Map(parameterList(config).map((one) => [one.name, one]));
   return (name) => {
     const one = list.get(name);
@@ -105,7 +108,7 @@ async function ownSubject(
   [examples, length]: readonly [number, number],
 ): Promise<Subject<"forward">> {
   const backend = await createNodeBackend({ variant, threads });
-  const classifier = createSparseClassifier(backend, config, reader(config, pruned), {
+  const classifier = createSparseClassifier(backend, config, prunedReader(config, pruned), {
     ...{ tokens: examples * length },
     ...(pruned.pattern === "dense" ? { executions: "dense" } : {}),
   });
