@@ -19,8 +19,19 @@ export const PACKED_METADATA = "espalier.packed";
 /** The version of the format that is read and written. */
 export const PACKED_VERSION = 1;
 
-/** The most elements of a packed tensor: a few bytes may stand for that many zeros. */
+/** The most elements of a packed tensor. */
 const MOST_ELEMENTS = 2 ** 31 - 1;
+/** Elements that a tensor may have whatever it is stored in, and for each byte of that beyond. */
+const FREE_ELEMENTS = 2 ** 26;
+const ELEMENTS_PER_BYTE = 2 ** 12;
+
+/**
+ * The most elements that a tensor stored in so many bytes may unpack to: zeros take next to nothing, so that a small
+ * file could otherwise ask for any memory.
+ */
+export function mostElements(storedBytes: number): number {
+  return Math.min(MOST_ELEMENTS, FREE_ELEMENTS + ELEMENTS_PER_BYTE * storedBytes);
+}
 
 /** Element types that layouts store: of quantized blocks I8. */
 export type PackedDtype = "F32" | "F16" | "BF16";

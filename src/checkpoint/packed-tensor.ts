@@ -13,12 +13,14 @@ import {
   type PackedMatrix,
   pack,
   packedArrays,
+  packedBytes,
   unpack,
 } from "../sparse/layout.ts";
 import { type QuantizationError, quantizeBlocks } from "../sparse/quantized.ts";
 import { type LayoutSize, smallestLayout, USUAL_LAYOUTS } from "../sparse/size.ts";
 import {
   matrixShape,
+  mostElements,
   type PackedDtype,
   type PackedEntry,
   type PackedLayout,
@@ -202,6 +204,8 @@ export function packTensor(
     return { entry, parts: [[partName(name, "values"), narrow.tensor]], error: narrow.error };
   }
   const packed = packElements(elements, matrix, spec, quantize, mask);
+  // A reader would refuse it.
+  if (elements.length > mostElements(packedBytes(packed.matrix))) return plain;
   const stored = layoutOf(packed.matrix, spec);
   return {
     entry: { ...facts, stored },
@@ -271,10 +275,15 @@ export function unpackTensor(
     else problems.push(...read.left);
   }
   if (problems.length > 0) return { _tag: "Left", left: problems };
+  const bytes = [...arrays.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const [rows, columns] = matrixShape(shape);
+  if (rows * columns > mostElements(bytes)) {
+    const expected = `at most ${mostElements(bytes)} elements of ${bytes} bytes`;
+    return refuse(name, expected, String(rows * columns));
+  }
   const values = arrays.get("values") as ElementArray;
   let elements = values;
   if (stored.layout === "dense") {
-    const [rows, columns] = matrixShape(shape);
     if (values.length !== rows * columns)
       return refuse(partName(name, "values"), `${rows * columns} elements`, `${values.length}`);
   } else {

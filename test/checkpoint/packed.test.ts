@@ -175,6 +175,25 @@ describe("a manifest", () => {
   });
 });
 
+test("a few bytes do not unpack to any number of zeros", () => {
+  const entry: PackedEntry = {
+    ...{ shape: [2 ** 15, 2 ** 12], dtype: "F32", unpacked: "F32" },
+    stored: { layout: "channels" },
+  };
+  const none = { dtype: "U32", shape: [0], bytes: new Uint8Array(0) } as const;
+  const parts = (columns: number): Map<string, StoredTensor> =>
+    new Map<string, StoredTensor>([
+      ["w:rows", none],
+      ["w:columns", { ...none, shape: [columns], bytes: new Uint8Array(4 * columns) }],
+      ["w:values", { dtype: "F32", shape: [0, columns], bytes: new Uint8Array(0) }],
+    ]);
+  expect(unpackTensor("w", entry, parts(0))).toMatchObject({
+    left: [{ path: "w", expected: "at most 67108864 elements of 0 bytes", got: "134217728" }],
+  });
+  const small: PackedEntry = { ...entry, shape: [2 ** 13, 2 ** 13] };
+  expect(unpackTensor("w", small, parts(0))._tag).toBe("Right");
+});
+
 test("parts that do not fit a tensor are refused by name", () => {
   const values = new Float32Array(64).fill(1, 8, 12);
   const tensor = tensorFromFloat32("F32", [16, 4], values);
