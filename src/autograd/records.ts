@@ -30,6 +30,8 @@ export interface BlockSparseProducts {
   readonly inputGradient: boolean;
   /** Its gradient is then added to at the kept blocks alone. */
   readonly weightGradient: boolean;
+  /** Whether every weight of the blocks is kept, so that no pruned one is in them. Default false. */
+  readonly wholeBlocks?: boolean;
 }
 
 /**

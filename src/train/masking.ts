@@ -1,8 +1,9 @@
 /** Which gradients and moments a step leaves out because their weights are pruned. */
+import type { BlockSparseProducts } from "../autograd/records.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { mayChangeMasks } from "../prune/mask-changes.ts";
 import type { PruningState } from "../prune/state.ts";
-import type { Parameters } from "../tensor/parameter.ts";
+import type { Parameter, Parameters } from "../tensor/parameter.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { appliedMask } from "./sparsity.ts";
 
@@ -10,7 +11,8 @@ import { appliedMask } from "./sparsity.ts";
  * What the `strict` profile adds to `step`: sets gradients and moments to zero where the masks do, so that no
  * update moves a pruned weight and none that was gathered before pruning comes back should the weight be revived.
  * Moments only where the step's beginning can have changed the mask: those of a gradient that is zero ever since
- * stay zero.
+ * stay zero. Gradients only where pruned weights have any: of a product with whole blocks, at kept ones alone, they have
+ * none.
  */
 export function maskTrainingInto(
   state: PruningState,
@@ -18,6 +20,7 @@ export function maskTrainingInto(
   { slots }: Optimizer,
   kernels: PruningKernels,
   step: number,
+  products: ReadonlyMap<Parameter, BlockSparseProducts>,
 ): void {
   for (const pruner of state.pruners) {
     const changed = mayChangeMasks(pruner, step);
@@ -26,7 +29,9 @@ export function maskTrainingInto(
       const slot = slots.find((candidate) => candidate.parameter === parameter);
       if (parameter === undefined || slot === undefined) continue;
       const mask = appliedMask(layer);
-      kernels.applyMaskInto(mask, 1, mask.length, parameter.gradient.data);
+      const { weightGradient = false, wholeBlocks = false } = products.get(parameter) ?? {};
+      if (!weightGradient || !wholeBlocks)
+        kernels.applyMaskInto(mask, 1, mask.length, parameter.gradient.data);
       if (!changed) continue;
       for (const { data } of [slot.firstMoment, slot.secondMoment])
         kernels.applyMaskInto(mask, 1, mask.length, data);

@@ -10,6 +10,7 @@ import type { PrunedLayer, PrunerState, PruningState } from "../prune/state.ts";
 import {
   type BlockSparseWeight,
   createBlockSparseWeight,
+  type KeptBlocks,
   keptBlocks,
   refreshBlockSparseWeight,
   releaseBlockSparseWeight,
@@ -23,6 +24,8 @@ import { appliedMask } from "./sparsity.ts";
 interface Compressed {
   readonly weight: BlockSparseWeight;
   readonly products: ByProduct<boolean>;
+  /** Whether the masks keep every weight of the blocks. */
+  readonly wholeBlocks: boolean;
 }
 
 /** The part of a session that compressed weights have. */
@@ -73,10 +76,10 @@ export function updateSparseProductsInto(
     if (held === undefined) continue;
     compressed.set(parameter, held);
     if (held === null) continue;
-    const { weight, products } = held;
+    const { weight, products, wholeBlocks } = held;
     if (known !== undefined) refreshBlockSparseWeight(backend, weight, parameter.value);
     const weightGradient = products.weightGradient && ignoresPruned(pruned, current);
-    inUse.set(parameter, { ...products, weight, weightGradient });
+    inUse.set(parameter, { ...products, weight, weightGradient, wholeBlocks });
   }
   return inUse;
 }
@@ -120,18 +123,32 @@ function compress(
   if (shape.length !== 2 || outputs % BLOCK_OUTPUTS !== 0) return null;
   // retrain_free leaves weights as they are under its masks.
   if (owners.some(({ pruner }) => pruner.config.method === "retrain_free")) return null;
-  const blocks = keptBlocks(
-    shape,
-    owners.map(({ layer }) => appliedMask(layer)),
-  );
+  const masks = owners.map(({ layer }) => appliedMask(layer));
+  const blocks = keptBlocks(shape, masks);
   const density = (blocks.columns.length * BLOCK_OUTPUTS) / (outputs * inputs);
   const products = chooseProducts(setting, backend.kernels.variant, density);
   if (!Object.values(products).includes(true)) return null;
   const weight = createBlockSparseWeight(backend, blocks, parameter.value);
   const kept = countNonzero(weight.values.data.subarray(0, BLOCK_OUTPUTS * weight.blocks));
-  if (kept === countNonzero(parameter.value.data)) return { weight, products };
+  if (kept === countNonzero(parameter.value.data))
+    return { weight, products, wholeBlocks: keepsWhole(blocks, masks) };
   releaseBlockSparseWeight(weight);
   return undefined;
+}
+
+/** Whether masks keep every weight of blocks. */
+function keepsWhole(
+  { inputs, starts, columns }: KeptBlocks,
+  masks: readonly Uint8Array[],
+): boolean {
+  for (let row = 0; row + 1 < starts.length; row++) {
+    for (let block = starts[row] ?? 0; block < (starts[row + 1] ?? 0); block++) {
+      const at = row * BLOCK_OUTPUTS * inputs + (columns[block] ?? 0);
+      for (let r = 0; r < BLOCK_OUTPUTS; r++)
+        if (masks.some((mask) => mask[at + r * inputs] === 0)) return false;
+    }
+  }
+  return true;
 }
 
 function countNonzero(values: Float32Array): number {

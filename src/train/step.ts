@@ -43,12 +43,16 @@ export function trainStepInto<Batch extends LabelledBatch>(
   if (pruning !== null) {
     pruning.state = onStepBeginInto(pruning.state, step, layerRecords(model), pruning.scratch);
   }
-  const loss = accumulateGradients(session, batch, rows, sparseProducts(session));
+  const products = sparseProducts(session);
+  const loss = accumulateGradients(session, batch, rows, products);
   if (pruning !== null) {
     pruning.state = onBeforeOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
     maskBlockGradientsInto(pruning.state, model.parameters);
     if (settings.profile === "strict")
-      maskTrainingInto(pruning.state, model.parameters, optimizer, pruning.kernels, step);
+      maskTrainingInto(
+        ...([pruning.state, model.parameters, optimizer, pruning.kernels, step] as const),
+        products.blockSparse ?? new Map(),
+      );
   }
   const learningRate = learningRateAt(settings.schedule, settings.optimizer.learningRate, step);
   optimizerStepInto(backend, optimizer, learningRate, { clearGradients: true });

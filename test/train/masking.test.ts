@@ -5,7 +5,7 @@ import { releaseParameters } from "../../src/tensor/parameter.ts";
 import { createSession, releaseSession, type TrainingSession } from "../../src/train/session.ts";
 import { trainingSettings } from "../../src/train/settings.ts";
 import { appliedMask, sparsityReport } from "../../src/train/sparsity.ts";
-import { trainStepInto } from "../../src/train/step.ts";
+import { sparseProducts, trainStepInto } from "../../src/train/step.ts";
 import { layerRecords, sequenceClassifier } from "../../src/train/trainable-model.ts";
 import { randomBatch, SMALL_BERT } from "../model/small-models.ts";
 import { PRUNERS, STEPS } from "./pruners.ts";
@@ -56,6 +56,36 @@ describe.each(["inc", "strict"] as const)("under %s, zeros stay zero after any s
     if (weight === undefined || pruned < 0) throw new Error("expected a pruned weight");
     weight[pruned] = 1;
     expect(drifted(session)).toBeGreaterThan(0);
+    end(session);
+  });
+});
+
+describe("under strict, gradients that compressed products compute need no mask where blocks are whole", () => {
+  test.each([
+    ["4x1", true],
+    ["1x1", false],
+  ] as const)("%s", (pattern, isWhole) => {
+    const pruning = {
+      ...{ pattern, target_sparsity: 0.5, start_step: 1, end_step: 3, pruning_frequency: 1 },
+    };
+    const model = sequenceClassifier(SMALL_BERT, initialiseParameters(backend, SMALL_BERT, 5));
+    const optimizer = { learningRate: 1e-3, weightDecay: 0.01 };
+    const settings = trainingSettings({
+      ...{ optimizer, pruning, profile: "strict", sparseProducts: "always" },
+    });
+    const session = createSession(backend, model, settings);
+    let without = 0;
+    for (let step = 0; step < 9; step++) {
+      trainStepInto(session, randomBatch([6, 9, 4], 9, step));
+      expect(prunedWithMoments(session as TrainingSession<never>).moments).toBe(0);
+      expect(drifted(session)).toBe(0);
+      const { blockSparse } = sparseProducts(session as TrainingSession<never>);
+      for (const { weightGradient, wholeBlocks } of blockSparse?.values() ?? []) {
+        if (weightGradient) without++;
+        if (step > 3) expect(wholeBlocks).toBe(isWhole);
+      }
+    }
+    expect(without).toBeGreaterThan(0);
     end(session);
   });
 });
