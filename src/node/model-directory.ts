@@ -1,7 +1,7 @@
 /** Models in Hugging Face's directory layout, on disk. */
 
 import { join } from "node:path";
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { type Either, getOrThrow, InputError, type Problem } from "../core/either.ts";
 import {
   HUGGING_FACE_FILES,
   readHuggingFaceModel,
@@ -9,11 +9,19 @@ import {
   widenTensors,
 } from "../io/hugging-face.ts";
 import { writeHuggingFaceDirectory } from "../io/hugging-face-writer.ts";
-import { tensorFromFloat32 } from "../io/safetensors.ts";
+import { tensorFromFloat32, writeSafetensors } from "../io/safetensors.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
-import { directoryProblem, readDirectory, writeDirectory } from "./files.ts";
+import { openCheckpoint } from "./checkpoint-reader.ts";
+import {
+  directoryProblem,
+  type FileMap,
+  kindOfPath,
+  readDirectory,
+  writeDirectory,
+} from "./files.ts";
+import { PACKED_WEIGHTS } from "./packed-checkpoint.ts";
 
 /** A model as a directory holds it. */
 export interface LoadedModel {
@@ -34,7 +42,7 @@ export interface SavedModel {
 const FILE_NAMES: readonly string[] = Object.values(HUGGING_FACE_FILES);
 
 /**
- * Reads config.json, model.safetensors and the tokenizer of a directory, or says everything wrong with it. `label`
+ * Reads config.json, model.safetensors, or model.packed.safetensors, and the tokenizer of a directory, or says everything wrong with it. `label`
  * names what should have been a directory where it is none.
  *
  * @example
@@ -53,15 +61,39 @@ export async function readModelDirectory(
 ): Promise<Either<readonly Problem[], LoadedModel>> {
   const missing = await directoryProblem(label, directory);
   if (missing !== undefined) return { _tag: "Left", left: [missing] };
-  const files = await readDirectory(directory, (name) => FILE_NAMES.includes(name));
-  const model = readHuggingFaceModel(files);
-  const tokenizer = readHuggingFaceTokenizer(files);
+  const files = await unpackedFiles(directory);
+  if (files._tag === "Left") return files;
+  const model = readHuggingFaceModel(files.right);
+  const tokenizer = readHuggingFaceTokenizer(files.right);
   if (model._tag === "Left" || tokenizer._tag === "Left")
     return { _tag: "Left", left: located(directory, [model, tokenizer]) };
   const config = parseModelConfig(model.right.config);
   if (config._tag === "Left") return { _tag: "Left", left: located(directory, [config]) };
   const tensors = widenTensors(model.right.tensors);
   return { _tag: "Right", right: { config: config.right, tensors, tokenizer: tokenizer.right } };
+}
+
+/** The files of a model; packed weights as the plain file that they unpack to, where there is no other. */
+async function unpackedFiles(directory: string): Promise<Either<readonly Problem[], FileMap>> {
+  const files = await readDirectory(directory, (name) => FILE_NAMES.includes(name));
+  const packed = join(directory, PACKED_WEIGHTS);
+  if (files.has(HUGGING_FACE_FILES.weights) || (await kindOfPath(packed)) !== "file")
+    return { _tag: "Right", right: files };
+  const opened = await openCheckpoint(packed);
+  if (opened._tag === "Left") return opened;
+  const checkpoint = opened.right;
+  try {
+    const tensors = checkpoint.entries.map(
+      (entry) => [entry.name, checkpoint.read(entry)] as const,
+    );
+    const weights = writeSafetensors(new Map(tensors));
+    return { _tag: "Right", right: new Map([...files, [HUGGING_FACE_FILES.weights, weights]]) };
+  } catch (error) {
+    if (error instanceof InputError) return { _tag: "Left", left: error.problems };
+    throw error;
+  } finally {
+    checkpoint.close();
+  }
 }
 
 /** All problems, each with the directory before its path. */

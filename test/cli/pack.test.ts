@@ -8,7 +8,8 @@ import {
   tensorFromFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
-import { espalier, temporaryDirectory, writeShards } from "./fixtures.ts";
+import { loadModelDirectory, readModelDirectory } from "../../src/node/model-directory.ts";
+import { espalier, temporaryDirectory, writeModel, writeShards } from "./fixtures.ts";
 
 const root = temporaryDirectory();
 const path = (...parts: string[]): string => join(root, ...parts);
@@ -218,6 +219,26 @@ describe("a packed checkpoint", () => {
     writeFileSync(index, JSON.stringify({ weight_map: names }));
     expect(await refusal(index)).toMatch(/expected a packed file without an index/);
   });
+});
+
+test("a packed directory is loaded as the model that it holds", async () => {
+  await writeModel(path("bert"));
+  const prune = ["prune", path("bert"), "--pattern", "4x1", "--sparsity", "0.8"];
+  expect((await espalier([...prune, "--out", path("bert-pruned")])).code).toBe(0);
+  const to = await packed(path("bert-pruned"));
+  expect(readdirSync(to)).not.toContain("model.safetensors");
+  expect(await loadModelDirectory(to)).toEqual(await loadModelDirectory(path("bert-pruned")));
+  const file = join(to, "model.packed.safetensors");
+  const read = readSafetensorsOrThrow(new Uint8Array(readFileSync(file)));
+  const name = "bert.encoder.layer.0.intermediate.dense.weight";
+  const [part] = [...read.tensors.keys()].filter((one) =>
+    ["starts", "rows", "bits", "indices"].some((which) => one === `${name}:${which}`),
+  );
+  if (part === undefined) throw new Error("expected a packed layer");
+  const tensor = read.tensors.get(part) as StoredTensor;
+  const broken = { ...tensor, bytes: new Uint8Array(tensor.bytes.length).fill(255) };
+  writeFileSync(file, writeSafetensors(new Map(read.tensors).set(part, broken), read.metadata));
+  expect((await readModelDirectory(to))._tag).toBe("Left");
 });
 
 describe("espalier inspect --html", () => {
