@@ -73,7 +73,8 @@ function isKept({ pattern, sparsity }: Pruned, row: number, column: number, colu
     case "8x1":
       return chance(Math.floor(row / 8) * columns + column);
     case "2:4":
-      return (column + row) % 4 < 2;
+      // Two neighbours of each four, turned by chance.
+      return (column + Math.floor(4 * unitAt(row * columns + column - (column % 4)))) % 4 < 2;
     case "1xchannel":
       return chance(row);
     default:

@@ -12,24 +12,13 @@ import {
   prepareProduct,
 } from "../src/sparse/execution.ts";
 import { createTensor, type Tensor } from "../src/tensor/tensor.ts";
-import {
-  type BenchContext,
-  type Benchmark,
-  type Cell,
-  type Subject,
-  takeTurns,
-} from "./benchmark.ts";
+import { type BenchContext, type Benchmark, type Cell, takeTurns } from "./benchmark.ts";
+import { type LinearLayer, PRODUCT_TIME, productSubject } from "./linear-layer.ts";
 import { ratiosOf, spreadOf } from "./measure.ts";
 import { fillNormal, unitAt } from "./values.ts";
 
-interface Layer {
-  readonly outputs: number;
-  readonly inputs: number;
-  readonly tokens: number;
-}
-
 /** Layers of BERT-mini and of BERT-base and DistilBERT; a batch, and a single token. */
-const LAYERS: readonly Layer[] = [
+const LAYERS: readonly LinearLayer[] = [
   { outputs: 1024, inputs: 256, tokens: 128 },
   { outputs: 256, inputs: 1024, tokens: 128 },
   { outputs: 768, inputs: 768, tokens: 128 },
@@ -56,11 +45,9 @@ const PATTERNS: readonly {
 
 const ROUNDS = 9;
 const WARM_UP = 2;
-/** Milliseconds that a product is run in a round. */
-const PRODUCT_TIME = 4;
 
 /** Whether a weight is kept: by chance for each block, of 2:4 two of four. */
-function keeper(pattern: string, sparsity: number, { inputs }: Layer) {
+function keeper(pattern: string, sparsity: number, { inputs }: LinearLayer) {
   const chance = (place: number): boolean => unitAt(place) >= sparsity;
   if (pattern === "1xchannel") return (row: number): boolean => chance(row);
   if (pattern === "2:4")
@@ -74,28 +61,13 @@ function keeper(pattern: string, sparsity: number, { inputs }: Layer) {
     chance(Math.floor(row / height) * inputs + column);
 }
 
-function prunedWeight(pattern: string, sparsity: number, layer: Layer): Float32Array {
+function prunedWeight(pattern: string, sparsity: number, layer: LinearLayer): Float32Array {
   const weight = new Float32Array(layer.outputs * layer.inputs);
   fillNormal(weight, 1, 3);
   const keeps = keeper(pattern, sparsity, layer);
   for (let i = 0; i < weight.length; i++)
     if (!keeps(Math.floor(i / layer.inputs), i % layer.inputs)) weight[i] = 0;
   return weight;
-}
-
-/** Milliseconds a run, over as many runs as fill {@link PRODUCT_TIME}. */
-function timeOf(run: () => void): number {
-  const start = performance.now();
-  let [runs, elapsed] = [0, 0];
-  for (; elapsed < PRODUCT_TIME; runs++) {
-    run();
-    elapsed = performance.now() - start;
-  }
-  return elapsed / runs;
-}
-
-function subjectOf(name: string, run: () => void): Subject<"run"> {
-  return { name, threads: 1, kinds: ["run"], time: () => timeOf(run), stop: () => undefined };
 }
 
 /** The arrays of a layer's product. */
@@ -106,7 +78,7 @@ interface Operands {
 }
 
 /** The dense product of a weight. */
-function denseRun(backend: Backend, layer: Layer, weight: Tensor, { x, bias, y }: Operands) {
+function denseRun(backend: Backend, layer: LinearLayer, weight: Tensor, { x, bias, y }: Operands) {
   const { kernels } = backend;
   const { tokens: m, outputs: n, inputs: k } = layer;
   return (): void => {
@@ -119,7 +91,7 @@ async function measure(
   context: BenchContext,
   backend: Backend,
   costs: ReadonlyMap<number, CostModel>,
-  layer: Layer,
+  layer: LinearLayer,
 ): Promise<readonly (readonly Cell[])[]> {
   const { outputs, inputs, tokens } = layer;
   const shape = [outputs, inputs] as const;
@@ -144,9 +116,9 @@ async function measure(
         one.kind === "dense" ? null : prepareProduct(backend, data, shape, one),
       );
       const subjects = [
-        subjectOf("dense", run),
+        productSubject("dense", run),
         ...prepared.map((one) =>
-          subjectOf("sparse", one === null ? run : () => one.product(x, bias, y, tokens)),
+          productSubject("sparse", one === null ? run : () => one.product(x, bias, y, tokens)),
         ),
         ...(peer === undefined
           ? []
@@ -177,7 +149,7 @@ async function measure(
 }
 
 /** Speed over the dense product by sparsity, a curve for each pattern, of one layer. */
-function plotOf(variant: string, layer: Layer, rows: readonly (readonly Cell[])[]): LinePlot {
+function plotOf(variant: string, layer: LinearLayer, rows: readonly (readonly Cell[])[]): LinePlot {
   const shape = `${layer.outputs} x ${layer.inputs}`;
   const own = rows.filter(([name, tokens]) => name === shape && tokens === layer.tokens);
   const names = [...new Set(own.map(([, , pattern]) => String(pattern)))];

@@ -11,26 +11,14 @@ import {
   releaseBlockSparseWeight,
 } from "../src/tensor/block-sparse-weight.ts";
 import { createTensor, type Tensor } from "../src/tensor/tensor.ts";
-import {
-  type BenchContext,
-  type Benchmark,
-  type Cell,
-  type Subject,
-  takeTurns,
-} from "./benchmark.ts";
+import { type BenchContext, type Benchmark, type Cell, takeTurns } from "./benchmark.ts";
+import { type LinearLayer, productSubject } from "./linear-layer.ts";
 import { ratiosOf, spreadOf } from "./measure.ts";
 import { fillNormal } from "./values.ts";
 
 const SEED = 1;
 
-/** A linear layer: [outputs, inputs], and the tokens of a batch. */
-interface Layer {
-  readonly outputs: number;
-  readonly inputs: number;
-  readonly tokens: number;
-}
-
-const LAYERS: readonly Layer[] = [
+const LAYERS: readonly LinearLayer[] = [
   { outputs: 256, inputs: 256, tokens: 1024 },
   { outputs: 1024, inputs: 256, tokens: 1024 },
   { outputs: 256, inputs: 1024, tokens: 1024 },
@@ -40,8 +28,6 @@ const LAYERS: readonly Layer[] = [
 ];
 const DENSITIES = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8];
 const ROUNDS = 9;
-/** The least time that a product is run in a round, in milliseconds. */
-const PRODUCT_TIME = 4;
 
 function randomTensor(backend: Backend, rows: number, columns: number, seed: number): Tensor {
   const tensor = createTensor(backend, [rows, columns]);
@@ -50,7 +36,7 @@ function randomTensor(backend: Backend, rows: number, columns: number, seed: num
 }
 
 /** A mask of 4x1 blocks that are kept by chance. */
-function blockMask({ outputs, inputs }: Layer, density: number): Uint8Array {
+function blockMask({ outputs, inputs }: LinearLayer, density: number): Uint8Array {
   const stream = openStream(SEED, 0);
   const mask = new Uint8Array(outputs * inputs);
   for (let row = 0; row < outputs; row += 4) {
@@ -62,29 +48,10 @@ function blockMask({ outputs, inputs }: Layer, density: number): Uint8Array {
   return mask;
 }
 
-/** Milliseconds a run, over as many runs as fill {@link PRODUCT_TIME}. */
-function timeOf(run: () => void): number {
-  const start = performance.now();
-  let runs = 0;
-  let elapsed = 0;
-  while (elapsed < PRODUCT_TIME) {
-    run();
-    runs++;
-    elapsed = performance.now() - start;
-  }
-  return elapsed / runs;
-}
-
-/** A product of a layer, dense or from the compressed weight. */
-function subjectOf(name: string, run: () => void): Subject<"run"> {
-  const time = (): number => timeOf(run);
-  return { name, threads: 1, kinds: ["run"], time, stop: () => undefined };
-}
-
 async function measure(
   context: BenchContext,
   backend: Backend,
-  layer: Layer,
+  layer: LinearLayer,
 ): Promise<readonly (readonly Cell[])[]> {
   const { outputs, inputs, tokens } = layer;
   const { kernels } = backend;
@@ -122,7 +89,7 @@ async function measure(
       ],
     };
     for (const [product, runs] of Object.entries(products)) {
-      const subjects = runs.map((run, i) => subjectOf(i === 0 ? "dense" : "sparse", run));
+      const subjects = runs.map((run, i) => productSubject(i === 0 ? "dense" : "sparse", run));
       const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: 2 });
       const [dense, other] = times.map((one) => one.get("run") ?? []);
       const shape = `${outputs} x ${inputs}`;

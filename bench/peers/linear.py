@@ -3,7 +3,6 @@
 Reads one JSON line with tokens, inputs and outputs, then one line per round with the milliseconds to fill; answers each
 with the milliseconds that a product took. Without PyTorch it exits with status 3.
 """
-import ctypes
 import json
 import os
 import sys
@@ -15,19 +14,10 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 try:
     import torch
     from torch.nn import functional as F
+    from openblas import blas
 except ImportError:
     sys.exit(3)
 torch.set_num_threads(1)
-
-
-def blas():
-    """The kernels that OpenBLAS has chosen: a version that does not know a processor takes those of a much older one."""
-    try:
-        name = ctypes.CDLL("libopenblas.so.0").openblas_get_corename
-    except (OSError, AttributeError):
-        return ""
-    name.restype = ctypes.c_char_p
-    return f" OpenBLAS/{name().decode()}"
 
 
 def main():

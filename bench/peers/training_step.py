@@ -3,7 +3,6 @@
 Reads one JSON line with the threads, the vocabulary and the lengths of the batch's examples, then one line per
 round with what to run; answers each with the milliseconds that it took. Without PyTorch it exits with status 3.
 """
-import ctypes
 import json
 import os
 import sys
@@ -17,19 +16,11 @@ try:
     import torch
     from torch.nn import functional as F
     from bert_mini import Model
+    from openblas import blas
 except ImportError:
     sys.exit(3)
 torch.set_num_threads(request["threads"])
 torch.manual_seed(1)
-
-def blas():
-    """The kernels that OpenBLAS has chosen: a version that does not know a processor takes those of a much older one."""
-    try:
-        name = ctypes.CDLL("libopenblas.so.0").openblas_get_corename
-    except (OSError, AttributeError):
-        return ""
-    name.restype = ctypes.c_char_p
-    return f" OpenBLAS/{name().decode()}"
 
 
 def main():

@@ -198,14 +198,14 @@ export function packTensor(
   const elements = elementsOf(narrow.tensor);
   const { spec } = smallestLayout(elements, matrix, layouts, mask);
   const facts = { shape, dtype, unpacked };
-  if (spec === null) {
+  const packed = spec && packElements(elements, matrix, spec, quantize, mask);
+  // What stands for more than a reader takes stays dense.
+  const fits = packed && elements.length <= mostElements(packedBytes(packed.matrix));
+  if (spec === null || packed === null || fits !== true) {
     if (dtype === unpacked) return plain;
     const entry: PackedEntry = { ...facts, stored: { layout: "dense" } };
     return { entry, parts: [[partName(name, "values"), narrow.tensor]], error: narrow.error };
   }
-  const packed = packElements(elements, matrix, spec, quantize, mask);
-  // A reader would refuse it.
-  if (elements.length > mostElements(packedBytes(packed.matrix))) return plain;
   const stored = layoutOf(packed.matrix, spec);
   return {
     entry: { ...facts, stored },

@@ -134,7 +134,7 @@ function printAnswers(
   { out }: Console,
 ): void {
   const { logits, classes } = predictions;
-  const answers = predictedClasses({ ...predictions, labels: rows.map(() => 0) });
+  const answers = predictedClasses(predictions);
   const isRegression = classes === 1;
   const table: (readonly string[])[] = [];
   rows.forEach(({ text, textPair, label }, i) => {

@@ -7,8 +7,12 @@ import {
   PACKED_METADATA,
   type PackedEntry,
 } from "../checkpoint/packed-manifest.ts";
-import type { RoundingError } from "../checkpoint/packed-tensor.ts";
-import { type PackedTensor, type PackOptions, packTensor } from "../checkpoint/packed-tensor.ts";
+import {
+  type PackedTensor,
+  type PackOptions,
+  packTensor,
+  type RoundingError,
+} from "../checkpoint/packed-tensor.ts";
 import { layOutSafetensors, type TensorSize } from "../io/safetensors.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
@@ -171,7 +175,12 @@ export async function packCheckpoint(packing: CheckpointPacking): Promise<Packed
       writeAt(descriptor, header, 0);
       for (const entry of checkpoint.entries) {
         const { parts } = await packOne(entry, decided(entries.get(entry.name) ?? null));
-        for (const [part, { bytes }] of parts) writeAt(descriptor, bytes, places.get(part) ?? 0);
+        for (const [part, { bytes }] of parts) {
+          const place = places.get(part);
+          if (place === undefined)
+            throw new Error(`${part}: expected a place in the file, got none`);
+          writeAt(descriptor, bytes, place);
+        }
       }
     },
   };

@@ -194,6 +194,22 @@ test("a few bytes do not unpack to any number of zeros", () => {
   expect(unpackTensor("w", small, parts(0))._tag).toBe("Right");
 });
 
+test("zeros that would be too few bytes for a reader stay dense, in the element type asked for", () => {
+  const shape = [2 ** 14, 2 ** 12 + 1];
+  const bytes = new Uint8Array(4 * 2 ** 14 * (2 ** 12 + 1));
+  const tensor: StoredTensor = { dtype: "F32", shape, bytes };
+  const options = { layouts: [{ layout: "channels" }] } as const;
+  const plain = packTensor("w", tensor, options);
+  // Compared by identity: there are 268 million bytes.
+  expect([plain.entry, plain.parts[0]?.[1] === tensor]).toEqual([null, true]);
+  const { entry, parts } = packTensor("w", tensor, { ...options, dtype: "F16" });
+  expect(entry?.stored).toEqual({ layout: "dense" });
+  expect(parts.map(([name, part]) => [name, part.dtype])).toEqual([["w:values", "F16"]]);
+  // What is written in a second pass has the same parts.
+  const again = packTensor("w", tensor, { layouts: [], dtype: "F16" });
+  expect(again.parts.map(([name]) => name)).toEqual(["w:values"]);
+});
+
 test("parts that do not fit a tensor are refused by name", () => {
   const values = new Float32Array(64).fill(1, 8, 12);
   const tensor = tensorFromFloat32("F32", [16, 4], values);
