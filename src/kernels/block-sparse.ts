@@ -5,7 +5,7 @@
 
 /** Consecutive outputs in a block of which there are gradients: the 4x1 pattern. */
 export const BLOCK_OUTPUTS = 4;
-/** Tokens that the WASM kernels work on at a time, where a block has four outputs or more. */
+/** Tokens that the WASM kernel of the weight's gradient works on at a time. */
 export const TILE_TOKENS = 8;
 
 /** Consecutive outputs that a block can have in {@link BlockSparseKernels.blockSparseForward}. */
@@ -13,9 +13,17 @@ export const BLOCK_HEIGHTS = [1, 2, 4, 8, 16] as const;
 /** One of {@link BLOCK_HEIGHTS}. */
 export type BlockHeight = (typeof BLOCK_HEIGHTS)[number];
 
-/** Tokens that the WASM kernel works on at a time: more where a block has few outputs to keep in registers. */
+/** Outputs whose sums a WASM kernel gathers before it writes them: a line of the processor's cache. */
+export const GATHERED_OUTPUTS = 16;
+
+/** The most tokens that a WASM kernel works on at a time: more where a block has few outputs to keep in registers. */
 export function tileTokens(height: BlockHeight): number {
-  return height < BLOCK_OUTPUTS ? 2 * TILE_TOKENS : TILE_TOKENS;
+  return height < BLOCK_OUTPUTS ? 32 : 16;
+}
+
+/** Floats of working space that a product takes, or its gradient by the inputs. */
+export function workingSpace(height: BlockHeight, inputs: number): number {
+  return tileTokens(height) * (inputs + GATHERED_OUTPUTS);
 }
 
 /**
@@ -47,7 +55,7 @@ export interface BlockSparseKernels {
 
   /**
    * y[t] = W x[t] + bias (null: none) for the tokens t of a range; x is [tokens, inputs], y [tokens, outputs]. Sums
-   * run over the blocks of a row in order. `tile` is working space of `tileTokens(height)` * inputs.
+   * run over the blocks of a row in order. `tile` is working space of `workingSpace(height, inputs)`.
    */
   blockSparseForward(
     x: Float32Array,
@@ -61,7 +69,7 @@ export interface BlockSparseKernels {
 
   /**
    * dx[t] = W^T dy[t], or dx[t] += where `accumulate`, for the tokens t of a range. Sums run over the outputs in
-   * order. `tile` is working space of 8 * inputs.
+   * order. `tile` is working space of `workingSpace(4, inputs)`.
    */
   blockSparseInputGradient(
     dy: Float32Array,

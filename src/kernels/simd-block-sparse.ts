@@ -7,6 +7,7 @@ import {
   type BlockSparseMatrix,
   TILE_TOKENS,
   tileTokens,
+  workingSpace,
 } from "./block-sparse.ts";
 import { checkCount } from "./extents.ts";
 import type { KernelModule } from "./kernel-module.ts";
@@ -84,9 +85,8 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
       const xAt = at("x", x, end * inputs);
       const yAt = at("y", y, end * outputs);
       const biasAt = bias === null ? 0 : at("bias", bias, outputs);
-      const together = tileTokens(height);
-      const room = [tile, together * inputs] as const;
-      const parts = tokensOf(blocks * height, together);
+      const room = [tile, workingSpace(height, inputs)] as const;
+      const parts = tokensOf(blocks * height, tileTokens(height));
       inRange([first, end], parts, room, (from, to, tileAt) => {
         forward(
           xAt + from * inputs * 4,
@@ -108,8 +108,9 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
       if (!isRange("tokens", first, end)) return;
       const dyAt = at("dy", dy, end * outputs);
       const dxAt = at("dx", dx, end * inputs);
-      const room = [tile, TILE_TOKENS * inputs] as const;
-      inRange([first, end], tokensOf(4 * blocks, TILE_TOKENS), room, (from, to, tileAt) => {
+      const room = [tile, workingSpace(BLOCK_OUTPUTS, inputs)] as const;
+      const parts = tokensOf(BLOCK_OUTPUTS * blocks, tileTokens(BLOCK_OUTPUTS));
+      inRange([first, end], parts, room, (from, to, tileAt) => {
         run.blockSparseInputGradient(
           dyAt + from * outputs * 4,
           to - from,

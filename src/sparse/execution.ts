@@ -1,7 +1,7 @@
 /** How a linear layer is computed at inference: dense, by its kept blocks, or without its zero rows and columns. */
 import type { LinearProduct } from "../autograd/records.ts";
 import type { Backend } from "../kernels/backend.ts";
-import { BLOCK_HEIGHTS, type BlockHeight, tileTokens } from "../kernels/block-sparse.ts";
+import { BLOCK_HEIGHTS, type BlockHeight, workingSpace } from "../kernels/block-sparse.ts";
 import { createIntegerTensor, createTensor, Tensor } from "../tensor/tensor.ts";
 import { packBlocks } from "./blocks.ts";
 import { packChannels } from "./channels.ts";
@@ -104,7 +104,7 @@ function prepareBlocks(
   const columns = integersOf(backend, packed.columns);
   const values = floatsOf(backend, packed.values);
   const product: LinearProduct = (x, bias, y, rows) => {
-    const length = tileTokens(height) * inputs;
+    const length = workingSpace(height, inputs);
     const tile = new Tensor(memory, [length], memory.reserve(length));
     const matrix = {
       ...{ outputs, inputs, height, starts: starts.integers },

@@ -1,7 +1,7 @@
 /** The compressed form of a weight in a backend's memory, beside the dense one. */
 import { checkInteger } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
-import { BLOCK_OUTPUTS, type BlockSparseMatrix, TILE_TOKENS } from "../kernels/block-sparse.ts";
+import { BLOCK_OUTPUTS, type BlockSparseMatrix, workingSpace } from "../kernels/block-sparse.ts";
 import { elementCount, formatShape, type Shape } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -114,7 +114,7 @@ export function createBlockSparseWeight(
     starts: reserve(starts.length),
     columns: reserve(blocks),
     values: reserve(BLOCK_OUTPUTS * blocks),
-    tile: reserve(TILE_TOKENS * inputs),
+    tile: reserve(workingSpace(BLOCK_OUTPUTS, inputs)),
     sums: reserve(BLOCK_OUTPUTS * blocks),
   };
   weight.starts.integers.set(starts);

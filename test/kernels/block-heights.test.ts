@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { nextUnit, openStream } from "../../src/core/random.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
-import { BLOCK_HEIGHTS, type BlockHeight, tileTokens } from "../../src/kernels/block-sparse.ts";
+import { BLOCK_HEIGHTS, type BlockHeight, workingSpace } from "../../src/kernels/block-sparse.ts";
 import { EPSILON, execute, expectClose, randomFloats, VARIANTS } from "./subjects.ts";
 
 interface Product {
@@ -41,7 +41,7 @@ function operandsOf({ height, tokens, blockRows, inputs, density }: Product) {
     columns: Int32Array.from(columns),
     values: randomFloats(3, height * columns.length),
     y: randomFloats(6, tokens * outputs),
-    tile: randomFloats(9, tileTokens(height) * inputs),
+    tile: randomFloats(9, workingSpace(height, inputs)),
   };
 }
 

@@ -2,7 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { nextUnit, openStream } from "../../src/core/random.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
-import type { BlockSparseMatrix } from "../../src/kernels/block-sparse.ts";
+import {
+  BLOCK_OUTPUTS,
+  type BlockSparseMatrix,
+  workingSpace,
+} from "../../src/kernels/block-sparse.ts";
 import { EPSILON, execute, expectClose, randomFloats, VARIANTS } from "./subjects.ts";
 
 /** A product: sizes, and which share of the blocks is kept. */
@@ -57,7 +61,7 @@ function operandsOf({ tokens, blockRows, inputs, density }: Product): Operands {
     y: randomFloats(6, tokens * outputs),
     dx: randomFloats(7, tokens * inputs),
     dWeight: randomFloats(8, outputs * inputs),
-    tile: randomFloats(9, 8 * inputs),
+    tile: randomFloats(9, workingSpace(BLOCK_OUTPUTS, inputs)),
     sums: randomFloats(10, 4 * columns.length),
   };
 }
@@ -239,13 +243,14 @@ describe.each(WASM)("arguments of products with block-sparse weights (%s)", (_na
 
   it("are refused where an array is too short, or a range is none", () => {
     const x = memory.float32(region).fill(1);
+    const tile = memory.float32(memory.allocate(workingSpace(4, 2)));
     starts.set([0, 1, 2]);
     const columns = memory.int32(memory.allocate(2)).fill(0);
     const whole = { outputs: 8, inputs: 2, height: 4, starts, columns, values: x } as const;
     const short = x.subarray(0, 7);
     const forward =
       (matrix: BlockSparseMatrix, y: Float32Array, first: number, end: number) => () =>
-        kernels.blockSparseForward(x, matrix, null, y, first, end, x);
+        kernels.blockSparseForward(x, matrix, null, y, first, end, tile);
     expect(forward({ ...whole, values: short }, x, 0, 1)).toThrow(/^values: expected at least 8/);
     expect(forward({ ...whole, columns: columns.subarray(1) }, x, 0, 1)).toThrow(/^columns: /);
     expect(forward({ ...whole, starts: starts.subarray(1) }, x, 0, 1)).toThrow(/^starts: /);
@@ -264,11 +269,12 @@ describe.each(WASM)("arguments of products with block-sparse weights (%s)", (_na
 
   it("are refused where a block's height is none, or one that has no gradients", () => {
     const x = memory.float32(region).fill(1);
+    const tile = memory.float32(memory.allocate(workingSpace(8, 2)));
     starts.set([0, 1, 2]);
     const columns = memory.int32(memory.allocate(2)).fill(0);
     const tall = { outputs: 16, inputs: 2, height: 8, starts, columns, values: x } as const;
     const forward = (matrix: BlockSparseMatrix) => () =>
-      kernels.blockSparseForward(x, matrix, null, x, 0, 1, x);
+      kernels.blockSparseForward(x, matrix, null, x, 0, 1, tile);
     const third = { ...tall, height: 3 } as unknown as BlockSparseMatrix;
     expect(forward(third)).toThrow(/^height: expected one of 1, 2, 4, 8, 16 .* got 3$/);
     expect(forward({ ...tall, outputs: 12 })).toThrow(/^height: .* divides 12 outputs, got 8$/);

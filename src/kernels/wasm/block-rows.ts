@@ -1,5 +1,5 @@
 /** Walking over the kept blocks of a weight, block row by block row. */
-import { BLOCK_OUTPUTS } from "../block-sparse.ts";
+import { BLOCK_OUTPUTS, type BlockHeight } from "../block-sparse.ts";
 import {
   type FunctionBuilder,
   type I32,
@@ -64,23 +64,62 @@ export function forEachBlockRow(
   });
 }
 
-/** Runs the body for every block of a row, `unroll` of them in an iteration. */
+/** How the loop over the blocks of a row is written. */
+export interface BlockLoop {
+  /** Blocks in an iteration. */
+  readonly unroll: number;
+  /**
+   * Whether an iteration is left after its last block. Without, single blocks follow the whole iterations: the engine
+   * joins vectors within a basic block only. Default: yes.
+   */
+  readonly exits?: boolean;
+  /** Further pointers that move on with the values. */
+  readonly along?: readonly Local<"i32">[];
+}
+
+/** Runs the body for every block of a row. */
 export function forEachBlock(
   f: FunctionBuilder,
   { remaining, column, value, valueBytes }: BlockRow,
-  unroll: number,
+  { unroll, exits = true, along = [] }: BlockLoop,
   body: (place: BlockPlace) => void,
 ): void {
+  const advance = (blocks: number): void => {
+    f.increment(column, 4 * blocks);
+    for (const pointer of [value, ...along]) f.increment(pointer, valueBytes * blocks);
+    f.increment(remaining, -blocks);
+  };
   f.block((done) => {
-    f.while(i32.gtS(remaining, 0), () => {
-      for (let step = 0; step < unroll; step++) {
-        body({ column, value, step, offset: valueBytes * step, done, remaining });
-        if (step < unroll - 1) f.exitIf(done, i32.ltS(remaining, step + 2));
-      }
-      f.increment(column, 4 * unroll);
-      f.increment(value, valueBytes * unroll);
-      f.increment(remaining, -unroll);
-    });
+    for (const blocks of exits || unroll === 1 ? [unroll] : [unroll, 1])
+      f.while(i32.geS(remaining, exits ? 1 : blocks), () => {
+        for (let step = 0; step < blocks; step++) {
+          body({ column, value, step, offset: valueBytes * step, done, remaining });
+          if (exits && step < blocks - 1) f.exitIf(done, i32.ltS(remaining, step + 2));
+        }
+        advance(blocks);
+      });
+  });
+}
+
+/** Runs `body` for every four outputs of a block row, whose values stand behind each other in a block. */
+export function forEachFour(
+  f: FunctionBuilder,
+  row: BlockRow,
+  height: BlockHeight,
+  body: (part: BlockRow) => void,
+): void {
+  if (height <= BLOCK_OUTPUTS) {
+    body(row);
+    return;
+  }
+  const part = {
+    ...{ remaining: f.local("i32"), column: f.local("i32"), value: f.local("i32") },
+    valueBytes: row.valueBytes,
+  };
+  f.for(0, height / BLOCK_OUTPUTS, 1, () => {
+    for (const name of ["remaining", "column", "value"] as const) f.set(part[name], row[name]);
+    body(part);
+    f.increment(row.value, 4 * BLOCK_OUTPUTS);
   });
 }
 

@@ -1,9 +1,10 @@
 /**
- * dx = W^T dy with a block-sparse W: four gradients of eight tokens stay in registers for a block row, whose blocks
- * add to a tile [inputs][8], which is turned around at the end.
+ * dx = W^T dy with a block-sparse W: four gradients of a tile's tokens stay in registers for a block row, whose blocks
+ * add to a tile [inputs][tokens], which is turned around at the end.
  */
-import { BLOCK_OUTPUTS, TILE_TOKENS } from "../block-sparse.ts";
+import { BLOCK_OUTPUTS } from "../block-sparse.ts";
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, tileAddress } from "./block-rows.ts";
+import { BLOCK_LOOPS, tokensTogether } from "./block-sparse-tile.ts";
 import {
   type F32,
   type FunctionBuilder,
@@ -19,11 +20,6 @@ import {
 import { barrier } from "./gemm-tile.ts";
 import { transpose } from "./transpose.ts";
 
-const VECTORS = TILE_TOKENS / 4;
-/** Blocks in an iteration, and outputs between two scheduling barriers. */
-const UNROLL = 4;
-const OUTPUTS_PER_BARRIER = 2;
-
 const PARAMETERS = {
   dy: "i32",
   /** Bytes from a token's outputs to the next token's. */
@@ -33,45 +29,49 @@ const PARAMETERS = {
   rows: "i32",
   columns: "i32",
   values: "i32",
-  /** The sums: of a tile [inputs][8], of one token [inputs]. */
+  /** The sums: of a tile [inputs][tokens], of one token [inputs]. */
   sums: "i32",
+  /** Of a tile: tokens whose gradients are read, the last one's again for those beyond; and room for [4][tokens]. */
+  tokens: "i32",
+  turned: "i32",
 } as const;
 
 type AddGradients = FunctionReference<typeof PARAMETERS>;
 
 /** Adds `blockSparseInputGradient`. */
 export function addBlockSparseInputGradient(module: ModuleBuilder): void {
-  const addTile = addTileGradients(module);
+  const together = tokensTogether(module.variant, BLOCK_OUTPUTS);
+  const addTile = addTileGradients(module, together);
   const addToken = addTokenGradients(module);
-  const unpackTokens = addUnpackTokens(module);
+  const unpackTokens = addUnpackTokens(module, together);
   const parameters = {
     ...({ dy: "i32", tokens: "i32", inputs: "i32", outputs: "i32", starts: "i32" } as const),
     ...({ columns: "i32", values: "i32", dx: "i32", accumulate: "i32", tile: "i32" } as const),
   } as const;
   module.func("blockSparseInputGradient", parameters, (f, p) => {
-    const { dy, tokens, inputs, outputs, starts, columns, values, dx, accumulate, tile } = p;
+    const { dy, inputs, outputs, starts, columns, values, dx, accumulate, tile } = p;
     defaultToWorkspace(module, f, tile);
     const rows = f.let(i32.divU(outputs, BLOCK_OUTPUTS));
     const [dxStride, stride] = [f.let(i32.shl(inputs, 2)), f.let(i32.shl(outputs, 2))];
     const shared = { dy, stride, starts, rows, columns, values, sums: tile };
-    f.while(i32.geS(tokens, TILE_TOKENS), () => {
-      clear(f, tile, i32.mul(inputs, TILE_TOKENS));
-      f.run(addTile, shared);
-      f.run(unpackTokens, { tile, inputs, dx, stride: dxStride, accumulate });
-      f.increment(dy, i32.shl(stride, Math.log2(TILE_TOKENS)));
-      f.increment(dx, i32.shl(dxStride, Math.log2(TILE_TOKENS)));
-      f.increment(tokens, -TILE_TOKENS);
+    const length = f.let(i32.mul(inputs, together));
+    const turned = f.let(i32.add(tile, i32.shl(length, 2)));
+    f.while(i32.gtS(p.tokens, 1), () => {
+      const tokens = f.let(i32.minS(p.tokens, together));
+      clear(f, tile, length);
+      f.run(addTile, { ...shared, tokens, turned });
+      f.run(unpackTokens, { tile, tokens, inputs, dx, stride: dxStride, accumulate });
+      f.increment(dy, i32.mul(stride, tokens));
+      f.increment(dx, i32.mul(dxStride, tokens));
+      f.set(p.tokens, i32.sub(p.tokens, tokens));
     });
-    f.while(tokens, () => {
+    f.if(p.tokens, () => {
       clear(f, tile, inputs);
-      f.run(addToken, shared);
+      f.run(addToken, { ...shared, tokens: 1, turned: 0 });
       f.for(0, inputs, 1, (i) => {
         const offset = i32.shl(i, 2);
         writeFloat(f, i32.add(dx, offset), f32.load(i32.add(tile, offset)), accumulate);
       });
-      f.increment(dy, stride);
-      f.increment(dx, dxStride);
-      f.increment(tokens, -1);
     });
   });
 }
@@ -80,10 +80,10 @@ export function addBlockSparseInputGradient(module: ModuleBuilder): void {
 function clear(f: FunctionBuilder, start: Local<"i32">, count: I32): void {
   const at = f.let(start);
   const left = f.let(count);
-  f.while(i32.geS(left, 4), () => {
-    f.store(at, v128.zero);
-    f.increment(at, 16);
-    f.increment(left, -4);
+  f.while(i32.geS(left, 16), () => {
+    for (let i = 0; i < 64; i += 16) f.store(at, v128.zero, i);
+    f.increment(at, 64);
+    f.increment(left, -16);
   });
   f.while(left, () => {
     f.store(at, f32.const(0));
@@ -93,43 +93,75 @@ function clear(f: FunctionBuilder, start: Local<"i32">, count: I32): void {
 }
 
 /** Adds a tile's gradients of all outputs to its sums. */
-function addTileGradients(module: ModuleBuilder): AddGradients {
+function addTileGradients(module: ModuleBuilder, together: number): AddGradients {
+  const vectors = together / 4;
+  const { unroll, outputsPerBarrier } = BLOCK_LOOPS[module.variant];
+  const exits = outputsPerBarrier !== null;
   return module.internal(PARAMETERS, (f, p) => {
-    const sums = Array.from({ length: VECTORS }, () => f.local("v128"));
+    const sums = Array.from({ length: vectors }, () => f.local("v128"));
+    const weights = Array.from({ length: BLOCK_OUTPUTS }, () => f.local("i32"));
     const weight = f.local("v128");
     const at = f.local("i32");
+    const tokens = tokenAddresses(f, p, together);
+    const offset = f.let(i32.const(0));
     forEachBlockRow(f, p, p.rows, (row) => {
-      const gradients = loadTokens(f, p.dy, p.stride);
-      forEachBlock(f, row, UNROLL, (place) => {
-        f.set(at, tileAddress(p.sums, place, TILE_TOKENS));
+      const gradients = loadTokens(f, tokens, offset, exits ? null : p.turned);
+      for (const [r, pointer] of weights.entries()) f.set(pointer, i32.add(row.value, 4 * r));
+      forEachBlock(f, row, { unroll, exits, along: weights }, (place) => {
+        f.set(at, tileAddress(p.sums, place, together));
         for (const [v, sum] of sums.entries()) f.set(sum, v128.load(at, 16 * v));
         for (const [r, ofOutput] of gradients.entries()) {
-          f.set(weight, v128.load32Splat(place.value, place.offset + 4 * r));
+          f.set(weight, v128.load32Splat(weights[r], place.offset));
           for (const [v, sum] of sums.entries()) f.set(sum, module.madd(weight, ofOutput[v], sum));
           const next = r + 1;
-          if (next < BLOCK_OUTPUTS && next % OUTPUTS_PER_BARRIER === 0)
+          if (outputsPerBarrier !== null && next < BLOCK_OUTPUTS && next % outputsPerBarrier === 0)
             barrier(f, place.done, place.remaining, BLOCK_OUTPUTS * place.step + next);
         }
         for (const [v, sum] of sums.entries()) f.store(at, sum, 16 * v);
       });
-      f.increment(p.dy, 4 * BLOCK_OUTPUTS);
+      f.increment(offset, 4 * BLOCK_OUTPUTS);
     });
   });
 }
 
-/** The gradients of four outputs, each a vector for every four tokens. */
-function loadTokens(f: FunctionBuilder, dy: Local<"i32">, stride: I32): Local<"v128">[][] {
-  const from = f.let(dy);
+/** Where the gradients of a tile's tokens begin. */
+function tokenAddresses(
+  f: FunctionBuilder,
+  { dy, stride, tokens }: Readonly<Record<"dy" | "stride" | "tokens", Local<"i32">>>,
+  together: number,
+): Local<"i32">[] {
+  const next = f.let(dy);
+  return Array.from({ length: together }, (_, t) => {
+    const token = f.let(next);
+    f.if(i32.ltS(i32.const(t + 1), tokens), () => f.increment(next, stride));
+    return token;
+  });
+}
+
+/**
+ * The gradients of four outputs, each a vector for every four tokens; by way of memory (`turned`) where the engine is
+ * to join vectors, which it does with neighbouring loads alone.
+ */
+function loadTokens(
+  f: FunctionBuilder,
+  tokens: readonly Local<"i32">[],
+  offset: I32,
+  turned: I32 | null,
+): Local<"v128">[][] {
   const gradients = Array.from({ length: BLOCK_OUTPUTS }, (): Local<"v128">[] => []);
-  for (let v = 0; v < VECTORS; v++) {
-    const tokens = Array.from({ length: 4 }, () => {
-      const outputs = f.let(v128.load(from));
-      f.increment(from, stride);
-      return outputs;
-    });
-    for (const [r, ofOutput] of transpose(f, tokens).entries()) gradients[r].push(f.let(ofOutput));
+  for (let t = 0; t < tokens.length; t += 4) {
+    const four = tokens.slice(t, t + 4).map((token) => f.let(v128.load(i32.add(token, offset))));
+    for (const [r, ofOutput] of transpose(f, four).entries()) {
+      if (turned === null) gradients[r].push(f.let(ofOutput));
+      else f.store(turned, ofOutput, 4 * (r * tokens.length + t));
+    }
   }
-  return gradients;
+  if (turned === null) return gradients;
+  return gradients.map((_, r) =>
+    Array.from({ length: tokens.length / 4 }, (_, v) =>
+      f.let(v128.load(turned, 4 * (r * tokens.length + 4 * v))),
+    ),
+  );
 }
 
 /** Adds one token's gradients of all outputs to its sums, in the order and with the roundings of a tile. */
@@ -141,7 +173,7 @@ function addTokenGradients(module: ModuleBuilder): AddGradients {
     forEachBlockRow(f, p, p.rows, (row) => {
       for (const [r, gradient] of gradients.entries())
         f.set(gradient, v128.load32Zero(p.dy, 4 * r));
-      forEachBlock(f, row, 1, ({ column, value }) => {
+      forEachBlock(f, row, { unroll: 1 }, ({ column, value }) => {
         f.set(at, i32.add(p.sums, i32.shl(i32.load(column), 2)));
         f.set(sum, v128.load32Zero(at));
         for (const [r, gradient] of gradients.entries())
@@ -154,8 +186,10 @@ function addTokenGradients(module: ModuleBuilder): AddGradients {
 }
 
 const UNPACK_PARAMETERS = {
-  /** [inputs][8]. */
+  /** [inputs][tokens of a tile]. */
   tile: "i32",
+  /** Tokens that are written. */
+  tokens: "i32",
   inputs: "i32",
   dx: "i32",
   /** Bytes from a token's inputs to the next token's. */
@@ -164,37 +198,46 @@ const UNPACK_PARAMETERS = {
 } as const;
 
 /** Adds the writing of a tile's sums into the rows of its tokens. */
-function addUnpackTokens(module: ModuleBuilder): FunctionReference<typeof UNPACK_PARAMETERS> {
-  return module.internal(UNPACK_PARAMETERS, (f, { tile, inputs, dx, stride, accumulate }) => {
-    const rows = Array.from({ length: TILE_TOKENS }, () => f.local("i32"));
+function addUnpackTokens(
+  module: ModuleBuilder,
+  together: number,
+): FunctionReference<typeof UNPACK_PARAMETERS> {
+  return module.internal(UNPACK_PARAMETERS, (f, p) => {
+    const { tile, tokens, inputs, dx, stride, accumulate } = p;
+    const rows = Array.from({ length: together }, () => f.local("i32"));
     for (const [t, row] of rows.entries()) f.set(row, t === 0 ? dx : i32.add(rows[t - 1], stride));
     const writeFour = (add: boolean): void => {
-      for (let v = 0; v < VECTORS; v++) {
-        const ofInputs = [0, 1, 2, 3].map((i) =>
-          f.let(v128.load(tile, 4 * TILE_TOKENS * i + 16 * v)),
-        );
+      for (let v = 0; v < together / 4; v++) {
+        const ofInputs = [0, 1, 2, 3].map((i) => f.let(v128.load(tile, 4 * together * i + 16 * v)));
         for (const [t, sums] of transpose(f, ofInputs).entries()) {
           const row = rows[4 * v + t];
           f.store(row, add ? f32x4.add(v128.load(row), sums) : sums);
         }
       }
     };
-    f.while(i32.geS(inputs, 4), () => {
-      f.if(
-        accumulate,
-        () => writeFour(true),
-        () => writeFour(false),
-      );
-      for (const row of rows) f.increment(row, 16);
-      f.increment(tile, 16 * TILE_TOKENS);
-      f.increment(inputs, -4);
+    f.if(i32.eq(tokens, together), () => {
+      f.while(i32.geS(inputs, 4), () => {
+        f.if(
+          accumulate,
+          () => writeFour(true),
+          () => writeFour(false),
+        );
+        for (const row of rows) f.increment(row, 16);
+        f.increment(tile, 16 * together);
+        f.increment(inputs, -4);
+      });
     });
+    // Inputs beyond whole fours, and tokens of a tile that is not full.
     f.while(inputs, () => {
-      for (const [t, row] of rows.entries()) {
-        writeFloat(f, row, f32.load(tile, 4 * t), accumulate);
-        f.increment(row, 4);
-      }
-      f.increment(tile, 4 * TILE_TOKENS);
+      const to = f.let(rows[0]);
+      const from = f.let(tile);
+      f.for(0, tokens, 1, () => {
+        writeFloat(f, to, f32.load(from), accumulate);
+        f.increment(to, stride);
+        f.increment(from, 4);
+      });
+      f.increment(rows[0], 4);
+      f.increment(tile, 4 * together);
       f.increment(inputs, -1);
     });
   });

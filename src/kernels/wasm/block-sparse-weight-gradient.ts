@@ -47,7 +47,7 @@ export function addBlockSparseWeightGradient(module: ModuleBuilder, packTokens: 
     const starts = f.let(i32.add(p.starts, i32.shl(p.first, 2)));
     const blocks = { starts, rows, columns, values: sums };
     forEachBlockRow(f, { ...blocks, starts: f.let(starts) }, rows, (row) => {
-      forEachBlock(f, row, 1, ({ value }) => f.store(value, v128.zero));
+      forEachBlock(f, row, { unroll: 1 }, ({ value }) => f.store(value, v128.zero));
     });
     f.increment(dy, i32.mul(p.first, 4 * BLOCK_OUTPUTS));
     f.while(i32.geS(tokens, TILE_TOKENS), () => {
@@ -66,7 +66,7 @@ export function addBlockSparseWeightGradient(module: ModuleBuilder, packTokens: 
     });
     f.increment(dWeight, i32.mul(i32.mul(p.first, BLOCK_OUTPUTS), xStride));
     forEachBlockRow(f, blocks, rows, (row) => {
-      forEachBlock(f, row, 1, ({ column, value }) => {
+      forEachBlock(f, row, { unroll: 1 }, ({ column, value }) => {
         const at = f.let(i32.add(dWeight, i32.shl(i32.load(column), 2)));
         for (let r = 0; r < BLOCK_OUTPUTS; r++) {
           f.store(at, f32.add(f32.load(at), f32.load(value, 4 * r)));
@@ -91,7 +91,7 @@ function addTileProducts(module: ModuleBuilder): AddProducts {
         f.set(gradient, v128.load(from));
         f.increment(from, p.stride);
       }
-      forEachBlock(f, row, UNROLL, (place) => {
+      forEachBlock(f, row, { unroll: UNROLL }, (place) => {
         f.set(at, tileAddress(p.x, place, TILE_TOKENS));
         f.set(sum, v128.load(place.value, place.offset));
         for (const [t, gradient] of gradients.entries()) {
@@ -113,7 +113,7 @@ function addTokenProducts(module: ModuleBuilder): AddProducts {
     const gradient = f.local("v128");
     forEachBlockRow(f, p, p.rows, (row) => {
       f.set(gradient, v128.load(p.dy));
-      forEachBlock(f, row, 1, ({ column, value }) => {
+      forEachBlock(f, row, { unroll: 1 }, ({ column, value }) => {
         const x = v128.load32Splat(i32.add(p.x, i32.shl(i32.load(column), 2)));
         f.store(value, module.madd(x, gradient, v128.load(value)));
       });

@@ -16,14 +16,14 @@ import { addPackColumns, addPackStrided, type Pack } from "./gemm-pack.ts";
 /** Adds `blockSparseGather`, `blockSparseForward`, `blockSparseInputGradient` and `blockSparseWeightGradient`. */
 export function addBlockSparse(module: ModuleBuilder): void {
   const packs = new Map(
-    [TILE_TOKENS, 2 * TILE_TOKENS].map((tokens) => [
+    [8, 16, 32].map((tokens) => [
       tokens,
       addPackColumns(module, tokens, addPackStrided(module, tokens)),
     ]),
   );
   const packTokens = (tokens: number): Pack => {
     const pack = packs.get(tokens);
-    if (pack === undefined) throw new Error(`pack: expected tiles of 8 or 16, got ${tokens}`);
+    if (pack === undefined) throw new Error(`pack: expected tiles of 8, 16 or 32, got ${tokens}`);
     return pack;
   };
   addGather(module);
@@ -43,7 +43,7 @@ function addGather(module: ModuleBuilder): void {
     const lines = [f.let(p.weight), f.local("i32"), f.local("i32"), f.local("i32")];
     forEachBlockRow(f, p, p.rows, (row) => {
       for (let r = 1; r < lines.length; r++) f.set(lines[r], i32.add(lines[r - 1], stride));
-      forEachBlock(f, row, 1, ({ column, value }) => {
+      forEachBlock(f, row, { unroll: 1 }, ({ column, value }) => {
         const offset = f.let(i32.shl(i32.load(column), 2));
         for (const [r, line] of lines.entries())
           f.store(value, f32.load(i32.add(line, offset)), 4 * r);

@@ -1,0 +1,261 @@
+/**
+ * The products of a tile of tokens with the block rows of a weight. Four outputs of eight tokens stay in registers
+ * (one or two of sixteen; twice as many tokens where the engine joins vectors) while the blocks of a row are visited.
+ * The sums of sixteen outputs are gathered, so that y is written a line of the processor's cache at a time.
+ */
+import { BLOCK_OUTPUTS, type BlockHeight, GATHERED_OUTPUTS } from "../block-sparse.ts";
+import {
+  type BlockPlace,
+  type BlockRow,
+  forEachBlock,
+  forEachBlockRow,
+  forEachFour,
+  tileAddress,
+} from "./block-rows.ts";
+import {
+  type FunctionBuilder,
+  type FunctionReference,
+  f32,
+  f32x4,
+  type I32,
+  i32,
+  type Local,
+  type ModuleBuilder,
+  v128,
+  type WasmVariant,
+} from "./emitter.ts";
+import { barrier } from "./gemm-tile.ts";
+import { transpose } from "./transpose.ts";
+
+/** Blocks in an iteration, and outputs between two scheduling barriers; null: whole iterations, without exits. */
+export const BLOCK_LOOPS: Readonly<
+  Record<WasmVariant, { unroll: number; outputsPerBarrier: number | null }>
+> = {
+  simd: { unroll: 4, outputsPerBarrier: 2 },
+  fma: { unroll: 4, outputsPerBarrier: 2 },
+  revectorized: { unroll: 2, outputsPerBarrier: null },
+};
+
+/** Tokens of a tile, at most {@link tileTokens}. */
+export function tokensTogether(variant: WasmVariant, height: BlockHeight): number {
+  const tokens = height < BLOCK_OUTPUTS ? 16 : 8;
+  return variant === "revectorized" ? 2 * tokens : tokens;
+}
+
+const PARAMETERS = {
+  /** [inputs][tokens of a tile]; behind it room for the sums of {@link GATHERED_OUTPUTS}. */
+  x: "i32",
+  inputs: "i32",
+  /** Tokens that are written, at most those of a tile. */
+  tokens: "i32",
+  starts: "i32",
+  /** Block rows. */
+  rows: "i32",
+  columns: "i32",
+  values: "i32",
+  /** 0: none. */
+  bias: "i32",
+  y: "i32",
+  /** Bytes from a token's outputs to the next token's. */
+  stride: "i32",
+} as const;
+
+/** Computes all outputs of a tile. */
+export type TileProduct = FunctionReference<typeof PARAMETERS>;
+
+/** Adds the product for blocks of a height. */
+export function addTileProduct(module: ModuleBuilder, height: BlockHeight): TileProduct {
+  const together = tokensTogether(module.variant, height);
+  const addRows = addSumRows(module, height, together);
+  const write = addWriteSums(module, together);
+  const most = GATHERED_OUTPUTS / height;
+  return module.internal(PARAMETERS, (f, p) => {
+    const { x, tokens, starts, rows, columns, values, bias, y, stride } = p;
+    const sums = f.let(i32.add(x, i32.shl(p.inputs, Math.log2(4 * together))));
+    const shared = { x, starts, columns, values, sums, bias, y };
+    if (writesDirectly(module, height))
+      f.if(i32.eq(tokens, together), () => {
+        f.run(addRows, { ...shared, rows, stride });
+        f.set(rows, 0);
+      });
+    f.while(rows, () => {
+      const some = f.let(i32.minS(rows, most));
+      f.run(addRows, { ...shared, rows: some, stride: 0 });
+      f.run(write, { sums, tokens, outputs: i32.mul(some, height), bias, y, stride });
+      f.increment(starts, i32.shl(some, 2));
+      f.increment(y, 4 * GATHERED_OUTPUTS);
+      f.if(bias, () => f.increment(bias, 4 * GATHERED_OUTPUTS));
+      f.set(rows, i32.sub(rows, some));
+    });
+  });
+}
+
+const SUM_PARAMETERS = {
+  x: "i32",
+  starts: "i32",
+  rows: "i32",
+  columns: "i32",
+  values: "i32",
+  /** [outputs][tokens of a tile]. */
+  sums: "i32",
+  bias: "i32",
+  y: "i32",
+  /** 0: sums are written without bias to `sums`; else with it to the tokens of y. */
+  stride: "i32",
+} as const;
+
+/**
+ * Whether the sums of a full tile go from the registers to y: faster, but the engine joins vectors only where sums
+ * are stored as they are.
+ */
+function writesDirectly({ variant }: ModuleBuilder, height: BlockHeight): boolean {
+  return variant !== "revectorized" && height >= BLOCK_OUTPUTS;
+}
+
+/** Adds the sums of a few block rows. */
+function addSumRows(
+  module: ModuleBuilder,
+  height: BlockHeight,
+  tokens: number,
+): FunctionReference<typeof SUM_PARAMETERS> {
+  const outputs = Math.min(height, BLOCK_OUTPUTS);
+  const vectors = tokens / 4;
+  const { unroll, outputsPerBarrier } = BLOCK_LOOPS[module.variant];
+  return module.internal(SUM_PARAMETERS, (f, p) => {
+    const sums = Array.from({ length: outputs }, () => locals(f, "v128", vectors));
+    const x = locals(f, "v128", vectors);
+    // One pointer for each output: the engine computes the address of a splat anew for each of its offsets.
+    const weights = locals(f, "i32", outputs);
+    const weight = f.local("v128");
+    const at = f.local("i32");
+    const addBlock = (place: BlockPlace): void => {
+      f.set(at, tileAddress(p.x, place, tokens));
+      for (const [v, vector] of x.entries()) f.set(vector, v128.load(at, 16 * v));
+      for (const [r, ofOutput] of sums.entries()) {
+        f.set(weight, v128.load32Splat(weights[r], place.offset));
+        for (const [v, sum] of ofOutput.entries()) f.set(sum, module.madd(weight, x[v], sum));
+        const next = r + 1;
+        if (outputsPerBarrier !== null && next < outputs && next % outputsPerBarrier === 0)
+          barrier(f, place.done, place.remaining, outputs * place.step + next);
+      }
+    };
+    const { starts, columns, values } = p;
+    forEachBlockRow(f, { starts, columns, values, height }, p.rows, (row) => {
+      forEachFour(f, row, height, (part: BlockRow) => {
+        for (const sum of sums.flat()) f.set(sum, v128.zero);
+        for (const [r, pointer] of weights.entries()) f.set(pointer, i32.add(part.value, 4 * r));
+        const exits = outputsPerBarrier !== null;
+        forEachBlock(f, part, { unroll, exits, along: weights }, addBlock);
+        const gather = (): void => {
+          for (const [i, sum] of sums.flat().entries()) f.store(p.sums, sum, 16 * i);
+          f.increment(p.sums, 4 * outputs * tokens);
+        };
+        if (writesDirectly(module, height)) f.if(p.stride, () => writeFour(f, p, sums), gather);
+        else gather();
+      });
+    });
+  });
+}
+
+/** Adds the bias of four outputs to their sums, and writes them into the rows of their tokens. */
+function writeFour(
+  f: FunctionBuilder,
+  { bias, y, stride }: Readonly<Record<"bias" | "y" | "stride", Local<"i32">>>,
+  sums: readonly (readonly Local<"v128">[])[],
+): void {
+  f.if(bias, () => {
+    for (const [r, ofOutput] of sums.entries()) {
+      const weight = f.let(v128.load32Splat(bias, 4 * r));
+      for (const sum of ofOutput) f.set(sum, f32x4.add(sum, weight));
+    }
+    f.increment(bias, 4 * BLOCK_OUTPUTS);
+  });
+  const to = f.let(y);
+  for (const v of sums[0].keys())
+    for (const outputs of transpose(
+      f,
+      sums.map((ofOutput) => ofOutput[v]),
+    )) {
+      f.store(to, outputs);
+      f.increment(to, stride);
+    }
+  f.increment(y, 4 * BLOCK_OUTPUTS);
+}
+
+function locals<T extends "i32" | "v128">(f: FunctionBuilder, type: T, count: number): Local<T>[] {
+  return Array.from({ length: count }, () => f.local(type));
+}
+
+const WRITE_PARAMETERS = {
+  /** [outputs][tokens of a tile]. */
+  sums: "i32",
+  tokens: "i32",
+  outputs: "i32",
+  bias: "i32",
+  y: "i32",
+  stride: "i32",
+} as const;
+
+/** Adds the writing of sums, with the bias, into the rows of their tokens. */
+function addWriteSums(
+  module: ModuleBuilder,
+  together: number,
+): FunctionReference<typeof WRITE_PARAMETERS> {
+  return module.internal(WRITE_PARAMETERS, (f, { sums, tokens, outputs, bias, y, stride }) => {
+    const done = f.local("i32");
+    f.if(i32.eq(tokens, together), () => {
+      f.set(done, i32.and(outputs, -4));
+      writeFours(f, { sums, outputs: done, bias, y, stride }, together);
+    });
+    // Tokens of a tile that is not full, and outputs beyond whole fours.
+    f.if(i32.ltS(done, outputs), () => {
+      f.for(0, tokens, 1, (t) => {
+        const to = f.let(i32.add(y, i32.mul(t, stride)));
+        f.for(done, outputs, 1, (o) => {
+          const place = i32.add(i32.mul(o, together), t);
+          const sum = f.let(f32.load(i32.add(sums, i32.shl(place, 2))));
+          const offset = i32.shl(o, 2);
+          f.if(bias, () => f.set(sum, f32.add(sum, f32.load(i32.add(bias, offset)))));
+          f.store(i32.add(to, offset), sum);
+        });
+      });
+    });
+  });
+}
+
+/** Writes fours of outputs, four tokens after four tokens. */
+function writeFours(
+  f: FunctionBuilder,
+  {
+    sums,
+    outputs,
+    bias,
+    y,
+    stride,
+  }: Readonly<Record<keyof Omit<typeof WRITE_PARAMETERS, "tokens">, Local<"i32">>>,
+  together: number,
+): void {
+  const to = locals(f, "i32", 4);
+  const first: I32 = y;
+  f.for(0, together, 4, (t) => {
+    const from = f.let(i32.add(sums, i32.shl(t, 2)));
+    const biases = f.let(bias);
+    const line = f.let(i32.add(first, i32.mul(t, stride)));
+    for (const [i, token] of to.entries())
+      f.set(token, i === 0 ? line : i32.add(to[i - 1], stride));
+    f.for(0, outputs, 4, () => {
+      const fours = [0, 1, 2, 3].map((r) => f.let(v128.load(from, 4 * r * together)));
+      const rows = transpose(f, fours).map((row) => f.let(row));
+      f.if(bias, () => {
+        const four = f.let(v128.load(biases));
+        for (const row of rows) f.set(row, f32x4.add(row, four));
+        f.increment(biases, 16);
+      });
+      for (const [i, token] of to.entries()) {
+        f.store(token, rows[i]);
+        f.increment(token, 16);
+      }
+      f.increment(from, 16 * together);
+    });
+  });
+}
