@@ -17,7 +17,7 @@ import {
 } from "./benchmark.ts";
 import { ratiosOf, spreadOf } from "./measure.ts";
 import { fillNormal, unitAt } from "./values.ts";
-import { bertMini, fullBatch, randomBatch } from "./workload.ts";
+import { bertMini, fullBatch, randomBatch, sentenceLengths } from "./workload.ts";
 
 const BASE = { vocab_size: 30522, max_position_embeddings: 512 };
 
@@ -33,9 +33,17 @@ export interface Pruned {
   readonly sparsity: number;
 }
 
+/** Texts of these lengths. */
+interface Batch {
+  readonly name: string;
+  readonly lengths: readonly number[];
+  /** Tokens that ways are chosen for; the default where there are none. */
+  readonly tokens?: number;
+}
+
 interface Case {
   readonly model: string;
-  readonly batch: readonly [examples: number, length: number];
+  readonly batch: Batch;
   readonly pruned: readonly Pruned[];
   readonly rounds: number;
 }
@@ -51,13 +59,23 @@ const OTHERS: readonly Pruned[] = [
 /** BERT-mini in every form that is measured. */
 export const PRUNED_MODELS: readonly Pruned[] = [DENSE, ...FOUR_BY_ONE, ...OTHERS];
 
+/** A batch without padding, whose number of tokens the ways are chosen for. */
+function full(examples: number, length: number): Batch {
+  const tokens = examples * length;
+  return { name: `${examples}x${length}`, lengths: fullBatch(examples, length), tokens };
+}
+
+/** Sentences of many lengths, as commands compute them: their tokens fill no whole tiles, and ways are the default. */
+const SENTENCES: Batch = { name: "32 sentences", lengths: sentenceLengths(32) };
+
 const CASES: readonly Case[] = [
-  { model: "BERT-mini", batch: [32, 64], pruned: PRUNED_MODELS, rounds: 9 },
-  { model: "BERT-mini", batch: [1, 32], pruned: PRUNED_MODELS, rounds: 25 },
-  { model: "BERT-mini", batch: [32, 16], pruned: [DENSE, ...FOUR_BY_ONE], rounds: 9 },
-  { model: "BERT-mini", batch: [32, 128], pruned: [DENSE, ...FOUR_BY_ONE], rounds: 7 },
-  { model: "DistilBERT", batch: [1, 128], pruned: [DENSE, ...FOUR_BY_ONE.slice(1)], rounds: 7 },
-  { model: "BERT-base", batch: [1, 128], pruned: [DENSE, ...FOUR_BY_ONE.slice(1)], rounds: 7 },
+  { model: "BERT-mini", batch: full(32, 64), pruned: PRUNED_MODELS, rounds: 9 },
+  { model: "BERT-mini", batch: full(1, 32), pruned: PRUNED_MODELS, rounds: 25 },
+  { model: "BERT-mini", batch: full(32, 16), pruned: [DENSE, ...FOUR_BY_ONE], rounds: 9 },
+  { model: "BERT-mini", batch: full(32, 128), pruned: [DENSE, ...FOUR_BY_ONE], rounds: 7 },
+  { model: "BERT-mini", batch: SENTENCES, pruned: [DENSE, ...FOUR_BY_ONE], rounds: 9 },
+  { model: "DistilBERT", batch: full(1, 128), pruned: [DENSE, ...FOUR_BY_ONE.slice(1)], rounds: 7 },
+  { model: "BERT-base", batch: full(1, 128), pruned: [DENSE, ...FOUR_BY_ONE.slice(1)], rounds: 7 },
 ];
 
 const WARM_UP = 3;
@@ -106,14 +124,14 @@ async function ownSubject(
   threads: number,
   config: ModelConfig,
   pruned: Pruned,
-  [examples, length]: readonly [number, number],
+  { lengths, tokens }: Batch,
 ): Promise<Subject<"forward">> {
   const backend = await createNodeBackend({ variant, threads });
   const classifier = createSparseClassifier(backend, config, prunedReader(config, pruned), {
-    ...{ tokens: examples * length },
+    ...(tokens === undefined ? {} : { tokens }),
     ...(pruned.pattern === "dense" ? { executions: "dense" } : {}),
   });
-  const batch = randomBatch(fullBatch(examples, length), config.vocabularySize);
+  const batch = randomBatch(lengths, config.vocabularySize);
   return {
     ...{ name: variant, threads, kinds: ["forward"] as const },
     time: () => {
@@ -138,19 +156,17 @@ const PEERS: readonly { readonly script: PeerScript; readonly more?: object }[] 
 
 async function startPeers(
   context: BenchContext,
-  { model, batch: [examples, length] }: Case,
-): Promise<readonly Subject<"forward">[]> {
-  if (model !== "BERT-mini") return [];
-  const lengths = fullBatch(examples, length);
+  { model, batch: { lengths } }: Case,
+  subjects: Subject<"forward">[],
+): Promise<void> {
+  if (model !== "BERT-mini") return;
   const vocabulary = BASE.vocab_size;
-  const subjects: Subject<"forward">[] = [];
   for (const { script, more } of PEERS) {
     const peer = await context.startPeer(script, { threads: 1, lengths, vocabulary, ...more });
     if (peer === undefined) continue;
     const time = (): Promise<number> => peer.time("forward");
     subjects.push({ name: peer.name, threads: 1, kinds: ["forward"], time, stop: peer.stop });
   }
-  return subjects;
 }
 
 async function measure(
@@ -158,25 +174,24 @@ async function measure(
   variant: KernelVariant,
   one: Case,
 ): Promise<readonly (readonly Cell[])[]> {
-  const [examples, length] = one.batch;
   const config = MODELS[one.model] ?? bertMini();
-  const own: Subject<"forward">[] = [];
-  for (const pruned of one.pruned)
-    own.push(await ownSubject(variant, 1, config, pruned, one.batch));
-  const peers = await startPeers(context, one);
-  const subjects = [...own, ...peers];
+  const subjects: Subject<"forward">[] = [];
   try {
+    for (const pruned of one.pruned)
+      subjects.push(await ownSubject(variant, 1, config, pruned, one.batch));
+    const own = subjects.length;
+    await startPeers(context, one, subjects);
     const { rounds } = one;
     const times = await takeTurns(context, subjects, { rounds, warmUp: WARM_UP });
     const forward = times.map((time) => time.get("forward") ?? []);
     const dense = forward[0] ?? [];
-    const native = peers.findIndex(({ name }) => name.startsWith("onnxruntime-node"));
-    const onnx = native < 0 ? undefined : forward[own.length + native];
+    const native = subjects.findIndex(({ name }) => name.startsWith("onnxruntime-node"));
+    const onnx = native < own ? undefined : forward[native];
     return subjects.map((subject, i): readonly Cell[] => {
       const pruned = one.pruned[i];
       const name = pruned === undefined ? subject.name : `${subject.name} ${pruned.pattern}`;
       return [
-        ...[one.model, `${examples}x${length}`, name, pruned?.sparsity ?? null],
+        ...[one.model, one.batch.name, name, pruned?.sparsity ?? null],
         ...[spreadOf(forward[i]), ratiosOf(dense, forward[i])],
         onnx === undefined ? null : ratiosOf(onnx, forward[i]),
       ];
@@ -194,7 +209,7 @@ export const inferenceBenchmark: Benchmark = {
     const rows: (readonly Cell[])[] = [];
     for (const variant of context.variants)
       for (const one of CASES) {
-        context.say(`${variant}: ${one.model}, ${one.batch.join("x")}`);
+        context.say(`${variant}: ${one.model}, ${one.batch.name}`);
         rows.push(...(await measure(context, variant, one)));
       }
     const columns = [

@@ -2,6 +2,7 @@
  * Products with a weight of which few blocks are kept: blocks of four consecutive outputs and one input, the 4x1
  * pattern. Part of the table of operations (`table.ts`), whose conventions hold here too.
  */
+import type { WasmVariant } from "./wasm/emitter.ts";
 
 /** Consecutive outputs in a block of which there are gradients: the 4x1 pattern. */
 export const BLOCK_OUTPUTS = 4;
@@ -16,9 +17,18 @@ export type BlockHeight = (typeof BLOCK_HEIGHTS)[number];
 /** Outputs whose sums a WASM kernel gathers before it writes them: a line of the processor's cache. */
 export const GATHERED_OUTPUTS = 16;
 
-/** The most tokens that a WASM kernel works on at a time: more where a block has few outputs to keep in registers. */
+/**
+ * Tokens that the WASM kernels of a variant work on at a time: more where a block has few outputs to keep in registers,
+ * and where the engine joins vectors.
+ */
+export function tokensTogether(variant: WasmVariant, height: BlockHeight): number {
+  const tokens = height < BLOCK_OUTPUTS ? 16 : 8;
+  return variant === "revectorized" ? 2 * tokens : tokens;
+}
+
+/** The most tokens that any WASM kernel works on at a time. */
 export function tileTokens(height: BlockHeight): number {
-  return height < BLOCK_OUTPUTS ? 32 : 16;
+  return tokensTogether("revectorized", height);
 }
 
 /** Floats of working space that a product takes, or its gradient by the inputs. */

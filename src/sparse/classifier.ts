@@ -9,7 +9,13 @@ import { forward } from "../model/forward.ts";
 import { type LayerNames, modelNames } from "../model/names.ts";
 import { type NamedValues, parameterList } from "../model/parameters.ts";
 import { createFrozenParameter, type Parameter, releaseParameters } from "../tensor/parameter.ts";
-import { type CostModel, chooseExecution, measureCosts, predictCost } from "./cost-model.ts";
+import {
+  type CostModel,
+  checkCosts,
+  chooseExecution,
+  measureCosts,
+  predictCost,
+} from "./cost-model.ts";
 import {
   type Execution,
   formatExecution,
@@ -96,14 +102,16 @@ function compactLayer(
   costs: CostModel,
   tokens: number,
 ): {
-  readonly changed: readonly (readonly [string, NamedValues])[];
+  /** All three parameters as they are to be taken in. */
+  readonly taken: ReadonlyMap<string, NamedValues>;
   readonly found: PlannedFeedForward;
 } {
   const expand = read(`${intermediate}.weight`);
   const contract = read(`${output}.weight`);
   const [units = 0, width = 0] = expand.shape;
+  const expandBias = read(`${intermediate}.bias`);
   const compacted = compactFeedForward({
-    ...{ expand: expand.data, expandBias: read(`${intermediate}.bias`).data },
+    ...{ expand: expand.data, expandBias: expandBias.data },
     ...{ contract: contract.data, hidden: units, width },
   });
   const { hidden: kept, constant } = compacted;
@@ -113,13 +121,20 @@ function compactLayer(
   const pays =
     kept < units &&
     costOf(compacted.expand, compacted.contract, kept) < costOf(expand.data, contract.data, units);
-  if (!pays) return { changed: [], found: { name: intermediate, units, kept: units, constant } };
-  const changed: readonly (readonly [string, NamedValues])[] = [
-    [`${intermediate}.weight`, { shape: [kept, width], data: compacted.expand }],
-    [`${intermediate}.bias`, { shape: [kept], data: compacted.expandBias }],
-    [`${output}.weight`, { shape: [width, kept], data: compacted.contract }],
-  ];
-  return { changed, found: { name: intermediate, units, kept, constant } };
+  const values = pays
+    ? [
+        { shape: [kept, width], data: compacted.expand },
+        { shape: [kept], data: compacted.expandBias },
+        { shape: [width, kept], data: compacted.contract },
+      ]
+    : [expand, expandBias, contract];
+  const names = [`${intermediate}.weight`, `${intermediate}.bias`, `${output}.weight`];
+  return {
+    taken: new Map(
+      names.flatMap((name, i) => (values[i] === undefined ? [] : [[name, values[i]]])),
+    ),
+    found: { name: intermediate, units, kept: pays ? kept : units, constant },
+  };
 }
 
 function checkShape(name: string, { shape }: NamedValues, expected: readonly number[]): void {
@@ -228,6 +243,7 @@ export function createSparseClassifier(
 ): SparseClassifier {
   const { tokens = 128, executions = "auto" } = options;
   checkInteger("tokens", tokens, 1);
+  if (options.costs !== undefined) checkCosts(backend, options.costs);
   const costs = options.costs ?? measureCosts(backend, tokens);
   const building: Building = {
     ...{ backend, config, read, costs, tokens, executions },
@@ -275,19 +291,19 @@ function build(building: Building): number {
   const expanding = new Map(
     modelNames(config).layers.map((layer) => [`${layer.intermediate}.weight`, layer]),
   );
-  /** Parameters that compaction has changed and that are still to come. */
-  const changed = new Map<string, NamedValues>();
+  /** Parameters that were read for compaction, perhaps changed by it, and are still to come. */
+  const taken = new Map<string, NamedValues>();
   let others = 0;
   for (const { name, module, role } of list) {
     const layer = expanding.get(name);
     if (layer !== undefined && executions === "auto") {
       const compacted = compactLayer(layer, readChecked, costs, tokens);
-      for (const [part, values] of compacted.changed) changed.set(part, values);
+      for (const [part, values] of compacted.taken) taken.set(part, values);
       const { kept, units, constant } = compacted.found;
       if (kept < units || constant > 0) feedForwards.push(compacted.found);
     }
-    const values = changed.get(name) ?? readChecked(name);
-    changed.delete(name);
+    const values = taken.get(name) ?? readChecked(name);
+    taken.delete(name);
     if (role === "weight" && module.kind === "linear") {
       addLayer(building, module.name, values);
       continue;

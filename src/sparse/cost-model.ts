@@ -1,6 +1,6 @@
 /** What each way to compute a linear layer costs on this machine: measured once, then plain data. */
 import type { Backend } from "../kernels/backend.ts";
-import { BLOCK_HEIGHTS, type BlockHeight } from "../kernels/block-sparse.ts";
+import { BLOCK_HEIGHTS, type BlockHeight, tokensTogether } from "../kernels/block-sparse.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { createTensor } from "../tensor/tensor.ts";
 import { type Execution, executionsOf, type LinearFacts, prepareProduct } from "./execution.ts";
@@ -40,7 +40,8 @@ const MARGIN = 0.95;
  * const costs: CostModel = { variant: "simd", tokens: 64, dense: 0.03, blocks, move: 1 };
  * const facts = linearFacts(new Float32Array(64), [8, 8]);
  * console.assert(predictCost(costs, facts, { kind: "dense" }, 10) === 10 * 64 * 0.03);
- * console.assert(predictCost(costs, facts, { kind: "blocks", height: 4 }, 10) === 10 * 16 * 0.5);
+ * // Whole tiles of eight tokens.
+ * console.assert(predictCost(costs, facts, { kind: "blocks", height: 4 }, 10) === 16 * 16 * 0.5);
  * ```
  */
 export function predictCost(
@@ -54,9 +55,10 @@ export function predictCost(
     case "dense":
       return tokens * outputs * inputs * costs.dense;
     case "blocks": {
-      const { block, edge } = costs.blocks[execution.height];
-      const kept = facts.blocks.get(execution.height) ?? Infinity;
-      return tokens * (edge * (outputs + inputs) + block * kept);
+      const { height } = execution;
+      const { block, edge } = costs.blocks[height];
+      const kept = facts.blocks.get(height) ?? Infinity;
+      return computedTokens(costs, height, tokens) * (edge * (outputs + inputs) + block * kept);
     }
     case "compacted": {
       const moved = (columns < inputs ? columns : 0) + (rows < outputs ? rows + outputs : 0);
@@ -65,6 +67,38 @@ export function predictCost(
     default:
       return execution satisfies never;
   }
+}
+
+/** Tokens that a product by blocks takes the time of: tiles are computed whole, a token alone as long as one. */
+function computedTokens(
+  { variant, tokens: measured }: CostModel,
+  height: BlockHeight,
+  tokens: number,
+) {
+  if (variant === "scalar" || tokens === measured) return tokens;
+  const together = tokensTogether(variant, height);
+  return Math.ceil(tokens / together) * together;
+}
+
+/**
+ * Refuses costs of other kernels than a backend's, and what is no cost.
+ *
+ * @throws RangeError
+ */
+export function checkCosts({ kernels }: Backend, costs: CostModel): void {
+  const { variant, dense, move, blocks } = costs;
+  if (variant !== kernels.variant)
+    throw new RangeError(`costs: expected those of ${kernels.variant} kernels, got ${variant}`);
+  const named = [
+    ...([["dense", dense] as const, ["move", move] as const] as const),
+    ...BLOCK_HEIGHTS.flatMap((height) => [
+      [`blocks[${height}].block`, blocks[height].block] as const,
+      [`blocks[${height}].edge`, blocks[height].edge] as const,
+    ]),
+  ];
+  for (const [name, cost] of named)
+    if (!(cost >= 0 && cost < Infinity))
+      throw new RangeError(`costs.${name}: expected a finite number, 0 or more, got ${cost}`);
 }
 
 /**
@@ -88,7 +122,7 @@ export function chooseExecution(costs: CostModel, facts: LinearFacts, tokens: nu
   let least = MARGIN * costOf(best);
   for (const execution of others) {
     const cost = costOf(execution);
-    if (cost >= least) continue;
+    if (!(cost < least)) continue;
     best = execution;
     least = cost;
   }

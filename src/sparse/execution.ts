@@ -4,7 +4,7 @@ import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, workingSpace } from "../kernels/block-sparse.ts";
 import { createIntegerTensor, createTensor, Tensor } from "../tensor/tensor.ts";
 import { packBlocks } from "./blocks.ts";
-import { packChannels } from "./channels.ts";
+import { occupiedChannels, packChannels } from "./channels.ts";
 import type { MatrixShape } from "./elements.ts";
 import { countKeptBlocks } from "./size.ts";
 
@@ -27,15 +27,24 @@ export interface LinearFacts {
   readonly columns: number;
 }
 
-/** Counts in a weight [outputs, inputs] what the ways depend on. */
+/**
+ * The weight with +0 for every -0, which layouts keep: what was pruned by multiplying with a mask has them wherever it
+ * was negative. No sum differs but where an input is infinite or NaN.
+ */
+function withPositiveZeros(weight: Float32Array): Float32Array {
+  return weight.map((value) => value + 0);
+}
+
+/** Counts in a weight [outputs, inputs] what the ways depend on; -0 counts as zero. */
 export function linearFacts(weight: Float32Array, shape: MatrixShape): LinearFacts {
   const [outputs, inputs] = shape;
   const heights = BLOCK_HEIGHTS.filter((height) => outputs % height === 0);
-  const { rows, columns } = packChannels(weight, shape);
+  const plain = withPositiveZeros(weight);
+  const { rows, columns } = occupiedChannels(plain, shape);
   return {
     outputs,
     inputs,
-    blocks: new Map(heights.map((height) => [height, countKeptBlocks(weight, shape, [height, 1])])),
+    blocks: new Map(heights.map((height) => [height, countKeptBlocks(plain, shape, [height, 1])])),
     rows: rows.length,
     columns: columns.length,
   };
@@ -67,9 +76,10 @@ export function prepareProduct(
   shape: MatrixShape,
   execution: Exclude<Execution, { kind: "dense" }>,
 ): PreparedProduct {
+  const plain = withPositiveZeros(weight);
   return execution.kind === "blocks"
-    ? prepareBlocks(backend, weight, shape, execution.height)
-    : prepareCompacted(backend, weight, shape);
+    ? prepareBlocks(backend, plain, shape, execution.height)
+    : prepareCompacted(backend, plain, shape);
 }
 
 /** A tensor of at least one element, which shapes need. */
@@ -135,31 +145,34 @@ function prepareCompacted(
   const values = floatsOf(backend, packed.values);
   const scratch = (length: number): Tensor =>
     new Tensor(memory, [length], memory.reserve(Math.max(1, length)));
+  const [gathers, scatters] = [columns > 0 && columns < inputs, rows > 0 && rows < outputs];
   const product: LinearProduct = (x, bias, y, tokens) => {
-    const biases = bias === null ? null : bias;
-    const isWhole = rows === outputs;
     // Reserved before views are taken: memory may grow.
-    const [from, to] = [scratch(tokens * columns), scratch(isWhole ? 0 : tokens * rows)];
-    if (columns < inputs && columns > 0)
-      kernels.gatherColumns(
-        ...([x.data, columnNumbers.integers.subarray(0, columns), from.data] as const),
-        ...([tokens, inputs] as const),
-      );
-    const source = columns < inputs ? from.data : x.data;
-    const target = isWhole ? y.data : to.data;
-    if (!isWhole || columns === 0) kernels.fill(y.data.subarray(0, tokens * outputs), 0);
-    if (rows > 0 && columns > 0) {
-      const [m, n, k] = [tokens, rows, columns];
-      kernels.gemm("nt", m, n, k, source, 0, k, values.data, 0, k, target, 0, n, false);
-      if (!isWhole)
+    const from = scratch(gathers ? tokens * columns : 0);
+    const to = scratch(scatters ? tokens * rows : 0);
+    try {
+      if (gathers)
+        kernels.gatherColumns(
+          ...([x.data, columnNumbers.integers.subarray(0, columns), from.data] as const),
+          ...([tokens, inputs] as const),
+        );
+      const source = gathers ? from.data : x.data;
+      const target = scatters ? to.data : y.data;
+      if (rows < outputs || columns === 0) kernels.fill(y.data.subarray(0, tokens * outputs), 0);
+      if (rows > 0 && columns > 0) {
+        const [m, n, k] = [tokens, rows, columns];
+        kernels.gemm("nt", m, n, k, source, 0, k, values.data, 0, k, target, 0, n, false);
+      }
+      if (scatters && columns > 0)
         kernels.scatterColumns(
           ...([to.data, rowNumbers.integers.subarray(0, rows), y.data] as const),
           ...([tokens, outputs] as const),
         );
+      if (bias !== null) kernels.addBias(y.data, bias.data, tokens, outputs);
+    } finally {
+      from.release();
+      to.release();
     }
-    if (biases !== null) kernels.addBias(y.data, biases.data, tokens, outputs);
-    from.release();
-    to.release();
   };
   const held = [rowNumbers, columnNumbers, values];
   return { product, bytes: bytesOf(held), release: () => releaseAll(held) };

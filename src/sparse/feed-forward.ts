@@ -2,6 +2,7 @@
  * Leaving out hidden units of a feed-forward sub-layer that cannot matter: its two layers become smaller, and their
  * product stays the same to the last bit but for the order of additions.
  */
+import { checkInteger } from "../core/checks.ts";
 
 /** A feed-forward sub-layer: hidden = activation(W1 x + b1), y = W2 hidden + b2. */
 export interface FeedForward {
@@ -24,7 +25,10 @@ export interface CompactedFeedForward extends FeedForward {
 /**
  * Leaves out every hidden unit that nothing reads (its column of W2 is zero) or that is always zero: its row of W1 and
  * its bias are zero, and so is its activation (of GELU and ReLU). A unit whose row is zero but whose bias is not adds a
- * constant; folding that into b2 would round differently, so it stays, and is counted.
+ * constant; folding that into b2 would round differently, so it stays, and is counted. Where nothing can be left out, the
+ * arrays are the given ones, else new ones.
+ *
+ * @throws RangeError for a size that is no positive integer, or an array of another length
  *
  * @example
  * ```ts
@@ -43,6 +47,11 @@ export interface CompactedFeedForward extends FeedForward {
  */
 export function compactFeedForward(layer: FeedForward): CompactedFeedForward {
   const { expand, expandBias, contract, hidden, width } = layer;
+  checkInteger("hidden", hidden, 1);
+  checkInteger("width", width, 1);
+  checkLength("expand", expand, hidden * width);
+  checkLength("expandBias", expandBias, hidden);
+  checkLength("contract", contract, width * hidden);
   const reached = (unit: number): boolean =>
     expand.subarray(unit * width, (unit + 1) * width).some((value) => value !== 0);
   const read = (unit: number): boolean => {
@@ -59,7 +68,7 @@ export function compactFeedForward(layer: FeedForward): CompactedFeedForward {
     kept.push(unit);
   }
   // A layer has at least one unit.
-  if (kept.length === 0 && hidden > 0) kept.push(0);
+  if (kept.length === 0) kept.push(0);
   if (kept.length === hidden) return { ...layer, constant };
   const smaller = new Float32Array(kept.length * width);
   const narrower = new Float32Array(width * kept.length);
@@ -73,4 +82,9 @@ export function compactFeedForward(layer: FeedForward): CompactedFeedForward {
     ...{ expand: smaller, expandBias: expandedBias, contract: narrower },
     ...{ hidden: kept.length, width, constant },
   };
+}
+
+function checkLength(name: string, { length }: Float32Array, expected: number): void {
+  if (length !== expected)
+    throw new RangeError(`${name}: expected ${expected} elements, got ${length}`);
 }

@@ -5,6 +5,7 @@ import { createTape, releaseTape } from "../../src/autograd/tape.ts";
 import { nextUnit, openStream } from "../../src/core/random.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
 import { BLOCK_HEIGHTS } from "../../src/kernels/block-sparse.ts";
+import type { KernelVariant } from "../../src/kernels/table.ts";
 import type { TokenBatch } from "../../src/model/batch.ts";
 import { type ModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
 import { forward } from "../../src/model/forward.ts";
@@ -24,9 +25,15 @@ import {
   measureCosts,
   predictCost,
 } from "../../src/sparse/cost-model.ts";
-import { type Execution, executionsOf, linearFacts } from "../../src/sparse/execution.ts";
+import {
+  type Execution,
+  executionsOf,
+  linearFacts,
+  prepareProduct,
+} from "../../src/sparse/execution.ts";
 import { compactFeedForward } from "../../src/sparse/feed-forward.ts";
 import { releaseParameters } from "../../src/tensor/parameter.ts";
+import { createTensor } from "../../src/tensor/tensor.ts";
 import { randomFloats, VARIANTS } from "../kernels/subjects.ts";
 
 const CONFIGS: readonly ModelConfig[] = [
@@ -132,10 +139,15 @@ function denseLogits(
 }
 
 /** Costs under which any way may be the cheapest: of a kept element, of a dense one, of one that is moved. */
-function costsOf(element: number, dense: number, move: number): CostModel {
+function costsOf(
+  element: number,
+  dense: number,
+  move: number,
+  variant: KernelVariant = "simd",
+): CostModel {
   const cost = (height: number) => ({ block: element * height ** 0.8, edge: 0.1 });
   const blocks = { 1: cost(1), 2: cost(2), 4: cost(4), 8: cost(8), 16: cost(16) };
-  return { variant: "simd", tokens: 16, dense, blocks, move };
+  return { variant, tokens: 16, dense, blocks, move };
 }
 
 function classify(
@@ -186,11 +198,12 @@ describe.each(VARIANTS)("a sparse classifier (%s)", (_name, backend) => {
             way === "auto" || way === "dense"
               ? way
               : new Map(names.map(({ name }) => [name, execution]));
-          const costs = costsOf(0.05, 0.03, 0.5);
+          const costs = costsOf(0.05, 0.03, 0.5, backend.kernels.variant);
           const result = classify(backend, config, values, batch, { costs, executions });
           expectAlike(result.logits, denseLogits(backend, config, values, batch));
-          if (way === "dense")
-            expect(result.layers.every((layer) => layer.execution.kind === "dense")).toBe(true);
+          for (const { name, execution: taken } of result.layers)
+            if (executions === "dense" || (executions !== "auto" && executions.has(name)))
+              expect(taken).toEqual(execution);
         },
       ),
       { numRuns: 60 },
@@ -259,7 +272,7 @@ describe("the choice of a way", () => {
   it("refuses a height that does not divide a layer, a tensor of another shape, and leaves no memory held", () => {
     const values = valuesOf(backend, bert, 0);
     const batch = batchOf(bert, [3]);
-    const costs = costsOf(0.05, 0.03, 1);
+    const costs = costsOf(0.05, 0.03, 1, backend.kernels.variant);
     const before = backend.memory.usage().used;
     const executions = new Map([["classifier", { kind: "blocks", height: 4 } as const]]);
     expect(() => classify(backend, bert, values, batch, { costs, executions })).toThrow(
@@ -276,7 +289,73 @@ describe("the choice of a way", () => {
   });
 });
 
+describe("costs and zeros", () => {
+  it("are refused where they are those of other kernels, or none", () => {
+    const values = valuesOf(backend, bert, 0);
+    const batch = batchOf(bert, [3]);
+    const { variant } = backend.kernels;
+    const costs = costsOf(0.05, 0.03, 1, variant);
+    const refused = (wrong: CostModel) => () =>
+      classify(backend, bert, values, batch, { costs: wrong });
+    expect(refused({ ...costs, variant: variant === "fma" ? "simd" : "fma" })).toThrow(
+      /^costs: expected those of \w+ kernels, got \w+$/,
+    );
+    expect(refused({ ...costs, dense: NaN })).toThrow(
+      "costs.dense: expected a finite number, 0 or more, got NaN",
+    );
+    const blocks = { ...costs.blocks, 4: { block: -1, edge: 0 } };
+    expect(refused({ ...costs, blocks })).toThrow(/^costs.blocks\[4\].block: .*got -1$/);
+  });
+
+  it("count whole tiles of tokens, but at the number they were measured at", () => {
+    const facts = linearFacts(new Float32Array(64).fill(1), [8, 8]);
+    const cost = (tokens: number, variant: KernelVariant) =>
+      predictCost(costsOf(1, 1, 1, variant), facts, { kind: "blocks", height: 4 }, tokens);
+    expect(cost(1, "simd")).toBe(cost(8, "simd"));
+    expect(cost(9, "simd")).toBe(cost(16, "simd"));
+    expect(cost(17, "revectorized")).toBe(cost(32, "revectorized"));
+    expect(cost(9, "scalar")).toBeCloseTo((9 / 8) * cost(8, "scalar"), 9);
+  });
+
+  it("are zeros whatever their sign", () => {
+    const [n, k, m] = [16, 8, 5];
+    const masked = randomFloats(4, n * k).map((value, i) => value * (i % k === 2 ? 1 : 0));
+    expect(masked.some((value) => Object.is(value, -0))).toBe(true);
+    const facts = linearFacts(masked, [n, k]);
+    expect(facts).toMatchObject({ rows: n, columns: 1 });
+    expect(facts.blocks.get(4)).toBe(4);
+    const plain = masked.map((value) => value + 0);
+    const x = createTensor(backend, [m, k], randomFloats(5, m * k));
+    for (const execution of executionsOf(facts)) {
+      if (execution.kind === "dense") continue;
+      const made = [masked, plain].map((weight) => {
+        const y = createTensor(backend, [m, n]);
+        const prepared = prepareProduct(backend, weight, [n, k], execution);
+        prepared.product(x, null, y, m);
+        const result = { y: y.data.slice(), bytes: prepared.bytes };
+        prepared.release();
+        y.release();
+        return result;
+      });
+      expect(made[0]).toEqual(made[1]);
+    }
+    x.release();
+  });
+});
+
 describe("hidden units that cannot matter", () => {
+  it("are refused where arrays do not fit", () => {
+    const layer = {
+      ...{ expand: new Float32Array(6), expandBias: new Float32Array(2) },
+      ...{ contract: new Float32Array(6), hidden: 2, width: 3 },
+    };
+    expect(compactFeedForward(layer).hidden).toBe(1);
+    expect(() => compactFeedForward({ ...layer, expandBias: new Float32Array(0) })).toThrow(
+      "expandBias: expected 2 elements, got 0",
+    );
+    expect(() => compactFeedForward({ ...layer, hidden: 0 })).toThrow(/^hidden: /);
+  });
+
   it("are left out of a model where that is cheaper, and the logits stay", () => {
     const values = new Map(valuesOf(backend, bert, 0));
     const name = "bert.encoder.layer.0.intermediate.dense";
@@ -292,11 +371,13 @@ describe("hidden units that cannot matter", () => {
     const full = randomFloats(8, 32 * 48);
     values.set(contract, { shape: [32, 48], data: full });
     const batch = batchOf(bert, [5, 9]);
-    const result = classify(backend, bert, values, batch, { costs: costsOf(9, 0.03, 9) });
+    const result = classify(backend, bert, values, batch, {
+      costs: costsOf(9, 0.03, 9, backend.kernels.variant),
+    });
     expect(result.feedForwards).toContainEqual({ name, units: 48, kept: 17, constant: 1 });
     expectAlike(result.logits, denseLogits(backend, bert, values, batch));
     const named = classify(backend, bert, values, batch, {
-      ...{ costs: costsOf(9, 0.03, 9), executions: new Map() },
+      ...{ costs: costsOf(9, 0.03, 9, backend.kernels.variant), executions: new Map() },
     });
     expect(named.feedForwards).toEqual([]);
   });
@@ -341,6 +422,13 @@ describe("hidden units that cannot matter", () => {
             },
           );
           if (small.hidden > 1) expect(small.constant).toBe(constants.length);
+          const matters = (unit: number): boolean => {
+            const from = layer.expand.subarray(unit * width, (unit + 1) * width);
+            const isSet = from.some((value) => value !== 0) || layer.expandBias[unit] !== 0;
+            return isSet && x.some((_, row) => layer.contract[row * hidden + unit] !== 0);
+          };
+          const mattering = Array.from({ length: hidden }, (_, unit) => unit).filter(matters);
+          expect(small.hidden).toBe(Math.max(1, mattering.length));
         },
       ),
       { numRuns: 300 },

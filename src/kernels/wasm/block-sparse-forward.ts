@@ -2,9 +2,9 @@
  * y = W x + bias with a block-sparse W: tiles of tokens, the last one perhaps not full; a token that is left alone
  * needs no tile.
  */
-import { BLOCK_HEIGHTS, BLOCK_OUTPUTS, type BlockHeight } from "../block-sparse.ts";
+import { BLOCK_HEIGHTS, BLOCK_OUTPUTS, type BlockHeight, tokensTogether } from "../block-sparse.ts";
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, forEachFour } from "./block-rows.ts";
-import { addTileProduct, tokensTogether } from "./block-sparse-tile.ts";
+import { addTileProduct } from "./block-sparse-tile.ts";
 import { type FunctionReference, f32x4, i32, type ModuleBuilder, v128 } from "./emitter.ts";
 import type { Pack } from "./gemm-pack.ts";
 

@@ -2,9 +2,9 @@
  * dx = W^T dy with a block-sparse W: four gradients of a tile's tokens stay in registers for a block row, whose blocks
  * add to a tile [inputs][tokens], which is turned around at the end.
  */
-import { BLOCK_OUTPUTS } from "../block-sparse.ts";
+import { BLOCK_OUTPUTS, tokensTogether } from "../block-sparse.ts";
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, tileAddress } from "./block-rows.ts";
-import { BLOCK_LOOPS, tokensTogether } from "./block-sparse-tile.ts";
+import { BLOCK_LOOPS } from "./block-sparse-tile.ts";
 import {
   type F32,
   type FunctionBuilder,

@@ -3,7 +3,12 @@
  * (one or two of sixteen; twice as many tokens where the engine joins vectors) while the blocks of a row are visited.
  * The sums of sixteen outputs are gathered, so that y is written a line of the processor's cache at a time.
  */
-import { BLOCK_OUTPUTS, type BlockHeight, GATHERED_OUTPUTS } from "../block-sparse.ts";
+import {
+  BLOCK_OUTPUTS,
+  type BlockHeight,
+  GATHERED_OUTPUTS,
+  tokensTogether,
+} from "../block-sparse.ts";
 import {
   type BlockPlace,
   type BlockRow,
@@ -35,12 +40,6 @@ export const BLOCK_LOOPS: Readonly<
   fma: { unroll: 4, outputsPerBarrier: 2 },
   revectorized: { unroll: 2, outputsPerBarrier: null },
 };
-
-/** Tokens of a tile, at most {@link tileTokens}. */
-export function tokensTogether(variant: WasmVariant, height: BlockHeight): number {
-  const tokens = height < BLOCK_OUTPUTS ? 16 : 8;
-  return variant === "revectorized" ? 2 * tokens : tokens;
-}
 
 const PARAMETERS = {
   /** [inputs][tokens of a tile]; behind it room for the sums of {@link GATHERED_OUTPUTS}. */
