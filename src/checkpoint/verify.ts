@@ -1,7 +1,7 @@
 /**
  * Whether weights obey a sparsity pattern: a proof by looking at every element, whoever made them.
  */
-import { checkFloat32Array, checkNumber, describe, mismatch } from "../core/checks.ts";
+import { checkKind, checkNumber, describe, mismatch } from "../core/checks.ts";
 import { elementCount } from "../prune/layer.ts";
 import {
   type BlockLayout,
@@ -31,9 +31,12 @@ export interface VerifiedWeight {
   readonly name: string;
   /** linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
   readonly shape: readonly number[];
-  /** Row-major in `shape`. */
-  readonly data: Float32Array;
+  /** Row-major in `shape`. Of F64 the doubles themselves: rounding to 32 bits makes zeros of small numbers. */
+  readonly data: WeightValues;
 }
+
+/** Elements of a weight, as wide as they have to be for none to become zero. */
+export type WeightValues = Float32Array | Float64Array;
 
 /** Where a pattern is broken, and how. Row and column are those of the weight seen as [out, in x kernel]. */
 export interface Violation {
@@ -105,7 +108,7 @@ function judgeBlock(pattern: Pattern, size: number, zeros: number, exact: boolea
 /** Counts the zeros of a block that begins at a row and a column. */
 function zerosOfBlock(
   layout: BlockLayout,
-  data: Float32Array,
+  data: WeightValues,
   row: number,
   column: number,
   tolerance: number,
@@ -117,7 +120,13 @@ function zerosOfBlock(
   return zeros;
 }
 
-function countZeros(data: Float32Array, tolerance: number): number {
+function checkValues(name: string, data: WeightValues, count: number): void {
+  const isValues = data instanceof Float32Array || data instanceof Float64Array;
+  checkKind(isValues, name, "a Float32Array or a Float64Array", data);
+  if (data.length !== count) throw new RangeError(mismatch(name, `${count} elements`, data.length));
+}
+
+function countZeros(data: WeightValues, tolerance: number): number {
   let zeros = 0;
   for (let i = 0; i < data.length; i++) if (Math.abs(data[i]) <= tolerance) zeros++;
   return zeros;
@@ -144,7 +153,7 @@ export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): La
   const pattern = readPattern(options.pattern);
   checkNumber("tolerance", tolerance, 0);
   const { name, shape, data } = weight;
-  checkFloat32Array(name, data, elementCount(shape));
+  checkValues(name, data, elementCount(shape));
   const layout = layOut(pattern, weight);
   const { blockHeight, blockWidth, blockRows, blockColumns } = layout;
   let [sparseBlocks, partialBlocks] = [0, 0];

@@ -5,7 +5,8 @@ import { inspectWeight, type WeightFacts } from "../checkpoint/inspect.ts";
 import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
 import { matrixShape } from "../checkpoint/packed-manifest.ts";
 import { packedSize } from "../checkpoint/packed-tensor.ts";
-import { toFloat32 } from "../io/safetensors.ts";
+import type { WeightValues } from "../checkpoint/verify.ts";
+import { weightValues } from "../checkpoint/weight-values.ts";
 import type { Checkpoint, CheckpointEntry } from "../node/checkpoint.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
@@ -50,7 +51,7 @@ function inspectTensor(checkpoint: Checkpoint, entry: CheckpointEntry, gzip: boo
   const role = roleOfTensor(entry);
   const tensor = checkpoint.read(entry);
   const { name, shape } = entry;
-  const data = isPrunable(role.kind) ? toFloat32(tensor) : null;
+  const data = isPrunable(role.kind) ? weightValues(tensor) : null;
   const { spec, bytes } = packedSize(tensor);
   const inspected: Inspected = {
     ...{ entry, role },
@@ -60,6 +61,12 @@ function inspectTensor(checkpoint: Checkpoint, entry: CheckpointEntry, gzip: boo
     weight: data === null ? null : inspectWeight({ name, shape, data }),
   };
   return { inspected, data };
+}
+
+function maskOf(data: WeightValues): Uint8Array {
+  const mask = new Uint8Array(data.length);
+  for (let i = 0; i < mask.length; i++) if (data[i] !== 0) mask[i] = 1;
+  return mask;
 }
 
 async function inspect(
@@ -78,7 +85,7 @@ async function inspect(
     const [rows, columns] = matrixShape(entry.shape);
     mask = {
       ...{ layer: inspected.role.module, rows, columns },
-      mask: Uint8Array.from(data, (value) => (value === 0 ? 0 : 1)),
+      mask: maskOf(data),
     };
   }
   return { tensors, mask };

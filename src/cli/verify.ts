@@ -8,8 +8,8 @@ import {
   type VerifyOptions,
   verifyWeight,
 } from "../checkpoint/verify.ts";
+import { weightValues } from "../checkpoint/weight-values.ts";
 import { InputError } from "../core/either.ts";
-import { toFloat32 } from "../io/safetensors.ts";
 import type { Checkpoint, CheckpointEntry } from "../node/checkpoint.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { turn } from "../node/turn.ts";
@@ -78,7 +78,8 @@ async function judge(
   for (const { entry, role } of layers) {
     await turn(signal);
     const { module: name, shape } = role;
-    verdicts.push(verifyWeight({ name, shape, data: toFloat32(checkpoint.read(entry)) }, options));
+    const data = weightValues(checkpoint.read(entry));
+    verdicts.push(verifyWeight({ name, shape, data }, options));
   }
   return verdicts;
 }

@@ -78,6 +78,20 @@ describe("espalier verify", () => {
     });
   });
 
+  test("takes no double for zero that is none, however small", async () => {
+    const bytes = new Uint8Array(Float64Array.of(1e-60, -1e-60, 1, 1e300).buffer);
+    const weight: StoredTensor = { dtype: "F64", shape: [1, 4], bytes };
+    const file = path("doubles.safetensors");
+    writeFileSync(file, writeSafetensors(new Map([["fc.weight", weight]])));
+    const exact = await espalier(["verify", file, "--pattern", "2:4", "--exact"]);
+    expect(exact.code).toBe(1);
+    expect(exact.out).toContain("fc, row 0, column 0: expected exactly 2 zeros of 4, got 0\n");
+    const within = ["verify", file, "--pattern", "2:4", "--exact", "--tolerance", "1e-60"];
+    expect((await espalier(within)).code).toBe(0);
+    const { out } = await espalier(["inspect", file, "--json"]);
+    expect(out).toContain('"zeros":0,"nonFinite":0,"patterns":[]');
+  });
+
   test.each([
     [["--pattern", "two:four"], /^--pattern: expected a pattern such as/],
     [[], /^--pattern: expected a pattern such as .*, got none\n$/],
