@@ -2,7 +2,7 @@
  * A matrix stored by its blocks: only blocks with a bit set are kept. Blocks of one element are the compressed sparse
  * row format (CSR): `starts`, `columns` and `values` are its three arrays.
  */
-import { checkInteger } from "../core/checks.ts";
+import { checkInteger, checkKind, mismatch } from "../core/checks.ts";
 import {
   bitsOf,
   checkMatrix,
@@ -31,6 +31,15 @@ export interface BlockMatrix<E extends ElementArray = ElementArray> extends Kept
   readonly layout: "blocks";
   /** The kept blocks' elements one block after the other, row-major in a block; +0 beyond the matrix's edges. */
   readonly values: E;
+}
+
+/** Checks what a block is; one without extent would cover no matrix in any number. */
+export function checkBlock(block: BlockShape): void {
+  checkKind(Array.isArray(block), "block", "a height and a width", block);
+  checkInteger("block[0]", block[0], 1);
+  checkInteger("block[1]", block[1], 1);
+  if (!Number.isSafeInteger(block[0] * block[1]))
+    throw new RangeError(mismatch("block", "at most 2^53 - 1 elements", block.join("x")));
 }
 
 /** How many blocks lie below each other, and beside each other. */
@@ -92,8 +101,7 @@ export function packBlocks<E extends ElementArray>(
   block: BlockShape,
   mask?: Uint8Array,
 ): BlockMatrix<E> {
-  checkInteger("block[0]", block[0], 1);
-  checkInteger("block[1]", block[1], 1);
+  checkBlock(block);
   checkMatrix(data, shape, mask);
   const [blockRows, blockColumns] = blockGrid(shape, block);
   const bits = bitsOf(data);

@@ -1,5 +1,5 @@
 /** How many bytes a weight would take in each layout, without packing it; and which takes the fewest. */
-import { type BlockShape, blockGrid, occupiedInto } from "./blocks.ts";
+import { type BlockShape, blockGrid, checkBlock, occupiedInto } from "./blocks.ts";
 import { occupiedChannels } from "./channels.ts";
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape } from "./elements.ts";
 import { checkGroup, firstFullGroup, groupSizes } from "./groups.ts";
@@ -47,6 +47,7 @@ export function countKeptBlocks(
  * Bytes that a matrix takes in a layout: what `packedBytes` would say of it.
  *
  * @returns null where the layout cannot hold it: groups with fewer zeros
+ * @throws TypeError, RangeError as `pack` does, but for groups with fewer zeros
  *
  * @example
  * ```ts
@@ -68,6 +69,7 @@ export function layoutBytes(
   const size = data.BYTES_PER_ELEMENT;
   switch (spec.layout) {
     case "blocks": {
+      checkBlock(spec.block);
       const [blockRows, blockColumns] = blockGrid(shape, spec.block);
       const index = blockColumns <= 0x10000 ? 2 : 4;
       const elements = spec.block[0] * spec.block[1];
@@ -103,6 +105,8 @@ export interface LayoutSize {
 /**
  * The layout that takes the fewest bytes, of several and dense; the first of equal ones, dense before all.
  *
+ * @throws as {@link layoutBytes}
+ *
  * @example
  * ```ts
  * import { smallestLayout } from "espalier/sparse";
@@ -120,6 +124,7 @@ export function smallestLayout(
   specs: readonly LayoutSpec[] = USUAL_LAYOUTS,
   mask?: Uint8Array,
 ): LayoutSize {
+  checkMatrix(data, shape, mask);
   let smallest: LayoutSize = { spec: null, bytes: data.byteLength };
   // Without a zero no layout is smaller.
   if (!(bitsOf(data) as Uint32Array).includes(0)) return smallest;

@@ -148,6 +148,29 @@ describe("layouts", () => {
     expect(() => pack(six, [3, 2], { layout: "groups", prune: 2, of: 2 })).toThrow(RangeError);
     expect(() => pack(six, [3, -2], csr)).toThrow(RangeError);
   });
+
+  it("refuse it where only their size is asked for, too", () => {
+    const six = new Float32Array(6);
+    const wrong = [
+      [0, 1],
+      [1, 0],
+      [-1, 1],
+      [1.5, 1],
+      [Number.NaN, 1],
+      [1],
+    ] as unknown as readonly (readonly [number, number])[];
+    for (const block of wrong) {
+      const spec: LayoutSpec = { layout: "blocks", block };
+      expect(() => layoutBytes(six, [3, 2], spec)).toThrow(/^block\[[01]\]: expected an integer/);
+      expect(() => smallestLayout(six, [3, 2], [spec])).toThrow(/^block\[[01]\]: expected/);
+    }
+    const huge: LayoutSpec = { layout: "blocks", block: [2 ** 40, 2 ** 20] };
+    expect(() => layoutBytes(six, [3, 2], huge)).toThrow("block: expected at most 2^53 - 1");
+    const csr: LayoutSpec = { layout: "blocks", block: [1, 1] };
+    expect(() => layoutBytes(six, [7, 9], csr)).toThrow("data: expected 63 elements, got 6");
+    for (const values of [six, six.slice().fill(1)])
+      expect(() => smallestLayout(values, [7, 9])).toThrow("data: expected 63 elements, got 6");
+  });
 });
 
 describe("arrays that do not fit together", () => {
