@@ -5,6 +5,10 @@ import { blockGrid, type KeptBlocks } from "./blocks.ts";
 import { bitsOf, type ElementArray, type MatrixShape } from "./elements.ts";
 import { type GroupMatrix, groupSizes, positionBits, readPosition } from "./groups.ts";
 import type { PackedMatrix } from "./layout.ts";
+import { fromBfloat16, type QuantizedMatrix } from "./quantized.ts";
+
+/** The bits of infinity: those of NaN and of negative numbers are greater still. */
+const BFLOAT16_INFINITY = 0x7f80;
 
 /** Says of an array what is wrong; the first thing only. */
 type Report = (path: string, expected: string, got: unknown) => void;
@@ -69,6 +73,17 @@ function edgesHold(report: Report, kept: KeptBlocks, values: ElementArray | Int8
       }
   }
   return true;
+}
+
+/** Whether the integers and scales are of those that quantizing gives. */
+function quantizedHolds(report: Report, { values, scales, columns }: QuantizedMatrix): void {
+  const least = values.indexOf(-128);
+  if (least >= 0) report(`values[${least}]`, "a number from -127 to 127", -128);
+  if (!lengthHolds(report, "scales", scales.length, columns.length)) return;
+  const wrong = scales.findIndex((bits) => bits >= BFLOAT16_INFINITY);
+  if (wrong < 0) return;
+  const got = fromBfloat16(scales[wrong] as number);
+  report(`scales[${wrong}]`, "a finite number, positive or +0", Object.is(got, -0) ? "-0" : got);
 }
 
 function groupsHold(report: Report, matrix: GroupMatrix): boolean {
@@ -141,8 +156,7 @@ export function packedProblems(matrix: PackedMatrix): readonly Problem[] {
       if (!keptBlocksHold(report, matrix)) break;
       const count = columns.length * block[0] * block[1];
       if (lengthHolds(report, "values", values.length, count)) edgesHold(report, matrix, values);
-      if (matrix.layout === "quantized")
-        lengthHolds(report, "scales", matrix.scales.length, columns.length);
+      if (matrix.layout === "quantized") quantizedHolds(report, matrix);
       break;
     }
     case "groups":

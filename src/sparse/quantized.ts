@@ -10,7 +10,7 @@ export interface QuantizedMatrix extends KeptBlocks {
   readonly layout: "quantized";
   /** The kept blocks' elements from -127 to 127, one block after the other, row-major in a block. */
   readonly values: Int8Array;
-  /** What 1 stands for in each block: the bits of a bfloat16 number, positive or +0. */
+  /** What 1 stands for in each block: the bits of a bfloat16 number, finite, positive or +0. */
   readonly scales: Uint16Array;
 }
 
@@ -37,7 +37,7 @@ function roundUpToBfloat16(value: number): number {
 }
 
 /** The number with the bits of a bfloat16. */
-function fromBfloat16(bits: number): number {
+export function fromBfloat16(bits: number): number {
   wordBits[0] = bits << 16;
   return word[0] as number;
 }

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { packBlocks } from "../../src/sparse/blocks.ts";
 import { packedProblems } from "../../src/sparse/check.ts";
 import { packGroups } from "../../src/sparse/groups.ts";
 import {
@@ -11,6 +12,7 @@ import {
   parseLayout,
   unpack,
 } from "../../src/sparse/layout.ts";
+import { quantizeBlocks } from "../../src/sparse/quantized.ts";
 import { layoutBytes, smallestLayout, USUAL_LAYOUTS } from "../../src/sparse/size.ts";
 import { freeLayouts, groups, sampleMatrices, thinned, wordsOf } from "./matrices.ts";
 
@@ -202,6 +204,37 @@ describe("arrays that do not fit together", () => {
       ),
       { numRuns: 500 },
     );
+  });
+});
+
+describe("integers and scales that quantizing does not give", () => {
+  const { matrix } = quantizeBlocks(packBlocks(Float32Array.of(3, -1, 2, 4), [2, 2], [2, 1]));
+
+  it.each([
+    [0x7f80, "Infinity"],
+    [0x7fc0, "NaN"],
+    [0x8000, "-0"],
+    [0xbf80, "-1"],
+    [0xff80, "-Infinity"],
+  ])("are refused: the scale %d", (bits, got) => {
+    const broken = { ...matrix, scales: Uint16Array.of(0, bits) };
+    expect(packedProblems(broken)).toEqual([
+      { path: "scales[1]", expected: "a finite number, positive or +0", got },
+    ]);
+  });
+
+  it("are refused: -128, which is no negative of one", () => {
+    const values = matrix.values.slice();
+    values[2] = -128;
+    expect(packedProblems({ ...matrix, values })).toEqual([
+      { path: "values[2]", expected: "a number from -127 to 127", got: "-128" },
+    ]);
+  });
+
+  it("are told from those at the ends, which stay", () => {
+    const scales = Uint16Array.of(0, 0x7f7f);
+    const values = Int8Array.of(-127, 127, 0, 1);
+    expect(packedProblems({ ...matrix, values, scales })).toEqual([]);
   });
 });
 
