@@ -27,6 +27,9 @@ const LAYERS: readonly LinearLayer[] = [
 ];
 
 const SPARSITIES = [0.5, 0.8, 0.9, 0.95];
+/** The layer that is plotted, and further sparsities of it: below where compressed weights begin to pay. */
+const PLOTTED = LAYERS[2] ?? { outputs: 0, inputs: 0, tokens: 0 };
+const LOW_SPARSITIES = [0, 0.25];
 
 /** What is pruned whole, and how such a weight is best computed; 2:4 has one sparsity alone. */
 const PATTERNS: readonly {
@@ -105,7 +108,8 @@ async function measure(
   const peer = await context.startPeer("linear.py", { tokens, inputs, outputs });
   const rows: (readonly Cell[])[] = [];
   for (const { name, execution, sparsities } of PATTERNS) {
-    for (const sparsity of sparsities) {
+    const low = layer === PLOTTED && sparsities === SPARSITIES ? LOW_SPARSITIES : [];
+    for (const sparsity of [...low, ...sparsities]) {
       const data = prunedWeight(name, sparsity, layer);
       const weight = createTensor(backend, shape, data);
       const run = denseRun(backend, layer, weight, operands);
@@ -148,27 +152,49 @@ async function measure(
   return rows;
 }
 
-/** Speed over the dense product by sparsity, a curve for each pattern, of one layer. */
-function plotOf(variant: string, layer: LinearLayer, rows: readonly (readonly Cell[])[]): LinePlot {
-  const shape = `${layer.outputs} x ${layer.inputs}`;
-  const own = rows.filter(([name, tokens]) => name === shape && tokens === layer.tokens);
+/** A pattern's speed over the dense product of the plotted layer, by sparsity. */
+interface Curve {
+  readonly pattern: string;
+  readonly points: readonly (readonly [sparsity: number, speed: number])[];
+}
+
+function curvesOf(rows: readonly (readonly Cell[])[]): readonly Curve[] {
+  const shape = `${PLOTTED.outputs} x ${PLOTTED.inputs}`;
+  const own = rows.filter(([name, tokens]) => name === shape && tokens === PLOTTED.tokens);
   const names = [...new Set(own.map(([, , pattern]) => String(pattern)))];
+  return names
+    .map((pattern) => ({
+      pattern,
+      points: own
+        .filter((row) => row[2] === pattern)
+        .map(([, , , sparsity, , speed]): readonly [number, number] => [
+          Number(sparsity),
+          typeof speed === "object" && speed !== null ? speed.median : 0,
+        ]),
+    }))
+    .filter(({ points }) => points.length > 1);
+}
+
+function plotOf(variant: string, curves: readonly Curve[]): LinePlot {
+  const shape = `${PLOTTED.outputs} x ${PLOTTED.inputs}`;
   return {
-    title: `Speed over dense, ${shape}, ${layer.tokens} tokens, ${variant}`,
+    title: `Speed over dense, ${shape}, ${PLOTTED.tokens} tokens, ${variant}`,
     xLabel: "sparsity",
     yRange: { low: 0, high: 0 },
-    series: names
-      .map((name, color) => ({
-        ...{ name, color },
-        points: own
-          .filter(([, , pattern]) => pattern === name)
-          .map(([, , , sparsity, , speed]): readonly [number, number] => [
-            Number(sparsity),
-            typeof speed === "object" && speed !== null ? speed.median : 0,
-          ]),
-      }))
-      .filter(({ points }) => points.length > 1),
+    series: curves.map(({ pattern, points }, color) => ({ name: pattern, color, points })),
   };
+}
+
+/** The sparsity from which a pattern is faster than dense: its time is taken for linear between two measurements. */
+function breakEven({ points }: Curve): number | null {
+  for (const [i, [sparsity, speed]] of points.entries()) {
+    if (speed < 1) continue;
+    const [before, slower] = points[i - 1] ?? [sparsity, 1];
+    if (before === sparsity) return sparsity;
+    const [time, longer] = [1 / speed, 1 / slower];
+    return before + ((sparsity - before) * (longer - 1)) / (longer - time);
+  }
+  return null;
 }
 
 /** The benchmark. */
@@ -179,6 +205,7 @@ export const sparseLinearBenchmark: Benchmark = {
   run: async (context) => {
     const tables = [];
     const plots: LinePlot[] = [];
+    const ends: (readonly Cell[])[] = [];
     for (const variant of context.variants) {
       const backend = createBackend({ variant });
       const costs = new Map(
@@ -205,8 +232,16 @@ export const sparseLinearBenchmark: Benchmark = {
         ...[{ name: "the model takes" }, { name: "its speed over dense", digits: 2 }],
       ];
       tables.push({ title: `Linear layers at inference, ${variant}, one thread`, columns, rows });
-      plots.push(plotOf(variant, LAYERS[2] ?? LAYERS[0], rows));
+      const curves = curvesOf(rows);
+      plots.push(plotOf(variant, curves));
+      for (const curve of curves) ends.push([variant, curve.pattern, breakEven(curve)]);
     }
+    const columns = [{ name: "kernels" }, { name: "pattern" }, { name: "sparsity", digits: 2 }];
+    tables.push({
+      title: "Sparsity from which a pattern is faster than dense",
+      columns,
+      rows: ends,
+    });
     return { tables, plots };
   },
 };
