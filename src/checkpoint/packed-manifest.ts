@@ -21,16 +21,26 @@ export const PACKED_VERSION = 1;
 
 /** The most elements of a packed tensor. */
 const MOST_ELEMENTS = 2 ** 31 - 1;
-/** Elements that a tensor may have whatever it is stored in, and for each byte of that beyond. */
+/** Elements that a file may have whatever its size, and for each byte of it beyond. */
 const FREE_ELEMENTS = 2 ** 26;
 const ELEMENTS_PER_BYTE = 2 ** 12;
+/** Bytes that a tensor takes at least in a file's header and manifest, beside its parts. */
+const ENTRY_BYTES = 128;
 
 /**
- * The most elements that a tensor stored in so many bytes may unpack to: zeros take next to nothing, so that a small
- * file could otherwise ask for any memory.
+ * The most elements that a file of so many bytes may unpack to, its packed tensors together: zeros take next to
+ * nothing, so that a small file could otherwise ask for any memory.
  */
-export function mostElements(storedBytes: number): number {
-  return Math.min(MOST_ELEMENTS, FREE_ELEMENTS + ELEMENTS_PER_BYTE * storedBytes);
+export function mostElements(fileBytes: number): number {
+  return FREE_ELEMENTS + ELEMENTS_PER_BYTE * fileBytes;
+}
+
+/**
+ * Whether a tensor may be stored in so many bytes. Each needs no more than its own share of what the file's size
+ * allows, so that any number of them makes a file that is read.
+ */
+export function isReadable(elements: number, storedBytes: number): boolean {
+  return elements <= Math.min(MOST_ELEMENTS, ELEMENTS_PER_BYTE * (storedBytes + ENTRY_BYTES));
 }
 
 /** Element types that layouts store: of quantized blocks I8. */
@@ -188,10 +198,21 @@ function readEntry(path: string, value: JsonValue): Either<readonly Problem[], P
   return { _tag: "Right", right: { shape, dtype, unpacked, stored } };
 }
 
+function elementsOf(manifest: PackedManifest): number {
+  let elements = 0;
+  for (const { shape } of manifest.values()) {
+    const [rows, columns] = matrixShape(shape);
+    elements += rows * columns;
+  }
+  return elements;
+}
+
 /**
  * Reads a manifest, with every problem of its tensors.
  *
  * @param source names the file in problems
+ * @param fileBytes the file's size: tensors that together have more elements than that allows are refused. Pass it for
+ *   files that others made; without it only each tensor is checked, by `unpackTensor`
  *
  * @example
  * ```ts
@@ -204,6 +225,7 @@ function readEntry(path: string, value: JsonValue): Either<readonly Problem[], P
 export function parseManifest(
   source: string,
   text: string,
+  fileBytes?: number,
 ): Either<readonly Problem[], PackedManifest> {
   const path = `${source}: ${PACKED_METADATA}`;
   return pipe(
@@ -220,6 +242,12 @@ export function parseManifest(
         const entry = readEntry(`${path}: ${name}`, value);
         if (entry._tag === "Right") manifest.set(name, entry.right);
         else problems.push(...entry.left);
+      }
+      const most = fileBytes === undefined ? Infinity : mostElements(fileBytes);
+      const all = elementsOf(manifest);
+      if (all > most) {
+        const expected = `at most ${most} elements in a file of ${fileBytes} bytes`;
+        problems.push({ path: `${path}.tensors`, expected, got: `${all}` });
       }
       return unlessProblems(problems, manifest);
     }),

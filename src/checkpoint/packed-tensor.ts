@@ -6,19 +6,25 @@ import { type Dtype, narrowFromFloat32, rawElements } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import { blockGrid, packBlocks } from "../sparse/blocks.ts";
 import { packedProblems } from "../sparse/check.ts";
-import type { ElementArray, MatrixShape } from "../sparse/elements.ts";
+import { checkMatrix, type ElementArray, type MatrixShape } from "../sparse/elements.ts";
 import {
   type LayoutSpec,
   type PackedArray,
   type PackedMatrix,
   pack,
   packedArrays,
-  packedBytes,
   unpack,
 } from "../sparse/layout.ts";
 import { type QuantizationError, quantizeBlocks } from "../sparse/quantized.ts";
-import { type LayoutSize, smallestLayout, USUAL_LAYOUTS } from "../sparse/size.ts";
 import {
+  hasZero,
+  type LayoutSize,
+  layoutBytes,
+  smallestBy,
+  USUAL_LAYOUTS,
+} from "../sparse/size.ts";
+import {
+  isReadable,
   matrixShape,
   mostElements,
   type PackedDtype,
@@ -120,6 +126,21 @@ function rounded(name: string, tensor: StoredTensor, dtype: "F16" | "BF16") {
   return { tensor: to, error };
 }
 
+/** The smallest of the layouts that may hold a matrix in as few bytes as it takes there: see {@link isReadable}. */
+function smallestReadable(
+  elements: ElementArray,
+  shape: MatrixShape,
+  layouts: readonly LayoutSpec[],
+  mask?: Uint8Array,
+): LayoutSize {
+  checkMatrix(elements, shape, mask);
+  const candidates = hasZero(elements) ? layouts : [];
+  return smallestBy(elements.byteLength, candidates, (spec) => {
+    const bytes = layoutBytes(elements, shape, spec, mask);
+    return bytes !== null && isReadable(elements.length, bytes) ? bytes : null;
+  });
+}
+
 /**
  * The smallest of several layouts for a tensor as it is, without packing it.
  *
@@ -139,7 +160,7 @@ export function packedSize(
 ): LayoutSize {
   const { dtype, shape, bytes } = tensor;
   if (!isPackedDtype(dtype) || shape.length < 2) return { spec: null, bytes: bytes.length };
-  return smallestLayout(elementsOf(tensor), matrixShape(shape), layouts);
+  return smallestReadable(elementsOf(tensor), matrixShape(shape), layouts);
 }
 
 function layoutOf(matrix: PackedMatrix, spec: LayoutSpec): PackedLayout {
@@ -196,12 +217,10 @@ export function packTensor(
   const dtype = narrow.tensor.dtype as PackedDtype;
   const matrix = matrixShape(shape);
   const elements = elementsOf(narrow.tensor);
-  const { spec } = smallestLayout(elements, matrix, layouts, mask);
+  const { spec } = smallestReadable(elements, matrix, layouts, mask);
   const facts = { shape, dtype, unpacked };
   const packed = spec && packElements(elements, matrix, spec, quantize, mask);
-  // What stands for more than a reader takes stays dense.
-  const fits = packed && elements.length <= mostElements(packedBytes(packed.matrix));
-  if (spec === null || packed === null || fits !== true) {
+  if (spec === null || packed === null) {
     if (dtype === unpacked) return plain;
     const entry: PackedEntry = { ...facts, stored: { layout: "dense" } };
     return { entry, parts: [[partName(name, "values"), narrow.tensor]], error: narrow.error };

@@ -102,6 +102,25 @@ export interface LayoutSize {
   readonly bytes: number;
 }
 
+/** The first of the smallest layouts; dense before all. */
+export function smallestBy(
+  denseBytes: number,
+  specs: readonly LayoutSpec[],
+  bytesIn: (spec: LayoutSpec) => number | null,
+): LayoutSize {
+  let smallest: LayoutSize = { spec: null, bytes: denseBytes };
+  for (const spec of specs) {
+    const bytes = bytesIn(spec);
+    if (bytes !== null && bytes < smallest.bytes) smallest = { spec, bytes };
+  }
+  return smallest;
+}
+
+/** Whether an element is +0: without one no layout is smaller than dense. */
+export function hasZero(data: ElementArray): boolean {
+  return (bitsOf(data) as Uint32Array).includes(0);
+}
+
 /**
  * The layout that takes the fewest bytes, of several and dense; the first of equal ones, dense before all.
  *
@@ -125,12 +144,6 @@ export function smallestLayout(
   mask?: Uint8Array,
 ): LayoutSize {
   checkMatrix(data, shape, mask);
-  let smallest: LayoutSize = { spec: null, bytes: data.byteLength };
-  // Without a zero no layout is smaller.
-  if (!(bitsOf(data) as Uint32Array).includes(0)) return smallest;
-  for (const spec of specs) {
-    const bytes = layoutBytes(data, shape, spec, mask);
-    if (bytes !== null && bytes < smallest.bytes) smallest = { spec, bytes };
-  }
-  return smallest;
+  const candidates = hasZero(data) ? specs : [];
+  return smallestBy(data.byteLength, candidates, (spec) => layoutBytes(data, shape, spec, mask));
 }

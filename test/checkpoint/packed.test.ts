@@ -3,11 +3,17 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   formatManifest,
+  PACKED_METADATA,
   type PackedEntry,
   parseManifest,
 } from "../../src/checkpoint/packed-manifest.ts";
 import { packedSize, packTensor, unpackTensor } from "../../src/checkpoint/packed-tensor.ts";
-import { type StoredTensor, tensorFromFloat32, toFloat32 } from "../../src/io/safetensors.ts";
+import {
+  type StoredTensor,
+  tensorFromFloat32,
+  toFloat32,
+  writeSafetensors,
+} from "../../src/io/safetensors.ts";
 import { parseLayout } from "../../src/sparse/layout.ts";
 
 /** Tensors of one to four dimensions, mostly zero, of every floating-point type, with any bits. */
@@ -195,19 +201,60 @@ test("a few bytes do not unpack to any number of zeros", () => {
 });
 
 test("zeros that would be too few bytes for a reader stay dense, in the element type asked for", () => {
-  const shape = [2 ** 14, 2 ** 12 + 1];
-  const bytes = new Uint8Array(4 * 2 ** 14 * (2 ** 12 + 1));
-  const tensor: StoredTensor = { dtype: "F32", shape, bytes };
+  const shape = [2 ** 10, 2 ** 9 + 1];
+  const tensor: StoredTensor = { dtype: "F32", shape, bytes: new Uint8Array(4 * 2 ** 10 * 513) };
   const options = { layouts: [{ layout: "channels" }] } as const;
   const plain = packTensor("w", tensor, options);
-  // Compared by identity: there are 268 million bytes.
   expect([plain.entry, plain.parts[0]?.[1] === tensor]).toEqual([null, true]);
+  expect(packedSize(tensor, options.layouts)).toEqual({ spec: null, bytes: tensor.bytes.length });
   const { entry, parts } = packTensor("w", tensor, { ...options, dtype: "F16" });
   expect(entry?.stored).toEqual({ layout: "dense" });
   expect(parts.map(([name, part]) => [name, part.dtype])).toEqual([["w:values", "F16"]]);
   // What is written in a second pass has the same parts.
   const again = packTensor("w", tensor, { layouts: [], dtype: "F16" });
   expect(again.parts.map(([name]) => name)).toEqual(["w:values"]);
+  // Of several layouts the smallest that a reader takes: one start for each row of blocks, as many as it needs.
+  const any = packTensor("w", tensor);
+  expect(any.entry?.stored).toEqual({ layout: "blocks", block: [16, 1] });
+  expect(packedSize(tensor).bytes).toBe(4 * (2 ** 6 + 1));
+  expect(total(any.parts)).toBe(4 * (2 ** 6 + 1));
+});
+
+test("many tensors of a few bytes do not unpack to any number of zeros together", () => {
+  const zeros = (extent: number): PackedEntry => ({
+    ...{ shape: [extent, extent], dtype: "F32", unpacked: "F32", stored: { layout: "channels" } },
+  });
+  const text = (count: number, extent: number): string =>
+    formatManifest(new Map(Array.from({ length: count }, (_, i) => [`${i}`, zeros(extent)])));
+  const two = text(2, 2 ** 13);
+  expect(parseManifest("file", two)._tag).toBe("Right");
+  expect(parseManifest("file", two, 2 ** 14)._tag).toBe("Right");
+  expect(parseManifest("file", two, 2 ** 14 - 1)).toMatchObject({
+    left: [
+      {
+        path: "file: espalier.packed.tensors",
+        expected: "at most 134213632 elements in a file of 16383 bytes",
+        got: "134217728",
+      },
+    ],
+  });
+  // What is packed is read, however many there are: the largest zeros that are stored in nothing.
+  const [rows, columns] = [2 ** 9, 2 ** 10];
+  const tensor: StoredTensor = {
+    ...{ dtype: "F32", shape: [rows, columns], bytes: new Uint8Array(4 * rows * columns) },
+  };
+  const { entry, parts } = packTensor("0", tensor);
+  if (entry === null) throw new Error("expected a smaller layout");
+  expect(total(parts)).toBe(0);
+  const [manifest, stored] = [new Map<string, PackedEntry>(), new Map<string, StoredTensor>()];
+  for (let i = 0; i < 1000; i++) {
+    manifest.set(`${i}`, entry);
+    for (const [part, one] of parts) stored.set(part.replace("0", `${i}`), one);
+  }
+  const metadata = { [PACKED_METADATA]: formatManifest(manifest) };
+  const file = writeSafetensors(stored, metadata);
+  const read = parseManifest("file", metadata[PACKED_METADATA], file.length);
+  expect(read._tag === "Right" && read.right.size).toBe(1000);
 });
 
 test("parts that do not fit a tensor are refused by name", () => {
