@@ -7,6 +7,7 @@ import { matrixShape } from "../checkpoint/packed-manifest.ts";
 import { packedSize } from "../checkpoint/packed-tensor.ts";
 import type { WeightValues } from "../checkpoint/verify.ts";
 import { weightValues } from "../checkpoint/weight-values.ts";
+import type { StoredTensor } from "../io/safetensors.ts";
 import type { Checkpoint, CheckpointEntry } from "../node/checkpoint.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
@@ -47,17 +48,28 @@ interface Inspection {
   readonly mask: MaskMatrix | undefined;
 }
 
+/** A tensor's layout and bytes: those that it has in a packed file, where one without layout is stored as it is. */
+function packedFacts(
+  checkpoint: Checkpoint,
+  { packed }: CheckpointEntry,
+  tensor: StoredTensor,
+): Inspected["packed"] {
+  if (packed !== undefined) return packed;
+  if (checkpoint.layout === "packed") return { layout: "dense", bytes: tensor.bytes.length };
+  const { spec, bytes } = packedSize(tensor);
+  return { layout: spec === null ? "dense" : formatLayout(spec), bytes };
+}
+
 function inspectTensor(checkpoint: Checkpoint, entry: CheckpointEntry, gzip: boolean) {
   const role = roleOfTensor(entry);
   const tensor = checkpoint.read(entry);
   const { name, shape } = entry;
   const data = isPrunable(role.kind) ? weightValues(tensor) : null;
-  const { spec, bytes } = packedSize(tensor);
   const inspected: Inspected = {
     ...{ entry, role },
     bytes: tensor.bytes.length,
     gzipBytes: gzip ? gzipSync(tensor.bytes).length : null,
-    packed: entry.packed ?? { layout: spec === null ? "dense" : formatLayout(spec), bytes },
+    packed: packedFacts(checkpoint, entry, tensor),
     weight: data === null ? null : inspectWeight({ name, shape, data }),
   };
   return { inspected, data };

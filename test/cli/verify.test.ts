@@ -168,6 +168,27 @@ describe("espalier inspect", () => {
     expect(query.patterns[0]).toEqual({ pattern: "2:4", sparseBlocks: 8, blocks: 8 });
   });
 
+  test("states of a packed file the bytes that it has, of tensors without a layout too", async () => {
+    const [plain, packed] = [path("half.safetensors"), path("half.packed.safetensors")];
+    // A third of it is zero, but no block of 16 by 16: that layout is no smaller.
+    const data = Float32Array.from({ length: 256 }, (_, i) => i % 3);
+    const weight = tensorFromFloat32("F32", [16, 16], data);
+    writeFileSync(plain, writeSafetensors(new Map([["fc.weight", weight]])));
+    await espalier(["pack", plain, "--layouts", "16x16", "--out", packed]);
+    const totals = async (file: string) => {
+      const { out } = await espalier(["inspect", file, "--json"]);
+      return out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+    };
+    expect(await totals(plain)).toMatchObject([{ packedLayout: "bitmask" }, { layout: "file" }]);
+    expect(await totals(packed)).toMatchObject([
+      { name: "fc.weight", packedLayout: "dense", packedBytes: 1024, bytes: 1024 },
+      { event: "end", layout: "packed", bytes: 1024, packedBytes: 1024 },
+    ]);
+  });
+
   test("refuses what is no checkpoint", async () => {
     expect(await espalier(["inspect", path("nowhere")])).toMatchObject({
       ...{ code: 2, out: "" },
