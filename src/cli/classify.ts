@@ -69,8 +69,10 @@ async function readRows({ text, textPair, file, task }: Values): Promise<readonl
   const path = file ?? "";
   const content = await readText(path);
   if (task !== undefined) return parseGlueTsvOrThrow(task, basename(path), content);
-  const rows = splitLines(content).map((line): Row => {
-    const [first = "", second] = line.split("\t");
+  const rows = splitLines(content).map((line, i): Row => {
+    const [first = "", second, third] = line.split("\t");
+    if (third !== undefined)
+      return refuse(`${path}:${i + 1}`, "a text, or two with a tab between them", "more");
     return { text: first, label: null, ...(second === undefined ? {} : { textPair: second }) };
   });
   return rows.length > 0 ? rows : refuse(path, "at least one line", "none");
@@ -161,7 +163,8 @@ function printAnswers(
     return;
   }
   const header = isRegression ? ["value", "text"] : ["answer", "share", "text"];
-  if (!labelled) out.write(`${formatTable({ header, rows: table })}\n`);
+  if (scores === null || scores.accuracy === null)
+    out.write(`${formatTable({ header, rows: table })}\n`);
   if (scores?.accuracy !== null && scores !== null)
     out.write(
       `accuracy ${scores.accuracy.toFixed(4)}, F1 ${scores.f1?.toFixed(4) ?? "-"} over ${rows.length} texts\n`,

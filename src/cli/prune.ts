@@ -1,6 +1,9 @@
 /** `espalier prune`: one-shot pruning of a checkpoint into a copy of it. */
 
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { InputError } from "../core/either.ts";
+import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { createBackend } from "../kernels/backend.ts";
 import type { Checkpoint } from "../node/checkpoint.ts";
 import {
@@ -138,6 +141,14 @@ function printText(outcome: Outcome, { out }: Console): void {
   out.write(`${to}: ${bytes} bytes in ${formatSeconds(seconds)} s\n`);
 }
 
+/** Bytes of weights at a path: as many as the original has, but where they were written in another form. */
+function writtenBytes({ layout, files }: Checkpoint, to: string): number {
+  if (layout === "file" || layout === "sharded")
+    return files.reduce((total, { bytes }) => total + bytes, 0);
+  const isDirectory = statSync(to).isDirectory();
+  return statSync(isDirectory ? join(to, HUGGING_FACE_FILES.weights) : to).size;
+}
+
 async function prune(
   pruning: Omit<CheckpointPruning, "signal" | "onProgress">,
   json: boolean,
@@ -157,7 +168,7 @@ async function prune(
     const { checkpoint, from, to, modules } = pruning;
     const outcome: Outcome = {
       ...{ result, from, to, order: orderName(modules) },
-      bytes: checkpoint.files.reduce((total, { bytes }) => total + bytes, 0),
+      bytes: writtenBytes(checkpoint, to),
       seconds: (performance.now() - began) / 1000,
     };
     (json ? printJson : printText)(outcome, console);

@@ -136,6 +136,8 @@ export interface TensorSize {
  * What stands before the tensors in a file, and the order in which their bytes follow: for writing a file tensor by
  * tensor.
  *
+ * @throws RangeError for a name that cannot be written
+ *
  * @example
  * ```ts
  * import { layOutSafetensors } from "espalier/io";
@@ -158,6 +160,7 @@ export function layOutSafetensors(
   if (Object.keys(metadata).length > 0) description.push([METADATA, checkMetadata(metadata)]);
   let position = 0;
   for (const [name, { dtype, shape, byteLength }] of ordered) {
+    checkTensorName(name);
     const begin = position;
     position += byteLength;
     description.push([name, { dtype, shape, data_offsets: [begin, position] }]);
@@ -199,12 +202,16 @@ function checkMetadata(metadata: Readonly<Record<string, string>>): unknown {
   return metadata;
 }
 
-function checkStorable(name: string, { dtype, shape, bytes }: StoredTensor): void {
+function checkTensorName(name: string): void {
   if (name === METADATA || !isWellFormed(name)) {
     throw new RangeError(
       `tensor name: expected text other than ${METADATA}, got ${describe(name)}`,
     );
   }
+}
+
+function checkStorable(name: string, { dtype, shape, bytes }: StoredTensor): void {
+  checkTensorName(name);
   if (!isDtype(dtype)) {
     throw new RangeError(`${name}: expected a dtype of ${listDtypes()}, got ${describe(dtype)}`);
   }

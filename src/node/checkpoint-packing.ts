@@ -1,5 +1,4 @@
 /** Packing of a checkpoint on disk into one file with compressed layouts, and unpacking, a tensor in memory at a time. */
-import { writeSync } from "node:fs";
 import { basename } from "node:path";
 import {
   describeStored,
@@ -13,10 +12,12 @@ import {
   packTensor,
   type RoundingError,
 } from "../checkpoint/packed-tensor.ts";
+import { InputError } from "../core/either.ts";
 import { layOutSafetensors, type TensorSize } from "../io/safetensors.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { type CopiedFile, copyCheckpoint, writeCopy } from "./checkpoint-writer.ts";
+import { writeAll } from "./files.ts";
 import { PACKED_WEIGHTS } from "./packed-checkpoint.ts";
 import { turn } from "./turn.ts";
 
@@ -67,10 +68,12 @@ function decided(entry: PackedEntry | null): readonly LayoutSpec[] {
   }
 }
 
-/** Writes bytes at a place in a file. */
-function writeAt(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let offset = 0; offset < bytes.length; )
-    offset += writeSync(descriptor, bytes, offset, bytes.length - offset, position + offset);
+/** The metadata of all files; where several have a key, the first one's. */
+function metadataOf({ files, layout }: Checkpoint): Record<string, string> {
+  // What transformers asks of a file before it loads it.
+  const metadata: Record<string, string> = layout === "torch" ? { format: "pt" } : {};
+  for (const file of [...files].reverse()) Object.assign(metadata, file.metadata);
+  return metadata;
 }
 
 /** What is known of each tensor after the first pass: where its parts go, not what is in them. */
@@ -84,6 +87,7 @@ async function decideLayouts(
   packing: CheckpointPacking,
   packOne: (entry: CheckpointEntry, layouts?: readonly LayoutSpec[]) => Promise<PackedTensor>,
 ): Promise<Layouts> {
+  const names = new Set(packing.checkpoint.entries.map(({ name }) => name));
   const tensors: PackedCheckpointTensor[] = [];
   const entries = new Map<string, PackedEntry | null>();
   const sizes = new Map<string, TensorSize>();
@@ -93,8 +97,10 @@ async function decideLayouts(
     entries.set(name, entry);
     let packedBytes = 0;
     for (const [part, { dtype, shape: extents, bytes }] of parts) {
-      if (sizes.has(part))
-        throw new RangeError(`${part}: expected a name that no other tensor has, got two`);
+      if (sizes.has(part) || (part !== name && names.has(part)))
+        throw new InputError([
+          { path: part, expected: "a name that no part of a packed tensor has", got: "two of it" },
+        ]);
       sizes.set(part, { dtype, shape: extents, byteLength: bytes.length });
       packedBytes += bytes.length;
     }
@@ -159,7 +165,7 @@ export async function packCheckpoint(packing: CheckpointPacking): Promise<Packed
   const manifest = new Map<string, PackedEntry>();
   for (const [name, entry] of entries) if (entry !== null) manifest.set(name, entry);
   const metadata = {
-    ...checkpoint.files[0]?.metadata,
+    ...metadataOf(checkpoint),
     [PACKED_METADATA]: formatManifest(manifest),
   };
   const { header, order } = layOutSafetensors(sizes, metadata);
@@ -172,14 +178,17 @@ export async function packCheckpoint(packing: CheckpointPacking): Promise<Packed
   const file: CopiedFile = {
     name: PACKED_WEIGHTS,
     write: async (descriptor) => {
-      writeAt(descriptor, header, 0);
+      writeAll(descriptor, header, 0);
       for (const entry of checkpoint.entries) {
         const { parts } = await packOne(entry, decided(entries.get(entry.name) ?? null));
         for (const [part, { bytes }] of parts) {
           const place = places.get(part);
-          if (place === undefined)
-            throw new Error(`${part}: expected a place in the file, got none`);
-          writeAt(descriptor, bytes, place);
+          const length = sizes.get(part)?.byteLength;
+          if (place === undefined || length !== bytes.length)
+            throw new Error(
+              `${part}: expected ${length ?? 0} bytes as before, got ${bytes.length}; has the file changed?`,
+            );
+          writeAll(descriptor, bytes, place);
         }
       }
     },

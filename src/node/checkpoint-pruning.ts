@@ -285,7 +285,7 @@ export async function pruneCheckpoint(pruning: CheckpointPruning): Promise<Prune
   const { checkpoint, from, to, signal, onProgress } = pruning;
   const { layers, skipped } = layersOf(pruning);
   const sizeOf = ({ entry }: Layer): number => entry.end - entry.begin;
-  const allBytes = checkpoint.files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const allBytes = checkpoint.entries.reduce((sum, { begin, end }) => sum + end - begin, 0);
   const layerBytes = layers.reduce((sum, layer) => sum + sizeOf(layer), 0);
   let [done, total] = [0, allBytes + expectedPasses(pruning) * layerBytes];
   const advance = (bytes: number): void => {

@@ -122,7 +122,7 @@ async function openSharded(path: string): Promise<Opened<Checkpoint>> {
   const present = new Map(
     open.map(({ name, header }) => [name, new Set(header.entries.keys())] as const),
   );
-  problems.push(...shardProblems(path, index.right, present));
+  for (const problem of shardProblems(path, index.right, present)) problems.push(problem);
   for (const { name, header } of open)
     if (PACKED_METADATA in header.metadata)
       problems.push({ path: name, expected: "a packed file without an index", got: path });

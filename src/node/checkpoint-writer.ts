@@ -34,7 +34,7 @@ export interface CheckpointCopy {
   readonly turn?: () => Promise<void>;
 }
 
-/** Files beside a checkpoint that hold its weights in other formats: a copy of them would be of other weights. */
+/** Files beside a checkpoint that hold its weights once more: a copy of them would be of other weights. */
 const OTHER_WEIGHTS =
   /^(pytorch_model.*\.(bin|bin\.index\.json)|tf_model.*\.h5|flax_model.*\.msgpack|model.*\.(onnx|ckpt)|.*\.(gguf|pth))$/;
 
@@ -102,8 +102,8 @@ function copiedFiles(copy: CheckpointCopy): CopiedFiles {
     name,
     { dtype, shape, byteLength: end - begin },
   ]);
-  // What transformers asks of a file before it loads it.
-  const metadata = { format: "pt", ...files[0]?.metadata };
+  // What transformers asks of a file before it loads it; a packed one has it where the plain one had.
+  const metadata = { ...(layout === "torch" ? { format: "pt" } : {}), ...files[0]?.metadata };
   const { header, order } = layOutSafetensors(new Map(sizes), metadata);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   const ordered = order.flatMap((name) => byName.get(name) ?? []);
@@ -131,8 +131,20 @@ function syncDirectory(path: string): void {
   }
 }
 
-/** Copies everything of a directory but the checkpoint's files and weights in other formats. */
-function copyOtherFiles(from: string, to: string, written: ReadonlySet<string>): readonly string[] {
+/** Whether a file holds weights once more, or names such files; `index` is the one that goes with the copy. */
+function isOtherWeights(name: string, index: string | null): boolean {
+  if (OTHER_WEIGHTS.test(basename(name))) return true;
+  const isOwn = index !== null && basename(index) === name;
+  return !isOwn && dirname(name) === "." && /\.safetensors(\.index\.json)?$/.test(name);
+}
+
+/** Copies everything of a directory but the checkpoint's files and other files of weights. */
+function copyOtherFiles(
+  from: string,
+  to: string,
+  written: ReadonlySet<string>,
+  index: string | null,
+): readonly string[] {
   const leftOut: string[] = [];
   cpSync(from, to, {
     recursive: true,
@@ -141,7 +153,7 @@ function copyOtherFiles(from: string, to: string, written: ReadonlySet<string>):
     filter: (source) => {
       const name = relative(from, source);
       if (written.has(name)) return false;
-      if (!OTHER_WEIGHTS.test(name)) return true;
+      if (!isOtherWeights(name, index)) return true;
       leftOut.push(name);
       return false;
     },
@@ -152,7 +164,7 @@ function copyOtherFiles(from: string, to: string, written: ReadonlySet<string>):
 /**
  * Writes a copy of a checkpoint, complete or not at all.
  *
- * @returns names of files that were not copied, because they hold the weights in another format
+ * @returns names of files that were not copied, because they hold weights of the original
  * @throws InputError where something is at `to` already, the file system's error, or what `turn`
  *   rejects with; the temporary files are then removed
  *
@@ -182,7 +194,7 @@ export async function copyCheckpoint(copy: CheckpointCopy): Promise<readonly str
  * Writes files in a copy's place, complete or not at all: into a directory with all other files of `from` where that
  * is a directory, or beside their index where there is one, else the only file itself.
  *
- * @returns names of files that were not copied, because they hold the weights in another format
+ * @returns names of files that were not copied, because they hold weights of the original
  */
 export async function writeCopy(
   from: string,
@@ -200,7 +212,7 @@ export async function writeCopy(
       if (only !== undefined) await writeCopied(only, temporary);
     } else {
       mkdirSync(temporary);
-      if (isDirectory) leftOut = copyOtherFiles(from, temporary, replaced);
+      if (isDirectory) leftOut = copyOtherFiles(from, temporary, replaced, index);
       else if (index !== null) cpSync(index, join(temporary, basename(index)));
       for (const file of files) await writeCopied(file, join(temporary, file.name));
       syncDirectory(temporary);

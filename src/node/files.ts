@@ -61,21 +61,45 @@ export function namingFile(path: string, error: unknown): unknown {
   return error;
 }
 
+/** Bytes that one call reads or writes at most: Node takes less than 2^31. */
+const MOST_AT_ONCE = 2 ** 30;
+
 /** Reads bytes of a file, all of them. */
 export function readAt(descriptor: number, begin: number, end: number): Uint8Array {
   const bytes = new Uint8Array(end - begin);
-  for (let done = 0; done < bytes.length; ) {
-    const read = readSync(descriptor, bytes, done, bytes.length - done, begin + done);
-    if (read === 0) throw new RangeError(`file: expected ${end} bytes, got ${begin + done}`);
-    done += read;
-  }
+  const read = readInto(descriptor, bytes, begin);
+  if (read < bytes.length) throw new RangeError(`file: expected ${end} bytes, got ${begin + read}`);
   return bytes;
 }
 
-/** Writes all of `bytes` at a file's position. */
-export function writeAll(descriptor: number, bytes: Uint8Array): void {
-  for (let offset = 0; offset < bytes.length; )
-    offset += writeSync(descriptor, bytes, offset, bytes.length - offset);
+/** Fills `bytes` from a place in a file; how many there were. */
+export function readInto(
+  descriptor: number,
+  bytes: Uint8Array,
+  position: number,
+  most: number = MOST_AT_ONCE,
+): number {
+  let done = 0;
+  while (done < bytes.length) {
+    const count = Math.min(bytes.length - done, most);
+    const read = readSync(descriptor, bytes, done, count, position + done);
+    if (read === 0) break;
+    done += read;
+  }
+  return done;
+}
+
+/** Writes all of `bytes` at a place in a file; null: where it stands. */
+export function writeAll(
+  descriptor: number,
+  bytes: Uint8Array,
+  position: number | null = null,
+  most: number = MOST_AT_ONCE,
+): void {
+  for (let done = 0; done < bytes.length; ) {
+    const count = Math.min(bytes.length - done, most);
+    done += writeSync(descriptor, bytes, done, count, position === null ? null : position + done);
+  }
 }
 
 /** Writes every file of `files` into `directory`, which is created with its parents where needed. */

@@ -1,6 +1,7 @@
 /** Models in Hugging Face's directory layout, on disk. */
 
 import { join } from "node:path";
+import { PACKED_METADATA } from "../checkpoint/packed-manifest.ts";
 import { type Either, getOrThrow, InputError, type Problem } from "../core/either.ts";
 import {
   HUGGING_FACE_FILES,
@@ -10,6 +11,7 @@ import {
 } from "../io/hugging-face.ts";
 import { writeHuggingFaceDirectory } from "../io/hugging-face-writer.ts";
 import { tensorFromFloat32, writeSafetensors } from "../io/safetensors.ts";
+import { parseSafetensorsHeader } from "../io/safetensors-header.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
@@ -68,7 +70,7 @@ export async function readModelDirectory(
   if (model._tag === "Left" || tokenizer._tag === "Left")
     return { _tag: "Left", left: located(directory, [model, tokenizer]) };
   const config = parseModelConfig(model.right.config);
-  if (config._tag === "Left") return { _tag: "Left", left: located(directory, [config]) };
+  if (config._tag === "Left") return inConfiguration(directory, config.left);
   const tensors = widenTensors(model.right.tensors);
   return { _tag: "Right", right: { config: config.right, tensors, tokenizer: tokenizer.right } };
 }
@@ -76,8 +78,11 @@ export async function readModelDirectory(
 /** The files of a model; packed weights as the plain file that they unpack to, where there is no other. */
 async function unpackedFiles(directory: string): Promise<Either<readonly Problem[], FileMap>> {
   const files = await readDirectory(directory, (name) => FILE_NAMES.includes(name));
-  const packed = join(directory, PACKED_WEIGHTS);
-  if (files.has(HUGGING_FACE_FILES.weights) || (await kindOfPath(packed)) !== "file")
+  const plain = files.get(HUGGING_FACE_FILES.weights);
+  // A packed file may have any name.
+  const isPacked = plain !== undefined && hasManifest(plain);
+  const packed = join(directory, isPacked ? HUGGING_FACE_FILES.weights : PACKED_WEIGHTS);
+  if ((plain !== undefined && !isPacked) || (await kindOfPath(packed)) !== "file")
     return { _tag: "Right", right: files };
   const opened = await openCheckpoint(packed);
   if (opened._tag === "Left") return opened;
@@ -94,6 +99,23 @@ async function unpackedFiles(directory: string): Promise<Either<readonly Problem
   } finally {
     checkpoint.close();
   }
+}
+
+/** Problems of settings, each with the file before its key. */
+export function inConfiguration(
+  directory: string,
+  problems: readonly Problem[],
+): Either<readonly Problem[], never> {
+  const file = join(directory, HUGGING_FACE_FILES.config);
+  return {
+    _tag: "Left",
+    left: problems.map((problem) => ({ ...problem, path: `${file}: ${problem.path}` })),
+  };
+}
+
+function hasManifest(bytes: Uint8Array): boolean {
+  const header = parseSafetensorsHeader(bytes, bytes.length);
+  return header._tag === "Right" && PACKED_METADATA in header.right.metadata;
 }
 
 /** All problems, each with the directory before its path. */

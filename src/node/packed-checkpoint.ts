@@ -11,6 +11,8 @@ import {
 import { unpackTensor } from "../checkpoint/packed-tensor.ts";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
 import { DTYPES } from "../io/dtypes.ts";
+import { layOutSafetensors } from "../io/safetensors.ts";
+import { METADATA } from "../io/safetensors-header.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 
 /** The weights' name in a directory: other programs would take `model.safetensors` for a plain file. */
@@ -25,6 +27,8 @@ function collectParts(
   const parts = new Map<string, CheckpointEntry>();
   const problems: Problem[] = [];
   for (const [name, { stored }] of manifest) {
+    if (name === METADATA)
+      problems.push({ path: `${path}: manifest`, expected: "names of tensors", got: name });
     if (byName.has(name))
       problems.push({
         path: `${path}: ${name}`,
@@ -40,6 +44,15 @@ function collectParts(
     }
   }
   return { parts, problems };
+}
+
+/** Tensors as a plain file has them: their order decides which of equal scores is pruned. */
+function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEntry[] {
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  const sizes = new Map(
+    entries.map(({ name, dtype, shape }) => [name, { dtype, shape, byteLength: 0 }]),
+  );
+  return layOutSafetensors(sizes).order.flatMap((name) => byName.get(name) ?? []);
 }
 
 /**
@@ -81,11 +94,12 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
     });
     return getOrThrow(unpackTensor(wanted.name, entry, new Map(tensors)));
   };
+  const whole = [...packedEntries, ...plain.entries.filter(({ name }) => !parts.has(name))];
   const right: Checkpoint = {
     ...plain,
     layout: "packed",
     files: [{ ...file, metadata }],
-    entries: [...packedEntries, ...plain.entries.filter(({ name }) => !parts.has(name))],
+    entries: inFileOrder(whole),
     read,
   };
   return { _tag: "Right", right };

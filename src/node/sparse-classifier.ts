@@ -17,6 +17,7 @@ import {
 } from "../sparse/classifier.ts";
 import { openCheckpoint } from "./checkpoint-reader.ts";
 import { directoryProblem, readDirectory } from "./files.ts";
+import { inConfiguration } from "./model-directory.ts";
 
 /** A classifier with what turns texts into its input and its output into names. */
 export interface LoadedClassifier {
@@ -62,7 +63,7 @@ async function describeDirectory(
     _tag: "Left",
     left: problems.map((problem) => ({ ...problem, path: join(directory, problem.path) })),
   });
-  if (config._tag === "Left") return located(config.left);
+  if (config._tag === "Left") return inConfiguration(directory, config.left);
   if (tokenizer._tag === "Left") return located(tokenizer.left);
   const labels = labelsOf(json.right, config.right.labels);
   return {

@@ -1,8 +1,9 @@
 /** A temporary file for what does not fit in memory; it is gone when the program ends, however it ends. */
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TeacherStorage } from "../train/teacher-cache.ts";
+import { readInto, writeAll } from "./files.ts";
 
 /** A {@link TeacherStorage} on disk. */
 export interface StorageFile extends TeacherStorage {
@@ -43,18 +44,12 @@ export function createStorageFile(): StorageFile {
   return {
     write(position, bytes) {
       file ??= open();
-      for (let done = 0; done < bytes.length; ) {
-        done += writeSync(file, bytes, done, bytes.length - done, position + done);
-      }
+      writeAll(file, bytes, position);
     },
     read(position, bytes) {
-      for (let done = 0; done < bytes.length; ) {
-        const count =
-          file === null ? 0 : readSync(file, bytes, done, bytes.length - done, position + done);
-        if (count === 0)
-          throw new Error(`temporary file: expected ${bytes.length} bytes, got ${done}`);
-        done += count;
-      }
+      const read = file === null ? 0 : readInto(file, bytes, position);
+      if (read < bytes.length)
+        throw new Error(`temporary file: expected ${bytes.length} bytes, got ${read}`);
     },
     close() {
       if (file === null) return;

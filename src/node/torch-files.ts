@@ -112,7 +112,7 @@ export async function openTorchShards(path: string): Promise<Opened<Checkpoint>>
       new Set([...entries.map((entry) => entry.name), ...tied.keys()]),
     ]),
   );
-  problems.push(...shardProblems(path, index.right, present));
+  for (const problem of shardProblems(path, index.right, present)) problems.push(problem);
   if (problems.length > 0) {
     close();
     return { _tag: "Left", left: problems };

@@ -121,6 +121,22 @@ describe("espalier classify", () => {
     expect(err).toMatch(message);
   });
 
+  test("refuses a line of three texts, and names a setting's file", async () => {
+    const file = path("three.txt");
+    writeFileSync(file, "one\ntwo\tmore\na\tb\tc\n");
+    const { code, err } = await espalier(["classify", path("dense"), "--file", file]);
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: `${file}:3: expected a text, or two with a tab between them, got more\n`,
+    });
+    await writeModel(path("unset"));
+    const settings = JSON.parse(readFileSync(path("unset", "config.json"), "utf8"));
+    writeFileSync(path("unset", "config.json"), JSON.stringify({ ...settings, hidden_size: "x" }));
+    const wrong = await espalier(["classify", path("unset"), "--text", "a"]);
+    expect(wrong.code).toBe(2);
+    expect(wrong.err).toContain(`${path("unset", "config.json")}: hidden_size: expected`);
+  });
+
   test("refuses a model whose vocabulary or tensors do not fit", async () => {
     await writeModel(path("short"), {}, (name) => name !== "classifier.weight");
     const missing = await espalier(["classify", path("short"), "--text", "a"]);

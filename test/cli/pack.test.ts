@@ -1,5 +1,5 @@
 /** `espalier pack` and `espalier unpack` on files, on several with an index, on directories; what others say of packed ones. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
@@ -8,6 +8,8 @@ import {
   tensorFromFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
+import { packCheckpoint } from "../../src/node/checkpoint-packing.ts";
+import { openCheckpointOrThrow } from "../../src/node/checkpoint-reader.ts";
 import { loadModelDirectory, readModelDirectory } from "../../src/node/model-directory.ts";
 import { espalier, temporaryDirectory, writeModel, writeShards } from "./fixtures.ts";
 
@@ -151,13 +153,113 @@ describe("espalier pack", () => {
 
   test("stops between tensors when it is interrupted, and leaves nothing", async () => {
     const before = readdirSync(root);
-    const argv = ["pack", path("model.safetensors"), "--out", target()];
+    const [from, to] = [path("model.safetensors"), target()];
+    const argv = ["pack", from, "--out", to];
     expect(await espalier(argv, AbortSignal.abort())).toMatchObject({ code: 130, out: "" });
     expect(readdirSync(root)).toEqual(before);
+    // While the file is being written.
+    const checkpoint = await openCheckpointOrThrow(from);
+    const controller = new AbortController();
+    let seen: readonly string[] = [];
+    const onProgress = (done: number, total: number): void => {
+      if (done <= total / 2) return;
+      seen = readdirSync(root).filter((name) => name.endsWith(".tmp"));
+      controller.abort();
+    };
+    const { signal } = controller;
+    await expect(packCheckpoint({ checkpoint, from, to, signal, onProgress })).rejects.toThrow();
+    checkpoint.close();
+    expect(seen).toHaveLength(1);
+    expect(readdirSync(root)).toEqual(before);
+  });
+
+  test("refuses a name that a packed tensor's part has", async () => {
+    const weight = tensorFromFloat32("F32", [16, 4], new Float32Array(64).fill(1, 8, 12));
+    const named = new Map([
+      ["w", weight],
+      ["w:values", weight],
+    ]);
+    writeFileSync(path("parts.safetensors"), writeSafetensors(named));
+    const listed = readdirSync(root);
+    const { code, err } = await espalier(["pack", path("parts.safetensors"), "--out", target()]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/^w:values: expected a name that no part of a packed tensor has/m);
+    expect(readdirSync(root)).toEqual(listed);
+  });
+
+  test("refuses a file that changes while it is read", async () => {
+    const from = path("changing.safetensors");
+    const weight = new Float32Array(64).fill(1, 8, 12);
+    writeFileSync(
+      from,
+      writeSafetensors(new Map([["w", tensorFromFloat32("F32", [16, 4], weight)]])),
+    );
+    const checkpoint = await openCheckpointOrThrow(from);
+    const listed = readdirSync(root);
+    let reads = 0;
+    const read: typeof checkpoint.read = (entry) => {
+      const stored = checkpoint.read(entry);
+      if (reads++ > 0) stored.bytes.fill(1, 0, 16);
+      return stored;
+    };
+    const changing = { ...checkpoint, read };
+    await expect(packCheckpoint({ checkpoint: changing, from, to: target() })).rejects.toThrow(
+      /has the file changed\?$/,
+    );
+    checkpoint.close();
+    expect(readdirSync(root)).toEqual(listed);
   });
 });
 
 describe("a packed checkpoint", () => {
+  test("is pruned as the file that it holds, whichever of equal scores comes first", async () => {
+    const [ones, some] = [new Float32Array(256).fill(1), new Float32Array(256)];
+    for (let i = 0; i < 256; i++) if (i % 16 < 2) some[i] = 1;
+    const named = new Map([
+      ["a.weight", tensorFromFloat32("F32", [16, 16], ones)],
+      ["b.weight", tensorFromFloat32("F32", [16, 16], some)],
+    ]);
+    const plain = path("equal.safetensors");
+    writeFileSync(plain, writeSafetensors(named));
+    const prune = async (from: string): Promise<Uint8Array> => {
+      const to = target();
+      const argv = ["prune", from, "--pattern", "1x2", "--sparsity", "0.6", "--out", to];
+      const { code, out } = await espalier(argv);
+      expect(code).toBe(0);
+      expect(out).toContain(`${readFileSync(to).length} bytes`);
+      return (
+        readSafetensorsOrThrow(readFileSync(to)).tensors.get("a.weight")?.bytes ?? new Uint8Array(0)
+      );
+    };
+    expect(await prune(await packed(plain))).toEqual(await prune(plain));
+  });
+
+  test("keeps the metadata of all files, and adds none", async () => {
+    const bare = path("bare.safetensors");
+    writeFileSync(bare, writeSafetensors(tensors));
+    expect(readFileSync(await unpacked(await packed(bare)))).toEqual(readFileSync(bare));
+  });
+
+  test("leaves out files that hold the weights once more", async () => {
+    const from = path("stale");
+    mkdirSync(from);
+    for (const name of ["model", "consolidated", "model.packed"])
+      writeFileSync(join(from, `${name}.safetensors`), writeSafetensors(tensors));
+    mkdirSync(join(from, "onnx"));
+    writeFileSync(join(from, "onnx", "model.onnx"), "weights in another format");
+    writeFileSync(join(from, "onnx", "notes.txt"), "kept");
+    const to = target();
+    const { code, out } = await espalier(["pack", from, "--out", to]);
+    expect(code).toBe(0);
+    expect(readdirSync(to, { recursive: true }).sort()).toEqual([
+      "model.packed.safetensors",
+      "onnx",
+      join("onnx", "notes.txt"),
+    ]);
+    for (const name of ["consolidated.safetensors", "model.packed.safetensors", "onnx/model.onnx"])
+      expect(out).toContain(name);
+  });
+
   test("is verified, inspected and pruned as what it holds", async () => {
     const to = await packed(path("model.safetensors"));
     const argv = ["--pattern", "4x1", "--layers", "encoder", "--exact", "--min-sparsity", "0.9"];
@@ -229,6 +331,10 @@ test("a packed directory is loaded as the model that it holds", async () => {
   expect(readdirSync(to)).not.toContain("model.safetensors");
   expect(await loadModelDirectory(to)).toEqual(await loadModelDirectory(path("bert-pruned")));
   const file = join(to, "model.packed.safetensors");
+  const renamed = join(to, "model.safetensors");
+  writeFileSync(renamed, readFileSync(file));
+  expect(await loadModelDirectory(to)).toEqual(await loadModelDirectory(path("bert-pruned")));
+  rmSync(renamed);
   const read = readSafetensorsOrThrow(new Uint8Array(readFileSync(file)));
   const name = "bert.encoder.layer.0.intermediate.dense.weight";
   const [part] = [...read.tensors.keys()].filter((one) =>

@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -7,6 +15,8 @@ import {
   fileProblem,
   kindOfPath,
   readDirectory,
+  readInto,
+  writeAll,
   writeDirectory,
   writeFileAtomically,
 } from "../../src/node/files.ts";
@@ -32,6 +42,23 @@ test("a write that fails leaves the old file and no temporary one", () => {
   expect(() => writeFileAtomically(folder, "x")).toThrow();
   expect(readdirSync(folder)).toEqual(["keep"]);
   expect(readdirSync(tmpdir()).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+});
+
+test("bytes are read and written whole, in as many calls as it takes", () => {
+  const path = join(folder, "parts");
+  const bytes = Uint8Array.from({ length: 23 }, (_, i) => i);
+  const file = openSync(path, "w+");
+  writeAll(file, bytes.subarray(0, 10), null, 3);
+  writeAll(file, bytes.subarray(10), null, 5);
+  writeAll(file, Uint8Array.of(100, 101, 102), 4, 2);
+  const expected = Uint8Array.from(bytes);
+  expected.set([100, 101, 102], 4);
+  expect(new Uint8Array(readFileSync(path))).toEqual(expected);
+  const back = new Uint8Array(20);
+  expect(readInto(file, back, 3, 7)).toBe(20);
+  expect(back).toEqual(expected.subarray(3));
+  expect(readInto(file, back, 20, 7)).toBe(3);
+  closeSync(file);
 });
 
 test("a directory reads as it was written, without its subdirectories", async () => {
