@@ -7,7 +7,7 @@ import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
 import type { Either, Problem } from "../core/either.ts";
 import { refuse, refuseValue, unlessProblems } from "../core/validation.ts";
-import { DTYPES, type Dtype } from "../io/dtypes.ts";
+import { DTYPES } from "../io/dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { byteCount, isCountList } from "../io/safetensors-header.ts";
 import { checkGroup } from "../sparse/groups.ts";
@@ -56,7 +56,7 @@ export type PackedLayout =
 export interface PackedEntry {
   /** The tensor's; the layout is of the matrix [first extent, product of the others]. */
   readonly shape: readonly number[];
-  /** Of the stored values, as they are before quantizing. */
+  /** Of the stored values; F32 where they are quantized, which integers times scales are. */
   readonly dtype: PackedDtype;
   /** What it unpacks to. */
   readonly unpacked: PackedDtype;
@@ -131,10 +131,11 @@ export function formatManifest(manifest: PackedManifest): string {
   return `{"version":${PACKED_VERSION},"tensors":{${tensors.join(",")}}}`;
 }
 
-const PACKED_DTYPES: readonly Dtype[] = ["F32", "F16", "BF16"];
+const PACKED_DTYPES: readonly PackedDtype[] = ["F32", "F16", "BF16"];
 
-function isPackedDtype(value: JsonValue | undefined): value is PackedDtype {
-  return PACKED_DTYPES.includes(value as Dtype);
+/** Whether a value names an element type that layouts store. */
+export function isPackedDtype(value: unknown): value is PackedDtype {
+  return PACKED_DTYPES.some((dtype) => dtype === value);
 }
 
 function isExtent(value: JsonValue | undefined): value is number {
@@ -189,12 +190,16 @@ function readEntry(path: string, value: JsonValue): Either<readonly Problem[], P
   if (elements > MOST_ELEMENTS)
     return refuse(`${path}.shape`, `at most ${MOST_ELEMENTS} elements`, `[${shape.join(", ")}]`);
   if (!isPackedDtype(dtype)) return refuseValue(`${path}.dtype`, "F32, F16 or BF16", dtype);
+  if (stored.layout === "quantized") {
+    if (dtype !== "F32") return refuseValue(`${path}.dtype`, "F32 for quantized blocks", dtype);
+    if (!isPackedDtype(unpacked))
+      return refuseValue(`${path}.unpacked`, "F32, F16 or BF16", unpacked);
+    return { _tag: "Right", right: { shape, dtype, unpacked, stored } };
+  }
   if (!isPackedDtype(unpacked) || DTYPES[unpacked].bytes < DTYPES[dtype].bytes)
     return refuseValue(`${path}.unpacked`, `F32, F16 or BF16 that holds ${dtype}`, unpacked);
   if (unpacked !== dtype && unpacked !== "F32")
     return refuseValue(`${path}.unpacked`, `F32 or ${dtype}`, unpacked);
-  if (stored.layout === "quantized" && dtype !== "F32")
-    return refuseValue(`${path}.dtype`, "F32 for quantized blocks", dtype);
   return { _tag: "Right", right: { shape, dtype, unpacked, stored } };
 }
 

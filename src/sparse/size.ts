@@ -27,6 +27,9 @@ export const USUAL_LAYOUTS: readonly LayoutSpec[] = Object.freeze([
   { layout: "channels" },
 ]);
 
+/** A block's scale is a bfloat16 number. */
+const SCALE_BYTES = 2;
+
 /** How many blocks of a matrix have a bit set, or a kept element. */
 export function countKeptBlocks(
   data: ElementArray,
@@ -93,6 +96,21 @@ export function layoutBytes(
     default:
       return spec satisfies never;
   }
+}
+
+/** Bytes that a matrix takes in blocks of eight-bit integers. */
+export function quantizedBytes(
+  data: Float32Array,
+  shape: MatrixShape,
+  block: BlockShape,
+  mask?: Uint8Array,
+): number {
+  checkMatrix(data, shape, mask);
+  checkBlock(block);
+  const [blockRows, blockColumns] = blockGrid(shape, block);
+  const index = blockColumns <= 0x10000 ? 2 : 4;
+  const kept = countKeptBlocks(data, shape, block, mask);
+  return 4 * (blockRows + 1) + kept * (index + block[0] * block[1] + SCALE_BYTES);
 }
 
 /** A layout and what it takes. */

@@ -124,6 +124,85 @@ describe("a packed tensor", () => {
     expect(total(parts)).toBe(4 * 3 + 2 * (2 + 2 + 4));
   });
 
+  test("of eight bits unpacks to its own type, with the error that it has there", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom("F32", "F16", "BF16"),
+        fc.array(fc.oneof(fc.constant(0), fc.float({ min: -6e4, max: 6e4, noNaN: true })), {
+          minLength: 256,
+          maxLength: 256,
+        }),
+        (dtype, values) => {
+          const tensor = tensorFromFloat32(dtype, [16, 16], Float32Array.from(values));
+          const { entry, parts, error } = packTensor("w", tensor, { quantize: true });
+          if (entry === null) throw new Error("expected a smaller layout");
+          const text = formatManifest(new Map([["w", entry]]));
+          expect(parseManifest("file", text)._tag).toBe("Right");
+          const read = unpacked("w", entry, parts);
+          expect([read.dtype, read.shape]).toEqual([dtype, [16, 16]]);
+          const [before, after] = [toFloat32(tensor), toFloat32(read)];
+          const largest = before.reduce((most, value, i) => {
+            return Math.max(most, Math.abs(value - (after[i] ?? NaN)));
+          }, 0);
+          if (entry.stored.layout === "quantized") expect(entry.dtype).toBe("F32");
+          // The difference is told before a product is rounded to a 32-bit float.
+          expect(Math.abs((error?.maximum ?? 0) - largest)).toBeLessThanOrEqual(2 ** -24 * 6e4);
+        },
+      ),
+    );
+  });
+
+  test("goes into the layout that is smallest once blocks have eight bits", () => {
+    // Half of the values of every second block of four: a bit each is smaller than 32-bit blocks, not than these.
+    const values = Float32Array.from({ length: 1024 }, (_, i) =>
+      i % 2 === 0 && (i >> 5) % 2 === 0 ? 1 + i : 0,
+    );
+    const tensor = tensorFromFloat32("F32", [32, 32], values);
+    const layouts = [{ layout: "blocks", block: [4, 1] }, { layout: "bitmask" }] as const;
+    expect(packTensor("w", tensor, { layouts }).entry?.stored.layout).toBe("bitmask");
+    const { entry, parts } = packTensor("w", tensor, { layouts, quantize: true });
+    expect(entry?.stored).toEqual({ layout: "quantized", block: [4, 1] });
+    expect(total(parts)).toBe(4 * 9 + 128 * (2 + 2 + 4));
+    // Without a zero, too.
+    const full = tensorFromFloat32("BF16", [32, 32], values.fill(3));
+    const small = packTensor("w", full, { quantize: true });
+    expect(small.entry).toMatchObject({ dtype: "F32", unpacked: "BF16" });
+    expect(total(small.parts)).toBe(4 * 3 + 4 * (2 + 2 + 256));
+  });
+
+  test("has blocks in eight bits where it is rounded as well", () => {
+    const values = Float32Array.from({ length: 64 }, (_, i) => (i % 8 === 0 ? Math.sin(i) : 0));
+    const tensor = tensorFromFloat32("F32", [8, 8], values);
+    const pack = (layout: string) => {
+      const spec = parseLayout(layout);
+      const layouts = spec === undefined ? [] : [spec];
+      return packTensor("w", tensor, { layouts, dtype: "F16", quantize: true });
+    };
+    expect(pack("4x1").entry).toMatchObject({ dtype: "F32", stored: { layout: "quantized" } });
+    // From the values that it had, not from those that were rounded before.
+    const layouts = [{ layout: "blocks", block: [4, 1] }] as const;
+    expect(pack("4x1")).toEqual(packTensor("w", tensor, { layouts, quantize: true }));
+    expect(pack("bitmask").entry).toMatchObject({ dtype: "F16", stored: { layout: "bitmask" } });
+  });
+
+  test("of eight bits is refused by name where it is not finite, or would not be", () => {
+    const layouts = [{ layout: "blocks", block: [2, 1] }] as const;
+    const pack = (dtype: "F32" | "F16", value: number) => {
+      const data = new Float32Array(16);
+      data[5] = value;
+      return packTensor("fc.weight", tensorFromFloat32(dtype, [4, 4], data), {
+        ...{ layouts, quantize: true },
+      });
+    };
+    expect(() => pack("F32", Number.NaN)).toThrow(
+      "fc.weight[5]: expected a finite number, got NaN",
+    );
+    expect(() => pack("F16", 65504)).toThrow(
+      "fc.weight: expected elements that F16 can hold when they are rounded to eight bits",
+    );
+    expect(pack("F16", 65000).entry?.stored.layout).toBe("quantized");
+  });
+
   test("keeps the blocks of a mask even where they are zero", () => {
     const tensor = tensorFromFloat32("F32", [8, 8], new Float32Array(64));
     const mask = new Uint8Array(64);

@@ -1,0 +1,113 @@
+/** What of a tensor goes into which layout: the smallest one, whether rounded to shorter numbers or to eight bits. */
+import { checkFinite, mismatch } from "../core/checks.ts";
+import { narrowFromFloat32, rawElements } from "../io/dtypes.ts";
+import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
+import { type BlockShape, packBlocks } from "../sparse/blocks.ts";
+import { checkMatrix, type ElementArray, type MatrixShape } from "../sparse/elements.ts";
+import { type LayoutSpec, type PackedMatrix, pack } from "../sparse/layout.ts";
+import { type QuantizationError, quantizeBlocks, unpackQuantized } from "../sparse/quantized.ts";
+import {
+  hasZero,
+  type LayoutSize,
+  layoutBytes,
+  quantizedBytes,
+  smallestBy,
+} from "../sparse/size.ts";
+import { isReadable, type PackedDtype } from "./packed-manifest.ts";
+
+/** What rounding did to a tensor's elements. */
+export type RoundingError = QuantizationError;
+
+/** Elements as layouts take them: floats, or the bits of shorter ones. */
+export function elementsOf({ dtype, bytes }: StoredTensor): ElementArray {
+  const raw = rawElements(dtype, bytes);
+  if (raw instanceof Float32Array || raw instanceof Uint16Array) return raw;
+  throw new TypeError(mismatch("dtype", "F32, F16 or BF16", dtype));
+}
+
+/** How far elements are from what they were rounded to. */
+function roundingError(before: Float32Array, after: Float32Array): RoundingError {
+  let [maximum, squares, all] = [0, 0, 0];
+  before.forEach((value, i) => {
+    const difference = value - (after[i] as number);
+    // Infinities and NaN are kept as they are.
+    if (!Number.isFinite(value)) return;
+    maximum = Math.max(maximum, Math.abs(difference));
+    squares += difference * difference;
+    all += value * value;
+  });
+  return { maximum, relative: all === 0 ? 0 : Math.sqrt(squares / all) };
+}
+
+/** A tensor in another element type, and what that changed. @throws RangeError where a finite element becomes infinite */
+export function rounded(
+  name: string,
+  tensor: StoredTensor,
+  dtype: "F16" | "BF16",
+): { readonly tensor: StoredTensor; readonly error: RoundingError } {
+  const before = toFloat32(tensor);
+  const to: StoredTensor = { ...tensor, dtype, bytes: narrowFromFloat32(dtype, before) };
+  const error = roundingError(before, toFloat32(to));
+  if (error.maximum === Infinity)
+    throw new RangeError(mismatch(name, `elements that ${dtype} can hold`, "one beyond its range"));
+  return { tensor: to, error };
+}
+
+/** A matrix to pack: its elements as layouts store them. */
+export interface PackSource {
+  /** Names it in errors. */
+  readonly name: string;
+  readonly shape: MatrixShape;
+  /** What every layout but quantized blocks stores. */
+  readonly elements: ElementArray;
+  /** What quantized blocks are made of, before anything was rounded; null where blocks are not quantized. */
+  readonly floats: Float32Array | null;
+  /** The element type that it unpacks to. */
+  readonly unpacked: PackedDtype;
+  readonly mask?: Uint8Array | undefined;
+}
+
+/** Bytes in a layout; null where it cannot hold the matrix, or would be too few for a reader: see `isReadable`. */
+function bytesIn({ elements, floats, shape, mask }: PackSource, spec: LayoutSpec): number | null {
+  const bytes =
+    floats !== null && spec.layout === "blocks"
+      ? quantizedBytes(floats, shape, spec.block, mask)
+      : layoutBytes(elements, shape, spec, mask);
+  return bytes !== null && isReadable(elements.length, bytes) ? bytes : null;
+}
+
+/** The smallest of the layouts in which a reader takes a matrix. */
+export function smallestReadable(source: PackSource, layouts: readonly LayoutSpec[]): LayoutSize {
+  const { elements, floats, shape, mask } = source;
+  checkMatrix(elements, shape, mask);
+  // Without a zero only fewer bits are smaller.
+  const candidates = hasZero(elements)
+    ? layouts
+    : layouts.filter(({ layout }) => floats !== null && layout === "blocks");
+  return smallestBy(elements.byteLength, candidates, (spec) => bytesIn(source, spec));
+}
+
+/** Rounds blocks to eight bits. @throws RangeError where an element is not finite, or would not be when it is unpacked */
+function quantized(source: PackSource, floats: Float32Array, block: BlockShape) {
+  const { name, shape, unpacked, mask } = source;
+  checkFinite(name, floats);
+  const { matrix, error } = quantizeBlocks(packBlocks(floats, shape, block, mask));
+  if (unpacked === "F32") return { matrix, error };
+  const bytes = narrowFromFloat32(unpacked, unpackQuantized(matrix));
+  const whole = roundingError(floats, toFloat32({ dtype: unpacked, shape, bytes }));
+  if (whole.maximum === Infinity) {
+    const expected = `elements that ${unpacked} can hold when they are rounded to eight bits`;
+    throw new RangeError(mismatch(name, expected, "one beyond its range"));
+  }
+  return { matrix, error: whole };
+}
+
+/** Packs a matrix into a layout; its blocks are quantized where the source has floats for that. */
+export function packSource(
+  source: PackSource,
+  spec: LayoutSpec,
+): { readonly matrix: PackedMatrix; readonly error: RoundingError | null } {
+  const { shape, elements, floats, mask } = source;
+  if (floats !== null && spec.layout === "blocks") return quantized(source, floats, spec.block);
+  return { matrix: pack(elements, shape, spec, mask), error: null };
+}
