@@ -12,6 +12,7 @@ import {
   parseManifest,
 } from "../../src/checkpoint/packed-manifest.ts";
 import { type PackOptions, packTensor, unpackTensor } from "../../src/checkpoint/packed-tensor.ts";
+import { type Dtype, isDtype } from "../../src/io/dtypes.ts";
 import {
   type StoredTensor,
   tensorFromFloat32,
@@ -33,6 +34,42 @@ const path = join(PROJECT_ROOT, "docs", "packed-format.md");
 const fences = findFences(readFileSync(path, "utf8"), "docs/packed-format.md");
 const fence = (language: string): string =>
   fences.find((one) => one.language === language)?.code ?? "";
+
+/** Tensors that stay as they are, of every other type; some have a packed tensor's name and a colon at their start. */
+function plainTensors(): ReadonlyMap<string, StoredTensor> {
+  const bytes = (array: { readonly buffer: ArrayBufferLike }) => new Uint8Array(array.buffer);
+  const data: Partial<Record<Dtype, Uint8Array>> = {
+    F64: bytes(Float64Array.of(0, 1e-300)),
+    I64: bytes(BigInt64Array.of(-1n, 2n ** 62n)),
+    U64: bytes(BigUint64Array.of(0n, 2n ** 64n - 1n)),
+    I32: bytes(Int32Array.of(-5, 7)),
+    U32: bytes(Uint32Array.of(5, 2 ** 32 - 1)),
+    I16: bytes(Int16Array.of(-5, 7)),
+    U16: bytes(Uint16Array.of(5, 65535)),
+    I8: bytes(Int8Array.of(-5, 7)),
+    U8: bytes(Uint8Array.of(5, 255)),
+    BOOL: bytes(Uint8Array.of(0, 1)),
+    F16: bytes(Uint16Array.of(0x3c00, 0x8000)),
+    BF16: bytes(Uint16Array.of(0x3f80, 0x8000)),
+    F32: bytes(Float32Array.of(1, -0)),
+  };
+  const tensors = new Map<string, StoredTensor>();
+  for (const [dtype, stored] of Object.entries(data)) {
+    if (!isDtype(dtype)) continue;
+    tensors.set(`plain.${dtype}`, { dtype, shape: [2], bytes: stored });
+    tensors.set(`4x1.F32.7x13:${dtype}`, { dtype, shape: [2], bytes: stored });
+  }
+  tensors.set("scalar", { dtype: "F32", shape: [], bytes: bytes(Float32Array.of(3)) });
+  return tensors;
+}
+
+/** A tensor as numpy has it: numpy knows no bfloat16. */
+function inNumpy(tensor: StoredTensor): readonly [dtype: string, bytes: Uint8Array] {
+  if (tensor.dtype === "BF16") return ["float32", new Uint8Array(toFloat32(tensor).buffer)];
+  if (tensor.dtype === "BOOL") return ["bool", tensor.bytes];
+  const kind = { F: "float", I: "int", U: "uint" }[tensor.dtype.charAt(0)] ?? "";
+  return [`${kind}${tensor.dtype.slice(1)}`, tensor.bytes];
+}
 
 /** A file that has every layout, on shapes that nothing divides, and what its tensors were. */
 function everyLayout() {
@@ -72,9 +109,16 @@ function everyLayout() {
     }
     const tensor = tensorFromFloat32("F32", shape, values);
     const blocks = { layouts: [{ layout: "blocks", block: [4, 1] }] } as const;
-    add(`quantized.${shape.join("x")}`, tensor, { ...blocks, quantize: true });
-    add(`dense.${shape.join("x")}`, tensor, { layouts: [], dtype: "BF16" });
+    for (const dtype of ["F32", "F16", "BF16"] as const) {
+      const one = tensorFromFloat32(dtype, shape, values);
+      add(`quantized.${dtype}.${shape.join("x")}`, one, { ...blocks, quantize: true });
+    }
+    for (const dtype of ["F16", "BF16"] as const) {
+      add(`dense.${dtype}.${shape.join("x")}`, tensor, { layouts: [], dtype });
+      add(`rounded.${dtype}.${shape.join("x")}`, tensor, { ...blocks, dtype });
+    }
   }
+  for (const [name, tensor] of plainTensors()) add(name, tensor, {});
   const file = writeSafetensors(parts, { [PACKED_METADATA]: formatManifest(manifest) });
   return { file, tensors, manifest };
 }
@@ -97,8 +141,8 @@ test.skipIf(PYTHON === undefined)("numpy reads every layout as the library does"
 import sys
 root = sys.argv[1]
 for number, (name, array) in enumerate(sorted(read_packed(root + "/packed.safetensors").items())):
-    array.astype("<f4").tofile(f"{root}/out/{number}")
-    print(name, *array.shape)
+    array.tofile(f"{root}/out/{number}")
+    print(name, array.dtype.name, *array.shape)
 `;
   writeFileSync(join(root, "read.py"), program);
   const { status, stdout, stderr } = spawnSync(PYTHON ?? "", [join(root, "read.py"), root], {
@@ -108,13 +152,13 @@ for number, (name, array) in enumerate(sorted(read_packed(root + "/packed.safete
   const lines = stdout.trim().split("\n");
   expect(lines).toHaveLength(tensors.size);
   lines.forEach((line, number) => {
-    const [name = "", ...shape] = line.split(" ");
+    const [name = "", dtype, ...shape] = line.split(" ");
     const tensor = tensors.get(name);
     if (tensor === undefined) throw new Error(`${name}: expected a tensor that was written`);
     expect([name, shape.map(Number)]).toEqual([name, tensor.shape]);
     const bytes = readFileSync(join(root, "out", String(number)));
-    const expected = toFloat32(tensor);
-    expect([name, Buffer.compare(bytes, Buffer.from(expected.buffer))]).toEqual([name, 0]);
+    const [type, expected] = inNumpy(tensor);
+    expect([name, dtype, Buffer.compare(bytes, expected)]).toEqual([name, type, 0]);
   });
 });
 
