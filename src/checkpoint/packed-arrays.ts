@@ -4,8 +4,8 @@ import { refuse } from "../core/validation.ts";
 import { type Dtype, rawElements } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
 import { blockGrid } from "../sparse/blocks.ts";
-import type { PackedArray, PackedMatrix } from "../sparse/layout.ts";
-import { matrixShape, type PackedDtype, type PackedEntry } from "./packed-manifest.ts";
+import { type PackedArray, type PackedMatrix, packedArrays } from "../sparse/layout.ts";
+import { matrixShape, type PackedDtype, type PackedEntry, partName } from "./packed-manifest.ts";
 
 /** An array's bytes, on the same memory. */
 export function bytesOf({ buffer, byteOffset, byteLength }: PackedArray): Uint8Array {
@@ -61,6 +61,21 @@ export function readPart(
   const expected = dtypes[part] ?? dtype;
   if (tensor.dtype !== expected) return refuse(path, expected, tensor.dtype);
   return { _tag: "Right", right: rawElements(expected, tensor.bytes) as PackedArray };
+}
+
+/** Which parts have as many elements as they need, but in another shape than the format's. */
+export function shapeProblems(
+  name: string,
+  matrix: PackedMatrix,
+  parts: ReadonlyMap<string, StoredTensor>,
+): readonly Problem[] {
+  return packedArrays(matrix).flatMap(([part, array]) => {
+    const path = partName(name, part);
+    const { shape } = arrayFacts(matrix, part, array, "F32");
+    const own = parts.get(path)?.shape.join() ?? "";
+    if (own === shape.join()) return [];
+    return [{ path, expected: `the shape [${shape}]`, got: `[${own}]` }];
+  });
 }
 
 /** The matrix that arrays make in a layout, without looking at what is in them. */

@@ -10,7 +10,8 @@ import { refuse, refuseValue, unlessProblems } from "../core/validation.ts";
 import { DTYPES } from "../io/dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { byteCount, isCountList } from "../io/safetensors-header.ts";
-import { checkGroup } from "../sparse/groups.ts";
+import type { BlockShape } from "../sparse/blocks.ts";
+import { MOST_IN_GROUP } from "../sparse/groups.ts";
 import { formatLayout, type LayoutSpec } from "../sparse/layout.ts";
 
 /** The metadata's key that makes a file a packed one. */
@@ -142,8 +143,28 @@ function isExtent(value: JsonValue | undefined): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
 }
 
-/** Reads a layout with its parameters; text: what was expected. */
-function readLayout({ layout, block, prune, of }: JsonObject): PackedLayout | string {
+function wrong(path: string, expected: string, value: JsonValue | undefined): Problem {
+  const numbers = Array.isArray(value) && value.length < 4 && value.every(Number.isFinite);
+  const got = value === undefined ? "none" : numbers ? `[${value.join(", ")}]` : describe(value);
+  return { path, expected, got };
+}
+
+function readBlock(block: JsonValue | undefined): BlockShape | Problem {
+  const [height, width, more] = Array.isArray(block) ? (block as readonly JsonValue[]) : [];
+  if (!isExtent(height) || !isExtent(width) || more !== undefined)
+    return wrong(".block", "two whole numbers from 1", block);
+  return Number.isSafeInteger(height * width)
+    ? [height, width]
+    : wrong(".block", "at most 2^53 - 1 elements", block);
+}
+
+/** Whether the value is what is wrong with it. */
+function isProblem(value: object): value is Problem {
+  return "expected" in value;
+}
+
+/** Reads a layout with its parameters; a problem's path is within the entry. */
+function readLayout({ layout, block, prune, of }: JsonObject): PackedLayout | Problem {
   switch (layout) {
     case "dense":
     case "bitmask":
@@ -151,22 +172,17 @@ function readLayout({ layout, block, prune, of }: JsonObject): PackedLayout | st
       return { layout };
     case "blocks":
     case "quantized": {
-      const [height, width, more] = Array.isArray(block) ? (block as readonly JsonValue[]) : [];
-      if (!isExtent(height) || !isExtent(width) || more !== undefined)
-        return "a block of two whole numbers from 1";
-      if (!Number.isSafeInteger(height * width)) return "a block of at most 2^53 - 1 elements";
-      return { layout, block: [height, width] };
+      const read = readBlock(block);
+      return isProblem(read) ? read : { layout, block: read };
     }
     case "groups":
-      if (typeof prune !== "number" || typeof of !== "number") return "numbers for prune and of";
-      try {
-        checkGroup({ prune, of });
-      } catch (error) {
-        return error instanceof Error ? error.message : "a group";
-      }
+      if (!isExtent(of) || of < 2 || of > MOST_IN_GROUP)
+        return wrong(".of", `a whole number from 2 to ${MOST_IN_GROUP}`, of);
+      if (!isExtent(prune) || prune >= of)
+        return wrong(".prune", `a whole number from 1 to ${of - 1}`, prune);
       return { layout, prune, of };
     default:
-      return "a layout of dense, blocks, quantized, groups, bitmask, channels";
+      return wrong(".layout", "one of dense, blocks, quantized, groups, bitmask, channels", layout);
   }
 }
 
@@ -179,7 +195,7 @@ function readEntry(path: string, value: JsonValue): Either<readonly Problem[], P
   if (!isJsonObject(value)) return refuseValue(path, "an object", value);
   const { shape, dtype, unpacked } = value;
   const stored = readLayout(value);
-  if (typeof stored === "string") return refuse(path, stored, describe(value.layout));
+  if (isProblem(stored)) return refuse(path + stored.path, stored.expected, stored.got);
   const keys = keysOf(stored);
   const unknown = Object.keys(value).find((key) => !keys.includes(key));
   if (unknown !== undefined)
@@ -187,7 +203,8 @@ function readEntry(path: string, value: JsonValue): Either<readonly Problem[], P
   if (!isCountList(shape) || shape.length === 0)
     return refuseValue(`${path}.shape`, "a list of counts", shape);
   const elements = byteCount("U8", shape) ?? Infinity;
-  if (elements > MOST_ELEMENTS)
+  // An extent alone, too: beside one of 0 it makes no elements, but as many rows.
+  if (elements > MOST_ELEMENTS || shape.some((extent) => extent > MOST_ELEMENTS))
     return refuse(`${path}.shape`, `at most ${MOST_ELEMENTS} elements`, `[${shape.join(", ")}]`);
   if (!isPackedDtype(dtype)) return refuseValue(`${path}.dtype`, "F32, F16 or BF16", dtype);
   if (stored.layout === "quantized") {
@@ -237,9 +254,11 @@ export function parseManifest(
     parseJson(path, text),
     chain((json) => {
       if (!isJsonObject(json)) return refuseValue(path, "an object", json);
-      const { version, tensors } = json;
+      const { version, tensors, ...others } = json;
       if (version !== PACKED_VERSION)
         return refuseValue(`${path}.version`, `version ${PACKED_VERSION}`, version);
+      const [unknown] = Object.keys(others);
+      if (unknown !== undefined) return refuse(path, "keys of version, tensors", unknown);
       if (!isJsonObject(tensors)) return refuseValue(`${path}.tensors`, "an object", tensors);
       const problems: Problem[] = [];
       const manifest = new Map<string, PackedEntry>();

@@ -7,7 +7,7 @@ import { packedProblems } from "../sparse/check.ts";
 import type { ElementArray } from "../sparse/elements.ts";
 import { type LayoutSpec, type PackedArray, packedArrays, unpack } from "../sparse/layout.ts";
 import { type LayoutSize, USUAL_LAYOUTS } from "../sparse/size.ts";
-import { arrayFacts, assemble, bytesOf, readPart } from "./packed-arrays.ts";
+import { arrayFacts, assemble, bytesOf, readPart, shapeProblems } from "./packed-arrays.ts";
 import {
   elementsOf,
   type PackSource,
@@ -174,13 +174,18 @@ export function unpackTensor(
   const values = arrays.get("values") as ElementArray;
   let elements = values;
   if (stored.layout === "dense") {
+    const full = partName(name, "values");
     if (values.length !== rows * columns)
-      return refuse(partName(name, "values"), `${rows * columns} elements`, `${values.length}`);
+      return refuse(full, `${rows * columns} elements`, `${values.length}`);
+    const own = parts.get(full)?.shape.join() ?? "";
+    if (own !== shape.join()) return refuse(full, `the shape [${shape}]`, `[${own}]`);
   } else {
     const matrix = assemble(entry, arrays);
     const wrong = packedProblems(matrix);
     if (wrong.length > 0)
       return { _tag: "Left", left: wrong.map((one) => ({ ...one, path: `${name}:${one.path}` })) };
+    const shapes = shapeProblems(name, matrix, parts);
+    if (shapes.length > 0) return { _tag: "Left", left: shapes };
     elements = unpack(matrix);
   }
   const tensor: StoredTensor = { dtype, shape, bytes: bytesOf(elements) };

@@ -232,14 +232,23 @@ describe("a manifest", () => {
   });
 
   test.each<[object, RegExp]>([
-    [{ layout: "bcsr" }, /a layout of dense, blocks/],
-    [{ block: [4] }, /a block of two whole numbers/],
-    [{ block: [0, 1] }, /a block of two whole numbers/],
-    [{ block: [4, 1, 1] }, /a block of two whole numbers/],
-    [{ layout: "groups", prune: 4, of: 4 }, /prune: expected an integer from 1 to 3/],
-    [{ layout: "groups" }, /numbers for prune and of/],
+    [{ layout: "bcsr" }, /w\.layout: one of dense, blocks.*, "bcsr"$/],
+    [{ layout: undefined }, /w\.layout: one of dense, blocks.*, none$/],
+    [{ block: [4] }, /w\.block: two whole numbers from 1, \[4\]$/],
+    [{ block: [0, 1] }, /w\.block: two whole numbers from 1, \[0, 1\]$/],
+    [{ block: [4, 1, 1] }, /w\.block: two whole numbers from 1, \[4, 1, 1\]$/],
+    [{ block: undefined }, /w\.block: two whole numbers from 1, none$/],
+    [{ block: "4x1" }, /w\.block: two whole numbers from 1, "4x1"$/],
+    [
+      { block: [2 ** 40, 2 ** 20] },
+      /w\.block: at most 2\^53 - 1 elements, \[1099511627776, 1048576\]$/,
+    ],
+    [{ layout: "groups", prune: 4, of: 4 }, /w\.prune: a whole number from 1 to 3, 4$/],
+    [{ layout: "groups", prune: 4, of: 257 }, /w\.of: a whole number from 2 to 256, 257$/],
+    [{ layout: "groups" }, /w\.of: a whole number from 2 to 256, none$/],
     [{ shape: [-1, 2] }, /\.shape: a list of counts/],
     [{ shape: [] }, /\.shape: a list of counts/],
+    [{ shape: [0, 2 ** 32] }, /\.shape: at most 2147483647 elements/],
     [{ shape: [2 ** 40, 2] }, /\.shape: at most 2147483647 elements/],
     [{ dtype: "I8" }, /\.dtype: F32, F16 or BF16/],
     [{ unpacked: "F16" }, /\.unpacked: F32, F16 or BF16 that holds F32/],
@@ -255,6 +264,9 @@ describe("a manifest", () => {
     expect(parse([])._tag).toBe("Left");
     expect(parseManifest("file", "[1]")._tag).toBe("Left");
     expect(parseManifest("file", "{")._tag).toBe("Left");
+    expect(parseManifest("file", '{"version":1,"tensors":{},"more":1}')).toMatchObject({
+      left: [{ expected: "keys of version, tensors", got: "more" }],
+    });
     const both = parse({ a: { ...entry, layout: 1 }, b: { ...entry, shape: 1 }, c: entry });
     expect(both._tag === "Left" && both.left).toHaveLength(2);
   });
@@ -336,6 +348,18 @@ test("many tensors of a few bytes do not unpack to any number of zeros together"
   expect(read._tag === "Right" && read.right.size).toBe(1000);
 });
 
+test("a dense tensor's part has its shape", () => {
+  const tensor = tensorFromFloat32("F32", [2, 4], new Float32Array(8).fill(1));
+  const { entry, parts } = packTensor("w", tensor, { layouts: [], dtype: "F16" });
+  const [part] = parts;
+  if (entry === null || part === undefined) throw new Error("expected a rounded tensor");
+  expect(unpackTensor("w", entry, new Map([part]))._tag).toBe("Right");
+  const turned = { ...part[1], shape: [4, 2] };
+  expect(unpackTensor("w", entry, new Map([["w:values", turned]]))).toMatchObject({
+    left: [{ path: "w:values", expected: "the shape [2,4]", got: "[4,2]" }],
+  });
+});
+
 test("parts that do not fit a tensor are refused by name", () => {
   const values = new Float32Array(64).fill(1, 8, 12);
   const tensor = tensorFromFloat32("F32", [16, 4], values);
@@ -359,6 +383,10 @@ test("parts that do not fit a tensor are refused by name", () => {
           1,
           part.shape.reduce((a, b) => a * b, 1),
         );
+      const flat = new Map(parts).set(name, { ...part, shape: [1, ...part.shape] });
+      expect(unpackTensor("w", entry, flat)).toMatchObject({
+        left: [{ path: name, expected: `the shape [${part.shape}]`, got: `[1,${part.shape}]` }],
+      });
       const longer = new Uint8Array(part.bytes.length + size);
       longer.set(part.bytes);
       const long = new Map(parts).set(name, { ...part, bytes: longer });

@@ -189,7 +189,7 @@ describe("the schema", () => {
     );
     const changes: Readonly<Record<string, readonly unknown[]>> = {
       layout: ["blocks", "quantized", "groups", "bitmask", "dense", "csr", 1, null],
-      shape: [[4], [], [0, 3], [2, -1], [1.5], "8x8", [2 ** 31]],
+      shape: [[4], [], [0, 3], [2, -1], [1.5], "8x8", [2 ** 31], [0, 2 ** 32], [2 ** 16, 2 ** 16]],
       dtype: ["F32", "F16", "BF16", "I8", 1],
       unpacked: ["F32", "F16", "BF16", "F64"],
       block: [[1, 1], [0, 1], [4], [4, 1, 1], "4x1", undefined],
@@ -203,17 +203,26 @@ describe("the schema", () => {
     const entry = fc
       .tuple(right, fc.array(change, { maxLength: 2 }))
       .map(([base, altered]) => ({ ...base, ...Object.fromEntries(altered) }));
+    const tops = fc.constantFrom<object>(
+      ...Array.from({ length: 12 }, () => ({ version: 1 })),
+      ...[{ version: 2 }, { version: "1" }, {}, { version: 1, more: 1 }],
+      ...[
+        { version: 1, tensors: [] },
+        { version: 1, tensors: undefined },
+      ],
+    );
     let taken = 0;
     fc.assert(
-      fc.property(entry, fc.constantFrom(1, 1, 1, 2), (one, version) => {
-        const text = JSON.stringify({ version, tensors: { w: one } });
+      fc.property(entry, tops, (one, top) => {
+        const text = JSON.stringify({ tensors: { w: one }, ...top });
         const manifest = JSON.parse(text);
-        const { prune, of } = manifest.tensors.w;
-        // What a schema cannot say: that N is below M.
-        const below = manifest.tensors.w.layout !== "groups" || prune < of;
+        const { layout, prune, of, shape } = manifest.tensors?.w ?? {};
+        // What a schema cannot say: that N is below M, and how many elements there are.
+        const below = layout !== "groups" || prune < of;
+        const fits = !Array.isArray(shape) || shape.reduce((a, b) => a * b, 1) < 2 ** 31;
         const read = parseManifest("file", text)._tag === "Right";
         if (read) taken++;
-        expect([text, read]).toEqual([text, validate(manifest) && below]);
+        expect([text, read]).toEqual([text, validate(manifest) && below && fits]);
       }),
       { numRuns: 3000 },
     );
