@@ -144,8 +144,7 @@ function printPacked(
     out.write(`${name}: ${packedBytes} of ${bytes} bytes (${formatShare(packedBytes, bytes)})\n`);
   for (const [alias, name] of Object.entries(tied))
     out.write(`written once: ${alias} is ${name}\n`);
-  for (const name of leftOut)
-    out.write(`not copied: ${name}, which holds weights in another format\n`);
+  for (const name of leftOut) out.write(`not copied: ${name}, which holds other weights\n`);
   out.write(`${where.to}: in ${formatSeconds(where.seconds)} s\n`);
 }
 
@@ -205,7 +204,7 @@ export const unpackCommand: Command = defineCommand({
         console.out.write(`${JSON.stringify({ from, to, tensors, bytes, leftOut, seconds })}\n`);
       else {
         for (const name of leftOut)
-          console.out.write(`not copied: ${name}, which holds weights in another format\n`);
+          console.out.write(`not copied: ${name}, which holds other weights\n`);
         console.out.write(
           `${to}: ${tensors} tensors of ${bytes} bytes in ${formatSeconds(seconds)} s\n`,
         );

@@ -50,7 +50,7 @@ export interface PackedCheckpoint {
   readonly tensors: readonly PackedCheckpointTensor[];
   /** Names of tensors that share another's memory and are not written again, by the other's name. */
   readonly tied: Readonly<Record<string, string>>;
-  /** Files that were not copied, because they hold the weights in another format. */
+  /** Files that were not copied, because they hold weights of the original. */
   readonly leftOut: readonly string[];
 }
 
@@ -193,8 +193,11 @@ export async function packCheckpoint(packing: CheckpointPacking): Promise<Packed
       }
     },
   };
-  const replaced = new Set(checkpoint.files.map(({ name }) => name));
-  if (checkpoint.index !== null) replaced.add(basename(checkpoint.index));
+  // The path is that of the index where there is one.
+  const replaced = new Set([
+    ...checkpoint.files.map(({ name }) => name),
+    basename(checkpoint.path),
+  ]);
   const leftOut = await writeCopy(from, to, { files: [file], replaced, index: null });
   return { tensors, tied: Object.fromEntries(checkpoint.tied), leftOut };
 }
@@ -203,7 +206,7 @@ export async function packCheckpoint(packing: CheckpointPacking): Promise<Packed
  * Unpacks a packed checkpoint into a plain one, complete or not there at all: of a directory the other files are copied,
  * and the weights are `model.safetensors`. One that is not packed is copied.
  *
- * @returns names of files that were not copied, because they hold the weights in another format
+ * @returns names of files that were not copied, because they hold weights of the original
  * @throws as {@link packCheckpoint}; InputError where a packed tensor's arrays do not fit together
  *
  * @example

@@ -83,7 +83,7 @@ export interface PrunedCheckpoint {
   }[];
   /** Names of tensors that share another's memory and are not written again, by the other's name. */
   readonly tied: Readonly<Record<string, string>>;
-  /** Files that were not copied, because they hold the weights in another format. */
+  /** Files that were not copied, because they hold weights of the original. */
   readonly leftOut: readonly string[];
   /** Of all tensors. */
   readonly bytes: TensorBytes;

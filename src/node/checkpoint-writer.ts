@@ -34,9 +34,15 @@ export interface CheckpointCopy {
   readonly turn?: () => Promise<void>;
 }
 
-/** Files beside a checkpoint that hold its weights once more: a copy of them would be of other weights. */
-const OTHER_WEIGHTS =
-  /^(pytorch_model.*\.(bin|bin\.index\.json)|tf_model.*\.h5|flax_model.*\.msgpack|model.*\.(onnx|ckpt)|.*\.(gguf|pth))$/;
+/** Files beside a checkpoint that hold its weights once more, in any folder: a copy of them would be of other weights. */
+const OTHER_WEIGHTS = new RegExp(
+  `^(${[
+    "pytorch_model.*\\.(bin|bin\\.index\\.json)",
+    "openvino_model.*\\.(bin|xml)",
+    ".*\\.ckpt(\\.(index|meta|data-.*))?",
+    ".*\\.(h5|msgpack|onnx|onnx_data|tflite|ot|gguf|pth)",
+  ].join("|")})$`,
+);
 
 /** Why a copy cannot be made at a path, before anything is read. */
 export function checkCopyTarget(from: string, to: string): void {
@@ -91,6 +97,8 @@ function tensorFile(
 function copiedFiles(copy: CheckpointCopy): CopiedFiles {
   const { layout, files, entries, index } = copy.checkpoint;
   const replaced = new Set(files.map(({ name }) => name));
+  // The index of state dicts in several files goes with them; that of shards is copied.
+  if (index === null) replaced.add(basename(copy.checkpoint.path));
   if (layout === "file" || layout === "sharded") {
     const own = files.map((file) => {
       const inFile = entries.filter((entry) => entry.file === file.name);
@@ -134,6 +142,7 @@ function syncDirectory(path: string): void {
 /** Whether a file holds weights once more, or names such files; `index` is the one that goes with the copy. */
 function isOtherWeights(name: string, index: string | null): boolean {
   if (OTHER_WEIGHTS.test(basename(name))) return true;
+  // In a folder they may be another module's, which nothing here replaces, and no loader prefers them.
   const isOwn = index !== null && basename(index) === name;
   return !isOwn && dirname(name) === "." && /\.safetensors(\.index\.json)?$/.test(name);
 }

@@ -384,6 +384,7 @@ describe("a state dict in several files with an index", () => {
     const pruned = await espalier(["prune", directory, ...argv, two]);
     expect(pruned.code).toBe(0);
     expect(readdirSync(two)).toEqual(["model.safetensors"]);
+    expect(pruned.out).not.toContain("not copied");
     const expected = new Map(bytesIn(one));
     // The twin has both names of a tensor.
     expect(pruned.out).toContain("written once: tied.1.weight is tied.0.weight\n");
