@@ -12,7 +12,7 @@ import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../io/
 import { byteCount, isCountList } from "../io/safetensors-header.ts";
 import type { BlockShape } from "../sparse/blocks.ts";
 import { MOST_IN_GROUP } from "../sparse/groups.ts";
-import { formatLayout, type LayoutSpec } from "../sparse/layout.ts";
+import { ARRAY_NAMES, formatLayout, type LayoutSpec } from "../sparse/layout.ts";
 
 /** The metadata's key that makes a file a packed one. */
 export const PACKED_METADATA = "espalier.packed";
@@ -86,22 +86,7 @@ export function partName(name: string, part: string): string {
 
 /** The parts of a tensor in a layout. */
 export function partsOf({ layout }: PackedLayout): readonly string[] {
-  switch (layout) {
-    case "dense":
-      return ["values"];
-    case "blocks":
-      return ["starts", "columns", "values"];
-    case "quantized":
-      return ["starts", "columns", "scales", "values"];
-    case "groups":
-      return ["indices", "values"];
-    case "bitmask":
-      return ["bits", "values"];
-    case "channels":
-      return ["rows", "columns", "values"];
-    default:
-      return layout satisfies never;
-  }
+  return layout === "dense" ? ["values"] : ARRAY_NAMES[layout];
 }
 
 /** The matrix that a tensor is for its layout. */

@@ -71,11 +71,16 @@ export function firstFullGroup(
   return null;
 }
 
+/** The byte of a bit. By division: a shift would wrap at 2^32 bits, which a large matrix has. */
+function byteOf(bit: number): number {
+  return Math.floor(bit / 8);
+}
+
 /** Writes one position; those before it are there already. */
 function writePosition(indices: Uint8Array, at: number, bits: number, position: number): void {
   const bit = at * bits;
   const word = position << (bit & 7);
-  const byte = bit >>> 3;
+  const byte = byteOf(bit);
   indices[byte] = (indices[byte] as number) | (word & 255);
   if (word > 255) indices[byte + 1] = word >>> 8;
 }
@@ -83,7 +88,7 @@ function writePosition(indices: Uint8Array, at: number, bits: number, position: 
 /** Reads one position. */
 export function readPosition(indices: Uint8Array, at: number, bits: number): number {
   const bit = at * bits;
-  const byte = bit >>> 3;
+  const byte = byteOf(bit);
   const word = (indices[byte] as number) | ((indices[byte + 1] ?? 0) << 8);
   return (word >>> (bit & 7)) & ((1 << bits) - 1);
 }

@@ -3,7 +3,13 @@ import { type BitmaskMatrix, packBitmask, unpackBitmask } from "./bitmask.ts";
 import { type BlockMatrix, type BlockShape, packBlocks, unpackBlocks } from "./blocks.ts";
 import { type ChannelMatrix, packChannels, unpackChannels } from "./channels.ts";
 import type { ElementArray, MatrixShape } from "./elements.ts";
-import { type GroupMatrix, type GroupShape, packGroups, unpackGroups } from "./groups.ts";
+import {
+  type GroupMatrix,
+  type GroupShape,
+  MOST_IN_GROUP,
+  packGroups,
+  unpackGroups,
+} from "./groups.ts";
 import { type QuantizedMatrix, unpackQuantized } from "./quantized.ts";
 
 /** A weight in one of the layouts that keep every bit. */
@@ -70,7 +76,7 @@ export function parseLayout(text: string): LayoutSpec | undefined {
   const [one, two] = [Number(first), Number(second)];
   if (one === 0 || two === 0) return undefined;
   if (sign === "x") return { layout: "blocks", block: [one, two] };
-  return two > one && two <= 256 ? { layout: "groups", prune: one, of: two } : undefined;
+  return two > one && two <= MOST_IN_GROUP ? { layout: "groups", prune: one, of: two } : undefined;
 }
 
 /**
@@ -143,41 +149,22 @@ export function unpack(matrix: PackedMatrix): ElementArray {
 /** An array of a packed matrix. */
 export type PackedArray = ElementArray | Int8Array | Uint8Array | Uint32Array;
 
-/** The arrays that a packed matrix is made of, by name, in a fixed order. */
+/** The names of the arrays that a packed matrix is made of, in the order in which they are stored. */
+export const ARRAY_NAMES: {
+  readonly [Layout in PackedMatrix["layout"]]: readonly (string &
+    keyof Extract<PackedMatrix, { readonly layout: Layout }>)[];
+} = Object.freeze({
+  blocks: ["starts", "columns", "values"],
+  quantized: ["starts", "columns", "scales", "values"],
+  groups: ["indices", "values"],
+  bitmask: ["bits", "values"],
+  channels: ["rows", "columns", "values"],
+});
+
+/** The arrays that a packed matrix is made of, by name. */
 export function packedArrays(matrix: PackedMatrix): readonly (readonly [string, PackedArray])[] {
-  switch (matrix.layout) {
-    case "blocks":
-      return [
-        ["starts", matrix.starts],
-        ["columns", matrix.columns],
-        ["values", matrix.values],
-      ];
-    case "quantized":
-      return [
-        ["starts", matrix.starts],
-        ["columns", matrix.columns],
-        ["scales", matrix.scales],
-        ["values", matrix.values],
-      ];
-    case "groups":
-      return [
-        ["indices", matrix.indices],
-        ["values", matrix.values],
-      ];
-    case "bitmask":
-      return [
-        ["bits", matrix.bits],
-        ["values", matrix.values],
-      ];
-    case "channels":
-      return [
-        ["rows", matrix.rows],
-        ["columns", matrix.columns],
-        ["values", matrix.values],
-      ];
-    default:
-      return matrix satisfies never;
-  }
+  const arrays = new Map<string, unknown>(Object.entries(matrix));
+  return ARRAY_NAMES[matrix.layout].map((name) => [name, arrays.get(name) as PackedArray]);
 }
 
 /**

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { packBlocks } from "../../src/sparse/blocks.ts";
 import { packedProblems } from "../../src/sparse/check.ts";
-import { packGroups } from "../../src/sparse/groups.ts";
+import { packGroups, readPosition } from "../../src/sparse/groups.ts";
 import {
   formatLayout,
   type LayoutSpec,
@@ -173,6 +173,14 @@ describe("layouts", () => {
     for (const values of [six, six.slice().fill(1)])
       expect(() => smallestLayout(values, [7, 9])).toThrow("data: expected 63 elements, got 6");
   });
+});
+
+it("positions in groups are read beyond the first 2^32 bits", () => {
+  // Pages that nothing is written to take no memory.
+  const indices = new Uint8Array(2 ** 29 + 1);
+  indices[2 ** 29] = 0b10_01;
+  expect([0, 1].map((slot) => readPosition(indices, 2 ** 31 + slot, 2))).toEqual([1, 2]);
+  expect(readPosition(indices, 0, 2)).toBe(0);
 });
 
 describe("arrays that do not fit together", () => {
