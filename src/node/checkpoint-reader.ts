@@ -117,7 +117,7 @@ async function openSharded(path: string): Promise<Opened<Checkpoint>> {
   for (const name of [...new Set(index.right.files.values())].sort()) {
     const result = openFile(dirname(path), name);
     if (result._tag === "Right") open.push(result.right);
-    else problems.push(...result.left);
+    else for (const problem of result.left) problems.push(problem);
   }
   const present = new Map(
     open.map(({ name, header }) => [name, new Set(header.entries.keys())] as const),

@@ -100,7 +100,7 @@ export async function openTorchShards(path: string): Promise<Opened<Checkpoint>>
     const opened = openSource(file);
     const shard = opened._tag === "Left" ? opened : torchCheckpoint(file, opened.right);
     if (shard._tag === "Right") shards.set(name, shard.right);
-    else problems.push(...shard.left);
+    else for (const problem of shard.left) problems.push(problem);
   }
   const all = [...shards.values()];
   const close = (): void => {
