@@ -67,7 +67,7 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
     plain.close();
     return { _tag: "Left", left: problems };
   };
-  const manifest = parseManifest(plain.path, text);
+  const manifest = parseManifest(plain.path, text, file.bytes);
   if (manifest._tag === "Left") return refuse(manifest.left);
   const { parts, problems } = collectParts(plain, manifest.right);
   if (problems.length > 0) return refuse(problems);
