@@ -66,8 +66,10 @@ describe("a packed tensor", () => {
         }
         const manifest = parseManifest("file", formatManifest(new Map([["a:b", entry]])));
         if (manifest._tag === "Left") throw new Error(JSON.stringify(manifest.left));
-        const read = unpacked("a:b", manifest.right.get("a:b") ?? entry, parts);
-        expect(read).toEqual(tensor);
+        expect([...manifest.right]).toEqual([["a:b", entry]]);
+        const listed = manifest.right.get("a:b");
+        if (listed === undefined) throw new Error("expected the manifest to list the tensor");
+        expect(unpacked("a:b", listed, parts)).toEqual(tensor);
       }),
       { numRuns: 500 },
     );

@@ -6,6 +6,8 @@ import { packGroups, readPosition } from "../../src/sparse/groups.ts";
 import {
   formatLayout,
   type LayoutSpec,
+  type PackedArray,
+  type PackedMatrix,
   pack,
   packedArrays,
   packedBytes,
@@ -15,6 +17,7 @@ import {
 import { quantizeBlocks } from "../../src/sparse/quantized.ts";
 import { layoutBytes, smallestLayout, USUAL_LAYOUTS } from "../../src/sparse/size.ts";
 import { freeLayouts, groups, sampleMatrices, thinned, wordsOf } from "./matrices.ts";
+import { naiveUnpack } from "./naive-layouts.ts";
 
 /** Blocks that have a bit set or a kept element, told element by element. */
 function keptBlocksOf(
@@ -184,34 +187,76 @@ it("positions in groups are read beyond the first 2^32 bits", () => {
 });
 
 describe("arrays that do not fit together", () => {
-  it("are never taken for a matrix that unpacks to another one", () => {
+  const damages = ["shorter", "longer", "more", "less", "any", "swapped"] as const;
+  const packedMatrices = fc
+    .tuple(sampleMatrices, fc.oneof(freeLayouts, groups), fc.boolean())
+    .map(([matrix, spec, quantize]): PackedMatrix => {
+      const data = spec.layout === "groups" ? thinned(matrix, spec) : matrix.data;
+      if (!quantize || spec.layout !== "blocks") return pack(data, matrix.shape, spec, matrix.mask);
+      const finite = Float32Array.from(data, (value) => (Number.isFinite(value) ? value : 2));
+      return quantizeBlocks(packBlocks(finite, matrix.shape, spec.block, matrix.mask)).matrix;
+    });
+
+  it("are told from those that do, which unpack to what they say", () => {
+    const seen = { refused: 0, taken: 0 };
     fc.assert(
       fc.property(
-        sampleMatrices,
-        fc.oneof(freeLayouts, groups),
-        fc.nat(),
-        fc.nat(),
-        fc.constantFrom("shorter", "longer", "changed"),
-        (matrix, spec, which, where, how) => {
-          const data = spec.layout === "groups" ? thinned(matrix, spec) : matrix.data;
-          const packed = pack(data, matrix.shape, spec, matrix.mask);
-          const indices = packedArrays(packed).filter(([name]) => name !== "values");
-          const [name, array] = indices[which % indices.length] ?? ["", new Uint8Array(0)];
+        packedMatrices,
+        fc.constantFrom(...damages),
+        fc.tuple(fc.nat(), fc.nat(), fc.nat(0xffff)),
+        (packed, how, [which, where, value]) => {
+          const arrays = packedArrays(packed);
+          const [name, array] = arrays[which % arrays.length] ?? ["", new Uint8Array(0)];
           fc.pre(array.length > 0);
-          const damaged = how === "longer" ? growByOne(array) : array.slice();
-          const at = where % array.length;
-          if (how === "changed") damaged[at] = (array[at] as number) + 1;
-          const altered = how === "shorter" ? damaged.subarray(0, -1) : damaged;
-          const broken = { ...packed, [name]: altered } as typeof packed;
+          const broken = { ...packed, [name]: damage(array, how, where % array.length, value) };
+          const expected = naiveUnpack(broken);
           const problems = packedProblems(broken);
-          // What is still a matrix holds other places: its indices mean something else, but nothing is out of range.
-          if (how !== "changed") expect(problems).not.toEqual([]);
-          if (problems.length === 0) expect(unpack(broken).length).toBe(data.length);
-          else expect(problems[0]?.path).toMatch(/^(starts|columns|rows|indices|bits|values)/);
+          expect(problems.length === 0).toBe(expected !== null);
+          seen[expected === null ? "refused" : "taken"]++;
+          for (const { path } of problems)
+            expect(arrays.map(([one]) => one)).toContain(path.replace(/\[\d+\]$/, ""));
+          if (problems.length > 0 || broken.layout === "quantized") return;
+          expect(wordsOf(unpack(broken))).toEqual(expected);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 3000 },
     );
+    expect(Math.min(seen.refused, seen.taken)).toBeGreaterThan(300);
+  });
+
+  const blocks = packBlocks(Float32Array.of(1, 0, 2, 0, 3, 4, 0, 0, 5), [3, 3], [2, 2]);
+  const bitmask = pack(Float32Array.of(1, 0, 2), [1, 3], { layout: "bitmask" });
+  const pairs = packGroups(Float32Array.of(0, 1, 2, 0, 3), [1, 5], { prune: 2, of: 4 });
+  const { matrix: eight } = quantizeBlocks(blocks);
+
+  it.each<[string, PackedMatrix, string]>([
+    [
+      "a value beyond the right edge",
+      { ...blocks, values: blocks.values.slice().fill(1) },
+      "values[5]",
+    ],
+    ["an integer beyond it", { ...eight, values: eight.values.slice().fill(1) }, "values[5]"],
+    ["columns out of order", { ...blocks, columns: Uint16Array.of(1, 0, 0, 1) }, "columns[1]"],
+    ["a column twice", { ...blocks, columns: Uint16Array.of(0, 0, 0, 1) }, "columns[1]"],
+    ["a column too far", { ...eight, columns: Uint16Array.of(0, 2, 0, 1) }, "columns[1]"],
+    ["starts that descend", { ...blocks, starts: Uint32Array.of(0, 2, 1) }, "starts[2]"],
+    ["a start that is not 0", { ...blocks, starts: Uint32Array.of(1, 2, 4) }, "starts[0]"],
+    ["a scale too few", { ...eight, scales: eight.scales.subarray(1) }, "scales"],
+    [
+      "a bit beyond the end",
+      { ...bitmask, bits: Uint8Array.of(0b1101), values: Float32Array.of(1, 2, 3) } as PackedMatrix,
+      "bits[0]",
+    ],
+    ["positions out of order", { ...pairs, indices: Uint8Array.of(0b0100_0110) }, "indices[1]"],
+    ["a position twice", { ...pairs, indices: Uint8Array.of(0b0100_0101) }, "indices[1]"],
+    [
+      "a position's value beyond it",
+      { ...pairs, values: pairs.values.slice().fill(1) },
+      "values[3]",
+    ],
+  ])("are refused for %s", (_, matrix, path) => {
+    expect(naiveUnpack(matrix)).toBeNull();
+    expect(packedProblems(matrix)[0]?.path).toBe(path);
   });
 });
 
@@ -245,6 +290,24 @@ describe("integers and scales that quantizing does not give", () => {
     expect(packedProblems({ ...matrix, values, scales })).toEqual([]);
   });
 });
+
+/** An array that is not what it was: one element shorter or longer, or with another element at a place. */
+function damage(
+  array: PackedArray,
+  how: "shorter" | "longer" | "more" | "less" | "any" | "swapped",
+  at: number,
+  value: number,
+): PackedArray {
+  if (how === "shorter") return array.subarray(0, -1);
+  if (how === "longer") return growByOne(array);
+  const damaged = array.slice();
+  const words = damaged instanceof Float32Array ? new Uint32Array(damaged.buffer) : damaged;
+  const old = words[at] ?? 0;
+  const next = Math.min(at + 1, words.length - 1);
+  if (how === "swapped") [words[at], words[next]] = [words[next] ?? 0, old];
+  else words[at] = how === "any" ? value : old + (how === "more" ? 1 : -1);
+  return damaged;
+}
 
 /** The array with one more element, 0. */
 function growByOne<A extends { readonly length: number }>(array: A): A {
