@@ -28,7 +28,7 @@ function collectParts(
   const problems: Problem[] = [];
   for (const [name, { stored }] of manifest) {
     if (name === METADATA)
-      problems.push({ path: `${path}: manifest`, expected: "names of tensors", got: name });
+      problems.push({ path: `${path}: ${name}`, expected: "the name of a tensor", got: "none" });
     if (byName.has(name))
       problems.push({
         path: `${path}: ${name}`,
@@ -43,6 +43,14 @@ function collectParts(
       else parts.set(full, entry);
     }
   }
+  // Names that no file can have: an unpacked one is written with them, and its order asks for them.
+  for (const name of [...manifest.keys(), ...byName.keys()])
+    if (/\p{Surrogate}/u.test(name))
+      problems.push({
+        path: `${path}: ${JSON.stringify(name)}`,
+        expected: "a name of well-formed text",
+        got: "half of a character",
+      });
   return { parts, problems };
 }
 

@@ -62,3 +62,12 @@ test("zeros of a small file are those of the tensor", async () => {
   expect(opened.right.read(entry)).toEqual(expected);
   opened.right.close();
 });
+
+test("tensors whose names cannot be written are refused, not thrown at", async () => {
+  expect(await problemsOf(zeroFile(["__metadata__"], 4))).toMatch(
+    /: __metadata__: expected the name of a tensor, got none$/,
+  );
+  expect(await problemsOf(zeroFile(["half \ud83c"], 4))).toContain(
+    ': "half \\ud83c": expected a name of well-formed text, got half of a character',
+  );
+});
