@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { readModelDirectory } from "../../src/node/model-directory.ts";
 import { espalier, temporaryDirectory, VOCABULARY, writeModel, writeTask } from "./fixtures.ts";
 
 const root = temporaryDirectory();
@@ -135,6 +136,19 @@ describe("espalier classify", () => {
     const wrong = await espalier(["classify", path("unset"), "--text", "a"]);
     expect(wrong.code).toBe(2);
     expect(wrong.err).toContain(`${path("unset", "config.json")}: hidden_size: expected`);
+    const read = await readModelDirectory(path("unset"));
+    if (read._tag === "Right") throw new Error("expected a problem");
+    expect(read.left[0]?.path).toBe(`${path("unset", "config.json")}: hidden_size`);
+  });
+
+  test("lists the values of a regression, also on a file of the task, which has no metric then", async () => {
+    await writeModel(path("regression"), { num_labels: 1 });
+    const argv = ["--task", "mrpc", "--file", path("task", "dev.tsv")];
+    const { code, out } = await espalier(["classify", path("regression"), ...argv]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^value +text$/m);
+    expect(out.match(/^-?\d+\.\d{4} +\S.* \| /gm)).toHaveLength(12);
+    expect(out).not.toContain("accuracy");
   });
 
   test("refuses a model whose vocabulary or tensors do not fit", async () => {

@@ -18,9 +18,10 @@ import {
   toFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
+import { pruneCheckpoint } from "../../src/node/checkpoint-pruning.ts";
 import { openCheckpointOrThrow } from "../../src/node/checkpoint-reader.ts";
 import { copyCheckpoint } from "../../src/node/checkpoint-writer.ts";
-import { type PruneOnceOptions, pruneOnce } from "../../src/prune/once.ts";
+import { oneShotConfig, type PruneOnceOptions, pruneOnce } from "../../src/prune/once.ts";
 import { espalier, temporaryDirectory, writeModel, writeShards } from "./fixtures.ts";
 
 const root = temporaryDirectory();
@@ -435,6 +436,29 @@ test("a layer that is its embedding's twin, bit for bit, is left alone and named
   expect(out).toContain("left alone: lm_head: the same as embed_tokens.weight\n");
   expect(out).toMatch(/^layer +8x8 +32\/64 +0\.5000 +256 +136 +\d+$/m);
   expect(out).toMatch(/^all tensors: 768 bytes, packed 648 \(0\.8438\), gzip \d+ \(0\.\d+\)$/m);
+});
+
+describe("the progress of pruning", () => {
+  test("ends where all bytes of tensors are written, whichever form they were in", async () => {
+    const packed = target();
+    expect((await espalier(["pack", path("model.safetensors"), "--out", packed])).code).toBe(0);
+    const torch = fileURLToPath(new URL("../checkpoint/torch/zip.bin", import.meta.url));
+    for (const from of [path("model.safetensors"), packed, torch]) {
+      const checkpoint = await openCheckpointOrThrow(from);
+      const seen: (readonly [number, number])[] = [];
+      await pruneCheckpoint({
+        ...{ checkpoint, from, to: target(), profile: "strict", excludeHead: true },
+        ...{ modules: null, gradients: null },
+        pruners: [oneShotConfig({ pattern: "1x4", targetSparsity: 0.5, scope: "local" })],
+        onProgress: (done, total) => void seen.push([done, total]),
+      });
+      checkpoint.close();
+      // In the last pass, that of writing, the total is known.
+      const [done] = seen.at(-1) ?? [];
+      const totals = seen.slice(-checkpoint.entries.length).map(([, total]) => total);
+      expect(new Set(totals)).toEqual(new Set([done]));
+    }
+  });
 });
 
 describe("copyCheckpoint", () => {

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { formatProblem } from "../../src/core/either.ts";
 import { DTYPES, type Dtype } from "../../src/io/dtypes.ts";
 import {
+  layOutSafetensors,
   readSafetensors,
   readSafetensorsOrThrow,
   type StoredTensor,
@@ -303,6 +304,13 @@ test.each<[string, string, StoredTensor, RegExp]>([
   ["an impossible shape", "w", { dtype: "U8", shape: [-1], bytes: new Uint8Array(0) }, /possible/],
 ])("%s cannot be written", (_, key, stored, message) => {
   expect(() => writeSafetensors(new Map([[key, stored]]))).toThrow(message);
+});
+
+test("a header for a name that cannot be read again is not laid out", () => {
+  for (const name of ["__metadata__", "\ud800"]) {
+    const sizes = new Map([[name, { dtype: "U8" as const, shape: [0], byteLength: 0 }]]);
+    expect(() => layOutSafetensors(sizes)).toThrow(/^tensor name: expected text other than/);
+  }
 });
 
 test("the throwing twin carries every problem; a wrong argument is a TypeError", () => {
