@@ -8,6 +8,7 @@ export type { ThreadedBackend } from "./kernels/backend.ts";
 export type { Checkpoint, CheckpointEntry, CheckpointFile } from "./node/checkpoint.ts";
 export {
   type CheckpointPacking,
+  type LostMetadata,
   type PackedCheckpoint,
   type PackedCheckpointTensor,
   packCheckpoint,

@@ -121,7 +121,7 @@ async function withCheckpoint(
 }
 
 function printPacked(
-  { tensors, tied, leftOut }: PackedCheckpoint,
+  { tensors, tied, leftOut, lostMetadata }: PackedCheckpoint,
   where: { readonly from: string; readonly to: string; readonly seconds: number },
   { out }: Console,
 ): void {
@@ -145,6 +145,10 @@ function printPacked(
   for (const [alias, name] of Object.entries(tied))
     out.write(`written once: ${alias} is ${name}\n`);
   for (const name of leftOut) out.write(`not copied: ${name}, which holds other weights\n`);
+  for (const { file, key, value, kept } of lostMetadata)
+    out.write(
+      `not kept: the metadata ${key} = ${JSON.stringify(value)} of ${file}, which an earlier file has as ${JSON.stringify(kept)}\n`,
+    );
   out.write(`${where.to}: in ${formatSeconds(where.seconds)} s\n`);
 }
 

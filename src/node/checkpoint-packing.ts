@@ -45,6 +45,15 @@ export interface PackedCheckpointTensor {
   readonly error: RoundingError | null;
 }
 
+/** An entry of a file's metadata that is not kept: an earlier file's has the same key and another value. */
+export interface LostMetadata {
+  readonly file: string;
+  readonly key: string;
+  readonly value: string;
+  /** The earlier file's value. */
+  readonly kept: string;
+}
+
 /** What became of a checkpoint. */
 export interface PackedCheckpoint {
   readonly tensors: readonly PackedCheckpointTensor[];
@@ -52,6 +61,8 @@ export interface PackedCheckpoint {
   readonly tied: Readonly<Record<string, string>>;
   /** Files that were not copied, because they hold weights of the original. */
   readonly leftOut: readonly string[];
+  /** Of several files, what their metadata disagree on. */
+  readonly lostMetadata: readonly LostMetadata[];
 }
 
 /** The layouts to choose from when the choice is made. */
@@ -68,12 +79,21 @@ function decided(entry: PackedEntry | null): readonly LayoutSpec[] {
   }
 }
 
-/** The metadata of all files; where several have a key, the first one's. */
-function metadataOf({ files, layout }: Checkpoint): Record<string, string> {
+/** The metadata of all files, and what is not among them since an earlier file has the key with another value. */
+function mergedMetadata({ files, layout }: Checkpoint): {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly lost: readonly LostMetadata[];
+} {
   // What transformers asks of a file before it loads it.
-  const metadata: Record<string, string> = layout === "torch" ? { format: "pt" } : {};
-  for (const file of [...files].reverse()) Object.assign(metadata, file.metadata);
-  return metadata;
+  const merged = new Map(layout === "torch" ? [["format", "pt"]] : []);
+  const lost: LostMetadata[] = [];
+  for (const { name: file, metadata } of files)
+    for (const [key, value] of Object.entries(metadata)) {
+      const kept = merged.get(key);
+      if (kept === undefined) merged.set(key, value);
+      else if (kept !== value) lost.push({ file, key, value, kept });
+    }
+  return { metadata: Object.fromEntries(merged), lost };
 }
 
 /** What is known of each tensor after the first pass: where its parts go, not what is in them. */
@@ -164,11 +184,11 @@ export async function packCheckpoint(packing: CheckpointPacking): Promise<Packed
   const { tensors, entries, sizes } = await decideLayouts(packing, packOne);
   const manifest = new Map<string, PackedEntry>();
   for (const [name, entry] of entries) if (entry !== null) manifest.set(name, entry);
-  const metadata = {
-    ...metadataOf(checkpoint),
+  const { metadata, lost: lostMetadata } = mergedMetadata(checkpoint);
+  const { header, order } = layOutSafetensors(sizes, {
+    ...metadata,
     [PACKED_METADATA]: formatManifest(manifest),
-  };
-  const { header, order } = layOutSafetensors(sizes, metadata);
+  });
   const places = new Map<string, number>();
   let end = header.length;
   for (const part of order) {
@@ -199,7 +219,7 @@ export async function packCheckpoint(packing: CheckpointPacking): Promise<Packed
     basename(checkpoint.path),
   ]);
   const leftOut = await writeCopy(from, to, { files: [file], replaced, index: null });
-  return { tensors, tied: Object.fromEntries(checkpoint.tied), leftOut };
+  return { tensors, tied: Object.fromEntries(checkpoint.tied), leftOut, lostMetadata };
 }
 
 /**

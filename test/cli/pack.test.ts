@@ -1,6 +1,7 @@
 /** `espalier pack` and `espalier unpack` on files, on several with an index, on directories; what others say of packed ones. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   readSafetensorsOrThrow,
@@ -234,10 +235,42 @@ describe("a packed checkpoint", () => {
     expect(await prune(await packed(plain))).toEqual(await prune(plain));
   });
 
-  test("keeps the metadata of all files, and adds none", async () => {
+  test("has the metadata that its file had, and no more", async () => {
     const bare = path("bare.safetensors");
     writeFileSync(bare, writeSafetensors(tensors));
     expect(readFileSync(await unpacked(await packed(bare)))).toEqual(readFileSync(bare));
+  });
+
+  test("keeps the metadata of all files, the first one's where they disagree, and says so", async () => {
+    const from = path("disagreeing");
+    writeShards(from, tensors);
+    const [first, second] = [1, 2].map((i) => join(from, `model-0000${i}-of-00002.safetensors`));
+    const rewrite = (file: string | undefined, metadata: Record<string, string>): void => {
+      if (file === undefined) throw new Error("expected two files");
+      const { tensors: own } = readSafetensorsOrThrow(new Uint8Array(readFileSync(file)));
+      writeFileSync(file, writeSafetensors(own, metadata));
+    };
+    rewrite(first, { format: "pt", by: "me", one: "1" });
+    rewrite(second, { format: "pt", by: "you", two: "2" });
+    const to = target();
+    const { code, out } = await espalier(["pack", from, "--out", to]);
+    expect(code).toBe(0);
+    expect(out.match(/^not kept: .*$/gm)).toEqual([
+      'not kept: the metadata by = "you" of model-00002-of-00002.safetensors, which an earlier file has as "me"',
+    ]);
+    const packedFile = readFileSync(join(to, "model.packed.safetensors"));
+    const { "espalier.packed": manifest, ...metadata } = readSafetensorsOrThrow(
+      new Uint8Array(packedFile),
+    ).metadata;
+    expect(manifest).toBeDefined();
+    expect(metadata).toEqual({ format: "pt", by: "me", one: "1", two: "2" });
+  });
+
+  test("of a state dict is for PyTorch, as transformers asks of a file", async () => {
+    const torch = fileURLToPath(new URL("../checkpoint/torch/zip.bin", import.meta.url));
+    const plain = await unpacked(await packed(torch));
+    const { metadata } = readSafetensorsOrThrow(new Uint8Array(readFileSync(plain)));
+    expect(metadata).toEqual({ format: "pt" });
   });
 
   test("leaves out files that hold the weights once more", async () => {
