@@ -111,11 +111,13 @@ export function packTensor(
       : { tensor, error: null };
   const { dtype } = narrow.tensor;
   if (!isPackedDtype(dtype)) return plain;
-  const source: PackSource = {
+  const plainSource: PackSource = {
     ...{ name, unpacked, mask, shape: matrixShape(shape) },
-    elements: elementsOf(narrow.tensor),
-    floats: quantize ? toFloat32(tensor) : null,
+    ...{ elements: elementsOf(narrow.tensor), floats: null },
   };
+  // What no layout makes smaller was not pruned: an embedding would lose its precision to blocks that are all kept.
+  const isSparse = quantize && smallestReadable(plainSource, USUAL_LAYOUTS).spec !== null;
+  const source = isSparse ? { ...plainSource, floats: toFloat32(tensor) } : plainSource;
   const { spec } = smallestReadable(source, layouts);
   if (spec === null) {
     if (dtype === unpacked) return plain;

@@ -165,7 +165,7 @@ function printAnswers(
   const header = isRegression ? ["value", "text"] : ["answer", "share", "text"];
   if (scores === null || scores.accuracy === null)
     out.write(`${formatTable({ header, rows: table })}\n`);
-  if (scores?.accuracy !== null && scores !== null)
+  else
     out.write(
       `accuracy ${scores.accuracy.toFixed(4)}, F1 ${scores.f1?.toFixed(4) ?? "-"} over ${rows.length} texts\n`,
     );

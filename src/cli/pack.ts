@@ -41,7 +41,7 @@ const PACK_OPTIONS = {
     "round float32 tensors of two or more dimensions to this type; the error is stated (default: keep every bit)",
   ),
   quantize: flagOption(
-    "store blocks with eight bits for each element and a scale for each block; the error is stated",
+    "store blocks with eight bits for each element and a scale for each block, of tensors that a layout makes smaller without it as well, and beside --dtype; the error is stated",
   ),
 } as const;
 const UNPACK_OPTIONS = { out: OUT } as const;

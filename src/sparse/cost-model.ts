@@ -74,7 +74,7 @@ function computedTokens(
   { variant, tokens: measured }: CostModel,
   height: BlockHeight,
   tokens: number,
-) {
+): number {
   if (variant === "scalar" || tokens === measured) return tokens;
   const together = tokensTogether(variant, height);
   return Math.ceil(tokens / together) * together;
@@ -89,12 +89,14 @@ export function checkCosts({ kernels }: Backend, costs: CostModel): void {
   const { variant, dense, move, blocks } = costs;
   if (variant !== kernels.variant)
     throw new RangeError(`costs: expected those of ${kernels.variant} kernels, got ${variant}`);
-  const named = [
-    ...([["dense", dense] as const, ["move", move] as const] as const),
-    ...BLOCK_HEIGHTS.flatMap((height) => [
-      [`blocks[${height}].block`, blocks[height].block] as const,
-      [`blocks[${height}].edge`, blocks[height].edge] as const,
-    ]),
+  const named: readonly (readonly [name: string, cost: number])[] = [
+    ["dense", dense],
+    ["move", move],
+    ...BLOCK_HEIGHTS.flatMap((height) =>
+      (["block", "edge"] as const).map(
+        (part) => [`blocks[${height}].${part}`, blocks[height][part]] as const,
+      ),
+    ),
   ];
   for (const [name, cost] of named)
     if (!(cost >= 0 && cost < Infinity))

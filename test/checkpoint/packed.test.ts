@@ -165,11 +165,16 @@ describe("a packed tensor", () => {
     const { entry, parts } = packTensor("w", tensor, { layouts, quantize: true });
     expect(entry?.stored).toEqual({ layout: "quantized", block: [4, 1] });
     expect(total(parts)).toBe(4 * 9 + 128 * (2 + 2 + 4));
-    // Without a zero, too.
-    const full = tensorFromFloat32("BF16", [32, 32], values.fill(3));
-    const small = packTensor("w", full, { quantize: true });
+    // Shorter numbers, too.
+    const shorter = tensorFromFloat32("BF16", [32, 32], values);
+    const small = packTensor("w", shorter, { layouts: [layouts[0]], quantize: true });
     expect(small.entry).toMatchObject({ dtype: "F32", unpacked: "BF16" });
-    expect(total(small.parts)).toBe(4 * 3 + 4 * (2 + 2 + 256));
+    // What was not pruned is not rounded, though eight bits were fewer: an embedding with a row of zeros.
+    for (const dtype of ["F32", "BF16"] as const) {
+      const embedding = values.map((_, i) => (i < 4 ? 0 : Math.sin(i)));
+      const tensor = tensorFromFloat32(dtype, [256, 4], embedding);
+      expect(packTensor("w", tensor, { layouts: [layouts[0]], quantize: true }).entry).toBeNull();
+    }
   });
 
   test("has blocks in eight bits where it is rounded as well", () => {

@@ -7,7 +7,24 @@ import {
   type Label,
   type Local,
   type ModuleBuilder,
+  v128,
+  type WasmVariant,
 } from "./emitter.ts";
+import { barrier } from "./gemm-tile.ts";
+
+/** Blocks in an iteration, and outputs between two scheduling barriers; null: whole iterations, without exits. */
+const LOOPS: Readonly<
+  Record<WasmVariant, { readonly unroll: number; readonly outputsPerBarrier: number | null }>
+> = {
+  simd: { unroll: 4, outputsPerBarrier: 2 },
+  fma: { unroll: 4, outputsPerBarrier: 2 },
+  revectorized: { unroll: 2, outputsPerBarrier: null },
+};
+
+/** Whether the engine is to join neighbouring vectors: it does so from stores and loads, in loops without exits. */
+export function joinsVectors({ variant }: ModuleBuilder): boolean {
+  return LOOPS[variant].outputsPerBarrier === null;
+}
 
 /** Where the compressed form of a weight lies. `starts` is at the first block row to visit. */
 export interface BlockAddresses {
@@ -98,6 +115,43 @@ export function forEachBlock(
         }
         advance(blocks);
       });
+  });
+}
+
+/** A sum of products and the factor of the next one, by which a weight is multiplied. */
+export type Term = readonly [sum: Local<"v128">, factor: Local<"v128">];
+
+/** What multiplying a block takes. */
+export interface BlockProducts {
+  /** What each of the block's first outputs adds to, for as many outputs as the list is long. */
+  readonly terms: readonly (readonly Term[])[];
+  /** Runs before a block is multiplied, and after. */
+  readonly before: (place: BlockPlace) => void;
+  readonly after?: (place: BlockPlace) => void;
+}
+
+/** Multiplies every block of a row by factors that are in registers: `sum += weight * factor`, output after output. */
+export function multiplyBlocks(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  row: BlockRow,
+  { terms, before, after }: BlockProducts,
+): void {
+  const { unroll, outputsPerBarrier } = LOOPS[module.variant];
+  const outputs = terms.length;
+  // One pointer for each output: the engine computes the address of a splat anew for each of its offsets.
+  const weights = terms.map((_, r) => f.let(i32.add(row.value, 4 * r)));
+  const weight = f.local("v128");
+  forEachBlock(f, row, { unroll, exits: !joinsVectors(module), along: weights }, (place) => {
+    before(place);
+    for (const [r, ofOutput] of terms.entries()) {
+      f.set(weight, v128.load32Splat(weights[r], place.offset));
+      for (const [sum, factor] of ofOutput) f.set(sum, module.madd(weight, factor, sum));
+      const next = r + 1;
+      if (outputsPerBarrier !== null && next < outputs && next % outputsPerBarrier === 0)
+        barrier(f, place.done, place.remaining, outputs * place.step + next);
+    }
+    after?.(place);
   });
 }
 

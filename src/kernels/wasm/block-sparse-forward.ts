@@ -4,22 +4,9 @@
  */
 import { BLOCK_HEIGHTS, BLOCK_OUTPUTS, type BlockHeight, tokensTogether } from "../block-sparse.ts";
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, forEachFour } from "./block-rows.ts";
-import { addTileProduct } from "./block-sparse-tile.ts";
+import { addTileProduct, OUTPUT_PARAMETERS } from "./block-sparse-tile.ts";
 import { type FunctionReference, f32x4, i32, type ModuleBuilder, v128 } from "./emitter.ts";
 import type { Pack } from "./gemm-pack.ts";
-
-const TOKEN_PARAMETERS = {
-  /** [inputs]. */
-  x: "i32",
-  starts: "i32",
-  /** Block rows. */
-  rows: "i32",
-  columns: "i32",
-  values: "i32",
-  /** 0: none. */
-  bias: "i32",
-  y: "i32",
-} as const;
 
 /** Adds `blockSparseForward` with the height behind it, for every height. */
 export function addBlockSparseForward(
@@ -61,9 +48,9 @@ function addHeight(module: ModuleBuilder, height: BlockHeight, packTokens: Pack)
 function addToken(
   module: ModuleBuilder,
   height: BlockHeight,
-): FunctionReference<typeof TOKEN_PARAMETERS> {
+): FunctionReference<typeof OUTPUT_PARAMETERS> {
   const outputs = Math.min(height, BLOCK_OUTPUTS);
-  return module.internal(TOKEN_PARAMETERS, (f, p) => {
+  return module.internal(OUTPUT_PARAMETERS, (f, p) => {
     const sums = Array.from({ length: outputs === BLOCK_OUTPUTS ? 1 : outputs }, () =>
       f.local("v128"),
     );

@@ -3,8 +3,15 @@
  * add to a tile [inputs][tokens], which is turned around at the end.
  */
 import { BLOCK_OUTPUTS, tokensTogether } from "../block-sparse.ts";
-import { defaultToWorkspace, forEachBlock, forEachBlockRow, tileAddress } from "./block-rows.ts";
-import { BLOCK_LOOPS } from "./block-sparse-tile.ts";
+import {
+  defaultToWorkspace,
+  forEachBlock,
+  forEachBlockRow,
+  joinsVectors,
+  multiplyBlocks,
+  type Term,
+  tileAddress,
+} from "./block-rows.ts";
 import {
   type F32,
   type FunctionBuilder,
@@ -17,7 +24,6 @@ import {
   type ModuleBuilder,
   v128,
 } from "./emitter.ts";
-import { barrier } from "./gemm-tile.ts";
 import { transpose } from "./transpose.ts";
 
 const PARAMETERS = {
@@ -31,12 +37,15 @@ const PARAMETERS = {
   values: "i32",
   /** The sums: of a tile [inputs][tokens], of one token [inputs]. */
   sums: "i32",
-  /** Of a tile: tokens whose gradients are read, the last one's again for those beyond; and room for [4][tokens]. */
-  tokens: "i32",
-  turned: "i32",
 } as const;
 
-type AddGradients = FunctionReference<typeof PARAMETERS>;
+const TILE_PARAMETERS = {
+  ...PARAMETERS,
+  /** Tokens whose gradients are read, the last one's again for those beyond. */
+  tokens: "i32",
+  /** Room for [4][tokens of a tile]. */
+  turned: "i32",
+} as const;
 
 /** Adds `blockSparseInputGradient`. */
 export function addBlockSparseInputGradient(module: ModuleBuilder): void {
@@ -67,7 +76,7 @@ export function addBlockSparseInputGradient(module: ModuleBuilder): void {
     });
     f.if(p.tokens, () => {
       clear(f, tile, inputs);
-      f.run(addToken, { ...shared, tokens: 1, turned: 0 });
+      f.run(addToken, shared);
       f.for(0, inputs, 1, (i) => {
         const offset = i32.shl(i, 2);
         writeFloat(f, i32.add(dx, offset), f32.load(i32.add(tile, offset)), accumulate);
@@ -93,31 +102,26 @@ function clear(f: FunctionBuilder, start: Local<"i32">, count: I32): void {
 }
 
 /** Adds a tile's gradients of all outputs to its sums. */
-function addTileGradients(module: ModuleBuilder, together: number): AddGradients {
-  const vectors = together / 4;
-  const { unroll, outputsPerBarrier } = BLOCK_LOOPS[module.variant];
-  const exits = outputsPerBarrier !== null;
-  return module.internal(PARAMETERS, (f, p) => {
-    const sums = Array.from({ length: vectors }, () => f.local("v128"));
-    const weights = Array.from({ length: BLOCK_OUTPUTS }, () => f.local("i32"));
-    const weight = f.local("v128");
+function addTileGradients(
+  module: ModuleBuilder,
+  together: number,
+): FunctionReference<typeof TILE_PARAMETERS> {
+  return module.internal(TILE_PARAMETERS, (f, p) => {
+    const sums = Array.from({ length: together / 4 }, () => f.local("v128"));
     const at = f.local("i32");
     const tokens = tokenAddresses(f, p, together);
     const offset = f.let(i32.const(0));
     forEachBlockRow(f, p, p.rows, (row) => {
-      const gradients = loadTokens(f, tokens, offset, exits ? null : p.turned);
-      for (const [r, pointer] of weights.entries()) f.set(pointer, i32.add(row.value, 4 * r));
-      forEachBlock(f, row, { unroll, exits, along: weights }, (place) => {
-        f.set(at, tileAddress(p.sums, place, together));
-        for (const [v, sum] of sums.entries()) f.set(sum, v128.load(at, 16 * v));
-        for (const [r, ofOutput] of gradients.entries()) {
-          f.set(weight, v128.load32Splat(weights[r], place.offset));
-          for (const [v, sum] of sums.entries()) f.set(sum, module.madd(weight, ofOutput[v], sum));
-          const next = r + 1;
-          if (outputsPerBarrier !== null && next < BLOCK_OUTPUTS && next % outputsPerBarrier === 0)
-            barrier(f, place.done, place.remaining, BLOCK_OUTPUTS * place.step + next);
-        }
-        for (const [v, sum] of sums.entries()) f.store(at, sum, 16 * v);
+      const gradients = loadTokens(f, tokens, offset, joinsVectors(module) ? p.turned : null);
+      multiplyBlocks(module, f, row, {
+        terms: gradients.map((ofOutput) => sums.map((sum, v): Term => [sum, ofOutput[v]])),
+        before: (place) => {
+          f.set(at, tileAddress(p.sums, place, together));
+          for (const [v, sum] of sums.entries()) f.set(sum, v128.load(at, 16 * v));
+        },
+        after: () => {
+          for (const [v, sum] of sums.entries()) f.store(at, sum, 16 * v);
+        },
       });
       f.increment(offset, 4 * BLOCK_OUTPUTS);
     });
@@ -165,7 +169,7 @@ function loadTokens(
 }
 
 /** Adds one token's gradients of all outputs to its sums, in the order and with the roundings of a tile. */
-function addTokenGradients(module: ModuleBuilder): AddGradients {
+function addTokenGradients(module: ModuleBuilder): FunctionReference<typeof PARAMETERS> {
   return module.internal(PARAMETERS, (f, p) => {
     const gradients = Array.from({ length: BLOCK_OUTPUTS }, () => f.local("v128"));
     const sum = f.local("v128");

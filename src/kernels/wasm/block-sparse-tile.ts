@@ -1,7 +1,8 @@
 /**
  * The products of a tile of tokens with the block rows of a weight. Four outputs of eight tokens stay in registers
  * (one or two of sixteen; twice as many tokens where the engine joins vectors) while the blocks of a row are visited.
- * The sums of sixteen outputs are gathered, so that y is written a line of the processor's cache at a time.
+ * Of a full tile they are then turned around and written. Where the engine joins vectors, where blocks have one or two
+ * outputs, and where the tile is not full, the sums of sixteen outputs are gathered in memory first.
  */
 import {
   BLOCK_OUTPUTS,
@@ -11,10 +12,11 @@ import {
 } from "../block-sparse.ts";
 import {
   type BlockPlace,
-  type BlockRow,
-  forEachBlock,
   forEachBlockRow,
   forEachFour,
+  joinsVectors,
+  multiplyBlocks,
+  type Term,
   tileAddress,
 } from "./block-rows.ts";
 import {
@@ -22,31 +24,17 @@ import {
   type FunctionReference,
   f32,
   f32x4,
-  type I32,
   i32,
   type Local,
   type ModuleBuilder,
   v128,
-  type WasmVariant,
 } from "./emitter.ts";
-import { barrier } from "./gemm-tile.ts";
 import { transpose } from "./transpose.ts";
 
-/** Blocks in an iteration, and outputs between two scheduling barriers; null: whole iterations, without exits. */
-export const BLOCK_LOOPS: Readonly<
-  Record<WasmVariant, { unroll: number; outputsPerBarrier: number | null }>
-> = {
-  simd: { unroll: 4, outputsPerBarrier: 2 },
-  fma: { unroll: 4, outputsPerBarrier: 2 },
-  revectorized: { unroll: 2, outputsPerBarrier: null },
-};
-
-const PARAMETERS = {
-  /** [inputs][tokens of a tile]; behind it room for the sums of {@link GATHERED_OUTPUTS}. */
+/** What computing the outputs of a tile or of a token takes. */
+export const OUTPUT_PARAMETERS = {
+  /** Of a tile: [inputs][tokens], and behind it room for the sums of {@link GATHERED_OUTPUTS}; of one token: [inputs]. */
   x: "i32",
-  inputs: "i32",
-  /** Tokens that are written, at most those of a tile. */
-  tokens: "i32",
   starts: "i32",
   /** Block rows. */
   rows: "i32",
@@ -55,9 +43,20 @@ const PARAMETERS = {
   /** 0: none. */
   bias: "i32",
   y: "i32",
-  /** Bytes from a token's outputs to the next token's. */
-  stride: "i32",
 } as const;
+
+type TileParameters = typeof OUTPUT_PARAMETERS & {
+  readonly inputs: "i32";
+  /** Tokens that are written, at most those of a tile. */
+  readonly tokens: "i32";
+  /** Bytes from a token's outputs to the next token's. */
+  readonly stride: "i32";
+};
+
+const PARAMETERS: TileParameters = {
+  ...OUTPUT_PARAMETERS,
+  ...({ inputs: "i32", tokens: "i32", stride: "i32" } as const),
+};
 
 /** Computes all outputs of a tile. */
 export type TileProduct = FunctionReference<typeof PARAMETERS>;
@@ -90,15 +89,9 @@ export function addTileProduct(module: ModuleBuilder, height: BlockHeight): Tile
 }
 
 const SUM_PARAMETERS = {
-  x: "i32",
-  starts: "i32",
-  rows: "i32",
-  columns: "i32",
-  values: "i32",
+  ...OUTPUT_PARAMETERS,
   /** [outputs][tokens of a tile]. */
   sums: "i32",
-  bias: "i32",
-  y: "i32",
   /** 0: sums are written without bias to `sums`; else with it to the tokens of y. */
   stride: "i32",
 } as const;
@@ -107,8 +100,8 @@ const SUM_PARAMETERS = {
  * Whether the sums of a full tile go from the registers to y: faster, but the engine joins vectors only where sums
  * are stored as they are.
  */
-function writesDirectly({ variant }: ModuleBuilder, height: BlockHeight): boolean {
-  return variant !== "revectorized" && height >= BLOCK_OUTPUTS;
+function writesDirectly(module: ModuleBuilder, height: BlockHeight): boolean {
+  return !joinsVectors(module) && height >= BLOCK_OUTPUTS;
 }
 
 /** Adds the sums of a few block rows. */
@@ -119,32 +112,20 @@ function addSumRows(
 ): FunctionReference<typeof SUM_PARAMETERS> {
   const outputs = Math.min(height, BLOCK_OUTPUTS);
   const vectors = tokens / 4;
-  const { unroll, outputsPerBarrier } = BLOCK_LOOPS[module.variant];
   return module.internal(SUM_PARAMETERS, (f, p) => {
     const sums = Array.from({ length: outputs }, () => locals(f, "v128", vectors));
     const x = locals(f, "v128", vectors);
-    // One pointer for each output: the engine computes the address of a splat anew for each of its offsets.
-    const weights = locals(f, "i32", outputs);
-    const weight = f.local("v128");
     const at = f.local("i32");
-    const addBlock = (place: BlockPlace): void => {
+    const terms = sums.map((ofOutput) => ofOutput.map((sum, v): Term => [sum, x[v]]));
+    const before = (place: BlockPlace): void => {
       f.set(at, tileAddress(p.x, place, tokens));
       for (const [v, vector] of x.entries()) f.set(vector, v128.load(at, 16 * v));
-      for (const [r, ofOutput] of sums.entries()) {
-        f.set(weight, v128.load32Splat(weights[r], place.offset));
-        for (const [v, sum] of ofOutput.entries()) f.set(sum, module.madd(weight, x[v], sum));
-        const next = r + 1;
-        if (outputsPerBarrier !== null && next < outputs && next % outputsPerBarrier === 0)
-          barrier(f, place.done, place.remaining, outputs * place.step + next);
-      }
     };
     const { starts, columns, values } = p;
     forEachBlockRow(f, { starts, columns, values, height }, p.rows, (row) => {
-      forEachFour(f, row, height, (part: BlockRow) => {
+      forEachFour(f, row, height, (part) => {
         for (const sum of sums.flat()) f.set(sum, v128.zero);
-        for (const [r, pointer] of weights.entries()) f.set(pointer, i32.add(part.value, 4 * r));
-        const exits = outputsPerBarrier !== null;
-        forEachBlock(f, part, { unroll, exits, along: weights }, addBlock);
+        multiplyBlocks(module, f, part, { terms, before });
         const gather = (): void => {
           for (const [i, sum] of sums.flat().entries()) f.store(p.sums, sum, 16 * i);
           f.increment(p.sums, 4 * outputs * tokens);
@@ -235,11 +216,10 @@ function writeFours(
   together: number,
 ): void {
   const to = locals(f, "i32", 4);
-  const first: I32 = y;
   f.for(0, together, 4, (t) => {
     const from = f.let(i32.add(sums, i32.shl(t, 2)));
     const biases = f.let(bias);
-    const line = f.let(i32.add(first, i32.mul(t, stride)));
+    const line = f.let(i32.add(y, i32.mul(t, stride)));
     for (const [i, token] of to.entries())
       f.set(token, i === 0 ? line : i32.add(to[i - 1], stride));
     f.for(0, outputs, 4, () => {

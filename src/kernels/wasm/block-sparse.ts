@@ -1,8 +1,8 @@
 /**
- * Products with a weight of which few blocks of four outputs and one input are kept. Eight tokens are turned around
- * to [inputs][8], so that a block works on vectors of tokens, whichever input it belongs to (sixteen where a block has
- * one or two outputs); tokens beyond whole
- * tiles are taken one by one, with the same additions in the same order.
+ * Products with a weight of which few blocks of four outputs and one input are kept. Some tokens, a tile, are turned
+ * around to [inputs][tokens], so that a block works on vectors of tokens, whichever input it belongs to; a token that is
+ * left alone (in the weight's gradient every one beyond whole tiles) is taken by itself, with the same additions in the
+ * same order.
  */
 
 import { TILE_TOKENS } from "../block-sparse.ts";
@@ -15,15 +15,11 @@ import { addPackColumns, addPackStrided, type Pack } from "./gemm-pack.ts";
 
 /** Adds `blockSparseGather`, `blockSparseForward`, `blockSparseInputGradient` and `blockSparseWeightGradient`. */
 export function addBlockSparse(module: ModuleBuilder): void {
-  const packs = new Map(
-    [8, 16, 32].map((tokens) => [
-      tokens,
-      addPackColumns(module, tokens, addPackStrided(module, tokens)),
-    ]),
-  );
+  const packs = new Map<number, Pack>();
   const packTokens = (tokens: number): Pack => {
-    const pack = packs.get(tokens);
-    if (pack === undefined) throw new Error(`pack: expected tiles of 8, 16 or 32, got ${tokens}`);
+    const pack =
+      packs.get(tokens) ?? addPackColumns(module, tokens, addPackStrided(module, tokens));
+    packs.set(tokens, pack);
     return pack;
   };
   addGather(module);
