@@ -4,6 +4,7 @@
  */
 import { nextUnit, openStream } from "../src/core/random.ts";
 import { type Backend, createBackend } from "../src/kernels/backend.ts";
+import { shardsOf } from "../src/kernels/block-sparse.ts";
 import {
   createBlockSparseWeight,
   keptBlocks,
@@ -67,10 +68,11 @@ async function measure(
   for (const density of DENSITIES) {
     const blocks = keptBlocks(weight.shape, [blockMask(layer, density)]);
     const sparse = createBlockSparseWeight(backend, blocks, weight);
+    const sums = createTensor(backend, [shardsOf(tokens), sparse.blocks, 4]);
     const [m, n, k] = [tokens, outputs, inputs];
     const [xs, dys, ws, bs] = [x.data, dy.data, weight.data, bias.data];
     const [ys, dxs, dws] = [y.data, dx.data, dWeight.data];
-    const [matrix, tile, sums] = [matrixOf(sparse), sparse.tile.data, sparse.sums.data];
+    const [matrix, tile] = [matrixOf(sparse), sparse.tile.data];
     const products: Readonly<Record<string, readonly [dense: () => void, sparse: () => void]>> = {
       forward: [
         () => {
@@ -85,7 +87,10 @@ async function measure(
       ],
       "weight gradient": [
         () => kernels.gemm("tn", n, k, m, dys, 0, n, xs, 0, k, dws, 0, k, true),
-        () => kernels.blockSparseWeightGradient(dys, xs, matrix, dws, m, 0, n / 4, tile, sums),
+        () => {
+          kernels.blockSparseWeightSums(dys, xs, matrix, m, sums.data, tile);
+          kernels.blockSparseAddSums(sums.data, shardsOf(m), matrix, dws);
+        },
       ],
     };
     for (const [product, runs] of Object.entries(products)) {
@@ -95,6 +100,7 @@ async function measure(
       const shape = `${outputs} x ${inputs}`;
       results.push([shape, product, density, spreadOf(dense), ratiosOf(other, dense)]);
     }
+    sums.release();
     releaseBlockSparseWeight(sparse);
   }
   for (const tensor of [x, dy, weight, bias, y, dx, dWeight]) tensor.release();

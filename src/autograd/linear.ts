@@ -1,11 +1,11 @@
-import { BLOCK_OUTPUTS } from "../kernels/block-sparse.ts";
-import { matrixOf } from "../tensor/block-sparse-weight.ts";
+import { BLOCK_OUTPUTS, shardsOf } from "../kernels/block-sparse.ts";
+import { type BlockSparseWeight, matrixOf } from "../tensor/block-sparse-weight.ts";
 import type { Parameter } from "../tensor/parameter.ts";
 import { checkVector, columnsOf, formatShape, rowsOf, withColumns } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { arrivedGradient, gradientTarget } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
-import { createOutput, record, type Tape } from "./tape.ts";
+import { createOutput, createScratch, record, type Tape } from "./tape.ts";
 
 /**
  * y = x W^T + b, torch's `nn.Linear`. Where the tape has a compressed form of the weight, its products are computed
@@ -111,22 +111,31 @@ function passToInput(
 
 /** dW += dy^T x, or at the kept blocks alone. */
 function addToWeight(tape: Tape, dy: Tensor, x: Tensor, weight: Parameter): void {
-  const { kernels } = tape.backend;
-  const outputs = weight.value.shape[0];
-  const inputs = weight.value.shape[1];
-  const rows = rowsOf(x.shape);
-  const dys = dy.data;
-  const xs = x.data;
-  const dws = weight.gradient.data;
   const sparse = tape.blockSparse.get(weight);
   if (sparse?.weightGradient) {
-    const { tile, sums } = sparse.weight;
-    const matrix = matrixOf(sparse.weight);
-    const end = outputs / BLOCK_OUTPUTS;
-    kernels.blockSparseWeightGradient(dys, xs, matrix, dws, rows, 0, end, tile.data, sums.data);
+    addToBlocks(tape, dy, x, weight, sparse.weight);
     return;
   }
-  const m = outputs;
-  const n = inputs;
-  kernels.gemm("tn", m, n, rows, dys, 0, m, xs, 0, n, dws, 0, n, true);
+  const m = weight.value.shape[0];
+  const n = weight.value.shape[1];
+  const dws = weight.gradient.data;
+  const k = rowsOf(x.shape);
+  tape.backend.kernels.gemm("tn", m, n, k, dy.data, 0, m, x.data, 0, n, dws, 0, n, true);
+}
+
+function addToBlocks(
+  tape: Tape,
+  dy: Tensor,
+  x: Tensor,
+  weight: Parameter,
+  sparse: BlockSparseWeight,
+): void {
+  const { kernels } = tape.backend;
+  const rows = rowsOf(x.shape);
+  const shards = shardsOf(rows);
+  const sums = createScratch(tape, [shards, sparse.blocks, BLOCK_OUTPUTS]);
+  const matrix = matrixOf(sparse);
+  kernels.blockSparseWeightSums(dy.data, x.data, matrix, rows, sums.data, sparse.tile.data);
+  kernels.blockSparseAddSums(sums.data, shards, matrix, weight.gradient.data);
+  sums.release();
 }

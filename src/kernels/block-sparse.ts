@@ -6,8 +6,10 @@ import type { WasmVariant } from "./wasm/emitter.ts";
 
 /** Consecutive outputs in a block of which there are gradients: the 4x1 pattern. */
 export const BLOCK_OUTPUTS = 4;
-/** Tokens that the WASM kernel of the weight's gradient works on at a time. */
-export const TILE_TOKENS = 8;
+/** Tokens whose sums are added up apart, and outputs and tokens that a WASM kernel of them turns around together. */
+export const SHARD_TOKENS = 256;
+export const TURNED_TOKENS = 128;
+export const TURNED_OUTPUTS = 32;
 
 /** Consecutive outputs that a block can have in {@link BlockSparseKernels.blockSparseForward}. */
 export const BLOCK_HEIGHTS = [1, 2, 4, 8, 16] as const;
@@ -36,6 +38,16 @@ export function workingSpace(height: BlockHeight, inputs: number): number {
   return tileTokens(height) * (inputs + GATHERED_OUTPUTS);
 }
 
+/** Shards of a weight's gradient. */
+export function shardsOf(tokens: number): number {
+  return Math.ceil(tokens / SHARD_TOKENS);
+}
+
+/** Floats of working space that a weight's gradient takes. */
+export function weightGradientSpace(inputs: number): number {
+  return TURNED_TOKENS * (inputs + TURNED_OUTPUTS);
+}
+
 /**
  * A weight [outputs, inputs] in compressed form. A block row is as many consecutive outputs as a block has; its blocks
  * lie one after the other, by ascending input.
@@ -56,8 +68,7 @@ export interface BlockSparseMatrix {
 
 /**
  * The operations. Each element that one writes is computed within one call, by additions in a fixed order, so that
- * work may be divided: the first two by tokens, the gradient of the weight by block rows, with working space of each
- * part's own. Ranges are from `first` to below `end`.
+ * work may be divided by tokens, with working space of each part's own. Ranges are from `first` to below `end`.
  */
 export interface BlockSparseKernels {
   /** matrix.values = the kept blocks of a dense weight [outputs, inputs]. */
@@ -92,18 +103,24 @@ export interface BlockSparseKernels {
   ): void;
 
   /**
-   * dW += dy^T x over all tokens, at the kept blocks of a range of block rows only; dW [outputs, inputs] is dense.
-   * Sums run over the tokens in order. `tile` is working space of 8 * inputs, `sums` of as many as matrix.values.
+   * sums[shard][block] = dy^T x over the {@link SHARD_TOKENS} tokens of each shard, the last of which has the rest, at the
+   * kept blocks: [shards, blocks, 4]. Sums run over a shard's tokens in a fixed order. `tile` is working space of
+   * `weightGradientSpace(inputs)`.
    */
-  blockSparseWeightGradient(
+  blockSparseWeightSums(
     dy: Float32Array,
     x: Float32Array,
     matrix: BlockSparseMatrix,
-    dWeight: Float32Array,
     tokens: number,
-    first: number,
-    end: number,
-    tile: Float32Array,
     sums: Float32Array,
+    tile: Float32Array,
+  ): void;
+
+  /** dW += sums [shards, blocks, 4], shard after shard; dW [outputs, inputs] is dense. */
+  blockSparseAddSums(
+    sums: Float32Array,
+    shards: number,
+    matrix: BlockSparseMatrix,
+    dWeight: Float32Array,
   ): void;
 }

@@ -13,10 +13,11 @@ import {
 } from "./scalar/activations.ts";
 import { adamwTorch, adamwTransformers } from "./scalar/adamw.ts";
 import {
+  blockSparseAddSums,
   blockSparseForward,
   blockSparseGather,
   blockSparseInputGradient,
-  blockSparseWeightGradient,
+  blockSparseWeightSums,
 } from "./scalar/block-sparse.ts";
 import { gatherColumns, scatterColumns } from "./scalar/columns.ts";
 import { dropout } from "./scalar/dropout.ts";
@@ -77,5 +78,6 @@ export const scalarKernels: Kernels = Object.freeze({
   blockSparseGather,
   blockSparseForward,
   blockSparseInputGradient,
-  blockSparseWeightGradient,
+  blockSparseWeightSums,
+  blockSparseAddSums,
 });

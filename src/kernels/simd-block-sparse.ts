@@ -5,8 +5,10 @@ import {
   type BlockHeight,
   type BlockSparseKernels,
   type BlockSparseMatrix,
-  TILE_TOKENS,
+  SHARD_TOKENS,
+  shardsOf,
   tileTokens,
+  weightGradientSpace,
   workingSpace,
 } from "./block-sparse.ts";
 import { checkCount } from "./extents.ts";
@@ -16,6 +18,8 @@ import { WORKSPACE_FLOATS } from "./wasm/gemm-blocking.ts";
 
 /** Multiplications that are worth a part of their own. */
 const LEAST_WORK = 1 << 20;
+/** The same of blocks whose sums are added to a weight's gradient. */
+const LEAST_ADDED = 1 << 11;
 
 /** How large parts are: at least `least`, and a multiple of `step` but for the last one. */
 interface PartSize {
@@ -47,22 +51,26 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
     if (matrix.height === BLOCK_OUTPUTS) return blocksOf(matrix);
     throw new RangeError(`height: expected ${BLOCK_OUTPUTS}, got ${matrix.height}`);
   };
+  const inParts = (
+    [first, end]: readonly [number, number],
+    { least, step }: PartSize,
+    body: (first: number, end: number) => void,
+  ): void => {
+    const part = partLength(scheduler, end - first, least, step);
+    scheduler.openGroup();
+    for (let from = first; from < end; from += part) body(from, Math.min(from + part, end));
+    scheduler.closeGroup();
+  };
   /** Runs a range in parts; `tile` is the caller's where one thread runs it, else each thread's own (0). */
   const inRange = (
-    [first, end]: readonly [number, number],
+    range: readonly [number, number],
     size: PartSize,
     [tile, length]: readonly [Float32Array, number],
     body: (first: number, end: number, tile: number) => void,
   ): void => {
     const tileAt = at("tile", tile, length);
-    if (scheduler.threads === 1 || length > WORKSPACE_FLOATS) {
-      body(first, end, tileAt);
-      return;
-    }
-    const part = partLength(scheduler, end - first, size.least, size.step);
-    scheduler.openGroup();
-    for (let from = first; from < end; from += part) body(from, Math.min(from + part, end), 0);
-    scheduler.closeGroup();
+    if (scheduler.threads === 1 || length > WORKSPACE_FLOATS) body(...range, tileAt);
+    else inParts(range, size, (from, to) => body(from, to, 0));
   };
   return {
     blockSparseGather(weight, matrix) {
@@ -125,32 +133,48 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
         );
       });
     },
-    blockSparseWeightGradient(dy, x, matrix, dWeight, tokens, first, end, tile, sums) {
+    blockSparseWeightSums(dy, x, matrix, tokens, sums, tile) {
       const { outputs, inputs } = matrix;
-      const { rows, blocks, starts, columns } = foursOf(matrix);
-      if (!isRange("block rows", first, end, rows)) return;
+      const { blocks, starts, columns } = foursOf(matrix);
+      const shards = shardsOf(tokens);
       const dyAt = at("dy", dy, tokens * outputs);
       const xAt = at("x", x, tokens * inputs);
-      const [dWeightAt, sumsAt] = [
-        at("dWeight", dWeight, outputs * inputs),
-        at("sums", sums, 4 * blocks),
-      ];
-      const least = Math.ceil((LEAST_WORK * rows) / Math.max(1, blocks * tokens * BLOCK_OUTPUTS));
-      const room = [tile, TILE_TOKENS * inputs] as const;
-      inRange([first, end], { least, step: 1 }, room, (from, to, tileAt) => {
-        run.blockSparseWeightGradient(
-          dyAt,
-          xAt,
-          tokens,
+      const sumsAt = at("sums", sums, shards * blocks * BLOCK_OUTPUTS);
+      const room = [tile, weightGradientSpace(inputs)] as const;
+      inRange([0, shards], { least: 1, step: 1 }, room, (from, to, tileAt) => {
+        for (let shard = from; shard < to; shard++) {
+          const first = shard * SHARD_TOKENS;
+          run.blockSparseWeightSums(
+            dyAt + first * outputs * 4,
+            xAt + first * inputs * 4,
+            Math.min(SHARD_TOKENS, tokens - first),
+            inputs,
+            outputs,
+            starts,
+            columns,
+            sumsAt + shard * blocks * BLOCK_OUTPUTS * 4,
+            tileAt,
+          );
+        }
+      });
+    },
+    blockSparseAddSums(sums, shards, matrix, dWeight) {
+      const { outputs, inputs } = matrix;
+      const { rows, blocks, starts, columns } = foursOf(matrix);
+      const sumsAt = at("sums", sums, shards * blocks * BLOCK_OUTPUTS);
+      const dWeightAt = at("dWeight", dWeight, outputs * inputs);
+      const least = Math.ceil((LEAST_ADDED * rows) / Math.max(1, blocks));
+      inParts([0, rows], { least, step: 1 }, (from, to) => {
+        run.blockSparseAddSums(
+          sumsAt,
+          shards,
+          blocks,
           inputs,
-          outputs,
           starts,
           columns,
           dWeightAt,
           from,
           to,
-          tileAt,
-          sumsAt,
         );
       });
     },

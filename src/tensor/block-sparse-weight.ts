@@ -1,7 +1,12 @@
 /** The compressed form of a weight in a backend's memory, beside the dense one. */
 import { checkInteger } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
-import { BLOCK_OUTPUTS, type BlockSparseMatrix, workingSpace } from "../kernels/block-sparse.ts";
+import {
+  BLOCK_OUTPUTS,
+  type BlockSparseMatrix,
+  weightGradientSpace,
+  workingSpace,
+} from "../kernels/block-sparse.ts";
 import { elementCount, formatShape, type Shape } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -28,7 +33,6 @@ export interface BlockSparseWeight {
   /** As of the latest {@link refreshBlockSparseWeight}. */
   readonly values: Tensor;
   readonly tile: Tensor;
-  readonly sums: Tensor;
 }
 
 /**
@@ -114,8 +118,7 @@ export function createBlockSparseWeight(
     starts: reserve(starts.length),
     columns: reserve(blocks),
     values: reserve(BLOCK_OUTPUTS * blocks),
-    tile: reserve(workingSpace(BLOCK_OUTPUTS, inputs)),
-    sums: reserve(BLOCK_OUTPUTS * blocks),
+    tile: reserve(Math.max(workingSpace(BLOCK_OUTPUTS, inputs), weightGradientSpace(inputs))),
   };
   weight.starts.integers.set(starts);
   weight.columns.integers.set(columns);
@@ -157,6 +160,6 @@ export function matrixOf(weight: BlockSparseWeight): BlockSparseMatrix {
 
 /** Gives its memory back; the dense weight stays. */
 export function releaseBlockSparseWeight(weight: BlockSparseWeight): void {
-  const { starts, columns, values, tile, sums } = weight;
-  for (const tensor of [starts, columns, values, tile, sums]) tensor.release();
+  const { starts, columns, values, tile } = weight;
+  for (const tensor of [starts, columns, values, tile]) tensor.release();
 }

@@ -34,7 +34,7 @@ describe("the self-test", () => {
         if (!accumulate) dx.fill(0, (end >> 1) * matrix.inputs, end * matrix.inputs);
       },
     },
-    "a sparse weight gradient that is missing": { blockSparseWeightGradient: () => undefined },
+    "a sparse weight gradient that is missing": { blockSparseWeightSums: () => undefined },
   };
 
   it.each(Object.entries(changes))("finds %s", (_, change) => {

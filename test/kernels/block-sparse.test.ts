@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import { nextUnit, openStream } from "../../src/core/random.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
 import {
-  BLOCK_OUTPUTS,
   type BlockSparseMatrix,
+  shardsOf,
+  weightGradientSpace,
   workingSpace,
 } from "../../src/kernels/block-sparse.ts";
 import { EPSILON, execute, expectClose, randomFloats, VARIANTS } from "./subjects.ts";
@@ -61,8 +62,8 @@ function operandsOf({ tokens, blockRows, inputs, density }: Product): Operands {
     y: randomFloats(6, tokens * outputs),
     dx: randomFloats(7, tokens * inputs),
     dWeight: randomFloats(8, outputs * inputs),
-    tile: randomFloats(9, workingSpace(BLOCK_OUTPUTS, inputs)),
-    sums: randomFloats(10, 4 * columns.length),
+    tile: randomFloats(9, Math.max(workingSpace(4, inputs), weightGradientSpace(inputs))),
+    sums: randomFloats(10, 4 * columns.length * shardsOf(tokens)),
   };
 }
 
@@ -88,10 +89,8 @@ function runAll(
       kernels.blockSparseForward(v.x, matrix, bias ? v.bias : null, v.y, first, end, v.tile);
       kernels.blockSparseInputGradient(v.dy, matrix, v.dx, accumulate, first, end, v.tile);
     }
-    const { dy, x, dWeight, tile, sums } = v;
-    for (const [first, end] of ranges(blockRows)) {
-      kernels.blockSparseWeightGradient(dy, x, matrix, dWeight, tokens, first, end, tile, sums);
-    }
+    kernels.blockSparseWeightSums(v.dy, v.x, matrix, tokens, v.sums, v.tile);
+    kernels.blockSparseAddSums(v.sums, shardsOf(tokens), matrix, v.dWeight);
   });
 }
 
@@ -176,6 +175,12 @@ describe.each(VARIANTS)("products with block-sparse weights (%s)", (_name, backe
     for (const density of [0.05, 0.5]) expectProducts(backend, { ...shape, density });
   });
 
+  it("equal their definitions on more tokens than a shard has", () => {
+    const shape = { blockRows: 2, inputs: 9, density: 0.6, accumulate: false };
+    for (const tokens of [63, 64, 65, 255, 256, 257, 512, 530])
+      expectProducts(backend, { ...shape, tokens });
+  });
+
   it("give the same bytes however the work is divided", () => {
     const cut = fc.float({ min: 0, max: 1, noNaN: true });
     fc.assert(
@@ -239,13 +244,15 @@ const WASM = VARIANTS.filter(([name]) => name !== "scalar");
 describe.each(WASM)("arguments of products with block-sparse weights (%s)", (_name, backend) => {
   const { kernels, memory } = backend;
   const region = memory.allocate(64);
-  const starts = memory.int32(memory.allocate(3)).fill(0);
+  const startsRegion = memory.allocate(3);
+  const roomRegion = memory.allocate(weightGradientSpace(2));
 
   it("are refused where an array is too short, or a range is none", () => {
-    const x = memory.float32(region).fill(1);
-    const tile = memory.float32(memory.allocate(workingSpace(4, 2)));
+    const [tileRegion, columnsRegion] = [memory.allocate(workingSpace(4, 2)), memory.allocate(2)];
+    const [x, tile] = [memory.float32(region).fill(1), memory.float32(tileRegion)];
+    const starts = memory.int32(startsRegion);
     starts.set([0, 1, 2]);
-    const columns = memory.int32(memory.allocate(2)).fill(0);
+    const columns = memory.int32(columnsRegion).fill(0);
     const whole = { outputs: 8, inputs: 2, height: 4, starts, columns, values: x } as const;
     const short = x.subarray(0, 7);
     const forward =
@@ -258,20 +265,27 @@ describe.each(WASM)("arguments of products with block-sparse weights (%s)", (_na
     expect(forward(whole, x, 2, 1)).toThrow(/^tokens: expected a range/);
     expect(() => kernels.blockSparseInputGradient(short, whole, x, true, 0, 1, x)).toThrow(/^dy: /);
     expect(() => kernels.blockSparseGather(short, whole)).toThrow(/^weight: /);
-    expect(() => kernels.blockSparseWeightGradient(x, x, whole, x, 1, 0, 3, x, x)).toThrow(
-      /^block rows: expected a range up to 2, got 0 to 3/,
-    );
-    expect(() => kernels.blockSparseWeightGradient(x, x, whole, x, 1, 0, 2, x, short)).toThrow(
-      /^sums: expected at least 8/,
-    );
+    const room = memory.float32(roomRegion);
+    const weightSums =
+      (dy: Float32Array, xs: Float32Array, sums: Float32Array, space: Float32Array) => () =>
+        kernels.blockSparseWeightSums(dy, xs, whole, 1, sums, space);
+    expect(weightSums(short, x, x, room)).toThrow(/^dy: expected at least 8/);
+    expect(weightSums(x, x.subarray(0, 1), x, room)).toThrow(/^x: expected at least 2/);
+    expect(weightSums(x, x, short, room)).toThrow(/^sums: expected at least 8/);
+    expect(weightSums(x, x, x, room.subarray(1))).toThrow(/^tile: /);
+    const add = (sums: Float32Array, dWeight: Float32Array) => () =>
+      kernels.blockSparseAddSums(sums, 1, whole, dWeight);
+    expect(add(short, x)).toThrow(/^sums: expected at least 8/);
+    expect(add(x, x.subarray(0, 15))).toThrow(/^dWeight: expected at least 16/);
     expect(x).toEqual(new Float32Array(64).fill(1));
   });
 
   it("are refused where a block's height is none, or one that has no gradients", () => {
-    const x = memory.float32(region).fill(1);
-    const tile = memory.float32(memory.allocate(workingSpace(8, 2)));
+    const [tileRegion, columnsRegion] = [memory.allocate(workingSpace(8, 2)), memory.allocate(2)];
+    const [x, tile] = [memory.float32(region).fill(1), memory.float32(tileRegion)];
+    const starts = memory.int32(startsRegion);
     starts.set([0, 1, 2]);
-    const columns = memory.int32(memory.allocate(2)).fill(0);
+    const columns = memory.int32(columnsRegion).fill(0);
     const tall = { outputs: 16, inputs: 2, height: 8, starts, columns, values: x } as const;
     const forward = (matrix: BlockSparseMatrix) => () =>
       kernels.blockSparseForward(x, matrix, null, x, 0, 1, tile);
@@ -284,7 +298,7 @@ describe.each(WASM)("arguments of products with block-sparse weights (%s)", (_na
     );
     expect(() => kernels.blockSparseGather(x, tall)).toThrow(/^height: expected 4, got 8$/);
     expect(() => kernels.blockSparseInputGradient(x, tall, x, true, 0, 1, x)).toThrow(/^height: /);
-    expect(() => kernels.blockSparseWeightGradient(x, x, tall, x, 1, 0, 1, x, x)).toThrow(
+    expect(() => kernels.blockSparseWeightSums(x, x, tall, 1, x, x)).toThrow(
       /^height: expected 4, got 8$/,
     );
   });

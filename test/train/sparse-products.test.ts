@@ -77,7 +77,7 @@ function expectPrunedZero(session: Session): void {
 /** The backend with every product with a compressed weight noted. */
 function noting(backend: Backend, notes: string[]): Backend {
   const { kernels } = backend;
-  const noted = <Name extends "blockSparseForward" | "blockSparseWeightGradient">(
+  const noted = <Name extends "blockSparseForward" | "blockSparseWeightSums">(
     name: Name,
   ): Kernels[Name] =>
     ((...values: Parameters<Kernels[Name]>) => {
@@ -86,7 +86,7 @@ function noting(backend: Backend, notes: string[]): Backend {
     }) as Kernels[Name];
   const overrides = {
     blockSparseForward: noted("blockSparseForward"),
-    blockSparseWeightGradient: noted("blockSparseWeightGradient"),
+    blockSparseWeightSums: noted("blockSparseWeightSums"),
   };
   return { ...backend, kernels: { ...kernels, ...overrides } };
 }
@@ -122,7 +122,7 @@ describe("compressed weights", () => {
     for (let step = 0; step < STEPS; step++) {
       notes.length = 0;
       trainStepInto(session, batchOf(step));
-      if (notes.includes("blockSparseWeightGradient")) masked.push(step);
+      if (notes.includes("blockSparseWeightSums")) masked.push(step);
     }
     expect(masked).toEqual([...Array(STEPS).keys()].slice(LAST_PRUNE_STEP));
     end(session);

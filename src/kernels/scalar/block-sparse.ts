@@ -1,4 +1,10 @@
-import { BLOCK_OUTPUTS, type BlockSparseKernels, type BlockSparseMatrix } from "../block-sparse.ts";
+import {
+  BLOCK_OUTPUTS,
+  type BlockSparseKernels,
+  type BlockSparseMatrix,
+  SHARD_TOKENS,
+  shardsOf,
+} from "../block-sparse.ts";
 
 /** Calls `visit` with every block of a range of block rows: its first output, its input, where its values start. */
 function forEachBlock(
@@ -65,21 +71,42 @@ export const blockSparseInputGradient: BlockSparseKernels["blockSparseInputGradi
   }
 };
 
-export const blockSparseWeightGradient: BlockSparseKernels["blockSparseWeightGradient"] = (
+export const blockSparseWeightSums: BlockSparseKernels["blockSparseWeightSums"] = (
   dy,
   x,
   matrix,
-  dWeight,
   tokens,
-  first,
-  end,
+  sums,
 ): void => {
-  const { outputs, inputs } = matrix;
-  forEachBlock(matrix, first, end, (output, input) => {
-    for (let o = output; o < output + BLOCK_OUTPUTS; o++) {
-      let sum = 0;
-      for (let t = 0; t < tokens; t++) sum += dy[t * outputs + o] * x[t * inputs + input];
-      dWeight[o * inputs + input] += sum;
-    }
-  });
+  const { outputs, inputs, starts } = matrix;
+  const rows = rowsOf(matrix);
+  const shardLength = BLOCK_OUTPUTS * starts[rows];
+  for (let shard = 0; shard < shardsOf(tokens); shard++) {
+    const first = shard * SHARD_TOKENS;
+    const end = Math.min(tokens, first + SHARD_TOKENS);
+    forEachBlock(matrix, 0, rows, (output, input, at) => {
+      for (let r = 0; r < BLOCK_OUTPUTS; r++) {
+        let sum = 0;
+        for (let t = first; t < end; t++)
+          sum += dy[t * outputs + output + r] * x[t * inputs + input];
+        sums[shard * shardLength + at + r] = sum;
+      }
+    });
+  }
+};
+
+export const blockSparseAddSums: BlockSparseKernels["blockSparseAddSums"] = (
+  sums,
+  shards,
+  matrix,
+  dWeight,
+): void => {
+  const { inputs, starts } = matrix;
+  const rows = rowsOf(matrix);
+  const shardLength = BLOCK_OUTPUTS * starts[rows];
+  for (let shard = 0; shard < shards; shard++)
+    forEachBlock(matrix, 0, rows, (output, input, at) => {
+      for (let r = 0; r < BLOCK_OUTPUTS; r++)
+        dWeight[(output + r) * inputs + input] += sums[shard * shardLength + at + r];
+    });
 };

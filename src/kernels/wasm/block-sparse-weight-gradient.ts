@@ -1,123 +1,275 @@
 /**
- * dW += dy^T x at the kept blocks of W alone. A vector holds the four outputs of a block, so that gradients are read
- * as they lie, those of eight tokens into registers for a block row. Each block's sum passes through `sums` once for
- * each tile of tokens, and is added to dW at the end.
+ * dW += dy^T x at the kept blocks of W alone. Both factors of a tile of tokens are turned around first, so that a column's
+ * tokens lie behind each other: an element of dW is then a dot product along tokens. Four rows of dy and the columns of
+ * two blocks are multiplied together, for as many sums as hide the time that an addition takes.
  */
-import { BLOCK_OUTPUTS, TILE_TOKENS } from "../block-sparse.ts";
-import { defaultToWorkspace, forEachBlock, forEachBlockRow, tileAddress } from "./block-rows.ts";
-import { type FunctionReference, f32, i32, type ModuleBuilder, v128 } from "./emitter.ts";
-import type { Pack } from "./gemm-pack.ts";
+import { BLOCK_OUTPUTS, TURNED_OUTPUTS, TURNED_TOKENS } from "../block-sparse.ts";
+import { defaultToWorkspace, forEachBlock, forEachBlockRow, joinsVectors } from "./block-rows.ts";
+import {
+  type FunctionBuilder,
+  type FunctionReference,
+  f32,
+  f32x4,
+  i32,
+  i32x4,
+  type Local,
+  type ModuleBuilder,
+  v128,
+} from "./emitter.ts";
 import { barrier } from "./gemm-tile.ts";
+import { transpose } from "./transpose.ts";
 
-/** Blocks in an iteration, and tokens between two scheduling barriers. */
-const UNROLL = 2;
-const TOKENS_PER_BARRIER = 4;
+/** Bytes from a turned column to the next. */
+const COLUMN_BYTES = 4 * TURNED_TOKENS;
+/** Tokens that are turned together: a line of the cache in each column. Those that a tile lacks to whole groups are 0. */
+const GROUP = 16;
+/** Floats in a line of the cache. */
+const LINE = 16;
+/** Sums that are kept in registers, each a vector (two where the engine joins them). */
+const SUMS = 8;
 
-const PARAMETERS = {
-  /** At the first block row's outputs. */
+/** Adds `blockSparseWeightSums` and `blockSparseAddSums`. */
+export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
+  const turn = addTurn(module);
+  const addTile = addTileProducts(module);
+  const parameters = {
+    ...({ dy: "i32", x: "i32", tokens: "i32", inputs: "i32", outputs: "i32" } as const),
+    ...({ starts: "i32", columns: "i32", sums: "i32", tile: "i32" } as const),
+  } as const;
+  module.func("blockSparseWeightSums", parameters, (f, p) => {
+    const { dy, x, tokens, inputs, outputs, columns, sums, tile } = p;
+    defaultToWorkspace(module, f, tile);
+    const [xStride, dyStride] = [f.let(i32.shl(inputs, 2)), f.let(i32.shl(outputs, 2))];
+    const dyTile = f.let(i32.add(tile, i32.mul(inputs, COLUMN_BYTES)));
+    const kept = f.let(i32.const(0));
+    f.while(i32.gtS(tokens, 0), () => {
+      const some = f.let(i32.minS(tokens, TURNED_TOKENS));
+      f.run(turn, { source: x, stride: xStride, tokens: some, columns: inputs, to: tile });
+      const starts = f.let(p.starts);
+      f.for(0, outputs, TURNED_OUTPUTS, (output) => {
+        const few = f.let(i32.minS(i32.sub(outputs, output), TURNED_OUTPUTS));
+        const source = i32.add(dy, i32.shl(output, 2));
+        f.run(turn, { source, stride: dyStride, tokens: some, columns: few, to: dyTile });
+        const rows = i32.shrU(few, Math.log2(BLOCK_OUTPUTS));
+        const factors = { dy: dyTile, x: tile, tokens: some };
+        f.run(addTile, { ...factors, starts, rows, columns, sums, kept });
+        f.increment(starts, TURNED_OUTPUTS);
+      });
+      f.set(kept, i32.const(-1));
+      f.increment(dy, i32.mul(dyStride, TURNED_TOKENS));
+      f.increment(x, i32.mul(xStride, TURNED_TOKENS));
+      f.increment(tokens, -TURNED_TOKENS);
+    });
+  });
+  addAddSums(module);
+}
+
+const TILE_PARAMETERS = {
+  /** Turned, at the first block row's outputs. */
   dy: "i32",
-  /** Bytes from a token's outputs to the next token's. */
-  stride: "i32",
-  /** Of a tile: [inputs][8]; of one token: [inputs]. */
+  /** Turned. */
   x: "i32",
+  tokens: "i32",
   starts: "i32",
   /** Block rows. */
   rows: "i32",
   columns: "i32",
-  /** The sums of all blocks: [blocks][4]. */
-  values: "i32",
+  /** [blocks][4]. */
+  sums: "i32",
+  /** All bits set: adds to the sums; none: they are of this tile alone. */
+  kept: "i32",
 } as const;
 
-type AddProducts = FunctionReference<typeof PARAMETERS>;
+/** Adds the products of a tile of tokens to the sums of its block rows. */
+function addTileProducts(module: ModuleBuilder): FunctionReference<typeof TILE_PARAMETERS> {
+  return module.internal(TILE_PARAMETERS, (f, p) => {
+    const groups = f.let(i32.shrU(i32.add(p.tokens, GROUP - 1), Math.log2(GROUP)));
+    const kept = f.let(i32x4.splat(p.kept));
+    forEachBlockRow(f, { ...p, values: p.sums }, p.rows, ({ remaining, column, value }) => {
+      for (const blocks of [2, 1])
+        f.while(i32.geS(remaining, blocks), () => {
+          const x = Array.from({ length: blocks }, (_, b) => {
+            const offset = i32.mul(i32.load(column, 4 * b), COLUMN_BYTES);
+            return f.let(i32.add(p.x, offset));
+          });
+          for (const [b, sum] of dotProducts(module, f, p.dy, x, groups).entries()) {
+            const before = v128.and(v128.load(value, 16 * b), kept);
+            f.store(value, f32x4.add(before, sum), 16 * b);
+          }
+          f.increment(column, 4 * blocks);
+          f.increment(value, 16 * blocks);
+          f.increment(remaining, -blocks);
+        });
+      f.increment(p.dy, BLOCK_OUTPUTS * COLUMN_BYTES);
+    });
+  });
+}
 
-/** Adds `blockSparseWeightGradient`. */
-export function addBlockSparseWeightGradient(module: ModuleBuilder, packTokens: Pack): void {
-  const addTile = addTileProducts(module);
-  const addToken = addTokenProducts(module);
+/** For each of one or two blocks, whose columns of `x` these are, the sums of its four outputs. `x` moves on. */
+function dotProducts(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  dyRows: Local<"i32">,
+  x: readonly Local<"i32">[],
+  groups: Local<"i32">,
+): readonly Local<"v128">[] {
+  const joined = joinsVectors(module) ? 2 : 1;
+  // Of a single block more tokens at a time, in sums of their own.
+  const steps = SUMS / (BLOCK_OUTPUTS * x.length);
+  const vectors = (): Local<"v128">[] => Array.from({ length: joined }, () => f.local("v128"));
+  const sums = x.map(() =>
+    Array.from({ length: steps }, () => Array.from({ length: BLOCK_OUTPUTS }, vectors)),
+  );
+  for (const sum of sums.flat(3)) f.set(sum, v128.zero);
+  const dy = f.let(dyRows);
+  const [xs, dys] = [x.map(vectors), vectors()];
+  const left = f.let(groups);
+  f.block((done) => {
+    f.while(left, () => {
+      for (let at = 0, step = 0; at < 4 * GROUP; at += 16 * joined, step++) {
+        if (joined === 1 && step > 0) barrier(f, done, left, step);
+        for (const [b, pointer] of x.entries())
+          for (const [v, vector] of xs[b].entries()) f.set(vector, v128.load(pointer, at + 16 * v));
+        for (let r = 0; r < BLOCK_OUTPUTS; r++) {
+          for (const [v, vector] of dys.entries())
+            f.set(vector, v128.load(dy, r * COLUMN_BYTES + at + 16 * v));
+          for (const [b, ofBlock] of sums.entries())
+            for (const [v, sum] of ofBlock[step % steps][r].entries())
+              f.set(sum, module.madd(xs[b][v], dys[v], sum));
+        }
+      }
+      for (const pointer of [dy, ...x]) f.increment(pointer, 4 * GROUP);
+      f.increment(left, -1);
+    });
+  });
+  return sums.map((ofBlock) => addUp(module, f, ofBlock));
+}
+
+/** The sums over the lanes of four outputs' vectors. */
+function addUp(
+  module: ModuleBuilder,
+  f: FunctionBuilder,
+  sums: readonly (readonly (readonly Local<"v128">[])[])[],
+): Local<"v128"> {
+  const [first, ...others] = sums;
+  for (const other of others)
+    for (const [r, vectors] of other.entries())
+      for (const [v, vector] of vectors.entries())
+        f.set(first[r][v], f32x4.add(first[r][v], vector));
+  const fours = first.map(([low]) => low);
+  if (joinsVectors(module)) {
+    // By way of memory: the engine joins vectors that are stored side by side.
+    const room = f.let(module.workspace);
+    for (const [i, vector] of first.flat().entries()) f.store(room, vector, 16 * i);
+    for (const [r, four] of fours.entries())
+      f.set(four, f32x4.add(v128.load(room, 32 * r), v128.load(room, 32 * r + 16)));
+  }
+  const [a, b, c, d] = transpose(f, fours).map((lane) => f.let(lane));
+  return f.let(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
+}
+
+/** Adds `blockSparseAddSums`: dW += the sums of all shards, in their order. */
+function addAddSums(module: ModuleBuilder): void {
   const parameters = {
-    ...({ dy: "i32", x: "i32", tokens: "i32", inputs: "i32", outputs: "i32" } as const),
-    ...({ starts: "i32", columns: "i32", dWeight: "i32", first: "i32", end: "i32" } as const),
-    ...({ tile: "i32", sums: "i32" } as const),
+    ...({ sums: "i32", shards: "i32", blocks: "i32", inputs: "i32", starts: "i32" } as const),
+    ...({ columns: "i32", dWeight: "i32", first: "i32", end: "i32" } as const),
   } as const;
-  module.func("blockSparseWeightGradient", parameters, (f, p) => {
-    const { dy, x, tokens, inputs, outputs, columns, dWeight, tile, sums } = p;
-    const [xStride, stride] = [f.let(i32.shl(inputs, 2)), f.let(i32.shl(outputs, 2))];
-    defaultToWorkspace(module, f, tile);
-    const rows = f.let(i32.sub(p.end, p.first));
+  module.func("blockSparseAddSums", parameters, (f, p) => {
+    const { dWeight } = p;
+    const stride = f.let(i32.shl(p.inputs, 2));
+    const shardBytes = f.let(i32.shl(p.blocks, 4));
     const starts = f.let(i32.add(p.starts, i32.shl(p.first, 2)));
-    const blocks = { starts, rows, columns, values: sums };
-    forEachBlockRow(f, { ...blocks, starts: f.let(starts) }, rows, (row) => {
-      forEachBlock(f, row, { unroll: 1 }, ({ value }) => f.store(value, v128.zero));
-    });
-    f.increment(dy, i32.mul(p.first, 4 * BLOCK_OUTPUTS));
-    f.while(i32.geS(tokens, TILE_TOKENS), () => {
-      const pack = { depth: inputs, columns: TILE_TOKENS, source: x, stride: xStride };
-      f.run(packTokens, { ...pack, target: tile });
-      f.run(addTile, { ...blocks, dy, stride, x: tile });
-      f.increment(x, i32.shl(xStride, Math.log2(TILE_TOKENS)));
-      f.increment(dy, i32.shl(stride, Math.log2(TILE_TOKENS)));
-      f.increment(tokens, -TILE_TOKENS);
-    });
-    f.while(tokens, () => {
-      f.run(addToken, { ...blocks, dy, stride, x });
-      f.increment(x, xStride);
-      f.increment(dy, stride);
-      f.increment(tokens, -1);
-    });
-    f.increment(dWeight, i32.mul(i32.mul(p.first, BLOCK_OUTPUTS), xStride));
-    forEachBlockRow(f, blocks, rows, (row) => {
+    f.increment(dWeight, i32.mul(p.first, i32.mul(stride, BLOCK_OUTPUTS)));
+    const lanes = Array.from({ length: BLOCK_OUTPUTS }, () => f.local("f32"));
+    const rows = i32.sub(p.end, p.first);
+    forEachBlockRow(f, { starts, columns: p.columns, values: p.sums }, rows, (row) => {
       forEachBlock(f, row, { unroll: 1 }, ({ column, value }) => {
         const at = f.let(i32.add(dWeight, i32.shl(i32.load(column), 2)));
-        for (let r = 0; r < BLOCK_OUTPUTS; r++) {
-          f.store(at, f32.add(f32.load(at), f32.load(value, 4 * r)));
-          f.increment(at, xStride);
-        }
+        const to = lanes.map((_, r) => (r === 0 ? at : f.let(i32.add(at, i32.mul(stride, r)))));
+        for (const [r, lane] of lanes.entries()) f.set(lane, f32.load(to[r]));
+        const from = f.let(value);
+        f.for(0, p.shards, 1, () => {
+          for (const [r, lane] of lanes.entries())
+            f.set(lane, f32.add(lane, f32.load(from, 4 * r)));
+          f.increment(from, shardBytes);
+        });
+        for (const [r, lane] of lanes.entries()) f.store(to[r], lane);
       });
-      f.increment(dWeight, i32.shl(xStride, Math.log2(BLOCK_OUTPUTS)));
+      f.increment(dWeight, i32.shl(stride, Math.log2(BLOCK_OUTPUTS)));
     });
   });
 }
 
-/** Adds the products of a tile of tokens to the sums. */
-function addTileProducts(module: ModuleBuilder): AddProducts {
-  return module.internal(PARAMETERS, (f, p) => {
-    const gradients = Array.from({ length: TILE_TOKENS }, () => f.local("v128"));
-    const sum = f.local("v128");
-    const at = f.local("i32");
-    const from = f.local("i32");
-    forEachBlockRow(f, p, p.rows, (row) => {
-      f.set(from, p.dy);
-      for (const gradient of gradients) {
-        f.set(gradient, v128.load(from));
-        f.increment(from, p.stride);
-      }
-      forEachBlock(f, row, { unroll: UNROLL }, (place) => {
-        f.set(at, tileAddress(p.x, place, TILE_TOKENS));
-        f.set(sum, v128.load(place.value, place.offset));
-        for (const [t, gradient] of gradients.entries()) {
-          f.set(sum, module.madd(v128.load32Splat(at, 4 * t), gradient, sum));
-          const next = t + 1;
-          if (next < TILE_TOKENS && next % TOKENS_PER_BARRIER === 0)
-            barrier(f, place.done, place.remaining, TILE_TOKENS * place.step + next);
-        }
-        f.store(place.value, sum, place.offset);
-      });
-      f.increment(p.dy, 4 * BLOCK_OUTPUTS);
+const TURN_PARAMETERS = {
+  source: "i32",
+  /** Bytes from a token to the next. */
+  stride: "i32",
+  tokens: "i32",
+  columns: "i32",
+  to: "i32",
+} as const;
+
+/** Adds the turning around of a tile: [tokens, columns] to [columns][tokens of a tile]. */
+function addTurn(module: ModuleBuilder): FunctionReference<typeof TURN_PARAMETERS> {
+  return module.internal(TURN_PARAMETERS, (f, { source, stride, tokens, columns, to }) => {
+    f.while(i32.gtS(tokens, 0), () => {
+      f.if(
+        i32.geS(tokens, GROUP),
+        () => turnGroup(f, source, stride, columns, f.let(to)),
+        () => {
+          f.for(0, columns, 1, (c) => {
+            const from = f.let(i32.add(source, i32.shl(c, 2)));
+            const column = f.let(i32.add(to, i32.mul(c, COLUMN_BYTES)));
+            f.for(0, GROUP, 1, (t) => {
+              const at = f.let(i32.add(column, i32.shl(t, 2)));
+              f.store(at, f32.const(0));
+              f.if(i32.ltS(t, tokens), () => f.store(at, f32.load(from)));
+              f.increment(from, stride);
+            });
+          });
+        },
+      );
+      f.increment(source, i32.mul(stride, GROUP));
+      f.increment(to, 4 * GROUP);
+      f.increment(tokens, -GROUP);
     });
   });
 }
 
-/** Adds the products of one token to the sums. */
-function addTokenProducts(module: ModuleBuilder): AddProducts {
-  return module.internal(PARAMETERS, (f, p) => {
-    const gradient = f.local("v128");
-    forEachBlockRow(f, p, p.rows, (row) => {
-      f.set(gradient, v128.load(p.dy));
-      forEachBlock(f, row, { unroll: 1 }, ({ column, value }) => {
-        const x = v128.load32Splat(i32.add(p.x, i32.shl(i32.load(column), 2)));
-        f.store(value, module.madd(x, gradient, v128.load(value)));
-      });
-      f.increment(p.dy, 4 * BLOCK_OUTPUTS);
-    });
-  });
+/**
+ * Turns a whole group around, by lines of the cache: eight tokens at a time, as many as stay in the cache where rows are a
+ * multiple of 4 KiB long and so compete for the same places.
+ */
+function turnGroup(
+  f: FunctionBuilder,
+  source: Local<"i32">,
+  stride: Local<"i32">,
+  columns: Local<"i32">,
+  to: Local<"i32">,
+): void {
+  const from = f.let(source);
+  const left = f.let(columns);
+  const rows = Array.from({ length: GROUP / 2 }, () => f.local("i32"));
+  const turn = (width: number, step: number): void => {
+    f.set(rows[0], from);
+    for (let half = 0; half < GROUP; half += rows.length) {
+      if (half > 0) f.set(rows[0], i32.add(rows[rows.length - 1], stride));
+      for (let t = 1; t < rows.length; t++) f.set(rows[t], i32.add(rows[t - 1], stride));
+      for (let c = 0; c < width; c += step)
+        for (let t = 0; t < rows.length; t += step) {
+          const at = c * COLUMN_BYTES + 4 * (half + t);
+          if (step === 1) f.store(to, f32.load(rows[t]), at);
+          else {
+            const four = rows.slice(t, t + 4).map((row) => f.let(v128.load(row, 4 * c)));
+            for (const [i, tokens] of transpose(f, four).entries())
+              f.store(to, tokens, at + i * COLUMN_BYTES);
+          }
+        }
+    }
+    f.increment(from, 4 * width);
+    f.increment(to, width * COLUMN_BYTES);
+    f.increment(left, -width);
+  };
+  f.while(i32.geS(left, LINE), () => turn(LINE, 4));
+  f.while(left, () => turn(1, 1));
 }

@@ -1,11 +1,10 @@
 /**
  * Products with a weight of which few blocks of four outputs and one input are kept. Some tokens, a tile, are turned
  * around to [inputs][tokens], so that a block works on vectors of tokens, whichever input it belongs to; a token that is
- * left alone (in the weight's gradient every one beyond whole tiles) is taken by itself, with the same additions in the
- * same order.
+ * left alone is taken by itself, with the same additions in the same order. The weight's gradient takes both its factors
+ * turned around as a whole.
  */
 
-import { TILE_TOKENS } from "../block-sparse.ts";
 import { forEachBlock, forEachBlockRow } from "./block-rows.ts";
 import { addBlockSparseForward } from "./block-sparse-forward.ts";
 import { addBlockSparseInputGradient } from "./block-sparse-input-gradient.ts";
@@ -13,7 +12,7 @@ import { addBlockSparseWeightGradient } from "./block-sparse-weight-gradient.ts"
 import { f32, i32, type ModuleBuilder } from "./emitter.ts";
 import { addPackColumns, addPackStrided, type Pack } from "./gemm-pack.ts";
 
-/** Adds `blockSparseGather`, `blockSparseForward`, `blockSparseInputGradient` and `blockSparseWeightGradient`. */
+/** Adds `blockSparseGather`, the products and what turns factors around. */
 export function addBlockSparse(module: ModuleBuilder): void {
   const packs = new Map<number, Pack>();
   const packTokens = (tokens: number): Pack => {
@@ -25,7 +24,7 @@ export function addBlockSparse(module: ModuleBuilder): void {
   addGather(module);
   addBlockSparseForward(module, packTokens);
   addBlockSparseInputGradient(module);
-  addBlockSparseWeightGradient(module, packTokens(TILE_TOKENS));
+  addBlockSparseWeightGradient(module);
 }
 
 /** The values of the kept blocks, from the dense weight. */

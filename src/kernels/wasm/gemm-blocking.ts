@@ -1,4 +1,5 @@
 /** How the matrix product is divided into blocks, and the working space that these need. */
+import { weightGradientSpace } from "../block-sparse.ts";
 
 /** Steps of the reduction in a block. */
 export const DEPTH_BLOCK = 512;
@@ -14,5 +15,11 @@ export const LEFT_OFFSET = 0;
 export const RIGHT_OFFSET: number = DEPTH_BLOCK * ROW_BLOCK * 4;
 export const EDGE_OFFSET: number = RIGHT_OFFSET + DEPTH_BLOCK * COLUMN_BLOCK * 4;
 
-/** Floats of working space that a product needs, and with it every instance. */
-export const WORKSPACE_FLOATS: number = EDGE_OFFSET / 4 + TILE_FLOATS;
+/** Inputs up to which the gradient of a block-sparse weight runs on several threads: BERT-large's inner width. */
+const WIDEST_INPUTS = 4096;
+
+/** Floats of working space that every instance has: of a product, or of the gradient of a block-sparse weight. */
+export const WORKSPACE_FLOATS: number = Math.max(
+  EDGE_OFFSET / 4 + TILE_FLOATS,
+  weightGradientSpace(WIDEST_INPUTS),
+);
