@@ -112,4 +112,56 @@ describe.each(VARIANTS)("AdamW (%s)", (_name, backend) => {
       expect(result.m).toEqual(zeros);
     },
   );
+
+  it.each(FLAVOURS)(
+    "gives stretches without gradient and moments the bytes of any others: %s",
+    (flavour) => {
+      const rest = fc.constantFrom<readonly (keyof State)[]>(["g", "m", "v"], ["g", "m"], ["g"]);
+      const stretches = fc.array(fc.tuple(fc.integer({ min: 1, max: 200 }), rest), {
+        minLength: 1,
+        maxLength: 5,
+      });
+      const constants = fc.record({
+        epsilon: fc.constantFrom(1e-6, 0),
+        weightDecay: fc.constantFrom(0, 0.1),
+        clearGradient: fc.boolean(),
+      });
+      fc.assert(
+        fc.property(stretches, constants, fc.constantFrom(0, -0, 1e-30), (parts, own, odd) => {
+          const length = parts.reduce((sum, [size]) => sum + size, 0);
+          const state = randomState(3, length);
+          let start = 0;
+          for (const [size, names] of parts) {
+            for (const name of names) state[name].fill(0, start, start + size - 1);
+            // The last of a stretch may be another zero, or nearly one.
+            for (const name of names) state[name][start + size - 1] = odd;
+            start += size;
+          }
+          state.p[0] = -0;
+          const settings = { ...constantsAt(2), ...own };
+          const whole = execute(backend, { ...state }, (k, a) =>
+            k[flavour](a.p, a.g, a.m, a.v, settings),
+          );
+          const pieces = execute(backend, { ...state }, (k, a) => {
+            for (let at = 0; at < length; at += 7) {
+              const piece = (values: Float32Array) => values.subarray(at, at + 7);
+              k[flavour](piece(a.p), piece(a.g), piece(a.m), piece(a.v), settings);
+            }
+          });
+          expect(bitsOf(whole)).toEqual(bitsOf(pieces));
+        }),
+        { numRuns: 200 },
+      );
+    },
+  );
 });
+
+/** NaN and the sign of zero count. */
+function bitsOf(state: State): Readonly<Record<string, Uint32Array>> {
+  return Object.fromEntries(
+    Object.entries({ ...state } as Readonly<Record<string, Float32Array>>).map(([name, values]) => [
+      name,
+      new Uint32Array(values.slice().buffer),
+    ]),
+  );
+}

@@ -1,7 +1,24 @@
 /** One AdamW update, in the flavours of torch and of transformers. */
 
-import { f32x4, i32x4, type Local, type ModuleBuilder, type V128, v128 } from "./emitter.ts";
+import {
+  type FunctionBuilder,
+  f32,
+  f32x4,
+  type I32,
+  i32,
+  i32x4,
+  type Local,
+  type ModuleBuilder,
+  type V128,
+  v128,
+} from "./emitter.ts";
 import { forEachVector } from "./vector-loop.ts";
+
+/**
+ * Floats that are left alone together where gradient and moments are zero, as in the rows of an embedding whose tokens
+ * have not been met: all but a decay would give them back their bits, for three times the memory traffic.
+ */
+const STRETCH = 64;
 
 /** What multiplies what; the caller computes these in double precision. */
 const PARAMETERS = {
@@ -66,18 +83,50 @@ function addUpdate(
       epsilon: splat(values.epsilon),
       correction: splat(values.inverseCorrection),
     };
-    forEachVector(module, f, count, [p, g, m, v], (places) => {
-      for (const place of places) {
-        const gradient = f.let(place.load(g));
-        place.store(g, v128.and(gradient, gradientKept));
-        const newM = f.let(module.madd(oneMinusBeta1, gradient, f32x4.mul(beta1, place.load(m))));
-        place.store(m, newM);
-        const square = f32x4.mul(gradient, oneMinusBeta2);
-        const newV = f.let(module.madd(square, gradient, f32x4.mul(beta2, place.load(v))));
-        place.store(v, newV);
-        const rootOfV = f32x4.sqrt(newV);
-        place.store(p, newParameter({ p: place.load(p), m: newM, rootOfV, ...constants }));
-      }
+    const update = (floats: I32): void =>
+      forEachVector(module, f, floats, [p, g, m, v], (places) => {
+        for (const place of places) {
+          const gradient = f.let(place.load(g));
+          place.store(g, v128.and(gradient, gradientKept));
+          const newM = f.let(module.madd(oneMinusBeta1, gradient, f32x4.mul(beta1, place.load(m))));
+          place.store(m, newM);
+          const square = f32x4.mul(gradient, oneMinusBeta2);
+          const newV = f.let(module.madd(square, gradient, f32x4.mul(beta2, place.load(v))));
+          place.store(v, newV);
+          const rootOfV = f32x4.sqrt(newV);
+          place.store(p, newParameter({ p: place.load(p), m: newM, rootOfV, ...constants }));
+        }
+      });
+    // Without an epsilon the step of what has neither gradient nor moments is 0 / 0.
+    const mayRest = f.let(f32.lt(f32.const(0), values.epsilon));
+    const decays = f.let(f32.ne(values.keep, f32.const(1)));
+    f.while(count, () => {
+      const some = f.let(i32.minS(count, STRETCH));
+      const rests = f.let(i32.const(0));
+      f.if(i32.and(mayRest, i32.eq(some, STRETCH)), () => {
+        f.if(i32.eqz(v128.anyTrue(v128.load(g))), () => f.set(rests, isZero(f, [g, m, v])));
+      });
+      f.if(
+        rests,
+        () => {
+          f.if(decays, () => {
+            for (let at = 0; at < 4 * STRETCH; at += 16)
+              f.store(p, f32x4.mul(v128.load(p, at), constants.keep), at);
+          });
+          for (const pointer of [p, g, m, v]) f.increment(pointer, 4 * STRETCH);
+        },
+        () => update(some),
+      );
+      f.set(count, i32.sub(count, some));
     });
   });
+}
+
+/** Whether all bits of a stretch are zero in all of the arrays. */
+function isZero(f: FunctionBuilder, arrays: readonly Local<"i32">[]): I32 {
+  const any = f.local("v128");
+  f.set(any, v128.zero);
+  for (const array of arrays)
+    for (let at = 0; at < 4 * STRETCH; at += 16) f.set(any, v128.or(any, v128.load(array, at)));
+  return i32.eqz(v128.anyTrue(any));
 }
