@@ -1,6 +1,7 @@
 /**
  * The loops of pruning on WASM. Scores and masks belong to a state of plain arrays and pass through windows;
- * weights and gradients are used where they are if that is the module's memory.
+ * weights and gradients are used where they are if that is the module's memory. Several threads share a layer's parts,
+ * each of which has windows of its own then.
  */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { type Backend, moduleOf } from "./backend.ts";
@@ -30,6 +31,15 @@ const PART = 1 << 14;
 const WIDEST = 1 << 16;
 const BUCKETS = 1 << 16;
 const TALLEST = 4;
+/** Parts to a thread that are staged at a time, and the most of all. */
+const PARTS_PER_THREAD = 2;
+const MOST_PARTS = 16;
+
+/** The windows of a part that is being worked on. */
+interface Windows {
+  readonly scores: StagingWindow<Float32Array>;
+  readonly mask: StagingWindow<Uint8Array>;
+}
 
 /** What the loops work with. */
 interface Stage {
@@ -38,8 +48,8 @@ interface Stage {
   readonly divide: Divide;
   readonly values: StagingWindow<Float32Array>;
   readonly factors: StagingWindow<Float32Array>;
-  readonly scores: StagingWindow<Float32Array>;
-  readonly mask: StagingWindow<Uint8Array>;
+  /** As many as parts are worked on at once. The first is for whatever takes one part after the other, too. */
+  readonly windows: readonly [Windows, ...Windows[]];
   /** Address of the histogram. */
   readonly histogram: number;
   /** The histogram's bytes, derived anew after the memory has grown. */
@@ -47,20 +57,23 @@ interface Stage {
 }
 
 function createStage(module: KernelModule): Stage {
-  const { memory } = module;
+  const { memory, scheduler } = module;
   const region = memory.allocate(BUCKETS);
   let view = memory.int32(region);
-  const [values, factors, scores] = [WIDEST, WIDEST, WIDEST].map((capacity) =>
-    floatWindow(memory, capacity),
-  );
+  const [values, factors] = [floatWindow(memory, WIDEST), floatWindow(memory, WIDEST)];
+  const { threads } = scheduler;
+  const parts = threads === 1 ? 1 : Math.min(MOST_PARTS, PARTS_PER_THREAD * threads);
+  const windows = (): Windows => ({
+    scores: floatWindow(memory, WIDEST),
+    mask: byteWindow(memory, WIDEST),
+  });
   return {
     module,
     run: module.exports as unknown as Exports,
     divide: createDivide(),
     values,
     factors,
-    scores,
-    mask: byteWindow(memory, WIDEST),
+    windows: [windows(), ...Array.from({ length: parts - 1 }, windows)],
     histogram: region.byteOffset,
     histogramView: () => {
       if (view.length === 0) view = memory.int32(region);
@@ -87,10 +100,41 @@ function addressOfPart(
   return window.address;
 }
 
+/** What is done with a part, number `index` of all: before it is worked on, while it is, and afterwards. */
+interface PartWork<T> {
+  readonly before?: (part: T, windows: Windows, index: number) => void;
+  /** Calls one function of the module. */
+  readonly run: (part: T, windows: Windows, index: number) => void;
+  readonly after?: (part: T, windows: Windows, index: number) => void;
+}
+
+/** Works on parts, as many at a time as there are windows, or one by one. */
+function forEachPart<T>(
+  { module, windows }: Stage,
+  parts: readonly T[],
+  { before, run, after }: PartWork<T>,
+  oneByOne = false,
+): void {
+  const together = oneByOne ? 1 : windows.length;
+  const each = (from: number, body: PartWork<T>["before"]): void => {
+    if (body === undefined) return;
+    for (let i = from; i < Math.min(parts.length, from + together); i++)
+      body(parts[i], windows[i - from], i);
+  };
+  for (let from = 0; from < parts.length; from += together) {
+    each(from, before);
+    module.scheduler.openGroup();
+    each(from, run);
+    module.scheduler.closeGroup();
+    each(from, after);
+  }
+}
+
 type Update = Pick<PruningKernels, "updateScoresInto">;
 
 function scoring(stage: Stage, plain: PruningKernels): Update {
-  const { run, divide } = stage;
+  const { module, divide } = stage;
+  const { blockMagnitudes, blockProducts } = module.scheduler.functions;
   return {
     updateScoresInto(values, factors, height, columns, divisor, momentum, scores) {
       if (height > TALLEST || (height > 1 && height * columns > WIDEST)) {
@@ -100,17 +144,24 @@ function scoring(stage: Stage, plain: PruningKernels): Update {
       // Single elements are cut anywhere, blocks between rows of them.
       const row = height === 1 ? PART : columns;
       const rows = height === 1 ? 1 : rowsAtATime(height * columns);
-      divide(scores, rows * row).forEach((part, i) => {
-        const size = rows * row * height;
-        const from = addressOfPart(stage, stage.values, values, i, size);
-        const by = factors && addressOfPart(stage, stage.factors, factors, i, size);
-        if (momentum !== 0) stage.scores.copyIn(part);
-        const width = height === 1 ? part.length : columns;
-        const update = factors === null ? run.blockMagnitudes : run.blockProducts;
-        const to = stage.scores.address;
-        update(from, by ?? from, part.length / width, height, width, divisor, momentum, to);
-        stage.scores.copyOut(part);
-      });
+      const size = rows * row * height;
+      const staged = [values, factors].some((array) => array !== null && !module.holds(array));
+      const work: PartWork<Float32Array> = {
+        before: (part, { scores }) => {
+          if (momentum !== 0) scores.copyIn(part);
+        },
+        run: (part, { scores }, i) => {
+          const from = addressOfPart(stage, stage.values, values, i, size);
+          const by = factors && addressOfPart(stage, stage.factors, factors, i, size);
+          const width = height === 1 ? part.length : columns;
+          const update = factors === null ? blockMagnitudes : blockProducts;
+          const count = part.length / width;
+          update(from, by ?? from, count, height, width, divisor, momentum, scores.address);
+        },
+        after: (part, { scores }) => scores.copyOut(part),
+      };
+      // Values and factors have a window each for all parts.
+      forEachPart(stage, divide(scores, rows * row), work, staged);
     },
   };
 }
@@ -121,7 +172,8 @@ type Selection = Pick<
 >;
 
 function selection(stage: Stage): Selection {
-  const { run, divide, scores: window, histogram: address } = stage;
+  const { run, divide, histogram: address } = stage;
+  const [{ scores: window }] = stage.windows;
   /** Lets `count` run over all scores, then adds the module's histogram to the caller's. */
   const collect = (
     chunks: readonly Float32Array[],
@@ -162,7 +214,8 @@ function selection(stage: Stage): Selection {
 type Masking = Pick<PruningKernels, "writeMaskInto" | "applyMaskInto">;
 
 function masking(stage: Stage, plain: PruningKernels): Masking {
-  const { module, run, divide, scores: window, mask: maskWindow } = stage;
+  const { module, divide } = stage;
+  const { writeMask, applyMask } = module.scheduler.functions;
   return {
     writeMaskInto(scores, threshold, inclusive, height, columns, mask) {
       if (height * columns > WIDEST) {
@@ -171,13 +224,15 @@ function masking(stage: Stage, plain: PruningKernels): Masking {
       }
       const rows = rowsAtATime(height * columns);
       const maskParts = divide(mask, rows * height * columns);
-      divide(scores, rows * columns).forEach((part, i) => {
-        window.copyIn(part);
-        const count = part.length / columns;
-        const flag = inclusive ? 1 : 0;
-        const to = maskWindow.address;
-        run.writeMask(window.address, threshold, flag, count, height, columns, to);
-        maskWindow.copyOut(maskParts[i]);
+      const flag = inclusive ? 1 : 0;
+      forEachPart(stage, divide(scores, rows * columns), {
+        before: (part, windows) => windows.scores.copyIn(part),
+        run: (part, windows) => {
+          const count = part.length / columns;
+          const [from, to] = [windows.scores.address, windows.mask.address];
+          writeMask(from, threshold, flag, count, height, columns, to);
+        },
+        after: (_, windows, i) => windows.mask.copyOut(maskParts[i]),
       });
     },
     applyMaskInto(mask, height, columns, values) {
@@ -187,11 +242,13 @@ function masking(stage: Stage, plain: PruningKernels): Masking {
         return;
       }
       const length = height === 1 ? PART : rowsAtATime(height * columns) * height * columns;
-      divide(mask, length).forEach((part, i) => {
-        maskWindow.copyIn(part);
-        const width = height === 1 ? part.length : columns;
-        const at = values.byteOffset + i * length * 4;
-        run.applyMask(maskWindow.address, part.length / (height * width), height, width, at);
+      forEachPart(stage, divide(mask, length), {
+        before: (part, windows) => windows.mask.copyIn(part),
+        run: (part, windows, i) => {
+          const width = height === 1 ? part.length : columns;
+          const at = values.byteOffset + i * length * 4;
+          applyMask(windows.mask.address, part.length / (height * width), height, width, at);
+        },
       });
     },
   };

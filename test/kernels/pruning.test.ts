@@ -1,8 +1,10 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import type { PruningKernels } from "../../src/core/pruning-kernels.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
+import type { Region } from "../../src/kernels/memory.ts";
 import { wasmPruningKernels } from "../../src/kernels/pruning.ts";
+import { createNodeBackend } from "../../src/node/threaded-backend.ts";
 import { plainKernels } from "../../src/prune/plain-kernels.ts";
 import { randomFloats, VARIANTS } from "./subjects.ts";
 
@@ -50,8 +52,12 @@ const matrices = fc
   );
 
 /** Copies an array into the backend's memory, between sentinels at any multiple of four bytes. */
-function place({ memory }: Backend, values: Float32Array, offset: number): Float32Array {
-  const region = memory.allocate(values.length + 8);
+function place(
+  { memory }: Backend,
+  values: Float32Array,
+  offset: number,
+  region: Region = memory.allocate(values.length + 8),
+): Float32Array {
   const whole = memory.float32(region);
   whole.fill(12345);
   whole.set(values, offset);
@@ -67,7 +73,11 @@ function signs(values: Float32Array): string {
   return Array.from(values, (value) => (Object.is(value, -0) ? "-" : "+")).join("");
 }
 
-describe.each(COMPILED)("%s", (_, backend) => {
+/** Parts are worked on together where there are threads. */
+const THREADED = await createNodeBackend({ threads: 3, variant: "simd" });
+afterAll(() => THREADED.stop());
+
+describe.each([...COMPILED, ["simd on three threads", THREADED] as const])("%s", (_, backend) => {
   const compiled = wasmPruningKernels(backend, noFallback);
 
   test("scores are those of plain loops, wherever the weights lie", () => {
@@ -83,8 +93,12 @@ describe.each(COMPILED)("%s", (_, backend) => {
           const expected = scores.slice();
           const by = withFactors ? factors : null;
           plainKernels.updateScoresInto(values, by, height, columns, divisor, momentum, expected);
-          const placed = place(backend, values, 3);
-          const placedBy = by && place(backend, by, 1);
+          // Reserved together: a view dies when the memory grows.
+          const regions = [values, factors].map((array) =>
+            backend.memory.allocate(array.length + 8),
+          );
+          const placed = place(backend, values, 3, regions[0]);
+          const placedBy = by && place(backend, by, 1, regions[1]);
           for (const [from, other] of [
             [values, by],
             [placed, placedBy],
@@ -160,6 +174,12 @@ describe.each(COMPILED)("%s", (_, backend) => {
       expect(masks[0]).toEqual(masks[1]);
       backend.memory.free(backend.memory.allocate(backend.memory.usage().reserved / 2));
     }
+    const regions = [values, factors].map(({ length }) => backend.memory.allocate(length + 8));
+    const held = place(backend, values, 2, regions[0]);
+    const heldFactors = place(backend, factors, 3, regions[1]);
+    compiled.updateScoresInto(held, heldFactors, height, columns, 4, 0.5, actual);
+    plainKernels.updateScoresInto(values, factors, height, columns, 4, 0.5, expected);
+    expect(actual).toEqual(expected);
     // Single elements, of any number, are cut anywhere.
     const flat = [new Float32Array(40_001), new Float32Array(40_001)];
     const source = values.subarray(0, 40_001);
