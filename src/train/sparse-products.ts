@@ -68,6 +68,7 @@ export function updateSparseProductsInto(
   const { backend, step } = current;
   const inUse = new Map<Parameter, BlockSparseProducts>();
   if (setting === "off") return inUse;
+  const stale: (() => void)[] = [];
   for (const pruned of prunedWeights(current)) {
     const { parameter, owners } = pruned;
     if (owners.some(({ pruner }) => mayChangeMasks(pruner, step))) forget(compressed, parameter);
@@ -77,10 +78,15 @@ export function updateSparseProductsInto(
     compressed.set(parameter, held);
     if (held === null) continue;
     const { weight, products, wholeBlocks } = held;
-    if (known !== undefined) refreshBlockSparseWeight(backend, weight, parameter.value);
+    if (known !== undefined)
+      stale.push(() => refreshBlockSparseWeight(backend, weight, parameter.value));
     const weightGradient = products.weightGradient && ignoresPruned(pruned, current);
     inUse.set(parameter, { ...products, weight, weightGradient, wholeBlocks });
   }
+  // Together, once nothing allocates any more: threads share them.
+  backend.kernels.independently(() => {
+    for (const refresh of stale) refresh();
+  });
   return inUse;
 }
 
