@@ -1,4 +1,5 @@
 /** What a benchmark is given, and what it gives back: tables of spreads, and curves. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { KernelVariant } from "../src/kernels/table.ts";
 import type { LinePlot } from "../src/report/line-plot.ts";
 import type { Spread } from "./measure.ts";
@@ -80,6 +81,15 @@ export interface Subject<Kind extends string> {
 /** Times of a subject by kind, one for each round. */
 export type Times<Kind extends string> = ReadonlyMap<Kind, readonly number[]>;
 
+/** How subjects take turns. */
+export interface Turns {
+  readonly rounds: number;
+  /** Rounds before these, which are not counted. */
+  readonly warmUp: number;
+  /** Milliseconds of rest before each turn: for threads of the one before, which may go on looking for work. Default 0. */
+  readonly rest?: number;
+}
+
 /**
  * Lets subjects take turns: in every round each does each of its kinds once, so that a machine that gets busy slows
  * all of them down. The first rounds are not counted; `rounds` more are, unless the user asks for another number.
@@ -87,16 +97,18 @@ export type Times<Kind extends string> = ReadonlyMap<Kind, readonly number[]>;
 export async function takeTurns<Kind extends string>(
   context: Pick<BenchContext, "rounds" | "signal">,
   subjects: readonly Subject<Kind>[],
-  { rounds: usual, warmUp }: { readonly rounds: number; readonly warmUp: number },
+  { rounds: usual, warmUp, rest = 0 }: Turns,
 ): Promise<readonly Times<Kind>[]> {
   const rounds = context.rounds ?? usual;
   const times = subjects.map(({ kinds }) => new Map(kinds.map((kind) => [kind, [] as number[]])));
   for (let round = -warmUp; round < rounds; round++)
-    for (const [i, subject] of subjects.entries())
+    for (const [i, subject] of subjects.entries()) {
+      if (rest > 0) await sleep(rest, undefined, { signal: context.signal });
       for (const [kind, measured] of times[i]) {
         context.signal.throwIfAborted();
         const time = await subject.time(kind);
         if (round >= 0) measured.push(time);
       }
+    }
   return times;
 }

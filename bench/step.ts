@@ -23,6 +23,8 @@ import {
 } from "./workload.ts";
 
 const ROUNDS = 11;
+/** OpenBLAS's threads look for work for 100 ms after the last, on a core that whoever comes next would need. */
+const REST = 250;
 const WARM_UP = 3;
 
 /** Lengths of the examples of a batch. */
@@ -78,8 +80,9 @@ async function measure(
     peers.push({ name: peer.name, threads, kinds, time, stop: peer.stop });
   }
   const subjects = [...own, ...peers];
+  const rest = peers.length > 0 && threads > 1 ? REST : 0;
   try {
-    const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP });
+    const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP, rest });
     return subjects.map((subject, i) => ({
       subject,
       isPeer: peers.includes(subject),
