@@ -26,7 +26,7 @@ export interface CostModel {
 }
 
 /** By how much a way has to be faster than dense to be taken: the model is not exact. */
-const MARGIN = 0.95;
+const MARGIN = 0.9;
 
 /**
  * The nanoseconds that a layer takes for `tokens` tokens.

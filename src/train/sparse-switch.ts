@@ -20,14 +20,11 @@ export interface ByProduct<T> {
   readonly weightGradient: T;
 }
 
-/**
- * The greatest share of kept blocks at which each product is faster in compressed form, for every shape measured. The
- * engine joins vectors of the dense products alone, so that the revectorized ones gain on the compressed form.
- */
+/** The greatest share of kept blocks at which each product is faster in compressed form, for every shape measured. */
 export const BREAK_EVEN: Readonly<Record<KernelVariant, ByProduct<number>>> = {
-  revectorized: { forward: 0.4, inputGradient: 0.4, weightGradient: 0.3 },
-  fma: { forward: 0.8, inputGradient: 0.5, weightGradient: 0.5 },
-  simd: { forward: 0.8, inputGradient: 0.5, weightGradient: 0.6 },
+  revectorized: { forward: 0.7, inputGradient: 0.5, weightGradient: 0.4 },
+  fma: { forward: 0.8, inputGradient: 0.5, weightGradient: 0.7 },
+  simd: { forward: 0.8, inputGradient: 0.5, weightGradient: 0.7 },
   scalar: { forward: 0.25, inputGradient: 0.25, weightGradient: 0.4 },
 };
 

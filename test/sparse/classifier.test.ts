@@ -236,7 +236,7 @@ describe("the choice of a way", () => {
     });
   });
 
-  it("never is one that the costs hold for more than 5 % slower than another", () => {
+  it("never is one that the costs hold for more than a tenth slower than another", () => {
     fc.assert(
       fc.property(
         fc.double({ min: 0.001, max: 10, noNaN: true }),
@@ -252,7 +252,7 @@ describe("the choice of a way", () => {
           const cost = (way: Execution) => predictCost(costs, facts, way, 7);
           const chosen = cost(chooseExecution(costs, facts, 7));
           for (const other of executionsOf(facts))
-            expect(0.95 * chosen).toBeLessThanOrEqual(cost(other) * (1 + 1e-9));
+            expect(0.9 * chosen).toBeLessThanOrEqual(cost(other) * (1 + 1e-9));
           expect(chosen).toBeLessThanOrEqual(cost({ kind: "dense" }));
         },
       ),
