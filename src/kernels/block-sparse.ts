@@ -11,6 +11,9 @@ export const SHARD_TOKENS = 256;
 export const TURNED_TOKENS = 128;
 export const TURNED_OUTPUTS = 32;
 
+/** Floats of a block's sums before their lanes are added up, where the engine joins vectors. */
+const LANES_TO_ADD = 8 * BLOCK_OUTPUTS;
+
 /** Consecutive outputs that a block can have in {@link BlockSparseKernels.blockSparseForward}. */
 export const BLOCK_HEIGHTS = [1, 2, 4, 8, 16] as const;
 /** One of {@link BLOCK_HEIGHTS}. */
@@ -45,7 +48,7 @@ export function shardsOf(tokens: number): number {
 
 /** Floats of working space that a weight's gradient takes. */
 export function weightGradientSpace(inputs: number): number {
-  return TURNED_TOKENS * (inputs + TURNED_OUTPUTS);
+  return TURNED_TOKENS * (inputs + TURNED_OUTPUTS) + LANES_TO_ADD;
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   weightGradientSpace,
   workingSpace,
 } from "../../src/kernels/block-sparse.ts";
+import { createNodeBackend } from "../../src/node/threaded-backend.ts";
 import { EPSILON, execute, expectClose, randomFloats, VARIANTS } from "./subjects.ts";
 
 /** A product: sizes, and which share of the blocks is kept. */
@@ -240,6 +241,19 @@ describe.each(VARIANTS)("products with block-sparse weights (%s)", (_name, backe
 });
 
 const WASM = VARIANTS.filter(([name]) => name !== "scalar");
+
+it.each(WASM)("products on several threads have the bytes of one (%s)", async (_name, backend) => {
+  const threaded = await createNodeBackend({ threads: 3, variant: backend.kernels.variant });
+  try {
+    const product = { tokens: 700, blockRows: 40, inputs: 67, density: 0.4, accumulate: true };
+    const operands = operandsOf(product);
+    const { y, dx, dWeight } = runAll(threaded, product, operands);
+    const alone = runAll(backend, product, operands);
+    expect({ y, dx, dWeight }).toEqual({ y: alone.y, dx: alone.dx, dWeight: alone.dWeight });
+  } finally {
+    threaded.stop();
+  }
+});
 
 describe.each(WASM)("arguments of products with block-sparse weights (%s)", (_name, backend) => {
   const { kernels, memory } = backend;

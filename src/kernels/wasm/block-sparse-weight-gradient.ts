@@ -41,6 +41,7 @@ export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
     defaultToWorkspace(module, f, tile);
     const [xStride, dyStride] = [f.let(i32.shl(inputs, 2)), f.let(i32.shl(outputs, 2))];
     const dyTile = f.let(i32.add(tile, i32.mul(inputs, COLUMN_BYTES)));
+    const room = f.let(i32.add(dyTile, TURNED_OUTPUTS * COLUMN_BYTES));
     const kept = f.let(i32.const(0));
     f.while(i32.gtS(tokens, 0), () => {
       const some = f.let(i32.minS(tokens, TURNED_TOKENS));
@@ -52,7 +53,7 @@ export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
         f.run(turn, { source, stride: dyStride, tokens: some, columns: few, to: dyTile });
         const rows = i32.shrU(few, Math.log2(BLOCK_OUTPUTS));
         const factors = { dy: dyTile, x: tile, tokens: some };
-        f.run(addTile, { ...factors, starts, rows, columns, sums, kept });
+        f.run(addTile, { ...factors, starts, rows, columns, sums, kept, room });
         f.increment(starts, TURNED_OUTPUTS);
       });
       f.set(kept, i32.const(-1));
@@ -78,6 +79,8 @@ const TILE_PARAMETERS = {
   sums: "i32",
   /** All bits set: adds to the sums; none: they are of this tile alone. */
   kept: "i32",
+  /** Room for a block's sums before their lanes are added up. */
+  room: "i32",
 } as const;
 
 /** Adds the products of a tile of tokens to the sums of its block rows. */
@@ -92,7 +95,7 @@ function addTileProducts(module: ModuleBuilder): FunctionReference<typeof TILE_P
             const offset = i32.mul(i32.load(column, 4 * b), COLUMN_BYTES);
             return f.let(i32.add(p.x, offset));
           });
-          for (const [b, sum] of dotProducts(module, f, p.dy, x, groups).entries()) {
+          for (const [b, sum] of dotProducts(module, f, p, x, groups).entries()) {
             const before = v128.and(v128.load(value, 16 * b), kept);
             f.store(value, f32x4.add(before, sum), 16 * b);
           }
@@ -109,7 +112,7 @@ function addTileProducts(module: ModuleBuilder): FunctionReference<typeof TILE_P
 function dotProducts(
   module: ModuleBuilder,
   f: FunctionBuilder,
-  dyRows: Local<"i32">,
+  p: Readonly<Record<"dy" | "room", Local<"i32">>>,
   x: readonly Local<"i32">[],
   groups: Local<"i32">,
 ): readonly Local<"v128">[] {
@@ -121,7 +124,7 @@ function dotProducts(
     Array.from({ length: steps }, () => Array.from({ length: BLOCK_OUTPUTS }, vectors)),
   );
   for (const sum of sums.flat(3)) f.set(sum, v128.zero);
-  const dy = f.let(dyRows);
+  const dy = f.let(p.dy);
   const [xs, dys] = [x.map(vectors), vectors()];
   const left = f.let(groups);
   f.block((done) => {
@@ -142,7 +145,7 @@ function dotProducts(
       f.increment(left, -1);
     });
   });
-  return sums.map((ofBlock) => addUp(module, f, ofBlock));
+  return sums.map((ofBlock) => addUp(module, f, ofBlock, p.room));
 }
 
 /** The sums over the lanes of four outputs' vectors. */
@@ -150,6 +153,7 @@ function addUp(
   module: ModuleBuilder,
   f: FunctionBuilder,
   sums: readonly (readonly (readonly Local<"v128">[])[])[],
+  room: Local<"i32">,
 ): Local<"v128"> {
   const [first, ...others] = sums;
   for (const other of others)
@@ -159,7 +163,6 @@ function addUp(
   const fours = first.map(([low]) => low);
   if (joinsVectors(module)) {
     // By way of memory: the engine joins vectors that are stored side by side.
-    const room = f.let(module.workspace);
     for (const [i, vector] of first.flat().entries()) f.store(room, vector, 16 * i);
     for (const [r, four] of fours.entries())
       f.set(four, f32x4.add(v128.load(room, 32 * r), v128.load(room, 32 * r + 16)));
