@@ -1,5 +1,6 @@
 /** Results of benchmarks as text, as JSON and as SVG. */
 import { linePlot } from "../src/report/line-plot.ts";
+import { escapeMarkup } from "../src/report/markup.ts";
 import type { BenchReport, BenchTable, Cell, Column } from "./benchmark.ts";
 import { formatSpread, formatTable } from "./measure.ts";
 
@@ -44,9 +45,12 @@ const STYLE = `
 export function plotsAsSvg({ plots }: BenchReport): string | undefined {
   if (plots.length === 0) return undefined;
   const height = plots.length * HEIGHT;
-  const placed = plots.map(
-    (plot, i) =>
-      `<svg y="${i * HEIGHT}" width="${WIDTH}" height="${HEIGHT}">${linePlot(plot)}</svg>`,
-  );
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}"><style>${STYLE}</style><rect width="100%" height="100%" fill="#fff"/>${placed.join("")}</svg>\n`;
+  const placed = plots.map((plot, i) => {
+    const place = `y="${i * HEIGHT}" width="${WIDTH}" height="${HEIGHT}"`;
+    return `<svg ${place}><title>${escapeMarkup(plot.title)}</title>${linePlot(plot)}</svg>`;
+  });
+  // A title is for those who hear the picture.
+  const title = escapeMarkup(plots.map((plot) => plot.title).join("; "));
+  const size = `viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}"`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size}><title>${title}</title><style>${STYLE}</style><rect width="100%" height="100%" fill="#fff"/>${placed.join("")}</svg>\n`;
 }

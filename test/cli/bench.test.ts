@@ -119,7 +119,9 @@ describe("reports of benchmarks", () => {
     const plot = { title: "A & B", xLabel: "x", series };
     const svg = plotsAsSvg({ tables: [], plots: [plot, plot] });
     expect(svg).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="0 0 560 600"/);
-    expect(svg?.match(/A &amp; B/g)).toHaveLength(4);
+    // For the whole, and for each plot in its place, in itself, and as text.
+    expect(svg?.match(/<title>A &amp; B; A &amp; B<\/title>/g)).toHaveLength(1);
+    expect(svg?.match(/A &amp; B/g)).toHaveLength(2 + 2 * 3);
   });
 
   test("state by which power a cost grows", () => {
