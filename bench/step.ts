@@ -23,9 +23,9 @@ import {
 } from "./workload.ts";
 
 const ROUNDS = 11;
-/** OpenBLAS's threads look for work for 100 ms after the last, on a core that whoever comes next would need. */
-const REST = 250;
 const WARM_UP = 3;
+/** Milliseconds: OpenBLAS's threads look for work for 100 after the last, on a core that whoever is next would need. */
+const REST = 250;
 
 /** Lengths of the examples of a batch. */
 const WORKLOADS: Readonly<Record<string, readonly number[]>> = {

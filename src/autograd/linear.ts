@@ -123,6 +123,7 @@ function addToWeight(tape: Tape, dy: Tensor, x: Tensor, weight: Parameter): void
   tape.backend.kernels.gemm("tn", m, n, k, dy.data, 0, m, x.data, 0, n, dws, 0, n, true);
 }
 
+/** dW += dy^T x at the kept blocks: the sums of each shard of tokens, then all of them. */
 function addToBlocks(
   tape: Tape,
   dy: Tensor,

@@ -6,8 +6,9 @@ import type { WasmVariant } from "./wasm/emitter.ts";
 
 /** Consecutive outputs in a block of which there are gradients: the 4x1 pattern. */
 export const BLOCK_OUTPUTS = 4;
-/** Tokens whose sums are added up apart, and outputs and tokens that a WASM kernel of them turns around together. */
+/** Tokens of a shard, whose part of a weight's gradient is summed up apart: the same for any number of threads. */
 export const SHARD_TOKENS = 256;
+/** Tokens that the WASM kernel of a shard's sums turns around at a time, and outputs of their gradients. */
 export const TURNED_TOKENS = 128;
 export const TURNED_OUTPUTS = 32;
 

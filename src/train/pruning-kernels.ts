@@ -8,7 +8,7 @@ import { plainKernels } from "../prune/plain-kernels.ts";
  * The loops of pruning on a backend's WebAssembly module, for `createPruningScratch`: the same results to the
  * last bit, in less time, on the backend's threads. They allocate their working space (1.1 MB of the backend's memory, and
  * 0.3 MB for each further part that several threads work on; once for each backend), so take views on that memory
- * afterwards. With scalar kernels they are the loops in plain JavaScript.
+ * afterwards, and do not call them within `kernels.independently`. With scalar kernels they are the loops in plain JavaScript.
  *
  * @example
  * ```ts
