@@ -2,7 +2,7 @@
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, tokensTogether } from "../kernels/block-sparse.ts";
 import type { KernelVariant } from "../kernels/table.ts";
-import { createTensor } from "../tensor/tensor.ts";
+import { createIntegerTensor, createTensor, type Tensor } from "../tensor/tensor.ts";
 import { type Execution, executionsOf, type LinearFacts, prepareProduct } from "./execution.ts";
 
 /** Cost of products with blocks of one height, in nanoseconds for each token. */
@@ -209,18 +209,30 @@ export function measureCosts(backend: Backend, tokens: number = 128): CostModel 
     return { block, edge: Math.max(0, (few.time - block * few.blocks) / (2 * SIDE)) };
   };
   const blocks = Object.fromEntries(BLOCK_HEIGHTS.map((height) => [height, blockCost(height)]));
-  const half = sampleWeight(SIDE, 0.5);
-  const compacted = prepareProduct(backend, half, shape, { kind: "compacted" });
-  const columns = half.subarray(0, SIDE).reduce((count, value) => count + (value === 0 ? 0 : 1), 0);
-  const multiplication = dense / tokens / SIDE / SIDE;
-  const moving =
-    nanosecondsOf(() => compacted.product(x, bias, y, tokens)) / tokens -
-    multiplication * SIDE * columns;
-  compacted.release();
+  const move = movingCost(backend, x, y, tokens);
   for (const tensor of [x, y, bias, weight]) tensor.release();
   return {
-    ...{ variant: kernels.variant, tokens, dense: multiplication },
+    ...{ variant: kernels.variant, tokens, dense: dense / tokens / SIDE / SIDE },
     blocks: blocks as Record<BlockHeight, BlockCost>,
-    move: Math.max(0, moving / columns),
+    move,
   };
+}
+
+/**
+ * Nanoseconds of an element that is taken out of a row, or put back, or set to zero before: measured alone, since next
+ * to a product it is lost in what that varies by.
+ */
+function movingCost(backend: Backend, x: Tensor, y: Tensor, tokens: number): number {
+  const { kernels } = backend;
+  const half = SIDE / 2;
+  const even = Int32Array.from({ length: half }, (_, i) => 2 * i);
+  const numbers = createIntegerTensor(backend, [half], even);
+  const part = createTensor(backend, [tokens, half]);
+  const time = nanosecondsOf(() => {
+    kernels.gatherColumns(x.data, numbers.integers, part.data, tokens, SIDE);
+    kernels.fill(y.data, 0);
+    kernels.scatterColumns(part.data, numbers.integers, y.data, tokens, SIDE);
+  });
+  for (const tensor of [numbers, part]) tensor.release();
+  return time / tokens / (half + SIDE + half);
 }
