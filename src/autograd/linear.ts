@@ -1,4 +1,4 @@
-import { BLOCK_OUTPUTS, shardsOf } from "../kernels/block-sparse.ts";
+import { BLOCK_OUTPUTS, SHARD_TOKENS, shardsOf } from "../kernels/block-sparse.ts";
 import { type BlockSparseWeight, matrixOf } from "../tensor/block-sparse-weight.ts";
 import type { Parameter } from "../tensor/parameter.ts";
 import { checkVector, columnsOf, formatShape, rowsOf, withColumns } from "../tensor/shape.ts";
@@ -123,7 +123,10 @@ function addToWeight(tape: Tape, dy: Tensor, x: Tensor, weight: Parameter): void
   tape.backend.kernels.gemm("tn", m, n, k, dy.data, 0, m, x.data, 0, n, dws, 0, n, true);
 }
 
-/** dW += dy^T x at the kept blocks: the sums of each shard of tokens, then all of them. */
+/** Shards whose sums are held at once, so that they stay small beside long batches. */
+const SHARDS_AT_ONCE = 8;
+
+/** dW += dy^T x at the kept blocks: the sums of each shard of tokens, then all of them in order. */
 function addToBlocks(
   tape: Tape,
   dy: Tensor,
@@ -132,11 +135,16 @@ function addToBlocks(
   sparse: BlockSparseWeight,
 ): void {
   const { kernels } = tape.backend;
+  const { outputs, inputs, blocks, tile } = sparse;
   const rows = rowsOf(x.shape);
-  const shards = shardsOf(rows);
-  const sums = createScratch(tape, [shards, sparse.blocks, BLOCK_OUTPUTS]);
+  const atOnce = SHARDS_AT_ONCE * SHARD_TOKENS;
+  const sums = createScratch(tape, [shardsOf(Math.min(rows, atOnce)), blocks, BLOCK_OUTPUTS]);
   const matrix = matrixOf(sparse);
-  kernels.blockSparseWeightSums(dy.data, x.data, matrix, rows, sums.data, sparse.tile.data);
-  kernels.blockSparseAddSums(sums.data, shards, matrix, weight.gradient.data);
+  for (let first = 0; first < rows; first += atOnce) {
+    const some = Math.min(atOnce, rows - first);
+    const [dys, xs] = [dy.data.subarray(first * outputs), x.data.subarray(first * inputs)];
+    kernels.blockSparseWeightSums(dys, xs, matrix, some, sums.data, tile.data);
+    kernels.blockSparseAddSums(sums.data, shardsOf(some), matrix, weight.gradient.data);
+  }
   sums.release();
 }

@@ -123,9 +123,7 @@ function forEachPart<T>(
   };
   for (let from = 0; from < parts.length; from += together) {
     each(from, before);
-    module.scheduler.openGroup();
-    each(from, run);
-    module.scheduler.closeGroup();
+    module.scheduler.independently(() => each(from, run));
     each(from, after);
   }
 }

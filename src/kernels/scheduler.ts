@@ -35,15 +35,18 @@ const PARTS_PER_THREAD = 2;
 
 /**
  * The length of the parts into which the threads share 0..count-1, the last of which may be shorter: `count` where it
- * is not cut. Results may not depend on where the cuts are.
+ * is not cut. A range that is gone through `times` over needs fewer parts each time. Results may not depend on where
+ * the cuts are.
  */
 export function partLength(
   { threads }: Scheduler,
   count: number,
   least: number,
   step: number,
+  times: number = 1,
 ): number {
   if (threads === 1 || count < 2 * least) return count;
-  const parts = Math.min(threads * PARTS_PER_THREAD, Math.floor(count / least));
+  const wanted = Math.ceil((threads * PARTS_PER_THREAD) / times);
+  const parts = Math.min(wanted, Math.floor(count / least));
   return Math.ceil(count / parts / step) * step;
 }

@@ -7,6 +7,7 @@ import {
   type BlockSparseMatrix,
   SHARD_TOKENS,
   shardsOf,
+  TURNED_OUTPUTS,
   tileTokens,
   weightGradientSpace,
   workingSpace,
@@ -135,28 +136,41 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
     },
     blockSparseWeightSums(dy, x, matrix, tokens, sums, tile) {
       const { outputs, inputs } = matrix;
-      const { blocks, starts, columns } = foursOf(matrix);
+      const { rows, blocks, starts, columns } = foursOf(matrix);
       const shards = shardsOf(tokens);
       const dyAt = at("dy", dy, tokens * outputs);
       const xAt = at("x", x, tokens * inputs);
       const sumsAt = at("sums", sums, shards * blocks * BLOCK_OUTPUTS);
-      const room = [tile, weightGradientSpace(inputs)] as const;
-      inRange([0, shards], { least: 1, step: 1 }, room, (from, to, tileAt) => {
-        for (let shard = from; shard < to; shard++) {
-          const first = shard * SHARD_TOKENS;
-          run.blockSparseWeightSums(
-            dyAt + first * outputs * 4,
-            xAt + first * inputs * 4,
-            Math.min(SHARD_TOKENS, tokens - first),
-            inputs,
-            outputs,
-            starts,
-            columns,
-            sumsAt + shard * blocks * BLOCK_OUTPUTS * 4,
-            tileAt,
-          );
-        }
-      });
+      const room = weightGradientSpace(inputs);
+      const tileAt = at("tile", tile, room);
+      const sum = (first: number, count: number, row: number, end: number, tileOf: number): void =>
+        run.blockSparseWeightSums(
+          dyAt + first * outputs * 4,
+          xAt + first * inputs * 4,
+          count,
+          inputs,
+          outputs,
+          row,
+          end,
+          starts,
+          columns,
+          blocks,
+          sumsAt + (first / SHARD_TOKENS) * blocks * BLOCK_OUTPUTS * 4,
+          tileOf,
+        );
+      if (scheduler.threads === 1 || room > WORKSPACE_FLOATS) {
+        sum(0, tokens, 0, rows, tileAt);
+        return;
+      }
+      // Where there are few shards, their block rows are shared, too: each part turns the shard's tokens around anew.
+      const ofRow = (BLOCK_OUTPUTS * SHARD_TOKENS * blocks) / Math.max(1, rows);
+      const least = Math.ceil(LEAST_WORK / Math.max(1, ofRow));
+      const part = partLength(scheduler, rows, least, TURNED_OUTPUTS / BLOCK_OUTPUTS, shards);
+      scheduler.openGroup();
+      for (let first = 0; first < tokens; first += SHARD_TOKENS)
+        for (let row = 0; row < rows; row += part)
+          sum(first, Math.min(SHARD_TOKENS, tokens - first), row, Math.min(row + part, rows), 0);
+      scheduler.closeGroup();
     },
     blockSparseAddSums(sums, shards, matrix, dWeight) {
       const { outputs, inputs } = matrix;

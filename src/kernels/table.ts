@@ -11,7 +11,8 @@ import type { BlockSparseKernels } from "./block-sparse.ts";
 
 /**
  * Which implementation runs: readable loops, WASM SIMD, or WASM SIMD with relaxed fused multiply-add; `revectorized`
- * gives the last one's bytes, in less time where V8 was told to join vectors in pairs, else in more.
+ * does the same operations (in the gradient of a sparse weight in another order), in less time where V8 was told to join
+ * vectors in pairs, else in more.
  */
 export type KernelVariant = "scalar" | "simd" | "fma" | "revectorized";
 

@@ -20,7 +20,10 @@ export interface ByProduct<T> {
   readonly weightGradient: T;
 }
 
-/** The greatest share of kept blocks at which each product is faster in compressed form, for every shape measured. */
+/**
+ * Shares of kept blocks at which each product was faster in compressed form in every layer measured: chosen from several
+ * runs, of which docs/performance.md has one, and smaller where some of them came close to dense.
+ */
 export const BREAK_EVEN: Readonly<Record<KernelVariant, ByProduct<number>>> = {
   revectorized: { forward: 0.7, inputGradient: 0.5, weightGradient: 0.4 },
   fma: { forward: 0.8, inputGradient: 0.5, weightGradient: 0.7 },

@@ -157,10 +157,11 @@ describe.each([...COMPILED, ["simd on three threads", THREADED] as const])("%s",
   });
 
   test("arrays of many parts, and memory that grows between two calls", () => {
-    const [height, columns] = [4, 1003];
-    const values = randomFloats(1, height * columns * 20);
+    // More parts than there are windows, with three threads, too.
+    const [height, columns, rows] = [4, 1003, 30];
+    const values = randomFloats(1, height * columns * rows);
     const factors = randomFloats(2, values.length);
-    const [actual, expected] = [randomFloats(3, columns * 20), randomFloats(3, columns * 20)];
+    const [actual, expected] = [randomFloats(3, columns * rows), randomFloats(3, columns * rows)];
     for (let turn = 0; turn < 2; turn++) {
       compiled.updateScoresInto(values, factors, height, columns, 4, 0.5, actual);
       plainKernels.updateScoresInto(values, factors, height, columns, 4, 0.5, expected);
@@ -190,6 +191,17 @@ describe.each([...COMPILED, ["simd on three threads", THREADED] as const])("%s",
     const placed = place(backend, source, 0);
     compiled.applyMaskInto(mask, 1, 40_001, placed);
     expect(placed).toEqual(source.map((value, i) => (i % 3 === 0 ? 0 : value)));
+  });
+
+  test("a call that is refused leaves later ones their effect", () => {
+    const short = new Float32Array(10);
+    const scores = new Float32Array(20_000);
+    expect(() => compiled.updateScoresInto(short, null, 1, 20_000, 1, 0, scores)).toThrow();
+    const [actual, expected] = [new Float32Array(40), new Float32Array(40)];
+    const values = randomFloats(1, 40);
+    compiled.updateScoresInto(values, null, 1, 40, 1, 0, actual);
+    plainKernels.updateScoresInto(values, null, 1, 40, 1, 0, expected);
+    expect(actual).toEqual(expected);
   });
 
   test("rows of blocks too wide to be staged are left to the plain loops", () => {

@@ -314,6 +314,12 @@ describe("costs and zeros", () => {
     expect(cost(1, "simd")).toBe(cost(8, "simd"));
     expect(cost(9, "simd")).toBe(cost(16, "simd"));
     expect(cost(17, "revectorized")).toBe(cost(32, "revectorized"));
+    const measured = { ...costsOf(1, 1, 1, "simd"), tokens: 9 };
+    const whole = { ...measured, tokens: 16 };
+    const [own, other] = [measured, whole].map((costs) =>
+      predictCost(costs, facts, { kind: "blocks", height: 4 }, 9),
+    );
+    expect((own ?? 0) / (other ?? 0)).toBeCloseTo(9 / 16, 9);
     expect(cost(9, "scalar")).toBeCloseTo((9 / 8) * cost(8, "scalar"), 9);
   });
 

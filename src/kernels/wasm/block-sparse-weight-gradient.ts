@@ -3,7 +3,7 @@
  * tokens lie behind each other: an element of dW is then a dot product along tokens. Four rows of dy and the columns of
  * two blocks are multiplied together, for as many sums as hide the time that an addition takes.
  */
-import { BLOCK_OUTPUTS, TURNED_OUTPUTS, TURNED_TOKENS } from "../block-sparse.ts";
+import { BLOCK_OUTPUTS, SHARD_TOKENS, TURNED_OUTPUTS, TURNED_TOKENS } from "../block-sparse.ts";
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, joinsVectors } from "./block-rows.ts";
 import {
   type FunctionBuilder,
@@ -28,21 +28,30 @@ const LINE = 16;
 /** Sums that are kept in registers, each a vector (two where the engine joins them). */
 const SUMS = 8;
 
-/** Adds `blockSparseWeightSums` and `blockSparseAddSums`. */
+/**
+ * Adds `blockSparseWeightSums`, of the block rows from `first` to below `end`, for all shards that the tokens make, and
+ * `blockSparseAddSums`. A block's sums do not depend on which rows are taken together.
+ */
 export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
   const turn = addTurn(module);
   const addTile = addTileProducts(module);
   const parameters = {
     ...({ dy: "i32", x: "i32", tokens: "i32", inputs: "i32", outputs: "i32" } as const),
-    ...({ starts: "i32", columns: "i32", sums: "i32", tile: "i32" } as const),
+    ...({ first: "i32", end: "i32", starts: "i32", columns: "i32", blocks: "i32" } as const),
+    ...({ sums: "i32", tile: "i32" } as const),
   } as const;
   module.func("blockSparseWeightSums", parameters, (f, p) => {
-    const { dy, x, tokens, inputs, outputs, columns, sums, tile } = p;
+    const { dy, x, tokens, inputs, first, columns, sums, tile } = p;
     defaultToWorkspace(module, f, tile);
-    const [xStride, dyStride] = [f.let(i32.shl(inputs, 2)), f.let(i32.shl(outputs, 2))];
+    const [xStride, dyStride] = [f.let(i32.shl(inputs, 2)), f.let(i32.shl(p.outputs, 2))];
+    f.increment(p.starts, i32.shl(first, 2));
+    f.increment(dy, i32.mul(first, 4 * BLOCK_OUTPUTS));
+    const outputs = f.let(i32.mul(i32.sub(p.end, first), BLOCK_OUTPUTS));
     const dyTile = f.let(i32.add(tile, i32.mul(inputs, COLUMN_BYTES)));
     const room = f.let(i32.add(dyTile, TURNED_OUTPUTS * COLUMN_BYTES));
+    const shardBytes = f.let(i32.mul(p.blocks, 4 * BLOCK_OUTPUTS));
     const kept = f.let(i32.const(0));
+    const left = f.let(i32.const(SHARD_TOKENS));
     f.while(i32.gtS(tokens, 0), () => {
       const some = f.let(i32.minS(tokens, TURNED_TOKENS));
       f.run(turn, { source: x, stride: xStride, tokens: some, columns: inputs, to: tile });
@@ -54,9 +63,15 @@ export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
         const rows = i32.shrU(few, Math.log2(BLOCK_OUTPUTS));
         const factors = { dy: dyTile, x: tile, tokens: some };
         f.run(addTile, { ...factors, starts, rows, columns, sums, kept, room });
-        f.increment(starts, TURNED_OUTPUTS);
+        f.increment(starts, (4 * TURNED_OUTPUTS) / BLOCK_OUTPUTS);
       });
       f.set(kept, i32.const(-1));
+      f.increment(left, -TURNED_TOKENS);
+      f.if(i32.eqz(left), () => {
+        f.set(kept, i32.const(0));
+        f.set(left, i32.const(SHARD_TOKENS));
+        f.increment(sums, shardBytes);
+      });
       f.increment(dy, i32.mul(dyStride, TURNED_TOKENS));
       f.increment(x, i32.mul(xStride, TURNED_TOKENS));
       f.increment(tokens, -TURNED_TOKENS);
