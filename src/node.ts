@@ -44,7 +44,11 @@ export {
 } from "./node/model-directory.ts";
 export type { RunListener, Timings } from "./node/run-board.ts";
 export type { PhaseHistory, RunPlan, SeedResult, TaskModel } from "./node/seed-task.ts";
-export { type LoadedClassifier, loadSparseClassifier } from "./node/sparse-classifier.ts";
+export {
+  type LoadClassifierOptions,
+  type LoadedClassifier,
+  loadSparseClassifier,
+} from "./node/sparse-classifier.ts";
 export { createStorageFile, type StorageFile } from "./node/storage-file.ts";
 export { createNodeBackend, type NodeBackendOptions } from "./node/threaded-backend.ts";
 export type { RunOutcome } from "./node/training-run.ts";

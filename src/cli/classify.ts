@@ -4,7 +4,8 @@ import { basename } from "node:path";
 import { InputError } from "../core/either.ts";
 import { type Example, parseGlueTsvOrThrow } from "../io/glue.ts";
 import { splitLines } from "../io/lines.ts";
-import { encode } from "../io/tokenizer.ts";
+import { encode, type Tokenizer } from "../io/tokenizer.ts";
+import { fileProblem } from "../node/files.ts";
 import { type LoadedClassifier, loadSparseClassifier } from "../node/sparse-classifier.ts";
 import { createNodeBackend } from "../node/threaded-backend.ts";
 import { turn } from "../node/turn.ts";
@@ -51,6 +52,9 @@ const OPTIONS = {
 
 type Values = OptionValues<typeof OPTIONS>;
 
+/** From so many tokens on the costs of all ways grow alike. */
+const PROPORTIONAL_TOKENS = 128;
+
 /** A text, or a pair of texts, with its label where there is one. */
 type Row = Omit<Example, "label"> & { readonly label: number | null };
 
@@ -67,6 +71,8 @@ async function readRows({ text, textPair, file, task }: Values): Promise<readonl
   }
   if (textPair !== undefined) refuse("--text-pair", "--text before it", "--file");
   const path = file ?? "";
+  const problem = await fileProblem("--file", path);
+  if (problem !== undefined) throw new InputError([problem]);
   const content = await readText(path);
   if (task !== undefined) return parseGlueTsvOrThrow(task, basename(path), content);
   const rows = splitLines(content).map((line, i): Row => {
@@ -78,6 +84,20 @@ async function readRows({ text, textPair, file, task }: Values): Promise<readonl
   return rows.length > 0 ? rows : refuse(path, "at least one line", "none");
 }
 
+/** Tokens for which ways are chosen: those of the first batch, or so many that more cost in proportion. */
+function plannedTokens(
+  tokenizer: Tokenizer,
+  rows: readonly Row[],
+  { batchSize = 32, maxLength }: Values,
+): number {
+  let tokens = 0;
+  for (const { text, textPair } of rows.slice(0, batchSize)) {
+    tokens += encode(tokenizer, text, textPair, maxLength).inputIds.length;
+    if (tokens >= PROPORTIONAL_TOKENS) return PROPORTIONAL_TOKENS;
+  }
+  return tokens;
+}
+
 /** Shares of the classes: softmax of logits. */
 function probabilitiesOf(logits: Float32Array): readonly number[] {
   const largest = Math.max(...logits);
@@ -86,17 +106,18 @@ function probabilitiesOf(logits: Float32Array): readonly number[] {
   return powers.map((power) => power / sum);
 }
 
-/** Logits of all rows, a batch at a time. */
+/**
+ * Logits of all rows, a batch at a time.
+ *
+ * @throws InputError for the first row that has one that is not finite
+ */
 async function logitsOf(
   { classifier, tokenizer }: LoadedClassifier,
   rows: readonly Row[],
-  values: Values,
+  { batchSize = 32, maxLength }: Values,
   { signal }: Console,
 ): Promise<Float32Array> {
-  const { labels: classes, maxPositions, padTokenId } = classifier.config;
-  const { batchSize = 32, maxLength = maxPositions } = values;
-  if (maxLength > maxPositions)
-    refuse("--max-length", `at most the model's ${maxPositions}`, String(maxLength));
+  const { labels: classes, padTokenId } = classifier.config;
   const logits = new Float32Array(rows.length * classes);
   for (let start = 0; start < rows.length; start += batchSize) {
     await turn(signal);
@@ -106,6 +127,13 @@ async function logitsOf(
     }));
     logits.set(classifier.logits(padExamples(batch, padTokenId)), start * classes);
   }
+  const wrong = logits.findIndex((logit) => !Number.isFinite(logit));
+  if (wrong >= 0)
+    refuse(
+      `text ${Math.floor(wrong / classes) + 1}`,
+      "logits that are finite",
+      String(logits[wrong]),
+    );
   return logits;
 }
 
@@ -195,7 +223,13 @@ export const classifyCommand: Command = defineCommand({
       ...(threads === undefined ? {} : { threads }),
     });
     try {
-      const loaded = await loadSparseClassifier(directory, backend, { executions: layers });
+      const loaded = await loadSparseClassifier(directory, backend, {
+        executions: layers,
+        tokens: (tokenizer) => plannedTokens(tokenizer, rows, values),
+      });
+      const { maxPositions } = loaded.classifier.config;
+      if ((values.maxLength ?? maxPositions) > maxPositions)
+        refuse("--max-length", `at most the model's ${maxPositions}`, String(values.maxLength));
       if (values.plan === true && !json) printPlan(loaded, console);
       if (values.plan === true && json) {
         const { costs, layers: planned, feedForwards, bytes } = loaded.classifier;

@@ -62,9 +62,18 @@ function rowsFamily(
   return isTable || basename(dirname(path)) === TABLE_DIRECTORY ? "pruning_tables" : undefined;
 }
 
-/** A text file. */
+/**
+ * A text file.
+ *
+ * @throws InputError where its bytes are no UTF-8; the file system's error where it cannot be read
+ */
 export async function readText(path: string): Promise<string> {
-  return new TextDecoder("utf-8", { fatal: true }).decode(await readBytes(path));
+  const bytes = await readBytes(path);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new InputError([{ path, expected: "text in UTF-8", got: "other bytes" }]);
+  }
 }
 
 /**
@@ -119,10 +128,7 @@ export async function listedVectors(
   for (let level = 0; level <= MANIFEST_LEVELS; level++, at = dirname(at)) {
     const path = join(at, "manifest.json");
     if ((await kindOfPath(path)) !== "file") continue;
-    const text = await readText(path).catch((error: Error) => {
-      throw new InputError([{ path, expected: "text in UTF-8", got: error.message }]);
-    });
-    const listed = readManifest(path, text);
+    const listed = readManifest(path, await readText(path));
     if (listed !== undefined) return level === 0 ? listed : undefined;
   }
   return undefined;

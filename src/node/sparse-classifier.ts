@@ -1,10 +1,11 @@
 /** A classifier for inference from a directory in Hugging Face's layout, packed or not. */
 
 import { join } from "node:path";
+import { isFloatingPoint } from "../checkpoint/selectable.ts";
 import { type Either, getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { HUGGING_FACE_FILES, readHuggingFaceTokenizer } from "../io/hugging-face.ts";
 import { type JsonObject, parseJsonObject } from "../io/json.ts";
-import { canonicalNames, compareNames } from "../io/parameter-names.ts";
+import { canonicalNames } from "../io/parameter-names.ts";
 import { toFloat32 } from "../io/safetensors.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -25,6 +26,12 @@ export interface LoadedClassifier {
   readonly tokenizer: Tokenizer;
   /** Names of the classes, as config.json has them, else `LABEL_0` and so on. */
   readonly labels: readonly string[];
+}
+
+/** How {@link loadSparseClassifier} decides. */
+export interface LoadClassifierOptions extends Omit<SparseClassifierOptions, "tokens"> {
+  /** Tokens of the batches to come, for which ways are chosen, or how the tokenizer tells. Default 128. */
+  readonly tokens?: number | ((tokenizer: Tokenizer) => number);
 }
 
 /** config.json and the tokenizer of a directory. */
@@ -94,16 +101,16 @@ async function describeDirectory(
 export async function loadSparseClassifier(
   directory: string,
   backend: Backend,
-  options: SparseClassifierOptions = {},
+  { tokens: expected = 128, ...options }: LoadClassifierOptions = {},
 ): Promise<LoadedClassifier> {
   const { config, tokenizer, labels } = getOrThrow(await describeDirectory(directory));
-  const tokens = tokenizer.vocabulary.tokens.length;
-  if (tokens > config.vocabularySize)
+  const vocabularySize = tokenizer.vocabulary.tokens.length;
+  if (vocabularySize > config.vocabularySize)
     throw new InputError([
       {
         path: join(directory, HUGGING_FACE_FILES.vocabulary),
         expected: `at most the ${config.vocabularySize} tokens of the model`,
-        got: `${tokens}`,
+        got: `${vocabularySize}`,
       },
     ]);
   const checkpoint = getOrThrow(await openCheckpoint(directory));
@@ -114,18 +121,15 @@ export async function loadSparseClassifier(
       if (entry !== undefined) entries.set(alias, entry);
     }
     const named = getOrThrow(canonicalNames(config.modelType, entries));
-    const { missing } = compareNames(
-      parameterList(config).map(({ name }) => name),
-      named,
-    );
-    if (missing.length > 0)
-      throw new InputError(
-        missing.map((name) => ({
-          path: `${checkpoint.path}: ${name}`,
-          expected: "this tensor",
-          got: "none",
-        })),
-      );
+    const problems = parameterList(config).flatMap(({ name, shape }): readonly Problem[] => {
+      const entry = named.get(name);
+      const path = `${checkpoint.path}: ${name}`;
+      if (entry === undefined) return [{ path, expected: "this tensor", got: "none" }];
+      if (entry.shape.join() === shape.join() && isFloatingPoint(entry.dtype)) return [];
+      const got = `${entry.dtype} [${entry.shape.join(", ")}]`;
+      return [{ path, expected: `floating-point numbers [${shape.join(", ")}]`, got }];
+    });
+    if (problems.length > 0) throw new InputError(problems);
     const classifier = createSparseClassifier(
       backend,
       config,
@@ -135,7 +139,10 @@ export async function loadSparseClassifier(
           throw new RangeError(`${name}: expected a tensor in ${checkpoint.path}, got none`);
         return { shape: entry.shape, data: toFloat32(checkpoint.read(entry)) };
       },
-      options,
+      {
+        ...options,
+        tokens: typeof expected === "number" ? expected : expected(tokenizer),
+      },
     );
     return { classifier, tokenizer, labels };
   } finally {

@@ -1,7 +1,7 @@
 /** A BERT or DistilBERT classifier for inference alone, each layer computed in the way that its zeros make fastest. */
 import type { LinearProduct } from "../autograd/records.ts";
 import { createTape, releaseTape } from "../autograd/tape.ts";
-import { checkInteger } from "../core/checks.ts";
+import { checkInteger, checkKind, checkOneOf, describe } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -17,6 +17,7 @@ import {
   predictCost,
 } from "./cost-model.ts";
 import {
+  EXECUTION_KINDS,
   type Execution,
   formatExecution,
   type LinearFacts,
@@ -35,7 +36,8 @@ export interface SparseClassifierOptions {
   /**
    * `auto`: what the costs say, hidden units that cannot matter left out where that is cheaper. `dense`: every layer as
    * it is. Or the way of each layer by its name; those that are not named take what the costs say, and all hidden units
-   * stay. Default `auto`.
+   * stay. Default `auto`. Of a batch of one text the last layer and those after it see a single row, for which their
+   * ways are not chosen apart.
    */
   readonly executions?: "auto" | "dense" | ReadonlyMap<string, Execution>;
 }
@@ -162,6 +164,23 @@ function isPossible(execution: Execution, facts: LinearFacts): boolean {
   return execution.kind !== "blocks" || facts.blocks.has(execution.height);
 }
 
+/** Refuses what is no choice of ways, or names a layer that the model does not have. */
+function checkExecutions(config: ModelConfig, executions: Building["executions"]): void {
+  if (executions === "auto" || executions === "dense") return;
+  const expected = '"auto", "dense", or a Map of ways by the names of layers';
+  checkKind(executions instanceof Map, "executions", expected, executions);
+  const names = new Set<unknown>(
+    parameterList(config).flatMap(({ module }) => (module.kind === "linear" ? module.name : [])),
+  );
+  for (const [name, execution] of executions) {
+    if (!names.has(name))
+      throw new RangeError(
+        `executions: expected names of linear layers such as ${[...names][0]}, got ${describe(name)}`,
+      );
+    checkOneOf(`executions of ${name}`, execution?.kind, EXECUTION_KINDS);
+  }
+}
+
 /** The way of a layer. */
 function executionOf(
   { costs, tokens, executions }: Building,
@@ -243,6 +262,7 @@ export function createSparseClassifier(
 ): SparseClassifier {
   const { tokens = 128, executions = "auto" } = options;
   checkInteger("tokens", tokens, 1);
+  checkExecutions(config, executions);
   if (options.costs !== undefined) checkCosts(backend, options.costs);
   const costs = options.costs ?? measureCosts(backend, tokens);
   const building: Building = {

@@ -1,4 +1,5 @@
 /** What each way to compute a linear layer costs on this machine: measured once, then plain data. */
+import { checkInteger, checkKind, checkNumber } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, tokensTogether } from "../kernels/block-sparse.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -16,7 +17,10 @@ export interface BlockCost {
 /** Costs in nanoseconds: plain data, to be printed, kept, or written by hand. */
 export interface CostModel {
   readonly variant: KernelVariant;
-  /** Tokens of a batch that it was measured at. */
+  /**
+   * Tokens of a batch that it was measured at. Costs are taken to be in proportion for others, whole tiles counted:
+   * roughly so from a hundred tokens on, since a dense product packs its weight whatever the tokens.
+   */
   readonly tokens: number;
   /** Of a dense product, for each multiplication. */
   readonly dense: number;
@@ -83,24 +87,24 @@ function computedTokens(
 /**
  * Refuses costs of other kernels than a backend's, and what is no cost.
  *
- * @throws RangeError
+ * @throws TypeError or RangeError
  */
 export function checkCosts({ kernels }: Backend, costs: CostModel): void {
-  const { variant, dense, move, blocks } = costs;
+  const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
+  checkKind(isObject(costs), "costs", "a cost model", costs);
+  const { variant, tokens, dense, move, blocks } = costs;
   if (variant !== kernels.variant)
     throw new RangeError(`costs: expected those of ${kernels.variant} kernels, got ${variant}`);
-  const named: readonly (readonly [name: string, cost: number])[] = [
-    ["dense", dense],
-    ["move", move],
-    ...BLOCK_HEIGHTS.flatMap((height) =>
-      (["block", "edge"] as const).map(
-        (part) => [`blocks[${height}].${part}`, blocks[height][part]] as const,
-      ),
-    ),
-  ];
-  for (const [name, cost] of named)
-    if (!(cost >= 0 && cost < Infinity))
-      throw new RangeError(`costs.${name}: expected a finite number, 0 or more, got ${cost}`);
+  checkInteger("costs.tokens", tokens, 1);
+  checkNumber("costs.dense", dense, 0);
+  checkNumber("costs.move", move, 0);
+  checkKind(isObject(blocks), "costs.blocks", "costs for each height", blocks);
+  for (const height of BLOCK_HEIGHTS) {
+    const name = `costs.blocks[${height}]`;
+    checkKind(isObject(blocks[height]), name, "costs", blocks[height]);
+    for (const part of ["block", "edge"] as const)
+      checkNumber(`${name}.${part}`, blocks[height][part], 0);
+  }
 }
 
 /**

@@ -16,6 +16,9 @@ export type Execution =
   /** The product of the rows and columns that are not all zero. */
   | { readonly kind: "compacted" };
 
+/** Every {@link Execution.kind}. */
+export const EXECUTION_KINDS: readonly Execution["kind"][] = ["dense", "blocks", "compacted"];
+
 /** What the cost of each way depends on. */
 export interface LinearFacts {
   readonly outputs: number;

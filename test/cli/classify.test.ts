@@ -2,6 +2,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import {
+  readSafetensorsOrThrow,
+  tensorFromFloat32,
+  writeSafetensors,
+} from "../../src/io/safetensors.ts";
 import { readModelDirectory } from "../../src/node/model-directory.ts";
 import { espalier, temporaryDirectory, VOCABULARY, writeModel, writeTask } from "./fixtures.ts";
 
@@ -84,7 +89,8 @@ describe("espalier classify", () => {
     expect(out).toMatch(
       /^bert\.encoder\.layer\.0\.intermediate\.dense +\d+x16 +(blocks|dense|comp)/m,
     );
-    expect(out).toMatch(/^costs, in nanoseconds: \{"variant":/m);
+    // [CLS] the tree [SEP] a wall [SEP]
+    expect(out).toMatch(/^costs, in nanoseconds: \{"variant":"\w+","tokens":7,/m);
   });
 
   test("states accuracy and F1 on a file of the task, the same for the packed model", async () => {
@@ -120,6 +126,39 @@ describe("espalier classify", () => {
     const { code, out, err } = await espalier(["classify", path(model), ...more]);
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toMatch(message);
+  });
+
+  test("refuses a file that is none, or no text, and names it", async () => {
+    const file = path("latin.txt");
+    writeFileSync(file, Uint8Array.of(0x68, 0xe9, 0x0a));
+    const latin = await espalier(["classify", path("dense"), "--file", file]);
+    expect(latin).toMatchObject({ code: 2, out: "" });
+    expect(latin.err).toBe(`${file}: expected text in UTF-8, got other bytes\n`);
+    const none = await espalier(["classify", path("dense"), "--file", root]);
+    expect(none.err).toBe(`--file: expected a file, got ${root} (is a directory)\n`);
+  });
+
+  test("refuses weights that do not fit, all of them, and answers that are none", async () => {
+    await writeModel(path("narrow"));
+    const config = path("narrow", "config.json");
+    const settings = JSON.parse(readFileSync(config, "utf8"));
+    writeFileSync(config, JSON.stringify({ ...settings, hidden_size: 8 }));
+    const narrow = await espalier(["classify", path("narrow"), "--text", "a"]);
+    expect(narrow).toMatchObject({ code: 2, out: "" });
+    expect(narrow.err).toMatch(
+      /classifier\.weight: expected floating-point numbers \[2, 8\], got F32 \[2, 16\]$/m,
+    );
+    expect(narrow.err.split("\n").length).toBeGreaterThan(10);
+
+    await writeModel(path("broken"));
+    const weights = path("broken", "model.safetensors");
+    const { tensors, metadata } = readSafetensorsOrThrow(readFileSync(weights));
+    const bias = tensorFromFloat32("F32", [2], Float32Array.of(0, NaN));
+    const changed = new Map([...tensors, ["classifier.bias", bias]]);
+    writeFileSync(weights, writeSafetensors(changed, metadata));
+    const broken = await espalier(["classify", path("broken"), "--text", "a", "--json"]);
+    expect(broken).toMatchObject({ code: 2, out: "" });
+    expect(broken.err).toBe("text 1: expected logits that are finite, got NaN\n");
   });
 
   test("refuses a line of three texts, and names a setting's file", async () => {

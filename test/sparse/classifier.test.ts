@@ -189,7 +189,9 @@ describe.each(VARIANTS)("a sparse classifier (%s)", (_name, backend) => {
         (config, first, lengths, way) => {
           const values = valuesOf(backend, config, first);
           const batch = batchOf(config, lengths);
-          const names = moduleList(config).filter(({ shape }) => (shape[0] ?? 0) % 16 === 0);
+          const names = moduleList(config).filter(
+            ({ kind, shape }) => kind === "linear" && (shape[0] ?? 0) % 16 === 0,
+          );
           const execution: Execution =
             typeof way === "number"
               ? { kind: "blocks", height: way }
@@ -278,6 +280,18 @@ describe("the choice of a way", () => {
     expect(() => classify(backend, bert, values, batch, { costs, executions })).toThrow(
       /executions: expected a height that divides the 3 outputs of classifier/,
     );
+    for (const [wrong, message] of [
+      ["sparse", /^executions: expected "auto", "dense", or a Map .*, got "sparse"$/],
+      [{}, /^executions: expected "auto", "dense", or a Map .*, got an object \(\)$/],
+      [new Map([["clasifier", { kind: "dense" }]]), /^executions: .* such as bert.*"clasifier"$/],
+      [
+        new Map([["classifier", { kind: "sparse" }]]),
+        /^executions of classifier: expected one of dense, blocks, compacted, got "sparse"$/,
+      ],
+    ] as const) {
+      const options = { costs, executions: wrong as unknown as "dense" };
+      expect(() => classify(backend, bert, values, batch, options)).toThrow(message);
+    }
     const short = new Map(values).set("classifier.bias", {
       shape: [2],
       data: new Float32Array(2),
@@ -301,10 +315,16 @@ describe("costs and zeros", () => {
       /^costs: expected those of \w+ kernels, got \w+$/,
     );
     expect(refused({ ...costs, dense: NaN })).toThrow(
-      "costs.dense: expected a finite number, 0 or more, got NaN",
+      "costs.dense: expected a finite number from 0 to Infinity, got NaN",
     );
     const blocks = { ...costs.blocks, 4: { block: -1, edge: 0 } };
     expect(refused({ ...costs, blocks })).toThrow(/^costs.blocks\[4\].block: .*got -1$/);
+    expect(refused({ ...costs, tokens: NaN })).toThrow(/^costs.tokens: expected an integer/);
+    const { blocks: _, ...others } = costs;
+    expect(refused(others as CostModel)).toThrow(/^costs.blocks: expected costs for each height/);
+    expect(refused(null as unknown as CostModel)).toThrow(
+      /^costs: expected a cost model, got null/,
+    );
   });
 
   it("count whole tiles of tokens, but at the number they were measured at", () => {
