@@ -24,6 +24,7 @@ import { type Backend, createBackend } from "../kernels/backend.ts";
 import { directoryProblem, kindOfPath, readBytes } from "../node/files.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
+import { turnOnFlagsOf } from "./engine.ts";
 import { choiceOption, textOption } from "./options.ts";
 import { type FoundVectors, findAbove, findVectors, listedVectors, readText } from "./vectors.ts";
 
@@ -37,7 +38,7 @@ const OPTIONS = {
   ),
   variant: choiceOption(
     ["auto", "revectorized", "fma", "simd", "scalar"],
-    "kernels to run (default auto: the fastest)",
+    "kernels to run, with the engine's flags that they need (default auto: the fastest that needs none)",
   ),
 } as const;
 
@@ -197,6 +198,7 @@ export const conformCommand: Command = defineCommand({
     const found = await findVectors(directory);
     if (found.length === 0)
       refuse("DIR", "a directory with vectors below it", `${directory}, with none`);
+    turnOnFlagsOf(values.variant, console.engine);
     const backend = createBackend({ variant: values.variant ?? "auto" });
     const tokenizer = await loadTokenizer(found, directory, values.vocab);
     const verdicts: Verdict[] = [];

@@ -54,6 +54,12 @@ export function nodeEngine(script: string): Engine {
   };
 }
 
+/** Turns on what a variant needs here, if there is such a thing: for those that test its kernels themselves. */
+export function turnOnFlagsOf(variant: string | undefined, engine: Engine | null): void {
+  const flagged = FLAGGED.find((one) => one === variant);
+  if (flagged !== undefined) engine?.turnOn(engine.flagsOf(flagged) ?? []);
+}
+
 /** Kernels to run, and how that came about. */
 export interface ChosenVariant {
   readonly variant: KernelVariant | "auto";

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { chooseVariant, type Engine, engineFlags } from "../../src/cli/engine.ts";
+import { chooseVariant, type Engine, engineFlags, turnOnFlagsOf } from "../../src/cli/engine.ts";
 import { espalier } from "./fixtures.ts";
 
 const REVECTORIZE = "--experimental-wasm-revectorize";
@@ -53,6 +53,18 @@ describe("the engine's flags", () => {
     expect((await chooseVariant("fma", null)).variant).toBe("fma");
     expect((await chooseVariant("auto", null)).variant).toBe("auto");
     expect(none.turnOn).not.toHaveBeenCalled();
+  });
+});
+
+describe("flags without a test", () => {
+  it("are turned on for the variant that is named", () => {
+    const old = engine([], false);
+    for (const name of [undefined, "auto", "simd", "scalar"]) turnOnFlagsOf(name, old);
+    expect(old.turnOn).not.toHaveBeenCalled();
+    turnOnFlagsOf("fma", old);
+    expect(old.turnOn).toHaveBeenCalledExactlyOnceWith(["--experimental-wasm-relaxed-simd"]);
+    expect(old.test).not.toHaveBeenCalled();
+    turnOnFlagsOf("fma", null);
   });
 });
 
