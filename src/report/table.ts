@@ -114,7 +114,7 @@ export function resultsTable(results: ResultTable): TextTable {
 
 /**
  * A table as lines of text, columns padded to their widest cell: the first to the left, the others to the
- * right. Ends without a line break.
+ * right. Ends without a line break. Control characters become blanks: cells may be names from files, or texts.
  *
  * @example
  * ```ts
@@ -125,7 +125,9 @@ export function resultsTable(results: ResultTable): TextTable {
  * ```
  */
 export function formatTable(table: TextTable): string {
-  const lines = [table.header, ...table.rows];
+  const lines = [table.header, ...table.rows].map((cells) =>
+    cells.map((cell) => cell.replace(/\p{Cc}/gu, " ")),
+  );
   const widths = table.header.map((_, column) =>
     maximum(lines.map((cells) => (cells[column] ?? "").length)),
   );
@@ -138,5 +140,6 @@ export function formatTable(table: TextTable): string {
       .join("  ")
       .trimEnd();
   const rule = widths.map((width) => "-".repeat(width)).join("  ");
-  return [line(table.header), rule, ...table.rows.map(line)].join("\n");
+  const [header = "", ...rows] = lines.map(line);
+  return [header, rule, ...rows].join("\n");
 }

@@ -74,7 +74,7 @@ export interface SparseClassifier {
   /**
    * Logits [batch, labels] of texts; padding is not computed.
    *
-   * @throws TypeError or RangeError for a batch that does not fit the model
+   * @throws TypeError or RangeError for a batch that does not fit the model, RangeError after release
    */
   logits(batch: TokenBatch): Float32Array;
   release(): void;
@@ -285,6 +285,8 @@ export function createSparseClassifier(
     throw error;
   }
   const logits: SparseClassifier["logits"] = (batch) => {
+    if (parameters.size === 0)
+      throw new RangeError("classifier: expected one in use, got a released one");
     const tape = createTape(backend, { training: false, linearProducts: products });
     try {
       const output = forward(tape, config, parameters, batch, {

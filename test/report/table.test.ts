@@ -79,3 +79,8 @@ test("columns are as wide as their widest cell", () => {
   });
   expect(text).toBe(["name       n", "------  ----", "a          1", "longer  1000"].join("\n"));
 });
+
+test("control characters of a cell do not reach the terminal", () => {
+  const text = formatTable({ header: ["name"], rows: [["a\u001b[2Jb\nc"], ["d"]] });
+  expect(text).toBe("name\n--------\na [2Jb c\nd");
+});

@@ -167,6 +167,7 @@ function classify(
   const logits = classifier.logits(batch);
   const { layers, feedForwards, bytes } = classifier;
   classifier.release();
+  expect(() => classifier.logits(batch)).toThrow(/^classifier: .* a released one$/);
   expect(backend.memory.usage().used).toBe(before);
   return { logits, layers, feedForwards, bytes };
 }
