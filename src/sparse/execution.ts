@@ -134,6 +134,9 @@ function prepareBlocks(
   return { product, bytes: bytesOf(held), release: () => releaseAll(held) };
 }
 
+/** Floats in a line of the processor's cache. */
+const LINE = 16;
+
 function prepareCompacted(
   backend: Backend,
   weight: Float32Array,
@@ -150,17 +153,20 @@ function prepareCompacted(
     new Tensor(memory, [length], memory.reserve(Math.max(1, length)));
   const [gathers, scatters] = [columns > 0 && columns < inputs, rows > 0 && rows < outputs];
   const product: LinearProduct = (x, bias, y, tokens) => {
-    // Reserved before views are taken: memory may grow.
-    const from = scratch(gathers ? tokens * columns : 0);
-    const to = scratch(scatters ? tokens * rows : 0);
+    // Both are one reservation, made before views are taken: memory may grow. The second begins at a line of the cache.
+    const gathered = gathers ? Math.ceil((tokens * columns) / LINE) * LINE : 0;
+    const scattered = scatters ? tokens * rows : 0;
+    const room = scratch(gathered + scattered);
     try {
+      const from = room.data.subarray(0, gathered);
+      const to = room.data.subarray(gathered, gathered + scattered);
       if (gathers)
         kernels.gatherColumns(
-          ...([x.data, columnNumbers.integers.subarray(0, columns), from.data] as const),
+          ...([x.data, columnNumbers.integers.subarray(0, columns), from] as const),
           ...([tokens, inputs] as const),
         );
-      const source = gathers ? from.data : x.data;
-      const target = scatters ? to.data : y.data;
+      const source = gathers ? from : x.data;
+      const target = scatters ? to : y.data;
       if (rows < outputs || columns === 0) kernels.fill(y.data.subarray(0, tokens * outputs), 0);
       if (rows > 0 && columns > 0) {
         const [m, n, k] = [tokens, rows, columns];
@@ -168,13 +174,12 @@ function prepareCompacted(
       }
       if (scatters && columns > 0)
         kernels.scatterColumns(
-          ...([to.data, rowNumbers.integers.subarray(0, rows), y.data] as const),
+          ...([to, rowNumbers.integers.subarray(0, rows), y.data] as const),
           ...([tokens, outputs] as const),
         );
       if (bias !== null) kernels.addBias(y.data, bias.data, tokens, outputs);
     } finally {
-      from.release();
-      to.release();
+      room.release();
     }
   };
   const held = [rowNumbers, columnNumbers, values];
