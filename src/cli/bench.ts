@@ -72,12 +72,19 @@ function turnOn(variant: KernelVariant, engine: Engine | null): boolean {
 }
 
 /** The kernels to measure: the one asked for, or all compiled ones (scalar loops where there are none). */
-function variantsOf(asked: KernelVariant | undefined, engine: Engine | null): KernelVariant[] {
+function variantsOf(
+  asked: KernelVariant | undefined,
+  { engine, err }: Console,
+): readonly KernelVariant[] {
   if (asked !== undefined) {
     if (!turnOn(asked, engine)) refuse("--variant", "kernels that this engine has", asked);
     return [asked];
   }
   const compiled = VARIANTS.filter((name) => name !== "scalar" && turnOn(name, engine));
+  if (compiled.length > 1 && compiled.includes("revectorized"))
+    err.write(
+      "kernels: the flag of revectorized is on for the others, too; --variant measures one without\n",
+    );
   return compiled.length > 0 ? compiled : ["scalar"];
 }
 
@@ -104,11 +111,11 @@ function probeBy(script: string): BenchContext["probe"] {
 }
 
 function contextOf(values: Values, console: Console): BenchContext {
-  const { workerScript, engine, signal } = console;
+  const { workerScript, signal } = console;
   const cores = cpus().length;
   const peers = peersDirectory();
   return {
-    variants: variantsOf(values.variant, engine),
+    variants: variantsOf(values.variant, console),
     threads: values.threads ?? (cores > 1 ? [1, cores] : [1]),
     rounds: values.rounds ?? null,
     startPeer: async (script, request) => {
@@ -151,7 +158,7 @@ async function runProbe(values: Values, text: string, console: Console): Promise
   const probe = values.only === undefined ? undefined : benchmark?.probe;
   if (probe === undefined || values.variant === undefined)
     refuse("--probe", "--variant, and --only with a benchmark that has probes", values.only ?? "");
-  variantsOf(values.variant, console.engine);
+  variantsOf(values.variant, console);
   let argument: unknown;
   try {
     argument = JSON.parse(text);
