@@ -5,6 +5,7 @@ import { InputError } from "../core/either.ts";
 import { type Example, parseGlueTsvOrThrow } from "../io/glue.ts";
 import { splitLines } from "../io/lines.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { fileProblem } from "../node/files.ts";
 import { type LoadedClassifier, loadSparseClassifier } from "../node/sparse-classifier.ts";
 import { createNodeBackend } from "../node/threaded-backend.ts";
@@ -84,11 +85,22 @@ async function readRows({ text, textPair, file, task }: Values): Promise<readonl
   return rows.length > 0 ? rows : refuse(path, "at least one line", "none");
 }
 
+/** Tokens that texts are cut to. */
+function longestInput(
+  { maxPositions }: ModelConfig,
+  { maxLength = maxPositions }: Pick<Values, "maxLength">,
+): number {
+  if (maxLength > maxPositions)
+    refuse("--max-length", `at most the model's ${maxPositions}`, String(maxLength));
+  return maxLength;
+}
+
 /** Tokens for which ways are chosen: those of the first batch, or so many that more cost in proportion. */
 function plannedTokens(
   tokenizer: Tokenizer,
   rows: readonly Row[],
-  { batchSize = 32, maxLength }: Values,
+  batchSize: number,
+  maxLength: number,
 ): number {
   let tokens = 0;
   for (const { text, textPair } of rows.slice(0, batchSize)) {
@@ -114,10 +126,11 @@ function probabilitiesOf(logits: Float32Array): readonly number[] {
 async function logitsOf(
   { classifier, tokenizer }: LoadedClassifier,
   rows: readonly Row[],
-  { batchSize = 32, maxLength }: Values,
+  { batchSize = 32, ...values }: Values,
   { signal }: Console,
 ): Promise<Float32Array> {
   const { labels: classes, padTokenId } = classifier.config;
+  const maxLength = longestInput(classifier.config, values);
   const logits = new Float32Array(rows.length * classes);
   for (let start = 0; start < rows.length; start += batchSize) {
     await turn(signal);
@@ -208,7 +221,7 @@ export const classifyCommand: Command = defineCommand({
   name: "classify",
   summary: "classify texts with a dense, pruned or packed model",
   description: [
-    "MODEL is a directory with config.json, vocab.txt and weights of BERT or DistilBERT for sequence classification, in any form that inspect reads, packed or not. Every linear layer is computed in the way that is fastest on this machine for the zeros that it has: dense, by its kept blocks, or without its zero rows and columns. Costs are measured first, in about half a second.",
+    "MODEL is a directory with config.json, vocab.txt and weights of BERT or DistilBERT for sequence classification, in any form that inspect reads, packed or not. Every linear layer is computed in the way that is fastest on this machine for the zeros that it has: dense, by its kept blocks, or without its zero rows and columns. Costs are measured first, in half a second to a second.",
   ],
   positionals: ["MODEL"],
   options: OPTIONS,
@@ -225,11 +238,9 @@ export const classifyCommand: Command = defineCommand({
     try {
       const loaded = await loadSparseClassifier(directory, backend, {
         executions: layers,
-        tokens: (tokenizer) => plannedTokens(tokenizer, rows, values),
+        tokens: (tokenizer, config) =>
+          plannedTokens(tokenizer, rows, values.batchSize ?? 32, longestInput(config, values)),
       });
-      const { maxPositions } = loaded.classifier.config;
-      if ((values.maxLength ?? maxPositions) > maxPositions)
-        refuse("--max-length", `at most the model's ${maxPositions}`, String(values.maxLength));
       if (values.plan === true && !json) printPlan(loaded, console);
       if (values.plan === true && json) {
         const { costs, layers: planned, feedForwards, bytes } = loaded.classifier;

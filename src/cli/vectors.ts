@@ -119,7 +119,7 @@ const MANIFEST_LEVELS = 2;
  * The vectors that `directory` has to hold by its own manifest; undefined where it has none. The manifest of a
  * directory above is only asked whether its version is known, since it also lists what lies elsewhere.
  *
- * @throws InputError where the nearest manifest cannot be read as one of this format
+ * @throws InputError where the nearest manifest is none of this format; the file system's error where it cannot be read
  */
 export async function listedVectors(
   directory: string,

@@ -163,7 +163,8 @@ export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
         return;
       }
       // Where there are few shards, their block rows are shared, too: each part turns the shard's tokens around anew.
-      const ofRow = (BLOCK_OUTPUTS * SHARD_TOKENS * blocks) / Math.max(1, rows);
+      const ofBlock = BLOCK_OUTPUTS * Math.min(SHARD_TOKENS, tokens);
+      const ofRow = (ofBlock * blocks) / Math.max(1, rows);
       const least = Math.ceil(LEAST_WORK / Math.max(1, ofRow));
       const part = partLength(scheduler, rows, least, TURNED_OUTPUTS / BLOCK_OUTPUTS, shards);
       scheduler.openGroup();

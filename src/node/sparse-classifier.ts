@@ -31,7 +31,7 @@ export interface LoadedClassifier {
 /** How {@link loadSparseClassifier} decides. */
 export interface LoadClassifierOptions extends Omit<SparseClassifierOptions, "tokens"> {
   /** Tokens of the batches to come, for which ways are chosen, or how the tokenizer tells. Default 128. */
-  readonly tokens?: number | ((tokenizer: Tokenizer) => number);
+  readonly tokens?: number | ((tokenizer: Tokenizer, config: ModelConfig) => number);
 }
 
 /** config.json and the tokenizer of a directory. */
@@ -82,7 +82,7 @@ async function describeDirectory(
 /**
  * Loads a sequence classifier for inference, its weights tensor by tensor from any form that `openCheckpoint` reads.
  *
- * @throws InputError with every problem of the directory
+ * @throws InputError with every problem of the directory; TypeError or RangeError for options that are none
  *
  * @example
  * ```ts
@@ -141,7 +141,7 @@ export async function loadSparseClassifier(
       },
       {
         ...options,
-        tokens: typeof expected === "number" ? expected : expected(tokenizer),
+        tokens: typeof expected === "function" ? expected(tokenizer, config) : expected,
       },
     );
     return { classifier, tokenizer, labels };

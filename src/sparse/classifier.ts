@@ -225,7 +225,8 @@ function addLayer(building: Building, name: string, values: NamedValues): void {
  * Makes a classifier from parameters that are read one at a time. Hidden units that cannot matter are left out where
  * that is exact; each linear layer is then held in one form alone.
  *
- * @throws RangeError for a parameter of another shape, or a way that does not fit a layer; whatever `read` throws
+ * @throws TypeError or RangeError for options that are none, RangeError for a parameter of another shape or a way that
+ * does not fit a layer; whatever `read` throws
  *
  * @example
  * ```ts

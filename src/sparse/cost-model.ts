@@ -25,7 +25,7 @@ export interface CostModel {
   /** Of a dense product, for each multiplication. */
   readonly dense: number;
   readonly blocks: Readonly<Record<BlockHeight, BlockCost>>;
-  /** Of taking an element out of a matrix, or putting it back. */
+  /** Of taking an element out of a matrix, putting it back, or setting it to zero before. */
   readonly move: number;
 }
 
@@ -170,7 +170,7 @@ function sampleWeight(height: number, density: number): Float32Array {
 }
 
 /**
- * Measures the costs on a backend, in about half a second. They differ a little from one time to another.
+ * Measures the costs on a backend, in half a second to a second. They differ a little from one time to another.
  *
  * @param tokens tokens of the batches to come. Default 128
  *

@@ -93,6 +93,28 @@ describe("espalier classify", () => {
     expect(out).toMatch(/^costs, in nanoseconds: \{"variant":"\w+","tokens":7,/m);
   });
 
+  test("cuts a long text to the model's 32 positions", async () => {
+    const long = "tree ".repeat(100);
+    const [whole, cut] = await Promise.all(
+      [[], ["--max-length", "32"]].map(async (more) => {
+        const argv = ["classify", path("dense"), "--text", long, "--json", "--plan", ...more];
+        const { code, out, err } = await espalier([...argv, "--variant", "simd"]);
+        expect({ code, err }).toEqual({ code: 0, err: "" });
+        return out
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line));
+      }),
+    );
+    const find = (events: typeof whole, event: string) =>
+      events?.find((one) => one.event === event);
+    expect(find(whole, "plan").costs.tokens).toBe(32);
+    expect(find(whole, "text").logits).toHaveLength(2);
+    expect(find(whole, "text").logits).toEqual(
+      find(cut, "text").logits.map((logit: number) => expect.closeTo(logit, 5)),
+    );
+  });
+
   test("states accuracy and F1 on a file of the task, the same for the packed model", async () => {
     const argv = ["--task", "mrpc", "--file", path("task", "dev.tsv")];
     const outputs = await Promise.all(
