@@ -16,7 +16,7 @@ import type { KernelVariant } from "../kernels/table.ts";
 import { writeFileAtomically } from "../node/files.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
-import type { Engine, FlaggedVariant } from "./engine.ts";
+import { type Engine, turnOnFlagsOf } from "./engine.ts";
 import {
   choiceOption,
   flagOption,
@@ -28,7 +28,6 @@ import {
 
 const NAMES = BENCHMARKS.map(({ name }) => name);
 const VARIANTS = ["revectorized", "fma", "simd", "scalar"] as const satisfies KernelVariant[];
-const FLAGGED: readonly FlaggedVariant[] = ["revectorized", "fma"];
 const MOST_THREADS = 256;
 
 const OPTIONS = {
@@ -64,11 +63,8 @@ function chosen(only: string | undefined): readonly Benchmark[] {
 
 /** Turns on what a variant needs; whether the engine has it. */
 function turnOn(variant: KernelVariant, engine: Engine | null): boolean {
-  const flagged = FLAGGED.find((name) => name === variant);
-  const flags = flagged && engine?.flagsOf(flagged);
-  if (flagged === "revectorized" && flags === undefined) return false;
-  if (flags !== undefined) engine?.turnOn(flags);
-  return flagged === "revectorized" || availableVariants().includes(variant);
+  const hasFlags = turnOnFlagsOf(variant, engine);
+  return variant === "revectorized" ? hasFlags : availableVariants().includes(variant);
 }
 
 /** The kernels to measure: the one asked for, or all compiled ones (scalar loops where there are none). */

@@ -54,10 +54,17 @@ export function nodeEngine(script: string): Engine {
   };
 }
 
-/** Turns on what a variant needs here, if there is such a thing: for those that test its kernels themselves. */
-export function turnOnFlagsOf(variant: string | undefined, engine: Engine | null): void {
+/**
+ * Turns on what a variant needs, without a test of its kernels: for commands that are one, or that time them. Whether
+ * the engine has all that it needs.
+ */
+export function turnOnFlagsOf(variant: string | undefined, engine: Engine | null): boolean {
   const flagged = FLAGGED.find((one) => one === variant);
-  if (flagged !== undefined) engine?.turnOn(engine.flagsOf(flagged) ?? []);
+  if (flagged === undefined) return true;
+  const flags = engine?.flagsOf(flagged);
+  if (flags === undefined) return false;
+  engine?.turnOn(flags);
+  return true;
 }
 
 /** Kernels to run, and how that came about. */

@@ -29,7 +29,7 @@ import { compactFeedForward } from "./feed-forward.ts";
 
 /** How {@link createSparseClassifier} decides. */
 export interface SparseClassifierOptions {
-  /** What each way costs. Default: measured on the backend, which takes about half a second. */
+  /** What each way costs. Default: measured on the backend, which takes half a second to a second. */
   readonly costs?: CostModel;
   /** Tokens of the batches to come, for which ways are chosen. Default 128. */
   readonly tokens?: number;

@@ -59,12 +59,14 @@ describe("the engine's flags", () => {
 describe("flags without a test", () => {
   it("are turned on for the variant that is named", () => {
     const old = engine([], false);
-    for (const name of [undefined, "auto", "simd", "scalar"]) turnOnFlagsOf(name, old);
+    for (const name of [undefined, "auto", "simd", "scalar"])
+      expect(turnOnFlagsOf(name, old)).toBe(true);
+    expect(turnOnFlagsOf("revectorized", old)).toBe(false);
+    expect(turnOnFlagsOf("fma", null)).toBe(false);
     expect(old.turnOn).not.toHaveBeenCalled();
-    turnOnFlagsOf("fma", old);
+    expect(turnOnFlagsOf("fma", old)).toBe(true);
     expect(old.turnOn).toHaveBeenCalledExactlyOnceWith(["--experimental-wasm-relaxed-simd"]);
     expect(old.test).not.toHaveBeenCalled();
-    turnOnFlagsOf("fma", null);
   });
 });
 
