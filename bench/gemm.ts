@@ -1,7 +1,7 @@
 /** Speed of the matrix product, through the table of operations, on the shapes of BERT-mini. */
 import { nextUnit, openStream } from "../src/core/random.ts";
 import { type Backend, createBackend } from "../src/kernels/backend.ts";
-import type { Memory, Region } from "../src/kernels/memory.ts";
+import type { Memory, Region } from "../src/kernels/simd/memory.ts";
 import type { KernelVariant, ProductForm } from "../src/kernels/table.ts";
 import {
   type BenchContext,

@@ -1,7 +1,7 @@
 /** The operations beside the product, at the sizes of a training step of BERT-mini. */
 import { nextUnit, openStream } from "../src/core/random.ts";
 import { type Backend, createBackend } from "../src/kernels/backend.ts";
-import type { Memory } from "../src/kernels/memory.ts";
+import type { Memory } from "../src/kernels/simd/memory.ts";
 import type { AdamWConstants, DropoutKey, Kernels, KernelVariant } from "../src/kernels/table.ts";
 import {
   type BenchContext,

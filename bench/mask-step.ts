@@ -13,7 +13,7 @@ import {
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
   onStepBeginInto,
-} from "../src/prune/pipeline.ts";
+} from "../src/prune/hooks.ts";
 import { createPruningKernels } from "../src/train/pruning-kernels.ts";
 import type { BenchContext, Benchmark, Cell } from "./benchmark.ts";
 import { ratiosOf, spreadOf } from "./measure.ts";

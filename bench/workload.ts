@@ -9,7 +9,7 @@ import { initialiseParameters } from "../src/model/parameters.ts";
 import { createNodeBackend } from "../src/node/threaded-backend.ts";
 import { zeroGradients } from "../src/tensor/parameter.ts";
 import { padExamples } from "../src/train/examples.ts";
-import { MODEL_CONFIGS } from "../src/train/model-configs.ts";
+import { MODEL_CONFIGS } from "../src/experiment/model-configs.ts";
 import { createSession, releaseSession } from "../src/train/session.ts";
 import { trainingSettings } from "../src/train/settings.ts";
 import { trainStepInto } from "../src/train/step.ts";

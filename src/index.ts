@@ -72,7 +72,7 @@ export {
   onStepBeginInto,
   type PruningResult,
   type PruningScratch,
-} from "./prune/pipeline.ts";
+} from "./prune/hooks.ts";
 export { type ProgressivePlan, planProgressive } from "./prune/progressive.ts";
 export {
   isOneShot,

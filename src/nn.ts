@@ -59,7 +59,7 @@ export {
   type ThreadedBackendOptions,
 } from "./kernels/backend.ts";
 export type { BlockSparseKernels, BlockSparseMatrix } from "./kernels/block-sparse.ts";
-export type { Memory, Region } from "./kernels/memory.ts";
+export type { Memory, Region } from "./kernels/simd/memory.ts";
 export type { Kernels, KernelVariant } from "./kernels/table.ts";
 export {
   type KernelThread,
@@ -67,7 +67,7 @@ export {
   startWebThread,
   type ThreadStart,
   type WebWorker,
-} from "./kernels/threads.ts";
+} from "./kernels/simd/threads.ts";
 export { checkTokenBatch, type TokenBatch } from "./model/batch.ts";
 export {
   type ModelConfig,
@@ -111,7 +111,7 @@ export type {
   StoredSlot,
   StoredValues,
   TrainingCheckpoint,
-} from "./train/checkpoint.ts";
+} from "./train/snapshot.ts";
 export {
   type Checkpoints,
   type CheckpointTensor,
@@ -119,8 +119,8 @@ export {
   decodeCheckpointOrThrow,
   type EncodedCheckpoint,
   encodeCheckpoint,
-} from "./train/checkpoint-file.ts";
-export { type DemoTask, type DemoTaskOptions, generateDemoTask } from "./train/demo-task.ts";
+} from "./experiment/snapshot-file.ts";
+export { type DemoTask, type DemoTaskOptions, generateDemoTask } from "./experiment/demo-task.ts";
 export { distillationLoss, labelLoss } from "./train/distillation.ts";
 export {
   type Collate,
@@ -143,16 +143,16 @@ export {
   type ExperimentCheckpoint,
   type ExperimentOptions,
   runExperiment,
-} from "./train/experiment.ts";
-export type * from "./train/experiment-events.ts";
+} from "./experiment/experiment.ts";
+export type * from "./experiment/events.ts";
 export type {
   ExperimentDescription,
   ExperimentPhase,
   ExperimentTerms,
-} from "./train/experiment-plan.ts";
+} from "./experiment/plan.ts";
 export { type FineTuneOptions, type FineTuning, fineTune } from "./train/loop.ts";
 export { lossPadding } from "./train/loss-needs.ts";
-export { MODEL_CONFIGS } from "./train/model-configs.ts";
+export { MODEL_CONFIGS } from "./experiment/model-configs.ts";
 export {
   type AdamWFlavour,
   type AdamWSettings,
@@ -169,7 +169,7 @@ export {
   densePhaseSettings,
   type PhaseContext,
   sparsePhaseSettings,
-} from "./train/phases.ts";
+} from "./experiment/phases.ts";
 export { createPruningKernels } from "./train/pruning-kernels.ts";
 export {
   findRecipe,
@@ -183,7 +183,7 @@ export {
   recipePruningConfig,
   type SparsePhaseRecipe,
   type TaskName,
-} from "./train/recipes.ts";
+} from "./experiment/recipes.ts";
 export {
   type LearningRateSchedule,
   learningRateAt,

@@ -5,7 +5,7 @@
 export { runSelfTest, type SelfTest } from "./conform/self-test.ts";
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export type { ThreadedBackend } from "./kernels/backend.ts";
-export type { Checkpoint, CheckpointEntry, CheckpointFile } from "./node/checkpoint.ts";
+export type { Checkpoint, CheckpointEntry, CheckpointFile } from "./checkpoint/checkpoint.ts";
 export {
   type CheckpointPacking,
   type LostMetadata,

@@ -1,5 +1,5 @@
 /** Entry point `espalier/worker`: the script of a Web Worker that runs kernels for the page that started it. */
-import { serveKernels, type ThreadStart } from "./kernels/threads.ts";
+import { serveKernels, type ThreadStart } from "./kernels/simd/threads.ts";
 
 export { serveKernels };
 

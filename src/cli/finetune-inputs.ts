@@ -17,8 +17,8 @@ import {
 } from "../model/parameters.ts";
 import { directoryProblem, fileProblem, readBytes } from "../node/files.ts";
 import { type LoadedModel, readModelDirectory } from "../node/model-directory.ts";
-import { MODEL_CONFIGS } from "../train/model-configs.ts";
-import type { ModelName } from "../train/recipes.ts";
+import { MODEL_CONFIGS } from "../experiment/model-configs.ts";
+import type { ModelName } from "../experiment/recipes.ts";
 
 type Result<T> = Either<readonly Problem[], T>;
 

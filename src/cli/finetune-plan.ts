@@ -10,7 +10,7 @@ import type { ModelConfig } from "../model/config.ts";
 import type { RunPlan } from "../node/seed-task.ts";
 import type { Profile } from "../prune/config.ts";
 import { type LabelledText, tokeniseExamples } from "../train/examples.ts";
-import { findRecipe, pruningSteps, type Recipe, recipePruningConfig } from "../train/recipes.ts";
+import { findRecipe, pruningSteps, type Recipe, recipePruningConfig } from "../experiment/recipes.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import {
   differenceProblems,

@@ -8,7 +8,7 @@ import type {
   PhaseRecipe,
   Recipe,
   SparsePhaseRecipe,
-} from "../train/recipes.ts";
+} from "../experiment/recipes.ts";
 import type { ScheduleName } from "../train/schedule.ts";
 import type { TeacherPrecision } from "../train/teacher-cache.ts";
 import { kebabCase } from "./options.ts";

@@ -8,7 +8,7 @@ import { packedSize } from "../checkpoint/packed-tensor.ts";
 import type { WeightValues } from "../checkpoint/verify.ts";
 import { weightValues } from "../checkpoint/weight-values.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
-import type { Checkpoint, CheckpointEntry } from "../node/checkpoint.ts";
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { writeFileAtomically } from "../node/files.ts";

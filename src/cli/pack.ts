@@ -2,7 +2,7 @@
 
 import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
 import { InputError } from "../core/either.ts";
-import type { Checkpoint } from "../node/checkpoint.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import {
   type PackedCheckpoint,
   type PackedCheckpointTensor,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { InputError } from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { createBackend } from "../kernels/backend.ts";
-import type { Checkpoint } from "../node/checkpoint.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import {
   type CheckpointPruning,
   type PrunedCheckpoint,

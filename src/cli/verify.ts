@@ -10,7 +10,7 @@ import {
 } from "../checkpoint/verify.ts";
 import { weightValues } from "../checkpoint/weight-values.ts";
 import { InputError } from "../core/either.ts";
-import type { Checkpoint, CheckpointEntry } from "../node/checkpoint.ts";
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { turn } from "../node/turn.ts";
 import { exactCount } from "../prune/exact.ts";

@@ -10,7 +10,7 @@ import { type LayerRecord, PruningError } from "../prune/layer.ts";
 import { countZeros } from "../prune/mask.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import { perElement } from "../prune/pattern.ts";
-import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "../prune/pipeline.ts";
+import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "../prune/hooks.ts";
 import type { PrunedLayer, PruningState } from "../prune/state.ts";
 import { sparsityStatistics } from "../prune/statistics.ts";
 import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";

@@ -6,8 +6,8 @@ import {
   type CheckpointTensor,
   decodeCheckpointOrThrow,
   encodeCheckpoint,
-} from "../train/checkpoint-file.ts";
-import type { ExperimentCheckpoint } from "../train/experiment.ts";
+} from "../experiment/snapshot-file.ts";
+import type { ExperimentCheckpoint } from "../experiment/experiment.ts";
 import { readBytes, writeFileAtomically } from "./files.ts";
 import type { SeedHistory } from "./seed-history.ts";
 

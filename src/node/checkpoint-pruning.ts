@@ -22,7 +22,7 @@ import { formatPattern } from "../prune/pattern.ts";
 import { plainKernels } from "../prune/plain-kernels.ts";
 import { needsGradient } from "../prune/score.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
-import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { copyCheckpoint } from "./checkpoint-writer.ts";
 import { turn } from "./turn.ts";
 

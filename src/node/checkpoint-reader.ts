@@ -14,9 +14,9 @@ import {
   safetensorsHeaderEnd,
 } from "../io/safetensors-header.ts";
 import { parseShardIndex, SHARD_INDEX, shardProblems } from "../io/shard-index.ts";
-import type { Checkpoint } from "./checkpoint.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { kindOfPath, readAt, readBytes } from "./files.ts";
-import { PACKED_WEIGHTS, unpacking } from "./packed-checkpoint.ts";
+import { PACKED_WEIGHTS, unpacking } from "../checkpoint/packed-checkpoint.ts";
 import { openTorchFile, openTorchShards, TORCH_SHARD_INDEX, TORCH_WEIGHTS } from "./torch-files.ts";
 
 type Opened<T> = Either<readonly Problem[], T>;

@@ -23,7 +23,7 @@ import {
   readDirectory,
   writeDirectory,
 } from "./files.ts";
-import { PACKED_WEIGHTS } from "./packed-checkpoint.ts";
+import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
 
 /** A model as a directory holds it. */
 export interface LoadedModel {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe } from "../core/checks.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
-import type { PhaseId, PhaseResult } from "../train/experiment-events.ts";
+import type { PhaseId, PhaseResult } from "../experiment/events.ts";
 import { kindOfPath, readBytes, writeFileAtomically } from "./files.ts";
 import { formatMetrics, type MetricsLine } from "./metrics.ts";
 import type { SeedMessage } from "./seed-task.ts";

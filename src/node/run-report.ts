@@ -10,7 +10,7 @@ import type {
 } from "../report/run-report.ts";
 import { mean } from "../report/table.ts";
 import type { Evaluation } from "../train/events.ts";
-import type { MeasuredModel, PhaseResult } from "../train/experiment-events.ts";
+import type { MeasuredModel, PhaseResult } from "../experiment/events.ts";
 import { ratioOf } from "./metrics.ts";
 import { timingKey } from "./run-board.ts";
 import { readSavedMask } from "./saved-mask.ts";

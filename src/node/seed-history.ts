@@ -2,7 +2,7 @@
 
 import type { SchedulePoint } from "../report/run-report.ts";
 import type { StepEvent } from "../train/events.ts";
-import type { PhaseId, PhaseResult, PhaseTrainingEvent } from "../train/experiment-events.ts";
+import type { PhaseId, PhaseResult, PhaseTrainingEvent } from "../experiment/events.ts";
 import type { MetricsLine } from "./metrics.ts";
 import type { PhaseHistory } from "./seed-task.ts";
 

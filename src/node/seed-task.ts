@@ -6,8 +6,8 @@ import type { NamedValues } from "../model/parameters.ts";
 import type { Profile } from "../prune/config.ts";
 import type { SchedulePoint } from "../report/run-report.ts";
 import type { TokenisedExample } from "../train/examples.ts";
-import type { PhaseId, PhaseResult } from "../train/experiment-events.ts";
-import type { Recipe } from "../train/recipes.ts";
+import type { PhaseId, PhaseResult } from "../experiment/events.ts";
+import type { Recipe } from "../experiment/recipes.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import type { MetricsLine } from "./metrics.ts";
 

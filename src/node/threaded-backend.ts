@@ -7,7 +7,7 @@ import {
   MOST_THREADS,
   type ThreadedBackend,
 } from "../kernels/backend.ts";
-import type { KernelThread, ThreadStart } from "../kernels/threads.ts";
+import type { KernelThread, ThreadStart } from "../kernels/simd/threads.ts";
 import { KERNEL_WORKER } from "./kernel-worker.generated.ts";
 
 /** What {@link createNodeBackend} takes. */

@@ -12,7 +12,7 @@ import {
   tiedTensors,
   torchTensorBytes,
 } from "../io/torch-checkpoint.ts";
-import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { readAt, readBytes } from "./files.ts";
 
 /** What transformers called a file of weights before safetensors. */

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { MOST_THREADS } from "../kernels/backend.ts";
-import type { PhaseId } from "../train/experiment-events.ts";
+import type { PhaseId } from "../experiment/events.ts";
 import { createRunBoard, type RunListener, readTimings, type Timings } from "./run-board.ts";
 import { trainSeed } from "./seed-run.ts";
 import {

@@ -25,7 +25,7 @@ import {
   type Pattern,
   parsePattern,
 } from "./pattern.ts";
-import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./pipeline.ts";
+import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./hooks.ts";
 import { needsGradient } from "./score.ts";
 import { expressionFault, selectLayers } from "./select.ts";
 import { ownedLayers, type PruningState } from "./state.ts";

@@ -1,6 +1,6 @@
 import { checkFloat32Array } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
-import type { Memory, Region } from "../kernels/memory.ts";
+import type { Memory, Region } from "../kernels/simd/memory.ts";
 import { checkShape, elementCount, formatShape, type Shape } from "./shape.ts";
 
 /**

@@ -7,7 +7,7 @@ import {
   type RunProgress,
   restoreCheckpointInto,
   type TrainingCheckpoint,
-} from "./checkpoint.ts";
+} from "./snapshot.ts";
 import { type Collate, evaluate, rowsAt } from "./evaluation.ts";
 import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainingEvent } from "./events.ts";
 import { createSession, releaseSession, type TrainingSession } from "./session.ts";

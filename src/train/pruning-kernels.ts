@@ -1,7 +1,7 @@
 /** Compiled loops for pruning: where the kernels and the pruning core, which do not see each other, meet. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
-import { wasmPruningKernels } from "../kernels/pruning.ts";
+import { wasmPruningKernels } from "../kernels/simd/pruning.ts";
 import { plainKernels } from "../prune/plain-kernels.ts";
 
 /**

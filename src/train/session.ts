@@ -3,7 +3,7 @@
 import { checkOneOf } from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
-import { createPruningScratch, type PruningScratch } from "../prune/pipeline.ts";
+import { createPruningScratch, type PruningScratch } from "../prune/hooks.ts";
 import type { PruningState } from "../prune/state.ts";
 import { createOptimizer, type Optimizer, releaseOptimizer } from "./optimizer.ts";
 import { initialiseTrainingPruning, parseTrainingPruning } from "./pruning.ts";

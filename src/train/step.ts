@@ -8,7 +8,7 @@ import {
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
   onStepBeginInto,
-} from "../prune/pipeline.ts";
+} from "../prune/hooks.ts";
 import { distillationLoss, labelLoss } from "./distillation.ts";
 import { lossNeeds } from "./loss-needs.ts";
 import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";

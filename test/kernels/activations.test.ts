@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { erfc } from "../../src/kernels/scalar/erfc.ts";
-import { scalarKernels } from "../../src/kernels/scalar.ts";
+import { scalarKernels } from "../../src/kernels/scalar/kernels.ts";
 import { erf, gelu, gradientOf } from "./definitions.ts";
 import { EPSILON, execute, expectClose, randomFloats, VARIANTS } from "./subjects.ts";
 

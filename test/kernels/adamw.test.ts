@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { scalarKernels } from "../../src/kernels/scalar.ts";
+import { scalarKernels } from "../../src/kernels/scalar/kernels.ts";
 import type { AdamWConstants } from "../../src/kernels/table.ts";
 import { EPSILON, execute, expectClose, randomFloats, VARIANTS } from "./subjects.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Backend } from "../../src/kernels/backend.ts";
-import { scalarKernels } from "../../src/kernels/scalar.ts";
+import { scalarKernels } from "../../src/kernels/scalar/kernels.ts";
 import { dot, gradientOf, layerNorm } from "./definitions.ts";
 import { EPSILON, execute, expectClose, largest, randomFloats, VARIANTS } from "./subjects.ts";
 

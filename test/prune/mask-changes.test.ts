@@ -9,7 +9,7 @@ import {
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
   onStepBeginInto,
-} from "../../src/prune/pipeline.ts";
+} from "../../src/prune/hooks.ts";
 import type { PruningState } from "../../src/prune/state.ts";
 import { dataOf, type Run, runs, runsOf } from "../reference/runs.ts";
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { initialisePruning } from "../../src/prune/initialise.ts";
 import type { LayerRecord } from "../../src/prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
-import { onStepBegin } from "../../src/prune/pipeline.ts";
+import { onStepBegin } from "../../src/prune/hooks.ts";
 import { sparsityStatistics } from "../../src/prune/statistics.ts";
 
 function matrix(name: string, rows: number, columns: number): LayerRecord {

@@ -12,7 +12,7 @@ import {
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
   onStepBeginInto,
-} from "../../src/prune/pipeline.ts";
+} from "../../src/prune/hooks.ts";
 import type { PrunerState, PruningState } from "../../src/prune/state.ts";
 import { createSelectionScratch, kthSmallest } from "../../src/prune/threshold.ts";
 import { dataOf, type Run, runs, runsOf } from "../reference/runs.ts";

@@ -8,7 +8,7 @@ import {
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
   onStepBeginInto,
-} from "../../src/prune/pipeline.ts";
+} from "../../src/prune/hooks.ts";
 import type { PrunedLayer, PrunerState, PruningState } from "../../src/prune/state.ts";
 import { sparsityStatistics } from "../../src/prune/statistics.ts";
 import { inWeightOrder } from "../../src/reference/matrix.ts";

@@ -8,8 +8,8 @@ import {
   type StoredParameters,
   storedParameters,
   type TrainingCheckpoint,
-} from "../../src/train/checkpoint.ts";
-import { decodeCheckpointOrThrow, encodeCheckpoint } from "../../src/train/checkpoint-file.ts";
+} from "../../src/train/snapshot.ts";
+import { decodeCheckpointOrThrow, encodeCheckpoint } from "../../src/experiment/snapshot-file.ts";
 import type { TrainingEvent } from "../../src/train/events.ts";
 import { type FineTuneOptions, fineTune } from "../../src/train/loop.ts";
 import { parameterRules } from "../../src/train/optimizer.ts";

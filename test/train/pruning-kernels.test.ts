@@ -11,7 +11,7 @@ import {
   onBeforeOptimizerStepInto,
   onStepBeginInto,
   type PruningScratch,
-} from "../../src/prune/pipeline.ts";
+} from "../../src/prune/hooks.ts";
 import type { PruningState } from "../../src/prune/state.ts";
 import { createPruningKernels } from "../../src/train/pruning-kernels.ts";
 import { randomFloats } from "../kernels/subjects.ts";

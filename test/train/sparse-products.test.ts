@@ -5,7 +5,7 @@ import { type Backend, createBackend } from "../../src/kernels/backend.ts";
 import type { Kernels } from "../../src/kernels/table.ts";
 import { initialiseParameters } from "../../src/model/parameters.ts";
 import { releaseParameters } from "../../src/tensor/parameter.ts";
-import { captureCheckpoint, restoreCheckpointInto } from "../../src/train/checkpoint.ts";
+import { captureCheckpoint, restoreCheckpointInto } from "../../src/train/snapshot.ts";
 import { createSession, releaseSession, type TrainingSession } from "../../src/train/session.ts";
 import { trainingSettings } from "../../src/train/settings.ts";
 import { BREAK_EVEN, type SparseProductsSetting } from "../../src/train/sparse-switch.ts";

@@ -7,7 +7,7 @@ import type { TokenBatch } from "../../src/model/batch.ts";
 import { forward } from "../../src/model/forward.ts";
 import { initialiseParameters } from "../../src/model/parameters.ts";
 import { releaseParameters } from "../../src/tensor/parameter.ts";
-import { storedParameters } from "../../src/train/checkpoint.ts";
+import { storedParameters } from "../../src/train/snapshot.ts";
 import type { TrainingEvent } from "../../src/train/events.ts";
 import { padExamples, type TokenisedExample } from "../../src/train/examples.ts";
 import { fineTune } from "../../src/train/loop.ts";

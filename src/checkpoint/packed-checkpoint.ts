@@ -1,0 +1,114 @@
+/** A packed file as the checkpoint that it unpacks to, tensor by tensor. */
+import {
+  describeStored,
+  matrixShape,
+  PACKED_METADATA,
+  type PackedEntry,
+  parseManifest,
+  partName,
+  partsOf,
+} from "./packed-manifest.ts";
+import { unpackTensor } from "./packed-tensor.ts";
+import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { DTYPES } from "../io/dtypes.ts";
+import { layOutSafetensors } from "../io/safetensors.ts";
+import { METADATA } from "../io/safetensors-header.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+
+/** The weights' name in a directory: other programs would take `model.safetensors` for a plain file. */
+export const PACKED_WEIGHTS: "model.packed.safetensors" = "model.packed.safetensors";
+
+/** The tensors of a plain checkpoint that are packed ones' parts, by name, and what keeps others from being whole. */
+function collectParts(
+  { path, entries }: Checkpoint,
+  manifest: ReadonlyMap<string, PackedEntry>,
+): { readonly parts: ReadonlyMap<string, CheckpointEntry>; readonly problems: readonly Problem[] } {
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  const parts = new Map<string, CheckpointEntry>();
+  const problems: Problem[] = [];
+  for (const [name, { stored }] of manifest) {
+    if (name === METADATA)
+      problems.push({ path: `${path}: ${name}`, expected: "the name of a tensor", got: "none" });
+    if (byName.has(name))
+      problems.push({
+        path: `${path}: ${name}`,
+        expected: "a packed tensor only",
+        got: "a plain one too",
+      });
+    for (const part of partsOf(stored)) {
+      const full = partName(name, part);
+      const entry = byName.get(full);
+      if (entry === undefined)
+        problems.push({ path: `${path}: ${full}`, expected: "a tensor in the file", got: "none" });
+      else parts.set(full, entry);
+    }
+  }
+  // Names that no file can have: an unpacked one is written with them, and its order asks for them.
+  for (const name of [...manifest.keys(), ...byName.keys()])
+    if (/\p{Surrogate}/u.test(name))
+      problems.push({
+        path: `${path}: ${JSON.stringify(name)}`,
+        expected: "a name of well-formed text",
+        got: "half of a character",
+      });
+  return { parts, problems };
+}
+
+/** Tensors as a plain file has them: their order decides which of equal scores is pruned. */
+function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEntry[] {
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  const sizes = new Map(
+    entries.map(({ name, dtype, shape }) => [name, { dtype, shape, byteLength: 0 }]),
+  );
+  return layOutSafetensors(sizes).order.flatMap((name) => byName.get(name) ?? []);
+}
+
+/**
+ * The checkpoint that a packed file unpacks to; another one as it is. It is closed where it is refused. A tensor whose
+ * arrays do not fit together is refused when it is read.
+ */
+export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpoint> {
+  const [file] = plain.files;
+  const text = file?.metadata[PACKED_METADATA];
+  if (file === undefined || text === undefined) return { _tag: "Right", right: plain };
+  const refuse = (problems: readonly Problem[]): Either<readonly Problem[], never> => {
+    plain.close();
+    return { _tag: "Left", left: problems };
+  };
+  const manifest = parseManifest(plain.path, text, file.bytes);
+  if (manifest._tag === "Left") return refuse(manifest.left);
+  const { parts, problems } = collectParts(plain, manifest.right);
+  if (problems.length > 0) return refuse(problems);
+  const packedEntries = [...manifest.right].map(([name, entry]): CheckpointEntry => {
+    const own = partsOf(entry.stored).flatMap((part) => parts.get(partName(name, part)) ?? []);
+    const [rows, columns] = matrixShape(entry.shape);
+    return {
+      ...{ name, file: file.name, dtype: entry.unpacked, shape: entry.shape },
+      ...{ begin: 0, end: rows * columns * DTYPES[entry.unpacked].bytes },
+      packed: {
+        layout: describeStored(entry),
+        bytes: own.reduce((sum, { begin, end }) => sum + end - begin, 0),
+      },
+    };
+  });
+  const { [PACKED_METADATA]: _, ...metadata } = file.metadata;
+  const read: Checkpoint["read"] = (wanted) => {
+    const entry = manifest.right.get(wanted.name);
+    if (entry === undefined) return plain.read(wanted);
+    const own = partsOf(entry.stored).map((part) => partName(wanted.name, part));
+    const tensors = own.flatMap((name) => {
+      const part = parts.get(name);
+      return part === undefined ? [] : [[name, plain.read(part)] as const];
+    });
+    return getOrThrow(unpackTensor(wanted.name, entry, new Map(tensors)));
+  };
+  const whole = [...packedEntries, ...plain.entries.filter(({ name }) => !parts.has(name))];
+  const right: Checkpoint = {
+    ...plain,
+    layout: "packed",
+    files: [{ ...file, metadata }],
+    entries: inFileOrder(whole),
+    read,
+  };
+  return { _tag: "Right", right };
+}

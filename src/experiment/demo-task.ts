@@ -1,0 +1,141 @@
+/**
+ * A sentence-classification task that is made, not fetched: is the statement true? Every sentence
+ * compares two amounts, "the <thing> of <number> <unit> is [<negator>] [<degree>] <heavier> than the
+ * <thing> of <number> <unit>". Which number comes first decides, and a negator turns the statement
+ * around. Both numbers occur on either side equally often, with and without a negator, so no word tells
+ * anything about the label: a bag of words is at chance, order and negation are all there is.
+ */
+import { checkInteger } from "../core/checks.ts";
+import { nextBelow, openStream, type RandomStream, STREAM } from "../core/random.ts";
+import type { LabelledText } from "../train/examples.ts";
+
+const NUMBERS = words(
+  "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen " +
+    "seventeen eighteen nineteen twenty",
+);
+const THINGS = words("box stone chest barrel crate basket wagon boat cart bag table plank");
+const UNITS = words("pounds kilos ounces tons marks grains");
+const VERBS = words("is was seems looks");
+const NEGATORS = words("not never hardly barely");
+const DEGREES = words("much far clearly surely");
+const COMPARATIVES = words("heavier larger longer taller bigger higher wider deeper");
+/** One sentence in so many is negated: rare enough that the comparison is learned first. */
+const SENTENCES_PER_NEGATION = 3;
+
+const SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] as const;
+
+function words(text: string): readonly string[] {
+  return Object.freeze(text.split(" "));
+}
+
+/** The demo task: rows with label 1 where the statement is true, and their vocabulary. */
+export interface DemoTask {
+  readonly train: readonly LabelledText[];
+  readonly dev: readonly LabelledText[];
+  /** A WordPiece vocabulary as in a `vocab.txt`: one token a line, the special tokens first. */
+  readonly vocabulary: string;
+}
+
+/** Sizes and seed of a {@link DemoTask}. */
+export interface DemoTaskOptions {
+  /** Default 1. */
+  readonly seed?: number;
+  /** Number of training rows, default 6000. */
+  readonly trainCount?: number;
+  /** Number of dev rows, default 500. */
+  readonly devCount?: number;
+}
+
+/**
+ * Generates the demo task. The same options give the same rows; no sentence occurs twice, so none of
+ * dev is in train; labels alternate, so both are equally frequent in either part.
+ *
+ * @example
+ * ```ts
+ * import { generateDemoTask } from "espalier/nn";
+ *
+ * const task = generateDemoTask({ seed: 1, trainCount: 8, devCount: 4 });
+ * console.assert(task.train.length === 8 && task.dev.length === 4);
+ * console.assert(task.vocabulary.startsWith("[PAD]\n[UNK]\n[CLS]\n[SEP]\n"));
+ * ```
+ */
+export function generateDemoTask(options: DemoTaskOptions = {}): DemoTask {
+  const { seed = 1, trainCount = 6000, devCount = 500 } = options;
+  checkInteger("seed", seed);
+  checkInteger("trainCount", trainCount, 1, 1_000_000);
+  checkInteger("devCount", devCount, 1, 1_000_000);
+  const stream = openStream(seed, STREAM.generate);
+  const seen = new Set<string>();
+  return Object.freeze({
+    train: distinctRows(stream, trainCount, seen),
+    dev: distinctRows(stream, devCount, seen),
+    vocabulary: demoVocabulary(),
+  });
+}
+
+function distinctRows(
+  stream: RandomStream,
+  count: number,
+  seen: Set<string>,
+): readonly LabelledText[] {
+  const rows: LabelledText[] = [];
+  while (rows.length < count) {
+    const label = rows.length % 2;
+    const text = sentence(stream, label);
+    if (seen.has(text)) continue;
+    seen.add(text);
+    rows.push({ text, label });
+  }
+  return rows;
+}
+
+/** A statement that is true (label 1) or false (label 0). */
+function sentence(stream: RandomStream, label: number): string {
+  const negated = nextBelow(stream, SENTENCES_PER_NEGATION) === 0;
+  const [lower, higher] = twoNumbers(stream);
+  const firstIsHigher = (label === 1) !== negated;
+  const unit = pick(stream, UNITS);
+  const amount = (number: string) => ["the", pick(stream, THINGS), "of", number, unit];
+  return [
+    ...amount(firstIsHigher ? higher : lower),
+    pick(stream, VERBS),
+    ...(negated ? [pick(stream, NEGATORS)] : []),
+    ...(nextBelow(stream, 2) === 1 ? [pick(stream, DEGREES)] : []),
+    pick(stream, COMPARATIVES),
+    "than",
+    ...amount(firstIsHigher ? lower : higher),
+  ].join(" ");
+}
+
+/** Two different numbers in words, the lower one first; every pair equally likely. */
+function twoNumbers(stream: RandomStream): readonly [string, string] {
+  const first = nextBelow(stream, NUMBERS.length);
+  const other = nextBelow(stream, NUMBERS.length - 1);
+  const second = other < first ? other : other + 1;
+  return [numberWord(Math.min(first, second)), numberWord(Math.max(first, second))];
+}
+
+function numberWord(index: number): string {
+  return NUMBERS[index] ?? "";
+}
+
+function pick(stream: RandomStream, list: readonly string[]): string {
+  return list[nextBelow(stream, list.length)] ?? "";
+}
+
+function demoVocabulary(): string {
+  const tokens = [
+    ...SPECIAL_TOKENS,
+    "the",
+    "of",
+    "than",
+    ...NUMBERS,
+    ...THINGS,
+    ...UNITS,
+    ...VERBS,
+    ...NEGATORS,
+    ...DEGREES,
+    ...COMPARATIVES,
+  ];
+  return `${tokens.join("\n")}\n`;
+}

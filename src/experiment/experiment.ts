@@ -1,0 +1,257 @@
+/**
+ * A whole experiment for one seed: dense fine-tuning, then one sparse phase for each recipe, which
+ * starts from the dense model and has it as its teacher, as the example's scripts chain them.
+ */
+import { checkInteger } from "../core/checks.ts";
+import { InputError } from "../core/either.ts";
+import type { Backend } from "../kernels/backend.ts";
+import type { TokenBatch } from "../model/batch.ts";
+import { createParameters, initialiseParameters, type NamedValues } from "../model/parameters.ts";
+import { releaseParameters } from "../tensor/parameter.ts";
+import {
+  type StoredParameters,
+  setParametersInto,
+  storedParameters,
+  type TrainingCheckpoint,
+} from "../train/snapshot.ts";
+import { checkpointDifferences } from "../train/differences.ts";
+import { evaluate } from "../train/evaluation.ts";
+import { padExamples, type TokenisedExample } from "../train/examples.ts";
+import type { ExperimentEvent, MeasuredModel, PhaseResult } from "./events.ts";
+import {
+  type ExperimentDescription,
+  type ExperimentPhase,
+  type ExperimentTerms,
+  experimentTerms,
+  planPhases,
+} from "./plan.ts";
+import { type FineTuning, fineTune } from "../train/loop.ts";
+import { pruneAtOnceInto } from "./one-shot.ts";
+import { startPruning } from "../train/session.ts";
+import type { TeacherMemory } from "../train/teacher-cache.ts";
+import { type LabelledBatch, sequenceClassifier, type TrainableModel } from "../train/trainable-model.ts";
+
+/** What {@link runExperiment} needs. */
+export interface ExperimentOptions extends ExperimentDescription {
+  readonly backend: Backend;
+  /** Stored tensors to start from; default: random initialisation from the seed. */
+  readonly initialTensors?: ReadonlyMap<string, NamedValues>;
+  /** What the results of the teacher may take, in each sparse phase. */
+  readonly teacherMemory?: TeacherMemory;
+  readonly signal?: AbortSignal;
+  readonly resumeFrom?: ExperimentCheckpoint;
+}
+
+/** An experiment's state between two steps, as plain data. `version` changes when its meaning does. */
+export interface ExperimentCheckpoint {
+  readonly version: 1;
+  /** It is gone on from on the same terms only. */
+  readonly terms: ExperimentTerms;
+  /** Index of the phase under way: 0 is dense, then one for each sparse recipe. */
+  readonly phase: number;
+  readonly training: TrainingCheckpoint | null;
+  /** The dense model once its phase is over. */
+  readonly dense: StoredParameters | null;
+  readonly results: readonly PhaseResult[];
+  /** After the latest epoch of the phase under way. */
+  readonly measured: MeasuredModel | null;
+}
+
+/** A running experiment: iterate it for its events. */
+export interface Experiment extends AsyncIterable<ExperimentEvent> {
+  /** Results of the phases that are over. */
+  results(): readonly PhaseResult[];
+  /** Values of the model under way, copied; at a `result` event, the finished phase's. */
+  weights(): StoredParameters;
+  checkpoint(): ExperimentCheckpoint;
+  /** Gives all memory back. */
+  release(): void;
+}
+
+type Classifier = TrainableModel<TokenBatch & LabelledBatch>;
+
+interface Run {
+  readonly options: ExperimentOptions;
+  readonly terms: ExperimentTerms;
+  readonly student: Classifier;
+  teacher: Classifier | null;
+  /** Index of the phase under way. */
+  phase: number;
+  training: FineTuning | null;
+  oneShot: MeasuredModel | null;
+  measured: MeasuredModel | null;
+  dense: StoredParameters | null;
+  results: readonly PhaseResult[];
+}
+
+/**
+ * Runs an experiment. Wrong input is refused here, before anything is trained. Aborting ends it at a
+ * step's boundary with an `end` event that is not completed; its checkpoint then resumes to the same
+ * bytes as an uninterrupted run.
+ *
+ * @throws InputError for tensors that do not fit the model, a wrong pruning configuration, or a
+ *   checkpoint on other terms
+ * @throws RangeError when there are no recipes or no rows, or the teacher's hidden size is another
+ */
+export function runExperiment(options: ExperimentOptions): Experiment {
+  checkOptions(options);
+  const { resumeFrom } = options;
+  const terms = experimentTerms(options, planPhases(options));
+  checkTerms(terms, resumeFrom);
+  const run: Run = {
+    options,
+    terms,
+    student: createStudent(options),
+    teacher: null,
+    phase: resumeFrom?.phase ?? 0,
+    training: null,
+    oneShot: null,
+    measured: resumeFrom?.measured ?? null,
+    dense: resumeFrom?.dense ?? null,
+    results: resumeFrom?.results ?? [],
+  };
+  try {
+    for (const { settings } of terms.phases) startPruning(options.backend, run.student, settings);
+    startPhase(run, resumeFrom?.training);
+  } catch (error) {
+    releaseRun(run);
+    throw error;
+  }
+  return {
+    [Symbol.asyncIterator]: () => experimentEvents(run),
+    results: () => run.results,
+    weights: () => storedParameters(run.student.parameters),
+    checkpoint: () => captureExperiment(run),
+    release: () => releaseRun(run),
+  };
+}
+
+function checkOptions(options: ExperimentOptions): void {
+  const { recipes, trainingRows, evaluationRows, seed, config, teacher } = options;
+  checkInteger("seed", seed);
+  const lists = { recipes, trainingRows, evaluationRows };
+  for (const [name, list] of Object.entries(lists)) {
+    if (list.length === 0) throw new RangeError(`${name}: expected at least one, got none`);
+  }
+  const { hiddenSize } = teacher?.config ?? config;
+  if (hiddenSize !== config.hiddenSize) {
+    throw new RangeError(
+      `teacher: expected a model of hidden size ${config.hiddenSize}, got ${hiddenSize}`,
+    );
+  }
+}
+
+function checkTerms(terms: ExperimentTerms, resumeFrom: ExperimentCheckpoint | undefined): void {
+  if (resumeFrom === undefined) return;
+  const problems = checkpointDifferences("run", terms, resumeFrom.terms);
+  if (problems.length > 0) throw new InputError(problems);
+}
+
+function createStudent({ backend, config, seed, initialTensors }: ExperimentOptions): Classifier {
+  const parameters =
+    initialTensors === undefined
+      ? initialiseParameters(backend, config, seed)
+      : createParameters(backend, config, initialTensors, { initialiseHead: { seed } });
+  return sequenceClassifier(config, parameters);
+}
+
+/** Begins the phase under way, or takes it up from a checkpoint; does nothing after the last. */
+function startPhase(run: Run, resumeFrom?: TrainingCheckpoint | null): void {
+  const { options, student } = run;
+  const phase = run.terms.phases[run.phase];
+  if (phase === undefined) return;
+  const { epochs, batchSize, settings } = phase;
+  if (run.dense !== null) {
+    run.teacher ??= createTeacher(options, run.dense);
+    setParametersInto(student.parameters, run.dense);
+    run.oneShot = pruneAtOnceInto(options.backend, student, settings, evaluationSource(run, phase));
+    setParametersInto(student.parameters, run.dense);
+  }
+  run.training = fineTune({
+    backend: options.backend,
+    model: student,
+    trainingRows: options.trainingRows,
+    evaluationRows: options.evaluationRows,
+    evaluationBatchSize: phase.evaluationBatchSize,
+    collate: collateExamples(options),
+    rowLength: ({ inputIds }) => inputIds.length,
+    epochs,
+    batchSize,
+    settings,
+    ...(run.teacher === null ? {} : { teacher: run.teacher }),
+    ...(options.teacherMemory === undefined ? {} : { teacherMemory: options.teacherMemory }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(resumeFrom ? { resumeFrom } : {}),
+  });
+}
+
+function createTeacher({ backend, config, teacher }: ExperimentOptions, dense: StoredParameters) {
+  const { config: teacherConfig, tensors } = teacher ?? { config, tensors: dense };
+  return sequenceClassifier(teacherConfig, createParameters(backend, teacherConfig, tensors));
+}
+
+function collateExamples({ config }: ExperimentOptions) {
+  return (examples: readonly TokenisedExample[]) =>
+    padExamples(examples, config.padTokenId, config.labels === 1);
+}
+
+function evaluationSource({ options }: Run, { evaluationBatchSize: batchSize }: ExperimentPhase) {
+  return { rows: options.evaluationRows, collate: collateExamples(options), batchSize };
+}
+
+async function* experimentEvents(run: Run): AsyncGenerator<ExperimentEvent, void, void> {
+  for (;;) {
+    const phase = run.terms.phases[run.phase];
+    if (phase === undefined || run.training === null) return yield { type: "end", completed: true };
+    for await (const event of run.training) {
+      if (event.type === "epoch" && event.evaluation !== null) {
+        run.measured = { evaluation: event.evaluation, sparsity: event.sparsity };
+      }
+      yield { type: "training", ...phase.id, event };
+      if (event.type === "end" && !event.completed) return yield { type: "end", completed: false };
+    }
+    const result = phaseResult(run, phase);
+    yield { type: "result", result };
+    finishPhase(run, phase, result);
+    startPhase(run);
+  }
+}
+
+function phaseResult(run: Run, phase: ExperimentPhase): PhaseResult {
+  const { backend } = run.options;
+  return {
+    ...phase.id,
+    profile: phase.settings.profile,
+    variant: backend.kernels.variant,
+    metric: phase.metric,
+    oneShot: run.oneShot,
+    last: run.measured ?? {
+      evaluation: evaluate(backend, run.student, evaluationSource(run, phase)),
+      sparsity: null,
+    },
+  };
+}
+
+/** Releases the phase's optimizer and moves on; the dense phase leaves its model to the others. */
+function finishPhase(run: Run, { id }: ExperimentPhase, result: PhaseResult): void {
+  if (id.phase === "dense") run.dense = storedParameters(run.student.parameters);
+  run.training?.release();
+  run.training = null;
+  run.oneShot = null;
+  run.measured = null;
+  run.results = [...run.results, result];
+  run.phase++;
+}
+
+function captureExperiment(run: Run): ExperimentCheckpoint {
+  const { terms, phase, training, dense, results, measured } = run;
+  const state = { phase, training: training?.checkpoint() ?? null, dense, results, measured };
+  return { version: 1, terms: structuredClone(terms), ...state };
+}
+
+function releaseRun(run: Run): void {
+  run.training?.release();
+  run.training = null;
+  releaseParameters(run.student.parameters);
+  if (run.teacher !== null) releaseParameters(run.teacher.parameters);
+}

@@ -1,0 +1,50 @@
+/** Pruning without fine-tuning: the baseline that a sparse phase is measured against. */
+import type { Backend } from "../kernels/backend.ts";
+import type { PrunerConfig, PruningConfig } from "../prune/config.ts";
+import { initialisePruning } from "../prune/initialise.ts";
+import { parsePruningConfigOrThrow } from "../prune/parse.ts";
+import { onStepBegin } from "../prune/hooks.ts";
+import { evaluate, type RowSource } from "../train/evaluation.ts";
+import type { MeasuredModel } from "./events.ts";
+import type { TrainingSettings } from "../train/settings.ts";
+import { sparsityReport } from "../train/sparsity.ts";
+import { type LabelledBatch, layerRecords, type TrainableModel } from "../train/trainable-model.ts";
+
+/**
+ * Prunes a model in place, at once and by magnitude, to the layers, patterns, scopes and targets of a
+ * pruning configuration, and measures it.
+ */
+export function pruneAtOnceInto<Row, Batch extends LabelledBatch>(
+  backend: Backend,
+  model: TrainableModel<Batch>,
+  { pruning, profile }: Pick<TrainingSettings, "pruning" | "profile">,
+  source: RowSource<Row, Batch>,
+): MeasuredModel {
+  const config = oneShotConfig(parsePruningConfigOrThrow(pruning, { profile }));
+  const layers = layerRecords(model);
+  const { state, weights } = onStepBegin(initialisePruning(config, layers, { profile }), 0, layers);
+  for (const { name, data } of layers) {
+    const pruned = weights.get(name);
+    if (pruned !== undefined) data.set(pruned);
+  }
+  const sparsity = sparsityReport(state, layerRecords(model));
+  return { evaluation: evaluate(backend, model, source), sparsity };
+}
+
+/** The same pruners with everything due at step 0. */
+function oneShotConfig({ pruners }: PruningConfig): PruningConfig {
+  return { pruners: pruners.map(oneShotPruner) };
+}
+
+function oneShotPruner(config: PrunerConfig): PrunerConfig {
+  return {
+    ...config,
+    method: "basic",
+    criterion: "magnitude",
+    startStep: 0,
+    endStep: 0,
+    pruningFrequency: 1,
+    lockInitSparsity: false,
+    groupLasso: null,
+  };
+}

@@ -1,0 +1,322 @@
+/**
+ * Fine-tuning recipes as data: those of Intel Neural Compressor's BERT-Mini and DistilBERT example
+ * (examples/pytorch/nlp/huggingface_models/text-classification/pruning/eager: run_glue_no_trainer.py,
+ * run_glue_no_trainer_mixed.py and scripts/), and the demo's.
+ */
+import { checkInteger, describe } from "../core/checks.ts";
+import type { Padding } from "../model/token-rows.ts";
+import type { Batching } from "../train/batches.ts";
+import type { ScheduleName } from "../train/schedule.ts";
+import type { TeacherPrecision } from "../train/teacher-cache.ts";
+
+/** Which rows a recipe is for. */
+export type TaskName = "mrpc" | "sst2" | "demo";
+
+/** Which model a recipe is for; {@link MODEL_CONFIGS} has its `config.json`. */
+export type ModelName = "bert-mini" | "distilbert" | "bert-demo";
+
+/** What one training phase needs beside data and model. */
+export interface PhaseRecipe {
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly batching: Batching;
+  readonly learningRate: number;
+  readonly scheduleName: ScheduleName;
+  readonly warmupSteps: number;
+  readonly weightDecay: number;
+  /** AdamW's beta1 and beta2. */
+  readonly betas: readonly [number, number];
+  readonly epsilon: number;
+}
+
+/** One local configuration in INC's keys (`pruning_configs[i]`). */
+export type LocalPruningConfig = Readonly<Record<string, unknown>>;
+
+/** The phase that prunes while it trains. */
+export interface SparsePhaseRecipe extends PhaseRecipe {
+  /** Epochs before pruning starts. */
+  readonly sparsityWarmEpochs: number;
+  /** Epochs after the last prune step. */
+  readonly cooldownEpochs: number;
+  /** The loss is this times the mean squared error of the last hidden states; 0: cross-entropy alone. */
+  readonly distillationWeight: number;
+  /** Whether that mean runs over padded positions too, as in the example. */
+  readonly distillationPadding: Padding;
+  /** How the teacher's results are kept from epoch to epoch. */
+  readonly teacherCache: TeacherPrecision | "off";
+  /** The pattern of every local configuration that has none of its own; null for mixed recipes. */
+  readonly pattern: string | null;
+  readonly targetSparsity: number;
+  /** Steps between prune steps; `auto` is the script's -1: int((end - start + 1) / 40). */
+  readonly pruningFrequency: number | "auto";
+  readonly pruningConfigs: readonly LocalPruningConfig[];
+}
+
+/** A named recipe: a dense phase, and a sparse one that starts from it with it as the teacher. */
+export interface Recipe {
+  readonly name: string;
+  readonly task: TaskName;
+  readonly model: ModelName;
+  /** Longest input in tokens, special tokens included. */
+  readonly maxLength: number;
+  /** Which dev metric the published table shows. */
+  readonly metric: "accuracy" | "f1";
+  readonly evaluationBatchSize: number;
+  readonly dense: PhaseRecipe;
+  readonly sparse: SparsePhaseRecipe | null;
+}
+
+/** The one local configuration of run_glue_no_trainer.py. */
+const EXAMPLE_LOCAL_CONFIG: LocalPruningConfig = Object.freeze({
+  pruning_type: "snip_momentum",
+  pruning_scope: "global",
+  sparsity_decay_type: "exp",
+  excluded_op_names: ["pooler"],
+  pruning_op_types: ["Linear"],
+  max_sparsity_ratio_per_op: 0.98,
+});
+
+/** The two local configurations of run_glue_no_trainer_mixed.py. */
+const MIXED_LOCAL_CONFIGS: readonly LocalPruningConfig[] = Object.freeze([
+  {
+    op_names: [".*output", ".*intermediate"],
+    pattern: "1x1",
+    pruning_scope: "local",
+    pruning_type: "snip_momentum",
+    sparsity_decay_type: "exp",
+    pruning_op_types: ["Linear"],
+  },
+  {
+    op_names: [".*query", ".*key", ".*value"],
+    pattern: "4x1",
+    pruning_scope: "global",
+    pruning_type: "snip_momentum",
+    sparsity_decay_type: "exp",
+    max_sparsity_ratio_per_op: 0.98,
+    min_sparsity_ratio_per_op: 0.5,
+    pruning_op_types: ["Linear"],
+  },
+]);
+
+/** transformers.AdamW with its default betas and a linear learning rate: the example without --do_prune. */
+const DENSE_PHASE: PhaseRecipe = Object.freeze<PhaseRecipe>({
+  epochs: 5,
+  batchSize: 16,
+  batching: "shuffled",
+  learningRate: 5e-5,
+  scheduleName: "linear",
+  warmupSteps: 0,
+  weightDecay: 5e-5,
+  betas: [0.9, 0.999],
+  epsilon: 1e-6,
+});
+
+/** The example with --do_prune --lr_scheduler_type constant, as the MRPC scripts set it. */
+const SPARSE_PHASE: SparseBase = Object.freeze<SparseBase>({
+  epochs: 15,
+  batchSize: 16,
+  batching: "shuffled",
+  learningRate: 1e-3,
+  scheduleName: "constant",
+  warmupSteps: 0,
+  weightDecay: 1e-3,
+  betas: [0.9, 0.9],
+  epsilon: 1e-6,
+  sparsityWarmEpochs: 1,
+  cooldownEpochs: 5,
+  distillationWeight: 5,
+  distillationPadding: "included",
+  teacherCache: "float32",
+  pruningFrequency: 50,
+  pruningConfigs: [EXAMPLE_LOCAL_CONFIG],
+});
+
+const PATTERN_TARGETS = Object.freeze([
+  { suffix: "4x1", pattern: "4x1", targetSparsity: 0.9 },
+  { suffix: "2in4", pattern: "2:4", targetSparsity: 0.5 },
+  { suffix: "1xchannel", pattern: "1xchannel", targetSparsity: 0.6 },
+] as const);
+
+/** What the per-channel scripts ask for with --pruning_type, which their own local setting overrides. */
+const PROGRESSIVE_LOCAL_CONFIG: LocalPruningConfig = Object.freeze({
+  ...EXAMPLE_LOCAL_CONFIG,
+  pruning_type: "snip_momentum_progressive",
+});
+
+type RecipeBase = Omit<Recipe, "name" | "sparse">;
+type SparseBase = Omit<SparsePhaseRecipe, "pattern" | "targetSparsity">;
+
+const MRPC: RecipeBase = Object.freeze({
+  task: "mrpc",
+  model: "bert-mini",
+  maxLength: 128,
+  metric: "f1",
+  evaluationBatchSize: 8,
+  dense: DENSE_PHASE,
+});
+
+const SST2: RecipeBase = Object.freeze({
+  ...MRPC,
+  task: "sst2",
+  metric: "accuracy",
+  dense: { ...DENSE_PHASE, epochs: 10, batchSize: 32, weightDecay: 0 },
+});
+
+const SST2_SPARSE: SparseBase = Object.freeze({
+  ...SPARSE_PHASE,
+  learningRate: 5e-5,
+  weightDecay: 5e-5,
+  distillationWeight: 2,
+  pruningFrequency: 500,
+});
+
+/** The scripts start from a fine-tuned DistilBERT; where none is given, MRPC's dense phase makes one. */
+const DISTILBERT_MRPC: RecipeBase = Object.freeze({
+  ...MRPC,
+  model: "distilbert",
+  maxLength: 256,
+});
+
+const DISTILBERT_SPARSE: SparseBase = Object.freeze({
+  ...SPARSE_PHASE,
+  epochs: 120,
+  cooldownEpochs: 40,
+  learningRate: 1e-4,
+  weightDecay: 0,
+  distillationWeight: 2,
+});
+
+const MIXED_SPARSE: SparsePhaseRecipe = Object.freeze({
+  ...SPARSE_PHASE,
+  pattern: null,
+  targetSparsity: 0.9,
+  pruningFrequency: "auto",
+  pruningConfigs: MIXED_LOCAL_CONFIGS,
+});
+
+/** The recipe without a sparse phase and one recipe for each pattern. */
+function family(prefix: string, base: RecipeBase, sparse: SparseBase): readonly Recipe[] {
+  return [
+    { ...base, name: `${prefix}-dense`, sparse: null },
+    ...PATTERN_TARGETS.map(({ suffix, ...target }) => ({
+      ...base,
+      name: `${prefix}-${suffix}`,
+      sparse: { ...sparse, ...target },
+    })),
+  ];
+}
+
+function progressive(name: string, base: RecipeBase, sparse: SparseBase): Recipe {
+  const pruningConfigs = [PROGRESSIVE_LOCAL_CONFIG];
+  return {
+    ...base,
+    name,
+    sparse: { ...sparse, pruningConfigs, pattern: "1xchannel", targetSparsity: 0.6 },
+  };
+}
+
+/** Dense training of a small BERT from random initialisation on {@link generateDemoTask}'s rows. */
+const DEMO: RecipeBase = Object.freeze({
+  task: "demo",
+  model: "bert-demo",
+  maxLength: 32,
+  metric: "accuracy",
+  evaluationBatchSize: 64,
+  dense: {
+    ...DENSE_PHASE,
+    epochs: 18,
+    batchSize: 32,
+    learningRate: 1e-3,
+    warmupSteps: 100,
+    weightDecay: 1e-3,
+  },
+});
+
+const DEMO_SPARSE: SparseBase = Object.freeze({
+  ...SPARSE_PHASE,
+  epochs: 12,
+  cooldownEpochs: 5,
+  batchSize: 32,
+  pruningFrequency: 20,
+});
+
+/** Every recipe. {@link findRecipe} looks one up by name. */
+export const RECIPES: readonly Recipe[] = Object.freeze([
+  ...family("bertmini-mrpc", MRPC, SPARSE_PHASE),
+  progressive("bertmini-mrpc-1xchannel-progressive", MRPC, SPARSE_PHASE),
+  { ...MRPC, name: "bertmini-mrpc-mixed", sparse: MIXED_SPARSE },
+  ...family("bertmini-sst2", SST2, SST2_SPARSE),
+  progressive("bertmini-sst2-1xchannel-progressive", SST2, SST2_SPARSE),
+  ...family("distilbert-mrpc", DISTILBERT_MRPC, DISTILBERT_SPARSE).filter(
+    ({ name }) => !name.endsWith("1xchannel"),
+  ),
+  ...family("demo", DEMO, DEMO_SPARSE),
+]);
+
+/**
+ * The recipe of that name.
+ *
+ * @throws RangeError that lists the names when there is none
+ *
+ * @example
+ * ```ts
+ * import { findRecipe } from "espalier/nn";
+ *
+ * console.assert(findRecipe("bertmini-mrpc-4x1").sparse?.targetSparsity === 0.9);
+ * ```
+ */
+export function findRecipe(name: string): Recipe {
+  const recipe = RECIPES.find((candidate) => candidate.name === name);
+  if (recipe !== undefined) return recipe;
+  const names = RECIPES.map((candidate) => candidate.name).join(", ");
+  throw new RangeError(`recipe: expected one of ${names}, got ${describe(name)}`);
+}
+
+/** When a sparse phase prunes, in optimizer steps from the phase's beginning. */
+export interface PruningSteps {
+  readonly startStep: number;
+  readonly endStep: number;
+  readonly pruningFrequency: number;
+}
+
+/**
+ * The example script's pruning steps for `exampleCount` training rows: start_step = int(warm epochs x
+ * n / batch), end_step = int(n / batch x (epochs - cooldown)); n / batch is not rounded.
+ *
+ * @example
+ * ```ts
+ * import { findRecipe, pruningSteps } from "espalier/nn";
+ *
+ * const { sparse } = findRecipe("bertmini-mrpc-mixed");
+ * if (sparse === null) throw new Error("a mixed recipe prunes");
+ * const { startStep, endStep, pruningFrequency } = pruningSteps(sparse, 3668);
+ * console.assert(startStep === 229 && endStep === 2292 && pruningFrequency === 51);
+ * ```
+ */
+export function pruningSteps(recipe: SparsePhaseRecipe, exampleCount: number): PruningSteps {
+  checkInteger("exampleCount", exampleCount, 1);
+  const stepsPerEpoch = exampleCount / recipe.batchSize;
+  const startStep = Math.trunc(recipe.sparsityWarmEpochs * stepsPerEpoch);
+  const endStep = Math.trunc(stepsPerEpoch * (recipe.epochs - recipe.cooldownEpochs));
+  const pruningFrequency =
+    recipe.pruningFrequency === "auto"
+      ? Math.max(1, Math.trunc((endStep - startStep + 1) / 40))
+      : recipe.pruningFrequency;
+  return { startStep, endStep, pruningFrequency };
+}
+
+/** A sparse phase as a pruning configuration in INC's keys, for `exampleCount` training rows. */
+export function recipePruningConfig(
+  recipe: SparsePhaseRecipe,
+  exampleCount: number,
+): Readonly<Record<string, unknown>> {
+  const { startStep, endStep, pruningFrequency } = pruningSteps(recipe, exampleCount);
+  return {
+    pruning_configs: recipe.pruningConfigs,
+    target_sparsity: recipe.targetSparsity,
+    pruning_frequency: pruningFrequency,
+    start_step: startStep,
+    end_step: endStep,
+    ...(recipe.pattern === null ? {} : { pattern: recipe.pattern }),
+  };
+}

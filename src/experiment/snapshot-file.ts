@@ -1,0 +1,159 @@
+/**
+ * Checkpoints as JSON and tensors, for a safetensors file whose metadata holds the JSON: every typed
+ * array of the state becomes a tensor named by its path, and the JSON refers to it.
+ */
+import { checkOneOf, describe } from "../core/checks.ts";
+import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import type { TrainingCheckpoint } from "../train/snapshot.ts";
+import type { ExperimentCheckpoint } from "./experiment.ts";
+
+/** A typed array as `espalier/io` stores tensors. */
+export interface CheckpointTensor {
+  readonly dtype: "F32" | "I32" | "U8";
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+/** A checkpoint in two parts: `writeSafetensors(tensors, { [kind]: json })` stores it in one file. */
+export interface EncodedCheckpoint {
+  readonly json: string;
+  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+}
+
+/** What kinds of checkpoint there are, by the name under which a file's metadata holds their JSON. */
+export interface Checkpoints {
+  readonly training: TrainingCheckpoint;
+  readonly experiment: ExperimentCheckpoint;
+}
+
+/** JSON keys that stand for what JSON cannot hold; no state of ours has keys that begin with `$`. */
+const TENSOR = "$tensor";
+const MAP = "$map";
+
+const ARRAYS = Object.freeze({ F32: Float32Array, I32: Int32Array, U8: Uint8Array });
+
+type StoredArray = InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]>;
+
+/**
+ * Encodes a checkpoint.
+ *
+ * @throws RangeError when the state holds a number that JSON cannot, with its path
+ */
+export function encodeCheckpoint<Kind extends keyof Checkpoints>(
+  kind: Kind,
+  checkpoint: Checkpoints[Kind],
+): EncodedCheckpoint {
+  checkOneOf("kind", kind, ["training", "experiment"]);
+  const tensors = new Map<string, CheckpointTensor>();
+  const json = JSON.stringify({ kind, state: encode(checkpoint, kind, tensors) });
+  return { json, tensors };
+}
+
+/** Reads a checkpoint back, or says everything that is wrong with it. */
+export function decodeCheckpoint<Kind extends keyof Checkpoints>(
+  kind: Kind,
+  { json, tensors }: EncodedCheckpoint,
+): Either<readonly Problem[], Checkpoints[Kind]> {
+  const problems: Problem[] = [];
+  const state = decode(parseState(kind, json, problems), kind, tensors, problems);
+  if (problems.length === 0 && !isCurrent(state)) {
+    problems.push({ path: kind, expected: "a checkpoint of version 1", got: describe(state) });
+  }
+  return problems.length > 0
+    ? { _tag: "Left", left: problems }
+    : { _tag: "Right", right: state as Checkpoints[Kind] };
+}
+
+/** {@link decodeCheckpoint} that throws an `InputError` with every problem. */
+export function decodeCheckpointOrThrow<Kind extends keyof Checkpoints>(
+  kind: Kind,
+  encoded: EncodedCheckpoint,
+): Checkpoints[Kind] {
+  return getOrThrow(decodeCheckpoint(kind, encoded));
+}
+
+function encode(value: unknown, path: string, tensors: Map<string, CheckpointTensor>): unknown {
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    throw new RangeError(`${path}: expected a finite number, got ${value}`);
+  }
+  if (typeof value !== "object" || value === null) return value;
+  const dtype = dtypeOf(value);
+  if (dtype !== undefined) {
+    tensors.set(path, storedTensor(dtype, value as StoredArray));
+    return { [TENSOR]: path };
+  }
+  const below = (key: string, entry: unknown) => encode(entry, `${path}/${key}`, tensors);
+  if (Array.isArray(value)) return value.map((entry, index) => below(String(index), entry));
+  if (value instanceof Map) {
+    return { [MAP]: [...value].map(([key, entry]) => [key, below(String(key), entry)]) };
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, below(key, entry)]));
+}
+
+function dtypeOf(value: object): CheckpointTensor["dtype"] | undefined {
+  if (value instanceof Float32Array) return "F32";
+  if (value instanceof Int32Array) return "I32";
+  return value instanceof Uint8Array ? "U8" : undefined;
+}
+
+function storedTensor(dtype: CheckpointTensor["dtype"], array: StoredArray): CheckpointTensor {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength).slice();
+  return { dtype, shape: [array.length], bytes };
+}
+
+/** The `state` of an encoded checkpoint of that kind; a problem where there is none. */
+function parseState(kind: string, json: string, problems: Problem[]): unknown {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json);
+  } catch {
+    parsed = undefined;
+  }
+  if (isRecord(parsed) && parsed.kind === kind) return parsed.state;
+  problems.push({
+    path: kind,
+    expected: `the JSON of a ${kind} checkpoint`,
+    got: describe(parsed),
+  });
+  return undefined;
+}
+
+function decode(
+  value: unknown,
+  path: string,
+  tensors: ReadonlyMap<string, CheckpointTensor>,
+  problems: Problem[],
+): unknown {
+  const below = (key: string, entry: unknown) => decode(entry, `${path}/${key}`, tensors, problems);
+  if (Array.isArray(value)) return value.map((entry, index) => below(String(index), entry));
+  if (!isRecord(value)) return value;
+  if (typeof value[TENSOR] === "string") return loadArray(value[TENSOR], path, tensors, problems);
+  const entries: unknown = value[MAP];
+  if (Array.isArray(entries)) {
+    return new Map(entries.map(([key, entry]) => [key, below(String(key), entry)]));
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, below(key, entry)]));
+}
+
+function loadArray(
+  name: string,
+  path: string,
+  tensors: ReadonlyMap<string, CheckpointTensor>,
+  problems: Problem[],
+): StoredArray | undefined {
+  const tensor = tensors.get(name);
+  const array = tensor === undefined ? undefined : ARRAYS[tensor.dtype];
+  if (tensor === undefined || array === undefined) {
+    problems.push({ path, expected: `a tensor ${name}`, got: describe(tensor) });
+    return undefined;
+  }
+  return new array(tensor.bytes.slice().buffer);
+}
+
+function isCurrent(state: unknown): boolean {
+  return isRecord(state) && state.version === 1;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,197 @@
+/**
+ * The operations that go element by element, on WASM. Class logits are too few to be worth a function, and filling
+ * is as fast in the engine itself.
+ */
+import { scalarKernels } from "../scalar/kernels.ts";
+import type { Wasm } from "./calls.ts";
+import type { AdamWConstants, Kernels } from "../table.ts";
+
+type ElementwiseName =
+  | "fill"
+  | "softmaxRows"
+  | "independently"
+  | "openGroup"
+  | "closeGroup"
+  | ArithmeticName
+  | "addScaledDifference"
+  | "sumSquaredDifference"
+  | ForwardName
+  | BackwardName
+  | AdamWName;
+
+/** These kernels. They refuse arrays that are too short. */
+export function elementwiseKernels(wasm: Wasm): Pick<Kernels, ElementwiseName> {
+  return {
+    fill: scalarKernels.fill,
+    softmaxRows: scalarKernels.softmaxRows,
+    independently: wasm.independently,
+    openGroup: wasm.openGroup,
+    closeGroup: wasm.closeGroup,
+    ...arithmetic(wasm),
+    ...losses(wasm),
+    ...activations(wasm),
+    ...adamw(wasm),
+  };
+}
+
+type ArithmeticName = "add" | "addBias" | "addColumnSums" | "addScaled" | "multiply" | "scale";
+
+/** Three arrays as a function takes them, the last one to write. */
+type ThreeArrays = (a: Float32Array, b: Float32Array, y: Float32Array) => void;
+
+/** An operation on three arrays of as many elements as the last one has; `labels` are their names in errors. */
+function onThree(
+  { run, at, partOfElements, openGroup, closeGroup }: Wasm,
+  name: "add" | "multiply" | BackwardName,
+  labels: readonly [string, string, string],
+): ThreeArrays {
+  return (a, b, y) => {
+    const n = y.length;
+    const aAt = at(labels[0], a, n);
+    const bAt = at(labels[1], b, n);
+    const yAt = at(labels[2], y, n);
+    const part = partOfElements(n);
+    openGroup();
+    for (let i = 0; i < n; i += part)
+      run[name](aAt + 4 * i, bAt + 4 * i, yAt + 4 * i, Math.min(part, n - i));
+    closeGroup();
+  };
+}
+
+function arithmetic(wasm: Wasm): Pick<Kernels, ArithmeticName> {
+  const { run, at, partOfElements, openGroup, closeGroup } = wasm;
+  const scaled =
+    (name: "scale" | "addScaled") =>
+    (x: Float32Array, factor: number, y: Float32Array): void => {
+      const n = y.length;
+      const xAt = at("x", x, n);
+      const yAt = at("y", y, n);
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part)
+        run[name](xAt + 4 * i, factor, yAt + 4 * i, Math.min(part, n - i));
+      closeGroup();
+    };
+  return {
+    add: onThree(wasm, "add", ["a", "b", "y"]),
+    multiply: onThree(wasm, "multiply", ["a", "b", "y"]),
+    scale: scaled("scale"),
+    addScaled: scaled("addScaled"),
+    addBias(y, bias, rows, columns) {
+      const yAt = at("y", y, rows * columns);
+      const biasAt = at("bias", bias, columns);
+      const part = wasm.partOfRows(rows, columns);
+      openGroup();
+      for (let row = 0; row < rows; row += part)
+        run.addBias(yAt + 4 * row * columns, biasAt, Math.min(part, rows - row), columns);
+      closeGroup();
+    },
+    addColumnSums(x, out, rows, columns) {
+      const xAt = at("x", x, rows * columns);
+      const outAt = at("out", out, columns);
+      // A column is summed by one thread, from its first row to its last.
+      const part = wasm.partOfColumns(rows, columns);
+      openGroup();
+      for (let column = 0; column < columns; column += part) {
+        const length = Math.min(part, columns - column);
+        run.addColumnSums(xAt + 4 * column, outAt + 4 * column, rows, length, columns * 4);
+      }
+      closeGroup();
+    },
+  };
+}
+
+function losses(wasm: Wasm): Pick<Kernels, "addScaledDifference" | "sumSquaredDifference"> {
+  const { run, at, partOfElements, openGroup, closeGroup } = wasm;
+  return {
+    sumSquaredDifference(a, b) {
+      const n = a.length;
+      return wasm.sumSquaredDifference(at("a", a, n), at("b", b, n), n);
+    },
+    addScaledDifference(a, b, factor, da) {
+      const n = da.length;
+      const aAt = at("a", a, n);
+      const bAt = at("b", b, n);
+      const daAt = at("da", da, n);
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part) {
+        const length = Math.min(part, n - i);
+        run.addScaledDifference(aAt + 4 * i, bAt + 4 * i, factor, daAt + 4 * i, length);
+      }
+      closeGroup();
+    },
+  };
+}
+
+type ForwardName = "geluForward" | "tanhForward" | "reluForward";
+type BackwardName = "geluBackward" | "tanhBackward" | "reluBackward";
+
+function activations(wasm: Wasm): Pick<Kernels, ForwardName | BackwardName> {
+  const { run, at, partOfElements, openGroup, closeGroup } = wasm;
+  const forward =
+    (name: ForwardName) =>
+    (x: Float32Array, y: Float32Array): void => {
+      const n = y.length;
+      const xAt = at("x", x, n);
+      const yAt = at("y", y, n);
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part) run[name](xAt + 4 * i, yAt + 4 * i, Math.min(part, n - i));
+      closeGroup();
+    };
+  return {
+    geluForward: forward("geluForward"),
+    geluBackward: onThree(wasm, "geluBackward", ["x", "dy", "dx"]),
+    tanhForward: forward("tanhForward"),
+    tanhBackward: onThree(wasm, "tanhBackward", ["y", "dy", "dx"]),
+    reluForward: forward("reluForward"),
+    reluBackward: onThree(wasm, "reluBackward", ["y", "dy", "dx"]),
+  };
+}
+
+type AdamWName = "adamwTorch" | "adamwTransformers";
+
+function adamw({ run, at, partOfElements, openGroup, closeGroup }: Wasm): Pick<Kernels, AdamWName> {
+  const update =
+    (name: AdamWName, stepSizeOf: (constants: AdamWConstants) => number) =>
+    (
+      p: Float32Array,
+      g: Float32Array,
+      m: Float32Array,
+      v: Float32Array,
+      constants: AdamWConstants,
+    ): void => {
+      const n = p.length;
+      const pAt = at("p", p, n);
+      const gAt = at("g", g, n);
+      const mAt = at("m", m, n);
+      const vAt = at("v", v, n);
+      const { learningRate, beta1, beta2, epsilon, weightDecay, c2, clearGradient } = constants;
+      const stepSize = stepSizeOf(constants);
+      const kept = 1 - learningRate * weightDecay;
+      const mask = clearGradient === true ? 0 : -1;
+      const b1 = 1 - beta1;
+      const b2 = 1 - beta2;
+      const scale = 1 / Math.sqrt(c2);
+      const update = run[name];
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part) {
+        const pi = pAt + 4 * i;
+        const gi = gAt + 4 * i;
+        const mi = mAt + 4 * i;
+        const vi = vAt + 4 * i;
+        const length = Math.min(part, n - i);
+        update(pi, gi, mi, vi, length, beta1, b1, beta2, b2, epsilon, stepSize, kept, scale, mask);
+      }
+      closeGroup();
+    };
+  return {
+    adamwTorch: update("adamwTorch", ({ learningRate, c1 }) => learningRate / c1),
+    adamwTransformers: update(
+      "adamwTransformers",
+      ({ learningRate, c1, c2 }) => (learningRate * Math.sqrt(c2)) / c1,
+    ),
+  };
+}

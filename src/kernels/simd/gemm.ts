@@ -1,0 +1,91 @@
+/** The matrix products on WASM. */
+import type { KernelModule } from "./kernel-module.ts";
+import { partLength } from "./scheduler.ts";
+import type { Kernels } from "../table.ts";
+
+/** Multiplications that are worth a part of their own. */
+const LEAST_WORK = 1 << 21;
+/** Columns of C in a part are a multiple of this: whole tiles, whatever the variant. */
+const COLUMN_STEP = 16;
+/** Likewise for rows, of which a tile's last ones may be missing. */
+const ROW_STEP = 4;
+
+/** The product, in parts that the threads share. */
+export function gemmKernels(module: KernelModule): Pick<Kernels, "gemm"> {
+  const { addressOf, scheduler } = module;
+  const { openGroup, closeGroup } = scheduler;
+  const { gemm_nn, gemm_nt, gemm_tn } = scheduler.functions;
+  const products = { nn: gemm_nn, nt: gemm_nt, tn: gemm_tn };
+
+  return {
+    gemm(form, m, n, k, a, aOffset, aStride, b, bOffset, bStride, c, cOffset, cStride, accumulate) {
+      if (m === 0 || n === 0) return;
+      const aAddress = addressOf(a) + aOffset * 4;
+      const bAddress = addressOf(b) + bOffset * 4;
+      const cAddress = addressOf(c) + cOffset * 4;
+      checkExtent("c", c, cOffset, cStride, m, n);
+      if (k === 0) {
+        if (!accumulate) clear(c, cOffset, cStride, m, n);
+        return;
+      }
+      checkExtent("a", a, aOffset, aStride, form === "tn" ? k : m, form === "tn" ? m : k);
+      checkExtent("b", b, bOffset, bStride, form === "nt" ? n : k, form === "nt" ? k : n);
+      const run = products[form];
+      const flag = accumulate ? 1 : 0;
+      const aBytes = aStride * 4;
+      const bBytes = bStride * 4;
+      const cBytes = cStride * 4;
+      // Each part packs what it needs of the factor on the other side for itself; entries of C have the same bytes
+      // wherever it is cut. A is read in place but for the transposed form, so that columns cost nothing there.
+      if (form === "tn" ? n >= m : n >= 4 * COLUMN_STEP) {
+        const toColumn = form === "nt" ? bBytes : 4;
+        const part = partLength(scheduler, n, leastOf(COLUMN_STEP, m * k), COLUMN_STEP);
+        openGroup();
+        for (let i = 0; i < n; i += part) {
+          const columns = Math.min(part, n - i);
+          const from = bAddress + i * toColumn;
+          run(m, columns, k, aAddress, aBytes, from, bBytes, cAddress + 4 * i, cBytes, flag);
+        }
+        closeGroup();
+        return;
+      }
+      const toRow = form === "tn" ? 4 : aBytes;
+      const part = partLength(scheduler, m, leastOf(ROW_STEP, n * k), ROW_STEP);
+      openGroup();
+      for (let i = 0; i < m; i += part) {
+        const rows = Math.min(part, m - i);
+        const from = aAddress + i * toRow;
+        run(rows, n, k, from, aBytes, bAddress, bBytes, cAddress + i * cBytes, cBytes, flag);
+      }
+      closeGroup();
+    },
+  };
+}
+
+/** Lines of C that are worth a part of their own, at `work` multiplications each. */
+function leastOf(step: number, work: number): number {
+  return Math.max(step, Math.ceil(LEAST_WORK / work));
+}
+
+/** A product writes where it is told to, so a matrix that reaches beyond its array is refused. */
+function checkExtent(
+  name: string,
+  array: Float32Array,
+  offset: number,
+  stride: number,
+  rows: number,
+  columns: number,
+): void {
+  const end = offset + (rows - 1) * stride + columns;
+  if (end > array.length || offset < 0)
+    throw new RangeError(
+      `${name}: expected ${rows} x ${columns} elements with stride ${stride} from ${offset} on, got an array of ${array.length}`,
+    );
+}
+
+function clear(c: Float32Array, offset: number, stride: number, m: number, n: number): void {
+  for (let row = 0; row < m; row++) {
+    const start = offset + row * stride;
+    c.fill(0, start, start + n);
+  }
+}

@@ -1,0 +1,28 @@
+/** An instantiated WASM module as its callers see it, and addresses in its memory. */
+import { describe } from "../../core/checks.ts";
+import type { Memory } from "./memory.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+/** An instantiated module of kernels with its memory. */
+export interface KernelModule {
+  readonly exports: WebAssembly.Exports;
+  /** Runs those of its functions that have no result. */
+  readonly scheduler: Scheduler;
+  /** The address of an array; throws a RangeError where it is not a view on the module's memory. */
+  readonly addressOf: (array: Float32Array | Int32Array) => number;
+  /** Whether an array is a view on the module's memory. */
+  readonly holds: (array: ArrayBufferView) => boolean;
+  /** Where a kernel that needs working space allocates it, once. */
+  readonly memory: Memory;
+}
+
+/** The addresses of arrays in a linear memory. */
+export function addressesIn(memory: WebAssembly.Memory): KernelModule["addressOf"] {
+  return (array) => {
+    if (array.buffer !== memory.buffer)
+      throw new RangeError(
+        `array: expected a view on the backend's memory (views die when it grows), got ${describe(array)} on another buffer`,
+      );
+    return array.byteOffset;
+  };
+}

@@ -1,0 +1,21 @@
+/** The table of operations on WASM: hands addresses and sizes to the module's functions. */
+import type { KernelModule } from "./kernel-module.ts";
+import { blockSparseKernels } from "./block-sparse.ts";
+import { wasmOf } from "./calls.ts";
+import { elementwiseKernels } from "./elementwise.ts";
+import { gemmKernels } from "./gemm.ts";
+import { rowKernels } from "./rows.ts";
+import type { Kernels } from "../table.ts";
+import type { WasmVariant } from "../wasm/emitter.ts";
+
+/** The kernels of an instantiated module. */
+export function simdKernels(variant: WasmVariant, module: KernelModule): Kernels {
+  const wasm = wasmOf(module);
+  return Object.freeze({
+    variant,
+    ...gemmKernels(module),
+    ...blockSparseKernels(module),
+    ...elementwiseKernels(wasm),
+    ...rowKernels(wasm),
+  });
+}

@@ -1,0 +1,314 @@
+/**
+ * Where tensors live: one linear memory (WASM's, or a plain buffer for the scalar kernels), divided by an
+ * allocator that keeps freed blocks and hands them out again, so that a steady state grows nothing.
+ */
+import { checkInteger } from "../../core/checks.ts";
+
+/** A block of float32 or int32 elements that stays valid while the memory grows. */
+export interface Region {
+  readonly byteOffset: number;
+  readonly length: number;
+}
+
+/** A linear memory with explicit allocation. Regions are 64-byte aligned. */
+export interface Memory {
+  /**
+   * A zeroed region of `length` 4-byte elements.
+   * @throws RangeError when the memory cannot grow that far.
+   */
+  allocate(length: number): Region;
+  /**
+   * As `allocate`, without the zeros: the elements are whatever was there, for a caller that writes them all.
+   * @throws RangeError when the memory cannot grow that far.
+   */
+  reserve(length: number): Region;
+  /**
+   * Gives a region back; using it afterwards is an error of the caller.
+   * @throws RangeError when the region is not one in use here: freed already, or another memory's.
+   */
+  free(region: Region): void;
+  /** As `free`, for the only holder of the object: a later call may hand out the same one, which spares a new one. */
+  recycle(region: Region): void;
+  /**
+   * The region as floats. The view dies when the memory grows: take it again for each use. Until then it is the same
+   * view.
+   */
+  float32(region: Region): Float32Array;
+  /** The region as 32-bit integers; same caution. */
+  int32(region: Region): Int32Array;
+  /** Bytes in use and bytes reserved. */
+  usage(): { readonly used: number; readonly reserved: number };
+}
+
+/** A growable buffer. Growing keeps the bytes, appends zeros and detaches the buffer handed out before. */
+interface Storage {
+  buffer(): ArrayBufferLike;
+  /** Makes the buffer at least `bytes` long; throws a RangeError if that is impossible. */
+  grow(bytes: number): void;
+}
+
+/** A stretch of free bytes. */
+interface FreeBlock {
+  offset: number;
+  size: number;
+}
+
+/** A region with its views, as long as they are on the memory's buffer. */
+class ViewedRegion implements Region {
+  readonly byteOffset: number;
+  readonly length: number;
+  #floats: Float32Array | null = null;
+  #integers: Int32Array | null = null;
+  #inUse = true;
+
+  constructor(byteOffset: number, length: number) {
+    this.byteOffset = byteOffset;
+    this.length = length;
+    Object.freeze(this);
+  }
+
+  /** Bytes that it takes. */
+  get size(): number {
+    return sizeOf(this.length);
+  }
+
+  get inUse(): boolean {
+    return this.#inUse;
+  }
+
+  use(inUse: boolean): void {
+    this.#inUse = inUse;
+  }
+
+  floats(buffer: ArrayBufferLike): Float32Array {
+    if (this.#floats?.buffer !== buffer)
+      this.#floats = new Float32Array(buffer, this.byteOffset, this.length);
+    return this.#floats;
+  }
+
+  integers(buffer: ArrayBufferLike): Int32Array {
+    if (this.#integers?.buffer !== buffer)
+      this.#integers = new Int32Array(buffer, this.byteOffset, this.length);
+    return this.#integers;
+  }
+}
+
+const ALIGNMENT = 64;
+const WASM_PAGE = 65536;
+const MAXIMUM_BYTES = 65536 * WASM_PAGE;
+/** Regions that are kept after their use: a step's, with room to spare. */
+const MOST_KNOWN = 4096;
+/** Regions of different lengths that are kept of one place. */
+const MOST_LENGTHS = 8;
+
+/** A memory on WASM's linear memory, from `heapBase` on (what is below belongs to the module). */
+export function createWasmMemory(memory: WebAssembly.Memory, heapBase: number): Memory {
+  return createMemory(heapBase, {
+    buffer: () => memory.buffer,
+    grow: (bytes) => {
+      memory.grow(Math.ceil((bytes - memory.buffer.byteLength) / WASM_PAGE));
+    },
+  });
+}
+
+/** A memory on a plain buffer, for the scalar kernels. */
+export function createPlainMemory(): Memory {
+  let buffer = new ArrayBuffer(0);
+  return createMemory(0, {
+    buffer: () => buffer,
+    grow: (bytes) => {
+      const grown = new ArrayBuffer(bytes);
+      new Uint8Array(grown).set(new Uint8Array(buffer));
+      structuredClone(buffer, { transfer: [buffer] }); // detaches it: a stale view fails, as with WASM
+      buffer = grown;
+    },
+  });
+}
+
+/**
+ * The allocator. What it keeps for itself is kept again when it is needed no more: regions by where they were, blocks
+ * by the free ones' list; so that the same allocations over and over make no object either.
+ */
+function createMemory(base: number, storage: Storage): Memory {
+  const known = new Map<number, ViewedRegion[]>();
+  const free = createFreeList();
+  let end = alignUp(base);
+  let inUse = 0;
+  let used = 0;
+
+  function take(size: number): number {
+    const reused = free.take(size);
+    if (reused >= 0) return reused;
+    growTo(storage, end + size);
+    const offset = end;
+    end += size;
+    return offset;
+  }
+
+  /** The region that was there before and as long, where there is one. */
+  function regionAt(offset: number, length: number): ViewedRegion {
+    const there = known.get(offset) ?? [];
+    for (let i = 0; i < there.length; i++) {
+      if (there[i].length !== length) continue;
+      there[i].use(true);
+      return there[i];
+    }
+    if (known.size >= MOST_KNOWN + 2 * inUse)
+      for (const [at, regions] of known) if (!regions.some((one) => one.inUse)) known.delete(at);
+    const region = new ViewedRegion(offset, length);
+    if (there.length === MOST_LENGTHS) there.length = 0;
+    there.push(region);
+    known.set(offset, there);
+    return region;
+  }
+
+  /** The region among the known ones, if it is one in use. */
+  function inUseHere(region: Region): ViewedRegion | undefined {
+    const there = known.get(region.byteOffset) ?? [];
+    for (let i = 0; i < there.length; i++)
+      if (there[i] === region && there[i].inUse) return there[i];
+    return undefined;
+  }
+
+  function reserve(length: number): Region {
+    checkInteger("length", length, 0, MAXIMUM_BYTES / 4);
+    const size = sizeOf(length);
+    const region = regionAt(take(size), length);
+    inUse++;
+    used += size;
+    return region;
+  }
+
+  return {
+    reserve,
+    allocate(length) {
+      const region = reserve(length);
+      this.float32(region).fill(0);
+      return region;
+    },
+    free(region) {
+      this.recycle(region);
+      known.delete(region.byteOffset);
+    },
+    recycle(region) {
+      const held = inUseHere(region);
+      if (held === undefined) {
+        const { byteOffset, length } = region;
+        throw new RangeError(
+          `region: expected a region in use here, got one of ${length} at ${byteOffset} that was freed or is another memory's`,
+        );
+      }
+      held.use(false);
+      inUse--;
+      used -= held.size;
+      free.give(held.byteOffset, held.size);
+      // Free bytes at the end are no block but room again, so that with nothing in use all is as at first.
+      end = free.lower(end);
+    },
+    float32: (region) =>
+      region instanceof ViewedRegion
+        ? region.floats(storage.buffer())
+        : new Float32Array(storage.buffer(), region.byteOffset, region.length),
+    int32: (region) =>
+      region instanceof ViewedRegion
+        ? region.integers(storage.buffer())
+        : new Int32Array(storage.buffer(), region.byteOffset, region.length),
+    usage: () => ({ used, reserved: storage.buffer().byteLength }),
+  };
+}
+
+/** Bytes that a region of so many elements takes. */
+function sizeOf(length: number): number {
+  return Math.max(ALIGNMENT, alignUp(length * 4));
+}
+
+function alignUp(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
+
+/** Grows the storage so that it holds `bytes`: by half of it where possible, so that growing stays rare. */
+function growTo(storage: Storage, bytes: number): void {
+  const reserved = storage.buffer().byteLength;
+  if (bytes <= reserved) return;
+  const generous = Math.min(MAXIMUM_BYTES, Math.max(bytes, WASM_PAGE, Math.ceil(reserved * 1.5)));
+  try {
+    storage.grow(generous);
+  } catch {
+    try {
+      storage.grow(bytes);
+    } catch (cause) {
+      const message = `memory: expected room for ${bytes} bytes, got ${reserved} and no more`;
+      throw new RangeError(message, { cause });
+    }
+  }
+}
+
+/** Free stretches of a memory. */
+interface FreeList {
+  /** Takes bytes out of the smallest block that has them (the lowest of equals); their offset, or -1. */
+  take(size: number): number;
+  /** Puts bytes back, joined with what is free before and behind them. */
+  give(offset: number, size: number): void;
+  /** Removes the block that ends at `end`, where there is one; where it begins, else `end`. */
+  lower(end: number): number;
+}
+
+/** Blocks in the order of their offsets, in an array whose first `count` entries are in use. */
+function createFreeList(): FreeList {
+  const blocks: FreeBlock[] = [];
+  let count = 0;
+
+  function remove(at: number): void {
+    const block = blocks[at];
+    blocks.copyWithin(at, at + 1, count);
+    count--;
+    blocks[count] = block;
+  }
+
+  function insert(at: number, offset: number, size: number): void {
+    const block = blocks[count] ?? { offset, size };
+    blocks[count] = block;
+    blocks.copyWithin(at + 1, at, count);
+    count++;
+    block.offset = offset;
+    block.size = size;
+    blocks[at] = block;
+  }
+
+  return {
+    take(size) {
+      let best = -1;
+      for (let i = 0; i < count; i++)
+        if (blocks[i].size >= size && (best < 0 || blocks[i].size < blocks[best].size)) best = i;
+      if (best < 0) return -1;
+      const { offset } = blocks[best];
+      blocks[best].offset += size;
+      blocks[best].size -= size;
+      if (blocks[best].size === 0) remove(best);
+      return offset;
+    },
+    give(offset, size) {
+      let at = count;
+      while (at > 0 && blocks[at - 1].offset > offset) at--;
+      const before = at > 0 ? blocks[at - 1] : undefined;
+      const behind = at < count ? blocks[at] : undefined;
+      const joinsBefore = before !== undefined && before.offset + before.size === offset;
+      const joinsBehind = behind !== undefined && offset + size === behind.offset;
+      if (joinsBefore) {
+        before.size += size;
+        if (!joinsBehind) return;
+        before.size += behind.size;
+        remove(at);
+      } else if (joinsBehind) {
+        behind.offset = offset;
+        behind.size += size;
+      } else insert(at, offset, size);
+    },
+    lower(end) {
+      const last = count > 0 ? blocks[count - 1] : undefined;
+      if (last === undefined || last.offset + last.size !== end) return end;
+      count--;
+      return last.offset;
+    },
+  };
+}

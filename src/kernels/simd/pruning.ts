@@ -1,0 +1,268 @@
+/**
+ * The loops of pruning on WASM. Scores and masks belong to a state of plain arrays and pass through windows;
+ * weights and gradients are used where they are if that is the module's memory. Several threads share a layer's parts,
+ * each of which has windows of its own then.
+ */
+import type { PruningKernels } from "../../core/pruning-kernels.ts";
+import { type Backend, moduleOf } from "../backend.ts";
+import type { KernelModule } from "./kernel-module.ts";
+import {
+  byteWindow,
+  createDivide,
+  type Divide,
+  floatWindow,
+  type StagingWindow,
+} from "./staging.ts";
+
+type Name =
+  | "blockMagnitudes"
+  | "blockProducts"
+  | "countLeadingBits"
+  | "countTrailingBits"
+  | "countBelow"
+  | "writeMask"
+  | "applyMask";
+
+type Exports = Readonly<Record<Name, (...values: number[]) => number>>;
+
+/** Elements that are staged at a time where rows of blocks allow it, so that they stay in the cache. */
+const PART = 1 << 14;
+/** Elements of the longest row of blocks that is staged. */
+const WIDEST = 1 << 16;
+const BUCKETS = 1 << 16;
+const TALLEST = 4;
+/** Parts to a thread that are staged at a time, and the most of all. */
+const PARTS_PER_THREAD = 2;
+const MOST_PARTS = 16;
+
+/** The windows of a part that is being worked on. */
+interface Windows {
+  readonly scores: StagingWindow<Float32Array>;
+  readonly mask: StagingWindow<Uint8Array>;
+}
+
+/** What the loops work with. */
+interface Stage {
+  readonly module: KernelModule;
+  readonly run: Exports;
+  readonly divide: Divide;
+  readonly values: StagingWindow<Float32Array>;
+  readonly factors: StagingWindow<Float32Array>;
+  /** As many as parts are worked on at once. The first is for whatever takes one part after the other, too. */
+  readonly windows: readonly [Windows, ...Windows[]];
+  /** Address of the histogram. */
+  readonly histogram: number;
+  /** The histogram's bytes, derived anew after the memory has grown. */
+  readonly histogramView: () => Int32Array;
+}
+
+function createStage(module: KernelModule): Stage {
+  const { memory, scheduler } = module;
+  const region = memory.allocate(BUCKETS);
+  let view = memory.int32(region);
+  const [values, factors] = [floatWindow(memory, WIDEST), floatWindow(memory, WIDEST)];
+  const { threads } = scheduler;
+  const parts = threads === 1 ? 1 : Math.min(MOST_PARTS, PARTS_PER_THREAD * threads);
+  const windows = (): Windows => ({
+    scores: floatWindow(memory, WIDEST),
+    mask: byteWindow(memory, WIDEST),
+  });
+  return {
+    module,
+    run: module.exports as unknown as Exports,
+    divide: createDivide(),
+    values,
+    factors,
+    windows: [windows(), ...Array.from({ length: parts - 1 }, windows)],
+    histogram: region.byteOffset,
+    histogramView: () => {
+      if (view.length === 0) view = memory.int32(region);
+      return view;
+    },
+  };
+}
+
+/** Rows of blocks that are staged together. */
+function rowsAtATime(elements: number): number {
+  return Math.max(1, Math.floor(PART / elements));
+}
+
+/** Address of part `index` of an array that is cut into parts of `length`: where it is, or staged. */
+function addressOfPart(
+  { module, divide }: Stage,
+  window: StagingWindow<Float32Array>,
+  array: Float32Array,
+  index: number,
+  length: number,
+): number {
+  if (module.holds(array)) return array.byteOffset + index * length * 4;
+  window.copyIn(divide(array, length)[index]);
+  return window.address;
+}
+
+/** What is done with a part, number `index` of all: before it is worked on, while it is, and afterwards. */
+interface PartWork<T> {
+  readonly before?: (part: T, windows: Windows, index: number) => void;
+  /** Calls one function of the module. */
+  readonly run: (part: T, windows: Windows, index: number) => void;
+  readonly after?: (part: T, windows: Windows, index: number) => void;
+}
+
+/** Works on parts, as many at a time as there are windows, or one by one. */
+function forEachPart<T>(
+  { module, windows }: Stage,
+  parts: readonly T[],
+  { before, run, after }: PartWork<T>,
+  oneByOne = false,
+): void {
+  const together = oneByOne ? 1 : windows.length;
+  const each = (from: number, body: PartWork<T>["before"]): void => {
+    if (body === undefined) return;
+    for (let i = from; i < Math.min(parts.length, from + together); i++)
+      body(parts[i], windows[i - from], i);
+  };
+  for (let from = 0; from < parts.length; from += together) {
+    each(from, before);
+    module.scheduler.independently(() => each(from, run));
+    each(from, after);
+  }
+}
+
+type Update = Pick<PruningKernels, "updateScoresInto">;
+
+function scoring(stage: Stage, plain: PruningKernels): Update {
+  const { module, divide } = stage;
+  const { blockMagnitudes, blockProducts } = module.scheduler.functions;
+  return {
+    updateScoresInto(values, factors, height, columns, divisor, momentum, scores) {
+      if (height > TALLEST || (height > 1 && height * columns > WIDEST)) {
+        plain.updateScoresInto(values, factors, height, columns, divisor, momentum, scores);
+        return;
+      }
+      // Single elements are cut anywhere, blocks between rows of them.
+      const row = height === 1 ? PART : columns;
+      const rows = height === 1 ? 1 : rowsAtATime(height * columns);
+      const size = rows * row * height;
+      const staged = [values, factors].some((array) => array !== null && !module.holds(array));
+      const work: PartWork<Float32Array> = {
+        before: (part, { scores }) => {
+          if (momentum !== 0) scores.copyIn(part);
+        },
+        run: (part, { scores }, i) => {
+          const from = addressOfPart(stage, stage.values, values, i, size);
+          const by = factors && addressOfPart(stage, stage.factors, factors, i, size);
+          const width = height === 1 ? part.length : columns;
+          const update = factors === null ? blockMagnitudes : blockProducts;
+          const count = part.length / width;
+          update(from, by ?? from, count, height, width, divisor, momentum, scores.address);
+        },
+        after: (part, { scores }) => scores.copyOut(part),
+      };
+      // Values and factors have a window each for all parts.
+      forEachPart(stage, divide(scores, rows * row), work, staged);
+    },
+  };
+}
+
+type Selection = Pick<
+  PruningKernels,
+  "countLeadingBitsInto" | "countTrailingBitsInto" | "countBelow"
+>;
+
+function selection(stage: Stage): Selection {
+  const { run, divide, histogram: address } = stage;
+  const [{ scores: window }] = stage.windows;
+  /** Lets `count` run over all scores, then adds the module's histogram to the caller's. */
+  const collect = (
+    chunks: readonly Float32Array[],
+    histogram: Uint32Array,
+    count: (length: number) => void,
+  ): void => {
+    stage.histogramView().fill(0);
+    for (const chunk of chunks)
+      for (const part of divide(chunk, PART)) {
+        window.copyIn(part);
+        count(part.length);
+      }
+    const counted = stage.histogramView();
+    for (let i = 0; i < BUCKETS; i++) histogram[i] += counted[i];
+  };
+  return {
+    countLeadingBitsInto(chunks, histogram) {
+      collect(chunks, histogram, (length) => {
+        run.countLeadingBits(window.address, length, address);
+      });
+    },
+    countTrailingBitsInto(chunks, leading, histogram) {
+      collect(chunks, histogram, (length) => {
+        run.countTrailingBits(window.address, length, leading, address);
+      });
+    },
+    countBelow(scores, threshold, inclusive) {
+      let count = 0;
+      for (const part of divide(scores, PART)) {
+        window.copyIn(part);
+        count += run.countBelow(window.address, part.length, threshold, inclusive ? 1 : 0);
+      }
+      return count;
+    },
+  };
+}
+
+type Masking = Pick<PruningKernels, "writeMaskInto" | "applyMaskInto">;
+
+function masking(stage: Stage, plain: PruningKernels): Masking {
+  const { module, divide } = stage;
+  const { writeMask, applyMask } = module.scheduler.functions;
+  return {
+    writeMaskInto(scores, threshold, inclusive, height, columns, mask) {
+      if (height * columns > WIDEST) {
+        plain.writeMaskInto(scores, threshold, inclusive, height, columns, mask);
+        return;
+      }
+      const rows = rowsAtATime(height * columns);
+      const maskParts = divide(mask, rows * height * columns);
+      const flag = inclusive ? 1 : 0;
+      forEachPart(stage, divide(scores, rows * columns), {
+        before: (part, windows) => windows.scores.copyIn(part),
+        run: (part, windows) => {
+          const count = part.length / columns;
+          const [from, to] = [windows.scores.address, windows.mask.address];
+          writeMask(from, threshold, flag, count, height, columns, to);
+        },
+        after: (_, windows, i) => windows.mask.copyOut(maskParts[i]),
+      });
+    },
+    applyMaskInto(mask, height, columns, values) {
+      // Values elsewhere would be copied to and fro for the few that change.
+      if (!module.holds(values) || (height > 1 && height * columns > WIDEST)) {
+        plain.applyMaskInto(mask, height, columns, values);
+        return;
+      }
+      const length = height === 1 ? PART : rowsAtATime(height * columns) * height * columns;
+      forEachPart(stage, divide(mask, length), {
+        before: (part, windows) => windows.mask.copyIn(part),
+        run: (part, windows, i) => {
+          const width = height === 1 ? part.length : columns;
+          const at = values.byteOffset + i * length * 4;
+          applyMask(windows.mask.address, part.length / (height * width), height, width, at);
+        },
+      });
+    },
+  };
+}
+
+const stages = new WeakMap<KernelModule, Stage>();
+
+/**
+ * The loops of pruning on a backend's module; those given where it has none, or where it pays to use them. All
+ * working space is allocated here, once for a backend, so that pruning never grows the memory on which its layers
+ * are views.
+ */
+export function wasmPruningKernels(backend: Backend, plain: PruningKernels): PruningKernels {
+  const module = moduleOf(backend);
+  if (module === undefined) return plain;
+  const stage = stages.get(module) ?? createStage(module);
+  stages.set(module, stage);
+  return Object.freeze({ ...scoring(stage, plain), ...selection(stage), ...masking(stage, plain) });
+}

@@ -1,0 +1,175 @@
+/** Kernels on several threads: a pool of workers that instantiate the same module on the same memory. */
+import { CallQueue, QUEUE_LENGTH, type RunCall } from "./call-queue.ts";
+import type { Memory } from "./memory.ts";
+import type { Scheduler, WasmFunction } from "./scheduler.ts";
+import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
+
+/** What a worker is told to begin with: posted to it as it is. */
+export interface ThreadStart {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** Address of the queue of calls. */
+  readonly queue: number;
+  /** Address of the worker's own working space. */
+  readonly workspace: number;
+}
+
+/** A worker that serves. */
+export interface KernelThread {
+  /** Ends it, wherever it is. */
+  terminate(): unknown;
+}
+
+/**
+ * Starts a worker on {@link serveKernels} and gives it back once it is ready: a worker thread of Node or a Web
+ * Worker.
+ */
+export type StartThread = (start: ThreadStart) => Promise<KernelThread>;
+
+/** What a Web Worker must do, structurally. */
+export interface WebWorker {
+  postMessage(message: unknown): void;
+  addEventListener(type: "message" | "error", listener: (event: unknown) => void): void;
+  terminate(): void;
+}
+
+/**
+ * Starts kernels on Web Workers whose script is the package's `espalier/worker`. The page must be cross-origin
+ * isolated, or else memory cannot be shared and {@link createThreadedBackend} starts none.
+ *
+ * @example
+ * ```ts
+ * import { createThreadedBackend, startWebThread } from "espalier/nn";
+ *
+ * const startThread = startWebThread(
+ *   () => new Worker(new URL("espalier/worker", import.meta.url), { type: "module" }),
+ * );
+ * const backend = await createThreadedBackend({ threads: 1, startThread });
+ * if (backend.threads !== 1) throw new Error("expected the calling thread alone");
+ * ```
+ */
+export function startWebThread(createWorker: () => WebWorker): StartThread {
+  return (start) =>
+    new Promise((resolve, reject) => {
+      const worker = createWorker();
+      worker.addEventListener("error", reject);
+      worker.addEventListener("message", () => resolve(worker));
+      worker.postMessage(start);
+    });
+}
+
+/** The exports of a module as this file uses them. */
+interface ModuleExports {
+  readonly workspace: WebAssembly.Global;
+  readonly runCall: RunCall;
+}
+
+/** Tells an instance where its working space is. */
+export function setWorkspace(exports: WebAssembly.Exports, address: number): void {
+  (exports as unknown as ModuleExports).workspace.value = address;
+}
+
+/** Allocates working space for an instance; its address. */
+export function allocateWorkspace(memory: Memory): number {
+  return memory.allocate(WORKSPACE_FLOATS).byteOffset;
+}
+
+/** A module's functions in the order of their numbers. */
+function functionNames(exports: WebAssembly.Exports): readonly string[] {
+  return Object.keys(exports).filter((name) => typeof exports[name] === "function");
+}
+
+function queueOf(memory: WebAssembly.Memory, address: number, exports: WebAssembly.Exports) {
+  const { runCall } = exports as unknown as ModuleExports;
+  return new CallQueue(memory.buffer, address, runCall);
+}
+
+/**
+ * A worker's part: instantiates the module and runs its functions for the thread that started it. Returns once that
+ * thread has stopped the pool.
+ */
+export function serveKernels({ module, memory, queue, workspace }: ThreadStart): void {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  setWorkspace(exports, workspace);
+  queueOf(memory, queue, exports).serve();
+}
+
+/** Threads that share calls, and how to end those that were started. */
+export interface ThreadPool {
+  readonly scheduler: Scheduler;
+  stop(): void;
+}
+
+/** Starts `threads` - 1 workers beside the calling thread. */
+export async function startPool(
+  start: Omit<ThreadStart, "queue" | "workspace">,
+  exports: WebAssembly.Exports,
+  memory: Memory,
+  threads: number,
+  startThread: StartThread,
+): Promise<ThreadPool> {
+  const address = memory.allocate(QUEUE_LENGTH).byteOffset;
+  const queue = queueOf(start.memory, address, exports);
+  const workspaces = Array.from({ length: threads - 1 }, () => allocateWorkspace(memory));
+  const starting = workspaces.map((workspace) =>
+    startThread({ ...start, queue: address, workspace }),
+  );
+  const settled = await Promise.allSettled(starting);
+  const workers = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const stop = (): void => {
+    queue.stop();
+    for (const worker of workers) worker.terminate();
+  };
+  const failure = settled.find((one) => one.status === "rejected");
+  if (failure !== undefined) {
+    stop();
+    throw failure.reason;
+  }
+  return { scheduler: poolScheduler(exports, queue, threads), stop };
+}
+
+function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: number): Scheduler {
+  let depth = 0;
+  const functions = functionNames(exports).map((name, index) => {
+    const run = exports[name] as WasmFunction;
+    // As many parameters as a call can have, so that none needs a list; those beyond a function's own are ignored.
+    const call: WasmFunction = (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) => {
+      if (depth === 0) {
+        run(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+        return;
+      }
+      try {
+        queue.push(index, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+      } catch (error) {
+        // A full queue is run at once; where that fails, not all groups that are open will be closed.
+        depth = 0;
+        throw error;
+      }
+    };
+    return [name, call] as const;
+  });
+  const openGroup = (): void => {
+    depth++;
+  };
+  const closeGroup = (): void => {
+    if (depth > 0) depth--;
+    if (depth === 0) queue.run();
+  };
+  return {
+    threads,
+    functions: Object.fromEntries(functions),
+    openGroup,
+    closeGroup,
+    independently(body) {
+      openGroup();
+      try {
+        body();
+      } catch (error) {
+        queue.clear();
+        throw error;
+      } finally {
+        closeGroup();
+      }
+    },
+  };
+}

@@ -1,0 +1,220 @@
+import { expect, test } from "vitest";
+import { createBackend } from "../../src/kernels/backend.ts";
+import { type ModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
+import type { StoredParameters } from "../../src/train/snapshot.ts";
+import { decodeCheckpointOrThrow, encodeCheckpoint } from "../../src/experiment/snapshot-file.ts";
+import { generateDemoTask } from "../../src/experiment/demo-task.ts";
+import { type TokenisedExample, tokeniseExamples } from "../../src/train/examples.ts";
+import {
+  type ExperimentCheckpoint,
+  type ExperimentOptions,
+  runExperiment,
+} from "../../src/experiment/experiment.ts";
+import type { ExperimentEvent } from "../../src/experiment/events.ts";
+import { findRecipe, type Recipe } from "../../src/experiment/recipes.ts";
+
+const backend = createBackend({ variant: "scalar" });
+const task = generateDemoTask({ trainCount: 40, devCount: 20 });
+const tokens = task.vocabulary.trimEnd().split("\n");
+const ids = new Map(tokens.map((token, id) => [token, id]));
+
+function encode(text: string): Pick<TokenisedExample, "inputIds" | "tokenTypeIds"> {
+  const inputIds = ["[CLS]", ...text.split(" "), "[SEP]"].map((token) => ids.get(token) ?? 1);
+  return { inputIds, tokenTypeIds: inputIds.map(() => 0) };
+}
+
+const config: ModelConfig = parseModelConfigOrThrow({
+  model_type: "bert",
+  vocab_size: tokens.length,
+  hidden_size: 8,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  intermediate_size: 16,
+  max_position_embeddings: 32,
+});
+
+/** A recipe of the demo, cut down to few steps: 5 an epoch. */
+function shortRecipe(name: string): Recipe {
+  const recipe = findRecipe(name);
+  const phase = { epochs: 2, batchSize: 8 };
+  const sparse = { ...phase, epochs: 4, cooldownEpochs: 1, pruningFrequency: 2 };
+  return {
+    ...recipe,
+    dense: { ...recipe.dense, ...phase },
+    sparse: recipe.sparse === null ? null : { ...recipe.sparse, ...sparse },
+  };
+}
+
+const OPTIONS: ExperimentOptions = {
+  backend,
+  config,
+  recipes: ["demo-4x1", "demo-2in4"].map(shortRecipe),
+  trainingRows: tokeniseExamples(task.train, encode),
+  evaluationRows: tokeniseExamples(task.dev, encode),
+  seed: 1,
+};
+
+interface Outcome {
+  readonly events: readonly ExperimentEvent[];
+  readonly weights: StoredParameters;
+  readonly checkpoint: ExperimentCheckpoint;
+}
+
+/** Runs to the end, or until as many training steps are done. */
+async function run(options: ExperimentOptions, stopAfter: number = Infinity): Promise<Outcome> {
+  const controller = new AbortController();
+  const experiment = runExperiment({ ...options, signal: controller.signal });
+  const events: ExperimentEvent[] = [];
+  let steps = 0;
+  for await (const event of experiment) {
+    events.push(event);
+    if (event.type === "training" && event.event.type === "step" && ++steps === stopAfter) {
+      controller.abort();
+    }
+  }
+  const outcome = { events, weights: experiment.weights(), checkpoint: experiment.checkpoint() };
+  experiment.release();
+  return outcome;
+}
+
+/** Events that a resumed run repeats or adds: where it starts and ends. */
+function substance(events: readonly ExperimentEvent[]): readonly ExperimentEvent[] {
+  return events.filter(
+    (event) =>
+      event.type === "result" ||
+      (event.type === "training" && event.event.type !== "start" && event.event.type !== "end"),
+  );
+}
+
+const whole = run(OPTIONS);
+
+test("a dense phase, then one sparse phase a recipe, each with its result", async () => {
+  const { events } = await whole;
+  const results = events.flatMap((event) => (event.type === "result" ? [event.result] : []));
+  expect(results.map(({ phase, recipe, pattern }) => [phase, recipe, pattern])).toEqual([
+    ["dense", "demo-4x1", "dense"],
+    ["sparse", "demo-4x1", "4x1"],
+    ["sparse", "demo-2in4", "2:4"],
+  ]);
+  expect(events.at(-1)).toEqual({ type: "end", completed: true });
+  const [dense, blocks, groups] = results;
+  expect(dense?.oneShot).toBeNull();
+  expect(dense?.last.sparsity).toBeNull();
+  expect(dense?.last.evaluation.majority).toBe(0.5);
+  // 4 weights of 8 x 8 and 2 of 16 x 8: 512 elements in 128 blocks.
+  expect(blocks?.last.sparsity?.prunedBlocks.total).toBe(128);
+  expect(blocks?.oneShot?.sparsity?.prunedBlocks.zeros).toBe(115);
+  expect(groups?.last.sparsity?.prunedLayers.total).toBe(512);
+  expect(groups?.oneShot?.sparsity?.prunedBlocks).toEqual({ zeros: 256, total: 512 });
+});
+
+test("every sparse phase starts from the dense model", async () => {
+  const { events } = await whole;
+  const firstLoss = (recipe: string) =>
+    events.flatMap((event) =>
+      event.type === "training" &&
+      event.phase === "sparse" &&
+      event.recipe === recipe &&
+      event.event.type === "step"
+        ? [event.event.loss]
+        : [],
+    )[0];
+  expect(firstLoss("demo-4x1")).toBeGreaterThan(0);
+  expect(firstLoss("demo-4x1")).toBe(firstLoss("demo-2in4"));
+});
+
+test.each([1, 5, 10, 11, 23, 30, 31, 45])(
+  "resumed after step %i, it is the same run",
+  async (steps) => {
+    const { events, weights } = await whole;
+    const first = await run(OPTIONS, steps);
+    expect(first.events.at(-1)).toEqual({ type: "end", completed: false });
+    const encoded = encodeCheckpoint("experiment", first.checkpoint);
+    const resumeFrom = decodeCheckpointOrThrow("experiment", encoded);
+    const second = await run({ ...OPTIONS, resumeFrom });
+    expect(substance([...first.events, ...second.events])).toEqual(substance(events));
+    expect(second.weights).toEqual(weights);
+  },
+);
+
+test("bucketed and distilled from tokens alone it is another run, and resumes the same", async () => {
+  const recipes = OPTIONS.recipes.slice(0, 1).map(({ sparse, dense, ...recipe }) => ({
+    ...recipe,
+    dense: { ...dense, batching: "bucketed" as const },
+    sparse: sparse && {
+      ...sparse,
+      batching: "bucketed" as const,
+      distillationPadding: "excluded" as const,
+    },
+  }));
+  const options = { ...OPTIONS, recipes };
+  const { events, weights } = await run(options);
+  expect(substance(events)).not.toEqual(substance((await whole).events).slice(0, events.length));
+  for (const steps of [7, 17]) {
+    const first = await run(options, steps);
+    const second = await run({ ...options, resumeFrom: first.checkpoint });
+    expect(substance([...first.events, ...second.events])).toEqual(substance(events));
+    expect(second.weights).toEqual(weights);
+  }
+});
+
+test("given a fine-tuned model, the dense phase only measures it", async () => {
+  const { checkpoint } = await run(OPTIONS, 11);
+  if (checkpoint.dense === null) throw new Error("expected a dense model after its 10 steps");
+  const options = { ...OPTIONS, initialTensors: checkpoint.dense, skipDense: true };
+  const { events } = await run(options);
+  const { events: expected } = await whole;
+  const sparse = (list: readonly ExperimentEvent[]) =>
+    substance(list).filter(
+      (event) => event.type !== "result" && event.type === "training" && event.phase === "sparse",
+    );
+  expect(sparse(events)).toEqual(sparse(expected));
+});
+
+test("wrong input is refused before anything is trained", () => {
+  const start = (change: Partial<ExperimentOptions>) => () =>
+    runExperiment({ ...OPTIONS, ...change });
+  expect(start({ recipes: [] })).toThrow(/recipes: expected at least one, got none/);
+  expect(start({ trainingRows: [] })).toThrow(/trainingRows: expected at least one/);
+  expect(start({ pruningConfig: { target_sparsity: 1.5 } })).toThrow(/target_sparsity/);
+  expect(start({ pruningConfig: { pattern: "5x1", end_step: 5 } })).toThrow(/pattern/);
+  expect(start({ initialTensors: new Map() })).toThrow(/word_embeddings/);
+  const teacher = { config: { ...config, hiddenSize: 16 }, tensors: new Map() };
+  expect(start({ teacher })).toThrow("teacher: expected a model of hidden size 8, got 16");
+});
+
+test("a checkpoint on other terms is refused with what differs", async () => {
+  const { checkpoint: resumeFrom } = await run(OPTIONS, 12);
+  const start = (change: Partial<ExperimentOptions>) => () =>
+    runExperiment({ ...OPTIONS, resumeFrom, ...change });
+  const { used } = backend.memory.usage();
+  expect(start({ trainingRows: OPTIONS.trainingRows.toReversed() })).toThrow(
+    /^run.trainingRows: expected "40 rows of digest \w+", got "40 rows of digest \w+" in the/,
+  );
+  expect(start({ config: { ...config, hiddenDropout: 0.5 } })).toThrow(
+    "run.model.hiddenDropout: expected 0.5, got 0.1 in the checkpoint",
+  );
+  const recipes = OPTIONS.recipes.map((recipe) => ({
+    ...recipe,
+    dense: { ...recipe.dense, learningRate: 1 },
+  }));
+  expect(start({ recipes })).toThrow(
+    "run.phases[0].settings.optimizer.learningRate: expected 1, got 0.001 in the checkpoint",
+  );
+  expect(start({ recipes: OPTIONS.recipes.slice(0, 1) })).toThrow(
+    "run.phases[2]: expected nothing",
+  );
+  expect(backend.memory.usage().used).toBe(used);
+});
+
+test("a damaged checkpoint is refused with what is missing", async () => {
+  const { checkpoint } = await run(OPTIONS, 12);
+  const { json, tensors } = encodeCheckpoint("experiment", checkpoint);
+  expect(() => decodeCheckpointOrThrow("training", { json, tensors })).toThrow(/training/);
+  expect(() => decodeCheckpointOrThrow("experiment", { json: "{", tensors })).toThrow(/experiment/);
+  const [gone] = tensors.keys();
+  const fewer = new Map([...tensors].slice(1));
+  expect(() => decodeCheckpointOrThrow("experiment", { json, tensors: fewer })).toThrow(
+    `expected a tensor ${gone}, got undefined`,
+  );
+});
