@@ -5,15 +5,15 @@
 import { type Backend, createBackend } from "../src/kernels/backend.ts";
 import type { KernelVariant } from "../src/kernels/table.ts";
 import type { Profile } from "../src/prune/config.ts";
-import { initialisePruning } from "../src/prune/initialise.ts";
-import type { LayerRecord } from "../src/prune/layer.ts";
-import { parsePruningConfigOrThrow } from "../src/prune/parse.ts";
 import {
   createPruningScratch,
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
   onStepBeginInto,
 } from "../src/prune/hooks.ts";
+import { initialisePruning } from "../src/prune/initialise.ts";
+import type { LayerRecord } from "../src/prune/layer.ts";
+import { parsePruningConfigOrThrow } from "../src/prune/parse.ts";
 import { createPruningKernels } from "../src/train/pruning-kernels.ts";
 import type { BenchContext, Benchmark, Cell } from "./benchmark.ts";
 import { ratiosOf, spreadOf } from "./measure.ts";

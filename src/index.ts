@@ -38,6 +38,18 @@ export type {
   SparsityDecay,
 } from "./prune/config.ts";
 export { type ExactCandidate, exactCount, planExactBudget } from "./prune/exact.ts";
+export {
+  copyPruningState,
+  createPruningScratch,
+  onAfterOptimizerStep,
+  onAfterOptimizerStepInto,
+  onBeforeOptimizerStep,
+  onBeforeOptimizerStepInto,
+  onStepBegin,
+  onStepBeginInto,
+  type PruningResult,
+  type PruningScratch,
+} from "./prune/hooks.ts";
 export { type InitialiseOptions, initialisePruning } from "./prune/initialise.ts";
 export {
   type LayerKind,
@@ -61,18 +73,6 @@ export {
   type Pattern,
   parsePattern,
 } from "./prune/pattern.ts";
-export {
-  copyPruningState,
-  createPruningScratch,
-  onAfterOptimizerStep,
-  onAfterOptimizerStepInto,
-  onBeforeOptimizerStep,
-  onBeforeOptimizerStepInto,
-  onStepBegin,
-  onStepBeginInto,
-  type PruningResult,
-  type PruningScratch,
-} from "./prune/hooks.ts";
 export { type ProgressivePlan, planProgressive } from "./prune/progressive.ts";
 export {
   isOneShot,

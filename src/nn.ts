@@ -49,6 +49,46 @@ export {
 } from "./autograd/tape.ts";
 export { type Either, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export type { PruningKernels } from "./core/pruning-kernels.ts";
+export { type DemoTask, type DemoTaskOptions, generateDemoTask } from "./experiment/demo-task.ts";
+export type * from "./experiment/events.ts";
+export {
+  type Experiment,
+  type ExperimentCheckpoint,
+  type ExperimentOptions,
+  runExperiment,
+} from "./experiment/experiment.ts";
+export { MODEL_CONFIGS } from "./experiment/model-configs.ts";
+export {
+  densePhaseSettings,
+  type PhaseContext,
+  sparsePhaseSettings,
+} from "./experiment/phases.ts";
+export type {
+  ExperimentDescription,
+  ExperimentPhase,
+  ExperimentTerms,
+} from "./experiment/plan.ts";
+export {
+  findRecipe,
+  type LocalPruningConfig,
+  type ModelName,
+  type PhaseRecipe,
+  type PruningSteps,
+  pruningSteps,
+  RECIPES,
+  type Recipe,
+  recipePruningConfig,
+  type SparsePhaseRecipe,
+  type TaskName,
+} from "./experiment/recipes.ts";
+export {
+  type Checkpoints,
+  type CheckpointTensor,
+  decodeCheckpoint,
+  decodeCheckpointOrThrow,
+  type EncodedCheckpoint,
+  encodeCheckpoint,
+} from "./experiment/snapshot-file.ts";
 export {
   availableVariants,
   type Backend,
@@ -60,7 +100,6 @@ export {
 } from "./kernels/backend.ts";
 export type { BlockSparseKernels, BlockSparseMatrix } from "./kernels/block-sparse.ts";
 export type { Memory, Region } from "./kernels/simd/memory.ts";
-export type { Kernels, KernelVariant } from "./kernels/table.ts";
 export {
   type KernelThread,
   type StartThread,
@@ -68,6 +107,7 @@ export {
   type ThreadStart,
   type WebWorker,
 } from "./kernels/simd/threads.ts";
+export type { Kernels, KernelVariant } from "./kernels/table.ts";
 export { checkTokenBatch, type TokenBatch } from "./model/batch.ts";
 export {
   type ModelConfig,
@@ -105,22 +145,6 @@ export {
   sequentialBatches,
   shuffledBatches,
 } from "./train/batches.ts";
-export type {
-  RunProgress,
-  StoredParameters,
-  StoredSlot,
-  StoredValues,
-  TrainingCheckpoint,
-} from "./train/snapshot.ts";
-export {
-  type Checkpoints,
-  type CheckpointTensor,
-  decodeCheckpoint,
-  decodeCheckpointOrThrow,
-  type EncodedCheckpoint,
-  encodeCheckpoint,
-} from "./experiment/snapshot-file.ts";
-export { type DemoTask, type DemoTaskOptions, generateDemoTask } from "./experiment/demo-task.ts";
 export { distillationLoss, labelLoss } from "./train/distillation.ts";
 export {
   type Collate,
@@ -138,21 +162,8 @@ export {
   type TokenisedExample,
   tokeniseExamples,
 } from "./train/examples.ts";
-export {
-  type Experiment,
-  type ExperimentCheckpoint,
-  type ExperimentOptions,
-  runExperiment,
-} from "./experiment/experiment.ts";
-export type * from "./experiment/events.ts";
-export type {
-  ExperimentDescription,
-  ExperimentPhase,
-  ExperimentTerms,
-} from "./experiment/plan.ts";
 export { type FineTuneOptions, type FineTuning, fineTune } from "./train/loop.ts";
 export { lossPadding } from "./train/loss-needs.ts";
-export { MODEL_CONFIGS } from "./experiment/model-configs.ts";
 export {
   type AdamWFlavour,
   type AdamWSettings,
@@ -165,25 +176,7 @@ export {
   parameterRules,
   releaseOptimizer,
 } from "./train/optimizer.ts";
-export {
-  densePhaseSettings,
-  type PhaseContext,
-  sparsePhaseSettings,
-} from "./experiment/phases.ts";
 export { createPruningKernels } from "./train/pruning-kernels.ts";
-export {
-  findRecipe,
-  type LocalPruningConfig,
-  type ModelName,
-  type PhaseRecipe,
-  type PruningSteps,
-  pruningSteps,
-  RECIPES,
-  type Recipe,
-  recipePruningConfig,
-  type SparsePhaseRecipe,
-  type TaskName,
-} from "./experiment/recipes.ts";
 export {
   type LearningRateSchedule,
   learningRateAt,
@@ -202,6 +195,13 @@ export {
   type TrainingSettingsOptions,
   trainingSettings,
 } from "./train/settings.ts";
+export type {
+  RunProgress,
+  StoredParameters,
+  StoredSlot,
+  StoredValues,
+  TrainingCheckpoint,
+} from "./train/snapshot.ts";
 export type { SparseProductsSetting } from "./train/sparse-switch.ts";
 export { type StepResult, trainStepInto } from "./train/step.ts";
 export {

@@ -2,10 +2,10 @@
  * Entry point `espalier/node`: models, files and whole runs on Node, and the reports of runs.
  */
 
+export type { Checkpoint, CheckpointEntry, CheckpointFile } from "./checkpoint/checkpoint.ts";
 export { runSelfTest, type SelfTest } from "./conform/self-test.ts";
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export type { ThreadedBackend } from "./kernels/backend.ts";
-export type { Checkpoint, CheckpointEntry, CheckpointFile } from "./checkpoint/checkpoint.ts";
 export {
   type CheckpointPacking,
   type LostMetadata,

@@ -1,6 +1,5 @@
 /** The arrays of a packed matrix as tensors of a file, and back. */
-import type { Either, Problem } from "../core/either.ts";
-import { refuse } from "../core/validation.ts";
+import { type Either, type Problem, refuse, right } from "../core/either.ts";
 import { type Dtype, rawElements } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
 import { blockGrid } from "../sparse/blocks.ts";
@@ -60,7 +59,7 @@ export function readPart(
   };
   const expected = dtypes[part] ?? dtype;
   if (tensor.dtype !== expected) return refuse(path, expected, tensor.dtype);
-  return { _tag: "Right", right: rawElements(expected, tensor.bytes) as PackedArray };
+  return right(rawElements(expected, tensor.bytes) as PackedArray);
 }
 
 /** Which parts have as many elements as they need, but in another shape than the format's. */

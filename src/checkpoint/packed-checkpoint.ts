@@ -1,4 +1,10 @@
 /** A packed file as the checkpoint that it unpacks to, tensor by tensor. */
+
+import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../core/either.ts";
+import { DTYPES } from "../io/dtypes.ts";
+import { layOutSafetensors } from "../io/safetensors.ts";
+import { METADATA } from "../io/safetensors-header.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import {
   describeStored,
   matrixShape,
@@ -9,11 +15,6 @@ import {
   partsOf,
 } from "./packed-manifest.ts";
 import { unpackTensor } from "./packed-tensor.ts";
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
-import { DTYPES } from "../io/dtypes.ts";
-import { layOutSafetensors } from "../io/safetensors.ts";
-import { METADATA } from "../io/safetensors-header.ts";
-import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 
 /** The weights' name in a directory: other programs would take `model.safetensors` for a plain file. */
 export const PACKED_WEIGHTS: "model.packed.safetensors" = "model.packed.safetensors";
@@ -70,13 +71,13 @@ function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEn
 export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpoint> {
   const [file] = plain.files;
   const text = file?.metadata[PACKED_METADATA];
-  if (file === undefined || text === undefined) return { _tag: "Right", right: plain };
+  if (file === undefined || text === undefined) return right(plain);
   const refuse = (problems: readonly Problem[]): Either<readonly Problem[], never> => {
     plain.close();
-    return { _tag: "Left", left: problems };
+    return left(problems);
   };
   const manifest = parseManifest(plain.path, text, file.bytes);
-  if (manifest._tag === "Left") return refuse(manifest.left);
+  if (isLeft(manifest)) return refuse(manifest.left);
   const { parts, problems } = collectParts(plain, manifest.right);
   if (problems.length > 0) return refuse(problems);
   const packedEntries = [...manifest.right].map(([name, entry]): CheckpointEntry => {
@@ -103,12 +104,11 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
     return getOrThrow(unpackTensor(wanted.name, entry, new Map(tensors)));
   };
   const whole = [...packedEntries, ...plain.entries.filter(({ name }) => !parts.has(name))];
-  const right: Checkpoint = {
+  return right({
     ...plain,
     layout: "packed",
     files: [{ ...file, metadata }],
     entries: inFileOrder(whole),
     read,
-  };
-  return { _tag: "Right", right };
+  });
 }

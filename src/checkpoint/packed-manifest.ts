@@ -2,11 +2,19 @@
  * The manifest of a packed file: a file of safetensors whose metadata say, as JSON, which of its tensors are parts of
  * packed ones, and how to unpack them. docs/packed-format.md describes the format.
  */
-import { chain } from "fp-ts/Either";
+
 import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
-import type { Either, Problem } from "../core/either.ts";
-import { refuse, refuseValue, unlessProblems } from "../core/validation.ts";
+import {
+  chain,
+  type Either,
+  isRight,
+  type Problem,
+  refuse,
+  refuseValue,
+  right,
+  unlessProblems,
+} from "../core/either.ts";
 import { DTYPES } from "../io/dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { byteCount, isCountList } from "../io/safetensors-header.ts";
@@ -196,13 +204,13 @@ function readEntry(path: string, value: JsonValue): Either<readonly Problem[], P
     if (dtype !== "F32") return refuseValue(`${path}.dtype`, "F32 for quantized blocks", dtype);
     if (!isPackedDtype(unpacked))
       return refuseValue(`${path}.unpacked`, "F32, F16 or BF16", unpacked);
-    return { _tag: "Right", right: { shape, dtype, unpacked, stored } };
+    return right({ shape, dtype, unpacked, stored });
   }
   if (!isPackedDtype(unpacked) || DTYPES[unpacked].bytes < DTYPES[dtype].bytes)
     return refuseValue(`${path}.unpacked`, `F32, F16 or BF16 that holds ${dtype}`, unpacked);
   if (unpacked !== dtype && unpacked !== "F32")
     return refuseValue(`${path}.unpacked`, `F32 or ${dtype}`, unpacked);
-  return { _tag: "Right", right: { shape, dtype, unpacked, stored } };
+  return right({ shape, dtype, unpacked, stored });
 }
 
 function elementsOf(manifest: PackedManifest): number {
@@ -249,7 +257,7 @@ export function parseManifest(
       const manifest = new Map<string, PackedEntry>();
       for (const [name, value] of Object.entries(tensors)) {
         const entry = readEntry(`${path}: ${name}`, value);
-        if (entry._tag === "Right") manifest.set(name, entry.right);
+        if (isRight(entry)) manifest.set(name, entry.right);
         else problems.push(...entry.left);
       }
       const most = fileBytes === undefined ? Infinity : mostElements(fileBytes);

@@ -1,6 +1,5 @@
 /** One tensor of a checkpoint in a compressed layout, and back. */
-import type { Either, Problem } from "../core/either.ts";
-import { refuse } from "../core/validation.ts";
+import { type Either, isRight, left, type Problem, refuse, right } from "../core/either.ts";
 import { narrowFromFloat32 } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import { packedProblems } from "../sparse/check.ts";
@@ -163,10 +162,10 @@ export function unpackTensor(
   for (const part of partsOf(stored)) {
     const full = partName(name, part);
     const read = readPart(full, part, entry, parts.get(full));
-    if (read._tag === "Right") arrays.set(part, read.right);
+    if (isRight(read)) arrays.set(part, read.right);
     else problems.push(...read.left);
   }
-  if (problems.length > 0) return { _tag: "Left", left: problems };
+  if (problems.length > 0) return left(problems);
   const bytes = [...arrays.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
   const [rows, columns] = matrixShape(shape);
   if (rows * columns > mostElements(bytes)) {
@@ -185,9 +184,9 @@ export function unpackTensor(
     const matrix = assemble(entry, arrays);
     const wrong = packedProblems(matrix);
     if (wrong.length > 0)
-      return { _tag: "Left", left: wrong.map((one) => ({ ...one, path: `${name}:${one.path}` })) };
+      return left(wrong.map((one) => ({ ...one, path: `${name}:${one.path}` })));
     const shapes = shapeProblems(name, matrix, parts);
-    if (shapes.length > 0) return { _tag: "Left", left: shapes };
+    if (shapes.length > 0) return left(shapes);
     elements = unpack(matrix);
   }
   const tensor: StoredTensor = { dtype, shape, bytes: bytesOf(elements) };
@@ -196,5 +195,5 @@ export function unpackTensor(
     dtype: unpacked,
     bytes: narrowFromFloat32(unpacked, toFloat32(tensor)),
   });
-  return { _tag: "Right", right: unpacked === dtype ? tensor : converted() };
+  return right(unpacked === dtype ? tensor : converted());
 }

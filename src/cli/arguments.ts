@@ -3,7 +3,7 @@
  * as `--name value` or `--name=value`; all problems are collected, not only the first.
  */
 
-import type { Either, Problem } from "../core/either.ts";
+import { type Either, left, type Problem, right } from "../core/either.ts";
 import { nearestName } from "../core/nearest.ts";
 import { kebabCase, type Option, type OptionTable, type OptionValues } from "./options.ts";
 
@@ -139,10 +139,10 @@ export function parseArguments<Options extends OptionTable>(
     else problems.push({ path: given.typed, ...read, got: gotText(text) });
   }
   problems.push(...positionalProblems(grammar.positionals, positionals));
-  if (problems.length > 0) return { _tag: "Left", left: problems };
+  if (problems.length > 0) return left(problems);
   // The values were read by the options of the same keys, which the type of the table states.
   const typed = Object.fromEntries(values) as OptionValues<Options>;
-  return { _tag: "Right", right: { values: typed, positionals } };
+  return right({ values: typed, positionals });
 }
 
 function gotText(text: string | undefined): string {

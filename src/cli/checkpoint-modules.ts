@@ -1,7 +1,7 @@
 /** The order of a checkpoint's modules, where the directory that it lies in tells. */
 
 import { join } from "node:path";
-import { InputError } from "../core/either.ts";
+import { InputError, isLeft } from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { parseJsonObject } from "../io/json.ts";
 import { parseModelConfig } from "../model/config.ts";
@@ -19,9 +19,9 @@ export async function modulesOf(path: string): Promise<readonly string[] | null>
   if ((await kindOfPath(path)) !== "directory" || (await kindOfPath(config)) !== "file")
     return null;
   const json = parseJsonObject(config, await readBytes(config));
-  if (json._tag === "Left") throw new InputError(json.left);
+  if (isLeft(json)) throw new InputError(json.left);
   const model = parseModelConfig(json.right);
-  return model._tag === "Left" ? null : moduleList(model.right).map(({ name }) => name);
+  return isLeft(model) ? null : moduleList(model.right).map(({ name }) => name);
 }
 
 /** What is said of an order. */

@@ -1,6 +1,6 @@
 /** Defining a command: its options, its help, and what it runs. */
 
-import { InputError } from "../core/either.ts";
+import { InputError, isLeft } from "../core/either.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Console } from "./console.ts";
 import {
@@ -108,7 +108,7 @@ export function defineCommand<Options extends OptionTable>(
         return 0;
       }
       const parsed = parseArguments(grammar, argv);
-      if (parsed._tag === "Left") throw new InputError(parsed.left);
+      if (isLeft(parsed)) throw new InputError(parsed.left);
       const { positionals, values } = parsed.right;
       const json = (values as OptionValues<typeof COMMON>).json === true;
       const own = values as OptionValues<Options>;

@@ -1,12 +1,12 @@
 /** `espalier demo`: the whole way on a task that the package makes itself, so that there is nothing to fetch. */
 
+import { generateDemoTask } from "../experiment/demo-task.ts";
+import { MODEL_CONFIGS } from "../experiment/model-configs.ts";
+import { findRecipe, type Recipe } from "../experiment/recipes.ts";
 import { createTokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { RunPlan } from "../node/seed-task.ts";
 import type { Profile } from "../prune/config.ts";
-import { generateDemoTask } from "../experiment/demo-task.ts";
-import { MODEL_CONFIGS } from "../experiment/model-configs.ts";
-import { findRecipe, type Recipe } from "../experiment/recipes.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { tokenise } from "./finetune-plan.ts";
 import { choiceOption, flagOption, integerOption, integersOption, textOption } from "./options.ts";

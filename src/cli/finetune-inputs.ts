@@ -1,7 +1,9 @@
 /** Reads the rows and the model of `espalier finetune`, refusing everything that is wrong with them. */
 
 import { join } from "node:path";
-import type { Either, Problem } from "../core/either.ts";
+import { type Either, isLeft, isRight, left, type Problem, right } from "../core/either.ts";
+import { MODEL_CONFIGS } from "../experiment/model-configs.ts";
+import type { ModelName } from "../experiment/recipes.ts";
 import { type Example, type GlueTask, parseGlueTsv } from "../io/glue.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { compareNames } from "../io/parameter-names.ts";
@@ -17,14 +19,10 @@ import {
 } from "../model/parameters.ts";
 import { directoryProblem, fileProblem, readBytes } from "../node/files.ts";
 import { type LoadedModel, readModelDirectory } from "../node/model-directory.ts";
-import { MODEL_CONFIGS } from "../experiment/model-configs.ts";
-import type { ModelName } from "../experiment/recipes.ts";
-
-type Result<T> = Either<readonly Problem[], T>;
 
 /** A result from problems found, or the value where there are none. */
-function resultOf<T>(problems: readonly Problem[], value: () => T): Result<T> {
-  return problems.length > 0 ? { _tag: "Left", left: problems } : { _tag: "Right", right: value() };
+function resultOf<T>(problems: readonly Problem[], value: () => T): Either<readonly Problem[], T> {
+  return problems.length > 0 ? left(problems) : right(value());
 }
 
 function oneProblem(path: string, expected: string, got: string): readonly Problem[] {
@@ -48,11 +46,11 @@ async function readRows(
   task: GlueTask,
   option: string,
   path: string,
-): Promise<Result<readonly Example[]>> {
+): Promise<Either<readonly Problem[], readonly Example[]>> {
   const missing = await fileProblem(option, path);
-  if (missing !== undefined) return { _tag: "Left", left: [missing] };
+  if (missing !== undefined) return left([missing]);
   const text = decodeUtf8(path, await readBytes(path));
-  return text._tag === "Left" ? text : parseGlueTsv(task, path, text.right);
+  return isLeft(text) ? text : parseGlueTsv(task, path, text.right);
 }
 
 /** The problem of options that say nothing of where training or evaluation rows are. */
@@ -63,13 +61,16 @@ export function rowPathProblems({ data, trainFile, validationFile }: RowPaths): 
 }
 
 /** Reads train.tsv and dev.tsv of a directory, or the files given in their place. */
-export async function readTaskRows(task: GlueTask, paths: RowPaths): Promise<Result<TaskRows>> {
+export async function readTaskRows(
+  task: GlueTask,
+  paths: RowPaths,
+): Promise<Either<readonly Problem[], TaskRows>> {
   const { data, trainFile, validationFile } = paths;
   const unnamed = rowPathProblems(paths);
-  if (unnamed.length > 0) return { _tag: "Left", left: unnamed };
+  if (unnamed.length > 0) return left(unnamed);
   if (data !== undefined) {
     const missing = await directoryProblem("--data", data);
-    if (missing !== undefined) return { _tag: "Left", left: [missing] };
+    if (missing !== undefined) return left([missing]);
   }
   const inData = (name: string): string => join(data ?? "", name);
   const training = await readRows(
@@ -82,12 +83,10 @@ export async function readTaskRows(task: GlueTask, paths: RowPaths): Promise<Res
     validationFile === undefined ? "--data" : "--validation-file",
     validationFile ?? inData("dev.tsv"),
   );
-  const problems = [training, evaluation].flatMap((rows) =>
-    rows._tag === "Left" ? rows.left : [],
-  );
+  const problems = [training, evaluation].flatMap((rows) => (isLeft(rows) ? rows.left : []));
   return resultOf(problems, () => ({
-    training: training._tag === "Right" ? training.right : [],
-    evaluation: evaluation._tag === "Right" ? evaluation.right : [],
+    training: isRight(training) ? training.right : [],
+    evaluation: isRight(evaluation) ? evaluation.right : [],
   }));
 }
 
@@ -106,11 +105,11 @@ export interface ReadModel extends LoadedModel, Pick<StartingPoint, "notices"> {
   readonly tensors: ReadonlyMap<string, NamedValues>;
 }
 
-async function readVocabulary(path: string): Promise<Result<Vocabulary>> {
+async function readVocabulary(path: string): Promise<Either<readonly Problem[], Vocabulary>> {
   const missing = await fileProblem("--vocab", path);
-  if (missing !== undefined) return { _tag: "Left", left: [missing] };
+  if (missing !== undefined) return left([missing]);
   const text = decodeUtf8(path, await readBytes(path));
-  return text._tag === "Left" ? text : parseVocabulary(path, text.right);
+  return isLeft(text) ? text : parseVocabulary(path, text.right);
 }
 
 /** A vocabulary must have a token for each row of the model's embedding, no more and no fewer. */
@@ -178,9 +177,9 @@ export async function readModel(
   option: string,
   directory: string,
   needsHead: boolean,
-): Promise<Result<ReadModel>> {
+): Promise<Either<readonly Problem[], ReadModel>> {
   const model = await readModelDirectory(directory, option);
-  if (model._tag === "Left") return model;
+  if (isLeft(model)) return model;
   const options = needsHead ? {} : { initialiseHead: { seed: 0 } };
   return resultOf(modelProblems(directory, model.right, options), () =>
     withParametersOnly(directory, model.right),
@@ -192,11 +191,11 @@ async function startFromModel(
   directory: string,
   vocab: string | undefined,
   needsHead: boolean,
-): Promise<Result<StartingPoint>> {
+): Promise<Either<readonly Problem[], StartingPoint>> {
   const model = await readModel("--model", directory, needsHead);
-  if (model._tag === "Left" || vocab === undefined) return model;
+  if (isLeft(model) || vocab === undefined) return model;
   const given = await readVocabulary(vocab);
-  if (given._tag === "Left") return given;
+  if (isLeft(given)) return given;
   const { vocabulary } = model.right.tokenizer;
   const problems = vocabularyProblems(vocab, given.right, directory, model.right.config);
   const differing =
@@ -205,9 +204,12 @@ async function startFromModel(
 }
 
 /** Random weights of a recipe's model. */
-async function startFromVocabulary(name: ModelName, vocab: string): Promise<Result<StartingPoint>> {
+async function startFromVocabulary(
+  name: ModelName,
+  vocab: string,
+): Promise<Either<readonly Problem[], StartingPoint>> {
   const vocabulary = await readVocabulary(vocab);
-  if (vocabulary._tag === "Left") return vocabulary;
+  if (isLeft(vocabulary)) return vocabulary;
   const config = parseModelConfigOrThrow(MODEL_CONFIGS[name]);
   return resultOf(vocabularyProblems(vocab, vocabulary.right, name, config), () => ({
     config,
@@ -240,9 +242,9 @@ export async function readStartingPoint(
   name: ModelName,
   paths: StartPaths,
   needsHead: boolean,
-): Promise<Result<StartingPoint>> {
+): Promise<Either<readonly Problem[], StartingPoint>> {
   const { model, vocab } = paths;
   if (model !== undefined) return startFromModel(model, vocab, needsHead);
   if (vocab !== undefined) return startFromVocabulary(name, vocab);
-  return { _tag: "Left", left: startPathProblems(paths) };
+  return left(startPathProblems(paths));
 }

@@ -2,6 +2,12 @@
 
 import { join } from "node:path";
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
+import {
+  findRecipe,
+  pruningSteps,
+  type Recipe,
+  recipePruningConfig,
+} from "../experiment/recipes.ts";
 import type { GlueTask } from "../io/glue.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
@@ -10,7 +16,6 @@ import type { ModelConfig } from "../model/config.ts";
 import type { RunPlan } from "../node/seed-task.ts";
 import type { Profile } from "../prune/config.ts";
 import { type LabelledText, tokeniseExamples } from "../train/examples.ts";
-import { findRecipe, pruningSteps, type Recipe, recipePruningConfig } from "../experiment/recipes.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import {
   differenceProblems,

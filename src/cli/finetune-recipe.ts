@@ -1,14 +1,14 @@
 /** Changes a recipe by the options of a command line. */
 
 import type { Problem } from "../core/either.ts";
-import type { Padding } from "../model/token-rows.ts";
-import type { Batching } from "../train/batches.ts";
 import type {
   LocalPruningConfig,
   PhaseRecipe,
   Recipe,
   SparsePhaseRecipe,
 } from "../experiment/recipes.ts";
+import type { Padding } from "../model/token-rows.ts";
+import type { Batching } from "../train/batches.ts";
 import type { ScheduleName } from "../train/schedule.ts";
 import type { TeacherPrecision } from "../train/teacher-cache.ts";
 import { kebabCase } from "./options.ts";

@@ -2,10 +2,10 @@
 
 import { join } from "node:path";
 import { InputError } from "../core/either.ts";
+import { RECIPES } from "../experiment/recipes.ts";
 import { kindOfPath } from "../node/files.ts";
 import { checkpointPath } from "../node/training-run.ts";
 import { BATCHINGS } from "../train/batches.ts";
-import { RECIPES } from "../experiment/recipes.ts";
 import { SCHEDULE_NAMES } from "../train/schedule.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { missingOptions, planFinetuning } from "./finetune-plan.ts";

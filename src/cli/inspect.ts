@@ -1,6 +1,7 @@
 /** `espalier inspect`: what is in a checkpoint, how sparse it is, and in how few bytes it would fit. */
 
 import { gzipSync } from "node:zlib";
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { inspectWeight, type WeightFacts } from "../checkpoint/inspect.ts";
 import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
 import { matrixShape } from "../checkpoint/packed-manifest.ts";
@@ -8,7 +9,6 @@ import { packedSize } from "../checkpoint/packed-tensor.ts";
 import type { WeightValues } from "../checkpoint/verify.ts";
 import { weightValues } from "../checkpoint/weight-values.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
-import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { writeFileAtomically } from "../node/files.ts";

@@ -1,8 +1,8 @@
 /** `espalier pack` and `espalier unpack`: a checkpoint in compressed layouts, and back. */
 
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
 import { InputError } from "../core/either.ts";
-import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import {
   type PackedCheckpoint,
   type PackedCheckpointTensor,

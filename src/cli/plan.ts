@@ -2,7 +2,7 @@
 
 import { type PrunerPlan, type PruningPlan, planPruning } from "../checkpoint/plan.ts";
 import { selectableLayers } from "../checkpoint/selectable.ts";
-import { getOrThrow, InputError, type Problem } from "../core/either.ts";
+import { getOrThrow, InputError, isRight, type Problem } from "../core/either.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import type { PruningConfig } from "../prune/config.ts";
 import { PruningError } from "../prune/layer.ts";
@@ -51,7 +51,7 @@ function requireAll(values: Values): Required<Pick<Values, "config" | "model" | 
 async function readConfig(path: string, profile: "inc" | "strict"): Promise<PruningConfig> {
   const keys = getOrThrow(await readPruningConfig(path, {}, "--config"));
   const parsed = parsePruningConfig(keys, { profile });
-  if (parsed._tag === "Right") return parsed.right;
+  if (isRight(parsed)) return parsed.right;
   throw new InputError(
     parsed.left.map((problem) => ({ ...problem, path: `${path}: ${problem.path}` })),
   );

@@ -1,6 +1,6 @@
 /** What `espalier prune` is asked for: the one-shot pruners that its options or a configuration make. */
 
-import { type Either, InputError, type Problem } from "../core/either.ts";
+import { type Either, InputError, isLeft, left, type Problem, right } from "../core/either.ts";
 import type {
   ElementCriterion,
   PatternPrunerConfig,
@@ -84,8 +84,7 @@ function inlinePruner(values: PruneValues): Read {
   const greatest = values.maxSparsityPerLayer ?? most;
   if (least > greatest)
     report("--min-sparsity-per-layer", `at most the greatest share (${greatest})`, String(least));
-  if (problems.length > 0 || pattern === undefined || sparsity === undefined)
-    return { _tag: "Left", left: problems };
+  if (problems.length > 0 || pattern === undefined || sparsity === undefined) return left(problems);
   const { scope, criterion, scoreReduction, layers, exclude } = values;
   const config = oneShotConfig({
     ...{ pattern, targetSparsity: sparsity, minSparsityRatioPerOp: least },
@@ -96,7 +95,7 @@ function inlinePruner(values: PruneValues): Read {
     ...(layers === undefined ? {} : { opNames: [layers] }),
     ...(exclude === undefined ? {} : { excludedOpNames: [exclude] }),
   });
-  return { _tag: "Right", right: [config] };
+  return right([config]);
 }
 
 /** A pruner of a configuration, made one-shot; or what cannot be. */
@@ -131,28 +130,21 @@ async function configuredPruners(
   const others = INLINE.filter((key) => values[key] !== undefined);
   if (others.length > 0) {
     const got = others.map(optionName).join(", ");
-    return {
-      _tag: "Left",
-      left: [{ path: "--config", expected: "to say alone what is pruned", got: `also ${got}` }],
-    };
+    return left([
+      { path: "--config", expected: "to say alone what is pruned", got: `also ${got}` },
+    ]);
   }
   const keys = await readPruningConfig(path, {}, "--config");
-  if (keys._tag === "Left") return keys;
+  if (isLeft(keys)) return keys;
   const parsed = parsePruningConfig(keys.right, { profile });
-  if (parsed._tag === "Left")
-    return {
-      _tag: "Left",
-      left: parsed.left.map((problem) => ({ ...problem, path: `${path}: ${problem.path}` })),
-    };
+  if (isLeft(parsed))
+    return left(parsed.left.map((problem) => ({ ...problem, path: `${path}: ${problem.path}` })));
   const made = parsed.right.pruners.map((pruner, i) =>
     oneShot(`${path}: pruning_configs[${i}]`, pruner, values.criterion),
   );
   const problems = made.filter((one): one is Problem => "got" in one);
-  if (problems.length > 0) return { _tag: "Left", left: problems };
-  return {
-    _tag: "Right",
-    right: made.filter((one): one is PatternPrunerConfig => !("got" in one)),
-  };
+  if (problems.length > 0) return left(problems);
+  return right(made.filter((one): one is PatternPrunerConfig => !("got" in one)));
 }
 
 /**
@@ -168,7 +160,7 @@ export async function readPruners(
     values.config === undefined
       ? inlinePruner(values)
       : await configuredPruners(values.config, values, profile);
-  if (read._tag === "Left") throw new InputError(read.left);
+  if (isLeft(read)) throw new InputError(read.left);
   const pruners = read.right;
   const needing = pruners.find(({ criterion }) => needsGradient(criterion));
   if (needing !== undefined && values.gradients === undefined)

@@ -2,10 +2,10 @@
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { InputError } from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { createBackend } from "../kernels/backend.ts";
-import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import {
   type CheckpointPruning,
   type PrunedCheckpoint,

@@ -1,9 +1,7 @@
 /** Reads files of pruning configurations: INC's keys in JSON or YAML. */
 
-import { chain, right } from "fp-ts/Either";
 import { pipe } from "fp-ts/function";
-import type { Either, Problem } from "../core/either.ts";
-import { refuseValue } from "../core/validation.ts";
+import { chain, type Either, left, type Problem, refuseValue, right } from "../core/either.ts";
 import { isJsonObject } from "../io/json.ts";
 import { decodeUtf8 } from "../io/utf8.ts";
 import { parseYaml } from "../io/yaml.ts";
@@ -22,7 +20,7 @@ export async function readPruningConfig(
   label: string = "--pruning-config",
 ): Promise<Either<readonly Problem[], PruningKeys>> {
   const missing = await fileProblem(label, path);
-  if (missing !== undefined) return { _tag: "Left", left: [missing] };
+  if (missing !== undefined) return left([missing]);
   const bytes = await readBytes(path);
   return pipe(
     decodeUtf8(path, bytes),

@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { type ListedVector, readManifest } from "../conform/manifest.ts";
 import { PRUNING_TABLE_NAMES } from "../conform/pruning-tables.ts";
-import { InputError } from "../core/either.ts";
+import { InputError, isLeft } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { kindOfPath, readBytes } from "../node/files.ts";
 
@@ -35,7 +35,7 @@ const CASE_FAMILIES: readonly CaseFamily[] = ["model", "joint", "pruning", "stri
 /** The family that a case states: by what its kind of case has and no other. */
 function statedFamily(text: string): CaseFamily | undefined {
   const parsed = parseJson("case.json", text);
-  if (parsed._tag === "Left" || !isJsonObject(parsed.right)) return undefined;
+  if (isLeft(parsed) || !isJsonObject(parsed.right)) return undefined;
   const { kind } = parsed.right;
   if (kind === "joint" || kind === "strict") return kind;
   if ("pruners" in parsed.right) return "pruning";

@@ -1,5 +1,6 @@
 /** `espalier verify`: proves or refutes that a checkpoint's layers obey a sparsity pattern. */
 
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
 import {
   joinVerdicts,
@@ -10,7 +11,6 @@ import {
 } from "../checkpoint/verify.ts";
 import { weightValues } from "../checkpoint/weight-values.ts";
 import { InputError } from "../core/either.ts";
-import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { turn } from "../node/turn.ts";
 import { exactCount } from "../prune/exact.ts";

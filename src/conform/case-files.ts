@@ -1,6 +1,6 @@
 /** A case directory of golden vectors, as bytes: `case.json` and `tensors.safetensors`. */
 import { describe } from "../core/checks.ts";
-import { formatProblem, type Problem } from "../core/either.ts";
+import { formatProblem, isLeft, type Problem } from "../core/either.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../io/json.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 
@@ -37,10 +37,10 @@ export class CaseFileError extends Error {
 /** Parses the files of a case. @throws CaseFileError naming the file and the first thing wrong with it. */
 export function openCase({ name, json, tensors }: CaseFiles): OpenCase {
   const parsed = parseJson("case.json", json);
-  if (parsed._tag === "Left") throw problemsError("case.json", parsed.left);
+  if (isLeft(parsed)) throw problemsError("case.json", parsed.left);
   if (!isJsonObject(parsed.right)) throw expectedError("", "an object", parsed.right);
   const file = readSafetensors(tensors);
-  if (file._tag === "Left") throw problemsError("tensors.safetensors", file.left);
+  if (isLeft(file)) throw problemsError("tensors.safetensors", file.left);
   return { name, json: parsed.right, tensors: file.right.tensors };
 }
 

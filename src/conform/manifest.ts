@@ -1,5 +1,5 @@
 /** The manifest of a directory of vectors: the version of their format, and which there have to be. */
-import { InputError } from "../core/either.ts";
+import { InputError, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { differenceAt } from "./difference.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
@@ -22,7 +22,7 @@ export interface ListedVector {
  */
 export function readManifest(path: string, text: string): readonly ListedVector[] | undefined {
   const parsed = parseJson(path, text);
-  if (parsed._tag === "Left") throw new InputError(parsed.left);
+  if (isLeft(parsed)) throw new InputError(parsed.left);
   const manifest = parsed.right;
   if (!isJsonObject(manifest) || manifest.format !== FORMAT) return undefined;
   const { version, vectors } = manifest;

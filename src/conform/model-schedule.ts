@@ -1,4 +1,5 @@
 /** Replays `lr_schedule.json`: learning rates of `transformers.get_scheduler`. A row counts once. */
+import { isLeft } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { learningRateAt, SCHEDULE_NAMES, type ScheduleName } from "../train/schedule.ts";
 import {
@@ -27,7 +28,7 @@ export function* replaySchedules(source: string, json: string, only?: RegExp): I
 
 function readRows(source: string, json: string): readonly JsonObject[] {
   const parsed = parseJson(source, json);
-  if (parsed._tag === "Left") throw problemsError(source, parsed.left);
+  if (isLeft(parsed)) throw problemsError(source, parsed.left);
   if (!Array.isArray(parsed.right) || !parsed.right.every(isJsonObject)) {
     const expected = "a list of objects";
     throw new CaseFileError({ path: source, expected, got: "another value" });

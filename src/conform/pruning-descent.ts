@@ -1,6 +1,7 @@
 /** What a trajectory's training does between the hooks: the stated gradients, and plain descent along them. */
-import type { LayerRecord } from "../prune/layer.ts";
+
 import type { PruningResult } from "../prune/hooks.ts";
+import type { LayerRecord } from "../prune/layer.ts";
 import { tensorValues } from "./case-files.ts";
 import type { PruningCase } from "./pruning-case.ts";
 

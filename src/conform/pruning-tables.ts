@@ -2,7 +2,7 @@
  * Replays the tables of INC's single behaviours: schedules, configurations, layer selection and the units
  * of patterns. A row counts once, named `table/part[index]`.
  */
-import { formatProblem } from "../core/either.ts";
+import { formatProblem, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import type { JsonObject } from "./case-files.ts";
 import { differenceAt } from "./difference.ts";
@@ -71,7 +71,7 @@ export function* replayPruningTables(
 ): Iterable<Verdict> {
   for (const { name, json } of tables) {
     const parsed = parseJson(`${name}.json`, json);
-    if (parsed._tag === "Left") {
+    if (isLeft(parsed)) {
       yield brokenVerdict("pruning_tables", name, parsed.left.map(formatProblem).join("; "));
       continue;
     }

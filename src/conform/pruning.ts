@@ -5,12 +5,12 @@
 import { InputError } from "../core/either.ts";
 import { blockMaskGradients } from "../prune/block-mask.ts";
 import type { PruningConfig } from "../prune/config.ts";
+import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "../prune/hooks.ts";
 import { initialisePruning } from "../prune/initialise.ts";
 import { type LayerRecord, PruningError } from "../prune/layer.ts";
 import { countZeros } from "../prune/mask.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import { perElement } from "../prune/pattern.ts";
-import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "../prune/hooks.ts";
 import type { PrunedLayer, PruningState } from "../prune/state.ts";
 import { sparsityStatistics } from "../prune/statistics.ts";
 import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";

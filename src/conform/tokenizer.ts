@@ -2,7 +2,7 @@
  * Replays tokenizer vectors: each line of a case file is
  * `{text, text_pair, max_length, input_ids, token_type_ids}` and counts once; ids must be exact.
  */
-import { formatProblem } from "../core/either.ts";
+import { formatProblem, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import { type Difference, exactDifference } from "./difference.ts";
@@ -32,7 +32,7 @@ export function* replayTokenizer(
 
 function replayCase(tokenizer: Tokenizer, name: string, line: string): Difference | undefined {
   const json = parseJson(name, line);
-  if (json._tag === "Left") throw new Error(json.left.map(formatProblem).join("; "));
+  if (isLeft(json)) throw new Error(json.left.map(formatProblem).join("; "));
   const vector = readCase(json.right);
   const { text, textPair, maxLength, inputIds, tokenTypeIds } = vector;
   const got = encode(tokenizer, text, textPair, maxLength);

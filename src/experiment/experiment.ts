@@ -8,16 +8,25 @@ import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import { createParameters, initialiseParameters, type NamedValues } from "../model/parameters.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
+import { checkpointDifferences } from "../train/differences.ts";
+import { evaluate } from "../train/evaluation.ts";
+import { padExamples, type TokenisedExample } from "../train/examples.ts";
+import { type FineTuning, fineTune } from "../train/loop.ts";
+import { startPruning } from "../train/session.ts";
 import {
   type StoredParameters,
   setParametersInto,
   storedParameters,
   type TrainingCheckpoint,
 } from "../train/snapshot.ts";
-import { checkpointDifferences } from "../train/differences.ts";
-import { evaluate } from "../train/evaluation.ts";
-import { padExamples, type TokenisedExample } from "../train/examples.ts";
+import type { TeacherMemory } from "../train/teacher-cache.ts";
+import {
+  type LabelledBatch,
+  sequenceClassifier,
+  type TrainableModel,
+} from "../train/trainable-model.ts";
 import type { ExperimentEvent, MeasuredModel, PhaseResult } from "./events.ts";
+import { pruneAtOnceInto } from "./one-shot.ts";
 import {
   type ExperimentDescription,
   type ExperimentPhase,
@@ -25,11 +34,6 @@ import {
   experimentTerms,
   planPhases,
 } from "./plan.ts";
-import { type FineTuning, fineTune } from "../train/loop.ts";
-import { pruneAtOnceInto } from "./one-shot.ts";
-import { startPruning } from "../train/session.ts";
-import type { TeacherMemory } from "../train/teacher-cache.ts";
-import { type LabelledBatch, sequenceClassifier, type TrainableModel } from "../train/trainable-model.ts";
 
 /** What {@link runExperiment} needs. */
 export interface ExperimentOptions extends ExperimentDescription {

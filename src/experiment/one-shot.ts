@@ -1,14 +1,14 @@
 /** Pruning without fine-tuning: the baseline that a sparse phase is measured against. */
 import type { Backend } from "../kernels/backend.ts";
 import type { PrunerConfig, PruningConfig } from "../prune/config.ts";
+import { onStepBegin } from "../prune/hooks.ts";
 import { initialisePruning } from "../prune/initialise.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
-import { onStepBegin } from "../prune/hooks.ts";
 import { evaluate, type RowSource } from "../train/evaluation.ts";
-import type { MeasuredModel } from "./events.ts";
 import type { TrainingSettings } from "../train/settings.ts";
 import { sparsityReport } from "../train/sparsity.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "../train/trainable-model.ts";
+import type { MeasuredModel } from "./events.ts";
 
 /**
  * Prunes a model in place, at once and by magnitude, to the layers, patterns, scopes and targets of a

@@ -1,9 +1,9 @@
 /** Turns a recipe's phases into the settings of training runs. */
 import type { Profile } from "../prune/config.ts";
 import { parameterRules } from "../train/optimizer.ts";
-import { type PhaseRecipe, recipePruningConfig, type SparsePhaseRecipe } from "./recipes.ts";
 import type { TrainingSettings } from "../train/settings.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
+import { type PhaseRecipe, recipePruningConfig, type SparsePhaseRecipe } from "./recipes.ts";
 
 /** What a phase's settings depend on beside its recipe. */
 export interface PhaseContext {

@@ -3,11 +3,11 @@ import type { ModelConfig } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
 import type { Profile } from "../prune/config.ts";
 import type { TokenisedExample } from "../train/examples.ts";
+import type { TrainingSettings } from "../train/settings.ts";
+import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import type { PhaseId } from "./events.ts";
 import { densePhaseSettings, sparsePhaseSettings } from "./phases.ts";
 import type { Recipe } from "./recipes.ts";
-import type { TrainingSettings } from "../train/settings.ts";
-import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 
 /** What an experiment does. */
 export interface ExperimentDescription {

@@ -3,7 +3,7 @@
  * array of the state becomes a tensor named by its path, and the JSON refers to it.
  */
 import { checkOneOf, describe } from "../core/checks.ts";
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { type Either, getOrThrow, left, type Problem, right } from "../core/either.ts";
 import type { TrainingCheckpoint } from "../train/snapshot.ts";
 import type { ExperimentCheckpoint } from "./experiment.ts";
 
@@ -59,9 +59,7 @@ export function decodeCheckpoint<Kind extends keyof Checkpoints>(
   if (problems.length === 0 && !isCurrent(state)) {
     problems.push({ path: kind, expected: "a checkpoint of version 1", got: describe(state) });
   }
-  return problems.length > 0
-    ? { _tag: "Left", left: problems }
-    : { _tag: "Right", right: state as Checkpoints[Kind] };
+  return problems.length > 0 ? left(problems) : right(state as Checkpoints[Kind]);
 }
 
 /** {@link decodeCheckpoint} that throws an `InputError` with every problem. */

@@ -2,9 +2,7 @@
  * The GLUE benchmark's tab-separated files (Wang et al., ICLR 2019) as they really are: a header, often
  * a byte-order mark, and quotation marks that quote nothing.
  */
-import { right } from "fp-ts/Either";
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
-import { eachOf, refuse, type Validated } from "../core/validation.ts";
+import { type Either, eachOf, getOrThrow, type Problem, refuse, right } from "../core/either.ts";
 import { splitLines } from "./lines.ts";
 
 /** A task this library reads. */
@@ -77,7 +75,11 @@ export function parseGlueTsvOrThrow(
   return getOrThrow(parseGlueTsv(task, fileName, text));
 }
 
-function parseRow(format: GlueFormat, path: string, row: string): Validated<Example> {
+function parseRow(
+  format: GlueFormat,
+  path: string,
+  row: string,
+): Either<readonly Problem[], Example> {
   const columns = row.split("\t");
   const names = format.header;
   if (columns.length !== names.length) {

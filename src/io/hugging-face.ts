@@ -2,10 +2,18 @@
  * A model directory in Hugging Face's layout, as a map from file name to bytes: config.json,
  * model.safetensors, vocab.txt, tokenizer_config.json.
  */
-import { chain, map, right } from "fp-ts/Either";
+
 import { pipe } from "fp-ts/function";
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
-import { allOf, refuse, type Validated } from "../core/validation.ts";
+import {
+  allOf,
+  chain,
+  type Either,
+  getOrThrow,
+  map,
+  type Problem,
+  refuse,
+  right,
+} from "../core/either.ts";
 import { type JsonObject, parseJsonObject } from "./json.ts";
 import { canonicalNames, type EncoderType } from "./parameter-names.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "./safetensors.ts";
@@ -142,8 +150,8 @@ export function widenTensors(
 function readFile<T>(
   files: DirectoryFiles,
   name: string,
-  parse: (source: string, bytes: Uint8Array) => Validated<T>,
-): Validated<T> {
+  parse: (source: string, bytes: Uint8Array) => Either<readonly Problem[], T>,
+): Either<readonly Problem[], T> {
   const bytes = files.get(name);
   if (bytes !== undefined) return parse(name, bytes);
   const others = files.size === 0 ? "an empty directory" : `only ${[...files.keys()].join(", ")}`;

@@ -2,10 +2,18 @@
  * Strict JSON: what `JSON.parse` accepts, minus duplicate names and deep nesting. `JSON.parse` silently
  * keeps the last of two equal names, which lets one file mean different things to different readers.
  */
-import { chain, right, toError, tryCatch } from "fp-ts/Either";
+
 import { pipe } from "fp-ts/function";
-import type { Either, Problem } from "../core/either.ts";
-import { refuse, refuseValue } from "../core/validation.ts";
+import {
+  chain,
+  type Either,
+  type Problem,
+  refuse,
+  refuseValue,
+  right,
+  toError,
+  tryCatch,
+} from "../core/either.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** Any value JSON can hold. */

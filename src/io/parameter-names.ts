@@ -3,8 +3,7 @@
  * converted from TensorFlow call a layer norm's weight and bias `gamma` and `beta`; a bare encoder's
  * names lack the prefix that they have inside a classifier.
  */
-import type { Either, Problem } from "../core/either.ts";
-import { unlessProblems } from "../core/validation.ts";
+import { type Either, type Problem, unlessProblems } from "../core/either.ts";
 
 /** Model types whose names are known: `model_type` of config.json. */
 export type EncoderType = "bert" | "distilbert";

@@ -4,8 +4,7 @@
  * names. Everything else is refused by name. Nothing is executed, and no value is larger than the bytes it came from.
  * Format: Lib/pickletools.py of CPython.
  */
-import type { Problem } from "../core/either.ts";
-import type { Validated } from "../core/validation.ts";
+import { type Either, left, type Problem, right } from "../core/either.ts";
 import { isKind, type PickleValue } from "./pickle-value.ts";
 
 /** A value, and where the bytes after the pickle begin. */
@@ -339,11 +338,11 @@ export function readPickle(
   bytes: Uint8Array,
   begin: number,
   allowed: ReadonlySet<string>,
-): Validated<PickleResult> {
+): Either<readonly Problem[], PickleResult> {
   try {
-    return { _tag: "Right", right: new Unpickler(path, bytes, begin, allowed).run() };
+    return right(new Unpickler(path, bytes, begin, allowed).run());
   } catch (error) {
-    if (error instanceof Refusal) return { _tag: "Left", left: [error.problem] };
+    if (error instanceof Refusal) return left([error.problem]);
     throw error;
   }
 }

@@ -3,11 +3,10 @@
  * must make is here: bounds, duplicate names, dtypes, sizes, and that the tensors' bytes follow each
  * other without overlap or hole up to the end of the file.
  */
-import { chain, right } from "fp-ts/Either";
+
 import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
-import type { Either, Problem } from "../core/either.ts";
-import { refuse, unlessProblems, type Validated } from "../core/validation.ts";
+import { chain, type Either, type Problem, refuse, right, unlessProblems } from "../core/either.ts";
 import { DTYPES, type Dtype, isDtype, listDtypes } from "./dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 
@@ -125,7 +124,10 @@ export function parseSafetensorsHeader(
   );
 }
 
-function parseHeaderJson(source: string, bytes: Uint8Array): Validated<JsonObject> {
+function parseHeaderJson(
+  source: string,
+  bytes: Uint8Array,
+): Either<readonly Problem[], JsonObject> {
   const path = `${source}: header`;
   if (bytes[0] === OPENING_BRACE) return parseJsonObject(path, bytes);
   const got = bytes.length === 0 ? "nothing" : `byte ${bytes[0]}`;

@@ -4,10 +4,10 @@
  * implementation gives (tensors by dtype, widest alignment first, then by name; header padded with
  * spaces to a multiple of 8). Format: https://github.com/huggingface/safetensors#format
  */
-import { map } from "fp-ts/Either";
+
 import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { type Either, getOrThrow, map, type Problem } from "../core/either.ts";
 import {
   type Dtype,
   dtypeRank,

@@ -1,11 +1,17 @@
 /**
  * The index of a checkpoint in several files: `model.safetensors.index.json` says of each tensor which file has it.
  */
-import { chain } from "fp-ts/Either";
+
 import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
-import { refuse, unlessProblems } from "../core/validation.ts";
+import {
+  chain,
+  type Either,
+  getOrThrow,
+  type Problem,
+  refuse,
+  unlessProblems,
+} from "../core/either.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "./json.ts";
 
 /** What an index says. */

@@ -1,9 +1,8 @@
 /** tokenizer_config.json of Hugging Face directories: how the tokenizer normalises text. */
-import { chain } from "fp-ts/Either";
+
 import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
-import type { Either, Problem } from "../core/either.ts";
-import { unlessProblems, type Validated } from "../core/validation.ts";
+import { chain, type Either, type Problem, unlessProblems } from "../core/either.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { SPECIAL_TOKENS } from "./vocabulary.ts";
@@ -36,7 +35,10 @@ export function parseTokenizerConfig(
   );
 }
 
-function readWordOptions(source: string, config: JsonObject): Validated<Partial<WordOptions>> {
+function readWordOptions(
+  source: string,
+  config: JsonObject,
+): Either<readonly Problem[], Partial<WordOptions>> {
   const problems: Problem[] = [];
   const refuse = (key: string, expected: string): void => {
     problems.push({ path: `${source}: ${key}`, expected, got: describe(config[key]) });

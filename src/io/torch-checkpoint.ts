@@ -3,8 +3,7 @@
  * them. Tensors are found, and their bytes read when they are asked for; nothing is executed.
  */
 import { describe } from "../core/checks.ts";
-import type { Problem } from "../core/either.ts";
-import { refuse, unlessProblems, type Validated } from "../core/validation.ts";
+import { type Either, isLeft, type Problem, refuse, unlessProblems } from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { DTYPES, type Dtype } from "./dtypes.ts";
 import { readPickle } from "./pickle.ts";
@@ -129,7 +128,7 @@ function tensorsOf(
   source: ByteSource,
   value: PickleValue,
   locate: Locate,
-): Validated<readonly TorchTensor[]> {
+): Either<readonly Problem[], readonly TorchTensor[]> {
   const state = stateDictOf(value);
   if (state === undefined) return refuse(source.name, "a dictionary of tensors", describe(value));
   const problems: Problem[] = [];
@@ -150,9 +149,9 @@ function tensorsOf(
   return unlessProblems(problems, tensors);
 }
 
-function readArchive(source: ByteSource): Validated<readonly TorchTensor[]> {
+function readArchive(source: ByteSource): Either<readonly Problem[], readonly TorchTensor[]> {
   const directory = readZipDirectory(source);
-  if (directory._tag === "Left") return directory;
+  if (isLeft(directory)) return directory;
   const files = directory.right;
   const [pickle, another] = [...files.keys()].filter((name) => /(^|\/)data\.pkl$/.test(name));
   const place = files.get(pickle ?? "");
@@ -170,7 +169,7 @@ function readArchive(source: ByteSource): Validated<readonly TorchTensor[]> {
     return refuse(source.name, `a pickle of at most ${MOST_PICKLE} bytes`, "a longer one");
   const bytes = source.read(place.begin, place.end);
   const read = readPickle(`${source.name}: ${pickle}`, bytes, 0, ALLOWED);
-  if (read._tag === "Left") return read;
+  if (isLeft(read)) return read;
   return tensorsOf(source, read.right.value, (key, length) => {
     const data = files.get(`${folder}data/${key}`);
     if (data === undefined) return "none";
@@ -210,14 +209,14 @@ function elementSizes(value: PickleValue): ReadonlyMap<string, number> {
   return sizes;
 }
 
-function readLegacy(source: ByteSource): Validated<readonly TorchTensor[]> {
+function readLegacy(source: ByteSource): Either<readonly Problem[], readonly TorchTensor[]> {
   const bytes = source.read(0, Math.min(source.size, MOST_PICKLE));
   // The magic number, the version, facts of the system, the state dict, the keys of the storages.
   const values: PickleValue[] = [];
   let at = 0;
   for (let i = 0; i < 5; i++) {
     const read = readPickle(source.name, bytes, at, ALLOWED);
-    if (read._tag === "Left") return read;
+    if (isLeft(read)) return read;
     values.push(read.right.value);
     at = read.right.end;
   }
@@ -257,7 +256,9 @@ function readLegacy(source: ByteSource): Validated<readonly TorchTensor[]> {
  * if (tied.get("again") !== "weight") throw new Error("expected the first name");
  * ```
  */
-export function readTorchFile(source: ByteSource): Validated<readonly TorchTensor[]> {
+export function readTorchFile(
+  source: ByteSource,
+): Either<readonly Problem[], readonly TorchTensor[]> {
   const begin = source.read(0, Math.min(source.size, LEGACY.length));
   if (beginsWith(begin, LEGACY)) return readLegacy(source);
   if (beginsWith(begin, ARCHIVE)) return readArchive(source);

@@ -1,6 +1,5 @@
 /** Bytes to text and back, refusing bytes that are not UTF-8 instead of replacing them. */
-import { tryCatch } from "fp-ts/Either";
-import type { Either, Problem } from "../core/either.ts";
+import { type Either, type Problem, tryCatch } from "../core/either.ts";
 
 /** Decodes UTF-8 (a byte-order mark is dropped); `source` names the bytes in problems. */
 export function decodeUtf8(source: string, bytes: Uint8Array): Either<readonly Problem[], string> {

@@ -1,8 +1,7 @@
 /** A WordPiece vocabulary: one token a line, its id the line's index from 0. */
-import { map } from "fp-ts/Either";
+
 import { pipe } from "fp-ts/function";
-import type { Either, Problem } from "../core/either.ts";
-import { unlessProblems } from "../core/validation.ts";
+import { type Either, map, type Problem, unlessProblems } from "../core/either.ts";
 import { splitLines } from "./lines.ts";
 
 /** The tokens with a meaning of their own, as BERT spells them. */

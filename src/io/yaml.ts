@@ -1,7 +1,7 @@
 /** Configurations as people write them: YAML, of which JSON is a part. */
 import { parseDocument } from "yaml";
 import { describe } from "../core/checks.ts";
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import { type Either, getOrThrow, left, type Problem, right } from "../core/either.ts";
 import type { JsonValue } from "./json.ts";
 
 /**
@@ -34,12 +34,12 @@ export function parseYaml(path: string, text: string): Either<readonly Problem[]
       const [{ line, col }] = linePos ?? [{ line: 1, col: 1 }];
       return { path: `${path}:${line}:${col}`, expected: "JSON or YAML", got: firstLine(message) };
     });
-    if (problems.length > 0) return { _tag: "Left", left: problems };
-    return { _tag: "Right", right: document.toJS() as JsonValue };
+    if (problems.length > 0) return left(problems);
+    return right(document.toJS() as JsonValue);
   } catch (error) {
     // Too many aliases, or lists within lists beyond the engine's stack.
     const got = error instanceof Error ? firstLine(error.message) : String(error);
-    return { _tag: "Left", left: [{ path, expected: "JSON or YAML", got }] };
+    return left([{ path, expected: "JSON or YAML", got }]);
   }
 }
 

@@ -2,9 +2,14 @@
  * The directory of a zip archive whose files are stored as they are, as PyTorch writes them. Nothing is ever unpacked:
  * compressed files are refused. Format: APPNOTE.TXT of PKWARE, 4.3.
  */
-import { right } from "fp-ts/Either";
-import type { Problem } from "../core/either.ts";
-import { refuse, unlessProblems, type Validated } from "../core/validation.ts";
+import {
+  type Either,
+  isLeft,
+  type Problem,
+  refuse,
+  right,
+  unlessProblems,
+} from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
 
 /** Where a file's bytes lie in the archive. */
@@ -47,7 +52,7 @@ interface Directory {
 }
 
 /** The directory as the archive's last record says, which a comment may follow. */
-function findDirectory(source: ByteSource): Validated<Directory> {
+function findDirectory(source: ByteSource): Either<readonly Problem[], Directory> {
   const { name, size } = source;
   const begin = Math.max(0, size - END_BYTES - MOST_COMMENT - LOCATOR64_BYTES);
   const tail = source.read(begin, size);
@@ -140,9 +145,11 @@ function readEntry(
 }
 
 /** The files of an archive by name. */
-export function readZipDirectory(source: ByteSource): Validated<ReadonlyMap<string, ZipEntry>> {
+export function readZipDirectory(
+  source: ByteSource,
+): Either<readonly Problem[], ReadonlyMap<string, ZipEntry>> {
   const directory = findDirectory(source);
-  if (directory._tag === "Left") return directory;
+  if (isLeft(directory)) return directory;
   const { begin, bytes: length, count } = directory.right;
   if (!(length <= MOST_DIRECTORY && begin + length <= source.size && count <= length))
     return refuse(source.name, "a directory within the archive", `${length} bytes from ${begin}`);

@@ -1,12 +1,12 @@
 /** Chooses the kernels that the engine and the page's policy allow, and gives them a memory. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
-import { addressesIn, type KernelModule } from "./simd/kernel-module.ts";
-import { createPlainMemory, createWasmMemory, type Memory } from "./simd/memory.ts";
 import { scalarKernels } from "./scalar/kernels.ts";
-import { directScheduler, type Scheduler } from "./simd/scheduler.ts";
+import { addressesIn, type KernelModule } from "./simd/kernel-module.ts";
 import { simdKernels } from "./simd/kernels.ts";
-import type { Kernels, KernelVariant } from "./table.ts";
+import { createPlainMemory, createWasmMemory, type Memory } from "./simd/memory.ts";
+import { directScheduler, type Scheduler } from "./simd/scheduler.ts";
 import { allocateWorkspace, type StartThread, setWorkspace, startPool } from "./simd/threads.ts";
+import type { Kernels, KernelVariant } from "./table.ts";
 import type { WasmVariant } from "./wasm/emitter.ts";
 import { MODULES, SHARING_FLAG } from "./wasm/modules.generated.ts";
 

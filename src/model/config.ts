@@ -1,5 +1,10 @@
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
-import { refuseValue, unlessProblems } from "../core/validation.ts";
+import {
+  type Either,
+  getOrThrow,
+  type Problem,
+  refuseValue,
+  unlessProblems,
+} from "../core/either.ts";
 import { type ConfigReader, createConfigReader } from "./config-reader.ts";
 
 /** The encoders that can be built. */

@@ -1,13 +1,13 @@
 /** A seed's checkpoint as one safetensors file: the experiment's state, and the history for its report. */
 
 import { InputError } from "../core/either.ts";
-import { readSafetensorsOrThrow, writeSafetensors } from "../io/safetensors.ts";
+import type { ExperimentCheckpoint } from "../experiment/experiment.ts";
 import {
   type CheckpointTensor,
   decodeCheckpointOrThrow,
   encodeCheckpoint,
 } from "../experiment/snapshot-file.ts";
-import type { ExperimentCheckpoint } from "../experiment/experiment.ts";
+import { readSafetensorsOrThrow, writeSafetensors } from "../io/safetensors.ts";
 import { readBytes, writeFileAtomically } from "./files.ts";
 import type { SeedHistory } from "./seed-history.ts";
 

@@ -1,5 +1,7 @@
 /** Packing of a checkpoint on disk into one file with compressed layouts, and unpacking, a tensor in memory at a time. */
 import { basename } from "node:path";
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
+import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
 import {
   describeStored,
   formatManifest,
@@ -15,10 +17,8 @@ import {
 import { InputError } from "../core/either.ts";
 import { layOutSafetensors, type TensorSize } from "../io/safetensors.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
-import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { type CopiedFile, copyCheckpoint, writeCopy } from "./checkpoint-writer.ts";
 import { writeAll } from "./files.ts";
-import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
 import { turn } from "./turn.ts";
 
 /** What is packed how, and where the result goes. */

@@ -1,6 +1,7 @@
 /** One-shot pruning of a checkpoint on disk, a layer in memory at a time. */
 
 import { gzipSync } from "node:zlib";
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
 import { packedSize } from "../checkpoint/packed-tensor.ts";
 import { layoutsFor } from "../checkpoint/pattern-layouts.ts";
@@ -22,7 +23,6 @@ import { formatPattern } from "../prune/pattern.ts";
 import { plainKernels } from "../prune/plain-kernels.ts";
 import { needsGradient } from "../prune/score.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
-import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { copyCheckpoint } from "./checkpoint-writer.ts";
 import { turn } from "./turn.ts";
 

@@ -4,8 +4,19 @@
  */
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { PACKED_WEIGHTS, unpacking } from "../checkpoint/packed-checkpoint.ts";
 import { PACKED_METADATA } from "../checkpoint/packed-manifest.ts";
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import {
+  type Either,
+  getOrThrow,
+  isLeft,
+  isRight,
+  left,
+  type Problem,
+  refuse,
+  right,
+} from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import {
   LENGTH_BYTES,
@@ -14,12 +25,8 @@ import {
   safetensorsHeaderEnd,
 } from "../io/safetensors-header.ts";
 import { parseShardIndex, SHARD_INDEX, shardProblems } from "../io/shard-index.ts";
-import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { kindOfPath, readAt, readBytes } from "./files.ts";
-import { PACKED_WEIGHTS, unpacking } from "../checkpoint/packed-checkpoint.ts";
 import { openTorchFile, openTorchShards, TORCH_SHARD_INDEX, TORCH_WEIGHTS } from "./torch-files.ts";
-
-type Opened<T> = Either<readonly Problem[], T>;
 
 /** An open file with its header. */
 interface OpenFile {
@@ -30,39 +37,35 @@ interface OpenFile {
   readonly dataBegin: number;
 }
 
-function left(path: string, expected: string, got: string): Opened<never> {
-  return { _tag: "Left", left: [{ path, expected, got }] };
-}
-
 /** Opens a file and reads its header; closed again where that is wrong. */
-function openFile(directory: string, name: string): Opened<OpenFile> {
+function openFile(directory: string, name: string): Either<readonly Problem[], OpenFile> {
   const path = join(directory, name);
   let descriptor: number;
   try {
     descriptor = openSync(path, "r");
   } catch (error) {
-    return left(path, "a file that can be read", error instanceof Error ? error.message : "none");
+    return refuse(path, "a file that can be read", error instanceof Error ? error.message : "none");
   }
   const result = readHeader(path, descriptor);
-  if (result._tag === "Left") {
+  if (isLeft(result)) {
     closeSync(descriptor);
     return result;
   }
   const bytes = fstatSync(descriptor).size;
-  return { _tag: "Right", right: { name, descriptor, bytes, ...result.right } };
+  return right({ name, descriptor, bytes, ...result.right });
 }
 
 function readHeader(
   path: string,
   descriptor: number,
-): Opened<Pick<OpenFile, "header" | "dataBegin">> {
+): Either<readonly Problem[], Pick<OpenFile, "header" | "dataBegin">> {
   const { size } = fstatSync(descriptor);
   const end = safetensorsHeaderEnd(readAt(descriptor, 0, Math.min(LENGTH_BYTES, size)), size, path);
-  if (end._tag === "Left") return end;
+  if (isLeft(end)) return end;
   const prefix = readAt(descriptor, 0, end.right);
   const header = parseSafetensorsHeader(prefix, size, { source: path });
-  if (header._tag === "Left") return header;
-  return { _tag: "Right", right: { header: header.right, dataBegin: end.right } };
+  if (isLeft(header)) return header;
+  return right({ header: header.right, dataBegin: end.right });
 }
 
 function checkpointOf(path: string, index: string | null, open: readonly OpenFile[]): Checkpoint {
@@ -98,25 +101,25 @@ function checkpointOf(path: string, index: string | null, open: readonly OpenFil
 }
 
 /** Opens a single file, whichever format it is in. */
-function openSingle(path: string): Opened<Checkpoint> {
+function openSingle(path: string): Either<readonly Problem[], Checkpoint> {
   const torch = openTorchFile(path);
   if (torch === null) {
     const opened = openFile(dirname(path), basename(path));
-    if (opened._tag === "Left") return opened;
+    if (isLeft(opened)) return opened;
     return unpacking(checkpointOf(path, null, [opened.right]));
   }
   return torch;
 }
 
 /** Opens the files that an index names, and holds them to it. */
-async function openSharded(path: string): Promise<Opened<Checkpoint>> {
+async function openSharded(path: string): Promise<Either<readonly Problem[], Checkpoint>> {
   const index = parseShardIndex(path, await readBytes(path));
-  if (index._tag === "Left") return index;
+  if (isLeft(index)) return index;
   const open: OpenFile[] = [];
   const problems: Problem[] = [];
   for (const name of [...new Set(index.right.files.values())].sort()) {
     const result = openFile(dirname(path), name);
-    if (result._tag === "Right") open.push(result.right);
+    if (isRight(result)) open.push(result.right);
     else for (const problem of result.left) problems.push(problem);
   }
   const present = new Map(
@@ -127,9 +130,9 @@ async function openSharded(path: string): Promise<Opened<Checkpoint>> {
     if (PACKED_METADATA in header.metadata)
       problems.push({ path: name, expected: "a packed file without an index", got: path });
   const checkpoint = checkpointOf(path, path, open);
-  if (problems.length === 0) return { _tag: "Right", right: checkpoint };
+  if (problems.length === 0) return right(checkpoint);
   checkpoint.close();
-  return { _tag: "Left", left: problems };
+  return left(problems);
 }
 
 /**
@@ -155,9 +158,11 @@ async function openSharded(path: string): Promise<Opened<Checkpoint>> {
  * if ((await openCheckpoint("no/such/file"))._tag === "Right") throw new Error("expected a problem");
  * ```
  */
-export async function openCheckpoint(path: string): Promise<Opened<Checkpoint>> {
+export async function openCheckpoint(
+  path: string,
+): Promise<Either<readonly Problem[], Checkpoint>> {
   const kind = await kindOfPath(path);
-  if (kind === "nothing") return left(path, "a checkpoint", "nothing there");
+  if (kind === "nothing") return refuse(path, "a checkpoint", "nothing there");
   if (kind === "directory") {
     const index = join(path, SHARD_INDEX);
     const file = join(path, HUGGING_FACE_FILES.weights);
@@ -170,7 +175,7 @@ export async function openCheckpoint(path: string): Promise<Opened<Checkpoint>> 
     const torchIndex = join(path, TORCH_SHARD_INDEX);
     if ((await kindOfPath(torchIndex)) === "file") return openTorchShards(torchIndex);
     const expected = `${SHARD_INDEX}, ${HUGGING_FACE_FILES.weights}, ${PACKED_WEIGHTS} or ${TORCH_WEIGHTS} in the directory`;
-    return left(path, expected, "none of them");
+    return refuse(path, expected, "none of them");
   }
   if (path.endsWith(".bin.index.json")) return openTorchShards(path);
   if (path.endsWith(".index.json")) return openSharded(path);

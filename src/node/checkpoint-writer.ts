@@ -14,10 +14,10 @@ import {
   rmSync,
 } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { InputError } from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
-import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { kindOfPath, namingFile, writeAll } from "./files.ts";
 
 /** What {@link copyCheckpoint} is to write, and where. */

@@ -3,10 +3,10 @@
  * seed and kernels; times are elsewhere.
  */
 
+import type { PhaseId } from "../experiment/events.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
 import type { EpochEvent, ZeroCount } from "../train/events.ts";
-import type { PhaseId } from "../experiment/events.ts";
 
 /** One epoch of one phase of one seed. Names are in snake_case, as in the other files of such runs. */
 export interface MetricsLine {

@@ -1,8 +1,18 @@
 /** Models in Hugging Face's directory layout, on disk. */
 
 import { join } from "node:path";
+import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
 import { PACKED_METADATA } from "../checkpoint/packed-manifest.ts";
-import { type Either, getOrThrow, InputError, type Problem } from "../core/either.ts";
+import {
+  type Either,
+  getOrThrow,
+  InputError,
+  isLeft,
+  isRight,
+  left,
+  type Problem,
+  right,
+} from "../core/either.ts";
 import {
   HUGGING_FACE_FILES,
   readHuggingFaceModel,
@@ -23,7 +33,6 @@ import {
   readDirectory,
   writeDirectory,
 } from "./files.ts";
-import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
 
 /** A model as a directory holds it. */
 export interface LoadedModel {
@@ -62,17 +71,16 @@ export async function readModelDirectory(
   label: string = "model",
 ): Promise<Either<readonly Problem[], LoadedModel>> {
   const missing = await directoryProblem(label, directory);
-  if (missing !== undefined) return { _tag: "Left", left: [missing] };
+  if (missing !== undefined) return left([missing]);
   const files = await unpackedFiles(directory);
-  if (files._tag === "Left") return files;
+  if (isLeft(files)) return files;
   const model = readHuggingFaceModel(files.right);
   const tokenizer = readHuggingFaceTokenizer(files.right);
-  if (model._tag === "Left" || tokenizer._tag === "Left")
-    return { _tag: "Left", left: located(directory, [model, tokenizer]) };
+  if (isLeft(model) || isLeft(tokenizer)) return left(located(directory, [model, tokenizer]));
   const config = parseModelConfig(model.right.config);
-  if (config._tag === "Left") return inConfiguration(directory, config.left);
+  if (isLeft(config)) return inConfiguration(directory, config.left);
   const tensors = widenTensors(model.right.tensors);
-  return { _tag: "Right", right: { config: config.right, tensors, tokenizer: tokenizer.right } };
+  return right({ config: config.right, tensors, tokenizer: tokenizer.right });
 }
 
 /** The files of a model; packed weights as the plain file that they unpack to, where there is no other. */
@@ -83,18 +91,18 @@ async function unpackedFiles(directory: string): Promise<Either<readonly Problem
   const isPacked = plain !== undefined && hasManifest(plain);
   const packed = join(directory, isPacked ? HUGGING_FACE_FILES.weights : PACKED_WEIGHTS);
   if ((plain !== undefined && !isPacked) || (await kindOfPath(packed)) !== "file")
-    return { _tag: "Right", right: files };
+    return right(files);
   const opened = await openCheckpoint(packed);
-  if (opened._tag === "Left") return opened;
+  if (isLeft(opened)) return opened;
   const checkpoint = opened.right;
   try {
     const tensors = checkpoint.entries.map(
       (entry) => [entry.name, checkpoint.read(entry)] as const,
     );
     const weights = writeSafetensors(new Map(tensors));
-    return { _tag: "Right", right: new Map([...files, [HUGGING_FACE_FILES.weights, weights]]) };
+    return right(new Map([...files, [HUGGING_FACE_FILES.weights, weights]]));
   } catch (error) {
-    if (error instanceof InputError) return { _tag: "Left", left: error.problems };
+    if (error instanceof InputError) return left(error.problems);
     throw error;
   } finally {
     checkpoint.close();
@@ -107,15 +115,12 @@ export function inConfiguration(
   problems: readonly Problem[],
 ): Either<readonly Problem[], never> {
   const file = join(directory, HUGGING_FACE_FILES.config);
-  return {
-    _tag: "Left",
-    left: problems.map((problem) => ({ ...problem, path: `${file}: ${problem.path}` })),
-  };
+  return left(problems.map((problem) => ({ ...problem, path: `${file}: ${problem.path}` })));
 }
 
 function hasManifest(bytes: Uint8Array): boolean {
   const header = parseSafetensorsHeader(bytes, bytes.length);
-  return header._tag === "Right" && PACKED_METADATA in header.right.metadata;
+  return isRight(header) && PACKED_METADATA in header.right.metadata;
 }
 
 /** All problems, each with the directory before its path. */
@@ -124,7 +129,7 @@ function located(
   results: readonly Either<readonly Problem[], unknown>[],
 ): readonly Problem[] {
   return results
-    .flatMap((result) => (result._tag === "Left" ? result.left : []))
+    .flatMap((result) => (isLeft(result) ? result.left : []))
     .map((problem) => ({ ...problem, path: join(directory, problem.path) }));
 }
 

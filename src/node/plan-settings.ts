@@ -1,7 +1,7 @@
 /** The settings of a plan as names and values, for the report. */
 
-import type { RunReport } from "../report/run-report.ts";
 import { type PhaseRecipe, type Recipe, recipePruningConfig } from "../experiment/recipes.ts";
+import type { RunReport } from "../report/run-report.ts";
 import type { RunPlan } from "./seed-task.ts";
 
 type Settings = RunReport["settings"];

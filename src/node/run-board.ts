@@ -3,8 +3,8 @@
 import { join } from "node:path";
 import { describe } from "../core/checks.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
-import { isJsonObject, parseJson } from "../io/json.ts";
 import type { PhaseId, PhaseResult } from "../experiment/events.ts";
+import { isJsonObject, parseJson } from "../io/json.ts";
 import { kindOfPath, readBytes, writeFileAtomically } from "./files.ts";
 import { formatMetrics, type MetricsLine } from "./metrics.ts";
 import type { SeedMessage } from "./seed-task.ts";

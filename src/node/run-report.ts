@@ -1,5 +1,6 @@
 /** Turns the outcome of a run into what its report shows. */
 
+import type { MeasuredModel, PhaseResult } from "../experiment/events.ts";
 import type {
   LayerSparsity,
   MaskMatrix,
@@ -10,7 +11,6 @@ import type {
 } from "../report/run-report.ts";
 import { mean } from "../report/table.ts";
 import type { Evaluation } from "../train/events.ts";
-import type { MeasuredModel, PhaseResult } from "../experiment/events.ts";
 import { ratioOf } from "./metrics.ts";
 import { timingKey } from "./run-board.ts";
 import { readSavedMask } from "./saved-mask.ts";

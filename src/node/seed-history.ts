@@ -1,8 +1,8 @@
 /** Collects what one seed's experiment reports, phase by phase: a reducer over its events. */
 
+import type { PhaseId, PhaseResult, PhaseTrainingEvent } from "../experiment/events.ts";
 import type { SchedulePoint } from "../report/run-report.ts";
 import type { StepEvent } from "../train/events.ts";
-import type { PhaseId, PhaseResult, PhaseTrainingEvent } from "../experiment/events.ts";
 import type { MetricsLine } from "./metrics.ts";
 import type { PhaseHistory } from "./seed-task.ts";
 

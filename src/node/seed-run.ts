@@ -2,12 +2,12 @@
 
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { PhaseId, PhaseTrainingEvent } from "../experiment/events.ts";
+import { type Experiment, runExperiment } from "../experiment/experiment.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { parseModelConfigOrThrow } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
-import { type Experiment, runExperiment } from "../experiment/experiment.ts";
-import type { PhaseId, PhaseTrainingEvent } from "../experiment/events.ts";
 import { readSeedCheckpoint, type SavedSeed, writeSeedCheckpoint } from "./checkpoint-file.ts";
 import { kindOfPath } from "./files.ts";
 import { metricsLine } from "./metrics.ts";

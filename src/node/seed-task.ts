@@ -1,13 +1,13 @@
 /** One seed's share of a run, as plain data: it is posted to a worker, and its history comes back. */
 
+import type { PhaseId, PhaseResult } from "../experiment/events.ts";
+import type { Recipe } from "../experiment/recipes.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { NamedValues } from "../model/parameters.ts";
 import type { Profile } from "../prune/config.ts";
 import type { SchedulePoint } from "../report/run-report.ts";
 import type { TokenisedExample } from "../train/examples.ts";
-import type { PhaseId, PhaseResult } from "../experiment/events.ts";
-import type { Recipe } from "../experiment/recipes.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import type { MetricsLine } from "./metrics.ts";
 

@@ -2,7 +2,15 @@
 
 import { join } from "node:path";
 import { isFloatingPoint } from "../checkpoint/selectable.ts";
-import { type Either, getOrThrow, InputError, type Problem } from "../core/either.ts";
+import {
+  type Either,
+  getOrThrow,
+  InputError,
+  isLeft,
+  left,
+  type Problem,
+  right,
+} from "../core/either.ts";
 import { HUGGING_FACE_FILES, readHuggingFaceTokenizer } from "../io/hugging-face.ts";
 import { type JsonObject, parseJsonObject } from "../io/json.ts";
 import { canonicalNames } from "../io/parameter-names.ts";
@@ -53,30 +61,25 @@ async function describeDirectory(
   directory: string,
 ): Promise<Either<readonly Problem[], Description>> {
   const missing = await directoryProblem("MODEL", directory);
-  if (missing !== undefined) return { _tag: "Left", left: [missing] };
+  if (missing !== undefined) return left([missing]);
   const { config: configName, vocabulary, tokenizerConfig } = HUGGING_FACE_FILES;
   const wanted: readonly string[] = [configName, vocabulary, tokenizerConfig];
   const files = await readDirectory(directory, (name) => wanted.includes(name));
   const bytes = files.get(configName);
   if (bytes === undefined) {
     const path = join(directory, configName);
-    return { _tag: "Left", left: [{ path, expected: "this file", got: "none" }] };
+    return left([{ path, expected: "this file", got: "none" }]);
   }
   const json = parseJsonObject(join(directory, configName), bytes);
   const tokenizer = readHuggingFaceTokenizer(files);
-  if (json._tag === "Left") return json;
+  if (isLeft(json)) return json;
   const config = parseModelConfig(json.right);
-  const located = (problems: readonly Problem[]): Either<readonly Problem[], never> => ({
-    _tag: "Left",
-    left: problems.map((problem) => ({ ...problem, path: join(directory, problem.path) })),
-  });
-  if (config._tag === "Left") return inConfiguration(directory, config.left);
-  if (tokenizer._tag === "Left") return located(tokenizer.left);
+  const located = (problems: readonly Problem[]): Either<readonly Problem[], never> =>
+    left(problems.map((problem) => ({ ...problem, path: join(directory, problem.path) })));
+  if (isLeft(config)) return inConfiguration(directory, config.left);
+  if (isLeft(tokenizer)) return located(tokenizer.left);
   const labels = labelsOf(json.right, config.right.labels);
-  return {
-    _tag: "Right",
-    right: { config: config.right, tokenizer: tokenizer.right, labels },
-  };
+  return right({ config: config.right, tokenizer: tokenizer.right, labels });
 }
 
 /**

@@ -1,7 +1,8 @@
 /** State dicts that `torch.save` wrote, in one file or in several with an index, as checkpoints. */
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Either, Problem } from "../core/either.ts";
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
+import { type Either, isLeft, isRight, left, type Problem, right } from "../core/either.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import { DTYPES } from "../io/dtypes.ts";
 import { parseShardIndex, shardProblems } from "../io/shard-index.ts";
@@ -12,7 +13,6 @@ import {
   tiedTensors,
   torchTensorBytes,
 } from "../io/torch-checkpoint.ts";
-import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { readAt, readBytes } from "./files.ts";
 
 /** What transformers called a file of weights before safetensors. */
@@ -21,15 +21,13 @@ export const TORCH_WEIGHTS: "pytorch_model.bin" = "pytorch_model.bin";
 /** And the index of several. */
 export const TORCH_SHARD_INDEX: "pytorch_model.bin.index.json" = "pytorch_model.bin.index.json";
 
-type Opened<T> = Either<readonly Problem[], T>;
-
 /** A file of the system as bytes to read from. */
 interface OpenSource {
   readonly descriptor: number;
   readonly source: ByteSource;
 }
 
-function openSource(path: string): Opened<OpenSource> {
+function openSource(path: string): Either<readonly Problem[], OpenSource> {
   try {
     const descriptor = openSync(path, "r");
     const source: ByteSource = {
@@ -37,10 +35,10 @@ function openSource(path: string): Opened<OpenSource> {
       size: fstatSync(descriptor).size,
       read: (begin, end) => readAt(descriptor, begin, end),
     };
-    return { _tag: "Right", right: { descriptor, source } };
+    return right({ descriptor, source });
   } catch (error) {
     const got = error instanceof Error ? error.message : "none";
-    return { _tag: "Left", left: [{ path, expected: "a file that can be read", got }] };
+    return left([{ path, expected: "a file that can be read", got }]);
   }
 }
 
@@ -55,9 +53,12 @@ function entryOf(
   return { name, file, dtype, shape, begin: from, end: from + count * size };
 }
 
-function torchCheckpoint(path: string, { descriptor, source }: OpenSource): Opened<Checkpoint> {
+function torchCheckpoint(
+  path: string,
+  { descriptor, source }: OpenSource,
+): Either<readonly Problem[], Checkpoint> {
   const found = readTorchFile(source);
-  if (found._tag === "Left") {
+  if (isLeft(found)) {
     closeSync(descriptor);
     return found;
   }
@@ -77,29 +78,31 @@ function torchCheckpoint(path: string, { descriptor, source }: OpenSource): Open
     readHeader: () => new Uint8Array(0),
     close: () => closeSync(descriptor),
   };
-  return { _tag: "Right", right: checkpoint };
+  return right(checkpoint);
 }
 
 /** Opens a state dict of PyTorch; null where the file is none, or cannot be read. */
-export function openTorchFile(path: string): Opened<Checkpoint> | null {
+export function openTorchFile(path: string): Either<readonly Problem[], Checkpoint> | null {
   const opened = openSource(path);
-  if (opened._tag === "Left") return null;
+  if (isLeft(opened)) return null;
   if (isTorchFile(opened.right.source)) return torchCheckpoint(path, opened.right);
   closeSync(opened.right.descriptor);
   return null;
 }
 
 /** Opens the state dicts that an index names, and holds them to it. */
-export async function openTorchShards(path: string): Promise<Opened<Checkpoint>> {
+export async function openTorchShards(
+  path: string,
+): Promise<Either<readonly Problem[], Checkpoint>> {
   const index = parseShardIndex(path, await readBytes(path), "bin");
-  if (index._tag === "Left") return index;
+  if (isLeft(index)) return index;
   const shards = new Map<string, Checkpoint>();
   const problems: Problem[] = [];
   for (const name of [...new Set(index.right.files.values())].sort()) {
     const file = join(dirname(path), name);
     const opened = openSource(file);
-    const shard = opened._tag === "Left" ? opened : torchCheckpoint(file, opened.right);
-    if (shard._tag === "Right") shards.set(name, shard.right);
+    const shard = isLeft(opened) ? opened : torchCheckpoint(file, opened.right);
+    if (isRight(shard)) shards.set(name, shard.right);
     else for (const problem of shard.left) problems.push(problem);
   }
   const all = [...shards.values()];
@@ -115,7 +118,7 @@ export async function openTorchShards(path: string): Promise<Opened<Checkpoint>>
   for (const problem of shardProblems(path, index.right, present)) problems.push(problem);
   if (problems.length > 0) {
     close();
-    return { _tag: "Left", left: problems };
+    return left(problems);
   }
   const read: Checkpoint["read"] = (entry) => {
     const shard = shards.get(entry.file);
@@ -123,12 +126,11 @@ export async function openTorchShards(path: string): Promise<Opened<Checkpoint>>
       throw new RangeError(`${path}: expected a file of the index, got ${entry.file}`);
     return shard.read(entry);
   };
-  const right: Checkpoint = {
+  return right({
     ...{ path, layout: "torch", index: null, read, close },
     files: all.flatMap(({ files }) => files),
     entries: all.flatMap(({ entries }) => entries),
     tied: new Map(all.flatMap(({ tied }) => [...tied])),
     readHeader: () => new Uint8Array(0),
-  };
-  return { _tag: "Right", right };
+  });
 }

@@ -1,8 +1,8 @@
 /** Runs every seed of a plan, in this thread or on workers. */
 
 import { join } from "node:path";
-import { MOST_THREADS } from "../kernels/backend.ts";
 import type { PhaseId } from "../experiment/events.ts";
+import { MOST_THREADS } from "../kernels/backend.ts";
 import { createRunBoard, type RunListener, readTimings, type Timings } from "./run-board.ts";
 import { trainSeed } from "./seed-run.ts";
 import {

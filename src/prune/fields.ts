@@ -2,11 +2,10 @@
  * Readers for the fields of a configuration: each turns an unknown value into a typed one or says what
  * it expected.
  */
-import { left, map, right } from "fp-ts/Either";
+
 import { pipe } from "fp-ts/function";
 import { isStrings } from "../core/checks.ts";
-import type { Either } from "../core/either.ts";
-import { chain } from "../core/validation.ts";
+import { chain, type Either, left, map, right } from "../core/either.ts";
 import { type HeadPattern, PATTERN_SPELLINGS, type Pattern, parsePattern } from "./pattern.ts";
 import { expressionFault } from "./select.ts";
 

@@ -16,6 +16,7 @@ import type {
   PruningScope,
   ScoreReduction,
 } from "./config.ts";
+import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./hooks.ts";
 import { initialisePruning } from "./initialise.ts";
 import type { LayerRecord } from "./layer.ts";
 import {
@@ -25,7 +26,6 @@ import {
   type Pattern,
   parsePattern,
 } from "./pattern.ts";
-import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./hooks.ts";
 import { needsGradient } from "./score.ts";
 import { expressionFault, selectLayers } from "./select.ts";
 import { ownedLayers, type PruningState } from "./state.ts";

@@ -1,18 +1,22 @@
 /**
  * Reads pruning configurations in INC's keys (INC: `process_weight_config`, `check_config`).
  */
-import { map, mapLeft, right } from "fp-ts/Either";
+
 import { pipe } from "fp-ts/function";
 import { checkOneOf, describe } from "../core/checks.ts";
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
 import {
   allOf,
   chain,
+  type Either,
   eachOf,
+  getOrThrow,
+  map,
+  mapLeft,
+  type Problem,
   refuseValue,
+  right,
   unlessProblems,
-  type Validated,
-} from "../core/validation.ts";
+} from "../core/either.ts";
 import { scoresBlockMasks } from "./block-mask.ts";
 import type { Criterion, Profile, PrunerConfig, PruningConfig } from "./config.ts";
 import {
@@ -93,7 +97,11 @@ const PRUNER_KEYS = [...FIELD_KEYS, "resume_from_pruned_checkpoint", "backend", 
 const NAME_LISTS: readonly FieldName[] = ["opNames", "excludedOpNames"];
 
 /** Reads one field from where it is stated, or its default. */
-function readField(sources: Sources, name: FieldName, profile?: Profile): Validated<unknown> {
+function readField(
+  sources: Sources,
+  name: FieldName,
+  profile?: Profile,
+): Either<readonly Problem[], unknown> {
   const [fallback, reader] = FIELDS[name];
   const key = keyOf(name);
   const { value: stated, path } = statedValue(sources, key) ?? { value: fallback, path: key };
@@ -109,9 +117,12 @@ function readField(sources: Sources, name: FieldName, profile?: Profile): Valida
 }
 
 /** Reads all fields of a pruner. */
-function readFields(sources: Sources, { profile }: ParseOptions): Validated<FieldValues> {
+function readFields(
+  sources: Sources,
+  { profile }: ParseOptions,
+): Either<readonly Problem[], FieldValues> {
   const results = FIELD_NAMES.map((name) => [name, readField(sources, name, profile)]);
-  return allOf(Object.fromEntries(results)) as Validated<FieldValues>;
+  return allOf(Object.fromEntries(results)) as Either<readonly Problem[], FieldValues>;
 }
 
 /** Method and criterion of a `pruning_type`; some leave the criterion to `criterion_type`. */
@@ -148,7 +159,10 @@ function resolvePruner({
 }
 
 /** Checks between fields (INC: `check_config`). */
-function checkRelations(config: PrunerConfig, sources: Sources): Validated<PrunerConfig> {
+function checkRelations(
+  config: PrunerConfig,
+  sources: Sources,
+): Either<readonly Problem[], PrunerConfig> {
   const problems: Problem[] = [];
   const report = (name: keyof PrunerConfig, expected: string): void => {
     const key = keyOf(name);
@@ -168,7 +182,10 @@ function checkRelations(config: PrunerConfig, sources: Sources): Validated<Prune
 }
 
 /** Reads one pruner. */
-function readPruner(sources: Sources, options: ParseOptions): Validated<PrunerConfig> {
+function readPruner(
+  sources: Sources,
+  options: ParseOptions,
+): Either<readonly Problem[], PrunerConfig> {
   return pipe(
     allOf({
       keys: checkPrunerKeys(sources, PRUNER_KEYS, FIELD_KEYS, options),
@@ -187,7 +204,7 @@ function readPruner(sources: Sources, options: ParseOptions): Validated<PrunerCo
 function readSources(
   top: Fields,
   { profile = "inc" }: ParseOptions,
-): Validated<readonly Sources[]> {
+): Either<readonly Problem[], readonly Sources[]> {
   const locals = "pruning_configs" in top ? top.pruning_configs : [{}];
   if (!Array.isArray(locals) || !locals.every(isFields))
     return refuseValue("pruning_configs", "a list of objects", locals);

@@ -2,9 +2,15 @@
  * Where a pruner's values come from, and which keys there are (INC: `process_weight_config`,
  * `update_params`, `check_key_validity`).
  */
-import { right } from "fp-ts/Either";
+import {
+  allOf,
+  type Either,
+  type Problem,
+  refuseValue,
+  right,
+  unlessProblems,
+} from "../core/either.ts";
 import { nearestName } from "../core/nearest.ts";
-import { allOf, refuseValue, unlessProblems, type Validated } from "../core/validation.ts";
 import type { Profile } from "./config.ts";
 
 /** Options of `parsePruningConfig`. */
@@ -34,7 +40,7 @@ export function checkKeys(
   known: readonly string[],
   prefix: string,
   options: ParseOptions,
-): Validated<unknown> {
+): Either<readonly Problem[], unknown> {
   const keys = options.unknownKeys === "ignore" ? [] : Object.keys(fields);
   const problems = keys
     .filter((key) => !known.includes(key))
@@ -86,7 +92,7 @@ export function statedValue(sources: Sources, key: string): Stated | undefined {
 }
 
 /** INC accepts the flag and resumes nothing; `strict` refuses what would have no effect. */
-export function checkResumeFlag(sources: Sources): Validated<unknown> {
+export function checkResumeFlag(sources: Sources): Either<readonly Problem[], unknown> {
   const flag = ownValue(sources, "resume_from_pruned_checkpoint");
   if (sources.profile === "inc" || !flag?.value) return right(flag);
   return refuseValue(flag.path, "false: pruning resumes from a saved state", flag.value);
@@ -98,7 +104,7 @@ export function checkPrunerKeys(
   pruner: readonly string[],
   fields: readonly string[],
   options: ParseOptions,
-): Validated<unknown> {
+): Either<readonly Problem[], unknown> {
   const { value, path } = ownValue(sources, "parameters") ?? { value: {}, path: "" };
   return allOf({
     own: checkKeys(sources.local, pruner, sources.prefix, options),

@@ -2,16 +2,16 @@
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BATCHINGS, bucketedBatches, shuffledBatches } from "./batches.ts";
+import { type Collate, evaluate, rowsAt } from "./evaluation.ts";
+import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainingEvent } from "./events.ts";
+import { createSession, releaseSession, type TrainingSession } from "./session.ts";
+import type { TrainingSettings } from "./settings.ts";
 import {
   captureCheckpoint,
   type RunProgress,
   restoreCheckpointInto,
   type TrainingCheckpoint,
 } from "./snapshot.ts";
-import { type Collate, evaluate, rowsAt } from "./evaluation.ts";
-import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainingEvent } from "./events.ts";
-import { createSession, releaseSession, type TrainingSession } from "./session.ts";
-import type { TrainingSettings } from "./settings.ts";
 import {
   gaugeSparsity,
   prunedLayerNames,

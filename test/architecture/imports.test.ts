@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import {
   findCycle,
@@ -23,8 +24,10 @@ const ORDER = [
   "sparse",
   "io",
   "checkpoint",
-  "conform",
+  "experiment",
   "report",
+  "conform",
+  "run",
   "node",
   "cli",
 ] as const;
@@ -41,7 +44,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 /** What each public entry may be made of, so that it embeds where its description says. */
 const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "index.ts": ["core", "prune"],
-  "nn.ts": ["core", "kernels", "prune", "tensor", "autograd", "model", "train"],
+  "nn.ts": ["core", "kernels", "prune", "tensor", "autograd", "model", "train", "experiment"],
   "sparse.ts": ["core", "kernels", "sparse"],
   "io.ts": ["core", "prune", "sparse", "io", "checkpoint"],
   "reference.ts": ["core", "prune", "conform", "reference"],
@@ -79,6 +82,13 @@ function offences(wrong: (file: SourceFile, edge: ImportEdge) => boolean): strin
       .filter((edge) => wrong(file, edge))
       .map((edge) => `src/${file.path}:${edge.line} imports ${edge.specifier}`),
   );
+}
+
+/** Whether code, comments aside, names the tag of an Either. */
+function usesTag(syntax: ts.SourceFile): boolean {
+  const visit = (node: ts.Node): boolean =>
+    (ts.isIdentifier(node) && node.text === "_tag") || ts.forEachChild(node, visit) === true;
+  return visit(syntax);
 }
 
 describe("the sources", () => {
@@ -135,7 +145,7 @@ describe("the sources", () => {
       })
       .map(({ path }) => folderOf(path));
     expect(
-      joining.filter((folder) => !["train", "conform", "node", "cli"].includes(folder)),
+      joining.filter((folder) => !["train", "experiment", "conform", "run", "node", "cli"].includes(folder)),
     ).toEqual([]);
   });
 
@@ -154,6 +164,17 @@ describe("the sources", () => {
       return !(PACKAGES[name] ?? []).includes(folderOf(path));
     });
     expect(wrong).toEqual([]);
+  });
+
+  it("import fp-ts/Either in core/either.ts alone, and compare no tags elsewhere", () => {
+    const direct = offences(
+      ({ path }, { specifier }) => specifier === "fp-ts/Either" && path !== "core/either.ts",
+    );
+    expect(direct).toEqual([]);
+    const tagged = files
+      .filter(({ path, syntax }) => path !== "core/either.ts" && usesTag(syntax))
+      .map(({ path }) => path);
+    expect(tagged).toEqual([]);
   });
 
   it("name existing files, with their extension", () => {

@@ -1,6 +1,6 @@
 import type { Backend } from "../../src/kernels/backend.ts";
-import type { Memory, Region } from "../../src/kernels/simd/memory.ts";
 import { scalarKernels } from "../../src/kernels/scalar/kernels.ts";
+import type { Memory, Region } from "../../src/kernels/simd/memory.ts";
 import type { Kernels } from "../../src/kernels/table.ts";
 
 /**

@@ -7,7 +7,7 @@ import {
   PACKED_METADATA,
   type PackedEntry,
 } from "../../src/checkpoint/packed-manifest.ts";
-import { formatProblem } from "../../src/core/either.ts";
+import { formatProblem, isLeft } from "../../src/core/either.ts";
 import type { StoredTensor } from "../../src/io/safetensors.ts";
 import { openCheckpoint } from "../../src/node/checkpoint-reader.ts";
 import { temporaryDirectory } from "../cli/fixtures.ts";
@@ -40,7 +40,7 @@ function zeroFile(names: readonly string[], extent: number): string {
 
 async function problemsOf(path: string): Promise<string> {
   const opened = await openCheckpoint(path);
-  if (opened._tag === "Left") return opened.left.map(formatProblem).join("\n");
+  if (isLeft(opened)) return opened.left.map(formatProblem).join("\n");
   opened.right.close();
   return "";
 }
@@ -55,7 +55,7 @@ test("a small file does not unpack to any number of zeros, all tensors together"
 
 test("zeros of a small file are those of the tensor", async () => {
   const opened = await openCheckpoint(zeroFile(["a"], 4));
-  if (opened._tag === "Left") throw new Error("expected a packed file");
+  if (isLeft(opened)) throw new Error("expected a packed file");
   const [entry] = opened.right.entries;
   if (entry === undefined) throw new Error("expected a tensor");
   const expected: StoredTensor = { dtype: "F32", shape: [4, 4], bytes: new Uint8Array(64) };

@@ -1,4 +1,5 @@
 /** Tensors in compressed layouts and back, and manifests that are not right. */
+
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -8,6 +9,7 @@ import {
   parseManifest,
 } from "../../src/checkpoint/packed-manifest.ts";
 import { packedSize, packTensor, unpackTensor } from "../../src/checkpoint/packed-tensor.ts";
+import { isLeft, isRight } from "../../src/core/either.ts";
 import {
   type StoredTensor,
   tensorFromFloat32,
@@ -45,7 +47,7 @@ function unpacked(
   parts: Iterable<readonly [string, StoredTensor]>,
 ) {
   const read = unpackTensor(name, entry, new Map(parts));
-  if (read._tag === "Left") throw new Error(JSON.stringify(read.left));
+  if (isLeft(read)) throw new Error(JSON.stringify(read.left));
   return read.right;
 }
 
@@ -65,7 +67,7 @@ describe("a packed tensor", () => {
           return;
         }
         const manifest = parseManifest("file", formatManifest(new Map([["a:b", entry]])));
-        if (manifest._tag === "Left") throw new Error(JSON.stringify(manifest.left));
+        if (isLeft(manifest)) throw new Error(JSON.stringify(manifest.left));
         expect([...manifest.right]).toEqual([["a:b", entry]]);
         const listed = manifest.right.get("a:b");
         if (listed === undefined) throw new Error("expected the manifest to list the tensor");
@@ -139,7 +141,7 @@ describe("a packed tensor", () => {
           const { entry, parts, error } = packTensor("w", tensor, { quantize: true });
           if (entry === null) throw new Error("expected a smaller layout");
           const text = formatManifest(new Map([["w", entry]]));
-          expect(parseManifest("file", text)._tag).toBe("Right");
+          expect(isRight(parseManifest("file", text))).toBe(true);
           const read = unpacked("w", entry, parts);
           expect([read.dtype, read.shape]).toEqual([dtype, [16, 16]]);
           const [before, after] = [toFloat32(tensor), toFloat32(read)];
@@ -226,13 +228,13 @@ describe("a manifest", () => {
     parseManifest("file", JSON.stringify({ version, tensors }));
   const problemOf = (changed: object): string => {
     const read = parse({ w: { ...entry, ...changed } });
-    if (read._tag === "Right") return "";
+    if (isRight(read)) return "";
     return read.left.map(({ path, expected, got }) => `${path}: ${expected}, ${got}`).join("\n");
   };
 
   test("is read with its parameters", () => {
     const read = parse({ w: entry });
-    expect(read._tag === "Right" && read.right.get("w")).toEqual({
+    expect(isRight(read) && read.right.get("w")).toEqual({
       ...{ shape: [8, 8], dtype: "F32", unpacked: "F32" },
       stored: { layout: "blocks", block: [4, 1] },
     });
@@ -268,14 +270,14 @@ describe("a manifest", () => {
 
   test("refuses another version, and what is no object, with every problem", () => {
     expect(parse({}, 2)).toMatchObject({ left: [{ expected: "version 1", got: "2" }] });
-    expect(parse([])._tag).toBe("Left");
-    expect(parseManifest("file", "[1]")._tag).toBe("Left");
-    expect(parseManifest("file", "{")._tag).toBe("Left");
+    expect(isLeft(parse([]))).toBe(true);
+    expect(isLeft(parseManifest("file", "[1]"))).toBe(true);
+    expect(isLeft(parseManifest("file", "{"))).toBe(true);
     expect(parseManifest("file", '{"version":1,"tensors":{},"more":1}')).toMatchObject({
       left: [{ expected: "keys of version, tensors", got: "more" }],
     });
     const both = parse({ a: { ...entry, layout: 1 }, b: { ...entry, shape: 1 }, c: entry });
-    expect(both._tag === "Left" && both.left).toHaveLength(2);
+    expect(isLeft(both) && both.left).toHaveLength(2);
   });
 });
 
@@ -295,7 +297,7 @@ test("a few bytes do not unpack to any number of zeros", () => {
     left: [{ path: "w", expected: "at most 67108864 elements of 0 bytes", got: "134217728" }],
   });
   const small: PackedEntry = { ...entry, shape: [2 ** 13, 2 ** 13] };
-  expect(unpackTensor("w", small, parts(0))._tag).toBe("Right");
+  expect(isRight(unpackTensor("w", small, parts(0)))).toBe(true);
 });
 
 test("zeros that would be too few bytes for a reader stay dense, in the element type asked for", () => {
@@ -325,8 +327,8 @@ test("many tensors of a few bytes do not unpack to any number of zeros together"
   const text = (count: number, extent: number): string =>
     formatManifest(new Map(Array.from({ length: count }, (_, i) => [`${i}`, zeros(extent)])));
   const two = text(2, 2 ** 13);
-  expect(parseManifest("file", two)._tag).toBe("Right");
-  expect(parseManifest("file", two, 2 ** 14)._tag).toBe("Right");
+  expect(isRight(parseManifest("file", two))).toBe(true);
+  expect(isRight(parseManifest("file", two, 2 ** 14))).toBe(true);
   expect(parseManifest("file", two, 2 ** 14 - 1)).toMatchObject({
     left: [
       {
@@ -352,7 +354,7 @@ test("many tensors of a few bytes do not unpack to any number of zeros together"
   const metadata = { [PACKED_METADATA]: formatManifest(manifest) };
   const file = writeSafetensors(stored, metadata);
   const read = parseManifest("file", metadata[PACKED_METADATA], file.length);
-  expect(read._tag === "Right" && read.right.size).toBe(1000);
+  expect(isRight(read) && read.right.size).toBe(1000);
 });
 
 test("a dense tensor's part has its shape", () => {
@@ -360,7 +362,7 @@ test("a dense tensor's part has its shape", () => {
   const { entry, parts } = packTensor("w", tensor, { layouts: [], dtype: "F16" });
   const [part] = parts;
   if (entry === null || part === undefined) throw new Error("expected a rounded tensor");
-  expect(unpackTensor("w", entry, new Map([part]))._tag).toBe("Right");
+  expect(isRight(unpackTensor("w", entry, new Map([part])))).toBe(true);
   const turned = { ...part[1], shape: [4, 2] };
   expect(unpackTensor("w", entry, new Map([["w:values", turned]]))).toMatchObject({
     left: [{ path: "w:values", expected: "the shape [2,4]", got: "[4,2]" }],
@@ -397,7 +399,7 @@ test("parts that do not fit a tensor are refused by name", () => {
       const longer = new Uint8Array(part.bytes.length + size);
       longer.set(part.bytes);
       const long = new Map(parts).set(name, { ...part, bytes: longer });
-      expect(unpackTensor("w", entry, long)._tag).toBe("Left");
+      expect(isLeft(unpackTensor("w", entry, long))).toBe(true);
     }
     const wider: PackedEntry = { ...entry, shape: [16, 400_000] };
     expect(unpackTensor("w", wider, new Map(parts))._tag).toBe(

@@ -1,7 +1,9 @@
 /** State dicts that torch.save wrote, read equal to their twin in safetensors; and files that are none. */
+
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { isLeft, isRight } from "../../src/core/either.ts";
 import type { ByteSource } from "../../src/io/byte-source.ts";
 import { readSafetensorsOrThrow } from "../../src/io/safetensors.ts";
 import { readTorchFile, tiedTensors, torchTensorBytes } from "../../src/io/torch-checkpoint.ts";
@@ -23,7 +25,7 @@ function sourceOf(bytes: Uint8Array): ByteSource {
 /** The problems of a file; none where it is read. */
 function problemsOf(bytes: Uint8Array): readonly string[] {
   const found = readTorchFile(sourceOf(bytes));
-  if (found._tag === "Right") return [];
+  if (isRight(found)) return [];
   return found.left.map(({ path, expected, got }) => `${path}: expected ${expected}, got ${got}`);
 }
 
@@ -34,7 +36,7 @@ describe.each(["zip.bin", "legacy.bin", "nested.bin"])("%s", (name) => {
 
   test("has the tensors of its twin, bit for bit", () => {
     const found = readTorchFile(source);
-    if (found._tag === "Left") throw new Error(JSON.stringify(found.left));
+    if (isLeft(found)) throw new Error(JSON.stringify(found.left));
     const tensors = found.right.map((tensor) => {
       const { dtype, shape } = tensor;
       return [tensor.name, { dtype, shape, bytes: torchTensorBytes(source, tensor) }] as const;
@@ -60,7 +62,7 @@ describe.each(["zip.bin", "legacy.bin", "nested.bin"])("%s", (name) => {
           for (const [at, byte] of changes) if (at < altered.length) altered[at] = byte;
           const own = sourceOf(altered);
           const found = readTorchFile(own);
-          if (found._tag === "Left") expect(found.left.length).toBeGreaterThan(0);
+          if (isLeft(found)) expect(found.left.length).toBeGreaterThan(0);
           else
             for (const tensor of found.right)
               expect(torchTensorBytes(own, tensor).length).toBeLessThanOrEqual(altered.length);

@@ -10,7 +10,7 @@ import {
   numberOption,
   textOption,
 } from "../../src/cli/options.ts";
-import { formatProblem, getOrThrow, type Problem } from "../../src/core/either.ts";
+import { formatProblem, getOrThrow, isLeft, isRight, type Problem } from "../../src/core/either.ts";
 import { editDistance, nearestName } from "../../src/core/nearest.ts";
 
 const OPTIONS = {
@@ -31,7 +31,7 @@ function values(...argv: string[]) {
 
 function problems(...argv: string[]): readonly string[] {
   const parsed = parseArguments(GRAMMAR, argv);
-  if (parsed._tag === "Right") throw new Error(`accepted: ${argv.join(" ")}`);
+  if (isRight(parsed)) throw new Error(`accepted: ${argv.join(" ")}`);
   return parsed.left.map((problem: Problem) => formatProblem(problem));
 }
 
@@ -122,11 +122,11 @@ test("positional arguments are counted", () => {
   const grammar = { ...GRAMMAR, positionals: ["DIR"] };
   expect(getOrThrow(parseArguments(grammar, ["a", "--out", "b"])).positionals).toEqual(["a"]);
   const missing = parseArguments(grammar, []);
-  expect(missing._tag === "Left" && missing.left.map(formatProblem)).toEqual([
+  expect(isLeft(missing) && missing.left.map(formatProblem)).toEqual([
     "DIR: expected an argument, got nothing",
   ]);
   const surplus = parseArguments(grammar, ["a", "b"]);
-  expect(surplus._tag === "Left" && surplus.left.map(formatProblem)).toEqual([
+  expect(isLeft(surplus) && surplus.left.map(formatProblem)).toEqual([
     'arguments: expected only DIR beside options, got "b"',
   ]);
 });

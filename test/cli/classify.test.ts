@@ -1,7 +1,9 @@
 /** `espalier classify` on a model as it is, pruned and packed. */
+
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { isRight } from "../../src/core/either.ts";
 import {
   readSafetensorsOrThrow,
   tensorFromFloat32,
@@ -198,7 +200,7 @@ describe("espalier classify", () => {
     expect(wrong.code).toBe(2);
     expect(wrong.err).toContain(`${path("unset", "config.json")}: hidden_size: expected`);
     const read = await readModelDirectory(path("unset"));
-    if (read._tag === "Right") throw new Error("expected a problem");
+    if (isRight(read)) throw new Error("expected a problem");
     expect(read.left[0]?.path).toBe(`${path("unset", "config.json")}: hidden_size`);
   });
 

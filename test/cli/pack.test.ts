@@ -1,8 +1,10 @@
 /** `espalier pack` and `espalier unpack` on files, on several with an index, on directories; what others say of packed ones. */
+
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
+import { isLeft } from "../../src/core/either.ts";
 import {
   readSafetensorsOrThrow,
   type StoredTensor,
@@ -377,7 +379,7 @@ test("a packed directory is loaded as the model that it holds", async () => {
   const tensor = read.tensors.get(part) as StoredTensor;
   const broken = { ...tensor, bytes: new Uint8Array(tensor.bytes.length).fill(255) };
   writeFileSync(file, writeSafetensors(new Map(read.tensors).set(part, broken), read.metadata));
-  expect((await readModelDirectory(to))._tag).toBe("Left");
+  expect(isLeft(await readModelDirectory(to))).toBe(true);
 });
 
 describe("espalier inspect --html", () => {

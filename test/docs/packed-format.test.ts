@@ -1,4 +1,5 @@
 /** docs/packed-format.md: its reader in Python reads what is written, its schema takes what the parser takes. */
+
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import {
   parseManifest,
 } from "../../src/checkpoint/packed-manifest.ts";
 import { type PackOptions, packTensor, unpackTensor } from "../../src/checkpoint/packed-tensor.ts";
+import { isLeft, isRight } from "../../src/core/either.ts";
 import { type Dtype, isDtype } from "../../src/io/dtypes.ts";
 import {
   type StoredTensor,
@@ -83,7 +85,7 @@ function everyLayout() {
     else {
       manifest.set(name, packed.entry);
       const read = unpackTensor(name, packed.entry, new Map(packed.parts));
-      if (read._tag === "Left") throw new Error(JSON.stringify(read.left));
+      if (isLeft(read)) throw new Error(JSON.stringify(read.left));
       tensors.set(name, read.right);
     }
   };
@@ -176,7 +178,7 @@ describe("the schema", () => {
   test("takes what is written, and the example", () => {
     expect([validate(JSON.parse(written)), validate.errors]).toEqual([true, null]);
     expect([validate(JSON.parse(fence("json"))), validate.errors]).toEqual([true, null]);
-    expect(parseManifest("example", fence("json"))._tag).toBe("Right");
+    expect(isRight(parseManifest("example", fence("json")))).toBe(true);
   });
 
   test("and the parser take the same manifests", () => {
@@ -220,7 +222,7 @@ describe("the schema", () => {
         // What a schema cannot say: that N is below M, and how many elements there are.
         const below = layout !== "groups" || prune < of;
         const fits = !Array.isArray(shape) || shape.reduce((a, b) => a * b, 1) < 2 ** 31;
-        const read = parseManifest("file", text)._tag === "Right";
+        const read = isRight(parseManifest("file", text));
         if (read) taken++;
         expect([text, read]).toEqual([text, validate(manifest) && below && fits]);
       }),

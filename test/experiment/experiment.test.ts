@@ -1,17 +1,17 @@
 import { expect, test } from "vitest";
-import { createBackend } from "../../src/kernels/backend.ts";
-import { type ModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
-import type { StoredParameters } from "../../src/train/snapshot.ts";
-import { decodeCheckpointOrThrow, encodeCheckpoint } from "../../src/experiment/snapshot-file.ts";
 import { generateDemoTask } from "../../src/experiment/demo-task.ts";
-import { type TokenisedExample, tokeniseExamples } from "../../src/train/examples.ts";
+import type { ExperimentEvent } from "../../src/experiment/events.ts";
 import {
   type ExperimentCheckpoint,
   type ExperimentOptions,
   runExperiment,
 } from "../../src/experiment/experiment.ts";
-import type { ExperimentEvent } from "../../src/experiment/events.ts";
 import { findRecipe, type Recipe } from "../../src/experiment/recipes.ts";
+import { decodeCheckpointOrThrow, encodeCheckpoint } from "../../src/experiment/snapshot-file.ts";
+import { createBackend } from "../../src/kernels/backend.ts";
+import { type ModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
+import { type TokenisedExample, tokeniseExamples } from "../../src/train/examples.ts";
+import type { StoredParameters } from "../../src/train/snapshot.ts";
 
 const backend = createBackend({ variant: "scalar" });
 const task = generateDemoTask({ trainCount: 40, devCount: 20 });

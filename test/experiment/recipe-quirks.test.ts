@@ -1,6 +1,7 @@
 /** What the example script does, where it surprises: what it distils, prunes and trains. */
 import { expect, test } from "vitest";
 import { createTape, releaseTape } from "../../src/autograd/tape.ts";
+import { findRecipe, RECIPES, recipePruningConfig } from "../../src/experiment/recipes.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";
 import { moduleList } from "../../src/model/modules.ts";
@@ -10,7 +11,6 @@ import { selectLayers } from "../../src/prune/select.ts";
 import { distillationLoss } from "../../src/train/distillation.ts";
 import { padExamples } from "../../src/train/examples.ts";
 import { parameterRules, treatmentOf } from "../../src/train/optimizer.ts";
-import { findRecipe, RECIPES, recipePruningConfig } from "../../src/experiment/recipes.ts";
 import { sequenceClassifier } from "../../src/train/trainable-model.ts";
 
 const backend = createBackend({ variant: "scalar" });

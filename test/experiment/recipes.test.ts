@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { findRecipe, pruningSteps, RECIPES, recipePruningConfig } from "../../src/experiment/recipes.ts";
+import {
+  findRecipe,
+  pruningSteps,
+  RECIPES,
+  recipePruningConfig,
+} from "../../src/experiment/recipes.ts";
 
 const MRPC_ROWS = 3668;
 

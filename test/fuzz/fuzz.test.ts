@@ -20,7 +20,7 @@ import { replayPruningTables } from "../../src/conform/pruning-tables.ts";
 import { replayStrict } from "../../src/conform/strict.ts";
 import { replayTokenizer } from "../../src/conform/tokenizer.ts";
 import type { Verdict } from "../../src/conform/verdict.ts";
-import type { Either } from "../../src/core/either.ts";
+import { type Either, isLeft, isRight, left, right } from "../../src/core/either.ts";
 import { parseGlueTsv } from "../../src/io/glue.ts";
 import { parseJsonObject } from "../../src/io/json.ts";
 import {
@@ -58,7 +58,7 @@ const torch = (name: string): Uint8Array =>
 /** Reads text with the next reader, where it is text. */
 function readText(bytes: Uint8Array, read: (text: string) => Result): Result {
   const text = decodeUtf8("file", bytes);
-  return text._tag === "Left" ? text : read(text.right);
+  return isLeft(text) ? text : read(text.right);
 }
 
 function readTorch(bytes: Uint8Array): Result {
@@ -71,7 +71,7 @@ function readTorch(bytes: Uint8Array): Result {
     },
   };
   const found = readTorchFile(source);
-  if (found._tag === "Right") for (const tensor of found.right) torchTensorBytes(source, tensor);
+  if (isRight(found)) for (const tensor of found.right) torchTensorBytes(source, tensor);
   return found;
 }
 
@@ -114,26 +114,26 @@ function packedFile(): Uint8Array {
 /** Unpacks every tensor of a packed file; those that say they are large are left alone. */
 function readPacked(bytes: Uint8Array): Result {
   const file = readSafetensors(bytes);
-  if (file._tag === "Left") return file;
+  if (isLeft(file)) return file;
   const manifest = parseManifest("file", file.right.metadata[PACKED_METADATA] ?? "");
-  if (manifest._tag === "Left") return manifest;
+  if (isLeft(manifest)) return manifest;
   const problems: unknown[] = [];
   for (const [name, entry] of manifest.right) {
     if (entry.shape.reduce((product, extent) => product * extent, 1) > 1e6) continue;
     const read = unpackTensor(name, entry, file.right.tensors);
-    if (read._tag === "Left") problems.push(...read.left);
+    if (isLeft(read)) problems.push(...read.left);
   }
-  return problems.length > 0 ? { _tag: "Left", left: problems } : manifest;
+  return problems.length > 0 ? left(problems) : manifest;
 }
 
 /** Whether vectors pass, as what is read; that they fail as what is refused. */
 function judged(verdicts: Iterable<Verdict>): Result {
   try {
     const failed = [...verdicts].filter(({ passed }) => !passed);
-    return failed.length > 0 ? { _tag: "Left", left: failed } : { _tag: "Right", right: null };
+    return failed.length > 0 ? left(failed) : right(null);
   } catch (error) {
     // A file of rows that cannot be read at all: the command makes it one failed vector.
-    if (error instanceof CaseFileError) return { _tag: "Left", left: [error.problem] };
+    if (error instanceof CaseFileError) return left([error.problem]);
     throw error;
   }
 }
@@ -230,7 +230,7 @@ const READERS: readonly Reader[] = [
     ],
     (bytes) => {
       const json = parseJsonObject("file", bytes);
-      return json._tag === "Left" ? json : parseModelConfig(json.right);
+      return isLeft(json) ? json : parseModelConfig(json.right);
     },
   ],
   [
@@ -242,7 +242,7 @@ const READERS: readonly Reader[] = [
     (bytes) =>
       readText(bytes, (text) => {
         const keys = parseYaml("file", text);
-        return keys._tag === "Left" ? keys : parsePruningConfig(keys.right);
+        return isLeft(keys) ? keys : parsePruningConfig(keys.right);
       }),
   ],
   [
@@ -283,7 +283,7 @@ describe.each([
         const bytes = mutate(corpus, choose);
         const began = performance.now();
         try {
-          if (read(bytes)._tag === "Left") refused++;
+          if (isLeft(read(bytes))) refused++;
         } catch (error) {
           throw new Error(`input ${i}: ${JSON.stringify([...bytes])}`, { cause: error });
         }
@@ -360,6 +360,6 @@ describe("what a reader must not fall for", () => {
       ),
     ],
   ])("%s", (_, result) => {
-    expect(result._tag).toBe("Left");
+    expect(isLeft(result)).toBe(true);
   });
 });

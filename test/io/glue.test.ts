@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatProblem } from "../../src/core/either.ts";
+import { formatProblem, isLeft, isRight } from "../../src/core/either.ts";
 import { type GlueTask, parseGlueTsv, parseGlueTsvOrThrow } from "../../src/io/glue.ts";
 import { readOutsideFile } from "./sources.ts";
 
@@ -9,7 +9,7 @@ const SST2 = "sentence\tlabel";
 
 function problemsOf(task: GlueTask, text: string): readonly string[] {
   const result = parseGlueTsv(task, "train.tsv", text);
-  if (result._tag === "Right") throw new Error("expected the file to be refused");
+  if (isRight(result)) throw new Error("expected the file to be refused");
   return result.left.map(formatProblem);
 }
 
@@ -72,7 +72,7 @@ test("any text is read or refused, never an exception; rows that are written are
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom(...'ab\t\n\r01"') }), (rows) => {
       const result = parseGlueTsv("sst2", "f", `${SST2}\n${rows}`);
-      if (result._tag === "Left") expect(result.left.length).toBeGreaterThan(0);
+      if (isLeft(result)) expect(result.left.length).toBeGreaterThan(0);
     }),
   );
   const sentence = fc.stringMatching(/^[a-z" ]*[a-z"][a-z" ]*$/);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { formatProblem } from "../../src/core/either.ts";
+import { formatProblem, isLeft, isRight } from "../../src/core/either.ts";
 import {
   type DirectoryFiles,
   readHuggingFaceModel,
@@ -43,7 +43,7 @@ function named(...names: readonly string[]): ReadonlyMap<string, StoredTensor> {
 }
 
 function problemsOf(result: ReturnType<typeof readHuggingFaceModel>): readonly string[] {
-  if (result._tag === "Right") throw new Error("expected the directory to be refused");
+  if (isRight(result)) throw new Error("expected the directory to be refused");
   return result.left.map(formatProblem);
 }
 
@@ -177,7 +177,7 @@ describe("reading a tokenizer", () => {
         unk_token: "<unk>",
       }),
     );
-    expect(result._tag === "Left" && result.left.map(formatProblem)).toEqual([
+    expect(isLeft(result) && result.left.map(formatProblem)).toEqual([
       expect.stringMatching(
         /^tokenizer_config\.json: tokenizer_class: expected one of Bert.*Roberta/,
       ),

@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { isLeft, isRight, right } from "../../src/core/either.ts";
 import { JSON_MAX_DEPTH, parseJson, parseJsonObject } from "../../src/io/json.ts";
 import { formatPythonJson } from "../../src/io/python-json.ts";
 
 test("JSON without duplicates parses as JSON.parse parses it", () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 6 }), (text) => {
-      expect(parseJson("x", text)).toEqual({ _tag: "Right", right: JSON.parse(text) });
+      expect(parseJson("x", text)).toEqual(right(JSON.parse(text)));
     }),
   );
 });
@@ -21,8 +22,8 @@ test("any other text is refused as JSON.parse refuses it, without throwing", () 
         valid = false;
       }
       const parsed = parseJson("x", text);
-      if (!valid) expect(parsed._tag).toBe("Left");
-      else if (parsed._tag === "Left") expect(parsed.left[0]?.expected).toMatch(/once/);
+      if (!valid) expect(isLeft(parsed)).toBe(true);
+      else if (isLeft(parsed)) expect(parsed.left[0]?.expected).toMatch(/once/);
     }),
     { numRuns: 2000 },
   );
@@ -43,20 +44,20 @@ test.each([
   '{"a":"a","b":"a"}',
   '{"a":"\\"a\\":","b":"{\\"b\\":"}',
 ])("%s: equal names in different objects, or in values, are not duplicates", (text) => {
-  expect(parseJson("x", text)).toEqual({ _tag: "Right", right: JSON.parse(text) });
+  expect(parseJson("x", text)).toEqual(right(JSON.parse(text)));
 });
 
 test("a name called __proto__ is a plain member", () => {
   const parsed = parseJson("x", '{"__proto__":{"polluted":true}}');
-  if (parsed._tag === "Left") throw new Error("expected it to parse");
+  if (isLeft(parsed)) throw new Error("expected it to parse");
   expect(Object.keys(parsed.right as object)).toEqual(["__proto__"]);
   expect(({} as Record<string, unknown>).polluted).toBeUndefined();
 });
 
 test("nesting is bounded", () => {
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
-  expect(parseJson("x", nested(JSON_MAX_DEPTH))._tag).toBe("Right");
-  expect(parseJson("x", nested(JSON_MAX_DEPTH + 1))._tag).toBe("Left");
+  expect(isRight(parseJson("x", nested(JSON_MAX_DEPTH)))).toBe(true);
+  expect(isLeft(parseJson("x", nested(JSON_MAX_DEPTH + 1)))).toBe(true);
   expect(parseJson("x", nested(1).replace("[", '["[[[\\"[[[",'))).toMatchObject({
     left: [{ expected: "JSON" }],
   });
@@ -65,8 +66,8 @@ test("nesting is bounded", () => {
 
 test("bytes must be UTF-8 and hold an object; a byte-order mark is allowed", () => {
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-  expect(parseJsonObject("x", bytes('\ufeff{"a":1}'))).toEqual({ _tag: "Right", right: { a: 1 } });
-  expect(parseJsonObject("x", bytes("[1]"))._tag).toBe("Left");
+  expect(parseJsonObject("x", bytes('\ufeff{"a":1}'))).toEqual(right({ a: 1 }));
+  expect(isLeft(parseJsonObject("x", bytes("[1]")))).toBe(true);
   expect(parseJsonObject("x", Uint8Array.of(0x7b, 0xff, 0x7d))).toMatchObject({
     left: [{ path: "x", expected: "UTF-8 text" }],
   });
@@ -92,6 +93,6 @@ test("Python's form: names sorted at every depth, two blanks, ASCII, a final new
 
 test("long strings, ended or not, take one pass", () => {
   const megabytes = '\\"'.repeat(4_000_000);
-  expect(parseJson("x", `"${megabytes}`)._tag).toBe("Left");
-  expect(parseJson("x", `{"${megabytes}":"${megabytes}"}`)._tag).toBe("Right");
+  expect(isLeft(parseJson("x", `"${megabytes}`))).toBe(true);
+  expect(isRight(parseJson("x", `{"${megabytes}":"${megabytes}"}`))).toBe(true);
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatProblem } from "../../src/core/either.ts";
+import { formatProblem, isLeft, isRight } from "../../src/core/either.ts";
 import { DTYPES, type Dtype } from "../../src/io/dtypes.ts";
 import {
   layOutSafetensors,
@@ -29,7 +29,7 @@ function fileOf(header: string, data: ArrayLike<number> = [], statedLength?: big
 
 function problemsOf(bytes: Uint8Array, options: SafetensorsReadOptions = {}): readonly string[] {
   const result = readSafetensors(bytes, { source: "m.safetensors", ...options });
-  if (result._tag === "Right") throw new Error("expected the file to be refused");
+  if (isRight(result)) throw new Error("expected the file to be refused");
   return result.left.map(formatProblem);
 }
 
@@ -242,7 +242,7 @@ test("every truncation of a valid file is refused", () => {
     { format: "pt" },
   );
   for (let length = 0; length < bytes.length; length++) {
-    expect(readSafetensors(bytes.subarray(0, length))._tag).toBe("Left");
+    expect(isLeft(readSafetensors(bytes.subarray(0, length)))).toBe(true);
   }
 });
 
@@ -261,7 +261,7 @@ test("a changed byte never throws: the file is read or refused", () => {
         const changed = bytes.slice();
         for (const [at, value] of changes) changed[at] = value;
         const result = readSafetensors(changed);
-        if (result._tag === "Left") expect(result.left.length).toBeGreaterThan(0);
+        if (isLeft(result)) expect(result.left.length).toBeGreaterThan(0);
         else for (const stored of result.right.tensors.values()) toFloat32(stored);
       },
     ),
@@ -274,16 +274,16 @@ test("the header alone says where every tensor lies", () => {
     new Map([["w", tensorFromFloat32("F32", [2], Float32Array.of(1, 2))]]),
   );
   const end = safetensorsHeaderEnd(bytes.subarray(0, 8), bytes.length);
-  if (end._tag === "Left") throw new Error("expected a header");
+  if (isLeft(end)) throw new Error("expected a header");
   const header = parseSafetensorsHeader(bytes.subarray(0, end.right), bytes.length);
-  if (header._tag === "Left") throw new Error("expected a header");
+  if (isLeft(header)) throw new Error("expected a header");
   expect(header.right.entries.get("w")).toEqual({
     dtype: "F32",
     shape: [2],
     begin: end.right,
     end: bytes.length,
   });
-  expect(parseSafetensorsHeader(bytes.subarray(0, end.right - 1), bytes.length)._tag).toBe("Left");
+  expect(isLeft(parseSafetensorsHeader(bytes.subarray(0, end.right - 1), bytes.length))).toBe(true);
 });
 
 test.each<[string, string, StoredTensor, RegExp]>([

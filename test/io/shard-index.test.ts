@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatProblem } from "../../src/core/either.ts";
+import { formatProblem, isLeft } from "../../src/core/either.ts";
 import {
   parseShardIndex,
   parseShardIndexOrThrow,
@@ -38,7 +38,7 @@ describe("the index of a sharded checkpoint", () => {
     null,
   ])("may not lead elsewhere: %j", (file) => {
     const result = parseShardIndex("index", bytes({ weight_map: { a: file, b: "y.safetensors" } }));
-    expect(result._tag === "Left" && result.left.map(formatProblem).join()).toMatch(
+    expect(isLeft(result) && result.left.map(formatProblem).join()).toMatch(
       /^index: a: expected the name of a \.safetensors file in the same directory, got/,
     );
   });

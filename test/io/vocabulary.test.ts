@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatProblem } from "../../src/core/either.ts";
+import { formatProblem, isLeft, isRight } from "../../src/core/either.ts";
 import { formatVocabulary, parseVocabulary, SPECIAL_TOKENS } from "../../src/io/vocabulary.ts";
 
 const SPECIAL = Object.values(SPECIAL_TOKENS);
 
 function problemsOf(text: string): readonly string[] {
   const result = parseVocabulary("vocab.txt", text);
-  if (result._tag === "Right") throw new Error("expected the vocabulary to be refused");
+  if (isRight(result)) throw new Error("expected the vocabulary to be refused");
   return result.left.map(formatProblem);
 }
 
@@ -15,7 +15,7 @@ test("ids are line numbers from 0, whatever ends the lines", () => {
   for (const end of ["\n", "\r\n", "\r"]) {
     for (const last of ["", end]) {
       const parsed = parseVocabulary("v", ["\ufeffa", ...SPECIAL, "##b"].join(end) + last);
-      if (parsed._tag === "Left") throw new Error("expected it to parse");
+      if (isLeft(parsed)) throw new Error("expected it to parse");
       expect(parsed.right.tokens).toEqual(["a", ...SPECIAL, "##b"]);
       expect(parsed.right.ids.get("##b")).toBe(6);
       expect(parsed.right.special).toEqual({
@@ -37,7 +37,7 @@ test("formatting inverts parsing", () => {
     fc.property(fc.uniqueArray(token), (words) => {
       const tokens = [...new Set([...words, ...SPECIAL])];
       const parsed = parseVocabulary("v", formatVocabulary(tokens));
-      expect(parsed._tag === "Right" && parsed.right.tokens).toEqual(tokens);
+      expect(isRight(parsed) && parsed.right.tokens).toEqual(tokens);
     }),
   );
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { InputError } from "../../src/core/either.ts";
+import { InputError, isLeft } from "../../src/core/either.ts";
 import { parseModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
 import { moduleList } from "../../src/model/modules.ts";
 import { SMALL_BERT, SMALL_DISTILBERT } from "./small-models.ts";
@@ -7,7 +7,7 @@ import { SMALL_BERT, SMALL_DISTILBERT } from "./small-models.ts";
 /** The paths of everything wrong with a configuration. */
 function problemPaths(json: unknown): readonly string[] {
   const result = parseModelConfig(json);
-  return result._tag === "Left" ? result.left.map(({ path }) => path) : [];
+  return isLeft(result) ? result.left.map(({ path }) => path) : [];
 }
 
 describe("a model's config.json", () => {

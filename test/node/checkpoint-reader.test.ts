@@ -1,8 +1,10 @@
 /** Checkpoints that are refused when they are opened. */
+
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { isLeft } from "../../src/core/either.ts";
 import { tensorFromFloat32, writeSafetensors } from "../../src/io/safetensors.ts";
 import { openCheckpoint } from "../../src/node/checkpoint-reader.ts";
 import { temporaryDirectory } from "../cli/fixtures.ts";
@@ -13,7 +15,7 @@ const one = tensorFromFloat32("F32", [1], new Float32Array(1));
 /** How many problems there are with a checkpoint. */
 async function countProblems(path: string): Promise<number> {
   const opened = await openCheckpoint(path);
-  if (opened._tag === "Left") return opened.left.length;
+  if (isLeft(opened)) return opened.left.length;
   opened.right.close();
   return 0;
 }

@@ -2,10 +2,6 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Profile } from "../../src/prune/config.ts";
 import { exactCount } from "../../src/prune/exact.ts";
-import { initialisePruning } from "../../src/prune/initialise.ts";
-import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
-import { countBlocks, countZeros } from "../../src/prune/mask.ts";
-import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
 import {
   copyPruningState,
   createPruningScratch,
@@ -16,6 +12,10 @@ import {
   onStepBegin,
   onStepBeginInto,
 } from "../../src/prune/hooks.ts";
+import { initialisePruning } from "../../src/prune/initialise.ts";
+import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
+import { countBlocks, countZeros } from "../../src/prune/mask.ts";
+import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
 import type { PruningState } from "../../src/prune/state.ts";
 import { runsOf } from "../reference/runs.ts";
 import { anyValues, configOf, copyLayers, exactValues, models, patterns } from "./models.ts";

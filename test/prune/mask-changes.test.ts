@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Profile } from "../../src/prune/config.ts";
-import { initialisePruning } from "../../src/prune/initialise.ts";
-import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
-import { masksAreFinal, mayChangeMasks } from "../../src/prune/mask-changes.ts";
 import {
   createPruningScratch,
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
   onStepBeginInto,
 } from "../../src/prune/hooks.ts";
+import { initialisePruning } from "../../src/prune/initialise.ts";
+import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
+import { masksAreFinal, mayChangeMasks } from "../../src/prune/mask-changes.ts";
 import type { PruningState } from "../../src/prune/state.ts";
 import { dataOf, type Run, runs, runsOf } from "../reference/runs.ts";
 

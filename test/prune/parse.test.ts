@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatProblem, InputError } from "../../src/core/either.ts";
+import { formatProblem, InputError, isLeft } from "../../src/core/either.ts";
 import { parsePruningConfig, parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
 
 /** What is wrong with a configuration, as lines. */
 function problemsOf(input: unknown, options = {}): readonly string[] {
   const result = parsePruningConfig(input, options);
-  return result._tag === "Left" ? result.left.map(formatProblem) : [];
+  return isLeft(result) ? result.left.map(formatProblem) : [];
 }
 
 test("INC's defaults", () => {

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
+import { onStepBegin } from "../../src/prune/hooks.ts";
 import { initialisePruning } from "../../src/prune/initialise.ts";
 import type { LayerRecord } from "../../src/prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
-import { onStepBegin } from "../../src/prune/hooks.ts";
 import { sparsityStatistics } from "../../src/prune/statistics.ts";
 
 function matrix(name: string, rows: number, columns: number): LayerRecord {

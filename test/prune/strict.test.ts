@@ -2,17 +2,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { exactCount } from "../../src/prune/exact.ts";
-import { initialisePruning } from "../../src/prune/initialise.ts";
-import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
-import { countBlocks } from "../../src/prune/mask.ts";
-import { pruneOnce } from "../../src/prune/once.ts";
-import { perBlock } from "../../src/prune/pattern.ts";
 import {
   createPruningScratch,
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
   onStepBeginInto,
 } from "../../src/prune/hooks.ts";
+import { initialisePruning } from "../../src/prune/initialise.ts";
+import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
+import { countBlocks } from "../../src/prune/mask.ts";
+import { pruneOnce } from "../../src/prune/once.ts";
+import { perBlock } from "../../src/prune/pattern.ts";
 import type { PrunerState, PruningState } from "../../src/prune/state.ts";
 import { createSelectionScratch, kthSmallest } from "../../src/prune/threshold.ts";
 import { dataOf, type Run, runs, runsOf } from "../reference/runs.ts";

@@ -1,14 +1,14 @@
 /** Runs the reducer beside the reference and says where they part. */
 
 import type { Profile } from "../../src/prune/config.ts";
-import { initialisePruning } from "../../src/prune/initialise.ts";
-import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
 import {
   createPruningScratch,
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
   onStepBeginInto,
 } from "../../src/prune/hooks.ts";
+import { initialisePruning } from "../../src/prune/initialise.ts";
+import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
 import type { PrunedLayer, PrunerState, PruningState } from "../../src/prune/state.ts";
 import { sparsityStatistics } from "../../src/prune/statistics.ts";
 import { inWeightOrder } from "../../src/reference/matrix.ts";

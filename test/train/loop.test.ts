@@ -2,18 +2,18 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Tape } from "../../src/autograd/tape.ts";
 import { InputError } from "../../src/core/either.ts";
+import { decodeCheckpointOrThrow, encodeCheckpoint } from "../../src/experiment/snapshot-file.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import type { Batching } from "../../src/train/batches.ts";
+import type { TrainingEvent } from "../../src/train/events.ts";
+import { type FineTuneOptions, fineTune } from "../../src/train/loop.ts";
+import { parameterRules } from "../../src/train/optimizer.ts";
+import { type DistillationSettings, trainingSettings } from "../../src/train/settings.ts";
 import {
   type StoredParameters,
   storedParameters,
   type TrainingCheckpoint,
 } from "../../src/train/snapshot.ts";
-import { decodeCheckpointOrThrow, encodeCheckpoint } from "../../src/experiment/snapshot-file.ts";
-import type { TrainingEvent } from "../../src/train/events.ts";
-import { type FineTuneOptions, fineTune } from "../../src/train/loop.ts";
-import { parameterRules } from "../../src/train/optimizer.ts";
-import { type DistillationSettings, trainingSettings } from "../../src/train/settings.ts";
 import type { TrainableForwardOptions } from "../../src/train/trainable-model.ts";
 import {
   createPerceptron,

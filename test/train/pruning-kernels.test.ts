@@ -2,9 +2,6 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { availableVariants, type Backend, createBackend } from "../../src/kernels/backend.ts";
 import type { Profile } from "../../src/prune/config.ts";
-import { initialisePruning } from "../../src/prune/initialise.ts";
-import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
-import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
 import {
   createPruningScratch,
   onAfterOptimizerStepInto,
@@ -12,6 +9,9 @@ import {
   onStepBeginInto,
   type PruningScratch,
 } from "../../src/prune/hooks.ts";
+import { initialisePruning } from "../../src/prune/initialise.ts";
+import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
+import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
 import type { PruningState } from "../../src/prune/state.ts";
 import { createPruningKernels } from "../../src/train/pruning-kernels.ts";
 import { randomFloats } from "../kernels/subjects.ts";

@@ -7,7 +7,6 @@ import type { TokenBatch } from "../../src/model/batch.ts";
 import { forward } from "../../src/model/forward.ts";
 import { initialiseParameters } from "../../src/model/parameters.ts";
 import { releaseParameters } from "../../src/tensor/parameter.ts";
-import { storedParameters } from "../../src/train/snapshot.ts";
 import type { TrainingEvent } from "../../src/train/events.ts";
 import { padExamples, type TokenisedExample } from "../../src/train/examples.ts";
 import { fineTune } from "../../src/train/loop.ts";
@@ -17,6 +16,7 @@ import {
   type TrainingSettings,
   trainingSettings,
 } from "../../src/train/settings.ts";
+import { storedParameters } from "../../src/train/snapshot.ts";
 import { trainStepInto } from "../../src/train/step.ts";
 import {
   createTeacherCache,

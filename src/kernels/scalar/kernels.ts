@@ -3,6 +3,8 @@
  * double precision, rounded to float32 on storing, so these also are the reference that the WASM
  * kernels are tested against; they run where WASM is blocked.
  */
+
+import type { Kernels } from "../table.ts";
 import {
   geluBackward,
   geluForward,
@@ -21,25 +23,12 @@ import {
 } from "./block-sparse.ts";
 import { gatherColumns, scatterColumns } from "./columns.ts";
 import { dropout } from "./dropout.ts";
-import {
-  add,
-  addBias,
-  addColumnSums,
-  addScaled,
-  fill,
-  multiply,
-  scale,
-} from "./elementwise.ts";
+import { add, addBias, addColumnSums, addScaled, fill, multiply, scale } from "./elementwise.ts";
 import { gatherRows, scatterAddRows } from "./embedding.ts";
 import { gemm } from "./gemm.ts";
 import { layerNormBackward, layerNormForward } from "./layer-norm.ts";
 import { addScaledDifference, sumSquaredDifference } from "./losses.ts";
-import {
-  attentionSoftmaxBackward,
-  attentionSoftmaxForward,
-  softmaxRows,
-} from "./softmax.ts";
-import type { Kernels } from "../table.ts";
+import { attentionSoftmaxBackward, attentionSoftmaxForward, softmaxRows } from "./softmax.ts";
 
 /** The reference kernels. */
 export const scalarKernels: Kernels = Object.freeze({

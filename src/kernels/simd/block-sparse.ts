@@ -13,9 +13,9 @@ import {
   workingSpace,
 } from "../block-sparse.ts";
 import { checkCount } from "../extents.ts";
+import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
 import type { KernelModule } from "./kernel-module.ts";
 import { partLength, type WasmFunction } from "./scheduler.ts";
-import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
 
 /** Multiplications that are worth a part of their own. */
 const LEAST_WORK = 1 << 20;

@@ -3,8 +3,8 @@
  * is as fast in the engine itself.
  */
 import { scalarKernels } from "../scalar/kernels.ts";
-import type { Wasm } from "./calls.ts";
 import type { AdamWConstants, Kernels } from "../table.ts";
+import type { Wasm } from "./calls.ts";
 
 type ElementwiseName =
   | "fill"

@@ -1,7 +1,8 @@
 /** The matrix products on WASM. */
+
+import type { Kernels } from "../table.ts";
 import type { KernelModule } from "./kernel-module.ts";
 import { partLength } from "./scheduler.ts";
-import type { Kernels } from "../table.ts";
 
 /** Multiplications that are worth a part of their own. */
 const LEAST_WORK = 1 << 21;

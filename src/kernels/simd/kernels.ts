@@ -1,12 +1,13 @@
 /** The table of operations on WASM: hands addresses and sizes to the module's functions. */
-import type { KernelModule } from "./kernel-module.ts";
+
+import type { Kernels } from "../table.ts";
+import type { WasmVariant } from "../wasm/emitter.ts";
 import { blockSparseKernels } from "./block-sparse.ts";
 import { wasmOf } from "./calls.ts";
 import { elementwiseKernels } from "./elementwise.ts";
 import { gemmKernels } from "./gemm.ts";
+import type { KernelModule } from "./kernel-module.ts";
 import { rowKernels } from "./rows.ts";
-import type { Kernels } from "../table.ts";
-import type { WasmVariant } from "../wasm/emitter.ts";
 
 /** The kernels of an instantiated module. */
 export function simdKernels(variant: WasmVariant, module: KernelModule): Kernels {

@@ -1,7 +1,7 @@
 /** The operations that go row by row, on WASM: attention's softmax, layer normalisation, dropout, embeddings. */
 import { checkIds } from "../extents.ts";
-import type { Wasm } from "./calls.ts";
 import type { Kernels } from "../table.ts";
+import type { Wasm } from "./calls.ts";
 
 /** These kernels. They refuse arrays that are too short. */
 export function rowKernels(

@@ -1,8 +1,9 @@
 /** Kernels on several threads: a pool of workers that instantiate the same module on the same memory. */
+
+import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
 import { CallQueue, QUEUE_LENGTH, type RunCall } from "./call-queue.ts";
 import type { Memory } from "./memory.ts";
 import type { Scheduler, WasmFunction } from "./scheduler.ts";
-import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
 
 /** What a worker is told to begin with: posted to it as it is. */
 export interface ThreadStart {

@@ -1,5 +1,7 @@
 /** Keys that INC drops, overrides or ignores, and how it selects layers. */
+
 import { describe, expect, test } from "vitest";
+import { isLeft, isRight } from "../../../src/core/either.ts";
 import {
   formatProblem,
   type LayerRecord,
@@ -18,7 +20,7 @@ function firstPruner(input: unknown, profile: Profile): PrunerConfig {
 
 function problemsOf(input: unknown, profile: Profile): readonly string[] {
   const result = parsePruningConfig(input, { profile });
-  return result._tag === "Left" ? result.left.map(formatProblem) : [];
+  return isLeft(result) ? result.left.map(formatProblem) : [];
 }
 
 test("inc overwrites a reg_coeff outside of parameters with 0; strict takes it", () => {
@@ -136,7 +138,7 @@ test("INC warns of unknown keys and goes on; both profiles refuse them unless to
   for (const profile of ["inc", "strict"] as const) {
     expect(problemsOf({ false_key: 1 }, profile)).toHaveLength(1);
     const ignored = parsePruningConfig({ false_key: 1 }, { profile, unknownKeys: "ignore" });
-    expect(ignored._tag).toBe("Right");
+    expect(isRight(ignored)).toBe(true);
   }
 });
 

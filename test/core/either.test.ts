@@ -2,15 +2,20 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   allOf,
+  type Either,
   eachOf,
+  isLeft,
+  isRight,
+  left,
+  type Problem,
   refuse,
   refuseValue,
+  right,
   unlessProblems,
-  type Validated,
-} from "../../src/core/validation.ts";
+} from "../../src/core/either.ts";
 
-const valid = <A>(right: A): Validated<A> => ({ _tag: "Right", right });
-const wrong = (path: string): Validated<never> => refuse(path, "better", "worse");
+const valid = <A>(value: A): Either<readonly Problem[], A> => right(value);
+const wrong = (path: string): Either<readonly Problem[], never> => refuse(path, "better", "worse");
 
 describe("allOf", () => {
   test("gathers values under their names", () => {
@@ -19,7 +24,7 @@ describe("allOf", () => {
 
   test("gathers all problems, in order, whatever stands between them", () => {
     const result = allOf({ z: wrong("z"), a: valid(1), b: wrong("b") });
-    expect(result._tag === "Left" && result.left.map(({ path }) => path)).toEqual(["z", "b"]);
+    expect(isLeft(result) && result.left.map(({ path }) => path)).toEqual(["z", "b"]);
   });
 });
 
@@ -30,17 +35,16 @@ test("eachOf gives all values, or the problems of every item that has some", () 
         item % 2 === 0 ? valid(item * 2) : wrong(`[${i}]`),
       );
       const odd = items.flatMap((item, i) => (item % 2 === 0 ? [] : [`[${i}]`]));
-      if (result._tag === "Right") expect(result.right).toEqual(items.map((item) => item * 2));
-      expect(result._tag === "Left" ? result.left.map(({ path }) => path) : []).toEqual(odd);
+      if (isRight(result)) expect(result.right).toEqual(items.map((item) => item * 2));
+      expect(isLeft(result) ? result.left.map(({ path }) => path) : []).toEqual(odd);
     }),
   );
 });
 
 test("a refusal says where, what was expected and what was got", () => {
-  expect(refuseValue("shape", "a list", "4x1")).toEqual({
-    _tag: "Left",
-    left: [{ path: "shape", expected: "a list", got: '"4x1"' }],
-  });
+  expect(refuseValue("shape", "a list", "4x1")).toEqual(
+    left([{ path: "shape", expected: "a list", got: '"4x1"' }]),
+  );
 });
 
 test("a value stands where there are no problems", () => {
