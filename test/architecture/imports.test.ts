@@ -145,7 +145,9 @@ describe("the sources", () => {
       })
       .map(({ path }) => folderOf(path));
     expect(
-      joining.filter((folder) => !["train", "experiment", "conform", "run", "node", "cli"].includes(folder)),
+      joining.filter(
+        (folder) => !["train", "experiment", "conform", "run", "node", "cli"].includes(folder),
+      ),
     ).toEqual([]);
   });
 
