@@ -27,7 +27,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig([
   },
   {
     ...shared,
-    // A script of its own, that needs no other file.
+    // A script that needs no other file.
     entry: ["src/worker.ts"],
     format: ["esm"],
     splitting: false,
@@ -42,6 +42,15 @@ const config: ReturnType<typeof defineConfig> = defineConfig([
     splitting: false,
     dts: false,
     banner: { js: "#!/usr/bin/env node" },
+  },
+  {
+    ...shared,
+    // What `espalier bench` loads: nothing else in the package needs it.
+    entry: { bench: "bench/main.ts" },
+    format: ["esm"],
+    external: [/^node:/],
+    splitting: false,
+    dts: false,
   },
 ]);
 

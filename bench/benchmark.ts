@@ -60,9 +60,6 @@ export interface BenchReport {
 
 /** A benchmark of the command. */
 export interface Benchmark {
-  readonly name: string;
-  /** One line for the help. */
-  readonly summary: string;
   readonly run: (context: BenchContext) => Promise<BenchReport>;
   /** Measures one case in a process of its own, which `context.probe` starts; the result is JSON. */
   readonly probe?: (variant: KernelVariant, argument: unknown) => Promise<unknown> | unknown;

@@ -1,4 +1,5 @@
-/** Every benchmark, in the order in which they run. */
+/** Every benchmark by its name. */
+import type { BenchmarkName } from "../src/cli/bench.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { gemmBenchmark } from "./gemm.ts";
 import { growthBenchmark } from "./growth.ts";
@@ -14,19 +15,19 @@ import { sparseProductsBenchmark } from "./sparse-products.ts";
 import { sparseStepBenchmark } from "./sparse-step.ts";
 import { stepBenchmark } from "./step.ts";
 
-/** Every benchmark, in the order in which they run. */
-export const BENCHMARKS: readonly Benchmark[] = [
-  stepBenchmark,
-  sparseStepBenchmark,
-  paddingBenchmark,
-  growthBenchmark,
-  memoryBenchmark,
-  maskStepBenchmark,
-  selectionBenchmark,
-  sparseProductsBenchmark,
-  sparseLinearBenchmark,
-  inferenceBenchmark,
-  packingBenchmark,
-  gemmBenchmark,
-  kernelsBenchmark,
-];
+/** Every benchmark by its name. */
+export const BENCHMARKS: Readonly<Record<BenchmarkName, Benchmark>> = {
+  step: stepBenchmark,
+  "sparse-step": sparseStepBenchmark,
+  padding: paddingBenchmark,
+  growth: growthBenchmark,
+  memory: memoryBenchmark,
+  "mask-step": maskStepBenchmark,
+  selection: selectionBenchmark,
+  "sparse-products": sparseProductsBenchmark,
+  "sparse-linear": sparseLinearBenchmark,
+  inference: inferenceBenchmark,
+  packing: packingBenchmark,
+  gemm: gemmBenchmark,
+  kernels: kernelsBenchmark,
+};

@@ -108,10 +108,8 @@ async function measure(context: BenchContext, product: Case): Promise<readonly C
   return [form, name, shape, ...rates];
 }
 
-/** The benchmark. */
+/** The matrix product on the shapes of BERT-mini, in GFLOPS. */
 export const gemmBenchmark: Benchmark = {
-  name: "gemm",
-  summary: "the matrix product on the shapes of BERT-mini, in GFLOPS",
   run: async (context) => {
     const rows: (readonly Cell[])[] = [];
     for (const product of CASES) {

@@ -88,10 +88,8 @@ export function growthPlot(title: string, axis: Axis, costs: readonly number[]):
   };
 }
 
-/** The benchmark. */
+/** The step's time against sequence length, batch, layers and hidden width. */
 export const growthBenchmark: Benchmark = {
-  name: "growth",
-  summary: "the step's time against sequence length, batch, layers and hidden width",
   run: async (context) => {
     const rows: (readonly Cell[])[] = [];
     const plots: LinePlot[] = [];

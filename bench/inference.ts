@@ -201,10 +201,8 @@ async function measure(
   }
 }
 
-/** The benchmark. */
+/** Whole models at inference, dense and pruned, beside other engines. */
 export const inferenceBenchmark: Benchmark = {
-  name: "inference",
-  summary: "whole models at inference, dense and pruned, beside other engines",
   run: async (context) => {
     const rows: (readonly Cell[])[] = [];
     for (const variant of context.variants)

@@ -173,10 +173,8 @@ async function measure(context: BenchContext, one: Case): Promise<readonly Cell[
   return [one.name, ...times.map((measured) => spreadOf(measured.get("run") ?? []))];
 }
 
-/** The benchmark. */
+/** The other operations at the sizes of a training step. */
 export const kernelsBenchmark: Benchmark = {
-  name: "kernels",
-  summary: "the other operations at the sizes of a training step",
   run: async (context) => {
     const rows: (readonly Cell[])[] = [];
     for (const one of CASES) {

@@ -170,10 +170,8 @@ async function measure(
   }
 }
 
-/** The benchmark. */
+/** Scores, threshold, masks and weights of one global prune step, and their memory. */
 export const maskStepBenchmark: Benchmark = {
-  name: "mask-step",
-  summary: "scores, threshold, masks and weights of one global prune step, and their memory",
   probe: (_variant, argument) => memoryOf(argument as Run),
   run: async (context) => {
     const rows: (readonly Cell[])[] = [];

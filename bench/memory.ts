@@ -119,10 +119,8 @@ async function settledRows(context: BenchContext): Promise<readonly (readonly Ce
   return rows;
 }
 
-/** The benchmark. */
+/** Memory of a training step, what settled steps allocate, and how both grow. */
 export const memoryBenchmark: Benchmark = {
-  name: "memory",
-  summary: "memory of a training step, what settled steps allocate, and how both grow",
   probe: (variant, argument) => footprint(variant, argument as Request),
   run: async (context) => {
     const settled = await settledRows(context);

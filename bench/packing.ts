@@ -96,10 +96,8 @@ async function measure(
   return rows;
 }
 
-/** The benchmark. */
+/** Bytes of pruned models plain, packed and compressed, and how long they take to load. */
 export const packingBenchmark: Benchmark = {
-  name: "packing",
-  summary: "bytes of pruned models plain, packed and compressed, and how long they take to load",
   run: async (context) => {
     const folder = mkdtempSync(join(tmpdir(), "espalier-packing-"));
     try {

@@ -97,10 +97,8 @@ function subjectOf(
   return { name, threads: 1, kinds: ["step"], time, stop: () => releaseSession(run) };
 }
 
-/** The benchmark. */
+/** Training steps with padding, without it, and in batches of similar length. */
 export const paddingBenchmark: Benchmark = {
-  name: "padding",
-  summary: "training steps with padding, without it, and in batches of similar length",
   run: async (context) => {
     const [variant] = context.variants;
     const backend = createBackend({ variant });

@@ -80,10 +80,8 @@ async function measure(
   }
 }
 
-/** The benchmark. */
+/** The k-th smallest of millions of scores. */
 export const selectionBenchmark: Benchmark = {
-  name: "selection",
-  summary: "the k-th smallest of millions of scores",
   run: async (context) => {
     const rows: (readonly Cell[])[] = [];
     for (const count of COUNTS) {

@@ -197,11 +197,8 @@ function breakEven({ points }: Curve): number | null {
   return null;
 }
 
-/** The benchmark. */
+/** Linear layers of pruned weights at inference, beside dense ones, by pattern and sparsity. */
 export const sparseLinearBenchmark: Benchmark = {
-  name: "sparse-linear",
-  summary:
-    "linear layers of pruned weights at inference, beside dense ones, by pattern and sparsity",
   run: async (context) => {
     const tables = [];
     const plots: LinePlot[] = [];

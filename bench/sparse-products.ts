@@ -107,10 +107,8 @@ async function measure(
   return results;
 }
 
-/** The benchmark. */
+/** Products with 4x1-sparse weights beside the dense ones, by share of kept blocks. */
 export const sparseProductsBenchmark: Benchmark = {
-  name: "sparse-products",
-  summary: "products with 4x1-sparse weights beside the dense ones, by share of kept blocks",
   run: async (context) => {
     const [variant] = context.variants;
     const rows: (readonly Cell[])[] = [];

@@ -87,10 +87,8 @@ async function measure(
   }
 }
 
-/** The benchmark. */
+/** The training step of a model that is 90 % pruned beside the dense one. */
 export const sparseStepBenchmark: Benchmark = {
-  name: "sparse-step",
-  summary: "the training step of a model that is 90 % pruned beside the dense one",
   run: async (context) => {
     const rows: (readonly Cell[])[] = [];
     for (const variant of context.variants)

@@ -139,10 +139,8 @@ function plotOf(all: ReadonlyMap<string, readonly Measured[]>, threads: number):
   };
 }
 
-/** The benchmark. */
+/** A training step, its gradients and a forward pass of BERT-mini, beside peers. */
 export const stepBenchmark: Benchmark = {
-  name: "step",
-  summary: "a training step, its gradients and a forward pass of BERT-mini, beside peers",
   run: async (context) => {
     const all = new Map<string, readonly Measured[]>();
     for (const [workload, lengths] of Object.entries(WORKLOADS)) {

@@ -1,20 +1,13 @@
-/** `espalier bench`: the benchmarks of bench/, with peers where they are installed. */
+/** `espalier bench`: reads the arguments; the benchmarks are a program of their own, dist/bench.js. */
 
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { cpus, totalmem } from "node:os";
+import { cpus } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { BenchContext, Benchmark, BenchReport } from "../../bench/benchmark.ts";
-import { BENCHMARKS } from "../../bench/benchmarks.ts";
-import { startPeer } from "../../bench/peers/peer.ts";
-import { formatBenchTable, plotsAsSvg, tablesAsData } from "../../bench/report.ts";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { InputError } from "../core/either.ts";
-import { availableVariants } from "../kernels/backend.ts";
+import { availableVariants, MOST_THREADS } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
-import { writeFileAtomically } from "../node/files.ts";
-import { type Command, defineCommand } from "./command.ts";
+import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import { type Engine, turnOnFlagsOf } from "./engine.ts";
 import {
@@ -26,12 +19,51 @@ import {
   textOption,
 } from "./options.ts";
 
-const NAMES = BENCHMARKS.map(({ name }) => name);
+/** Every benchmark, in the order in which they run. */
+export const BENCHMARK_NAMES = [
+  "step",
+  "sparse-step",
+  "padding",
+  "growth",
+  "memory",
+  "mask-step",
+  "selection",
+  "sparse-products",
+  "sparse-linear",
+  "inference",
+  "packing",
+  "gemm",
+  "kernels",
+] as const;
+/** One of them. */
+export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
+
+/** What the benchmarks are asked for. */
+export interface BenchRequest {
+  readonly names: readonly BenchmarkName[];
+  readonly variants: readonly KernelVariant[];
+  readonly threads: readonly number[];
+  /** null: each benchmark's own number. */
+  readonly rounds: number | null;
+  /** The programs of the peers; null: no peers. */
+  readonly peersDirectory: string | null;
+  /** The directory for result files; null: none are written. */
+  readonly output: string | null;
+  readonly json: boolean;
+  /** The one case to measure in this process; null: whole benchmarks. */
+  readonly probe: { readonly argument: unknown } | null;
+}
+
+/** What dist/bench.js exports as `runBenchmarks`. */
+export type RunBenchmarks = (request: BenchRequest, console: Console) => Promise<ExitCode>;
+
 const VARIANTS = ["revectorized", "fma", "simd", "scalar"] as const satisfies KernelVariant[];
-const MOST_THREADS = 256;
 
 const OPTIONS = {
-  only: textOption("NAME,...", `the benchmarks to run, of ${NAMES.join(", ")} (default: all)`),
+  only: textOption(
+    "NAME,...",
+    `the benchmarks to run, of ${BENCHMARK_NAMES.join(", ")} (default: all)`,
+  ),
   peers: flagOption("run the peers that are installed beside this library"),
   variant: choiceOption(VARIANTS, "kernels to measure (default: all compiled ones that run here)"),
   threads: integersOption(
@@ -39,7 +71,7 @@ const OPTIONS = {
     "numbers of threads to measure where they matter (default 1, and all cores)",
   ),
   rounds: integerOption({ least: 1 }, "rounds in which all take turns (default: each its own)"),
-  out: textOption("DIR", "write NAME.json and, where there are curves, NAME.svg of each there"),
+  out: textOption("DIR", "write NAME.json and, if there are curves, NAME.svg of each there"),
   probe: textOption(
     "JSON",
     "measure this one case of the benchmark that --only names, in this process, and print it: what benchmarks of memory start by themselves",
@@ -53,12 +85,13 @@ function refuse(path: string, expected: string, got: string): never {
 }
 
 /** The benchmarks asked for, in their own order. */
-function chosen(only: string | undefined): readonly Benchmark[] {
-  if (only === undefined) return BENCHMARKS;
-  const asked = only.split(",").map((name) => name.trim());
-  const unknown = asked.find((name) => !NAMES.includes(name));
-  if (unknown !== undefined) refuse("--only", `names of ${NAMES.join(", ")}`, unknown);
-  return BENCHMARKS.filter(({ name }) => asked.includes(name));
+function chosen(only: string | undefined): readonly BenchmarkName[] {
+  if (only === undefined) return BENCHMARK_NAMES;
+  const asked: readonly string[] = only.split(",").map((name) => name.trim());
+  const known: readonly string[] = BENCHMARK_NAMES;
+  const unknown = asked.find((name) => !known.includes(name));
+  if (unknown !== undefined) refuse("--only", `names of ${known.join(", ")}`, unknown);
+  return BENCHMARK_NAMES.filter((name) => asked.includes(name));
 }
 
 /** Turns on what a variant needs; whether the engine has it. */
@@ -67,7 +100,7 @@ function turnOn(variant: KernelVariant, engine: Engine | null): boolean {
   return variant === "revectorized" ? hasFlags : availableVariants().includes(variant);
 }
 
-/** The kernels to measure: the one asked for, or all compiled ones (scalar loops where there are none). */
+/** The kernels to measure: the one asked for, or all compiled ones (scalar loops if there are none). */
 function variantsOf(
   asked: KernelVariant | undefined,
   { engine, err }: Console,
@@ -84,85 +117,37 @@ function variantsOf(
   return compiled.length > 0 ? compiled : ["scalar"];
 }
 
-/** The folder of the peers' programs: bench/peers of the package that this file belongs to. */
-function peersDirectory(): string {
+/** The root of the package that this file belongs to, built or not. */
+function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, "package.json")) && folder !== dirname(folder))
     folder = dirname(folder);
-  return join(folder, "bench", "peers");
+  return folder;
 }
 
-/** Runs this command in a process of its own on one case. */
-function probeBy(script: string): BenchContext["probe"] {
-  return (name, variant, argument) => {
-    const command = [...process.execArgv, script, "bench", "--only", name, "--variant", variant];
-    const probe = [...command, "--probe", JSON.stringify(argument)];
-    return new Promise((resolve, reject) => {
-      execFile(process.execPath, probe, (error, out, err) => {
-        if (error === null) resolve(JSON.parse(out));
-        else reject(new Error(`${name}: the probe failed: ${err || error.message}`));
-      });
-    });
-  };
-}
-
-function contextOf(values: Values, console: Console): BenchContext {
-  const { workerScript, signal } = console;
-  const cores = cpus().length;
-  const peers = peersDirectory();
-  return {
-    variants: variantsOf(values.variant, console),
-    threads: values.threads ?? (cores > 1 ? [1, cores] : [1]),
-    rounds: values.rounds ?? null,
-    startPeer: async (script, request) => {
-      if (values.peers !== true) return undefined;
-      const peer = await startPeer(join(peers, script), request);
-      if (peer === undefined) console.err.write(`${script}: its engine is not installed\n`);
-      return peer;
-    },
-    probe: probeBy(workerScript === null ? "" : fileURLToPath(workerScript)),
-    say: () => undefined,
-    signal,
-  };
-}
-
-function machineText(): string {
-  const gibibytes = Math.round(totalmem() / 2 ** 30);
-  return `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, ${gibibytes} GiB`;
-}
-
-/** The document of a benchmark: what was measured, where, and the tables. */
-function documentOf(name: string, context: BenchContext, report: BenchReport) {
-  const { variants, threads, rounds } = context;
-  return {
-    benchmark: name,
-    node: process.version,
-    machine: machineText(),
-    ...{ variants, threads, rounds },
-    tables: tablesAsData(report),
-  };
-}
-
-function write(folder: string, name: string, document: unknown, report: BenchReport): void {
-  writeFileAtomically(join(folder, `${name}.json`), `${JSON.stringify(document, null, 2)}\n`);
-  const svg = plotsAsSvg(report);
-  if (svg !== undefined) writeFileAtomically(join(folder, `${name}.svg`), svg);
-}
-
-async function runProbe(values: Values, text: string, console: Console): Promise<0> {
-  const [benchmark] = chosen(values.only);
-  const probe = values.only === undefined ? undefined : benchmark?.probe;
-  if (probe === undefined || values.variant === undefined)
-    refuse("--probe", "--variant, and --only with a benchmark that has probes", values.only ?? "");
-  variantsOf(values.variant, console);
-  let argument: unknown;
+/** The case that --probe names; null without that option. */
+function probeOf({ probe, only, variant }: Values): BenchRequest["probe"] {
+  if (probe === undefined) return null;
+  if (only === undefined || variant === undefined)
+    refuse("--probe", "--variant, and --only with a benchmark that has probes", only ?? "");
   try {
-    argument = JSON.parse(text);
+    return { argument: JSON.parse(probe) };
   } catch {
-    refuse("--probe", "JSON", text);
+    refuse("--probe", "JSON", probe);
   }
-  console.out.write(`${JSON.stringify(await probe(values.variant, argument))}\n`);
-  return 0;
+}
+
+/**
+ * Loads the benchmarks, which are built separately so that the command does not carry them.
+ *
+ * @throws InputError if they are not built
+ */
+export async function loadBenchmarks(
+  path: string = join(packageRoot(), "dist", "bench.js"),
+): Promise<RunBenchmarks> {
+  if (!existsSync(path)) refuse(path, "the benchmarks, which `npm run build` makes", "no file");
+  const program = await import(/* @vite-ignore */ pathToFileURL(path).href);
+  return program.runBenchmarks;
 }
 
 /** The command. */
@@ -170,37 +155,26 @@ export const benchCommand: Command = defineCommand({
   name: "bench",
   summary: "measure this library's speed and memory, beside others where they are installed",
   description: [
-    "Runs the benchmarks of bench/ on seeded data. Whoever is compared takes turns in every round, so that a busy machine slows all down; figures are medians, with the lowest and highest.",
-    "Peers: PyTorch for the interpreter that PYTHON names (default python3), and those in JavaScript after `npm ci --ignore-scripts` in the package's bench/peers. One that is not installed is left out, and named.",
+    "Runs the benchmarks of bench/ on seeded data. All subjects take turns in every round, so that a busy machine slows all of them down; figures are medians, with the lowest and highest.",
+    "Peers: PyTorch for the interpreter that PYTHON names (default python3), and those in JavaScript after `npm ci --ignore-scripts` in the package's bench/peers. A peer that is not installed is named and left out.",
   ],
   positionals: [],
   options: OPTIONS,
   run: async ({ values, json }, console) => {
-    if (values.probe !== undefined) return runProbe(values, values.probe, console);
-    const benchmarks = chosen(values.only);
-    if (values.out !== undefined) await mkdir(values.out, { recursive: true });
-    const base = contextOf(values, console);
-    if (!json) console.out.write(`Node ${process.version}, ${machineText()}\n`);
-    for (const benchmark of benchmarks) {
-      if (console.signal.aborted) return 130;
-      const context: BenchContext = {
-        ...base,
-        say: (text) => console.err.write(`${benchmark.name}: ${text}\n`),
-      };
-      try {
-        const report = await benchmark.run(context);
-        const document = documentOf(benchmark.name, context, report);
-        if (values.out !== undefined) write(values.out, benchmark.name, document, report);
-        console.out.write(
-          json
-            ? `${JSON.stringify(document)}\n`
-            : `\n${report.tables.map(formatBenchTable).join("\n\n")}\n`,
-        );
-      } catch (error) {
-        if (console.signal.aborted) return 130;
-        throw error;
-      }
-    }
-    return 0;
+    const names = chosen(values.only);
+    const probe = probeOf(values);
+    const cores = cpus().length;
+    const request: BenchRequest = {
+      names,
+      variants: variantsOf(values.variant, console),
+      threads: values.threads ?? (cores > 1 ? [1, cores] : [1]),
+      rounds: values.rounds ?? null,
+      peersDirectory: values.peers === true ? join(packageRoot(), "bench", "peers") : null,
+      output: values.out ?? null,
+      json,
+      probe,
+    };
+    const runBenchmarks = await loadBenchmarks();
+    return runBenchmarks(request, console);
   },
 });

@@ -60,11 +60,6 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   yaml: ["io"],
   // The version that the command states.
   "../../package.json": ["cli"],
-  // The benchmarks, which the command runs.
-  "../../bench/benchmark.ts": ["cli"],
-  "../../bench/benchmarks.ts": ["cli"],
-  "../../bench/peers/peer.ts": ["cli"],
-  "../../bench/report.ts": ["cli"],
 };
 
 const files = readSourceFiles();

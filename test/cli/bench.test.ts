@@ -7,6 +7,7 @@ import { PEER_SCRIPTS } from "../../bench/benchmark.ts";
 import { growth, growthRows } from "../../bench/growth.ts";
 import { startPeer } from "../../bench/peers/peer.ts";
 import { formatBenchTable, plotsAsSvg, tablesAsData } from "../../bench/report.ts";
+import { loadBenchmarks } from "../../src/cli/bench.ts";
 import { PROJECT_ROOT } from "../packaging/distribution.ts";
 import { espalier, temporaryDirectory } from "./fixtures.ts";
 
@@ -23,6 +24,12 @@ describe("espalier bench", () => {
     expect((await espalier(probe)).err).toBe("--probe: expected JSON, got {\n");
     const none = ["bench", "--only", "gemm", "--variant", "simd", "--probe", "{}"];
     expect((await espalier(none)).err).toMatch(/^--probe: expected --variant, and --only with/);
+  });
+
+  test("says how to build the benchmarks if they are missing", async () => {
+    await expect(loadBenchmarks("/nowhere/bench.js")).rejects.toThrow(
+      "/nowhere/bench.js: expected the benchmarks, which `npm run build` makes, got no file",
+    );
   });
 
   test("writes a document of JSON, to standard output and to the directory asked for", async () => {
