@@ -23,12 +23,7 @@ export {
 } from "./node/checkpoint-pruning.ts";
 export { openCheckpoint, openCheckpointOrThrow } from "./node/checkpoint-reader.ts";
 export { type CheckpointCopy, copyCheckpoint } from "./node/checkpoint-writer.ts";
-export {
-  type FileMap,
-  readDirectory,
-  writeDirectory,
-  writeFileAtomically,
-} from "./node/files.ts";
+export { writeFileAtomically } from "./node/files.ts";
 export {
   type FineTuned,
   type FineTuneToDirectoryOptions,

@@ -7,9 +7,9 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { InputError } from "../core/either.ts";
 import { availableVariants, MOST_THREADS } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
+import { type Engine, turnOnFlagsOf } from "../node/engine.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
-import { type Engine, turnOnFlagsOf } from "./engine.ts";
 import {
   choiceOption,
   flagOption,

@@ -6,17 +6,18 @@ import { type Example, parseGlueTsvOrThrow } from "../io/glue.ts";
 import { splitLines } from "../io/lines.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { fileProblem } from "../node/files.ts";
+import { chooseVariant } from "../node/engine.ts";
 import { type LoadedClassifier, loadSparseClassifier } from "../node/sparse-classifier.ts";
+import { nodeStorage } from "../node/storage.ts";
 import { createNodeBackend } from "../node/threaded-backend.ts";
 import { turn } from "../node/turn.ts";
 import { formatSeconds, formatTable } from "../report/table.ts";
+import { fileProblem } from "../run/storage.ts";
 import { formatExecution } from "../sparse/execution.ts";
 import { type Predictions, predictedClasses, scorePredictions } from "../train/evaluation.ts";
 import { padExamples } from "../train/examples.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
-import { chooseVariant } from "./engine.ts";
 import {
   choiceOption,
   flagOption,
@@ -72,7 +73,7 @@ async function readRows({ text, textPair, file, task }: Values): Promise<readonl
   }
   if (textPair !== undefined) refuse("--text-pair", "--text before it", "--file");
   const path = file ?? "";
-  const problem = await fileProblem("--file", path);
+  const problem = await fileProblem(nodeStorage, "--file", path);
   if (problem !== undefined) throw new InputError([problem]);
   const content = await readText(path);
   if (task !== undefined) return parseGlueTsvOrThrow(task, basename(path), content);

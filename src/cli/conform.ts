@@ -21,10 +21,12 @@ import {
 import { InputError } from "../core/either.ts";
 import { createTokenizer, type Tokenizer } from "../io/tokenizer.ts";
 import { type Backend, createBackend } from "../kernels/backend.ts";
-import { directoryProblem, kindOfPath, readBytes } from "../node/files.ts";
+import { turnOnFlagsOf } from "../node/engine.ts";
+import { kindOfPath, readBytes } from "../node/files.ts";
+import { nodeStorage } from "../node/storage.ts";
+import { directoryProblem } from "../run/storage.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
-import { turnOnFlagsOf } from "./engine.ts";
 import { choiceOption, textOption } from "./options.ts";
 import { type FoundVectors, findAbove, findVectors, listedVectors, readText } from "./vectors.ts";
 
@@ -192,7 +194,7 @@ export const conformCommand: Command = defineCommand({
   options: OPTIONS,
   run: async ({ values, positionals: [directory = ""], json }, console) => {
     const only = parseOnly(values.only);
-    const missing = await directoryProblem("DIR", directory);
+    const missing = await directoryProblem(nodeStorage, "DIR", directory);
     if (missing !== undefined) throw new InputError([missing]);
     const listed = await listedVectors(directory);
     const found = await findVectors(directory);

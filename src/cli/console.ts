@@ -1,6 +1,6 @@
 /** What a command talks to: injected, so that tests run commands in-process. */
 
-import type { Engine } from "./engine.ts";
+import type { Engine } from "../node/engine.ts";
 
 /** Where text goes. */
 export interface TextOutput {

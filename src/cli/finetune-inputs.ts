@@ -17,8 +17,9 @@ import {
   type NamedValues,
   parameterList,
 } from "../model/parameters.ts";
-import { directoryProblem, fileProblem, readBytes } from "../node/files.ts";
 import { type LoadedModel, readModelDirectory } from "../node/model-directory.ts";
+import { nodeStorage } from "../node/storage.ts";
+import { directoryProblem, readNamedFile } from "../run/storage.ts";
 
 /** A result from problems found, or the value where there are none. */
 function resultOf<T>(problems: readonly Problem[], value: () => T): Either<readonly Problem[], T> {
@@ -47,9 +48,9 @@ async function readRows(
   option: string,
   path: string,
 ): Promise<Either<readonly Problem[], readonly Example[]>> {
-  const missing = await fileProblem(option, path);
-  if (missing !== undefined) return left([missing]);
-  const text = decodeUtf8(path, await readBytes(path));
+  const bytes = await readNamedFile(nodeStorage, option, path);
+  if (isLeft(bytes)) return bytes;
+  const text = decodeUtf8(path, bytes.right);
   return isLeft(text) ? text : parseGlueTsv(task, path, text.right);
 }
 
@@ -69,7 +70,7 @@ export async function readTaskRows(
   const unnamed = rowPathProblems(paths);
   if (unnamed.length > 0) return left(unnamed);
   if (data !== undefined) {
-    const missing = await directoryProblem("--data", data);
+    const missing = await directoryProblem(nodeStorage, "--data", data);
     if (missing !== undefined) return left([missing]);
   }
   const inData = (name: string): string => join(data ?? "", name);
@@ -106,9 +107,9 @@ export interface ReadModel extends LoadedModel, Pick<StartingPoint, "notices"> {
 }
 
 async function readVocabulary(path: string): Promise<Either<readonly Problem[], Vocabulary>> {
-  const missing = await fileProblem("--vocab", path);
-  if (missing !== undefined) return left([missing]);
-  const text = decodeUtf8(path, await readBytes(path));
+  const bytes = await readNamedFile(nodeStorage, "--vocab", path);
+  if (isLeft(bytes)) return bytes;
+  const text = decodeUtf8(path, bytes.right);
   return isLeft(text) ? text : parseVocabulary(path, text.right);
 }
 

@@ -1,7 +1,9 @@
 /** Turns the options of `espalier finetune` into a plan, refusing everything wrong before work starts. */
 
 import { join } from "node:path";
+import { type PruningKeys, parsePruningConfigFile } from "../checkpoint/pruning-config-file.ts";
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
+import { checkPruning, commonPattern } from "../experiment/pruning-check.ts";
 import {
   findRecipe,
   pruningSteps,
@@ -14,7 +16,9 @@ import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { RunPlan } from "../node/seed-task.ts";
+import { nodeStorage } from "../node/storage.ts";
 import type { Profile } from "../prune/config.ts";
+import { readNamedFile } from "../run/storage.ts";
 import { type LabelledText, tokeniseExamples } from "../train/examples.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import {
@@ -30,8 +34,6 @@ import {
   startPathProblems,
 } from "./finetune-inputs.ts";
 import { overrideProblems, type RecipeOverrides, recipeWith } from "./finetune-recipe.ts";
-import { checkPruning, commonPattern } from "./pruning-check.ts";
-import { type PruningKeys, readPruningConfig } from "./pruning-config-file.ts";
 
 /** The options that decide what is trained. */
 export interface PlanOptions extends RecipeOverrides, RowPaths, StartPaths {
@@ -113,7 +115,9 @@ async function planPruning(
     return { recipe, pruningConfig: null };
   }
   const defaults = scheduleDefaults(recipe, rows);
-  const pruningConfig = getOrThrow(await readPruningConfig(options.pruningConfig, defaults));
+  const path = options.pruningConfig;
+  const bytes = getOrThrow(await readNamedFile(nodeStorage, "--pruning-config", path));
+  const pruningConfig = getOrThrow(parsePruningConfigFile(path, bytes, defaults));
   const config = namingFile(options.pruningConfig, () =>
     checkPruning(pruningConfig, model, profile),
   );

@@ -2,12 +2,12 @@
 
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
+import { nodeEngine } from "../node/engine.ts";
 import { trainSeed } from "../node/seed-run.ts";
 import { listenForInterruption } from "../node/signals.ts";
 import { serveTask } from "../node/workers.ts";
 import type { TextOutput } from "./console.ts";
 import { runCommandLine } from "./dispatch.ts";
-import { nodeEngine } from "./engine.ts";
 
 function textOutput(stream: NodeJS.WriteStream): TextOutput {
   return {

@@ -11,12 +11,12 @@ import {
 } from "../node/checkpoint-packing.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
-import { createProgress } from "../node/progress.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import { LAYOUT_SPELLINGS, type LayoutSpec, parseLayout } from "../sparse/layout.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import { choiceOption, flagOption, type Option, type Reading, textOption } from "./options.ts";
+import { createProgress } from "./progress.ts";
 
 /** An option with layouts separated by commas. */
 function layoutsOption(description: string): Option<readonly LayoutSpec[]> {

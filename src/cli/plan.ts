@@ -1,13 +1,16 @@
 /** `espalier plan`: what a pruning configuration would do to a model, before anything is trained. */
 
 import { type PrunerPlan, type PruningPlan, planPruning } from "../checkpoint/plan.ts";
+import { parsePruningConfigFile } from "../checkpoint/pruning-config-file.ts";
 import { selectableLayers } from "../checkpoint/selectable.ts";
 import { getOrThrow, InputError, isRight, type Problem } from "../core/either.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
+import { nodeStorage } from "../node/storage.ts";
 import type { PruningConfig } from "../prune/config.ts";
 import { PruningError } from "../prune/layer.ts";
 import { parsePruningConfig } from "../prune/parse.ts";
 import { formatShare, formatTable } from "../report/table.ts";
+import { readNamedFile } from "../run/storage.ts";
 import { modulesOf, orderName } from "./checkpoint-modules.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { TextOutput } from "./console.ts";
@@ -18,7 +21,6 @@ import {
   type OptionValues,
   textOption,
 } from "./options.ts";
-import { readPruningConfig } from "./pruning-config-file.ts";
 
 const OPTIONS = {
   config: textOption("FILE", "pruners in Intel Neural Compressor's keys, JSON or YAML (required)", [
@@ -49,7 +51,8 @@ function requireAll(values: Values): Required<Pick<Values, "config" | "model" | 
 }
 
 async function readConfig(path: string, profile: "inc" | "strict"): Promise<PruningConfig> {
-  const keys = getOrThrow(await readPruningConfig(path, {}, "--config"));
+  const bytes = getOrThrow(await readNamedFile(nodeStorage, "--config", path));
+  const keys = getOrThrow(parsePruningConfigFile(path, bytes));
   const parsed = parsePruningConfig(keys, { profile });
   if (isRight(parsed)) return parsed.right;
   throw new InputError(

@@ -1,6 +1,8 @@
 /** What `espalier prune` is asked for: the one-shot pruners that its options or a configuration make. */
 
+import { parsePruningConfigFile } from "../checkpoint/pruning-config-file.ts";
 import { type Either, InputError, isLeft, left, type Problem, right } from "../core/either.ts";
+import { nodeStorage } from "../node/storage.ts";
 import type {
   ElementCriterion,
   PatternPrunerConfig,
@@ -14,8 +16,8 @@ import { parsePruningConfig } from "../prune/parse.ts";
 import { formatPattern, PATTERN_SPELLINGS, parsePattern } from "../prune/pattern.ts";
 import { needsGradient } from "../prune/score.ts";
 import { expressionFault } from "../prune/select.ts";
+import { readNamedFile } from "../run/storage.ts";
 import { kebabCase } from "./options.ts";
-import { readPruningConfig } from "./pruning-config-file.ts";
 
 /** Ways to measure importance from weights and gradients. */
 const CRITERIA: readonly ElementCriterion[] = ["magnitude", "gradient", "snip", "snip_momentum"];
@@ -134,7 +136,9 @@ async function configuredPruners(
       { path: "--config", expected: "to say alone what is pruned", got: `also ${got}` },
     ]);
   }
-  const keys = await readPruningConfig(path, {}, "--config");
+  const bytes = await readNamedFile(nodeStorage, "--config", path);
+  if (isLeft(bytes)) return bytes;
+  const keys = parsePruningConfigFile(path, bytes.right);
   if (isLeft(keys)) return keys;
   const parsed = parsePruningConfig(keys.right, { profile });
   if (isLeft(parsed))

@@ -14,13 +14,13 @@ import {
 } from "../node/checkpoint-pruning.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
-import { createProgress } from "../node/progress.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import { createPruningKernels } from "../train/pruning-kernels.ts";
 import { modulesOf, orderName } from "./checkpoint-modules.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import { choiceOption, flagOption, numberOption, textOption } from "./options.ts";
+import { createProgress } from "./progress.ts";
 import { type PruneValues, readPruners } from "./prune-options.ts";
 
 const OPTIONS = {

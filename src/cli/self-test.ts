@@ -2,8 +2,8 @@
 import { runSelfTest, type SelfTest } from "../conform/self-test.ts";
 import { createBackend } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
+import type { Engine } from "../node/engine.ts";
 import { type Command, defineCommand } from "./command.ts";
-import type { Engine } from "./engine.ts";
 import { choiceOption } from "./options.ts";
 
 const VARIANTS = ["revectorized", "fma", "simd", "scalar"] as const satisfies KernelVariant[];

@@ -1,16 +1,16 @@
 /** Runs a plan for a person or a program: progress and epochs as they come, then table, report and where they are. */
 
 import { availableParallelism } from "node:os";
+import { chooseVariant } from "../node/engine.ts";
 import { type FineTuned, fineTuneToDirectory } from "../node/fine-tune.ts";
 import type { MetricsLine } from "../node/metrics.ts";
-import { createProgress, type Progress } from "../node/progress.ts";
 import type { RunListener } from "../node/run-board.ts";
 import type { RunPlan } from "../node/seed-task.ts";
 import { formatTable, relativeDrop, resultsTable } from "../report/table.ts";
 import type { ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
-import { chooseVariant } from "./engine.ts";
 import { kebabCase } from "./options.ts";
+import { createProgress, type Progress } from "./progress.ts";
 
 /** What to run, and how it is called. */
 export interface TrainingSession {

@@ -4,12 +4,9 @@
  */
 
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
-import { mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { Problem } from "../core/either.ts";
-
-/** Files of one directory by name. */
-export type FileMap = ReadonlyMap<string, Uint8Array>;
+import type { PathKind } from "../run/storage.ts";
 
 let written = 0;
 
@@ -21,17 +18,15 @@ let written = 0;
  *
  * @example
  * ```ts
- * import { mkdtempSync } from "node:fs";
+ * import { mkdtempSync, readFileSync } from "node:fs";
  * import { tmpdir } from "node:os";
  * import { join } from "node:path";
- * import { readDirectory, writeDirectory, writeFileAtomically } from "espalier/node";
+ * import { writeFileAtomically } from "espalier/node";
  *
- * const directory = mkdtempSync(join(tmpdir(), "espalier-"));
- * await writeDirectory(directory, new Map([["a.txt", new TextEncoder().encode("one")]]));
- * writeFileAtomically(join(directory, "b.txt"), "two");
- * const files = await readDirectory(directory);
- * if ([...files.keys()].sort().join() !== "a.txt,b.txt") throw new Error("expected both files");
- * if (files.get("b.txt")?.length !== 3) throw new Error("expected the bytes that were written");
+ * const path = join(mkdtempSync(join(tmpdir(), "espalier-")), "a.txt");
+ * writeFileAtomically(path, "one");
+ * writeFileAtomically(path, "two");
+ * if (readFileSync(path, "utf8") !== "two") throw new Error("expected what was written last");
  * ```
  */
 export function writeFileAtomically(path: string, content: Uint8Array | string): void {
@@ -102,58 +97,16 @@ export function writeAll(
   }
 }
 
-/** Writes every file of `files` into `directory`, which is created with its parents where needed. */
-export async function writeDirectory(directory: string, files: FileMap): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  for (const [name, bytes] of files) writeFileAtomically(join(directory, name), bytes);
-}
-
-/**
- * Reads the plain files of a directory, not those of its subdirectories.
- *
- * @param wanted which names to read; all where it is not given
- * @throws the file system's error where `directory` cannot be read
- */
-export async function readDirectory(
-  directory: string,
-  wanted: (name: string) => boolean = () => true,
-): Promise<FileMap> {
-  const entries = await readdir(directory, { withFileTypes: true });
-  const names = entries.filter((entry) => !entry.isDirectory() && wanted(entry.name));
-  const files = names.map(
-    async ({ name }) => [name, await readBytes(join(directory, name))] as const,
-  );
-  return new Map(await Promise.all(files));
-}
-
 /** A file's bytes, as a plain Uint8Array that owns its buffer. */
 export async function readBytes(path: string): Promise<Uint8Array> {
   return new Uint8Array(await readFile(path));
 }
 
 /** Whether `path` exists, and as what. */
-export async function kindOfPath(path: string): Promise<"file" | "directory" | "nothing"> {
+export async function kindOfPath(path: string): Promise<PathKind> {
   try {
     return (await stat(path)).isDirectory() ? "directory" : "file";
   } catch {
     return "nothing";
   }
-}
-
-/** The problem of a path that is not a directory; undefined where it is one. `label` names the option. */
-export async function directoryProblem(label: string, path: string): Promise<Problem | undefined> {
-  const kind = await kindOfPath(path);
-  if (kind === "directory") return undefined;
-  return { path: label, expected: "a directory", got: `${path} (${describeKind(kind)})` };
-}
-
-/** The problem of a path that is not a file; undefined where it is one. `label` names the option. */
-export async function fileProblem(label: string, path: string): Promise<Problem | undefined> {
-  const kind = await kindOfPath(path);
-  if (kind === "file") return undefined;
-  return { path: label, expected: "a file", got: `${path} (${describeKind(kind)})` };
-}
-
-function describeKind(kind: "file" | "directory" | "nothing"): string {
-  return kind === "nothing" ? "does not exist" : `is a ${kind}`;
 }

@@ -25,14 +25,10 @@ import { parseSafetensorsHeader } from "../io/safetensors-header.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
+import { directoryProblem, type FileMap, readDirectory, writeDirectory } from "../run/storage.ts";
 import { openCheckpoint } from "./checkpoint-reader.ts";
-import {
-  directoryProblem,
-  type FileMap,
-  kindOfPath,
-  readDirectory,
-  writeDirectory,
-} from "./files.ts";
+import { kindOfPath } from "./files.ts";
+import { nodeStorage } from "./storage.ts";
 
 /** A model as a directory holds it. */
 export interface LoadedModel {
@@ -70,7 +66,7 @@ export async function readModelDirectory(
   directory: string,
   label: string = "model",
 ): Promise<Either<readonly Problem[], LoadedModel>> {
-  const missing = await directoryProblem(label, directory);
+  const missing = await directoryProblem(nodeStorage, label, directory);
   if (missing !== undefined) return left([missing]);
   const files = await unpackedFiles(directory);
   if (isLeft(files)) return files;
@@ -85,7 +81,7 @@ export async function readModelDirectory(
 
 /** The files of a model; packed weights as the plain file that they unpack to, where there is no other. */
 async function unpackedFiles(directory: string): Promise<Either<readonly Problem[], FileMap>> {
-  const files = await readDirectory(directory, (name) => FILE_NAMES.includes(name));
+  const files = await readDirectory(nodeStorage, directory, (name) => FILE_NAMES.includes(name));
   const plain = files.get(HUGGING_FACE_FILES.weights);
   // A packed file may have any name.
   const isPacked = plain !== undefined && hasManifest(plain);
@@ -169,5 +165,5 @@ export async function saveModelDirectory(directory: string, model: SavedModel): 
       tensorFromFloat32("F32", shape, data),
     ]),
   );
-  await writeDirectory(directory, writeHuggingFaceDirectory({ ...model, tensors }));
+  await writeDirectory(nodeStorage, directory, writeHuggingFaceDirectory({ ...model, tensors }));
 }

@@ -19,14 +19,15 @@ import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
 import { parameterList } from "../model/parameters.ts";
+import { directoryProblem, readDirectory } from "../run/storage.ts";
 import {
   createSparseClassifier,
   type SparseClassifier,
   type SparseClassifierOptions,
 } from "../sparse/classifier.ts";
 import { openCheckpoint } from "./checkpoint-reader.ts";
-import { directoryProblem, readDirectory } from "./files.ts";
 import { inConfiguration } from "./model-directory.ts";
+import { nodeStorage } from "./storage.ts";
 
 /** A classifier with what turns texts into its input and its output into names. */
 export interface LoadedClassifier {
@@ -60,11 +61,11 @@ function labelsOf({ id2label }: JsonObject, count: number): readonly string[] {
 async function describeDirectory(
   directory: string,
 ): Promise<Either<readonly Problem[], Description>> {
-  const missing = await directoryProblem("MODEL", directory);
+  const missing = await directoryProblem(nodeStorage, "MODEL", directory);
   if (missing !== undefined) return left([missing]);
   const { config: configName, vocabulary, tokenizerConfig } = HUGGING_FACE_FILES;
   const wanted: readonly string[] = [configName, vocabulary, tokenizerConfig];
-  const files = await readDirectory(directory, (name) => wanted.includes(name));
+  const files = await readDirectory(nodeStorage, directory, (name) => wanted.includes(name));
   const bytes = files.get(configName);
   if (bytes === undefined) {
     const path = join(directory, configName);

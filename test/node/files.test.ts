@@ -10,16 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import {
-  directoryProblem,
-  fileProblem,
-  kindOfPath,
-  readDirectory,
-  readInto,
-  writeAll,
-  writeDirectory,
-  writeFileAtomically,
-} from "../../src/node/files.ts";
+import { kindOfPath, readInto, writeAll, writeFileAtomically } from "../../src/node/files.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -61,31 +52,9 @@ test("bytes are read and written whole, in as many calls as it takes", () => {
   closeSync(file);
 });
 
-test("a directory reads as it was written, without its subdirectories", async () => {
-  const files = new Map([
-    ["config.json", new TextEncoder().encode("{}")],
-    ["empty", new Uint8Array()],
-  ]);
-  await writeDirectory(join(folder, "deep", "model"), files);
-  await writeDirectory(join(folder, "deep", "model", "sub"), files);
-  expect(await readDirectory(join(folder, "deep", "model"))).toEqual(files);
-  const some = await readDirectory(join(folder, "deep", "model"), (name) => name === "empty");
-  expect([...some.keys()]).toEqual(["empty"]);
-});
-
-test("paths that are not what an option wants are problems", async () => {
+test("a path is a file, a directory or nothing", async () => {
   writeFileSync(join(folder, "file"), "");
   expect(await kindOfPath(folder)).toBe("directory");
-  expect(await directoryProblem("--data", folder)).toBeUndefined();
-  expect(await fileProblem("--vocab", join(folder, "file"))).toBeUndefined();
-  expect(await directoryProblem("--data", join(folder, "file"))).toEqual({
-    path: "--data",
-    expected: "a directory",
-    got: `${join(folder, "file")} (is a file)`,
-  });
-  expect(await fileProblem("--vocab", join(folder, "none"))).toEqual({
-    path: "--vocab",
-    expected: "a file",
-    got: `${join(folder, "none")} (does not exist)`,
-  });
+  expect(await kindOfPath(join(folder, "file"))).toBe("file");
+  expect(await kindOfPath(join(folder, "none"))).toBe("nothing");
 });

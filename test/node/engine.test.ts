@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { chooseVariant, type Engine, engineFlags, turnOnFlagsOf } from "../../src/cli/engine.ts";
-import { espalier } from "./fixtures.ts";
+import { chooseVariant, type Engine, engineFlags, turnOnFlagsOf } from "../../src/node/engine.ts";
+import { espalier } from "../cli/fixtures.ts";
 
 const REVECTORIZE = "--experimental-wasm-revectorize";
 

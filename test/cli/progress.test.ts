@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createProgress, formatDuration, progressBar } from "../../src/node/progress.ts";
+import { createProgress, formatDuration, progressBar } from "../../src/cli/progress.ts";
 
 function recorder(isTerminal: boolean, columns: number = 80) {
   const writes: string[] = [];

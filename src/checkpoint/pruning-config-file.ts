@@ -1,0 +1,32 @@
+/** Files of pruning configurations: INC's keys in JSON or YAML. */
+
+import { pipe } from "fp-ts/function";
+import { chain, type Either, type Problem, refuseValue, right } from "../core/either.ts";
+import { isJsonObject } from "../io/json.ts";
+import { decodeUtf8 } from "../io/utf8.ts";
+import { parseYaml } from "../io/yaml.ts";
+
+/** A pruning configuration in INC's keys. */
+export type PruningKeys = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads a list of local configurations or an object of keyword arguments.
+ *
+ * @param path names the file in problems
+ * @param defaults keys of the schedule for a file that leaves them out
+ */
+export function parsePruningConfigFile(
+  path: string,
+  bytes: Uint8Array,
+  defaults: PruningKeys = {},
+): Either<readonly Problem[], PruningKeys> {
+  return pipe(
+    decodeUtf8(path, bytes),
+    chain((text) => parseYaml(path, text)),
+    chain((value) => {
+      if (Array.isArray(value)) return right({ ...defaults, pruning_configs: value });
+      if (isJsonObject(value)) return right({ ...defaults, ...value });
+      return refuseValue(path, "a list of configurations or an object of keys", value);
+    }),
+  );
+}

@@ -1,0 +1,88 @@
+/**
+ * Where a run reads and writes: a file system, or anything that keeps bytes by path. Paths are plain strings with `/`
+ * between their parts.
+ */
+import { type Either, left, type Problem, right } from "../core/either.ts";
+
+/** What a path leads to. */
+export type PathKind = "file" | "directory" | "nothing";
+
+/** The files of a run. Every method may reject with the storage's own error. */
+export interface RunStorage {
+  kind(path: string): Promise<PathKind>;
+  /** Names of the files directly in a directory. */
+  list(directory: string): Promise<readonly string[]>;
+  read(path: string): Promise<Uint8Array>;
+  /** Writes a file completely or not at all, and creates its directory. */
+  write(path: string, content: Uint8Array | string): Promise<void>;
+}
+
+/** Files of one directory by name. */
+export type FileMap = ReadonlyMap<string, Uint8Array>;
+
+/** A path from its parts. */
+export function joinPath(...parts: readonly string[]): string {
+  const [last = "", ...before] = parts.filter((part) => part !== "").reverse();
+  return [...before.reverse().map((part) => part.replace(/\/+$/, "")), last].join("/");
+}
+
+/** The problem of a path that is not a directory. `label` names the option. */
+export function directoryProblem(
+  storage: RunStorage,
+  label: string,
+  path: string,
+): Promise<Problem | undefined> {
+  return kindProblem(storage, "directory", label, path);
+}
+
+/** The problem of a path that is not a file. `label` names the option. */
+export function fileProblem(
+  storage: RunStorage,
+  label: string,
+  path: string,
+): Promise<Problem | undefined> {
+  return kindProblem(storage, "file", label, path);
+}
+
+async function kindProblem(
+  storage: RunStorage,
+  expected: "file" | "directory",
+  label: string,
+  path: string,
+): Promise<Problem | undefined> {
+  const kind = await storage.kind(path);
+  if (kind === expected) return undefined;
+  const found = kind === "nothing" ? "does not exist" : `is a ${kind}`;
+  return { path: label, expected: `a ${expected}`, got: `${path} (${found})` };
+}
+
+/** The bytes of the file that an option names. */
+export async function readNamedFile(
+  storage: RunStorage,
+  label: string,
+  path: string,
+): Promise<Either<readonly Problem[], Uint8Array>> {
+  const problem = await fileProblem(storage, label, path);
+  return problem === undefined ? right(await storage.read(path)) : left([problem]);
+}
+
+/** Reads the files of a directory, not those of its subdirectories. Default: all of them. */
+export async function readDirectory(
+  storage: RunStorage,
+  directory: string,
+  wanted: (name: string) => boolean = () => true,
+): Promise<FileMap> {
+  const names = (await storage.list(directory)).filter(wanted);
+  const read = async (name: string) =>
+    [name, await storage.read(joinPath(directory, name))] as const;
+  return new Map(await Promise.all(names.map(read)));
+}
+
+/** Writes every file of `files` into `directory`. */
+export async function writeDirectory(
+  storage: RunStorage,
+  directory: string,
+  files: FileMap,
+): Promise<void> {
+  for (const [name, bytes] of files) await storage.write(joinPath(directory, name), bytes);
+}
