@@ -200,7 +200,7 @@ export type {
   StoredParameters,
   StoredSlot,
   StoredValues,
-  TrainingCheckpoint,
+  TrainingSnapshot,
 } from "./train/snapshot.ts";
 export type { SparseProductsSetting } from "./train/sparse-switch.ts";
 export { type StepResult, trainStepInto } from "./train/step.ts";

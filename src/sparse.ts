@@ -6,7 +6,7 @@ export { type BitmaskMatrix, packBitmask, unpackBitmask } from "./sparse/bitmask
 export {
   type BlockMatrix,
   type BlockShape,
-  type KeptBlocks,
+  type BlockPositions,
   packBlocks,
   unpackBlocks,
 } from "./sparse/blocks.ts";
@@ -14,8 +14,8 @@ export { type ChannelMatrix, packChannels, unpackChannels } from "./sparse/chann
 export { packedProblems } from "./sparse/check.ts";
 export {
   createSparseClassifier,
-  type PlannedFeedForward,
-  type PlannedLayer,
+  type ClassifierFeedForward,
+  type ClassifierLayer,
   type ReadParameter,
   type SparseClassifier,
   type SparseClassifierOptions,

@@ -8,7 +8,6 @@ import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import { createParameters, initialiseParameters, type NamedValues } from "../model/parameters.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
-import { checkpointDifferences } from "../train/differences.ts";
 import { evaluate } from "../train/evaluation.ts";
 import { padExamples, type TokenisedExample } from "../train/examples.ts";
 import { type FineTuning, fineTune } from "../train/loop.ts";
@@ -17,8 +16,9 @@ import {
   type StoredParameters,
   setParametersInto,
   storedParameters,
-  type TrainingCheckpoint,
+  type TrainingSnapshot,
 } from "../train/snapshot.ts";
+import { snapshotDifferences } from "../train/snapshot-differences.ts";
 import type { TeacherMemory } from "../train/teacher-cache.ts";
 import {
   type LabelledBatch,
@@ -53,7 +53,7 @@ export interface ExperimentCheckpoint {
   readonly terms: ExperimentTerms;
   /** Index of the phase under way: 0 is dense, then one for each sparse recipe. */
   readonly phase: number;
-  readonly training: TrainingCheckpoint | null;
+  readonly training: TrainingSnapshot | null;
   /** The dense model once its phase is over. */
   readonly dense: StoredParameters | null;
   readonly results: readonly PhaseResult[];
@@ -147,7 +147,7 @@ function checkOptions(options: ExperimentOptions): void {
 
 function checkTerms(terms: ExperimentTerms, resumeFrom: ExperimentCheckpoint | undefined): void {
   if (resumeFrom === undefined) return;
-  const problems = checkpointDifferences("run", terms, resumeFrom.terms);
+  const problems = snapshotDifferences("run", terms, resumeFrom.terms);
   if (problems.length > 0) throw new InputError(problems);
 }
 
@@ -160,7 +160,7 @@ function createStudent({ backend, config, seed, initialTensors }: ExperimentOpti
 }
 
 /** Begins the phase under way, or takes it up from a checkpoint; does nothing after the last. */
-function startPhase(run: Run, resumeFrom?: TrainingCheckpoint | null): void {
+function startPhase(run: Run, resumeFrom?: TrainingSnapshot | null): void {
   const { options, student } = run;
   const phase = run.terms.phases[run.phase];
   if (phase === undefined) return;
@@ -249,7 +249,7 @@ function finishPhase(run: Run, { id }: ExperimentPhase, result: PhaseResult): vo
 
 function captureExperiment(run: Run): ExperimentCheckpoint {
   const { terms, phase, training, dense, results, measured } = run;
-  const state = { phase, training: training?.checkpoint() ?? null, dense, results, measured };
+  const state = { phase, training: training?.snapshot() ?? null, dense, results, measured };
   return { version: 1, terms: structuredClone(terms), ...state };
 }
 

@@ -4,7 +4,7 @@
  */
 import { checkOneOf, describe } from "../core/checks.ts";
 import { type Either, getOrThrow, left, type Problem, right } from "../core/either.ts";
-import type { TrainingCheckpoint } from "../train/snapshot.ts";
+import type { TrainingSnapshot } from "../train/snapshot.ts";
 import type { ExperimentCheckpoint } from "./experiment.ts";
 
 /** A typed array as `espalier/io` stores tensors. */
@@ -22,7 +22,7 @@ export interface EncodedCheckpoint {
 
 /** What kinds of checkpoint there are, by the name under which a file's metadata holds their JSON. */
 export interface Checkpoints {
-  readonly training: TrainingCheckpoint;
+  readonly training: TrainingSnapshot;
   readonly experiment: ExperimentCheckpoint;
 }
 

@@ -16,7 +16,7 @@ import {
 export type BlockShape = readonly [height: number, width: number];
 
 /** Which blocks of a matrix are kept. Block rows and columns count blocks, not elements. */
-export interface KeptBlocks {
+export interface BlockPositions {
   /** Rows and columns of the dense matrix; blocks at its lower and right edges may reach beyond it. */
   readonly shape: MatrixShape;
   readonly block: BlockShape;
@@ -27,7 +27,7 @@ export interface KeptBlocks {
 }
 
 /** A block-sparse matrix: plain data. */
-export interface BlockMatrix<E extends ElementArray = ElementArray> extends KeptBlocks {
+export interface BlockMatrix<E extends ElementArray = ElementArray> extends BlockPositions {
   readonly layout: "blocks";
   /** The kept blocks' elements one block after the other, row-major in a block; +0 beyond the matrix's edges. */
   readonly values: E;
@@ -121,7 +121,7 @@ export function packBlocks<E extends ElementArray>(
       if (occupied[column] === 1) columns[next++] = column;
   }
   const values = zerosLike(data, count * block[0] * block[1]);
-  const kept: KeptBlocks = { shape: [...shape], block: [...block], starts, columns };
+  const kept: BlockPositions = { shape: [...shape], block: [...block], starts, columns };
   const target = bitsOf(values);
   forEachKept(kept, (start, position) => {
     target[position] = bits[start] as number;
@@ -151,7 +151,7 @@ export function unpackBlocks<E extends ElementArray>(matrix: BlockMatrix<E>): E 
 
 /** Visits each element of each kept block that lies in the matrix: its place in the matrix, and among the values. */
 export function forEachKept(
-  { shape, block, starts, columns }: KeptBlocks,
+  { shape, block, starts, columns }: BlockPositions,
   visit: (start: number, position: number) => void,
 ): void {
   const [height, width] = block;

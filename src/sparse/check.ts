@@ -1,7 +1,7 @@
 /** Whether the arrays of a packed matrix fit together, for those that come from a file. */
 import type { Problem } from "../core/either.ts";
 import { isSet } from "./bitmask.ts";
-import { blockGrid, type KeptBlocks } from "./blocks.ts";
+import { type BlockPositions, blockGrid } from "./blocks.ts";
 import { bitsOf, type ElementArray, type MatrixShape } from "./elements.ts";
 import { type GroupMatrix, groupSizes, positionBits, readPosition } from "./groups.ts";
 import type { PackedMatrix } from "./layout.ts";
@@ -36,7 +36,7 @@ function ascends(
   return true;
 }
 
-function keptBlocksHold(report: Report, kept: KeptBlocks): boolean {
+function keptBlocksHold(report: Report, kept: BlockPositions): boolean {
   const { shape, block, starts, columns } = kept;
   const [blockRows, blockColumns] = blockGrid(shape, block);
   if (!lengthHolds(report, "starts", starts.length, blockRows + 1)) return false;
@@ -56,7 +56,11 @@ function keptBlocksHold(report: Report, kept: KeptBlocks): boolean {
 }
 
 /** Whether what a block stores of places beyond the matrix is zero. */
-function edgesHold(report: Report, kept: KeptBlocks, values: ElementArray | Int8Array): boolean {
+function edgesHold(
+  report: Report,
+  kept: BlockPositions,
+  values: ElementArray | Int8Array,
+): boolean {
   const { shape, block, starts, columns } = kept;
   const [height, width] = block;
   if (shape[0] % height === 0 && shape[1] % width === 0) return true;

@@ -43,7 +43,7 @@ export interface SparseClassifierOptions {
 }
 
 /** A linear layer and how it is computed. */
-export interface PlannedLayer {
+export interface ClassifierLayer {
   readonly name: string;
   readonly facts: LinearFacts;
   readonly execution: Execution;
@@ -55,7 +55,7 @@ export interface PlannedLayer {
 }
 
 /** A feed-forward sub-layer from which hidden units were left out, or could not be. */
-export interface PlannedFeedForward {
+export interface ClassifierFeedForward {
   readonly name: string;
   readonly units: number;
   readonly kept: number;
@@ -67,8 +67,8 @@ export interface PlannedFeedForward {
 export interface SparseClassifier {
   readonly config: ModelConfig;
   readonly costs: CostModel;
-  readonly layers: readonly PlannedLayer[];
-  readonly feedForwards: readonly PlannedFeedForward[];
+  readonly layers: readonly ClassifierLayer[];
+  readonly feedForwards: readonly ClassifierFeedForward[];
   /** Bytes of all weights as they are held. */
   readonly bytes: number;
   /**
@@ -106,7 +106,7 @@ function compactLayer(
 ): {
   /** All three parameters as they are to be taken in. */
   readonly taken: ReadonlyMap<string, NamedValues>;
-  readonly found: PlannedFeedForward;
+  readonly found: ClassifierFeedForward;
 } {
   const expand = read(`${intermediate}.weight`);
   const contract = read(`${output}.weight`);
@@ -155,8 +155,8 @@ interface Building {
   readonly parameters: Map<string, Parameter>;
   readonly products: Map<Parameter, LinearProduct>;
   readonly prepared: PreparedProduct[];
-  readonly layers: PlannedLayer[];
-  readonly feedForwards: PlannedFeedForward[];
+  readonly layers: ClassifierLayer[];
+  readonly feedForwards: ClassifierFeedForward[];
 }
 
 /** Whether a way computes such a weight. */

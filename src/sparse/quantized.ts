@@ -3,10 +3,10 @@
  * element is off by at most half of its block's scale, and -0 becomes +0.
  */
 import { checkFinite, mismatch } from "../core/checks.ts";
-import { type BlockMatrix, forEachKept, type KeptBlocks } from "./blocks.ts";
+import { type BlockMatrix, type BlockPositions, forEachKept } from "./blocks.ts";
 
 /** A block-sparse matrix of small integers: plain data. */
-export interface QuantizedMatrix extends KeptBlocks {
+export interface QuantizedMatrix extends BlockPositions {
   readonly layout: "quantized";
   /** The kept blocks' elements from -127 to 127, one block after the other, row-major in a block. */
   readonly values: Int8Array;

@@ -7,10 +7,10 @@ import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainingEvent } from 
 import { createSession, releaseSession, type TrainingSession } from "./session.ts";
 import type { TrainingSettings } from "./settings.ts";
 import {
-  captureCheckpoint,
+  captureSnapshot,
   type RunProgress,
-  restoreCheckpointInto,
-  type TrainingCheckpoint,
+  restoreSnapshotInto,
+  type TrainingSnapshot,
 } from "./snapshot.ts";
 import {
   gaugeSparsity,
@@ -49,14 +49,14 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   /** Ends the run at the next step's boundary. */
   readonly signal?: AbortSignal;
   /** Goes on from here; its settings and kernel variant must be this run's. */
-  readonly resumeFrom?: TrainingCheckpoint;
+  readonly resumeFrom?: TrainingSnapshot;
 }
 
 /** A run: iterate it for its events. */
 export interface FineTuning extends AsyncIterable<TrainingEvent> {
   /** The run's state between two events, as plain data; also after the last event. */
-  checkpoint(): TrainingCheckpoint;
-  /** Gives the optimizer's memory back; no checkpoint can be taken afterwards. The model stays. */
+  snapshot(): TrainingSnapshot;
+  /** Gives the optimizer's memory back; no snapshot can be taken afterwards. The model stays. */
   release(): void;
 }
 
@@ -75,9 +75,9 @@ const TURN_INTERVAL = 30;
  * Trains a model, prunes it while it trains if the settings say so, and reports as it goes. Wrong
  * input is refused here, before anything is trained. The iterator gives way to the event loop between
  * steps, so that timers, signals and a page stay alive; leaving it early (`break`, or `signal`) stops at
- * a step's boundary, where `checkpoint()` can be resumed from.
+ * a step's boundary, where `snapshot()` can be resumed from.
  *
- * @throws InputError for a wrong pruning configuration, or a checkpoint of another run
+ * @throws InputError for a wrong pruning configuration, or a snapshot of another run
  * @throws TypeError or RangeError for any other option that is wrong
  *
  * @example A program's own model and rows: a two-layer perceptron that learns which of two numbers is
@@ -129,14 +129,14 @@ export function fineTune<Row, Batch extends LabelledBatch>(
     gauge: null,
   };
   try {
-    if (resumeFrom !== undefined) run.progress = restoreCheckpointInto(session, resumeFrom);
+    if (resumeFrom !== undefined) run.progress = restoreSnapshotInto(session, resumeFrom);
   } catch (error) {
     releaseSession(session);
     throw error;
   }
   return {
     [Symbol.asyncIterator]: () => trainingEvents(run),
-    checkpoint: () => captureCheckpoint(session, run.progress),
+    snapshot: () => captureSnapshot(session, run.progress),
     release: () => releaseSession(session),
   };
 }

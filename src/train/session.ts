@@ -28,7 +28,7 @@ export interface SessionPruning {
 
 /**
  * Everything that a training step changes, in place: the model's parameters, the optimizer's moments,
- * the pruning state and the count of steps. Its checkpoint is plain data.
+ * the pruning state and the count of steps. Its snapshot is plain data.
  */
 export interface TrainingSession<Batch extends LabelledBatch> {
   readonly backend: Backend;

@@ -1,4 +1,4 @@
-/** What a training run does, as plain data: it is written into checkpoints and compared on resuming. */
+/** What a training run does, as plain data: it is written into snapshots and compared on resuming. */
 import type { Padding } from "../model/token-rows.ts";
 import type { Profile } from "../prune/config.ts";
 import type { Batching } from "./batches.ts";

@@ -7,9 +7,9 @@ import type { KernelVariant } from "../kernels/table.ts";
 import { copyPruningState } from "../prune/hooks.ts";
 import type { PruningState } from "../prune/state.ts";
 import type { Parameters } from "../tensor/parameter.ts";
-import { checkpointDifferences } from "./differences.ts";
 import type { TrainingSession } from "./session.ts";
 import type { TrainingSettings } from "./settings.ts";
+import { snapshotDifferences } from "./snapshot-differences.ts";
 import { releaseSparseProducts } from "./sparse-products.ts";
 
 /** Where a run is within its epochs. */
@@ -37,7 +37,7 @@ export interface StoredSlot {
 }
 
 /** The state of a run between two steps. `version` changes when its meaning does. */
-export interface TrainingCheckpoint {
+export interface TrainingSnapshot {
   readonly version: 1;
   /** The kernels that computed it; others round differently. */
   readonly variant: KernelVariant;
@@ -70,10 +70,10 @@ export function setParametersInto(parameters: Parameters, stored: StoredParamete
 }
 
 /** Copies a session's state out of its memory. */
-export function captureCheckpoint(
+export function captureSnapshot(
   session: TrainingSession<never>,
   progress: RunProgress,
-): TrainingCheckpoint {
+): TrainingSnapshot {
   const { backend, model, optimizer, pruning, settings, step } = session;
   const slots = optimizer.slots.map(
     ({ parameter, updates, firstMoment, secondMoment }) =>
@@ -99,46 +99,46 @@ export function captureCheckpoint(
 }
 
 /**
- * Brings a session to a checkpoint's state and returns the run's progress.
+ * Brings a session to a snapshot's state and returns the run's progress.
  *
- * @throws InputError with every difference when the checkpoint is of other settings, of another kernel
+ * @throws InputError with every difference when the snapshot is of other settings, of another kernel
  *   variant or of another model; the session is then unchanged
  */
-export function restoreCheckpointInto(
+export function restoreSnapshotInto(
   session: TrainingSession<never>,
-  checkpoint: TrainingCheckpoint,
+  snapshot: TrainingSnapshot,
 ): RunProgress {
-  const problems = resumeProblems(session, checkpoint);
+  const problems = resumeProblems(session, snapshot);
   if (problems.length > 0) throw new InputError(problems);
-  setParametersInto(session.model.parameters, checkpoint.parameters);
+  setParametersInto(session.model.parameters, snapshot.parameters);
   for (const slot of session.optimizer.slots) {
-    const stored = checkpoint.optimizer.get(slot.parameter.name);
+    const stored = snapshot.optimizer.get(slot.parameter.name);
     if (stored === undefined) continue;
     slot.firstMoment.data.set(stored.firstMoment);
     slot.secondMoment.data.set(stored.secondMoment);
     slot.updates = stored.updates;
   }
-  if (session.pruning !== null && checkpoint.pruning !== null) {
-    session.pruning.state = copyPruningState(checkpoint.pruning);
+  if (session.pruning !== null && snapshot.pruning !== null) {
+    session.pruning.state = copyPruningState(snapshot.pruning);
   }
   releaseSparseProducts(session.sparse);
-  session.step = checkpoint.step;
-  return { ...checkpoint.progress };
+  session.step = snapshot.step;
+  return { ...snapshot.progress };
 }
 
-/** Everything that keeps a session from going on from a checkpoint. */
+/** Everything that keeps a session from going on from a snapshot. */
 export function resumeProblems(
   session: TrainingSession<never>,
-  checkpoint: TrainingCheckpoint,
+  snapshot: TrainingSnapshot,
 ): readonly Problem[] {
   return [
-    ...checkpointDifferences("variant", session.backend.kernels.variant, checkpoint.variant),
-    ...checkpointDifferences("settings", session.settings, checkpoint.settings),
-    ...checkpointDifferences("parameters", parameterSizes(session), storedSizes(checkpoint)),
-    ...checkpointDifferences(
+    ...snapshotDifferences("variant", session.backend.kernels.variant, snapshot.variant),
+    ...snapshotDifferences("settings", session.settings, snapshot.settings),
+    ...snapshotDifferences("parameters", parameterSizes(session), storedSizes(snapshot)),
+    ...snapshotDifferences(
       "optimizer",
       session.optimizer.slots.map(({ parameter }) => parameter.name),
-      [...checkpoint.optimizer.keys()],
+      [...snapshot.optimizer.keys()],
     ),
   ];
 }
@@ -148,6 +148,6 @@ function parameterSizes({ model }: TrainingSession<never>): Readonly<Record<stri
   return Object.fromEntries(entries);
 }
 
-function storedSizes({ parameters }: TrainingCheckpoint): Readonly<Record<string, string>> {
+function storedSizes({ parameters }: TrainingSnapshot): Readonly<Record<string, string>> {
   return Object.fromEntries([...parameters].map(([name, { shape }]) => [name, shape.join("x")]));
 }

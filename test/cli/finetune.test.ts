@@ -121,7 +121,7 @@ test("batches by length and distillation without padding are settings of the run
   const resumed = await espalier(short("bucketed", {}, "--resume"));
   expect(resumed.code).toBe(2);
   for (const message of [
-    'run.phases[1].settings.batching: expected "shuffled", got "bucketed" in the checkpoint',
+    'run.phases[1].settings.batching: expected "shuffled", got "bucketed" in the snapshot',
     'run.phases[1].settings.distillation.padding: expected "included", got "excluded" in',
   ])
     expect(resumed.err).toContain(message);
@@ -138,7 +138,7 @@ test("the teacher's results are kept without a change of bytes, in a file beyond
   const resumed = await espalier(short("run", off, "--resume"));
   expect(resumed.code).toBe(2);
   expect(resumed.err).toContain(
-    'run.phases[1].settings.teacherCache: expected "off", got "float32" in the checkpoint',
+    'run.phases[1].settings.teacherCache: expected "off", got "float32" in the snapshot',
   );
 });
 
@@ -194,7 +194,7 @@ test("a checkpoint of other settings, or a damaged one, is refused", async () =>
   expect(other.err).toContain("learningRate");
   const products = await espalier(short("again", { "sparse-products": "off" }, "--resume"));
   expect(products.code).toBe(2);
-  expect(products.err).toMatch(/sparseProducts: expected "off", got "auto" in the checkpoint/);
+  expect(products.err).toMatch(/sparseProducts: expected "off", got "auto" in the snapshot/);
   const checkpoint = path("again", "checkpoints", "seed-42.safetensors");
   writeFileSync(checkpoint, readFileSync(checkpoint).subarray(0, 1000));
   const damaged = await espalier(short("again", {}, "--resume"));

@@ -192,14 +192,14 @@ test("a checkpoint on other terms is refused with what differs", async () => {
     /^run.trainingRows: expected "40 rows of digest \w+", got "40 rows of digest \w+" in the/,
   );
   expect(start({ config: { ...config, hiddenDropout: 0.5 } })).toThrow(
-    "run.model.hiddenDropout: expected 0.5, got 0.1 in the checkpoint",
+    "run.model.hiddenDropout: expected 0.5, got 0.1 in the snapshot",
   );
   const recipes = OPTIONS.recipes.map((recipe) => ({
     ...recipe,
     dense: { ...recipe.dense, learningRate: 1 },
   }));
   expect(start({ recipes })).toThrow(
-    "run.phases[0].settings.optimizer.learningRate: expected 1, got 0.001 in the checkpoint",
+    "run.phases[0].settings.optimizer.learningRate: expected 1, got 0.001 in the snapshot",
   );
   expect(start({ recipes: OPTIONS.recipes.slice(0, 1) })).toThrow(
     "run.phases[2]: expected nothing",

@@ -16,8 +16,8 @@ test.each(["inc", "strict"] as const)("prunes as asked while it trains (%s)", as
   const run = fineTune(perceptronOptions(backend, { pruning: BLOCK_MASK, profile }));
   const losses: number[] = [];
   for await (const event of run) if (event.type === "step") losses.push(event.loss);
-  const layer = run.checkpoint().pruning?.pruners[0]?.layers[0];
-  const weight = run.checkpoint().parameters.get("hidden.weight")?.data;
+  const layer = run.snapshot().pruning?.pruners[0]?.layers[0];
+  const weight = run.snapshot().parameters.get("hidden.weight")?.data;
   expect(layer?.mask.filter((bit) => bit === 0).length).toBe(48);
   layer?.mask.forEach((bit, i) => {
     expect(weight?.[i] === 0).toBe(bit === 0);

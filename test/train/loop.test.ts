@@ -12,7 +12,7 @@ import { type DistillationSettings, trainingSettings } from "../../src/train/set
 import {
   type StoredParameters,
   storedParameters,
-  type TrainingCheckpoint,
+  type TrainingSnapshot,
 } from "../../src/train/snapshot.ts";
 import type { TrainableForwardOptions } from "../../src/train/trainable-model.ts";
 import {
@@ -47,7 +47,7 @@ async function interrupt(options: Options, steps: number) {
     events.push(event);
     if (event.type === "step" && event.step === steps) controller.abort();
   }
-  return { events, checkpoint: run.checkpoint() };
+  return { events, snapshot: run.snapshot() };
 }
 
 test("events come in order and carry what a report needs", async () => {
@@ -108,13 +108,13 @@ test("the same seed gives the same bytes, another seed others", async () => {
 
 test("under strict, pruned weights have no gradient history either", async () => {
   const settings = { pruning: PRUNING, profile: "strict" } as const;
-  const { checkpoint } = await interrupt(perceptronOptions(backend, settings), 25);
-  const mask = checkpoint.pruning?.pruners[0]?.layers[0]?.mask ?? new Uint8Array(0);
-  const moments = checkpoint.optimizer.get("hidden.weight");
+  const { snapshot } = await interrupt(perceptronOptions(backend, settings), 25);
+  const mask = snapshot.pruning?.pruners[0]?.layers[0]?.mask ?? new Uint8Array(0);
+  const moments = snapshot.optimizer.get("hidden.weight");
   expect(mask.filter((bit) => bit === 0).length).toBe(48);
   mask.forEach((bit, i) => {
     if (bit === 1) return;
-    expect(checkpoint.parameters.get("hidden.weight")?.data[i]).toBe(0);
+    expect(snapshot.parameters.get("hidden.weight")?.data[i]).toBe(0);
     expect(moments?.firstMoment[i]).toBe(0);
     expect(moments?.secondMoment[i]).toBe(0);
   });
@@ -136,7 +136,7 @@ test("aborting anywhere and resuming equals the uninterrupted run", async () => 
       const wholeEvents = await collectEvents(whole);
       const first = await interrupt(perceptronOptions(backend, PHASES[phase]), steps);
       expect(first.events.at(-1)).toEqual({ type: "end", step: steps, completed: false });
-      const resumeFrom = throughFile(first.checkpoint);
+      const resumeFrom = throughFile(first.snapshot);
       const second = { ...perceptronOptions(backend, PHASES[phase]), resumeFrom };
       const secondEvents = await collectEvents(second);
       expect([...first.events.slice(0, -1), ...secondEvents.slice(1)]).toEqual(wholeEvents);
@@ -146,9 +146,9 @@ test("aborting anywhere and resuming equals the uninterrupted run", async () => 
   );
 });
 
-/** A checkpoint written and read back. */
-function throughFile(checkpoint: TrainingCheckpoint): TrainingCheckpoint {
-  return decodeCheckpointOrThrow("training", encodeCheckpoint("training", checkpoint));
+/** A snapshot written and read back. */
+function throughFile(snapshot: TrainingSnapshot): TrainingSnapshot {
+  return decodeCheckpointOrThrow("training", encodeCheckpoint("training", snapshot));
 }
 
 test("a signal that is aborted already trains nothing", async () => {
@@ -166,23 +166,23 @@ test("the loop gives way to timers", async () => {
   expect((await collectEvents(options)).at(-1)).toMatchObject({ type: "end", completed: false });
 });
 
-test("a checkpoint of another run is refused with every difference", async () => {
-  const { checkpoint } = await interrupt(perceptronOptions(backend, { pruning: PRUNING }), 5);
+test("a snapshot of another run is refused with every difference", async () => {
+  const { snapshot } = await interrupt(perceptronOptions(backend, { pruning: PRUNING }), 5);
   const options = perceptronOptions(backend, {
     pruning: { ...PRUNING, target_sparsity: 0.5 },
     seed: 9,
   });
   const before = weightsOf(options);
-  expect(() => fineTune({ ...options, resumeFrom: checkpoint })).toThrow(InputError);
-  expect(() => fineTune({ ...options, resumeFrom: checkpoint })).toThrow(
-    /settings.seed: expected 9, got 0 in the checkpoint\nsettings.pruning.target_sparsity: expected 0.5, got 0.75 in/,
+  expect(() => fineTune({ ...options, resumeFrom: snapshot })).toThrow(InputError);
+  expect(() => fineTune({ ...options, resumeFrom: snapshot })).toThrow(
+    /settings.seed: expected 9, got 0 in the snapshot\nsettings.pruning.target_sparsity: expected 0.5, got 0.75 in/,
   );
   expect(weightsOf(options)).toEqual(before);
 });
 
-test("a checkpoint of another kernel variant is refused", async () => {
-  const { checkpoint } = await interrupt(perceptronOptions(backend), 5);
-  const resumeFrom = { ...checkpoint, variant: "fma" } as const;
+test("a snapshot of another kernel variant is refused", async () => {
+  const { snapshot } = await interrupt(perceptronOptions(backend), 5);
+  const resumeFrom = { ...snapshot, variant: "fma" } as const;
   expect(() => fineTune({ ...perceptronOptions(backend), resumeFrom })).toThrow(
     /variant: expected "scalar", got "fma"/,
   );
@@ -236,10 +236,10 @@ test("steps ask for the padding that their loss reads, evaluations for none", as
   expect(await asked({ kind, weight, padding: "excluded" })).toEqual(["excluded", "excluded"]);
 });
 
-test("a checkpoint of another padding in distillation, or of other batches, is refused", async () => {
+test("a snapshot of another padding in distillation, or of other batches, is refused", async () => {
   const distillation = { kind: "last-hidden-state", weight: 1, padding: "included" } as const;
   const teacher = createPerceptron(backend, 5);
-  const { checkpoint } = await interrupt(
+  const { snapshot } = await interrupt(
     { ...perceptronOptions(backend, { distillation }), teacher },
     5,
   );
@@ -248,8 +248,8 @@ test("a checkpoint of another padding in distillation, or of other batches, is r
     batching: "bucketed",
   });
   const rowLength = () => 1;
-  expect(() => fineTune({ ...options, teacher, rowLength, resumeFrom: checkpoint })).toThrow(
-    /settings.batching: expected "bucketed", got "shuffled" in the checkpoint\nsettings.distillation.padding: expected "excluded", got "included" in/,
+  expect(() => fineTune({ ...options, teacher, rowLength, resumeFrom: snapshot })).toThrow(
+    /settings.batching: expected "bucketed", got "shuffled" in the snapshot\nsettings.distillation.padding: expected "excluded", got "included" in/,
   );
 });
 

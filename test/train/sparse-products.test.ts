@@ -7,7 +7,7 @@ import { initialiseParameters } from "../../src/model/parameters.ts";
 import { releaseParameters } from "../../src/tensor/parameter.ts";
 import { createSession, releaseSession, type TrainingSession } from "../../src/train/session.ts";
 import { trainingSettings } from "../../src/train/settings.ts";
-import { captureCheckpoint, restoreCheckpointInto } from "../../src/train/snapshot.ts";
+import { captureSnapshot, restoreSnapshotInto } from "../../src/train/snapshot.ts";
 import { BREAK_EVEN, type SparseProductsSetting } from "../../src/train/sparse-switch.ts";
 import { appliedMask } from "../../src/train/sparsity.ts";
 import { trainStepInto } from "../../src/train/step.ts";
@@ -164,41 +164,41 @@ describe("compressed weights", () => {
     expect(Math.abs(lossWith("always") - lossWith("off"))).toBeLessThan(1e-4);
   });
 
-  test("go on from a checkpoint with the same bytes, at any step", () => {
+  test("go on from a snapshot with the same bytes, at any step", () => {
     const whole = start(backend, "always", PRUNING);
-    const checkpoints = Array.from({ length: STEPS }, (_, step) => {
-      const checkpoint = captureCheckpoint(whole, { reportedEpochs: 0, lossSum: 0 });
+    const snapshots = Array.from({ length: STEPS }, (_, step) => {
+      const snapshot = captureSnapshot(whole, { reportedEpochs: 0, lossSum: 0 });
       trainStepInto(whole, batchOf(step));
-      return checkpoint;
+      return snapshot;
     });
-    const last = captureCheckpoint(whole, { reportedEpochs: 0, lossSum: 0 });
+    const last = captureSnapshot(whole, { reportedEpochs: 0, lossSum: 0 });
     fc.assert(
       fc.property(fc.nat(STEPS - 1), (from) => {
         const resumed = start(backend, "always", PRUNING);
-        const checkpoint = checkpoints[from];
-        if (checkpoint === undefined) throw new Error();
-        restoreCheckpointInto(resumed, checkpoint);
+        const snapshot = snapshots[from];
+        if (snapshot === undefined) throw new Error();
+        restoreSnapshotInto(resumed, snapshot);
         for (let step = from; step < STEPS; step++) trainStepInto(resumed, batchOf(step));
-        const ended = captureCheckpoint(resumed, { reportedEpochs: 0, lossSum: 0 });
+        const ended = captureSnapshot(resumed, { reportedEpochs: 0, lossSum: 0 });
         end(resumed);
         expect(ended).toEqual(last);
       }),
       { numRuns: 8 },
     );
     // Back to an earlier step in the same session: compressed weights are those of then.
-    restoreCheckpointInto(whole, checkpoints[3] ?? last);
+    restoreSnapshotInto(whole, snapshots[3] ?? last);
     for (let step = 3; step < STEPS; step++) trainStepInto(whole, batchOf(step));
-    expect(captureCheckpoint(whole, { reportedEpochs: 0, lossSum: 0 })).toEqual(last);
+    expect(captureSnapshot(whole, { reportedEpochs: 0, lossSum: 0 })).toEqual(last);
     end(whole);
   });
 
-  test("are a setting that a checkpoint must agree with", () => {
+  test("are a setting that a snapshot must agree with", () => {
     const session = start(backend, "off", PRUNING);
-    const checkpoint = captureCheckpoint(session, { reportedEpochs: 0, lossSum: 0 });
+    const snapshot = captureSnapshot(session, { reportedEpochs: 0, lossSum: 0 });
     const other = start(backend, "auto", PRUNING);
-    expect(() => restoreCheckpointInto(other, checkpoint)).toThrow(InputError);
-    expect(() => restoreCheckpointInto(other, checkpoint)).toThrow(
-      /settings.sparseProducts: expected "auto", got "off" in the checkpoint/,
+    expect(() => restoreSnapshotInto(other, snapshot)).toThrow(InputError);
+    expect(() => restoreSnapshotInto(other, snapshot)).toThrow(
+      /settings.sparseProducts: expected "auto", got "off" in the snapshot/,
     );
     end(session);
     end(other);

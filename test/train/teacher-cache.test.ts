@@ -249,15 +249,15 @@ test("steps that do not say their rows compute the teacher anew", () => {
   releaseSession(session);
 });
 
-test("a checkpoint of another precision is refused", async () => {
+test("a snapshot of another precision is refused", async () => {
   const distillation = { kind: "last-hidden-state", weight: 5 } as const;
   const options = (teacherCache: TrainingSettings["teacherCache"]) => ({
     ...perceptronOptions(SCALAR, { distillation, teacherCache }),
     teacher: createPerceptron(SCALAR, 5),
   });
-  const resumeFrom = fineTune(options("float32")).checkpoint();
+  const resumeFrom = fineTune(options("float32")).snapshot();
   expect(() => fineTune({ ...options("float16"), resumeFrom })).toThrow(
-    /settings.teacherCache: expected "float16", got "float32" in the checkpoint/,
+    /settings.teacherCache: expected "float16", got "float32" in the snapshot/,
   );
   const none = "float64" as "float32";
   expect(() => fineTune(options(none))).toThrow(/settings.teacherCache: expected one of float32/);

@@ -1,21 +1,21 @@
-/** What differs between this run and the checkpoint that it is to go on from. */
+/** What differs between this run and the snapshot that it is to go on from. */
 import { describe } from "../core/checks.ts";
 import type { Problem } from "../core/either.ts";
 
 /** Where two values of plain data differ, one problem a place: `wanted` is this run's. */
-export function checkpointDifferences(
+export function snapshotDifferences(
   path: string,
   wanted: unknown,
   stored: unknown,
 ): readonly Problem[] {
   if (Object.is(wanted, stored)) return [];
   if (!isContainer(wanted) || !isContainer(stored)) {
-    return [{ path, expected: valueText(wanted), got: `${valueText(stored)} in the checkpoint` }];
+    return [{ path, expected: valueText(wanted), got: `${valueText(stored)} in the snapshot` }];
   }
   const keys = new Set([...Object.keys(wanted), ...Object.keys(stored)]);
   const place = (key: string): string =>
     Array.isArray(wanted) ? `${path}[${key}]` : `${path}.${key}`;
-  return [...keys].flatMap((key) => checkpointDifferences(place(key), wanted[key], stored[key]));
+  return [...keys].flatMap((key) => snapshotDifferences(place(key), wanted[key], stored[key]));
 }
 
 function valueText(value: unknown): string {
