@@ -18,6 +18,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig([
       "src/nn.ts",
       "src/sparse.ts",
       "src/io.ts",
+      "src/checkpoint.ts",
       "src/node.ts",
       "src/reference.ts",
     ],

@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import type { PackOptions } from "../src/checkpoint/packed-tensor.ts";
 import {
   type StoredTensor,
   tensorFromFloat32,
@@ -14,7 +15,7 @@ import {
 } from "../src/io/safetensors.ts";
 import { type Backend, createBackend } from "../src/kernels/backend.ts";
 import { parameterList } from "../src/model/parameters.ts";
-import { type CheckpointPacking, packCheckpoint } from "../src/node/checkpoint-packing.ts";
+import { packCheckpoint } from "../src/node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../src/node/checkpoint-reader.ts";
 import { createSparseClassifier } from "../src/sparse/classifier.ts";
 import { type CostModel, measureCosts } from "../src/sparse/cost-model.ts";
@@ -24,7 +25,7 @@ import { spreadOf } from "./measure.ts";
 import { bertMini } from "./workload.ts";
 
 /** How a file is packed. */
-type Packing = Pick<CheckpointPacking, "dtype" | "quantize">;
+type Packing = Pick<PackOptions, "dtype" | "quantize">;
 
 const FORMS: Readonly<Record<string, Packing | null>> = {
   plain: null,

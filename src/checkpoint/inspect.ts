@@ -43,7 +43,7 @@ function satisfied(weight: VerifiedWeight, spelling: string): SatisfiedPattern |
  *
  * @example
  * ```ts
- * import { inspectWeight } from "espalier/io";
+ * import { inspectWeight } from "espalier/checkpoint";
  *
  * const data = Float32Array.of(0, 1, 0, 2, 0, 3, 0, 4);
  * const { zeros, patterns } = inspectWeight({ name: "fc", shape: [4, 2], data });

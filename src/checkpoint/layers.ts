@@ -32,7 +32,7 @@ const WEIGHT = /(^|\.)weight$/;
  *
  * @example
  * ```ts
- * import { isPrunable, roleOfTensor } from "espalier/io";
+ * import { isPrunable, roleOfTensor } from "espalier/checkpoint";
  *
  * const { kind, module } = roleOfTensor({ name: "encoder.0.query.weight", shape: [8, 8] });
  * console.assert(kind === "linear" && isPrunable(kind) && module === "encoder.0.query");
@@ -82,15 +82,6 @@ export function isHeadName(module: string): boolean {
  * @param modules names of all of the model's modules in their order, where its configuration is known; a name without
  *   its first part counts too, as a bare encoder has it. Layers that are not among them come last.
  * @returns in the order of `tensors` where `modules` is null
- *
- * @example
- * ```ts
- * import { layersInOrder } from "espalier/io";
- *
- * const tensors = ["b.weight", "a.weight"].map((name) => ({ name, shape: [4, 4] }));
- * const names = layersInOrder(tensors, ["bert.a", "bert.b"]).map(({ module }) => module);
- * console.assert(names.join() === "a,b");
- * ```
  */
 export function layersInOrder(
   tensors: readonly NamedShape[],

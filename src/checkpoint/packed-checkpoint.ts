@@ -64,22 +64,15 @@ function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEn
   return layOutSafetensors(sizes).order.flatMap((name) => byName.get(name) ?? []);
 }
 
-/**
- * The checkpoint that a packed file unpacks to; another one as it is. It is closed where it is refused. A tensor whose
- * arrays do not fit together is refused when it is read.
- */
+/** The checkpoint that a packed file unpacks to, or a plain checkpoint as it is. Arrays are checked when a tensor is read. */
 export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpoint> {
   const [file] = plain.files;
   const text = file?.metadata[PACKED_METADATA];
   if (file === undefined || text === undefined) return right(plain);
-  const refuse = (problems: readonly Problem[]): Either<readonly Problem[], never> => {
-    plain.close();
-    return left(problems);
-  };
   const manifest = parseManifest(plain.path, text, file.bytes);
-  if (isLeft(manifest)) return refuse(manifest.left);
+  if (isLeft(manifest)) return manifest;
   const { parts, problems } = collectParts(plain, manifest.right);
-  if (problems.length > 0) return refuse(problems);
+  if (problems.length > 0) return left(problems);
   const packedEntries = [...manifest.right].map(([name, entry]): CheckpointEntry => {
     const own = partsOf(entry.stored).flatMap((part) => parts.get(partName(name, part)) ?? []);
     const [rows, columns] = matrixShape(entry.shape);

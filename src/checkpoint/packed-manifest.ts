@@ -108,7 +108,7 @@ export function matrixShape(shape: readonly number[]): readonly [number, number]
  *
  * @example
  * ```ts
- * import { formatManifest, parseManifest } from "espalier/io";
+ * import { formatManifest, parseManifest } from "espalier/checkpoint";
  *
  * const entry = { shape: [8, 4], dtype: "F16", unpacked: "F32", stored: { layout: "bitmask" } } as const;
  * const text = formatManifest(new Map([["fc.weight", entry]]));
@@ -231,7 +231,7 @@ function elementsOf(manifest: PackedManifest): number {
  *
  * @example
  * ```ts
- * import { parseManifest } from "espalier/io";
+ * import { parseManifest } from "espalier/checkpoint";
  *
  * const later = parseManifest("model", '{"version": 2, "tensors": {}}');
  * console.assert(later._tag === "Left" && later.left[0]?.expected === "version 1");

@@ -57,7 +57,8 @@ export interface PackedTensor {
  *
  * @example
  * ```ts
- * import { packedSize, tensorFromFloat32 } from "espalier/io";
+ * import { packedSize } from "espalier/checkpoint";
+ * import { tensorFromFloat32 } from "espalier/io";
  *
  * const { spec, bytes } = packedSize(tensorFromFloat32("F32", [16, 16], new Float32Array(256)));
  * console.assert(spec?.layout === "channels" && bytes === 0);
@@ -83,7 +84,8 @@ export function packedSize(
  *
  * @example
  * ```ts
- * import { packTensor, tensorFromFloat32, toFloat32, unpackTensor } from "espalier/io";
+ * import { packTensor, unpackTensor } from "espalier/checkpoint";
+ * import { tensorFromFloat32, toFloat32 } from "espalier/io";
  *
  * const values = new Float32Array(64).fill(1, 8, 12);
  * const weight = tensorFromFloat32("F32", [16, 4], values);
@@ -143,7 +145,8 @@ export function packTensor(
  *
  * @example
  * ```ts
- * import { packTensor, tensorFromFloat32, unpackTensor } from "espalier/io";
+ * import { packTensor, unpackTensor } from "espalier/checkpoint";
+ * import { tensorFromFloat32 } from "espalier/io";
  *
  * const { entry, parts } = packTensor("w", tensorFromFloat32("F32", [8, 8], new Float32Array(64)));
  * if (entry === null) throw new Error("expected a smaller layout");

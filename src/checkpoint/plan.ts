@@ -174,7 +174,7 @@ function planPruner(
  * @example
  * ```ts
  * import { parsePruningConfigOrThrow } from "espalier";
- * import { planPruning } from "espalier/io";
+ * import { planPruning } from "espalier/checkpoint";
  *
  * const config = parsePruningConfigOrThrow({
  *   ...{ pattern: "4x1", target_sparsity: 0.5, start_step: 2, end_step: 6, pruning_frequency: 2 },

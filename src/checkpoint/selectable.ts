@@ -36,7 +36,7 @@ export function isFloatingPoint(dtype: string): boolean {
  *
  * @example
  * ```ts
- * import { isFloatingPoint, isHeadName, selectableLayers } from "espalier/io";
+ * import { selectableLayers } from "espalier/checkpoint";
  *
  * const tensors = ["query.weight", "classifier.weight"].map((name) => ({
  *   ...{ name, shape: [4, 4], dtype: "F32" },
@@ -44,7 +44,6 @@ export function isFloatingPoint(dtype: string): boolean {
  * const options = { modules: null, excludeHead: true, profile: "strict" } as const;
  * const { layers, skipped } = selectableLayers(tensors, options);
  * console.assert(layers[0]?.module === "query" && skipped[0]?.name === "classifier");
- * console.assert(isHeadName("model.lm_head") && !isFloatingPoint("I8"));
  * ```
  */
 export function selectableLayers(

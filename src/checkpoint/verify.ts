@@ -139,13 +139,11 @@ function countZeros(data: WeightValues, tolerance: number): number {
  *
  * @example
  * ```ts
- * import { joinVerdicts, verifyWeight } from "espalier/io";
+ * import { verifyWeight } from "espalier/checkpoint";
  *
- * const options = { pattern: "2:4" };
  * const data = Float32Array.of(0, 0, 3, 4, 0, 2, 3, 4);
- * const verdict = verifyWeight({ name: "fc", shape: [2, 4], data }, options);
+ * const verdict = verifyWeight({ name: "fc", shape: [2, 4], data }, { pattern: "2:4" });
  * console.assert(verdict.sparseBlocks === 1 && verdict.violation?.row === 1);
- * console.assert(joinVerdicts([verdict], options).violation?.layer === "fc");
  * ```
  */
 export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): LayerVerdict {
@@ -205,7 +203,7 @@ export function joinVerdicts(layers: readonly LayerVerdict[], options: VerifyOpt
  *
  * @example
  * ```ts
- * import { verifyPattern } from "espalier/io";
+ * import { verifyPattern } from "espalier/checkpoint";
  *
  * const data = Float32Array.of(0, 1, 0, 2, 0, 3, 0, 4);
  * const { total, violation } = verifyPattern([{ name: "fc", shape: [4, 2], data }], { pattern: "4x1" });

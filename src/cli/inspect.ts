@@ -237,7 +237,7 @@ export const inspectCommand: Command = defineCommand({
   options: OPTIONS,
   run: async ({ values, positionals: [path = ""], json }, console) => {
     const { html } = values;
-    if (html !== undefined) checkCopyTarget(path, html);
+    if (html !== undefined) checkCopyTarget({ from: path, to: html });
     const checkpoint = await openCheckpointOrThrow(path);
     try {
       const inspection = await inspect(checkpoint, values.gzip === true, console);

@@ -2,13 +2,9 @@
 
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
+import type { PackedCheckpoint, PackedCheckpointTensor } from "../checkpoint/pack.ts";
 import { InputError } from "../core/either.ts";
-import {
-  type PackedCheckpoint,
-  type PackedCheckpointTensor,
-  packCheckpoint,
-  unpackCheckpoint,
-} from "../node/checkpoint-packing.ts";
+import { packCheckpoint, unpackCheckpoint } from "../node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
@@ -89,7 +85,7 @@ function partsOf(tensors: readonly PackedCheckpointTensor[]): readonly Part[] {
 function readPaths(from: string, to: string | undefined): string {
   if (to === undefined)
     throw new InputError([{ path: "--out", expected: "a path for the result", got: "none" }]);
-  checkCopyTarget(from, to);
+  checkCopyTarget({ from, to });
   return to;
 }
 

@@ -3,15 +3,11 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import type { PrunedCheckpoint, TensorBytes } from "../checkpoint/prune.ts";
 import { InputError } from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { createBackend } from "../kernels/backend.ts";
-import {
-  type CheckpointPruning,
-  type PrunedCheckpoint,
-  pruneCheckpoint,
-  type TensorBytes,
-} from "../node/checkpoint-pruning.ts";
+import { type PruningOptions, pruneCheckpoint } from "../node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
@@ -150,7 +146,7 @@ function writtenBytes({ layout, files }: Checkpoint, to: string): number {
 }
 
 async function prune(
-  pruning: Omit<CheckpointPruning, "signal" | "onProgress">,
+  pruning: Omit<PruningOptions, "signal" | "onProgress">,
   json: boolean,
   console: Console,
 ): Promise<ExitCode> {
@@ -200,7 +196,7 @@ export const pruneCommand: Command = defineCommand({
     const pruners = await readPruners(values, profile);
     if (to === undefined)
       throw new InputError([{ path: "--out", expected: "a path for the copy", got: "none" }]);
-    checkCopyTarget(from, to);
+    checkCopyTarget({ from, to });
     const checkpoint = await openCheckpointOrThrow(from);
     let gradients: Checkpoint | null = null;
     try {

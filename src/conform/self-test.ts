@@ -130,15 +130,6 @@ function distance(a: Float32Array, b: Float32Array): number {
 
 /**
  * Compares a training step on a backend with the same on scalar loops.
- *
- * @example
- * ```ts
- * import { createBackend } from "espalier/nn";
- * import { runSelfTest } from "espalier/node";
- *
- * const { passed, worst, at } = runSelfTest(createBackend());
- * if (!passed) throw new Error(`${at} differs by ${worst}`);
- * ```
  */
 export function runSelfTest(backend: Backend): SelfTest {
   const expected = gradientsOf(createBackend({ variant: "scalar" }));

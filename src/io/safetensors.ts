@@ -137,19 +137,6 @@ export interface TensorSize {
  * tensor.
  *
  * @throws RangeError for a name that cannot be written
- *
- * @example
- * ```ts
- * import { layOutSafetensors } from "espalier/io";
- *
- * const tensor = { shape: [2], byteLength: 4 };
- * const sizes = new Map([
- *   ["b", { ...tensor, dtype: "F16" as const }],
- *   ["a", { ...tensor, dtype: "BF16" as const }],
- * ]);
- * const { header, order } = layOutSafetensors(sizes);
- * if (header.length % 8 !== 0 || order.join() !== "a,b") throw new Error("expected an order");
- * ```
  */
 export function layOutSafetensors(
   tensors: ReadonlyMap<string, TensorSize>,

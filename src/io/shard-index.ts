@@ -35,18 +35,6 @@ const FILE_NAMES = {
  * Parses an index. Files must be named plainly: one that leads out of the directory is refused.
  *
  * @param extension what the files' names end in: `bin` for the index of state dicts of PyTorch
- *
- * @example
- * ```ts
- * import { parseShardIndex, parseShardIndexOrThrow, shardProblems } from "espalier/io";
- *
- * const text = '{"metadata": {}, "weight_map": {"a.weight": "model-00001-of-00001.safetensors"}}';
- * const index = parseShardIndexOrThrow("index.json", new TextEncoder().encode(text));
- * const present = new Map([["model-00001-of-00001.safetensors", new Set(["b.weight"])]]);
- * console.assert(shardProblems("index.json", index, present).length === 2);
- * const trick = new TextEncoder().encode('{"weight_map": {"a": "../../secret.safetensors"}}');
- * console.assert(parseShardIndex("index.json", trick)._tag === "Left");
- * ```
  */
 export function parseShardIndex(
   source: string,

@@ -130,15 +130,6 @@ function pieces({ memo, vocabulary }: Tokenizer, word: string): readonly number[
 
 /**
  * The normalised text: its words, and special tokens written in it, with one blank between.
- *
- * @example
- * ```ts
- * import { createTokenizer, normalizeText } from "espalier/io";
- *
- * const tokenizer = createTokenizer("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");
- * const normalized = normalizeText(tokenizer, "Élagué,\u00a0[MASK]!");
- * if (normalized !== "elague , [MASK] !") throw new Error(`unexpected ${normalized}`);
- * ```
  */
 export function normalizeText(tokenizer: Tokenizer, text: string): string {
   return wordsAndSpecials(tokenizer, text).join(" ");

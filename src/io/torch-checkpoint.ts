@@ -236,25 +236,6 @@ function readLegacy(source: ByteSource): Either<readonly Problem[], readonly Tor
 /**
  * Finds the tensors of a file that `torch.save` wrote of a state dict. Classes and functions other than those that
  * dictionaries of tensors need are refused by name.
- *
- * @example
- * ```ts
- * import { isTorchFile, readTorchFile, tiedTensors, torchTensorBytes } from "espalier/io";
- *
- * const bytes = Uint8Array.of(1, 0, 2, 0, 3, 0, 4, 0);
- * const source = {
- *   ...{ name: "file", size: bytes.length },
- *   read: (begin: number, end: number) => bytes.slice(begin, end),
- * };
- * if (isTorchFile(source)) throw new Error("expected another file");
- * if (readTorchFile(source)._tag === "Right") throw new Error("expected a problem");
- *
- * const stored = { dtype: "F16", storage: "0", offset: 0, begin: 0 } as const;
- * const transposed = { ...stored, name: "weight", shape: [2, 2], strides: [1, 2] };
- * if (torchTensorBytes(source, transposed)[2] !== 3) throw new Error("expected rows");
- * const tied = tiedTensors([transposed, { ...transposed, name: "again" }]);
- * if (tied.get("again") !== "weight") throw new Error("expected the first name");
- * ```
  */
 export function readTorchFile(
   source: ByteSource,

@@ -35,16 +35,6 @@ export interface Vocabulary {
 /**
  * Parses the text of a vocab.txt; `source` names it in problems. Refused:
  * empty lines, a token twice (its id would be ambiguous), missing special tokens.
- *
- * @example
- * ```ts
- * import { formatVocabulary, getOrThrow, parseVocabulary, tokenizerOf } from "espalier/io";
- *
- * const text = formatVocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "tree"]);
- * const vocabulary = getOrThrow(parseVocabulary("vocab.txt", text));
- * if (vocabulary.ids.get("tree") !== 5) throw new Error("expected the line's index");
- * if (tokenizerOf(vocabulary).options.lowercase !== true) throw new Error("expected an uncased one");
- * ```
  */
 export function parseVocabulary(
   source: string,

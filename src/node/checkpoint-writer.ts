@@ -1,7 +1,6 @@
 /**
- * Copies of checkpoints with some tensors changed: the same files with the same headers, or a file of safetensors for a
- * state dict of PyTorch, written tensor by tensor to a temporary name beside their place and renamed there when
- * everything is on disk.
+ * Copies of checkpoints on disk. Files are written to a temporary name beside their place and renamed when all of them
+ * are on disk.
  */
 import {
   closeSync,
@@ -14,27 +13,24 @@ import {
   rmSync,
 } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
+import {
+  type CopiedFile,
+  type CopySink,
+  copiedFiles,
+  type TensorChanges,
+} from "../checkpoint/copy.ts";
 import { InputError } from "../core/either.ts";
-import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
-import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
 import { kindOfPath, namingFile, writeAll } from "./files.ts";
 
-/** What {@link copyCheckpoint} is to write, and where. */
-export interface CheckpointCopy {
-  /** What was opened. */
-  readonly checkpoint: Checkpoint;
-  /** The path that the user gave: a file, an index or a directory, all of whose files are copied. */
+/** Where a copy comes from and goes to. */
+export interface CopyPaths {
+  /** The path that was opened. All files of a directory are copied. */
   readonly from: string;
   /** Nothing may be there: a file's path for a file, a directory's for the others. */
   readonly to: string;
-  /** The bytes that a tensor is to have, as many as it has: its own, which may be changed in place, or others. */
-  readonly change: (entry: CheckpointEntry, tensor: StoredTensor) => Uint8Array;
-  /** Awaited between tensors, so that a program can do other things; where it rejects, nothing is left. */
-  readonly turn?: () => Promise<void>;
 }
 
-/** Files beside a checkpoint that hold its weights once more, in any folder: a copy of them would be of other weights. */
+/** Files that hold the same weights in another form, in any folder; a copy of them would not match the new weights. */
 const OTHER_WEIGHTS = new RegExp(
   `^(${[
     "pytorch_model.*\\.(bin|bin\\.index\\.json)",
@@ -44,8 +40,8 @@ const OTHER_WEIGHTS = new RegExp(
   ].join("|")})$`,
 );
 
-/** Why a copy cannot be made at a path, before anything is read. */
-export function checkCopyTarget(from: string, to: string): void {
+/** Checks, before anything is read, that a copy can be made. @throws InputError if it cannot */
+export function checkCopyTarget({ from, to }: CopyPaths): void {
   const refuse = (expected: string, got: string): never => {
     throw new InputError([{ path: to, expected, got }]);
   };
@@ -56,73 +52,10 @@ export function checkCopyTarget(from: string, to: string): void {
     refuse("a path outside of what is copied", `one in ${from}`);
 }
 
-/** A file of a copy, and how its bytes come about. */
-export interface CopiedFile {
-  readonly name: string;
-  readonly write: (descriptor: number) => Promise<void>;
-}
-
-/** The files of a copy, and what of the original they stand for. */
-export interface CopiedFiles {
-  readonly files: readonly CopiedFile[];
-  /** Names in the original's directory that are not copied beside them. */
-  readonly replaced: ReadonlySet<string>;
-  /** Whether an index goes with the files, so that they need a directory. */
-  readonly index: string | null;
-}
-
-/** Writes the tensors of a file in the order in which their bytes follow the header. */
-function tensorFile(
-  { checkpoint, change, turn }: CheckpointCopy,
-  name: string,
-  header: () => Uint8Array,
-  entries: readonly CheckpointEntry[],
-): CopiedFile {
-  const write = async (descriptor: number): Promise<void> => {
-    writeAll(descriptor, header());
-    for (const entry of entries) {
-      await turn?.();
-      const tensor = checkpoint.read(entry);
-      const { length } = tensor.bytes;
-      const bytes = change(entry, tensor);
-      if (bytes.length !== length)
-        throw new RangeError(`${entry.name}: expected ${length} bytes, got ${bytes.length}`);
-      writeAll(descriptor, bytes);
-    }
-  };
-  return { name, write };
-}
-
-/** The files of a copy: those of a checkpoint in safetensors, or one for a checkpoint in another form. */
-function copiedFiles(copy: CheckpointCopy): CopiedFiles {
-  const { layout, files, entries, index } = copy.checkpoint;
-  const replaced = new Set(files.map(({ name }) => name));
-  // The index of state dicts in several files goes with them; that of shards is copied.
-  if (index === null) replaced.add(basename(copy.checkpoint.path));
-  if (layout === "file" || layout === "sharded") {
-    const own = files.map((file) => {
-      const inFile = entries.filter((entry) => entry.file === file.name);
-      return tensorFile(copy, file.name, () => copy.checkpoint.readHeader(file), inFile);
-    });
-    return { files: own, replaced, index };
-  }
-  const sizes = entries.map(({ name, dtype, shape, begin, end }): readonly [string, TensorSize] => [
-    name,
-    { dtype, shape, byteLength: end - begin },
-  ]);
-  // What transformers asks of a file before it loads it; a packed one has it where the plain one had.
-  const metadata = { ...(layout === "torch" ? { format: "pt" } : {}), ...files[0]?.metadata };
-  const { header, order } = layOutSafetensors(new Map(sizes), metadata);
-  const byName = new Map(entries.map((entry) => [entry.name, entry]));
-  const ordered = order.flatMap((name) => byName.get(name) ?? []);
-  const file = tensorFile(copy, HUGGING_FACE_FILES.weights, () => header, ordered);
-  return { files: [file], replaced, index: null };
-}
-
-async function writeCopied({ write }: CopiedFile, path: string): Promise<void> {
+async function writeFile({ write }: CopiedFile, path: string): Promise<void> {
   const descriptor = openSync(path, "wx");
   try {
-    await write(descriptor);
+    await write((bytes, position) => writeAll(descriptor, bytes, position));
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
@@ -139,19 +72,18 @@ function syncDirectory(path: string): void {
   }
 }
 
-/** Whether a file holds weights once more, or names such files; `index` is the one that goes with the copy. */
+/** Whether a file holds weights in another form, or names such files; `index` is the one that goes with the copy. */
 function isOtherWeights(name: string, index: string | null): boolean {
   if (OTHER_WEIGHTS.test(basename(name))) return true;
-  // In a folder they may be another module's, which nothing here replaces, and no loader prefers them.
+  // In a subfolder they may belong to another module, which stays as it is.
   const isOwn = index !== null && basename(index) === name;
   return !isOwn && dirname(name) === "." && /\.safetensors(\.index\.json)?$/.test(name);
 }
 
-/** Copies everything of a directory but the checkpoint's files and other files of weights. */
+/** Copies a directory except for the replaced files and other files of weights; returns the names of the latter. */
 function copyOtherFiles(
-  from: string,
-  to: string,
-  written: ReadonlySet<string>,
+  { from, to }: CopyPaths,
+  replaced: readonly string[],
   index: string | null,
 ): readonly string[] {
   const leftOut: string[] = [];
@@ -161,7 +93,7 @@ function copyOtherFiles(
     dereference: true,
     filter: (source) => {
       const name = relative(from, source);
-      if (written.has(name)) return false;
+      if (replaced.includes(name)) return false;
       if (!isOtherWeights(name, index)) return true;
       leftOut.push(name);
       return false;
@@ -171,11 +103,43 @@ function copyOtherFiles(
 }
 
 /**
- * Writes a copy of a checkpoint, complete or not at all.
+ * Puts the files of a copy in their place, all of them or none: in a directory with the other files of `from` if that is
+ * a directory, in one with their index if they have one, else the single file itself.
+ */
+export function copySink({ from, to }: CopyPaths): CopySink {
+  return async ({ files, replaced, index }) => {
+    checkCopyTarget({ from, to });
+    const temporary = join(dirname(resolve(to)), `.${basename(to)}.${process.pid}.tmp`);
+    rmSync(temporary, { recursive: true, force: true });
+    try {
+      let leftOut: readonly string[] = [];
+      const [only] = files;
+      const isDirectory = (await kindOfPath(from)) === "directory";
+      if (!isDirectory && index === null) {
+        if (only !== undefined) await writeFile(only, temporary);
+      } else {
+        mkdirSync(temporary);
+        if (isDirectory) leftOut = copyOtherFiles({ from, to: temporary }, replaced, index);
+        else if (index !== null) cpSync(index, join(temporary, basename(index)));
+        for (const file of files) await writeFile(file, join(temporary, file.name));
+        syncDirectory(temporary);
+      }
+      checkCopyTarget({ from, to });
+      renameSync(temporary, to);
+      syncDirectory(dirname(resolve(to)));
+      return leftOut;
+    } catch (error) {
+      rmSync(temporary, { recursive: true, force: true });
+      throw namingFile(to, error);
+    }
+  };
+}
+
+/**
+ * Writes a copy of a checkpoint with some tensors changed, complete or not at all.
  *
- * @returns names of files that were not copied, because they hold weights of the original
- * @throws InputError where something is at `to` already, the file system's error, or what `turn`
- *   rejects with; the temporary files are then removed
+ * @returns names of files that were left out because they hold weights of the original
+ * @throws InputError if something is at `to`, the file system's error, or what `turn` rejects with; nothing is left then
  *
  * @example
  * ```ts
@@ -195,43 +159,10 @@ function copyOtherFiles(
  * if (readFileSync(to).at(-1) !== 0) throw new Error("expected zeros");
  * ```
  */
-export async function copyCheckpoint(copy: CheckpointCopy): Promise<readonly string[]> {
-  return writeCopy(copy.from, copy.to, copiedFiles(copy));
-}
-
-/**
- * Writes files in a copy's place, complete or not at all: into a directory with all other files of `from` where that
- * is a directory, or beside their index where there is one, else the only file itself.
- *
- * @returns names of files that were not copied, because they hold weights of the original
- */
-export async function writeCopy(
-  from: string,
-  to: string,
-  { files, replaced, index }: CopiedFiles,
-): Promise<readonly string[]> {
-  checkCopyTarget(from, to);
-  const temporary = join(dirname(resolve(to)), `.${basename(to)}.${process.pid}.tmp`);
-  rmSync(temporary, { recursive: true, force: true });
-  try {
-    let leftOut: readonly string[] = [];
-    const [only] = files;
-    const isDirectory = (await kindOfPath(from)) === "directory";
-    if (!isDirectory && index === null) {
-      if (only !== undefined) await writeCopied(only, temporary);
-    } else {
-      mkdirSync(temporary);
-      if (isDirectory) leftOut = copyOtherFiles(from, temporary, replaced, index);
-      else if (index !== null) cpSync(index, join(temporary, basename(index)));
-      for (const file of files) await writeCopied(file, join(temporary, file.name));
-      syncDirectory(temporary);
-    }
-    checkCopyTarget(from, to);
-    renameSync(temporary, to);
-    syncDirectory(dirname(resolve(to)));
-    return leftOut;
-  } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
-    throw namingFile(to, error);
-  }
+export function copyCheckpoint({
+  from,
+  to,
+  ...changes
+}: TensorChanges & CopyPaths): Promise<readonly string[]> {
+  return copySink({ from, to })(copiedFiles(changes));
 }

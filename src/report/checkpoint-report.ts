@@ -23,21 +23,6 @@ export interface CheckpointReport {
 
 /**
  * The report as an HTML document. All text is escaped.
- *
- * @example
- * ```ts
- * import { checkpointReport } from "espalier/node";
- *
- * const page = checkpointReport({
- *   title: "a & b",
- *   summary: "One file.",
- *   facts: [["bytes", "12"]],
- *   tensors: { header: ["tensor"], rows: [["fc.weight"]] },
- *   zeros: [{ name: "fc", ratio: 0.5, accented: true }],
- *   packed: [],
- * });
- * if (!page.includes("a &amp; b") || page.includes("<script")) throw new Error("expected a page");
- * ```
  */
 export function checkpointReport(report: CheckpointReport): string {
   const { title, summary, facts, tensors, zeros, packed, mask } = report;

@@ -109,22 +109,6 @@ function patternSection(report: RunReport, run: PatternRun): string {
 /**
  * The report as an HTML document: results, loss and metric curves, the sparsity schedule against what was
  * reached, zeros per layer, one layer's mask at full resolution, and every setting. All text is escaped.
- *
- * @example
- * ```ts
- * import { htmlReport } from "espalier/node";
- *
- * const page = htmlReport({
- *   title: "Dense & plain",
- *   summary: "One seed.",
- *   table: { metric: "accuracy", rows: [] },
- *   dense: [{ seed: 1, epochs: [{ epoch: 1, loss: 0.7, metric: 0.5 }, { epoch: 2, loss: 0.4, metric: 0.9 }] }],
- *   patterns: [],
- *   settings: [["learning rate", "0.001"]],
- * });
- * if (!page.includes("Dense &amp; plain")) throw new Error("expected the title, escaped");
- * if (/<script|https?:\/\/(?!www.w3.org)/.test(page)) throw new Error("expected nothing from outside");
- * ```
  */
 export function htmlReport(report: RunReport): string {
   return htmlPage(report.title, [

@@ -21,15 +21,6 @@ export function maximum(values: readonly number[]): number {
 /**
  * The relative drop as it is published: (sparse max - dense max) / dense max. Negative where the sparse
  * model is worse.
- *
- * @example
- * ```ts
- * import { relativeDrop } from "espalier/node";
- *
- * const row = { pattern: "4x1", prunedBlocks: 9, totalBlocks: 10, sparsityOverLinear: 0.88, sparsityOverPruned: 0.9, seconds: 12 };
- * if (relativeDrop({ ...row, dense: [0.7, 0.8], sparse: [0.6, 0.76] }).toFixed(2) !== "-0.05")
- *   throw new Error("expected (0.76 - 0.8) / 0.8");
- * ```
  */
 export function relativeDrop(row: ResultRow): number {
   const dense = maximum(row.dense);
@@ -67,20 +58,6 @@ export function formatCount(count: number): string {
  * The results as a table of text: pattern, blocks pruned of all, element-wise sparsity over all linear layers and over the pruned
  * ones, dense and sparse metric as mean/max over seeds in percent, the metric without fine-tuning where it
  * was measured, relative drop, seconds.
- *
- * @example
- * ```ts
- * import { resultsTable } from "espalier/node";
- *
- * const table = resultsTable({
- *   metric: "accuracy",
- *   rows: [
- *     { pattern: "4x1", prunedBlocks: 9, totalBlocks: 10, sparsityOverLinear: 0.88, sparsityOverPruned: 0.9, dense: [0.8, 0.9], sparse: [0.81, 0.88], seconds: 12 },
- *   ],
- * });
- * if (table.rows[0]?.[5] !== "84.50/88.00") throw new Error("the mean and the maximum over seeds");
- * if (table.rows[0]?.[6] !== "-2.22%") throw new Error("(0.88 - 0.9) / 0.9");
- * ```
  */
 export function resultsTable(results: ResultTable): TextTable {
   const oneShot = results.rows.some((row) => row.withoutFineTuning !== undefined);
@@ -115,14 +92,6 @@ export function resultsTable(results: ResultTable): TextTable {
 /**
  * A table as lines of text, columns padded to their widest cell: the first to the left, the others to the
  * right. Ends without a line break. Control characters become blanks: cells may be names from files, or texts.
- *
- * @example
- * ```ts
- * import { formatTable } from "espalier/node";
- *
- * const text = formatTable({ header: ["pattern", "blocks"], rows: [["4x1", "640"]] });
- * if (text.split("\n")[2] !== "4x1         640") throw new Error("expected padded columns");
- * ```
  */
 export function formatTable(table: TextTable): string {
   const lines = [table.header, ...table.rows].map((cells) =>

@@ -46,7 +46,8 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "index.ts": ["core", "prune"],
   "nn.ts": ["core", "kernels", "prune", "tensor", "autograd", "model", "train", "experiment"],
   "sparse.ts": ["core", "kernels", "sparse"],
-  "io.ts": ["core", "prune", "sparse", "io", "checkpoint"],
+  "io.ts": ["core", "io"],
+  "checkpoint.ts": ["core", "prune", "sparse", "io", "checkpoint"],
   "reference.ts": ["core", "prune", "conform", "reference"],
   "node.ts": ORDER.slice(0, -1),
   "worker.ts": ["core", "kernels"],
@@ -54,7 +55,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
 
 /** What from outside src/ gets bundled, and where it may be used. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  "fp-ts": ["core", "prune", "model", "train", "io", "checkpoint", "cli"],
+  "fp-ts": ["core", "prune", "model", "train", "io", "checkpoint", "node", "cli"],
   ndarray: ["reference"],
   "ndarray-ops": ["reference"],
   yaml: ["io"],

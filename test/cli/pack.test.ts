@@ -11,7 +11,7 @@ import {
   tensorFromFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
-import { packCheckpoint } from "../../src/node/checkpoint-packing.ts";
+import { packCheckpoint } from "../../src/node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../../src/node/checkpoint-reader.ts";
 import { loadModelDirectory, readModelDirectory } from "../../src/node/model-directory.ts";
 import { espalier, temporaryDirectory, writeModel, writeShards } from "./fixtures.ts";

@@ -18,7 +18,7 @@ import {
   toFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
-import { pruneCheckpoint } from "../../src/node/checkpoint-pruning.ts";
+import { pruneCheckpoint } from "../../src/node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../../src/node/checkpoint-reader.ts";
 import { copyCheckpoint } from "../../src/node/checkpoint-writer.ts";
 import { oneShotConfig, type PruneOnceOptions, pruneOnce } from "../../src/prune/once.ts";

@@ -5,7 +5,13 @@ import { minifiedSize } from "./minified.ts";
 /** Code made from strings, which a content security policy without 'unsafe-eval' refuses. */
 const CODE_FROM_STRINGS = /\bnew Function\b|\bFunction\s*\(|\beval\s*\(/;
 /** The entries that run anywhere: pages, workers, edge runtimes. */
-const PORTABLE = ["espalier", "espalier/nn", "espalier/sparse", "espalier/io"];
+const PORTABLE = [
+  "espalier",
+  "espalier/nn",
+  "espalier/sparse",
+  "espalier/io",
+  "espalier/checkpoint",
+];
 
 beforeAll(requireBuild);
 

@@ -16,6 +16,7 @@ export const ENTRY_STEMS: Readonly<Record<string, string>> = {
   "espalier/nn": "nn",
   "espalier/sparse": "sparse",
   "espalier/io": "io",
+  "espalier/checkpoint": "checkpoint",
   "espalier/node": "node",
   "espalier/reference": "reference",
 };

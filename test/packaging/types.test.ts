@@ -9,6 +9,7 @@ import { type Installation, installPackage } from "./installation.ts";
 const PORTABLE_PROGRAM = `
 import * as espalier from "espalier";
 import * as nn from "espalier/nn";
+import * as checkpoint from "espalier/checkpoint";
 import * as io from "espalier/io";
 import * as reference from "espalier/reference";
 import * as sparse from "espalier/sparse";
@@ -21,7 +22,7 @@ const backend: nn.Backend = nn.createBackend({ variant: "scalar" });
 const bytes: Uint8Array = io.writeSafetensors(new Map());
 // @ts-expect-error a pattern is no number
 espalier.parsePruningConfig().nothing;
-export { backend, bytes, pattern, reference, sparse };
+export { backend, bytes, checkpoint, pattern, reference, sparse };
 `;
 const NODE_PROGRAM = `
 import * as node from "espalier/node";

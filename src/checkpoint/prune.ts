@@ -1,12 +1,4 @@
-/** One-shot pruning of a checkpoint on disk, a layer in memory at a time. */
-
-import { gzipSync } from "node:zlib";
-import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
-import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
-import { packedSize } from "../checkpoint/packed-tensor.ts";
-import { layoutsFor } from "../checkpoint/pattern-layouts.ts";
-import { isFloatingPoint, selectableLayers } from "../checkpoint/selectable.ts";
-import { zeroPruned } from "../checkpoint/zero-pruned.ts";
+/** One-shot pruning of a checkpoint into a copy, one layer in memory at a time. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Dtype } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
@@ -23,16 +15,17 @@ import { formatPattern } from "../prune/pattern.ts";
 import { plainKernels } from "../prune/plain-kernels.ts";
 import { needsGradient } from "../prune/score.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
-import { copyCheckpoint } from "./checkpoint-writer.ts";
-import { turn } from "./turn.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import { type CopySink, copiedFiles } from "./copy.ts";
+import { isPrunable, roleOfTensor, type TensorRole } from "./layers.ts";
+import { packedSize } from "./packed-tensor.ts";
+import { layoutsFor } from "./pattern-layouts.ts";
+import { isFloatingPoint, selectableLayers } from "./selectable.ts";
+import { zeroPruned } from "./zero-pruned.ts";
 
-/** What is pruned how, and where the result goes. */
+/** A checkpoint to prune, and how. */
 export interface CheckpointPruning {
   readonly checkpoint: Checkpoint;
-  /** The path that was opened: of a directory all files are copied. */
-  readonly from: string;
-  /** Nothing may be there yet. */
-  readonly to: string;
   /** One-shot, all due at the same step. */
   readonly pruners: readonly PatternPrunerConfig[];
   readonly profile: Profile;
@@ -43,11 +36,16 @@ export interface CheckpointPruning {
   /** Tensors with the weights' names that hold their gradients. */
   readonly gradients: Checkpoint | null;
   readonly kernels?: PruningKernels;
-  /** Whether to compress every tensor as it is written, to tell what that would take. Default false. */
-  readonly gzip?: boolean;
-  readonly signal?: AbortSignal;
-  /** Told of bytes of weights that were read or written, and how many there will be in all. */
+  /** Called with the bytes of tensors read or written so far, and those of the whole run. */
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What a run needs of its surroundings. */
+export interface PruningRun extends CheckpointPruning {
+  /** The size of a tensor's bytes when they are compressed; null: not measured. */
+  readonly compressedBytes: ((bytes: Uint8Array) => number) | null;
+  /** Awaited before each layer or tensor, so that a program can do other things. If it rejects, nothing is left. */
+  readonly turn: () => Promise<void>;
 }
 
 /** A layer after pruning. */
@@ -95,6 +93,12 @@ interface Layer {
   readonly entry: CheckpointEntry;
 }
 
+function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
 /**
  * The embedding that a layer is the same as, bit for bit: files of safetensors cannot say that tensors share their
  * memory, and a loader that ties them again takes one of the two.
@@ -108,7 +112,7 @@ function sameEmbedding(checkpoint: Checkpoint, layer: CheckpointEntry): string |
   );
   if (alike.length === 0) return undefined;
   const { bytes } = checkpoint.read(layer);
-  return alike.find((entry) => Buffer.compare(checkpoint.read(entry).bytes, bytes) === 0)?.name;
+  return alike.find((entry) => equalBytes(checkpoint.read(entry).bytes, bytes))?.name;
 }
 
 /** The layers that pruners may see, and why the others are not among them. */
@@ -185,11 +189,11 @@ function masksAtOnce(pruning: CheckpointPruning, layers: readonly Layer[]): Mask
 
 /** Under `strict` one layer at a time is in memory. */
 async function masksLayerwise(
-  pruning: CheckpointPruning,
+  pruning: PruningRun,
   layers: readonly Layer[],
   onRead: (layer: Layer) => void,
 ): Promise<Masks> {
-  const { pruners, signal, kernels = plainKernels } = pruning;
+  const { pruners, turn, kernels = plainKernels } = pruning;
   const byName = new Map(layers.map((layer) => [layer.role.module, layer]));
   const plans: LayerwisePlan[] = [];
   const pruned = pruners.map(() => 0);
@@ -219,7 +223,7 @@ async function masksLayerwise(
       }
       const layer = byName.get(value);
       if (layer !== undefined) onRead(layer);
-      await turn(signal);
+      await turn();
     }
   }
   const maskOf = (layer: Layer): Uint8Array | null => {
@@ -245,6 +249,15 @@ async function masksLayerwise(
   };
 }
 
+function sumOfBytes(sizes: readonly TensorBytes[]): TensorBytes {
+  const isCompressed = sizes.every(({ gzip }) => gzip !== null);
+  return {
+    dense: sizes.reduce((sum, { dense }) => sum + dense, 0),
+    packed: sizes.reduce((sum, { packed }) => sum + packed, 0),
+    gzip: isCompressed ? sizes.reduce((sum, { gzip }) => sum + (gzip ?? 0), 0) : null,
+  };
+}
+
 /** Passes over the weights that planning takes, as far as it is known before: bounds may double it. */
 function expectedPasses({ pruners, profile }: CheckpointPruning): number {
   if (profile === "inc") return 0;
@@ -252,61 +265,37 @@ function expectedPasses({ pruners, profile }: CheckpointPruning): number {
 }
 
 /**
- * Prunes a checkpoint at once into a copy of it: complete or not there at all. Under `strict` memory stays bounded by
- * the largest tensor, whatever the scope; under `inc` it holds all layers. Kept elements and all other tensors keep
- * their bits, headers and other files their bytes.
+ * Prunes a checkpoint once, into a copy. Under `strict` memory is bounded by the largest tensor, in either scope; under
+ * `inc` all layers are in memory. Kept elements and all other tensors keep their bits.
  *
- * @throws InputError where something is at `to`, PruningError where the pruners cannot be carried out, the file
- *   system's error, or the signal's reason; nothing is left of the copy then
- *
- * @example
- * ```ts
- * import { mkdtempSync } from "node:fs";
- * import { tmpdir } from "node:os";
- * import { join } from "node:path";
- * import { oneShotConfig, tensorFromFloat32, writeSafetensors } from "espalier/io";
- * import { openCheckpointOrThrow, pruneCheckpoint, writeFileAtomically } from "espalier/node";
- *
- * const directory = mkdtempSync(join(tmpdir(), "espalier-"));
- * const [from, to] = [join(directory, "a.safetensors"), join(directory, "b.safetensors")];
- * const weight = tensorFromFloat32("F32", [1, 4], new Float32Array([1, 2, 3, 4]));
- * writeFileAtomically(from, writeSafetensors(new Map([["fc1.weight", weight]])));
- * const checkpoint = await openCheckpointOrThrow(from);
- * const pruners = [oneShotConfig({ pattern: "2:4", targetSparsity: 0.5 })];
- * const { layers } = await pruneCheckpoint({
- *   ...{ checkpoint, from, to, pruners, profile: "strict", excludeHead: true },
- *   ...{ modules: null, gradients: null },
- * });
- * checkpoint.close();
- * if (layers[0]?.zeros !== 2) throw new Error("expected two zeros");
- * ```
+ * @throws PruningError if the pruners cannot be carried out; what the sink and `turn` throw
  */
-export async function pruneCheckpoint(pruning: CheckpointPruning): Promise<PrunedCheckpoint> {
-  const { checkpoint, from, to, signal, onProgress } = pruning;
-  const { layers, skipped } = layersOf(pruning);
+export async function writePruned(run: PruningRun, sink: CopySink): Promise<PrunedCheckpoint> {
+  const { checkpoint, profile, pruners, compressedBytes, turn, onProgress } = run;
+  const { layers, skipped } = layersOf(run);
   const sizeOf = ({ entry }: Layer): number => entry.end - entry.begin;
   const allBytes = checkpoint.entries.reduce((sum, { begin, end }) => sum + end - begin, 0);
   const layerBytes = layers.reduce((sum, layer) => sum + sizeOf(layer), 0);
-  let [done, total] = [0, allBytes + expectedPasses(pruning) * layerBytes];
+  let done = 0;
+  let total = allBytes + expectedPasses(run) * layerBytes;
   const advance = (bytes: number): void => {
     done += bytes;
     total = Math.max(total, done);
     onProgress?.(done, total);
   };
   const masks =
-    pruning.profile === "inc"
-      ? masksAtOnce(pruning, layers)
-      : await masksLayerwise(pruning, layers, (layer) => advance(sizeOf(layer)));
+    profile === "inc"
+      ? masksAtOnce(run, layers)
+      : await masksLayerwise(run, layers, (layer) => advance(sizeOf(layer)));
   total = done + allBytes;
   const byTensor = new Map(layers.map((layer) => [layer.entry.name, layer]));
   const written = new Map<string, PrunedCheckpointLayer>();
-  const layouts = pruning.pruners.flatMap(({ pattern }) => layoutsFor(pattern));
+  const layouts = pruners.flatMap(({ pattern }) => layoutsFor(pattern));
   const sizes: TensorBytes[] = [];
   const measure = (tensor: StoredTensor, specs: readonly LayoutSpec[]): TensorBytes => {
     const { length: dense } = tensor.bytes;
     const packed = specs.length === 0 ? dense : packedSize(tensor, specs).bytes;
-    const gzip = pruning.gzip === true ? gzipSync(tensor.bytes).length : null;
-    const size = { dense, packed, gzip };
+    const size = { dense, packed, gzip: compressedBytes?.(tensor.bytes) ?? null };
     sizes.push(size);
     return size;
   };
@@ -320,24 +309,23 @@ export async function pruneCheckpoint(pruning: CheckpointPruning): Promise<Prune
     }
     const { bytes, zeros } = zeroPruned(mask, tensor);
     written.set(entry.name, {
-      ...{ name: layer.role.module, shape: entry.shape, dtype: entry.dtype },
-      ...{ elements: mask.length, zeros, bytes: measure({ ...tensor, bytes }, layouts) },
+      name: layer.role.module,
+      shape: entry.shape,
+      dtype: entry.dtype,
+      elements: mask.length,
+      zeros,
+      bytes: measure({ ...tensor, bytes }, layouts),
     });
     return bytes;
   };
-  const options = { checkpoint, from, to, change, turn: () => turn(signal) };
-  const leftOut = await copyCheckpoint(options);
+  const leftOut = await sink(copiedFiles({ checkpoint, change, turn }));
   return {
-    profile: pruning.profile,
+    profile,
     layers: layers.flatMap(({ entry }) => written.get(entry.name) ?? []),
     skipped: [...skipped, ...masks.skipped],
     pruners: masks.pruners(),
     tied: Object.fromEntries(checkpoint.tied),
     leftOut,
-    bytes: {
-      dense: sizes.reduce((sum, { dense }) => sum + dense, 0),
-      packed: sizes.reduce((sum, { packed }) => sum + packed, 0),
-      gzip: pruning.gzip === true ? sizes.reduce((sum, { gzip }) => sum + (gzip ?? 0), 0) : null,
-    },
+    bytes: sumOfBytes(sizes),
   };
 }

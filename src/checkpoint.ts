@@ -1,0 +1,38 @@
+/**
+ * Entry point `espalier/checkpoint`: whole checkpoints as bytes. Which tensors are weights of layers, what a pruning
+ * configuration does to them, which patterns they obey, and tensors in compressed layouts. No file system.
+ */
+export type { Checkpoint, CheckpointEntry } from "./checkpoint/checkpoint.ts";
+export { inspectWeight, type WeightFacts } from "./checkpoint/inspect.ts";
+export { isPrunable, roleOfTensor, type TensorRole } from "./checkpoint/layers.ts";
+export { type CheckpointSource, openCheckpointFile } from "./checkpoint/open.ts";
+export {
+  formatManifest,
+  PACKED_METADATA,
+  type PackedEntry,
+  parseManifest,
+} from "./checkpoint/packed-manifest.ts";
+export {
+  type PackedTensor,
+  type PackOptions,
+  packedSize,
+  packTensor,
+  unpackTensor,
+} from "./checkpoint/packed-tensor.ts";
+export { type PlanOptions, type PruningPlan, planPruning } from "./checkpoint/plan.ts";
+export { selectableLayers } from "./checkpoint/selectable.ts";
+export {
+  type LayerVerdict,
+  type Verdict,
+  type VerifiedWeight,
+  type VerifyOptions,
+  verifyPattern,
+  verifyWeight,
+} from "./checkpoint/verify.ts";
+export {
+  type LayerSource,
+  type LayerwisePlan,
+  layerMask,
+  planLayerwise,
+} from "./prune/layerwise.ts";
+export { oneShotConfig } from "./prune/once.ts";

@@ -1,0 +1,93 @@
+/** Copies of checkpoints with some tensors changed, as files that are written tensor by tensor. */
+import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
+import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+
+/** A file to write. */
+export interface CopiedFile {
+  readonly name: string;
+  /** Passes the file's bytes on, each with its position in the file. */
+  readonly write: (put: (bytes: Uint8Array, position: number) => void) => Promise<void>;
+}
+
+/** The files of a copy, and the files of the original that they replace. */
+export interface CopiedFiles {
+  readonly files: readonly CopiedFile[];
+  /** Names in the original's directory that are not copied. */
+  readonly replaced: readonly string[];
+  /** The path of the index that goes with the files; null for a single file. */
+  readonly index: string | null;
+}
+
+/**
+ * Writes the files of a copy, all of them or none, with the other files of the original's directory.
+ *
+ * @returns names of files that were left out because they hold weights of the original
+ */
+export type CopySink = (files: CopiedFiles) => Promise<readonly string[]>;
+
+/** A checkpoint to copy, and how its tensors change. */
+export interface TensorChanges {
+  readonly checkpoint: Checkpoint;
+  /** The tensor's new bytes, as many as it has. It may change them in place. */
+  readonly change: (entry: CheckpointEntry, tensor: StoredTensor) => Uint8Array;
+  /** Awaited before each tensor, so that a program can do other things. If it rejects, nothing is left. */
+  readonly turn?: (() => Promise<void>) | undefined;
+}
+
+function tensorFile(
+  { checkpoint, change, turn }: TensorChanges,
+  name: string,
+  header: () => Uint8Array,
+  entries: readonly CheckpointEntry[],
+): CopiedFile {
+  return {
+    name,
+    write: async (put) => {
+      const begin = header();
+      put(begin, 0);
+      let position = begin.length;
+      for (const entry of entries) {
+        await turn?.();
+        const tensor = checkpoint.read(entry);
+        const { length } = tensor.bytes;
+        const bytes = change(entry, tensor);
+        if (bytes.length !== length)
+          throw new RangeError(`${entry.name}: expected ${length} bytes, got ${bytes.length}`);
+        put(bytes, position);
+        position += length;
+      }
+    },
+  };
+}
+
+/** Names of a checkpoint's files, with that of its index. */
+export function fileNames({ files, path }: Checkpoint): readonly string[] {
+  const last = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
+  return [...files.map(({ name }) => name), last];
+}
+
+/** The files of a copy: those of the original for safetensors, one file for any other form. */
+export function copiedFiles(changes: TensorChanges): CopiedFiles {
+  const { checkpoint } = changes;
+  const { layout, files, entries, index } = checkpoint;
+  if (layout === "file" || layout === "sharded") {
+    const own = files.map((file) => {
+      const inFile = entries.filter((entry) => entry.file === file.name);
+      return tensorFile(changes, file.name, () => checkpoint.readHeader(file), inFile);
+    });
+    // The index of shards still holds, and is copied.
+    return { files: own, replaced: files.map(({ name }) => name), index };
+  }
+  const sizes = entries.map(({ name, dtype, shape, begin, end }): readonly [string, TensorSize] => [
+    name,
+    { dtype, shape, byteLength: end - begin },
+  ]);
+  // transformers loads only files with a format; a packed file has the one of the plain file.
+  const metadata = { ...(layout === "torch" ? { format: "pt" } : {}), ...files[0]?.metadata };
+  const { header, order } = layOutSafetensors(new Map(sizes), metadata);
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  const ordered = order.flatMap((name) => byName.get(name) ?? []);
+  const file = tensorFile(changes, HUGGING_FACE_FILES.weights, () => header, ordered);
+  return { files: [file], replaced: fileNames(checkpoint), index: null };
+}

@@ -1,0 +1,198 @@
+/** Opens checkpoints over bytes: a file of safetensors or of `torch.save`, or several such files with an index. */
+import { pipe } from "fp-ts/function";
+import {
+  chain,
+  type Either,
+  isLeft,
+  isRight,
+  left,
+  map,
+  type Problem,
+  right,
+} from "../core/either.ts";
+import type { ByteSource } from "../io/byte-source.ts";
+import { DTYPES } from "../io/dtypes.ts";
+import {
+  LENGTH_BYTES,
+  parseSafetensorsHeader,
+  safetensorsHeaderEnd,
+} from "../io/safetensors-header.ts";
+import { parseShardIndex, shardProblems } from "../io/shard-index.ts";
+import {
+  isTorchFile,
+  readTorchFile,
+  type TorchTensor,
+  tiedTensors,
+  torchTensorBytes,
+} from "../io/torch-checkpoint.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import { unpacking } from "./packed-checkpoint.ts";
+import { PACKED_METADATA } from "./packed-manifest.ts";
+
+/** A file to open: its bytes, and what releases them. */
+export interface CheckpointSource extends ByteSource {
+  readonly close: () => void;
+}
+
+type Opened = Either<readonly Problem[], Checkpoint>;
+
+function openSafetensors(source: CheckpointSource, file: string): Opened {
+  const { name: path, size, close } = source;
+  return pipe(
+    safetensorsHeaderEnd(source.read(0, Math.min(LENGTH_BYTES, size)), size, path),
+    chain((dataBegin) =>
+      pipe(
+        parseSafetensorsHeader(source.read(0, dataBegin), size, { source: path }),
+        map(
+          ({ entries, metadata }): Checkpoint => ({
+            path,
+            layout: "file",
+            index: null,
+            tied: new Map(),
+            files: [{ name: file, bytes: size, dataBegin, metadata }],
+            entries: [...entries].map(([name, entry]) => ({ ...entry, name, file })),
+            read: ({ begin, end, dtype, shape }) => ({
+              dtype,
+              shape,
+              bytes: source.read(begin, end),
+            }),
+            readHeader: () => source.read(0, dataBegin),
+            close,
+          }),
+        ),
+      ),
+    ),
+  );
+}
+
+/** Where a tensor's first element lies, and the bytes that it takes when its elements are dense. */
+function torchEntry(file: string, tensor: TorchTensor): CheckpointEntry {
+  const { name, dtype, shape } = tensor;
+  const size = DTYPES[dtype].bytes;
+  const begin = tensor.begin + tensor.offset * size;
+  const count = shape.reduce((product, extent) => product * extent, 1);
+  return { name, file, dtype, shape, begin, end: begin + count * size };
+}
+
+function openTorch(source: CheckpointSource, file: string): Opened {
+  const { name: path, size, close } = source;
+  return pipe(
+    readTorchFile(source),
+    map((found): Checkpoint => {
+      const tied = tiedTensors(found);
+      const tensors = new Map(found.map((tensor) => [tensor.name, tensor]));
+      return {
+        path,
+        layout: "torch",
+        index: null,
+        tied,
+        files: [{ name: file, bytes: size, dataBegin: 0, metadata: {} }],
+        entries: found
+          .filter(({ name }) => !tied.has(name))
+          .map((tensor) => torchEntry(file, tensor)),
+        read: ({ name, dtype, shape }) => {
+          const tensor = tensors.get(name);
+          if (tensor === undefined)
+            throw new RangeError(`${path}: expected a tensor ${name}, got none`);
+          return { dtype, shape, bytes: torchTensorBytes(source, tensor) };
+        },
+        readHeader: () => new Uint8Array(0),
+        close,
+      };
+    }),
+  );
+}
+
+/**
+ * Opens one file, whichever format it has. Of a pickle only dictionaries of tensors are read; nothing is executed. A
+ * source that is refused is closed.
+ *
+ * @param file the file's name, without directory
+ *
+ * @example
+ * ```ts
+ * import { openCheckpointFile } from "espalier/checkpoint";
+ * import { tensorFromFloat32, writeSafetensors } from "espalier/io";
+ *
+ * const weight = tensorFromFloat32("F32", [2], new Float32Array([1, 2]));
+ * const bytes = writeSafetensors(new Map([["weight", weight]]));
+ * const opened = openCheckpointFile({
+ *   name: "model.safetensors",
+ *   size: bytes.length,
+ *   read: (begin, end) => bytes.slice(begin, end),
+ *   close: () => {},
+ * });
+ * if (opened._tag === "Left" || opened.right.entries[0]?.name !== "weight") throw new Error();
+ * ```
+ */
+export function openCheckpointFile(
+  source: CheckpointSource,
+  file: string = source.name,
+): Either<readonly Problem[], Checkpoint> {
+  const opened = isTorchFile(source)
+    ? openTorch(source, file)
+    : pipe(openSafetensors(source, file), chain(unpacking));
+  if (isLeft(opened)) source.close();
+  return opened;
+}
+
+/** Opens the files that an index names and checks them against it. */
+export function openShards(
+  path: string,
+  bytes: Uint8Array,
+  openFile: (file: string) => Either<readonly Problem[], CheckpointSource>,
+): Either<readonly Problem[], Checkpoint> {
+  const isTorch = path.endsWith(".bin.index.json");
+  const index = parseShardIndex(path, bytes, isTorch ? "bin" : "safetensors");
+  if (isLeft(index)) return index;
+  const shards = new Map<string, Checkpoint>();
+  const problems: Problem[] = [];
+  for (const file of [...new Set(index.right.files.values())].sort()) {
+    const source = openFile(file);
+    const shard = pipe(
+      source,
+      chain((open) => (isTorch ? openTorch(open, file) : openSafetensors(open, file))),
+    );
+    if (isRight(shard)) shards.set(file, shard.right);
+    else {
+      if (isRight(source)) source.right.close();
+      for (const problem of shard.left) problems.push(problem);
+    }
+  }
+  const present = new Map(
+    [...shards].map(([file, { entries, tied }]) => [
+      file,
+      new Set([...entries.map(({ name }) => name), ...tied.keys()]),
+    ]),
+  );
+  for (const problem of shardProblems(path, index.right, present)) problems.push(problem);
+  const all = [...shards.values()];
+  const files = all.flatMap((shard) => shard.files);
+  for (const { name, metadata } of files)
+    if (PACKED_METADATA in metadata)
+      problems.push({ path: name, expected: "a packed file without an index", got: path });
+  const close = (): void => {
+    for (const shard of all) shard.close();
+  };
+  if (problems.length > 0) {
+    close();
+    return left(problems);
+  }
+  const shardOf = (file: string): Checkpoint => {
+    const shard = shards.get(file);
+    if (shard === undefined)
+      throw new RangeError(`${path}: expected a file of the index, got ${file}`);
+    return shard;
+  };
+  return right({
+    path,
+    layout: isTorch ? "torch" : "sharded",
+    index: isTorch ? null : path,
+    tied: new Map(all.flatMap(({ tied }) => [...tied])),
+    files,
+    entries: all.flatMap(({ entries }) => entries),
+    read: (entry) => shardOf(entry.file).read(entry),
+    readHeader: (file) => shardOf(file.name).readHeader(file),
+    close,
+  });
+}

@@ -1,0 +1,210 @@
+/** Packs a checkpoint into one file with compressed layouts, and unpacks it, one tensor in memory at a time. */
+import { InputError } from "../core/either.ts";
+import { layOutSafetensors, type TensorSize } from "../io/safetensors.ts";
+import type { LayoutSpec } from "../sparse/layout.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import { type CopiedFile, type CopySink, copiedFiles, fileNames } from "./copy.ts";
+import { PACKED_WEIGHTS } from "./packed-checkpoint.ts";
+import {
+  describeStored,
+  formatManifest,
+  PACKED_METADATA,
+  type PackedEntry,
+} from "./packed-manifest.ts";
+import {
+  type PackedTensor,
+  type PackOptions,
+  packTensor,
+  type RoundingError,
+} from "./packed-tensor.ts";
+
+/** A checkpoint to pack or to unpack. */
+export interface CheckpointRun {
+  readonly checkpoint: Checkpoint;
+  /** Awaited before each tensor, so that a program can do other things. If it rejects, nothing is left. */
+  readonly turn?: (() => Promise<void>) | undefined;
+  /** Called with the bytes of tensors read so far, and those to read in total. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A tensor in the packed file. */
+export interface PackedCheckpointTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** `dense` where it is stored as it was. */
+  readonly layout: string;
+  readonly bytes: number;
+  readonly packedBytes: number;
+  /** Null where every bit is kept. */
+  readonly error: RoundingError | null;
+}
+
+/** An entry of a file's metadata that is not kept: an earlier file's has the same key and another value. */
+export interface LostMetadata {
+  readonly file: string;
+  readonly key: string;
+  readonly value: string;
+  /** The earlier file's value. */
+  readonly kept: string;
+}
+
+/** What became of a checkpoint. */
+export interface PackedCheckpoint {
+  readonly tensors: readonly PackedCheckpointTensor[];
+  /** Names of tensors that share another's memory and are not written again, by the other's name. */
+  readonly tied: Readonly<Record<string, string>>;
+  /** Files that were not copied, because they hold weights of the original. */
+  readonly leftOut: readonly string[];
+  /** Of several files, what their metadata disagree on. */
+  readonly lostMetadata: readonly LostMetadata[];
+}
+
+/** The layouts to choose from once a tensor's layout is known. */
+function chosen(entry: PackedEntry | null): readonly LayoutSpec[] {
+  if (entry === null) return [];
+  const { stored } = entry;
+  switch (stored.layout) {
+    case "dense":
+      return [];
+    case "quantized":
+      return [{ layout: "blocks", block: stored.block }];
+    default:
+      return [stored];
+  }
+}
+
+/** The metadata of all files, and what is not among them since an earlier file has the key with another value. */
+function mergedMetadata({ files, layout }: Checkpoint): {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly lost: readonly LostMetadata[];
+} {
+  // What transformers asks of a file before it loads it.
+  const merged = new Map(layout === "torch" ? [["format", "pt"]] : []);
+  const lost: LostMetadata[] = [];
+  for (const { name: file, metadata } of files)
+    for (const [key, value] of Object.entries(metadata)) {
+      const kept = merged.get(key);
+      if (kept === undefined) merged.set(key, value);
+      else if (kept !== value) lost.push({ file, key, value, kept });
+    }
+  return { metadata: Object.fromEntries(merged), lost };
+}
+
+/** What is known of each tensor after the first pass: where its parts go, not what is in them. */
+interface Layouts {
+  readonly tensors: readonly PackedCheckpointTensor[];
+  readonly entries: ReadonlyMap<string, PackedEntry | null>;
+  readonly sizes: ReadonlyMap<string, TensorSize>;
+}
+
+type PackOne = (entry: CheckpointEntry, layouts?: readonly LayoutSpec[]) => Promise<PackedTensor>;
+
+async function chooseLayouts(checkpoint: Checkpoint, packOne: PackOne): Promise<Layouts> {
+  const names = new Set(checkpoint.entries.map(({ name }) => name));
+  const tensors: PackedCheckpointTensor[] = [];
+  const entries = new Map<string, PackedEntry | null>();
+  const sizes = new Map<string, TensorSize>();
+  for (const tensor of checkpoint.entries) {
+    const { entry, parts, error } = await packOne(tensor);
+    const { name, shape, begin, end } = tensor;
+    entries.set(name, entry);
+    let packedBytes = 0;
+    for (const [part, { dtype, shape: extents, bytes }] of parts) {
+      if (sizes.has(part) || (part !== name && names.has(part)))
+        throw new InputError([
+          { path: part, expected: "a name that no part of a packed tensor has", got: "two of it" },
+        ]);
+      sizes.set(part, { dtype, shape: extents, byteLength: bytes.length });
+      packedBytes += bytes.length;
+    }
+    tensors.push({
+      name,
+      shape,
+      layout: entry === null ? "dense" : describeStored(entry),
+      bytes: end - begin,
+      packedBytes,
+      error,
+    });
+  }
+  return { tensors, entries, sizes };
+}
+
+/**
+ * Packs a checkpoint into one file of safetensors with a manifest. Each tensor takes the smallest of the layouts. Tensors
+ * are read twice, one at a time: first to choose the layouts, then to be written.
+ *
+ * @throws what the sink and `turn` throw; RangeError if a tensor's elements do not fit into what they are rounded to
+ */
+export async function writePacked(
+  { checkpoint, turn, onProgress, ...options }: CheckpointRun & PackOptions,
+  sink: CopySink,
+): Promise<PackedCheckpoint> {
+  const total = 2 * checkpoint.entries.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  let done = 0;
+  const packOne: PackOne = async (entry, layouts) => {
+    await turn?.();
+    const own = layouts === undefined ? options : { ...options, layouts };
+    const packed = packTensor(entry.name, checkpoint.read(entry), own);
+    done += entry.end - entry.begin;
+    onProgress?.(done, total);
+    return packed;
+  };
+  const { tensors, entries, sizes } = await chooseLayouts(checkpoint, packOne);
+  const manifest = new Map<string, PackedEntry>();
+  for (const [name, entry] of entries) if (entry !== null) manifest.set(name, entry);
+  const { metadata, lost: lostMetadata } = mergedMetadata(checkpoint);
+  const { header, order } = layOutSafetensors(sizes, {
+    ...metadata,
+    [PACKED_METADATA]: formatManifest(manifest),
+  });
+  const places = new Map<string, number>();
+  let end = header.length;
+  for (const part of order) {
+    places.set(part, end);
+    end += sizes.get(part)?.byteLength ?? 0;
+  }
+  const file: CopiedFile = {
+    name: PACKED_WEIGHTS,
+    write: async (put) => {
+      put(header, 0);
+      for (const entry of checkpoint.entries) {
+        const { parts } = await packOne(entry, chosen(entries.get(entry.name) ?? null));
+        for (const [part, { bytes }] of parts) {
+          const place = places.get(part);
+          const length = sizes.get(part)?.byteLength;
+          if (place === undefined || length !== bytes.length)
+            throw new Error(
+              `${part}: expected ${length ?? 0} bytes as before, got ${bytes.length}; has the file changed?`,
+            );
+          put(bytes, place);
+        }
+      }
+    },
+  };
+  const leftOut = await sink({ files: [file], replaced: fileNames(checkpoint), index: null });
+  return { tensors, tied: Object.fromEntries(checkpoint.tied), leftOut, lostMetadata };
+}
+
+/**
+ * Unpacks a packed checkpoint into a plain one. A checkpoint that is not packed is copied.
+ *
+ * @returns names of files that were left out because they hold weights of the original
+ * @throws what the sink and `turn` throw; InputError if a packed tensor's arrays do not fit together
+ */
+export function writeUnpacked(
+  { checkpoint, turn, onProgress }: CheckpointRun,
+  sink: CopySink,
+): Promise<readonly string[]> {
+  const total = checkpoint.entries.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  let done = 0;
+  const files = copiedFiles({
+    checkpoint,
+    change: (_, { bytes }) => {
+      done += bytes.length;
+      onProgress?.(done, total);
+      return bytes;
+    },
+    turn,
+  });
+  return sink(files);
+}

@@ -1,0 +1,143 @@
+/** Pruning and packing of checkpoints on disk into copies of them. */
+import { gzipSync } from "node:zlib";
+import {
+  type CheckpointRun,
+  type PackedCheckpoint,
+  writePacked,
+  writeUnpacked,
+} from "../checkpoint/pack.ts";
+import type { PackOptions } from "../checkpoint/packed-tensor.ts";
+import { type CheckpointPruning, type PrunedCheckpoint, writePruned } from "../checkpoint/prune.ts";
+import { type CopyPaths, copySink } from "./checkpoint-writer.ts";
+import { turn } from "./turn.ts";
+
+/** What every copy takes. */
+export interface CopyOptions extends CopyPaths {
+  readonly signal?: AbortSignal;
+}
+
+/** A checkpoint to pack or unpack, and where the result goes. */
+export interface PackingOptions extends Omit<CheckpointRun, "turn">, CopyOptions {}
+
+/** A checkpoint to prune, and where the result goes. */
+export interface PruningOptions extends CheckpointPruning, CopyOptions {
+  /** Whether to compress every tensor, to state its compressed size. Slow; default false. */
+  readonly gzip?: boolean;
+}
+
+/**
+ * Prunes a checkpoint once into a copy of it, complete or not there at all. Under `strict` memory is bounded by the
+ * largest tensor, in either scope; under `inc` all layers are in memory. Kept elements and all other tensors keep their
+ * bits; headers and other files keep their bytes.
+ *
+ * @throws InputError if something is at `to`, PruningError if the pruners cannot be carried out, the file system's error,
+ *   or the signal's reason; nothing is left of the copy then
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { oneShotConfig } from "espalier/checkpoint";
+ * import { tensorFromFloat32, writeSafetensors } from "espalier/io";
+ * import { openCheckpointOrThrow, pruneCheckpoint, writeFileAtomically } from "espalier/node";
+ *
+ * const directory = mkdtempSync(join(tmpdir(), "espalier-"));
+ * const [from, to] = [join(directory, "a.safetensors"), join(directory, "b.safetensors")];
+ * const weight = tensorFromFloat32("F32", [1, 4], new Float32Array([1, 2, 3, 4]));
+ * writeFileAtomically(from, writeSafetensors(new Map([["fc1.weight", weight]])));
+ * const checkpoint = await openCheckpointOrThrow(from);
+ * const pruners = [oneShotConfig({ pattern: "2:4", targetSparsity: 0.5 })];
+ * const { layers } = await pruneCheckpoint({
+ *   checkpoint,
+ *   from,
+ *   to,
+ *   pruners,
+ *   profile: "strict",
+ *   excludeHead: true,
+ *   modules: null,
+ *   gradients: null,
+ * });
+ * checkpoint.close();
+ * if (layers[0]?.zeros !== 2) throw new Error("expected two zeros");
+ * ```
+ */
+export function pruneCheckpoint(options: PruningOptions): Promise<PrunedCheckpoint> {
+  const { from, to, signal, gzip = false, ...pruning } = options;
+  const compressedBytes = gzip ? (bytes: Uint8Array) => gzipSync(bytes).length : null;
+  return writePruned(
+    { ...pruning, compressedBytes, turn: () => turn(signal) },
+    copySink({ from, to }),
+  );
+}
+
+/**
+ * Packs a checkpoint into one file of safetensors with a manifest, complete or not there at all. Each tensor takes the
+ * smallest of the layouts. Of a directory the other files are copied, and the weights are `model.packed.safetensors`.
+ *
+ * @throws InputError if something is at `to`, the file system's error, or the signal's reason; nothing is left then
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { tensorFromFloat32, toFloat32, writeSafetensors } from "espalier/io";
+ * import { openCheckpointOrThrow, packCheckpoint, writeFileAtomically } from "espalier/node";
+ *
+ * const directory = mkdtempSync(join(tmpdir(), "espalier-"));
+ * const [from, to] = [join(directory, "a.safetensors"), join(directory, "b.safetensors")];
+ * const values = new Float32Array(64).fill(1, 8, 12);
+ * writeFileAtomically(from, writeSafetensors(new Map([["w", tensorFromFloat32("F32", [16, 4], values)]])));
+ * const checkpoint = await openCheckpointOrThrow(from);
+ * const { tensors } = await packCheckpoint({ checkpoint, from, to });
+ * checkpoint.close();
+ * if (tensors[0]?.packedBytes !== 24) throw new Error("expected 64 bits, and four values");
+ * const packed = await openCheckpointOrThrow(to);
+ * const [entry] = packed.entries;
+ * if (entry === undefined || toFloat32(packed.read(entry)).join() !== values.join())
+ *   throw new Error("expected the same weight");
+ * packed.close();
+ * ```
+ */
+export function packCheckpoint(options: PackingOptions & PackOptions): Promise<PackedCheckpoint> {
+  const { from, to, signal, ...packing } = options;
+  return writePacked({ ...packing, turn: () => turn(signal) }, copySink({ from, to }));
+}
+
+/**
+ * Unpacks a packed checkpoint into a plain one, complete or not there at all. Of a directory the other files are copied,
+ * and the weights are `model.safetensors`. A checkpoint that is not packed is copied.
+ *
+ * @returns names of files that were left out because they hold weights of the original
+ * @throws as {@link packCheckpoint}; InputError if a packed tensor's arrays do not fit together
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync, readFileSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { tensorFromFloat32, writeSafetensors } from "espalier/io";
+ * import { openCheckpointOrThrow, packCheckpoint, unpackCheckpoint, writeFileAtomically } from "espalier/node";
+ *
+ * const directory = mkdtempSync(join(tmpdir(), "espalier-"));
+ * const [from, packed, to] = ["a", "b", "c"].map((name) => join(directory, `${name}.safetensors`)) as [
+ *   string,
+ *   string,
+ *   string,
+ * ];
+ * const weight = tensorFromFloat32("F32", [16, 4], new Float32Array(64).fill(1, 8, 12));
+ * writeFileAtomically(from, writeSafetensors(new Map([["w", weight]]), { format: "pt" }));
+ * const dense = await openCheckpointOrThrow(from);
+ * await packCheckpoint({ checkpoint: dense, from, to: packed });
+ * dense.close();
+ * const checkpoint = await openCheckpointOrThrow(packed);
+ * await unpackCheckpoint({ checkpoint, from: packed, to });
+ * checkpoint.close();
+ * if (!readFileSync(from).equals(readFileSync(to))) throw new Error("expected the same bytes");
+ * ```
+ */
+export function unpackCheckpoint(options: PackingOptions): Promise<readonly string[]> {
+  const { from, to, signal, ...run } = options;
+  return writeUnpacked({ ...run, turn: () => turn(signal) }, copySink({ from, to }));
+}
