@@ -26,9 +26,6 @@ export {
   thresholdForRatio,
 } from "./prune/budget.ts";
 export type {
-  BlockCriterion,
-  Criterion,
-  ElementCriterion,
   PatternPrunerConfig,
   Profile,
   PrunerConfig,
@@ -37,6 +34,7 @@ export type {
   ScoreReduction,
   SparsityDecay,
 } from "./prune/config.ts";
+export type { BlockCriterion, Criterion, ElementCriterion } from "./prune/criteria.ts";
 export { type ExactCandidate, exactCount, planExactBudget } from "./prune/exact.ts";
 export {
   copyPruningState,

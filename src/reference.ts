@@ -47,7 +47,7 @@ export {
   scheduledTarget,
   targetOf,
 } from "./reference/schedule.ts";
-export { elementScores, momentumScores } from "./reference/score.ts";
+export { accumulatedScores, elementScores } from "./reference/score.ts";
 export { selectedLayers } from "./reference/select.ts";
 export type { ReferencePruner, ReferenceState, Weights } from "./reference/state.ts";
 export { blocksPruned, incFigures, type Zeros, zerosAmong } from "./reference/statistics.ts";

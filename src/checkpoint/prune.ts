@@ -4,6 +4,7 @@ import type { Dtype } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import { pruneAtOnce } from "../prune/at-once.ts";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
+import { needsGradient } from "../prune/criteria.ts";
 import { type LayerRecord, refusePruning } from "../prune/layer.ts";
 import {
   type LayerSource,
@@ -13,7 +14,6 @@ import {
 } from "../prune/layerwise.ts";
 import { formatPattern } from "../prune/pattern.ts";
 import { plainKernels } from "../prune/plain-kernels.ts";
-import { needsGradient } from "../prune/score.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { type CopySink, copiedFiles } from "./copy.ts";

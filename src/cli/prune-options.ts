@@ -4,23 +4,19 @@ import { parsePruningConfigFile } from "../checkpoint/pruning-config-file.ts";
 import { type Either, InputError, isLeft, left, type Problem, right } from "../core/either.ts";
 import { nodeStorage } from "../node/storage.ts";
 import type {
-  ElementCriterion,
   PatternPrunerConfig,
   Profile,
   PrunerConfig,
   PruningScope,
   ScoreReduction,
 } from "../prune/config.ts";
+import { type ElementCriterion, needsGradient, scoresBlockMasks } from "../prune/criteria.ts";
 import { oneShotConfig } from "../prune/once.ts";
-import { parsePruningConfig } from "../prune/parse.ts";
+import { parsePruningConfig, pruningTypeOf } from "../prune/parse.ts";
 import { formatPattern, PATTERN_SPELLINGS, parsePattern } from "../prune/pattern.ts";
-import { needsGradient } from "../prune/score.ts";
 import { expressionFault } from "../prune/select.ts";
 import { readNamedFile } from "../run/storage.ts";
 import { kebabCase } from "./options.ts";
-
-/** Ways to measure importance from weights and gradients. */
-const CRITERIA: readonly ElementCriterion[] = ["magnitude", "gradient", "snip", "snip_momentum"];
 
 /** The values of the options that say what is pruned. */
 export interface PruneValues {
@@ -109,17 +105,17 @@ function oneShot(
   const { pattern, method, groupLasso } = pruner;
   if (pattern.kind === "heads")
     return { path, expected: "blocks, channels or N:M as pattern", got: '"mha"' };
-  if (method !== "basic" && method !== "progressive")
-    return { path, expected: "a pruning_type that prunes by scores of weights", got: method };
+  if (method === "pattern_lock" || scoresBlockMasks(pruner.criterion))
+    return {
+      path,
+      expected: "a pruning_type that prunes by scores of weights",
+      got: pruningTypeOf(pruner),
+    };
   if (groupLasso !== null)
     return { path, expected: "no reg_type, which acts while training", got: "group_lasso" };
-  const measured = criterion ?? pruner.criterion;
-  const elementwise = CRITERIA.find((one) => one === measured);
-  if (elementwise === undefined)
-    return { path, expected: `a criterion of ${CRITERIA.join(", ")}`, got: measured };
   return {
     ...pruner,
-    ...{ pattern, method: "basic", criterion: elementwise, pruningFrequency: 1 },
+    ...{ pattern, method: "basic", criterion: criterion ?? pruner.criterion, pruningFrequency: 1 },
     ...{ startStep: 0, endStep: 0, lockInitSparsity: false, lowMemoryUsage: false },
   };
 }

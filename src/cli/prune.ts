@@ -10,6 +10,7 @@ import { createBackend } from "../kernels/backend.ts";
 import { type PruningOptions, pruneCheckpoint } from "../node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
+import { ELEMENT_CRITERION_NAMES } from "../prune/criteria.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import { createPruningKernels } from "../train/pruning-kernels.ts";
 import { modulesOf, orderName } from "./checkpoint-modules.ts";
@@ -35,7 +36,7 @@ const OPTIONS = {
     ["pruning-scope"],
   ),
   criterion: choiceOption(
-    ["magnitude", "gradient", "snip", "snip_momentum"],
+    ELEMENT_CRITERION_NAMES,
     "how importance is measured (default magnitude)",
     ["pruning-type"],
   ),

@@ -3,7 +3,7 @@ import { InputError } from "../core/either.ts";
 import type { PrunerConfig } from "../prune/config.ts";
 import { initialisePruning } from "../prune/initialise.ts";
 import { elementCount, type LayerRecord, PruningError } from "../prune/layer.ts";
-import { parsePruningConfigOrThrow } from "../prune/parse.ts";
+import { parsePruningConfigOrThrow, pruningTypeOf } from "../prune/parse.ts";
 import { formatPattern, parsePattern } from "../prune/pattern.ts";
 import { type JsonObject, objectAt, objectsAt, textsAt } from "./case-files.ts";
 import { type Difference, differenceAt, exactDifference } from "./difference.ts";
@@ -14,15 +14,8 @@ const AS_INC = { unknownKeys: "ignore", profile: "inc" } as const;
 
 /** What a configuration resolves to, in INC's keys. */
 function resolvedFields(config: PrunerConfig): Readonly<Record<string, unknown>> {
-  const types = {
-    basic: config.criterion,
-    progressive: `${config.criterion}_progressive`,
-    pattern_lock: "pattern_lock",
-    block_mask: "block_mask",
-    retrain_free: "retrain_free",
-  };
   return {
-    pruning_type: types[config.method],
+    pruning_type: pruningTypeOf(config),
     pattern: formatPattern(config.pattern),
     target_sparsity: config.targetSparsity,
     op_names: config.opNames,

@@ -4,15 +4,9 @@
  * `RetrainFreeCriterion`, `register_block_masks`).
  */
 import { roundToBfloat16 } from "./accumulate.ts";
-import type { BlockCriterion, Criterion } from "./config.ts";
+import { type BlockCriterion, CRITERIA } from "./criteria.ts";
 import type { LayerRecord } from "./layer.ts";
 import { type BlockLayout, blockCount, columnOffset } from "./pattern.ts";
-import { mergeMomentumInto } from "./score.ts";
-
-/** Whether a criterion scores blocks by the gradients of their masks. */
-export function scoresBlockMasks(criterion: Criterion): criterion is BlockCriterion {
-  return criterion === "block_mask" || criterion === "retrain_free";
-}
 
 /** INC gives linear layers alone a block mask; under `strict` all have one that the pattern divides. */
 export function hasBlockMask(
@@ -81,10 +75,9 @@ export function blockMaskGradients(
 }
 
 /**
- * Takes a step's mask gradients into the scores: a decaying sum of their magnitudes (`block_mask`), or the sum
- * of their squares (`retrain_free`).
+ * Adds a step's scores to the decayed earlier ones.
  *
- * @param gradients changed in place: magnitudes, or rounded to bfloat16 with `lowMemory`.
+ * @param gradients with `lowMemory` rounded to bfloat16 in place.
  */
 export function updateBlockMaskScoresInto(
   criterion: BlockCriterion,
@@ -92,15 +85,12 @@ export function updateBlockMaskScoresInto(
   gradients: Float32Array,
   scores: Float32Array,
 ): void {
-  if (criterion === "block_mask") {
-    for (let i = 0; i < gradients.length; i++) gradients[i] = Math.abs(gradients[i] as number);
-    mergeMomentumInto(lowMemory, gradients, gradients.length, 0, scores);
-    return;
-  }
+  const rule = CRITERIA[criterion];
   const round = lowMemory ? roundToBfloat16 : Math.fround;
+  const decay = round(rule.decay);
   for (let i = 0; i < gradients.length; i++) {
     const gradient = round(gradients[i] as number);
     gradients[i] = gradient;
-    scores[i] = round((scores[i] as number) + round(gradient * gradient));
+    scores[i] = round(round((scores[i] as number) * decay) + round(rule.score(gradient)));
   }
 }

@@ -2,6 +2,7 @@
  * A pruner's layers as they compete for a prune step's budget, and the working memory for it.
  */
 import type { Candidate } from "./budget.ts";
+import { CRITERIA } from "./criteria.ts";
 import { type ExactCandidate, exactCount } from "./exact.ts";
 import {
   createGroupScratch,
@@ -104,7 +105,7 @@ function groupScores(
     pattern,
     layer.layout,
     scoreReduction,
-    lowMemoryUsage && criterion === "snip_momentum",
+    lowMemoryUsage && CRITERIA[criterion].decay !== null,
     exact,
     scores,
     own.blockScores,

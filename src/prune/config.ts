@@ -1,16 +1,8 @@
 /**
  * Pruning configurations. The parser (INC's keys, defaults and overriding rules) is in parse.ts.
  */
+import type { Criterion } from "./criteria.ts";
 import type { HeadPattern, Pattern } from "./pattern.ts";
-
-/** How an element's importance is measured, from its weight and its gradient. */
-export type ElementCriterion = "magnitude" | "gradient" | "snip" | "snip_momentum";
-
-/** How a block's importance is measured, from the gradient of its mask. */
-export type BlockCriterion = "block_mask" | "retrain_free";
-
-/** How importance is measured. */
-export type Criterion = ElementCriterion | BlockCriterion;
 
 /** Whether layers compete for the budget (`global`) or each has its own (`local`). */
 export type PruningScope = "global" | "local";
@@ -27,11 +19,10 @@ export type Profile = "inc" | "strict";
 /** One pruner: which layers, which pattern, which schedule. */
 export interface PrunerConfig {
   /**
-   * `basic` recomputes masks at prune steps; `progressive` changes them in parts; `pattern_lock` reads them off
-   * the weights. `block_mask` scores blocks by the gradients of their masks; `retrain_free` does too, never
-   * updates a weight, and rearranges each layer's mask.
+   * `basic` replaces masks at prune steps; `progressive` changes them in parts; `pattern_lock` reads them off the
+   * weights.
    */
-  readonly method: "basic" | "progressive" | "pattern_lock" | BlockCriterion;
+  readonly method: "basic" | "progressive" | "pattern_lock";
   readonly criterion: Criterion;
   readonly pattern: Pattern | HeadPattern;
   /** Final share of pruned blocks, in [0, 1). */

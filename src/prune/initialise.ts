@@ -4,8 +4,9 @@
  */
 
 import { checkKind, checkOneOf } from "../core/checks.ts";
-import { hasBlockMask, scoresBlockMasks } from "./block-mask.ts";
+import { hasBlockMask } from "./block-mask.ts";
 import type { PatternPrunerConfig, Profile, PrunerConfig, PruningConfig } from "./config.ts";
+import { accumulatesElements, rearrangesMasks, scoresBlockMasks } from "./criteria.ts";
 import { checkLayers, elementCount, type LayerRecord, refusePruning } from "./layer.ts";
 import { lockMaskInto } from "./lock.ts";
 import { type BlockLayout, blockCount, layOut } from "./pattern.ts";
@@ -50,10 +51,10 @@ function initialLayout(
 
 /** Whether group lasso shrinks a layer: where the pattern divides it, block masks or not, if its weights change. */
 function shrinks(
-  { groupLasso, method, pattern }: PatternPrunerConfig,
+  { groupLasso, method, criterion, pattern }: PatternPrunerConfig,
   layer: LayerRecord,
 ): boolean {
-  if (groupLasso === null || method === "pattern_lock" || method === "retrain_free") return false;
+  if (groupLasso === null || method === "pattern_lock" || rearrangesMasks(criterion)) return false;
   return layOut(pattern, layer).divides;
 }
 
@@ -74,7 +75,7 @@ function initialLayer(
   const perElement = config.pattern.kind === "group" || !layout.divides;
   const startsAtZero = byBlockMask
     ? layout.divides
-    : config.criterion === "snip_momentum" && config.method !== "pattern_lock";
+    : accumulatesElements(config.criterion) && config.method !== "pattern_lock";
   const mask = ones();
   if (byBlockMask && !strict) lockMaskInto(config.pattern, layout, layer.data, false, mask);
   return {

@@ -8,6 +8,7 @@ import { sumOf } from "../core/sum.ts";
 import { type Decision, KEEP_ALL } from "./budget.ts";
 import { type Competitor, createReplaceScratch, exactCandidate } from "./candidates.ts";
 import type { PatternPrunerConfig } from "./config.ts";
+import { needsGradient } from "./criteria.ts";
 import {
   type ExactCandidate,
   exactCount,
@@ -21,7 +22,7 @@ import { type BlockLayout, blockCount, indivisibleReason, layOut, perBlock } fro
 import { plainKernels } from "./plain-kernels.ts";
 import { checkRoom, checkSettings, checkSomething } from "./refusals.ts";
 import { commitPlanInto } from "./replace.ts";
-import { createScoreScratch, needsGradient } from "./score.ts";
+import { createScoreScratch } from "./score.ts";
 import { selectLayers } from "./select.ts";
 import type { PrunerState } from "./state.ts";
 import {

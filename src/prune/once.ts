@@ -9,13 +9,8 @@ import {
   isStrings,
   mismatch,
 } from "../core/checks.ts";
-import type {
-  ElementCriterion,
-  PatternPrunerConfig,
-  Profile,
-  PruningScope,
-  ScoreReduction,
-} from "./config.ts";
+import type { PatternPrunerConfig, Profile, PruningScope, ScoreReduction } from "./config.ts";
+import { ELEMENT_CRITERION_NAMES, type ElementCriterion, needsGradient } from "./criteria.ts";
 import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./hooks.ts";
 import { initialisePruning } from "./initialise.ts";
 import type { LayerRecord } from "./layer.ts";
@@ -26,7 +21,6 @@ import {
   type Pattern,
   parsePattern,
 } from "./pattern.ts";
-import { needsGradient } from "./score.ts";
 import { expressionFault, selectLayers } from "./select.ts";
 import { ownedLayers, type PruningState } from "./state.ts";
 import { type SparsityStatistics, sparsityStatistics } from "./statistics.ts";
@@ -104,7 +98,7 @@ export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
   const pattern = readPattern(options.pattern);
   const { criterion = "magnitude", scope = "global", scoreReduction = "mean" } = options;
   const { opNames = [], excludedOpNames = [], pruningOpTypes = ["Conv", "Linear"] } = options;
-  checkOneOf("criterion", criterion, ["magnitude", "gradient", "snip", "snip_momentum"]);
+  checkOneOf("criterion", criterion, ELEMENT_CRITERION_NAMES);
   checkOneOf("scope", scope, ["global", "local"]);
   checkOneOf("scoreReduction", scoreReduction, ["mean", "sum", "max"]);
   checkExpressions("opNames", opNames);

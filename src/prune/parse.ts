@@ -17,8 +17,8 @@ import {
   right,
   unlessProblems,
 } from "../core/either.ts";
-import { scoresBlockMasks } from "./block-mask.ts";
-import type { Criterion, Profile, PrunerConfig, PruningConfig } from "./config.ts";
+import type { Profile, PrunerConfig, PruningConfig } from "./config.ts";
+import { CRITERION_NAMES, type Criterion, ELEMENT_CRITERION_NAMES } from "./criteria.ts";
 import {
   booleanField,
   choiceField,
@@ -45,20 +45,18 @@ import {
 
 export type { ParseOptions } from "./sources.ts";
 
-const ELEMENT_CRITERIA = ["magnitude", "gradient", "snip", "snip_momentum"] as const;
-const METHODS = [...ELEMENT_CRITERIA, "block_mask", "retrain_free", "pattern_lock"] as const;
+/** What stands behind a `pruning_type` whose masks change in parts. */
 const PROGRESSIVE = "_progressive";
-
-/** Values of `pruning_type`: methods, each of which may be progressive, or `basic`. */
-type PruningType = (typeof METHODS)[number] | "basic";
+/** Values of `pruning_type`: a criterion or `pattern_lock`, each of which may be progressive, or `basic`. */
+const PRUNING_TYPES: readonly string[] = [
+  ...[...CRITERION_NAMES, "pattern_lock"].flatMap((name) => [name, name + PROGRESSIVE]),
+  "basic",
+];
 
 /** What INC reads of a pruner, with defaults and readers: its keys, but in camel case. */
 const FIELDS = {
   targetSparsity: [0.9, shareField],
-  pruningType: [
-    "snip_momentum",
-    choiceField([...METHODS.flatMap((name) => [name, name + PROGRESSIVE]), "basic"]),
-  ],
+  pruningType: ["snip_momentum", choiceField(PRUNING_TYPES)],
   pattern: ["4x1", patternField],
   opNames: [[], expressionsField],
   excludedOpNames: [[], expressionsField],
@@ -69,7 +67,7 @@ const FIELDS = {
   minSparsityRatioPerOp: [0, shareField],
   maxSparsityRatioPerOp: [0.98, shareField],
   sparsityDecayType: ["exp", choiceField(["exp", "cos", "linear", "cube"])],
-  criterionType: ["snip_momentum", choiceField(ELEMENT_CRITERIA)],
+  criterionType: ["snip_momentum", choiceField(ELEMENT_CRITERION_NAMES)],
   pruningOpTypes: [["Conv", "Linear"], stringsField],
   lowMemoryUsage: [false, booleanField],
   regType: [null, optionalField(choiceField(["group_lasso"]))],
@@ -130,10 +128,19 @@ function resolveType(
   pruningType: string,
   criterion: Criterion,
 ): Pick<PrunerConfig, "method" | "criterion"> {
-  const name = pruningType.replace(PROGRESSIVE, "") as PruningType;
+  const name = pruningType.replace(PROGRESSIVE, "");
   if (name === "basic" || name === "pattern_lock") return { method: name, criterion };
-  const plain = scoresBlockMasks(name) ? name : "basic";
-  return { method: pruningType === name ? plain : "progressive", criterion: name };
+  const method = pruningType === name ? "basic" : "progressive";
+  return { method, criterion: name as Criterion };
+}
+
+/** The `pruning_type` of a method and a criterion. */
+export function pruningTypeOf({
+  method,
+  criterion,
+}: Pick<PrunerConfig, "method" | "criterion">): string {
+  if (method === "pattern_lock") return method;
+  return method === "progressive" ? criterion + PROGRESSIVE : criterion;
 }
 
 /** The pruner that the fields stand for. */

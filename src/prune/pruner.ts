@@ -2,9 +2,14 @@
  * One pruner: what it does at each hook (INC: `pruners/basic.py`,
  * `progressive.py`, `pattern_lock.py`). These functions change the state and the weights in place.
  */
-import { scoresBlockMasks } from "./block-mask.ts";
 import type { BlockCount } from "./budget.ts";
 import type { PatternPrunerConfig } from "./config.ts";
+import {
+  accumulatesElements,
+  needsGradient,
+  rearrangesMasks,
+  scoresBlockMasks,
+} from "./criteria.ts";
 import { incLassoTermsInto, lassoTermsInto, shrinkBlocksInto } from "./lasso.ts";
 import { refusePruning } from "./layer.ts";
 import { lockMaskInto } from "./lock.ts";
@@ -14,7 +19,6 @@ import { interpolateMasksInto, PROGRESSIVE_STEPS, planProgressive } from "./prog
 import { rearrangeInto } from "./rearrange.ts";
 import { countPruner, replaceMasks } from "./replace.ts";
 import { exactTargetRatio, isPruneStep, targetRatio } from "./schedule.ts";
-import { needsGradient } from "./score.ts";
 import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
 import { type PrunerScratch, readsGradients, recordOf, updateScores } from "./update-scores.ts";
 
@@ -61,7 +65,7 @@ function lockInitialSparsity(
 
 /** Flags of the pruned blocks of each layer of a retrain_free pruner. */
 function prunedBlocks({ config, layers }: PrunerState): Uint8Array[] | null {
-  if (config.method !== "retrain_free") return null;
+  if (!rearrangesMasks(config.criterion)) return null;
   return layers.map(({ layout, mask }) => {
     const flags = new Uint8Array(blockCount(layout));
     if (flags.length > 0) markPrunedInto(config.pattern, layout, mask, true, flags);
@@ -116,7 +120,7 @@ function prune(
     for (const { previousMask, mask } of pruner.layers) previousMask?.set(mask);
     const settled = strict ? prunedBlocks(pruner) : null;
     replaceMasks(strict, pruner, ratio, scratch.replace);
-    if (pruner.config.method === "retrain_free") rearrangeMasks(pruner, settled);
+    if (rearrangesMasks(pruner.config.criterion)) rearrangeMasks(pruner, settled);
   }
   pruner.completedPruneSteps++;
   const count = countPruner(pruner, strict);
@@ -136,7 +140,7 @@ function beginPlain(strict: boolean, pruner: Mutable<PrunerState>, scratch: Prun
   if (pruner.currentSparsity > pruner.config.targetSparsity) return;
   const count = prune(strict, pruner, scratch, pruner.initialSparsity);
   if (count === undefined) return;
-  if (pruner.config.method !== "retrain_free") applyMasks(pruner, scratch, true);
+  if (!rearrangesMasks(pruner.config.criterion)) applyMasks(pruner, scratch, true);
   pruner.currentSparsity = sparsityOf(pruner.config, count);
 }
 
@@ -237,7 +241,7 @@ export function beforeOptimizerStep(
   }
   if (!needsGradient(config.criterion)) return;
   // A block pattern's snip_momentum scores are rebuilt at every step, which lifts the freeze.
-  if (config.criterion === "snip_momentum" && config.pattern.kind === "block")
+  if (accumulatesElements(config.criterion) && config.pattern.kind === "block")
     for (const layer of pruner.layers as Mutable<PrunedLayer>[]) layer.frozen = false;
   updateScores(pruner, scratch);
 }
@@ -252,7 +256,7 @@ export function afterOptimizerStep(
   scratch: PrunerScratch,
 ): void {
   const { config, step } = pruner;
-  if (config.method === "retrain_free") {
+  if (rearrangesMasks(config.criterion)) {
     const due = strict ? step >= config.endStep : step === config.endStep;
     if (due) applyMasks(pruner, scratch, true);
     pruner.step++;

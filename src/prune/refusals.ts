@@ -3,14 +3,18 @@
  * nothing, and under `strict` what would prune less than was asked for.
  */
 import { sumOf } from "../core/sum.ts";
-import { scoresBlockMasks } from "./block-mask.ts";
-import type { BlockCriterion, PatternPrunerConfig, PrunerConfig } from "./config.ts";
+import type { PatternPrunerConfig, PrunerConfig } from "./config.ts";
+import {
+  accumulatesElements,
+  needsGradient,
+  rearrangesMasks,
+  scoresBlockMasks,
+} from "./criteria.ts";
 import { exactCount } from "./exact.ts";
 import { formatShape, refusePruning } from "./layer.ts";
 import { blockCount, formatPattern, perBlock } from "./pattern.ts";
 import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { planPruneSteps, pruneSteps, targetRatio } from "./schedule.ts";
-import { needsGradient } from "./score.ts";
 import type { PrunedLayer } from "./state.ts";
 
 /** Refuses a pattern that cannot be laid on layers. */
@@ -26,16 +30,13 @@ export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
 }
 
 /** Refuses what has no block masks to score by. */
-function checkBlockMasks(
-  { method, pattern }: PatternPrunerConfig,
-  criterion: BlockCriterion,
-): void {
+function checkBlockMasks({ method, pattern, criterion }: PatternPrunerConfig): void {
   const refuse = (expected: string, got: string): never =>
     refusePruning("unsupported-combination", criterion, expected, got);
   if (method === "progressive") refuse("masks that change at prune steps only", "progressive ones");
   const spelling = formatPattern(pattern);
   if (pattern.kind === "group") refuse("a block pattern", spelling);
-  if (criterion === "retrain_free" && !spelling.includes("channel"))
+  if (rearrangesMasks(criterion) && !spelling.includes("channel"))
     refuse("a pattern of whole channels", spelling);
 }
 
@@ -64,7 +65,7 @@ function checkStrictSchedule(config: PatternPrunerConfig): void {
 /** Refuses settings that contradict each other whatever the layers are. */
 export function checkSettings(config: PatternPrunerConfig, strict: boolean): void {
   const { pattern, criterion, method } = config;
-  if (scoresBlockMasks(criterion)) checkBlockMasks(config, criterion);
+  if (scoresBlockMasks(criterion)) checkBlockMasks(config);
   if (method === "pattern_lock") {
     if (config.startStep !== config.endStep)
       refusePruning(
@@ -158,7 +159,7 @@ function breaksOnIndivisible(
   const blocks = sumOf(layers, ({ layout }) => blockCount(layout));
   return pattern.kind === "group"
     ? pruningScope === "local" || blocks === 0
-    : criterion === "snip_momentum" ||
+    : accumulatesElements(criterion) ||
         (pruningScope === "global" && prunesAnything(config, blocks));
 }
 

@@ -11,6 +11,7 @@ import {
   type LayerScratch,
   type ReplaceScratch,
 } from "./candidates.ts";
+import { accumulatesElements } from "./criteria.ts";
 import { exactCount, planExactBudget } from "./exact.ts";
 import { refusePruning } from "./layer.ts";
 import { countOwnBlocks, scrambleMask, writeBlockMaskInto, writeGroupMaskInto } from "./mask.ts";
@@ -94,7 +95,7 @@ function broadcasts(layout: BlockLayout, shape: readonly number[]): boolean {
 /** INC does not spread them for a layer frozen under a criterion that keeps it so, and breaks where they do not fit. */
 function refuseFrozenLasso(pruner: PrunerState, plans: readonly PlannedLayer[]): void {
   const { groupLasso, criterion } = pruner.config;
-  if (groupLasso === null || criterion === "snip_momentum") return;
+  if (groupLasso === null || accumulatesElements(criterion)) return;
   for (const { layer, frozen } of plans) {
     if (frozen && !broadcasts(layer.layout, layer.shape))
       refusePruning(

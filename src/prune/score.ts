@@ -4,7 +4,8 @@
  */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { roundToBfloat16, sumColumn, sumNeighbours } from "./accumulate.ts";
-import type { Criterion, ElementCriterion, PrunerConfig, ScoreReduction } from "./config.ts";
+import type { PrunerConfig, ScoreReduction } from "./config.ts";
+import { CRITERIA, type ElementCriterion, type ElementRule } from "./criteria.ts";
 import { type BlockLayout, columnOffset } from "./pattern.ts";
 import { plainKernels } from "./plain-kernels.ts";
 
@@ -39,40 +40,6 @@ function reserveScores(scratch: ScoreScratch, rowElements: number): void {
   scratch.rows = new Float32Array(rowElements);
   scratch.narrowed = new Float32Array(rowElements);
   scratch.line = new Float32Array(rowElements);
-}
-
-/** Whether a criterion reads gradients. */
-export function needsGradient(criterion: Criterion): boolean {
-  return criterion !== "magnitude";
-}
-
-const MOMENTUM = Math.fround(0.9);
-const MOMENTUM_BFLOAT16 = roundToBfloat16(0.9);
-
-/** Element scores of `count` elements from `start`, into `out[0..count)`. */
-function elementScoresInto(
-  criterion: ElementCriterion,
-  weight: Float32Array,
-  gradient: Float32Array,
-  start: number,
-  count: number,
-  out: Float32Array,
-): void {
-  switch (criterion) {
-    case "magnitude":
-      for (let i = 0; i < count; i++) out[i] = Math.abs(weight[start + i] as number);
-      return;
-    case "gradient":
-      for (let i = 0; i < count; i++) out[i] = Math.abs(gradient[start + i] as number);
-      return;
-    case "snip":
-    case "snip_momentum":
-      for (let i = 0; i < count; i++)
-        out[i] = Math.abs((weight[start + i] as number) * (gradient[start + i] as number));
-      return;
-    default:
-      criterion satisfies never;
-  }
 }
 
 /** Copies rows from the weight's own order into matrix order. `out` may not alias `elements`. */
@@ -148,53 +115,52 @@ function reduceBlockRow(
   return scratch.line;
 }
 
-/** Merges fresh scores into stored ones: momentum for snip_momentum, replacement otherwise. */
+/**
+ * Merges `count` fresh scores into the stored ones from `start`: scores = decay * scores + fresh, rounded to bfloat16
+ * with `lowMemory`, or scores = fresh without a decay.
+ */
 function mergeInto(
-  rule: ScoreRule,
-  fresh: Float32Array,
-  count: number,
-  start: number,
-  scores: Float32Array,
-): void {
-  if (rule.criterion === "snip_momentum")
-    mergeMomentumInto(rule.lowMemoryUsage, fresh, count, start, scores);
-  else for (let i = 0; i < count; i++) scores[start + i] = fresh[i] as number;
-}
-
-/** scores = 0.9 * scores + fresh, over `count` entries from `start`; with `lowMemory` rounded to bfloat16. */
-export function mergeMomentumInto(
+  decay: number | null,
   lowMemory: boolean,
   fresh: Float32Array,
   count: number,
   start: number,
   scores: Float32Array,
 ): void {
-  if (lowMemory) {
+  if (decay === null) {
+    for (let i = 0; i < count; i++) scores[start + i] = fresh[i] as number;
+  } else if (lowMemory) {
+    const factor = roundToBfloat16(decay);
     for (let i = 0; i < count; i++) {
-      const kept = roundToBfloat16((scores[start + i] as number) * MOMENTUM_BFLOAT16);
+      const kept = roundToBfloat16((scores[start + i] as number) * factor);
       scores[start + i] = roundToBfloat16(kept + roundToBfloat16(fresh[i] as number));
     }
   } else {
+    const factor = Math.fround(decay);
     for (let i = 0; i < count; i++)
       scores[start + i] =
-        Math.fround((scores[start + i] as number) * MOMENTUM) + (fresh[i] as number);
+        Math.fround((scores[start + i] as number) * factor) + (fresh[i] as number);
   }
 }
 
 /** The tallest blocks whose elements add up in the same order whatever kernel PyTorch takes. */
 const LOW = 4;
 
-/** Whether scores are plain sums down low columns, which the kernels make and merge in one pass. */
-function isFusible(rule: ScoreRule, layout: BlockLayout): boolean {
+/** Whether a criterion's elements are scored and merged by a loop of the kernels, in float32. */
+function hasLoop({ decay, loop }: ElementRule, { lowMemoryUsage }: ScoreRule): boolean {
+  return loop !== null && !(decay !== null && lowMemoryUsage);
+}
+
+/** Whether block scores are plain sums down low columns, which the kernels make and merge in one pass. */
+function sumsColumns({ scoreReduction }: ScoreRule, layout: BlockLayout): boolean {
   const { blockHeight, blockWidth, positions } = layout;
-  if (blockWidth > 1 || blockHeight > LOW || positions > 1 || rule.scoreReduction === "max")
-    return false;
-  return !(rule.criterion === "snip_momentum" && rule.lowMemoryUsage);
+  return blockWidth === 1 && blockHeight <= LOW && positions === 1 && scoreReduction !== "max";
 }
 
 /** Updates the scores of low blocks of one column (of single elements, with a height of 1) in one pass. */
 function updateFusedInto(
-  rule: ScoreRule,
+  { loop, decay }: ElementRule,
+  divisor: number,
   height: number,
   columns: number,
   weight: Float32Array,
@@ -202,24 +168,10 @@ function updateFusedInto(
   scores: Float32Array,
   kernels: PruningKernels,
 ): void {
-  const divisor = rule.scoreReduction === "mean" ? height : 1;
-  const { criterion } = rule;
-  switch (criterion) {
-    case "magnitude":
-      kernels.updateScoresInto(weight, null, height, columns, divisor, 0, scores);
-      return;
-    case "gradient":
-      kernels.updateScoresInto(gradient, null, height, columns, divisor, 0, scores);
-      return;
-    case "snip":
-      kernels.updateScoresInto(weight, gradient, height, columns, divisor, 0, scores);
-      return;
-    case "snip_momentum":
-      kernels.updateScoresInto(weight, gradient, height, columns, divisor, MOMENTUM, scores);
-      return;
-    default:
-      criterion satisfies never;
-  }
+  const values = loop === "gradient" ? gradient : weight;
+  const factors = loop === "product" ? gradient : null;
+  const momentum = decay === null ? 0 : Math.fround(decay);
+  kernels.updateScoresInto(values, factors, height, columns, divisor, momentum, scores);
 }
 
 /**
@@ -234,20 +186,24 @@ export function updateBlockScoresInto(
   scores: Float32Array,
   scratch: ScoreScratch,
 ): void {
-  const { blockHeight, columns, blockColumns, positions } = layout;
-  if (isFusible(rule, layout)) {
-    updateFusedInto(rule, blockHeight, columns, weight, gradient, scores, scratch.kernels);
+  const { blockHeight: height, columns, blockColumns, positions } = layout;
+  const criterion = CRITERIA[rule.criterion];
+  if (hasLoop(criterion, rule) && sumsColumns(rule, layout)) {
+    const divisor = rule.scoreReduction === "mean" ? height : 1;
+    const { kernels } = scratch;
+    updateFusedInto(criterion, divisor, height, columns, weight, gradient, scores, kernels);
     return;
   }
-  const count = blockHeight * columns;
+  const count = height * columns;
   reserveScores(scratch, count);
   const { elements, rows } = scratch;
   for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
-    elementScoresInto(rule.criterion, weight, gradient, blockRow * count, count, elements);
-    if (positions > 1) toMatrixOrderInto(layout, elements, 0, blockHeight, rows);
+    criterion.scoreInto(weight, gradient, blockRow * count, count, elements);
+    if (positions > 1) toMatrixOrderInto(layout, elements, 0, height, rows);
     const ordered = positions > 1 ? rows : elements;
     const reduced = reduceBlockRow(layout, rule.scoreReduction, ordered, scratch);
-    mergeInto(rule, reduced, blockColumns, blockRow * blockColumns, scores);
+    const start = blockRow * blockColumns;
+    mergeInto(criterion.decay, rule.lowMemoryUsage, reduced, blockColumns, start, scores);
   }
 }
 
@@ -259,16 +215,17 @@ export function updateElementScoresInto(
   scores: Float32Array,
   scratch: ScoreScratch,
 ): void {
-  if (rule.criterion !== "snip_momentum" || !rule.lowMemoryUsage) {
-    updateFusedInto(rule, 1, weight.length, weight, gradient, scores, scratch.kernels);
+  const criterion = CRITERIA[rule.criterion];
+  if (hasLoop(criterion, rule)) {
+    updateFusedInto(criterion, 1, 1, weight.length, weight, gradient, scores, scratch.kernels);
     return;
   }
   const chunk = 4096;
   reserveScores(scratch, chunk);
   for (let start = 0; start < weight.length; start += chunk) {
     const count = Math.min(chunk, weight.length - start);
-    elementScoresInto(rule.criterion, weight, gradient, start, count, scratch.elements);
-    mergeInto(rule, scratch.elements, count, start, scores);
+    criterion.scoreInto(weight, gradient, start, count, scratch.elements);
+    mergeInto(criterion.decay, rule.lowMemoryUsage, scratch.elements, count, start, scores);
   }
 }
 

@@ -2,21 +2,18 @@
  * One pruner's scores, brought up to date from its layers' weights and gradients, and the working memory of
  * a pruner.
  */
-import {
-  blockMaskGradientsInto,
-  scoresBlockMasks,
-  updateBlockMaskScoresInto,
-} from "./block-mask.ts";
+import { blockMaskGradientsInto, updateBlockMaskScoresInto } from "./block-mask.ts";
 import type { ReplaceScratch } from "./candidates.ts";
-import type { BlockCriterion } from "./config.ts";
+import {
+  type BlockCriterion,
+  CRITERIA,
+  needsGradient,
+  rearrangesMasks,
+  scoresBlockMasks,
+} from "./criteria.ts";
 import type { LayerRecord } from "./layer.ts";
 import { blockCount } from "./pattern.ts";
-import {
-  needsGradient,
-  type ScoreScratch,
-  updateBlockScoresInto,
-  updateElementScoresInto,
-} from "./score.ts";
+import { type ScoreScratch, updateBlockScoresInto, updateElementScoresInto } from "./score.ts";
 import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
 
 /** Working memory of one pruner. */
@@ -43,8 +40,7 @@ export function recordOf(scratch: PrunerScratch, index: number): LayerRecord {
 /** Whether a layer's scores are one per element rather than one per block. */
 function scoresPerElement(pruner: PrunerState, layer: PrunedLayer): boolean {
   const { pattern, criterion } = pruner.config;
-  const frozenForGood =
-    layer.frozen && criterion !== "snip_momentum" && !scoresBlockMasks(criterion);
+  const frozenForGood = layer.frozen && CRITERIA[criterion].decay === null;
   return pattern.kind === "group" || !layer.layout.divides || frozenForGood;
 }
 
@@ -59,7 +55,7 @@ function updateBlockMaskScores(
     const { layout, scores } = layer;
     if (scores === null) return;
     const { data, gradient } = recordOf(scratch, i);
-    const keeps = criterion === "retrain_free";
+    const keeps = rearrangesMasks(criterion);
     const gradients = keeps ? new Float32Array(scores.length) : reserveGradients(scratch, scores);
     blockMaskGradientsInto(layout, data, gradient ?? data, gradients);
     updateBlockMaskScoresInto(criterion, lowMemoryUsage, gradients, scores);

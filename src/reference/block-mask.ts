@@ -1,14 +1,14 @@
 /**
  * Scores from the gradients of block masks (INC: `BlockMaskCriterion`, `RetrainFreeCriterion`). The layer computes
  * with weight x mask, one mask entry for each block, so the gradient of an entry is the sum of weight x gradient over
- * its block: each row from left to right, then the rows from top to bottom, in float32. block_mask scores by the
- * decaying sum of their magnitudes, retrain_free by the sum of their squares.
+ * its block: each row from left to right, then the rows from top to bottom, in float32.
  */
-import type { BlockCriterion } from "../prune/config.ts";
+import type { BlockCriterion } from "../prune/criteria.ts";
+import { ruleOf } from "./criteria.ts";
 import type { Layout } from "./layout.ts";
 import { asNdarray, elements, type Matrix, zeros } from "./matrix.ts";
 import { bfloat16, float32Sum } from "./rounding.ts";
-import { momentumScores } from "./score.ts";
+import { accumulatedScores } from "./score.ts";
 
 /** The gradient of each block's mask entry. */
 export function blockMaskGradients(
@@ -49,14 +49,10 @@ export function blockMaskScores(
   gradients: Matrix,
   lowMemory: boolean,
 ): Matrix {
+  const seen = lowMemory ? inBfloat16(gradients) : gradients;
+  const { decay, score } = ruleOf(criterion);
   const [rows = 0, columns = 0] = old.shape;
-  const scores = zeros(rows, columns);
-  if (criterion === "block_mask") {
-    scores.data.set(elements(gradients).map(Math.abs));
-    return momentumScores(old, scores, lowMemory);
-  }
-  const round = lowMemory ? bfloat16 : Math.fround;
-  const squares = elements(gradients).map((gradient) => round(round(gradient) * round(gradient)));
-  scores.data.set(elements(old).map((score, i) => round(score + Number(squares[i]))));
-  return scores;
+  const fresh = zeros(rows, columns);
+  fresh.data.set(elements(seen).map((gradient) => score(1, gradient)));
+  return accumulatedScores(old, fresh, Number(decay), lowMemory);
 }

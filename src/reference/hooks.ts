@@ -2,7 +2,7 @@
  * What a pruner does at INC's three hooks (`on_step_begin`, `on_before_optimizer_step`, `on_after_optimizer_step`;
  * retrain_free: `on_step_end`). Each gives the pruner and the weights after it.
  */
-import { readsGradients, scoresByBlockMask } from "./criterion.ts";
+import { ruleOf, scoresByBlockMask } from "./criteria.ts";
 import { exactLassoTerms, lassoTerms, shrunkWeight } from "./lasso.ts";
 import { layoutOf } from "./layout.ts";
 import { inWeightOrder, type Matrix, weightMatrix } from "./matrix.ts";
@@ -99,7 +99,7 @@ function beginPlain(stage: Stage): Stage {
   const next = withNewMasks(pruner, stage.weights, initialSparsity);
   if (!next.scored) return { pruner: next.pruner, weights: stage.weights };
   const after = { pruner: withCurrentSparsity(next.pruner), weights: stage.weights };
-  return config.method === "retrain_free" ? after : masked(after, "mask");
+  return config.criterion === "retrain_free" ? after : masked(after, "mask");
 }
 
 /** The beginning of a step: masks, where the schedule asks for them, applied to the weights at once. */
@@ -127,12 +127,12 @@ export function beforeOptimizer({ pruner, weights }: Stage, gradients: Weights):
   const layers = pruner.layers.map((layer) => {
     const layout = layoutOf(pattern, layer.shape);
     if (groupLasso === null || profile === "strict") return layer;
-    if (method === "retrain_free" || !layout.divides) return layer;
+    if (criterion === "retrain_free" || !layout.divides) return layer;
     const gradient = weightMatrix(gradients.get(layer.name) as Float32Array, layer.shape);
     return { ...layer, lasso: lassoTerms(layout, groupLasso, gradient) };
   });
   const next = { ...pruner, layers };
-  return readsGradients(criterion) ? withFreshScores(next, weights, gradients) : next;
+  return ruleOf(criterion).readsGradients ? withFreshScores(next, weights, gradients) : next;
 }
 
 /**
@@ -141,8 +141,8 @@ export function beforeOptimizer({ pruner, weights }: Stage, gradients: Weights):
  */
 export function afterOptimizer(stage: Stage): Stage {
   const { config, step, profile } = stage.pruner;
-  const { method, startStep, endStep, pattern, groupLasso } = config;
-  if (method === "retrain_free") {
+  const { method, criterion, startStep, endStep, pattern, groupLasso } = config;
+  if (criterion === "retrain_free") {
     const due = step === endStep || (profile === "strict" && step > endStep);
     const next = { ...stage.pruner, step: step + 1 };
     return { ...(due ? masked(stage, "mask") : stage), pruner: next };

@@ -1,5 +1,6 @@
 /** One-shot pruning from the single stages: scores, their reduction, the budget, masks. */
-import type { ElementCriterion, Profile, PruningScope, ScoreReduction } from "../prune/config.ts";
+import type { Profile, PruningScope, ScoreReduction } from "../prune/config.ts";
+import type { ElementCriterion } from "../prune/criteria.ts";
 import type { Pattern } from "../prune/pattern.ts";
 import { blockScores } from "./blocks.ts";
 import { layoutOf } from "./layout.ts";

@@ -6,7 +6,7 @@
 import type { PatternPrunerConfig, Profile, PrunerConfig, PruningConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import { exactCount } from "./budget.ts";
-import { readsGradients, scoresByBlockMask } from "./criterion.ts";
+import { accumulates, ruleOf, scoresByBlockMask } from "./criteria.ts";
 import { type Layout, ofBlocks } from "./layout.ts";
 import { partsOf } from "./progressive.ts";
 import { Refusal } from "./refusal.ts";
@@ -35,7 +35,11 @@ function checkStrictSchedule(config: PatternPrunerConfig): void {
   const { criterion, method, startStep } = config;
   const unscored = scoresByBlockMask(criterion) ? startStep : 0;
   const never = pruneStepsOf(config).every((step) => step === unscored);
-  refuseIf(readsGradients(criterion) && never, "unusable-schedule", "no prune step has scores");
+  refuseIf(
+    ruleOf(criterion).readsGradients && never,
+    "unusable-schedule",
+    "no prune step has scores",
+  );
   const plain = method === "progressive" && !partsOf(config, "strict").interpolates;
   refuseIf(plain, "unusable-schedule", "no room for parts");
 }
@@ -56,7 +60,7 @@ function checkSettings(config: PatternPrunerConfig, profile: Profile): void {
     refuseIf(startStep !== endStep, "unusable-schedule", "a pattern is locked at one step");
     return;
   }
-  if (readsGradients(criterion)) {
+  if (ruleOf(criterion).readsGradients) {
     refuseIf(endStep <= 0, "unusable-schedule", "no step before the end has gradients");
   }
   if (profile === "strict") checkStrictSchedule(config);
@@ -78,9 +82,9 @@ function checkParts(config: PatternPrunerConfig, layouts: readonly Layout[]): vo
 /** The targets of all prune steps at which the criterion has scores. */
 function targetsOf(config: PatternPrunerConfig): number[] {
   const { total, completed } = plannedPruneSteps(config);
-  const { criterion } = config;
+  const { readsGradients, decay } = ruleOf(config.criterion);
   return pruneStepsOf(config).flatMap((step, i) =>
-    step === 0 && (criterion === "gradient" || criterion === "snip")
+    step === 0 && readsGradients && decay === null
       ? []
       : [ofBlocks(config.pattern, targetOf(config, completed + i, total, 0))],
   );
@@ -103,7 +107,7 @@ function checkDivision(config: PatternPrunerConfig, layouts: readonly Layout[]):
   const breaks =
     pattern.kind === "group"
       ? pruningScope === "local" || blocks === 0
-      : criterion === "snip_momentum" || (pruningScope === "global" && prunes);
+      : accumulates(criterion) || (pruningScope === "global" && prunes);
   refuseIf(breaks, "indivisible-shape", "the pattern does not divide a layer");
 }
 

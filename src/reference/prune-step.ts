@@ -7,7 +7,7 @@
 
 import { expandBlocks } from "./blocks.ts";
 import { countOf, prunedBlocks, totalOf } from "./count.ts";
-import { scoresByBlockMask } from "./criterion.ts";
+import { accumulates, ruleOf, scoresByBlockMask } from "./criteria.ts";
 import { ofElements } from "./layout.ts";
 import { lockedMask } from "./lock.ts";
 import { elements, inWeightOrder, maskFrom, weightMatrix } from "./matrix.ts";
@@ -97,7 +97,7 @@ function rearranged(
  * right by broadcasting where the terms are one row or column for the whole weight, or one for each element.
  */
 function refuseFrozenLasso({ config }: ReferencePruner, layers: readonly ReferenceState[]): void {
-  if (config.groupLasso === null || config.criterion === "snip_momentum") return;
+  if (config.groupLasso === null || accumulates(config.criterion)) return;
   for (const { frozen, shape, layout } of layers) {
     const fits =
       shape.length === 2 &&
@@ -114,8 +114,8 @@ export function withNewMasks(
   initial: number,
 ): { readonly pruner: ReferencePruner; readonly scored: boolean } {
   const { config, profile, completedPruneSteps, totalPruneSteps, step } = pruner;
-  const current =
-    config.criterion === "magnitude" ? withFreshScores(pruner, weights, weights) : pruner;
+  const { readsGradients } = ruleOf(config.criterion);
+  const current = readsGradients ? pruner : withFreshScores(pruner, weights, weights);
   // A decay's formula can miss the final target by a little; `strict` takes the target itself.
   const isLast = profile === "strict" && completedPruneSteps >= totalPruneSteps;
   const ratio = isLast
@@ -128,7 +128,7 @@ export function withNewMasks(
     if (profile === "inc") refuseFrozenLasso(current, layers);
     layers = layers.map((layer, i) => {
       const old = current.layers[i] as ReferenceState;
-      const after = config.method === "retrain_free" ? rearranged(current, old, layer) : layer;
+      const after = config.criterion === "retrain_free" ? rearranged(current, old, layer) : layer;
       return { ...after, before: old.mask };
     });
   }

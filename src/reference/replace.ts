@@ -8,6 +8,7 @@ import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
 import { expandBlocks } from "./blocks.ts";
 import { type Contender, exactMasks } from "./budget.ts";
 import { countOf, prunedBlocks } from "./count.ts";
+import { accumulates } from "./criteria.ts";
 import { expandGroups, groupScores, keptWithinGroups } from "./groups.ts";
 import { type IncContender, incMasks } from "./inc-budget.ts";
 import { type Layout, ofBlocks } from "./layout.ts";
@@ -54,7 +55,7 @@ function blocksOf<Layer extends MaskedLayer>(
     return { scores: own, expand: (mask) => expandBlocks(mask, layout.height, layout.width) };
   const { prune, of } = pattern;
   const kept = keptWithinGroups(own, prune, of, profile);
-  const low = lowMemoryUsage && criterion === "snip_momentum";
+  const low = lowMemoryUsage && accumulates(criterion);
   return {
     scores: groupScores(own, kept, of, scoreReduction, low),
     expand: (mask) => expandGroups(mask, kept, of),

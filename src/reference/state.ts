@@ -4,7 +4,7 @@
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import type { PruneEvent } from "../prune/state.ts";
-import { scoresByBlockMask } from "./criterion.ts";
+import { accumulates, scoresByBlockMask } from "./criteria.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { lockedMask } from "./lock.ts";
 import { inWeightOrder, type Matrix, weightMatrix, zeros } from "./matrix.ts";
@@ -82,9 +82,7 @@ function initialLayer(
       ? inWeightOrder(lockedMask(pattern, layout, weight, "inc"), shape)
       : ones;
   const elementwise = pattern.kind === "group" || !layout.divides;
-  const remembers = byMask
-    ? layout.divides
-    : criterion === "snip_momentum" && method !== "pattern_lock";
+  const remembers = byMask ? layout.divides : accumulates(criterion) && method !== "pattern_lock";
   const [rows = 0, columns = 0] = elementwise ? weight.shape : [layout.rows, layout.columns];
   return {
     name,

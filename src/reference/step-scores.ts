@@ -6,9 +6,9 @@
  */
 import { blockMaskGradients, blockMaskScores, inBfloat16 } from "./block-mask.ts";
 import { blockScores } from "./blocks.ts";
-import { scoresByBlockMask } from "./criterion.ts";
+import { accumulates, ruleOf, scoresByBlockMask } from "./criteria.ts";
 import { type Matrix, weightMatrix, zeros } from "./matrix.ts";
-import { elementScores, momentumScores } from "./score.ts";
+import { accumulatedScores, elementScores } from "./score.ts";
 import type { ReferencePruner, ReferenceState, Weights } from "./state.ts";
 
 /** A layer's scores from its weight and gradient. */
@@ -30,8 +30,7 @@ function scoredLayer(
       collected: criterion === "retrain_free" ? [...layer.collected, kept] : [],
     };
   }
-  const remembers = criterion === "snip_momentum";
-  const frozen = layer.frozen && !(remembers && pattern.kind === "block");
+  const frozen = layer.frozen && !(accumulates(criterion) && pattern.kind === "block");
   const elementwise = pattern.kind === "group" || !layout.divides || frozen;
   const fresh = elementScores(criterion, weight, gradient);
   const reduced = elementwise
@@ -39,7 +38,8 @@ function scoredLayer(
     : blockScores(fresh, layout.height, layout.width, scoreReduction);
   const [rows = 0, columns = 0] = reduced.shape;
   const old = scores ?? zeros(rows, columns);
-  const next = remembers ? momentumScores(old, reduced, lowMemoryUsage) : reduced;
+  const { decay } = ruleOf(criterion);
+  const next = decay === null ? reduced : accumulatedScores(old, reduced, decay, lowMemoryUsage);
   return { ...layer, scores: next, elementwise, frozen };
 }
 

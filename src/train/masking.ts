@@ -1,6 +1,7 @@
 /** Which gradients and moments a step leaves out because their weights are pruned. */
 import type { BlockSparseProducts } from "../autograd/records.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
+import { scoresBlockMasks } from "../prune/criteria.ts";
 import { mayChangeMasks } from "../prune/mask-changes.ts";
 import type { PruningState } from "../prune/state.ts";
 import type { Parameter, Parameters } from "../tensor/parameter.ts";
@@ -45,7 +46,7 @@ export function maskTrainingInto(
  */
 export function maskBlockGradientsInto(state: PruningState, parameters: Parameters): void {
   for (const { config, step, layers } of state.pruners) {
-    if (config.method !== "block_mask" || step > config.endStep) continue;
+    if (!scoresBlockMasks(config.criterion) || step > config.endStep) continue;
     for (const { name, mask } of layers) {
       const gradient = parameters.get(`${name}.weight`)?.gradient;
       if (gradient !== undefined) maskInto(gradient.data, mask);

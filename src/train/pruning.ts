@@ -1,5 +1,6 @@
 /** Pruning as a training run can do it. */
 import type { Profile, PruningConfig } from "../prune/config.ts";
+import { rearrangesMasks } from "../prune/criteria.ts";
 import { initialisePruning } from "../prune/initialise.ts";
 import { type LayerRecord, PruningError } from "../prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
@@ -25,10 +26,11 @@ export function initialiseTrainingPruning(
   layers: readonly LayerRecord[],
   profile: Profile,
 ): PruningState {
-  if (config.pruners.some(({ method }) => method === "retrain_free"))
+  const rearranging = config.pruners.find(({ criterion }) => rearrangesMasks(criterion));
+  if (rearranging !== undefined)
     throw new PruningError(
       "unsupported-combination",
-      "pruning_type: expected one that goes with training, got retrain_free, which leaves weights as they are; call the reducer with gradients of the masked weights instead",
+      `pruning_type: expected one that goes with training, got ${rearranging.criterion}, which leaves weights as they are; call the reducer with gradients of the masked weights instead`,
     );
   return initialisePruning(config, layers, { profile });
 }

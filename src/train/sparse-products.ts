@@ -5,6 +5,7 @@
 import type { BlockSparseProducts } from "../autograd/records.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_OUTPUTS } from "../kernels/block-sparse.ts";
+import { rearrangesMasks } from "../prune/criteria.ts";
 import { masksAreFinal, mayChangeMasks } from "../prune/mask-changes.ts";
 import type { PrunedLayer, PrunerState, PruningState } from "../prune/state.ts";
 import {
@@ -127,8 +128,8 @@ function compress(
   const { shape } = parameter.value;
   const [outputs = 0, inputs = 0] = shape;
   if (shape.length !== 2 || outputs % BLOCK_OUTPUTS !== 0) return null;
-  // retrain_free leaves weights as they are under its masks.
-  if (owners.some(({ pruner }) => pruner.config.method === "retrain_free")) return null;
+  // Weights stay as they are under masks that are rearranged.
+  if (owners.some(({ pruner }) => rearrangesMasks(pruner.config.criterion))) return null;
   const masks = owners.map(({ layer }) => appliedMask(layer));
   const blocks = keptBlocks(shape, masks);
   const density = (blocks.columns.length * BLOCK_OUTPUTS) / (outputs * inputs);

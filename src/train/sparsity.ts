@@ -1,4 +1,5 @@
 /** Sparsity of a model in training, as events report it. */
+import { scoresBlockMasks } from "../prune/criteria.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import type { PrunedLayer, PruneEvent, PrunerState, PruningState } from "../prune/state.ts";
 import type { LayerSparsity, SparsityReport, ZeroCount } from "./events.ts";
@@ -40,7 +41,9 @@ export function gaugeSparsity(state: PruningState, previous: SparsityGauge | nul
   const events = state.pruners.map(({ lastEvent }) => lastEvent);
   const unchanged =
     previous !== null &&
-    state.pruners.every(({ config }) => config.method === "basic") &&
+    state.pruners.every(
+      ({ config }) => config.method === "basic" && !scoresBlockMasks(config.criterion),
+    ) &&
     events.every((event, index) => event === previous.events[index]);
   return unchanged ? previous : { events, share: reachedSparsity(state) };
 }

@@ -29,7 +29,7 @@ function ownersOf({ state, step }: Look, name: string) {
     masks: owners.map(({ layer }) => layer.progressiveMask ?? layer.mask),
     mayChange: owners.some(({ pruner }) => mayChangeMasks(pruner, step)),
     final: owners.length > 0 && owners.every(({ pruner }) => masksAreFinal(pruner, step)),
-    changesNoWeight: owners.some(({ pruner }) => pruner.config.method === "retrain_free"),
+    changesNoWeight: owners.some(({ pruner }) => pruner.config.criterion === "retrain_free"),
   };
 }
 

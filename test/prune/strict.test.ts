@@ -149,12 +149,12 @@ function expectZeros(
   masks: readonly Uint8Array[],
   layers: readonly LayerRecord[],
 ): void {
-  const { pattern, method, lockInitSparsity } = config;
+  const { pattern, method, criterion, lockInitSparsity } = config;
   const ended = handledStep === step - 1;
   own.forEach(({ name, mask }, i) => {
     const data = layers.find((layer) => layer.name === name)?.data as Float32Array;
     const applied = masks[2 * i + 1] as Uint8Array;
-    const due = method !== "retrain_free" || step > config.endStep;
+    const due = criterion !== "retrain_free" || step > config.endStep;
     if (ended && due && lastEvent !== null)
       expect(data.every((value, at) => applied[at] === 1 || value === 0)).toBe(true);
     if (pattern.kind !== "group" || lockInitSparsity || method === "pattern_lock") return;

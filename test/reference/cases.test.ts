@@ -50,7 +50,6 @@ const CASES: Readonly<Record<string, Run>> = {
     groupLasso: 0.0625,
   }),
   "group lasso with block masks, which a convolution has none of": runWith([LINEAR, CONVOLUTION], {
-    method: "block_mask",
     criterion: "block_mask",
     pattern: block(4, 1),
     groupLasso: 0.0625,

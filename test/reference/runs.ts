@@ -6,6 +6,7 @@
 import fc from "fast-check";
 import { nextUint32, openStream } from "../../src/core/random.ts";
 import type { PatternPrunerConfig, PruningConfig } from "../../src/prune/config.ts";
+import { ELEMENT_CRITERION_NAMES } from "../../src/prune/criteria.ts";
 import { elementCount, type LayerKind, type LayerRecord } from "../../src/prune/layer.ts";
 import type { Pattern } from "../../src/prune/pattern.ts";
 
@@ -100,7 +101,6 @@ const GROUPS: readonly Pattern[] = [
   group(2, 8),
 ];
 
-const CRITERIA = ["magnitude", "gradient", "snip", "snip_momentum"] as const;
 type Kind = Pick<PatternPrunerConfig, "method" | "criterion">;
 const always = (method: Kind["method"], criterion: Kind["criterion"], weight: number) => ({
   arbitrary: fc.constant<Kind>({ method, criterion }),
@@ -111,13 +111,13 @@ const kindsOfPruning: fc.Arbitrary<Kind> = fc.oneof(
   {
     arbitrary: fc.record({
       method: fc.constantFrom("basic", "basic", "progressive"),
-      criterion: fc.constantFrom(...CRITERIA),
+      criterion: fc.constantFrom(...ELEMENT_CRITERION_NAMES),
     }),
     weight: 30,
   },
   always("pattern_lock", "snip_momentum", 2),
-  always("block_mask", "block_mask", 5),
-  always("retrain_free", "retrain_free", 4),
+  always("basic", "block_mask", 5),
+  always("basic", "retrain_free", 4),
   always("progressive", "block_mask", 1),
 );
 
@@ -155,15 +155,12 @@ const rules = fc.record({
 });
 
 /** Patterns that suit a method; those that it refuses come seldom, where `any` is set. */
-function suitable(
-  { method }: Pick<PatternPrunerConfig, "method">,
-  lasso: boolean,
-  any: boolean,
-): readonly Pattern[] {
+function suitable({ method, criterion }: Kind, lasso: boolean, any: boolean): readonly Pattern[] {
   const all = lasso ? SMALL : [...SMALL, ...CHANNELS, ...GROUPS, ...GROUPS];
   if (any) return all;
-  if (method === "retrain_free") return lasso ? [block("channel", 1)] : CHANNELS;
-  if (method === "block_mask") return lasso ? SMALL : [...SMALL, ...CHANNELS];
+  if (criterion === "retrain_free") return lasso ? [block("channel", 1)] : CHANNELS;
+  if (criterion === "block_mask" && method === "basic")
+    return lasso ? SMALL : [...SMALL, ...CHANNELS];
   if (method !== "progressive") return all;
   return lasso ? LARGE : [...LARGE, ...CHANNELS, group(4, 8)];
 }
@@ -230,7 +227,7 @@ export interface RunData {
 
 /** Makes a run's data. With retrain_free weights never change, and values are coarser, as they get squared. */
 export function dataOf({ modules, config, seed, levels, zeros }: Run): RunData {
-  const retrainFree = config.pruners.some(({ method }) => method === "retrain_free");
+  const retrainFree = config.pruners.some(({ criterion }) => criterion === "retrain_free");
   const unit = retrainFree ? 1 / 4 : 1 / 16;
   const values = (
     key: number,

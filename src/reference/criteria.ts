@@ -1,0 +1,42 @@
+/**
+ * Criteria (INC: `criteria.py`). magnitude: |w|; gradient: |g|; snip: |w g| (Lee, Ajanthan and Torr, "SNIP:
+ * single-shot network pruning based on connection sensitivity", ICLR 2019); snip_momentum: 0.9 * old + 1.0 * snip,
+ * although the documentation says the reverse. block_mask and retrain_free score a block by the gradient m of its
+ * mask entry: 0.9 * old + |m|, and old + m^2. Products are float32.
+ */
+import type { BlockCriterion, Criterion, ElementCriterion } from "../prune/criteria.ts";
+
+/** What a criterion reads and remembers. */
+export interface Rule {
+  readonly readsGradients: boolean;
+  /** Factor of the old score; `null`: the old score is replaced. */
+  readonly decay: number | null;
+  /** The score of one step from a weight and its gradient, or from a mask entry and its gradient. */
+  readonly score: (weight: number, gradient: number) => number;
+}
+
+const snip = (weight: number, gradient: number): number => Math.abs(Math.fround(weight * gradient));
+
+const RULES: Readonly<Record<Criterion, Rule>> = {
+  magnitude: { readsGradients: false, decay: null, score: (weight) => Math.abs(weight) },
+  gradient: { readsGradients: true, decay: null, score: (_, gradient) => Math.abs(gradient) },
+  snip: { readsGradients: true, decay: null, score: snip },
+  snip_momentum: { readsGradients: true, decay: 0.9, score: snip },
+  block_mask: { readsGradients: true, decay: 0.9, score: (_, gradient) => Math.abs(gradient) },
+  retrain_free: { readsGradients: true, decay: 1, score: (_, gradient) => gradient * gradient },
+};
+
+/** The rule of a criterion. */
+export function ruleOf(criterion: Criterion): Rule {
+  return RULES[criterion];
+}
+
+/** Whether it scores blocks by the gradients of their masks. */
+export function scoresByBlockMask(criterion: Criterion): criterion is BlockCriterion {
+  return criterion === "block_mask" || criterion === "retrain_free";
+}
+
+/** Whether it adds scores of elements to earlier ones. INC then reduces them to blocks at every step. */
+export function accumulates(criterion: Criterion): criterion is ElementCriterion {
+  return !scoresByBlockMask(criterion) && RULES[criterion].decay !== null;
+}
