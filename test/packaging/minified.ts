@@ -1,8 +1,9 @@
 /** What a page downloads of the package: bundled as an embedder's tools do it, minified and compressed. */
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { build as esbuild } from "esbuild";
 import { build, transformWithEsbuild } from "vite";
-import { PROJECT_ROOT } from "./distribution.ts";
+import { DIST, ENTRY_STEMS, PROJECT_ROOT } from "./distribution.ts";
 
 /** A file that there is not: its text is the program. */
 const ENTRY = join(PROJECT_ROOT, "page.js");
@@ -36,4 +37,27 @@ export async function minifiedSize(program: string): Promise<number> {
   const code = bundle.output.map((part) => (part.type === "chunk" ? part.code : "")).join("");
   const { code: minified } = await transformWithEsbuild(code, "page.js", { minify: true });
   return gzipSync(minified, { level: 9 }).length;
+}
+
+/** Bytes of a program with what it imports from the package, bundled and minified by esbuild, and the same compressed. */
+export async function esbuildSize(program: string): Promise<{ minified: number; gzip: number }> {
+  const { outputFiles } = await esbuild({
+    stdin: { contents: program, resolveDir: PROJECT_ROOT },
+    // The package by its name, as an installed one is found.
+    alias: Object.fromEntries(
+      Object.entries(ENTRY_STEMS).map(([name, stem]) => [name, join(DIST, `${stem}.js`)]),
+    ),
+    external: ["node:*"],
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    platform: "neutral",
+    target: "es2022",
+    logLevel: "silent",
+  });
+  const [bundle] = outputFiles;
+  if (bundle === undefined) throw new Error("expected a bundle");
+  const { contents } = bundle;
+  return { minified: contents.length, gzip: gzipSync(contents, { level: 9 }).length };
 }

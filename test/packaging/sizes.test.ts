@@ -1,0 +1,45 @@
+/** What esbuild makes of each entry, and of single functions, for those who bundle the package. */
+import { beforeAll, describe, expect, it } from "vitest";
+import { ENTRY_STEMS, requireBuild } from "./distribution.ts";
+import { esbuildSize } from "./minified.ts";
+
+beforeAll(requireBuild);
+
+/** Bytes of all of an entry, minified and compressed. Raise one only with a reason. */
+const ENTRY_LIMITS: Readonly<Record<string, number>> = {
+  espalier: 19_500,
+  "espalier/nn": 160_000,
+  "espalier/sparse": 16_000,
+  "espalier/io": 43_000,
+  "espalier/checkpoint": 31_000,
+  "espalier/node": 200_000,
+  "espalier/reference": 23_000,
+};
+
+describe.each(Object.keys(ENTRY_STEMS))("all of %s", (entry) => {
+  it("stays below its limit", async () => {
+    const { gzip } = await esbuildSize(`export * from "${entry}";`);
+    expect(gzip).toBeGreaterThan(1_000);
+    expect(gzip).toBeLessThan(ENTRY_LIMITS[entry] ?? 0);
+  });
+});
+
+/** Bytes of a single function with what it needs, minified: bundlers drop the rest of the entry. */
+const FUNCTION_LIMITS: readonly (readonly [name: string, entry: string, most: number])[] = [
+  ["readSafetensors", "espalier/io", 8_000],
+  ["createTokenizer", "espalier/io", 4_000],
+  ["parseGlueTsv", "espalier/io", 3_000],
+  ["readHuggingFaceModel", "espalier/io", 9_000],
+  ["verifyPattern", "espalier/checkpoint", 5_000],
+  ["planPruning", "espalier/checkpoint", 16_000],
+  ["packTensor", "espalier/checkpoint", 15_000],
+  ["unpack", "espalier/sparse", 4_000],
+];
+
+describe.each(FUNCTION_LIMITS)("%s of %s", (name, entry, most) => {
+  it("brings only what it needs", async () => {
+    const { minified } = await esbuildSize(`export { ${name} } from "${entry}";`);
+    expect(minified).toBeGreaterThan(500);
+    expect(minified).toBeLessThan(most);
+  });
+});
