@@ -5,17 +5,17 @@ export { BLOCK_HEIGHTS, type BlockHeight } from "./kernels/block-sparse.ts";
 export { type BitmaskMatrix, packBitmask, unpackBitmask } from "./sparse/bitmask.ts";
 export {
   type BlockMatrix,
-  type BlockShape,
   type BlockPositions,
+  type BlockShape,
   packBlocks,
   unpackBlocks,
 } from "./sparse/blocks.ts";
 export { type ChannelMatrix, packChannels, unpackChannels } from "./sparse/channels.ts";
 export { packedProblems } from "./sparse/check.ts";
 export {
-  createSparseClassifier,
   type ClassifierFeedForward,
   type ClassifierLayer,
+  createSparseClassifier,
   type ReadParameter,
   type SparseClassifier,
   type SparseClassifierOptions,

@@ -10,6 +10,7 @@ import {
   verifyWeight,
 } from "../checkpoint/verify.ts";
 import { weightValues } from "../checkpoint/weight-values.ts";
+import type { StopSignal } from "../core/abort.ts";
 import { InputError } from "../core/either.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { turn } from "../node/turn.ts";
@@ -72,7 +73,7 @@ async function judge(
   checkpoint: Checkpoint,
   layers: readonly Found[],
   options: VerifyOptions,
-  signal: AbortSignal,
+  signal: StopSignal,
 ): Promise<readonly LayerVerdict[]> {
   const verdicts: LayerVerdict[] = [];
   for (const { entry, role } of layers) {

@@ -2,6 +2,7 @@
  * A whole experiment for one seed: dense fine-tuning, then one sparse phase for each recipe, which
  * starts from the dense model and has it as its teacher, as the example's scripts chain them.
  */
+import type { StopSignal } from "../core/abort.ts";
 import { checkInteger } from "../core/checks.ts";
 import { InputError } from "../core/either.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -42,7 +43,7 @@ export interface ExperimentOptions extends ExperimentDescription {
   readonly initialTensors?: ReadonlyMap<string, NamedValues>;
   /** What the results of the teacher may take, in each sparse phase. */
   readonly teacherMemory?: TeacherMemory;
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
   readonly resumeFrom?: ExperimentCheckpoint;
 }
 

@@ -1,4 +1,5 @@
 /** Pruning and packing of checkpoints on disk into copies of them. */
+
 import { gzipSync } from "node:zlib";
 import {
   type CheckpointRun,
@@ -8,12 +9,13 @@ import {
 } from "../checkpoint/pack.ts";
 import type { PackOptions } from "../checkpoint/packed-tensor.ts";
 import { type CheckpointPruning, type PrunedCheckpoint, writePruned } from "../checkpoint/prune.ts";
+import type { StopSignal } from "../core/abort.ts";
 import { type CopyPaths, copySink } from "./checkpoint-writer.ts";
 import { turn } from "./turn.ts";
 
 /** What every copy takes. */
 export interface CopyOptions extends CopyPaths {
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
 }
 
 /** A checkpoint to pack or unpack, and where the result goes. */

@@ -2,6 +2,7 @@
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { StopSignal } from "../core/abort.ts";
 import { htmlReport } from "../report/html.ts";
 import type { RunReport } from "../report/run-report.ts";
 import { writeFileAtomically } from "./files.ts";
@@ -25,7 +26,7 @@ export interface FineTuneToDirectoryOptions {
   /** Goes on from the checkpoints in `directory`. Default false. */
   readonly resume?: boolean;
   /** Ends the run at a step's boundary with a checkpoint. */
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
   readonly listener?: Partial<RunListener>;
   /**
    * Threads in all. With a `workerScript` as many seeds run at once, each on a worker, and their kernels share the
@@ -33,7 +34,7 @@ export interface FineTuneToDirectoryOptions {
    */
   readonly threads?: number;
   /** A script whose worker serves one seed, as the espalier command does; null: this thread runs all. */
-  readonly workerScript?: URL | null;
+  readonly workerScript?: { readonly href: string } | null;
 }
 
 /** What came of it. */

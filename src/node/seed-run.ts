@@ -2,6 +2,7 @@
 
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { StopSignal } from "../core/abort.ts";
 import type { PhaseId, PhaseTrainingEvent } from "../experiment/events.ts";
 import { type Experiment, runExperiment } from "../experiment/experiment.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -34,7 +35,7 @@ function startExperiment(
   backend: Backend,
   saved: SavedSeed | null,
   storage: StorageFile,
-  signal: AbortSignal,
+  signal: StopSignal,
 ): Experiment {
   const { initialTensors, teacher, pruningConfig, teacherBudget: budget } = plan;
   return runExperiment({

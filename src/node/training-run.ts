@@ -1,6 +1,7 @@
 /** Runs every seed of a plan, in this thread or on workers. */
 
 import { join } from "node:path";
+import type { StopSignal } from "../core/abort.ts";
 import type { PhaseId } from "../experiment/events.ts";
 import { MOST_THREADS } from "../kernels/backend.ts";
 import { createRunBoard, type RunListener, readTimings, type Timings } from "./run-board.ts";
@@ -26,8 +27,8 @@ export interface TrainingRun {
   /** Threads in all: as many seeds at once where there are workers, whose kernels share what is left. */
   readonly threads: number;
   /** The script of a worker that serves `trainSeed`; null: every seed runs in this thread. */
-  readonly workerScript: URL | null;
-  readonly signal: AbortSignal;
+  readonly workerScript: { readonly href: string } | null;
+  readonly signal: StopSignal;
   readonly listener: RunListener;
 }
 
@@ -71,7 +72,7 @@ function seedTask(run: TrainingRun, seed: number): SeedTask {
 /** Runs the tasks one after another here; those not begun when the signal comes are left out. */
 async function runHere(
   tasks: readonly SeedTask[],
-  signal: AbortSignal,
+  signal: StopSignal,
   onMessage: (index: number, message: SeedMessage) => void,
 ): Promise<readonly (SeedResult | undefined)[]> {
   const results: (SeedResult | undefined)[] = [];

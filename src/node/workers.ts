@@ -4,6 +4,7 @@
  */
 
 import { parentPort, Worker, workerData } from "node:worker_threads";
+import type { StopSignal } from "../core/abort.ts";
 
 /** What a worker posts. */
 type FromWorker =
@@ -18,19 +19,19 @@ type ToWorker = { readonly kind: "abort" };
 export interface TaskRun<Task, Message> {
   readonly tasks: readonly Task[];
   /** The script that answers with {@link serveTask}. */
-  readonly script: URL;
+  readonly script: { readonly href: string };
   /** Most workers at once. */
   readonly threads: number;
   /** Called in the order in which messages arrive. */
   readonly onMessage: (index: number, message: Message) => void;
   /** Told to the workers, who end their tasks on their own terms. */
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
 }
 
 /** What a task sees of its surroundings; tasks run in-process get one too. */
 export interface TaskContext<Message> {
   readonly post: (message: Message) => void;
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
 }
 
 /** Starts one worker on `task` and settles with its result. */
@@ -39,7 +40,7 @@ function runOnWorker<Task, Message, Result>(
   index: number,
   task: Task,
 ): Promise<Result> {
-  const worker = new Worker(run.script, { workerData: { task } });
+  const worker = new Worker(new URL(run.script.href), { workerData: { task } });
   const abort = (): void => worker.postMessage({ kind: "abort" } satisfies ToWorker);
   return new Promise<Result>((resolve, reject) => {
     run.signal.addEventListener("abort", abort);

@@ -1,4 +1,5 @@
 /** Fine-tuning as an async iterator: epochs of steps, an evaluation after each, events all along. */
+import type { StopSignal } from "../core/abort.ts";
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BATCHINGS, bucketedBatches, shuffledBatches } from "./batches.ts";
@@ -47,7 +48,7 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   readonly evaluationBatchSize?: number;
   readonly settings: TrainingSettings;
   /** Ends the run at the next step's boundary. */
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
   /** Goes on from here; its settings and kernel variant must be this run's. */
   readonly resumeFrom?: TrainingSnapshot;
 }

@@ -86,6 +86,18 @@ describe("a user's program type-checks, declarations of the package included", (
     expect(compile("portable.ts", PORTABLE_PROGRAM, BUNDLER)).toEqual([]);
   });
 
+  it("without the DOM library and Node's types, for every entry", () => {
+    const names = ["checkpoint", "io", "nn", "node", "reference", "sparse", "worker"];
+    const imports = names.map((name) => `import * as ${name} from "espalier/${name}";`);
+    const text = [
+      'import * as core from "espalier";',
+      ...imports,
+      `export { core, ${names.join(", ")} };`,
+    ].join("\n");
+    const options = { ...NODE16, lib: ["lib.es2022.d.ts"] };
+    expect(compile("bare.mts", text, options)).toEqual([]);
+  });
+
   it("for Node, with Node's types", () => {
     expect(compile("node.mts", NODE_PROGRAM, { ...NODE16, ...NODE_TYPES })).toEqual([]);
   });

@@ -7,12 +7,20 @@ import type { Scheduler, WasmFunction } from "./scheduler.ts";
 
 /** What a worker is told to begin with: posted to it as it is. */
 export interface ThreadStart {
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
+  /** A `WebAssembly.Module`, whose type a declaration cannot name without the DOM library. */
+  readonly module: object;
+  /** A shared `WebAssembly.Memory`. */
+  readonly memory: object;
   /** Address of the queue of calls. */
   readonly queue: number;
   /** Address of the worker's own working space. */
   readonly workspace: number;
+}
+
+/** {@link ThreadStart} with the types of its objects. */
+interface ModuleStart extends ThreadStart {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
 }
 
 /** A worker that serves. */
@@ -89,7 +97,8 @@ function queueOf(memory: WebAssembly.Memory, address: number, exports: WebAssemb
  * A worker's part: instantiates the module and runs its functions for the thread that started it. Returns once that
  * thread has stopped the pool.
  */
-export function serveKernels({ module, memory, queue, workspace }: ThreadStart): void {
+export function serveKernels(start: ThreadStart): void {
+  const { module, memory, queue, workspace } = start as ModuleStart;
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   setWorkspace(exports, workspace);
   queueOf(memory, queue, exports).serve();
@@ -103,7 +112,7 @@ export interface ThreadPool {
 
 /** Starts `threads` - 1 workers beside the calling thread. */
 export async function startPool(
-  start: Omit<ThreadStart, "queue" | "workspace">,
+  start: Pick<ModuleStart, "module" | "memory">,
   exports: WebAssembly.Exports,
   memory: Memory,
   threads: number,
