@@ -23,7 +23,7 @@ import {
   patternPruner,
 } from "../prune/refusals.ts";
 import { exactTargetRatio, planPruneSteps, pruneSteps, targetRatio } from "../prune/schedule.ts";
-import { selectLayers } from "../prune/select.ts";
+import { type SkippedLayer, selectLayers } from "../prune/select.ts";
 
 /** A layer of which only the shape is known. */
 export type PlanLayer = Pick<LayerRecord, "name" | "kind" | "shape">;
@@ -61,7 +61,7 @@ export interface PrunerPlan {
   readonly criterion: string;
   readonly scope: string;
   readonly selected: readonly SelectedLayer[];
-  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  readonly skipped: readonly SkippedLayer[];
   readonly blocks: number;
   readonly schedule: readonly PlannedPruneStep[];
 }

@@ -2,7 +2,7 @@
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Dtype } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
-import { pruneAtOnce } from "../prune/at-once.ts";
+import { pruneAtOnce, skippedByAll } from "../prune/at-once.ts";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
 import { needsGradient } from "../prune/criteria.ts";
 import { type LayerRecord, refusePruning } from "../prune/layer.ts";
@@ -14,6 +14,7 @@ import {
 } from "../prune/layerwise.ts";
 import { formatPattern } from "../prune/pattern.ts";
 import { plainKernels } from "../prune/plain-kernels.ts";
+import type { SkippedLayer } from "../prune/select.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { type CopySink, copiedFiles } from "./copy.ts";
@@ -72,7 +73,7 @@ export interface PrunedCheckpoint {
   readonly profile: Profile;
   readonly layers: readonly PrunedCheckpointLayer[];
   /** Layers left alone, and why. */
-  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  readonly skipped: readonly SkippedLayer[];
   /** For each pruner, blocks that it pruned and all blocks of its layers; N:M: groups. */
   readonly pruners: readonly {
     readonly pattern: string;
@@ -124,7 +125,7 @@ function layersOf({ checkpoint, ...options }: CheckpointPruning) {
     return [{ alias, name, kind }];
   });
   const found: Layer[] = [];
-  const tied: { readonly name: string; readonly reason: string }[] = [];
+  const tied: SkippedLayer[] = [];
   for (const role of layers) {
     const entry = entries.get(role.name);
     const other = otherRoles.find(({ name, kind }) => name === role.name && kind !== role.kind);
@@ -236,12 +237,9 @@ async function masksLayerwise(
     const [mask = null, ...more] = masks;
     return more.reduce((both, own) => both?.map((bit, i) => bit & (own[i] ?? 1)) ?? own, mask);
   };
-  const [first, ...others] = plans;
-  const isSkipped = (name: string): boolean =>
-    others.every(({ skipped }) => skipped.some((one) => one.name === name));
   return {
     maskOf,
-    skipped: first?.skipped.filter(({ name }) => isSkipped(name)) ?? [],
+    skipped: skippedByAll(plans.map(({ skipped }) => skipped)),
     pruners: () =>
       plans.map(({ config, blocks }, i) => ({
         ...{ pattern: formatPattern(config.pattern), prunedBlocks: pruned[i] ?? 0, blocks },

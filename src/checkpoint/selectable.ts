@@ -1,6 +1,6 @@
 /** Which of a checkpoint's layers pruners get to see: not heads, and nothing that is no floating-point number. */
 import type { Profile } from "../prune/config.ts";
-import { compileNamePattern, expressionFault } from "../prune/select.ts";
+import { compileNamePattern, expressionFault, type SkippedLayer } from "../prune/select.ts";
 import { isHeadName, layersInOrder, type NamedShape, type TensorRole } from "./layers.ts";
 
 /** A tensor as a checkpoint lists it, with its element type. */
@@ -21,7 +21,7 @@ export interface SelectableOptions {
 /** Layers to choose from, and those that are not, with the reason. */
 export interface SelectableLayers {
   readonly layers: readonly TensorRole[];
-  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  readonly skipped: readonly SkippedLayer[];
 }
 
 const FLOATING_POINT = ["F64", "F32", "F16", "BF16"];

@@ -1,16 +1,15 @@
 /**
  * Whether weights obey a sparsity pattern: a proof by looking at every element, whoever made them.
  */
-import { checkKind, checkNumber, describe, mismatch } from "../core/checks.ts";
+import { checkKind, checkNumber, mismatch } from "../core/checks.ts";
 import { elementCount } from "../prune/layer.ts";
 import {
   type BlockLayout,
   columnOffset,
   formatPattern,
   layOut,
-  PATTERN_SPELLINGS,
   type Pattern,
-  parsePattern,
+  readPattern,
 } from "../prune/pattern.ts";
 
 /** What is asked of weights. */
@@ -73,13 +72,6 @@ export interface Verdict {
   readonly total: Omit<LayerVerdict, "name" | "shape" | "violation">;
   /** The first one, in the order of layers, rows and columns. */
   readonly violation: Violation | null;
-}
-
-function readPattern(pattern: string | Pattern): Pattern {
-  const read = typeof pattern === "string" ? parsePattern(pattern) : pattern;
-  if (read === undefined)
-    throw new RangeError(mismatch("pattern", PATTERN_SPELLINGS, describe(pattern)));
-  return read;
 }
 
 /** What a block of `size` elements with so many zeros is. */

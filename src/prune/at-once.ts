@@ -2,6 +2,7 @@
 import type { PatternPrunerConfig, Profile } from "./config.ts";
 import type { LayerRecord } from "./layer.ts";
 import { carryOut, type PruneOnceResult, skippedLayers } from "./once.ts";
+import type { SkippedLayer } from "./select.ts";
 import { ownedLayers, type PruningState } from "./state.ts";
 import { sparsityStatistics } from "./statistics.ts";
 
@@ -11,6 +12,16 @@ function masksOf(state: PruningState): ReadonlyMap<string, Uint8Array> {
   for (const { name, mask } of ownedLayers(state))
     masks.set(name, masks.get(name)?.map((bit, i) => bit & (mask[i] as number)) ?? mask);
   return masks;
+}
+
+/** Layers that every pruner leaves alone, with the first one's reason. */
+export function skippedByAll(
+  pruners: readonly (readonly SkippedLayer[])[],
+): readonly SkippedLayer[] {
+  const [first = [], ...others] = pruners;
+  return first.filter(({ name }) =>
+    others.every((skipped) => skipped.some((one) => one.name === name)),
+  );
 }
 
 /**
@@ -27,16 +38,14 @@ export function pruneAtOnce(
 ): PruneOnceResult {
   const { state, weights } = carryOut(pruners, layers, profile, excludeHead);
   const after = layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
-  const [first = [], ...others] = state.pruners.map((pruner) =>
+  const skipped = state.pruners.map((pruner) =>
     skippedLayers(pruner.config, { ...state, pruners: [pruner] }, layers, excludeHead),
   );
-  const isSkipped = (name: string): boolean =>
-    others.every((skipped) => skipped.some((one) => one.name === name));
   return {
     profile,
     weights,
     masks: masksOf(state),
-    skipped: first.filter(({ name }) => isSkipped(name)),
+    skipped: skippedByAll(skipped),
     statistics: sparsityStatistics(state, after),
   };
 }

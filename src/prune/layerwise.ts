@@ -23,7 +23,7 @@ import { plainKernels } from "./plain-kernels.ts";
 import { checkRoom, checkSettings, checkSomething } from "./refusals.ts";
 import { commitPlanInto } from "./replace.ts";
 import { createScoreScratch } from "./score.ts";
-import { selectLayers } from "./select.ts";
+import { type SkippedLayer, selectLayers } from "./select.ts";
 import type { PrunerState } from "./state.ts";
 import {
   createSelectionScratch,
@@ -57,7 +57,7 @@ export interface LayerwisePlan {
   readonly budget: number;
   readonly blocks: number;
   readonly layers: ReadonlyMap<string, LayerFate>;
-  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  readonly skipped: readonly SkippedLayer[];
 }
 
 /** What planning works with. */

@@ -14,14 +14,8 @@ import { ELEMENT_CRITERION_NAMES, type ElementCriterion, needsGradient } from ".
 import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./hooks.ts";
 import { initialisePruning } from "./initialise.ts";
 import type { LayerRecord } from "./layer.ts";
-import {
-  formatPattern,
-  indivisibleReason,
-  PATTERN_SPELLINGS,
-  type Pattern,
-  parsePattern,
-} from "./pattern.ts";
-import { expressionFault, selectLayers } from "./select.ts";
+import { formatPattern, indivisibleReason, type Pattern, readPattern } from "./pattern.ts";
+import { expressionFault, type SkippedLayer, selectLayers } from "./select.ts";
 import { ownedLayers, type PruningState } from "./state.ts";
 import { type SparsityStatistics, sparsityStatistics } from "./statistics.ts";
 
@@ -60,18 +54,8 @@ export interface PruneOnceResult {
   /** Masks of all selected layers, 1 = kept, in the weight's layout. */
   readonly masks: ReadonlyMap<string, Uint8Array>;
   /** Layers left alone, and why. */
-  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  readonly skipped: readonly SkippedLayer[];
   readonly statistics: SparsityStatistics;
-}
-
-function readPattern(pattern: string | Pattern): Pattern {
-  const isText = typeof pattern === "string";
-  const isKind = isText || (typeof pattern === "object" && pattern !== null);
-  checkKind(isKind, "pattern", "a string or a pattern", pattern);
-  const read = parsePattern(isText ? pattern : formatPattern(pattern));
-  if (read === undefined)
-    throw new RangeError(mismatch("pattern", PATTERN_SPELLINGS, describe(pattern)));
-  return read;
 }
 
 function checkStrings(name: string, strings: readonly string[]): void {

@@ -1,6 +1,7 @@
 /**
  * Sparsity patterns and how they lie on a weight: which elements form the unit that is pruned together.
  */
+import { checkKind, describe, mismatch } from "../core/checks.ts";
 import { elementCount, formatShape, type LayerRecord } from "./layer.ts";
 
 /**
@@ -77,6 +78,17 @@ export function parsePattern(text: string): Pattern | undefined {
   const block = /^(?!channelxchannel)(\d+|channel)x(\d+|channel)$/.exec(spelling);
   const [height, width] = [readExtent(block?.[1]), readExtent(block?.[2])];
   return height && width ? { kind: "block", height, width } : undefined;
+}
+
+/** A pattern from its spelling or from an object of the same form. @throws TypeError or RangeError for anything else */
+export function readPattern(pattern: string | Pattern): Pattern {
+  const isText = typeof pattern === "string";
+  const isKind = isText || (typeof pattern === "object" && pattern !== null);
+  checkKind(isKind, "pattern", "a string or a pattern", pattern);
+  const read = parsePattern(isText ? pattern : formatPattern(pattern));
+  if (read === undefined)
+    throw new RangeError(mismatch("pattern", PATTERN_SPELLINGS, describe(pattern)));
+  return read;
 }
 
 /** Lays a pattern on a layer (INC: `get_block_size_dict`, `check_layer_validity`, `_reshape_orig_to_2dims`). */

@@ -77,10 +77,16 @@ function headTest(head: string | undefined, profile: Profile): (name: string) =>
   return (name) => pattern.test(name);
 }
 
+/** A layer that is left alone, and why. */
+export interface SkippedLayer {
+  readonly name: string;
+  readonly reason: string;
+}
+
 /** Why a layer is or is not selected. */
 export interface Selection {
   readonly selected: readonly LayerRecord[];
-  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  readonly skipped: readonly SkippedLayer[];
 }
 
 /**
