@@ -7,7 +7,7 @@ import { missingVectors } from "../conform/manifest.ts";
 import { replayModel } from "../conform/model.ts";
 import { replaySchedules } from "../conform/model-schedule.ts";
 import { replayPruning } from "../conform/pruning.ts";
-import { replayPruningTables } from "../conform/pruning-tables.ts";
+import { replayPruningTable } from "../conform/pruning-tables.ts";
 import { replayStrict } from "../conform/strict.ts";
 import { replayTokenizer } from "../conform/tokenizer.ts";
 import {
@@ -110,16 +110,16 @@ function replayCase(
   family: (FoundVectors & { readonly kind: "case" })["family"],
   files: CaseFiles,
   backend: Backend,
-): Iterable<Verdict> {
+): Verdict {
   switch (family) {
     case "model":
-      return replayModel([files], backend);
+      return replayModel(files, backend);
     case "joint":
-      return replayJoint([files], backend);
+      return replayJoint(files, backend);
     case "pruning":
-      return replayPruning([files]);
+      return replayPruning(files);
     case "strict":
-      return replayStrict([files]);
+      return replayStrict(files);
     default:
       return family satisfies never;
   }
@@ -132,11 +132,11 @@ function replayRows(
 ): Iterable<Verdict> {
   switch (family) {
     case "tokenizer":
-      return tokenizer === null ? [] : replayTokenizer({ source: name, cases: text, tokenizer });
+      return tokenizer === null ? [] : replayTokenizer(name, text, tokenizer);
     case "model":
       return replaySchedules(name, text);
     case "pruning_tables":
-      return replayPruningTables([{ name: basename(name, ".json"), json: text }]);
+      return replayPruningTable(basename(name, ".json"), text);
     default:
       return family satisfies never;
   }
@@ -148,7 +148,7 @@ async function replayFound(found: FoundVectors, replay: Replay): Promise<readonl
   try {
     if (found.kind === "case")
       return isWanted(replay, found)
-        ? [...replayCase(found.family, await readCase(found.name, found.directory), backend)]
+        ? [replayCase(found.family, await readCase(found.name, found.directory), backend)]
         : [];
     const verdicts = [...replayRows(found, await readText(found.path), tokenizer)];
     return verdicts.filter((verdict) => isWanted(replay, verdict));

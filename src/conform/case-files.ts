@@ -6,7 +6,7 @@ import { readSafetensors, type StoredTensor, toFloat32 } from "../io/safetensors
 
 export type { JsonObject };
 
-/** The files of a case; reading them is the caller's. */
+/** The files of a case, read by the caller. */
 export interface CaseFiles {
   /** The directory's name. */
   readonly name: string;
@@ -23,7 +23,7 @@ export interface OpenCase {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
-/** A case whose own files are wrong: what is wrong with which of them, as a verdict states it. */
+/** A case with a file that is missing or wrong. */
 export class CaseFileError extends Error {
   override readonly name = "CaseFileError";
   readonly problem: Problem;
@@ -34,7 +34,7 @@ export class CaseFileError extends Error {
   }
 }
 
-/** Parses the files of a case. @throws CaseFileError naming the file and the first thing wrong with it. */
+/** Parses the files of a case. @throws CaseFileError naming the file and its first problem. */
 export function openCase({ name, json, tensors }: CaseFiles): OpenCase {
   const parsed = parseJson("case.json", json);
   if (isLeft(parsed)) throw problemsError("case.json", parsed.left);
@@ -44,7 +44,7 @@ export function openCase({ name, json, tensors }: CaseFiles): OpenCase {
   return { name, json: parsed.right, tensors: file.right.tensors };
 }
 
-/** Values of a tensor, widened to float32. @throws CaseFileError when the case has none of that name. */
+/** Values of a tensor, widened to float32. @throws CaseFileError if the case has no such tensor. */
 export function tensorValues({ tensors }: OpenCase, name: string): Float32Array {
   const tensor = tensors.get(name);
   if (tensor === undefined)
@@ -52,7 +52,7 @@ export function tensorValues({ tensors }: OpenCase, name: string): Float32Array 
   return toFloat32(tensor);
 }
 
-/** Tensors whose name begins with `prefix`, by the rest of their names. */
+/** Tensors with the prefix in their names, by the rest of the name. */
 export function tensorsBelow(
   { tensors }: OpenCase,
   prefix: string,
@@ -67,58 +67,44 @@ export function tensorsBelow(
   );
 }
 
-/** The object under `key`. @throws CaseFileError when there is none. */
-export function objectAt(json: JsonObject, key: string): JsonObject {
-  const value = json[key];
-  if (!isJsonObject(value)) throw expectedError(key, "an object", value);
-  return value;
+/** Reads the value under a key. Throws {@link CaseFileError} if it has another type. */
+type FieldReader<T> = (json: JsonObject, key: string) => T;
+
+function fieldReader<T>(expected: string, accepts: (value: unknown) => value is T): FieldReader<T> {
+  return (json, key) => {
+    const value: unknown = json[key];
+    if (!accepts(value)) throw expectedError(key, expected, value);
+    return value;
+  };
 }
 
-/** The objects in the list under `key`. @throws CaseFileError when it is no list of objects. */
-export function objectsAt(json: JsonObject, key: string): readonly JsonObject[] {
-  const value = json[key];
-  if (!Array.isArray(value) || !value.every(isJsonObject)) {
-    throw expectedError(key, "a list of objects", value);
-  }
-  return value;
-}
+const isNumber = (value: unknown): value is number => typeof value === "number";
+const isText = (value: unknown): value is string => typeof value === "string";
+const listOf =
+  <T>(accepts: (value: unknown) => value is T) =>
+  (value: unknown): value is readonly T[] =>
+    Array.isArray(value) && value.every(accepts);
 
-/** The number under `key`. @throws CaseFileError when there is none. */
-export function numberAt(json: JsonObject, key: string): number {
-  const value = json[key];
-  if (typeof value !== "number") throw expectedError(key, "a number", value);
-  return value;
-}
-
-/** The text under `key`. @throws CaseFileError when there is none. */
-export function textAt(json: JsonObject, key: string): string {
-  const value = json[key];
-  if (typeof value !== "string") throw expectedError(key, "text", value);
-  return value;
-}
-
-/** The numbers in the list under `key`. @throws CaseFileError when it is no list of numbers. */
-export function numbersAt(json: JsonObject, key: string): readonly number[] {
-  const value = json[key];
-  if (!Array.isArray(value) || !value.every((entry) => typeof entry === "number")) {
-    throw expectedError(key, "a list of numbers", value);
-  }
-  return value;
-}
-
-/** The texts in the list under `key`. @throws CaseFileError when it is no list of texts. */
-export function textsAt(json: JsonObject, key: string): readonly string[] {
-  const value = json[key];
-  if (!Array.isArray(value) || !value.every((entry) => typeof entry === "string")) {
-    throw expectedError(key, "a list of texts", value);
-  }
-  return value;
-}
+export const numberAt: FieldReader<number> = fieldReader("a number", isNumber);
+export const textAt: FieldReader<string> = fieldReader("text", isText);
+export const objectAt: FieldReader<JsonObject> = fieldReader("an object", isJsonObject);
+export const numbersAt: FieldReader<readonly number[]> = fieldReader(
+  "a list of numbers",
+  listOf(isNumber),
+);
+export const textsAt: FieldReader<readonly string[]> = fieldReader(
+  "a list of texts",
+  listOf(isText),
+);
+export const objectsAt: FieldReader<readonly JsonObject[]> = fieldReader(
+  "a list of objects",
+  listOf(isJsonObject),
+);
 
 /** The error of a file that could not be parsed; `file` is its name. */
 export function problemsError(file: string, [first]: readonly Problem[]): CaseFileError {
   const { path = file, expected = "a file that can be read", got = "none" } = first ?? {};
-  // What reads a file may call it by the name of its format.
+  // The safetensors reader calls the file by its format.
   return new CaseFileError({ path: path.replace(/^safetensors/, file), expected, got });
 }
 

@@ -1,9 +1,9 @@
-/** Where a replay and its vector first part, as data: every family of vectors states it in this form. */
+/** The first difference between a replay and its vector, as data of one form for all families. */
 
-/** A compared value as JSON can state it: NaN and the infinities are texts. */
+/** A compared value in JSON: NaN and the infinities are texts. */
 export type StatedValue = number | string | boolean | null;
 
-/** What is compared: a quantity, such as `mask`, with the step and the layer it belongs to. */
+/** A compared quantity, such as `mask`, with its step and layer if it has them. */
 export interface Place {
   readonly step?: number;
   readonly layer?: string;
@@ -12,20 +12,20 @@ export interface Place {
 
 /** The first entry that differs. */
 export interface Difference {
-  /** The step it belongs to; null for what belongs to none. */
+  /** Null if the quantity belongs to no step. */
   readonly step: number | null;
-  /** The layer it belongs to; null for what belongs to none. */
+  /** Null if the quantity belongs to no layer. */
   readonly layer: string | null;
   readonly quantity: string;
-  /** Its flat index; null for a quantity that is no list. */
+  /** Its flat index; null for a single value. */
   readonly index: number | null;
   readonly expected: StatedValue;
   readonly got: StatedValue;
-  /** How far apart the two may lie; null where they must be equal. */
+  /** The allowed distance; null if the values must be equal. */
   readonly within: number | null;
 }
 
-/** How far a value may lie from the expected one: `absolute + relative * max |expected|`. */
+/** The allowed distance from the expected value: `absolute + relative * max |expected|`. */
 export interface Tolerance {
   readonly absolute?: number;
   /** Relative to the largest magnitude of the expected tensor. */
@@ -34,29 +34,32 @@ export interface Tolerance {
 
 type Comparable = number | bigint | string | boolean | null | undefined;
 
-/** A value in the form that differences state. */
+/** A value as a difference states it. */
 function stated(value: Comparable): StatedValue {
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   return typeof value === "bigint" || value === undefined ? String(value) : value;
 }
 
-/** A difference in `where`: of a place, or of a quantity that belongs to no step and no layer. */
+/** A place, or a quantity that belongs to no step and no layer. */
+type Where = Place | string;
+
+function placeOf(where: Where): Place {
+  return typeof where === "string" ? { quantity: where } : where;
+}
+
+/** A difference in one value. */
 export function differenceAt(
-  where: Place | string,
+  where: Where,
   expected: Comparable,
   got: Comparable,
   index: number | null = null,
   within: number | null = null,
 ): Difference {
-  const {
-    step = null,
-    layer = null,
-    quantity,
-  } = typeof where === "string" ? { quantity: where } : where;
+  const { step = null, layer = null, quantity } = placeOf(where);
   return { step, layer, quantity, index, expected: stated(expected), got: stated(got), within };
 }
 
-/** The one line of text for a difference: `step 3, layer a, mask[5]: expected 1, got 0`. */
+/** A difference as a line of text: `step 3, layer a, mask[5]: expected 1, got 0`. */
 export function formatDifference(difference: Difference): string {
   const { step, layer, quantity, index, expected, got, within } = difference;
   const where = [
@@ -68,13 +71,9 @@ export function formatDifference(difference: Difference): string {
   return `${where.join(", ")}: expected ${expected}${allowed}, got ${got}`;
 }
 
-function lengthDifference(
-  where: Place | string,
-  expected: number,
-  got: number,
-): Difference | undefined {
+function lengthDifference(where: Where, expected: number, got: number): Difference | undefined {
   if (expected === got) return undefined;
-  const place = typeof where === "string" ? { quantity: where } : where;
+  const place = placeOf(where);
   return differenceAt({ ...place, quantity: `${place.quantity} length` }, expected, got);
 }
 
@@ -82,9 +81,9 @@ function isSame(expected: unknown, got: unknown): boolean {
   return expected === got || Object.is(expected, got);
 }
 
-/** First index at which two sequences are not the same value (NaN equals NaN, +0 equals -0). */
+/** First index at which two sequences differ (NaN equals NaN, +0 equals -0). */
 export function exactDifference<T extends Comparable>(
-  where: Place | string,
+  where: Where,
   expected: ArrayLike<T>,
   got: ArrayLike<T>,
 ): Difference | undefined {
@@ -95,18 +94,18 @@ export function exactDifference<T extends Comparable>(
   return lengthDifference(where, expected.length, got.length);
 }
 
-/** The difference between two single values, unless they are the same. */
+/** The difference between two single values. */
 export function valueDifference<T extends Comparable>(
-  where: Place | string,
+  where: Where,
   expected: T,
   got: T,
 ): Difference | undefined {
   return isSame(expected, got) ? undefined : differenceAt(where, expected, got);
 }
 
-/** The difference between two single numbers that lie further apart than `tolerance` allows. */
+/** The difference between two single numbers if it exceeds the tolerance. */
 export function numberDifference(
-  where: Place | string,
+  where: Where,
   expected: number,
   got: number,
   tolerance: Tolerance,
@@ -115,12 +114,9 @@ export function numberDifference(
   return difference && { ...difference, index: null };
 }
 
-/**
- * First index at which `got` is further from `expected` than `tolerance` allows. A NaN matches only a
- * NaN, an infinity only itself.
- */
+/** First index at which the difference exceeds the tolerance. NaN matches NaN, an infinity matches itself. */
 export function tensorDifference(
-  where: Place | string,
+  where: Where,
   expected: ArrayLike<number>,
   got: ArrayLike<number>,
   tolerance: Tolerance,
@@ -138,7 +134,7 @@ export function tensorDifference(
   return undefined;
 }
 
-/** The first difference that `compare` finds, item after item. */
+/** The first difference among the items; later items are not compared. */
 export function firstOf<T>(
   items: Iterable<T>,
   compare: (item: T) => Difference | undefined,
@@ -150,7 +146,7 @@ export function firstOf<T>(
   return undefined;
 }
 
-/** The largest finite magnitude in `values`; 0 when there is none. */
+/** The largest finite magnitude in `values`; 0 if there is none. */
 export function largestMagnitude(values: ArrayLike<number>): number {
   let largest = 0;
   for (let i = 0; i < values.length; i++) {

@@ -1,7 +1,6 @@
 /**
- * Replays joint vectors: BERT, AdamW, distillation and Intel Neural Compressor's pruner together, step by
- * step, through the public training step. Steps that learn from the labels leave padding out; they are
- * replayed with it as well. A case directory counts once.
+ * Replays joint vectors: BERT, AdamW, distillation and Intel Neural Compressor's pruner together, step by step,
+ * through the public training step. Steps that learn from labels skip padding; they are replayed with it as well.
  */
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
@@ -36,12 +35,14 @@ import {
   type Difference,
   differenceAt,
   exactDifference,
+  firstOf,
   numberDifference,
   type Tolerance,
   tensorDifference,
 } from "./difference.ts";
-import { jointSettings } from "./joint-settings.ts";
+import { batchAt } from "./model-case.ts";
 import { isKeyBias } from "./model-gradients.ts";
+import { jointSettings } from "./training-fields.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** Losses, relative. */
@@ -53,29 +54,20 @@ const WEIGHT_TOLERANCE = 5e-5;
 
 type Batch = TokenBatch & LabelledBatch;
 
-/**
- * One verdict for each case, named after its directory; `only` selects by that name. `sparseProducts` is the setting
- * of the training runs: it must not matter.
- */
-export function* replayJoint(
-  cases: Iterable<CaseFiles>,
+/** The verdict on a case, named after its directory. It does not depend on `sparseProducts`. */
+export function replayJoint(
+  files: CaseFiles,
   backend: Backend,
-  only?: RegExp,
   sparseProducts: SparseProductsSetting = "auto",
-): Iterable<Verdict> {
-  for (const files of cases) {
-    if (only !== undefined && files.name.search(only) < 0) continue;
-    yield judge("joint", files.name, () => {
-      const opened = openCase(files);
-      const settings = jointSettings(opened.json, sparseProducts);
-      return (
-        jointDifference(opened, backend, settings, lossPadding(settings.distillation)) ??
-        (settings.distillation === null
-          ? jointDifference(opened, backend, settings, "included")
-          : undefined)
-      );
-    });
-  }
+): Verdict {
+  return judge("joint", files.name, () => {
+    const opened = openCase(files);
+    const settings = jointSettings(opened.json, sparseProducts);
+    const replay = (padding: Padding): Difference | undefined =>
+      jointDifference(opened, backend, settings, padding);
+    const difference = replay(lossPadding(settings.distillation));
+    return difference ?? (settings.distillation === null ? replay("included") : undefined);
+  });
 }
 
 function jointDifference(
@@ -101,7 +93,7 @@ function modelOf(files: OpenCase, backend: Backend, prefix: string): TrainableMo
   return sequenceClassifier(config, createParameters(backend, config, tensorsBelow(files, prefix)));
 }
 
-/** The model with this padding, whatever a step asks for; all else is as a step asks for it. */
+/** The model with this padding, whatever padding a step asks for. */
 function withPadding(model: TrainableModel<Batch>, padding: Padding): TrainableModel<Batch> {
   return {
     ...model,
@@ -112,23 +104,22 @@ function withPadding(model: TrainableModel<Batch>, padding: Padding): TrainableM
 /** First difference in any step's loss, learning rate or masks. */
 function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): Difference | undefined {
   const expectedMasks = new Map<string, Float32Array>();
-  for (const event of objectsAt(files.json, "events")) {
+  return firstOf(objectsAt(files.json, "events"), (event) => {
     const step = numberAt(event, "step");
     const { loss } = trainStepInto(session, batchOf(files, step));
-    const wanted = numberAt(event, "loss");
-    for (const [name, { data }] of tensorsBelow(files, `mask/${step}/`)) {
+    for (const [name, { data }] of tensorsBelow(files, `mask/${step}/`))
       expectedMasks.set(name, data);
-    }
-    const difference =
-      numberDifference({ step, quantity: "loss" }, wanted, loss, { relative: LOSS_TOLERANCE }) ??
+    return (
+      numberDifference({ step, quantity: "loss" }, numberAt(event, "loss"), loss, {
+        relative: LOSS_TOLERANCE,
+      }) ??
       rateDifference(step, session, numberAt(event, "lr")) ??
-      masksDifference(step, session, expectedMasks);
-    if (difference !== undefined) return difference;
-  }
-  return undefined;
+      masksDifference(step, session, expectedMasks)
+    );
+  });
 }
 
-/** Compares the learning rate of the step after `step`: a case notes it when its scheduler has moved on. */
+/** Compares the learning rate of the step after `step`: a case records it after its scheduler has moved on. */
 function rateDifference(
   step: number,
   { settings: { schedule, optimizer } }: TrainingSession<Batch>,
@@ -138,10 +129,7 @@ function rateDifference(
   return numberDifference({ step, quantity: "learning rate" }, expected, got, RATE_TOLERANCE);
 }
 
-/**
- * Compares the mask on every weight with the one the case last wrote for it; all ones before. Where
- * there are several pruners a layer's name is followed by `@<pruner index>`.
- */
+/** Compares every mask with the one that the case wrote last; before that a mask is all ones. */
 function masksDifference(
   step: number,
   { pruning }: TrainingSession<Batch>,
@@ -151,14 +139,13 @@ function masksDifference(
   const unknown = [...expected.keys()].find((name) => !got.has(name));
   if (unknown !== undefined)
     return differenceAt({ step, layer: unknown, quantity: "mask" }, "a mask", "none");
-  for (const [name, mask] of got) {
-    const wanted = expected.get(name) ?? new Float32Array(mask.length).fill(1);
-    const difference = exactDifference({ step, layer: name, quantity: "mask" }, wanted, mask);
-    if (difference !== undefined) return difference;
-  }
-  return undefined;
+  return firstOf(got, ([layer, mask]) => {
+    const wanted = expected.get(layer) ?? new Float32Array(mask.length).fill(1);
+    return exactDifference({ step, layer, quantity: "mask" }, wanted, mask);
+  });
 }
 
+/** Masks by layer; with several pruners `@<pruner index>` follows a layer's name. */
 function appliedMasks(pruners: readonly PrunerState[]): ReadonlyMap<string, Uint8Array> {
   return new Map(
     pruners.flatMap(({ layers }, index) => {
@@ -168,30 +155,20 @@ function appliedMasks(pruners: readonly PrunerState[]): ReadonlyMap<string, Uint
   );
 }
 
-/** First difference in the final parameters; key biases have no gradient but rounding noise. */
+/** First difference in the final parameters; the gradients of key biases are rounding noise. */
 function finalDifference(
   files: OpenCase,
   { parameters }: TrainableModel<Batch>,
 ): Difference | undefined {
-  for (const [name, { data }] of tensorsBelow(files, "final/")) {
-    if (isKeyBias(name)) continue;
-    const got = parameters.get(name)?.value.data ?? new Float32Array(0);
-    const place = { layer: name, quantity: "final weight" };
-    const difference = tensorDifference(place, data, got, { absolute: WEIGHT_TOLERANCE });
-    if (difference !== undefined) return difference;
-  }
-  return undefined;
+  return firstOf(tensorsBelow(files, "final/"), ([layer, { data }]) => {
+    if (isKeyBias(layer)) return undefined;
+    const got = parameters.get(layer)?.value.data ?? new Float32Array(0);
+    const place = { layer, quantity: "final weight" };
+    return tensorDifference(place, data, got, { absolute: WEIGHT_TOLERANCE });
+  });
 }
 
 function batchOf(files: OpenCase, step: number): Batch {
-  const prefix = `batch/${step}`;
-  const [batch = 0, positions = 0] = files.tensors.get(`${prefix}/input_ids`)?.shape ?? [];
-  return {
-    batch,
-    positions,
-    inputIds: Int32Array.from(tensorValues(files, `${prefix}/input_ids`)),
-    tokenTypeIds: Int32Array.from(tensorValues(files, `${prefix}/token_type_ids`)),
-    attentionMask: Uint8Array.from(tensorValues(files, `${prefix}/attention_mask`)),
-    labels: Int32Array.from(tensorValues(files, `${prefix}/labels`)),
-  };
+  const labels = Int32Array.from(tensorValues(files, `batch/${step}/labels`));
+  return { ...batchAt(files, `batch/${step}/`), labels };
 }

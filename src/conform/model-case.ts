@@ -1,6 +1,7 @@
 /** A model vector opened: configurations, batch, and forward passes of student and teacher. */
+import { backward } from "../autograd/backward.ts";
 import type { Variable } from "../autograd/records.ts";
-import { createTape, releaseTape, type Tape } from "../autograd/tape.ts";
+import { createTape, releaseTape, scalarOf, type Tape } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import { type ModelConfig, parseModelConfigOrThrow } from "../model/config.ts";
@@ -23,21 +24,28 @@ export interface ModelCase {
   readonly teacher: { readonly lastHidden: Tensor; readonly logits: Tensor };
 }
 
+/** A loss on a forward pass. */
+export type Loss = (tape: Tape, output: ModelOutput) => Variable;
+
 /** Builds student configuration, batch and teacher results of a case. */
 export function openModelCase(backend: Backend, files: OpenCase): ModelCase {
   const config = configOf(files, "config");
-  const batch = batchOf(files, config);
+  const labels = tensorValues(files, "in/labels");
+  const batch = {
+    ...batchAt(files, "in/"),
+    labels: config.labels === 1 ? labels : Int32Array.from(labels),
+  };
   const teacher = runTeacher(backend, files, batch);
   return { files, backend, config, batch, padding: "included", teacher };
 }
 
-/** Gives the memory of a case back. */
+/** Releases the memory of a case. */
 export function closeModelCase({ teacher }: ModelCase): void {
   teacher.lastHidden.release();
   teacher.logits.release();
 }
 
-/** Runs `body` with the student's parameters at the case's start. */
+/** Runs `body` with the student's initial parameters. */
 export function withStudent<T>(
   { backend, config, files }: ModelCase,
   body: (parameters: Parameters) => T,
@@ -50,16 +58,15 @@ export function withStudent<T>(
   }
 }
 
-/** Runs `body` on a forward pass of the student that records gradients, without dropout. */
-export function withForward<T>(
-  modelCase: ModelCase,
-  parameters: Parameters,
-  body: (tape: Tape, output: ModelOutput) => T,
-): T {
+/** Computes a loss of the student without dropout and adds its gradients; returns the loss. */
+export function differentiate(modelCase: ModelCase, parameters: Parameters, loss: Loss): number {
   const { backend, config, batch, padding } = modelCase;
   const tape = createTape(backend, { training: false, recordGradients: true });
   try {
-    return body(tape, forward(tape, config, parameters, batch, { padding }));
+    const variable = loss(tape, forward(tape, config, parameters, batch, { padding }));
+    const value = scalarOf(variable);
+    backward(tape, variable);
+    return value;
   } finally {
     releaseTape(tape);
   }
@@ -72,25 +79,24 @@ export function lastHidden({ hiddenStates }: ModelOutput): Variable {
   return last;
 }
 
-function configOf(files: OpenCase, key: string): ModelConfig {
-  const kind = textAt(files.json, "kind");
-  return parseModelConfigOrThrow({ model_type: kind, ...objectAt(files.json, key) });
-}
-
-function batchOf(files: OpenCase, config: ModelConfig): ModelCase["batch"] {
-  const shape = files.tensors.get("in/input_ids")?.shape ?? [];
-  const [batch = 0, positions = 0] = shape;
-  const labels = tensorValues(files, "in/labels");
+/** The token ids, types and attention mask below a prefix; types are zero if there are none. */
+export function batchAt(files: OpenCase, prefix: string): TokenBatch {
+  const [batch = 0, positions = 0] = files.tensors.get(`${prefix}input_ids`)?.shape ?? [];
+  const types = `${prefix}token_type_ids`;
   return {
     batch,
     positions,
-    inputIds: Int32Array.from(tensorValues(files, "in/input_ids")),
-    tokenTypeIds: files.tensors.has("in/token_type_ids")
-      ? Int32Array.from(tensorValues(files, "in/token_type_ids"))
+    inputIds: Int32Array.from(tensorValues(files, `${prefix}input_ids`)),
+    tokenTypeIds: files.tensors.has(types)
+      ? Int32Array.from(tensorValues(files, types))
       : new Int32Array(batch * positions),
-    attentionMask: Uint8Array.from(tensorValues(files, "in/attention_mask")),
-    labels: config.labels === 1 ? labels : Int32Array.from(labels),
+    attentionMask: Uint8Array.from(tensorValues(files, `${prefix}attention_mask`)),
   };
+}
+
+function configOf(files: OpenCase, key: string): ModelConfig {
+  const kind = textAt(files.json, "kind");
+  return parseModelConfigOrThrow({ model_type: kind, ...objectAt(files.json, key) });
 }
 
 function runTeacher(backend: Backend, files: OpenCase, batch: TokenBatch): ModelCase["teacher"] {

@@ -32,39 +32,37 @@ import {
 } from "./case-files.ts";
 import {
   type Difference,
+  firstOf,
   largestMagnitude,
   numberDifference,
   type Tolerance,
   tensorDifference,
 } from "./difference.ts";
-import { lastHidden, type ModelCase, withForward, withStudent } from "./model-case.ts";
+import { differentiate, type Loss, lastHidden, type ModelCase, withStudent } from "./model-case.ts";
 
 /** A gradient entry may differ by this share of its tensor's largest. */
 const GRADIENT: Tolerance = { relative: 1e-4 };
 /** Losses are differences of logarithms of order 1, which float32 rounds to about 1e-6. */
 const LOSS: Tolerance = { relative: 1e-5, absolute: 1e-6 };
 /**
- * Softmax does not see what is added to all scores of a query, so a key bias has no gradient but
- * rounding: below this share of the key weight's largest.
+ * A key bias adds the same value to all scores of a query, which softmax ignores. Its gradient is rounding alone,
+ * below this share of the key weight's largest.
  */
 const KEY_BIAS_NOISE = 1e-5;
 
-/** Attention key biases: BERT's and DistilBERT's names. */
-const KEY_BIAS = /\.(key|k_lin)\.bias$/;
-
-/** Whether a parameter's gradient is zero but for rounding. */
+/** Whether this is an attention key bias of BERT or DistilBERT: its gradient is zero but for rounding. */
 export function isKeyBias(name: string): boolean {
-  return KEY_BIAS.test(name);
+  return /\.(key|k_lin)\.bias$/.test(name);
 }
 
-/** A loss to differentiate, and where the case keeps what it should give. */
+/** A loss to differentiate, and the recorded result. */
 interface GradientVector {
-  readonly prefix: string;
+  readonly name: string;
   readonly loss: number;
-  compute(tape: Tape, output: ModelOutput): Variable;
+  readonly compute: Loss;
 }
 
-/** The loss that the example script distils with: weight x MSE of the last hidden states. */
+/** The example script's distillation loss: weight x MSE of the last hidden states. */
 export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelOutput): Variable {
   const target = constant(tape, modelCase.teacher.lastHidden);
   const weight = numberAt(objectAt(modelCase.files.json, "mse"), "weight");
@@ -73,36 +71,33 @@ export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelO
 
 /** First difference in any loss or gradient of the case. */
 export function gradientDifference(modelCase: ModelCase): Difference | undefined {
-  for (const vector of gradientVectors(modelCase)) {
-    const difference = compareGradients(modelCase, vector);
-    if (difference !== undefined) return difference;
-  }
-  return undefined;
+  return firstOf(gradientVectors(modelCase), (vector) =>
+    withStudent(modelCase, (parameters) => compareGradients(modelCase, vector, parameters)),
+  );
 }
 
 function gradientVectors(modelCase: ModelCase): readonly GradientVector[] {
   const { json } = modelCase.files;
   const vectors: GradientVector[] = [
     {
-      prefix: "grad_ce/",
+      name: "grad_ce",
       loss: numberAt(json, "loss"),
       compute: (tape, output) => labelLoss(tape, output, modelCase.batch),
     },
   ];
   // This loss is a mean over padded positions too.
-  if (modelCase.padding === "included") {
+  if (modelCase.padding === "included")
     vectors.push({
-      prefix: "grad_mse/",
+      name: "grad_mse",
       loss: numberAt(objectAt(json, "mse"), "loss"),
       compute: (tape, output) => hiddenStateLoss(modelCase, tape, output),
     });
-  }
   if (!("kl" in json)) return vectors;
   const kl = objectAt(json, "kl");
   const temperature = numberAt(kl, "temperature");
   const teacher = modelCase.teacher.logits;
   vectors.push({
-    prefix: "grad_kl/",
+    name: "grad_kl",
     loss: numberAt(kl, "loss"),
     compute: (tape, { logits }) =>
       kullbackLeibler(tape, logits, constant(tape, teacher), { temperature }),
@@ -110,26 +105,21 @@ function gradientVectors(modelCase: ModelCase): readonly GradientVector[] {
   return vectors;
 }
 
-function compareGradients(modelCase: ModelCase, vector: GradientVector): Difference | undefined {
-  const expected = tensorsBelow(modelCase.files, vector.prefix);
-  return withStudent(modelCase, (parameters) => {
-    const loss = withForward(modelCase, parameters, (tape, output) => {
-      const variable = vector.compute(tape, output);
-      const value = scalarOf(variable);
-      backward(tape, variable);
-      return value;
-    });
-    const wrongLoss = numberDifference(`${vector.prefix}loss`, vector.loss, loss, LOSS);
-    if (wrongLoss !== undefined) return wrongLoss;
-    for (const [name, { gradient }] of parameters) {
-      const want = expected.get(name)?.data ?? new Float32Array(gradient.data.length);
-      const tolerance = isKeyBias(name) ? keyBiasTolerance(parameters, name) : GRADIENT;
-      const place = { layer: name, quantity: vector.prefix.replace("/", "") };
-      const difference = tensorDifference(place, want, gradient.data, tolerance);
-      if (difference !== undefined) return difference;
-    }
-    return undefined;
-  });
+function compareGradients(
+  modelCase: ModelCase,
+  vector: GradientVector,
+  parameters: Parameters,
+): Difference | undefined {
+  const expected = tensorsBelow(modelCase.files, `${vector.name}/`);
+  const loss = differentiate(modelCase, parameters, vector.compute);
+  return (
+    numberDifference(`${vector.name}/loss`, vector.loss, loss, LOSS) ??
+    firstOf(parameters, ([layer, { gradient }]) => {
+      const want = expected.get(layer)?.data ?? new Float32Array(gradient.data.length);
+      const tolerance = isKeyBias(layer) ? keyBiasTolerance(parameters, layer) : GRADIENT;
+      return tensorDifference({ layer, quantity: vector.name }, want, gradient.data, tolerance);
+    })
+  );
 }
 
 function keyBiasTolerance(parameters: Parameters, name: string): Tolerance {
@@ -139,12 +129,11 @@ function keyBiasTolerance(parameters: Parameters, name: string): Tolerance {
 
 /** First difference in INC's `KnowledgeDistillationLoss`, values and gradients of the logits. */
 export function distillationDifference(modelCase: ModelCase): Difference | undefined {
-  if (!("inc_kd_loss" in modelCase.files.json)) return undefined;
-  for (const [index, entry] of objectsAt(modelCase.files.json, "inc_kd_loss").entries()) {
-    const difference = compareDistillation(modelCase, entry, `inc_kd_loss[${index}]`);
-    if (difference !== undefined) return difference;
-  }
-  return undefined;
+  const { json } = modelCase.files;
+  if (!("inc_kd_loss" in json)) return undefined;
+  return firstOf(objectsAt(json, "inc_kd_loss").entries(), ([index, entry]) =>
+    compareDistillation(modelCase, entry, `inc_kd_loss[${index}]`),
+  );
 }
 
 function compareDistillation(
@@ -170,28 +159,22 @@ function compareDistillation(
 /** weights[0] x loss against the labels + weights[1] x loss against the teacher's logits. */
 function incDistillationLoss(
   tape: Tape,
-  modelCase: ModelCase,
+  { batch: { labels }, files }: ModelCase,
   entry: JsonObject,
   logits: Variable,
 ): Variable {
   const [labelWeight = 0, teacherWeight = 0] = numbersAt(entry, "loss_weights");
-  const { labels } = modelCase.batch;
   if (!(labels instanceof Int32Array)) throw new Error("inc_kd_loss: expected class labels");
+  const teacher = input(tape, logits.shape, tensorValues(files, "out/teacher_logits"));
   return add(
     tape,
     scale(tape, crossEntropy(tape, logits, labels), labelWeight),
-    scale(tape, teacherLoss(tape, modelCase, entry, logits), teacherWeight),
+    scale(tape, teacherLoss(tape, entry, logits, teacher), teacherWeight),
   );
 }
 
-function teacherLoss(
-  tape: Tape,
-  modelCase: ModelCase,
-  entry: JsonObject,
-  logits: Variable,
-): Variable {
+function teacherLoss(tape: Tape, entry: JsonObject, logits: Variable, teacher: Variable): Variable {
   const temperature = numberAt(entry, "temperature");
-  const teacher = input(tape, logits.shape, tensorValues(modelCase.files, "out/teacher_logits"));
   const kind = textsAt(entry, "loss_types")[1];
   switch (kind) {
     case "CE":

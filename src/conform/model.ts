@@ -1,44 +1,37 @@
 /**
- * Replays model vectors: forward pass, gradients, distillation losses and optimizer steps of BERT and
- * DistilBERT as transformers computes them, with every position of the batch computed, and once more without
- * padding as far as results do not depend on it. A case directory counts once.
+ * Replays model vectors: forward pass, gradients, distillation losses and optimizer steps of BERT and DistilBERT as
+ * transformers computes them. The replay computes every position of the batch, then runs again without padding and
+ * compares what does not depend on it.
  */
 import { createTape, releaseTape } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";
+import type { TokenBatch } from "../model/batch.ts";
 import { forward } from "../model/forward.ts";
+import type { Padding } from "../model/token-rows.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type CaseFiles, openCase } from "./case-files.ts";
+import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
 import { type Difference, firstOf, type Tolerance, tensorDifference } from "./difference.ts";
 import { closeModelCase, type ModelCase, openModelCase, withStudent } from "./model-case.ts";
 import { distillationDifference, gradientDifference } from "./model-gradients.ts";
 import { optimizerDifference } from "./model-optimizer.ts";
-import { recordedOutput } from "./model-tokens.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** Hidden states, attentions, pooled output and logits: absolute. */
 const OUTPUT: Tolerance = { absolute: 1e-5 };
 
-/** One verdict for each case, named after its directory; `only` selects by that name. */
-export function* replayModel(
-  cases: Iterable<CaseFiles>,
-  backend: Backend,
-  only?: RegExp,
-): Iterable<Verdict> {
-  for (const files of cases) {
-    if (only !== undefined && files.name.search(only) < 0) continue;
-    yield judge("model", files.name, () => {
-      const modelCase = openModelCase(backend, openCase(files));
-      try {
-        return (
-          passDifference(modelCase) ??
-          distillationDifference(modelCase) ??
-          inQuantity("without padding", passDifference({ ...modelCase, padding: "excluded" }))
-        );
-      } finally {
-        closeModelCase(modelCase);
-      }
-    });
-  }
+/** The verdict on a case, named after its directory. */
+export function replayModel(files: CaseFiles, backend: Backend): Verdict {
+  return judge("model", files.name, () => {
+    const modelCase = openModelCase(backend, openCase(files));
+    try {
+      const difference = passDifference(modelCase) ?? distillationDifference(modelCase);
+      if (difference !== undefined) return difference;
+      const unpadded = passDifference({ ...modelCase, padding: "excluded" });
+      return unpadded && { ...unpadded, quantity: `without padding: ${unpadded.quantity}` };
+    } finally {
+      closeModelCase(modelCase);
+    }
+  });
 }
 
 /** First difference in the model's outputs, gradients and steps. */
@@ -48,11 +41,7 @@ function passDifference(modelCase: ModelCase): Difference | undefined {
   );
 }
 
-function inQuantity(what: string, difference: Difference | undefined): Difference | undefined {
-  return difference && { ...difference, quantity: `${what}: ${difference.quantity}` };
-}
-
-/** First difference in what a forward pass gives. */
+/** First difference in the results of a forward pass. */
 function outputDifference(modelCase: ModelCase): Difference | undefined {
   const { backend, config, batch, files, teacher, padding } = modelCase;
   return withStudent(modelCase, (parameters) => {
@@ -79,5 +68,33 @@ function outputDifference(modelCase: ModelCase): Difference | undefined {
     );
     releaseTape(tape);
     return difference;
+  });
+}
+
+/** A recorded output as a pass with or without padding computes it. */
+function recordedOutput({ files, batch }: ModelCase, padding: Padding, name: string): Float32Array {
+  const values = tensorValues(files, name);
+  if (padding === "included") return values;
+  if (name.startsWith("out/hidden_states/")) return tokenRowsOf(batch, values);
+  return name.startsWith("out/attentions/") ? tokenSquaresOf(batch, values) : values;
+}
+
+/** The rows of [batch, positions, width] that are tokens. */
+function tokenRowsOf({ attentionMask }: TokenBatch, values: Float32Array): Float32Array {
+  const width = values.length / attentionMask.length;
+  return values.filter((_, i) => attentionMask[Math.floor(i / width)] === 1);
+}
+
+/** The entries of [batch, heads, positions, positions] between tokens. */
+function tokenSquaresOf(
+  { batch, positions, attentionMask }: TokenBatch,
+  values: Float32Array,
+): Float32Array {
+  const perExample = values.length / batch;
+  return values.filter((_, i) => {
+    const first = Math.floor(i / perExample) * positions;
+    const query = first + (Math.floor(i / positions) % positions);
+    const key = first + (i % positions);
+    return attentionMask[query] === 1 && attentionMask[key] === 1;
   });
 }

@@ -1,8 +1,5 @@
-/**
- * A pruning trajectory as its files state it: configuration, modules, and what happened at each step.
- */
-import type { LayerKind, LayerRecord } from "../prune/layer.ts";
-import { elementCount } from "../prune/layer.ts";
+/** A pruning trajectory as its files state it: configuration, modules, and the events of each step. */
+import { elementCount, type LayerKind, type LayerRecord } from "../prune/layer.ts";
 import {
   expectedError,
   type JsonObject,
@@ -17,47 +14,26 @@ import {
 } from "./case-files.ts";
 
 /** A module of the model: name, kind, weight shape, and its number of parameters. */
-export interface CaseModule {
+interface CaseModule {
   readonly name: string;
   readonly kind: LayerKind;
   readonly shape: readonly number[];
   readonly parameters: number;
 }
 
-/** A prune step of one pruner. */
-export interface CasePrune {
-  readonly pruner: number;
-  readonly targetRatio: number;
-  readonly completed: number;
-  readonly total: number;
-  readonly scored: boolean;
-  /** The share at which the schedule starts, where it keeps one. */
-  readonly initialShare: number | undefined;
-  /** The share of elements that interpolated masks prune. */
-  readonly interpolated: number | undefined;
-  readonly currentSparsity: number;
-  readonly frozenAfterSelection: readonly string[];
-  readonly frozenAfterStep: readonly string[];
-  readonly prunedBlocks: number;
-  readonly totalBlocks: number;
-  /** The share that these stand for, in elements. */
-  readonly blockSparsity: number;
-  /** Zeros in each mask. */
-  readonly zeros: ReadonlyMap<string, number>;
-}
-
 /** One step. */
 export interface CaseEvent {
   readonly step: number;
-  readonly prunes: readonly CasePrune[];
-  /** INC's triple, where it was taken. */
+  /** The records of the pruners that pruned. */
+  readonly prunes: readonly JsonObject[];
+  /** INC's triple of sparsities, if it was taken. */
   readonly sparsity: readonly number[] | undefined;
   readonly weightSums: readonly number[];
   readonly weightZeros: readonly number[];
 }
 
-/** A run that ended in an error of INC: at which step (`null`: while preparing) and what it was. */
-export interface CaseError {
+/** An error of INC that ended the run; `step` is null if it came while preparing. */
+interface CaseError {
   readonly step: number | null;
   readonly message: string;
 }
@@ -67,12 +43,12 @@ export interface PruningCase {
   readonly files: OpenCase;
   readonly config: JsonObject;
   /**
-   * How the run was driven: `grad` takes gradients as they are; `block` computes with weight x block mask, of
-   * which they are the gradients; `retrain` does too and never updates a weight.
+   * `grad`: gradients are those of the weights. `block`: they are those of weight x block mask. `retrain`: as
+   * `block`, and weights are never updated.
    */
   readonly drive: "grad" | "block" | "retrain";
   readonly modules: readonly CaseModule[];
-  /** The layers whose weights are stated, in their order. */
+  /** The layers with stated weights, in their order. */
   readonly layers: readonly string[];
   /** Names of each pruner's layers, in its order. */
   readonly pruners: readonly (readonly string[])[];
@@ -80,24 +56,19 @@ export interface PruningCase {
   readonly beginsPerStep: number;
   readonly events: readonly CaseEvent[];
   readonly error: CaseError | undefined;
+  /** INC's triple of sparsities at the end. */
   readonly finalSparsity: readonly number[] | undefined;
   /** Each pruner's share at the end. */
   readonly finalShares: readonly number[] | undefined;
 }
 
-const WEIGHTED_KINDS: ReadonlyMap<string, LayerKind> = new Map<string, LayerKind>([
-  ["linear", "linear"],
-  ["conv1d", "conv1d"],
-  ["conv2d", "conv2d"],
-  ["embedding", "embedding"],
-]);
-
-/** Elements that a case's modules have at most, in all: a shape says them before there are any. */
+const WEIGHTED_KINDS: readonly LayerKind[] = ["linear", "conv1d", "conv2d", "embedding"];
+/** Limit of the elements of all modules together: a shape alone can ask for any amount of memory. */
 const MOST_ELEMENTS = 2 ** 26;
-/** How often a step may begin. */
+/** Limit of the calls of `onStepBegin` in a step. */
 const MOST_BEGINS = 16;
 
-/** `[name, kind, shape, bias?]`; a dropout module is left out, as records ask for. */
+/** Reads modules `[name, kind, shape, bias?]`; records have no dropout modules. */
 export function caseModules(entries: unknown): CaseModule[] {
   if (!Array.isArray(entries)) throw expectedError("model", "a list", entries);
   const modules = entries.flatMap((entry: readonly unknown[]) => {
@@ -105,7 +76,7 @@ export function caseModules(entries: unknown): CaseModule[] {
     if (kind === "dropout") return [];
     const weights = shape.length === 0 ? 0 : elementCount(shape);
     const biases = bias || kind === "layernorm" ? (shape[0] ?? 0) : 0;
-    const known = WEIGHTED_KINDS.get(kind);
+    const known = WEIGHTED_KINDS.find((candidate) => candidate === kind);
     const record = { name, kind: known ?? ("other" as const), shape: known ? shape : [] };
     return [{ ...record, parameters: weights + biases }];
   });
@@ -125,40 +96,19 @@ export function moduleRecords(modules: readonly CaseModule[]): LayerRecord[] {
   }));
 }
 
-function optionalNumberAt(json: JsonObject, key: string): number | undefined {
-  return (json[key] ?? null) === null ? undefined : numberAt(json, key);
-}
-
-function readPrune(json: JsonObject): CasePrune {
-  const blocks = objectAt(json, "pattern_sparsity");
-  return {
-    pruner: numberAt(json, "pruner"),
-    targetRatio: numberAt(json, "target_ratio"),
-    completed: numberAt(json, "scheduler_completed"),
-    total: numberAt(json, "scheduler_total"),
-    scored: textAt(json, "scores") === "recorded",
-    initialShare: optionalNumberAt(json, "scheduler_init_ratio"),
-    interpolated: optionalNumberAt(json, "progressive_sparsity"),
-    currentSparsity: numberAt(json, "current_sparsity_ratio"),
-    frozenAfterSelection: textsAt(json, "keep_mask_layers_after_get_masks"),
-    frozenAfterStep: textsAt(json, "keep_mask_layers"),
-    prunedBlocks: numberAt(blocks, "zero_cnt"),
-    totalBlocks: numberAt(blocks, "total_cnt"),
-    blockSparsity: numberAt(blocks, "sparsity_ratio"),
-    zeros: new Map(
-      Object.entries(objectAt(json, "zeros")).map(([name, count]) => [name, Number(count)]),
-    ),
-  };
-}
-
 function readEvent(json: JsonObject): CaseEvent {
   return {
     step: numberAt(json, "step"),
-    prunes: "prune" in json ? objectsAt(json, "prune").map(readPrune) : [],
+    prunes: "prune" in json ? objectsAt(json, "prune") : [],
     sparsity: "get_sparsity_ratio" in json ? numbersAt(json, "get_sparsity_ratio") : undefined,
     weightSums: numbersAt(json, "w_sum"),
     weightZeros: numbersAt(json, "w_zeros"),
   };
+}
+
+/** Whether scores were recorded at a prune step. */
+export function hadScores(prune: JsonObject): boolean {
+  return textAt(prune, "scores") === "recorded";
 }
 
 function driveAt(json: JsonObject): PruningCase["drive"] {
@@ -181,9 +131,10 @@ function beginsAt(json: JsonObject): number {
   throw expectedError(key, `at most ${MOST_BEGINS}`, begins);
 }
 
-/** Reads a trajectory. @throws Error where a field is missing. */
+/** Reads a trajectory. @throws Error if a field is missing. */
 export function readPruningCase(files: OpenCase): PruningCase {
   const { json } = files;
+  const final = "final" in json ? objectAt(json, "final") : undefined;
   return {
     files,
     config: objectAt(json, "config"),
@@ -195,23 +146,25 @@ export function readPruningCase(files: OpenCase): PruningCase {
     beginsPerStep: beginsAt(json),
     events: objectsAt(json, "events").map(readEvent),
     error: readError(json),
-    finalSparsity:
-      "final" in json ? numbersAt(objectAt(json, "final"), "get_sparsity_ratio") : undefined,
-    finalShares:
-      "final" in json ? numbersAt(objectAt(json, "final"), "current_sparsity_ratio") : undefined,
+    finalSparsity: final && numbersAt(final, "get_sparsity_ratio"),
+    finalShares: final && numbersAt(final, "current_sparsity_ratio"),
   };
 }
 
-/** Records at the first step: stated weights where there are any. */
-export function initialRecords({ files, modules }: PruningCase): LayerRecord[] {
-  return moduleRecords(modules).map((record) =>
-    files.tensors.has(`w0/${record.name}`)
-      ? { ...record, data: tensorValues(files, `w0/${record.name}`) }
-      : record,
-  );
+/** A tensor of the case, or undefined if it has none of that name. */
+export function statedTensor(files: OpenCase, name: string): Float32Array | undefined {
+  return files.tensors.has(name) ? tensorValues(files, name) : undefined;
 }
 
-/** A layer as tensors of one pruner name it: a layer of two pruners has the pruner's index after it. */
+/** Records at the first step, with the stated weights. */
+export function initialRecords({ files, modules }: PruningCase): LayerRecord[] {
+  return moduleRecords(modules).map((record) => ({
+    ...record,
+    data: statedTensor(files, `w0/${record.name}`) ?? record.data,
+  }));
+}
+
+/** The name of a layer in tensors: with the pruner's index after it if two pruners own the layer. */
 export function tensorLayer(
   { pruners }: Pick<PruningCase, "pruners">,
   pruner: number,

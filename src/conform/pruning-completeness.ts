@@ -1,25 +1,22 @@
-/**
- * Whether a trajectory states all that it has to. The replay compares what is stated; a vector from which
- * half was lost would pass it, and an implementation would be held to nothing.
- */
+/** Whether a trajectory is complete. The replay compares only what is stated, so a hollow vector would pass it. */
 
 import { isJsonObject } from "../io/json.ts";
 import type { PruningState } from "../prune/state.ts";
 import { expectedError, objectAt, objectsAt, textsAt } from "./case-files.ts";
 import { type Difference, differenceAt, exactDifference, firstOf } from "./difference.ts";
-import { type CaseEvent, type PruningCase, tensorLayer } from "./pruning-case.ts";
+import { type CaseEvent, hadScores, type PruningCase, tensorLayer } from "./pruning-case.ts";
 
 /** A tensor by the parts of its name; weights belong to no step. */
 interface Named {
   readonly kind: string;
-  readonly step: string | undefined;
+  readonly step?: string;
   readonly layer: string;
 }
 
 /** Kinds of tensors that `case.json` lists by layer and step. */
 const LISTED = ["mask", "pmask", "score"];
 
-/** First thing that is missing from a trajectory, by what it states elsewhere. */
+/** First part that a trajectory lacks although it states others that need it. */
 export function completenessDifference(vector: PruningCase): Difference | undefined {
   return (
     eventsDifference(vector) ??
@@ -30,7 +27,7 @@ export function completenessDifference(vector: PruningCase): Difference | undefi
   );
 }
 
-/** One event for each step; those of a case that the original broke on stop before the step at which it did. */
+/** One event for each step; with an error of the original, for each step before it. */
 function eventsDifference({ files, events, error }: PruningCase): Difference | undefined {
   const { steps } = files.json;
   const ran = events.length;
@@ -41,14 +38,11 @@ function eventsDifference({ files, events, error }: PruningCase): Difference | u
   }
   const stopped = error === undefined ? ran : (error.step ?? 0);
   const numbers = Array.from({ length: stopped }, (_, i) => i);
-  return exactDifference(
-    "step of event",
-    numbers,
-    events.map(({ step }) => step),
-  );
+  const stated = events.map(({ step }) => step);
+  return exactDifference("step of event", numbers, stated);
 }
 
-/** Every layer of every pruner, and of each its weights' sum and zeros, its mask's zeros and the statistics. */
+/** Every layer of every pruner, with the sum and zeros of its weights, and the statistics of prune steps. */
 function layersDifference({ pruners, layers, events }: PruningCase): Difference | undefined {
   const owned = [...new Set(pruners.flat())].sort();
   return (
@@ -65,7 +59,7 @@ function layersDifference({ pruners, layers, events }: PruningCase): Difference 
   );
 }
 
-/** The tensors that `tensors` lists are there, and of these kinds no others. */
+/** The tensors that `case.json` lists, and no others of their kinds. */
 function listedDifference(vector: PruningCase): Difference | undefined {
   const { files, layers } = vector;
   const list = objectAt(files.json, "tensors");
@@ -88,14 +82,13 @@ function listedDifference(vector: PruningCase): Difference | undefined {
   );
 }
 
-/** The tensors that a trajectory like this one always has. */
+/** The tensors that every trajectory of this kind has. */
 function* neededTensors(vector: PruningCase): Iterable<Named> {
   const { files, drive, layers, events, pruners } = vector;
-  for (const kind of ["w0", "wT"])
-    for (const layer of layers) yield { kind, step: undefined, layer };
+  for (const kind of ["w0", "wT"]) for (const layer of layers) yield { kind, layer };
   for (const [index, pruner] of objectsAt(files.json, "pruners").entries()) {
     const invalid = textsAt(pruner, "invalid_layers");
-    // Under block masks not every layer has one: the original gives convolutions none.
+    // INC gives convolutions no block masks.
     const masked = drive === "grad" ? null : textsAt(pruner, "masked_layers");
     const own = masked ?? (pruners[index] ?? []).filter((layer) => !invalid.includes(layer));
     for (const name of own) {
@@ -103,7 +96,7 @@ function* neededTensors(vector: PruningCase): Iterable<Named> {
       for (const event of events) {
         const step = String(event.step);
         if (drive !== "grad") yield { kind: "mgrad", step, layer };
-        if (event.prunes.some(({ pruner: of, scored }) => of === index && scored))
+        if (event.prunes.some((prune) => prune.pruner === index && hadScores(prune)))
           yield { kind: "score", step, layer };
       }
     }
@@ -117,33 +110,28 @@ function tensorName({ kind, step, layer }: Named): string {
 function missing({ files }: PruningCase, named: Named): Difference | undefined {
   if (files.tensors.has(tensorName(named))) return undefined;
   const { step, layer, kind } = named;
-  // `init` stands for the time before the first step.
+  // `init` is the time before the first step.
   const isNumber = step !== undefined && /^\d+$/.test(step);
   const place = { layer, quantity: step === "init" ? `${kind} at the start` : kind };
   return differenceAt(isNumber ? { ...place, step: Number(step) } : place, "a tensor", "none");
 }
 
-/** The shares at the end: those of all pruners, and the statistics. */
+/** The shares of all pruners and the statistics at the end. */
 function finalDifference({ files, error, pruners }: PruningCase): Difference | undefined {
   if (error !== undefined) return undefined;
   const { final } = files.json;
   if (!isJsonObject(final)) return differenceAt("final", "an object", "none");
-  return firstOf(
-    [
-      ["get_sparsity_ratio", 3],
-      ["current_sparsity_ratio", pruners.length],
-    ] as const,
-    ([key, length]) => {
-      const { [key]: list } = final;
-      const got = Array.isArray(list) ? list.length : 0;
-      return got === length ? undefined : differenceAt(`final.${key}`, `${length} numbers`, got);
-    },
-  );
+  const lengths = { get_sparsity_ratio: 3, current_sparsity_ratio: pruners.length };
+  return firstOf(Object.entries(lengths), ([key, length]) => {
+    const { [key]: list } = final;
+    const got = Array.isArray(list) ? list.length : 0;
+    return got === length ? undefined : differenceAt(`final.${key}`, `${length} numbers`, got);
+  });
 }
 
 /**
- * Where the replay pruned, the event has to say so, with the zeros of every mask. The converse is compared with
- * the counts.
+ * Compares the prune steps of the replay with the stated ones, which have the zeros of every mask. The replay
+ * compares a stated prune step itself.
  */
 export function unstatedPrune(
   { pruners }: PruningState,
@@ -154,8 +142,9 @@ export function unstatedPrune(
     const stated = prunes.find(({ pruner }) => pruner === index);
     const quantity = `pruner ${index}`;
     if (stated === undefined) return differenceAt({ step, quantity }, "no prune step", "one");
+    const zeros = objectAt(stated, "zeros");
     return firstOf(layers, ({ name: layer, layout }) =>
-      !layout.divides || stated.zeros.has(layer)
+      !layout.divides || layer in zeros
         ? undefined
         : differenceAt({ step, layer, quantity: `${quantity} mask zeros` }, "a number", "none"),
     );

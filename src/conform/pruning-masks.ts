@@ -2,9 +2,9 @@
 import { countZeros } from "../prune/mask.ts";
 import { type BlockLayout, columnOffset } from "../prune/pattern.ts";
 import type { PrunedLayer } from "../prune/state.ts";
-import type { CasePrune, PruningCase } from "./pruning-case.ts";
+import type { PruningCase } from "./pruning-case.ts";
 
-/** A mask as vectors state it: one entry for each block where blocks have masks, else one for each weight. */
+/** A mask with one entry for each block if the blocks have masks, else one for each weight. */
 export function statedMask({ drive }: PruningCase, { layout, mask }: PrunedLayer): Uint8Array {
   return drive === "grad" || !layout.divides ? mask : blockEntries(layout, mask);
 }
@@ -19,12 +19,8 @@ function blockEntries(layout: BlockLayout, mask: Uint8Array): Uint8Array {
   });
 }
 
-/** The share of elements that interpolated masks prune; 0 where the vector states none. */
-export function interpolatedShare(
-  { interpolated }: CasePrune,
-  layers: readonly PrunedLayer[],
-): number {
-  if (interpolated === undefined) return 0;
+/** The share of elements that interpolated masks prune. */
+export function interpolatedShare(layers: readonly PrunedLayer[]): number {
   const masks = layers.flatMap(({ progressiveMask }) => progressiveMask ?? []);
   const elements = masks.reduce((sum, { length }) => sum + length, 0);
   return masks.reduce((sum, mask) => sum + countZeros(mask), 0) / elements;

@@ -1,32 +1,25 @@
 /** What a trajectory states of its pruners before the first step: settings, plans, blocks, masks. */
 import type { PruningConfig } from "../prune/config.ts";
-import type { PrunedLayer, PrunerState, PruningState } from "../prune/state.ts";
+import type { PrunerState, PruningState } from "../prune/state.ts";
 import {
   type JsonObject,
   numberAt,
+  numbersAt,
   objectAt,
   objectsAt,
-  tensorValues,
   textsAt,
 } from "./case-files.ts";
-import {
-  type Difference,
-  exactDifference,
-  firstOf,
-  type Place,
-  valueDifference,
-} from "./difference.ts";
-import { type PruningCase, tensorLayer } from "./pruning-case.ts";
-import { prunersDifference, statedFields } from "./pruning-config-rows.ts";
+import { type Difference, exactDifference, firstOf, valueDifference } from "./difference.ts";
+import { type PruningCase, statedTensor, tensorLayer } from "./pruning-case.ts";
+import { prunersDifference, statedFields } from "./pruning-config.ts";
 
-/** First difference in any pruner as it stands before the first step. */
+/** First difference in any pruner before the first step. */
 export function preparationDifference(
   vector: PruningCase,
   config: PruningConfig,
   state: PruningState,
 ): Difference | undefined {
-  const { files } = vector;
-  const stated = objectsAt(files.json, "pruners");
+  const stated = objectsAt(vector.files.json, "pruners");
   const resolved = stated.map((pruner) => {
     // The original adds the classifier head to these two.
     const { op_names: _, excluded_op_names: __, ...rest } = objectAt(pruner, "resolved_config");
@@ -38,14 +31,7 @@ export function preparationDifference(
       const got = state.pruners[index];
       return got && (planDifference(index, pruner, got) ?? blocksDifference(index, pruner, got));
     }) ??
-    firstOf(state.pruners.entries(), ([index, { layers }]) =>
-      firstOf(layers, (layer) => {
-        const name = tensorLayer(vector, index, layer.name);
-        const read = (key: string): Float32Array | undefined =>
-          files.tensors.has(key) ? tensorValues(files, key) : undefined;
-        return maskDifference(layer, read(`pmask/init/${name}`));
-      }),
-    )
+    firstOf(state.pruners.entries(), ([index, pruner]) => maskDifference(vector, index, pruner))
   );
 }
 
@@ -55,48 +41,46 @@ function planDifference(
   stated: JsonObject,
   { totalPruneSteps, completedPruneSteps }: PrunerState,
 ): Difference | undefined {
-  const of = (quantity: string): Place => ({ quantity: `pruner ${index} ${quantity}` });
+  const planned = numberAt(stated, "total_prune_cnt");
   const done = numberAt(stated, "initial_completed_pruned_cnt");
   return (
-    valueDifference(
-      of("prune steps planned"),
-      numberAt(stated, "total_prune_cnt"),
-      totalPruneSteps,
-    ) ?? valueDifference(of("prune steps done before"), done, completedPruneSteps)
+    valueDifference(`pruner ${index} prune steps planned`, planned, totalPruneSteps) ??
+    valueDifference(`pruner ${index} prune steps done before`, done, completedPruneSteps)
   );
 }
 
-/** Layers that the pattern does not divide, and the others' blocks. */
+/** Layers that the pattern does not divide, and the blocks of the others. */
 function blocksDifference(
   index: number,
   stated: JsonObject,
   { layers }: PrunerState,
 ): Difference | undefined {
+  const expected = [...textsAt(stated, "invalid_layers")].sort();
   const invalid = layers.filter(({ layout }) => !layout.divides).map(({ name }) => name);
   const sizes = "block_size" in stated ? objectAt(stated, "block_size") : {};
   return (
-    exactDifference(
-      `pruner ${index} invalid layers`,
-      [...textsAt(stated, "invalid_layers")].sort(),
-      invalid.sort(),
-    ) ??
-    firstOf(layers, ({ name, layout }) => {
-      if (!(name in sizes)) return undefined;
-      const { blockHeight, blockWidth } = layout;
-      const size = sizes[name] as readonly number[];
-      return exactDifference({ layer: name, quantity: "block size" }, size, [
-        blockHeight,
-        blockWidth,
-      ]);
-    })
+    exactDifference(`pruner ${index} invalid layers`, expected, invalid.sort()) ??
+    firstOf(layers, ({ name: layer, layout: { blockHeight, blockWidth } }) =>
+      layer in sizes
+        ? exactDifference({ layer, quantity: "block size" }, numbersAt(sizes, layer), [
+            blockHeight,
+            blockWidth,
+          ])
+        : undefined,
+    )
   );
 }
 
-/** The mask that interpolation starts from. */
+/** The masks from which interpolation starts. */
 function maskDifference(
-  { name, progressiveMask }: PrunedLayer,
-  stated: Float32Array | undefined,
+  vector: PruningCase,
+  index: number,
+  { layers }: PrunerState,
 ): Difference | undefined {
-  if (stated === undefined || progressiveMask === null) return undefined;
-  return exactDifference({ layer: name, quantity: "pmask at the start" }, stated, progressiveMask);
+  return firstOf(layers, ({ name: layer, progressiveMask }) => {
+    const name = tensorLayer(vector, index, layer);
+    const stated = statedTensor(vector.files, `pmask/init/${name}`);
+    const place = { layer, quantity: "pmask at the start" };
+    return stated && progressiveMask ? exactDifference(place, stated, progressiveMask) : undefined;
+  });
 }

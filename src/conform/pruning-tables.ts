@@ -1,6 +1,6 @@
 /**
- * Replays the tables of INC's single behaviours: schedules, configurations, layer selection and the units
- * of patterns. A row counts once, named `table/part[index]`.
+ * Replays the tables of INC's single behaviours: schedules, configurations, layer selection and the units of
+ * patterns. A row counts once, named `table/part[index]`.
  */
 import { formatProblem, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
@@ -25,16 +25,10 @@ import {
 } from "./pruning-unit-rows.ts";
 import { brokenVerdict, type Finding, judge, type Verdict } from "./verdict.ts";
 
-/** A table: its file name without `.json`, and its text. */
-export interface PruningTable {
-  readonly name: string;
-  readonly json: string;
-}
-
 /** Checks one row of a table; returns its first difference. */
 type RowCheck = (row: JsonObject, table: JsonObject) => Finding;
 
-/** What each part of each table is checked by. A table that is a list is its own only part. */
+/** The check of each part of each table. A table that is a list has one part, `rows`. */
 const CHECKS: Readonly<Record<string, Readonly<Record<string, RowCheck>>>> = {
   schedule: {
     iterative: iterativeRow,
@@ -55,43 +49,29 @@ const CHECKS: Readonly<Record<string, Readonly<Record<string, RowCheck>>>> = {
   config_defaults: { rows: configurationRow },
   config_errors: { rows: configErrorRow },
   config_sequences: { rows: configSequenceRow },
-  valid_pruning_types: { rows: ({ type }) => pruningTypeRow(String(type)) },
+  valid_pruning_types: { rows: pruningTypeRow },
 };
 
-/** Names of the tables that can be checked, without `.json`. */
+/** Names of the tables, without `.json`. */
 export const PRUNING_TABLE_NAMES: readonly string[] = Object.keys(CHECKS);
 
-/** Parts that are no rows: what rows refer to. */
+/** Lists that rows refer to. */
 const NOT_ROWS: readonly string[] = ["models"];
 
-/** One verdict for each row; `only` selects by its name. */
-export function* replayPruningTables(
-  tables: Iterable<PruningTable>,
-  only?: RegExp,
-): Iterable<Verdict> {
-  for (const { name, json } of tables) {
-    const parsed = parseJson(`${name}.json`, json);
-    if (isLeft(parsed)) {
-      yield brokenVerdict("pruning_tables", name, parsed.left.map(formatProblem).join("; "));
-      continue;
-    }
-    for (const [part, rows] of partsOf(parsed.right)) {
-      const table = isJsonObject(parsed.right) ? parsed.right : { rows: parsed.right };
-      for (const [index, row] of rows.entries()) {
-        const label = `${name}/${part}[${index}]`;
-        if (only !== undefined && label.search(only) < 0) continue;
-        yield judge("pruning_tables", label, () => rowDifference(name, part, row, table));
-      }
-    }
-  }
-}
-
-/** The lists of rows of a table. */
-function partsOf(table: JsonValue): readonly (readonly [string, readonly JsonValue[]])[] {
-  if (Array.isArray(table)) return [["rows", table]];
-  if (!isJsonObject(table)) return [];
+/** One verdict for each row of a table; `name` is its file's, without `.json`. */
+export function replayPruningTable(name: string, json: string): readonly Verdict[] {
+  const parsed = parseJson(`${name}.json`, json);
+  if (isLeft(parsed))
+    return [brokenVerdict("pruning_tables", name, parsed.left.map(formatProblem).join("; "))];
+  const table = isJsonObject(parsed.right) ? parsed.right : { rows: parsed.right };
   return Object.entries(table).flatMap(([part, rows]) =>
-    Array.isArray(rows) && !NOT_ROWS.includes(part) ? [[part, rows] as const] : [],
+    Array.isArray(rows) && !NOT_ROWS.includes(part)
+      ? rows.map((row: JsonValue, index) =>
+          judge("pruning_tables", `${name}/${part}[${index}]`, () =>
+            rowDifference(name, part, row, table),
+          ),
+        )
+      : [],
   );
 }
 

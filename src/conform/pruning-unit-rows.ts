@@ -2,7 +2,7 @@
 import { adjustRatio, type BlockCount, thresholdForRatio } from "../prune/budget.ts";
 import type { ScoreReduction } from "../prune/config.ts";
 import { createGroupScratch, type GroupPattern, groupScoresInto } from "../prune/group.ts";
-import { elementCount, PruningError } from "../prune/layer.ts";
+import { elementCount } from "../prune/layer.ts";
 import { lockMaskInto } from "../prune/lock.ts";
 import {
   countBlocks,
@@ -25,14 +25,17 @@ import {
   type Difference,
   differenceAt,
   exactDifference,
+  firstOf,
   tensorDifference,
   valueDifference,
 } from "./difference.ts";
+import { refusalOf } from "./pruning-config.ts";
 
 /** Scores, relative to the largest. */
-const SCORE_TOLERANCE = 1e-5;
+const SCORE_TOLERANCE = { relative: 1e-5 };
 /** Prunes all that scores 0, and nothing above. */
 const AT_ZERO = { threshold: 0, ties: Number.POSITIVE_INFINITY };
+const SINGLE_WEIGHTS: Pattern = { kind: "block", height: 1, width: 1 };
 
 /** A tensor of a row. */
 interface RowTensor {
@@ -68,20 +71,16 @@ export function reduceScoreRow(row: JsonObject): Difference | undefined {
   const score = tensorAt(row, "score");
   const layout = layOut(patternAt(row), score);
   if (Array.isArray(row.invalid) && row.invalid.length > 0)
-    return exactDifference("divides", [false], [layout.divides]);
-  const elements = Float32Array.from(score.data);
-  const reduction = textAt(row, "reduce") as ScoreReduction;
+    return valueDifference("divides", false, layout.divides);
+  const reduced = reduceBlocks(
+    layout,
+    textAt(row, "reduce") as ScoreReduction,
+    Float32Array.from(score.data),
+  );
+  const size = [layout.blockHeight, layout.blockWidth];
   return (
-    exactDifference("block size", numbersAt(row, "block_size"), [
-      layout.blockHeight,
-      layout.blockWidth,
-    ]) ??
-    tensorDifference(
-      "score",
-      tensorAt(row, "reduced").data,
-      reduceBlocks(layout, reduction, elements),
-      { relative: SCORE_TOLERANCE },
-    ) ??
+    exactDifference("block size", numbersAt(row, "block_size"), size) ??
+    tensorDifference("score", tensorAt(row, "reduced").data, reduced, SCORE_TOLERANCE) ??
     ("full_mask" in row ? expandedMaskDifference(row, layout) : undefined)
   );
 }
@@ -105,7 +104,7 @@ function inMatrixOrder(layout: BlockLayout, mask: Uint8Array): number[] {
   return matrix;
 }
 
-/** The least N of every M, and the groups' scores under all reductions. */
+/** The lowest N of every M, and the groups' scores under all reductions. */
 export function leastMembersRow(row: JsonObject): Difference | undefined {
   const pattern = groupAt(row);
   const score = tensorAt(row, "score");
@@ -114,16 +113,12 @@ export function leastMembersRow(row: JsonObject): Difference | undefined {
   const scratch = createGroupScratch(pattern.of);
   const groups = new Float32Array(blockCount(layout));
   const losses = new Uint16Array(groups.length);
-  for (const reduction of ["mean", "sum", "max"] as const) {
+  const wrongScore = firstOf(["mean", "sum", "max"] as const, (reduction) => {
     groupScoresInto(pattern, layout, reduction, false, false, elements, groups, losses, scratch);
-    const difference = tensorDifference(
-      `group score (${reduction})`,
-      tensorAt(row, `reduced_${reduction}`).data,
-      groups,
-      { relative: SCORE_TOLERANCE },
-    );
-    if (difference !== undefined) return difference;
-  }
+    const { data } = tensorAt(row, `reduced_${reduction}`);
+    return tensorDifference(`group score (${reduction})`, data, groups, SCORE_TOLERANCE);
+  });
+  if (wrongScore !== undefined) return wrongScore;
   const mask = new Uint8Array(elements.length);
   const all = { threshold: Number.POSITIVE_INFINITY, ties: 0 };
   writeGroupMaskInto(pattern, layout, groups, elements, all, false, null, mask, scratch);
@@ -133,7 +128,7 @@ export function leastMembersRow(row: JsonObject): Difference | undefined {
   );
 }
 
-/** Groups that count as pruned, and the ratio they stand for. */
+/** Compares the groups that count as pruned, and their ratio. */
 function countDifference(
   expected: JsonObject,
   pattern: GroupPattern,
@@ -141,15 +136,9 @@ function countDifference(
   mask: Uint8Array,
 ): Difference | undefined {
   const { pruned, total } = countBlocks(pattern, layout, mask, false);
-  return exactDifference(
-    "[ratio, pruned groups, groups]",
-    [
-      numberAt(expected, "sparsity_ratio"),
-      numberAt(expected, "zero_cnt"),
-      numberAt(expected, "total_cnt"),
-    ],
-    [((pruned / total) * pattern.prune) / pattern.of, pruned, total],
-  );
+  const ratio = ((pruned / total) * pattern.prune) / pattern.of;
+  const stated = ["sparsity_ratio", "zero_cnt", "total_cnt"].map((key) => numberAt(expected, key));
+  return exactDifference("[ratio, pruned groups, groups]", stated, [ratio, pruned, total]);
 }
 
 /** Which groups count as pruned. */
@@ -160,12 +149,10 @@ export function groupCountsRow(row: JsonObject): Difference | undefined {
   const mask = Uint8Array.from(data);
   const flags = new Uint8Array(blockCount(layout));
   markPrunedInto(pattern, layout, mask, false, flags);
+  const kept = flags.map((flag) => 1 - flag);
   return (
-    exactDifference(
-      "group kept",
-      tensorAt(row, "group_kept(nonzeros>N)").data,
-      flags.map((flag) => 1 - flag),
-    ) ?? countDifference(objectAt(row, "get_sparsity_ratio"), pattern, layout, mask)
+    exactDifference("group kept", tensorAt(row, "group_kept(nonzeros>N)").data, kept) ??
+    countDifference(objectAt(row, "get_sparsity_ratio"), pattern, layout, mask)
   );
 }
 
@@ -174,17 +161,13 @@ export function singleMaskRow(row: JsonObject): Difference | undefined {
   const { shape, data } = tensorAt(row, "score");
   const scores = Float32Array.from(data);
   const ratio = numberAt(row, "ratio");
-  const wrongCount = valueDifference("k", numberAt(row, "k"), Math.trunc(scores.length * ratio));
-  if (wrongCount !== undefined) return wrongCount;
   const decision = thresholdForRatio(scores, ratio, createSelectionScratch());
   const mask = new Uint8Array(scores.length);
-  writeBlockMaskInto(
-    layOut({ kind: "block", height: 1, width: 1 }, { shape }),
-    scores,
-    decision,
-    mask,
+  writeBlockMaskInto(layOut(SINGLE_WEIGHTS, { shape }), scores, decision, mask);
+  return (
+    valueDifference("k", numberAt(row, "k"), Math.trunc(scores.length * ratio)) ??
+    exactDifference("mask", tensorAt(row, "mask").data, mask)
   );
-  return exactDifference("mask", tensorAt(row, "mask").data, mask);
 }
 
 /** The mask of a weight's present zeros. */
@@ -201,73 +184,52 @@ export function patternLockRow(row: JsonObject): Difference | undefined {
 export function adjustRatioRow(row: JsonObject): Difference | undefined {
   const layers = objectAt(row, "layers") as Readonly<Record<string, readonly [number, number]>>;
   const current: BlockCount[] = Object.values(layers).map(([pruned, total]) => ({ pruned, total }));
-  const { adjust, ratio } = adjustRatio(
-    current,
-    Object.keys(layers).indexOf(textAt(row, "layer")),
-    { pruned: numberAt(row, "new_zero"), total: numberAt(row, "new_total") },
-    {
-      max: numberAt(row, "max"),
-      min: numberAt(row, "min"),
-      final: numberAt(row, "final_target"),
-    },
-  );
-  return exactDifference<boolean | number>(
-    "[adjust, ratio]",
-    [row.need_adjust as boolean, numberAt(row, "ratio")],
-    [adjust, ratio],
-  );
+  const index = Object.keys(layers).indexOf(textAt(row, "layer"));
+  const counts = { pruned: numberAt(row, "new_zero"), total: numberAt(row, "new_total") };
+  const { adjust, ratio } = adjustRatio(current, index, counts, {
+    max: numberAt(row, "max"),
+    min: numberAt(row, "min"),
+    final: numberAt(row, "final_target"),
+  });
+  const stated = [row.need_adjust as boolean, numberAt(row, "ratio")];
+  return exactDifference<boolean | number>("[adjust, ratio]", stated, [adjust, ratio]);
 }
 
 /** Interpolated masks: over all layers together, and each layer alone. */
 export function progressiveMaskRow(row: JsonObject): Difference | undefined {
-  const names = Object.keys(objectAt(row, "pre"));
-  const layers = names.map((name): ProgressiveLayer => {
+  const layers = Object.keys(objectAt(row, "pre")).map((name): ProgressiveLayer => {
     const before = tensorAt(objectAt(row, "pre"), name);
-    const after = tensorAt(objectAt(row, "cur"), name);
-    const scores = tensorAt(objectAt(row, "scores"), name);
     return {
-      layout: layOut({ kind: "block", height: 1, width: 1 }, before),
+      layout: layOut(SINGLE_WEIGHTS, before),
       before: Uint8Array.from(before.data),
-      after: Uint8Array.from(after.data),
-      scores: Float32Array.from(scores.data),
+      after: Uint8Array.from(tensorAt(objectAt(row, "cur"), name).data),
+      scores: Float32Array.from(tensorAt(objectAt(row, "scores"), name).data),
       out: new Uint8Array(before.data.length),
     };
   });
   const part = numberAt(row, "progressive_step");
   const parts = numberAt(row, "progressive_steps");
-  const interpolate = (together: readonly ProgressiveLayer[]): void =>
-    interpolateMasksInto(together, part, parts, false, createSelectionScratch());
-  return (
-    interpolationDifference(row, "global", layers, () => interpolate(layers)) ??
-    interpolationDifference(row, "local", layers, () => {
-      for (const layer of layers) interpolate([layer]);
-    })
-  );
-}
-
-/** Runs an interpolation and compares its masks, or its refusal with INC's error. */
-function interpolationDifference(
-  row: JsonObject,
-  scope: "global" | "local",
-  layers: readonly ProgressiveLayer[],
-  run: () => void,
-): Difference | undefined {
-  const expected = objectAt(row, scope);
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof PruningError && "error" in expected) return undefined;
-    throw error;
-  }
-  if ("error" in expected) return differenceAt(`${scope} outcome`, "a refusal", "none");
-  for (const [i, name] of Object.keys(expected).entries()) {
-    const mask = tensorAt(expected, name).data;
-    const difference = exactDifference(
-      { layer: name, quantity: `${scope} mask` },
-      mask,
-      layers[i]?.out ?? [],
+  /** Interpolates the masks of each set of layers; compares them, or the refusal with INC's error. */
+  const compare = (
+    scope: string,
+    sets: readonly (readonly ProgressiveLayer[])[],
+  ): Difference | undefined => {
+    const expected = objectAt(row, scope);
+    const refusal = refusalOf(() => {
+      for (const set of sets)
+        interpolateMasksInto(set, part, parts, false, createSelectionScratch());
+    });
+    if ("error" in expected)
+      return refusal ? undefined : differenceAt(`${scope} outcome`, "a refusal", "none");
+    if (refusal !== undefined) throw refusal;
+    return firstOf(Object.keys(expected).entries(), ([i, layer]) =>
+      exactDifference(
+        { layer, quantity: `${scope} mask` },
+        tensorAt(expected, layer).data,
+        layers[i]?.out ?? [],
+      ),
     );
-    if (difference !== undefined) return difference;
-  }
-  return undefined;
+  };
+  const alone = layers.map((layer) => [layer]);
+  return compare("global", [layers]) ?? compare("local", alone);
 }

@@ -1,13 +1,12 @@
 /**
- * Whether this engine computes with compiled kernels what scalar loops compute: one training step of a small BERT
- * on both, with dense weights in one layer and compressed ones in the other. Flags of an engine are experiments; whoever turns one on should look first.
+ * Compares compiled kernels with scalar loops on this engine: one training step of a small BERT on both, with dense
+ * weights in one layer and compressed ones in the other. An engine's experimental flags may break kernels.
  */
 import { backward } from "../autograd/backward.ts";
 import { crossEntropy } from "../autograd/losses.ts";
 import { createTape, releaseTape, scalarOf } from "../autograd/tape.ts";
 import { nextUnit, openStream } from "../core/random.ts";
 import { type Backend, createBackend } from "../kernels/backend.ts";
-import type { TokenBatch } from "../model/batch.ts";
 import { type ModelConfig, parseModelConfigOrThrow } from "../model/config.ts";
 import { forward } from "../model/forward.ts";
 import { initialiseParameters } from "../model/parameters.ts";
@@ -18,13 +17,14 @@ import {
   releaseBlockSparseWeight,
 } from "../tensor/block-sparse-weight.ts";
 import { type Parameter, type Parameters, releaseParameters } from "../tensor/parameter.ts";
+import { largestMagnitude } from "./difference.ts";
 
-/** What the kernels of a backend gave beside scalar loops. */
+/** The result of comparing a backend's kernels with scalar loops. */
 export interface SelfTest {
   readonly passed: boolean;
-  /** The largest difference of a gradient, relative to that gradient's largest entry, or of the loss. */
+  /** The largest difference of a gradient or the loss, relative to its largest entry. */
   readonly worst: number;
-  /** Where that was. */
+  /** The parameter with that difference, or `loss`. */
   readonly at: string;
 }
 
@@ -34,6 +34,8 @@ const SEED = 20;
 const BATCH = 3;
 const POSITIONS = 37;
 const VOCABULARY = 100;
+/** Share of blocks that the second layer's weights keep. */
+const KEPT = 0.3;
 
 function testConfig(): ModelConfig {
   return parseModelConfigOrThrow({
@@ -46,22 +48,6 @@ function testConfig(): ModelConfig {
     max_position_embeddings: POSITIONS,
   });
 }
-
-function testBatch(): TokenBatch & { readonly labels: Int32Array } {
-  const stream = openStream(SEED, 0);
-  const tokens = BATCH * POSITIONS;
-  return {
-    batch: BATCH,
-    positions: POSITIONS,
-    inputIds: Int32Array.from({ length: tokens }, () => Math.floor(nextUnit(stream) * VOCABULARY)),
-    tokenTypeIds: new Int32Array(tokens),
-    attentionMask: Uint8Array.from({ length: tokens }, (_, i) => (i % POSITIONS < 30 ? 1 : 0)),
-    labels: Int32Array.of(0, 1, 1),
-  };
-}
-
-/** Share of blocks that the second layer's weights keep. */
-const KEPT = 0.3;
 
 /** Prunes the second layer's weights to some of their 4x1 blocks, and compresses them. */
 function compressSecondLayer(
@@ -78,8 +64,8 @@ function compressSecondLayer(
       nextUnit(stream) < KEPT ? 1 : 0,
     );
     const mask = Uint8Array.from({ length: outputs * inputs }, (_, i) => {
-      const [row, column] = [Math.floor(i / inputs), i % inputs];
-      return bits[Math.floor(row / 4) * inputs + column] ?? 0;
+      const blockRow = Math.floor(i / (4 * inputs));
+      return bits[blockRow * inputs + (i % inputs)] ?? 0;
     });
     value.data.set(value.data.map((weight, i) => (mask[i] === 1 ? weight : 0)));
     const blocks = keptBlocks(value.shape, [mask]);
@@ -92,13 +78,21 @@ function compressSecondLayer(
 function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
   const config = testConfig();
   const parameters = initialiseParameters(backend, config, SEED);
-  // Initial weights are small and biases zero; larger ones make every path matter.
-  const stream = openStream(SEED, 2);
+  // Larger weights and non-zero biases, so that every path matters.
+  const biases = openStream(SEED, 2);
   for (const { name, value } of parameters.values()) {
     if (value.shape.length === 2) backend.kernels.scale(value.data, 10, value.data);
-    else if (/bias$/.test(name)) value.data.set(value.data.map(() => nextUnit(stream) - 0.5));
+    else if (/bias$/.test(name)) value.data.set(value.data.map(() => nextUnit(biases) - 0.5));
   }
-  const batch = testBatch();
+  const ids = openStream(SEED, 0);
+  const tokens = BATCH * POSITIONS;
+  const batch = {
+    batch: BATCH,
+    positions: POSITIONS,
+    inputIds: Int32Array.from({ length: tokens }, () => Math.floor(nextUnit(ids) * VOCABULARY)),
+    tokenTypeIds: new Int32Array(tokens),
+    attentionMask: Uint8Array.from({ length: tokens }, (_, i) => (i % POSITIONS < 30 ? 1 : 0)),
+  };
   const compressed = compressSecondLayer(backend, parameters);
   const products = { forward: true, inputGradient: true, weightGradient: true };
   const blockSparse = new Map(
@@ -107,7 +101,7 @@ function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
   const tape = createTape(backend, { training: true, seed: SEED, step: 1, blockSparse });
   try {
     const { logits } = forward(tape, config, parameters, batch);
-    const loss = crossEntropy(tape, logits, batch.labels);
+    const loss = crossEntropy(tape, logits, Int32Array.of(0, 1, 1));
     const gradients = new Map([["loss", Float32Array.of(scalarOf(loss))]]);
     backward(tape, loss);
     for (const { name, gradient } of parameters.values())
@@ -120,23 +114,22 @@ function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
   }
 }
 
-/** |a - b| relative to b's largest entry; infinite where one is no number. */
+/** |a - b| relative to b's largest entry; infinite if a value is not finite. */
 function distance(a: Float32Array, b: Float32Array): number {
-  const largest = b.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const difference = a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
-  if (!Number.isFinite(difference + largest)) return Number.POSITIVE_INFINITY;
-  return largest === 0 ? difference : difference / largest;
+  if (!Number.isFinite(difference)) return Number.POSITIVE_INFINITY;
+  return difference / (largestMagnitude(b) || 1);
 }
 
 /**
- * Compares a training step on a backend with the same on scalar loops.
+ * Compares a training step on a backend with the same step on scalar loops.
  */
 export function runSelfTest(backend: Backend): SelfTest {
   const expected = gradientsOf(createBackend({ variant: "scalar" }));
   const got = gradientsOf(backend);
   let [worst, at] = [0, "loss"];
   for (const [name, values] of expected) {
-    // Biases of keys move all scores of a row alike: their gradient is rounding alone.
+    // A key bias moves all scores of a row alike: its gradient is rounding alone.
     if (/key\.bias$/.test(name)) continue;
     const difference = distance(got.get(name) ?? new Float32Array(0), values);
     if (difference > worst) [worst, at] = [difference, name];

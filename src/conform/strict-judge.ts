@@ -1,36 +1,28 @@
 /**
- * Judges masks under the `strict` rules: whole blocks, exactly N of every pruned group of M, exact budgets,
- * bounds per layer, and the lowest scores lost. Where scores tie at the limit several masks are right.
+ * Judges masks under the `strict` rules: whole blocks, exactly N of every pruned group of M, exact budgets, bounds
+ * per layer, and the lowest scores pruned. If scores tie at the limit, several masks are right.
  */
 import { type Difference, exactDifference } from "./difference.ts";
-import { lowestOf, prunedElements, type Unit, unitsOf } from "./strict-units.ts";
+import { lowestOf, prunedElements, prunedUnits, type Unit, unitsOf } from "./strict-units.ts";
 import type { StrictBudget, StrictLayer, StrictVector } from "./strict-vector.ts";
 import type { Status } from "./verdict.ts";
 
-/** What the judge says of masks. */
+/** The judgement on masks. */
 export interface Judgement {
   /** `passed`: canonical. `acceptable`: right, with ties broken otherwise. `failed`: a rule is broken. */
   readonly status: Status;
-  /** The rule that is broken, or why another mask than the canonical one is right. */
+  /** The broken rule, or why another mask than the canonical one is right. */
   readonly note?: string;
-  /** The first element that is not as in the canonical masks. */
+  /** The first difference from the canonical masks. */
   readonly difference?: Difference;
-}
-
-/** A layer under judgement: the mask, and the units it takes. */
-interface Judged {
-  readonly layer: StrictLayer;
-  readonly units: readonly Unit[];
-  readonly taken: readonly Unit[];
 }
 
 type Masks = ReadonlyMap<string, ArrayLike<number>>;
 
-/** What is wrong with a mask's form, if anything: its length, its values, its blocks or groups. */
+/** A problem of a mask's form: its length, its values, its blocks or groups. */
 function brokenForm(
   vector: StrictVector,
   layer: StrictLayer,
-  units: readonly Unit[],
   mask: ArrayLike<number> | undefined,
 ): string | undefined {
   const { name } = layer;
@@ -40,14 +32,14 @@ function brokenForm(
   const values = Array.from(mask);
   const odd = values.findIndex((value) => value !== 0 && value !== 1);
   if (odd >= 0) return `${name}: expected 0 or 1 at ${odd}, got ${values[odd]}`;
-  for (const [index, unit] of units.entries()) {
+  for (const [index, unit] of unitsOf(vector, layer).entries()) {
     const problem = brokenUnit(vector, layer, mask, unit);
     if (problem !== undefined) return `${name}, block ${index}: ${problem}`;
   }
   return undefined;
 }
 
-/** A block is pruned whole or not at all; a group loses the N lowest of its M scores, or nothing. */
+/** A block is pruned whole or kept whole; a group loses the N lowest of its M scores, or nothing. */
 function brokenUnit(
   { pattern }: StrictVector,
   layer: StrictLayer,
@@ -66,52 +58,43 @@ function brokenUnit(
   return got === lowest ? undefined : `expected to lose scores ${lowest}, got ${got}`;
 }
 
-/** What is wrong with how many blocks a budget takes, or with which. */
+/** A problem of the number of pruned blocks of a budget, or of their scores. */
 function brokenBudget(
+  vector: StrictVector,
   budget: StrictBudget,
-  judged: readonly Judged[],
-  canonical: readonly Judged[],
+  masks: Masks,
 ): string | undefined {
-  const own = judged.filter(({ layer }) => budget.layers.includes(layer.name));
-  const taken = own.flatMap((each) => each.taken);
+  const layers = vector.layers.filter(({ name }) => budget.layers.includes(name));
   const names = budget.layers.join(", ");
-  if (taken.length !== budget.pruned)
-    return `${names}: expected ${budget.pruned} pruned blocks, got ${taken.length}`;
-  for (const { layer, taken: lost } of own)
-    if (lost.length < layer.fewest || lost.length > layer.most)
-      return `${layer.name}: expected ${layer.fewest} to ${layer.most} pruned blocks, got ${lost.length}`;
-  const right = canonical
-    .filter(({ layer }) => budget.layers.includes(layer.name))
-    .flatMap((each) => each.taken);
+  const pruned = layers.map((layer) => prunedUnits(vector, layer, masks.get(layer.name) ?? []));
+  const count = pruned.flat().length;
+  if (count !== budget.pruned)
+    return `${names}: expected ${budget.pruned} pruned blocks, got ${count}`;
+  for (const [i, { name, fewest, most }] of layers.entries()) {
+    const own = pruned[i]?.length ?? 0;
+    if (own < fewest || own > most)
+      return `${name}: expected ${fewest} to ${most} pruned blocks, got ${own}`;
+  }
   const scores = (units: readonly Unit[]): readonly number[] =>
     lowestOf(
       units.map(({ score }) => score),
       units.length,
     );
-  const wrong = exactDifference("score", scores(right), scores(taken));
+  const canonical = layers.flatMap((layer) => prunedUnits(vector, layer, layer.mask));
+  const wrong = exactDifference("score", scores(canonical), scores(pruned.flat()));
   if (wrong === undefined) return undefined;
-  const rank = `pruned score ${(wrong.index ?? 0) + 1} of ${taken.length}, in ascending order`;
+  const rank = `pruned score ${(wrong.index ?? 0) + 1} of ${count}, in ascending order`;
   return `${names}, ${rank}: expected ${wrong.expected}, got ${wrong.got}`;
-}
-
-function judgedLayer(vector: StrictVector, layer: StrictLayer, mask: ArrayLike<number>): Judged {
-  const units = unitsOf(vector, layer);
-  const taken = units.filter((unit) => prunedElements(mask, unit).length > 0);
-  return { layer, units, taken };
 }
 
 /** The first rule that masks break. */
 function brokenRule(vector: StrictVector, masks: Masks): string | undefined {
-  const canonical = vector.layers.map((layer) => judgedLayer(vector, layer, layer.mask));
-  for (const { layer, units } of canonical) {
-    const problem = brokenForm(vector, layer, units, masks.get(layer.name));
+  for (const layer of vector.layers) {
+    const problem = brokenForm(vector, layer, masks.get(layer.name));
     if (problem !== undefined) return problem;
   }
-  const judged = vector.layers.map((layer) =>
-    judgedLayer(vector, layer, masks.get(layer.name) ?? []),
-  );
   for (const budget of vector.budgets) {
-    const problem = brokenBudget(budget, judged, canonical);
+    const problem = brokenBudget(vector, budget, masks);
     if (problem !== undefined) return problem;
   }
   return undefined;
@@ -120,9 +103,8 @@ function brokenRule(vector: StrictVector, masks: Masks): string | undefined {
 /**
  * Judges one mask per layer, 1 = kept, in the weights' own order.
  *
- * The masks with the canonical scores lost, within the bounds and the budget, are exactly those that some
- * order of tied blocks leads to: they are the lightest bases of one matroid, and all of those lose the same
- * scores.
+ * A mask within the bounds and the budget is right exactly if it prunes the same scores as the canonical mask: some
+ * order of the tied blocks then leads to it. Such masks are the lightest bases of one matroid.
  *
  * @example
  * ```ts

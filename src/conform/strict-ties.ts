@@ -1,11 +1,11 @@
-/** Which blocks of a `strict` vector are pruned or kept by a tie alone. */
+/** The blocks of a `strict` vector that only a tie prunes or keeps. */
 import { prunedElements, type Unit, unitsOf } from "./strict-units.ts";
 import type { StrictBudget, StrictLayer, StrictVector } from "./strict-vector.ts";
 
 /** Indices by layer. */
 export type Tied = ReadonlyMap<string, readonly number[]>;
 
-/** A unit of a budget: where it is, its score, and whether the canonical mask prunes it. */
+/** A unit of a budget, and whether the canonical mask prunes it. */
 interface Candidate {
   readonly layer: StrictLayer;
   readonly index: number;
@@ -26,7 +26,7 @@ function candidatesOf(vector: StrictVector, budget: StrictBudget): Candidate[] {
     );
 }
 
-/** Index lists by layer, in order, without repetition; layers that have none are left out. */
+/** Sorted indices by layer, each once; without layers that have none. */
 function byLayer(
   vector: StrictVector,
   found: readonly { readonly layer: StrictLayer; readonly index: number }[],
@@ -38,7 +38,7 @@ function byLayer(
   return new Map(lists.filter(([, list]) => list.length > 0));
 }
 
-/** Blocks (groups) that can change places with one of the same score, within their layers' bounds. */
+/** Blocks or groups that can swap with another of the same score, within their layers' bounds. */
 export function findTiedBlocks(vector: StrictVector): Tied {
   const found: Candidate[] = [];
   for (const budget of vector.budgets) {
@@ -60,7 +60,7 @@ export function findTiedBlocks(vector: StrictVector): Tied {
   return byLayer(vector, found);
 }
 
-/** Elements that can change places with one of the same score in their pruned or prunable group of N:M. */
+/** Elements that can swap with another of the same score in a group of N:M that is pruned or tied. */
 export function findTiedElements(vector: StrictVector, tiedBlocks: Tied): Tied {
   const { pattern } = vector;
   if (pattern.kind === "block") return new Map();

@@ -1,4 +1,4 @@
-/** Masks as the units that a pattern prunes whole: which blocks or groups a mask takes, and at what score. */
+/** The units that a pattern prunes whole: blocks or groups, with their scores. */
 import { columnOffset, layOut } from "../prune/pattern.ts";
 import type { StrictLayer, StrictVector } from "./strict-vector.ts";
 
@@ -6,9 +6,9 @@ import type { StrictLayer, StrictVector } from "./strict-vector.ts";
 export interface Unit {
   /** Its elements, as indices of the matrix [out, in]. */
   readonly elements: readonly number[];
-  /** Where each of them lies in the weight's own memory. */
+  /** Where each element lies in the weight's own memory. */
   readonly places: readonly number[];
-  /** What it costs to prune it. */
+  /** The score that pruning the unit loses. */
   readonly score: number;
 }
 
@@ -17,7 +17,7 @@ export function lowestOf(scores: readonly number[], count: number): readonly num
   return [...scores].sort((a, b) => a - b).slice(0, count);
 }
 
-/** The layer's blocks or groups in order; a group's score is the mean of its N lowest over all M. */
+/** The layer's blocks or groups in order; a group's score is the sum of its N lowest scores over M. */
 export function unitsOf({ pattern }: Pick<StrictVector, "pattern">, layer: StrictLayer): Unit[] {
   const layout = layOut(pattern, layer);
   const { blockRows, blockColumns, blockHeight, blockWidth, columns } = layout;
@@ -41,4 +41,13 @@ export function unitsOf({ pattern }: Pick<StrictVector, "pattern">, layer: Stric
 /** The elements of a unit that a mask prunes. */
 export function prunedElements(mask: ArrayLike<number>, { elements, places }: Unit): number[] {
   return elements.filter((_, i) => mask[places[i] as number] === 0);
+}
+
+/** The units of a layer that a mask prunes. */
+export function prunedUnits(
+  vector: Pick<StrictVector, "pattern">,
+  layer: StrictLayer,
+  mask: ArrayLike<number>,
+): readonly Unit[] {
+  return unitsOf(vector, layer).filter((unit) => prunedElements(mask, unit).length > 0);
 }

@@ -1,6 +1,6 @@
 /**
- * A vector of the `strict` family: scores, a pattern, budgets and bounds as block counts, and the canonical
- * masks, in which ties are broken by the lowest flat index.
+ * A vector of the `strict` family: scores, a pattern, budgets and bounds in blocks, and the canonical masks, which
+ * break ties by the lowest flat index.
  */
 import { type Pattern, parsePattern } from "../prune/pattern.ts";
 import {
@@ -23,8 +23,8 @@ export interface StrictLayer {
   /** The weight's shape: linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
   readonly shape: readonly number[];
   /**
-   * Row-major: one score per block, or for N:M one per element of the weight as a matrix [out, in], a
-   * convolution's inputs by kernel position first and channel within a position.
+   * Row-major: one score per block, or for N:M one per element of the weight as a matrix [out, in]. The inputs of a
+   * convolution are in order of kernel position, then channel.
    */
   readonly scores: Float32Array;
   /** Fewest and most blocks (groups for N:M) that the layer may lose. */
@@ -34,27 +34,27 @@ export interface StrictLayer {
   readonly mask: Uint8Array;
 }
 
-/** Layers that share a budget, and how many blocks (groups) they lose together, exactly. */
+/** Layers that share a budget, and the exact number of blocks (groups) that they lose together. */
 export interface StrictBudget {
   readonly layers: readonly string[];
   readonly pruned: number;
 }
 
-/** What decides whether masks are right. */
+/** The data that decide whether masks are right. */
 export interface StrictVector {
   readonly pattern: Pattern;
   readonly layers: readonly StrictLayer[];
   readonly budgets: readonly StrictBudget[];
 }
 
-/** A vector with what its file states beside it. */
+/** A vector with the other fields of its file. */
 export interface StrictCase extends StrictVector {
   readonly files: OpenCase;
   readonly json: JsonObject;
   readonly result: string;
-  /** By layer, the blocks whose fate is a matter of ties; empty where one mask alone is right. */
+  /** Blocks that only a tie prunes or keeps, by layer; empty if one mask alone is right. */
   readonly tiedBlocks: ReadonlyMap<string, readonly number[]>;
-  /** The same for elements within the groups of N:M, as indices of the matrix. */
+  /** The same for elements in groups of N:M, as indices of the matrix. */
   readonly tiedElements: ReadonlyMap<string, readonly number[]>;
 }
 

@@ -1,7 +1,4 @@
-/**
- * Replays `strict` vectors through one-shot pruning, which must give the canonical masks: it breaks ties by
- * the lowest flat index. A case directory counts once.
- */
+/** Replays `strict` vectors through one-shot pruning, which must give the canonical masks. */
 import { exactCount } from "../prune/exact.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import { pruneOnce } from "../prune/once.ts";
@@ -21,20 +18,17 @@ import { unitsOf } from "./strict-units.ts";
 import { readStrictCase, type StrictCase, type StrictLayer } from "./strict-vector.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** One verdict for each case, named after its directory; `only` selects by that name. */
-export function* replayStrict(cases: Iterable<CaseFiles>, only?: RegExp): Iterable<Verdict> {
-  for (const files of cases) {
-    if (only !== undefined && files.name.search(only) < 0) continue;
-    yield judge("strict", files.name, () => {
-      const vector = readStrictCase(files);
-      return (
-        scoresDifference(vector) ??
-        countsDifference(vector) ??
-        maskDifference(vector) ??
-        tiesDifference(vector)
-      );
-    });
-  }
+/** The verdict on a case, named after its directory. */
+export function replayStrict(files: CaseFiles): Verdict {
+  return judge("strict", files.name, () => {
+    const vector = readStrictCase(files);
+    return (
+      scoresDifference(vector) ??
+      countsDifference(vector) ??
+      maskDifference(vector) ??
+      tiesDifference(vector)
+    );
+  });
 }
 
 function recordsOf({ files, layers, json }: StrictCase): LayerRecord[] {
@@ -47,7 +41,7 @@ function recordsOf({ files, layers, json }: StrictCase): LayerRecord[] {
   }));
 }
 
-/** The stated scores against those of the weights. */
+/** Compares the stated scores with those of the weights. */
 function scoresDifference(vector: StrictCase): Difference | undefined {
   return firstOf(vector.layers, (layer) => {
     const weight = tensorValues(vector.files, `w/${layer.name}`).map(Math.abs);
@@ -64,7 +58,7 @@ function scoresDifference(vector: StrictCase): Difference | undefined {
   });
 }
 
-/** The stated counts against those that the ratios ask for. */
+/** Compares the stated counts with those of the ratios. */
 function countsDifference(vector: StrictCase): Difference | undefined {
   const { json, pattern, layers, budgets } = vector;
   const target = numberAt(json, "target_sparsity");
@@ -105,7 +99,7 @@ function maskDifference(vector: StrictCase): Difference | undefined {
   return judgeStrictMasks(vector, masks).difference;
 }
 
-/** The stated ties, and whether they make more than one mask right. */
+/** Compares the stated ties, and the result that follows from them. */
 function tiesDifference(vector: StrictCase): Difference | undefined {
   const blocks = findTiedBlocks(vector);
   const elements = findTiedElements(vector, blocks);

@@ -1,13 +1,10 @@
-/**
- * What replaying one golden vector found. Every family of vectors yields these, so that whoever
- * prints them needs to know no family.
- */
+/** The result of replaying one golden vector, in one form for all families. */
 import { CaseFileError } from "./case-files.ts";
 import { type Difference, differenceAt, formatDifference } from "./difference.ts";
 
 /**
- * `passed`: as the vector states. `acceptable`: not as it states, but as its format allows; the note says
- * why. `failed`: neither.
+ * `passed`: the recorded answer. `acceptable`: another answer that the format allows, with a note that says why.
+ * `failed`: any other answer.
  */
 export type Status = "passed" | "acceptable" | "failed";
 
@@ -18,31 +15,31 @@ export interface Verdict {
   readonly status: Status;
   /** Whether it conforms: passed or acceptable. */
   readonly passed: boolean;
-  /** Why another answer than the stated one is right; present where it is acceptable. */
+  /** Why an acceptable answer is right. */
   readonly note?: string;
-  /** The first difference; present when the vector failed. */
+  /** The first difference of a failed vector. */
   readonly difference?: Difference;
   /** The same as a line of text. */
   readonly detail?: string;
 }
 
-/** An answer that is not the stated one and right all the same. */
+/** A right answer that differs from the recorded one. */
 export interface Acceptable {
   readonly acceptable: string;
 }
 
-/** What a check of one vector returns: its first difference, or nothing. */
+/** The result of checking a vector: its first difference, or nothing. */
 export type Finding = Difference | Acceptable | undefined;
 
-/** How many vectors passed (those that are acceptable included) and failed. */
+/** Numbers of vectors that passed and failed. */
 export interface VerdictCounts {
   readonly passed: number;
   readonly failed: number;
-  /** How many of those that passed are acceptable. */
+  /** How many of the passed ones are acceptable. */
   readonly acceptable: number;
 }
 
-/** A verdict from what a check found. */
+/** A verdict from a finding. */
 export function verdictOf(family: string, name: string, finding: Finding): Verdict {
   if (finding === undefined) return { name, family, status: "passed", passed: true };
   if ("acceptable" in finding)
@@ -51,10 +48,9 @@ export function verdictOf(family: string, name: string, finding: Finding): Verdi
   return { name, family, status: "failed", passed: false, difference: finding, detail };
 }
 
-/** The verdict on a vector whose replay broke off. */
+/** The verdict on a vector whose replay threw an error. */
 export function brokenVerdict(family: string, name: string, error: unknown): Verdict {
   if (error instanceof CaseFileError) {
-    // The case itself is wrong, and nothing was replayed.
     const { path, expected, got } = error.problem;
     return verdictOf(family, name, differenceAt(path, expected, got));
   }
@@ -62,10 +58,7 @@ export function brokenVerdict(family: string, name: string, error: unknown): Ver
   return verdictOf(family, name, differenceAt("replay", "no error", message));
 }
 
-/**
- * Runs one vector: `check` returns what it found. An error thrown on the way is a failure of that
- * vector, not of the replay.
- */
+/** Checks one vector. An error fails the vector and does not end the replay. */
 export function judge(family: string, name: string, check: () => Finding): Verdict {
   try {
     return verdictOf(family, name, check());
@@ -84,7 +77,7 @@ export function countVerdicts(verdicts: Iterable<Verdict>): VerdictCounts {
   return counts;
 }
 
-/** One verdict as a line: `ok   family name`, `FAIL family name: first difference` or with a note. */
+/** A verdict as a line: `ok   family name`, with a note if acceptable, or `FAIL family name: first difference`. */
 export function formatVerdict({ family, name, status, note, detail }: Verdict): string {
   const subject = `${family} ${name}`;
   if (status === "failed") return `FAIL ${subject}: ${detail ?? "differs"}`;
@@ -96,7 +89,7 @@ export function formatCounts({ passed, failed }: VerdictCounts): string {
   return `${passed} passed, ${failed} failed`;
 }
 
-/** The line of one family: the counts, and how many of those that passed are acceptable. */
+/** The line of one family: its counts, and how many passed vectors are acceptable. */
 export function formatFamily(family: string, counts: VerdictCounts): string {
   const { acceptable } = counts;
   return `${family}: ${formatCounts(counts)}${acceptable > 0 ? `, ${acceptable} of them acceptable` : ""}`;

@@ -5,14 +5,16 @@ import { type CaseFiles, openCase } from "../../src/conform/case-files.ts";
 import { replayModel } from "../../src/conform/model.ts";
 import {
   closeModelCase,
+  differentiate,
   openModelCase,
-  withForward,
   withStudent,
 } from "../../src/conform/model-case.ts";
 import { replaySchedules } from "../../src/conform/model-schedule.ts";
 import { readSafetensorsOrThrow, writeSafetensors } from "../../src/io/safetensors.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
+import type { Padding } from "../../src/model/token-rows.ts";
 import { createNodeBackend } from "../../src/node/threaded-backend.ts";
+import { labelLoss } from "../../src/train/distillation.ts";
 import { VARIANTS } from "../kernels/subjects.ts";
 
 const ROOT = process.env.ESPALIER_GOLDEN ?? join(import.meta.dirname, "../golden");
@@ -29,7 +31,7 @@ const [[, SCALAR]] = VARIANTS.filter(([name]) => name === "scalar");
 
 /** What the replay says of one case; undefined when it passes. */
 function detailOf(files: CaseFiles, backend: Backend = SCALAR): string | undefined {
-  const [verdict] = replayModel([files], backend);
+  const verdict = replayModel(files, backend);
   return verdict.passed ? undefined : (verdict.detail ?? "no detail");
 }
 
@@ -68,9 +70,11 @@ describe.each(VARIANTS)("model vectors on %s kernels", (_, backend) => {
   it("can all be computed without padding", () => {
     for (const files of CASES) {
       const modelCase = openModelCase(backend, openCase(files));
-      const padding = withStudent(modelCase, (parameters) =>
-        withForward({ ...modelCase, padding: "excluded" }, parameters, (_tape, output) => {
-          return output.padding;
+      let padding: Padding | undefined;
+      withStudent(modelCase, (parameters) =>
+        differentiate({ ...modelCase, padding: "excluded" }, parameters, (tape, output) => {
+          padding = output.padding;
+          return labelLoss(tape, output, modelCase.batch);
         }),
       );
       closeModelCase(modelCase);
@@ -89,16 +93,15 @@ describe("schedule vectors", () => {
   const json = readFileSync(join(DIRECTORY, "lr_schedule.json"), "utf8");
 
   it("pass, row by row", () => {
-    const verdicts = [...replaySchedules("lr_schedule.json", json)];
+    const verdicts = replaySchedules("lr_schedule.json", json);
     expect(verdicts.length).toBe(JSON.parse(json).length);
     expect(verdicts.filter(({ passed }) => !passed)).toEqual([]);
-    expect([...replaySchedules("lr_schedule.json", json, /:2$/)].length).toBe(1);
   });
 
-  it("fail where a rate is altered", () => {
+  it("fail if a rate is altered", () => {
     const rows = JSON.parse(json);
     rows[1].lr_at_step[5] *= 1.0001;
-    const failed = [...replaySchedules("s", JSON.stringify(rows))].filter(({ passed }) => !passed);
+    const failed = replaySchedules("s", JSON.stringify(rows)).filter(({ passed }) => !passed);
     expect(failed.map(({ name }) => name)).toEqual(["s:2"]);
     expect(failed[0].detail).toContain("linear learning rate[5]");
   });
@@ -180,10 +183,5 @@ describe("a broken model vector", () => {
     expect(detailOf({ ...SMALLEST, json: "{" })).toContain("case.json");
     const nameless = withJson(SMALLEST, ({ config: _, ...json }) => json);
     expect(detailOf(nameless)).toContain("case.json config: expected an object");
-  });
-
-  it("is selected by name", () => {
-    const names = [...replayModel(CASES, SCALAR, /distilbert-3/)].map(({ name }) => name);
-    expect(names).toEqual(["distilbert-3labels"]);
   });
 });

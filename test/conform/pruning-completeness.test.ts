@@ -188,7 +188,7 @@ function hollow({ slug = RECIPE, drop, json }: Hollowing): CaseFiles {
 }
 
 test.each(HOLLOWINGS)("a trajectory without $kind fails", (hollowing) => {
-  const [verdict] = replayPruning([hollow(hollowing)]);
-  expect(verdict?.passed).toBe(false);
-  expect(verdict?.detail).toBe(hollowing.detail);
+  const verdict = replayPruning(hollow(hollowing));
+  expect(verdict.passed).toBe(false);
+  expect(verdict.detail).toBe(hollowing.detail);
 });

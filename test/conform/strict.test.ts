@@ -36,10 +36,9 @@ test("regenerating gives the same bytes", () => {
 });
 
 test("one-shot pruning gives the canonical mask of every vector", () => {
-  const verdicts = [...replayStrict(NAMES.map(readCase))];
+  const verdicts = NAMES.map((name) => replayStrict(readCase(name)));
   expect(verdicts.filter(({ status }) => status !== "passed")).toEqual([]);
   expect(verdicts).toHaveLength(NAMES.length);
-  expect([...replayStrict(NAMES.map(readCase), /^ties-4x1/)]).toHaveLength(2);
 });
 
 /** Masks in which two units of a layer have changed places. */

@@ -16,7 +16,7 @@ import { replayJoint } from "../../src/conform/joint.ts";
 import { replayModel } from "../../src/conform/model.ts";
 import { replaySchedules } from "../../src/conform/model-schedule.ts";
 import { replayPruning } from "../../src/conform/pruning.ts";
-import { replayPruningTables } from "../../src/conform/pruning-tables.ts";
+import { replayPruningTable } from "../../src/conform/pruning-tables.ts";
 import { replayStrict } from "../../src/conform/strict.ts";
 import { replayTokenizer } from "../../src/conform/tokenizer.ts";
 import type { Verdict } from "../../src/conform/verdict.ts";
@@ -127,9 +127,9 @@ function readPacked(bytes: Uint8Array): Result {
 }
 
 /** Whether vectors pass, as what is read; that they fail as what is refused. */
-function judged(verdicts: Iterable<Verdict>): Result {
+function judged(replay: () => readonly Verdict[]): Result {
   try {
-    const failed = [...verdicts].filter(({ passed }) => !passed);
+    const failed = replay().filter(({ passed }) => !passed);
     return failed.length > 0 ? left(failed) : right(null);
   } catch (error) {
     // A file of rows that cannot be read at all: the command makes it one failed vector.
@@ -139,10 +139,7 @@ function judged(verdicts: Iterable<Verdict>): Result {
 }
 
 /** A golden case whose one file is given and whose other one is right. */
-function goldenCase(
-  path: string,
-  replay: (files: CaseFiles) => Iterable<Verdict>,
-): readonly Reader[] {
+function goldenCase(path: string, replay: (files: CaseFiles) => Verdict): readonly Reader[] {
   const read = (name: string): Uint8Array =>
     new Uint8Array(readFileSync(new URL(`../golden/${path}/${name}`, import.meta.url)));
   const [json, stored] = [read("case.json"), read("tensors.safetensors")];
@@ -153,21 +150,25 @@ function goldenCase(
       [json],
       (bytes) =>
         readText(bytes, (altered) =>
-          judged(replay({ name: path, json: altered, tensors: stored })),
+          judged(() => [replay({ name: path, json: altered, tensors: stored })]),
         ),
     ],
     [
       `tensors.safetensors of ${path}`,
       [stored],
-      (bytes) => judged(replay({ name: path, json: text, tensors: bytes })),
+      (bytes) => judged(() => [replay({ name: path, json: text, tensors: bytes })]),
     ],
   ];
 }
 
 /** A table of golden rows. */
-function goldenRows(path: string, replay: (text: string) => Iterable<Verdict>): Reader {
+function goldenRows(path: string, replay: (text: string) => readonly Verdict[]): Reader {
   const bytes = new Uint8Array(readFileSync(new URL(path, import.meta.url)));
-  return [path.slice(3), [bytes], (altered) => readText(altered, (text) => judged(replay(text)))];
+  return [
+    path.slice(3),
+    [bytes],
+    (altered) => readText(altered, (text) => judged(() => replay(text))),
+  ];
 }
 
 /** What broken runs leave in a backend's memory goes with it. */
@@ -185,19 +186,17 @@ type Reader = readonly [string, readonly Uint8Array[], (bytes: Uint8Array) => Re
 
 /** Golden vectors: a run takes milliseconds, so that each gets a tenth of the inputs. */
 const VECTORS: readonly Reader[] = [
-  ...goldenCase("pruning/invalid-4x1-snipmom", (files) => replayPruning([files])),
-  ...goldenCase("pruning/2of4-all-invalid", (files) => replayPruning([files])),
-  ...goldenCase("strict/1x1-local", (files) => replayStrict([files])),
-  ...goldenCase("model/bert-regression", (files) => replayModel([files], freshBackend())),
-  ...goldenCase("joint/2of4-distil", (files) => replayJoint([files], freshBackend())),
+  ...goldenCase("pruning/invalid-4x1-snipmom", replayPruning),
+  ...goldenCase("pruning/2of4-all-invalid", replayPruning),
+  ...goldenCase("strict/1x1-local", replayStrict),
+  ...goldenCase("model/bert-regression", (files) => replayModel(files, freshBackend())),
+  ...goldenCase("joint/2of4-distil", (files) => replayJoint(files, freshBackend())),
   ...["config_sequences", "layer_selection", "valid_pruning_types"].map((name) =>
-    goldenRows(`../golden/pruning_tables/${name}.json`, (json) =>
-      replayPruningTables([{ name, json }]),
-    ),
+    goldenRows(`../golden/pruning_tables/${name}.json`, (json) => replayPruningTable(name, json)),
   ),
   goldenRows("../golden/model/lr_schedule.json", (json) => replaySchedules("lr", json)),
   goldenRows("../vectors/tokenizer/cases.jsonl", (cases) =>
-    replayTokenizer({ source: "cases", cases, tokenizer }),
+    replayTokenizer("cases", cases, tokenizer),
   ),
 ];
 
@@ -340,7 +339,7 @@ describe("what a reader must not fall for", () => {
       expect(json).toMatch(where);
       const stored = new Uint8Array(readFileSync(new URL("tensors.safetensors", path)));
       const files = { name, json: json.replace(where, alter), tensors: stored };
-      return [name, judged(replayPruning([files]))];
+      return [name, judged(() => [replayPruning(files)])];
     }),
     [
       "a few bytes that stand for 2^33 zeros",

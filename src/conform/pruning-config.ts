@@ -1,0 +1,85 @@
+/** Pruning configurations as INC states them, and refusals. */
+import { InputError } from "../core/either.ts";
+import type { PrunerConfig } from "../prune/config.ts";
+import { PruningError } from "../prune/layer.ts";
+import { pruningTypeOf } from "../prune/parse.ts";
+import { formatPattern, parsePattern } from "../prune/pattern.ts";
+import type { JsonObject } from "./case-files.ts";
+import { type Difference, differenceAt, firstOf } from "./difference.ts";
+
+/** INC warns of unknown keys and goes on. */
+export const AS_INC: { readonly unknownKeys: "ignore"; readonly profile: "inc" } = {
+  unknownKeys: "ignore",
+  profile: "inc",
+};
+
+/** Settings in INC's keys. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** A parsed configuration in INC's keys. */
+function resolvedFields(config: PrunerConfig): Fields {
+  return {
+    pruning_type: pruningTypeOf(config),
+    pattern: formatPattern(config.pattern),
+    target_sparsity: config.targetSparsity,
+    op_names: config.opNames,
+    excluded_op_names: config.excludedOpNames,
+    pruning_op_types: config.pruningOpTypes,
+    start_step: config.startStep,
+    end_step: config.endStep,
+    pruning_frequency: config.pruningFrequency,
+    pruning_scope: config.pruningScope,
+    sparsity_decay_type: config.sparsityDecay,
+    min_sparsity_ratio_per_op: config.minSparsityRatioPerOp,
+    max_sparsity_ratio_per_op: config.maxSparsityRatioPerOp,
+    criterion_reduce_type: config.scoreReduction,
+    low_memory_usage: config.lowMemoryUsage,
+    lock_init_sparsity: config.lockInitSparsity,
+    group_lasso: config.groupLasso,
+  };
+}
+
+/** The settings of INC's resolved dictionary. */
+export function statedFields(resolved: JsonObject): Fields {
+  // Other spellings of a pattern, such as prefixes, resolve to the usual one.
+  const pattern = parsePattern(String(resolved.pattern));
+  return {
+    ...resolved,
+    pattern: pattern ? formatPattern(pattern) : resolved.pattern,
+    lock_init_sparsity: resolved.lock_init_sparsity ?? false,
+    group_lasso: resolved.reg_type === null ? null : resolved.reg_coeff,
+  };
+}
+
+/** First stated field that differs from the pruners' settings. */
+export function prunersDifference(
+  expected: readonly Fields[],
+  pruners: readonly PrunerConfig[],
+): Difference | undefined {
+  if (expected.length !== pruners.length)
+    return differenceAt("pruners", expected.length, pruners.length);
+  return firstOf(pruners.entries(), ([i, pruner]) =>
+    firstOf(Object.entries(resolvedFields(pruner)), ([key, value]) => {
+      if (!(key in (expected[i] ?? {}))) return undefined;
+      const want = JSON.stringify(expected[i]?.[key]);
+      const got = JSON.stringify(value);
+      return want === got ? undefined : differenceAt(`pruners[${i}].${key}`, want, got);
+    }),
+  );
+}
+
+/** Whether an error refuses a configuration or its layers. */
+export function isRefusal(error: unknown): error is InputError | PruningError {
+  return error instanceof InputError || error instanceof PruningError;
+}
+
+/** The refusal with which `attempt` ends, or `undefined`. */
+export function refusalOf(attempt: () => void): InputError | PruningError | undefined {
+  try {
+    attempt();
+  } catch (error) {
+    if (isRefusal(error)) return error;
+    throw error;
+  }
+  return undefined;
+}

@@ -1,0 +1,232 @@
+/** Compares what a pruning trajectory states of a step, and of the end. */
+import { blockMaskGradients } from "../prune/block-mask.ts";
+import type { PruningConfig } from "../prune/config.ts";
+import type { LayerRecord } from "../prune/layer.ts";
+import { countZeros } from "../prune/mask.ts";
+import { perElement } from "../prune/pattern.ts";
+import type { PrunedLayer, PruningState } from "../prune/state.ts";
+import { sparsityStatistics } from "../prune/statistics.ts";
+import { type JsonObject, numberAt, objectAt, textsAt } from "./case-files.ts";
+import {
+  type Difference,
+  differenceAt,
+  exactDifference,
+  firstOf,
+  numberDifference,
+  type Place,
+  tensorDifference,
+  valueDifference,
+} from "./difference.ts";
+import {
+  type CaseEvent,
+  hadScores,
+  type PruningCase,
+  statedTensor,
+  tensorLayer,
+} from "./pruning-case.ts";
+import { unstatedPrune } from "./pruning-completeness.ts";
+import { interpolatedShare, statedMask } from "./pruning-masks.ts";
+
+/** Scores, relative to the layer's largest. */
+const SCORE_TOLERANCE = 1e-5;
+/** Target ratios, absolute. */
+const RATIO_TOLERANCE = 1e-12;
+/** Weights, absolute. */
+const WEIGHT_TOLERANCE = 1e-6;
+
+/** A replay in progress. */
+export interface Run {
+  readonly vector: PruningCase;
+  readonly config: PruningConfig;
+  readonly state: PruningState;
+  readonly layers: readonly LayerRecord[];
+  /** Masks as last stated, by tensor name without the step. */
+  readonly masks: Map<string, Uint8Array>;
+}
+
+/** A layer of a pruner, with its name in tensors. */
+interface OwnedLayer {
+  readonly layer: PrunedLayer;
+  readonly name: string;
+  readonly pruner: number;
+}
+
+/** All layers of all pruners. */
+function ownedLayers({ state, vector }: Run): readonly OwnedLayer[] {
+  return state.pruners.flatMap(({ layers }, pruner) =>
+    layers.map((layer) => ({ layer, name: tensorLayer(vector, pruner, layer.name), pruner })),
+  );
+}
+
+/** First difference in the stated gradients of block masks. */
+export function maskGradientDifference(run: Run, step: number): Difference | undefined {
+  return firstOf(ownedLayers(run), ({ layer: { name, layout }, name: tensor, pruner }) => {
+    const expected = statedTensor(run.vector.files, `mgrad/${step}/${tensor}`);
+    const record = run.layers.find((layer) => layer.name === name);
+    if (expected === undefined || !record?.gradient) return undefined;
+    // After the end step layers compute without block masks, and INC sets their gradients to zero.
+    const ended = step > (run.state.pruners[pruner]?.config.endStep ?? 0);
+    const gradients = blockMaskGradients(layout, record.data, record.gradient);
+    return tensorDifference(
+      { quantity: "mask gradient", step, layer: tensor },
+      expected,
+      ended ? gradients.fill(0) : gradients,
+      { relative: SCORE_TOLERANCE },
+    );
+  });
+}
+
+/** Compares what an event states of the selection of masks. */
+export function selectionDifference(run: Run, event: CaseEvent): Difference | undefined {
+  const { step } = event;
+  return (
+    firstOf(ownedLayers(run), ({ layer: { scores }, name }) => {
+      const expected = statedTensor(run.vector.files, `score/${step}/${name}`);
+      const place = { step, layer: name, quantity: "score" };
+      return (
+        expected && tensorDifference(place, expected, scores ?? [], { relative: SCORE_TOLERANCE })
+      );
+    }) ??
+    unstatedPrune(run.state, event) ??
+    firstOf(event.prunes, (prune) => pruneDifference(run, step, prune)) ??
+    masksDifference(run, step, "mask", (layer) => statedMask(run.vector, layer)) ??
+    masksDifference(run, step, "pmask", ({ progressiveMask }) => progressiveMask ?? undefined)
+  );
+}
+
+/** First difference in a prune step's counts. */
+function pruneDifference(run: Run, step: number, prune: JsonObject): Difference | undefined {
+  const index = numberAt(prune, "pruner");
+  const pruner = run.state.pruners[index];
+  const last = pruner?.lastEvent;
+  if (!pruner || !last || last.step !== step)
+    return differenceAt({ step, quantity: `pruner ${index}` }, "a prune step", "none");
+  const of = (quantity: string): Place => ({ step, quantity: `pruner ${index} ${quantity}` });
+  const share = last.totalBlocks === 0 ? 0 : last.prunedBlocks / last.totalBlocks;
+  const blocks = objectAt(prune, "pattern_sparsity");
+  const { completedPruneSteps, totalPruneSteps, currentSparsity, initialSparsity } = pruner;
+  const counts: readonly (readonly [string, number | boolean, number | boolean])[] = [
+    ["scored", hadScores(prune), last.scored],
+    ["prune steps done", numberAt(prune, "scheduler_completed") + 1, completedPruneSteps],
+    ["prune steps planned", numberAt(prune, "scheduler_total"), totalPruneSteps],
+    ["pruned blocks", numberAt(blocks, "zero_cnt"), last.prunedBlocks],
+    ["blocks", numberAt(blocks, "total_cnt"), last.totalBlocks],
+    [
+      "block sparsity",
+      numberAt(blocks, "sparsity_ratio"),
+      perElement(pruner.config.pattern, share),
+    ],
+    ["sparsity", numberAt(prune, "current_sparsity_ratio"), currentSparsity],
+  ];
+  /** A number that a prune step may leave out, or state as null. */
+  const optional = (quantity: string, key: string, got: () => number): Difference | undefined =>
+    (prune[key] ?? null) === null
+      ? undefined
+      : valueDifference(of(quantity), numberAt(prune, key), got());
+  return (
+    numberDifference(of("target ratio"), numberAt(prune, "target_ratio"), last.targetRatio, {
+      absolute: RATIO_TOLERANCE,
+    }) ??
+    firstOf(counts, ([quantity, want, got]) => valueDifference(of(quantity), want, got)) ??
+    optional("initial sparsity", "scheduler_init_ratio", () => initialSparsity) ??
+    optional("interpolated sparsity", "progressive_sparsity", () =>
+      interpolatedShare(pruner.layers),
+    ) ??
+    frozenDifference(run, prune, of("frozen layers"), "keep_mask_layers_after_get_masks") ??
+    firstOf(Object.entries(objectAt(prune, "zeros")), ([name, zeros]) => {
+      const layer = pruner.layers.find((one) => one.name === name);
+      const got = layer ? countZeros(statedMask(run.vector, layer)) : "none";
+      return valueDifference({ ...of("mask zeros"), layer: name }, Number(zeros), got);
+    })
+  );
+}
+
+/** Compares the layers whose masks a pruner keeps. */
+function frozenDifference(
+  { state }: Run,
+  prune: JsonObject,
+  place: Place,
+  key: string,
+): Difference | undefined {
+  const layers = state.pruners[numberAt(prune, "pruner")]?.layers ?? [];
+  const frozen = layers.filter((layer) => layer.frozen).map(({ name }) => name);
+  return exactDifference(place, [...textsAt(prune, key)].sort(), frozen.sort());
+}
+
+/** First difference in masks; a mask stays as last stated, all ones before. */
+function masksDifference(
+  run: Run,
+  step: number,
+  kind: "mask" | "pmask",
+  read: (layer: PrunedLayer) => Uint8Array | undefined,
+): Difference | undefined {
+  return firstOf(ownedLayers(run), ({ layer, name }) => {
+    const { files } = run.vector;
+    const key = `${kind}/${name}`;
+    const stated =
+      statedTensor(files, `${kind}/${step}/${name}`) ??
+      (run.masks.has(key) ? undefined : statedTensor(files, `${kind}/init/${name}`));
+    if (stated !== undefined) run.masks.set(key, Uint8Array.from(stated));
+    const got = read(layer);
+    if (got === undefined) return undefined;
+    const expected = run.masks.get(key) ?? new Uint8Array(got.length).fill(1);
+    return exactDifference({ step, layer: name, quantity: kind }, expected, got);
+  });
+}
+
+/** Compares what an event states of the updated weights. */
+export function stepDifference(run: Run, { step, ...event }: CaseEvent): Difference | undefined {
+  const weights = run.vector.layers.map(
+    (name) => run.layers.find((layer) => layer.name === name)?.data ?? new Float32Array(0),
+  );
+  const absolute = WEIGHT_TOLERANCE * Math.max(...weights.map(({ length }) => length), 1);
+  return (
+    firstOf(event.prunes, (prune) => {
+      const quantity = `pruner ${prune.pruner} frozen layers after the step`;
+      return frozenDifference(run, prune, { step, quantity }, "keep_mask_layers");
+    }) ??
+    (event.sparsity &&
+      sparsityDifference(run, { step, quantity: "sparsity ratios" }, event.sparsity)) ??
+    firstOf(run.vector.layers.entries(), ([i, layer]) => {
+      const data = weights[i] ?? new Float32Array(0);
+      const zeros = data.reduce((count, weight) => count + (weight === 0 ? 1 : 0), 0);
+      const sum = data.reduce((total, weight) => total + weight, 0);
+      return (
+        valueDifference({ step, layer, quantity: "zero weights" }, event.weightZeros[i], zeros) ??
+        numberDifference({ step, layer, quantity: "weight sum" }, event.weightSums[i] ?? NaN, sum, {
+          absolute,
+        })
+      );
+    })
+  );
+}
+
+/** Compares INC's triple of sparsities, which are ratios of the same counts, to the last bit. */
+function sparsityDifference(
+  { vector, state, layers }: Run,
+  place: Place,
+  expected: readonly number[],
+): Difference | undefined {
+  const parameters = vector.modules.reduce((sum, module) => sum + module.parameters, 0);
+  const { inc } = sparsityStatistics(state, layers, parameters);
+  return exactDifference(place, expected, [
+    inc.elementwiseOverLinearConv,
+    inc.elementwiseOverAll,
+    inc.blockwiseOverLinearConv,
+  ]);
+}
+
+/** Compares weights and shares at the end. */
+export function finalDifference(run: Run): Difference | undefined {
+  const { files, finalSparsity, finalShares } = run.vector;
+  const shares = run.state.pruners.map(({ currentSparsity }) => currentSparsity);
+  return (
+    firstOf(run.layers, ({ name, data }) => {
+      const expected = statedTensor(files, `wT/${name}`);
+      const place = { layer: name, quantity: "final weight" };
+      return expected && tensorDifference(place, expected, data, { absolute: WEIGHT_TOLERANCE });
+    }) ??
+    (finalShares && exactDifference("final sparsity of pruner", finalShares, shares)) ??
+    (finalSparsity && sparsityDifference(run, { quantity: "final sparsity ratios" }, finalSparsity))
+  );
+}
