@@ -53,8 +53,8 @@ export { type DemoTask, type DemoTaskOptions, generateDemoTask } from "./experim
 export type * from "./experiment/events.ts";
 export {
   type Experiment,
-  type ExperimentCheckpoint,
   type ExperimentOptions,
+  type ExperimentSnapshot,
   runExperiment,
 } from "./experiment/experiment.ts";
 export { MODEL_CONFIGS } from "./experiment/model-configs.ts";
@@ -82,13 +82,13 @@ export {
   type TaskName,
 } from "./experiment/recipes.ts";
 export {
-  type Checkpoints,
-  type CheckpointTensor,
-  decodeCheckpoint,
-  decodeCheckpointOrThrow,
-  type EncodedCheckpoint,
-  encodeCheckpoint,
-} from "./experiment/snapshot-file.ts";
+  decodeSnapshot,
+  decodeSnapshotOrThrow,
+  type EncodedSnapshot,
+  encodeSnapshot,
+  type Snapshots,
+  type SnapshotTensor,
+} from "./experiment/snapshot.ts";
 export {
   availableVariants,
   type Backend,
@@ -155,13 +155,7 @@ export {
   scorePredictions,
 } from "./train/evaluation.ts";
 export type * from "./train/events.ts";
-export {
-  type EncodeText,
-  type LabelledText,
-  padExamples,
-  type TokenisedExample,
-  tokeniseExamples,
-} from "./train/examples.ts";
+export { padExamples, type TokenisedExample } from "./train/examples.ts";
 export { type FineTuneOptions, type FineTuning, fineTune } from "./train/loop.ts";
 export { lossPadding } from "./train/loss-needs.ts";
 export {

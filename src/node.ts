@@ -5,6 +5,7 @@ export type { Checkpoint } from "./checkpoint/checkpoint.ts";
 export type { PackedCheckpoint } from "./checkpoint/pack.ts";
 export type { PrunedCheckpoint } from "./checkpoint/prune.ts";
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
+export type { LoadedModel } from "./experiment/starting-model.ts";
 export {
   type PackingOptions,
   type PruningOptions,
@@ -15,19 +16,11 @@ export {
 export { openCheckpoint, openCheckpointOrThrow } from "./node/checkpoint-reader.ts";
 export { copyCheckpoint } from "./node/checkpoint-writer.ts";
 export { writeFileAtomically } from "./node/files.ts";
-export {
-  type FineTuned,
-  type FineTuneToDirectoryOptions,
-  fineTuneToDirectory,
-} from "./node/fine-tune.ts";
-export {
-  type LoadedModel,
-  loadModelDirectory,
-  readModelDirectory,
-  type SavedModel,
-  saveModelDirectory,
-} from "./node/model-directory.ts";
-export type { RunPlan } from "./node/seed-task.ts";
+export { type FineTuneToDirectoryOptions, fineTuneToDirectory } from "./node/fine-tune.ts";
 export { type LoadedClassifier, loadSparseClassifier } from "./node/sparse-classifier.ts";
+export { loadModelDirectory, readModelDirectory, saveModelDirectory } from "./node/storage.ts";
 export { createStorageFile } from "./node/storage-file.ts";
 export { createNodeBackend, type NodeBackendOptions } from "./node/threaded-backend.ts";
+export type { FineTuned } from "./run/fine-tune.ts";
+export type { SavedModel } from "./run/model-directory.ts";
+export type { RunDescription } from "./run/plan.ts";

@@ -13,19 +13,17 @@ export type PruningKeys = Readonly<Record<string, unknown>>;
  * Reads a list of local configurations or an object of keyword arguments.
  *
  * @param path names the file in problems
- * @param defaults keys of the schedule for a file that leaves them out
  */
 export function parsePruningConfigFile(
   path: string,
   bytes: Uint8Array,
-  defaults: PruningKeys = {},
 ): Either<readonly Problem[], PruningKeys> {
   return pipe(
     decodeUtf8(path, bytes),
     chain((text) => parseYaml(path, text)),
     chain((value) => {
-      if (Array.isArray(value)) return right({ ...defaults, pruning_configs: value });
-      if (isJsonObject(value)) return right({ ...defaults, ...value });
+      if (Array.isArray(value)) return right({ pruning_configs: value });
+      if (isJsonObject(value)) return right(value);
       return refuseValue(path, "a list of configurations or an object of keys", value);
     }),
   );

@@ -1,6 +1,6 @@
 /** Defining a command: its options, its help, and what it runs. */
 
-import { InputError, isLeft } from "../core/either.ts";
+import { InputError, isLeft, type Problem } from "../core/either.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Console } from "./console.ts";
 import {
@@ -87,6 +87,11 @@ function helpText<Options extends OptionTable>(definition: CommandDefinition<Opt
   ].join("\n\n");
 }
 
+/** A problem whose path is an option's key, with the option as it is typed. */
+function namingOption({ options }: { options: OptionTable }, problem: Problem): Problem {
+  return problem.path in options ? { ...problem, path: `--${kebabCase(problem.path)}` } : problem;
+}
+
 /** Makes a command out of its definition: adds `--json` and `--help`, and reads the arguments. */
 export function defineCommand<Options extends OptionTable>(
   definition: CommandDefinition<Options>,
@@ -112,7 +117,12 @@ export function defineCommand<Options extends OptionTable>(
       const { positionals, values } = parsed.right;
       const json = (values as OptionValues<typeof COMMON>).json === true;
       const own = values as OptionValues<Options>;
-      return definition.run({ values: own, positionals, json }, console);
+      try {
+        return await definition.run({ values: own, positionals, json }, console);
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        throw new InputError(error.problems.map((problem) => namingOption(grammar, problem)));
+      }
     },
   };
 }

@@ -1,23 +1,23 @@
 /** `espalier finetune`: dense fine-tuning, then pruning with distillation from the dense model. */
 
-import { join } from "node:path";
-import { InputError } from "../core/either.ts";
+import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { RECIPES } from "../experiment/recipes.ts";
-import { kindOfPath } from "../node/files.ts";
-import { checkpointPath } from "../node/training-run.ts";
+import { nodeStorage } from "../node/storage.ts";
+import { missingSources, prepareFinetuning } from "../run/finetuning.ts";
+import { outputProblems } from "../run/training.ts";
 import { BATCHINGS } from "../train/batches.ts";
 import { SCHEDULE_NAMES } from "../train/schedule.ts";
 import { type Command, defineCommand } from "./command.ts";
-import { missingOptions, planFinetuning } from "./finetune-plan.ts";
 import {
   choiceOption,
   flagOption,
   integerOption,
   integersOption,
   numberOption,
+  type OptionValues,
   textOption,
 } from "./options.ts";
-import { runSession } from "./training-session.ts";
+import { runTrainingCommand, TRAINING_OPTIONS } from "./training.ts";
 
 const DEFAULT_SEED = 42;
 const SEED_BOUNDS = { least: 0, most: Number.MAX_SAFE_INTEGER };
@@ -33,16 +33,8 @@ const OPTIONS = {
   recipe: textOption("NAME", "the recipe (default bertmini-TASK-4x1); other options change it"),
   seed: integerOption(SEED_BOUNDS, `one seed (default ${DEFAULT_SEED})`),
   seeds: integersOption(SEED_BOUNDS, "several seeds, each a run of its own"),
-  threads: integerOption(
-    { least: 1, most: 1024 },
-    "threads in all; seeds run at once, and share them (default: one for each core)",
-  ),
-  resume: flagOption("go on from the checkpoints in --out"),
-  variant: choiceOption(
-    ["auto", "revectorized", "fma", "simd", "scalar"],
-    "kernels to run (default auto: the fastest that passes its self-test here)",
-  ),
-  verbose: flagOption("say how kernels and threads were chosen"),
+  resume: flagOption("continue from the snapshots in --out"),
+  ...TRAINING_OPTIONS,
   profile: choiceOption(["inc", "strict"], "whose pruning semantics (default inc)"),
   sparseProducts: choiceOption(
     ["auto", "off"],
@@ -110,32 +102,16 @@ const OPTIONS = {
   ),
 } as const;
 
-/** Refuses a directory that holds a run already, or none to go on from. */
-async function checkDirectory(
-  directory: string,
-  seeds: readonly number[],
-  resume: boolean,
-): Promise<void> {
-  const kind = await kindOfPath(directory);
-  const refuse = (expected: string, got: string): never => {
-    throw new InputError([{ path: "--out", expected, got }]);
-  };
-  if (kind === "file") refuse("a directory", `${directory} (is a file)`);
-  const found = await Promise.all(seeds.map((seed) => kindOfPath(checkpointPath(directory, seed))));
-  const checkpoints = found.filter((each) => each === "file").length;
-  if (resume && checkpoints === 0)
-    refuse("the checkpoints of a run to go on from", `${directory}, which has none`);
-  if (resume) return;
-  const refuseRun = (what: string): never =>
-    refuse("a directory without a run, or --resume", `${directory}, which has ${what}`);
-  if (checkpoints > 0) refuseRun("checkpoints");
-  if ((await kindOfPath(join(directory, "metrics.jsonl"))) === "file") refuseRun("metrics.jsonl");
-}
-
-function chooseSeeds(seed: number | undefined, seeds: readonly number[] | undefined) {
-  if (seed !== undefined && seeds !== undefined)
-    throw new InputError([{ path: "--seed", expected: "no --seeds beside it", got: "both" }]);
-  return seeds ?? [seed ?? DEFAULT_SEED];
+/** What is missing or said twice, before anything is read. */
+function usageProblems(values: OptionValues<typeof OPTIONS>): readonly Problem[] {
+  const { out, seed, seeds } = values;
+  const noDirectory = { path: "out", expected: "a directory", got: "nothing" };
+  const twoSeeds = { path: "seed", expected: "no --seeds beside it", got: "both" };
+  return [
+    ...(out === undefined ? [noDirectory] : []),
+    ...missingSources(values),
+    ...(seed !== undefined && seeds !== undefined ? [twoSeeds] : []),
+  ];
 }
 
 /** The command. */
@@ -152,31 +128,20 @@ export const finetuneCommand: Command = defineCommand({
   positionals: [],
   options: OPTIONS,
   run: async ({ values, json }, console) => {
-    const { out } = values;
-    const noDirectory = { path: "--out", expected: "a directory", got: "nothing" };
-    const missing = missingOptions(values);
-    if (out === undefined) throw new InputError([noDirectory, ...missing]);
-    if (missing.length > 0) throw new InputError(missing);
-    const seeds = chooseSeeds(values.seed, values.seeds);
-    const resume = values.resume === true;
-    await checkDirectory(out, seeds, resume);
-    const { plan, notices } = await planFinetuning(values);
+    const { out: directory, task, seed = DEFAULT_SEED, seeds = [seed], resume = false } = values;
+    const problems = usageProblems(values);
+    if (problems.length > 0 || directory === undefined || task === undefined)
+      throw new InputError(problems);
+    const output = await outputProblems(nodeStorage, { directory, seeds, resume });
+    if (output.length > 0) throw new InputError(output);
+    const prepared = getOrThrow(await prepareFinetuning(nodeStorage, { ...values, task }));
+    const { description: plan, notices } = prepared;
     for (const notice of notices) console.err.write(`${notice}\n`);
-    const recipe = plan.recipes[0]?.name ?? "";
-    return runSession(
-      {
-        title: `Fine-tuning ${values.task?.toUpperCase()}: ${recipe}`,
-        summary:
-          "Dense fine-tuning, then pruning while the sparse model is distilled from the dense one.",
-        plan,
-        seeds,
-        directory: out,
-        resume,
-        threads: values.threads,
-        verbose: values.verbose === true,
-        json,
-      },
-      console,
-    );
+    const title = `Fine-tuning ${task.toUpperCase()}: ${plan.recipes[0]?.name ?? ""}`;
+    const summary =
+      "Dense fine-tuning, then pruning while the sparse model is distilled from the dense one.";
+    const { threads, verbose = false } = values;
+    const options = { title, summary, plan, seeds, directory, resume, threads };
+    return runTrainingCommand(options, { json, verbose }, console);
   },
 });

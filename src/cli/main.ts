@@ -3,9 +3,11 @@
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import { nodeEngine } from "../node/engine.ts";
-import { trainSeed } from "../node/seed-run.ts";
+import { nodePlatform } from "../node/fine-tune.ts";
 import { listenForInterruption } from "../node/signals.ts";
 import { serveTask } from "../node/workers.ts";
+import { type SeedMessage, type SeedTask, trainSeed } from "../run/seed.ts";
+import type { TaskContext } from "../run/tasks.ts";
 import type { TextOutput } from "./console.ts";
 import { runCommandLine } from "./dispatch.ts";
 
@@ -47,4 +49,8 @@ async function runMainThread(): Promise<void> {
   }
 }
 
-await (isMainThread ? runMainThread() : serveTask(trainSeed));
+function runSeed(task: SeedTask, context: TaskContext<SeedMessage>) {
+  return trainSeed(nodePlatform, task, context);
+}
+
+await (isMainThread ? runMainThread() : serveTask(runSeed));

@@ -7,7 +7,7 @@
  */
 import { checkInteger } from "../core/checks.ts";
 import { nextBelow, openStream, type RandomStream, STREAM } from "../core/random.ts";
-import type { LabelledText } from "../train/examples.ts";
+import type { Example } from "../io/glue.ts";
 
 const NUMBERS = words(
   "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen " +
@@ -30,8 +30,8 @@ function words(text: string): readonly string[] {
 
 /** The demo task: rows with label 1 where the statement is true, and their vocabulary. */
 export interface DemoTask {
-  readonly train: readonly LabelledText[];
-  readonly dev: readonly LabelledText[];
+  readonly train: readonly Example[];
+  readonly dev: readonly Example[];
   /** A WordPiece vocabulary as in a `vocab.txt`: one token a line, the special tokens first. */
   readonly vocabulary: string;
 }
@@ -73,12 +73,8 @@ export function generateDemoTask(options: DemoTaskOptions = {}): DemoTask {
   });
 }
 
-function distinctRows(
-  stream: RandomStream,
-  count: number,
-  seen: Set<string>,
-): readonly LabelledText[] {
-  const rows: LabelledText[] = [];
+function distinctRows(stream: RandomStream, count: number, seen: Set<string>): readonly Example[] {
+  const rows: Example[] = [];
   while (rows.length < count) {
     const label = rows.length % 2;
     const text = sentence(stream, label);

@@ -1,13 +1,13 @@
 /**
- * A whole experiment for one seed: dense fine-tuning, then one sparse phase for each recipe, which
- * starts from the dense model and has it as its teacher, as the example's scripts chain them.
+ * A whole experiment for one seed: dense fine-tuning, then one sparse phase for each recipe. A sparse phase starts from
+ * the dense model, which is also its teacher, as in the example's scripts.
  */
 import type { StopSignal } from "../core/abort.ts";
 import { checkInteger } from "../core/checks.ts";
 import { InputError } from "../core/either.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
-import { createParameters, initialiseParameters, type NamedValues } from "../model/parameters.ts";
+import { createParameters, initialiseParameters } from "../model/parameters.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
 import { evaluate } from "../train/evaluation.ts";
 import { padExamples, type TokenisedExample } from "../train/examples.ts";
@@ -34,31 +34,31 @@ import {
   type ExperimentTerms,
   experimentTerms,
   planPhases,
+  resolveExperiment,
 } from "./plan.ts";
 
 /** What {@link runExperiment} needs. */
 export interface ExperimentOptions extends ExperimentDescription {
   readonly backend: Backend;
-  /** Stored tensors to start from; default: random initialisation from the seed. */
-  readonly initialTensors?: ReadonlyMap<string, NamedValues>;
-  /** What the results of the teacher may take, in each sparse phase. */
-  readonly teacherMemory?: TeacherMemory;
-  readonly signal?: StopSignal;
-  readonly resumeFrom?: ExperimentCheckpoint;
+  readonly seed: number;
+  /** What the teacher's results may use, in each sparse phase. */
+  readonly teacherMemory?: TeacherMemory | undefined;
+  readonly signal?: StopSignal | undefined;
+  readonly resumeFrom?: ExperimentSnapshot | undefined;
 }
 
 /** An experiment's state between two steps, as plain data. `version` changes when its meaning does. */
-export interface ExperimentCheckpoint {
+export interface ExperimentSnapshot {
   readonly version: 1;
-  /** It is gone on from on the same terms only. */
+  /** A run continues it only on the same terms. */
   readonly terms: ExperimentTerms;
-  /** Index of the phase under way: 0 is dense, then one for each sparse recipe. */
+  /** Index of the current phase: 0 is dense, then one for each sparse recipe. */
   readonly phase: number;
   readonly training: TrainingSnapshot | null;
   /** The dense model once its phase is over. */
   readonly dense: StoredParameters | null;
   readonly results: readonly PhaseResult[];
-  /** After the latest epoch of the phase under way. */
+  /** After the latest epoch of the current phase. */
   readonly measured: MeasuredModel | null;
 }
 
@@ -66,9 +66,9 @@ export interface ExperimentCheckpoint {
 export interface Experiment extends AsyncIterable<ExperimentEvent> {
   /** Results of the phases that are over. */
   results(): readonly PhaseResult[];
-  /** Values of the model under way, copied; at a `result` event, the finished phase's. */
+  /** The current model's values, copied; at a `result` event, those of the finished phase. */
   weights(): StoredParameters;
-  checkpoint(): ExperimentCheckpoint;
+  snapshot(): ExperimentSnapshot;
   /** Gives all memory back. */
   release(): void;
 }
@@ -80,7 +80,7 @@ interface Run {
   readonly terms: ExperimentTerms;
   readonly student: Classifier;
   teacher: Classifier | null;
-  /** Index of the phase under way. */
+  /** Index of the current phase. */
   phase: number;
   training: FineTuning | null;
   oneShot: MeasuredModel | null;
@@ -91,17 +91,18 @@ interface Run {
 
 /**
  * Runs an experiment. Wrong input is refused here, before anything is trained. Aborting ends it at a
- * step's boundary with an `end` event that is not completed; its checkpoint then resumes to the same
+ * step's boundary with an `end` event that is not completed; its snapshot then resumes to the same
  * bytes as an uninterrupted run.
  *
  * @throws InputError for tensors that do not fit the model, a wrong pruning configuration, or a
- *   checkpoint on other terms
+ *   snapshot of other terms
  * @throws RangeError when there are no recipes or no rows, or the teacher's hidden size is another
  */
 export function runExperiment(options: ExperimentOptions): Experiment {
   checkOptions(options);
   const { resumeFrom } = options;
-  const terms = experimentTerms(options, planPhases(options));
+  const plan = resolveExperiment(options);
+  const terms = experimentTerms(plan, planPhases(plan, options.seed));
   checkTerms(terms, resumeFrom);
   const run: Run = {
     options,
@@ -126,7 +127,7 @@ export function runExperiment(options: ExperimentOptions): Experiment {
     [Symbol.asyncIterator]: () => experimentEvents(run),
     results: () => run.results,
     weights: () => storedParameters(run.student.parameters),
-    checkpoint: () => captureExperiment(run),
+    snapshot: () => captureExperiment(run),
     release: () => releaseRun(run),
   };
 }
@@ -146,7 +147,7 @@ function checkOptions(options: ExperimentOptions): void {
   }
 }
 
-function checkTerms(terms: ExperimentTerms, resumeFrom: ExperimentCheckpoint | undefined): void {
+function checkTerms(terms: ExperimentTerms, resumeFrom: ExperimentSnapshot | undefined): void {
   if (resumeFrom === undefined) return;
   const problems = snapshotDifferences("run", terms, resumeFrom.terms);
   if (problems.length > 0) throw new InputError(problems);
@@ -160,7 +161,7 @@ function createStudent({ backend, config, seed, initialTensors }: ExperimentOpti
   return sequenceClassifier(config, parameters);
 }
 
-/** Begins the phase under way, or takes it up from a checkpoint; does nothing after the last. */
+/** Begins the current phase, or continues it from a snapshot; does nothing after the last. */
 function startPhase(run: Run, resumeFrom?: TrainingSnapshot | null): void {
   const { options, student } = run;
   const phase = run.terms.phases[run.phase];
@@ -183,10 +184,10 @@ function startPhase(run: Run, resumeFrom?: TrainingSnapshot | null): void {
     epochs,
     batchSize,
     settings,
-    ...(run.teacher === null ? {} : { teacher: run.teacher }),
-    ...(options.teacherMemory === undefined ? {} : { teacherMemory: options.teacherMemory }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    ...(resumeFrom ? { resumeFrom } : {}),
+    teacher: run.teacher ?? undefined,
+    teacherMemory: options.teacherMemory,
+    signal: options.signal,
+    resumeFrom: resumeFrom ?? undefined,
   });
 }
 
@@ -237,7 +238,7 @@ function phaseResult(run: Run, phase: ExperimentPhase): PhaseResult {
   };
 }
 
-/** Releases the phase's optimizer and moves on; the dense phase leaves its model to the others. */
+/** Releases the phase's optimizer and moves on; the dense phase keeps its model for the sparse ones. */
 function finishPhase(run: Run, { id }: ExperimentPhase, result: PhaseResult): void {
   if (id.phase === "dense") run.dense = storedParameters(run.student.parameters);
   run.training?.release();
@@ -248,10 +249,18 @@ function finishPhase(run: Run, { id }: ExperimentPhase, result: PhaseResult): vo
   run.phase++;
 }
 
-function captureExperiment(run: Run): ExperimentCheckpoint {
-  const { terms, phase, training, dense, results, measured } = run;
-  const state = { phase, training: training?.snapshot() ?? null, dense, results, measured };
-  return { version: 1, terms: structuredClone(terms), ...state };
+function captureExperiment(run: Run): ExperimentSnapshot {
+  const { phase, dense, results, measured } = run;
+  const training = run.training?.snapshot() ?? null;
+  return {
+    version: 1,
+    terms: structuredClone(run.terms),
+    phase,
+    training,
+    dense,
+    results,
+    measured,
+  };
 }
 
 function releaseRun(run: Run): void {

@@ -5,19 +5,20 @@ import type { TrainingSettings } from "../train/settings.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import { type PhaseRecipe, recipePruningConfig, type SparsePhaseRecipe } from "./recipes.ts";
 
-/** What a phase's settings depend on beside its recipe. */
+/** What a phase's settings depend on besides its recipe. */
 export interface PhaseContext {
   readonly seed: number;
   readonly profile: Profile;
+  readonly sparseProducts: SparseProductsSetting;
   /** Number of training rows. */
   readonly exampleCount: number;
-  /** Default `auto`. */
-  readonly sparseProducts?: SparseProductsSetting;
 }
 
 /** The settings of a dense phase. */
-export function densePhaseSettings(phase: PhaseRecipe, context: PhaseContext): TrainingSettings {
-  const { seed, profile, exampleCount, sparseProducts = "auto" } = context;
+export function densePhaseSettings(
+  phase: PhaseRecipe,
+  { seed, profile, sparseProducts, exampleCount }: PhaseContext,
+): TrainingSettings {
   return {
     seed,
     profile,
@@ -33,7 +34,7 @@ export function densePhaseSettings(phase: PhaseRecipe, context: PhaseContext): T
     schedule: {
       name: phase.scheduleName,
       warmupSteps: phase.warmupSteps,
-      totalSteps: phase.epochs * Math.ceil(exampleCount / phase.batchSize),
+      totalSteps: phaseSteps(phase, exampleCount),
     },
     pruning: null,
     teacherCache: "off",
@@ -42,9 +43,7 @@ export function densePhaseSettings(phase: PhaseRecipe, context: PhaseContext): T
   };
 }
 
-/**
- * The settings of a sparse phase. `pruning` takes the place of the recipe's pruning configuration.
- */
+/** The settings of a sparse phase. `pruning` replaces the recipe's pruning configuration. */
 export function sparsePhaseSettings(
   phase: SparsePhaseRecipe,
   context: PhaseContext,
@@ -57,4 +56,9 @@ export function sparsePhaseSettings(
     teacherCache: phase.teacherCache,
     distillation: weight === 0 ? null : { kind: "last-hidden-state", weight, padding },
   };
+}
+
+/** Optimizer updates of a phase. */
+export function phaseSteps({ epochs, batchSize }: PhaseRecipe, exampleCount: number): number {
+  return epochs * Math.ceil(exampleCount / batchSize);
 }

@@ -1,35 +1,69 @@
-/** The phases of an experiment, and its terms: what a checkpoint must agree with to be gone on from. */
+/** What an experiment does as one record, its phases, and its terms: what a snapshot must agree with to be continued. */
+import type { Example } from "../io/glue.ts";
+import type { Tokenizer } from "../io/tokenizer.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
 import type { Profile } from "../prune/config.ts";
 import type { TokenisedExample } from "../train/examples.ts";
-import type { TrainingSettings } from "../train/settings.ts";
+import { type TrainingSettings, trainingSettings } from "../train/settings.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import type { PhaseId } from "./events.ts";
 import { densePhaseSettings, sparsePhaseSettings } from "./phases.ts";
 import type { Recipe } from "./recipes.ts";
 
-/** What an experiment does. */
-export interface ExperimentDescription {
+/** A model to learn from. */
+export interface TeacherModel {
   readonly config: ModelConfig;
-  /** Recipes of one dense phase; those without a sparse phase add none. At least one. */
+  readonly tensors: ReadonlyMap<string, NamedValues>;
+}
+
+/** What an experiment does, for any seed and rows. */
+export interface ExperimentSettings {
+  readonly config: ModelConfig;
+  /**
+   * Recipes of one dense phase; those without a sparse phase add none. At least one. With 0 epochs in the dense phase
+   * the initial tensors are pruned as they are.
+   */
   readonly recipes: readonly Recipe[];
+  /** Default `inc`. */
+  readonly profile?: Profile | undefined;
+  /** Default `auto`. */
+  readonly sparseProducts?: SparseProductsSetting | undefined;
+  /** Stored tensors to start from; default: random initialisation from the seed. */
+  readonly initialTensors?: ReadonlyMap<string, NamedValues> | undefined;
+  /** Default: the dense model. */
+  readonly teacher?: TeacherModel | undefined;
+  /** Replaces every recipe's pruning configuration; in INC's keys. */
+  readonly pruningConfig?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** An experiment on rows of token ids. */
+export interface ExperimentDescription extends ExperimentSettings {
   readonly trainingRows: readonly TokenisedExample[];
   readonly evaluationRows: readonly TokenisedExample[];
-  readonly seed: number;
-  /** Default `inc`. */
-  readonly profile?: Profile;
-  /** Default `auto`. */
-  readonly sparseProducts?: SparseProductsSetting;
-  /** The initial tensors are fine-tuned already: no dense phase. Default false. */
-  readonly skipDense?: boolean;
-  /** Another teacher; default: the dense model. */
-  readonly teacher?: {
-    readonly config: ModelConfig;
-    readonly tensors: ReadonlyMap<string, NamedValues>;
+}
+
+/** An experiment on texts. */
+export interface TextExperiment extends ExperimentSettings {
+  readonly tokenizer: Tokenizer;
+  readonly trainingRows: readonly Example[];
+  readonly evaluationRows: readonly Example[];
+}
+
+/** A description whose defaults are filled in. */
+export interface ExperimentPlan extends ExperimentDescription {
+  readonly profile: Profile;
+  readonly sparseProducts: SparseProductsSetting;
+}
+
+/** Fills in the defaults. */
+export function resolveExperiment(description: ExperimentDescription): ExperimentPlan {
+  const { profile, sparseProducts } = trainingSettings();
+  return {
+    ...description,
+    profile: description.profile ?? profile,
+    sparseProducts: description.sparseProducts ?? sparseProducts,
   };
-  /** Takes the place of every recipe's pruning configuration; in INC's keys. */
-  readonly pruningConfig?: unknown;
 }
 
 /** One phase: the dense one, or a recipe's sparse one. */
@@ -43,29 +77,30 @@ export interface ExperimentPhase {
 }
 
 /** The first recipe's dense phase, then the sparse phase of each recipe that has one. */
-export function planPhases(options: ExperimentDescription): readonly ExperimentPhase[] {
-  const { recipes, skipDense = false } = options;
-  const { seed, profile = "inc", trainingRows, pruningConfig, sparseProducts = "auto" } = options;
-  const context = { seed, profile, exampleCount: trainingRows.length, sparseProducts };
-  const dense = recipes.slice(0, 1).map((recipe): ExperimentPhase => {
-    const { epochs, batchSize } = recipe.dense;
-    const id = { phase: "dense", recipe: recipe.name, pattern: "dense", seed } as const;
-    const settings = densePhaseSettings(recipe.dense, context);
-    return { ...evaluationOf(recipe), id, epochs: skipDense ? 0 : epochs, batchSize, settings };
-  });
-  const sparse = recipes.flatMap((recipe): readonly ExperimentPhase[] => {
-    if (recipe.sparse === null) return [];
-    const { epochs, batchSize } = recipe.sparse;
-    const pattern = recipe.sparse.pattern ?? "mixed";
-    const id = { phase: "sparse", recipe: recipe.name, pattern, seed } as const;
-    const settings = sparsePhaseSettings(recipe.sparse, context, pruningConfig);
-    return [{ ...evaluationOf(recipe), id, epochs, batchSize, settings }];
+export function planPhases(plan: ExperimentPlan, seed: number): readonly ExperimentPhase[] {
+  const { recipes, profile, sparseProducts, trainingRows, pruningConfig } = plan;
+  const context = { seed, profile, sparseProducts, exampleCount: trainingRows.length };
+  const dense = recipes.slice(0, 1).map(({ name, evaluationBatchSize, metric, dense: phase }) => ({
+    evaluationBatchSize,
+    metric,
+    id: { phase: "dense", recipe: name, pattern: "dense", seed } as const,
+    epochs: phase.epochs,
+    batchSize: phase.batchSize,
+    settings: densePhaseSettings(phase, context),
+  }));
+  const sparse = recipes.flatMap(({ name, evaluationBatchSize, metric, sparse: phase }) => {
+    if (phase === null) return [];
+    const pattern = phase.pattern ?? "mixed";
+    return {
+      evaluationBatchSize,
+      metric,
+      id: { phase: "sparse", recipe: name, pattern, seed } as const,
+      epochs: phase.epochs,
+      batchSize: phase.batchSize,
+      settings: sparsePhaseSettings(phase, context, pruningConfig),
+    };
   });
   return [...dense, ...sparse];
-}
-
-function evaluationOf({ evaluationBatchSize, metric }: Recipe) {
-  return { evaluationBatchSize, metric };
 }
 
 /** What an experiment's results depend on, as plain data; large parts as a digest. */
@@ -80,7 +115,7 @@ export interface ExperimentTerms {
 
 /** The terms of an experiment. */
 export function experimentTerms(
-  { config, trainingRows, evaluationRows, teacher }: ExperimentDescription,
+  { config, trainingRows, evaluationRows, teacher }: ExperimentPlan,
   phases: readonly ExperimentPhase[],
 ): ExperimentTerms {
   return {
@@ -113,7 +148,7 @@ function tensorsDigest(tensors: ReadonlyMap<string, NamedValues>): string {
 const EMPTY_HASH = 0x811c9dc5;
 const HASH_PRIME = 0x01000193;
 
-/** FNV-1a over 32-bit words: tells accidents apart, no more. */
+/** FNV-1a over 32-bit words. It detects accidents, not intent. */
 function hashOf(words: ArrayLike<number>, hash: number): number {
   let next = Math.imul(hash ^ words.length, HASH_PRIME);
   for (let i = 0; i < words.length; i++) next = Math.imul(next ^ (words[i] ?? 0), HASH_PRIME);

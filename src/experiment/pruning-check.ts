@@ -1,9 +1,10 @@
 /** Tries a pruning configuration on the shapes of a model, before anything is trained. */
 
+import type { PruningKeys } from "../checkpoint/pruning-config-file.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { type ModuleKind, moduleList } from "../model/modules.ts";
 import type { Profile, PruningConfig } from "../prune/config.ts";
-import { elementCount, type LayerKind, type LayerRecord } from "../prune/layer.ts";
+import { elementCount, type LayerKind } from "../prune/layer.ts";
 import { formatPattern } from "../prune/pattern.ts";
 import { initialiseTrainingPruning, parseTrainingPruning } from "../train/pruning.ts";
 
@@ -13,36 +14,32 @@ const LAYER_KINDS: Readonly<Record<ModuleKind, LayerKind>> = {
   layerNorm: "other",
 };
 
-/** A model's layers with weights that are all zero: shapes and order are what counts here. */
-function emptyLayers(config: ModelConfig): readonly LayerRecord[] {
-  return moduleList(config).map(({ name, kind, shape }) => ({
+/**
+ * Parses a configuration in INC's keys and begins pruning with it.
+ *
+ * @throws InputError with every problem of the configuration
+ * @throws PruningError when it cannot be carried out: a pattern that divides no layer, no layer selected, an
+ * impossible schedule
+ */
+export function checkPruning(
+  keys: PruningKeys,
+  model: ModelConfig,
+  profile: Profile,
+): PruningConfig {
+  const config = parseTrainingPruning(keys, profile);
+  // Only shapes and order matter: all weights are zero.
+  const layers = moduleList(model).map(({ name, kind, shape }) => ({
     name,
     kind: LAYER_KINDS[kind],
     shape,
     data: new Float32Array(elementCount(shape)),
   }));
-}
-
-/**
- * Parses a configuration in INC's keys and begins pruning with it.
- *
- * @throws InputError with every problem of the configuration
- * @throws PruningError where it cannot be carried out: a pattern that divides no layer, no layer selected, a
- * schedule that cannot run
- */
-export function checkPruning(
-  keys: Readonly<Record<string, unknown>>,
-  model: ModelConfig,
-  profile: Profile,
-): PruningConfig {
-  const config = parseTrainingPruning(keys, profile);
-  initialiseTrainingPruning(config, emptyLayers(model), profile);
+  initialiseTrainingPruning(config, layers, profile);
   return config;
 }
 
-/** The pattern of all pruners, or null where they differ. */
+/** The pattern of all pruners, or null if they differ. */
 export function commonPattern({ pruners }: PruningConfig): string | null {
-  const patterns = new Set(pruners.map(({ pattern }) => formatPattern(pattern)));
-  const [pattern] = patterns;
-  return patterns.size === 1 && pattern !== undefined ? pattern : null;
+  const [pattern = null, ...others] = new Set(pruners.map((each) => formatPattern(each.pattern)));
+  return others.length === 0 ? pattern : null;
 }

@@ -19,6 +19,7 @@ import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
 import { parameterList } from "../model/parameters.ts";
+import { inConfiguration } from "../run/model-directory.ts";
 import { directoryProblem, readDirectory } from "../run/storage.ts";
 import {
   createSparseClassifier,
@@ -26,7 +27,6 @@ import {
   type SparseClassifierOptions,
 } from "../sparse/classifier.ts";
 import { openCheckpoint } from "./checkpoint-reader.ts";
-import { inConfiguration } from "./model-directory.ts";
 import { nodeStorage } from "./storage.ts";
 
 /** A classifier with what turns texts into its input and its output into names. */

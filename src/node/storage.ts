@@ -1,7 +1,10 @@
-/** The file system as the storage of runs. */
+/** The file system as the storage of runs, and models in it. */
 
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import type { LoadedModel } from "../experiment/starting-model.ts";
+import * as run from "../run/model-directory.ts";
 import type { RunStorage } from "../run/storage.ts";
 import { kindOfPath, readBytes, writeFileAtomically } from "./files.ts";
 
@@ -18,3 +21,57 @@ export const nodeStorage: RunStorage = {
     writeFileAtomically(path, content);
   },
 };
+
+/**
+ * Reads config.json, the weights (model.safetensors or model.packed.safetensors) and the tokenizer of a directory, or
+ * gives all its problems. `label` names the directory if it does not exist.
+ *
+ * @example
+ * ```ts
+ * import { formatProblem, readModelDirectory } from "espalier/node";
+ *
+ * const model = await readModelDirectory("no/such/directory");
+ * if (model._tag === "Right") throw new Error("expected problems");
+ * const [problem] = model.left.map(formatProblem);
+ * if (problem?.includes("does not exist") !== true) throw new Error("expected to be told why");
+ * ```
+ */
+export function readModelDirectory(
+  directory: string,
+  label: string = "model",
+): Promise<Either<readonly Problem[], LoadedModel>> {
+  return run.readModelDirectory(nodeStorage, directory, label);
+}
+
+/**
+ * Loads a sequence classifier and its tokenizer from a Hugging Face directory.
+ *
+ * @throws InputError with every problem of the directory
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { createTokenizer } from "espalier/io";
+ * import { loadModelDirectory, saveModelDirectory } from "espalier/node";
+ *
+ * const directory = join(mkdtempSync(join(tmpdir(), "espalier-")), "model");
+ * await saveModelDirectory(directory, {
+ *   config: { model_type: "bert", hidden_size: 4, num_attention_heads: 2, vocab_size: 6 },
+ *   tensors: new Map([["classifier.bias", { shape: [2], data: new Float32Array([1, 2]) }]]),
+ *   tokenizer: createTokenizer("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ntree\n"),
+ * });
+ * const { config, tensors } = await loadModelDirectory(directory);
+ * if (config.hiddenSize !== 4) throw new Error("expected the configuration that was saved");
+ * if (tensors.get("classifier.bias")?.data[1] !== 2) throw new Error("expected the values that were saved");
+ * ```
+ */
+export async function loadModelDirectory(directory: string): Promise<LoadedModel> {
+  return getOrThrow(await readModelDirectory(directory));
+}
+
+/** Saves a model so that transformers' `from_pretrained` loads it; tensors are written as F32. */
+export function saveModelDirectory(directory: string, model: run.SavedModel): Promise<void> {
+  return run.saveModelDirectory(nodeStorage, directory, model);
+}

@@ -1,46 +1,11 @@
-/** Rows of text classification: as text, and tokenised. */
+/** Rows of text classification, as token ids. */
 import type { TokenBatch } from "../model/batch.ts";
-
-/** One row: a sentence or a pair of sentences, and its class (or, for regression, its value). */
-export interface LabelledText {
-  readonly text: string;
-  readonly textPair?: string;
-  readonly label: number;
-}
 
 /** One row as token ids, special tokens included. */
 export interface TokenisedExample {
   readonly inputIds: ArrayLike<number>;
   readonly tokenTypeIds: ArrayLike<number>;
   readonly label: number;
-}
-
-/** Turns a text or a pair into ids; `encode` of `espalier/io` with its tokenizer and length bound to it. */
-export type EncodeText = (
-  text: string,
-  textPair?: string,
-) => Pick<TokenisedExample, "inputIds" | "tokenTypeIds">;
-
-/**
- * Tokenises rows once, before training.
- *
- * @example
- * ```ts
- * import { tokeniseExamples } from "espalier/nn";
- *
- * const encode = (text: string) => ({ inputIds: [...text].map((c) => c.charCodeAt(0)), tokenTypeIds: [0] });
- * const [example] = tokeniseExamples([{ text: "a", label: 1 }], encode);
- * console.assert(example?.inputIds[0] === 97 && example.label === 1);
- * ```
- */
-export function tokeniseExamples(
-  rows: readonly LabelledText[],
-  encode: EncodeText,
-): readonly TokenisedExample[] {
-  return rows.map(({ text, textPair, label }) => {
-    const { inputIds, tokenTypeIds } = encode(text, textPair);
-    return { inputIds, tokenTypeIds, label };
-  });
 }
 
 /**

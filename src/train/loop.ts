@@ -33,9 +33,9 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
    * Frozen; for distillation. Its results are kept by training row (`settings.teacherCache`), so they have to
    * depend on the row alone, not on the batch around it or on chance in `collate`.
    */
-  readonly teacher?: TrainableModel<Batch>;
+  readonly teacher?: TrainableModel<Batch> | undefined;
   /** What the teacher's results may take. */
-  readonly teacherMemory?: TeacherMemory;
+  readonly teacherMemory?: TeacherMemory | undefined;
   readonly trainingRows: readonly Row[];
   /** Evaluated after each epoch; empty or absent: no evaluation. */
   readonly evaluationRows?: readonly Row[];
@@ -48,9 +48,9 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   readonly evaluationBatchSize?: number;
   readonly settings: TrainingSettings;
   /** Ends the run at the next step's boundary. */
-  readonly signal?: StopSignal;
+  readonly signal?: StopSignal | undefined;
   /** Goes on from here; its settings and kernel variant must be this run's. */
-  readonly resumeFrom?: TrainingSnapshot;
+  readonly resumeFrom?: TrainingSnapshot | undefined;
 }
 
 /** A run: iterate it for its events. */

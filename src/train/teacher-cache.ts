@@ -19,9 +19,9 @@ export interface TeacherStorage {
 /** What a cache may use. */
 export interface TeacherMemory {
   /** Most bytes kept in memory. Default 2^30. */
-  readonly budget?: number;
+  readonly budget?: number | undefined;
   /** Takes what is beyond the budget. Default: that is computed again. */
-  readonly storage?: TeacherStorage;
+  readonly storage?: TeacherStorage | undefined;
 }
 
 /** Values of one example: so many rows of them. */

@@ -9,7 +9,7 @@ import {
   tensorFromFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
-import { readModelDirectory } from "../../src/node/model-directory.ts";
+import { readModelDirectory } from "../../src/node/storage.ts";
 import { espalier, temporaryDirectory, VOCABULARY, writeModel, writeTask } from "./fixtures.ts";
 
 const root = temporaryDirectory();

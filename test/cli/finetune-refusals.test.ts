@@ -229,7 +229,7 @@ test("an output directory that cannot be used", async () => {
   expect(used.err).toContain("--out: expected a directory without a run, or --resume");
   const resumed = await espalier(["finetune", ...argumentsWith({ out: path("used") }), "--resume"]);
   expect(resumed.code).toBe(2);
-  expect(resumed.err).toContain("--out: expected the checkpoints of a run to go on from");
+  expect(resumed.err).toContain("--out: expected the snapshots of a run to continue");
   mkdirSync(path("stopped", "checkpoints"), { recursive: true });
   writeFileSync(path("stopped", "checkpoints", "seed-42.safetensors"), "");
   const stopped = await espalier(["finetune", ...argumentsWith({ out: path("stopped") })]);

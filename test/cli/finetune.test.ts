@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { readSafetensorsOrThrow, toFloat32, writeSafetensors } from "../../src/io/safetensors.ts";
-import type { MetricsLine } from "../../src/node/metrics.ts";
+import type { MetricsLine } from "../../src/run/metrics.ts";
 import { espalier, temporaryDirectory, writeModel, writeTask } from "./fixtures.ts";
 
 const root = temporaryDirectory();
@@ -71,7 +71,7 @@ function zeroShares(out: string): readonly number[] {
     .map((values) => values.filter((value) => value === 0).length / values.length);
 }
 
-test("a run writes models, metrics, timings, report and checkpoint, and prints the table", async () => {
+test("a run writes models, metrics, timings, report and snapshot, and prints the table", async () => {
   const { code, out, err } = await espalier(short("run"));
   expect(err).toContain("seed 42  sparse 4x1  epoch 5/5  loss ");
   expect(code).toBe(0);
@@ -130,8 +130,8 @@ test("batches by length and distillation without padding are settings of the run
 test("the teacher's results are kept without a change of bytes, in a file beyond the budget", async () => {
   const off = { "teacher-cache": "off" };
   expect((await espalier(short("uncached", off))).code).toBe(0);
-  // The checkpoint states the setting.
-  const { "checkpoints/seed-42.safetensors": _, ...results } = digests("run");
+  // The snapshot states the setting.
+  const { "snapshots/seed-42.safetensors": _, ...results } = digests("run");
   expect(digests("uncached")).toMatchObject(results);
   expect((await espalier(short("spilt", { "teacher-cache-budget": "0" }))).code).toBe(0);
   expect(digests("spilt")).toEqual(digests("run"));
@@ -165,13 +165,26 @@ test("interrupted and resumed, a run ends as if it had not been", async () => {
       if (text.includes(stopAt)) controller.abort();
     });
     expect(stopped.code).toBe(130);
-    expect(stopped.out).toContain("Interrupted; --resume goes on from here.");
+    expect(stopped.out).toContain("Interrupted; --resume continues from here.");
     expect(metrics(name).length).toBeLessThan(7);
     const resumed = await espalier(short(name, {}, "--resume"));
     expect(resumed.code).toBe(0);
     expect(digests(name)).toEqual(digests("run"));
     expect(resumed.out).toMatch(/\n4x1 +256\/512/);
   }
+});
+
+test("a run whose snapshots lie in the folder of earlier versions is resumed", async () => {
+  const name = "former";
+  const controller = new AbortController();
+  const stopped = await espalier(short(name), controller.signal, (text) => {
+    if (text.includes("sparse 4x1  epoch 2/5")) controller.abort();
+  });
+  expect(stopped.code).toBe(130);
+  renameSync(path(name, "snapshots"), path(name, "checkpoints"));
+  expect((await espalier(short(name, {}, "--resume"))).code).toBe(0);
+  const { "checkpoints/seed-42.safetensors": _, ...results } = digests(name);
+  expect(results).toEqual(digests("run"));
 });
 
 test("interrupted before it began, a run leaves nothing behind", async () => {
@@ -188,18 +201,18 @@ test("a finished run that is resumed reports again and changes nothing", async (
   expect(digests("run")).toEqual(before);
 });
 
-test("a checkpoint of other settings, or a damaged one, is refused", async () => {
+test("a snapshot of other settings, or a damaged one, is refused", async () => {
   const other = await espalier(short("again", { "learning-rate": "0.5" }, "--resume"));
   expect(other.code).toBe(2);
   expect(other.err).toContain("learningRate");
   const products = await espalier(short("again", { "sparse-products": "off" }, "--resume"));
   expect(products.code).toBe(2);
   expect(products.err).toMatch(/sparseProducts: expected "off", got "auto" in the snapshot/);
-  const checkpoint = path("again", "checkpoints", "seed-42.safetensors");
-  writeFileSync(checkpoint, readFileSync(checkpoint).subarray(0, 1000));
+  const snapshot = path("again", "snapshots", "seed-42.safetensors");
+  writeFileSync(snapshot, readFileSync(snapshot).subarray(0, 1000));
   const damaged = await espalier(short("again", {}, "--resume"));
   expect(damaged.code).toBe(2);
-  expect(damaged.err).toContain(checkpoint);
+  expect(damaged.err).toContain(snapshot);
 });
 
 test("--do-prune false trains the dense model alone", async () => {

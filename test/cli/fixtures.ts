@@ -10,7 +10,7 @@ import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";
 import { initialiseParameters } from "../../src/model/parameters.ts";
-import { saveModelDirectory } from "../../src/node/model-directory.ts";
+import { saveModelDirectory } from "../../src/node/storage.ts";
 
 /** A directory that is removed when the test file is done. */
 export function temporaryDirectory(): string {

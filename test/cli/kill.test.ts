@@ -71,8 +71,8 @@ describe.skipIf(!isBuilt)(`the built command, killed ${KILLS} times`, () => {
       let [killed, resumed] = [0, 0];
       for (const moment of moments(length)) {
         if ((await run(argv("cut"), moment)) === null) killed++;
-        // Without a checkpoint, killed before there was anything to go on from.
-        const saved = existsSync(path("cut", "checkpoints", "seed-1.safetensors"));
+        // Without a snapshot, killed before there was anything to go on from.
+        const saved = existsSync(path("cut", "snapshots", "seed-1.safetensors"));
         expect(await run([...argv("cut"), ...(saved ? ["--resume"] : [])])).toBe(0);
         if (saved) resumed++;
         expect(digests("cut")).toEqual(expected);

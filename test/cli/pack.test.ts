@@ -13,7 +13,7 @@ import {
 } from "../../src/io/safetensors.ts";
 import { packCheckpoint } from "../../src/node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../../src/node/checkpoint-reader.ts";
-import { loadModelDirectory, readModelDirectory } from "../../src/node/model-directory.ts";
+import { loadModelDirectory, readModelDirectory } from "../../src/node/storage.ts";
 import { espalier, temporaryDirectory, writeModel, writeShards } from "./fixtures.ts";
 
 const root = temporaryDirectory();

@@ -90,7 +90,7 @@ describe.skipIf(!isBuilt)("the built command", () => {
     expect(digests("two")).toEqual(digests("one"));
   });
 
-  test("stops at SIGINT with checkpoints, on workers too, and goes on from them", async () => {
+  test("stops at SIGINT with snapshots, on workers too, and goes on from them", async () => {
     for (const threads of ["1", "2"]) {
       const name = `stopped-${threads}`;
       let asked = false;
@@ -100,7 +100,7 @@ describe.skipIf(!isBuilt)("the built command", () => {
       });
       expect(stopped.err).toContain("Stopping at the next step");
       expect(stopped.code).toBe(130);
-      expect(stopped.out).toContain("Interrupted; --resume goes on from here.");
+      expect(stopped.out).toContain("Interrupted; --resume continues from here.");
       expect((await run(finetune(name, ["--threads", threads, "--resume"]))).code).toBe(0);
       expect(digests(name)).toEqual(digests("one"));
     }

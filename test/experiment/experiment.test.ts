@@ -2,30 +2,26 @@ import { expect, test } from "vitest";
 import { generateDemoTask } from "../../src/experiment/demo-task.ts";
 import type { ExperimentEvent } from "../../src/experiment/events.ts";
 import {
-  type ExperimentCheckpoint,
   type ExperimentOptions,
+  type ExperimentSnapshot,
   runExperiment,
 } from "../../src/experiment/experiment.ts";
 import { findRecipe, type Recipe } from "../../src/experiment/recipes.ts";
-import { decodeCheckpointOrThrow, encodeCheckpoint } from "../../src/experiment/snapshot-file.ts";
+import { decodeSnapshotOrThrow, encodeSnapshot } from "../../src/experiment/snapshot.ts";
+import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import { type ModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
-import { type TokenisedExample, tokeniseExamples } from "../../src/train/examples.ts";
+import { tokenizeRows } from "../../src/run/plan.ts";
 import type { StoredParameters } from "../../src/train/snapshot.ts";
 
 const backend = createBackend({ variant: "scalar" });
 const task = generateDemoTask({ trainCount: 40, devCount: 20 });
-const tokens = task.vocabulary.trimEnd().split("\n");
-const ids = new Map(tokens.map((token, id) => [token, id]));
-
-function encode(text: string): Pick<TokenisedExample, "inputIds" | "tokenTypeIds"> {
-  const inputIds = ["[CLS]", ...text.split(" "), "[SEP]"].map((token) => ids.get(token) ?? 1);
-  return { inputIds, tokenTypeIds: inputIds.map(() => 0) };
-}
+const tokenizer = createTokenizer(task.vocabulary);
+const rows = (texts: typeof task.dev) => tokenizeRows(tokenizer, texts, 32);
 
 const config: ModelConfig = parseModelConfigOrThrow({
   model_type: "bert",
-  vocab_size: tokens.length,
+  vocab_size: tokenizer.vocabulary.tokens.length,
   hidden_size: 8,
   num_hidden_layers: 1,
   num_attention_heads: 2,
@@ -49,15 +45,15 @@ const OPTIONS: ExperimentOptions = {
   backend,
   config,
   recipes: ["demo-4x1", "demo-2in4"].map(shortRecipe),
-  trainingRows: tokeniseExamples(task.train, encode),
-  evaluationRows: tokeniseExamples(task.dev, encode),
+  trainingRows: rows(task.train),
+  evaluationRows: rows(task.dev),
   seed: 1,
 };
 
 interface Outcome {
   readonly events: readonly ExperimentEvent[];
   readonly weights: StoredParameters;
-  readonly checkpoint: ExperimentCheckpoint;
+  readonly snapshot: ExperimentSnapshot;
 }
 
 /** Runs to the end, or until as many training steps are done. */
@@ -72,7 +68,7 @@ async function run(options: ExperimentOptions, stopAfter: number = Infinity): Pr
       controller.abort();
     }
   }
-  const outcome = { events, weights: experiment.weights(), checkpoint: experiment.checkpoint() };
+  const outcome = { events, weights: experiment.weights(), snapshot: experiment.snapshot() };
   experiment.release();
   return outcome;
 }
@@ -129,8 +125,8 @@ test.each([1, 5, 10, 11, 23, 30, 31, 45])(
     const { events, weights } = await whole;
     const first = await run(OPTIONS, steps);
     expect(first.events.at(-1)).toEqual({ type: "end", completed: false });
-    const encoded = encodeCheckpoint("experiment", first.checkpoint);
-    const resumeFrom = decodeCheckpointOrThrow("experiment", encoded);
+    const encoded = encodeSnapshot("experiment", first.snapshot);
+    const resumeFrom = decodeSnapshotOrThrow("experiment", encoded);
     const second = await run({ ...OPTIONS, resumeFrom });
     expect(substance([...first.events, ...second.events])).toEqual(substance(events));
     expect(second.weights).toEqual(weights);
@@ -152,16 +148,20 @@ test("bucketed and distilled from tokens alone it is another run, and resumes th
   expect(substance(events)).not.toEqual(substance((await whole).events).slice(0, events.length));
   for (const steps of [7, 17]) {
     const first = await run(options, steps);
-    const second = await run({ ...options, resumeFrom: first.checkpoint });
+    const second = await run({ ...options, resumeFrom: first.snapshot });
     expect(substance([...first.events, ...second.events])).toEqual(substance(events));
     expect(second.weights).toEqual(weights);
   }
 });
 
 test("given a fine-tuned model, the dense phase only measures it", async () => {
-  const { checkpoint } = await run(OPTIONS, 11);
-  if (checkpoint.dense === null) throw new Error("expected a dense model after its 10 steps");
-  const options = { ...OPTIONS, initialTensors: checkpoint.dense, skipDense: true };
+  const { snapshot } = await run(OPTIONS, 11);
+  if (snapshot.dense === null) throw new Error("expected a dense model after its 10 steps");
+  const recipes = OPTIONS.recipes.map(({ dense, ...recipe }) => ({
+    ...recipe,
+    dense: { ...dense, epochs: 0 },
+  }));
+  const options = { ...OPTIONS, recipes, initialTensors: snapshot.dense };
   const { events } = await run(options);
   const { events: expected } = await whole;
   const sparse = (list: readonly ExperimentEvent[]) =>
@@ -183,8 +183,8 @@ test("wrong input is refused before anything is trained", () => {
   expect(start({ teacher })).toThrow("teacher: expected a model of hidden size 8, got 16");
 });
 
-test("a checkpoint on other terms is refused with what differs", async () => {
-  const { checkpoint: resumeFrom } = await run(OPTIONS, 12);
+test("a snapshot on other terms is refused with what differs", async () => {
+  const { snapshot: resumeFrom } = await run(OPTIONS, 12);
   const start = (change: Partial<ExperimentOptions>) => () =>
     runExperiment({ ...OPTIONS, resumeFrom, ...change });
   const { used } = backend.memory.usage();
@@ -207,14 +207,14 @@ test("a checkpoint on other terms is refused with what differs", async () => {
   expect(backend.memory.usage().used).toBe(used);
 });
 
-test("a damaged checkpoint is refused with what is missing", async () => {
-  const { checkpoint } = await run(OPTIONS, 12);
-  const { json, tensors } = encodeCheckpoint("experiment", checkpoint);
-  expect(() => decodeCheckpointOrThrow("training", { json, tensors })).toThrow(/training/);
-  expect(() => decodeCheckpointOrThrow("experiment", { json: "{", tensors })).toThrow(/experiment/);
+test("a damaged snapshot is refused with what is missing", async () => {
+  const { snapshot } = await run(OPTIONS, 12);
+  const { json, tensors } = encodeSnapshot("experiment", snapshot);
+  expect(() => decodeSnapshotOrThrow("training", { json, tensors })).toThrow(/training/);
+  expect(() => decodeSnapshotOrThrow("experiment", { json: "{", tensors })).toThrow(/experiment/);
   const [gone] = tensors.keys();
   const fewer = new Map([...tensors].slice(1));
-  expect(() => decodeCheckpointOrThrow("experiment", { json, tensors: fewer })).toThrow(
+  expect(() => decodeSnapshotOrThrow("experiment", { json, tensors: fewer })).toThrow(
     `expected a tensor ${gone}, got undefined`,
   );
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { runTasks } from "../../src/node/workers.ts";
+import { workerRunner } from "../../src/node/workers.ts";
+import { runTasks } from "../../src/run/tasks.ts";
 
 /** A worker that speaks the protocol: posts its task back, fails on request, or waits to be aborted. */
 const SCRIPT = new URL(
@@ -15,10 +16,11 @@ const SCRIPT = new URL(
   `)}`,
 );
 
-function run(tasks: readonly unknown[], threads: number, signal: AbortSignal) {
+function run(tasks: readonly unknown[], atOnce: number, signal: AbortSignal) {
   const messages: [number, unknown][] = [];
-  const onMessage = (index: number, message: unknown) => void messages.push([index, message]);
-  return { messages, results: runTasks({ tasks, script: SCRIPT, threads, onMessage, signal }) };
+  const onMessage = async (index: number, message: unknown) => void messages.push([index, message]);
+  const runner = workerRunner(SCRIPT);
+  return { messages, results: runTasks({ tasks, runner, atOnce, onMessage, signal }) };
 }
 
 const NEVER = new AbortController().signal;
@@ -45,4 +47,22 @@ test("aborting reaches the running tasks and starts no further ones", async () =
   const { results } = run(["wait", 1], 1, controller.signal);
   controller.abort();
   expect(await results).toEqual(["abort", undefined]);
+});
+
+test("a message that cannot be dealt with fails the run, and slow ones delay the result", async () => {
+  const runner = workerRunner(SCRIPT);
+  const options = { runner, atOnce: 1, signal: NEVER };
+  const failing = async () => {
+    throw new Error("disk full");
+  };
+  await expect(runTasks({ ...options, tasks: ["wait"], onMessage: failing })).rejects.toThrow(
+    "disk full",
+  );
+  let dealtWith = false;
+  const slow = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    dealtWith = true;
+  };
+  expect(await runTasks({ ...options, tasks: [1], onMessage: slow })).toEqual([2]);
+  expect(dealtWith).toBe(true);
 });

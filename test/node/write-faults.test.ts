@@ -102,7 +102,7 @@ describe("where a write fails", () => {
     expect(existsSync(path("pruned", "model.safetensors"))).toBe(true);
   });
 
-  test("finetune keeps its checkpoint, from which a resume ends with the same bytes", async () => {
+  test("finetune keeps its snapshot, from which a resume ends with the same bytes", async () => {
     const argv = (out: string): readonly string[] => [
       ...["finetune", "--task", "mrpc", "--data", path("data"), "--model", path("model")],
       ...["--max-seq-length", "32", "--dense-num-train-epochs", "1", "--num-train-epochs", "2"],
@@ -120,7 +120,7 @@ describe("where a write fails", () => {
       tried++;
       expect(result.err).toContain("ENOSPC");
       expect(result.code).toBe(2);
-      const saved = existsSync(path("cut", "checkpoints", "seed-42.safetensors"));
+      const saved = existsSync(path("cut", "snapshots", "seed-42.safetensors"));
       const again = await espalier([...argv("cut"), ...(saved ? ["--resume"] : [])]);
       expect([again.code, again.err.includes("expected")]).toEqual([0, false]);
       if (saved) resumed++;

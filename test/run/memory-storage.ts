@@ -36,3 +36,8 @@ export function memoryStorage(beforeWrite: (path: string) => void = () => {}): M
     },
   };
 }
+
+/** A file's text. */
+export function textOf({ files }: MemoryStorage, path: string): string {
+  return new TextDecoder().decode(files.get(path));
+}

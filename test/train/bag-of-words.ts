@@ -1,13 +1,10 @@
-import type { LabelledText } from "../../src/train/examples.ts";
+import type { Example } from "../../src/io/glue.ts";
 
 /** Counts of words in a row, as (index, count) pairs. */
 type Counts = ReadonlyMap<number, number>;
 
 /** Dev accuracy of logistic regression on word counts, trained to convergence by full-batch descent. */
-export function bagOfWordsAccuracy(
-  train: readonly LabelledText[],
-  dev: readonly LabelledText[],
-): number {
+export function bagOfWordsAccuracy(train: readonly Example[], dev: readonly Example[]): number {
   const indices = new Map<string, number>();
   for (const { text } of train) {
     for (const word of text.split(" ")) {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Tape } from "../../src/autograd/tape.ts";
 import { InputError } from "../../src/core/either.ts";
-import { decodeCheckpointOrThrow, encodeCheckpoint } from "../../src/experiment/snapshot-file.ts";
+import { decodeSnapshotOrThrow, encodeSnapshot } from "../../src/experiment/snapshot.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import type { Batching } from "../../src/train/batches.ts";
 import type { TrainingEvent } from "../../src/train/events.ts";
@@ -148,7 +148,7 @@ test("aborting anywhere and resuming equals the uninterrupted run", async () => 
 
 /** A snapshot written and read back. */
 function throughFile(snapshot: TrainingSnapshot): TrainingSnapshot {
-  return decodeCheckpointOrThrow("training", encodeCheckpoint("training", snapshot));
+  return decodeSnapshotOrThrow("training", encodeSnapshot("training", snapshot));
 }
 
 test("a signal that is aborted already trains nothing", async () => {

@@ -1,32 +1,32 @@
 /**
- * Checkpoints as JSON and tensors, for a safetensors file whose metadata holds the JSON: every typed
- * array of the state becomes a tensor named by its path, and the JSON refers to it.
+ * Snapshots as JSON and tensors, for a safetensors file whose metadata holds the JSON: every typed array of the state
+ * becomes a tensor named by its path, and the JSON refers to it.
  */
 import { checkOneOf, describe } from "../core/checks.ts";
 import { type Either, getOrThrow, left, type Problem, right } from "../core/either.ts";
 import type { TrainingSnapshot } from "../train/snapshot.ts";
-import type { ExperimentCheckpoint } from "./experiment.ts";
+import type { ExperimentSnapshot } from "./experiment.ts";
 
 /** A typed array as `espalier/io` stores tensors. */
-export interface CheckpointTensor {
+export interface SnapshotTensor {
   readonly dtype: "F32" | "I32" | "U8";
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
 }
 
-/** A checkpoint in two parts: `writeSafetensors(tensors, { [kind]: json })` stores it in one file. */
-export interface EncodedCheckpoint {
+/** A snapshot in two parts. `writeSafetensors(tensors, { [kind]: json })` stores it in one file. */
+export interface EncodedSnapshot {
   readonly json: string;
-  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+  readonly tensors: ReadonlyMap<string, SnapshotTensor>;
 }
 
-/** What kinds of checkpoint there are, by the name under which a file's metadata holds their JSON. */
-export interface Checkpoints {
+/** The kinds of snapshot, by the metadata key of their JSON. */
+export interface Snapshots {
   readonly training: TrainingSnapshot;
-  readonly experiment: ExperimentCheckpoint;
+  readonly experiment: ExperimentSnapshot;
 }
 
-/** JSON keys that stand for what JSON cannot hold; no state of ours has keys that begin with `$`. */
+/** Keys of what JSON cannot hold; no key of a state begins with `$`. */
 const TENSOR = "$tensor";
 const MAP = "$map";
 
@@ -35,42 +35,42 @@ const ARRAYS = Object.freeze({ F32: Float32Array, I32: Int32Array, U8: Uint8Arra
 type StoredArray = InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]>;
 
 /**
- * Encodes a checkpoint.
+ * Encodes a snapshot.
  *
  * @throws RangeError when the state holds a number that JSON cannot, with its path
  */
-export function encodeCheckpoint<Kind extends keyof Checkpoints>(
+export function encodeSnapshot<Kind extends keyof Snapshots>(
   kind: Kind,
-  checkpoint: Checkpoints[Kind],
-): EncodedCheckpoint {
+  snapshot: Snapshots[Kind],
+): EncodedSnapshot {
   checkOneOf("kind", kind, ["training", "experiment"]);
-  const tensors = new Map<string, CheckpointTensor>();
-  const json = JSON.stringify({ kind, state: encode(checkpoint, kind, tensors) });
+  const tensors = new Map<string, SnapshotTensor>();
+  const json = JSON.stringify({ kind, state: encode(snapshot, kind, tensors) });
   return { json, tensors };
 }
 
-/** Reads a checkpoint back, or says everything that is wrong with it. */
-export function decodeCheckpoint<Kind extends keyof Checkpoints>(
+/** Reads a snapshot back, or gives all its problems. */
+export function decodeSnapshot<Kind extends keyof Snapshots>(
   kind: Kind,
-  { json, tensors }: EncodedCheckpoint,
-): Either<readonly Problem[], Checkpoints[Kind]> {
+  { json, tensors }: EncodedSnapshot,
+): Either<readonly Problem[], Snapshots[Kind]> {
   const problems: Problem[] = [];
   const state = decode(parseState(kind, json, problems), kind, tensors, problems);
   if (problems.length === 0 && !isCurrent(state)) {
-    problems.push({ path: kind, expected: "a checkpoint of version 1", got: describe(state) });
+    problems.push({ path: kind, expected: "a snapshot of version 1", got: describe(state) });
   }
-  return problems.length > 0 ? left(problems) : right(state as Checkpoints[Kind]);
+  return problems.length > 0 ? left(problems) : right(state as Snapshots[Kind]);
 }
 
-/** {@link decodeCheckpoint} that throws an `InputError` with every problem. */
-export function decodeCheckpointOrThrow<Kind extends keyof Checkpoints>(
+/** {@link decodeSnapshot} that throws an `InputError` with every problem. */
+export function decodeSnapshotOrThrow<Kind extends keyof Snapshots>(
   kind: Kind,
-  encoded: EncodedCheckpoint,
-): Checkpoints[Kind] {
-  return getOrThrow(decodeCheckpoint(kind, encoded));
+  encoded: EncodedSnapshot,
+): Snapshots[Kind] {
+  return getOrThrow(decodeSnapshot(kind, encoded));
 }
 
-function encode(value: unknown, path: string, tensors: Map<string, CheckpointTensor>): unknown {
+function encode(value: unknown, path: string, tensors: Map<string, SnapshotTensor>): unknown {
   if (typeof value === "number" && !Number.isFinite(value)) {
     throw new RangeError(`${path}: expected a finite number, got ${value}`);
   }
@@ -88,18 +88,18 @@ function encode(value: unknown, path: string, tensors: Map<string, CheckpointTen
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, below(key, entry)]));
 }
 
-function dtypeOf(value: object): CheckpointTensor["dtype"] | undefined {
+function dtypeOf(value: object): SnapshotTensor["dtype"] | undefined {
   if (value instanceof Float32Array) return "F32";
   if (value instanceof Int32Array) return "I32";
   return value instanceof Uint8Array ? "U8" : undefined;
 }
 
-function storedTensor(dtype: CheckpointTensor["dtype"], array: StoredArray): CheckpointTensor {
+function storedTensor(dtype: SnapshotTensor["dtype"], array: StoredArray): SnapshotTensor {
   const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength).slice();
   return { dtype, shape: [array.length], bytes };
 }
 
-/** The `state` of an encoded checkpoint of that kind; a problem where there is none. */
+/** The `state` of an encoded snapshot of that kind, or a problem. */
 function parseState(kind: string, json: string, problems: Problem[]): unknown {
   let parsed: unknown;
   try {
@@ -110,7 +110,7 @@ function parseState(kind: string, json: string, problems: Problem[]): unknown {
   if (isRecord(parsed) && parsed.kind === kind) return parsed.state;
   problems.push({
     path: kind,
-    expected: `the JSON of a ${kind} checkpoint`,
+    expected: `the JSON of a ${kind} snapshot`,
     got: describe(parsed),
   });
   return undefined;
@@ -119,7 +119,7 @@ function parseState(kind: string, json: string, problems: Problem[]): unknown {
 function decode(
   value: unknown,
   path: string,
-  tensors: ReadonlyMap<string, CheckpointTensor>,
+  tensors: ReadonlyMap<string, SnapshotTensor>,
   problems: Problem[],
 ): unknown {
   const below = (key: string, entry: unknown) => decode(entry, `${path}/${key}`, tensors, problems);
@@ -136,7 +136,7 @@ function decode(
 function loadArray(
   name: string,
   path: string,
-  tensors: ReadonlyMap<string, CheckpointTensor>,
+  tensors: ReadonlyMap<string, SnapshotTensor>,
   problems: Problem[],
 ): StoredArray | undefined {
   const tensor = tensors.get(name);

@@ -2,7 +2,7 @@
 
 import { type PhaseRecipe, type Recipe, recipePruningConfig } from "../experiment/recipes.ts";
 import type { RunReport } from "../report/run-report.ts";
-import type { RunPlan } from "./seed-task.ts";
+import type { RunPlan } from "./plan.ts";
 
 type Settings = RunReport["settings"];
 
@@ -30,7 +30,7 @@ function sparseSettings({ name, sparse }: Recipe, plan: RunPlan): Settings {
   ];
 }
 
-/** Every setting of a plan and its seeds; `variant` is what `auto` became. */
+/** Every setting of a plan and its seeds. `variant` is the one that runs, if `auto` was asked for. */
 export function planSettings(plan: RunPlan, seeds: readonly number[], variant: string): Settings {
   const [first] = plan.recipes;
   return [
@@ -38,14 +38,14 @@ export function planSettings(plan: RunPlan, seeds: readonly number[], variant: s
     ["seeds", seeds.join(", ")],
     ["profile", plan.profile],
     ["kernels", variant],
-    ["sparse products", plan.sparseProducts ?? "auto"],
+    ["sparse products", plan.sparseProducts],
     ["training rows", String(plan.trainingRows.length)],
     ["evaluation rows", String(plan.evaluationRows.length)],
     ["longest input", `${first?.maxLength ?? 0} tokens`],
     ["vocabulary", `${plan.tokenizer.vocabulary.tokens.length} tokens`],
-    ["starts from", plan.initialTensors === null ? "random weights" : "a given model"],
-    ["teacher", plan.teacher === null ? "the dense model" : "a given model"],
-    ["model", JSON.stringify(plan.modelConfig)],
+    ["starts from", plan.initialTensors === undefined ? "random weights" : "a given model"],
+    ["teacher", plan.teacher === undefined ? "the dense model" : "a given model"],
+    ["model", JSON.stringify(plan.config.source)],
     ...(first === undefined ? [] : phaseSettings("dense", first.dense)),
     ...plan.recipes.flatMap((recipe) => sparseSettings(recipe, plan)),
   ];

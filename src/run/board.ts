@@ -1,15 +1,14 @@
 /** Gathers what the seeds of a run post: keeps metrics.jsonl and timings.json current, and tells a listener. */
 
-import { join } from "node:path";
 import { describe } from "../core/checks.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
 import type { PhaseId, PhaseResult } from "../experiment/events.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
-import { kindOfPath, readBytes, writeFileAtomically } from "./files.ts";
 import { formatMetrics, type MetricsLine } from "./metrics.ts";
-import type { SeedMessage } from "./seed-task.ts";
+import type { SeedMessage } from "./seed.ts";
+import { joinPath, type RunStorage } from "./storage.ts";
 
-/** What a run tells as it goes. */
+/** What a run tells as it goes: its progress. */
 export interface RunListener {
   /** Optimizer updates over all seeds, done and planned, and the mean of the seeds' latest losses. */
   readonly onStep: (label: string, done: number, total: number, loss: number) => void;
@@ -17,7 +16,7 @@ export interface RunListener {
   readonly onResult: (result: PhaseResult) => void;
 }
 
-/** Wall-clock seconds of each phase, by {@link timingKey}. They are no part of the metrics. */
+/** Wall-clock seconds of each phase, by {@link timingKey}. They are not part of the metrics. */
 export type Timings = Readonly<Record<string, number>>;
 
 /** The name of a phase of a seed in timings.json. */
@@ -25,18 +24,20 @@ export function timingKey({ seed, recipe, phase }: Omit<PhaseId, "pattern">): st
   return `seed ${seed} ${phase} ${recipe}`;
 }
 
-const METRICS_FILE = "metrics.jsonl";
+/** The file of the metrics in a run's directory. */
+export const METRICS_FILE = "metrics.jsonl";
 const TIMINGS_FILE = "timings.json";
 
 /**
- * The timings that an earlier run left in `directory`; none where there are none.
+ * The timings that an earlier run left in `directory`, if any.
  *
- * @throws InputError where the file is damaged
+ * @throws InputError if the file is damaged
  */
-export async function readTimings(directory: string): Promise<Timings> {
-  const path = join(directory, TIMINGS_FILE);
-  if ((await kindOfPath(path)) !== "file") return {};
-  const timings = getOrThrow(parseJson(path, new TextDecoder().decode(await readBytes(path))));
+export async function readTimings(storage: RunStorage, directory: string): Promise<Timings> {
+  const path = joinPath(directory, TIMINGS_FILE);
+  if ((await storage.kind(path)) !== "file") return {};
+  const text = new TextDecoder().decode(await storage.read(path));
+  const timings = getOrThrow(parseJson(path, text));
   if (isJsonObject(timings) && Object.values(timings).every((each) => typeof each === "number"))
     return timings as Timings;
   throw new InputError([{ path, expected: "seconds by phase", got: describe(timings) }]);
@@ -44,7 +45,8 @@ export async function readTimings(directory: string): Promise<Timings> {
 
 /** The state of every seed as far as it was posted. */
 export interface RunBoard {
-  readonly onMessage: (index: number, message: SeedMessage) => void;
+  /** Settles once the files are written. */
+  readonly onMessage: (index: number, message: SeedMessage) => Promise<void>;
   readonly timings: () => Timings;
 }
 
@@ -62,6 +64,7 @@ function stepLabel({ phase, pattern }: PhaseId, seeds: number): string {
  * whichever came first.
  */
 export function createRunBoard(
+  storage: RunStorage,
   directory: string,
   seeds: number,
   earlier: Timings,
@@ -70,16 +73,21 @@ export function createRunBoard(
   const lines = new Map<number, readonly MetricsLine[]>();
   const steps = new Map<number, SeedMessage & { readonly kind: "step" }>();
   let timings = earlier;
+  let written: Promise<void> = Promise.resolve();
 
-  const writeMetrics = (): void => {
-    const ordered = Array.from({ length: seeds }, (_, index) => lines.get(index) ?? []).flat();
-    writeFileAtomically(join(directory, METRICS_FILE), formatMetrics(ordered));
+  /** Writes both files as they are then, after all earlier writes: several seeds post at once. */
+  const writeFiles = (): Promise<void> => {
+    written = written.then(async () => {
+      const ordered = Array.from({ length: seeds }, (_, index) => lines.get(index) ?? []).flat();
+      await storage.write(joinPath(directory, METRICS_FILE), formatMetrics(ordered));
+      const text = `${JSON.stringify(timings, null, 2)}\n`;
+      await storage.write(joinPath(directory, TIMINGS_FILE), text);
+    });
+    return written;
   };
   const addSeconds = (id: Omit<PhaseId, "pattern">, seconds: number): void => {
     const key = timingKey(id);
     timings = { ...timings, [key]: (timings[key] ?? 0) + seconds };
-    const text = `${JSON.stringify(timings, null, 2)}\n`;
-    writeFileAtomically(join(directory, TIMINGS_FILE), text);
   };
   const tellStep = (message: SeedMessage & { readonly kind: "step" }): void => {
     const all = [...steps.values()];
@@ -87,28 +95,25 @@ export function createRunBoard(
     const loss = sum(all.map((step) => step.loss)) / all.length;
     listener.onStep(stepLabel(message.phase, all.length), done, message.total * seeds, loss);
   };
-  const onMessage = (index: number, message: SeedMessage): void => {
+  const onMessage = async (index: number, message: SeedMessage): Promise<void> => {
     switch (message.kind) {
       case "resumed":
         lines.set(index, message.lines);
-        writeMetrics();
-        break;
+        return writeFiles();
       case "step":
         steps.set(index, message);
-        tellStep(message);
-        break;
+        return tellStep(message);
       case "epoch":
         lines.set(index, [...(lines.get(index) ?? []), message.line]);
-        writeMetrics();
         addSeconds(message.line, message.seconds);
-        listener.onEpoch(message.line);
-        break;
+        await writeFiles();
+        return listener.onEpoch(message.line);
       case "result":
         addSeconds(message.result, message.seconds);
-        listener.onResult(message.result);
-        break;
+        await writeFiles();
+        return listener.onResult(message.result);
       default:
-        message satisfies never;
+        return message satisfies never;
     }
   };
   return { onMessage, timings: () => timings };

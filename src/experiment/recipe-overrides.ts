@@ -1,59 +1,48 @@
-/** Changes a recipe by the options of a command line. */
+/** Changes a recipe by options, which have the names of the example script's, in camelCase. */
 
 import type { Problem } from "../core/either.ts";
-import type {
-  LocalPruningConfig,
-  PhaseRecipe,
-  Recipe,
-  SparsePhaseRecipe,
-} from "../experiment/recipes.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Batching } from "../train/batches.ts";
 import type { ScheduleName } from "../train/schedule.ts";
 import type { TeacherPrecision } from "../train/teacher-cache.ts";
-import { kebabCase } from "./options.ts";
+import type { LocalPruningConfig, PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
 
-/** Options that pruning alone understands. */
+/** Options of pruning. */
 export interface PruningOverrides {
-  readonly pruningPattern?: string;
-  readonly targetSparsity?: number;
-  /** -1: as many steps apart as make 40 prune steps, the example script's meaning. */
-  readonly pruningFrequency?: number;
-  readonly sparsityWarmEpochs?: number;
-  readonly cooldownEpochs?: number;
-  readonly pruningType?: string;
-  readonly distillLossWeight?: number;
-  readonly distillPadding?: Padding;
-  readonly teacherCache?: TeacherPrecision | "off";
+  readonly pruningPattern?: string | undefined;
+  readonly targetSparsity?: number | undefined;
+  /** -1: 40 prune steps, the example script's meaning. */
+  readonly pruningFrequency?: number | undefined;
+  readonly sparsityWarmEpochs?: number | undefined;
+  readonly cooldownEpochs?: number | undefined;
+  readonly pruningType?: string | undefined;
+  readonly distillLossWeight?: number | undefined;
+  readonly distillPadding?: Padding | undefined;
+  readonly teacherCache?: TeacherPrecision | "off" | undefined;
 }
 
-/** Options of the sparse phase, or of the dense one where that is the only one. */
+/** Options of the sparse phase, or of the dense one if it is the only one. */
 export interface PhaseOverrides {
-  readonly numTrainEpochs?: number;
-  readonly learningRate?: number;
-  readonly weightDecay?: number;
-  readonly lrSchedulerType?: ScheduleName;
-  readonly numWarmupSteps?: number;
-  readonly perDeviceTrainBatchSize?: number;
+  readonly numTrainEpochs?: number | undefined;
+  readonly learningRate?: number | undefined;
+  readonly weightDecay?: number | undefined;
+  readonly lrSchedulerType?: ScheduleName | undefined;
+  readonly numWarmupSteps?: number | undefined;
+  readonly perDeviceTrainBatchSize?: number | undefined;
 }
 
 /** Options of the dense phase before a sparse one. */
-export interface DensePhaseOverrides {
-  readonly denseNumTrainEpochs?: number;
-  readonly denseLearningRate?: number;
-  readonly denseWeightDecay?: number;
-  readonly denseLrSchedulerType?: ScheduleName;
-  readonly denseNumWarmupSteps?: number;
-  readonly densePerDeviceTrainBatchSize?: number;
-}
+export type DensePhaseOverrides = {
+  readonly [Name in keyof PhaseOverrides as `dense${Capitalize<Name>}`]: PhaseOverrides[Name];
+};
 
 /** Every option that changes a recipe. */
 export interface RecipeOverrides extends PruningOverrides, PhaseOverrides, DensePhaseOverrides {
-  readonly doPrune?: boolean;
-  readonly maxSeqLength?: number;
+  readonly doPrune?: boolean | undefined;
+  readonly maxSeqLength?: number | undefined;
   /** Of both phases. */
-  readonly batching?: Batching;
-  readonly perDeviceEvalBatchSize?: number;
+  readonly batching?: Batching | undefined;
+  readonly perDeviceEvalBatchSize?: number | undefined;
 }
 
 const PRUNING_OVERRIDES: readonly (keyof PruningOverrides)[] = [
@@ -80,30 +69,30 @@ function phaseWith<Phase extends PhaseRecipe>(phase: Phase, overrides: PhaseOver
   };
 }
 
-function densePhaseWith(phase: PhaseRecipe, overrides: DensePhaseOverrides): PhaseRecipe {
+function denseOverrides(overrides: DensePhaseOverrides): PhaseOverrides {
   return {
-    ...phase,
-    epochs: overrides.denseNumTrainEpochs ?? phase.epochs,
-    learningRate: overrides.denseLearningRate ?? phase.learningRate,
-    weightDecay: overrides.denseWeightDecay ?? phase.weightDecay,
-    scheduleName: overrides.denseLrSchedulerType ?? phase.scheduleName,
-    warmupSteps: overrides.denseNumWarmupSteps ?? phase.warmupSteps,
-    batchSize: overrides.densePerDeviceTrainBatchSize ?? phase.batchSize,
+    numTrainEpochs: overrides.denseNumTrainEpochs,
+    learningRate: overrides.denseLearningRate,
+    weightDecay: overrides.denseWeightDecay,
+    lrSchedulerType: overrides.denseLrSchedulerType,
+    numWarmupSteps: overrides.denseNumWarmupSteps,
+    perDeviceTrainBatchSize: overrides.densePerDeviceTrainBatchSize,
   };
 }
 
-/** Local configurations in which an option holds that they would otherwise override. */
+/** Local configurations without the keys that would override an option. */
 function localConfigsWith(
   configs: readonly LocalPruningConfig[],
   { pruningPattern, targetSparsity, pruningFrequency, pruningType }: PruningOverrides,
 ): readonly LocalPruningConfig[] {
-  const overridden = [
-    ...(pruningPattern === undefined ? [] : ["pattern"]),
-    ...(targetSparsity === undefined ? [] : ["target_sparsity"]),
-    ...(pruningFrequency === undefined ? [] : ["pruning_frequency"]),
-  ];
+  const options = {
+    pattern: pruningPattern,
+    target_sparsity: targetSparsity,
+    pruning_frequency: pruningFrequency,
+  };
+  const given = new Map(Object.entries(options).filter(([, value]) => value !== undefined));
   return configs.map((config) => ({
-    ...Object.fromEntries(Object.entries(config).filter(([key]) => !overridden.includes(key))),
+    ...Object.fromEntries(Object.entries(config).filter(([key]) => !given.has(key))),
     ...(pruningType === undefined ? {} : { pruning_type: pruningType }),
   }));
 }
@@ -125,49 +114,38 @@ function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): 
   };
 }
 
-/** Whether a run of this recipe with these options prunes. */
-function prunes(recipe: Recipe, { doPrune }: RecipeOverrides): boolean {
-  return recipe.sparse !== null && doPrune !== false;
-}
-
 /**
- * The recipe with every option applied. Where nothing is pruned, the phase options are the dense phase's, as in
+ * The recipe with every option applied. If nothing is pruned, the phase options are those of the dense phase, as in
  * the example script without `--do_prune`.
  */
 export function recipeWith(recipe: Recipe, overrides: RecipeOverrides): Recipe {
-  const sparse = prunes(recipe, overrides) ? recipe.sparse : null;
+  const sparse = overrides.doPrune === false ? null : recipe.sparse;
   const dense = sparse === null ? phaseWith(recipe.dense, overrides) : recipe.dense;
   return {
     ...recipe,
     maxLength: overrides.maxSeqLength ?? recipe.maxLength,
     evaluationBatchSize: overrides.perDeviceEvalBatchSize ?? recipe.evaluationBatchSize,
     dense: {
-      ...densePhaseWith(dense, overrides),
+      ...phaseWith(dense, denseOverrides(overrides)),
       batching: overrides.batching ?? dense.batching,
     },
     sparse: sparse === null ? null : sparsePhaseWith(sparse, overrides),
   };
 }
 
-/** Everything that keeps the options from making sense together with the recipe. */
+/** Every contradiction between the options and the recipe; each names its option. */
 export function overrideProblems(recipe: Recipe, overrides: RecipeOverrides): readonly Problem[] {
   const { sparse } = recipeWith(recipe, overrides);
   if (sparse === null) {
-    const asked = PRUNING_OVERRIDES.filter((name) => overrides[name] !== undefined);
+    const asked: readonly string[] = PRUNING_OVERRIDES.filter(
+      (name) => overrides[name] !== undefined,
+    );
     const pruning = recipe.sparse === null && overrides.doPrune === true ? ["doPrune"] : [];
-    return [...asked, ...pruning].map((name) => ({
-      path: `--${kebabCase(name)}`,
-      expected: "a run that prunes",
-      got: recipe.sparse === null ? `the recipe ${recipe.name}` : "--do-prune false",
-    }));
+    const got = recipe.sparse === null ? `the recipe ${recipe.name}` : "--do-prune false";
+    return [...asked, ...pruning].map((path) => ({ path, expected: "a run that prunes", got }));
   }
   const { epochs, sparsityWarmEpochs, cooldownEpochs } = sparse;
   if (epochs > sparsityWarmEpochs + cooldownEpochs) return [];
-  return [
-    {
-      path: "--num-train-epochs",
-      expected: `more than ${sparsityWarmEpochs} warm-up and ${cooldownEpochs} cool-down epochs`,
-      got: String(epochs),
-    },
-  ];
+  const expected = `more than ${sparsityWarmEpochs} warm-up and ${cooldownEpochs} cool-down epochs`;
+  return [{ path: "numTrainEpochs", expected, got: String(epochs) }];
 }

@@ -8,7 +8,7 @@ import type { KernelVariant } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
 import type { EpochEvent, ZeroCount } from "../train/events.ts";
 
-/** One epoch of one phase of one seed. Names are in snake_case, as in the other files of such runs. */
+/** One epoch of one phase of one seed, in snake_case. */
 export interface MetricsLine {
   readonly seed: number;
   readonly phase: PhaseId["phase"];
@@ -39,7 +39,7 @@ export interface MetricsLine {
   readonly variant: KernelVariant;
 }
 
-/** Zeros over entries; 0 where there are none. */
+/** Zeros over entries; 0 if there are no entries. */
 export function ratioOf({ zeros, total }: ZeroCount): number {
   return total === 0 ? 0 : zeros / total;
 }

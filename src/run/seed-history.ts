@@ -4,46 +4,56 @@ import type { PhaseId, PhaseResult, PhaseTrainingEvent } from "../experiment/eve
 import type { SchedulePoint } from "../report/run-report.ts";
 import type { StepEvent } from "../train/events.ts";
 import type { MetricsLine } from "./metrics.ts";
-import type { PhaseHistory } from "./seed-task.ts";
 
-/** The phases so far; the last one is under way. */
-export type SeedHistory = readonly PhaseHistory[];
-
-function samePhase(a: PhaseId, b: PhaseId): boolean {
-  return a.phase === b.phase && a.recipe === b.recipe;
+/** What a phase did so far. */
+export interface PhaseHistory extends PhaseId {
+  readonly epochs: readonly MetricsLine[];
+  /** The points at which target or sparsity changed, and the last step. */
+  readonly schedule: readonly SchedulePoint[];
+  /** Names of the layers that pruners own. */
+  readonly prunedLayers: readonly string[];
+  /** Null until the phase is over. */
+  readonly result: PhaseResult | null;
 }
 
-/** The history with `change` applied to a phase, which is begun where it is new. */
+/** The phases so far, the current one last. */
+export type SeedHistory = readonly PhaseHistory[];
+
+/** The history with a phase changed; a phase that is new is added. */
 function withPhase(
   history: SeedHistory,
   { phase, recipe, pattern, seed }: PhaseId,
   change: (phase: PhaseHistory) => Partial<PhaseHistory>,
 ): SeedHistory {
-  const id = { phase, recipe, pattern, seed };
-  const begun = history.some((known) => samePhase(known, id));
-  const empty = { ...id, epochs: [], schedule: [], prunedLayers: [], result: null };
-  return (begun ? history : [...history, empty]).map((known) =>
-    samePhase(known, id) ? { ...known, ...change(known) } : known,
-  );
+  const isSame = (known: PhaseId): boolean => known.phase === phase && known.recipe === recipe;
+  const empty = {
+    phase,
+    recipe,
+    pattern,
+    seed,
+    epochs: [],
+    schedule: [],
+    prunedLayers: [],
+    result: null,
+  };
+  const begun = history.some(isSame) ? history : [...history, empty];
+  return begun.map((known) => (isSame(known) ? { ...known, ...change(known) } : known));
 }
 
-/**
- * Schedule points with a step added. Only changes are kept, and the last step: points between them say
- * nothing new.
- */
+/** A schedule with a step added. Points between equal ones are left out, the last step is kept. */
 function withSchedulePoint(
   schedule: readonly SchedulePoint[],
   { step, targetSparsity, reachedSparsity }: StepEvent,
 ): readonly SchedulePoint[] {
   if (targetSparsity === null || reachedSparsity === null) return schedule;
   const point = { step, target: targetSparsity, reached: reachedSparsity };
-  const [before, last] = [schedule.at(-2), schedule.at(-1)];
-  const same = (other: SchedulePoint | undefined): boolean =>
+  const isEqual = (other: SchedulePoint | undefined): boolean =>
     other?.target === point.target && other.reached === point.reached;
-  return same(before) && same(last) ? [...schedule.slice(0, -1), point] : [...schedule, point];
+  const isRepeated = isEqual(schedule.at(-2)) && isEqual(schedule.at(-1));
+  return isRepeated ? [...schedule.slice(0, -1), point] : [...schedule, point];
 }
 
-/** The history after a training event of a phase; epochs come with their line of metrics. */
+/** The history after a training event of a phase; an epoch comes with its line of metrics. */
 export function recordTraining(
   history: SeedHistory,
   { event, ...id }: PhaseTrainingEvent,

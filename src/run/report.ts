@@ -1,6 +1,8 @@
 /** Turns the outcome of a run into what its report shows. */
 
 import type { MeasuredModel, PhaseResult } from "../experiment/events.ts";
+import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
+import { readSafetensorsOrThrow, toFloat32 } from "../io/safetensors.ts";
 import type {
   LayerSparsity,
   MaskMatrix,
@@ -11,13 +13,13 @@ import type {
 } from "../report/run-report.ts";
 import { mean } from "../report/table.ts";
 import type { Evaluation } from "../train/events.ts";
+import { timingKey } from "./board.ts";
 import { ratioOf } from "./metrics.ts";
-import { timingKey } from "./run-board.ts";
-import { readSavedMask } from "./saved-mask.ts";
-import type { PhaseHistory } from "./seed-task.ts";
-import type { RunOutcome } from "./training-run.ts";
+import type { PhaseHistory } from "./seed-history.ts";
+import { joinPath, type RunStorage } from "./storage.ts";
+import type { RunOutcome } from "./training.ts";
 
-/** What a report says beside its figures. */
+/** What a report says besides its figures. */
 export interface ReportTexts {
   readonly title: string;
   readonly summary: string;
@@ -28,7 +30,7 @@ type Metric = PhaseResult["metric"];
 
 const METRIC_NAMES: Readonly<Record<Metric, string>> = { accuracy: "accuracy", f1: "F1" };
 
-/** The metric of an evaluation; NaN where the task has none. */
+/** The metric of an evaluation; NaN if the task has none. */
 function metricOf(evaluation: Pick<Evaluation, Metric>, metric: Metric): number {
   return evaluation[metric] ?? Number.NaN;
 }
@@ -102,11 +104,21 @@ function resultRow(
   };
 }
 
-/** A finished phase's picture: its first pruned layer in the model that was saved. */
-async function maskOf(outcome: RunOutcome, phase: PhaseHistory | undefined) {
+/** The mask that a finished phase's saved model shows: its first pruned layer, 1 if a weight is not zero. */
+async function maskOf(
+  storage: RunStorage,
+  outcome: RunOutcome,
+  phase: PhaseHistory | undefined,
+): Promise<MaskMatrix | undefined> {
   const [layer] = phase?.prunedLayers ?? [];
   if (phase?.result == null || layer === undefined) return undefined;
-  return readSavedMask(outcome.modelDirectory(phase), layer);
+  const path = joinPath(outcome.modelDirectory(phase), HUGGING_FACE_FILES.weights);
+  const { tensors } = readSafetensorsOrThrow(await storage.read(path), { source: path });
+  const weight = tensors.get(`${layer}.weight`);
+  const [rows, columns] = weight?.shape ?? [];
+  if (weight === undefined || rows === undefined || columns === undefined) return undefined;
+  const mask = Uint8Array.from(toFloat32(weight), (value) => Number(value !== 0));
+  return { layer, rows, columns, mask };
 }
 
 /** The recipes with a sparse phase, each with its phases over the seeds. */
@@ -121,6 +133,7 @@ function sparsePhases({ seeds }: RunOutcome): readonly (readonly PhaseHistory[])
  * the models that were saved.
  */
 export async function reportOf(
+  storage: RunStorage,
   outcome: RunOutcome,
   metric: Metric,
   texts: ReportTexts,
@@ -130,7 +143,7 @@ export async function reportOf(
   );
   const sparse = sparsePhases(outcome);
   const dense = resultsOf(densePhases);
-  const masks = await Promise.all(sparse.map(([first]) => maskOf(outcome, first)));
+  const masks = await Promise.all(sparse.map(([first]) => maskOf(storage, outcome, first)));
   return {
     ...texts,
     table: {

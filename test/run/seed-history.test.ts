@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { recordTraining, type SeedHistory } from "../../src/node/seed-history.ts";
+import { recordTraining, type SeedHistory } from "../../src/run/seed-history.ts";
 import type { StepEvent } from "../../src/train/events.ts";
 
 const PHASE = { phase: "sparse", recipe: "r", pattern: "4x1", seed: 1 } as const;

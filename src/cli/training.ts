@@ -1,27 +1,38 @@
-/** Runs a plan for a person or a program: progress and epochs as they come, then table, report and where they are. */
+/** Runs a training command: progress and epochs as they come, then the table, the report and its path. */
 
 import { availableParallelism } from "node:os";
+import type { KernelVariant } from "../kernels/table.ts";
 import { chooseVariant } from "../node/engine.ts";
-import { type FineTuned, fineTuneToDirectory } from "../node/fine-tune.ts";
-import type { MetricsLine } from "../node/metrics.ts";
-import type { RunListener } from "../node/run-board.ts";
-import type { RunPlan } from "../node/seed-task.ts";
+import { fineTuneToDirectory } from "../node/fine-tune.ts";
 import { formatTable, relativeDrop, resultsTable } from "../report/table.ts";
+import type { RunListener } from "../run/board.ts";
+import type { FineTuned, FineTuneRunOptions } from "../run/fine-tune.ts";
+import type { MetricsLine } from "../run/metrics.ts";
+import type { RunDescription } from "../run/plan.ts";
 import type { ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
-import { kebabCase } from "./options.ts";
+import { choiceOption, flagOption, integerOption, kebabCase, type Option } from "./options.ts";
 import { createProgress, type Progress } from "./progress.ts";
 
-/** What to run, and how it is called. */
-export interface TrainingSession {
-  readonly title: string;
-  readonly summary: string;
-  readonly plan: RunPlan;
-  readonly seeds: readonly number[];
-  readonly directory: string;
-  readonly resume: boolean;
-  /** Default: one for each core. */
-  readonly threads: number | undefined;
+/** The options of every training command. */
+export const TRAINING_OPTIONS: {
+  readonly threads: Option<number>;
+  readonly variant: Option<KernelVariant | "auto">;
+  readonly verbose: Option<boolean>;
+} = {
+  threads: integerOption(
+    { least: 1, most: 1024 },
+    "number of threads; seeds run at once and share them (default: one for each core)",
+  ),
+  variant: choiceOption(
+    ["auto", "revectorized", "fma", "simd", "scalar"],
+    "kernels to run (default auto: the fastest that passes its self-test here)",
+  ),
+  verbose: flagOption("say how kernels and threads were chosen"),
+};
+
+/** How a run is shown. */
+export interface Presentation {
   readonly json: boolean;
   /** Whether to say how kernels and threads were chosen. */
   readonly verbose: boolean;
@@ -41,24 +52,19 @@ export function epochText(line: MetricsLine, epochs: number): string {
   ].join("");
 }
 
-function epochsOf(plan: RunPlan, line: MetricsLine): number {
-  const recipe = plan.recipes.find(({ name }) => name === line.recipe);
-  return (line.phase === "dense" ? recipe?.dense.epochs : recipe?.sparse?.epochs) ?? line.epoch;
-}
-
 function createListener(
-  session: TrainingSession,
+  { recipes }: RunDescription,
+  json: boolean,
   console: Console,
   progress: Progress,
-): RunListener {
-  const { plan, json } = session;
+): Partial<RunListener> {
   return {
     onStep: progress.update,
     onEpoch: (line) => {
       if (json) console.out.write(`${JSON.stringify({ event: "epoch", ...line })}\n`);
-      progress.note(epochText(line, epochsOf(plan, line)));
+      const phase = recipes.find(({ name }) => name === line.recipe)?.[line.phase];
+      progress.note(epochText(line, phase?.epochs ?? line.epoch));
     },
-    onResult: () => {},
   };
 }
 
@@ -91,29 +97,33 @@ function printText({ report, reportPath, outcome }: FineTuned, console: Console)
       if (last !== undefined)
         console.out.write(`seed ${seed}: dense ${metric} ${(100 * last).toFixed(2)}\n`);
     }
-  if (!outcome.completed) console.out.write("\nInterrupted; --resume goes on from here.\n");
+  if (!outcome.completed) console.out.write("\nInterrupted; --resume continues from here.\n");
   console.out.write(`\nReport: ${reportPath}\n`);
 }
 
 /**
- * Runs the session.
+ * Runs a training and prints its results.
  *
- * @returns 0, or 130 where it was interrupted; what is there so far is then saved and reported
+ * @returns 0, or 130 if it was interrupted; what is there so far is then saved and reported
  */
-export async function runSession(session: TrainingSession, console: Console): Promise<ExitCode> {
-  const { json, verbose, threads = availableParallelism(), ...run } = session;
-  const { variant, notes, failures } = await chooseVariant(session.plan.variant, console.engine);
-  const atOnce = Math.min(threads, session.seeds.length);
+export async function runTrainingCommand(
+  options: Omit<FineTuneRunOptions, "signal" | "listener">,
+  { json, verbose }: Presentation,
+  console: Console,
+): Promise<ExitCode> {
+  const { plan, seeds, threads = availableParallelism() } = options;
+  const { variant, notes, failures } = await chooseVariant(plan.variant ?? "auto", console.engine);
+  const atOnce = Math.min(threads, seeds.length);
   const shared = `threads: ${threads}, ${atOnce === 1 ? "one seed" : `${atOnce} seeds`} at once`;
   for (const note of verbose ? [...notes, shared] : failures) console.err.write(`${note}\n`);
   const progress = createProgress(console.err);
   const done = await fineTuneToDirectory({
-    ...run,
-    plan: { ...run.plan, variant },
+    ...options,
+    plan: { ...plan, variant },
     threads,
-    workerScript: console.workerScript,
+    workerScript: console.workerScript ?? undefined,
     signal: console.signal,
-    listener: createListener(session, console, progress),
+    listener: createListener(plan, json, console, progress),
   }).finally(progress.finish);
   (json ? printJson : printText)(done, console);
   return done.outcome.completed ? 0 : 130;

@@ -1,0 +1,171 @@
+/** Prepares a fine-tuning from options: reads what they name, plans, and describes the run. */
+
+import { parsePruningConfigFile } from "../checkpoint/pruning-config-file.ts";
+import { allOf, type Either, isLeft, left, type Problem, right } from "../core/either.ts";
+import {
+  chooseRecipe,
+  type FinetuningInputs,
+  type FinetuningOptions,
+  planFinetuning,
+} from "../experiment/finetuning.ts";
+import type { Named } from "../experiment/starting-model.ts";
+import { type Example, type GlueTask, parseGlueTsv } from "../io/glue.ts";
+import { decodeUtf8 } from "../io/utf8.ts";
+import { parseVocabulary } from "../io/vocabulary.ts";
+import { readModelDirectory } from "./model-directory.ts";
+import type { RunDescription } from "./plan.ts";
+import { directoryProblem, joinPath, type RunStorage, readNamedFile } from "./storage.ts";
+
+type Read<T> = Promise<Either<readonly Problem[], T>>;
+
+/** The paths that a fine-tuning reads. */
+export interface FinetuningSources {
+  /** A directory with the task's train.tsv and dev.tsv. */
+  readonly data?: string | undefined;
+  /** Replace them. */
+  readonly trainFile?: string | undefined;
+  readonly validationFile?: string | undefined;
+  /** A model directory to start from. */
+  readonly model?: string | undefined;
+  /** A vocabulary; without a model, training starts from random weights. */
+  readonly vocab?: string | undefined;
+  readonly pruningConfig?: string | undefined;
+  /** A model directory. */
+  readonly teacherModelNameOrPath?: string | undefined;
+}
+
+/** Everything that a fine-tuning is asked for. */
+export interface FinetuningRequest
+  extends FinetuningOptions,
+    FinetuningSources,
+    Pick<RunDescription, "variant"> {
+  /** MiB of the teacher's results that each seed keeps in memory. */
+  readonly teacherCacheBudget?: number | undefined;
+}
+
+/** A run, with lines for the user. */
+export interface PreparedFinetuning {
+  readonly description: RunDescription;
+  readonly notices: readonly string[];
+}
+
+/** The problems of a request that does not name its task, its rows or what it starts from. */
+export function missingSources(
+  request: FinetuningSources & { readonly task?: GlueTask | undefined },
+): readonly Problem[] {
+  const { task, data, trainFile, validationFile, model, vocab } = request;
+  const missing = (path: string, expected: string, isThere: boolean): readonly Problem[] =>
+    isThere ? [] : [{ path, expected, got: "nothing" }];
+  const hasRows = data !== undefined || (trainFile !== undefined && validationFile !== undefined);
+  const start = "a model directory, or --vocab FILE to start from random weights";
+  return [
+    ...missing("task", "mrpc or sst2", task !== undefined),
+    ...missing("data", "a directory, or --train-file and --validation-file", hasRows),
+    ...missing("model", start, model !== undefined || vocab !== undefined),
+  ];
+}
+
+/** Options that a configuration file, or the lack of a model, excludes. */
+function conflicts(
+  { pruningConfig, pruningPattern, pruningType, doPrune, model }: FinetuningRequest,
+  denseEpochs: number,
+): readonly Problem[] {
+  const stated = [
+    ...(pruningPattern === undefined ? [] : ["pruningPattern"]),
+    ...(pruningType === undefined ? [] : ["pruningType"]),
+    ...(doPrune === false ? ["--do-prune false"] : []),
+  ];
+  const expected = "no --pruning-config beside it";
+  const untrained = {
+    path: "denseNumTrainEpochs",
+    expected: "at least 1 without --model",
+    got: "0",
+  };
+  return [
+    ...(pruningConfig === undefined ? [] : stated.map((path) => ({ path, expected, got: "both" }))),
+    ...(denseEpochs === 0 && model === undefined ? [untrained] : []),
+  ];
+}
+
+/** Reads the text file that an option names. */
+async function readText<T>(
+  storage: RunStorage,
+  label: string,
+  path: string,
+  parse: (path: string, text: string) => Either<readonly Problem[], T>,
+): Read<T> {
+  const bytes = await readNamedFile(storage, label, path);
+  if (isLeft(bytes)) return bytes;
+  const text = decodeUtf8(path, bytes.right);
+  return isLeft(text) ? text : parse(path, text.right);
+}
+
+/** What a path holds, with the path; undefined without a path. */
+async function readOptional<T>(
+  path: string | undefined,
+  read: (path: string) => Read<T>,
+): Read<Named<T> | undefined> {
+  if (path === undefined) return right(undefined);
+  const value = await read(path);
+  return isLeft(value) ? value : right({ path, value: value.right });
+}
+
+/** Reads everything that a request names, or gives the problems of all of it. */
+async function readInputs(storage: RunStorage, request: FinetuningRequest): Read<FinetuningInputs> {
+  const { task, data, trainFile, validationFile } = request;
+  const missing = data === undefined ? undefined : await directoryProblem(storage, "data", data);
+  if (missing !== undefined) return left([missing]);
+  const readRows = (label: string, path: string): Read<readonly Example[]> =>
+    readText(storage, label, path, (name, text) => parseGlueTsv(task, name, text));
+  const readModel = (label: string) => (path: string) => readModelDirectory(storage, path, label);
+  const read = allOf({
+    training: await (trainFile === undefined
+      ? readRows("data", joinPath(data ?? "", "train.tsv"))
+      : readRows("trainFile", trainFile)),
+    evaluation: await (validationFile === undefined
+      ? readRows("data", joinPath(data ?? "", "dev.tsv"))
+      : readRows("validationFile", validationFile)),
+    model: await readOptional(request.model, readModel("model")),
+    vocabulary: await readOptional(request.vocab, (path) =>
+      readText(storage, "vocab", path, parseVocabulary),
+    ),
+    teacher: await readOptional(
+      request.teacherModelNameOrPath,
+      readModel("teacherModelNameOrPath"),
+    ),
+    pruningConfig: await readOptional(request.pruningConfig, async (path) => {
+      const bytes = await readNamedFile(storage, "pruningConfig", path);
+      return isLeft(bytes) ? bytes : parsePruningConfigFile(path, bytes.right);
+    }),
+  });
+  if (isLeft(read)) return read;
+  const { model, vocabulary, ...inputs } = read.right;
+  if (model !== undefined) return right({ ...inputs, start: { model, vocabulary } });
+  if (vocabulary !== undefined) return right({ ...inputs, start: { model, vocabulary } });
+  return left(missingSources(request));
+}
+
+/**
+ * Reads and plans a fine-tuning. Problems name an option by its key in the request.
+ *
+ * @throws PruningError when the pruning configuration cannot be carried out on the model
+ */
+export async function prepareFinetuning(
+  storage: RunStorage,
+  request: FinetuningRequest,
+): Read<PreparedFinetuning> {
+  const recipe = chooseRecipe(request);
+  const problems = [
+    ...missingSources(request),
+    ...(isLeft(recipe) ? recipe.left : conflicts(request, recipe.right.dense.epochs)),
+  ];
+  if (problems.length > 0 || isLeft(recipe)) return left(problems);
+  const inputs = await readInputs(storage, request);
+  if (isLeft(inputs)) return inputs;
+  const planned = planFinetuning(recipe.right, request, inputs.right);
+  if (isLeft(planned)) return planned;
+  const { experiment, notices } = planned.right;
+  const { variant, teacherCacheBudget } = request;
+  const teacherBudget = teacherCacheBudget && teacherCacheBudget * 2 ** 20;
+  return right({ description: { ...experiment, variant, teacherBudget }, notices });
+}

@@ -1,0 +1,122 @@
+/** Models in Hugging Face's directory layout, in a storage. */
+
+import { openCheckpointFile } from "../checkpoint/open.ts";
+import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
+import { PACKED_METADATA } from "../checkpoint/packed-manifest.ts";
+import {
+  type Either,
+  InputError,
+  isLeft,
+  isRight,
+  left,
+  type Problem,
+  right,
+} from "../core/either.ts";
+import type { LoadedModel } from "../experiment/starting-model.ts";
+import {
+  HUGGING_FACE_FILES,
+  readHuggingFaceModel,
+  readHuggingFaceTokenizer,
+  widenTensors,
+} from "../io/hugging-face.ts";
+import { writeHuggingFaceDirectory } from "../io/hugging-face-writer.ts";
+import { tensorFromFloat32, writeSafetensors } from "../io/safetensors.ts";
+import { parseSafetensorsHeader } from "../io/safetensors-header.ts";
+import type { Tokenizer } from "../io/tokenizer.ts";
+import { parseModelConfig } from "../model/config.ts";
+import type { NamedValues } from "../model/parameters.ts";
+import {
+  directoryProblem,
+  type FileMap,
+  joinPath,
+  type RunStorage,
+  readDirectory,
+  writeDirectory,
+} from "./storage.ts";
+
+/** A model to save. */
+export interface SavedModel {
+  /** The contents of config.json. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tensors: ReadonlyMap<string, NamedValues>;
+  readonly tokenizer: Tokenizer;
+}
+
+const FILE_NAMES: readonly string[] = [...Object.values(HUGGING_FACE_FILES), PACKED_WEIGHTS];
+
+/**
+ * Reads config.json, the weights and the tokenizer of a directory, or gives all its problems. The weights are
+ * model.safetensors, or else model.packed.safetensors. `label` names the directory if it does not exist.
+ */
+export async function readModelDirectory(
+  storage: RunStorage,
+  directory: string,
+  label: string,
+): Promise<Either<readonly Problem[], LoadedModel>> {
+  const missing = await directoryProblem(storage, label, directory);
+  if (missing !== undefined) return left([missing]);
+  const found = await readDirectory(storage, directory, (name) => FILE_NAMES.includes(name));
+  const files = unpackedFiles(directory, found);
+  if (isLeft(files)) return files;
+  const model = readHuggingFaceModel(files.right);
+  const tokenizer = readHuggingFaceTokenizer(files.right);
+  if (isLeft(model) || isLeft(tokenizer)) {
+    const problems = [model, tokenizer].flatMap((each) => (isLeft(each) ? each.left : []));
+    return left(problems.map((each) => ({ ...each, path: joinPath(directory, each.path) })));
+  }
+  const config = parseModelConfig(model.right.config);
+  if (isLeft(config)) return inConfiguration(directory, config.left);
+  const tensors = widenTensors(model.right.tensors);
+  return right({ config: config.right, tensors, tokenizer: tokenizer.right });
+}
+
+/** The files of a model, with packed weights unpacked. A packed file may have either name. */
+function unpackedFiles(directory: string, files: FileMap): Either<readonly Problem[], FileMap> {
+  const name = files.has(HUGGING_FACE_FILES.weights) ? HUGGING_FACE_FILES.weights : PACKED_WEIGHTS;
+  const bytes = files.get(name);
+  if (bytes === undefined || (name !== PACKED_WEIGHTS && !hasManifest(bytes))) return right(files);
+  const opened = openCheckpointFile({
+    name: joinPath(directory, name),
+    size: bytes.length,
+    read: (begin, end) => bytes.slice(begin, end),
+    close: () => {},
+  });
+  if (isLeft(opened)) return opened;
+  const { entries, read } = opened.right;
+  try {
+    const weights = writeSafetensors(new Map(entries.map((entry) => [entry.name, read(entry)])));
+    return right(new Map([...files, [HUGGING_FACE_FILES.weights, weights]]));
+  } catch (error) {
+    if (error instanceof InputError) return left(error.problems);
+    throw error;
+  }
+}
+
+function hasManifest(bytes: Uint8Array): boolean {
+  const header = parseSafetensorsHeader(bytes, bytes.length);
+  return isRight(header) && PACKED_METADATA in header.right.metadata;
+}
+
+/** Problems of settings, each with the file before its key. */
+export function inConfiguration(
+  directory: string,
+  problems: readonly Problem[],
+): Either<readonly Problem[], never> {
+  const file = joinPath(directory, HUGGING_FACE_FILES.config);
+  return left(problems.map((problem) => ({ ...problem, path: `${file}: ${problem.path}` })));
+}
+
+/** Saves a model so that transformers' `from_pretrained` loads it; tensors are written as F32. */
+export async function saveModelDirectory(
+  storage: RunStorage,
+  directory: string,
+  model: SavedModel,
+): Promise<void> {
+  const tensors = new Map(
+    [...model.tensors].map(([name, { shape, data }]) => [
+      name,
+      tensorFromFloat32("F32", shape, data),
+    ]),
+  );
+  await writeDirectory(storage, directory, writeHuggingFaceDirectory({ ...model, tensors }));
+}

@@ -1,0 +1,66 @@
+/** What every seed of a run has in common. */
+
+import type { PhaseId } from "../experiment/events.ts";
+import { phaseSteps } from "../experiment/phases.ts";
+import { type ExperimentPlan, resolveExperiment, type TextExperiment } from "../experiment/plan.ts";
+import type { Example } from "../io/glue.ts";
+import { encode, type Tokenizer } from "../io/tokenizer.ts";
+import type { KernelVariant } from "../kernels/table.ts";
+import type { TokenisedExample } from "../train/examples.ts";
+
+/** What to run. Absent properties have the stated defaults. */
+export interface RunDescription extends TextExperiment {
+  /** Default `auto`: the fastest kernels here. */
+  readonly variant?: KernelVariant | "auto" | undefined;
+  /** Bytes of the teacher's results that each seed keeps in memory. Default 2^30. */
+  readonly teacherBudget?: number | undefined;
+}
+
+/** A run with its defaults filled in and its rows tokenized, as plain data: it is posted to workers. */
+export interface RunPlan extends ExperimentPlan {
+  /** Saved with the models. */
+  readonly tokenizer: Tokenizer;
+  readonly variant: KernelVariant | "auto";
+  readonly teacherBudget: number | undefined;
+}
+
+/** Tokenizes rows, each cut to `maxLength` tokens. */
+export function tokenizeRows(
+  tokenizer: Tokenizer,
+  rows: readonly Example[],
+  maxLength: number,
+): readonly TokenisedExample[] {
+  return rows.map(({ text, textPair, label }) => {
+    const { inputIds, tokenTypeIds } = encode(tokenizer, text, textPair, maxLength);
+    return { inputIds, tokenTypeIds, label };
+  });
+}
+
+/** Fills in the defaults of a run and tokenizes its rows, for the longest input of its recipes. */
+export function resolveRun(description: RunDescription): RunPlan {
+  const { tokenizer, recipes, variant = "auto", teacherBudget } = description;
+  const maxLength = Math.max(...recipes.map((recipe) => recipe.maxLength));
+  const experiment = resolveExperiment({
+    ...description,
+    trainingRows: tokenizeRows(tokenizer, description.trainingRows, maxLength),
+    evaluationRows: tokenizeRows(tokenizer, description.evaluationRows, maxLength),
+  });
+  return { ...experiment, tokenizer, variant, teacherBudget };
+}
+
+/** Optimizer updates of each phase of a plan, in order: the dense one, then one for each sparse recipe. */
+export function plannedSteps({ recipes, trainingRows }: RunPlan): readonly number[] {
+  const dense = recipes.slice(0, 1).map((recipe) => recipe.dense);
+  const sparse = recipes.flatMap((recipe) => recipe.sparse ?? []);
+  return [...dense, ...sparse].map((phase) => phaseSteps(phase, trainingRows.length));
+}
+
+/**
+ * The directory of a phase's model: `dense`, and `sparse`, or with several patterns `sparse-` and the pattern, with
+ * `in` for the colon that some file systems refuse.
+ */
+export function phaseDirectory({ recipes }: RunPlan, { phase, pattern }: PhaseId): string {
+  if (phase === "dense") return "dense";
+  const several = recipes.filter(({ sparse }) => sparse !== null).length > 1;
+  return several ? `sparse-${pattern.replace(":", "in")}` : "sparse";
+}

@@ -1,0 +1,61 @@
+/** Runs tasks side by side, here or on workers: both look the same to the caller. */
+
+import type { StopSignal } from "../core/abort.ts";
+/** What a task sees of its surroundings. */
+export interface TaskContext<Message> {
+  /** Settles once the message is dealt with; a task ends if that fails. */
+  readonly post: (message: Message) => Promise<void>;
+  /** Aborted when the task is to stop, in its own way. */
+  readonly signal: StopSignal;
+}
+
+/** Runs one task: a function of this thread, or a worker behind a function. */
+export type TaskRunner<Task, Message, Result> = (
+  task: Task,
+  context: TaskContext<Message>,
+) => Promise<Result>;
+
+/** How tasks are run. */
+export interface TaskRun<Task, Message, Result> {
+  readonly tasks: readonly Task[];
+  readonly runner: TaskRunner<Task, Message, Result>;
+  /** Most tasks at once. */
+  readonly atOnce: number;
+  readonly onMessage: (index: number, message: Message) => Promise<void>;
+  readonly signal: StopSignal;
+}
+
+/**
+ * Runs every task and gives the results in the order of tasks. After an abort no task is started: the results of those
+ * are undefined. A failure aborts the running tasks too, and is thrown once they have ended.
+ */
+export async function runTasks<Task, Message, Result>(
+  run: TaskRun<Task, Message, Result>,
+): Promise<readonly (Result | undefined)[]> {
+  const results = new Map<number, Result>();
+  const failures: unknown[] = [];
+  const waiting = [...run.tasks.entries()];
+  const stop = new AbortController();
+  const abort = (): void => stop.abort();
+  if (run.signal.aborted) abort();
+  run.signal.addEventListener("abort", abort);
+  const lane = async (): Promise<void> => {
+    for (;;) {
+      const next = stop.signal.aborted ? undefined : waiting.shift();
+      if (next === undefined) return;
+      const [index, task] = next;
+      const post = (message: Message): Promise<void> => run.onMessage(index, message);
+      try {
+        results.set(index, await run.runner(task, { post, signal: stop.signal }));
+      } catch (error) {
+        failures.push(error);
+        abort();
+      }
+    }
+  };
+  const lanes = Math.min(Math.max(1, run.atOnce), run.tasks.length);
+  await Promise.all(Array.from({ length: lanes }, lane));
+  run.signal.removeEventListener("abort", abort);
+  if (failures.length > 0) throw failures[0];
+  return run.tasks.map((_, index) => results.get(index));
+}
