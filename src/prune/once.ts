@@ -14,7 +14,7 @@ import { ELEMENT_CRITERION_NAMES, type ElementCriterion, needsGradient } from ".
 import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./hooks.ts";
 import { initialisePruning } from "./initialise.ts";
 import type { LayerRecord } from "./layer.ts";
-import { formatPattern, indivisibleReason, type Pattern, readPattern } from "./pattern.ts";
+import { indivisibleReason, type Pattern, readPattern } from "./pattern.ts";
 import { expressionFault, type SkippedLayer, selectLayers } from "./select.ts";
 import { ownedLayers, type PruningState } from "./state.ts";
 import { type SparsityStatistics, sparsityStatistics } from "./statistics.ts";
