@@ -1,9 +1,11 @@
 /** Packs a checkpoint into one file with compressed layouts, and unpacks it, one tensor in memory at a time. */
 import { InputError } from "../core/either.ts";
 import { layOutSafetensors, type TensorSize } from "../io/safetensors.ts";
+import type { LayerKind } from "../prune/layer.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { type CopiedFile, type CopySink, copiedFiles, fileNames } from "./copy.ts";
+import { isPrunable, roleOfTensor } from "./layers.ts";
 import { PACKED_WEIGHTS } from "./packed-checkpoint.ts";
 import {
   describeStored,
@@ -207,4 +209,29 @@ export function writeUnpacked(
     turn,
   });
   return sink(files);
+}
+
+/** Tensors of a kind, and their bytes before and after. */
+export interface PackedPart {
+  readonly name: string;
+  readonly bytes: number;
+  readonly packedBytes: number;
+}
+
+/** Bytes of layers, of embeddings, of all but embeddings, and of all tensors. */
+export function packedParts(tensors: readonly PackedCheckpointTensor[]): readonly PackedPart[] {
+  const part = (name: string, isIn: (kind: LayerKind) => boolean): PackedPart => {
+    const own = tensors.filter((tensor) => isIn(roleOfTensor(tensor).kind));
+    return {
+      name,
+      bytes: own.reduce((total, { bytes }) => total + bytes, 0),
+      packedBytes: own.reduce((total, { packedBytes }) => total + packedBytes, 0),
+    };
+  };
+  return [
+    part("linear and convolution weights", isPrunable),
+    part("embeddings", (kind) => kind === "embedding"),
+    part("all but embeddings", (kind) => kind !== "embedding"),
+    part("all", () => true),
+  ];
 }

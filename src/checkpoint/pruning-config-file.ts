@@ -1,10 +1,19 @@
 /** Files of pruning configurations: INC's keys in JSON or YAML. */
 
 import { pipe } from "fp-ts/function";
-import { chain, type Either, type Problem, refuseValue, right } from "../core/either.ts";
+import {
+  chain,
+  type Either,
+  type Problem,
+  prefixPaths,
+  refuseValue,
+  right,
+} from "../core/either.ts";
 import { isJsonObject } from "../io/json.ts";
 import { decodeUtf8 } from "../io/utf8.ts";
 import { parseYaml } from "../io/yaml.ts";
+import type { Profile, PruningConfig } from "../prune/config.ts";
+import { parsePruningConfig } from "../prune/parse.ts";
 
 /** A pruning configuration in INC's keys. */
 export type PruningKeys = Readonly<Record<string, unknown>>;
@@ -26,5 +35,17 @@ export function parsePruningConfigFile(
       if (isJsonObject(value)) return right(value);
       return refuseValue(path, "a list of configurations or an object of keys", value);
     }),
+  );
+}
+
+/** The pruners of a file, with the file's path before each problem's. */
+export function readPruners(
+  path: string,
+  bytes: Uint8Array,
+  profile: Profile,
+): Either<readonly Problem[], PruningConfig> {
+  return pipe(
+    parsePruningConfigFile(path, bytes),
+    chain((keys) => pipe(parsePruningConfig(keys, { profile }), prefixPaths(`${path}: `))),
   );
 }

@@ -90,6 +90,7 @@ export async function runCommandLine(argv: readonly string[], console: Console):
     if (command === undefined) throw new InputError([unknownCommand(name)]);
     return await command.run(rest, console);
   } catch (error) {
+    if (console.signal.aborted && error === console.signal.reason) return 130;
     if (!isRefusal(error)) throw error;
     console.err.write(`${error.message}\n`);
     return 2;

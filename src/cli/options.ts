@@ -138,3 +138,8 @@ export function flagOption(description: string, aliases: readonly string[] = [])
 export function kebabCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
+
+/** An option as the command line writes it: `--max-seq-length`. */
+export function optionName(key: string): string {
+  return `--${kebabCase(key)}`;
+}

@@ -1,18 +1,14 @@
 /** `espalier pack` and `espalier unpack`: a checkpoint in compressed layouts, and back. */
 
-import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { isPrunable, roleOfTensor, type TensorRole } from "../checkpoint/layers.ts";
-import type { PackedCheckpoint, PackedCheckpointTensor } from "../checkpoint/pack.ts";
+import { type PackedCheckpoint, packedParts } from "../checkpoint/pack.ts";
 import { InputError } from "../core/either.ts";
 import { packCheckpoint, unpackCheckpoint } from "../node/checkpoint-copies.ts";
-import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
-import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import { LAYOUT_SPELLINGS, type LayoutSpec, parseLayout } from "../sparse/layout.ts";
-import { type Command, defineCommand, type ExitCode } from "./command.ts";
-import type { Console } from "./console.ts";
+import { requireTarget, withCheckpoint, withProgress } from "./checkpoint-run.ts";
+import { type Command, defineCommand } from "./command.ts";
+import type { Console, TextOutput } from "./console.ts";
 import { choiceOption, flagOption, type Option, type Reading, textOption } from "./options.ts";
-import { createProgress } from "./progress.ts";
 
 /** An option with layouts separated by commas. */
 function layoutsOption(description: string): Option<readonly LayoutSpec[]> {
@@ -43,77 +39,9 @@ const PACK_OPTIONS = {
 const UNPACK_OPTIONS = { out: OUT } as const;
 
 const DTYPES = { float16: "F16", bfloat16: "BF16" } as const;
-const MEBIBYTE = 2 ** 20;
 
-/** Tensors of a kind, and their bytes before and after. */
-interface Part {
-  readonly name: string;
-  readonly bytes: number;
-  readonly packedBytes: number;
-}
-
-function partOf(name: string, tensors: readonly PackedCheckpointTensor[]): Part {
-  return {
-    name,
-    bytes: tensors.reduce((total, { bytes }) => total + bytes, 0),
-    packedBytes: tensors.reduce((total, { packedBytes }) => total + packedBytes, 0),
-  };
-}
-
-/** Bytes of layers, embeddings and all else, of all but embeddings, and of all. */
-function partsOf(tensors: readonly PackedCheckpointTensor[]): readonly Part[] {
-  const having = (holds: (role: TensorRole) => boolean) =>
-    tensors.filter((tensor) => holds(roleOfTensor(tensor)));
-  return [
-    partOf(
-      "linear and convolution weights",
-      having(({ kind }) => isPrunable(kind)),
-    ),
-    partOf(
-      "embeddings",
-      having(({ kind }) => kind === "embedding"),
-    ),
-    partOf(
-      "all but embeddings",
-      having(({ kind }) => kind !== "embedding"),
-    ),
-    partOf("all", tensors),
-  ];
-}
-
-/** The command line's paths, checked. */
-function readPaths(from: string, to: string | undefined): string {
-  if (to === undefined)
-    throw new InputError([{ path: "--out", expected: "a path for the result", got: "none" }]);
-  checkCopyTarget({ from, to });
-  return to;
-}
-
-/** Opens IN, runs with a progress bar, and turns an interruption into its exit code. */
-async function withCheckpoint(
-  from: string,
-  console: Console,
-  label: string,
-  body: (
-    checkpoint: Checkpoint,
-    onProgress: (done: number, total: number) => void,
-  ) => Promise<void>,
-): Promise<ExitCode> {
-  const checkpoint = await openCheckpointOrThrow(from);
-  const progress = createProgress(console.err, undefined, "MiB");
-  try {
-    await body(checkpoint, (done, total) => {
-      progress.update(label, Math.floor(done / MEBIBYTE), Math.ceil(total / MEBIBYTE), null);
-      if (done >= total) progress.finish();
-    });
-    return 0;
-  } catch (error) {
-    progress.finish();
-    if (console.signal.aborted) return 130;
-    throw error;
-  } finally {
-    checkpoint.close();
-  }
+function printLeftOut(names: readonly string[], out: TextOutput): void {
+  for (const name of names) out.write(`not copied: ${name}, which holds other weights\n`);
 }
 
 function printPacked(
@@ -124,11 +52,20 @@ function printPacked(
   const withError = tensors.some(({ error }) => error !== null);
   const table = formatTable({
     header: [
-      ...["tensor", "shape", "layout", "bytes", "packed", "share"],
+      "tensor",
+      "shape",
+      "layout",
+      "bytes",
+      "packed",
+      "share",
       ...(withError ? ["largest error", "relative error"] : []),
     ],
     rows: tensors.map(({ name, shape, layout, bytes, packedBytes, error }) => [
-      ...[name, shape.join("x") || "scalar", layout, String(bytes), String(packedBytes)],
+      name,
+      shape.join("x") || "scalar",
+      layout,
+      String(bytes),
+      String(packedBytes),
       formatShare(packedBytes, bytes),
       ...(withError
         ? [error?.maximum.toExponential(2) ?? "0", error?.relative.toExponential(2) ?? "0"]
@@ -136,11 +73,11 @@ function printPacked(
     ]),
   });
   out.write(`${where.from} packed\n\n${table}\n\n`);
-  for (const { name, bytes, packedBytes } of partsOf(tensors))
+  for (const { name, bytes, packedBytes } of packedParts(tensors))
     out.write(`${name}: ${packedBytes} of ${bytes} bytes (${formatShare(packedBytes, bytes)})\n`);
   for (const [alias, name] of Object.entries(tied))
     out.write(`written once: ${alias} is ${name}\n`);
-  for (const name of leftOut) out.write(`not copied: ${name}, which holds other weights\n`);
+  printLeftOut(leftOut, out);
   for (const { file, key, value, kept } of lostMetadata)
     out.write(
       `not kept: the metadata ${key} = ${JSON.stringify(value)} of ${file}, which an earlier file has as ${JSON.stringify(kept)}\n`,
@@ -159,22 +96,28 @@ export const packCommand: Command = defineCommand({
   positionals: ["IN"],
   options: PACK_OPTIONS,
   run: ({ values, positionals: [from = ""], json }, console) => {
-    const to = readPaths(from, values.out);
-    const began = performance.now();
-    return withCheckpoint(from, console, "pack", async (checkpoint, onProgress) => {
-      const { layouts, dtype, quantize } = values;
-      const packed = await packCheckpoint({
-        ...{ checkpoint, from, to, onProgress, signal: console.signal },
-        ...(layouts === undefined ? {} : { layouts }),
-        ...(dtype === undefined ? {} : { dtype: DTYPES[dtype] }),
-        ...(quantize === undefined ? {} : { quantize }),
-      });
-      const seconds = (performance.now() - began) / 1000;
+    const { layouts, dtype, quantize, out } = values;
+    const to = requireTarget(from, out, "the result");
+    return withCheckpoint(from, async (checkpoint) => {
+      const { signal } = console;
+      const { result, seconds } = await withProgress(console, "pack", (onProgress) =>
+        packCheckpoint({
+          checkpoint,
+          from,
+          to,
+          signal,
+          onProgress,
+          ...(layouts && { layouts }),
+          ...(dtype && { dtype: DTYPES[dtype] }),
+          ...(quantize !== undefined && { quantize }),
+        }),
+      );
       const where = { from, to, seconds };
       if (json) {
-        const document = { ...where, ...packed, parts: partsOf(packed.tensors) };
+        const document = { ...where, ...result, parts: packedParts(result.tensors) };
         console.out.write(`${JSON.stringify(document)}\n`);
-      } else printPacked(packed, where, console);
+      } else printPacked(result, where, console);
+      return 0;
     });
   },
 });
@@ -189,26 +132,22 @@ export const unpackCommand: Command = defineCommand({
   positionals: ["IN"],
   options: UNPACK_OPTIONS,
   run: ({ values, positionals: [from = ""], json }, console) => {
-    const to = readPaths(from, values.out);
-    const began = performance.now();
-    return withCheckpoint(from, console, "unpack", async (checkpoint, onProgress) => {
+    const to = requireTarget(from, values.out, "the result");
+    return withCheckpoint(from, async (checkpoint) => {
       if (checkpoint.layout !== "packed")
         throw new InputError([{ path: from, expected: "a packed checkpoint", got: "a plain one" }]);
-      const leftOut = await unpackCheckpoint({
-        ...{ checkpoint, from, to, onProgress, signal: console.signal },
-      });
+      const { out, signal } = console;
+      const { result: leftOut, seconds } = await withProgress(console, "unpack", (onProgress) =>
+        unpackCheckpoint({ checkpoint, from, to, signal, onProgress }),
+      );
       const tensors = checkpoint.entries.length;
       const bytes = checkpoint.entries.reduce((sum, { begin, end }) => sum + end - begin, 0);
-      const seconds = (performance.now() - began) / 1000;
-      if (json)
-        console.out.write(`${JSON.stringify({ from, to, tensors, bytes, leftOut, seconds })}\n`);
+      if (json) out.write(`${JSON.stringify({ from, to, tensors, bytes, leftOut, seconds })}\n`);
       else {
-        for (const name of leftOut)
-          console.out.write(`not copied: ${name}, which holds other weights\n`);
-        console.out.write(
-          `${to}: ${tensors} tensors of ${bytes} bytes in ${formatSeconds(seconds)} s\n`,
-        );
+        printLeftOut(leftOut, out);
+        out.write(`${to}: ${tensors} tensors of ${bytes} bytes in ${formatSeconds(seconds)} s\n`);
       }
+      return 0;
     });
   },
 });

@@ -1,17 +1,11 @@
 /** `espalier plan`: what a pruning configuration would do to a model, before anything is trained. */
 
 import { type PrunerPlan, type PruningPlan, planPruning } from "../checkpoint/plan.ts";
-import { parsePruningConfigFile } from "../checkpoint/pruning-config-file.ts";
 import { selectableLayers } from "../checkpoint/selectable.ts";
-import { getOrThrow, InputError, isRight, type Problem } from "../core/either.ts";
-import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
-import { nodeStorage } from "../node/storage.ts";
-import type { PruningConfig } from "../prune/config.ts";
+import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { PruningError } from "../prune/layer.ts";
-import { parsePruningConfig } from "../prune/parse.ts";
 import { formatShare, formatTable } from "../report/table.ts";
-import { readNamedFile } from "../run/storage.ts";
-import { modulesOf, orderName } from "./checkpoint-modules.ts";
+import { blockWord, readConfig, readModuleOrder, withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { TextOutput } from "./console.ts";
 import {
@@ -50,22 +44,14 @@ function requireAll(values: Values): Required<Pick<Values, "config" | "model" | 
   );
 }
 
-async function readConfig(path: string, profile: "inc" | "strict"): Promise<PruningConfig> {
-  const bytes = getOrThrow(await readNamedFile(nodeStorage, "--config", path));
-  const keys = getOrThrow(parsePruningConfigFile(path, bytes));
-  const parsed = parsePruningConfig(keys, { profile });
-  if (isRight(parsed)) return parsed.right;
-  throw new InputError(
-    parsed.left.map((problem) => ({ ...problem, path: `${path}: ${problem.path}` })),
-  );
-}
-
 function scheduleTable({ schedule, blocks }: PrunerPlan): string {
   return formatTable({
     header: ["step", "target", "pruned", "share"],
     rows: schedule.map(({ step, target, prunedBlocks }) => [
-      ...[String(step), target.toFixed(4)],
-      ...[`${prunedBlocks}/${blocks}`, formatShare(prunedBlocks, blocks)],
+      String(step),
+      target.toFixed(4),
+      `${prunedBlocks}/${blocks}`,
+      formatShare(prunedBlocks, blocks),
     ]),
   });
 }
@@ -74,7 +60,10 @@ function layersTable({ selected }: PrunerPlan, unit: string): string {
   return formatTable({
     header: ["layer", "kind", "shape", unit],
     rows: selected.map(({ name, kind, shape, blocks }) => [
-      ...[name, kind, shape.join("x"), String(blocks)],
+      name,
+      kind,
+      shape.join("x"),
+      String(blocks),
     ]),
   });
 }
@@ -88,9 +77,8 @@ function printText(
   out.write(`profile ${plan.profile}, ${plan.steps} steps; layers in the order of ${order}\n`);
   plan.pruners.forEach((pruner, i) => {
     const { pattern, criterion, scope, selected, skipped } = pruner;
-    const unit = pattern.includes(":") ? "groups" : "blocks";
     out.write(
-      `\npruner ${i + 1}: ${pattern}, ${criterion}, ${scope}: ${selected.length} layers\n\n${layersTable(pruner, unit)}\n\n`,
+      `\npruner ${i + 1}: ${pattern}, ${criterion}, ${scope}: ${selected.length} layers\n\n${layersTable(pruner, blockWord(pattern))}\n\n`,
     );
     for (const { name, reason } of [...skippedBefore, ...skipped])
       out.write(`left alone: ${name}: ${reason}\n`);
@@ -109,26 +97,22 @@ export const planCommand: Command = defineCommand({
   positionals: [],
   options: OPTIONS,
   run: async ({ values, json }, { out }) => {
-    const { config: configPath, model, steps } = requireAll(values);
+    const { config: path, model, steps } = requireAll(values);
     const { profile = "inc", excludeHead = true } = values;
-    const config = await readConfig(configPath, profile);
-    const checkpoint = await openCheckpointOrThrow(model);
-    try {
-      const modules = await modulesOf(model);
-      const { layers, skipped } = selectableLayers(checkpoint.entries, {
-        ...{ modules, excludeHead, profile },
-      });
+    const config = getOrThrow(await readConfig(path, profile));
+    return withCheckpoint(model, async ({ entries }) => {
+      const { modules, order } = await readModuleOrder(model);
+      const { layers, skipped } = selectableLayers(entries, { modules, excludeHead, profile });
       const shapes = layers.map(({ module: name, kind, shape }) => ({ name, kind, shape }));
-      const plan = planPruning(config, shapes, { steps, profile });
-      const order = orderName(modules);
-      if (json) out.write(`${JSON.stringify({ order, skipped, ...plan })}\n`);
-      else printText(plan, order, skipped, out);
-      return 0;
-    } catch (error) {
-      if (!(error instanceof PruningError)) throw error;
-      throw new RangeError(`${configPath}: ${error.message}`);
-    } finally {
-      checkpoint.close();
-    }
+      try {
+        const plan = planPruning(config, shapes, { steps, profile });
+        if (json) out.write(`${JSON.stringify({ order, skipped, ...plan })}\n`);
+        else printText(plan, order, skipped, out);
+        return 0;
+      } catch (error) {
+        if (error instanceof PruningError) throw new RangeError(`${path}: ${error.message}`);
+        throw error;
+      }
+    });
   },
 });

@@ -3,22 +3,28 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import type { PrunedCheckpoint, TensorBytes } from "../checkpoint/prune.ts";
-import { InputError } from "../core/either.ts";
+import { planOneShot } from "../checkpoint/one-shot.ts";
+import type { PrunedCheckpoint } from "../checkpoint/prune.ts";
+import { getOrThrow } from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { createBackend } from "../kernels/backend.ts";
-import { type PruningOptions, pruneCheckpoint } from "../node/checkpoint-copies.ts";
+import { pruneCheckpoint } from "../node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
-import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { ELEMENT_CRITERION_NAMES } from "../prune/criteria.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import { createPruningKernels } from "../train/pruning-kernels.ts";
-import { modulesOf, orderName } from "./checkpoint-modules.ts";
-import { type Command, defineCommand, type ExitCode } from "./command.ts";
+import {
+  blockWord,
+  type ModuleOrder,
+  readConfig,
+  readModuleOrder,
+  requireTarget,
+  withCheckpoint,
+  withProgress,
+} from "./checkpoint-run.ts";
+import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
-import { choiceOption, flagOption, numberOption, textOption } from "./options.ts";
-import { createProgress } from "./progress.ts";
-import { type PruneValues, readPruners } from "./prune-options.ts";
+import { choiceOption, flagOption, numberOption, optionName, textOption } from "./options.ts";
 
 const OPTIONS = {
   out: textOption("OUT", "where the pruned copy goes; nothing may be there (required)"),
@@ -72,65 +78,76 @@ const OPTIONS = {
   ),
 } as const;
 
-const MEBIBYTE = 2 ** 20;
-
-/** What was done, beside what says where and how. */
+/** What was done, and how. */
 interface Outcome {
   readonly result: PrunedCheckpoint;
   readonly from: string;
   readonly to: string;
-  readonly order: "config.json" | "the files";
+  readonly order: ModuleOrder["order"];
   readonly bytes: number;
   readonly seconds: number;
 }
 
-function sum(outcome: Outcome, of: "zeros" | "elements"): number {
-  return outcome.result.layers.reduce((total, layer) => total + layer[of], 0);
+type Row = Omit<PrunedCheckpoint["layers"][number], "dtype">;
+
+/** All layers as one. */
+function totalOf({ layers, bytes }: PrunedCheckpoint): Row {
+  const sum = (of: (layer: Row) => number): number =>
+    layers.reduce((total, layer) => total + of(layer), 0);
+  return {
+    name: "all",
+    shape: [],
+    elements: sum(({ elements }) => elements),
+    zeros: sum(({ zeros }) => zeros),
+    bytes: {
+      dense: sum((layer) => layer.bytes.dense),
+      packed: sum((layer) => layer.bytes.packed),
+      gzip: bytes.gzip === null ? null : sum((layer) => layer.bytes.gzip ?? 0),
+    },
+  };
 }
 
-function printJson(outcome: Outcome, { out }: Console): void {
-  const { result, ...where } = outcome;
-  const zeros = sum(outcome, "zeros");
-  const elements = sum(outcome, "elements");
+function printJson({ result, ...where }: Outcome, { out }: Console): void {
+  const { zeros, elements } = totalOf(result);
   out.write(`${JSON.stringify({ ...where, ...result, zeros, elements })}\n`);
 }
 
 function printText(outcome: Outcome, { out }: Console): void {
   const { result, from, to, order, seconds, bytes } = outcome;
-  const [zeros, elements] = [sum(outcome, "zeros"), sum(outcome, "elements")];
-  const row = (name: string, shape: string, zero: number, all: number, size: TensorBytes) => [
-    ...[name, shape, `${zero}/${all}`, formatShare(zero, all)],
-    ...[`${size.dense}`, `${size.packed}`, ...(size.gzip === null ? [] : [`${size.gzip}`])],
-  ];
-  const sizes = (of: "dense" | "packed" | "gzip"): number =>
-    result.layers.reduce((total, { bytes: size }) => total + (size[of] ?? 0), 0);
-  const gzip = result.bytes.gzip === null ? null : sizes("gzip");
-  const all: TensorBytes = { dense: sizes("dense"), packed: sizes("packed"), gzip };
+  const compressed = result.bytes.gzip;
   const table = formatTable({
     header: [
-      ...["layer", "shape", "zeros", "share", "bytes", "packed"],
-      ...(gzip === null ? [] : ["gzip"]),
+      "layer",
+      "shape",
+      "zeros",
+      "share",
+      "bytes",
+      "packed",
+      ...(compressed === null ? [] : ["gzip"]),
     ],
-    rows: [
-      ...result.layers.map((layer) =>
-        row(layer.name, layer.shape.join("x"), layer.zeros, layer.elements, layer.bytes),
-      ),
-      row("all", "", zeros, elements, all),
-    ],
+    rows: [...result.layers, totalOf(result)].map(({ name, shape, zeros, elements, bytes }) => [
+      name,
+      shape.join("x"),
+      `${zeros}/${elements}`,
+      formatShare(zeros, elements),
+      String(bytes.dense),
+      String(bytes.packed),
+      ...(bytes.gzip === null ? [] : [String(bytes.gzip)]),
+    ]),
   });
   out.write(
     `${from} pruned at once, profile ${result.profile}; layers in the order of ${order}\n\n${table}\n\n`,
   );
   for (const { pattern, prunedBlocks, blocks } of result.pruners)
     out.write(
-      `${pattern}: ${prunedBlocks} of ${blocks} ${pattern.includes(":") ? "groups" : "blocks"} (${formatShare(prunedBlocks, blocks)})\n`,
+      `${pattern}: ${prunedBlocks} of ${blocks} ${blockWord(pattern)} (${formatShare(prunedBlocks, blocks)})\n`,
     );
   for (const { name, reason } of result.skipped) out.write(`left alone: ${name}: ${reason}\n`);
   for (const [alias, name] of Object.entries(result.tied))
     out.write(`written once: ${alias} is ${name}\n`);
   for (const name of result.leftOut)
     out.write(`not copied: ${name}, which holds weights that are not pruned\n`);
-  const { dense, packed, gzip: compressed } = result.bytes;
+  const { dense, packed } = result.bytes;
   out.write(
     `all tensors: ${dense} bytes, packed ${packed} (${formatShare(packed, dense)})` +
       `${compressed === null ? "" : `, gzip ${compressed} (${formatShare(compressed, dense)})`}\n`,
@@ -138,48 +155,12 @@ function printText(outcome: Outcome, { out }: Console): void {
   out.write(`${to}: ${bytes} bytes in ${formatSeconds(seconds)} s\n`);
 }
 
-/** Bytes of weights at a path: as many as the original has, but where they were written in another form. */
+/** Bytes of the written weights: those of the original, unless they were written in another form. */
 function writtenBytes({ layout, files }: Checkpoint, to: string): number {
   if (layout === "file" || layout === "sharded")
     return files.reduce((total, { bytes }) => total + bytes, 0);
   const isDirectory = statSync(to).isDirectory();
   return statSync(isDirectory ? join(to, HUGGING_FACE_FILES.weights) : to).size;
-}
-
-async function prune(
-  pruning: Omit<PruningOptions, "signal" | "onProgress">,
-  json: boolean,
-  console: Console,
-): Promise<ExitCode> {
-  const began = performance.now();
-  const progress = createProgress(console.err, undefined, "MiB");
-  try {
-    const result = await pruneCheckpoint({
-      ...pruning,
-      signal: console.signal,
-      onProgress: (done, total) => {
-        progress.update("prune", Math.floor(done / MEBIBYTE), Math.ceil(total / MEBIBYTE), null);
-      },
-    });
-    progress.finish();
-    const { checkpoint, from, to, modules } = pruning;
-    const outcome: Outcome = {
-      ...{ result, from, to, order: orderName(modules) },
-      bytes: writtenBytes(checkpoint, to),
-      seconds: (performance.now() - began) / 1000,
-    };
-    (json ? printJson : printText)(outcome, console);
-    return 0;
-  } catch (error) {
-    progress.finish();
-    if (console.signal.aborted) return 130;
-    throw error;
-  }
-}
-
-/** The gradients' checkpoint; null where none is given. */
-function openGradients({ gradients }: PruneValues): Promise<Checkpoint> | null {
-  return gradients === undefined ? null : openCheckpointOrThrow(gradients);
 }
 
 /** The command. */
@@ -193,34 +174,40 @@ export const pruneCommand: Command = defineCommand({
   positionals: ["IN"],
   options: OPTIONS,
   run: async ({ values, positionals: [from = ""], json }, console) => {
-    const { profile = "strict", out: to } = values;
-    const pruners = await readPruners(values, profile);
-    if (to === undefined)
-      throw new InputError([{ path: "--out", expected: "a path for the copy", got: "none" }]);
-    checkCopyTarget({ from, to });
-    const checkpoint = await openCheckpointOrThrow(from);
-    let gradients: Checkpoint | null = null;
-    try {
-      gradients = await openGradients(values);
-      const kernels = createPruningKernels(createBackend());
-      const modules = await modulesOf(from);
-      const excludeHead = values.excludeHead !== false;
-      const gzip = values.gzip === true;
-      const what = {
-        checkpoint,
-        from,
-        to,
-        pruners,
-        profile,
-        excludeHead,
-        modules,
-        gradients,
-        gzip,
-      };
-      return await prune({ ...what, kernels }, json, console);
-    } finally {
-      checkpoint.close();
-      gradients?.close();
-    }
+    const { profile = "strict", excludeHead = true, gzip = false, config: path } = values;
+    const config = path === undefined ? null : { path, read: await readConfig(path, profile) };
+    const hasGradients = values.gradients !== undefined;
+    const pruners = getOrThrow(planOneShot(values, config, hasGradients, optionName));
+    const to = requireTarget(from, values.out, "the copy");
+    return withCheckpoint(from, async (checkpoint) => {
+      const { gradients: path } = values;
+      const gradients = path === undefined ? null : await openCheckpointOrThrow(path);
+      try {
+        const kernels = createPruningKernels(createBackend());
+        const { modules, order } = await readModuleOrder(from);
+        const { signal } = console;
+        const { result, seconds } = await withProgress(console, "prune", (onProgress) =>
+          pruneCheckpoint({
+            checkpoint,
+            from,
+            to,
+            pruners,
+            profile,
+            excludeHead,
+            modules,
+            gradients,
+            gzip,
+            kernels,
+            signal,
+            onProgress,
+          }),
+        );
+        const bytes = writtenBytes(checkpoint, to);
+        (json ? printJson : printText)({ result, from, to, order, bytes, seconds }, console);
+        return 0;
+      } finally {
+        gradients?.close();
+      }
+    });
   },
 });

@@ -2,7 +2,7 @@
  * Results that may fail: fp-ts's `Either`, and how problems of an input are collected. The one module that imports
  * `fp-ts/Either`.
  */
-import { left, map, match, right } from "fp-ts/Either";
+import { left, map, mapLeft, match, right } from "fp-ts/Either";
 import { pipe } from "fp-ts/function";
 import { describe, mismatch } from "./checks.ts";
 
@@ -80,6 +80,15 @@ export function unlessProblems<A>(
   value: A,
 ): Either<readonly Problem[], A> {
   return problems.length > 0 ? left(problems) : right(value);
+}
+
+/** Puts text before the path of every problem. */
+export function prefixPaths(
+  prefix: string,
+): <A>(result: Either<readonly Problem[], A>) => Either<readonly Problem[], A> {
+  return mapLeft((problems: readonly Problem[]) =>
+    problems.map((problem) => ({ ...problem, path: prefix + problem.path })),
+  );
 }
 
 /** Continues with the value. Own code, since fp-ts's `chain` outweighs all else that pruning takes from fp-ts. */

@@ -55,7 +55,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
 
 /** What from outside src/ gets bundled, and where it may be used. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  "fp-ts": ["core", "prune", "model", "train", "io", "checkpoint", "node", "cli"],
+  "fp-ts": ["core", "prune", "model", "train", "io", "checkpoint", "run", "node", "cli"],
   ndarray: ["reference"],
   "ndarray-ops": ["reference"],
   yaml: ["io"],

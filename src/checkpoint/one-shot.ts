@@ -1,0 +1,165 @@
+/** Plans one-shot pruning: the pruners that options or a configuration ask for, all due at the same step. */
+import { pipe } from "fp-ts/function";
+import { chain, type Either, eachOf, left, type Problem, refuse, right } from "../core/either.ts";
+import type {
+  PatternPrunerConfig,
+  PrunerConfig,
+  PruningConfig,
+  PruningScope,
+  ScoreReduction,
+} from "../prune/config.ts";
+import { type ElementCriterion, needsGradient, scoresBlockMasks } from "../prune/criteria.ts";
+import { oneShotConfig } from "../prune/once.ts";
+import { pruningTypeOf } from "../prune/parse.ts";
+import { formatPattern, PATTERN_SPELLINGS, parsePattern } from "../prune/pattern.ts";
+import { expressionFault } from "../prune/select.ts";
+
+/** What describes a single pruner. */
+interface PrunerOptions {
+  readonly pattern?: string;
+  readonly sparsity?: number;
+  readonly scope?: PruningScope;
+  readonly scoreReduction?: ScoreReduction;
+  /** Regular expressions that are searched in layer names. */
+  readonly layers?: string;
+  readonly exclude?: string;
+  readonly minSparsityPerLayer?: number;
+  readonly maxSparsityPerLayer?: number;
+}
+
+/** What is to be pruned. */
+export interface OneShotOptions extends PrunerOptions {
+  /** Overrides the criterion of a configuration, too. */
+  readonly criterion?: ElementCriterion;
+}
+
+const PRUNER_OPTIONS: readonly (keyof PrunerOptions)[] = [
+  "pattern",
+  "sparsity",
+  "scope",
+  "scoreReduction",
+  "layers",
+  "exclude",
+  "minSparsityPerLayer",
+  "maxSparsityPerLayer",
+];
+
+/** A file of pruners: its path, for problems, and what was read from it. */
+export interface NamedConfig {
+  readonly path: string;
+  readonly read: Either<readonly Problem[], PruningConfig>;
+}
+
+/** How problems name an option. */
+export type OptionLabel = (key: keyof OneShotOptions | "config" | "gradients") => string;
+
+type Pruners = Either<readonly Problem[], readonly PatternPrunerConfig[]>;
+
+function prunerOfOptions(options: OneShotOptions, label: OptionLabel): Pruners {
+  const problems: Problem[] = [];
+  const report = (key: keyof OneShotOptions, expected: string, got: string): void => {
+    problems.push({ path: label(key), expected, got });
+  };
+  for (const key of ["layers", "exclude"] as const) {
+    const source = options[key];
+    const fault = source === undefined ? undefined : expressionFault(source);
+    if (fault !== undefined) report(key, "a regular expression", `${source} (${fault})`);
+  }
+  const pattern = options.pattern === undefined ? undefined : parsePattern(options.pattern);
+  const { sparsity, minSparsityPerLayer: least = 0 } = options;
+  if (pattern === undefined) report("pattern", PATTERN_SPELLINGS, options.pattern ?? "none");
+  if (sparsity === undefined) report("sparsity", "a number at least 0 and below 1", "none");
+  const most = pattern?.kind === "group" ? pattern.prune / pattern.of : 1;
+  if (pattern !== undefined && sparsity !== undefined && sparsity > most) {
+    const expected = `at most ${most}, all that ${formatPattern(pattern)} can prune`;
+    report("sparsity", expected, String(sparsity));
+  }
+  const greatest = options.maxSparsityPerLayer ?? most;
+  if (least > greatest)
+    report("minSparsityPerLayer", `at most the greatest share (${greatest})`, String(least));
+  if (problems.length > 0 || pattern === undefined || sparsity === undefined) return left(problems);
+  const { scope, criterion, scoreReduction, layers, exclude } = options;
+  const config = oneShotConfig({
+    pattern,
+    targetSparsity: sparsity,
+    minSparsityRatioPerOp: least,
+    maxSparsityRatioPerOp: greatest,
+    ...(scope && { scope }),
+    ...(criterion && { criterion }),
+    ...(scoreReduction && { scoreReduction }),
+    ...(layers !== undefined && { opNames: [layers] }),
+    ...(exclude !== undefined && { excludedOpNames: [exclude] }),
+  });
+  return right([config]);
+}
+
+/** A pruner of a configuration, due at once. */
+function oneShot(
+  path: string,
+  pruner: PrunerConfig,
+  criterion: ElementCriterion | undefined,
+): Either<readonly Problem[], PatternPrunerConfig> {
+  const { pattern, method, groupLasso } = pruner;
+  if (pattern.kind === "heads") return refuse(path, "blocks, channels or N:M as pattern", '"mha"');
+  if (method === "pattern_lock" || scoresBlockMasks(pruner.criterion)) {
+    const expected = "a pruning_type that prunes by scores of weights";
+    return refuse(path, expected, pruningTypeOf(pruner));
+  }
+  if (groupLasso !== null)
+    return refuse(path, "no reg_type, which acts while training", "group_lasso");
+  return right({
+    ...pruner,
+    pattern,
+    method: "basic",
+    criterion: criterion ?? pruner.criterion,
+    pruningFrequency: 1,
+    startStep: 0,
+    endStep: 0,
+    lockInitSparsity: false,
+    lowMemoryUsage: false,
+  });
+}
+
+/**
+ * The pruners to run, all due at the same step, or every problem.
+ *
+ * @param config used instead of the options of a single pruner, which must then be absent
+ */
+export function planOneShot(
+  options: OneShotOptions,
+  config: NamedConfig | null,
+  hasGradients: boolean,
+  label: OptionLabel = (key) => key,
+): Pruners {
+  const others = PRUNER_OPTIONS.filter((key) => options[key] !== undefined);
+  if (config !== null && others.length > 0)
+    return refuse(
+      label("config"),
+      "to say alone what is pruned",
+      `also ${others.map(label).join(", ")}`,
+    );
+  const pruners =
+    config === null
+      ? prunerOfOptions(options, label)
+      : pipe(
+          config.read,
+          chain((read) =>
+            eachOf(read.pruners, (pruner, i) =>
+              oneShot(`${config.path}: pruning_configs[${i}]`, pruner, options.criterion),
+            ),
+          ),
+        );
+  return pipe(
+    pruners,
+    chain((made) => {
+      const needing = made.find(({ criterion }) => needsGradient(criterion));
+      if (needing !== undefined && !hasGradients) {
+        const expected = `a checkpoint of gradients for ${needing.criterion}, or ${label("criterion")} magnitude`;
+        return refuse(label("gradients"), expected, "none");
+      }
+      // Scores from gradients exist after the first step.
+      const step = needing === undefined ? 0 : 1;
+      return right(made.map((pruner) => ({ ...pruner, startStep: step, endStep: step })));
+    }),
+  );
+}

@@ -1,0 +1,84 @@
+/** What the commands on checkpoints share. */
+
+import { pipe } from "fp-ts/function";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { readPruners } from "../checkpoint/pruning-config-file.ts";
+import { chain, type Either, getOrThrow, InputError, type Problem } from "../core/either.ts";
+import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
+import { checkCopyTarget } from "../node/checkpoint-writer.ts";
+import { nodeStorage } from "../node/storage.ts";
+import type { Profile, PruningConfig } from "../prune/config.ts";
+import { readModuleNames } from "../run/checkpoint-modules.ts";
+import { readNamedFile } from "../run/storage.ts";
+import type { ExitCode } from "./command.ts";
+import type { Console } from "./console.ts";
+import { createProgress } from "./progress.ts";
+
+const MEBIBYTE = 2 ** 20;
+
+/** Opens a checkpoint, and closes it when the command is done with it. */
+export async function withCheckpoint(
+  path: string,
+  run: (checkpoint: Checkpoint) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const checkpoint = await openCheckpointOrThrow(path);
+  try {
+    return await run(checkpoint);
+  } finally {
+    checkpoint.close();
+  }
+}
+
+/** Runs with a progress bar that counts mebibytes, and takes the time. */
+export async function withProgress<T>(
+  { err }: Console,
+  label: string,
+  run: (onProgress: (done: number, total: number) => void) => Promise<T>,
+): Promise<{ readonly result: T; readonly seconds: number }> {
+  const began = performance.now();
+  const progress = createProgress(err, undefined, "MiB");
+  try {
+    const result = await run((done, total) => {
+      progress.update(label, Math.floor(done / MEBIBYTE), Math.ceil(total / MEBIBYTE), null);
+    });
+    return { result, seconds: (performance.now() - began) / 1000 };
+  } finally {
+    progress.finish();
+  }
+}
+
+/** The path of `--out`, at which a copy can be made. `what` names the copy. */
+export function requireTarget(from: string, to: string | undefined, what: string): string {
+  if (to === undefined)
+    throw new InputError([{ path: "--out", expected: `a path for ${what}`, got: "none" }]);
+  checkCopyTarget({ from, to });
+  return to;
+}
+
+/** The pruners of the file that `--config` names. */
+export async function readConfig(
+  path: string,
+  profile: Profile,
+): Promise<Either<readonly Problem[], PruningConfig>> {
+  return pipe(
+    await readNamedFile(nodeStorage, "--config", path),
+    chain((bytes) => readPruners(path, bytes, profile)),
+  );
+}
+
+/** An order of layers, and where it comes from. */
+export interface ModuleOrder {
+  readonly modules: readonly string[] | null;
+  readonly order: "config.json" | "the files";
+}
+
+/** The names of a model's modules in their order, if known, and where the order comes from. */
+export async function readModuleOrder(path: string): Promise<ModuleOrder> {
+  const modules = getOrThrow(await readModuleNames(nodeStorage, path));
+  return { modules, order: modules === null ? "the files" : "config.json" };
+}
+
+/** What a pattern's units are called. */
+export function blockWord(pattern: string): "groups" | "blocks" {
+  return pattern.includes(":") ? "groups" : "blocks";
+}
