@@ -79,7 +79,7 @@ export interface Subject<Kind extends string> {
 export type Times<Kind extends string> = ReadonlyMap<Kind, readonly number[]>;
 
 /** How subjects take turns. */
-export interface Turns {
+interface Turns {
   readonly rounds: number;
   /** Rounds before these, which are not counted. */
   readonly warmUp: number;

@@ -28,7 +28,7 @@ const MODELS: Readonly<Record<string, ModelConfig>> = {
 };
 
 /** A model's pattern and share of zeros in the linear layers of its encoder. */
-export interface Pruned {
+interface Pruned {
   readonly pattern: "dense" | "4x1" | "8x1" | "2:4" | "1xchannel";
   readonly sparsity: number;
 }

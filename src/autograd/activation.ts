@@ -54,7 +54,7 @@ export function tanhBackward(tape: Tape, { output, operands }: OperationRecord<"
   passGradient(tape, operands.input, dy);
 }
 
-/** dx = dy where y > 0. */
+/** dx = dy if y > 0, else 0. */
 export function reluBackward(tape: Tape, { output, operands }: OperationRecord<"relu">): void {
   const dy = consumedGradient(tape, output);
   tape.backend.kernels.reluBackward(operands.outputValue.data, dy.data, dy.data);

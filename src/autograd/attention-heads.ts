@@ -1,4 +1,4 @@
-/** Where the heads of attention lie in its operands, and the products over them. */
+/** The layout of attention heads in the operands, and the products over all heads. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import type { Kernels } from "../kernels/table.ts";
 import { columnsOf, formatShape, rowsOf, type Shape } from "../tensor/shape.ts";
@@ -6,18 +6,15 @@ import { DROPOUT_BLOCK } from "./dropout.ts";
 import type { AttentionLayout, AttentionQueries, DropoutDraw } from "./records.ts";
 import { checkSequences, type Sequences, uniformSequences } from "./sequences.ts";
 
-/** Which rows attend to which. */
+/** Which rows attend to which others. */
 export interface AttentionRows {
-  /** The sequences that the rows of query and key belong to. Default: one for each of the batch. */
+  /** The sequences that form the rows of query and key. Default: one for each example of the batch. */
   readonly sequences?: Sequences | undefined;
-  /**
-   * `first`: the query has one row for each sequence, [sequences, heads * width], which is that of its first token.
-   * Default `all`.
-   */
+  /** `first`: the query is [sequences, heads * width], the first token of each sequence. Default `all`. */
   readonly queries?: AttentionQueries;
 }
 
-/** The layout for keys of that shape; refuses what is none. */
+/** The layout for keys of a shape. @throws TypeError or RangeError if the shape does not fit */
 export function layoutOf(
   shape: Shape,
   heads: number,
@@ -38,12 +35,12 @@ export function layoutOf(
   return { sequences: sequences ?? uniformSequences(shape[0], shape[1]), queries, heads, width };
 }
 
-/** The shape of the queries for keys of that shape. */
+/** The shape of the queries for keys of a shape. */
 export function queryShape(keys: Shape, { sequences, queries }: AttentionLayout): Shape {
   return queries === "all" ? keys : [sequences.offsets.length - 1, columnsOf(keys)];
 }
 
-/** The shape of the probabilities for keys of that shape. */
+/** The shape of the probabilities for keys of a shape. */
 export function probabilitiesShape(
   keys: Shape,
   { sequences, queries, heads }: AttentionLayout,
@@ -52,7 +49,7 @@ export function probabilitiesShape(
   return [heads * probabilitiesOfHead(sequences, queries)];
 }
 
-/** Elements that one head's probabilities of all sequences have. */
+/** Number of probabilities of one head over all sequences. */
 export function probabilitiesOfHead(
   { squares, offsets }: Sequences,
   queries: AttentionQueries,
@@ -70,22 +67,22 @@ export function longestOf(sequences: Sequences): number {
   return longest;
 }
 
-/** Elements of one head's probabilities before those of an example. */
+/** Number of probabilities of one head before those of an example. */
 function startOf({ sequences, queries }: AttentionLayout, example: number): number {
   return queries === "all" ? sequences.squares[example] : sequences.offsets[example];
 }
 
 /*
- * What follows runs a kernel for every head of every example. A step does so thousands of times: plain loops over
- * numbers, no object and no closure.
+ * The functions below run a kernel for every head of every example, thousands of times a step. They are plain loops
+ * over numbers that allocate nothing.
  */
 
-/** Rows of the squares of one example's heads, one below the other; it has `length` tokens. */
+/** Rows of the squares of all heads of an example with `length` tokens. */
 function squareRows({ queries, heads }: AttentionLayout, length: number): number {
   return heads * (queries === "all" ? length : 1);
 }
 
-/** probabilities = softmax(scale scores + bias of the keys); `probabilities` may be `scores`. */
+/** probabilities = softmax(scale * scores + keyBias); `probabilities` may alias `scores`. */
 export function softmaxOfScores(
   kernels: Kernels,
   layout: AttentionLayout,
@@ -109,7 +106,7 @@ export function softmaxOfScores(
   }
 }
 
-/** dScores = the gradient of the scores before their scale; it may be dProbabilities. */
+/** dScores = gradient of the unscaled scores; it may alias dProbabilities. */
 export function softmaxOfScoresBackward(
   kernels: Kernels,
   layout: AttentionLayout,
@@ -140,7 +137,7 @@ export function softmaxOfScoresBackward(
   }
 }
 
-/** y = dropout(x) of probabilities: an element's draw depends on its head, query and key, not on the padding. */
+/** y = dropout(x) of probabilities. The draw of an element depends on head, query and key, not on padding. */
 export function dropProbabilities(
   kernels: Kernels,
   layout: AttentionLayout,
@@ -168,7 +165,7 @@ export function dropProbabilities(
   }
 }
 
-/** out = query key^T for every head: rows of heads * width twice to squares. */
+/** out = a b^T for every head: two matrices of rows give squares (scores from query and key). */
 export function multiplyRowsByHead(
   kernels: Kernels,
   layout: AttentionLayout,
@@ -199,7 +196,7 @@ export function multiplyRowsByHead(
   }
 }
 
-/** out = squares rows (`nn`: of keys to queries) or squares^T rows (`tn`: of queries to keys) for every head. */
+/** out = a b (`nn`: rows of keys to rows of queries) or a^T b (`tn`: the reverse) for every head; a holds squares. */
 export function multiplySquaresByHead(
   kernels: Kernels,
   form: "nn" | "tn",

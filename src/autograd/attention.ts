@@ -1,7 +1,7 @@
 /**
- * Multi-head attention in two operations: probabilities from query and key, context from
- * probabilities and values. Each sequence attends over its own length. Heads stay where the projections
- * put them, side by side in a row; each product reads its head by offset and row stride.
+ * Multi-head attention as two operations: probabilities from query and key, context from probabilities and values.
+ * Each sequence attends over its own length. Heads stay side by side in a row, as the projections write them; each
+ * product reads its head by offset and row stride.
  */
 import { checkInteger } from "../core/checks.ts";
 import { checkSameShape, elementCount } from "../tensor/shape.ts";
@@ -24,20 +24,17 @@ import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
 /** Options of {@link attentionProbabilities}. */
-export interface AttentionOptions extends AttentionRows {
+interface AttentionOptions extends AttentionRows {
   readonly heads: number;
-  /**
-   * Added to every score of its key, [batch, positions], or with `sequences` [rows]: 0 keeps a key,
-   * {@link HIDDEN_KEY} hides it.
-   */
+  /** Added to every score of a key, [batch, positions], or with `sequences` [rows]: 0, or {@link HIDDEN_KEY}. */
   readonly keyBias: Variable;
   /** Dropout rate of the probabilities. Default 0. */
   readonly dropout?: number;
-  /** Longest sequence the model takes; spaces the dropout's random numbers. Default: this one's. */
+  /** Longest sequence of the model, which spaces the random numbers of dropout. Default: the longest here. */
   readonly maxPositions?: number;
 }
 
-/** The bias of a hidden key: float32's lowest number, as in transformers. */
+/** The bias that hides a key: the lowest float32, as in transformers. */
 export const HIDDEN_KEY = -3.4028234663852886e38;
 
 /**
@@ -45,8 +42,8 @@ export const HIDDEN_KEY = -3.4028234663852886e38;
  *
  * @param query - [batch, positions, heads * width], or with `sequences` [rows, heads * width]
  * @param key - as query
- * @returns [batch, heads, positions, positions], or with `sequences` the squares of their heads one after
- *   the other, as {@link Sequences} says; where only first tokens attend, the first row of each square
+ * @returns [batch, heads, positions, positions], or with `sequences` the squares of all heads end to end, as
+ *   {@link Sequences} describes; with `queries: "first"` only the first row of each square
  * @example
  * ```ts
  * import { attentionContext, attentionProbabilities, createBackend, createTape } from "espalier/nn";
@@ -112,10 +109,10 @@ export function attentionProbabilities(
 /**
  * probabilities values, for every head.
  *
- * @param probabilities - as {@link attentionProbabilities} gives them
+ * @param probabilities - from {@link attentionProbabilities}
  * @param values - [batch, positions, heads * width], or with `sequences` [rows, heads * width]
- * @param options - those of the probabilities
- * @returns as the query
+ * @param options - the same as for the probabilities
+ * @returns the shape of the query
  */
 export function attentionContext(
   tape: Tape,
@@ -147,7 +144,7 @@ export function attentionContext(
   return context;
 }
 
-/** dP = dropout; dS = softmax backward; dQ = dS K, dK = dS^T Q (the scale is in dS). */
+/** dP = dropout backward; dS = softmax backward; dQ = dS K, dK = dS^T Q (dS includes the scale). */
 export function attentionProbabilitiesBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"attentionProbabilities">,

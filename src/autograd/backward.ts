@@ -11,12 +11,12 @@ import { crossEntropyBackward, meanSquaredErrorBackward, softTargetsBackward } f
 import type { OperationName, OperationRecord, Variable } from "./records.ts";
 import { copyOf, createScratch, dropGradient, type Tape } from "./tape.ts";
 
-/** For every operation the rule that hands its output's gradient on to its operands. */
-export type BackwardRules = {
+/** The rule of each operation: passes the gradient of the output on to the operands. */
+type BackwardRules = {
   readonly [Name in OperationName]: (tape: Tape, record: OperationRecord<Name>) => void;
 };
 
-/** The rules, one for each operation: an operation without one does not compile. */
+/** The rules. The type is total, so an operation without a rule does not compile. */
 export const BACKWARD_RULES: BackwardRules = Object.freeze({
   linear: linearBackward,
   gelu: geluBackward,
@@ -38,10 +38,10 @@ export const BACKWARD_RULES: BackwardRules = Object.freeze({
 
 /**
  * Adds d loss / d parameter to the gradient of every parameter that `loss` depends on. Activations and
- * intermediate gradients are given back on the way, so a tape can be swept once.
+ * intermediate gradients are freed on the way, so a tape can be swept only once.
  *
  * @param loss - a scalar of this tape
- * @throws RangeError when loss is no scalar, depends on nothing trainable, or its tape was swept
+ * @throws RangeError if the loss is not a scalar or depends on nothing trainable, or the tape was swept before
  */
 export function backward(tape: Tape, loss: Variable): void {
   checkSameShape("loss", loss.shape, []);
@@ -55,13 +55,13 @@ export function backward(tape: Tape, loss: Variable): void {
   tape.backend.kernels.fill(loss.gradient.data, 1);
   for (let next = tape.records.at(-1); next !== undefined; next = tape.records.at(-1)) {
     if (next.output.gradient !== null) passOn(tape, next, next.output.gradient);
-    // Only now: what a rule that throws leaves behind is still the tape's to release.
+    // Popped last: if the rule throws, the record stays and releaseTape frees it.
     tape.records.pop();
     for (let i = 0; i < next.saved.length; i++) next.saved[i].release();
   }
 }
 
-/** Runs an operation's rule on the gradient of its output, which the rule may overwrite. */
+/** Runs the rule of an operation. The rule may overwrite the gradient of the output. */
 function passOn(tape: Tape, record: OperationRecord, gradient: Tensor): void {
   const { output } = record;
   const kept = output.keepsGradient ? copyOf(tape, gradient) : null;

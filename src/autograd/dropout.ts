@@ -6,14 +6,13 @@ import type { DropoutDraw, OperationRecord, Variable } from "./records.ts";
 import { checkSequences, type Sequences, uniformSequences } from "./sequences.ts";
 import { createOutput, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
-/** Positions of random numbers come in blocks of this many; rows begin at a block's beginning. */
+/** Random numbers come in blocks of this many positions; every row begins at the start of a block. */
 export const DROPOUT_BLOCK = 32;
 
 /**
- * Inverted dropout: zeroes an element with probability `rate` and divides the others by 1 - rate. The
- * first axis counts examples, or with `sequences` each of them is one; which elements are dropped depends
- * on (seed, step, operation, example, row, column) alone, not on how many rows pad an example. The identity
- * when the tape is not training.
+ * Inverted dropout: zeroes an element with probability `rate` and divides the others by 1 - rate. Each index of the
+ * first axis is an example, or each of `sequences`. Which elements are dropped depends only on (seed, step,
+ * operation, example, row, column), not on the padding. The identity if the tape is not training.
  *
  * @param x - [examples, ..., columns], or with `sequences` [rows, columns]
  * @throws RangeError for a rate outside [0, 1)
@@ -39,12 +38,12 @@ export function dropout(tape: Tape, x: Variable, rate: number, sequences?: Seque
   return y;
 }
 
-/** Checks a dropout rate: in [0, 1). */
+/** Checks that a rate is in [0, 1). */
 export function checkDropoutRate(name: string, rate: unknown): void {
   checkNumber(name, rate, 0, 1 - 2 ** -16);
 }
 
-/** dx = dropout(dy), with the same draw. */
+/** dx = dropout(dy) with the same draw. */
 export function dropoutBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"dropout">,
@@ -54,7 +53,7 @@ export function dropoutBackward(
   passGradient(tape, operands.input, dy);
 }
 
-/** Applies a draw to the rows of sequences, each of which is an example; `y` may alias `x`. */
+/** Applies a draw to the rows of sequences, one example each; `y` may alias `x`. */
 export function dropRows(
   tape: Tape,
   { rate, key }: DropoutDraw,
@@ -80,12 +79,12 @@ export function dropRows(
   }
 }
 
-/** Rows of an operand of dropout: one axis alone counts rows of one element. */
+/** Rows of an operand. With a single axis each element is a row. */
 function rowCount(shape: Shape): number {
   return shape.length < 2 ? elementCount(shape) : elementCount(shape) / columnsOf(shape);
 }
 
-/** The given examples of an operand, checked; without any those of [examples, ..., columns]. */
+/** The given sequences, checked, or those of [examples, ..., columns]. */
 export function exampleSequences(name: string, shape: Shape, given?: Sequences): Sequences {
   const rows = rowCount(shape);
   if (given !== undefined) {

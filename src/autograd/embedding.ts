@@ -6,33 +6,32 @@ import { arrivedGradient, zeroedTarget } from "./gradient.ts";
 import type { EmbeddingSource, OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
 
-/** One table of {@link embeddingSum}: which row each output row takes from it. */
+/** One table of {@link embeddingSum}, and the row of it that each output row takes. */
 export interface EmbeddingLookup {
   /** [rows, width] */
   readonly table: Parameter;
   /** Row numbers, one for each output row. */
   readonly ids: Int32Array;
-  /** A row that never learns (torch's `padding_idx`). Default: none. */
+  /** A row that is not trained (torch's `padding_idx`). Default: none. */
   readonly paddingRow?: number | undefined;
 }
 
 /**
- * The sum of rows looked up in one or more tables of equal width: BERT's word + position + type.
+ * The sum of rows of one or more tables of equal width, such as BERT's word + position + type.
  *
- * @param shape - of the ids, such as [batch, positions]
+ * @param shape - the shape of the ids, such as [batch, positions]
  * @returns [...shape, width]
- * @throws RangeError for an id outside its table, with the place
+ * @throws RangeError for an id outside its table
  * @example
  * ```ts
  * import { createBackend, createParameter, createTape, embeddingSum } from "espalier/nn";
- * import { releaseTape, selectFirst, selectRows } from "espalier/nn";
+ * import { releaseTape, selectRows } from "espalier/nn";
  *
  * const backend = createBackend({ variant: "scalar" });
  * const table = createParameter(backend, "table", [3, 2], Float32Array.of(1, 2, 3, 4, 5, 6));
  * const tape = createTape(backend, { training: false });
  * const rows = embeddingSum(tape, [1, 2], [{ table, ids: Int32Array.of(2, 0) }]);
  * console.assert(rows.value.data.join() === "5,6,1,2");
- * console.assert(selectFirst(tape, rows).value.data.join() === "5,6");
  * console.assert(selectRows(tape, rows, Int32Array.of(1)).value.data.join() === "1,2");
  * releaseTape(tape);
  * ```
@@ -65,7 +64,7 @@ export function embeddingSum(
   return output;
 }
 
-/** dTable[id] += dy, row by row. A padding row's gradient was zero and is made zero again. */
+/** dTable[id] += dy, row by row. The gradient of a padding row is set back to zero. */
 export function embeddingSumBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"embeddingSum">,
@@ -83,7 +82,7 @@ export function embeddingSumBackward(
 }
 
 /**
- * Rows of a matrix by number; more than once is allowed.
+ * Rows of a matrix by index; an index may occur more than once.
  *
  * @param x - [..., columns], read as rows
  * @returns [rows.length, columns]
@@ -99,25 +98,6 @@ export function selectRows(tape: Tape, x: Variable, rows: Int32Array): Variable 
   record(tape, "selectRows", output, { input: x, rows: numbers }, [numbers]);
   numbers.release();
   return output;
-}
-
-/**
- * The first row of every sequence: the classification token of [batch, positions, columns].
- *
- * @returns [batch, columns]
- */
-export function selectFirst(tape: Tape, x: Variable): Variable {
-  const [batch, positions] = x.shape;
-  if (x.shape.length !== 3) {
-    throw new RangeError(
-      `selectFirst: expected [batch, positions, columns], got ${formatShape(x.shape)}`,
-    );
-  }
-  return selectRows(
-    tape,
-    x,
-    Int32Array.from({ length: batch }, (_, example) => example * positions),
-  );
 }
 
 /** dx[row] += dy, row by row. */
@@ -151,7 +131,7 @@ function checkLookup(
   if (paddingRow !== undefined) checkInteger("paddingRow", paddingRow, 0, rows - 1);
 }
 
-/** Checks that every id is in [0, limit). @throws RangeError naming the first that is not. */
+/** Checks that every id is in [0, limit). @throws RangeError naming the first one outside */
 export function checkIds(name: string, ids: Int32Array, limit: number): void {
   if (!(ids instanceof Int32Array)) {
     throw new TypeError(`${name}: expected an Int32Array, got ${String(ids)}`);

@@ -1,19 +1,19 @@
 /**
- * How backward rules hand gradients on. The first contribution to a variable's gradient is stored,
- * later ones are added. A contribution that is the output's own gradient is shared instead of copied;
- * a shared gradient is copied only when somebody is about to change it.
+ * How backward rules pass gradients on. The first contribution to a variable's gradient is stored, later ones are
+ * added. A rule may pass the gradient of its output on unchanged: the tensor is then shared, and copied only before
+ * it is written.
  */
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Variable } from "./records.ts";
 import { copyOf, createScratch, type Tape } from "./tape.ts";
 
-/** Where a rule writes, and whether it must add to what is there. */
-export interface GradientTarget {
+/** The tensor that a rule writes, and whether it must add to the values there. */
+interface GradientTarget {
   readonly tensor: Tensor;
   readonly accumulate: boolean;
 }
 
-/** The target of an operation that either writes every element or adds. A new one's elements are arbitrary. */
+/** The target of a rule that can either write every element or add. A new target has arbitrary elements. */
 export function gradientTarget(tape: Tape, variable: Variable): GradientTarget {
   if (variable.gradient === null) {
     variable.gradient = createScratch(tape, variable.shape);
@@ -22,14 +22,14 @@ export function gradientTarget(tape: Tape, variable: Variable): GradientTarget {
   return { tensor: ownGradient(tape, variable, variable.gradient), accumulate: true };
 }
 
-/** As {@link gradientTarget} for an operation that can only add: a new target is zero. */
+/** As {@link gradientTarget} for a rule that can only add: a new target is zero. */
 export function zeroedTarget(tape: Tape, variable: Variable): Tensor {
   const { tensor, accumulate } = gradientTarget(tape, variable);
   if (!accumulate) tape.backend.kernels.fill(tensor.data, 0);
   return tensor;
 }
 
-/** Adds what `write` computes: it writes every element of its argument. */
+/** Adds a gradient that `write` computes into a tensor. */
 export function contribute(tape: Tape, variable: Variable, write: (target: Tensor) => void): void {
   const contribution = createScratch(tape, variable.shape);
   write(contribution);
@@ -37,7 +37,7 @@ export function contribute(tape: Tape, variable: Variable, write: (target: Tenso
   contribution.release();
 }
 
-/** Adds `gradient` as it is: shared where it is the first contribution. */
+/** Adds `gradient`, or shares it if it is the first contribution. */
 export function passGradient(tape: Tape, variable: Variable, gradient: Tensor): void {
   if (variable.gradient === null) {
     variable.gradient = gradient.retain();
@@ -47,18 +47,18 @@ export function passGradient(tape: Tape, variable: Variable, gradient: Tensor): 
   tape.backend.kernels.addScaled(gradient.data, 1, own.data);
 }
 
-/** The gradient that reached an operation's output, for its rule to overwrite and pass on. */
+/** The gradient of an output, for a rule to overwrite and pass on. */
 export function consumedGradient(tape: Tape, output: Variable): Tensor {
   return ownGradient(tape, output, arrivedGradient(output));
 }
 
-/** The gradient that reached an operation's output, to read. */
+/** The gradient of an output, to read. */
 export function arrivedGradient(output: Variable): Tensor {
   if (output.gradient === null) throw new Error("backward rule run without a gradient to pass on");
   return output.gradient;
 }
 
-/** Makes a variable's gradient safe to change: a copy where someone else holds it too. */
+/** Makes the gradient of a variable safe to write: copies it if it is shared. */
 function ownGradient(tape: Tape, variable: Variable, gradient: Tensor): Tensor {
   if (!gradient.shared) return gradient;
   const copy = copyOf(tape, gradient);

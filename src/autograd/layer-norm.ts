@@ -14,13 +14,12 @@ export interface LayerNormOptions {
   readonly residual?: Variable;
   /** Dropout rate of x. Default 0. */
   readonly dropout?: number;
-  /** The examples that the rows of x belong to, for its dropout. Default: the first axis counts them. */
+  /** The examples that form the rows of x, for its dropout. Default: one for each index of the first axis. */
   readonly sequences?: Sequences;
 }
 
 /**
- * Layer normalisation over the last axis of dropout(x) + residual, in one pass: the end of a
- * transformer's sub-layer.
+ * Layer normalisation over the last axis of dropout(x) + residual, in one pass: the end of a transformer sub-layer.
  *
  * @param gamma - scale, [columns]
  * @param beta - shift, [columns]
@@ -83,7 +82,7 @@ export function layerNorm(
   return y;
 }
 
-/** The gradient of the sum goes to the residual as it is and to x through its dropout. */
+/** The gradient of the sum goes to the residual unchanged, and to x through its dropout. */
 export function layerNormBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"layerNorm">,

@@ -8,8 +8,7 @@ import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, record, type Tape } from "./tape.ts";
 
 /**
- * y = x W^T + b, torch's `nn.Linear`. Where the tape has a compressed form of the weight, its products are computed
- * from that.
+ * y = x W^T + b, torch's `nn.Linear`. If the tape has a compressed form of the weight, products are computed from it.
  *
  * @param x - [..., inputs]
  * @param weight - [outputs, inputs]
@@ -82,7 +81,7 @@ export function linearBackward(tape: Tape, { output, operands }: OperationRecord
   tape.backend.kernels.addColumnSums(dy.data, bias.gradient.data, rows, outputs);
 }
 
-/** dx = dy W, or dx +=. */
+/** dx = dy W, or dx += dy W. */
 function passToInput(
   tape: Tape,
   dy: Tensor,
@@ -109,7 +108,7 @@ function passToInput(
   kernels.gemm("nn", rows, n, k, dys, 0, k, ws, 0, n, dxs, 0, n, accumulate);
 }
 
-/** dW += dy^T x, or at the kept blocks alone. */
+/** dW += dy^T x, or only at the kept blocks. */
 function addToWeight(tape: Tape, dy: Tensor, x: Tensor, weight: Parameter): void {
   const sparse = tape.blockSparse.get(weight);
   if (sparse?.weightGradient) {
@@ -123,10 +122,10 @@ function addToWeight(tape: Tape, dy: Tensor, x: Tensor, weight: Parameter): void
   tape.backend.kernels.gemm("tn", m, n, k, dy.data, 0, m, x.data, 0, n, dws, 0, n, true);
 }
 
-/** Shards whose sums are held at once, so that they stay small beside long batches. */
+/** Shards whose sums are held at once, which bounds the memory for long batches. */
 const SHARDS_AT_ONCE = 8;
 
-/** dW += dy^T x at the kept blocks: the sums of each shard of tokens, then all of them in order. */
+/** dW += dy^T x at the kept blocks: sums of each shard of tokens, then all shards in order. */
 function addToBlocks(
   tape: Tape,
   dy: Tensor,

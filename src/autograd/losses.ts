@@ -1,4 +1,4 @@
-/** Losses: scalar variables. Their sums run in double precision. */
+/** Losses: scalar variables, summed in double precision. */
 import { checkNumber, checkOneOf } from "../core/checks.ts";
 import { checkSameShape, elementCount, formatShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -12,7 +12,7 @@ import { createOutput, createScratch, record, type Tape } from "./tape.ts";
  *
  * @param logits - [batch, classes]
  * @param labels - one class for each example
- * @throws RangeError for a label that is no class
+ * @throws RangeError for a label outside the classes
  * @example
  * ```ts
  * import { createBackend, createTape, crossEntropy, input, releaseTape, scalarOf } from "espalier/nn";
@@ -42,7 +42,7 @@ export function crossEntropy(tape: Tape, logits: Variable, labels: Int32Array): 
   return loss;
 }
 
-/** Mean over all elements of (a - b)^2; b may be a constant target. */
+/** Mean over all elements of (a - b)^2. */
 export function meanSquaredError(tape: Tape, a: Variable, b: Variable): Variable {
   checkSameShape("meanSquaredError b", b.shape, a.shape);
   const sum = tape.backend.kernels.sumSquaredDifference(a.value.data, b.value.data);
@@ -54,29 +54,26 @@ export function meanSquaredError(tape: Tape, a: Variable, b: Variable): Variable
 }
 
 /** Options of the distillation losses on logits. */
-export interface SoftTargetOptions {
+interface SoftTargetOptions {
   /** Divides both sides' logits; the loss is multiplied by its square. Default 1. */
   readonly temperature?: number;
-  /** What the sum over all elements is divided by: the batch, or every element. Default `batchmean`. */
+  /** Divides the sum by the batch size, or by the number of elements. Default `batchmean`. */
   readonly reduction?: "batchmean" | "mean";
 }
 
 /**
  * temperature^2 KL(softmax(teacher / temperature) || softmax(student / temperature)), torch's
- * `kl_div`; the teacher's logits are a constant.
+ * `kl_div`. The teacher's logits are a constant.
  *
  * @param student - logits [batch, classes]
  * @param teacher - as student
  * @example
  * ```ts
- * import { createBackend, createTape, input, kullbackLeibler, releaseTape } from "espalier/nn";
- * import { scalarOf, softCrossEntropy } from "espalier/nn";
+ * import { createBackend, createTape, input, kullbackLeibler, releaseTape, scalarOf } from "espalier/nn";
  *
  * const tape = createTape(createBackend({ variant: "scalar" }), { training: false });
  * const logits = input(tape, [1, 2], Float32Array.of(1, 1));
  * console.assert(scalarOf(kullbackLeibler(tape, logits, logits, { temperature: 2 })) === 0);
- * const entropy = scalarOf(softCrossEntropy(tape, logits, logits, { temperature: 2 }));
- * console.assert(Math.abs(entropy - 4 * Math.LN2) < 1e-6);
  * releaseTape(tape);
  * ```
  */
@@ -90,8 +87,8 @@ export function kullbackLeibler(
 }
 
 /**
- * As {@link kullbackLeibler} without the teacher's entropy: -sum teacher log student. The gradient is
- * the same. (INC's `KnowledgeDistillationLoss` with loss type CE for the teacher.)
+ * As {@link kullbackLeibler} without the teacher's entropy: -sum teacher log student, with the same gradient.
+ * (INC's `KnowledgeDistillationLoss` with loss type CE for the teacher.)
  */
 export function softCrossEntropy(
   tape: Tape,
@@ -129,7 +126,7 @@ function softTargetLoss(
   return loss;
 }
 
-/** One example's -sum q log p, or sum q (log q - log p), from logits in double precision. */
+/** -sum q log p or sum q (log q - log p) of one example, from logits, in double precision. */
 function softTargetRow(
   student: Float32Array,
   teacher: Float32Array,
@@ -178,7 +175,7 @@ export function meanSquaredErrorBackward(
   addDifference(tape, b, bValue, aValue, factor);
 }
 
-/** dLogits = factor * (probabilities - targets), the same for both losses. */
+/** dLogits = factor * (probabilities - targets) for both losses. */
 export function softTargetsBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"softTargets">,
@@ -208,7 +205,7 @@ function softmaxOf(tape: Tape, logits: Variable, temperature: number): Tensor {
   return probabilities;
 }
 
-/** log(sum over a row of exp(x / temperature)). */
+/** log(sum of exp(x / temperature)) over a row. */
 function logSumExp(x: Float32Array, offset: number, columns: number, temperature: number): number {
   let max = -Infinity;
   for (let c = offset; c < offset + columns; c++) max = Math.max(max, x[c] / temperature);

@@ -5,71 +5,64 @@ import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Sequences } from "./sequences.ts";
 
-/**
- * A value computed on a tape. Operations take and give variables; the fields below `requiresGradient`
- * are the tape's bookkeeping.
- */
+/** A value computed on a tape. The fields below `requiresGradient` are bookkeeping of the tape. */
 export interface Variable {
   readonly shape: Shape;
-  /** The elements; given back by `discard`, by the end of the enclosing `scope` or by `releaseTape`. */
+  /** The elements; freed by `discard`, at the end of the enclosing `scope`, or by `releaseTape`. */
   readonly value: Tensor;
-  /** Whether a loss can depend on a parameter, or on an input that asked for it, through this. */
+  /** Whether it depends on a parameter, or on an input that requires a gradient. */
   readonly requiresGradient: boolean;
-  /** Gradient of the loss; during the reverse sweep, and after it where it was asked for. */
+  /** Gradient of the loss during the reverse sweep, and after it if `keepsGradient`. */
   gradient: Tensor | null;
-  /** Whether `gradient` outlives the reverse sweep. */
   keepsGradient: boolean;
   /** Whether the program may still read `value`. */
   held: boolean;
 }
 
-/** A weight's compressed form, and which of a linear operation's products are computed from it. */
+/** The kept blocks of a weight, and which products of a linear operation are computed from them. */
 export interface BlockSparseProducts {
   readonly weight: BlockSparseWeight;
   readonly forward: boolean;
   readonly inputGradient: boolean;
-  /** Its gradient is then added to at the kept blocks alone. */
+  /** If true, only the gradient of kept blocks is computed. */
   readonly weightGradient: boolean;
-  /** Whether every weight of the blocks is kept, so that no pruned one is in them. Default false. */
+  /** Whether no block contains a pruned weight. Default false. */
   readonly wholeBlocks?: boolean;
 }
 
-/**
- * y = W x + b, or without b where it is null, from another form of the weight than the dense one. x is [rows, inputs],
- * y [rows, outputs].
- */
+/** y = W x + b, or W x if b is null, from another form of the weight. x is [rows, inputs], y [rows, outputs]. */
 export type LinearProduct = (x: Tensor, bias: Tensor | null, y: Tensor, rows: number) => void;
 
-/** Dropout as one operation of one step applies it; the same draws serve forward and backward. */
+/** Dropout of one operation in one step. Forward and backward passes use the same draw. */
 export interface DropoutDraw {
   readonly rate: number;
   readonly key: DropoutKey;
 }
 
-/** Which rows of a sequence attend: all of them, or the first one alone. */
+/** Which rows of a sequence attend: all, or only the first. */
 export type AttentionQueries = "all" | "first";
 
-/** How sequences lie in attention's operands, rows of heads * width, and how their heads do in a row. */
+/** The layout of sequences and heads in the operands of attention, which are rows of heads * width. */
 export interface AttentionLayout {
-  /** Of keys and values. */
+  /** The sequences of keys and values. */
   readonly sequences: Sequences;
   readonly queries: AttentionQueries;
   readonly heads: number;
   readonly width: number;
 }
 
-/** One table of an embedding sum and the row that each output row takes from it. */
+/** One table of an embedding sum, and the row of it that each output row takes. */
 export interface EmbeddingSource {
   readonly table: Parameter;
-  /** Row numbers, one for each output row, as integers. */
+  /** Row numbers as integers, one for each output row. */
   readonly ids: Tensor;
-  /** A row that never learns (torch's padding_idx). */
+  /** A row that is not trained (torch's padding_idx). */
   readonly paddingRow: number | null;
 }
 
 /**
- * What each operation leaves on the tape for its backward rule. Tensors named here are retained by
- * the record; variables appear for the gradients that flow to them.
+ * What each operation records for its backward rule. The record retains its tensors; variables are there for the
+ * gradients that flow to them.
  */
 export interface Records {
   readonly linear: {
@@ -146,7 +139,7 @@ export interface Records {
 /** The name of an operation. */
 export type OperationName = keyof Records;
 
-/** An entry of the tape: which operation, what it gave, what its backward rule needs. */
+/** An entry of the tape: the operation, its output, and what its backward rule needs. */
 export type OperationRecord<Name extends OperationName = OperationName> = {
   readonly [N in Name]: {
     readonly operation: N;

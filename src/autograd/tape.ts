@@ -18,29 +18,20 @@ import type {
 export interface TapeOptions {
   /** Whether dropout is active. */
   readonly training: boolean;
-  /** Whether a backward pass will follow. Default: as `training`. Without it activations are given back early. */
+  /** Whether a backward pass will follow. Default: `training`. If not, activations are freed early. */
   readonly recordGradients?: boolean;
-  /** Seed and step of the dropout's random numbers. Default 0. */
+  /** Seed and step of the random numbers of dropout. Default 0. */
   readonly seed?: number;
   readonly step?: number;
-  /** Number of this tape's first example in the step's batch, where the batch is split. Default 0. */
+  /** Index of the first example within the batch of the step, for a part of a batch. Default 0. */
   readonly firstExample?: number;
-  /**
-   * Weights that {@link linear} multiplies in compressed form: they must be zero outside of the blocks, and the
-   * compressed values those of the weight. Default: none.
-   */
+  /** Weights that {@link linear} multiplies by their kept blocks. They must be zero outside. Default: none. */
   readonly blockSparse?: ReadonlyMap<Parameter, BlockSparseProducts>;
-  /**
-   * Weights that {@link linear} does not read, and what multiplies in their place: for passes without gradients.
-   * Default: none.
-   */
+  /** Products that replace those of {@link linear} with a weight, without gradients. Default: none. */
   readonly linearProducts?: ReadonlyMap<Parameter, LinearProduct>;
 }
 
-/**
- * One forward pass: the operations it ran, for the reverse sweep, and the memory they use. A tape
- * serves one pass; {@link releaseTape} ends it.
- */
+/** The operations of one forward pass, for the reverse sweep, and their memory. {@link releaseTape} ends it. */
 export interface Tape {
   readonly backend: Backend;
   readonly training: boolean;
@@ -50,9 +41,9 @@ export interface Tape {
   readonly firstExample: number;
   readonly blockSparse: ReadonlyMap<Parameter, BlockSparseProducts>;
   readonly linearProducts: ReadonlyMap<Parameter, LinearProduct>;
-  /** Operations in forward order. Bookkeeping, like what follows. */
+  /** Operations in forward order. This and the fields below are bookkeeping. */
   readonly records: OperationRecord[];
-  /** Variables made, by open scope. */
+  /** Variables of each open scope. */
   readonly scopes: Variable[][];
   /** Variables whose gradient outlives the reverse sweep. */
   readonly gradientKeepers: Variable[];
@@ -82,7 +73,7 @@ export function createTape(backend: Backend, options: TapeOptions): Tape {
   const { training, recordGradients = training, seed = 0, step = 0, firstExample = 0 } = options;
   const { blockSparse = new Map(), linearProducts = new Map() } = options;
   if (recordGradients && linearProducts.size > 0)
-    throw new RangeError("linearProducts: expected none where gradients are recorded, got some");
+    throw new RangeError("linearProducts: expected none on a tape with gradients, got some");
   checkInteger("seed", seed);
   checkInteger("step", step, 0, 0xffffffff);
   checkInteger("firstExample", firstExample, 0, 0xffffffff);
@@ -103,12 +94,11 @@ export function createTape(backend: Backend, options: TapeOptions): Tape {
   };
 }
 
-/** Before anything is allocated for a variable. */
 function checkOpen(tape: Tape): void {
   if (tape.released) throw new RangeError("tape: expected an open one, got one that was released");
 }
 
-/** A new variable in the innermost scope; the hold on `value` passes to it. */
+/** A new variable in the innermost scope, which becomes the holder of `value`. */
 function createVariable(tape: Tape, value: Tensor, requiresGradient: boolean): Variable {
   const variable: Variable = {
     shape: value.shape,
@@ -122,28 +112,25 @@ function createVariable(tape: Tape, value: Tensor, requiresGradient: boolean): V
   return variable;
 }
 
-/** A new variable whose elements are arbitrary, for an operation that writes every one of them. */
+/** A new variable with arbitrary elements, for an operation that writes them all. */
 export function createOutput(tape: Tape, shape: Shape, requiresGradient: boolean): Variable {
   checkOpen(tape);
   return createVariable(tape, createScratch(tape, shape), requiresGradient);
 }
 
-/** Working memory of an operation or a rule, with arbitrary elements; its maker releases it. */
+/** Working memory with arbitrary elements; the caller releases it. */
 export function createScratch({ backend: { memory } }: Tape, shape: Shape): Tensor {
   return new Tensor(memory, shape, memory.reserve(elementCount(shape)));
 }
 
-/** A copy of a tensor, with the caller as its holder. */
+/** A copy of a tensor; the caller releases it. */
 export function copyOf(tape: Tape, tensor: Tensor): Tensor {
   const copy = createScratch(tape, tensor.shape);
   copy.data.set(tensor.data);
   return copy;
 }
 
-/**
- * Puts an operation on the tape and retains the tensors its rule reads (`saved`), unless no gradient
- * can flow through its output.
- */
+/** Puts an operation on the tape and retains the tensors of its rule (`saved`), if the output needs a gradient. */
 export function record<Name extends OperationName>(
   tape: Tape,
   operation: Name,
@@ -156,7 +143,7 @@ export function record<Name extends OperationName>(
   tape.records.push({ operation, output, operands, saved } as OperationRecord);
 }
 
-/** The draw of the next dropout operation; null where dropout does nothing. Ids follow forward order. */
+/** The draw of the next dropout operation, counted in forward order; null if nothing is dropped. */
 export function nextDropoutDraw(tape: Tape, rate: number): DropoutDraw | null {
   const operation = STREAM.dropout + tape.dropoutOperations++;
   if (!tape.training || rate === 0) return null;
@@ -165,12 +152,12 @@ export function nextDropoutDraw(tape: Tape, rate: number): DropoutDraw | null {
 }
 
 /** Options of {@link input}. */
-export interface InputOptions {
-  /** Whether {@link gradientOf} will be asked for its gradient. Default false. */
+interface InputOptions {
+  /** Whether {@link gradientOf} will be called for it. Default false. */
   readonly requiresGradient?: boolean;
 }
 
-/** Brings an array onto the tape (copied). @throws RangeError when its length does not fit the shape. */
+/** Copies an array onto the tape. @throws RangeError if its length does not fit the shape */
 export function input(
   tape: Tape,
   shape: Shape,
@@ -185,7 +172,7 @@ export function input(
 }
 
 /**
- * Brings a tensor onto the tape without a copy, as a constant: no gradient flows to it.
+ * Puts a tensor on the tape as a constant, without a copy. No gradient flows to it.
  *
  * @example
  * ```ts
@@ -205,7 +192,7 @@ export function constant(tape: Tape, tensor: Tensor): Variable {
   return createVariable(tape, tensor.retain(), false);
 }
 
-/** Asks that the gradient of `variable` outlive the reverse sweep. Returns the variable. */
+/** Keeps the gradient of `variable` after the reverse sweep. Returns the variable. */
 export function keepGradient(tape: Tape, variable: Variable): Variable {
   if (!variable.keepsGradient) tape.gradientKeepers.push(variable);
   variable.keepsGradient = true;
@@ -213,10 +200,10 @@ export function keepGradient(tape: Tape, variable: Variable): Variable {
 }
 
 /**
- * After backward: the gradient of an input or of a variable given to {@link keepGradient}, copied; zero
- * where the loss does not depend on it.
+ * After backward: a copy of the gradient of an input or of a variable given to {@link keepGradient}; zeros if the
+ * loss does not depend on it.
  *
- * @throws RangeError when its gradient was not asked for
+ * @throws RangeError if its gradient was not kept
  * @example
  * ```ts
  * import { backward, createBackend, createTape, gradientOf, input, keepGradient } from "espalier/nn";
@@ -241,13 +228,13 @@ export function gradientOf(variable: Variable): Float32Array {
     : variable.gradient.data.slice();
 }
 
-/** The only element of a scalar variable: a loss. */
+/** The element of a scalar variable, such as a loss. */
 export function scalarOf(variable: Variable): number {
   checkSameShape("scalar", variable.shape, []);
   return variable.value.data[0];
 }
 
-/** Says that the program will not read `variable` again. Its memory goes back once no rule needs it. */
+/** Ends the use of `variable`. Its memory is freed once no rule needs it. */
 export function discard(variable: Variable): void {
   if (!variable.held) return;
   variable.held = false;
@@ -255,8 +242,8 @@ export function discard(variable: Variable): void {
 }
 
 /**
- * Runs `body` and discards every variable made in it that it does not return, so that intermediate
- * results live as long as the reverse sweep needs them, or not beyond the scope where there is none.
+ * Runs `body` and discards all its variables but those it returns. Intermediate results then live only as long as
+ * the reverse sweep needs them.
  *
  * @param body - returns the variables to keep: one, or a list
  * @example
@@ -291,10 +278,7 @@ export function scope<T extends Variable | readonly Variable[]>(tape: Tape, body
   }
 }
 
-/**
- * Ends the pass: gives back everything that the tape and its variables still hold, also where the pass
- * or its reverse sweep was cut short by an error.
- */
+/** Ends the pass and frees all its memory, also after an error. */
 export function releaseTape(tape: Tape): void {
   if (tape.released) return;
   tape.released = true;
@@ -307,7 +291,7 @@ export function releaseTape(tape: Tape): void {
   tape.records.length = 0;
 }
 
-/** Gives a variable's gradient back. */
+/** Frees the gradient of a variable. */
 export function dropGradient(variable: Variable): void {
   variable.gradient?.release();
   variable.gradient = null;

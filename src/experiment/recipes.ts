@@ -282,16 +282,6 @@ export interface PruningSteps {
 /**
  * The example script's pruning steps for `exampleCount` training rows: start_step = int(warm epochs x
  * n / batch), end_step = int(n / batch x (epochs - cooldown)); n / batch is not rounded.
- *
- * @example
- * ```ts
- * import { findRecipe, pruningSteps } from "espalier/nn";
- *
- * const { sparse } = findRecipe("bertmini-mrpc-mixed");
- * if (sparse === null) throw new Error("a mixed recipe prunes");
- * const { startStep, endStep, pruningFrequency } = pruningSteps(sparse, 3668);
- * console.assert(startStep === 229 && endStep === 2292 && pruningFrequency === 51);
- * ```
  */
 export function pruningSteps(recipe: SparsePhaseRecipe, exampleCount: number): PruningSteps {
   checkInteger("exampleCount", exampleCount, 1);

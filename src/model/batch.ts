@@ -7,32 +7,17 @@ export interface TokenBatch {
   readonly positions: number;
   readonly inputIds: Int32Array;
   readonly tokenTypeIds: Int32Array;
-  /** 1 where a token may be attended to, 0 where not; any pattern. */
+  /** 1 for a token that may be attended to, 0 for a hidden one, in any pattern. */
   readonly attentionMask: Uint8Array;
-  /** Classes, or values for regression; one for each example. */
+  /** A class, or a value for regression, for each example. */
   readonly labels?: Int32Array | Float32Array;
 }
 
 /**
- * Checks a batch against a model before anything is computed.
+ * Checks a batch against a model.
  *
- * @throws TypeError for an array of the wrong kind, RangeError for wrong lengths, ids that the
- *   vocabulary does not have, more positions than the model has, or a mask that is not 0 or 1
- * @example
- * ```ts
- * import { checkTokenBatch, parseModelConfigOrThrow } from "espalier/nn";
- *
- * const config = parseModelConfigOrThrow({ model_type: "distilbert", vocab_size: 10 });
- * const batch = { batch: 1, positions: 2, inputIds: Int32Array.of(1, 10),
- *   tokenTypeIds: new Int32Array(2), attentionMask: Uint8Array.of(1, 1) };
- * let message = "";
- * try {
- *   checkTokenBatch(config, batch);
- * } catch (error) {
- *   message = String(error);
- * }
- * console.assert(message.includes("inputIds[1]: expected from 0 to 9, got 10"));
- * ```
+ * @throws TypeError for an array of the wrong kind; RangeError for wrong lengths, unknown ids, too many positions, or
+ *   a mask that is not 0 or 1
  */
 export function checkTokenBatch(config: ModelConfig, batch: TokenBatch): void {
   const tokens = batch.batch * batch.positions;
@@ -76,7 +61,7 @@ function checkIdArray(
   }
 }
 
-/** Whether hidden positions are the padding that {@link padPositions} makes: that token, of type 0. */
+/** Whether all hidden positions are padding as {@link padPositions} makes it. */
 function isPaddedWith(batch: TokenBatch, padId: number): boolean {
   const { attentionMask, inputIds, tokenTypeIds } = batch;
   return attentionMask.every(
@@ -84,10 +69,7 @@ function isPaddedWith(batch: TokenBatch, padId: number): boolean {
   );
 }
 
-/**
- * The batch with padding up to so many positions; as it is where it has them, or where it hides positions that are not
- * padding of that kind.
- */
+/** The batch padded to `positions`; unchanged if it is as long, or hides positions that are not such padding. */
 export function padPositions<Batch extends TokenBatch>(
   batch: Batch,
   positions: number,
@@ -111,7 +93,7 @@ export function padPositions<Batch extends TokenBatch>(
   };
 }
 
-/** Some examples of a batch, as a batch padded to the same length. */
+/** Some examples of a batch, padded to the same length. */
 export function selectExamples<Batch extends TokenBatch>(
   batch: Batch,
   examples: readonly number[],

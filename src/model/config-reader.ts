@@ -1,13 +1,13 @@
 import { describe } from "../core/checks.ts";
 import type { Problem } from "../core/either.ts";
 
-/** Reads keys of a configuration, collecting problems instead of stopping at the first. */
+/** Reads keys of a configuration and collects all problems. */
 export interface ConfigReader {
   readonly source: Readonly<Record<string, unknown>>;
   readonly problems: readonly Problem[];
-  /** Adds a problem with the key's present value. */
+  /** Adds a problem with the value of the key. */
   reject(key: string, expected: string): void;
-  /** A positive integer, up to `most` where that is given. */
+  /** A positive integer, at most `most`. */
   count(key: string, fallback: number, most?: number): number;
   /** An integer in [0, limit). */
   idBelow(key: string, limit: number, fallback: number): number;
@@ -17,11 +17,11 @@ export interface ConfigReader {
   positive(key: string, fallback: number): number;
   /** `gelu` (default) or `relu`. */
   activation(key: string): "gelu" | "relu";
-  /** Refuses any other value than `value`; absent and null are fine. */
+  /** Rejects any value but `value`; absent and null are accepted. */
   requireConstant(key: string, value: string | boolean): void;
 }
 
-/** A reader over one parsed JSON object. Absent and null values take the fallback. */
+/** A reader of one parsed JSON object. Absent and null values take the fallback. */
 export function createConfigReader(source: Readonly<Record<string, unknown>>): ConfigReader {
   const problems: Problem[] = [];
   const reject = (key: string, expected: string): void => {

@@ -7,13 +7,10 @@ import {
 } from "../core/either.ts";
 import { type ConfigReader, createConfigReader } from "./config-reader.ts";
 
-/** The encoders that can be built. */
-export type ModelType = "bert" | "distilbert";
+/** The supported encoders. */
+type ModelType = "bert" | "distilbert";
 
-/**
- * A sequence classifier, read from transformers' config.json. BERT's and DistilBERT's different keys
- * become one vocabulary.
- */
+/** A sequence classifier, read from transformers' config.json, with the same names for BERT and DistilBERT. */
 export interface ModelConfig {
   readonly modelType: ModelType;
   readonly vocabularySize: number;
@@ -25,7 +22,7 @@ export interface ModelConfig {
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly activation: "gelu" | "relu";
-  /** Rates: of embeddings and sub-layer outputs, of attention probabilities, before the classifier. */
+  /** Dropout rates: embeddings and sub-layer outputs, attention probabilities, before the classifier. */
   readonly hiddenDropout: number;
   readonly attentionDropout: number;
   readonly classifierDropout: number;
@@ -35,14 +32,13 @@ export interface ModelConfig {
   readonly padTokenId: number;
   /** Classes, or 1 for regression. */
   readonly labels: number;
-  /** The file as it was read, with the keys that are not used here, for writing it again. */
+  /** The file as it was read, with unused keys, to write it again. */
   readonly source: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Reads a parsed config.json. Absent keys take transformers' defaults; keys without a meaning here are
- * kept in `source`; keys whose meaning is not supported (relative positions, another activation,
- * multi-label) are problems.
+ * Reads a parsed config.json. Absent keys take transformers' defaults, unused keys are kept in `source`, unsupported
+ * settings (relative positions, other activations, multi-label) are problems.
  *
  * @example
  * ```ts
@@ -73,14 +69,14 @@ export function parseModelConfig(json: unknown): Either<readonly Problem[], Mode
   return unlessProblems(reader.problems, Object.freeze({ modelType, ...fields, labels, source }));
 }
 
-/** {@link parseModelConfig} that throws an `InputError` with every problem. */
+/** {@link parseModelConfig} that throws an `InputError` with all problems. */
 export function parseModelConfigOrThrow(json: unknown): ModelConfig {
   return getOrThrow(parseModelConfig(json));
 }
 
 type EncoderFields = Omit<ModelConfig, "modelType" | "labels" | "source">;
 
-/** `model_type`, or what the keys of files written before it existed tell. */
+/** `model_type`; in older files without it the keys tell. */
 function modelTypeOf(source: Readonly<Record<string, unknown>>): ModelType | undefined {
   const { model_type: stated } = source;
   if (stated === "bert" || stated === "distilbert") return stated;
@@ -89,7 +85,7 @@ function modelTypeOf(source: Readonly<Record<string, unknown>>): ModelType | und
   return "hidden_size" in source || "num_hidden_layers" in source ? "bert" : undefined;
 }
 
-/** More layers than any model has: a list of their modules is made before a weight is looked at. */
+/** Bounds the list of modules, which is built before any weight is read. */
 const MOST_LAYERS = 10_000;
 
 /** Keys and defaults of transformers' `BertConfig`. */
@@ -117,7 +113,7 @@ function readBert(reader: ConfigReader): EncoderFields {
   };
 }
 
-/** Keys and defaults of transformers' `DistilBertConfig`; its layer norms use 1e-12 always. */
+/** Keys and defaults of transformers' `DistilBertConfig`; its layer norms always use 1e-12. */
 function readDistilBert(reader: ConfigReader): EncoderFields {
   reader.requireConstant("sinusoidal_pos_embds", false);
   const vocabularySize = reader.count("vocab_size", 30522);
@@ -139,7 +135,7 @@ function readDistilBert(reader: ConfigReader): EncoderFields {
   };
 }
 
-/** `num_labels`, or as many as `id2label` names, or 2; `problem_type` must agree. */
+/** `num_labels`, or the number of names in `id2label`, or 2. `problem_type` must agree. */
 function readLabels(reader: ConfigReader): number {
   const names = reader.source.id2label;
   const named = typeof names === "object" && names !== null ? Object.keys(names).length : 0;

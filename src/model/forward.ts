@@ -14,51 +14,42 @@ import type { ModelConfig } from "./config.ts";
 import { type LayerNames, type ModelNames, modelNames, namesOfModule } from "./names.ts";
 import { type Padding, type TokenRows, tokenRows } from "./token-rows.ts";
 
-/** What {@link forward} computes and hands out; the latter named as transformers' options. */
-export interface ForwardOptions {
+/** Options of {@link forward}; outputs are named as in transformers. */
+interface ForwardOptions {
   /**
-   * `excluded`: padded positions are not computed where each example's attention mask is ones, at least one,
-   * then zeros; the logits have the same bytes. With any other mask they are computed all the same, and the
-   * output says so. Default `included`.
+   * `excluded`: padded positions are not computed, if every attention mask is ones, at least one, then zeros. With any
+   * other mask they are computed, and the output says so. The logits have the same bytes. Default `included`.
    */
   readonly padding?: Padding;
   /**
-   * False: of the last layer only what the logits depend on is computed, the first token of each example, and
-   * there is no last hidden state; the logits have the same bytes. Takes effect where neither hidden states nor
-   * attentions are asked for. Default true.
+   * False: the last layer is computed only for the first token of each example, on which the logits depend, and there
+   * is no last hidden state. The logits have the same bytes. Ignored with `outputHiddenStates` or
+   * `outputAttentions`. Default true.
    */
   readonly outputLastHiddenState?: boolean;
-  /** All hidden states instead of the last alone. Default false. */
+  /** All hidden states instead of only the last. Default false. */
   readonly outputHiddenStates?: boolean;
   /** Attention probabilities of every layer. Default false. */
   readonly outputAttentions?: boolean;
 }
 
-/**
- * What {@link forward} computes. B examples, S positions, T tokens without padding, H hidden width, A heads.
- */
+/** Results of {@link forward}. B examples, S positions, T tokens without padding, H hidden width, A heads. */
 export interface ModelOutput {
   /** Whether padded positions were computed. */
   readonly padding: Padding;
-  /** The rows of the hidden states that each example has, as a matrix of width H. */
+  /** The rows of each example in a hidden state, as a matrix of width H. */
   readonly sequences: Sequences;
   /** [B, labels] */
   readonly logits: Variable;
-  /** The head's first activation, before dropout, [B, H]: BERT's pooler output, DistilBERT's after ReLU. */
+  /** BERT's pooler output, or DistilBERT's pre-classifier after ReLU, before dropout: [B, H]. */
   readonly pooled: Variable;
-  /**
-   * Embeddings, then each layer, [B, S, H], or [T, H] without padding; the last layer alone unless all are
-   * asked for, and none where that was not asked for either.
-   */
+  /** The last hidden state, or with `outputHiddenStates` embeddings and each layer: [B, S, H], or [T, H] unpadded. */
   readonly hiddenStates: readonly Variable[];
-  /**
-   * Attention probabilities of each layer after dropout, [B, A, S, S], or without padding the squares of
-   * all heads, which `sequences` finds; empty unless asked for.
-   */
+  /** Attention probabilities of each layer after dropout, if asked for: [B, A, S, S], or squares in `sequences`. */
   readonly attentions: readonly Variable[];
 }
 
-/** One pass: what every part of the model reads. */
+/** What every part of the model reads. */
 interface Pass {
   readonly tape: Tape;
   readonly config: ModelConfig;
@@ -68,10 +59,9 @@ interface Pass {
 
 /**
  * The sequence classifiers of transformers 4.32, `BertForSequenceClassification` and
- * `DistilBertForSequenceClassification`: post-layer-norm encoder and head. Dropout is active where the
- * tape is training.
+ * `DistilBertForSequenceClassification`. Dropout is active if the tape is training.
  *
- * @throws TypeError or RangeError for a batch that does not fit the model, before anything is computed
+ * @throws TypeError or RangeError for a batch that does not fit the model
  * @example
  * ```ts
  * import { createBackend, createTape, forward, initialiseParameters } from "espalier/nn";
@@ -152,7 +142,7 @@ function embed({ tape, config, parameters, rows }: Pass, names: ModelNames): Var
   return dropout(tape, normalised, config.hiddenDropout, rows.sequences);
 }
 
-/** One encoder layer; its output, for all tokens or the first ones, and its attention probabilities. */
+/** One encoder layer: its output, for all tokens or first tokens, and its attention probabilities. */
 function encoderLayer(
   pass: Pass,
   names: LayerNames,
@@ -180,7 +170,7 @@ function encoderLayer(
   return [output, probabilities];
 }
 
-/** The attention sub-layer; DistilBERT has no dropout on its output, whose rows form `outputs`. */
+/** The attention sub-layer; `outputs` are the sequences of its output. DistilBERT has no dropout there. */
 function attend(
   pass: Pass,
   names: LayerNames,
@@ -190,7 +180,7 @@ function attend(
   keyBias: Variable,
 ): readonly [Variable, Variable] {
   const { tape, config, rows } = pass;
-  // Without them attention reads batch and positions off the shape, and shapes its squares like that.
+  // Without sequences attention takes batch and positions from the shape and gives [B, A, S, S].
   const sequences = rows.padding === "excluded" ? rows.sequences : undefined;
   const residual = queries === "all" ? hidden : firstTokens(pass, hidden);
   const query = project(pass, names.query, residual);
@@ -212,7 +202,7 @@ function attend(
   return [addAndNorm(pass, names.attentionNorm, output, options), probabilities];
 }
 
-/** The row of each example's first token. */
+/** The rows of the first tokens. */
 function firstTokens({ tape, rows }: Pass, hidden: Variable): Variable {
   const { offsets } = rows.sequences;
   const first = new Int32Array(offsets.length - 1);
@@ -246,7 +236,7 @@ function addAndNorm(
   return layerNorm(tape, x, weightOf(parameters, name), biasOf(parameters, name), options);
 }
 
-/** 0 for a key that may be attended to, float32's lowest number for one that may not. */
+/** 0 for a visible key, {@link HIDDEN_KEY} for a hidden one. */
 function createKeyBias({ tape, rows }: Pass): Variable {
   const mask = rows.attentionMask;
   const bias = new Float32Array(mask.length);

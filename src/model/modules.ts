@@ -1,30 +1,19 @@
 import type { ModelConfig } from "./config.ts";
 import { type LayerNames, modelNames } from "./names.ts";
 
-/** What a module is to pruning and to initialisation. */
+/** The kind of a module, for pruning and initialisation. */
 export type ModuleKind = "linear" | "embedding" | "layerNorm";
 
-/** A module that owns parameters: `<name>.weight` of `shape` and, where `bias`, `<name>.bias`. */
+/** A module with parameters: `<name>.weight` of `shape` and, if `bias`, `<name>.bias`. */
 export interface ModuleDescription {
   readonly name: string;
   readonly kind: ModuleKind;
-  /** Of the weight: linear [outputs, inputs], embedding [rows, width], layer norm [width]. */
+  /** Shape of the weight: linear [outputs, inputs], embedding [rows, width], layer norm [width]. */
   readonly shape: readonly number[];
   readonly bias: boolean;
 }
 
-/**
- * Every module of a model in transformers' module order and with its names.
- *
- * @example
- * ```ts
- * import { moduleList, parameterList, parseModelConfigOrThrow } from "espalier/nn";
- *
- * const config = parseModelConfigOrThrow({ model_type: "bert", num_hidden_layers: 1 });
- * console.assert(moduleList(config).at(-1)?.name === "classifier");
- * console.assert(parameterList(config).at(-1)?.name === "classifier.bias");
- * ```
- */
+/** Every module of a model, with the names and in the order of transformers. */
 export function moduleList(config: ModelConfig): readonly ModuleDescription[] {
   const { hiddenSize: hidden } = config;
   const names = modelNames(config);

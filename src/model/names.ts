@@ -12,11 +12,11 @@ export interface LayerNames {
   readonly outputNorm: string;
 }
 
-/** What transformers calls the parts of a model. */
+/** Names of the modules of a model, as in transformers. */
 export interface ModelNames {
   readonly wordEmbeddings: string;
   readonly positionEmbeddings: string;
-  /** null where the model has no token types. */
+  /** null if the model has no token types. */
   readonly tokenTypeEmbeddings: string | null;
   readonly embeddingNorm: string;
   readonly layers: readonly LayerNames[];
@@ -27,14 +27,14 @@ export interface ModelNames {
 
 const known = new WeakMap<ModelConfig, ModelNames>();
 
-/** The names of a model's modules, made once for each configuration. */
+/** The names of a model's modules, cached by configuration. */
 export function modelNames(config: ModelConfig): ModelNames {
   const names = known.get(config) ?? makeNames(config);
   known.set(config, names);
   return names;
 }
 
-/** Names of parameters by their module's, made once: every step looks all of them up. */
+/** Cached, because every step looks all names up. */
 const parameterNames = new Map<string, { readonly weight: string; readonly bias: string }>();
 
 /** The names of a module's weight and bias. */

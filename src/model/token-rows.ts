@@ -1,34 +1,31 @@
-/** The rows that a forward pass computes: every position of a padded batch, or its tokens alone, end to end. */
+/** The rows of a forward pass: all positions of a padded batch, or only its tokens, end to end. */
 import { packedSequences, type Sequences, uniformSequences } from "../autograd/sequences.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { TokenBatch } from "./batch.ts";
 
-/** Whether results at padded positions are wanted, or computed. */
+/** Whether padded positions are computed. */
 export type Padding = "included" | "excluded";
 
-/** Rows of token ids and the sequences that they form. */
+/** Rows of token ids, and their sequences. */
 export interface TokenRows {
   readonly padding: Padding;
-  /** [batch, positions], or [tokens] where padding is excluded. */
+  /** [batch, positions], or [tokens] without padding. */
   readonly shape: Shape;
   readonly sequences: Sequences;
   readonly inputIds: Int32Array;
   readonly tokenTypeIds: Int32Array;
   readonly positionIds: Int32Array;
-  /** 1 where a row may be attended to. */
+  /** 1 for a row that may be attended to. */
   readonly attentionMask: Uint8Array;
 }
 
-/**
- * The rows of a batch. Padding is left out where that is asked for and each example's mask is ones, at least
- * one, then zeros; with any other mask it stays.
- */
+/** The rows of a batch. `excluded` leaves padding out if every mask is ones, at least one, then zeros. */
 export function tokenRows(batch: TokenBatch, padding: Padding): TokenRows {
   const lengths = padding === "excluded" ? prefixLengths(batch) : null;
   return lengths === null ? paddedRows(batch) : packedRows(batch, lengths);
 }
 
-/** How many ones each example's mask begins with; null where there is none, or another one behind a zero. */
+/** Length of each example; null unless every mask is ones, at least one, then zeros. */
 function prefixLengths({ batch, positions, attentionMask }: TokenBatch): readonly number[] | null {
   const lengths: number[] = [];
   for (let start = 0; start < batch * positions; start += positions) {

@@ -1,6 +1,6 @@
 /**
- * A matrix stored by its blocks: only blocks with a bit set are kept. Blocks of one element are the compressed sparse
- * row format (CSR): `starts`, `columns` and `values` are its three arrays.
+ * A matrix stored by its blocks that are not all +0. With blocks of one element this is the compressed sparse row
+ * format (CSR), with the arrays `starts`, `columns` and `values`.
  */
 import { checkInteger, checkKind, mismatch } from "../core/checks.ts";
 import {
@@ -17,23 +17,23 @@ export type BlockShape = readonly [height: number, width: number];
 
 /** Which blocks of a matrix are kept. Block rows and columns count blocks, not elements. */
 export interface BlockPositions {
-  /** Rows and columns of the dense matrix; blocks at its lower and right edges may reach beyond it. */
+  /** Rows and columns of the dense matrix. Blocks at the lower and right edges may extend beyond it. */
   readonly shape: MatrixShape;
   readonly block: BlockShape;
-  /** Kept blocks of block row r stand at starts[r] to starts[r + 1]. */
+  /** The kept blocks of block row r have the indices starts[r] to below starts[r + 1]. */
   readonly starts: Uint32Array;
-  /** Block column of each kept block, ascending within a block row; 16 bits where they are enough. */
+  /** Block column of each kept block, ascending within a block row; 16 bits if that is enough. */
   readonly columns: Uint16Array | Uint32Array;
 }
 
 /** A block-sparse matrix: plain data. */
 export interface BlockMatrix<E extends ElementArray = ElementArray> extends BlockPositions {
   readonly layout: "blocks";
-  /** The kept blocks' elements one block after the other, row-major in a block; +0 beyond the matrix's edges. */
+  /** Elements of the kept blocks, block by block, row-major within a block; +0 beyond the edges of the matrix. */
   readonly values: E;
 }
 
-/** Checks what a block is; one without extent would cover no matrix in any number. */
+/** Checks height and width of a block. @throws TypeError or RangeError */
 export function checkBlock(block: BlockShape): void {
   checkKind(Array.isArray(block), "block", "a height and a width", block);
   checkInteger("block[0]", block[0], 1);
@@ -42,16 +42,12 @@ export function checkBlock(block: BlockShape): void {
     throw new RangeError(mismatch("block", "at most 2^53 - 1 elements", block.join("x")));
 }
 
-/** How many blocks lie below each other, and beside each other. */
+/** Number of block rows and block columns. */
 export function blockGrid(shape: MatrixShape, [height, width]: BlockShape): MatrixShape {
   return [Math.ceil(shape[0] / height), Math.ceil(shape[1] / width)];
 }
 
-/**
- * Marks the blocks of a block row that have a bit set, or a kept element in `mask`, by 1.
- *
- * @returns how many they are
- */
+/** Marks blocks of a block row with an element that is not +0, or that `mask` keeps, by 1. Returns their number. */
 export function occupiedInto(
   bits: Uint32Array | Uint16Array,
   mask: Uint8Array | undefined,
@@ -68,7 +64,7 @@ export function occupiedInto(
     for (let block = 0, column = 0; column < columns; block++) {
       let any = 0;
       const next = Math.min(columns, column + width);
-      for (; column < next; column++, at++) any |= (bits[at] as number) | (mask?.[at] ?? 0);
+      for (; column < next; column++, at++) any |= bits[at] | (mask?.[at] ?? 0);
       if (any === 0 || occupied[block] === 1) continue;
       occupied[block] = 1;
       count++;
@@ -78,20 +74,20 @@ export function occupiedInto(
 }
 
 /**
- * Packs a row-major matrix. A block is left out where all of its elements are +0.
+ * Packs a row-major matrix without blocks that are all +0.
  *
- * @param mask 1 = kept: blocks with a kept element are stored even where it is zero, so that the mask's blocks survive
- * @throws TypeError if `data` is of another kind; RangeError if its length is not the shape's
+ * @param mask - 1 = kept: blocks with a kept element are stored even if it is +0
+ * @throws TypeError if `data` has another type, RangeError if its length does not fit the shape
  *
  * @example
  * ```ts
- * import { packBlocks, packedBytes, unpackBlocks } from "espalier/sparse";
+ * import { packBlocks, packedBytes, unpack } from "espalier/sparse";
  *
  * const weight = new Float32Array(6 * 4);
  * weight.set([1, 2, 3, 4], 0);
  * const packed = packBlocks(weight, [6, 4], [4, 1]);
  * if (packed.columns.length !== 4) throw new Error("expected the four blocks of the first block row");
- * if (unpackBlocks(packed).join() !== weight.join()) throw new Error("expected an exact round trip");
+ * if (unpack(packed).join() !== weight.join()) throw new Error("expected an exact round trip");
  * if (packedBytes(packed) !== 4 * 3 + 2 * 4 + 4 * 16) throw new Error("expected starts, columns, values");
  * ```
  */
@@ -121,46 +117,36 @@ export function packBlocks<E extends ElementArray>(
       if (occupied[column] === 1) columns[next++] = column;
   }
   const values = zerosLike(data, count * block[0] * block[1]);
-  const kept: BlockPositions = { shape: [...shape], block: [...block], starts, columns };
+  const positions: BlockPositions = { shape: [...shape], block: [...block], starts, columns };
   const target = bitsOf(values);
-  forEachKept(kept, (start, position) => {
-    target[position] = bits[start] as number;
+  forEachKept(positions, (start, position) => {
+    target[position] = bits[start];
   });
-  return { layout: "blocks", ...kept, values };
+  return { layout: "blocks", ...positions, values };
 }
 
-/**
- * The dense row-major matrix of a packed one; elements outside the kept blocks are +0.
- *
- * @example
- * ```ts
- * import { packBlocks, unpackBlocks } from "espalier/sparse";
- *
- * const packed = packBlocks(Float32Array.of(0, -0, 0, 5), [2, 2], [1, 1]);
- * if (!Object.is(unpackBlocks(packed)[1], -0)) throw new Error("expected -0 to survive");
- * ```
- */
+/** The dense row-major matrix; elements outside the kept blocks are +0. */
 export function unpackBlocks<E extends ElementArray>(matrix: BlockMatrix<E>): E {
   const dense = zerosLike(matrix.values, matrix.shape[0] * matrix.shape[1]);
   const [bits, from] = [bitsOf(dense), bitsOf(matrix.values)];
   forEachKept(matrix, (start, position) => {
-    bits[start] = from[position] as number;
+    bits[start] = from[position];
   });
   return dense;
 }
 
-/** Visits each element of each kept block that lies in the matrix: its place in the matrix, and among the values. */
-export function forEachKept(
+/** Visits each element of the kept blocks within the matrix: its index in the matrix and among the values. */
+function forEachKept(
   { shape, block, starts, columns }: BlockPositions,
   visit: (start: number, position: number) => void,
 ): void {
   const [height, width] = block;
   const size = height * width;
   for (let blockRow = 0; blockRow + 1 < starts.length; blockRow++) {
-    const end = starts[blockRow + 1] as number;
+    const end = starts[blockRow + 1];
     const rows = Math.min(height, shape[0] - blockRow * height);
-    for (let index = starts[blockRow] as number; index < end; index++) {
-      const column = (columns[index] as number) * width;
+    for (let index = starts[blockRow]; index < end; index++) {
+      const column = columns[index] * width;
       const inside = Math.min(width, shape[1] - column);
       for (let row = 0; row < rows; row++) {
         const start = (blockRow * height + row) * shape[1] + column;

@@ -1,4 +1,4 @@
-/** Whether the arrays of a packed matrix fit together, for those that come from a file. */
+/** Checks that the arrays of a packed matrix fit together, for matrices from files. */
 import type { Problem } from "../core/either.ts";
 import { isSet } from "./bitmask.ts";
 import { type BlockPositions, blockGrid } from "./blocks.ts";
@@ -7,10 +7,10 @@ import { type GroupMatrix, groupSizes, positionBits, readPosition } from "./grou
 import type { PackedMatrix } from "./layout.ts";
 import { fromBfloat16, type QuantizedMatrix } from "./quantized.ts";
 
-/** The bits of infinity: those of NaN and of negative numbers are greater still. */
+/** The bits of infinity; those of NaN and of negative numbers are larger. */
 const BFLOAT16_INFINITY = 0x7f80;
 
-/** Says of an array what is wrong; the first thing only. */
+/** Reports the first problem of an array. */
 type Report = (path: string, expected: string, got: unknown) => void;
 
 function lengthHolds(report: Report, name: string, length: number, expected: number): boolean {
@@ -18,7 +18,7 @@ function lengthHolds(report: Report, name: string, length: number, expected: num
   return length === expected;
 }
 
-/** Whether numbers ascend from one to the next and stay below `end`; reports the first that does not. */
+/** Whether numbers ascend and are below `end`; reports the first that is not. */
 function ascends(
   report: Report,
   name: string,
@@ -27,8 +27,8 @@ function ascends(
   end: number,
 ): boolean {
   for (let i = first; i < last; i++) {
-    const least = i === first ? 0 : (numbers[i - 1] as number) + 1;
-    const number = numbers[i] as number;
+    const least = i === first ? 0 : numbers[i - 1] + 1;
+    const number = numbers[i];
     if (number >= least && number < end) continue;
     report(`${name}[${i}]`, `a number from ${least} to ${end - 1}`, number);
     return false;
@@ -45,17 +45,17 @@ function keptBlocksHold(report: Report, kept: BlockPositions): boolean {
     return false;
   }
   for (let row = 0; row < blockRows; row++) {
-    const [first, last] = [starts[row] as number, starts[row + 1] as number];
+    const [first, last] = [starts[row], starts[row + 1]];
     if (last < first || last > columns.length) {
       report(`starts[${row + 1}]`, `a number from ${first} to ${columns.length}`, last);
       return false;
     }
     if (!ascends(report, "columns", columns, [first, last], blockColumns)) return false;
   }
-  return lengthHolds(report, "columns", columns.length, starts[blockRows] as number);
+  return lengthHolds(report, "columns", columns.length, starts[blockRows]);
 }
 
-/** Whether what a block stores of places beyond the matrix is zero. */
+/** Whether all stored elements beyond the edges of the matrix are zero. */
 function edgesHold(
   report: Report,
   kept: BlockPositions,
@@ -66,10 +66,10 @@ function edgesHold(
   if (shape[0] % height === 0 && shape[1] % width === 0) return true;
   const words = values instanceof Int8Array ? values : bitsOf(values);
   for (let blockRow = 0; blockRow + 1 < starts.length; blockRow++) {
-    for (let index = starts[blockRow] as number; index < (starts[blockRow + 1] as number); index++)
+    for (let index = starts[blockRow]; index < starts[blockRow + 1]; index++)
       for (let i = 0; i < height * width; i++) {
         const row = blockRow * height + Math.floor(i / width);
-        const column = (columns[index] as number) * width + (i % width);
+        const column = columns[index] * width + (i % width);
         const at = index * height * width + i;
         if ((row < shape[0] && column < shape[1]) || words[at] === 0) continue;
         report(`values[${at}]`, "zero beyond the matrix's edge", values[at]);
@@ -79,14 +79,14 @@ function edgesHold(
   return true;
 }
 
-/** Whether the integers and scales are of those that quantizing gives. */
+/** Reports integers and scales that quantizing does not produce. */
 function quantizedHolds(report: Report, { values, scales, columns }: QuantizedMatrix): void {
   const least = values.indexOf(-128);
   if (least >= 0) report(`values[${least}]`, "a number from -127 to 127", -128);
   if (!lengthHolds(report, "scales", scales.length, columns.length)) return;
   const wrong = scales.findIndex((bits) => bits >= BFLOAT16_INFINITY);
   if (wrong < 0) return;
-  const got = fromBfloat16(scales[wrong] as number);
+  const got = fromBfloat16(scales[wrong]);
   report(`scales[${wrong}]`, "a finite number, positive or +0", Object.is(got, -0) ? "-0" : got);
 }
 
@@ -132,10 +132,10 @@ function bitmaskHolds(
 }
 
 /**
- * What keeps a packed matrix from being one: lengths that do not fit, indices out of order or out of range, values
- * where the matrix has no element. The first thing in each array.
+ * The problems of a packed matrix: lengths that do not fit, indices out of order or out of range, values beyond its
+ * edges. Only the first in each array.
  *
- * @returns problems whose paths are the arrays' names; none where it can be unpacked
+ * @returns problems with the names of arrays as paths; empty if the matrix can be unpacked
  *
  * @example
  * ```ts

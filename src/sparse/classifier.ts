@@ -1,4 +1,4 @@
-/** A BERT or DistilBERT classifier for inference alone, each layer computed in the way that its zeros make fastest. */
+/** A BERT or DistilBERT classifier for inference, with the fastest execution of each layer for its zeros. */
 import type { LinearProduct } from "../autograd/records.ts";
 import { createTape, releaseTape } from "../autograd/tape.ts";
 import { checkInteger, checkKind, checkOneOf, describe } from "../core/checks.ts";
@@ -27,63 +27,58 @@ import {
 } from "./execution.ts";
 import { compactFeedForward } from "./feed-forward.ts";
 
-/** How {@link createSparseClassifier} decides. */
+/** Options of {@link createSparseClassifier}. */
 export interface SparseClassifierOptions {
-  /** What each way costs. Default: measured on the backend, which takes half a second to a second. */
+  /** The cost of each execution. Default: measured on the backend, in half a second to a second. */
   readonly costs?: CostModel;
-  /** Tokens of the batches to come, for which ways are chosen. Default 128. */
+  /** The usual number of tokens of a batch, for which executions are chosen. Default 128. */
   readonly tokens?: number;
   /**
-   * `auto`: what the costs say, hidden units that cannot matter left out where that is cheaper. `dense`: every layer as
-   * it is. Or the way of each layer by its name; those that are not named take what the costs say, and all hidden units
-   * stay. Default `auto`. Of a batch of one text the last layer and those after it see a single row, for which their
-   * ways are not chosen apart.
+   * `auto`: the cheapest executions, without hidden units that cannot matter if that is cheaper. `dense`: every layer
+   * dense. A map: the execution of layers by name; other layers get the cheapest, and all hidden units stay. Default
+   * `auto`.
    */
   readonly executions?: "auto" | "dense" | ReadonlyMap<string, Execution>;
 }
 
-/** A linear layer and how it is computed. */
-export interface ClassifierLayer {
+/** A linear layer and its execution. */
+interface ClassifierLayer {
   readonly name: string;
   readonly facts: LinearFacts;
   readonly execution: Execution;
-  /** Microseconds that the model predicts for dense, and for the way taken. */
+  /** Predicted microseconds of the dense product and of the chosen execution. */
   readonly denseMicroseconds: number;
   readonly microseconds: number;
-  /** Bytes of the weight as it is held. */
+  /** Bytes of the weight in memory. */
   readonly bytes: number;
 }
 
-/** A feed-forward sub-layer from which hidden units were left out, or could not be. */
-export interface ClassifierFeedForward {
+/** A feed-forward sub-layer with hidden units that were removed, or that only add a constant. */
+interface ClassifierFeedForward {
   readonly name: string;
   readonly units: number;
   readonly kept: number;
-  /** Kept, although no input reaches them: they add a constant. */
+  /** Kept units without inputs, which add a constant. */
   readonly constant: number;
 }
 
-/** A classifier that computes logits; {@link SparseClassifier.release} gives its memory back. */
+/** A classifier that computes logits; {@link SparseClassifier.release} frees its memory. */
 export interface SparseClassifier {
   readonly config: ModelConfig;
   readonly costs: CostModel;
   readonly layers: readonly ClassifierLayer[];
   readonly feedForwards: readonly ClassifierFeedForward[];
-  /** Bytes of all weights as they are held. */
+  /** Bytes of all weights in memory. */
   readonly bytes: number;
-  /**
-   * Logits [batch, labels] of texts; padding is not computed.
-   *
-   * @throws TypeError or RangeError for a batch that does not fit the model, RangeError after release
-   */
+  /** Logits [batch, labels]. @throws TypeError or RangeError for a batch that does not fit, or after release */
   logits(batch: TokenBatch): Float32Array;
   release(): void;
 }
 
-/** Reads a parameter's values, by its name in transformers. */
-export type ReadParameter = (name: string) => NamedValues;
+/** Reads the values of a parameter by its name in transformers. */
+type ReadParameter = (name: string) => NamedValues;
 
-/** What a weight costs in the way that is chosen for it. */
+/** The cost of a weight's cheapest execution. */
 function leastCost(
   costs: CostModel,
   tokens: number,
@@ -95,26 +90,25 @@ function leastCost(
 }
 
 /**
- * A sub-layer's parameters without the units that cannot matter, where that is cheaper: what is left may no longer be
- * made of the blocks that the whole is.
+ * The parameters of a sub-layer without units that cannot matter, if that is cheaper: without them the kept blocks may
+ * no longer be aligned.
  */
 function compactLayer(
   { intermediate, output }: Pick<LayerNames, "intermediate" | "output">,
   read: ReadParameter,
   costs: CostModel,
   tokens: number,
-): {
-  /** All three parameters as they are to be taken in. */
-  readonly taken: ReadonlyMap<string, NamedValues>;
-  readonly found: ClassifierFeedForward;
-} {
+): { readonly parameters: ReadonlyMap<string, NamedValues>; readonly plan: ClassifierFeedForward } {
   const expand = read(`${intermediate}.weight`);
   const contract = read(`${output}.weight`);
   const [units = 0, width = 0] = expand.shape;
   const expandBias = read(`${intermediate}.bias`);
   const compacted = compactFeedForward({
-    ...{ expand: expand.data, expandBias: expandBias.data },
-    ...{ contract: contract.data, hidden: units, width },
+    expand: expand.data,
+    expandBias: expandBias.data,
+    contract: contract.data,
+    hidden: units,
+    width,
   });
   const { hidden: kept, constant } = compacted;
   const costOf = (first: Float32Array, second: Float32Array, count: number): number =>
@@ -123,19 +117,13 @@ function compactLayer(
   const pays =
     kept < units &&
     costOf(compacted.expand, compacted.contract, kept) < costOf(expand.data, contract.data, units);
-  const values = pays
-    ? [
-        { shape: [kept, width], data: compacted.expand },
-        { shape: [kept], data: compacted.expandBias },
-        { shape: [width, kept], data: compacted.contract },
-      ]
-    : [expand, expandBias, contract];
-  const names = [`${intermediate}.weight`, `${intermediate}.bias`, `${output}.weight`];
   return {
-    taken: new Map(
-      names.flatMap((name, i) => (values[i] === undefined ? [] : [[name, values[i]]])),
-    ),
-    found: { name: intermediate, units, kept: pays ? kept : units, constant },
+    parameters: new Map<string, NamedValues>([
+      [`${intermediate}.weight`, pays ? { shape: [kept, width], data: compacted.expand } : expand],
+      [`${intermediate}.bias`, pays ? { shape: [kept], data: compacted.expandBias } : expandBias],
+      [`${output}.weight`, pays ? { shape: [width, kept], data: compacted.contract } : contract],
+    ]),
+    plan: { name: intermediate, units, kept: pays ? kept : units, constant },
   };
 }
 
@@ -144,7 +132,7 @@ function checkShape(name: string, { shape }: NamedValues, expected: readonly num
     throw new RangeError(`${name}: expected [${expected.join(", ")}], got [${shape.join(", ")}]`);
 }
 
-/** What a classifier is made of, and what the making adds to. */
+/** The inputs of a classifier, and its parts under construction. */
 interface Building {
   readonly backend: Backend;
   readonly config: ModelConfig;
@@ -159,15 +147,15 @@ interface Building {
   readonly feedForwards: ClassifierFeedForward[];
 }
 
-/** Whether a way computes such a weight. */
+/** Whether an execution is possible for a weight. */
 function isPossible(execution: Execution, facts: LinearFacts): boolean {
   return execution.kind !== "blocks" || facts.blocks.has(execution.height);
 }
 
-/** Refuses what is no choice of ways, or names a layer that the model does not have. */
+/** Checks the option. @throws TypeError or RangeError if it is invalid or names an unknown layer */
 function checkExecutions(config: ModelConfig, executions: Building["executions"]): void {
   if (executions === "auto" || executions === "dense") return;
-  const expected = '"auto", "dense", or a Map of ways by the names of layers';
+  const expected = '"auto", "dense", or a Map of executions by the names of layers';
   checkKind(executions instanceof Map, "executions", expected, executions);
   const names = new Set<unknown>(
     parameterList(config).flatMap(({ module }) => (module.kind === "linear" ? module.name : [])),
@@ -181,7 +169,7 @@ function checkExecutions(config: ModelConfig, executions: Building["executions"]
   }
 }
 
-/** The way of a layer. */
+/** The execution of a layer. */
 function executionOf(
   { costs, tokens, executions }: Building,
   name: string,
@@ -195,7 +183,7 @@ function executionOf(
   throw new RangeError(`executions: expected ${expected}, got ${formatExecution(execution)}`);
 }
 
-/** Takes in the weight of a linear layer, in the one form that its way needs. */
+/** Adds the weight of a linear layer, only in the form that its execution uses. */
 function addLayer(building: Building, name: string, values: NamedValues): void {
   const { backend, costs, tokens, parameters, products, prepared, layers } = building;
   const [outputs = 0, inputs = 0] = values.shape;
@@ -204,7 +192,9 @@ function addLayer(building: Building, name: string, values: NamedValues): void {
   const execution = executionOf(building, name, facts);
   const weight = `${name}.weight`;
   const planned = {
-    ...{ name, facts, execution },
+    name,
+    facts,
+    execution,
     denseMicroseconds: predictCost(costs, facts, { kind: "dense" }, tokens) / 1000,
     microseconds: predictCost(costs, facts, execution, tokens) / 1000,
   };
@@ -222,17 +212,17 @@ function addLayer(building: Building, name: string, values: NamedValues): void {
 }
 
 /**
- * Makes a classifier from parameters that are read one at a time. Hidden units that cannot matter are left out where
- * that is exact; each linear layer is then held in one form alone.
+ * Makes a classifier of parameters that are read one at a time. Hidden units that cannot matter are removed, and each
+ * linear layer is kept in one form only.
  *
- * @throws TypeError or RangeError for options that are none, RangeError for a parameter of another shape or a way that
- * does not fit a layer; whatever `read` throws
+ * @throws TypeError or RangeError for an invalid option, RangeError for a parameter of another shape or an execution
+ *   that does not fit its layer; any error of `read`
  *
  * @example
  * ```ts
  * import { createBackend, createTape, forward, initialiseParameters } from "espalier/nn";
  * import { parseModelConfigOrThrow, releaseTape } from "espalier/nn";
- * import { createSparseClassifier } from "espalier/sparse";
+ * import { createSparseClassifier, formatExecution } from "espalier/sparse";
  *
  * const backend = createBackend();
  * const config = parseModelConfigOrThrow({ model_type: "bert", vocab_size: 20, hidden_size: 8,
@@ -251,7 +241,7 @@ function addLayer(building: Building, name: string, values: NamedValues): void {
  * });
  * const logits = classifier.logits(batch);
  * console.assert(logits.every((logit, i) => Math.abs(logit - (expected[i] ?? 0)) < 1e-5));
- * console.assert(classifier.layers[0]?.name === "bert.encoder.layer.0.attention.self.query");
+ * for (const { name, execution } of classifier.layers) console.log(name, formatExecution(execution));
  * classifier.release();
  * ```
  */
@@ -267,9 +257,17 @@ export function createSparseClassifier(
   if (options.costs !== undefined) checkCosts(backend, options.costs);
   const costs = options.costs ?? measureCosts(backend, tokens);
   const building: Building = {
-    ...{ backend, config, read, costs, tokens, executions },
-    ...{ parameters: new Map(), products: new Map(), prepared: [] },
-    ...{ layers: [], feedForwards: [] },
+    backend,
+    config,
+    read,
+    costs,
+    tokens,
+    executions,
+    parameters: new Map(),
+    products: new Map(),
+    prepared: [],
+    layers: [],
+    feedForwards: [],
   };
   const { parameters, products, prepared, layers, feedForwards } = building;
   const release = (): void => {
@@ -290,10 +288,9 @@ export function createSparseClassifier(
       throw new RangeError("classifier: expected one in use, got a released one");
     const tape = createTape(backend, { training: false, linearProducts: products });
     try {
-      const output = forward(tape, config, parameters, batch, {
-        ...{ padding: "excluded", outputLastHiddenState: false },
-      });
-      return output.logits.value.data.slice();
+      const options = { padding: "excluded", outputLastHiddenState: false } as const;
+      const { logits } = forward(tape, config, parameters, batch, options);
+      return logits.value.data.slice();
     } finally {
       releaseTape(tape);
     }
@@ -301,7 +298,7 @@ export function createSparseClassifier(
   return { config, costs, layers, feedForwards, bytes, logits, release };
 }
 
-/** Reads every parameter once, in module order, and takes it in; the bytes that all of them are held in. */
+/** Reads and adds every parameter once, in module order. Returns their bytes in memory. */
 function build(building: Building): number {
   const { backend, config, executions, costs, tokens, parameters, feedForwards } = building;
   const list = parameterList(config);
@@ -314,19 +311,19 @@ function build(building: Building): number {
   const expanding = new Map(
     modelNames(config).layers.map((layer) => [`${layer.intermediate}.weight`, layer]),
   );
-  /** Parameters that were read for compaction, perhaps changed by it, and are still to come. */
-  const taken = new Map<string, NamedValues>();
+  /** Parameters that were read early, to compact a sub-layer. */
+  const early = new Map<string, NamedValues>();
   let others = 0;
   for (const { name, module, role } of list) {
     const layer = expanding.get(name);
     if (layer !== undefined && executions === "auto") {
       const compacted = compactLayer(layer, readChecked, costs, tokens);
-      for (const [part, values] of compacted.taken) taken.set(part, values);
-      const { kept, units, constant } = compacted.found;
-      if (kept < units || constant > 0) feedForwards.push(compacted.found);
+      for (const [part, values] of compacted.parameters) early.set(part, values);
+      const { kept, units, constant } = compacted.plan;
+      if (kept < units || constant > 0) feedForwards.push(compacted.plan);
     }
-    const values = taken.get(name) ?? readChecked(name);
-    taken.delete(name);
+    const values = early.get(name) ?? readChecked(name);
+    early.delete(name);
     if (role === "weight" && module.kind === "linear") {
       addLayer(building, module.name, values);
       continue;

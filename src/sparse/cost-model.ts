@@ -1,4 +1,4 @@
-/** What each way to compute a linear layer costs on this machine: measured once, then plain data. */
+/** The cost of each execution of a linear layer on this machine: measured once, then plain data. */
 import { checkInteger, checkKind, checkNumber } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, tokensTogether } from "../kernels/block-sparse.ts";
@@ -6,48 +6,33 @@ import type { KernelVariant } from "../kernels/table.ts";
 import { createIntegerTensor, createTensor, type Tensor } from "../tensor/tensor.ts";
 import { type Execution, executionsOf, type LinearFacts, prepareProduct } from "./execution.ts";
 
-/** Cost of products with blocks of one height, in nanoseconds for each token. */
-export interface BlockCost {
-  /** For each kept block. */
+/** Cost of products with blocks of one height, in nanoseconds per token. */
+interface BlockCost {
+  /** Per kept block. */
   readonly block: number;
-  /** For each output and for each input, whatever is kept: turning tokens around, sums, bias. */
+  /** Per output and per input, at any density: transposing tokens, sums, bias. */
   readonly edge: number;
 }
 
-/** Costs in nanoseconds: plain data, to be printed, kept, or written by hand. */
+/** Costs in nanoseconds: plain data that can be stored or written by hand. */
 export interface CostModel {
   readonly variant: KernelVariant;
   /**
-   * Tokens of a batch that it was measured at. Costs are taken to be in proportion for others, whole tiles counted:
-   * roughly so from a hundred tokens on, since a dense product packs its weight whatever the tokens.
+   * Tokens of the measured batch. For other numbers costs are taken as proportional, in whole tiles. This is roughly
+   * true from a hundred tokens on; with fewer, packing the weight dominates a dense product.
    */
   readonly tokens: number;
-  /** Of a dense product, for each multiplication. */
+  /** Per multiplication of a dense product. */
   readonly dense: number;
   readonly blocks: Readonly<Record<BlockHeight, BlockCost>>;
-  /** Of taking an element out of a matrix, putting it back, or setting it to zero before. */
+  /** Per element gathered from a matrix, scattered back, or cleared before. */
   readonly move: number;
 }
 
-/** By how much a way has to be faster than dense to be taken: the model is not exact. */
+/** An execution must take less than this share of the dense cost, because the model is not exact. */
 const MARGIN = 0.9;
 
-/**
- * The nanoseconds that a layer takes for `tokens` tokens.
- *
- * @example
- * ```ts
- * import { type CostModel, linearFacts, predictCost } from "espalier/sparse";
- *
- * const cost = { block: 0.2, edge: 0.5 };
- * const blocks = { 1: cost, 2: cost, 4: cost, 8: cost, 16: cost };
- * const costs: CostModel = { variant: "simd", tokens: 64, dense: 0.03, blocks, move: 1 };
- * const facts = linearFacts(new Float32Array(64), [8, 8]);
- * console.assert(predictCost(costs, facts, { kind: "dense" }, 10) === 10 * 64 * 0.03);
- * // Whole tiles of eight tokens.
- * console.assert(predictCost(costs, facts, { kind: "blocks", height: 4 }, 10) === 16 * 16 * 0.5);
- * ```
- */
+/** The nanoseconds that a layer takes for `tokens` tokens. */
 export function predictCost(
   costs: CostModel,
   facts: LinearFacts,
@@ -73,7 +58,7 @@ export function predictCost(
   }
 }
 
-/** Tokens that a product by blocks takes the time of: tiles are computed whole, a token alone as long as one. */
+/** Tokens including those that fill the last tile. */
 function computedTokens(
   { variant, tokens: measured }: CostModel,
   height: BlockHeight,
@@ -84,11 +69,7 @@ function computedTokens(
   return Math.ceil(tokens / together) * together;
 }
 
-/**
- * Refuses costs of other kernels than a backend's, and what is no cost.
- *
- * @throws TypeError or RangeError
- */
+/** Checks a cost model. @throws TypeError or RangeError if it is invalid or belongs to other kernels */
 export function checkCosts({ kernels }: Backend, costs: CostModel): void {
   const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
   checkKind(isObject(costs), "costs", "a cost model", costs);
@@ -107,20 +88,7 @@ export function checkCosts({ kernels }: Backend, costs: CostModel): void {
   }
 }
 
-/**
- * The way that the model takes for the fastest: another than dense only where it is clearly so.
- *
- * @example
- * ```ts
- * import { chooseExecution, type CostModel, formatExecution, linearFacts } from "espalier/sparse";
- *
- * const cost = (height: number) => ({ block: 0.05 * height, edge: 0.1 });
- * const blocks = { 1: cost(1), 2: cost(2), 4: cost(4), 8: cost(8), 16: cost(16) };
- * const costs: CostModel = { variant: "simd", tokens: 64, dense: 0.03, blocks, move: 1 };
- * const dense = linearFacts(new Float32Array(256).fill(1), [16, 16]);
- * console.assert(formatExecution(chooseExecution(costs, dense, 64)) === "dense");
- * ```
- */
+/** The execution that the model predicts to be fastest; dense unless another is clearly faster. */
 export function chooseExecution(costs: CostModel, facts: LinearFacts, tokens: number): Execution {
   const [dense, ...others] = executionsOf(facts);
   const costOf = (execution: Execution): number => predictCost(costs, facts, execution, tokens);
@@ -135,14 +103,14 @@ export function chooseExecution(costs: CostModel, facts: LinearFacts, tokens: nu
   return best;
 }
 
-/** The layer that is timed, and densities at which blocks are. */
+/** Extents of the timed layer, and the densities of its blocks. */
 const SIDE = 512;
 const DENSITIES = [0.1, 0.4] as const;
-/** Milliseconds that a product is run before it is timed, so that the engine has optimised it, and while it is. */
+/** Milliseconds of warm-up, until the engine has optimised the product, and of timing. */
 const WARM_UP = 15;
 const TIMED = 12;
 
-/** Nanoseconds of a call: the least of several means, since others only ever add to it. */
+/** Nanoseconds of a call: the least of several means, because other load only adds time. */
 function nanosecondsOf(run: () => void): number {
   const until = performance.now() + WARM_UP;
   while (performance.now() < until) run();
@@ -157,12 +125,12 @@ function nanosecondsOf(run: () => void): number {
   return 1e6 * least;
 }
 
-/** Weights of which about a share of the blocks is kept, evenly. */
+/** A weight of which about a share `density` of the blocks is kept, evenly. */
 function sampleWeight(height: number, density: number): Float32Array {
   const weight = new Float32Array(SIDE * SIDE);
   for (let i = 0; i < weight.length; i++) {
     const blockRow = Math.floor(i / SIDE / height);
-    // Multiples of the golden ratio are spread evenly, and no two block rows are alike.
+    // Multiples of the golden ratio are spread evenly and differ between block rows.
     const place = ((i % SIDE) + 1) * 0.6180339887 + blockRow * 0.3819660113;
     if (place - Math.floor(place) < density) weight[i] = 1 + (i % 7) / 8;
   }
@@ -170,9 +138,9 @@ function sampleWeight(height: number, density: number): Float32Array {
 }
 
 /**
- * Measures the costs on a backend, in half a second to a second. They differ a little from one time to another.
+ * Measures the costs on a backend, in half a second to a second. Results vary slightly.
  *
- * @param tokens tokens of the batches to come. Default 128
+ * @param tokens - the usual number of tokens of a batch
  *
  * @example
  * ```ts
@@ -216,16 +184,15 @@ export function measureCosts(backend: Backend, tokens: number = 128): CostModel 
   const move = movingCost(backend, x, y, tokens);
   for (const tensor of [x, y, bias, weight]) tensor.release();
   return {
-    ...{ variant: kernels.variant, tokens, dense: dense / tokens / SIDE / SIDE },
+    variant: kernels.variant,
+    tokens,
+    dense: dense / tokens / SIDE / SIDE,
     blocks: blocks as Record<BlockHeight, BlockCost>,
     move,
   };
 }
 
-/**
- * Nanoseconds of an element that is taken out of a row, or put back, or set to zero before: measured alone, since next
- * to a product it is lost in what that varies by.
- */
+/** Nanoseconds per moved element. Measured alone, because next to a product it would be lost in the noise. */
 function movingCost(backend: Backend, x: Tensor, y: Tensor, tokens: number): number {
   const { kernels } = backend;
   const half = SIDE / 2;

@@ -1,4 +1,4 @@
-/** The elements that layouts move. They are moved as bits, so that -0 and the payloads of NaN survive. */
+/** The elements of a layout. They are copied as bits, so that -0 and the payloads of NaN survive. */
 import { checkInteger, checkKind, mismatch } from "../core/checks.ts";
 
 /** Elements of a weight: 32-bit floats, or the bits of float16 or bfloat16 numbers. */
@@ -14,12 +14,12 @@ export function bitsOf(data: ElementArray): Uint32Array | Uint16Array {
     : data;
 }
 
-/** An array of zeros of the same kind. */
+/** An array of zeros of the same type. */
 export function zerosLike<E extends ElementArray>(data: E, length: number): E {
   return (data instanceof Float32Array ? new Float32Array(length) : new Uint16Array(length)) as E;
 }
 
-/** Checks a matrix's elements against its shape; states what is wrong. */
+/** Checks a matrix and its mask against the shape. @throws TypeError or RangeError */
 export function checkMatrix(data: ElementArray, shape: MatrixShape, mask?: Uint8Array): void {
   checkInteger("shape[0]", shape[0]);
   checkInteger("shape[1]", shape[1]);
@@ -34,7 +34,7 @@ export function checkMatrix(data: ElementArray, shape: MatrixShape, mask?: Uint8
     throw new RangeError(mismatch("mask", `${count} elements`, mask.length));
 }
 
-/** An array of indices below `count`, of two bytes each where those are enough. */
+/** An array of indices below `count`, of two bytes each if that is enough. */
 export function indexArray(length: number, count: number): Uint16Array | Uint32Array {
   return count <= 0x10000 ? new Uint16Array(length) : new Uint32Array(length);
 }

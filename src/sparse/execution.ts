@@ -1,4 +1,4 @@
-/** How a linear layer is computed at inference: dense, by its kept blocks, or without its zero rows and columns. */
+/** Executions of a linear layer at inference: dense, by kept blocks, or without zero rows and columns. */
 import type { LinearProduct } from "../autograd/records.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, workingSpace } from "../kernels/block-sparse.ts";
@@ -8,37 +8,37 @@ import { occupiedChannels, packChannels } from "./channels.ts";
 import type { MatrixShape } from "./elements.ts";
 import { countKeptBlocks } from "./size.ts";
 
-/** A way to compute y = W x + b. */
+/** How y = W x + b is computed. */
 export type Execution =
   | { readonly kind: "dense" }
-  /** Blocks of so many consecutive outputs and one input, those without a bit set left out. */
+  /** By blocks of `height` consecutive outputs and one input that are not all +0. */
   | { readonly kind: "blocks"; readonly height: BlockHeight }
-  /** The product of the rows and columns that are not all zero. */
+  /** As a dense product of the rows and columns that are not zero. */
   | { readonly kind: "compacted" };
 
 /** Every {@link Execution.kind}. */
 export const EXECUTION_KINDS: readonly Execution["kind"][] = ["dense", "blocks", "compacted"];
 
-/** What the cost of each way depends on. */
+/** The facts of a weight that costs depend on. */
 export interface LinearFacts {
   readonly outputs: number;
   readonly inputs: number;
   /** Kept blocks for each height that divides the outputs. */
   readonly blocks: ReadonlyMap<BlockHeight, number>;
-  /** Rows and columns that are not all zero. */
+  /** Rows and columns that are not zero. */
   readonly rows: number;
   readonly columns: number;
 }
 
 /**
- * The weight with +0 for every -0, which layouts keep: what was pruned by multiplying with a mask has them wherever it
- * was negative. No sum differs but where an input is infinite or NaN.
+ * The weight with +0 for every -0, which layouts would keep: a negative weight times a zero mask is -0. Results differ
+ * only if an input is infinite or NaN.
  */
 function withPositiveZeros(weight: Float32Array): Float32Array {
   return weight.map((value) => value + 0);
 }
 
-/** Counts in a weight [outputs, inputs] what the ways depend on; -0 counts as zero. */
+/** Counts the facts of a weight [outputs, inputs]; -0 counts as zero. */
 export function linearFacts(weight: Float32Array, shape: MatrixShape): LinearFacts {
   const [outputs, inputs] = shape;
   const heights = BLOCK_HEIGHTS.filter((height) => outputs % height === 0);
@@ -53,7 +53,7 @@ export function linearFacts(weight: Float32Array, shape: MatrixShape): LinearFac
   };
 }
 
-/** Every way that computes such a weight, dense first. */
+/** Every execution that is possible for a weight, dense first. */
 export function executionsOf({ blocks }: LinearFacts): readonly Execution[] {
   const heights = [...blocks.keys()].map((height) => ({ kind: "blocks" as const, height }));
   return [{ kind: "dense" }, ...heights, { kind: "compacted" }];
@@ -64,15 +64,15 @@ export function formatExecution(execution: Execution): string {
   return execution.kind === "blocks" ? `blocks ${execution.height}x1` : execution.kind;
 }
 
-/** A product and the memory that it holds. */
+/** A product and its memory. */
 export interface PreparedProduct {
   readonly product: LinearProduct;
-  /** Bytes of the weight's form. */
+  /** Bytes of the weight in this form. */
   readonly bytes: number;
   release(): void;
 }
 
-/** Prepares the product of a weight that is not computed densely. */
+/** Prepares a product that is not dense. */
 export function prepareProduct(
   backend: Backend,
   weight: Float32Array,
@@ -85,7 +85,7 @@ export function prepareProduct(
     : prepareCompacted(backend, plain, shape);
 }
 
-/** A tensor of at least one element, which shapes need. */
+/** A tensor of at least one element, as shapes require. */
 function integersOf(backend: Backend, values: ArrayLike<number>): Tensor {
   const integers = Int32Array.from(values.length === 0 ? [0] : values);
   return createIntegerTensor(backend, [integers.length], integers);
@@ -120,8 +120,12 @@ function prepareBlocks(
     const length = workingSpace(height, inputs);
     const tile = new Tensor(memory, [length], memory.reserve(length));
     const matrix = {
-      ...{ outputs, inputs, height, starts: starts.integers },
-      ...{ columns: columns.integers, values: values.data },
+      outputs,
+      inputs,
+      height,
+      starts: starts.integers,
+      columns: columns.integers,
+      values: values.data,
     };
     const biases = bias === null ? null : bias.data;
     try {
@@ -134,7 +138,7 @@ function prepareBlocks(
   return { product, bytes: bytesOf(held), release: () => releaseAll(held) };
 }
 
-/** Floats in a line of the processor's cache. */
+/** Floats in a cache line. */
 const LINE = 16;
 
 function prepareCompacted(
@@ -153,18 +157,17 @@ function prepareCompacted(
     new Tensor(memory, [length], memory.reserve(Math.max(1, length)));
   const [gathers, scatters] = [columns > 0 && columns < inputs, rows > 0 && rows < outputs];
   const product: LinearProduct = (x, bias, y, tokens) => {
-    // Both are one reservation, made before views are taken: memory may grow. The second begins at a line of the cache.
+    // One reservation for both, before any view, because it may grow the memory. The second starts at a cache line.
     const gathered = gathers ? Math.ceil((tokens * columns) / LINE) * LINE : 0;
     const scattered = scatters ? tokens * rows : 0;
     const room = scratch(gathered + scattered);
     try {
       const from = room.data.subarray(0, gathered);
       const to = room.data.subarray(gathered, gathered + scattered);
-      if (gathers)
-        kernels.gatherColumns(
-          ...([x.data, columnNumbers.integers.subarray(0, columns), from] as const),
-          ...([tokens, inputs] as const),
-        );
+      if (gathers) {
+        const numbers = columnNumbers.integers.subarray(0, columns);
+        kernels.gatherColumns(x.data, numbers, from, tokens, inputs);
+      }
       const source = gathers ? from : x.data;
       const target = scatters ? to : y.data;
       if (rows < outputs || columns === 0) kernels.fill(y.data.subarray(0, tokens * outputs), 0);
@@ -172,11 +175,10 @@ function prepareCompacted(
         const [m, n, k] = [tokens, rows, columns];
         kernels.gemm("nt", m, n, k, source, 0, k, values.data, 0, k, target, 0, n, false);
       }
-      if (scatters && columns > 0)
-        kernels.scatterColumns(
-          ...([to, rowNumbers.integers.subarray(0, rows), y.data] as const),
-          ...([tokens, outputs] as const),
-        );
+      if (scatters && columns > 0) {
+        const numbers = rowNumbers.integers.subarray(0, rows);
+        kernels.scatterColumns(to, numbers, y.data, tokens, outputs);
+      }
       if (bias !== null) kernels.addBias(y.data, bias.data, tokens, outputs);
     } finally {
       room.release();

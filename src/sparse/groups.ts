@@ -1,30 +1,27 @@
 /**
- * N:M: of every M neighbours in a row M - N are stored, with their positions in the group. 2:4 is the form that sparse
- * tensor cores read: half of the values, and two bits for each.
+ * N:M: of every M consecutive elements of a row M - N are stored, with their positions in the group. For 2:4, the
+ * format of sparse tensor cores, these are half of the values and two bits for each.
  */
 import { checkInteger, mismatch } from "../core/checks.ts";
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape, zerosLike } from "./elements.ts";
 
-/** What of a group is zero: `{ prune: 2, of: 4 }` for 2:4. */
+/** Zeros and elements of a group: `{ prune: 2, of: 4 }` for 2:4. */
 export interface GroupShape {
   readonly prune: number;
   readonly of: number;
 }
 
-/** A matrix in groups: plain data. The last group of a row may reach beyond the matrix. */
+/** A matrix in groups: plain data. The last group of a row may extend beyond the matrix. */
 export interface GroupMatrix<E extends ElementArray = ElementArray> extends GroupShape {
   readonly layout: "groups";
   readonly shape: MatrixShape;
-  /** of - prune values for each group; +0 beyond the matrix's edge. */
+  /** of - prune values for each group; +0 beyond the edge of the matrix. */
   readonly values: E;
-  /**
-   * Each value's position in its group, ascending within it: as many bits as `of - 1` needs, one position after the
-   * other, the lowest bit of a byte first.
-   */
+  /** The position of each value in its group, ascending, in as many bits as `of - 1` needs, lowest bit first. */
   readonly indices: Uint8Array;
 }
 
-/** The most neighbours in a group: a position has to fit into a byte. */
+/** The largest group: a position must fit into a byte. */
 export const MOST_IN_GROUP = 256;
 
 /** Bits of a position in a group. */
@@ -32,7 +29,7 @@ export function positionBits(of: number): number {
   return 32 - Math.clz32(of - 1);
 }
 
-/** How many values are stored, and in how many bytes their positions. */
+/** The number of stored values, and of the bytes of their positions. */
 export function groupSizes(
   [rows, columns]: MatrixShape,
   { prune, of }: GroupShape,
@@ -41,20 +38,20 @@ export function groupSizes(
   return { values, indexBytes: Math.ceil((values * positionBits(of)) / 8) };
 }
 
-/** Checks what a group is. */
+/** Checks the extents of a group. @throws TypeError or RangeError */
 export function checkGroup({ prune, of }: GroupShape): void {
   checkInteger("of", of, 2, MOST_IN_GROUP);
   checkInteger("prune", prune, 1, of - 1);
 }
 
-/** How many elements of a group have a bit set. */
+/** The number of elements that are not +0. */
 function occupiedIn(bits: Uint32Array | Uint16Array, start: number, end: number): number {
   let count = 0;
   for (let i = start; i < end; i++) if (bits[i] !== 0) count++;
   return count;
 }
 
-/** The first group with fewer zeros (+0) than N, by row and first column. */
+/** The first group with fewer than N zeros (+0), by row and first column. */
 export function firstFullGroup(
   data: ElementArray,
   [rows, columns]: MatrixShape,
@@ -71,17 +68,17 @@ export function firstFullGroup(
   return null;
 }
 
-/** The byte of a bit. By division: a shift would wrap at 2^32 bits, which a large matrix has. */
+/** The byte of a bit. By division, because a shift wraps at 2^32 bits, which large matrices exceed. */
 function byteOf(bit: number): number {
   return Math.floor(bit / 8);
 }
 
-/** Writes one position; those before it are there already. */
+/** Writes one position after those before it. */
 function writePosition(indices: Uint8Array, at: number, bits: number, position: number): void {
   const bit = at * bits;
   const word = position << (bit & 7);
   const byte = byteOf(bit);
-  indices[byte] = (indices[byte] as number) | (word & 255);
+  indices[byte] |= word & 255;
   if (word > 255) indices[byte + 1] = word >>> 8;
 }
 
@@ -89,26 +86,15 @@ function writePosition(indices: Uint8Array, at: number, bits: number, position: 
 export function readPosition(indices: Uint8Array, at: number, bits: number): number {
   const bit = at * bits;
   const byte = byteOf(bit);
-  const word = (indices[byte] as number) | ((indices[byte + 1] ?? 0) << 8);
+  const word = indices[byte] | ((indices[byte + 1] ?? 0) << 8);
   return (word >>> (bit & 7)) & ((1 << bits) - 1);
 }
 
 /**
- * Packs a row-major matrix of which every group has N elements that are +0. Where a group has more, the lowest of its
- * zeros are stored with the values.
+ * Packs a row-major matrix in which every group has N elements +0. If a group has more, its first zeros are stored
+ * with the values.
  *
- * @throws TypeError if `data` is of another kind; RangeError if its length is not the shape's, or a group has fewer
- *   zeros: the first one is named
- *
- * @example
- * ```ts
- * import { packGroups, packedBytes, unpackGroups } from "espalier/sparse";
- *
- * const weight = Float32Array.of(0, 5, 0, 6, 7, 0, 0, 8);
- * const packed = packGroups(weight, [2, 4], { prune: 2, of: 4 });
- * console.assert(packed.values.join() === "5,6,7,8" && packed.indices[0] === 0b11_00_11_01);
- * console.assert(packedBytes(packed) === 17 && unpackGroups(packed).join() === weight.join());
- * ```
+ * @throws RangeError naming the first group with fewer zeros
  */
 export function packGroups<E extends ElementArray>(
   data: E,
@@ -136,7 +122,7 @@ export function packGroups<E extends ElementArray>(
       const inside = Math.min(of, columns - column);
       let spare = of - prune - occupiedIn(from, start, start + inside);
       for (let position = 0; position < of; position++) {
-        const word = position < inside ? (from[start + position] as number) : 0;
+        const word = position < inside ? from[start + position] : 0;
         if (word === 0 && spare-- <= 0) continue;
         to[slot] = word;
         writePosition(indices, slot++, width, position);
@@ -146,18 +132,7 @@ export function packGroups<E extends ElementArray>(
   return { layout: "groups", shape: [...shape], prune, of, values, indices };
 }
 
-/**
- * The dense row-major matrix of a packed one; what is not stored is +0.
- *
- * @example
- * ```ts
- * import { packGroups, unpackGroups } from "espalier/sparse";
- *
- * const bits = Uint16Array.of(0, 0x3c00, 0x8000, 0);
- * const packed = packGroups(bits, [1, 4], { prune: 2, of: 4 });
- * console.assert(unpackGroups(packed)[2] === 0x8000, "-0 is stored");
- * ```
- */
+/** The dense row-major matrix; elements that are not stored are +0. */
 export function unpackGroups<E extends ElementArray>(matrix: GroupMatrix<E>): E {
   const { shape, prune, of, values, indices } = matrix;
   const [rows, columns] = shape;
@@ -169,7 +144,7 @@ export function unpackGroups<E extends ElementArray>(matrix: GroupMatrix<E>): E 
     for (let column = 0; column < columns; column += of) {
       for (let i = 0; i < of - prune; i++, slot++) {
         const at = column + readPosition(indices, slot, width);
-        if (at < columns) to[row * columns + at] = from[slot] as number;
+        if (at < columns) to[row * columns + at] = from[slot];
       }
     }
   }

@@ -1,4 +1,4 @@
-/** Every layout of a weight as one type: which there are, how they are spelled, packing and unpacking. */
+/** All layouts of a weight: their types, spellings, packing and unpacking. */
 import { type BitmaskMatrix, packBitmask, unpackBitmask } from "./bitmask.ts";
 import { type BlockMatrix, type BlockShape, packBlocks, unpackBlocks } from "./blocks.ts";
 import { type ChannelMatrix, packChannels, unpackChannels } from "./channels.ts";
@@ -12,8 +12,8 @@ import {
 } from "./groups.ts";
 import { type QuantizedMatrix, unpackQuantized } from "./quantized.ts";
 
-/** A weight in one of the layouts that keep every bit. */
-export type ExactMatrix<E extends ElementArray = ElementArray> =
+/** A weight in a layout that keeps every bit. */
+type ExactMatrix<E extends ElementArray = ElementArray> =
   | BlockMatrix<E>
   | GroupMatrix<E>
   | BitmaskMatrix<E>
@@ -22,18 +22,18 @@ export type ExactMatrix<E extends ElementArray = ElementArray> =
 /** A weight in any layout. */
 export type PackedMatrix = ExactMatrix | QuantizedMatrix;
 
-/** Which layout, without the weight: `blocks` of 1x1 are compressed sparse rows. */
+/** A layout without a weight; `blocks` of 1x1 are compressed sparse rows. */
 export type LayoutSpec =
   | { readonly layout: "blocks"; readonly block: BlockShape }
   | ({ readonly layout: "groups" } & GroupShape)
   | { readonly layout: "bitmask" }
   | { readonly layout: "channels" };
 
-/** What the spelling of a layout looks like, for error messages. */
+/** The spellings of layouts, for error messages. */
 export const LAYOUT_SPELLINGS = 'a layout such as "4x1", "2:4", "bitmask", "csr" or "channels"';
 
 /**
- * The usual spelling of a layout: `4x1`, `2:4`, `bitmask`, `csr`, `channels`.
+ * The spelling of a layout: `4x1`, `2:4`, `bitmask`, `csr`, `channels`.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export function formatLayout(spec: LayoutSpec): string {
 }
 
 /**
- * Reads the spelling of a layout; `undefined` where it is none.
+ * The layout with a spelling; `undefined` if the text is not one.
  *
  * @example
  * ```ts
@@ -82,8 +82,9 @@ export function parseLayout(text: string): LayoutSpec | undefined {
 /**
  * Packs a row-major matrix into a layout, bit for bit.
  *
- * @param mask 1 = kept: what the mask keeps is stored even where it is zero. Groups store the values alone
- * @throws TypeError, RangeError as the functions for each layout do
+ * @param mask - 1 = kept: kept elements are stored even if they are +0. Groups ignore it
+ * @throws TypeError if `data` has another type; RangeError if its length does not fit the shape, or for groups with
+ *   fewer zeros
  *
  * @example
  * ```ts
@@ -117,7 +118,7 @@ export function pack<E extends ElementArray>(
 }
 
 /**
- * The dense row-major matrix of a packed one, with elements of the same kind; of a quantized one, 32-bit floats.
+ * The dense row-major matrix, with elements of the same type, or 32-bit floats for a quantized matrix.
  *
  * @example
  * ```ts
@@ -149,7 +150,7 @@ export function unpack(matrix: PackedMatrix): ElementArray {
 /** An array of a packed matrix. */
 export type PackedArray = ElementArray | Int8Array | Uint8Array | Uint32Array;
 
-/** The names of the arrays that a packed matrix is made of, in the order in which they are stored. */
+/** The names of the arrays of a packed matrix, in the order in which they are stored. */
 export const ARRAY_NAMES: {
   readonly [Layout in PackedMatrix["layout"]]: readonly (string &
     keyof Extract<PackedMatrix, { readonly layout: Layout }>)[];
@@ -161,14 +162,14 @@ export const ARRAY_NAMES: {
   channels: ["rows", "columns", "values"],
 });
 
-/** The arrays that a packed matrix is made of, by name. */
+/** The arrays of a packed matrix, by name. */
 export function packedArrays(matrix: PackedMatrix): readonly (readonly [string, PackedArray])[] {
   const arrays = new Map<string, unknown>(Object.entries(matrix));
   return ARRAY_NAMES[matrix.layout].map((name) => [name, arrays.get(name) as PackedArray]);
 }
 
 /**
- * Bytes of a packed matrix's arrays.
+ * Bytes of the arrays of a packed matrix.
  *
  * @example
  * ```ts

@@ -1,60 +1,60 @@
 /**
- * Kept blocks with eight bits for each element and one scale for each block. The one layout that loses something: an
- * element is off by at most half of its block's scale, and -0 becomes +0.
+ * Kept blocks with eight bits for each element and a scale for each block. The only lossy layout: an element is off by
+ * at most half the scale of its block, and -0 becomes +0.
  */
 import { checkFinite, mismatch } from "../core/checks.ts";
-import { type BlockMatrix, type BlockPositions, forEachKept } from "./blocks.ts";
+import { type BlockMatrix, type BlockPositions, unpackBlocks } from "./blocks.ts";
 
 /** A block-sparse matrix of small integers: plain data. */
 export interface QuantizedMatrix extends BlockPositions {
   readonly layout: "quantized";
-  /** The kept blocks' elements from -127 to 127, one block after the other, row-major in a block. */
+  /** Elements of the kept blocks, -127 to 127, block by block, row-major within a block. */
   readonly values: Int8Array;
-  /** What 1 stands for in each block: the bits of a bfloat16 number, finite, positive or +0. */
+  /** The scale of each block: the bits of a finite bfloat16 number, positive or +0. */
   readonly scales: Uint16Array;
 }
 
-/** What rounding to eight bits did. */
+/** The error of rounding to eight bits. */
 export interface QuantizationError {
-  /** The greatest difference of an element. */
+  /** The largest difference of an element. */
   readonly maximum: number;
-  /** The root of the differences' mean square over that of the elements; 0 where there is none. */
+  /** The root mean square of the differences over that of the elements; 0 if all are zero. */
   readonly relative: number;
 }
 
-/** The largest integer that an element takes. */
+/** The largest integer of an element. */
 const LARGEST = 127;
 
 const word = new Float32Array(1);
 const wordBits = new Uint32Array(word.buffer);
 
-/** The bits of the least bfloat16 that is at least `value`, which is positive and finite. */
+/** The bits of the smallest bfloat16 that is at least `value`, a positive finite number. */
 function roundUpToBfloat16(value: number): number {
   word[0] = value;
-  // Rounding to a float32 may have gone down.
-  const bits = (wordBits[0] as number) + ((word[0] as number) < value ? 1 : 0);
+  // Storing a float32 may have rounded down.
+  const bits = wordBits[0] + (word[0] < value ? 1 : 0);
   return (bits + 0xffff) >>> 16;
 }
 
-/** The number with the bits of a bfloat16. */
+/** The value of a bfloat16. */
 export function fromBfloat16(bits: number): number {
   wordBits[0] = bits << 16;
-  return word[0] as number;
+  return word[0];
 }
 
 /**
- * Rounds the kept blocks' elements to eight bits. A block's scale is its largest magnitude over 127, rounded up to
- * bfloat16, so that no element is cut off.
+ * Rounds elements to eight bits. The scale of a block is its largest magnitude over 127, rounded up to bfloat16, so that
+ * no element is clipped.
  *
- * @throws RangeError where an element is not finite
+ * @throws RangeError if an element is not finite
  *
  * @example
  * ```ts
- * import { packBlocks, packedBytes, quantizeBlocks, unpackQuantized } from "espalier/sparse";
+ * import { packBlocks, packedBytes, quantizeBlocks, unpack } from "espalier/sparse";
  *
  * const weight = Float32Array.of(127, -63.6, 1, 0);
  * const { matrix, error } = quantizeBlocks(packBlocks(weight, [4, 1], [4, 1]));
- * console.assert(unpackQuantized(matrix).join() === "127,-64,1,0");
+ * console.assert(unpack(matrix).join() === "127,-64,1,0");
  * console.assert(error.maximum < 0.5 && packedBytes(matrix) === 4 * 2 + 2 + 4 + 2);
  * ```
  */
@@ -71,13 +71,12 @@ export function quantizeBlocks(blocks: BlockMatrix<Float32Array>): {
   for (let index = 0; index < scales.length; index++) {
     const first = index * size;
     let largest = 0;
-    for (let i = first; i < first + size; i++)
-      largest = Math.max(largest, Math.abs(from[i] as number));
+    for (let i = first; i < first + size; i++) largest = Math.max(largest, Math.abs(from[i]));
     const bits = largest === 0 ? 0 : roundUpToBfloat16(largest / LARGEST);
     const scale = fromBfloat16(bits);
     scales[index] = bits;
     for (let i = first; i < first + size; i++) {
-      const value = from[i] as number;
+      const value = from[i];
       const rounded = scale === 0 ? 0 : Math.sign(value) * Math.round(Math.abs(value) / scale);
       values[i] = rounded;
       const difference = value - rounded * scale;
@@ -92,19 +91,8 @@ export function quantizeBlocks(blocks: BlockMatrix<Float32Array>): {
   };
 }
 
-/**
- * The kept blocks with 32-bit floats for elements: each is its integer times its block's scale, which is exact.
- *
- * @example
- * ```ts
- * import { dequantizeBlocks, packBlocks, quantizeBlocks } from "espalier/sparse";
- *
- * const { matrix } = quantizeBlocks(packBlocks(Float32Array.of(1, 0.5), [2, 1], [2, 1]));
- * const [one = 0, half = 0] = dequantizeBlocks(matrix).values;
- * console.assert(Math.abs(one - 1) < 0.004 && Math.abs(half - 0.5) < 0.004);
- * ```
- */
-export function dequantizeBlocks(matrix: QuantizedMatrix): BlockMatrix<Float32Array> {
+/** The dense row-major matrix of 32-bit floats: integer times scale, exactly; +0 outside the kept blocks. */
+export function unpackQuantized(matrix: QuantizedMatrix): Float32Array {
   const { shape, block, starts, columns, scales } = matrix;
   const size = block[0] * block[1];
   if (matrix.values.length !== scales.length * size)
@@ -113,26 +101,6 @@ export function dequantizeBlocks(matrix: QuantizedMatrix): BlockMatrix<Float32Ar
     );
   const values = new Float32Array(matrix.values.length);
   for (let i = 0; i < values.length; i++)
-    values[i] = (matrix.values[i] as number) * fromBfloat16(scales[Math.floor(i / size)] as number);
-  return { layout: "blocks", shape, block, starts, columns, values };
-}
-
-/**
- * The dense row-major matrix of 32-bit floats; elements outside the kept blocks are +0.
- *
- * @example
- * ```ts
- * import { packBlocks, quantizeBlocks, unpackQuantized } from "espalier/sparse";
- *
- * const { matrix } = quantizeBlocks(packBlocks(new Float32Array(8), [4, 2], [4, 1]));
- * console.assert(matrix.scales.length === 0 && unpackQuantized(matrix).join() === "0,0,0,0,0,0,0,0");
- * ```
- */
-export function unpackQuantized(matrix: QuantizedMatrix): Float32Array {
-  const { values } = dequantizeBlocks(matrix);
-  const dense = new Float32Array(matrix.shape[0] * matrix.shape[1]);
-  forEachKept(matrix, (start, position) => {
-    dense[start] = values[position] as number;
-  });
-  return dense;
+    values[i] = matrix.values[i] * fromBfloat16(scales[Math.floor(i / size)]);
+  return unpackBlocks({ layout: "blocks", shape, block, starts, columns, values });
 }

@@ -1,36 +1,36 @@
-/** How many bytes a weight would take in each layout, without packing it; and which takes the fewest. */
+/** The size of a weight in each layout, without packing it, and the smallest layout. */
 import { type BlockShape, blockGrid, checkBlock, occupiedInto } from "./blocks.ts";
 import { occupiedChannels } from "./channels.ts";
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape } from "./elements.ts";
 import { checkGroup, firstFullGroup, groupSizes } from "./groups.ts";
 import type { LayoutSpec } from "./layout.ts";
 
-/** Layouts that patterns in use end in, and those for anything else. */
-export const USUAL_LAYOUTS: readonly LayoutSpec[] = Object.freeze([
-  ...([1, 2, 4, 8, 16] as const).map((height) => ({
-    layout: "blocks" as const,
-    block: [height, 1] as const,
-  })),
-  ...([2, 4, 8, 16] as const).map((width) => ({
-    layout: "blocks" as const,
-    block: [1, width] as const,
-  })),
-  ...([4, 8, 16] as const).map((side) => ({
-    layout: "blocks" as const,
-    block: [side, side] as const,
-  })),
+/** Layouts for the usual patterns, and for any other weight. */
+export const USUAL_LAYOUTS: readonly LayoutSpec[] = [
+  { layout: "blocks", block: [1, 1] },
+  { layout: "blocks", block: [2, 1] },
+  { layout: "blocks", block: [4, 1] },
+  { layout: "blocks", block: [8, 1] },
+  { layout: "blocks", block: [16, 1] },
+  { layout: "blocks", block: [1, 2] },
+  { layout: "blocks", block: [1, 4] },
+  { layout: "blocks", block: [1, 8] },
+  { layout: "blocks", block: [1, 16] },
+  { layout: "blocks", block: [4, 4] },
+  { layout: "blocks", block: [8, 8] },
+  { layout: "blocks", block: [16, 16] },
   { layout: "groups", prune: 1, of: 2 },
   { layout: "groups", prune: 2, of: 4 },
   { layout: "groups", prune: 4, of: 8 },
   { layout: "groups", prune: 3, of: 4 },
   { layout: "bitmask" },
   { layout: "channels" },
-]);
+];
 
-/** A block's scale is a bfloat16 number. */
+/** The scale of a block is a bfloat16 number. */
 const SCALE_BYTES = 2;
 
-/** How many blocks of a matrix have a bit set, or a kept element. */
+/** The number of blocks with an element that is not +0, or that `mask` keeps. */
 export function countKeptBlocks(
   data: ElementArray,
   shape: MatrixShape,
@@ -46,11 +46,25 @@ export function countKeptBlocks(
   return count;
 }
 
+/** Bytes of the block layout, with `blockBytes` for each kept block besides its index. */
+function blockLayoutBytes(
+  data: ElementArray,
+  shape: MatrixShape,
+  block: BlockShape,
+  blockBytes: number,
+  mask?: Uint8Array,
+): number {
+  checkBlock(block);
+  const [blockRows, blockColumns] = blockGrid(shape, block);
+  const index = blockColumns <= 0x10000 ? 2 : 4;
+  return 4 * (blockRows + 1) + countKeptBlocks(data, shape, block, mask) * (index + blockBytes);
+}
+
 /**
- * Bytes that a matrix takes in a layout: what `packedBytes` would say of it.
+ * The `packedBytes` of a matrix in a layout.
  *
- * @returns null where the layout cannot hold it: groups with fewer zeros
- * @throws TypeError, RangeError as `pack` does, but for groups with fewer zeros
+ * @returns null for groups with fewer zeros
+ * @throws TypeError or RangeError as `pack`
  *
  * @example
  * ```ts
@@ -72,12 +86,8 @@ export function layoutBytes(
   const size = data.BYTES_PER_ELEMENT;
   switch (spec.layout) {
     case "blocks": {
-      checkBlock(spec.block);
-      const [blockRows, blockColumns] = blockGrid(shape, spec.block);
-      const index = blockColumns <= 0x10000 ? 2 : 4;
-      const elements = spec.block[0] * spec.block[1];
-      const kept = countKeptBlocks(data, shape, spec.block, mask);
-      return 4 * (blockRows + 1) + kept * (index + elements * size);
+      const [height, width] = spec.block;
+      return blockLayoutBytes(data, shape, spec.block, height * width * size, mask);
     }
     case "groups": {
       checkGroup(spec);
@@ -98,7 +108,7 @@ export function layoutBytes(
   }
 }
 
-/** Bytes that a matrix takes in blocks of eight-bit integers. */
+/** Bytes of a matrix in blocks of eight-bit integers. */
 export function quantizedBytes(
   data: Float32Array,
   shape: MatrixShape,
@@ -106,21 +116,17 @@ export function quantizedBytes(
   mask?: Uint8Array,
 ): number {
   checkMatrix(data, shape, mask);
-  checkBlock(block);
-  const [blockRows, blockColumns] = blockGrid(shape, block);
-  const index = blockColumns <= 0x10000 ? 2 : 4;
-  const kept = countKeptBlocks(data, shape, block, mask);
-  return 4 * (blockRows + 1) + kept * (index + block[0] * block[1] + SCALE_BYTES);
+  return blockLayoutBytes(data, shape, block, block[0] * block[1] + SCALE_BYTES, mask);
 }
 
-/** A layout and what it takes. */
+/** A layout and its size. */
 export interface LayoutSize {
   /** Null: dense. */
   readonly spec: LayoutSpec | null;
   readonly bytes: number;
 }
 
-/** The first of the smallest layouts; dense before all. */
+/** The smallest layout; dense, then the first, of equal ones. */
 export function smallestBy(
   denseBytes: number,
   specs: readonly LayoutSpec[],
@@ -134,15 +140,15 @@ export function smallestBy(
   return smallest;
 }
 
-/** Whether an element is +0: without one no layout is smaller than dense. */
+/** Whether an element is +0; if not, no layout is smaller than dense. */
 export function hasZero(data: ElementArray): boolean {
   return (bitsOf(data) as Uint32Array).includes(0);
 }
 
 /**
- * The layout that takes the fewest bytes, of several and dense; the first of equal ones, dense before all.
+ * The smallest of several layouts and dense; of equal ones dense, then the first.
  *
- * @throws as {@link layoutBytes}
+ * @throws TypeError or RangeError as {@link layoutBytes}
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** The compressed form of a weight in a backend's memory, beside the dense one. */
+/** The kept blocks of a pruned weight in a backend's memory, beside the dense weight. */
 import { checkInteger } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import {
@@ -14,16 +14,13 @@ import { Tensor } from "./tensor.ts";
 export interface KeptBlocks {
   readonly outputs: number;
   readonly inputs: number;
-  /** For each block row the number of blocks before it; then the number of all. */
+  /** For each block row the number of blocks before it; then the number of all blocks. */
   readonly starts: Int32Array;
-  /** The input of each block, ascending in a block row. */
+  /** The input of each block, ascending within a block row. */
   readonly columns: Int32Array;
 }
 
-/**
- * The kept blocks of a weight with their values, and the working space of products with them: each belongs to one
- * computation at a time.
- */
+/** Kept blocks with their values, and the working space of products with them: one product at a time uses it. */
 export interface BlockSparseWeight {
   readonly outputs: number;
   readonly inputs: number;
@@ -36,20 +33,11 @@ export interface BlockSparseWeight {
 }
 
 /**
- * The blocks in which any element is 1 in all of the masks.
+ * The blocks in which at least one element is 1 in all masks.
  *
  * @param shape [outputs, inputs], outputs a multiple of four
  * @param masks at least one, each of 0 and 1 in the weight's layout
  * @throws RangeError for another shape, or a mask of another length
- *
- * @example
- * ```ts
- * import { keptBlocks } from "espalier/nn";
- *
- * const mask = Uint8Array.of(1, 0, 1, 0, 1, 0, 1, 0);
- * const { starts, columns } = keptBlocks([4, 2], [mask]);
- * console.assert(starts.join() === "0,1" && columns.join() === "0");
- * ```
  */
 export function keptBlocks(shape: Shape, masks: readonly Uint8Array[]): KeptBlocks {
   const [outputs = 0, inputs = 0] = shape;
@@ -67,7 +55,7 @@ export function keptBlocks(shape: Shape, masks: readonly Uint8Array[]): KeptBloc
     const start = row * BLOCK_OUTPUTS * inputs;
     for (let input = 0; input < inputs; input++) {
       let any = 0;
-      for (let r = 0; r < BLOCK_OUTPUTS; r++) any |= kept[start + r * inputs + input] ?? 0;
+      for (let r = 0; r < BLOCK_OUTPUTS; r++) any |= kept[start + r * inputs + input];
       if (any !== 0) columns[count++] = input;
     }
     starts[row + 1] = count;
@@ -75,34 +63,15 @@ export function keptBlocks(shape: Shape, masks: readonly Uint8Array[]): KeptBloc
   return { outputs, inputs, starts, columns: columns.slice(0, count) };
 }
 
-function intersection([first = new Uint8Array(0), ...others]: readonly Uint8Array[]): Uint8Array {
+function intersection([first, ...others]: readonly Uint8Array[]): Uint8Array {
   if (others.length === 0) return first;
   return first.map((bit, i) => (others.every((mask) => mask[i] !== 0) ? bit : 0));
 }
 
 /**
- * The compressed form of `dense`, a weight that the blocks were chosen from.
- * {@link releaseBlockSparseWeight} gives its memory back.
+ * The blocks of `dense`, the weight that they were chosen from, with their values.
  *
- * @throws RangeError when `dense` is of another shape
- *
- * @example
- * ```ts
- * import { createBackend, createBlockSparseWeight, createParameter, createTape, input } from "espalier/nn";
- * import { keptBlocks, linear, releaseBlockSparseWeight, releaseTape } from "espalier/nn";
- *
- * const backend = createBackend();
- * const dense = Float32Array.of(1, 0, 2, 0, 3, 0, 4, 0);
- * const weight = createParameter(backend, "weight", [4, 2], dense);
- * const mask = Uint8Array.from(dense, (value) => (value === 0 ? 0 : 1));
- * const sparse = createBlockSparseWeight(backend, keptBlocks([4, 2], [mask]), weight.value);
- * const products = { weight: sparse, forward: true, inputGradient: true, weightGradient: true };
- * const tape = createTape(backend, { training: true, blockSparse: new Map([[weight, products]]) });
- * const y = linear(tape, input(tape, [1, 2], Float32Array.of(10, 20)), weight);
- * console.assert(y.value.data.join() === "10,20,30,40");
- * releaseTape(tape);
- * releaseBlockSparseWeight(sparse);
- * ```
+ * @throws RangeError if `dense` has another shape
  */
 export function createBlockSparseWeight(
   backend: Backend,
@@ -114,7 +83,9 @@ export function createBlockSparseWeight(
   const reserve = (length: number): Tensor =>
     new Tensor(memory, [length], memory.reserve(Math.max(1, length)));
   const weight = {
-    ...{ outputs, inputs, blocks },
+    outputs,
+    inputs,
+    blocks,
     starts: reserve(starts.length),
     columns: reserve(blocks),
     values: reserve(BLOCK_OUTPUTS * blocks),
@@ -131,7 +102,7 @@ export function createBlockSparseWeight(
   return weight;
 }
 
-/** Takes the values of the kept blocks from the dense weight. @throws RangeError when that is of another shape. */
+/** Copies the kept blocks' values from the dense weight. @throws RangeError if that has another shape. */
 export function refreshBlockSparseWeight(
   { kernels }: Backend,
   weight: BlockSparseWeight,
@@ -145,7 +116,7 @@ export function refreshBlockSparseWeight(
   kernels.blockSparseGather(dense.data, matrixOf(weight));
 }
 
-/** Views for the kernels; they die when the memory grows. */
+/** Views for the kernels. They die when the memory grows. */
 export function matrixOf(weight: BlockSparseWeight): BlockSparseMatrix {
   const { outputs, inputs, starts, columns, values } = weight;
   return {
@@ -158,7 +129,7 @@ export function matrixOf(weight: BlockSparseWeight): BlockSparseMatrix {
   };
 }
 
-/** Gives its memory back; the dense weight stays. */
+/** Frees the blocks' memory. The dense weight stays. */
 export function releaseBlockSparseWeight(weight: BlockSparseWeight): void {
   const { starts, columns, values, tile } = weight;
   for (const tensor of [starts, columns, values, tile]) tensor.release();

@@ -4,7 +4,7 @@ import { elementCount, type Shape } from "./shape.ts";
 import { createTensor, Tensor } from "./tensor.ts";
 
 /**
- * A trainable tensor. `gradient` has the shape of `value`; every backward pass adds to it until
+ * A trainable tensor. `gradient` has the shape of `value`. Every backward pass adds to it until
  * {@link zeroGradients} clears it.
  */
 export interface Parameter {
@@ -17,19 +17,18 @@ export interface Parameter {
 export type Parameters = ReadonlyMap<string, Parameter>;
 
 /**
- * A parameter with a zero gradient; zero-valued unless `values` are given.
+ * A parameter with a zero gradient, and zero values unless `values` are given.
  *
  * @example
  * ```ts
- * import { createBackend, createParameter, parameterNamed, releaseParameters } from "espalier/nn";
- * import { zeroGradients } from "espalier/nn";
+ * import { createBackend, createParameter, releaseParameters, zeroGradients } from "espalier/nn";
  *
  * const backend = createBackend({ variant: "scalar" });
  * const bias = createParameter(backend, "bias", [2], Float32Array.of(1, 2));
  * const parameters = new Map([[bias.name, bias]]);
  * bias.gradient.data.fill(3);
  * zeroGradients(backend, parameters);
- * console.assert(parameterNamed(parameters, "bias").gradient.data.join() === "0,0");
+ * console.assert(bias.gradient.data.join() === "0,0");
  * releaseParameters(parameters);
  * ```
  */
@@ -47,20 +46,9 @@ export function createParameter(
 }
 
 /**
- * A parameter that is not trained: it has no gradient.
+ * A parameter without a gradient, for inference.
  *
- * @param values - null where nothing reads them, as those of a weight that products know in another form; none are kept
- *
- * @example
- * ```ts
- * import { createBackend, createFrozenParameter, releaseParameters } from "espalier/nn";
- *
- * const backend = createBackend({ variant: "scalar" });
- * const before = backend.memory.usage().used;
- * const bias = createFrozenParameter(backend, "bias", [64], new Float32Array(64).fill(1));
- * console.assert(bias.value.data[63] === 1 && backend.memory.usage().used < before + 2 * 256);
- * releaseParameters(new Map([[bias.name, bias]]));
- * ```
+ * @param values - null if nothing reads them, because products use another form of the weight
  */
 export function createFrozenParameter(
   { memory }: Backend,
@@ -78,7 +66,7 @@ export function createFrozenParameter(
   return Object.freeze({ name, value, gradient: none() });
 }
 
-/** The parameter of that name. @throws RangeError when there is none. */
+/** The parameter of that name. @throws RangeError if there is none. */
 export function parameterNamed(parameters: Parameters, name: string): Parameter {
   const parameter = parameters.get(name);
   if (parameter === undefined) {
@@ -92,7 +80,7 @@ export function zeroGradients(backend: Backend, parameters: Parameters): void {
   for (const { gradient } of parameters.values()) backend.kernels.fill(gradient.data, 0);
 }
 
-/** Gives the memory of every parameter back. */
+/** Frees the memory of every parameter. */
 export function releaseParameters(parameters: Parameters): void {
   for (const { value, gradient } of parameters.values()) {
     value.release();

@@ -1,21 +1,12 @@
 /**
- * Shapes: what a list of extents says, and the messages for two that disagree. Plain loops throughout: every operation
- * comes here, and an iterator makes an object for each extent until the engine has optimised it away.
+ * Shapes of tensors. Plain loops throughout: every operation calls these functions, and an iterator allocates
+ * until the engine has optimised it.
  */
 
 /** Extents of a row-major array, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
 
-/**
- * How many elements a shape holds; 1 for a scalar.
- *
- * @example
- * ```ts
- * import { elementCount } from "espalier/nn";
- *
- * console.assert(elementCount([2, 3]) === 6 && elementCount([]) === 1);
- * ```
- */
+/** The number of elements; 1 for a scalar. */
 export function elementCount(shape: Shape): number {
   let count = 1;
   for (let axis = 0; axis < shape.length; axis++) count *= shape[axis];
@@ -27,14 +18,14 @@ export function columnsOf(shape: Shape): number {
   return shape.length === 0 ? 1 : shape[shape.length - 1];
 }
 
-/** How many rows of {@link columnsOf} elements the shape holds. */
+/** The number of rows of {@link columnsOf} elements. */
 export function rowsOf(shape: Shape): number {
   let count = 1;
   for (let axis = 0; axis + 1 < shape.length; axis++) count *= shape[axis];
   return count;
 }
 
-/** The shape with that last extent. */
+/** The shape with another last extent. */
 export function withColumns(shape: Shape, columns: number): Shape {
   if (columnsOf(shape) === columns) return shape;
   const changed = shape.slice();
@@ -42,7 +33,7 @@ export function withColumns(shape: Shape, columns: number): Shape {
   return changed;
 }
 
-/** Whether two shapes are the same. */
+/** Whether two shapes are equal. */
 export function sameShape(a: Shape, b: Shape): boolean {
   if (a === b) return true;
   if (a.length !== b.length) return false;
@@ -55,12 +46,12 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** Checks that a parameter is a vector of that length. @throws RangeError naming the operation and the parameter. */
+/** Checks that a parameter is a vector of that length. @throws RangeError */
 export function checkVector(operation: string, name: string, got: Shape, length: number): void {
   if (got.length !== 1 || got[0] !== length) checkSameShape(`${operation} ${name}`, got, [length]);
 }
 
-/** Checks that `got` equals `expected`. @throws RangeError naming the argument and both shapes. */
+/** Checks that `got` equals `expected`. @throws RangeError */
 export function checkSameShape(name: string, got: Shape, expected: Shape): void {
   if (!sameShape(got, expected)) {
     throw new RangeError(

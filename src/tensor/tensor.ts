@@ -4,9 +4,8 @@ import type { Memory, Region } from "../kernels/simd/memory.ts";
 import { checkShape, elementCount, formatShape, type Shape } from "./shape.ts";
 
 /**
- * A row-major array of 32-bit elements in a backend's memory. Its region is counted: whoever keeps a
- * tensor beyond the call that handed it over retains it, and the region is given back when the last
- * holder releases it. A new tensor has one holder, its maker.
+ * A row-major array of 32-bit elements in a backend's memory, reference-counted: code that keeps a tensor beyond
+ * the call that passed it retains it, and the last `release` frees the memory. A new tensor has one holder.
  */
 export class Tensor {
   readonly shape: Shape;
@@ -14,26 +13,26 @@ export class Tensor {
   readonly #memory: Memory;
   #holders = 1;
 
-  /** Wraps `region`, which must hold as many elements as `shape`; without one allocates zeros. */
+  /** Wraps `region`, which has room for all elements of `shape`. Default: allocates zeros. */
   constructor(memory: Memory, shape: Shape, region?: Region) {
     this.shape = shape;
     this.region = region ?? memory.allocate(elementCount(shape));
     this.#memory = memory;
   }
 
-  /** The elements as floats. The view dies when the memory grows: take it again for each use. */
+  /** The elements as floats. The view dies when the memory grows: get it again for each use. */
   get data(): Float32Array {
     this.#checkHeld();
     return this.#memory.float32(this.region);
   }
 
-  /** The same elements read as 32-bit integers (token ids, row numbers); same caution. */
+  /** The same elements read as 32-bit integers (token ids, row numbers). Dies like `data`. */
   get integers(): Int32Array {
     this.#checkHeld();
     return this.#memory.int32(this.region);
   }
 
-  /** Whether another holder would see a change of the elements. */
+  /** Whether there is more than one holder. */
   get shared(): boolean {
     return this.#holders > 1;
   }
@@ -45,7 +44,7 @@ export class Tensor {
     return this;
   }
 
-  /** Removes a holder; the last one gives the region back. */
+  /** Removes a holder; the last one frees the memory. */
   release(): void {
     this.#checkHeld();
     this.#holders--;
@@ -55,7 +54,7 @@ export class Tensor {
   #checkHeld(): void {
     if (this.#holders === 0) {
       throw new RangeError(
-        `tensor of shape ${formatShape(this.shape)}: its memory was given back already`,
+        `tensor of shape ${formatShape(this.shape)}: its memory was freed already`,
       );
     }
   }
@@ -64,7 +63,7 @@ export class Tensor {
 /**
  * A tensor of the given shape in the backend's memory, filled from `values` or with zeros.
  *
- * @throws RangeError when a shape's extent is not a positive integer, or `values` has another length.
+ * @throws RangeError if an extent is not a positive integer, or `values` has another length
  * @example
  * ```ts
  * import { createBackend, createTensor } from "espalier/nn";
@@ -78,14 +77,14 @@ export class Tensor {
 export function createTensor(backend: Backend, shape: Shape, values?: Float32Array): Tensor {
   checkShape("shape", shape);
   if (values !== undefined) checkFloat32Array("values", values, elementCount(shape));
-  // A copy first: values may be another tensor's, and a view dies when allocating grows the memory.
+  // Copied first: values may be a view of this memory, which dies if allocating grows it.
   const copy = values?.slice();
   const tensor = new Tensor(backend.memory, [...shape]);
   if (copy !== undefined) tensor.data.set(copy);
   return tensor;
 }
 
-/** A tensor of 32-bit integers in the backend's memory, a copy of `values`. */
+/** A tensor of 32-bit integers, copied from `values`. */
 export function createIntegerTensor(backend: Backend, shape: Shape, values: Int32Array): Tensor {
   const copy = values.slice();
   const tensor = new Tensor(backend.memory, [...shape]);

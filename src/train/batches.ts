@@ -1,17 +1,14 @@
-/** The order in which a training run sees its examples: shuffled anew each epoch, the last batch kept. */
+/** The batches of an epoch: shuffled or bucketed by length. The last one may be shorter. */
 import { checkInteger } from "../core/checks.ts";
 import { openStream, permutation, STREAM } from "../core/random.ts";
 
-/**
- * How an epoch's batches are put together: `shuffled` at random, or `bucketed`, examples of similar length
- * together ({@link bucketedBatches}).
- */
+/** How batches are formed: `shuffled` at random, or `bucketed` by length ({@link bucketedBatches}). */
 export type Batching = "shuffled" | "bucketed";
 
 /** Every {@link Batching}. */
 export const BATCHINGS: readonly Batching[] = Object.freeze(["shuffled", "bucketed"]);
 
-/** Batches whose examples {@link bucketedBatches} sorts together. */
+/** Batches that {@link bucketedBatches} sorts together. */
 const POOL = 50;
 
 /** The indices 0..count-1 cut into batches of `batchSize`, in order; the last one may be shorter. */
@@ -25,18 +22,8 @@ export function sequentialBatches(count: number, batchSize: number): readonly Ui
 }
 
 /**
- * The batches of one epoch: a permutation of 0..count-1 that depends on (seed, epoch) alone, cut into
- * batches of `batchSize`. Every index occurs exactly once; the last batch may be shorter (the example
- * script's `drop_last=False`).
- *
- * @example
- * ```ts
- * import { shuffledBatches } from "espalier/nn";
- *
- * const batches = shuffledBatches(10, 4, 7, 0);
- * console.assert(batches.map((batch) => batch.length).join() === "4,4,2");
- * console.assert(new Set(batches.flatMap((batch) => [...batch])).size === 10);
- * ```
+ * The batches of one epoch: a permutation of 0..count-1 that depends only on (seed, epoch), cut into batches. The
+ * last batch may be shorter (`drop_last=False` of the example script).
  */
 export function shuffledBatches(
   count: number,
@@ -52,21 +39,11 @@ export function shuffledBatches(
 }
 
 /**
- * The batches of one epoch with examples of similar length together, so that little is padded. The order of
- * {@link shuffledBatches} is taken 50 batches at a time; the examples of each such pool are sorted by length
- * (equal ones stay in the shuffled order) and cut into batches, and then the batches of the epoch are
- * shuffled. Every index occurs exactly once, and all depends on (lengths, seed, epoch) alone.
+ * The batches of one epoch with examples of similar length together, to save padding: 50 batches of
+ * {@link shuffledBatches} at a time are sorted by length (stably) and cut again, then all batches are shuffled. The
+ * result depends only on (lengths, seed, epoch).
  *
- * @param lengths - of every example
- * @example
- * ```ts
- * import { bucketedBatches } from "espalier/nn";
- *
- * const lengths = [9, 1, 8, 2, 9, 1];
- * const batches = bucketedBatches(lengths, 2, 7, 0);
- * const spread = batches.map(([a = 0, b = 0]) => Math.abs((lengths[a] ?? 0) - (lengths[b] ?? 0)));
- * console.assert(Math.max(...spread) === 6 && batches.length === 3);
- * ```
+ * @param lengths - the length of every example
  */
 export function bucketedBatches(
   lengths: readonly number[],

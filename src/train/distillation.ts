@@ -1,4 +1,4 @@
-/** The loss of a training step: against the labels, or against a frozen teacher. */
+/** The loss of a training step: against labels or against a frozen teacher. */
 import { scale } from "../autograd/arithmetic.ts";
 import { crossEntropy, kullbackLeibler, meanSquaredError } from "../autograd/losses.ts";
 import type { Variable } from "../autograd/records.ts";
@@ -7,13 +7,10 @@ import type { DistillationSettings } from "./settings.ts";
 import { type CachedRows, distilled, teacherTarget } from "./teacher-targets.ts";
 import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
 
-/** Temperature of `logits` distillation where none is given, as in the example script. */
+/** Default temperature of `logits` distillation, as in the example script. */
 const DEFAULT_TEMPERATURE = 2;
 
-/**
- * Mean loss against the labels: cross-entropy over classes for Int32Array labels, mean squared error of
- * the only output for Float32Array labels.
- */
+/** Mean loss against the labels: cross-entropy for Int32Array labels, mean squared error for Float32Array labels. */
 export function labelLoss(
   tape: Tape,
   { logits }: TrainableOutput,
@@ -24,13 +21,13 @@ export function labelLoss(
 }
 
 /**
- * The distillation loss of one batch: weight x MSE of the last hidden states, padded positions included
- * unless the settings exclude them ("Knowledge distillation with the reused teacher classifier", CVPR 2022, as
- * the example script applies it), or weight x KL divergence of the logits at a temperature. The labels play no
- * part. The teacher runs without dropout.
+ * The distillation loss of one batch: weight x MSE of the last hidden states, with padded positions unless the
+ * settings exclude them ("Knowledge distillation with the reused teacher classifier", CVPR 2022, as in the example
+ * script), or weight x KL divergence of the logits at a temperature. Labels are not used. The teacher runs without
+ * dropout.
  *
- * @param student - of a forward pass that was asked for what the loss needs
- * @param cached - where the teacher's results are kept by training row; default: they are computed
+ * @param student - the output of a forward pass with the options of `lossNeeds`
+ * @param cached - a cache of the teacher's results. Default: they are computed
  */
 export function distillationLoss<Batch extends LabelledBatch>(
   tape: Tape,

@@ -1,4 +1,4 @@
-/** Quality of a model on rows: accuracy, F1 and loss. */
+/** Predictions of a model for rows, and their metrics: loss, accuracy, F1. */
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { sequentialBatches } from "./batches.ts";
@@ -6,17 +6,17 @@ import { labelLoss } from "./distillation.ts";
 import type { Evaluation } from "./events.ts";
 import type { LabelledBatch, TrainableModel } from "./trainable-model.ts";
 
-/** Puts rows together as one batch. */
+/** Makes one batch of rows. */
 export type Collate<Row, Batch> = (rows: readonly Row[]) => Batch;
 
-/** Rows, the way to batch them, and how many at a time. */
+/** Rows and how to batch them. */
 export interface RowSource<Row, Batch> {
   readonly rows: readonly Row[];
   readonly collate: Collate<Row, Batch>;
   readonly batchSize: number;
 }
 
-/** A model's answers to rows: one logit row and one label each, and the mean loss. */
+/** The logits and the label of each row, and the mean loss. */
 export interface Predictions {
   /** [examples, classes], row-major. */
   readonly logits: Float32Array;
@@ -25,14 +25,14 @@ export interface Predictions {
   readonly loss: number;
 }
 
-/** Weights that a pass multiplies in compressed form, as the tape takes them. */
-export type EvaluationProducts = Pick<TapeOptions, "blockSparse">;
+/** Compressed weights, as the tape takes them. */
+type EvaluationProducts = Pick<TapeOptions, "blockSparse">;
 
 /**
  * Runs the model over the rows in order, without dropout.
  *
- * @param products - of weights that are pruned, where the caller has them in compressed form. Default: none.
- * @throws RangeError when there are no rows
+ * @param products - compressed forms of pruned weights. Default: none
+ * @throws RangeError if there are no rows
  */
 export function predict<Row, Batch extends LabelledBatch>(
   backend: Backend,
@@ -50,7 +50,7 @@ export function predict<Row, Batch extends LabelledBatch>(
     try {
       const output = model.forward(tape, batch, { padding: "excluded", hiddenStates: false });
       lossSum += scalarOf(labelLoss(tape, output, batch)) * indices.length;
-      // Spread, a large batch would be more arguments than a call can take.
+      // Not `push(...data)`: a large batch would exceed the number of arguments of a call.
       for (const logit of output.logits.value.data) logits.push(logit);
       for (const label of batch.labels) labels.push(label);
     } finally {
@@ -65,7 +65,7 @@ export function predict<Row, Batch extends LabelledBatch>(
   };
 }
 
-/** The rows of those indices. @throws RangeError for an index that is none */
+/** The rows at these indices. @throws RangeError for an index out of range */
 export function rowsAt<Row>(rows: readonly Row[], indices: Uint32Array): readonly Row[] {
   return Array.from(indices, (index) => {
     const row = rows[index];
@@ -75,13 +75,7 @@ export function rowsAt<Row>(rows: readonly Row[], indices: Uint32Array): readonl
   });
 }
 
-/**
- * Evaluates a model on rows. F1 is that of class 1 where there are two classes, as GLUE computes it for
- * MRPC; `majority` is the accuracy of always answering the most frequent label.
- *
- * @param products - as {@link predict} takes them
- * @throws RangeError when there are no rows
- */
+/** The metrics of {@link predict}. @throws RangeError if there are no rows */
 export function evaluate<Row, Batch extends LabelledBatch>(
   backend: Backend,
   model: TrainableModel<Batch>,
@@ -115,7 +109,7 @@ export function predictedClasses({ logits, labels, classes }: Predictions): read
   });
 }
 
-/** 2 x true positives / (predicted + actual positives); 0 where there are none. */
+/** 2 x true positives / (predicted + actual positives); 0 if there are no positives. */
 function f1OfClassOne(answers: readonly number[], labels: readonly number[]): number {
   const predicted = answers.filter((answer) => answer === 1).length;
   const actual = labels.filter((label) => label === 1).length;
@@ -124,7 +118,7 @@ function f1OfClassOne(answers: readonly number[], labels: readonly number[]): nu
 }
 
 /** Share of the most frequent label. */
-export function majorityShare(labels: readonly number[]): number {
+function majorityShare(labels: readonly number[]): number {
   const counts = new Map<number, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
   return Math.max(...counts.values()) / labels.length;

@@ -1,7 +1,4 @@
-/**
- * What a training run reports. Events are plain data without functions or views, so that a worker can
- * post them and a program can write them as JSON lines.
- */
+/** Events of a training run: plain data that workers can post and programs can write as JSON lines. */
 
 /** Counts of zeros among elements. */
 export interface ZeroCount {
@@ -16,20 +13,17 @@ export interface LayerSparsity extends ZeroCount {
   readonly pruned: boolean;
 }
 
-/** Sparsity of a model at one moment, with stated denominators. */
+/** Sparsity of a model at one step, with the numbers that the shares refer to. */
 export interface SparsityReport {
-  /** The schedule's target of each pruner at its last prune step, in the configuration's order. */
+  /** The target of each pruner at its last prune step, in the order of the configuration. */
   readonly targets: readonly number[];
-  /** Blocks (N:M: groups' elements) that the masks prune, over the layers that a pruner owns. */
+  /** Blocks (for N:M elements) that the masks prune, over the layers that a pruner owns. */
   readonly prunedBlocks: ZeroCount;
   /** Zero elements over the layers that a pruner owns. */
   readonly prunedLayers: ZeroCount;
-  /** Zero elements over the weights of all linear and convolution layers, head included. */
+  /** Zero elements over the weights of all linear and convolution layers, with the head. */
   readonly allLayers: ZeroCount;
-  /**
-   * Weights that a mask prunes and that are not zero: none where zeros stay zero. Only retrain_free leaves weights as
-   * they are until its end step.
-   */
+  /** Weights that a mask prunes but that are not zero. Only retrain_free has such weights, until its end step. */
   readonly drifted: number;
   /** Every linear and convolution layer, in module order. */
   readonly layers: readonly LayerSparsity[];
@@ -48,14 +42,14 @@ export interface Evaluation {
   readonly majority: number | null;
 }
 
-/** The first event: the run's length. After a resume the completed steps are not 0. */
+/** The first event. After a resume `completedSteps` is not 0. */
 export interface StartEvent {
   readonly type: "start";
   readonly epochs: number;
   readonly stepsPerEpoch: number;
   readonly totalSteps: number;
   readonly completedSteps: number;
-  /** Names of the layers that pruners own, in module order; empty when dense. */
+  /** Names of the layers that pruners own, in module order; empty in dense training. */
   readonly prunedLayers: readonly string[];
 }
 
@@ -67,34 +61,34 @@ export interface StepEvent {
   /** 1 is the first epoch. */
   readonly epoch: number;
   readonly loss: number;
-  /** The rate that this update used. */
+  /** The learning rate of this update. */
   readonly learningRate: number;
-  /** Largest target of the pruners at their last prune step; null when dense. */
+  /** Largest target of all pruners at their last prune step; null in dense training. */
   readonly targetSparsity: number | null;
-  /** Zero elements over the layers that a pruner owns, as a share, from the masks; null when dense. */
+  /** Share of elements that the masks prune, over the layers that a pruner owns; null in dense training. */
   readonly reachedSparsity: number | null;
 }
 
-/** After each epoch, evaluation included. */
+/** After each epoch and its evaluation. */
 export interface EpochEvent {
   readonly type: "epoch";
   /** 1 is the first epoch. */
   readonly epoch: number;
   readonly step: number;
-  /** Mean of the steps' losses over the epoch. */
+  /** Mean loss of the steps of the epoch. */
   readonly trainingLoss: number;
-  /** Null where no evaluation rows were given. */
+  /** Null without evaluation rows. */
   readonly evaluation: Evaluation | null;
-  /** Null when dense. */
+  /** Null in dense training. */
   readonly sparsity: SparsityReport | null;
 }
 
-/** The last event. `completed` is false when the signal ended the run early, at a step's boundary. */
+/** The last event. `completed` is false if the signal ended the run early. */
 export interface EndEvent {
   readonly type: "end";
   readonly step: number;
   readonly completed: boolean;
 }
 
-/** Anything that a training run reports. */
+/** Any event of a training run. */
 export type TrainingEvent = StartEvent | StepEvent | EpochEvent | EndEvent;

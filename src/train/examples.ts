@@ -1,7 +1,7 @@
 /** Rows of text classification, as token ids. */
 import type { TokenBatch } from "../model/batch.ts";
 
-/** One row as token ids, special tokens included. */
+/** One row as token ids, with special tokens. */
 export interface TokenisedExample {
   readonly inputIds: ArrayLike<number>;
   readonly tokenTypeIds: ArrayLike<number>;
@@ -9,8 +9,8 @@ export interface TokenisedExample {
 }
 
 /**
- * Pads examples to the longest among them (dynamic padding) with `padId`, token type 0 and attention
- * mask 0. Labels become Int32Array (classes) or, with `regression`, Float32Array.
+ * Pads examples to the longest of them with `padId`, token type 0 and attention mask 0. Labels become an Int32Array of
+ * classes, or with `regression` a Float32Array.
  *
  * @param examples - at least one
  */

@@ -1,8 +1,8 @@
-/** Fine-tuning as an async iterator: epochs of steps, an evaluation after each, events all along. */
+/** Fine-tuning as an async iterator of events: epochs of steps, with an evaluation after each epoch. */
 import type { StopSignal } from "../core/abort.ts";
-import { checkInteger, checkOneOf } from "../core/checks.ts";
+import { checkInteger } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
-import { BATCHINGS, bucketedBatches, shuffledBatches } from "./batches.ts";
+import { bucketedBatches, shuffledBatches } from "./batches.ts";
 import { type Collate, evaluate, rowsAt } from "./evaluation.ts";
 import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainingEvent } from "./events.ts";
 import { createSession, releaseSession, type TrainingSession } from "./session.ts";
@@ -24,40 +24,40 @@ import { type StepResult, sparseProducts, trainStepInto } from "./step.ts";
 import type { TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
-/** What {@link fineTune} needs. */
+/** Options of {@link fineTune}. */
 export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   readonly backend: Backend;
   /** Trained in place. */
   readonly model: TrainableModel<Batch>;
   /**
-   * Frozen; for distillation. Its results are kept by training row (`settings.teacherCache`), so they have to
-   * depend on the row alone, not on the batch around it or on chance in `collate`.
+   * The frozen teacher for distillation. Its results are cached by row (`settings.teacherCache`), so they must depend
+   * only on the row, not on the rest of the batch or on randomness in `collate`.
    */
   readonly teacher?: TrainableModel<Batch> | undefined;
-  /** What the teacher's results may take. */
+  /** Memory for the teacher's results. */
   readonly teacherMemory?: TeacherMemory | undefined;
   readonly trainingRows: readonly Row[];
-  /** Evaluated after each epoch; empty or absent: no evaluation. */
+  /** Evaluated after each epoch. Default: none. */
   readonly evaluationRows?: readonly Row[];
   readonly collate: Collate<Row, Batch>;
-  /** How long a row is; needed for `bucketed` batches. */
+  /** The length of a row; required for `bucketed` batches. */
   readonly rowLength?: (row: Row) => number;
   readonly epochs: number;
   readonly batchSize: number;
   /** Default: `batchSize`. */
   readonly evaluationBatchSize?: number;
   readonly settings: TrainingSettings;
-  /** Ends the run at the next step's boundary. */
+  /** Ends the run after the current step. */
   readonly signal?: StopSignal | undefined;
-  /** Goes on from here; its settings and kernel variant must be this run's. */
+  /** Continues from here. Settings and kernel variant must be the same. */
   readonly resumeFrom?: TrainingSnapshot | undefined;
 }
 
 /** A run: iterate it for its events. */
 export interface FineTuning extends AsyncIterable<TrainingEvent> {
-  /** The run's state between two events, as plain data; also after the last event. */
+  /** The state of the run between two events or after the last one, as plain data. */
   snapshot(): TrainingSnapshot;
-  /** Gives the optimizer's memory back; no snapshot can be taken afterwards. The model stays. */
+  /** Frees the memory of the optimizer; no snapshot can be taken afterwards. The model stays. */
   release(): void;
 }
 
@@ -69,20 +69,19 @@ interface Run<Row, Batch extends LabelledBatch> {
   gauge: SparsityGauge | null;
 }
 
-/** How long the loop computes before it lets the event loop turn, in milliseconds. */
+/** Milliseconds that the loop computes before it yields to the event loop. */
 const TURN_INTERVAL = 30;
 
 /**
- * Trains a model, prunes it while it trains if the settings say so, and reports as it goes. Wrong
- * input is refused here, before anything is trained. The iterator gives way to the event loop between
- * steps, so that timers, signals and a page stay alive; leaving it early (`break`, or `signal`) stops at
- * a step's boundary, where `snapshot()` can be resumed from.
+ * Trains a model, and prunes it meanwhile if the settings say so. The iterator yields to the event loop between
+ * steps, so that timers, signals and a page stay alive. Leaving it early (`break` or `signal`) stops after a step;
+ * `snapshot()` can be resumed.
  *
- * @throws InputError for a wrong pruning configuration, or a snapshot of another run
- * @throws TypeError or RangeError for any other option that is wrong
+ * @throws InputError for an invalid pruning configuration, or a snapshot of another run
+ * @throws TypeError or RangeError for any other invalid option
  *
- * @example A program's own model and rows: a two-layer perceptron that learns which of two numbers is
- * larger while three quarters of its hidden weights are pruned.
+ * @example A custom model and rows: a two-layer perceptron that learns which of two numbers is larger while three
+ * quarters of its hidden weights are pruned.
  * ```ts
  * import { createBackend, createParameter, fineTune, input, linear, relu } from "espalier/nn";
  * import { type Tape, trainingSettings } from "espalier/nn";
@@ -112,7 +111,7 @@ const TURN_INTERVAL = 30;
  * for await (const event of run) {
  *   if (event.type !== "epoch" || event.epoch < 30) continue;
  *   if (event.sparsity?.prunedBlocks.zeros !== 12) throw new Error("expected 12 of 16 blocks pruned");
- *   if ((event.evaluation?.accuracy ?? 0) < 0.95) throw new Error("expected it to have learnt");
+ *   if ((event.evaluation?.accuracy ?? 0) < 0.95) throw new Error("expected an accuracy of 0.95");
  * }
  * ```
  */
@@ -148,8 +147,6 @@ function checkOptions<Row, Batch extends LabelledBatch>(
   checkInteger("epochs", options.epochs);
   checkInteger("batchSize", options.batchSize, 1);
   checkInteger("evaluationBatchSize", options.evaluationBatchSize ?? 1, 1);
-  checkInteger("settings.seed", options.settings.seed);
-  checkOneOf("settings.batching", options.settings.batching, BATCHINGS);
   if (options.settings.batching === "bucketed" && options.rowLength === undefined) {
     throw new RangeError("rowLength: expected a function, for bucketed batches, got none");
   }
@@ -193,7 +190,7 @@ function epochBatches<Row, Batch extends LabelledBatch>(
   }
 }
 
-/** Lets the event loop turn when it has not for a while. When it does changes no result. */
+/** Yields to the event loop at intervals, which changes no result. */
 function eventLoopTurns(): () => Promise<void> {
   let last = performance.now();
   return async () => {

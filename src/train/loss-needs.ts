@@ -1,21 +1,12 @@
-/** What losses read of a forward pass. */
+/** Which outputs of a forward pass a loss reads. */
 import { checkOneOf } from "../core/checks.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { DistillationSettings } from "./settings.ts";
 import type { TrainableForwardOptions } from "./trainable-model.ts";
 
 /**
- * Whether a loss reads what a model computes at padded positions: what a forward pass for it is to be asked
- * for. Distillation of last hidden states does unless its settings exclude them; null is the loss against the
- * labels, which does not.
- *
- * @example
- * ```ts
- * import { lossPadding } from "espalier/nn";
- *
- * console.assert(lossPadding(null) === "excluded");
- * console.assert(lossPadding({ kind: "last-hidden-state", weight: 5 }) === "included");
- * ```
+ * Whether a loss reads padded positions: only distillation of last hidden states does, unless its settings exclude
+ * them. null is the loss against labels.
  */
 export function lossPadding(settings: DistillationSettings | null): Padding {
   if (settings?.kind !== "last-hidden-state") return "excluded";
@@ -24,7 +15,7 @@ export function lossPadding(settings: DistillationSettings | null): Padding {
   return padding;
 }
 
-/** All that a loss reads of a forward pass, as the pass is to be asked for it. */
+/** The forward options for a loss. */
 export function lossNeeds(
   settings: DistillationSettings | null,
 ): Required<Pick<TrainableForwardOptions, "padding" | "hiddenStates">> {

@@ -1,4 +1,4 @@
-/** Which gradients and moments a step leaves out because their weights are pruned. */
+/** Sets gradients and moments of pruned weights to zero. */
 import type { BlockSparseProducts } from "../autograd/records.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { scoresBlockMasks } from "../prune/criteria.ts";
@@ -9,11 +9,9 @@ import type { Optimizer } from "./optimizer.ts";
 import { appliedMask } from "./sparsity.ts";
 
 /**
- * What the `strict` profile adds to `step`: sets gradients and moments to zero where the masks do, so that no
- * update moves a pruned weight and none that was gathered before pruning comes back should the weight be revived.
- * Moments only where the step's beginning can have changed the mask: those of a gradient that is zero ever since
- * stay zero. Gradients only where pruned weights have any: of a product with whole blocks, at kept ones alone, they have
- * none.
+ * What the `strict` profile adds to `step`: sets gradients and moments of pruned weights to zero, so that no update
+ * moves a pruned weight, and a revived weight has no old moments. Moments need it only after a mask has changed, since
+ * a zero gradient keeps them zero. Gradients need it unless the product computed them only at whole kept blocks.
  */
 export function maskTrainingInto(
   state: PruningState,
@@ -41,8 +39,8 @@ export function maskTrainingInto(
 }
 
 /**
- * Sets gradients to zero where a block mask does. Layers with block masks compute with weight x mask, so that
- * pruned weights have no gradient of their own; INC restores them after the end step.
+ * Sets gradients of weights under a block mask's zeros to zero: such layers compute with weight x mask, so these
+ * weights have no gradient. INC restores the layers after the end step.
  */
 export function maskBlockGradientsInto(state: PruningState, parameters: Parameters): void {
   for (const { config, step, layers } of state.pruners) {

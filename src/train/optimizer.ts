@@ -1,7 +1,6 @@
 /**
- * AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) in the two
- * flavours that BERT recipes use: `torch.optim.AdamW` and `transformers.AdamW`, which differ in where
- * epsilon and the decay are applied.
+ * AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) as in `torch.optim.AdamW` and in
+ * `transformers.AdamW`, which apply epsilon and the decay at different places.
  */
 import { checkNumber, checkOneOf } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -10,35 +9,35 @@ import type { Profile } from "../prune/config.ts";
 import type { Parameter, Parameters } from "../tensor/parameter.ts";
 import { createTensor, type Tensor } from "../tensor/tensor.ts";
 
-/** Whose AdamW. */
-export type AdamWFlavour = "torch" | "transformers";
+/** The implementation to follow. */
+type AdamWFlavour = "torch" | "transformers";
 
 /** Settings of AdamW: plain data. */
 export interface AdamWSettings {
   readonly flavour: AdamWFlavour;
-  /** The rate that the schedule scales. */
+  /** The base rate, which the schedule scales. */
   readonly learningRate: number;
-  /** Decay of the first and of the second moment. */
+  /** Decay of the first and the second moment. */
   readonly betas: readonly [number, number];
   readonly epsilon: number;
-  /** For the parameters that {@link ParameterRule}s let decay. */
+  /** For parameters with the treatment `decay`. */
   readonly weightDecay: number;
 }
 
-/** What happens to the parameters in whose name the regular expression `names` is found. */
+/** The treatment of parameters whose name matches the regular expression `names`. */
 export interface ParameterRule {
   readonly names: string;
-  /** `fixed` parameters are in no group: never updated. */
+  /** `fixed` parameters are never updated. */
   readonly treatment: "decay" | "no-decay" | "fixed";
 }
 
 /**
- * The rules of a profile; the first that matches a name holds.
+ * The rules of a profile; the first match applies.
  *
- * - `inc`: the example script's groups, found by substring. `classifier.weight` (and DistilBERT's
- *   `pre_classifier.weight`) is in neither group, so it is never updated.
- * - `strict`: what was meant. Biases, layer norms (also DistilBERT's, which are not named LayerNorm)
- *   and the head do not decay; everything is trained.
+ * - `inc`: the groups of the example script, by substring. `classifier.weight` (and DistilBERT's
+ *   `pre_classifier.weight`) is in no group, so it is never updated.
+ * - `strict`: what the script intends. Biases, layer norms (also DistilBERT's, which are not named LayerNorm) and the
+ *   head do not decay; everything is trained.
  */
 export function parameterRules(profile: Profile): readonly ParameterRule[] {
   return profile === "inc" ? EXAMPLE_RULES : STRICT_RULES;
@@ -53,7 +52,7 @@ const STRICT_RULES: readonly ParameterRule[] = Object.freeze([
   { names: "bias|LayerNorm\\.weight|layer_norm\\.weight|classifier", treatment: "no-decay" },
 ]);
 
-/** What the rules say of one parameter; `decay` where none matches. */
+/** The treatment of a parameter; `decay` if no rule matches. */
 export function treatmentOf(
   rules: readonly ParameterRule[],
   name: string,
@@ -61,17 +60,17 @@ export function treatmentOf(
   return rules.find(({ names }) => new RegExp(names).test(name))?.treatment ?? "decay";
 }
 
-/** One parameter's share of the optimizer: its moments and its own count of updates. */
-export interface OptimizerSlot {
+/** The moments of one parameter, and its number of updates. */
+interface OptimizerSlot {
   readonly parameter: Parameter;
   readonly weightDecay: number;
   readonly firstMoment: Tensor;
   readonly secondMoment: Tensor;
-  /** Updates made; advanced by {@link optimizerStepInto}. */
+  /** Completed updates; advanced by {@link optimizerStepInto}. */
   updates: number;
 }
 
-/** An optimizer over a model's parameters. Slots are in module order; fixed parameters have none. */
+/** An optimizer of a model's parameters. Slots are in module order; fixed parameters have none. */
 export interface Optimizer {
   readonly settings: AdamWSettings;
   readonly slots: readonly OptimizerSlot[];
@@ -80,10 +79,10 @@ export interface Optimizer {
 }
 
 /**
- * An optimizer at its beginning, with moments in the backend's memory; {@link releaseOptimizer} gives
- * that back.
+ * A new optimizer, with zero moments in the backend's memory; {@link releaseOptimizer} frees them.
  *
- * @throws TypeError or RangeError when a setting is of the wrong kind or out of range
+ * @param rules - the first match applies. Default: every parameter decays
+ * @throws TypeError or RangeError if a setting is invalid
  */
 export function createOptimizer(
   backend: Backend,
@@ -127,19 +126,15 @@ function checkSettings({
 }
 
 /** Options of {@link optimizerStepInto}. */
-export interface OptimizerStepOptions {
-  /**
-   * Whether to set the gradients of all that the optimizer updates to zero in the same pass over memory. Default
-   * false.
-   */
+interface OptimizerStepOptions {
+  /** Whether to set the gradients of updated parameters to zero in the same pass over memory. Default false. */
   readonly clearGradients?: boolean;
 }
 
 /**
- * One update of every parameter from its gradient, at `learningRate`. A parameter is left alone until
- * its first gradient that is not all zero: torch has no gradient at all for what the loss does not
- * depend on (the pooler, when only hidden states are distilled), and then neither decays it nor counts
- * a step for it.
+ * Updates every parameter from its gradient. A parameter is skipped until its first gradient that is not all zero:
+ * torch has no gradient for parameters that the loss does not depend on (the pooler, if only hidden states are
+ * distilled), and neither decays them nor counts a step.
  */
 export function optimizerStepInto(
   backend: Backend,
@@ -161,7 +156,7 @@ export function optimizerStepInto(
   kernels.independently(() => slots.forEach(updateSlot));
 }
 
-/** The constants of slots in one step: most have as many updates as the one before, and one of two decays. */
+/** The constants of each slot in one step, cached: most slots have equal update counts and one of two decays. */
 function updateConstants(
   { betas, epsilon }: AdamWSettings,
   learningRate: number,
@@ -177,7 +172,12 @@ function updateConstants(
     const found = known.get(weightDecay);
     if (found !== undefined) return found;
     const constants = {
-      ...{ learningRate, beta1, beta2, epsilon, weightDecay, clearGradient },
+      learningRate,
+      beta1,
+      beta2,
+      epsilon,
+      weightDecay,
+      clearGradient,
       c1: 1 - beta1 ** updates,
       c2: 1 - beta2 ** updates,
     };
@@ -193,7 +193,7 @@ function isAllZero(values: Float32Array): boolean {
   return true;
 }
 
-/** Gives the moments' memory back. */
+/** Frees the memory of the moments. */
 export function releaseOptimizer(optimizer: Optimizer): void {
   for (const { firstMoment, secondMoment } of optimizer.slots) {
     firstMoment.release();

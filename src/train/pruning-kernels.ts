@@ -1,14 +1,14 @@
-/** Compiled loops for pruning: where the kernels and the pruning core, which do not see each other, meet. */
+/** Joins the compiled loops of kernels/ with the pruning core, which do not import each other. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { wasmPruningKernels } from "../kernels/simd/pruning.ts";
 import { plainKernels } from "../prune/plain-kernels.ts";
 
 /**
- * The loops of pruning on a backend's WebAssembly module, for `createPruningScratch`: the same results to the
- * last bit, in less time, on the backend's threads. They allocate their working space (1.1 MB of the backend's memory, and
- * 0.3 MB for each further part that several threads work on; once for each backend), so take views on that memory
- * afterwards, and do not call them within `kernels.independently`. With scalar kernels they are the loops in plain JavaScript.
+ * The loops of pruning on a backend's WebAssembly module, for `createPruningScratch`: the same bits in less time, on
+ * the backend's threads. With scalar kernels they are plain JavaScript. The first call for a backend allocates working
+ * space (1.1 MB, and 0.3 MB more for each part that threads share), so get views of its memory afterwards. Do not call
+ * the loops within `kernels.independently`.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Pruning as a training run can do it. */
+/** Reading and starting pruning for a training run. */
 import type { Profile, PruningConfig } from "../prune/config.ts";
 import { rearrangesMasks } from "../prune/criteria.ts";
 import { initialisePruning } from "../prune/initialise.ts";
@@ -7,8 +7,8 @@ import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import type { PruningState } from "../prune/state.ts";
 
 /**
- * Reads a configuration for training. Under `inc` it is read as INC reads it, but for a text where a list of names
- * belongs: letter by letter that names layers that nobody meant, so it is refused as under `strict`.
+ * Reads a configuration for training. `inc` reads it as INC does, except that a string in place of a list of names is
+ * rejected as in `strict`: INC would take each letter for a name.
  *
  * @throws InputError with all its problems
  */
@@ -19,7 +19,7 @@ export function parseTrainingPruning(keys: unknown, profile: Profile): PruningCo
 /**
  * The state before the first step of a training run.
  *
- * @throws PruningError where the configuration cannot be carried out on these layers, or is not for training
+ * @throws PruningError if the configuration does not fit the layers, or is not for training
  */
 export function initialiseTrainingPruning(
   config: PruningConfig,

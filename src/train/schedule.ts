@@ -1,10 +1,7 @@
-/**
- * Learning-rate schedules: the factor by which the base learning rate is multiplied at a step, as
- * `transformers.get_scheduler` (transformers/optimization.py) computes it.
- */
+/** Learning-rate schedules, as `transformers.get_scheduler` (transformers/optimization.py) computes them. */
 import { checkInteger, checkNumber, checkOneOf } from "../core/checks.ts";
 
-/** The schedules, by the names that transformers gives them. */
+/** The schedules, named as in transformers. */
 export type ScheduleName =
   | "constant"
   | "constant_with_warmup"
@@ -23,35 +20,19 @@ export const SCHEDULE_NAMES: readonly ScheduleName[] = Object.freeze([
   "constant_with_warmup",
 ] as const);
 
-/** A learning-rate schedule. Steps count optimizer updates, the first is 0. */
+/** A learning-rate schedule. Steps are optimizer updates from 0. */
 export interface LearningRateSchedule {
   readonly name: ScheduleName;
   /** Steps over which the rate rises linearly from 0; `constant` ignores it, as transformers does. */
   readonly warmupSteps: number;
-  /** Length of the whole run in steps; the decaying schedules reach their end there. */
+  /** Length of the run in steps, at which decaying schedules end. */
   readonly totalSteps: number;
 }
 
 /** The rate at which transformers' polynomial schedule ends (`lr_end`; its power is 1). */
 const POLYNOMIAL_END_RATE = 1e-7;
 
-/**
- * The learning rate of optimizer update `step` (the first update is step 0).
- *
- * @param schedule - which curve, its warm-up and its length
- * @param baseRate - the rate that the curve scales
- * @throws TypeError or RangeError when an argument is of the wrong kind or out of range
- *
- * @example
- * ```ts
- * import { learningRateAt } from "espalier/nn";
- *
- * const schedule = { name: "linear", warmupSteps: 0, totalSteps: 10 } as const;
- * console.assert(learningRateAt(schedule, 1, 0) === 1);
- * console.assert(learningRateAt(schedule, 1, 5) === 0.5);
- * console.assert(learningRateAt(schedule, 1, 10) === 0);
- * ```
- */
+/** The learning rate of a step. @throws TypeError or RangeError if an argument is invalid */
 export function learningRateAt(
   schedule: LearningRateSchedule,
   baseRate: number,
@@ -86,12 +67,12 @@ function rateFactor(schedule: LearningRateSchedule, baseRate: number, step: numb
   }
 }
 
-/** 0 at the end of the warm-up, 1 at `totalSteps`; `cosine` goes on beyond and rises again. */
+/** 0 at the end of the warm-up, 1 at `totalSteps`, larger beyond (where `cosine` rises again). */
 function progressAfterWarmup({ warmupSteps, totalSteps }: LearningRateSchedule, step: number) {
   return (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps);
 }
 
-/** 1 at the end of the warm-up, 0 at `totalSteps`. Not 1 - progress: that rounds differently. */
+/** 1 at the end of the warm-up, 0 at `totalSteps`. Not 1 - progress, which rounds differently. */
 function remainingShare({ warmupSteps, totalSteps }: LearningRateSchedule, step: number): number {
   return (totalSteps - step) / Math.max(1, totalSteps - warmupSteps);
 }

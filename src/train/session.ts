@@ -1,6 +1,5 @@
-/** A training run in memory: the model, its optimizer, and where pruning stands. */
+/** The state of a training run: the model, its optimizer, and its pruning. */
 
-import { checkOneOf } from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { createPruningScratch, type PruningScratch } from "../prune/hooks.ts";
@@ -8,53 +7,42 @@ import type { PruningState } from "../prune/state.ts";
 import { createOptimizer, type Optimizer, releaseOptimizer } from "./optimizer.ts";
 import { initialiseTrainingPruning, parseTrainingPruning } from "./pruning.ts";
 import { createPruningKernels } from "./pruning-kernels.ts";
-import type { TrainingSettings } from "./settings.ts";
-import {
-  createSparseProducts,
-  releaseSparseProducts,
-  type SessionSparseProducts,
-} from "./sparse-products.ts";
-import { SPARSE_PRODUCTS } from "./sparse-switch.ts";
+import { checkTrainingSettings, type TrainingSettings } from "./settings.ts";
+import { type CompressedWeights, releaseCompressedWeights } from "./sparse-products.ts";
 import { createTeacherCache, type TeacherCache, type TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
-/** The part of a session that pruning has. */
-export interface SessionPruning {
+/** The pruning of a session. */
+interface SessionPruning {
   state: PruningState;
   readonly scratch: PruningScratch;
-  /** The loops that the scratch uses, too. */
+  /** The loops that the scratch uses. */
   readonly kernels: PruningKernels;
 }
 
-/**
- * Everything that a training step changes, in place: the model's parameters, the optimizer's moments,
- * the pruning state and the count of steps. Its snapshot is plain data.
- */
+/** The state that training steps change in place. */
 export interface TrainingSession<Batch extends LabelledBatch> {
   readonly backend: Backend;
   readonly model: TrainableModel<Batch>;
-  /** The frozen model to learn from; null where the settings distil nothing. */
+  /** The frozen teacher; null without distillation. */
   readonly teacher: TrainableModel<Batch> | null;
   readonly settings: TrainingSettings;
   readonly optimizer: Optimizer;
-  /** Null where the settings distil nothing, or keep nothing. */
+  /** Null without distillation, or with `teacherCache: "off"`. */
   readonly teacherCache: TeacherCache | null;
   /** Null in dense training. */
   readonly pruning: SessionPruning | null;
-  /** Pruned weights in compressed form. */
-  readonly sparse: SessionSparseProducts;
-  /** Optimizer updates completed. */
+  readonly compressed: CompressedWeights;
+  /** Completed optimizer updates. */
   step: number;
 }
 
 /**
- * A session at its beginning. It takes the model as it is and changes it from then on.
+ * A new session. Its steps change the model in place.
  *
- * @throws InputError when the pruning configuration is wrong, with all its problems
- * @throws PruningError when it cannot be carried out on the model
- * @throws RangeError when the settings distil and there is no teacher, or `sparseProducts` is no choice
- *
- * @param teacherMemory - what the teacher's cache may use, which steps fill that say their rows
+ * @throws InputError with all problems of an invalid pruning configuration
+ * @throws PruningError if it does not fit the model
+ * @throws TypeError or RangeError for other invalid settings, or distillation without a teacher
  */
 export function createSession<Batch extends LabelledBatch>(
   backend: Backend,
@@ -63,12 +51,11 @@ export function createSession<Batch extends LabelledBatch>(
   teacher: TrainableModel<Batch> | null = null,
   teacherMemory: TeacherMemory = {},
 ): TrainingSession<Batch> {
-  checkOneOf("settings.teacherCache", settings.teacherCache, ["float32", "float16", "off"]);
+  checkTrainingSettings(settings);
   if (settings.distillation !== null && teacher === null) {
     throw new RangeError("teacher: expected a model to distil from, got none");
   }
-  const { optimizer, parameterRules, sparseProducts, teacherCache, distillation } = settings;
-  checkOneOf("settings.sparseProducts", sparseProducts, SPARSE_PRODUCTS);
+  const { optimizer, parameterRules, teacherCache, distillation } = settings;
   const pruning = startPruning(backend, model, settings);
   return {
     backend,
@@ -81,16 +68,16 @@ export function createSession<Batch extends LabelledBatch>(
         : createTeacherCache(teacherCache, teacherMemory),
     optimizer: createOptimizer(backend, model.parameters, optimizer, parameterRules),
     pruning,
-    sparse: createSparseProducts(sparseProducts),
+    compressed: new Map(),
     step: 0,
   };
 }
 
 /**
- * Pruning at its beginning on a model, or null where the settings ask for none.
+ * New pruning of a model; null in dense training.
  *
- * @throws InputError when the configuration is wrong, with all its problems
- * @throws PruningError when it cannot be carried out on the model
+ * @throws InputError with all problems of an invalid configuration
+ * @throws PruningError if it does not fit the model
  */
 export function startPruning(
   backend: Backend,
@@ -104,8 +91,8 @@ export function startPruning(
   return { state, scratch: createPruningScratch(state, kernels), kernels };
 }
 
-/** Gives the memory of the optimizer and of compressed weights back. The model's parameters stay: they are the caller's. */
+/** Frees the memory of the optimizer and of compressed weights. The model belongs to the caller. */
 export function releaseSession(session: TrainingSession<never>): void {
   releaseOptimizer(session.optimizer);
-  releaseSparseProducts(session.sparse);
+  releaseCompressedWeights(session.compressed);
 }

@@ -1,13 +1,14 @@
-/** What a training run does, as plain data: it is written into snapshots and compared on resuming. */
+/** Settings of a training run: plain data, stored in snapshots and compared on resuming. */
+import { checkInteger, checkOneOf } from "../core/checks.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Profile } from "../prune/config.ts";
-import type { Batching } from "./batches.ts";
+import { BATCHINGS, type Batching } from "./batches.ts";
 import type { AdamWSettings, ParameterRule } from "./optimizer.ts";
 import type { LearningRateSchedule } from "./schedule.ts";
-import type { SparseProductsSetting } from "./sparse-switch.ts";
+import { SPARSE_PRODUCTS, type SparseProductsSetting } from "./sparse-switch.ts";
 import type { TeacherPrecision } from "./teacher-cache.ts";
 
-/** How the student learns from a teacher. */
+/** The distillation loss. */
 export interface DistillationSettings {
   /**
    * `last-hidden-state`: mean squared error of the last hidden states and nothing else (the example script).
@@ -15,11 +16,11 @@ export interface DistillationSettings {
    */
   readonly kind: "last-hidden-state" | "logits";
   readonly weight: number;
-  /** For `logits`; default 2. */
+  /** For `logits`. Default 2. */
   readonly temperature?: number;
   /**
-   * For `last-hidden-state`: whether the mean runs over padded positions too, as the example script has it, or
-   * over tokens alone, where padding need not be computed. Default `included`.
+   * For `last-hidden-state`: whether the mean includes padded positions, as in the example script, or only tokens, so
+   * that padding need not be computed. Default `included`.
    */
   readonly padding?: Padding;
 }
@@ -28,35 +29,31 @@ export interface DistillationSettings {
 export interface TrainingSettings {
   /** Seed of shuffling and dropout. */
   readonly seed: number;
-  /** How an epoch's batches are put together. */
   readonly batching: Batching;
   readonly optimizer: AdamWSettings;
-  /** Which parameters decay and which are never updated; the first rule that matches a name holds. */
+  /** Which parameters decay and which are never updated; the first matching rule applies. */
   readonly parameterRules: readonly ParameterRule[];
   readonly schedule: LearningRateSchedule;
   /** A pruning configuration in INC's keys, or null for dense training. */
   readonly pruning: unknown;
   readonly profile: Profile;
-  /**
-   * How a teacher's results are kept from epoch to epoch: `float32` changes no bit, `float16` rounds them, `off`
-   * computes them for every batch.
-   */
+  /** How the teacher's results are cached: `float32` exactly, `float16` rounded, `off` not at all. */
   readonly teacherCache: TeacherPrecision | "off";
-  /** Null: the loss is that against the labels. */
+  /** Null: the loss against labels. */
   readonly distillation: DistillationSettings | null;
-  /** Whether weights pruned to blocks of four outputs are multiplied in compressed form. */
+  /** Whether products use only the kept blocks of pruned weights. */
   readonly sparseProducts: SparseProductsSetting;
 }
 
-/** {@link TrainingSettings} with what is usually left alone left out. */
+/** {@link TrainingSettings} with defaults for absent properties. */
 export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, "optimizer">> {
   readonly optimizer?: Partial<AdamWSettings>;
 }
 
 /**
- * Training settings with defaults: torch's AdamW as it comes (but no decay) at a constant rate of 1e-3,
- * loss against the labels, no pruning, every parameter trained, profile `inc`, shuffled batches, seed 0; pruned weights
- * are multiplied in compressed form where that is faster.
+ * Settings with defaults, the only place that states them: torch's AdamW without decay at a constant rate of 1e-3, the
+ * loss against labels, no pruning, every parameter trained, profile `inc`, shuffled batches, seed 0, sparse products
+ * if they are faster.
  *
  * @example
  * ```ts
@@ -89,3 +86,11 @@ const DEFAULT_OPTIMIZER: AdamWSettings = Object.freeze({
   epsilon: 1e-8,
   weightDecay: 0,
 });
+
+/** Checks the settings that are names or counts. @throws TypeError or RangeError */
+export function checkTrainingSettings(settings: TrainingSettings): void {
+  checkInteger("settings.seed", settings.seed);
+  checkOneOf("settings.batching", settings.batching, BATCHINGS);
+  checkOneOf("settings.teacherCache", settings.teacherCache, ["float32", "float16", "off"]);
+  checkOneOf("settings.sparseProducts", settings.sparseProducts, SPARSE_PRODUCTS);
+}

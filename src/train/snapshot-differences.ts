@@ -1,8 +1,8 @@
-/** What differs between this run and the snapshot that it is to go on from. */
+/** Differences between a run and the snapshot that it is to continue. */
 import { describe } from "../core/checks.ts";
 import type { Problem } from "../core/either.ts";
 
-/** Where two values of plain data differ, one problem a place: `wanted` is this run's. */
+/** One problem for each path at which two values of plain data differ; `wanted` belongs to this run. */
 export function snapshotDifferences(
   path: string,
   wanted: unknown,

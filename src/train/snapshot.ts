@@ -1,7 +1,4 @@
-/**
- * A training run's state as plain data, so that a resumed run equals the uninterrupted one: parameters,
- * moments, masks and scores, counts, and the settings and kernel variant under which they were made.
- */
+/** The state of a training run as plain data, from which a resumed run continues with the same bytes. */
 import { InputError, type Problem } from "../core/either.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { copyPruningState } from "../prune/hooks.ts";
@@ -10,39 +7,39 @@ import type { Parameters } from "../tensor/parameter.ts";
 import type { TrainingSession } from "./session.ts";
 import type { TrainingSettings } from "./settings.ts";
 import { snapshotDifferences } from "./snapshot-differences.ts";
-import { releaseSparseProducts } from "./sparse-products.ts";
+import { releaseCompressedWeights } from "./sparse-products.ts";
 
-/** Where a run is within its epochs. */
+/** The progress of a run within its epochs. */
 export interface RunProgress {
-  /** Epochs whose event was given out. */
+  /** Epochs whose event was reported. */
   readonly reportedEpochs: number;
-  /** Sum of the losses of the current epoch's steps. */
+  /** Sum of the losses of the current epoch. */
   readonly lossSum: number;
 }
 
-/** Values with their shape, copied from a backend's memory. */
-export interface StoredValues {
+/** Values with their shape, copied out of a backend's memory. */
+interface StoredValues {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
 
-/** A model's parameters as stored values, in module order. */
+/** Values of a model's parameters, in module order. */
 export type StoredParameters = ReadonlyMap<string, StoredValues>;
 
-/** One parameter's share of the optimizer. */
-export interface StoredSlot {
+/** The moments of one parameter, and its number of updates. */
+interface StoredSlot {
   readonly updates: number;
   readonly firstMoment: Float32Array;
   readonly secondMoment: Float32Array;
 }
 
-/** The state of a run between two steps. `version` changes when its meaning does. */
+/** The state of a run between two steps. `version` changes with its meaning. */
 export interface TrainingSnapshot {
   readonly version: 1;
-  /** The kernels that computed it; others round differently. */
+  /** Other kernels round differently. */
   readonly variant: KernelVariant;
   readonly settings: TrainingSettings;
-  /** Optimizer updates completed. */
+  /** Completed optimizer updates. */
   readonly step: number;
   readonly progress: RunProgress;
   readonly parameters: StoredParameters;
@@ -51,7 +48,7 @@ export interface TrainingSnapshot {
   readonly pruning: PruningState | null;
 }
 
-/** Copies parameters' values out of their memory. */
+/** Copies the values of parameters. */
 export function storedParameters(parameters: Parameters): StoredParameters {
   return new Map(
     [...parameters].map(([name, { value }]) => [
@@ -61,7 +58,7 @@ export function storedParameters(parameters: Parameters): StoredParameters {
   );
 }
 
-/** Sets parameters to stored values; those without stored ones stay. */
+/** Sets parameters to stored values. Parameters without stored values stay. */
 export function setParametersInto(parameters: Parameters, stored: StoredParameters): void {
   for (const { name, value } of parameters.values()) {
     const values = stored.get(name);
@@ -69,7 +66,7 @@ export function setParametersInto(parameters: Parameters, stored: StoredParamete
   }
 }
 
-/** Copies a session's state out of its memory. */
+/** Copies the state of a session. */
 export function captureSnapshot(
   session: TrainingSession<never>,
   progress: RunProgress,
@@ -99,10 +96,10 @@ export function captureSnapshot(
 }
 
 /**
- * Brings a session to a snapshot's state and returns the run's progress.
+ * Sets a session to the state of a snapshot and returns the progress of the run.
  *
- * @throws InputError with every difference when the snapshot is of other settings, of another kernel
- *   variant or of another model; the session is then unchanged
+ * @throws InputError with every difference if the snapshot has other settings, another kernel variant or another
+ *   model; the session is then unchanged
  */
 export function restoreSnapshotInto(
   session: TrainingSession<never>,
@@ -121,13 +118,13 @@ export function restoreSnapshotInto(
   if (session.pruning !== null && snapshot.pruning !== null) {
     session.pruning.state = copyPruningState(snapshot.pruning);
   }
-  releaseSparseProducts(session.sparse);
+  releaseCompressedWeights(session.compressed);
   session.step = snapshot.step;
   return { ...snapshot.progress };
 }
 
-/** Everything that keeps a session from going on from a snapshot. */
-export function resumeProblems(
+/** All reasons why a session cannot continue a snapshot. */
+function resumeProblems(
   session: TrainingSession<never>,
   snapshot: TrainingSnapshot,
 ): readonly Problem[] {

@@ -1,6 +1,6 @@
 /**
- * Compressed forms of pruned weights while they are trained: made when a mask has changed, given to each step's
- * tape, given back at the end. They are in use only where the weight is exactly zero outside of its blocks.
+ * Compressed forms of pruned weights during training: made after a mask has changed and passed to the tape of each
+ * step. Used only if the weight is exactly zero outside its kept blocks.
  */
 import type { BlockSparseProducts } from "../autograd/records.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -21,52 +21,43 @@ import type { Optimizer } from "./optimizer.ts";
 import { type ByProduct, chooseProducts, type SparseProductsSetting } from "./sparse-switch.ts";
 import { appliedMask } from "./sparsity.ts";
 
-/** A weight in compressed form, and the products that are computed from it. */
+/** The kept blocks of a weight, and the products that use them. */
 interface Compressed {
   readonly weight: BlockSparseWeight;
   readonly products: ByProduct<boolean>;
-  /** Whether the masks keep every weight of the blocks. */
+  /** Whether no block contains a pruned weight. */
   readonly wholeBlocks: boolean;
 }
 
-/** The part of a session that compressed weights have. */
-export interface SessionSparseProducts {
-  readonly setting: SparseProductsSetting;
-  /** By weight, since its mask last changed; null where the dense one is multiplied. */
-  readonly compressed: Map<Parameter, Compressed | null>;
-}
+/** Compressed weights by parameter, since the last change of a mask; null: products use the dense weight. */
+export type CompressedWeights = Map<Parameter, Compressed | null>;
 
-/** What a step has, once its masks are on the weights. */
-export interface SparseProductsStep {
+/** The state of a step after its masks were applied. */
+interface SparseProductsStep {
   readonly backend: Backend;
+  readonly setting: SparseProductsSetting;
   readonly parameters: Parameters;
   readonly optimizer: Optimizer;
   readonly state: PruningState;
   readonly step: number;
 }
 
-/** A weight as those pruners see it that prune it. */
+/** A weight with the pruners that own it. */
 interface PrunedWeight {
   readonly parameter: Parameter;
   readonly owners: readonly { readonly pruner: PrunerState; readonly layer: PrunedLayer }[];
 }
 
-/** No weight in compressed form yet. */
-export function createSparseProducts(setting: SparseProductsSetting): SessionSparseProducts {
-  return { setting, compressed: new Map() };
-}
-
 /**
- * Brings compressed weights up to date with masks and weights after a step has begun, in place, and gives what its
- * tape is to use. A gradient is left out at pruned weights only once no mask can change any more, and once the
- * optimizer has begun to update the weight, which it does at the first gradient that is not all zero.
+ * Updates compressed weights in place after masks were applied, and returns the products for the tape. Gradients of
+ * pruned weights are left out only once no mask can change any more and the optimizer has begun to update the weight,
+ * which it does at the first gradient that is not all zero.
  */
-export function updateSparseProductsInto(
-  session: SessionSparseProducts,
+export function updateCompressedWeightsInto(
+  compressed: CompressedWeights,
   current: SparseProductsStep,
 ): ReadonlyMap<Parameter, BlockSparseProducts> {
-  const { setting, compressed } = session;
-  const { backend, step } = current;
+  const { backend, setting, step } = current;
   const inUse = new Map<Parameter, BlockSparseProducts>();
   if (setting === "off") return inUse;
   const stale: (() => void)[] = [];
@@ -84,25 +75,25 @@ export function updateSparseProductsInto(
     const weightGradient = products.weightGradient && ignoresPruned(pruned, current);
     inUse.set(parameter, { ...products, weight, weightGradient, wholeBlocks });
   }
-  // Together, once nothing allocates any more: threads share them.
+  // Together and after all allocations, so that threads share the work.
   backend.kernels.independently(() => {
     for (const refresh of stale) refresh();
   });
   return inUse;
 }
 
-/** Gives all memory back; the next step begins anew. */
-export function releaseSparseProducts({ compressed }: SessionSparseProducts): void {
+/** Frees all compressed weights. The next step makes new ones. */
+export function releaseCompressedWeights(compressed: CompressedWeights): void {
   for (const parameter of [...compressed.keys()]) forget(compressed, parameter);
 }
 
-function forget(compressed: SessionSparseProducts["compressed"], parameter: Parameter): void {
+function forget(compressed: CompressedWeights, parameter: Parameter): void {
   const held = compressed.get(parameter);
   if (held) releaseBlockSparseWeight(held.weight);
   compressed.delete(parameter);
 }
 
-/** The weights that pruners own, each once. */
+/** Each weight that pruners own, with all its owners. */
 function prunedWeights({ state, parameters }: SparseProductsStep): Iterable<PrunedWeight> {
   const weights = new Map<Parameter, PrunedWeight>();
   for (const pruner of state.pruners) {
@@ -116,10 +107,7 @@ function prunedWeights({ state, parameters }: SparseProductsStep): Iterable<Prun
   return weights.values();
 }
 
-/**
- * The compressed form under the masks on a weight; null where the dense one is to be multiplied, undefined where
- * that has to be asked again: the masks are not on the weight yet.
- */
+/** The compressed form of a weight; null for dense products, undefined while masks are not yet applied to it. */
 function compress(
   backend: Backend,
   setting: SparseProductsSetting,
@@ -143,7 +131,7 @@ function compress(
   return undefined;
 }
 
-/** Whether masks keep every weight of blocks. */
+/** Whether masks keep every weight of the blocks. */
 function keepsWhole(
   { inputs, starts, columns }: KeptBlocks,
   masks: readonly Uint8Array[],
@@ -164,7 +152,7 @@ function countNonzero(values: Float32Array): number {
   return count;
 }
 
-/** Whether nothing reads the gradient of a weight's pruned elements. */
+/** Whether nothing reads the gradients of pruned elements any more. */
 function ignoresPruned(
   { parameter, owners }: PrunedWeight,
   { optimizer, step }: SparseProductsStep,

@@ -1,16 +1,16 @@
 /**
- * From which density down a product is computed from a weight's compressed form. Measured by
- * `bench/sparse-products.ts` (see docs/performance.md), never at run time: a run gives the same bytes on every machine.
+ * The densities below which products use the compressed form of a weight. Measured by `bench/sparse-products.ts` (see
+ * docs/performance.md), never at run time, so that a run gives the same bytes on every machine.
  */
 import type { KernelVariant } from "../kernels/table.ts";
 
 /**
- * Whether training multiplies pruned weights in compressed form. `auto`: where that is faster, by a fixed table.
- * `always`: wherever it is possible, at any density: to test it. `off`: never.
+ * Whether products use only the kept blocks of pruned weights. `auto`: if it is faster, by a fixed table. `always`: at
+ * any density, for tests. `off`: never.
  */
 export type SparseProductsSetting = "auto" | "always" | "off";
 
-/** The settings, for option lists. */
+/** Every {@link SparseProductsSetting}. */
 export const SPARSE_PRODUCTS: readonly SparseProductsSetting[] = ["auto", "always", "off"];
 
 /** One value for each product of a linear layer. */
@@ -20,10 +20,7 @@ export interface ByProduct<T> {
   readonly weightGradient: T;
 }
 
-/**
- * Shares of kept blocks at which each product was faster in compressed form in every layer measured: chosen from several
- * runs, of which docs/performance.md has one, and smaller where some of them came close to dense.
- */
+/** Shares of kept blocks up to which each product is faster in compressed form, in every layer measured. */
 export const BREAK_EVEN: Readonly<Record<KernelVariant, ByProduct<number>>> = {
   revectorized: { forward: 0.7, inputGradient: 0.5, weightGradient: 0.4 },
   fma: { forward: 0.8, inputGradient: 0.5, weightGradient: 0.7 },
@@ -31,7 +28,7 @@ export const BREAK_EVEN: Readonly<Record<KernelVariant, ByProduct<number>>> = {
   scalar: { forward: 0.25, inputGradient: 0.25, weightGradient: 0.4 },
 };
 
-/** The products to compute from the compressed form of a weight of which `density` (a share of blocks) is kept. */
+/** The products that use the compressed form of a weight, given its share of kept blocks. */
 export function chooseProducts(
   setting: SparseProductsSetting,
   variant: KernelVariant,

@@ -1,4 +1,4 @@
-/** Sparsity of a model in training, as events report it. */
+/** Sparsity of a model in training, for events. */
 import { scoresBlockMasks } from "../prune/criteria.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import type { PrunedLayer, PruneEvent, PrunerState, PruningState } from "../prune/state.ts";
@@ -22,21 +22,21 @@ export function targetSparsities(state: PruningState): readonly number[] {
   return state.pruners.map(({ lastEvent }) => lastEvent?.targetRatio ?? 0);
 }
 
-/** Share of elements that the masks hide, over the layers that pruners own; 0 where there are none. */
-export function reachedSparsity(state: PruningState): number {
+/** Share of elements that the masks prune, over the layers that pruners own; 0 without such layers. */
+function reachedSparsity(state: PruningState): number {
   const { zeros, total } = sum(
     state.pruners.flatMap(({ layers }) => layers.map((layer) => maskZeros(appliedMask(layer)))),
   );
   return total === 0 ? 0 : zeros / total;
 }
 
-/** A share of {@link reachedSparsity}, and the prune steps after which it was counted. */
+/** A result of {@link reachedSparsity}, and the prune steps before it. */
 export interface SparsityGauge {
   readonly events: readonly (PruneEvent | null)[];
   readonly share: number;
 }
 
-/** Counts anew only where masks can have changed since `previous`: every mask is as long as its weight. */
+/** Counts again only if masks can have changed since `previous`, because masks are as long as weights. */
 export function gaugeSparsity(state: PruningState, previous: SparsityGauge | null): SparsityGauge {
   const events = state.pruners.map(({ lastEvent }) => lastEvent);
   const unchanged =
@@ -48,12 +48,12 @@ export function gaugeSparsity(state: PruningState, previous: SparsityGauge | nul
   return unchanged ? previous : { events, share: reachedSparsity(state) };
 }
 
-/** The mask that is on the weight: the interpolated one while progressive pruning has one. */
+/** The mask applied to the weight: during progressive pruning the interpolated one. */
 export function appliedMask({ mask, progressiveMask }: PrunedLayer): Uint8Array {
   return progressiveMask ?? mask;
 }
 
-/** The whole report, from masks and weights. */
+/** The report, from masks and weights. */
 export function sparsityReport(
   state: PruningState,
   layers: readonly LayerRecord[],
@@ -72,7 +72,7 @@ export function sparsityReport(
   };
 }
 
-/** Blocks that a pruner's masks hide whole; for N:M the elements that they hide. */
+/** Blocks that the masks of a pruner prune; for N:M elements. */
 function blocksOf({ config, layers }: PrunerState): ZeroCount {
   const counts = layers.filter(({ layout }) => layout.divides);
   return sum(
@@ -85,7 +85,7 @@ function blocksOf({ config, layers }: PrunerState): ZeroCount {
   );
 }
 
-/** Weights that are not zero under a mask that is on them. */
+/** Weights that a mask prunes but that are not zero. */
 function countDrifted(state: PruningState, records: readonly LayerRecord[]): number {
   const weights = new Map(records.map(({ name, data }) => [name, data]));
   let drifted = 0;

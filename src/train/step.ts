@@ -1,6 +1,6 @@
 /**
- * One training step: the only place where pruning meets autograd. The hooks come where Intel Neural
- * Compressor's `prepare_pruning` puts them around the example script's loop.
+ * One training step, the only place where pruning meets autograd. The hooks are called in the order of Intel Neural
+ * Compressor's `prepare_pruning`.
  */
 import { backward } from "../autograd/backward.ts";
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
@@ -15,24 +15,23 @@ import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { TrainingSession } from "./session.ts";
-import { updateSparseProductsInto } from "./sparse-products.ts";
+import { updateCompressedWeightsInto } from "./sparse-products.ts";
 import { type LabelledBatch, layerRecords } from "./trainable-model.ts";
 
-/** What a step did. */
+/** The result of a step. */
 export interface StepResult {
   readonly loss: number;
-  /** The rate that its update used. */
+  /** The learning rate of its update. */
   readonly learningRate: number;
 }
 
 /**
- * One training step, in place: prune if it is due, forward, loss, backward, scores, optimizer, masks.
- * Gradients must be zero beforehand and are zero afterwards.
+ * One training step in place: prune if due, forward, loss, backward, scores, optimizer, masks. Gradients must be zero
+ * before and are zero after it.
  *
- * @param rows - the training rows that the batch's examples are, by number: the teacher's results for them are
- *   then kept for later steps. They have to depend on the row alone. Default: computed anew.
- * @throws RangeError when the loss is not finite; the session's weights are then those before the step,
- * apart from what was due to be pruned
+ * @param rows - the indices of the batch's examples among the training rows, under which the teacher's results are
+ *   cached. Default: no cache
+ * @throws RangeError if the loss is not finite; then no weight was updated, but pruning may have been done
  */
 export function trainStepInto<Batch extends LabelledBatch>(
   session: TrainingSession<Batch>,
@@ -50,7 +49,11 @@ export function trainStepInto<Batch extends LabelledBatch>(
     maskBlockGradientsInto(pruning.state, model.parameters);
     if (settings.profile === "strict")
       maskTrainingInto(
-        ...([pruning.state, model.parameters, optimizer, pruning.kernels, step] as const),
+        pruning.state,
+        model.parameters,
+        optimizer,
+        pruning.kernels,
+        step,
         products.blockSparse ?? new Map(),
       );
   }
@@ -64,21 +67,22 @@ export function trainStepInto<Batch extends LabelledBatch>(
   return { loss, learningRate };
 }
 
-/** What a tape computes from compressed weights between two steps, or in one once masks are on the weights. */
+/** The compressed weights for a tape, between two steps or after masks were applied in a step. */
 export function sparseProducts({
   backend,
   model: { parameters },
   optimizer,
   pruning,
-  sparse,
+  compressed,
+  settings: { sparseProducts: setting },
   step,
 }: TrainingSession<never>): Pick<TapeOptions, "blockSparse"> {
   if (pruning === null) return {};
-  const current = { backend, parameters, optimizer, state: pruning.state, step };
-  return { blockSparse: updateSparseProductsInto(sparse, current) };
+  const current = { backend, setting, parameters, optimizer, state: pruning.state, step };
+  return { blockSparse: updateCompressedWeightsInto(compressed, current) };
 }
 
-/** Adds the gradients of the batch's loss to the parameters' and returns the loss. */
+/** Adds the gradients of the loss to those of the parameters and returns the loss. */
 function accumulateGradients<Batch extends LabelledBatch>(
   { backend, model, teacher, teacherCache, settings, step }: TrainingSession<Batch>,
   batch: Batch,
@@ -104,7 +108,7 @@ function accumulateGradients<Batch extends LabelledBatch>(
   }
 }
 
-/** Clears what the optimizer has not: gradients of parameters that it does not update. */
+/** Sets the gradients of parameters that the optimizer does not update to zero. */
 function clearFixedGradients({ backend, optimizer }: TrainingSession<never>): void {
   for (const { gradient } of optimizer.fixed) backend.kernels.fill(gradient.data, 0);
 }

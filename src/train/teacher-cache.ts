@@ -1,71 +1,58 @@
 /**
- * What a frozen teacher computed, by training row: kept in memory up to a budget, beyond it in a storage that
- * the program gives, or not at all. What is read has the same bytes whatever was kept.
+ * Results of a frozen teacher by training row: in memory up to a budget, beyond it in a storage that the program
+ * provides, or not at all. Results are the same in all cases.
  */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import { fromHalfBits, halfBits } from "../core/half.ts";
 
-/** How values are kept; `float16` rounds them, which changes the loss a little. */
+/** Precision of cached values; `float16` rounds them, which changes the loss slightly. */
 export type TeacherPrecision = "float32" | "float16";
 
-/** Bytes beyond the budget: a place to write them to, such as a temporary file. */
+/** A place for bytes beyond the budget, such as a temporary file. */
 export interface TeacherStorage {
-  /** Writes bytes at a position; positions grow from 0 without gaps. */
+  /** Writes bytes at a position. Positions grow from 0 without gaps. */
   write(position: number, bytes: Uint8Array): void;
-  /** Fills `bytes` from a position that was written. */
+  /** Reads bytes from a position that was written. */
   read(position: number, bytes: Uint8Array): void;
 }
 
-/** What a cache may use. */
+/** Memory for a cache. */
 export interface TeacherMemory {
-  /** Most bytes kept in memory. Default 2^30. */
+  /** The most bytes in memory. Default 2^30. */
   readonly budget?: number | undefined;
-  /** Takes what is beyond the budget. Default: that is computed again. */
+  /** Storage beyond the budget. Default: results are computed again. */
   readonly storage?: TeacherStorage | undefined;
 }
 
-/** Values of one example: so many rows of them. */
+/** The rows of one example. */
 interface Entry {
   readonly rows: number;
   readonly width: number;
-  /** In memory, or where in the storage it begins. */
+  /** The values, or their position in the storage. */
   readonly place: StoredArray | number;
 }
 
 type StoredArray = Float32Array | Uint16Array;
 
-/** The rows of examples, by key. */
+/** Rows of examples, by key. */
 export interface TeacherCache {
   readonly precision: TeacherPrecision;
   readonly budget: number;
-  /** Bytes kept in memory, never more than `budget`. */
+  /** Bytes in memory, at most `budget`. */
   usedBytes(): number;
-  /** The most rows that were kept of any key. */
+  /** The largest number of rows of any key so far. */
   longest(): number;
   /** Whether the first `rows` rows of a key can be read. */
   has(key: number, rows: number): boolean;
-  /** The first `rows` rows of a key, which `has` them. */
+  /** The first `rows` rows of a key. @throws RangeError if the cache does not have them */
   read(key: number, rows: number): Float32Array;
-  /** Keeps all rows of a key, in place of fewer, if there is room; gives them as `read` would. */
+  /** Stores all rows of a key, replacing fewer, if there is room. Returns them as `read` does. */
   keep(key: number, values: Float32Array, rows: number): Float32Array;
 }
 
 const DEFAULT_BUDGET = 2 ** 30;
 
-/**
- * An empty cache.
- *
- * @example
- * ```ts
- * import { createTeacherCache } from "espalier/nn";
- *
- * const cache = createTeacherCache("float32", { budget: 16 });
- * cache.keep(7, Float32Array.of(1, 2, 3, 4), 2); // two rows of two
- * console.assert(cache.read(7, 1).join() === "1,2" && !cache.has(7, 3));
- * cache.keep(8, Float32Array.of(5, 6), 1); // beyond the budget
- * console.assert(!cache.has(8, 1) && cache.usedBytes() === 16);
- * ```
- */
+/** An empty cache. */
 export function createTeacherCache(
   precision: TeacherPrecision,
   memory: TeacherMemory = {},
@@ -79,7 +66,7 @@ export function createTeacherCache(
   let isFull = false;
   let longest = 0;
 
-  /** Where the values can stay, given what the entry that they replace gives free; undefined: nowhere. */
+  /** A place for values that replace an entry of `freed` bytes; undefined if there is no room. */
   function placeFor(stored: StoredArray, freed: number): Entry["place"] | undefined {
     if (used - freed + stored.byteLength <= budget) {
       used += stored.byteLength - freed;
@@ -90,7 +77,7 @@ export function createTeacherCache(
     try {
       storage.write(position, new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
     } catch {
-      // A full disk, say. What cannot be kept is computed again.
+      // For example a full disk. Results that are not stored are computed again.
       isFull = true;
       return undefined;
     }
@@ -126,7 +113,7 @@ export function createTeacherCache(
   };
 }
 
-/** A copy of the values as they are kept. */
+/** A copy of the values at the cache's precision. */
 function encode(values: Float32Array, precision: TeacherPrecision): StoredArray {
   switch (precision) {
     case "float32":

@@ -1,4 +1,4 @@
-/** What a student is led towards: a frozen teacher's results for a batch, computed or out of its cache. */
+/** Results of a frozen teacher for a batch, computed or cached: the targets of distillation. */
 import { selectRows } from "../autograd/embedding.ts";
 import type { Variable } from "../autograd/records.ts";
 import { forEachSequence, uniformSequences } from "../autograd/sequences.ts";
@@ -11,20 +11,20 @@ import type { DistillationSettings } from "./settings.ts";
 import type { TeacherCache } from "./teacher-cache.ts";
 import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
 
-/** A cache, and the training rows that the batch's examples are: the keys of what it keeps. */
+/** A cache, and the indices of the batch's examples among the training rows, which are its keys. */
 export interface CachedRows {
   readonly cache: TeacherCache;
   readonly rows: ArrayLike<number>;
 }
 
-/** A teacher, and what is wanted of it. */
+/** A teacher and what to compute. */
 interface Request<Batch extends LabelledBatch> {
   readonly teacher: TrainableModel<Batch>;
   readonly batch: Batch;
   readonly settings: DistillationSettings;
 }
 
-/** The part of a model's output that distillation compares, as rows. */
+/** The part of a model's output that distillation compares, as rows. @throws RangeError if it is missing */
 export function distilled(
   name: string,
   tape: Tape,
@@ -52,8 +52,8 @@ export function distilled(
 }
 
 /**
- * The teacher's part that `wanted`, the student's, is compared with, as a constant of the student's tape. With
- * a cache only what it lacks is computed; where the output does not say which rows are whose, everything is.
+ * The target for `wanted`, the student's part, as a constant of the student's tape. With a cache only missing rows are
+ * computed, unless the output does not tell which rows belong to which example.
  */
 export function teacherTarget<Batch extends LabelledBatch>(
   tape: Tape,
@@ -86,10 +86,7 @@ export function teacherTarget<Batch extends LabelledBatch>(
   return variable;
 }
 
-/**
- * The rows of every example of the batch, computed where the cache lacks one; null where the teacher's output
- * does not say whose they are.
- */
+/** The rows of every example, cached or computed; null if the teacher's output does not assign rows to examples. */
 function cachedValues<Batch extends LabelledBatch>(
   tape: Tape,
   request: Request<Batch>,
@@ -100,8 +97,7 @@ function cachedValues<Batch extends LabelledBatch>(
   const lacking = all.filter((i) => !cache.has(keys[i] ?? 0, counts[i] ?? 0));
   const computed = new Map<number, Float32Array>();
   if (lacking.length > 0) {
-    // Another batch may be padded further: what is kept is padded as far as the longest so far, so that rows are
-    // seldom computed again.
+    // Padded as far as the longest batch so far, so that rows are seldom computed again for a longer batch.
     const positions = Math.max(cache.longest(), ...counts);
     const cut = request.teacher.forwardExamples !== undefined;
     const examples = cut ? lacking : all;
@@ -130,15 +126,13 @@ function cachedValues<Batch extends LabelledBatch>(
   return all.map((i) => computed.get(i) ?? cache.read(keys[i] ?? 0, counts[i] ?? 0));
 }
 
-/** Some examples of a batch, padded to at least so many positions where that makes a difference. */
+/** Some examples of a batch, padded to at least `positions`. */
 interface Part {
   readonly examples: readonly number[];
   readonly positions: number;
 }
 
-/**
- * Runs the teacher without dropout, on the batch or a part of it, and gives what is distilled, valid within `body`.
- */
+/** Runs the teacher without dropout on the batch or a part of it. The rows are valid within `body`. */
 function withTeacher<Batch extends LabelledBatch, T>(
   { backend }: Tape,
   { teacher, batch, settings }: Request<Batch>,
@@ -162,7 +156,7 @@ function withTeacher<Batch extends LabelledBatch, T>(
   }
 }
 
-/** How many of the distilled rows each of `examples` has; null where the output does not say. */
+/** The number of distilled rows of each example; null if the output does not tell. */
 function rowCounts(
   output: TrainableOutput,
   settings: DistillationSettings,
@@ -182,7 +176,7 @@ function rowCounts(
   return counts.length === examples ? counts : null;
 }
 
-/** How many rows of a sequence are compared: its tokens where padding is excluded and they are named. */
+/** The number of compared rows of a sequence: without padding only its tokens, if they are known. */
 function countedRows(
   tokenRows: Int32Array | undefined,
   padding: Padding,

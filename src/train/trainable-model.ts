@@ -1,4 +1,4 @@
-/** What training needs of a model: parameters, a forward pass, and which weights can be pruned. */
+/** A model as training sees it: parameters, a forward pass, and layers to prune. */
 import type { Variable } from "../autograd/records.ts";
 import type { Sequences } from "../autograd/sequences.ts";
 import type { Tape } from "../autograd/tape.ts";
@@ -10,64 +10,52 @@ import type { Padding } from "../model/token-rows.ts";
 import type { LayerKind, LayerRecord } from "../prune/layer.ts";
 import { type Parameters, parameterNamed } from "../tensor/parameter.ts";
 
-/** What a forward pass gives to training. */
+/** The output of a forward pass in training. */
 export interface TrainableOutput {
   /** [batch, classes]; [batch, 1] for regression. */
   readonly logits: Variable;
-  /** Hidden states, of which distillation takes the last; may be left out where that is not used. */
+  /** Hidden states; distillation uses the last one. */
   readonly hiddenStates?: readonly Variable[];
-  /** The rows of a hidden state that each example has. Default: equally many, [examples, ..., width]. */
+  /** The rows of each example in a hidden state. Default: equally many, [examples, ..., width]. */
   readonly sequences?: Sequences;
-  /**
-   * The rows of a hidden state that are tokens, in order, for losses that leave padding out. Default: all.
-   */
+  /** The rows of a hidden state that are tokens, in order, for losses that exclude padding. Default: all. */
   readonly tokenRows?: Int32Array;
 }
 
-/** What a caller will read of a {@link TrainableOutput}. */
+/** The parts of a {@link TrainableOutput} that the caller reads. */
 export interface TrainableForwardOptions {
   /**
-   * `excluded`: nothing at padded positions. A model may then leave them out of its hidden states, or say by
-   * `tokenRows` which rows are none. Default `included`.
+   * `excluded`: nothing at padded positions. A model may leave them out of its hidden states, or list the others in
+   * `tokenRows`. Default `included`.
    */
   readonly padding?: Padding;
-  /** False: no hidden states, so that a model may leave them out of what it computes. Default true. */
+  /** False: no hidden states. Default true. */
   readonly hiddenStates?: boolean;
-  /**
-   * At least so many positions for each example, as in a batch that is padded further, where the model can do that:
-   * results for longer batches can then be kept. Default: those of the batch.
-   */
+  /** The least number of positions to pad to, so that results can be cached for longer batches. Default: none. */
   readonly positions?: number;
 }
 
-/** A batch carries its labels: classes as Int32Array, or values to regress on as Float32Array. */
+/** A batch with labels: classes as Int32Array, or values for regression as Float32Array. */
 export interface LabelledBatch {
   readonly labels: Int32Array | Float32Array;
 }
 
-/** A module as pruning sees it: its weight is the parameter `<name>.weight`, if there is one. */
-export interface ModelLayer {
+/** A module as pruning sees it. Its weight is the parameter `<name>.weight`, if there is one. */
+interface ModelLayer {
   readonly name: string;
   readonly kind: LayerKind;
 }
 
-/**
- * A model that can be trained: a transformer of this package ({@link sequenceClassifier}) or a
- * program's own, written with autograd's operations.
- */
+/** A model that can be trained: {@link sequenceClassifier}, or one written with the operations of this entry. */
 export interface TrainableModel<Batch extends LabelledBatch> {
   readonly parameters: Parameters;
   /**
-   * Modules in the order in which they are registered; pruning follows it, and takes the last linear
-   * one for the head. Default: every `<name>.weight` with two extents as a linear layer, with three or
-   * four as a convolution, in the order of the parameters.
+   * Modules in module order; pruning takes the last linear one for the head. Default: every `<name>.weight` of two
+   * extents as a linear layer, of three or four as a convolution, in the order of the parameters.
    */
   readonly layers?: readonly ModelLayer[];
   forward(tape: Tape, batch: Batch, options?: TrainableForwardOptions): TrainableOutput;
-  /**
-   * As `forward`, of some examples of the batch alone, padded as the whole is. A teacher that has it computes
-   * only what its cache lacks; one that has not computes whole batches.
-   */
+  /** `forward` of some examples of the batch. With it a teacher computes only what its cache lacks. */
   forwardExamples?(
     tape: Tape,
     batch: Batch,
@@ -82,8 +70,8 @@ const KIND_BY_RANK: ReadonlyMap<number, LayerKind> = new Map([
   [4, "conv2d"],
 ]);
 
-/** The modules of a model, in order; see {@link TrainableModel.layers} for the default. */
-export function modelLayers(
+/** The modules of a model in order, with the default of {@link TrainableModel.layers}. */
+function modelLayers(
   model: Pick<TrainableModel<never>, "parameters" | "layers">,
 ): readonly ModelLayer[] {
   if (model.layers !== undefined) return model.layers;
@@ -98,8 +86,8 @@ export function modelLayers(
 }
 
 /**
- * The model's layers as records for pruning, in module order. Weights and gradients are views of the
- * backend's memory: take them again after anything that may allocate.
+ * The layers of a model as records for pruning, in module order. Weights and gradients are views of the backend's
+ * memory: get them again after anything that may allocate.
  */
 export function layerRecords(
   model: Pick<TrainableModel<never>, "parameters" | "layers">,
@@ -120,7 +108,7 @@ const KIND_OF_MODULE: Readonly<Record<ModuleKind, LayerKind>> = Object.freeze({
 });
 
 /**
- * BERT's or DistilBERT's sequence classifier as a model to train.
+ * A BERT or DistilBERT sequence classifier as a trainable model.
  *
  * @example
  * ```ts
@@ -159,7 +147,7 @@ export function sequenceClassifier(
   };
 }
 
-/** The rows of a padded batch that may be attended to. */
+/** The rows of a padded batch that are not hidden. */
 function visibleRows({ attentionMask }: TokenBatch): Int32Array {
   return Int32Array.from(attentionMask.keys()).filter((row) => attentionMask[row] === 1);
 }

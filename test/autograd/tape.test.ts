@@ -92,7 +92,7 @@ describe("a tape", () => {
     discard(squared);
     expect([...squared.value.data]).toEqual([1, 4, 9]);
     backward(tape, loss);
-    expect(() => squared.value.data).toThrow("its memory was given back already");
+    expect(() => squared.value.data).toThrow("its memory was freed already");
     expect(gradientOf(x).every((g) => g > 0)).toBe(true);
     releaseTape(tape);
   });
@@ -157,7 +157,7 @@ describe("misuse of a tape", () => {
     expect(() => gelu(tape, x)).toThrow("expected an open one");
     expect(() => constant(tape, weight.value)).toThrow("expected an open one");
     expect(weight.value.shared).toBe(false);
-    expect(() => x.value.data).toThrow("given back already");
+    expect(() => x.value.data).toThrow("freed already");
     expect(() => input(tape, [1], new Float32Array(1))).toThrow("got one that was released");
     expect(used()).toBe(before);
   });

@@ -3,10 +3,10 @@ import { prune } from "./prune.mjs";
 import { roundTrip } from "./round-trip.mjs";
 import { train } from "./train.mjs";
 
-export function exercise({ espalier, io, nn }) {
+export async function exercise({ espalier, io, nn }) {
   return {
     pruning: prune(espalier),
-    training: train(nn, "auto"),
+    training: await train(nn, "auto"),
     roundTrip: roundTrip(io),
   };
 }

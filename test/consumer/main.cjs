@@ -3,6 +3,6 @@ const espalier = require("espalier");
 const io = require("espalier/io");
 const nn = require("espalier/nn");
 
-import("./exercise.mjs").then(({ exercise }) => {
-  console.log(JSON.stringify(exercise({ espalier, io, nn })));
+import("./exercise.mjs").then(async ({ exercise }) => {
+  console.log(JSON.stringify(await exercise({ espalier, io, nn })));
 });

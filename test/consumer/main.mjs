@@ -4,4 +4,4 @@ import * as io from "espalier/io";
 import * as nn from "espalier/nn";
 import { exercise } from "./exercise.mjs";
 
-console.log(JSON.stringify(exercise({ espalier, io, nn })));
+console.log(JSON.stringify(await exercise({ espalier, io, nn })));

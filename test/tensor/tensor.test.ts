@@ -46,9 +46,9 @@ describe("a tensor", () => {
     expect([...tensor.data]).toEqual([0, 0, 0]);
     tensor.release();
     expect(backend.memory.usage().used).toBe(before);
-    expect(() => tensor.data).toThrow("tensor of shape [3]: its memory was given back already");
-    expect(() => tensor.release()).toThrow("given back already");
-    expect(() => tensor.retain()).toThrow("given back already");
+    expect(() => tensor.data).toThrow("tensor of shape [3]: its memory was freed already");
+    expect(() => tensor.release()).toThrow("freed already");
+    expect(() => tensor.retain()).toThrow("freed already");
   });
 });
 

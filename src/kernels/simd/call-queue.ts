@@ -8,7 +8,7 @@
 export type RunCall = (address: number) => void;
 
 /** Batches of more calls than this are run in several. */
-export const MOST_CALLS = 1024;
+const MOST_CALLS = 1024;
 /** Values that a call takes at most. */
 const MOST_VALUES = 15;
 /** The function's number among those that the module exports, then its values. */

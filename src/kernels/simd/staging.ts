@@ -5,7 +5,7 @@
 import type { Memory } from "./memory.ts";
 
 /** Arrays that pass through a window. */
-export type Staged = Float32Array | Uint8Array;
+type Staged = Float32Array | Uint8Array;
 
 /** A window of WASM memory. */
 export interface StagingWindow<T extends Staged> {

@@ -36,7 +36,7 @@ export interface KernelThread {
 export type StartThread = (start: ThreadStart) => Promise<KernelThread>;
 
 /** What a Web Worker must do, structurally. */
-export interface WebWorker {
+interface WebWorker {
   postMessage(message: unknown): void;
   addEventListener(type: "message" | "error", listener: (event: unknown) => void): void;
   terminate(): void;
@@ -105,7 +105,7 @@ export function serveKernels(start: ThreadStart): void {
 }
 
 /** Threads that share calls, and how to end those that were started. */
-export interface ThreadPool {
+interface ThreadPool {
   readonly scheduler: Scheduler;
   stop(): void;
 }

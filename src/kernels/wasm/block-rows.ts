@@ -27,7 +27,7 @@ export function joinsVectors({ variant }: ModuleBuilder): boolean {
 }
 
 /** Where the compressed form of a weight lies. `starts` is at the first block row to visit. */
-export interface BlockAddresses {
+interface BlockAddresses {
   readonly starts: Local<"i32">;
   readonly columns: I32;
   readonly values: I32;
@@ -36,7 +36,7 @@ export interface BlockAddresses {
 }
 
 /** A block row while it is visited. */
-export interface BlockRow {
+interface BlockRow {
   /** Blocks that are left, none or more. */
   readonly remaining: Local<"i32">;
   /** Where the input of the first of them is, and its values. */
@@ -82,7 +82,7 @@ export function forEachBlockRow(
 }
 
 /** How the loop over the blocks of a row is written. */
-export interface BlockLoop {
+interface BlockLoop {
   /** Blocks in an iteration. */
   readonly unroll: number;
   /**
@@ -122,7 +122,7 @@ export function forEachBlock(
 export type Term = readonly [sum: Local<"v128">, factor: Local<"v128">];
 
 /** What multiplying a block takes. */
-export interface BlockProducts {
+interface BlockProducts {
   /** What each of the block's first outputs adds to, for as many outputs as the list is long. */
   readonly terms: readonly (readonly Term[])[];
   /** Runs before a block is multiplied, and after. */

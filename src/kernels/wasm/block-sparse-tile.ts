@@ -59,7 +59,7 @@ const PARAMETERS: TileParameters = {
 };
 
 /** Computes all outputs of a tile. */
-export type TileProduct = FunctionReference<typeof PARAMETERS>;
+type TileProduct = FunctionReference<typeof PARAMETERS>;
 
 /** Adds the product for blocks of a height. */
 export function addTileProduct(module: ModuleBuilder, height: BlockHeight): TileProduct {

@@ -50,7 +50,7 @@ export { f32x4, f64x2, i8x16, i16x8, i32x4, i64x2, v128 } from "./vector-instruc
 export type WasmVariant = "simd" | "fma" | "revectorized";
 
 /** An exported function, to call from a later one. */
-export interface ExportedFunction extends FunctionReference<Parameters> {
+interface ExportedFunction extends FunctionReference<Parameters> {
   readonly hasResult: boolean;
 }
 

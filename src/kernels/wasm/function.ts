@@ -21,7 +21,7 @@ export type Parameters = Readonly<Record<string, ValueType>>;
 export type Arguments<P extends Parameters> = { readonly [Name in keyof P]: Local<P[Name]> };
 
 /** Values to call a function with. */
-export type CallArguments<P extends Parameters> = { readonly [Name in keyof P]: Operand<P[Name]> };
+type CallArguments<P extends Parameters> = { readonly [Name in keyof P]: Operand<P[Name]> };
 
 /** A function of the module, to call from a later one. */
 export interface FunctionReference<P extends Parameters> {

@@ -41,7 +41,7 @@ const PACK_STRIDED_PARAMETERS = {
 } as const;
 
 /** Packs a single panel from any layout. */
-export type PackStrided = FunctionReference<typeof PACK_STRIDED_PARAMETERS>;
+type PackStrided = FunctionReference<typeof PACK_STRIDED_PARAMETERS>;
 
 /** Adds the packing of a factor stored [depth, columns] into panels of `width`. */
 export function addPackRows(module: ModuleBuilder, width: number, packStrided: PackStrided): Pack {

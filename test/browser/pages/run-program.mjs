@@ -17,7 +17,7 @@ export async function runProgram({ program, variant }) {
     const script = new URL(`${BUILD}/worker.js`, import.meta.url);
     const startThread = nn.startWebThread(() => new Worker(script, { type: "module" }));
     const backend = await nn.createThreadedBackend({ variant, threads: 3, startThread });
-    const result = { ...train(nn, variant, backend), threads: backend.threads };
+    const result = { ...(await train(nn, variant, backend)), threads: backend.threads };
     backend.stop();
     return result;
   }
