@@ -7,6 +7,7 @@ import { splitLines } from "../io/lines.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { chooseVariant } from "../node/engine.ts";
+import { readText } from "../node/files.ts";
 import { type LoadedClassifier, loadSparseClassifier } from "../node/sparse-classifier.ts";
 import { nodeStorage } from "../node/storage.ts";
 import { createNodeBackend } from "../node/threaded-backend.ts";
@@ -25,7 +26,6 @@ import {
   type OptionValues,
   textOption,
 } from "./options.ts";
-import { readText } from "./vectors.ts";
 
 const OPTIONS = {
   text: textOption("TEXT", "a text to classify"),

@@ -6,6 +6,7 @@
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { InputError } from "../core/either.ts";
 import type { PathKind } from "../run/storage.ts";
 
 let written = 0;
@@ -108,5 +109,15 @@ export async function kindOfPath(path: string): Promise<PathKind> {
     return (await stat(path)).isDirectory() ? "directory" : "file";
   } catch {
     return "nothing";
+  }
+}
+
+/** A text file. @throws InputError if its bytes are not UTF-8 */
+export async function readText(path: string): Promise<string> {
+  const bytes = await readBytes(path);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new InputError([{ path, expected: "text in UTF-8", got: "other bytes" }]);
   }
 }

@@ -166,6 +166,37 @@ test("with --json there is nothing but JSON lines", async () => {
   ]);
 });
 
+test("sets that are not known are named and not counted", async () => {
+  const directory = copyCases();
+  const other = (...parts: string[]): string => {
+    mkdirSync(join(directory, ...parts.slice(0, -1)), { recursive: true });
+    return join(directory, ...parts);
+  };
+  writeFileSync(other("heads", "one", "case.json"), '{"pruners":[],"model":{}}');
+  writeFileSync(other("roles", "bert", "config.json"), "{}");
+  writeFileSync(other("tokenizers", "b", "cases.jsonl"), '{"text":"","attention_mask":[]}\n');
+  const { code, out } = await espalier(["conform", directory]);
+  expect(code).toBe(0);
+  expect(out).toBe(
+    [
+      "heads: not a known set of vectors, not counted",
+      "roles: not a known set of vectors, not counted",
+      "tokenizers: not a known set of vectors, not counted",
+      "joint: 1 passed, 0 failed",
+      "model: 1 passed, 0 failed",
+      "2 passed, 0 failed\n",
+    ].join("\n"),
+  );
+  const json = await espalier(["conform", directory, "--json", "--only", "^joint/"]);
+  expect(json.out).toContain('{"event":"unknown","set":"heads"}\n');
+  for (const set of ["heads", join("heads", "one")]) {
+    const alone = await espalier(["conform", join(directory, set)]);
+    expect(alone.code).toBe(2);
+    expect(alone.out).toBe("");
+    expect(alone.err).toContain("with sets that are not known: heads");
+  }
+});
+
 test("wrong usage is refused", async () => {
   mkdirSync(path("empty"));
   const refusals: readonly (readonly [readonly string[], string])[] = [

@@ -1,0 +1,107 @@
+/** The families of golden vectors: how each is recognised, and what replays it. */
+import { isLeft } from "../core/either.ts";
+import { isJsonObject, type JsonObject, parseJson } from "../io/json.ts";
+import type { Tokenizer } from "../io/tokenizer.ts";
+import type { Backend } from "../kernels/backend.ts";
+import type { CaseFiles } from "./case-files.ts";
+import { replayJoint } from "./joint.ts";
+import { replayModel } from "./model.ts";
+import { replaySchedules } from "./model-schedule.ts";
+import { replayPruning } from "./pruning.ts";
+import { PRUNING_TABLE_NAMES, replayPruningTable } from "./pruning-tables.ts";
+import { replayStrict } from "./strict.ts";
+import { replayTokenizer } from "./tokenizer.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** Families with a directory for each vector. */
+export type CaseFamily = "joint" | "model" | "pruning" | "strict";
+
+/** Families with a file of rows or lines. */
+export type RowFamily = "model" | "pruning_tables" | "tokenizer";
+
+/** A family of case directories. */
+interface CaseReplay {
+  /** Whether the JSON of a case has the form of this family. */
+  readonly accepts: (json: JsonObject) => boolean;
+  readonly replay: (files: CaseFiles, backend: Backend) => Verdict;
+}
+
+const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
+  joint: {
+    accepts: ({ kind }) => kind === "joint",
+    replay: (files, backend) => replayJoint(files, backend),
+  },
+  // Encoder vectors have a teacher too, and state the class of the model.
+  model: { accepts: (json) => "teacher_config" in json && !("class" in json), replay: replayModel },
+  // Vectors on attention heads have pruners too, and describe the model by an object.
+  pruning: {
+    accepts: ({ pruners, model }) => pruners !== undefined && Array.isArray(model),
+    replay: replayPruning,
+  },
+  strict: { accepts: ({ kind }) => kind === "strict", replay: replayStrict },
+};
+
+const CASE_FAMILIES = Object.keys(CASES) as readonly CaseFamily[];
+
+/** The names of all families. */
+export const FAMILIES: readonly string[] = [...CASE_FAMILIES, "pruning_tables", "tokenizer"];
+
+/**
+ * The family of a case: by the form of `case.json`, else by the nearest folder named for a family. A case that cannot
+ * be read counts as one of `pruning`, so that it fails. Undefined for a set that is not known.
+ *
+ * @param folders the names of the folders around the case, the nearest first
+ */
+export function caseFamily(text: string, folders: readonly string[]): CaseFamily | undefined {
+  const parsed = parseJson("case.json", text);
+  const json = isLeft(parsed) ? undefined : parsed.right;
+  const stated = isJsonObject(json)
+    ? CASE_FAMILIES.find((family) => CASES[family].accepts(json))
+    : undefined;
+  const named = folders.flatMap(
+    (folder) => CASE_FAMILIES.find((family) => family === folder) ?? [],
+  );
+  return stated ?? named[0] ?? (isJsonObject(json) ? undefined : "pruning");
+}
+
+/** Whether a file of this name may hold tokenizer vectors; its text tells. */
+export function mayBeTokenizerCases(name: string): boolean {
+  return name.endsWith("cases.jsonl");
+}
+
+/** The family of a file of rows or lines. `text` is needed if {@link mayBeTokenizerCases}. */
+export function rowFamily(name: string, folder: string, text: string): RowFamily | undefined {
+  // Vectors of other tokenizers state more of each line.
+  if (mayBeTokenizerCases(name))
+    return /^[^\n]*"attention_mask":/.test(text) ? undefined : "tokenizer";
+  if (name === "lr_schedule.json") return "model";
+  const table = /^(.*)\.json$/.exec(name)?.[1];
+  if (table === undefined) return undefined;
+  return PRUNING_TABLE_NAMES.includes(table) || folder === "pruning_tables"
+    ? "pruning_tables"
+    : undefined;
+}
+
+/** The verdict on a case. */
+export function replayCase(family: CaseFamily, files: CaseFiles, backend: Backend): Verdict {
+  return CASES[family].replay(files, backend);
+}
+
+/** The verdicts on the rows of a file; those of the tokenizer need one. */
+export function replayRows(
+  family: RowFamily,
+  name: string,
+  text: string,
+  tokenizer: Tokenizer | null,
+): readonly Verdict[] {
+  switch (family) {
+    case "model":
+      return replaySchedules(name, text);
+    case "pruning_tables":
+      return replayPruningTable(name.replace(/\.json$/, ""), text);
+    case "tokenizer":
+      return tokenizer === null ? [] : replayTokenizer(name, text, tokenizer);
+    default:
+      return family satisfies never;
+  }
+}

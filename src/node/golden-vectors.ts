@@ -1,0 +1,171 @@
+/** Golden vectors below a directory: finds them, says which family each belongs to, and replays them. */
+import { readdir } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { CaseFileError, type CaseFiles } from "../conform/case-files.ts";
+import {
+  type CaseFamily,
+  caseFamily,
+  FAMILIES,
+  mayBeTokenizerCases,
+  type RowFamily,
+  replayCase,
+  replayRows,
+  rowFamily,
+} from "../conform/families.ts";
+import { type ListedVector, missingVectors, readManifest } from "../conform/manifest.ts";
+import { brokenVerdict, type Verdict } from "../conform/verdict.ts";
+import { toError } from "../core/either.ts";
+import type { Tokenizer } from "../io/tokenizer.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { kindOfPath, readBytes, readText } from "./files.ts";
+
+/** A case directory, or a file of rows or lines. */
+type FoundVectors =
+  | { readonly kind: "case"; readonly family: CaseFamily; readonly path: string }
+  | { readonly kind: "rows"; readonly family: RowFamily; readonly path: string };
+
+/** The vectors below a directory. */
+export interface GoldenVectors {
+  readonly found: readonly FoundVectors[];
+  /** Names of sets of vectors that no family has. */
+  readonly unknown: readonly string[];
+  /** The vectors that the directory's own manifest lists; undefined without a manifest. */
+  readonly listed: readonly ListedVector[] | undefined;
+}
+
+const CASE_FILES = ["case.json", "tensors.safetensors"];
+/** How many directories above one of vectors may hold their manifest: `golden` is two above a case. */
+const MANIFEST_LEVELS = 2;
+
+/** Vectors of a part of the tree, and the paths of directories with files of unknown sets. */
+interface Search {
+  readonly found: readonly FoundVectors[];
+  readonly unknown: readonly string[];
+}
+
+/**
+ * Finds the vectors below a directory, in the order of names.
+ *
+ * @throws InputError if a manifest is invalid; the file system's error if a directory cannot be read
+ */
+export async function findGoldenVectors(directory: string): Promise<GoldenVectors> {
+  const root = resolve(directory);
+  const listed = await listedVectors(root);
+  const { found, unknown } = await search(root, root);
+  // A set is a directory directly below this one, or this one itself.
+  const setOf = (path: string): string => {
+    const [first = ""] = relative(root, path).split(sep);
+    return first === "" || first === ".." ? basename(path) : first;
+  };
+  const known = new Set(found.map(({ path }) => setOf(dirname(path))));
+  const sets = new Set(unknown.map(setOf));
+  return { found, unknown: [...sets].filter((name) => !known.has(name)), listed };
+}
+
+async function search(root: string, directory: string): Promise<Search> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  const names = entries.map(({ name }) => name).sort();
+  if (CASE_FILES.some((name) => names.includes(name))) {
+    const text = await readText(join(directory, "case.json")).catch(() => "");
+    const top = directory === root ? dirname(dirname(root)) : dirname(root);
+    const folders = relative(top, dirname(directory)).split(sep).reverse();
+    const family = caseFamily(text, folders);
+    return family === undefined
+      ? { found: [], unknown: [dirname(directory)] }
+      : { found: [{ kind: "case", family, path: directory }], unknown: [] };
+  }
+  const isDirectory = new Map(entries.map((entry) => [entry.name, entry.isDirectory()]));
+  const parts = names.map(async (name): Promise<Search> => {
+    const path = join(directory, name);
+    if (isDirectory.get(name) === true) return search(root, path);
+    const text = mayBeTokenizerCases(name) ? await readText(path).catch(() => "") : "";
+    const family = rowFamily(name, basename(directory), text);
+    if (family !== undefined) return { found: [{ kind: "rows", family, path }], unknown: [] };
+    const isVector = /\.(jsonl?|safetensors)$/.test(name) && directory !== root;
+    return { found: [], unknown: isVector ? [directory] : [] };
+  });
+  const searches = await Promise.all(parts);
+  return {
+    found: searches.flatMap(({ found }) => found),
+    unknown: searches.flatMap(({ unknown }) => unknown),
+  };
+}
+
+/**
+ * The vectors that the manifest of `directory` lists; undefined without a manifest. A manifest of a directory above
+ * is only asked for its version, since it also lists vectors that lie elsewhere.
+ */
+async function listedVectors(directory: string): Promise<readonly ListedVector[] | undefined> {
+  let at = directory;
+  for (let level = 0; level <= MANIFEST_LEVELS; level++, at = dirname(at)) {
+    const path = join(at, "manifest.json");
+    if ((await kindOfPath(path)) !== "file") continue;
+    const listed = readManifest(path, await readText(path));
+    if (listed !== undefined)
+      return level === 0 ? listed.filter(({ family }) => FAMILIES.includes(family)) : undefined;
+  }
+  return undefined;
+}
+
+/** The file `path` in `directory` or the nearest directory above it that has it. */
+export async function findAbove(directory: string, path: string): Promise<string | undefined> {
+  for (let at = resolve(directory); ; at = dirname(at)) {
+    const candidate = join(at, path);
+    if ((await kindOfPath(candidate)) === "file") return candidate;
+    if (at === dirname(at)) return undefined;
+  }
+}
+
+/** What a replay uses beside the vectors. */
+export interface ReplayOptions {
+  readonly backend: Backend;
+  /** Needed for tokenizer vectors. */
+  readonly tokenizer: Tokenizer | null;
+  /** Replays only the vectors with a match in `family/name`, and asks for no others. */
+  readonly only?: RegExp | undefined;
+}
+
+/** Replays vectors one after another. A vector that cannot be read or that the manifest misses has failed. */
+export async function* replayGoldenVectors(
+  { found, listed }: GoldenVectors,
+  { backend, tokenizer, only }: ReplayOptions,
+): AsyncGenerator<Verdict, void> {
+  const isWanted = ({ family, name }: Pick<Verdict, "family" | "name">): boolean =>
+    only === undefined || only.test(`${family}/${name}`);
+  const verdicts: Verdict[] = [];
+  for (const { kind, family, path } of found) {
+    const name = basename(path);
+    if (kind === "case" && !isWanted({ family, name })) continue;
+    try {
+      const judged =
+        kind === "case"
+          ? [replayCase(family, await readCase(path), backend)]
+          : replayRows(family, name, await readText(path), tokenizer).filter(isWanted);
+      verdicts.push(...judged);
+      yield* judged;
+    } catch (error) {
+      const broken = brokenVerdict(family, name, error);
+      verdicts.push(broken);
+      yield broken;
+    }
+  }
+  if (listed !== undefined && only === undefined) yield* missingVectors(listed, verdicts);
+}
+
+async function readCase(directory: string): Promise<CaseFiles> {
+  const json = await readPart(join(directory, "case.json"), readText);
+  const tensors = await readPart(join(directory, "tensors.safetensors"), readBytes);
+  return { name: basename(directory), json, tensors };
+}
+
+/** A file of a case. @throws CaseFileError if it is missing or cannot be read */
+async function readPart<T>(path: string, read: (path: string) => Promise<T>): Promise<T> {
+  try {
+    return await read(path);
+  } catch (error) {
+    const isFile = (await kindOfPath(path)) === "file";
+    const got = isFile ? toError(error).message : "none";
+    const expected = isFile ? "a file that can be read" : "a file";
+    throw new CaseFileError({ path: basename(path), expected, got });
+  }
+}

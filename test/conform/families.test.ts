@@ -1,0 +1,59 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { caseFamily, FAMILIES, replayRows, rowFamily } from "../../src/conform/families.ts";
+
+const GOLDEN = join(import.meta.dirname, "../golden");
+
+function firstCase(family: string): string {
+  const [name = ""] = readdirSync(join(GOLDEN, family), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
+  return readFileSync(join(GOLDEN, family, name, "case.json"), "utf8");
+}
+
+describe("the family of a case", () => {
+  test.each(["joint", "model", "pruning", "strict"])("%s, in any folder", (family) => {
+    expect(caseFamily(firstCase(family), ["b", "a"])).toBe(family);
+  });
+
+  test("is that of the nearest folder if its form says nothing", () => {
+    expect(caseFamily("{}", ["x", "joint", "model"])).toBe("joint");
+    expect(caseFamily("{}", ["x", "toString"])).toBeUndefined();
+  });
+
+  test("is not known for sets of other forms", () => {
+    expect(caseFamily('{"pruners":[],"model":{"hf":"BertModel"}}', ["heads"])).toBeUndefined();
+    expect(caseFamily('{"teacher_config":{},"class":"BertModel"}', ["encoders"])).toBeUndefined();
+  });
+
+  test("is pruning for a file that cannot be read, so that it fails", () => {
+    for (const text of ["", "{", "[]"]) expect(caseFamily(text, ["x"])).toBe("pruning");
+    expect(caseFamily("", ["x", "model"])).toBe("model");
+  });
+});
+
+describe("the family of a file", () => {
+  test.each([
+    ["lr_schedule.json", "x", "", "model"],
+    ["schedule.json", "x", "", "pruning_tables"],
+    ["other.json", "pruning_tables", "", "pruning_tables"],
+    ["other.json", "x", "", undefined],
+    ["schedule.txt", "pruning_tables", "", undefined],
+    ["my-cases.jsonl", "x", '{"text":""}\n', "tokenizer"],
+    ["cases.jsonl", "x", "{", "tokenizer"],
+    ["cases.jsonl", "x", '{"text":"","attention_mask":[1]}\n', undefined],
+  ])("%s in %s", (name, folder, text, family) => {
+    expect(rowFamily(name, folder, text)).toBe(family);
+  });
+
+  test("tokenizer vectors are replayed with a tokenizer alone", () => {
+    expect(replayRows("tokenizer", "cases.jsonl", "{}\n", null)).toEqual([]);
+  });
+});
+
+test("every family has a folder of its own", () => {
+  const folders = readdirSync(GOLDEN);
+  // The tokenizer's vectors quote data sets and are not part of the project.
+  expect(FAMILIES.filter((family) => !folders.includes(family))).toEqual(["tokenizer"]);
+});
