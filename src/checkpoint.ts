@@ -23,7 +23,7 @@ export { type PlanOptions, type PruningPlan, planPruning } from "./checkpoint/pl
 export { selectableLayers } from "./checkpoint/selectable.ts";
 export {
   type LayerVerdict,
-  type Verdict,
+  type PatternVerdict,
   type VerifiedWeight,
   type VerifyOptions,
   verifyPattern,

@@ -64,7 +64,7 @@ export interface LayerVerdict {
 }
 
 /** What was found in all layers. */
-export interface Verdict {
+export interface PatternVerdict {
   readonly pattern: string;
   readonly exact: boolean;
   readonly tolerance: number;
@@ -167,7 +167,10 @@ export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): La
 }
 
 /** The verdicts of layers as one. */
-export function joinVerdicts(layers: readonly LayerVerdict[], options: VerifyOptions): Verdict {
+export function joinVerdicts(
+  layers: readonly LayerVerdict[],
+  options: VerifyOptions,
+): PatternVerdict {
   const { exact = false, tolerance = 0 } = options;
   const sum = (of: (layer: LayerVerdict) => number): number =>
     layers.reduce((total, layer) => total + of(layer), 0);
@@ -202,7 +205,10 @@ export function joinVerdicts(layers: readonly LayerVerdict[], options: VerifyOpt
  * console.assert(violation === null && total.sparseBlocks === 1 && total.blocks === 2);
  * ```
  */
-export function verifyPattern(weights: readonly VerifiedWeight[], options: VerifyOptions): Verdict {
+export function verifyPattern(
+  weights: readonly VerifiedWeight[],
+  options: VerifyOptions,
+): PatternVerdict {
   return joinVerdicts(
     weights.map((weight) => verifyWeight(weight, options)),
     options,
