@@ -17,10 +17,11 @@ export { openCheckpoint, openCheckpointOrThrow } from "./node/checkpoint-reader.
 export { copyCheckpoint } from "./node/checkpoint-writer.ts";
 export { writeFileAtomically } from "./node/files.ts";
 export { type FineTuneToDirectoryOptions, fineTuneToDirectory } from "./node/fine-tune.ts";
-export { type LoadedClassifier, loadSparseClassifier } from "./node/sparse-classifier.ts";
+export { loadSparseClassifier } from "./node/sparse-classifier.ts";
 export { loadModelDirectory, readModelDirectory, saveModelDirectory } from "./node/storage.ts";
 export { createStorageFile } from "./node/storage-file.ts";
 export { createNodeBackend, type NodeBackendOptions } from "./node/threaded-backend.ts";
 export type { FineTuned } from "./run/fine-tune.ts";
 export type { SavedModel } from "./run/model-directory.ts";
 export type { RunDescription } from "./run/plan.ts";
+export type { LoadedClassifier } from "./run/sparse-classifier.ts";

@@ -74,7 +74,7 @@ export async function inspectCheckpoint(
       entry,
       role,
       bytes: tensor.bytes.length,
-      gzipBytes: compressedBytes && compressedBytes(tensor.bytes),
+      gzipBytes: compressedBytes?.(tensor.bytes) ?? null,
       packed: packedFacts(checkpoint, entry, tensor),
       weight,
     });

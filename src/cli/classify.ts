@@ -1,22 +1,26 @@
 /** `espalier classify`: answers of a classifier to texts, with each layer computed in the way that is fastest. */
 
 import { basename } from "node:path";
-import { InputError } from "../core/either.ts";
-import { type Example, parseGlueTsvOrThrow } from "../io/glue.ts";
-import { splitLines } from "../io/lines.ts";
-import { encode, type Tokenizer } from "../io/tokenizer.ts";
+import { getOrThrow, InputError } from "../core/either.ts";
+import { parseGlueTsv } from "../io/glue.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { chooseVariant } from "../node/engine.ts";
 import { readText } from "../node/files.ts";
-import { type LoadedClassifier, loadSparseClassifier } from "../node/sparse-classifier.ts";
+import { loadSparseClassifier } from "../node/sparse-classifier.ts";
 import { nodeStorage } from "../node/storage.ts";
 import { createNodeBackend } from "../node/threaded-backend.ts";
 import { turn } from "../node/turn.ts";
 import { formatSeconds, formatTable } from "../report/table.ts";
+import {
+  type Classification,
+  classifyTexts,
+  firstBatchTokens,
+  parseTextLines,
+  type TextRow,
+} from "../run/classification.ts";
 import { fileProblem } from "../run/storage.ts";
+import type { SparseClassifier } from "../sparse/classifier.ts";
 import { formatExecution } from "../sparse/execution.ts";
-import { type Predictions, predictedClasses, scorePredictions } from "../train/evaluation.ts";
-import { padExamples } from "../train/examples.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import {
@@ -54,36 +58,27 @@ const OPTIONS = {
 
 type Values = OptionValues<typeof OPTIONS>;
 
-/** From so many tokens on the costs of all ways grow alike. */
-const PROPORTIONAL_TOKENS = 128;
-
-/** A text, or a pair of texts, with its label where there is one. */
-type Row = Omit<Example, "label"> & { readonly label: number | null };
-
 function refuse(path: string, expected: string, got: string): never {
   throw new InputError([{ path, expected, got }]);
 }
 
-async function readRows({ text, textPair, file, task }: Values): Promise<readonly Row[]> {
-  if ((text === undefined) === (file === undefined))
-    return refuse("--text, --file", "one of them", text === undefined ? "neither" : "both");
+async function readRows({ text, textPair, file, task }: Values): Promise<readonly TextRow[]> {
+  if (text !== undefined && file !== undefined)
+    return refuse("--text, --file", "one of them", "both");
   if (text !== undefined) {
     if (task !== undefined) refuse("--task", "a --file in the task's format", "--text");
-    return [{ text, label: null, ...(textPair === undefined ? {} : { textPair }) }];
+    return [{ text, label: null, ...(textPair !== undefined && { textPair }) }];
   }
+  if (file === undefined) return refuse("--text, --file", "one of them", "neither");
   if (textPair !== undefined) refuse("--text-pair", "--text before it", "--file");
-  const path = file ?? "";
-  const problem = await fileProblem(nodeStorage, "--file", path);
+  const problem = await fileProblem(nodeStorage, "--file", file);
   if (problem !== undefined) throw new InputError([problem]);
-  const content = await readText(path);
-  if (task !== undefined) return parseGlueTsvOrThrow(task, basename(path), content);
-  const rows = splitLines(content).map((line, i): Row => {
-    const [first = "", second, third] = line.split("\t");
-    if (third !== undefined)
-      return refuse(`${path}:${i + 1}`, "a text, or two with a tab between them", "more");
-    return { text: first, label: null, ...(second === undefined ? {} : { textPair: second }) };
-  });
-  return rows.length > 0 ? rows : refuse(path, "at least one line", "none");
+  const content = await readText(file);
+  return getOrThrow(
+    task === undefined
+      ? parseTextLines(file, content)
+      : parseGlueTsv(task, basename(file), content),
+  );
 }
 
 /** Tokens that texts are cut to. */
@@ -96,68 +91,32 @@ function longestInput(
   return maxLength;
 }
 
-/** Tokens for which ways are chosen: those of the first batch, or so many that more cost in proportion. */
-function plannedTokens(
-  tokenizer: Tokenizer,
-  rows: readonly Row[],
-  batchSize: number,
-  maxLength: number,
-): number {
-  let tokens = 0;
-  for (const { text, textPair } of rows.slice(0, batchSize)) {
-    tokens += encode(tokenizer, text, textPair, maxLength).inputIds.length;
-    if (tokens >= PROPORTIONAL_TOKENS) return PROPORTIONAL_TOKENS;
-  }
-  return tokens;
-}
-
-/** Shares of the classes: softmax of logits. */
-function probabilitiesOf(logits: Float32Array): readonly number[] {
-  const largest = Math.max(...logits);
-  const powers = Array.from(logits, (logit) => Math.exp(logit - largest));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
-}
-
-/**
- * Logits of all rows, a batch at a time.
- *
- * @throws InputError for the first row that has one that is not finite
- */
-async function logitsOf(
-  { classifier, tokenizer }: LoadedClassifier,
-  rows: readonly Row[],
-  { batchSize = 32, ...values }: Values,
-  { signal }: Console,
-): Promise<Float32Array> {
-  const { labels: classes, padTokenId } = classifier.config;
-  const maxLength = longestInput(classifier.config, values);
-  const logits = new Float32Array(rows.length * classes);
-  for (let start = 0; start < rows.length; start += batchSize) {
-    await turn(signal);
-    const batch = rows.slice(start, start + batchSize).map(({ text, textPair }) => ({
-      ...encode(tokenizer, text, textPair, maxLength),
-      label: 0,
+function printPlan(classifier: SparseClassifier, json: boolean, { out }: Console): void {
+  const { costs, feedForwards, bytes } = classifier;
+  const layers = classifier.layers.map(({ execution, ...layer }) => ({
+    ...layer,
+    execution: formatExecution(execution),
+  }));
+  if (json) {
+    const plan = layers.map(({ name, execution, denseMicroseconds, microseconds }) => ({
+      name,
+      execution,
+      denseMicroseconds,
+      microseconds,
     }));
-    logits.set(classifier.logits(padExamples(batch, padTokenId)), start * classes);
+    const event = { event: "plan", costs, layers: plan, feedForwards, bytes };
+    out.write(`${JSON.stringify(event)}\n`);
+    return;
   }
-  const wrong = logits.findIndex((logit) => !Number.isFinite(logit));
-  if (wrong >= 0)
-    refuse(
-      `text ${Math.floor(wrong / classes) + 1}`,
-      "logits that are finite",
-      String(logits[wrong]),
-    );
-  return logits;
-}
-
-function printPlan({ classifier }: LoadedClassifier, { out }: Console): void {
-  const { costs, layers, feedForwards, bytes } = classifier;
   const table = formatTable({
     header: ["layer", "shape", "computed by", "dense µs", "predicted µs", "bytes"],
-    rows: layers.map(({ name, facts, execution, ...layer }) => [
-      ...[name, `${facts.outputs}x${facts.inputs}`, formatExecution(execution)],
-      ...[layer.denseMicroseconds.toFixed(1), layer.microseconds.toFixed(1), String(layer.bytes)],
+    rows: layers.map((layer) => [
+      layer.name,
+      `${layer.facts.outputs}x${layer.facts.inputs}`,
+      layer.execution,
+      layer.denseMicroseconds.toFixed(1),
+      layer.microseconds.toFixed(1),
+      String(layer.bytes),
     ]),
   });
   out.write(`${table}\n\n`);
@@ -168,53 +127,40 @@ function printPlan({ classifier }: LoadedClassifier, { out }: Console): void {
   out.write(`weights: ${bytes} bytes\ncosts, in nanoseconds: ${JSON.stringify(costs)}\n\n`);
 }
 
-/** Prints answers; accuracy and F1 where there are labels. */
-function printAnswers(
-  { labels }: LoadedClassifier,
-  rows: readonly Row[],
-  predictions: Predictions,
+function printJson(
+  { answers, accuracy, f1 }: Classification,
   seconds: number,
-  json: boolean,
   { out }: Console,
 ): void {
-  const { logits, classes } = predictions;
-  const answers = predictedClasses(predictions);
-  const isRegression = classes === 1;
-  const table: (readonly string[])[] = [];
-  rows.forEach(({ text, textPair, label }, i) => {
-    const own = logits.subarray(i * classes, (i + 1) * classes);
-    const answer = answers[i] ?? 0;
-    const name = isRegression ? null : (labels[answer] ?? String(answer));
-    const probabilities = isRegression ? null : probabilitiesOf(own);
-    if (json) {
-      const event = { event: "text", index: i, text, textPair, label, answer: name, class: answer };
-      out.write(`${JSON.stringify({ ...event, probabilities, logits: Array.from(own) })}\n`);
-      return;
-    }
-    const figure = probabilities?.[answer] ?? own[0] ?? 0;
-    const shown = textPair === undefined ? text : `${text} | ${textPair}`;
-    table.push([...(name === null ? [] : [name]), figure.toFixed(4), shown]);
+  answers.forEach(({ text, textPair, label, answer, class: index, probabilities, logits }, i) => {
+    const found = { answer, class: index, probabilities, logits };
+    out.write(`${JSON.stringify({ event: "text", index: i, text, textPair, label, ...found })}\n`);
   });
-  const labelled = rows.every(({ label }) => label !== null);
-  const scores = labelled ? scorePredictions(predictions) : null;
-  const speed = rows.length / seconds;
-  if (json) {
-    const { accuracy = null, f1 = null } = scores ?? {};
-    const end = { event: "end", texts: rows.length, accuracy, f1, seconds };
-    out.write(`${JSON.stringify(end)}\n`);
-    return;
+  const end = { event: "end", texts: answers.length, accuracy, f1, seconds };
+  out.write(`${JSON.stringify(end)}\n`);
+}
+
+function printText(
+  { answers, accuracy, f1 }: Classification,
+  seconds: number,
+  { out }: Console,
+): void {
+  const texts = answers.length;
+  if (accuracy === null) {
+    const isRegression = answers[0]?.answer === null;
+    const rows = answers.map((one) => {
+      const shown = one.textPair === undefined ? one.text : `${one.text} | ${one.textPair}`;
+      if (one.answer === null) return [(one.logits[0] ?? 0).toFixed(4), shown];
+      return [one.answer, (one.probabilities?.[one.class] ?? 0).toFixed(4), shown];
+    });
+    const header = isRegression ? ["value", "text"] : ["answer", "share", "text"];
+    out.write(`${formatTable({ header, rows })}\n`);
+  } else
+    out.write(`accuracy ${accuracy.toFixed(4)}, F1 ${f1?.toFixed(4) ?? "-"} over ${texts} texts\n`);
+  if (texts > 1) {
+    const speed = (texts / seconds).toFixed(1);
+    out.write(`${texts} texts in ${formatSeconds(seconds)} s, ${speed} a second\n`);
   }
-  const header = isRegression ? ["value", "text"] : ["answer", "share", "text"];
-  if (scores === null || scores.accuracy === null)
-    out.write(`${formatTable({ header, rows: table })}\n`);
-  else
-    out.write(
-      `accuracy ${scores.accuracy.toFixed(4)}, F1 ${scores.f1?.toFixed(4) ?? "-"} over ${rows.length} texts\n`,
-    );
-  if (rows.length > 1)
-    out.write(
-      `${rows.length} texts in ${formatSeconds(seconds)} s, ${speed.toFixed(1)} a second\n`,
-    );
 }
 
 /** The command. */
@@ -228,40 +174,30 @@ export const classifyCommand: Command = defineCommand({
   options: OPTIONS,
   run: async ({ values, positionals: [directory = ""], json }, console) => {
     const rows = await readRows(values);
-    const { variant = "auto", threads, layers = "auto" } = values;
+    const { variant = "auto", threads, layers = "auto", batchSize = 32, plan = false } = values;
     const chosen = await chooseVariant(variant, console.engine);
     for (const note of values.verbose === true ? chosen.notes : chosen.failures)
       console.err.write(`${note}\n`);
     const backend = await createNodeBackend({
       variant: chosen.variant,
-      ...(threads === undefined ? {} : { threads }),
+      ...(threads !== undefined && { threads }),
     });
     try {
       const loaded = await loadSparseClassifier(directory, backend, {
         executions: layers,
         tokens: (tokenizer, config) =>
-          plannedTokens(tokenizer, rows, values.batchSize ?? 32, longestInput(config, values)),
+          firstBatchTokens(tokenizer, rows, batchSize, longestInput(config, values)),
       });
-      if (values.plan === true && !json) printPlan(loaded, console);
-      if (values.plan === true && json) {
-        const { costs, layers: planned, feedForwards, bytes } = loaded.classifier;
-        const plan = planned.map(({ name, execution, denseMicroseconds, microseconds }) => ({
-          ...{ name, execution: formatExecution(execution), denseMicroseconds, microseconds },
-        }));
-        const event = { event: "plan", costs, layers: plan, feedForwards, bytes };
-        console.out.write(`${JSON.stringify(event)}\n`);
-      }
+      const { classifier } = loaded;
+      if (plan) printPlan(classifier, json, console);
+      const maxLength = longestInput(classifier.config, values);
       const began = performance.now();
-      const logits = await logitsOf(loaded, rows, values, console);
+      const found = await classifyTexts(loaded, rows, { batchSize, maxLength }, () =>
+        turn(console.signal),
+      );
       const seconds = (performance.now() - began) / 1000;
-      const classes = loaded.classifier.config.labels;
-      const labels = rows.map(({ label }) => label ?? 0);
-      const predictions = { logits, labels, classes, loss: Number.NaN };
-      printAnswers(loaded, rows, predictions, seconds, json, console);
+      (json ? printJson : printText)(found, seconds, console);
       return 0;
-    } catch (error) {
-      if (console.signal.aborted) return 130;
-      throw error;
     } finally {
       backend.stop();
     }

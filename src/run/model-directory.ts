@@ -1,15 +1,20 @@
 /** Models in Hugging Face's directory layout, in a storage. */
 
+import { pipe } from "fp-ts/function";
 import { openCheckpointFile } from "../checkpoint/open.ts";
 import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
 import { PACKED_METADATA } from "../checkpoint/packed-manifest.ts";
 import {
+  allOf,
+  chain,
   type Either,
   InputError,
   isLeft,
   isRight,
   left,
+  map,
   type Problem,
+  prefixPaths,
   right,
 } from "../core/either.ts";
 import type { LoadedModel } from "../experiment/starting-model.ts";
@@ -28,6 +33,7 @@ import type { NamedValues } from "../model/parameters.ts";
 import {
   directoryProblem,
   type FileMap,
+  inDirectory,
   joinPath,
   type RunStorage,
   readDirectory,
@@ -58,16 +64,20 @@ export async function readModelDirectory(
   const found = await readDirectory(storage, directory, (name) => FILE_NAMES.includes(name));
   const files = unpackedFiles(directory, found);
   if (isLeft(files)) return files;
-  const model = readHuggingFaceModel(files.right);
-  const tokenizer = readHuggingFaceTokenizer(files.right);
-  if (isLeft(model) || isLeft(tokenizer)) {
-    const problems = [model, tokenizer].flatMap((each) => (isLeft(each) ? each.left : []));
-    return left(problems.map((each) => ({ ...each, path: joinPath(directory, each.path) })));
-  }
-  const config = parseModelConfig(model.right.config);
-  if (isLeft(config)) return inConfiguration(directory, config.left);
-  const tensors = widenTensors(model.right.tensors);
-  return right({ config: config.right, tensors, tokenizer: tokenizer.right });
+  return pipe(
+    allOf({
+      model: readHuggingFaceModel(files.right),
+      tokenizer: readHuggingFaceTokenizer(files.right),
+    }),
+    inDirectory(directory),
+    chain(({ model, tokenizer }) =>
+      pipe(
+        parseModelConfig(model.config),
+        prefixPaths(`${joinPath(directory, HUGGING_FACE_FILES.config)}: `),
+        map((config) => ({ config, tensors: widenTensors(model.tensors), tokenizer })),
+      ),
+    ),
+  );
 }
 
 /** The files of a model, with packed weights unpacked. A packed file may have either name. */
@@ -95,15 +105,6 @@ function unpackedFiles(directory: string, files: FileMap): Either<readonly Probl
 function hasManifest(bytes: Uint8Array): boolean {
   const header = parseSafetensorsHeader(bytes, bytes.length);
   return isRight(header) && PACKED_METADATA in header.right.metadata;
-}
-
-/** Problems of settings, each with the file before its key. */
-export function inConfiguration(
-  directory: string,
-  problems: readonly Problem[],
-): Either<readonly Problem[], never> {
-  const file = joinPath(directory, HUGGING_FACE_FILES.config);
-  return left(problems.map((problem) => ({ ...problem, path: `${file}: ${problem.path}` })));
 }
 
 /** Saves a model so that transformers' `from_pretrained` loads it; tensors are written as F32. */

@@ -2,7 +2,7 @@
  * Where a run reads and writes: a file system, or anything that keeps bytes by path. Paths are plain strings with `/`
  * between their parts.
  */
-import { type Either, left, type Problem, right } from "../core/either.ts";
+import { type Either, left, mapLeft, type Problem, right } from "../core/either.ts";
 
 /** What a path leads to. */
 export type PathKind = "file" | "directory" | "nothing";
@@ -24,6 +24,15 @@ export type FileMap = ReadonlyMap<string, Uint8Array>;
 export function joinPath(...parts: readonly string[]): string {
   const [last = "", ...before] = parts.filter((part) => part !== "").reverse();
   return [...before.reverse().map((part) => part.replace(/\/+$/, "")), last].join("/");
+}
+
+/** Puts a directory before the path of every problem. */
+export function inDirectory(
+  directory: string,
+): <A>(result: Either<readonly Problem[], A>) => Either<readonly Problem[], A> {
+  return mapLeft((problems: readonly Problem[]) =>
+    problems.map((problem) => ({ ...problem, path: joinPath(directory, problem.path) })),
+  );
 }
 
 /** The problem of a path that is not a directory. `label` names the option. */

@@ -1,0 +1,120 @@
+/** Classifying texts with a loaded classifier. */
+import { type Either, eachOf, InputError, type Problem, refuse, right } from "../core/either.ts";
+import type { Example } from "../io/glue.ts";
+import { splitLines } from "../io/lines.ts";
+import { encode, type Tokenizer } from "../io/tokenizer.ts";
+import { predictedClasses, scorePredictions } from "../train/evaluation.ts";
+import { padExamples } from "../train/examples.ts";
+import type { LoadedClassifier } from "./sparse-classifier.ts";
+
+/** A text, or a pair of texts; the label is null if it is unknown. */
+export type TextRow = Omit<Example, "label"> & { readonly label: number | null };
+
+/** From this many tokens on, the costs of all executions grow in proportion. */
+const PROPORTIONAL_TOKENS = 128;
+
+/** Reads a text from each line, with a tab before the second one of a pair. `path` names the file in problems. */
+export function parseTextLines(
+  path: string,
+  content: string,
+): Either<readonly Problem[], readonly TextRow[]> {
+  const lines = splitLines(content);
+  if (lines.length === 0) return refuse(path, "at least one line", "none");
+  return eachOf(lines, (line, i) => {
+    const [text = "", textPair, more] = line.split("\t");
+    if (more !== undefined)
+      return refuse(`${path}:${i + 1}`, "a text, or two with a tab between them", "more");
+    return right({ text, label: null, ...(textPair !== undefined && { textPair }) });
+  });
+}
+
+/** The tokens of the first batch, up to the number from which costs grow in proportion. */
+export function firstBatchTokens(
+  tokenizer: Tokenizer,
+  rows: readonly TextRow[],
+  batchSize: number,
+  maxLength: number,
+): number {
+  let tokens = 0;
+  for (const { text, textPair } of rows.slice(0, batchSize)) {
+    tokens += encode(tokenizer, text, textPair, maxLength).inputIds.length;
+    if (tokens >= PROPORTIONAL_TOKENS) return PROPORTIONAL_TOKENS;
+  }
+  return tokens;
+}
+
+/** What a classifier says of a text. */
+export interface Answer extends TextRow {
+  /** The name of the class; null for a regression. */
+  readonly answer: string | null;
+  readonly class: number;
+  /** Of the classes; null for a regression. */
+  readonly probabilities: readonly number[] | null;
+  readonly logits: readonly number[];
+}
+
+/** The answers to all texts. */
+export interface Classification {
+  readonly answers: readonly Answer[];
+  /** Null unless all texts have labels. */
+  readonly accuracy: number | null;
+  readonly f1: number | null;
+}
+
+/** Softmax of logits. */
+function probabilitiesOf(logits: readonly number[]): readonly number[] {
+  const largest = Math.max(...logits);
+  const powers = logits.map((logit) => Math.exp(logit - largest));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
+/**
+ * Classifies texts, a batch at a time.
+ *
+ * @param turn awaited before each batch, so that a program can do other things or stop
+ * @throws InputError if a logit is not finite
+ */
+export async function classifyTexts(
+  { classifier, tokenizer, labels: names }: LoadedClassifier,
+  rows: readonly TextRow[],
+  { batchSize, maxLength }: { readonly batchSize: number; readonly maxLength: number },
+  turn: () => Promise<void>,
+): Promise<Classification> {
+  const { labels: classes, padTokenId } = classifier.config;
+  const logits = new Float32Array(rows.length * classes);
+  for (let start = 0; start < rows.length; start += batchSize) {
+    await turn();
+    const batch = rows.slice(start, start + batchSize).map(({ text, textPair }) => ({
+      ...encode(tokenizer, text, textPair, maxLength),
+      label: 0,
+    }));
+    logits.set(classifier.logits(padExamples(batch, padTokenId)), start * classes);
+  }
+  const wrong = logits.findIndex((logit) => !Number.isFinite(logit));
+  if (wrong >= 0) {
+    const path = `text ${Math.floor(wrong / classes) + 1}`;
+    const got = String(logits[wrong]);
+    throw new InputError([{ path, expected: "logits that are finite", got }]);
+  }
+  const labels = rows.map(({ label }) => label ?? 0);
+  const predictions = { logits, labels, classes, loss: Number.NaN };
+  const isLabelled = rows.every(({ label }) => label !== null);
+  const { accuracy, f1 } = isLabelled
+    ? scorePredictions(predictions)
+    : { accuracy: null, f1: null };
+  const found = predictedClasses(predictions);
+  const isRegression = classes === 1;
+  const answers = rows.map((row, i): Answer => {
+    const own = Array.from(logits.subarray(i * classes, (i + 1) * classes));
+    const index = found[i] ?? 0;
+    return {
+      ...row,
+      answer: isRegression ? null : (names[index] ?? String(index)),
+      class: index,
+      probabilities: isRegression ? null : probabilitiesOf(own),
+      logits: own,
+    };
+  });
+  return { answers, accuracy, f1 };
+}
