@@ -24,7 +24,7 @@ export interface Verdict {
 }
 
 /** A right answer that differs from the recorded one. */
-export interface Acceptable {
+interface Acceptable {
   readonly acceptable: string;
 }
 
@@ -32,7 +32,7 @@ export interface Acceptable {
 export type Finding = Difference | Acceptable | undefined;
 
 /** Numbers of vectors that passed and failed. */
-export interface VerdictCounts {
+interface VerdictCounts {
   readonly passed: number;
   readonly failed: number;
   /** How many of the passed ones are acceptable. */

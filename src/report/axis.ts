@@ -6,7 +6,7 @@ export interface Range {
   readonly high: number;
 }
 
-/** The range of finite `values`, widened where they are all equal; [0, 1] where there are none. */
+/** The range of finite `values`, widened if they are all equal; [0, 1] if there are none. */
 export function rangeOf(values: readonly number[]): Range {
   const finite = values.filter(Number.isFinite);
   if (finite.length === 0) return { low: 0, high: 1 };
@@ -17,7 +17,7 @@ export function rangeOf(values: readonly number[]): Range {
   return { low: low - margin, high: high + margin };
 }
 
-/** The part of a range within limits, where they are given. */
+/** The part of a range within limits. */
 export function limitRange(range: Range, limits: Range | undefined): Range {
   return limits === undefined
     ? range
@@ -25,32 +25,32 @@ export function limitRange(range: Range, limits: Range | undefined): Range {
 }
 
 /** The step among 1, 2, 5 times a power of ten that divides `span` into at most `count` parts. */
-export function roundStep(span: number, count: number): number {
+function roundStep(span: number, count: number): number {
   const power = 10 ** Math.floor(Math.log10(span / count));
   const steps = [1, 2, 5, 10].map((factor) => factor * power);
   return steps.find((step) => span / step <= count + 1e-9) ?? 10 * power;
 }
 
-/** The multiples of a round step inside `range`, at most `count` + 1 of them. */
+/** The multiples of a round step inside `range`: 1 to `count` + 1 of them, for a `count` of at least 3. */
 export function ticks(range: Range, count: number): readonly number[] {
   const step = roundStep(range.high - range.low, count);
   const first = Math.ceil(range.low / step - 1e-9);
   const last = Math.floor(range.high / step + 1e-9);
-  // Multiplying, not adding up, keeps 0.30000000000000004 out; rounding removes what is left of it.
+  // Multiples of a step have smaller errors than sums of steps; rounding removes them.
   const decimals = Math.max(0, -Math.floor(Math.log10(step)));
   return Array.from({ length: last - first + 1 }, (_, index) =>
     Number(((first + index) * step).toFixed(Math.min(decimals, 20))),
   );
 }
 
-/** The range widened to the round steps around it, which are then its ticks too. */
+/** The range widened to the round steps around it, which become its ticks. */
 export function roundRange(range: Range, count: number): Range {
   const step = roundStep(range.high - range.low, count);
   const rounded = {
     low: Math.floor(range.low / step + 1e-9) * step,
     high: Math.ceil(range.high / step - 1e-9) * step,
   };
-  // The wider range may need a wider step; widening to that one can only happen a few times.
+  // The wider range may need a wider step, at most a few times.
   return roundStep(rounded.high - rounded.low, count) > step * (1 + 1e-9)
     ? roundRange(rounded, count)
     : rounded;

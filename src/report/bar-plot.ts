@@ -1,7 +1,7 @@
 /** Horizontal bars of ratios from 0 to 1, one per layer, as self-contained SVG. */
 
 import { seriesColor } from "./line-plot.ts";
-import { element, escapeMarkup } from "./markup.ts";
+import { element, escapeMarkup, svg } from "./markup.ts";
 
 /** One bar. */
 export interface Bar {
@@ -13,7 +13,7 @@ export interface Bar {
 }
 
 /** What a bar plot shows. */
-export interface BarPlot {
+interface BarPlot {
   readonly title: string;
   readonly bars: readonly Bar[];
 }
@@ -24,13 +24,12 @@ const TOP = 34;
 const VALUE = 52;
 /** Estimated width of one character of a bar's name, in pixels. */
 const CHARACTER = 6;
-
 /** Longest name shown, in characters. */
 const LONGEST_NAME = 46;
 
-/** Keeps the end of a long name: it is what tells layers apart. */
-function shorten(name: string, most: number): string {
-  return name.length <= most ? name : `…${name.slice(name.length - most + 1)}`;
+/** A name without the beginning if it is too long: the end tells layers apart. */
+function shorten(name: string): string {
+  return name.length <= LONGEST_NAME ? name : `…${name.slice(name.length - LONGEST_NAME + 1)}`;
 }
 
 function row(bar: Bar, index: number, left: number): string {
@@ -43,7 +42,7 @@ function row(bar: Bar, index: number, left: number): string {
   const filled = { x: left, y: y + 1, width: ratio * full, height: 11, rx: 2, style };
   const value = { x: left + full + 6, y: y + 10, class: "tick" };
   return [
-    element("text", label, escapeMarkup(shorten(bar.name, LONGEST_NAME))),
+    element("text", label, escapeMarkup(shorten(bar.name))),
     element("rect", track),
     element("rect", filled, element("title", {}, escapeMarkup(`${bar.name}: ${bar.ratio}`))),
     element("text", value, bar.ratio.toFixed(4)),
@@ -55,19 +54,8 @@ export function barPlot(plot: BarPlot): string {
   const longest = plot.bars.reduce((most, bar) => Math.max(most, bar.name.length), 0);
   const left = 12 + CHARACTER * Math.min(longest, LONGEST_NAME) + 8;
   const height = TOP + plot.bars.length * ROW + 8;
-  const content = [
-    element("title", {}, escapeMarkup(plot.title)),
+  return svg(plot.title, WIDTH, height, [
     element("text", { x: 12, y: 18, class: "title" }, escapeMarkup(plot.title)),
     ...plot.bars.map((bar, index) => row(bar, index, left)),
-  ];
-  return element(
-    "svg",
-    {
-      xmlns: "http://www.w3.org/2000/svg",
-      viewBox: `0 0 ${WIDTH} ${height}`,
-      role: "img",
-      class: "plot",
-    },
-    content.join(""),
-  );
+  ]);
 }

@@ -1,22 +1,21 @@
 /** A checkpoint's tensors, sizes and sparsity as one self-contained HTML file. */
-
 import { type Bar, barPlot } from "./bar-plot.ts";
 import { element } from "./markup.ts";
 import { card, factsTable, heading, htmlPage, htmlTable, maskCard, paragraph } from "./page.ts";
 import type { MaskMatrix } from "./run-report.ts";
 import type { TextTable } from "./table.ts";
 
-/** What such a report shows. */
+/** The contents of a checkpoint report. */
 export interface CheckpointReport {
   readonly title: string;
-  /** One or two sentences: what was looked at. */
+  /** One or two sentences on what was inspected. */
   readonly summary: string;
-  /** Names and values of what holds for all of it. */
+  /** Names and values of facts about the whole checkpoint. */
   readonly facts: readonly (readonly [name: string, value: string])[];
   readonly tensors: TextTable;
-  /** The share of zeros of each layer; those that satisfy a pattern are accented. */
+  /** The share of zeros of each layer; layers that satisfy a pattern are accented. */
   readonly zeros: readonly Bar[];
-  /** Bytes of each layer in its smallest layout over those of all its elements. */
+  /** Bytes of each layer in its smallest layout over the bytes of its dense form. */
   readonly packed: readonly Bar[];
   readonly mask?: MaskMatrix;
 }

@@ -1,5 +1,4 @@
-/** The report of a run as one self-contained HTML file: no script, nothing loaded from outside. */
-
+/** The report of a run as one self-contained HTML file without scripts. */
 import type { Range } from "./axis.ts";
 import { barPlot } from "./bar-plot.ts";
 import { linePlot, type Series } from "./line-plot.ts";
@@ -107,8 +106,8 @@ function patternSection(report: RunReport, run: PatternRun): string {
 }
 
 /**
- * The report as an HTML document: results, loss and metric curves, the sparsity schedule against what was
- * reached, zeros per layer, one layer's mask at full resolution, and every setting. All text is escaped.
+ * The report as an HTML document: results, curves of loss and metric, the sparsity schedule beside the reached
+ * sparsity, zeros per layer, one layer's mask at full resolution, and every setting. All text is escaped.
  */
 export function htmlReport(report: RunReport): string {
   return htmlPage(report.title, [

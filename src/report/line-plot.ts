@@ -1,9 +1,9 @@
 /** Line plots as self-contained SVG: axes, round ticks, grid, legend, a tooltip on every point. */
 
 import { formatTicks, limitRange, type Range, rangeOf, roundRange, ticks } from "./axis.ts";
-import { coordinate, element, escapeMarkup } from "./markup.ts";
+import { coordinate, element, escapeMarkup, svg } from "./markup.ts";
 
-/** A curve. Points with a coordinate that is not finite are left out. */
+/** A curve through its finite points. */
 export interface Series {
   readonly name: string;
   readonly points: readonly (readonly [x: number, y: number])[];
@@ -20,9 +20,9 @@ export interface LinePlot {
   readonly title: string;
   readonly xLabel: string;
   readonly series: readonly Series[];
-  /** The range of y to show at least; the data widens it. */
+  /** The smallest range of y to show; the data widens it. */
   readonly yRange?: Range;
-  /** What y can be at all; the axis does not go beyond. */
+  /** The possible values of y; the axis does not go beyond. */
   readonly yLimits?: Range;
 }
 
@@ -43,11 +43,8 @@ interface Frame {
   readonly toY: (value: number) => number;
 }
 
-/**
- * The colours of series: CSS variables that the page defines for light and dark, with a value that stands on both
- * where the picture is used alone.
- */
-export const SERIES_COLORS: readonly string[] = [
+/** The colours of series: CSS variables of the page, with values for a picture that stands alone. */
+const SERIES_COLORS: readonly string[] = [
   "var(--series-1, #2f7bd6)",
   "var(--series-2, #dd6427)",
   "var(--series-3, #199a6b)",
@@ -88,6 +85,7 @@ function text(x: number, y: number, anchor: string, kind: string, content: strin
 }
 
 function axes(plot: LinePlot, frame: Frame): string {
+  const { left, right, bottom } = FRAME;
   const yTicks = ticks(frame.y, 5);
   const yLabels = formatTicks(yTicks);
   const integersOnly = plot.series.every((series) =>
@@ -98,26 +96,16 @@ function axes(plot: LinePlot, frame: Frame): string {
   return [
     ...yTicks.map((value, index) => {
       const y = frame.toY(value);
-      const line = { x1: FRAME.left, x2: FRAME.right, y1: y, y2: y, class: "grid" };
-      return (
-        element("line", line) + text(FRAME.left - 8, y + 4, "end", "tick", yLabels[index] ?? "")
-      );
+      const label = text(left - 8, y + 4, "end", "tick", yLabels[index] ?? "");
+      return element("line", { x1: left, x2: right, y1: y, y2: y, class: "grid" }) + label;
     }),
     ...xTicks.map((value, index) => {
       const x = frame.toX(value);
-      const line = { x1: x, x2: x, y1: FRAME.bottom, y2: FRAME.bottom + 4, class: "axis" };
-      return (
-        element("line", line) + text(x, FRAME.bottom + 17, "middle", "tick", xLabels[index] ?? "")
-      );
+      const label = text(x, bottom + 17, "middle", "tick", xLabels[index] ?? "");
+      return element("line", { x1: x, x2: x, y1: bottom, y2: bottom + 4, class: "axis" }) + label;
     }),
-    element("line", {
-      x1: FRAME.left,
-      x2: FRAME.right,
-      y1: FRAME.bottom,
-      y2: FRAME.bottom,
-      class: "axis",
-    }),
-    text((FRAME.left + FRAME.right) / 2, HEIGHT - 6, "middle", "label", plot.xLabel),
+    element("line", { x1: left, x2: right, y1: bottom, y2: bottom, class: "axis" }),
+    text((left + right) / 2, HEIGHT - 6, "middle", "label", plot.xLabel),
   ].join("");
 }
 
@@ -130,41 +118,30 @@ function curve(series: Series, frame: Frame): string {
       return series.stepped === true ? `H${coordinate(frame.toX(x))}L${at}` : `L${at}`;
     })
     .join("");
-  const stroke = `stroke:${seriesColor(series.color)}`;
-  const line = element("path", {
-    d: path,
-    class: series.dashed === true ? "curve dashed" : "curve",
-    style: stroke,
-  });
+  const line = element("path", { d: path, ...strokeOf(series) });
   if (series.dashed === true || points.length > MOST_MARKERS) return line;
-  const markers = points.map(([x, y]) =>
-    element(
-      "circle",
-      {
-        cx: frame.toX(x),
-        cy: frame.toY(y),
-        r: 3,
-        class: "marker",
-        style: `fill:${seriesColor(series.color)}`,
-      },
-      element("title", {}, escapeMarkup(`${series.name}, ${x}: ${Number(y.toPrecision(5))}`)),
-    ),
-  );
+  const style = `fill:${seriesColor(series.color)}`;
+  const markers = points.map(([x, y]) => {
+    const title = escapeMarkup(`${series.name}, ${x}: ${Number(y.toPrecision(5))}`);
+    const circle = { cx: frame.toX(x), cy: frame.toY(y), r: 3, class: "marker", style };
+    return element("circle", circle, element("title", {}, title));
+  });
   return line + markers.join("");
+}
+
+/** The look of a curve's line. */
+function strokeOf({ dashed, color }: Series): { readonly class: string; readonly style: string } {
+  return {
+    class: dashed === true ? "curve dashed" : "curve",
+    style: `stroke:${seriesColor(color)}`,
+  };
 }
 
 function legend(series: readonly Series[]): string {
   let x = MARGIN;
   return series
     .map((entry) => {
-      const line = element("line", {
-        x1: x,
-        x2: x + 18,
-        y1: 38,
-        y2: 38,
-        class: entry.dashed === true ? "curve dashed" : "curve",
-        style: `stroke:${seriesColor(entry.color)}`,
-      });
+      const line = element("line", { x1: x, x2: x + 18, y1: 38, y2: 38, ...strokeOf(entry) });
       const name = text(x + 24, 42, "start", "legend", entry.name);
       x += 24 + LEGEND_CHARACTER * entry.name.length + 16;
       return line + name;
@@ -172,27 +149,13 @@ function legend(series: readonly Series[]): string {
     .join("");
 }
 
-/**
- * A plot of curves as an SVG element. It scales to its container, uses the page's text colour, and needs
- * nothing from outside.
- */
+/** A plot of curves as an SVG element, in the page's text colour. */
 export function linePlot(plot: LinePlot): string {
   const frame = frameOf(plot);
-  const content = [
-    element("title", {}, escapeMarkup(plot.title)),
+  return svg(plot.title, WIDTH, HEIGHT, [
     text(MARGIN, 18, "start", "title", plot.title),
     plot.series.length > 1 ? legend(plot.series) : "",
     axes(plot, frame),
     ...plot.series.map((series) => curve(series, frame)),
-  ];
-  return element(
-    "svg",
-    {
-      xmlns: "http://www.w3.org/2000/svg",
-      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
-      role: "img",
-      class: "plot",
-    },
-    content.join(""),
-  );
+  ]);
 }

@@ -1,14 +1,13 @@
-/** A layer's mask as a picture at full resolution: one pixel a weight, kept weights coloured. */
-
+/** A layer's mask as a picture of one pixel a weight. */
 import { element } from "./markup.ts";
 import { type Color, writePng } from "./png.ts";
 import type { MaskMatrix } from "./run-report.ts";
 
 const PRUNED: Color = [0, 0, 0, 0];
 const KEPT: Color = [47, 123, 214, 255];
-/** Small layers are magnified by a whole factor up to about this width in pixels. */
+/** Small layers are magnified by an integer up to about this width in pixels. */
 const COMFORTABLE_WIDTH = 512;
-/** Bytes converted to text at once: arguments of a call are limited. */
+/** Bytes converted to text at once: a call takes a limited number of arguments. */
 const SLICE = 0x8000;
 
 /** Bytes as base64. */
@@ -20,10 +19,9 @@ export function toBase64(bytes: Uint8Array): string {
 }
 
 /**
- * An `img` element that holds the mask as an embedded PNG: transparent where a weight is pruned, so that it
- * reads on light and on dark.
+ * An `img` element with the mask as an embedded PNG. Pruned weights are transparent, for light and dark pages.
  *
- * @throws RangeError where the mask has not rows x columns entries.
+ * @throws RangeError if the mask does not have rows x columns entries.
  */
 export function maskPicture(matrix: MaskMatrix): string {
   const { layer, rows, columns, mask } = matrix;

@@ -1,12 +1,11 @@
-/** The parts that all reports are made of: one self-contained HTML file, no script, nothing loaded from outside. */
-
+/** The parts of reports: self-contained HTML files without scripts. */
 import { element, escapeMarkup } from "./markup.ts";
 import { maskPicture } from "./mask-picture.ts";
 import type { MaskMatrix } from "./run-report.ts";
 import { REPORT_STYLE } from "./style.ts";
 import type { TextTable } from "./table.ts";
 
-/** A heading, the end of which may be code. */
+/** A heading that may end in code. */
 export function heading(text: string, code: string = ""): string {
   return element("h2", {}, escapeMarkup(text) + (code && element("code", {}, escapeMarkup(code))));
 }

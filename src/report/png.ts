@@ -1,7 +1,4 @@
-/**
- * Writing PNG (ISO/IEC 15948) with one bit a pixel. The data is stored, not compressed: a mask is small,
- * and a report needs no deflate for it.
- */
+/** Writes PNG (ISO/IEC 15948) with one bit a pixel, without compression: masks are small. */
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** The longest stored block of RFC 1951, 3.2.4. */
@@ -21,7 +18,7 @@ export function crc32(bytes: Uint8Array): number {
 }
 
 /** Adler-32 of RFC 1950. */
-export function adler32(bytes: Uint8Array): number {
+function adler32(bytes: Uint8Array): number {
   let low = 1;
   let high = 0;
   for (const byte of bytes) {
@@ -67,7 +64,7 @@ export function storeAsZlib(data: Uint8Array): Uint8Array {
 export type Color = readonly [red: number, green: number, blue: number, opacity: number];
 
 /** A picture of two colours: pixel p of row r is bit r x width + p of the row-major `pixels` (0 or 1 each). */
-export interface TwoColorPicture {
+interface TwoColorPicture {
   readonly width: number;
   readonly height: number;
   readonly pixels: Uint8Array;
@@ -75,7 +72,7 @@ export interface TwoColorPicture {
   readonly colors: readonly [Color, Color];
 }
 
-/** Scan lines of one bit a pixel, the leftmost in the highest bit, each after its filter byte 0. */
+/** Scan lines of one bit a pixel, the leftmost in the highest bit, each line after a filter byte of 0. */
 function scanLines(picture: TwoColorPicture): Uint8Array {
   const stride = 1 + Math.ceil(picture.width / 8);
   const lines = new Uint8Array(stride * picture.height);

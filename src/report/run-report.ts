@@ -1,30 +1,27 @@
-/**
- * What a report shows, as plain data: the caller fills it from its runs, the other files of this folder
- * turn it into text and pictures. Nothing here depends on how the runs were made.
- */
+/** The contents of a report as plain data, independent of how the runs were made. */
 
-/** One row of the results table: a pattern, over all seeds. */
+/** One row of the results table: a pattern over all seeds. */
 export interface ResultRow {
   /** The pattern as the configuration writes it, such as `4x1`. */
   readonly pattern: string;
-  /** Pruned blocks (of N:M, entries of groups) and all, in the layers that are pruned; means over seeds. */
+  /** Pruned and all blocks (for N:M, entries of groups) of the pruned layers, means over seeds. */
   readonly prunedBlocks: number;
   readonly totalBlocks: number;
   /** Zeros over entries, counted over every linear layer of the model. */
   readonly sparsityOverLinear: number;
   /** Zeros over entries, counted over the pruned layers alone. */
   readonly sparsityOverPruned: number;
-  /** The dense model's metric, one value per seed. */
+  /** The dense model's metric of each seed. */
   readonly dense: readonly number[];
-  /** The sparse model's metric, one value per seed. */
+  /** The sparse model's metric of each seed. */
   readonly sparse: readonly number[];
-  /** The metric of the dense model pruned at once and not trained further, one value per seed. */
+  /** The metric of each seed's dense model pruned at once, without further training. */
   readonly withoutFineTuning?: readonly number[];
   /** Wall-clock seconds of the sparse training, mean over seeds. */
   readonly seconds: number;
 }
 
-/** The results table: its metric is named once. */
+/** The results table. */
 export interface ResultTable {
   /** The metric's name, such as `accuracy` or `F1`. */
   readonly metric: string;
@@ -32,7 +29,7 @@ export interface ResultTable {
 }
 
 /** One epoch of one run. */
-export interface EpochPoint {
+interface EpochPoint {
   /** From 1. */
   readonly epoch: number;
   /** Mean training loss of the epoch. */
@@ -47,7 +44,7 @@ export interface SeedCurve {
   readonly epochs: readonly EpochPoint[];
 }
 
-/** The zero ratio asked for and reached at one step. */
+/** The target ratio and the reached one at a step. */
 export interface SchedulePoint {
   readonly step: number;
   /** The schedule's target ratio. */
@@ -74,7 +71,7 @@ export interface MaskMatrix {
   readonly mask: Uint8Array;
 }
 
-/** What pruning to one pattern did. */
+/** The runs of one pattern. */
 export interface PatternRun {
   readonly pattern: string;
   /** One curve per seed. */
@@ -88,7 +85,7 @@ export interface PatternRun {
 /** Everything in a report. */
 export interface RunReport {
   readonly title: string;
-  /** One or two sentences: what was run. */
+  /** One or two sentences on what was run. */
   readonly summary: string;
   readonly table: ResultTable;
   /** The dense training, one curve per seed. */

@@ -1,63 +1,62 @@
-/** Text tables, and the results table in the form in which such results are published. */
+/** Text tables, and the results table in its usual published form. */
 
 import type { ResultRow, ResultTable } from "./run-report.ts";
 
-/** A table ready to be printed: every cell is text, every row as long as `header`. */
+/** A table of text; every row is as long as `header`. */
 export interface TextTable {
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
 }
 
-/** The mean of `values`; NaN where there are none. */
+/** The mean of `values`; NaN if there are none. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The largest of `values`; -Infinity where there are none. */
+/** The largest of `values`; -Infinity if there are none. */
 export function maximum(values: readonly number[]): number {
   return values.reduce((largest, value) => Math.max(largest, value), -Infinity);
 }
 
 /**
- * The relative drop as it is published: (sparse max - dense max) / dense max. Negative where the sparse
- * model is worse.
+ * The relative drop: (sparse max - dense max) / dense max. Negative if the sparse model is worse.
  */
 export function relativeDrop(row: ResultRow): number {
   const dense = maximum(row.dense);
   return (maximum(row.sparse) - dense) / dense;
 }
 
-/** A ratio as a signed percentage with two decimals; `-` where there is none, as beside a metric of 0. */
+/** A ratio as a signed percentage with two decimals; `-` if it is not finite. */
 export function formatSignedPercent(ratio: number): string {
   if (!Number.isFinite(ratio)) return "-";
   const text = (100 * ratio).toFixed(2);
   return `${ratio > 0 && !text.startsWith("-") ? "+" : ""}${text}%`;
 }
 
-/** `mean/max` of a metric over seeds, as percentages with two decimals. */
+/** The `mean/max` of a metric over seeds, in percent. */
 export function formatMeanMax(values: readonly number[]): string {
   return `${(100 * mean(values)).toFixed(2)}/${(100 * maximum(values)).toFixed(2)}`;
 }
 
-/** A part of a whole as a share, `0.5000`; a dash where there is no whole. */
+/** A share such as `0.5000`; a dash if the whole is 0. */
 export function formatShare(part: number, whole: number): string {
   return whole === 0 ? "-" : (part / whole).toFixed(4);
 }
 
-/** Seconds, with a decimal below ten. */
+/** Seconds, below ten with one decimal. */
 export function formatSeconds(seconds: number): string {
   return seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0);
 }
 
 /** A count, or a mean of counts with one decimal. */
-export function formatCount(count: number): string {
+function formatCount(count: number): string {
   return Number.isInteger(count) ? String(count) : count.toFixed(1);
 }
 
 /**
- * The results as a table of text: pattern, blocks pruned of all, element-wise sparsity over all linear layers and over the pruned
- * ones, dense and sparse metric as mean/max over seeds in percent, the metric without fine-tuning where it
- * was measured, relative drop, seconds.
+ * The results as a table of text: pattern, pruned blocks of all, sparsity over the linear layers and over the pruned
+ * ones, dense and sparse metric as mean/max over seeds in percent, the metric without fine-tuning if it was measured,
+ * relative drop, seconds.
  */
 export function resultsTable(results: ResultTable): TextTable {
   const oneShot = results.rows.some((row) => row.withoutFineTuning !== undefined);
@@ -90,8 +89,8 @@ export function resultsTable(results: ResultTable): TextTable {
 }
 
 /**
- * A table as lines of text, columns padded to their widest cell: the first to the left, the others to the
- * right. Ends without a line break. Control characters become blanks: cells may be names from files, or texts.
+ * A table as lines of text without a final line break. The first column is aligned left, the others right. Control
+ * characters of cells become blanks, since cells may come from files.
  */
 export function formatTable(table: TextTable): string {
   const lines = [table.header, ...table.rows].map((cells) =>
