@@ -18,6 +18,7 @@ const config: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,
     pool: "forks",
+    reporters: ["default", local("./test/skipped-reporter.ts")],
     // The vectors in the project prove the model and joint training; a fuller set proves more.
     env: {
       ESPALIER_GOLDEN: process.env.ESPALIER_GOLDEN ?? local("./test/golden"),

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { needing } from "../needs.ts";
 import { PROJECT_ROOT, requireBuild } from "../packaging/distribution.ts";
 import { findChromium, launchChromium } from "./chromium.ts";
 import { type PageServer, type POLICIES, startServer } from "./server.ts";
@@ -19,11 +20,6 @@ interface Outcome {
 
 const executable = findChromium();
 const required = process.env.ESPALIER_REQUIRE_BROWSER === "1";
-if (executable === undefined && !required) {
-  console.warn(
-    "SKIPPED: the tests in a browser, since no Chromium was found. Install one, or name it in CHROMIUM_PATH.",
-  );
-}
 
 /** Whether this Node takes the flag; later versions have relaxed SIMD without one. */
 function acceptsFlag(flag: string): boolean {
@@ -45,7 +41,10 @@ function inNode(program: string, variant?: string): unknown {
   return JSON.parse(output);
 }
 
-describe.skipIf(executable === undefined && !required)("in Chromium", () => {
+const isSkipped = executable === undefined && !required;
+
+// CHROMIUM_PATH names a Chromium that is not found by itself.
+describe.skipIf(isSkipped)(needing("a Chromium", "in Chromium"), () => {
   let server: PageServer;
   let browser: Browser;
 

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { tensorFromFloat32, writeSafetensors } from "../../src/io/safetensors.ts";
+import { needing } from "../needs.ts";
 import { temporaryDirectory, writeModel, writeTask } from "./fixtures.ts";
 
 const COMMAND = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
@@ -49,7 +50,7 @@ function digest(file: string): string {
   return createHash("sha256").update(readFileSync(file)).digest("hex");
 }
 
-describe.skipIf(!isBuilt)(`the built command, killed ${KILLS} times`, () => {
+describe.skipIf(!isBuilt)(needing("a build", `the command, killed ${KILLS} times`), () => {
   beforeAll(async () => {
     await writeModel(path("model"));
     writeTask(path("data"));

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
+import { needing } from "../needs.ts";
 import { type Ran, temporaryDirectory, writeModel, writeTask } from "./fixtures.ts";
 
 const COMMAND = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
@@ -70,7 +71,7 @@ function digests(out: string): readonly string[] {
   );
 }
 
-describe.skipIf(!isBuilt)("the built command", () => {
+describe.skipIf(!isBuilt)(needing("a build", "the built command"), () => {
   beforeAll(async () => {
     await writeModel(path("model"));
     writeTask(path("data"));

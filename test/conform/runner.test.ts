@@ -4,13 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { readSafetensorsOrThrow, writeSafetensors } from "../../src/io/safetensors.ts";
+import { findPython, needing } from "../needs.ts";
 
 const GOLDEN = join(import.meta.dirname, "../golden");
-const PYTHON = ["python3", "/usr/bin/python3"].find(
-  (python) => spawnSync(python, ["-c", "import numpy"]).status === 0,
-);
-if (PYTHON === undefined)
-  console.warn("SKIPPED: the runner of the golden vectors; no python3 with numpy is installed");
+const PYTHON = findPython();
 
 const root = mkdtempSync(join(tmpdir(), "espalier-runner-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -58,7 +55,7 @@ function expectRefusal(
   expect(code).toBe(2);
 }
 
-describe.runIf(PYTHON !== undefined)("the runner in Python", () => {
+describe.runIf(PYTHON !== undefined)(needing("python3 with numpy", "the runner"), () => {
   test("passes all that it covers", () => {
     const { code, out } = run(GOLDEN);
     expect(out).toMatch(/^209 passed, 0 acceptable, 0 failed, 925 skipped\n$/);

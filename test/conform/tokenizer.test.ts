@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { replayTokenizer } from "../../src/conform/tokenizer.ts";
 import { countVerdicts, type Verdict } from "../../src/conform/verdict.ts";
 import { createTokenizer } from "../../src/io/tokenizer.ts";
-import { readOutsideFile, readVectorFile } from "../io/sources.ts";
+import { readSharedFile, readVectorFile } from "../io/sources.ts";
+import { needing } from "../needs.ts";
 
 const tokenizer = createTokenizer(readVectorFile("vocab.txt"));
 const cases = readVectorFile("cases.jsonl");
@@ -17,9 +18,9 @@ test("the project's own vectors pass", () => {
   expect(verdicts).toHaveLength(cases.trimEnd().split("\n").length);
 });
 
-test("the original tokenizer's vectors pass", ({ skip }) => {
-  const golden = readOutsideFile("ESPALIER_GOLDEN", "tokenizer/cases.jsonl");
-  const vocabulary = readOutsideFile("ESPALIER_DATA", "bert-uncased/vocab.txt");
+test(needing("shared data", "the original tokenizer's vectors pass"), ({ skip }) => {
+  const golden = readSharedFile("ESPALIER_GOLDEN", "tokenizer/cases.jsonl");
+  const vocabulary = readSharedFile("ESPALIER_DATA", "bert-uncased/vocab.txt");
   if (golden === undefined || vocabulary === undefined) return skip();
   const verdicts = replayTokenizer("cases.jsonl", golden, createTokenizer(vocabulary));
   expect(verdicts.filter(({ passed }) => !passed)).toEqual([]);

@@ -23,14 +23,12 @@ import {
 } from "../../src/io/safetensors.ts";
 import { parseLayout } from "../../src/sparse/layout.ts";
 import { temporaryDirectory } from "../cli/fixtures.ts";
+import { findPython, needing } from "../needs.ts";
 import { PROJECT_ROOT } from "../packaging/distribution.ts";
 import { findFences } from "./snippets.ts";
 
-const PYTHON = ["python3", "/usr/bin/python3"].find(
-  (python) => spawnSync(python, ["-c", "import numpy"]).status === 0,
-);
-if (PYTHON === undefined)
-  console.warn("SKIPPED: the reader of packed files in Python; no python3 with numpy is installed");
+const PYTHON = findPython();
+const NUMPY = needing("python3 with numpy", "numpy reads every layout as the library does");
 
 const path = join(PROJECT_ROOT, "docs", "packed-format.md");
 const fences = findFences(readFileSync(path, "utf8"), "docs/packed-format.md");
@@ -125,7 +123,7 @@ function everyLayout() {
   return { file, tensors, manifest };
 }
 
-test.skipIf(PYTHON === undefined)("numpy reads every layout as the library does", () => {
+test.skipIf(PYTHON === undefined)(NUMPY, () => {
   const root = temporaryDirectory();
   const { file, tensors, manifest } = everyLayout();
   const layouts = new Set([...manifest.values()].map(({ stored }) => stored.layout));

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatProblem, isLeft, isRight } from "../../src/core/either.ts";
 import { type GlueTask, parseGlueTsv, parseGlueTsvOrThrow } from "../../src/io/glue.ts";
-import { readOutsideFile } from "./sources.ts";
+import { needing } from "../needs.ts";
+import { readSharedFile } from "./sources.ts";
 
 const MRPC = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String";
 const SST2 = "sentence\tlabel";
@@ -86,14 +87,14 @@ test("any text is read or refused, never an exception; rows that are written are
   );
 });
 
-describe("the real files", () => {
+describe(needing("shared data", "the real files"), () => {
   test.for<[GlueTask, string, number, number]>([
     ["mrpc", "glue/MRPC/train.tsv", 3668, 2474],
     ["mrpc", "glue/MRPC/dev.tsv", 408, 279],
     ["sst2", "glue/SST-2/train.tsv", 67349, 37569],
     ["sst2", "glue/SST-2/dev.tsv", 872, 444],
   ])("%s %s", ([task, path, rows, positive], { skip }) => {
-    const text = readOutsideFile("ESPALIER_DATA", path);
+    const text = readSharedFile("ESPALIER_DATA", path);
     if (text === undefined) return skip();
     const examples = parseGlueTsvOrThrow(task, path, text);
     expect(examples).toHaveLength(rows);

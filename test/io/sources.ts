@@ -1,6 +1,7 @@
-/** Files the tests read: the project's own vectors, and outside data where the environment names it. */
+/** Files the tests read: the project's own vectors, and shared data that is not part of the project. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { PROJECT_ROOT } from "../packaging/distribution.ts";
 
 const VECTORS = new URL("../vectors/tokenizer/", import.meta.url);
 
@@ -9,15 +10,13 @@ export function readVectorFile(name: string): string {
   return readFileSync(new URL(name, VECTORS), "utf8");
 }
 
-/**
- * The text of a file below the directory that an environment variable names, or undefined with a warning that says
- * what is skipped.
- */
-export function readOutsideFile(variable: string, path: string): string | undefined {
-  const root = process.env[variable];
-  if (root === undefined || !existsSync(join(root, path))) {
-    console.warn(`SKIPPED: what needs ${path}; ${variable} names no directory that has it`);
-    return undefined;
-  }
-  return readFileSync(join(root, path), "utf8");
+/** The folder of shared data beside the project, and the variables that name other places of its parts. */
+const SHARED = join(PROJECT_ROOT, "..", "shared");
+const FOLDERS = { ESPALIER_GOLDEN: "golden", ESPALIER_DATA: "data" };
+
+/** The text of a file of shared data; undefined if neither the variable nor the folder beside the project has it. */
+export function readSharedFile(variable: keyof typeof FOLDERS, path: string): string | undefined {
+  const roots = [process.env[variable] ?? "", join(SHARED, FOLDERS[variable])];
+  const found = roots.map((root) => join(root, path)).find((candidate) => existsSync(candidate));
+  return found === undefined ? undefined : readFileSync(found, "utf8");
 }
