@@ -1,4 +1,4 @@
-/** Defining a command: its options, its help, and what it runs. */
+/** Defines a command: its options, its help, and what it runs. */
 
 import { InputError, isLeft, type Problem } from "../core/either.ts";
 import { parseArguments } from "./arguments.ts";
@@ -24,7 +24,7 @@ export interface Command {
   /**
    * Runs the command on the arguments after its name.
    *
-   * @throws InputError where an argument or an input is refused
+   * @throws InputError if an argument or an input is refused
    */
   readonly run: (argv: readonly string[], console: Console) => Promise<ExitCode>;
 }
@@ -37,6 +37,7 @@ export interface CommandDefinition<Options extends OptionTable> {
   readonly description: readonly string[];
   readonly positionals: readonly string[];
   readonly options: Options;
+  /** Problems may name an option by its key. */
   readonly run: (invocation: Invocation<Options>, console: Console) => Promise<ExitCode>;
 }
 
@@ -56,7 +57,7 @@ const COMMON = {
 const HELP_WIDTH = 96;
 const OPTION_COLUMN = 34;
 
-/** Breaks a text into lines of at most `width` characters at spaces. */
+/** Breaks a text at spaces into lines of at most `width` characters. */
 function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
@@ -70,39 +71,43 @@ function wrap(text: string, width: number): readonly string[] {
 function optionHelp(key: string, option: Option<unknown>): string {
   const name = `  --${kebabCase(key)}${option.isFlag ? "" : ` ${option.placeholder}`}`;
   const also = option.aliases.length > 0 ? ` (also --${option.aliases.join(", --")})` : "";
+  const indent = " ".repeat(OPTION_COLUMN);
   const lines = wrap(option.description + also, HELP_WIDTH - OPTION_COLUMN);
-  const indented = lines.map((line) => " ".repeat(OPTION_COLUMN) + line);
-  return name.length + 2 <= OPTION_COLUMN
-    ? [name.padEnd(OPTION_COLUMN) + (lines[0] ?? ""), ...indented.slice(1)].join("\n")
-    : [name, ...indented].join("\n");
+  const text = lines.map((line) => indent + line).join("\n");
+  const fits = name.length + 2 <= OPTION_COLUMN;
+  return fits ? name.padEnd(OPTION_COLUMN) + text.trimStart() : `${name}\n${text}`;
 }
 
-function helpText<Options extends OptionTable>(definition: CommandDefinition<Options>): string {
-  const usage = ["usage: espalier", definition.name, ...definition.positionals, "[options]"];
-  const options = Object.entries({ ...definition.options, ...COMMON });
+function helpText({
+  name,
+  description,
+  positionals,
+  options,
+}: Omit<CommandDefinition<OptionTable>, "run">): string {
+  const lines = Object.entries({ ...options, ...COMMON }).map(([key, option]) =>
+    optionHelp(key, option),
+  );
   return [
-    usage.join(" "),
-    ...definition.description.map((paragraph) => wrap(paragraph, HELP_WIDTH).join("\n")),
-    ["options:", ...options.map(([key, option]) => optionHelp(key, option))].join("\n"),
+    ["usage: espalier", name, ...positionals, "[options]"].join(" "),
+    ...description.map((paragraph) => wrap(paragraph, HELP_WIDTH).join("\n")),
+    ["options:", ...lines].join("\n"),
   ].join("\n\n");
 }
 
-/** A problem whose path is an option's key, with the option as it is typed. */
-function namingOption({ options }: { options: OptionTable }, problem: Problem): Problem {
-  return problem.path in options ? { ...problem, path: `--${kebabCase(problem.path)}` } : problem;
+/** A problem whose path is the key of an option, with the option as it is typed. */
+function namingOption(options: OptionTable, problem: Problem): Problem {
+  return Object.hasOwn(options, problem.path)
+    ? { ...problem, path: `--${kebabCase(problem.path)}` }
+    : problem;
 }
 
-/** Makes a command out of its definition: adds `--json` and `--help`, and reads the arguments. */
+/** Makes a command from its definition: adds `--json` and `--help`, and reads the arguments. */
 export function defineCommand<Options extends OptionTable>(
   definition: CommandDefinition<Options>,
 ): Command {
-  const { name, summary } = definition;
+  const { name, summary, positionals } = definition;
   const help = helpText(definition);
-  const grammar = {
-    command: name,
-    positionals: definition.positionals,
-    options: { ...definition.options, ...COMMON },
-  };
+  const grammar = { command: name, positionals, options: { ...definition.options, ...COMMON } };
   return {
     name,
     summary,
@@ -114,14 +119,16 @@ export function defineCommand<Options extends OptionTable>(
       }
       const parsed = parseArguments(grammar, argv);
       if (isLeft(parsed)) throw new InputError(parsed.left);
-      const { positionals, values } = parsed.right;
+      const { values, positionals } = parsed.right;
       const json = (values as OptionValues<typeof COMMON>).json === true;
-      const own = values as OptionValues<Options>;
+      const invocation = { values: values as OptionValues<Options>, positionals, json };
       try {
-        return await definition.run({ values: own, positionals, json }, console);
+        return await definition.run(invocation, console);
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
-        throw new InputError(error.problems.map((problem) => namingOption(grammar, problem)));
+        throw new InputError(
+          error.problems.map((problem) => namingOption(definition.options, problem)),
+        );
       }
     },
   };

@@ -1,30 +1,29 @@
 /** The kinds of options a command can take, as data: how each is written, described and read. */
 
-/** What reading an option's text gave: its value, or what was expected instead. */
+/** An option's value, or what was expected instead of its text. */
 export type Reading<T> = { readonly value: T } | { readonly expected: string };
 
-/** One option. Its name is the key in its table, in camelCase; on the command line in kebab- or snake_case. */
+/** One option. Its name is its key in a table, in camelCase; on the command line in kebab- or snake_case. */
 export interface Option<T> {
-  /** Stands for the value in help, such as `DIR`; empty for a flag. */
+  /** The value in help texts, such as `DIR`; empty for a flag. */
   readonly placeholder: string;
   readonly description: string;
   /** Other names, in kebab-case. */
   readonly aliases: readonly string[];
   /** A flag needs no value: alone it reads as `true`. */
   readonly isFlag: boolean;
-  /** Reads the text after the option. */
   readonly read: (text: string) => Reading<T>;
 }
 
 /** Options by name in camelCase. */
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
 
-/** The values of a table's options: absent where the command line did not give one. */
+/** The values of a table's options; options that are not given are absent. */
 export type OptionValues<Options extends OptionTable> = {
   readonly [Name in keyof Options]?: Options[Name] extends Option<infer T> ? T : never;
 };
 
-/** The bounds of a number; both are included unless `below` is used for the upper one. */
+/** The bounds of a number; `below` is not included. */
 export interface NumberBounds {
   readonly least?: number;
   readonly most?: number;
@@ -35,24 +34,17 @@ const INTEGER = /^[+-]?\d+$/;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 function boundsText({ least, most, below }: NumberBounds): string {
-  const parts = [
-    least === undefined ? "" : `at least ${least}`,
-    most === undefined ? "" : `at most ${most}`,
-    below === undefined ? "" : `below ${below}`,
-  ].filter((part) => part !== "");
-  return parts.length === 0 ? "" : ` ${parts.join(" and ")}`;
+  const named = { "at least": least, "at most": most, below };
+  const parts = Object.entries(named).filter(([, bound]) => bound !== undefined);
+  return parts.map(([name, bound], i) => `${i === 0 ? " " : " and "}${name} ${bound}`).join("");
 }
 
-function isWithin(value: number, { least, most, below }: NumberBounds): boolean {
-  return (
-    Number.isFinite(value) &&
-    value >= (least ?? -Infinity) &&
-    value <= (most ?? Infinity) &&
-    value < (below ?? Infinity)
-  );
+function isWithin(value: number, bounds: NumberBounds): boolean {
+  const { least = -Infinity, most = Infinity, below = Infinity } = bounds;
+  return Number.isFinite(value) && value >= least && value <= most && value < below;
 }
 
-/** An option whose value is taken as it is; empty text is refused. */
+/** An option that takes any text but the empty one. */
 export function textOption(
   placeholder: string,
   description: string,

@@ -1,14 +1,9 @@
 /**
- * Progress of a long run: on a terminal a bar redrawn in place with rate, time left and loss; elsewhere a plain
- * line now and then, so that logs stay readable.
+ * Progress of a long run: a bar with rate, time left and loss, redrawn in place. If the output is not a terminal, a
+ * plain line now and then, so that logs stay readable.
  */
 
-/** Where progress is written. */
-export interface ProgressOutput {
-  readonly write: (text: string) => void;
-  readonly isTerminal: boolean;
-  readonly columns: number;
-}
+import type { TextOutput } from "./console.ts";
 
 /** How far a run is. */
 export interface ProgressState {
@@ -16,13 +11,13 @@ export interface ProgressState {
   readonly done: number;
   readonly total: number;
   readonly loss: number | null;
-  /** Steps a second, lately; 0 where it is not known yet. */
+  /** Units a second, lately; 0 if not known yet. */
   readonly rate: number;
-  /** What is counted; default `steps`. */
-  readonly unit?: string;
+  /** What is counted. */
+  readonly unit: string;
 }
 
-/** Draws the progress of one run. */
+/** Shows the progress of one run. */
 export interface Progress {
   /** States how far the run is. */
   readonly update: (label: string, done: number, total: number, loss: number | null) => void;
@@ -40,7 +35,7 @@ const RATE_WINDOW = 5_000;
 const BAR_WIDTH = 24;
 const CLEAR_LINE = "\r\u001b[2K";
 
-/** Seconds as `1:02:03` or `2:03`; `--:--` where they are not finite. */
+/** Seconds as `1:02:03` or `2:03`; `--:--` if they are not finite. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "--:--";
   const whole = Math.max(0, Math.round(seconds));
@@ -53,11 +48,11 @@ export function formatDuration(seconds: number): string {
 }
 
 /** The figures after the bar: steps, rate, time left, loss. */
-export function progressFigures(state: ProgressState): string {
+function progressFigures(state: ProgressState): string {
   const left = state.rate > 0 ? (state.total - state.done) / state.rate : Number.NaN;
   const parts = [
     `${state.done}/${state.total}`,
-    `${state.rate.toFixed(state.rate < 10 ? 2 : 0)} ${state.unit ?? "steps"}/s`,
+    `${state.rate.toFixed(state.rate < 10 ? 2 : 0)} ${state.unit}/s`,
     `ETA ${formatDuration(left)}`,
     ...(state.loss === null ? [] : [`loss ${state.loss.toFixed(4)}`]),
   ];
@@ -73,13 +68,13 @@ export function progressBar(state: ProgressState, columns: number): string {
 }
 
 /**
- * Draws progress on `output`.
+ * Shows progress on `output`.
  *
- * @param now milliseconds of a clock that never goes back
+ * @param now milliseconds of a monotonic clock
  * @param unit what is counted
  */
 export function createProgress(
-  output: ProgressOutput,
+  output: TextOutput,
   now: () => number = () => performance.now(),
   unit: string = "steps",
 ): Progress {

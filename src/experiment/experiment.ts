@@ -64,8 +64,6 @@ export interface ExperimentSnapshot {
 
 /** A running experiment: iterate it for its events. */
 export interface Experiment extends AsyncIterable<ExperimentEvent> {
-  /** Results of the phases that are over. */
-  results(): readonly PhaseResult[];
   /** The current model's values, copied; at a `result` event, those of the finished phase. */
   weights(): StoredParameters;
   snapshot(): ExperimentSnapshot;
@@ -90,24 +88,27 @@ interface Run {
 }
 
 /**
- * Runs an experiment. Wrong input is refused here, before anything is trained. Aborting ends it at a
- * step's boundary with an `end` event that is not completed; its snapshot then resumes to the same
- * bytes as an uninterrupted run.
+ * Runs an experiment. Wrong input is refused here, before anything is trained. An abort ends it after the current step
+ * with an `end` event that is not completed; its snapshot then resumes to the same bytes as an uninterrupted run.
  *
- * @throws InputError for tensors that do not fit the model, a wrong pruning configuration, or a
- *   snapshot of other terms
- * @throws RangeError when there are no recipes or no rows, or the teacher's hidden size is another
+ * @throws InputError for tensors that do not fit the model, a wrong pruning configuration, or a snapshot of other terms
+ * @throws RangeError if there are no recipes or no rows, or the teacher has another hidden size
  */
 export function runExperiment(options: ExperimentOptions): Experiment {
   checkOptions(options);
-  const { resumeFrom } = options;
+  const { backend, config, seed, initialTensors, resumeFrom } = options;
   const plan = resolveExperiment(options);
-  const terms = experimentTerms(plan, planPhases(plan, options.seed));
-  checkTerms(terms, resumeFrom);
+  const terms = experimentTerms(plan, planPhases(plan, seed));
+  const problems = resumeFrom ? snapshotDifferences("run", terms, resumeFrom.terms) : [];
+  if (problems.length > 0) throw new InputError(problems);
+  const parameters =
+    initialTensors === undefined
+      ? initialiseParameters(backend, config, seed)
+      : createParameters(backend, config, initialTensors, { initialiseHead: { seed } });
   const run: Run = {
     options,
     terms,
-    student: createStudent(options),
+    student: sequenceClassifier(config, parameters),
     teacher: null,
     phase: resumeFrom?.phase ?? 0,
     training: null,
@@ -117,7 +118,7 @@ export function runExperiment(options: ExperimentOptions): Experiment {
     results: resumeFrom?.results ?? [],
   };
   try {
-    for (const { settings } of terms.phases) startPruning(options.backend, run.student, settings);
+    for (const { settings } of terms.phases) startPruning(backend, run.student, settings);
     startPhase(run, resumeFrom?.training);
   } catch (error) {
     releaseRun(run);
@@ -125,7 +126,6 @@ export function runExperiment(options: ExperimentOptions): Experiment {
   }
   return {
     [Symbol.asyncIterator]: () => experimentEvents(run),
-    results: () => run.results,
     weights: () => storedParameters(run.student.parameters),
     snapshot: () => captureExperiment(run),
     release: () => releaseRun(run),
@@ -135,74 +135,56 @@ export function runExperiment(options: ExperimentOptions): Experiment {
 function checkOptions(options: ExperimentOptions): void {
   const { recipes, trainingRows, evaluationRows, seed, config, teacher } = options;
   checkInteger("seed", seed);
-  const lists = { recipes, trainingRows, evaluationRows };
-  for (const [name, list] of Object.entries(lists)) {
+  for (const [name, list] of Object.entries({ recipes, trainingRows, evaluationRows }))
     if (list.length === 0) throw new RangeError(`${name}: expected at least one, got none`);
-  }
   const { hiddenSize } = teacher?.config ?? config;
-  if (hiddenSize !== config.hiddenSize) {
-    throw new RangeError(
-      `teacher: expected a model of hidden size ${config.hiddenSize}, got ${hiddenSize}`,
-    );
-  }
-}
-
-function checkTerms(terms: ExperimentTerms, resumeFrom: ExperimentSnapshot | undefined): void {
-  if (resumeFrom === undefined) return;
-  const problems = snapshotDifferences("run", terms, resumeFrom.terms);
-  if (problems.length > 0) throw new InputError(problems);
-}
-
-function createStudent({ backend, config, seed, initialTensors }: ExperimentOptions): Classifier {
-  const parameters =
-    initialTensors === undefined
-      ? initialiseParameters(backend, config, seed)
-      : createParameters(backend, config, initialTensors, { initialiseHead: { seed } });
-  return sequenceClassifier(config, parameters);
+  const expected = `a model of hidden size ${config.hiddenSize}`;
+  if (hiddenSize !== config.hiddenSize)
+    throw new RangeError(`teacher: expected ${expected}, got ${hiddenSize}`);
 }
 
 /** Begins the current phase, or continues it from a snapshot; does nothing after the last. */
 function startPhase(run: Run, resumeFrom?: TrainingSnapshot | null): void {
   const { options, student } = run;
+  const { backend, trainingRows, evaluationRows, teacherMemory, signal } = options;
   const phase = run.terms.phases[run.phase];
   if (phase === undefined) return;
-  const { epochs, batchSize, settings } = phase;
+  const { epochs, batchSize, evaluationBatchSize, settings } = phase;
+  const evaluation = evaluationSource(run, phase);
   if (run.dense !== null) {
     run.teacher ??= createTeacher(options, run.dense);
     setParametersInto(student.parameters, run.dense);
-    run.oneShot = pruneAtOnceInto(options.backend, student, settings, evaluationSource(run, phase));
+    run.oneShot = pruneAtOnceInto(backend, student, settings, evaluation);
     setParametersInto(student.parameters, run.dense);
   }
   run.training = fineTune({
-    backend: options.backend,
+    backend,
     model: student,
-    trainingRows: options.trainingRows,
-    evaluationRows: options.evaluationRows,
-    evaluationBatchSize: phase.evaluationBatchSize,
-    collate: collateExamples(options),
+    trainingRows,
+    evaluationRows,
+    evaluationBatchSize,
+    collate: evaluation.collate,
     rowLength: ({ inputIds }) => inputIds.length,
     epochs,
     batchSize,
     settings,
     teacher: run.teacher ?? undefined,
-    teacherMemory: options.teacherMemory,
-    signal: options.signal,
+    teacherMemory,
+    signal,
     resumeFrom: resumeFrom ?? undefined,
   });
 }
 
-function createTeacher({ backend, config, teacher }: ExperimentOptions, dense: StoredParameters) {
-  const { config: teacherConfig, tensors } = teacher ?? { config, tensors: dense };
-  return sequenceClassifier(teacherConfig, createParameters(backend, teacherConfig, tensors));
-}
-
-function collateExamples({ config }: ExperimentOptions) {
-  return (examples: readonly TokenisedExample[]) =>
-    padExamples(examples, config.padTokenId, config.labels === 1);
+function createTeacher({ backend, ...options }: ExperimentOptions, dense: StoredParameters) {
+  const { config, tensors } = options.teacher ?? { config: options.config, tensors: dense };
+  return sequenceClassifier(config, createParameters(backend, config, tensors));
 }
 
 function evaluationSource({ options }: Run, { evaluationBatchSize: batchSize }: ExperimentPhase) {
-  return { rows: options.evaluationRows, collate: collateExamples(options), batchSize };
+  const { padTokenId, labels } = options.config;
+  const collate = (rows: readonly TokenisedExample[]) =>
+    padExamples(rows, padTokenId, labels === 1);
+  return { rows: options.evaluationRows, collate, batchSize };
 }
 
 async function* experimentEvents(run: Run): AsyncGenerator<ExperimentEvent, void, void> {
@@ -251,16 +233,9 @@ function finishPhase(run: Run, { id }: ExperimentPhase, result: PhaseResult): vo
 
 function captureExperiment(run: Run): ExperimentSnapshot {
   const { phase, dense, results, measured } = run;
+  const terms = structuredClone(run.terms);
   const training = run.training?.snapshot() ?? null;
-  return {
-    version: 1,
-    terms: structuredClone(run.terms),
-    phase,
-    training,
-    dense,
-    results,
-    measured,
-  };
+  return { version: 1, terms, phase, training, dense, results, measured };
 }
 
 function releaseRun(run: Run): void {

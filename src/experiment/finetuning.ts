@@ -93,7 +93,9 @@ export function planFinetuning(
   const pruning = planPruning(recipe, pruningConfig, config, profile, training.length);
   if (pruning.problems.length > 0) return left(pruning.problems);
   const experiment: TextExperiment = {
-    ...start.value,
+    config,
+    initialTensors: start.value.tensors,
+    tokenizer: start.value.tokenizer,
     recipes: [pruning.recipe],
     profile,
     sparseProducts,

@@ -1,14 +1,26 @@
 /** Changes a recipe by options, which have the names of the example script's, in camelCase. */
 
 import type { Problem } from "../core/either.ts";
-import type { Padding } from "../model/token-rows.ts";
-import type { Batching } from "../train/batches.ts";
-import type { ScheduleName } from "../train/schedule.ts";
-import type { TeacherPrecision } from "../train/teacher-cache.ts";
 import type { LocalPruningConfig, PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
 
-/** Options of pruning. */
-export interface PruningOverrides {
+/** Options of the sparse phase, or of the dense one if it is the only one. */
+interface PhaseOverrides {
+  readonly numTrainEpochs?: number | undefined;
+  readonly learningRate?: number | undefined;
+  readonly weightDecay?: number | undefined;
+  readonly lrSchedulerType?: PhaseRecipe["scheduleName"] | undefined;
+  readonly numWarmupSteps?: number | undefined;
+  readonly perDeviceTrainBatchSize?: number | undefined;
+}
+
+/** Options of the dense phase before a sparse one. */
+type DensePhaseOverrides = {
+  readonly [Name in keyof PhaseOverrides as `dense${Capitalize<Name>}`]: PhaseOverrides[Name];
+};
+
+/** Every option that changes a recipe. */
+export interface RecipeOverrides extends PhaseOverrides, DensePhaseOverrides {
+  readonly doPrune?: boolean | undefined;
   readonly pruningPattern?: string | undefined;
   readonly targetSparsity?: number | undefined;
   /** -1: 40 prune steps, the example script's meaning. */
@@ -17,35 +29,16 @@ export interface PruningOverrides {
   readonly cooldownEpochs?: number | undefined;
   readonly pruningType?: string | undefined;
   readonly distillLossWeight?: number | undefined;
-  readonly distillPadding?: Padding | undefined;
-  readonly teacherCache?: TeacherPrecision | "off" | undefined;
-}
-
-/** Options of the sparse phase, or of the dense one if it is the only one. */
-export interface PhaseOverrides {
-  readonly numTrainEpochs?: number | undefined;
-  readonly learningRate?: number | undefined;
-  readonly weightDecay?: number | undefined;
-  readonly lrSchedulerType?: ScheduleName | undefined;
-  readonly numWarmupSteps?: number | undefined;
-  readonly perDeviceTrainBatchSize?: number | undefined;
-}
-
-/** Options of the dense phase before a sparse one. */
-export type DensePhaseOverrides = {
-  readonly [Name in keyof PhaseOverrides as `dense${Capitalize<Name>}`]: PhaseOverrides[Name];
-};
-
-/** Every option that changes a recipe. */
-export interface RecipeOverrides extends PruningOverrides, PhaseOverrides, DensePhaseOverrides {
-  readonly doPrune?: boolean | undefined;
+  readonly distillPadding?: SparsePhaseRecipe["distillationPadding"] | undefined;
+  readonly teacherCache?: SparsePhaseRecipe["teacherCache"] | undefined;
   readonly maxSeqLength?: number | undefined;
   /** Of both phases. */
-  readonly batching?: Batching | undefined;
+  readonly batching?: PhaseRecipe["batching"] | undefined;
   readonly perDeviceEvalBatchSize?: number | undefined;
 }
 
-const PRUNING_OVERRIDES: readonly (keyof PruningOverrides)[] = [
+/** Options that need a sparse phase. */
+const PRUNING_OVERRIDES: readonly (keyof RecipeOverrides)[] = [
   "pruningPattern",
   "targetSparsity",
   "pruningFrequency",
@@ -83,7 +76,7 @@ function denseOverrides(overrides: DensePhaseOverrides): PhaseOverrides {
 /** Local configurations without the keys that would override an option. */
 function localConfigsWith(
   configs: readonly LocalPruningConfig[],
-  { pruningPattern, targetSparsity, pruningFrequency, pruningType }: PruningOverrides,
+  { pruningPattern, targetSparsity, pruningFrequency, pruningType }: RecipeOverrides,
 ): readonly LocalPruningConfig[] {
   const options = {
     pattern: pruningPattern,
@@ -137,12 +130,10 @@ export function recipeWith(recipe: Recipe, overrides: RecipeOverrides): Recipe {
 export function overrideProblems(recipe: Recipe, overrides: RecipeOverrides): readonly Problem[] {
   const { sparse } = recipeWith(recipe, overrides);
   if (sparse === null) {
-    const asked: readonly string[] = PRUNING_OVERRIDES.filter(
-      (name) => overrides[name] !== undefined,
-    );
-    const pruning = recipe.sparse === null && overrides.doPrune === true ? ["doPrune"] : [];
+    const asked = PRUNING_OVERRIDES.filter((name) => overrides[name] !== undefined);
+    if (recipe.sparse === null && overrides.doPrune === true) asked.push("doPrune");
     const got = recipe.sparse === null ? `the recipe ${recipe.name}` : "--do-prune false";
-    return [...asked, ...pruning].map((path) => ({ path, expected: "a run that prunes", got }));
+    return asked.map((path) => ({ path, expected: "a run that prunes", got }));
   }
   const { epochs, sparsityWarmEpochs, cooldownEpochs } = sparse;
   if (epochs > sparsityWarmEpochs + cooldownEpochs) return [];

@@ -1,7 +1,7 @@
 /**
- * Fine-tuning recipes as data: those of Intel Neural Compressor's BERT-Mini and DistilBERT example
- * (examples/pytorch/nlp/huggingface_models/text-classification/pruning/eager: run_glue_no_trainer.py,
- * run_glue_no_trainer_mixed.py and scripts/), and the demo's.
+ * Fine-tuning recipes as data: those of Intel Neural Compressor's BERT-Mini and DistilBERT example, and the demo's. The
+ * example is examples/pytorch/nlp/huggingface_models/text-classification/pruning/eager: run_glue_no_trainer.py,
+ * run_glue_no_trainer_mixed.py and scripts/.
  */
 import { checkInteger, describe } from "../core/checks.ts";
 import type { Padding } from "../model/token-rows.ts";
@@ -15,7 +15,7 @@ export type TaskName = "mrpc" | "sst2" | "demo";
 /** Which model a recipe is for; {@link MODEL_CONFIGS} has its `config.json`. */
 export type ModelName = "bert-mini" | "distilbert" | "bert-demo";
 
-/** What one training phase needs beside data and model. */
+/** What a training phase needs besides data and a model. */
 export interface PhaseRecipe {
   readonly epochs: number;
   readonly batchSize: number;
@@ -32,19 +32,19 @@ export interface PhaseRecipe {
 /** One local configuration in INC's keys (`pruning_configs[i]`). */
 export type LocalPruningConfig = Readonly<Record<string, unknown>>;
 
-/** The phase that prunes while it trains. */
+/** A phase that prunes while it trains. */
 export interface SparsePhaseRecipe extends PhaseRecipe {
   /** Epochs before pruning starts. */
   readonly sparsityWarmEpochs: number;
   /** Epochs after the last prune step. */
   readonly cooldownEpochs: number;
-  /** The loss is this times the mean squared error of the last hidden states; 0: cross-entropy alone. */
+  /** Times the mean squared error of the last hidden states, it is the loss; 0: cross-entropy alone. */
   readonly distillationWeight: number;
-  /** Whether that mean runs over padded positions too, as in the example. */
+  /** Whether that mean includes padded positions, as in the example. */
   readonly distillationPadding: Padding;
   /** How the teacher's results are kept from epoch to epoch. */
   readonly teacherCache: TeacherPrecision | "off";
-  /** The pattern of every local configuration that has none of its own; null for mixed recipes. */
+  /** The pattern of local configurations without one of their own; null for mixed recipes. */
   readonly pattern: string | null;
   readonly targetSparsity: number;
   /** Steps between prune steps; `auto` is the script's -1: int((end - start + 1) / 40). */
@@ -52,7 +52,7 @@ export interface SparsePhaseRecipe extends PhaseRecipe {
   readonly pruningConfigs: readonly LocalPruningConfig[];
 }
 
-/** A named recipe: a dense phase, and a sparse one that starts from it with it as the teacher. */
+/** A dense phase, and a sparse one that starts from its model, which is also the teacher. */
 export interface Recipe {
   readonly name: string;
   readonly task: TaskName;
@@ -131,17 +131,23 @@ const SPARSE_PHASE: SparseBase = Object.freeze<SparseBase>({
   pruningConfigs: [EXAMPLE_LOCAL_CONFIG],
 });
 
-const PATTERN_TARGETS = Object.freeze([
-  { suffix: "4x1", pattern: "4x1", targetSparsity: 0.9 },
-  { suffix: "2in4", pattern: "2:4", targetSparsity: 0.5 },
-  { suffix: "1xchannel", pattern: "1xchannel", targetSparsity: 0.6 },
-] as const);
-
 /** What the per-channel scripts ask for with --pruning_type, which their own local setting overrides. */
 const PROGRESSIVE_LOCAL_CONFIG: LocalPruningConfig = Object.freeze({
   ...EXAMPLE_LOCAL_CONFIG,
   pruning_type: "snip_momentum_progressive",
 });
+
+/** Sparse phases by the suffix of a recipe's name. */
+const TARGETS = {
+  "4x1": { pattern: "4x1", targetSparsity: 0.9 },
+  "2in4": { pattern: "2:4", targetSparsity: 0.5 },
+  "1xchannel": { pattern: "1xchannel", targetSparsity: 0.6 },
+  "1xchannel-progressive": {
+    pattern: "1xchannel",
+    targetSparsity: 0.6,
+    pruningConfigs: [PROGRESSIVE_LOCAL_CONFIG],
+  },
+};
 
 type RecipeBase = Omit<Recipe, "name" | "sparse">;
 type SparseBase = Omit<SparsePhaseRecipe, "pattern" | "targetSparsity">;
@@ -170,7 +176,7 @@ const SST2_SPARSE: SparseBase = Object.freeze({
   pruningFrequency: 500,
 });
 
-/** The scripts start from a fine-tuned DistilBERT; where none is given, MRPC's dense phase makes one. */
+/** The scripts start from a fine-tuned DistilBERT; without one, MRPC's dense phase trains it. */
 const DISTILBERT_MRPC: RecipeBase = Object.freeze({
   ...MRPC,
   model: "distilbert",
@@ -194,25 +200,21 @@ const MIXED_SPARSE: SparsePhaseRecipe = Object.freeze({
   pruningConfigs: MIXED_LOCAL_CONFIGS,
 });
 
-/** The recipe without a sparse phase and one recipe for each pattern. */
-function family(prefix: string, base: RecipeBase, sparse: SparseBase): readonly Recipe[] {
+/** The recipe without a sparse phase, and one for each suffix. */
+function family(
+  prefix: string,
+  base: RecipeBase,
+  sparse: SparseBase,
+  suffixes: readonly (keyof typeof TARGETS)[],
+): readonly Recipe[] {
   return [
     { ...base, name: `${prefix}-dense`, sparse: null },
-    ...PATTERN_TARGETS.map(({ suffix, ...target }) => ({
+    ...suffixes.map((suffix) => ({
       ...base,
       name: `${prefix}-${suffix}`,
-      sparse: { ...sparse, ...target },
+      sparse: { ...sparse, ...TARGETS[suffix] },
     })),
   ];
-}
-
-function progressive(name: string, base: RecipeBase, sparse: SparseBase): Recipe {
-  const pruningConfigs = [PROGRESSIVE_LOCAL_CONFIG];
-  return {
-    ...base,
-    name,
-    sparse: { ...sparse, pruningConfigs, pattern: "1xchannel", targetSparsity: 0.6 },
-  };
 }
 
 /** Dense training of a small BERT from random initialisation on {@link generateDemoTask}'s rows. */
@@ -240,23 +242,21 @@ const DEMO_SPARSE: SparseBase = Object.freeze({
   pruningFrequency: 20,
 });
 
+const PATTERNS = ["4x1", "2in4", "1xchannel"] as const;
+
 /** Every recipe. {@link findRecipe} looks one up by name. */
 export const RECIPES: readonly Recipe[] = Object.freeze([
-  ...family("bertmini-mrpc", MRPC, SPARSE_PHASE),
-  progressive("bertmini-mrpc-1xchannel-progressive", MRPC, SPARSE_PHASE),
+  ...family("bertmini-mrpc", MRPC, SPARSE_PHASE, [...PATTERNS, "1xchannel-progressive"]),
   { ...MRPC, name: "bertmini-mrpc-mixed", sparse: MIXED_SPARSE },
-  ...family("bertmini-sst2", SST2, SST2_SPARSE),
-  progressive("bertmini-sst2-1xchannel-progressive", SST2, SST2_SPARSE),
-  ...family("distilbert-mrpc", DISTILBERT_MRPC, DISTILBERT_SPARSE).filter(
-    ({ name }) => !name.endsWith("1xchannel"),
-  ),
-  ...family("demo", DEMO, DEMO_SPARSE),
+  ...family("bertmini-sst2", SST2, SST2_SPARSE, [...PATTERNS, "1xchannel-progressive"]),
+  ...family("distilbert-mrpc", DISTILBERT_MRPC, DISTILBERT_SPARSE, ["4x1", "2in4"]),
+  ...family("demo", DEMO, DEMO_SPARSE, PATTERNS),
 ]);
 
 /**
  * The recipe of that name.
  *
- * @throws RangeError that lists the names when there is none
+ * @throws RangeError that lists the names if there is no such recipe
  *
  * @example
  * ```ts

@@ -30,14 +30,13 @@ export interface Snapshots {
 const TENSOR = "$tensor";
 const MAP = "$map";
 
-const ARRAYS = Object.freeze({ F32: Float32Array, I32: Int32Array, U8: Uint8Array });
-
-type StoredArray = InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]>;
+const ARRAYS = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
+const DTYPES = ["F32", "I32", "U8"] as const;
 
 /**
  * Encodes a snapshot.
  *
- * @throws RangeError when the state holds a number that JSON cannot, with its path
+ * @throws RangeError if the state holds a number that JSON cannot, with its path
  */
 export function encodeSnapshot<Kind extends keyof Snapshots>(
   kind: Kind,
@@ -54,11 +53,15 @@ export function decodeSnapshot<Kind extends keyof Snapshots>(
   kind: Kind,
   { json, tensors }: EncodedSnapshot,
 ): Either<readonly Problem[], Snapshots[Kind]> {
-  const problems: Problem[] = [];
-  const state = decode(parseState(kind, json, problems), kind, tensors, problems);
-  if (problems.length === 0 && !isCurrent(state)) {
-    problems.push({ path: kind, expected: "a snapshot of version 1", got: describe(state) });
+  const parsed = parseJson(json);
+  if (!isRecord(parsed) || parsed.kind !== kind) {
+    const expected = `the JSON of a ${kind} snapshot`;
+    return left([{ path: kind, expected, got: describe(parsed) }]);
   }
+  const problems: Problem[] = [];
+  const state = decode(parsed.state, kind, tensors, problems);
+  if (problems.length === 0 && (!isRecord(state) || state.version !== 1))
+    problems.push({ path: kind, expected: "a snapshot of version 1", got: describe(state) });
   return problems.length > 0 ? left(problems) : right(state as Snapshots[Kind]);
 }
 
@@ -71,49 +74,21 @@ export function decodeSnapshotOrThrow<Kind extends keyof Snapshots>(
 }
 
 function encode(value: unknown, path: string, tensors: Map<string, SnapshotTensor>): unknown {
-  if (typeof value === "number" && !Number.isFinite(value)) {
+  if (typeof value === "number" && !Number.isFinite(value))
     throw new RangeError(`${path}: expected a finite number, got ${value}`);
-  }
-  if (typeof value !== "object" || value === null) return value;
-  const dtype = dtypeOf(value);
-  if (dtype !== undefined) {
-    tensors.set(path, storedTensor(dtype, value as StoredArray));
+  if (!isRecord(value)) return value;
+  const dtype = DTYPES.find((name) => value instanceof ARRAYS[name]);
+  if (dtype !== undefined && ArrayBuffer.isView(value)) {
+    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice();
+    const length = bytes.length / ARRAYS[dtype].BYTES_PER_ELEMENT;
+    tensors.set(path, { dtype, shape: [length], bytes });
     return { [TENSOR]: path };
   }
-  const below = (key: string, entry: unknown) => encode(entry, `${path}/${key}`, tensors);
-  if (Array.isArray(value)) return value.map((entry, index) => below(String(index), entry));
-  if (value instanceof Map) {
-    return { [MAP]: [...value].map(([key, entry]) => [key, below(String(key), entry)]) };
-  }
+  const below = (key: unknown, entry: unknown) => encode(entry, `${path}/${key}`, tensors);
+  if (Array.isArray(value)) return value.map((entry, index) => below(index, entry));
+  if (value instanceof Map)
+    return { [MAP]: [...value].map(([key, entry]) => [key, below(key, entry)]) };
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, below(key, entry)]));
-}
-
-function dtypeOf(value: object): SnapshotTensor["dtype"] | undefined {
-  if (value instanceof Float32Array) return "F32";
-  if (value instanceof Int32Array) return "I32";
-  return value instanceof Uint8Array ? "U8" : undefined;
-}
-
-function storedTensor(dtype: SnapshotTensor["dtype"], array: StoredArray): SnapshotTensor {
-  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength).slice();
-  return { dtype, shape: [array.length], bytes };
-}
-
-/** The `state` of an encoded snapshot of that kind, or a problem. */
-function parseState(kind: string, json: string, problems: Problem[]): unknown {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(json);
-  } catch {
-    parsed = undefined;
-  }
-  if (isRecord(parsed) && parsed.kind === kind) return parsed.state;
-  problems.push({
-    path: kind,
-    expected: `the JSON of a ${kind} snapshot`,
-    got: describe(parsed),
-  });
-  return undefined;
 }
 
 function decode(
@@ -122,34 +97,29 @@ function decode(
   tensors: ReadonlyMap<string, SnapshotTensor>,
   problems: Problem[],
 ): unknown {
-  const below = (key: string, entry: unknown) => decode(entry, `${path}/${key}`, tensors, problems);
-  if (Array.isArray(value)) return value.map((entry, index) => below(String(index), entry));
   if (!isRecord(value)) return value;
-  if (typeof value[TENSOR] === "string") return loadArray(value[TENSOR], path, tensors, problems);
-  const entries: unknown = value[MAP];
-  if (Array.isArray(entries)) {
-    return new Map(entries.map(([key, entry]) => [key, below(String(key), entry)]));
-  }
-  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, below(key, entry)]));
-}
-
-function loadArray(
-  name: string,
-  path: string,
-  tensors: ReadonlyMap<string, SnapshotTensor>,
-  problems: Problem[],
-): StoredArray | undefined {
-  const tensor = tensors.get(name);
-  const array = tensor === undefined ? undefined : ARRAYS[tensor.dtype];
-  if (tensor === undefined || array === undefined) {
+  const below = (key: unknown, entry: unknown) =>
+    decode(entry, `${path}/${key}`, tensors, problems);
+  if (Array.isArray(value)) return value.map((entry, index) => below(index, entry));
+  const { [TENSOR]: name, [MAP]: entries } = value;
+  if (typeof name === "string") {
+    const tensor = tensors.get(name);
+    const array = tensor && ARRAYS[tensor.dtype];
+    if (tensor && array) return new array(tensor.bytes.slice().buffer);
     problems.push({ path, expected: `a tensor ${name}`, got: describe(tensor) });
     return undefined;
   }
-  return new array(tensor.bytes.slice().buffer);
+  if (Array.isArray(entries))
+    return new Map(entries.map(([key, entry]) => [key, below(key, entry)]));
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, below(key, entry)]));
 }
 
-function isCurrent(state: unknown): boolean {
-  return isRecord(state) && state.version === 1;
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -18,21 +18,18 @@ export interface LoadedModel {
   readonly tokenizer: Tokenizer;
 }
 
-/** Something read, and where it was: the path names it in problems. */
+/** Something that was read, with the path that names it in problems. */
 export interface Named<T> {
   readonly path: string;
   readonly value: T;
 }
 
-/** What training starts from. */
-export interface StartingModel {
-  readonly config: ModelConfig;
-  /** Absent: random initialisation. */
-  readonly initialTensors?: ReadonlyMap<string, NamedValues>;
-  readonly tokenizer: Tokenizer;
+/** What training starts from; without tensors, from random weights. */
+export interface StartingModel extends Omit<LoadedModel, "tensors"> {
+  readonly tensors: LoadedModel["tensors"] | undefined;
 }
 
-/** A result with its problems and with lines for the user. */
+/** A value with its problems and with lines for the user. */
 export interface Checked<T> {
   readonly value: T;
   readonly problems: readonly Problem[];
@@ -40,29 +37,36 @@ export interface Checked<T> {
 }
 
 function fileOf(directory: string, file: keyof typeof HUGGING_FACE_FILES): string {
-  return `${directory}/${HUGGING_FACE_FILES[file]}`;
+  return `${directory.replace(/\/+$/, "")}/${HUGGING_FACE_FILES[file]}`;
+}
+
+function unless(holds: boolean, path: string, expected: string, got: unknown): readonly Problem[] {
+  return holds ? [] : [{ path, expected, got: String(got) }];
 }
 
 /** The model's embedding has one row for each token of its vocabulary. */
-function vocabularyProblems(
-  path: string,
-  { tokens }: Vocabulary,
+function sizeProblems(
+  { path, value: { tokens } }: Named<Vocabulary>,
   model: string,
   { vocabularySize }: ModelConfig,
 ): readonly Problem[] {
   const expected = `the ${vocabularySize} tokens that ${model} has`;
-  return tokens.length === vocabularySize
-    ? []
-    : [{ path, expected, got: `${tokens.length} tokens` }];
+  return unless(tokens.length === vocabularySize, path, expected, `${tokens.length} tokens`);
 }
 
 /** The first difference between a vocabulary and the model's own. */
-function differenceProblems(path: string, given: Vocabulary, own: Vocabulary): readonly Problem[] {
+function differenceProblems(
+  { path, value: given }: Named<Vocabulary>,
+  own: Vocabulary,
+): readonly Problem[] {
   const index = own.tokens.findIndex((token, id) => given.tokens[id] !== token);
-  if (index < 0) return [];
   const expected = `the model's own token ${JSON.stringify(own.tokens[index])}`;
   const got = JSON.stringify(given.tokens[index] ?? "none");
-  return [{ path: `${path}:${index + 1}`, expected, got }];
+  return unless(index < 0, `${path}:${index + 1}`, expected, got);
+}
+
+function vocabularyOf({ path, value }: Named<LoadedModel>): Named<Vocabulary> {
+  return { path: fileOf(path, "vocabulary"), value: value.tokenizer.vocabulary };
 }
 
 /**
@@ -71,16 +75,13 @@ function differenceProblems(path: string, given: Vocabulary, own: Vocabulary): r
  *
  * @param needsHead whether the classifier must be there; otherwise a new one is initialised
  */
-export function checkModel(
-  { path, value: model }: Named<LoadedModel>,
-  needsHead: boolean,
-): Checked<LoadedModel> {
-  const { config, tensors, tokenizer } = model;
+function checkModel(model: Named<LoadedModel>, needsHead: boolean): Checked<LoadedModel> {
+  const { path, value } = model;
+  const { config, tensors } = value;
   const shapes = checkpointProblems(config, tensors, {
     ignoreUnexpected: true,
     ...(needsHead ? {} : { initialiseHead: { seed: 0 } }),
   });
-  const labels = { path: fileOf(path, "config"), expected: "2 labels", got: String(config.labels) };
   const names = parameterList(config).map(({ name }) => name);
   const { missing, unexpected } = compareNames(names, tensors);
   const used = names.flatMap((name) => {
@@ -88,11 +89,11 @@ export function checkModel(
     return values === undefined ? [] : [[name, values] as const];
   });
   return {
-    value: { ...model, tensors: new Map(used) },
+    value: { ...value, tensors: new Map(used) },
     problems: [
-      ...vocabularyProblems(fileOf(path, "vocabulary"), tokenizer.vocabulary, path, config),
+      ...sizeProblems(vocabularyOf(model), path, config),
       ...shapes.map((each) => ({ ...each, path: `${fileOf(path, "weights")}: ${each.path}` })),
-      ...(config.labels === 2 ? [] : [labels]),
+      ...unless(config.labels === 2, fileOf(path, "config"), "2 labels", config.labels),
     ],
     notices: [
       ...(missing.length === 0 ? [] : [`${path}: newly initialised: ${missing.join(", ")}`]),
@@ -103,37 +104,32 @@ export function checkModel(
 
 /** Checks a model to start from; a vocabulary given beside it must be the model's own. */
 export function startFromModel(
-  named: Named<LoadedModel>,
+  model: Named<LoadedModel>,
   vocabulary: Named<Vocabulary> | undefined,
   needsHead: boolean,
 ): Checked<StartingModel> {
-  const { value: model, problems, notices } = checkModel(named, needsHead);
-  const { config, tensors: initialTensors, tokenizer } = model;
-  const value = { config, initialTensors, tokenizer };
-  if (vocabulary === undefined) return { value, problems, notices };
-  const { path, value: given } = vocabulary;
-  const sizes = vocabularyProblems(path, given, named.path, config);
-  const differing =
-    sizes.length > 0 ? sizes : differenceProblems(path, given, tokenizer.vocabulary);
-  return { value, problems: [...problems, ...differing], notices };
+  const checked = checkModel(model, needsHead);
+  if (vocabulary === undefined) return checked;
+  const { config, tokenizer } = checked.value;
+  const sizes = sizeProblems(vocabulary, model.path, config);
+  const differing = sizes.length > 0 ? sizes : differenceProblems(vocabulary, tokenizer.vocabulary);
+  return { ...checked, problems: [...checked.problems, ...differing] };
 }
 
 /** Random weights of a recipe's model. */
 export function startFromVocabulary(
   name: ModelName,
-  { path, value: vocabulary }: Named<Vocabulary>,
+  vocabulary: Named<Vocabulary>,
 ): Checked<StartingModel> {
   const config = parseModelConfigOrThrow(MODEL_CONFIGS[name]);
-  return {
-    value: { config, tokenizer: tokenizerOf(vocabulary) },
-    problems: vocabularyProblems(path, vocabulary, name, config),
-    notices: [],
-  };
+  const tokenizer = tokenizerOf(vocabulary.value);
+  const problems = sizeProblems(vocabulary, name, config);
+  return { value: { config, tensors: undefined, tokenizer }, problems, notices: [] };
 }
 
 /**
- * Checks a teacher. It sees the student's batches, and its hidden states are compared with the student's. Problems
- * carry `label`.
+ * Checks a teacher. It sees the student's batches, and its hidden states are compared with the student's. `label` names
+ * the option.
  */
 export function checkTeacher(
   label: string,
@@ -142,27 +138,18 @@ export function checkTeacher(
   maxLength: number,
 ): Checked<LoadedModel> {
   const checked = checkModel(teacher, true);
-  const { hiddenSize, vocabularySize, maxPositions } = teacher.value.config;
-  const wrong = (holds: boolean, expected: string, got: number): readonly Problem[] =>
-    holds ? [] : [{ path: label, expected, got: String(got) }];
+  const { hiddenSize: hidden, vocabularySize: tokens, maxPositions } = teacher.value.config;
+  const { hiddenSize, vocabularySize } = config;
+  const positions = `a model of at least ${maxLength} positions`;
   const problems = [
     ...checked.problems,
-    ...wrong(
-      hiddenSize === config.hiddenSize,
-      `a model of hidden size ${config.hiddenSize}`,
-      hiddenSize,
-    ),
-    ...wrong(
-      vocabularySize === config.vocabularySize,
-      `a vocabulary of ${config.vocabularySize} tokens`,
-      vocabularySize,
-    ),
-    ...wrong(maxPositions >= maxLength, `a model of at least ${maxLength} positions`, maxPositions),
+    ...unless(hidden === hiddenSize, label, `a model of hidden size ${hiddenSize}`, hidden),
+    ...unless(tokens === vocabularySize, label, `a vocabulary of ${vocabularySize} tokens`, tokens),
+    ...unless(maxPositions >= maxLength, label, positions, maxPositions),
   ];
-  const differing = differenceProblems(
-    fileOf(teacher.path, "vocabulary"),
-    teacher.value.tokenizer.vocabulary,
-    tokenizer.vocabulary,
-  );
-  return { ...checked, problems: problems.length > 0 ? problems : differing };
+  if (problems.length > 0) return { ...checked, problems };
+  return {
+    ...checked,
+    problems: differenceProblems(vocabularyOf(teacher), tokenizer.vocabulary),
+  };
 }

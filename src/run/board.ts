@@ -2,7 +2,7 @@
 
 import { describe } from "../core/checks.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
-import type { PhaseId, PhaseResult } from "../experiment/events.ts";
+import type { PhaseId } from "../experiment/events.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { formatMetrics, type MetricsLine } from "./metrics.ts";
 import type { SeedMessage } from "./seed.ts";
@@ -13,7 +13,6 @@ export interface RunListener {
   /** Optimizer updates over all seeds, done and planned, and the mean of the seeds' latest losses. */
   readonly onStep: (label: string, done: number, total: number, loss: number) => void;
   readonly onEpoch: (line: MetricsLine) => void;
-  readonly onResult: (result: PhaseResult) => void;
 }
 
 /** Wall-clock seconds of each phase, by {@link timingKey}. They are not part of the metrics. */
@@ -43,7 +42,7 @@ export async function readTimings(storage: RunStorage, directory: string): Promi
   throw new InputError([{ path, expected: "seconds by phase", got: describe(timings) }]);
 }
 
-/** The state of every seed as far as it was posted. */
+/** What was posted so far. */
 export interface RunBoard {
   /** Settles once the files are written. */
   readonly onMessage: (index: number, message: SeedMessage) => Promise<void>;
@@ -110,8 +109,7 @@ export function createRunBoard(
         return listener.onEpoch(message.line);
       case "result":
         addSeconds(message.result, message.seconds);
-        await writeFiles();
-        return listener.onResult(message.result);
+        return writeFiles();
       default:
         return message satisfies never;
     }

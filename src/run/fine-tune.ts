@@ -38,7 +38,7 @@ export interface FineTuned {
   readonly reportPath: string | null;
 }
 
-const SILENT: RunListener = { onStep: () => {}, onEpoch: () => {}, onResult: () => {} };
+const SILENT: RunListener = { onStep: () => {}, onEpoch: () => {} };
 
 /**
  * Trains every seed of a plan. Writes to the directory: `dense/` and `sparse/` in Hugging Face's layout, `metrics.jsonl`

@@ -25,7 +25,7 @@ test("a bar never leaves its line", () => {
       fc.nat(1000),
       fc.integer({ min: 2, max: 200 }),
       (label, done, total, columns) => {
-        const state = { label, done, total, loss: 0.5, rate: 3 };
+        const state = { label, done, total, loss: 0.5, rate: 3, unit: "steps" };
         expect(progressBar(state, columns).length).toBeLessThan(columns);
       },
     ),

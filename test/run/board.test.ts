@@ -4,7 +4,7 @@ import { createRunBoard, readTimings } from "../../src/run/board.ts";
 import type { MetricsLine } from "../../src/run/metrics.ts";
 import { memoryStorage, textOf } from "./memory-storage.ts";
 
-const SILENT = { onStep: () => {}, onEpoch: () => {}, onResult: () => {} };
+const SILENT = { onStep: () => {}, onEpoch: () => {} };
 
 function line(seed: number, epoch: number): MetricsLine {
   return {
