@@ -17,8 +17,12 @@ export { openCheckpoint, openCheckpointOrThrow } from "./node/checkpoint-reader.
 export { copyCheckpoint } from "./node/checkpoint-writer.ts";
 export { writeFileAtomically } from "./node/files.ts";
 export { type FineTuneToDirectoryOptions, fineTuneToDirectory } from "./node/fine-tune.ts";
-export { loadSparseClassifier } from "./node/sparse-classifier.ts";
-export { loadModelDirectory, readModelDirectory, saveModelDirectory } from "./node/storage.ts";
+export {
+  loadModelDirectory,
+  loadSparseClassifier,
+  readModelDirectory,
+  saveModelDirectory,
+} from "./node/storage.ts";
 export { createStorageFile } from "./node/storage-file.ts";
 export { createNodeBackend, type NodeBackendOptions } from "./node/threaded-backend.ts";
 export type { FineTuned } from "./run/fine-tune.ts";

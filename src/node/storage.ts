@@ -4,8 +4,15 @@ import { mkdir, readdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Either, getOrThrow, type Problem } from "../core/either.ts";
 import type { LoadedModel } from "../experiment/starting-model.ts";
+import type { Backend } from "../kernels/backend.ts";
 import * as run from "../run/model-directory.ts";
+import {
+  type LoadClassifierOptions,
+  type LoadedClassifier,
+  loadClassifier,
+} from "../run/sparse-classifier.ts";
 import type { RunStorage } from "../run/storage.ts";
+import { openCheckpoint } from "./checkpoint-reader.ts";
 import { kindOfPath, readBytes, writeFileAtomically } from "./files.ts";
 
 /** Paths are those of the file system. */
@@ -74,4 +81,31 @@ export async function loadModelDirectory(directory: string): Promise<LoadedModel
 /** Saves a model so that transformers' `from_pretrained` loads it; tensors are written as F32. */
 export function saveModelDirectory(directory: string, model: run.SavedModel): Promise<void> {
   return run.saveModelDirectory(nodeStorage, directory, model);
+}
+
+/**
+ * Loads a sequence classifier for inference, its weights tensor by tensor from any form that `openCheckpoint` reads.
+ *
+ * @throws InputError with every problem of the directory; TypeError or RangeError for malformed options
+ *
+ * @example
+ * ```ts
+ * import { createBackend } from "espalier/nn";
+ * import { loadSparseClassifier } from "espalier/node";
+ *
+ * let message = "";
+ * try {
+ *   await loadSparseClassifier("no/such/directory", createBackend());
+ * } catch (error) {
+ *   message = String(error);
+ * }
+ * if (!message.includes("does not exist")) throw new Error("expected to be told why");
+ * ```
+ */
+export function loadSparseClassifier(
+  directory: string,
+  backend: Backend,
+  options: LoadClassifierOptions = {},
+): Promise<LoadedClassifier> {
+  return loadClassifier({ storage: nodeStorage, openCheckpoint }, directory, backend, options);
 }
