@@ -4,29 +4,17 @@
  */
 import { mismatch } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
-import type { PatternPrunerConfig, Profile, PruningConfig } from "../prune/config.ts";
-import { exactCount } from "../prune/exact.ts";
-import { type LayerRecord, PruningError, refusePruning } from "../prune/layer.ts";
-import {
-  blockCount,
-  formatPattern,
-  indivisibleReason,
-  layOut,
-  perBlock,
-} from "../prune/pattern.ts";
-import {
-  checkDivisibility,
-  checkProgressive,
-  checkRoom,
-  checkSettings,
-  checkSomething,
-  patternPruner,
-} from "../prune/refusals.ts";
-import { exactTargetRatio, planPruneSteps, pruneSteps, targetRatio } from "../prune/schedule.ts";
-import { type SkippedLayer, selectLayers } from "../prune/select.ts";
+import { admitLayers } from "../prune/admit.ts";
+import type { PatternPrunerConfig, Profile, PrunerConfig, PruningConfig } from "../prune/config.ts";
+import { type LayerShape, PruningError, refusePruning } from "../prune/layer.ts";
+import { blockCount, formatPattern, perBlock } from "../prune/pattern.ts";
+import { PROFILES, type ProfileRules } from "../prune/profiles.ts";
+import { checkRoom } from "../prune/refusals.ts";
+import { planPruneSteps, pruneSteps } from "../prune/schedule.ts";
+import type { SkippedLayer } from "../prune/select.ts";
 
 /** A layer of which only the shape is known. */
-export type PlanLayer = Pick<LayerRecord, "name" | "kind" | "shape">;
+export type PlanLayer = LayerShape;
 
 /** Options of {@link planPruning}. */
 export interface PlanOptions {
@@ -73,23 +61,19 @@ export interface PruningPlan {
   readonly pruners: readonly PrunerPlan[];
 }
 
-const NO_DATA = new Float32Array(0);
-
 /** The prune steps, and the blocks that each asks for. */
 function scheduleOf(
   config: PatternPrunerConfig,
   blocks: readonly number[],
-  strict: boolean,
+  rules: ProfileRules,
 ): readonly PlannedPruneStep[] {
   const { total, completed } = planPruneSteps(config);
   const budgets = config.pruningScope === "global" ? [sumOf(blocks, (count) => count)] : blocks;
-  const ratioAt = strict ? exactTargetRatio : targetRatio;
   return pruneSteps(config).map((step, i) => {
-    const target = ratioAt(config, completed + i, total, 0);
+    const target = rules.targetRatio(config, completed + i, total, 0);
     const share = perBlock(config.pattern, target);
-    const count = (all: number): number =>
-      strict ? exactCount(all, share) : Math.trunc(all * share);
-    return { step, target, prunedBlocks: sumOf(budgets, count) };
+    const prunedBlocks = sumOf(budgets, (all) => rules.budget(all, share));
+    return { step, target, prunedBlocks };
   });
 }
 
@@ -120,45 +104,36 @@ function checkSchedule(
 }
 
 function planPruner(
-  config: PatternPrunerConfig,
+  asked: PrunerConfig,
   layers: readonly PlanLayer[],
   { steps, profile = "inc" }: PlanOptions,
 ): PrunerPlan {
-  const strict = profile === "strict";
-  checkSettings(config, strict);
-  if (config.method === "pattern_lock")
+  const rules = PROFILES[profile];
+  const options = { excludeHead: false, allowNothing: false, indivisible: "refuse" } as const;
+  if (asked.method === "pattern_lock")
     refusePruning(
       "unsupported-combination",
       "pruning_type",
       "a pruner whose counts its schedule decides",
       "pattern_lock, which reads masks off the weights",
     );
-  const records = layers.map((layer) => ({ ...layer, data: NO_DATA }));
-  const { selected, skipped } = selectLayers(config, records, false, profile);
-  const laidOut = selected.map(({ name, kind, shape }) => ({
-    ...{ name, kind, shape },
-    layout: layOut(config.pattern, { shape }),
-  }));
-  checkSomething(config, laidOut);
-  const divided = laidOut.filter(({ layout }) => layout.divides);
-  checkProgressive(config, strict ? divided : laidOut);
-  checkDivisibility(config, laidOut, strict, "refuse");
+  const { config, layers: admitted, skipped } = admitLayers(asked, layers, rules, options);
+  const divided = admitted.filter(({ layout }) => layout.divides);
   checkRoom(config, divided);
   const counts = divided.map(({ layout }) => blockCount(layout));
-  const schedule = scheduleOf(config, counts, strict);
+  const schedule = scheduleOf(config, counts, rules);
   checkSchedule(config, steps, schedule);
-  const indivisible = laidOut
-    .filter(({ layout }) => !layout.divides)
-    .map(({ name, shape }) => ({
-      name,
-      reason: indivisibleReason(config.pattern, shape),
-    }));
   return {
     pattern: formatPattern(config.pattern),
     criterion: config.criterion,
     scope: config.pruningScope,
-    selected: divided.map(({ layout, ...layer }) => ({ ...layer, blocks: blockCount(layout) })),
-    skipped: [...skipped, ...indivisible],
+    selected: divided.map(({ name, kind, shape, layout }) => ({
+      name,
+      kind,
+      shape,
+      blocks: blockCount(layout),
+    })),
+    skipped,
     blocks: sumOf(counts, (count) => count),
     schedule,
   };
@@ -193,6 +168,6 @@ export function planPruning(
   const { steps, profile = "inc" } = options;
   return {
     ...{ profile, steps },
-    pruners: pruners.map((pruner) => planPruner(patternPruner(pruner), layers, options)),
+    pruners: pruners.map((pruner) => planPruner(pruner, layers, options)),
   };
 }

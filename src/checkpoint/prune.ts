@@ -2,7 +2,6 @@
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Dtype } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
-import { pruneAtOnce, skippedByAll } from "../prune/at-once.ts";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
 import { needsGradient } from "../prune/criteria.ts";
 import { type LayerRecord, refusePruning } from "../prune/layer.ts";
@@ -12,6 +11,7 @@ import {
   layerMask,
   layerwisePlanning,
 } from "../prune/layerwise.ts";
+import { pruneAtOnce, skippedByAll } from "../prune/once.ts";
 import { formatPattern } from "../prune/pattern.ts";
 import { plainKernels } from "../prune/plain-kernels.ts";
 import type { SkippedLayer } from "../prune/select.ts";

@@ -1,8 +1,8 @@
 /** Compares what a pruning trajectory states of a step, and of the end. */
 import { blockMaskGradients } from "../prune/block-mask.ts";
 import type { PruningConfig } from "../prune/config.ts";
+import { countZeros } from "../prune/count.ts";
 import type { LayerRecord } from "../prune/layer.ts";
-import { countZeros } from "../prune/mask.ts";
 import { perElement } from "../prune/pattern.ts";
 import type { PrunedLayer, PruningState } from "../prune/state.ts";
 import { sparsityStatistics } from "../prune/statistics.ts";

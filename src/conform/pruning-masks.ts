@@ -1,5 +1,5 @@
 /** Masks as pruning vectors state them. */
-import { countZeros } from "../prune/mask.ts";
+import { countZeros } from "../prune/count.ts";
 import { type BlockLayout, columnOffset } from "../prune/pattern.ts";
 import type { PrunedLayer } from "../prune/state.ts";
 import type { PruningCase } from "./pruning-case.ts";

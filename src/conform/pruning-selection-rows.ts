@@ -1,7 +1,7 @@
 /** Rows of layer_selection.json: the layers that a configuration takes from a model, and the model's head. */
 import { initialisePruning } from "../prune/initialise.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
-import { findClassifierHead, selectLayers } from "../prune/select.ts";
+import { findClassifierHead, incSelection, selectLayers } from "../prune/select.ts";
 import { type JsonObject, objectsAt, textAt, textsAt } from "./case-files.ts";
 import { type Difference, differenceAt, exactDifference, valueDifference } from "./difference.ts";
 import { caseModules, moduleRecords } from "./pruning-case.ts";
@@ -23,7 +23,9 @@ export function selectionRow(row: JsonObject, table: JsonObject): Difference | u
     return refusal ? undefined : differenceAt("outcome", "a refusal", "none");
   }
   const head = row.classifier_head as string | null;
-  const selected = config.pruners.flatMap((pruner) => selectLayers(pruner, layers).selected);
+  const selected = config.pruners.flatMap(
+    (pruner) => selectLayers(pruner, layers, true, incSelection).selected,
+  );
   const names = selected.map(({ name }) => name);
   return (
     valueDifference("classifier head", head, findClassifierHead(layers) ?? null) ??

@@ -1,15 +1,11 @@
 /** Rows of pattern_units.json: the single functions behind masks. */
-import { adjustRatio, type BlockCount, thresholdForRatio } from "../prune/budget.ts";
+import { adjustRatio, thresholdForRatio } from "../prune/budget.ts";
 import type { ScoreReduction } from "../prune/config.ts";
+import { type BlockCount, countBlocks, incKeptLimit, markPrunedInto } from "../prune/count.ts";
 import { createGroupScratch, type GroupPattern, groupScoresInto } from "../prune/group.ts";
 import { elementCount } from "../prune/layer.ts";
-import { lockMaskInto } from "../prune/lock.ts";
-import {
-  countBlocks,
-  markPrunedInto,
-  writeBlockMaskInto,
-  writeGroupMaskInto,
-} from "../prune/mask.ts";
+import { incLockMaskInto } from "../prune/lock.ts";
+import { writeBlockMaskInto, writeGroupMaskInto } from "../prune/mask.ts";
 import {
   type BlockLayout,
   blockCount,
@@ -17,8 +13,8 @@ import {
   type Pattern,
   parsePattern,
 } from "../prune/pattern.ts";
-import { interpolateMasksInto, type ProgressiveLayer } from "../prune/progressive.ts";
-import { reduceBlocks } from "../prune/score.ts";
+import { incInterpolateMasksInto, type ProgressiveLayer } from "../prune/progressive.ts";
+import { reduceBlocks } from "../prune/reduce.ts";
 import { createSelectionScratch } from "../prune/threshold.ts";
 import { type JsonObject, numberAt, numbersAt, objectAt, textAt } from "./case-files.ts";
 import {
@@ -114,14 +110,24 @@ export function leastMembersRow(row: JsonObject): Difference | undefined {
   const groups = new Float32Array(blockCount(layout));
   const losses = new Uint16Array(groups.length);
   const wrongScore = firstOf(["mean", "sum", "max"] as const, (reduction) => {
-    groupScoresInto(pattern, layout, reduction, false, false, elements, groups, losses, scratch);
+    groupScoresInto(
+      pattern,
+      layout,
+      reduction,
+      false,
+      pattern.of,
+      elements,
+      groups,
+      losses,
+      scratch,
+    );
     const { data } = tensorAt(row, `reduced_${reduction}`);
     return tensorDifference(`group score (${reduction})`, data, groups, SCORE_TOLERANCE);
   });
   if (wrongScore !== undefined) return wrongScore;
   const mask = new Uint8Array(elements.length);
   const all = { threshold: Number.POSITIVE_INFINITY, ties: 0 };
-  writeGroupMaskInto(pattern, layout, groups, elements, all, false, null, mask, scratch);
+  writeGroupMaskInto(pattern, layout, groups, elements, all, pattern.of, null, mask, scratch);
   return (
     exactDifference("mask", tensorAt(row, "mask_2d").data, inMatrixOrder(layout, mask)) ??
     countDifference(objectAt(row, "sparsity_of_mask"), pattern, layout, mask)
@@ -135,7 +141,7 @@ function countDifference(
   layout: BlockLayout,
   mask: Uint8Array,
 ): Difference | undefined {
-  const { pruned, total } = countBlocks(pattern, layout, mask, false);
+  const { pruned, total } = countBlocks(layout, mask, incKeptLimit(pattern));
   const ratio = ((pruned / total) * pattern.prune) / pattern.of;
   const stated = ["sparsity_ratio", "zero_cnt", "total_cnt"].map((key) => numberAt(expected, key));
   return exactDifference("[ratio, pruned groups, groups]", stated, [ratio, pruned, total]);
@@ -148,7 +154,7 @@ export function groupCountsRow(row: JsonObject): Difference | undefined {
   const layout = layOut(pattern, { shape });
   const mask = Uint8Array.from(data);
   const flags = new Uint8Array(blockCount(layout));
-  markPrunedInto(pattern, layout, mask, false, flags);
+  markPrunedInto(layout, mask, incKeptLimit(pattern), flags);
   const kept = flags.map((flag) => 1 - flag);
   return (
     exactDifference("group kept", tensorAt(row, "group_kept(nonzeros>N)").data, kept) ??
@@ -176,7 +182,7 @@ export function patternLockRow(row: JsonObject): Difference | undefined {
   const { shape, data } = tensorAt(row, "mask");
   const rows = row.weight as readonly (readonly number[])[];
   const mask = new Uint8Array(data.length);
-  lockMaskInto(pattern, layOut(pattern, { shape }), Float32Array.from(rows.flat()), false, mask);
+  incLockMaskInto(pattern, layOut(pattern, { shape }), Float32Array.from(rows.flat()), mask);
   return exactDifference("mask", data, mask);
 }
 
@@ -216,8 +222,7 @@ export function progressiveMaskRow(row: JsonObject): Difference | undefined {
   ): Difference | undefined => {
     const expected = objectAt(row, scope);
     const refusal = refusalOf(() => {
-      for (const set of sets)
-        interpolateMasksInto(set, part, parts, false, createSelectionScratch());
+      for (const set of sets) incInterpolateMasksInto(set, part, parts, createSelectionScratch());
     });
     if ("error" in expected)
       return refusal ? undefined : differenceAt(`${scope} outcome`, "a refusal", "none");

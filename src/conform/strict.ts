@@ -3,7 +3,7 @@ import { exactCount } from "../prune/exact.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import { pruneOnce } from "../prune/once.ts";
 import { layOut, perBlock } from "../prune/pattern.ts";
-import { reduceBlocks } from "../prune/score.ts";
+import { reduceBlocks } from "../prune/reduce.ts";
 import { type CaseFiles, numberAt, objectsAt, tensorValues, textAt } from "./case-files.ts";
 import {
   type Difference,

@@ -1,8 +1,8 @@
 /** Pruning without fine-tuning: the baseline that a sparse phase is measured against. */
 import type { Backend } from "../kernels/backend.ts";
-import type { PrunerConfig, PruningConfig } from "../prune/config.ts";
 import { onStepBegin } from "../prune/hooks.ts";
 import { initialisePruning } from "../prune/initialise.ts";
+import { dueAtOnce } from "../prune/once.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import { evaluate, type RowSource } from "../train/evaluation.ts";
 import type { TrainingSettings } from "../train/settings.ts";
@@ -20,7 +20,8 @@ export function pruneAtOnceInto<Row, Batch extends LabelledBatch>(
   { pruning, profile }: Pick<TrainingSettings, "pruning" | "profile">,
   source: RowSource<Row, Batch>,
 ): MeasuredModel {
-  const config = oneShotConfig(parsePruningConfigOrThrow(pruning, { profile }));
+  const { pruners } = parsePruningConfigOrThrow(pruning, { profile });
+  const config = { pruners: pruners.map((pruner) => dueAtOnce(pruner, "magnitude")) };
   const layers = layerRecords(model);
   const { state, weights } = onStepBegin(initialisePruning(config, layers, { profile }), 0, layers);
   for (const { name, data } of layers) {
@@ -29,22 +30,4 @@ export function pruneAtOnceInto<Row, Batch extends LabelledBatch>(
   }
   const sparsity = sparsityReport(state, layerRecords(model));
   return { evaluation: evaluate(backend, model, source), sparsity };
-}
-
-/** The same pruners with everything due at step 0. */
-function oneShotConfig({ pruners }: PruningConfig): PruningConfig {
-  return { pruners: pruners.map(oneShotPruner) };
-}
-
-function oneShotPruner(config: PrunerConfig): PrunerConfig {
-  return {
-    ...config,
-    method: "basic",
-    criterion: "magnitude",
-    startStep: 0,
-    endStep: 0,
-    pruningFrequency: 1,
-    lockInitSparsity: false,
-    groupLasso: null,
-  };
 }

@@ -25,8 +25,7 @@ function cascadeSum(values: Float32Array, start: number, stride: number, count: 
   let level3 = 0;
   let i = 0;
   while (i + run <= count) {
-    for (let j = 0; j < run; j++, i++)
-      level0 = Math.fround(level0 + (values[start + i * stride] as number));
+    for (let j = 0; j < run; j++, i++) level0 = Math.fround(level0 + values[start + i * stride]);
     level1 = Math.fround(level1 + level0);
     level0 = 0;
     if ((i & ((run - 1) << power)) !== 0) continue;
@@ -36,7 +35,7 @@ function cascadeSum(values: Float32Array, start: number, stride: number, count: 
     level3 = Math.fround(level3 + level2);
     level2 = 0;
   }
-  for (; i < count; i++) level0 = Math.fround(level0 + (values[start + i * stride] as number));
+  for (; i < count; i++) level0 = Math.fround(level0 + values[start + i * stride]);
   return Math.fround(Math.fround(Math.fround(level0 + level1) + level2) + level3);
 }
 
@@ -50,7 +49,7 @@ function interleavedSum(
   const quarter = Math.floor(count / ROWS_IN_FLIGHT);
   let sum = cascadeSum(values, start, stride * ROWS_IN_FLIGHT, quarter);
   for (let i = quarter * ROWS_IN_FLIGHT; i < count; i++)
-    sum = Math.fround(sum + (values[start + i * stride] as number));
+    sum = Math.fround(sum + values[start + i * stride]);
   for (let k = 1; k < ROWS_IN_FLIGHT; k++) {
     const partial = cascadeSum(values, start + k * stride, stride * ROWS_IN_FLIGHT, quarter);
     sum = Math.fround(sum + partial);
@@ -63,8 +62,7 @@ export function sumNeighbours(values: Float32Array, start: number, count: number
   if (count < LANES) return interleavedSum(values, start, 1, count);
   const vectors = Math.floor(count / LANES);
   let sum = 0;
-  for (let i = vectors * LANES; i < count; i++)
-    sum = Math.fround(sum + (values[start + i] as number));
+  for (let i = vectors * LANES; i < count; i++) sum = Math.fround(sum + values[start + i]);
   for (let lane = 0; lane < LANES; lane++)
     sum = Math.fround(sum + interleavedSum(values, start + lane, LANES, vectors));
   return sum;
@@ -96,7 +94,7 @@ const float = new Float32Array(bits.buffer);
 /** A number rounded to bfloat16 (to nearest, ties to even). */
 export function roundToBfloat16(value: number): number {
   float[0] = value;
-  const word = bits[0] as number;
+  const word = bits[0];
   bits[0] = (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000;
-  return float[0] as number;
+  return float[0];
 }

@@ -1,21 +1,11 @@
 /**
  * Criteria that score blocks by the gradients of their masks: the layer computes with weight x mask, one mask
- * entry per block, and the loss says how much each entry matters (INC: `BlockMaskCriterion`,
+ * entry per block, and the gradient of an entry says how much the block matters (INC: `BlockMaskCriterion`,
  * `RetrainFreeCriterion`, `register_block_masks`).
  */
 import { roundToBfloat16 } from "./accumulate.ts";
 import { type BlockCriterion, CRITERIA } from "./criteria.ts";
-import type { LayerRecord } from "./layer.ts";
 import { type BlockLayout, blockCount, columnOffset } from "./pattern.ts";
-
-/** INC gives linear layers alone a block mask; under `strict` all have one that the pattern divides. */
-export function hasBlockMask(
-  { kind }: Pick<LayerRecord, "kind">,
-  layout: BlockLayout,
-  strict: boolean,
-): boolean {
-  return layout.divides && (strict || kind === "linear");
-}
 
 /**
  * Writes the gradient of each block's mask: the sum of weight x gradient over the block, in float32, each row
@@ -37,32 +27,17 @@ export function blockMaskGradientsInto(
       let sum = 0;
       for (let j = 0; j < blockWidth; j++, column++) {
         const at = row * columns + columnOffset(layout, column);
-        sum = Math.fround(sum + Math.fround((weight[at] as number) * (gradient[at] as number)));
+        sum = Math.fround(sum + Math.fround(weight[at] * gradient[at]));
       }
-      out[base + block] = (out[base + block] as number) + sum;
+      out[base + block] = out[base + block] + sum;
     }
   }
 }
 
 /**
- * The gradients of a layer's block masks, one for each block, row by row: what `block_mask` and `retrain_free`
- * score by.
+ * The gradients of a layer's block masks, one for each block, row by row; none if the pattern does not divide it.
  *
  * @param gradient of the weight that the layer computed with, in the weight's layout.
- *
- * @example
- * ```ts
- * import { blockMaskGradients, layOut, parsePattern } from "espalier";
- *
- * const pattern = parsePattern("2x1");
- * if (pattern === undefined) throw new Error();
- * const gradients = blockMaskGradients(
- *   layOut(pattern, { shape: [2, 2] }),
- *   Float32Array.of(1, 2, 3, 4),
- *   Float32Array.of(1, 0, 1, -1),
- * );
- * if (gradients.join() !== "4,-4") throw new Error("expected 1 x 1 + 3 x 1 and 2 x 0 - 4 x 1");
- * ```
  */
 export function blockMaskGradients(
   layout: BlockLayout,
@@ -77,7 +52,7 @@ export function blockMaskGradients(
 /**
  * Adds a step's scores to the decayed earlier ones.
  *
- * @param gradients with `lowMemory` rounded to bfloat16 in place.
+ * @param gradients of the block masks; with `lowMemory` rounded to bfloat16 in place.
  */
 export function updateBlockMaskScoresInto(
   criterion: BlockCriterion,
@@ -89,8 +64,8 @@ export function updateBlockMaskScoresInto(
   const round = lowMemory ? roundToBfloat16 : Math.fround;
   const decay = round(rule.decay);
   for (let i = 0; i < gradients.length; i++) {
-    const gradient = round(gradients[i] as number);
+    const gradient = round(gradients[i]);
     gradients[i] = gradient;
-    scores[i] = round(round((scores[i] as number) * decay) + round(rule.score(gradient)));
+    scores[i] = round(round(scores[i] * decay) + round(rule.score(gradient)));
   }
 }

@@ -3,14 +3,9 @@
  * `adjust_ratio`). Only counts and thresholds are made here; no mask is touched.
  */
 import { sumOf } from "../core/sum.ts";
+import type { BlockCount } from "./count.ts";
 import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
-
-/** Pruned and all blocks of a layer or a network. */
-export interface BlockCount {
-  readonly pruned: number;
-  readonly total: number;
-}
 
 /** Limits on a layer's share of pruned blocks, and the share the whole network is to end at. */
 export interface BudgetBounds {
@@ -110,8 +105,7 @@ function countPruned(
   const { scores, counted } = candidate;
   if (counted === null) return kernels.countBelow(scores, threshold, true);
   let count = 0;
-  for (let i = 0; i < scores.length; i++)
-    if ((scores[i] as number) <= threshold && counted[i] === 1) count++;
+  for (let i = 0; i < scores.length; i++) if (scores[i] <= threshold && counted[i] === 1) count++;
   return count;
 }
 
@@ -152,10 +146,10 @@ export function planBudget(
     // Layers only ever leave the competition, so an equal count means an equal list.
     if (open.length === competing.length || open.length === 0 || budget < 1) return plans;
     competing = open;
-    const pool = competing.map((i) => (candidates[i] as Candidate).scores);
+    const pool = competing.map((i) => candidates[i].scores);
     const threshold = kthSmallest(pool, budget, scratch);
     for (const i of competing) {
-      const candidate = candidates[i] as Candidate;
+      const candidate = candidates[i];
       const proposal = {
         pruned: countPruned(candidate, threshold, scratch),
         total: candidate.current.total,

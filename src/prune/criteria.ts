@@ -47,8 +47,7 @@ export interface BlockRule {
 }
 
 const snipInto: ElementRule["scoreInto"] = (weight, gradient, start, count, out) => {
-  for (let i = 0; i < count; i++)
-    out[i] = Math.abs((weight[start + i] as number) * (gradient[start + i] as number));
+  for (let i = 0; i < count; i++) out[i] = Math.abs(weight[start + i] * gradient[start + i]);
 };
 
 /** Every criterion by its name. */
@@ -61,7 +60,7 @@ export const CRITERIA: Readonly<
     decay: null,
     loop: "weight",
     scoreInto(weight, _, start, count, out) {
-      for (let i = 0; i < count; i++) out[i] = Math.abs(weight[start + i] as number);
+      for (let i = 0; i < count; i++) out[i] = Math.abs(weight[start + i]);
     },
   },
   gradient: {
@@ -70,7 +69,7 @@ export const CRITERIA: Readonly<
     decay: null,
     loop: "gradient",
     scoreInto(_, gradient, start, count, out) {
-      for (let i = 0; i < count; i++) out[i] = Math.abs(gradient[start + i] as number);
+      for (let i = 0; i < count; i++) out[i] = Math.abs(gradient[start + i]);
     },
   },
   snip: {

@@ -47,7 +47,7 @@ function layerDecisions(
   const below = chunks.map((chunk) => kernels.countBelow(chunk, threshold, false));
   let left = count - sumOf(below, (number) => number);
   return chunks.map((chunk, i) => {
-    const smaller = below[i] as number;
+    const smaller = below[i];
     const equal = left === 0 ? 0 : kernels.countBelow(chunk, threshold, true) - smaller;
     const ties = Math.min(equal, left);
     left -= ties;
@@ -69,7 +69,7 @@ function rewrite(
   const [{ decision } = { decision: KEEP_ALL }] = layerDecisions([scores], count, scratch);
   let ties = decision.ties;
   for (let i = 0; i < scores.length; i++) {
-    const score = scores[i] as number;
+    const score = scores[i];
     const take = score < decision.threshold || (score === decision.threshold && ties-- > 0);
     if (take !== others) scores[i] = value;
   }
@@ -86,8 +86,8 @@ export function fewestWithin(
   const fewest = candidates.map(({ least }) => least);
   let excess = sumOf(candidates, ({ least }) => least) - budget;
   for (let i = candidates.length - 1; i >= 0 && excess > 0; i--) {
-    const spare = Math.min(excess, (fewest[i] as number) - candidates[i].pruned);
-    fewest[i] = (fewest[i] as number) - spare;
+    const spare = Math.min(excess, fewest[i] - candidates[i].pruned);
+    fewest[i] = fewest[i] - spare;
     excess -= spare;
   }
   return fewest;
@@ -128,13 +128,13 @@ export function planExactBudget(
   const chunks = candidates.map(({ scores }) => scores);
   const free = layerDecisions(chunks, budget, scratch);
   const isWithin = candidates.every(({ most: greatest }, i) => {
-    const { taken } = free[i] as LayerDecision;
-    return taken >= (fewest[i] as number) && taken <= greatest;
+    const { taken } = free[i];
+    return taken >= fewest[i] && taken <= greatest;
   });
   // A choice that keeps all bounds by itself is the one that is made when they are imposed.
   if (isWithin) return free.map(({ decision }) => decision);
   candidates.forEach((candidate, i) => {
-    imposeBoundsInto(candidate, fewest[i] as number, scratch);
+    imposeBoundsInto(candidate, fewest[i], scratch);
   });
   return layerDecisions(chunks, budget, scratch).map(({ decision }) => decision);
 }

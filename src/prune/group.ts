@@ -4,7 +4,7 @@
 import { roundToBfloat16 } from "./accumulate.ts";
 import type { ScoreReduction } from "./config.ts";
 import { type BlockLayout, columnOffset, type Pattern } from "./pattern.ts";
-import { reduceNeighbours } from "./score.ts";
+import { reduceNeighbours } from "./reduce.ts";
 
 /** An N:M pattern. */
 export type GroupPattern = Extract<Pattern, { kind: "group" }>;
@@ -12,10 +12,10 @@ export type GroupPattern = Extract<Pattern, { kind: "group" }>;
 /** Working memory for one group. */
 export interface GroupScratch {
   /** The group's scores. */
-  values: Float32Array;
-  sorted: Float32Array;
-  /** 1 where the element is among those to prune. */
-  chosen: Uint8Array;
+  readonly values: Float32Array;
+  readonly sorted: Float32Array;
+  /** 1 for each element to prune. */
+  readonly chosen: Uint8Array;
 }
 
 /** Makes working memory for groups of `size` elements. */
@@ -37,81 +37,65 @@ export function memberIndex(
   return row * layout.columns + columnOffset(layout, groupColumn * layout.blockWidth + member);
 }
 
-/** Reads a group's scores into `scratch.values`. */
-function gather(
-  layout: BlockLayout,
-  scores: Float32Array,
-  row: number,
-  groupColumn: number,
-  scratch: GroupScratch,
-): void {
-  for (let member = 0; member < layout.blockWidth; member++)
-    scratch.values[member] = scores[memberIndex(layout, row, groupColumn, member)] as number;
-}
-
-/** The n-th smallest of the first `count` values, by insertion. */
+/** The n-th smallest of the first `count` values, by insertion into `sorted`. */
 function nthSmallest(values: Float32Array, count: number, n: number, sorted: Float32Array): number {
   for (let i = 0; i < count; i++) {
-    const value = values[i] as number;
+    const value = values[i];
     let at = i;
-    while (at > 0 && (sorted[at - 1] as number) > value) {
-      sorted[at] = sorted[at - 1] as number;
+    while (at > 0 && sorted[at - 1] > value) {
+      sorted[at] = sorted[at - 1];
       at--;
     }
     sorted[at] = value;
   }
-  return sorted[n - 1] as number;
+  return sorted[n - 1];
 }
 
 /**
- * Chooses the elements of a group to prune into `scratch.chosen` and returns their number: all up to
- * the N-th smallest score, ties included, or with `exact` N of them, ties by position.
+ * Chooses the elements of a group to prune into `scratch.chosen` and returns their number: those up to the N-th
+ * lowest score, in order, and at most `most`. With N of them ties go by position, with M all ties go.
  */
-export function chooseWithinGroup(
-  pattern: GroupPattern,
+export function chooseWithinGroupInto(
+  { prune, of }: GroupPattern,
   layout: BlockLayout,
   scores: Float32Array,
   row: number,
   groupColumn: number,
-  exact: boolean,
-  scratch: GroupScratch,
+  most: number,
+  { values, sorted, chosen }: GroupScratch,
 ): number {
-  gather(layout, scores, row, groupColumn, scratch);
-  const { values, chosen } = scratch;
-  const limit = nthSmallest(values, pattern.of, pattern.prune, scratch.sorted);
+  for (let member = 0; member < of; member++)
+    values[member] = scores[memberIndex(layout, row, groupColumn, member)];
+  const limit = nthSmallest(values, of, prune, sorted);
   let below = 0;
-  for (let i = 0; i < pattern.of; i++) if ((values[i] as number) < limit) below++;
-  let ties = exact ? pattern.prune - below : pattern.of;
+  for (let i = 0; i < of; i++) if (values[i] < limit) below++;
+  let ties = most - below;
   let count = 0;
-  for (let i = 0; i < pattern.of; i++) {
-    const value = values[i] as number;
-    const take = value < limit || (value === limit && ties-- > 0);
+  for (let i = 0; i < of; i++) {
+    const take = values[i] < limit || (values[i] === limit && ties-- > 0);
     chosen[i] = take ? 1 : 0;
-    count += take ? 1 : 0;
+    count += chosen[i];
   }
   return count;
 }
 
-/**
- * One score per group, from its least N elements with the others taken as 0; and how many elements a
- * pruned group loses.
- */
+/** Writes one score per group, the elements that it would keep taken as 0, and how many it would lose. */
 export function groupScoresInto(
   pattern: GroupPattern,
   layout: BlockLayout,
   reduction: ScoreReduction,
   lowMemory: boolean,
-  exact: boolean,
+  most: number,
   scores: Float32Array,
   groupScores: Float32Array,
   losses: Uint16Array,
   scratch: GroupScratch,
 ): void {
+  const { values, chosen } = scratch;
   let group = 0;
   for (let row = 0; row < layout.rows; row++) {
     for (let column = 0; column < layout.blockColumns; column++, group++) {
-      losses[group] = chooseWithinGroup(pattern, layout, scores, row, column, exact, scratch);
-      const { values, chosen } = scratch;
+      losses[group] = chooseWithinGroupInto(pattern, layout, scores, row, column, most, scratch);
       for (let i = 0; i < pattern.of; i++) if (chosen[i] === 0) values[i] = 0;
       groupScores[group] = lowMemory
         ? reduceInBfloat16(reduction, values, pattern.of)

@@ -1,34 +1,32 @@
 /**
- * Pruning over time as a reducer: config -> select -> score -> reduce -> schedule -> budget -> threshold
- * -> mask -> apply. A training step calls {@link onStepBegin}, computes gradients, calls
+ * Pruning over time as a reducer. A training step calls {@link onStepBegin}, computes gradients, calls
  * {@link onBeforeOptimizerStep}, updates the weights, and calls {@link onAfterOptimizerStep}: INC's hooks.
  *
- * The pure forms return a new state and the weights that changed. The `Into` forms consume the state,
- * write into the layers' own data and make no arrays after the first prune step (but for a layer that a bound freezes
- * under a criterion without memory: it changes from scores of blocks to scores of elements; and for the gradients
- * that retrain_free keeps).
+ * The pure forms return a new state and the weights that changed. The `Into` forms take the state over, write into
+ * the layers' own data, and make no arrays after the first prune step. Two exceptions: a layer that a bound freezes
+ * may change from scores of blocks to scores of elements, and retrain_free keeps the gradients of every step.
  */
-import { pipe } from "fp-ts/function";
-import { filterWithIndex, map } from "fp-ts/ReadonlyArray";
 import { checkFloat32Array, checkInteger, mismatch } from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
-import { createReplaceScratch } from "./candidates.ts";
 import { scoresBlockMasks } from "./criteria.ts";
 import { checkRecordList, elementCount, type LayerRecord, refusePruning } from "./layer.ts";
-import { plainKernels } from "./plain-kernels.ts";
-import { afterOptimizerStep, beforeOptimizerStep, beginStep } from "./pruner.ts";
-import { createScoreScratch } from "./score.ts";
+import type { Turn } from "./pipeline.ts";
+import { PROFILES } from "./profiles.ts";
 import {
-  type Mutable,
+  afterOptimizerStepInto,
+  beforeOptimizerStepInto,
+  beginStepInto,
+  readsGradients,
+} from "./pruner.ts";
+import { createPrunerScratches, type PrunerScratch } from "./scratch.ts";
+import {
+  type LiveLayer,
+  type LivePruningState,
   ownedLayers,
   type PrunedLayer,
   type PrunerState,
   type PruningState,
 } from "./state.ts";
-import { createSelectionScratch } from "./threshold.ts";
-import { type PrunerScratch, readsGradients } from "./update-scores.ts";
-
-export { type InitialiseOptions, initialisePruning } from "./initialise.ts";
 
 /** A new state and the weights that changed, by layer name. */
 export interface PruningResult {
@@ -42,83 +40,69 @@ export interface PruningScratch {
 }
 
 /**
- * Makes the working memory for a state; it serves all later states of the same run.
+ * Makes the working memory for a state. It serves all later states of the same run.
  *
  * @param kernels compiled loops, such as `createPruningKernels` of `espalier/nn` makes; the same to the last bit
- * as those in plain JavaScript that are used without.
+ * as the default in plain JavaScript.
  */
 export function createPruningScratch(
   state: PruningState,
-  kernels: PruningKernels = plainKernels,
+  kernels?: PruningKernels,
 ): PruningScratch {
-  const selection = createSelectionScratch(kernels);
-  const score = createScoreScratch(kernels);
-  return {
-    pruners: state.pruners.map((pruner) => ({
-      score,
-      maskGradients: new Float32Array(0),
-      replace: createReplaceScratch(pruner, selection),
-      records: [],
-    })),
-  };
+  return { pruners: createPrunerScratches(state.pruners, kernels) };
 }
 
-/** Does something with each pruner and its working memory. */
-function forEachPruner(
-  { profile, pruners }: PruningState,
-  scratch: PruningScratch,
-  visit: (strict: boolean, pruner: Mutable<PrunerState>, scratch: PrunerScratch) => void,
-): void {
-  pruners.forEach((pruner, i) => {
-    visit(profile === "strict", pruner, scratch.pruners[i] as PrunerScratch);
-  });
+/** Every pruner's turn. */
+function turnsOf({ profile, pruners }: LivePruningState, scratch: PruningScratch): Turn[] {
+  const rules = PROFILES[profile];
+  return pruners.map((pruner, i) => ({ rules, pruner, scratch: scratch.pruners[i] }));
 }
 
-/** Finds the records of a pruner's layers, at the place where they were at the last call if they still are. */
-function bindRecords(
+/** Finds the records of a pruner's layers, in the place of the last call if they are still there. */
+function bindRecordsInto(
   pruner: PrunerState,
   layers: readonly LayerRecord[],
-  scratch: PrunerScratch,
+  { records }: PrunerScratch,
 ): void {
   let position = 0;
-  pruner.layers.forEach((layer, i) => {
+  pruner.layers.forEach(({ name, shape }, i) => {
     const start = position;
-    while (layers[position]?.name !== layer.name) {
+    while (layers[position]?.name !== name) {
       position = position + 1 < layers.length ? position + 1 : 0;
       if (position === start)
-        refusePruning("layer-mismatch", "layers", `one named ${layer.name}`, "none", layer.name);
+        refusePruning("layer-mismatch", "layers", `one named ${name}`, "none", name);
     }
-    const record = layers[position] as LayerRecord;
-    checkFloat32Array(`${layer.name}: data`, record.data);
-    if (record.data.length !== elementCount(layer.shape))
-      refusePruning(
-        "layer-mismatch",
-        layer.name,
-        `${elementCount(layer.shape)} elements`,
-        record.data.length,
-        layer.name,
-      );
-    scratch.records[i] = record;
+    const record = layers[position];
+    const count = elementCount(shape);
+    checkFloat32Array(`${name}: data`, record.data);
+    if (record.data.length !== count)
+      refusePruning("layer-mismatch", name, `${count} elements`, record.data.length, name);
+    records[i] = record;
   });
 }
 
-/** Finds all pruners' records. Nothing is written before every one is found. */
-function bindAll(
-  state: PruningState,
+/** Gives every pruner its turn, once the records of all layers are found. */
+function takeTurns(
+  state: LivePruningState,
   layers: readonly LayerRecord[],
   scratch: PruningScratch,
-): void {
+  ...actions: readonly ((turn: Turn) => void)[]
+): LivePruningState {
   checkRecordList(layers);
-  forEachPruner(state, scratch, (_, pruner, own) => bindRecords(pruner, layers, own));
+  const turns = turnsOf(state, scratch);
+  for (const { pruner, scratch: own } of turns) bindRecordsInto(pruner, layers, own);
+  for (const action of actions) turns.forEach(action);
+  return state;
 }
 
-function checkGradients(strict: boolean, pruner: PrunerState, scratch: PrunerScratch): void {
-  if (!readsGradients(strict, pruner)) return;
+function checkGradients(turn: Turn): void {
+  if (!readsGradients(turn)) return;
+  const { pruner, scratch } = turn;
   const { criterion } = pruner.config;
   pruner.layers.forEach(({ name, scores }, i) => {
-    // Layers without a block mask are left alone under criteria of those.
+    // Layers without a block mask are left alone by criteria that score those.
     if (scoresBlockMasks(criterion) && scores === null) return;
-    const { data, gradient } = scratch.records[i] as LayerRecord;
+    const { data, gradient } = scratch.records[i];
     if (gradient?.length !== data.length)
       refusePruning(
         "missing-gradient",
@@ -132,53 +116,46 @@ function checkGradients(strict: boolean, pruner: PrunerState, scratch: PrunerScr
 }
 
 /**
- * In-place form of {@link onStepBegin}: consumes `state`, zeroes pruned weights in the layers' data.
- * Where a step is refused, the weights of that pruner are untouched and the state is not to be used again.
+ * In-place form of {@link onStepBegin}: takes `state` over, zeroes pruned weights in the layers' data. If a step is
+ * refused, the weights of that pruner are untouched and the state must not be used again.
  */
 export function onStepBeginInto(
-  state: PruningState,
+  state: LivePruningState,
   step: number,
   layers: readonly LayerRecord[],
   scratch: PruningScratch,
-): PruningState {
+): LivePruningState {
   const next = state.pruners[0]?.step ?? step;
   checkInteger("step", step);
   if (step !== next)
     throw new RangeError(mismatch("step", `${next}, the number of optimizer steps done`, step));
-  bindAll(state, layers, scratch);
-  forEachPruner(state, scratch, beginStep);
-  return state;
+  return takeTurns(state, layers, scratch, beginStepInto);
 }
 
-/** In-place form of {@link onBeforeOptimizerStep}: consumes `state`; reads weights and gradients. */
+/** In-place form of {@link onBeforeOptimizerStep}: takes `state` over; reads weights and gradients. */
 export function onBeforeOptimizerStepInto(
-  state: PruningState,
+  state: LivePruningState,
   layers: readonly LayerRecord[],
   scratch: PruningScratch,
-): PruningState {
-  bindAll(state, layers, scratch);
-  forEachPruner(state, scratch, checkGradients);
-  forEachPruner(state, scratch, beforeOptimizerStep);
-  return state;
+): LivePruningState {
+  return takeTurns(state, layers, scratch, checkGradients, beforeOptimizerStepInto);
 }
 
-/** In-place form of {@link onAfterOptimizerStep}: consumes `state`, zeroes pruned weights. */
+/** In-place form of {@link onAfterOptimizerStep}: takes `state` over, zeroes pruned weights. */
 export function onAfterOptimizerStepInto(
-  state: PruningState,
+  state: LivePruningState,
   layers: readonly LayerRecord[],
   scratch: PruningScratch,
-): PruningState {
-  bindAll(state, layers, scratch);
-  forEachPruner(state, scratch, afterOptimizerStep);
-  return state;
+): LivePruningState {
+  return takeTurns(state, layers, scratch, afterOptimizerStepInto);
 }
 
-/** Not by `slice`, with which a Node Buffer, as files are read into, would share its memory. */
+/** A copy. `slice` of a Node Buffer, which files are read into, would share its memory. */
 function copyMask(mask: Uint8Array): Uint8Array {
   return new Uint8Array(mask);
 }
 
-function copyLayer(layer: PrunedLayer): PrunedLayer {
+function copyLayer(layer: PrunedLayer): LiveLayer {
   return {
     ...layer,
     mask: copyMask(layer.mask),
@@ -190,7 +167,7 @@ function copyLayer(layer: PrunedLayer): PrunedLayer {
 }
 
 /** A copy of a state that shares nothing that changes. */
-export function copyPruningState(state: PruningState): PruningState {
+export function copyPruningState(state: PruningState): LivePruningState {
   return {
     ...state,
     pruners: state.pruners.map((pruner) => ({ ...pruner, layers: pruner.layers.map(copyLayer) })),
@@ -201,19 +178,20 @@ export function copyPruningState(state: PruningState): PruningState {
 function purely(
   state: PruningState,
   layers: readonly LayerRecord[],
-  run: (
-    state: PruningState,
+  runInto: (
+    state: LivePruningState,
     layers: readonly LayerRecord[],
     scratch: PruningScratch,
   ) => PruningState,
 ): PruningResult {
   checkRecordList(layers);
   const copies = copyPrunedLayers(state, layers);
-  const next = run(copyPruningState(state), copies, createPruningScratch(state));
-  return { state: next, weights: changedWeights(layers, copies) };
+  const next = runInto(copyPruningState(state), copies, createPruningScratch(state));
+  const changed = copies.filter(({ data }, i) => differs(layers[i].data, data));
+  return { state: next, weights: new Map(changed.map(({ name, data }) => [name, data])) };
 }
 
-/** The layers, with a copy of the data of those that a pruner may write to. */
+/** The layers, with copies of the data that pruners may write to. */
 function copyPrunedLayers(
   state: PruningState,
   layers: readonly LayerRecord[],
@@ -233,24 +211,11 @@ function differs(a: Float32Array, b: Float32Array): boolean {
   return false;
 }
 
-/** The weights in which two lists of the same layers differ, as the second has them. */
-function changedWeights(
-  before: readonly LayerRecord[],
-  after: readonly LayerRecord[],
-): ReadonlyMap<string, Float32Array> {
-  const changed = pipe(
-    after,
-    filterWithIndex((i, { data }) => differs((before[i] as LayerRecord).data, data)),
-    map(({ name, data }) => [name, data] as const),
-  );
-  return new Map(changed);
-}
-
 /**
  * Begins a step: at a prune step, new masks are made and applied.
  *
  * @param step optimizer steps done so far.
- * @throws PruningError where the schedule's target cannot be met.
+ * @throws PruningError if the schedule's target cannot be met.
  */
 export function onStepBegin(
   state: PruningState,
@@ -265,7 +230,7 @@ export function onStepBegin(
 /**
  * Takes the step's gradients into the scores. Changes no weight.
  *
- * @throws PruningError `missing-gradient` where a criterion needs one that is not there.
+ * @throws PruningError `missing-gradient` if the criterion needs one.
  */
 export function onBeforeOptimizerStep(
   state: PruningState,

@@ -8,8 +8,8 @@ import { type BlockLayout, forEachElement } from "./pattern.ts";
 function squaredNormsInto(layout: BlockLayout, values: Float32Array, terms: Float32Array): void {
   terms.fill(0);
   forEachElement(layout, (index, block) => {
-    const value = values[index] as number;
-    terms[block] = (terms[block] as number) + value * value;
+    const value = values[index];
+    terms[block] = terms[block] + value * value;
   });
 }
 
@@ -25,7 +25,7 @@ export function lassoTermsInto(
 ): void {
   squaredNormsInto(layout, weight, terms);
   for (let block = 0; block < terms.length; block++) {
-    const norm = Math.sqrt(terms[block] as number);
+    const norm = Math.sqrt(terms[block]);
     terms[block] = norm > coefficient ? coefficient / norm : 1;
   }
 }
@@ -39,7 +39,7 @@ export function incLassoTermsInto(
 ): void {
   squaredNormsInto(layout, gradient, terms);
   for (let block = 0; block < terms.length; block++) {
-    const norm = Math.fround(Math.sqrt(terms[block] as number));
+    const norm = Math.fround(Math.sqrt(terms[block]));
     // PyTorch divides a number by a tensor as the number times the tensor's reciprocal.
     const reciprocal = Math.fround(1 / Math.fround(norm + 1e-12));
     const term = Math.fround(reciprocal * Math.fround(coefficient));
@@ -54,7 +54,7 @@ export function shrinkBlocksInto(
   weight: Float32Array,
 ): void {
   forEachElement(layout, (index, block) => {
-    const value = weight[index] as number;
-    weight[index] = value - Math.fround((terms[block] as number) * value);
+    const value = weight[index];
+    weight[index] = value - Math.fround(terms[block] * value);
   });
 }

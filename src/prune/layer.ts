@@ -30,6 +30,9 @@ export interface LayerRecord {
   readonly gradient?: Float32Array | null;
 }
 
+/** What is known of a layer without its weight. */
+export type LayerShape = Pick<LayerRecord, "name" | "kind" | "shape">;
+
 /** Why pruning refuses to go on. */
 export type PruningErrorCode =
   | "no-layers"

@@ -1,12 +1,12 @@
 /**
- * One-shot pruning under `strict` of models larger than memory: layers are read one at a time, and several times over
- * where they share a budget. Masks are those of `pruneOnce`, bit for bit.
+ * One-shot pruning under `strict` of models larger than memory: layers are read one at a time, and several times if
+ * they share a budget. Masks are those of `pruneOnce`, bit for bit.
  */
-
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
+import { admitLayers } from "./admit.ts";
 import { type Decision, KEEP_ALL } from "./budget.ts";
-import { type Competitor, createReplaceScratch, exactCandidate } from "./candidates.ts";
+import { type Competitor, exactCandidate } from "./candidates.ts";
 import type { PatternPrunerConfig } from "./config.ts";
 import { needsGradient } from "./criteria.ts";
 import {
@@ -16,14 +16,15 @@ import {
   imposeBoundsInto,
   planExactBudget,
 } from "./exact.ts";
-import { initialisePruning } from "./initialise.ts";
-import { type LayerRecord, refusePruning } from "./layer.ts";
-import { type BlockLayout, blockCount, indivisibleReason, layOut, perBlock } from "./pattern.ts";
+import { type LayerRecord, type LayerShape, refusePruning } from "./layer.ts";
+import { exactMaskPlan, writeMaskInto } from "./mask-plan.ts";
+import { type BlockLayout, blockCount, perBlock } from "./pattern.ts";
+import { preparePruner } from "./pipeline.ts";
 import { plainKernels } from "./plain-kernels.ts";
-import { checkRoom, checkSettings, checkSomething } from "./refusals.ts";
-import { commitPlanInto } from "./replace.ts";
-import { createScoreScratch } from "./score.ts";
-import { type SkippedLayer, selectLayers } from "./select.ts";
+import { PROFILES } from "./profiles.ts";
+import { updateScoresInto } from "./score.ts";
+import { createPrunerScratches, type PrunerScratch } from "./scratch.ts";
+import type { SkippedLayer } from "./select.ts";
 import type { PrunerState } from "./state.ts";
 import {
   createSelectionScratch,
@@ -31,11 +32,10 @@ import {
   type SelectionScratch,
   scoreInBucket,
 } from "./threshold.ts";
-import { updateScores } from "./update-scores.ts";
 
 /** A layer whose weight is read when it is needed. */
-export interface LayerSource extends Pick<LayerRecord, "name" | "kind" | "shape"> {
-  /** The weight and, for criteria that need it, its gradient. Called more than once, for the same values. */
+export interface LayerSource extends LayerShape {
+  /** The weight and, if the criterion needs it, its gradient. Called more than once, for the same values. */
   readonly read: () => Pick<LayerRecord, "data" | "gradient">;
 }
 
@@ -44,7 +44,7 @@ interface LayerFate {
   readonly name: string;
   readonly layout: BlockLayout;
   readonly blocks: number;
-  /** Fewest and most blocks to lose where the bounds decide; null where they do not. */
+  /** Fewest and most blocks to lose if bounds decide, else null. */
   readonly bounds: { readonly fewest: number; readonly most: number } | null;
   /** Null in local scope: made from the layer's own scores when it is pruned. */
   readonly decision: Decision | null;
@@ -76,59 +76,40 @@ interface Taken {
 
 /** Values of half a score's bits. */
 const HALF_WORDS = 0x10000;
-const NO_DATA = new Float32Array(0);
+const RULES = PROFILES.strict;
+const ADMISSION = { excludeHead: false, allowNothing: false, indivisible: "skip" } as const;
 
 /** A layer in memory, with its scores. */
 interface OpenLayer {
   readonly pruner: PrunerState;
   readonly competitor: Competitor;
   readonly candidate: ExactCandidate;
-  readonly scratch: ReturnType<typeof createReplaceScratch>;
+  readonly scratch: PrunerScratch;
 }
 
-function open(
+/** Reads a layer and scores it. If bounds decide, they are imposed on the scores. */
+function openLayer(
   config: PatternPrunerConfig,
-  source: LayerSource,
+  { name, kind, shape, read }: LayerSource,
+  bounds: LayerFate["bounds"],
   selection: SelectionScratch,
 ): OpenLayer {
-  const { name, kind, shape } = source;
-  const { data, gradient } = source.read();
-  const record: LayerRecord = { name, kind, shape, data, gradient: gradient ?? null };
-  const options = { profile: "strict", excludeHead: false, indivisible: "skip" } as const;
-  const [pruner] = initialisePruning({ pruners: [config] }, [record], options).pruners;
-  if (pruner === undefined) throw new RangeError("pruners: expected one, got none");
-  if (needsGradient(config.criterion) && record.gradient === null)
+  const { data, gradient = null } = read();
+  const record: LayerRecord = { name, kind, shape, data, gradient };
+  const { pruner } = preparePruner(config, [record], RULES, ADMISSION);
+  if (needsGradient(config.criterion) && gradient === null)
     refusePruning("missing-gradient", name, `a gradient for ${config.criterion}`, "none", name);
-  const replace = createReplaceScratch(pruner, selection);
-  const score = createScoreScratch(selection.kernels);
-  updateScores(pruner, {
-    ...{ score, replace },
-    maskGradients: NO_DATA,
-    records: [record],
-  });
-  const [layer] = pruner.layers;
-  const [own] = replace.layers;
-  if (layer === undefined || own === undefined)
-    throw new RangeError(`${name}: expected a layer that ${config.criterion} scores, got none`);
-  const competitor = { layer, own };
-  const candidate = exactCandidate(pruner, competitor, config.targetSparsity, replace);
-  return { pruner, competitor, candidate, scratch: replace };
-}
-
-/** A layer's scores with its bounds imposed, as they compete for the shared budget. */
-function competingScores(
-  config: PatternPrunerConfig,
-  source: LayerSource,
-  { bounds }: Pick<LayerFate, "bounds">,
-  selection: SelectionScratch,
-): OpenLayer {
-  const opened = open(config, source, selection);
+  const [scratch] = createPrunerScratches([pruner], selection.kernels, selection);
+  scratch.records[0] = record;
+  updateScoresInto(pruner, scratch);
+  const competitor = { layer: pruner.layers[0], own: scratch.layers[0] };
+  const candidate = exactCandidate(pruner, competitor, config.targetSparsity, scratch);
   if (bounds !== null)
-    imposeBoundsInto({ ...opened.candidate, most: bounds.most }, bounds.fewest, selection);
-  return opened;
+    imposeBoundsInto({ ...candidate, most: bounds.most }, bounds.fewest, selection);
+  return { pruner, competitor, candidate, scratch };
 }
 
-/** Makes something of each layer's scores in turn, and says after each which it was. */
+/** Looks at each layer's scores in turn, and yields its name. */
 function* eachLayer<T>(
   { config, sources, selection }: Planning,
   fates: readonly LayerFate[],
@@ -136,14 +117,13 @@ function* eachLayer<T>(
 ): Generator<string, readonly T[]> {
   const found: T[] = [];
   for (const [i, source] of sources.entries()) {
-    const fate = fates[i] ?? { bounds: null };
-    found.push(look(competingScores(config, source, fate, selection).candidate.scores));
+    found.push(look(openLayer(config, source, fates[i].bounds, selection).candidate.scores));
     yield source.name;
   }
   return found;
 }
 
-/** A decision on each layer that together take exactly `budget` scores, and how many of its own each takes. */
+/** Decisions that together take exactly `budget` scores, and how many of its own each layer loses. */
 function* decide(
   planning: Planning,
   fates: readonly LayerFate[],
@@ -155,7 +135,7 @@ function* decide(
     const decision = { threshold: Infinity, ties: 0 };
     return fates.map(({ blocks }) => ({ decision, taken: blocks }));
   }
-  // Both histograms are sums of the layers'. Scores were looked through when they were made: none is NaN.
+  // Both histograms are sums over the layers. No score is NaN: that was checked when they were made.
   const histogram = new Uint32Array(HALF_WORDS);
   yield* eachLayer(planning, fates, (scores) => kernels.countLeadingBitsInto([scores], histogram));
   const leading = findLeading(histogram, budget);
@@ -192,46 +172,43 @@ function* shareBudget(
   const fewest = fewestWithin(bounds, budget);
   const free = yield* decide(planning, fates, budget);
   const isWithin = bounds.every(({ most }, i) => {
-    const taken = free[i]?.taken ?? 0;
-    return taken >= (fewest[i] ?? 0) && taken <= most;
+    const taken = free[i].taken;
+    return taken >= fewest[i] && taken <= most;
   });
   const withDecisions = (
     current: readonly LayerFate[],
     made: readonly Taken[],
-  ): readonly LayerFate[] =>
-    current.map((fate, i) => ({ ...fate, decision: made[i]?.decision ?? KEEP_ALL }));
+  ): readonly LayerFate[] => current.map((fate, i) => ({ ...fate, decision: made[i].decision }));
   if (isWithin) return withDecisions(fates, free);
   const bounded = fates.map((fate, i) => ({
     ...fate,
-    bounds: { fewest: fewest[i] ?? 0, most: bounds[i]?.most ?? 0 },
+    bounds: { fewest: fewest[i], most: bounds[i].most },
   }));
   return withDecisions(bounded, yield* decide(planning, bounded, budget));
 }
 
 /**
- * Decides what each layer loses, with the name of a layer each time that it has been read. In global scope every selected layer is read three times, six where a per-layer bound
- * decides; in local scope, or where all blocks or none are pruned, none is read.
+ * Decides what each layer loses, and yields the name of a layer each time that it has been read. In global scope every
+ * selected layer is read three times, six if a per-layer bound decides. In local scope, and if all blocks or none are
+ * pruned, no layer is read.
  *
  * @param config one-shot, from `oneShotConfig`
- * @param sources all layers in module order, without the classifier head where that is to be left alone
+ * @param sources all layers in module order, without the classifier head if that is to be left alone
  * @param kernels loops to use instead of those in plain JavaScript
- * @throws PruningError where nothing can be pruned as asked, or a score is not finite
+ * @throws PruningError if nothing can be pruned as asked, or a score is not finite
  */
 export function* layerwisePlanning(
   config: PatternPrunerConfig,
   sources: readonly LayerSource[],
   kernels: PruningKernels = plainKernels,
 ): Generator<string, LayerwisePlan> {
-  const records = sources.map(({ name, kind, shape }) => ({ name, kind, shape, data: NO_DATA }));
-  const { selected, skipped } = selectLayers(config, records, false, "strict");
-  const laidOut = selected.map((layer) => ({ ...layer, layout: layOut(config.pattern, layer) }));
-  checkSettings(config, true);
-  checkSomething(config, laidOut);
-  const divided = laidOut.filter(({ layout }) => layout.divides);
-  checkRoom(config, divided);
-  const fates: readonly LayerFate[] = divided.map(({ name, layout }) => ({
-    ...{ name, layout, blocks: blockCount(layout) },
-    ...{ bounds: null, decision: null },
+  const { layers: admitted, skipped } = admitLayers(config, sources, RULES, ADMISSION);
+  const fates: readonly LayerFate[] = admitted.map(({ name, layout }) => ({
+    name,
+    layout,
+    blocks: blockCount(layout),
+    bounds: null,
+    decision: null,
   }));
   const blocks = sumOf(fates, (fate) => fate.blocks);
   const share = perBlock(config.pattern, config.targetSparsity);
@@ -239,25 +216,20 @@ export function* layerwisePlanning(
   const budget = isGlobal
     ? exactCount(blocks, share)
     : sumOf(fates, (fate) => exactCount(fate.blocks, share));
-  const byName = new Map(sources.map((source) => [source.name, source]));
-  const chosen = fates.flatMap(({ name }) => byName.get(name) ?? []);
-  const planning = { config, sources: chosen, selection: createSelectionScratch(kernels) };
+  const selection = createSelectionScratch(kernels);
+  const planning = { config, sources: admitted, selection };
   const layers = isGlobal ? yield* shareBudget(planning, fates, budget) : fates;
-  const indivisible = laidOut
-    .filter(({ layout }) => !layout.divides)
-    .map(({ name, shape }) => ({
-      name,
-      reason: indivisibleReason(config.pattern, shape),
-    }));
   return {
-    ...{ config, budget, blocks },
+    config,
+    budget,
+    blocks,
     layers: new Map(layers.map((fate) => [fate.name, fate])),
-    skipped: [...skipped, ...indivisible],
+    skipped,
   };
 }
 
 /**
- * {@link layerwisePlanning} at one go.
+ * {@link layerwisePlanning} in one call.
  *
  * @example
  * ```ts
@@ -294,6 +266,14 @@ export interface LayerMask {
   readonly blocks: number;
 }
 
+/** A layer's new mask, and the blocks that it prunes. */
+export interface LayerMask {
+  /** 1 = kept, in the weight's layout. */
+  readonly mask: Uint8Array;
+  readonly prunedBlocks: number;
+  readonly blocks: number;
+}
+
 /**
  * The mask of one layer under a plan; null for a layer that the plan leaves alone.
  *
@@ -306,15 +286,14 @@ export function layerMask(
 ): LayerMask | null {
   const fate = layers.get(source.name);
   if (fate === undefined) return null;
+  const { bounds, decision, blocks } = fate;
   const selection = createSelectionScratch(kernels);
-  const opened = competingScores(config, source, fate, selection);
-  const { pruner, competitor, candidate, scratch } = opened;
-  const budget = exactCount(fate.blocks, perBlock(config.pattern, config.targetSparsity));
-  const [alone = KEEP_ALL] =
-    fate.decision === null ? planExactBudget([candidate], budget, selection) : [fate.decision];
-  commitPlanInto(true, pruner, { ...competitor, decision: alone, frozen: false }, scratch);
-  const prunedBlocks = countTaken(candidate.scores, alone);
-  return { mask: competitor.layer.mask, prunedBlocks, blocks: fate.blocks };
+  const { pruner, competitor, candidate, scratch } = openLayer(config, source, bounds, selection);
+  const budget = exactCount(blocks, perBlock(config.pattern, config.targetSparsity));
+  const [own] = decision ? [decision] : planExactBudget([candidate], budget, selection);
+  writeMaskInto(pruner, exactMaskPlan(pruner, competitor, own), scratch);
+  const prunedBlocks = countTaken(candidate.scores, own);
+  return { mask: competitor.layer.mask, prunedBlocks, blocks };
 }
 
 /** Scores that a decision takes. */

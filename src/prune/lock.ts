@@ -1,60 +1,49 @@
 /**
- * Pattern lock: masks read off the zeros a weight already has (INC: `get_pattern_lock_masks`).
+ * Pattern lock: masks read off the zeros that a weight already has (INC: `get_pattern_lock_masks`). A layer that the
+ * pattern does not divide keeps all.
  */
-import { type GroupPattern, memberIndex } from "./group.ts";
-import { type BlockLayout, forEachElement, type Pattern } from "./pattern.ts";
-import { reduceBlocks } from "./score.ts";
+import { incKeptLimit, keptLimit } from "./count.ts";
+import { type BlockLayout, blockCount, forEachElement, type Pattern } from "./pattern.ts";
+import { reduceBlocks } from "./reduce.ts";
 
-/** INC keeps a group whole when it has more than N nonzeros and prunes it whole otherwise. */
-function lockGroupsInto(
-  pattern: GroupPattern,
-  layout: BlockLayout,
-  weight: Float32Array,
-  truthful: boolean,
-  mask: Uint8Array,
-): void {
-  for (let row = 0; row < layout.rows; row++) {
-    for (let column = 0; column < layout.blockColumns; column++) {
-      let nonzeros = 0;
-      for (let member = 0; member < pattern.of; member++)
-        if (weight[memberIndex(layout, row, column, member)] !== 0) nonzeros++;
-      const pruned = truthful ? nonzeros <= pattern.of - pattern.prune : nonzeros <= pattern.prune;
-      for (let member = 0; member < pattern.of; member++) {
-        const index = memberIndex(layout, row, column, member);
-        mask[index] = pruned && !(truthful && weight[index] !== 0) ? 0 : 1;
-      }
-    }
-  }
-}
-
-/** INC keeps a block when the sum of its weights is not zero, so that one that cancels is pruned. */
-function lockBlocksInto(
-  layout: BlockLayout,
-  weight: Float32Array,
-  truthful: boolean,
-  mask: Uint8Array,
-): void {
-  const values = truthful ? weight.map(Math.abs) : weight;
-  // The largest magnitude is 0 exactly where all are; a sum may also underflow or cancel.
-  const reduced = reduceBlocks(layout, truthful ? "max" : "sum", values);
+/** Number of nonzero weights in each block or group. */
+function countNonzeros(layout: BlockLayout, weight: Float32Array): Float32Array {
+  const counts = new Float32Array(blockCount(layout));
   forEachElement(layout, (index, block) => {
-    mask[index] = reduced[block] === 0 ? 0 : 1;
+    if (weight[index] !== 0) counts[block]++;
   });
+  return counts;
 }
 
-/**
- * Writes the mask that keeps a weight's present zeros. A layer the pattern does not divide keeps all.
- *
- * @param truthful `strict`: only blocks of zeros, and the zeros of groups with at least N of them.
- */
+/** Locks the zeros of blocks of zeros, and those of groups with at least N of them. */
 export function lockMaskInto(
   pattern: Pattern,
   layout: BlockLayout,
   weight: Float32Array,
-  truthful: boolean,
   mask: Uint8Array,
 ): void {
-  if (!layout.divides) mask.fill(1);
-  else if (pattern.kind === "group") lockGroupsInto(pattern, layout, weight, truthful, mask);
-  else lockBlocksInto(layout, weight, truthful, mask);
+  mask.fill(1);
+  if (!layout.divides) return;
+  const limit = keptLimit(pattern);
+  const nonzeros = countNonzeros(layout, weight);
+  forEachElement(layout, (index, block) => {
+    if (weight[index] === 0 && nonzeros[block] <= limit) mask[index] = 0;
+  });
+}
+
+/** INC locks a block whose weights sum to zero, even if they cancel, and a whole group with at most N nonzeros. */
+export function incLockMaskInto(
+  pattern: Pattern,
+  layout: BlockLayout,
+  weight: Float32Array,
+  mask: Uint8Array,
+): void {
+  mask.fill(1);
+  if (!layout.divides) return;
+  const isGroup = pattern.kind === "group";
+  const limit = incKeptLimit(pattern);
+  const values = isGroup ? countNonzeros(layout, weight) : reduceBlocks(layout, "sum", weight);
+  forEachElement(layout, (index, block) => {
+    if (isGroup ? values[block] <= limit : values[block] === 0) mask[index] = 0;
+  });
 }

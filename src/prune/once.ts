@@ -9,20 +9,27 @@ import {
   isStrings,
   mismatch,
 } from "../core/checks.ts";
-import type { PatternPrunerConfig, Profile, PruningScope, ScoreReduction } from "./config.ts";
+import type {
+  PatternPrunerConfig,
+  Profile,
+  PrunerConfig,
+  PruningScope,
+  ScoreReduction,
+} from "./config.ts";
 import { ELEMENT_CRITERION_NAMES, type ElementCriterion, needsGradient } from "./criteria.ts";
 import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./hooks.ts";
-import { initialisePruning } from "./initialise.ts";
+import { preparePruning } from "./initialise.ts";
 import type { LayerRecord } from "./layer.ts";
-import { indivisibleReason, type Pattern, readPattern } from "./pattern.ts";
-import { expressionFault, type SkippedLayer, selectLayers } from "./select.ts";
-import { ownedLayers, type PruningState } from "./state.ts";
+import { type Pattern, type PatternSpelling, readPattern } from "./pattern.ts";
+import { PROFILE_NAMES } from "./profiles.ts";
+import { expressionFault, type SkippedLayer } from "./select.ts";
+import { ownedLayers } from "./state.ts";
 import { type SparsityStatistics, sparsityStatistics } from "./statistics.ts";
 
 /** Options of {@link pruneOnce}. */
 export interface PruneOnceOptions {
   /** `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
-  readonly pattern: string | Pattern;
+  readonly pattern: PatternSpelling | Pattern;
   /** Share of blocks (elements for N:M) to prune, in [0, 1). */
   readonly targetSparsity: number;
   /** Default `global`: all layers share one budget. */
@@ -73,8 +80,47 @@ function checkExpressions(name: string, sources: readonly string[]): void {
   });
 }
 
+/** What a pruner prunes, apart from how it scores and when. */
+type Aim = Omit<
+  PrunerConfig,
+  | "method"
+  | "criterion"
+  | "startStep"
+  | "endStep"
+  | "pruningFrequency"
+  | "sparsityDecay"
+  | "lowMemoryUsage"
+  | "lockInitSparsity"
+  | "groupLasso"
+>;
+
 /**
- * The options as a pruner that is due at once, or after one look at the gradients.
+ * A pruner made one-shot: the same layers, pattern, target, scope and bounds, all due at one step, and nothing that
+ * acts while training.
+ *
+ * @param step when it is due. Default 0, or 1 if the criterion needs a gradient first.
+ */
+export function dueAtOnce<Config extends Aim>(
+  aim: Config,
+  criterion: ElementCriterion,
+  step: number = needsGradient(criterion) ? 1 : 0,
+): Config & PrunerConfig {
+  return {
+    ...aim,
+    method: "basic",
+    criterion,
+    startStep: step,
+    endStep: step,
+    pruningFrequency: 1,
+    sparsityDecay: "exp",
+    lowMemoryUsage: false,
+    lockInitSparsity: false,
+    groupLasso: null,
+  };
+}
+
+/**
+ * The options of {@link pruneOnce} as a one-shot pruner.
  *
  * @throws TypeError and RangeError for malformed options
  */
@@ -88,61 +134,32 @@ export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
   checkExpressions("opNames", opNames);
   checkExpressions("excludedOpNames", excludedOpNames);
   checkStrings("pruningOpTypes", pruningOpTypes);
+  const { targetSparsity } = options;
   const most = pattern.kind === "group" ? pattern.prune / pattern.of : 1;
   const { minSparsityRatioPerOp: min = 0, maxSparsityRatioPerOp: max = most } = options;
-  checkNumber("targetSparsity", options.targetSparsity, 0, most);
-  if (options.targetSparsity === 1)
-    throw new RangeError(mismatch("targetSparsity", "less than 1", 1));
+  checkNumber("targetSparsity", targetSparsity, 0, most);
+  if (targetSparsity === 1) throw new RangeError(mismatch("targetSparsity", "less than 1", 1));
   checkNumber("maxSparsityRatioPerOp", max, 0, 1);
   checkNumber("minSparsityRatioPerOp", min, 0, max);
-  const step = needsGradient(criterion) ? 1 : 0;
-  return {
-    method: "basic",
-    criterion,
+  const aim = {
     pattern,
-    targetSparsity: options.targetSparsity,
+    targetSparsity,
     opNames,
     excludedOpNames,
     pruningOpTypes,
-    startStep: step,
-    endStep: step,
-    pruningFrequency: 1,
     pruningScope: scope,
-    sparsityDecay: "exp",
     minSparsityRatioPerOp: min,
     maxSparsityRatioPerOp: Math.min(max, most),
     scoreReduction,
-    lowMemoryUsage: false,
-    lockInitSparsity: false,
-    groupLasso: null,
   };
-}
-
-/** Layers that are not selected, or that the pattern does not divide. */
-export function skippedLayers(
-  config: PatternPrunerConfig,
-  state: PruningState,
-  layers: readonly LayerRecord[],
-  excludeHead: boolean,
-): PruneOnceResult["skipped"] {
-  const { selected, skipped } = selectLayers(config, layers, excludeHead, state.profile);
-  const divided = ownedLayers(state).filter(({ layout }) => layout.divides);
-  const names = new Set(divided.map(({ name }) => name));
-  const indivisible = selected
-    .filter(({ name }) => !names.has(name))
-    .map(({ name, shape }) => ({
-      name,
-      reason: indivisibleReason(config.pattern, shape),
-    }));
-  return [...skipped, ...indivisible];
+  return dueAtOnce(aim, criterion);
 }
 
 /**
  * Prunes once. The layers are not changed; the pruned weights are returned.
  *
- * @param layers all records, in module order; with gradients where the criterion needs them.
- * @throws TypeError and RangeError for malformed options or records; PruningError where nothing can be
- * pruned as asked.
+ * @param layers all records, in module order; with gradients if the criterion needs them.
+ * @throws TypeError and RangeError for malformed options or records; PruningError if nothing can be pruned as asked.
  *
  * @example
  * ```ts
@@ -162,39 +179,51 @@ export function pruneOnce(
   options: PruneOnceOptions,
 ): PruneOnceResult {
   const { profile = "strict", excludeHead = true } = options;
-  checkOneOf("profile", profile, ["inc", "strict"]);
-  const config = oneShotConfig(options);
-  const { state, weights } = carryOut([config], layers, profile, excludeHead);
-  const after = layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
-  return {
-    profile,
-    weights,
-    masks: new Map(ownedLayers(state).map(({ name, mask }) => [name, mask])),
-    skipped: skippedLayers(config, state, layers, excludeHead),
-    statistics: sparsityStatistics(state, after),
-  };
+  checkOneOf("profile", profile, PROFILE_NAMES);
+  return pruneAtOnce([oneShotConfig(options)], layers, profile, excludeHead);
+}
+
+/** The layers that every pruner leaves alone, with the first one's reasons. */
+export function skippedByAll(
+  skipped: readonly (readonly SkippedLayer[])[],
+): readonly SkippedLayer[] {
+  const [first = [], ...others] = skipped;
+  return first.filter(({ name }) => others.every((list) => list.some((one) => one.name === name)));
 }
 
 /**
- * The state after pruning once and the weights that changed. All pruners are due at the same step: 0, or 1 after one
- * look at the gradients.
+ * {@link pruneOnce} with any number of pruners, all due at the same step: 0, or 1 after one look at the gradients.
+ *
+ * @throws what `pruneOnce` throws
  */
-export function carryOut(
+export function pruneAtOnce(
   pruners: readonly PatternPrunerConfig[],
   layers: readonly LayerRecord[],
   profile: Profile,
   excludeHead: boolean,
-): Pick<PruneOnceResult, "weights"> & { readonly state: PruningState } {
+): PruneOnceResult {
+  // The result names the layers that are skipped.
+  const options = { profile, excludeHead, indivisible: "skip" } as const;
+  const prepared = preparePruning({ pruners }, layers, options);
+  let { state } = prepared;
   const step = pruners[0].startStep;
-  let state = initialisePruning({ pruners }, layers, {
-    profile,
-    excludeHead,
-    indivisible: "skip", // the result names them
-  });
   if (step > 0) {
     state = onStepBegin(state, 0, layers).state;
     state = onBeforeOptimizerStep(state, layers).state;
     state = onAfterOptimizerStep(state, layers).state;
   }
-  return onStepBegin(state, step, layers);
+  const pruned = onStepBegin(state, step, layers);
+  const { weights } = pruned;
+  const after = layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
+  const masks = new Map<string, Uint8Array>();
+  // Of a layer that several pruners own, what all of them keep.
+  for (const { name, mask } of ownedLayers(pruned.state))
+    masks.set(name, masks.get(name)?.map((bit, i) => bit & mask[i]) ?? mask);
+  return {
+    profile,
+    weights,
+    masks,
+    skipped: skippedByAll(prepared.skipped),
+    statistics: sparsityStatistics(pruned.state, after),
+  };
 }

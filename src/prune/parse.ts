@@ -17,7 +17,13 @@ import {
   right,
   unlessProblems,
 } from "../core/either.ts";
-import type { Profile, PrunerConfig, PruningConfig } from "./config.ts";
+import type {
+  Profile,
+  PrunerConfig,
+  PrunerInput,
+  PruningConfig,
+  PruningConfigInput,
+} from "./config.ts";
 import { CRITERION_NAMES, type Criterion, ELEMENT_CRITERION_NAMES } from "./criteria.ts";
 import {
   booleanField,
@@ -254,6 +260,15 @@ function freeze<T>(value: T): T {
  * ```
  */
 export function parsePruningConfig(
+  input: PruningConfigInput | readonly PrunerInput[],
+  options?: ParseOptions,
+): Either<readonly Problem[], PruningConfig>;
+/** Reads a value whose type is not known, such as what a file holds. */
+export function parsePruningConfig(
+  input: unknown,
+  options?: ParseOptions,
+): Either<readonly Problem[], PruningConfig>;
+export function parsePruningConfig(
   input: unknown,
   options: ParseOptions = {},
 ): Either<readonly Problem[], PruningConfig> {
@@ -280,6 +295,12 @@ export function parsePruningConfig(
  *
  * @throws InputError with all problems.
  */
+export function parsePruningConfigOrThrow(
+  input: PruningConfigInput | readonly PrunerInput[],
+  options?: ParseOptions,
+): PruningConfig;
+/** Reads a value whose type is not known, such as what a file holds. */
+export function parsePruningConfigOrThrow(input: unknown, options?: ParseOptions): PruningConfig;
 export function parsePruningConfigOrThrow(
   input: unknown,
   options: ParseOptions = {},

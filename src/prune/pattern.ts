@@ -2,7 +2,7 @@
  * Sparsity patterns and how they lie on a weight: which elements form the unit that is pruned together.
  */
 import { checkKind, describe, mismatch } from "../core/checks.ts";
-import { elementCount, formatShape, type LayerRecord } from "./layer.ts";
+import { elementCount, type LayerRecord } from "./layer.ts";
 
 /**
  * - `block`: height x width blocks of the [out, in] weight matrix are pruned whole. `channel` stands
@@ -16,6 +16,16 @@ export type Pattern =
       readonly width: number | "channel";
     }
   | { readonly kind: "group"; readonly prune: number; readonly of: number };
+
+/** A pattern as text. Any `NxM`, `Nxchannel`, `channelxM` and `N:M` is one. */
+export type PatternSpelling =
+  | "1x1"
+  | "4x1"
+  | "1xchannel"
+  | "channelx1"
+  | "2:4"
+  | "1:4"
+  | (string & {});
 
 /**
  * Whole attention heads (INC: `mha`). A configuration may ask for it; pruning with it is refused, since records
@@ -80,7 +90,11 @@ export function parsePattern(text: string): Pattern | undefined {
   return height && width ? { kind: "block", height, width } : undefined;
 }
 
-/** A pattern from its spelling or from an object of the same form. @throws TypeError or RangeError for anything else */
+/**
+ * Reads a pattern from its spelling, or checks one.
+ *
+ * @throws TypeError and RangeError if it is not a pattern
+ */
 export function readPattern(pattern: string | Pattern): Pattern {
   const isText = typeof pattern === "string";
   const isKind = isText || (typeof pattern === "object" && pattern !== null);
@@ -115,11 +129,6 @@ export function layOut(pattern: Pattern, layer: Pick<LayerRecord, "shape">): Blo
     blockRows: Math.floor(rows / blockHeight),
     blockColumns: Math.floor(columns / blockWidth),
   };
-}
-
-/** Why a layer that a pattern does not divide is left alone. */
-export function indivisibleReason(pattern: Pattern, shape: readonly number[]): string {
-  return `${formatPattern(pattern)} does not divide ${formatShape(shape)}`;
 }
 
 /** Number of blocks (or groups) of a layer; 0 where the pattern does not divide it. */

@@ -105,7 +105,7 @@ function updateFromFourProducts(
 
 /** All bits set where a mask is 1, none where it is 0. A plain minus would make -0 of 0, no integer. */
 function keptBits(mask: Uint8Array, at: number): number {
-  return ((mask[at] as number) ^ 1) - 1;
+  return (mask[at] ^ 1) - 1;
 }
 
 /** Keeps of four neighbouring words the bits given for each. */

@@ -1,276 +1,152 @@
 /**
- * One pruner: what it does at each hook (INC: `pruners/basic.py`,
- * `progressive.py`, `pattern_lock.py`). These functions change the state and the weights in place.
+ * What one pruner does at each hook (INC: `pruners/basic.py`, `progressive.py`, `pattern_lock.py`, `retrain_free.py`).
  */
-import type { BlockCount } from "./budget.ts";
-import type { PatternPrunerConfig } from "./config.ts";
+import { applyMasksInto } from "./apply.ts";
+import { countPruner } from "./count.ts";
 import {
   accumulatesElements,
   needsGradient,
   rearrangesMasks,
   scoresBlockMasks,
 } from "./criteria.ts";
-import { incLassoTermsInto, lassoTermsInto, shrinkBlocksInto } from "./lasso.ts";
-import { refusePruning } from "./layer.ts";
-import { lockMaskInto } from "./lock.ts";
-import { applyOwnMaskInto, markPrunedInto, writeBlockMaskInto } from "./mask.ts";
-import { blockCount, perElement } from "./pattern.ts";
-import { interpolateMasksInto, PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
-import { rearrangeInto } from "./rearrange.ts";
-import { countPruner, replaceMasks } from "./replace.ts";
-import { exactTargetRatio, isPruneStep, targetRatio } from "./schedule.ts";
-import type { Mutable, PrunedLayer, PrunerState } from "./state.ts";
-import { type PrunerScratch, readsGradients, recordOf, updateScores } from "./update-scores.ts";
-
-/** Sets masked weights to zero: under the interpolated masks, or with `full` under the complete ones. */
-function applyMasks(pruner: PrunerState, scratch: PrunerScratch, full: boolean): void {
-  const { kernels } = scratch.replace.selection;
-  const { pattern } = pruner.config;
-  pruner.layers.forEach(({ layout, mask, progressiveMask }, i) => {
-    const { data } = recordOf(scratch, i);
-    if (progressiveMask !== null && !full)
-      kernels.applyMaskInto(progressiveMask, 1, progressiveMask.length, data);
-    else applyOwnMaskInto(pattern, layout, mask, data, kernels);
-  });
-}
-
-/** Pruned blocks as a share; for N:M the share of elements they stand for. */
-function sparsityOf({ pattern }: PatternPrunerConfig, { pruned, total }: BlockCount): number {
-  return total === 0 ? 0 : perElement(pattern, pruned / total);
-}
+import { shrinkBlocksInto } from "./lasso.ts";
+import { pruneStepInto, sparsityOf, type Turn, updateMasksInto } from "./pipeline.ts";
+import { planProgressive } from "./progressive.ts";
+import { isPruneStep } from "./schedule.ts";
+import { updateScoresInto } from "./score.ts";
 
 /** Reads masks off the weights' zeros. */
-function lockMasks(strict: boolean, pruner: PrunerState, scratch: PrunerScratch): void {
+function lockMasksInto({ rules, pruner, scratch }: Turn): void {
   pruner.layers.forEach(({ layout, mask, previousMask, progressiveMask }, i) => {
-    const { data } = recordOf(scratch, i);
-    lockMaskInto(pruner.config.pattern, layout, data, strict, mask);
-    if (!strict) return;
+    rules.lockMaskInto(pruner.config.pattern, layout, scratch.records[i].data, mask);
+    if (!rules.locksAtOnce) return;
     previousMask?.set(mask);
     progressiveMask?.set(mask);
   });
 }
 
-/** At the start step, takes over the zeros already there. */
-function lockInitialSparsity(
-  strict: boolean,
-  pruner: Mutable<PrunerState>,
-  scratch: PrunerScratch,
-): void {
-  if (!pruner.config.lockInitSparsity || pruner.step !== pruner.config.startStep) return;
-  // Under INC a block mask has been read off the weights before the first step.
-  if (strict || !scoresBlockMasks(pruner.config.criterion)) lockMasks(strict, pruner, scratch);
-  pruner.initialSparsity = sparsityOf(pruner.config, countPruner(pruner, strict));
+/** At the start step, takes over the zeros that are already there. */
+function lockInitialSparsityInto(turn: Turn): void {
+  const { rules, pruner } = turn;
+  const { config } = pruner;
+  if (!config.lockInitSparsity || pruner.step !== config.startStep) return;
+  if (!(rules.readsBlockMasks && scoresBlockMasks(config.criterion))) lockMasksInto(turn);
+  const count = countPruner(pruner, rules.keptLimit(config.pattern));
+  pruner.initialSparsity = sparsityOf(config, count);
   pruner.currentSparsity = pruner.initialSparsity;
 }
 
-/** Flags of the pruned blocks of each layer of a retrain_free pruner. */
-function prunedBlocks({ config, layers }: PrunerState): Uint8Array[] | null {
-  if (!rearrangesMasks(config.criterion)) return null;
-  return layers.map(({ layout, mask }) => {
-    const flags = new Uint8Array(blockCount(layout));
-    if (flags.length > 0) markPrunedInto(config.pattern, layout, mask, true, flags);
-    return flags;
-  });
-}
-
-/** INC breaks on a single gradient, and makes a square of a mask that is one column of blocks. */
-function refuseRearranging({ name, collected, layout }: PrunedLayer): void {
-  const shape = `[${layout.blockRows}, ${layout.blockColumns}]`;
-  if (collected.length > 1 && blockCount(layout) > 1 && layout.blockColumns > 1) return;
-  refusePruning(
-    "unsupported-combination",
-    name,
-    "gradients of at least two steps and a mask of one row of at least two blocks to rearrange",
-    `${collected.length} of a mask ${shape}`,
-    name,
-  );
-}
-
-/**
- * Rearranges the masks of a retrain_free pruner by the gradients seen so far.
- *
- * @param settled flags of the blocks that stay pruned, by layer; `null`: none, as in INC.
- */
-function rearrangeMasks(pruner: PrunerState, settled: readonly Uint8Array[] | null): void {
-  const flags = prunedBlocks(pruner);
-  pruner.layers.forEach((layer, i) => {
-    const pruned = flags?.[i];
-    if (pruned === undefined || layer.collected.length === 0 || !pruned.includes(1)) return;
-    if (settled === null) refuseRearranging(layer);
-    rearrangeInto(layer.collected, pruned, settled?.[i] ?? null, pruner.config.lowMemoryUsage);
-    const kept = Float32Array.from(pruned, (flag) => 1 - flag);
-    const zeros = { threshold: 0, ties: Infinity };
-    writeBlockMaskInto(layer.layout, kept, zeros, layer.mask);
-  });
-}
-
-/** A prune step's masks. Returns the blocks pruned now, `undefined` where there were no scores to go by. */
-function prune(
-  strict: boolean,
-  pruner: Mutable<PrunerState>,
-  scratch: PrunerScratch,
-  initial: number,
-): BlockCount | undefined {
-  if (!needsGradient(pruner.config.criterion)) updateScores(pruner, scratch);
-  const { completedPruneSteps, totalPruneSteps } = pruner;
-  const target = strict ? exactTargetRatio : targetRatio;
-  const ratio = target(pruner.config, completedPruneSteps, totalPruneSteps, initial);
-  const hasScores = pruner.layers.some(({ scores }) => scores !== null);
-  if (hasScores) {
-    for (const { previousMask, mask } of pruner.layers) previousMask?.set(mask);
-    const settled = strict ? prunedBlocks(pruner) : null;
-    replaceMasks(strict, pruner, ratio, scratch.replace);
-    if (rearrangesMasks(pruner.config.criterion)) rearrangeMasks(pruner, settled);
-  }
-  pruner.completedPruneSteps++;
-  const count = countPruner(pruner, strict);
-  pruner.lastEvent = {
-    step: pruner.step,
-    targetRatio: ratio,
-    scored: hasScores,
-    prunedBlocks: count.pruned,
-    totalBlocks: count.total,
-  };
-  return hasScores ? count : undefined;
-}
-
-/** Plain pruning at the beginning of a step. */
-function beginPlain(strict: boolean, pruner: Mutable<PrunerState>, scratch: PrunerScratch): void {
-  if (!isPruneStep(pruner.config, pruner.step)) return;
-  if (pruner.currentSparsity > pruner.config.targetSparsity) return;
-  const count = prune(strict, pruner, scratch, pruner.initialSparsity);
-  if (count === undefined) return;
-  if (!rearrangesMasks(pruner.config.criterion)) applyMasks(pruner, scratch, true);
-  pruner.currentSparsity = sparsityOf(pruner.config, count);
+/** Puts the full masks in the place of the interpolated ones. */
+function completeMasksInto({ pruner }: Turn): void {
+  for (const { progressiveMask, mask } of pruner.layers) progressiveMask?.set(mask);
 }
 
 /** Writes interpolated masks in which `part` parts of the latest change have been made. */
-function interpolate(
-  strict: boolean,
-  pruner: PrunerState,
-  scratch: PrunerScratch,
-  part: number,
-): void {
+function interpolateInto({ rules, pruner, scratch }: Turn, part: number): void {
+  const { progressive } = rules;
   const layers = pruner.layers.flatMap(({ layout, mask, scores, previousMask, progressiveMask }) =>
     scores && previousMask && progressiveMask
       ? [{ layout, before: previousMask, after: mask, scores, out: progressiveMask }]
       : [],
   );
-  // INC divides by four even where frequent prune steps leave time for fewer parts.
-  const parts = strict ? planProgressive(pruner.config).parts : PROGRESSIVE_STEPS;
-  // INC ranks the changed elements of all layers together also in local scope.
-  const together = !strict || pruner.config.pruningScope === "global";
+  const parts = progressive.parts(planProgressive(pruner.config));
+  const together = progressive.ranksTogether(pruner.config);
   for (const group of together ? [layers] : layers.map((layer) => [layer]))
-    interpolateMasksInto(group, part, parts, strict, scratch.replace.selection);
+    progressive.interpolateMasksInto(group, part, parts, scratch.selection);
 }
 
 /** Progressive pruning at the beginning of a step. */
-function beginProgressive(
-  strict: boolean,
-  pruner: Mutable<PrunerState>,
-  scratch: PrunerScratch,
-): void {
+function beginProgressiveInto(turn: Turn): void {
+  const { pruner, scratch } = turn;
+  const { progressive } = turn.rules;
   const { config, step } = pruner;
   const plan = planProgressive(config);
-  const { parts } = plan;
-  // INC waits for the next prune step where frequent ones leave time for fewer than four parts.
-  const interval = strict ? Math.floor(config.pruningFrequency / parts) : plan.interval;
   if (isPruneStep(config, step)) {
     if (pruner.currentSparsity > config.targetSparsity) return;
     pruner.lastPruneStep = step;
-    const initial = strict ? pruner.initialSparsity : 0;
-    if (!prune(strict, pruner, scratch, initial)) return;
-    interpolate(strict, pruner, scratch, 1);
+    const initial = progressive.startsFromInitial ? pruner.initialSparsity : 0;
+    if (!updateMasksInto(turn, initial)) return;
+    interpolateInto(turn, 1);
   } else {
-    // INC counts ticks from the start step, which need not hit the steps after a prune step.
-    const origin = strict ? pruner.lastPruneStep : config.startStep;
-    const ticks = step >= config.startStep && step <= config.endStep;
-    if (!ticks || (step - origin) % interval !== 0) return;
+    const interval = progressive.interval(plan, config.pruningFrequency);
+    const isActive = step >= config.startStep && step <= config.endStep;
+    if (!isActive || (step - progressive.origin(pruner)) % interval !== 0) return;
     if (pruner.currentSparsity > config.targetSparsity) return;
     const part = Math.floor((step - pruner.lastPruneStep) / interval) + 1;
-    if (part < parts) interpolate(strict, pruner, scratch, part);
-    else for (const { progressiveMask, mask } of pruner.layers) progressiveMask?.set(mask);
+    if (part < plan.parts) interpolateInto(turn, part);
+    else completeMasksInto(turn);
   }
-  applyMasks(pruner, scratch, false);
+  applyMasksInto(pruner, scratch, false);
 }
 
 /** After the end step INC applies the full masks once; under `strict` they stay. */
-function completeProgressive(
-  strict: boolean,
-  pruner: Mutable<PrunerState>,
-  scratch: PrunerScratch,
-): void {
+function endProgressiveInto(turn: Turn): void {
+  const { rules, pruner, scratch } = turn;
   if (!pruner.interpolating || pruner.aligned || pruner.step <= pruner.config.endStep) return;
-  if (strict) for (const { progressiveMask, mask } of pruner.layers) progressiveMask?.set(mask);
-  applyMasks(pruner, scratch, true);
+  if (rules.progressive.completes) completeMasksInto(turn);
+  applyMasksInto(pruner, scratch, true);
   pruner.aligned = true;
 }
 
 /** INC's `on_step_begin`: at a prune step new masks, applied to the weights at once. */
-export function beginStep(
-  strict: boolean,
-  pruner: Mutable<PrunerState>,
-  scratch: PrunerScratch,
-): void {
-  completeProgressive(strict, pruner, scratch);
+export function beginStepInto(turn: Turn): void {
+  const { pruner } = turn;
+  endProgressiveInto(turn);
   if (pruner.handledStep === pruner.step) return;
   if (pruner.config.method === "pattern_lock") {
-    if (isPruneStep(pruner.config, pruner.step)) lockMasks(strict, pruner, scratch);
+    if (isPruneStep(pruner.config, pruner.step)) lockMasksInto(turn);
   } else {
-    lockInitialSparsity(strict, pruner, scratch);
-    const begin = pruner.interpolating ? beginProgressive : beginPlain;
-    begin(strict, pruner, scratch);
+    lockInitialSparsityInto(turn);
+    if (pruner.interpolating) beginProgressiveInto(turn);
+    else pruneStepInto(turn);
   }
   pruner.handledStep = pruner.step;
 }
 
+/** Whether a step's gradients are read. Block masks have some from the start step to the end step only. */
+export function readsGradients({ rules, pruner: { config, step } }: Turn): boolean {
+  const { criterion, groupLasso, method, startStep, endStep } = config;
+  if (scoresBlockMasks(criterion)) return step >= startStep && step <= endStep;
+  const lasso = rules.lassoFromGradientsInto !== null && groupLasso !== null;
+  return method !== "pattern_lock" && (needsGradient(criterion) || lasso);
+}
+
 /** INC's `on_before_optimizer_step`: scores, and under `inc` group lasso, from the step's gradients. */
-export function beforeOptimizerStep(
-  strict: boolean,
-  pruner: PrunerState,
-  scratch: PrunerScratch,
-): void {
-  const { config } = pruner;
-  if (!readsGradients(strict, pruner)) return;
-  const { groupLasso } = config;
-  if (groupLasso !== null && !strict) {
-    pruner.layers.forEach(({ layout, lassoTerms }, i) => {
-      const { gradient } = recordOf(scratch, i);
-      if (lassoTerms && gradient) incLassoTermsInto(layout, groupLasso, gradient, lassoTerms);
-    });
-  }
-  if (!needsGradient(config.criterion)) return;
-  // A block pattern's snip_momentum scores are rebuilt at every step, which lifts the freeze.
-  if (accumulatesElements(config.criterion) && config.pattern.kind === "block")
-    for (const layer of pruner.layers as Mutable<PrunedLayer>[]) layer.frozen = false;
-  updateScores(pruner, scratch);
+export function beforeOptimizerStepInto(turn: Turn): void {
+  const { rules, pruner, scratch } = turn;
+  if (!readsGradients(turn)) return;
+  const { criterion, pattern, groupLasso } = pruner.config;
+  pruner.layers.forEach(({ layout, lassoTerms }, i) => {
+    const { gradient } = scratch.records[i];
+    if (groupLasso !== null && lassoTerms && gradient)
+      rules.lassoFromGradientsInto?.(layout, groupLasso, gradient, lassoTerms);
+  });
+  if (!needsGradient(criterion)) return;
+  // Accumulated scores of blocks are reduced at every step, which lifts the freeze.
+  if (accumulatesElements(criterion) && pattern.kind === "block")
+    for (const layer of pruner.layers) layer.frozen = false;
+  updateScoresInto(pruner, scratch);
 }
 
 /**
- * INC's `on_after_optimizer_step`: group lasso, then masked weights back to zero. With retrain_free (INC's
- * `on_step_end`) weights stay as they are until the end step, and are masked there.
+ * INC's `on_after_optimizer_step`: group lasso, then masked weights back to zero. If masks are rearranged, weights
+ * stay as they are until the end step and are masked there (INC's `on_step_end`).
  */
-export function afterOptimizerStep(
-  strict: boolean,
-  pruner: Mutable<PrunerState>,
-  scratch: PrunerScratch,
-): void {
+export function afterOptimizerStepInto({ rules, pruner, scratch }: Turn): void {
   const { config, step } = pruner;
+  const { groupLasso, startStep, endStep } = config;
   if (rearrangesMasks(config.criterion)) {
-    const due = strict ? step >= config.endStep : step === config.endStep;
-    if (due) applyMasks(pruner, scratch, true);
+    if (rules.masksRearranged(step, endStep)) applyMasksInto(pruner, scratch, true);
     pruner.step++;
     return;
   }
-  const { groupLasso } = config;
-  if (groupLasso !== null && step >= config.startStep && step <= config.endStep) {
+  if (groupLasso !== null && step >= startStep && step <= endStep)
     pruner.layers.forEach(({ layout, lassoTerms }, i) => {
       if (lassoTerms === null) return;
-      const { data } = recordOf(scratch, i);
-      if (strict) lassoTermsInto(layout, groupLasso, data, lassoTerms);
+      const { data } = scratch.records[i];
+      rules.lassoFromWeightsInto?.(layout, groupLasso, data, lassoTerms);
       shrinkBlocksInto(layout, lassoTerms, data);
     });
-  }
-  applyMasks(pruner, scratch, false);
+  applyMasksInto(pruner, scratch, false);
   pruner.step++;
 }

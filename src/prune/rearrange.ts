@@ -1,9 +1,13 @@
 /**
- * Rearranging a layer's mask with as many blocks pruned as before (INC: `rearrange_masks`; Kwon et al., "A fast
- * post-training pruning framework for transformers", NeurIPS 2022, section 4.2): the pruned blocks are to be those
- * whose mask gradients, taken together, add up to the least.
+ * Rearranging a layer's mask, with as many blocks pruned as before (INC: `rearrange_masks`; Kwon et al., "A fast
+ * post-training pruning framework for transformers", NeurIPS 2022, section 4.2): the mask gradients of the pruned
+ * blocks, taken together, are to add up to the least.
  */
 import { roundToBfloat16, sumColumn, sumNeighbours } from "./accumulate.ts";
+import { keptLimit, markPrunedInto } from "./count.ts";
+import { writeBlockMaskInto } from "./mask.ts";
+import { blockCount } from "./pattern.ts";
+import type { PrunedLayer, PrunerState } from "./state.ts";
 
 /** Working memory for sets of up to `blocks` blocks over `steps` steps. */
 interface Scratch {
@@ -21,12 +25,11 @@ function squaredLength(
   round: (value: number) => number,
   squares: Float32Array,
 ): number {
-  for (let i = 0; i < count; i++)
-    squares[i] = round((values[start + i] as number) * (values[start + i] as number));
+  for (let i = 0; i < count; i++) squares[i] = round(values[start + i] * values[start + i]);
   return round(sumNeighbours(squares, 0, count));
 }
 
-/** The member of a set without which the others' gradients add up to the least; the first of equals. */
+/** The member of a set without which the gradients of the others add up to the least; the first of equals. */
 function leastWithout(
   gradients: Float32Array,
   set: readonly number[],
@@ -45,7 +48,7 @@ function leastWithout(
   for (let i = locked; i < set.length; i++) {
     const start = i * steps;
     for (let step = 0; step < steps; step++)
-      rows[start + step] = round((total[step] as number) - (rows[start + step] as number));
+      rows[start + step] = round(total[step] - rows[start + step]);
     const without = squaredLength(rows, start, steps, round, squares);
     if (without < length) {
       least = i;
@@ -62,17 +65,17 @@ function byBlock(collected: readonly Float32Array[]): Float32Array {
   const gradients = new Float32Array(blocks * steps);
   for (let step = 0; step < steps; step++)
     for (let block = 0; block < blocks; block++)
-      gradients[block * steps + step] = collected[step]?.[block] as number;
+      gradients[block * steps + step] = collected[step][block];
   return gradients;
 }
 
 /**
- * Chooses anew which blocks are pruned. Begins with those of the shortest gradients; then each other block joins
- * in turn, and the one is left out again without which the rest's gradients add up to the least.
+ * Chooses the pruned blocks again. Begins with those of the shortest gradients. Then each other block joins in turn,
+ * and the one leaves without which the gradients of the rest add up to the least.
  *
- * @param collected gradients of the block masks, one array for each step seen.
- * @param pruned 1 for each pruned block; changed in place to as many others.
- * @param settled 1 for blocks that stay pruned whatever comes; `null`: none.
+ * @param collected gradients of the block masks, one array per scored step.
+ * @param pruned 1 for each pruned block; changed to as many others.
+ * @param settled 1 for blocks that stay pruned; `null`: none.
  * @param lowMemory computes in bfloat16.
  */
 export function rearrangeInto(
@@ -99,7 +102,7 @@ export function rearrangeInto(
   const set = indices.filter((block) => settled?.[block] === 1);
   const locked = set.length;
   const open = indices.filter((block) => settled?.[block] !== 1);
-  open.sort((a, b) => (lengths[a] as number) - (lengths[b] as number) || a - b);
+  open.sort((a, b) => lengths[a] - lengths[b] || a - b);
   set.push(...open.slice(0, count - locked));
   for (const block of open.slice(count - locked)) {
     set.push(block);
@@ -107,4 +110,34 @@ export function rearrangeInto(
   }
   pruned.fill(0);
   for (const block of set) pruned[block] = 1;
+}
+
+/** Flags of the pruned blocks of each layer. */
+export function flagPrunedBlocks({ config, layers }: PrunerState): readonly Uint8Array[] {
+  return layers.map(({ layout, mask }) => {
+    const flags = new Uint8Array(blockCount(layout));
+    if (flags.length > 0) markPrunedInto(layout, mask, keptLimit(config.pattern), flags);
+    return flags;
+  });
+}
+
+/**
+ * Rearranges the masks of all layers by the gradients collected so far.
+ *
+ * @param settled flags of the blocks that stay pruned, by layer; `null`: none, as in INC.
+ */
+export function rearrangeMasksInto(
+  pruner: PrunerState,
+  settled: readonly Uint8Array[] | null,
+  check: (layer: PrunedLayer) => void,
+): void {
+  const flags = flagPrunedBlocks(pruner);
+  pruner.layers.forEach((layer, i) => {
+    const pruned = flags[i];
+    if (layer.collected.length === 0 || !pruned.includes(1)) return;
+    check(layer);
+    rearrangeInto(layer.collected, pruned, settled?.[i] ?? null, pruner.config.lowMemoryUsage);
+    const kept = Float32Array.from(pruned, (flag) => 1 - flag);
+    writeBlockMaskInto(layer.layout, kept, { threshold: 0, ties: Infinity }, layer.mask);
+  });
 }

@@ -1,6 +1,6 @@
 /**
  * What is refused before the first step: settings that contradict each other, what INC breaks on, what would prune
- * nothing, and under `strict` what would prune less than was asked for.
+ * nothing, and under `strict` what would prune less than asked.
  */
 import { sumOf } from "../core/sum.ts";
 import type { PatternPrunerConfig, PrunerConfig } from "./config.ts";
@@ -11,11 +11,13 @@ import {
   scoresBlockMasks,
 } from "./criteria.ts";
 import { exactCount } from "./exact.ts";
-import { formatShape, refusePruning } from "./layer.ts";
-import { blockCount, formatPattern, perBlock } from "./pattern.ts";
+import { formatShape, type LayerShape, refusePruning } from "./layer.ts";
+import { type BlockLayout, blockCount, formatPattern, perBlock } from "./pattern.ts";
 import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { planPruneSteps, pruneSteps, targetRatio } from "./schedule.ts";
-import type { PrunedLayer } from "./state.ts";
+
+/** A layer with its pattern laid on it. */
+type LaidOut = Pick<LayerShape, "name" | "shape"> & { readonly layout: BlockLayout };
 
 /** Refuses a pattern that cannot be laid on layers. */
 export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
@@ -40,8 +42,8 @@ function checkBlockMasks({ method, pattern, criterion }: PatternPrunerConfig): v
     refuse("a pattern of whole channels", spelling);
 }
 
-/** Refuses, under `strict`, schedules with which INC silently does less than it is asked. */
-function checkStrictSchedule(config: PatternPrunerConfig): void {
+/** `strict` refuses schedules with which INC silently prunes less than asked. */
+export function checkSchedule(config: PatternPrunerConfig): void {
   const { criterion, method, startStep, endStep, pruningFrequency } = config;
   // Block masks have gradients from the start step on only.
   const unscored = scoresBlockMasks(criterion) ? startStep : 0;
@@ -62,8 +64,15 @@ function checkStrictSchedule(config: PatternPrunerConfig): void {
     );
 }
 
-/** Refuses settings that contradict each other whatever the layers are. */
-export function checkSettings(config: PatternPrunerConfig, strict: boolean): void {
+/**
+ * Refuses settings that contradict each other whatever the layers are.
+ *
+ * @param checkMore what the profile refuses of a schedule.
+ */
+export function checkSettings(
+  config: PatternPrunerConfig,
+  checkMore: (config: PatternPrunerConfig) => void,
+): void {
   const { pattern, criterion, method } = config;
   if (scoresBlockMasks(criterion)) checkBlockMasks(config);
   if (method === "pattern_lock") {
@@ -83,7 +92,7 @@ export function checkSettings(config: PatternPrunerConfig, strict: boolean): voi
       `more than 0 for the ${criterion} criterion, which needs gradients first`,
       config.endStep,
     );
-  if (strict) checkStrictSchedule(config);
+  checkMore(config);
   if (config.groupLasso !== null && pattern.kind === "group")
     refusePruning(
       "unsupported-combination",
@@ -94,10 +103,7 @@ export function checkSettings(config: PatternPrunerConfig, strict: boolean): voi
 }
 
 /** Refuses blocks too small to be pruned in four parts. */
-export function checkProgressive(
-  config: PatternPrunerConfig,
-  layers: readonly Pick<PrunedLayer, "name" | "layout">[],
-): void {
+export function checkProgressive(config: PatternPrunerConfig, layers: readonly LaidOut[]): void {
   if (!planProgressive(config).interpolating) return;
   const { pattern, pruningFrequency } = config;
   // INC checks before it lowers the number of parts for frequent prune steps.
@@ -130,29 +136,24 @@ function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
   });
 }
 
-/** Refuses layers that the pattern does not divide: all of them, or under `inc` those on which INC breaks. */
-export function checkDivisibility(
-  config: PatternPrunerConfig,
-  layers: readonly Pick<PrunedLayer, "name" | "shape" | "layout">[],
-  strict: boolean,
-  handling: "refuse" | "skip",
-): void {
-  const indivisible = layers.find(({ layout }) => !layout.divides);
-  if (!indivisible) return;
-  if (strict ? handling === "skip" : !breaksOnIndivisible(config, layers)) return;
+/** Refuses a layer that the pattern does not divide. */
+export function refuseIndivisible(
+  { pattern }: PatternPrunerConfig,
+  { name, shape }: LaidOut,
+): never {
   refusePruning(
     "indivisible-shape",
-    indivisible.name,
-    `a shape that ${formatPattern(config.pattern)} divides`,
-    `${formatShape(indivisible.shape)}; exclude the layer by excluded_op_names`,
-    indivisible.name,
+    name,
+    `a shape that ${formatPattern(pattern)} divides`,
+    `${formatShape(shape)}; exclude the layer by excluded_op_names`,
+    name,
   );
 }
 
-/** Whether INC raises an error on layers that the pattern does not divide. */
-function breaksOnIndivisible(
+/** Whether INC raises an error if the pattern does not divide some of the layers. */
+export function incBreaksOnIndivisible(
   config: PatternPrunerConfig,
-  layers: readonly Pick<PrunedLayer, "layout">[],
+  layers: readonly LaidOut[],
 ): boolean {
   if (config.method === "pattern_lock" || scoresBlockMasks(config.criterion)) return false;
   const { pattern, pruningScope, criterion } = config;
@@ -163,14 +164,8 @@ function breaksOnIndivisible(
         (pruningScope === "global" && prunesAnything(config, blocks));
 }
 
-/**
- * Refuses, under `strict`, per-op bounds that leave too little room for the final target. INC lowers an
- * iterative target to the bound.
- */
-export function checkRoom(
-  config: PatternPrunerConfig,
-  layers: readonly Pick<PrunedLayer, "layout">[],
-): void {
+/** `strict` refuses per-op bounds that leave too little room for the final target. INC lowers an iterative target. */
+export function checkRoom(config: PatternPrunerConfig, layers: readonly LaidOut[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;
   if (config.method === "pattern_lock") return;
   const sizes = layers.map(({ layout }) => blockCount(layout));
@@ -191,10 +186,7 @@ export function checkRoom(
 }
 
 /** Refuses pruners that would prune nothing. */
-export function checkSomething(
-  config: PatternPrunerConfig,
-  layers: readonly Pick<PrunedLayer, "name" | "layout">[],
-): void {
+export function checkSomething(config: PatternPrunerConfig, layers: readonly LaidOut[]): void {
   if (layers.length === 0)
     refusePruning(
       "no-layers",

@@ -1,118 +1,27 @@
 /**
- * Scores: how much each element matters (INC: `criteria.py`) and how a block's elements become one
- * number (`reduce_score`, `reduce_tensor`). All arithmetic is float32, as PyTorch's.
+ * Scores: how important each element or block is (INC: `criteria.py`). Formulas are in the table of criteria; all
+ * arithmetic is float32, as PyTorch's.
  */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
-import { roundToBfloat16, sumColumn, sumNeighbours } from "./accumulate.ts";
-import type { PrunerConfig, ScoreReduction } from "./config.ts";
-import { CRITERIA, type ElementCriterion, type ElementRule } from "./criteria.ts";
-import { type BlockLayout, columnOffset } from "./pattern.ts";
-import { plainKernels } from "./plain-kernels.ts";
+import { roundToBfloat16 } from "./accumulate.ts";
+import { blockMaskGradientsInto, updateBlockMaskScoresInto } from "./block-mask.ts";
+import type { PrunerConfig } from "./config.ts";
+import {
+  type BlockCriterion,
+  CRITERIA,
+  type ElementCriterion,
+  type ElementRule,
+  rearrangesMasks,
+  scoresBlockMasks,
+} from "./criteria.ts";
+import { type BlockLayout, blockCount } from "./pattern.ts";
+import { reduceBlockRow, reserveScores, type ScoreScratch, toMatrixOrderInto } from "./reduce.ts";
+import { type PrunerScratch, reserveMaskGradients } from "./scratch.ts";
+import type { LivePruner, PrunedLayer, PrunerState } from "./state.ts";
 
 /** The part of a configuration that scores depend on. */
-export interface ScoreRule extends Pick<PrunerConfig, "scoreReduction" | "lowMemoryUsage"> {
+interface ScoreRule extends Pick<PrunerConfig, "scoreReduction" | "lowMemoryUsage"> {
   readonly criterion: ElementCriterion;
-}
-
-/** Working memory for the scores of one row of blocks, and the loops that need none. */
-export interface ScoreScratch {
-  readonly kernels: PruningKernels;
-  /** Element scores in the weight's own order. */
-  elements: Float32Array;
-  /** The same in matrix order (kernel positions first). */
-  rows: Float32Array;
-  /** Scores reduced over the blocks' width. */
-  narrowed: Float32Array;
-  /** One score per block of the row. */
-  line: Float32Array;
-}
-
-/** Makes working memory; it grows to the widest row of blocks met and is then reused. */
-export function createScoreScratch(kernels: PruningKernels = plainKernels): ScoreScratch {
-  const empty = new Float32Array(0);
-  return { kernels, elements: empty, rows: empty, narrowed: empty, line: empty };
-}
-
-/** Makes the scratch large enough for `rowElements` elements at a time. */
-function reserveScores(scratch: ScoreScratch, rowElements: number): void {
-  if (scratch.elements.length >= rowElements) return;
-  scratch.elements = new Float32Array(rowElements);
-  scratch.rows = new Float32Array(rowElements);
-  scratch.narrowed = new Float32Array(rowElements);
-  scratch.line = new Float32Array(rowElements);
-}
-
-/** Copies rows from the weight's own order into matrix order. `out` may not alias `elements`. */
-function toMatrixOrderInto(
-  layout: BlockLayout,
-  elements: ArrayLike<number>,
-  start: number,
-  rowCount: number,
-  out: Float32Array,
-): void {
-  for (let row = 0; row < rowCount; row++) {
-    const base = row * layout.columns;
-    for (let column = 0; column < layout.columns; column++)
-      out[base + column] = elements[start + base + columnOffset(layout, column)] as number;
-  }
-}
-
-function largest(values: Float32Array, start: number, stride: number, count: number): number {
-  let maximum = values[start] as number;
-  for (let i = 1; i < count; i++) maximum = Math.max(maximum, values[start + i * stride] as number);
-  return maximum;
-}
-
-/** Reduces `count` neighbours to one number, in float32. */
-export function reduceNeighbours(
-  reduction: ScoreReduction,
-  values: Float32Array,
-  start: number,
-  count: number,
-): number {
-  if (reduction === "max") return largest(values, start, 1, count);
-  const sum = sumNeighbours(values, start, count);
-  return reduction === "mean" ? Math.fround(sum / count) : sum;
-}
-
-/** Reduces each column of a [height, width] matrix to one number. `out` may not alias `values`. */
-function reduceColumnsInto(
-  reduction: ScoreReduction,
-  values: Float32Array,
-  height: number,
-  width: number,
-  out: Float32Array,
-): void {
-  for (let column = 0; column < width; column++) {
-    if (reduction === "max") {
-      out[column] = largest(values, column, width, height);
-      continue;
-    }
-    const sum = sumColumn(values, 0, width, height, column);
-    out[column] = reduction === "mean" ? sum / height : sum;
-  }
-}
-
-/**
- * Reduces one row of blocks, given in matrix order, to one score per block: over the width first, then
- * over the height. The result lies in the returned array's first `blockColumns` entries.
- */
-function reduceBlockRow(
-  layout: BlockLayout,
-  reduction: ScoreReduction,
-  rows: Float32Array,
-  scratch: ScoreScratch,
-): Float32Array {
-  const { blockHeight: height, blockWidth: width, blockColumns } = layout;
-  let narrowed = rows;
-  if (width > 1) {
-    narrowed = scratch.narrowed;
-    for (let i = 0; i < height * blockColumns; i++)
-      narrowed[i] = reduceNeighbours(reduction, rows, i * width, width);
-  }
-  if (height === 1) return narrowed;
-  reduceColumnsInto(reduction, narrowed, height, blockColumns, scratch.line);
-  return scratch.line;
 }
 
 /**
@@ -128,18 +37,17 @@ function mergeInto(
   scores: Float32Array,
 ): void {
   if (decay === null) {
-    for (let i = 0; i < count; i++) scores[start + i] = fresh[i] as number;
+    for (let i = 0; i < count; i++) scores[start + i] = fresh[i];
   } else if (lowMemory) {
     const factor = roundToBfloat16(decay);
     for (let i = 0; i < count; i++) {
-      const kept = roundToBfloat16((scores[start + i] as number) * factor);
-      scores[start + i] = roundToBfloat16(kept + roundToBfloat16(fresh[i] as number));
+      const kept = roundToBfloat16(scores[start + i] * factor);
+      scores[start + i] = roundToBfloat16(kept + roundToBfloat16(fresh[i]));
     }
   } else {
     const factor = Math.fround(decay);
     for (let i = 0; i < count; i++)
-      scores[start + i] =
-        Math.fround((scores[start + i] as number) * factor) + (fresh[i] as number);
+      scores[start + i] = Math.fround(scores[start + i] * factor) + fresh[i];
   }
 }
 
@@ -178,7 +86,7 @@ function updateFusedInto(
  * Updates one score per block from a weight and its gradient, in one pass over both.
  * `scores` has `blockRows * blockColumns` entries; the gradient is not read for magnitude.
  */
-export function updateBlockScoresInto(
+function updateBlockScoresInto(
   rule: ScoreRule,
   layout: BlockLayout,
   weight: Float32Array,
@@ -208,7 +116,7 @@ export function updateBlockScoresInto(
 }
 
 /** Updates one score per element, in the weight's own order. */
-export function updateElementScoresInto(
+function updateElementScoresInto(
   rule: ScoreRule,
   weight: Float32Array,
   gradient: Float32Array,
@@ -229,26 +137,47 @@ export function updateElementScoresInto(
   }
 }
 
-/**
- * Block values of given element values, signs kept (INC: `reduce_score`): scores, or weights for a
- * pattern lock.
- *
- * @param elements element values in the weight's own order.
- * @returns `blockRows * blockColumns` values, row by row.
- */
-export function reduceBlocks(
-  layout: BlockLayout,
-  reduction: ScoreReduction,
-  elements: Float32Array,
-): Float32Array {
-  const reduced = new Float32Array(layout.blockRows * layout.blockColumns);
-  const scratch = createScoreScratch();
-  const count = layout.blockHeight * layout.columns;
-  reserveScores(scratch, count);
-  for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
-    toMatrixOrderInto(layout, elements, blockRow * count, layout.blockHeight, scratch.rows);
-    const line = reduceBlockRow(layout, reduction, scratch.rows, scratch);
-    reduced.set(line.subarray(0, layout.blockColumns), blockRow * layout.blockColumns);
+/** Whether a layer's scores are one per element rather than one per block. */
+function scoresPerElement({ config }: PrunerState, { layout, frozen }: PrunedLayer): boolean {
+  const frozenForGood = frozen && CRITERIA[config.criterion].decay === null;
+  return config.pattern.kind === "group" || !layout.divides || frozenForGood;
+}
+
+/** Adds the gradients of the block masks to the scores, and collects them if masks are rearranged by them. */
+function updateFromBlockMasksInto(
+  criterion: BlockCriterion,
+  pruner: LivePruner,
+  scratch: PrunerScratch,
+): void {
+  const collects = rearrangesMasks(criterion);
+  pruner.layers.forEach((layer, i) => {
+    const { layout, scores } = layer;
+    if (scores === null) return;
+    const { data, gradient } = scratch.records[i];
+    const gradients = collects
+      ? new Float32Array(scores.length)
+      : reserveMaskGradients(scratch, scores.length);
+    blockMaskGradientsInto(layout, data, gradient ?? data, gradients);
+    updateBlockMaskScoresInto(criterion, pruner.config.lowMemoryUsage, gradients, scores);
+    if (collects) layer.collected = [...layer.collected, gradients];
+  });
+}
+
+/** Brings a pruner's scores up to date with its layers' weights and gradients. */
+export function updateScoresInto(pruner: LivePruner, scratch: PrunerScratch): void {
+  const { criterion, scoreReduction, lowMemoryUsage } = pruner.config;
+  if (scoresBlockMasks(criterion)) {
+    updateFromBlockMasksInto(criterion, pruner, scratch);
+    return;
   }
-  return reduced;
+  const rule = { criterion, scoreReduction, lowMemoryUsage };
+  pruner.layers.forEach((layer, i) => {
+    const { data, gradient } = scratch.records[i];
+    const perElement = scoresPerElement(pruner, layer);
+    const count = perElement ? data.length : blockCount(layer.layout);
+    if (layer.scores?.length !== count) layer.scores = new Float32Array(count);
+    const { layout, scores } = layer;
+    if (perElement) updateElementScoresInto(rule, data, gradient ?? data, scores, scratch.score);
+    else updateBlockScoresInto(rule, layout, data, gradient ?? data, scores, scratch.score);
+  });
 }

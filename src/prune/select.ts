@@ -1,9 +1,8 @@
 /**
  * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`).
  */
-import { checkOneOf } from "../core/checks.ts";
-import type { Profile, PrunerConfig } from "./config.ts";
-import { type LayerKind, type LayerRecord, refusePruning } from "./layer.ts";
+import type { PrunerConfig } from "./config.ts";
+import { type LayerKind, type LayerShape, refusePruning } from "./layer.ts";
 
 /** PyTorch's class names, which `pruning_op_types` are parts of. */
 const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
@@ -15,10 +14,9 @@ const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
 };
 
 /**
- * Compiles a regular expression as Python writes them: `(?P<name>...)`, `\A`, `\Z` and a leading `(?i)` are
- * understood.
+ * Compiles a regular expression in Python's syntax: `(?P<name>...)`, `\A`, `\Z` and a leading `(?i)` are understood.
  *
- * @throws SyntaxError where it is no regular expression.
+ * @throws SyntaxError if it is invalid.
  */
 export function compileNamePattern(source: string): RegExp {
   const ignoreCase = source.startsWith("(?i)");
@@ -29,7 +27,7 @@ export function compileNamePattern(source: string): RegExp {
   return new RegExp(translated, ignoreCase ? "i" : "");
 }
 
-/** What is wrong with a regular expression, in the engine's words; `undefined`: nothing. */
+/** What is wrong with a regular expression, in the engine's words; `undefined` if it is valid. */
 export function expressionFault(source: string): string | undefined {
   try {
     compileNamePattern(source);
@@ -39,83 +37,88 @@ export function expressionFault(source: string): string | undefined {
   }
 }
 
-/**
- * Name of the classifier head, which is never pruned: the last linear or conv2d layer, where no module
- * follows it.
- */
+/** Name of the classifier head: the last linear or conv2d layer, if no module follows it. */
 export function findClassifierHead(
-  layers: readonly Pick<LayerRecord, "name" | "kind">[],
+  layers: readonly Pick<LayerShape, "name" | "kind">[],
 ): string | undefined {
   const last = layers.at(-1);
   return last && canBeHead(last) ? last.name : undefined;
 }
 
 /** Whether a layer is of a kind that INC takes for a classifier head. */
-export function canBeHead({ kind }: Pick<LayerRecord, "kind">): boolean {
+export function canBeHead({ kind }: Pick<LayerShape, "kind">): boolean {
   return kind === "linear" || kind === "conv2d";
 }
 
-/** The head's name as an expression; not every name is one. */
-function compileHeadName(name: string): RegExp {
-  const fault = expressionFault(name);
-  if (fault !== undefined)
-    refusePruning(
-      "unsupported-combination",
-      name,
-      "the classifier head's name to be a regular expression",
-      `none (${fault}); leave the head in with excludeHead: false and exclude it by excluded_op_names`,
-      name,
-    );
-  return compileNamePattern(name);
+/** How a profile selects. */
+export interface SelectionRule {
+  /** Whether layers keep the model's order; otherwise they come in the order of the expressions. */
+  readonly inModuleOrder: boolean;
+  /** Tells whether a name counts as the classifier head's. */
+  readonly headTest: (head: string) => (name: string) => boolean;
 }
 
-/** Whether a name counts as the head's: under `inc` its name is searched as an expression. */
-function headTest(head: string | undefined, profile: Profile): (name: string) => boolean {
-  if (head === undefined) return () => false;
-  if (profile === "strict") return (name) => name === head;
-  const pattern = compileHeadName(head);
-  return (name) => pattern.test(name);
-}
+/** `strict`: module order; the head alone is left out. */
+export const selection: SelectionRule = {
+  inModuleOrder: true,
+  headTest: (head) => (name) => name === head,
+};
 
-/** A layer that is left alone, and why. */
+/**
+ * `inc`: the order of the expressions; the head's name is one more excluded expression, so that `classifier` also
+ * excludes `pre_classifier`.
+ */
+export const incSelection: SelectionRule = {
+  inModuleOrder: false,
+  headTest(head) {
+    const fault = expressionFault(head);
+    if (fault !== undefined)
+      refusePruning(
+        "unsupported-combination",
+        head,
+        "the classifier head's name to be a regular expression",
+        `none (${fault}); leave the head in with excludeHead: false and exclude it by excluded_op_names`,
+        head,
+      );
+    const pattern = compileNamePattern(head);
+    return (name) => pattern.test(name);
+  },
+};
+
+/** A layer left alone, and why. */
 export interface SkippedLayer {
   readonly name: string;
   readonly reason: string;
 }
 
-/** Why a layer is or is not selected. */
-export interface Selection {
-  readonly selected: readonly LayerRecord[];
+/** Which layers are selected, and which are not. */
+export interface Selection<Layer extends LayerShape = LayerShape> {
+  readonly selected: readonly Layer[];
   readonly skipped: readonly SkippedLayer[];
 }
 
 /**
- * Selects layers: those that some expression of `opNames` matches, whose type is among `pruningOpTypes`
- * and whose name matches no excluded one; without the classifier head.
- *
- * Under `inc` they come in the order of the expressions, and the head's name is used as an excluded
- * expression too, so that `classifier` also excludes `pre_classifier`. Under `strict` they come in module
- * order, and the head alone is left out.
+ * Selects layers: those that an expression of `opNames` matches, whose type is among `pruningOpTypes` and whose name
+ * matches no excluded expression; without the classifier head.
  *
  * @param excludeHead whether to look for a classifier head at all.
- * @throws PruningError where the head's name is no regular expression.
+ * @throws PruningError under `inc` if the head's name is not a regular expression.
  */
-export function selectLayers(
+export function selectLayers<Layer extends LayerShape>(
   config: Pick<PrunerConfig, "opNames" | "excludedOpNames" | "pruningOpTypes">,
-  layers: readonly LayerRecord[],
-  excludeHead: boolean = true,
-  profile: Profile = "inc",
-): Selection {
-  checkOneOf("profile", profile, ["inc", "strict"]);
+  layers: readonly Layer[],
+  excludeHead: boolean,
+  { inModuleOrder, headTest }: SelectionRule,
+): Selection<Layer> {
   const head = excludeHead ? findClassifierHead(layers) : undefined;
   const names = (config.opNames.length > 0 ? config.opNames : [".*"]).map(compileNamePattern);
   const excluded = config.excludedOpNames.map(compileNamePattern);
-  const isHead = headTest(head, profile);
-  const matched = new Set<LayerRecord>();
+  const isHead = head === undefined ? () => false : headTest(head);
+  const matched = new Set<Layer>();
   for (const pattern of names)
     for (const layer of layers) if (pattern.test(layer.name)) matched.add(layer);
 
-  const reasonToSkip = (layer: LayerRecord): string | undefined => {
+  const reasonToSkip = (layer: Layer): string | undefined => {
     if (!matched.has(layer)) return "matches none of op_names";
     const className = CLASS_NAMES[layer.kind];
     if (!config.pruningOpTypes.some((type) => className !== "" && className.includes(type)))
@@ -125,12 +128,13 @@ export function selectLayers(
     if (isHead(layer.name)) return `matches the classifier head ${head}`;
     return undefined;
   };
-  const ordered = profile === "strict" ? layers : [...matched];
+  const skipped = layers.flatMap((layer) => {
+    const reason = reasonToSkip(layer);
+    return reason === undefined ? [] : [{ name: layer.name, reason }];
+  });
+  const left = new Set(skipped.map(({ name }) => name));
   return {
-    selected: ordered.filter((layer) => reasonToSkip(layer) === undefined),
-    skipped: layers.flatMap((layer) => {
-      const reason = reasonToSkip(layer);
-      return reason === undefined ? [] : [{ name: layer.name, reason }];
-    }),
+    selected: (inModuleOrder ? layers : [...matched]).filter(({ name }) => !left.has(name)),
+    skipped,
   };
 }

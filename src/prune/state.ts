@@ -1,5 +1,6 @@
 /**
- * The state of pruning over time: plain data, so that it can be saved, compared and resumed.
+ * The state of pruning over time: plain data that can be saved, compared and resumed. The pure forms of the hooks
+ * never change a state. The `Into` forms take it over as a live one and change it.
  */
 import type { PatternPrunerConfig, Profile } from "./config.ts";
 import type { BlockLayout } from "./pattern.ts";
@@ -12,29 +13,29 @@ export interface PrunedLayer {
   /** 1 = kept, 0 = pruned; in the weight's layout. */
   readonly mask: Uint8Array;
   /**
-   * One score per block, row by row; one per element, in the weight's order, for N:M, for a layer the
-   * pattern does not divide, and for a frozen layer under a criterion without memory. `null` until the
-   * criterion has made its first scores, and for a layer that has no block mask under criteria of those.
+   * One score per block, row by row. One per element, in the weight's order, for N:M, for a layer that the pattern
+   * does not divide, and for a frozen layer if the criterion does not accumulate. `null` before the first scores,
+   * and for a layer without block masks if the criterion scores those.
    */
   readonly scores: Float32Array | null;
-  /** The mask was set by a per-layer bound and is kept from then on (INC: `keep_mask_layers`). */
+  /** A per-layer bound has set the mask, which stays from then on (INC: `keep_mask_layers`). */
   readonly frozen: boolean;
-  /** Group lasso: the shrinkage factor of each block, from the latest gradient (`inc`) or weights (`strict`). */
+  /** Group lasso: each block's factor to shrink by, from the latest gradient (`inc`) or weights (`strict`). */
   readonly lassoTerms: Float32Array | null;
-  /** retrain_free: the block masks' gradients of every scored step. Entries are never changed. */
+  /** retrain_free: the gradients of the block masks, one array per scored step. Entries never change. */
   readonly collected: readonly Float32Array[];
   /** Progressive pruning: the mask before the last prune step. */
   readonly previousMask: Uint8Array | null;
-  /** Progressive pruning: the interpolated mask that is applied to the weight. */
+  /** Progressive pruning: the interpolated mask, which is applied to the weight. */
   readonly progressiveMask: Uint8Array | null;
 }
 
 /** One prune step as it was carried out. */
 export interface PruneEvent {
   readonly step: number;
-  /** Share asked for by the schedule. */
+  /** Share that the schedule asked for. */
   readonly targetRatio: number;
-  /** Whether there were scores to go by. gradient and snip have none before their first gradient. */
+  /** Whether there were scores. gradient and snip have none before their first gradient. */
   readonly scored: boolean;
   /** Pruned blocks and all blocks afterwards, as the profile counts them. */
   readonly prunedBlocks: number;
@@ -45,9 +46,9 @@ export interface PruneEvent {
 export interface PrunerState {
   readonly config: PatternPrunerConfig;
   readonly layers: readonly PrunedLayer[];
-  /** Steps completed (INC: `global_step`). */
+  /** Completed steps (INC: `global_step`). */
   readonly step: number;
-  /** The step for which masks were last updated, -1 at first. */
+  /** The step for which masks were last updated; -1 before the first. */
   readonly handledStep: number;
   /** Prune steps done and planned; the next target is the decay at done / planned. */
   readonly completedPruneSteps: number;
@@ -71,10 +72,32 @@ export interface PruningState {
   readonly pruners: readonly PrunerState[];
 }
 
+/** A layer that an `Into` form has taken over: what it replaces. Masks and terms change in place. */
+export interface LiveLayer extends PrunedLayer {
+  scores: Float32Array | null;
+  frozen: boolean;
+  collected: readonly Float32Array[];
+}
+
+/** A pruner that an `Into` form has taken over. */
+export interface LivePruner extends PrunerState {
+  readonly layers: readonly LiveLayer[];
+  step: number;
+  handledStep: number;
+  completedPruneSteps: number;
+  initialSparsity: number;
+  currentSparsity: number;
+  lastPruneStep: number;
+  aligned: boolean;
+  lastEvent: PruneEvent | null;
+}
+
+/** A state that an `Into` form has taken over. Nothing else may use it any more. */
+export interface LivePruningState extends PruningState {
+  readonly pruners: readonly LivePruner[];
+}
+
 /** The layers of all pruners, one after the other. */
 export function ownedLayers({ pruners }: PruningState): readonly PrunedLayer[] {
   return pruners.flatMap(({ layers }) => layers);
 }
-
-/** A part of the state as the `Into` forms see it: theirs to change. */
-export type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };

@@ -2,10 +2,9 @@
  * How sparse a model is, in INC's terms and in honest ones.
  */
 import { sumOf } from "../core/sum.ts";
+import { countPruner, countZeros, incKeptLimit, keptLimit } from "./count.ts";
 import type { LayerRecord } from "./layer.ts";
-import { countZeros } from "./mask.ts";
 import { formatPattern, perElement } from "./pattern.ts";
-import { countPruner } from "./replace.ts";
 import { ownedLayers, type PrunerState, type PruningState } from "./state.ts";
 
 /** A share with its numerator and denominator; `ratio` is 0 where there is nothing to count. */
@@ -64,8 +63,8 @@ function weightShare(layers: readonly LayerRecord[]): Share {
 }
 
 /** A pruner's pruned blocks among all of its layers' blocks. */
-function prunerBlocks(pruner: PrunerState, truthful: boolean): Share {
-  const { pruned, total } = countPruner(pruner, truthful);
+function prunerBlocks(pruner: PrunerState, limit: number): Share {
+  const { pruned, total } = countPruner(pruner, limit);
   return shareOf(pruned, total);
 }
 
@@ -78,7 +77,8 @@ function incSparsity(
   let masked = 0;
   let blockwise = 0;
   for (const pruner of state.pruners) {
-    const share = perElement(pruner.config.pattern, prunerBlocks(pruner, false).ratio);
+    const { pattern } = pruner.config;
+    const share = perElement(pattern, prunerBlocks(pruner, incKeptLimit(pattern)).ratio);
     const elements = sumOf(pruner.layers, ({ mask }) => mask.length);
     blockwise += Math.trunc(elements * share);
     masked += sumOf(pruner.layers, ({ mask }) => countZeros(mask));
@@ -112,7 +112,7 @@ export function sparsityStatistics(
     pruners: state.pruners.map((pruner) => ({
       pattern: formatPattern(pruner.config.pattern),
       layers: pruner.layers.length,
-      blocks: prunerBlocks(pruner, true),
+      blocks: prunerBlocks(pruner, keptLimit(pruner.config.pattern)),
     })),
   };
 }

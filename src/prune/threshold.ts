@@ -46,8 +46,8 @@ function findBucket(
 ): Bucket {
   let bucket = first;
   let passed = before;
-  while (passed + (histogram[bucket] as number) < k) {
-    passed += histogram[bucket] as number;
+  while (passed + histogram[bucket] < k) {
+    passed += histogram[bucket];
     bucket += step;
   }
   return { bucket, before: passed };
@@ -55,7 +55,7 @@ function findBucket(
 
 function sumBuckets(histogram: Uint32Array, from: number, to: number): number {
   let sum = 0;
-  for (let i = from; i < to; i++) sum += histogram[i] as number;
+  for (let i = from; i < to; i++) sum += histogram[i];
   return sum;
 }
 
@@ -73,7 +73,7 @@ const float = new Float32Array(word.buffer);
 /** The number of these bits; -0 becomes +0, which is the same score. */
 function numberOf(leading: number, trailing: number): number {
   word[0] = (leading << 16) | trailing;
-  return (float[0] as number) + 0;
+  return float[0] + 0;
 }
 
 /** The k-th smallest number, from the bucket of its upper half and a histogram of the lower halves there. */
@@ -90,7 +90,7 @@ export function scoreInBucket(
 /** The bits of a score. */
 export function bitsOf(score: number): number {
   float[0] = score;
-  return word[0] as number;
+  return word[0];
 }
 
 /** Scores to select from, which need not lie in arrays. */
@@ -113,7 +113,7 @@ function refuseForbidden(
   let infinite = 0;
   let others = 0;
   for (const infinity of INFINITIES) {
-    infinite += histogram[infinity] as number;
+    infinite += histogram[infinity];
     others += sumBuckets(histogram, infinity + 1, infinity + 0x80);
   }
   // The upper half of an infinity is also that of some NaN.

@@ -7,7 +7,7 @@ import { parseModelConfigOrThrow } from "../../src/model/config.ts";
 import { moduleList } from "../../src/model/modules.ts";
 import { initialiseParameters } from "../../src/model/parameters.ts";
 import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
-import { selectLayers } from "../../src/prune/select.ts";
+import { incSelection, selectLayers } from "../../src/prune/select.ts";
 import { distillationLoss } from "../../src/train/distillation.ts";
 import { padExamples } from "../../src/train/examples.ts";
 import { parameterRules, treatmentOf } from "../../src/train/optimizer.ts";
@@ -85,7 +85,9 @@ function selectedBy(recipeName: string, type: "bert" | "distilbert"): string[][]
     shape,
     data: new Float32Array(0),
   }));
-  return pruners.map((one) => selectLayers(one, layers).selected.map(({ name }) => name));
+  return pruners.map((one) =>
+    selectLayers(one, layers, true, incSelection).selected.map(({ name }) => name),
+  );
 }
 
 test("the pooler and the heads are pruned by no recipe", () => {

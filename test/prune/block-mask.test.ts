@@ -3,12 +3,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   applyMaskInto,
-  blockMaskGradients,
-  countBlocks,
-  exactCount,
   initialisePruning,
   type LayerRecord,
-  layOut,
   onAfterOptimizerStep,
   onBeforeOptimizerStep,
   onStepBegin,
@@ -18,7 +14,10 @@ import {
   parsePattern,
   parsePruningConfigOrThrow,
 } from "../../src/index.ts";
-import { columnOffset, type Pattern } from "../../src/prune/pattern.ts";
+import { blockMaskGradients } from "../../src/prune/block-mask.ts";
+import { countBlocks, keptLimit } from "../../src/prune/count.ts";
+import { exactCount } from "../../src/prune/exact.ts";
+import { columnOffset, layOut, type Pattern } from "../../src/prune/pattern.ts";
 import { rearrangeInto } from "../../src/prune/rearrange.ts";
 import { exactValues, models } from "./models.ts";
 
@@ -351,7 +350,7 @@ describe("retrain_free", () => {
             const pruner = begun.pruners[0];
             if (!pruner?.lastEvent) continue;
             const counts = pruner.layers.map(({ layout, mask }) =>
-              countBlocks(pruner.config.pattern, layout, mask, true),
+              countBlocks(layout, mask, keptLimit(pruner.config.pattern)),
             );
             const ratio = pruner.lastEvent.targetRatio;
             if (scope === "local")

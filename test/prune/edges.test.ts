@@ -4,7 +4,6 @@ import {
   applyMaskInto,
   copyPruningState,
   createPruningScratch,
-  exactCount,
   initialisePruning,
   type LayerRecord,
   onAfterOptimizerStepInto,
@@ -15,8 +14,8 @@ import {
   parsePruningConfig,
   parsePruningConfigOrThrow,
   pruneOnce,
-  selectLayers,
 } from "../../src/index.ts";
+import { exactCount } from "../../src/prune/exact.ts";
 
 function record(shape: readonly number[], more: Partial<LayerRecord> = {}): LayerRecord {
   const length = shape.reduce((product, extent) => product * extent, 1);
@@ -102,8 +101,8 @@ describe("names", () => {
     const wanted = /profile: expected one of inc, strict, got "Strict"/;
     expect(() => initialisePruning(CONFIG, [record([4, 4])], options)).toThrow(wanted);
     expect(() => parsePruningConfig({}, options)).toThrow(wanted);
-    const rule = { opNames: [], excludedOpNames: [], pruningOpTypes: ["Linear"] };
-    expect(() => selectLayers(rule, [], true, "Strict" as never)).toThrow(wanted);
+    const once = { pattern: "4x1", targetSparsity: 0.5, ...options };
+    expect(() => pruneOnce([record([4, 4])], once)).toThrow(wanted);
   });
 
   test("a configuration that is not parsed, or still an Either, is refused with advice", () => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Profile } from "../../src/prune/config.ts";
+import { countBlocks, countZeros, keptLimit } from "../../src/prune/count.ts";
 import { exactCount } from "../../src/prune/exact.ts";
 import {
   copyPruningState,
@@ -14,7 +15,6 @@ import {
 } from "../../src/prune/hooks.ts";
 import { initialisePruning } from "../../src/prune/initialise.ts";
 import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
-import { countBlocks, countZeros } from "../../src/prune/mask.ts";
 import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
 import type { PruningState } from "../../src/prune/state.ts";
 import { runsOf } from "../reference/runs.ts";
@@ -251,7 +251,9 @@ describe("strict", () => {
 function expectExact(pruner: PruningState["pruners"][number], ratio: number): void {
   const { pattern, pruningScope } = pruner.config;
   const share = pattern.kind === "group" ? (ratio * pattern.of) / pattern.prune : ratio;
-  const counts = pruner.layers.map(({ layout, mask }) => countBlocks(pattern, layout, mask, true));
+  const counts = pruner.layers.map(({ layout, mask }) =>
+    countBlocks(layout, mask, keptLimit(pattern)),
+  );
   const total = counts.reduce((sum, count) => sum + count.total, 0);
   const pruned = counts.reduce((sum, count) => sum + count.pruned, 0);
   if (pruningScope === "global") expect(pruned).toBe(exactCount(total, share));

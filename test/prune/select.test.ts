@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { LayerKind, LayerRecord } from "../../src/prune/layer.ts";
-import { compileNamePattern, findClassifierHead, selectLayers } from "../../src/prune/select.ts";
+import {
+  compileNamePattern,
+  findClassifierHead,
+  incSelection,
+  selectLayers,
+} from "../../src/prune/select.ts";
 
 function records(...names: readonly (string | [string, LayerKind])[]): LayerRecord[] {
   return names.map((entry) => {
@@ -12,7 +17,7 @@ function records(...names: readonly (string | [string, LayerKind])[]): LayerReco
 function select(
   layers: readonly LayerRecord[],
   fields: { opNames?: string[]; excludedOpNames?: string[]; pruningOpTypes?: string[] } = {},
-  excludeHead?: boolean,
+  excludeHead = true,
 ): string[] {
   const config = {
     opNames: [],
@@ -20,7 +25,7 @@ function select(
     pruningOpTypes: ["Conv", "Linear"],
     ...fields,
   };
-  return selectLayers(config, layers, excludeHead).selected.map(({ name }) => name);
+  return selectLayers(config, layers, excludeHead, incSelection).selected.map(({ name }) => name);
 }
 
 const encoder = records(
@@ -78,6 +83,8 @@ test("reasons for what is skipped", () => {
       pruningOpTypes: ["Linear"],
     },
     [...records(["emb", "embedding"]), ...encoder],
+    true,
+    incSelection,
   );
   expect(Object.fromEntries(skipped.map(({ name, reason }) => [name, reason]))).toEqual({
     emb: "Embedding is not among pruning_op_types",

@@ -1,6 +1,7 @@
 /** What the strict profile promises, over random runs. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { countBlocks, keptLimit } from "../../src/prune/count.ts";
 import { exactCount } from "../../src/prune/exact.ts";
 import {
   createPruningScratch,
@@ -10,7 +11,6 @@ import {
 } from "../../src/prune/hooks.ts";
 import { initialisePruning } from "../../src/prune/initialise.ts";
 import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
-import { countBlocks } from "../../src/prune/mask.ts";
 import { pruneOnce } from "../../src/prune/once.ts";
 import { perBlock } from "../../src/prune/pattern.ts";
 import type { PrunerState, PruningState } from "../../src/prune/state.ts";
@@ -57,7 +57,7 @@ function follow(
 
 /** Pruned blocks and all blocks of each layer. */
 function countsOf({ config, layers }: PrunerState): { pruned: number; total: number }[] {
-  return layers.map(({ layout, mask }) => countBlocks(config.pattern, layout, mask, true));
+  return layers.map(({ layout, mask }) => countBlocks(layout, mask, keptLimit(config.pattern)));
 }
 
 function sum(values: readonly number[]): number {

@@ -1,7 +1,9 @@
 /** When and how much: the first prune step, short ranges, missing scores, lowered targets, rounding. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { type Profile, type SparsityDecay, targetRatio } from "../../../src/index.ts";
+import type { Profile } from "../../../src/index.ts";
+import type { SparsityDecay } from "../../../src/prune/config.ts";
+import { targetRatio } from "../../../src/prune/schedule.ts";
 import { masksOf, matrix, prunerOf, run, type Step, zerosOf } from "./run.ts";
 
 const BASE = { pattern: "1x1", pruning_type: "magnitude", sparsity_decay_type: "linear" } as const;

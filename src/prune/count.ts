@@ -1,0 +1,118 @@
+/** How many blocks of a mask count as pruned (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`). */
+import { sumOf } from "../core/sum.ts";
+import { type BlockLayout, blockCount, columnOffset, type Pattern } from "./pattern.ts";
+import type { PrunerState } from "./state.ts";
+
+/** Pruned and all blocks of a layer or a network. */
+export interface BlockCount {
+  readonly pruned: number;
+  readonly total: number;
+}
+
+/** Most kept elements of a pruned block: none, and for N:M what is left when N of M elements are pruned. */
+export function keptLimit(pattern: Pattern): number {
+  return pattern.kind === "block" ? 0 : pattern.of - pattern.prune;
+}
+
+/** {@link keptLimit} under `inc`: an N:M group is pruned if it keeps at most N elements, so that 1:4 never is. */
+export function incKeptLimit(pattern: Pattern): number {
+  return pattern.kind === "block" ? 0 : pattern.prune;
+}
+
+/** Kept elements of one block. */
+function countKept(
+  layout: BlockLayout,
+  mask: Uint8Array,
+  blockRow: number,
+  blockColumn: number,
+): number {
+  const { blockHeight, blockWidth, columns } = layout;
+  const top = blockRow * blockHeight;
+  const left = blockColumn * blockWidth;
+  let kept = 0;
+  for (let row = top; row < top + blockHeight; row++)
+    for (let column = left; column < left + blockWidth; column++)
+      kept += mask[row * columns + columnOffset(layout, column)];
+  return kept;
+}
+
+/**
+ * Writes 1 for each block or group that counts as pruned and returns their number.
+ *
+ * @param limit most kept elements of a pruned block.
+ * @param flags one entry per block; `null`: only the number is wanted.
+ */
+export function markPrunedInto(
+  layout: BlockLayout,
+  mask: Uint8Array,
+  limit: number,
+  flags: Uint8Array | null,
+): number {
+  let pruned = 0;
+  let block = 0;
+  for (let row = 0; row < layout.blockRows; row++) {
+    for (let column = 0; column < layout.blockColumns; column++, block++) {
+      const isPruned = countKept(layout, mask, row, column) <= limit;
+      if (isPruned) pruned++;
+      if (flags !== null) flags[block] = isPruned ? 1 : 0;
+    }
+  }
+  return pruned;
+}
+
+/** Pruned and all blocks of a mask. A layer that the pattern does not divide has none. */
+export function countBlocks(layout: BlockLayout, mask: Uint8Array, limit: number): BlockCount {
+  const total = blockCount(layout);
+  return { pruned: total === 0 ? 0 : markPrunedInto(layout, mask, limit, null), total };
+}
+
+/**
+ * Whether every row of a block's mask is the same. Not so for N:M, for a layer that the pattern does not divide,
+ * and for a convolution, whose mask INC may have scrambled.
+ */
+export function hasWholeRowsOfBlocks(pattern: Pattern, layout: BlockLayout): boolean {
+  return pattern.kind === "block" && layout.divides && layout.positions === 1;
+}
+
+/** Pruned blocks of a mask that {@link hasWholeRowsOfBlocks}: one look at each block, four at a time. */
+function countWholeBlocks(layout: BlockLayout, mask: Uint8Array): number {
+  const { blockHeight, blockWidth: width, columns } = layout;
+  let kept = 0;
+  for (let start = 0; start < mask.length; start += blockHeight * columns) {
+    const end = start + columns;
+    let at = start;
+    for (; at < end - 3 * width; at += 4 * width)
+      kept += mask[at] + mask[at + width] + mask[at + 2 * width] + mask[at + 3 * width];
+    for (; at < end; at += width) kept += mask[at];
+  }
+  return blockCount(layout) - kept;
+}
+
+/** {@link countBlocks} for a mask that this package wrote: it prunes no block in part. */
+export function countOwnBlocks(
+  pattern: Pattern,
+  layout: BlockLayout,
+  mask: Uint8Array,
+  limit: number,
+): BlockCount {
+  if (!hasWholeRowsOfBlocks(pattern, layout)) return countBlocks(layout, mask, limit);
+  return { pruned: countWholeBlocks(layout, mask), total: blockCount(layout) };
+}
+
+/** Blocks of all layers of a pruner under their present masks. */
+export function countPruner({ config, layers }: PrunerState, limit: number): BlockCount {
+  const counts = layers.map(({ layout, mask }) =>
+    countOwnBlocks(config.pattern, layout, mask, limit),
+  );
+  return {
+    pruned: sumOf(counts, ({ pruned }) => pruned),
+    total: sumOf(counts, ({ total }) => total),
+  };
+}
+
+/** Number of zeros in a mask. */
+export function countZeros(mask: Uint8Array): number {
+  let zeros = 0;
+  for (let i = 0; i < mask.length; i++) if (mask[i] === 0) zeros++;
+  return zeros;
+}

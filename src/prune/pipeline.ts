@@ -1,0 +1,166 @@
+/**
+ * Pruning on one page: before the first step layers are selected and laid out; a prune step scores, reduces, follows
+ * the schedule, divides the budget, finds thresholds, writes masks and applies them. Each stage has its own file.
+ */
+import { type AdmissionOptions, admitLayers, type LaidOutLayer } from "./admit.ts";
+import { applyMasksInto } from "./apply.ts";
+import type { PatternPrunerConfig, PrunerConfig } from "./config.ts";
+import { type BlockCount, countPruner } from "./count.ts";
+import {
+  accumulatesElements,
+  needsGradient,
+  rearrangesMasks,
+  scoresBlockMasks,
+} from "./criteria.ts";
+import { elementCount, type LayerRecord } from "./layer.ts";
+import { budgetGroups, checkFrozenLasso, writeMaskInto } from "./mask-plan.ts";
+import { blockCount, layOut, perElement } from "./pattern.ts";
+import type { ProfileRules } from "./profiles.ts";
+import { planProgressive } from "./progressive.ts";
+import { flagPrunedBlocks, rearrangeMasksInto } from "./rearrange.ts";
+import { isPruneStep, planPruneSteps } from "./schedule.ts";
+import { updateScoresInto } from "./score.ts";
+import type { PrunerScratch } from "./scratch.ts";
+import type { SkippedLayer } from "./select.ts";
+import type { LiveLayer, LivePruner } from "./state.ts";
+
+/** A pruner whose turn it is: its profile's rules, its state, and its working memory with the layers at hand. */
+export interface Turn {
+  readonly rules: ProfileRules;
+  readonly pruner: LivePruner;
+  readonly scratch: PrunerScratch;
+}
+
+/** A pruner before the first step, and the layers that it leaves alone. */
+export interface PreparedPruner {
+  readonly pruner: LivePruner;
+  readonly skipped: readonly SkippedLayer[];
+}
+
+/** Selects layers, lays the pattern on them, and refuses what cannot be carried out. */
+export function preparePruner(
+  asked: PrunerConfig,
+  records: readonly LayerRecord[],
+  rules: ProfileRules,
+  options: AdmissionOptions,
+): PreparedPruner {
+  const { config, layers, skipped } = admitLayers(asked, records, rules, options);
+  const { interpolating } = planProgressive(config);
+  const { total, completed } = planPruneSteps(config);
+  const pruner = {
+    config,
+    layers: layers.map((layer) => initialLayer(config, layer, interpolating, rules)),
+    step: 0,
+    handledStep: -1,
+    completedPruneSteps: completed,
+    totalPruneSteps: total,
+    initialSparsity: 0,
+    currentSparsity: 0,
+    interpolating,
+    lastPruneStep: 0,
+    aligned: false,
+    lastEvent: null,
+  };
+  return { pruner, skipped };
+}
+
+/**
+ * A prune step, up to its masks. Returns the blocks pruned now, `undefined` if there were no scores.
+ *
+ * @param initial sparsity that the schedule starts from.
+ */
+export function updateMasksInto(
+  { rules, pruner, scratch }: Turn,
+  initial: number,
+): BlockCount | undefined {
+  const { config, layers, completedPruneSteps, totalPruneSteps } = pruner;
+  // Score and reduce. Scores from gradients are up to date already.
+  if (!needsGradient(config.criterion)) updateScoresInto(pruner, scratch);
+  const scored = layers.some(({ scores }) => scores !== null);
+  // Schedule.
+  const targetRatio = rules.targetRatio(config, completedPruneSteps, totalPruneSteps, initial);
+  if (scored) {
+    // Budget and threshold, for all layers together or for each alone.
+    const rearranges = rearrangesMasks(config.criterion);
+    const settled = rearranges && rules.settlesBlocks ? flagPrunedBlocks(pruner) : null;
+    const plans = budgetGroups(pruner, scratch).flatMap((group) =>
+      rules.planMasks(pruner, group, targetRatio, scratch),
+    );
+    checkFrozenLasso(pruner, plans);
+    // Mask.
+    for (const { previousMask, mask } of layers) previousMask?.set(mask);
+    for (const plan of plans) writeMaskInto(pruner, plan, scratch);
+    if (rearranges) rearrangeMasksInto(pruner, settled, rules.checkRearranging);
+  }
+  pruner.completedPruneSteps++;
+  const { pruned, total } = countPruner(pruner, rules.keptLimit(config.pattern));
+  pruner.lastEvent = {
+    step: pruner.step,
+    targetRatio,
+    scored,
+    prunedBlocks: pruned,
+    totalBlocks: total,
+  };
+  return scored ? { pruned, total } : undefined;
+}
+
+/** Pruned blocks as a share; for N:M the share of elements that they stand for. */
+export function sparsityOf(
+  { pattern }: PatternPrunerConfig,
+  { pruned, total }: BlockCount,
+): number {
+  return total === 0 ? 0 : perElement(pattern, pruned / total);
+}
+
+/** A whole prune step without interpolation, if the schedule has one now. */
+export function pruneStepInto(turn: Turn): void {
+  const { pruner, scratch } = turn;
+  const { config } = pruner;
+  if (!isPruneStep(config, pruner.step) || pruner.currentSparsity > config.targetSparsity) return;
+  const count = updateMasksInto(turn, pruner.initialSparsity);
+  if (count === undefined) return;
+  // Apply. Under rearranged masks weights stay as they are until the end step.
+  if (!rearrangesMasks(config.criterion)) applyMasksInto(pruner, scratch, true);
+  pruner.currentSparsity = sparsityOf(config, count);
+}
+
+/** Whether group lasso shrinks a layer: if the pattern divides it, with or without block masks. */
+function shrinks(config: PatternPrunerConfig, layer: LayerRecord): boolean {
+  const { groupLasso, method, criterion, pattern } = config;
+  if (groupLasso === null || method === "pattern_lock" || rearrangesMasks(criterion)) return false;
+  return layOut(pattern, layer).divides;
+}
+
+/** A layer before the first step: nothing pruned, scores that are added to at zero. */
+function initialLayer(
+  config: PatternPrunerConfig,
+  layer: LaidOutLayer<LayerRecord>,
+  interpolating: boolean,
+  rules: ProfileRules,
+): LiveLayer {
+  const { pattern, criterion, method } = config;
+  const { name, shape, layout, data } = layer;
+  const byBlockMask = scoresBlockMasks(criterion);
+  const elements = elementCount(shape);
+  const ones = (): Uint8Array => new Uint8Array(elements).fill(1);
+  const perElement = pattern.kind === "group" || !layout.divides;
+  const startsAtZero = byBlockMask
+    ? layout.divides
+    : accumulatesElements(criterion) && method !== "pattern_lock";
+  const mask = ones();
+  if (byBlockMask && rules.readsBlockMasks) rules.lockMaskInto(pattern, layout, data, mask);
+  return {
+    name,
+    shape: [...shape],
+    layout,
+    mask,
+    scores: startsAtZero ? new Float32Array(perElement ? elements : blockCount(layout)) : null,
+    frozen: false,
+    lassoTerms: shrinks(config, layer)
+      ? new Float32Array(layout.blockRows * layout.blockColumns)
+      : null,
+    collected: [],
+    previousMask: interpolating ? ones() : null,
+    progressiveMask: interpolating ? ones() : null,
+  };
+}

@@ -1,0 +1,169 @@
+/**
+ * The two profiles: `inc` does what INC v3.7.1 does, peculiarities included; `strict` does what its documentation
+ * promises. All that they do differently over the steps is in these records.
+ */
+import type { PatternPrunerConfig, Profile } from "./config.ts";
+import { incKeptLimit, keptLimit } from "./count.ts";
+import { exactCount } from "./exact.ts";
+import { incLassoTermsInto, lassoTermsInto } from "./lasso.ts";
+import { type LayerShape, refusePruning } from "./layer.ts";
+import { incLockMaskInto, lockMaskInto } from "./lock.ts";
+import { type PlanMasks, planExactMasks, planIncMasks } from "./mask-plan.ts";
+import { type BlockLayout, blockCount, type Pattern } from "./pattern.ts";
+import {
+  type InterpolateMasksInto,
+  incInterpolateMasksInto,
+  interpolateMasksInto,
+  PROGRESSIVE_STEPS,
+  type ProgressivePlan,
+} from "./progressive.ts";
+import { checkRoom, checkSchedule, incBreaksOnIndivisible } from "./refusals.ts";
+import { exactTargetRatio, type ScheduleConfig, targetRatio } from "./schedule.ts";
+import { incSelection, type SelectionRule, selection } from "./select.ts";
+import type { PrunedLayer, PrunerState } from "./state.ts";
+
+type LaidOut = LayerShape & { readonly layout: BlockLayout };
+type LassoTermsInto = typeof lassoTermsInto;
+
+/** How masks are interpolated between prune steps. */
+export interface ProgressiveRules {
+  /** Whether the decay starts from the sparsity found at the start step. */
+  readonly startsFromInitial: boolean;
+  /** In how many parts a change is divided, whether or not there is time for all of them. */
+  readonly parts: (plan: ProgressivePlan) => number;
+  /** Steps between two parts. */
+  readonly interval: (plan: ProgressivePlan, pruningFrequency: number) => number;
+  /** The step from which intervals count. */
+  readonly origin: (pruner: PrunerState) => number;
+  /** Whether changed elements of all layers are ranked together. */
+  readonly ranksTogether: (config: PatternPrunerConfig) => boolean;
+  readonly interpolateMasksInto: InterpolateMasksInto;
+  /** Whether the full masks stay after the end step; otherwise they are applied once. */
+  readonly completes: boolean;
+}
+
+/** What a profile decides. */
+export interface ProfileRules {
+  readonly selection: SelectionRule;
+  /** Whether a layer has block masks under criteria that score them. */
+  readonly hasBlockMask: (layer: LayerShape) => boolean;
+  /** Whether block masks are read off the weights' zeros before the first step. */
+  readonly readsBlockMasks: boolean;
+  /** Whether a head is needed in order to leave it alone. */
+  readonly needsHead: boolean;
+  readonly checkSchedule: (config: PatternPrunerConfig) => void;
+  /** Whether layers that the pattern does not divide stay among the pruner's. */
+  readonly keepsIndivisible: boolean;
+  readonly breaksOnIndivisible: (
+    config: PatternPrunerConfig,
+    layers: readonly LaidOut[],
+    indivisible: "refuse" | "skip",
+  ) => boolean;
+  readonly checkRoom: (config: PatternPrunerConfig, layers: readonly LaidOut[]) => void;
+  readonly targetRatio: (
+    config: ScheduleConfig,
+    completed: number,
+    total: number,
+    initial: number,
+  ) => number;
+  /** The number of blocks that a share asks for. */
+  readonly budget: (blocks: number, share: number) => number;
+  readonly planMasks: PlanMasks;
+  /** Most kept elements of a block that counts as pruned. */
+  readonly keptLimit: (pattern: Pattern) => number;
+  readonly lockMaskInto: typeof lockMaskInto;
+  /** Whether locked zeros enter interpolated masks at once. */
+  readonly locksAtOnce: boolean;
+  readonly progressive: ProgressiveRules;
+  /** Group lasso's terms: from gradients before the optimizer's step, or from weights after it. */
+  readonly lassoFromGradientsInto: LassoTermsInto | null;
+  readonly lassoFromWeightsInto: LassoTermsInto | null;
+  /** Retrain-free: whether pruned blocks stay pruned when masks are rearranged. */
+  readonly settlesBlocks: boolean;
+  readonly checkRearranging: (layer: PrunedLayer) => void;
+  /** Retrain-free: whether weights are masked at the end of a step. */
+  readonly masksRearranged: (step: number, endStep: number) => boolean;
+}
+
+function nothing(): void {}
+
+/** INC breaks on a single gradient, and makes a square of a mask that is one column of blocks. */
+function checkRearranging({ name, collected, layout }: PrunedLayer): void {
+  if (collected.length > 1 && blockCount(layout) > 1 && layout.blockColumns > 1) return;
+  refusePruning(
+    "unsupported-combination",
+    name,
+    "gradients of at least two steps and a mask of one row of at least two blocks to rearrange",
+    `${collected.length} of a mask [${layout.blockRows}, ${layout.blockColumns}]`,
+    name,
+  );
+}
+
+/** Every profile by its name. */
+export const PROFILES: Readonly<Record<Profile, ProfileRules>> = {
+  inc: {
+    selection: incSelection,
+    hasBlockMask: ({ kind }) => kind === "linear",
+    readsBlockMasks: true,
+    needsHead: true,
+    checkSchedule: nothing,
+    keepsIndivisible: true,
+    breaksOnIndivisible: incBreaksOnIndivisible,
+    checkRoom: nothing,
+    targetRatio,
+    budget: (blocks, share) => Math.trunc(blocks * share),
+    planMasks: planIncMasks,
+    keptLimit: incKeptLimit,
+    lockMaskInto: incLockMaskInto,
+    locksAtOnce: false,
+    progressive: {
+      startsFromInitial: false,
+      parts: () => PROGRESSIVE_STEPS,
+      // Frequent prune steps leave time for fewer parts: INC waits for the next one.
+      interval: ({ interval }) => interval,
+      // Intervals from the start step need not hit the steps after a prune step.
+      origin: ({ config }) => config.startStep,
+      ranksTogether: () => true,
+      interpolateMasksInto: incInterpolateMasksInto,
+      completes: false,
+    },
+    lassoFromGradientsInto: incLassoTermsInto,
+    lassoFromWeightsInto: null,
+    settlesBlocks: false,
+    checkRearranging,
+    masksRearranged: (step, endStep) => step === endStep,
+  },
+  strict: {
+    selection,
+    hasBlockMask: () => true,
+    readsBlockMasks: false,
+    needsHead: false,
+    checkSchedule,
+    keepsIndivisible: false,
+    breaksOnIndivisible: (_config, _layers, indivisible) => indivisible === "refuse",
+    checkRoom,
+    targetRatio: exactTargetRatio,
+    budget: exactCount,
+    planMasks: planExactMasks,
+    keptLimit,
+    lockMaskInto,
+    locksAtOnce: true,
+    progressive: {
+      startsFromInitial: true,
+      parts: ({ parts }) => parts,
+      interval: ({ parts }, frequency) => Math.floor(frequency / parts),
+      origin: ({ lastPruneStep }) => lastPruneStep,
+      ranksTogether: ({ pruningScope }) => pruningScope === "global",
+      interpolateMasksInto,
+      completes: true,
+    },
+    lassoFromGradientsInto: null,
+    lassoFromWeightsInto: lassoTermsInto,
+    settlesBlocks: true,
+    checkRearranging: nothing,
+    masksRearranged: (step, endStep) => step >= endStep,
+  },
+};
+
+/** The names of all profiles. */
+export const PROFILE_NAMES: readonly Profile[] = Object.keys(PROFILES) as Profile[];

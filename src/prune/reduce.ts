@@ -1,0 +1,131 @@
+/**
+ * How the scores of a block's elements become one number (INC: `reduce_score`, `reduce_tensor`): over the block's
+ * width first, then over its height, in float32 and in PyTorch's order.
+ */
+import type { PruningKernels } from "../core/pruning-kernels.ts";
+import { sumColumn, sumNeighbours } from "./accumulate.ts";
+import type { ScoreReduction } from "./config.ts";
+import { type BlockLayout, columnOffset } from "./pattern.ts";
+import { plainKernels } from "./plain-kernels.ts";
+
+/** Working memory for one row of blocks, and the loops that need none. */
+export interface ScoreScratch {
+  readonly kernels: PruningKernels;
+  /** Element scores in the weight's own order. */
+  elements: Float32Array;
+  /** The same in matrix order (kernel positions first). */
+  rows: Float32Array;
+  /** Scores reduced over the blocks' width. */
+  narrowed: Float32Array;
+  /** One score per block of the row. */
+  line: Float32Array;
+}
+
+/** Makes working memory. It grows to the widest row of blocks and is then reused. */
+export function createScoreScratch(kernels: PruningKernels = plainKernels): ScoreScratch {
+  const empty = new Float32Array(0);
+  return { kernels, elements: empty, rows: empty, narrowed: empty, line: empty };
+}
+
+/** Makes the scratch large enough for `rowElements` elements at a time. */
+export function reserveScores(scratch: ScoreScratch, rowElements: number): void {
+  if (scratch.elements.length >= rowElements) return;
+  scratch.elements = new Float32Array(rowElements);
+  scratch.rows = new Float32Array(rowElements);
+  scratch.narrowed = new Float32Array(rowElements);
+  scratch.line = new Float32Array(rowElements);
+}
+
+/** Copies `rowCount` rows from the weight's own order into matrix order. `out` must not alias `elements`. */
+export function toMatrixOrderInto(
+  layout: BlockLayout,
+  elements: Float32Array,
+  start: number,
+  rowCount: number,
+  out: Float32Array,
+): void {
+  for (let row = 0; row < rowCount; row++) {
+    const base = row * layout.columns;
+    for (let column = 0; column < layout.columns; column++)
+      out[base + column] = elements[start + base + columnOffset(layout, column)];
+  }
+}
+
+function largest(values: Float32Array, start: number, stride: number, count: number): number {
+  let maximum = values[start];
+  for (let i = 1; i < count; i++) maximum = Math.max(maximum, values[start + i * stride]);
+  return maximum;
+}
+
+/** Reduces `count` neighbours to one number, in float32. */
+export function reduceNeighbours(
+  reduction: ScoreReduction,
+  values: Float32Array,
+  start: number,
+  count: number,
+): number {
+  if (reduction === "max") return largest(values, start, 1, count);
+  const sum = sumNeighbours(values, start, count);
+  return reduction === "mean" ? Math.fround(sum / count) : sum;
+}
+
+/** Reduces each column of a [height, width] matrix to one number. `out` must not alias `values`. */
+function reduceColumnsInto(
+  reduction: ScoreReduction,
+  values: Float32Array,
+  height: number,
+  width: number,
+  out: Float32Array,
+): void {
+  for (let column = 0; column < width; column++) {
+    if (reduction === "max") {
+      out[column] = largest(values, column, width, height);
+      continue;
+    }
+    const sum = sumColumn(values, 0, width, height, column);
+    out[column] = reduction === "mean" ? sum / height : sum;
+  }
+}
+
+/**
+ * Reduces one row of blocks, given in matrix order, to one score per block. The result is in the first
+ * `blockColumns` entries of the returned array, which is `rows` or part of the scratch.
+ */
+export function reduceBlockRow(
+  layout: BlockLayout,
+  reduction: ScoreReduction,
+  rows: Float32Array,
+  { narrowed, line }: ScoreScratch,
+): Float32Array {
+  const { blockHeight: height, blockWidth: width, blockColumns } = layout;
+  if (width > 1)
+    for (let i = 0; i < height * blockColumns; i++)
+      narrowed[i] = reduceNeighbours(reduction, rows, i * width, width);
+  const lines = width > 1 ? narrowed : rows;
+  if (height === 1) return lines;
+  reduceColumnsInto(reduction, lines, height, blockColumns, line);
+  return line;
+}
+
+/**
+ * Block values of element values, signs kept: scores, or weights for a pattern lock.
+ *
+ * @param elements element values in the weight's own order.
+ * @returns `blockRows * blockColumns` values, row by row.
+ */
+export function reduceBlocks(
+  layout: BlockLayout,
+  reduction: ScoreReduction,
+  elements: Float32Array,
+): Float32Array {
+  const reduced = new Float32Array(layout.blockRows * layout.blockColumns);
+  const scratch = createScoreScratch();
+  const count = layout.blockHeight * layout.columns;
+  reserveScores(scratch, count);
+  for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
+    toMatrixOrderInto(layout, elements, blockRow * count, layout.blockHeight, scratch.rows);
+    const line = reduceBlockRow(layout, reduction, scratch.rows, scratch);
+    reduced.set(line.subarray(0, layout.blockColumns), blockRow * layout.blockColumns);
+  }
+  return reduced;
+}
