@@ -13,7 +13,6 @@ export {
   type StrictLayer,
   type StrictVector,
 } from "./conform/strict-vector.ts";
-export type { View } from "./core/view.ts";
 export { adjustedShare, type IncBounds } from "./reference/adjust.ts";
 export { maskedWeight } from "./reference/apply.ts";
 export { blockMaskGradients, blockMaskScores } from "./reference/block-mask.ts";

@@ -79,10 +79,10 @@ export function incMasks(
     const open = [...contenders.keys()].filter((i) => !outcomes[i]?.frozen);
     if (open.length === 0 || open.join() === before.join() || k < 1) return outcomes;
     before = open;
-    const pool = open.flatMap((i) => elements((contenders[i] as IncContender).scores));
+    const pool = open.flatMap((i) => elements(contenders[i].scores));
     const threshold = kthLowest(pool, k);
     for (const i of open) {
-      const { scores, expand, count } = contenders[i] as IncContender;
+      const { scores, expand, count } = contenders[i];
       const proposal = expand(above(scores, threshold));
       const { adjusted, share } = adjustedShare(counts, i, count(proposal), bounds);
       const mask = adjusted ? expand(withoutLowest(scores, share)) : proposal;

@@ -4,7 +4,14 @@
  */
 import ndarray, { type NdArray } from "ndarray";
 import { assign } from "ndarray-ops";
-import type { View } from "../core/view.ts";
+
+/** Numbers seen as an array of `shape`: the public fields of an ndarray. */
+export interface View<Data extends ArrayLike<number> = Float32Array> {
+  readonly data: Data;
+  readonly shape: readonly number[];
+  readonly stride: readonly number[];
+  readonly offset: number;
+}
 
 /** A row-major or strided matrix. */
 export type Matrix = View<Float32Array>;

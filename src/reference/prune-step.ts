@@ -127,7 +127,7 @@ export function withNewMasks(
     layers = replacedMasks(config, profile, layers, ratio);
     if (profile === "inc") refuseFrozenLasso(current, layers);
     layers = layers.map((layer, i) => {
-      const old = current.layers[i] as ReferenceState;
+      const old = current.layers[i];
       const after = config.criterion === "retrain_free" ? rearranged(current, old, layer) : layer;
       return { ...after, before: old.mask };
     });

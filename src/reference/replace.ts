@@ -104,8 +104,8 @@ function replaceStrict<Layer extends MaskedLayer>(
   const before = layers.map(({ mask, shape }) => weightMatrix(mask, shape));
   const contenders = layers.map(
     ({ layout }, i): Contender => ({
-      scores: (blocks[i] as IncContender).scores,
-      settled: prunedBlocks(pattern, layout, before[i] as MaskMatrix, "strict"),
+      scores: blocks[i].scores,
+      settled: prunedBlocks(pattern, layout, before[i], "strict"),
     }),
   );
   const kept = exactMasks(contenders, ofBlocks(pattern, ratio), {
@@ -113,9 +113,9 @@ function replaceStrict<Layer extends MaskedLayer>(
     most: ofBlocks(pattern, maxSparsityRatioPerOp),
   });
   return layers.map((layer, i) => {
-    const fresh = (blocks[i] as IncContender).expand(kept[i] as MaskMatrix);
-    const settled = (contenders[i] as Contender).settled ?? maskOfZeros(0, 0);
-    const mask = mixed(layer.layout, settled, before[i] as MaskMatrix, fresh);
+    const fresh = blocks[i].expand(kept[i]);
+    const settled = contenders[i].settled ?? maskOfZeros(0, 0);
+    const mask = mixed(layer.layout, settled, before[i], fresh);
     return { ...layer, mask: inWeightOrder(mask, layer.shape) };
   });
 }
@@ -146,7 +146,7 @@ export function replacedMasks<Layer extends MaskedLayer>(
   const changed = new Map<Layer, Layer>();
   for (const group of budgets)
     replace(rule, group, ratio).forEach((layer, i) => {
-      changed.set(group[i] as Layer, layer);
+      changed.set(group[i], layer);
     });
   return layers.map((layer) => changed.get(layer) ?? layer);
 }
