@@ -9,7 +9,7 @@ import type {
   ScoreReduction,
 } from "../prune/config.ts";
 import { type ElementCriterion, needsGradient, scoresBlockMasks } from "../prune/criteria.ts";
-import { oneShotConfig } from "../prune/once.ts";
+import { dueAtOnce, oneShotConfig } from "../prune/once.ts";
 import { pruningTypeOf } from "../prune/parse.ts";
 import { formatPattern, PATTERN_SPELLINGS, parsePattern } from "../prune/pattern.ts";
 import { expressionFault } from "../prune/select.ts";
@@ -101,23 +101,14 @@ function oneShot(
 ): Either<readonly Problem[], PatternPrunerConfig> {
   const { pattern, method, groupLasso } = pruner;
   if (pattern.kind === "heads") return refuse(path, "blocks, channels or N:M as pattern", '"mha"');
-  if (method === "pattern_lock" || scoresBlockMasks(pruner.criterion)) {
+  const measured = pruner.criterion;
+  if (method === "pattern_lock" || scoresBlockMasks(measured)) {
     const expected = "a pruning_type that prunes by scores of weights";
     return refuse(path, expected, pruningTypeOf(pruner));
   }
   if (groupLasso !== null)
     return refuse(path, "no reg_type, which acts while training", "group_lasso");
-  return right({
-    ...pruner,
-    pattern,
-    method: "basic",
-    criterion: criterion ?? pruner.criterion,
-    pruningFrequency: 1,
-    startStep: 0,
-    endStep: 0,
-    lockInitSparsity: false,
-    lowMemoryUsage: false,
-  });
+  return right(dueAtOnce({ ...pruner, pattern }, criterion ?? measured));
 }
 
 /**
