@@ -1,4 +1,4 @@
-/** The products with block-sparse weights on WASM: checks extents, hands over addresses. */
+/** The products with block-sparse weights on WASM: check extents, pass addresses, divide work among threads. */
 import {
   BLOCK_HEIGHTS,
   BLOCK_OUTPUTS,
@@ -7,204 +7,227 @@ import {
   type BlockSparseMatrix,
   SHARD_TOKENS,
   shardsOf,
-  TURNED_OUTPUTS,
+  TILE_OUTPUTS,
   tileTokens,
   weightGradientSpace,
   workingSpace,
 } from "../block-sparse.ts";
-import { checkCount } from "../extents.ts";
 import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
-import type { KernelModule } from "./kernel-module.ts";
-import { partLength, type WasmFunction } from "./scheduler.ts";
+import type { Wasm } from "./calls.ts";
+import { partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
 
 /** Multiplications that are worth a part of their own. */
 const LEAST_WORK = 1 << 20;
-/** The same of blocks whose sums are added to a weight's gradient. */
+/** Blocks that are worth a part of their own when sums are added to a gradient. */
 const LEAST_ADDED = 1 << 11;
 
-/** How large parts are: at least `least`, and a multiple of `step` but for the last one. */
+/** The kernels. They throw a RangeError for arrays that are too short and for invalid ranges. */
+export function blockSparseKernels(wasm: Wasm, scheduler: Scheduler): BlockSparseKernels {
+  return {
+    blockSparseGather: gather(wasm),
+    blockSparseForward: forward(wasm, scheduler),
+    blockSparseInputGradient: inputGradient(wasm, scheduler),
+    blockSparseWeightSums: weightSums(wasm, scheduler),
+    blockSparseAddSums: addSums(wasm, scheduler),
+  };
+}
+
+/** A matrix as the module's functions take it: addresses and counts. */
+interface Blocks {
+  readonly rows: number;
+  readonly blocks: number;
+  readonly starts: number;
+  readonly columns: number;
+  readonly values: number;
+}
+
+function blocksOf({ at }: Wasm, matrix: BlockSparseMatrix): Blocks {
+  const { height } = matrix;
+  const rows = matrix.outputs / height;
+  const starts = at("starts", matrix.starts, rows + 1);
+  const blocks = matrix.starts[rows];
+  const columns = at("columns", matrix.columns, blocks);
+  const values = at("values", matrix.values, height * blocks);
+  return { rows, blocks, starts, columns, values };
+}
+
+/** As {@link blocksOf} for operations that take only blocks of four outputs. */
+function foursOf(wasm: Wasm, matrix: BlockSparseMatrix): Blocks {
+  if (matrix.height === BLOCK_OUTPUTS) return blocksOf(wasm, matrix);
+  throw new RangeError(`height: expected ${BLOCK_OUTPUTS}, got ${matrix.height}`);
+}
+
+/** How long parts are: at least `least`, and a multiple of `step` except for the last one. */
 interface PartSize {
   readonly least: number;
   readonly step: number;
 }
 
-/** The kernels. They refuse arrays that are too short, and ranges beyond them. */
-export function blockSparseKernels(module: KernelModule): BlockSparseKernels {
-  const { addressOf, scheduler } = module;
-  const run = scheduler.functions as Readonly<Record<keyof BlockSparseKernels, WasmFunction>>;
-  const forwards = new Map<BlockHeight, WasmFunction>(
+/** Parts of whole tiles, so that each gives the same bytes as without parts. */
+function partsOfTokens(weights: number, tile: number): PartSize {
+  return { least: Math.max(tile, Math.ceil(LEAST_WORK / Math.max(1, weights))), step: tile };
+}
+
+/** Whether a range is not empty. @throws RangeError if it is invalid */
+function isRange(first: number, end: number): boolean {
+  if (first < 0 || end < first)
+    throw new RangeError(`tokens: expected a range, got ${first} to ${end}`);
+  return first < end;
+}
+
+function runParts(
+  scheduler: Scheduler,
+  first: number,
+  end: number,
+  { least, step }: PartSize,
+  run: (first: number, end: number) => void,
+): void {
+  const part = partLength(scheduler, end - first, least, step);
+  scheduler.openGroup();
+  for (let from = first; from < end; from += part) run(from, Math.min(from + part, end));
+  scheduler.closeGroup();
+}
+
+/**
+ * Runs a range of tokens in parts. One thread uses the caller's tile; several use the working space of their instances
+ * (address 0), if that is large enough for `tileLength` floats.
+ */
+function runTokens(
+  scheduler: Scheduler,
+  first: number,
+  end: number,
+  size: PartSize,
+  tileAt: number,
+  tileLength: number,
+  run: (first: number, end: number, tile: number) => void,
+): void {
+  if (scheduler.threads === 1 || tileLength > WORKSPACE_FLOATS) run(first, end, tileAt);
+  else runParts(scheduler, first, end, size, (from, to) => run(from, to, 0));
+}
+
+function gather(wasm: Wasm): BlockSparseKernels["blockSparseGather"] {
+  return (weight, matrix) => {
+    const { outputs, inputs } = matrix;
+    const { rows, starts, columns, values } = foursOf(wasm, matrix);
+    const from = wasm.at("weight", weight, outputs * inputs);
+    wasm.run.blockSparseGather(from, inputs, rows, starts, columns, values);
+  };
+}
+
+function forward(wasm: Wasm, scheduler: Scheduler): BlockSparseKernels["blockSparseForward"] {
+  const { at } = wasm;
+  const functions = new Map<BlockHeight, WasmFunction>(
     BLOCK_HEIGHTS.map((height) => [height, scheduler.functions[`blockSparseForward${height}`]]),
   );
-  const at = (name: string, array: Float32Array | Int32Array, count: number): number => {
-    checkCount(name, array, count);
-    return addressOf(array);
+  return (x, matrix, bias, y, first, end, tile) => {
+    const { outputs, inputs, height } = matrix;
+    const multiply = functions.get(height);
+    if (multiply === undefined || outputs % height !== 0) {
+      const heights = BLOCK_HEIGHTS.join(", ");
+      throw new RangeError(
+        `height: expected one of ${heights} that divides ${outputs} outputs, got ${height}`,
+      );
+    }
+    const { blocks, starts, columns, values } = blocksOf(wasm, matrix);
+    if (!isRange(first, end)) return;
+    const xAt = at("x", x, end * inputs);
+    const yAt = at("y", y, end * outputs);
+    const biasAt = bias === null ? 0 : at("bias", bias, outputs);
+    const length = workingSpace(height, inputs);
+    const tileAt = at("tile", tile, length);
+    const parts = partsOfTokens(blocks * height, tileTokens(height));
+    runTokens(scheduler, first, end, parts, tileAt, length, (from, to, room) => {
+      const [source, target] = [xAt + from * inputs * 4, yAt + from * outputs * 4];
+      const count = to - from;
+      multiply(source, count, inputs, outputs, starts, columns, values, biasAt, target, room);
+    });
   };
-  const blocksOf = (matrix: BlockSparseMatrix) => {
-    const { height } = matrix;
-    const rows = matrix.outputs / height;
-    const starts = at("starts", matrix.starts, rows + 1);
-    const blocks = matrix.starts[rows];
-    const columns = at("columns", matrix.columns, blocks);
-    const values = at("values", matrix.values, height * blocks);
-    return { rows, blocks, starts, columns, values };
+}
+
+function inputGradient(
+  wasm: Wasm,
+  scheduler: Scheduler,
+): BlockSparseKernels["blockSparseInputGradient"] {
+  const { at, run } = wasm;
+  return (dy, matrix, dx, accumulate, first, end, tile) => {
+    const { outputs, inputs } = matrix;
+    const { blocks, starts, columns, values } = foursOf(wasm, matrix);
+    if (!isRange(first, end)) return;
+    const dyAt = at("dy", dy, end * outputs);
+    const dxAt = at("dx", dx, end * inputs);
+    const length = workingSpace(BLOCK_OUTPUTS, inputs);
+    const tileAt = at("tile", tile, length);
+    const parts = partsOfTokens(BLOCK_OUTPUTS * blocks, tileTokens(BLOCK_OUTPUTS));
+    runTokens(scheduler, first, end, parts, tileAt, length, (from, to, room) => {
+      run.blockSparseInputGradient(
+        dyAt + from * outputs * 4,
+        to - from,
+        inputs,
+        outputs,
+        starts,
+        columns,
+        values,
+        dxAt + from * inputs * 4,
+        accumulate ? 1 : 0,
+        room,
+      );
+    });
   };
-  const foursOf = (matrix: BlockSparseMatrix) => {
-    if (matrix.height === BLOCK_OUTPUTS) return blocksOf(matrix);
-    throw new RangeError(`height: expected ${BLOCK_OUTPUTS}, got ${matrix.height}`);
-  };
-  const inParts = (
-    [first, end]: readonly [number, number],
-    { least, step }: PartSize,
-    body: (first: number, end: number) => void,
-  ): void => {
-    const part = partLength(scheduler, end - first, least, step);
+}
+
+function weightSums(wasm: Wasm, scheduler: Scheduler): BlockSparseKernels["blockSparseWeightSums"] {
+  const { at, run } = wasm;
+  return (dy, x, matrix, tokens, sums, tile) => {
+    const { outputs, inputs } = matrix;
+    const { rows, blocks, starts, columns } = foursOf(wasm, matrix);
+    const shards = shardsOf(tokens);
+    const dyAt = at("dy", dy, tokens * outputs);
+    const xAt = at("x", x, tokens * inputs);
+    const sumsAt = at("sums", sums, shards * blocks * BLOCK_OUTPUTS);
+    const length = weightGradientSpace(inputs);
+    const tileAt = at("tile", tile, length);
+    const sum = (first: number, count: number, row: number, end: number, room: number): void =>
+      run.blockSparseWeightSums(
+        dyAt + first * outputs * 4,
+        xAt + first * inputs * 4,
+        count,
+        inputs,
+        outputs,
+        row,
+        end,
+        starts,
+        columns,
+        blocks,
+        sumsAt + (first / SHARD_TOKENS) * blocks * BLOCK_OUTPUTS * 4,
+        room,
+      );
+    if (scheduler.threads === 1 || length > WORKSPACE_FLOATS) {
+      sum(0, tokens, 0, rows, tileAt);
+      return;
+    }
+    // With few shards the block rows are divided too; each part then transposes the tokens of its shard again.
+    const ofBlock = BLOCK_OUTPUTS * Math.min(SHARD_TOKENS, tokens);
+    const ofRow = (ofBlock * blocks) / Math.max(1, rows);
+    const least = Math.ceil(LEAST_WORK / Math.max(1, ofRow));
+    const part = partLength(scheduler, rows, least, TILE_OUTPUTS / BLOCK_OUTPUTS, shards);
     scheduler.openGroup();
-    for (let from = first; from < end; from += part) body(from, Math.min(from + part, end));
+    for (let first = 0; first < tokens; first += SHARD_TOKENS)
+      for (let row = 0; row < rows; row += part)
+        sum(first, Math.min(SHARD_TOKENS, tokens - first), row, Math.min(row + part, rows), 0);
     scheduler.closeGroup();
   };
-  /** Runs a range in parts; `tile` is the caller's where one thread runs it, else each thread's own (0). */
-  const inRange = (
-    range: readonly [number, number],
-    size: PartSize,
-    [tile, length]: readonly [Float32Array, number],
-    body: (first: number, end: number, tile: number) => void,
-  ): void => {
-    const tileAt = at("tile", tile, length);
-    if (scheduler.threads === 1 || length > WORKSPACE_FLOATS) body(...range, tileAt);
-    else inParts(range, size, (from, to) => body(from, to, 0));
-  };
-  return {
-    blockSparseGather(weight, matrix) {
-      const { outputs, inputs } = matrix;
-      const { rows, starts, columns, values } = foursOf(matrix);
-      const from = at("weight", weight, outputs * inputs);
-      run.blockSparseGather(from, inputs, rows, starts, columns, values);
-    },
-    blockSparseForward(x, matrix, bias, y, first, end, tile) {
-      const { outputs, inputs, height } = matrix;
-      const forward = forwards.get(height);
-      if (forward === undefined || outputs % height !== 0) {
-        const heights = BLOCK_HEIGHTS.join(", ");
-        throw new RangeError(
-          `height: expected one of ${heights} that divides ${outputs} outputs, got ${height}`,
-        );
-      }
-      const { blocks, starts, columns, values } = blocksOf(matrix);
-      if (!isRange("tokens", first, end)) return;
-      const xAt = at("x", x, end * inputs);
-      const yAt = at("y", y, end * outputs);
-      const biasAt = bias === null ? 0 : at("bias", bias, outputs);
-      const room = [tile, workingSpace(height, inputs)] as const;
-      const parts = tokensOf(blocks * height, tileTokens(height));
-      inRange([first, end], parts, room, (from, to, tileAt) => {
-        forward(
-          xAt + from * inputs * 4,
-          to - from,
-          inputs,
-          outputs,
-          starts,
-          columns,
-          values,
-          biasAt,
-          yAt + from * outputs * 4,
-          tileAt,
-        );
-      });
-    },
-    blockSparseInputGradient(dy, matrix, dx, accumulate, first, end, tile) {
-      const { outputs, inputs } = matrix;
-      const { blocks, starts, columns, values } = foursOf(matrix);
-      if (!isRange("tokens", first, end)) return;
-      const dyAt = at("dy", dy, end * outputs);
-      const dxAt = at("dx", dx, end * inputs);
-      const room = [tile, workingSpace(BLOCK_OUTPUTS, inputs)] as const;
-      const parts = tokensOf(BLOCK_OUTPUTS * blocks, tileTokens(BLOCK_OUTPUTS));
-      inRange([first, end], parts, room, (from, to, tileAt) => {
-        run.blockSparseInputGradient(
-          dyAt + from * outputs * 4,
-          to - from,
-          inputs,
-          outputs,
-          starts,
-          columns,
-          values,
-          dxAt + from * inputs * 4,
-          accumulate ? 1 : 0,
-          tileAt,
-        );
-      });
-    },
-    blockSparseWeightSums(dy, x, matrix, tokens, sums, tile) {
-      const { outputs, inputs } = matrix;
-      const { rows, blocks, starts, columns } = foursOf(matrix);
-      const shards = shardsOf(tokens);
-      const dyAt = at("dy", dy, tokens * outputs);
-      const xAt = at("x", x, tokens * inputs);
-      const sumsAt = at("sums", sums, shards * blocks * BLOCK_OUTPUTS);
-      const room = weightGradientSpace(inputs);
-      const tileAt = at("tile", tile, room);
-      const sum = (first: number, count: number, row: number, end: number, tileOf: number): void =>
-        run.blockSparseWeightSums(
-          dyAt + first * outputs * 4,
-          xAt + first * inputs * 4,
-          count,
-          inputs,
-          outputs,
-          row,
-          end,
-          starts,
-          columns,
-          blocks,
-          sumsAt + (first / SHARD_TOKENS) * blocks * BLOCK_OUTPUTS * 4,
-          tileOf,
-        );
-      if (scheduler.threads === 1 || room > WORKSPACE_FLOATS) {
-        sum(0, tokens, 0, rows, tileAt);
-        return;
-      }
-      // Where there are few shards, their block rows are shared, too: each part turns the shard's tokens around anew.
-      const ofBlock = BLOCK_OUTPUTS * Math.min(SHARD_TOKENS, tokens);
-      const ofRow = (ofBlock * blocks) / Math.max(1, rows);
-      const least = Math.ceil(LEAST_WORK / Math.max(1, ofRow));
-      const part = partLength(scheduler, rows, least, TURNED_OUTPUTS / BLOCK_OUTPUTS, shards);
-      scheduler.openGroup();
-      for (let first = 0; first < tokens; first += SHARD_TOKENS)
-        for (let row = 0; row < rows; row += part)
-          sum(first, Math.min(SHARD_TOKENS, tokens - first), row, Math.min(row + part, rows), 0);
-      scheduler.closeGroup();
-    },
-    blockSparseAddSums(sums, shards, matrix, dWeight) {
-      const { outputs, inputs } = matrix;
-      const { rows, blocks, starts, columns } = foursOf(matrix);
-      const sumsAt = at("sums", sums, shards * blocks * BLOCK_OUTPUTS);
-      const dWeightAt = at("dWeight", dWeight, outputs * inputs);
-      const least = Math.ceil((LEAST_ADDED * rows) / Math.max(1, blocks));
-      inParts([0, rows], { least, step: 1 }, (from, to) => {
-        run.blockSparseAddSums(
-          sumsAt,
-          shards,
-          blocks,
-          inputs,
-          starts,
-          columns,
-          dWeightAt,
-          from,
-          to,
-        );
-      });
-    },
-  };
 }
 
-/** Parts of tokens: whole tiles, so that each is computed as it would be without parts. */
-function tokensOf(weights: number, together: number): PartSize {
-  const least = Math.max(together, Math.ceil(LEAST_WORK / Math.max(1, weights)));
-  return { least, step: together };
-}
-
-/** Whether there is anything in a range; refuses one that is none. */
-function isRange(name: string, first: number, end: number, most: number = Infinity): boolean {
-  if (first < 0 || end < first || end > most)
-    throw new RangeError(`${name}: expected a range up to ${most}, got ${first} to ${end}`);
-  return first < end;
+function addSums(wasm: Wasm, scheduler: Scheduler): BlockSparseKernels["blockSparseAddSums"] {
+  const { at, run } = wasm;
+  return (sums, shards, matrix, dWeight) => {
+    const { outputs, inputs } = matrix;
+    const { rows, blocks, starts, columns } = foursOf(wasm, matrix);
+    const sumsAt = at("sums", sums, shards * blocks * BLOCK_OUTPUTS);
+    const to = at("dWeight", dWeight, outputs * inputs);
+    const least = Math.ceil((LEAST_ADDED * rows) / Math.max(1, blocks));
+    runParts(scheduler, 0, rows, { least, step: 1 }, (from, end) => {
+      run.blockSparseAddSums(sumsAt, shards, blocks, inputs, starts, columns, to, from, end);
+    });
+  };
 }

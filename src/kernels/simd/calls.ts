@@ -1,7 +1,6 @@
 /**
- * How the operations reach the module's functions: arrays become addresses, and large ones are cut into parts that
- * the threads share. Operations loop over the parts themselves: a step runs thousands, and a closure for each, with
- * its context, would be most of what it allocates.
+ * The module's functions as the operations call them: with addresses, and in parts that threads share. Operations loop
+ * over the parts themselves, because a step runs thousands of them, and closures would dominate its allocations.
  */
 import { checkCount } from "../extents.ts";
 import type { KernelModule } from "./kernel-module.ts";
@@ -34,21 +33,25 @@ type FunctionName =
   | "gatherColumns"
   | "scatterColumns"
   | "adamwTorch"
-  | "adamwTransformers";
+  | "adamwTransformers"
+  | "blockSparseGather"
+  | "blockSparseInputGradient"
+  | "blockSparseWeightSums"
+  | "blockSparseAddSums";
 
 /** The module as the operations use it. */
 export interface Wasm {
-  /** Each of these may be put off, within `independently`. */
+  /** Within `independently` a call may be deferred. */
   readonly run: Readonly<Record<FunctionName, WasmFunction>>;
   /** Runs at once. */
   readonly sumSquaredDifference: WasmFunction<number>;
-  /** The address of an array that a function takes `count` elements of. */
+  /** The address of an array of at least `count` elements. @throws RangeError if it is shorter */
   readonly at: (name: string, array: Float32Array | Int32Array, count: number) => number;
   readonly independently: Scheduler["independently"];
-  /** Between these two calls, which do not throw, the parts of an operation are run. */
+  /** Called before and after the parts of an operation. They do not throw. */
   readonly openGroup: Scheduler["openGroup"];
   readonly closeGroup: Scheduler["closeGroup"];
-  /** The length of the parts into which the threads share elements that do not depend on one another. */
+  /** The length of the parts of independent elements. */
   readonly partOfElements: (count: number) => number;
   /** The same for rows of `columns` elements. */
   readonly partOfRows: (rows: number, columns: number) => number;
@@ -56,7 +59,7 @@ export interface Wasm {
   readonly partOfColumns: (rows: number, columns: number) => number;
 }
 
-/** Elements that are worth a part of their own, and what their number is a multiple of: whole cache lines. */
+/** Elements that are worth a part of their own; their number is a multiple of whole cache lines. */
 const LEAST_ELEMENTS = 1 << 15;
 const ELEMENT_STEP = 64;
 
@@ -65,7 +68,7 @@ function leastLines(elements: number, step: number): number {
   return Math.max(step, Math.ceil(LEAST_ELEMENTS / Math.max(1, elements)));
 }
 
-/** The functions of a module, behind addresses and parts. */
+/** Wraps the functions of a module. */
 export function wasmOf(module: KernelModule): Wasm {
   const { scheduler } = module;
   return {

@@ -1,4 +1,4 @@
-/** The table of operations on WASM: hands addresses and sizes to the module's functions. */
+/** The table of operations on WASM. */
 
 import type { Kernels } from "../table.ts";
 import type { WasmVariant } from "../wasm/emitter.ts";
@@ -15,7 +15,7 @@ export function simdKernels(variant: WasmVariant, module: KernelModule): Kernels
   return Object.freeze({
     variant,
     ...gemmKernels(module),
-    ...blockSparseKernels(module),
+    ...blockSparseKernels(wasm, module.scheduler),
     ...elementwiseKernels(wasm),
     ...rowKernels(wasm),
   });

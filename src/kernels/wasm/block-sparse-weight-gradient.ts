@@ -3,7 +3,7 @@
  * tokens lie behind each other: an element of dW is then a dot product along tokens. Four rows of dy and the columns of
  * two blocks are multiplied together, for as many sums as hide the time that an addition takes.
  */
-import { BLOCK_OUTPUTS, SHARD_TOKENS, TURNED_OUTPUTS, TURNED_TOKENS } from "../block-sparse.ts";
+import { BLOCK_OUTPUTS, SHARD_TOKENS, TILE_OUTPUTS, TILE_TOKENS } from "../block-sparse.ts";
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, joinsVectors } from "./block-rows.ts";
 import {
   type FunctionBuilder,
@@ -20,7 +20,7 @@ import { barrier } from "./gemm-tile.ts";
 import { transpose } from "./transpose.ts";
 
 /** Bytes from a turned column to the next. */
-const COLUMN_BYTES = 4 * TURNED_TOKENS;
+const COLUMN_BYTES = 4 * TILE_TOKENS;
 /** Tokens that are turned together: a line of the cache in each column. Those that a tile lacks to whole groups are 0. */
 const GROUP = 16;
 /** Floats in a line of the cache. */
@@ -48,33 +48,33 @@ export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
     f.increment(dy, i32.mul(first, 4 * BLOCK_OUTPUTS));
     const outputs = f.let(i32.mul(i32.sub(p.end, first), BLOCK_OUTPUTS));
     const dyTile = f.let(i32.add(tile, i32.mul(inputs, COLUMN_BYTES)));
-    const room = f.let(i32.add(dyTile, TURNED_OUTPUTS * COLUMN_BYTES));
+    const room = f.let(i32.add(dyTile, TILE_OUTPUTS * COLUMN_BYTES));
     const shardBytes = f.let(i32.mul(p.blocks, 4 * BLOCK_OUTPUTS));
     const kept = f.let(i32.const(0));
     const left = f.let(i32.const(SHARD_TOKENS));
     f.while(i32.gtS(tokens, 0), () => {
-      const some = f.let(i32.minS(tokens, TURNED_TOKENS));
+      const some = f.let(i32.minS(tokens, TILE_TOKENS));
       f.run(turn, { source: x, stride: xStride, tokens: some, columns: inputs, to: tile });
       const starts = f.let(p.starts);
-      f.for(0, outputs, TURNED_OUTPUTS, (output) => {
-        const few = f.let(i32.minS(i32.sub(outputs, output), TURNED_OUTPUTS));
+      f.for(0, outputs, TILE_OUTPUTS, (output) => {
+        const few = f.let(i32.minS(i32.sub(outputs, output), TILE_OUTPUTS));
         const source = i32.add(dy, i32.shl(output, 2));
         f.run(turn, { source, stride: dyStride, tokens: some, columns: few, to: dyTile });
         const rows = i32.shrU(few, Math.log2(BLOCK_OUTPUTS));
         const factors = { dy: dyTile, x: tile, tokens: some };
         f.run(addTile, { ...factors, starts, rows, columns, sums, kept, room });
-        f.increment(starts, (4 * TURNED_OUTPUTS) / BLOCK_OUTPUTS);
+        f.increment(starts, (4 * TILE_OUTPUTS) / BLOCK_OUTPUTS);
       });
       f.set(kept, i32.const(-1));
-      f.increment(left, -TURNED_TOKENS);
+      f.increment(left, -TILE_TOKENS);
       f.if(i32.eqz(left), () => {
         f.set(kept, i32.const(0));
         f.set(left, i32.const(SHARD_TOKENS));
         f.increment(sums, shardBytes);
       });
-      f.increment(dy, i32.mul(dyStride, TURNED_TOKENS));
-      f.increment(x, i32.mul(xStride, TURNED_TOKENS));
-      f.increment(tokens, -TURNED_TOKENS);
+      f.increment(dy, i32.mul(dyStride, TILE_TOKENS));
+      f.increment(x, i32.mul(xStride, TILE_TOKENS));
+      f.increment(tokens, -TILE_TOKENS);
     });
   });
   addAddSums(module);
