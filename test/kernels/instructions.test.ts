@@ -35,68 +35,36 @@ const FLOAT_LANES: Readonly<Record<string, (a: number, b: number) => number>> = 
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
-  min: (a, b) => Math.min(a, b),
   max: (a, b) => Math.max(a, b),
   // biome-ignore lint/complexity/useMathMinMax: differs from Math.min for NaN and zeros.
   pmin: (a, b) => (b < a ? b : a),
   // biome-ignore lint/complexity/useMathMinMax: differs from Math.max for NaN and zeros.
   pmax: (a, b) => (a < b ? b : a),
-  ceil: (a) => Math.ceil(a),
-  floor: (a) => Math.floor(a),
-  trunc: (a) => Math.trunc(a),
-  nearest: (a) => nearestEven(a),
   abs: (a) => Math.abs(a),
   neg: (a) => -a,
   sqrt: (a) => Math.sqrt(a),
 };
 const FLOAT_COMPARISONS: Readonly<Record<string, (a: number, b: number) => boolean>> = {
   eq: (a, b) => a === b,
-  ne: (a, b) => a !== b,
   lt: (a, b) => a < b,
   gt: (a, b) => a > b,
-  le: (a, b) => a <= b,
-  ge: (a, b) => a >= b,
 };
 const INTEGER_LANES: Readonly<Record<string, (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
-  mul: (a, b) => Math.imul(a, b),
-  minS: (a, b) => Math.min(a, b),
-  minU: (a, b) => Math.min(a >>> 0, b >>> 0),
-  maxS: (a, b) => Math.max(a, b),
-  maxU: (a, b) => Math.max(a >>> 0, b >>> 0),
-  abs: (a) => Math.abs(a),
   neg: (a) => -a,
   eq: (a, b) => mask(a === b),
-  ne: (a, b) => mask(a !== b),
   ltS: (a, b) => mask(a < b),
-  ltU: (a, b) => mask(a >>> 0 < b >>> 0),
   gtS: (a, b) => mask(a > b),
-  gtU: (a, b) => mask(a >>> 0 > b >>> 0),
-  leS: (a, b) => mask(a <= b),
-  leU: (a, b) => mask(a >>> 0 <= b >>> 0),
-  geS: (a, b) => mask(a >= b),
-  geU: (a, b) => mask(a >>> 0 >= b >>> 0),
 };
 const SHIFTS: Readonly<Record<string, (a: number, count: number) => number>> = {
   shl: (a, count) => a << count,
-  shrS: (a, count) => a >> count,
   shrU: (a, count) => a >>> count,
 };
 const BITWISE: Readonly<Record<string, (a: number, b: number) => number>> = {
   and: (a, b) => a & b,
   or: (a, b) => a | b,
-  xor: (a, b) => a ^ b,
 };
-
-function nearestEven(a: number): number {
-  if (!Number.isFinite(a)) return a;
-  const low = Math.floor(a);
-  const fraction = a - low;
-  const up = fraction > 0.5 || (fraction === 0.5 && low % 2 !== 0);
-  const rounded = up ? low + 1 : low;
-  return rounded === 0 ? 0 * a : rounded;
-}
 
 type VectorInstruction = (a: V128, b: V128) => V128;
 
@@ -126,7 +94,7 @@ describe("vector instructions", () => {
     }
   });
 
-  it.each(Object.entries(SHIFTS))("i32x4.%s and i64x2.%s", (name, lane) => {
+  it.each(Object.entries(SHIFTS))("i32x4.%s", (name, lane) => {
     type Shifts = Record<string, (a: V128, count: number) => V128>;
     for (const count of [0, 1, 7, 31]) {
       const run = onVectors((a) => (i32x4 as unknown as Shifts)[name](a, count));
@@ -134,16 +102,6 @@ describe("vector instructions", () => {
       const zero = integers([0, 0, 0, 0]);
       expect(Array.from(new Int32Array(run(integers(INTEGERS.slice(4, 8)), zero)))).toEqual(
         expected,
-      );
-      const run64 = onVectors((a) => (i64x2 as unknown as Shifts)[name](a, count));
-      const longs = [-(2n ** 40n) + 3n, 2n ** 50n + 5n];
-      const wide = longs.map((value) => {
-        if (name === "shl") return BigInt.asIntN(64, value << BigInt(count));
-        const source = name === "shrU" ? BigInt.asUintN(64, value) : value;
-        return BigInt.asIntN(64, source >> BigInt(count));
-      });
-      expect(Array.from(new BigInt64Array(run64(BigInt64Array.from(longs).buffer, zero)))).toEqual(
-        wide,
       );
     }
   });
@@ -155,8 +113,6 @@ describe("vector instructions", () => {
       BigInt.asIntN(64, wide(a[i]) * wide(b[i]));
     const asUnsigned = (value: number) => BigInt(value >>> 0);
     const cases = [
-      [i64x2.extmulLowI32x4S, [product(0, BigInt), product(1, BigInt)]],
-      [i64x2.extmulHighI32x4S, [product(2, BigInt), product(3, BigInt)]],
       [i64x2.extmulLowI32x4U, [product(0, asUnsigned), product(1, asUnsigned)]],
       [i64x2.extmulHighI32x4U, [product(2, asUnsigned), product(3, asUnsigned)]],
     ] as const;
@@ -166,30 +122,13 @@ describe("vector instructions", () => {
     }
   });
 
-  it("i64x2 and f64x2 compute lane by lane", () => {
-    const long = (a: bigint, b: bigint) => BigInt64Array.of(a, b).buffer;
-    const [a, b] = [long(2n ** 40n, -5n), long(-3n, 2n ** 35n)];
-    expect(new BigInt64Array(onVectors(i64x2.add)(a, b))).toEqual(
-      BigInt64Array.of(2n ** 40n - 3n, 2n ** 35n - 5n),
-    );
-    expect(new BigInt64Array(onVectors(i64x2.sub)(a, b))).toEqual(
-      BigInt64Array.of(2n ** 40n + 3n, -5n - 2n ** 35n),
-    );
-    expect(new BigInt64Array(onVectors(i64x2.mul)(a, b))).toEqual(
-      BigInt64Array.of(-3n * 2n ** 40n, -5n * 2n ** 35n),
-    );
+  it("f64x2 computes lane by lane", () => {
     const [x, y] = [Float64Array.of(0.1, -3).buffer, Float64Array.of(0.7, 1e200).buffer];
     expect(new Float64Array(onVectors(f64x2.add)(x, y))).toEqual(
       Float64Array.of(0.1 + 0.7, -3 + 1e200),
     );
-    expect(new Float64Array(onVectors(f64x2.sub)(x, y))).toEqual(
-      Float64Array.of(0.1 - 0.7, -3 - 1e200),
-    );
     expect(new Float64Array(onVectors(f64x2.mul)(x, y))).toEqual(
       Float64Array.of(0.1 * 0.7, -3e200),
-    );
-    expect(new Float64Array(onVectors(f64x2.div)(x, y))).toEqual(
-      Float64Array.of(0.1 / 0.7, -3e-200),
     );
     const widened = onVectors(f64x2.promoteLowF32x4)(floats([0.1, -2, 3, 4]), x);
     expect(new Float64Array(widened)).toEqual(Float64Array.of(Math.fround(0.1), -2));
@@ -225,8 +164,6 @@ describe("vector instructions", () => {
     expect(result((x) => v128.load32Lane(RIGHT, x, 2, 12))).toEqual([1, 2, 8, 4]);
     expect(result((x) => f32x4.splat(f32x4.extractLane(x, 3)))).toEqual([4, 4, 4, 4]);
     expect(result((x) => i32x4.splat(i32x4.extractLane(x, 1)))).toEqual([2, 2, 2, 2]);
-    const doubled = onVectors(() => f64x2.splat(f64x2.extractLane(f64x2.splat(0.3), 1)))(a, b);
-    expect(Array.from(new Float64Array(doubled))).toEqual([0.3, 0.3]);
     const { call, memory } = instantiate((module) => {
       module.func("run", {}, (f) => {
         const value = f.let(i32x4.add(i32x4.splat(5), module.constantI32x4([0, 1, 2, 3])));
@@ -271,11 +208,7 @@ describe("scalar instructions", () => {
     ltS: (a, b) => Number(a < b),
     ltU: (a, b) => Number(a >>> 0 < b >>> 0),
     gtS: (a, b) => Number(a > b),
-    gtU: (a, b) => Number(a >>> 0 > b >>> 0),
-    leS: (a, b) => Number(a <= b),
-    leU: (a, b) => Number(a >>> 0 <= b >>> 0),
     geS: (a, b) => Number(a >= b),
-    geU: (a, b) => Number(a >>> 0 >= b >>> 0),
     eqz: (a) => Number(a === 0),
     minS: (a, b) => Math.min(a, b),
   };
@@ -291,7 +224,7 @@ describe("scalar instructions", () => {
     }
   });
 
-  it.each(["add", "sub", "mul", "div", "min", "max", "sqrt"])("f32.%s and f64.%s", (name) => {
+  it.each(["add", "sub", "mul", "div", "sqrt"])("f32.%s and f64.%s", (name) => {
     const single = onScalars("f32", (f32 as unknown as ScalarInstructions<"f32">)[name]);
     const double = onScalars("f64", (f64 as unknown as ScalarInstructions<"f64">)[name]);
     for (const a of FLOATS) {
@@ -365,11 +298,12 @@ describe("bytes", () => {
         module.func(name, { a: "f32", b: "f32" }, (_, { a, b }) => f32[name](a, b));
     });
     expect([call("any", 0), call("any", 8)]).toEqual([0, 1]);
+    const comparisons = { ...FLOAT_COMPARISONS, ne: (a: number, b: number) => a !== b };
     for (const a of FLOATS)
       for (const b of FLOATS)
         for (const name of ["eq", "ne", "lt"] as const) {
           const [x, y] = [Math.fround(a), Math.fround(b)];
-          expect(call(name, a, b)).toBe(Number(FLOAT_COMPARISONS[name](x, y)));
+          expect(call(name, a, b)).toBe(Number(comparisons[name](x, y)));
         }
   });
 });

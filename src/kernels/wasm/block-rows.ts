@@ -1,4 +1,4 @@
-/** Walking over the kept blocks of a weight, block row by block row. */
+/** Loops over the kept blocks of a weight, by block row. */
 import { BLOCK_OUTPUTS, type BlockHeight } from "../block-sparse.ts";
 import {
   type FunctionBuilder,
@@ -12,7 +12,7 @@ import {
 } from "./emitter.ts";
 import { barrier } from "./gemm-tile.ts";
 
-/** Blocks in an iteration, and outputs between two scheduling barriers; null: whole iterations, without exits. */
+/** Blocks in an iteration, and outputs between two scheduling barriers; null: no barriers and no exits. */
 const LOOPS: Readonly<
   Record<WasmVariant, { readonly unroll: number; readonly outputsPerBarrier: number | null }>
 > = {
@@ -21,45 +21,45 @@ const LOOPS: Readonly<
   revectorized: { unroll: 2, outputsPerBarrier: null },
 };
 
-/** Whether the engine is to join neighbouring vectors: it does so from stores and loads, in loops without exits. */
+/** Whether the engine joins neighbouring vectors, which needs adjacent loads and stores in loops without exits. */
 export function joinsVectors({ variant }: ModuleBuilder): boolean {
   return LOOPS[variant].outputsPerBarrier === null;
 }
 
-/** Where the compressed form of a weight lies. `starts` is at the first block row to visit. */
+/** Addresses of kept blocks; `starts` is at the first block row to visit. */
 interface BlockAddresses {
   readonly starts: Local<"i32">;
   readonly columns: I32;
   readonly values: I32;
-  /** Outputs of a block. Default: four. */
+  /** Outputs of a block. Default 4. */
   readonly height?: number;
 }
 
-/** A block row while it is visited. */
+/** The position within a block row. */
 interface BlockRow {
-  /** Blocks that are left, none or more. */
+  /** Remaining blocks. */
   readonly remaining: Local<"i32">;
-  /** Where the input of the first of them is, and its values. */
+  /** Addresses of the input and the values of the next block. */
   readonly column: Local<"i32">;
   readonly value: Local<"i32">;
-  /** Bytes of a block's values. */
+  /** Bytes of the values of a block. */
   readonly valueBytes: number;
 }
 
-/** One of the blocks of an unrolled iteration. */
+/** A block of an unrolled iteration. */
 export interface BlockPlace {
   readonly column: Local<"i32">;
   readonly value: Local<"i32">;
-  /** Its number in the iteration: its input is `4 * step` bytes behind `column`. */
+  /** Its index in the iteration: its input is at `column + 4 * step`. */
   readonly step: number;
-  /** Its values are as many bytes behind `value`. */
+  /** Its values are at `value + offset`. */
   readonly offset: number;
   /** The end of the loop, for a barrier. */
   readonly done: Label;
   readonly remaining: Local<"i32">;
 }
 
-/** Runs the body for each of `rows` block rows; `starts` moves on. */
+/** Runs the body for each of `rows` block rows. `starts` advances. */
 export function forEachBlockRow(
   f: FunctionBuilder,
   { starts, columns, values, height = BLOCK_OUTPUTS }: BlockAddresses,
@@ -68,7 +68,9 @@ export function forEachBlockRow(
 ): void {
   const valueBytes = 4 * height;
   const row = {
-    ...{ remaining: f.local("i32"), column: f.local("i32"), value: f.local("i32") },
+    remaining: f.local("i32"),
+    column: f.local("i32"),
+    value: f.local("i32"),
     valueBytes,
   };
   f.for(0, rows, 1, () => {
@@ -81,16 +83,16 @@ export function forEachBlockRow(
   });
 }
 
-/** How the loop over the blocks of a row is written. */
+/** The form of the loop over the blocks of a row. */
 interface BlockLoop {
   /** Blocks in an iteration. */
   readonly unroll: number;
   /**
-   * Whether an iteration is left after its last block. Without, single blocks follow the whole iterations: the engine
-   * joins vectors within a basic block only. Default: yes.
+   * Whether an iteration can exit after any block. If not, whole iterations are followed by single blocks, because the
+   * engine joins vectors only within a basic block. Default true.
    */
   readonly exits?: boolean;
-  /** Further pointers that move on with the values. */
+  /** Other pointers that advance with the values. */
   readonly along?: readonly Local<"i32">[];
 }
 
@@ -118,19 +120,19 @@ export function forEachBlock(
   });
 }
 
-/** A sum of products and the factor of the next one, by which a weight is multiplied. */
+/** A sum of products, and the factor that the next weight is multiplied by. */
 export type Term = readonly [sum: Local<"v128">, factor: Local<"v128">];
 
-/** What multiplying a block takes. */
+/** How blocks are multiplied. */
 interface BlockProducts {
-  /** What each of the block's first outputs adds to, for as many outputs as the list is long. */
+  /** The terms of each output of a block. */
   readonly terms: readonly (readonly Term[])[];
-  /** Runs before a block is multiplied, and after. */
+  /** Code before and after each block. */
   readonly before: (place: BlockPlace) => void;
   readonly after?: (place: BlockPlace) => void;
 }
 
-/** Multiplies every block of a row by factors that are in registers: `sum += weight * factor`, output after output. */
+/** Multiplies every block of a row by factors in registers: `sum += weight * factor`, output by output. */
 export function multiplyBlocks(
   module: ModuleBuilder,
   f: FunctionBuilder,
@@ -139,7 +141,7 @@ export function multiplyBlocks(
 ): void {
   const { unroll, outputsPerBarrier } = LOOPS[module.variant];
   const outputs = terms.length;
-  // One pointer for each output: the engine computes the address of a splat anew for each of its offsets.
+  // One pointer for each output: the engine would compute the address of a splat again for each offset.
   const weights = terms.map((_, r) => f.let(i32.add(row.value, 4 * r)));
   const weight = f.local("v128");
   forEachBlock(f, row, { unroll, exits: !joinsVectors(module), along: weights }, (place) => {
@@ -155,7 +157,7 @@ export function multiplyBlocks(
   });
 }
 
-/** Runs `body` for every four outputs of a block row, whose values stand behind each other in a block. */
+/** Runs `body` for every four outputs of a block row. */
 export function forEachFour(
   f: FunctionBuilder,
   row: BlockRow,
@@ -167,7 +169,9 @@ export function forEachFour(
     return;
   }
   const part = {
-    ...{ remaining: f.local("i32"), column: f.local("i32"), value: f.local("i32") },
+    remaining: f.local("i32"),
+    column: f.local("i32"),
+    value: f.local("i32"),
     valueBytes: row.valueBytes,
   };
   f.for(0, height / BLOCK_OUTPUTS, 1, () => {
@@ -177,13 +181,13 @@ export function forEachFour(
   });
 }
 
-/** The address of a block's input in a tile [inputs][tokens]. */
+/** The address of the input of a block in a tile [inputs][tokens]. */
 export function tileAddress(tile: I32, { column, step }: BlockPlace, tokens: number): I32 {
   const shift = Math.log2(4 * tokens);
   return i32.add(tile, i32.shl(i32.load(column, 4 * step), shift));
 }
 
-/** Takes the instance's own working space for a tile where the caller gives none. */
+/** Uses the working space of the instance if the caller passes no tile. */
 export function defaultToWorkspace(
   module: ModuleBuilder,
   f: FunctionBuilder,

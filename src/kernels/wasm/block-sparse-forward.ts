@@ -1,14 +1,18 @@
-/**
- * y = W x + bias with a block-sparse W: tiles of tokens, the last one perhaps not full; a token that is left alone
- * needs no tile.
- */
+/** y = W x + bias with a block-sparse W, by tiles of tokens. A single remaining token needs no tile. */
 import { BLOCK_HEIGHTS, BLOCK_OUTPUTS, type BlockHeight, tokensTogether } from "../block-sparse.ts";
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, forEachFour } from "./block-rows.ts";
 import { addTileProduct, OUTPUT_PARAMETERS } from "./block-sparse-tile.ts";
-import { type FunctionReference, f32x4, i32, type ModuleBuilder, v128 } from "./emitter.ts";
+import {
+  type FunctionReference,
+  f32x4,
+  i32,
+  integers,
+  type ModuleBuilder,
+  v128,
+} from "./emitter.ts";
 import type { Pack } from "./gemm-pack.ts";
 
-/** Adds `blockSparseForward` with the height behind it, for every height. */
+/** Adds `blockSparseForward` followed by the height, for every height. */
 export function addBlockSparseForward(
   module: ModuleBuilder,
   packTokens: (tokens: number) => Pack,
@@ -21,10 +25,18 @@ function addHeight(module: ModuleBuilder, height: BlockHeight, packTokens: Pack)
   const forTile = addTileProduct(module, height);
   const forToken = addToken(module, height);
   const together = tokensTogether(module.variant, height);
-  const parameters = {
-    ...({ x: "i32", tokens: "i32", inputs: "i32", outputs: "i32", starts: "i32" } as const),
-    ...({ columns: "i32", values: "i32", bias: "i32", y: "i32", tile: "i32" } as const),
-  } as const;
+  const parameters = integers(
+    "x",
+    "tokens",
+    "inputs",
+    "outputs",
+    "starts",
+    "columns",
+    "values",
+    "bias",
+    "y",
+    "tile",
+  );
   module.func(`blockSparseForward${height}`, parameters, (f, p) => {
     const { x, inputs, outputs, starts, columns, values, bias, y, tile } = p;
     defaultToWorkspace(module, f, tile);
@@ -44,7 +56,7 @@ function addHeight(module: ModuleBuilder, height: BlockHeight, packTokens: Pack)
   });
 }
 
-/** A vector holds four outputs of a block, or one; with the additions of a tile in their order. */
+/** The outputs of one token, with the additions of a tile in the same order. */
 function addToken(
   module: ModuleBuilder,
   height: BlockHeight,

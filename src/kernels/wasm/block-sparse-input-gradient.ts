@@ -1,6 +1,6 @@
 /**
- * dx = W^T dy with a block-sparse W: four gradients of a tile's tokens stay in registers for a block row, whose blocks
- * add to a tile [inputs][tokens], which is turned around at the end.
+ * dx = W^T dy with a block-sparse W. The gradients of four outputs stay in registers while the blocks of a row add to a
+ * tile [inputs][tokens], which is transposed at the end.
  */
 import { BLOCK_OUTPUTS, tokensTogether } from "../block-sparse.ts";
 import {
@@ -20,6 +20,7 @@ import {
   f32x4,
   type I32,
   i32,
+  integers,
   type Local,
   type ModuleBuilder,
   v128,
@@ -28,20 +29,20 @@ import { transpose } from "./transpose.ts";
 
 const PARAMETERS = {
   dy: "i32",
-  /** Bytes from a token's outputs to the next token's. */
+  /** Bytes between the outputs of two tokens. */
   stride: "i32",
   starts: "i32",
   /** Block rows. */
   rows: "i32",
   columns: "i32",
   values: "i32",
-  /** The sums: of a tile [inputs][tokens], of one token [inputs]. */
+  /** Sums [inputs][tokens] of a tile, or [inputs] of one token. */
   sums: "i32",
 } as const;
 
 const TILE_PARAMETERS = {
   ...PARAMETERS,
-  /** Tokens whose gradients are read, the last one's again for those beyond. */
+  /** Tokens to read. The last one is read again for a tile that is not full. */
   tokens: "i32",
   /** Room for [4][tokens of a tile]. */
   turned: "i32",
@@ -53,10 +54,18 @@ export function addBlockSparseInputGradient(module: ModuleBuilder): void {
   const addTile = addTileGradients(module, together);
   const addToken = addTokenGradients(module);
   const unpackTokens = addUnpackTokens(module, together);
-  const parameters = {
-    ...({ dy: "i32", tokens: "i32", inputs: "i32", outputs: "i32", starts: "i32" } as const),
-    ...({ columns: "i32", values: "i32", dx: "i32", accumulate: "i32", tile: "i32" } as const),
-  } as const;
+  const parameters = integers(
+    "dy",
+    "tokens",
+    "inputs",
+    "outputs",
+    "starts",
+    "columns",
+    "values",
+    "dx",
+    "accumulate",
+    "tile",
+  );
   module.func("blockSparseInputGradient", parameters, (f, p) => {
     const { dy, inputs, outputs, starts, columns, values, dx, accumulate, tile } = p;
     defaultToWorkspace(module, f, tile);
@@ -101,7 +110,7 @@ function clear(f: FunctionBuilder, start: Local<"i32">, count: I32): void {
   });
 }
 
-/** Adds a tile's gradients of all outputs to its sums. */
+/** Adds the gradients of all outputs of a tile to its sums. */
 function addTileGradients(
   module: ModuleBuilder,
   together: number,
@@ -128,7 +137,7 @@ function addTileGradients(
   });
 }
 
-/** Where the gradients of a tile's tokens begin. */
+/** The addresses of the gradients of a tile's tokens. */
 function tokenAddresses(
   f: FunctionBuilder,
   { dy, stride, tokens }: Readonly<Record<"dy" | "stride" | "tokens", Local<"i32">>>,
@@ -143,8 +152,8 @@ function tokenAddresses(
 }
 
 /**
- * The gradients of four outputs, each a vector for every four tokens; by way of memory (`turned`) where the engine is
- * to join vectors, which it does with neighbouring loads alone.
+ * The gradients of four outputs, a vector for every four tokens. Stored and loaded (`turned`) if the engine joins
+ * vectors, because it joins only neighbouring loads.
  */
 function loadTokens(
   f: FunctionBuilder,
@@ -168,7 +177,7 @@ function loadTokens(
   );
 }
 
-/** Adds one token's gradients of all outputs to its sums, in the order and with the roundings of a tile. */
+/** Adds the gradients of all outputs of one token to its sums, in the order of a tile. */
 function addTokenGradients(module: ModuleBuilder): FunctionReference<typeof PARAMETERS> {
   return module.internal(PARAMETERS, (f, p) => {
     const gradients = Array.from({ length: BLOCK_OUTPUTS }, () => f.local("v128"));
@@ -192,16 +201,16 @@ function addTokenGradients(module: ModuleBuilder): FunctionReference<typeof PARA
 const UNPACK_PARAMETERS = {
   /** [inputs][tokens of a tile]. */
   tile: "i32",
-  /** Tokens that are written. */
+  /** Tokens to write. */
   tokens: "i32",
   inputs: "i32",
   dx: "i32",
-  /** Bytes from a token's inputs to the next token's. */
+  /** Bytes between the inputs of two tokens. */
   stride: "i32",
   accumulate: "i32",
 } as const;
 
-/** Adds the writing of a tile's sums into the rows of its tokens. */
+/** Adds the function that writes the sums of a tile to the rows of its tokens. */
 function addUnpackTokens(
   module: ModuleBuilder,
   together: number,
@@ -231,7 +240,7 @@ function addUnpackTokens(
         f.increment(inputs, -4);
       });
     });
-    // Inputs beyond whole fours, and tokens of a tile that is not full.
+    // Inputs after the last multiple of four, and tiles that are not full.
     f.while(inputs, () => {
       const to = f.let(rows[0]);
       const from = f.let(tile);
@@ -247,7 +256,7 @@ function addUnpackTokens(
   });
 }
 
-/** Writes a float, or adds it to what is there. */
+/** Writes or adds a float. */
 function writeFloat(f: FunctionBuilder, at: I32, value: F32, accumulate: I32): void {
   f.if(
     accumulate,

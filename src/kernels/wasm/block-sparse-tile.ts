@@ -1,8 +1,8 @@
 /**
- * The products of a tile of tokens with the block rows of a weight. Four outputs of eight tokens stay in registers
- * (one or two of sixteen; twice as many tokens where the engine joins vectors) while the blocks of a row are visited.
- * Of a full tile they are then turned around and written. Where the engine joins vectors, where blocks have one or two
- * outputs, and where the tile is not full, the sums of sixteen outputs are gathered in memory first.
+ * The products of a tile of tokens with the block rows of a weight. The sums of four outputs of eight tokens (one or two
+ * outputs of sixteen; twice as many tokens if the engine joins vectors) stay in registers for the blocks of a row, and
+ * are transposed and written. The sums of sixteen outputs are gathered in memory first if the engine joins vectors, the
+ * blocks have one or two outputs, or the tile is not full.
  */
 import {
   BLOCK_OUTPUTS,
@@ -31,38 +31,34 @@ import {
 } from "./emitter.ts";
 import { transpose } from "./transpose.ts";
 
-/** What computing the outputs of a tile or of a token takes. */
+/** Parameters for the outputs of a tile or of one token. */
 export const OUTPUT_PARAMETERS = {
-  /** Of a tile: [inputs][tokens], and behind it room for the sums of {@link GATHERED_OUTPUTS}; of one token: [inputs]. */
+  /** [inputs] of one token, or [inputs][tokens] of a tile, followed by room for the sums of {@link GATHERED_OUTPUTS}. */
   x: "i32",
   starts: "i32",
   /** Block rows. */
   rows: "i32",
   columns: "i32",
   values: "i32",
-  /** 0: none. */
+  /** 0: no bias. */
   bias: "i32",
   y: "i32",
 } as const;
 
-type TileParameters = typeof OUTPUT_PARAMETERS & {
-  readonly inputs: "i32";
-  /** Tokens that are written, at most those of a tile. */
-  readonly tokens: "i32";
-  /** Bytes from a token's outputs to the next token's. */
-  readonly stride: "i32";
-};
-
-const PARAMETERS: TileParameters = {
+const PARAMETERS = {
   ...OUTPUT_PARAMETERS,
-  ...({ inputs: "i32", tokens: "i32", stride: "i32" } as const),
-};
-
-/** Computes all outputs of a tile. */
-type TileProduct = FunctionReference<typeof PARAMETERS>;
+  inputs: "i32",
+  /** Tokens to write, at most those of a tile. */
+  tokens: "i32",
+  /** Bytes between the outputs of two tokens. */
+  stride: "i32",
+} as const;
 
 /** Adds the product for blocks of a height. */
-export function addTileProduct(module: ModuleBuilder, height: BlockHeight): TileProduct {
+export function addTileProduct(
+  module: ModuleBuilder,
+  height: BlockHeight,
+): FunctionReference<typeof PARAMETERS> {
   const together = tokensTogether(module.variant, height);
   const addRows = addSumRows(module, height, together);
   const write = addWriteSums(module, together);
@@ -92,14 +88,11 @@ const SUM_PARAMETERS = {
   ...OUTPUT_PARAMETERS,
   /** [outputs][tokens of a tile]. */
   sums: "i32",
-  /** 0: sums are written without bias to `sums`; else with it to the tokens of y. */
+  /** 0: sums are written to `sums`, without bias; else to the tokens of y, with bias. */
   stride: "i32",
 } as const;
 
-/**
- * Whether the sums of a full tile go from the registers to y: faster, but the engine joins vectors only where sums
- * are stored as they are.
- */
+/** Whether the sums of a full tile go from registers to y. This is faster, but the engine cannot join the vectors. */
 function writesDirectly(module: ModuleBuilder, height: BlockHeight): boolean {
   return !joinsVectors(module) && height >= BLOCK_OUTPUTS;
 }
@@ -137,7 +130,7 @@ function addSumRows(
   });
 }
 
-/** Adds the bias of four outputs to their sums, and writes them into the rows of their tokens. */
+/** Adds the bias to the sums of four outputs and writes them to the rows of their tokens. */
 function writeFour(
   f: FunctionBuilder,
   { bias, y, stride }: Readonly<Record<"bias" | "y" | "stride", Local<"i32">>>,
@@ -176,7 +169,7 @@ const WRITE_PARAMETERS = {
   stride: "i32",
 } as const;
 
-/** Adds the writing of sums, with the bias, into the rows of their tokens. */
+/** Adds the function that writes sums with the bias to the rows of their tokens. */
 function addWriteSums(
   module: ModuleBuilder,
   together: number,
@@ -187,7 +180,7 @@ function addWriteSums(
       f.set(done, i32.and(outputs, -4));
       writeFours(f, { sums, outputs: done, bias, y, stride }, together);
     });
-    // Tokens of a tile that is not full, and outputs beyond whole fours.
+    // Tiles that are not full, and outputs after the last multiple of four.
     f.if(i32.ltS(done, outputs), () => {
       f.for(0, tokens, 1, (t) => {
         const to = f.let(i32.add(y, i32.mul(t, stride)));
@@ -203,7 +196,7 @@ function addWriteSums(
   });
 }
 
-/** Writes fours of outputs, four tokens after four tokens. */
+/** Writes multiples of four outputs, four tokens at a time. */
 function writeFours(
   f: FunctionBuilder,
   {

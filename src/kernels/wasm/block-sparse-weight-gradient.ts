@@ -1,7 +1,7 @@
 /**
- * dW += dy^T x at the kept blocks of W alone. Both factors of a tile of tokens are turned around first, so that a column's
- * tokens lie behind each other: an element of dW is then a dot product along tokens. Four rows of dy and the columns of
- * two blocks are multiplied together, for as many sums as hide the time that an addition takes.
+ * dW += dy^T x at the kept blocks of W. Both factors of a tile of tokens are transposed, so that an element of dW is a
+ * dot product of consecutive tokens. Four rows of dy are multiplied with the columns of two blocks at a time, for enough
+ * independent sums to hide the latency of an addition.
  */
 import { BLOCK_OUTPUTS, SHARD_TOKENS, TILE_OUTPUTS, TILE_TOKENS } from "../block-sparse.ts";
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, joinsVectors } from "./block-rows.ts";
@@ -12,6 +12,7 @@ import {
   f32x4,
   i32,
   i32x4,
+  integers,
   type Local,
   type ModuleBuilder,
   v128,
@@ -19,27 +20,33 @@ import {
 import { barrier } from "./gemm-tile.ts";
 import { transpose } from "./transpose.ts";
 
-/** Bytes from a turned column to the next. */
+/** Bytes between two transposed columns. */
 const COLUMN_BYTES = 4 * TILE_TOKENS;
-/** Tokens that are turned together: a line of the cache in each column. Those that a tile lacks to whole groups are 0. */
+/** Tokens transposed together: a cache line of each column. Missing tokens of the last group are 0. */
 const GROUP = 16;
-/** Floats in a line of the cache. */
+/** Floats in a cache line. */
 const LINE = 16;
-/** Sums that are kept in registers, each a vector (two where the engine joins them). */
+/** Sums kept in registers, each a vector (two if the engine joins them). */
 const SUMS = 8;
 
-/**
- * Adds `blockSparseWeightSums`, of the block rows from `first` to below `end`, for all shards that the tokens make, and
- * `blockSparseAddSums`. A block's sums do not depend on which rows are taken together.
- */
+/** Adds `blockSparseWeightSums`, for block rows from `first` to below `end`, and `blockSparseAddSums`. */
 export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
-  const turn = addTurn(module);
+  const transposeTile = addTransposeTile(module);
   const addTile = addTileProducts(module);
-  const parameters = {
-    ...({ dy: "i32", x: "i32", tokens: "i32", inputs: "i32", outputs: "i32" } as const),
-    ...({ first: "i32", end: "i32", starts: "i32", columns: "i32", blocks: "i32" } as const),
-    ...({ sums: "i32", tile: "i32" } as const),
-  } as const;
+  const parameters = integers(
+    "dy",
+    "x",
+    "tokens",
+    "inputs",
+    "outputs",
+    "first",
+    "end",
+    "starts",
+    "columns",
+    "blocks",
+    "sums",
+    "tile",
+  );
   module.func("blockSparseWeightSums", parameters, (f, p) => {
     const { dy, x, tokens, inputs, first, columns, sums, tile } = p;
     defaultToWorkspace(module, f, tile);
@@ -54,12 +61,12 @@ export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
     const left = f.let(i32.const(SHARD_TOKENS));
     f.while(i32.gtS(tokens, 0), () => {
       const some = f.let(i32.minS(tokens, TILE_TOKENS));
-      f.run(turn, { source: x, stride: xStride, tokens: some, columns: inputs, to: tile });
+      f.run(transposeTile, { source: x, stride: xStride, tokens: some, columns: inputs, to: tile });
       const starts = f.let(p.starts);
       f.for(0, outputs, TILE_OUTPUTS, (output) => {
         const few = f.let(i32.minS(i32.sub(outputs, output), TILE_OUTPUTS));
         const source = i32.add(dy, i32.shl(output, 2));
-        f.run(turn, { source, stride: dyStride, tokens: some, columns: few, to: dyTile });
+        f.run(transposeTile, { source, stride: dyStride, tokens: some, columns: few, to: dyTile });
         const rows = i32.shrU(few, Math.log2(BLOCK_OUTPUTS));
         const factors = { dy: dyTile, x: tile, tokens: some };
         f.run(addTile, { ...factors, starts, rows, columns, sums, kept, room });
@@ -81,9 +88,9 @@ export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
 }
 
 const TILE_PARAMETERS = {
-  /** Turned, at the first block row's outputs. */
+  /** Transposed, at the outputs of the first block row. */
   dy: "i32",
-  /** Turned. */
+  /** Transposed. */
   x: "i32",
   tokens: "i32",
   starts: "i32",
@@ -92,9 +99,9 @@ const TILE_PARAMETERS = {
   columns: "i32",
   /** [blocks][4]. */
   sums: "i32",
-  /** All bits set: adds to the sums; none: they are of this tile alone. */
+  /** -1: adds to the sums; 0: overwrites them. */
   kept: "i32",
-  /** Room for a block's sums before their lanes are added up. */
+  /** Room for sums before their lanes are added. */
   room: "i32",
 } as const;
 
@@ -123,7 +130,7 @@ function addTileProducts(module: ModuleBuilder): FunctionReference<typeof TILE_P
   });
 }
 
-/** For each of one or two blocks, whose columns of `x` these are, the sums of its four outputs. `x` moves on. */
+/** The sums of the four outputs of each block, given by its column of `x`, which advances. */
 function dotProducts(
   module: ModuleBuilder,
   f: FunctionBuilder,
@@ -132,7 +139,7 @@ function dotProducts(
   groups: Local<"i32">,
 ): readonly Local<"v128">[] {
   const joined = joinsVectors(module) ? 2 : 1;
-  // Of a single block more tokens at a time, in sums of their own.
+  // A single block uses more tokens at a time, with separate sums.
   const steps = SUMS / (BLOCK_OUTPUTS * x.length);
   const vectors = (): Local<"v128">[] => Array.from({ length: joined }, () => f.local("v128"));
   const sums = x.map(() =>
@@ -163,7 +170,7 @@ function dotProducts(
   return sums.map((ofBlock) => addUp(module, f, ofBlock, p.room));
 }
 
-/** The sums over the lanes of four outputs' vectors. */
+/** The sums over the lanes of the vectors of four outputs. */
 function addUp(
   module: ModuleBuilder,
   f: FunctionBuilder,
@@ -177,7 +184,7 @@ function addUp(
         f.set(first[r][v], f32x4.add(first[r][v], vector));
   const fours = first.map(([low]) => low);
   if (joinsVectors(module)) {
-    // By way of memory: the engine joins vectors that are stored side by side.
+    // Stored and loaded, because the engine joins vectors that are stored side by side.
     for (const [i, vector] of first.flat().entries()) f.store(room, vector, 16 * i);
     for (const [r, four] of fours.entries())
       f.set(four, f32x4.add(v128.load(room, 32 * r), v128.load(room, 32 * r + 16)));
@@ -186,12 +193,19 @@ function addUp(
   return f.let(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
 }
 
-/** Adds `blockSparseAddSums`: dW += the sums of all shards, in their order. */
+/** Adds `blockSparseAddSums`: dW += sums of all shards in order. */
 function addAddSums(module: ModuleBuilder): void {
-  const parameters = {
-    ...({ sums: "i32", shards: "i32", blocks: "i32", inputs: "i32", starts: "i32" } as const),
-    ...({ columns: "i32", dWeight: "i32", first: "i32", end: "i32" } as const),
-  } as const;
+  const parameters = integers(
+    "sums",
+    "shards",
+    "blocks",
+    "inputs",
+    "starts",
+    "columns",
+    "dWeight",
+    "first",
+    "end",
+  );
   module.func("blockSparseAddSums", parameters, (f, p) => {
     const { dWeight } = p;
     const stride = f.let(i32.shl(p.inputs, 2));
@@ -218,22 +232,22 @@ function addAddSums(module: ModuleBuilder): void {
   });
 }
 
-const TURN_PARAMETERS = {
+const TRANSPOSE_PARAMETERS = {
   source: "i32",
-  /** Bytes from a token to the next. */
+  /** Bytes between two tokens. */
   stride: "i32",
   tokens: "i32",
   columns: "i32",
   to: "i32",
 } as const;
 
-/** Adds the turning around of a tile: [tokens, columns] to [columns][tokens of a tile]. */
-function addTurn(module: ModuleBuilder): FunctionReference<typeof TURN_PARAMETERS> {
-  return module.internal(TURN_PARAMETERS, (f, { source, stride, tokens, columns, to }) => {
+/** Adds the transposition of a tile: [tokens, columns] to [columns][tokens of a tile]. */
+function addTransposeTile(module: ModuleBuilder): FunctionReference<typeof TRANSPOSE_PARAMETERS> {
+  return module.internal(TRANSPOSE_PARAMETERS, (f, { source, stride, tokens, columns, to }) => {
     f.while(i32.gtS(tokens, 0), () => {
       f.if(
         i32.geS(tokens, GROUP),
-        () => turnGroup(f, source, stride, columns, f.let(to)),
+        () => transposeGroup(f, source, stride, columns, f.let(to)),
         () => {
           f.for(0, columns, 1, (c) => {
             const from = f.let(i32.add(source, i32.shl(c, 2)));
@@ -255,10 +269,10 @@ function addTurn(module: ModuleBuilder): FunctionReference<typeof TURN_PARAMETER
 }
 
 /**
- * Turns a whole group around, by lines of the cache: eight tokens at a time, as many as stay in the cache where rows are a
- * multiple of 4 KiB long and so compete for the same places.
+ * Transposes a whole group by cache lines, eight tokens at a time: as many as fit into the cache if rows are a multiple
+ * of 4 KiB long and compete for the same sets.
  */
-function turnGroup(
+function transposeGroup(
   f: FunctionBuilder,
   source: Local<"i32">,
   stride: Local<"i32">,
@@ -268,7 +282,7 @@ function turnGroup(
   const from = f.let(source);
   const left = f.let(columns);
   const rows = Array.from({ length: GROUP / 2 }, () => f.local("i32"));
-  const turn = (width: number, step: number): void => {
+  const copy = (width: number, step: number): void => {
     f.set(rows[0], from);
     for (let half = 0; half < GROUP; half += rows.length) {
       if (half > 0) f.set(rows[0], i32.add(rows[rows.length - 1], stride));
@@ -288,6 +302,6 @@ function turnGroup(
     f.increment(to, width * COLUMN_BYTES);
     f.increment(left, -width);
   };
-  f.while(i32.geS(left, LINE), () => turn(LINE, 4));
-  f.while(left, () => turn(1, 1));
+  f.while(i32.geS(left, LINE), () => copy(LINE, 4));
+  f.while(left, () => copy(1, 1));
 }

@@ -1,18 +1,17 @@
 /**
- * Products with a weight of which few blocks of four outputs and one input are kept. Some tokens, a tile, are turned
- * around to [inputs][tokens], so that a block works on vectors of tokens, whichever input it belongs to; a token that is
- * left alone is taken by itself, with the same additions in the same order. The weight's gradient takes both its factors
- * turned around as a whole.
+ * Products with kept blocks of a weight. A tile of tokens is transposed to [inputs][tokens], so that a block multiplies
+ * vectors of tokens. A single remaining token is computed without a tile, with the same additions in the same order.
+ * The weight gradient transposes both factors.
  */
 
 import { forEachBlock, forEachBlockRow } from "./block-rows.ts";
 import { addBlockSparseForward } from "./block-sparse-forward.ts";
 import { addBlockSparseInputGradient } from "./block-sparse-input-gradient.ts";
 import { addBlockSparseWeightGradient } from "./block-sparse-weight-gradient.ts";
-import { f32, i32, type ModuleBuilder } from "./emitter.ts";
+import { f32, i32, integers, type ModuleBuilder } from "./emitter.ts";
 import { addPackColumns, addPackStrided, type Pack } from "./gemm-pack.ts";
 
-/** Adds `blockSparseGather`, the products and what turns factors around. */
+/** Adds all functions of block-sparse weights. */
 export function addBlockSparse(module: ModuleBuilder): void {
   const packs = new Map<number, Pack>();
   const packTokens = (tokens: number): Pack => {
@@ -27,12 +26,9 @@ export function addBlockSparse(module: ModuleBuilder): void {
   addBlockSparseWeightGradient(module);
 }
 
-/** The values of the kept blocks, from the dense weight. */
+/** Adds `blockSparseGather`: values of the kept blocks from the dense weight. */
 function addGather(module: ModuleBuilder): void {
-  const parameters = {
-    ...({ weight: "i32", inputs: "i32", rows: "i32" } as const),
-    ...({ starts: "i32", columns: "i32", values: "i32" } as const),
-  } as const;
+  const parameters = integers("weight", "inputs", "rows", "starts", "columns", "values");
   module.func("blockSparseGather", parameters, (f, p) => {
     const stride = f.let(i32.shl(p.inputs, 2));
     const lines = [f.let(p.weight), f.local("i32"), f.local("i32"), f.local("i32")];

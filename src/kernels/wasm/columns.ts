@@ -1,5 +1,5 @@
-/** Some columns of a matrix, taken out and put back. */
-import { f32, i32, type ModuleBuilder } from "./emitter.ts";
+/** Gathers and scatters columns of a matrix. */
+import { f32, i32, integers, type ModuleBuilder } from "./emitter.ts";
 
 /** Adds `gatherColumns` and `scatterColumns`. */
 export function addColumns(module: ModuleBuilder): void {
@@ -7,12 +7,9 @@ export function addColumns(module: ModuleBuilder): void {
   addColumnKernel(module, "scatterColumns");
 }
 
-/** A kernel that moves element `columns[j]` of each row of a matrix to place j of a row of its own, or back. */
+/** A kernel that copies element `columns[j]` of each row of a matrix to element j of a row of `part`, or back. */
 function addColumnKernel(module: ModuleBuilder, name: "gatherColumns" | "scatterColumns"): void {
-  const parameters = {
-    ...({ matrix: "i32", columns: "i32", part: "i32" } as const),
-    ...({ rows: "i32", width: "i32", count: "i32" } as const),
-  } as const;
+  const parameters = integers("matrix", "columns", "part", "rows", "width", "count");
   module.func(name, parameters, (f, { matrix, columns, part, rows, width, count }) => {
     const stride = f.let(i32.shl(width, 2));
     const column = f.local("i32");

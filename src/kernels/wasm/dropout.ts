@@ -1,4 +1,4 @@
-/** Dropout on Philox4x32-10, four blocks side by side: the same draws as the scalar kernel's, bit for bit. */
+/** Dropout with Philox4x32-10, four blocks side by side: the same draws as the scalar kernel. */
 
 import {
   type FunctionBuilder,
@@ -6,6 +6,7 @@ import {
   i32,
   i32x4,
   i64x2,
+  integers,
   type Local,
   type ModuleBuilder,
   type V128,
@@ -18,7 +19,7 @@ const MULTIPLIER_0 = 0xd2511f53;
 const MULTIPLIER_1 = 0xcd9e8d57;
 const WEYL_0 = 0x9e3779b9;
 const WEYL_1 = 0xbb67ae85;
-/** Positions that four blocks serve: 4 blocks x 4 words x 2 halves. */
+/** Positions of four blocks: 4 blocks x 4 words x 2 halves. */
 const GROUP = 32;
 
 type Words = readonly [V128, V128, V128, V128];
@@ -62,28 +63,18 @@ function philox(
   return words;
 }
 
-/** The 16-bit draws of the group's vector number `index`: low halves of the words, then high halves. */
+/** The 16-bit draws of vector `index` of a group: low halves of the words, then high halves. */
 function drawsOf(module: ModuleBuilder, words: readonly V128[], index: number): V128 {
   const word = words[index % 4];
   return index < 4 ? v128.and(word, module.constantI32x4(0xffff)) : i32x4.shrU(word, 16);
 }
 
-/** Adds `dropout`; positions come as counters of their first block: 4 blocks for 32 positions. */
+/** Adds `dropout`. Positions are given by the counter of their first block: 4 blocks for 32 positions. */
 export function addDropout(module: ModuleBuilder): void {
   const parameters = {
-    x: "i32",
-    y: "i32",
-    rows: "i32",
-    columns: "i32",
-    firstCounter: "i32",
-    counterStride: "i32",
-    threshold: "i32",
+    ...integers("x", "y", "rows", "columns", "firstCounter", "counterStride", "threshold"),
     factor: "f32",
-    seedLow: "i32",
-    seedHigh: "i32",
-    step: "i32",
-    operation: "i32",
-    example: "i32",
+    ...integers("seedLow", "seedHigh", "step", "operation", "example"),
   } as const;
   module.func("dropout", parameters, (f, values) => {
     const { x, y, rows, columns, firstCounter, counterStride } = values;
@@ -91,7 +82,7 @@ export function addDropout(module: ModuleBuilder): void {
     const example = f.let(i32x4.splat(values.example));
     const operation = f.let(i32x4.splat(values.operation));
     const step = f.let(i32x4.splat(values.step));
-    // Draws are at least 0, so `greater than threshold - 1` keeps every one where the threshold is 0.
+    // Compared by `greater than threshold - 1`: the threshold 0 keeps every draw.
     const lastDropped = f.let(i32x4.splat(i32.sub(values.threshold, 1)));
     const factor = f.let(f32x4.splat(values.factor));
 
@@ -143,7 +134,7 @@ function applyToRest(
   });
 }
 
-/** Moves the pointers on by `count` floats, of which so many fewer are left. */
+/** Advances the pointers by `count` floats. */
 function advance(
   f: FunctionBuilder,
   pointers: readonly Local<"i32">[],

@@ -1,6 +1,6 @@
-/** Rows of an embedding table: looking them up, and adding gradients to them. */
+/** Rows of an embedding table: lookup and gradients. */
 
-import { f32x4, i32, type Local, type ModuleBuilder } from "./emitter.ts";
+import { f32x4, i32, integers, type Local, type ModuleBuilder } from "./emitter.ts";
 import { forEachRow, forEachVector, type VectorPlace } from "./vector-loop.ts";
 
 /** Adds `gatherRows`, `gatherAddRows` and `scatterAddRows`. */
@@ -16,19 +16,13 @@ export function addEmbedding(module: ModuleBuilder): void {
   });
 }
 
-/** A kernel that works on row `ids[r]` of the table and row r of a dense array, in order of r. */
+/** A kernel on row `ids[r]` of the table and row r of a dense array, in order of r. */
 function addRowKernel(
   module: ModuleBuilder,
   name: string,
   step: (place: VectorPlace, row: Local<"i32">, dense: Local<"i32">) => void,
 ): void {
-  const parameters = {
-    table: "i32",
-    ids: "i32",
-    dense: "i32",
-    rows: "i32",
-    width: "i32",
-  } as const;
+  const parameters = integers("table", "ids", "dense", "rows", "width");
   module.func(name, parameters, (f, { table, ids, dense, rows, width }) => {
     const rowBytes = f.let(i32.shl(width, 2));
     forEachRow(f, rows, () => {

@@ -1,6 +1,6 @@
 /**
- * Builds WebAssembly modules of kernels: functions over one imported linear memory, written with typed
- * expressions and structured control. For example, `y = scale * x`, a vector at a time:
+ * Builds WebAssembly modules: functions on one imported memory, written with typed expressions and structured control.
+ * For example `y = scale * x`, a vector at a time:
  *
  * ```ts
  * module.func("scale", { x: "i32", y: "i32", bytes: "i32", scale: "f32" }, (f, { x, y, bytes, scale }) => {
@@ -39,29 +39,29 @@ import { f32x4, v128 } from "./vector-instructions.ts";
 
 export type { ValueType } from "./encoding.ts";
 export * from "./expressions.ts";
-export type { FunctionBuilder, FunctionReference, Label } from "./function.ts";
+export { type FunctionBuilder, type FunctionReference, integers, type Label } from "./function.ts";
 export { f32, f64, i32, select } from "./scalar-instructions.ts";
 export { f32x4, f64x2, i8x16, i16x8, i32x4, i64x2, v128 } from "./vector-instructions.ts";
 
 /**
- * Which instructions a module may use: SIMD alone, or also relaxed SIMD's fused multiply-add; `revectorized` is the
- * latter in a form that lets V8 join pairs of vectors, where it is told to.
+ * The instructions that a module may use: SIMD, or also the fused multiply-add of relaxed SIMD. `revectorized` is the
+ * latter in a form that lets V8 join pairs of vectors if its flag is set.
  */
 export type WasmVariant = "simd" | "fma" | "revectorized";
 
-/** An exported function, to call from a later one. */
+/** An exported function that later functions can call. */
 interface ExportedFunction extends FunctionReference<Parameters> {
   readonly hasResult: boolean;
 }
 
-/** First byte of the table of constants; address 0 stays unused, so that a missing address shows. */
+/** First byte of the table of constants. Address 0 stays unused. */
 const CONSTANTS_START = 64;
 const FUNCTION_TYPE = 0x60;
 const PREAMBLE = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
-/** Pages of 64 KiB that the imported memory may have at most: all that 32 bits address. */
+/** The most pages of the imported memory: all that 32 bits can address. */
 const MAXIMUM_PAGES = 65536;
-/** How the import says that the memory has a maximum, and that it is also shared between threads. */
+/** Flags of the import: the memory has a maximum, and is also shared between threads. */
 const LIMITED = 1;
 const LIMITED_AND_SHARED = 3;
 const GLOBAL_GET = 0x23;
@@ -69,9 +69,9 @@ const GLOBAL_GET = 0x23;
 const WORKSPACE = 1;
 
 /**
- * A module: functions and a table of vector constants. It imports its memory as `env.memory` and exports
- * every function that is not internal, `heapBase`: the first byte of memory that it leaves free, and `workspace`:
- * a variable that holds the address of working space, which every instance has its own of.
+ * A module of functions with a table of vector constants. It imports its memory as `env.memory` and exports all
+ * functions that are not internal, `heapBase` (the first free byte of memory) and `workspace` (a variable with the
+ * address of working space, which each instance has for itself).
  */
 export class ModuleBuilder {
   readonly variant: WasmVariant;
@@ -87,7 +87,7 @@ export class ModuleBuilder {
     this.variant = variant;
   }
 
-  /** Adds an exported function; its result is the expression that the body returns, if it returns one. */
+  /** Adds an exported function. The expression that the body returns, if any, is its result. */
   func<const P extends Parameters>(
     name: string,
     parameters: P,
@@ -103,7 +103,7 @@ export class ModuleBuilder {
     return this.#exported;
   }
 
-  /** Adds a function without a result that only later functions of the module call. */
+  /** Adds a function without a result that only later functions of the module can call. */
   internal<const P extends Parameters>(
     parameters: P,
     body: (f: FunctionBuilder, values: Arguments<P>) => void,
@@ -115,14 +115,14 @@ export class ModuleBuilder {
   }
 
   /**
-   * Four float32 lanes, or one value in all of them, loaded from the module's table of constants. V8 (Node 24
-   * and later) makes an immediate v128 anew in every iteration of a loop; a load is cheaper.
+   * Four float32 lanes, or one value in all lanes, loaded from the table of constants. V8 (Node 24 and later)
+   * materialises an immediate v128 in every iteration of a loop; a load is cheaper.
    */
   constantF32x4(lanes: number | readonly [number, number, number, number]): V128 {
     return this.#constant(fourLanes(lanes).flatMap(float32Bytes));
   }
 
-  /** Four 32-bit integer lanes, likewise. */
+  /** The same for 32-bit integers. */
   constantI32x4(lanes: number | readonly [number, number, number, number]): V128 {
     return this.#constant(fourLanes(lanes).flatMap(int32Bytes));
   }
@@ -133,18 +133,18 @@ export class ModuleBuilder {
     return f32x4.add(c, f32x4.mul(a, b));
   }
 
-  /** `c - a * b`: likewise. */
+  /** `c - a * b`, rounded as `madd`. */
   nmadd(a: V128, b: V128, c: V128): V128 {
     if (this.variant !== "simd") return f32x4.relaxedNmadd(a, b, c);
     return f32x4.sub(c, f32x4.mul(a, b));
   }
 
-  /** The address of the instance's working space. */
+  /** The address of the working space of the instance. */
   get workspace(): I32 {
     return expression("i32", [GLOBAL_GET, ...unsigned(WORKSPACE)]);
   }
 
-  /** The module's binary: on a memory of one thread, or on one that threads share. They differ in one byte. */
+  /** The binary of the module, for a memory of one thread or a shared one. They differ in one byte. */
   encode(memory: "own" | "shared" = "own"): Uint8Array {
     const flags = memory === "own" ? LIMITED : LIMITED_AND_SHARED;
     const limits = [flags, ...unsigned(1), ...unsigned(MAXIMUM_PAGES)];

@@ -3,7 +3,7 @@
 /** The value types that the kernels use. */
 export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
 
-/** The byte that stands for each value type. */
+/** The byte of each value type. */
 export const VALUE_TYPE_BYTES: Readonly<Record<ValueType, number>> = {
   i32: 0x7f,
   i64: 0x7e,
@@ -68,7 +68,7 @@ export function text(value: string): number[] {
   return [...unsigned(value.length), ...Array.from(value, (c) => c.charCodeAt(0))];
 }
 
-/** Some bytes with their length before them. */
+/** Bytes after their length. */
 export function sized(bytes: readonly number[]): number[] {
   return unsigned(bytes.length).concat(bytes);
 }

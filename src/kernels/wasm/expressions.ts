@@ -1,6 +1,6 @@
 /**
- * Typed expressions: what WebAssembly instructions are made of. An expression is its own code; wherever it is
- * used it is emitted again, so what should be computed once goes into a local (see `FunctionBuilder.let`).
+ * Typed expressions of WebAssembly instructions. An expression is code that is emitted at each use; a value that should
+ * be computed once goes into a local (see `FunctionBuilder.let`).
  */
 
 import { float32Bytes, float64Bytes, signed, unsigned, type ValueType } from "./encoding.ts";
@@ -11,7 +11,7 @@ export interface Expression<T extends ValueType> {
   readonly code: readonly number[];
 }
 
-/** A local variable; as an expression, its value at that moment. */
+/** A local variable; as an expression, its current value. */
 export interface Local<T extends ValueType> extends Expression<T> {
   readonly index: number;
 }
@@ -22,13 +22,13 @@ export type F32 = Expression<"f32">;
 export type F64 = Expression<"f64">;
 export type V128 = Expression<"v128">;
 
-/** The types that may also be written as plain numbers. */
+/** Types whose constants may be plain numbers. */
 export type ScalarType = Exclude<ValueType, "v128">;
 
-/** An expression, or a number where the type is scalar. */
+/** An expression, or for scalar types a number. */
 export type Operand<T extends ValueType> = Expression<T> | (T extends ScalarType ? number : never);
 
-/** Makes an expression of a type from pieces of code. */
+/** An expression of pieces of code. */
 export function expression<T extends ValueType>(
   type: T,
   ...pieces: readonly (readonly number[])[]
@@ -65,10 +65,10 @@ export function memoryArgument(bytes: number, offset: number): number[] {
   return [Math.min(2, Math.log2(bytes)), ...unsigned(offset)];
 }
 
-/** One `F` for each name of a table of opcodes. */
+/** A value for each name of a table of opcodes. */
 export type Named<Table, F> = { readonly [Name in keyof Table]: F };
 
-/** Makes the instructions of a table of opcodes. */
+/** The instructions of a table of opcodes. */
 export function named<Table extends Readonly<Record<string, number>>, F>(
   table: Table,
   make: (opcode: number) => F,

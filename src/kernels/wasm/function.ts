@@ -17,19 +17,27 @@ import { i32 } from "./scalar-instructions.ts";
 /** Names and types of a function's parameters, in order. */
 export type Parameters = Readonly<Record<string, ValueType>>;
 
-/** The parameters as variables of the body. */
+/** Parameters of type i32 with these names, in order. */
+export function integers<const Names extends readonly string[]>(
+  ...names: Names
+): { readonly [Name in Names[number]]: "i32" } {
+  const parameters = Object.fromEntries(names.map((name) => [name, "i32"]));
+  return parameters as { readonly [Name in Names[number]]: "i32" };
+}
+
+/** The parameters as local variables. */
 export type Arguments<P extends Parameters> = { readonly [Name in keyof P]: Local<P[Name]> };
 
-/** Values to call a function with. */
+/** Arguments of a call. */
 type CallArguments<P extends Parameters> = { readonly [Name in keyof P]: Operand<P[Name]> };
 
-/** A function of the module, to call from a later one. */
+/** A function of the module that later functions can call. */
 export interface FunctionReference<P extends Parameters> {
   readonly index: number;
   readonly parameters: P;
 }
 
-/** What `f.exitIf` can leave for: the end of a block. */
+/** The end of a block, as the target of `f.exitIf`. */
 export interface Label {
   readonly depth: number;
 }
@@ -63,13 +71,13 @@ export class FunctionBuilder {
     this.#parameterCount = parameterCount;
   }
 
-  /** A new variable; zero when the function starts. */
+  /** A new variable, zero at the start of the function. */
   local<T extends ValueType>(type: T): Local<T> {
     this.#localTypes.push(type);
     return localAt(type, this.#parameterCount + this.#localTypes.length - 1);
   }
 
-  /** A new variable set to `value`. */
+  /** A new variable with the value `value`. */
   let<T extends ValueType>(value: Expression<T>): Local<T> {
     const variable = this.local(value.type);
     this.set(variable, value);
@@ -123,31 +131,31 @@ export class FunctionBuilder {
     this.#emit([END]);
   }
 
-  /** A block that its body can leave early. */
+  /** A block that its body can exit. */
   block(body: (label: Label) => void): void {
     this.#emit([BLOCK, VOID_BLOCK]);
     this.#nested(() => body({ depth: this.#depth }));
     this.#emit([END]);
   }
 
-  /** Leaves a block if the condition holds. */
+  /** Exits a block if the condition is true. */
   exitIf(label: Label, condition: Expression<"i32">): void {
     this.#emit(condition.code, [BRANCH_IF], unsigned(this.#depth - label.depth));
   }
 
-  /** Runs the body at least once, again as long as the condition holds after it. */
+  /** Runs the body, again while the condition is true. */
   doWhile(body: () => void, condition: Expression<"i32">): void {
     this.#emit([LOOP, VOID_BLOCK]);
     this.#nested(body);
     this.#emit(condition.code, [BRANCH_IF, 0, END]);
   }
 
-  /** Runs the body as long as the condition holds before it. */
+  /** Runs the body while the condition is true. */
   while(condition: Expression<"i32">, body: () => void): void {
     this.if(condition, () => this.doWhile(body, condition));
   }
 
-  /** Runs the body with i = from, from + step, ... below `below` (signed). */
+  /** Runs the body with i = from, from + step, ... while i < below (signed). */
   for(
     from: Operand<"i32">,
     below: Operand<"i32">,
@@ -162,7 +170,7 @@ export class FunctionBuilder {
     });
   }
 
-  /** The function as bytes of the code section. */
+  /** The bytes of the function in the code section. */
   encode(result: Expression<ValueType> | undefined): number[] {
     const locals = this.#localTypes.map((type) => [1, VALUE_TYPE_BYTES[type]]);
     return sized(vector(locals).concat(this.#code, result?.code ?? [], [END]));
@@ -179,7 +187,7 @@ export class FunctionBuilder {
   }
 }
 
-/** The variable at a position. */
+/** The variable with an index. */
 export function localAt<T extends ValueType>(type: T, index: number): Local<T> {
   return { ...expression(type, [0x20], unsigned(index)), index };
 }

@@ -5,6 +5,7 @@ import {
   type FunctionBuilder,
   f32,
   f32x4,
+  integers,
   type Local,
   type ModuleBuilder,
   v128,
@@ -12,7 +13,7 @@ import {
 import { sumOfLanes } from "./lanes.ts";
 import { forEachRow, forEachVector } from "./vector-loop.ts";
 
-/** Adds the functions of both directions, with and without a residual. */
+/** Adds the forward pass, with and without a residual, and the two parts of the backward pass. */
 export function addLayerNorm(module: ModuleBuilder): void {
   addForward(module, "layerNormForward", false);
   addForward(module, "layerNormResidualForward", true);
@@ -20,25 +21,17 @@ export function addLayerNorm(module: ModuleBuilder): void {
   addParameterGradients(module);
 }
 
-/** The residual is not read where there is none. */
 function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): void {
   const parameters = {
-    x: "i32",
-    residual: "i32",
-    gamma: "i32",
-    beta: "i32",
+    ...integers("x", "residual", "gamma", "beta"),
     epsilon: "f32",
-    y: "i32",
-    xhat: "i32",
-    rstd: "i32",
-    rows: "i32",
-    columns: "i32",
+    ...integers("y", "xhat", "rstd", "rows", "columns"),
   } as const;
   module.func(name, parameters, (f, values) => {
     const { x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns } = values;
     const inverseCount = f.let(f32.div(1, f32.convertI32S(columns)));
     forEachRow(f, rows, () => {
-      // xhat holds s until the last pass over the row.
+      // xhat holds x + residual until the last pass over the row.
       const at = f.let(xhat);
       const sums = [f.let(v128.zero), f.let(v128.zero)];
       forEachVector(module, f, columns, hasResidual ? [x, residual, at] : [x, at], (places) => {
@@ -95,15 +88,7 @@ function totalOf(f: FunctionBuilder, sums: readonly Local<"v128">[]): F32 {
 
 /** First pass over a row: two sums; second pass: dx. */
 function addBackward(module: ModuleBuilder): void {
-  const parameters = {
-    dy: "i32",
-    xhat: "i32",
-    rstd: "i32",
-    gamma: "i32",
-    dx: "i32",
-    rows: "i32",
-    columns: "i32",
-  } as const;
+  const parameters = integers("dy", "xhat", "rstd", "gamma", "dx", "rows", "columns");
   module.func("layerNormBackward", parameters, (f, values) => {
     const { dy, xhat, rstd, gamma, dx, rows, columns } = values;
     const inverseCount = f.let(f32.div(1, f32.convertI32S(columns)));
@@ -135,18 +120,10 @@ function addBackward(module: ModuleBuilder): void {
   });
 }
 
-/** dGamma += dy * xhat and dBeta += dy, row after row, for some of the columns. */
+/** dGamma += dy * xhat and dBeta += dy, row by row, for some of the columns. */
 function addParameterGradients(module: ModuleBuilder): void {
-  const parameters = {
-    dy: "i32",
-    xhat: "i32",
-    dGamma: "i32",
-    dBeta: "i32",
-    rows: "i32",
-    columns: "i32",
-    /** Bytes from a row to the next. */
-    stride: "i32",
-  } as const;
+  // `stride` is in bytes.
+  const parameters = integers("dy", "xhat", "dGamma", "dBeta", "rows", "columns", "stride");
   module.func("layerNormParameterGradients", parameters, (f, values) => {
     const { dy, xhat, dGamma, dBeta, rows, columns, stride } = values;
     forEachRow(f, rows, () => {

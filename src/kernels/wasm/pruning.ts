@@ -1,6 +1,6 @@
 /**
- * The loops of pruning. They agree with those in plain JavaScript to the last bit, so nothing here is fused
- * into one rounding and every block is added up from the top down.
+ * The loops of pruning. They give the same bits as those in plain JavaScript: no fused rounding, and the rows of a block
+ * are added from top to bottom.
  */
 
 import {
@@ -12,6 +12,7 @@ import {
   i16x8,
   i32,
   i32x4,
+  integers,
   type Local,
   type ModuleBuilder,
   type V128,
@@ -35,15 +36,17 @@ export function addPruning(module: ModuleBuilder): void {
 /** The tallest block. */
 const MAX_HEIGHT = 4;
 
-/** Scores of `rows` rows of blocks; the number of their rows decides which branches are taken, always the same. */
+/** Scores of `rows` rows of blocks. The branches depend only on `height`, so they are predicted well. */
 function blockScores(
   module: ModuleBuilder,
   name: string,
   elementScores: (place: VectorPlace, values: Local<"i32">, factors: Local<"i32">) => V128,
 ): void {
   const parameters = {
-    ...({ values: "i32", factors: "i32", rows: "i32", height: "i32", columns: "i32" } as const),
-    ...({ divisor: "f32", momentum: "f32", scores: "i32" } as const),
+    ...integers("values", "factors", "rows", "height", "columns"),
+    divisor: "f32",
+    momentum: "f32",
+    scores: "i32",
   } as const;
   module.func(name, parameters, (f, { values, factors, rows, height, columns, ...rest }) => {
     const { divisor, momentum, scores } = rest;
@@ -82,7 +85,7 @@ function blockScores(
   });
 }
 
-/** Adds the rows from `row` on, as far as the block is that high. */
+/** Adds the rows of a block from `row` on. */
 function addRows(
   f: FunctionBuilder,
   sums: readonly Local<"v128">[],
@@ -121,7 +124,7 @@ function countLeadingBits(module: ModuleBuilder): void {
   });
 }
 
-/** Few scores share their upper half with the one that is sought, so four vectors at a time are passed over. */
+/** Few scores have the upper half that is sought, so most groups of four vectors are skipped. */
 function countTrailingBits(module: ModuleBuilder): void {
   const parameters = { scores: "i32", count: "i32", leading: "i32", histogram: "i32" } as const;
   module.func("countTrailingBits", parameters, (f, { scores, count, leading, histogram }) => {
@@ -148,7 +151,7 @@ function countTrailingBits(module: ModuleBuilder): void {
   });
 }
 
-/** All bits set in lanes at or below (or only below) the threshold. */
+/** All bits set in lanes below the threshold, or with `inclusive` also equal to it. */
 function isPruned(scores: V128, threshold: V128, inclusive: V128): V128 {
   const equal = v128.and(f32x4.eq(scores, threshold), inclusive);
   return v128.or(f32x4.lt(scores, threshold), equal);
@@ -178,11 +181,12 @@ function countBelow(module: ModuleBuilder): void {
   });
 }
 
-/** Sixteen blocks at a time in the first row; then the row is copied to the block's others. */
+/** Sixteen blocks at a time, for all rows of the block. */
 function writeMask(module: ModuleBuilder): void {
   const parameters = {
-    ...({ scores: "i32", threshold: "f32", inclusive: "i32", rows: "i32" } as const),
-    ...({ height: "i32", columns: "i32", mask: "i32" } as const),
+    scores: "i32",
+    threshold: "f32",
+    ...integers("inclusive", "rows", "height", "columns", "mask"),
   } as const;
   module.func("writeMask", parameters, (f, values) => {
     const { scores, threshold, inclusive, rows, height, columns, mask } = values;
@@ -234,11 +238,9 @@ function writeMask(module: ModuleBuilder): void {
   });
 }
 
-/** Four blocks at a time; a vector that keeps its values is not written. */
+/** Four blocks at a time. Vectors without pruned values are not written. */
 function applyMask(module: ModuleBuilder): void {
-  const parameters = {
-    ...({ mask: "i32", rows: "i32", height: "i32", columns: "i32", values: "i32" } as const),
-  } as const;
+  const parameters = integers("mask", "rows", "height", "columns", "values");
   module.func("applyMask", parameters, (f, { mask, rows, height, columns, values }) => {
     const stride = f.let(i32.shl(columns, 2));
     const below = f.let(i32.mul(height, columns));
@@ -251,7 +253,7 @@ function applyMask(module: ModuleBuilder): void {
       const end = f.local("i32");
       const forEachOfBlock = (body: () => void): void => {
         f.set(to, top);
-        f.set(end, i32.add(top, size)); // may be 2^32, so not to be compared by size
+        f.set(end, i32.add(top, size)); // may wrap to 0, so only compared by equality
         f.doWhile(
           () => {
             body();

@@ -35,11 +35,7 @@ const I32_BINARY = {
   ltS: 0x48,
   ltU: 0x49,
   gtS: 0x4a,
-  gtU: 0x4b,
-  leS: 0x4c,
-  leU: 0x4d,
   geS: 0x4e,
-  geU: 0x4f,
   add: 0x6a,
   sub: 0x6b,
   mul: 0x6c,
@@ -47,24 +43,22 @@ const I32_BINARY = {
   remU: 0x70,
   and: 0x71,
   or: 0x72,
-  xor: 0x73,
   shl: 0x74,
-  shrS: 0x75,
   shrU: 0x76,
 } as const;
 const F32_COMPARISON = { eq: 0x5b, ne: 0x5c, lt: 0x5d } as const;
-const FLOAT_OPCODES = { add: 0, sub: 1, mul: 2, div: 3, min: 4, max: 5 } as const;
+const FLOAT_OPCODES = { add: 0, sub: 1, mul: 2, div: 3 } as const;
 
-/** 32-bit integers; also addresses and conditions. */
+/** 32-bit integers, also as addresses and conditions. */
 export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
   readonly const: (value: number) => I32;
   readonly eqz: Unary<"i32">;
   readonly load: Load<"i32">;
   /** One byte, unsigned. */
   readonly load8U: Load<"i32">;
-  /** A float64 without its fraction, modulo 2^32, as JavaScript makes a number one: two instructions. */
+  /** A float64 truncated and modulo 2^32, as in JavaScript: two instructions. */
   readonly wrapF64: Unary<"f64", "i32">;
-  /** The smaller of two signed integers; both are evaluated twice. */
+  /** The smaller of two signed integers. Both operands are evaluated twice. */
   readonly minS: Binary<"i32">;
 } = {
   ...named(I32_BINARY, binary("i32", "i32")),

@@ -1,9 +1,10 @@
-/** Softmax of attention scores: scaling, hiding of keys and normalisation of a row while it is in cache. */
+/** Softmax of attention scores: scales, hides keys and normalises a row while it is in cache. */
 
 import {
   type FunctionBuilder,
   f32,
   f32x4,
+  integers,
   type Local,
   type ModuleBuilder,
   type V128,
@@ -19,15 +20,12 @@ export function addSoftmax(module: ModuleBuilder): void {
   addBackward(module);
 }
 
-/** The rows (heads x positions) of one example, which share their keys' bias. */
+/** The rows (heads x positions) of one example, which share the bias of the keys. */
 function addForward(module: ModuleBuilder): void {
   const parameters = {
-    scores: "i32",
-    keyBias: "i32",
+    ...integers("scores", "keyBias"),
     scale: "f32",
-    probabilities: "i32",
-    rows: "i32",
-    columns: "i32",
+    ...integers("probabilities", "rows", "columns"),
   } as const;
   module.func("attentionSoftmaxForward", parameters, (f, row) => {
     const { scores, keyBias, scale, probabilities, rows, columns } = row;
@@ -52,7 +50,7 @@ interface LogitsRow {
   readonly columns: Local<"i32">;
 }
 
-/** Stores scores * factor + keyBias, moves `scores` and `out` to the next row; gives the largest. */
+/** Stores scores * factor + keyBias and advances `scores` and `out` by a row. Returns the largest. */
 function storeLogits(
   module: ModuleBuilder,
   f: FunctionBuilder,
@@ -71,7 +69,7 @@ function storeLogits(
   return f.let(maxOfLanes(f, f32x4.pmax(maxima[0], maxima[1])));
 }
 
-/** Replaces the floats at the pointer by exp(float - max); gives their sum. */
+/** Replaces the floats at the pointer by exp(float - max). Returns their sum. */
 function storeExponentials(
   module: ModuleBuilder,
   f: FunctionBuilder,
@@ -96,8 +94,8 @@ function storeExponentials(
 }
 
 /**
- * After a vector without a partner, lets the next one go to the other sum: so every second vector of a row is in
- * the same sum however long the row is, and zeros behind its last float (hidden keys) change no bit.
+ * After a vector without a partner, swaps the sums, so that vectors alternate between them for any length of the row,
+ * and hidden keys at its end change no bit.
  */
 function exchange(f: FunctionBuilder, [first, second]: readonly Local<"v128">[]): void {
   const held = f.let(first);
@@ -105,7 +103,7 @@ function exchange(f: FunctionBuilder, [first, second]: readonly Local<"v128">[])
   f.set(second, held);
 }
 
-/** exp(x) for x <= 0, exactly 0 where that is below the normal numbers: a hidden key has no share. */
+/** exp(x) for x <= 0, and 0 below the normal numbers, so that hidden keys have no share. */
 function exponentialOrZero(module: ModuleBuilder, f: FunctionBuilder, xs: Vectors): Vectors {
   const smallest = f.let(module.constantF32x4(SMALLEST_EXPONENT));
   const powers = exponential(
@@ -118,12 +116,9 @@ function exponentialOrZero(module: ModuleBuilder, f: FunctionBuilder, xs: Vector
 
 function addBackward(module: ModuleBuilder): void {
   const parameters = {
-    p: "i32",
-    dP: "i32",
+    ...integers("p", "dP"),
     scale: "f32",
-    dScores: "i32",
-    rows: "i32",
-    columns: "i32",
+    ...integers("dScores", "rows", "columns"),
   } as const;
   module.func("attentionSoftmaxBackward", parameters, (f, values) => {
     const { p, dP, scale, dScores, rows, columns } = values;

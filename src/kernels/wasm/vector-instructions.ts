@@ -52,10 +52,10 @@ function extractLane<T extends ScalarType>(
 
 const V128_BINARY = { and: 78, andnot: 79, or: 80, xor: 81 } as const;
 
-/** 128 bits without an interpretation. */
+/** 128 bits. */
 export const v128: Named<typeof V128_BINARY, Binary<"v128">> & {
   readonly zero: V128;
-  /** Bits of `a` where `mask` is 1, of `b` elsewhere. */
+  /** For each bit: `a` if `mask` is 1, else `b`. */
   readonly bitselect: (a: V128, b: V128, mask: V128) => V128;
   readonly load: Load<"v128">;
   readonly load32Splat: Load<"v128">;
@@ -83,44 +83,25 @@ export const v128: Named<typeof V128_BINARY, Binary<"v128">> & {
 /** Sixteen 8-bit integers. */
 export const i8x16: {
   readonly splat: (value: Operand<"i32">) => V128;
-  /** The lanes of `a`, then those of `b`, each brought to the nearest signed 8-bit integer. */
+  /** The lanes of `a`, then of `b`, saturated to signed 8-bit integers. */
   readonly narrowI16x8S: Binary<"v128">;
 } = { splat: splat("i32", 15), narrowI16x8S: simdBinary(101) };
 
 /** Eight 16-bit integers. */
 export const i16x8: {
-  /** The lanes of `a`, then those of `b`, each brought to the nearest signed 16-bit integer. */
+  /** The lanes of `a`, then of `b`, saturated to signed 16-bit integers. */
   readonly narrowI32x4S: Binary<"v128">;
   /** The eight low 8-bit lanes, unsigned. */
   readonly extendLowI8x16U: Unary<"v128">;
 } = { narrowI32x4S: simdBinary(133), extendLowI8x16U: simdUnary(137) };
 
-const I32X4_BINARY = {
-  eq: 55,
-  ne: 56,
-  ltS: 57,
-  ltU: 58,
-  gtS: 59,
-  gtU: 60,
-  leS: 61,
-  leU: 62,
-  geS: 63,
-  geU: 64,
-  add: 174,
-  sub: 177,
-  mul: 181,
-  minS: 182,
-  minU: 183,
-  maxS: 184,
-  maxU: 185,
-} as const;
+const I32X4_BINARY = { eq: 55, ltS: 57, gtS: 59, add: 174, sub: 177 } as const;
 const I32X4_UNARY = {
-  abs: 160,
   neg: 161,
   /** The four low 16-bit lanes, unsigned. */
   extendLowI16x8U: 169,
 } as const;
-const I32X4_SHIFT = { shl: 171, shrS: 172, shrU: 173 } as const;
+const I32X4_SHIFT = { shl: 171, shrU: 173 } as const;
 
 /** Four 32-bit integers. */
 export const i32x4: Named<typeof I32X4_BINARY, Binary<"v128">> &
@@ -128,7 +109,7 @@ export const i32x4: Named<typeof I32X4_BINARY, Binary<"v128">> &
   Named<typeof I32X4_SHIFT, Shift> & {
     readonly splat: (value: Operand<"i32">) => V128;
     readonly extractLane: (a: V128, lane: number) => I32;
-    /** The four 32-bit lanes picked out of the eight of `a` (0-3) and `b` (4-7). */
+    /** Four lanes of the eight of `a` (0-3) and `b` (4-7). */
     readonly shuffle: (a: V128, b: V128, lanes: readonly [number, number, number, number]) => V128;
   } = {
   ...named(I32X4_BINARY, simdBinary),
@@ -142,55 +123,33 @@ export const i32x4: Named<typeof I32X4_BINARY, Binary<"v128">> &
   },
 };
 
-const I64X2_BINARY = {
-  add: 206,
-  sub: 209,
-  mul: 213,
-  extmulLowI32x4S: 220,
-  extmulHighI32x4S: 221,
-  extmulLowI32x4U: 222,
-  extmulHighI32x4U: 223,
-} as const;
-const I64X2_SHIFT = { shl: 203, shrS: 204, shrU: 205 } as const;
+const I64X2_BINARY = { extmulLowI32x4U: 222, extmulHighI32x4U: 223 } as const;
 
 /** Two 64-bit integers. */
-export const i64x2: Named<typeof I64X2_BINARY, Binary<"v128">> & Named<typeof I64X2_SHIFT, Shift> =
-  { ...named(I64X2_BINARY, simdBinary), ...named(I64X2_SHIFT, simdShift) };
+export const i64x2: Named<typeof I64X2_BINARY, Binary<"v128">> = named(I64X2_BINARY, simdBinary);
 
 const F32X4_BINARY = {
   eq: 65,
-  ne: 66,
   lt: 67,
   gt: 68,
-  le: 69,
-  ge: 70,
   add: 228,
   sub: 229,
   mul: 230,
   div: 231,
-  min: 232,
   max: 233,
   pmin: 234,
   pmax: 235,
 } as const;
-const F32X4_UNARY = {
-  ceil: 103,
-  floor: 104,
-  trunc: 105,
-  nearest: 106,
-  abs: 224,
-  neg: 225,
-  sqrt: 227,
-} as const;
+const F32X4_UNARY = { abs: 224, neg: 225, sqrt: 227 } as const;
 
 /** Four float32. */
 export const f32x4: Named<typeof F32X4_BINARY, Binary<"v128">> &
   Named<typeof F32X4_UNARY, Unary<"v128">> & {
     readonly splat: (value: Operand<"f32">) => V128;
     readonly extractLane: (a: V128, lane: number) => F32;
-    /** `a * b + c`, rounded once where the machine can (relaxed SIMD). */
+    /** `a * b + c`, rounded once if the machine can (relaxed SIMD). */
     readonly relaxedMadd: (a: V128, b: V128, c: V128) => V128;
-    /** `c - a * b`, rounded once where the machine can (relaxed SIMD). */
+    /** `c - a * b`, rounded once if the machine can (relaxed SIMD). */
     readonly relaxedNmadd: (a: V128, b: V128, c: V128) => V128;
   } = {
   ...named(F32X4_BINARY, simdBinary),
@@ -201,17 +160,15 @@ export const f32x4: Named<typeof F32X4_BINARY, Binary<"v128">> &
   relaxedNmadd: (a, b, c) => expression("v128", a.code, b.code, c.code, simd(0x106)),
 };
 
-const F64X2_BINARY = { add: 240, sub: 241, mul: 242, div: 243 } as const;
+const F64X2_BINARY = { add: 240, mul: 242 } as const;
 
 /** Two float64. */
 export const f64x2: Named<typeof F64X2_BINARY, Binary<"v128">> & {
-  readonly splat: (value: Operand<"f64">) => V128;
   readonly extractLane: (a: V128, lane: number) => F64;
   /** The two low float32 lanes, widened. */
   readonly promoteLowF32x4: Unary<"v128">;
 } = {
   ...named(F64X2_BINARY, simdBinary),
-  splat: splat("f64", 20),
   extractLane: extractLane("f64", 33),
   promoteLowF32x4: simdUnary(95),
 };
