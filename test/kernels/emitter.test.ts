@@ -6,7 +6,7 @@ import {
   f64,
   type I32,
   i32,
-  ModuleBuilder,
+  type ModuleBuilder,
   v128,
 } from "../../src/kernels/wasm/emitter.ts";
 import { signed, unsigned } from "../../src/kernels/wasm/encoding.ts";
@@ -121,9 +121,9 @@ describe("modules", () => {
   it("keep each constant once, below the heap", () => {
     const { call, memory, heapBase } = instantiate((module) => {
       module.func("run", {}, (f) => {
-        f.store(OUT, f32x4.add(module.constantF32x4(1.5), module.constantF32x4(1.5)));
-        f.store(OUT, module.constantF32x4([1, 2, 3, 4]), 16);
-        f.store(OUT, module.constantI32x4(-7), 32);
+        f.store(OUT, f32x4.add(f.constantF32x4(1.5), f.constantF32x4(1.5)));
+        f.store(OUT, f.constantF32x4([1, 2, 3, 4]), 16);
+        f.store(OUT, f.constantI32x4(-7), 32);
       });
     });
     call("run");
@@ -136,8 +136,8 @@ describe("modules", () => {
   it("tell zeros of different sign apart", () => {
     const { call, memory } = instantiate((module) => {
       module.func("run", {}, (f) => {
-        f.store(OUT, module.constantF32x4(0));
-        f.store(OUT, module.constantF32x4(-0), 16);
+        f.store(OUT, f.constantF32x4(0));
+        f.store(OUT, f.constantF32x4(-0), 16);
       });
     });
     call("run");
@@ -146,8 +146,8 @@ describe("modules", () => {
   });
 
   it("multiply and add with two roundings unless fused", () => {
-    const run = onVectors((a, b) => new ModuleBuilder("simd").madd(a, b, b));
-    const less = onVectors((a, b) => new ModuleBuilder("simd").nmadd(a, b, b));
+    const run = onVectors((a, b, f) => f.madd(a, b, b));
+    const less = onVectors((a, b, f) => f.nmadd(a, b, b));
     const [x, y] = [Math.fround(0.1), Math.fround(0.7)];
     const product = Math.fround(x * y);
     const operands = [floats([x, x, x, x]), floats([y, y, y, y])] as const;

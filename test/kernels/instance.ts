@@ -1,5 +1,10 @@
 /** Instantiates small modules, to see what instructions do. */
-import { ModuleBuilder, type V128, v128 } from "../../src/kernels/wasm/emitter.ts";
+import {
+  type FunctionBuilder,
+  ModuleBuilder,
+  type V128,
+  v128,
+} from "../../src/kernels/wasm/emitter.ts";
 
 /** An instantiated module. */
 export interface Instance {
@@ -29,11 +34,11 @@ export const OUT = 1056;
 
 /** Runs an instruction on two vectors of 16 bytes. */
 export function onVectors(
-  instruction: (a: V128, b: V128) => V128,
+  instruction: (a: V128, b: V128, f: FunctionBuilder) => V128,
 ): (a: ArrayBuffer, b: ArrayBuffer) => ArrayBuffer {
   const { call, memory } = instantiate((module) => {
     module.func("run", {}, (f) => {
-      f.store(OUT, instruction(v128.load(LEFT), v128.load(RIGHT)));
+      f.store(OUT, instruction(v128.load(LEFT), v128.load(RIGHT), f));
     });
   });
   const bytes = new Uint8Array(memory.buffer);

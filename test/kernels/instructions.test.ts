@@ -166,7 +166,7 @@ describe("vector instructions", () => {
     expect(result((x) => i32x4.splat(i32x4.extractLane(x, 1)))).toEqual([2, 2, 2, 2]);
     const { call, memory } = instantiate((module) => {
       module.func("run", {}, (f) => {
-        const value = f.let(i32x4.add(i32x4.splat(5), module.constantI32x4([0, 1, 2, 3])));
+        const value = f.let(i32x4.add(i32x4.splat(5), f.constantI32x4([0, 1, 2, 3])));
         f.store32Lane(OUT, value, 3);
         f.store64Lane(OUT, value, 1, 4);
       });
@@ -298,7 +298,7 @@ describe("bytes", () => {
         module.func(name, { a: "f32", b: "f32" }, (_, { a, b }) => f32[name](a, b));
     });
     expect([call("any", 0), call("any", 8)]).toEqual([0, 1]);
-    const comparisons = { ...FLOAT_COMPARISONS, ne: (a: number, b: number) => a !== b };
+    const comparisons: typeof FLOAT_COMPARISONS = { ...FLOAT_COMPARISONS, ne: (a, b) => a !== b };
     for (const a of FLOATS)
       for (const b of FLOATS)
         for (const name of ["eq", "ne", "lt"] as const) {

@@ -18,9 +18,8 @@ const TANH_P = [
 /** Adds `tanhForward`, `tanhBackward`, `reluForward` and `reluBackward`. */
 export function addActivations(module: ModuleBuilder): void {
   module.func("tanhForward", { x: "i32", y: "i32", count: "i32" }, (f, { x, y, count }) => {
-    forEachVector(module, f, count, [x, y], (places) => {
+    forEachVector(f, count, [x, y], (places) => {
       const ys = tanh(
-        module,
         f,
         places.map((place) => f.let(place.load(x))),
       );
@@ -31,8 +30,8 @@ export function addActivations(module: ModuleBuilder): void {
   });
   const parameters = { y: "i32", dy: "i32", dx: "i32", count: "i32" } as const;
   module.func("tanhBackward", parameters, (f, { y, dy, dx, count }) => {
-    forEachVector(module, f, count, [y, dy, dx], (places) => {
-      const one = f.let(module.constantF32x4(1));
+    forEachVector(f, count, [y, dy, dx], (places) => {
+      const one = f.let(f.constantF32x4(1));
       for (const place of places) {
         const value = f.let(place.load(y));
         place.store(dx, f32x4.mul(place.load(dy), f32x4.sub(one, f32x4.mul(value, value))));
@@ -40,12 +39,12 @@ export function addActivations(module: ModuleBuilder): void {
     });
   });
   module.func("reluForward", { x: "i32", y: "i32", count: "i32" }, (f, { x, y, count }) => {
-    forEachVector(module, f, count, [x, y], (places) => {
+    forEachVector(f, count, [x, y], (places) => {
       for (const place of places) place.store(y, f32x4.max(place.load(x), v128.zero));
     });
   });
   module.func("reluBackward", parameters, (f, { y, dy, dx, count }) => {
-    forEachVector(module, f, count, [y, dy, dx], (places) => {
+    forEachVector(f, count, [y, dy, dx], (places) => {
       for (const place of places) {
         place.store(dx, v128.and(place.load(dy), f32x4.gt(place.load(y), v128.zero)));
       }
@@ -53,25 +52,24 @@ export function addActivations(module: ModuleBuilder): void {
   });
 }
 
-function tanh(module: ModuleBuilder, f: FunctionBuilder, xs: Vectors): Vectors {
+function tanh(f: FunctionBuilder, xs: Vectors): Vectors {
   const squares = each(f, xs, (x) => f32x4.mul(x, x));
-  const tails = polynomial(module, f, squares, TANH_P);
-  const small = each(f, xs, (x, i) => module.madd(f32x4.mul(squares[i], x), tails[i], x));
+  const tails = polynomial(f, squares, TANH_P);
+  const small = each(f, xs, (x, i) => f.madd(f32x4.mul(squares[i], x), tails[i], x));
 
   // tanh(|x|) = (1 - e) / (1 + e) with e = exp(-2 |x|).
-  const largest = f.let(module.constantF32x4(LARGEST));
+  const largest = f.let(f.constantF32x4(LARGEST));
   const sizes = each(f, xs, (x) => f32x4.pmin(f32x4.abs(x), largest));
-  const minusTwo = f.let(module.constantF32x4(-2));
+  const minusTwo = f.let(f.constantF32x4(-2));
   const powers = exponential(
-    module,
     f,
     each(f, sizes, (a) => f32x4.mul(a, minusTwo)),
   );
-  const one = f.let(module.constantF32x4(1));
+  const one = f.let(f.constantF32x4(1));
   const large = each(f, powers, (e) => f32x4.div(f32x4.sub(one, e), f32x4.add(one, e)));
 
-  const limit = f.let(module.constantF32x4(SMALL));
-  const signBit = f.let(module.constantF32x4(-0));
+  const limit = f.let(f.constantF32x4(SMALL));
+  const signBit = f.let(f.constantF32x4(-0));
   return each(f, xs, (x, i) => {
     const size = v128.bitselect(small[i], large[i], f32x4.lt(sizes[i], limit));
     return v128.bitselect(x, size, signBit); // with the sign of x, that of zero too

@@ -15,12 +15,12 @@ import {
 import { forEachVector } from "./vector-loop.ts";
 
 /**
- * Floats that are left alone together where gradient and moments are zero, as in the rows of an embedding whose tokens
- * have not been met: all but a decay would give them back their bits, for three times the memory traffic.
+ * Floats that are skipped together if gradient and moments are zero, as in rows of an embedding whose tokens have not
+ * occurred: an update would only apply the decay, for three times the memory traffic.
  */
 const STRETCH = 64;
 
-/** What multiplies what; the caller computes these in double precision. */
+/** The caller computes the factors in double precision. */
 const PARAMETERS = {
   p: "i32",
   g: "i32",
@@ -35,16 +35,16 @@ const PARAMETERS = {
   stepSize: "f32",
   /** 1 - learning rate * weight decay. */
   keep: "f32",
-  /** 1 / sqrt(c2), by which torch scales the square root of v. */
+  /** 1 / sqrt(c2), with which torch scales the square root of v. */
   inverseCorrection: "f32",
-  /** All bits set where g stays as it is, none where it is cleared. */
+  /** -1: g stays; 0: g is cleared. */
   gradientKept: "i32",
 } as const;
 
 /** Adds `adamwTorch` and `adamwTransformers`. */
 export function addAdamW(module: ModuleBuilder): void {
-  addUpdate(module, "adamwTorch", ({ p, m, rootOfV, stepSize, keep, epsilon, correction }) => {
-    const step = f32x4.div(f32x4.mul(stepSize, m), module.madd(rootOfV, correction, epsilon));
+  addUpdate(module, "adamwTorch", ({ p, m, rootOfV, stepSize, keep, epsilon, correction }, f) => {
+    const step = f32x4.div(f32x4.mul(stepSize, m), f.madd(rootOfV, correction, epsilon));
     return f32x4.sub(f32x4.mul(p, keep), step);
   });
   addUpdate(module, "adamwTransformers", ({ p, m, rootOfV, stepSize, keep, epsilon }) => {
@@ -67,7 +67,7 @@ interface UpdateOperands {
 function addUpdate(
   module: ModuleBuilder,
   name: string,
-  newParameter: (operands: UpdateOperands) => V128,
+  newParameter: (operands: UpdateOperands, f: FunctionBuilder) => V128,
 ): void {
   module.func(name, PARAMETERS, (f, values) => {
     const { p, g, m, v, count } = values;
@@ -84,20 +84,20 @@ function addUpdate(
       correction: splat(values.inverseCorrection),
     };
     const update = (floats: I32): void =>
-      forEachVector(module, f, floats, [p, g, m, v], (places) => {
+      forEachVector(f, floats, [p, g, m, v], (places) => {
         for (const place of places) {
           const gradient = f.let(place.load(g));
           place.store(g, v128.and(gradient, gradientKept));
-          const newM = f.let(module.madd(oneMinusBeta1, gradient, f32x4.mul(beta1, place.load(m))));
+          const newM = f.let(f.madd(oneMinusBeta1, gradient, f32x4.mul(beta1, place.load(m))));
           place.store(m, newM);
           const square = f32x4.mul(gradient, oneMinusBeta2);
-          const newV = f.let(module.madd(square, gradient, f32x4.mul(beta2, place.load(v))));
+          const newV = f.let(f.madd(square, gradient, f32x4.mul(beta2, place.load(v))));
           place.store(v, newV);
           const rootOfV = f32x4.sqrt(newV);
-          place.store(p, newParameter({ p: place.load(p), m: newM, rootOfV, ...constants }));
+          place.store(p, newParameter({ p: place.load(p), m: newM, rootOfV, ...constants }, f));
         }
       });
-    // Without an epsilon the step of what has neither gradient nor moments is 0 / 0.
+    // Without epsilon the step would be 0 / 0.
     const mayRest = f.let(f32.lt(f32.const(0), values.epsilon));
     const decays = f.let(f32.ne(values.keep, f32.const(1)));
     f.while(count, () => {
@@ -122,7 +122,7 @@ function addUpdate(
   });
 }
 
-/** Whether all bits of a stretch are zero in all of the arrays. */
+/** Whether all bits of a stretch are zero in all arrays. */
 function isZero(f: FunctionBuilder, arrays: readonly Local<"i32">[]): I32 {
   const any = f.local("v128");
   f.set(any, v128.zero);

@@ -6,7 +6,6 @@ import {
   i32,
   type Label,
   type Local,
-  type ModuleBuilder,
   v128,
   type WasmVariant,
 } from "./emitter.ts";
@@ -22,7 +21,7 @@ const LOOPS: Readonly<
 };
 
 /** Whether the engine joins neighbouring vectors, which needs adjacent loads and stores in loops without exits. */
-export function joinsVectors({ variant }: ModuleBuilder): boolean {
+export function joinsVectors({ variant }: { readonly variant: WasmVariant }): boolean {
   return LOOPS[variant].outputsPerBarrier === null;
 }
 
@@ -134,21 +133,20 @@ interface BlockProducts {
 
 /** Multiplies every block of a row by factors in registers: `sum += weight * factor`, output by output. */
 export function multiplyBlocks(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   row: BlockRow,
   { terms, before, after }: BlockProducts,
 ): void {
-  const { unroll, outputsPerBarrier } = LOOPS[module.variant];
+  const { unroll, outputsPerBarrier } = LOOPS[f.variant];
   const outputs = terms.length;
   // One pointer for each output: the engine would compute the address of a splat again for each offset.
   const weights = terms.map((_, r) => f.let(i32.add(row.value, 4 * r)));
   const weight = f.local("v128");
-  forEachBlock(f, row, { unroll, exits: !joinsVectors(module), along: weights }, (place) => {
+  forEachBlock(f, row, { unroll, exits: !joinsVectors(f), along: weights }, (place) => {
     before(place);
     for (const [r, ofOutput] of terms.entries()) {
       f.set(weight, v128.load32Splat(weights[r], place.offset));
-      for (const [sum, factor] of ofOutput) f.set(sum, module.madd(weight, factor, sum));
+      for (const [sum, factor] of ofOutput) f.set(sum, f.madd(weight, factor, sum));
       const next = r + 1;
       if (outputsPerBarrier !== null && next < outputs && next % outputsPerBarrier === 0)
         barrier(f, place.done, place.remaining, outputs * place.step + next);
@@ -188,10 +186,6 @@ export function tileAddress(tile: I32, { column, step }: BlockPlace, tokens: num
 }
 
 /** Uses the working space of the instance if the caller passes no tile. */
-export function defaultToWorkspace(
-  module: ModuleBuilder,
-  f: FunctionBuilder,
-  tile: Local<"i32">,
-): void {
-  f.if(i32.eq(tile, 0), () => f.set(tile, module.workspace));
+export function defaultToWorkspace(f: FunctionBuilder, tile: Local<"i32">): void {
+  f.if(i32.eq(tile, 0), () => f.set(tile, f.workspace));
 }

@@ -25,21 +25,14 @@ function addHeight(module: ModuleBuilder, height: BlockHeight, packTokens: Pack)
   const forTile = addTileProduct(module, height);
   const forToken = addToken(module, height);
   const together = tokensTogether(module.variant, height);
-  const parameters = integers(
-    "x",
-    "tokens",
-    "inputs",
-    "outputs",
-    "starts",
-    "columns",
-    "values",
-    "bias",
-    "y",
-    "tile",
-  );
+  const parameters = {
+    ...integers("x", "tokens", "inputs", "outputs"),
+    ...integers("starts", "columns", "values"),
+    ...integers("bias", "y", "tile"),
+  } as const;
   module.func(`blockSparseForward${height}`, parameters, (f, p) => {
     const { x, inputs, outputs, starts, columns, values, bias, y, tile } = p;
-    defaultToWorkspace(module, f, tile);
+    defaultToWorkspace(f, tile);
     const rows = f.let(i32.divU(outputs, height));
     const [xStride, stride] = [f.let(i32.shl(inputs, 2)), f.let(i32.shl(outputs, 2))];
     const shared = { starts, rows, columns, values, bias, y };
@@ -63,9 +56,7 @@ function addToken(
 ): FunctionReference<typeof OUTPUT_PARAMETERS> {
   const outputs = Math.min(height, BLOCK_OUTPUTS);
   return module.internal(OUTPUT_PARAMETERS, (f, p) => {
-    const sums = Array.from({ length: outputs === BLOCK_OUTPUTS ? 1 : outputs }, () =>
-      f.local("v128"),
-    );
+    const sums = f.locals("v128", outputs === BLOCK_OUTPUTS ? 1 : outputs);
     const { starts, columns, values } = p;
     forEachBlockRow(f, { starts, columns, values, height }, p.rows, (row) => {
       forEachFour(f, row, height, (part) => {
@@ -75,7 +66,7 @@ function addToken(
           for (const [r, sum] of sums.entries()) {
             const weight =
               outputs === BLOCK_OUTPUTS ? v128.load(value) : v128.load32Splat(value, 4 * r);
-            f.set(sum, module.madd(weight, x, sum));
+            f.set(sum, f.madd(weight, x, sum));
           }
         });
         f.if(p.bias, () => {

@@ -54,21 +54,14 @@ export function addBlockSparseInputGradient(module: ModuleBuilder): void {
   const addTile = addTileGradients(module, together);
   const addToken = addTokenGradients(module);
   const unpackTokens = addUnpackTokens(module, together);
-  const parameters = integers(
-    "dy",
-    "tokens",
-    "inputs",
-    "outputs",
-    "starts",
-    "columns",
-    "values",
-    "dx",
-    "accumulate",
-    "tile",
-  );
+  const parameters = {
+    ...integers("dy", "tokens", "inputs", "outputs"),
+    ...integers("starts", "columns", "values"),
+    ...integers("dx", "accumulate", "tile"),
+  } as const;
   module.func("blockSparseInputGradient", parameters, (f, p) => {
     const { dy, inputs, outputs, starts, columns, values, dx, accumulate, tile } = p;
-    defaultToWorkspace(module, f, tile);
+    defaultToWorkspace(f, tile);
     const rows = f.let(i32.divU(outputs, BLOCK_OUTPUTS));
     const [dxStride, stride] = [f.let(i32.shl(inputs, 2)), f.let(i32.shl(outputs, 2))];
     const shared = { dy, stride, starts, rows, columns, values, sums: tile };
@@ -116,13 +109,13 @@ function addTileGradients(
   together: number,
 ): FunctionReference<typeof TILE_PARAMETERS> {
   return module.internal(TILE_PARAMETERS, (f, p) => {
-    const sums = Array.from({ length: together / 4 }, () => f.local("v128"));
+    const sums = f.locals("v128", together / 4);
     const at = f.local("i32");
     const tokens = tokenAddresses(f, p, together);
     const offset = f.let(i32.const(0));
     forEachBlockRow(f, p, p.rows, (row) => {
       const gradients = loadTokens(f, tokens, offset, joinsVectors(module) ? p.turned : null);
-      multiplyBlocks(module, f, row, {
+      multiplyBlocks(f, row, {
         terms: gradients.map((ofOutput) => sums.map((sum, v): Term => [sum, ofOutput[v]])),
         before: (place) => {
           f.set(at, tileAddress(p.sums, place, together));
@@ -180,7 +173,7 @@ function loadTokens(
 /** Adds the gradients of all outputs of one token to its sums, in the order of a tile. */
 function addTokenGradients(module: ModuleBuilder): FunctionReference<typeof PARAMETERS> {
   return module.internal(PARAMETERS, (f, p) => {
-    const gradients = Array.from({ length: BLOCK_OUTPUTS }, () => f.local("v128"));
+    const gradients = f.locals("v128", BLOCK_OUTPUTS);
     const sum = f.local("v128");
     const at = f.local("i32");
     forEachBlockRow(f, p, p.rows, (row) => {
@@ -190,7 +183,7 @@ function addTokenGradients(module: ModuleBuilder): FunctionReference<typeof PARA
         f.set(at, i32.add(p.sums, i32.shl(i32.load(column), 2)));
         f.set(sum, v128.load32Zero(at));
         for (const [r, gradient] of gradients.entries())
-          f.set(sum, module.madd(v128.load32Zero(value, 4 * r), gradient, sum));
+          f.set(sum, f.madd(v128.load32Zero(value, 4 * r), gradient, sum));
         f.store32Lane(at, sum, 0);
       });
       f.increment(p.dy, 4 * BLOCK_OUTPUTS);
@@ -217,7 +210,7 @@ function addUnpackTokens(
 ): FunctionReference<typeof UNPACK_PARAMETERS> {
   return module.internal(UNPACK_PARAMETERS, (f, p) => {
     const { tile, tokens, inputs, dx, stride, accumulate } = p;
-    const rows = Array.from({ length: together }, () => f.local("i32"));
+    const rows = f.locals("i32", together);
     for (const [t, row] of rows.entries()) f.set(row, t === 0 ? dx : i32.add(rows[t - 1], stride));
     const writeFour = (add: boolean): void => {
       for (let v = 0; v < together / 4; v++) {

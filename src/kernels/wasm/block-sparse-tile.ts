@@ -45,8 +45,14 @@ export const OUTPUT_PARAMETERS = {
   y: "i32",
 } as const;
 
-const PARAMETERS = {
-  ...OUTPUT_PARAMETERS,
+const TILE_PARAMETERS = {
+  x: "i32",
+  starts: "i32",
+  rows: "i32",
+  columns: "i32",
+  values: "i32",
+  bias: "i32",
+  y: "i32",
   inputs: "i32",
   /** Tokens to write, at most those of a tile. */
   tokens: "i32",
@@ -58,12 +64,12 @@ const PARAMETERS = {
 export function addTileProduct(
   module: ModuleBuilder,
   height: BlockHeight,
-): FunctionReference<typeof PARAMETERS> {
+): FunctionReference<typeof TILE_PARAMETERS> {
   const together = tokensTogether(module.variant, height);
   const addRows = addSumRows(module, height, together);
   const write = addWriteSums(module, together);
   const most = GATHERED_OUTPUTS / height;
-  return module.internal(PARAMETERS, (f, p) => {
+  return module.internal(TILE_PARAMETERS, (f, p) => {
     const { x, tokens, starts, rows, columns, values, bias, y, stride } = p;
     const sums = f.let(i32.add(x, i32.shl(p.inputs, Math.log2(4 * together))));
     const shared = { x, starts, columns, values, sums, bias, y };
@@ -118,7 +124,7 @@ function addSumRows(
     forEachBlockRow(f, { starts, columns, values, height }, p.rows, (row) => {
       forEachFour(f, row, height, (part) => {
         for (const sum of sums.flat()) f.set(sum, v128.zero);
-        multiplyBlocks(module, f, part, { terms, before });
+        multiplyBlocks(f, part, { terms, before });
         const gather = (): void => {
           for (const [i, sum] of sums.flat().entries()) f.store(p.sums, sum, 16 * i);
           f.increment(p.sums, 4 * outputs * tokens);

@@ -33,23 +33,14 @@ const SUMS = 8;
 export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
   const transposeTile = addTransposeTile(module);
   const addTile = addTileProducts(module);
-  const parameters = integers(
-    "dy",
-    "x",
-    "tokens",
-    "inputs",
-    "outputs",
-    "first",
-    "end",
-    "starts",
-    "columns",
-    "blocks",
-    "sums",
-    "tile",
-  );
+  const parameters = {
+    ...integers("dy", "x", "tokens", "inputs", "outputs"),
+    ...integers("first", "end", "starts", "columns", "blocks"),
+    ...integers("sums", "tile"),
+  } as const;
   module.func("blockSparseWeightSums", parameters, (f, p) => {
     const { dy, x, tokens, inputs, first, columns, sums, tile } = p;
-    defaultToWorkspace(module, f, tile);
+    defaultToWorkspace(f, tile);
     const [xStride, dyStride] = [f.let(i32.shl(inputs, 2)), f.let(i32.shl(p.outputs, 2))];
     f.increment(p.starts, i32.shl(first, 2));
     f.increment(dy, i32.mul(first, 4 * BLOCK_OUTPUTS));
@@ -117,7 +108,7 @@ function addTileProducts(module: ModuleBuilder): FunctionReference<typeof TILE_P
             const offset = i32.mul(i32.load(column, 4 * b), COLUMN_BYTES);
             return f.let(i32.add(p.x, offset));
           });
-          for (const [b, sum] of dotProducts(module, f, p, x, groups).entries()) {
+          for (const [b, sum] of dotProducts(f, p, x, groups).entries()) {
             const before = v128.and(v128.load(value, 16 * b), kept);
             f.store(value, f32x4.add(before, sum), 16 * b);
           }
@@ -132,16 +123,15 @@ function addTileProducts(module: ModuleBuilder): FunctionReference<typeof TILE_P
 
 /** The sums of the four outputs of each block, given by its column of `x`, which advances. */
 function dotProducts(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   p: Readonly<Record<"dy" | "room", Local<"i32">>>,
   x: readonly Local<"i32">[],
   groups: Local<"i32">,
 ): readonly Local<"v128">[] {
-  const joined = joinsVectors(module) ? 2 : 1;
+  const joined = joinsVectors(f) ? 2 : 1;
   // A single block uses more tokens at a time, with separate sums.
   const steps = SUMS / (BLOCK_OUTPUTS * x.length);
-  const vectors = (): Local<"v128">[] => Array.from({ length: joined }, () => f.local("v128"));
+  const vectors = (): Local<"v128">[] => f.locals("v128", joined);
   const sums = x.map(() =>
     Array.from({ length: steps }, () => Array.from({ length: BLOCK_OUTPUTS }, vectors)),
   );
@@ -160,19 +150,18 @@ function dotProducts(
             f.set(vector, v128.load(dy, r * COLUMN_BYTES + at + 16 * v));
           for (const [b, ofBlock] of sums.entries())
             for (const [v, sum] of ofBlock[step % steps][r].entries())
-              f.set(sum, module.madd(xs[b][v], dys[v], sum));
+              f.set(sum, f.madd(xs[b][v], dys[v], sum));
         }
       }
       for (const pointer of [dy, ...x]) f.increment(pointer, 4 * GROUP);
       f.increment(left, -1);
     });
   });
-  return sums.map((ofBlock) => addUp(module, f, ofBlock, p.room));
+  return sums.map((ofBlock) => addUp(f, ofBlock, p.room));
 }
 
 /** The sums over the lanes of the vectors of four outputs. */
 function addUp(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   sums: readonly (readonly (readonly Local<"v128">[])[])[],
   room: Local<"i32">,
@@ -183,7 +172,7 @@ function addUp(
       for (const [v, vector] of vectors.entries())
         f.set(first[r][v], f32x4.add(first[r][v], vector));
   const fours = first.map(([low]) => low);
-  if (joinsVectors(module)) {
+  if (joinsVectors(f)) {
     // Stored and loaded, because the engine joins vectors that are stored side by side.
     for (const [i, vector] of first.flat().entries()) f.store(room, vector, 16 * i);
     for (const [r, four] of fours.entries())
@@ -195,24 +184,17 @@ function addUp(
 
 /** Adds `blockSparseAddSums`: dW += sums of all shards in order. */
 function addAddSums(module: ModuleBuilder): void {
-  const parameters = integers(
-    "sums",
-    "shards",
-    "blocks",
-    "inputs",
-    "starts",
-    "columns",
-    "dWeight",
-    "first",
-    "end",
-  );
+  const parameters = {
+    ...integers("sums", "shards", "blocks", "inputs", "starts", "columns"),
+    ...integers("dWeight", "first", "end"),
+  } as const;
   module.func("blockSparseAddSums", parameters, (f, p) => {
     const { dWeight } = p;
     const stride = f.let(i32.shl(p.inputs, 2));
     const shardBytes = f.let(i32.shl(p.blocks, 4));
     const starts = f.let(i32.add(p.starts, i32.shl(p.first, 2)));
     f.increment(dWeight, i32.mul(p.first, i32.mul(stride, BLOCK_OUTPUTS)));
-    const lanes = Array.from({ length: BLOCK_OUTPUTS }, () => f.local("f32"));
+    const lanes = f.locals("f32", BLOCK_OUTPUTS);
     const rows = i32.sub(p.end, p.first);
     forEachBlockRow(f, { starts, columns: p.columns, values: p.sums }, rows, (row) => {
       forEachBlock(f, row, { unroll: 1 }, ({ column, value }) => {
@@ -281,7 +263,7 @@ function transposeGroup(
 ): void {
   const from = f.let(source);
   const left = f.let(columns);
-  const rows = Array.from({ length: GROUP / 2 }, () => f.local("i32"));
+  const rows = f.locals("i32", GROUP / 2);
   const copy = (width: number, step: number): void => {
     f.set(rows[0], from);
     for (let half = 0; half < GROUP; half += rows.length) {

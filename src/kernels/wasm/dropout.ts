@@ -40,15 +40,14 @@ function multiplyWide(
 
 /** The words of four Philox blocks: lane i of word w is word w of block i. */
 function philox(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   counter: Words,
   key: readonly [V128, V128],
 ): readonly Local<"v128">[] {
   const words = counter.map((word) => f.let(word));
   const [key0, key1] = key.map((word) => f.let(word));
-  const multiplier0 = f.let(module.constantI32x4(MULTIPLIER_0));
-  const multiplier1 = f.let(module.constantI32x4(MULTIPLIER_1));
+  const multiplier0 = f.let(f.constantI32x4(MULTIPLIER_0));
+  const multiplier1 = f.let(f.constantI32x4(MULTIPLIER_1));
   for (let round = 0; round < ROUNDS; round++) {
     const [x0, x1, x2, x3] = words;
     const product0 = multiplyWide(f, x0, multiplier0);
@@ -57,16 +56,16 @@ function philox(
     f.set(x1, product1.low);
     f.set(x2, v128.xor(v128.xor(product0.high, x3), key1));
     f.set(x3, product0.low);
-    f.set(key0, i32x4.add(key0, module.constantI32x4(WEYL_0)));
-    f.set(key1, i32x4.add(key1, module.constantI32x4(WEYL_1)));
+    f.set(key0, i32x4.add(key0, f.constantI32x4(WEYL_0)));
+    f.set(key1, i32x4.add(key1, f.constantI32x4(WEYL_1)));
   }
   return words;
 }
 
 /** The 16-bit draws of vector `index` of a group: low halves of the words, then high halves. */
-function drawsOf(module: ModuleBuilder, words: readonly V128[], index: number): V128 {
+function drawsOf(f: FunctionBuilder, words: readonly V128[], index: number): V128 {
   const word = words[index % 4];
-  return index < 4 ? v128.and(word, module.constantI32x4(0xffff)) : i32x4.shrU(word, 16);
+  return index < 4 ? v128.and(word, f.constantI32x4(0xffff)) : i32x4.shrU(word, 16);
 }
 
 /** Adds `dropout`. Positions are given by the counter of their first block: 4 blocks for 32 positions. */
@@ -87,7 +86,7 @@ export function addDropout(module: ModuleBuilder): void {
     const factor = f.let(f32x4.splat(values.factor));
 
     const apply = (words: readonly V128[], index: number, place: VectorPlace): void => {
-      const kept = i32x4.gtS(drawsOf(module, words, index), lastDropped);
+      const kept = i32x4.gtS(drawsOf(f, words, index), lastDropped);
       place.store(y, v128.and(f32x4.mul(place.load(x), factor), kept));
     };
     forEachRow(f, rows, () => {
@@ -95,15 +94,15 @@ export function addDropout(module: ModuleBuilder): void {
       f.increment(firstCounter, counterStride);
       const left = f.let(columns);
       f.while(i32.gtS(left, 0), () => {
-        const counters = i32x4.add(i32x4.splat(counter), module.constantI32x4([0, 1, 2, 3]));
-        const words = philox(module, f, [counters, example, operation, step], key);
+        const counters = i32x4.add(i32x4.splat(counter), f.constantI32x4([0, 1, 2, 3]));
+        const words = philox(f, [counters, example, operation, step], key);
         f.if(
           i32.geS(left, GROUP),
           () => {
             for (let index = 0; index < 8; index++) apply(words, index, fullPlace(f, index));
             advance(f, [x, y], left, GROUP);
           },
-          () => applyToRest(module, f, { x, y, left, words, apply }),
+          () => applyToRest(f, { x, y, left, words, apply }),
         );
         f.increment(counter, 4);
       });
@@ -120,14 +119,10 @@ interface RestOfRow {
 }
 
 /** The last 1 to 31 floats of a row. */
-function applyToRest(
-  module: ModuleBuilder,
-  f: FunctionBuilder,
-  { x, y, left, words, apply }: RestOfRow,
-): void {
+function applyToRest(f: FunctionBuilder, { x, y, left, words, apply }: RestOfRow): void {
   f.block((done) => {
     for (let index = 0; index < 8; index++) {
-      upToOneVector(module, f, left, (place) => apply(words, index, place));
+      upToOneVector(f, left, (place) => apply(words, index, place));
       advance(f, [x, y], left, f.let(i32.minS(left, 4)));
       f.exitIf(done, i32.eqz(left));
     }

@@ -1,89 +1,86 @@
 /** Sums, products and differences, element by element and along rows and columns. */
 
-import { f32x4, i32, type ModuleBuilder, type V128 } from "./emitter.ts";
+import {
+  type FunctionBuilder,
+  f32x4,
+  i32,
+  integers,
+  type ModuleBuilder,
+  type V128,
+} from "./emitter.ts";
 import { forEachRow, forEachVector } from "./vector-loop.ts";
 
 /** Adds `add`, `addBias`, `addColumnSums`, `addScaled`, `addScaledDifference`, `multiply` and `scale`. */
 export function addElementwise(module: ModuleBuilder): void {
-  binaryKernel(module, "add", f32x4.add);
-  binaryKernel(module, "multiply", f32x4.mul);
-  scaleKernel(module);
-  addScaledKernel(module);
-  addScaledDifferenceKernel(module);
-  addBiasKernel(module);
-  addColumnSumsKernel(module);
+  addBinary(module, "add", f32x4.add);
+  addBinary(module, "multiply", f32x4.mul);
+  addScaling(module, "scale", (factors, x) => f32x4.mul(factors, x));
+  addScaling(module, "addScaled", (factors, x, y, f) => f.madd(factors, x, y()));
+  addScaledDifference(module);
+  addBias(module);
+  addColumnSums(module);
 }
 
-function binaryKernel(
-  module: ModuleBuilder,
-  name: string,
-  combine: (a: V128, b: V128) => V128,
-): void {
-  module.func(name, { a: "i32", b: "i32", y: "i32", count: "i32" }, (f, { a, b, y, count }) => {
-    forEachVector(module, f, count, [a, b, y], (places) => {
+function addBinary(module: ModuleBuilder, name: string, combine: (a: V128, b: V128) => V128): void {
+  module.func(name, integers("a", "b", "y", "count"), (f, { a, b, y, count }) => {
+    forEachVector(f, count, [a, b, y], (places) => {
       for (const place of places) place.store(y, combine(place.load(a), place.load(b)));
     });
   });
 }
 
-function scaleKernel(module: ModuleBuilder): void {
+/** y = combine(factor, x, y), which need not load y. */
+function addScaling(
+  module: ModuleBuilder,
+  name: string,
+  combine: (factors: V128, x: V128, y: () => V128, f: FunctionBuilder) => V128,
+): void {
   const parameters = { x: "i32", factor: "f32", y: "i32", count: "i32" } as const;
-  module.func("scale", parameters, (f, { x, factor, y, count }) => {
+  module.func(name, parameters, (f, { x, factor, y, count }) => {
     const factors = f.let(f32x4.splat(factor));
-    forEachVector(module, f, count, [x, y], (places) => {
-      for (const place of places) place.store(y, f32x4.mul(factors, place.load(x)));
+    forEachVector(f, count, [x, y], (places) => {
+      for (const place of places)
+        place.store(
+          y,
+          combine(factors, place.load(x), () => place.load(y), f),
+        );
     });
   });
 }
 
-function addScaledKernel(module: ModuleBuilder): void {
-  const parameters = { x: "i32", factor: "f32", y: "i32", count: "i32" } as const;
-  module.func("addScaled", parameters, (f, { x, factor, y, count }) => {
-    const factors = f.let(f32x4.splat(factor));
-    forEachVector(module, f, count, [x, y], (places) => {
-      for (const place of places) {
-        place.store(y, module.madd(factors, place.load(x), place.load(y)));
-      }
-    });
-  });
-}
-
-function addScaledDifferenceKernel(module: ModuleBuilder): void {
+function addScaledDifference(module: ModuleBuilder): void {
   const parameters = { a: "i32", b: "i32", factor: "f32", da: "i32", count: "i32" } as const;
   module.func("addScaledDifference", parameters, (f, { a, b, factor, da, count }) => {
     const factors = f.let(f32x4.splat(factor));
-    forEachVector(module, f, count, [a, b, da], (places) => {
+    forEachVector(f, count, [a, b, da], (places) => {
       for (const place of places) {
         const difference = f32x4.sub(place.load(a), place.load(b));
-        place.store(da, module.madd(factors, difference, place.load(da)));
+        place.store(da, f.madd(factors, difference, place.load(da)));
       }
     });
   });
 }
 
-function addBiasKernel(module: ModuleBuilder): void {
-  const parameters = { y: "i32", bias: "i32", rows: "i32", columns: "i32" } as const;
-  module.func("addBias", parameters, (f, { y, bias, rows, columns }) => {
-    const biasAt = f.local("i32");
-    forEachRow(f, rows, () => {
-      f.set(biasAt, bias);
-      forEachVector(module, f, columns, [y, biasAt], (places) => {
-        for (const place of places) place.store(y, f32x4.add(place.load(y), place.load(biasAt)));
+function addBias(module: ModuleBuilder): void {
+  module.func(
+    "addBias",
+    integers("y", "bias", "rows", "columns"),
+    (f, { y, bias, rows, columns }) => {
+      const biasAt = f.local("i32");
+      forEachRow(f, rows, () => {
+        f.set(biasAt, bias);
+        forEachVector(f, columns, [y, biasAt], (places) => {
+          for (const place of places) place.store(y, f32x4.add(place.load(y), place.load(biasAt)));
+        });
       });
-    });
-  });
+    },
+  );
 }
 
-/** Four rows at a time, so that each entry of `out` is loaded and stored only once for them. */
-function addColumnSumsKernel(module: ModuleBuilder): void {
-  const parameters = {
-    x: "i32",
-    out: "i32",
-    rows: "i32",
-    columns: "i32",
-    /** Bytes from a row to the next. */
-    stride: "i32",
-  } as const;
+/** Four rows at a time, to load and store `out` only once for them. */
+function addColumnSums(module: ModuleBuilder): void {
+  // `stride` is in bytes.
+  const parameters = integers("x", "out", "rows", "columns", "stride");
   module.func("addColumnSums", parameters, (f, { x, out, rows, columns, stride }) => {
     const outAt = f.local("i32");
     const left = f.let(rows);
@@ -93,7 +90,7 @@ function addColumnSumsKernel(module: ModuleBuilder): void {
       const third = f.let(i32.add(second, stride));
       const fourth = f.let(i32.add(third, stride));
       f.set(outAt, out);
-      forEachVector(module, f, columns, [first, second, third, fourth, outAt], (places) => {
+      forEachVector(f, columns, [first, second, third, fourth, outAt], (places) => {
         for (const place of places) {
           const low = f32x4.add(place.load(first), place.load(second));
           const high = f32x4.add(place.load(third), place.load(fourth));
@@ -106,7 +103,7 @@ function addColumnSumsKernel(module: ModuleBuilder): void {
     f.while(left, () => {
       const row = f.let(x);
       f.set(outAt, out);
-      forEachVector(module, f, columns, [row, outAt], (places) => {
+      forEachVector(f, columns, [row, outAt], (places) => {
         for (const place of places) {
           place.store(outAt, f32x4.add(place.load(outAt), place.load(row)));
         }

@@ -28,7 +28,7 @@ function addRowKernel(
     forEachRow(f, rows, () => {
       const row = f.let(i32.add(table, i32.mul(i32.load(ids), rowBytes)));
       f.increment(ids, 4);
-      forEachVector(module, f, width, [row, dense], (places) => {
+      forEachVector(f, width, [row, dense], (places) => {
         for (const place of places) step(place, row, dense);
       });
     });

@@ -15,9 +15,8 @@
  * ```
  */
 
+import { ConstantTable } from "./constants.ts";
 import {
-  float32Bytes,
-  int32Bytes,
   section,
   signed,
   sized,
@@ -27,27 +26,28 @@ import {
   type ValueType,
   vector,
 } from "./encoding.ts";
-import { type Expression, expression, type I32, type V128 } from "./expressions.ts";
+import type { Expression } from "./expressions.ts";
 import {
   type Arguments,
   FunctionBuilder,
   type FunctionReference,
   localAt,
   type Parameters,
+  type WasmVariant,
+  WORKSPACE,
 } from "./function.ts";
-import { f32x4, v128 } from "./vector-instructions.ts";
 
 export type { ValueType } from "./encoding.ts";
 export * from "./expressions.ts";
-export { type FunctionBuilder, type FunctionReference, integers, type Label } from "./function.ts";
+export {
+  type FunctionBuilder,
+  type FunctionReference,
+  integers,
+  type Label,
+  type WasmVariant,
+} from "./function.ts";
 export { f32, f64, i32, select } from "./scalar-instructions.ts";
 export { f32x4, f64x2, i8x16, i16x8, i32x4, i64x2, v128 } from "./vector-instructions.ts";
-
-/**
- * The instructions that a module may use: SIMD, or also the fused multiply-add of relaxed SIMD. `revectorized` is the
- * latter in a form that lets V8 join pairs of vectors if its flag is set.
- */
-export type WasmVariant = "simd" | "fma" | "revectorized";
 
 /** An exported function that later functions can call. */
 interface ExportedFunction extends FunctionReference<Parameters> {
@@ -64,9 +64,6 @@ const MAXIMUM_PAGES = 65536;
 /** Flags of the import: the memory has a maximum, and is also shared between threads. */
 const LIMITED = 1;
 const LIMITED_AND_SHARED = 3;
-const GLOBAL_GET = 0x23;
-/** Index of the global variable `workspace`. */
-const WORKSPACE = 1;
 
 /**
  * A module of functions with a table of vector constants. It imports its memory as `env.memory` and exports all
@@ -80,8 +77,7 @@ export class ModuleBuilder {
   readonly #exported: ExportedFunction[] = [];
   readonly #hasResult: boolean[] = [];
   readonly #bodies: number[][] = [];
-  readonly #constants: number[] = [];
-  readonly #constantAddresses: Map<string, number> = new Map();
+  readonly #constants: ConstantTable = new ConstantTable(CONSTANTS_START);
 
   constructor(variant: WasmVariant) {
     this.variant = variant;
@@ -114,42 +110,12 @@ export class ModuleBuilder {
     return { index, parameters };
   }
 
-  /**
-   * Four float32 lanes, or one value in all lanes, loaded from the table of constants. V8 (Node 24 and later)
-   * materialises an immediate v128 in every iteration of a loop; a load is cheaper.
-   */
-  constantF32x4(lanes: number | readonly [number, number, number, number]): V128 {
-    return this.#constant(fourLanes(lanes).flatMap(float32Bytes));
-  }
-
-  /** The same for 32-bit integers. */
-  constantI32x4(lanes: number | readonly [number, number, number, number]): V128 {
-    return this.#constant(fourLanes(lanes).flatMap(int32Bytes));
-  }
-
-  /** `a * b + c`: rounded twice in the simd variant, once in the others. */
-  madd(a: V128, b: V128, c: V128): V128 {
-    if (this.variant !== "simd") return f32x4.relaxedMadd(a, b, c);
-    return f32x4.add(c, f32x4.mul(a, b));
-  }
-
-  /** `c - a * b`, rounded as `madd`. */
-  nmadd(a: V128, b: V128, c: V128): V128 {
-    if (this.variant !== "simd") return f32x4.relaxedNmadd(a, b, c);
-    return f32x4.sub(c, f32x4.mul(a, b));
-  }
-
-  /** The address of the working space of the instance. */
-  get workspace(): I32 {
-    return expression("i32", [GLOBAL_GET, ...unsigned(WORKSPACE)]);
-  }
-
   /** The binary of the module, for a memory of one thread or a shared one. They differ in one byte. */
   encode(memory: "own" | "shared" = "own"): Uint8Array {
     const flags = memory === "own" ? LIMITED : LIMITED_AND_SHARED;
     const limits = [flags, ...unsigned(1), ...unsigned(MAXIMUM_PAGES)];
     const memoryImport = [...text("env"), ...text("memory"), 2, ...limits];
-    const heapBase = Math.ceil((CONSTANTS_START + this.#constants.length) / 64) * 64;
+    const heapBase = Math.ceil((CONSTANTS_START + this.#constants.bytes.length) / 64) * 64;
     const globals = [
       [VALUE_TYPE_BYTES.i32, 0, ...constantExpression(heapBase)],
       [VALUE_TYPE_BYTES.i32, 1, ...constantExpression(0)],
@@ -158,7 +124,7 @@ export class ModuleBuilder {
       [...text("heapBase"), 3, 0],
       [...text("workspace"), 3, WORKSPACE],
     ];
-    const constants = [0, ...constantExpression(CONSTANTS_START), ...sized(this.#constants)];
+    const constants = [0, ...constantExpression(CONSTANTS_START), ...sized(this.#constants.bytes)];
     return Uint8Array.from([
       ...PREAMBLE,
       ...section(1, vector(this.#types)),
@@ -177,7 +143,7 @@ export class ModuleBuilder {
   ): number {
     const entries = Object.entries(parameters);
     const locals = entries.map(([name, type], index) => [name, localAt(type, index)]);
-    const f = new FunctionBuilder(entries.length);
+    const f = new FunctionBuilder(this.variant, this.#constants, entries.length);
     const returned = body(f, Object.fromEntries(locals) as Arguments<P>);
     const result = isExpression(returned) ? returned : undefined;
     this.#types.push([
@@ -188,17 +154,6 @@ export class ModuleBuilder {
     this.#hasResult.push(result !== undefined);
     return this.#bodies.push(f.encode(result)) - 1;
   }
-
-  #constant(bytes: readonly number[]): V128 {
-    const key = bytes.join();
-    let address = this.#constantAddresses.get(key);
-    if (address === undefined) {
-      address = CONSTANTS_START + this.#constants.length;
-      this.#constants.push(...bytes);
-      this.#constantAddresses.set(key, address);
-    }
-    return v128.load(0, address);
-  }
 }
 
 /** The initial value of a global or the address of a data segment. */
@@ -208,8 +163,4 @@ function constantExpression(value: number): number[] {
 
 function isExpression(value: unknown): value is Expression<ValueType> {
   return typeof value === "object" && value !== null && "code" in value && "type" in value;
-}
-
-function fourLanes(lanes: number | readonly number[]): readonly number[] {
-  return typeof lanes === "number" ? [lanes, lanes, lanes, lanes] : lanes;
 }

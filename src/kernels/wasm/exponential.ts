@@ -1,4 +1,4 @@
-import { type FunctionBuilder, f32x4, i32x4, type ModuleBuilder, type V128 } from "./emitter.ts";
+import { type FunctionBuilder, f32x4, i32x4, type V128 } from "./emitter.ts";
 import { each, polynomial, type Vectors } from "./lanes.ts";
 
 /** Below this argument exp is not a normal float32. */
@@ -19,20 +19,18 @@ const EXP_P = [
  * exp(x) for SMALLEST_EXPONENT <= x <= 88, relative error below 2e-7. NaN gives NaN. Outside of that range
  * the result has no meaning.
  */
-export function exponential(module: ModuleBuilder, f: FunctionBuilder, xs: Vectors): Vectors {
-  const log2e = f.let(module.constantF32x4(Math.LOG2E));
-  const round = f.let(module.constantF32x4(ROUND_TO_EXPONENT));
-  const rounded = each(f, xs, (x) => module.madd(x, log2e, round));
+export function exponential(f: FunctionBuilder, xs: Vectors): Vectors {
+  const log2e = f.let(f.constantF32x4(Math.LOG2E));
+  const round = f.let(f.constantF32x4(ROUND_TO_EXPONENT));
+  const rounded = each(f, xs, (x) => f.madd(x, log2e, round));
   const powers = each(f, rounded, (x) => f32x4.sub(x, round));
-  const high = f.let(module.constantF32x4(LN2_HIGH));
-  const coarse = each(f, powers, (n, i) => module.nmadd(n, high, xs[i]));
-  const low = f.let(module.constantF32x4(LN2_LOW));
-  const rests = each(f, powers, (n, i) => module.nmadd(n, low, coarse[i]));
-  const tails = polynomial(module, f, rests, EXP_P);
-  const one = f.let(module.constantF32x4(1));
-  const mantissas = each(f, rests, (r, i) =>
-    module.madd(f32x4.mul(r, r), tails[i], f32x4.add(r, one)),
-  );
+  const high = f.let(f.constantF32x4(LN2_HIGH));
+  const coarse = each(f, powers, (n, i) => f.nmadd(n, high, xs[i]));
+  const low = f.let(f.constantF32x4(LN2_LOW));
+  const rests = each(f, powers, (n, i) => f.nmadd(n, low, coarse[i]));
+  const tails = polynomial(f, rests, EXP_P);
+  const one = f.let(f.constantF32x4(1));
+  const mantissas = each(f, rests, (r, i) => f.madd(f32x4.mul(r, r), tails[i], f32x4.add(r, one)));
   return each(f, mantissas, (m, i) => f32x4.mul(m, powerOfTwo(rounded[i])));
 }
 

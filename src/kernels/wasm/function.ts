@@ -1,6 +1,15 @@
 /** Builds the body of one function: variables, stores, calls and structured control. */
 
-import { sized, unsigned, VALUE_TYPE_BYTES, type ValueType, vector } from "./encoding.ts";
+import type { ConstantTable } from "./constants.ts";
+import {
+  float32Bytes,
+  int32Bytes,
+  sized,
+  unsigned,
+  VALUE_TYPE_BYTES,
+  type ValueType,
+  vector,
+} from "./encoding.ts";
 import {
   codeOf,
   type Expression,
@@ -13,6 +22,7 @@ import {
   type V128,
 } from "./expressions.ts";
 import { i32 } from "./scalar-instructions.ts";
+import { f32x4 } from "./vector-instructions.ts";
 
 /** Names and types of a function's parameters, in order. */
 export type Parameters = Readonly<Record<string, ValueType>>;
@@ -60,21 +70,70 @@ const END = 0x0b;
 const CALL = 0x10;
 const BRANCH_IF = 0x0d;
 
-/** The body of one function: variables, stores, control. */
+/** Index of the global variable `workspace`. */
+export const WORKSPACE = 1;
+const GLOBAL_GET = 0x23;
+
+/**
+ * The instructions that a module may use: SIMD, or also the fused multiply-add of relaxed SIMD. `revectorized` is the
+ * latter in a form that lets V8 join pairs of vectors if its flag is set.
+ */
+export type WasmVariant = "simd" | "fma" | "revectorized";
+
+/** The body of one function: constants, variables, stores, control. */
 export class FunctionBuilder {
+  readonly variant: WasmVariant;
+  readonly #constants: ConstantTable;
   readonly #code: number[] = [];
   readonly #localTypes: ValueType[] = [];
   readonly #parameterCount: number;
   #depth = 0;
 
-  constructor(parameterCount: number) {
+  constructor(variant: WasmVariant, constants: ConstantTable, parameterCount: number) {
+    this.variant = variant;
+    this.#constants = constants;
     this.#parameterCount = parameterCount;
+  }
+
+  /**
+   * Four float32 lanes, or one value in all lanes, loaded from the table of constants. V8 (Node 24 and later)
+   * materialises an immediate v128 in every iteration of a loop; a load is cheaper.
+   */
+  constantF32x4(lanes: number | readonly [number, number, number, number]): V128 {
+    return this.#constants.load(fourLanes(lanes).flatMap(float32Bytes));
+  }
+
+  /** The same for 32-bit integers. */
+  constantI32x4(lanes: number | readonly [number, number, number, number]): V128 {
+    return this.#constants.load(fourLanes(lanes).flatMap(int32Bytes));
+  }
+
+  /** `a * b + c`: rounded twice in the simd variant, once in the others. */
+  madd(a: V128, b: V128, c: V128): V128 {
+    if (this.variant !== "simd") return f32x4.relaxedMadd(a, b, c);
+    return f32x4.add(c, f32x4.mul(a, b));
+  }
+
+  /** `c - a * b`, rounded as `madd`. */
+  nmadd(a: V128, b: V128, c: V128): V128 {
+    if (this.variant !== "simd") return f32x4.relaxedNmadd(a, b, c);
+    return f32x4.sub(c, f32x4.mul(a, b));
+  }
+
+  /** The address of the working space of the instance. */
+  get workspace(): I32 {
+    return expression("i32", [GLOBAL_GET, ...unsigned(WORKSPACE)]);
   }
 
   /** A new variable, zero at the start of the function. */
   local<T extends ValueType>(type: T): Local<T> {
     this.#localTypes.push(type);
     return localAt(type, this.#parameterCount + this.#localTypes.length - 1);
+  }
+
+  /** New variables, zero at the start of the function. */
+  locals<T extends ValueType>(type: T, count: number): Local<T>[] {
+    return Array.from({ length: count }, () => this.local(type));
   }
 
   /** A new variable with the value `value`. */
@@ -190,4 +249,8 @@ export class FunctionBuilder {
 /** The variable with an index. */
 export function localAt<T extends ValueType>(type: T, index: number): Local<T> {
   return { ...expression(type, [0x20], unsigned(index)), index };
+}
+
+function fourLanes(lanes: number | readonly number[]): readonly number[] {
+  return typeof lanes === "number" ? [lanes, lanes, lanes, lanes] : lanes;
 }

@@ -21,20 +21,19 @@ const INVERSE_SQRT_2_PI = 1 / Math.sqrt(2 * Math.PI);
 
 /** For the vectors x: a = min(|x|, LARGEST), exp(-a^2 / 2) and Q(a). */
 function normalTail(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   xs: Vectors,
 ): { readonly sizes: Vectors; readonly bells: Vectors; readonly tails: Vectors } {
-  const largest = f.let(module.constantF32x4(LARGEST));
+  const largest = f.let(f.constantF32x4(LARGEST));
   const sizes = each(f, xs, (x) => f32x4.pmin(f32x4.abs(x), largest));
-  const minusHalf = f.let(module.constantF32x4(-0.5));
+  const minusHalf = f.let(f.constantF32x4(-0.5));
   const exponents = each(f, sizes, (a) => f32x4.mul(f32x4.mul(a, a), minusHalf));
-  const bells = exponential(module, f, exponents);
-  const one = f.let(module.constantF32x4(1));
-  const slope = f.let(module.constantF32x4(SLOPE));
-  const ts = each(f, sizes, (a) => f32x4.div(one, module.madd(a, slope, one)));
-  const polynomials = polynomial(module, f, ts, TAIL_P);
-  const half = f.let(module.constantF32x4(0.5));
+  const bells = exponential(f, exponents);
+  const one = f.let(f.constantF32x4(1));
+  const slope = f.let(f.constantF32x4(SLOPE));
+  const ts = each(f, sizes, (a) => f32x4.div(one, f.madd(a, slope, one)));
+  const polynomials = polynomial(f, ts, TAIL_P);
+  const half = f.let(f.constantF32x4(0.5));
   const tails = each(f, ts, (t, i) =>
     f32x4.mul(f32x4.mul(polynomials[i], t), f32x4.mul(bells[i], half)),
   );
@@ -44,9 +43,9 @@ function normalTail(
 /** Adds `geluForward` and `geluBackward`. */
 export function addGelu(module: ModuleBuilder): void {
   module.func("geluForward", { x: "i32", y: "i32", count: "i32" }, (f, { x, y, count }) => {
-    forEachVector(module, f, count, [x, y], (places) => {
+    forEachVector(f, count, [x, y], (places) => {
       const xs = places.map((place) => f.let(place.load(x)));
-      const { sizes, tails } = normalTail(module, f, xs);
+      const { sizes, tails } = normalTail(f, xs);
       places.forEach((place, i) => {
         const positive = f32x4.pmax(xs[i], v128.zero);
         place.store(y, f32x4.sub(positive, f32x4.mul(sizes[i], tails[i])));
@@ -55,9 +54,9 @@ export function addGelu(module: ModuleBuilder): void {
   });
   const parameters = { x: "i32", dy: "i32", dx: "i32", count: "i32" } as const;
   module.func("geluBackward", parameters, (f, { x, dy, dx, count }) => {
-    forEachVector(module, f, count, [x, dy, dx], (places) => {
+    forEachVector(f, count, [x, dy, dx], (places) => {
       const xs = places.map((place) => f.let(place.load(x)));
-      const slopes = derivative(module, f, xs);
+      const slopes = derivative(f, xs);
       places.forEach((place, i) => {
         place.store(dx, f32x4.mul(place.load(dy), slopes[i]));
       });
@@ -65,14 +64,14 @@ export function addGelu(module: ModuleBuilder): void {
   });
 }
 
-function derivative(module: ModuleBuilder, f: FunctionBuilder, xs: Vectors): Vectors {
-  const { sizes, bells, tails } = normalTail(module, f, xs);
-  const factor = f.let(module.constantF32x4(INVERSE_SQRT_2_PI));
+function derivative(f: FunctionBuilder, xs: Vectors): Vectors {
+  const { sizes, bells, tails } = normalTail(f, xs);
+  const factor = f.let(f.constantF32x4(INVERSE_SQRT_2_PI));
   // gelu'(|x|) - 1
   const excess = each(f, sizes, (a, i) =>
     f32x4.sub(f32x4.mul(f32x4.mul(a, bells[i]), factor), tails[i]),
   );
-  const one: Local<"v128"> = f.let(module.constantF32x4(1));
+  const one: Local<"v128"> = f.let(f.constantF32x4(1));
   return each(f, excess, (e, i) =>
     v128.bitselect(f32x4.neg(e), f32x4.add(one, e), f32x4.lt(xs[i], v128.zero)),
   );

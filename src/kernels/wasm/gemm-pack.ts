@@ -112,7 +112,7 @@ function transposePanel(
   stride: Local<"i32">,
   target: Local<"i32">,
 ): void {
-  const columns = Array.from({ length: width }, () => f.local("i32"));
+  const columns = f.locals("i32", width);
   for (const [j, column] of columns.entries())
     f.set(column, j === 0 ? source : i32.add(columns[j - 1], stride));
   f.for(0, depth, 4, () => {

@@ -87,7 +87,7 @@ export function addSweep(
         for (const [row, pointer] of leftPointers.entries())
           f.set(pointer, row === 0 ? p.a : i32.add(leftPointers[row - 1], p.aStride));
         for (const sum of sums.flat()) f.set(sum, v128.zero);
-        reduce(module, f, tile, layout, registers);
+        reduce(f, tile, layout, registers);
         storeTile(f, sums, p.c, p.cStride, p.accumulate);
         f.increment(p.a, layout === "packed" ? p.aStride : i32.mul(p.aStride, height));
         f.increment(p.c, i32.mul(p.cStride, height));
@@ -118,13 +118,7 @@ function declareRegisters(
 }
 
 /** Runs along the reduction, `unroll` steps an iteration. */
-function reduce(
-  module: ModuleBuilder,
-  f: FunctionBuilder,
-  tile: Tile,
-  layout: LeftLayout,
-  registers: Registers,
-): void {
+function reduce(f: FunctionBuilder, tile: Tile, layout: LeftLayout, registers: Registers): void {
   const { leftPointers, rightPointer, remaining } = registers;
   const { unroll, rowsPerBarrier } = tile;
   const bytesPerStep = layout === "packed" ? tile.rows * 4 : 4;
@@ -136,8 +130,7 @@ function reduce(
   if (rowsPerBarrier === null) {
     for (const steps of [unroll, 1])
       f.while(i32.geS(remaining, steps), () => {
-        for (let step = 0; step < steps; step++)
-          multiplyStep(module, f, tile, layout, registers, step);
+        for (let step = 0; step < steps; step++) multiplyStep(f, tile, layout, registers, step);
         advance(steps);
       });
     return;
@@ -147,7 +140,7 @@ function reduce(
     f.doWhile(
       () => {
         for (let step = 0; step < unroll; step++) {
-          multiplyStep(module, f, tile, layout, registers, step, (row) => {
+          multiplyStep(f, tile, layout, registers, step, (row) => {
             if (row % rowsPerBarrier === 0) barrier(f, done, remaining, step * tile.rows + row);
           });
           if (step < unroll - 1) f.exitIf(done, i32.ltS(remaining, step + 2));
@@ -161,7 +154,6 @@ function reduce(
 
 /** One step of the reduction: every sum += left[row] * right[column]; `between` is run after each row but the last. */
 function multiplyStep(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   tile: Tile,
   layout: LeftLayout,
@@ -178,7 +170,7 @@ function multiplyStep(
         ? v128.load32Splat(leftPointers[0], (step * tile.rows + row) * 4)
         : v128.load32Splat(leftPointers[row], step * 4);
     f.set(left, element);
-    for (const [v, sum] of rowSums.entries()) f.set(sum, module.madd(left, right[v], sum));
+    for (const [v, sum] of rowSums.entries()) f.set(sum, f.madd(left, right[v], sum));
     if (row + 1 < sums.length) between(row + 1);
   }
 }

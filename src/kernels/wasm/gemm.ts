@@ -88,9 +88,9 @@ interface ProductParts {
 function addProduct(module: ModuleBuilder, name: string, tile: Tile, parts: ProductParts): void {
   const { packRight, transposed = false, packLeft, multiply } = parts;
   module.func(name, GEMM_PARAMETERS, (f, p) => {
-    const left = f.let(i32.add(module.workspace, LEFT_OFFSET));
-    const right = f.let(i32.add(module.workspace, RIGHT_OFFSET));
-    const edge = f.let(i32.add(module.workspace, EDGE_OFFSET));
+    const left = f.let(i32.add(f.workspace, LEFT_OFFSET));
+    const right = f.let(i32.add(f.workspace, RIGHT_OFFSET));
+    const edge = f.let(i32.add(f.workspace, EDGE_OFFSET));
     forBlocks(f, p.k, DEPTH_BLOCK, (k0, depth) => {
       const accumulate = f.let(i32.or(p.accumulate, k0));
       forBlocks(f, p.n, COLUMN_BLOCK, (n0, columns) => {

@@ -1,14 +1,6 @@
 /** Arithmetic on several vectors side by side, and over the lanes of one. */
 
-import {
-  type F32,
-  type FunctionBuilder,
-  f32x4,
-  i32x4,
-  type Local,
-  type ModuleBuilder,
-  type V128,
-} from "./emitter.ts";
+import { type F32, type FunctionBuilder, f32x4, i32x4, type Local, type V128 } from "./emitter.ts";
 
 /** Vectors that the same is done to: their instructions interleave and share constants. */
 export type Vectors = readonly Local<"v128">[];
@@ -24,16 +16,15 @@ export function each(
 
 /** c[0] x^n + c[1] x^(n-1) + ... + c[n] by Horner's rule. */
 export function polynomial(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   xs: Vectors,
   [first, ...rest]: readonly [number, ...number[]],
 ): Vectors {
-  const leading = f.let(module.constantF32x4(first));
+  const leading = f.let(f.constantF32x4(first));
   let sums: Vectors = xs.map(() => leading);
   for (const coefficient of rest) {
-    const constant = f.let(module.constantF32x4(coefficient));
-    sums = each(f, xs, (x, index) => module.madd(sums[index], x, constant));
+    const constant = f.let(f.constantF32x4(coefficient));
+    sums = each(f, xs, (x, index) => f.madd(sums[index], x, constant));
   }
   return sums;
 }

@@ -34,7 +34,7 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
       // xhat holds x + residual until the last pass over the row.
       const at = f.let(xhat);
       const sums = [f.let(v128.zero), f.let(v128.zero)];
-      forEachVector(module, f, columns, hasResidual ? [x, residual, at] : [x, at], (places) => {
+      forEachVector(f, columns, hasResidual ? [x, residual, at] : [x, at], (places) => {
         places.forEach((place, i) => {
           const input = place.load(x);
           const s = f.let(hasResidual ? f32x4.add(input, place.load(residual)) : input);
@@ -44,7 +44,7 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
       });
       const mean = f.let(f32x4.splat(f32.mul(totalOf(f, sums), inverseCount)));
       f.set(at, xhat);
-      const variance = f32.mul(sumOfSquares(module, f, at, columns, mean), inverseCount);
+      const variance = f32.mul(sumOfSquares(f, at, columns, mean), inverseCount);
       const deviation = f32.sqrt(f32.add(variance, epsilon));
       const inverseDeviation = f.let(f32.div(1, deviation));
       f.store(rstd, inverseDeviation);
@@ -53,11 +53,11 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
       const factor = f.let(f32x4.splat(inverseDeviation));
       const gammaAt = f.let(gamma);
       const betaAt = f.let(beta);
-      forEachVector(module, f, columns, [xhat, gammaAt, betaAt, y], (places) => {
+      forEachVector(f, columns, [xhat, gammaAt, betaAt, y], (places) => {
         for (const place of places) {
           const normalised = f.let(f32x4.mul(f32x4.sub(place.load(xhat), mean), factor));
           place.store(xhat, normalised);
-          place.store(y, module.madd(normalised, place.load(gammaAt), place.load(betaAt)));
+          place.store(y, f.madd(normalised, place.load(gammaAt), place.load(betaAt)));
         }
       });
     });
@@ -66,17 +66,16 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
 
 /** The sum of (float - mean)^2 over the floats at the pointer. */
 function sumOfSquares(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   pointer: Local<"i32">,
   columns: Local<"i32">,
   mean: Local<"v128">,
 ): F32 {
   const sums = [f.let(v128.zero), f.let(v128.zero)];
-  forEachVector(module, f, columns, [pointer], (places) => {
+  forEachVector(f, columns, [pointer], (places) => {
     places.forEach((place, i) => {
       const centred = f.let(place.zeroRest(f32x4.sub(place.load(pointer), mean)));
-      f.set(sums[i], module.madd(centred, centred, sums[i]));
+      f.set(sums[i], f.madd(centred, centred, sums[i]));
     });
   });
   return totalOf(f, sums);
@@ -97,11 +96,11 @@ function addBackward(module: ModuleBuilder): void {
       const [dyAt, xhatAt, gammaAt] = pointers;
       const sums = [f.let(v128.zero), f.let(v128.zero)];
       const dots = [f.let(v128.zero), f.let(v128.zero)];
-      forEachVector(module, f, columns, pointers, (places) => {
+      forEachVector(f, columns, pointers, (places) => {
         places.forEach((place, i) => {
           const dxhat = f.let(f32x4.mul(place.load(dyAt), place.load(gammaAt)));
           f.set(sums[i], f32x4.add(sums[i], dxhat));
-          f.set(dots[i], module.madd(dxhat, place.load(xhatAt), dots[i]));
+          f.set(dots[i], f.madd(dxhat, place.load(xhatAt), dots[i]));
         });
       });
       const mean = f.let(f32x4.splat(f32.mul(totalOf(f, sums), inverseCount)));
@@ -109,10 +108,10 @@ function addBackward(module: ModuleBuilder): void {
       const factor = f.let(v128.load32Splat(rstd));
       f.increment(rstd, 4);
       f.set(gammaAt, gamma);
-      forEachVector(module, f, columns, [dy, xhat, gammaAt, dx], (places) => {
+      forEachVector(f, columns, [dy, xhat, gammaAt, dx], (places) => {
         for (const place of places) {
           const dxhat = f32x4.mul(place.load(dy), place.load(gammaAt));
-          const centred = module.nmadd(place.load(xhat), slope, f32x4.sub(dxhat, mean));
+          const centred = f.nmadd(place.load(xhat), slope, f32x4.sub(dxhat, mean));
           place.store(dx, f32x4.mul(factor, centred));
         }
       });
@@ -129,10 +128,10 @@ function addParameterGradients(module: ModuleBuilder): void {
     forEachRow(f, rows, () => {
       const pointers = [dy, xhat, dGamma, dBeta].map((start) => f.let(start));
       const [dyAt, xhatAt, dGammaAt, dBetaAt] = pointers;
-      forEachVector(module, f, columns, pointers, (places) => {
+      forEachVector(f, columns, pointers, (places) => {
         for (const place of places) {
           const d = f.let(place.load(dyAt));
-          place.store(dGammaAt, module.madd(d, place.load(xhatAt), place.load(dGammaAt)));
+          place.store(dGammaAt, f.madd(d, place.load(xhatAt), place.load(dGammaAt)));
           place.store(dBetaAt, f32x4.add(place.load(dBetaAt), d));
         }
       });

@@ -11,7 +11,7 @@ export function addLosses(module: ModuleBuilder): void {
       const wide = f.let(f64x2.promoteLowF32x4(pair));
       f.set(sums[index], f64x2.add(sums[index], f64x2.mul(wide, wide)));
     };
-    forEachVector(module, f, count, [a, b], (places) => {
+    forEachVector(f, count, [a, b], (places) => {
       places.forEach((place, i) => {
         const difference = f.let(f32x4.sub(place.load(a), place.load(b)));
         addSquares(2 * i, difference);

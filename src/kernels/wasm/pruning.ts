@@ -64,7 +64,7 @@ function blockScores(
         });
         above = pointers;
       }
-      forEachVector(module, f, columns, [values, factors, ...below.flat(), scores], (places) => {
+      forEachVector(f, columns, [values, factors, ...below.flat(), scores], (places) => {
         const sums = places.map((place) => f.let(elementScores(place, values, factors)));
         addRows(f, sums, height, 1, (place, row) =>
           elementScores(places[place], below[row - 1][0], below[row - 1][1]),
@@ -168,7 +168,7 @@ function countBelow(module: ModuleBuilder): void {
     const thresholds = f.let(f32x4.splat(threshold));
     const inclusives = f.let(i32x4.splat(i32.sub(0, inclusive)));
     const sum = f.let(v128.zero);
-    forEachVector(module, f, count, [scores], (places) => {
+    forEachVector(f, count, [scores], (places) => {
       for (const place of places) {
         const pruned = isPruned(place.load(scores), thresholds, inclusives);
         f.set(sum, i32x4.sub(sum, place.zeroRest(pruned)));

@@ -32,10 +32,10 @@ function addForward(module: ModuleBuilder): void {
     const factor = f.let(f32x4.splat(scale));
     forEachRow(f, rows, () => {
       const start = f.let(probabilities);
-      const max = storeLogits(module, f, { scores, keyBias, factor, out: probabilities, columns });
-      const sum = storeExponentials(module, f, f.let(start), columns, max);
+      const max = storeLogits(f, { scores, keyBias, factor, out: probabilities, columns });
+      const sum = storeExponentials(f, f.let(start), columns, max);
       const inverse = f.let(f32x4.splat(f32.div(1, sum)));
-      forEachVector(module, f, columns, [start], (places) => {
+      forEachVector(f, columns, [start], (places) => {
         for (const place of places) place.store(start, f32x4.mul(place.load(start), inverse));
       });
     });
@@ -52,16 +52,15 @@ interface LogitsRow {
 
 /** Stores scores * factor + keyBias and advances `scores` and `out` by a row. Returns the largest. */
 function storeLogits(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   { scores, keyBias, factor, out, columns }: LogitsRow,
 ): Local<"v128"> {
   const lowest = f.let(f32x4.splat(-Infinity));
   const maxima = [f.let(lowest), f.let(lowest)];
   const biasAt = f.let(keyBias);
-  forEachVector(module, f, columns, [scores, biasAt, out], (places) => {
+  forEachVector(f, columns, [scores, biasAt, out], (places) => {
     places.forEach((place, i) => {
-      const logit = f.let(module.madd(place.load(scores), factor, place.load(biasAt)));
+      const logit = f.let(f.madd(place.load(scores), factor, place.load(biasAt)));
       place.store(out, logit);
       f.set(maxima[i], f32x4.pmax(maxima[i], place.fillRest(logit, lowest)));
     });
@@ -71,16 +70,14 @@ function storeLogits(
 
 /** Replaces the floats at the pointer by exp(float - max). Returns their sum. */
 function storeExponentials(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   pointer: Local<"i32">,
   columns: Local<"i32">,
   max: Local<"v128">,
 ): Local<"f32"> {
   const sums = [f.let(v128.zero), f.let(v128.zero)];
-  forEachVector(module, f, columns, [pointer], (places) => {
+  forEachVector(f, columns, [pointer], (places) => {
     const powers = exponentialOrZero(
-      module,
       f,
       places.map((place) => f.let(f32x4.sub(place.load(pointer), max))),
     );
@@ -104,10 +101,9 @@ function exchange(f: FunctionBuilder, [first, second]: readonly Local<"v128">[])
 }
 
 /** exp(x) for x <= 0, and 0 below the normal numbers, so that hidden keys have no share. */
-function exponentialOrZero(module: ModuleBuilder, f: FunctionBuilder, xs: Vectors): Vectors {
-  const smallest = f.let(module.constantF32x4(SMALLEST_EXPONENT));
+function exponentialOrZero(f: FunctionBuilder, xs: Vectors): Vectors {
+  const smallest = f.let(f.constantF32x4(SMALLEST_EXPONENT));
   const powers = exponential(
-    module,
     f,
     each(f, xs, (x) => f32x4.pmax(x, smallest)),
   );
@@ -129,14 +125,14 @@ function addBackward(module: ModuleBuilder): void {
       f.set(pAt, p);
       f.set(dPAt, dP);
       const sums = [f.let(v128.zero), f.let(v128.zero)];
-      forEachVector(module, f, columns, [pAt, dPAt], (places) => {
+      forEachVector(f, columns, [pAt, dPAt], (places) => {
         places.forEach((place, i) => {
-          f.set(sums[i], module.madd(place.load(pAt), place.load(dPAt), sums[i]));
+          f.set(sums[i], f.madd(place.load(pAt), place.load(dPAt), sums[i]));
         });
         if (places.length === 1) exchange(f, sums);
       });
       const dot = f.let(f32x4.splat(sumOfLanes(f, f32x4.add(sums[0], sums[1]))));
-      forEachVector(module, f, columns, [p, dP, dScores], (places) => {
+      forEachVector(f, columns, [p, dP, dScores], (places) => {
         for (const place of places) {
           const centred = f32x4.sub(place.load(dP), dot);
           place.store(dScores, f32x4.mul(f32x4.mul(place.load(p), factor), centred));

@@ -6,7 +6,6 @@ import {
   i32,
   i32x4,
   type Local,
-  type ModuleBuilder,
   type V128,
   v128,
 } from "./emitter.ts";
@@ -34,10 +33,10 @@ export function fullPlace(f: FunctionBuilder, index: number): VectorPlace {
 }
 
 /** The vector at the pointer, of which `count` (1 to 3) floats exist. */
-function partialPlace(module: ModuleBuilder, f: FunctionBuilder, count: I32): VectorPlace {
+function partialPlace(f: FunctionBuilder, count: I32): VectorPlace {
   const atLeastTwo = i32.and(count, 2);
   const odd = i32.and(count, 1);
-  const exists = f.let(i32x4.ltS(module.constantI32x4([0, 1, 2, 3]), i32x4.splat(count)));
+  const exists = f.let(i32x4.ltS(f.constantI32x4([0, 1, 2, 3]), i32x4.splat(count)));
   return {
     load: (pointer) => {
       const value = f.local("v128");
@@ -73,7 +72,6 @@ function partialPlace(module: ModuleBuilder, f: FunctionBuilder, count: I32): Ve
  * instructions, sharing each constant that is loaded.
  */
 export function forEachVector(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   count: I32,
   pointers: readonly Local<"i32">[],
@@ -88,14 +86,13 @@ export function forEachVector(
   f.while(i32.geS(left, 8), () => run(2));
   f.if(i32.geS(left, 4), () => run(1));
   f.if(left, () => {
-    step([partialPlace(module, f, left)]);
+    step([partialPlace(f, left)]);
     for (const pointer of pointers) f.increment(pointer, i32.shl(left, 2));
   });
 }
 
 /** At most four of the `left` floats (positive) at the pointers; `step` gets their place. */
 export function upToOneVector(
-  module: ModuleBuilder,
   f: FunctionBuilder,
   left: I32,
   step: (place: VectorPlace) => void,
@@ -103,7 +100,7 @@ export function upToOneVector(
   f.if(
     i32.geS(left, 4),
     () => step(fullPlace(f, 0)),
-    () => step(partialPlace(module, f, left)),
+    () => step(partialPlace(f, left)),
   );
 }
 
