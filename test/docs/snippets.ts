@@ -68,3 +68,10 @@ export function markdownSnippets(): Snippet[] {
 export function isProgram({ language }: Snippet): boolean {
   return ["ts", "js", "typescript", "javascript"].includes(language);
 }
+
+/** The files that a Markdown text links, without anchors; links to other hosts are left out. */
+export function linksOf(text: string): string[] {
+  return [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+    .map(([, link]) => link ?? "")
+    .filter((link) => !/^[a-z]+:/.test(link));
+}

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ENTRY_STEMS } from "./distribution.ts";
+import { linksOf } from "../docs/snippets.ts";
+import { ENTRY_STEMS, PROJECT_ROOT } from "./distribution.ts";
 import { type Installation, installPackage } from "./installation.ts";
 
 let installation: Installation;
@@ -18,13 +19,20 @@ describe("the packed tarball", () => {
     const expected = [
       /^dist\/[^/]+\.(js|cjs|d\.ts|d\.cts)$/,
       /^bench\/peers\/[^/]+\.(py|mjs|json)$/,
-      /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
+      /^docs\/[^/]+\.(md|svg|json)$/,
+      /^(package\.json|README\.md|CHANGELOG\.md|CONTRIBUTING\.md|LICENSE)$/,
     ];
     const strays = installation.files.filter((path) => !expected.some((one) => one.test(path)));
     expect(strays).toEqual([]);
     expect(installation.files).toEqual(
       expect.arrayContaining(["CHANGELOG.md", "LICENSE", "README.md", "package.json"]),
     );
+  });
+
+  it("holds every file that the README links", () => {
+    const links = linksOf(readFileSync(join(PROJECT_ROOT, "README.md"), "utf8"));
+    expect(links.length).toBeGreaterThan(10);
+    expect(links.filter((link) => !installation.files.includes(link))).toEqual([]);
   });
 
   it("installs offline, and nothing beside it", () => {
