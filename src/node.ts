@@ -5,6 +5,7 @@ export type { Checkpoint } from "./checkpoint/checkpoint.ts";
 export type { PackedCheckpoint } from "./checkpoint/pack.ts";
 export type { PrunedCheckpoint } from "./checkpoint/prune.ts";
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
+export type { RunDescription } from "./experiment/plan.ts";
 export type { LoadedModel } from "./experiment/starting-model.ts";
 export {
   type PackingOptions,
@@ -27,5 +28,4 @@ export { createStorageFile } from "./node/storage-file.ts";
 export { createNodeBackend, type NodeBackendOptions } from "./node/threaded-backend.ts";
 export type { FineTuned } from "./run/fine-tune.ts";
 export type { SavedModel } from "./run/model-directory.ts";
-export type { RunDescription } from "./run/plan.ts";
 export type { LoadedClassifier } from "./run/sparse-classifier.ts";

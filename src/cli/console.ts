@@ -1,13 +1,13 @@
-/** What a command talks to: injected, so that tests run commands in-process. */
+/** What a command talks to. It is injected, so tests run commands in-process. */
 
 import type { Engine } from "../node/engine.ts";
 
 /** Where text goes. */
 export interface TextOutput {
   readonly write: (text: string) => void;
-  /** Whether a person watches: then progress is drawn in place. */
+  /** Progress is drawn in place on a terminal. */
   readonly isTerminal: boolean;
-  /** The width of the terminal in characters. */
+  /** Characters in a line. */
   readonly columns: number;
 }
 
@@ -19,8 +19,8 @@ export interface Console {
   readonly err: TextOutput;
   /** Aborted when the user asks to stop. */
   readonly signal: AbortSignal;
-  /** The script that runs one seed as a worker; null: seeds run in this thread. */
+  /** The script that trains one seed as a worker; null: seeds run in this thread. */
   readonly workerScript: URL | null;
-  /** Whose flags may be turned on; null: they stay as they are. */
+  /** The engine whose flags may be turned on; null: they stay as they are. */
   readonly engine: Engine | null;
 }

@@ -1,4 +1,4 @@
-/** The espalier command: finds the command asked for, runs it, and turns what it throws into an exit code. */
+/** The espalier command: finds the command asked for, runs it, and turns errors into exit codes. */
 
 import manifest from "../../package.json" with { type: "json" };
 import { InputError, type Problem } from "../core/either.ts";
@@ -35,33 +35,27 @@ export const COMMANDS: readonly Command[] = [
 
 function helpText(): string {
   const width = Math.max(...COMMANDS.map(({ name }) => name.length));
+  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
   return [
     `espalier ${manifest.version}: prune and fine-tune neural networks to sparsity patterns`,
     "usage: espalier COMMAND [options]",
-    [
-      "commands:",
-      ...COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
-    ].join("\n"),
+    ["commands:", ...lines].join("\n"),
     "espalier COMMAND --help lists a command's options; espalier --version prints the version.",
     "Exit codes: 0 done, 1 a check failed, 2 wrong usage or input, 130 interrupted.",
   ].join("\n\n");
 }
 
 function unknownCommand(name: string): Problem {
-  const near = nearestName(
-    name,
-    COMMANDS.map((command) => command.name),
-  );
-  return {
-    path: "espalier",
-    expected: `one of the commands ${COMMANDS.map((command) => command.name).join(", ")}`,
-    got: `${JSON.stringify(name)}${near === undefined ? "" : ` (did you mean ${near}?)`}`,
-  };
+  const names = COMMANDS.map((command) => command.name);
+  const near = nearestName(name, names);
+  const hint = near === undefined ? "" : ` (did you mean ${near}?)`;
+  const expected = `one of the commands ${names.join(", ")}`;
+  return { path: "espalier", expected, got: `${JSON.stringify(name)}${hint}` };
 }
 
 /**
- * Whether an error is about what the user gave, so that its message says enough: refusals state what was expected and
- * what was got (also those that come from a worker, which keep their text alone), and the system's errors have a code.
+ * Whether the message of an error is enough for the user. Refusals state what was expected and got; from a worker only
+ * their text arrives. The system's errors have a code.
  */
 function isRefusal(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
@@ -70,7 +64,7 @@ function isRefusal(error: unknown): error is Error {
 }
 
 /**
- * Runs `espalier` on the arguments after its name. Refused arguments and inputs are told on standard error.
+ * Runs `espalier` on the arguments after its name. Refusals of arguments and inputs go to standard error.
  *
  * @returns the exit code: 0 done, 1 a check failed, 2 wrong usage or input, 130 interrupted
  * @throws errors that are not about arguments or inputs

@@ -1,4 +1,4 @@
-/** The executable: the command line on the main thread, one seed's training on a worker thread. */
+/** The executable: the command line on the main thread, the training of one seed on a worker thread. */
 
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
@@ -13,21 +13,19 @@ import { runCommandLine } from "./dispatch.ts";
 
 function textOutput(stream: NodeJS.WriteStream): TextOutput {
   return {
-    write: (text) => {
-      stream.write(text);
-    },
+    write: (text) => void stream.write(text),
     isTerminal: stream.isTTY === true,
-    // A terminal of unknown width says 0.
+    // 0 if the width is unknown.
     columns: stream.columns || 80,
   };
 }
 
-/** Apart from the codes that mean something: an error of this program itself. */
+/** The exit code of an error of this program itself. */
 const INTERNAL_ERROR = 70;
 
 async function runMainThread(): Promise<void> {
   const err = textOutput(process.stderr);
-  // A reader that has seen enough, such as head, closes the pipe: that is no failure of the run.
+  // A reader such as head may close the pipe. That is not a failure of the run.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const interruption = listenForInterruption(() =>
     err.write("\nStopping at the next step; interrupt again to stop at once.\n"),

@@ -12,10 +12,9 @@ const OPTIONS = {
   variant: choiceOption(VARIANTS, "kernels to test (default: all that run here)"),
 } as const;
 
-/** Lets the engine optimise at once, so that the code is tested that a long run would reach. */
+/** Makes the engine optimise at once, so the test runs the code that a long run would reach. */
 const OPTIMISE = "--no-liftoff";
 
-/** What came of a variant. */
 type Outcome =
   | { readonly kind: "tested"; readonly variant: KernelVariant; readonly result: SelfTest }
   | { readonly kind: "unavailable"; readonly variant: KernelVariant; readonly reason: string };
@@ -44,14 +43,14 @@ function textOf(outcome: Outcome): string {
 /** The command. */
 export const selfTestCommand: Command = defineCommand({
   name: "self-test",
-  summary: "check the compiled kernels of this engine beside scalar loops",
+  summary: "check the compiled kernels of this engine against scalar loops",
   description: [
-    "Runs one training step of a small BERT on each kind of kernels and compares the loss and all gradients with those of scalar loops. Exit code 1 where one differs, or where the one asked for is not available.",
+    "Runs one training step of a small BERT on each kind of kernels and compares the loss and all gradients with those of scalar loops. Exit code 1 if one differs, or if the variant asked for is not available.",
   ],
   positionals: [],
   options: OPTIONS,
   run: async ({ values: { variant }, json }, console) => {
-    // Those that need no flag first: a flag stays on.
+    // A flag stays on, so variants without flags come first.
     const names = variant === undefined ? [...VARIANTS].reverse() : [variant];
     const outcomes = names.map((name) => testVariant(name, console.engine));
     for (const outcome of outcomes)

@@ -1,6 +1,7 @@
 /** Runs a training command: progress and epochs as they come, then the table, the report and its path. */
 
 import { availableParallelism } from "node:os";
+import type { RunDescription } from "../experiment/plan.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { chooseVariant } from "../node/engine.ts";
 import { fineTuneToDirectory } from "../node/fine-tune.ts";
@@ -8,7 +9,6 @@ import { formatTable, relativeDrop, resultsTable } from "../report/table.ts";
 import type { RunListener } from "../run/board.ts";
 import type { FineTuned, FineTuneRunOptions } from "../run/fine-tune.ts";
 import type { MetricsLine } from "../run/metrics.ts";
-import type { RunDescription } from "../run/plan.ts";
 import type { ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import { choiceOption, flagOption, integerOption, kebabCase, type Option } from "./options.ts";

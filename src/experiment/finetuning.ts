@@ -1,14 +1,21 @@
-/** Plans a fine-tuning from its options and from what they name. */
+/** Plans a fine-tuning from what it is asked for and from what that names. */
 
 import type { PruningKeys } from "../checkpoint/pruning-config-file.ts";
-import { type Either, InputError, left, type Problem, refuse, right } from "../core/either.ts";
+import {
+  type Either,
+  InputError,
+  isLeft,
+  left,
+  type Problem,
+  refuse,
+  right,
+} from "../core/either.ts";
 import type { Example, GlueTask } from "../io/glue.ts";
 import type { Vocabulary } from "../io/vocabulary.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Profile } from "../prune/config.ts";
 import { trainingSettings } from "../train/settings.ts";
-import type { SparseProductsSetting } from "../train/sparse-switch.ts";
-import type { TextExperiment } from "./plan.ts";
+import type { RunDescription } from "./plan.ts";
 import { checkPruning, commonPattern } from "./pruning-check.ts";
 import { overrideProblems, type RecipeOverrides, recipeWith } from "./recipe-overrides.ts";
 import { pruningSteps, RECIPES, type Recipe, recipePruningConfig } from "./recipes.ts";
@@ -20,16 +27,31 @@ import {
   startFromVocabulary,
 } from "./starting-model.ts";
 
-/** What decides how a model is trained. Problems name an option by its key here. */
-export interface FinetuningOptions extends RecipeOverrides {
+/** What a fine-tuning is asked for. Problems name an option by its key here. */
+export interface FinetuningRequest
+  extends RecipeOverrides,
+    Pick<RunDescription, "profile" | "sparseProducts" | "variant"> {
   readonly task: GlueTask;
   /** Default: to 4x1 blocks, from BERT-mini. */
   readonly recipe?: string | undefined;
-  readonly profile?: Profile | undefined;
-  readonly sparseProducts?: SparseProductsSetting | undefined;
+  /** A directory with the task's train.tsv and dev.tsv. */
+  readonly data?: string | undefined;
+  /** Files instead of those. */
+  readonly trainFile?: string | undefined;
+  readonly validationFile?: string | undefined;
+  /** A model directory to start from. */
+  readonly model?: string | undefined;
+  /** A vocabulary file; without a model, training starts from random weights. */
+  readonly vocab?: string | undefined;
+  /** A file. */
+  readonly pruningConfig?: string | undefined;
+  /** A model directory. */
+  readonly teacherModelNameOrPath?: string | undefined;
+  /** MiB of the teacher's results that each seed keeps in memory. */
+  readonly teacherCacheBudget?: number | undefined;
 }
 
-/** What a fine-tuning reads. */
+/** What a request names. */
 export interface FinetuningInputs {
   readonly training: readonly Example[];
   readonly evaluation: readonly Example[];
@@ -44,97 +66,109 @@ export interface FinetuningInputs {
 
 /** A fine-tuning that can run. */
 export interface PlannedFinetuning {
-  readonly experiment: TextExperiment;
+  readonly description: RunDescription;
   /** Lines for the user: which tensors of the given models are not used, and which are new. */
   readonly notices: readonly string[];
 }
 
 /** The recipe with every option applied. */
-export function chooseRecipe(options: FinetuningOptions): Either<readonly Problem[], Recipe> {
-  const { task, recipe: name = `bertmini-${task}-4x1` } = options;
-  const base = RECIPES.find((recipe) => recipe.name === name);
-  if (base === undefined) {
-    const names = RECIPES.map((recipe) => recipe.name).join(", ");
-    return refuse("recipe", `one of ${names}`, JSON.stringify(name));
-  }
+export function chooseRecipe(request: FinetuningRequest): Either<readonly Problem[], Recipe> {
+  const { task, recipe: name = `bertmini-${task}-4x1` } = request;
+  const base = RECIPES.find((candidate) => candidate.name === name);
+  const names = RECIPES.map((candidate) => candidate.name).join(", ");
+  if (base === undefined) return refuse("recipe", `one of ${names}`, JSON.stringify(name));
   if (base.task !== task)
-    return refuse("recipe", `a recipe for ${task}`, `${base.name}, which is for ${base.task}`);
-  const problems = overrideProblems(base, options);
-  return problems.length > 0 ? left(problems) : right(recipeWith(base, options));
+    return refuse("recipe", `a recipe for ${task}`, `${name}, which is for ${base.task}`);
+  const recipe = recipeWith(base, request);
+  const problems = [...overrideProblems(base, request), ...conflicts(request, recipe)];
+  return problems.length > 0 ? left(problems) : right(recipe);
+}
+
+/** Options that exclude each other. */
+function conflicts(request: FinetuningRequest, { dense }: Recipe): readonly Problem[] {
+  const { pruningConfig, pruningPattern, pruningType, doPrune, model } = request;
+  const stated = [
+    ...(pruningPattern === undefined ? [] : ["pruningPattern"]),
+    ...(pruningType === undefined ? [] : ["pruningType"]),
+    ...(doPrune === false ? ["--do-prune false"] : []),
+  ];
+  const expected = "no --pruning-config beside it";
+  const untrained = "at least 1 without --model";
+  return [
+    ...(pruningConfig === undefined ? [] : stated.map((path) => ({ path, expected, got: "both" }))),
+    ...(dense.epochs === 0 && model === undefined
+      ? [{ path: "denseNumTrainEpochs", expected: untrained, got: "0" }]
+      : []),
+  ];
 }
 
 /**
  * Plans a fine-tuning.
  *
  * @param recipe from {@link chooseRecipe}
- * @throws PruningError when the pruning configuration cannot be carried out on the model
+ * @throws PruningError if the pruning configuration cannot be carried out on the model
  */
 export function planFinetuning(
   recipe: Recipe,
-  options: FinetuningOptions,
+  request: FinetuningRequest,
   inputs: FinetuningInputs,
 ): Either<readonly Problem[], PlannedFinetuning> {
-  const { training, evaluation, start: given, teacher: givenTeacher, pruningConfig } = inputs;
+  const { training, evaluation, start: given, teacher: named } = inputs;
+  const { profile = trainingSettings().profile, sparseProducts, variant } = request;
+  const { teacherCacheBudget: budget } = request;
   const start =
     given.model === undefined
       ? startFromVocabulary(recipe.model, given.vocabulary)
       : startFromModel(given.model, given.vocabulary, recipe.dense.epochs === 0);
-  const { config } = start.value;
-  const teacher =
-    givenTeacher &&
-    checkTeacher("teacherModelNameOrPath", givenTeacher, start.value, recipe.maxLength);
+  const { config, tensors: initialTensors, tokenizer } = start.value;
+  const label = "teacherModelNameOrPath";
+  const teacher = named && checkTeacher(label, named, start.value, recipe.maxLength);
   const problems = [
     ...start.problems,
     ...lengthProblems(recipe, config),
     ...(teacher?.problems ?? []),
   ];
   if (problems.length > 0) return left(problems);
-  const { profile = trainingSettings().profile, sparseProducts } = options;
-  const pruning = planPruning(recipe, pruningConfig, config, profile, training.length);
-  if (pruning.problems.length > 0) return left(pruning.problems);
-  const experiment: TextExperiment = {
+  const pruning = planPruning(recipe, inputs.pruningConfig, config, profile, training.length);
+  if (isLeft(pruning)) return pruning;
+  const description: RunDescription = {
+    ...pruning.right,
     config,
-    initialTensors: start.value.tensors,
-    tokenizer: start.value.tokenizer,
-    recipes: [pruning.recipe],
+    initialTensors,
+    tokenizer,
     profile,
     sparseProducts,
+    variant,
     teacher: teacher?.value,
-    pruningConfig: pruning.keys,
+    teacherBudget: budget && budget * 2 ** 20,
     trainingRows: training,
     evaluationRows: evaluation,
   };
-  return right({ experiment, notices: [...start.notices, ...(teacher?.notices ?? [])] });
+  return right({ description, notices: [...start.notices, ...(teacher?.notices ?? [])] });
 }
 
 function lengthProblems({ maxLength }: Recipe, { maxPositions }: ModelConfig): readonly Problem[] {
-  if (maxLength <= maxPositions) return [];
   const expected = `at most the model's ${maxPositions} positions`;
+  if (maxLength <= maxPositions) return [];
   return [{ path: "maxSeqLength", expected, got: String(maxLength) }];
 }
 
-/** A recipe and the pruning configuration that replaces its own, tried on the model. */
-interface PlannedPruning {
-  readonly recipe: Recipe;
-  readonly keys: PruningKeys | undefined;
-  readonly problems: readonly Problem[];
-}
-
+/** The recipe and the configuration that replaces its own, tried on the model. */
 function planPruning(
   recipe: Recipe,
   given: Named<PruningKeys> | undefined,
   model: ModelConfig,
   profile: Profile,
   rows: number,
-): PlannedPruning {
+): Either<readonly Problem[], Pick<RunDescription, "recipes" | "pruningConfig">> {
   const { sparse } = recipe;
-  if (sparse === null) return { recipe, keys: undefined, problems: [] };
+  if (sparse === null) return right({ recipes: [recipe] });
   if (given === undefined) {
     checkPruning(recipePruningConfig(sparse, rows), model, profile);
-    return { recipe, keys: undefined, problems: [] };
+    return right({ recipes: [recipe] });
   }
   const { startStep, endStep, pruningFrequency } = pruningSteps(sparse, rows);
-  const keys = {
+  const pruningConfig = {
     target_sparsity: sparse.targetSparsity,
     start_step: startStep,
     end_step: endStep,
@@ -142,14 +176,10 @@ function planPruning(
     ...given.value,
   };
   try {
-    const pattern = commonPattern(checkPruning(keys, model, profile));
-    return { recipe: { ...recipe, sparse: { ...sparse, pattern } }, keys, problems: [] };
+    const pattern = commonPattern(checkPruning(pruningConfig, model, profile));
+    return right({ recipes: [{ ...recipe, sparse: { ...sparse, pattern } }], pruningConfig });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    const problems = error.problems.map((each) => ({
-      ...each,
-      path: `${given.path}: ${each.path}`,
-    }));
-    return { recipe, keys, problems };
+    return left(error.problems.map((each) => ({ ...each, path: `${given.path}: ${each.path}` })));
   }
 }

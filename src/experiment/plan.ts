@@ -1,6 +1,7 @@
 /** What an experiment does as one record, its phases, and its terms: what a snapshot must agree with to be continued. */
 import type { Example } from "../io/glue.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
+import type { KernelVariant } from "../kernels/table.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
 import type { Profile } from "../prune/config.ts";
@@ -11,20 +12,19 @@ import type { PhaseId } from "./events.ts";
 import { densePhaseSettings, sparsePhaseSettings } from "./phases.ts";
 import type { Recipe } from "./recipes.ts";
 
-/** A model to learn from. */
-export interface TeacherModel {
-  readonly config: ModelConfig;
-  readonly tensors: ReadonlyMap<string, NamedValues>;
-}
-
-/** What an experiment does, for any seed and rows. */
-export interface ExperimentSettings {
+/**
+ * What an experiment does, on any rows. Absent properties have the stated defaults; {@link resolveExperiment} fills them
+ * in once.
+ */
+interface ExperimentOf<Row> {
   readonly config: ModelConfig;
   /**
    * Recipes of one dense phase; those without a sparse phase add none. At least one. With 0 epochs in the dense phase
    * the initial tensors are pruned as they are.
    */
   readonly recipes: readonly Recipe[];
+  readonly trainingRows: readonly Row[];
+  readonly evaluationRows: readonly Row[];
   /** Default `inc`. */
   readonly profile?: Profile | undefined;
   /** Default `auto`. */
@@ -37,17 +37,22 @@ export interface ExperimentSettings {
   readonly pruningConfig?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** An experiment on rows of token ids. */
-export interface ExperimentDescription extends ExperimentSettings {
-  readonly trainingRows: readonly TokenisedExample[];
-  readonly evaluationRows: readonly TokenisedExample[];
+/** A model to learn from. */
+interface TeacherModel {
+  readonly config: ModelConfig;
+  readonly tensors: ReadonlyMap<string, NamedValues>;
 }
 
-/** An experiment on texts. */
-export interface TextExperiment extends ExperimentSettings {
+/** An experiment on rows of token ids. */
+export interface ExperimentDescription extends ExperimentOf<TokenisedExample> {}
+
+/** What to run: an experiment on texts, for several seeds. */
+export interface RunDescription extends ExperimentOf<Example> {
   readonly tokenizer: Tokenizer;
-  readonly trainingRows: readonly Example[];
-  readonly evaluationRows: readonly Example[];
+  /** Default `auto`: the fastest kernels here. */
+  readonly variant?: KernelVariant | "auto" | undefined;
+  /** Bytes of the teacher's results that each seed keeps in memory. Default 2^30. */
+  readonly teacherBudget?: number | undefined;
 }
 
 /** A description whose defaults are filled in. */

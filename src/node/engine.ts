@@ -1,4 +1,4 @@
-/** Flags of the JavaScript engine that make kernels faster: which ones there are, whether they can be trusted. */
+/** Flags of the JavaScript engine that make kernels faster, and whether its kernels can be trusted with them. */
 import { execFile } from "node:child_process";
 import v8 from "node:v8";
 import { InputError } from "../core/either.ts";
@@ -6,27 +6,26 @@ import { availableVariants } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 
 /** A variant that may need a flag. */
-export type FlaggedVariant = Extract<KernelVariant, "revectorized" | "fma">;
+type FlaggedVariant = Extract<KernelVariant, "revectorized" | "fma">;
 
-/** All of them, the fastest first. */
+/** The fastest first. */
 const FLAGGED: readonly FlaggedVariant[] = ["revectorized", "fma"];
 
-/** Versions of Node that run relaxed SIMD without being asked. */
+/** The first version of Node that runs relaxed SIMD without a flag. */
 const RELAXED_SIMD_IS_ON = 22;
-/** The first version of Node in which joining vectors in pairs is both there and sound. */
+/** The first version of Node whose V8 joins vectors in pairs correctly. */
 const REVECTORIZATION = 24;
 
 /** The engine as the command sees it: injected, so that tests run without one. */
 export interface Engine {
-  /** Flags that a variant needs here; undefined where this engine has none for it. */
+  /** Flags that a variant needs here; undefined if this engine cannot run it. */
   readonly flagsOf: (variant: FlaggedVariant) => readonly string[] | undefined;
-  /** Runs the self-test with these flags in a process of its own; whether it passed. */
+  /** Runs the self-test with these flags in another process, and says whether it passed. */
   readonly test: (variant: FlaggedVariant) => Promise<boolean>;
-  /** Turns flags on in this process. */
   readonly turnOn: (flags: readonly string[]) => void;
 }
 
-/** Flags by Node's version and the processor's architecture: V8 joins vectors on x64 alone. */
+/** Flags by Node's version and the processor's architecture. V8 joins vectors only on x64. */
 export function engineFlags(
   version: string,
   variant: FlaggedVariant,
@@ -55,8 +54,9 @@ export function nodeEngine(script: string): Engine {
 }
 
 /**
- * Turns on what a variant needs, without a test of its kernels: for commands that are one, or that time them. Whether
- * the engine has all that it needs.
+ * Turns on what a variant needs, without a test: for commands that test or time kernels.
+ *
+ * @returns whether the engine can run the variant
  */
 export function turnOnFlagsOf(variant: string | undefined, engine: Engine | null): boolean {
   const flagged = FLAGGED.find((one) => one === variant);
@@ -67,19 +67,19 @@ export function turnOnFlagsOf(variant: string | undefined, engine: Engine | null
   return true;
 }
 
-/** Kernels to run, and how that came about. */
-export interface ChosenVariant {
+/** Kernels to run, and how they were chosen. */
+interface ChosenVariant {
   readonly variant: KernelVariant | "auto";
   readonly notes: readonly string[];
-  /** Those of the notes that say of kernels that they compute wrongly here. */
+  /** The notes on kernels that compute wrongly here. */
   readonly failures: readonly string[];
 }
 
 /**
- * Turns on what the asked variant needs, or, for `auto`, what the fastest variant needs that passes its test here;
- * where none does, kernels without such instructions are left. Without an engine nothing is tested or turned on.
+ * Turns on what a variant needs. `auto` takes the fastest variant that passes its test here, or else kernels without
+ * such instructions. Without an engine nothing is tested or turned on.
  *
- * @throws InputError when the variant asked for fails its test
+ * @throws InputError if the variant asked for fails its test
  */
 export async function chooseVariant(
   asked: KernelVariant | "auto",

@@ -1,7 +1,4 @@
-/**
- * Files, read and written whole. A write goes to a temporary file beside its target and is renamed over it, so
- * that a reader sees the old file or the new one, never half of one.
- */
+/** Reads and writes files. */
 
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
@@ -12,8 +9,8 @@ import type { PathKind } from "../run/storage.ts";
 let written = 0;
 
 /**
- * Writes a file so that it is there completely or not at all: temporary file, fsync, rename. Synchronous, because
- * it is also what a stopping process does last.
+ * Writes a file completely or not at all: to a temporary file beside it, which is synced and renamed. A reader sees the
+ * old file or the new one.
  *
  * @throws the file system's error; the temporary file is removed
  *
@@ -35,10 +32,7 @@ export function writeFileAtomically(path: string, content: Uint8Array | string):
   try {
     const descriptor = openSync(temporary, "w");
     try {
-      writeAll(
-        descriptor,
-        typeof content === "string" ? new TextEncoder().encode(content) : content,
-      );
+      writeAll(descriptor, typeof content === "string" ? Buffer.from(content) : content);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
@@ -50,17 +44,17 @@ export function writeFileAtomically(path: string, content: Uint8Array | string):
   }
 }
 
-/** An error of the file system that names the file: those of writing, such as that of a full disk, do not. */
+/** An error of the file system that names the file. Errors of writing, such as a full disk, do not. */
 export function namingFile(path: string, error: unknown): unknown {
   if (error instanceof Error && "syscall" in error && !("path" in error))
     error.message = `${path}: ${error.message}`;
   return error;
 }
 
-/** Bytes that one call reads or writes at most: Node takes less than 2^31. */
+/** The most bytes of one call; Node takes less than 2^31. */
 const MOST_AT_ONCE = 2 ** 30;
 
-/** Reads bytes of a file, all of them. */
+/** Reads the bytes of a file from `begin` to `end`. */
 export function readAt(descriptor: number, begin: number, end: number): Uint8Array {
   const bytes = new Uint8Array(end - begin);
   const read = readInto(descriptor, bytes, begin);
@@ -68,7 +62,7 @@ export function readAt(descriptor: number, begin: number, end: number): Uint8Arr
   return bytes;
 }
 
-/** Fills `bytes` from a place in a file; how many there were. */
+/** Fills `bytes` from a position in a file, and returns how many there were. */
 export function readInto(
   descriptor: number,
   bytes: Uint8Array,
@@ -85,7 +79,7 @@ export function readInto(
   return done;
 }
 
-/** Writes all of `bytes` at a place in a file; null: where it stands. */
+/** Writes all of `bytes` at a position in a file. Null: at the current one. */
 export function writeAll(
   descriptor: number,
   bytes: Uint8Array,
@@ -98,12 +92,12 @@ export function writeAll(
   }
 }
 
-/** A file's bytes, as a plain Uint8Array that owns its buffer. */
+/** A file's bytes, in a buffer of their own. */
 export async function readBytes(path: string): Promise<Uint8Array> {
   return new Uint8Array(await readFile(path));
 }
 
-/** Whether `path` exists, and as what. */
+/** What a path leads to. */
 export async function kindOfPath(path: string): Promise<PathKind> {
   try {
     return (await stat(path)).isDirectory() ? "directory" : "file";

@@ -1,7 +1,7 @@
-/** The program of a kernel's worker thread; built into a text, from which the thread is started. */
+/** The program of a kernel thread; it is built into a text, from which threads are started. */
 import { parentPort, workerData } from "node:worker_threads";
 import { serveKernels, type ThreadStart } from "../kernels/simd/threads.ts";
 
-// Posted before serving begins, which leaves no time for messages until the end.
+// Serving blocks the thread until its end, so this comes first.
 parentPort?.postMessage("ready");
 serveKernels(workerData as ThreadStart);

@@ -1,18 +1,15 @@
-/** Stopping on request: the first SIGINT or SIGTERM asks, the second one insists. */
-
-/** An AbortSignal that the process's signals raise, and how to stop listening. */
-export interface Interruption {
-  readonly signal: AbortSignal;
-  readonly release: () => void;
-}
+/** Stops on request: the first SIGINT or SIGTERM asks, the second one insists. */
 
 /**
- * Listens for SIGINT and SIGTERM. The first aborts the signal, so that a run can end at a step's boundary
- * and save itself; a second one ends the process at once.
+ * Listens for SIGINT and SIGTERM. The first aborts `signal`, so that a run can end after the current step and save
+ * itself; a second one ends the process at once. `release` stops listening.
  *
  * @param onRequest called at the first signal, to tell the user what happens now
  */
-export function listenForInterruption(onRequest: () => void): Interruption {
+export function listenForInterruption(onRequest: () => void): {
+  readonly signal: AbortSignal;
+  readonly release: () => void;
+} {
   const controller = new AbortController();
   const handle = (): void => {
     if (controller.signal.aborted) process.exit(130);

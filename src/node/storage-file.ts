@@ -1,4 +1,4 @@
-/** A temporary file for what does not fit in memory; it is gone when the program ends, however it ends. */
+/** A temporary file for what does not fit in memory. It is gone when the program ends, however that ends. */
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,8 +12,8 @@ export interface StorageFile extends TeacherStorage {
 }
 
 /**
- * Opens a temporary file at the first write. It is unlinked as soon as it is open, so that no end of the program
- * leaves it behind; where the system refuses that (Windows), it is removed on `close` and when the process ends.
+ * Opens a temporary file at the first write. It is unlinked as soon as it is open, so it never outlives the program. If
+ * the system refuses that (Windows), it is removed on `close` and when the process ends.
  *
  * @example
  * ```ts

@@ -12,14 +12,15 @@ import { KERNEL_WORKER } from "./kernel-worker.generated.ts";
 
 /** What {@link createNodeBackend} takes. */
 export interface NodeBackendOptions extends BackendOptions {
-  /** Threads in all. Default: one for each core. */
+  /** Number of threads. Default: one for each core. */
   readonly threads?: number;
 }
 
 /**
  * A backend whose kernels run on worker threads. They do not keep the process alive.
  *
- * @throws RangeError when the variant asked for is not available here, or `threads` is no number of threads
+ * @throws RangeError if the variant is not available here, or `threads` is not a number of threads
+ *
  * @example
  * ```ts
  * import { createNodeBackend } from "espalier/node";
@@ -35,7 +36,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Promise<Thr
 }
 
 function startThread(start: ThreadStart): Promise<KernelThread> {
-  // Node's own options could make a module of the program, which is CommonJS.
+  // Node's own options could turn the program, which is CommonJS, into a module.
   const worker = new Worker(KERNEL_WORKER, { eval: true, workerData: start, execArgv: [] });
   return new Promise((resolve, reject) => {
     worker.once("error", reject);

@@ -1,10 +1,10 @@
-/** Letting others have their turn in a long loop. */
+/** Lets the event loop turn. */
 import type { StopSignal } from "../core/abort.ts";
 
 /**
- * Lets timers and signals have their turn, of which a loop over large layers leaves none.
+ * Lets timers and signals run between two parts of a long loop.
  *
- * @throws the signal's reason once that is aborted
+ * @throws the signal's reason after an abort
  */
 export function turn(signal: StopSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {

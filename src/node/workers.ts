@@ -1,4 +1,4 @@
-/** Tasks on worker threads: a task goes to a worker, messages come back while it runs, then its result. */
+/** Runs tasks on worker threads: a task goes to a worker, messages come back while it runs, then its result. */
 
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import type { TaskRunner } from "../run/tasks.ts";

@@ -2,10 +2,10 @@
 
 import { generateDemoTask } from "../experiment/demo-task.ts";
 import { MODEL_CONFIGS } from "../experiment/model-configs.ts";
+import type { RunDescription } from "../experiment/plan.ts";
 import { findRecipe } from "../experiment/recipes.ts";
 import { createTokenizer } from "../io/tokenizer.ts";
 import { parseModelConfigOrThrow } from "../model/config.ts";
-import type { RunDescription } from "./plan.ts";
 
 /** What the demo runs. */
 export function describeDemo(): RunDescription {

@@ -1,10 +1,11 @@
 /** A whole run: models, metrics, snapshots and a report. */
 
 import type { StopSignal } from "../core/abort.ts";
+import type { RunDescription } from "../experiment/plan.ts";
 import { htmlReport } from "../report/html.ts";
 import type { RunReport } from "../report/run-report.ts";
 import type { RunListener } from "./board.ts";
-import { type RunDescription, resolveRun } from "./plan.ts";
+import { resolveRun } from "./plan.ts";
 import { planSettings } from "./plan-settings.ts";
 import { reportOf } from "./report.ts";
 import { joinPath } from "./storage.ts";

@@ -1,58 +1,25 @@
-/** Prepares a fine-tuning from options: reads what they name, plans, and describes the run. */
+/** Prepares a fine-tuning: reads what a request names, and plans it. */
 
 import { parsePruningConfigFile } from "../checkpoint/pruning-config-file.ts";
 import { allOf, type Either, isLeft, left, type Problem, right } from "../core/either.ts";
 import {
   chooseRecipe,
   type FinetuningInputs,
-  type FinetuningOptions,
+  type FinetuningRequest,
+  type PlannedFinetuning,
   planFinetuning,
 } from "../experiment/finetuning.ts";
 import type { Named } from "../experiment/starting-model.ts";
-import { type Example, type GlueTask, parseGlueTsv } from "../io/glue.ts";
+import { type Example, parseGlueTsv } from "../io/glue.ts";
 import { decodeUtf8 } from "../io/utf8.ts";
 import { parseVocabulary } from "../io/vocabulary.ts";
 import { readModelDirectory } from "./model-directory.ts";
-import type { RunDescription } from "./plan.ts";
 import { directoryProblem, joinPath, type RunStorage, readNamedFile } from "./storage.ts";
 
 type Read<T> = Promise<Either<readonly Problem[], T>>;
 
-/** The paths that a fine-tuning reads. */
-export interface FinetuningSources {
-  /** A directory with the task's train.tsv and dev.tsv. */
-  readonly data?: string | undefined;
-  /** Replace them. */
-  readonly trainFile?: string | undefined;
-  readonly validationFile?: string | undefined;
-  /** A model directory to start from. */
-  readonly model?: string | undefined;
-  /** A vocabulary; without a model, training starts from random weights. */
-  readonly vocab?: string | undefined;
-  readonly pruningConfig?: string | undefined;
-  /** A model directory. */
-  readonly teacherModelNameOrPath?: string | undefined;
-}
-
-/** Everything that a fine-tuning is asked for. */
-export interface FinetuningRequest
-  extends FinetuningOptions,
-    FinetuningSources,
-    Pick<RunDescription, "variant"> {
-  /** MiB of the teacher's results that each seed keeps in memory. */
-  readonly teacherCacheBudget?: number | undefined;
-}
-
-/** A run, with lines for the user. */
-export interface PreparedFinetuning {
-  readonly description: RunDescription;
-  readonly notices: readonly string[];
-}
-
 /** The problems of a request that does not name its task, its rows or what it starts from. */
-export function missingSources(
-  request: FinetuningSources & { readonly task?: GlueTask | undefined },
-): readonly Problem[] {
+export function missingSources(request: Partial<FinetuningRequest>): readonly Problem[] {
   const { task, data, trainFile, validationFile, model, vocab } = request;
   const missing = (path: string, expected: string, isThere: boolean): readonly Problem[] =>
     isThere ? [] : [{ path, expected, got: "nothing" }];
@@ -62,28 +29,6 @@ export function missingSources(
     ...missing("task", "mrpc or sst2", task !== undefined),
     ...missing("data", "a directory, or --train-file and --validation-file", hasRows),
     ...missing("model", start, model !== undefined || vocab !== undefined),
-  ];
-}
-
-/** Options that a configuration file, or the lack of a model, excludes. */
-function conflicts(
-  { pruningConfig, pruningPattern, pruningType, doPrune, model }: FinetuningRequest,
-  denseEpochs: number,
-): readonly Problem[] {
-  const stated = [
-    ...(pruningPattern === undefined ? [] : ["pruningPattern"]),
-    ...(pruningType === undefined ? [] : ["pruningType"]),
-    ...(doPrune === false ? ["--do-prune false"] : []),
-  ];
-  const expected = "no --pruning-config beside it";
-  const untrained = {
-    path: "denseNumTrainEpochs",
-    expected: "at least 1 without --model",
-    got: "0",
-  };
-  return [
-    ...(pruningConfig === undefined ? [] : stated.map((path) => ({ path, expected, got: "both" }))),
-    ...(denseEpochs === 0 && model === undefined ? [untrained] : []),
   ];
 }
 
@@ -153,19 +98,11 @@ async function readInputs(storage: RunStorage, request: FinetuningRequest): Read
 export async function prepareFinetuning(
   storage: RunStorage,
   request: FinetuningRequest,
-): Read<PreparedFinetuning> {
+): Read<PlannedFinetuning> {
+  const missing = missingSources(request);
   const recipe = chooseRecipe(request);
-  const problems = [
-    ...missingSources(request),
-    ...(isLeft(recipe) ? recipe.left : conflicts(request, recipe.right.dense.epochs)),
-  ];
-  if (problems.length > 0 || isLeft(recipe)) return left(problems);
+  if (isLeft(recipe)) return left([...missing, ...recipe.left]);
+  if (missing.length > 0) return left(missing);
   const inputs = await readInputs(storage, request);
-  if (isLeft(inputs)) return inputs;
-  const planned = planFinetuning(recipe.right, request, inputs.right);
-  if (isLeft(planned)) return planned;
-  const { experiment, notices } = planned.right;
-  const { variant, teacherCacheBudget } = request;
-  const teacherBudget = teacherCacheBudget && teacherCacheBudget * 2 ** 20;
-  return right({ description: { ...experiment, variant, teacherBudget }, notices });
+  return isLeft(inputs) ? inputs : planFinetuning(recipe.right, request, inputs.right);
 }

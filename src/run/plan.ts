@@ -2,19 +2,11 @@
 
 import type { PhaseId } from "../experiment/events.ts";
 import { phaseSteps } from "../experiment/phases.ts";
-import { type ExperimentPlan, resolveExperiment, type TextExperiment } from "../experiment/plan.ts";
+import { type ExperimentPlan, type RunDescription, resolveExperiment } from "../experiment/plan.ts";
 import type { Example } from "../io/glue.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { TokenisedExample } from "../train/examples.ts";
-
-/** What to run. Absent properties have the stated defaults. */
-export interface RunDescription extends TextExperiment {
-  /** Default `auto`: the fastest kernels here. */
-  readonly variant?: KernelVariant | "auto" | undefined;
-  /** Bytes of the teacher's results that each seed keeps in memory. Default 2^30. */
-  readonly teacherBudget?: number | undefined;
-}
 
 /** A run with its defaults filled in and its rows tokenized, as plain data: it is posted to workers. */
 export interface RunPlan extends ExperimentPlan {

@@ -4,7 +4,6 @@ import type { MeasuredModel, PhaseResult } from "../experiment/events.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { readSafetensorsOrThrow, toFloat32 } from "../io/safetensors.ts";
 import type {
-  LayerSparsity,
   MaskMatrix,
   PatternRun,
   ResultRow,
@@ -18,13 +17,6 @@ import { ratioOf } from "./metrics.ts";
 import type { PhaseHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 import type { RunOutcome } from "./training.ts";
-
-/** What a report says besides its figures. */
-export interface ReportTexts {
-  readonly title: string;
-  readonly summary: string;
-  readonly settings: RunReport["settings"];
-}
 
 type Metric = PhaseResult["metric"];
 
@@ -44,15 +36,6 @@ function curveOf(phase: PhaseHistory, metric: Metric): SeedCurve {
   return { seed: phase.seed, epochs };
 }
 
-function layersOf({ last }: PhaseResult): readonly LayerSparsity[] {
-  const layers = last.sparsity?.layers ?? [];
-  return layers.map((layer) => ({
-    name: layer.name,
-    pruned: layer.pruned,
-    sparsity: ratioOf(layer),
-  }));
-}
-
 /** One pattern over all seeds: phases are those of one recipe. */
 function patternRun(
   phases: readonly PhaseHistory[],
@@ -60,11 +43,16 @@ function patternRun(
   mask: MaskMatrix | undefined,
 ): PatternRun {
   const [first] = phases;
+  const layers = first?.result?.last.sparsity?.layers ?? [];
   return {
     pattern: first?.pattern ?? "",
     curves: phases.map((phase) => curveOf(phase, metric)),
     schedule: first?.schedule ?? [],
-    layers: first?.result ? layersOf(first.result) : [],
+    layers: layers.map((each) => ({
+      name: each.name,
+      pruned: each.pruned,
+      sparsity: ratioOf(each),
+    })),
     ...(mask === undefined ? {} : { mask }),
   };
 }
@@ -121,27 +109,18 @@ async function maskOf(
   return { layer, rows, columns, mask };
 }
 
-/** The recipes with a sparse phase, each with its phases over the seeds. */
-function sparsePhases({ seeds }: RunOutcome): readonly (readonly PhaseHistory[])[] {
-  const phases = seeds.flatMap((seed) => seed.phases.filter(({ phase }) => phase === "sparse"));
-  const recipes = [...new Set(phases.map(({ recipe }) => recipe))];
-  return recipes.map((recipe) => phases.filter((phase) => phase.recipe === recipe));
-}
-
-/**
- * The report of a run, complete or interrupted. `metric` is the one that the results compare. Masks are read from
- * the models that were saved.
- */
+/** The report of a run, complete or interrupted. Results compare `metric`; masks are read from the saved models. */
 export async function reportOf(
   storage: RunStorage,
   outcome: RunOutcome,
   metric: Metric,
-  texts: ReportTexts,
+  texts: Pick<RunReport, "title" | "summary" | "settings">,
 ): Promise<RunReport> {
-  const densePhases = outcome.seeds.flatMap((seed) =>
-    seed.phases.filter(({ phase }) => phase === "dense"),
-  );
-  const sparse = sparsePhases(outcome);
+  const phases = outcome.seeds.flatMap((seed) => seed.phases);
+  const densePhases = phases.filter(({ phase }) => phase === "dense");
+  const sparsePhases = phases.filter(({ phase }) => phase === "sparse");
+  const recipes = [...new Set(sparsePhases.map(({ recipe }) => recipe))];
+  const sparse = recipes.map((recipe) => sparsePhases.filter((each) => each.recipe === recipe));
   const dense = resultsOf(densePhases);
   const masks = await Promise.all(sparse.map(([first]) => maskOf(storage, outcome, first)));
   return {

@@ -1,12 +1,12 @@
 /** Whole runs as a page makes them: files in memory, kernels in this thread, no worker. */
 import { expect, test } from "vitest";
 import { generateDemoTask } from "../../src/experiment/demo-task.ts";
+import type { RunDescription } from "../../src/experiment/plan.ts";
 import { findRecipe, type Recipe } from "../../src/experiment/recipes.ts";
 import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { createThreadedBackend } from "../../src/kernels/backend.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";
 import { type FineTuneRunOptions, fineTuneRun } from "../../src/run/fine-tune.ts";
-import type { RunDescription } from "../../src/run/plan.ts";
 import { trainSeed } from "../../src/run/seed.ts";
 import { outputProblems, type RunPlatform } from "../../src/run/training.ts";
 import { type MemoryStorage, memoryStorage, textOf } from "./memory-storage.ts";
