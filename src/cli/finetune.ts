@@ -32,13 +32,13 @@ const OPTIONS = {
   out: textOption("DIR", "where everything is written", ["output-dir"]),
   recipe: textOption("NAME", "the recipe (default bertmini-TASK-4x1); other options change it"),
   seed: integerOption(SEED_BOUNDS, `one seed (default ${DEFAULT_SEED})`),
-  seeds: integersOption(SEED_BOUNDS, "several seeds, each a run of its own"),
+  seeds: integersOption(SEED_BOUNDS, "several seeds; each is a run"),
   resume: flagOption("continue from the snapshots in --out"),
   ...TRAINING_OPTIONS,
-  profile: choiceOption(["inc", "strict"], "whose pruning semantics (default inc)"),
+  profile: choiceOption(["inc", "strict"], "pruning semantics (default inc)"),
   sparseProducts: choiceOption(
     ["auto", "off"],
-    "products with pruned weights without the zeros, where that is faster (default auto)",
+    "auto: leave zeros out of products with pruned weights if that is faster (default auto)",
   ),
   maxSeqLength: integerOption({ least: 3 }, "longest input in tokens", ["max-length"]),
   perDeviceEvalBatchSize: integerOption({ least: 1 }, "rows in an evaluation batch"),
@@ -50,29 +50,21 @@ const OPTIONS = {
   numTrainEpochs: integerOption({ least: 1 }, "epochs of the sparse phase"),
   learningRate: numberOption({ least: 0 }, "its learning rate"),
   weightDecay: numberOption({ least: 0 }, "its weight decay"),
-  lrSchedulerType: choiceOption(SCHEDULE_NAMES, "how its learning rate develops"),
+  lrSchedulerType: choiceOption(SCHEDULE_NAMES, "schedule of its learning rate"),
   numWarmupSteps: integerOption({ least: 0 }, "steps over which its learning rate rises"),
   perDeviceTrainBatchSize: integerOption({ least: 1 }, "rows in one of its batches"),
 
-  denseNumTrainEpochs: integerOption(
-    { least: 0 },
-    "epochs of the dense phase; 0: prune --model as it is",
-  ),
+  denseNumTrainEpochs: integerOption({ least: 0 }, "epochs of the dense phase; 0: skip it"),
   denseLearningRate: numberOption({ least: 0 }, "its learning rate"),
   denseWeightDecay: numberOption({ least: 0 }, "its weight decay"),
-  denseLrSchedulerType: choiceOption(SCHEDULE_NAMES, "how its learning rate develops"),
+  denseLrSchedulerType: choiceOption(SCHEDULE_NAMES, "schedule of its learning rate"),
   denseNumWarmupSteps: integerOption({ least: 0 }, "steps over which its learning rate rises"),
   densePerDeviceTrainBatchSize: integerOption({ least: 1 }, "rows in one of its batches"),
 
-  doPrune: flagOption(
-    "false: the dense phase alone, to which the options of the sparse one then apply",
-  ),
+  doPrune: flagOption("false: only the dense phase, which then takes the sparse one's options"),
   pruningPattern: textOption("PATTERN", "such as 4x1, 2:4 (2 of every 4 are pruned), 1xchannel"),
-  targetSparsity: numberOption({ least: 0, below: 1 }, "share of blocks pruned in the end"),
-  pruningFrequency: integerOption(
-    { least: -1 },
-    "steps between prune steps; -1: 40 prune steps in all",
-  ),
+  targetSparsity: numberOption({ least: 0, below: 1 }, "share of blocks pruned at the end"),
+  pruningFrequency: integerOption({ least: -1 }, "steps between prune steps; -1: 40 prune steps"),
   sparsityWarmEpochs: numberOption({ least: 0 }, "epochs before pruning starts"),
   cooldownEpochs: numberOption({ least: 0 }, "epochs after the last prune step"),
   pruningType: textOption("NAME", "how weights are scored: snip_momentum, magnitude, ..."),
@@ -86,15 +78,15 @@ const OPTIONS = {
   ),
   distillPadding: choiceOption(
     ["included", "excluded"],
-    "whether that loss is a mean over padded positions too (default included)",
+    "padded positions in that loss (default included)",
   ),
   teacherCache: choiceOption(
     ["float32", "float16", "off"],
-    "how the teacher's results are kept from epoch to epoch (default float32)",
+    "how the teacher's results are kept between epochs (default float32)",
   ),
   teacherCacheBudget: integerOption(
     { least: 0 },
-    "MiB of them that each seed keeps in memory, the rest in a temporary file (default 1024)",
+    "MiB of them that each seed keeps in memory; a temporary file takes the rest (default 1024)",
   ),
   teacherModelNameOrPath: textOption(
     "DIR",
@@ -120,7 +112,7 @@ export const finetuneCommand: Command = defineCommand({
   summary:
     "fine-tune a BERT or DistilBERT classifier, then prune it with the dense one as its teacher",
   description: [
-    "Fine-tunes a dense model, then prunes a copy of it while it is distilled from the dense one, with an evaluation after every epoch. Writes metrics.jsonl, report.html, dense/ and sparse/ (Hugging Face layout) and checkpoints to --out; with several seeds the models are in seed-N/.",
+    "Fine-tunes a dense model, then prunes a copy of it while it is distilled from the dense one, with an evaluation after every epoch. Writes metrics.jsonl, report.html, dense/ and sparse/ (Hugging Face layout) and snapshots/ to --out. With several seeds the models are in seed-N/.",
     `Recipes: ${RECIPES.filter(({ task }) => task !== "demo")
       .map(({ name }) => name)
       .join(", ")}.`,
