@@ -1,4 +1,4 @@
-/** Bundles the program of kernel threads on Node and writes it, as a text, into a source file for the bundle. */
+/** Bundles the program of kernel threads on Node into a source file, as text. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build, type Rollup } from "vite";

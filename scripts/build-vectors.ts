@@ -1,4 +1,4 @@
-/** Writes what the project itself adds to the golden vectors: the `strict` family, and the manifest of all. */
+/** Writes the project's own golden vectors, the `strict` family, and the manifest of all vectors. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import { manifestText } from "./vector-manifest.ts";
 
 const ROOT = fileURLToPath(new URL("../test/golden", import.meta.url));
 
-/** A script as one module: Node alone finds no named exports in ndarray-ops, on which the reference stands. */
+/** A script as one module: Node alone finds no named exports in ndarray-ops, which the reference uses. */
 async function bundled(script: string): Promise<unknown> {
   const result = await build({
     configFile: false,

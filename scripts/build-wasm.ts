@@ -1,11 +1,11 @@
-/** Generates the kernels' WASM modules and writes them, as base64, into a source file for the bundle. */
+/** Generates the kernels' WASM modules into a source file, as base64. */
 import { writeFileSync } from "node:fs";
 import { buildModule } from "../src/kernels/wasm/module.ts";
 
 const TARGET = new URL("../src/kernels/wasm/modules.generated.ts", import.meta.url);
 const VARIANTS = ["simd", "fma", "revectorized"] as const;
 
-/** Where the only byte is in which a module on shared memory differs from one on its own. */
+/** The position of the one byte that differs between modules on shared and on own memory. */
 function sharingOffset(own: Uint8Array, shared: Uint8Array): number {
   const differing = [...own.keys()].filter((i) => own[i] !== shared[i]);
   if (own.length !== shared.length || differing.length !== 1)

@@ -1,6 +1,6 @@
 /**
- * Type-checks the folders outside numeric code with `noUncheckedIndexedAccess`. The option is global to
- * a compiler run, so this script turns it on and keeps the diagnostics of those folders only.
+ * Type-checks the folders without numeric code with `noUncheckedIndexedAccess`. The option is global to a compiler
+ * run, so this script turns it on and reports the diagnostics of those folders only.
  */
 import ts from "typescript";
 

@@ -1,6 +1,6 @@
 /**
- * Counts what the sources should have little of. `npx tsx scripts/counts.ts [DIRECTORY]...` prints one column for
- * each checkout; two of them compare a change with what was before.
+ * Counts figures of the sources that should stay small. `npx tsx scripts/counts.ts [DIRECTORY]...` prints one column
+ * for each checkout.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";

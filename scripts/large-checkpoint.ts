@@ -1,6 +1,6 @@
 /**
- * Prunes a synthetic checkpoint in shards that is larger than the memory it may take, and states time and peak memory
- * beside those of `cp` of the same files:
+ * Prunes a synthetic checkpoint in shards that is larger than the memory limit, and prints time and peak memory beside
+ * those of `cp` of the same files:
  *
  *     npx tsx scripts/large-checkpoint.ts DIR [GIB]
  *
@@ -27,7 +27,7 @@ const SHARDS = 4;
 const [ROWS, COLUMNS] = [4096, 4096];
 const TENSOR_BYTES = 4 * ROWS * COLUMNS;
 
-/** Weights as a trained layer has them: bell-shaped, in all sizes, from a counter and a seed. */
+/** Bell-shaped weights of all magnitudes, as in a trained layer, from a counter and a seed. */
 function fillWeights(seed: number, out: Float32Array): void {
   let state = (seed * 2_654_435_761) >>> 0;
   const next = (): number => {

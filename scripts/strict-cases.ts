@@ -1,4 +1,4 @@
-/** What the vectors of the `strict` family are about; scripts/strict-vectors.ts makes them. */
+/** The subjects of the `strict` vectors, which scripts/strict-vectors.ts makes. */
 import type { LayerKind } from "../src/prune/layer.ts";
 
 /** One vector to make. */
@@ -13,7 +13,7 @@ export interface StrictPlan {
   readonly layers: readonly (readonly [name: string, kind: LayerKind, shape: readonly number[]])[];
   /** Weights are multiples of 1/64 up to this many 64ths, so that sums of a block are exact. */
   readonly levels: number;
-  /** Whether one mask alone is right. Weights are drawn until that is so. */
+  /** Whether exactly one mask is right. Weights are drawn until this holds. */
   readonly result: "valid" | "acceptable";
 }
 
@@ -25,7 +25,7 @@ const CONVOLUTION: StrictPlan["layers"] = [
   ["conv", "conv2d", [8, 4, 3, 3]],
   ["fc", "linear", [8, 16]],
 ];
-/** Enough levels that no two scores need be equal, and few enough that many are. */
+/** Levels of weights: many make all scores different, few make ties. */
 const FINE = 4095;
 const COARSE = 4;
 
@@ -279,7 +279,7 @@ const ACCEPTABLE: readonly Omit<StrictPlan, "result">[] = [
   },
 ];
 
-/** All vectors to make, in the order in which they are seeded. */
+/** All vectors, in the order of their seeds. */
 export const STRICT_PLANS: readonly StrictPlan[] = [
   ...VALID.map((plan) => ({ ...plan, levels: FINE, result: "valid" as const })),
   ...ACCEPTABLE.map((plan) => ({ ...plan, result: "acceptable" as const })),

@@ -1,6 +1,6 @@
 /**
- * Makes the `strict` family of vectors, test/golden/strict/, from the plain specification in
- * src/reference/ and seeded weights. The original system has no such profile: these are the project's own.
+ * Makes the `strict` vectors in test/golden/strict/ from the specification in src/reference/ and seeded weights. The
+ * original system has no such profile.
  */
 import { findTiedBlocks, findTiedElements, type Tied } from "../src/conform/strict-ties.ts";
 import type { StrictLayer, StrictVector } from "../src/conform/strict-vector.ts";
@@ -23,13 +23,13 @@ import {
 import { STRICT_PLANS, type StrictPlan } from "./strict-cases.ts";
 
 const SEED = 2024;
-/** The generator's counter space for these draws; what is drawn for training has others. */
+/** The counter space of these draws, separate from those of training. */
 const STREAM = 7001;
 /** Weights are multiples of this. */
 const UNIT = 1 / 64;
 const MOST_ATTEMPTS = 2000;
 
-/** A vector as made, with the weights and matrices it came from. */
+/** A vector with its weights and matrices. */
 interface Made extends StrictVector {
   readonly plan: StrictPlan;
   readonly attempt: number;
@@ -40,7 +40,7 @@ interface Made extends StrictVector {
   readonly tiedElements: Tied;
 }
 
-/** Signed multiples of the unit, none above the plan's levels; 0 levels stand for a constant. */
+/** Signed multiples of the unit up to the plan's levels; 0 levels mean a constant. */
 function drawWeights(
   { layers, levels }: StrictPlan,
   index: number,
@@ -76,7 +76,7 @@ function unitMasks(plan: StrictPlan, pattern: Pattern, scores: readonly Matrix[]
   return budgets.flatMap((budget) => exactMasks(budget, ratio, bounds));
 }
 
-/** Scores of blocks (elements for N:M), scores of what is pruned together, and the masks of elements. */
+/** Scores of blocks (elements for N:M), scores of the units to prune, and the masks of elements. */
 function selectMasks(
   plan: StrictPlan,
   pattern: Pattern,
@@ -146,7 +146,7 @@ function makeVector(plan: StrictPlan, index: number, attempt: number): Made {
   return { ...vector, plan, attempt, weights, blocks, scoreShapes, tiedBlocks, tiedElements };
 }
 
-/** Whether the bounds, where a plan has any, change the masks. */
+/** Whether the plan's bounds change the masks; true without bounds. */
 function boundsBind(made: Made, index: number): boolean {
   const { min: _, max: __, ...unbounded } = made.plan;
   if (made.plan.min === undefined && made.plan.max === undefined) return true;
@@ -154,7 +154,7 @@ function boundsBind(made: Made, index: number): boolean {
   return made.layers.some(({ mask }, i) => mask.join() !== free.layers[i]?.mask.join());
 }
 
-/** The first attempt in which the bounds bind and that has as many right masks as the plan wants. */
+/** The first attempt in which the bounds matter and the number of right masks is as planned. */
 function firstFitting(plan: StrictPlan, index: number): Made {
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     const made = makeVector(plan, index, attempt);

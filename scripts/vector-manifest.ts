@@ -1,16 +1,16 @@
 /**
- * The manifest of the golden vectors: what they do not say themselves, and may not be edited to say. Their
- * format's version, and for each one how an implementation has to answer and why it is there.
+ * The manifest of the golden vectors, which are never edited themselves: the version of the format, and for each
+ * vector the required answer and its purpose.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Raised as docs/conformance.md says. */
+/** docs/conformance.md says when to raise it. */
 const VERSION = "1.0.0";
 
 /**
- * `valid`: the answer is to be reproduced. `invalid`: it is to be refused. `acceptable`: more than one answer
- * is right, as the note says.
+ * `valid`: reproduce the answer. `invalid`: refuse the input. `acceptable`: several answers are right, as the note
+ * says.
  */
 type Result = "valid" | "invalid" | "acceptable";
 
@@ -25,7 +25,7 @@ interface Entry {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What is the same for all vectors of a family. */
+/** The fields that all vectors of a family share. */
 const FAMILIES: Readonly<Record<string, Json>> = {
   pruning: {
     source: "Intel Neural Compressor v3.7.1",
@@ -99,7 +99,7 @@ function isError(outcome: unknown): boolean {
   return typeof outcome === "object" && outcome !== null && "type" in outcome;
 }
 
-/** Settings that are taken in and break at the first prune step. */
+/** Settings that INC accepts and breaks on at the first prune step. */
 function breaksLater({ config, pruners }: Json): boolean {
   const { sparsity_decay_type: decay = "exp" } = config as Json;
   const invalid = ((pruners as readonly Json[] | undefined) ?? []).some(
@@ -117,7 +117,7 @@ function isHandedOn({ kwargs, pruners }: Json): boolean {
   return keys.some((key) => stated[key] !== recorded?.[key]);
 }
 
-/** How a row of a table has to be answered, and why. */
+/** The required answer to a row of a table, and the reason. */
 function answerOf(table: string, part: string, row: Json): Pick<Entry, "result" | "notes"> {
   const notes = textsOf(row.note);
   const errors = [
@@ -145,7 +145,7 @@ function answerOf(table: string, part: string, row: Json): Pick<Entry, "result" 
   return { result: "valid", notes };
 }
 
-/** Lists beside the rows, to which these refer. */
+/** Lists that rows refer to. */
 const NOT_ROWS = ["models"];
 
 function tableEntries(root: string): Entry[] {

@@ -1,28 +1,24 @@
 /**
- * How far rounding may move a parameter that Adam updates. Adam divides a gradient by its own size, so
- * it turns rounding noise into whole steps and magnifies the rounding of small gradients: replayed in
- * double precision, the expected values of such entries move by more than any fixed tolerance.
+ * How far rounding may move a parameter that Adam updates. Adam divides a gradient by its own size, which turns
+ * rounding noise into whole steps and magnifies the rounding of small gradients, beyond any fixed tolerance.
  */
 import type { AdamWSettings } from "../train/optimizer.ts";
 import { largestMagnitude } from "./difference.ts";
 
 /** Below this share of its tensor's largest, a gradient is rounding noise. */
 const NOISE_SHARE = 1e-6;
-/**
- * How far two programs' gradients may differ by rounding, as a share of their tensor's largest: twice
- * float32's unit roundoff, since each of the two rounds for itself.
- */
+/** Rounding of gradients as a share of their tensor's largest: two programs each round, so twice float32's roundoff. */
 const ROUNDING_SHARE = 2 ** -23;
 
-/** The gradients of one parameter at one step, and what rounding may have done to them. */
+/** The gradients of one parameter at one step, with bounds of their rounding. */
 interface GradientStep {
   readonly gradient: Float32Array;
-  /** Below this a gradient is noise. */
+  /** Gradients below this are noise. */
   readonly noise: number;
   readonly rounding: number;
 }
 
-/** One parameter's gradients so far and how far each of its entries may have moved. */
+/** One parameter's gradients so far, and the possible movement of each entry. */
 export interface RoundingHistory {
   readonly steps: GradientStep[];
   readonly movement: Float64Array;
@@ -33,11 +29,7 @@ export function createRoundingHistory(entries: number): RoundingHistory {
   return { steps: [], movement: new Float64Array(entries) };
 }
 
-/**
- * Adds one step's gradients to a history, in place.
- *
- * @param onlyNoise - whether the gradient is zero but for rounding throughout
- */
+/** Adds one step's gradients. `onlyNoise` says that all of them are rounding noise. */
 export function addGradientInto(
   { steps, movement }: RoundingHistory,
   settings: AdamWSettings,
@@ -57,7 +49,7 @@ export function addGradientInto(
   }
 }
 
-/** How far entry `index` may lie from its expected value: at most two whole steps for each made. */
+/** How far an entry may lie from its expected value: at most two steps of the learning rate for each step. */
 export function allowedMovement(
   { steps, movement }: RoundingHistory,
   { learningRate }: AdamWSettings,
@@ -68,9 +60,9 @@ export function allowedMovement(
 }
 
 /**
- * Whether an entry's gradient was noise at any step. A gradient of exactly zero throughout is none: the
- * loss does not depend on the entry (the row of a token that does not occur), so Adam leaves it alone.
- * Only where all of the tensor is noise may an exact zero be chance.
+ * Whether an entry's gradient was noise at any step. A gradient that is always exactly zero is not noise: the loss
+ * does not depend on the entry, such as the row of a token that does not occur. If the whole tensor is noise, an exact
+ * zero may be chance.
  */
 function isNoise(steps: readonly GradientStep[], index: number): boolean {
   const untouched = steps.every(
@@ -104,7 +96,7 @@ function directionError(
   }, 0);
 }
 
-/** Adam's averages after some steps: the gradients' weights in m, in v, and e. */
+/** The gradients' weights in Adam's averages m and v, and the e beside sqrt(v). */
 interface Averages {
   readonly a: readonly number[];
   readonly b: readonly number[];

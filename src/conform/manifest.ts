@@ -1,11 +1,11 @@
-/** The manifest of a directory of vectors: the version of their format, and which there have to be. */
+/** The manifest of a directory of vectors: the version of their format, and the list of vectors. */
 import { InputError, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { differenceAt } from "./difference.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
 
 const FORMAT = "espalier-conformance";
-/** A higher major version means that reading it as this one would go wrong. */
+/** A manifest of another major version would be misread. */
 const MAJOR = "1";
 
 /** A vector as the manifest lists it. */
@@ -15,10 +15,9 @@ export interface ListedVector {
 }
 
 /**
- * The vectors that a manifest lists; undefined where the file is a manifest of something else. `path` names it in
- * refusals.
+ * The vectors that a manifest lists; undefined for a manifest of something else. `path` names the file in refusals.
  *
- * @throws InputError where it is no JSON, of an unknown major version, or lists no vectors
+ * @throws InputError for a file that is not JSON, of an unknown major version, or without a list of vectors
  */
 export function readManifest(path: string, text: string): readonly ListedVector[] | undefined {
   const parsed = parseJson(path, text);
@@ -40,7 +39,7 @@ export function readManifest(path: string, text: string): readonly ListedVector[
   });
 }
 
-/** A failed verdict for every listed vector that none of the verdicts is on. */
+/** A failed verdict for every listed vector without a verdict. */
 export function missingVectors(
   listed: readonly ListedVector[],
   verdicts: readonly Verdict[],

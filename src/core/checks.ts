@@ -1,9 +1,9 @@
 /**
- * Argument checks for the public edge: a wrong kind is a TypeError, a wrong value a RangeError, and
- * the message always states the argument's name, what was expected and what was got.
+ * Argument checks of public functions. A wrong type throws a TypeError, a wrong value a RangeError. Messages state the
+ * argument's name, what was expected and what was got.
  */
 
-/** Describes a value for an error message, shortly. */
+/** Describes a value briefly, for an error message. */
 export function describe(value: unknown): string {
   if (typeof value === "string")
     return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
@@ -18,12 +18,12 @@ export function describe(value: unknown): string {
   return String(value);
 }
 
-/** Says what is wrong: where, what was expected there, and what was got. */
+/** The message of a mismatch: name, expectation, and what was got. */
 export function mismatch(name: string, expected: string, got: unknown): string {
   return `${name}: expected ${expected}, got ${got}`;
 }
 
-/** Checks what tells the kind of `value`. */
+/** Throws a TypeError unless `holds`. */
 export function checkKind(
   holds: boolean,
   name: string,
@@ -73,7 +73,7 @@ export function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === "string");
 }
 
-/** Checks that `value` is a Float32Array, of `length` elements where that is given. */
+/** Checks that `value` is a Float32Array, of `length` elements if that is given. */
 export function checkFloat32Array(
   name: string,
   value: unknown,
@@ -84,7 +84,7 @@ export function checkFloat32Array(
     throw new RangeError(mismatch(name, `${length} elements`, value.length));
 }
 
-/** Checks that every entry of `value` is finite; states the first index that is not. */
+/** Checks that every entry of `value` is finite; the message names the first that is not. */
 export function checkFinite(name: string, value: Float32Array): void {
   for (let i = 0; i < value.length; i++) {
     if (!Number.isFinite(value[i]))

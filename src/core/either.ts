@@ -1,17 +1,11 @@
-/**
- * Results that may fail: fp-ts's `Either`, and how problems of an input are collected. The one module that imports
- * `fp-ts/Either`.
- */
+/** Results that may fail: fp-ts's `Either`, with the problems of an input. Only this module imports `fp-ts/Either`. */
 import { left, map, mapLeft, match, right } from "fp-ts/Either";
 import { pipe } from "fp-ts/function";
 import { describe, mismatch } from "./checks.ts";
 
 export { isLeft, isRight, left, map, mapLeft, right, toError, tryCatch } from "fp-ts/Either";
 
-/**
- * The shape of fp-ts's `Either`, declared structurally so that a user's compiler needs no fp-ts.
- * A `Left` carries what went wrong, a `Right` the value.
- */
+/** fp-ts's `Either`, declared structurally so that a user's compiler needs no fp-ts. */
 export type Either<E, A> = Left<E> | Right<A>;
 
 /** The failed side of an {@link Either}. */
@@ -26,20 +20,20 @@ export interface Right<A> {
   readonly right: A;
 }
 
-/** One thing wrong with an input: where, what was expected there, and what was found. */
+/** One mistake in an input. */
 export interface Problem {
-  /** Where: a configuration path such as `pruning_configs[1].pattern`, or `file:line`. */
+  /** The place: a configuration path such as `pruning_configs[1].pattern`, or `file:line`. */
   readonly path: string;
   readonly expected: string;
   readonly got: string;
 }
 
-/** Says one problem as a line of text. */
+/** One problem as a line of text. */
 export function formatProblem({ path, expected, got }: Problem): string {
   return mismatch(path, expected, got);
 }
 
-/** Raised by the throwing twins of parsers; carries every problem, not only the first. */
+/** Thrown by the throwing twins of parsers, with all problems. */
 export class InputError extends RangeError {
   override readonly name = "InputError";
   readonly problems: readonly Problem[];
@@ -65,7 +59,7 @@ export function refuse(
   return left([{ path, expected, got }]);
 }
 
-/** Like {@link refuse}, for a value that is not text yet. */
+/** Like {@link refuse}, with the description of a value. */
 export function refuseValue(
   path: string,
   expected: string,
@@ -91,7 +85,7 @@ export function prefixPaths(
   );
 }
 
-/** Continues with the value. Own code, since fp-ts's `chain` outweighs all else that pruning takes from fp-ts. */
+/** Continues with the value. fp-ts's own `chain` is larger than everything else that pruning takes from fp-ts. */
 export function chain<E, A, B>(
   next: (value: A) => Either<E, B>,
 ): (result: Either<E, A>) => Either<E, B> {

@@ -1,4 +1,4 @@
-/** float16, as a way to keep float32 values in half the memory. */
+/** float16, to keep float32 values in half the memory. */
 
 /** The largest finite float16. */
 const LARGEST = 65504;

@@ -1,4 +1,4 @@
-/** Guessing what a mistyped name was meant to be. */
+/** Suggestions for mistyped names. */
 
 /** Levenshtein distance: insertions, deletions and substitutions between two strings. */
 export function editDistance(a: string, b: string): number {
@@ -14,12 +14,12 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length] ?? 0;
 }
 
-/** Whether one of two names begins with the other: a shortened or lengthened name is a likely slip. */
+/** Whether one of two names begins with the other. */
 function extendsOther(a: string, b: string): boolean {
   return a !== "" && b !== "" && (a.startsWith(b) || b.startsWith(a));
 }
 
-/** The name closest to `name`, or undefined where none is close enough to be a likely slip. */
+/** The name closest to `name`; undefined if no name is close enough. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const tolerance = Math.max(2, Math.floor(name.length / 3));
   const ranked = known

@@ -1,7 +1,6 @@
 /**
- * Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers:
- * as easy as 1, 2, 3", SC 2011). A draw is a function of its key and counter alone, so neither
- * threads nor padding nor resuming can shift it.
+ * Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2,
+ * 3", SC 2011). A draw depends on its key and counter alone, so threads, padding and resuming cannot shift it.
  */
 
 const MULTIPLIER_0 = 0xd2511f53;
@@ -59,8 +58,8 @@ export function philoxInto(
 }
 
 /**
- * What a stream of draws is for. Each gets its own counter space, so that adding draws to one never
- * shifts another. Dropout operations of a forward pass take the ids from `dropout` upwards.
+ * The purposes of draws. Each has its own counter space, so that more draws for one do not shift another. Dropout
+ * operations of a forward pass take the ids from `dropout` upwards.
  */
 export const STREAM: Readonly<
   Record<"shuffle" | "initialise" | "generate" | "buckets" | "dropout", number>
@@ -72,7 +71,7 @@ export const STREAM: Readonly<
   dropout: 1024,
 });
 
-/** A sequential reader over one counter stream: plain data, advanced by {@link nextUint32}. */
+/** A sequential reader of one counter stream, as plain data. */
 export interface RandomStream {
   readonly seed: number;
   readonly stream: number;

@@ -1,7 +1,7 @@
 /**
- * Correctly rounded `pow` and `cos`. `Math.pow` and `Math.cos` may be off by a unit in the last place,
- * and a schedule's target that is off by one unit can cost a block. Both are computed in fixed point, in
- * integers that count units of 2^-256, with an error below 2^-192, and then rounded once.
+ * Correctly rounded `pow` and `cos`. `Math.pow` and `Math.cos` may be off by a unit in the last place, which can change
+ * the number of pruned blocks. Both are computed in fixed point, in units of 2^-256 with an error below 2^-192, and
+ * rounded once.
  */
 import { checkNumber, mismatch } from "./checks.ts";
 
@@ -12,7 +12,7 @@ function fixed(value: number): bigint {
   return BigInt(Math.round(value * 2 ** 256));
 }
 
-/** The nearest double. The last 64 bits, which may be wrong, go first, so that exact results are exact here too. */
+/** The nearest double. The last 64 bits may be wrong and are dropped first, so that exact results stay exact. */
 function rounded(value: bigint): number {
   return Number((value + (1n << 63n)) >> 64n) / 2 ** 192;
 }
@@ -21,7 +21,7 @@ function times(a: bigint, b: bigint): bigint {
   return (a * b) >> 256n;
 }
 
-// Each series is summed from its last term that counts, as 1 + x (1/2 + x (1/3 + ...)) is.
+// Each series is summed from its last significant term, as in 1 + x (1/2 + x (1/3 + ...)).
 
 /** Inverse hyperbolic tangent of 0 to 1/3. */
 function artanh(x: bigint): bigint {

@@ -1,4 +1,4 @@
-/** The sum of what `measure` says of each item. */
+/** The sum of `measure` over the items. */
 export function sumOf<T>(items: readonly T[], measure: (item: T) => number): number {
   return items.reduce((sum, item) => sum + measure(item), 0);
 }
