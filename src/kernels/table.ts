@@ -1,37 +1,33 @@
 /**
- * The table of operations that every kernel variant implements. All arrays are row-major Float32Array
- * (ids and labels Int32Array); sizes are in elements. For the WASM variants every array must be a view
- * on the backend's memory, long enough for the sizes (RangeError otherwise); scalar accepts any. Nothing is
- * allocated per call. Unless a comment says otherwise an output may not alias an input.
+ * The table of operations that every kernel variant implements. Arrays are row-major; sizes are in elements. For WASM
+ * variants every array must be a view of the backend's memory and long enough (else RangeError); scalar kernels accept
+ * any array. Outputs may not alias inputs unless a comment allows it.
  *
- * Dimensions, once: B examples, S positions, A attention heads, D width of a head, H hidden width.
+ * Dimensions: B examples, S positions, A attention heads, D width of a head, H hidden width.
  */
 
 import type { BlockSparseKernels } from "./block-sparse.ts";
 
 /**
- * Which implementation runs: readable loops, WASM SIMD, or WASM SIMD with relaxed fused multiply-add; `revectorized`
- * does the same operations (in the gradient of a sparse weight in another order), in less time where V8 was told to join
- * vectors in pairs, else in more.
+ * The implementation: readable loops, WASM SIMD, or WASM SIMD with relaxed fused multiply-add. `revectorized` is the last
+ * one in a form that is faster if V8 joins pairs of vectors (under a flag), and slower if not; only weight gradients of
+ * sparse products differ in rounding.
  */
 export type KernelVariant = "scalar" | "simd" | "fma" | "revectorized";
 
-/**
- * How a product reads its factors. C is always m x n, the reduction has length k:
- * `nn` A[m,k] B[k,n]; `nt` A[m,k] B[n,k]^T; `tn` A[k,m]^T B[k,n].
- */
+/** The form of a product C[m,n]: `nn` A[m,k] B[k,n]; `nt` A[m,k] B[n,k]^T; `tn` A[k,m]^T B[k,n]. */
 export type ProductForm = "nn" | "nt" | "tn";
 
-/** Identifies one dropout operation for one example: the key and counter of its random numbers. */
+/** The random numbers of one dropout operation: key and counter. */
 export interface DropoutKey {
-  /** Low and high 32 bits of the seed. */
+  /** The low and high 32 bits of the seed. */
   readonly seedLow: number;
   readonly seedHigh: number;
   readonly step: number;
   readonly operation: number;
 }
 
-/** Constants of one AdamW update; c1 and c2 are the bias corrections 1 - beta^t. */
+/** Constants of an AdamW update; c1 and c2 are the bias corrections 1 - beta^t. */
 export interface AdamWConstants {
   readonly learningRate: number;
   readonly beta1: number;
@@ -40,29 +36,37 @@ export interface AdamWConstants {
   readonly weightDecay: number;
   readonly c1: number;
   readonly c2: number;
-  /** Whether to set g to zero behind the update, for the next step's gradients. Default false. */
+  /** Whether to set g to zero after the update. Default false. */
   readonly clearGradient?: boolean;
 }
 
-/** The operations; those with block-sparse weights are in `block-sparse.ts`. See the file's comment for conventions. */
-export interface Kernels extends BlockSparseKernels {
+/** All operations, with the conventions above. */
+export interface Kernels
+  extends GroupKernels,
+    ProductKernels,
+    ElementwiseKernels,
+    RowKernels,
+    BlockSparseKernels {
   readonly variant: KernelVariant;
+}
 
+/** Groups of independent operations, which threads may share. */
+export interface GroupKernels {
   /**
-   * Runs `body`, whose calls of these operations must not depend on one another: where there are several threads,
-   * they may run in any order and at once. All have ended when it returns. Those with a result run at once, and
-   * `layerNormBackward` may not have dx alias dy here.
+   * Runs `body`, whose operations must be independent: with several threads they may run in any order and at the same
+   * time, and end before this returns. Operations with a result run immediately. Here dx may not alias dy in
+   * `layerNormBackward`.
    */
   independently(body: () => void): void;
-  /**
-   * What {@link independently} does before its body, for a caller that has so many bodies that it can spare no closure
-   * for them. {@link closeGroup} has to follow in any case.
-   */
+  /** Starts a group as {@link independently} does, without a closure. {@link closeGroup} must follow in any case. */
   openGroup(): void;
-  /** What it does behind: runs what was put off. */
+  /** Ends a group: runs deferred operations. */
   closeGroup(): void;
+}
 
-  /** C = op(A) op(B), or C += where `accumulate`. Offsets and row strides in elements. */
+/** The matrix product. */
+export interface ProductKernels {
+  /** C = op(A) op(B), or with `accumulate` C += op(A) op(B). Offsets and row strides in elements. */
   gemm(
     form: ProductForm,
     m: number,
@@ -79,7 +83,10 @@ export interface Kernels extends BlockSparseKernels {
     cStride: number,
     accumulate: boolean,
   ): void;
+}
 
+/** Operations by element, and losses. */
+export interface ElementwiseKernels {
   /** y[r, c] += bias[c], in place. */
   addBias(y: Float32Array, bias: Float32Array, rows: number, columns: number): void;
   /** out[c] += sum over r of x[r, c]. */
@@ -109,126 +116,7 @@ export interface Kernels extends BlockSparseKernels {
   /** dx = y > 0 ? dy : 0; dx may alias dy. */
   reluBackward(y: Float32Array, dy: Float32Array, dx: Float32Array): void;
 
-  /**
-   * Attention probabilities of one example: probabilities = softmax(scores * scale + keyBias) per row. Its
-   * scores [rows, columns] (A S rows of S) begin at `offset` and so do its probabilities, which may alias
-   * them; its keys' bias [columns] begins at `biasOffset` (0 keeps a key, -3.4028235e38 hides it). Hidden keys
-   * behind the last kept one change no bit of the others' probabilities.
-   */
-  attentionSoftmaxForward(
-    scores: Float32Array,
-    keyBias: Float32Array,
-    scale: number,
-    probabilities: Float32Array,
-    offset: number,
-    biasOffset: number,
-    rows: number,
-    columns: number,
-  ): void;
-  /**
-   * dScores = scale * p * (dP - sum(p * dP)) per row of one example, which begins at `offset` of each array;
-   * dScores may alias dProbabilities.
-   */
-  attentionSoftmaxBackward(
-    probabilities: Float32Array,
-    dProbabilities: Float32Array,
-    scale: number,
-    dScores: Float32Array,
-    offset: number,
-    rows: number,
-    columns: number,
-  ): void;
-
-  /**
-   * y = gamma * xhat + beta with xhat = (s - mean(s)) / sqrt(var(s) + epsilon), s = x + residual (residual
-   * null: s = x). Keeps xhat [rows, columns] and rstd [rows] for the backward pass. xhat may alias x.
-   */
-  layerNormForward(
-    x: Float32Array,
-    residual: Float32Array | null,
-    gamma: Float32Array,
-    beta: Float32Array,
-    epsilon: number,
-    y: Float32Array,
-    xhat: Float32Array,
-    rstd: Float32Array,
-    rows: number,
-    columns: number,
-  ): void;
-  /** dx = gradient of s (so of x and of residual alike); dGamma and dBeta are added to. dx may alias dy. */
-  layerNormBackward(
-    dy: Float32Array,
-    xhat: Float32Array,
-    rstd: Float32Array,
-    gamma: Float32Array,
-    dx: Float32Array,
-    dGamma: Float32Array,
-    dBeta: Float32Array,
-    rows: number,
-    columns: number,
-  ): void;
-
-  /**
-   * Inverted dropout of one example's rows: y = x * keep / (1 - rate); y may alias x. Its own backward
-   * (pass dy as x). Row r draws from positions firstPosition + r * positionStride onwards; both are
-   * multiples of 32. Position p = 32 s + e (0 <= e < 32) uses the 16-bit half (e >> 4, 0 = low) of word
-   * ((e >> 2) & 3) of the Philox4x32-10 block with counter (4 s + (e & 3), example, operation, step) and
-   * key (seedLow, seedHigh), and is kept where that value >= round(rate * 65536).
-   */
-  dropout(
-    x: Float32Array,
-    y: Float32Array,
-    offset: number,
-    rows: number,
-    columns: number,
-    firstPosition: number,
-    positionStride: number,
-    rate: number,
-    key: DropoutKey,
-    example: number,
-  ): void;
-
-  /**
-   * out[r] = table[ids[r]], or out[r] += where `accumulate`; rows of `width`.
-   * @throws RangeError on an id that is no row of the table, before anything is written.
-   */
-  gatherRows(
-    table: Float32Array,
-    ids: Int32Array,
-    out: Float32Array,
-    width: number,
-    accumulate: boolean,
-  ): void;
-  /**
-   * dTable[ids[r]] += dy[r], in order of r.
-   * @throws RangeError on an id that is no row of the table, before anything is written.
-   */
-  scatterAddRows(dy: Float32Array, ids: Int32Array, dTable: Float32Array, width: number): void;
-
-  /**
-   * out[r, j] = x[r, columns[j]]: x is [rows, width], out [rows, columns.length].
-   * @throws RangeError on a column that x does not have, before anything is written.
-   */
-  gatherColumns(
-    x: Float32Array,
-    columns: Int32Array,
-    out: Float32Array,
-    rows: number,
-    width: number,
-  ): void;
-  /**
-   * y[r, columns[j]] = x[r, j], other elements of y stay: x is [rows, columns.length], y [rows, width].
-   * @throws RangeError on a column that y does not have, before anything is written.
-   */
-  scatterColumns(
-    x: Float32Array,
-    columns: Int32Array,
-    y: Float32Array,
-    rows: number,
-    width: number,
-  ): void;
-
-  /** probabilities = softmax(logits * scale) per row; may alias. Small rows (class logits). */
+  /** probabilities = softmax(logits * scale) per row; may alias. For small rows (class logits). */
   softmaxRows(
     logits: Float32Array,
     scale: number,
@@ -236,7 +124,7 @@ export interface Kernels extends BlockSparseKernels {
     rows: number,
     columns: number,
   ): void;
-  /** Sum of (a - b)^2 in a fixed order, accumulated so that the relative error stays below 1e-6. */
+  /** Sum of (a - b)^2 in a fixed order, with a relative error below 1e-6. */
   sumSquaredDifference(a: Float32Array, b: Float32Array): number;
   /** da += scale * (a - b). */
   addScaledDifference(a: Float32Array, b: Float32Array, scale: number, da: Float32Array): void;
@@ -262,5 +150,126 @@ export interface Kernels extends BlockSparseKernels {
     m: Float32Array,
     v: Float32Array,
     constants: AdamWConstants,
+  ): void;
+}
+
+/** Operations by row: attention, layer normalisation, dropout, embeddings, columns. */
+export interface RowKernels {
+  /**
+   * probabilities = softmax(scores * scale + keyBias) per row, for one example. Its scores and probabilities
+   * [rows, columns] (A S rows of S) start at `offset` and may alias; the bias of its keys [columns] starts at
+   * `biasOffset` (0 keeps a key, -3.4028235e38 hides it). Hidden keys after the last kept one change no bit.
+   */
+  attentionSoftmaxForward(
+    scores: Float32Array,
+    keyBias: Float32Array,
+    scale: number,
+    probabilities: Float32Array,
+    offset: number,
+    biasOffset: number,
+    rows: number,
+    columns: number,
+  ): void;
+  /**
+   * dScores = scale * p * (dP - sum(p * dP)) per row, for one example that starts at `offset` of each array. dScores
+   * may alias dProbabilities.
+   */
+  attentionSoftmaxBackward(
+    probabilities: Float32Array,
+    dProbabilities: Float32Array,
+    scale: number,
+    dScores: Float32Array,
+    offset: number,
+    rows: number,
+    columns: number,
+  ): void;
+
+  /**
+   * y = gamma * xhat + beta with xhat = (s - mean(s)) / sqrt(var(s) + epsilon) and s = x + residual, or s = x. Stores
+   * xhat [rows, columns] and rstd [rows] for the backward pass. xhat may alias x.
+   */
+  layerNormForward(
+    x: Float32Array,
+    residual: Float32Array | null,
+    gamma: Float32Array,
+    beta: Float32Array,
+    epsilon: number,
+    y: Float32Array,
+    xhat: Float32Array,
+    rstd: Float32Array,
+    rows: number,
+    columns: number,
+  ): void;
+  /** dx = gradient of s, that is of x and residual; adds to dGamma and dBeta. dx may alias dy. */
+  layerNormBackward(
+    dy: Float32Array,
+    xhat: Float32Array,
+    rstd: Float32Array,
+    gamma: Float32Array,
+    dx: Float32Array,
+    dGamma: Float32Array,
+    dBeta: Float32Array,
+    rows: number,
+    columns: number,
+  ): void;
+
+  /**
+   * Inverted dropout of one example: y = x * keep / (1 - rate); y may alias x. The backward pass is the same with dy as
+   * x. Row r uses positions from firstPosition + r * positionStride; both are multiples of 32. Position
+   * p = 32 s + e (0 <= e < 32) uses the 16-bit half (e >> 4, 0 = low) of word ((e >> 2) & 3) of the Philox4x32-10 block
+   * with counter (4 s + (e & 3), example, operation, step) and key (seedLow, seedHigh), and is kept if that value
+   * >= round(rate * 65536).
+   */
+  dropout(
+    x: Float32Array,
+    y: Float32Array,
+    offset: number,
+    rows: number,
+    columns: number,
+    firstPosition: number,
+    positionStride: number,
+    rate: number,
+    key: DropoutKey,
+    example: number,
+  ): void;
+
+  /**
+   * out[r] = table[ids[r]], or with `accumulate` out[r] += table[ids[r]]; rows of `width`.
+   * @throws RangeError for an id outside the table, before anything is written
+   */
+  gatherRows(
+    table: Float32Array,
+    ids: Int32Array,
+    out: Float32Array,
+    width: number,
+    accumulate: boolean,
+  ): void;
+  /**
+   * dTable[ids[r]] += dy[r], in order of r.
+   * @throws RangeError for an id outside the table, before anything is written
+   */
+  scatterAddRows(dy: Float32Array, ids: Int32Array, dTable: Float32Array, width: number): void;
+
+  /**
+   * out[r, j] = x[r, columns[j]]: x is [rows, width], out [rows, columns.length].
+   * @throws RangeError for a column outside x, before anything is written
+   */
+  gatherColumns(
+    x: Float32Array,
+    columns: Int32Array,
+    out: Float32Array,
+    rows: number,
+    width: number,
+  ): void;
+  /**
+   * y[r, columns[j]] = x[r, j]; other elements of y stay. x is [rows, columns.length], y [rows, width].
+   * @throws RangeError for a column outside y, before anything is written
+   */
+  scatterColumns(
+    x: Float32Array,
+    columns: Int32Array,
+    y: Float32Array,
+    rows: number,
+    width: number,
   ): void;
 }

@@ -3,41 +3,15 @@
  * over the parts themselves, because a step runs thousands of them, and closures would dominate its allocations.
  */
 import { checkCount } from "../extents.ts";
+import type { Kernels } from "../table.ts";
 import type { KernelModule } from "./kernel-module.ts";
 import { partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
 
 type FunctionName =
-  | "add"
-  | "addBias"
-  | "addColumnSums"
-  | "addScaled"
-  | "addScaledDifference"
-  | "scale"
-  | "multiply"
-  | "geluForward"
-  | "geluBackward"
-  | "tanhForward"
-  | "tanhBackward"
-  | "reluForward"
-  | "reluBackward"
-  | "attentionSoftmaxForward"
-  | "attentionSoftmaxBackward"
-  | "layerNormForward"
-  | "layerNormResidualForward"
-  | "layerNormBackward"
-  | "layerNormParameterGradients"
-  | "dropout"
-  | "gatherRows"
+  | keyof Kernels
   | "gatherAddRows"
-  | "scatterAddRows"
-  | "gatherColumns"
-  | "scatterColumns"
-  | "adamwTorch"
-  | "adamwTransformers"
-  | "blockSparseGather"
-  | "blockSparseInputGradient"
-  | "blockSparseWeightSums"
-  | "blockSparseAddSums";
+  | "layerNormParameterGradients"
+  | "layerNormResidualForward";
 
 /** The module as the operations use it. */
 export interface Wasm {

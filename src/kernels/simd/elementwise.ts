@@ -1,32 +1,13 @@
-/**
- * The operations that go element by element, on WASM. Class logits are too few to be worth a function, and filling
- * is as fast in the engine itself.
- */
+/** Operations by element on WASM. `fill` and `softmaxRows` (class logits) are as fast in JavaScript. */
 import { scalarKernels } from "../scalar/kernels.ts";
-import type { AdamWConstants, Kernels } from "../table.ts";
+import type { AdamWConstants, ElementwiseKernels } from "../table.ts";
 import type { Wasm } from "./calls.ts";
 
-type ElementwiseName =
-  | "fill"
-  | "softmaxRows"
-  | "independently"
-  | "openGroup"
-  | "closeGroup"
-  | ArithmeticName
-  | "addScaledDifference"
-  | "sumSquaredDifference"
-  | ForwardName
-  | BackwardName
-  | AdamWName;
-
-/** These kernels. They refuse arrays that are too short. */
-export function elementwiseKernels(wasm: Wasm): Pick<Kernels, ElementwiseName> {
+/** The kernels. They throw a RangeError for arrays that are too short. */
+export function elementwiseKernels(wasm: Wasm): ElementwiseKernels {
   return {
     fill: scalarKernels.fill,
     softmaxRows: scalarKernels.softmaxRows,
-    independently: wasm.independently,
-    openGroup: wasm.openGroup,
-    closeGroup: wasm.closeGroup,
     ...arithmetic(wasm),
     ...losses(wasm),
     ...activations(wasm),
@@ -34,12 +15,10 @@ export function elementwiseKernels(wasm: Wasm): Pick<Kernels, ElementwiseName> {
   };
 }
 
-type ArithmeticName = "add" | "addBias" | "addColumnSums" | "addScaled" | "multiply" | "scale";
-
-/** Three arrays as a function takes them, the last one to write. */
+/** An operation on two inputs and an output. */
 type ThreeArrays = (a: Float32Array, b: Float32Array, y: Float32Array) => void;
 
-/** An operation on three arrays of as many elements as the last one has; `labels` are their names in errors. */
+/** An operation on three arrays of the length of the last one; `labels` are their names in errors. */
 function onThree(
   { run, at, partOfElements, openGroup, closeGroup }: Wasm,
   name: "add" | "multiply" | BackwardName,
@@ -58,7 +37,7 @@ function onThree(
   };
 }
 
-function arithmetic(wasm: Wasm): Pick<Kernels, ArithmeticName> {
+function arithmetic(wasm: Wasm) {
   const { run, at, partOfElements, openGroup, closeGroup } = wasm;
   const scaled =
     (name: "scale" | "addScaled") =>
@@ -89,7 +68,7 @@ function arithmetic(wasm: Wasm): Pick<Kernels, ArithmeticName> {
     addColumnSums(x, out, rows, columns) {
       const xAt = at("x", x, rows * columns);
       const outAt = at("out", out, columns);
-      // A column is summed by one thread, from its first row to its last.
+      // One thread sums a whole column.
       const part = wasm.partOfColumns(rows, columns);
       openGroup();
       for (let column = 0; column < columns; column += part) {
@@ -98,10 +77,10 @@ function arithmetic(wasm: Wasm): Pick<Kernels, ArithmeticName> {
       }
       closeGroup();
     },
-  };
+  } satisfies Partial<ElementwiseKernels>;
 }
 
-function losses(wasm: Wasm): Pick<Kernels, "addScaledDifference" | "sumSquaredDifference"> {
+function losses(wasm: Wasm) {
   const { run, at, partOfElements, openGroup, closeGroup } = wasm;
   return {
     sumSquaredDifference(a, b) {
@@ -121,13 +100,13 @@ function losses(wasm: Wasm): Pick<Kernels, "addScaledDifference" | "sumSquaredDi
       }
       closeGroup();
     },
-  };
+  } satisfies Partial<ElementwiseKernels>;
 }
 
 type ForwardName = "geluForward" | "tanhForward" | "reluForward";
 type BackwardName = "geluBackward" | "tanhBackward" | "reluBackward";
 
-function activations(wasm: Wasm): Pick<Kernels, ForwardName | BackwardName> {
+function activations(wasm: Wasm) {
   const { run, at, partOfElements, openGroup, closeGroup } = wasm;
   const forward =
     (name: ForwardName) =>
@@ -147,12 +126,12 @@ function activations(wasm: Wasm): Pick<Kernels, ForwardName | BackwardName> {
     tanhBackward: onThree(wasm, "tanhBackward", ["y", "dy", "dx"]),
     reluForward: forward("reluForward"),
     reluBackward: onThree(wasm, "reluBackward", ["y", "dy", "dx"]),
-  };
+  } satisfies Partial<ElementwiseKernels>;
 }
 
 type AdamWName = "adamwTorch" | "adamwTransformers";
 
-function adamw({ run, at, partOfElements, openGroup, closeGroup }: Wasm): Pick<Kernels, AdamWName> {
+function adamw({ run, at, partOfElements, openGroup, closeGroup }: Wasm) {
   const update =
     (name: AdamWName, stepSizeOf: (constants: AdamWConstants) => number) =>
     (
@@ -193,5 +172,5 @@ function adamw({ run, at, partOfElements, openGroup, closeGroup }: Wasm): Pick<K
       "adamwTransformers",
       ({ learningRate, c1, c2 }) => (learningRate * Math.sqrt(c2)) / c1,
     ),
-  };
+  } satisfies Partial<ElementwiseKernels>;
 }

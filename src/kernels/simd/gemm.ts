@@ -1,18 +1,18 @@
 /** The matrix products on WASM. */
 
-import type { Kernels } from "../table.ts";
+import type { ProductKernels } from "../table.ts";
 import type { KernelModule } from "./kernel-module.ts";
 import { partLength } from "./scheduler.ts";
 
 /** Multiplications that are worth a part of their own. */
 const LEAST_WORK = 1 << 21;
-/** Columns of C in a part are a multiple of this: whole tiles, whatever the variant. */
+/** The columns of a part are a multiple of this: whole tiles of every variant. */
 const COLUMN_STEP = 16;
-/** Likewise for rows, of which a tile's last ones may be missing. */
+/** The same for rows. */
 const ROW_STEP = 4;
 
-/** The product, in parts that the threads share. */
-export function gemmKernels(module: KernelModule): Pick<Kernels, "gemm"> {
+/** The product, in parts that threads share. */
+export function gemmKernels(module: KernelModule): ProductKernels {
   const { addressOf, scheduler } = module;
   const { openGroup, closeGroup } = scheduler;
   const { gemm_nn, gemm_nt, gemm_tn } = scheduler.functions;
@@ -36,8 +36,8 @@ export function gemmKernels(module: KernelModule): Pick<Kernels, "gemm"> {
       const aBytes = aStride * 4;
       const bBytes = bStride * 4;
       const cBytes = cStride * 4;
-      // Each part packs what it needs of the factor on the other side for itself; entries of C have the same bytes
-      // wherever it is cut. A is read in place but for the transposed form, so that columns cost nothing there.
+      // Each part packs the factor on the other side again. A is read in place except for `tn`, so dividing columns is
+      // free there. Entries of C have the same bytes for any division.
       if (form === "tn" ? n >= m : n >= 4 * COLUMN_STEP) {
         const toColumn = form === "nt" ? bBytes : 4;
         const part = partLength(scheduler, n, leastOf(COLUMN_STEP, m * k), COLUMN_STEP);
@@ -63,12 +63,12 @@ export function gemmKernels(module: KernelModule): Pick<Kernels, "gemm"> {
   };
 }
 
-/** Lines of C that are worth a part of their own, at `work` multiplications each. */
+/** Lines of C that are worth a part of their own, with `work` multiplications each. */
 function leastOf(step: number, work: number): number {
   return Math.max(step, Math.ceil(LEAST_WORK / work));
 }
 
-/** A product writes where it is told to, so a matrix that reaches beyond its array is refused. */
+/** Checks that a matrix is within its array. @throws RangeError */
 function checkExtent(
   name: string,
   array: Float32Array,

@@ -14,6 +14,9 @@ export function simdKernels(variant: WasmVariant, module: KernelModule): Kernels
   const wasm = wasmOf(module);
   return Object.freeze({
     variant,
+    independently: wasm.independently,
+    openGroup: wasm.openGroup,
+    closeGroup: wasm.closeGroup,
     ...gemmKernels(module),
     ...blockSparseKernels(wasm, module.scheduler),
     ...elementwiseKernels(wasm),

@@ -1,12 +1,10 @@
-/** The operations that go row by row, on WASM: attention's softmax, layer normalisation, dropout, embeddings. */
+/** Operations by row on WASM: softmax of attention, layer normalisation, dropout, embeddings, columns. */
 import { checkIds } from "../extents.ts";
-import type { Kernels } from "../table.ts";
+import type { RowKernels } from "../table.ts";
 import type { Wasm } from "./calls.ts";
 
-/** These kernels. They refuse arrays that are too short. */
-export function rowKernels(
-  wasm: Wasm,
-): Pick<Kernels, SoftmaxName | LayerNormName | "dropout" | EmbeddingName> {
+/** The kernels. They throw a RangeError for arrays that are too short. */
+export function rowKernels(wasm: Wasm): RowKernels {
   return {
     ...attentionSoftmax(wasm),
     ...layerNorm(wasm),
@@ -15,15 +13,7 @@ export function rowKernels(
   };
 }
 
-type SoftmaxName = "attentionSoftmaxForward" | "attentionSoftmaxBackward";
-
-function attentionSoftmax({
-  run,
-  at,
-  partOfRows,
-  openGroup,
-  closeGroup,
-}: Wasm): Pick<Kernels, SoftmaxName> {
+function attentionSoftmax({ run, at, partOfRows, openGroup, closeGroup }: Wasm) {
   return {
     attentionSoftmaxForward(
       scores,
@@ -62,12 +52,10 @@ function attentionSoftmax({
       }
       closeGroup();
     },
-  };
+  } satisfies Partial<RowKernels>;
 }
 
-type LayerNormName = "layerNormForward" | "layerNormBackward";
-
-function layerNorm(wasm: Wasm): Pick<Kernels, LayerNormName> {
+function layerNorm(wasm: Wasm) {
   const { run, at, partOfRows, partOfColumns, openGroup, closeGroup } = wasm;
   return {
     layerNormForward(x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns) {
@@ -108,7 +96,7 @@ function layerNorm(wasm: Wasm): Pick<Kernels, LayerNormName> {
       const dxAt = at("dx", dx, size);
       const dGammaAt = at("dGamma", dGamma, columns);
       const dBetaAt = at("dBeta", dBeta, columns);
-      // These first: dx may be written over dy.
+      // Before dx, which may alias dy.
       const columnPart = partOfColumns(rows, columns);
       openGroup();
       for (let column = 0; column < columns; column += columnPart) {
@@ -135,15 +123,16 @@ function layerNorm(wasm: Wasm): Pick<Kernels, LayerNormName> {
       }
       closeGroup();
     },
-  };
+  } satisfies Partial<RowKernels>;
 }
 
-/** Positions that one Philox block serves on average: four blocks draw for 32. */
+/** Positions per Philox block: four blocks serve 32. */
 const POSITIONS_PER_BLOCK = 8;
 
-function dropout({ run, at }: Wasm): Pick<Kernels, "dropout"> {
-  // Computed anew it would be a new object on the heap for each of a step's hundreds of calls.
-  let [scaledRate, scale] = [0, 1];
+function dropout({ run, at }: Wasm) {
+  // Cached, because a new number would be a heap object for each of the hundreds of calls of a step.
+  let scaledRate = 0;
+  let scale = 1;
   return {
     dropout(x, y, offset, rows, columns, firstPosition, positionStride, rate, key, example) {
       const end = offset + rows * columns;
@@ -167,12 +156,10 @@ function dropout({ run, at }: Wasm): Pick<Kernels, "dropout"> {
         example,
       );
     },
-  };
+  } satisfies Partial<RowKernels>;
 }
 
-type EmbeddingName = "gatherRows" | "scatterAddRows" | "gatherColumns" | "scatterColumns";
-
-function embedding({ run, at }: Wasm): Pick<Kernels, EmbeddingName> {
+function embedding({ run, at }: Wasm) {
   return {
     gatherRows(table, ids, out, width, accumulate) {
       checkIds(ids, Math.floor(table.length / width));
@@ -199,5 +186,5 @@ function embedding({ run, at }: Wasm): Pick<Kernels, EmbeddingName> {
       const [xAt, yAt] = [at("x", x, rows * count), at("y", y, rows * width)];
       run.scatterColumns(yAt, at("columns", columns, count), xAt, rows, width, count);
     },
-  };
+  } satisfies Partial<RowKernels>;
 }
