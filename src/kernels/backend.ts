@@ -1,4 +1,4 @@
-/** Chooses the kernels that the engine and the page's policy allow, and gives them a memory. */
+/** Chooses kernels that the engine and the page's policy allow, and creates their memory. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import { scalarKernels } from "./scalar/kernels.ts";
 import { addressesIn, type KernelModule } from "./simd/kernel-module.ts";
@@ -10,39 +10,40 @@ import type { Kernels, KernelVariant } from "./table.ts";
 import type { WasmVariant } from "./wasm/emitter.ts";
 import { MODULES, SHARING_FLAG } from "./wasm/modules.generated.ts";
 
-/** Kernels with the memory that they work on. Everything that computes takes one. */
+/** Kernels and their memory. */
 export interface Backend {
   readonly kernels: Kernels;
   readonly memory: Memory;
 }
 
-/** What to run on: `auto` takes the fastest variant that the engine and the page's policy allow. */
+/** Options of {@link createBackend}. */
 export interface BackendOptions {
+  /** `auto`: the fastest variant that the engine and the page's policy allow. Default `auto`. */
   readonly variant?: KernelVariant | "auto";
 }
 
-/** What {@link createThreadedBackend} takes. */
+/** Options of {@link createThreadedBackend}. */
 export interface ThreadedBackendOptions extends BackendOptions {
-  /** Threads in all, the calling one among them. */
+  /** Number of threads, including the calling one. */
   readonly threads: number;
-  /** Starts the others. */
+  /** Starts another thread. */
   readonly startThread: StartThread;
 }
 
 /** A backend whose kernels run on several threads. */
 export interface ThreadedBackend extends Backend {
-  /** Threads that it has; 1 where memory cannot be shared here. */
+  /** Number of threads; 1 if memory cannot be shared. */
   readonly threads: number;
   /** Ends the other threads. The backend must not be used afterwards. */
   stop(): void;
 }
 
-/** Every variant that `auto` may take, the fastest first. */
+/** The variants of `auto`, the fastest first. */
 const VARIANTS: readonly KernelVariant[] = ["fma", "simd", "scalar"];
-/** Which variants can be asked for. The revectorized one pays only under a flag that no module can detect. */
+/** All variants. `auto` excludes the revectorized one, which needs a flag that a module cannot detect. */
 const NAMES: readonly KernelVariant[] = ["revectorized", ...VARIANTS];
 
-/** What an engine must have for each WASM variant. */
+/** The engine feature of each WASM variant. */
 const FEATURES: Readonly<Record<WasmVariant, string>> = {
   revectorized: "relaxed SIMD",
   fma: "relaxed SIMD",
@@ -50,22 +51,20 @@ const FEATURES: Readonly<Record<WasmVariant, string>> = {
 };
 
 const INITIAL_PAGES = 16;
-/** Pages of a shared memory, whose room may have to be set aside at once: as many of these as there are. */
+/** Maxima of a shared memory to try, because an engine may reserve all of it. */
 const SHARED_PAGES = [65536, 32768, 16384, 4096];
-/** Pages that the memory of a module may have, as its import says. */
+/** The most pages of a memory, as in the import of the modules. */
 const MAXIMUM_PAGES = 65536;
-/** Threads that a backend may have. */
+/** The most threads of a backend. */
 export const MOST_THREADS = 256;
 
-/** Who may see a memory. */
 type Sharing = "own" | "shared";
 
 /**
- * Makes a backend with a memory of its own. `auto` tries relaxed SIMD with fused multiply-add, then SIMD, then
- * falls back to scalar loops, as where the engine has no WASM or a content-security policy forbids it.
+ * Creates a backend. `auto` tries relaxed SIMD with fused multiply-add, then SIMD, then scalar loops, for engines
+ * without WASM and pages whose content-security policy forbids it.
  *
- * @throws RangeError when the variant asked for is not available here.
- * @throws TypeError when `variant` is not a string.
+ * @throws RangeError if the variant is not available, TypeError if it is not a string
  *
  * @example
  * ```ts
@@ -88,12 +87,11 @@ export function createBackend(options: BackendOptions = {}): Backend {
 }
 
 /**
- * As {@link createBackend} with kernels that run on several threads, which share the memory. Results are the same
- * bytes for any number of threads. Where memory cannot be shared (a page that is not cross-origin isolated, scalar
- * kernels) it has one thread.
+ * Creates a backend whose kernels run on several threads with shared memory. Results have the same bytes for any number
+ * of threads. The backend has one thread if memory cannot be shared (scalar kernels, a page that is not cross-origin
+ * isolated).
  *
- * @throws RangeError when the variant asked for is not available here, or `threads` is out of range; whatever
- *   `startThread` rejects with
+ * @throws RangeError if the variant is not available or `threads` is out of range; any rejection of `startThread`
  *
  * @example
  * ```ts
@@ -126,7 +124,7 @@ export async function createThreadedBackend(
   return withModule(backend, { ...backend, threads, stop: pool.stop });
 }
 
-/** The variants that {@link createBackend} chooses from here, the fastest first; `scalar` always. */
+/** The available variants of `auto`, the fastest first. */
 export function availableVariants(): readonly KernelVariant[] {
   return VARIANTS.filter(isAvailable);
 }
@@ -148,7 +146,7 @@ function isAvailable(variant: KernelVariant): boolean {
 
 const compiled = new Map<string, WebAssembly.Module>();
 
-/** The compiled module of a variant; throws a RangeError that says why there is none. */
+/** The compiled module of a variant. @throws RangeError with the reason if it is not available */
 function compile(variant: WasmVariant, sharing: Sharing): WebAssembly.Module {
   const key = `${variant} ${sharing}`;
   const known = compiled.get(key);
@@ -172,20 +170,20 @@ function unavailable(variant: WasmVariant, reason: string, cause?: unknown): Ran
   return new RangeError(message, { cause });
 }
 
-/** A memory that threads can share, with as much room as the system gives; undefined where there is none. */
+/** A shared memory with the largest maximum that the system allows; undefined if there is none. */
 function sharedMemory(): WebAssembly.Memory | undefined {
   if (typeof SharedArrayBuffer === "undefined") return undefined;
   for (const maximum of SHARED_PAGES) {
     try {
       return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
     } catch {
-      // The room for a smaller one may be there.
+      // A smaller one may fit.
     }
   }
   return undefined;
 }
 
-/** An instance of a module, with the allocator of its memory. */
+/** An instance of a module with its allocator. */
 interface Instance {
   readonly exports: WebAssembly.Exports;
   readonly linear: WebAssembly.Memory;
@@ -216,14 +214,14 @@ function backendOf(variant: WasmVariant, instance: Instance, scheduler: Schedule
 
 const modules = new WeakMap<Backend, KernelModule>();
 
-/** The same module behind another object. */
+/** Registers the module of a backend for another object. */
 function withModule<B extends Backend>(backend: Backend, other: B): B {
   const module = modules.get(backend);
   if (module !== undefined) modules.set(other, module);
   return Object.freeze(other);
 }
 
-/** The module behind a backend of {@link createBackend}; undefined for scalar loops, which have none. */
+/** The module of a backend; undefined for scalar kernels. */
 export function moduleOf(backend: Backend): KernelModule | undefined {
   return modules.get(backend);
 }

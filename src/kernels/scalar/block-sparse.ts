@@ -6,7 +6,7 @@ import {
   shardsOf,
 } from "../block-sparse.ts";
 
-/** Calls `visit` with every block of a range of block rows: its first output, its input, where its values start. */
+/** Visits every block of a range of block rows: its first output, its input, and the index of its values. */
 function forEachBlock(
   { starts, columns, height }: BlockSparseMatrix,
   first: number,

@@ -1,26 +1,25 @@
 /**
- * Calls of a module's functions that several threads share: the caller writes a batch of them into shared memory, and
- * every thread takes the next one until none is left. It is all integers that are changed atomically, so that a
- * thread may be late to a batch, or miss it.
+ * A queue of calls in shared memory. The calling thread writes a batch, and all threads take calls until none is left.
+ * The state is integers that change atomically, so a thread may join a batch late or miss it.
  */
 
-/** Runs the call at an address: the module's `runCall`. */
+/** The `runCall` of a module, which runs the call at an address. */
 export type RunCall = (address: number) => void;
 
-/** Batches of more calls than this are run in several. */
+/** Larger batches are divided. */
 const MOST_CALLS = 1024;
-/** Values that a call takes at most. */
+/** The most values of a call. */
 const MOST_VALUES = 15;
-/** The function's number among those that the module exports, then its values. */
+/** The index of the exported function, then the values. */
 const CALL_LENGTH = 1 + MOST_VALUES;
 
-/** Indices of the control words, each on a cache line of its own. */
+/** Indices of the control words, each on its own cache line. */
 const WORDS = {
-  /** Calls that nobody has taken; below that, threads that came too late. */
+  /** Calls that are not taken; negative after late threads. */
   untaken: 0,
-  /** Calls that have not ended. */
+  /** Calls that are not finished. */
   unended: 16,
-  /** Number of the batch; its change wakes who sleeps. */
+  /** Number of the batch; a change wakes sleeping threads. */
   batch: 32,
   sleepers: 48,
   stopped: 64,
@@ -29,17 +28,17 @@ const WORDS = {
 const CONTROL_WORDS = 96;
 const CONTROL_BYTES = CONTROL_WORDS * 4;
 
-/** Elements of 4 bytes that a queue needs. */
+/** Size of a queue in elements of 4 bytes. */
 export const QUEUE_LENGTH: number = CONTROL_WORDS + MOST_CALLS * CALL_LENGTH * 2;
 
-/** How often a thread looks for work, or for the end of others', before it goes to sleep. */
+/** How often a thread polls before it sleeps. */
 const LOOKS = 20_000;
-/** Milliseconds after which a sleeper looks by itself. */
+/** Milliseconds after which a sleeping thread polls again. */
 const LONGEST_SLEEP = 1000;
-/** Milliseconds without the end of any call after which a thread must have died: the longest calls take some. */
+/** If no call finishes for so many milliseconds, a thread must have died. */
 const LONGEST_CALL = 60_000;
 
-/** One thread's view of a queue. */
+/** A queue as one thread sees it. */
 export class CallQueue {
   readonly #words: Int32Array;
   readonly #calls: Float64Array;
@@ -48,7 +47,7 @@ export class CallQueue {
   readonly #start: number;
   #length = 0;
 
-  /** A queue at `byteOffset` (a multiple of 8) of a shared buffer, zeros at first. */
+  /** A queue at `byteOffset`, a multiple of 8, of a shared buffer that is zero at first. */
   constructor(buffer: ArrayBufferLike, byteOffset: number, runCall: RunCall) {
     this.#words = new Int32Array(buffer, byteOffset, CONTROL_WORDS);
     this.#start = byteOffset + CONTROL_BYTES;
@@ -56,7 +55,7 @@ export class CallQueue {
     this.#runCall = runCall;
   }
 
-  /** Adds a call to the batch being written; values that a function does not take may be left out. */
+  /** Adds a call to the current batch. Values that the function does not take may be omitted. */
   push(
     index: number,
     a: number,
@@ -97,12 +96,12 @@ export class CallQueue {
     this.#length++;
   }
 
-  /** Forgets the batch being written. */
+  /** Discards the current batch. */
   clear(): void {
     this.#length = 0;
   }
 
-  /** Runs the batch, with whoever joins in, and returns when all of it has ended. */
+  /** Runs the batch together with other threads and returns when all calls are finished. */
   run(): void {
     const count = this.#length;
     if (count === 0) return;
@@ -118,7 +117,7 @@ export class CallQueue {
       throw new Error("kernels: a call failed; its results are not complete");
   }
 
-  /** A worker's life: runs calls until the queue is stopped. */
+  /** Runs calls until the queue is stopped. */
   serve(): void {
     const words = this.#words;
     while (Atomics.load(words, WORDS.stopped) === 0) {
@@ -128,18 +127,18 @@ export class CallQueue {
     }
   }
 
-  /** Lets every worker return from `serve`. */
+  /** Makes `serve` return in every worker. */
   stop(): void {
     Atomics.store(this.#words, WORDS.stopped, 1);
     Atomics.add(this.#words, WORDS.batch, 1);
     Atomics.notify(this.#words, WORDS.batch);
   }
 
-  /** Takes calls and runs them as long as there are any. */
+  /** Runs calls until none is left. */
   #takeCalls(): void {
     const words = this.#words;
     while (Atomics.load(words, WORDS.untaken) > 0) {
-      // Whoever counts down to `left` owns that call, whichever batch it belongs to by now.
+      // The thread that decrements to `left` owns that call, even if a new batch has started.
       const left = Atomics.sub(words, WORDS.untaken, 1);
       if (left <= 0) return;
       try {
@@ -171,14 +170,14 @@ export class CallQueue {
     for (;;) {
       for (let look = 0; look < LOOKS; look++) if (Atomics.load(words, WORDS.unended) === 0) return;
       const left = Atomics.load(words, WORDS.unended);
-      // The last call may have ended since the last look: no time is known to have passed without one.
+      // The last call may have finished since the last poll.
       if (left === 0) return;
       if (left !== last) {
         last = left;
         since = performance.now();
       } else if (performance.now() - since > LONGEST_CALL)
         throw new Error("kernels: a thread has stopped in the middle of a call");
-      // A page's main thread may not sleep; it goes on looking.
+      // The main thread of a page may not sleep and keeps polling.
       if (MAY_SLEEP) Atomics.wait(words, WORDS.unended, left, 1);
     }
   }

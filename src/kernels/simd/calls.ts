@@ -17,7 +17,7 @@ type FunctionName =
 export interface Wasm {
   /** Within `independently` a call may be deferred. */
   readonly run: Readonly<Record<FunctionName, WasmFunction>>;
-  /** Runs at once. */
+  /** Runs immediately. */
   readonly sumSquaredDifference: WasmFunction<number>;
   /** The address of an array of at least `count` elements. @throws RangeError if it is shorter */
   readonly at: (name: string, array: Float32Array | Int32Array, count: number) => number;

@@ -1,18 +1,18 @@
-/** An instantiated WASM module as its callers see it, and addresses in its memory. */
+/** An instantiated WASM module, and addresses in its memory. */
 import { describe } from "../../core/checks.ts";
 import type { Memory } from "./memory.ts";
 import type { Scheduler } from "./scheduler.ts";
 
-/** An instantiated module of kernels with its memory. */
+/** An instantiated module of kernels. */
 export interface KernelModule {
   readonly exports: WebAssembly.Exports;
-  /** Runs those of its functions that have no result. */
+  /** Runs the functions without a result. */
   readonly scheduler: Scheduler;
-  /** The address of an array; throws a RangeError where it is not a view on the module's memory. */
+  /** The address of an array. @throws RangeError if it is not a view of the module's memory */
   readonly addressOf: (array: Float32Array | Int32Array) => number;
-  /** Whether an array is a view on the module's memory. */
+  /** Whether an array is a view of the module's memory. */
   readonly holds: (array: ArrayBufferView) => boolean;
-  /** Where a kernel that needs working space allocates it, once. */
+  /** For working space that a kernel allocates once. */
   readonly memory: Memory;
 }
 

@@ -1,59 +1,44 @@
-/**
- * Where tensors live: one linear memory (WASM's, or a plain buffer for the scalar kernels), divided by an
- * allocator that keeps freed blocks and hands them out again, so that a steady state grows nothing.
- */
+/** The memory of tensors: a linear memory (of WASM, or a plain buffer) with an allocator that reuses freed blocks. */
 import { checkInteger } from "../../core/checks.ts";
 
-/** A block of float32 or int32 elements that stays valid while the memory grows. */
+/** A block of float32 or int32 elements; stays valid when the memory grows. */
 export interface Region {
   readonly byteOffset: number;
   readonly length: number;
 }
 
-/** A linear memory with explicit allocation. Regions are 64-byte aligned. */
+/** A linear memory with explicit allocation, aligned to 64 bytes. */
 export interface Memory {
-  /**
-   * A zeroed region of `length` 4-byte elements.
-   * @throws RangeError when the memory cannot grow that far.
-   */
+  /** A region of `length` zeros of 4 bytes. @throws RangeError if the memory cannot grow */
   allocate(length: number): Region;
-  /**
-   * As `allocate`, without the zeros: the elements are whatever was there, for a caller that writes them all.
-   * @throws RangeError when the memory cannot grow that far.
-   */
+  /** As `allocate`, with arbitrary elements, for a caller that writes them all. */
   reserve(length: number): Region;
-  /**
-   * Gives a region back; using it afterwards is an error of the caller.
-   * @throws RangeError when the region is not one in use here: freed already, or another memory's.
-   */
+  /** Frees a region. @throws RangeError if it is freed already or belongs to another memory */
   free(region: Region): void;
-  /** As `free`, for the only holder of the object: a later call may hand out the same one, which spares a new one. */
+  /** As `free`, for the only holder of the object, which later calls may return again. */
   recycle(region: Region): void;
-  /**
-   * The region as floats. The view dies when the memory grows: take it again for each use. Until then it is the same
-   * view.
-   */
+  /** The region as floats. The view dies when the memory grows: get it again for each use. */
   float32(region: Region): Float32Array;
-  /** The region as 32-bit integers; same caution. */
+  /** The region as 32-bit integers. Dies like `float32`. */
   int32(region: Region): Int32Array;
   /** Bytes in use and bytes reserved. */
   usage(): { readonly used: number; readonly reserved: number };
 }
 
-/** A growable buffer. Growing keeps the bytes, appends zeros and detaches the buffer handed out before. */
+/** A growable buffer. Growing appends zeros and detaches the former buffer. */
 interface Storage {
   buffer(): ArrayBufferLike;
-  /** Makes the buffer at least `bytes` long; throws a RangeError if that is impossible. */
+  /** Makes the buffer at least `bytes` long. @throws RangeError if that is impossible */
   grow(bytes: number): void;
 }
 
-/** A stretch of free bytes. */
+/** A block of free bytes. */
 interface FreeBlock {
   offset: number;
   size: number;
 }
 
-/** A region with its views, as long as they are on the memory's buffer. */
+/** A region with cached views of the current buffer. */
 class ViewedRegion implements Region {
   readonly byteOffset: number;
   readonly length: number;
@@ -67,7 +52,6 @@ class ViewedRegion implements Region {
     Object.freeze(this);
   }
 
-  /** Bytes that it takes. */
   get size(): number {
     return sizeOf(this.length);
   }
@@ -96,12 +80,12 @@ class ViewedRegion implements Region {
 const ALIGNMENT = 64;
 const WASM_PAGE = 65536;
 const MAXIMUM_BYTES = 65536 * WASM_PAGE;
-/** Regions that are kept after their use: a step's, with room to spare. */
+/** Freed regions that are kept for reuse: more than a step has. */
 const MOST_KNOWN = 4096;
-/** Regions of different lengths that are kept of one place. */
+/** Regions of different lengths that are kept at one offset. */
 const MOST_LENGTHS = 8;
 
-/** A memory on WASM's linear memory, from `heapBase` on (what is below belongs to the module). */
+/** A memory on the linear memory of WASM, from `heapBase` on. The bytes below belong to the module. */
 export function createWasmMemory(memory: WebAssembly.Memory, heapBase: number): Memory {
   return createMemory(heapBase, {
     buffer: () => memory.buffer,
@@ -111,7 +95,7 @@ export function createWasmMemory(memory: WebAssembly.Memory, heapBase: number): 
   });
 }
 
-/** A memory on a plain buffer, for the scalar kernels. */
+/** A memory on a plain buffer, for scalar kernels. */
 export function createPlainMemory(): Memory {
   let buffer = new ArrayBuffer(0);
   return createMemory(0, {
@@ -119,16 +103,13 @@ export function createPlainMemory(): Memory {
     grow: (bytes) => {
       const grown = new ArrayBuffer(bytes);
       new Uint8Array(grown).set(new Uint8Array(buffer));
-      structuredClone(buffer, { transfer: [buffer] }); // detaches it: a stale view fails, as with WASM
+      structuredClone(buffer, { transfer: [buffer] }); // detached, so that stale views fail as with WASM
       buffer = grown;
     },
   });
 }
 
-/**
- * The allocator. What it keeps for itself is kept again when it is needed no more: regions by where they were, blocks
- * by the free ones' list; so that the same allocations over and over make no object either.
- */
+/** The allocator. It reuses its own objects too, so that repeated allocations of the same sizes make no garbage. */
 function createMemory(base: number, storage: Storage): Memory {
   const known = new Map<number, ViewedRegion[]>();
   const free = createFreeList();
@@ -145,7 +126,7 @@ function createMemory(base: number, storage: Storage): Memory {
     return offset;
   }
 
-  /** The region that was there before and as long, where there is one. */
+  /** A region of this place and length, if possible a former one. */
   function regionAt(offset: number, length: number): ViewedRegion {
     const there = known.get(offset) ?? [];
     for (let i = 0; i < there.length; i++) {
@@ -162,7 +143,7 @@ function createMemory(base: number, storage: Storage): Memory {
     return region;
   }
 
-  /** The region among the known ones, if it is one in use. */
+  /** The known region that is the same object, if it is in use. */
   function inUseHere(region: Region): ViewedRegion | undefined {
     const there = known.get(region.byteOffset) ?? [];
     for (let i = 0; i < there.length; i++)
@@ -202,7 +183,7 @@ function createMemory(base: number, storage: Storage): Memory {
       inUse--;
       used -= held.size;
       free.give(held.byteOffset, held.size);
-      // Free bytes at the end are no block but room again, so that with nothing in use all is as at first.
+      // Free bytes at the end are not kept as a block, so that an unused memory is as at first.
       end = free.lower(end);
     },
     float32: (region) =>
@@ -217,7 +198,7 @@ function createMemory(base: number, storage: Storage): Memory {
   };
 }
 
-/** Bytes that a region of so many elements takes. */
+/** Bytes of a region of `length` elements. */
 function sizeOf(length: number): number {
   return Math.max(ALIGNMENT, alignUp(length * 4));
 }
@@ -226,7 +207,7 @@ function alignUp(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
-/** Grows the storage so that it holds `bytes`: by half of it where possible, so that growing stays rare. */
+/** Grows the storage to at least `bytes`, if possible by half, so that growing stays rare. */
 function growTo(storage: Storage, bytes: number): void {
   const reserved = storage.buffer().byteLength;
   if (bytes <= reserved) return;
@@ -243,17 +224,17 @@ function growTo(storage: Storage, bytes: number): void {
   }
 }
 
-/** Free stretches of a memory. */
+/** The free blocks of a memory. */
 interface FreeList {
-  /** Takes bytes out of the smallest block that has them (the lowest of equals); their offset, or -1. */
+  /** Takes bytes of the smallest sufficient block, the lowest of equal ones. Returns their offset, or -1. */
   take(size: number): number;
-  /** Puts bytes back, joined with what is free before and behind them. */
+  /** Adds free bytes and joins them with adjacent blocks. */
   give(offset: number, size: number): void;
-  /** Removes the block that ends at `end`, where there is one; where it begins, else `end`. */
+  /** Removes the block that ends at `end` and returns its offset; returns `end` if there is none. */
   lower(end: number): number;
 }
 
-/** Blocks in the order of their offsets, in an array whose first `count` entries are in use. */
+/** Blocks by offset, in the first `count` entries of an array. */
 function createFreeList(): FreeList {
   const blocks: FreeBlock[] = [];
   let count = 0;

@@ -1,7 +1,7 @@
 /**
- * The loops of pruning on WASM. Scores and masks belong to a state of plain arrays and pass through windows;
- * weights and gradients are used where they are if that is the module's memory. Several threads share a layer's parts,
- * each of which has windows of its own then.
+ * The loops of pruning on WASM. Scores and masks are plain arrays, which are copied through windows of the module's
+ * memory; weights and gradients are used in place if they are views of it. Threads share the parts of a layer, each with
+ * its own windows.
  */
 import type { PruningKernels } from "../../core/pruning-kernels.ts";
 import { type Backend, moduleOf } from "../backend.ts";
@@ -25,34 +25,34 @@ type Name =
 
 type Exports = Readonly<Record<Name, (...values: number[]) => number>>;
 
-/** Elements that are staged at a time where rows of blocks allow it, so that they stay in the cache. */
+/** Elements that are copied at a time, if rows of blocks allow it: they fit into the cache. */
 const PART = 1 << 14;
-/** Elements of the longest row of blocks that is staged. */
+/** The longest row of blocks in a window, in elements. */
 const WIDEST = 1 << 16;
 const BUCKETS = 1 << 16;
 const TALLEST = 4;
-/** Parts to a thread that are staged at a time, and the most of all. */
+/** Parts at a time for each thread, and the most of all threads. */
 const PARTS_PER_THREAD = 2;
 const MOST_PARTS = 16;
 
-/** The windows of a part that is being worked on. */
+/** The windows of a part. */
 interface Windows {
   readonly scores: StagingWindow<Float32Array>;
   readonly mask: StagingWindow<Uint8Array>;
 }
 
-/** What the loops work with. */
+/** The working space of the loops. */
 interface Stage {
   readonly module: KernelModule;
   readonly run: Exports;
   readonly divide: Divide;
   readonly values: StagingWindow<Float32Array>;
   readonly factors: StagingWindow<Float32Array>;
-  /** As many as parts are worked on at once. The first is for whatever takes one part after the other, too. */
+  /** One for each part at a time. */
   readonly windows: readonly [Windows, ...Windows[]];
   /** Address of the histogram. */
   readonly histogram: number;
-  /** The histogram's bytes, derived anew after the memory has grown. */
+  /** The histogram, viewed again after the memory has grown. */
   readonly histogramView: () => Int32Array;
 }
 
@@ -60,7 +60,6 @@ function createStage(module: KernelModule): Stage {
   const { memory, scheduler } = module;
   const region = memory.allocate(BUCKETS);
   let view = memory.int32(region);
-  const [values, factors] = [floatWindow(memory, WIDEST), floatWindow(memory, WIDEST)];
   const { threads } = scheduler;
   const parts = threads === 1 ? 1 : Math.min(MOST_PARTS, PARTS_PER_THREAD * threads);
   const windows = (): Windows => ({
@@ -71,8 +70,8 @@ function createStage(module: KernelModule): Stage {
     module,
     run: module.exports as unknown as Exports,
     divide: createDivide(),
-    values,
-    factors,
+    values: floatWindow(memory, WIDEST),
+    factors: floatWindow(memory, WIDEST),
     windows: [windows(), ...Array.from({ length: parts - 1 }, windows)],
     histogram: region.byteOffset,
     histogramView: () => {
@@ -82,12 +81,12 @@ function createStage(module: KernelModule): Stage {
   };
 }
 
-/** Rows of blocks that are staged together. */
+/** Rows of blocks in a part. */
 function rowsAtATime(elements: number): number {
   return Math.max(1, Math.floor(PART / elements));
 }
 
-/** Address of part `index` of an array that is cut into parts of `length`: where it is, or staged. */
+/** The address of part `index` of an array, in place or after a copy into the window. */
 function addressOfPart(
   { module, divide }: Stage,
   window: StagingWindow<Float32Array>,
@@ -100,15 +99,15 @@ function addressOfPart(
   return window.address;
 }
 
-/** What is done with a part, number `index` of all: before it is worked on, while it is, and afterwards. */
+/** The work on part `index`. */
 interface PartWork<T> {
   readonly before?: (part: T, windows: Windows, index: number) => void;
-  /** Calls one function of the module. */
+  /** Calls one function of the module; may be deferred. */
   readonly run: (part: T, windows: Windows, index: number) => void;
   readonly after?: (part: T, windows: Windows, index: number) => void;
 }
 
-/** Works on parts, as many at a time as there are windows, or one by one. */
+/** Works on parts, as many at a time as there are windows, or one at a time. */
 function forEachPart<T>(
   { module, windows }: Stage,
   parts: readonly T[],
@@ -139,7 +138,7 @@ function scoring(stage: Stage, plain: PruningKernels): Update {
         plain.updateScoresInto(values, factors, height, columns, divisor, momentum, scores);
         return;
       }
-      // Single elements are cut anywhere, blocks between rows of them.
+      // Single elements are divided anywhere, blocks between rows.
       const row = height === 1 ? PART : columns;
       const rows = height === 1 ? 1 : rowsAtATime(height * columns);
       const size = rows * row * height;
@@ -158,7 +157,7 @@ function scoring(stage: Stage, plain: PruningKernels): Update {
         },
         after: (part, { scores }) => scores.copyOut(part),
       };
-      // Values and factors have a window each for all parts.
+      // There is one window each for values and factors.
       forEachPart(stage, divide(scores, rows * row), work, staged);
     },
   };
@@ -172,7 +171,7 @@ type Selection = Pick<
 function selection(stage: Stage): Selection {
   const { run, divide, histogram: address } = stage;
   const [{ scores: window }] = stage.windows;
-  /** Lets `count` run over all scores, then adds the module's histogram to the caller's. */
+  /** Runs `count` over all scores, then adds the histogram of the module to the caller's. */
   const collect = (
     chunks: readonly Float32Array[],
     histogram: Uint32Array,
@@ -234,7 +233,7 @@ function masking(stage: Stage, plain: PruningKernels): Masking {
       });
     },
     applyMaskInto(mask, height, columns, values) {
-      // Values elsewhere would be copied to and fro for the few that change.
+      // Copying values that are elsewhere would cost more than the loop.
       if (!module.holds(values) || (height > 1 && height * columns > WIDEST)) {
         plain.applyMaskInto(mask, height, columns, values);
         return;
@@ -255,9 +254,8 @@ function masking(stage: Stage, plain: PruningKernels): Masking {
 const stages = new WeakMap<KernelModule, Stage>();
 
 /**
- * The loops of pruning on a backend's module; those given where it has none, or where it pays to use them. All
- * working space is allocated here, once for a backend, so that pruning never grows the memory on which its layers
- * are views.
+ * The loops of pruning on a backend's module, with `plain` loops for scalar backends and for cases in which these are
+ * faster. All working space is allocated here, once for a backend, so that pruning never grows the memory of its layers.
  */
 export function wasmPruningKernels(backend: Backend, plain: PruningKernels): PruningKernels {
   const module = moduleOf(backend);

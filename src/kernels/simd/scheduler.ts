@@ -1,25 +1,22 @@
-/** Who runs the functions of a module: the calling thread alone, or several threads between them. */
+/** Runs the functions of a module on the calling thread or on several threads. */
 
-/** A function of the module: addresses, sizes and constants in the order of its definition in wasm/. */
+/** A function of the module. Its parameters are those of the definition in wasm/. */
 export type WasmFunction<Result = void> = (...values: number[]) => Result;
 
-/**
- * Runs a module's functions. A call runs at once, but within `independently` it may be put off until the end of
- * that and run on any thread.
- */
+/** Runs a module's functions: immediately, or within `independently` at its end on any thread. */
 export interface Scheduler {
-  /** Threads that share the calls, the calling one among them. */
+  /** Number of threads, including the calling one. */
   readonly threads: number;
-  /** The module's functions without a result, by name. */
+  /** The functions without a result, by name. */
   readonly functions: Readonly<Record<string, WasmFunction>>;
-  /** Runs `body`, whose calls may run in any order or at once; all have ended when it returns. */
+  /** Runs `body`, whose calls may run in any order and at the same time, and end before this returns. */
   independently(body: () => void): void;
-  /** The same in two halves; `closeGroup` also follows where what is between them throws. */
+  /** The same in two halves. `closeGroup` must follow even if the code between throws. */
   openGroup(): void;
   closeGroup(): void;
 }
 
-/** Runs every call where it is made. */
+/** Runs every call immediately. */
 export function directScheduler(exports: WebAssembly.Exports): Scheduler {
   return {
     threads: 1,
@@ -30,13 +27,12 @@ export function directScheduler(exports: WebAssembly.Exports): Scheduler {
   };
 }
 
-/** Parts to a thread: one that is held up then leaves the others something to do. */
+/** Parts per thread, so that threads can balance their load. */
 const PARTS_PER_THREAD = 2;
 
 /**
- * The length of the parts into which the threads share 0..count-1, the last of which may be shorter: `count` where it
- * is not cut. A range that is gone through `times` over needs fewer parts each time. Results may not depend on where
- * the cuts are.
+ * The length of the parts of 0..count-1, a multiple of `step` and at least `least`; the last part may be shorter. A range
+ * that is processed `times` times needs fewer parts. Results must not depend on the division.
  */
 export function partLength(
   { threads }: Scheduler,

@@ -1,25 +1,20 @@
-/**
- * A fixed window of WASM memory through which arrays elsewhere pass, part by part. Views are made once: of the
- * window for each length, of an array for each length of its parts, so that a steady state makes none.
- */
+/** Windows of WASM memory through which other arrays are copied in parts. Views are cached by length. */
 import type { Memory } from "./memory.ts";
 
-/** Arrays that pass through a window. */
+/** Types of windows. */
 type Staged = Float32Array | Uint8Array;
 
 /** A window of WASM memory. */
 export interface StagingWindow<T extends Staged> {
-  /** Where it begins. */
   readonly address: number;
-  /** Elements that fit. */
   readonly capacity: number;
-  /** Copies a part of an array to the window's beginning. */
+  /** Copies a part of an array to the start of the window. */
   copyIn(part: T): void;
-  /** Fills a part of an array from the window's beginning. */
+  /** Copies the start of the window to a part of an array. */
   copyOut(part: T): void;
 }
 
-/** Elements behind a window that nothing uses: no address of its end is beyond the memory's last. */
+/** Unused elements after a window, so that the address of its end is within the memory. */
 const PADDING = 16;
 
 function stagingWindow<T extends Staged>(
@@ -30,7 +25,7 @@ function stagingWindow<T extends Staged>(
   const views = new Map<number, T>();
   const viewOf = (length: number): T => {
     const known = views.get(length);
-    // The memory may have grown since, which leaves views behind that are empty.
+    // Views are empty after the memory has grown.
     if (known !== undefined && known.length === length) return known;
     const fresh = view(length);
     views.set(length, fresh);
@@ -44,7 +39,7 @@ function stagingWindow<T extends Staged>(
   };
 }
 
-/** A window of `capacity` floats. It is never given back: it lives as long as the memory. */
+/** A window of `capacity` floats, which is never freed. */
 export function floatWindow(memory: Memory, capacity: number): StagingWindow<Float32Array> {
   const region = memory.allocate(capacity + PADDING);
   return stagingWindow(region.byteOffset, capacity, (length) =>
@@ -52,7 +47,7 @@ export function floatWindow(memory: Memory, capacity: number): StagingWindow<Flo
   );
 }
 
-/** A window of `capacity` bytes, likewise. */
+/** A window of `capacity` bytes, which is never freed. */
 export function byteWindow(memory: Memory, capacity: number): StagingWindow<Uint8Array> {
   const region = memory.allocate(Math.ceil(capacity / 4) + PADDING);
   return stagingWindow(region.byteOffset, capacity, (length) => {
@@ -61,10 +56,10 @@ export function byteWindow(memory: Memory, capacity: number): StagingWindow<Uint
   });
 }
 
-/** Divides arrays into parts of a length (the last one may be shorter), the same views at every call. */
+/** Divides arrays into parts of a length, the last one perhaps shorter; the same views for each call. */
 export type Divide = <T extends Staged>(array: T, length: number) => readonly T[];
 
-/** Makes a {@link Divide} with a memory of its own for as long as the arrays live. */
+/** A {@link Divide} with its own cache. */
 export function createDivide(): Divide {
   const known = new WeakMap<Staged, Map<number, readonly Staged[]>>();
   return <T extends Staged>(array: T, length: number): readonly T[] => {

@@ -5,15 +5,15 @@ import { CallQueue, QUEUE_LENGTH, type RunCall } from "./call-queue.ts";
 import type { Memory } from "./memory.ts";
 import type { Scheduler, WasmFunction } from "./scheduler.ts";
 
-/** What a worker is told to begin with: posted to it as it is. */
+/** The first message to a worker. */
 export interface ThreadStart {
   /** A `WebAssembly.Module`, whose type a declaration cannot name without the DOM library. */
   readonly module: object;
   /** A shared `WebAssembly.Memory`. */
   readonly memory: object;
-  /** Address of the queue of calls. */
+  /** Address of the call queue. */
   readonly queue: number;
-  /** Address of the worker's own working space. */
+  /** Address of the working space of the worker. */
   readonly workspace: number;
 }
 
@@ -23,19 +23,16 @@ interface ModuleStart extends ThreadStart {
   readonly memory: WebAssembly.Memory;
 }
 
-/** A worker that serves. */
+/** A running worker. */
 export interface KernelThread {
-  /** Ends it, wherever it is. */
+  /** Ends it at any point. */
   terminate(): unknown;
 }
 
-/**
- * Starts a worker on {@link serveKernels} and gives it back once it is ready: a worker thread of Node or a Web
- * Worker.
- */
+/** Starts a worker that runs {@link serveKernels}, and returns it when it is ready. */
 export type StartThread = (start: ThreadStart) => Promise<KernelThread>;
 
-/** What a Web Worker must do, structurally. */
+/** The part of a Web Worker that is used. */
 interface WebWorker {
   postMessage(message: unknown): void;
   addEventListener(type: "message" | "error", listener: (event: unknown) => void): void;
@@ -43,8 +40,8 @@ interface WebWorker {
 }
 
 /**
- * Starts kernels on Web Workers whose script is the package's `espalier/worker`. The page must be cross-origin
- * isolated, or else memory cannot be shared and {@link createThreadedBackend} starts none.
+ * Starts kernels on Web Workers with the script `espalier/worker`. Unless the page is cross-origin isolated, memory
+ * cannot be shared and {@link createThreadedBackend} starts no worker.
  *
  * @example
  * ```ts
@@ -67,23 +64,23 @@ export function startWebThread(createWorker: () => WebWorker): StartThread {
     });
 }
 
-/** The exports of a module as this file uses them. */
+/** The exports of a module that are used here. */
 interface ModuleExports {
   readonly workspace: WebAssembly.Global;
   readonly runCall: RunCall;
 }
 
-/** Tells an instance where its working space is. */
+/** Sets the working space of an instance. */
 export function setWorkspace(exports: WebAssembly.Exports, address: number): void {
   (exports as unknown as ModuleExports).workspace.value = address;
 }
 
-/** Allocates working space for an instance; its address. */
+/** Allocates working space for an instance and returns its address. */
 export function allocateWorkspace(memory: Memory): number {
   return memory.allocate(WORKSPACE_FLOATS).byteOffset;
 }
 
-/** A module's functions in the order of their numbers. */
+/** The functions of a module, in the order of their indices. */
 function functionNames(exports: WebAssembly.Exports): readonly string[] {
   return Object.keys(exports).filter((name) => typeof exports[name] === "function");
 }
@@ -93,10 +90,7 @@ function queueOf(memory: WebAssembly.Memory, address: number, exports: WebAssemb
   return new CallQueue(memory.buffer, address, runCall);
 }
 
-/**
- * A worker's part: instantiates the module and runs its functions for the thread that started it. Returns once that
- * thread has stopped the pool.
- */
+/** Instantiates the module in a worker and runs calls until the pool is stopped. */
 export function serveKernels(start: ThreadStart): void {
   const { module, memory, queue, workspace } = start as ModuleStart;
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
@@ -104,13 +98,13 @@ export function serveKernels(start: ThreadStart): void {
   queueOf(memory, queue, exports).serve();
 }
 
-/** Threads that share calls, and how to end those that were started. */
+/** A scheduler of several threads. */
 interface ThreadPool {
   readonly scheduler: Scheduler;
   stop(): void;
 }
 
-/** Starts `threads` - 1 workers beside the calling thread. */
+/** Starts `threads` - 1 workers besides the calling thread. */
 export async function startPool(
   start: Pick<ModuleStart, "module" | "memory">,
   exports: WebAssembly.Exports,
@@ -142,7 +136,7 @@ function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: 
   let depth = 0;
   const functions = functionNames(exports).map((name, index) => {
     const run = exports[name] as WasmFunction;
-    // As many parameters as a call can have, so that none needs a list; those beyond a function's own are ignored.
+    // The most parameters of any call, to avoid a rest array; a function ignores those beyond its own.
     const call: WasmFunction = (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) => {
       if (depth === 0) {
         run(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
@@ -151,7 +145,7 @@ function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: 
       try {
         queue.push(index, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
       } catch (error) {
-        // A full queue is run at once; where that fails, not all groups that are open will be closed.
+        // A full queue is run immediately. If that fails, open groups may not be closed.
         depth = 0;
         throw error;
       }

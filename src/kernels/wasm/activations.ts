@@ -3,11 +3,11 @@
 import { type FunctionBuilder, f32x4, type ModuleBuilder, v128 } from "./emitter.ts";
 import { exponential } from "./exponential.ts";
 import { each, polynomial, type Vectors } from "./lanes.ts";
-import { forEachVector } from "./vector-loop.ts";
+import { forEachPlace, forEachVector } from "./vector-loop.ts";
 
-/** tanh is 1 in float32 from about 9 on; arguments are cut here so that exp(-2 |x|) stays normal. */
+/** tanh is 1 in float32 from about 9 on; larger arguments are clamped so that exp(-2 |x|) stays normal. */
 const LARGEST = 20;
-/** Below it tanh is computed by a polynomial, as 1 - e would lose digits. */
+/** Below it tanh is a polynomial, because 1 - e would lose digits. */
 const SMALL = 0.625;
 
 // tanh(x) = x + x^3 P(x^2) for |x| < 0.625 (Cephes, tanhf).
@@ -39,15 +39,11 @@ export function addActivations(module: ModuleBuilder): void {
     });
   });
   module.func("reluForward", { x: "i32", y: "i32", count: "i32" }, (f, { x, y, count }) => {
-    forEachVector(f, count, [x, y], (places) => {
-      for (const place of places) place.store(y, f32x4.max(place.load(x), v128.zero));
-    });
+    forEachPlace(f, count, [x, y], (place) => place.store(y, f32x4.max(place.load(x), v128.zero)));
   });
   module.func("reluBackward", parameters, (f, { y, dy, dx, count }) => {
-    forEachVector(f, count, [y, dy, dx], (places) => {
-      for (const place of places) {
-        place.store(dx, v128.and(place.load(dy), f32x4.gt(place.load(y), v128.zero)));
-      }
+    forEachPlace(f, count, [y, dy, dx], (place) => {
+      place.store(dx, v128.and(place.load(dy), f32x4.gt(place.load(y), v128.zero)));
     });
   });
 }

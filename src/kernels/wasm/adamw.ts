@@ -12,7 +12,7 @@ import {
   type V128,
   v128,
 } from "./emitter.ts";
-import { forEachVector } from "./vector-loop.ts";
+import { forEachPlace } from "./vector-loop.ts";
 
 /**
  * Floats that are skipped together if gradient and moments are zero, as in rows of an embedding whose tokens have not
@@ -84,18 +84,16 @@ function addUpdate(
       correction: splat(values.inverseCorrection),
     };
     const update = (floats: I32): void =>
-      forEachVector(f, floats, [p, g, m, v], (places) => {
-        for (const place of places) {
-          const gradient = f.let(place.load(g));
-          place.store(g, v128.and(gradient, gradientKept));
-          const newM = f.let(f.madd(oneMinusBeta1, gradient, f32x4.mul(beta1, place.load(m))));
-          place.store(m, newM);
-          const square = f32x4.mul(gradient, oneMinusBeta2);
-          const newV = f.let(f.madd(square, gradient, f32x4.mul(beta2, place.load(v))));
-          place.store(v, newV);
-          const rootOfV = f32x4.sqrt(newV);
-          place.store(p, newParameter({ p: place.load(p), m: newM, rootOfV, ...constants }, f));
-        }
+      forEachPlace(f, floats, [p, g, m, v], (place) => {
+        const gradient = f.let(place.load(g));
+        place.store(g, v128.and(gradient, gradientKept));
+        const newM = f.let(f.madd(oneMinusBeta1, gradient, f32x4.mul(beta1, place.load(m))));
+        place.store(m, newM);
+        const square = f32x4.mul(gradient, oneMinusBeta2);
+        const newV = f.let(f.madd(square, gradient, f32x4.mul(beta2, place.load(v))));
+        place.store(v, newV);
+        const rootOfV = f32x4.sqrt(newV);
+        place.store(p, newParameter({ p: place.load(p), m: newM, rootOfV, ...constants }, f));
       });
     // Without epsilon the step would be 0 / 0.
     const mayRest = f.let(f32.lt(f32.const(0), values.epsilon));

@@ -45,7 +45,7 @@ const TILE_PARAMETERS = {
   /** Tokens to read. The last one is read again for a tile that is not full. */
   tokens: "i32",
   /** Room for [4][tokens of a tile]. */
-  turned: "i32",
+  transposed: "i32",
 } as const;
 
 /** Adds `blockSparseInputGradient`. */
@@ -66,11 +66,11 @@ export function addBlockSparseInputGradient(module: ModuleBuilder): void {
     const [dxStride, stride] = [f.let(i32.shl(inputs, 2)), f.let(i32.shl(outputs, 2))];
     const shared = { dy, stride, starts, rows, columns, values, sums: tile };
     const length = f.let(i32.mul(inputs, together));
-    const turned = f.let(i32.add(tile, i32.shl(length, 2)));
+    const transposed = f.let(i32.add(tile, i32.shl(length, 2)));
     f.while(i32.gtS(p.tokens, 1), () => {
       const tokens = f.let(i32.minS(p.tokens, together));
       clear(f, tile, length);
-      f.run(addTile, { ...shared, tokens, turned });
+      f.run(addTile, { ...shared, tokens, transposed });
       f.run(unpackTokens, { tile, tokens, inputs, dx, stride: dxStride, accumulate });
       f.increment(dy, i32.mul(stride, tokens));
       f.increment(dx, i32.mul(dxStride, tokens));
@@ -114,7 +114,7 @@ function addTileGradients(
     const tokens = tokenAddresses(f, p, together);
     const offset = f.let(i32.const(0));
     forEachBlockRow(f, p, p.rows, (row) => {
-      const gradients = loadTokens(f, tokens, offset, joinsVectors(module) ? p.turned : null);
+      const gradients = loadTokens(f, tokens, offset, joinsVectors(module) ? p.transposed : null);
       multiplyBlocks(f, row, {
         terms: gradients.map((ofOutput) => sums.map((sum, v): Term => [sum, ofOutput[v]])),
         before: (place) => {
@@ -145,27 +145,27 @@ function tokenAddresses(
 }
 
 /**
- * The gradients of four outputs, a vector for every four tokens. Stored and loaded (`turned`) if the engine joins
+ * The gradients of four outputs, a vector for every four tokens. Stored and loaded (`transposed`) if the engine joins
  * vectors, because it joins only neighbouring loads.
  */
 function loadTokens(
   f: FunctionBuilder,
   tokens: readonly Local<"i32">[],
   offset: I32,
-  turned: I32 | null,
+  transposed: I32 | null,
 ): Local<"v128">[][] {
   const gradients = Array.from({ length: BLOCK_OUTPUTS }, (): Local<"v128">[] => []);
   for (let t = 0; t < tokens.length; t += 4) {
     const four = tokens.slice(t, t + 4).map((token) => f.let(v128.load(i32.add(token, offset))));
     for (const [r, ofOutput] of transpose(f, four).entries()) {
-      if (turned === null) gradients[r].push(f.let(ofOutput));
-      else f.store(turned, ofOutput, 4 * (r * tokens.length + t));
+      if (transposed === null) gradients[r].push(f.let(ofOutput));
+      else f.store(transposed, ofOutput, 4 * (r * tokens.length + t));
     }
   }
-  if (turned === null) return gradients;
+  if (transposed === null) return gradients;
   return gradients.map((_, r) =>
     Array.from({ length: tokens.length / 4 }, (_, v) =>
-      f.let(v128.load(turned, 4 * (r * tokens.length + 4 * v))),
+      f.let(v128.load(transposed, 4 * (r * tokens.length + 4 * v))),
     ),
   );
 }

@@ -8,7 +8,7 @@ import {
   type ModuleBuilder,
   type V128,
 } from "./emitter.ts";
-import { forEachRow, forEachVector } from "./vector-loop.ts";
+import { forEachPlace, forEachRow, forEachVector } from "./vector-loop.ts";
 
 /** Adds `add`, `addBias`, `addColumnSums`, `addScaled`, `addScaledDifference`, `multiply` and `scale`. */
 export function addElementwise(module: ModuleBuilder): void {
@@ -23,9 +23,9 @@ export function addElementwise(module: ModuleBuilder): void {
 
 function addBinary(module: ModuleBuilder, name: string, combine: (a: V128, b: V128) => V128): void {
   module.func(name, integers("a", "b", "y", "count"), (f, { a, b, y, count }) => {
-    forEachVector(f, count, [a, b, y], (places) => {
-      for (const place of places) place.store(y, combine(place.load(a), place.load(b)));
-    });
+    forEachPlace(f, count, [a, b, y], (place) =>
+      place.store(y, combine(place.load(a), place.load(b))),
+    );
   });
 }
 
@@ -52,11 +52,9 @@ function addScaledDifference(module: ModuleBuilder): void {
   const parameters = { a: "i32", b: "i32", factor: "f32", da: "i32", count: "i32" } as const;
   module.func("addScaledDifference", parameters, (f, { a, b, factor, da, count }) => {
     const factors = f.let(f32x4.splat(factor));
-    forEachVector(f, count, [a, b, da], (places) => {
-      for (const place of places) {
-        const difference = f32x4.sub(place.load(a), place.load(b));
-        place.store(da, f.madd(factors, difference, place.load(da)));
-      }
+    forEachPlace(f, count, [a, b, da], (place) => {
+      const difference = f32x4.sub(place.load(a), place.load(b));
+      place.store(da, f.madd(factors, difference, place.load(da)));
     });
   });
 }
@@ -69,9 +67,9 @@ function addBias(module: ModuleBuilder): void {
       const biasAt = f.local("i32");
       forEachRow(f, rows, () => {
         f.set(biasAt, bias);
-        forEachVector(f, columns, [y, biasAt], (places) => {
-          for (const place of places) place.store(y, f32x4.add(place.load(y), place.load(biasAt)));
-        });
+        forEachPlace(f, columns, [y, biasAt], (place) =>
+          place.store(y, f32x4.add(place.load(y), place.load(biasAt))),
+        );
       });
     },
   );
@@ -90,12 +88,10 @@ function addColumnSums(module: ModuleBuilder): void {
       const third = f.let(i32.add(second, stride));
       const fourth = f.let(i32.add(third, stride));
       f.set(outAt, out);
-      forEachVector(f, columns, [first, second, third, fourth, outAt], (places) => {
-        for (const place of places) {
-          const low = f32x4.add(place.load(first), place.load(second));
-          const high = f32x4.add(place.load(third), place.load(fourth));
-          place.store(outAt, f32x4.add(place.load(outAt), f32x4.add(low, high)));
-        }
+      forEachPlace(f, columns, [first, second, third, fourth, outAt], (place) => {
+        const low = f32x4.add(place.load(first), place.load(second));
+        const high = f32x4.add(place.load(third), place.load(fourth));
+        place.store(outAt, f32x4.add(place.load(outAt), f32x4.add(low, high)));
       });
       f.increment(x, i32.shl(stride, 2));
       f.increment(left, -4);
@@ -103,10 +99,8 @@ function addColumnSums(module: ModuleBuilder): void {
     f.while(left, () => {
       const row = f.let(x);
       f.set(outAt, out);
-      forEachVector(f, columns, [row, outAt], (places) => {
-        for (const place of places) {
-          place.store(outAt, f32x4.add(place.load(outAt), place.load(row)));
-        }
+      forEachPlace(f, columns, [row, outAt], (place) => {
+        place.store(outAt, f32x4.add(place.load(outAt), place.load(row)));
       });
       f.increment(x, stride);
       f.increment(left, -1);

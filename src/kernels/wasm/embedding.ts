@@ -1,7 +1,7 @@
 /** Rows of an embedding table: lookup and gradients. */
 
 import { f32x4, i32, integers, type Local, type ModuleBuilder } from "./emitter.ts";
-import { forEachRow, forEachVector, type VectorPlace } from "./vector-loop.ts";
+import { forEachPlace, forEachRow, type VectorPlace } from "./vector-loop.ts";
 
 /** Adds `gatherRows`, `gatherAddRows` and `scatterAddRows`. */
 export function addEmbedding(module: ModuleBuilder): void {
@@ -28,9 +28,7 @@ function addRowKernel(
     forEachRow(f, rows, () => {
       const row = f.let(i32.add(table, i32.mul(i32.load(ids), rowBytes)));
       f.increment(ids, 4);
-      forEachVector(f, width, [row, dense], (places) => {
-        for (const place of places) step(place, row, dense);
-      });
+      forEachPlace(f, width, [row, dense], (place) => step(place, row, dense));
     });
   });
 }

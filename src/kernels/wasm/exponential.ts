@@ -7,7 +7,7 @@ export const SMALLEST_EXPONENT = -87.3;
 // ln 2 in two parts; the product of the first with an integer below 2^15 is exact in float32.
 const LN2_HIGH = 0.693359375;
 const LN2_LOW = -2.1219444e-4;
-/** Adding it leaves round(x) + 127 in the low bits of the sum: a rounding and a biased exponent in one. */
+/** Adding it leaves round(x) + 127 in the low bits of the sum: the biased exponent. */
 const ROUND_TO_EXPONENT = 1.5 * 2 ** 23 + 127;
 
 // exp(r) = 1 + r + r^2 P(r) for |r| <= ln(2) / 2 (Cephes, expf).
@@ -16,8 +16,8 @@ const EXP_P = [
 ] as const;
 
 /**
- * exp(x) for SMALLEST_EXPONENT <= x <= 88, relative error below 2e-7. NaN gives NaN. Outside of that range
- * the result has no meaning.
+ * exp(x) for SMALLEST_EXPONENT <= x <= 88, with a relative error below 2e-7. NaN gives NaN. Other results are
+ * undefined.
  */
 export function exponential(f: FunctionBuilder, xs: Vectors): Vectors {
   const log2e = f.let(f.constantF32x4(Math.LOG2E));
@@ -34,7 +34,7 @@ export function exponential(f: FunctionBuilder, xs: Vectors): Vectors {
   return each(f, mantissas, (m, i) => f32x4.mul(m, powerOfTwo(rounded[i])));
 }
 
-/** 2^n from the sum with ROUND_TO_EXPONENT. A product with it, unlike adding to the bits, keeps NaN. */
+/** 2^n from the sum with ROUND_TO_EXPONENT. Multiplying keeps NaN; adding to the bits would not. */
 function powerOfTwo(rounded: V128): V128 {
   return i32x4.shl(rounded, 23);
 }

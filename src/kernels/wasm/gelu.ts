@@ -8,7 +8,7 @@ import { exponential } from "./exponential.ts";
 import { each, polynomial, type Vectors } from "./lanes.ts";
 import { forEachVector } from "./vector-loop.ts";
 
-/** Beyond it a Q(a) and a phi(a) are below 1e-33; arguments are cut there so that infinity needs no care. */
+/** Beyond it a Q(a) and a phi(a) are below 1e-33; larger arguments, also infinity, are clamped. */
 const LARGEST = 12.5;
 
 // Q(a) = t P(t) exp(-a^2 / 2) / 2 with t = 1 / (1 + SLOPE a): absolute error of a Q(a) below 1e-7.

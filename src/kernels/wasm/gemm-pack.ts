@@ -1,7 +1,6 @@
 /**
- * Packing for the matrix product: blocks of a factor are copied into panels of a few columns, each laid out
- * step by step of the reduction, so that the inner loop reads them in order. A last panel that is not full is
- * filled up with zeros.
+ * Packing for the matrix product: copies a block of a factor into panels of a few columns, step by step of the
+ * reduction, so that the inner loop reads them in order. The last panel is padded with zeros.
  */
 import {
   type FunctionBuilder,
@@ -21,7 +20,7 @@ const PACK_PARAMETERS = {
   /** Columns to pack. */
   columns: "i32",
   source: "i32",
-  /** Bytes from a row of the source, as it is stored, to the next. */
+  /** Bytes between two rows of the source. */
   stride: "i32",
   target: "i32",
 } as const;
@@ -31,16 +30,16 @@ export type Pack = FunctionReference<typeof PACK_PARAMETERS>;
 
 const PACK_STRIDED_PARAMETERS = {
   depth: "i32",
-  /** Columns to read, 1 to the panel's width; the rest of the panel is zero. */
+  /** Columns to read, from 1 to the width of the panel; the others are zero. */
   columns: "i32",
   source: "i32",
-  /** Bytes in the source from a step to the next, and from a column to the next. */
+  /** Bytes between two steps, and between two columns, of the source. */
   stepStride: "i32",
   columnStride: "i32",
   target: "i32",
 } as const;
 
-/** Packs a single panel from any layout. */
+/** Packs one panel from any layout. */
 type PackStrided = FunctionReference<typeof PACK_STRIDED_PARAMETERS>;
 
 /** Adds the packing of a factor stored [depth, columns] into panels of `width`. */
@@ -103,7 +102,7 @@ function copyFloats(
   for (; done < count; done++) f.store(target, f32.load(source, done * 4), done * 4);
 }
 
-/** Packs `depth` (a multiple of 4) steps of `width` columns, in blocks of 4 x 4; moves `target` on. */
+/** Packs `depth` (a multiple of 4) steps of `width` columns in blocks of 4 x 4. `target` advances. */
 function transposePanel(
   f: FunctionBuilder,
   width: number,
@@ -128,7 +127,7 @@ function transposePanel(
   });
 }
 
-/** Adds the packing of a single panel of `width` from any layout, element by element: for the edges. */
+/** Adds the packing of one panel of `width` from any layout, element by element, for the edges. */
 export function addPackStrided(module: ModuleBuilder, width: number): PackStrided {
   return module.internal(PACK_STRIDED_PARAMETERS, (f, p) => {
     f.for(0, p.depth, 1, () => {

@@ -1,7 +1,7 @@
 /**
- * The inner loop of the matrix product: a tile of C, `rows` x `columns`, kept in registers while it runs along
- * the reduction. The right factor comes packed in panels of `columns`; the left one either lies in place, read by
- * one pointer a row, or packed in panels of `rows`.
+ * The inner loop of the matrix product: a tile of C, `rows` x `columns`, stays in registers along the reduction. The
+ * right factor is packed in panels of `columns`. The left factor is in place, with a pointer for each row, or packed in
+ * panels of `rows`.
  */
 import {
   type FunctionBuilder,
@@ -16,19 +16,19 @@ import {
   type WasmVariant,
 } from "./emitter.ts";
 
-/** The size of the register tile and how its loop is written. */
+/** The size of the tile and the form of its loop. */
 export interface Tile {
   readonly rows: number;
   readonly columns: number;
-  /** Steps of the reduction in one iteration of the loop. */
+  /** Steps of the reduction in an iteration. */
   readonly unroll: number;
-  /** Rows between two scheduling barriers (see {@link barrier}); null: none, nor any exit within an iteration. */
+  /** Rows between two scheduling barriers (see {@link barrier}); null: no barriers and no exits. */
   readonly rowsPerBarrier: number | null;
 }
 
 /**
- * The tile of each variant: what fits in 16 registers, a product of its own needing one more. The engine joins two
- * neighbouring vectors of the revectorized one in a register twice as wide, and only within a basic block.
+ * The tile of each variant, which fits into 16 registers. For `revectorized` the engine joins two neighbouring vectors
+ * in a register twice as wide, only within a basic block.
  */
 export const TILES: Readonly<Record<WasmVariant, Tile>> = {
   simd: { rows: 4, columns: 8, unroll: 8, rowsPerBarrier: 2 },
@@ -36,22 +36,22 @@ export const TILES: Readonly<Record<WasmVariant, Tile>> = {
   revectorized: { rows: 5, columns: 16, unroll: 4, rowsPerBarrier: null },
 };
 
-/** How the left factor lies: rows in place, or panels of a tile's rows, one step after the other. */
+/** The layout of the left factor: rows in place, or panels of a tile's rows, step by step. */
 export type LeftLayout = "in place" | "packed";
 
-/** What a {@link Sweep} takes. */
+/** Parameters of a {@link Sweep}. */
 export const SWEEP_PARAMETERS = {
-  /** Rows to compute, a multiple of the function's own number of rows. */
+  /** Rows to compute, a multiple of the rows of the function. */
   rows: "i32",
   /** Steps of the reduction, at least one. */
   depth: "i32",
   a: "i32",
-  /** Bytes from a row to the next (in place) or from a panel to the next (packed). */
+  /** Bytes between two rows (in place) or two panels (packed). */
   aStride: "i32",
   panel: "i32",
   c: "i32",
   cStride: "i32",
-  /** Whether to add to C rather than to write it. */
+  /** Whether to add to C. */
   accumulate: "i32",
 } as const;
 
@@ -63,10 +63,10 @@ interface Registers {
   readonly sums: readonly (readonly Local<"v128">[])[];
   readonly right: readonly Local<"v128">[];
   readonly left: Local<"v128">;
-  /** Where the left factor is read: one pointer a row, or a single one. */
+  /** Pointers to the left factor: one for each row, or one. */
   readonly leftPointers: readonly Local<"i32">[];
   readonly rightPointer: Local<"i32">;
-  /** Steps still to do. */
+  /** Remaining steps. */
   readonly remaining: Local<"i32">;
 }
 
@@ -135,7 +135,7 @@ function reduce(f: FunctionBuilder, tile: Tile, layout: LeftLayout, registers: R
       });
     return;
   }
-  // An iteration is left after any step that is the last.
+  // An iteration exits after the last step.
   f.block((done) => {
     f.doWhile(
       () => {
@@ -152,7 +152,7 @@ function reduce(f: FunctionBuilder, tile: Tile, layout: LeftLayout, registers: R
   });
 }
 
-/** One step of the reduction: every sum += left[row] * right[column]; `between` is run after each row but the last. */
+/** One step of the reduction: every sum += left[row] * right[column]. `between` runs after each row but the last. */
 function multiplyStep(
   f: FunctionBuilder,
   tile: Tile,
@@ -176,9 +176,9 @@ function multiplyStep(
 }
 
 /**
- * A branch that is never taken (`remaining` is positive). V8 in Node 20 and 22 moves every load of a basic block
- * to its start, where an unrolled loop runs out of registers; a branch ends the block. `id` keeps the branches
- * different, lest they be merged.
+ * A branch that is never taken (`remaining` is positive). V8 in Node 20 and 22 moves all loads of a basic block to its
+ * start, so that an unrolled loop runs out of registers; a branch ends the block. `id` makes branches different, so that
+ * they are not merged.
  */
 export function barrier(f: FunctionBuilder, done: Label, remaining: I32, id: number): void {
   f.exitIf(done, i32.ltS(remaining, -id));

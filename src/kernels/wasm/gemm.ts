@@ -1,8 +1,7 @@
 /**
- * The matrix product C = op(A) op(B), blocked: for each block of the reduction, B is packed into panels and,
- * for each block of rows, the tile sweeps down every panel. A is read in place, or packed too where it is stored
- * transposed. Every entry of C is a sum over the reduction in order, block by block, whatever m and n are: the
- * same rows give the same bytes in a larger product.
+ * The blocked matrix product C = op(A) op(B). For each block of the reduction, B is packed into panels; for each block of
+ * rows, the tile sweeps down every panel. A is read in place, or packed if it is stored transposed. Every entry of C is
+ * a sum over the reduction in order, so the same rows give the same bytes for any m and n.
  */
 import {
   type FunctionBuilder,
@@ -38,13 +37,13 @@ const GEMM_PARAMETERS = {
   /** At least one. */
   k: "i32",
   a: "i32",
-  /** Bytes from a row to the next, as stored. */
+  /** Bytes between two stored rows. */
   aStride: "i32",
   b: "i32",
   bStride: "i32",
   c: "i32",
   cStride: "i32",
-  /** Whether to add to C rather than to write it. */
+  /** Whether to add to C. */
   accumulate: "i32",
 } as const;
 
@@ -67,7 +66,7 @@ export function addGemm(module: ModuleBuilder): void {
   addProduct(module, "gemm_tn", tile, { packRight: packRows, packLeft, multiply: multiplyPacked });
 }
 
-/** The working space has room for whole tiles only. */
+/** The blocks must be multiples of the tile. */
 function checkBlocking({ rows, columns }: Tile): void {
   if (rows * columns > TILE_FLOATS || ROW_BLOCK % rows !== 0 || COLUMN_BLOCK % columns !== 0)
     throw new RangeError(
@@ -75,12 +74,12 @@ function checkBlocking({ rows, columns }: Tile): void {
     );
 }
 
-/** What distinguishes the three products. */
+/** The differences between the three products. */
 interface ProductParts {
   readonly packRight: Pack;
   /** Whether B is stored [n, k]. */
   readonly transposed?: boolean;
-  /** Given where A is stored [k, m]. */
+  /** Present if A is stored [k, m]. */
   readonly packLeft?: Pack;
   readonly multiply: MultiplyBlock;
 }
@@ -114,7 +113,7 @@ function addProduct(module: ModuleBuilder, name: string, tile: Tile, parts: Prod
   });
 }
 
-/** Runs the body for every block of at most `size` of `total`, with its start and its length. */
+/** Runs the body for every block of at most `size` of `total`, with its start and length. */
 function forBlocks(
   f: FunctionBuilder,
   total: Local<"i32">,
@@ -176,7 +175,7 @@ function addMultiplyBlock(module: ModuleBuilder, tile: Tile, layout: LeftLayout)
   });
 }
 
-/** Adds the sweep down all rows of a panel: by whole tiles, then the rows that are left. */
+/** Adds the sweep down all rows of a panel: whole tiles, then the remaining rows. */
 function addSweepPanel(module: ModuleBuilder, tile: Tile, layout: LeftLayout): Sweep {
   const sweeps = Array.from({ length: tile.rows }, (_, i) => addSweep(module, tile, layout, i + 1));
   const sweepTiles = sweeps[tile.rows - 1];

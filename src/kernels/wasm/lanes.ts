@@ -2,7 +2,7 @@
 
 import { type F32, type FunctionBuilder, f32x4, i32x4, type Local, type V128 } from "./emitter.ts";
 
-/** Vectors that the same is done to: their instructions interleave and share constants. */
+/** Vectors with the same computation, whose instructions interleave and share constants. */
 export type Vectors = readonly Local<"v128">[];
 
 /** Computes a vector from each vector and its index. */

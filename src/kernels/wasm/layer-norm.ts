@@ -11,7 +11,7 @@ import {
   v128,
 } from "./emitter.ts";
 import { sumOfLanes } from "./lanes.ts";
-import { forEachRow, forEachVector } from "./vector-loop.ts";
+import { forEachPlace, forEachRow } from "./vector-loop.ts";
 
 /** Adds the forward pass, with and without a residual, and the two parts of the backward pass. */
 export function addLayerNorm(module: ModuleBuilder): void {
@@ -34,13 +34,11 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
       // xhat holds x + residual until the last pass over the row.
       const at = f.let(xhat);
       const sums = [f.let(v128.zero), f.let(v128.zero)];
-      forEachVector(f, columns, hasResidual ? [x, residual, at] : [x, at], (places) => {
-        places.forEach((place, i) => {
-          const input = place.load(x);
-          const s = f.let(hasResidual ? f32x4.add(input, place.load(residual)) : input);
-          place.store(at, s);
-          f.set(sums[i], f32x4.add(sums[i], s));
-        });
+      forEachPlace(f, columns, hasResidual ? [x, residual, at] : [x, at], (place, i) => {
+        const input = place.load(x);
+        const s = f.let(hasResidual ? f32x4.add(input, place.load(residual)) : input);
+        place.store(at, s);
+        f.set(sums[i], f32x4.add(sums[i], s));
       });
       const mean = f.let(f32x4.splat(f32.mul(totalOf(f, sums), inverseCount)));
       f.set(at, xhat);
@@ -53,12 +51,10 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
       const factor = f.let(f32x4.splat(inverseDeviation));
       const gammaAt = f.let(gamma);
       const betaAt = f.let(beta);
-      forEachVector(f, columns, [xhat, gammaAt, betaAt, y], (places) => {
-        for (const place of places) {
-          const normalised = f.let(f32x4.mul(f32x4.sub(place.load(xhat), mean), factor));
-          place.store(xhat, normalised);
-          place.store(y, f.madd(normalised, place.load(gammaAt), place.load(betaAt)));
-        }
+      forEachPlace(f, columns, [xhat, gammaAt, betaAt, y], (place) => {
+        const normalised = f.let(f32x4.mul(f32x4.sub(place.load(xhat), mean), factor));
+        place.store(xhat, normalised);
+        place.store(y, f.madd(normalised, place.load(gammaAt), place.load(betaAt)));
       });
     });
   });
@@ -72,11 +68,9 @@ function sumOfSquares(
   mean: Local<"v128">,
 ): F32 {
   const sums = [f.let(v128.zero), f.let(v128.zero)];
-  forEachVector(f, columns, [pointer], (places) => {
-    places.forEach((place, i) => {
-      const centred = f.let(place.zeroRest(f32x4.sub(place.load(pointer), mean)));
-      f.set(sums[i], f.madd(centred, centred, sums[i]));
-    });
+  forEachPlace(f, columns, [pointer], (place, i) => {
+    const centred = f.let(place.zeroRest(f32x4.sub(place.load(pointer), mean)));
+    f.set(sums[i], f.madd(centred, centred, sums[i]));
   });
   return totalOf(f, sums);
 }
@@ -96,24 +90,20 @@ function addBackward(module: ModuleBuilder): void {
       const [dyAt, xhatAt, gammaAt] = pointers;
       const sums = [f.let(v128.zero), f.let(v128.zero)];
       const dots = [f.let(v128.zero), f.let(v128.zero)];
-      forEachVector(f, columns, pointers, (places) => {
-        places.forEach((place, i) => {
-          const dxhat = f.let(f32x4.mul(place.load(dyAt), place.load(gammaAt)));
-          f.set(sums[i], f32x4.add(sums[i], dxhat));
-          f.set(dots[i], f.madd(dxhat, place.load(xhatAt), dots[i]));
-        });
+      forEachPlace(f, columns, pointers, (place, i) => {
+        const dxhat = f.let(f32x4.mul(place.load(dyAt), place.load(gammaAt)));
+        f.set(sums[i], f32x4.add(sums[i], dxhat));
+        f.set(dots[i], f.madd(dxhat, place.load(xhatAt), dots[i]));
       });
       const mean = f.let(f32x4.splat(f32.mul(totalOf(f, sums), inverseCount)));
       const slope = f.let(f32x4.splat(f32.mul(totalOf(f, dots), inverseCount)));
       const factor = f.let(v128.load32Splat(rstd));
       f.increment(rstd, 4);
       f.set(gammaAt, gamma);
-      forEachVector(f, columns, [dy, xhat, gammaAt, dx], (places) => {
-        for (const place of places) {
-          const dxhat = f32x4.mul(place.load(dy), place.load(gammaAt));
-          const centred = f.nmadd(place.load(xhat), slope, f32x4.sub(dxhat, mean));
-          place.store(dx, f32x4.mul(factor, centred));
-        }
+      forEachPlace(f, columns, [dy, xhat, gammaAt, dx], (place) => {
+        const dxhat = f32x4.mul(place.load(dy), place.load(gammaAt));
+        const centred = f.nmadd(place.load(xhat), slope, f32x4.sub(dxhat, mean));
+        place.store(dx, f32x4.mul(factor, centred));
       });
     });
   });
@@ -128,12 +118,10 @@ function addParameterGradients(module: ModuleBuilder): void {
     forEachRow(f, rows, () => {
       const pointers = [dy, xhat, dGamma, dBeta].map((start) => f.let(start));
       const [dyAt, xhatAt, dGammaAt, dBetaAt] = pointers;
-      forEachVector(f, columns, pointers, (places) => {
-        for (const place of places) {
-          const d = f.let(place.load(dyAt));
-          place.store(dGammaAt, f.madd(d, place.load(xhatAt), place.load(dGammaAt)));
-          place.store(dBetaAt, f32x4.add(place.load(dBetaAt), d));
-        }
+      forEachPlace(f, columns, pointers, (place) => {
+        const d = f.let(place.load(dyAt));
+        place.store(dGammaAt, f.madd(d, place.load(xhatAt), place.load(dGammaAt)));
+        place.store(dBetaAt, f32x4.add(place.load(dBetaAt), d));
       });
       f.increment(dy, stride);
       f.increment(xhat, stride);

@@ -1,4 +1,4 @@
-/** Assembles the module of a variant. Runs when the package is built, never in it. */
+/** Assembles the module of a variant, when the package is built. */
 import { addActivations } from "./activations.ts";
 import { addAdamW } from "./adamw.ts";
 import { addBlockSparse } from "./block-sparse.ts";
@@ -15,7 +15,7 @@ import { addPruning } from "./pruning.ts";
 import { addQueuedCall } from "./queued-call.ts";
 import { addSoftmax } from "./softmax.ts";
 
-/** Each adds the functions of one kernel, in this order. */
+/** Each adds the functions of a kernel, in this order. */
 const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addGemm,
   addElementwise,
@@ -33,7 +33,7 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addQueuedCall,
 ];
 
-/** The binary of a variant's module, on a memory of its own or on one that threads share. */
+/** The binary of a variant's module, for its own memory or a shared one. */
 export function buildModule(variant: WasmVariant, memory: "own" | "shared" = "own"): Uint8Array {
   const module = new ModuleBuilder(variant);
   for (const add of KERNELS) add(module);

@@ -18,7 +18,7 @@ import {
   type V128,
   v128,
 } from "./emitter.ts";
-import { forEachRow, forEachVector, type VectorPlace } from "./vector-loop.ts";
+import { forEachPlace, forEachRow, forEachVector, type VectorPlace } from "./vector-loop.ts";
 
 /** Adds `blockMagnitudes`, `blockProducts`, the two counts of bits, `countBelow`, `writeMask` and `applyMask`. */
 export function addPruning(module: ModuleBuilder): void {
@@ -168,11 +168,9 @@ function countBelow(module: ModuleBuilder): void {
     const thresholds = f.let(f32x4.splat(threshold));
     const inclusives = f.let(i32x4.splat(i32.sub(0, inclusive)));
     const sum = f.let(v128.zero);
-    forEachVector(f, count, [scores], (places) => {
-      for (const place of places) {
-        const pruned = isPruned(place.load(scores), thresholds, inclusives);
-        f.set(sum, i32x4.sub(sum, place.zeroRest(pruned)));
-      }
+    forEachPlace(f, count, [scores], (place) => {
+      const pruned = isPruned(place.load(scores), thresholds, inclusives);
+      f.set(sum, i32x4.sub(sum, place.zeroRest(pruned)));
     });
     return [1, 2, 3].reduce(
       (total, lane) => i32.add(total, i32x4.extractLane(sum, lane)),

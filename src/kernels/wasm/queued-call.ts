@@ -1,12 +1,12 @@
-/** The function that runs a call of another one which was put off: it finds number and values in memory. */
+/** The function that runs a deferred call, whose function index and values are in memory. */
 import { f32, f64, i32, type Local, type ModuleBuilder } from "./emitter.ts";
 
-/** Bytes of a value in memory: each is a float64, the first one the function's number among those exported. */
+/** Bytes of a value. All are float64; the first is the index of the exported function. */
 const VALUE_BYTES = 8;
 
 /**
- * Adds `runCall`, for the functions without a result that were added before. JavaScript could call them itself, but
- * makes an object of every value that is no integer on the way.
+ * Adds `runCall` for the functions without a result that were added before. Calls from JavaScript would allocate an
+ * object for every value that is not an integer.
  */
 export function addQueuedCall(module: ModuleBuilder): void {
   const functions = module.exported.slice();

@@ -12,7 +12,7 @@ import {
 } from "./emitter.ts";
 import { exponential, SMALLEST_EXPONENT } from "./exponential.ts";
 import { each, maxOfLanes, sumOfLanes, type Vectors } from "./lanes.ts";
-import { forEachRow, forEachVector } from "./vector-loop.ts";
+import { forEachPlace, forEachRow, forEachVector } from "./vector-loop.ts";
 
 /** Adds `attentionSoftmaxForward` and `attentionSoftmaxBackward`. */
 export function addSoftmax(module: ModuleBuilder): void {
@@ -35,9 +35,9 @@ function addForward(module: ModuleBuilder): void {
       const max = storeLogits(f, { scores, keyBias, factor, out: probabilities, columns });
       const sum = storeExponentials(f, f.let(start), columns, max);
       const inverse = f.let(f32x4.splat(f32.div(1, sum)));
-      forEachVector(f, columns, [start], (places) => {
-        for (const place of places) place.store(start, f32x4.mul(place.load(start), inverse));
-      });
+      forEachPlace(f, columns, [start], (place) =>
+        place.store(start, f32x4.mul(place.load(start), inverse)),
+      );
     });
   });
 }
@@ -58,12 +58,10 @@ function storeLogits(
   const lowest = f.let(f32x4.splat(-Infinity));
   const maxima = [f.let(lowest), f.let(lowest)];
   const biasAt = f.let(keyBias);
-  forEachVector(f, columns, [scores, biasAt, out], (places) => {
-    places.forEach((place, i) => {
-      const logit = f.let(f.madd(place.load(scores), factor, place.load(biasAt)));
-      place.store(out, logit);
-      f.set(maxima[i], f32x4.pmax(maxima[i], place.fillRest(logit, lowest)));
-    });
+  forEachPlace(f, columns, [scores, biasAt, out], (place, i) => {
+    const logit = f.let(f.madd(place.load(scores), factor, place.load(biasAt)));
+    place.store(out, logit);
+    f.set(maxima[i], f32x4.pmax(maxima[i], place.fillRest(logit, lowest)));
   });
   return f.let(maxOfLanes(f, f32x4.pmax(maxima[0], maxima[1])));
 }
@@ -132,11 +130,9 @@ function addBackward(module: ModuleBuilder): void {
         if (places.length === 1) exchange(f, sums);
       });
       const dot = f.let(f32x4.splat(sumOfLanes(f, f32x4.add(sums[0], sums[1]))));
-      forEachVector(f, columns, [p, dP, dScores], (places) => {
-        for (const place of places) {
-          const centred = f32x4.sub(place.load(dP), dot);
-          place.store(dScores, f32x4.mul(f32x4.mul(place.load(p), factor), centred));
-        }
+      forEachPlace(f, columns, [p, dP, dScores], (place) => {
+        const centred = f32x4.sub(place.load(dP), dot);
+        place.store(dScores, f32x4.mul(f32x4.mul(place.load(p), factor), centred));
       });
     });
   });

@@ -1,4 +1,4 @@
-/** Turning blocks of 4 x 4 floats around. */
+/** Transposition of 4 x 4 floats. */
 import { type FunctionBuilder, i32x4, type Local, type V128 } from "./emitter.ts";
 
 /** The transpose of a 4 x 4 block given by its rows. */

@@ -61,7 +61,7 @@ export const v128: Named<typeof V128_BINARY, Binary<"v128">> & {
   readonly load32Splat: Load<"v128">;
   readonly load32Zero: Load<"v128">;
   readonly load64Zero: Load<"v128">;
-  /** 1 where any bit is set, else 0. */
+  /** 1 if any bit is set, else 0. */
   readonly anyTrue: (a: V128) => I32;
   /** `a` with one 32-bit lane replaced from memory. */
   readonly load32Lane: (address: Operand<"i32">, a: V128, lane: number, offset?: number) => V128;

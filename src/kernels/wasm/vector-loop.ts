@@ -1,4 +1,4 @@
-/** Loops over any number of consecutive floats: vectors in pairs, then one vector, then what is left. */
+/** Loops over consecutive floats: pairs of vectors, then one vector, then the remaining floats. */
 
 import {
   type FunctionBuilder,
@@ -10,7 +10,7 @@ import {
   v128,
 } from "./emitter.ts";
 
-/** The place of one vector in a loop: all its four floats exist, or only the first one to three. */
+/** One vector in a loop. All four floats exist, or only the first one to three. */
 export interface VectorPlace {
   /** The floats at the pointer; lanes that do not exist are 0. */
   load(pointer: I32): V128;
@@ -22,7 +22,7 @@ export interface VectorPlace {
   fillRest(value: V128, filling: V128): V128;
 }
 
-/** The vector number `index` after the pointer, with its four floats. */
+/** Vector `index` after the pointer, with four floats. */
 export function fullPlace(f: FunctionBuilder, index: number): VectorPlace {
   return {
     load: (pointer) => v128.load(pointer, 16 * index),
@@ -32,7 +32,7 @@ export function fullPlace(f: FunctionBuilder, index: number): VectorPlace {
   };
 }
 
-/** The vector at the pointer, of which `count` (1 to 3) floats exist. */
+/** The vector at the pointer, with `count` (1 to 3) floats. */
 function partialPlace(f: FunctionBuilder, count: I32): VectorPlace {
   const atLeastTwo = i32.and(count, 2);
   const odd = i32.and(count, 1);
@@ -67,9 +67,8 @@ function partialPlace(f: FunctionBuilder, count: I32): VectorPlace {
 }
 
 /**
- * Runs `step` over `count` floats (a non-negative i32) at each of `pointers`, which end up behind the last
- * float. A step gets one or two places, which it should work on side by side: two independent chains of
- * instructions, sharing each constant that is loaded.
+ * Runs `step` over `count` floats (a non-negative i32) at each of `pointers`, which advance. A step gets one or two
+ * places, to interleave two independent chains of instructions that share their constants.
  */
 export function forEachVector(
   f: FunctionBuilder,
@@ -91,7 +90,17 @@ export function forEachVector(
   });
 }
 
-/** At most four of the `left` floats (positive) at the pointers; `step` gets their place. */
+/** As {@link forEachVector} for a step that works on one place after the other, given its index. */
+export function forEachPlace(
+  f: FunctionBuilder,
+  count: I32,
+  pointers: readonly Local<"i32">[],
+  step: (place: VectorPlace, index: number) => void,
+): void {
+  forEachVector(f, count, pointers, (places) => places.forEach(step));
+}
+
+/** Runs `step` for the first four of `left` floats, or for all if there are fewer. */
 export function upToOneVector(
   f: FunctionBuilder,
   left: I32,
