@@ -13,7 +13,7 @@ export interface CheckpointEntry extends SafetensorsEntry {
 }
 
 /** One file of a checkpoint. */
-export interface CheckpointFile {
+interface CheckpointFile {
   readonly name: string;
   readonly bytes: number;
   /** Where the tensors begin: what stands before is the header. */

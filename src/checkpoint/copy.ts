@@ -11,7 +11,7 @@ export interface CopiedFile {
 }
 
 /** The files of a copy, and the files of the original that they replace. */
-export interface CopiedFiles {
+interface CopiedFiles {
   readonly files: readonly CopiedFile[];
   /** Names in the original's directory that are not copied. */
   readonly replaced: readonly string[];

@@ -88,7 +88,7 @@ export async function inspectCheckpoint(
 }
 
 /** Figures over all tensors, and over those of linear and convolution layers. */
-export interface InspectionTotals {
+interface InspectionTotals {
   readonly tensors: number;
   readonly layers: number;
   readonly bytes: number;

@@ -10,7 +10,7 @@ export const USUAL_PATTERNS: readonly string[] = Object.freeze([
 ]);
 
 /** A pattern that a weight satisfies, and what of it the pattern prunes. */
-export interface SatisfiedPattern {
+interface SatisfiedPattern {
   readonly pattern: string;
   /** Blocks of zeros; N:M: groups. */
   readonly sparseBlocks: number;

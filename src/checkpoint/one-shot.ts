@@ -28,7 +28,7 @@ interface PrunerOptions {
 }
 
 /** What is to be pruned. */
-export interface OneShotOptions extends PrunerOptions {
+interface OneShotOptions extends PrunerOptions {
   /** Overrides the criterion of a configuration, too. */
   readonly criterion?: ElementCriterion;
 }
@@ -45,13 +45,13 @@ const PRUNER_OPTIONS: readonly (keyof PrunerOptions)[] = [
 ];
 
 /** A file of pruners: its path, for problems, and what was read from it. */
-export interface NamedConfig {
+interface NamedConfig {
   readonly path: string;
   readonly read: Either<readonly Problem[], PruningConfig>;
 }
 
 /** How problems name an option. */
-export type OptionLabel = (key: keyof OneShotOptions | "config" | "gradients") => string;
+type OptionLabel = (key: keyof OneShotOptions | "config" | "gradients") => string;
 
 type Pruners = Either<readonly Problem[], readonly PatternPrunerConfig[]>;
 

@@ -11,7 +11,7 @@ import {
   right,
 } from "../core/either.ts";
 import type { ByteSource } from "../io/byte-source.ts";
-import { DTYPES } from "../io/dtypes.ts";
+import { elementBytes } from "../io/dtypes.ts";
 import {
   LENGTH_BYTES,
   parseSafetensorsHeader,
@@ -68,7 +68,7 @@ function openSafetensors(source: CheckpointSource, file: string): Opened {
 /** Where a tensor's first element lies, and the bytes that it takes when its elements are dense. */
 function torchEntry(file: string, tensor: TorchTensor): CheckpointEntry {
   const { name, dtype, shape } = tensor;
-  const size = DTYPES[dtype].bytes;
+  const size = elementBytes(dtype);
   const begin = tensor.begin + tensor.offset * size;
   const count = shape.reduce((product, extent) => product * extent, 1);
   return { name, file, dtype, shape, begin, end: begin + count * size };

@@ -30,7 +30,7 @@ export interface CheckpointRun {
 }
 
 /** A tensor in the packed file. */
-export interface PackedCheckpointTensor {
+interface PackedCheckpointTensor {
   readonly name: string;
   readonly shape: readonly number[];
   /** `dense` where it is stored as it was. */
@@ -42,7 +42,7 @@ export interface PackedCheckpointTensor {
 }
 
 /** An entry of a file's metadata that is not kept: an earlier file's has the same key and another value. */
-export interface LostMetadata {
+interface LostMetadata {
   readonly file: string;
   readonly key: string;
   readonly value: string;
@@ -212,7 +212,7 @@ export function writeUnpacked(
 }
 
 /** Tensors of a kind, and their bytes before and after. */
-export interface PackedPart {
+interface PackedPart {
   readonly name: string;
   readonly bytes: number;
   readonly packedBytes: number;

@@ -1,7 +1,7 @@
 /** A packed file as the checkpoint that it unpacks to, tensor by tensor. */
 
 import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../core/either.ts";
-import { DTYPES } from "../io/dtypes.ts";
+import { elementBytes } from "../io/dtypes.ts";
 import { layOutSafetensors } from "../io/safetensors.ts";
 import { METADATA } from "../io/safetensors-header.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
@@ -78,7 +78,7 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
     const [rows, columns] = matrixShape(entry.shape);
     return {
       ...{ name, file: file.name, dtype: entry.unpacked, shape: entry.shape },
-      ...{ begin: 0, end: rows * columns * DTYPES[entry.unpacked].bytes },
+      ...{ begin: 0, end: rows * columns * elementBytes(entry.unpacked) },
       packed: {
         layout: describeStored(entry),
         bytes: own.reduce((sum, { begin, end }) => sum + end - begin, 0),

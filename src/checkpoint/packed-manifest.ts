@@ -15,7 +15,7 @@ import {
   right,
   unlessProblems,
 } from "../core/either.ts";
-import { DTYPES } from "../io/dtypes.ts";
+import { elementBytes } from "../io/dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { byteCount, isCountList } from "../io/safetensors-header.ts";
 import type { BlockShape } from "../sparse/blocks.ts";
@@ -26,7 +26,7 @@ import { ARRAY_NAMES, formatLayout, type LayoutSpec } from "../sparse/layout.ts"
 export const PACKED_METADATA = "espalier.packed";
 
 /** The version of the format that is read and written. */
-export const PACKED_VERSION = 1;
+const PACKED_VERSION = 1;
 
 /** The most elements of a packed tensor. */
 const MOST_ELEMENTS = 2 ** 31 - 1;
@@ -73,7 +73,7 @@ export interface PackedEntry {
 }
 
 /** Packed tensors by name. All other tensors of the file are what they are. */
-export type PackedManifest = ReadonlyMap<string, PackedEntry>;
+type PackedManifest = ReadonlyMap<string, PackedEntry>;
 
 /** How a tensor is stored, in words: `4x1 F16`. */
 export function describeStored({ stored, dtype }: PackedEntry): string {
@@ -206,7 +206,7 @@ function readEntry(path: string, value: JsonValue): Either<readonly Problem[], P
       return refuseValue(`${path}.unpacked`, "F32, F16 or BF16", unpacked);
     return right({ shape, dtype, unpacked, stored });
   }
-  if (!isPackedDtype(unpacked) || DTYPES[unpacked].bytes < DTYPES[dtype].bytes)
+  if (!isPackedDtype(unpacked) || elementBytes(unpacked) < elementBytes(dtype))
     return refuseValue(`${path}.unpacked`, `F32, F16 or BF16 that holds ${dtype}`, unpacked);
   if (unpacked !== dtype && unpacked !== "F32")
     return refuseValue(`${path}.unpacked`, `F32 or ${dtype}`, unpacked);

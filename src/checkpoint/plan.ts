@@ -13,9 +13,6 @@ import { checkRoom } from "../prune/refusals.ts";
 import { planPruneSteps, pruneSteps } from "../prune/schedule.ts";
 import type { SkippedLayer } from "../prune/select.ts";
 
-/** A layer of which only the shape is known. */
-export type PlanLayer = LayerShape;
-
 /** Options of {@link planPruning}. */
 export interface PlanOptions {
   /** Steps that training takes. */
@@ -25,13 +22,13 @@ export interface PlanOptions {
 }
 
 /** A layer that a pruner takes. */
-export interface SelectedLayer extends PlanLayer {
+interface SelectedLayer extends LayerShape {
   /** Blocks that it has; N:M: groups. */
   readonly blocks: number;
 }
 
 /** A prune step as it is planned. */
-export interface PlannedPruneStep {
+interface PlannedPruneStep {
   /** Training steps that were completed before. */
   readonly step: number;
   /** Share to be pruned afterwards: of blocks, for N:M of elements. */
@@ -105,7 +102,7 @@ function checkSchedule(
 
 function planPruner(
   asked: PrunerConfig,
-  layers: readonly PlanLayer[],
+  layers: readonly LayerShape[],
   { steps, profile = "inc" }: PlanOptions,
 ): PrunerPlan {
   const rules = PROFILES[profile];
@@ -162,7 +159,7 @@ function planPruner(
  */
 export function planPruning(
   { pruners }: PruningConfig,
-  layers: readonly PlanLayer[],
+  layers: readonly LayerShape[],
   options: PlanOptions,
 ): PruningPlan {
   const { steps, profile = "inc" } = options;

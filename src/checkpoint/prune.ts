@@ -42,7 +42,7 @@ export interface CheckpointPruning {
 }
 
 /** What a run needs of its surroundings. */
-export interface PruningRun extends CheckpointPruning {
+interface PruningRun extends CheckpointPruning {
   /** The size of a tensor's bytes when they are compressed; null: not measured. */
   readonly compressedBytes: ((bytes: Uint8Array) => number) | null;
   /** Awaited before each layer or tensor, so that a program can do other things. If it rejects, nothing is left. */
@@ -50,7 +50,7 @@ export interface PruningRun extends CheckpointPruning {
 }
 
 /** A layer after pruning. */
-export interface PrunedCheckpointLayer {
+interface PrunedCheckpointLayer {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: Dtype;
@@ -62,7 +62,7 @@ export interface PrunedCheckpointLayer {
 }
 
 /** What tensors take in several forms. */
-export interface TensorBytes {
+interface TensorBytes {
   readonly dense: number;
   readonly packed: number;
   readonly gzip: number | null;

@@ -4,12 +4,12 @@ import { compileNamePattern, expressionFault, type SkippedLayer } from "../prune
 import { isHeadName, layersInOrder, type NamedShape, type TensorRole } from "./layers.ts";
 
 /** A tensor as a checkpoint lists it, with its element type. */
-export interface TypedShape extends NamedShape {
+interface TypedShape extends NamedShape {
   readonly dtype: string;
 }
 
 /** How {@link selectableLayers} chooses. */
-export interface SelectableOptions {
+interface SelectableOptions {
   /** As `layersInOrder` takes them. */
   readonly modules: readonly string[] | null;
   /** Whether layers that are heads by their names are left alone. */
@@ -19,7 +19,7 @@ export interface SelectableOptions {
 }
 
 /** Layers to choose from, and those that are not, with the reason. */
-export interface SelectableLayers {
+interface SelectableLayers {
   readonly layers: readonly TensorRole[];
   readonly skipped: readonly SkippedLayer[];
 }

@@ -13,7 +13,7 @@ import {
 import { weightValues } from "./weight-values.ts";
 
 /** What a checkpoint has to satisfy. */
-export interface CheckpointRequirement extends VerifyOptions {
+interface CheckpointRequirement extends VerifyOptions {
   readonly pattern: Pattern;
   /** The least share of zero blocks (of zero elements for N:M). Default 0. */
   readonly minSparsity?: number | undefined;

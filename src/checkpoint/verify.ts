@@ -38,7 +38,7 @@ export interface VerifiedWeight {
 export type WeightValues = Float32Array | Float64Array;
 
 /** Where a pattern is broken, and how. Row and column are those of the weight seen as [out, in x kernel]. */
-export interface Violation {
+interface Violation {
   readonly layer: string;
   readonly row: number;
   readonly column: number;

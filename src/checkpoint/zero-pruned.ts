@@ -1,11 +1,11 @@
 /** Setting to zero what a mask prunes of a stored tensor, bit by bit: all other elements keep theirs. */
-import { DTYPES } from "../io/dtypes.ts";
+import { elementBytes } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
 
 /** Elements as words of bits: of 64 bits as two. */
 function wordsOf({ dtype, bytes }: StoredTensor): Uint16Array | Uint32Array {
   const { buffer, byteOffset, byteLength } = bytes;
-  return DTYPES[dtype].bytes === 2
+  return elementBytes(dtype) === 2
     ? new Uint16Array(buffer, byteOffset, byteLength / 2)
     : new Uint32Array(buffer, byteOffset, byteLength / 4);
 }
@@ -38,7 +38,7 @@ export function zeroPruned(
 ): { readonly bytes: Uint8Array; readonly zeros: number } {
   const bytes = tensor.bytes.byteOffset % 4 === 0 ? tensor.bytes : tensor.bytes.slice();
   const words = wordsOf({ ...tensor, bytes });
-  const size = DTYPES[tensor.dtype].bytes;
+  const size = elementBytes(tensor.dtype);
   const zeros =
     size === 8 ? zeroPairsInto(mask, words) : zeroWordsInto(mask, words, size === 2 ? 17 : 1);
   return { bytes, zeros };

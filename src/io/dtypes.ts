@@ -1,113 +1,15 @@
 /**
- * The element types of checkpoint files, and the conversions between them and 32-bit floats. Values
- * are little-endian in files; typed arrays are too on every platform that runs WebAssembly.
+ * The element types of checkpoint files, and conversions to and from 32-bit floats. Values in files are little-endian,
+ * as typed arrays are on every platform that runs WebAssembly.
  */
+import {
+  bfloat16FromFloat32Bits,
+  float16FromFloat32Bits,
+  float32BitsFromBfloat16,
+  float32BitsFromFloat16,
+} from "../core/half.ts";
 
-/** Facts of an element type: `bytes` per element. */
-export interface DtypeFacts {
-  readonly bytes: 1 | 2 | 4 | 8;
-}
-
-/**
- * Every element type read and written, in the order of the official safetensors implementation
- * (increasing alignment), by which it sorts tensors in a file.
- */
-export const DTYPES: {
-  readonly [name in
-    | "BOOL"
-    | "U8"
-    | "I8"
-    | "I16"
-    | "U16"
-    | "F16"
-    | "BF16"
-    | "I32"
-    | "U32"
-    | "F32"
-    | "F64"
-    | "I64"
-    | "U64"]: DtypeFacts;
-} = Object.freeze({
-  BOOL: { bytes: 1 },
-  U8: { bytes: 1 },
-  I8: { bytes: 1 },
-  I16: { bytes: 2 },
-  U16: { bytes: 2 },
-  F16: { bytes: 2 },
-  BF16: { bytes: 2 },
-  I32: { bytes: 4 },
-  U32: { bytes: 4 },
-  F32: { bytes: 4 },
-  F64: { bytes: 8 },
-  I64: { bytes: 8 },
-  U64: { bytes: 8 },
-});
-
-/** Name of an element type, as safetensors spells it. */
-export type Dtype = keyof typeof DTYPES;
-
-const DTYPE_NAMES: readonly Dtype[] = Object.keys(DTYPES) as Dtype[];
-
-/** Whether `value` names a known element type. */
-export function isDtype(value: unknown): value is Dtype {
-  return typeof value === "string" && Object.hasOwn(DTYPES, value);
-}
-
-/** The known element types as a phrase, for messages. */
-export function listDtypes(): string {
-  return DTYPE_NAMES.join(", ");
-}
-
-/** Position of a dtype in the official order (increasing alignment). */
-export function dtypeRank(dtype: Dtype): number {
-  return DTYPE_NAMES.indexOf(dtype);
-}
-
-const scratchFloat = new Float32Array(1);
-const scratchBits = new Uint32Array(scratchFloat.buffer);
-
-/** Bits of the binary16 (IEEE 754) nearest to the binary32 with bits `bits`, ties to even. */
-export function float16FromFloat32Bits(bits: number): number {
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x1ff);
-  // 65520, half-way between the largest binary16 and the next power of two, is the first to overflow.
-  if (magnitude >= 0x477ff000) return sign | 0x7c00;
-  // Below 2^-14 results are subnormal: adding 0.5 makes the float adder round at 2^-24, ties to even.
-  if (magnitude < 0x38800000) {
-    scratchBits[0] = magnitude;
-    scratchFloat[0] = (scratchFloat[0] as number) + 0.5;
-    return sign | ((scratchBits[0] as number) - 0x3f000000);
-  }
-  const oddOfResult = (magnitude >>> 13) & 1;
-  const rebiased = magnitude - ((127 - 15) << 23) + 0xfff + oddOfResult;
-  return sign | (rebiased >>> 13);
-}
-
-/** Bits of the binary32 equal to the binary16 with bits `half`; NaN payloads are kept. */
-export function float32BitsFromFloat16(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  const exponent = (half >>> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0x1f) return (sign | 0x7f800000 | (fraction << 13)) >>> 0;
-  if (exponent !== 0) return (sign | ((exponent + 127 - 15) << 23) | (fraction << 13)) >>> 0;
-  scratchFloat[0] = fraction * 2 ** -24;
-  return (sign | (scratchBits[0] as number)) >>> 0;
-}
-
-/** Bits of the bfloat16 nearest to the binary32 with bits `bits`, ties to even; NaN becomes quiet. */
-export function bfloat16FromFloat32Bits(bits: number): number {
-  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
-  const oddOfResult = (bits >>> 16) & 1;
-  return ((bits + 0x7fff + oddOfResult) >>> 16) & 0xffff;
-}
-
-/** Bits of the binary32 equal to the bfloat16 with bits `brain`. */
-export function float32BitsFromBfloat16(brain: number): number {
-  return (brain << 16) >>> 0;
-}
-
-/** A typed array of the values' own type; BOOL as bytes, F16 and BF16 as their bits. */
+/** A typed array of a tensor's elements: BOOL as bytes, F16 and BF16 as their bits. */
 export type RawElements =
   | Uint8Array
   | Int8Array
@@ -120,10 +22,63 @@ export type RawElements =
   | BigInt64Array
   | BigUint64Array;
 
+interface ElementArray {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): RawElements;
+}
+
+/** Name of an element type, as safetensors spells it. */
+export type Dtype =
+  | "BOOL"
+  | "U8"
+  | "I8"
+  | "I16"
+  | "U16"
+  | "F16"
+  | "BF16"
+  | "I32"
+  | "U32"
+  | "F32"
+  | "F64"
+  | "I64"
+  | "U64";
+
 /**
- * The bytes as a typed array of the dtype: BOOL as bytes, F16 and BF16 as their bits in a Uint16Array,
- * 64-bit integers as BigInt. A view where alignment allows it, else a copy. `bytes.length` must be a
- * multiple of the element size.
+ * Every element type in the order of the official safetensors implementation (increasing alignment), by which tensors
+ * are sorted in a file.
+ */
+const ARRAYS: Readonly<Record<Dtype, ElementArray>> = {
+  BOOL: Uint8Array,
+  U8: Uint8Array,
+  I8: Int8Array,
+  I16: Int16Array,
+  U16: Uint16Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  F32: Float32Array,
+  F64: Float64Array,
+  I64: BigInt64Array,
+  U64: BigUint64Array,
+};
+
+/** All element types. */
+export const DTYPES: readonly Dtype[] = Object.keys(ARRAYS) as Dtype[];
+
+/** Bytes of one element. */
+export function elementBytes(dtype: Dtype): number {
+  return ARRAYS[dtype].BYTES_PER_ELEMENT;
+}
+
+/** Whether `value` names a known element type. */
+export function isDtype(value: unknown): value is Dtype {
+  return typeof value === "string" && Object.hasOwn(ARRAYS, value);
+}
+
+/**
+ * Bytes as a typed array: BOOL as bytes, F16 and BF16 as their bits in a Uint16Array, 64-bit integers as BigInt. A view
+ * if the bytes are aligned, else a copy. `bytes.length` must be a multiple of the element size.
  *
  * @example
  * ```ts
@@ -137,37 +92,9 @@ export type RawElements =
  * ```
  */
 export function rawElements(dtype: Dtype, bytes: Uint8Array): RawElements {
-  const size = DTYPES[dtype].bytes;
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
-  const { buffer, byteOffset } = aligned;
-  const length = aligned.byteLength / size;
-  switch (dtype) {
-    case "BOOL":
-    case "U8":
-      return new Uint8Array(buffer, byteOffset, length);
-    case "I8":
-      return new Int8Array(buffer, byteOffset, length);
-    case "I16":
-      return new Int16Array(buffer, byteOffset, length);
-    case "U16":
-    case "F16":
-    case "BF16":
-      return new Uint16Array(buffer, byteOffset, length);
-    case "I32":
-      return new Int32Array(buffer, byteOffset, length);
-    case "U32":
-      return new Uint32Array(buffer, byteOffset, length);
-    case "F32":
-      return new Float32Array(buffer, byteOffset, length);
-    case "F64":
-      return new Float64Array(buffer, byteOffset, length);
-    case "I64":
-      return new BigInt64Array(buffer, byteOffset, length);
-    case "U64":
-      return new BigUint64Array(buffer, byteOffset, length);
-    default:
-      return dtype satisfies never;
-  }
+  const size = elementBytes(dtype);
+  const { buffer, byteOffset } = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  return new ARRAYS[dtype](buffer, byteOffset, bytes.byteLength / size);
 }
 
 /**
@@ -210,6 +137,7 @@ export function narrowFromFloat32(
   }
 }
 
-function bytesOf(array: RawElements): Uint8Array {
+/** An array's bytes, on the same memory. */
+export function bytesOf(array: RawElements): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -1,27 +1,27 @@
 /** What a pickle of a state dict can hold. */
 
 /** A class or function that a pickle names. */
-export interface PickleGlobal {
+interface PickleGlobal {
   readonly kind: "global";
   /** Such as `torch._utils._rebuild_tensor_v2`. */
   readonly name: string;
 }
 
 /** What a call gave: the function, and what it was called with. */
-export interface PickleCall {
+interface PickleCall {
   readonly kind: "call";
   readonly name: string;
   readonly values: readonly PickleValue[];
 }
 
 /** A reference to something outside of the pickle, such as a storage. */
-export interface PickleReference {
+interface PickleReference {
   readonly kind: "reference";
   readonly id: PickleValue;
 }
 
 /** A tuple. */
-export interface PickleTuple {
+interface PickleTuple {
   readonly kind: "tuple";
   readonly values: readonly PickleValue[];
 }

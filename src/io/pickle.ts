@@ -8,7 +8,7 @@ import { type Either, left, type Problem, right } from "../core/either.ts";
 import { isKind, type PickleValue } from "./pickle-value.ts";
 
 /** A value, and where the bytes after the pickle begin. */
-export interface PickleResult {
+interface PickleResult {
   readonly value: PickleValue;
   readonly end: number;
 }

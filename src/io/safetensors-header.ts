@@ -7,7 +7,7 @@
 import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
 import { chain, type Either, type Problem, refuse, right, unlessProblems } from "../core/either.ts";
-import { DTYPES, type Dtype, isDtype, listDtypes } from "./dtypes.ts";
+import { DTYPES, type Dtype, elementBytes, isDtype } from "./dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 
 /** Where a tensor lies: `begin` and `end` count bytes from the beginning of the file. */
@@ -42,7 +42,7 @@ export const LENGTH_BYTES: 8 = 8;
 const OPENING_BRACE = 0x7b;
 
 /** Longest header accepted, in bytes: the official implementation's bound. */
-export const SAFETENSORS_MAX_HEADER = 100_000_000;
+const SAFETENSORS_MAX_HEADER = 100_000_000;
 
 /** The header's only name that is not a tensor. */
 export const METADATA: "__metadata__" = "__metadata__";
@@ -188,7 +188,7 @@ function readEntry(
   const unknown = Object.keys(value).find((key) => !known.includes(key));
   if (unknown !== undefined) return refuse("", `only ${known.join(", ")}`, unknown);
   const { dtype, shape, data_offsets: offsets } = value;
-  if (!isDtype(dtype)) return refuse(".dtype", `one of ${listDtypes()}`, dtype);
+  if (!isDtype(dtype)) return refuse(".dtype", `one of ${DTYPES.join(", ")}`, dtype);
   if (!isCountList(shape)) return refuse(".shape", "a list of integers from 0 to 2^53 - 1", shape);
   if (!isCountList(offsets) || offsets.length !== 2) {
     return refuse(".data_offsets", "two integers from 0 to 2^53 - 1", offsets);
@@ -216,7 +216,7 @@ export function isCountList(value: unknown): value is readonly number[] {
 /** Bytes of a tensor, or `undefined` where a product on the way exceeds 2^53 - 1. */
 export function byteCount(dtype: Dtype, shape: readonly number[]): number | undefined {
   let count = 1;
-  for (const extent of [...shape, DTYPES[dtype].bytes]) {
+  for (const extent of [...shape, elementBytes(dtype)]) {
     count *= extent;
     if (!Number.isSafeInteger(count)) return undefined;
   }
@@ -242,7 +242,7 @@ function checkLayout(
       const expected = `data to begin at offset ${position - dataBegin}`;
       problems.push({ path, expected, got: `${kind}: offset ${begin - dataBegin}` });
     }
-    const size = DTYPES[dtype].bytes;
+    const size = elementBytes(dtype);
     if (options.alignment === "required" && begin % size !== 0) {
       problems.push({ path, expected: `a file offset divisible by ${size}`, got: `${begin}` });
     }

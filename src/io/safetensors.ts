@@ -8,14 +8,7 @@
 import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
 import { type Either, getOrThrow, map, type Problem } from "../core/either.ts";
-import {
-  type Dtype,
-  dtypeRank,
-  isDtype,
-  listDtypes,
-  narrowFromFloat32,
-  widenToFloat32,
-} from "./dtypes.ts";
+import { DTYPES, type Dtype, isDtype, narrowFromFloat32, widenToFloat32 } from "./dtypes.ts";
 import {
   byteCount,
   isCountList,
@@ -162,7 +155,7 @@ export function layOutSafetensors(
 type NamedTensor = readonly [string, Pick<StoredTensor, "dtype">];
 
 function byAlignmentThenName([nameA, a]: NamedTensor, [nameB, b]: NamedTensor): number {
-  return dtypeRank(b.dtype) - dtypeRank(a.dtype) || compareCodePoints(nameA, nameB);
+  return DTYPES.indexOf(b.dtype) - DTYPES.indexOf(a.dtype) || compareCodePoints(nameA, nameB);
 }
 
 /** Order of the UTF-8 bytes, which differs from that of UTF-16 units beyond the basic plane. */
@@ -200,7 +193,9 @@ function checkTensorName(name: string): void {
 function checkStorable(name: string, { dtype, shape, bytes }: StoredTensor): void {
   checkTensorName(name);
   if (!isDtype(dtype)) {
-    throw new RangeError(`${name}: expected a dtype of ${listDtypes()}, got ${describe(dtype)}`);
+    throw new RangeError(
+      `${name}: expected a dtype of ${DTYPES.join(", ")}, got ${describe(dtype)}`,
+    );
   }
   const needed = isCountList(shape) ? byteCount(dtype, shape) : undefined;
   if (needed === undefined || bytes.length !== needed) {

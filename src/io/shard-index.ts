@@ -15,7 +15,7 @@ import {
 import { isJsonObject, type JsonObject, parseJsonObject } from "./json.ts";
 
 /** What an index says. */
-export interface ShardIndex {
+interface ShardIndex {
   /** The file of each tensor, by the tensor's name. */
   readonly files: ReadonlyMap<string, string>;
   /** As it was read; `total_size` by custom. */

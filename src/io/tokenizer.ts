@@ -136,7 +136,7 @@ export function normalizeText(tokenizer: Tokenizer, text: string): string {
 }
 
 /** What {@link decode} leaves in. */
-export interface DecodeOptions {
+interface DecodeOptions {
   /** Leaves special tokens out; default true. */
   readonly skipSpecialTokens?: boolean;
   /** Removes the blanks before punctuation and contractions as transformers does; default false. */

@@ -5,7 +5,7 @@
 import { describe } from "../core/checks.ts";
 import { type Either, isLeft, type Problem, refuse, unlessProblems } from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
-import { DTYPES, type Dtype } from "./dtypes.ts";
+import { type Dtype, elementBytes } from "./dtypes.ts";
 import { readPickle } from "./pickle.ts";
 import { isKind, type PickleValue } from "./pickle-value.ts";
 import { readZipDirectory } from "./zip.ts";
@@ -141,7 +141,7 @@ function tensorsOf(
     else if (typeof tensor === "string") problems.push({ path, expected: "a tensor", got: tensor });
     else {
       const { elements, ...rest } = tensor;
-      const begin = locate(tensor.storage, elements * DTYPES[tensor.dtype].bytes);
+      const begin = locate(tensor.storage, elements * elementBytes(tensor.dtype));
       if (typeof begin === "string") problems.push({ path, expected: "its storage", got: begin });
       else tensors.push({ name, begin, ...rest });
     }
@@ -204,7 +204,7 @@ function elementSizes(value: PickleValue): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>();
   for (const stored of stateDictOf(value)?.values() ?? []) {
     const tensor = tensorOf(stored);
-    if (typeof tensor !== "string") sizes.set(tensor.storage, DTYPES[tensor.dtype].bytes);
+    if (typeof tensor !== "string") sizes.set(tensor.storage, elementBytes(tensor.dtype));
   }
   return sizes;
 }
@@ -260,7 +260,7 @@ function isContiguous({ shape, strides }: TorchTensor): boolean {
 /** A tensor's bytes in row-major order. */
 export function torchTensorBytes(source: ByteSource, tensor: TorchTensor): Uint8Array {
   const { shape, strides, offset, begin, dtype } = tensor;
-  const size = DTYPES[dtype].bytes;
+  const size = elementBytes(dtype);
   const { last, count } = extentOf(shape, strides, offset);
   if (count === 0) return new Uint8Array(0);
   const stored = source.read(begin + offset * size, begin + (last + 1) * size);

@@ -20,7 +20,7 @@ export const SPECIAL_TOKENS: {
 });
 
 /** What a special token is for. */
-export type SpecialRole = keyof typeof SPECIAL_TOKENS;
+type SpecialRole = keyof typeof SPECIAL_TOKENS;
 
 /** A parsed vocabulary. */
 export interface Vocabulary {

@@ -8,7 +8,7 @@ import type { Vocabulary } from "./vocabulary.ts";
 export const CONTINUATION: "##" = "##";
 
 /** Words with more characters (code points) than this are unknown. */
-export const MAX_WORD_CHARACTERS = 100;
+const MAX_WORD_CHARACTERS = 100;
 
 /** The same in UTF-16 code units: a longer word certainly has more characters. */
 export const MAX_WORD_UNITS: number = 2 * MAX_WORD_CHARACTERS;

@@ -13,7 +13,7 @@ import {
 import type { ByteSource } from "./byte-source.ts";
 
 /** Where a file's bytes lie in the archive. */
-export interface ZipEntry {
+interface ZipEntry {
   readonly begin: number;
   readonly end: number;
 }

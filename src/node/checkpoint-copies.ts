@@ -14,7 +14,7 @@ import { type CopyPaths, copySink } from "./checkpoint-writer.ts";
 import { turn } from "./turn.ts";
 
 /** What every copy takes. */
-export interface CopyOptions extends CopyPaths {
+interface CopyOptions extends CopyPaths {
   readonly signal?: StopSignal;
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { formatProblem, isLeft, isRight } from "../../src/core/either.ts";
-import { DTYPES, type Dtype } from "../../src/io/dtypes.ts";
+import { DTYPES, type Dtype, elementBytes } from "../../src/io/dtypes.ts";
 import {
   layOutSafetensors,
   readSafetensors,
@@ -35,11 +35,11 @@ function problemsOf(bytes: Uint8Array, options: SafetensorsReadOptions = {}): re
 
 const tensor: fc.Arbitrary<StoredTensor> = fc
   .record({
-    dtype: fc.constantFrom(...(Object.keys(DTYPES) as Dtype[])),
+    dtype: fc.constantFrom(...DTYPES),
     shape: fc.array(fc.nat({ max: 3 }), { maxLength: 4 }),
   })
   .chain(({ dtype, shape }) => {
-    const size = shape.reduce((a, b) => a * b, 1) * DTYPES[dtype].bytes;
+    const size = shape.reduce((a, b) => a * b, 1) * elementBytes(dtype);
     return fc
       .uint8Array({ minLength: size, maxLength: size })
       .map((bytes) => ({ dtype, shape, bytes }));
