@@ -1,14 +1,14 @@
-/** What an open checkpoint is, whatever form its files have. */
+/** An open checkpoint, in any of the forms that its files can have. */
 
 import type { StoredTensor } from "../io/safetensors.ts";
 import type { SafetensorsEntry } from "../io/safetensors-header.ts";
 
-/** A tensor of a checkpoint, and where it lies. */
+/** A tensor of a checkpoint, and its place in a file. */
 export interface CheckpointEntry extends SafetensorsEntry {
   readonly name: string;
-  /** The file that has it, without its directory. */
+  /** The name of its file, without directory. */
   readonly file: string;
-  /** How it is stored in a packed file, and in how many bytes; `begin` and `end` then only say how many it unpacks to. */
+  /** How a packed file stores it. `begin` and `end` then only give the number of bytes that it unpacks to. */
   readonly packed?: { readonly layout: string; readonly bytes: number };
 }
 
@@ -16,7 +16,7 @@ export interface CheckpointEntry extends SafetensorsEntry {
 interface CheckpointFile {
   readonly name: string;
   readonly bytes: number;
-  /** Where the tensors begin: what stands before is the header. */
+  /** The length of the header, after which the tensors begin. */
   readonly dataBegin: number;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -24,18 +24,18 @@ interface CheckpointFile {
 /** An open checkpoint; {@link Checkpoint.close} closes its files. */
 export interface Checkpoint {
   readonly path: string;
-  /** `torch`: a state dict of PyTorch; the others are of safetensors, `packed` with tensors in compressed layouts. */
+  /** `torch` is a state dict of PyTorch, the others are safetensors, `packed` with tensors in compressed layouts. */
   readonly layout: "file" | "sharded" | "torch" | "packed";
   readonly files: readonly CheckpointFile[];
-  /** In the order of the files and in them; tensors that share their memory once, by the first name. */
+  /** In the order of the files and of the tensors in them. Tensors that share memory appear once, by their first name. */
   readonly entries: readonly CheckpointEntry[];
-  /** Further names of tensors, by the name that stands among the entries. */
+  /** The other names of tensors that share memory, each with the name among the entries. */
   readonly tied: ReadonlyMap<string, string>;
   /** The path of the index that names the files; null for a single file. */
   readonly index: string | null;
   /** Reads a tensor from disk. @throws the file system's error */
   read(entry: CheckpointEntry): StoredTensor;
-  /** Reads a file's header, as it stands there. @throws the file system's error */
+  /** Reads a file's header, byte for byte. @throws the file system's error */
   readHeader(file: CheckpointFile): Uint8Array;
   close(): void;
 }

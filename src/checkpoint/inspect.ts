@@ -1,15 +1,12 @@
-/** How sparse a layer's weight is: by element, and by every usual pattern that it satisfies. */
+/** How sparse a weight is: its zeros, and every usual pattern that it satisfies. */
 import { layOut, parsePattern } from "../prune/pattern.ts";
 import { type VerifiedWeight, verifyWeight } from "./verify.ts";
 
 /** Patterns that hardware and libraries run: groups first, then blocks and channels. */
-export const USUAL_PATTERNS: readonly string[] = Object.freeze([
-  ...["1:2", "2:4", "4:8", "3:4"],
-  ...["4x1", "8x1", "16x1", "1x4", "1x8", "1x16", "4x4", "8x8", "16x16"],
-  ...["1xchannel", "channelx1"],
-]);
+export const USUAL_PATTERNS: readonly string[] =
+  "1:2 2:4 4:8 3:4 4x1 8x1 16x1 1x4 1x8 1x16 4x4 8x8 16x16 1xchannel channelx1".split(" ");
 
-/** A pattern that a weight satisfies, and what of it the pattern prunes. */
+/** A pattern that a weight satisfies, and the share that it prunes. */
 interface SatisfiedPattern {
   readonly pattern: string;
   /** Blocks of zeros; N:M: groups. */
@@ -23,8 +20,8 @@ export interface WeightFacts {
   readonly zeros: number;
   readonly nonFinite: number;
   /**
-   * N:M with at least N zeros in every group; blocks of which some are all zero and none partly so. Only patterns that
-   * divide the weight, and none where it has no zero.
+   * N:M patterns with at least N zeros in every group, and block patterns with zero blocks but no partial ones. Only
+   * patterns that divide the weight.
    */
   readonly patterns: readonly SatisfiedPattern[];
 }
@@ -53,16 +50,13 @@ function satisfied(weight: VerifiedWeight, spelling: string): SatisfiedPattern |
  */
 export function inspectWeight(weight: VerifiedWeight): WeightFacts {
   const { data } = weight;
-  let [zeros, nonFinite] = [0, 0];
+  let zeros = 0;
+  let nonFinite = 0;
   for (let i = 0; i < data.length; i++) {
     if (data[i] === 0) zeros++;
     if (!Number.isFinite(data[i])) nonFinite++;
   }
-  const patterns = zeros === 0 ? [] : USUAL_PATTERNS.map((one) => satisfied(weight, one));
-  return {
-    elements: data.length,
-    zeros,
-    nonFinite,
-    patterns: patterns.filter((one) => one !== undefined),
-  };
+  const patterns =
+    zeros === 0 ? [] : USUAL_PATTERNS.flatMap((spelling) => satisfied(weight, spelling) ?? []);
+  return { elements: data.length, zeros, nonFinite, patterns };
 }

@@ -1,6 +1,6 @@
 /**
- * Which tensors of a checkpoint are weights of layers, and of what kind. A checkpoint states neither, so that rules
- * by name and shape decide, and every decision says which rule made it.
+ * Which tensors of a checkpoint are weights of layers, and of what kind. A checkpoint states neither, so rules on names
+ * and shapes decide. Every decision names its rule.
  */
 import type { LayerKind } from "../prune/layer.ts";
 
@@ -10,25 +10,25 @@ export interface NamedShape {
   readonly shape: readonly number[];
 }
 
-/** What a tensor is taken for. */
+/** The role of a tensor. */
 export interface TensorRole {
   /** The tensor's name. */
   readonly name: string;
-  /** The module's: the tensor's name without `.weight`. */
+  /** The module's name: the tensor's name without `.weight`. */
   readonly module: string;
   readonly shape: readonly number[];
   readonly kind: LayerKind;
-  /** The rule that says so. */
+  /** The rule that applied. */
   readonly reason: string;
 }
 
-/** Parts of names that mean a table of rows looked up by number, in the models of transformers. */
+/** Parts of names of embedding tables, in the models of transformers. */
 const EMBEDDING = /(^|[._])(embed\w*|wte|wpe|shared|relative_attention_bias)([._]|$)|embedding/i;
 const WEIGHT = /(^|\.)weight$/;
 
 /**
- * What a tensor is taken for: a two-dimensional `weight` is a linear layer's, unless its name says embedding; three and
- * four dimensions are convolutions'; anything else is no layer's weight.
+ * The role of a tensor. A `weight` of two dimensions belongs to a linear layer, or to an embedding if its name says so;
+ * one of three or four dimensions belongs to a convolution; nothing else is the weight of a layer.
  *
  * @example
  * ```ts
@@ -43,7 +43,9 @@ const WEIGHT = /(^|\.)weight$/;
 export function roleOfTensor({ name, shape }: NamedShape): TensorRole {
   const module = name.replace(/\.weight$/, "");
   const role = (kind: LayerKind, reason: string): TensorRole => ({
-    ...{ name, module, shape },
+    name,
+    module,
+    shape,
     kind,
     reason,
   });
@@ -67,7 +69,7 @@ export function isPrunable(kind: LayerKind): boolean {
   return kind === "linear" || kind === "conv1d" || kind === "conv2d";
 }
 
-/** Names of layers that end in a model's outputs, in the models of transformers and torchvision. */
+/** Names of output layers, in the models of transformers and torchvision. */
 const HEAD =
   /(^|\.)(classifier(\.out_proj)?|lm_head|score|qa_outputs|seq_relationship)$|^(fc|heads?(\.(head|fc))?)$|predictions\.decoder$/;
 
@@ -77,11 +79,10 @@ export function isHeadName(module: string): boolean {
 }
 
 /**
- * The layers among a checkpoint's tensors, embeddings too, in the order of the model's modules.
+ * The layers among a checkpoint's tensors, embeddings included, in the order of the model's modules.
  *
- * @param modules names of all of the model's modules in their order, where its configuration is known; a name without
- *   its first part counts too, as a bare encoder has it. Layers that are not among them come last.
- * @returns in the order of `tensors` where `modules` is null
+ * @param modules names of all modules in their order. A layer may lack the first part of a name, as in a bare encoder.
+ *   Layers that are not among them come last. Null: the order of `tensors`.
  */
 export function layersInOrder(
   tensors: readonly NamedShape[],

@@ -33,15 +33,15 @@ export interface CheckpointRun {
 interface PackedCheckpointTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** `dense` where it is stored as it was. */
+  /** `dense` if it is stored unchanged. */
   readonly layout: string;
   readonly bytes: number;
   readonly packedBytes: number;
-  /** Null where every bit is kept. */
+  /** Null if every bit is kept. */
   readonly error: RoundingError | null;
 }
 
-/** An entry of a file's metadata that is not kept: an earlier file's has the same key and another value. */
+/** An entry of a file's metadata that is lost, since an earlier file has another value for its key. */
 interface LostMetadata {
   readonly file: string;
   readonly key: string;
@@ -50,14 +50,13 @@ interface LostMetadata {
   readonly kept: string;
 }
 
-/** What became of a checkpoint. */
+/** A checkpoint after packing. */
 export interface PackedCheckpoint {
   readonly tensors: readonly PackedCheckpointTensor[];
-  /** Names of tensors that share another's memory and are not written again, by the other's name. */
+  /** Names of tensors that share memory with a written one, each with the name of that one. */
   readonly tied: Readonly<Record<string, string>>;
-  /** Files that were not copied, because they hold weights of the original. */
+  /** Files that were not copied because they hold weights of the original. */
   readonly leftOut: readonly string[];
-  /** Of several files, what their metadata disagree on. */
   readonly lostMetadata: readonly LostMetadata[];
 }
 
@@ -75,12 +74,12 @@ function chosen(entry: PackedEntry | null): readonly LayoutSpec[] {
   }
 }
 
-/** The metadata of all files, and what is not among them since an earlier file has the key with another value. */
+/** Merges the metadata of all files; an earlier file wins. */
 function mergedMetadata({ files, layout }: Checkpoint): {
   readonly metadata: Readonly<Record<string, string>>;
   readonly lost: readonly LostMetadata[];
 } {
-  // What transformers asks of a file before it loads it.
+  // transformers loads only files with a format.
   const merged = new Map(layout === "torch" ? [["format", "pt"]] : []);
   const lost: LostMetadata[] = [];
   for (const { name: file, metadata } of files)
@@ -92,7 +91,7 @@ function mergedMetadata({ files, layout }: Checkpoint): {
   return { metadata: Object.fromEntries(merged), lost };
 }
 
-/** What is known of each tensor after the first pass: where its parts go, not what is in them. */
+/** The layouts and sizes of all tensors, without their data. */
 interface Layouts {
   readonly tensors: readonly PackedCheckpointTensor[];
   readonly entries: ReadonlyMap<string, PackedEntry | null>;

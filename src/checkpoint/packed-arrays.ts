@@ -1,15 +1,10 @@
-/** The arrays of a packed matrix as tensors of a file, and back. */
+/** The arrays of a packed matrix as tensors of a file. */
 import { type Either, type Problem, refuse, right } from "../core/either.ts";
 import { type Dtype, rawElements } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
 import { blockGrid } from "../sparse/blocks.ts";
 import { type PackedArray, type PackedMatrix, packedArrays } from "../sparse/layout.ts";
 import { matrixShape, type PackedDtype, type PackedEntry, partName } from "./packed-manifest.ts";
-
-/** An array's bytes, on the same memory. */
-export function bytesOf({ buffer, byteOffset, byteLength }: PackedArray): Uint8Array {
-  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
-}
 
 /** The element type and shape of a packed matrix's array in a file. */
 export function arrayFacts(
@@ -41,7 +36,7 @@ export function arrayFacts(
   return { dtype: dtypes[array.BYTES_PER_ELEMENT as 1 | 2 | 4], shape: [array.length] };
 }
 
-/** What a part must be for its layout, or why it is not; the arrays' own order is checked after. */
+/** Reads a part as the array that its layout needs. What is in the array is checked later. */
 export function readPart(
   path: string,
   part: string,
@@ -55,14 +50,19 @@ export function readPart(
   const index = stored.layout === "channels" || blocks > 0x10000 ? "U32" : "U16";
   const dtypes: Readonly<Record<string, Dtype>> = {
     values: stored.layout === "quantized" ? "I8" : dtype,
-    ...{ starts: "U32", rows: "U32", columns: index, scales: "BF16", indices: "U8", bits: "U8" },
+    starts: "U32",
+    rows: "U32",
+    columns: index,
+    scales: "BF16",
+    indices: "U8",
+    bits: "U8",
   };
   const expected = dtypes[part] ?? dtype;
   if (tensor.dtype !== expected) return refuse(path, expected, tensor.dtype);
   return right(rawElements(expected, tensor.bytes) as PackedArray);
 }
 
-/** Which parts have as many elements as they need, but in another shape than the format's. */
+/** The parts whose shape is not that of the format, although they have as many elements. */
 export function shapeProblems(
   name: string,
   matrix: PackedMatrix,
@@ -77,7 +77,7 @@ export function shapeProblems(
   });
 }
 
-/** The matrix that arrays make in a layout, without looking at what is in them. */
+/** The matrix of these arrays, unchecked. */
 export function assemble(
   entry: PackedEntry,
   arrays: ReadonlyMap<string, PackedArray>,

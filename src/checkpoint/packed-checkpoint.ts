@@ -16,10 +16,10 @@ import {
 } from "./packed-manifest.ts";
 import { unpackTensor } from "./packed-tensor.ts";
 
-/** The weights' name in a directory: other programs would take `model.safetensors` for a plain file. */
+/** The name of packed weights in a directory. Other programs would read `model.safetensors` as a plain file. */
 export const PACKED_WEIGHTS: "model.packed.safetensors" = "model.packed.safetensors";
 
-/** The tensors of a plain checkpoint that are packed ones' parts, by name, and what keeps others from being whole. */
+/** The tensors of a plain checkpoint that are parts of packed ones, by name, and problems such as missing parts. */
 function collectParts(
   { path, entries }: Checkpoint,
   manifest: ReadonlyMap<string, PackedEntry>,
@@ -44,7 +44,7 @@ function collectParts(
       else parts.set(full, entry);
     }
   }
-  // Names that no file can have: an unpacked one is written with them, and its order asks for them.
+  // An unpacked file could not be written with such names.
   for (const name of [...manifest.keys(), ...byName.keys()])
     if (/\p{Surrogate}/u.test(name))
       problems.push({
@@ -55,7 +55,7 @@ function collectParts(
   return { parts, problems };
 }
 
-/** Tensors as a plain file has them: their order decides which of equal scores is pruned. */
+/** Tensors in the order of a plain file, which decides between equal scores. */
 function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEntry[] {
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   const sizes = new Map(
@@ -77,8 +77,12 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
     const own = partsOf(entry.stored).flatMap((part) => parts.get(partName(name, part)) ?? []);
     const [rows, columns] = matrixShape(entry.shape);
     return {
-      ...{ name, file: file.name, dtype: entry.unpacked, shape: entry.shape },
-      ...{ begin: 0, end: rows * columns * elementBytes(entry.unpacked) },
+      name,
+      file: file.name,
+      dtype: entry.unpacked,
+      shape: entry.shape,
+      begin: 0,
+      end: rows * columns * elementBytes(entry.unpacked),
       packed: {
         layout: describeStored(entry),
         bytes: own.reduce((sum, { begin, end }) => sum + end - begin, 0),

@@ -1,4 +1,4 @@
-/** What of a tensor goes into which layout: the smallest one, whether rounded to shorter numbers or to eight bits. */
+/** Chooses the smallest layout for a matrix, and packs it, possibly rounded to shorter numbers or to eight bits. */
 import { checkFinite, mismatch } from "../core/checks.ts";
 import { narrowFromFloat32, rawElements } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
@@ -15,22 +15,21 @@ import {
 } from "../sparse/size.ts";
 import { isReadable, type PackedDtype } from "./packed-manifest.ts";
 
-/** What rounding did to a tensor's elements. */
+/** The error of rounding a tensor's elements. */
 export type RoundingError = QuantizationError;
 
-/** Elements as layouts take them: floats, or the bits of shorter ones. */
+/** Elements as layouts take them: floats, or the bits of 16-bit floats. */
 export function elementsOf({ dtype, bytes }: StoredTensor): ElementArray {
   const raw = rawElements(dtype, bytes);
   if (raw instanceof Float32Array || raw instanceof Uint16Array) return raw;
   throw new TypeError(mismatch("dtype", "F32, F16 or BF16", dtype));
 }
 
-/** How far elements are from what they were rounded to. */
 function roundingError(before: Float32Array, after: Float32Array): RoundingError {
   let [maximum, squares, all] = [0, 0, 0];
   before.forEach((value, i) => {
     const difference = value - (after[i] as number);
-    // Infinities and NaN are kept as they are.
+    // Infinities and NaN are kept.
     if (!Number.isFinite(value)) return;
     maximum = Math.max(maximum, Math.abs(difference));
     squares += difference * difference;
@@ -39,7 +38,7 @@ function roundingError(before: Float32Array, after: Float32Array): RoundingError
   return { maximum, relative: all === 0 ? 0 : Math.sqrt(squares / all) };
 }
 
-/** A tensor in another element type, and what that changed. @throws RangeError where a finite element becomes infinite */
+/** Rounds a tensor to another element type. @throws RangeError if a finite element becomes infinite */
 export function rounded(
   name: string,
   tensor: StoredTensor,
@@ -53,21 +52,21 @@ export function rounded(
   return { tensor: to, error };
 }
 
-/** A matrix to pack: its elements as layouts store them. */
+/** A matrix to pack. */
 export interface PackSource {
   /** Names it in errors. */
   readonly name: string;
   readonly shape: MatrixShape;
-  /** What every layout but quantized blocks stores. */
+  /** What layouts store, except for quantized blocks. */
   readonly elements: ElementArray;
-  /** What quantized blocks are made of, before anything was rounded; null where blocks are not quantized. */
+  /** The unrounded values that quantized blocks are made of; null if blocks are not quantized. */
   readonly floats: Float32Array | null;
   /** The element type that it unpacks to. */
   readonly unpacked: PackedDtype;
   readonly mask?: Uint8Array | undefined;
 }
 
-/** Bytes in a layout; null where it cannot hold the matrix, or would be too few for a reader: see `isReadable`. */
+/** Bytes in a layout. Null if it cannot hold the matrix, or takes so few bytes that readers refuse it. */
 function bytesIn({ elements, floats, shape, mask }: PackSource, spec: LayoutSpec): number | null {
   const bytes =
     floats !== null && spec.layout === "blocks"
@@ -76,18 +75,18 @@ function bytesIn({ elements, floats, shape, mask }: PackSource, spec: LayoutSpec
   return bytes !== null && isReadable(elements.length, bytes) ? bytes : null;
 }
 
-/** The smallest of the layouts in which a reader takes a matrix. */
+/** The smallest of the layouts that readers accept. */
 export function smallestReadable(source: PackSource, layouts: readonly LayoutSpec[]): LayoutSize {
   const { elements, floats, shape, mask } = source;
   checkMatrix(elements, shape, mask);
-  // Without a zero only fewer bits are smaller.
+  // Without zeros only quantization saves space.
   const candidates = hasZero(elements)
     ? layouts
     : layouts.filter(({ layout }) => floats !== null && layout === "blocks");
   return smallestBy(elements.byteLength, candidates, (spec) => bytesIn(source, spec));
 }
 
-/** Rounds blocks to eight bits. @throws RangeError where an element is not finite, or would not be when it is unpacked */
+/** Rounds blocks to eight bits. @throws RangeError if an element is not finite, now or when it is unpacked */
 function quantized(source: PackSource, floats: Float32Array, block: BlockShape) {
   const { name, shape, unpacked, mask } = source;
   checkFinite(name, floats);
@@ -102,7 +101,7 @@ function quantized(source: PackSource, floats: Float32Array, block: BlockShape) 
   return { matrix, error: whole };
 }
 
-/** Packs a matrix into a layout; its blocks are quantized where the source has floats for that. */
+/** Packs a matrix into a layout. Blocks are quantized if the source has floats for that. */
 export function packSource(
   source: PackSource,
   spec: LayoutSpec,

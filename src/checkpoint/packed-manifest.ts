@@ -1,6 +1,6 @@
 /**
- * The manifest of a packed file: a file of safetensors whose metadata say, as JSON, which of its tensors are parts of
- * packed ones, and how to unpack them. docs/packed-format.md describes the format.
+ * The manifest of a packed file: JSON in the metadata of a safetensors file, which says which tensors are parts of packed
+ * ones and how to unpack them. docs/packed-format.md describes the format.
  */
 
 import { pipe } from "fp-ts/function";
@@ -9,6 +9,7 @@ import {
   chain,
   type Either,
   isRight,
+  map,
   type Problem,
   refuse,
   refuseValue,
@@ -30,49 +31,49 @@ const PACKED_VERSION = 1;
 
 /** The most elements of a packed tensor. */
 const MOST_ELEMENTS = 2 ** 31 - 1;
-/** Elements that a file may have whatever its size, and for each byte of it beyond. */
+/** Elements that any file may unpack to, and further ones for each of its bytes. */
 const FREE_ELEMENTS = 2 ** 26;
 const ELEMENTS_PER_BYTE = 2 ** 12;
-/** Bytes that a tensor takes at least in a file's header and manifest, beside its parts. */
+/** The fewest bytes of a tensor in a file's header and manifest. */
 const ENTRY_BYTES = 128;
 
 /**
- * The most elements that a file of so many bytes may unpack to, its packed tensors together: zeros take next to
- * nothing, so that a small file could otherwise ask for any memory.
+ * The most elements that all packed tensors of a file may have. Zeros take hardly any bytes, so without a limit a small
+ * file could ask for any amount of memory.
  */
 export function mostElements(fileBytes: number): number {
   return FREE_ELEMENTS + ELEMENTS_PER_BYTE * fileBytes;
 }
 
 /**
- * Whether a tensor may be stored in so many bytes. Each needs no more than its own share of what the file's size
- * allows, so that any number of them makes a file that is read.
+ * Whether a tensor may be stored in so many bytes. Each tensor stays within its own share of the limit, so a file of any
+ * number of them is readable.
  */
 export function isReadable(elements: number, storedBytes: number): boolean {
   return elements <= Math.min(MOST_ELEMENTS, ELEMENTS_PER_BYTE * (storedBytes + ENTRY_BYTES));
 }
 
-/** Element types that layouts store: of quantized blocks I8. */
+/** Element types that layouts store. Quantized blocks store I8. */
 export type PackedDtype = "F32" | "F16" | "BF16";
 
-/** How a tensor is stored; `dense` is all of it, in another element type. */
+/** How a tensor is stored. `dense` stores every element, in another element type. */
 export type PackedLayout =
   | LayoutSpec
   | { readonly layout: "dense" }
   | { readonly layout: "quantized"; readonly block: readonly [height: number, width: number] };
 
-/** What the manifest says of a tensor. */
+/** A tensor in the manifest. */
 export interface PackedEntry {
-  /** The tensor's; the layout is of the matrix [first extent, product of the others]. */
+  /** The tensor's shape. Its layout is that of the matrix [first extent, product of the others]. */
   readonly shape: readonly number[];
-  /** Of the stored values; F32 where they are quantized, which integers times scales are. */
+  /** The type of the stored values; F32 if they are quantized. */
   readonly dtype: PackedDtype;
-  /** What it unpacks to. */
+  /** The type that it unpacks to. */
   readonly unpacked: PackedDtype;
   readonly stored: PackedLayout;
 }
 
-/** Packed tensors by name. All other tensors of the file are what they are. */
+/** Packed tensors by name. All other tensors of the file are plain. */
 type PackedManifest = ReadonlyMap<string, PackedEntry>;
 
 /** How a tensor is stored, in words: `4x1 F16`. */
@@ -97,7 +98,7 @@ export function partsOf({ layout }: PackedLayout): readonly string[] {
   return layout === "dense" ? ["values"] : ARRAY_NAMES[layout];
 }
 
-/** The matrix that a tensor is for its layout. */
+/** The shape of a tensor as a matrix. */
 export function matrixShape(shape: readonly number[]): readonly [number, number] {
   const [rows = 1, ...others] = shape;
   return [rows, others.reduce((product, extent) => product * extent, 1)];
@@ -136,67 +137,68 @@ function isExtent(value: JsonValue | undefined): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
 }
 
-function wrong(path: string, expected: string, value: JsonValue | undefined): Problem {
+function refuseParameter(path: string, expected: string, value: JsonValue | undefined) {
   const numbers = Array.isArray(value) && value.length < 4 && value.every(Number.isFinite);
   const got = value === undefined ? "none" : numbers ? `[${value.join(", ")}]` : describe(value);
-  return { path, expected, got };
+  return refuse(path, expected, got);
 }
 
-function readBlock(block: JsonValue | undefined): BlockShape | Problem {
+function readBlock(
+  path: string,
+  block: JsonValue | undefined,
+): Either<readonly Problem[], BlockShape> {
   const [height, width, more] = Array.isArray(block) ? (block as readonly JsonValue[]) : [];
   if (!isExtent(height) || !isExtent(width) || more !== undefined)
-    return wrong(".block", "two whole numbers from 1", block);
-  return Number.isSafeInteger(height * width)
-    ? [height, width]
-    : wrong(".block", "at most 2^53 - 1 elements", block);
+    return refuseParameter(path, "two whole numbers from 1", block);
+  if (!Number.isSafeInteger(height * width))
+    return refuseParameter(path, "at most 2^53 - 1 elements", block);
+  return right([height, width]);
 }
 
-/** Whether the value is what is wrong with it. */
-function isProblem(value: object): value is Problem {
-  return "expected" in value;
-}
-
-/** Reads a layout with its parameters; a problem's path is within the entry. */
-function readLayout({ layout, block, prune, of }: JsonObject): PackedLayout | Problem {
+/** Reads a layout with its parameters. */
+function readLayout(
+  path: string,
+  { layout, block, prune, of }: JsonObject,
+): Either<readonly Problem[], PackedLayout> {
   switch (layout) {
     case "dense":
     case "bitmask":
     case "channels":
-      return { layout };
+      return right({ layout });
     case "blocks":
-    case "quantized": {
-      const read = readBlock(block);
-      return isProblem(read) ? read : { layout, block: read };
-    }
+    case "quantized":
+      return pipe(
+        readBlock(`${path}.block`, block),
+        map((read): PackedLayout => ({ layout, block: read })),
+      );
     case "groups":
       if (!isExtent(of) || of < 2 || of > MOST_IN_GROUP)
-        return wrong(".of", `a whole number from 2 to ${MOST_IN_GROUP}`, of);
+        return refuseParameter(`${path}.of`, `a whole number from 2 to ${MOST_IN_GROUP}`, of);
       if (!isExtent(prune) || prune >= of)
-        return wrong(".prune", `a whole number from 1 to ${of - 1}`, prune);
-      return { layout, prune, of };
-    default:
-      return wrong(".layout", "one of dense, blocks, quantized, groups, bitmask, channels", layout);
+        return refuseParameter(`${path}.prune`, `a whole number from 1 to ${of - 1}`, prune);
+      return right({ layout, prune, of });
+    default: {
+      const expected = "one of dense, blocks, quantized, groups, bitmask, channels";
+      return refuseParameter(`${path}.layout`, expected, layout);
+    }
   }
 }
 
-/** The keys that an entry of a layout has. */
-function keysOf(layout: PackedLayout): readonly string[] {
-  return [...Object.keys(layout), "shape", "dtype", "unpacked"];
-}
-
-function readEntry(path: string, value: JsonValue): Either<readonly Problem[], PackedEntry> {
-  if (!isJsonObject(value)) return refuseValue(path, "an object", value);
+/** Reads the rest of an entry, whose layout is known. */
+function readEntry(
+  path: string,
+  value: JsonObject,
+  stored: PackedLayout,
+): Either<readonly Problem[], PackedEntry> {
   const { shape, dtype, unpacked } = value;
-  const stored = readLayout(value);
-  if (isProblem(stored)) return refuse(path + stored.path, stored.expected, stored.got);
-  const keys = keysOf(stored);
+  const keys = [...Object.keys(stored), "shape", "dtype", "unpacked"];
   const unknown = Object.keys(value).find((key) => !keys.includes(key));
   if (unknown !== undefined)
     return refuse(path, `keys of ${keys.join(", ")} for ${stored.layout}`, unknown);
   if (!isCountList(shape) || shape.length === 0)
     return refuseValue(`${path}.shape`, "a list of counts", shape);
   const elements = byteCount("U8", shape) ?? Infinity;
-  // An extent alone, too: beside one of 0 it makes no elements, but as many rows.
+  // Beside an extent of 0, another one makes no elements but may make as many rows.
   if (elements > MOST_ELEMENTS || shape.some((extent) => extent > MOST_ELEMENTS))
     return refuse(`${path}.shape`, `at most ${MOST_ELEMENTS} elements`, `[${shape.join(", ")}]`);
   if (!isPackedDtype(dtype)) return refuseValue(`${path}.dtype`, "F32, F16 or BF16", dtype);
@@ -223,11 +225,11 @@ function elementsOf(manifest: PackedManifest): number {
 }
 
 /**
- * Reads a manifest, with every problem of its tensors.
+ * Reads a manifest, or gives every problem of its tensors.
  *
  * @param source names the file in problems
- * @param fileBytes the file's size: tensors that together have more elements than that allows are refused. Pass it for
- *   files that others made; without it only each tensor is checked, by `unpackTensor`
+ * @param fileBytes the file's size, which limits the elements of all tensors. Pass it for untrusted files; without it
+ *   only `unpackTensor` has a limit, for each tensor
  *
  * @example
  * ```ts
@@ -256,7 +258,13 @@ export function parseManifest(
       const problems: Problem[] = [];
       const manifest = new Map<string, PackedEntry>();
       for (const [name, value] of Object.entries(tensors)) {
-        const entry = readEntry(`${path}: ${name}`, value);
+        const own = `${path}: ${name}`;
+        const entry = isJsonObject(value)
+          ? pipe(
+              readLayout(own, value),
+              chain((stored) => readEntry(own, value, stored)),
+            )
+          : refuseValue(own, "an object", value);
         if (isRight(entry)) manifest.set(name, entry.right);
         else problems.push(...entry.left);
       }

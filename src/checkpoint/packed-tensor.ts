@@ -1,12 +1,12 @@
-/** One tensor of a checkpoint in a compressed layout, and back. */
+/** Packs a tensor of a checkpoint into a compressed layout, and unpacks it. */
 import { type Either, isRight, left, type Problem, refuse, right } from "../core/either.ts";
-import { narrowFromFloat32 } from "../io/dtypes.ts";
+import { bytesOf, narrowFromFloat32 } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import { packedProblems } from "../sparse/check.ts";
 import type { ElementArray } from "../sparse/elements.ts";
 import { type LayoutSpec, type PackedArray, packedArrays, unpack } from "../sparse/layout.ts";
 import { type LayoutSize, USUAL_LAYOUTS } from "../sparse/size.ts";
-import { arrayFacts, assemble, bytesOf, readPart, shapeProblems } from "./packed-arrays.ts";
+import { arrayFacts, assemble, readPart, shapeProblems } from "./packed-arrays.ts";
 import {
   elementsOf,
   type PackSource,
@@ -29,31 +29,31 @@ export type { RoundingError } from "./packed-choice.ts";
 
 /** How tensors are packed. */
 export interface PackOptions {
-  /** Layouts to choose the smallest from, dense always among them; default `USUAL_LAYOUTS`. */
+  /** Layouts to choose the smallest from, besides dense. Default: all usual ones. */
   readonly layouts?: readonly LayoutSpec[];
-  /** The element type that F32 tensors of two or more dimensions are rounded to; default: their own. */
+  /** The element type that F32 tensors of two or more dimensions are rounded to. Default: none. */
   readonly dtype?: "F16" | "BF16";
   /**
-   * Whether blocks are stored with eight bits for each element and a scale for each block, in place of `dtype`; default
-   * false. Tensors whose smallest layout is another one are not: their `entry` says what they are.
+   * Whether blocks are stored with eight bits for each element and a scale for each block, in place of `dtype`. Tensors
+   * whose smallest layout is another one are not quantized. Default false.
    */
   readonly quantize?: boolean;
 }
 
-/** A tensor as it is stored. */
+/** A packed tensor. */
 export interface PackedTensor {
-  /** Null where it is stored as it is, under its own name. */
+  /** Null if it is stored unchanged, under its own name. */
   readonly entry: PackedEntry | null;
-  /** What is written, by the names in the file. */
+  /** The tensors to write, with their names in the file. */
   readonly parts: readonly (readonly [name: string, tensor: StoredTensor])[];
-  /** Null where every bit is kept. */
+  /** Null if every bit is kept. */
   readonly error: RoundingError | null;
 }
 
 /**
- * The smallest of several layouts for a tensor as it is, without packing it.
+ * The smallest of several layouts for a tensor, without packing or rounding it.
  *
- * @returns dense for what `packTensor` leaves as it is
+ * @returns dense for a tensor that `packTensor` leaves unchanged
  *
  * @example
  * ```ts
@@ -78,9 +78,8 @@ export function packedSize(
  * Packs a tensor into the smallest of several layouts. Tensors of fewer than two dimensions, or other than F32, F16
  * and BF16, stay as they are.
  *
- * @param mask 1 = kept, as many as the tensor has elements: what it keeps is stored even where it is zero
- * @throws RangeError where an element does not fit into the element type asked for, or is rounded to eight bits and not
- *   finite
+ * @param mask 1 = kept, one for each element. Kept zeros are stored.
+ * @throws RangeError if an element does not fit into `dtype`, or is not finite and would be quantized
  *
  * @example
  * ```ts
@@ -113,10 +112,14 @@ export function packTensor(
   const { dtype } = narrow.tensor;
   if (!isPackedDtype(dtype)) return plain;
   const plainSource: PackSource = {
-    ...{ name, unpacked, mask, shape: matrixShape(shape) },
-    ...{ elements: elementsOf(narrow.tensor), floats: null },
+    name,
+    unpacked,
+    mask,
+    shape: matrixShape(shape),
+    elements: elementsOf(narrow.tensor),
+    floats: null,
   };
-  // What no layout makes smaller was not pruned: an embedding would lose its precision to blocks that are all kept.
+  // A tensor that no layout makes smaller was not pruned. Quantizing an embedding, say, would only lose precision.
   const isSparse = quantize && smallestReadable(plainSource, USUAL_LAYOUTS).spec !== null;
   const source = isSparse ? { ...plainSource, floats: toFloat32(tensor) } : plainSource;
   const { spec } = smallestReadable(source, layouts);
@@ -139,9 +142,9 @@ export function packTensor(
 }
 
 /**
- * Unpacks a tensor, bit for bit where it was packed so. Arrays that do not fit together are refused.
+ * Unpacks a tensor, bit for bit unless it was rounded. Arrays that do not fit together are refused.
  *
- * @param parts the file's tensors by name, at least those of this one
+ * @param parts tensors of the file by name, with at least the parts of this one
  *
  * @example
  * ```ts

@@ -1,8 +1,7 @@
-/** The compressed layouts that go with a sparsity pattern. */
 import type { Pattern } from "../prune/pattern.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
 
-/** The layouts that a pattern's zeros are packed in: its own, and the one for zeros anywhere. */
+/** The compressed layouts of a sparsity pattern: its own, and the one for zeros anywhere. */
 export function layoutsFor(pattern: Pattern): readonly LayoutSpec[] {
   const anywhere: LayoutSpec = { layout: "bitmask" };
   if (pattern.kind === "group")

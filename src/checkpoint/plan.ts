@@ -1,6 +1,6 @@
 /**
- * What a pruning configuration would do to a model, without its weights: which layers it takes, when it prunes, and
- * how many blocks are pruned after each prune step.
+ * What a pruning configuration would do to a model, computed from shapes alone: the layers that it selects, its prune
+ * steps, and the number of pruned blocks after each.
  */
 import { mismatch } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
@@ -15,32 +15,32 @@ import type { SkippedLayer } from "../prune/select.ts";
 
 /** Options of {@link planPruning}. */
 export interface PlanOptions {
-  /** Steps that training takes. */
+  /** Training steps in total. */
   readonly steps: number;
   /** Default `inc`. */
   readonly profile?: Profile;
 }
 
-/** A layer that a pruner takes. */
+/** A layer that a pruner selects. */
 interface SelectedLayer extends LayerShape {
-  /** Blocks that it has; N:M: groups. */
+  /** Number of blocks, or of groups for N:M. */
   readonly blocks: number;
 }
 
-/** A prune step as it is planned. */
+/** A planned prune step. */
 interface PlannedPruneStep {
-  /** Training steps that were completed before. */
+  /** Training steps before it. */
   readonly step: number;
-  /** Share to be pruned afterwards: of blocks, for N:M of elements. */
+  /** Share of blocks pruned after it, or of elements for N:M. */
   readonly target: number;
   /**
-   * Blocks that this makes of a model without zeros: `lock_init_sparsity` begins with those that there are. Under `inc`
-   * per-layer bounds can change it, and ties add to it.
+   * Pruned blocks of a model that starts without zeros. `lock_init_sparsity` starts with the zeros of the weights. Under
+   * `inc` per-layer bounds can change the number, and ties add to it.
    */
   readonly prunedBlocks: number;
 }
 
-/** What one pruner would do. */
+/** The plan of one pruner. */
 export interface PrunerPlan {
   readonly pattern: string;
   readonly criterion: string;
@@ -51,14 +51,14 @@ export interface PrunerPlan {
   readonly schedule: readonly PlannedPruneStep[];
 }
 
-/** What a configuration would do. */
+/** The plan of a configuration. */
 export interface PruningPlan {
   readonly profile: Profile;
   readonly steps: number;
   readonly pruners: readonly PrunerPlan[];
 }
 
-/** The prune steps, and the blocks that each asks for. */
+/** The prune steps, and the blocks pruned after each. */
 function scheduleOf(
   config: PatternPrunerConfig,
   blocks: readonly number[],
@@ -74,7 +74,7 @@ function scheduleOf(
   });
 }
 
-/** Refuses a schedule that training does not see the end of, or that prunes nothing at it. */
+/** Refuses a schedule that training does not complete, or that prunes nothing. */
 function checkSchedule(
   { startStep }: PatternPrunerConfig,
   steps: number,
@@ -140,8 +140,8 @@ function planPruner(
  * Plans a configuration on a model's layers.
  *
  * @param layers in module order, without classifier heads
- * @throws PruningError where a pruner would prune nothing, would not be done within the steps, cannot reach its target
- *   within its per-layer bounds, or cannot be carried out at all
+ * @throws PruningError if a pruner would prune nothing, does not finish within the steps, cannot reach its target within
+ *   its per-layer bounds, or cannot be carried out
  *
  * @example
  * ```ts
@@ -149,7 +149,11 @@ function planPruner(
  * import { planPruning } from "espalier/checkpoint";
  *
  * const config = parsePruningConfigOrThrow({
- *   ...{ pattern: "4x1", target_sparsity: 0.5, start_step: 2, end_step: 6, pruning_frequency: 2 },
+ *   pattern: "4x1",
+ *   target_sparsity: 0.5,
+ *   start_step: 2,
+ *   end_step: 6,
+ *   pruning_frequency: 2,
  * });
  * const layers = [{ name: "fc", kind: "linear", shape: [8, 4] }] as const;
  * const [pruner] = planPruning(config, layers, { steps: 10, profile: "strict" }).pruners;

@@ -30,11 +30,11 @@ export interface CheckpointPruning {
   /** One-shot, all due at the same step. */
   readonly pruners: readonly PatternPrunerConfig[];
   readonly profile: Profile;
-  /** Whether layers that are heads by their name are left alone. */
+  /** Whether layers whose names are those of heads are left alone. */
   readonly excludeHead: boolean;
-  /** Names of all of the model's modules in their order; null: the files' order. */
+  /** Names of all of the model's modules in their order. Null: the order of the files. */
   readonly modules: readonly string[] | null;
-  /** Tensors with the weights' names that hold their gradients. */
+  /** The gradients of weights, by the weights' names. */
   readonly gradients: Checkpoint | null;
   readonly kernels?: PruningKernels;
   /** Called with the bytes of tensors read or written so far, and those of the whole run. */
@@ -55,13 +55,12 @@ interface PrunedCheckpointLayer {
   readonly shape: readonly number[];
   readonly dtype: Dtype;
   readonly elements: number;
-  /** Zeros in the weight as it was written. */
+  /** Zeros in the written weight. */
   readonly zeros: number;
-  /** As it was written, in the smallest layout for the pruners' patterns, and compressed if that was asked for. */
   readonly bytes: TensorBytes;
 }
 
-/** What tensors take in several forms. */
+/** Sizes of tensors: as written, in the smallest layout for the pruners' patterns, and compressed if measured. */
 interface TensorBytes {
   readonly dense: number;
   readonly packed: number;
@@ -74,15 +73,15 @@ export interface PrunedCheckpoint {
   readonly layers: readonly PrunedCheckpointLayer[];
   /** Layers left alone, and why. */
   readonly skipped: readonly SkippedLayer[];
-  /** For each pruner, blocks that it pruned and all blocks of its layers; N:M: groups. */
+  /** For each pruner, its pruned blocks and all blocks of its layers; groups for N:M. */
   readonly pruners: readonly {
     readonly pattern: string;
     readonly prunedBlocks: number;
     readonly blocks: number;
   }[];
-  /** Names of tensors that share another's memory and are not written again, by the other's name. */
+  /** Names of tensors that share memory with a written one, each with the name of that one. */
   readonly tied: Readonly<Record<string, string>>;
-  /** Files that were not copied, because they hold weights of the original. */
+  /** Files that were not copied because they hold weights of the original. */
   readonly leftOut: readonly string[];
   /** Of all tensors. */
   readonly bytes: TensorBytes;
@@ -101,8 +100,8 @@ function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /**
- * The embedding that a layer is the same as, bit for bit: files of safetensors cannot say that tensors share their
- * memory, and a loader that ties them again takes one of the two.
+ * An embedding with the same bits as a layer. Files of safetensors cannot state that tensors share memory, and a loader
+ * that ties them again keeps only one of the two.
  */
 function sameEmbedding(checkpoint: Checkpoint, layer: CheckpointEntry): string | undefined {
   const alike = checkpoint.entries.filter(
@@ -116,7 +115,7 @@ function sameEmbedding(checkpoint: Checkpoint, layer: CheckpointEntry): string |
   return alike.find((entry) => equalBytes(checkpoint.read(entry).bytes, bytes))?.name;
 }
 
-/** The layers that pruners may see, and why the others are not among them. */
+/** The layers that pruners may select, and why the others are left alone. */
 function layersOf({ checkpoint, ...options }: CheckpointPruning) {
   const entries = new Map(checkpoint.entries.map((entry) => [entry.name, entry]));
   const { layers, skipped } = selectableLayers(checkpoint.entries, options);
@@ -153,7 +152,7 @@ function readGradient(gradients: Checkpoint, { name, shape }: TensorRole): Float
   return toFloat32(gradients.read(entry));
 }
 
-/** A layer as it is in the checkpoint; its gradient only where a pruner asks for it. */
+/** A layer's weight, with its gradient if a pruner needs it. */
 function readLayer(
   pruning: CheckpointPruning,
   { role, entry }: Layer,
@@ -167,14 +166,14 @@ function readLayer(
   };
 }
 
-/** Masks of layers by name, and what pruners did. */
+/** The masks of all pruners. */
 interface Masks {
   readonly maskOf: (layer: Layer) => Uint8Array | null;
   readonly skipped: PrunedCheckpoint["skipped"];
   readonly pruners: () => PrunedCheckpoint["pruners"];
 }
 
-/** Under `inc` layers influence each other: all are in memory. */
+/** Under `inc` layers influence each other, so all are in memory. */
 function masksAtOnce(pruning: CheckpointPruning, layers: readonly Layer[]): Masks {
   const { pruners, profile } = pruning;
   const records: readonly LayerRecord[] = layers.map((layer) => {
@@ -183,12 +182,14 @@ function masksAtOnce(pruning: CheckpointPruning, layers: readonly Layer[]): Mask
   });
   const { masks, skipped, statistics } = pruneAtOnce(pruners, records, profile, false);
   const made = statistics.pruners.map(({ pattern, blocks }) => ({
-    ...{ pattern, prunedBlocks: blocks.zeros, blocks: blocks.total },
+    pattern,
+    prunedBlocks: blocks.zeros,
+    blocks: blocks.total,
   }));
   return { maskOf: ({ role }) => masks.get(role.module) ?? null, skipped, pruners: () => made };
 }
 
-/** Under `strict` one layer at a time is in memory. */
+/** Under `strict` one layer is in memory at a time. */
 async function masksLayerwise(
   pruning: PruningRun,
   layers: readonly Layer[],
@@ -198,7 +199,7 @@ async function masksLayerwise(
   const byName = new Map(layers.map((layer) => [layer.role.module, layer]));
   const plans: LayerwisePlan[] = [];
   const pruned = pruners.map(() => 0);
-  /** A layer as the pruner of a number sees it: after those before it. */
+  /** A layer as pruner `number` sees it: pruned by those before it. */
   const sourceFor = (layer: Layer, number: number): LayerSource => {
     const { module: name, kind, shape } = layer.role;
     const read = () => {
@@ -242,7 +243,9 @@ async function masksLayerwise(
     skipped: skippedByAll(plans.map(({ skipped }) => skipped)),
     pruners: () =>
       plans.map(({ config, blocks }, i) => ({
-        ...{ pattern: formatPattern(config.pattern), prunedBlocks: pruned[i] ?? 0, blocks },
+        pattern: formatPattern(config.pattern),
+        prunedBlocks: pruned[i] ?? 0,
+        blocks,
       })),
   };
 }
@@ -256,7 +259,7 @@ function sumOfBytes(sizes: readonly TensorBytes[]): TensorBytes {
   };
 }
 
-/** Passes over the weights that planning takes, as far as it is known before: bounds may double it. */
+/** Passes over the weights that planning takes without per-layer bounds, which may double them. */
 function expectedPasses({ pruners, profile }: CheckpointPruning): number {
   if (profile === "inc") return 0;
   return pruners.some(({ pruningScope }) => pruningScope === "global") ? 3 : 0;

@@ -1,9 +1,9 @@
-/** Which of a checkpoint's layers pruners get to see: not heads, and nothing that is no floating-point number. */
+/** Which of a checkpoint's layers pruners may select: no heads, and floating-point weights only. */
 import type { Profile } from "../prune/config.ts";
 import { compileNamePattern, expressionFault, type SkippedLayer } from "../prune/select.ts";
 import { isHeadName, layersInOrder, type NamedShape, type TensorRole } from "./layers.ts";
 
-/** A tensor as a checkpoint lists it, with its element type. */
+/** A tensor with its element type. */
 interface TypedShape extends NamedShape {
   readonly dtype: string;
 }
@@ -18,7 +18,7 @@ interface SelectableOptions {
   readonly profile: Profile;
 }
 
-/** Layers to choose from, and those that are not, with the reason. */
+/** Layers that pruners may select, and the others with the reason. */
 interface SelectableLayers {
   readonly layers: readonly TensorRole[];
   readonly skipped: readonly SkippedLayer[];
@@ -26,7 +26,7 @@ interface SelectableLayers {
 
 const FLOATING_POINT = ["F64", "F32", "F16", "BF16"];
 
-/** Whether an element type of safetensors holds floating-point numbers that pruning can score. */
+/** Whether an element type of safetensors holds floats that pruning can score. */
 export function isFloatingPoint(dtype: string): boolean {
   return FLOATING_POINT.includes(dtype);
 }
@@ -39,7 +39,9 @@ export function isFloatingPoint(dtype: string): boolean {
  * import { selectableLayers } from "espalier/checkpoint";
  *
  * const tensors = ["query.weight", "classifier.weight"].map((name) => ({
- *   ...{ name, shape: [4, 4], dtype: "F32" },
+ *   name,
+ *   shape: [4, 4],
+ *   dtype: "F32",
  * }));
  * const options = { modules: null, excludeHead: true, profile: "strict" } as const;
  * const { layers, skipped } = selectableLayers(tensors, options);

@@ -1,6 +1,4 @@
-/**
- * Whether weights obey a sparsity pattern: a proof by looking at every element, whoever made them.
- */
+/** Whether weights obey a sparsity pattern, proved by looking at every element. */
 import { checkKind, checkNumber, mismatch } from "../core/checks.ts";
 import { elementCount } from "../prune/layer.ts";
 import {
@@ -12,14 +10,11 @@ import {
   readPattern,
 } from "../prune/pattern.ts";
 
-/** What is asked of weights. */
+/** What weights have to satisfy. */
 export interface VerifyOptions {
   /** `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
   readonly pattern: string | Pattern;
-  /**
-   * N:M: exactly N zeros in every group, not more. Blocks: no partial block, that is none with zeros beside values.
-   * Default false.
-   */
+  /** N:M: exactly N zeros in every group. Blocks: no block with both zeros and other values. Default false. */
   readonly exact?: boolean;
   /** Magnitudes up to this count as zero. Default 0. */
   readonly tolerance?: number;
@@ -30,14 +25,13 @@ export interface VerifiedWeight {
   readonly name: string;
   /** linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
   readonly shape: readonly number[];
-  /** Row-major in `shape`. Of F64 the doubles themselves: rounding to 32 bits makes zeros of small numbers. */
+  /** Row-major in `shape`. Pass F64 weights as doubles: rounded to 32 bits, small numbers become zero. */
   readonly data: WeightValues;
 }
 
-/** Elements of a weight, as wide as they have to be for none to become zero. */
 export type WeightValues = Float32Array | Float64Array;
 
-/** Where a pattern is broken, and how. Row and column are those of the weight seen as [out, in x kernel]. */
+/** Where a pattern is broken, and how. Row and column are those of the weight as [out, in x kernel]. */
 interface Violation {
   readonly layer: string;
   readonly row: number;
@@ -46,24 +40,24 @@ interface Violation {
   readonly got: string;
 }
 
-/** What was found in one layer. Blocks are groups of M for a pattern N:M. */
+/** The verdict on one layer. For a pattern N:M, blocks are groups of M. */
 export interface LayerVerdict {
   readonly name: string;
   readonly shape: readonly number[];
   readonly elements: number;
   readonly zeros: number;
-  /** Whole blocks that the pattern has here. */
+  /** Number of whole blocks. */
   readonly blocks: number;
-  /** All of whose elements are zero; N:M: with at least N zeros. */
+  /** Blocks of zeros; N:M: groups with at least N zeros. */
   readonly sparseBlocks: number;
-  /** With zeros beside values; N:M: with more than N zeros. */
+  /** Blocks with zeros and other values; N:M: groups with more than N zeros. */
   readonly partialBlocks: number;
-  /** Elements in no whole block: the pattern does not divide the layer. They are not checked. */
+  /** Elements outside of whole blocks, if the pattern does not divide the layer. They are not checked. */
   readonly remainder: number;
   readonly violation: Violation | null;
 }
 
-/** What was found in all layers. */
+/** The verdict on all layers. */
 export interface PatternVerdict {
   readonly pattern: string;
   readonly exact: boolean;
@@ -74,11 +68,11 @@ export interface PatternVerdict {
   readonly violation: Violation | null;
 }
 
-/** What a block of `size` elements with so many zeros is. */
+/** The verdict on a block. */
 interface BlockFinding {
   readonly isSparse: boolean;
   readonly isPartial: boolean;
-  /** What is wrong with it, if anything. */
+  /** What is wrong with it. */
   readonly fault: readonly [expected: string, got: string] | null;
 }
 
@@ -127,7 +121,7 @@ function countZeros(data: WeightValues, tolerance: number): number {
 /**
  * Looks at every block of one layer's weight.
  *
- * @throws TypeError or RangeError for options or a weight that are none
+ * @throws TypeError or RangeError for an invalid option or weight
  *
  * @example
  * ```ts
@@ -194,7 +188,7 @@ export function joinVerdicts(
 /**
  * Whether weights obey a pattern.
  *
- * @param weights of the layers to check, in the model's order
+ * @param weights in the model's order
  *
  * @example
  * ```ts

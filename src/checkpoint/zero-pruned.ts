@@ -1,8 +1,8 @@
-/** Setting to zero what a mask prunes of a stored tensor, bit by bit: all other elements keep theirs. */
+/** Applies a mask to a stored tensor. All other elements keep their bits. */
 import { elementBytes } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
 
-/** Elements as words of bits: of 64 bits as two. */
+/** Elements as words; those of 64 bits as two. */
 function wordsOf({ dtype, bytes }: StoredTensor): Uint16Array | Uint32Array {
   const { buffer, byteOffset, byteLength } = bytes;
   return elementBytes(dtype) === 2
@@ -10,7 +10,7 @@ function wordsOf({ dtype, bytes }: StoredTensor): Uint16Array | Uint32Array {
     : new Uint32Array(buffer, byteOffset, byteLength / 4);
 }
 
-/** Sets to zero what a mask prunes of words, and counts those whose bits but the sign's are zero. */
+/** Zeroes pruned words, and counts the words that are zero but for the sign. `shift` removes the sign. */
 function zeroWordsInto(mask: Uint8Array, words: Uint16Array | Uint32Array, shift: number): number {
   let zeros = 0;
   for (let i = 0; i < mask.length; i++) {
@@ -21,7 +21,7 @@ function zeroWordsInto(mask: Uint8Array, words: Uint16Array | Uint32Array, shift
   return zeros;
 }
 
-/** {@link zeroWordsInto} for numbers of two words. */
+/** {@link zeroWordsInto} for elements of two words. */
 function zeroPairsInto(mask: Uint8Array, words: Uint16Array | Uint32Array): number {
   let zeros = 0;
   for (let i = 0; i < mask.length; i++) {
@@ -31,7 +31,7 @@ function zeroPairsInto(mask: Uint8Array, words: Uint16Array | Uint32Array): numb
   return zeros;
 }
 
-/** Sets to zero what a mask prunes of a tensor of floating-point numbers, and counts its zeros afterwards. */
+/** Zeroes the pruned elements of a tensor of floats, in place if it is aligned, and counts all zeros. */
 export function zeroPruned(
   mask: Uint8Array,
   tensor: StoredTensor,
