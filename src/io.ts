@@ -4,12 +4,10 @@
  */
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export { type Dtype, rawElements } from "./io/dtypes.ts";
-export { type Example, type GlueTask, parseGlueTsv, parseGlueTsvOrThrow } from "./io/glue.ts";
+export { type Example, type GlueTask, parseGlueTsv } from "./io/glue.ts";
 export {
   readHuggingFaceModel,
-  readHuggingFaceModelOrThrow,
   readHuggingFaceTokenizer,
-  readHuggingFaceTokenizerOrThrow,
   type StoredModel,
   widenTensors,
 } from "./io/hugging-face.ts";
@@ -31,4 +29,4 @@ export {
 } from "./io/safetensors-header.ts";
 export { createTokenizer, decode, type Encoding, encode, type Tokenizer } from "./io/tokenizer.ts";
 export type { WordOptions } from "./io/words.ts";
-export { parseYaml, parseYamlOrThrow } from "./io/yaml.ts";
+export { parseYaml } from "./io/yaml.ts";

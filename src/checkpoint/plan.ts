@@ -168,7 +168,8 @@ export function planPruning(
 ): PruningPlan {
   const { steps, profile = "inc" } = options;
   return {
-    ...{ profile, steps },
+    profile,
+    steps,
     pruners: pruners.map((pruner) => planPruner(pruner, layers, options)),
   };
 }

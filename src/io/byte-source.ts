@@ -1,5 +1,3 @@
-/** Bytes that are read in parts: a file's, or an array's. */
-
 /** Random access to bytes. */
 export interface ByteSource {
   /** Names it in problems. */

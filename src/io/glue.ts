@@ -1,8 +1,8 @@
 /**
- * The GLUE benchmark's tab-separated files (Wang et al., ICLR 2019) as they really are: a header, often
- * a byte-order mark, and quotation marks that quote nothing.
+ * The tab-separated files of the GLUE benchmark (Wang et al., ICLR 2019) as published: a header, often a byte-order mark,
+ * and quotation marks that quote nothing.
  */
-import { type Either, eachOf, getOrThrow, type Problem, refuse, right } from "../core/either.ts";
+import { type Either, eachOf, type Problem, refuse, right } from "../core/either.ts";
 import { splitLines } from "./lines.ts";
 
 /** A task this library reads. */
@@ -36,14 +36,13 @@ const FORMATS: Readonly<Record<GlueTask, GlueFormat>> = {
 };
 
 /**
- * Parses a train or dev file. Every broken row is a problem at `fileName:line` that says what was
- * expected there and what was found; a wrong header is reported alone.
+ * Parses a train or dev file. Every invalid row is a problem at `fileName:line`; a wrong header is reported alone.
  *
  * @example
  * ```ts
- * import { formatProblem, parseGlueTsv, parseGlueTsvOrThrow } from "espalier/io";
+ * import { formatProblem, getOrThrow, parseGlueTsv } from "espalier/io";
  *
- * const [row] = parseGlueTsvOrThrow("sst2", "dev.tsv", 'sentence\tlabel\na " charming journey\t1\n');
+ * const [row] = getOrThrow(parseGlueTsv("sst2", "dev.tsv", 'sentence\tlabel\na " charming journey\t1\n'));
  * if (row?.label !== 1) throw new Error("expected one example");
  * const broken = parseGlueTsv("sst2", "dev.tsv", "sentence\tlabel\na charming journey\tyes\n");
  * if (broken._tag === "Right") throw new Error("expected a problem");
@@ -64,15 +63,6 @@ export function parseGlueTsv(
   }
   if (rows.length === 0) return refuse(`${fileName}:2`, "at least one row", "end of file");
   return eachOf(rows, (row, index) => parseRow(format, `${fileName}:${index + 2}`, row));
-}
-
-/** {@link parseGlueTsv} that throws an `InputError` with every problem. */
-export function parseGlueTsvOrThrow(
-  task: GlueTask,
-  fileName: string,
-  text: string,
-): readonly Example[] {
-  return getOrThrow(parseGlueTsv(task, fileName, text));
 }
 
 function parseRow(

@@ -1,7 +1,4 @@
-/**
- * Writes a model directory exactly in the form transformers' `save_pretrained` gives it (its version
- * 4.32 with safetensors), so that `from_pretrained` loads it.
- */
+/** Writes a model directory as `save_pretrained` of transformers 4.32 does, for `from_pretrained` to load. */
 
 import { type DirectoryFiles, HUGGING_FACE_FILES } from "./hugging-face.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
@@ -13,9 +10,9 @@ import { formatTokenizerConfig, SPECIAL_TOKENS_MAP } from "./tokenizer-config.ts
 import { encodeUtf8 } from "./utf8.ts";
 import { formatVocabulary } from "./vocabulary.ts";
 
-/** What a directory is written from. */
+/** A model to write. */
 export interface ModelToWrite {
-  /** Contents of config.json; keys it lacks are added, keys unknown here are kept. */
+  /** The contents of config.json. Missing keys are added, unknown keys are kept. */
   readonly config: Readonly<Record<string, unknown>>;
   /** By the names of transformers' state dict. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
@@ -28,14 +25,15 @@ export interface ModelToWrite {
  *
  * @example
  * ```ts
- * import { readHuggingFaceModelOrThrow, tensorFromFloat32, writeHuggingFaceDirectory } from "espalier/io";
+ * import { getOrThrow, readHuggingFaceModel } from "espalier/io";
+ * import { tensorFromFloat32, writeHuggingFaceDirectory } from "espalier/io";
  *
  * const bias = tensorFromFloat32("F32", [2], new Float32Array([0.5, -0.5]));
  * const files = writeHuggingFaceDirectory({
  *   config: { model_type: "bert", hidden_size: 256 },
  *   tensors: new Map([["classifier.bias", bias]]),
  * });
- * const { config, metadata } = readHuggingFaceModelOrThrow(files);
+ * const { config, metadata } = getOrThrow(readHuggingFaceModel(files));
  * if (config["num_hidden_layers"] !== 12) throw new Error("expected transformers' default");
  * if (metadata["format"] !== "pt") throw new Error("expected transformers' metadata");
  * ```
@@ -61,7 +59,7 @@ export function writeHuggingFaceDirectory({
   return files;
 }
 
-/** What every config.json that transformers writes has, by model type. */
+/** The keys of every config.json that transformers writes, by model type. */
 const CONFIG_DEFAULTS: Readonly<Record<EncoderType, JsonObject>> = {
   bert: {
     architectures: ["BertForSequenceClassification"],
@@ -115,13 +113,13 @@ function completeConfig(
     ...(typeof labels === "number" ? labelNames(labels) : {}),
     transformers_version: "4.32.0",
     ...stated,
-    // What the file that was read says of itself need not hold for what is written.
+    // The values of the file that was read need not hold for the written one.
     architectures: defaults.architectures ?? null,
     torch_dtype: torchDtype(tensors),
   };
 }
 
-/** torch's name of the tensors' common floating-point dtype; its default where they have none. */
+/** torch's name of the tensors' common floating-point dtype; float32 if they have none. */
 function torchDtype(tensors: ReadonlyMap<string, StoredTensor>): string {
   const dtypes = new Set([...tensors.values()].map(({ dtype }) => dtype));
   const names = { F16: "float16", BF16: "bfloat16", F64: "float64", F32: "float32" } as const;
@@ -131,7 +129,7 @@ function torchDtype(tensors: ReadonlyMap<string, StoredTensor>): string {
     : names.F32;
 }
 
-/** transformers stores the number of labels as their names, and leaves the default of two out. */
+/** transformers stores the number of labels as their names, unless it is the default of two. */
 function labelNames(labels: number): JsonObject {
   if (labels === 2) return {};
   const names = Array.from({ length: labels }, (_, id) => `LABEL_${id}`);

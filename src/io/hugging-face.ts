@@ -1,19 +1,7 @@
-/**
- * A model directory in Hugging Face's layout, as a map from file name to bytes: config.json,
- * model.safetensors, vocab.txt, tokenizer_config.json.
- */
+/** A model directory in Hugging Face's layout, as a map from file names to bytes. */
 
 import { pipe } from "fp-ts/function";
-import {
-  allOf,
-  chain,
-  type Either,
-  getOrThrow,
-  map,
-  type Problem,
-  refuse,
-  right,
-} from "../core/either.ts";
+import { allOf, chain, type Either, map, type Problem, refuse, right } from "../core/either.ts";
 import { type JsonObject, parseJsonObject } from "./json.ts";
 import { canonicalNames, type EncoderType } from "./parameter-names.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "./safetensors.ts";
@@ -40,18 +28,18 @@ export const HUGGING_FACE_FILES: {
   specialTokens: "special_tokens_map.json",
 });
 
-/** A checkpoint as it was stored, its tensors under the names of a sequence classifier. */
+/** A checkpoint whose tensors have the names of a sequence classifier. */
 export interface StoredModel {
-  /** config.json as it was read; `parseModelConfig` of `espalier/nn` gives it meaning. */
+  /** config.json as it was read, for `parseModelConfig` of `espalier/nn`. */
   readonly config: JsonObject;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
- * Reads config.json and model.safetensors. Names are made current: `gamma` and `beta` become `weight`
- * and `bias`, a bare encoder's get their prefix. The tensors need not be complete: a pre-trained
- * encoder has no classifier; `compareNames` says what is missing.
+ * Reads config.json and model.safetensors. Names are made current: `gamma` and `beta` become `weight` and `bias`, and
+ * those of a bare encoder get their prefix. Tensors may be missing, as a pre-trained encoder has no classifier;
+ * `compareNames` lists them.
  *
  * @example
  * ```ts
@@ -90,21 +78,16 @@ export function readHuggingFaceModel(
   );
 }
 
-/** {@link readHuggingFaceModel} that throws an `InputError` with every problem. */
-export function readHuggingFaceModelOrThrow(files: DirectoryFiles): StoredModel {
-  return getOrThrow(readHuggingFaceModel(files));
-}
-
 /**
- * Reads vocab.txt and, where it is there, tokenizer_config.json. Without it text is lower-cased, as the
- * published uncased models expect; a tokenizer of another kind is a problem.
+ * Reads vocab.txt and, if present, tokenizer_config.json. Without the latter, text is lower-cased, as the published
+ * uncased models expect. Tokenizers of another kind are refused.
  *
  * @example
  * ```ts
- * import { formatProblem, readHuggingFaceTokenizer, readHuggingFaceTokenizerOrThrow } from "espalier/io";
+ * import { formatProblem, getOrThrow, readHuggingFaceTokenizer } from "espalier/io";
  *
  * const vocabulary = new TextEncoder().encode("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ntree\n");
- * const tokenizer = readHuggingFaceTokenizerOrThrow(new Map([["vocab.txt", vocabulary]]));
+ * const tokenizer = getOrThrow(readHuggingFaceTokenizer(new Map([["vocab.txt", vocabulary]])));
  * if (tokenizer.vocabulary.tokens.length !== 6) throw new Error("expected six tokens");
  * const absent = readHuggingFaceTokenizer(new Map());
  * if (absent._tag === "Right") throw new Error("expected a problem");
@@ -132,12 +115,7 @@ export function readHuggingFaceTokenizer(
   );
 }
 
-/** {@link readHuggingFaceTokenizer} that throws an `InputError` with every problem. */
-export function readHuggingFaceTokenizerOrThrow(files: DirectoryFiles): Tokenizer {
-  return getOrThrow(readHuggingFaceTokenizer(files));
-}
-
-/** Stored tensors widened to 32-bit floats, for making a model's parameters. */
+/** Stored tensors as 32-bit floats, for the parameters of a model. */
 export function widenTensors(
   tensors: ReadonlyMap<string, StoredTensor>,
 ): ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }> {
@@ -146,7 +124,7 @@ export function widenTensors(
   );
 }
 
-/** Parses one file of the directory; its absence is a problem. */
+/** Parses a file of the directory. */
 function readFile<T>(
   files: DirectoryFiles,
   name: string,

@@ -1,6 +1,6 @@
 /**
- * Strict JSON: what `JSON.parse` accepts, minus duplicate names and deep nesting. `JSON.parse` silently
- * keeps the last of two equal names, which lets one file mean different things to different readers.
+ * Strict JSON: `JSON.parse` without duplicate names and deep nesting. `JSON.parse` keeps the last of two equal names, so
+ * that a file could mean different things to different readers.
  */
 
 import { pipe } from "fp-ts/function";
@@ -66,17 +66,14 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A token that matters for nesting and names: a string with its quotes, or one bracket. */
+/** A token for nesting and names: a string with its quotes, or a bracket. */
 interface StructuralToken {
   readonly start: number;
   readonly end: number;
   readonly kind: "open" | "close" | "string";
 }
 
-/**
- * The structural tokens of JSON text, in one pass whatever the text is: a regular expression would take
- * quadratic time on strings that never end.
- */
+/** The structural tokens of JSON text, in linear time. A regular expression takes quadratic time on open strings. */
 function* structuralTokens(text: string): Iterable<StructuralToken> {
   for (let start = 0; start < text.length; start++) {
     const character = text[start];
@@ -92,7 +89,7 @@ function* structuralTokens(text: string): Iterable<StructuralToken> {
   }
 }
 
-/** Index after the string that begins at `start`; the text's length where it never ends. */
+/** Index after the string that begins at `start`; the text's length if it never ends. */
 function endOfString(text: string, start: number): number {
   let end = start + 1;
   while (end < text.length && text[end] !== '"') end += text[end] === "\\" ? 2 : 1;

@@ -1,9 +1,4 @@
-/** Lines of text files, whichever system wrote them. */
-
-/**
- * The lines of `text`, which may end in LF, CRLF or CR; a byte-order mark and the last line's end
- * belong to no line.
- */
+/** The lines of `text`, which end in LF, CRLF or CR. A byte-order mark and the end of the last line are dropped. */
 export function splitLines(text: string): string[] {
   const lines = text.replace(/^\uFEFF/, "").split(/\r\n|[\r\n]/);
   if (lines.at(-1) === "") lines.pop();

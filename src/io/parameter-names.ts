@@ -1,22 +1,21 @@
 /**
- * Parameter names of checkpoints, brought to those transformers' sequence classifiers have. Checkpoints
- * converted from TensorFlow call a layer norm's weight and bias `gamma` and `beta`; a bare encoder's
- * names lack the prefix that they have inside a classifier.
+ * Parameter names of checkpoints, and those of transformers' sequence classifiers. Checkpoints converted from TensorFlow
+ * call a layer norm's weight and bias `gamma` and `beta`; names of a bare encoder lack the prefix of a classifier.
  */
 import { type Either, type Problem, unlessProblems } from "../core/either.ts";
 
 /** Model types whose names are known: `model_type` of config.json. */
 export type EncoderType = "bert" | "distilbert";
 
-/** First parts of the names in a bare encoder. */
+/** The first parts of names in a bare encoder. */
 const ENCODER_MODULES: Readonly<Record<EncoderType, readonly string[]>> = {
   bert: ["embeddings", "encoder", "pooler"],
   distilbert: ["embeddings", "transformer"],
 };
 
 /**
- * The tensors under their names in a sequence classifier. The prefix is added as transformers does it:
- * only where no name has it yet. Two tensors that would get the same name are a problem.
+ * The tensors by their names in a sequence classifier. As in transformers, the prefix is added only if no name has it.
+ * Two tensors of the same name are a problem.
  */
 export function canonicalNames<T>(
   modelType: EncoderType,
@@ -41,20 +40,20 @@ export function canonicalNames<T>(
   return unlessProblems(problems, named);
 }
 
-/** A name with `gamma` and `beta`, as its last part, replaced by what they are called now. */
+/** A name with `gamma` and `beta`, as its last part, replaced by their current names. */
 function currentName(name: string): string {
   return name.replace(/\.gamma$/, ".weight").replace(/\.beta$/, ".bias");
 }
 
-/** How a checkpoint's names relate to a model's. */
+/** The difference between the names of a model and of a checkpoint. */
 export interface NameComparison {
-  /** Parameters of the model without a tensor: to be newly initialised. */
+  /** Parameters of the model without a tensor. */
   readonly missing: readonly string[];
-  /** Tensors the model has no parameter for: not used. */
+  /** Tensors without a parameter in the model. */
   readonly unexpected: readonly string[];
 }
 
-/** Compares a model's parameter names with a checkpoint's, in either's order; buffers do not count. */
+/** Compares a model's parameter names with a checkpoint's. Buffers do not count. */
 export function compareNames(
   parameters: Iterable<string>,
   tensors: ReadonlyMap<string, unknown>,
@@ -66,7 +65,7 @@ export function compareNames(
   };
 }
 
-/** Constants that old checkpoints store beside the parameters. */
+/** Constants that old checkpoints store. */
 function isBuffer(name: string): boolean {
   return /(^|\.)embeddings\.(position|token_type)_ids$/.test(name);
 }

@@ -1,5 +1,3 @@
-/** What a pickle of a state dict can hold. */
-
 /** A class or function that a pickle names. */
 interface PickleGlobal {
   readonly kind: "global";
@@ -7,26 +5,25 @@ interface PickleGlobal {
   readonly name: string;
 }
 
-/** What a call gave: the function, and what it was called with. */
+/** A recorded call: the function and its arguments. */
 interface PickleCall {
   readonly kind: "call";
   readonly name: string;
   readonly values: readonly PickleValue[];
 }
 
-/** A reference to something outside of the pickle, such as a storage. */
+/** A reference to data outside the pickle, such as a storage. */
 interface PickleReference {
   readonly kind: "reference";
   readonly id: PickleValue;
 }
 
-/** A tuple. */
 interface PickleTuple {
   readonly kind: "tuple";
   readonly values: readonly PickleValue[];
 }
 
-/** What a pickle can hold. Lists are arrays, dictionaries and ordered dictionaries maps. */
+/** A value in a pickle of a state dict. Lists are arrays, and dictionaries are maps. */
 export type PickleValue =
   | null
   | boolean
@@ -39,7 +36,7 @@ export type PickleValue =
   | PickleReference
   | PickleTuple;
 
-/** Whether a value is one of those with a kind. */
+/** Whether a value is of a kind. */
 export function isKind<K extends "global" | "call" | "reference" | "tuple">(
   value: PickleValue | undefined,
   kind: K,

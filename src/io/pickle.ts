@@ -1,19 +1,19 @@
 /**
- * The part of Python's pickle format that PyTorch's state dicts are written in. A pickle is a program for a stack
- * machine that can call anything; here it can build plain values, refer to storages, and call what an allow-list
- * names. Everything else is refused by name. Nothing is executed, and no value is larger than the bytes it came from.
- * Format: Lib/pickletools.py of CPython.
+ * The part of Python's pickle format that state dicts of PyTorch use. A pickle is a program for a stack machine, which can
+ * call any function. This machine builds plain values and references to storages, records calls of the functions on an
+ * allow-list, and refuses everything else by name. It executes nothing, and no value is larger than the bytes it came
+ * from. Format: Lib/pickletools.py of CPython.
  */
 import { type Either, left, type Problem, right } from "../core/either.ts";
 import { isKind, type PickleValue } from "./pickle-value.ts";
 
-/** A value, and where the bytes after the pickle begin. */
+/** A value, and the position after its pickle. */
 interface PickleResult {
   readonly value: PickleValue;
   readonly end: number;
 }
 
-/** Why a pickle is refused; thrown inside, and turned into a problem at the edge. */
+/** Why a pickle is refused. Thrown inside this file, and returned as a problem. */
 class Refusal extends Error {
   readonly problem: Problem;
 
@@ -24,9 +24,9 @@ class Refusal extends Error {
 }
 
 const ORDERED_DICT = "collections.OrderedDict";
-/** Where a list of values on the stack begins. */
+/** The beginning of a list of values on the stack. */
 const MARK = Symbol("mark");
-/** Most bytes of an integer: those of 64 bits. */
+/** The most bytes of an integer. */
 const MOST_INTEGER = 8;
 
 type Item = PickleValue | typeof MARK;
@@ -53,7 +53,7 @@ class Unpickler {
     for (;;) {
       const operation = this.#byte();
       if (operation === 0x2e) return { value: this.#pop(), end: this.#at };
-      this.#do(operation);
+      this.#execute(operation);
     }
   }
 
@@ -95,7 +95,7 @@ class Unpickler {
     let value = 0n;
     for (let i = length - 1; i >= 0; i--)
       value = (value << 8n) | BigInt(this.#bytes[begin + i] ?? 0);
-    // A number that only says what something is need not be exact.
+    // Counts beyond 2^53 are refused later, so the number need not be exact.
     return length === 0 ? 0 : Number(BigInt.asIntN(8 * length, value));
   }
 
@@ -111,7 +111,7 @@ class Unpickler {
     return item;
   }
 
-  /** What lies above the last mark, which is removed. */
+  /** Removes the last mark and the values above it. */
   #popToMark(): PickleValue[] {
     const mark = this.#stack.lastIndexOf(MARK);
     if (mark < 0) this.#refuse("a mark on the stack", "none");
@@ -148,7 +148,7 @@ class Unpickler {
     this.#stack.push({ kind: "global", name: full });
   }
 
-  /** A call: of an ordered dictionary's class at once, of others as a record of it. */
+  /** A call: an ordered dictionary is made at once, other calls are recorded. */
   #reduce(): void {
     const values = this.#pop();
     const called = this.#pop();
@@ -174,13 +174,14 @@ class Unpickler {
     this.#stack.push({ kind: "tuple", values });
   }
 
-  #popTuple(count: number): void {
-    const values: PickleValue[] = [];
-    for (let i = 0; i < count; i++) values.unshift(this.#pop());
-    this.#tuple(values);
+  /** The magic number of the legacy format has ten bytes. Its value is not used. */
+  #longInteger(length: number): number {
+    if (length !== 10) return this.#integer(length);
+    this.#take(length);
+    return Number.NaN;
   }
 
-  #do(operation: number): void {
+  #execute(operation: number): void {
     const stack = this.#stack;
     switch (operation) {
       case 0x80: // PROTO
@@ -217,21 +218,6 @@ class Unpickler {
       case 0x47: // BINFLOAT
         stack.push(this.#view.getFloat64(this.#take(8), false));
         return;
-      default:
-        this.#doWithText(operation);
-    }
-  }
-
-  /** The magic number of the legacy format has ten bytes, and is compared by nobody here. */
-  #longInteger(length: number): number {
-    if (length !== 10) return this.#integer(length);
-    this.#take(length);
-    return Number.NaN;
-  }
-
-  #doWithText(operation: number): void {
-    const stack = this.#stack;
-    switch (operation) {
       case 0x58: // BINUNICODE
       case 0x54: // BINSTRING
         stack.push(this.#text(this.#word()));
@@ -269,14 +255,6 @@ class Unpickler {
       case 0x6a: // LONG_BINGET
         this.#recall(this.#word());
         return;
-      default:
-        this.#doWithValues(operation);
-    }
-  }
-
-  #doWithValues(operation: number): void {
-    const stack = this.#stack;
-    switch (operation) {
       case 0x5d: // EMPTY_LIST
         stack.push([]);
         return;
@@ -289,7 +267,7 @@ class Unpickler {
       case 0x85: // TUPLE1
       case 0x86: // TUPLE2
       case 0x87: // TUPLE3
-        this.#popTuple(operation - 0x84);
+        this.#tuple(Array.from({ length: operation - 0x84 }, () => this.#pop()).reverse());
         return;
       case 0x74: // TUPLE
         this.#tuple(this.#popToMark());
@@ -331,7 +309,7 @@ class Unpickler {
 /**
  * Reads the pickle that begins at `begin`.
  *
- * @param allowed names that may be called or referred to, beside `collections.OrderedDict`
+ * @param allowed names that may be called or referred to, in addition to `collections.OrderedDict`
  */
 export function readPickle(
   path: string,

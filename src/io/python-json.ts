@@ -1,7 +1,6 @@
-/** JSON text as the Python programs around transformers write it, so that files compare equal. */
 import type { JsonValue } from "./json.ts";
 
-/** `json.dumps(value, indent=2, sort_keys=True) + "\n"`: sorted names, ASCII only. */
+/** JSON as transformers writes it: `json.dumps(value, indent=2, sort_keys=True) + "\n"`. */
 export function formatPythonJson(value: JsonValue): string {
   const text = JSON.stringify(sortNames(value), null, 2);
   return `${text.replace(/[^\n -~]/g, escapeUnit)}\n`;

@@ -1,7 +1,6 @@
 /**
- * The header of a safetensors file: an 8-byte little-endian length, then JSON. Every check a reader
- * must make is here: bounds, duplicate names, dtypes, sizes, and that the tensors' bytes follow each
- * other without overlap or hole up to the end of the file.
+ * The header of a safetensors file: an 8-byte little-endian length, then JSON. Checked are bounds, duplicate names,
+ * dtypes, sizes, and that the tensors' bytes follow each other without overlap or hole to the end of the file.
  */
 
 import { pipe } from "fp-ts/function";
@@ -10,7 +9,7 @@ import { chain, type Either, type Problem, refuse, right, unlessProblems } from 
 import { DTYPES, type Dtype, elementBytes, isDtype } from "./dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 
-/** Where a tensor lies: `begin` and `end` count bytes from the beginning of the file. */
+/** The place of a tensor: `begin` and `end` count bytes from the beginning of the file. */
 export interface SafetensorsEntry {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -18,7 +17,7 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
-/** A parsed header: enough to read the file tensor by tensor. */
+/** A parsed header, with which the file can be read tensor by tensor. */
 export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: Readonly<Record<string, string>>;
@@ -29,8 +28,8 @@ export interface SafetensorsReadOptions {
   /** Names the file in problems; default `"safetensors"`. */
   readonly source?: string;
   /**
-   * `"required"` refuses tensors that do not begin at a multiple of their element size. The format
-   * allows them and old writers made them, so the default is `"any"`.
+   * `"required"` refuses tensors that do not begin at a multiple of their element size. The format allows them and old
+   * programs wrote them. Default `"any"`.
    */
   readonly alignment?: "any" | "required";
 }
@@ -38,13 +37,13 @@ export interface SafetensorsReadOptions {
 /** Bytes before the JSON header. */
 export const LENGTH_BYTES: 8 = 8;
 
-/** The format wants the header's brace first: no blank, no byte-order mark. */
+/** The first byte of every header: no blank or byte-order mark precedes it. */
 const OPENING_BRACE = 0x7b;
 
-/** Longest header accepted, in bytes: the official implementation's bound. */
+/** The longest header accepted, in bytes, as in the official implementation. */
 const SAFETENSORS_MAX_HEADER = 100_000_000;
 
-/** The header's only name that is not a tensor. */
+/** The only name in the header that is not a tensor. */
 export const METADATA: "__metadata__" = "__metadata__";
 
 /**
@@ -172,7 +171,7 @@ function readMetadata(
   return value as Readonly<Record<string, string>>;
 }
 
-/** Checks one tensor's description by itself; `undefined` after reporting what is wrong with it. */
+/** Checks the description of a tensor; `undefined` after reporting a problem. */
 function readEntry(
   path: string,
   value: JsonValue,
@@ -213,7 +212,7 @@ export function isCountList(value: unknown): value is readonly number[] {
   );
 }
 
-/** Bytes of a tensor, or `undefined` where a product on the way exceeds 2^53 - 1. */
+/** Bytes of a tensor, or `undefined` if a partial product exceeds 2^53 - 1. */
 export function byteCount(dtype: Dtype, shape: readonly number[]): number | undefined {
   let count = 1;
   for (const extent of [...shape, elementBytes(dtype)]) {
@@ -223,7 +222,7 @@ export function byteCount(dtype: Dtype, shape: readonly number[]): number | unde
   return count;
 }
 
-/** Reports holes, overlaps, bytes beyond either end, and (when asked) misaligned tensors. */
+/** Reports holes, overlaps, bytes beyond either end, and misaligned tensors if asked. */
 function checkLayout(
   source: string,
   entries: ReadonlyMap<string, SafetensorsEntry>,
@@ -232,7 +231,7 @@ function checkLayout(
   options: SafetensorsReadOptions,
   problems: Problem[],
 ): void {
-  // A tensor already refused leaves a hole that is not worth a second report.
+  // A refused tensor leaves a hole, which needs no second report.
   if (problems.length > 0) return;
   let position = dataBegin;
   for (const [name, { dtype, begin, end }] of entries) {

@@ -1,8 +1,8 @@
 /**
- * safetensors: an 8-byte little-endian header length, a JSON header, then the tensors' bytes without
- * gaps. Reading is strict and reports every problem; writing gives the bytes the official
- * implementation gives (tensors by dtype, widest alignment first, then by name; header padded with
- * spaces to a multiple of 8). Format: https://github.com/huggingface/safetensors#format
+ * safetensors: an 8-byte little-endian header length, a JSON header, then the tensors' bytes without gaps. Reading reports
+ * every problem. Writing gives the same bytes as the official implementation: tensors by dtype, widest alignment first,
+ * then by name, and the header padded with spaces to a multiple of 8.
+ * Format: https://github.com/huggingface/safetensors#format
  */
 
 import { pipe } from "fp-ts/function";
@@ -19,21 +19,21 @@ import {
 } from "./safetensors-header.ts";
 import { encodeUtf8 } from "./utf8.ts";
 
-/** One tensor as stored: little-endian `bytes` in row-major order. */
+/** A stored tensor: little-endian `bytes` in row-major order. */
 export interface StoredTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
 }
 
-/** A parsed file. The tensors' bytes are views on the bytes that were read, in file order. */
+/** A parsed file. Tensors are in file order, and views on the bytes that were read. */
 export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
- * Reads a whole file. Tensors are views on `bytes`, nothing is copied.
+ * Reads a whole file. Tensors are views on `bytes`.
  *
  * @example
  * ```ts
@@ -81,7 +81,7 @@ export function toFloat32(tensor: StoredTensor): Float32Array {
   return widenToFloat32(tensor.dtype, tensor.bytes);
 }
 
-/** A tensor to store, from 32-bit floats: bit for bit as F32, rounded to nearest even as F16 or BF16. */
+/** A tensor to store, from 32-bit floats: exact as F32 and F64, rounded to nearest even as F16 or BF16. */
 export function tensorFromFloat32(
   dtype: "F64" | "F32" | "F16" | "BF16",
   shape: readonly number[],
@@ -91,9 +91,9 @@ export function tensorFromFloat32(
 }
 
 /**
- * Writes a file. The order of `tensors` does not matter: equal content gives equal bytes. Metadata
- * keeps its order. Throws a RangeError where a tensor's bytes do not fit its dtype and shape, or a name
- * cannot be written.
+ * Writes a file. Equal content gives equal bytes, in whatever order `tensors` come. Metadata keeps its order.
+ *
+ * @throws RangeError if a tensor's bytes do not fit its dtype and shape, or a name cannot be written
  */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
@@ -118,7 +118,7 @@ export function writeSafetensors(
   return out;
 }
 
-/** A tensor whose bytes are somewhere else. */
+/** A tensor without its bytes. */
 export interface TensorSize {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -126,8 +126,7 @@ export interface TensorSize {
 }
 
 /**
- * What stands before the tensors in a file, and the order in which their bytes follow: for writing a file tensor by
- * tensor.
+ * The header of a file, and the order of its tensors, for writing it tensor by tensor.
  *
  * @throws RangeError for a name that cannot be written
  */
@@ -158,7 +157,7 @@ function byAlignmentThenName([nameA, a]: NamedTensor, [nameB, b]: NamedTensor): 
   return DTYPES.indexOf(b.dtype) - DTYPES.indexOf(a.dtype) || compareCodePoints(nameA, nameB);
 }
 
-/** Order of the UTF-8 bytes, which differs from that of UTF-16 units beyond the basic plane. */
+/** Compares by code points, which is the order of UTF-8 bytes. UTF-16 units have another order. */
 function compareCodePoints(a: string, b: string): number {
   let i = 0;
   while (i < a.length && i < b.length && a[i] === b[i]) i++;
@@ -204,12 +203,12 @@ function checkStorable(name: string, { dtype, shape, bytes }: StoredTensor): voi
   }
 }
 
-/** Whether text survives UTF-8, i.e. has no surrogate outside a pair. */
+/** Whether text survives UTF-8: it has no surrogate outside a pair. */
 function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }
 
-/** `{"name":...}` member by member, because an object would move names like "0" to the front. */
+/** Writes JSON member by member, since an object moves names like "0" to the front. */
 function encodeHeader(description: readonly (readonly [string, unknown])[]): Uint8Array {
   const members = description.map(
     ([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`,

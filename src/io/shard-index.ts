@@ -1,40 +1,31 @@
-/**
- * The index of a checkpoint in several files: `model.safetensors.index.json` says of each tensor which file has it.
- */
+/** The index of a checkpoint in several files: `model.safetensors.index.json` names the file of each tensor. */
 
 import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
-import {
-  chain,
-  type Either,
-  getOrThrow,
-  type Problem,
-  refuse,
-  unlessProblems,
-} from "../core/either.ts";
+import { chain, type Either, type Problem, refuse, unlessProblems } from "../core/either.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "./json.ts";
 
-/** What an index says. */
+/** A parsed index. */
 interface ShardIndex {
-  /** The file of each tensor, by the tensor's name. */
+  /** The file of each tensor by the tensor's name. */
   readonly files: ReadonlyMap<string, string>;
-  /** As it was read; `total_size` by custom. */
+  /** As it was read; by custom it has `total_size`. */
   readonly metadata: JsonObject;
 }
 
 /** The name of the index in a directory. */
 export const SHARD_INDEX: "model.safetensors.index.json" = "model.safetensors.index.json";
 
-/** A plain name beside the index: nothing that leads elsewhere, on any system. */
+/** Plain names, which lead out of the directory on no system. */
 const FILE_NAMES = {
   safetensors: /^(?!\.{1,2}$)[^/\\:\0]+\.safetensors$/,
   bin: /^(?!\.{1,2}$)[^/\\:\0]+\.bin$/,
 };
 
 /**
- * Parses an index. Files must be named plainly: one that leads out of the directory is refused.
+ * Parses an index. A name that leads out of the directory is refused.
  *
- * @param extension what the files' names end in: `bin` for the index of state dicts of PyTorch
+ * @param extension of the files' names: `bin` for state dicts of PyTorch
  */
 export function parseShardIndex(
   source: string,
@@ -62,15 +53,7 @@ export function parseShardIndex(
   );
 }
 
-/** {@link parseShardIndex} that throws an `InputError` with every problem. */
-export function parseShardIndexOrThrow(source: string, bytes: Uint8Array): ShardIndex {
-  return getOrThrow(parseShardIndex(source, bytes));
-}
-
-/**
- * What is wrong between an index and the tensors that its files have: one listed that is not there, one there that is
- * not listed.
- */
+/** Differences between an index and its files: tensors that are listed but missing, or present but not listed. */
 export function shardProblems(
   source: string,
   { files }: ShardIndex,

@@ -24,7 +24,7 @@ const TOKENIZER_CLASSES: readonly string[] = [
   "DistilBertTokenizerFast",
 ];
 
-/** Parses a tokenizer_config.json into how text is normalised; absent keys are left out. */
+/** Parses a tokenizer_config.json into options of normalisation. Absent keys are left out. */
 export function parseTokenizerConfig(
   source: string,
   bytes: Uint8Array,
@@ -66,7 +66,7 @@ function readWordOptions(
   return unlessProblems(problems, options);
 }
 
-/** A special token is written as text or, with its stripping rules, as an object. */
+/** A special token is text or, with its stripping rules, an object. */
 function tokenContent(value: JsonValue): JsonValue | undefined {
   return isJsonObject(value) ? value.content : value;
 }
@@ -79,7 +79,7 @@ function definedOptions(
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-/** The contents of the tokenizer_config.json that transformers writes beside `modelConfig`. */
+/** The tokenizer_config.json that transformers writes for a model. */
 export function formatTokenizerConfig({ options }: Tokenizer, modelConfig: JsonObject): JsonObject {
   const distilled = modelConfig.model_type === "distilbert";
   return {

@@ -5,26 +5,27 @@ import { parseVocabulary, SPECIAL_TOKENS, type Vocabulary } from "./vocabulary.t
 import { CONTINUATION, MAX_WORD_UNITS, wordPieces } from "./wordpiece.ts";
 import { splitWords, type WordOptions } from "./words.ts";
 
-/** A tokenizer: a vocabulary and how text is normalised. */
+/** A vocabulary, and how text is normalised. */
 export interface Tokenizer {
   readonly vocabulary: Vocabulary;
   readonly options: WordOptions;
-  /** Pieces of words met before: a memo, never part of a result. */
+  /** Pieces of words seen before. A cache only. */
   readonly memo: Map<string, readonly number[]>;
 }
 
-/** What the model reads: ids of the tokens, and for each 0 in the first text, 1 in the second. */
+/** The input of a model: ids of tokens, and for each its text, 0 or 1. */
 export interface Encoding {
   readonly inputIds: Int32Array;
   readonly tokenTypeIds: Int32Array;
 }
 
-/** Words remembered before the memo starts afresh, so that a long-lived process does not grow. */
+/** Words remembered before the memo is emptied. */
 const MEMO_WORDS = 1 << 17;
 
 /**
- * Makes a tokenizer from the text of a vocab.txt. Throws an `InputError` with every problem of the
- * vocabulary.
+ * Makes a tokenizer from the text of a vocab.txt.
+ *
+ * @throws InputError with every problem of the vocabulary
  *
  * @example
  * ```ts
@@ -54,10 +55,9 @@ export function tokenizerOf(vocabulary: Vocabulary, options: Partial<WordOptions
 }
 
 /**
- * Encodes a text, or a pair: `[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]`. Special tokens written
- * in a text are kept as such. With `maxLength` the longer text loses its last tokens first, the pair on
- * a tie. The special tokens always stay, even where `maxLength` is less than their number; a single text
- * stays whole where it leaves no room for any of its tokens (1 or 2). All this is as in transformers.
+ * Encodes a text or a pair: `[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]`. Special tokens in a text are kept. With
+ * `maxLength` the longer text loses its last tokens first, the pair on a tie. As in transformers, the special tokens
+ * always stay, and a single text stays whole if `maxLength` leaves no room for any of its tokens (1 or 2).
  */
 export function encode(
   tokenizer: Tokenizer,
@@ -76,10 +76,7 @@ export function encode(
   return { inputIds, tokenTypeIds: new Int32Array(inputIds.length).fill(1, head.length) };
 }
 
-/**
- * How many tokens of each text stay (`longest_first`); `second` is undefined for a single text, which
- * has 2 special tokens about it; a pair has 3.
- */
+/** The number of kept tokens of each text (`longest_first`). A single text has 2 special tokens, a pair has 3. */
 function keptLengths(
   first: number,
   second: number | undefined,
@@ -97,11 +94,11 @@ function keptLengths(
 
 const SPECIAL_SET: ReadonlySet<string> = new Set(Object.values(SPECIAL_TOKENS));
 
-/** Matches, and as a split separator keeps, the special tokens. */
+/** Matches special tokens, and keeps them when it splits. */
 const SPECIAL_PATTERN: RegExp = /(\[(?:PAD|UNK|CLS|SEP|MASK)\])/;
 
-/** Words and special tokens of a text, normalised, in order. */
-function wordsAndSpecials(tokenizer: Tokenizer, text: string): string[] {
+/** The normalised words and special tokens of a text. */
+export function wordsAndSpecials(tokenizer: Tokenizer, text: string): string[] {
   return text
     .split(SPECIAL_PATTERN)
     .flatMap((part) => (SPECIAL_SET.has(part) ? [part] : splitWords(part, tokenizer.options)));
@@ -128,14 +125,7 @@ function pieces({ memo, vocabulary }: Tokenizer, word: string): readonly number[
   return found;
 }
 
-/**
- * The normalised text: its words, and special tokens written in it, with one blank between.
- */
-export function normalizeText(tokenizer: Tokenizer, text: string): string {
-  return wordsAndSpecials(tokenizer, text).join(" ");
-}
-
-/** What {@link decode} leaves in. */
+/** Options of {@link decode}. */
 interface DecodeOptions {
   /** Leaves special tokens out; default true. */
   readonly skipSpecialTokens?: boolean;
@@ -143,7 +133,7 @@ interface DecodeOptions {
   readonly cleanUpSpaces?: boolean;
 }
 
-/** Text of token ids: words with one blank between, continuation pieces joined to what precedes. */
+/** The text of token ids: words with one blank between, and pieces joined to words. */
 export function decode(
   tokenizer: Tokenizer,
   ids: ArrayLike<number>,

@@ -1,6 +1,6 @@
 /**
- * State dicts that `torch.save` wrote: a zip archive since PyTorch 1.6, before that pickles with the storages after
- * them. Tensors are found, and their bytes read when they are asked for; nothing is executed.
+ * State dicts that `torch.save` wrote: a zip archive since PyTorch 1.6, before that pickles followed by the storages.
+ * Nothing is executed, and a tensor's bytes are read when it is asked for.
  */
 import { describe } from "../core/checks.ts";
 import { type Either, isLeft, type Problem, refuse, unlessProblems } from "../core/either.ts";
@@ -20,7 +20,7 @@ export interface TorchTensor {
   readonly offset: number;
   /** Tensors of the same storage share memory. */
   readonly storage: string;
-  /** Where the storage's bytes lie in the file. */
+  /** The position of the storage's bytes in the file. */
   readonly begin: number;
 }
 
@@ -41,25 +41,26 @@ const TENSOR = "torch._utils._rebuild_tensor_v2";
 const PARAMETER = "torch._utils._rebuild_parameter";
 const ALLOWED: ReadonlySet<string> = new Set([...Object.keys(STORAGES), TENSOR, PARAMETER]);
 
-/** How a file of the older format begins: protocol 2, and a number that PyTorch chose. */
-const LEGACY = Uint8Array.of(
-  ...[0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e],
-);
-const ARCHIVE = Uint8Array.of(0x50, 0x4b, 3, 4);
-/** Longest pickle accepted, in bytes: it names tensors, some hundred bytes each. */
+/** The first bytes of a file of the older format: protocol 2, and PyTorch's magic number. */
+const LEGACY: readonly number[] = [
+  0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e,
+];
+/** The first bytes of a zip archive. */
+const ARCHIVE: readonly number[] = [0x50, 0x4b, 3, 4];
+/** The longest pickle accepted, in bytes. A tensor takes some hundred bytes. */
 const MOST_PICKLE = 32 * 2 ** 20;
 
-function beginsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
+function beginsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
   return prefix.every((byte, i) => bytes[i] === byte);
 }
 
-/** Whether a file begins as `torch.save` begins one. */
+/** Whether a file begins like one of `torch.save`. */
 export function isTorchFile(source: ByteSource): boolean {
   const begin = source.read(0, Math.min(source.size, LEGACY.length));
   return beginsWith(begin, LEGACY) || beginsWith(begin, ARCHIVE);
 }
 
-/** A storage as a pickle refers to it. */
+/** A pickle's reference to a storage. */
 interface StorageReference {
   readonly key: string;
   readonly dtype: Dtype;
@@ -83,7 +84,7 @@ function storageOf(value: PickleValue | undefined): StorageReference | undefined
   return typeof key === "string" && isCount(elements) ? { key, dtype, elements } : undefined;
 }
 
-/** The last element that a tensor has in its storage, and how many it has. */
+/** The index of a tensor's last element in its storage, and the number of its elements. */
 function extentOf(shape: readonly number[], strides: readonly number[], offset: number) {
   let [last, count] = [offset, 1];
   shape.forEach((extent, axis) => {
@@ -95,7 +96,7 @@ function extentOf(shape: readonly number[], strides: readonly number[], offset: 
 
 type Located = Omit<TorchTensor, "name" | "begin"> & { readonly elements: number };
 
-/** A tensor from the call that rebuilds it; text where it is none. */
+/** The tensor that a call rebuilds; text says why it is not one. */
 function tensorOf(value: PickleValue): Located | string {
   if (!isKind(value, "call")) return describe(value);
   if (value.name === PARAMETER) return tensorOf(value.values[0] ?? null);
@@ -108,20 +109,20 @@ function tensorOf(value: PickleValue): Located | string {
     return "a tensor without a shape";
   const { key, dtype, elements } = storage;
   const { last, count } = extentOf(shape, strides, offset);
-  // A tensor that repeats elements could be of any size.
+  // A tensor that repeats elements could have any size.
   if (count > elements || (count > 0 && last >= elements))
     return `a tensor [${shape.join(", ")}] of a storage of ${elements} elements`;
   return { dtype, shape, strides, offset, storage: key, elements };
 }
 
-/** The dictionary of tensors: the pickle's value, or what it has as `state_dict`. */
+/** The dictionary of tensors: the pickle's value, or its `state_dict`. */
 function stateDictOf(value: PickleValue): ReadonlyMap<PickleValue, PickleValue> | undefined {
   if (!(value instanceof Map)) return undefined;
   const inner = value.get("state_dict");
   return inner instanceof Map ? inner : value;
 }
 
-/** Where the bytes of a storage begin; a problem's `got` where they are not there. */
+/** The position of a storage's bytes; text says what was found instead. */
 type Locate = (key: string, bytes: number) => number | string;
 
 function tensorsOf(
@@ -177,7 +178,7 @@ function readArchive(source: ByteSource): Either<readonly Problem[], readonly To
   });
 }
 
-/** Places of the storages that follow the pickles, one after the other with its number of elements before it. */
+/** The places of the storages after the pickles. Each has its number of elements before it. */
 function legacyStorages(
   source: ByteSource,
   keys: readonly PickleValue[],
@@ -199,7 +200,7 @@ function legacyStorages(
   return places;
 }
 
-/** Sizes of elements by storage, as the tensors say. */
+/** The element size of each storage, according to its tensors. */
 function elementSizes(value: PickleValue): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>();
   for (const stored of stateDictOf(value)?.values() ?? []) {
@@ -211,7 +212,7 @@ function elementSizes(value: PickleValue): ReadonlyMap<string, number> {
 
 function readLegacy(source: ByteSource): Either<readonly Problem[], readonly TorchTensor[]> {
   const bytes = source.read(0, Math.min(source.size, MOST_PICKLE));
-  // The magic number, the version, facts of the system, the state dict, the keys of the storages.
+  // The magic number, the version, facts of the system, the state dict, and the keys of the storages.
   const values: PickleValue[] = [];
   let at = 0;
   for (let i = 0; i < 5; i++) {
@@ -234,8 +235,8 @@ function readLegacy(source: ByteSource): Either<readonly Problem[], readonly Tor
 }
 
 /**
- * Finds the tensors of a file that `torch.save` wrote of a state dict. Classes and functions other than those that
- * dictionaries of tensors need are refused by name.
+ * Finds the tensors of a state dict. Classes and functions that a dictionary of tensors does not need are refused by
+ * name.
  */
 export function readTorchFile(
   source: ByteSource,
@@ -246,7 +247,7 @@ export function readTorchFile(
   return refuse(source.name, "a file that torch.save wrote", "another");
 }
 
-/** Whether a tensor's elements follow each other in its storage. */
+/** Whether a tensor's elements are in row-major order without gaps. */
 function isContiguous({ shape, strides }: TorchTensor): boolean {
   let expected = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -282,7 +283,7 @@ export function torchTensorBytes(source: ByteSource, tensor: TorchTensor): Uint8
   return out;
 }
 
-/** Names of tensors that are the same memory as an earlier one, by the earlier one's name. */
+/** Names of tensors that are the same memory as an earlier one, each with the earlier name. */
 export function tiedTensors(tensors: readonly TorchTensor[]): ReadonlyMap<string, string> {
   const first = new Map<string, string>();
   const tied = new Map<string, string>();

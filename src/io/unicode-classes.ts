@@ -1,8 +1,7 @@
 /**
- * What BERT's tokenizer asks about a character, for Unicode 14.0.0 whatever the engine's own version:
- * the reference ran on Python 3.11, and a character assigned later must be dropped as unassigned, not
- * become a word. (Case mapping and normalisation of assigned characters never change, so those are the
- * engine's.)
+ * The classes of characters that BERT's tokenizer uses, for Unicode 14.0.0: the reference ran on Python 3.11, and drops a
+ * character that was assigned later. Case mapping and normalisation of assigned characters never change, so the engine's
+ * are used.
  */
 
 /**

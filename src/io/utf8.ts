@@ -1,7 +1,6 @@
-/** Bytes to text and back, refusing bytes that are not UTF-8 instead of replacing them. */
 import { type Either, type Problem, tryCatch } from "../core/either.ts";
 
-/** Decodes UTF-8 (a byte-order mark is dropped); `source` names the bytes in problems. */
+/** Decodes UTF-8 without a byte-order mark, and refuses other bytes. `source` names them in problems. */
 export function decodeUtf8(source: string, bytes: Uint8Array): Either<readonly Problem[], string> {
   return tryCatch(
     () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),

@@ -1,10 +1,10 @@
-/** A WordPiece vocabulary: one token a line, its id the line's index from 0. */
+/** A WordPiece vocabulary: one token a line, whose id is the line's index from 0. */
 
 import { pipe } from "fp-ts/function";
 import { type Either, map, type Problem, unlessProblems } from "../core/either.ts";
 import { splitLines } from "./lines.ts";
 
-/** The tokens with a meaning of their own, as BERT spells them. */
+/** The special tokens, as BERT spells them. */
 export const SPECIAL_TOKENS: {
   readonly padding: "[PAD]";
   readonly unknown: "[UNK]";
@@ -33,8 +33,9 @@ export interface Vocabulary {
 }
 
 /**
- * Parses the text of a vocab.txt; `source` names it in problems. Refused:
- * empty lines, a token twice (its id would be ambiguous), missing special tokens.
+ * Parses the text of a vocab.txt. Empty lines, repeated tokens and missing special tokens are refused.
+ *
+ * @param source names the file in problems
  */
 export function parseVocabulary(
   source: string,
@@ -74,7 +75,7 @@ function specialIds(ids: ReadonlyMap<string, number>): Vocabulary["special"] {
   };
 }
 
-/** The text of a vocab.txt with these tokens: the inverse of {@link parseVocabulary}. */
+/** The text of a vocab.txt with these tokens. */
 export function formatVocabulary(tokens: readonly string[]): string {
   return tokens.map((token) => `${token}\n`).join("");
 }

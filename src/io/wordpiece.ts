@@ -1,6 +1,6 @@
 /**
- * WordPiece (Schuster and Nakajima, "Japanese and Korean voice search", ICASSP 2012): a word is cut
- * into the longest vocabulary entries that match from the left; pieces after the first carry `##`.
+ * WordPiece (Schuster and Nakajima, "Japanese and Korean voice search", ICASSP 2012): cuts a word into the longest
+ * vocabulary entries that match from the left. Pieces after the first carry `##`.
  */
 import type { Vocabulary } from "./vocabulary.ts";
 
@@ -10,10 +10,10 @@ export const CONTINUATION: "##" = "##";
 /** Words with more characters (code points) than this are unknown. */
 const MAX_WORD_CHARACTERS = 100;
 
-/** The same in UTF-16 code units: a longer word certainly has more characters. */
+/** The same in UTF-16 code units: a longer word has more characters. */
 export const MAX_WORD_UNITS: number = 2 * MAX_WORD_CHARACTERS;
 
-/** Ids of the word's pieces; the unknown token alone where no cut exists or the word is too long. */
+/** Ids of the word's pieces, or of the unknown token if no cut exists or the word is too long. */
 export function wordPieces(vocabulary: Vocabulary, word: string): number[] {
   const unknown = [vocabulary.special.unknown];
   if (word.length > MAX_WORD_UNITS) return unknown;

@@ -1,10 +1,10 @@
 /**
- * Text to words, as BERT's basic tokenizer does it: characters are cleaned, lower-cased, stripped of
- * accents, and split at spaces, punctuation and Chinese characters.
+ * Splits text into words like BERT's basic tokenizer: drops control characters, lower-cases, strips accents, and splits at
+ * spaces, punctuation and Chinese characters.
  */
 import { characterClass } from "./unicode-classes.ts";
 
-/** How text is normalised; the names in tokenizer_config.json are given beside. */
+/** How text is normalised, with the names of tokenizer_config.json. */
 export interface WordOptions {
   /** `do_lower_case`; default true. */
   readonly lowercase: boolean;
@@ -14,7 +14,7 @@ export interface WordOptions {
   readonly splitChinese: boolean;
 }
 
-/** The words of `text`, normalised, in order. Special tokens mean nothing here. */
+/** The normalised words of `text`. Special tokens are not recognised. */
 export function splitWords(text: string, options: WordOptions): string[] {
   const form = options.stripAccents ? "NFD" : "NFC";
   const words: string[] = [];
@@ -36,9 +36,8 @@ export function splitWords(text: string, options: WordOptions): string[] {
 }
 
 /**
- * Drops control characters, makes every space a blank, sets blanks around Chinese characters, and
- * lower-cases. Characters are lower-cased one at a time, as the reference does: a capital sigma never
- * becomes a final one.
+ * Drops control characters, makes every space a blank, puts blanks around Chinese characters, and lower-cases. Like the
+ * reference it lower-cases characters one at a time, so a capital sigma never becomes a final one.
  */
 function cleanText(text: string, { lowercase, splitChinese }: WordOptions): string {
   let cleaned = "";
@@ -53,20 +52,17 @@ function cleanText(text: string, { lowercase, splitChinese }: WordOptions): stri
   return cleaned;
 }
 
-/** Texts up to this length are normalised at once, however many marks they have. */
+/** Texts up to this length are normalised in one call. */
 const SHORT_TEXT = 2048;
 
-/**
- * Canonical normalisation. Engines take n^2 steps for n combining marks in a row, so in long texts a
- * run far longer than any script has is cut.
- */
+/** Canonical normalisation. Engines take n^2 steps for n combining marks in a row, so long runs are cut in long texts. */
 function normalize(text: string, form: "NFC" | "NFD"): string {
   if (text.length <= SHORT_TEXT) return text.normalize(form);
   const parts = text.split(/(?<=\p{M}{128})/u);
   return parts.map((part) => part.normalize(form)).join("");
 }
 
-/** The blocks of CJK unified and compatibility ideographs that BERT lists; no kana, no hangul. */
+/** The blocks of CJK unified and compatibility ideographs that BERT lists, without kana and hangul. */
 const CHINESE_BLOCKS: readonly (readonly [number, number])[] = [
   [0x3400, 0x4dbf],
   [0x4e00, 0x9fff],

@@ -1,23 +1,22 @@
-/** Configurations as people write them: YAML, of which JSON is a part. */
 import { parseDocument } from "yaml";
 import { describe } from "../core/checks.ts";
-import { type Either, getOrThrow, left, type Problem, right } from "../core/either.ts";
+import { type Either, left, type Problem, right } from "../core/either.ts";
 import type { JsonValue } from "./json.ts";
 
 /**
  * Reads YAML 1.2 or JSON.
  *
- * @param path what to call the text in problems, such as the file's name.
- * @returns every syntax error with its line and column, or the value. Aliases are refused where they would
- * multiply a small text into a huge value.
+ * @param path names the text in problems
+ * @returns the value, or every syntax error with its line and column. Aliases that expand a small text into a huge value
+ *   are refused.
  *
  * @example
  * ```ts
  * import { parsePruningConfig } from "espalier";
- * import { parseYaml, parseYamlOrThrow } from "espalier/io";
+ * import { getOrThrow, parseYaml } from "espalier/io";
  *
  * const text = "- pattern: 2:4\n  target_sparsity: 0.5\n  op_names: [query, key]\n";
- * const config = parsePruningConfig(parseYamlOrThrow("pruning.yaml", text));
+ * const config = parsePruningConfig(getOrThrow(parseYaml("pruning.yaml", text)));
  * if (config._tag === "Left" || config.right.pruners[0]?.opNames.length !== 2) throw new Error();
  *
  * const broken = parseYaml("pruning.yaml", "pattern: [4x1");
@@ -28,7 +27,7 @@ export function parseYaml(path: string, text: string): Either<readonly Problem[]
   if (typeof text !== "string")
     throw new TypeError(`text: expected a string, got ${describe(text)}`);
   try {
-    // A key that is a list or an object is an error, rather than text that looks like one.
+    // A list or an object as a key is an error.
     const document = parseDocument(text, { stringKeys: true });
     const problems = document.errors.map(({ message, linePos }) => {
       const [{ line, col }] = linePos ?? [{ line: 1, col: 1 }];
@@ -37,18 +36,13 @@ export function parseYaml(path: string, text: string): Either<readonly Problem[]
     if (problems.length > 0) return left(problems);
     return right(document.toJS() as JsonValue);
   } catch (error) {
-    // Too many aliases, or lists within lists beyond the engine's stack.
+    // Too many aliases, or nesting beyond the engine's stack.
     const got = error instanceof Error ? firstLine(error.message) : String(error);
     return left([{ path, expected: "JSON or YAML", got }]);
   }
 }
 
-/** {@link parseYaml} for those who prefer exceptions. @throws InputError with every syntax error */
-export function parseYamlOrThrow(path: string, text: string): JsonValue {
-  return getOrThrow(parseYaml(path, text));
-}
-
-/** A message without the excerpt of the text that follows it. */
+/** A message without the excerpt of the text. */
 function firstLine(message: string): string {
   return (message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
 }

@@ -1,6 +1,6 @@
 /**
- * The directory of a zip archive whose files are stored as they are, as PyTorch writes them. Nothing is ever unpacked:
- * compressed files are refused. Format: APPNOTE.TXT of PKWARE, 4.3.
+ * The directory of a zip archive of uncompressed files, as PyTorch writes them. Compressed files are refused. Format:
+ * APPNOTE.TXT of PKWARE, 4.3.
  */
 import {
   type Either,
@@ -12,7 +12,7 @@ import {
 } from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
 
-/** Where a file's bytes lie in the archive. */
+/** The place of a file's bytes in the archive. */
 interface ZipEntry {
   readonly begin: number;
   readonly end: number;
@@ -29,29 +29,28 @@ const CENTRAL_BYTES = 46;
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
 const MOST_COMMENT = 0xffff;
-/** A 32-bit field whose value is in the extra field of zip64. */
+/** Marks a 32-bit field whose value is in the extra field of zip64. */
 const ELSEWHERE = 0xffffffff;
-/** Longest directory accepted, in bytes: some hundred thousand files. */
+/** The longest directory accepted, in bytes: some hundred thousand files. */
 const MOST_DIRECTORY = 64 * 2 ** 20;
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A 64-bit integer; NaN where it is no exact number. */
+/** A 64-bit integer; NaN beyond 2^53 - 1. */
 function bigAt(view: DataView, at: number): number {
   const value = view.getBigUint64(at, true);
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : Number.NaN;
 }
 
-/** Where the directory is. */
 interface Directory {
   readonly begin: number;
   readonly bytes: number;
   readonly count: number;
 }
 
-/** The directory as the archive's last record says, which a comment may follow. */
+/** Finds the directory through the archive's last record, which a comment may follow. */
 function findDirectory(source: ByteSource): Either<readonly Problem[], Directory> {
   const { name, size } = source;
   const begin = Math.max(0, size - END_BYTES - MOST_COMMENT - LOCATOR64_BYTES);
@@ -72,13 +71,15 @@ function findDirectory(source: ByteSource): Either<readonly Problem[], Directory
     const record = viewOf(source.read(position, position + END64_BYTES));
     if (record.getUint32(0, true) !== END64) break;
     return right({
-      ...{ count: bigAt(record, 32), bytes: bigAt(record, 40), begin: bigAt(record, 48) },
+      count: bigAt(record, 32),
+      bytes: bigAt(record, 40),
+      begin: bigAt(record, 48),
     });
   }
   return refuse(name, "a zip archive with a directory at its end", "none");
 }
 
-/** Size and position of a file, from its 32-bit fields or from the extra field where they say so. */
+/** Size and position of a file, from its 32-bit fields or from the extra field of zip64. */
 function placeOf(view: DataView, at: number, nameBytes: number, extraBytes: number) {
   const fields = [
     view.getUint32(at + 24, true),
@@ -103,7 +104,7 @@ function placeOf(view: DataView, at: number, nameBytes: number, extraBytes: numb
   return { plain, packed, position };
 }
 
-/** Where a file's bytes begin: after its own header, which may differ from the directory's in length. */
+/** The position of a file's bytes, after its own header, which may differ in length from the directory's. */
 function dataBegin(source: ByteSource, position: number): number {
   if (!(position + LOCAL_BYTES <= source.size)) return Number.NaN;
   const local = viewOf(source.read(position, position + LOCAL_BYTES));
@@ -111,7 +112,7 @@ function dataBegin(source: ByteSource, position: number): number {
   return position + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
 }
 
-/** Reads one record of the directory at `at`; what is wrong with it is added to `problems`. */
+/** Reads the record at `at` into `files` or `problems`; returns the position of the next one. */
 function readEntry(
   source: ByteSource,
   bytes: Uint8Array,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatProblem, isLeft, isRight } from "../../src/core/either.ts";
-import { type GlueTask, parseGlueTsv, parseGlueTsvOrThrow } from "../../src/io/glue.ts";
+import { formatProblem, getOrThrow, isLeft, isRight } from "../../src/core/either.ts";
+import { type GlueTask, parseGlueTsv } from "../../src/io/glue.ts";
 import { needing } from "../needs.ts";
 import { readSharedFile } from "./sources.ts";
 
@@ -15,10 +15,10 @@ function problemsOf(task: GlueTask, text: string): readonly string[] {
 }
 
 test("pairs and single sentences", () => {
-  expect(parseGlueTsvOrThrow("mrpc", "f", `\ufeff${MRPC}\n1\t7\t8\tOne .\tTwo .\n`)).toEqual([
+  expect(getOrThrow(parseGlueTsv("mrpc", "f", `\ufeff${MRPC}\n1\t7\t8\tOne .\tTwo .\n`))).toEqual([
     { text: "One .", textPair: "Two .", label: 1 },
   ]);
-  expect(parseGlueTsvOrThrow("sst2", "f", `${SST2}\na film \t0\nanother\t1`)).toEqual([
+  expect(getOrThrow(parseGlueTsv("sst2", "f", `${SST2}\na film \t0\nanother\t1`))).toEqual([
     { text: "a film ", label: 0 },
     { text: "another", label: 1 },
   ]);
@@ -26,7 +26,7 @@ test("pairs and single sentences", () => {
 
 test("quotation marks quote nothing: not a column, not a line", () => {
   const text = `${MRPC}\n1\t7\t8\t" She said so .\tHe said " so\n0\t9\t9\t"\t""\n`;
-  expect(parseGlueTsvOrThrow("mrpc", "f", text)).toEqual([
+  expect(getOrThrow(parseGlueTsv("mrpc", "f", text))).toEqual([
     { text: '" She said so .', textPair: 'He said " so', label: 1 },
     { text: '"', textPair: '""', label: 0 },
   ]);
@@ -35,7 +35,7 @@ test("quotation marks quote nothing: not a column, not a line", () => {
 test("lines may end as on any system, and only there", () => {
   for (const end of ["\n", "\r\n", "\r"]) {
     const text = [SST2, "one\u2028\u0085\u000btwo\t1", "three\t0", ""].join(end);
-    expect(parseGlueTsvOrThrow("sst2", "f", text)).toEqual([
+    expect(getOrThrow(parseGlueTsv("sst2", "f", text))).toEqual([
       { text: "one\u2028\u0085\u000btwo", label: 1 },
       { text: "three", label: 0 },
     ]);
@@ -80,7 +80,7 @@ test("any text is read or refused, never an exception; rows that are written are
   fc.assert(
     fc.property(fc.array(fc.tuple(sentence, fc.nat(1)), { minLength: 1 }), (rows) => {
       const text = rows.map(([words, label]) => `${words}\t${label}\n`).join("");
-      expect(parseGlueTsvOrThrow("sst2", "f", `${SST2}\n${text}`)).toEqual(
+      expect(getOrThrow(parseGlueTsv("sst2", "f", `${SST2}\n${text}`))).toEqual(
         rows.map(([words, label]) => ({ text: words, label })),
       );
     }),
@@ -96,7 +96,7 @@ describe(needing("shared data", "the real files"), () => {
   ])("%s %s", ([task, path, rows, positive], { skip }) => {
     const text = readSharedFile("ESPALIER_DATA", path);
     if (text === undefined) return skip();
-    const examples = parseGlueTsvOrThrow(task, path, text);
+    const examples = getOrThrow(parseGlueTsv(task, path, text));
     expect(examples).toHaveLength(rows);
     expect(examples.filter(({ label }) => label === 1)).toHaveLength(positive);
   });

@@ -1,11 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { formatProblem, isLeft, isRight } from "../../src/core/either.ts";
+import { formatProblem, getOrThrow, isLeft, isRight } from "../../src/core/either.ts";
 import {
   type DirectoryFiles,
   readHuggingFaceModel,
-  readHuggingFaceModelOrThrow,
   readHuggingFaceTokenizer,
-  readHuggingFaceTokenizerOrThrow,
   widenTensors,
 } from "../../src/io/hugging-face.ts";
 import { writeHuggingFaceDirectory } from "../../src/io/hugging-face-writer.ts";
@@ -49,14 +47,14 @@ function problemsOf(result: ReturnType<typeof readHuggingFaceModel>): readonly s
 
 describe("reading a model", () => {
   const value = (files: DirectoryFiles, name: string): number | undefined => {
-    const tensor = readHuggingFaceModelOrThrow(files).tensors.get(name);
+    const tensor = getOrThrow(readHuggingFaceModel(files)).tensors.get(name);
     return tensor && widenTensors(new Map([[name, tensor]])).get(name)?.data[0];
   };
 
   test("a classifier's names stay", () => {
     const names = ["bert.embeddings.LayerNorm.weight", "classifier.bias"];
-    const { tensors, config } = readHuggingFaceModelOrThrow(
-      directory({ model_type: "bert", custom: [1] }, named(...names)),
+    const { tensors, config } = getOrThrow(
+      readHuggingFaceModel(directory({ model_type: "bert", custom: [1] }, named(...names))),
     );
     expect(new Set(tensors.keys())).toEqual(new Set(names));
     expect(config).toEqual({ model_type: "bert", custom: [1] });
@@ -77,7 +75,7 @@ describe("reading a model", () => {
     expect(value(files, "bert.embeddings.LayerNorm.weight")).toBe(0);
     expect(value(files, "bert.embeddings.LayerNorm.bias")).toBe(1);
     expect(value(files, "bert.encoder.layer.0.output.LayerNorm.weight")).toBe(2);
-    const { tensors } = readHuggingFaceModelOrThrow(files);
+    const { tensors } = getOrThrow(readHuggingFaceModel(files));
     const model = [
       "bert.embeddings.LayerNorm.weight",
       "bert.pooler.dense.weight",
@@ -91,10 +89,12 @@ describe("reading a model", () => {
   });
 
   test("a pre-trained encoder with other heads: only the classifier is missing", () => {
-    const { tensors } = readHuggingFaceModelOrThrow(
-      directory(
-        { model_type: "bert" },
-        named("bert.pooler.dense.bias", "cls.seq_relationship.bias"),
+    const { tensors } = getOrThrow(
+      readHuggingFaceModel(
+        directory(
+          { model_type: "bert" },
+          named("bert.pooler.dense.bias", "cls.seq_relationship.bias"),
+        ),
       ),
     );
     expect(compareNames(["bert.pooler.dense.bias", "classifier.weight"], tensors)).toEqual({
@@ -104,10 +104,12 @@ describe("reading a model", () => {
   });
 
   test("a bare DistilBERT", () => {
-    const { tensors } = readHuggingFaceModelOrThrow(
-      directory(
-        { model_type: "distilbert" },
-        named("transformer.layer.0.ffn.lin1.bias", "x.gamma"),
+    const { tensors } = getOrThrow(
+      readHuggingFaceModel(
+        directory(
+          { model_type: "distilbert" },
+          named("transformer.layer.0.ffn.lin1.bias", "x.gamma"),
+        ),
       ),
     );
     expect([...tensors.keys()]).toEqual([
@@ -137,7 +139,9 @@ describe("reading a model", () => {
       "model.safetensors: expected this file, got only config.json, pytorch_model.bin",
     ]);
     const cut = new Map(directory({}, named("a"))).set("model.safetensors", new Uint8Array(4));
-    expect(() => readHuggingFaceModelOrThrow(cut)).toThrow(/^model\.safetensors: expected a file/);
+    expect(() => getOrThrow(readHuggingFaceModel(cut))).toThrow(
+      /^model\.safetensors: expected a file/,
+    );
   });
 });
 
@@ -150,7 +154,7 @@ describe("reading a tokenizer", () => {
         : [["tokenizer_config.json", utf8(JSON.stringify(config))] as const]),
     ]);
   const firstId = (config: object | undefined, text: string): number | undefined =>
-    encode(readHuggingFaceTokenizerOrThrow(tokenizerFiles(config)), text).inputIds[1];
+    encode(getOrThrow(readHuggingFaceTokenizer(tokenizerFiles(config))), text).inputIds[1];
 
   test("without a configuration text is lower-cased and stripped of accents", () => {
     expect(firstId(undefined, "TREE")).toBe(5);
@@ -189,12 +193,14 @@ describe("reading a tokenizer", () => {
 
   test("a vocabulary that is absent, no text, or broken", () => {
     const broken = new Map([["vocab.txt", Uint8Array.of(0xff)]]);
-    expect(() => readHuggingFaceTokenizerOrThrow(broken)).toThrow("vocab.txt: expected UTF-8 text");
-    expect(() => readHuggingFaceTokenizerOrThrow(new Map())).toThrow(
+    expect(() => getOrThrow(readHuggingFaceTokenizer(broken))).toThrow(
+      "vocab.txt: expected UTF-8 text",
+    );
+    expect(() => getOrThrow(readHuggingFaceTokenizer(new Map()))).toThrow(
       "vocab.txt: expected this file",
     );
     const short = new Map([["vocab.txt", utf8("a\n")]]);
-    expect(() => readHuggingFaceTokenizerOrThrow(short)).toThrow(/vocab\.txt: .* \[CLS\]/);
+    expect(() => getOrThrow(readHuggingFaceTokenizer(short))).toThrow(/vocab\.txt: .* \[CLS\]/);
   });
 });
 
@@ -303,8 +309,8 @@ describe("writing", () => {
   test("what is written reads back equal, and writing that gives the same bytes", () => {
     const cased = createTokenizer(VOCABULARY, { lowercase: false, stripAccents: true });
     const files = writeHuggingFaceDirectory({ config: {}, tensors, tokenizer: cased });
-    const model = readHuggingFaceModelOrThrow(files);
-    const read = readHuggingFaceTokenizerOrThrow(files);
+    const model = getOrThrow(readHuggingFaceModel(files));
+    const read = getOrThrow(readHuggingFaceTokenizer(files));
     expect(read.options).toEqual(cased.options);
     expect(read.vocabulary).toEqual(cased.vocabulary);
     expect(

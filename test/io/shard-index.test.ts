@@ -1,21 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { formatProblem, isLeft } from "../../src/core/either.ts";
-import {
-  parseShardIndex,
-  parseShardIndexOrThrow,
-  shardProblems,
-} from "../../src/io/shard-index.ts";
+import { formatProblem, getOrThrow, isLeft } from "../../src/core/either.ts";
+import { parseShardIndex, shardProblems } from "../../src/io/shard-index.ts";
 
 const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
 describe("the index of a sharded checkpoint", () => {
   it("is read, with its metadata", () => {
-    const index = parseShardIndexOrThrow(
-      "index",
-      bytes({
-        metadata: { total_size: 12 },
-        weight_map: { a: "x.safetensors", b: "y.safetensors" },
-      }),
+    const index = getOrThrow(
+      parseShardIndex(
+        "index",
+        bytes({
+          metadata: { total_size: 12 },
+          weight_map: { a: "x.safetensors", b: "y.safetensors" },
+        }),
+      ),
     );
     expect([...index.files]).toEqual([
       ["a", "x.safetensors"],
@@ -49,13 +47,12 @@ describe("the index of a sharded checkpoint", () => {
     [{ weight_map: {}, metadata: 3 }, /metadata: expected an object/],
     [[], /expected a JSON object/],
   ])("is refused where it is none: %j", (value, message) => {
-    expect(() => parseShardIndexOrThrow("index", bytes(value))).toThrow(message);
+    expect(() => getOrThrow(parseShardIndex("index", bytes(value)))).toThrow(message);
   });
 
   it("has to list what its files have", () => {
-    const index = parseShardIndexOrThrow(
-      "index",
-      bytes({ weight_map: { a: "x.safetensors", b: "x.safetensors" } }),
+    const index = getOrThrow(
+      parseShardIndex("index", bytes({ weight_map: { a: "x.safetensors", b: "x.safetensors" } })),
     );
     const present = new Map([["x.safetensors", new Set(["b", "c"])]]);
     expect(shardProblems("index", index, present).map(formatProblem)).toEqual([

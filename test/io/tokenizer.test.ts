@@ -4,13 +4,17 @@ import {
   createTokenizer,
   decode,
   encode,
-  normalizeText,
   type Tokenizer,
+  wordsAndSpecials,
 } from "../../src/io/tokenizer.ts";
 import { characterClass } from "../../src/io/unicode-classes.ts";
 import { formatVocabulary, SPECIAL_TOKENS } from "../../src/io/vocabulary.ts";
 import { naivePieces, naiveWords } from "./naive-words.ts";
 import { readVectorFile } from "./sources.ts";
+
+function normalizeText(tokenizer: Tokenizer, text: string): string {
+  return wordsAndSpecials(tokenizer, text).join(" ");
+}
 
 const tokenizer: Tokenizer = createTokenizer(readVectorFile("vocab.txt"));
 const { tokens, ids, special } = tokenizer.vocabulary;

@@ -1,20 +1,20 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { InputError, isLeft, isRight } from "../../src/core/either.ts";
-import { parseYaml, parseYamlOrThrow } from "../../src/io/yaml.ts";
+import { getOrThrow, InputError, isLeft, isRight } from "../../src/core/either.ts";
+import { parseYaml } from "../../src/io/yaml.ts";
 
 test("JSON is read as it is", () => {
   fc.assert(
     fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
       const text = JSON.stringify(value);
-      expect(parseYamlOrThrow("x", text)).toEqual(JSON.parse(text));
+      expect(getOrThrow(parseYaml("x", text))).toEqual(JSON.parse(text));
     }),
     { numRuns: 200 },
   );
 });
 
 test("an N:M pattern is text without quotes, too", () => {
-  expect(parseYamlOrThrow("x", "pattern: 2:4\nop_names: [.*query]")).toEqual({
+  expect(getOrThrow(parseYaml("x", "pattern: 2:4\nop_names: [.*query]"))).toEqual({
     pattern: "2:4",
     op_names: [".*query"],
   });
@@ -30,7 +30,7 @@ test("every syntax error is stated with its place", () => {
     expect(got).not.toMatch(/\n/);
   }
   expect(isLeft(parseYaml("file.yaml", "b: 1\nb: 2\n"))).toBe(true);
-  expect(() => parseYamlOrThrow("file.yaml", "{")).toThrow(InputError);
+  expect(() => getOrThrow(parseYaml("file.yaml", "{"))).toThrow(InputError);
   expect(() => parseYaml("file.yaml", 1 as never)).toThrow(TypeError);
 });
 
@@ -46,6 +46,6 @@ test("aliases that would multiply are refused", () => {
 test("a key that is no text, and lists too deep to read, are refused", () => {
   expect(isLeft(parseYaml("file.yaml", "? [a, b]\n: c\n"))).toBe(true);
   expect(isLeft(parseYaml("file.yaml", "{{a: 1}: 2}"))).toBe(true);
-  expect(parseYamlOrThrow("file.yaml", "1: one")).toEqual({ 1: "one" });
+  expect(getOrThrow(parseYaml("file.yaml", "1: one"))).toEqual({ 1: "one" });
   expect(isLeft(parseYaml("file.yaml", `${"[".repeat(50_000)}${"]".repeat(50_000)}`))).toBe(true);
 });
