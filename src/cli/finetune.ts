@@ -3,8 +3,8 @@
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { RECIPES } from "../experiment/recipes.ts";
 import { nodeStorage } from "../node/storage.ts";
+import { outputProblems } from "../run/fine-tune.ts";
 import { missingSources, prepareFinetuning } from "../run/finetuning.ts";
-import { outputProblems } from "../run/training.ts";
 import { BATCHINGS } from "../train/batches.ts";
 import { SCHEDULE_NAMES } from "../train/schedule.ts";
 import { type Command, defineCommand } from "./command.ts";
@@ -124,7 +124,7 @@ export const finetuneCommand: Command = defineCommand({
     const problems = usageProblems(values);
     if (problems.length > 0 || directory === undefined || task === undefined)
       throw new InputError(problems);
-    const output = await outputProblems(nodeStorage, { directory, seeds, resume });
+    const output = await outputProblems(nodeStorage, directory, seeds, resume);
     if (output.length > 0) throw new InputError(output);
     const prepared = getOrThrow(await prepareFinetuning(nodeStorage, { ...values, task }));
     const { description: plan, notices } = prepared;

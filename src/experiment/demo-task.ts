@@ -1,9 +1,8 @@
 /**
- * A sentence-classification task that is made, not fetched: is the statement true? Every sentence
- * compares two amounts, "the <thing> of <number> <unit> is [<negator>] [<degree>] <heavier> than the
- * <thing> of <number> <unit>". Which number comes first decides, and a negator turns the statement
- * around. Both numbers occur on either side equally often, with and without a negator, so no word tells
- * anything about the label: a bag of words is at chance, order and negation are all there is.
+ * A generated sentence-classification task: is the statement true? Every sentence compares two amounts, "the <thing> of
+ * <number> <unit> is [<negator>] [<degree>] <heavier> than the <thing> of <number> <unit>". The order of the numbers
+ * decides, and a negator inverts it. Each number occurs equally often on either side, with and without a negator, so
+ * single words say nothing about the label: a bag of words is at chance.
  */
 import { checkInteger } from "../core/checks.ts";
 import { nextBelow, openStream, type RandomStream, STREAM } from "../core/random.ts";
@@ -19,7 +18,7 @@ const VERBS = words("is was seems looks");
 const NEGATORS = words("not never hardly barely");
 const DEGREES = words("much far clearly surely");
 const COMPARATIVES = words("heavier larger longer taller bigger higher wider deeper");
-/** One sentence in so many is negated: rare enough that the comparison is learned first. */
+/** One sentence in three is negated, so that the comparison is learned first. */
 const SENTENCES_PER_NEGATION = 3;
 
 const SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] as const;
@@ -28,7 +27,7 @@ function words(text: string): readonly string[] {
   return Object.freeze(text.split(" "));
 }
 
-/** The demo task: rows with label 1 where the statement is true, and their vocabulary. */
+/** Rows with label 1 if the statement is true, and their vocabulary. */
 export interface DemoTask {
   readonly train: readonly Example[];
   readonly dev: readonly Example[];
@@ -36,19 +35,18 @@ export interface DemoTask {
   readonly vocabulary: string;
 }
 
-/** Sizes and seed of a {@link DemoTask}. */
 export interface DemoTaskOptions {
   /** Default 1. */
   readonly seed?: number;
-  /** Number of training rows, default 6000. */
+  /** Default 6000 rows. */
   readonly trainCount?: number;
-  /** Number of dev rows, default 500. */
+  /** Default 500 rows. */
   readonly devCount?: number;
 }
 
 /**
- * Generates the demo task. The same options give the same rows; no sentence occurs twice, so none of
- * dev is in train; labels alternate, so both are equally frequent in either part.
+ * Generates the demo task. The same options give the same rows. No sentence occurs twice, in train or dev, and labels
+ * alternate.
  *
  * @example
  * ```ts
@@ -103,7 +101,7 @@ function sentence(stream: RandomStream, label: number): string {
   ].join(" ");
 }
 
-/** Two different numbers in words, the lower one first; every pair equally likely. */
+/** Two different numbers in words, the lower one first. Every pair is equally likely. */
 function twoNumbers(stream: RandomStream): readonly [string, string] {
   const first = nextBelow(stream, NUMBERS.length);
   const other = nextBelow(stream, NUMBERS.length - 1);

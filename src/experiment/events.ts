@@ -1,28 +1,27 @@
-/** What an experiment reports: plain data, like a training run's events. */
+/** What an experiment reports, as plain data. */
 import type { KernelVariant } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
 import type { Evaluation, SparsityReport, TrainingEvent } from "../train/events.ts";
 
-/** `dense`: plain fine-tuning, the teacher's. `sparse`: pruning while distilling from it. */
+/** `dense`: fine-tuning of the teacher. `sparse`: pruning while distilling from it. */
 export type PhaseKind = "dense" | "sparse";
 
 /** Which phase of which run an event belongs to. */
 export interface PhaseId {
   readonly phase: PhaseKind;
-  /** Name of the recipe whose phase this is; the dense phase carries the first recipe's name. */
+  /** The recipe's name; for the dense phase that of the first one. */
   readonly recipe: string;
   /** The pattern, `mixed` for a mixed configuration, `dense` for the dense phase. */
   readonly pattern: string;
   readonly seed: number;
 }
 
-/** An event of a phase's training. */
 export interface PhaseTrainingEvent extends PhaseId {
   readonly type: "training";
   readonly event: TrainingEvent;
 }
 
-/** A model's quality, and how sparse it is. */
+/** A model's quality and sparsity. */
 export interface MeasuredModel {
   readonly evaluation: Evaluation;
   readonly sparsity: SparsityReport | null;
@@ -32,21 +31,21 @@ export interface MeasuredModel {
 export interface PhaseResult extends PhaseId {
   readonly profile: Profile;
   readonly variant: KernelVariant;
-  /** Which metric of the evaluations the recipe's table shows. */
+  /** The metric that the recipe's table shows. */
   readonly metric: "accuracy" | "f1";
   /** After the last epoch. */
   readonly last: MeasuredModel;
-  /** The dense model pruned at once by magnitude to the same patterns and targets, not trained further. */
+  /** The dense model pruned at once by magnitude to the same patterns and targets, without more training. */
   readonly oneShot: MeasuredModel | null;
 }
 
-/** The end of a phase. The experiment's current weights are then the phase's. */
+/** The end of a phase. The experiment's weights are then the phase's. */
 export interface PhaseResultEvent {
   readonly type: "result";
   readonly result: PhaseResult;
 }
 
-/** The last event; `completed` is false when the signal ended the experiment early. */
+/** The last event; `completed` is false if the signal ended the experiment early. */
 export interface ExperimentEndEvent {
   readonly type: "end";
   readonly completed: boolean;

@@ -7,6 +7,7 @@ import {
   isLeft,
   left,
   type Problem,
+  prefixPaths,
   refuse,
   right,
 } from "../core/either.ts";
@@ -180,6 +181,6 @@ function planPruning(
     return right({ recipes: [{ ...recipe, sparse: { ...sparse, pattern } }], pruningConfig });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    return left(error.problems.map((each) => ({ ...each, path: `${given.path}: ${each.path}` })));
+    return prefixPaths(`${given.path}: `)(left(error.problems));
   }
 }

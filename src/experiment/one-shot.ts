@@ -10,10 +10,7 @@ import { sparsityReport } from "../train/sparsity.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "../train/trainable-model.ts";
 import type { MeasuredModel } from "./events.ts";
 
-/**
- * Prunes a model in place, at once and by magnitude, to the layers, patterns, scopes and targets of a
- * pruning configuration, and measures it.
- */
+/** Prunes a model in place, at once and by magnitude, as a pruning configuration says otherwise, and measures it. */
 export function pruneAtOnceInto<Row, Batch extends LabelledBatch>(
   backend: Backend,
   model: TrainableModel<Batch>,

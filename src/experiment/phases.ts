@@ -5,7 +5,7 @@ import type { TrainingSettings } from "../train/settings.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import { type PhaseRecipe, recipePruningConfig, type SparsePhaseRecipe } from "./recipes.ts";
 
-/** What a phase's settings depend on besides its recipe. */
+/** What a phase's settings depend on, besides its recipe. */
 export interface PhaseContext {
   readonly seed: number;
   readonly profile: Profile;
@@ -14,7 +14,6 @@ export interface PhaseContext {
   readonly exampleCount: number;
 }
 
-/** The settings of a dense phase. */
 export function densePhaseSettings(
   phase: PhaseRecipe,
   { seed, profile, sparseProducts, exampleCount }: PhaseContext,

@@ -13,8 +13,8 @@ import { densePhaseSettings, sparsePhaseSettings } from "./phases.ts";
 import type { Recipe } from "./recipes.ts";
 
 /**
- * What an experiment does, on any rows. Absent properties have the stated defaults; {@link resolveExperiment} fills them
- * in once.
+ * What an experiment does, on any rows. An absent property (`undefined`) has the stated default, which
+ * {@link resolveExperiment} fills in once; `null` is never absent but a value, such as no pruning.
  */
 interface ExperimentOf<Row> {
   readonly config: ModelConfig;

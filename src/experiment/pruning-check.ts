@@ -2,17 +2,12 @@
 
 import type { PruningKeys } from "../checkpoint/pruning-config-file.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { type ModuleKind, moduleList } from "../model/modules.ts";
+import { moduleList } from "../model/modules.ts";
 import type { Profile, PruningConfig } from "../prune/config.ts";
-import { elementCount, type LayerKind } from "../prune/layer.ts";
+import { elementCount } from "../prune/layer.ts";
 import { formatPattern } from "../prune/pattern.ts";
 import { initialiseTrainingPruning, parseTrainingPruning } from "../train/pruning.ts";
-
-const LAYER_KINDS: Readonly<Record<ModuleKind, LayerKind>> = {
-  linear: "linear",
-  embedding: "embedding",
-  layerNorm: "other",
-};
+import { KIND_OF_MODULE } from "../train/trainable-model.ts";
 
 /**
  * Parses a configuration in INC's keys and begins pruning with it.
@@ -30,7 +25,7 @@ export function checkPruning(
   // Only shapes and order matter: all weights are zero.
   const layers = moduleList(model).map(({ name, kind, shape }) => ({
     name,
-    kind: LAYER_KINDS[kind],
+    kind: KIND_OF_MODULE[kind],
     shape,
     data: new Float32Array(elementCount(shape)),
   }));

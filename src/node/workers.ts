@@ -19,8 +19,8 @@ export function workerRunner<Task, Message, Result>(script: {
   return (task, { post, signal }) => {
     const worker = new Worker(new URL(script.href), { workerData: { task } });
     const abort = (): void => worker.postMessage({ kind: "abort" } satisfies ToWorker);
-    // Settled once every message so far is dealt with.
-    let dealtWith: Promise<void> = Promise.resolve();
+    // Settled once every message so far is handled.
+    let handled: Promise<void> = Promise.resolve();
     return new Promise<Result>((resolve, reject) => {
       signal.addEventListener("abort", abort);
       if (signal.aborted) abort();
@@ -28,11 +28,11 @@ export function workerRunner<Task, Message, Result>(script: {
         switch (posted.kind) {
           case "message": {
             const done = post(posted.message as Message);
-            dealtWith = dealtWith.then(() => done).catch(reject);
+            handled = handled.then(() => done).catch(reject);
             return;
           }
           case "result":
-            dealtWith.then(() => resolve(posted.result as Result));
+            handled.then(() => resolve(posted.result as Result));
             return;
           case "error":
             return reject(Object.assign(new Error(posted.message), { stack: posted.stack }));
@@ -42,7 +42,7 @@ export function workerRunner<Task, Message, Result>(script: {
       });
       worker.on("error", reject);
       worker.on("exit", (code) =>
-        dealtWith.then(() => reject(new Error(`a worker ended early with code ${code}`))),
+        handled.then(() => reject(new Error(`a worker ended early with code ${code}`))),
       );
     }).finally(() => {
       signal.removeEventListener("abort", abort);

@@ -8,7 +8,7 @@ import { formatMetrics, type MetricsLine } from "./metrics.ts";
 import type { SeedMessage } from "./seed.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
-/** What a run tells as it goes: its progress. */
+/** Is told of a run's progress. */
 export interface RunListener {
   /** Optimizer updates over all seeds, done and planned, and the mean of the seeds' latest losses. */
   readonly onStep: (label: string, done: number, total: number, loss: number) => void;
@@ -18,20 +18,14 @@ export interface RunListener {
 /** Wall-clock seconds of each phase, by {@link timingKey}. They are not part of the metrics. */
 export type Timings = Readonly<Record<string, number>>;
 
-/** The name of a phase of a seed in timings.json. */
 export function timingKey({ seed, recipe, phase }: Omit<PhaseId, "pattern">): string {
   return `seed ${seed} ${phase} ${recipe}`;
 }
 
-/** The file of the metrics in a run's directory. */
 export const METRICS_FILE = "metrics.jsonl";
 const TIMINGS_FILE = "timings.json";
 
-/**
- * The timings that an earlier run left in `directory`, if any.
- *
- * @throws InputError if the file is damaged
- */
+/** The timings that an earlier run left in `directory`, if any. @throws InputError if the file is damaged */
 export async function readTimings(storage: RunStorage, directory: string): Promise<Timings> {
   const path = joinPath(directory, TIMINGS_FILE);
   if ((await storage.kind(path)) !== "file") return {};
@@ -67,14 +61,14 @@ export function createRunBoard(
   directory: string,
   seeds: number,
   earlier: Timings,
-  listener: RunListener,
+  listener: Partial<RunListener> = {},
 ): RunBoard {
   const lines = new Map<number, readonly MetricsLine[]>();
   const steps = new Map<number, SeedMessage & { readonly kind: "step" }>();
   let timings = earlier;
   let written: Promise<void> = Promise.resolve();
 
-  /** Writes both files as they are then, after all earlier writes: several seeds post at once. */
+  /** Writes both files. Several seeds post at once, so each write waits for the earlier ones. */
   const writeFiles = (): Promise<void> => {
     written = written.then(async () => {
       const ordered = Array.from({ length: seeds }, (_, index) => lines.get(index) ?? []).flat();
@@ -92,7 +86,7 @@ export function createRunBoard(
     const all = [...steps.values()];
     const done = sum(all.map((step) => step.done));
     const loss = sum(all.map((step) => step.loss)) / all.length;
-    listener.onStep(stepLabel(message.phase, all.length), done, message.total * seeds, loss);
+    listener.onStep?.(stepLabel(message.phase, all.length), done, message.total * seeds, loss);
   };
   const onMessage = async (index: number, message: SeedMessage): Promise<void> => {
     switch (message.kind) {
@@ -106,7 +100,7 @@ export function createRunBoard(
         lines.set(index, [...(lines.get(index) ?? []), message.line]);
         addSeconds(message.line, message.seconds);
         await writeFiles();
-        return listener.onEpoch(message.line);
+        return listener.onEpoch?.(message.line);
       case "result":
         addSeconds(message.result, message.seconds);
         return writeFiles();

@@ -1,15 +1,25 @@
-/** A whole run: models, metrics, snapshots and a report. */
+/** A whole run: every seed's models, metrics and snapshots, and a report. */
 
 import type { StopSignal } from "../core/abort.ts";
+import type { Problem } from "../core/either.ts";
 import type { RunDescription } from "../experiment/plan.ts";
+import { MOST_THREADS } from "../kernels/backend.ts";
 import { htmlReport } from "../report/html.ts";
 import type { RunReport } from "../report/run-report.ts";
-import type { RunListener } from "./board.ts";
-import { resolveRun } from "./plan.ts";
+import { createRunBoard, METRICS_FILE, type RunListener, readTimings } from "./board.ts";
+import { phaseDirectory, type RunPlan, resolveRun } from "./plan.ts";
 import { planSettings } from "./plan-settings.ts";
-import { reportOf } from "./report.ts";
-import { joinPath } from "./storage.ts";
-import { type RunOutcome, type RunPlatform, runTraining } from "./training.ts";
+import { type RunOutcome, reportOf } from "./report.ts";
+import {
+  type SeedMessage,
+  type SeedPlatform,
+  type SeedResult,
+  type SeedTask,
+  trainSeed,
+} from "./seed.ts";
+import { findSnapshot } from "./snapshot.ts";
+import { joinPath, type RunStorage } from "./storage.ts";
+import { runTasks, type TaskRunner } from "./tasks.ts";
 
 /** What to run, and where it goes. */
 export interface FineTuneRunOptions {
@@ -31,6 +41,12 @@ export interface FineTuneRunOptions {
   readonly threads?: number | undefined;
 }
 
+/** What a run needs of the program around it. */
+export interface RunPlatform extends SeedPlatform {
+  /** Runs a seed on a worker, which calls {@link trainSeed} there. Default: seeds run here, one after another. */
+  readonly worker?: TaskRunner<SeedTask, SeedMessage, SeedResult> | undefined;
+}
+
 /** What came of a run. */
 export interface FineTuned {
   readonly outcome: RunOutcome;
@@ -39,12 +55,10 @@ export interface FineTuned {
   readonly reportPath: string | null;
 }
 
-const SILENT: RunListener = { onStep: () => {}, onEpoch: () => {} };
-
 /**
  * Trains every seed of a plan. Writes to the directory: `dense/` and `sparse/` in Hugging Face's layout, `metrics.jsonl`
  * with one line an epoch, `timings.json`, `report.html` and `snapshots/`. If the signal interrupts it, it reports what is
- * there so far.
+ * there so far. Results do not depend on the number of threads.
  *
  * @throws InputError if a model, a pruning configuration or a snapshot does not fit; nothing is written then
  */
@@ -52,19 +66,74 @@ export async function fineTuneRun(
   options: FineTuneRunOptions,
   platform: RunPlatform,
 ): Promise<FineTuned> {
-  const { seeds, directory, title, summary, resume = false, threads = 1 } = options;
-  const { signal = new AbortController().signal } = options;
+  const { seeds, directory, title, summary } = options;
+  const { storage } = platform;
   const plan = resolveRun(options.plan);
-  const listener = { ...SILENT, ...options.listener };
-  const run = { plan, seeds, directory, resume, threads, signal, listener };
-  const outcome = await runTraining(run, platform);
+  const outcome = await trainSeeds(options, plan, platform);
   const [epoch] = outcome.seeds.flatMap(({ phases }) => phases.flatMap(({ epochs }) => epochs));
   const settings = planSettings(plan, seeds, epoch?.variant ?? plan.variant);
   const metric = plan.recipes[0]?.metric ?? "accuracy";
-  const texts = { title, summary, settings };
-  const report = await reportOf(platform.storage, outcome, metric, texts);
+  const report = await reportOf(storage, outcome, metric, { title, summary, settings });
   if (outcome.seeds.length === 0) return { outcome, report, reportPath: null };
   const reportPath = joinPath(directory, "report.html");
-  await platform.storage.write(reportPath, htmlReport(report));
+  await storage.write(reportPath, htmlReport(report));
   return { outcome, report, reportPath };
+}
+
+async function trainSeeds(
+  { seeds, directory, resume = false, signal, listener, threads = 1 }: FineTuneRunOptions,
+  plan: RunPlan,
+  platform: RunPlatform,
+): Promise<RunOutcome> {
+  const { storage, worker } = platform;
+  const atOnce = worker === undefined ? 1 : Math.min(threads, seeds.length);
+  const share = Math.min(MOST_THREADS, Math.max(1, Math.floor(threads / atOnce)));
+  const modelsOf = (seed: number): string =>
+    seeds.length === 1 ? directory : joinPath(directory, `seed-${seed}`);
+  const earlier = resume ? await readTimings(storage, directory) : {};
+  const board = createRunBoard(storage, directory, seeds.length, earlier, listener);
+  const here: TaskRunner<SeedTask, SeedMessage, SeedResult> = (task, context) =>
+    trainSeed(platform, task, context);
+  const results = await runTasks({
+    tasks: seeds.map((seed) => ({
+      plan,
+      seed,
+      directory,
+      models: modelsOf(seed),
+      resume,
+      threads: share,
+    })),
+    runner: worker === undefined || atOnce === 1 ? here : worker,
+    atOnce,
+    onMessage: board.onMessage,
+    signal: signal ?? new AbortController().signal,
+  });
+  const started = results.filter((result) => result !== undefined);
+  return {
+    completed: started.length === seeds.length && started.every((result) => result.completed),
+    seeds: started,
+    timings: board.timings(),
+    modelDirectory: (phase) => joinPath(modelsOf(phase.seed), phaseDirectory(plan, phase)),
+  };
+}
+
+/** The problems of a directory that holds a run already, or that has no snapshot to continue from. */
+export async function outputProblems(
+  storage: RunStorage,
+  directory: string,
+  seeds: readonly number[],
+  resume: boolean,
+): Promise<readonly Problem[]> {
+  const problem = (expected: string, got: string): readonly Problem[] => [
+    { path: "out", expected, got: `${directory}${got}` },
+  ];
+  if ((await storage.kind(directory)) === "file") return problem("a directory", " (is a file)");
+  const found = await Promise.all(seeds.map((seed) => findSnapshot(storage, directory, seed)));
+  const hasSnapshot = found.some((path) => path !== undefined);
+  if (resume)
+    return hasSnapshot ? [] : problem("the snapshots of a run to continue", ", which has none");
+  const expected = "a directory without a run, or --resume";
+  if (hasSnapshot) return problem(expected, ", which has snapshots");
+  const metrics = await storage.kind(joinPath(directory, METRICS_FILE));
+  return metrics === "file" ? problem(expected, `, which has ${METRICS_FILE}`) : [];
 }

@@ -1,7 +1,17 @@
 /** Prepares a fine-tuning: reads what a request names, and plans it. */
 
+import { pipe } from "fp-ts/function";
 import { parsePruningConfigFile } from "../checkpoint/pruning-config-file.ts";
-import { allOf, type Either, isLeft, left, type Problem, right } from "../core/either.ts";
+import {
+  allOf,
+  chain,
+  type Either,
+  isLeft,
+  left,
+  map,
+  type Problem,
+  right,
+} from "../core/either.ts";
 import {
   chooseRecipe,
   type FinetuningInputs,
@@ -39,10 +49,11 @@ async function readText<T>(
   path: string,
   parse: (path: string, text: string) => Either<readonly Problem[], T>,
 ): Read<T> {
-  const bytes = await readNamedFile(storage, label, path);
-  if (isLeft(bytes)) return bytes;
-  const text = decodeUtf8(path, bytes.right);
-  return isLeft(text) ? text : parse(path, text.right);
+  return pipe(
+    await readNamedFile(storage, label, path),
+    chain((bytes) => decodeUtf8(path, bytes)),
+    chain((text) => parse(path, text)),
+  );
 }
 
 /** What a path holds, with the path; undefined without a path. */
@@ -51,8 +62,10 @@ async function readOptional<T>(
   read: (path: string) => Read<T>,
 ): Read<Named<T> | undefined> {
   if (path === undefined) return right(undefined);
-  const value = await read(path);
-  return isLeft(value) ? value : right({ path, value: value.right });
+  return pipe(
+    await read(path),
+    map((value) => ({ path, value })),
+  );
 }
 
 /** Reads everything that a request names, or gives the problems of all of it. */
@@ -78,10 +91,12 @@ async function readInputs(storage: RunStorage, request: FinetuningRequest): Read
       request.teacherModelNameOrPath,
       readModel("teacherModelNameOrPath"),
     ),
-    pruningConfig: await readOptional(request.pruningConfig, async (path) => {
-      const bytes = await readNamedFile(storage, "pruningConfig", path);
-      return isLeft(bytes) ? bytes : parsePruningConfigFile(path, bytes.right);
-    }),
+    pruningConfig: await readOptional(request.pruningConfig, async (path) =>
+      pipe(
+        await readNamedFile(storage, "pruningConfig", path),
+        chain((bytes) => parsePruningConfigFile(path, bytes)),
+      ),
+    ),
   });
   if (isLeft(read)) return read;
   const { model, vocabulary, ...inputs } = read.right;
@@ -93,7 +108,7 @@ async function readInputs(storage: RunStorage, request: FinetuningRequest): Read
 /**
  * Reads and plans a fine-tuning. Problems name an option by its key in the request.
  *
- * @throws PruningError when the pruning configuration cannot be carried out on the model
+ * @throws PruningError if the pruning configuration cannot be carried out on the model
  */
 export async function prepareFinetuning(
   storage: RunStorage,

@@ -1,14 +1,11 @@
-/**
- * The lines of metrics.jsonl: one JSON object an epoch. They hold nothing that differs between two runs of the same
- * seed and kernels; times are elsewhere.
- */
+/** The lines of metrics.jsonl, one for each epoch. Two runs of the same seed and kernels write the same lines. */
 
 import type { PhaseId } from "../experiment/events.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
 import type { EpochEvent, ZeroCount } from "../train/events.ts";
 
-/** One epoch of one phase of one seed, in snake_case. */
+/** One epoch of one phase of one seed, in snake_case. What only pruning has is null in a dense phase. */
 export interface MetricsLine {
   readonly seed: number;
   readonly phase: PhaseId["phase"];
@@ -18,22 +15,22 @@ export interface MetricsLine {
   readonly epoch: number;
   /** Optimizer updates of the phase so far. */
   readonly step: number;
-  /** Mean of the epoch's losses; cross-entropy when dense, the distillation loss when distilling. */
+  /** Mean of the epoch's losses. */
   readonly training_loss: number;
   readonly evaluation_loss: number | null;
   readonly accuracy: number | null;
   readonly f1: number | null;
-  /** The schedule's largest target; null when dense. */
+  /** The schedule's largest target. */
   readonly target_sparsity: number | null;
   readonly pruned_blocks: number | null;
   readonly total_blocks: number | null;
-  /** Zeros over entries of the pruned layers; null when dense. */
+  /** Zeros over entries of the pruned layers. */
   readonly sparsity_pruned_layers: number | null;
-  /** Zeros over entries of all linear layers; null when dense. */
+  /** Zeros over entries of all linear layers. */
   readonly sparsity_linear_layers: number | null;
-  /** Mean over the pruned layers of each one's zeros over entries; null when dense. */
+  /** Mean over the pruned layers of zeros over entries. */
   readonly sparsity_layer_mean: number | null;
-  /** Weights that a mask prunes and that are not zero; null when dense. */
+  /** Weights that a mask prunes and that are not zero. */
   readonly drifted_weights: number | null;
   readonly profile: Profile;
   readonly variant: KernelVariant;
@@ -44,7 +41,6 @@ export function ratioOf({ zeros, total }: ZeroCount): number {
   return total === 0 ? 0 : zeros / total;
 }
 
-/** The line of an epoch. */
 export function metricsLine(
   { phase, recipe, pattern, seed }: PhaseId,
   event: EpochEvent,
@@ -76,7 +72,6 @@ export function metricsLine(
   };
 }
 
-/** Lines as the text of metrics.jsonl. */
 export function formatMetrics(lines: readonly MetricsLine[]): string {
   return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 }

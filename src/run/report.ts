@@ -1,6 +1,6 @@
 /** Turns the outcome of a run into what its report shows. */
 
-import type { MeasuredModel, PhaseResult } from "../experiment/events.ts";
+import type { MeasuredModel, PhaseId, PhaseResult } from "../experiment/events.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { readSafetensorsOrThrow, toFloat32 } from "../io/safetensors.ts";
 import type {
@@ -12,11 +12,22 @@ import type {
 } from "../report/run-report.ts";
 import { mean } from "../report/table.ts";
 import type { Evaluation } from "../train/events.ts";
-import { timingKey } from "./board.ts";
+import { type Timings, timingKey } from "./board.ts";
 import { ratioOf } from "./metrics.ts";
+import type { SeedResult } from "./seed.ts";
 import type { PhaseHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
-import type { RunOutcome } from "./training.ts";
+
+/** What a run did. */
+export interface RunOutcome {
+  /** False if it was interrupted. */
+  readonly completed: boolean;
+  /** In the order of seeds, without those that were not started. */
+  readonly seeds: readonly SeedResult[];
+  readonly timings: Timings;
+  /** The directory of a phase's model. */
+  readonly modelDirectory: (phase: PhaseId) => string;
+}
 
 type Metric = PhaseResult["metric"];
 

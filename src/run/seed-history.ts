@@ -77,7 +77,6 @@ export function recordTraining(
   }
 }
 
-/** The history after a phase ended. */
 export function recordResult(history: SeedHistory, result: PhaseResult): SeedHistory {
   return withPhase(history, result, () => ({ result }));
 }

@@ -59,7 +59,6 @@ export type SeedMessage =
   | { readonly kind: "epoch"; readonly line: MetricsLine; readonly seconds: number }
   | { readonly kind: "result"; readonly result: PhaseResult; readonly seconds: number };
 
-/** A seed that runs. */
 interface SeedRun {
   readonly task: SeedTask;
   readonly storage: RunStorage;
@@ -67,7 +66,7 @@ interface SeedRun {
   readonly variant: KernelVariant;
   readonly post: (message: SeedMessage) => Promise<void>;
   history: SeedHistory;
-  /** When the seconds last posted ended. */
+  /** When seconds were last posted. */
   clock: number;
 }
 
@@ -166,7 +165,7 @@ function saveModel({ storage, task, experiment }: SeedRun, id: PhaseId): Promise
   return saveModelDirectory(storage, directory, model);
 }
 
-/** Seconds since this was last asked. */
+/** Seconds since the last call. */
 function lap(run: SeedRun): number {
   const now = performance.now();
   const seconds = (now - run.clock) / 1000;

@@ -11,13 +11,12 @@ import { readSafetensorsOrThrow, writeSafetensors } from "../io/safetensors.ts";
 import type { SeedHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
-/** What a seed is continued from. */
 export interface SeedSnapshot {
   readonly experiment: ExperimentSnapshot;
   readonly history: SeedHistory;
 }
 
-/** Keys of the file's metadata. */
+/** Keys of the metadata. */
 const EXPERIMENT = "experiment";
 const HISTORY = "history";
 
@@ -55,11 +54,7 @@ export async function writeSnapshot(
   await storage.write(snapshotPath(directory, FOLDER, seed), bytes);
 }
 
-/**
- * Reads a seed's snapshot.
- *
- * @throws InputError if the file is damaged, of another kind or of another version
- */
+/** Reads a seed's snapshot. @throws InputError if the file is damaged, of another kind or of another version */
 export async function readSnapshot(storage: RunStorage, path: string): Promise<SeedSnapshot> {
   const bytes = await storage.read(path);
   const { metadata, tensors } = readSafetensorsOrThrow(bytes, { source: path });

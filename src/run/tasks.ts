@@ -1,21 +1,20 @@
-/** Runs tasks side by side, here or on workers: both look the same to the caller. */
+/** Runs tasks side by side, in this thread or on workers. */
 
 import type { StopSignal } from "../core/abort.ts";
 /** What a task sees of its surroundings. */
 export interface TaskContext<Message> {
-  /** Settles once the message is dealt with; a task ends if that fails. */
+  /** Settles once the message is handled. */
   readonly post: (message: Message) => Promise<void>;
-  /** Aborted when the task is to stop, in its own way. */
+  /** Asks the task to stop. */
   readonly signal: StopSignal;
 }
 
-/** Runs one task: a function of this thread, or a worker behind a function. */
+/** Runs one task, in this thread or on a worker. */
 export type TaskRunner<Task, Message, Result> = (
   task: Task,
   context: TaskContext<Message>,
 ) => Promise<Result>;
 
-/** How tasks are run. */
 export interface TaskRun<Task, Message, Result> {
   readonly tasks: readonly Task[];
   readonly runner: TaskRunner<Task, Message, Result>;

@@ -101,7 +101,8 @@ export function layerRecords(
   });
 }
 
-const KIND_OF_MODULE: Readonly<Record<ModuleKind, LayerKind>> = Object.freeze({
+/** What modules are to pruning. */
+export const KIND_OF_MODULE: Readonly<Record<ModuleKind, LayerKind>> = Object.freeze({
   linear: "linear",
   embedding: "embedding",
   layerNorm: "other",

@@ -4,8 +4,6 @@ import { createRunBoard, readTimings } from "../../src/run/board.ts";
 import type { MetricsLine } from "../../src/run/metrics.ts";
 import { memoryStorage, textOf } from "./memory-storage.ts";
 
-const SILENT = { onStep: () => {}, onEpoch: () => {} };
-
 function line(seed: number, epoch: number): MetricsLine {
   return {
     seed,
@@ -39,7 +37,7 @@ test("metrics.jsonl is in the order of seeds, whichever epochs come first", asyn
     fc.asyncProperty(
       fc.shuffledSubarray([0, 1, 2, 0, 1, 2, 0, 1, 2], { minLength: 9 }),
       async (order) => {
-        const board = createRunBoard(storage, "run", 3, {}, SILENT);
+        const board = createRunBoard(storage, "run", 3, {});
         const next = [1, 1, 1];
         for (const seed of order) {
           const epoch = next[seed] ?? 0;
@@ -65,7 +63,7 @@ test("the steps of all seeds add up, and a resumed seed keeps its lines", async 
   const storage = memoryStorage();
   const steps: unknown[] = [];
   const onStep = (...step: unknown[]) => void steps.push(step);
-  const board = createRunBoard(storage, "run", 2, {}, { ...SILENT, onStep });
+  const board = createRunBoard(storage, "run", 2, {}, { onStep });
   const phase = { phase: "sparse", recipe: "r", pattern: "4x1", seed: 1 } as const;
   await board.onMessage(0, { kind: "resumed", lines: [line(1, 1)] });
   await board.onMessage(0, { kind: "step", phase, done: 3, total: 10, loss: 1 });
@@ -85,7 +83,7 @@ test("seeds that post at once never lose each other's lines to a slow storage", 
     await new Promise((resolve) => setTimeout(resolve, delays.shift() ?? 0));
     await slow.write(path, content);
   };
-  const board = createRunBoard({ ...slow, write }, "run", 3, {}, SILENT);
+  const board = createRunBoard({ ...slow, write }, "run", 3, {});
   const post = (seed: number) =>
     board.onMessage(seed, { kind: "epoch", line: line(seed, 1), seconds: 1 });
   await Promise.all([0, 1, 2].map(post));
@@ -97,7 +95,7 @@ test("a write that fails is told to who posted", async () => {
   const storage = memoryStorage((path) => {
     if (path === "run/metrics.jsonl") throw new Error("full");
   });
-  const board = createRunBoard(storage, "run", 1, {}, SILENT);
+  const board = createRunBoard(storage, "run", 1, {});
   const message = { kind: "epoch", line: line(0, 1), seconds: 1 } as const;
   await expect(board.onMessage(0, message)).rejects.toThrow("full");
 });

@@ -6,9 +6,13 @@ import { findRecipe, type Recipe } from "../../src/experiment/recipes.ts";
 import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { createThreadedBackend } from "../../src/kernels/backend.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";
-import { type FineTuneRunOptions, fineTuneRun } from "../../src/run/fine-tune.ts";
+import {
+  type FineTuneRunOptions,
+  fineTuneRun,
+  outputProblems,
+  type RunPlatform,
+} from "../../src/run/fine-tune.ts";
 import { trainSeed } from "../../src/run/seed.ts";
-import { outputProblems, type RunPlatform } from "../../src/run/training.ts";
 import { type MemoryStorage, memoryStorage, textOf } from "./memory-storage.ts";
 
 const task = generateDemoTask({ trainCount: 40, devCount: 20 });
@@ -184,7 +188,7 @@ test("wherever a write fails, the run fails, and a resume ends with the same byt
 test("a directory that holds a run, or none to continue, is a problem", async () => {
   const { storage } = await whole;
   const problemsOf = (directory: string, resume: boolean, seeds: readonly number[] = [1]) =>
-    outputProblems(storage, { directory, resume, seeds });
+    outputProblems(storage, directory, seeds, resume);
   expect(await problemsOf("other", false)).toEqual([]);
   expect(await problemsOf("run", true)).toEqual([]);
   const out = { path: "out" };
