@@ -1,11 +1,11 @@
-/** What a benchmark is given, and what it gives back: tables of spreads, and curves. */
+/** The interface of a benchmark: its context, and its results as tables and curves. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KernelVariant } from "../src/kernels/table.ts";
 import type { LinePlot } from "../src/report/line-plot.ts";
 import type { Spread } from "./measure.ts";
 import type { Peer } from "./peers/peer.ts";
 
-/** Peers by the programs that start them, in bench/peers/. */
+/** The programs of the peers, in bench/peers/. */
 export const PEER_SCRIPTS = [
   "training_step.py",
   "mask_step.py",
@@ -18,41 +18,41 @@ export const PEER_SCRIPTS = [
 /** One of them. */
 export type PeerScript = (typeof PEER_SCRIPTS)[number];
 
-/** The surroundings of a benchmark. */
+/** The context of a benchmark. */
 export interface BenchContext {
   /** Kernels to measure, the fastest first. */
   readonly variants: readonly KernelVariant[];
   /** Numbers of threads to measure. */
   readonly threads: readonly number[];
-  /** Rounds in which all subjects take turns; null: as many as the benchmark finds right. */
+  /** Rounds in which all subjects take turns; null: the benchmark's own number. */
   readonly rounds: number | null;
-  /** Starts a peer; undefined where peers are not asked for, or this one is not installed. */
+  /** Starts a peer; undefined if peers are off or this one is not installed. */
   readonly startPeer: (script: PeerScript, request: unknown) => Promise<Peer | undefined>;
-  /** Runs the benchmark's probe on a case in a process of its own, under this engine's flags. */
+  /** Runs the benchmark's probe on a case in a separate process with the same flags. */
   readonly probe: (name: string, variant: KernelVariant, argument: unknown) => Promise<unknown>;
-  /** Says what is being measured. */
+  /** Reports what is being measured. */
   readonly say: (text: string) => void;
-  /** Aborted when the user asks to stop: the benchmark then throws it. */
+  /** Aborted when the user stops the run; the benchmark then throws the reason. */
   readonly signal: AbortSignal;
 }
 
 /** A cell of a table. A spread is shown as `median (lowest to highest)`. */
 export type Cell = string | number | Spread | null;
 
-/** A column: its name in results and headings, and the digits after the point that it shows. */
+/** A column: its name in results and headings, and its digits after the point. */
 export interface Column {
   readonly name: string;
   readonly digits?: number;
 }
 
-/** Measurements, one to a row. */
+/** A table of measurements. */
 export interface BenchTable {
   readonly title: string;
   readonly columns: readonly Column[];
   readonly rows: readonly (readonly Cell[])[];
 }
 
-/** What a benchmark found. */
+/** The results of a benchmark. */
 export interface BenchReport {
   readonly tables: readonly BenchTable[];
   readonly plots: readonly LinePlot[];
@@ -61,15 +61,15 @@ export interface BenchReport {
 /** A benchmark of the command. */
 export interface Benchmark {
   readonly run: (context: BenchContext) => Promise<BenchReport>;
-  /** Measures one case in a process of its own, which `context.probe` starts; the result is JSON. */
+  /** Measures one case in the separate process that `context.probe` starts; the result is JSON. */
   readonly probe?: (variant: KernelVariant, argument: unknown) => Promise<unknown> | unknown;
 }
 
-/** Who is measured: its name, its threads, and a way to time one run of a kind in milliseconds. */
+/** A measured program: its name, its threads, and how to time one run of a kind in milliseconds. */
 export interface Subject<Kind extends string> {
   readonly name: string;
   readonly threads: number;
-  /** What of the kinds it can do. */
+  /** The kinds that it supports. */
   readonly kinds: readonly Kind[];
   readonly time: (kind: Kind) => Promise<number> | number;
   readonly stop: () => void;
@@ -83,13 +83,13 @@ interface Turns {
   readonly rounds: number;
   /** Rounds before these, which are not counted. */
   readonly warmUp: number;
-  /** Milliseconds of rest before each turn: for threads of the one before, which may go on looking for work. Default 0. */
+  /** Milliseconds of rest before each turn, while threads of the previous subject may still poll. Default 0. */
   readonly rest?: number;
 }
 
 /**
- * Lets subjects take turns: in every round each does each of its kinds once, so that a machine that gets busy slows
- * all of them down. The first rounds are not counted; `rounds` more are, unless the user asks for another number.
+ * Lets subjects take turns: in every round each runs each of its kinds once, so that a busy machine slows all of them
+ * down. Warm-up rounds are not counted. The user may set another number of rounds.
  */
 export async function takeTurns<Kind extends string>(
   context: Pick<BenchContext, "rounds" | "signal">,

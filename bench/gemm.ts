@@ -1,4 +1,4 @@
-/** Speed of the matrix product, through the table of operations, on the shapes of BERT-mini. */
+/** Speed of the matrix product on the shapes of BERT-mini. */
 import { nextUnit, openStream } from "../src/core/random.ts";
 import { type Backend, createBackend } from "../src/kernels/backend.ts";
 import type { Memory, Region } from "../src/kernels/simd/memory.ts";
@@ -18,7 +18,7 @@ interface Case {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  /** Products a run: attention has one per example and head. */
+  /** Products per run: attention has one for each example and head. */
   readonly count: number;
 }
 
@@ -81,7 +81,7 @@ function random(memory: Memory, length: number): Region {
   return region;
 }
 
-/** A variant on a case; its time is that of one run, over as many as fill a round. */
+/** A variant on a case. Its time is the mean over the runs of a round. */
 function subjectOf(variant: KernelVariant, product: Case): Subject<"run"> {
   const run = prepare(createBackend({ variant }), product);
   const time = (): number => {

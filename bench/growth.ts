@@ -1,4 +1,4 @@
-/** How the cost of a training step grows: with the length of the sequences, the batch, the layers, the hidden width. */
+/** Growth of the cost of a training step with sequence length, batch, layers and hidden width. */
 import type { LinePlot } from "../src/report/line-plot.ts";
 import { type BenchContext, type Benchmark, type Cell, takeTurns } from "./benchmark.ts";
 import { spreadOf } from "./measure.ts";
@@ -7,7 +7,7 @@ import { bertMini, fullBatch, ownSubject, type Workload } from "./workload.ts";
 const ROUNDS = 5;
 const WARM_UP = 2;
 
-/** What of a training step changes; the others stay BERT-mini's on 16 sequences of 64 tokens. */
+/** The extents of a training step. By default BERT-mini with 16 sequences of 64 tokens. */
 export interface Extents {
   readonly length: number;
   readonly batch: number;
@@ -57,12 +57,12 @@ async function measure(context: BenchContext, axis: Axis): Promise<readonly (rea
   }
 }
 
-/** The exponent by which a cost grows between two points: 1 where it doubles with what it depends on. */
+/** The exponent of growth between two points: 1 if the cost is proportional. */
 export function growth(from: readonly [number, number], to: readonly [number, number]): number {
   return Math.log(to[1] / from[1]) / Math.log(to[0] / from[0]);
 }
 
-/** A row for each value of an axis: the cost there, and how it grew from the value before. */
+/** A row for each value of an axis: the cost, and its growth from the previous value. */
 export function growthRows<T extends Cell>(
   axis: Axis,
   costs: readonly T[],

@@ -1,6 +1,6 @@
 /**
- * Whole models at inference: BERT-mini, DistilBERT's and BERT-base's shape, dense and pruned to several patterns, each
- * layer in the way that the cost model takes, beside other engines that compute BERT-mini densely.
+ * Whole models at inference: BERT-mini and the shapes of DistilBERT and BERT-base, dense and pruned to several patterns,
+ * with the executions of the cost model, compared with other engines on the dense BERT-mini.
  */
 import type { KernelVariant } from "../src/kernels/table.ts";
 import { type ModelConfig, parseModelConfigOrThrow } from "../src/model/config.ts";
@@ -27,7 +27,7 @@ const MODELS: Readonly<Record<string, ModelConfig>> = {
   "BERT-base": parseModelConfigOrThrow({ ...BASE, model_type: "bert" }),
 };
 
-/** A model's pattern and share of zeros in the linear layers of its encoder. */
+/** The pattern of a model, and the share of zeros in the linear layers of its encoder. */
 interface Pruned {
   readonly pattern: "dense" | "4x1" | "8x1" | "2:4" | "1xchannel";
   readonly sparsity: number;
@@ -37,7 +37,7 @@ interface Pruned {
 interface Batch {
   readonly name: string;
   readonly lengths: readonly number[];
-  /** Tokens that ways are chosen for; the default where there are none. */
+  /** Tokens for which executions are chosen. Default: that of the library. */
   readonly tokens?: number;
 }
 
@@ -56,16 +56,16 @@ const OTHERS: readonly Pruned[] = [
   { pattern: "1xchannel", sparsity: 0.5 },
 ];
 
-/** BERT-mini in every form that is measured. */
+/** The measured forms of BERT-mini. */
 export const PRUNED_MODELS: readonly Pruned[] = [DENSE, ...FOUR_BY_ONE, ...OTHERS];
 
-/** A batch without padding, whose number of tokens the ways are chosen for. */
+/** A batch without padding. Executions are chosen for its number of tokens. */
 function full(examples: number, length: number): Batch {
   const tokens = examples * length;
   return { name: `${examples}x${length}`, lengths: fullBatch(examples, length), tokens };
 }
 
-/** Sentences of many lengths, as commands compute them: their tokens fill no whole tiles, and ways are the default. */
+/** Sentences of many lengths, as in commands: tiles are not full, and executions are the default. */
 const SENTENCES: Batch = { name: "32 sentences", lengths: sentenceLengths(32) };
 
 const CASES: readonly Case[] = [
@@ -80,7 +80,7 @@ const CASES: readonly Case[] = [
 
 const WARM_UP = 3;
 
-/** Whether a weight is kept: by chance for each block. */
+/** Whether a weight is kept: at random for each block. */
 function isKept({ pattern, sparsity }: Pruned, row: number, column: number, columns: number) {
   const chance = (place: number): boolean => unitAt(place) >= sparsity;
   switch (pattern) {
@@ -91,7 +91,7 @@ function isKept({ pattern, sparsity }: Pruned, row: number, column: number, colu
     case "8x1":
       return chance(Math.floor(row / 8) * columns + column);
     case "2:4":
-      // Two neighbours of each four, turned by chance.
+      // Two neighbours of every four, at a random position.
       return (column + Math.floor(4 * unitAt(row * columns + column - (column % 4)))) % 4 < 2;
     case "1xchannel":
       return chance(row);
@@ -133,7 +133,9 @@ async function ownSubject(
   });
   const batch = randomBatch(lengths, config.vocabularySize);
   return {
-    ...{ name: variant, threads, kinds: ["forward"] as const },
+    name: variant,
+    threads,
+    kinds: ["forward"] as const,
     time: () => {
       const start = performance.now();
       classifier.logits(batch);

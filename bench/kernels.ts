@@ -1,4 +1,4 @@
-/** The operations beside the product, at the sizes of a training step of BERT-mini. */
+/** All operations except the product, at the sizes of a training step of BERT-mini. */
 import { nextUnit, openStream } from "../src/core/random.ts";
 import { type Backend, createBackend } from "../src/kernels/backend.ts";
 import type { Memory } from "../src/kernels/simd/memory.ts";
@@ -15,7 +15,7 @@ import { spreadOf } from "./measure.ts";
 const ROUNDS = 21;
 const WARM_UP = 5;
 
-/** Sizes of the arrays that a case needs, and what it runs on them. */
+/** The sizes of a case's arrays, and what it runs on them. */
 interface Case {
   readonly name: string;
   readonly arrays: readonly number[];
@@ -173,7 +173,7 @@ async function measure(context: BenchContext, one: Case): Promise<readonly Cell[
   return [one.name, ...times.map((measured) => spreadOf(measured.get("run") ?? []))];
 }
 
-/** The other operations at the sizes of a training step. */
+/** All operations except the product, at the sizes of a training step. */
 export const kernelsBenchmark: Benchmark = {
   run: async (context) => {
     const rows: (readonly Cell[])[] = [];

@@ -1,4 +1,4 @@
-/** Single linear layers as the benchmarks of products time them. */
+/** Timing of single linear layers. */
 import type { Subject } from "./benchmark.ts";
 
 /** A linear layer: [outputs, inputs], and the tokens of a batch. */
@@ -8,10 +8,10 @@ export interface LinearLayer {
   readonly tokens: number;
 }
 
-/** The least time that a product is run in a round, in milliseconds. */
+/** The least time of a product in a round, in milliseconds. */
 export const PRODUCT_TIME = 4;
 
-/** Milliseconds a run, over as many runs as fill {@link PRODUCT_TIME}. */
+/** Milliseconds per run, over as many runs as fill {@link PRODUCT_TIME}. */
 function timeOf(run: () => void): number {
   const start = performance.now();
   let runs = 0;

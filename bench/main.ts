@@ -1,4 +1,4 @@
-/** The program behind `espalier bench`, built as dist/bench.js: runs benchmarks and writes what they find. */
+/** The program of `espalier bench`, built as dist/bench.js: runs benchmarks and writes their results. */
 import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * Time and memory of one global mask step (snip_momentum scores, threshold, 4x1 masks, zeroed weights) through
- * the public reducer, over the linear layers of BERT-mini and of BERT-base's encoder, beside the same in PyTorch.
+ * Time and memory of one global mask step (snip_momentum scores, threshold, 4x1 masks, zeroed weights) through the
+ * public reducer, for the linear layers of the encoders of BERT-mini and BERT-base, compared with PyTorch.
  */
 import { type Backend, createBackend } from "../src/kernels/backend.ts";
 import type { KernelVariant } from "../src/kernels/table.ts";
@@ -46,7 +46,7 @@ function elementsOf(shapes: readonly Shape[]): number {
   return shapes.reduce((sum, [rows, columns]) => sum + rows * columns, 0);
 }
 
-/** Makes arrays of zeros: in WASM memory, where a training run has them, or in memory of their own. */
+/** Makes arrays of zeros: in WASM memory, as in a training run, or as plain arrays. */
 function allocator(subject: Subject, { memory }: Backend): (length: number) => () => Float32Array {
   if (subject !== "wasm")
     return (length) => {
@@ -59,7 +59,7 @@ function allocator(subject: Subject, { memory }: Backend): (length: number) => (
   };
 }
 
-/** A run: what computes, on which kernels, of which layers, for so many rounds. */
+/** A run: the loops, the kernels, the layers and the rounds. */
 interface Run {
   readonly subject: Subject;
   readonly variant: KernelVariant;
@@ -68,7 +68,7 @@ interface Run {
   readonly rounds: number;
 }
 
-/** Sets a run up and returns a function that times its next prune step and tells the share it pruned. */
+/** Prepares a run. Returns a function that times the next prune step and returns the pruned share. */
 function prepare({
   subject,
   variant,
@@ -119,12 +119,12 @@ function prepare({
     const time = scored + performance.now() - restart;
     return { time, ratio: state.pruners[0]?.lastEvent?.targetRatio ?? 0 };
   };
-  // The first prune step has nothing to prune; the next ones make the scratch and let the engine compile.
+  // The first prune step prunes nothing; the next ones create the scratch and warm the engine up.
   for (let i = 0; i < WARM_UP; i++) round();
   return round;
 }
 
-/** The probe: peak memory of a run over that of its weights and gradients. */
+/** The probe: peak memory of a run relative to its weights and gradients. */
 function memoryOf(run: Run): number {
   const before = peakMemory();
   const round = prepare(run);
@@ -159,7 +159,7 @@ async function measure(
     for (const [i, run] of runs.entries()) {
       const { times } = prepared[i];
       const ratio = peer === undefined ? null : ratiosOf(times, peerTimes);
-      // What a run needs beside small weights is mostly the engine's.
+      // With small weights most memory is the engine's.
       const memory = model === "base" ? await context.probe("mask-step", variant, run) : null;
       rows.push([model, profile, run.subject, spreadOf(times), ratio, memory as number | null]);
     }

@@ -1,4 +1,4 @@
-/** Medians over rounds, and how they are written. */
+/** Medians over rounds, and their format. */
 
 /** Lowest, middle and highest of some measurements. */
 export interface Spread {
@@ -14,7 +14,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median, min, max };
 }
 
-/** Ratios of measurements made in the same rounds, side by side. */
+/** Ratios of measurements of the same rounds. */
 export function ratiosOf(times: readonly number[], others: readonly number[]): Spread {
   return spreadOf(times.map((time, round) => time / others[round]));
 }
@@ -29,7 +29,7 @@ export function threadsText(threads: number): string {
   return threads === 1 ? "1 thread" : `${threads} threads`;
 }
 
-/** Rows of text in aligned columns, the first row as their heading. */
+/** Rows of text in aligned columns; the first row is the heading. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   return rows

@@ -1,6 +1,6 @@
 /**
- * What a training step needs: memory that the system gives, memory for tensors, and what it allocates anew on the
- * JavaScript heap and in WebAssembly's memory once it has settled.
+ * The memory of a training step: of the process, for tensors, and the allocations of settled steps on the JavaScript
+ * heap and in WebAssembly's memory.
  */
 import { readFileSync } from "node:fs";
 import type { KernelVariant } from "../src/kernels/table.ts";
@@ -25,36 +25,36 @@ import { randomBatch } from "./workload.ts";
 
 const MEBI = 2 ** 20;
 const KIBI = 2 ** 10;
-/** Steps up to the peak, and until the engine has compiled what allocates while it is interpreted. */
+/** Steps up to the peak, and steps until the engine has optimised the code. */
 const FIRST_STEPS = 3;
 const SETTLING_STEPS = 200;
 const SETTLED_STEPS = 40;
 
-/** A case in a process of its own. */
+/** A case for a separate process. */
 interface Request {
   readonly extents: Extents;
   readonly threads: number;
-  /** Whether to go on until steps have settled. */
+  /** Whether to continue until steps have settled. */
   readonly settles: boolean;
 }
 
 /** Bytes. */
 interface Footprint {
-  /** At most in memory, beyond what Node had before anything was made. */
+  /** Peak of the process, minus that of Node at the start. */
   readonly peak: number;
-  /** Of weights, gradients and moments. */
+  /** Weights, gradients and moments. */
   readonly state: number;
   /** Reserved for tensors at the end of the first steps. */
   readonly tensors: number;
   /** Allocated by each settled step. */
   readonly heap: readonly number[];
-  /** By which the tensors' memory grew over all of those. */
+  /** Growth of the memory of tensors over these steps. */
   readonly grown: number;
 }
 
 /**
- * Bytes that this process has had in memory at most. What the system says of resources used (getrusage) is at
- * least what the parent had when it started this process, so Linux is asked for the address space's own.
+ * The peak memory of this process in bytes. getrusage reports at least the memory of the parent when it started this
+ * process, so on Linux the value of the address space is used.
  */
 export function peakMemory(): number {
   try {
@@ -65,7 +65,7 @@ export function peakMemory(): number {
   }
 }
 
-/** Bytes that settled steps allocate: what the heap grows by. Those in which it was collected do not tell. */
+/** Bytes that settled steps allocate, by the growth of the heap. Steps with a garbage collection are ignored. */
 function heapOfSteps(step: () => void): readonly number[] {
   const grown = Array.from({ length: SETTLED_STEPS }, () => {
     const before = process.memoryUsage().heapUsed;
@@ -100,7 +100,7 @@ async function measure(context: BenchContext, request: Request): Promise<Footpri
   return (await context.probe("memory", context.variants[0], request)) as Footprint;
 }
 
-/** A step that has settled: 16 x 128, the largest of BERT-mini's batches, and a small one that settles sooner. */
+/** Batches for settled steps: 16 x 128, the largest of BERT-mini, and a small one that settles sooner. */
 async function settledRows(context: BenchContext): Promise<readonly (readonly Cell[])[]> {
   const rows: (readonly Cell[])[] = [];
   for (const threads of context.threads)
@@ -119,7 +119,7 @@ async function settledRows(context: BenchContext): Promise<readonly (readonly Ce
   return rows;
 }
 
-/** Memory of a training step, what settled steps allocate, and how both grow. */
+/** Memory of a training step, allocations of settled steps, and the growth of both. */
 export const memoryBenchmark: Benchmark = {
   probe: (variant, argument) => footprint(variant, argument as Request),
   run: async (context) => {

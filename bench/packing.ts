@@ -1,6 +1,6 @@
 /**
- * Bytes of a pruned BERT-mini on disk, plain, packed and compressed, and the time from its file to a classifier that is
- * ready, for every pattern.
+ * Bytes of a pruned BERT-mini on disk, plain, packed and compressed, and the time to load a classifier, for every
+ * pattern.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -35,7 +35,7 @@ const FORMS: Readonly<Record<string, Packing | null>> = {
 };
 const ROUNDS = 5;
 
-/** Milliseconds from a file to a classifier. */
+/** Milliseconds to load a classifier from a file. */
 async function loadTime(path: string, backend: Backend, costs: CostModel): Promise<number> {
   const start = performance.now();
   const checkpoint = await openCheckpointOrThrow(path);
@@ -97,7 +97,7 @@ async function measure(
   return rows;
 }
 
-/** Bytes of pruned models plain, packed and compressed, and how long they take to load. */
+/** Bytes of pruned models plain, packed and compressed, and the time to load them. */
 export const packingBenchmark: Benchmark = {
   run: async (context) => {
     const folder = mkdtempSync(join(tmpdir(), "espalier-packing-"));

@@ -1,6 +1,6 @@
 /**
- * Training steps of BERT-mini, batches of 32, on lengths like SST-2's (3 to 40 tokens, 13 on average): with every
- * position of the padded batch, without padding, and in batches of similar length.
+ * Training steps of BERT-mini with batches of 32 and lengths as in SST-2 (3 to 40 tokens, 13 on average): with padding,
+ * without it, and in batches of similar length.
  */
 import { nextUnit, openStream } from "../src/core/random.ts";
 import { type Backend, createBackend } from "../src/kernels/backend.ts";
@@ -33,7 +33,7 @@ function makeRows(): readonly TokenisedExample[] {
 
 type Batch = ReturnType<typeof padExamples>;
 
-/** A session; `padding` overrides what its steps ask for. */
+/** A session; `padding` overrides the option of its forward passes. */
 function sessionOn(
   backend: Backend,
   distillation: DistillationSettings | null,
@@ -107,7 +107,7 @@ export const paddingBenchmark: Benchmark = {
     context.say(`${CASES.length} kinds of batches`);
     const measured = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP });
     const times = measured.map((one) => one.get("step") ?? []);
-    // The first of those with the same loss computes every position.
+    // The first one of each loss computes every position.
     const padded = CASES.map((one) =>
       CASES.findIndex((other) => (other.distillation === null) === (one.distillation === null)),
     );

@@ -19,7 +19,7 @@ export function formatBenchTable({ title, columns, rows }: BenchTable): string {
   return `${title}\n${formatTable([heading, ...cells])}`;
 }
 
-/** The tables as data: a record for each row, its keys the columns' names. */
+/** The tables as data: a record for each row, with the names of the columns as keys. */
 export function tablesAsData({
   tables,
 }: BenchReport): readonly Readonly<Record<string, unknown>>[] {
@@ -31,7 +31,7 @@ export function tablesAsData({
 
 const WIDTH = 560;
 const HEIGHT = 300;
-/** What the plots' classes mean where no page defines it. */
+/** Styles of the plots' classes, for a file without a page. */
 const STYLE = `
   text { font: 11.5px system-ui, sans-serif; fill: #5b636e; }
   .title { font-size: 14px; font-weight: 600; fill: #1d2127; }
@@ -41,7 +41,7 @@ const STYLE = `
   .marker { stroke: #fff; stroke-width: 1.5; }
 `;
 
-/** The plots one below the other as a file of SVG; undefined where there are none. */
+/** The plots below each other as an SVG file; undefined without plots. */
 export function plotsAsSvg({ plots }: BenchReport): string | undefined {
   if (plots.length === 0) return undefined;
   const height = plots.length * HEIGHT;
@@ -49,7 +49,7 @@ export function plotsAsSvg({ plots }: BenchReport): string | undefined {
     const place = `y="${i * HEIGHT}" width="${WIDTH}" height="${HEIGHT}"`;
     return `<svg ${place}><title>${escapeMarkup(plot.title)}</title>${linePlot(plot)}</svg>`;
   });
-  // A title is for those who hear the picture.
+  // Screen readers read the title.
   const title = escapeMarkup(plots.map((plot) => plot.title).join("; "));
   const size = `viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}"`;
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size}><title>${title}</title><style>${STYLE}</style><rect width="100%" height="100%" fill="#fff"/>${placed.join("")}</svg>\n`;

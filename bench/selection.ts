@@ -14,9 +14,9 @@ import { fillNormal } from "./values.ts";
 
 const ROUNDS = 9;
 const WARM_UP = 1;
-/** Scores of BERT-mini's and of BERT-base's encoder. */
+/** Numbers of scores: the encoders of BERT-mini and BERT-base. */
 const COUNTS = [3_200_000, 85_000_000];
-/** Sorting 85 million takes a quarter of a minute. */
+/** Sorting 85 million scores takes 15 seconds. */
 const MOST_SORTED = 10_000_000;
 const SEED = 1;
 
@@ -29,7 +29,7 @@ function subjectOf(name: string, find: () => number): Subject<"find"> {
   return { name, threads: 1, kinds: ["find"], time, stop: () => undefined };
 }
 
-/** What finds the k-th smallest, by name. */
+/** The methods, by name. */
 function finders(scores: Float32Array, k: number): ReadonlyMap<string, () => number> {
   const plain = createSelectionScratch();
   const compiled = createSelectionScratch(createPruningKernels(createBackend()));
@@ -42,7 +42,7 @@ function finders(scores: Float32Array, k: number): ReadonlyMap<string, () => num
   return found;
 }
 
-/** Products of two normally distributed numbers, so that they spread over many powers of two. */
+/** Products of two normally distributed numbers, which spread over many powers of two. */
 function scoresOf(count: number): Float32Array {
   const scores = new Float32Array(count);
   const factors = new Float32Array(count);

@@ -1,6 +1,6 @@
 /**
- * What 4x1-sparse weights save in training: each product of a linear layer from the weight's compressed form beside
- * the dense product, over the layers of BERT-mini and BERT-base and over densities.
+ * Products with 4x1-sparse weights in training, compared with dense products, for the layers of BERT-mini and BERT-base
+ * and several densities.
  */
 import { nextUnit, openStream } from "../src/core/random.ts";
 import { type Backend, createBackend } from "../src/kernels/backend.ts";
@@ -36,7 +36,7 @@ function randomTensor(backend: Backend, rows: number, columns: number, seed: num
   return tensor;
 }
 
-/** A mask of 4x1 blocks that are kept by chance. */
+/** A mask of 4x1 blocks that are kept at random. */
 function blockMask({ outputs, inputs }: LinearLayer, density: number): Uint8Array {
   const stream = openStream(SEED, 0);
   const mask = new Uint8Array(outputs * inputs);
@@ -107,7 +107,7 @@ async function measure(
   return results;
 }
 
-/** Products with 4x1-sparse weights beside the dense ones, by share of kept blocks. */
+/** Products with 4x1-sparse weights compared with dense ones, by share of kept blocks. */
 export const sparseProductsBenchmark: Benchmark = {
   run: async (context) => {
     const [variant] = context.variants;

@@ -1,6 +1,6 @@
 /**
- * The whole training step of BERT-mini, 90 % of its encoder pruned in blocks of 4x1, beside the dense step: what
- * products from compressed weights save once the last prune step is over.
+ * The training step of BERT-mini with 90 % of its encoder pruned in 4x1 blocks, after the last prune step, compared with
+ * the dense step.
  */
 import type { KernelVariant } from "../src/kernels/table.ts";
 import { initialiseParameters } from "../src/model/parameters.ts";
@@ -23,10 +23,10 @@ import { bertMini, fullBatch, randomBatch } from "./workload.ts";
 
 const ROUNDS = 21;
 const SEED = 1;
-/** Steps up to the last prune step, and one more for the optimizer's first updates. */
+/** Steps up to the last prune step, and one more for the first updates of the optimizer. */
 const WARM_UP = 6;
 
-/** What trains: dense weights, or pruned ones with dense or with compressed products. */
+/** Dense weights, or pruned weights with dense or sparse products. */
 const SUBJECTS: readonly ("dense" | SparseProductsSetting)[] = ["dense", "off", "auto"];
 
 const PRUNING = {
@@ -87,7 +87,7 @@ async function measure(
   }
 }
 
-/** The training step of a model that is 90 % pruned beside the dense one. */
+/** The training step of a model that is 90 % pruned, compared with the dense one. */
 export const sparseStepBenchmark: Benchmark = {
   run: async (context) => {
     const rows: (readonly Cell[])[] = [];

@@ -1,6 +1,6 @@
 /**
- * A training step of BERT-mini through the public API, its gradients alone, and a forward pass, on every kind of
- * kernels that runs here, on one thread and on several, beside other engines that do the same.
+ * A training step of BERT-mini, its gradients alone, and a forward pass, on all available kernels and several numbers of
+ * threads, compared with other engines.
  */
 import type { LinePlot } from "../src/report/line-plot.ts";
 import {
@@ -24,7 +24,7 @@ import {
 
 const ROUNDS = 11;
 const WARM_UP = 3;
-/** Milliseconds: OpenBLAS's threads look for work for 100 after the last, on a core that whoever is next would need. */
+/** Milliseconds. Threads of OpenBLAS poll for 100 ms after their work, on cores that the next subject needs. */
 const REST = 250;
 
 /** Lengths of the examples of a batch. */
@@ -37,11 +37,11 @@ const WORKLOADS: Readonly<Record<string, readonly number[]>> = {
 interface PeerRequest {
   readonly script: PeerScript;
   readonly threads: number;
-  /** What the peer needs beyond the batch. */
+  /** What the peer needs besides the batch. */
   readonly more?: Readonly<Record<string, unknown>>;
 }
 
-/** Peers of as many threads as asked for; those in JavaScript have one. */
+/** Peers with the same number of threads; those in JavaScript have one. */
 function peersOn(threads: number): readonly PeerRequest[] {
   const torch: PeerRequest = { script: "training_step.py", threads };
   if (threads > 1) return [torch];
@@ -54,7 +54,7 @@ function peersOn(threads: number): readonly PeerRequest[] {
   ];
 }
 
-/** A subject with the times that its rounds took. */
+/** A subject with the times of its rounds. */
 interface Measured {
   readonly subject: Subject<PassKind>;
   readonly isPeer: boolean;
@@ -98,7 +98,7 @@ function engineOf(peer: string): string {
   return peer.split(" ")[0];
 }
 
-/** Rows of a table: the time of every subject and kind, and for this library its speed beside each peer. */
+/** Rows of a table: the time of every subject and kind, and the speed of this library relative to each peer. */
 function rowsOf(
   workload: string,
   measured: readonly Measured[],
@@ -117,7 +117,7 @@ function rowsOf(
   );
 }
 
-/** Medians of the step over the tokens of the batches: a curve for each subject on so many threads. */
+/** Medians of the step by tokens of the batch: a curve for each subject on so many threads. */
 function plotOf(all: ReadonlyMap<string, readonly Measured[]>, threads: number): LinePlot {
   const curves = new Map<string, (readonly [number, number])[]>();
   for (const [workload, measured] of all) {
@@ -139,7 +139,7 @@ function plotOf(all: ReadonlyMap<string, readonly Measured[]>, threads: number):
   };
 }
 
-/** A training step, its gradients and a forward pass of BERT-mini, beside peers. */
+/** A training step, its gradients and a forward pass of BERT-mini, compared with peers. */
 export const stepBenchmark: Benchmark = {
   run: async (context) => {
     const all = new Map<string, readonly Measured[]>();

@@ -1,10 +1,10 @@
-/** Seeded values for benchmarks of many millions of them, without ties. */
+/** Many millions of seeded values without ties. */
 import { nextNormal, openStream } from "../src/core/random.ts";
 
 const TABLE_LENGTH = 1 << 18;
 let table: Float32Array | undefined;
 
-/** The same normally distributed numbers for every caller: drawing 85 million would take a minute. */
+/** A table of normally distributed numbers for all callers, because drawing 85 million takes a minute. */
 function normals(): Float32Array {
   if (table === undefined) {
     const stream = openStream(1, 1);
@@ -13,7 +13,7 @@ function normals(): Float32Array {
   return table;
 }
 
-/** Fills `values` with near-normal numbers: the table again and again, at a scale that never repeats. */
+/** Fills `values` with nearly normal numbers: the table repeatedly, at different scales. */
 export function fillNormal(values: Float32Array, scale: number, seed: number): void {
   const source = normals();
   for (let start = 0, turn = 0; start < values.length; start += TABLE_LENGTH, turn++) {
@@ -23,7 +23,7 @@ export function fillNormal(values: Float32Array, scale: number, seed: number): v
   }
 }
 
-/** A number in [0, 1) that depends on the place alone: as good as random, for many millions of them. */
+/** A pseudo-random number in [0, 1) for an index. */
 export function unitAt(place: number): number {
   let bits = Math.imul(place ^ (place >>> 16), 0x45d9f3b);
   bits = Math.imul(bits ^ (bits >>> 16), 0x45d9f3b);

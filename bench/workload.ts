@@ -16,7 +16,7 @@ import { trainStepInto } from "../src/train/step.ts";
 import { sequenceClassifier } from "../src/train/trainable-model.ts";
 import type { Subject } from "./benchmark.ts";
 
-/** What a pass is timed for: a training step, its gradients alone, or logits without dropout. */
+/** The timed work: a training step, only its gradients, or logits without dropout. */
 export type PassKind = "step" | "gradients" | "forward";
 /** All of them. */
 export const PASS_KINDS: readonly PassKind[] = ["step", "gradients", "forward"];
@@ -25,13 +25,13 @@ const SEED = 1;
 /** Width of a head, as in BERT. */
 const HEAD = 64;
 
-/** The model and the lengths of the examples of a batch. */
+/** A model, and the lengths of the examples of a batch. */
 export interface Workload {
   readonly config: ModelConfig;
   readonly lengths: readonly number[];
 }
 
-/** BERT-mini, with other extents where they are given; heads and inner width follow the hidden one. */
+/** BERT-mini, perhaps with other extents. Heads and inner width follow the hidden width. */
 export function bertMini(changes: { layers?: number; hidden?: number } = {}): ModelConfig {
   const { layers = 4, hidden = 256 } = changes;
   return parseModelConfigOrThrow({
@@ -48,7 +48,7 @@ export function fullBatch(examples: number, length: number): readonly number[] {
   return Array.from({ length: examples }, () => length);
 }
 
-/** Lengths of 3 to 40 tokens, 13 on average, as SST-2's sentences have. */
+/** Lengths of 3 to 40 tokens, 13 on average, as in SST-2. */
 export function sentenceLengths(count: number, stream: number = 1): readonly number[] {
   const numbers = openStream(SEED, stream);
   return Array.from({ length: count }, () => 3 + Math.floor(38 * nextUnit(numbers) ** 2.7));
@@ -66,7 +66,7 @@ export function randomBatch(lengths: readonly number[], vocabulary: number) {
   ) as ReturnType<typeof padExamples> & { readonly labels: Int32Array };
 }
 
-/** This library as a subject: a training session with dropout 0.1 and AdamW, through the public API. */
+/** This library as a subject: a training session with dropout 0.1 and AdamW. */
 export async function ownSubject(
   variant: KernelVariant,
   threads: number,
@@ -100,7 +100,7 @@ export async function ownSubject(
       const start = performance.now();
       work[kind]();
       const time = performance.now() - start;
-      // Steps begin and end with gradients that are zero.
+      // Gradients are zero before and after each step.
       if (kind === "gradients") zeroGradients(backend, model.parameters);
       return time;
     },

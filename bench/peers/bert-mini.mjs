@@ -1,4 +1,4 @@
-/** BERT-mini as the peers in JavaScript build it: its extents, and the arrays of a batch. */
+/** BERT-mini for the peers in JavaScript: its extents, and the arrays of a batch. */
 
 export const HIDDEN = 256;
 export const HEADS = 4;
@@ -6,7 +6,7 @@ export const INNER = 1024;
 export const LAYERS = 4;
 export const LABELS = 2;
 
-/** What hides a key from softmax. */
+/** The bias that hides a key from softmax. */
 const HIDDEN_KEY = -1e9;
 
 /** Ids, labels and the bias of hidden keys for examples of these lengths, padded to the longest. */
@@ -17,7 +17,7 @@ export function batchOf({ lengths, vocabulary }) {
   lengths.forEach((length, example) => {
     bias.fill(HIDDEN_KEY, example * positions + length, (example + 1) * positions);
   });
-  // Spread over the table, as a real batch's ids are; no two the same.
+  // Different ids, spread over the table as in a real batch.
   const ids = Int32Array.from({ length: tokens }, (_, i) => (i * 7919) % vocabulary);
   const labels = Int32Array.from({ length: batch }, (_, example) => example % LABELS);
   return { batch, positions, tokens, ids, bias, labels };

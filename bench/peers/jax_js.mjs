@@ -35,7 +35,7 @@ function parametersOf({ numpy: np, random }, vocabulary, positions) {
   };
 }
 
-/** The logits of a batch. A value is used up by what it goes into; `ref` makes another one of it. */
+/** The logits of a batch. An operation consumes its arguments; `ref` keeps one for further use. */
 function forwardIn({ numpy: np, nn, lax }, { batch, positions, tokens }) {
   const linear = (p, name, x) => np.matmul(x, p[`${name}.w`]).add(p[`${name}.b`]);
   const norm = (p, name, x) => {

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { batchOf } from "./bert-mini.mjs";
 import { servePeer } from "./serve.mjs";
 
-/** The bytes of the model for a batch. @throws where PyTorch is not installed */
+/** The bytes of the model for a batch. @throws Error if PyTorch is not installed */
 function exportedModel(request) {
   const folder = mkdtempSync(join(tmpdir(), "espalier-onnx-"));
   try {

@@ -1,26 +1,26 @@
-/** A peer: a program that repeats a benchmark's work, asked round by round over its standard input. */
+/** A peer: a program that repeats the work of a benchmark, controlled over its standard input. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 
 /** A peer that is ready to be timed. */
 export interface Peer {
-  /** `torch 2.1.0`, say: its engine, a space, the engine's version. */
+  /** The engine and its version, such as `torch 2.1.0`. */
   readonly name: string;
-  /** What it can be asked for. */
+  /** The kinds of work that it supports. */
   readonly kinds: readonly string[];
-  /** Milliseconds that the peer takes for one round with this input. */
+  /** The milliseconds of one round with this input. */
   time(input: string): Promise<number>;
   stop(): void;
 }
 
 const PYTHON: string = process.env.PYTHON ?? "python3";
-/** The status with which a program says that its engine is not there. */
+/** The exit status of a program whose engine is not installed. */
 const NOT_INSTALLED = 3;
 
 /**
- * Settings of glibc's allocator under which a program keeps the memory that it frees. Without them PyTorch's optimizer
- * on the CPU spends most of its time on pages that it gives back and takes anew, up to ten times as much.
+ * Settings of glibc's allocator that keep freed memory. Without them the optimizer of PyTorch on the CPU is up to ten
+ * times slower, because it returns pages to the system and requests them again.
  */
 const UNTRIMMED_HEAP: Readonly<Record<string, string>> = {
   MALLOC_MMAP_THRESHOLD_: "4294967296",
@@ -29,9 +29,9 @@ const UNTRIMMED_HEAP: Readonly<Record<string, string>> = {
 };
 
 /**
- * Starts a peer's program: Python's, or a module in JavaScript. Undefined where its engine is not installed.
+ * Starts a program in Python or JavaScript. Undefined if its engine is not installed.
  *
- * @throws Error when the program ends for another reason
+ * @throws Error if the program ends for another reason
  */
 export async function startPeer(script: string, request: unknown): Promise<Peer | undefined> {
   const interpreter = script.endsWith(".py") ? PYTHON : process.execPath;
@@ -40,7 +40,7 @@ export async function startPeer(script: string, request: unknown): Promise<Peer 
     env: { ...process.env, ...UNTRIMMED_HEAP },
   });
   const ended = new Promise<number | null>((resolve) => {
-    // An interpreter that is not there is an engine that is not installed.
+    // A missing interpreter counts as an engine that is not installed.
     child.on("error", () => resolve(NOT_INSTALLED));
     child.on("exit", resolve);
   });

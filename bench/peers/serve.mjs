@@ -1,16 +1,16 @@
-/** What every peer in JavaScript does: reads its request, says what it is, and times what each further line names. */
+/** The protocol of peers in JavaScript: reads a request, writes a description, times the work that each line names. */
 import { createInterface } from "node:readline";
 
 const NOT_INSTALLED = 3;
 
-/** Whether a package is missing, as against broken. */
+/** Whether a package is missing, not broken. */
 function isMissing(error) {
   return error?.code === "ERR_MODULE_NOT_FOUND" || error?.code === "MODULE_NOT_FOUND";
 }
 
 /**
- * Serves standard input until it ends. `load` gets the request and gives the peer's name and what it can run; it
- * exits with status 3 where a package is not installed.
+ * Serves standard input until it ends. `load` returns the name of the peer and its runs for a request. Exits with
+ * status 3 if a package is not installed.
  */
 export async function servePeer(load) {
   const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -29,6 +29,6 @@ export async function servePeer(load) {
     await runs[line.trim()]();
     console.log(performance.now() - start);
   }
-  // Engines keep threads of their own.
+  // Threads of the engine would keep the process alive.
   process.exit(0);
 }

@@ -1,6 +1,6 @@
 /**
- * BERT-mini in TensorFlow.js on WebAssembly: a forward pass. Gradients are left out: that of an embedding is not
- * registered for this backend, and without it a step takes some 14 seconds.
+ * BERT-mini in TensorFlow.js on WebAssembly: only a forward pass, because this backend has no gradient of embeddings,
+ * and a step takes about 14 seconds without it.
  */
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
@@ -27,13 +27,14 @@ function modelIn(tf, vocabulary, { batch, positions, tokens }) {
   const width = HIDDEN / HEADS;
   const heads = (x) => x.reshape([batch, positions, HEADS, width]).transpose([0, 2, 1, 3]);
   const layers = Array.from({ length: LAYERS }, () => ({
-    ...{ query: dense(HIDDEN, HIDDEN), key: dense(HIDDEN, HIDDEN), value: dense(HIDDEN, HIDDEN) },
-    ...{
-      output: dense(HIDDEN, HIDDEN),
-      expand: dense(HIDDEN, INNER),
-      contract: dense(INNER, HIDDEN),
-    },
-    ...{ first: norm(), second: norm() },
+    query: dense(HIDDEN, HIDDEN),
+    key: dense(HIDDEN, HIDDEN),
+    value: dense(HIDDEN, HIDDEN),
+    output: dense(HIDDEN, HIDDEN),
+    expand: dense(HIDDEN, INNER),
+    contract: dense(INNER, HIDDEN),
+    first: norm(),
+    second: norm(),
   }));
   const [words, places, types] = [
     normal(vocabulary, HIDDEN),

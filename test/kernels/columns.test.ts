@@ -50,7 +50,9 @@ describe.each(VARIANTS)("columns (%s)", (_name, backend) => {
   it("that a matrix does not have are refused, and nothing is written", () => {
     for (const wrong of [-1, 3]) {
       const operands = {
-        ...{ x: randomFloats(1, 6), columns: Int32Array.of(0, wrong), out: randomFloats(2, 6) },
+        x: randomFloats(1, 6),
+        columns: Int32Array.of(0, wrong),
+        out: randomFloats(2, 6),
       };
       const { out } = execute(backend, operands, (kernels, v) => {
         expect(() => kernels.gatherColumns(v.x, v.columns, v.out, 2, 3)).toThrow(RangeError);

@@ -38,17 +38,24 @@ import { randomFloats, VARIANTS } from "../kernels/subjects.ts";
 
 const CONFIGS: readonly ModelConfig[] = [
   parseModelConfigOrThrow({
-    ...{ model_type: "bert", vocab_size: 30, hidden_size: 32, num_hidden_layers: 2 },
-    ...{
-      num_attention_heads: 2,
-      intermediate_size: 48,
-      max_position_embeddings: 24,
-      num_labels: 3,
-    },
+    model_type: "bert",
+    vocab_size: 30,
+    hidden_size: 32,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    intermediate_size: 48,
+    max_position_embeddings: 24,
+    num_labels: 3,
   }),
   parseModelConfigOrThrow({
-    ...{ model_type: "distilbert", vocab_size: 30, dim: 32, n_layers: 1, n_heads: 4 },
-    ...{ hidden_dim: 64, max_position_embeddings: 24, activation: "relu" },
+    model_type: "distilbert",
+    vocab_size: 30,
+    dim: 32,
+    n_layers: 1,
+    n_heads: 4,
+    hidden_dim: 64,
+    max_position_embeddings: 24,
+    activation: "relu",
   }),
 ];
 
@@ -373,8 +380,11 @@ describe("costs and zeros", () => {
 describe("hidden units that cannot matter", () => {
   it("are refused where arrays do not fit", () => {
     const layer = {
-      ...{ expand: new Float32Array(6), expandBias: new Float32Array(2) },
-      ...{ contract: new Float32Array(6), hidden: 2, width: 3 },
+      expand: new Float32Array(6),
+      expandBias: new Float32Array(2),
+      contract: new Float32Array(6),
+      hidden: 2,
+      width: 3,
     };
     expect(compactFeedForward(layer).hidden).toBe(1);
     expect(() => compactFeedForward({ ...layer, expandBias: new Float32Array(0) })).toThrow(
@@ -404,7 +414,8 @@ describe("hidden units that cannot matter", () => {
     expect(result.feedForwards).toContainEqual({ name, units: 48, kept: 17, constant: 1 });
     expectAlike(result.logits, denseLogits(backend, bert, values, batch));
     const named = classify(backend, bert, values, batch, {
-      ...{ costs: costsOf(9, 0.03, 9, backend.kernels.variant), executions: new Map() },
+      costs: costsOf(9, 0.03, 9, backend.kernels.variant),
+      executions: new Map(),
     });
     expect(named.feedForwards).toEqual([]);
   });
@@ -422,8 +433,11 @@ describe("hidden units that cannot matter", () => {
               nextUnit(stream) < 0.6 ? 0 : nextUnit(stream) - 0.5,
             );
           const layer = {
-            ...{ expand: sparse(hidden * width), expandBias: sparse(hidden) },
-            ...{ contract: sparse(width * hidden), hidden, width },
+            expand: sparse(hidden * width),
+            expandBias: sparse(hidden),
+            contract: sparse(width * hidden),
+            hidden,
+            width,
           };
           const small = compactFeedForward(layer);
           const x = Array.from({ length: width }, (_, i) => Math.sin(i + 1));

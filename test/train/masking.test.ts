@@ -66,12 +66,19 @@ describe("under strict, gradients that compressed products compute need no mask 
     ["1x1", false],
   ] as const)("%s", (pattern, isWhole) => {
     const pruning = {
-      ...{ pattern, target_sparsity: 0.5, start_step: 1, end_step: 3, pruning_frequency: 1 },
+      pattern,
+      target_sparsity: 0.5,
+      start_step: 1,
+      end_step: 3,
+      pruning_frequency: 1,
     };
     const model = sequenceClassifier(SMALL_BERT, initialiseParameters(backend, SMALL_BERT, 5));
     const optimizer = { learningRate: 1e-3, weightDecay: 0.01 };
     const settings = trainingSettings({
-      ...{ optimizer, pruning, profile: "strict", sparseProducts: "always" },
+      optimizer,
+      pruning,
+      profile: "strict",
+      sparseProducts: "always",
     });
     const session = createSession(backend, model, settings);
     let without = 0;
