@@ -67,17 +67,17 @@ export interface Recipe {
 }
 
 /** The one local configuration of run_glue_no_trainer.py. */
-const EXAMPLE_LOCAL_CONFIG: LocalPruningConfig = Object.freeze({
+const EXAMPLE_LOCAL_CONFIG: LocalPruningConfig = {
   pruning_type: "snip_momentum",
   pruning_scope: "global",
   sparsity_decay_type: "exp",
   excluded_op_names: ["pooler"],
   pruning_op_types: ["Linear"],
   max_sparsity_ratio_per_op: 0.98,
-});
+};
 
 /** The two local configurations of run_glue_no_trainer_mixed.py. */
-const MIXED_LOCAL_CONFIGS: readonly LocalPruningConfig[] = Object.freeze([
+const MIXED_LOCAL_CONFIGS: readonly LocalPruningConfig[] = [
   {
     op_names: [".*output", ".*intermediate"],
     pattern: "1x1",
@@ -96,10 +96,10 @@ const MIXED_LOCAL_CONFIGS: readonly LocalPruningConfig[] = Object.freeze([
     min_sparsity_ratio_per_op: 0.5,
     pruning_op_types: ["Linear"],
   },
-]);
+];
 
 /** transformers.AdamW with its default betas and a linear learning rate: the example without --do_prune. */
-const DENSE_PHASE: PhaseRecipe = Object.freeze<PhaseRecipe>({
+const DENSE_PHASE: PhaseRecipe = {
   epochs: 5,
   batchSize: 16,
   batching: "shuffled",
@@ -109,10 +109,10 @@ const DENSE_PHASE: PhaseRecipe = Object.freeze<PhaseRecipe>({
   weightDecay: 5e-5,
   betas: [0.9, 0.999],
   epsilon: 1e-6,
-});
+};
 
-/** The example with --do_prune --lr_scheduler_type constant, as the MRPC scripts set it. */
-const SPARSE_PHASE: SparseBase = Object.freeze<SparseBase>({
+/** The example with --do_prune --lr_scheduler_type constant, as the MRPC scripts set it, to 4x1 blocks. */
+const SPARSE_PHASE: SparsePhaseRecipe = {
   epochs: 15,
   batchSize: 16,
   batching: "shuffled",
@@ -127,130 +127,102 @@ const SPARSE_PHASE: SparseBase = Object.freeze<SparseBase>({
   distillationWeight: 5,
   distillationPadding: "included",
   teacherCache: "float32",
+  pattern: "4x1",
+  targetSparsity: 0.9,
   pruningFrequency: 50,
   pruningConfigs: [EXAMPLE_LOCAL_CONFIG],
-});
+};
 
-/** What the per-channel scripts ask for with --pruning_type, which their own local setting overrides. */
-const PROGRESSIVE_LOCAL_CONFIG: LocalPruningConfig = Object.freeze({
-  ...EXAMPLE_LOCAL_CONFIG,
-  pruning_type: "snip_momentum_progressive",
-});
-
-/** Sparse phases by the suffix of a recipe's name. */
-const TARGETS = {
-  "4x1": { pattern: "4x1", targetSparsity: 0.9 },
+/** What a recipe's suffix changes in its sparse phase. */
+const SUFFIXES = {
+  "4x1": {},
   "2in4": { pattern: "2:4", targetSparsity: 0.5 },
   "1xchannel": { pattern: "1xchannel", targetSparsity: 0.6 },
+  // What the per-channel scripts ask for with --pruning_type, which their own local setting overrides.
   "1xchannel-progressive": {
     pattern: "1xchannel",
     targetSparsity: 0.6,
-    pruningConfigs: [PROGRESSIVE_LOCAL_CONFIG],
+    pruningConfigs: [{ ...EXAMPLE_LOCAL_CONFIG, pruning_type: "snip_momentum_progressive" }],
   },
-};
+  mixed: { pattern: null, pruningFrequency: "auto", pruningConfigs: MIXED_LOCAL_CONFIGS },
+} as const satisfies Record<string, Partial<SparsePhaseRecipe>>;
 
 type RecipeBase = Omit<Recipe, "name" | "sparse">;
-type SparseBase = Omit<SparsePhaseRecipe, "pattern" | "targetSparsity">;
 
-const MRPC: RecipeBase = Object.freeze({
+const MRPC: RecipeBase = {
   task: "mrpc",
   model: "bert-mini",
   maxLength: 128,
   metric: "f1",
   evaluationBatchSize: 8,
   dense: DENSE_PHASE,
-});
+};
 
-const SST2: RecipeBase = Object.freeze({
-  ...MRPC,
-  task: "sst2",
-  metric: "accuracy",
-  dense: { ...DENSE_PHASE, epochs: 10, batchSize: 32, weightDecay: 0 },
-});
-
-const SST2_SPARSE: SparseBase = Object.freeze({
-  ...SPARSE_PHASE,
-  learningRate: 5e-5,
-  weightDecay: 5e-5,
-  distillationWeight: 2,
-  pruningFrequency: 500,
-});
-
-/** The scripts start from a fine-tuned DistilBERT; without one, MRPC's dense phase trains it. */
-const DISTILBERT_MRPC: RecipeBase = Object.freeze({
-  ...MRPC,
-  model: "distilbert",
-  maxLength: 256,
-});
-
-const DISTILBERT_SPARSE: SparseBase = Object.freeze({
-  ...SPARSE_PHASE,
-  epochs: 120,
-  cooldownEpochs: 40,
-  learningRate: 1e-4,
-  weightDecay: 0,
-  distillationWeight: 2,
-});
-
-const MIXED_SPARSE: SparsePhaseRecipe = Object.freeze({
-  ...SPARSE_PHASE,
-  pattern: null,
-  targetSparsity: 0.9,
-  pruningFrequency: "auto",
-  pruningConfigs: MIXED_LOCAL_CONFIGS,
-});
-
-/** The recipe without a sparse phase, and one for each suffix. */
+/** The recipe without a sparse phase, and one for each suffix. `changes` are those of all sparse phases. */
 function family(
   prefix: string,
   base: RecipeBase,
-  sparse: SparseBase,
-  suffixes: readonly (keyof typeof TARGETS)[],
+  changes: Partial<SparsePhaseRecipe>,
+  suffixes: readonly (keyof typeof SUFFIXES)[],
 ): readonly Recipe[] {
   return [
     { ...base, name: `${prefix}-dense`, sparse: null },
     ...suffixes.map((suffix) => ({
       ...base,
       name: `${prefix}-${suffix}`,
-      sparse: { ...sparse, ...TARGETS[suffix] },
+      sparse: { ...SPARSE_PHASE, ...changes, ...SUFFIXES[suffix] },
     })),
   ];
 }
 
-/** Dense training of a small BERT from random initialisation on {@link generateDemoTask}'s rows. */
-const DEMO: RecipeBase = Object.freeze({
-  task: "demo",
-  model: "bert-demo",
-  maxLength: 32,
-  metric: "accuracy",
-  evaluationBatchSize: 64,
-  dense: {
-    ...DENSE_PHASE,
-    epochs: 18,
-    batchSize: 32,
-    learningRate: 1e-3,
-    warmupSteps: 100,
-    weightDecay: 1e-3,
-  },
-});
-
-const DEMO_SPARSE: SparseBase = Object.freeze({
-  ...SPARSE_PHASE,
-  epochs: 12,
-  cooldownEpochs: 5,
-  batchSize: 32,
-  pruningFrequency: 20,
-});
-
-const PATTERNS = ["4x1", "2in4", "1xchannel"] as const;
-
 /** Every recipe. {@link findRecipe} looks one up by name. */
 export const RECIPES: readonly Recipe[] = Object.freeze([
-  ...family("bertmini-mrpc", MRPC, SPARSE_PHASE, [...PATTERNS, "1xchannel-progressive"]),
-  { ...MRPC, name: "bertmini-mrpc-mixed", sparse: MIXED_SPARSE },
-  ...family("bertmini-sst2", SST2, SST2_SPARSE, [...PATTERNS, "1xchannel-progressive"]),
-  ...family("distilbert-mrpc", DISTILBERT_MRPC, DISTILBERT_SPARSE, ["4x1", "2in4"]),
-  ...family("demo", DEMO, DEMO_SPARSE, PATTERNS),
+  ...family("bertmini-mrpc", MRPC, {}, [
+    "4x1",
+    "2in4",
+    "1xchannel",
+    "1xchannel-progressive",
+    "mixed",
+  ]),
+  ...family(
+    "bertmini-sst2",
+    {
+      ...MRPC,
+      task: "sst2",
+      metric: "accuracy",
+      dense: { ...DENSE_PHASE, epochs: 10, batchSize: 32, weightDecay: 0 },
+    },
+    { learningRate: 5e-5, weightDecay: 5e-5, distillationWeight: 2, pruningFrequency: 500 },
+    ["4x1", "2in4", "1xchannel", "1xchannel-progressive"],
+  ),
+  // The scripts start from a fine-tuned DistilBERT; without one, MRPC's dense phase trains it.
+  ...family(
+    "distilbert-mrpc",
+    { ...MRPC, model: "distilbert", maxLength: 256 },
+    { epochs: 120, cooldownEpochs: 40, learningRate: 1e-4, weightDecay: 0, distillationWeight: 2 },
+    ["4x1", "2in4"],
+  ),
+  // A small BERT from random weights on the rows of generateDemoTask.
+  ...family(
+    "demo",
+    {
+      task: "demo",
+      model: "bert-demo",
+      maxLength: 32,
+      metric: "accuracy",
+      evaluationBatchSize: 64,
+      dense: {
+        ...DENSE_PHASE,
+        epochs: 18,
+        batchSize: 32,
+        learningRate: 1e-3,
+        warmupSteps: 100,
+        weightDecay: 1e-3,
+      },
+    },
+    { epochs: 12, cooldownEpochs: 5, batchSize: 32, pruningFrequency: 20 },
+    ["4x1", "2in4", "1xchannel"],
+  ),
 ]);
 
 /**

@@ -1,6 +1,6 @@
 /** Runs one seed: its experiment, snapshots and models. */
 
-import type { PhaseId, PhaseResult, PhaseTrainingEvent } from "../experiment/events.ts";
+import type { PhaseId, PhaseResult } from "../experiment/events.ts";
 import { type Experiment, runExperiment } from "../experiment/experiment.ts";
 import type { ThreadedBackend } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -59,17 +59,6 @@ export type SeedMessage =
   | { readonly kind: "epoch"; readonly line: MetricsLine; readonly seconds: number }
   | { readonly kind: "result"; readonly result: PhaseResult; readonly seconds: number };
 
-interface SeedRun {
-  readonly task: SeedTask;
-  readonly storage: RunStorage;
-  readonly experiment: Experiment;
-  readonly variant: KernelVariant;
-  readonly post: (message: SeedMessage) => Promise<void>;
-  history: SeedHistory;
-  /** When seconds were last posted. */
-  clock: number;
-}
-
 /**
  * Runs one seed to its end, or until the signal stops it. A snapshot is written after every epoch, after every phase
  * and on stopping; each finished phase leaves its model's directory.
@@ -82,8 +71,8 @@ export async function trainSeed(
   { post, signal }: TaskContext<SeedMessage>,
 ): Promise<SeedResult> {
   const { storage } = platform;
-  const { plan, seed, threads } = task;
-  const path = task.resume ? await findSnapshot(storage, task.directory, seed) : undefined;
+  const { plan, seed, directory, resume, threads } = task;
+  const path = resume ? await findSnapshot(storage, directory, seed) : undefined;
   const saved = path === undefined ? undefined : await readSnapshot(storage, path);
   const backend = await platform.startBackend({ variant: plan.variant, threads });
   const teacherStorage = platform.openTeacherStorage?.();
@@ -96,11 +85,9 @@ export async function trainSeed(
       teacherMemory: { storage: teacherStorage, budget: plan.teacherBudget },
       resumeFrom: saved?.experiment,
     });
-    const { variant } = backend.kernels;
-    const history = saved?.history ?? [];
-    const run = { task, storage, experiment, variant, post, history, clock: performance.now() };
     try {
-      return await runToEnd(run, saved !== undefined);
+      const { variant } = backend.kernels;
+      return await followExperiment(experiment, variant, task, storage, saved?.history, post);
     } finally {
       experiment.release();
     }
@@ -110,24 +97,53 @@ export async function trainSeed(
   }
 }
 
-async function runToEnd(run: SeedRun, isResumed: boolean): Promise<SeedResult> {
-  const { seed } = run.task;
-  if (isResumed)
-    await run.post({ kind: "resumed", lines: run.history.flatMap(({ epochs }) => epochs) });
-  for await (const event of run.experiment) {
+/** Runs an experiment, saves what it leads to, and posts what it reports. */
+async function followExperiment(
+  experiment: Experiment,
+  variant: KernelVariant,
+  { plan, seed, directory, models }: SeedTask,
+  storage: RunStorage,
+  earlier: SeedHistory | undefined,
+  post: (message: SeedMessage) => Promise<void>,
+): Promise<SeedResult> {
+  let history = earlier ?? [];
+  const seconds = stopwatch();
+  const save = (): Promise<void> =>
+    writeSnapshot(storage, directory, seed, { experiment: experiment.snapshot(), history });
+  if (earlier !== undefined)
+    await post({ kind: "resumed", lines: earlier.flatMap(({ epochs }) => epochs) });
+  for await (const event of experiment) {
     switch (event.type) {
-      case "training":
-        await onTraining(run, event);
+      case "training": {
+        const { event: training, type: _, ...phase } = event;
+        const made = { profile: plan.profile, variant };
+        const line = training.type === "epoch" ? metricsLine(phase, training, made) : null;
+        history = recordTraining(history, event, line);
+        if (training.type === "step") {
+          const { step, loss } = training;
+          await post({ kind: "step", phase, ...stepsOf(plan, history.length, step), loss });
+        }
+        if (line === null) break;
+        await save();
+        await post({ kind: "epoch", line, seconds: seconds() });
         break;
-      case "result":
-        run.history = recordResult(run.history, event.result);
-        await saveModel(run, event.result);
-        await saveSnapshot(run);
-        await run.post({ kind: "result", result: event.result, seconds: lap(run) });
+      }
+      case "result": {
+        const { result } = event;
+        history = recordResult(history, result);
+        const model = {
+          config: plan.config.source,
+          tensors: experiment.weights(),
+          tokenizer: plan.tokenizer,
+        };
+        await saveModelDirectory(storage, joinPath(models, phaseDirectory(plan, result)), model);
+        await save();
+        await post({ kind: "result", result, seconds: seconds() });
         break;
+      }
       case "end":
-        if (!event.completed) await saveSnapshot(run);
-        return { seed, completed: event.completed, phases: run.history };
+        if (!event.completed) await save();
+        return { seed, completed: event.completed, phases: history };
       default:
         return event satisfies never;
     }
@@ -135,40 +151,19 @@ async function runToEnd(run: SeedRun, isResumed: boolean): Promise<SeedResult> {
   throw new Error("an experiment ended without saying so");
 }
 
-async function onTraining(run: SeedRun, training: PhaseTrainingEvent): Promise<void> {
-  const { event, type: _, ...id } = training;
-  const made = { profile: run.task.plan.profile, variant: run.variant };
-  const line = event.type === "epoch" ? metricsLine(id, event, made) : null;
-  run.history = recordTraining(run.history, training, line);
-  if (event.type === "step") await postStep(run, id, event.step, event.loss);
-  if (line === null) return;
-  await saveSnapshot(run);
-  await run.post({ kind: "epoch", line, seconds: lap(run) });
+/** Optimizer updates over all phases, done and planned, at a step of the last of `phases` phases. */
+function stepsOf(plan: RunPlan, phases: number, step: number) {
+  const planned = plannedSteps(plan);
+  const sum = (steps: readonly number[]): number => steps.reduce((total, each) => total + each, 0);
+  return { done: sum(planned.slice(0, phases - 1)) + step, total: sum(planned) };
 }
 
-function postStep(run: SeedRun, phase: PhaseId, step: number, loss: number): Promise<void> {
-  const planned = plannedSteps(run.task.plan);
-  const total = planned.reduce((sum, steps) => sum + steps, 0);
-  const earlier = planned.slice(0, run.history.length - 1).reduce((sum, steps) => sum + steps, 0);
-  return run.post({ kind: "step", phase, done: earlier + step, total, loss });
-}
-
-function saveSnapshot({ storage, task, experiment, history }: SeedRun): Promise<void> {
-  const snapshot = { experiment: experiment.snapshot(), history };
-  return writeSnapshot(storage, task.directory, task.seed, snapshot);
-}
-
-function saveModel({ storage, task, experiment }: SeedRun, id: PhaseId): Promise<void> {
-  const { config, tokenizer } = task.plan;
-  const directory = joinPath(task.models, phaseDirectory(task.plan, id));
-  const model = { config: config.source, tensors: experiment.weights(), tokenizer };
-  return saveModelDirectory(storage, directory, model);
-}
-
-/** Seconds since the last call. */
-function lap(run: SeedRun): number {
-  const now = performance.now();
-  const seconds = (now - run.clock) / 1000;
-  run.clock = now;
-  return seconds;
+/** Gives the seconds since it was last asked. */
+function stopwatch(): () => number {
+  let last = performance.now();
+  return () => {
+    const before = last;
+    last = performance.now();
+    return (last - before) / 1000;
+  };
 }
