@@ -3,8 +3,11 @@ import { layOut, parsePattern } from "../prune/pattern.ts";
 import { type VerifiedWeight, verifyWeight } from "./verify.ts";
 
 /** Patterns that hardware and libraries run: groups first, then blocks and channels. */
-export const USUAL_PATTERNS: readonly string[] =
-  "1:2 2:4 4:8 3:4 4x1 8x1 16x1 1x4 1x8 1x16 4x4 8x8 16x16 1xchannel channelx1".split(" ");
+export const USUAL_PATTERNS: readonly string[] = /* @__PURE__ */ [
+  "1:2 2:4 4:8 3:4",
+  "4x1 8x1 16x1 1x4 1x8 1x16 4x4 8x8 16x16",
+  "1xchannel channelx1",
+].flatMap((line) => line.split(" "));
 
 /** A pattern that a weight satisfies, and the share that it prunes. */
 interface SatisfiedPattern {

@@ -63,7 +63,7 @@ export function philoxInto(
  */
 export const STREAM: Readonly<
   Record<"shuffle" | "initialise" | "generate" | "buckets" | "dropout", number>
-> = Object.freeze({
+> = /* @__PURE__ */ Object.freeze({
   shuffle: 1,
   initialise: 2,
   generate: 3,

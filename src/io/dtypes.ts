@@ -64,7 +64,7 @@ const ARRAYS: Readonly<Record<Dtype, ElementArray>> = {
 };
 
 /** All element types. */
-export const DTYPES: readonly Dtype[] = Object.keys(ARRAYS) as Dtype[];
+export const DTYPES: readonly Dtype[] = /* @__PURE__ */ Object.keys(ARRAYS) as Dtype[];
 
 /** Bytes of one element. */
 export function elementBytes(dtype: Dtype): number {

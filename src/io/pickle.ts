@@ -56,7 +56,7 @@ class Unpickler {
     for (;;) {
       const code = this.byte();
       if (code === STOP) return { value: this.pop(), end: this.at };
-      const operation = OPERATIONS[code];
+      const operation = OPERATIONS.get(code);
       const got = `operation 0x${code.toString(16).padStart(2, "0")}`;
       if (operation === undefined) this.refuse("only what a state dict is made of", got);
       operation(this);
@@ -219,46 +219,48 @@ class Unpickler {
   }
 }
 
+type Operation = (machine: Unpickler) => void;
+
 /** Operations by their codes. All others are refused. */
-const OPERATIONS: Readonly<Record<number, (machine: Unpickler) => void>> = {
-  128: (machine) => machine.protocol(), // PROTO
-  149: (machine) => machine.take(8), // FRAME
-  40: (machine) => machine.push(MARK), // MARK
-  48: (machine) => machine.stack.pop(), // POP
-  78: (machine) => machine.push(null), // NONE
-  136: (machine) => machine.push(true), // NEWTRUE
-  137: (machine) => machine.push(false), // NEWFALSE
-  74: (machine) => machine.push(machine.integer(4)), // BININT
-  75: (machine) => machine.push(machine.byte()), // BININT1
-  77: (machine) => machine.push(machine.integer(2) & 0xffff), // BININT2
-  138: (machine) => machine.push(machine.longInteger(machine.byte())), // LONG1
-  71: (machine) => machine.push(machine.view.getFloat64(machine.take(8), false)), // BINFLOAT
-  88: (machine) => machine.push(machine.text(machine.word())), // BINUNICODE
-  84: (machine) => machine.push(machine.text(machine.word())), // BINSTRING
-  140: (machine) => machine.push(machine.text(machine.byte())), // SHORT_BINUNICODE
-  85: (machine) => machine.push(machine.text(machine.byte())), // SHORT_BINSTRING
-  99: (machine) => machine.global(machine.line(), machine.line()), // GLOBAL
-  147: (machine) => machine.stackGlobal(), // STACK_GLOBAL
-  113: (machine) => machine.remember(machine.byte()), // BINPUT
-  114: (machine) => machine.remember(machine.word()), // LONG_BINPUT
-  148: (machine) => machine.remember(machine.memo.size), // MEMOIZE
-  104: (machine) => machine.recall(machine.byte()), // BINGET
-  106: (machine) => machine.recall(machine.word()), // LONG_BINGET
-  93: (machine) => machine.push([]), // EMPTY_LIST
-  125: (machine) => machine.push(new Map()), // EMPTY_DICT
-  41: (machine) => machine.tuple([]), // EMPTY_TUPLE
-  133: (machine) => machine.tupleOf(1), // TUPLE1
-  134: (machine) => machine.tupleOf(2), // TUPLE2
-  135: (machine) => machine.tupleOf(3), // TUPLE3
-  116: (machine) => machine.tuple(machine.popToMark()), // TUPLE
-  97: (machine) => machine.append([machine.pop()]), // APPEND
-  101: (machine) => machine.append(machine.popToMark()), // APPENDS
-  115: (machine) => machine.setItem(), // SETITEM
-  117: (machine) => machine.setItems(machine.popToMark()), // SETITEMS
-  81: (machine) => machine.push({ kind: "reference", id: machine.pop() }), // BINPERSID
-  82: (machine) => machine.reduce(), // REDUCE
-  98: (machine) => machine.build(), // BUILD
-};
+const OPERATIONS: ReadonlyMap<number, Operation> = /* @__PURE__ */ new Map<number, Operation>([
+  [0x80, (machine) => machine.protocol()], // PROTO
+  [0x95, (machine) => machine.take(8)], // FRAME
+  [0x28, (machine) => machine.push(MARK)], // MARK
+  [0x30, (machine) => machine.stack.pop()], // POP
+  [0x4e, (machine) => machine.push(null)], // NONE
+  [0x88, (machine) => machine.push(true)], // NEWTRUE
+  [0x89, (machine) => machine.push(false)], // NEWFALSE
+  [0x4a, (machine) => machine.push(machine.integer(4))], // BININT
+  [0x4b, (machine) => machine.push(machine.byte())], // BININT1
+  [0x4d, (machine) => machine.push(machine.integer(2) & 0xffff)], // BININT2
+  [0x8a, (machine) => machine.push(machine.longInteger(machine.byte()))], // LONG1
+  [0x47, (machine) => machine.push(machine.view.getFloat64(machine.take(8), false))], // BINFLOAT
+  [0x58, (machine) => machine.push(machine.text(machine.word()))], // BINUNICODE
+  [0x54, (machine) => machine.push(machine.text(machine.word()))], // BINSTRING
+  [0x8c, (machine) => machine.push(machine.text(machine.byte()))], // SHORT_BINUNICODE
+  [0x55, (machine) => machine.push(machine.text(machine.byte()))], // SHORT_BINSTRING
+  [0x63, (machine) => machine.global(machine.line(), machine.line())], // GLOBAL
+  [0x93, (machine) => machine.stackGlobal()], // STACK_GLOBAL
+  [0x71, (machine) => machine.remember(machine.byte())], // BINPUT
+  [0x72, (machine) => machine.remember(machine.word())], // LONG_BINPUT
+  [0x94, (machine) => machine.remember(machine.memo.size)], // MEMOIZE
+  [0x68, (machine) => machine.recall(machine.byte())], // BINGET
+  [0x6a, (machine) => machine.recall(machine.word())], // LONG_BINGET
+  [0x5d, (machine) => machine.push([])], // EMPTY_LIST
+  [0x7d, (machine) => machine.push(new Map())], // EMPTY_DICT
+  [0x29, (machine) => machine.tuple([])], // EMPTY_TUPLE
+  [0x85, (machine) => machine.tupleOf(1)], // TUPLE1
+  [0x86, (machine) => machine.tupleOf(2)], // TUPLE2
+  [0x87, (machine) => machine.tupleOf(3)], // TUPLE3
+  [0x74, (machine) => machine.tuple(machine.popToMark())], // TUPLE
+  [0x61, (machine) => machine.append([machine.pop()])], // APPEND
+  [0x65, (machine) => machine.append(machine.popToMark())], // APPENDS
+  [0x73, (machine) => machine.setItem()], // SETITEM
+  [0x75, (machine) => machine.setItems(machine.popToMark())], // SETITEMS
+  [0x51, (machine) => machine.push({ kind: "reference", id: machine.pop() })], // BINPERSID
+  [0x52, (machine) => machine.reduce()], // REDUCE
+  [0x62, (machine) => machine.build()], // BUILD
+]);
 
 /**
  * Reads the pickle that begins at `begin`.

@@ -39,7 +39,9 @@ const STORAGES: Readonly<Record<string, Dtype>> = {
 };
 const TENSOR = "torch._utils._rebuild_tensor_v2";
 const PARAMETER = "torch._utils._rebuild_parameter";
-const ALLOWED: ReadonlySet<string> = new Set([...Object.keys(STORAGES), TENSOR, PARAMETER]);
+const ALLOWED: ReadonlySet<string> = /* @__PURE__ */ new Set(
+  /* @__PURE__ */ Object.keys(STORAGES).concat(TENSOR, PARAMETER),
+);
 
 /** The first bytes of a file of the older format: protocol 2, and PyTorch's magic number. */
 const LEGACY: readonly number[] = [

@@ -103,7 +103,9 @@ export const CRITERIA: Readonly<
 };
 
 /** The names of all criteria. */
-export const CRITERION_NAMES: readonly Criterion[] = Object.keys(CRITERIA) as Criterion[];
+export const CRITERION_NAMES: readonly Criterion[] = /* @__PURE__ */ Object.keys(
+  CRITERIA,
+) as Criterion[];
 
 /** Whether a criterion scores blocks by the gradients of their masks. */
 export function scoresBlockMasks(criterion: Criterion): criterion is BlockCriterion {
@@ -111,9 +113,10 @@ export function scoresBlockMasks(criterion: Criterion): criterion is BlockCriter
 }
 
 /** The names of the criteria that score elements. */
-export const ELEMENT_CRITERION_NAMES: readonly ElementCriterion[] = CRITERION_NAMES.filter(
-  (name): name is ElementCriterion => !scoresBlockMasks(name),
-);
+export const ELEMENT_CRITERION_NAMES: readonly ElementCriterion[] =
+  /* @__PURE__ */ CRITERION_NAMES.filter(
+    (name): name is ElementCriterion => !scoresBlockMasks(name),
+  );
 
 /** Whether a criterion reads gradients. */
 export function needsGradient(criterion: Criterion): boolean {

@@ -69,7 +69,7 @@ const AXES: Readonly<Record<LayerKind, readonly string[] | null>> = {
   embedding: ["rows", "width"],
   other: null,
 };
-const KINDS = Object.keys(AXES) as LayerKind[];
+const KINDS = /* @__PURE__ */ Object.keys(AXES) as LayerKind[];
 
 /** A shape as text. */
 export function formatShape(shape: readonly unknown[]): string {

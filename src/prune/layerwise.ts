@@ -76,7 +76,6 @@ interface Taken {
 
 /** Values of half a score's bits. */
 const HALF_WORDS = 0x10000;
-const RULES = PROFILES.strict;
 const ADMISSION = { excludeHead: false, allowNothing: false, indivisible: "skip" } as const;
 
 /** A layer in memory, with its scores. */
@@ -96,7 +95,7 @@ function openLayer(
 ): OpenLayer {
   const { data, gradient = null } = read();
   const record: LayerRecord = { name, kind, shape, data, gradient };
-  const { pruner } = preparePruner(config, [record], RULES, ADMISSION);
+  const { pruner } = preparePruner(config, [record], PROFILES.strict, ADMISSION);
   if (needsGradient(config.criterion) && gradient === null)
     refusePruning("missing-gradient", name, `a gradient for ${config.criterion}`, "none", name);
   const [scratch] = createPrunerScratches([pruner], selection.kernels, selection);
@@ -202,7 +201,7 @@ export function* layerwisePlanning(
   sources: readonly LayerSource[],
   kernels: PruningKernels = plainKernels,
 ): Generator<string, LayerwisePlan> {
-  const { layers: admitted, skipped } = admitLayers(config, sources, RULES, ADMISSION);
+  const { layers: admitted, skipped } = admitLayers(config, sources, PROFILES.strict, ADMISSION);
   const fates: readonly LayerFate[] = admitted.map(({ name, layout }) => ({
     name,
     layout,

@@ -92,7 +92,7 @@ function keyOf(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-const FIELD_NAMES = Object.keys(FIELDS) as FieldName[];
+const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELDS) as FieldName[];
 const FIELD_KEYS: readonly string[] = FIELD_NAMES.map(keyOf);
 /** The last but one are accepted and without effect, as in INC. */
 const PRUNER_KEYS = [...FIELD_KEYS, "resume_from_pruned_checkpoint", "backend", "parameters"];

@@ -189,7 +189,7 @@ function countTrailing(bits: Uint32Array, leading: number, histogram: Uint32Arra
 }
 
 /** The loops in plain JavaScript. */
-export const plainKernels: PruningKernels = Object.freeze({
+export const plainKernels: PruningKernels = /* @__PURE__ */ Object.freeze({
   updateScoresInto(values, factors, height, columns, divisor, momentum, scores) {
     if (factors !== null && height === 4 && columns % 4 === 0 && momentum !== 0)
       updateFromFourProducts(values, factors, columns, divisor, momentum, scores);

@@ -166,4 +166,4 @@ export const PROFILES: Readonly<Record<Profile, ProfileRules>> = {
 };
 
 /** The names of all profiles. */
-export const PROFILE_NAMES: readonly Profile[] = Object.keys(PROFILES) as Profile[];
+export const PROFILE_NAMES: readonly Profile[] = /* @__PURE__ */ Object.keys(PROFILES) as Profile[];

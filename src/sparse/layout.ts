@@ -154,7 +154,7 @@ export type PackedArray = ElementArray | Int8Array | Uint8Array | Uint32Array;
 export const ARRAY_NAMES: {
   readonly [Layout in PackedMatrix["layout"]]: readonly (string &
     keyof Extract<PackedMatrix, { readonly layout: Layout }>)[];
-} = Object.freeze({
+} = /* @__PURE__ */ Object.freeze({
   blocks: ["starts", "columns", "values"],
   quantized: ["starts", "columns", "scales", "values"],
   groups: ["indices", "values"],
