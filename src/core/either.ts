@@ -1,9 +1,10 @@
-/** Results that may fail: fp-ts's `Either`, with the problems of an input. Only this module imports `fp-ts/Either`. */
-import { left, map, mapLeft, match, right } from "fp-ts/Either";
-import { pipe } from "fp-ts/function";
+/**
+ * Results that may fail: fp-ts's `Either`, with the problems of an input. Only this module imports `fp-ts/Either`. The
+ * most used combinators are written out, since importing one from fp-ts brings 2 kB of others into a bundle.
+ */
 import { describe, mismatch } from "./checks.ts";
 
-export { isLeft, isRight, left, map, mapLeft, right, toError, tryCatch } from "fp-ts/Either";
+export { toError, tryCatch } from "fp-ts/Either";
 
 /** fp-ts's `Either`, declared structurally so that a user's compiler needs no fp-ts. */
 export type Either<E, A> = Left<E> | Right<A>;
@@ -85,11 +86,41 @@ export function prefixPaths(
   );
 }
 
-/** Continues with the value. fp-ts's own `chain` is larger than everything else that pruning takes from fp-ts. */
+/** The failed result. */
+export function left<E>(error: E): Either<E, never> {
+  return { _tag: "Left", left: error };
+}
+
+/** The successful result. */
+export function right<A>(value: A): Either<never, A> {
+  return { _tag: "Right", right: value };
+}
+
+/** Whether a result failed. */
+export function isLeft<E, A>(result: Either<E, A>): result is Left<E> {
+  return result._tag === "Left";
+}
+
+/** Whether a result is successful. */
+export function isRight<E, A>(result: Either<E, A>): result is Right<A> {
+  return result._tag === "Right";
+}
+
+/** Continues with the value. */
 export function chain<E, A, B>(
   next: (value: A) => Either<E, B>,
 ): (result: Either<E, A>) => Either<E, B> {
-  return match<E, A, Either<E, B>>(left, next);
+  return (result) => (isLeft(result) ? result : next(result.right));
+}
+
+/** Changes the value. */
+export function map<A, B>(change: (value: A) => B): <E>(result: Either<E, A>) => Either<E, B> {
+  return (result) => (isLeft(result) ? result : right(change(result.right)));
+}
+
+/** Changes the error. */
+export function mapLeft<E, F>(change: (error: E) => F): <A>(result: Either<E, A>) => Either<F, A> {
+  return (result) => (isLeft(result) ? left(change(result.left)) : result);
 }
 
 /** The values of a record of results. */
@@ -104,15 +135,11 @@ export function allOf<
   const Results extends Readonly<Record<string, Either<readonly Problem[], unknown>>>,
 >(results: Results): Either<readonly Problem[], Values<Results>> {
   const entries = eachOf(Object.entries(results), ([key, result]) =>
-    pipe(
-      result,
-      map((value) => [key, value] as const),
-    ),
+    map((value: unknown) => [key, value] as const)(result),
   );
-  return pipe(
+  return map((values: readonly (readonly [string, unknown])[]) => Object.fromEntries(values))(
     entries,
-    map((values) => Object.fromEntries(values) as Values<Results>),
-  );
+  ) as Either<readonly Problem[], Values<Results>>;
 }
 
 /** Reads every item: all values, or the problems of all items in order. Takes linear time. */

@@ -1,53 +1,49 @@
-/**
- * Readers for the fields of a configuration: each turns an unknown value into a typed one or says what
- * it expected.
- */
-
-import { pipe } from "fp-ts/function";
+/** Fields of a configuration: what each accepts, and what is expected of it. */
 import { isStrings } from "../core/checks.ts";
-import { chain, type Either, left, map, right } from "../core/either.ts";
 import { type HeadPattern, PATTERN_SPELLINGS, type Pattern, parsePattern } from "./pattern.ts";
 import { expressionFault } from "./select.ts";
 
-/** Why a value could not be read: what would have been right, and more about what was found. */
-export interface Unreadable {
-  readonly expected: string;
-  readonly detail?: string | undefined;
+/** A field with values of type `T`. */
+export interface Field<T> {
+  /** What it accepts, also said of a certain value. */
+  readonly expected: string | ((value: unknown) => string);
+  /** The value read; `undefined` if it is not accepted. */
+  readonly read: (value: unknown) => T | undefined;
+  /** More about what is wrong with a value. */
+  readonly fault?: (value: unknown) => string | undefined;
 }
 
-/** Reads one field. */
-export type FieldReader<T> = (value: unknown) => Either<Unreadable, T>;
-
-/** Reads values of one kind. */
-function fieldOf<T>(expected: string, accepts: (value: unknown) => value is T): FieldReader<T> {
-  return (value) => (accepts(value) ? right(value) : left({ expected }));
+/** A field whose values are taken as they are. */
+function fieldOf<T>(expected: string, accepts: (value: unknown) => value is T): Field<T> {
+  return { expected, read: (value) => (accepts(value) ? value : undefined) };
 }
 
-/** A share, of which all is none. */
-export const shareField: FieldReader<number> = fieldOf(
+/** A share below 1. */
+export const shareField: Field<number> = fieldOf(
   "a number from 0 to below 1",
   (value): value is number => typeof value === "number" && value >= 0 && value < 1,
 );
 
 /** An integer of at least `min`. */
-export function integerField(min: number): FieldReader<number> {
+export function integerField(min: number): Field<number> {
   return fieldOf(
     `an integer of at least ${min}`,
     (value): value is number => Number.isSafeInteger(value) && Number(value) >= min,
   );
 }
 
-const notNegative: FieldReader<number> = fieldOf(
-  "a number of at least 0",
-  (value): value is number => Number.isFinite(value) && Number(value) >= 0,
-);
-
 /** A non-negative number, also written as a string. */
-export const coefficientField: FieldReader<number> = (value) =>
-  notNegative(typeof value === "string" && value.trim() !== "" ? Number(value) : value);
+export const coefficientField: Field<number> = {
+  expected: "a number of at least 0",
+  read(value) {
+    const isText = typeof value === "string" && value.trim() !== "";
+    const number = isText || typeof value === "number" ? Number(value) : Number.NaN;
+    return Number.isFinite(number) && number >= 0 ? number : undefined;
+  },
+};
 
 /** One of the given strings. */
-export function choiceField<const T extends string>(choices: readonly T[]): FieldReader<T> {
+export function choiceField<const T extends string>(choices: readonly T[]): Field<T> {
   return fieldOf(
     `one of ${choices.map((choice) => `"${choice}"`).join(", ")}`,
     (value): value is T => choices.some((choice) => choice === value),
@@ -55,40 +51,41 @@ export function choiceField<const T extends string>(choices: readonly T[]): Fiel
 }
 
 /** true or false. */
-export const booleanField: FieldReader<boolean> = fieldOf(
+export const booleanField: Field<boolean> = fieldOf(
   "true or false",
   (value): value is boolean => typeof value === "boolean",
 );
 
-/** A field that may also be `null`. */
-export function optionalField<T>(read: FieldReader<T>): FieldReader<T | null> {
-  return (value) => (value === null ? right(null) : read(value));
+/** A list of strings, copied. */
+export const stringsField: Field<readonly string[]> = {
+  expected: "a list of strings",
+  read: (value) => (isStrings(value) ? [...value] : undefined),
+};
+
+/** What is wrong with the first invalid expression of a list of strings. */
+function expressionsFault(value: unknown): string | undefined {
+  const faults = isStrings(value) ? value.map(expressionFault) : [];
+  return faults.find((fault) => fault !== undefined);
 }
 
-const strings: FieldReader<readonly string[]> = fieldOf("a list of strings", isStrings);
+/** A list of regular expressions, copied. */
+export const expressionsField: Field<readonly string[]> = {
+  expected: (value) => (isStrings(value) ? "a list of regular expressions" : "a list of strings"),
+  read: (value) => (expressionsFault(value) === undefined ? stringsField.read(value) : undefined),
+  fault: expressionsFault,
+};
 
-/** A list of strings, as a list of our own. */
-export const stringsField: FieldReader<readonly string[]> = (value) =>
-  pipe(
-    strings(value),
-    map((list) => [...list]),
-  );
-
-/** A list of regular expressions. */
-export const expressionsField: FieldReader<readonly string[]> = (value) =>
-  pipe(
-    stringsField(value),
-    chain((sources): Either<Unreadable, readonly string[]> => {
-      const detail = sources.map(expressionFault).find((fault) => fault !== undefined);
-      return detail === undefined
-        ? right(sources)
-        : left({ expected: "a list of regular expressions", detail });
-    }),
-  );
+/** The name of a regulariser. */
+export const regulariserField: Field<"group_lasso" | null> = {
+  expected: 'one of "group_lasso"',
+  read: (value) => (value === null || value === "group_lasso" ? value : undefined),
+};
 
 /** A pattern's spelling. */
-export const patternField: FieldReader<Pattern | HeadPattern> = (value) => {
-  if (value === "mha") return right({ kind: "heads" });
-  const pattern = typeof value === "string" ? parsePattern(value) : undefined;
-  return pattern ? right(pattern) : left({ expected: PATTERN_SPELLINGS });
+export const patternField: Field<Pattern | HeadPattern> = {
+  expected: PATTERN_SPELLINGS,
+  read(value) {
+    if (value === "mha") return { kind: "heads" };
+    return typeof value === "string" ? parsePattern(value) : undefined;
+  },
 };

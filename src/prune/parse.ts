@@ -2,7 +2,6 @@
  * Reads pruning configurations in INC's keys (INC: `process_weight_config`, `check_config`).
  */
 
-import { pipe } from "fp-ts/function";
 import { checkOneOf, describe } from "../core/checks.ts";
 import {
   allOf,
@@ -10,30 +9,25 @@ import {
   type Either,
   eachOf,
   getOrThrow,
+  isLeft,
+  left,
   map,
-  mapLeft,
   type Problem,
   refuseValue,
   right,
   unlessProblems,
 } from "../core/either.ts";
-import type {
-  Profile,
-  PrunerConfig,
-  PrunerInput,
-  PruningConfig,
-  PruningConfigInput,
-} from "./config.ts";
+import type { PrunerConfig, PrunerInput, PruningConfig, PruningConfigInput } from "./config.ts";
 import { CRITERION_NAMES, type Criterion, ELEMENT_CRITERION_NAMES } from "./criteria.ts";
 import {
   booleanField,
   choiceField,
   coefficientField,
   expressionsField,
-  type FieldReader,
+  type Field,
   integerField,
-  optionalField,
   patternField,
+  regulariserField,
   shareField,
   stringsField,
 } from "./fields.ts";
@@ -76,15 +70,15 @@ const FIELDS = {
   criterionType: ["snip_momentum", choiceField(ELEMENT_CRITERION_NAMES)],
   pruningOpTypes: [["Conv", "Linear"], stringsField],
   lowMemoryUsage: [false, booleanField],
-  regType: [null, optionalField(choiceField(["group_lasso"]))],
+  regType: [null, regulariserField],
   criterionReduceType: ["mean", choiceField(["mean", "sum", "max"])],
   regCoeff: [0, coefficientField],
   lockInitSparsity: [false, booleanField],
-} as const satisfies Record<string, readonly [unknown, FieldReader<unknown>]>;
+} as const satisfies Record<string, readonly [unknown, Field<unknown>]>;
 
 type FieldName = keyof typeof FIELDS;
 type FieldValues = {
-  readonly [Name in FieldName]: (typeof FIELDS)[Name][1] extends FieldReader<infer T> ? T : never;
+  readonly [Name in FieldName]: (typeof FIELDS)[Name][1] extends Field<infer T> ? T : never;
 };
 
 /** INC's spelling of a field's name. */
@@ -100,33 +94,30 @@ const PRUNER_KEYS = [...FIELD_KEYS, "resume_from_pruned_checkpoint", "backend", 
 /** Fields in which INC walks through whatever it is given, be it a list or the letters of a text. */
 const NAME_LISTS: readonly FieldName[] = ["opNames", "excludedOpNames"];
 
-/** Reads one field from where it is stated, or its default. */
-function readField(
-  sources: Sources,
-  name: FieldName,
-  profile?: Profile,
-): Either<readonly Problem[], unknown> {
-  const [fallback, reader] = FIELDS[name];
-  const key = keyOf(name);
-  const { value: stated, path } = statedValue(sources, key) ?? { value: fallback, path: key };
-  const spelt = profile === "inc" && typeof stated === "string" && NAME_LISTS.includes(name);
-  const value = spelt ? [...stated] : stated;
-  const read: FieldReader<unknown> = reader;
-  return pipe(
-    read(value),
-    mapLeft(({ expected, detail }) => [
-      { path, expected, got: describe(value) + (detail === undefined ? "" : ` (${detail})`) },
-    ]),
-  );
-}
-
-/** Reads all fields of a pruner. */
+/** Reads all fields of a pruner, each from its place, or its default. */
 function readFields(
   sources: Sources,
   { profile }: ParseOptions,
 ): Either<readonly Problem[], FieldValues> {
-  const results = FIELD_NAMES.map((name) => [name, readField(sources, name, profile)]);
-  return allOf(Object.fromEntries(results)) as Either<readonly Problem[], FieldValues>;
+  const problems: Problem[] = [];
+  const values: Record<string, unknown> = {};
+  for (const name of FIELD_NAMES) {
+    const [fallback, { expected, read, fault }]: readonly [unknown, Field<unknown>] = FIELDS[name];
+    const key = keyOf(name);
+    const { value: stated, path } = statedValue(sources, key) ?? { value: fallback, path: key };
+    const spelt = profile === "inc" && typeof stated === "string" && NAME_LISTS.includes(name);
+    const value = spelt ? [...stated] : stated;
+    values[name] = read(value);
+    if (values[name] !== undefined) continue;
+    const detail = fault?.(value);
+    const got = describe(value) + (detail === undefined ? "" : ` (${detail})`);
+    problems.push({
+      path,
+      expected: typeof expected === "string" ? expected : expected(value),
+      got,
+    });
+  }
+  return unlessProblems(problems, values as FieldValues);
 }
 
 /** Method and criterion of a `pruning_type`; some leave the criterion to `criterion_type`. */
@@ -199,18 +190,13 @@ function readPruner(
   sources: Sources,
   options: ParseOptions,
 ): Either<readonly Problem[], PrunerConfig> {
-  return pipe(
-    allOf({
-      keys: checkPrunerKeys(sources, PRUNER_KEYS, FIELD_KEYS, options),
-      resume: checkResumeFlag(sources),
-      pruner: pipe(
-        readFields(sources, options),
-        map(resolvePruner),
-        chain((config) => checkRelations(config, sources)),
-      ),
-    }),
-    map(({ pruner }) => pruner),
-  );
+  const resolved = map(resolvePruner)(readFields(sources, options));
+  const all = allOf({
+    keys: checkPrunerKeys(sources, PRUNER_KEYS, FIELD_KEYS, options),
+    resume: checkResumeFlag(sources),
+    pruner: chain((config: PrunerConfig) => checkRelations(config, sources))(resolved),
+  });
+  return map(({ pruner }: { readonly pruner: PrunerConfig }) => pruner)(all);
 }
 
 /** Where the values of each pruner come from. */
@@ -277,17 +263,13 @@ export function parsePruningConfig(
   checkOneOf("unknownKeys", unknownKeys, ["refuse", "ignore"]);
   const top = Array.isArray(input) ? { pruning_configs: input } : input;
   if (!isFields(top)) return refuseValue("config", "an object or a list of objects", input);
-  return pipe(
-    readSources(top, options),
-    chain((sources) =>
-      allOf({
-        keys: checkKeys(top, [...PRUNER_KEYS, "pruning_configs"], "", options),
-        pruners: eachOf(sources, (one) => readPruner(one, options)),
-      }),
-    ),
-    mapLeft(distinct),
-    map(({ pruners }) => freeze({ pruners })),
-  );
+  const sources = readSources(top, options);
+  if (isLeft(sources)) return sources;
+  const read = allOf({
+    keys: checkKeys(top, [...PRUNER_KEYS, "pruning_configs"], "", options),
+    pruners: eachOf(sources.right, (one) => readPruner(one, options)),
+  });
+  return isLeft(read) ? left(distinct(read.left)) : right(freeze({ pruners: read.right.pruners }));
 }
 
 /**

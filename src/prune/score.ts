@@ -2,7 +2,6 @@
  * Scores: how important each element or block is (INC: `criteria.py`). Formulas are in the table of criteria; all
  * arithmetic is float32, as PyTorch's.
  */
-import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { roundToBfloat16 } from "./accumulate.ts";
 import { blockMaskGradientsInto, updateBlockMaskScoresInto } from "./block-mask.ts";
 import type { PrunerConfig } from "./config.ts";
@@ -54,38 +53,18 @@ function mergeInto(
 /** The tallest blocks whose elements add up in the same order whatever kernel PyTorch takes. */
 const LOW = 4;
 
-/** Whether a criterion's elements are scored and merged by a loop of the kernels, in float32. */
-function hasLoop({ decay, loop }: ElementRule, { lowMemoryUsage }: ScoreRule): boolean {
-  return loop !== null && !(decay !== null && lowMemoryUsage);
+/** Whether block scores are sums down low columns, which a loop of the kernels makes and merges in one pass. */
+function isFusible(
+  { decay, loop }: ElementRule,
+  { scoreReduction, lowMemoryUsage }: ScoreRule,
+  { blockHeight, blockWidth, positions }: BlockLayout,
+): boolean {
+  if (loop === null || (decay !== null && lowMemoryUsage)) return false;
+  if (blockWidth > 1 || blockHeight > LOW || positions > 1) return false;
+  return blockHeight === 1 || scoreReduction !== "max";
 }
 
-/** Whether block scores are plain sums down low columns, which the kernels make and merge in one pass. */
-function sumsColumns({ scoreReduction }: ScoreRule, layout: BlockLayout): boolean {
-  const { blockHeight, blockWidth, positions } = layout;
-  return blockWidth === 1 && blockHeight <= LOW && positions === 1 && scoreReduction !== "max";
-}
-
-/** Updates the scores of low blocks of one column (of single elements, with a height of 1) in one pass. */
-function updateFusedInto(
-  { loop, decay }: ElementRule,
-  divisor: number,
-  height: number,
-  columns: number,
-  weight: Float32Array,
-  gradient: Float32Array,
-  scores: Float32Array,
-  kernels: PruningKernels,
-): void {
-  const values = loop === "gradient" ? gradient : weight;
-  const factors = loop === "product" ? gradient : null;
-  const momentum = decay === null ? 0 : Math.fround(decay);
-  kernels.updateScoresInto(values, factors, height, columns, divisor, momentum, scores);
-}
-
-/**
- * Updates one score per block from a weight and its gradient, in one pass over both.
- * `scores` has `blockRows * blockColumns` entries; the gradient is not read for magnitude.
- */
+/** Updates one score per block from a weight and its gradient, which is not read for magnitude. */
 function updateBlockScoresInto(
   rule: ScoreRule,
   layout: BlockLayout,
@@ -95,11 +74,16 @@ function updateBlockScoresInto(
   scratch: ScoreScratch,
 ): void {
   const { blockHeight: height, columns, blockColumns, positions } = layout;
+  const { scoreReduction, lowMemoryUsage } = rule;
   const criterion = CRITERIA[rule.criterion];
-  if (hasLoop(criterion, rule) && sumsColumns(rule, layout)) {
-    const divisor = rule.scoreReduction === "mean" ? height : 1;
+  const { loop, decay } = criterion;
+  if (isFusible(criterion, rule, layout)) {
+    const values = loop === "gradient" ? gradient : weight;
+    const factors = loop === "product" ? gradient : null;
+    const divisor = scoreReduction === "mean" ? height : 1;
+    const momentum = decay === null ? 0 : Math.fround(decay);
     const { kernels } = scratch;
-    updateFusedInto(criterion, divisor, height, columns, weight, gradient, scores, kernels);
+    kernels.updateScoresInto(values, factors, height, columns, divisor, momentum, scores);
     return;
   }
   const count = height * columns;
@@ -109,38 +93,18 @@ function updateBlockScoresInto(
     criterion.scoreInto(weight, gradient, blockRow * count, count, elements);
     if (positions > 1) toMatrixOrderInto(layout, elements, 0, height, rows);
     const ordered = positions > 1 ? rows : elements;
-    const reduced = reduceBlockRow(layout, rule.scoreReduction, ordered, scratch);
-    const start = blockRow * blockColumns;
-    mergeInto(criterion.decay, rule.lowMemoryUsage, reduced, blockColumns, start, scores);
+    const reduced = reduceBlockRow(layout, scoreReduction, ordered, scratch);
+    mergeInto(decay, lowMemoryUsage, reduced, blockColumns, blockRow * blockColumns, scores);
   }
 }
 
-/** Updates one score per element, in the weight's own order. */
-function updateElementScoresInto(
-  rule: ScoreRule,
-  weight: Float32Array,
-  gradient: Float32Array,
-  scores: Float32Array,
-  scratch: ScoreScratch,
-): void {
-  const criterion = CRITERIA[rule.criterion];
-  if (hasLoop(criterion, rule)) {
-    updateFusedInto(criterion, 1, 1, weight.length, weight, gradient, scores, scratch.kernels);
-    return;
-  }
-  const chunk = 4096;
-  reserveScores(scratch, chunk);
-  for (let start = 0; start < weight.length; start += chunk) {
-    const count = Math.min(chunk, weight.length - start);
-    criterion.scoreInto(weight, gradient, start, count, scratch.elements);
-    mergeInto(criterion.decay, rule.lowMemoryUsage, scratch.elements, count, start, scores);
-  }
-}
-
-/** Whether a layer's scores are one per element rather than one per block. */
-function scoresPerElement({ config }: PrunerState, { layout, frozen }: PrunedLayer): boolean {
+/** The blocks that scores are of: one for each element if scores are per element, in the weight's own order. */
+function scoredLayout({ config }: PrunerState, { layout, frozen }: PrunedLayer): BlockLayout {
   const frozenForGood = frozen && CRITERIA[config.criterion].decay === null;
-  return config.pattern.kind === "group" || !layout.divides || frozenForGood;
+  if (config.pattern.kind === "block" && layout.divides && !frozenForGood) return layout;
+  const { rows, columns } = layout;
+  const single = { blockHeight: 1, blockWidth: 1, blockRows: rows, blockColumns: columns };
+  return { ...layout, ...single, positions: 1, divides: true };
 }
 
 /** Adds the gradients of the block masks to the scores, and collects them if masks are rearranged by them. */
@@ -173,11 +137,9 @@ export function updateScoresInto(pruner: LivePruner, scratch: PrunerScratch): vo
   const rule = { criterion, scoreReduction, lowMemoryUsage };
   pruner.layers.forEach((layer, i) => {
     const { data, gradient } = scratch.records[i];
-    const perElement = scoresPerElement(pruner, layer);
-    const count = perElement ? data.length : blockCount(layer.layout);
+    const layout = scoredLayout(pruner, layer);
+    const count = blockCount(layout);
     if (layer.scores?.length !== count) layer.scores = new Float32Array(count);
-    const { layout, scores } = layer;
-    if (perElement) updateElementScoresInto(rule, data, gradient ?? data, scores, scratch.score);
-    else updateBlockScoresInto(rule, layout, data, gradient ?? data, scores, scratch.score);
+    updateBlockScoresInto(rule, layout, data, gradient ?? data, layer.scores, scratch.score);
   });
 }
