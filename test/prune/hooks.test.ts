@@ -322,3 +322,87 @@ describe("the reducer", () => {
     expect((broken[0] as LayerRecord).data.join()).toBe(before);
   });
 });
+
+function record(shape: readonly number[], more: Partial<LayerRecord> = {}): LayerRecord {
+  const length = shape.reduce((product, extent) => product * extent, 1);
+  const data = Float32Array.from({ length }, (_, i) => Math.sin(i + 1));
+  return { name: "a", kind: "linear", shape, data, ...more };
+}
+
+const CONFIG = parsePruningConfigOrThrow({
+  pattern: "4x1",
+  pruning_type: "magnitude",
+  target_sparsity: 0.5,
+});
+const OPTIONS = { profile: "strict", excludeHead: false } as const;
+
+describe("the public edge", () => {
+  const layer = record([4, 4]);
+  const state = initialisePruning(CONFIG, [layer], OPTIONS);
+
+  test("refuse what is no Float32Array by name", () => {
+    for (const data of [new Float64Array(16), new Array(16).fill(1)]) {
+      const wrong = [{ ...layer, data: data as unknown as Float32Array }];
+      expect(() => onStepBegin(state, 0, wrong)).toThrow(/a: data: expected a Float32Array/);
+    }
+    expect(() => onStepBegin(state, 0, undefined as never)).toThrow(/layers: expected an array/);
+    const snip = parsePruningConfigOrThrow({ pattern: "4x1", target_sparsity: 0.5, end_step: 4 });
+    const begun = onStepBegin(initialisePruning(snip, [layer], OPTIONS), 0, [layer]).state;
+    const gradient = new Float64Array(16) as unknown as Float32Array;
+    expect(() => onBeforeOptimizerStep(begun, [{ ...layer, gradient }])).toThrow(
+      /a: gradient: expected a Float32Array/,
+    );
+  });
+
+  test("leave a state alone whose masks are Node's buffers", () => {
+    const given = copyPruningState(state);
+    const [pruner] = given.pruners;
+    const [first] = pruner?.layers ?? [];
+    if (pruner === undefined || first === undefined) throw new Error();
+    const mask = Buffer.from(first.mask);
+    const saved = { ...given, pruners: [{ ...pruner, layers: [{ ...first, mask }] }] };
+    const after = onStepBegin(saved, 0, [layer]).state;
+    expect(after.pruners[0]?.layers[0]?.mask.includes(0)).toBe(true);
+    expect(mask.includes(0)).toBe(false);
+  });
+
+  test("under block masks ask no gradient of layers that have none", () => {
+    const layers = [
+      record([4, 4, 3, 3], { name: "conv", kind: "conv2d" }),
+      { ...record([4, 4]), gradient: new Float32Array(16).fill(1) },
+    ];
+    const config = parsePruningConfigOrThrow({
+      pattern: "4x1",
+      pruning_type: "block_mask",
+      end_step: 4,
+    });
+    const begun = initialisePruning(config, layers, { profile: "inc", excludeHead: false });
+    expect(onBeforeOptimizerStep(begun, layers).state.pruners[0]?.layers.length).toBe(2);
+  });
+});
+
+describe("exact schedules", () => {
+  test("the last prune step meets the target however the decay rounds", () => {
+    const config = parsePruningConfigOrThrow({
+      pattern: "1x1",
+      pruning_type: "magnitude",
+      target_sparsity: 0.5,
+      end_step: 100,
+      pruning_frequency: 10,
+    });
+    const layers = [record([1000, 1000])];
+    let state = initialisePruning(config, layers, OPTIONS);
+    const scratch = createPruningScratch(state);
+    for (let step = 0; step <= 100; step++) {
+      state = onStepBeginInto(state, step, layers, scratch);
+      state = onBeforeOptimizerStepInto(state, layers, scratch);
+      state = onAfterOptimizerStepInto(state, layers, scratch);
+    }
+    expect(state.pruners[0]?.lastEvent?.prunedBlocks).toBe(500_000);
+  });
+
+  test("schedules of any length are planned at once", () => {
+    const long = parsePruningConfigOrThrow({ pattern: "4x1", end_step: 5e9 });
+    expect(initialisePruning(long, [record([4, 4])], OPTIONS).pruners.length).toBe(1);
+  });
+});

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { PruningError } from "../../src/prune/layer.ts";
 import { createSelectionScratch, kthSmallest } from "../../src/prune/threshold.ts";
 import { runsOf } from "../reference/runs.ts";
+import { exactValues } from "./models.ts";
 
 const scratch = createSelectionScratch();
 const floats = fc.oneof(
@@ -45,4 +46,19 @@ test("refuses NaN always and infinities unless they are allowed", () => {
     3,
     Number.POSITIVE_INFINITY,
   ]);
+});
+
+test("the k-th smallest of chunks is that of all together", () => {
+  fc.assert(
+    fc.property(
+      fc.array(exactValues(7), { minLength: 1, maxLength: 5 }),
+      fc.nat(),
+      (chunks, pick) => {
+        const together = Float32Array.from(chunks.flatMap((chunk) => [...chunk]));
+        const k = 1 + (pick % together.length);
+        expect(kthSmallest(chunks, k, scratch) + 0).toBe(kthSmallest([together], k, scratch) + 0);
+      },
+    ),
+    { numRuns: runsOf(100) },
+  );
 });

@@ -14,7 +14,6 @@ import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
 import { pruneOnce } from "../../src/prune/once.ts";
 import { perBlock } from "../../src/prune/pattern.ts";
 import type { PrunerState, PruningState } from "../../src/prune/state.ts";
-import { createSelectionScratch, kthSmallest } from "../../src/prune/threshold.ts";
 import { dataOf, type Run, runs, runsOf } from "../reference/runs.ts";
 import { exactValues, mostOf, patterns } from "./models.ts";
 
@@ -244,23 +243,3 @@ describe("one shot", () => {
     LONG,
   );
 });
-
-test(
-  "the k-th smallest of chunks is that of all together",
-  () => {
-    const scratch = createSelectionScratch();
-    fc.assert(
-      fc.property(
-        fc.array(exactValues(7), { minLength: 1, maxLength: 5 }),
-        fc.nat(),
-        (chunks, pick) => {
-          const together = Float32Array.from(chunks.flatMap((chunk) => [...chunk]));
-          const k = 1 + (pick % together.length);
-          expect(kthSmallest(chunks, k, scratch) + 0).toBe(kthSmallest([together], k, scratch) + 0);
-        },
-      ),
-      { numRuns: runsOf(100) },
-    );
-  },
-  LONG,
-);
