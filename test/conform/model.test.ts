@@ -9,7 +9,6 @@ import {
   openModelCase,
   withStudent,
 } from "../../src/conform/model-case.ts";
-import { replaySchedules } from "../../src/conform/model-schedule.ts";
 import { readSafetensorsOrThrow, writeSafetensors } from "../../src/io/safetensors.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
 import type { Padding } from "../../src/model/token-rows.ts";
@@ -86,24 +85,6 @@ describe.each(VARIANTS)("model vectors on %s kernels", (_, backend) => {
     const { used } = backend.memory.usage();
     detailOf(SMALLEST, backend);
     expect(backend.memory.usage().used).toBe(used);
-  });
-});
-
-describe("schedule vectors", () => {
-  const json = readFileSync(join(DIRECTORY, "lr_schedule.json"), "utf8");
-
-  it("pass, row by row", () => {
-    const verdicts = replaySchedules("lr_schedule.json", json);
-    expect(verdicts.length).toBe(JSON.parse(json).length);
-    expect(verdicts.filter(({ passed }) => !passed)).toEqual([]);
-  });
-
-  it("fail if a rate is altered", () => {
-    const rows = JSON.parse(json);
-    rows[1].lr_at_step[5] *= 1.0001;
-    const failed = replaySchedules("s", JSON.stringify(rows)).filter(({ passed }) => !passed);
-    expect(failed.map(({ name }) => name)).toEqual(["s:2"]);
-    expect(failed[0].detail).toContain("linear learning rate[5]");
   });
 });
 

@@ -3,13 +3,11 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type CaseFiles, openCase } from "../../src/conform/case-files.ts";
 import { replayPruning } from "../../src/conform/pruning.ts";
-import { replayPruningTable } from "../../src/conform/pruning-tables.ts";
 import type { Verdict } from "../../src/conform/verdict.ts";
 import { writeSafetensors } from "../../src/io/safetensors.ts";
 
 const root = process.env.ESPALIER_GOLDEN ?? join(import.meta.dirname, "../golden");
 const casesAt = join(root, "pruning");
-const tablesAt = join(root, "pruning_tables");
 const names = readdirSync(casesAt).filter((name) => existsSync(join(casesAt, name, "case.json")));
 
 function readCase(name: string): CaseFiles {
@@ -18,10 +16,6 @@ function readCase(name: string): CaseFiles {
     json: readFileSync(join(casesAt, name, "case.json"), "utf8"),
     tensors: new Uint8Array(readFileSync(join(casesAt, name, "tensors.safetensors"))),
   };
-}
-
-function readTable(name: string): string {
-  return readFileSync(join(tablesAt, `${name}.json`), "utf8");
 }
 
 function failures(verdicts: Iterable<Verdict>): string[] {
@@ -34,12 +28,6 @@ describe("pruning vectors", () => {
   test("all trajectories pass", () => {
     expect(names.length).toBeGreaterThanOrEqual(187);
     expect(failures(names.map((name) => replayPruning(readCase(name))))).toEqual([]);
-  });
-
-  test("all table rows pass", () => {
-    const tables = readdirSync(tablesAt).map((file) => file.replace(/\.json$/, ""));
-    const verdicts = tables.flatMap((name) => replayPruningTable(name, readTable(name)));
-    expect(failures(verdicts)).toEqual([]);
   });
 
   test("an altered vector fails, and says where", () => {
@@ -62,20 +50,9 @@ describe("pruning vectors", () => {
     }
   });
 
-  test("an altered table row fails", () => {
-    const json = readTable("schedule");
-    const altered = json.replace(
-      '"values":[0.0,0.05131670194948623',
-      '"values":[0.0,0.05131670194948624',
-    );
-    expect(altered).not.toBe(json);
-    expect(failures(replayPruningTable("schedule", altered))).toHaveLength(1);
-  });
-
   test("a vector that cannot be read has failed", () => {
     const broken = { name: "broken", json: "{", tensors: new Uint8Array() };
     expect(failures([replayPruning(broken)])).toHaveLength(1);
-    expect(failures(replayPruningTable("other", "[{}]"))).toHaveLength(1);
   });
 });
 

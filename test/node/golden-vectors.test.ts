@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { espalier, temporaryDirectory } from "./fixtures.ts";
+import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
 
 const GOLDEN = join(import.meta.dirname, "../golden");
 const root = temporaryDirectory();
