@@ -1,18 +1,16 @@
 /** Runs a training command: progress and epochs as they come, then the table, the report and its path. */
 
 import { availableParallelism } from "node:os";
-import type { RunDescription } from "../experiment/plan.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { chooseVariant } from "../node/engine.ts";
 import { fineTuneToDirectory } from "../node/fine-tune.ts";
 import { formatTable, relativeDrop, resultsTable } from "../report/table.ts";
-import type { RunListener } from "../run/board.ts";
 import type { FineTuned, FineTuneRunOptions } from "../run/fine-tune.ts";
 import type { MetricsLine } from "../run/metrics.ts";
 import type { ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import { choiceOption, flagOption, integerOption, kebabCase, type Option } from "./options.ts";
-import { createProgress, type Progress } from "./progress.ts";
+import { createProgress } from "./progress.ts";
 
 /** The options of every training command. */
 export const TRAINING_OPTIONS: {
@@ -31,15 +29,8 @@ export const TRAINING_OPTIONS: {
   verbose: flagOption("say how kernels and threads were chosen"),
 };
 
-/** How a run is shown. */
-export interface Presentation {
-  readonly json: boolean;
-  /** Whether to say how kernels and threads were chosen. */
-  readonly verbose: boolean;
-}
-
 /** An epoch as a line for a person. */
-export function epochText(line: MetricsLine, epochs: number): string {
+function epochText(line: MetricsLine, epochs: number): string {
   const figure = (name: string, value: number | null): string =>
     value === null ? "" : `  ${name} ${value.toFixed(4)}`;
   const phase = line.phase === "dense" ? "dense" : `sparse ${line.pattern}`;
@@ -52,22 +43,6 @@ export function epochText(line: MetricsLine, epochs: number): string {
   ].join("");
 }
 
-function createListener(
-  { recipes }: RunDescription,
-  json: boolean,
-  console: Console,
-  progress: Progress,
-): Partial<RunListener> {
-  return {
-    onStep: progress.update,
-    onEpoch: (line) => {
-      if (json) console.out.write(`${JSON.stringify({ event: "epoch", ...line })}\n`);
-      const phase = recipes.find(({ name }) => name === line.recipe)?.[line.phase];
-      progress.note(epochText(line, phase?.epochs ?? line.epoch));
-    },
-  };
-}
-
 /** Keys as in metrics.jsonl. */
 function snakeCased(record: object): object {
   return Object.fromEntries(
@@ -75,30 +50,29 @@ function snakeCased(record: object): object {
   );
 }
 
-function printJson({ report, reportPath, outcome }: FineTuned, console: Console): void {
-  for (const row of report.table.rows) {
-    const result = { metric: report.table.metric, ...row, relativeDrop: relativeDrop(row) };
-    console.out.write(`${JSON.stringify({ event: "result", ...snakeCased(result) })}\n`);
-  }
-  const { completed } = outcome;
-  console.out.write(`${JSON.stringify({ event: "end", completed, report: reportPath })}\n`);
+/** The results as JSON lines. */
+function jsonLines({ report, reportPath, outcome }: FineTuned): readonly string[] {
+  const { metric, rows } = report.table;
+  const results = rows.map((row) => ({ metric, ...row, relativeDrop: relativeDrop(row) }));
+  const end = { event: "end", completed: outcome.completed, report: reportPath };
+  const events = [...results.map((row) => ({ event: "result", ...snakeCased(row) })), end];
+  return events.map((event) => JSON.stringify(event));
 }
 
-function printText({ report, reportPath, outcome }: FineTuned, console: Console): void {
+/** The results as lines for a person. */
+function textLines({ report, reportPath, outcome }: FineTuned): readonly string[] {
+  if (reportPath === null) return ["Interrupted before the run began."];
   const { rows, metric } = report.table;
-  if (reportPath === null) {
-    console.out.write("Interrupted before the run began.\n");
-    return;
-  }
-  if (rows.length > 0) console.out.write(`\n${formatTable(resultsTable(report.table))}\n`);
-  else
-    for (const { seed, epochs } of report.dense) {
-      const last = epochs.at(-1)?.metric;
-      if (last !== undefined)
-        console.out.write(`seed ${seed}: dense ${metric} ${(100 * last).toFixed(2)}\n`);
-    }
-  if (!outcome.completed) console.out.write("\nInterrupted; --resume continues from here.\n");
-  console.out.write(`\nReport: ${reportPath}\n`);
+  const dense = report.dense.flatMap(({ seed, epochs }) => {
+    const last = epochs.at(-1)?.metric;
+    return last === undefined ? [] : `seed ${seed}: dense ${metric} ${(100 * last).toFixed(2)}`;
+  });
+  return [
+    ...(rows.length > 0 ? ["", formatTable(resultsTable(report.table))] : dense),
+    ...(outcome.completed ? [] : ["", "Interrupted; --resume continues from here."]),
+    "",
+    `Report: ${reportPath}`,
+  ];
 }
 
 /**
@@ -108,7 +82,7 @@ function printText({ report, reportPath, outcome }: FineTuned, console: Console)
  */
 export async function runTrainingCommand(
   options: Omit<FineTuneRunOptions, "signal" | "listener">,
-  { json, verbose }: Presentation,
+  { json, verbose }: { readonly json: boolean; readonly verbose: boolean },
   console: Console,
 ): Promise<ExitCode> {
   const { plan, seeds, threads = availableParallelism() } = options;
@@ -123,8 +97,15 @@ export async function runTrainingCommand(
     threads,
     workerScript: console.workerScript ?? undefined,
     signal: console.signal,
-    listener: createListener(plan, json, console, progress),
+    listener: {
+      onStep: progress.update,
+      onEpoch: (line) => {
+        if (json) console.out.write(`${JSON.stringify({ event: "epoch", ...line })}\n`);
+        const recipe = plan.recipes.find(({ name }) => name === line.recipe);
+        progress.note(epochText(line, recipe?.[line.phase]?.epochs ?? line.epoch));
+      },
+    },
   }).finally(progress.finish);
-  (json ? printJson : printText)(done, console);
+  for (const line of (json ? jsonLines : textLines)(done)) console.out.write(`${line}\n`);
   return done.outcome.completed ? 0 : 130;
 }

@@ -1,0 +1,106 @@
+/** Requests read, planned and run as a page does: every file in memory. */
+import { beforeAll, expect, test } from "vitest";
+import { formatProblem, isLeft } from "../../src/core/either.ts";
+import type { FinetuningRequest } from "../../src/experiment/finetuning.ts";
+import { createTokenizer } from "../../src/io/tokenizer.ts";
+import { createBackend } from "../../src/kernels/backend.ts";
+import { parseModelConfigOrThrow } from "../../src/model/config.ts";
+import { initialiseParameters } from "../../src/model/parameters.ts";
+import { missingSources, prepareFinetuning } from "../../src/run/finetuning.ts";
+import { saveModelDirectory } from "../../src/run/model-directory.ts";
+import { resolveRun } from "../../src/run/plan.ts";
+import { CONFIG, mrpcText, VOCABULARY } from "../cli/fixtures.ts";
+import { memoryStorage } from "./memory-storage.ts";
+
+const storage = memoryStorage();
+
+beforeAll(async () => {
+  const backend = createBackend({ variant: "scalar" });
+  const parameters = initialiseParameters(backend, parseModelConfigOrThrow(CONFIG), 7);
+  const tensors = new Map(
+    [...parameters].map(([name, { value }]) => [
+      name,
+      { shape: value.shape, data: value.data.slice() },
+    ]),
+  );
+  const tokenizer = createTokenizer(VOCABULARY);
+  await saveModelDirectory(storage, "model", { config: CONFIG, tensors, tokenizer });
+  await storage.write("data/train.tsv", mrpcText(32));
+  await storage.write("data/dev.tsv", mrpcText(12));
+  await storage.write("pruning.yaml", "- pattern: '2:4'\n  op_names: [query, key]\n");
+});
+
+const REQUEST: FinetuningRequest = {
+  task: "mrpc",
+  data: "data",
+  model: "model",
+  maxSeqLength: 32,
+  numTrainEpochs: 7,
+};
+
+async function problemsOf(changes: Partial<FinetuningRequest>): Promise<readonly string[]> {
+  const prepared = await prepareFinetuning(storage, { ...REQUEST, ...changes });
+  return isLeft(prepared) ? prepared.left.map(formatProblem) : [];
+}
+
+test("a request becomes the description of a run", async () => {
+  const prepared = await prepareFinetuning(storage, { ...REQUEST, teacherCacheBudget: 2 });
+  if (isLeft(prepared)) throw new Error(String(prepared.left.map(formatProblem)));
+  const { description, notices } = prepared.right;
+  expect(notices).toEqual([]);
+  expect(description.recipes.map(({ name, sparse }) => [name, sparse?.epochs])).toEqual([
+    ["bertmini-mrpc-4x1", 7],
+  ]);
+  expect(description.config.hiddenSize).toBe(CONFIG.hidden_size);
+  expect(description.trainingRows).toHaveLength(32);
+  expect(description.evaluationRows).toHaveLength(12);
+  expect(description.teacherBudget).toBe(2 * 2 ** 20);
+});
+
+test("defaults are filled in once, and rows cut to the recipe's length", async () => {
+  const prepared = await prepareFinetuning(storage, { ...REQUEST, maxSeqLength: 5 });
+  if (isLeft(prepared)) throw new Error(String(prepared.left.map(formatProblem)));
+  const plan = resolveRun(prepared.right.description);
+  const { profile, sparseProducts, variant } = plan;
+  expect({ profile, sparseProducts, variant }).toEqual({
+    profile: "inc",
+    sparseProducts: "auto",
+    variant: "auto",
+  });
+  expect(plan.trainingRows.every(({ inputIds }) => inputIds.length === 5)).toBe(true);
+});
+
+test("a configuration file takes the schedule of the recipe, and states the pattern", async () => {
+  const request = { ...REQUEST, pruningConfig: "pruning.yaml", targetSparsity: 0.5 };
+  const prepared = await prepareFinetuning(storage, request);
+  if (isLeft(prepared)) throw new Error(String(prepared.left.map(formatProblem)));
+  const { recipes, pruningConfig } = prepared.right.description;
+  expect(recipes[0]?.sparse?.pattern).toBe("2:4");
+  expect(pruningConfig).toEqual({
+    target_sparsity: 0.5,
+    start_step: 2,
+    end_step: 4,
+    pruning_frequency: 50,
+    pruning_configs: [{ pattern: "2:4", op_names: ["query", "key"] }],
+  });
+});
+
+test("problems come all at once, and name options by their keys", async () => {
+  expect(missingSources({}).map(({ path }) => path)).toEqual(["task", "data", "model"]);
+  expect(await problemsOf({ model: undefined, recipe: "none" })).toEqual([
+    expect.stringContaining("model: expected a model directory"),
+    expect.stringContaining("recipe: expected one of bertmini-mrpc-dense"),
+  ]);
+  expect(await problemsOf({ model: "other", vocab: "other.txt", trainFile: "other.tsv" })).toEqual([
+    "trainFile: expected a file, got other.tsv (does not exist)",
+    "model: expected a directory, got other (does not exist)",
+    "vocab: expected a file, got other.txt (does not exist)",
+  ]);
+  expect(await problemsOf({ maxSeqLength: 64, teacherModelNameOrPath: "model" })).toEqual([
+    "maxSeqLength: expected at most the model's 32 positions, got 64",
+    "teacherModelNameOrPath: expected a model of at least 64 positions, got 32",
+  ]);
+  expect(await problemsOf({ pruningConfig: "pruning.yaml", pruningType: "magnitude" })).toEqual([
+    "pruningType: expected no --pruning-config beside it, got both",
+  ]);
+});

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import type { ExperimentSnapshot } from "../../src/experiment/experiment.ts";
+import { writeSafetensors } from "../../src/io/safetensors.ts";
+import { findSnapshot, readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
+import { memoryStorage } from "./memory-storage.ts";
+
+const EXPERIMENT = {
+  version: 1,
+  terms: {},
+  phase: 1,
+  training: null,
+  dense: new Map([["weight", { shape: [2], data: Float32Array.of(1, 2) }]]),
+  results: [],
+  measured: null,
+} as unknown as ExperimentSnapshot;
+
+test("a seed's snapshot reads as it was written, with the same bytes each time", async () => {
+  const storage = memoryStorage();
+  const snapshot = { experiment: EXPERIMENT, history: [] };
+  await writeSnapshot(storage, "run", 3, snapshot);
+  const path = await findSnapshot(storage, "run", 3);
+  expect(path).toBe("run/snapshots/seed-3.safetensors");
+  expect(await readSnapshot(storage, path ?? "")).toEqual(snapshot);
+  const before = storage.files.get(path ?? "");
+  await writeSnapshot(storage, "run", 3, snapshot);
+  expect(storage.files.get(path ?? "")).toEqual(before);
+});
+
+test("the folder of earlier versions is read if the new one has no snapshot of the seed", async () => {
+  const storage = memoryStorage();
+  expect(await findSnapshot(storage, "run", 3)).toBeUndefined();
+  await storage.write("run/checkpoints/seed-3.safetensors", "former");
+  expect(await findSnapshot(storage, "run", 3)).toBe("run/checkpoints/seed-3.safetensors");
+  expect(await findSnapshot(storage, "run", 4)).toBeUndefined();
+  await storage.write("run/snapshots/seed-3.safetensors", "new");
+  expect(await findSnapshot(storage, "run", 3)).toBe("run/snapshots/seed-3.safetensors");
+});
+
+test("another or a damaged file is refused by its path", async () => {
+  const storage = memoryStorage();
+  await storage.write("other", writeSafetensors(new Map()));
+  await storage.write("damaged", "text");
+  await expect(readSnapshot(storage, "other")).rejects.toThrow(
+    "other: expected the snapshot of a run, got another file",
+  );
+  await expect(readSnapshot(storage, "damaged")).rejects.toThrow(/^damaged: expected/);
+});
