@@ -111,10 +111,9 @@ export function createPlainMemory(): Memory {
 
 /** The allocator. It reuses its own objects too, so that repeated allocations of the same sizes make no garbage. */
 function createMemory(base: number, storage: Storage): Memory {
-  const known = new Map<number, ViewedRegion[]>();
+  const regions = createRegions();
   const free = createFreeList();
   let end = alignUp(base);
-  let inUse = 0;
   let used = 0;
 
   function take(size: number): number {
@@ -126,36 +125,10 @@ function createMemory(base: number, storage: Storage): Memory {
     return offset;
   }
 
-  /** A region of this place and length, if possible a former one. */
-  function regionAt(offset: number, length: number): ViewedRegion {
-    const there = known.get(offset) ?? [];
-    for (let i = 0; i < there.length; i++) {
-      if (there[i].length !== length) continue;
-      there[i].use(true);
-      return there[i];
-    }
-    if (known.size >= MOST_KNOWN + 2 * inUse)
-      for (const [at, regions] of known) if (!regions.some((one) => one.inUse)) known.delete(at);
-    const region = new ViewedRegion(offset, length);
-    if (there.length === MOST_LENGTHS) there.length = 0;
-    there.push(region);
-    known.set(offset, there);
-    return region;
-  }
-
-  /** The known region that is the same object, if it is in use. */
-  function inUseHere(region: Region): ViewedRegion | undefined {
-    const there = known.get(region.byteOffset) ?? [];
-    for (let i = 0; i < there.length; i++)
-      if (there[i] === region && there[i].inUse) return there[i];
-    return undefined;
-  }
-
   function reserve(length: number): Region {
     checkInteger("length", length, 0, MAXIMUM_BYTES / 4);
     const size = sizeOf(length);
-    const region = regionAt(take(size), length);
-    inUse++;
+    const region = regions.open(take(size), length);
     used += size;
     return region;
   }
@@ -169,20 +142,12 @@ function createMemory(base: number, storage: Storage): Memory {
     },
     free(region) {
       this.recycle(region);
-      known.delete(region.byteOffset);
+      regions.forget(region);
     },
     recycle(region) {
-      const held = inUseHere(region);
-      if (held === undefined) {
-        const { byteOffset, length } = region;
-        throw new RangeError(
-          `region: expected a region in use here, got one of ${length} at ${byteOffset} that was freed or is another memory's`,
-        );
-      }
-      held.use(false);
-      inUse--;
-      used -= held.size;
-      free.give(held.byteOffset, held.size);
+      const { size, byteOffset } = regions.close(region);
+      used -= size;
+      free.give(byteOffset, size);
       // Free bytes at the end are not kept as a block, so that an unused memory is as at first.
       end = free.lower(end);
     },
@@ -195,6 +160,60 @@ function createMemory(base: number, storage: Storage): Memory {
         ? region.integers(storage.buffer())
         : new Int32Array(storage.buffer(), region.byteOffset, region.length),
     usage: () => ({ used, reserved: storage.buffer().byteLength }),
+  };
+}
+
+/** The region objects of a memory, in use and for reuse. */
+interface Regions {
+  /** A region of this place and length, if possible a former one. */
+  open(offset: number, length: number): ViewedRegion;
+  /** Ends the use of a region. @throws RangeError if it is not in use here */
+  close(region: Region): ViewedRegion;
+  /** Drops the former regions of a place. */
+  forget(region: Region): void;
+}
+
+function createRegions(): Regions {
+  const known = new Map<number, ViewedRegion[]>();
+  let inUse = 0;
+
+  function find(region: Region): ViewedRegion | undefined {
+    const there = known.get(region.byteOffset) ?? [];
+    for (let i = 0; i < there.length; i++)
+      if (there[i] === region && there[i].inUse) return there[i];
+    return undefined;
+  }
+
+  return {
+    open(offset, length) {
+      inUse++;
+      const there = known.get(offset) ?? [];
+      for (let i = 0; i < there.length; i++) {
+        if (there[i].length !== length) continue;
+        there[i].use(true);
+        return there[i];
+      }
+      if (known.size >= MOST_KNOWN + 2 * inUse)
+        for (const [at, regions] of known) if (!regions.some((one) => one.inUse)) known.delete(at);
+      const region = new ViewedRegion(offset, length);
+      if (there.length === MOST_LENGTHS) there.length = 0;
+      there.push(region);
+      known.set(offset, there);
+      return region;
+    },
+    close(region) {
+      const held = find(region);
+      if (held === undefined) {
+        const { byteOffset, length } = region;
+        throw new RangeError(
+          `region: expected a region in use here, got one of ${length} at ${byteOffset} that was freed or is another memory's`,
+        );
+      }
+      inUse--;
+      held.use(false);
+      return held;
+    },
+    forget: ({ byteOffset }) => known.delete(byteOffset),
   };
 }
 

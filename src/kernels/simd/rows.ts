@@ -7,7 +7,8 @@ import type { Wasm } from "./calls.ts";
 export function rowKernels(wasm: Wasm): RowKernels {
   return {
     ...attentionSoftmax(wasm),
-    ...layerNorm(wasm),
+    layerNormForward: layerNormForward(wasm),
+    layerNormBackward: layerNormBackward(wasm),
     ...dropout(wasm),
     ...embedding(wasm),
   };
@@ -55,75 +56,88 @@ function attentionSoftmax({ run, at, partOfRows, openGroup, closeGroup }: Wasm) 
   } satisfies Partial<RowKernels>;
 }
 
-function layerNorm(wasm: Wasm) {
-  const { run, at, partOfRows, partOfColumns, openGroup, closeGroup } = wasm;
-  return {
-    layerNormForward(x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns) {
-      const size = rows * columns;
-      const forward = residual === null ? run.layerNormForward : run.layerNormResidualForward;
-      const xAt = at("x", x, size);
-      const residualAt = residual === null ? 0 : at("residual", residual, size);
-      const gammaAt = at("gamma", gamma, columns);
-      const betaAt = at("beta", beta, columns);
-      const yAt = at("y", y, size);
-      const xhatAt = at("xhat", xhat, size);
-      const rstdAt = at("rstd", rstd, rows);
-      const part = partOfRows(rows, columns);
-      openGroup();
-      for (let row = 0; row < rows; row += part) {
-        const i = 4 * row * columns;
-        forward(
-          xAt + i,
-          residualAt + i,
-          gammaAt,
-          betaAt,
-          epsilon,
-          yAt + i,
-          xhatAt + i,
-          rstdAt + 4 * row,
-          Math.min(part, rows - row),
-          columns,
-        );
-      }
-      closeGroup();
-    },
-    layerNormBackward(dy, xhat, rstd, gamma, dx, dGamma, dBeta, rows, columns) {
-      const size = rows * columns;
-      const dyAt = at("dy", dy, size);
-      const xhatAt = at("xhat", xhat, size);
-      const rstdAt = at("rstd", rstd, rows);
-      const gammaAt = at("gamma", gamma, columns);
-      const dxAt = at("dx", dx, size);
-      const dGammaAt = at("dGamma", dGamma, columns);
-      const dBetaAt = at("dBeta", dBeta, columns);
-      // Before dx, which may alias dy.
-      const columnPart = partOfColumns(rows, columns);
-      openGroup();
-      for (let column = 0; column < columns; column += columnPart) {
-        const i = 4 * column;
-        const length = Math.min(columnPart, columns - column);
-        run.layerNormParameterGradients(
-          dyAt + i,
-          xhatAt + i,
-          dGammaAt + i,
-          dBetaAt + i,
-          rows,
-          length,
-          columns * 4,
-        );
-      }
-      closeGroup();
-      const part = partOfRows(rows, columns);
-      openGroup();
-      for (let row = 0; row < rows; row += part) {
-        const i = 4 * row * columns;
-        const length = Math.min(part, rows - row);
-        const rstds = rstdAt + 4 * row;
-        run.layerNormBackward(dyAt + i, xhatAt + i, rstds, gammaAt, dxAt + i, length, columns);
-      }
-      closeGroup();
-    },
-  } satisfies Partial<RowKernels>;
+function layerNormForward({
+  run,
+  at,
+  partOfRows,
+  openGroup,
+  closeGroup,
+}: Wasm): RowKernels["layerNormForward"] {
+  return (x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns) => {
+    const size = rows * columns;
+    const forward = residual === null ? run.layerNormForward : run.layerNormResidualForward;
+    const xAt = at("x", x, size);
+    const residualAt = residual === null ? 0 : at("residual", residual, size);
+    const gammaAt = at("gamma", gamma, columns);
+    const betaAt = at("beta", beta, columns);
+    const yAt = at("y", y, size);
+    const xhatAt = at("xhat", xhat, size);
+    const rstdAt = at("rstd", rstd, rows);
+    const part = partOfRows(rows, columns);
+    openGroup();
+    for (let row = 0; row < rows; row += part) {
+      const i = 4 * row * columns;
+      forward(
+        xAt + i,
+        residualAt + i,
+        gammaAt,
+        betaAt,
+        epsilon,
+        yAt + i,
+        xhatAt + i,
+        rstdAt + 4 * row,
+        Math.min(part, rows - row),
+        columns,
+      );
+    }
+    closeGroup();
+  };
+}
+
+function layerNormBackward({
+  run,
+  at,
+  partOfRows,
+  partOfColumns,
+  openGroup,
+  closeGroup,
+}: Wasm): RowKernels["layerNormBackward"] {
+  return (dy, xhat, rstd, gamma, dx, dGamma, dBeta, rows, columns) => {
+    const size = rows * columns;
+    const dyAt = at("dy", dy, size);
+    const xhatAt = at("xhat", xhat, size);
+    const rstdAt = at("rstd", rstd, rows);
+    const gammaAt = at("gamma", gamma, columns);
+    const dxAt = at("dx", dx, size);
+    const dGammaAt = at("dGamma", dGamma, columns);
+    const dBetaAt = at("dBeta", dBeta, columns);
+    // Before dx, which may alias dy.
+    const columnPart = partOfColumns(rows, columns);
+    openGroup();
+    for (let column = 0; column < columns; column += columnPart) {
+      const i = 4 * column;
+      const length = Math.min(columnPart, columns - column);
+      run.layerNormParameterGradients(
+        dyAt + i,
+        xhatAt + i,
+        dGammaAt + i,
+        dBetaAt + i,
+        rows,
+        length,
+        columns * 4,
+      );
+    }
+    closeGroup();
+    const part = partOfRows(rows, columns);
+    openGroup();
+    for (let row = 0; row < rows; row += part) {
+      const i = 4 * row * columns;
+      const length = Math.min(part, rows - row);
+      const rstds = rstdAt + 4 * row;
+      run.layerNormBackward(dyAt + i, xhatAt + i, rstds, gammaAt, dxAt + i, length, columns);
+    }
+    closeGroup();
+  };
 }
 
 /** Positions per Philox block: four blocks serve 32. */
