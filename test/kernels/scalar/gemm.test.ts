@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { scalarKernels } from "../../src/kernels/scalar/kernels.ts";
-import { EPSILON, expectClose, randomFloats } from "./subjects.ts";
+import { scalarKernels } from "../../../src/kernels/scalar/kernels.ts";
+import { EPSILON, expectClose, randomFloats } from "../subjects.ts";
 
 const sizes = fc.nat(7);
 

@@ -17,7 +17,7 @@ import {
 import { quantizeBlocks } from "../../src/sparse/quantized.ts";
 import { layoutBytes, smallestLayout, USUAL_LAYOUTS } from "../../src/sparse/size.ts";
 import { freeLayouts, groups, sampleMatrices, thinned, wordsOf } from "./matrices.ts";
-import { naiveUnpack } from "./naive-layouts.ts";
+import { naiveUnpack } from "./naive-layout.ts";
 
 /** Blocks that have a bit set or a kept element, told element by element. */
 function keptBlocksOf(

@@ -4,7 +4,7 @@ import {
   ModuleBuilder,
   type V128,
   v128,
-} from "../../src/kernels/wasm/emitter.ts";
+} from "../../../src/kernels/wasm/emitter.ts";
 
 /** An instantiated module. */
 export interface Instance {

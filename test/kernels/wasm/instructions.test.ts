@@ -12,7 +12,7 @@ import {
   i64x2,
   type V128,
   v128,
-} from "../../src/kernels/wasm/emitter.ts";
+} from "../../../src/kernels/wasm/emitter.ts";
 import { floats, instantiate, integers, LEFT, OUT, onVectors, RIGHT } from "./instance.ts";
 
 const FLOATS = [0, -0, 1, -1.5, 2.5, -3.75, 1e30, -1e-30, Infinity, -Infinity, Number.NaN, 0.5];

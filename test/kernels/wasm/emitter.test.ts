@@ -8,8 +8,8 @@ import {
   i32,
   type ModuleBuilder,
   v128,
-} from "../../src/kernels/wasm/emitter.ts";
-import { signed, unsigned } from "../../src/kernels/wasm/encoding.ts";
+} from "../../../src/kernels/wasm/emitter.ts";
+import { signed, unsigned } from "../../../src/kernels/wasm/encoding.ts";
 import { floats, instantiate, OUT, onVectors } from "./instance.ts";
 
 describe("functions", () => {
