@@ -61,7 +61,7 @@ export function selectableLayers(
       : [];
   const reasonToSkip = ({ name, module }: TensorRole): string | undefined => {
     const dtype = dtypes.get(name) ?? "";
-    if (!isFloatingPoint(dtype)) return `${dtype} is no floating-point type`;
+    if (!isFloatingPoint(dtype)) return `${dtype} is not a floating-point type`;
     if (heads.includes(module)) return "a classifier head by its name";
     const head = expressions.find((expression) => expression.test(module));
     return head === undefined ? undefined : `matches the classifier head ${head.source}`;

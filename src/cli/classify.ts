@@ -1,4 +1,4 @@
-/** `espalier classify`: answers of a classifier to texts, with each layer computed in the way that is fastest. */
+/** `espalier classify`: classifies texts, with the fastest execution of each layer. */
 
 import { basename } from "node:path";
 import { getOrThrow, InputError } from "../core/either.ts";
@@ -32,17 +32,20 @@ import {
 
 const OPTIONS = {
   text: textOption("TEXT", "a text to classify"),
-  textPair: textOption("TEXT", "its second text, where the model takes pairs"),
-  file: textOption("FILE", "texts to classify, a line each, a tab before the second one of a pair"),
+  textPair: textOption("TEXT", "its second text, if the model takes pairs"),
+  file: textOption(
+    "FILE",
+    "texts to classify, one a line, with a tab before the second text of a pair",
+  ),
   task: choiceOption(
     ["mrpc", "sst2"],
-    "FILE has this GLUE task's format, with labels: accuracy and F1 are stated",
+    "FILE has the format of this GLUE task, with labels: accuracy and F1 are reported",
   ),
   layers: choiceOption(
     ["auto", "dense"],
-    "how linear layers are computed: by the fastest way that their zeros allow (default), or as they are",
+    "how linear layers are computed: with the fastest execution for their zeros (default), or dense",
   ),
-  plan: flagOption("also state how each layer is computed, and what was measured"),
+  plan: flagOption("also print how each layer is computed, and the measured costs"),
   batchSize: integerOption({ least: 1, most: 4096 }, "texts at once (default 32)"),
   maxLength: integerOption({ least: 3 }, "longest input in tokens (default: the model's)", [
     "max-seq-length",
@@ -52,7 +55,7 @@ const OPTIONS = {
     ["auto", "revectorized", "fma", "simd", "scalar"],
     "kernels to run (default auto: the fastest that passes its self-test here)",
   ),
-  verbose: flagOption("say how kernels were chosen"),
+  verbose: flagOption("print how kernels were chosen"),
 } as const;
 
 type Values = OptionValues<typeof OPTIONS>;
@@ -80,7 +83,7 @@ async function readRows({ text, textPair, file, task }: Values): Promise<readonl
   );
 }
 
-/** Tokens that texts are cut to. */
+/** The longest input in tokens; longer texts are cut. */
 function longestInput(
   { maxPositions }: ModelConfig,
   { maxLength = maxPositions }: Pick<Values, "maxLength">,
@@ -167,7 +170,7 @@ export const classifyCommand: Command = defineCommand({
   name: "classify",
   summary: "classify texts with a dense, pruned or packed model",
   description: [
-    "MODEL is a directory with config.json, vocab.txt and weights of BERT or DistilBERT for sequence classification, in any form that inspect reads, packed or not. Every linear layer is computed in the way that is fastest on this machine for the zeros that it has: dense, by its kept blocks, or without its zero rows and columns. Costs are measured first, in half a second to a second.",
+    "MODEL is a directory with config.json, vocab.txt and weights of BERT or DistilBERT for sequence classification, in any form that inspect reads, packed or not. Every linear layer gets the execution that is fastest on this machine for its zeros: dense, by kept blocks, or without zero rows and columns. Costs are measured first, in half a second to a second.",
   ],
   positionals: ["MODEL"],
   options: OPTIONS,

@@ -20,8 +20,8 @@ import type { Console } from "./console.ts";
 import { flagOption, textOption } from "./options.ts";
 
 const OPTIONS = {
-  gzip: flagOption("also compress every tensor, and state what that would take"),
-  html: textOption("FILE", "also write a report with plots there; nothing may be there yet"),
+  gzip: flagOption("also compress every tensor and report its compressed size"),
+  html: textOption("FILE", "also write a report with plots to this path; nothing may exist there"),
 } as const;
 
 function patternsText({ patterns }: WeightFacts): string {
@@ -62,7 +62,7 @@ function tableOf(all: readonly InspectedTensor[]): TextTable {
   };
 }
 
-/** What holds for all of a checkpoint, as names and values. */
+/** Facts of the whole checkpoint, as names and values. */
 function factsOf(
   { files, layout, path }: Checkpoint,
   all: readonly InspectedTensor[],
@@ -107,7 +107,6 @@ function printJson(checkpoint: Checkpoint, { tensors }: Inspection, { out }: Con
   out.write(`${JSON.stringify({ event: "end", layout, files, ...inspectionTotals(tensors) })}\n`);
 }
 
-/** The report's text. */
 function reportOf(checkpoint: Checkpoint, { tensors, mask }: Inspection): string {
   const layers = tensors.flatMap(({ role, weight, bytes, packed }) =>
     weight === null ? [] : [{ name: role.module, weight, packedShare: packed.bytes / bytes }],
@@ -139,8 +138,8 @@ export const inspectCommand: Command = defineCommand({
   name: "inspect",
   summary: "list a checkpoint's tensors, their sizes and sparsity",
   description: [
-    "Reads a checkpoint tensor by tensor: a file of safetensors, packed or not, an index of several (*.index.json), a state dict that torch.save wrote, or a directory. Of weights of linear and convolution layers it states the share of zeros and every usual pattern that they satisfy: N:M with N zeros in every group, blocks with the share of them that is all zero where no zero lies elsewhere.",
-    "Beside its bytes each tensor has those in a packed file: as it is stored in one, else in the smallest of the usual layouts.",
+    "Reads a checkpoint tensor by tensor: a safetensors file, packed or not, an index of several (*.index.json), a state dict of torch.save, or a directory. For weights of linear and convolution layers it reports the share of zeros and every usual pattern that they satisfy: N:M if every group has at least N zeros, and blocks, with the share of zero blocks, if no zero is outside of such a block.",
+    "The packed bytes of a tensor are those in the packed file, or else in the smallest of the usual layouts.",
   ],
   positionals: ["IN"],
   options: OPTIONS,

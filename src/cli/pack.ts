@@ -22,18 +22,18 @@ function layoutsOption(description: string): Option<readonly LayoutSpec[]> {
   return { placeholder: "LAYOUT,...", description, aliases: ["layout"], isFlag: false, read };
 }
 
-const OUT = textOption("OUT", "where the result goes; nothing may be there (required)");
+const OUT = textOption("OUT", "path of the result; nothing may exist there (required)");
 const PACK_OPTIONS = {
   out: OUT,
   layouts: layoutsOption(
-    "layouts to choose from for each tensor, such as 4x1, 2:4, bitmask, csr, channels (default: all usual ones); dense is always among them",
+    "layouts to choose from for each tensor, besides dense: 4x1, 2:4, bitmask, csr, channels and so on (default: all usual ones)",
   ),
   dtype: choiceOption(
     ["float16", "bfloat16"],
-    "round float32 tensors of two or more dimensions to this type; the error is stated (default: keep every bit)",
+    "round float32 tensors of two or more dimensions to this type and report the error (default: keep every bit)",
   ),
   quantize: flagOption(
-    "store blocks with eight bits for each element and a scale for each block, of tensors that a layout makes smaller without it as well, and beside --dtype; the error is stated",
+    "store blocks with eight bits for each element and a scale for each block, and report the error; only for tensors that a layout makes smaller anyway, also with --dtype",
   ),
 } as const;
 const UNPACK_OPTIONS = { out: OUT } as const;
@@ -90,8 +90,8 @@ export const packCommand: Command = defineCommand({
   name: "pack",
   summary: "store a checkpoint in compressed layouts",
   description: [
-    "IN is a file of safetensors, an index of several (*.index.json), a state dict that torch.save wrote, or a directory, all of whose files are copied, the weights as model.packed.safetensors. Each tensor takes the smallest of the layouts; without --dtype and --quantize every bit is kept. OUT is complete or not there at all.",
-    "The result is a file of safetensors with a manifest; verify, inspect, prune and unpack read it as the checkpoint that it holds.",
+    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, or a directory. All files of a directory are copied, with the weights as model.packed.safetensors. Each tensor takes the smallest of the layouts. Without --dtype and --quantize every bit is kept. OUT is either complete or absent.",
+    "The result is a safetensors file with a manifest. verify, inspect, prune and unpack read it as the checkpoint that it contains.",
   ],
   positionals: ["IN"],
   options: PACK_OPTIONS,
@@ -127,7 +127,7 @@ export const unpackCommand: Command = defineCommand({
   name: "unpack",
   summary: "turn a packed checkpoint into a plain one",
   description: [
-    "IN is a packed file, or a directory with model.packed.safetensors, all of whose files are copied, the weights as model.safetensors. What was rounded when it was packed stays so; everything else has the bits that it had. OUT is complete or not there at all.",
+    "IN is a packed file, or a directory with model.packed.safetensors. All files of a directory are copied, with the weights as model.safetensors. Rounded tensors stay rounded; all others get their bits back. OUT is either complete or absent.",
   ],
   positionals: ["IN"],
   options: UNPACK_OPTIONS,

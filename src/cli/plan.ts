@@ -17,18 +17,22 @@ import {
 } from "./options.ts";
 
 const OPTIONS = {
-  config: textOption("FILE", "pruners in Intel Neural Compressor's keys, JSON or YAML (required)", [
-    "pruning-config",
-  ]),
-  model: textOption("IN", "a checkpoint: file, index or directory (required)"),
+  config: textOption(
+    "FILE",
+    "pruners in the keys of Intel Neural Compressor, JSON or YAML (required)",
+    ["pruning-config"],
+  ),
+  model: textOption("IN", "a checkpoint: a file, an index or a directory (required)"),
   steps: integerOption({ least: 1 }, "training steps (required)"),
-  excludeHead: flagOption("leave classifier heads alone, known by their names (default true)"),
+  excludeHead: flagOption(
+    "do not prune classifier heads, recognised by their names (default true)",
+  ),
   profile: choiceOption(["inc", "strict"], "pruning semantics (default inc)"),
 } as const;
 
 type Values = OptionValues<typeof OPTIONS>;
 
-/** The options that have to be there. */
+/** The required options. */
 function requireAll(values: Values): Required<Pick<Values, "config" | "model" | "steps">> {
   const { config, model, steps } = values;
   if (config !== undefined && model !== undefined && steps !== undefined)
@@ -91,8 +95,8 @@ export const planCommand: Command = defineCommand({
   name: "plan",
   summary: "show what a pruning configuration would do to a model",
   description: [
-    "Reads the shapes of a checkpoint and prints which layers each pruner takes and which it leaves alone and why, its prune steps, and how many blocks are pruned after each. Under inc, per-layer bounds and ties can change the counts; under strict they are exact.",
-    "A configuration that would prune nothing, that is not done within the steps, that cannot reach its target within its bounds, or that cannot be carried out is refused with exit code 2.",
+    "Reads the shapes of a checkpoint and prints, for each pruner, the layers that it selects, those that it leaves alone and why, its prune steps, and the number of pruned blocks after each. Under strict the counts are exact; under inc per-layer bounds and ties can change them.",
+    "A configuration is refused with exit code 2 if it would prune nothing, does not finish within the steps, cannot reach its target within its bounds, or cannot be carried out.",
   ],
   positionals: [],
   options: OPTIONS,

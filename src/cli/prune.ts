@@ -27,18 +27,18 @@ import type { Console } from "./console.ts";
 import { choiceOption, flagOption, numberOption, optionName, textOption } from "./options.ts";
 
 const OPTIONS = {
-  out: textOption("OUT", "where the pruned copy goes; nothing may be there (required)"),
-  pattern: textOption("PATTERN", "such as 2:4, 4x1, 1xchannel (required without --config)", [
+  out: textOption("OUT", "path of the pruned copy; nothing may exist there (required)"),
+  pattern: textOption("PATTERN", "such as 2:4, 4x1 or 1xchannel (required without --config)", [
     "pruning-pattern",
   ]),
   sparsity: numberOption(
     { least: 0, below: 1 },
-    "share of blocks to prune, of elements for N:M (required without --config)",
+    "share of blocks to prune, or of elements for N:M (required without --config)",
     ["target-sparsity"],
   ),
   scope: choiceOption(
     ["global", "local"],
-    "all layers share one budget (default), or each has its own",
+    "all layers share one budget (default), or each layer has its own",
     ["pruning-scope"],
   ),
   criterion: choiceOption(
@@ -48,33 +48,33 @@ const OPTIONS = {
   ),
   scoreReduction: choiceOption(
     ["mean", "sum", "max"],
-    "how a block's scores become one (default mean)",
+    "how the scores of a block are combined (default mean)",
     ["criterion-reduce-type"],
   ),
-  layers: textOption("REGEX", "prune only layers in whose name this is found", ["op-names"]),
-  exclude: textOption("REGEX", "leave layers alone in whose name this is found", [
-    "excluded-op-names",
-  ]),
-  excludeHead: flagOption("leave classifier heads alone, known by their names (default true)"),
-  minSparsityPerLayer: numberOption({ least: 0, most: 1 }, "least share of any one layer", [
+  layers: textOption("REGEX", "prune only layers whose name matches", ["op-names"]),
+  exclude: textOption("REGEX", "do not prune layers whose name matches", ["excluded-op-names"]),
+  excludeHead: flagOption(
+    "do not prune classifier heads, recognised by their names (default true)",
+  ),
+  minSparsityPerLayer: numberOption({ least: 0, most: 1 }, "smallest share in any layer", [
     "min-sparsity-ratio-per-op",
   ]),
-  maxSparsityPerLayer: numberOption({ least: 0, most: 1 }, "greatest share of any one layer", [
+  maxSparsityPerLayer: numberOption({ least: 0, most: 1 }, "largest share in any layer", [
     "max-sparsity-ratio-per-op",
   ]),
   config: textOption(
     "FILE",
-    "pruners in Intel Neural Compressor's keys, JSON or YAML, instead of the options above; their schedules are not used",
+    "pruners in the keys of Intel Neural Compressor, JSON or YAML, instead of the options above; schedules are ignored",
     ["pruning-config"],
   ),
   gradients: textOption(
     "FILE",
-    "a checkpoint whose tensors are the gradients of those in IN, for criteria other than magnitude",
+    "a checkpoint with the gradients of the tensors in IN, for criteria other than magnitude",
   ),
-  gzip: flagOption("also compress every tensor, and state what that would take: slow"),
+  gzip: flagOption("also compress every tensor and report its compressed size (slow)"),
   profile: choiceOption(
     ["strict", "inc"],
-    "strict (default): exact counts, one layer in memory at a time; inc: as Intel Neural Compressor counts, all layers in memory",
+    "strict (default): exact counts, one layer in memory at a time; inc: counts of Intel Neural Compressor, all layers in memory",
   ),
 } as const;
 
@@ -166,10 +166,10 @@ function writtenBytes({ layout, files }: Checkpoint, to: string): number {
 /** The command. */
 export const pruneCommand: Command = defineCommand({
   name: "prune",
-  summary: "prune a checkpoint at once into a copy of it",
+  summary: "prune a checkpoint in one shot, into a copy of it",
   description: [
-    "IN is a file of safetensors, an index of several (*.index.json), a state dict that torch.save wrote, or a directory, all of whose files are copied; a state dict becomes a file of safetensors. Weights of linear and convolution layers are pruned; everything else keeps its bits, headers and other files their bytes. OUT is complete or not there at all.",
-    "Under the profile strict layers are read one at a time, so that files may be larger than memory in either scope. Of a directory with a config.json of BERT or DistilBERT, layers are taken in the model's order, else in that of the files, which decides between equal scores.",
+    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, or a directory. All files of a directory are copied; a state dict becomes a safetensors file. Weights of linear and convolution layers are pruned. All other tensors keep their bits, and headers and other files their bytes. OUT is either complete or absent.",
+    "The profile strict reads one layer at a time, so files may be larger than memory in either scope. The order of layers decides between equal scores: it is that of the model if the directory has a config.json of BERT or DistilBERT, else that of the files.",
   ],
   positionals: ["IN"],
   options: OPTIONS,

@@ -15,13 +15,13 @@ import type { Console } from "./console.ts";
 import { flagOption, numberOption, textOption } from "./options.ts";
 
 const OPTIONS = {
-  pattern: textOption("PATTERN", "such as 2:4, 4x1, 1xchannel (required)"),
-  layers: textOption("REGEX", "check only layers in whose name this is found (default: all)"),
+  pattern: textOption("PATTERN", "such as 2:4, 4x1 or 1xchannel (required)"),
+  layers: textOption("REGEX", "check only layers whose name matches (default: all)"),
   minSparsity: numberOption(
     { least: 0, most: 1 },
-    "fail where less than this share of all blocks (of elements for N:M) is zero",
+    "fail if less than this share of all blocks (of elements for N:M) is zero",
   ),
-  exact: flagOption("N:M: exactly N zeros in each group; blocks: no zeros in a block that is kept"),
+  exact: flagOption("N:M: exactly N zeros in each group; blocks: no zeros in kept blocks"),
   tolerance: numberOption({ least: 0 }, "magnitudes up to this count as zero (default 0)"),
 } as const;
 
@@ -42,7 +42,7 @@ function readRegex(text: string | undefined): RegExp | undefined {
   }
 }
 
-/** What the pattern's words are for its blocks. */
+/** Column headings for a pattern's blocks. */
 function wordsOf(pattern: Pattern): { readonly blocks: string; readonly partial: string } {
   return pattern.kind === "group"
     ? { blocks: "groups that obey", partial: `with more than ${pattern.prune} zeros` }
@@ -84,8 +84,8 @@ export const verifyCommand: Command = defineCommand({
   name: "verify",
   summary: "prove or refute that a checkpoint obeys a sparsity pattern",
   description: [
-    "Looks at every element of the weights of linear and convolution layers, tensor by tensor. N:M: at least N zeros in every group. Blocks: states the share of blocks that are all zero, and counts partial ones; a dense model has a share of 0, which --min-sparsity fails.",
-    "IN is a file of safetensors, an index of several (*.index.json), a state dict that torch.save wrote, or a directory. Elements that the pattern does not cover are counted and not checked. Exit code 1 where the pattern is broken, with the first violation.",
+    "Looks at every element of the weights of linear and convolution layers. N:M: every group needs at least N zeros. Blocks: reports the share of zero blocks and counts partial ones. A dense model has a share of 0, which fails --min-sparsity.",
+    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, or a directory. Elements that the pattern does not cover are counted but not checked. Exit code 1 if the pattern is broken; the first violation is printed.",
   ],
   positionals: ["IN"],
   options: OPTIONS,

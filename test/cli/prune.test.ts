@@ -126,7 +126,7 @@ describe("espalier prune", () => {
     const written = bytesIn(to);
     expect(written).toEqual(inMemory(written.keys(), { ...options, excludedOpNames }));
     expect(out).toContain("left alone: classifier: a classifier head by its name\n");
-    expect(out).toContain("left alone: encoder.3.query: I8 is no floating-point type\n");
+    expect(out).toContain("left alone: encoder.3.query: I8 is not a floating-point type\n");
     expect(out).toContain("left alone: embeddings.word_embeddings: Embedding is not among");
     const [before, after] = [readFileSync(from), readFileSync(to)];
     const header = 8 + Number(before.readBigUInt64LE(0));
