@@ -8,13 +8,13 @@ import { nearestName } from "../core/nearest.ts";
 import { kebabCase, type Option, type OptionTable, type OptionValues } from "./options.ts";
 
 /** A command line that was understood. */
-export interface ParsedArguments<Options extends OptionTable> {
+interface ParsedArguments<Options extends OptionTable> {
   readonly values: OptionValues<Options>;
   readonly positionals: readonly string[];
 }
 
 /** What a command line is read against. */
-export interface ArgumentGrammar<Options extends OptionTable> {
+interface ArgumentGrammar<Options extends OptionTable> {
   /** The command's name, for messages. */
   readonly command: string;
   /** Names of the positional arguments; all are required. */

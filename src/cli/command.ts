@@ -30,7 +30,7 @@ export interface Command {
 }
 
 /** What a command file states. */
-export interface CommandDefinition<Options extends OptionTable> {
+interface CommandDefinition<Options extends OptionTable> {
   readonly name: string;
   readonly summary: string;
   /** Paragraphs of the help, after the usage line. */
@@ -42,7 +42,7 @@ export interface CommandDefinition<Options extends OptionTable> {
 }
 
 /** What a command was called with. */
-export interface Invocation<Options extends OptionTable> {
+interface Invocation<Options extends OptionTable> {
   readonly values: OptionValues<Options>;
   readonly positionals: readonly string[];
   /** Whether results are to be written as JSON. */

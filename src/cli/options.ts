@@ -24,7 +24,7 @@ export type OptionValues<Options extends OptionTable> = {
 };
 
 /** The bounds of a number; `below` is not included. */
-export interface NumberBounds {
+interface NumberBounds {
   readonly least?: number;
   readonly most?: number;
   readonly below?: number;

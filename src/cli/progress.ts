@@ -6,7 +6,7 @@
 import type { TextOutput } from "./console.ts";
 
 /** How far a run is. */
-export interface ProgressState {
+interface ProgressState {
   readonly label: string;
   readonly done: number;
   readonly total: number;

@@ -35,7 +35,7 @@ export interface DemoTask {
   readonly vocabulary: string;
 }
 
-export interface DemoTaskOptions {
+interface DemoTaskOptions {
   /** Default 1. */
   readonly seed?: number;
   /** Default 6000 rows. */

@@ -4,7 +4,7 @@ import type { Profile } from "../prune/config.ts";
 import type { Evaluation, SparsityReport, TrainingEvent } from "../train/events.ts";
 
 /** `dense`: fine-tuning of the teacher. `sparse`: pruning while distilling from it. */
-export type PhaseKind = "dense" | "sparse";
+type PhaseKind = "dense" | "sparse";
 
 /** Which phase of which run an event belongs to. */
 export interface PhaseId {
@@ -40,13 +40,13 @@ export interface PhaseResult extends PhaseId {
 }
 
 /** The end of a phase. The experiment's weights are then the phase's. */
-export interface PhaseResultEvent {
+interface PhaseResultEvent {
   readonly type: "result";
   readonly result: PhaseResult;
 }
 
 /** The last event; `completed` is false if the signal ended the experiment early. */
-export interface ExperimentEndEvent {
+interface ExperimentEndEvent {
   readonly type: "end";
   readonly completed: boolean;
 }

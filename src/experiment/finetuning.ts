@@ -130,7 +130,7 @@ export function planFinetuning(
     ...(teacher?.problems ?? []),
   ];
   if (problems.length > 0) return left(problems);
-  const pruning = planPruning(recipe, inputs.pruningConfig, config, profile, training.length);
+  const pruning = choosePruning(recipe, inputs.pruningConfig, config, profile, training.length);
   if (isLeft(pruning)) return pruning;
   const description: RunDescription = {
     ...pruning.right,
@@ -155,7 +155,7 @@ function lengthProblems({ maxLength }: Recipe, { maxPositions }: ModelConfig): r
 }
 
 /** The recipe and the configuration that replaces its own, tried on the model. */
-function planPruning(
+function choosePruning(
   recipe: Recipe,
   given: Named<PruningKeys> | undefined,
   model: ModelConfig,

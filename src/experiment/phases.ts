@@ -6,7 +6,7 @@ import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import { type PhaseRecipe, recipePruningConfig, type SparsePhaseRecipe } from "./recipes.ts";
 
 /** What a phase's settings depend on, besides its recipe. */
-export interface PhaseContext {
+interface PhaseContext {
   readonly seed: number;
   readonly profile: Profile;
   readonly sparseProducts: SparseProductsSetting;

@@ -14,7 +14,7 @@ import type { Recipe } from "./recipes.ts";
 
 /**
  * What an experiment does, on any rows. An absent property (`undefined`) has the stated default, which
- * {@link resolveExperiment} fills in once; `null` is never absent but a value, such as no pruning.
+ * `resolveExperiment` fills in once; `null` is never absent but a value, such as no pruning.
  */
 interface ExperimentOf<Row> {
   readonly config: ModelConfig;

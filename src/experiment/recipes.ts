@@ -10,7 +10,7 @@ import type { ScheduleName } from "../train/schedule.ts";
 import type { TeacherPrecision } from "../train/teacher-cache.ts";
 
 /** Which rows a recipe is for. */
-export type TaskName = "mrpc" | "sst2" | "demo";
+type TaskName = "mrpc" | "sst2" | "demo";
 
 /** Which model a recipe is for; {@link MODEL_CONFIGS} has its `config.json`. */
 export type ModelName = "bert-mini" | "distilbert" | "bert-demo";
@@ -245,7 +245,7 @@ export function findRecipe(name: string): Recipe {
 }
 
 /** When a sparse phase prunes, in optimizer steps from the phase's beginning. */
-export interface PruningSteps {
+interface PruningSteps {
   readonly startStep: number;
   readonly endStep: number;
   readonly pruningFrequency: number;

@@ -15,13 +15,13 @@ export interface SnapshotTensor {
 }
 
 /** A snapshot in two parts. `writeSafetensors(tensors, { [kind]: json })` stores it in one file. */
-export interface EncodedSnapshot {
+interface EncodedSnapshot {
   readonly json: string;
   readonly tensors: ReadonlyMap<string, SnapshotTensor>;
 }
 
 /** The kinds of snapshot, by the metadata key of their JSON. */
-export interface Snapshots {
+interface Snapshots {
   readonly training: TrainingSnapshot;
   readonly experiment: ExperimentSnapshot;
 }

@@ -25,7 +25,7 @@ export interface Named<T> {
 }
 
 /** What training starts from; without tensors, from random weights. */
-export interface StartingModel extends Omit<LoadedModel, "tensors"> {
+interface StartingModel extends Omit<LoadedModel, "tensors"> {
   readonly tensors: LoadedModel["tensors"] | undefined;
 }
 

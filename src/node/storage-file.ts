@@ -6,7 +6,7 @@ import type { TeacherStorage } from "../train/teacher-cache.ts";
 import { readInto, writeAll } from "./files.ts";
 
 /** A {@link TeacherStorage} on disk. */
-export interface StorageFile extends TeacherStorage {
+interface StorageFile extends TeacherStorage {
   /** Removes the file. */
   close(): void;
 }

@@ -15,7 +15,7 @@ export interface RunListener {
   readonly onEpoch: (line: MetricsLine) => void;
 }
 
-/** Wall-clock seconds of each phase, by {@link timingKey}. They are not part of the metrics. */
+/** Wall-clock seconds of each phase, by phase and seed. They are not part of the metrics. */
 export type Timings = Readonly<Record<string, number>>;
 
 export function timingKey({ seed, recipe, phase }: Omit<PhaseId, "pattern">): string {
@@ -37,7 +37,7 @@ export async function readTimings(storage: RunStorage, directory: string): Promi
 }
 
 /** What was posted so far. */
-export interface RunBoard {
+interface RunBoard {
   /** Settles once the files are written. */
   readonly onMessage: (index: number, message: SeedMessage) => Promise<void>;
   readonly timings: () => Timings;

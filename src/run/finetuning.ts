@@ -26,8 +26,6 @@ import { parseVocabulary } from "../io/vocabulary.ts";
 import { readModelDirectory } from "./model-directory.ts";
 import { directoryProblem, joinPath, type RunStorage, readNamedFile } from "./storage.ts";
 
-type Read<T> = Promise<Either<readonly Problem[], T>>;
-
 /** The problems of a request that does not name its task, its rows or what it starts from. */
 export function missingSources(request: Partial<FinetuningRequest>): readonly Problem[] {
   const { task, data, trainFile, validationFile, model, vocab } = request;
@@ -43,12 +41,12 @@ export function missingSources(request: Partial<FinetuningRequest>): readonly Pr
 }
 
 /** Reads the text file that an option names. */
-async function readText<T>(
+async function readNamedText<T>(
   storage: RunStorage,
   label: string,
   path: string,
   parse: (path: string, text: string) => Either<readonly Problem[], T>,
-): Read<T> {
+): Promise<Either<readonly Problem[], T>> {
   return pipe(
     await readNamedFile(storage, label, path),
     chain((bytes) => decodeUtf8(path, bytes)),
@@ -59,8 +57,8 @@ async function readText<T>(
 /** What a path holds, with the path; undefined without a path. */
 async function readOptional<T>(
   path: string | undefined,
-  read: (path: string) => Read<T>,
-): Read<Named<T> | undefined> {
+  read: (path: string) => Promise<Either<readonly Problem[], T>>,
+): Promise<Either<readonly Problem[], Named<T> | undefined>> {
   if (path === undefined) return right(undefined);
   return pipe(
     await read(path),
@@ -69,12 +67,18 @@ async function readOptional<T>(
 }
 
 /** Reads everything that a request names, or gives the problems of all of it. */
-async function readInputs(storage: RunStorage, request: FinetuningRequest): Read<FinetuningInputs> {
+async function readInputs(
+  storage: RunStorage,
+  request: FinetuningRequest,
+): Promise<Either<readonly Problem[], FinetuningInputs>> {
   const { task, data, trainFile, validationFile } = request;
   const missing = data === undefined ? undefined : await directoryProblem(storage, "data", data);
   if (missing !== undefined) return left([missing]);
-  const readRows = (label: string, path: string): Read<readonly Example[]> =>
-    readText(storage, label, path, (name, text) => parseGlueTsv(task, name, text));
+  const readRows = (
+    label: string,
+    path: string,
+  ): Promise<Either<readonly Problem[], readonly Example[]>> =>
+    readNamedText(storage, label, path, (name, text) => parseGlueTsv(task, name, text));
   const readModel = (label: string) => (path: string) => readModelDirectory(storage, path, label);
   const read = allOf({
     training: await (trainFile === undefined
@@ -85,7 +89,7 @@ async function readInputs(storage: RunStorage, request: FinetuningRequest): Read
       : readRows("validationFile", validationFile)),
     model: await readOptional(request.model, readModel("model")),
     vocabulary: await readOptional(request.vocab, (path) =>
-      readText(storage, "vocab", path, parseVocabulary),
+      readNamedText(storage, "vocab", path, parseVocabulary),
     ),
     teacher: await readOptional(
       request.teacherModelNameOrPath,
@@ -113,7 +117,7 @@ async function readInputs(storage: RunStorage, request: FinetuningRequest): Read
 export async function prepareFinetuning(
   storage: RunStorage,
   request: FinetuningRequest,
-): Read<PlannedFinetuning> {
+): Promise<Either<readonly Problem[], PlannedFinetuning>> {
   const missing = missingSources(request);
   const recipe = chooseRecipe(request);
   if (isLeft(recipe)) return left([...missing, ...recipe.left]);

@@ -11,7 +11,7 @@ import { readSafetensorsOrThrow, writeSafetensors } from "../io/safetensors.ts";
 import type { SeedHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
-export interface SeedSnapshot {
+interface SeedSnapshot {
   readonly experiment: ExperimentSnapshot;
   readonly history: SeedHistory;
 }

@@ -15,7 +15,7 @@ export type TaskRunner<Task, Message, Result> = (
   context: TaskContext<Message>,
 ) => Promise<Result>;
 
-export interface TaskRun<Task, Message, Result> {
+interface TaskRun<Task, Message, Result> {
   readonly tasks: readonly Task[];
   readonly runner: TaskRunner<Task, Message, Result>;
   /** Most tasks at once. */
