@@ -91,8 +91,12 @@ function counts(root: string): Readonly<Record<string, number>> {
       sources.filter(({ path }) => path !== "core/either.ts"),
       isIdentifier("_tag"),
     ),
-    "files of node/ without Node": inFolder("node").filter((source) => !usesNode(source)).length,
-    "lists of criteria in prune/": countNodes(inFolder("prune"), listsCriteria),
+    "files of node/ without Node": inFolder("node").filter(
+      (source) => !source.path.endsWith(".generated.ts") && !usesNode(source),
+    ).length,
+    "files of prune/ that list criteria": inFolder("prune").filter(
+      (source) => countNodes([source], listsCriteria) > 0,
+    ).length,
     "public names": countNames(readSurface(root).entries),
     "lines of src/": sources.reduce((sum, { text }) => sum + text.split("\n").length - 1, 0),
     "words of README.md": words(root, "README.md"),
@@ -106,5 +110,5 @@ if (missing !== undefined) throw new Error(`${missing}: expected a checkout with
 const columns = roots.map((root) => counts(resolve(root)));
 for (const name of Object.keys(columns[0] ?? {}))
   console.log(
-    `${name.padEnd(34)}${columns.map((column) => String(column[name]).padStart(8)).join("")}`,
+    `${name.padEnd(36)}${columns.map((column) => String(column[name]).padStart(8)).join("")}`,
   );

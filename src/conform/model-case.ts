@@ -1,4 +1,4 @@
-/** A model vector opened: configurations, batch, and forward passes of student and teacher. */
+/** An open model vector: configurations, batch, and forward passes of student and teacher. */
 import { backward } from "../autograd/backward.ts";
 import type { Variable } from "../autograd/records.ts";
 import { createTape, releaseTape, scalarOf, type Tape } from "../autograd/tape.ts";

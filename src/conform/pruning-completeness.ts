@@ -16,7 +16,7 @@ interface Named {
 /** Kinds of tensors that `case.json` lists by layer and step. */
 const LISTED = ["mask", "pmask", "score"];
 
-/** First part that a trajectory lacks although it states others that need it. */
+/** The first missing part of a trajectory. */
 export function completenessDifference(vector: PruningCase): Difference | undefined {
   return (
     eventsDifference(vector) ??
