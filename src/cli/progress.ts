@@ -18,8 +18,7 @@ interface ProgressState {
 }
 
 /** Shows the progress of one run. */
-export interface Progress {
-  /** States how far the run is. */
+interface Progress {
   readonly update: (label: string, done: number, total: number, loss: number | null) => void;
   /** Writes a line that stays, above the bar. */
   readonly note: (line: string) => void;
@@ -40,23 +39,18 @@ export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "--:--";
   const whole = Math.max(0, Math.round(seconds));
   const twoDigits = (value: number): string => String(value).padStart(2, "0");
-  const hours = Math.floor(whole / 3600);
-  const minutes = Math.floor(whole / 60) % 60;
-  return hours > 0
-    ? `${hours}:${twoDigits(minutes)}:${twoDigits(whole % 60)}`
-    : `${minutes}:${twoDigits(whole % 60)}`;
+  const minutes = Math.floor(whole / 60);
+  const rest = twoDigits(whole % 60);
+  if (minutes < 60) return `${minutes}:${rest}`;
+  return `${Math.floor(minutes / 60)}:${twoDigits(minutes % 60)}:${rest}`;
 }
 
 /** The figures after the bar: steps, rate, time left, loss. */
 function progressFigures(state: ProgressState): string {
   const left = state.rate > 0 ? (state.total - state.done) / state.rate : Number.NaN;
-  const parts = [
-    `${state.done}/${state.total}`,
-    `${state.rate.toFixed(state.rate < 10 ? 2 : 0)} ${state.unit}/s`,
-    `ETA ${formatDuration(left)}`,
-    ...(state.loss === null ? [] : [`loss ${state.loss.toFixed(4)}`]),
-  ];
-  return parts.join("  ");
+  const rate = `${state.rate.toFixed(state.rate < 10 ? 2 : 0)} ${state.unit}/s`;
+  const loss = state.loss === null ? "" : `  loss ${state.loss.toFixed(4)}`;
+  return `${state.done}/${state.total}  ${rate}  ETA ${formatDuration(left)}${loss}`;
 }
 
 /** The bar line, cut to `columns`. */

@@ -21,10 +21,12 @@ const COMPARATIVES = words("heavier larger longer taller bigger higher wider dee
 /** One sentence in three is negated, so that the comparison is learned first. */
 const SENTENCES_PER_NEGATION = 3;
 
-const SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] as const;
+const SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+const LISTS = [NUMBERS, THINGS, UNITS, VERBS, NEGATORS, DEGREES, COMPARATIVES];
+const VOCABULARY = [SPECIAL_TOKENS, ["the", "of", "than"], ...LISTS];
 
 function words(text: string): readonly string[] {
-  return Object.freeze(text.split(" "));
+  return text.split(" ");
 }
 
 /** Rows with label 1 if the statement is true, and their vocabulary. */
@@ -67,7 +69,7 @@ export function generateDemoTask(options: DemoTaskOptions = {}): DemoTask {
   return Object.freeze({
     train: distinctRows(stream, trainCount, seen),
     dev: distinctRows(stream, devCount, seen),
-    vocabulary: demoVocabulary(),
+    vocabulary: `${VOCABULARY.flat().join("\n")}\n`,
   });
 }
 
@@ -106,30 +108,10 @@ function twoNumbers(stream: RandomStream): readonly [string, string] {
   const first = nextBelow(stream, NUMBERS.length);
   const other = nextBelow(stream, NUMBERS.length - 1);
   const second = other < first ? other : other + 1;
-  return [numberWord(Math.min(first, second)), numberWord(Math.max(first, second))];
-}
-
-function numberWord(index: number): string {
-  return NUMBERS[index] ?? "";
+  const [lower, higher] = first < second ? [first, second] : [second, first];
+  return [NUMBERS[lower] ?? "", NUMBERS[higher] ?? ""];
 }
 
 function pick(stream: RandomStream, list: readonly string[]): string {
   return list[nextBelow(stream, list.length)] ?? "";
-}
-
-function demoVocabulary(): string {
-  const tokens = [
-    ...SPECIAL_TOKENS,
-    "the",
-    "of",
-    "than",
-    ...NUMBERS,
-    ...THINGS,
-    ...UNITS,
-    ...VERBS,
-    ...NEGATORS,
-    ...DEGREES,
-    ...COMPARATIVES,
-  ];
-  return `${tokens.join("\n")}\n`;
 }
