@@ -57,7 +57,7 @@ describe.skipIf(!isBuilt)(needing("a build", `the command, killed ${KILLS} times
   });
 
   test(
-    "finetune goes on from what it saved",
+    "finetune continues from what it saved",
     async () => {
       const argv = (out: string): readonly string[] => [
         ...["finetune", "--task", "mrpc", "--data", path("data"), "--model", path("model")],
@@ -72,7 +72,7 @@ describe.skipIf(!isBuilt)(needing("a build", `the command, killed ${KILLS} times
       let [killed, resumed] = [0, 0];
       for (const moment of moments(length)) {
         if ((await run(argv("cut"), moment)) === null) killed++;
-        // Without a snapshot, killed before there was anything to go on from.
+        // Without a snapshot it was killed before there was anything to continue.
         const saved = existsSync(path("cut", "snapshots", "seed-1.safetensors"));
         expect(await run([...argv("cut"), ...(saved ? ["--resume"] : [])])).toBe(0);
         if (saved) resumed++;

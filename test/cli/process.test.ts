@@ -91,7 +91,7 @@ describe.skipIf(!isBuilt)(needing("a build", "the built command"), () => {
     expect(digests("two")).toEqual(digests("one"));
   });
 
-  test("stops at SIGINT with snapshots, on workers too, and goes on from them", async () => {
+  test("stops at SIGINT with snapshots, on workers too, and continues from them", async () => {
     for (const threads of ["1", "2"]) {
       const name = `stopped-${threads}`;
       let asked = false;

@@ -73,7 +73,7 @@ async function run(options: ExperimentOptions, stopAfter: number = Infinity): Pr
   return outcome;
 }
 
-/** Events that a resumed run repeats or adds: where it starts and ends. */
+/** The events without those of a run's start and end, which a resumed run adds. */
 function substance(events: readonly ExperimentEvent[]): readonly ExperimentEvent[] {
   return events.filter(
     (event) =>

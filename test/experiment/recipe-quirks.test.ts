@@ -1,4 +1,4 @@
-/** What the example script does, where it surprises: what it distils, prunes and trains. */
+/** What surprises in the example script: what it distils, prunes and trains. */
 import { expect, test } from "vitest";
 import { createTape, releaseTape } from "../../src/autograd/tape.ts";
 import { findRecipe, RECIPES, recipePruningConfig } from "../../src/experiment/recipes.ts";

@@ -41,7 +41,7 @@ describe("the engine's flags", () => {
     expect(old.turnOn).toHaveBeenCalledExactlyOnceWith(["--experimental-wasm-relaxed-simd"]);
   });
 
-  it("stay as they are where nothing passes, needs one, or may be turned on", async () => {
+  it("stay as they are if nothing passes, needs one, or may be turned on", async () => {
     const none = engine([]);
     const { variant, failures } = await chooseVariant("auto", none);
     expect(variant).toBe("simd");

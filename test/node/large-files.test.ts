@@ -2,7 +2,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { readInto, writeAll } from "../../src/node/files.ts";
 
-/** What calls were asked for: lengths and positions, of which the system takes less than 2^31 bytes at once. */
+/** Lengths and positions of calls. The system takes less than 2^31 bytes at once. */
 const calls = vi.hoisted(() => ({
   made: [] as { offset: number; length: number; position: number | null }[],
 }));
@@ -30,7 +30,7 @@ beforeEach(() => {
 /** As long as a large tensor, without its memory. */
 const large = { length: 2 ** 31 + 5 } as unknown as Uint8Array;
 
-test("a large tensor is written in parts, where it stands or at a place", () => {
+test("a large tensor is written in parts, at the current or a given position", () => {
   writeAll(0, large);
   expect(calls.made).toEqual([
     { offset: 0, length: 2 ** 30, position: null },

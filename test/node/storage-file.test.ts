@@ -5,7 +5,7 @@ import { createStorageFile } from "../../src/node/storage-file.ts";
 
 const ours = () => readdirSync(tmpdir()).filter((name) => name.startsWith("espalier-teacher-"));
 
-test("bytes come back from where they were written, and nothing is left behind", () => {
+test("bytes read back as they were written, and no file remains", () => {
   const before = ours();
   const file = createStorageFile();
   file.write(0, Uint8Array.of(1, 2, 3));

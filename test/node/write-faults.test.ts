@@ -1,4 +1,4 @@
-/** Every call that writes, failing in turn: what was there is kept, nothing half-written stays, and a resume goes on. */
+/** Every call that writes fails in turn: old files stay, no partial file remains, and a resume continues. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test, vi } from "vitest";
@@ -54,7 +54,7 @@ beforeAll(async () => {
   writeTask(path("data"));
 });
 
-describe("where a write fails", () => {
+describe("if a write fails", () => {
   test("a file keeps what it had", async () => {
     writeFileSync(path("file"), "old");
     const before = readdirSync(root);
@@ -75,7 +75,7 @@ describe("where a write fails", () => {
     expect(readFileSync(path("file"), "utf8")).toBe("new");
   });
 
-  test("prune leaves nothing of its copy, and says where", async () => {
+  test("prune removes its copy, and names it", async () => {
     const tensor = tensorFromFloat32(
       "F32",
       [4, 4],
