@@ -1,7 +1,7 @@
 """State dicts as torch.save writes them, in both of its formats, and their twin in safetensors: what the reader of
 PyTorch's files is tested on. Needs PyTorch; the files are committed.
 
-    python3 scripts/build-torch-files.py test/checkpoint/torch
+    python3 scripts/build-torch-files.py test/io/torch
 """
 
 import json

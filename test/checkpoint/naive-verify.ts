@@ -1,5 +1,6 @@
 /** What a pattern asks for, in the plainest words: the oracle of the checker. */
-import type { Pattern } from "../../src/prune/pattern.ts";
+import fc from "fast-check";
+import { type Pattern, parsePattern } from "../../src/prune/pattern.ts";
 
 /** A weight as rows of [out, kernel positions x in], the way patterns see it. */
 export function matrixOf(shape: readonly number[], data: Float32Array): number[][] {
@@ -50,3 +51,42 @@ export function isBroken(values: readonly number[], pattern: Pattern, exact: boo
   if (pattern.kind === "group") return zeros < pattern.prune || (exact && zeros !== pattern.prune);
   return exact && zeros > 0 && zeros < values.length;
 }
+
+/** The pattern of a spelling. */
+export function patternOf(spelling: string): Pattern {
+  const pattern = parsePattern(spelling);
+  if (pattern === undefined) throw new Error(`expected a pattern, got ${spelling}`);
+  return pattern;
+}
+
+/** A weight of any kind of layer, mostly zeros, so that there are zero blocks. */
+export const weights: fc.Arbitrary<{
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array<ArrayBuffer>;
+}> = fc
+  .record({
+    shape: fc.oneof(
+      fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 })),
+      fc.tuple(
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 1, max: 3 }),
+      ),
+      fc.tuple(
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 1, max: 3 }),
+      ),
+    ),
+    values: fc.array(fc.constantFrom(0, -0, 0, 0, 0, 1e-40, 1, -2), {
+      minLength: 225,
+      maxLength: 225,
+    }),
+  })
+  .map(({ shape, values }) => {
+    const extents: readonly number[] = shape;
+    const count = extents.reduce((a, b) => a * b, 1);
+    return { name: "layer", shape: extents, data: Float32Array.from(values.slice(0, count)) };
+  });

@@ -1,46 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { inspectWeight, USUAL_PATTERNS } from "../../src/checkpoint/inspect.ts";
-import { isPrunable, roleOfTensor } from "../../src/checkpoint/layers.ts";
 import { verifyPattern, verifyWeight } from "../../src/checkpoint/verify.ts";
-import { type Pattern, parsePattern } from "../../src/prune/pattern.ts";
-import { blocksOf, isBroken, matrixOf } from "./naive-verify.ts";
+import { blocksOf, isBroken, matrixOf, patternOf, weights } from "./naive-verify.ts";
 
 const PATTERNS = ["1x1", "2:4", "1:2", "3:4", "4x1", "1x4", "2x3", "1xchannel", "channelx1"];
-
-function patternOf(spelling: string): Pattern {
-  const pattern = parsePattern(spelling);
-  if (pattern === undefined) throw new Error(`expected a pattern, got ${spelling}`);
-  return pattern;
-}
-
-/** A weight of any kind of layer, mostly of zeros so that blocks are, too. */
-const weights = fc
-  .record({
-    shape: fc.oneof(
-      fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 })),
-      fc.tuple(
-        fc.integer({ min: 1, max: 6 }),
-        fc.integer({ min: 1, max: 6 }),
-        fc.integer({ min: 1, max: 3 }),
-      ),
-      fc.tuple(
-        fc.integer({ min: 1, max: 5 }),
-        fc.integer({ min: 1, max: 5 }),
-        fc.integer({ min: 1, max: 3 }),
-        fc.integer({ min: 1, max: 3 }),
-      ),
-    ),
-    values: fc.array(fc.constantFrom(0, -0, 0, 0, 0, 1e-40, 1, -2), {
-      minLength: 225,
-      maxLength: 225,
-    }),
-  })
-  .map(({ shape, values }) => {
-    const extents: readonly number[] = shape;
-    const count = extents.reduce((a, b) => a * b, 1);
-    return { name: "layer", shape: extents, data: Float32Array.from(values.slice(0, count)) };
-  });
 
 describe("verifying a pattern", () => {
   it("finds what a naive checker finds", () => {
@@ -137,55 +100,5 @@ describe("verifying a pattern", () => {
     expect(() => verifyWeight(weight, { pattern: "2:4", tolerance: -1 })).toThrow(/^tolerance:/);
     const short = { ...weight, data: new Float32Array(3) };
     expect(() => verifyWeight(short, { pattern: "2:4" })).toThrow(/^fc: expected/);
-  });
-});
-
-describe("inspecting a weight", () => {
-  it("names exactly the usual patterns that it satisfies", () => {
-    fc.assert(
-      fc.property(weights, (weight) => {
-        const { patterns, zeros } = inspectWeight(weight);
-        const matrix = matrixOf(weight.shape, weight.data);
-        const expected = USUAL_PATTERNS.filter((spelling) => {
-          const pattern = patternOf(spelling);
-          const blocks = blocksOf(matrix, pattern, weight.shape[1] ?? 0);
-          const covered = blocks.reduce((sum, { values }) => sum + values.length, 0);
-          return (
-            covered === weight.data.length &&
-            blocks.every(({ values }) => !isBroken(values, pattern, pattern.kind === "block")) &&
-            blocks.some(({ values }) => values.some((value) => value === 0))
-          );
-        });
-        expect(patterns.map(({ pattern }) => pattern)).toEqual(zeros === 0 ? [] : expected);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  it("counts what is no number", () => {
-    const data = Float32Array.of(Number.NaN, Infinity, 0, 1);
-    expect(inspectWeight({ name: "fc", shape: [2, 2], data })).toMatchObject({
-      nonFinite: 2,
-      zeros: 1,
-    });
-  });
-});
-
-describe("the role of a tensor", () => {
-  it.each([
-    ["bert.encoder.layer.0.output.dense.weight", [8, 8], "linear"],
-    ["bert.embeddings.word_embeddings.weight", [99, 8], "embedding"],
-    ["transformer.wte.weight", [99, 8], "embedding"],
-    ["model.embed_tokens.weight", [99, 8], "embedding"],
-    ["conv1.weight", [8, 3, 3, 3], "conv2d"],
-    ["conv1.weight", [8, 3, 3], "conv1d"],
-    ["bert.embeddings.LayerNorm.weight", [8], "other"],
-    ["classifier.bias", [2], "other"],
-    ["position_ids", [1, 512], "other"],
-  ])("%s %j is %s", (name, shape, kind) => {
-    const role = roleOfTensor({ name, shape });
-    expect(role.kind).toBe(kind);
-    expect(role.reason).not.toBe("");
-    expect(isPrunable(role.kind)).toBe(!["embedding", "other"].includes(kind));
   });
 });

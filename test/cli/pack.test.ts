@@ -1,6 +1,6 @@
-/** `espalier pack` and `espalier unpack` on files, on several with an index, on directories; what others say of packed ones. */
+/** `espalier pack` and `espalier unpack`, and other commands on packed files. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -269,7 +269,7 @@ describe("a packed checkpoint", () => {
   });
 
   test("of a state dict is for PyTorch, as transformers asks of a file", async () => {
-    const torch = fileURLToPath(new URL("../checkpoint/torch/zip.bin", import.meta.url));
+    const torch = fileURLToPath(new URL("../io/torch/zip.bin", import.meta.url));
     const plain = await unpacked(await packed(torch));
     const { metadata } = readSafetensorsOrThrow(new Uint8Array(readFileSync(plain)));
     expect(metadata).toEqual({ format: "pt" });
@@ -380,23 +380,4 @@ test("a packed directory is loaded as the model that it holds", async () => {
   const broken = { ...tensor, bytes: new Uint8Array(tensor.bytes.length).fill(255) };
   writeFileSync(file, writeSafetensors(new Map(read.tensors).set(part, broken), read.metadata));
   expect(isLeft(await readModelDirectory(to))).toBe(true);
-});
-
-describe("espalier inspect --html", () => {
-  test("writes one file without references, with every layer and a mask", async () => {
-    const html = target();
-    const argv = ["inspect", path("sharded"), "--html", html];
-    expect((await espalier(argv)).code).toBe(0);
-    const page = readFileSync(html, "utf8");
-    expect(page).toMatch(/^<!doctype html>/);
-    expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
-    for (const layer of ["encoder.0.query", "encoder.1.query", "classifier"])
-      expect(page).toContain(layer);
-    expect(page).toContain("Mask of <code>encoder.0.query</code>");
-    expect(page).toContain("packed bytes in the smallest layouts");
-    const again = await espalier(argv);
-    expect(again).toMatchObject({ code: 2, out: "" });
-    expect(again.err).toMatch(/expected a path where nothing is yet, got one that exists/);
-    expect(existsSync(html)).toBe(true);
-  });
 });

@@ -1,12 +1,5 @@
-/** `espalier prune` on files, on several with an index, on directories. */
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
+/** `espalier prune` on files, indices and directories. */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -20,7 +13,6 @@ import {
 } from "../../src/io/safetensors.ts";
 import { pruneCheckpoint } from "../../src/node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../../src/node/checkpoint-reader.ts";
-import { copyCheckpoint } from "../../src/node/checkpoint-writer.ts";
 import { oneShotConfig, type PruneOnceOptions, pruneOnce } from "../../src/prune/once.ts";
 import { espalier, temporaryDirectory, writeModel, writeShards } from "./fixtures.ts";
 
@@ -242,8 +234,8 @@ describe("espalier prune", () => {
   });
 
   test("makes a file of safetensors of a state dict, and writes what is tied once", async () => {
-    const from = fileURLToPath(new URL("../checkpoint/torch/zip.bin", import.meta.url));
-    const twin = fileURLToPath(new URL("../checkpoint/torch/twin.safetensors", import.meta.url));
+    const from = fileURLToPath(new URL("../io/torch/zip.bin", import.meta.url));
+    const twin = fileURLToPath(new URL("../io/torch/twin.safetensors", import.meta.url));
     mkdirSync(path("torch"));
     copyFileSync(from, path("torch", "pytorch_model.bin"));
     writeFileSync(path("torch", "vocab.txt"), "a\n");
@@ -263,7 +255,7 @@ describe("espalier prune", () => {
   });
 
   test("leaves a layer alone that is an embedding by another name", async () => {
-    const file = readFileSync(new URL("../checkpoint/torch/legacy.bin", import.meta.url));
+    const file = readFileSync(new URL("../io/torch/legacy.bin", import.meta.url));
     const renamed = Buffer.from(
       file.toString("latin1").replace("tied.1.weight", "embeds.weight"),
       "latin1",
@@ -375,8 +367,8 @@ test.each([
 });
 
 describe("a state dict in several files with an index", () => {
-  const directory = fileURLToPath(new URL("../checkpoint/torch/sharded", import.meta.url));
-  const twin = fileURLToPath(new URL("../checkpoint/torch/twin.safetensors", import.meta.url));
+  const directory = fileURLToPath(new URL("../io/torch/sharded", import.meta.url));
+  const twin = fileURLToPath(new URL("../io/torch/twin.safetensors", import.meta.url));
 
   test("is pruned as its twin in safetensors is", async () => {
     const argv = ["--pattern", "1x4", "--sparsity", "0.5", "--layers", "parameter", "--out"];
@@ -442,7 +434,7 @@ describe("the progress of pruning", () => {
   test("ends where all bytes of tensors are written, whichever form they were in", async () => {
     const packed = target();
     expect((await espalier(["pack", path("model.safetensors"), "--out", packed])).code).toBe(0);
-    const torch = fileURLToPath(new URL("../checkpoint/torch/zip.bin", import.meta.url));
+    const torch = fileURLToPath(new URL("../io/torch/zip.bin", import.meta.url));
     for (const from of [path("model.safetensors"), packed, torch]) {
       const checkpoint = await openCheckpointOrThrow(from);
       const seen: (readonly [number, number])[] = [];
@@ -457,27 +449,6 @@ describe("the progress of pruning", () => {
       const [done] = seen.at(-1) ?? [];
       const totals = seen.slice(-checkpoint.entries.length).map(([, total]) => total);
       expect(new Set(totals)).toEqual(new Set([done]));
-    }
-  });
-});
-
-describe("copyCheckpoint", () => {
-  test("leaves nothing where any of its writes fails", async () => {
-    for (const from of [path("model.safetensors"), path("sharded")]) {
-      const checkpoint = await openCheckpointOrThrow(from);
-      for (let failing = 0; failing < tensors.size; failing++) {
-        const before = readdirSync(root);
-        const to = target();
-        let count = 0;
-        const change = (_: unknown, { bytes }: StoredTensor): Uint8Array => {
-          if (count++ === failing) throw new Error("no space left");
-          return bytes;
-        };
-        await expect(copyCheckpoint({ checkpoint, from, to, change })).rejects.toThrow("no space");
-        expect(readdirSync(root)).toEqual(before);
-        expect(existsSync(to)).toBe(false);
-      }
-      checkpoint.close();
     }
   });
 });

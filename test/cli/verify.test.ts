@@ -1,4 +1,4 @@
-/** `espalier verify` and `espalier inspect` on files, on several with an index, on directories. */
+/** `espalier verify` on files, indices and directories. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -126,73 +126,5 @@ describe("espalier verify", () => {
     expect(await on("wrong")).toMatch(/b\.weight: expected the name of a \.safetensors file in/);
     writeFileSync(index, JSON.stringify({ weight_map: { "a.weight": "gone.safetensors" } }));
     expect(await on("wrong")).toMatch(/gone\.safetensors: expected a file that can be read/);
-  });
-});
-
-describe("espalier inspect", () => {
-  test("lists tensors, sizes, zeros and the patterns that they satisfy", async () => {
-    const { code, out } = await espalier(["inspect", path("model.safetensors"), "--gzip"]);
-    expect(code).toBe(0);
-    expect(out).toContain("model.safetensors: format = pt\n");
-    expect(out).toMatch(
-      /^encoder\.0\.query\.weight +linear +BF16 +8x8 +128 +72 +2:4 +\d+ +0\.5000 +2:4, 4:8/m,
-    );
-    expect(out).toMatch(/^encoder\.1\.query\.weight .* 2:4, 4:8, 4x1 0\.5000, channelx1 0\.5000$/m);
-    expect(out).toMatch(
-      /^embeddings\.word_embeddings\.weight +embedding +F32 +9x8 +288 +288 +dense +\d+$/m,
-    );
-    expect(out).toContain(
-      "packed bytes in the smallest layouts: 492 of 576 (0.8542), of layers 172 of 256 (0.6719)\n",
-    );
-    expect(out).toMatch(/^gzip bytes: \d+ of 576/m);
-    expect(out).toMatch(/^zeros in linear and convolution weights: 48 of 112 \(0\.4286\)$/m);
-  });
-
-  test("gives a line of JSON a tensor, and one for all", async () => {
-    const { code, out } = await espalier(["inspect", path("sharded"), "--json"]);
-    expect(code).toBe(0);
-    const events = out
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line));
-    expect(events).toHaveLength(6);
-    expect(events.at(-1)).toMatchObject({
-      ...{ event: "end", layout: "sharded", tensors: 5, layers: 3, zeros: 48, elements: 112 },
-      ...{ gzipBytes: null, nonFinite: 0 },
-    });
-    const query = events.find(({ name }) => name === "encoder.1.query.weight");
-    expect(query).toMatchObject({
-      ...{ kind: "linear", reason: "a weight of two dimensions", dtype: "F16", zeros: 16 },
-      file: "model-00002-of-00002.safetensors",
-    });
-    expect(query.patterns[0]).toEqual({ pattern: "2:4", sparseBlocks: 8, blocks: 8 });
-  });
-
-  test("states of a packed file the bytes that it has, of tensors without a layout too", async () => {
-    const [plain, packed] = [path("half.safetensors"), path("half.packed.safetensors")];
-    // A third of it is zero, but no block of 16 by 16: that layout is no smaller.
-    const data = Float32Array.from({ length: 256 }, (_, i) => i % 3);
-    const weight = tensorFromFloat32("F32", [16, 16], data);
-    writeFileSync(plain, writeSafetensors(new Map([["fc.weight", weight]])));
-    await espalier(["pack", plain, "--layouts", "16x16", "--out", packed]);
-    const totals = async (file: string) => {
-      const { out } = await espalier(["inspect", file, "--json"]);
-      return out
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line));
-    };
-    expect(await totals(plain)).toMatchObject([{ packedLayout: "bitmask" }, { layout: "file" }]);
-    expect(await totals(packed)).toMatchObject([
-      { name: "fc.weight", packedLayout: "dense", packedBytes: 1024, bytes: 1024 },
-      { event: "end", layout: "packed", bytes: 1024, packedBytes: 1024 },
-    ]);
-  });
-
-  test("refuses what is no checkpoint", async () => {
-    expect(await espalier(["inspect", path("nowhere")])).toMatchObject({
-      ...{ code: 2, out: "" },
-      err: expect.stringMatching(/expected a checkpoint, got nothing there\n$/),
-    });
   });
 });

@@ -53,7 +53,7 @@ type Result = Either<readonly unknown[], unknown>;
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const torch = (name: string): Uint8Array =>
-  new Uint8Array(readFileSync(new URL(`../checkpoint/torch/${name}`, import.meta.url)));
+  new Uint8Array(readFileSync(new URL(`../io/torch/${name}`, import.meta.url)));
 
 /** Reads text with the next reader, where it is text. */
 function readText(bytes: Uint8Array, read: (text: string) => Result): Result {

@@ -57,7 +57,7 @@ describe("every one of 200000 problems is told", () => {
   test("of an index of state dicts", async () => {
     const directory = join(root, "torch");
     mkdirSync(directory);
-    const file = fileURLToPath(new URL("../checkpoint/torch/zip.bin", import.meta.url));
+    const file = fileURLToPath(new URL("../io/torch/zip.bin", import.meta.url));
     copyFileSync(file, join(directory, "a.bin"));
     writeFileSync(join(directory, "pytorch_model.bin.index.json"), index("a.bin"));
     expect(await countProblems(directory)).toBeGreaterThan(names.length);

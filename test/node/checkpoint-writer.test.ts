@@ -1,15 +1,20 @@
-/** Copies of directories: which of the files beside the weights go with them. */
-import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+/** Copies of checkpoints on disk: which files go with the weights, and what is left if a write fails. */
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { tensorFromFloat32, writeSafetensors } from "../../src/io/safetensors.ts";
-import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
+import {
+  type StoredTensor,
+  tensorFromFloat32,
+  writeSafetensors,
+} from "../../src/io/safetensors.ts";
+import { openCheckpointOrThrow } from "../../src/node/checkpoint-reader.ts";
+import { copyCheckpoint } from "../../src/node/checkpoint-writer.ts";
+import { espalier, temporaryDirectory, writeShards } from "../cli/fixtures.ts";
 
 const root = temporaryDirectory();
 const values = Float32Array.from({ length: 64 }, (_, i) => i);
-const weights = writeSafetensors(
-  new Map([["a.weight", tensorFromFloat32("F32", [16, 4], values)]]),
-);
+const weight = tensorFromFloat32("F32", [16, 4], values);
+const weights = writeSafetensors(new Map([["a.weight", weight]]));
 
 const STALE = [
   "consolidated.safetensors",
@@ -66,5 +71,27 @@ test("a copy has no weights of the original, and says which it left out", async 
     expect([...files].sort()).toEqual([...KEPT, ...made].sort());
     const named = [...out.matchAll(/^not copied: (.*?), which holds/gm)].map(([, name]) => name);
     expect(named.sort()).toEqual([...STALE].sort());
+  }
+});
+
+test("a copy leaves nothing if any of its writes fails", async () => {
+  const both = new Map(["a.weight", "b.weight"].map((name) => [name, weight]));
+  writeFileSync(join(root, "both.safetensors"), writeSafetensors(both));
+  writeShards(join(root, "sharded"), both);
+  for (const from of [join(root, "both.safetensors"), join(root, "sharded")]) {
+    const checkpoint = await openCheckpointOrThrow(from);
+    for (let failing = 0; failing < both.size; failing++) {
+      const before = readdirSync(root);
+      const to = join(root, "copy");
+      let count = 0;
+      const change = (_: unknown, { bytes }: StoredTensor): Uint8Array => {
+        if (count++ === failing) throw new Error("no space left");
+        return bytes;
+      };
+      await expect(copyCheckpoint({ checkpoint, from, to, change })).rejects.toThrow("no space");
+      expect(readdirSync(root)).toEqual(before);
+      expect(existsSync(to)).toBe(false);
+    }
+    checkpoint.close();
   }
 });
