@@ -23,7 +23,7 @@ export interface NamedValues {
 }
 
 /** How {@link createParameters} treats missing and unexpected tensors. */
-export interface CreateParametersOptions {
+interface CreateParametersOptions {
   /** Initialises missing parameters of the head with this seed (for a pre-trained encoder). */
   readonly initialiseHead?: { readonly seed: number };
   /** Ignores tensors that the model does not have (other heads of a pre-trained encoder). Default false. */

@@ -20,7 +20,7 @@ import {
   sparsityReport,
   targetSparsities,
 } from "./sparsity.ts";
-import { type StepResult, sparseProducts, trainStepInto } from "./step.ts";
+import { sparseProducts, trainStepInto } from "./step.ts";
 import type { TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
@@ -59,14 +59,6 @@ export interface FineTuning extends AsyncIterable<TrainingEvent> {
   snapshot(): TrainingSnapshot;
   /** Frees the memory of the optimizer; no snapshot can be taken afterwards. The model stays. */
   release(): void;
-}
-
-interface Run<Row, Batch extends LabelledBatch> {
-  readonly options: FineTuneOptions<Row, Batch>;
-  readonly session: TrainingSession<Batch>;
-  readonly stepsPerEpoch: number;
-  progress: RunProgress;
-  gauge: SparsityGauge | null;
 }
 
 /** Milliseconds that the loop computes before it yields to the event loop. */
@@ -118,32 +110,6 @@ const TURN_INTERVAL = 30;
 export function fineTune<Row, Batch extends LabelledBatch>(
   options: FineTuneOptions<Row, Batch>,
 ): FineTuning {
-  checkOptions(options);
-  const { backend, model, settings, teacher = null, resumeFrom } = options;
-  const session = createSession(backend, model, settings, teacher, options.teacherMemory);
-  const run: Run<Row, Batch> = {
-    options,
-    session,
-    stepsPerEpoch: Math.ceil(options.trainingRows.length / options.batchSize),
-    progress: { reportedEpochs: 0, lossSum: 0 },
-    gauge: null,
-  };
-  try {
-    if (resumeFrom !== undefined) run.progress = restoreSnapshotInto(session, resumeFrom);
-  } catch (error) {
-    releaseSession(session);
-    throw error;
-  }
-  return {
-    [Symbol.asyncIterator]: () => trainingEvents(run),
-    snapshot: () => captureSnapshot(session, run.progress),
-    release: () => releaseSession(session),
-  };
-}
-
-function checkOptions<Row, Batch extends LabelledBatch>(
-  options: FineTuneOptions<Row, Batch>,
-): void {
   checkInteger("epochs", options.epochs);
   checkInteger("batchSize", options.batchSize, 1);
   checkInteger("evaluationBatchSize", options.evaluationBatchSize ?? 1, 1);
@@ -153,40 +119,121 @@ function checkOptions<Row, Batch extends LabelledBatch>(
   if (options.trainingRows.length === 0) {
     throw new RangeError("trainingRows: expected at least one row, got none");
   }
+  return new Run(options);
 }
 
-async function* trainingEvents<Row, Batch extends LabelledBatch>(
-  run: Run<Row, Batch>,
-): AsyncGenerator<TrainingEvent, void, void> {
-  const { options, session, stepsPerEpoch } = run;
-  const turn = eventLoopTurns();
-  yield startEvent(run);
-  while (run.progress.reportedEpochs < options.epochs) {
-    const epoch = run.progress.reportedEpochs;
-    const batches = epochBatches(options, epoch);
-    for (const indices of batches.slice(session.step - epoch * stepsPerEpoch)) {
-      await turn();
-      if (options.signal?.aborted) return yield endEvent(session, false);
-      yield runStep(run, indices);
+class Run<Row, Batch extends LabelledBatch> implements FineTuning {
+  readonly #options: FineTuneOptions<Row, Batch>;
+  readonly #session: TrainingSession<Batch>;
+  readonly #stepsPerEpoch: number;
+  #progress: RunProgress = { reportedEpochs: 0, lossSum: 0 };
+  #gauge: SparsityGauge | null = null;
+
+  constructor(options: FineTuneOptions<Row, Batch>) {
+    const { backend, model, settings, teacher = null, teacherMemory, resumeFrom } = options;
+    this.#options = options;
+    this.#session = createSession(backend, model, settings, teacher, teacherMemory);
+    this.#stepsPerEpoch = Math.ceil(options.trainingRows.length / options.batchSize);
+    try {
+      if (resumeFrom !== undefined) this.#progress = restoreSnapshotInto(this.#session, resumeFrom);
+    } catch (error) {
+      this.release();
+      throw error;
     }
-    if (options.signal?.aborted) return yield endEvent(session, false);
-    yield finishEpoch(run);
   }
-  yield endEvent(session, true);
-}
 
-function epochBatches<Row, Batch extends LabelledBatch>(
-  { trainingRows, rowLength = () => 0, batchSize, settings }: FineTuneOptions<Row, Batch>,
-  epoch: number,
-): readonly Uint32Array[] {
-  const { batching, seed } = settings;
-  switch (batching) {
-    case "shuffled":
-      return shuffledBatches(trainingRows.length, batchSize, seed, epoch);
-    case "bucketed":
-      return bucketedBatches(trainingRows.map(rowLength), batchSize, seed, epoch);
-    default:
-      return batching satisfies never;
+  async *[Symbol.asyncIterator](): AsyncGenerator<TrainingEvent, void, void> {
+    const { epochs, signal } = this.#options;
+    const session = this.#session;
+    const turn = eventLoopTurns();
+    yield this.#start();
+    while (this.#progress.reportedEpochs < epochs) {
+      const epoch = this.#progress.reportedEpochs;
+      for (const indices of this.#batches(epoch).slice(
+        session.step - epoch * this.#stepsPerEpoch,
+      )) {
+        await turn();
+        if (signal?.aborted) return yield this.#end(false);
+        yield this.#step(indices);
+      }
+      if (signal?.aborted) return yield this.#end(false);
+      yield this.#finishEpoch();
+    }
+    yield this.#end(true);
+  }
+
+  snapshot(): TrainingSnapshot {
+    return captureSnapshot(this.#session, this.#progress);
+  }
+
+  release(): void {
+    releaseSession(this.#session);
+  }
+
+  #batches(epoch: number): readonly Uint32Array[] {
+    const { trainingRows, rowLength = () => 0, batchSize, settings } = this.#options;
+    const { batching, seed } = settings;
+    switch (batching) {
+      case "shuffled":
+        return shuffledBatches(trainingRows.length, batchSize, seed, epoch);
+      case "bucketed":
+        return bucketedBatches(trainingRows.map(rowLength), batchSize, seed, epoch);
+      default:
+        return batching satisfies never;
+    }
+  }
+
+  #start(): StartEvent {
+    const { pruning, model, step } = this.#session;
+    const { epochs } = this.#options;
+    return {
+      type: "start",
+      epochs,
+      stepsPerEpoch: this.#stepsPerEpoch,
+      totalSteps: epochs * this.#stepsPerEpoch,
+      completedSteps: step,
+      prunedLayers: pruning === null ? [] : prunedLayerNames(pruning.state, layerRecords(model)),
+    };
+  }
+
+  #step(indices: Uint32Array): StepEvent {
+    const { collate, trainingRows } = this.#options;
+    const result = trainStepInto(this.#session, collate(rowsAt(trainingRows, indices)), indices);
+    const { reportedEpochs, lossSum } = this.#progress;
+    this.#progress = { reportedEpochs, lossSum: lossSum + result.loss };
+    const state = this.#session.pruning?.state ?? null;
+    this.#gauge = state === null ? null : gaugeSparsity(state, this.#gauge);
+    return {
+      type: "step",
+      step: this.#session.step,
+      epoch: reportedEpochs + 1,
+      ...result,
+      targetSparsity: state === null ? null : Math.max(0, ...targetSparsities(state)),
+      reachedSparsity: this.#gauge?.share ?? null,
+    };
+  }
+
+  #finishEpoch(): EpochEvent {
+    const { evaluationRows: rows = [], batchSize, evaluationBatchSize, collate } = this.#options;
+    const { backend, model, pruning, step } = this.#session;
+    const source = { rows, collate, batchSize: evaluationBatchSize ?? batchSize };
+    const { reportedEpochs, lossSum } = this.#progress;
+    const epoch = reportedEpochs + 1;
+    const event: EpochEvent = {
+      type: "epoch",
+      epoch,
+      step,
+      trainingLoss: lossSum / this.#stepsPerEpoch,
+      evaluation:
+        rows.length === 0 ? null : evaluate(backend, model, source, sparseProducts(this.#session)),
+      sparsity: pruning === null ? null : sparsityReport(pruning.state, layerRecords(model)),
+    };
+    this.#progress = { reportedEpochs: epoch, lossSum: 0 };
+    return event;
+  }
+
+  #end(completed: boolean): EndEvent {
+    return { type: "end", step: this.#session.step, completed };
   }
 }
 
@@ -198,61 +245,4 @@ function eventLoopTurns(): () => Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 0));
     last = performance.now();
   };
-}
-
-function startEvent<Row, Batch extends LabelledBatch>(run: Run<Row, Batch>): StartEvent {
-  const { options, session, stepsPerEpoch } = run;
-  const { pruning, model, step } = session;
-  return {
-    type: "start",
-    epochs: options.epochs,
-    stepsPerEpoch,
-    totalSteps: options.epochs * stepsPerEpoch,
-    completedSteps: step,
-    prunedLayers: pruning === null ? [] : prunedLayerNames(pruning.state, layerRecords(model)),
-  };
-}
-
-function runStep<Row, Batch extends LabelledBatch>(
-  run: Run<Row, Batch>,
-  indices: Uint32Array,
-): StepEvent {
-  const { options, session, progress } = run;
-  const batch = options.collate(rowsAt(options.trainingRows, indices));
-  const result: StepResult = trainStepInto(session, batch, indices);
-  run.progress = { ...progress, lossSum: progress.lossSum + result.loss };
-  const state = session.pruning?.state ?? null;
-  run.gauge = state === null ? null : gaugeSparsity(state, run.gauge);
-  return {
-    type: "step",
-    step: session.step,
-    epoch: progress.reportedEpochs + 1,
-    ...result,
-    targetSparsity: state === null ? null : Math.max(0, ...targetSparsities(state)),
-    reachedSparsity: run.gauge?.share ?? null,
-  };
-}
-
-function finishEpoch<Row, Batch extends LabelledBatch>(run: Run<Row, Batch>): EpochEvent {
-  const { options, session, progress, stepsPerEpoch } = run;
-  const { evaluationRows = [], evaluationBatchSize = options.batchSize, collate } = options;
-  const { backend, model, pruning } = session;
-  const source = { rows: evaluationRows, collate, batchSize: evaluationBatchSize };
-  const event: EpochEvent = {
-    type: "epoch",
-    epoch: progress.reportedEpochs + 1,
-    step: session.step,
-    trainingLoss: progress.lossSum / stepsPerEpoch,
-    evaluation:
-      evaluationRows.length === 0
-        ? null
-        : evaluate(backend, model, source, sparseProducts(session)),
-    sparsity: pruning === null ? null : sparsityReport(pruning.state, layerRecords(model)),
-  };
-  run.progress = { reportedEpochs: event.epoch, lossSum: 0 };
-  return event;
-}
-
-function endEvent({ step }: TrainingSession<never>, completed: boolean): EndEvent {
-  return { type: "end", step, completed };
 }
