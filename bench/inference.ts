@@ -203,7 +203,7 @@ async function measure(
   }
 }
 
-/** Whole models at inference, dense and pruned, beside other engines. */
+/** Whole models at inference, dense and pruned, compared with other engines. */
 export const inferenceBenchmark: Benchmark = {
   run: async (context) => {
     const rows: (readonly Cell[])[] = [];

@@ -1,4 +1,4 @@
-/** `espalier bench`: reads the arguments; the benchmarks are a program of their own, dist/bench.js. */
+/** `espalier bench`: reads the arguments. The benchmarks are a separate program, dist/bench.js. */
 
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
@@ -38,7 +38,7 @@ export const BENCHMARK_NAMES = [
 /** One of them. */
 export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
 
-/** What the benchmarks are asked for. */
+/** A request to the benchmarks. */
 export interface BenchRequest {
   readonly names: readonly BenchmarkName[];
   readonly variants: readonly KernelVariant[];
@@ -64,17 +64,20 @@ const OPTIONS = {
     "NAME,...",
     `the benchmarks to run, of ${BENCHMARK_NAMES.join(", ")} (default: all)`,
   ),
-  peers: flagOption("run the peers that are installed beside this library"),
+  peers: flagOption("run the peers that are installed"),
   variant: choiceOption(VARIANTS, "kernels to measure (default: all compiled ones that run here)"),
   threads: integersOption(
     { least: 1, most: MOST_THREADS },
-    "numbers of threads to measure where they matter (default 1, and all cores)",
+    "numbers of threads to measure if they matter (default 1, and all cores)",
   ),
-  rounds: integerOption({ least: 1 }, "rounds in which all take turns (default: each its own)"),
+  rounds: integerOption(
+    { least: 1 },
+    "rounds in which all take turns (default: each benchmark's own number)",
+  ),
   out: textOption("DIR", "write NAME.json and, if there are curves, NAME.svg of each there"),
   probe: textOption(
     "JSON",
-    "measure this one case of the benchmark that --only names, in this process, and print it: what benchmarks of memory start by themselves",
+    "measure this one case of the benchmark that --only names, in this process, and print it: how memory benchmarks start themselves",
   ),
 } as const;
 
@@ -84,7 +87,7 @@ function refuse(path: string, expected: string, got: string): never {
   throw new InputError([{ path, expected, got }]);
 }
 
-/** The benchmarks asked for, in their own order. */
+/** The requested benchmarks, in the order of {@link BENCHMARK_NAMES}. */
 function chosen(only: string | undefined): readonly BenchmarkName[] {
   if (only === undefined) return BENCHMARK_NAMES;
   const asked: readonly string[] = only.split(",").map((name) => name.trim());
@@ -94,13 +97,13 @@ function chosen(only: string | undefined): readonly BenchmarkName[] {
   return BENCHMARK_NAMES.filter((name) => asked.includes(name));
 }
 
-/** Turns on what a variant needs; whether the engine has it. */
+/** Turns on the flags of a variant. Returns whether the engine has it. */
 function turnOn(variant: KernelVariant, engine: Engine | null): boolean {
   const hasFlags = turnOnFlagsOf(variant, engine);
   return variant === "revectorized" ? hasFlags : availableVariants().includes(variant);
 }
 
-/** The kernels to measure: the one asked for, or all compiled ones (scalar loops if there are none). */
+/** The kernels to measure: the requested ones, or all compiled ones (scalar loops if there are none). */
 function variantsOf(
   asked: KernelVariant | undefined,
   { engine, err }: Console,
@@ -112,7 +115,7 @@ function variantsOf(
   const compiled = VARIANTS.filter((name) => name !== "scalar" && turnOn(name, engine));
   if (compiled.length > 1 && compiled.includes("revectorized"))
     err.write(
-      "kernels: the flag of revectorized is on for the others, too; --variant measures one without\n",
+      "kernels: the flag of revectorized is on for the others too; --variant measures one without it\n",
     );
   return compiled.length > 0 ? compiled : ["scalar"];
 }
@@ -153,7 +156,7 @@ export async function loadBenchmarks(
 /** The command. */
 export const benchCommand: Command = defineCommand({
   name: "bench",
-  summary: "measure this library's speed and memory, beside others where they are installed",
+  summary: "measure this library's speed and memory, and compare them with installed peers",
   description: [
     "Runs the benchmarks of bench/ on seeded data. All subjects take turns in every round, so that a busy machine slows all of them down; figures are medians, with the lowest and highest.",
     "Peers: PyTorch for the interpreter that PYTHON names (default python3), and those in JavaScript after `npm ci --ignore-scripts` in the package's bench/peers. A peer that is not installed is named and left out.",

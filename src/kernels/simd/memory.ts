@@ -77,6 +77,11 @@ class ViewedRegion implements Region {
   }
 }
 
+function viewed(region: Region): ViewedRegion {
+  if (region instanceof ViewedRegion) return region;
+  return new ViewedRegion(region.byteOffset, region.length);
+}
+
 const ALIGNMENT = 64;
 const WASM_PAGE = 65536;
 const MAXIMUM_BYTES = 65536 * WASM_PAGE;
@@ -151,14 +156,8 @@ function createMemory(base: number, storage: Storage): Memory {
       // Free bytes at the end are not kept as a block, so that an unused memory is as at first.
       end = free.lower(end);
     },
-    float32: (region) =>
-      region instanceof ViewedRegion
-        ? region.floats(storage.buffer())
-        : new Float32Array(storage.buffer(), region.byteOffset, region.length),
-    int32: (region) =>
-      region instanceof ViewedRegion
-        ? region.integers(storage.buffer())
-        : new Int32Array(storage.buffer(), region.byteOffset, region.length),
+    float32: (region) => viewed(region).floats(storage.buffer()),
+    int32: (region) => viewed(region).integers(storage.buffer()),
     usage: () => ({ used, reserved: storage.buffer().byteLength }),
   };
 }

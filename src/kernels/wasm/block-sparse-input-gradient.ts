@@ -211,7 +211,7 @@ function addUnpackTokens(
   return module.internal(UNPACK_PARAMETERS, (f, p) => {
     const { tile, tokens, inputs, dx, stride, accumulate } = p;
     const rows = f.locals("i32", together);
-    for (const [t, row] of rows.entries()) f.set(row, t === 0 ? dx : i32.add(rows[t - 1], stride));
+    f.setSteps(rows, dx, stride);
     const writeFour = (add: boolean): void => {
       for (let v = 0; v < together / 4; v++) {
         const ofInputs = [0, 1, 2, 3].map((i) => f.let(v128.load(tile, 4 * together * i + 16 * v)));

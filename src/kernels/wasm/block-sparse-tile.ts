@@ -219,8 +219,7 @@ function writeFours(
     const from = f.let(i32.add(sums, i32.shl(t, 2)));
     const biases = f.let(bias);
     const line = f.let(i32.add(y, i32.mul(t, stride)));
-    for (const [i, token] of to.entries())
-      f.set(token, i === 0 ? line : i32.add(to[i - 1], stride));
+    f.setSteps(to, line, stride);
     f.for(0, outputs, 4, () => {
       const fours = [0, 1, 2, 3].map((r) => f.let(v128.load(from, 4 * r * together)));
       const rows = transpose(f, fours).map((row) => f.let(row));

@@ -265,10 +265,8 @@ function transposeGroup(
   const left = f.let(columns);
   const rows = f.locals("i32", GROUP / 2);
   const copy = (width: number, step: number): void => {
-    f.set(rows[0], from);
     for (let half = 0; half < GROUP; half += rows.length) {
-      if (half > 0) f.set(rows[0], i32.add(rows[rows.length - 1], stride));
-      for (let t = 1; t < rows.length; t++) f.set(rows[t], i32.add(rows[t - 1], stride));
+      f.setSteps(rows, half === 0 ? from : i32.add(rows[rows.length - 1], stride), stride);
       for (let c = 0; c < width; c += step)
         for (let t = 0; t < rows.length; t += step) {
           const at = c * COLUMN_BYTES + 4 * (half + t);

@@ -147,6 +147,12 @@ export class FunctionBuilder {
     this.#emit(codeOf(variable.type, value), [0x21], unsigned(variable.index));
   }
 
+  /** Sets variables to first, first + step, first + 2 step, ... */
+  setSteps(variables: readonly Local<"i32">[], first: Operand<"i32">, step: Operand<"i32">): void {
+    for (const [i, variable] of variables.entries())
+      this.set(variable, i === 0 ? first : i32.add(variables[i - 1], step));
+  }
+
   /** `variable += amount`. */
   increment(variable: Local<"i32">, amount: Operand<"i32">): void {
     this.set(variable, i32.add(variable, amount));

@@ -112,8 +112,7 @@ function transposePanel(
   target: Local<"i32">,
 ): void {
   const columns = f.locals("i32", width);
-  for (const [j, column] of columns.entries())
-    f.set(column, j === 0 ? source : i32.add(columns[j - 1], stride));
+  f.setSteps(columns, source, stride);
   f.for(0, depth, 4, () => {
     for (let j = 0; j < width; j += 4) {
       const steps = transpose(

@@ -84,8 +84,7 @@ export function addSweep(
       () => {
         f.set(remaining, p.depth);
         f.set(rightPointer, p.panel);
-        for (const [row, pointer] of leftPointers.entries())
-          f.set(pointer, row === 0 ? p.a : i32.add(leftPointers[row - 1], p.aStride));
+        f.setSteps(leftPointers, p.a, p.aStride);
         for (const sum of sums.flat()) f.set(sum, v128.zero);
         reduce(f, tile, layout, registers);
         storeTile(f, sums, p.c, p.cStride, p.accumulate);
