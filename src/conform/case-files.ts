@@ -10,9 +10,7 @@ export type { JsonObject };
 export interface CaseFiles {
   /** The directory's name. */
   readonly name: string;
-  /** Text of `case.json`. */
   readonly json: string;
-  /** Bytes of `tensors.safetensors`. */
   readonly tensors: Uint8Array;
 }
 

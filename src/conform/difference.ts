@@ -114,24 +114,31 @@ export function numberDifference(
   return difference && { ...difference, index: null };
 }
 
-/** First index at which the difference exceeds the tolerance. NaN matches NaN, an infinity matches itself. */
+/** First index at which the distance exceeds the tolerance, which may depend on the index. NaN matches NaN. */
 export function tensorDifference(
   where: Where,
   expected: ArrayLike<number>,
   got: ArrayLike<number>,
-  tolerance: Tolerance,
+  tolerance: Tolerance | ((index: number) => number),
 ): Difference | undefined {
   const wrongLength = lengthDifference(where, expected.length, got.length);
   if (wrongLength !== undefined) return wrongLength;
-  const allowed =
-    (tolerance.absolute ?? 0) + (tolerance.relative ?? 0) * largestMagnitude(expected);
+  const allowedAt = typeof tolerance === "function" ? tolerance : constantly(tolerance, expected);
   for (let i = 0; i < expected.length; i++) {
     const want = expected[i] as number;
     const have = got[i] as number;
-    const close = Object.is(want, have) || Math.abs(want - have) <= allowed;
-    if (!close) return differenceAt(where, want, have, i, allowed);
+    const close = Object.is(want, have) || Math.abs(want - have) <= allowedAt(i);
+    if (!close) return differenceAt(where, want, have, i, allowedAt(i));
   }
   return undefined;
+}
+
+function constantly(
+  { absolute = 0, relative = 0 }: Tolerance,
+  expected: ArrayLike<number>,
+): () => number {
+  const allowed = absolute + relative * largestMagnitude(expected);
+  return () => allowed;
 }
 
 /** The first difference among the items; later items are not compared. */

@@ -43,7 +43,6 @@ const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
 
 const CASE_FAMILIES = Object.keys(CASES) as readonly CaseFamily[];
 
-/** The names of all families. */
 export const FAMILIES: readonly string[] = [...CASE_FAMILIES, "pruning_tables", "tokenizer"];
 
 /**
@@ -82,7 +81,6 @@ export function rowFamily(name: string, folder: string, text: string): RowFamily
     : undefined;
 }
 
-/** The verdict on a case. */
 export function replayCase(family: CaseFamily, files: CaseFiles, backend: Backend): Verdict {
   return CASES[family].replay(files, backend);
 }

@@ -101,7 +101,6 @@ function withPadding(model: TrainableModel<Batch>, padding: Padding): TrainableM
   };
 }
 
-/** First difference in any step's loss, learning rate or masks. */
 function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): Difference | undefined {
   const expectedMasks = new Map<string, Float32Array>();
   return firstOf(objectsAt(files.json, "events"), (event) => {

@@ -39,7 +39,6 @@ export function openModelCase(backend: Backend, files: OpenCase): ModelCase {
   return { files, backend, config, batch, padding: "included", teacher };
 }
 
-/** Releases the memory of a case. */
 export function closeModelCase({ teacher }: ModelCase): void {
   teacher.lastHidden.release();
   teacher.logits.release();

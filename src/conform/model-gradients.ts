@@ -69,7 +69,6 @@ export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelO
   return scale(tape, meanSquaredError(tape, lastHidden(output), target), weight);
 }
 
-/** First difference in any loss or gradient of the case. */
 export function gradientDifference(modelCase: ModelCase): Difference | undefined {
   return firstOf(gradientVectors(modelCase), (vector) =>
     withStudent(modelCase, (parameters) => compareGradients(modelCase, vector, parameters)),

@@ -2,18 +2,12 @@
 import { type Parameters, parameterNamed, zeroGradients } from "../tensor/parameter.ts";
 import { labelLoss } from "../train/distillation.ts";
 import {
-  type AdamWSettings,
   createOptimizer,
   optimizerStepInto,
   type ParameterRule,
   releaseOptimizer,
 } from "../train/optimizer.ts";
-import {
-  addGradientInto,
-  allowedMovement,
-  createRoundingHistory,
-  type RoundingHistory,
-} from "./adam-rounding.ts";
+import { addGradientInto, allowedMovement, createRoundingHistory } from "./adam-rounding.ts";
 import {
   type JsonObject,
   numbersAt,
@@ -22,7 +16,7 @@ import {
   textAt,
   textsAt,
 } from "./case-files.ts";
-import { type Difference, differenceAt, firstOf, numberDifference } from "./difference.ts";
+import { type Difference, firstOf, numberDifference, tensorDifference } from "./difference.ts";
 import { differentiate, type Loss, type ModelCase, withStudent } from "./model-case.ts";
 import { hiddenStateLoss, isKeyBias } from "./model-gradients.ts";
 import { adamWSettings } from "./training-fields.ts";
@@ -30,16 +24,6 @@ import { adamWSettings } from "./training-fields.ts";
 const LOSS_TOLERANCE = 1e-5;
 const PARAMETER_TOLERANCE = 1e-6;
 
-/** A recorded run of an optimizer, replayed. */
-interface OptimizerRun {
-  readonly modelCase: ModelCase;
-  readonly name: string;
-  readonly settings: AdamWSettings;
-  readonly parameters: Parameters;
-  readonly histories: ReadonlyMap<string, RoundingHistory>;
-}
-
-/** First difference in any optimizer's losses or parameters. */
 export function optimizerDifference(modelCase: ModelCase): Difference | undefined {
   return firstOf(objectsAt(modelCase.files.json, "optimizers"), (run) =>
     modelCase.padding === "excluded" && readsPadding(textAt(run, "name"))
@@ -53,14 +37,13 @@ function replayOptimizer(
   json: JsonObject,
   parameters: Parameters,
 ): Difference | undefined {
-  const { backend, batch } = modelCase;
+  const { backend, batch, files } = modelCase;
   const name = textAt(json, "name");
   const settings = adamWSettings(json, textAt(json, "optimizer"));
   const optimizer = createOptimizer(backend, parameters, settings, rulesOf(json));
   const histories = new Map(
     [...parameters].map(([key, { value }]) => [key, createRoundingHistory(value.data.length)]),
   );
-  const run: OptimizerRun = { modelCase, name, settings, parameters, histories };
   const loss: Loss = (tape, output) =>
     readsPadding(name) ? hiddenStateLoss(modelCase, tape, output) : labelLoss(tape, output, batch);
   try {
@@ -77,7 +60,13 @@ function replayOptimizer(
         addGradientInto(history, settings, gradient, isKeyBias(key));
       }
       optimizerStepInto(backend, optimizer, settings.learningRate);
-      return parameterDifference(run, step);
+      return firstOf(tensorsBelow(files, `${name}/step${step}/`), ([layer, { data }]) => {
+        const got = parameterNamed(parameters, layer).value.data;
+        const history = histories.get(layer) ?? createRoundingHistory(0);
+        const allowedAt = (index: number): number =>
+          PARAMETER_TOLERANCE + allowedMovement(history, settings, index);
+        return tensorDifference({ step, layer, quantity: name }, data, got, allowedAt);
+      });
     });
   } finally {
     releaseOptimizer(optimizer);
@@ -87,25 +76,6 @@ function replayOptimizer(
 /** Whether a run's loss is that of the hidden states, a mean over padded positions too. */
 function readsPadding(name: string): boolean {
   return name.endsWith("_mse");
-}
-
-/** Compares the parameters that the case keeps of a step. */
-function parameterDifference(
-  { modelCase, name, settings, parameters, histories }: OptimizerRun,
-  step: number,
-): Difference | undefined {
-  return firstOf(tensorsBelow(modelCase.files, `${name}/step${step}/`), ([layer, { data }]) => {
-    const got = parameterNamed(parameters, layer).value.data;
-    const history = histories.get(layer) ?? createRoundingHistory(0);
-    const allowed = (index: number): number =>
-      PARAMETER_TOLERANCE + allowedMovement(history, settings, index);
-    const wrong = data.findIndex(
-      (want, index) => !(Math.abs((got[index] ?? NaN) - want) <= allowed(index)),
-    );
-    if (wrong < 0) return undefined;
-    const place = { step, layer, quantity: name };
-    return differenceAt(place, data[wrong], got[wrong], wrong, allowed(wrong));
-  });
 }
 
 /** The case's parameter groups, by name; every other parameter decays. */

@@ -34,14 +34,12 @@ export function replayModel(files: CaseFiles, backend: Backend): Verdict {
   });
 }
 
-/** First difference in the model's outputs, gradients and steps. */
 function passDifference(modelCase: ModelCase): Difference | undefined {
   return (
     outputDifference(modelCase) ?? gradientDifference(modelCase) ?? optimizerDifference(modelCase)
   );
 }
 
-/** First difference in the results of a forward pass. */
 function outputDifference(modelCase: ModelCase): Difference | undefined {
   const { backend, config, batch, files, teacher, padding } = modelCase;
   return withStudent(modelCase, (parameters) => {

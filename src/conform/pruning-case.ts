@@ -21,7 +21,6 @@ interface CaseModule {
   readonly parameters: number;
 }
 
-/** One step. */
 export interface CaseEvent {
   readonly step: number;
   /** The records of the pruners that pruned. */
@@ -38,7 +37,6 @@ interface CaseError {
   readonly message: string;
 }
 
-/** A whole trajectory. */
 export interface PruningCase {
   readonly files: OpenCase;
   readonly config: JsonObject;

@@ -3,7 +3,7 @@ import { blockMaskGradients } from "../prune/block-mask.ts";
 import type { PruningConfig } from "../prune/config.ts";
 import { countZeros } from "../prune/count.ts";
 import type { LayerRecord } from "../prune/layer.ts";
-import { perElement } from "../prune/pattern.ts";
+import { type BlockLayout, columnOffset, perElement } from "../prune/pattern.ts";
 import type { PrunedLayer, PruningState } from "../prune/state.ts";
 import { sparsityStatistics } from "../prune/statistics.ts";
 import { type JsonObject, numberAt, objectAt, textsAt } from "./case-files.ts";
@@ -25,7 +25,6 @@ import {
   tensorLayer,
 } from "./pruning-case.ts";
 import { unstatedPrune } from "./pruning-completeness.ts";
-import { interpolatedShare, statedMask } from "./pruning-masks.ts";
 
 /** Scores, relative to the layer's largest. */
 const SCORE_TOLERANCE = 1e-5;
@@ -51,7 +50,6 @@ interface OwnedLayer {
   readonly pruner: number;
 }
 
-/** All layers of all pruners. */
 function ownedLayers({ state, vector }: Run): readonly OwnedLayer[] {
   return state.pruners.flatMap(({ layers }, pruner) =>
     layers.map((layer) => ({ layer, name: tensorLayer(vector, pruner, layer.name), pruner })),
@@ -94,7 +92,6 @@ export function selectionDifference(run: Run, event: CaseEvent): Difference | un
   );
 }
 
-/** First difference in a prune step's counts. */
 function pruneDifference(run: Run, step: number, prune: JsonObject): Difference | undefined {
   const index = numberAt(prune, "pruner");
   const pruner = run.state.pruners[index];
@@ -151,6 +148,28 @@ function frozenDifference(
   const layers = state.pruners[numberAt(prune, "pruner")]?.layers ?? [];
   const frozen = layers.filter((layer) => layer.frozen).map(({ name }) => name);
   return exactDifference(place, [...textsAt(prune, key)].sort(), frozen.sort());
+}
+
+/** A mask with one entry for each block if the blocks have masks, else one for each weight. */
+function statedMask({ drive }: PruningCase, { layout, mask }: PrunedLayer): Uint8Array {
+  return drive === "grad" || !layout.divides ? mask : blockEntries(layout, mask);
+}
+
+/** The mask's entry at each block's first element, row by row. */
+function blockEntries(layout: BlockLayout, mask: Uint8Array): Uint8Array {
+  const { blockRows, blockColumns, blockHeight, blockWidth, columns } = layout;
+  return Uint8Array.from({ length: blockRows * blockColumns }, (_, block) => {
+    const row = Math.floor(block / blockColumns) * blockHeight;
+    const column = (block % blockColumns) * blockWidth;
+    return mask[row * columns + columnOffset(layout, column)] as number;
+  });
+}
+
+/** The share of elements that interpolated masks prune. */
+function interpolatedShare(layers: readonly PrunedLayer[]): number {
+  const masks = layers.flatMap(({ progressiveMask }) => progressiveMask ?? []);
+  const elements = masks.reduce((sum, { length }) => sum + length, 0);
+  return masks.reduce((sum, mask) => sum + countZeros(mask), 0) / elements;
 }
 
 /** First difference in masks; a mask stays as last stated, all ones before. */

@@ -128,7 +128,6 @@ function withGradient({ files }: PruningCase, step: number, layer: LayerRecord):
   return { ...layer, gradient };
 }
 
-/** Plain gradient descent in float32. */
 function descend(layer: LayerRecord, learningRate: number): LayerRecord {
   const { data, gradient } = layer;
   const rate = Math.fround(learningRate);

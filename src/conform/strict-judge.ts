@@ -87,7 +87,6 @@ function brokenBudget(
   return `${names}, ${rank}: expected ${wrong.expected}, got ${wrong.got}`;
 }
 
-/** The first rule that masks break. */
 function brokenRule(vector: StrictVector, masks: Masks): string | undefined {
   for (const layer of vector.layers) {
     const problem = brokenForm(vector, layer, masks.get(layer.name));

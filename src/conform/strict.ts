@@ -41,7 +41,6 @@ function recordsOf({ files, layers, json }: StrictCase): LayerRecord[] {
   }));
 }
 
-/** Compares the stated scores with those of the weights. */
 function scoresDifference(vector: StrictCase): Difference | undefined {
   return firstOf(vector.layers, (layer) => {
     const weight = tensorValues(vector.files, `w/${layer.name}`).map(Math.abs);

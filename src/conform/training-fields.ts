@@ -1,7 +1,6 @@
 /** Reads the training settings that vectors state. */
 
-import type { AdamWSettings } from "../train/optimizer.ts";
-import { parameterRules } from "../train/optimizer.ts";
+import { type AdamWSettings, parameterRules } from "../train/optimizer.ts";
 import { SCHEDULE_NAMES, type ScheduleName } from "../train/schedule.ts";
 import type { TrainingSettings } from "../train/settings.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
@@ -19,7 +18,6 @@ export function adamWSettings(json: JsonObject, name: string): AdamWSettings {
   };
 }
 
-/** The learning-rate schedule under a key. */
 export function scheduleAt(json: JsonObject, key: string): ScheduleName {
   const name = textAt(json, key);
   const known = SCHEDULE_NAMES.find((candidate) => candidate === name);

@@ -39,7 +39,6 @@ interface VerdictCounts {
   readonly acceptable: number;
 }
 
-/** A verdict from a finding. */
 export function verdictOf(family: string, name: string, finding: Finding): Verdict {
   if (finding === undefined) return { name, family, status: "passed", passed: true };
   if ("acceptable" in finding)
@@ -67,7 +66,6 @@ export function judge(family: string, name: string, check: () => Finding): Verdi
   }
 }
 
-/** Counts verdicts. */
 export function countVerdicts(verdicts: Iterable<Verdict>): VerdictCounts {
   const counts = { passed: 0, failed: 0, acceptable: 0 };
   for (const { passed, status } of verdicts) {
