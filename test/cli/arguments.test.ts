@@ -11,7 +11,6 @@ import {
   textOption,
 } from "../../src/cli/options.ts";
 import { formatProblem, getOrThrow, isLeft, isRight, type Problem } from "../../src/core/either.ts";
-import { editDistance, nearestName } from "../../src/core/nearest.ts";
 
 const OPTIONS = {
   targetSparsity: numberOption({ least: 0, below: 1 }, "share of blocks to prune"),
@@ -142,17 +141,4 @@ test("no command line makes the parser throw", () => {
       expect(["Left", "Right"]).toContain(parseArguments(GRAMMAR, argv)._tag);
     }),
   );
-});
-
-test("edit distance is a metric, and the nearest name is the nearest", () => {
-  const word = fc.string({ maxLength: 8 });
-  fc.assert(
-    fc.property(word, word, word, (a, b, c) => {
-      expect(editDistance(a, a)).toBe(0);
-      expect(editDistance(a, b)).toBe(editDistance(b, a));
-      expect(editDistance(a, c)).toBeLessThanOrEqual(editDistance(a, b) + editDistance(b, c));
-    }),
-  );
-  expect(nearestName("finetne", ["conform", "finetune", "demo"])).toBe("finetune");
-  expect(nearestName("xyzzy", ["conform", "finetune"])).toBeUndefined();
 });

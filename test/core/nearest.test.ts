@@ -19,4 +19,6 @@ test("the nearest name is a slip or a shortened name, or there is none", () => {
   expect(nearestName("target", known)).toBe("target_sparsity");
   expect(nearestName("learning_rate", known)).toBeUndefined();
   expect(nearestName("", known)).toBeUndefined();
+  expect(nearestName("finetne", ["conform", "finetune", "demo"])).toBe("finetune");
+  expect(nearestName("xyzzy", ["conform", "finetune"])).toBeUndefined();
 });
