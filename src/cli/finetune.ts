@@ -1,10 +1,11 @@
 /** `espalier finetune`: dense fine-tuning, then pruning with distillation from the dense model. */
 
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
+import { missingSources } from "../experiment/finetuning.ts";
 import { RECIPES } from "../experiment/recipes.ts";
 import { nodeStorage } from "../node/storage.ts";
 import { outputProblems } from "../run/fine-tune.ts";
-import { missingSources, prepareFinetuning } from "../run/finetuning.ts";
+import { prepareFinetuning } from "../run/finetuning.ts";
 import { BATCHINGS } from "../train/batches.ts";
 import { SCHEDULE_NAMES } from "../train/schedule.ts";
 import { type Command, defineCommand } from "./command.ts";

@@ -8,8 +8,8 @@ import {
   left,
   type Problem,
   prefixPaths,
-  refuse,
   right,
+  unlessProblems,
 } from "../core/either.ts";
 import type { Example, GlueTask } from "../io/glue.ts";
 import type { Vocabulary } from "../io/vocabulary.ts";
@@ -54,12 +54,11 @@ export interface FinetuningRequest
 
 /** What a request names. */
 export interface FinetuningInputs {
-  readonly training: readonly Example[];
-  readonly evaluation: readonly Example[];
-  /** A model, with a vocabulary that must be its own; or a vocabulary and random weights of the recipe's model. */
-  readonly start:
-    | { readonly model: Named<LoadedModel>; readonly vocabulary: Named<Vocabulary> | undefined }
-    | { readonly model: undefined; readonly vocabulary: Named<Vocabulary> };
+  readonly trainingRows: readonly Example[];
+  readonly evaluationRows: readonly Example[];
+  readonly model: Named<LoadedModel> | undefined;
+  /** The model's own, or that of random weights. */
+  readonly vocabulary: Named<Vocabulary> | undefined;
   readonly teacher: Named<LoadedModel> | undefined;
   /** Replaces the recipe's; the keys of the schedule may be absent. */
   readonly pruningConfig: Named<PruningKeys> | undefined;
@@ -72,17 +71,34 @@ export interface PlannedFinetuning {
   readonly notices: readonly string[];
 }
 
-/** The recipe with every option applied. */
+/** The problems of a request that does not name its task, its rows or what it starts from. */
+export function missingSources(request: Partial<FinetuningRequest>): readonly Problem[] {
+  const { task, data, trainFile, validationFile, model, vocab } = request;
+  const missing = (path: string, expected: string, isThere: boolean): readonly Problem[] =>
+    isThere ? [] : [{ path, expected, got: "nothing" }];
+  const hasRows = data !== undefined || (trainFile !== undefined && validationFile !== undefined);
+  const start = "a model directory, or --vocab FILE to start from random weights";
+  return [
+    ...missing("task", "mrpc or sst2", task !== undefined),
+    ...missing("data", "a directory, or --train-file and --validation-file", hasRows),
+    ...missing("model", start, model !== undefined || vocab !== undefined),
+  ];
+}
+
+/** The recipe with every option applied, or what a request lacks or says against itself. */
 export function chooseRecipe(request: FinetuningRequest): Either<readonly Problem[], Recipe> {
   const { task, recipe: name = `bertmini-${task}-4x1` } = request;
+  const missing = missingSources(request);
   const base = RECIPES.find((candidate) => candidate.name === name);
+  const wrong = (expected: string, got: string): Either<readonly Problem[], never> =>
+    left([...missing, { path: "recipe", expected, got }]);
   const names = RECIPES.map((candidate) => candidate.name).join(", ");
-  if (base === undefined) return refuse("recipe", `one of ${names}`, JSON.stringify(name));
+  if (base === undefined) return wrong(`one of ${names}`, JSON.stringify(name));
   if (base.task !== task)
-    return refuse("recipe", `a recipe for ${task}`, `${name}, which is for ${base.task}`);
+    return wrong(`a recipe for ${task}`, `${name}, which is for ${base.task}`);
   const recipe = recipeWith(base, request);
-  const problems = [...overrideProblems(base, request), ...conflicts(request, recipe)];
-  return problems.length > 0 ? left(problems) : right(recipe);
+  const conflicting = [...overrideProblems(base, request), ...conflicts(request, recipe)];
+  return unlessProblems([...missing, ...conflicting], recipe);
 }
 
 /** Options that exclude each other. */
@@ -114,13 +130,14 @@ export function planFinetuning(
   request: FinetuningRequest,
   inputs: FinetuningInputs,
 ): Either<readonly Problem[], PlannedFinetuning> {
-  const { training, evaluation, start: given, teacher: named } = inputs;
+  const { trainingRows, evaluationRows, model, vocabulary, teacher: named } = inputs;
   const { profile = trainingSettings().profile, sparseProducts, variant } = request;
   const { teacherCacheBudget: budget } = request;
   const start =
-    given.model === undefined
-      ? startFromVocabulary(recipe.model, given.vocabulary)
-      : startFromModel(given.model, given.vocabulary, recipe.dense.epochs === 0);
+    model === undefined
+      ? vocabulary && startFromVocabulary(recipe.model, vocabulary)
+      : startFromModel(model, vocabulary, recipe.dense.epochs === 0);
+  if (start === undefined) return left(missingSources(request));
   const { config, tensors: initialTensors, tokenizer } = start.value;
   const label = "teacherModelNameOrPath";
   const teacher = named && checkTeacher(label, named, start.value, recipe.maxLength);
@@ -130,7 +147,7 @@ export function planFinetuning(
     ...(teacher?.problems ?? []),
   ];
   if (problems.length > 0) return left(problems);
-  const pruning = choosePruning(recipe, inputs.pruningConfig, config, profile, training.length);
+  const pruning = choosePruning(recipe, inputs.pruningConfig, config, profile, trainingRows.length);
   if (isLeft(pruning)) return pruning;
   const description: RunDescription = {
     ...pruning.right,
@@ -142,8 +159,8 @@ export function planFinetuning(
     variant,
     teacher: teacher?.value,
     teacherBudget: budget && budget * 2 ** 20,
-    trainingRows: training,
-    evaluationRows: evaluation,
+    trainingRows,
+    evaluationRows,
   };
   return right({ description, notices: [...start.notices, ...(teacher?.notices ?? [])] });
 }

@@ -20,25 +20,11 @@ import {
   planFinetuning,
 } from "../experiment/finetuning.ts";
 import type { Named } from "../experiment/starting-model.ts";
-import { type Example, parseGlueTsv } from "../io/glue.ts";
+import { parseGlueTsv } from "../io/glue.ts";
 import { decodeUtf8 } from "../io/utf8.ts";
 import { parseVocabulary } from "../io/vocabulary.ts";
 import { readModelDirectory } from "./model-directory.ts";
 import { directoryProblem, joinPath, type RunStorage, readNamedFile } from "./storage.ts";
-
-/** The problems of a request that does not name its task, its rows or what it starts from. */
-export function missingSources(request: Partial<FinetuningRequest>): readonly Problem[] {
-  const { task, data, trainFile, validationFile, model, vocab } = request;
-  const missing = (path: string, expected: string, isThere: boolean): readonly Problem[] =>
-    isThere ? [] : [{ path, expected, got: "nothing" }];
-  const hasRows = data !== undefined || (trainFile !== undefined && validationFile !== undefined);
-  const start = "a model directory, or --vocab FILE to start from random weights";
-  return [
-    ...missing("task", "mrpc or sst2", task !== undefined),
-    ...missing("data", "a directory, or --train-file and --validation-file", hasRows),
-    ...missing("model", start, model !== undefined || vocab !== undefined),
-  ];
-}
 
 /** Reads the text file that an option names. */
 async function readNamedText<T>(
@@ -74,19 +60,17 @@ async function readInputs(
   const { task, data, trainFile, validationFile } = request;
   const missing = data === undefined ? undefined : await directoryProblem(storage, "data", data);
   if (missing !== undefined) return left([missing]);
-  const readRows = (
-    label: string,
-    path: string,
-  ): Promise<Either<readonly Problem[], readonly Example[]>> =>
-    readNamedText(storage, label, path, (name, text) => parseGlueTsv(task, name, text));
+  const readRows = (label: string, file: string | undefined, name: string) =>
+    readNamedText(
+      storage,
+      file === undefined ? "data" : label,
+      file ?? joinPath(data ?? "", name),
+      (path, text) => parseGlueTsv(task, path, text),
+    );
   const readModel = (label: string) => (path: string) => readModelDirectory(storage, path, label);
-  const read = allOf({
-    training: await (trainFile === undefined
-      ? readRows("data", joinPath(data ?? "", "train.tsv"))
-      : readRows("trainFile", trainFile)),
-    evaluation: await (validationFile === undefined
-      ? readRows("data", joinPath(data ?? "", "dev.tsv"))
-      : readRows("validationFile", validationFile)),
+  return allOf({
+    trainingRows: await readRows("trainFile", trainFile, "train.tsv"),
+    evaluationRows: await readRows("validationFile", validationFile, "dev.tsv"),
     model: await readOptional(request.model, readModel("model")),
     vocabulary: await readOptional(request.vocab, (path) =>
       readNamedText(storage, "vocab", path, parseVocabulary),
@@ -102,11 +86,6 @@ async function readInputs(
       ),
     ),
   });
-  if (isLeft(read)) return read;
-  const { model, vocabulary, ...inputs } = read.right;
-  if (model !== undefined) return right({ ...inputs, start: { model, vocabulary } });
-  if (vocabulary !== undefined) return right({ ...inputs, start: { model, vocabulary } });
-  return left(missingSources(request));
 }
 
 /**
@@ -118,10 +97,8 @@ export async function prepareFinetuning(
   storage: RunStorage,
   request: FinetuningRequest,
 ): Promise<Either<readonly Problem[], PlannedFinetuning>> {
-  const missing = missingSources(request);
   const recipe = chooseRecipe(request);
-  if (isLeft(recipe)) return left([...missing, ...recipe.left]);
-  if (missing.length > 0) return left(missing);
+  if (isLeft(recipe)) return recipe;
   const inputs = await readInputs(storage, request);
   return isLeft(inputs) ? inputs : planFinetuning(recipe.right, request, inputs.right);
 }

@@ -1,12 +1,12 @@
 /** Requests read, planned and run as a page does: every file in memory. */
 import { beforeAll, expect, test } from "vitest";
 import { formatProblem, isLeft } from "../../src/core/either.ts";
-import type { FinetuningRequest } from "../../src/experiment/finetuning.ts";
+import { type FinetuningRequest, missingSources } from "../../src/experiment/finetuning.ts";
 import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";
 import { initialiseParameters } from "../../src/model/parameters.ts";
-import { missingSources, prepareFinetuning } from "../../src/run/finetuning.ts";
+import { prepareFinetuning } from "../../src/run/finetuning.ts";
 import { saveModelDirectory } from "../../src/run/model-directory.ts";
 import { resolveRun } from "../../src/run/plan.ts";
 import { CONFIG, mrpcText, VOCABULARY } from "../cli/fixtures.ts";
