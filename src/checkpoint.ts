@@ -4,7 +4,7 @@
  */
 export type { Checkpoint, CheckpointEntry } from "./checkpoint/checkpoint.ts";
 export { inspectWeight, type WeightFacts } from "./checkpoint/inspect.ts";
-export { isPrunable, roleOfTensor, type TensorRole } from "./checkpoint/layers.ts";
+export { isPrunable, roleOfTensor } from "./checkpoint/layers.ts";
 export { type CheckpointSource, openCheckpointFile } from "./checkpoint/open.ts";
 export {
   formatManifest,
@@ -13,7 +13,6 @@ export {
   parseManifest,
 } from "./checkpoint/packed-manifest.ts";
 export {
-  type PackedTensor,
   type PackOptions,
   packedSize,
   packTensor,
@@ -22,9 +21,7 @@ export {
 export { type PlanOptions, type PruningPlan, planPruning } from "./checkpoint/plan.ts";
 export { selectableLayers } from "./checkpoint/selectable.ts";
 export {
-  type LayerVerdict,
   type PatternVerdict,
-  type VerifiedWeight,
   type VerifyOptions,
   verifyPattern,
   verifyWeight,
