@@ -33,7 +33,7 @@ export interface Checkpoint {
   readonly tied: ReadonlyMap<string, string>;
   /** The path of the index that names the files; null for a single file. */
   readonly index: string | null;
-  /** Reads a tensor from disk. @throws the file system's error */
+  /** Reads a tensor. @throws the file system's error */
   read(entry: CheckpointEntry): StoredTensor;
   /** Reads a file's header, byte for byte. @throws the file system's error */
   readHeader(file: CheckpointFile): Uint8Array;

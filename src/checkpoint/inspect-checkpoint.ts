@@ -1,4 +1,4 @@
-/** What is in a checkpoint: sizes and sparsity of its tensors, one in memory at a time. */
+/** Sizes and sparsity of a checkpoint's tensors, one in memory at a time. */
 import { sumOf } from "../core/sum.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
 import { formatLayout } from "../sparse/layout.ts";
@@ -12,7 +12,7 @@ import { weightValues } from "./weight-values.ts";
 /** The most elements of a layer whose mask is kept to be drawn: one pixel each. */
 const MOST_PIXELS = 2 ** 22;
 
-/** A tensor, and what was found in it. */
+/** The result of inspecting a tensor. */
 export interface InspectedTensor {
   readonly entry: CheckpointEntry;
   readonly role: TensorRole;
@@ -25,7 +25,7 @@ export interface InspectedTensor {
   readonly weight: WeightFacts | null;
 }
 
-/** What was found in a checkpoint. */
+/** The result of inspecting a checkpoint. */
 export interface Inspection {
   readonly tensors: readonly InspectedTensor[];
   /** The first pruned layer that is small enough to draw: 1 if a weight is not zero. */
@@ -101,7 +101,7 @@ interface InspectionTotals {
   readonly nonFinite: number;
 }
 
-/** Sums what was found. */
+/** Sums over the inspected tensors. */
 export function inspectionTotals(all: readonly InspectedTensor[]): InspectionTotals {
   const layers = all.filter(({ weight }) => weight !== null);
   const isCompressed = all.every(({ gzipBytes }) => gzipBytes !== null);

@@ -17,7 +17,7 @@ interface SatisfiedPattern {
   readonly blocks: number;
 }
 
-/** What a weight is. */
+/** The result of inspecting a weight. */
 export interface WeightFacts {
   readonly elements: number;
   readonly zeros: number;

@@ -41,7 +41,7 @@ export interface CheckpointPruning {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What a run needs of its surroundings. */
+/** {@link CheckpointPruning} with what the platform provides. */
 interface PruningRun extends CheckpointPruning {
   /** The size of a tensor's bytes when they are compressed; null: not measured. */
   readonly compressedBytes: ((bytes: Uint8Array) => number) | null;
@@ -67,7 +67,7 @@ interface TensorBytes {
   readonly gzip: number | null;
 }
 
-/** What was done to a checkpoint. */
+/** The result of pruning a checkpoint. */
 export interface PrunedCheckpoint {
   readonly profile: Profile;
   readonly layers: readonly PrunedCheckpointLayer[];

@@ -12,19 +12,19 @@ import {
 } from "./verify.ts";
 import { weightValues } from "./weight-values.ts";
 
-/** What a checkpoint has to satisfy. */
+/** {@link VerifyOptions} for a checkpoint. */
 interface CheckpointRequirement extends VerifyOptions {
   readonly pattern: Pattern;
   /** The least share of zero blocks (of zero elements for N:M). Default 0. */
   readonly minSparsity?: number | undefined;
 }
 
-/** What was found in a checkpoint. */
+/** The verdict on a checkpoint. */
 export interface CheckpointVerdict extends PatternVerdict {
   readonly passed: boolean;
-  /** What is wrong, in words. */
+  /** Messages; empty if it passed. */
   readonly faults: readonly string[];
-  /** The share that `minSparsity` is about. */
+  /** The share of zero blocks (of zero elements for N:M). */
   readonly sparsity: number;
 }
 
@@ -39,7 +39,7 @@ export function layerWeights(
   });
 }
 
-/** Why weights fail; empty if they pass. */
+/** The messages of a failure; empty if weights pass. */
 function faultsOf(
   { violation, total, pattern }: PatternVerdict,
   zero: number,
@@ -52,7 +52,7 @@ function faultsOf(
     faults.push(`${layer}, row ${row}, column ${column}: expected ${expected}, got ${got}`);
   }
   if (total.blocks === 0) faults.push(`${pattern} has no whole block in any layer`);
-  // A share is a count, rounded down, as pruning makes one of its target.
+  // Like pruning targets, the share becomes a count that is rounded down.
   const needed = exactCount(all, minSparsity);
   if (zero < needed) {
     const what = kind === "group" ? "elements" : "blocks";

@@ -10,7 +10,7 @@ import {
   readPattern,
 } from "../prune/pattern.ts";
 
-/** What weights have to satisfy. */
+/** A pattern to verify, and how strictly. */
 export interface VerifyOptions {
   /** `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
   readonly pattern: string | Pattern;

@@ -1,4 +1,4 @@
-/** What the commands on checkpoints share. */
+/** Steps that the commands on checkpoints share. */
 
 import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -47,7 +47,7 @@ export async function withProgress<T>(
   }
 }
 
-/** The path of `--out`, at which a copy can be made. `what` names the copy. */
+/** Returns the path of `--out` if a copy can be written there. `what` names the copy in the message. */
 export function requireTarget(from: string, to: string | undefined, what: string): string {
   if (to === undefined)
     throw new InputError([{ path: "--out", expected: `a path for ${what}`, got: "none" }]);
@@ -78,7 +78,7 @@ export async function readModuleOrder(path: string): Promise<ModuleOrder> {
   return { modules, order: modules === null ? "the files" : "config.json" };
 }
 
-/** What a pattern's units are called. */
+/** The plural noun for a pattern's units. */
 export function blockWord(pattern: string): "groups" | "blocks" {
   return pattern.includes(":") ? "groups" : "blocks";
 }

@@ -78,7 +78,7 @@ const OPTIONS = {
   ),
 } as const;
 
-/** What was done, and how. */
+/** The result with what else is printed. */
 interface Outcome {
   readonly result: PrunedCheckpoint;
   readonly from: string;
@@ -90,7 +90,7 @@ interface Outcome {
 
 type Row = Omit<PrunedCheckpoint["layers"][number], "dtype">;
 
-/** All layers as one. */
+/** The sums over all layers. */
 function totalOf({ layers, bytes }: PrunedCheckpoint): Row {
   const sum = (of: (layer: Row) => number): number =>
     layers.reduce((total, layer) => total + of(layer), 0);

@@ -98,8 +98,8 @@ export function rawElements(dtype: Dtype, bytes: Uint8Array): RawElements {
 }
 
 /**
- * The values as 32-bit floats in a new array: exact from F32 (bit for bit), F16, BF16, BOOL and the
- * 8- and 16-bit integers; rounded to nearest from F64 and the wider integers.
+ * The values as 32-bit floats in a new array: exact from F32, F16, BF16, BOOL and integers of 8 and 16 bits; rounded to
+ * nearest from F64 and wider integers.
  */
 export function widenToFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
   const raw = rawElements(dtype, bytes);
@@ -117,7 +117,7 @@ export function widenToFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
   return out;
 }
 
-/** 32-bit floats as bytes of a floating-point dtype: bit for bit to F32, rounded to nearest even else. */
+/** 32-bit floats as bytes of a floating-point dtype: unchanged as F32, rounded to nearest even as F16 or BF16. */
 export function narrowFromFloat32(
   dtype: "F64" | "F32" | "F16" | "BF16",
   values: Float32Array,

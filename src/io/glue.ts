@@ -5,7 +5,7 @@
 import { type Either, eachOf, type Problem, refuse, right } from "../core/either.ts";
 import { splitLines } from "./lines.ts";
 
-/** A task this library reads. */
+/** A task with a known format. */
 export type GlueTask = "mrpc" | "sst2";
 
 /** One labelled example; `label` is the class index. */
@@ -91,7 +91,7 @@ function parseRow(
   return right({ ...example, textPair: columns[format.textPair] ?? "" });
 }
 
-/** A piece of the file for a message, shortened. */
+/** Quotes a piece of the file, shortened, for a message. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
 }

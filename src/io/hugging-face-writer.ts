@@ -113,7 +113,7 @@ function completeConfig(
     ...(typeof labels === "number" ? labelNames(labels) : {}),
     transformers_version: "4.32.0",
     ...stated,
-    // The values of the file that was read need not hold for the written one.
+    // The values of the original file may not describe the written tensors.
     architectures: defaults.architectures ?? null,
     torch_dtype: torchDtype(tensors),
   };

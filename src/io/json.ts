@@ -108,7 +108,7 @@ function nestingDepth(text: string): number {
 
 const COLON_NEXT = /[ \t\n\r]*:/y;
 
-/** The first name, as written, that occurs twice in its object; the text must be valid JSON. */
+/** The first name, as written, that its object has twice. The text must be valid JSON. */
 function firstDuplicateName(text: string): string | undefined {
   const open: Set<string>[] = [];
   for (const { kind, start, end } of structuralTokens(text)) {

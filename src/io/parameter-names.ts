@@ -7,7 +7,7 @@ import { type Either, type Problem, unlessProblems } from "../core/either.ts";
 /** Model types whose names are known: `model_type` of config.json. */
 export type EncoderType = "bert" | "distilbert";
 
-/** The first parts of names in a bare encoder. */
+/** The first parts of a bare encoder's names. */
 const ENCODER_MODULES: Readonly<Record<EncoderType, readonly string[]>> = {
   bert: ["embeddings", "encoder", "pooler"],
   distilbert: ["embeddings", "transformer"],

@@ -1,6 +1,6 @@
 /**
- * The header of a safetensors file: an 8-byte little-endian length, then JSON. Checked are bounds, duplicate names,
- * dtypes, sizes, and that the tensors' bytes follow each other without overlap or hole to the end of the file.
+ * The header of a safetensors file: an 8-byte little-endian length, then JSON. The parser checks bounds, duplicate names,
+ * dtypes and sizes. The tensors' bytes must follow each other, without overlap or hole, to the end of the file.
  */
 
 import { pipe } from "fp-ts/function";
@@ -43,12 +43,12 @@ const OPENING_BRACE = 0x7b;
 /** The longest header accepted, in bytes, as in the official implementation. */
 const SAFETENSORS_MAX_HEADER = 100_000_000;
 
-/** The only name in the header that is not a tensor. */
+/** The only name in the header that does not belong to a tensor. */
 export const METADATA: "__metadata__" = "__metadata__";
 
 /**
- * Bytes to read from the beginning of a file before its header can be parsed: the header's end, as the
- * first 8 bytes state it.
+ * The end of the header, according to the first 8 bytes of a file. {@link parseSafetensorsHeader} needs the bytes before
+ * it.
  */
 export function safetensorsHeaderEnd(
   prefix: Uint8Array,
@@ -79,8 +79,10 @@ export function safetensorsHeaderEnd(
 }
 
 /**
- * Parses the header. `prefix` holds at least the file's bytes up to the header's end, `fileBytes` is
- * the size of the whole file. Checks that the tensors fill the file exactly: no overlap, no hole.
+ * Parses the header, and checks that the tensors fill the file exactly, without overlap or hole.
+ *
+ * @param prefix the file's bytes, at least to the end of the header
+ * @param fileBytes the size of the whole file
  *
  * @example
  * ```ts

@@ -16,7 +16,7 @@ interface ShardIndex {
 /** The name of the index in a directory. */
 export const SHARD_INDEX: "model.safetensors.index.json" = "model.safetensors.index.json";
 
-/** Plain names, which lead out of the directory on no system. */
+/** Plain file names, without anything that could lead out of the directory. */
 const FILE_NAMES = {
   safetensors: /^(?!\.{1,2}$)[^/\\:\0]+\.safetensors$/,
   bin: /^(?!\.{1,2}$)[^/\\:\0]+\.bin$/,

@@ -1,4 +1,4 @@
-/** Text to token ids and back, id for id as transformers' BertTokenizer. */
+/** Converts text to token ids and back, with the same ids as transformers' BertTokenizer. */
 import { checkInteger, describe } from "../core/checks.ts";
 import { getOrThrow } from "../core/either.ts";
 import { parseVocabulary, SPECIAL_TOKENS, type Vocabulary } from "./vocabulary.ts";
@@ -13,7 +13,7 @@ export interface Tokenizer {
   readonly memo: Map<string, readonly number[]>;
 }
 
-/** The input of a model: ids of tokens, and for each its text, 0 or 1. */
+/** The input of a model: token ids, and token types, which are 0 in the first text and 1 in the second. */
 export interface Encoding {
   readonly inputIds: Int32Array;
   readonly tokenTypeIds: Int32Array;

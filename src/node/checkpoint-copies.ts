@@ -13,7 +13,7 @@ import type { StopSignal } from "../core/abort.ts";
 import { type CopyPaths, copySink } from "./checkpoint-writer.ts";
 import { turn } from "./turn.ts";
 
-/** What every copy takes. */
+/** Options of every copy. */
 interface CopyOptions extends CopyPaths {
   readonly signal?: StopSignal;
 }
@@ -28,7 +28,7 @@ export interface PruningOptions extends CheckpointPruning, CopyOptions {
 }
 
 /**
- * Prunes a checkpoint once into a copy of it, complete or not there at all. Under `strict` memory is bounded by the
+ * Prunes a checkpoint once into a copy of it, either complete or absent. Under `strict` memory is bounded by the
  * largest tensor, in either scope; under `inc` all layers are in memory. Kept elements and all other tensors keep their
  * bits; headers and other files keep their bytes.
  *
@@ -74,7 +74,7 @@ export function pruneCheckpoint(options: PruningOptions): Promise<PrunedCheckpoi
 }
 
 /**
- * Packs a checkpoint into one file of safetensors with a manifest, complete or not there at all. Each tensor takes the
+ * Packs a checkpoint into one file of safetensors with a manifest, either complete or absent. Each tensor takes the
  * smallest of the layouts. Of a directory the other files are copied, and the weights are `model.packed.safetensors`.
  *
  * @throws InputError if something is at `to`, the file system's error, or the signal's reason; nothing is left then
@@ -108,7 +108,7 @@ export function packCheckpoint(options: PackingOptions & PackOptions): Promise<P
 }
 
 /**
- * Unpacks a packed checkpoint into a plain one, complete or not there at all. Of a directory the other files are copied,
+ * Unpacks a packed checkpoint into a plain one, either complete or absent. Of a directory the other files are copied,
  * and the weights are `model.safetensors`. A checkpoint that is not packed is copied.
  *
  * @returns names of files that were left out because they hold weights of the original

@@ -10,11 +10,11 @@ import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { SHARD_INDEX } from "../io/shard-index.ts";
 import { kindOfPath, readAt, readBytes } from "./files.ts";
 
-/** What transformers called a file of weights before safetensors. */
+/** The names that transformers used before safetensors. */
 const TORCH_WEIGHTS = "pytorch_model.bin";
 const TORCH_SHARD_INDEX = "pytorch_model.bin.index.json";
 
-/** What a directory is searched for, in this order. */
+/** The files that a directory is searched for, in this order. */
 const DIRECTORY_FILES: readonly string[] = [
   SHARD_INDEX,
   HUGGING_FACE_FILES.weights,

@@ -1,6 +1,6 @@
 /**
- * Copies of checkpoints on disk. Files are written to a temporary name beside their place and renamed when all of them
- * are on disk.
+ * Copies of checkpoints on disk. Files are written under a temporary name next to the target, and renamed when all of them
+ * are complete.
  */
 import {
   closeSync,
@@ -22,7 +22,7 @@ import {
 import { InputError } from "../core/either.ts";
 import { kindOfPath, namingFile, writeAll } from "./files.ts";
 
-/** Where a copy comes from and goes to. */
+/** Source and target of a copy. */
 export interface CopyPaths {
   /** The path that was opened. All files of a directory are copied. */
   readonly from: string;

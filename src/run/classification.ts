@@ -43,7 +43,7 @@ export function firstBatchTokens(
   return tokens;
 }
 
-/** What a classifier says of a text. */
+/** A classified text. */
 export interface Answer extends TextRow {
   /** The name of the class; null for a regression. */
   readonly answer: string | null;
@@ -53,7 +53,7 @@ export interface Answer extends TextRow {
   readonly logits: readonly number[];
 }
 
-/** The answers to all texts. */
+/** All classified texts. */
 export interface Classification {
   readonly answers: readonly Answer[];
   /** Null unless all texts have labels. */

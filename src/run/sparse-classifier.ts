@@ -35,7 +35,7 @@ import {
   readDirectory,
 } from "./storage.ts";
 
-/** A classifier with what turns texts into its input and its output into names. */
+/** A classifier with its tokenizer and the names of its classes. */
 export interface LoadedClassifier {
   readonly classifier: SparseClassifier;
   readonly tokenizer: Tokenizer;
