@@ -24,6 +24,7 @@ import {
   type JsonObject,
   numberAt,
   numbersAt,
+  type OpenCase,
   objectAt,
   objectsAt,
   tensorsBelow,
@@ -55,13 +56,6 @@ export function isKeyBias(name: string): boolean {
   return /\.(key|k_lin)\.bias$/.test(name);
 }
 
-/** A loss to differentiate, and the recorded result. */
-interface GradientVector {
-  readonly name: string;
-  readonly loss: number;
-  readonly compute: Loss;
-}
-
 /** The example script's distillation loss: weight x MSE of the last hidden states. */
 export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelOutput): Variable {
   const target = constant(tape, modelCase.teacher.lastHidden);
@@ -69,56 +63,48 @@ export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelO
   return scale(tape, meanSquaredError(tape, lastHidden(output), target), weight);
 }
 
+/** First difference in the gradients of cross-entropy, hidden states and Kullback-Leibler divergence. */
 export function gradientDifference(modelCase: ModelCase): Difference | undefined {
-  return firstOf(gradientVectors(modelCase), (vector) =>
-    withStudent(modelCase, (parameters) => compareGradients(modelCase, vector, parameters)),
-  );
-}
-
-function gradientVectors(modelCase: ModelCase): readonly GradientVector[] {
-  const { json } = modelCase.files;
-  const vectors: GradientVector[] = [
-    {
-      name: "grad_ce",
-      loss: numberAt(json, "loss"),
-      compute: (tape, output) => labelLoss(tape, output, modelCase.batch),
-    },
-  ];
-  // This loss is a mean over padded positions too.
-  if (modelCase.padding === "included")
-    vectors.push({
-      name: "grad_mse",
-      loss: numberAt(objectAt(json, "mse"), "loss"),
-      compute: (tape, output) => hiddenStateLoss(modelCase, tape, output),
+  const { files, batch, padding, teacher } = modelCase;
+  const { json } = files;
+  const compare = (name: string, expected: number, loss: Loss): Difference | undefined =>
+    withStudent(modelCase, (parameters) => {
+      const got = differentiate(modelCase, parameters, loss);
+      return (
+        numberDifference(`${name}/loss`, expected, got, LOSS) ??
+        parameterGradients(files, name, parameters)
+      );
     });
-  if (!("kl" in json)) return vectors;
+  const ofLabels = compare("grad_ce", numberAt(json, "loss"), (tape, output) =>
+    labelLoss(tape, output, batch),
+  );
+  if (ofLabels !== undefined) return ofLabels;
+  // This loss is a mean over padded positions too.
+  const ofHiddenStates =
+    padding === "included"
+      ? compare("grad_mse", numberAt(objectAt(json, "mse"), "loss"), (tape, output) =>
+          hiddenStateLoss(modelCase, tape, output),
+        )
+      : undefined;
+  if (ofHiddenStates !== undefined || !("kl" in json)) return ofHiddenStates;
   const kl = objectAt(json, "kl");
   const temperature = numberAt(kl, "temperature");
-  const teacher = modelCase.teacher.logits;
-  vectors.push({
-    name: "grad_kl",
-    loss: numberAt(kl, "loss"),
-    compute: (tape, { logits }) =>
-      kullbackLeibler(tape, logits, constant(tape, teacher), { temperature }),
-  });
-  return vectors;
+  return compare("grad_kl", numberAt(kl, "loss"), (tape, { logits }) =>
+    kullbackLeibler(tape, logits, constant(tape, teacher.logits), { temperature }),
+  );
 }
 
-function compareGradients(
-  modelCase: ModelCase,
-  vector: GradientVector,
+function parameterGradients(
+  files: OpenCase,
+  quantity: string,
   parameters: Parameters,
 ): Difference | undefined {
-  const expected = tensorsBelow(modelCase.files, `${vector.name}/`);
-  const loss = differentiate(modelCase, parameters, vector.compute);
-  return (
-    numberDifference(`${vector.name}/loss`, vector.loss, loss, LOSS) ??
-    firstOf(parameters, ([layer, { gradient }]) => {
-      const want = expected.get(layer)?.data ?? new Float32Array(gradient.data.length);
-      const tolerance = isKeyBias(layer) ? keyBiasTolerance(parameters, layer) : GRADIENT;
-      return tensorDifference({ layer, quantity: vector.name }, want, gradient.data, tolerance);
-    })
-  );
+  const expected = tensorsBelow(files, `${quantity}/`);
+  return firstOf(parameters, ([layer, { gradient }]) => {
+    const want = expected.get(layer)?.data ?? new Float32Array(gradient.data.length);
+    const tolerance = isKeyBias(layer) ? keyBiasTolerance(parameters, layer) : GRADIENT;
+    return tensorDifference({ layer, quantity }, want, gradient.data, tolerance);
+  });
 }
 
 function keyBiasTolerance(parameters: Parameters, name: string): Tolerance {

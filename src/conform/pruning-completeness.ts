@@ -6,13 +6,6 @@ import { expectedError, objectAt, objectsAt, textsAt } from "./case-files.ts";
 import { type Difference, differenceAt, exactDifference, firstOf } from "./difference.ts";
 import { type CaseEvent, hadScores, type PruningCase, tensorLayer } from "./pruning-case.ts";
 
-/** A tensor by the parts of its name; weights belong to no step. */
-interface Named {
-  readonly kind: string;
-  readonly step?: string;
-  readonly layer: string;
-}
-
 /** Kinds of tensors that `case.json` lists by layer and step. */
 const LISTED = ["mask", "pmask", "score"];
 
@@ -22,7 +15,7 @@ export function completenessDifference(vector: PruningCase): Difference | undefi
     eventsDifference(vector) ??
     layersDifference(vector) ??
     listedDifference(vector) ??
-    firstOf(neededTensors(vector), (needed) => missing(vector, needed)) ??
+    firstOf(neededTensors(vector), (name) => missing(vector, name)) ??
     finalDifference(vector)
   );
 }
@@ -67,13 +60,13 @@ function listedDifference(vector: PruningCase): Difference | undefined {
     Object.entries(objectAt(list, `${kind}_steps`)).flatMap(([layer, steps]) => {
       if (!Array.isArray(steps))
         throw expectedError(`tensors.${kind}_steps.${layer}`, "a list", steps);
-      return steps.map((step): Named => ({ kind, step: String(step), layer }));
+      return steps.map((step) => `${kind}/${step}/${layer}`);
     }),
   );
-  const names = new Set(listed.map(tensorName));
+  const names = new Set(listed);
   return (
     exactDifference("tensors.w0,wT", layers, textsAt(list, "w0,wT")) ??
-    firstOf(listed, (named) => missing(vector, named)) ??
+    firstOf(listed, (name) => missing(vector, name)) ??
     firstOf(files.tensors.keys(), (name) =>
       names.has(name) || !LISTED.includes(name.split("/", 1)[0] ?? "")
         ? undefined
@@ -82,10 +75,10 @@ function listedDifference(vector: PruningCase): Difference | undefined {
   );
 }
 
-/** The tensors that every trajectory of this kind has. */
-function* neededTensors(vector: PruningCase): Iterable<Named> {
+/** The names of the tensors that every trajectory of this kind has. */
+function* neededTensors(vector: PruningCase): Iterable<string> {
   const { files, drive, layers, events, pruners } = vector;
-  for (const kind of ["w0", "wT"]) for (const layer of layers) yield { kind, layer };
+  for (const kind of ["w0", "wT"]) for (const layer of layers) yield `${kind}/${layer}`;
   for (const [index, pruner] of objectsAt(files.json, "pruners").entries()) {
     const invalid = textsAt(pruner, "invalid_layers");
     // INC gives convolutions no block masks.
@@ -93,26 +86,21 @@ function* neededTensors(vector: PruningCase): Iterable<Named> {
     const own = masked ?? (pruners[index] ?? []).filter((layer) => !invalid.includes(layer));
     for (const name of own) {
       const layer = tensorLayer(vector, index, name);
-      for (const event of events) {
-        const step = String(event.step);
-        if (drive !== "grad") yield { kind: "mgrad", step, layer };
-        if (event.prunes.some((prune) => prune.pruner === index && hadScores(prune)))
-          yield { kind: "score", step, layer };
+      for (const { step, prunes } of events) {
+        if (drive !== "grad") yield `mgrad/${step}/${layer}`;
+        if (prunes.some((prune) => prune.pruner === index && hadScores(prune)))
+          yield `score/${step}/${layer}`;
       }
     }
   }
 }
 
-function tensorName({ kind, step, layer }: Named): string {
-  return step === undefined ? `${kind}/${layer}` : `${kind}/${step}/${layer}`;
-}
-
-function missing({ files }: PruningCase, named: Named): Difference | undefined {
-  if (files.tensors.has(tensorName(named))) return undefined;
-  const { step, layer, kind } = named;
-  // `init` is the time before the first step.
-  const isNumber = step !== undefined && /^\d+$/.test(step);
+function missing({ files }: PruningCase, name: string): Difference | undefined {
+  if (files.tensors.has(name)) return undefined;
+  // `init` is the time before the first step; weights have no step.
+  const [, kind = "", step, layer = ""] = /^(\w+)\/(?:(init|\d+)\/)?(.*)$/.exec(name) ?? [];
   const place = { layer, quantity: step === "init" ? `${kind} at the start` : kind };
+  const isNumber = step !== undefined && step !== "init";
   return differenceAt(isNumber ? { ...place, step: Number(step) } : place, "a tensor", "none");
 }
 

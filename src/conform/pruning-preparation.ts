@@ -17,7 +17,7 @@ import { prunersDifference, statedFields } from "./pruning-config.ts";
 export function preparationDifference(
   vector: PruningCase,
   config: PruningConfig,
-  state: PruningState,
+  { pruners }: PruningState,
 ): Difference | undefined {
   const stated = objectsAt(vector.files.json, "pruners");
   const resolved = stated.map((pruner) => {
@@ -27,39 +27,29 @@ export function preparationDifference(
   });
   return (
     prunersDifference(resolved, config.pruners) ??
-    firstOf(stated.entries(), ([index, pruner]) => {
-      const got = state.pruners[index];
-      return got && (planDifference(index, pruner, got) ?? blocksDifference(index, pruner, got));
+    firstOf(stated.entries(), ([index, json]) => {
+      const pruner = pruners[index];
+      return pruner && prunerDifference(`pruner ${index}`, json, pruner);
     }) ??
-    firstOf(state.pruners.entries(), ([index, pruner]) => maskDifference(vector, index, pruner))
+    firstOf(pruners.entries(), ([index, pruner]) => startDifference(vector, index, pruner))
   );
 }
 
-/** Prune steps planned, and those that count as done at the start. */
-function planDifference(
-  index: number,
+/** Prune steps planned and done, layers that the pattern does not divide, and the blocks of the others. */
+function prunerDifference(
+  label: string,
   stated: JsonObject,
-  { totalPruneSteps, completedPruneSteps }: PrunerState,
+  { layers, totalPruneSteps, completedPruneSteps }: PrunerState,
 ): Difference | undefined {
   const planned = numberAt(stated, "total_prune_cnt");
   const done = numberAt(stated, "initial_completed_pruned_cnt");
-  return (
-    valueDifference(`pruner ${index} prune steps planned`, planned, totalPruneSteps) ??
-    valueDifference(`pruner ${index} prune steps done before`, done, completedPruneSteps)
-  );
-}
-
-/** Layers that the pattern does not divide, and the blocks of the others. */
-function blocksDifference(
-  index: number,
-  stated: JsonObject,
-  { layers }: PrunerState,
-): Difference | undefined {
   const expected = [...textsAt(stated, "invalid_layers")].sort();
   const invalid = layers.filter(({ layout }) => !layout.divides).map(({ name }) => name);
   const sizes = "block_size" in stated ? objectAt(stated, "block_size") : {};
   return (
-    exactDifference(`pruner ${index} invalid layers`, expected, invalid.sort()) ??
+    valueDifference(`${label} prune steps planned`, planned, totalPruneSteps) ??
+    valueDifference(`${label} prune steps done before`, done, completedPruneSteps) ??
+    exactDifference(`${label} invalid layers`, expected, invalid.sort()) ??
     firstOf(layers, ({ name: layer, layout: { blockHeight, blockWidth } }) =>
       layer in sizes
         ? exactDifference({ layer, quantity: "block size" }, numbersAt(sizes, layer), [
@@ -72,7 +62,7 @@ function blocksDifference(
 }
 
 /** The masks from which interpolation starts. */
-function maskDifference(
+function startDifference(
   vector: PruningCase,
   index: number,
   { layers }: PrunerState,

@@ -14,6 +14,7 @@ interface PhaseContext {
   readonly exampleCount: number;
 }
 
+/** The training settings of a dense phase. */
 export function densePhaseSettings(
   phase: PhaseRecipe,
   { seed, profile, sparseProducts, exampleCount }: PhaseContext,
