@@ -1,7 +1,10 @@
 /**
- * Entry point `espalier/checkpoint`: whole checkpoints as bytes. Which tensors are weights of layers, what a pruning
- * configuration does to them, which patterns they obey, and tensors in compressed layouts. No file system.
+ * Whole checkpoints as bytes. Which tensors are weights of layers, what a pruning configuration does to them, which
+ * patterns they obey, and tensors in compressed layouts. No file system.
+ *
+ * @module espalier/checkpoint
  */
+
 export type { Checkpoint, CheckpointEntry } from "./checkpoint/checkpoint.ts";
 export { inspectWeight, type WeightFacts } from "./checkpoint/inspect.ts";
 export { isPrunable, roleOfTensor } from "./checkpoint/layers.ts";

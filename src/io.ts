@@ -1,7 +1,10 @@
 /**
- * Entry point `espalier/io`: safetensors, Hugging Face directories, WordPiece, GLUE files, YAML. Bytes and strings in,
- * values out; no file system.
+ * Safetensors, Hugging Face directories, WordPiece, GLUE files, YAML. Bytes and strings in, values out; no file
+ * system.
+ *
+ * @module espalier/io
  */
+
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export { type Dtype, rawElements } from "./io/dtypes.ts";
 export { type Example, type GlueTask, parseGlueTsv } from "./io/glue.ts";

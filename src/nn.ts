@@ -1,4 +1,8 @@
-/** Entry point `espalier/nn`: kernels, tensors, automatic differentiation, models and training. */
+/**
+ * Kernels, tensors, automatic differentiation, models and training.
+ *
+ * @module espalier/nn
+ */
 
 export { gelu, relu, tanh } from "./autograd/activation.ts";
 export { add, multiply, scale } from "./autograd/arithmetic.ts";

@@ -1,6 +1,9 @@
 /**
- * Entry point `espalier/node`: models, checkpoints and whole runs on Node's file system and worker threads.
+ * Models, checkpoints and whole runs on Node's file system and worker threads.
+ *
+ * @module espalier/node
  */
+
 export type { Checkpoint } from "./checkpoint/checkpoint.ts";
 export type { PackedCheckpoint } from "./checkpoint/pack.ts";
 export type { PrunedCheckpoint } from "./checkpoint/prune.ts";

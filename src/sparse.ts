@@ -1,4 +1,8 @@
-/** Entry point `espalier/sparse`: compressed layouts of pruned weights, and inference with them. */
+/**
+ * Compressed layouts of pruned weights, and inference with them.
+ *
+ * @module espalier/sparse
+ */
 
 export { packBlocks } from "./sparse/blocks.ts";
 export { packedProblems } from "./sparse/check.ts";
