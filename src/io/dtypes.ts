@@ -10,7 +10,7 @@ import {
 } from "../core/half.ts";
 
 /** A typed array of a tensor's elements: BOOL as bytes, F16 and BF16 as their bits. */
-export type RawElements =
+type RawElements =
   | Uint8Array
   | Int8Array
   | Int16Array

@@ -44,7 +44,7 @@ export function firstBatchTokens(
 }
 
 /** A classified text. */
-export interface Answer extends TextRow {
+interface Answer extends TextRow {
   /** The name of the class; null for a regression. */
   readonly answer: string | null;
   readonly class: number;

@@ -50,7 +50,7 @@ export interface LoadClassifierOptions extends Omit<SparseClassifierOptions, "to
 }
 
 /** Where a classifier is read from: small files whole, tensors one at a time. */
-export interface ClassifierSource {
+interface ClassifierSource {
   readonly storage: RunStorage;
   readonly openCheckpoint: (path: string) => Promise<Either<readonly Problem[], Checkpoint>>;
 }
