@@ -7,19 +7,16 @@ import type { StrictLayer, StrictVector } from "../src/conform/strict-vector.ts"
 import { nextBelow, openStream } from "../src/core/random.ts";
 import { type StoredTensor, tensorFromFloat32, writeSafetensors } from "../src/io/safetensors.ts";
 import { type Pattern, parsePattern } from "../src/prune/pattern.ts";
+import { blockScores, expandBlocks } from "../src/reference/blocks.ts";
+import { exactMasks } from "../src/reference/budget.ts";
+import { expandGroups, groupScores, keptWithinGroups } from "../src/reference/groups.ts";
 import {
-  blockScores,
-  elementScores,
-  exactMasks,
-  expandBlocks,
-  expandGroups,
-  groupScores,
   inWeightOrder,
-  keptWithinGroups,
   type MaskMatrix,
   type Matrix,
   weightMatrix,
-} from "../src/reference.ts";
+} from "../src/reference/matrix.ts";
+import { elementScores } from "../src/reference/score.ts";
 import { STRICT_PLANS, type StrictPlan } from "./strict-cases.ts";
 
 const SEED = 2024;

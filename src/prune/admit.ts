@@ -29,7 +29,7 @@ export type LaidOutLayer<Layer extends LayerShape = LayerShape> = Layer & {
 };
 
 /** The layers of a pruner, and those left alone. */
-export interface Admission<Layer extends LayerShape> {
+interface Admission<Layer extends LayerShape> {
   readonly config: PatternPrunerConfig;
   /** Under `inc` also those that the pattern does not divide, as long as INC does not break on them. */
   readonly layers: readonly LaidOutLayer<Layer>[];

@@ -8,7 +8,7 @@ import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
 /** Limits on a layer's share of pruned blocks, and the share the whole network is to end at. */
-export interface BudgetBounds {
+interface BudgetBounds {
   readonly max: number;
   readonly min: number;
   readonly final: number;
@@ -34,7 +34,7 @@ export interface Decision {
 }
 
 /** A layer's fate: `null` leaves its mask as it is. */
-export interface LayerPlan {
+interface LayerPlan {
   readonly decision: Decision | null;
   readonly frozen: boolean;
 }

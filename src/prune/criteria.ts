@@ -32,7 +32,7 @@ export interface ElementRule {
 }
 
 /** A criterion that scores a block by the gradient of its mask entry. */
-export interface BlockRule {
+interface BlockRule {
   readonly scores: "blocks";
   readonly needsGradient: true;
   /** Factor of the earlier score, to which a step's score is added. */

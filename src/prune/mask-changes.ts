@@ -3,7 +3,7 @@ import { isPruneStep, type ScheduleConfig } from "./schedule.ts";
 import type { PrunerState } from "./state.ts";
 
 /** The part of a pruner that decides when its masks change. */
-export type ScheduledPruner = Pick<PrunerState, "config" | "interpolating">;
+type ScheduledPruner = Pick<PrunerState, "config" | "interpolating">;
 
 /**
  * Whether the beginning of `step` can change a mask that is on a weight. Interpolated masks change between prune

@@ -14,7 +14,7 @@ import type { PrunerScratch } from "./scratch.ts";
 import type { LiveLayer, LivePruner, PrunerState } from "./state.ts";
 
 /** What becomes of one layer's mask. */
-export interface MaskPlan {
+interface MaskPlan {
   readonly layer: LiveLayer;
   /** Which blocks go; `null`: the mask stays. */
   readonly decision: Decision | null;

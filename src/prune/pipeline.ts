@@ -32,7 +32,7 @@ export interface Turn {
 }
 
 /** A pruner before the first step, and the layers that it leaves alone. */
-export interface PreparedPruner {
+interface PreparedPruner {
   readonly pruner: LivePruner;
   readonly skipped: readonly SkippedLayer[];
 }

@@ -26,7 +26,7 @@ type LaidOut = LayerShape & { readonly layout: BlockLayout };
 type LassoTermsInto = typeof lassoTermsInto;
 
 /** How masks are interpolated between prune steps. */
-export interface ProgressiveRules {
+interface ProgressiveRules {
   /** Whether the decay starts from the sparsity found at the start step. */
   readonly startsFromInitial: boolean;
   /** In how many parts a change is divided, whether or not there is time for all of them. */

@@ -16,7 +16,7 @@ export type ScheduleConfig = Pick<
 >;
 
 /** Whether the schedule has a single prune step. */
-export function isOneShot(config: ScheduleConfig): boolean {
+function isOneShot(config: ScheduleConfig): boolean {
   return config.startStep === config.endStep;
 }
 

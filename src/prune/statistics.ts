@@ -15,7 +15,7 @@ export interface Share {
 }
 
 /** INC's three figures (`get_sparsity_ratio`), of the masks and not of the weights. */
-export interface IncSparsity {
+interface IncSparsity {
   /** Masked elements over the weights of all linear and convolution layers, the head included. */
   readonly elementwiseOverLinearConv: number;
   /** Masked elements over all parameters. */
@@ -25,7 +25,7 @@ export interface IncSparsity {
 }
 
 /** One pruner's blocks (groups for N:M). */
-export interface PrunerSparsity {
+interface PrunerSparsity {
   readonly pattern: string;
   readonly layers: number;
   /** Blocks that are pruned whole; N:M groups that have lost at least N elements. */

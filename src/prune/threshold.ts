@@ -31,7 +31,7 @@ export function createSelectionScratch(kernels: PruningKernels = plainKernels): 
 }
 
 /** A bucket, and how many entries lie in those before it. */
-export interface Bucket {
+interface Bucket {
   readonly bucket: number;
   readonly before: number;
 }

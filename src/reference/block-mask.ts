@@ -6,40 +6,24 @@
 import type { BlockCriterion } from "../prune/criteria.ts";
 import { ruleOf } from "./criteria.ts";
 import type { Layout } from "./layout.ts";
-import { asNdarray, elements, type Matrix, zeros } from "./matrix.ts";
+import { linesOf, type Matrix, mapped, matrixOf } from "./matrix.ts";
 import { bfloat16, float32Sum } from "./rounding.ts";
 import { accumulatedScores } from "./score.ts";
 
 /** The gradient of each block's mask entry. */
-export function blockMaskGradients(
-  { height, width, rows, columns }: Layout,
-  weight: Matrix,
-  gradient: Matrix,
-): Matrix {
-  const sums = zeros(rows, columns);
-  const product = (row: number, column: number): number =>
-    Math.fround(asNdarray(weight).get(row, column) * asNdarray(gradient).get(row, column));
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) {
-      const lines = Array.from({ length: height }, (_, row) =>
-        float32Sum(
-          Array.from({ length: width }, (_, column) =>
-            product(i * height + row, j * width + column),
-          ),
-        ),
-      );
-      sums.set(i, j, float32Sum(lines));
-    }
-  }
-  return sums;
+export function blockMaskGradients(layout: Layout, weight: Matrix, gradient: Matrix): Matrix {
+  return matrixOf(layout.rows, layout.columns, (i, j) => {
+    const gradients = linesOf(gradient, layout, i, j);
+    const products = linesOf(weight, layout, i, j).map((line, row) =>
+      line.map((value, column) => Math.fround(value * gradients[row][column])),
+    );
+    return float32Sum(products.map(float32Sum));
+  });
 }
 
 /** A matrix with every entry rounded to bfloat16. */
 export function inBfloat16(matrix: Matrix): Matrix {
-  const [rows = 0, columns = 0] = matrix.shape;
-  const rounded = zeros(rows, columns);
-  rounded.data.set(elements(matrix).map(bfloat16));
-  return rounded;
+  return mapped(matrix, bfloat16);
 }
 
 /** The scores after one more step. */
@@ -51,8 +35,6 @@ export function blockMaskScores(
 ): Matrix {
   const seen = lowMemory ? inBfloat16(gradients) : gradients;
   const { decay, score } = ruleOf(criterion);
-  const [rows = 0, columns = 0] = old.shape;
-  const fresh = zeros(rows, columns);
-  fresh.data.set(elements(seen).map((gradient) => score(1, gradient)));
-  return accumulatedScores(old, fresh, Number(decay), lowMemory);
+  const fresh = mapped(seen, (gradient) => score(1, gradient));
+  return accumulatedScores(old, fresh, decay ?? 0, lowMemory);
 }

@@ -1,9 +1,10 @@
 /**
- * `strict`: exactly floor(blocks * ratio) blocks are pruned, give or take the product's own rounding. Blocks pruned before stay so. Each layer loses
- * its fewest, earlier layers first where the budget is too small for all; then the lowest scores of all layers
- * follow, as far as each layer's most allows. Of equal scores the earlier layer's come first, then the lower index.
+ * `strict`: exactly floor(blocks * ratio) blocks are pruned, give or take the product's own rounding. Pruned blocks stay
+ * pruned. Each layer loses its fewest, earlier layers first if the budget is too small for all. Then the lowest scores
+ * of all layers follow, as far as each layer's most allows. Of equal scores the earlier layer's come first, then the
+ * lower index.
  */
-import { elements, type MaskMatrix, type Matrix, maskFrom } from "./matrix.ts";
+import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Fewest and most shares of a layer's blocks that may be pruned. */
@@ -34,7 +35,7 @@ export function exactCount(blocks: number, ratio: number): number {
 /**
  * Masks of blocks, 1 = kept.
  *
- * @throws Refusal where the bounds leave no room, or a score is not finite.
+ * @throws Refusal if the bounds leave no room, or a score is not finite.
  *
  * @example
  * ```ts
@@ -63,26 +64,24 @@ export function exactMasks(
   const take = (block: Block): void => {
     if (pruned.has(block)) return;
     pruned.add(block);
-    counts[block.layer] = Number(counts[block.layer]) + 1;
+    counts[block.layer]++;
   };
   const settled = contenders.map((one) => (one.settled === null ? [] : elements(one.settled)));
-  for (const block of ranked) if (settled[block.layer]?.[block.index] === 1) take(block);
+  for (const block of ranked) if (settled[block.layer][block.index] === 1) take(block);
   const budget = Math.max(pruned.size, exactCount(ranked.length, ratio));
   sizes.forEach((blocks, layer) => {
     const least = exactCount(blocks, Math.min(bounds.least, ratio));
     for (const block of ranked)
-      if (block.layer === layer && pruned.size < budget && Number(counts[layer]) < least)
-        take(block);
+      if (block.layer === layer && pruned.size < budget && counts[layer] < least) take(block);
   });
   for (const block of ranked) {
-    const most = exactCount(Number(sizes[block.layer]), bounds.most);
-    if (pruned.size < budget && Number(counts[block.layer]) < most) take(block);
+    const most = exactCount(sizes[block.layer], bounds.most);
+    if (pruned.size < budget && counts[block.layer] < most) take(block);
   }
   if (pruned.size < budget)
     throw new Refusal("infeasible-budget", `room for ${pruned.size} of ${budget} blocks`);
-  const kept = contenders.map(({ scores }) => elements(scores).map(() => true));
-  for (const { layer, index } of pruned) (kept[layer] as boolean[])[index] = false;
-  return contenders.map(({ scores: { shape } }, i) =>
-    maskFrom(Number(shape[0]), Number(shape[1]), kept[i] as boolean[]),
+  const gone = new Set([...pruned].map(({ layer, index }) => `${layer} ${index}`));
+  return contenders.map(({ scores: { shape } }, layer) =>
+    maskOf(shape[0], shape[1], (_row, _column, index) => !gone.has(`${layer} ${index}`)),
   );
 }

@@ -1,13 +1,13 @@
 /**
- * What counts as pruned (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`): a block none of whose elements
- * is kept. An N:M group counts where at least N of its M elements are pruned (`strict`); INC asks for at most N
- * kept ones, so that 1:4 never counts.
+ * What counts as pruned (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`): a block with no kept element. An
+ * N:M group counts if at least N of its M elements are pruned (`strict`); INC asks for at most N kept ones, so that
+ * 1:4 never counts.
  */
 import { sum } from "ndarray-ops";
 import type { Profile } from "../prune/config.ts";
 import type { Pattern } from "../prune/pattern.ts";
 import type { Layout } from "./layout.ts";
-import { asNdarray, type MaskMatrix, maskOfZeros } from "./matrix.ts";
+import { asNdarray, linesOf, type MaskMatrix, maskOf } from "./matrix.ts";
 
 /** Pruned blocks and all blocks. */
 export interface Count {
@@ -18,7 +18,7 @@ export interface Count {
 /** A matrix of blocks with 1 where the block counts as pruned. */
 export function prunedBlocks(
   pattern: Pattern,
-  { height, width, rows, columns }: Layout,
+  layout: Layout,
   mask: MaskMatrix,
   profile: Profile,
 ): MaskMatrix {
@@ -28,19 +28,13 @@ export function prunedBlocks(
       : profile === "strict"
         ? pattern.of - pattern.prune
         : pattern.prune;
-  const flags = maskOfZeros(rows, columns);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) {
-      const block = asNdarray(mask)
-        .lo(i * height, j * width)
-        .hi(height, width);
-      flags.set(i, j, sum(block) <= most ? 1 : 0);
-    }
-  }
-  return flags;
+  return maskOf(layout.rows, layout.columns, (i, j) => {
+    const kept = linesOf(mask, layout, i, j).flat();
+    return kept.filter((bit) => bit === 1).length <= most;
+  });
 }
 
-/** How many blocks of a mask count as pruned; none of a layer that the pattern does not divide. */
+/** How many blocks of a mask count as pruned. A layer that the pattern does not divide has none. */
 export function countOf(
   pattern: Pattern,
   layout: Layout,

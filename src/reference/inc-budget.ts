@@ -7,7 +7,7 @@
  */
 import { adjustedShare, type IncBounds } from "./adjust.ts";
 import { type Count, totalOf } from "./count.ts";
-import { elements, type MaskMatrix, type Matrix, maskFrom } from "./matrix.ts";
+import { at, elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
 
 /** A layer that competes. */
@@ -23,7 +23,7 @@ export interface IncContender {
 }
 
 /** What becomes of a layer; `fresh`: whether its mask was made anew. */
-export interface IncOutcome {
+interface IncOutcome {
   readonly mask: MaskMatrix;
   readonly frozen: boolean;
   readonly fresh: boolean;
@@ -39,12 +39,8 @@ function kthLowest(scores: readonly number[], k: number): number {
 
 /** Keeps the blocks that score more than `limit`. */
 function above(scores: Matrix, limit: number): MaskMatrix {
-  const [rows = 0, columns = 0] = scores.shape;
-  return maskFrom(
-    rows,
-    columns,
-    elements(scores).map((score) => score > limit),
-  );
+  const [rows, columns] = scores.shape;
+  return maskOf(rows, columns, (row, column) => at(scores, row, column) > limit);
 }
 
 /** Prunes the lowest trunc(blocks * share) blocks of one layer, with ties. */

@@ -1,13 +1,13 @@
 /**
  * Masks read off the zeros that a weight already has (INC: `get_pattern_lock_masks`). INC prunes a block whose
- * weights sum to 0, even where they merely cancel, and prunes a whole N:M group that has at most N weights other
+ * weights sum to 0, even if they merely cancel, and prunes a whole N:M group that has at most N weights other
  * than zero. `strict` prunes a block of zeros only, and the zeros of a group that has at least N of them.
  */
 import type { Profile } from "../prune/config.ts";
 import type { Pattern } from "../prune/pattern.ts";
 import { expandBlocks } from "./blocks.ts";
 import type { Layout } from "./layout.ts";
-import { asNdarray, elements, type MaskMatrix, type Matrix, maskFrom } from "./matrix.ts";
+import { at, linesOf, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { float32Sum } from "./rounding.ts";
 
 /** Whether a block of weights counts as pruned. `lines` are its rows. */
@@ -37,36 +37,22 @@ function isPruned(pattern: Pattern, lines: readonly number[][], profile: Profile
  */
 export function lockedMask(
   pattern: Pattern,
-  { height, width, rows, columns, divides }: Layout,
+  layout: Layout,
   weight: Matrix,
   profile: Profile,
 ): MaskMatrix {
-  const all = elements(weight);
-  const [outputs = 0, inputs = 0] = weight.shape;
-  if (!divides)
-    return maskFrom(
-      outputs,
-      inputs,
-      all.map(() => true),
-    );
-  const kept: boolean[] = [];
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) {
-      const lines = Array.from({ length: height }, (_, line) =>
-        elements(
-          asNdarray(weight)
-            .lo(i * height + line, j * width)
-            .hi(1, width),
-        ),
-      );
-      kept.push(!isPruned(pattern, lines, profile));
-    }
-  }
-  const blocks = elements(expandBlocks(maskFrom(rows, columns, kept), height, width));
-  const onlyZeros = profile === "strict" && pattern.kind === "group";
-  return maskFrom(
-    outputs,
-    inputs,
-    all.map((value, i) => blocks[i] === 1 || (onlyZeros && value !== 0)),
+  const { height, width, rows, columns, divides } = layout;
+  const [outputs, inputs] = weight.shape;
+  if (!divides) return maskOf(outputs, inputs, () => true);
+  const kept = maskOf(
+    rows,
+    columns,
+    (i, j) => !isPruned(pattern, linesOf(weight, layout, i, j), profile),
   );
+  const blocks = expandBlocks(kept, height, width);
+  const onlyZeros = profile === "strict" && pattern.kind === "group";
+  return maskOf(outputs, inputs, (row, column) => {
+    const keepsNonzero = onlyZeros && at(weight, row, column) !== 0;
+    return keepsNonzero || at(blocks, row, column) === 1;
+  });
 }

@@ -23,30 +23,57 @@ export function asNdarray<Data extends Float32Array | Uint8Array>(view: View<Dat
   return ndarray<Data>(view.data, [...view.shape], [...view.stride], view.offset);
 }
 
-/** A matrix of zeros. */
-export function zeros(rows: number, columns: number): NdArray<Float32Array> {
-  return ndarray(new Float32Array(rows * columns), [rows, columns]);
+/** One entry. */
+export function at(matrix: Matrix | MaskMatrix, row: number, column: number): number {
+  return matrix.data[matrix.offset + row * matrix.stride[0] + column * matrix.stride[1]];
 }
 
-/** A mask of zeros. */
-export function maskOfZeros(rows: number, columns: number): NdArray<Uint8Array> {
-  return ndarray(new Uint8Array(rows * columns), [rows, columns]);
+/** A matrix by its entries. */
+export function matrixOf(
+  rows: number,
+  columns: number,
+  entry: (row: number, column: number, index: number) => number,
+): Matrix {
+  const values = Float32Array.from({ length: rows * columns }, (_, index) =>
+    entry(Math.floor(index / columns), index % columns, index),
+  );
+  return ndarray(values, [rows, columns]);
 }
 
-/** A mask made of one row after the other. */
-export function maskFrom(rows: number, columns: number, kept: readonly boolean[]): MaskMatrix {
-  return ndarray(
-    Uint8Array.from(kept, (one) => (one ? 1 : 0)),
-    [rows, columns],
+/** A mask by what it keeps. */
+export function maskOf(
+  rows: number,
+  columns: number,
+  keeps: (row: number, column: number, index: number) => boolean,
+): MaskMatrix {
+  const { data } = matrixOf(rows, columns, (...place) => (keeps(...place) ? 1 : 0));
+  return ndarray(Uint8Array.from(data), [rows, columns]);
+}
+
+/** A matrix with every entry changed; `index` counts row by row. */
+export function mapped(matrix: Matrix, change: (value: number, index: number) => number): Matrix {
+  const [rows, columns] = matrix.shape;
+  return matrixOf(rows, columns, (row, column, index) => change(at(matrix, row, column), index));
+}
+
+/** The rows of the block of `height` x `width` at a row and column of blocks. */
+export function linesOf(
+  matrix: Matrix | MaskMatrix,
+  { height, width }: { readonly height: number; readonly width: number },
+  blockRow: number,
+  blockColumn: number,
+): number[][] {
+  return Array.from({ length: height }, (_, i) =>
+    Array.from({ length: width }, (_, j) =>
+      at(matrix, blockRow * height + i, blockColumn * width + j),
+    ),
   );
 }
 
 /** A copy of a matrix's elements, row by row. */
 function flat<Data extends Float32Array | Uint8Array>(matrix: View<Data>): Data {
-  const copy = matrix.data.slice(
-    0,
-    matrix.shape.reduce((a, b) => a * b, 1),
-  ) as Data;
+  const length = matrix.shape.reduce((a, b) => a * b, 1);
+  const copy = matrix.data.slice(0, length) as Data;
   assign(ndarray(copy, [...matrix.shape]), asNdarray(matrix));
   return copy;
 }
@@ -60,24 +87,20 @@ export function elements(matrix: View<Float32Array | Uint8Array>): number[] {
 function channelsLast<Data extends Float32Array | Uint8Array>(
   weight: NdArray<Data>,
 ): NdArray<Data> {
-  const dimensions = weight.shape.length;
-  const kernel = Array.from({ length: dimensions - 2 }, (_, i) => i + 2);
+  const kernel = Array.from({ length: weight.shape.length - 2 }, (_, i) => i + 2);
   return weight.transpose(0, ...kernel, 1);
 }
 
 /**
- * A weight of `shape` (linear [out, in], convolution [out, in, ...kernel]), or something that is laid out like
- * one, as a matrix.
+ * A weight of `shape` (linear [out, in], convolution [out, in, ...kernel]), or a mask of one, as a matrix.
  */
 export function weightMatrix<Data extends Float32Array | Uint8Array>(
   data: Data,
   shape: readonly number[],
 ): View<Data> {
   const rows = shape[0] ?? 0;
-  return ndarray(flat(channelsLast(ndarray(data, [...shape]))), [
-    rows,
-    rows === 0 ? 0 : data.length / rows,
-  ]);
+  const columns = rows === 0 ? 0 : data.length / rows;
+  return ndarray(flat(channelsLast(ndarray(data, [...shape]))), [rows, columns]);
 }
 
 /** The inverse of {@link weightMatrix}: a matrix's elements in the weight's own order. */

@@ -10,7 +10,7 @@
  * pruning is plain.
  */
 import type { Profile, PrunerConfig } from "../prune/config.ts";
-import { elements, type MaskMatrix, type Matrix, maskFrom } from "./matrix.ts";
+import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Whether masks are interpolated, in how many parts, and how many steps apart. */
@@ -33,7 +33,7 @@ export function partsOf(
  * A layer's masks before and after a prune step, the one that is applied so far, and a score for each element, in
  * matrix order.
  */
-export interface Change {
+interface Change {
   readonly before: MaskMatrix;
   readonly after: MaskMatrix;
   readonly applied: MaskMatrix;
@@ -71,7 +71,7 @@ export function interpolatedMasks(
       .map((index) => ({
         layer,
         index,
-        score: isPruned[index] ? Number.NEGATIVE_INFINITY : Number(values[index]),
+        score: isPruned[index] ? Number.NEGATIVE_INFINITY : values[index],
       }));
   });
   const sorted = [...changed].sort(
@@ -85,8 +85,9 @@ export function interpolatedMasks(
     profile === "strict" ? sorted.slice(0, count) : sorted.filter(({ score }) => score <= last);
   return changes.map(({ before }, layer) => {
     const pruned = new Set(chosen.filter((one) => one.layer === layer).map(({ index }) => index));
-    const kept = elements(before).map((bit, index) => bit === 1 && !pruned.has(index));
-    return maskFrom(Number(before.shape[0]), Number(before.shape[1]), kept);
+    const old = elements(before);
+    const [rows, columns] = before.shape;
+    return maskOf(rows, columns, (_row, _column, index) => old[index] === 1 && !pruned.has(index));
   });
 }
 

@@ -10,7 +10,7 @@ import { countOf, prunedBlocks, totalOf } from "./count.ts";
 import { accumulates, ruleOf, scoresByBlockMask } from "./criteria.ts";
 import { ofElements } from "./layout.ts";
 import { lockedMask } from "./lock.ts";
-import { elements, inWeightOrder, maskFrom, weightMatrix } from "./matrix.ts";
+import { elements, inWeightOrder, maskOf, weightMatrix } from "./matrix.ts";
 import { rearrangedBlocks } from "./rearrange.ts";
 import { Refusal } from "./refusal.ts";
 import { replacedMasks } from "./replace.ts";
@@ -82,12 +82,12 @@ function rearranged(
   // INC breaks on a single gradient, and makes a square of a mask that is one column of blocks.
   if (profile === "inc" && (collected.length === 1 || layout.columns === 1))
     throw new Refusal("unsupported-combination", "a mask that cannot be rearranged");
-  const vectors = flags.map((_, block) => collected.map((one) => Number(elements(one)[block])));
+  const vectors = flags.map((_, block) => collected.map((one) => elements(one)[block]));
   const old = profile === "strict" ? flagsOf(before.mask) : [];
   const settled = [...old.keys()].filter((block) => old[block] === 1);
   const chosen = rearrangedBlocks(vectors, count, settled, config.lowMemoryUsage);
-  const kept = flags.map((_, block) => !chosen.includes(block));
-  const blocks = maskFrom(layout.rows, layout.columns, kept);
+  const { rows, columns } = layout;
+  const blocks = maskOf(rows, columns, (_row, _column, block) => !chosen.includes(block));
   const expanded = expandBlocks(blocks, layout.height, layout.width);
   return { ...layer, mask: inWeightOrder(expanded, shape) };
 }

@@ -6,24 +6,16 @@
 import ndarray from "ndarray";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
 import { expandBlocks } from "./blocks.ts";
-import { type Contender, exactMasks } from "./budget.ts";
+import { exactMasks } from "./budget.ts";
 import { countOf, prunedBlocks } from "./count.ts";
 import { accumulates } from "./criteria.ts";
 import { expandGroups, groupScores, keptWithinGroups } from "./groups.ts";
 import { type IncContender, incMasks } from "./inc-budget.ts";
 import { type Layout, ofBlocks } from "./layout.ts";
-import {
-  asNdarray,
-  elements,
-  inWeightOrder,
-  type MaskMatrix,
-  type Matrix,
-  maskOfZeros,
-  weightMatrix,
-} from "./matrix.ts";
+import { at, inWeightOrder, type MaskMatrix, type Matrix, maskOf, weightMatrix } from "./matrix.ts";
 
 /** What a prune step needs of a layer: its mask is in the weight's order. */
-export interface MaskedLayer {
+interface MaskedLayer {
   readonly shape: readonly number[];
   readonly layout: Layout;
   readonly scores: Matrix | null;
@@ -102,20 +94,17 @@ function replaceStrict<Layer extends MaskedLayer>(
   const { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp } = rule;
   const blocks = layers.map((layer) => blocksOf(rule, "strict", layer));
   const before = layers.map(({ mask, shape }) => weightMatrix(mask, shape));
-  const contenders = layers.map(
-    ({ layout }, i): Contender => ({
-      scores: blocks[i].scores,
-      settled: prunedBlocks(pattern, layout, before[i], "strict"),
-    }),
-  );
+  const contenders = layers.map(({ layout }, i) => ({
+    scores: blocks[i].scores,
+    settled: prunedBlocks(pattern, layout, before[i], "strict"),
+  }));
   const kept = exactMasks(contenders, ofBlocks(pattern, ratio), {
     least: ofBlocks(pattern, minSparsityRatioPerOp),
     most: ofBlocks(pattern, maxSparsityRatioPerOp),
   });
   return layers.map((layer, i) => {
     const fresh = blocks[i].expand(kept[i]);
-    const settled = contenders[i].settled ?? maskOfZeros(0, 0);
-    const mask = mixed(layer.layout, settled, before[i], fresh);
+    const mask = mixed(layer.layout, contenders[i].settled, before[i], fresh);
     return { ...layer, mask: inWeightOrder(mask, layer.shape) };
   });
 }
@@ -127,10 +116,11 @@ function mixed(
   before: MaskMatrix,
   now: MaskMatrix,
 ): MaskMatrix {
-  const old = elements(before);
-  const isSettled = elements(expandBlocks(settled, height, width));
-  const values = elements(now).map((bit, i) => (isSettled[i] === 1 ? Number(old[i]) : bit));
-  return ndarray(Uint8Array.from(values), [...asNdarray(now).shape]);
+  const isSettled = expandBlocks(settled, height, width);
+  return maskOf(now.shape[0], now.shape[1], (row, column) => {
+    const source = at(isSettled, row, column) === 1 ? before : now;
+    return at(source, row, column) === 1;
+  });
 }
 
 /** The layers with new masks: `ratio` of their blocks pruned. Those that the pattern does not divide stay. */

@@ -1,17 +1,14 @@
 /** Scores of one step, and their sum over the steps. */
 import type { Criterion } from "../prune/criteria.ts";
 import { ruleOf } from "./criteria.ts";
-import { elements, type Matrix, zeros } from "./matrix.ts";
+import { elements, type Matrix, mapped } from "./matrix.ts";
 import { bfloat16 } from "./rounding.ts";
 
 /** Scores of elements: |w| (magnitude), |g| (gradient), |w g| (snip, and one step of snip_momentum). */
 export function elementScores(criterion: Criterion, weight: Matrix, gradient: Matrix): Matrix {
-  const [rows = 0, columns = 0] = weight.shape;
-  const scores = zeros(rows, columns);
   const gradients = elements(gradient);
   const { score } = ruleOf(criterion);
-  scores.data.set(elements(weight).map((value, i) => score(value, Number(gradients[i]))));
-  return scores;
+  return mapped(weight, (value, i) => score(value, gradients[i]));
 }
 
 /**
@@ -24,12 +21,7 @@ export function accumulatedScores(
   decay: number,
   lowMemory: boolean = false,
 ): Matrix {
-  const [rows = 0, columns = 0] = old.shape;
   const round = lowMemory ? bfloat16 : Math.fround;
   const added = elements(fresh).map(round);
-  const scores = zeros(rows, columns);
-  scores.data.set(
-    elements(old).map((score, i) => round(round(score * round(decay)) + Number(added[i]))),
-  );
-  return scores;
+  return mapped(old, (score, i) => round(round(score * round(decay)) + added[i]));
 }

@@ -7,7 +7,7 @@ import type { PruneEvent } from "../prune/state.ts";
 import { accumulates, scoresByBlockMask } from "./criteria.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { lockedMask } from "./lock.ts";
-import { inWeightOrder, type Matrix, weightMatrix, zeros } from "./matrix.ts";
+import { inWeightOrder, type Matrix, matrixOf, weightMatrix } from "./matrix.ts";
 import { partsOf } from "./progressive.ts";
 import { plannedPruneSteps } from "./schedule.ts";
 
@@ -83,13 +83,13 @@ function initialLayer(
       : ones;
   const elementwise = pattern.kind === "group" || !layout.divides;
   const remembers = byMask ? layout.divides : accumulates(criterion) && method !== "pattern_lock";
-  const [rows = 0, columns = 0] = elementwise ? weight.shape : [layout.rows, layout.columns];
+  const [rows, columns] = elementwise ? weight.shape : [layout.rows, layout.columns];
   return {
     name,
     shape,
     layout,
     mask,
-    scores: remembers ? zeros(rows, columns) : null,
+    scores: remembers ? matrixOf(rows, columns, () => 0) : null,
     elementwise,
     frozen: false,
     lasso: null,

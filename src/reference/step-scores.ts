@@ -7,7 +7,7 @@
 import { blockMaskGradients, blockMaskScores, inBfloat16 } from "./block-mask.ts";
 import { blockScores } from "./blocks.ts";
 import { accumulates, ruleOf, scoresByBlockMask } from "./criteria.ts";
-import { type Matrix, weightMatrix, zeros } from "./matrix.ts";
+import { type Matrix, mapped, weightMatrix } from "./matrix.ts";
 import { accumulatedScores, elementScores } from "./score.ts";
 import type { ReferencePruner, ReferenceState, Weights } from "./state.ts";
 
@@ -36,8 +36,7 @@ function scoredLayer(
   const reduced = elementwise
     ? fresh
     : blockScores(fresh, layout.height, layout.width, scoreReduction);
-  const [rows = 0, columns = 0] = reduced.shape;
-  const old = scores ?? zeros(rows, columns);
+  const old = scores ?? mapped(reduced, () => 0);
   const { decay } = ruleOf(criterion);
   const next = decay === null ? reduced : accumulatedScores(old, reduced, decay, lowMemoryUsage);
   return { ...layer, scores: next, elementwise, frozen };

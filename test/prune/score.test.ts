@@ -8,7 +8,7 @@ import { updateScoresInto } from "../../src/prune/score.ts";
 import { createPrunerScratches } from "../../src/prune/scratch.ts";
 import { blockScores } from "../../src/reference/blocks.ts";
 import { ruleOf } from "../../src/reference/criteria.ts";
-import { elements, inWeightOrder, weightMatrix, zeros } from "../../src/reference/matrix.ts";
+import { elements, inWeightOrder, mapped, weightMatrix } from "../../src/reference/matrix.ts";
 import { accumulatedScores, elementScores } from "../../src/reference/score.ts";
 import { runsOf } from "../reference/runs.ts";
 import { configOf, exactValues, models, patterns } from "./models.ts";
@@ -46,11 +46,15 @@ test("two updates of any criterion are the reference's", () => {
           const reduced = perElement
             ? fresh
             : blockScores(fresh, blockHeight, blockWidth, reduction);
-          const [rows, columns] = reduced.shape;
           const once =
             decay === null
               ? reduced
-              : accumulatedScores(zeros(rows, columns), reduced, decay, lowMemory);
+              : accumulatedScores(
+                  mapped(reduced, () => 0),
+                  reduced,
+                  decay,
+                  lowMemory,
+                );
           const twice =
             decay === null ? reduced : accumulatedScores(once, reduced, decay, lowMemory);
           const expected = perElement ? [...inWeightOrder(twice, shape)] : elements(twice);
