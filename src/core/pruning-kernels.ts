@@ -1,6 +1,6 @@
 /**
- * The loops of pruning that pay to be compiled: an interface between `prune/`, which has them in plain
- * JavaScript, and `kernels/`, which has them in WebAssembly. Neither folder sees the other.
+ * The loops of pruning that are worth compiling: an interface between `prune/`, which has them in plain JavaScript, and
+ * `kernels/`, which has them in WebAssembly. Neither folder sees the other.
  */
 
 /**
@@ -47,6 +47,6 @@ export interface PruningKernels {
     mask: Uint8Array,
   ): void;
 
-  /** Sets values to 0 where the first row of their block in the mask is 0. */
+  /** Sets the values of each block to 0 if its entry in the first row of its mask is 0. */
   applyMaskInto(mask: Uint8Array, height: number, columns: number, values: Float32Array): void;
 }

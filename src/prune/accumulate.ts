@@ -1,10 +1,9 @@
 /**
- * Float32 sums in the order in which PyTorch's CPU kernels add (aten/src/ATen/native/cpu/SumKernel.cpp,
- * eight-lane vectors). A block's score is such a sum, and one unit in its last place can decide
- * which of two blocks is pruned.
+ * Float32 sums in the order of PyTorch's CPU kernels (aten/src/ATen/native/cpu/SumKernel.cpp, eight-lane vectors). A
+ * block's score is such a sum, and one unit in its last place can decide which of two blocks is pruned.
  */
 
-/** float32 lanes of the vector registers PyTorch sums with. */
+/** Float32 lanes of the vector registers that PyTorch sums with. */
 const LANES = 8;
 /** Rows that PyTorch's kernels keep in flight. */
 const ROWS_IN_FLIGHT = 4;
@@ -57,7 +56,7 @@ function interleavedSum(
   return sum;
 }
 
-/** Sum of `count` neighbours: lane by lane where there are enough of them (`vectorized_inner_sum`). */
+/** Sum of `count` neighbours, lane by lane if there are enough of them (`vectorized_inner_sum`). */
 export function sumNeighbours(values: Float32Array, start: number, count: number): number {
   if (count < LANES) return interleavedSum(values, start, 1, count);
   const vectors = Math.floor(count / LANES);
@@ -69,9 +68,8 @@ export function sumNeighbours(values: Float32Array, start: number, count: number
 }
 
 /**
- * Sum of column `column` of `count` rows of `width` values each, of which the first row begins at
- * `start` (`vectorized_outer_sum`, `scalar_outer_sum`): columns that fill whole groups of registers
- * are summed in one run, the rest interleaved.
+ * Sum of a column over `count` rows of `width` values, the first of them at `start` (`vectorized_outer_sum`,
+ * `scalar_outer_sum`). Columns that fill whole groups of registers are summed in one run, the rest interleaved.
  */
 export function sumColumn(
   values: Float32Array,

@@ -1,13 +1,13 @@
 /**
- * How many blocks each layer loses, as INC decides it (`get_masks_global`, `update_residual_cnt`,
- * `adjust_ratio`). Only counts and thresholds are made here; no mask is touched.
+ * `inc`: how many blocks each layer loses (INC: `get_masks_global`, `update_residual_cnt`, `adjust_ratio`). Only counts
+ * and thresholds are made here; no mask is touched.
  */
 import { sumOf } from "../core/sum.ts";
 import type { BlockCount } from "./count.ts";
 import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
-/** Limits on a layer's share of pruned blocks, and the share the whole network is to end at. */
+/** Limits on a layer's share of pruned blocks, and the final share of the whole network. */
 interface BudgetBounds {
   readonly max: number;
   readonly min: number;
@@ -19,21 +19,21 @@ export interface Candidate {
   readonly name: string;
   /** One score per block. */
   readonly scores: Float32Array;
-  /** 1 for blocks that count as pruned once they are; `null`: all do. */
+  /** 1 for blocks that will count as pruned; `null`: all will. */
   readonly counted: Uint8Array | null;
-  /** Its mask as it is now. */
+  /** Under its present mask. */
   readonly current: BlockCount;
   /** Keeps its mask and its share of the budget. */
   readonly frozen: boolean;
 }
 
-/** Blocks scoring below `threshold` are pruned, and of those equal to it the first `ties`. */
+/** Prunes blocks that score below `threshold`, and the first `ties` of those equal to it. */
 export interface Decision {
   readonly threshold: number;
   readonly ties: number;
 }
 
-/** A layer's fate: `null` leaves its mask as it is. */
+/** What becomes of a layer. `null` leaves its mask as it is. */
 interface LayerPlan {
   readonly decision: Decision | null;
   readonly frozen: boolean;
@@ -47,12 +47,11 @@ function share(count: BlockCount): number {
 }
 
 /**
- * Whether a layer's proposed share must change, and to what: down to `max`, and further down where the
- * layers still below `min` could not otherwise be filled within the final target
- * (INC: `BasePattern.adjust_ratio`).
+ * Whether a layer's proposed share must change, and to what: down to `max`, and further down if the layers still below
+ * `min` could not be filled within the final target otherwise (INC: `BasePattern.adjust_ratio`).
  *
  * @param current counts of all layers under their present masks, some of them already new.
- * @param index the layer in question, whose entry is replaced by `proposal`.
+ * @param index the layer whose entry is replaced by `proposal`.
  */
 export function adjustRatio(
   current: readonly BlockCount[],
@@ -110,14 +109,13 @@ function countPruned(
 }
 
 /**
- * Divides the budget among layers that compete for it. Layers are visited in order and judged by a mix
- * of old and new masks, so their order matters; layers that hit a bound are frozen and the rest
- * compete again for what is left.
+ * Divides the budget among layers that compete for it. Layers are visited in order and judged by a mix of old and new
+ * masks, so their order matters. Layers that hit a bound are frozen, and the rest compete again for what is left.
  *
  * @param ratio share of all blocks to prune.
- * @param refuseNone whether a budget with no layer left to take it from is refused (INC's N:M) or dropped.
- * @returns one plan per candidate, or `null` where nothing is left to prune and no mask changes.
- * @throws PruningError `infeasible-budget` where the layers that may still change cannot hold the budget.
+ * @param refuseNone whether a budget without an open layer is refused (INC's N:M) or dropped.
+ * @returns one plan per candidate, or `null` if nothing is left to prune and no mask changes.
+ * @throws PruningError `infeasible-budget` if the layers that may still change cannot hold the budget.
  */
 export function planBudget(
   candidates: readonly Candidate[],

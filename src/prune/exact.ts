@@ -1,6 +1,6 @@
 /**
- * How many blocks each layer loses under the `strict` profile: the exact budget, ties by lowest index,
- * pruned blocks stay pruned, and every layer within its bounds.
+ * `strict`: how many blocks each layer loses. The budget is exact, ties go by lowest index, pruned blocks stay pruned,
+ * and every layer stays within its bounds.
  */
 import { sumOf } from "../core/sum.ts";
 import { type Decision, KEEP_ALL } from "./budget.ts";
@@ -20,9 +20,9 @@ export interface ExactCandidate {
 }
 
 /**
- * The number of blocks a share asks for; the one place where ratios become counts under `strict`: the floor of
- * blocks x ratio, where a product that rounding has left just below a whole number counts as that number. Such a
- * product is off by a few units in its last place, which for more than a million blocks is more than 1e-9.
+ * The number of blocks that a share asks for: the floor of blocks x ratio. A product that rounding has left just below
+ * a whole number counts as that number. It is off by a few units in its last place, more than 1e-9 if there are more
+ * than a million blocks. The one place where ratios become counts under `strict`.
  */
 export function exactCount(blocks: number, ratio: number): number {
   const product = blocks * ratio;
@@ -51,15 +51,15 @@ function layerDecisions(
     const equal = left === 0 ? 0 : kernels.countBelow(chunk, threshold, true) - smaller;
     const ties = Math.min(equal, left);
     left -= ties;
-    // With all of a layer's ties there is nothing to choose, which masks are written faster without.
+    // Masks are written faster if a layer loses all of its ties.
     const unlimited = ties > 0 && ties === equal;
     const decision = { threshold, ties: unlimited ? Infinity : ties };
     return { decision, taken: smaller + ties };
   });
 }
 
-/** Replaces the `count` least scores of a layer, ties in order, or with `others` all but those, by `value`. */
-function rewrite(
+/** Replaces the `count` lowest scores of a layer, ties in order, by `value`; with `others` all but those. */
+function rewriteInto(
   scores: Float32Array,
   count: number,
   others: boolean,
@@ -76,8 +76,8 @@ function rewrite(
 }
 
 /**
- * Each layer's fewest, within the budget. Shares that round down separately can ask for a block more than
- * their sum does; then the last layers that have not lost their fewest yet go without.
+ * Each layer's fewest, within the budget. Shares that round down separately can ask for a block more than their sum
+ * does. Then the last layers that have not lost their fewest yet go without.
  */
 export function fewestWithin(
   candidates: readonly Pick<ExactCandidate, "least" | "pruned">[],
@@ -99,8 +99,8 @@ export function imposeBoundsInto(
   fewest: number,
   scratch: SelectionScratch,
 ): void {
-  if (most < scores.length) rewrite(scores, most, true, Infinity, scratch);
-  if (fewest > 0) rewrite(scores, fewest, false, -Infinity, scratch);
+  if (most < scores.length) rewriteInto(scores, most, true, Infinity, scratch);
+  if (fewest > 0) rewriteInto(scores, fewest, false, -Infinity, scratch);
 }
 
 /**
@@ -108,7 +108,7 @@ export function imposeBoundsInto(
  * scores of all layers, as far as each layer's most allows.
  *
  * @returns one decision per candidate, for scores as this function leaves them.
- * @throws PruningError `infeasible-budget` where the bounds cannot hold the budget.
+ * @throws PruningError `infeasible-budget` if the bounds cannot hold the budget.
  */
 export function planExactBudget(
   candidates: readonly ExactCandidate[],
@@ -131,7 +131,7 @@ export function planExactBudget(
     const { taken } = free[i];
     return taken >= fewest[i] && taken <= greatest;
   });
-  // A choice that keeps all bounds by itself is the one that is made when they are imposed.
+  // If a free choice keeps all bounds, imposing them would make the same choice.
   if (isWithin) return free.map(({ decision }) => decision);
   candidates.forEach((candidate, i) => {
     imposeBoundsInto(candidate, fewest[i], scratch);

@@ -5,7 +5,7 @@ import { expressionFault } from "./select.ts";
 
 /** A field with values of type `T`. */
 export interface Field<T> {
-  /** What it accepts, also said of a certain value. */
+  /** What it accepts; may depend on what it got. */
   readonly expected: string | ((value: unknown) => string);
   /** The value read; `undefined` if it is not accepted. */
   readonly read: (value: unknown) => T | undefined;

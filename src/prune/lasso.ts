@@ -1,6 +1,6 @@
 /**
- * Group lasso (INC: `regs.py`). INC takes the norm of a block's gradient where the method (Yuan and Lin,
- * 2006) asks for the norm of its weights.
+ * Group lasso (INC: `regs.py`). INC takes the norm of a block's gradient, although the method (Yuan and Lin, 2006) asks
+ * for the norm of its weights.
  */
 import { type BlockLayout, forEachElement } from "./pattern.ts";
 
@@ -14,8 +14,8 @@ function squaredNormsInto(layout: BlockLayout, values: Float32Array, terms: Floa
 }
 
 /**
- * `strict`: one shrinkage factor per block, coefficient / norm of the block's weights and at most 1, so that
- * each block's norm falls by the coefficient and ends at zero.
+ * `strict`: one factor per block, coefficient / norm of the block's weights and at most 1. Each block's norm falls by the
+ * coefficient and ends at zero.
  */
 export function lassoTermsInto(
   layout: BlockLayout,

@@ -1,6 +1,4 @@
-/**
- * What pruning needs to know of a model: its weight-bearing modules as plain records, in module order.
- */
+/** What pruning needs to know of a model: its modules as plain records, in module order. */
 import {
   checkFloat32Array,
   checkInteger,
@@ -14,10 +12,9 @@ import {
 export type LayerKind = "linear" | "conv1d" | "conv2d" | "embedding" | "other";
 
 /**
- * One module of a model. Records come in the order in which the model registers its modules, because
- * selection, budgets and ties follow that order. Modules without a weight (activations) may appear
- * with kind `other` and an empty shape: one that follows the last linear layer keeps that layer from
- * being taken for the classifier head. Leave dropout modules out.
+ * One module of a model. Records come in the order in which the model registers its modules, because selection, budgets
+ * and ties follow it. Modules without a weight (activations) may appear with kind `other` and an empty shape: after the
+ * last linear layer, they show that it is not the classifier head. Leave dropout modules out.
  */
 export interface LayerRecord {
   readonly name: string;
@@ -45,13 +42,13 @@ export type PruningErrorCode =
   | "invalid-score";
 
 /**
- * A configuration that cannot be carried out on the given layers. Raised before any data is touched by the pruner
- * that refuses; the pure forms leave all data as it was.
+ * A configuration that cannot be carried out on the given layers. Raised before the pruner that refuses changes any
+ * data; the pure forms change none at all.
  */
 export class PruningError extends RangeError {
   override readonly name = "PruningError";
   readonly code: PruningErrorCode;
-  /** Name of the layer concerned, where there is one. */
+  /** Name of the layer concerned, if it is about one. */
   readonly layer: string | undefined;
 
   constructor(code: PruningErrorCode, message: string, layer?: string) {
@@ -76,11 +73,7 @@ export function formatShape(shape: readonly unknown[]): string {
   return `[${shape.join(", ")}]`;
 }
 
-/**
- * Refuses to prune, and says why: what it is about, what was expected and what was got.
- *
- * @param layer the layer concerned, where there is one.
- */
+/** Refuses to prune, and says why: what it is about, what was expected and what was got. */
 export function refusePruning(
   code: PruningErrorCode,
   subject: string,
@@ -101,7 +94,7 @@ export function checkRecordList(layers: readonly LayerRecord[]): void {
   checkKind(Array.isArray(layers), "layers", "an array of layer records", layers);
 }
 
-/** Checks names, kinds, shapes and data lengths of layer records; states the first that is wrong. */
+/** Checks names, kinds, shapes and data lengths of layer records. */
 export function checkLayers(layers: readonly LayerRecord[]): void {
   checkRecordList(layers);
   const seen = new Set<string>();

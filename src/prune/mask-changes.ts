@@ -1,4 +1,4 @@
-/** When the masks on the weights can change, read off the configuration: for who keeps what depends on them. */
+/** When the masks on the weights can change: for code that keeps what depends on them. */
 import { isPruneStep, type ScheduleConfig } from "./schedule.ts";
 import type { PrunerState } from "./state.ts";
 
@@ -6,8 +6,8 @@ import type { PrunerState } from "./state.ts";
 type ScheduledPruner = Pick<PrunerState, "config" | "interpolating">;
 
 /**
- * Whether the beginning of `step` can change a mask that is on a weight. Interpolated masks change between prune
- * steps as well, and for the last time after the end step.
+ * Whether the beginning of `step` can change a mask that is on a weight. Interpolated masks also change between prune
+ * steps, and for the last time after the end step.
  */
 export function mayChangeMasks({ config, interpolating }: ScheduledPruner, step: number): boolean {
   if (!interpolating) return isPruneStep(config, step);
@@ -20,8 +20,8 @@ function lastPruneStep({ startStep, endStep, pruningFrequency }: ScheduleConfig)
 }
 
 /**
- * Whether nothing that happens from within `step` (once it has begun) has any effect on a mask, nor a gradient of a
- * pruned weight on a kept one. The latter is so while group lasso acts: a block's term is from all of its gradients.
+ * Whether nothing that happens once `step` has begun can change a mask, and no gradient of a pruned weight can change a
+ * kept one. Group lasso does the latter until the end step: a block's term comes from all of its gradients.
  */
 export function masksAreFinal({ config, interpolating }: ScheduledPruner, step: number): boolean {
   const afterEnd = interpolating || config.groupLasso !== null;

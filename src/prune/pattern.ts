@@ -1,6 +1,4 @@
-/**
- * Sparsity patterns and how they lie on a weight: which elements form the unit that is pruned together.
- */
+/** Sparsity patterns and how they lie on a weight: which elements are pruned together. */
 import { checkKind, describe, mismatch } from "../core/checks.ts";
 import { elementCount, type LayerRecord } from "./layer.ts";
 
@@ -28,17 +26,16 @@ export type PatternSpelling =
   | (string & {});
 
 /**
- * Whole attention heads (INC: `mha`). A configuration may ask for it; pruning with it is refused, since records
- * do not say which layers share heads.
+ * Whole attention heads (INC: `mha`). A configuration may ask for them, but pruning refuses, since records do not say
+ * which layers share heads.
  */
 export interface HeadPattern {
   readonly kind: "heads";
 }
 
 /**
- * How a pattern lies on one layer. The weight is seen as a matrix [rows, columns]; a convolution's
- * columns run over kernel positions first and input channels within a position, as in INC, which
- * permutes [out, in, kh, kw] to [out, kh, kw, in].
+ * How a pattern lies on one layer. The weight is seen as a matrix [rows, columns]. A convolution's columns run over
+ * kernel positions first and input channels within a position: INC permutes [out, in, kh, kw] to [out, kh, kw, in].
  */
 export interface BlockLayout {
   readonly rows: number;
@@ -49,7 +46,7 @@ export interface BlockLayout {
   readonly positions: number;
   readonly blockHeight: number;
   readonly blockWidth: number;
-  /** Whether the pattern divides the matrix. A layer where it does not is never pruned. */
+  /** Whether the pattern divides the matrix. If not, the layer is never pruned. */
   readonly divides: boolean;
   readonly blockRows: number;
   readonly blockColumns: number;
@@ -72,12 +69,12 @@ export function formatPattern(pattern: Pattern | HeadPattern): string {
 /** What a pattern's spelling looks like, for error messages. */
 export const PATTERN_SPELLINGS = 'a pattern such as "4x1", "1xchannel", "channelx1" or "2:4"';
 
-/** Reads a block's height or width; NaN where there is none. */
+/** Reads a block's height or width; NaN for anything else. */
 function readExtent(text: string | undefined): number | "channel" {
   return text === "channel" ? text : Number(text);
 }
 
-/** Reads a pattern's spelling; `undefined` where it is none. A prefix up to the last `_` is ignored, as in INC. */
+/** Reads a pattern's spelling; `undefined` if it is invalid. A prefix up to the last `_` is ignored, as in INC. */
 export function parsePattern(text: string): Pattern | undefined {
   const spelling = text.slice(text.lastIndexOf("_") + 1);
   const group = /^(\d+):(\d+)$/.exec(spelling);
@@ -131,7 +128,7 @@ export function layOut(pattern: Pattern, layer: Pick<LayerRecord, "shape">): Blo
   };
 }
 
-/** Number of blocks (or groups) of a layer; 0 where the pattern does not divide it. */
+/** Number of blocks (or groups) of a layer; 0 if the pattern does not divide it. */
 export function blockCount(layout: BlockLayout): number {
   return layout.divides ? layout.blockRows * layout.blockColumns : 0;
 }
@@ -146,7 +143,7 @@ export function perElement(pattern: Pattern, ratio: number): number {
   return pattern.kind === "group" ? (ratio * pattern.prune) / pattern.of : ratio;
 }
 
-/** Where matrix column `column` lies within a row of the weight's own memory. */
+/** Position of a matrix column within a row of the weight's own memory. */
 export function columnOffset(layout: BlockLayout, column: number): number {
   if (layout.positions === 1) return column;
   const channel = column % layout.channels;

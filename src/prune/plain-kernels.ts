@@ -1,14 +1,14 @@
 /**
  * The loops of {@link PruningKernels} in plain JavaScript: the default, and the reference of the compiled ones.
  *
- * Which blocks are pruned is as good as random, so a branch on it is mispredicted half of the time and costs
- * more than everything else; comparisons are turned into numbers instead.
+ * Which blocks are pruned looks random. A branch on it is mispredicted half of the time and costs more than everything
+ * else, so comparisons are turned into numbers.
  */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 
 const words = new WeakMap<Float32Array, Uint32Array>();
 
-/** The bits of an array's floats: one view for each array, so that repeated calls make none. */
+/** The bits of an array's floats. Each array has one view, so that repeated calls make none. */
 function wordsOf(values: Float32Array): Uint32Array {
   let view = words.get(values);
   // An array over a buffer that grows may have grown with it.
@@ -19,12 +19,12 @@ function wordsOf(values: Float32Array): Uint32Array {
   return view;
 }
 
-/** Magnitude of an element, or with factors of its product. */
+/** Magnitude of an element, with factors of their product. */
 function magnitude(values: Float32Array, factors: Float32Array | null, at: number): number {
   return Math.abs(factors === null ? values[at] : Math.fround(values[at] * factors[at]));
 }
 
-/** Sum of the block with its top at `at`; in the open, since a loop over the rows takes half as long again. */
+/** Sum of the block with its top at `at`. Unrolled: a loop over the rows takes 1.5 times as long. */
 function sumBlock(
   values: Float32Array,
   factors: Float32Array | null,
@@ -59,9 +59,9 @@ function updateScores(
 }
 
 /**
- * {@link updateScores} for products in blocks of four rows, the usual height, with momentum, where the columns are
- * a multiple of four. Four blocks at a time and all in the open: what the engine looks up anew in every turn of a
- * loop (types, lengths, addresses) is as much work as a block, and of calls it inlines only so many.
+ * {@link updateScores} for products in blocks of four rows, the usual height, with momentum and columns in multiples of
+ * four. Unrolled by four blocks: what the engine looks up in every iteration (types, lengths, addresses) is as much work
+ * as a block, and it inlines a limited number of calls.
  */
 function updateFromFourProducts(
   values: Float32Array,
@@ -103,12 +103,12 @@ function updateFromFourProducts(
   }
 }
 
-/** All bits set where a mask is 1, none where it is 0. A plain minus would make -0 of 0, no integer. */
+/** All bits set if a mask entry is 1, none if it is 0. A plain minus would turn 0 into -0, which is not an integer. */
 function keptBits(mask: Uint8Array, at: number): number {
   return (mask[at] ^ 1) - 1;
 }
 
-/** Keeps of four neighbouring words the bits given for each. */
+/** Keeps the given bits of four neighbouring words. */
 function keepFour(bits: Uint32Array, at: number, a: number, b: number, c: number, d: number): void {
   bits[at] = bits[at] & a;
   bits[at + 1] = bits[at + 1] & b;
@@ -117,8 +117,8 @@ function keepFour(bits: Uint32Array, at: number, a: number, b: number, c: number
 }
 
 /**
- * Zeroes all of the four rows of a row of blocks where the first row of the mask is 0, four blocks at a time, which
- * takes two thirds of the time of one by one; the columns are a multiple of four.
+ * Zeroes the four rows of a row of blocks at each 0 of the first row of the mask. Four blocks at a time take two thirds
+ * of the time of one by one. The columns are a multiple of four.
  */
 function applyToFourRows(mask: Uint8Array, at: number, columns: number, bits: Uint32Array): void {
   const end = at + columns;
@@ -134,7 +134,7 @@ function applyToFourRows(mask: Uint8Array, at: number, columns: number, bits: Ui
   }
 }
 
-/** A number that float32 numbers are at most exactly where they are below the threshold (with `inclusive`, at most it). */
+/** The limit with `x <= limit` for exactly the float32 numbers `x < threshold`, with `inclusive` `x <= threshold`. */
 function limitOf(threshold: number, inclusive: boolean): number {
   if (inclusive) return threshold;
   // Nothing is below -Infinity, and nothing is at most NaN.
@@ -144,7 +144,7 @@ function limitOf(threshold: number, inclusive: boolean): number {
   return finite - Math.max(Math.abs(finite) * 2 ** -30, Number.MIN_VALUE);
 }
 
-/** Four at a time, which takes three quarters of the time of one by one. */
+/** Four at a time take three quarters of the time of one by one. */
 function countUpTo(scores: Float32Array, limit: number): number {
   const whole = scores.length & ~3;
   let count = 0;
@@ -158,7 +158,7 @@ function countUpTo(scores: Float32Array, limit: number): number {
   return count;
 }
 
-/** Four at a time, which takes two thirds of the time of one by one. */
+/** Four at a time take two thirds of the time of one by one. */
 function countLeading(bits: Uint32Array, histogram: Uint32Array): void {
   const whole = bits.length & ~3;
   for (let i = 0; i < whole; i += 4) {
@@ -170,7 +170,7 @@ function countLeading(bits: Uint32Array, histogram: Uint32Array): void {
   for (let i = whole; i < bits.length; i++) histogram[bits[i] >>> 16]++;
 }
 
-/** Four at a time, which takes half of the time. A word that begins as the sought one does leaves its lower half. */
+/** Four at a time take half of the time. A word with the sought upper half leaves its lower half. */
 function countTrailing(bits: Uint32Array, leading: number, histogram: Uint32Array): void {
   const sought = leading << 16;
   const whole = bits.length & ~3;

@@ -1,6 +1,4 @@
-/**
- * When to prune and how much (INC: `schedulers.py`, `check_is_pruned_step`).
- */
+/** When to prune and how much (INC: `schedulers.py`, `check_is_pruned_step`). */
 import { cos, pow } from "../core/real.ts";
 import type { PrunerConfig, SparsityDecay } from "./config.ts";
 
@@ -20,7 +18,7 @@ function isOneShot(config: ScheduleConfig): boolean {
   return config.startStep === config.endStep;
 }
 
-/** Whether masks are recomputed at the beginning of `step`. */
+/** Whether `step` begins with new masks. */
 export function isPruneStep(config: ScheduleConfig, step: number): boolean {
   return (
     step >= config.startStep &&
@@ -36,8 +34,8 @@ export function pruneSteps(config: ScheduleConfig): number[] {
 }
 
 /**
- * Prune steps the target is spread over, and how many count as done at the beginning. The first prune
- * step only counts where it is the only one: otherwise its target is the initial sparsity.
+ * Prune steps that the target is spread over, and how many count as done at the beginning. The first prune step only
+ * counts if it is the only one. Otherwise its target is the initial sparsity.
  */
 export function planPruneSteps(config: ScheduleConfig): { total: number; completed: number } {
   const total = Math.floor((config.endStep - config.startStep) / config.pruningFrequency);
@@ -45,8 +43,8 @@ export function planPruneSteps(config: ScheduleConfig): { total: number; complet
 }
 
 /**
- * Target after `completed` of `total` prune steps, before it is limited to the final target.
- * `cube` is (t/T)^3 as INC has it, not the 1 - (1 - t/T)^3 of Zhu and Gupta (2017).
+ * Target after `completed` of `total` prune steps, before it is limited to the final target. `cube` is (t/T)^3 as in INC,
+ * not the 1 - (1 - t/T)^3 of Zhu and Gupta (2017).
  */
 function decayedTarget(
   decay: SparsityDecay,
@@ -72,8 +70,8 @@ function decayedTarget(
 }
 
 /**
- * {@link targetRatio} under `strict`: at the last prune step the final target itself, which the formula of a decay
- * can miss by a few units in the last place.
+ * {@link targetRatio} under `strict`: the last prune step has the final target itself, which a decay's formula can miss
+ * by a few units in the last place.
  */
 export function exactTargetRatio(
   config: ScheduleConfig,
@@ -87,9 +85,8 @@ export function exactTargetRatio(
 }
 
 /**
- * Share of blocks (elements for N:M) to be pruned after `completed` of `total` prune steps. One-shot:
- * the target itself. Iterative: the decay towards min(max per op, target)
- * (INC: `IterativeScheduler.update_sparsity_ratio`).
+ * Share of blocks (elements for N:M) to be pruned after `completed` of `total` prune steps. One-shot: the target itself.
+ * Iterative: the decay towards min(max per op, target) (INC: `IterativeScheduler.update_sparsity_ratio`).
  *
  * @param initial sparsity the decay starts from.
  */

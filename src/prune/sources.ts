@@ -1,5 +1,5 @@
 /**
- * Where a pruner's values come from, and which keys there are (INC: `process_weight_config`,
+ * Where a configuration states a pruner's values, and which keys there are (INC: `process_weight_config`,
  * `update_params`, `check_key_validity`).
  */
 import {
@@ -15,13 +15,12 @@ import type { Profile } from "./config.ts";
 
 /** Options of `parsePruningConfig`. */
 export interface ParseOptions {
-  /** INC warns of unknown keys and goes on; so does `ignore`, silently. Default `refuse`. */
+  /** INC warns of unknown keys and goes on; `ignore` goes on silently. Default `refuse`. */
   readonly unknownKeys?: "refuse" | "ignore";
   /**
-   * Unless `strict`, values have INC's precedence: a `reg_coeff` outside of `parameters` and a
-   * `lock_init_sparsity` that is handed down are dropped, and `resume_from_pruned_checkpoint` does nothing.
-   * `inc` also reads a text where a list of names belongs as INC does: letter by letter, each an expression of
-   * its own. Otherwise it is refused.
+   * Unless `strict`, values have INC's precedence: a `reg_coeff` outside of `parameters` and an inherited
+   * `lock_init_sparsity` are dropped, and `resume_from_pruned_checkpoint` does nothing. `inc` also reads a text in the
+   * place of a list of names as INC does: letter by letter, each an expression. Otherwise it is refused.
    */
   readonly profile?: Profile;
 }
@@ -34,7 +33,7 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Refuses keys that mean nothing. */
+/** Refuses unknown keys. */
 export function checkKeys(
   fields: Fields,
   known: readonly string[],
@@ -82,7 +81,7 @@ function ownValue(
   return handedDown === undefined ? undefined : { value: handedDown, path: key };
 }
 
-/** A pruner's value: `parameters` overrides every key; under `inc` its default overrides reg_coeff with 0. */
+/** A pruner's value. `parameters` overrides every key; under `inc` its default overrides reg_coeff with 0. */
 export function statedValue(sources: Sources, key: string): Stated | undefined {
   const parameters = ownValue(sources, "parameters");
   if (parameters && isFields(parameters.value) && key in parameters.value)
@@ -91,14 +90,14 @@ export function statedValue(sources: Sources, key: string): Stated | undefined {
   return isOverridden ? undefined : ownValue(sources, key);
 }
 
-/** INC accepts the flag and resumes nothing; `strict` refuses what would have no effect. */
+/** INC accepts the flag and resumes nothing; `strict` refuses it. */
 export function checkResumeFlag(sources: Sources): Either<readonly Problem[], unknown> {
   const flag = ownValue(sources, "resume_from_pruned_checkpoint");
   if (sources.profile === "inc" || !flag?.value) return right(flag);
   return refuseValue(flag.path, "false: pruning resumes from a saved state", flag.value);
 }
 
-/** Checks the keys of a pruner itself, and of its `parameters`, which are fields only. */
+/** Checks the keys of a pruner, and of its `parameters`, which are fields only. */
 export function checkPrunerKeys(
   sources: Sources,
   pruner: readonly string[],

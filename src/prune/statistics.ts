@@ -1,13 +1,11 @@
-/**
- * How sparse a model is, in INC's terms and in honest ones.
- */
+/** How sparse a model is, in INC's terms and in honest ones. */
 import { sumOf } from "../core/sum.ts";
 import { countPruner, countZeros, incKeptLimit, keptLimit } from "./count.ts";
 import type { LayerRecord } from "./layer.ts";
 import { formatPattern, perElement } from "./pattern.ts";
 import { ownedLayers, type PrunerState, type PruningState } from "./state.ts";
 
-/** A share with its numerator and denominator; `ratio` is 0 where there is nothing to count. */
+/** A share with its numerator and denominator; `ratio` is 0 if there is nothing to count. */
 export interface Share {
   readonly zeros: number;
   readonly total: number;
@@ -32,7 +30,7 @@ interface PrunerSparsity {
   readonly blocks: Share;
 }
 
-/** Sparsity of a model. Unless it says otherwise a figure counts zeros in the weights themselves. */
+/** Sparsity of a model. A figure counts zeros in the weights themselves unless it says otherwise. */
 export interface SparsityStatistics {
   readonly inc: IncSparsity;
   /** Over the weights of the layers that pruners own. */

@@ -1,7 +1,7 @@
 /**
- * The k-th smallest score, exactly and in linear time: a histogram over the upper half of the bits finds the
- * half that the score has, one over the lower half of the bits finds the rest. Both have 65536 buckets, so no
- * score is copied and the working memory does not depend on how many there are.
+ * The k-th smallest score, exactly and in linear time. A histogram over the upper halves of the bits finds that half of
+ * the score, and one over the lower halves finds the rest. Both have 65536 buckets, so no score is copied and the
+ * working memory does not depend on their number.
  */
 
 import type { PruningKernels } from "../core/pruning-kernels.ts";
@@ -16,9 +16,9 @@ export interface SelectionScratch {
 }
 
 const BUCKETS = 0x10000;
-/** Buckets from here on are of numbers with a minus sign, which grow downwards. */
+/** Buckets from here on hold negative numbers, in falling order. */
 const NEGATIVE = 0x8000;
-/** Upper halves of an infinity; above them, up to the next sign, lie the other NaN. */
+/** Upper halves of the infinities. Those above them, up to the next sign, are of NaN. */
 const INFINITIES = [0x7f80, 0xff80] as const;
 
 /**
@@ -36,7 +36,7 @@ interface Bucket {
   readonly before: number;
 }
 
-/** The bucket of the k-th entry, walking from `first` in steps of one up or down; `before` were met earlier. */
+/** The bucket of the k-th entry, from `first` up or down; `before` entries were counted earlier. */
 function findBucket(
   histogram: Uint32Array,
   k: number,
@@ -59,7 +59,7 @@ function sumBuckets(histogram: Uint32Array, from: number, to: number): number {
   return sum;
 }
 
-/** The bucket of the k-th smallest number by its upper half: first negative numbers, then the others. */
+/** The bucket of the k-th smallest number by its upper half: negative numbers first. */
 export function findLeading(histogram: Uint32Array, k: number): Bucket {
   const negative = sumBuckets(histogram, NEGATIVE, BUCKETS);
   return k <= negative
@@ -70,7 +70,7 @@ export function findLeading(histogram: Uint32Array, k: number): Bucket {
 const word = new Uint32Array(1);
 const float = new Float32Array(word.buffer);
 
-/** The number of these bits; -0 becomes +0, which is the same score. */
+/** The number with these bits. -0 becomes +0, which is the same score. */
 function numberOf(leading: number, trailing: number): number {
   word[0] = (leading << 16) | trailing;
   return float[0] + 0;
@@ -93,7 +93,7 @@ export function bitsOf(score: number): number {
   return word[0];
 }
 
-/** Scores to select from, which need not lie in arrays. */
+/** Scores to select from; they need not be in arrays. */
 export interface ScoreSource {
   readonly count: number;
   /** As in {@link PruningKernels}. */
@@ -104,7 +104,7 @@ export interface ScoreSource {
   visit(look: (score: number, position: number) => void): void;
 }
 
-/** Refuses NaN, and infinities unless they are allowed. The upper halves of the bits are counted already. */
+/** Refuses NaN, and infinities unless they are allowed. `histogram` has the upper halves of the bits. */
 function refuseForbidden(
   source: ScoreSource,
   histogram: Uint32Array,
@@ -116,7 +116,7 @@ function refuseForbidden(
     infinite += histogram[infinity];
     others += sumBuckets(histogram, infinity + 1, infinity + 0x80);
   }
-  // The upper half of an infinity is also that of some NaN.
+  // Some NaN share the upper half of an infinity.
   const isClean = others === 0 && (infinite === 0 || (allowInfinity && !source.hasNaN()));
   if (isClean) return;
   source.visit((score, position) => {
@@ -152,8 +152,8 @@ export function kthSmallestOf(
  * The k-th smallest value (k from 1) of all chunks together.
  *
  * @param allowInfinity lets scores of +-Infinity stand for "never" and "always first".
- * @throws PruningError `infeasible-budget` where there are fewer than k values, `invalid-score` for NaN
- * or an infinity that is not allowed.
+ * @throws PruningError `infeasible-budget` if there are fewer than k values, `invalid-score` for NaN or an infinity that
+ * is not allowed.
  */
 export function kthSmallest(
   chunks: readonly Float32Array[],
@@ -167,7 +167,7 @@ export function kthSmallest(
     countLeadingBitsInto: (histogram) => kernels.countLeadingBitsInto(chunks, histogram),
     countTrailingBitsInto: (leading, histogram) =>
       kernels.countTrailingBitsInto(chunks, leading, histogram),
-    // A NaN is neither at most any number nor above it.
+    // Comparisons with NaN are false.
     hasNaN: () => chunks.some((chunk) => kernels.countBelow(chunk, Infinity, true) < chunk.length),
     visit: (look) => {
       for (const chunk of chunks) chunk.forEach(look);

@@ -1,8 +1,8 @@
 /**
  * INC's bounds on a layer's share (`BasePattern.adjust_ratio`). A proposed share above `most` comes down to it.
- * Then, where this layer or any other is above the final target, what is left of the final budget must suffice
- * to lift all layers below `least` up to it; if not, this layer gives up the difference. The other layers are
- * judged by the masks they have at that moment, some of them new and some old.
+ * Then, if this layer or any other is above the final target, what is left of the final budget must suffice to lift all
+ * layers below `least` up to it. If not, this layer gives up the difference. The other layers are judged by the masks
+ * that they have at that moment, some of them new and some old.
  */
 import type { Count } from "./count.ts";
 

@@ -15,7 +15,7 @@ export interface Count {
   readonly total: number;
 }
 
-/** A matrix of blocks with 1 where the block counts as pruned. */
+/** A matrix of blocks: 1 if the block counts as pruned. */
 export function prunedBlocks(
   pattern: Pattern,
   layout: Layout,

@@ -42,7 +42,7 @@ function masked(stage: Stage, which: "mask" | "applied"): Stage {
   );
 }
 
-/** Applies `part` of `parts` of the latest prune step's changes; all of them where `part` is `parts`. */
+/** Applies `part` of `parts` of the latest prune step's changes, or all of them if `part` is `parts`. */
 function withPart(pruner: ReferencePruner, part: number, parts: number): ReferencePruner {
   const changes = pruner.layers.map((layer) => ({
     before: weightMatrix(layer.before, layer.shape),
@@ -102,7 +102,7 @@ function beginPlain(stage: Stage): Stage {
   return config.criterion === "retrain_free" ? after : masked(after, "mask");
 }
 
-/** The beginning of a step: masks, where the schedule asks for them, applied to the weights at once. */
+/** The beginning of a step. At a prune step new masks are applied to the weights at once. */
 export function beginStep(stage: Stage): Stage {
   const { config, step, aligned, profile } = stage.pruner;
   if (config.method === "pattern_lock") {

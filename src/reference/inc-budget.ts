@@ -22,7 +22,7 @@ export interface IncContender {
   readonly frozen: boolean;
 }
 
-/** What becomes of a layer; `fresh`: whether its mask was made anew. */
+/** What becomes of a layer; `fresh`: whether its mask is new. */
 interface IncOutcome {
   readonly mask: MaskMatrix;
   readonly frozen: boolean;
@@ -50,10 +50,10 @@ function withoutLowest(scores: Matrix, share: number): MaskMatrix {
 }
 
 /**
- * The masks after a prune step, or `null` where k is 0 and nothing happens at all.
+ * The masks after a prune step, or `null` if k is 0 and nothing happens.
  *
  * @param needsOpen whether k > 0 with every layer frozen is an error, as for N:M.
- * @throws Refusal for that error, where the open layers cannot hold k, or where a score is not finite.
+ * @throws Refusal for that error, if the open layers cannot hold k, or if a score is not finite.
  */
 export function incMasks(
   contenders: readonly IncContender[],

@@ -8,7 +8,7 @@ import { weightMatrix } from "./matrix.ts";
 import { replacedMasks } from "./replace.ts";
 import { elementScores } from "./score.ts";
 
-/** A layer to prune: its weight, and its gradient where the criterion reads one. */
+/** A layer to prune: its weight, and its gradient if the criterion reads one. */
 export interface ReferenceLayer {
   readonly shape: readonly number[];
   readonly data: Float32Array;

@@ -14,8 +14,8 @@ import { plannedPruneSteps, pruneStepsOf, targetOf } from "./schedule.ts";
 import { selectedLayers } from "./select.ts";
 import { initialPruner, pruningLayout, type ReferencePruner } from "./state.ts";
 
-/** How to plan. */
-export interface PlanOptions {
+/** How to start. */
+export interface StartOptions {
   readonly profile: Profile;
   /** Leave the last linear or conv2d layer alone when no module follows it. */
   readonly excludeHead: boolean;
@@ -25,7 +25,7 @@ export interface PlanOptions {
   readonly indivisible: "refuse" | "skip";
 }
 
-/** Throws where a condition holds. */
+/** Throws if a condition holds. */
 function refuseIf(condition: boolean, code: Refusal["code"], message: string): void {
   if (condition) throw new Refusal(code, message);
 }
@@ -95,7 +95,7 @@ function sizeOf({ divides, rows, columns }: Layout): number {
 }
 
 /**
- * INC breaks on a layer that the pattern does not divide: under N:M in local scope or where there is no other layer,
+ * INC breaks on a layer that the pattern does not divide: under N:M in local scope or if there is no other layer,
  * with snip_momentum always, and in global scope as soon as there is a block to prune.
  */
 function checkDivision(config: PatternPrunerConfig, layouts: readonly Layout[]): void {
@@ -130,7 +130,7 @@ function checkRoom(config: PatternPrunerConfig, layouts: readonly Layout[]): voi
 function plannedPruner(
   asked: PrunerConfig,
   records: readonly LayerRecord[],
-  { profile, excludeHead, allowNothing, indivisible }: PlanOptions,
+  { profile, excludeHead, allowNothing, indivisible }: StartOptions,
 ): ReferencePruner {
   const { pattern } = asked;
   if (pattern.kind === "heads") throw new Refusal("unsupported-combination", "whole heads");
@@ -161,7 +161,7 @@ function plannedPruner(
 export function plannedPruners(
   config: PruningConfig,
   records: readonly LayerRecord[],
-  options: PlanOptions,
+  options: StartOptions,
 ): ReferencePruner[] {
   const { profile, excludeHead } = options;
   const hasHead = records.some(({ kind }) => kind === "linear" || kind === "conv2d");

@@ -43,7 +43,7 @@ interface Change {
 /**
  * Masks in which `part` of `parts` of the changes are made.
  *
- * @throws Refusal under `inc` where a part comes to no element.
+ * @throws Refusal under `inc` if a part comes to no element.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 /**
  * A prune step (INC: `update_masks`, `update_masks_progressive`): new masks for the schedule's target. gradient and
  * snip have no scores before their first gradient, which still consumes a prune step. With lock_init_sparsity the
- * start step first takes over the weights' zeros and their share as the initial sparsity; where the sparsity is above
+ * start step first takes over the weights' zeros and their share as the initial sparsity. If the sparsity is above
  * the target already, nothing is pruned.
  */
 
@@ -66,7 +66,7 @@ export function withInitialSparsity(pruner: ReferencePruner, weights: Weights): 
   return { ...sparse, layers };
 }
 
-/** retrain_free chooses a layer's pruned blocks anew. */
+/** retrain_free chooses a layer's pruned blocks again. */
 function rearranged(
   { config, profile }: ReferencePruner,
   before: ReferenceState,
@@ -94,7 +94,7 @@ function rearranged(
 
 /**
  * Group lasso spreads its terms over the weight by block, which INC leaves out for a frozen layer. That still comes
- * right by broadcasting where the terms are one row or column for the whole weight, or one for each element.
+ * right by broadcasting if the terms are one row or column for the whole weight, or one for each element.
  */
 function refuseFrozenLasso({ config }: ReferencePruner, layers: readonly ReferenceState[]): void {
   if (config.groupLasso === null || accumulates(config.criterion)) return;

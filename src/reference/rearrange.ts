@@ -1,5 +1,5 @@
 /**
- * retrain_free prunes as many blocks of a layer as its scores say, but not those: it chooses anew (INC:
+ * retrain_free prunes as many blocks of a layer as its scores say, but not those: it chooses again (INC:
  * `PytorchRetrainFreePruner.rearrange_masks`; Kwon et al., "A fast post-training pruning framework for
  * transformers", NeurIPS 2022, section 4.2). Begin with the blocks whose mask gradients are shortest, a vector with
  * one entry per step; then let each other block join in turn, and leave out the one without which the rest's vectors

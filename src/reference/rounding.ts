@@ -25,7 +25,7 @@ function exponentOf(magnitude: number): number {
 
 /**
  * A float32 sum, one summand after the other. PyTorch adds long lists in another order, which matters only
- * where a partial sum has to be rounded.
+ * if a partial sum has to be rounded.
  */
 export function float32Sum(values: readonly number[]): number {
   return values.reduce((sum, value) => Math.fround(sum + value), 0);

@@ -2,7 +2,7 @@
  * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`). The layers whose names some
  * expression of `op_names` is found in; of these the ones whose PyTorch class name contains one of
  * `pruning_op_types`; without those that an expression of `excluded_op_names` is found in, and without the
- * classifier head, the last linear or conv2d layer where no module follows it. Under `inc` they come expression by
+ * classifier head, the last linear or conv2d layer if no module follows it. Under `inc` they come expression by
  * expression, and the head's name is one more excluded expression; under `strict` they come in module order.
  */
 import type { Profile, PrunerConfig } from "../prune/config.ts";
@@ -34,7 +34,7 @@ function expression(source: string): RegExp {
 /**
  * The layers to prune, in the order in which they count.
  *
- * @throws Refusal where an expression is none.
+ * @throws Refusal if an expression is invalid.
  *
  * @example
  * ```ts

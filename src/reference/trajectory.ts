@@ -5,7 +5,7 @@
 import type { PruningConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import { afterOptimizer, beforeOptimizer, beginStep, type Stage } from "./hooks.ts";
-import { type PlanOptions, plannedPruners } from "./plan.ts";
+import { type StartOptions, plannedPruners } from "./plan.ts";
 import type { ReferencePruner, Weights } from "./state.ts";
 
 /** What one step brings, by layer name: gradients, and what the optimizer adds to the weights. */
@@ -21,7 +21,7 @@ export interface Moment {
 }
 
 /** How to plan a trajectory. Defaults: `inc`, the head left alone, nothing to prune refused. */
-export type TrajectoryOptions = Partial<PlanOptions>;
+export type TrajectoryOptions = Partial<StartOptions>;
 
 /** Every pruner's turn at a hook that changes weights. */
 function inTurn({ pruners, weights }: Moment, hook: (stage: Stage) => Stage): Moment {
@@ -38,7 +38,7 @@ function inTurn({ pruners, weights }: Moment, hook: (stage: Stage) => Stage): Mo
 /**
  * The moment before the first step.
  *
- * @throws Refusal where a pruner cannot be carried out.
+ * @throws Refusal if a pruner cannot be carried out.
  */
 export function startedTrajectory(
   config: PruningConfig,
@@ -47,7 +47,7 @@ export function startedTrajectory(
 ): Moment {
   const weights = new Map(layers.map(({ name, data }) => [name, data]));
   const defaults = { profile: "inc", excludeHead: true, allowNothing: false } as const;
-  const plan: PlanOptions = { ...defaults, indivisible: "refuse", ...options };
+  const plan: StartOptions = { ...defaults, indivisible: "refuse", ...options };
   return { pruners: plannedPruners(config, layers, plan), weights };
 }
 
@@ -95,7 +95,7 @@ export function steppedTrajectory(
  * if (weights.join(" then ") !== "1,2,3,4 then 0,0,3,4") throw new Error(weights.join());
  * ```
  *
- * @throws Refusal where a pruner cannot be carried out, or a step cannot.
+ * @throws Refusal if a pruner or a step cannot be carried out.
  */
 export function pruningTrajectory(
   config: PruningConfig,
