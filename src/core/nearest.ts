@@ -6,12 +6,12 @@ export function editDistance(a: string, b: string): number {
   for (let i = 0; i < a.length; i++) {
     const row = [i + 1];
     for (let j = 0; j < b.length; j++) {
-      const substituted = (previous[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
-      row.push(Math.min(substituted, (previous[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1));
+      const substituted = previous[j] + (a[i] === b[j] ? 0 : 1);
+      row.push(Math.min(substituted, previous[j + 1] + 1, row[j] + 1));
     }
     previous = row;
   }
-  return previous[b.length] ?? 0;
+  return previous[b.length];
 }
 
 /** Whether one of two names begins with the other. */

@@ -29,7 +29,7 @@ export function blockMaskGradientsInto(
         const at = row * columns + columnOffset(layout, column);
         sum = Math.fround(sum + Math.fround(weight[at] * gradient[at]));
       }
-      out[base + block] = out[base + block] + sum;
+      out[base + block] += sum;
     }
   }
 }

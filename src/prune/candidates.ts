@@ -63,7 +63,7 @@ function writeGroupScoresInto(
 }
 
 /** What a block's entry in the mask takes from its score: all of it if the block is pruned. */
-const TAKEN: readonly number[] = [Number.POSITIVE_INFINITY, 0];
+const TAKEN: readonly number[] = [Infinity, 0];
 
 /**
  * Copies the scores of whole blocks, with -Infinity for pruned ones, and returns the number of the latter. One pass

@@ -54,6 +54,11 @@ export interface PrunerConfig {
 /** A pruner whose pattern can be laid on layers. */
 export type PatternPrunerConfig = PrunerConfig & { readonly pattern: Pattern };
 
+/** Items in one group, or each in its own: what shares a budget. */
+export function grouped<T>(together: boolean, items: readonly T[]): readonly (readonly T[])[] {
+  return together ? [items] : items.map((item) => [item]);
+}
+
 /** A list of pruners that share one model. */
 export interface PruningConfig {
   readonly pruners: readonly PrunerConfig[];

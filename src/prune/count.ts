@@ -110,9 +110,9 @@ export function countPruner({ config, layers }: PrunerState, limit: number): Blo
   };
 }
 
-/** Number of zeros in a mask. */
-export function countZeros(mask: Uint8Array): number {
+/** Number of zeros in a mask or a weight. */
+export function countZeros(values: Uint8Array | Float32Array): number {
   let zeros = 0;
-  for (let i = 0; i < mask.length; i++) if (mask[i] === 0) zeros++;
+  for (let i = 0; i < values.length; i++) if (values[i] === 0) zeros++;
   return zeros;
 }

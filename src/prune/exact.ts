@@ -87,7 +87,7 @@ export function fewestWithin(
   let excess = sumOf(candidates, ({ least }) => least) - budget;
   for (let i = candidates.length - 1; i >= 0 && excess > 0; i--) {
     const spare = Math.min(excess, fewest[i] - candidates[i].pruned);
-    fewest[i] = fewest[i] - spare;
+    fewest[i] -= spare;
     excess -= spare;
   }
   return fewest;

@@ -37,7 +37,7 @@ export const coefficientField: Field<number> = {
   expected: "a number of at least 0",
   read(value) {
     const isText = typeof value === "string" && value.trim() !== "";
-    const number = isText || typeof value === "number" ? Number(value) : Number.NaN;
+    const number = isText || typeof value === "number" ? Number(value) : NaN;
     return Number.isFinite(number) && number >= 0 ? number : undefined;
   },
 };

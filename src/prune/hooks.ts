@@ -52,12 +52,6 @@ export function createPruningScratch(
   return { pruners: createPrunerScratches(state.pruners, kernels) };
 }
 
-/** Every pruner's turn. */
-function turnsOf({ profile, pruners }: LivePruningState, scratch: PruningScratch): Turn[] {
-  const rules = PROFILES[profile];
-  return pruners.map((pruner, i) => ({ rules, pruner, scratch: scratch.pruners[i] }));
-}
-
 /** Finds the records of a pruner's layers, in the place of the last call if they are still there. */
 function bindRecordsInto(
   pruner: PrunerState,
@@ -89,8 +83,11 @@ function takeTurns(
   ...actions: readonly ((turn: Turn) => void)[]
 ): LivePruningState {
   checkRecordList(layers);
-  const turns = turnsOf(state, scratch);
-  for (const { pruner, scratch: own } of turns) bindRecordsInto(pruner, layers, own);
+  const rules = PROFILES[state.profile];
+  const turns = state.pruners.map((pruner, i): Turn => {
+    bindRecordsInto(pruner, layers, scratch.pruners[i]);
+    return { rules, pruner, scratch: scratch.pruners[i] };
+  });
   for (const action of actions) turns.forEach(action);
   return state;
 }
@@ -204,9 +201,7 @@ function copyPrunedLayers(
 
 /** Whether two arrays of one length differ in any bit. */
 function differs(a: Float32Array, b: Float32Array): boolean {
-  if (a === b) return false;
-  const left = new Int32Array(a.buffer, a.byteOffset, a.length);
-  const right = new Int32Array(b.buffer, b.byteOffset, b.length);
+  const [left, right] = [a, b].map((one) => new Int32Array(one.buffer, one.byteOffset, one.length));
   for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return true;
   return false;
 }

@@ -31,7 +31,7 @@ export function preparePruning(
   checkKind(
     Array.isArray(config?.pruners),
     "config",
-    "one from parsePruningConfig (the right side of its Either, or call parsePruningConfigOrThrow)",
+    "one from parsePruningConfig, out of its Either",
     config,
   );
   checkLayers(layers);

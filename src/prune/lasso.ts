@@ -9,7 +9,7 @@ function squaredNormsInto(layout: BlockLayout, values: Float32Array, terms: Floa
   terms.fill(0);
   forEachElement(layout, (index, block) => {
     const value = values[index];
-    terms[block] = terms[block] + value * value;
+    terms[block] += value * value;
   });
 }
 

@@ -15,6 +15,19 @@ function countNonzeros(layout: BlockLayout, weight: Float32Array): Float32Array 
   return counts;
 }
 
+/** Writes 0 for each element that `locks` and 1 for the others. */
+function writeLockInto(
+  layout: BlockLayout,
+  mask: Uint8Array,
+  locks: (index: number, block: number) => boolean,
+): void {
+  mask.fill(1);
+  if (!layout.divides) return;
+  forEachElement(layout, (index, block) => {
+    if (locks(index, block)) mask[index] = 0;
+  });
+}
+
 /** Locks the zeros of blocks of zeros, and those of groups with at least N of them. */
 export function lockMaskInto(
   pattern: Pattern,
@@ -22,13 +35,9 @@ export function lockMaskInto(
   weight: Float32Array,
   mask: Uint8Array,
 ): void {
-  mask.fill(1);
-  if (!layout.divides) return;
   const limit = keptLimit(pattern);
   const nonzeros = countNonzeros(layout, weight);
-  forEachElement(layout, (index, block) => {
-    if (weight[index] === 0 && nonzeros[block] <= limit) mask[index] = 0;
-  });
+  writeLockInto(layout, mask, (index, block) => weight[index] === 0 && nonzeros[block] <= limit);
 }
 
 /** INC locks a block whose weights sum to zero, even if they cancel, and a whole group with at most N nonzeros. */
@@ -38,12 +47,10 @@ export function incLockMaskInto(
   weight: Float32Array,
   mask: Uint8Array,
 ): void {
-  mask.fill(1);
-  if (!layout.divides) return;
   const isGroup = pattern.kind === "group";
   const limit = incKeptLimit(pattern);
   const values = isGroup ? countNonzeros(layout, weight) : reduceBlocks(layout, "sum", weight);
-  forEachElement(layout, (index, block) => {
-    if (isGroup ? values[block] <= limit : values[block] === 0) mask[index] = 0;
-  });
+  writeLockInto(layout, mask, (_, block) =>
+    isGroup ? values[block] <= limit : values[block] === 0,
+  );
 }

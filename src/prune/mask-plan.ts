@@ -5,6 +5,7 @@
 import { sumOf } from "../core/sum.ts";
 import { type Decision, planBudget } from "./budget.ts";
 import { type Competitor, exactCandidate, incCandidate, NO_SCORES } from "./candidates.ts";
+import { grouped } from "./config.ts";
 import { accumulatesElements } from "./criteria.ts";
 import { exactCount, planExactBudget } from "./exact.ts";
 import { refusePruning } from "./layer.ts";
@@ -88,8 +89,8 @@ export function exactMaskPlan(
 /** Whether group lasso's terms fit a weight by broadcasting: one for each row, column or element of a matrix. */
 function broadcasts(layout: BlockLayout, shape: readonly number[]): boolean {
   const { blockHeight, blockWidth, blockRows, blockColumns } = layout;
-  if (shape.length > 2) return false;
-  return (blockHeight === 1 || blockRows === 1) && (blockWidth === 1 || blockColumns === 1);
+  const fits = (blockHeight === 1 || blockRows === 1) && (blockWidth === 1 || blockColumns === 1);
+  return fits && shape.length <= 2;
 }
 
 /** INC does not spread the terms over a layer that stays frozen, and breaks if they do not fit. */
@@ -110,11 +111,14 @@ export function checkFrozenLasso({ config }: PrunerState, plans: readonly MaskPl
 }
 
 /** The layers that share a budget: all that the pattern divides, or each alone. */
-export function budgetGroups(pruner: LivePruner, scratch: PrunerScratch): readonly Competitor[][] {
+export function budgetGroups(
+  pruner: LivePruner,
+  scratch: PrunerScratch,
+): readonly (readonly Competitor[])[] {
   const divided = pruner.layers
     .map((layer, i) => ({ layer, own: scratch.layers[i] }))
     .filter(({ layer }) => layer.layout.divides);
-  return pruner.config.pruningScope === "global" ? [divided] : divided.map((one) => [one]);
+  return grouped(pruner.config.pruningScope === "global", divided);
 }
 
 /** Writes one layer's mask as planned. */

@@ -20,7 +20,7 @@ import { ELEMENT_CRITERION_NAMES, type ElementCriterion, needsGradient } from ".
 import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./hooks.ts";
 import { preparePruning } from "./initialise.ts";
 import type { LayerRecord } from "./layer.ts";
-import { type Pattern, type PatternSpelling, readPattern } from "./pattern.ts";
+import { type Pattern, type PatternSpelling, perElement, readPattern } from "./pattern.ts";
 import { PROFILE_NAMES } from "./profiles.ts";
 import { expressionFault, type SkippedLayer } from "./select.ts";
 import { ownedLayers } from "./state.ts";
@@ -135,7 +135,7 @@ export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
   checkExpressions("excludedOpNames", excludedOpNames);
   checkStrings("pruningOpTypes", pruningOpTypes);
   const { targetSparsity } = options;
-  const most = pattern.kind === "group" ? pattern.prune / pattern.of : 1;
+  const most = perElement(pattern, 1);
   const { minSparsityRatioPerOp: min = 0, maxSparsityRatioPerOp: max = most } = options;
   checkNumber("targetSparsity", targetSparsity, 0, most);
   if (targetSparsity === 1) throw new RangeError(mismatch("targetSparsity", "less than 1", 1));

@@ -31,7 +31,7 @@ import {
   shareField,
   stringsField,
 } from "./fields.ts";
-import { formatPattern } from "./pattern.ts";
+import { formatPattern, perElement } from "./pattern.ts";
 import {
   checkKeys,
   checkPrunerKeys,
@@ -156,8 +156,7 @@ function resolvePruner({
     ...resolveType(pruningType, criterionType),
     sparsityDecay: sparsityDecayType,
     scoreReduction: criterionReduceType,
-    maxSparsityRatioPerOp:
-      pattern.kind === "group" ? Math.min(pattern.prune / pattern.of, max) : max,
+    maxSparsityRatioPerOp: Math.min(perElement(pattern, 1), max),
     groupLasso: regType === null ? null : regCoeff,
   };
 }
@@ -175,11 +174,9 @@ function checkRelations(
   };
   const { pattern, startStep, maxSparsityRatioPerOp: max } = config;
   if (config.endStep < startStep) report("endStep", `at least start_step (${startStep})`);
-  if (pattern.kind === "group" && config.method !== "pattern_lock") {
-    const most = pattern.prune / pattern.of;
-    if (config.targetSparsity > most)
-      report("targetSparsity", `at most ${most}, all that ${formatPattern(pattern)} can prune`);
-  }
+  const most = perElement(pattern, 1);
+  if (config.targetSparsity > most && config.method !== "pattern_lock")
+    report("targetSparsity", `at most ${most}, all that ${formatPattern(pattern)} can prune`);
   if (config.minSparsityRatioPerOp > max)
     report("minSparsityRatioPerOp", `at most max_sparsity_ratio_per_op (${max})`);
   return unlessProblems(problems, config);

@@ -139,7 +139,7 @@ export function perBlock(pattern: Pattern, ratio: number): number {
 }
 
 /** A ratio of blocks or groups as the ratio of elements it stands for, in INC's order of operations. */
-export function perElement(pattern: Pattern, ratio: number): number {
+export function perElement(pattern: Pattern | HeadPattern, ratio: number): number {
   return pattern.kind === "group" ? (ratio * pattern.prune) / pattern.of : ratio;
 }
 

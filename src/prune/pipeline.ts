@@ -93,15 +93,15 @@ export function updateMasksInto(
     if (rearranges) rearrangeMasksInto(pruner, settled, rules.checkRearranging);
   }
   pruner.completedPruneSteps++;
-  const { pruned, total } = countPruner(pruner, rules.keptLimit(config.pattern));
+  const count = countPruner(pruner, rules.keptLimit(config.pattern));
   pruner.lastEvent = {
     step: pruner.step,
     targetRatio,
     scored,
-    prunedBlocks: pruned,
-    totalBlocks: total,
+    prunedBlocks: count.pruned,
+    totalBlocks: count.total,
   };
-  return scored ? { pruned, total } : undefined;
+  return scored ? count : undefined;
 }
 
 /** Pruned blocks as a share; for N:M the share of elements that they stand for. */
@@ -124,13 +124,6 @@ export function pruneStepInto(turn: Turn): void {
   pruner.currentSparsity = sparsityOf(config, count);
 }
 
-/** Whether group lasso shrinks a layer: if the pattern divides it, with or without block masks. */
-function shrinks(config: PatternPrunerConfig, layer: LayerRecord): boolean {
-  const { groupLasso, method, criterion, pattern } = config;
-  if (groupLasso === null || method === "pattern_lock" || rearrangesMasks(criterion)) return false;
-  return layOut(pattern, layer).divides;
-}
-
 /** A layer before the first step: nothing pruned, scores that are added to at zero. */
 function initialLayer(
   config: PatternPrunerConfig,
@@ -138,9 +131,12 @@ function initialLayer(
   interpolating: boolean,
   rules: ProfileRules,
 ): LiveLayer {
-  const { pattern, criterion, method } = config;
+  const { pattern, criterion, method, groupLasso } = config;
   const { name, shape, layout, data } = layer;
   const byBlockMask = scoresBlockMasks(criterion);
+  const trains = method !== "pattern_lock" && !rearrangesMasks(criterion);
+  // Group lasso needs no block masks, only a pattern that divides the layer.
+  const shrinks = groupLasso !== null && trains && layOut(pattern, layer).divides;
   const elements = elementCount(shape);
   const ones = (): Uint8Array => new Uint8Array(elements).fill(1);
   const perElement = pattern.kind === "group" || !layout.divides;
@@ -156,9 +152,7 @@ function initialLayer(
     mask,
     scores: startsAtZero ? new Float32Array(perElement ? elements : blockCount(layout)) : null,
     frozen: false,
-    lassoTerms: shrinks(config, layer)
-      ? new Float32Array(layout.blockRows * layout.blockColumns)
-      : null,
+    lassoTerms: shrinks ? new Float32Array(layout.blockRows * layout.blockColumns) : null,
     collected: [],
     previousMask: interpolating ? ones() : null,
     progressiveMask: interpolating ? ones() : null,

@@ -110,10 +110,10 @@ function keptBits(mask: Uint8Array, at: number): number {
 
 /** Keeps the given bits of four neighbouring words. */
 function keepFour(bits: Uint32Array, at: number, a: number, b: number, c: number, d: number): void {
-  bits[at] = bits[at] & a;
-  bits[at + 1] = bits[at + 1] & b;
-  bits[at + 2] = bits[at + 2] & c;
-  bits[at + 3] = bits[at + 3] & d;
+  bits[at] &= a;
+  bits[at + 1] &= b;
+  bits[at + 2] &= c;
+  bits[at + 3] &= d;
 }
 
 /**
@@ -138,7 +138,7 @@ function applyToFourRows(mask: Uint8Array, at: number, columns: number, bits: Ui
 function limitOf(threshold: number, inclusive: boolean): number {
   if (inclusive) return threshold;
   // Nothing is below -Infinity, and nothing is at most NaN.
-  if (threshold === Number.NEGATIVE_INFINITY) return Number.NaN;
+  if (threshold === -Infinity) return NaN;
   const finite = Math.min(threshold, Number.MAX_VALUE);
   // Less than the distance to the next float32 number.
   return finite - Math.max(Math.abs(finite) * 2 ** -30, Number.MIN_VALUE);
@@ -225,6 +225,6 @@ export const plainKernels: PruningKernels = /* @__PURE__ */ Object.freeze({
       else
         for (let row = 0; row < height; row++)
           for (let i = start; i < start + columns; i++)
-            bits[i + row * columns] = bits[i + row * columns] & keptBits(mask, i);
+            bits[i + row * columns] &= keptBits(mask, i);
   },
 } satisfies PruningKernels);

@@ -88,14 +88,14 @@ function openScores(layers: readonly ProgressiveLayer[]): ScoreSource {
     countLeadingBitsInto: (histogram) =>
       visit((score) => {
         const bucket = bitsOf(score) >>> 16;
-        histogram[bucket] = histogram[bucket] + 1;
+        histogram[bucket]++;
       }),
     countTrailingBitsInto: (leading, histogram) =>
       visit((score) => {
         const bits = bitsOf(score);
         if (bits >>> 16 !== leading) return;
         const bucket = bits & 0xffff;
-        histogram[bucket] = histogram[bucket] + 1;
+        histogram[bucket]++;
       }),
     hasNaN: () => countIf(Number.isNaN) > 0,
     visit,

@@ -2,6 +2,7 @@
  * What one pruner does at each hook (INC: `pruners/basic.py`, `progressive.py`, `pattern_lock.py`, `retrain_free.py`).
  */
 import { applyMasksInto } from "./apply.ts";
+import { grouped } from "./config.ts";
 import { countPruner } from "./count.ts";
 import {
   accumulatesElements,
@@ -50,8 +51,7 @@ function interpolateInto({ rules, pruner, scratch }: Turn, part: number): void {
       : [],
   );
   const parts = progressive.parts(planProgressive(pruner.config));
-  const together = progressive.ranksTogether(pruner.config);
-  for (const group of together ? [layers] : layers.map((layer) => [layer]))
+  for (const group of grouped(progressive.ranksTogether(pruner.config), layers))
     progressive.interpolateMasksInto(group, part, parts, scratch.selection);
 }
 

@@ -3,7 +3,7 @@
  * nothing, and under `strict` what would prune less than asked.
  */
 import { sumOf } from "../core/sum.ts";
-import type { PatternPrunerConfig, PrunerConfig } from "./config.ts";
+import { grouped, type PatternPrunerConfig, type PrunerConfig } from "./config.ts";
 import {
   accumulatesElements,
   needsGradient,
@@ -23,7 +23,7 @@ type LaidOut = Pick<LayerShape, "name" | "shape"> & { readonly layout: BlockLayo
 export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
   const { pattern } = config;
   if (pattern.kind !== "heads") return { ...config, pattern };
-  refusePruning(
+  return refusePruning(
     "unsupported-combination",
     "pattern",
     "blocks, channels or N:M",
@@ -169,8 +169,7 @@ export function checkRoom(config: PatternPrunerConfig, layers: readonly LaidOut[
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;
   if (config.method === "pattern_lock") return;
   const sizes = layers.map(({ layout }) => blockCount(layout));
-  const budgets = pruningScope === "global" ? [sizes] : sizes.map((size) => [size]);
-  for (const blocks of budgets) {
+  for (const blocks of grouped(pruningScope === "global", sizes)) {
     const all = sumOf(blocks, (count) => count);
     const wanted = exactCount(all, perBlock(pattern, targetSparsity));
     const most = perBlock(pattern, maxSparsityRatioPerOp);

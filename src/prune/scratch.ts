@@ -17,6 +17,12 @@ export interface LayerScratch {
   flags: Uint8Array;
 }
 
+const EMPTY: LayerScratch = {
+  blockScores: new Float32Array(0),
+  losses: new Uint16Array(0),
+  flags: new Uint8Array(0),
+};
+
 /** Working memory of one pruner. */
 export interface PrunerScratch {
   /** Shared by all pruners, like the next. */
@@ -43,13 +49,9 @@ export function createPrunerScratches(
     selection,
     score,
     group: createGroupScratch(pattern.kind === "group" ? pattern.of : 0),
-    row: new Uint8Array(layers.reduce((most, { layout }) => Math.max(most, layout.columns), 0)),
-    layers: layers.map(() => ({
-      blockScores: new Float32Array(0),
-      losses: new Uint16Array(0),
-      flags: new Uint8Array(0),
-    })),
-    maskGradients: new Float32Array(0),
+    row: new Uint8Array(Math.max(0, ...layers.map(({ layout }) => layout.columns))),
+    layers: layers.map(() => ({ ...EMPTY })),
+    maskGradients: EMPTY.blockScores,
     records: [],
   }));
 }

@@ -132,9 +132,6 @@ export function selectLayers<Layer extends LayerShape>(
     const reason = reasonToSkip(layer);
     return reason === undefined ? [] : [{ name: layer.name, reason }];
   });
-  const left = new Set(skipped.map(({ name }) => name));
-  return {
-    selected: (inModuleOrder ? layers : [...matched]).filter(({ name }) => !left.has(name)),
-    skipped,
-  };
+  const ordered = inModuleOrder ? layers : [...matched];
+  return { selected: ordered.filter((layer) => reasonToSkip(layer) === undefined), skipped };
 }

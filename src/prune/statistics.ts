@@ -51,13 +51,11 @@ function isLinearOrConvolution({ kind }: LayerRecord): boolean {
 }
 
 function weightShare(layers: readonly LayerRecord[]): Share {
-  let zeros = 0;
-  let total = 0;
-  for (const { data } of layers) {
-    total += data.length;
-    for (let i = 0; i < data.length; i++) if (data[i] === 0) zeros++;
-  }
-  return shareOf(zeros, total);
+  const zeros = sumOf(layers, ({ data }) => countZeros(data));
+  return shareOf(
+    zeros,
+    sumOf(layers, ({ data }) => data.length),
+  );
 }
 
 /** A pruner's pruned blocks among all of its layers' blocks. */
