@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { InputError } from "../core/either.ts";
+import { refuseInput } from "../core/either.ts";
 import { availableVariants, MOST_THREADS } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { type Engine, turnOnFlagsOf } from "../node/engine.ts";
@@ -83,17 +83,13 @@ const OPTIONS = {
 
 type Values = OptionValues<typeof OPTIONS>;
 
-function refuse(path: string, expected: string, got: string): never {
-  throw new InputError([{ path, expected, got }]);
-}
-
 /** The requested benchmarks, in the order of {@link BENCHMARK_NAMES}. */
 function chosen(only: string | undefined): readonly BenchmarkName[] {
   if (only === undefined) return BENCHMARK_NAMES;
   const asked: readonly string[] = only.split(",").map((name) => name.trim());
   const known: readonly string[] = BENCHMARK_NAMES;
   const unknown = asked.find((name) => !known.includes(name));
-  if (unknown !== undefined) refuse("--only", `names of ${known.join(", ")}`, unknown);
+  if (unknown !== undefined) refuseInput("--only", `names of ${known.join(", ")}`, unknown);
   return BENCHMARK_NAMES.filter((name) => asked.includes(name));
 }
 
@@ -109,7 +105,7 @@ function variantsOf(
   { engine, err }: Console,
 ): readonly KernelVariant[] {
   if (asked !== undefined) {
-    if (!turnOn(asked, engine)) refuse("--variant", "kernels that this engine has", asked);
+    if (!turnOn(asked, engine)) refuseInput("--variant", "kernels that this engine has", asked);
     return [asked];
   }
   const compiled = VARIANTS.filter((name) => name !== "scalar" && turnOn(name, engine));
@@ -132,11 +128,11 @@ function packageRoot(): string {
 function probeOf({ probe, only, variant }: Values): BenchRequest["probe"] {
   if (probe === undefined) return null;
   if (only === undefined || variant === undefined)
-    refuse("--probe", "--variant, and --only with a benchmark that has probes", only ?? "");
+    refuseInput("--probe", "--variant, and --only with a benchmark that has probes", only ?? "");
   try {
     return { argument: JSON.parse(probe) };
   } catch {
-    refuse("--probe", "JSON", probe);
+    refuseInput("--probe", "JSON", probe);
   }
 }
 
@@ -148,7 +144,8 @@ function probeOf({ probe, only, variant }: Values): BenchRequest["probe"] {
 export async function loadBenchmarks(
   path: string = join(packageRoot(), "dist", "bench.js"),
 ): Promise<RunBenchmarks> {
-  if (!existsSync(path)) refuse(path, "the benchmarks, which `npm run build` makes", "no file");
+  if (!existsSync(path))
+    refuseInput(path, "the benchmarks, which `npm run build` makes", "no file");
   const program = await import(/* @vite-ignore */ pathToFileURL(path).href);
   return program.runBenchmarks;
 }

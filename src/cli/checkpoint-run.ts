@@ -3,7 +3,7 @@
 import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { readPruners } from "../checkpoint/pruning-config-file.ts";
-import { chain, type Either, getOrThrow, InputError, type Problem } from "../core/either.ts";
+import { chain, type Either, getOrThrow, type Problem, refuseInput } from "../core/either.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { nodeStorage } from "../node/storage.ts";
@@ -49,8 +49,7 @@ export async function withProgress<T>(
 
 /** Returns the path of `--out` if a copy can be written there. `what` names the copy in the message. */
 export function requireTarget(from: string, to: string | undefined, what: string): string {
-  if (to === undefined)
-    throw new InputError([{ path: "--out", expected: `a path for ${what}`, got: "none" }]);
+  if (to === undefined) return refuseInput("--out", `a path for ${what}`, "none");
   checkCopyTarget({ from, to });
   return to;
 }

@@ -1,7 +1,7 @@
 /** `espalier classify`: classifies texts, with the fastest execution of each layer. */
 
 import { basename } from "node:path";
-import { getOrThrow, InputError } from "../core/either.ts";
+import { getOrThrow, InputError, refuseInput } from "../core/either.ts";
 import { parseGlueTsv } from "../io/glue.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { chooseVariant } from "../node/engine.ts";
@@ -60,19 +60,15 @@ const OPTIONS = {
 
 type Values = OptionValues<typeof OPTIONS>;
 
-function refuse(path: string, expected: string, got: string): never {
-  throw new InputError([{ path, expected, got }]);
-}
-
 async function readRows({ text, textPair, file, task }: Values): Promise<readonly TextRow[]> {
   if (text !== undefined && file !== undefined)
-    return refuse("--text, --file", "one of them", "both");
+    return refuseInput("--text, --file", "one of them", "both");
   if (text !== undefined) {
-    if (task !== undefined) refuse("--task", "a --file in the task's format", "--text");
+    if (task !== undefined) refuseInput("--task", "a --file in the task's format", "--text");
     return [{ text, label: null, ...(textPair !== undefined && { textPair }) }];
   }
-  if (file === undefined) return refuse("--text, --file", "one of them", "neither");
-  if (textPair !== undefined) refuse("--text-pair", "--text before it", "--file");
+  if (file === undefined) return refuseInput("--text, --file", "one of them", "neither");
+  if (textPair !== undefined) refuseInput("--text-pair", "--text before it", "--file");
   const problem = await fileProblem(nodeStorage, "--file", file);
   if (problem !== undefined) throw new InputError([problem]);
   const content = await readText(file);
@@ -89,7 +85,7 @@ function longestInput(
   { maxLength = maxPositions }: Pick<Values, "maxLength">,
 ): number {
   if (maxLength > maxPositions)
-    refuse("--max-length", `at most the model's ${maxPositions}`, String(maxLength));
+    refuseInput("--max-length", `at most the model's ${maxPositions}`, String(maxLength));
   return maxLength;
 }
 

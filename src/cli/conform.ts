@@ -7,7 +7,7 @@ import {
   formatVerdict,
   type Verdict,
 } from "../conform/verdict.ts";
-import { InputError, toError } from "../core/either.ts";
+import { InputError, refuseInput, toError } from "../core/either.ts";
 import { createTokenizer, type Tokenizer } from "../io/tokenizer.ts";
 import { createBackend } from "../kernels/backend.ts";
 import { turnOnFlagsOf } from "../node/engine.ts";
@@ -38,15 +38,11 @@ const OPTIONS = {
   ),
 } as const;
 
-function refuse(path: string, expected: string, got: string): never {
-  throw new InputError([{ path, expected, got }]);
-}
-
 function parseOnly(text: string | undefined): RegExp | undefined {
   try {
     return text === undefined ? undefined : new RegExp(text);
   } catch (error) {
-    return refuse("--only", "a regular expression", toError(error).message);
+    return refuseInput("--only", "a regular expression", toError(error).message);
   }
 }
 
@@ -58,7 +54,7 @@ async function loadTokenizer(
   if (found.every(({ family }) => family !== "tokenizer")) return null;
   const path = vocab ?? (await findAbove(directory, VOCABULARY));
   if (path === undefined)
-    return refuse(
+    return refuseInput(
       "--vocab",
       "a vocab.txt for the tokenizer's vectors",
       `no ${VOCABULARY} above ${directory}`,
@@ -126,7 +122,7 @@ export const conformCommand: Command = defineCommand({
     if (vectors.found.length === 0) {
       const sets = vectors.unknown.join(", ");
       const got = sets === "" ? "with none" : `with sets that are not known: ${sets}`;
-      refuse("DIR", "a directory with vectors below it", `${directory}, ${got}`);
+      refuseInput("DIR", "a directory with vectors below it", `${directory}, ${got}`);
     }
     turnOnFlagsOf(values.variant, console.engine);
     const backend = createBackend({ variant: values.variant ?? "auto" });
@@ -139,7 +135,7 @@ export const conformCommand: Command = defineCommand({
       verdicts.push(verdict);
     }
     if (verdicts.length === 0)
-      refuse("--only", "to find a vector", `${values.only ?? ""}, found in none`);
+      refuseInput("--only", "to find a vector", `${values.only ?? ""}, found in none`);
     for (const set of vectors.unknown) printer.unknown(set);
     printer.counts(verdicts);
     return verdicts.every(({ passed }) => passed) ? 0 : 1;

@@ -1,7 +1,7 @@
 /** `espalier pack` and `espalier unpack`: a checkpoint in compressed layouts, and back. */
 
 import { type PackedCheckpoint, packedParts } from "../checkpoint/pack.ts";
-import { InputError } from "../core/either.ts";
+import { refuseInput } from "../core/either.ts";
 import { packCheckpoint, unpackCheckpoint } from "../node/checkpoint-copies.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import { LAYOUT_SPELLINGS, type LayoutSpec, parseLayout } from "../sparse/layout.ts";
@@ -135,7 +135,7 @@ export const unpackCommand: Command = defineCommand({
     const to = requireTarget(from, values.out, "the result");
     return withCheckpoint(from, async (checkpoint) => {
       if (checkpoint.layout !== "packed")
-        throw new InputError([{ path: from, expected: "a packed checkpoint", got: "a plain one" }]);
+        return refuseInput(from, "a packed checkpoint", "a plain one");
       const { out, signal } = console;
       const { result: leftOut, seconds } = await withProgress(console, "unpack", (onProgress) =>
         unpackCheckpoint({ checkpoint, from, to, signal, onProgress }),

@@ -5,7 +5,7 @@ import {
   layerWeights,
   verifyCheckpoint,
 } from "../checkpoint/verify-checkpoint.ts";
-import { InputError } from "../core/either.ts";
+import { refuseInput } from "../core/either.ts";
 import { turn } from "../node/turn.ts";
 import { PATTERN_SPELLINGS, type Pattern, parsePattern } from "../prune/pattern.ts";
 import { formatShare, formatTable } from "../report/table.ts";
@@ -25,20 +25,16 @@ const OPTIONS = {
   tolerance: numberOption({ least: 0 }, "magnitudes up to this count as zero (default 0)"),
 } as const;
 
-function refuse(path: string, expected: string, got: string): never {
-  throw new InputError([{ path, expected, got }]);
-}
-
 function requirePattern(text: string | undefined): Pattern {
-  if (text === undefined) return refuse("--pattern", PATTERN_SPELLINGS, "none");
-  return parsePattern(text) ?? refuse("--pattern", PATTERN_SPELLINGS, text);
+  if (text === undefined) return refuseInput("--pattern", PATTERN_SPELLINGS, "none");
+  return parsePattern(text) ?? refuseInput("--pattern", PATTERN_SPELLINGS, text);
 }
 
 function readRegex(text: string | undefined): RegExp | undefined {
   try {
     return text === undefined ? undefined : new RegExp(text);
   } catch (error) {
-    return refuse("--layers", "a regular expression", String(error));
+    return refuseInput("--layers", "a regular expression", String(error));
   }
 }
 
@@ -97,8 +93,8 @@ export const verifyCommand: Command = defineCommand({
       const weights = layerWeights(checkpoint, only);
       if (weights.length === 0) {
         if (only === undefined)
-          return refuse(checkpoint.path, "a linear or convolution layer", "none");
-        return refuse("--layers", "to find such a layer", `${only.source}, found in none`);
+          return refuseInput(checkpoint.path, "a linear or convolution layer", "none");
+        return refuseInput("--layers", "to find such a layer", `${only.source}, found in none`);
       }
       const requirement = { pattern, exact, tolerance, minSparsity };
       const verdict = await verifyCheckpoint(checkpoint, weights, requirement, () =>

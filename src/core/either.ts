@@ -60,6 +60,11 @@ export function refuse(
   return left([{ path, expected, got }]);
 }
 
+/** Throws an {@link InputError} with one problem. */
+export function refuseInput(path: string, expected: string, got: string): never {
+  throw new InputError([{ path, expected, got }]);
+}
+
 /** Like {@link refuse}, with the description of a value. */
 export function refuseValue(
   path: string,

@@ -19,7 +19,7 @@ import {
   copiedFiles,
   type TensorChanges,
 } from "../checkpoint/copy.ts";
-import { InputError } from "../core/either.ts";
+import { refuseInput } from "../core/either.ts";
 import { kindOfPath, namingFile, writeAll } from "./files.ts";
 
 /** Source and target of a copy. */
@@ -42,14 +42,12 @@ const OTHER_WEIGHTS = new RegExp(
 
 /** Checks, before anything is read, that a copy can be made. @throws InputError if it cannot */
 export function checkCopyTarget({ from, to }: CopyPaths): void {
-  const refuse = (expected: string, got: string): never => {
-    throw new InputError([{ path: to, expected, got }]);
-  };
-  if (existsSync(to)) refuse("a path where nothing is yet", "one that exists");
-  if (!existsSync(dirname(resolve(to)))) refuse("a path in a directory that exists", "none");
+  if (existsSync(to)) refuseInput(to, "a path where nothing is yet", "one that exists");
+  if (!existsSync(dirname(resolve(to))))
+    refuseInput(to, "a path in a directory that exists", "none");
   const inside = relative(resolve(from), resolve(to));
   if (inside === "" || !inside.startsWith(".."))
-    refuse("a path outside of what is copied", `one in ${from}`);
+    refuseInput(to, "a path outside of what is copied", `one in ${from}`);
 }
 
 async function writeFile({ write }: CopiedFile, path: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** Classifying texts with a loaded classifier. */
-import { type Either, eachOf, InputError, type Problem, refuse, right } from "../core/either.ts";
+import { type Either, eachOf, type Problem, refuse, refuseInput, right } from "../core/either.ts";
 import type { Example } from "../io/glue.ts";
 import { splitLines } from "../io/lines.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
@@ -95,7 +95,7 @@ export async function classifyTexts(
   if (wrong >= 0) {
     const path = `text ${Math.floor(wrong / classes) + 1}`;
     const got = String(logits[wrong]);
-    throw new InputError([{ path, expected: "logits that are finite", got }]);
+    refuseInput(path, "logits that are finite", got);
   }
   const labels = rows.map(({ label }) => label ?? 0);
   const predictions = { logits, labels, classes, loss: Number.NaN };
