@@ -1,7 +1,10 @@
 /**
  * The pruning core: configurations, one-shot pruning, the reducer over training steps, statistics. Pure and
  * synchronous: no WASM, no file system, no generated code.
+ *
+ * @module espalier
  */
+
 export { type Either, formatProblem, getOrThrow, InputError, type Problem } from "./core/either.ts";
 export type { PruningKernels } from "./core/pruning-kernels.ts";
 export { applyMaskInto } from "./prune/apply.ts";

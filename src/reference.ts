@@ -2,7 +2,10 @@
  * The specification in code: each stage of pruning as plainly as possible, over ndarray and ndarray-ops. For reading
  * and checking, not for speed. ndarray-ops makes code at run time, so a page whose content-security policy forbids
  * that cannot use this entry.
+ *
+ * @module espalier/reference
  */
+
 export type { CaseFiles } from "./conform/case-files.ts";
 export { type Judgement, judgeStrictMasks } from "./conform/strict-judge.ts";
 export { readStrictCase, type StrictCase, type StrictVector } from "./conform/strict-vector.ts";

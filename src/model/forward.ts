@@ -22,8 +22,8 @@ interface ForwardOptions {
    */
   readonly padding?: Padding;
   /**
-   * False: the last layer is computed only for the first token of each example, on which the logits depend, and there
-   * is no last hidden state. The logits have the same bytes. Ignored with `outputHiddenStates` or
+   * False: the last layer is computed only for the first token of each example, on which the logits depend, and the
+   * output has no last hidden state. The logits have the same bytes. Ignored with `outputHiddenStates` or
    * `outputAttentions`. Default true.
    */
   readonly outputLastHiddenState?: boolean;

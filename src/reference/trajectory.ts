@@ -5,7 +5,7 @@
 import type { PruningConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import { afterOptimizer, beforeOptimizer, beginStep, type Stage } from "./hooks.ts";
-import { type StartOptions, plannedPruners } from "./plan.ts";
+import { plannedPruners, type StartOptions } from "./plan.ts";
 import type { ReferencePruner, Weights } from "./state.ts";
 
 /** What one step brings, by layer name: gradients, and what the optimizer adds to the weights. */
