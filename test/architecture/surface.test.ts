@@ -1,0 +1,31 @@
+import { describe, expect, it } from "vitest";
+import { countNames, MOST_NAMES, readSurface } from "../../scripts/surface.ts";
+import { PROJECT_ROOT } from "../packaging/distribution.ts";
+
+/** Most public names of each entry. */
+const MOST_OF: Readonly<Record<string, number>> = {
+  ".": 50,
+  "./nn": 85,
+  "./sparse": 20,
+  "./io": 40,
+  "./checkpoint": 30,
+  "./node": 35,
+  "./reference": 25,
+  "./worker": 1,
+};
+
+const { entries } = readSurface(PROJECT_ROOT);
+
+describe("public names", () => {
+  it(`are at most ${MOST_NAMES} over all entries`, () => {
+    expect(countNames(entries)).toBeLessThanOrEqual(MOST_NAMES);
+  });
+
+  it.each(entries.map(({ path, names }) => ({ path, count: names.length })))(
+    "of $path stay within its limit",
+    ({ path, count }) => {
+      expect(Object.keys(MOST_OF)).toContain(path);
+      expect(count).toBeLessThanOrEqual(MOST_OF[path] ?? 0);
+    },
+  );
+});
