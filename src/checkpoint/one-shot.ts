@@ -50,15 +50,12 @@ interface NamedConfig {
   readonly read: Either<readonly Problem[], PruningConfig>;
 }
 
-/** How problems name an option. */
-type OptionLabel = (key: keyof OneShotOptions | "config" | "gradients") => string;
-
 type Pruners = Either<readonly Problem[], readonly PatternPrunerConfig[]>;
 
-function prunerOfOptions(options: OneShotOptions, label: OptionLabel): Pruners {
+function prunerOfOptions(options: OneShotOptions): Pruners {
   const problems: Problem[] = [];
   const report = (key: keyof OneShotOptions, expected: string, got: string): void => {
-    problems.push({ path: label(key), expected, got });
+    problems.push({ path: `\`${key}\``, expected, got });
   };
   for (const key of ["layers", "exclude"] as const) {
     const source = options[key];
@@ -112,7 +109,7 @@ function oneShot(
 }
 
 /**
- * The pruners to run, all due at the same step, or every problem.
+ * The pruners to run, all due at the same step, or every problem. Problems name options by their keys in backticks.
  *
  * @param config used instead of the options of a single pruner, which must then be absent
  */
@@ -120,18 +117,17 @@ export function planOneShot(
   options: OneShotOptions,
   config: NamedConfig | null,
   hasGradients: boolean,
-  label: OptionLabel = (key) => key,
 ): Pruners {
   const others = PRUNER_OPTIONS.filter((key) => options[key] !== undefined);
   if (config !== null && others.length > 0)
     return refuse(
-      label("config"),
+      "`config`",
       "to say alone what is pruned",
-      `also ${others.map(label).join(", ")}`,
+      `also ${others.map((key) => `\`${key}\``).join(", ")}`,
     );
   const pruners =
     config === null
-      ? prunerOfOptions(options, label)
+      ? prunerOfOptions(options)
       : pipe(
           config.read,
           chain((read) =>
@@ -145,8 +141,8 @@ export function planOneShot(
     chain((made) => {
       const needing = made.find(({ criterion }) => needsGradient(criterion));
       if (needing !== undefined && !hasGradients) {
-        const expected = `a checkpoint of gradients for ${needing.criterion}, or ${label("criterion")} magnitude`;
-        return refuse(label("gradients"), expected, "none");
+        const expected = `a checkpoint of gradients for ${needing.criterion}, or \`criterion\` magnitude`;
+        return refuse("`gradients`", expected, "none");
       }
       // Scores from gradients exist after the first step.
       const step = needing === undefined ? 0 : 1;

@@ -2,11 +2,10 @@
  * What a pruning configuration would do to a model, computed from shapes alone: the layers that it selects, its prune
  * steps, and the number of pruned blocks after each.
  */
-import { mismatch } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import { admitLayers } from "../prune/admit.ts";
 import type { PatternPrunerConfig, Profile, PrunerConfig, PruningConfig } from "../prune/config.ts";
-import { type LayerShape, PruningError, refusePruning } from "../prune/layer.ts";
+import { type LayerShape, refusePruning } from "../prune/layer.ts";
 import { blockCount, formatPattern, perBlock } from "../prune/pattern.ts";
 import { PROFILES, type ProfileRules } from "../prune/profiles.ts";
 import { checkRoom } from "../prune/refusals.ts";
@@ -80,9 +79,8 @@ function checkSchedule(
   steps: number,
   schedule: readonly PlannedPruneStep[],
 ): void {
-  const refuse = (subject: string, expected: string, got: number): never => {
-    throw new PruningError("unusable-schedule", mismatch(subject, expected, got));
-  };
+  const refuse = (path: string, expected: string, got: number): never =>
+    refusePruning("unusable-schedule", path, expected, got);
   if (startStep >= steps)
     refuse(
       "start_step",

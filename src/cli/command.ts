@@ -5,10 +5,10 @@ import { parseArguments } from "./arguments.ts";
 import type { Console } from "./console.ts";
 import {
   flagOption,
-  kebabCase,
   type Option,
   type OptionTable,
   type OptionValues,
+  optionName,
 } from "./options.ts";
 
 /** 0 done, 1 a check failed, 2 wrong usage or input, 130 interrupted. */
@@ -37,7 +37,7 @@ interface CommandDefinition<Options extends OptionTable> {
   readonly description: readonly string[];
   readonly positionals: readonly string[];
   readonly options: Options;
-  /** Problems may name an option by its key. */
+  /** Problems may name an option by its key in backticks. */
   readonly run: (invocation: Invocation<Options>, console: Console) => Promise<ExitCode>;
 }
 
@@ -69,7 +69,7 @@ function wrap(text: string, width: number): readonly string[] {
 }
 
 function optionHelp(key: string, option: Option<unknown>): string {
-  const name = `  --${kebabCase(key)}${option.isFlag ? "" : ` ${option.placeholder}`}`;
+  const name = `  ${optionName(key)}${option.isFlag ? "" : ` ${option.placeholder}`}`;
   const also = option.aliases.length > 0 ? ` (also --${option.aliases.join(", --")})` : "";
   const indent = " ".repeat(OPTION_COLUMN);
   const lines = wrap(option.description + also, HELP_WIDTH - OPTION_COLUMN);
@@ -94,11 +94,13 @@ function helpText({
   ].join("\n\n");
 }
 
-/** A problem whose path is the key of an option, with the option as it is typed. */
-function namingOption(options: OptionTable, problem: Problem): Problem {
-  return Object.hasOwn(options, problem.path)
-    ? { ...problem, path: `--${kebabCase(problem.path)}` }
-    : problem;
+/** A problem with its options as they are typed. Below cli/ their keys stand in backticks. */
+function namingOptions(options: OptionTable, { path, expected, got }: Problem): Problem {
+  const typed = (text: string): string =>
+    text.replace(/`(\w+)`/g, (quoted, key) =>
+      Object.hasOwn(options, key) ? optionName(key) : quoted,
+    );
+  return { path: typed(path), expected: typed(expected), got: typed(got) };
 }
 
 /** Makes a command from its definition: adds `--json` and `--help`, and reads the arguments. */
@@ -127,7 +129,7 @@ export function defineCommand<Options extends OptionTable>(
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         throw new InputError(
-          error.problems.map((problem) => namingOption(definition.options, problem)),
+          error.problems.map((problem) => namingOptions(definition.options, problem)),
         );
       }
     },

@@ -98,8 +98,8 @@ const OPTIONS = {
 /** What is missing or said twice, before anything is read. */
 function usageProblems(values: OptionValues<typeof OPTIONS>): readonly Problem[] {
   const { out, seed, seeds } = values;
-  const noDirectory = { path: "out", expected: "a directory", got: "nothing" };
-  const twoSeeds = { path: "seed", expected: "no --seeds beside it", got: "both" };
+  const noDirectory = { path: "`out`", expected: "a directory", got: "nothing" };
+  const twoSeeds = { path: "`seed`", expected: "no `seeds` beside it", got: "both" };
   return [
     ...(out === undefined ? [noDirectory] : []),
     ...missingSources(values),

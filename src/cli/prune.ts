@@ -24,7 +24,7 @@ import {
 } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
-import { choiceOption, flagOption, numberOption, optionName, textOption } from "./options.ts";
+import { choiceOption, flagOption, numberOption, textOption } from "./options.ts";
 
 const OPTIONS = {
   out: textOption("OUT", "path of the pruned copy; nothing may exist there (required)"),
@@ -177,7 +177,7 @@ export const pruneCommand: Command = defineCommand({
     const { profile = "strict", excludeHead = true, gzip = false, config: path } = values;
     const config = path === undefined ? null : { path, read: await readConfig(path, profile) };
     const hasGradients = values.gradients !== undefined;
-    const pruners = getOrThrow(planOneShot(values, config, hasGradients, optionName));
+    const pruners = getOrThrow(planOneShot(values, config, hasGradients));
     const to = requireTarget(from, values.out, "the copy");
     return withCheckpoint(from, async (checkpoint) => {
       const { gradients: path } = values;

@@ -3,7 +3,6 @@
 import type { PruningKeys } from "../checkpoint/pruning-config-file.ts";
 import {
   type Either,
-  InputError,
   isLeft,
   left,
   type Problem,
@@ -28,7 +27,7 @@ import {
   startFromVocabulary,
 } from "./starting-model.ts";
 
-/** What a fine-tuning is asked for. Problems name an option by its key here. */
+/** What a fine-tuning is asked for. Problems name an option by its key here, in backticks. */
 export interface FinetuningRequest
   extends RecipeOverrides,
     Pick<RunDescription, "profile" | "sparseProducts" | "variant"> {
@@ -77,11 +76,11 @@ export function missingSources(request: Partial<FinetuningRequest>): readonly Pr
   const missing = (path: string, expected: string, isThere: boolean): readonly Problem[] =>
     isThere ? [] : [{ path, expected, got: "nothing" }];
   const hasRows = data !== undefined || (trainFile !== undefined && validationFile !== undefined);
-  const start = "a model directory, or --vocab FILE to start from random weights";
+  const start = "a model directory, or `vocab` FILE to start from random weights";
   return [
-    ...missing("task", "mrpc or sst2", task !== undefined),
-    ...missing("data", "a directory, or --train-file and --validation-file", hasRows),
-    ...missing("model", start, model !== undefined || vocab !== undefined),
+    ...missing("`task`", "mrpc or sst2", task !== undefined),
+    ...missing("`data`", "a directory, or `trainFile` and `validationFile`", hasRows),
+    ...missing("`model`", start, model !== undefined || vocab !== undefined),
   ];
 }
 
@@ -91,7 +90,7 @@ export function chooseRecipe(request: FinetuningRequest): Either<readonly Proble
   const missing = missingSources(request);
   const base = RECIPES.find((candidate) => candidate.name === name);
   const wrong = (expected: string, got: string): Either<readonly Problem[], never> =>
-    left([...missing, { path: "recipe", expected, got }]);
+    left([...missing, { path: "`recipe`", expected, got }]);
   const names = RECIPES.map((candidate) => candidate.name).join(", ");
   if (base === undefined) return wrong(`one of ${names}`, JSON.stringify(name));
   if (base.task !== task)
@@ -105,16 +104,16 @@ export function chooseRecipe(request: FinetuningRequest): Either<readonly Proble
 function conflicts(request: FinetuningRequest, { dense }: Recipe): readonly Problem[] {
   const { pruningConfig, pruningPattern, pruningType, doPrune, model } = request;
   const stated = [
-    ...(pruningPattern === undefined ? [] : ["pruningPattern"]),
-    ...(pruningType === undefined ? [] : ["pruningType"]),
-    ...(doPrune === false ? ["--do-prune false"] : []),
+    ...(pruningPattern === undefined ? [] : ["`pruningPattern`"]),
+    ...(pruningType === undefined ? [] : ["`pruningType`"]),
+    ...(doPrune === false ? ["`doPrune` false"] : []),
   ];
-  const expected = "no --pruning-config beside it";
-  const untrained = "at least 1 without --model";
+  const expected = "no `pruningConfig` beside it";
+  const untrained = "at least 1 without `model`";
   return [
     ...(pruningConfig === undefined ? [] : stated.map((path) => ({ path, expected, got: "both" }))),
     ...(dense.epochs === 0 && model === undefined
-      ? [{ path: "denseNumTrainEpochs", expected: untrained, got: "0" }]
+      ? [{ path: "`denseNumTrainEpochs`", expected: untrained, got: "0" }]
       : []),
   ];
 }
@@ -123,7 +122,6 @@ function conflicts(request: FinetuningRequest, { dense }: Recipe): readonly Prob
  * Plans a fine-tuning.
  *
  * @param recipe from {@link chooseRecipe}
- * @throws PruningError if the pruning configuration cannot be carried out on the model
  */
 export function planFinetuning(
   recipe: Recipe,
@@ -139,7 +137,7 @@ export function planFinetuning(
       : startFromModel(model, vocabulary, recipe.dense.epochs === 0);
   if (start === undefined) return left(missingSources(request));
   const { config, tensors: initialTensors, tokenizer } = start.value;
-  const label = "teacherModelNameOrPath";
+  const label = "`teacherModelNameOrPath`";
   const teacher = named && checkTeacher(label, named, start.value, recipe.maxLength);
   const problems = [
     ...start.problems,
@@ -168,7 +166,7 @@ export function planFinetuning(
 function lengthProblems({ maxLength }: Recipe, { maxPositions }: ModelConfig): readonly Problem[] {
   const expected = `at most the model's ${maxPositions} positions`;
   if (maxLength <= maxPositions) return [];
-  return [{ path: "maxSeqLength", expected, got: String(maxLength) }];
+  return [{ path: "`maxSeqLength`", expected, got: String(maxLength) }];
 }
 
 /** The recipe and the configuration that replaces its own, tried on the model. */
@@ -182,8 +180,8 @@ function choosePruning(
   const { sparse } = recipe;
   if (sparse === null) return right({ recipes: [recipe] });
   if (given === undefined) {
-    checkPruning(recipePruningConfig(sparse, rows), model, profile);
-    return right({ recipes: [recipe] });
+    const checked = checkPruning(recipePruningConfig(sparse, rows), model, profile);
+    return isLeft(checked) ? checked : right({ recipes: [recipe] });
   }
   const { startStep, endStep, pruningFrequency } = pruningSteps(sparse, rows);
   const pruningConfig = {
@@ -193,11 +191,8 @@ function choosePruning(
     pruning_frequency: pruningFrequency,
     ...given.value,
   };
-  try {
-    const pattern = commonPattern(checkPruning(pruningConfig, model, profile));
-    return right({ recipes: [{ ...recipe, sparse: { ...sparse, pattern } }], pruningConfig });
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    return prefixPaths(`${given.path}: `)(left(error.problems));
-  }
+  const checked = checkPruning(pruningConfig, model, profile);
+  if (isLeft(checked)) return prefixPaths(`${given.path}: `)(checked);
+  const pattern = commonPattern(checked.right);
+  return right({ recipes: [{ ...recipe, sparse: { ...sparse, pattern } }], pruningConfig });
 }

@@ -132,11 +132,11 @@ export function overrideProblems(recipe: Recipe, overrides: RecipeOverrides): re
   if (sparse === null) {
     const asked = PRUNING_OVERRIDES.filter((name) => overrides[name] !== undefined);
     if (recipe.sparse === null && overrides.doPrune === true) asked.push("doPrune");
-    const got = recipe.sparse === null ? `the recipe ${recipe.name}` : "--do-prune false";
-    return asked.map((path) => ({ path, expected: "a run that prunes", got }));
+    const got = recipe.sparse === null ? `the recipe ${recipe.name}` : "`doPrune` false";
+    return asked.map((key) => ({ path: `\`${key}\``, expected: "a run that prunes", got }));
   }
   const { epochs, sparsityWarmEpochs, cooldownEpochs } = sparse;
   if (epochs > sparsityWarmEpochs + cooldownEpochs) return [];
   const expected = `more than ${sparsityWarmEpochs} warm-up and ${cooldownEpochs} cool-down epochs`;
-  return [{ path: "numTrainEpochs", expected, got: String(epochs) }];
+  return [{ path: "`numTrainEpochs`", expected, got: String(epochs) }];
 }

@@ -106,7 +106,7 @@ export async function chooseVariant(
   }
   if (asked !== "auto" && failures.length > 0)
     throw new InputError([
-      { path: "--variant", expected: "kernels that pass their self-test here", got: asked },
+      { path: "`variant`", expected: "kernels that pass their self-test here", got: asked },
     ]);
   const safe = availableVariants().includes("simd") ? "simd" : "scalar";
   return { variant: asked === "auto" ? safe : asked, notes, failures };

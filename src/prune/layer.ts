@@ -7,6 +7,7 @@ import {
   describe,
   mismatch,
 } from "../core/checks.ts";
+import { formatProblem, type Problem } from "../core/either.ts";
 
 /** Kinds of module, as far as pruning tells them apart. */
 export type LayerKind = "linear" | "conv1d" | "conv2d" | "embedding" | "other";
@@ -48,12 +49,14 @@ export type PruningErrorCode =
 export class PruningError extends RangeError {
   override readonly name = "PruningError";
   readonly code: PruningErrorCode;
+  readonly problem: Problem;
   /** Name of the layer concerned, if it is about one. */
   readonly layer: string | undefined;
 
-  constructor(code: PruningErrorCode, message: string, layer?: string) {
-    super(message);
+  constructor(code: PruningErrorCode, problem: Problem, layer?: string) {
+    super(formatProblem(problem));
     this.code = code;
+    this.problem = problem;
     this.layer = layer;
   }
 }
@@ -76,12 +79,12 @@ export function formatShape(shape: readonly unknown[]): string {
 /** Refuses to prune, and says why: what it is about, what was expected and what was got. */
 export function refusePruning(
   code: PruningErrorCode,
-  subject: string,
+  path: string,
   expected: string,
   got: unknown,
   layer?: string,
 ): never {
-  throw new PruningError(code, mismatch(subject, expected, got), layer);
+  throw new PruningError(code, { path, expected, got: String(got) }, layer);
 }
 
 /** Number of elements of a shape. */

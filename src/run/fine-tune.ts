@@ -117,7 +117,10 @@ async function trainSeeds(
   };
 }
 
-/** The problems of a directory that holds a run already, or that has no snapshot to continue from. */
+/**
+ * The problems of a directory that holds a run already, or that has no snapshot to continue from. They name options in
+ * backticks.
+ */
 export async function outputProblems(
   storage: RunStorage,
   directory: string,
@@ -125,14 +128,14 @@ export async function outputProblems(
   resume: boolean,
 ): Promise<readonly Problem[]> {
   const problem = (expected: string, got: string): readonly Problem[] => [
-    { path: "out", expected, got: `${directory}${got}` },
+    { path: "`out`", expected, got: `${directory}${got}` },
   ];
   if ((await storage.kind(directory)) === "file") return problem("a directory", " (is a file)");
   const found = await Promise.all(seeds.map((seed) => findSnapshot(storage, directory, seed)));
   const hasSnapshot = found.some((path) => path !== undefined);
   if (resume)
     return hasSnapshot ? [] : problem("the snapshots of a run to continue", ", which has none");
-  const expected = "a directory without a run, or --resume";
+  const expected = "a directory without a run, or `resume`";
   if (hasSnapshot) return problem(expected, ", which has snapshots");
   const metrics = await storage.kind(joinPath(directory, METRICS_FILE));
   return metrics === "file" ? problem(expected, `, which has ${METRICS_FILE}`) : [];

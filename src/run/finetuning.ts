@@ -58,41 +58,37 @@ async function readInputs(
   request: FinetuningRequest,
 ): Promise<Either<readonly Problem[], FinetuningInputs>> {
   const { task, data, trainFile, validationFile } = request;
-  const missing = data === undefined ? undefined : await directoryProblem(storage, "data", data);
+  const missing = data === undefined ? undefined : await directoryProblem(storage, "`data`", data);
   if (missing !== undefined) return left([missing]);
   const readRows = (label: string, file: string | undefined, name: string) =>
     readNamedText(
       storage,
-      file === undefined ? "data" : label,
+      file === undefined ? "`data`" : label,
       file ?? joinPath(data ?? "", name),
       (path, text) => parseGlueTsv(task, path, text),
     );
   const readModel = (label: string) => (path: string) => readModelDirectory(storage, path, label);
   return allOf({
-    trainingRows: await readRows("trainFile", trainFile, "train.tsv"),
-    evaluationRows: await readRows("validationFile", validationFile, "dev.tsv"),
-    model: await readOptional(request.model, readModel("model")),
+    trainingRows: await readRows("`trainFile`", trainFile, "train.tsv"),
+    evaluationRows: await readRows("`validationFile`", validationFile, "dev.tsv"),
+    model: await readOptional(request.model, readModel("`model`")),
     vocabulary: await readOptional(request.vocab, (path) =>
-      readNamedText(storage, "vocab", path, parseVocabulary),
+      readNamedText(storage, "`vocab`", path, parseVocabulary),
     ),
     teacher: await readOptional(
       request.teacherModelNameOrPath,
-      readModel("teacherModelNameOrPath"),
+      readModel("`teacherModelNameOrPath`"),
     ),
     pruningConfig: await readOptional(request.pruningConfig, async (path) =>
       pipe(
-        await readNamedFile(storage, "pruningConfig", path),
+        await readNamedFile(storage, "`pruningConfig`", path),
         chain((bytes) => parsePruningConfigFile(path, bytes)),
       ),
     ),
   });
 }
 
-/**
- * Reads and plans a fine-tuning. Problems name an option by its key in the request.
- *
- * @throws PruningError if the pruning configuration cannot be carried out on the model
- */
+/** Reads and plans a fine-tuning. Problems name an option by its key in the request, in backticks. */
 export async function prepareFinetuning(
   storage: RunStorage,
   request: FinetuningRequest,

@@ -2,7 +2,7 @@
 import type { Profile, PruningConfig } from "../prune/config.ts";
 import { rearrangesMasks } from "../prune/criteria.ts";
 import { initialisePruning } from "../prune/initialise.ts";
-import { type LayerRecord, PruningError } from "../prune/layer.ts";
+import { type LayerRecord, refusePruning } from "../prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import type { PruningState } from "../prune/state.ts";
 
@@ -28,9 +28,11 @@ export function initialiseTrainingPruning(
 ): PruningState {
   const rearranging = config.pruners.find(({ criterion }) => rearrangesMasks(criterion));
   if (rearranging !== undefined)
-    throw new PruningError(
+    refusePruning(
       "unsupported-combination",
-      `pruning_type: expected one that goes with training, got ${rearranging.criterion}, which leaves weights as they are; call the reducer with gradients of the masked weights instead`,
+      "pruning_type",
+      "one that goes with training",
+      `${rearranging.criterion}, which leaves weights as they are; call the reducer with gradients of the masked weights instead`,
     );
   return initialisePruning(config, layers, { profile });
 }

@@ -21,23 +21,21 @@ describe("options of one pruner", () => {
     expect(later).toMatchObject({ criterion: "snip", startStep: 1, endStep: 1 });
   });
 
-  test("are refused with all problems at once, named as asked", () => {
+  test("are refused with all problems at once, named by their keys", () => {
     const options = { pattern: "2by4", exclude: "(", minSparsityPerLayer: 1 };
     const problems = problemsOf({ ...options, maxSparsityPerLayer: 0.5 }, null, false);
     expect(problems.map((text) => text.split(":")[0])).toEqual([
-      "exclude",
-      "pattern",
-      "sparsity",
-      "minSparsityPerLayer",
+      "`exclude`",
+      "`pattern`",
+      "`sparsity`",
+      "`minSparsityPerLayer`",
     ]);
-    const label = (key: string): string => `<${key}>`;
-    expect(problemsOf({ pattern: "2:4", sparsity: 0.9 }, null, false, label)).toEqual([
-      "<sparsity>: expected at most 0.5, all that 2:4 can prune, got 0.9",
+    expect(problemsOf({ pattern: "2:4", sparsity: 0.9 }, null, false)).toEqual([
+      "`sparsity`: expected at most 0.5, all that 2:4 can prune, got 0.9",
     ]);
-    expect(
-      problemsOf({ pattern: "2:4", sparsity: 0.5, criterion: "snip" }, null, false, label),
-    ).toEqual([
-      "<gradients>: expected a checkpoint of gradients for snip, or <criterion> magnitude, got none",
+    const snip = { pattern: "2:4", sparsity: 0.5, criterion: "snip" } as const;
+    expect(problemsOf(snip, null, false)).toEqual([
+      "`gradients`: expected a checkpoint of gradients for snip, or `criterion` magnitude, got none",
     ]);
   });
 });
@@ -52,7 +50,7 @@ describe("a configuration", () => {
   test("is refused beside options, with its own problems, or for what it cannot do at once", () => {
     const config = configOf({ pattern: "4x1", target_sparsity: 0.5 });
     expect(problemsOf({ pattern: "2:4", sparsity: 0.5 }, config, false)).toEqual([
-      "config: expected to say alone what is pruned, got also pattern, sparsity",
+      "`config`: expected to say alone what is pruned, got also `pattern`, `sparsity`",
     ]);
     expect(problemsOf({}, configOf({ pattern: "five" }), false)[0]).toContain("pattern");
     expect(

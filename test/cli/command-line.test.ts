@@ -51,3 +51,41 @@ test("an unknown option is refused with the nearest known one", async () => {
   expect(err).toContain("--prunning_pattern: expected an option of espalier finetune");
   expect(err).toContain("did you mean --pruning-pattern?");
 });
+
+test("a path is told as it was given, also if it is the name of an option", async () => {
+  const prune = await espalier([
+    "prune",
+    "layers",
+    "--pattern",
+    "2:4",
+    "--sparsity",
+    "0.5",
+    "--out",
+    "x",
+  ]);
+  expect(prune.err).toBe("layers: expected a checkpoint, got nothing there\n");
+  const inspect = await espalier(["inspect", "html"]);
+  expect(inspect.err).toBe("html: expected a checkpoint, got nothing there\n");
+});
+
+test("options are told as they are typed, in all parts of a message", async () => {
+  const missing = await espalier(["finetune", "--seed", "1", "--seeds", "2,3"]);
+  expect(missing.err.split("\n")).toEqual([
+    "--out: expected a directory, got nothing",
+    "--task: expected mrpc or sst2, got nothing",
+    "--data: expected a directory, or --train-file and --validation-file, got nothing",
+    "--model: expected a model directory, or --vocab FILE to start from random weights, got nothing",
+    "--seed: expected no --seeds beside it, got both",
+    "",
+  ]);
+  const both = await espalier([
+    ...["finetune", "--task", "mrpc", "--data", "x", "--model", "x", "--out", "x"],
+    ...["--pruning-config", "x", "--do-prune", "false", "--pruning-type", "magnitude"],
+  ]);
+  expect(both.err.split("\n")).toEqual([
+    "--pruning-type: expected a run that prunes, got --do-prune false",
+    "--pruning-type: expected no --pruning-config beside it, got both",
+    "--do-prune false: expected no --pruning-config beside it, got both",
+    "",
+  ]);
+});

@@ -47,7 +47,7 @@ describe("the engine's flags", () => {
     expect(variant).toBe("simd");
     expect(failures).toHaveLength(2);
     await expect(chooseVariant("fma", none)).rejects.toThrow(
-      /^--variant: expected kernels that pass their self-test here, got fma/,
+      /^`variant`: expected kernels that pass their self-test here, got fma/,
     );
     expect((await chooseVariant("simd", none)).variant).toBe("simd");
     expect((await chooseVariant("fma", null)).variant).toBe("fma");

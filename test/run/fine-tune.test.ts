@@ -191,7 +191,7 @@ test("a directory that holds a run, or none to continue, is a problem", async ()
     outputProblems(storage, directory, seeds, resume);
   expect(await problemsOf("other", false)).toEqual([]);
   expect(await problemsOf("run", true)).toEqual([]);
-  const out = { path: "out" };
+  const out = { path: "`out`" };
   expect(await problemsOf("run", false)).toMatchObject([
     { ...out, got: "run, which has snapshots" },
   ]);

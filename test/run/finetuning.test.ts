@@ -85,22 +85,38 @@ test("a configuration file takes the schedule of the recipe, and states the patt
   });
 });
 
-test("problems come all at once, and name options by their keys", async () => {
-  expect(missingSources({}).map(({ path }) => path)).toEqual(["task", "data", "model"]);
+test("problems come all at once, and name options by their keys in backticks", async () => {
+  expect(missingSources({}).map(({ path }) => path)).toEqual(["`task`", "`data`", "`model`"]);
   expect(await problemsOf({ model: undefined, recipe: "none" })).toEqual([
-    expect.stringContaining("model: expected a model directory"),
-    expect.stringContaining("recipe: expected one of bertmini-mrpc-dense"),
+    expect.stringContaining("`model`: expected a model directory"),
+    expect.stringContaining("`recipe`: expected one of bertmini-mrpc-dense"),
   ]);
   expect(await problemsOf({ model: "other", vocab: "other.txt", trainFile: "other.tsv" })).toEqual([
-    "trainFile: expected a file, got other.tsv (does not exist)",
-    "model: expected a directory, got other (does not exist)",
-    "vocab: expected a file, got other.txt (does not exist)",
+    "`trainFile`: expected a file, got other.tsv (does not exist)",
+    "`model`: expected a directory, got other (does not exist)",
+    "`vocab`: expected a file, got other.txt (does not exist)",
   ]);
   expect(await problemsOf({ maxSeqLength: 64, teacherModelNameOrPath: "model" })).toEqual([
-    "maxSeqLength: expected at most the model's 32 positions, got 64",
-    "teacherModelNameOrPath: expected a model of at least 64 positions, got 32",
+    "`maxSeqLength`: expected at most the model's 32 positions, got 64",
+    "`teacherModelNameOrPath`: expected a model of at least 64 positions, got 32",
   ]);
   expect(await problemsOf({ pruningConfig: "pruning.yaml", pruningType: "magnitude" })).toEqual([
-    "pruningType: expected no --pruning-config beside it, got both",
+    "`pruningType`: expected no `pruningConfig` beside it, got both",
+  ]);
+});
+
+test("pruning that cannot be carried out is a problem, of the file if one is given", async () => {
+  const expected = "pattern: expected one that divides a selected layer, got 5x7";
+  expect(await problemsOf({ pruningPattern: "5x7" })).toEqual([
+    expect.stringMatching(`^${expected}`),
+  ]);
+  await storage.write("indivisible.yaml", "pattern: 5x7\n");
+  expect(await problemsOf({ pruningConfig: "indivisible.yaml" })).toEqual([
+    expect.stringMatching(`^indivisible.yaml: ${expected}`),
+  ]);
+  await storage.write("wrong.yaml", "pattern: 4x1\ntarget_sparsity: 2\nend_step: x\n");
+  expect(await problemsOf({ pruningConfig: "wrong.yaml" })).toEqual([
+    expect.stringMatching("^wrong.yaml: target_sparsity: expected"),
+    expect.stringMatching("^wrong.yaml: end_step: expected"),
   ]);
 });
