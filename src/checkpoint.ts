@@ -7,7 +7,7 @@
 
 export type { Checkpoint, CheckpointEntry } from "./checkpoint/checkpoint.ts";
 export { inspectWeight, type WeightFacts } from "./checkpoint/inspect.ts";
-export { isPrunable, roleOfTensor } from "./checkpoint/layers.ts";
+export { isPrunable, roleOfTensor, selectableLayers } from "./checkpoint/layers.ts";
 export { type CheckpointSource, openCheckpointFile } from "./checkpoint/open.ts";
 export {
   formatManifest,
@@ -22,7 +22,6 @@ export {
   unpackTensor,
 } from "./checkpoint/packed-tensor.ts";
 export { type PlanOptions, type PruningPlan, planPruning } from "./checkpoint/plan.ts";
-export { selectableLayers } from "./checkpoint/selectable.ts";
 export {
   type PatternVerdict,
   type VerifyOptions,

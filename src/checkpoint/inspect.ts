@@ -1,6 +1,13 @@
-/** How sparse a weight is: its zeros, and every usual pattern that it satisfies. */
+/** How sparse weights are: their zeros, every usual pattern that they satisfy, and the bytes that they would take. */
+import { sumOf } from "../core/sum.ts";
+import type { StoredTensor } from "../io/safetensors.ts";
 import { layOut, parsePattern } from "../prune/pattern.ts";
-import { type VerifiedWeight, verifyWeight } from "./verify.ts";
+import { formatLayout } from "../sparse/layout.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import { isPrunable, roleOfTensor, type TensorRole } from "./layers.ts";
+import { matrixShape } from "./packed-manifest.ts";
+import { packedSize } from "./packed-tensor.ts";
+import { type VerifiedWeight, verifyWeight, weightValues } from "./verify.ts";
 
 /** Patterns that hardware and libraries run: groups first, then blocks and channels. */
 export const USUAL_PATTERNS: readonly string[] = /* @__PURE__ */ [
@@ -62,4 +69,114 @@ export function inspectWeight(weight: VerifiedWeight): WeightFacts {
   const patterns =
     zeros === 0 ? [] : USUAL_PATTERNS.flatMap((spelling) => satisfied(weight, spelling) ?? []);
   return { elements: data.length, zeros, nonFinite, patterns };
+}
+
+/** The most elements of a layer whose mask is kept to be drawn: one pixel each. */
+const MOST_PIXELS = 2 ** 22;
+
+/** The result of inspecting a tensor. */
+export interface InspectedTensor {
+  readonly entry: CheckpointEntry;
+  readonly role: TensorRole;
+  /** Bytes when it is dense. */
+  readonly bytes: number;
+  readonly gzipBytes: number | null;
+  /** As it is stored in a packed file, else in the smallest of the usual layouts. */
+  readonly packed: { readonly layout: string; readonly bytes: number };
+  /** Null unless it is the weight of a linear or convolution layer. */
+  readonly weight: WeightFacts | null;
+}
+
+/** The result of inspecting a checkpoint. */
+export interface Inspection {
+  readonly tensors: readonly InspectedTensor[];
+  /** The first pruned layer that is small enough to draw: 1 if a weight is not zero. */
+  readonly mask:
+    | {
+        readonly layer: string;
+        readonly rows: number;
+        readonly columns: number;
+        readonly mask: Uint8Array;
+      }
+    | undefined;
+}
+
+function packedFacts(
+  { layout }: Checkpoint,
+  { packed }: CheckpointEntry,
+  tensor: StoredTensor,
+): InspectedTensor["packed"] {
+  if (packed !== undefined) return packed;
+  if (layout === "packed") return { layout: "dense", bytes: tensor.bytes.length };
+  const { spec, bytes } = packedSize(tensor);
+  return { layout: spec === null ? "dense" : formatLayout(spec), bytes };
+}
+
+/**
+ * Looks at every tensor.
+ *
+ * @param compressedBytes the size of bytes when they are compressed; null: not measured
+ * @param turn awaited before each tensor, so that a program can do other things or stop
+ */
+export async function inspectCheckpoint(
+  checkpoint: Checkpoint,
+  compressedBytes: ((bytes: Uint8Array) => number) | null,
+  turn: () => Promise<void>,
+): Promise<Inspection> {
+  const tensors: InspectedTensor[] = [];
+  let mask: Inspection["mask"];
+  for (const entry of checkpoint.entries) {
+    await turn();
+    const { name, shape } = entry;
+    const role = roleOfTensor(entry);
+    const tensor = checkpoint.read(entry);
+    const data = isPrunable(role.kind) ? weightValues(tensor) : null;
+    const weight = data && inspectWeight({ name, shape, data });
+    tensors.push({
+      entry,
+      role,
+      bytes: tensor.bytes.length,
+      gzipBytes: compressedBytes?.(tensor.bytes) ?? null,
+      packed: packedFacts(checkpoint, entry, tensor),
+      weight,
+    });
+    if (mask !== undefined || data === null || data.length > MOST_PIXELS) continue;
+    if (weight === null || weight.zeros === 0) continue;
+    const [rows, columns] = matrixShape(shape);
+    const bits = Uint8Array.from(data, (value) => Number(value !== 0));
+    mask = { layer: role.module, rows, columns, mask: bits };
+  }
+  return { tensors, mask };
+}
+
+/** Figures over all tensors, and over those of linear and convolution layers. */
+interface InspectionTotals {
+  readonly tensors: number;
+  readonly layers: number;
+  readonly bytes: number;
+  readonly packedBytes: number;
+  readonly gzipBytes: number | null;
+  readonly layerBytes: number;
+  readonly packedLayerBytes: number;
+  readonly zeros: number;
+  readonly elements: number;
+  readonly nonFinite: number;
+}
+
+/** Sums over the inspected tensors. */
+export function inspectionTotals(all: readonly InspectedTensor[]): InspectionTotals {
+  const layers = all.filter(({ weight }) => weight !== null);
+  const isCompressed = all.every(({ gzipBytes }) => gzipBytes !== null);
+  return {
+    tensors: all.length,
+    layers: layers.length,
+    bytes: sumOf(all, ({ bytes }) => bytes),
+    packedBytes: sumOf(all, ({ packed }) => packed.bytes),
+    gzipBytes: isCompressed ? sumOf(all, ({ gzipBytes }) => gzipBytes ?? 0) : null,
+    layerBytes: sumOf(layers, ({ bytes }) => bytes),
+    packedLayerBytes: sumOf(layers, ({ packed }) => packed.bytes),
+    zeros: sumOf(layers, ({ weight }) => weight?.zeros ?? 0),
+    elements: sumOf(layers, ({ weight }) => weight?.elements ?? 0),
+    nonFinite: sumOf(layers, ({ weight }) => weight?.nonFinite ?? 0),
+  };
 }

@@ -2,23 +2,24 @@
  * Which tensors of a checkpoint are weights of layers, and of what kind. A checkpoint states neither, so rules on names
  * and shapes decide. Every decision names its rule.
  */
+import type { Profile } from "../prune/config.ts";
 import type { LayerKind } from "../prune/layer.ts";
+import { compileNamePattern, expressionFault, type SkippedLayer } from "../prune/select.ts";
 
 /** A tensor as a checkpoint lists it. */
-export interface NamedShape {
+interface NamedShape {
   readonly name: string;
   readonly shape: readonly number[];
 }
 
 /** The role of a tensor. */
 export interface TensorRole {
-  /** The tensor's name. */
   readonly name: string;
-  /** The module's name: the tensor's name without `.weight`. */
+  /** The tensor's name without `.weight`. */
   readonly module: string;
   readonly shape: readonly number[];
   readonly kind: LayerKind;
-  /** The rule that applied. */
+  /** The rule that decided the kind. */
   readonly reason: string;
 }
 
@@ -42,13 +43,7 @@ const WEIGHT = /(^|\.)weight$/;
  */
 export function roleOfTensor({ name, shape }: NamedShape): TensorRole {
   const module = name.replace(/\.weight$/, "");
-  const role = (kind: LayerKind, reason: string): TensorRole => ({
-    name,
-    module,
-    shape,
-    kind,
-    reason,
-  });
+  const role = (kind: LayerKind, reason: string) => ({ name, module, shape, kind, reason });
   if (!WEIGHT.test(name)) return role("other", "its name does not end in weight");
   switch (shape.length) {
     case 2:
@@ -69,22 +64,12 @@ export function isPrunable(kind: LayerKind): boolean {
   return kind === "linear" || kind === "conv1d" || kind === "conv2d";
 }
 
-/** Names of output layers, in the models of transformers and torchvision. */
+/** Names of classifier heads and other output layers, in the models of transformers and torchvision. */
 const HEAD =
   /(^|\.)(classifier(\.out_proj)?|lm_head|score|qa_outputs|seq_relationship)$|^(fc|heads?(\.(head|fc))?)$|predictions\.decoder$/;
 
-/** Whether a module is a classifier head or a language model's output by its name. */
-export function isHeadName(module: string): boolean {
-  return HEAD.test(module);
-}
-
-/**
- * The layers among a checkpoint's tensors, embeddings included, in the order of the model's modules.
- *
- * @param modules names of all modules in their order. A layer may lack the first part of a name, as in a bare encoder.
- *   Layers that are not among them come last. Null: the order of `tensors`.
- */
-export function layersInOrder(
+/** The layers among a checkpoint's tensors, embeddings included, in the order of the model's modules. */
+function layersInOrder(
   tensors: readonly NamedShape[],
   modules: readonly string[] | null,
 ): readonly TensorRole[] {
@@ -97,4 +82,72 @@ export function layersInOrder(
   });
   const place = ({ module }: TensorRole): number => positions.get(module) ?? modules.length;
   return [...layers].sort((a, b) => place(a) - place(b));
+}
+
+/** How {@link selectableLayers} chooses. */
+interface SelectableOptions {
+  /**
+   * Names of all modules in their order. A layer may lack the first part of a name, as in a bare encoder. Layers that are
+   * not among them come last. Null: the order of the tensors.
+   */
+  readonly modules: readonly string[] | null;
+  /** Whether layers that are heads by their names are left alone. */
+  readonly excludeHead: boolean;
+  /** Under `inc` a head's name is an expression, so that `classifier` also finds `pre_classifier`. */
+  readonly profile: Profile;
+}
+
+const FLOATING_POINT = ["F64", "F32", "F16", "BF16"];
+
+/** Whether an element type of safetensors holds floats that pruning can score. */
+export function isFloatingPoint(dtype: string): boolean {
+  return FLOATING_POINT.includes(dtype);
+}
+
+/**
+ * Divides a checkpoint's layers into those that pruners may select, and the others with the reason: heads, and weights
+ * that are not floating-point numbers.
+ *
+ * @example
+ * ```ts
+ * import { selectableLayers } from "espalier/checkpoint";
+ *
+ * const tensors = ["query.weight", "classifier.weight"].map((name) => ({
+ *   name,
+ *   shape: [4, 4],
+ *   dtype: "F32",
+ * }));
+ * const options = { modules: null, excludeHead: true, profile: "strict" } as const;
+ * const { layers, skipped } = selectableLayers(tensors, options);
+ * console.assert(layers[0]?.module === "query" && skipped[0]?.name === "classifier");
+ * ```
+ */
+export function selectableLayers(
+  tensors: readonly (NamedShape & { readonly dtype: string })[],
+  { modules, excludeHead, profile }: SelectableOptions,
+): { readonly layers: readonly TensorRole[]; readonly skipped: readonly SkippedLayer[] } {
+  const dtypes = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
+  const all = layersInOrder(tensors, modules);
+  const heads = excludeHead
+    ? all.map(({ module }) => module).filter((name) => HEAD.test(name))
+    : [];
+  const expressions =
+    profile === "inc"
+      ? heads.filter((name) => expressionFault(name) === undefined).map(compileNamePattern)
+      : [];
+  const reasonToSkip = ({ name, module }: TensorRole): string | undefined => {
+    const dtype = dtypes.get(name) ?? "";
+    if (!isFloatingPoint(dtype)) return `${dtype} is not a floating-point type`;
+    if (heads.includes(module)) return "a classifier head by its name";
+    const head = expressions.find((expression) => expression.test(module));
+    return head === undefined ? undefined : `matches the classifier head ${head.source}`;
+  };
+  const layers: TensorRole[] = [];
+  const skipped: SkippedLayer[] = [];
+  for (const role of all) {
+    const reason = reasonToSkip(role);
+    if (reason === undefined) layers.push(role);
+    else skipped.push({ name: role.module, reason });
+  }
+  return { layers, skipped };
 }

@@ -12,16 +12,20 @@ import {
   layerwisePlanning,
 } from "../prune/layerwise.ts";
 import { pruneAtOnce, skippedByAll } from "../prune/once.ts";
-import { formatPattern } from "../prune/pattern.ts";
+import { formatPattern, type Pattern } from "../prune/pattern.ts";
 import { plainKernels } from "../prune/plain-kernels.ts";
 import type { SkippedLayer } from "../prune/select.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { type CopySink, copiedFiles } from "./copy.ts";
-import { isPrunable, roleOfTensor, type TensorRole } from "./layers.ts";
+import {
+  isFloatingPoint,
+  isPrunable,
+  roleOfTensor,
+  selectableLayers,
+  type TensorRole,
+} from "./layers.ts";
 import { packedSize } from "./packed-tensor.ts";
-import { layoutsFor } from "./pattern-layouts.ts";
-import { isFloatingPoint, selectableLayers } from "./selectable.ts";
 import { zeroPruned } from "./zero-pruned.ts";
 
 /** A checkpoint to prune, and how. */
@@ -248,6 +252,16 @@ async function masksLayerwise(
         blocks,
       })),
   };
+}
+
+/** The compressed layouts of a sparsity pattern: its own, and the one for zeros anywhere. */
+function layoutsFor(pattern: Pattern): readonly LayoutSpec[] {
+  const anywhere: LayoutSpec = { layout: "bitmask" };
+  if (pattern.kind === "group")
+    return [{ layout: "groups", prune: pattern.prune, of: pattern.of }, anywhere];
+  const { height, width } = pattern;
+  if (height === "channel" || width === "channel") return [{ layout: "channels" }, anywhere];
+  return [{ layout: "blocks", block: [height, width] }, anywhere];
 }
 
 function sumOfBytes(sizes: readonly TensorBytes[]): TensorBytes {

@@ -1,5 +1,9 @@
 /** Whether weights obey a sparsity pattern, proved by looking at every element. */
 import { checkKind, checkNumber, mismatch } from "../core/checks.ts";
+import { sumOf } from "../core/sum.ts";
+import { rawElements } from "../io/dtypes.ts";
+import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
+import { exactCount } from "../prune/exact.ts";
 import { elementCount } from "../prune/layer.ts";
 import {
   type BlockLayout,
@@ -9,6 +13,8 @@ import {
   type Pattern,
   readPattern,
 } from "../prune/pattern.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import { isPrunable, roleOfTensor } from "./layers.ts";
 
 /** A pattern to verify, and how strictly. */
 export interface VerifyOptions {
@@ -41,7 +47,7 @@ interface Violation {
 }
 
 /** The verdict on one layer. For a pattern N:M, blocks are groups of M. */
-export interface LayerVerdict {
+interface LayerVerdict {
   readonly name: string;
   readonly shape: readonly number[];
   readonly elements: number;
@@ -68,27 +74,19 @@ export interface PatternVerdict {
   readonly violation: Violation | null;
 }
 
-/** The verdict on a block. */
-interface BlockFinding {
-  readonly isSparse: boolean;
-  readonly isPartial: boolean;
-  /** What is wrong with it. */
-  readonly fault: readonly [expected: string, got: string] | null;
-}
-
-function judgeBlock(pattern: Pattern, size: number, zeros: number, exact: boolean): BlockFinding {
+/** What a block with so many zeros is, and what is wrong with it. */
+function judgeBlock(pattern: Pattern, size: number, zeros: number, exact: boolean) {
   if (pattern.kind === "group") {
     const { prune, of } = pattern;
     const isSparse = zeros >= prune;
     const isPartial = zeros > prune;
-    const wanted = `${exact ? "exactly" : "at least"} ${prune} zeros of ${of}`;
-    const fault = !isSparse || (exact && isPartial) ? ([wanted, String(zeros)] as const) : null;
-    return { isSparse, isPartial, fault };
+    const expected = `${exact ? "exactly" : "at least"} ${prune} zeros of ${of}`;
+    const isWrong = !isSparse || (exact && isPartial);
+    return { isSparse, isPartial, fault: isWrong ? { expected, got: String(zeros) } : null };
   }
   const isPartial = zeros > 0 && zeros < size;
-  const got = `${zeros} zeros of ${size}`;
-  const fault = exact && isPartial ? (["a block of zeros or of values", got] as const) : null;
-  return { isSparse: zeros === size, isPartial, fault };
+  const fault = { expected: "a block of zeros or of values", got: `${zeros} zeros of ${size}` };
+  return { isSparse: zeros === size, isPartial, fault: exact && isPartial ? fault : null };
 }
 
 /** Counts the zeros of a block that begins at a row and a column. */
@@ -149,9 +147,7 @@ export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): La
       const found = judgeBlock(pattern, blockHeight * blockWidth, zeros, exact);
       if (found.isSparse) sparseBlocks++;
       if (found.isPartial) partialBlocks++;
-      if (found.fault === null || violation !== null) continue;
-      const [expected, got] = found.fault;
-      violation = { layer: name, row, column, expected, got };
+      if (found.fault !== null) violation ??= { layer: name, row, column, ...found.fault };
     }
   }
   const blocks = blockRows * blockColumns;
@@ -161,25 +157,20 @@ export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): La
 }
 
 /** The verdicts of layers as one. */
-export function joinVerdicts(
-  layers: readonly LayerVerdict[],
-  options: VerifyOptions,
-): PatternVerdict {
+function joinVerdicts(layers: readonly LayerVerdict[], options: VerifyOptions): PatternVerdict {
   const { exact = false, tolerance = 0 } = options;
-  const sum = (of: (layer: LayerVerdict) => number): number =>
-    layers.reduce((total, layer) => total + of(layer), 0);
   return {
     pattern: formatPattern(readPattern(options.pattern)),
     exact,
     tolerance,
     layers,
     total: {
-      elements: sum(({ elements }) => elements),
-      zeros: sum(({ zeros }) => zeros),
-      blocks: sum(({ blocks }) => blocks),
-      sparseBlocks: sum(({ sparseBlocks }) => sparseBlocks),
-      partialBlocks: sum(({ partialBlocks }) => partialBlocks),
-      remainder: sum(({ remainder }) => remainder),
+      elements: sumOf(layers, ({ elements }) => elements),
+      zeros: sumOf(layers, ({ zeros }) => zeros),
+      blocks: sumOf(layers, ({ blocks }) => blocks),
+      sparseBlocks: sumOf(layers, ({ sparseBlocks }) => sparseBlocks),
+      partialBlocks: sumOf(layers, ({ partialBlocks }) => partialBlocks),
+      remainder: sumOf(layers, ({ remainder }) => remainder),
     },
     violation: layers.find(({ violation }) => violation !== null)?.violation ?? null,
   };
@@ -207,4 +198,89 @@ export function verifyPattern(
     weights.map((weight) => verifyWeight(weight, options)),
     options,
   );
+}
+
+/** A weight's elements for counting zeros: as 32-bit floats, but F64 unrounded, since small values would become zero. */
+export function weightValues(tensor: StoredTensor): WeightValues {
+  const raw = tensor.dtype === "F64" ? rawElements("F64", tensor.bytes) : null;
+  return raw instanceof Float64Array ? raw : toFloat32(tensor);
+}
+
+/** {@link VerifyOptions} for a checkpoint. */
+interface CheckpointRequirement extends VerifyOptions {
+  readonly pattern: Pattern;
+  /** The least share of zero blocks (of zero elements for N:M). Default 0. */
+  readonly minSparsity?: number | undefined;
+}
+
+/** The verdict on a checkpoint. */
+export interface CheckpointVerdict extends PatternVerdict {
+  readonly passed: boolean;
+  /** Messages; empty if it passed. */
+  readonly faults: readonly string[];
+  /** The share of zero blocks (of zero elements for N:M). */
+  readonly sparsity: number;
+}
+
+/** The weights of linear and convolution layers in whose module's name an expression is found. */
+export function layerWeights(
+  { entries }: Checkpoint,
+  only: RegExp | undefined,
+): readonly CheckpointEntry[] {
+  return entries.filter((entry) => {
+    const { kind, module } = roleOfTensor(entry);
+    return isPrunable(kind) && (only?.test(module) ?? true);
+  });
+}
+
+/** The messages of a failure; empty if weights pass. */
+function faultsOf(
+  { violation, total, pattern }: PatternVerdict,
+  zero: number,
+  all: number,
+  { pattern: { kind }, minSparsity = 0 }: CheckpointRequirement,
+): readonly string[] {
+  const faults: string[] = [];
+  if (violation !== null) {
+    const { layer, row, column, expected, got } = violation;
+    faults.push(`${layer}, row ${row}, column ${column}: expected ${expected}, got ${got}`);
+  }
+  if (total.blocks === 0) faults.push(`${pattern} has no whole block in any layer`);
+  // Like pruning targets, the share becomes a count that is rounded down.
+  const needed = exactCount(all, minSparsity);
+  if (zero < needed) {
+    const what = kind === "group" ? "elements" : "blocks";
+    faults.push(
+      `expected at least ${needed} of ${all} ${what} to be zero (${minSparsity}), got ${zero}`,
+    );
+  }
+  return faults;
+}
+
+/**
+ * Looks at every element of some weights of a checkpoint.
+ *
+ * @param turn awaited before each layer, so that a program can do other things or stop
+ */
+export async function verifyCheckpoint(
+  checkpoint: Checkpoint,
+  weights: readonly CheckpointEntry[],
+  requirement: CheckpointRequirement,
+  turn: () => Promise<void>,
+): Promise<CheckpointVerdict> {
+  const layers: LayerVerdict[] = [];
+  for (const entry of weights) {
+    await turn();
+    const { module: name, shape } = roleOfTensor(entry);
+    const data = weightValues(checkpoint.read(entry));
+    layers.push(verifyWeight({ name, shape, data }, requirement));
+  }
+  const verdict = joinVerdicts(layers, requirement);
+  const { total } = verdict;
+  const isGroups = requirement.pattern.kind === "group";
+  const zero = isGroups ? total.zeros : total.sparseBlocks;
+  const all = isGroups ? total.elements : total.blocks;
+  const faults = faultsOf(verdict, zero, all, requirement);
+  const sparsity = all === 0 ? 0 : zero / all;
+  return { passed: faults.length === 0, faults, sparsity, ...verdict };
 }

@@ -2,13 +2,13 @@
 
 import { gzipSync } from "node:zlib";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import type { WeightFacts } from "../checkpoint/inspect.ts";
 import {
   type InspectedTensor,
   type Inspection,
   inspectCheckpoint,
   inspectionTotals,
-} from "../checkpoint/inspect-checkpoint.ts";
+  type WeightFacts,
+} from "../checkpoint/inspect.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { writeFileAtomically } from "../node/files.ts";
 import { turn } from "../node/turn.ts";

@@ -1,7 +1,7 @@
 /** `espalier plan`: what a pruning configuration would do to a model, before anything is trained. */
 
+import { selectableLayers } from "../checkpoint/layers.ts";
 import { type PrunerPlan, type PruningPlan, planPruning } from "../checkpoint/plan.ts";
-import { selectableLayers } from "../checkpoint/selectable.ts";
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { PruningError } from "../prune/layer.ts";
 import { formatShare, formatTable } from "../report/table.ts";

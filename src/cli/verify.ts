@@ -1,10 +1,6 @@
 /** `espalier verify`: proves or refutes that a checkpoint's layers obey a sparsity pattern. */
 
-import {
-  type CheckpointVerdict,
-  layerWeights,
-  verifyCheckpoint,
-} from "../checkpoint/verify-checkpoint.ts";
+import { type CheckpointVerdict, layerWeights, verifyCheckpoint } from "../checkpoint/verify.ts";
 import { refuseInput } from "../core/either.ts";
 import { turn } from "../node/turn.ts";
 import { PATTERN_SPELLINGS, type Pattern, parsePattern } from "../prune/pattern.ts";
