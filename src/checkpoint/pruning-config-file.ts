@@ -10,7 +10,7 @@ import {
   right,
 } from "../core/either.ts";
 import { isJsonObject } from "../io/json.ts";
-import { decodeUtf8 } from "../io/utf8.ts";
+import { decodeUtf8 } from "../io/text.ts";
 import { parseYaml } from "../io/yaml.ts";
 import type { Profile, PruningConfig } from "../prune/config.ts";
 import { parsePruningConfig } from "../prune/parse.ts";

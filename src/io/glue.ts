@@ -3,7 +3,7 @@
  * and quotation marks that quote nothing.
  */
 import { type Either, eachOf, type Problem, refuse, right } from "../core/either.ts";
-import { splitLines } from "./lines.ts";
+import { splitLines } from "./text.ts";
 
 /** A task with a known format. */
 export type GlueTask = "mrpc" | "sst2";

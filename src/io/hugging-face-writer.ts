@@ -1,13 +1,12 @@
 /** Writes a model directory as `save_pretrained` of transformers 4.32 does, for `from_pretrained` to load. */
 
-import { type DirectoryFiles, HUGGING_FACE_FILES } from "./hugging-face.ts";
-import type { JsonObject, JsonValue } from "./json.ts";
+import { type DirectoryFiles, encoderType, HUGGING_FACE_FILES } from "./hugging-face.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import type { EncoderType } from "./parameter-names.ts";
-import { formatPythonJson } from "./python-json.ts";
 import { type StoredTensor, writeSafetensors } from "./safetensors.ts";
+import { encodeUtf8 } from "./text.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { formatTokenizerConfig, SPECIAL_TOKENS_MAP } from "./tokenizer-config.ts";
-import { encodeUtf8 } from "./utf8.ts";
 import { formatVocabulary } from "./vocabulary.ts";
 
 /** A model to write. */
@@ -107,7 +106,7 @@ function completeConfig(
   tensors: ReadonlyMap<string, StoredTensor>,
 ): JsonObject {
   const { num_labels: labels, ...stated } = config;
-  const defaults = CONFIG_DEFAULTS[stated.model_type === "distilbert" ? "distilbert" : "bert"];
+  const defaults = CONFIG_DEFAULTS[encoderType(stated)];
   return {
     ...defaults,
     ...(typeof labels === "number" ? labelNames(labels) : {}),
@@ -137,4 +136,18 @@ function labelNames(labels: number): JsonObject {
     id2label: Object.fromEntries(names.map((name, id) => [String(id), name])),
     label2id: Object.fromEntries(names.map((name, id) => [name, id])),
   };
+}
+
+/** JSON as transformers writes it: `json.dumps(value, indent=2, sort_keys=True) + "\n"`. */
+export function formatPythonJson(value: JsonValue): string {
+  const text = JSON.stringify(sortNames(value), null, 2);
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return `${text.replace(/[^\n -~]/g, escaped)}\n`;
+}
+
+function sortNames(value: JsonValue): JsonValue {
+  if (typeof value !== "object" || value === null) return value;
+  if (!isJsonObject(value)) return value.map(sortNames);
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(members.map(([name, member]) => [name, sortNames(member)]));
 }

@@ -5,28 +5,22 @@ import { allOf, chain, type Either, map, type Problem, refuse, right } from "../
 import { type JsonObject, parseJsonObject } from "./json.ts";
 import { canonicalNames, type EncoderType } from "./parameter-names.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "./safetensors.ts";
+import { decodeUtf8 } from "./text.ts";
 import { type Tokenizer, tokenizerOf } from "./tokenizer.ts";
 import { parseTokenizerConfig } from "./tokenizer-config.ts";
-import { decodeUtf8 } from "./utf8.ts";
 import { parseVocabulary } from "./vocabulary.ts";
 
 /** Files of one directory by name. */
 export type DirectoryFiles = ReadonlyMap<string, Uint8Array>;
 
 /** The files' names. */
-export const HUGGING_FACE_FILES: {
-  readonly config: "config.json";
-  readonly weights: "model.safetensors";
-  readonly vocabulary: "vocab.txt";
-  readonly tokenizerConfig: "tokenizer_config.json";
-  readonly specialTokens: "special_tokens_map.json";
-} = Object.freeze({
+export const HUGGING_FACE_FILES = {
   config: "config.json",
   weights: "model.safetensors",
   vocabulary: "vocab.txt",
   tokenizerConfig: "tokenizer_config.json",
   specialTokens: "special_tokens_map.json",
-});
+} as const;
 
 /** A checkpoint whose tensors have the names of a sequence classifier. */
 export interface StoredModel {
@@ -137,6 +131,6 @@ function readFile<T>(
 }
 
 /** Configurations written before `model_type` existed are BERT's. */
-function encoderType(config: JsonObject): EncoderType {
+export function encoderType(config: JsonObject): EncoderType {
   return config.model_type === "distilbert" ? "distilbert" : "bert";
 }

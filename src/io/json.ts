@@ -14,7 +14,7 @@ import {
   toError,
   tryCatch,
 } from "../core/either.ts";
-import { decodeUtf8 } from "./utf8.ts";
+import { decodeUtf8 } from "./text.ts";
 
 /** Any value JSON can hold. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
@@ -30,9 +30,8 @@ export const JSON_MAX_DEPTH = 64;
 /** Parses JSON text; `source` names it in problems. */
 export function parseJson(source: string, text: string): Either<readonly Problem[], JsonValue> {
   const depth = nestingDepth(text);
-  if (depth > JSON_MAX_DEPTH) {
+  if (depth > JSON_MAX_DEPTH)
     return refuse(source, `JSON nested at most ${JSON_MAX_DEPTH} deep`, `${depth}`);
-  }
   return pipe(
     tryCatch(
       () => JSON.parse(text) as JsonValue,

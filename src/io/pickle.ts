@@ -4,23 +4,37 @@
  * allow-list, and refuses everything else by name. It executes nothing, and no value is larger than the bytes it came
  * from. Format: Lib/pickletools.py of CPython.
  */
-import { type Either, left, type Problem, right } from "../core/either.ts";
-import { isKind, type PickleValue } from "./pickle-value.ts";
+import { type Either, InputError, left, type Problem, refuseInput, right } from "../core/either.ts";
+
+/** A value in a pickle of a state dict. Lists are arrays, and dictionaries are maps. */
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | string
+  | PickleValue[]
+  | Map<PickleValue, PickleValue>
+  | { readonly kind: "tuple"; readonly values: readonly PickleValue[] }
+  /** A class or function, such as `torch._utils._rebuild_tensor_v2`. */
+  | { readonly kind: "global"; readonly name: string }
+  /** A recorded call: the function and its arguments. */
+  | { readonly kind: "call"; readonly name: string; readonly values: readonly PickleValue[] }
+  /** A reference to data outside the pickle, such as a storage. */
+  | { readonly kind: "reference"; readonly id: PickleValue };
+
+/** Whether a value is of a kind. */
+export function isKind<K extends "global" | "call" | "reference" | "tuple">(
+  value: PickleValue | undefined,
+  kind: K,
+): value is Extract<PickleValue, { readonly kind: K }> {
+  if (typeof value !== "object" || value === null) return false;
+  return !Array.isArray(value) && !(value instanceof Map) && value.kind === kind;
+}
 
 /** A value, and the position after its pickle. */
 interface PickleResult {
   readonly value: PickleValue;
   readonly end: number;
-}
-
-/** Why a pickle is refused. Thrown inside this file, and returned as a problem. */
-class Refusal extends Error {
-  readonly problem: Problem;
-
-  constructor(problem: Problem) {
-    super("refused");
-    this.problem = problem;
-  }
 }
 
 const ORDERED_DICT = "collections.OrderedDict";
@@ -64,7 +78,7 @@ class Unpickler {
   }
 
   refuse(expected: string, got: string): never {
-    throw new Refusal({ path: `${this.path}: byte ${this.at}`, expected, got });
+    return refuseInput(`${this.path}: byte ${this.at}`, expected, got);
   }
 
   take(count: number): number {
@@ -140,11 +154,6 @@ class Unpickler {
     for (const value of values) list.push(value);
   }
 
-  setItem(): void {
-    const value = this.pop();
-    this.setItems([this.pop(), value]);
-  }
-
   setItems(values: readonly PickleValue[]): void {
     const dictionary = this.top();
     if (!(dictionary instanceof Map)) this.refuse("a dictionary", "something else");
@@ -161,18 +170,17 @@ class Unpickler {
 
   /** A call: an ordered dictionary is made at once, other calls are recorded. */
   reduce(): void {
-    const values = this.pop();
+    const tuple = this.pop();
     const called = this.pop();
-    if (!isKind(values, "tuple")) this.refuse("a tuple of arguments", "something else");
+    if (!isKind(tuple, "tuple")) this.refuse("a tuple of arguments", "something else");
     if (!isKind(called, "global")) this.refuse("a function to call", "something else");
-    if (called.name !== ORDERED_DICT)
-      this.stack.push({ kind: "call", name: called.name, values: values.values });
+    const { values } = tuple;
+    if (called.name !== ORDERED_DICT) this.push({ kind: "call", name: called.name, values });
     else {
-      const [pairs = []] = values.values;
+      const [pairs = []] = values;
       if (!Array.isArray(pairs)) this.refuse("a list of pairs", "something else");
       const entries = pairs.map((pair): [PickleValue, PickleValue] => {
-        const two = isKind(pair, "tuple") ? pair.values : Array.isArray(pair) ? pair : [];
-        const [key, value] = two;
+        const [key, value] = isKind(pair, "tuple") ? pair.values : Array.isArray(pair) ? pair : [];
         if (key === undefined || value === undefined)
           return this.refuse("a pair", "something else");
         return [key, value];
@@ -255,7 +263,7 @@ const OPERATIONS: ReadonlyMap<number, Operation> = /* @__PURE__ */ new Map<numbe
   [0x74, (machine) => machine.tuple(machine.popToMark())], // TUPLE
   [0x61, (machine) => machine.append([machine.pop()])], // APPEND
   [0x65, (machine) => machine.append(machine.popToMark())], // APPENDS
-  [0x73, (machine) => machine.setItem()], // SETITEM
+  [0x73, (machine) => machine.setItems([machine.pop(), machine.pop()].reverse())], // SETITEM
   [0x75, (machine) => machine.setItems(machine.popToMark())], // SETITEMS
   [0x51, (machine) => machine.push({ kind: "reference", id: machine.pop() })], // BINPERSID
   [0x52, (machine) => machine.reduce()], // REDUCE
@@ -276,7 +284,7 @@ export function readPickle(
   try {
     return right(new Unpickler(path, bytes, begin, allowed).run());
   } catch (error) {
-    if (error instanceof Refusal) return left([error.problem]);
+    if (error instanceof InputError) return left(error.problems);
     throw error;
   }
 }

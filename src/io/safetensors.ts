@@ -6,7 +6,7 @@
  */
 
 import { pipe } from "fp-ts/function";
-import { describe } from "../core/checks.ts";
+import { checkKind, describe, mismatch } from "../core/checks.ts";
 import { type Either, getOrThrow, map, type Problem } from "../core/either.ts";
 import { DTYPES, type Dtype, isDtype, narrowFromFloat32, widenToFloat32 } from "./dtypes.ts";
 import {
@@ -17,7 +17,7 @@ import {
   parseSafetensorsHeader,
   type SafetensorsReadOptions,
 } from "./safetensors-header.ts";
-import { encodeUtf8 } from "./utf8.ts";
+import { encodeUtf8 } from "./text.ts";
 
 /** A stored tensor: little-endian `bytes` in row-major order. */
 export interface StoredTensor {
@@ -53,16 +53,13 @@ export function readSafetensors(
   bytes: Uint8Array,
   options: SafetensorsReadOptions = {},
 ): Either<readonly Problem[], SafetensorsFile> {
-  if (!(bytes instanceof Uint8Array)) {
-    throw new TypeError(`bytes: expected a Uint8Array, got ${describe(bytes)}`);
-  }
+  checkKind(bytes instanceof Uint8Array, "bytes", "a Uint8Array", bytes);
   return pipe(
     parseSafetensorsHeader(bytes, bytes.length, options),
     map(({ entries, metadata }) => {
       const tensors = new Map<string, StoredTensor>();
-      for (const [name, { dtype, shape, begin, end }] of entries) {
+      for (const [name, { dtype, shape, begin, end }] of entries)
         tensors.set(name, { dtype, shape, bytes: bytes.subarray(begin, end) });
-      }
       return { tensors, metadata };
     }),
   );
@@ -134,7 +131,10 @@ export function layOutSafetensors(
   tensors: ReadonlyMap<string, TensorSize>,
   metadata: Readonly<Record<string, string>> = {},
 ): { readonly header: Uint8Array; readonly order: readonly string[] } {
-  const ordered = [...tensors].sort(byAlignmentThenName);
+  const ordered = [...tensors].sort(
+    ([nameA, a], [nameB, b]) =>
+      DTYPES.indexOf(b.dtype) - DTYPES.indexOf(a.dtype) || compareCodePoints(nameA, nameB),
+  );
   const description: [string, unknown][] = [];
   if (Object.keys(metadata).length > 0) description.push([METADATA, checkMetadata(metadata)]);
   let position = 0;
@@ -151,51 +151,33 @@ export function layOutSafetensors(
   return { header, order: ordered.map(([name]) => name) };
 }
 
-type NamedTensor = readonly [string, Pick<StoredTensor, "dtype">];
-
-function byAlignmentThenName([nameA, a]: NamedTensor, [nameB, b]: NamedTensor): number {
-  return DTYPES.indexOf(b.dtype) - DTYPES.indexOf(a.dtype) || compareCodePoints(nameA, nameB);
-}
-
 /** Compares by code points, which is the order of UTF-8 bytes. UTF-16 units have another order. */
 function compareCodePoints(a: string, b: string): number {
   let i = 0;
   while (i < a.length && i < b.length && a[i] === b[i]) i++;
-  const low = i > 0 && isHighSurrogate(a.charCodeAt(i - 1)) ? i - 1 : i;
+  const isHighSurrogate = i > 0 && /[\ud800-\udbff]/.test(a[i - 1] ?? "");
+  const low = isHighSurrogate ? i - 1 : i;
   return (a.codePointAt(low) ?? -1) - (b.codePointAt(low) ?? -1);
-}
-
-function isHighSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit < 0xdc00;
 }
 
 function checkMetadata(metadata: Readonly<Record<string, string>>): unknown {
   for (const [name, text] of Object.entries(metadata)) {
-    if (typeof text !== "string") {
-      throw new TypeError(`metadata.${name}: expected a string, got ${describe(text)}`);
-    }
-    if (!isWellFormed(name + text)) {
+    checkKind(typeof text === "string", `metadata.${name}`, "a string", text);
+    if (!isWellFormed(name + text))
       throw new RangeError(`metadata.${name}: expected well-formed text, got ${describe(text)}`);
-    }
   }
   return metadata;
 }
 
 function checkTensorName(name: string): void {
-  if (name === METADATA || !isWellFormed(name)) {
-    throw new RangeError(
-      `tensor name: expected text other than ${METADATA}, got ${describe(name)}`,
-    );
-  }
+  if (name === METADATA || !isWellFormed(name))
+    throw new RangeError(mismatch("tensor name", `text other than ${METADATA}`, describe(name)));
 }
 
 function checkStorable(name: string, { dtype, shape, bytes }: StoredTensor): void {
   checkTensorName(name);
-  if (!isDtype(dtype)) {
-    throw new RangeError(
-      `${name}: expected a dtype of ${DTYPES.join(", ")}, got ${describe(dtype)}`,
-    );
-  }
+  if (!isDtype(dtype))
+    throw new RangeError(mismatch(name, `a dtype of ${DTYPES.join(", ")}`, describe(dtype)));
   const needed = isCountList(shape) ? byteCount(dtype, shape) : undefined;
   if (needed === undefined || bytes.length !== needed) {
     const expected = `${needed ?? "a possible number of"} bytes for ${dtype} [${shape}]`;

@@ -6,8 +6,7 @@ import { describe } from "../core/checks.ts";
 import { type Either, isLeft, type Problem, refuse, unlessProblems } from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { type Dtype, elementBytes } from "./dtypes.ts";
-import { readPickle } from "./pickle.ts";
-import { isKind, type PickleValue } from "./pickle-value.ts";
+import { isKind, type PickleValue, readPickle } from "./pickle.ts";
 import { readZipDirectory } from "./zip.ts";
 
 /** A tensor of a state dict. */

@@ -1,35 +1,24 @@
 /** A WordPiece vocabulary: one token a line, whose id is the line's index from 0. */
 
-import { pipe } from "fp-ts/function";
-import { type Either, map, type Problem, unlessProblems } from "../core/either.ts";
-import { splitLines } from "./lines.ts";
+import { type Either, type Problem, unlessProblems } from "../core/either.ts";
+import { splitLines } from "./text.ts";
 
 /** The special tokens, as BERT spells them. */
-export const SPECIAL_TOKENS: {
-  readonly padding: "[PAD]";
-  readonly unknown: "[UNK]";
-  readonly classification: "[CLS]";
-  readonly separator: "[SEP]";
-  readonly mask: "[MASK]";
-} = Object.freeze({
+export const SPECIAL_TOKENS = {
   padding: "[PAD]",
   unknown: "[UNK]",
   classification: "[CLS]",
   separator: "[SEP]",
   mask: "[MASK]",
-});
-
-/** What a special token is for. */
-type SpecialRole = keyof typeof SPECIAL_TOKENS;
+} as const;
 
 /** A parsed vocabulary. */
 export interface Vocabulary {
-  /** Token of each id. */
+  /** By id. */
   readonly tokens: readonly string[];
-  /** Id of each token. */
+  /** By token. */
   readonly ids: ReadonlyMap<string, number>;
-  /** Ids of the special tokens. */
-  readonly special: Readonly<Record<SpecialRole, number>>;
+  readonly special: Readonly<Record<keyof typeof SPECIAL_TOKENS, number>>;
 }
 
 /**
@@ -53,26 +42,20 @@ export function parseVocabulary(
       problems.push({ path, expected: "a token that no earlier line has", got });
     } else ids.set(token, id);
   }
-  for (const token of Object.values(SPECIAL_TOKENS)) {
-    if (ids.has(token)) continue;
-    problems.push({ path: source, expected: `the special token ${token}`, got: "none" });
-  }
-  return pipe(
-    unlessProblems(problems, ids),
-    map(() => ({ tokens, ids, special: specialIds(ids) })),
-  );
-}
-
-/** Ids of the special tokens of a vocabulary that has them all. */
-function specialIds(ids: ReadonlyMap<string, number>): Vocabulary["special"] {
-  const idOf = (token: string): number => ids.get(token) as number;
-  return {
+  const idOf = (token: string): number => {
+    const id = ids.get(token);
+    if (id === undefined)
+      problems.push({ path: source, expected: `the special token ${token}`, got: "none" });
+    return id ?? 0;
+  };
+  const special = {
     padding: idOf(SPECIAL_TOKENS.padding),
     unknown: idOf(SPECIAL_TOKENS.unknown),
     classification: idOf(SPECIAL_TOKENS.classification),
     separator: idOf(SPECIAL_TOKENS.separator),
     mask: idOf(SPECIAL_TOKENS.mask),
   };
+  return unlessProblems(problems, { tokens, ids, special });
 }
 
 /** The text of a vocab.txt with these tokens. */

@@ -1,7 +1,7 @@
 /** Classifying texts with a loaded classifier. */
 import { type Either, eachOf, type Problem, refuse, refuseInput, right } from "../core/either.ts";
 import type { Example } from "../io/glue.ts";
-import { splitLines } from "../io/lines.ts";
+import { splitLines } from "../io/text.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import { predictedClasses, scorePredictions } from "../train/evaluation.ts";
 import { padExamples } from "../train/examples.ts";

@@ -21,7 +21,7 @@ import {
 } from "../experiment/finetuning.ts";
 import type { Named } from "../experiment/starting-model.ts";
 import { parseGlueTsv } from "../io/glue.ts";
-import { decodeUtf8 } from "../io/utf8.ts";
+import { decodeUtf8 } from "../io/text.ts";
 import { parseVocabulary } from "../io/vocabulary.ts";
 import { readModelDirectory } from "./model-directory.ts";
 import { directoryProblem, joinPath, type RunStorage, readNamedFile } from "./storage.ts";

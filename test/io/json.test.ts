@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isLeft, isRight, right } from "../../src/core/either.ts";
+import { formatPythonJson } from "../../src/io/hugging-face-writer.ts";
 import { JSON_MAX_DEPTH, parseJson, parseJsonObject } from "../../src/io/json.ts";
-import { formatPythonJson } from "../../src/io/python-json.ts";
 
 test("JSON without duplicates parses as JSON.parse parses it", () => {
   fc.assert(
