@@ -27,23 +27,20 @@ export function canonicalNames<T>(
   const storedAs = new Map<string, string>();
   const problems: Problem[] = [];
   for (const [stored, tensor] of tensors) {
-    const current = currentName(stored);
+    const current = stored.replace(/\.gamma$/, ".weight").replace(/\.beta$/, ".bias");
     const inEncoder = ENCODER_MODULES[modelType].includes(current.split(".")[0] ?? "");
     const name = bare && inEncoder ? prefix + current : current;
     const other = storedAs.get(name);
-    if (other !== undefined) {
+    if (other !== undefined)
       problems.push({ path: stored, expected: `one tensor for ${name}`, got: `${other} too` });
-    }
     named.set(name, tensor);
     storedAs.set(name, stored);
   }
   return unlessProblems(problems, named);
 }
 
-/** A name with `gamma` and `beta`, as its last part, replaced by their current names. */
-function currentName(name: string): string {
-  return name.replace(/\.gamma$/, ".weight").replace(/\.beta$/, ".bias");
-}
+/** Constants that old checkpoints store. */
+const BUFFER = /(^|\.)embeddings\.(position|token_type)_ids$/;
 
 /** The difference between the names of a model and of a checkpoint. */
 export interface NameComparison {
@@ -61,11 +58,6 @@ export function compareNames(
   const wanted = new Set(parameters);
   return {
     missing: [...wanted].filter((name) => !tensors.has(name)),
-    unexpected: [...tensors.keys()].filter((name) => !wanted.has(name) && !isBuffer(name)),
+    unexpected: [...tensors.keys()].filter((name) => !wanted.has(name) && !BUFFER.test(name)),
   };
-}
-
-/** Constants that old checkpoints store. */
-function isBuffer(name: string): boolean {
-  return /(^|\.)embeddings\.(position|token_type)_ids$/.test(name);
 }

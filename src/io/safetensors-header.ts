@@ -3,9 +3,15 @@
  * dtypes and sizes. The tensors' bytes must follow each other, without overlap or hole, to the end of the file.
  */
 
-import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
-import { chain, type Either, type Problem, refuse, right, unlessProblems } from "../core/either.ts";
+import {
+  type Either,
+  isLeft,
+  type Problem,
+  refuse,
+  right,
+  unlessProblems,
+} from "../core/either.ts";
 import { DTYPES, type Dtype, elementBytes, isDtype } from "./dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 
@@ -41,7 +47,7 @@ export const LENGTH_BYTES: 8 = 8;
 const OPENING_BRACE = 0x7b;
 
 /** The longest header accepted, in bytes, as in the official implementation. */
-const SAFETENSORS_MAX_HEADER = 100_000_000;
+const MAX_HEADER = 100_000_000;
 
 /** The only name in the header that does not belong to a tensor. */
 export const METADATA: "__metadata__" = "__metadata__";
@@ -55,27 +61,15 @@ export function safetensorsHeaderEnd(
   fileBytes: number,
   source: string = "safetensors",
 ): Either<readonly Problem[], number> {
-  if (prefix.length < LENGTH_BYTES || fileBytes < LENGTH_BYTES) {
+  if (prefix.length < LENGTH_BYTES || fileBytes < LENGTH_BYTES)
     return refuse(source, "a file of at least 8 bytes", `${Math.min(prefix.length, fileBytes)}`);
-  }
   const view = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES);
   const stated = view.getBigUint64(0, true);
-  if (stated > BigInt(SAFETENSORS_MAX_HEADER)) {
-    return refuse(
-      source,
-      `safetensors, whose header has at most ${SAFETENSORS_MAX_HEADER} bytes`,
-      `${stated}`,
-    );
-  }
+  if (stated > BigInt(MAX_HEADER))
+    return refuse(source, `safetensors, whose header has at most ${MAX_HEADER} bytes`, `${stated}`);
   const end = LENGTH_BYTES + Number(stated);
-  if (end > fileBytes) {
-    return refuse(
-      source,
-      `a header within the file's ${fileBytes} bytes`,
-      `one that ends at ${end}`,
-    );
-  }
-  return right(end);
+  if (end <= fileBytes) return right(end);
+  return refuse(source, `a header within the file's ${fileBytes} bytes`, `one that ends at ${end}`);
 }
 
 /**
@@ -106,23 +100,16 @@ export function parseSafetensorsHeader(
   options: SafetensorsReadOptions = {},
 ): Either<readonly Problem[], SafetensorsHeader> {
   const source = options.source ?? "safetensors";
-  return pipe(
-    safetensorsHeaderEnd(prefix, fileBytes, source),
-    chain((end) =>
-      prefix.length < end ? refuse(source, `${end} bytes`, `${prefix.length}`) : right(end),
-    ),
-    chain((end) =>
-      pipe(
-        parseHeaderJson(source, prefix.subarray(LENGTH_BYTES, end)),
-        chain((json) => {
-          const problems: Problem[] = [];
-          const header = readHeader(source, json, end, problems);
-          checkLayout(source, header.entries, end, fileBytes, options, problems);
-          return unlessProblems(problems, header);
-        }),
-      ),
-    ),
-  );
+  const found = safetensorsHeaderEnd(prefix, fileBytes, source);
+  if (isLeft(found)) return found;
+  const end = found.right;
+  if (prefix.length < end) return refuse(source, `${end} bytes`, `${prefix.length}`);
+  const json = parseHeaderJson(source, prefix.subarray(LENGTH_BYTES, end));
+  if (isLeft(json)) return json;
+  const problems: Problem[] = [];
+  const header = readHeader(source, json.right, end, problems);
+  checkLayout(source, header.entries, end, fileBytes, options, problems);
+  return unlessProblems(problems, header);
 }
 
 function parseHeaderJson(
@@ -166,9 +153,8 @@ function readMetadata(
     return {};
   }
   for (const [name, text] of Object.entries(value)) {
-    if (typeof text !== "string") {
+    if (typeof text !== "string")
       problems.push({ path: `${path}.${name}`, expected: "a string", got: describe(text) });
-    }
   }
   return value as Readonly<Record<string, string>>;
 }
@@ -191,18 +177,15 @@ function readEntry(
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isDtype(dtype)) return refuse(".dtype", `one of ${DTYPES.join(", ")}`, dtype);
   if (!isCountList(shape)) return refuse(".shape", "a list of integers from 0 to 2^53 - 1", shape);
-  if (!isCountList(offsets) || offsets.length !== 2) {
+  if (!isCountList(offsets) || offsets.length !== 2)
     return refuse(".data_offsets", "two integers from 0 to 2^53 - 1", offsets);
-  }
   const [begin, end] = offsets as [number, number];
   if (begin > end) return refuse(".data_offsets", "begin <= end", `${begin}, ${end}`);
   const needed = byteCount(dtype, shape);
-  if (needed === undefined) {
+  if (needed === undefined)
     return refuse(".shape", "fewer than 2^53 bytes", `[${shape.join(", ")}]`);
-  }
-  if (end - begin !== needed) {
+  if (end - begin !== needed)
     return refuse(".data_offsets", `${needed} bytes for ${dtype} [${shape}]`, end - begin);
-  }
   return { dtype, shape, begin: dataBegin + begin, end: dataBegin + end };
 }
 
@@ -244,9 +227,8 @@ function checkLayout(
       problems.push({ path, expected, got: `${kind}: offset ${begin - dataBegin}` });
     }
     const size = elementBytes(dtype);
-    if (options.alignment === "required" && begin % size !== 0) {
+    if (options.alignment === "required" && begin % size !== 0)
       problems.push({ path, expected: `a file offset divisible by ${size}`, got: `${begin}` });
-    }
     position = Math.max(position, end);
   }
   if (position !== fileBytes) {

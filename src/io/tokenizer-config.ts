@@ -1,8 +1,7 @@
 /** tokenizer_config.json of Hugging Face directories: how the tokenizer normalises text. */
 
-import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
-import { chain, type Either, type Problem, unlessProblems } from "../core/either.ts";
+import { type Either, isLeft, type Problem, unlessProblems } from "../core/either.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { SPECIAL_TOKENS } from "./vocabulary.ts";
@@ -29,16 +28,9 @@ export function parseTokenizerConfig(
   source: string,
   bytes: Uint8Array,
 ): Either<readonly Problem[], Partial<WordOptions>> {
-  return pipe(
-    parseJsonObject(source, bytes),
-    chain((config) => readWordOptions(source, config)),
-  );
-}
-
-function readWordOptions(
-  source: string,
-  config: JsonObject,
-): Either<readonly Problem[], Partial<WordOptions>> {
+  const json = parseJsonObject(source, bytes);
+  if (isLeft(json)) return json;
+  const config = json.right;
   const problems: Problem[] = [];
   const refuse = (key: string, expected: string): void => {
     problems.push({ path: `${source}: ${key}`, expected, got: describe(config[key]) });
@@ -50,33 +42,25 @@ function readWordOptions(
     return undefined;
   };
   const kind = config.tokenizer_class ?? "BertTokenizer";
-  if (typeof kind !== "string" || !TOKENIZER_CLASSES.includes(kind)) {
+  if (typeof kind !== "string" || !TOKENIZER_CLASSES.includes(kind))
     refuse("tokenizer_class", `one of ${TOKENIZER_CLASSES.join(", ")}`);
-  }
   if (flag("do_basic_tokenize") === false) refuse("do_basic_tokenize", "true");
   for (const [key, token] of Object.entries(SPECIAL_TOKENS_MAP)) {
     const given = config[key] ?? token;
     if (tokenContent(given) !== token) refuse(key, token);
   }
-  const options = definedOptions({
+  const options = {
     lowercase: flag("do_lower_case"),
     stripAccents: flag("strip_accents"),
     splitChinese: flag("tokenize_chinese_chars"),
-  });
-  return unlessProblems(problems, options);
+  };
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return unlessProblems(problems, Object.fromEntries(given));
 }
 
 /** A special token is text or, with its stripping rules, an object. */
 function tokenContent(value: JsonValue): JsonValue | undefined {
   return isJsonObject(value) ? value.content : value;
-}
-
-function definedOptions(
-  options: {
-    readonly [name in keyof WordOptions]: boolean | undefined;
-  },
-): Partial<WordOptions> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /** The tokenizer_config.json that transformers writes for a model. */

@@ -1,5 +1,5 @@
 /** Converts text to token ids and back, with the same ids as transformers' BertTokenizer. */
-import { checkInteger, describe } from "../core/checks.ts";
+import { checkInteger, checkKind } from "../core/checks.ts";
 import { getOrThrow } from "../core/either.ts";
 import { parseVocabulary, SPECIAL_TOKENS, type Vocabulary } from "./vocabulary.ts";
 import { CONTINUATION, MAX_WORD_UNITS, wordPieces } from "./wordpiece.ts";
@@ -105,14 +105,8 @@ export function wordsAndSpecials(tokenizer: Tokenizer, text: string): string[] {
 }
 
 function tokenIds(tokenizer: Tokenizer, name: string, text: string): number[] {
-  if (typeof text !== "string") {
-    throw new TypeError(`${name}: expected a string, got ${describe(text)}`);
-  }
-  const ids: number[] = [];
-  for (const word of wordsAndSpecials(tokenizer, text)) {
-    for (const id of pieces(tokenizer, word)) ids.push(id);
-  }
-  return ids;
+  checkKind(typeof text === "string", name, "a string", text);
+  return wordsAndSpecials(tokenizer, text).flatMap((word) => pieces(tokenizer, word));
 }
 
 function pieces({ memo, vocabulary }: Tokenizer, word: string): readonly number[] {
@@ -148,10 +142,7 @@ export function decode(
     kept.push(token);
   }
   const text = kept.join(" ").replaceAll(` ${CONTINUATION}`, "").trim();
-  return options.cleanUpSpaces === true ? cleanUpSpaces(text) : text;
-}
-
-function cleanUpSpaces(text: string): string {
+  if (options.cleanUpSpaces !== true) return text;
   return text
     .replace(/ ([.?!,])/g, "$1")
     .replaceAll(" ' ", "'")
