@@ -19,7 +19,7 @@ interface GradientStep {
 }
 
 /** One parameter's gradients so far, and the possible movement of each entry. */
-export interface RoundingHistory {
+interface RoundingHistory {
   readonly steps: GradientStep[];
   readonly movement: Float64Array;
 }

@@ -1,7 +1,7 @@
 /** The first difference between a replay and its vector, as data of one form for all families. */
 
 /** A compared value in JSON: NaN and the infinities are texts. */
-export type StatedValue = number | string | boolean | null;
+type StatedValue = number | string | boolean | null;
 
 /** A compared quantity, such as `mask`, with its step and layer if it has them. */
 export interface Place {

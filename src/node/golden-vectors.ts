@@ -117,7 +117,7 @@ export async function findAbove(directory: string, path: string): Promise<string
 }
 
 /** What a replay uses beside the vectors. */
-export interface ReplayOptions {
+interface ReplayOptions {
   readonly backend: Backend;
   /** Needed for tokenizer vectors. */
   readonly tokenizer: Tokenizer | null;

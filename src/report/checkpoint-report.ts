@@ -6,7 +6,7 @@ import type { MaskMatrix } from "./run-report.ts";
 import type { TextTable } from "./table.ts";
 
 /** The contents of a checkpoint report. */
-export interface CheckpointReport {
+interface CheckpointReport {
   readonly title: string;
   /** One or two sentences on what was inspected. */
   readonly summary: string;
