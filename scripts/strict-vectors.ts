@@ -2,8 +2,8 @@
  * Makes the `strict` vectors in test/golden/strict/ from the specification in src/reference/ and seeded weights. The
  * original system has no such profile.
  */
-import { findTiedBlocks, findTiedElements, type Tied } from "../src/conform/strict-ties.ts";
-import type { StrictLayer, StrictVector } from "../src/conform/strict-vector.ts";
+import { findTiedBlocks, findTiedElements } from "../src/conform/strict-ties.ts";
+import type { StrictLayer, StrictVector, Tied } from "../src/conform/strict-vector.ts";
 import { nextBelow, openStream } from "../src/core/random.ts";
 import { type StoredTensor, tensorFromFloat32, writeSafetensors } from "../src/io/safetensors.ts";
 import { type Pattern, parsePattern } from "../src/prune/pattern.ts";

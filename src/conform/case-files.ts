@@ -65,7 +65,7 @@ export function tensorsBelow(
   );
 }
 
-/** Reads the value under a key. Throws {@link CaseFileError} if it has another type. */
+/** Reads the value under a key. @throws CaseFileError if it has another type */
 type FieldReader<T> = (json: JsonObject, key: string) => T;
 
 function fieldReader<T>(expected: string, accepts: (value: unknown) => value is T): FieldReader<T> {
@@ -83,21 +83,22 @@ const listOf =
   (value: unknown): value is readonly T[] =>
     Array.isArray(value) && value.every(accepts);
 
-export const numberAt: FieldReader<number> = fieldReader("a number", isNumber);
-export const textAt: FieldReader<string> = fieldReader("text", isText);
-export const objectAt: FieldReader<JsonObject> = fieldReader("an object", isJsonObject);
-export const numbersAt: FieldReader<readonly number[]> = fieldReader(
-  "a list of numbers",
-  listOf(isNumber),
-);
-export const textsAt: FieldReader<readonly string[]> = fieldReader(
-  "a list of texts",
-  listOf(isText),
-);
-export const objectsAt: FieldReader<readonly JsonObject[]> = fieldReader(
-  "a list of objects",
-  listOf(isJsonObject),
-);
+/** The readers of a case's fields, by the kind of value. */
+export const at: {
+  readonly number: FieldReader<number>;
+  readonly numbers: FieldReader<readonly number[]>;
+  readonly object: FieldReader<JsonObject>;
+  readonly objects: FieldReader<readonly JsonObject[]>;
+  readonly text: FieldReader<string>;
+  readonly texts: FieldReader<readonly string[]>;
+} = {
+  number: fieldReader("a number", isNumber),
+  numbers: fieldReader("a list of numbers", listOf(isNumber)),
+  object: fieldReader("an object", isJsonObject),
+  objects: fieldReader("a list of objects", listOf(isJsonObject)),
+  text: fieldReader("text", isText),
+  texts: fieldReader("a list of texts", listOf(isText)),
+};
 
 /** The error of a file that could not be parsed; `file` is its name. */
 export function problemsError(file: string, [first]: readonly Problem[]): CaseFileError {

@@ -43,10 +43,6 @@ function stated(value: Comparable): StatedValue {
 /** A place, or a quantity that belongs to no step and no layer. */
 type Where = Place | string;
 
-function placeOf(where: Where): Place {
-  return typeof where === "string" ? { quantity: where } : where;
-}
-
 /** A difference in one value. */
 export function differenceAt(
   where: Where,
@@ -55,7 +51,8 @@ export function differenceAt(
   index: number | null = null,
   within: number | null = null,
 ): Difference {
-  const { step = null, layer = null, quantity } = placeOf(where);
+  const place: Place = typeof where === "string" ? { quantity: where } : where;
+  const { step = null, layer = null, quantity } = place;
   return { step, layer, quantity, index, expected: stated(expected), got: stated(got), within };
 }
 
@@ -71,73 +68,60 @@ export function formatDifference(difference: Difference): string {
   return `${where.join(", ")}: expected ${expected}${allowed}, got ${got}`;
 }
 
-function lengthDifference(where: Where, expected: number, got: number): Difference | undefined {
-  if (expected === got) return undefined;
-  const place = placeOf(where);
-  return differenceAt({ ...place, quantity: `${place.quantity} length` }, expected, got);
-}
-
-function isSame(expected: unknown, got: unknown): boolean {
-  return expected === got || Object.is(expected, got);
-}
-
-/** First index at which two sequences differ (NaN equals NaN, +0 equals -0). */
-export function exactDifference<T extends Comparable>(
-  where: Where,
-  expected: ArrayLike<T>,
-  got: ArrayLike<T>,
-): Difference | undefined {
-  const common = Math.min(expected.length, got.length);
-  for (let i = 0; i < common; i++) {
-    if (!isSame(expected[i], got[i])) return differenceAt(where, expected[i], got[i], i);
-  }
-  return lengthDifference(where, expected.length, got.length);
-}
-
-/** The difference between two single values. */
-export function valueDifference<T extends Comparable>(
+/** Compares two values, or two lists up to the first difference. Without a tolerance they must be equal. */
+export function compare<T extends Comparable>(
   where: Where,
   expected: T,
   got: T,
-): Difference | undefined {
-  return isSame(expected, got) ? undefined : differenceAt(where, expected, got);
-}
-
-/** The difference between two single numbers if it exceeds the tolerance. */
-export function numberDifference(
+  tolerance?: Tolerance,
+): Difference | undefined;
+export function compare<T extends Comparable>(
   where: Where,
-  expected: number,
-  got: number,
-  tolerance: Tolerance,
+  expected: ArrayLike<T>,
+  got: ArrayLike<T>,
+  tolerance?: Tolerance | ((index: number) => number),
+): Difference | undefined;
+export function compare(
+  where: Where,
+  expected: Comparable | ArrayLike<Comparable>,
+  got: Comparable | ArrayLike<Comparable>,
+  tolerance?: Tolerance | ((index: number) => number),
 ): Difference | undefined {
-  const difference = tensorDifference(where, [expected], [got], tolerance);
+  if (typeof expected === "object" && typeof got === "object" && expected !== null && got !== null)
+    return compareLists(where, expected, got, tolerance);
+  const difference = compareLists(where, [expected as Comparable], [got as Comparable], tolerance);
   return difference && { ...difference, index: null };
 }
 
-/** First index at which the distance exceeds the tolerance, which may depend on the index. NaN matches NaN. */
-export function tensorDifference(
+/** The allowed distance may depend on the index. NaN equals NaN, and +0 equals -0. */
+function compareLists(
   where: Where,
-  expected: ArrayLike<number>,
-  got: ArrayLike<number>,
-  tolerance: Tolerance | ((index: number) => number),
+  expected: ArrayLike<Comparable>,
+  got: ArrayLike<Comparable>,
+  tolerance: Tolerance | ((index: number) => number) | undefined,
 ): Difference | undefined {
-  const wrongLength = lengthDifference(where, expected.length, got.length);
-  if (wrongLength !== undefined) return wrongLength;
-  const allowedAt = typeof tolerance === "function" ? tolerance : constantly(tolerance, expected);
-  for (let i = 0; i < expected.length; i++) {
-    const want = expected[i] as number;
-    const have = got[i] as number;
-    const close = Object.is(want, have) || Math.abs(want - have) <= allowedAt(i);
-    if (!close) return differenceAt(where, want, have, i, allowedAt(i));
+  const { length } = expected;
+  const place = typeof where === "string" ? { quantity: where } : where;
+  const ofLength = { ...place, quantity: `${place.quantity} length` };
+  const wrongLength =
+    length === got.length ? undefined : differenceAt(ofLength, length, got.length);
+  if (tolerance !== undefined && wrongLength !== undefined) return wrongLength;
+  const allowedAt = typeof tolerance === "object" ? constantly(tolerance, expected) : tolerance;
+  for (let i = 0; i < Math.min(length, got.length); i++) {
+    const want = expected[i];
+    const have = got[i];
+    if (want === have || Object.is(want, have)) continue;
+    if (allowedAt && Math.abs(Number(want) - Number(have)) <= allowedAt(i)) continue;
+    return differenceAt(where, want, have, i, allowedAt?.(i));
   }
-  return undefined;
+  return wrongLength;
 }
 
 function constantly(
   { absolute = 0, relative = 0 }: Tolerance,
-  expected: ArrayLike<number>,
+  expected: ArrayLike<Comparable>,
 ): () => number {
-  const allowed = absolute + relative * largestMagnitude(expected);
+  const allowed = absolute + relative * largestMagnitude(expected as ArrayLike<number>);
   return () => allowed;
 }
 

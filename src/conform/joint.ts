@@ -10,6 +10,7 @@ import type { Padding } from "../model/token-rows.ts";
 import type { PrunerState } from "../prune/state.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
 import { lossPadding } from "../train/loss-needs.ts";
+import { parameterRules } from "../train/optimizer.ts";
 import { learningRateAt } from "../train/schedule.ts";
 import { createSession, releaseSession, type TrainingSession } from "../train/session.ts";
 import type { TrainingSettings } from "../train/settings.ts";
@@ -22,27 +23,19 @@ import {
   type TrainableModel,
 } from "../train/trainable-model.ts";
 import {
+  at,
   type CaseFiles,
-  numberAt,
+  type JsonObject,
   type OpenCase,
-  objectAt,
-  objectsAt,
   openCase,
   tensorsBelow,
   tensorValues,
 } from "./case-files.ts";
-import {
-  type Difference,
-  differenceAt,
-  exactDifference,
-  firstOf,
-  numberDifference,
-  type Tolerance,
-  tensorDifference,
-} from "./difference.ts";
+import { compare, type Difference, differenceAt, firstOf, type Tolerance } from "./difference.ts";
 import { batchAt } from "./model-case.ts";
 import { isKeyBias } from "./model-gradients.ts";
-import { jointSettings } from "./training-fields.ts";
+import { adamWSettings } from "./model-optimizer.ts";
+import { scheduleAt } from "./model-schedule.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** Losses, relative. */
@@ -70,6 +63,31 @@ export function replayJoint(
   });
 }
 
+/** The settings of a joint vector: the example script's, in the `inc` profile. */
+function jointSettings(json: JsonObject, sparseProducts: SparseProductsSetting): TrainingSettings {
+  const optimizer = at.object(json, "optimizer");
+  const { configs: _, ...pruning } = at.object(json, "pruning");
+  return {
+    seed: 0,
+    batching: "shuffled",
+    optimizer: adamWSettings(optimizer, "transformers.AdamW"),
+    parameterRules: parameterRules("inc"),
+    schedule: {
+      name: scheduleAt(optimizer, "lr_scheduler_type"),
+      warmupSteps: 0,
+      totalSteps: at.number(json, "steps"),
+    },
+    pruning: { ...pruning, pruning_configs: at.objects(at.object(json, "pruning"), "configs") },
+    profile: "inc",
+    teacherCache: "off",
+    distillation:
+      at.text(json, "loss") === "mse"
+        ? { kind: "last-hidden-state", weight: at.number(json, "distill_loss_weight") }
+        : null,
+    sparseProducts,
+  };
+}
+
 function jointDifference(
   files: OpenCase,
   backend: Backend,
@@ -89,7 +107,7 @@ function jointDifference(
 }
 
 function modelOf(files: OpenCase, backend: Backend, prefix: string): TrainableModel<Batch> {
-  const config = parseModelConfigOrThrow({ model_type: "bert", ...objectAt(files.json, "model") });
+  const config = parseModelConfigOrThrow({ model_type: "bert", ...at.object(files.json, "model") });
   return sequenceClassifier(config, createParameters(backend, config, tensorsBelow(files, prefix)));
 }
 
@@ -103,16 +121,16 @@ function withPadding(model: TrainableModel<Batch>, padding: Padding): TrainableM
 
 function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): Difference | undefined {
   const expectedMasks = new Map<string, Float32Array>();
-  return firstOf(objectsAt(files.json, "events"), (event) => {
-    const step = numberAt(event, "step");
+  return firstOf(at.objects(files.json, "events"), (event) => {
+    const step = at.number(event, "step");
     const { loss } = trainStepInto(session, batchOf(files, step));
     for (const [name, { data }] of tensorsBelow(files, `mask/${step}/`))
       expectedMasks.set(name, data);
     return (
-      numberDifference({ step, quantity: "loss" }, numberAt(event, "loss"), loss, {
+      compare({ step, quantity: "loss" }, at.number(event, "loss"), loss, {
         relative: LOSS_TOLERANCE,
       }) ??
-      rateDifference(step, session, numberAt(event, "lr")) ??
+      rateDifference(step, session, at.number(event, "lr")) ??
       masksDifference(step, session, expectedMasks)
     );
   });
@@ -125,7 +143,7 @@ function rateDifference(
   expected: number,
 ): Difference | undefined {
   const got = learningRateAt(schedule, optimizer.learningRate, step + 1);
-  return numberDifference({ step, quantity: "learning rate" }, expected, got, RATE_TOLERANCE);
+  return compare({ step, quantity: "learning rate" }, expected, got, RATE_TOLERANCE);
 }
 
 /** Compares every mask with the one that the case wrote last; before that a mask is all ones. */
@@ -140,7 +158,7 @@ function masksDifference(
     return differenceAt({ step, layer: unknown, quantity: "mask" }, "a mask", "none");
   return firstOf(got, ([layer, mask]) => {
     const wanted = expected.get(layer) ?? new Float32Array(mask.length).fill(1);
-    return exactDifference({ step, layer, quantity: "mask" }, wanted, mask);
+    return compare({ step, layer, quantity: "mask" }, wanted, mask);
   });
 }
 
@@ -163,7 +181,7 @@ function finalDifference(
     if (isKeyBias(layer)) return undefined;
     const got = parameters.get(layer)?.value.data ?? new Float32Array(0);
     const place = { layer, quantity: "final weight" };
-    return tensorDifference(place, data, got, { absolute: WEIGHT_TOLERANCE });
+    return compare(place, data, got, { absolute: WEIGHT_TOLERANCE });
   });
 }
 

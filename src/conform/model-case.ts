@@ -10,7 +10,7 @@ import { createParameters } from "../model/parameters.ts";
 import type { Padding } from "../model/token-rows.ts";
 import { type Parameters, releaseParameters } from "../tensor/parameter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type OpenCase, objectAt, tensorsBelow, tensorValues, textAt } from "./case-files.ts";
+import { at, type OpenCase, tensorsBelow, tensorValues } from "./case-files.ts";
 
 /** Everything that a replay of a model vector reads. */
 export interface ModelCase {
@@ -94,8 +94,8 @@ export function batchAt(files: OpenCase, prefix: string): TokenBatch {
 }
 
 function configOf(files: OpenCase, key: string): ModelConfig {
-  const kind = textAt(files.json, "kind");
-  return parseModelConfigOrThrow({ model_type: kind, ...objectAt(files.json, key) });
+  const kind = at.text(files.json, "kind");
+  return parseModelConfigOrThrow({ model_type: kind, ...at.object(files.json, key) });
 }
 
 function runTeacher(backend: Backend, files: OpenCase, batch: TokenBatch): ModelCase["teacher"] {

@@ -20,24 +20,13 @@ import {
 import type { ModelOutput } from "../model/forward.ts";
 import { type Parameters, parameterNamed } from "../tensor/parameter.ts";
 import { labelLoss } from "../train/distillation.ts";
+import { at, type JsonObject, type OpenCase, tensorsBelow, tensorValues } from "./case-files.ts";
 import {
-  type JsonObject,
-  numberAt,
-  numbersAt,
-  type OpenCase,
-  objectAt,
-  objectsAt,
-  tensorsBelow,
-  tensorValues,
-  textsAt,
-} from "./case-files.ts";
-import {
+  compare,
   type Difference,
   firstOf,
   largestMagnitude,
-  numberDifference,
   type Tolerance,
-  tensorDifference,
 } from "./difference.ts";
 import { differentiate, type Loss, lastHidden, type ModelCase, withStudent } from "./model-case.ts";
 
@@ -59,7 +48,7 @@ export function isKeyBias(name: string): boolean {
 /** The example script's distillation loss: weight x MSE of the last hidden states. */
 export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelOutput): Variable {
   const target = constant(tape, modelCase.teacher.lastHidden);
-  const weight = numberAt(objectAt(modelCase.files.json, "mse"), "weight");
+  const weight = at.number(at.object(modelCase.files.json, "mse"), "weight");
   return scale(tape, meanSquaredError(tape, lastHidden(output), target), weight);
 }
 
@@ -67,29 +56,28 @@ export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelO
 export function gradientDifference(modelCase: ModelCase): Difference | undefined {
   const { files, batch, padding, teacher } = modelCase;
   const { json } = files;
-  const compare = (name: string, expected: number, loss: Loss): Difference | undefined =>
+  const compareLoss = (name: string, expected: number, loss: Loss): Difference | undefined =>
     withStudent(modelCase, (parameters) => {
       const got = differentiate(modelCase, parameters, loss);
       return (
-        numberDifference(`${name}/loss`, expected, got, LOSS) ??
-        parameterGradients(files, name, parameters)
+        compare(`${name}/loss`, expected, got, LOSS) ?? parameterGradients(files, name, parameters)
       );
     });
-  const ofLabels = compare("grad_ce", numberAt(json, "loss"), (tape, output) =>
+  const ofLabels = compareLoss("grad_ce", at.number(json, "loss"), (tape, output) =>
     labelLoss(tape, output, batch),
   );
   if (ofLabels !== undefined) return ofLabels;
   // This loss is a mean over padded positions too.
   const ofHiddenStates =
     padding === "included"
-      ? compare("grad_mse", numberAt(objectAt(json, "mse"), "loss"), (tape, output) =>
+      ? compareLoss("grad_mse", at.number(at.object(json, "mse"), "loss"), (tape, output) =>
           hiddenStateLoss(modelCase, tape, output),
         )
       : undefined;
   if (ofHiddenStates !== undefined || !("kl" in json)) return ofHiddenStates;
-  const kl = objectAt(json, "kl");
-  const temperature = numberAt(kl, "temperature");
-  return compare("grad_kl", numberAt(kl, "loss"), (tape, { logits }) =>
+  const kl = at.object(json, "kl");
+  const temperature = at.number(kl, "temperature");
+  return compareLoss("grad_kl", at.number(kl, "loss"), (tape, { logits }) =>
     kullbackLeibler(tape, logits, constant(tape, teacher.logits), { temperature }),
   );
 }
@@ -103,7 +91,7 @@ function parameterGradients(
   return firstOf(parameters, ([layer, { gradient }]) => {
     const want = expected.get(layer)?.data ?? new Float32Array(gradient.data.length);
     const tolerance = isKeyBias(layer) ? keyBiasTolerance(parameters, layer) : GRADIENT;
-    return tensorDifference({ layer, quantity }, want, gradient.data, tolerance);
+    return compare({ layer, quantity }, want, gradient.data, tolerance);
   });
 }
 
@@ -116,7 +104,7 @@ function keyBiasTolerance(parameters: Parameters, name: string): Tolerance {
 export function distillationDifference(modelCase: ModelCase): Difference | undefined {
   const { json } = modelCase.files;
   if (!("inc_kd_loss" in json)) return undefined;
-  return firstOf(objectsAt(json, "inc_kd_loss").entries(), ([index, entry]) =>
+  return firstOf(at.objects(json, "inc_kd_loss").entries(), ([index, entry]) =>
     compareDistillation(modelCase, entry, `inc_kd_loss[${index}]`),
   );
 }
@@ -136,8 +124,8 @@ function compareDistillation(
   const gradient = gradientOf(logits);
   releaseTape(tape);
   return (
-    numberDifference(`${label}.loss`, numberAt(entry, "loss"), value, LOSS) ??
-    tensorDifference(`${label}.dlogits`, numbersAt(entry, "dlogits"), gradient, GRADIENT)
+    compare(`${label}.loss`, at.number(entry, "loss"), value, LOSS) ??
+    compare(`${label}.dlogits`, at.numbers(entry, "dlogits"), gradient, GRADIENT)
   );
 }
 
@@ -148,7 +136,7 @@ function incDistillationLoss(
   entry: JsonObject,
   logits: Variable,
 ): Variable {
-  const [labelWeight = 0, teacherWeight = 0] = numbersAt(entry, "loss_weights");
+  const [labelWeight = 0, teacherWeight = 0] = at.numbers(entry, "loss_weights");
   if (!(labels instanceof Int32Array)) throw new Error("inc_kd_loss: expected class labels");
   const teacher = input(tape, logits.shape, tensorValues(files, "out/teacher_logits"));
   return add(
@@ -159,8 +147,8 @@ function incDistillationLoss(
 }
 
 function teacherLoss(tape: Tape, entry: JsonObject, logits: Variable, teacher: Variable): Variable {
-  const temperature = numberAt(entry, "temperature");
-  const kind = textsAt(entry, "loss_types")[1];
+  const temperature = at.number(entry, "temperature");
+  const kind = at.texts(entry, "loss_types")[1];
   switch (kind) {
     case "CE":
       return softCrossEntropy(tape, logits, teacher, { temperature });

@@ -2,31 +2,24 @@
 import { type Parameters, parameterNamed, zeroGradients } from "../tensor/parameter.ts";
 import { labelLoss } from "../train/distillation.ts";
 import {
+  type AdamWSettings,
   createOptimizer,
   optimizerStepInto,
   type ParameterRule,
   releaseOptimizer,
 } from "../train/optimizer.ts";
 import { addGradientInto, allowedMovement, createRoundingHistory } from "./adam-rounding.ts";
-import {
-  type JsonObject,
-  numbersAt,
-  objectsAt,
-  tensorsBelow,
-  textAt,
-  textsAt,
-} from "./case-files.ts";
-import { type Difference, firstOf, numberDifference, tensorDifference } from "./difference.ts";
+import { at, type JsonObject, tensorsBelow } from "./case-files.ts";
+import { compare, type Difference, firstOf } from "./difference.ts";
 import { differentiate, type Loss, type ModelCase, withStudent } from "./model-case.ts";
 import { hiddenStateLoss, isKeyBias } from "./model-gradients.ts";
-import { adamWSettings } from "./training-fields.ts";
 
 const LOSS_TOLERANCE = 1e-5;
 const PARAMETER_TOLERANCE = 1e-6;
 
 export function optimizerDifference(modelCase: ModelCase): Difference | undefined {
-  return firstOf(objectsAt(modelCase.files.json, "optimizers"), (run) =>
-    modelCase.padding === "excluded" && readsPadding(textAt(run, "name"))
+  return firstOf(at.objects(modelCase.files.json, "optimizers"), (run) =>
+    modelCase.padding === "excluded" && readsPadding(at.text(run, "name"))
       ? undefined
       : withStudent(modelCase, (parameters) => replayOptimizer(modelCase, run, parameters)),
   );
@@ -38,8 +31,8 @@ function replayOptimizer(
   parameters: Parameters,
 ): Difference | undefined {
   const { backend, batch, files } = modelCase;
-  const name = textAt(json, "name");
-  const settings = adamWSettings(json, textAt(json, "optimizer"));
+  const name = at.text(json, "name");
+  const settings = adamWSettings(json, at.text(json, "optimizer"));
   const optimizer = createOptimizer(backend, parameters, settings, rulesOf(json));
   const histories = new Map(
     [...parameters].map(([key, { value }]) => [key, createRoundingHistory(value.data.length)]),
@@ -47,11 +40,11 @@ function replayOptimizer(
   const loss: Loss = (tape, output) =>
     readsPadding(name) ? hiddenStateLoss(modelCase, tape, output) : labelLoss(tape, output, batch);
   try {
-    return firstOf(numbersAt(json, "losses_before_each_step").entries(), ([index, expected]) => {
+    return firstOf(at.numbers(json, "losses_before_each_step").entries(), ([index, expected]) => {
       const step = index + 1;
       zeroGradients(backend, parameters);
       const got = differentiate(modelCase, parameters, loss);
-      const wrongLoss = numberDifference({ step, quantity: `${name} loss` }, expected, got, {
+      const wrongLoss = compare({ step, quantity: `${name} loss` }, expected, got, {
         relative: LOSS_TOLERANCE,
       });
       if (wrongLoss !== undefined) return wrongLoss;
@@ -65,7 +58,7 @@ function replayOptimizer(
         const history = histories.get(layer) ?? createRoundingHistory(0);
         const allowedAt = (index: number): number =>
           PARAMETER_TOLERANCE + allowedMovement(history, settings, index);
-        return tensorDifference({ step, layer, quantity: name }, data, got, allowedAt);
+        return compare({ step, layer, quantity: name }, data, got, allowedAt);
       });
     });
   } finally {
@@ -81,15 +74,27 @@ function readsPadding(name: string): boolean {
 /** The case's parameter groups, by name; every other parameter decays. */
 function rulesOf(run: JsonObject): readonly ParameterRule[] {
   const undecayed: ParameterRule = {
-    names: anyOf(textsAt(run, "not_decayed")),
+    names: anyOf(at.texts(run, "not_decayed")),
     treatment: "no-decay",
   };
   return "in_no_group" in run
-    ? [undecayed, { names: anyOf(textsAt(run, "in_no_group")), treatment: "fixed" }]
+    ? [undecayed, { names: anyOf(at.texts(run, "in_no_group")), treatment: "fixed" }]
     : [undecayed];
 }
 
 /** A regular expression that matches exactly these names. */
 function anyOf(names: readonly string[]): string {
   return `^(?:${names.map((name) => name.replaceAll(".", "\\.")).join("|")})$`;
+}
+
+/** The settings of an optimizer; `name` says which AdamW it is, such as `torch.optim.AdamW`. */
+export function adamWSettings(json: JsonObject, name: string): AdamWSettings {
+  const [beta1 = NaN, beta2 = NaN] = at.numbers(json, "betas");
+  return {
+    flavour: name.startsWith("transformers.") ? "transformers" : "torch",
+    learningRate: at.number(json, "lr"),
+    betas: [beta1, beta2],
+    epsilon: at.number(json, "eps"),
+    weightDecay: at.number(json, "weight_decay"),
+  };
 }

@@ -1,16 +1,9 @@
 /** Replays `lr_schedule.json`: learning rates of `transformers.get_scheduler`. A row counts once. */
 import { isLeft } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
-import { learningRateAt } from "../train/schedule.ts";
-import {
-  CaseFileError,
-  type JsonObject,
-  numberAt,
-  numbersAt,
-  problemsError,
-} from "./case-files.ts";
-import { type Difference, type Tolerance, tensorDifference } from "./difference.ts";
-import { scheduleAt } from "./training-fields.ts";
+import { learningRateAt, SCHEDULE_NAMES, type ScheduleName } from "../train/schedule.ts";
+import { at, CaseFileError, type JsonObject, problemsError } from "./case-files.ts";
+import { compare, type Difference, type Tolerance } from "./difference.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** Math.cos is not correctly rounded, so rates agree to a few units in the last place. */
@@ -31,11 +24,18 @@ export function replaySchedules(source: string, json: string): readonly Verdict[
 function scheduleDifference(row: JsonObject): Difference | undefined {
   const schedule = {
     name: scheduleAt(row, "name"),
-    warmupSteps: numberAt(row, "num_warmup_steps"),
-    totalSteps: numberAt(row, "num_training_steps"),
+    warmupSteps: at.number(row, "num_warmup_steps"),
+    totalSteps: at.number(row, "num_training_steps"),
   };
-  const baseRate = numberAt(row, "base_lr");
-  const expected = numbersAt(row, "lr_at_step");
+  const baseRate = at.number(row, "base_lr");
+  const expected = at.numbers(row, "lr_at_step");
   const got = expected.map((_, step) => learningRateAt(schedule, baseRate, step));
-  return tensorDifference(`${schedule.name} learning rate`, expected, got, RATE);
+  return compare(`${schedule.name} learning rate`, expected, got, RATE);
+}
+
+export function scheduleAt(json: JsonObject, key: string): ScheduleName {
+  const name = at.text(json, key);
+  const known = SCHEDULE_NAMES.find((candidate) => candidate === name);
+  if (known === undefined) throw new Error(`${key}: expected a known schedule, got ${name}`);
+  return known;
 }

@@ -10,7 +10,7 @@ import { forward } from "../model/forward.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
-import { type Difference, firstOf, type Tolerance, tensorDifference } from "./difference.ts";
+import { compare, type Difference, firstOf, type Tolerance } from "./difference.ts";
 import { closeModelCase, type ModelCase, openModelCase, withStudent } from "./model-case.ts";
 import { distillationDifference, gradientDifference } from "./model-gradients.ts";
 import { optimizerDifference } from "./model-optimizer.ts";
@@ -57,7 +57,7 @@ function outputDifference(modelCase: ModelCase): Difference | undefined {
     ]);
     const names = [...files.tensors.keys()].filter((name) => name.startsWith("out/"));
     const difference = firstOf(names, (name) =>
-      tensorDifference(
+      compare(
         name,
         recordedOutput(modelCase, output.padding, name),
         results.get(name)?.data ?? new Float32Array(0),

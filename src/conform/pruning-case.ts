@@ -1,23 +1,12 @@
 /** A pruning trajectory as its files state it: configuration, modules, and the events of each step. */
 import { elementCount, type LayerKind, type LayerRecord } from "../prune/layer.ts";
-import {
-  expectedError,
-  type JsonObject,
-  numberAt,
-  numbersAt,
-  type OpenCase,
-  objectAt,
-  objectsAt,
-  tensorValues,
-  textAt,
-  textsAt,
-} from "./case-files.ts";
+import { at, expectedError, type JsonObject, type OpenCase, tensorValues } from "./case-files.ts";
 
-/** A module of the model: name, kind, weight shape, and its number of parameters. */
-interface CaseModule {
-  readonly name: string;
-  readonly kind: LayerKind;
-  readonly shape: readonly number[];
+/** The model of a case. */
+interface CaseModel {
+  /** Its modules, with zero weights. */
+  readonly records: readonly LayerRecord[];
+  /** How many parameters it has, biases included. */
   readonly parameters: number;
 }
 
@@ -31,12 +20,6 @@ export interface CaseEvent {
   readonly weightZeros: readonly number[];
 }
 
-/** An error of INC that ended the run; `step` is null if it came while preparing. */
-interface CaseError {
-  readonly step: number | null;
-  readonly message: string;
-}
-
 export interface PruningCase {
   readonly files: OpenCase;
   readonly config: JsonObject;
@@ -45,7 +28,7 @@ export interface PruningCase {
    * `block`, and weights are never updated.
    */
   readonly drive: "grad" | "block" | "retrain";
-  readonly modules: readonly CaseModule[];
+  readonly model: CaseModel;
   /** The layers with stated weights, in their order. */
   readonly layers: readonly string[];
   /** Names of each pruner's layers, in its order. */
@@ -53,7 +36,8 @@ export interface PruningCase {
   readonly learningRate: number;
   readonly beginsPerStep: number;
   readonly events: readonly CaseEvent[];
-  readonly error: CaseError | undefined;
+  /** An error of INC that ended the run; `step` is null if it came while preparing. */
+  readonly error: { readonly step: number | null; readonly message: string } | undefined;
   /** INC's triple of sparsities at the end. */
   readonly finalSparsity: readonly number[] | undefined;
   /** Each pruner's share at the end. */
@@ -67,64 +51,57 @@ const MOST_ELEMENTS = 2 ** 26;
 const MOST_BEGINS = 16;
 
 /** Reads modules `[name, kind, shape, bias?]`; records have no dropout modules. */
-export function caseModules(entries: unknown): CaseModule[] {
+export function readModel(entries: unknown): CaseModel {
   if (!Array.isArray(entries)) throw expectedError("model", "a list", entries);
+  let parameters = 0;
   const modules = entries.flatMap((entry: readonly unknown[]) => {
     const [name, kind, shape, bias] = entry as readonly [string, string, number[], boolean?];
     if (kind === "dropout") return [];
-    const weights = shape.length === 0 ? 0 : elementCount(shape);
-    const biases = bias || kind === "layernorm" ? (shape[0] ?? 0) : 0;
+    if (shape.length > 0) parameters += elementCount(shape);
+    if (bias || kind === "layernorm") parameters += shape[0] ?? 0;
     const known = WEIGHTED_KINDS.find((candidate) => candidate === kind);
-    const record = { name, kind: known ?? ("other" as const), shape: known ? shape : [] };
-    return [{ ...record, parameters: weights + biases }];
+    return { name, kind: known ?? ("other" as const), shape: known ? shape : [] };
   });
-  const elements = modules.reduce((sum, { parameters }) => sum + parameters, 0);
-  if (!(elements <= MOST_ELEMENTS))
-    throw expectedError("model", `at most ${MOST_ELEMENTS} elements`, elements);
-  return modules;
-}
-
-/** Records of the modules, with zero weights. */
-export function moduleRecords(modules: readonly CaseModule[]): LayerRecord[] {
-  return modules.map(({ name, kind, shape }) => ({
-    name,
-    kind,
-    shape,
-    data: new Float32Array(shape.length === 0 ? 0 : elementCount(shape)),
+  if (!(parameters <= MOST_ELEMENTS))
+    throw expectedError("model", `at most ${MOST_ELEMENTS} elements`, parameters);
+  const records = modules.map((module) => ({
+    ...module,
+    data: new Float32Array(module.shape.length === 0 ? 0 : elementCount(module.shape)),
   }));
+  return { records, parameters };
 }
 
 function readEvent(json: JsonObject): CaseEvent {
   return {
-    step: numberAt(json, "step"),
-    prunes: "prune" in json ? objectsAt(json, "prune") : [],
-    sparsity: "get_sparsity_ratio" in json ? numbersAt(json, "get_sparsity_ratio") : undefined,
-    weightSums: numbersAt(json, "w_sum"),
-    weightZeros: numbersAt(json, "w_zeros"),
+    step: at.number(json, "step"),
+    prunes: "prune" in json ? at.objects(json, "prune") : [],
+    sparsity: "get_sparsity_ratio" in json ? at.numbers(json, "get_sparsity_ratio") : undefined,
+    weightSums: at.numbers(json, "w_sum"),
+    weightZeros: at.numbers(json, "w_zeros"),
   };
 }
 
 /** Whether scores were recorded at a prune step. */
 export function hadScores(prune: JsonObject): boolean {
-  return textAt(prune, "scores") === "recorded";
+  return at.text(prune, "scores") === "recorded";
 }
 
 function driveAt(json: JsonObject): PruningCase["drive"] {
-  const drive = textAt(json, "drive");
+  const drive = at.text(json, "drive");
   if (drive === "grad" || drive === "block" || drive === "retrain") return drive;
   throw expectedError("drive", "grad, block or retrain", drive);
 }
 
-function readError(json: JsonObject): CaseError | undefined {
+function readError(json: JsonObject): PruningCase["error"] {
   if (!("error" in json)) return undefined;
-  const error = objectAt(json, "error");
-  const step = error.step === null ? null : numberAt(error, "step");
-  return { step, message: textAt(error, "message") };
+  const error = at.object(json, "error");
+  const step = error.step === null ? null : at.number(error, "step");
+  return { step, message: at.text(error, "message") };
 }
 
 function beginsAt(json: JsonObject): number {
   const key = "on_step_begin_calls_per_step";
-  const begins = numberAt(json, key);
+  const begins = at.number(json, key);
   if (begins <= MOST_BEGINS) return begins;
   throw expectedError(key, `at most ${MOST_BEGINS}`, begins);
 }
@@ -132,20 +109,20 @@ function beginsAt(json: JsonObject): number {
 /** Reads a trajectory. @throws Error if a field is missing. */
 export function readPruningCase(files: OpenCase): PruningCase {
   const { json } = files;
-  const final = "final" in json ? objectAt(json, "final") : undefined;
+  const final = "final" in json ? at.object(json, "final") : undefined;
   return {
     files,
-    config: objectAt(json, "config"),
+    config: at.object(json, "config"),
     drive: driveAt(json),
-    modules: caseModules(json.model),
-    layers: objectsAt(json, "layers").map((layer) => textAt(layer, "name")),
-    pruners: objectsAt(json, "pruners").map((pruner) => textsAt(pruner, "layers")),
-    learningRate: numberAt(json, "lr"),
+    model: readModel(json.model),
+    layers: at.objects(json, "layers").map((layer) => at.text(layer, "name")),
+    pruners: at.objects(json, "pruners").map((pruner) => at.texts(pruner, "layers")),
+    learningRate: at.number(json, "lr"),
     beginsPerStep: beginsAt(json),
-    events: objectsAt(json, "events").map(readEvent),
+    events: at.objects(json, "events").map(readEvent),
     error: readError(json),
-    finalSparsity: final && numbersAt(final, "get_sparsity_ratio"),
-    finalShares: final && numbersAt(final, "current_sparsity_ratio"),
+    finalSparsity: final && at.numbers(final, "get_sparsity_ratio"),
+    finalShares: final && at.numbers(final, "current_sparsity_ratio"),
   };
 }
 
@@ -155,8 +132,8 @@ export function statedTensor(files: OpenCase, name: string): Float32Array | unde
 }
 
 /** Records at the first step, with the stated weights. */
-export function initialRecords({ files, modules }: PruningCase): LayerRecord[] {
-  return moduleRecords(modules).map((record) => ({
+export function initialRecords({ files, model }: PruningCase): LayerRecord[] {
+  return model.records.map((record) => ({
     ...record,
     data: statedTensor(files, `w0/${record.name}`) ?? record.data,
   }));

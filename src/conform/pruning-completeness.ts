@@ -2,8 +2,8 @@
 
 import { isJsonObject } from "../io/json.ts";
 import type { PruningState } from "../prune/state.ts";
-import { expectedError, objectAt, objectsAt, textsAt } from "./case-files.ts";
-import { type Difference, differenceAt, exactDifference, firstOf } from "./difference.ts";
+import { at, expectedError } from "./case-files.ts";
+import { compare, type Difference, differenceAt, firstOf } from "./difference.ts";
 import { type CaseEvent, hadScores, type PruningCase, tensorLayer } from "./pruning-case.ts";
 
 /** Kinds of tensors that `case.json` lists by layer and step. */
@@ -32,14 +32,14 @@ function eventsDifference({ files, events, error }: PruningCase): Difference | u
   const stopped = error === undefined ? ran : (error.step ?? 0);
   const numbers = Array.from({ length: stopped }, (_, i) => i);
   const stated = events.map(({ step }) => step);
-  return exactDifference("step of event", numbers, stated);
+  return compare("step of event", numbers, stated);
 }
 
 /** Every layer of every pruner, with the sum and zeros of its weights, and the statistics of prune steps. */
 function layersDifference({ pruners, layers, events }: PruningCase): Difference | undefined {
   const owned = [...new Set(pruners.flat())].sort();
   return (
-    exactDifference("layers", owned, [...layers].sort()) ??
+    compare("layers", owned, [...layers].sort()) ??
     firstOf(events, ({ step, weightSums, weightZeros, prunes, sparsity }) => {
       const count = (quantity: string, { length }: readonly number[]): Difference | undefined =>
         length === layers.length
@@ -55,9 +55,9 @@ function layersDifference({ pruners, layers, events }: PruningCase): Difference 
 /** The tensors that `case.json` lists, and no others of their kinds. */
 function listedDifference(vector: PruningCase): Difference | undefined {
   const { files, layers } = vector;
-  const list = objectAt(files.json, "tensors");
+  const list = at.object(files.json, "tensors");
   const listed = LISTED.flatMap((kind) =>
-    Object.entries(objectAt(list, `${kind}_steps`)).flatMap(([layer, steps]) => {
+    Object.entries(at.object(list, `${kind}_steps`)).flatMap(([layer, steps]) => {
       if (!Array.isArray(steps))
         throw expectedError(`tensors.${kind}_steps.${layer}`, "a list", steps);
       return steps.map((step) => `${kind}/${step}/${layer}`);
@@ -65,7 +65,7 @@ function listedDifference(vector: PruningCase): Difference | undefined {
   );
   const names = new Set(listed);
   return (
-    exactDifference("tensors.w0,wT", layers, textsAt(list, "w0,wT")) ??
+    compare("tensors.w0,wT", layers, at.texts(list, "w0,wT")) ??
     firstOf(listed, (name) => missing(vector, name)) ??
     firstOf(files.tensors.keys(), (name) =>
       names.has(name) || !LISTED.includes(name.split("/", 1)[0] ?? "")
@@ -79,10 +79,10 @@ function listedDifference(vector: PruningCase): Difference | undefined {
 function* neededTensors(vector: PruningCase): Iterable<string> {
   const { files, drive, layers, events, pruners } = vector;
   for (const kind of ["w0", "wT"]) for (const layer of layers) yield `${kind}/${layer}`;
-  for (const [index, pruner] of objectsAt(files.json, "pruners").entries()) {
-    const invalid = textsAt(pruner, "invalid_layers");
+  for (const [index, pruner] of at.objects(files.json, "pruners").entries()) {
+    const invalid = at.texts(pruner, "invalid_layers");
     // INC gives convolutions no block masks.
-    const masked = drive === "grad" ? null : textsAt(pruner, "masked_layers");
+    const masked = drive === "grad" ? null : at.texts(pruner, "masked_layers");
     const own = masked ?? (pruners[index] ?? []).filter((layer) => !invalid.includes(layer));
     for (const name of own) {
       const layer = tensorLayer(vector, index, name);
@@ -130,7 +130,7 @@ export function unstatedPrune(
     const stated = prunes.find(({ pruner }) => pruner === index);
     const quantity = `pruner ${index}`;
     if (stated === undefined) return differenceAt({ step, quantity }, "no prune step", "one");
-    const zeros = objectAt(stated, "zeros");
+    const zeros = at.object(stated, "zeros");
     return firstOf(layers, ({ name: layer, layout }) =>
       !layout.divides || layer in zeros
         ? undefined

@@ -1,11 +1,13 @@
-/** Rows of config_defaults.json, config_errors.json, config_sequences.json and valid_pruning_types.json. */
+/** Rows of the tables on configurations: what they resolve to, what is refused, and the layers that they select. */
 import type { InputError } from "../core/either.ts";
 import { isJsonObject } from "../io/json.ts";
 import { initialisePruning } from "../prune/initialise.ts";
 import { elementCount, type LayerRecord, PruningError } from "../prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
-import { type JsonObject, objectAt, objectsAt, textsAt } from "./case-files.ts";
-import { type Difference, differenceAt, exactDifference } from "./difference.ts";
+import { findClassifierHead, incSelection, selectLayers } from "../prune/select.ts";
+import { at, type JsonObject } from "./case-files.ts";
+import { compare, type Difference, differenceAt } from "./difference.ts";
+import { readModel } from "./pruning-case.ts";
 import {
   AS_INC,
   type Fields,
@@ -17,13 +19,13 @@ import type { Finding } from "./verdict.ts";
 
 /** Defaults and overriding rules. */
 export function configurationRow(row: JsonObject): Difference | undefined {
-  const config = objectAt(row, "config");
+  const config = at.object(row, "config");
   if ("error" in row) {
     const refusal = refusalOf(() => parsePruningConfigOrThrow(config, AS_INC));
     return refusal ? undefined : differenceAt("outcome", "a refusal", "none");
   }
   return prunersDifference(
-    objectsAt(row, "resolved").map(statedFields),
+    at.objects(row, "resolved").map(statedFields),
     parsePruningConfigOrThrow(config, AS_INC).pruners,
   );
 }
@@ -71,13 +73,13 @@ export function configErrorRow(row: JsonObject): Finding {
       ? { acceptable: "refused at once, where the original breaks at its first prune step" }
       : differenceAt("outcome", "no refusal", refusal.message);
   if (!("pruners" in row)) return undefined;
-  const expected = objectsAt(row, "pruners").map((pruner) => textsAt(pruner, "layers").join(" "));
-  return exactDifference("layers of pruner", expected, selected);
+  const expected = at.objects(row, "pruners").map((pruner) => at.texts(pruner, "layers").join(" "));
+  return compare("layers of pruner", expected, selected);
 }
 
 /** The recorded settings of pruners, without the lists that grow with every configuration. */
 function recordedPruners(row: JsonObject): readonly Fields[] {
-  return objectsAt(row, "pruners").map(({ op_names: _, excluded_op_names: __, ...own }) => own);
+  return at.objects(row, "pruners").map(({ op_names: _, excluded_op_names: __, ...own }) => own);
 }
 
 /**
@@ -86,8 +88,8 @@ function recordedPruners(row: JsonObject): readonly Fields[] {
  * row's.
  */
 export function configSequenceRow(row: JsonObject, table: JsonObject): Finding {
-  const stated = objectAt(row, "kwargs");
-  const locals = "pruning_configs" in stated ? objectsAt(stated, "pruning_configs") : [{}];
+  const stated = at.object(row, "kwargs");
+  const locals = "pruning_configs" in stated ? at.objects(stated, "pruning_configs") : [{}];
   const { pruning_configs: _, ...top } = stated;
   const { pruners } = parsePruningConfigOrThrow(stated, AS_INC);
   const own = locals.map((local) => ({ ...top, ...local }));
@@ -95,7 +97,7 @@ export function configSequenceRow(row: JsonObject, table: JsonObject): Finding {
   if (statedDifference !== undefined) return statedDifference;
   const recorded = recordedPruners(row);
   const difference = prunersDifference(recorded, pruners);
-  const rows = objectsAt(table, "rows");
+  const rows = at.objects(table, "rows");
   const handedOn = rows
     .slice(0, rows.indexOf(row))
     .some((earlier) => JSON.stringify(recordedPruners(earlier)) === JSON.stringify(recorded));
@@ -109,5 +111,31 @@ export function configSequenceRow(row: JsonObject, table: JsonObject): Finding {
 /** A pruning type that INC knows. */
 export function pruningTypeRow({ type }: JsonObject): Difference | undefined {
   const config = parsePruningConfigOrThrow({ pruning_type: String(type), end_step: 0 });
-  return exactDifference("pruners", [1], [config.pruners.length]);
+  return compare("pruners", [1], [config.pruners.length]);
+}
+
+/** The layers that a configuration takes from a model, and the model's head. The table lists the models. */
+export function selectionRow(row: JsonObject, table: JsonObject): Difference | undefined {
+  const model = at.objects(table, "models").find((one) => one.name === at.text(row, "model"));
+  const layers = readModel(model?.modules).records;
+  const config = parsePruningConfigOrThrow({
+    op_names: at.texts(row, "op_names"),
+    excluded_op_names: at.texts(row, "excluded_op_names"),
+    pruning_op_types: at.texts(row, "pruning_op_types"),
+    end_step: 10,
+    pruning_type: "magnitude",
+  });
+  if ("error" in row) {
+    const refusal = refusalOf(() => initialisePruning(config, layers, { allowNothing: true }));
+    return refusal ? undefined : differenceAt("outcome", "a refusal", "none");
+  }
+  const head = row.classifier_head as string | null;
+  const selected = config.pruners.flatMap(
+    (pruner) => selectLayers(pruner, layers, true, incSelection).selected,
+  );
+  const names = selected.map(({ name }) => name);
+  return (
+    compare("classifier head", head, findClassifierHead(layers) ?? null) ??
+    compare("layer", at.texts(row, "layers"), names)
+  );
 }

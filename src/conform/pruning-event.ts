@@ -6,17 +6,8 @@ import type { LayerRecord } from "../prune/layer.ts";
 import { type BlockLayout, columnOffset, perElement } from "../prune/pattern.ts";
 import type { PrunedLayer, PruningState } from "../prune/state.ts";
 import { sparsityStatistics } from "../prune/statistics.ts";
-import { type JsonObject, numberAt, objectAt, textsAt } from "./case-files.ts";
-import {
-  type Difference,
-  differenceAt,
-  exactDifference,
-  firstOf,
-  numberDifference,
-  type Place,
-  tensorDifference,
-  valueDifference,
-} from "./difference.ts";
+import { at, type JsonObject } from "./case-files.ts";
+import { compare, type Difference, differenceAt, firstOf, type Place } from "./difference.ts";
 import {
   type CaseEvent,
   hadScores,
@@ -65,7 +56,7 @@ export function maskGradientDifference(run: Run, step: number): Difference | und
     // After the end step layers compute without block masks, and INC sets their gradients to zero.
     const ended = step > (run.state.pruners[pruner]?.config.endStep ?? 0);
     const gradients = blockMaskGradients(layout, record.data, record.gradient);
-    return tensorDifference(
+    return compare(
       { quantity: "mask gradient", step, layer: tensor },
       expected,
       ended ? gradients.fill(0) : gradients,
@@ -81,9 +72,7 @@ export function selectionDifference(run: Run, event: CaseEvent): Difference | un
     firstOf(ownedLayers(run), ({ layer: { scores }, name }) => {
       const expected = statedTensor(run.vector.files, `score/${step}/${name}`);
       const place = { step, layer: name, quantity: "score" };
-      return (
-        expected && tensorDifference(place, expected, scores ?? [], { relative: SCORE_TOLERANCE })
-      );
+      return expected && compare(place, expected, scores ?? [], { relative: SCORE_TOLERANCE });
     }) ??
     unstatedPrune(run.state, event) ??
     firstOf(event.prunes, (prune) => pruneDifference(run, step, prune)) ??
@@ -93,47 +82,45 @@ export function selectionDifference(run: Run, event: CaseEvent): Difference | un
 }
 
 function pruneDifference(run: Run, step: number, prune: JsonObject): Difference | undefined {
-  const index = numberAt(prune, "pruner");
+  const index = at.number(prune, "pruner");
   const pruner = run.state.pruners[index];
   const last = pruner?.lastEvent;
   if (!pruner || !last || last.step !== step)
     return differenceAt({ step, quantity: `pruner ${index}` }, "a prune step", "none");
   const of = (quantity: string): Place => ({ step, quantity: `pruner ${index} ${quantity}` });
   const share = last.totalBlocks === 0 ? 0 : last.prunedBlocks / last.totalBlocks;
-  const blocks = objectAt(prune, "pattern_sparsity");
+  const blocks = at.object(prune, "pattern_sparsity");
   const { completedPruneSteps, totalPruneSteps, currentSparsity, initialSparsity } = pruner;
   const counts: readonly (readonly [string, number | boolean, number | boolean])[] = [
     ["scored", hadScores(prune), last.scored],
-    ["prune steps done", numberAt(prune, "scheduler_completed") + 1, completedPruneSteps],
-    ["prune steps planned", numberAt(prune, "scheduler_total"), totalPruneSteps],
-    ["pruned blocks", numberAt(blocks, "zero_cnt"), last.prunedBlocks],
-    ["blocks", numberAt(blocks, "total_cnt"), last.totalBlocks],
+    ["prune steps done", at.number(prune, "scheduler_completed") + 1, completedPruneSteps],
+    ["prune steps planned", at.number(prune, "scheduler_total"), totalPruneSteps],
+    ["pruned blocks", at.number(blocks, "zero_cnt"), last.prunedBlocks],
+    ["blocks", at.number(blocks, "total_cnt"), last.totalBlocks],
     [
       "block sparsity",
-      numberAt(blocks, "sparsity_ratio"),
+      at.number(blocks, "sparsity_ratio"),
       perElement(pruner.config.pattern, share),
     ],
-    ["sparsity", numberAt(prune, "current_sparsity_ratio"), currentSparsity],
+    ["sparsity", at.number(prune, "current_sparsity_ratio"), currentSparsity],
   ];
   /** A number that a prune step may leave out, or state as null. */
   const optional = (quantity: string, key: string, got: () => number): Difference | undefined =>
-    (prune[key] ?? null) === null
-      ? undefined
-      : valueDifference(of(quantity), numberAt(prune, key), got());
+    (prune[key] ?? null) === null ? undefined : compare(of(quantity), at.number(prune, key), got());
   return (
-    numberDifference(of("target ratio"), numberAt(prune, "target_ratio"), last.targetRatio, {
+    compare(of("target ratio"), at.number(prune, "target_ratio"), last.targetRatio, {
       absolute: RATIO_TOLERANCE,
     }) ??
-    firstOf(counts, ([quantity, want, got]) => valueDifference(of(quantity), want, got)) ??
+    firstOf(counts, ([quantity, want, got]) => compare(of(quantity), want, got)) ??
     optional("initial sparsity", "scheduler_init_ratio", () => initialSparsity) ??
     optional("interpolated sparsity", "progressive_sparsity", () =>
       interpolatedShare(pruner.layers),
     ) ??
     frozenDifference(run, prune, of("frozen layers"), "keep_mask_layers_after_get_masks") ??
-    firstOf(Object.entries(objectAt(prune, "zeros")), ([name, zeros]) => {
+    firstOf(Object.entries(at.object(prune, "zeros")), ([name, zeros]) => {
       const layer = pruner.layers.find((one) => one.name === name);
       const got = layer ? countZeros(statedMask(run.vector, layer)) : "none";
-      return valueDifference({ ...of("mask zeros"), layer: name }, Number(zeros), got);
+      return compare({ ...of("mask zeros"), layer: name }, Number(zeros), got);
     })
   );
 }
@@ -145,9 +132,9 @@ function frozenDifference(
   place: Place,
   key: string,
 ): Difference | undefined {
-  const layers = state.pruners[numberAt(prune, "pruner")]?.layers ?? [];
+  const layers = state.pruners[at.number(prune, "pruner")]?.layers ?? [];
   const frozen = layers.filter((layer) => layer.frozen).map(({ name }) => name);
-  return exactDifference(place, [...textsAt(prune, key)].sort(), frozen.sort());
+  return compare(place, [...at.texts(prune, key)].sort(), frozen.sort());
 }
 
 /** A mask with one entry for each block if the blocks have masks, else one for each weight. */
@@ -189,7 +176,7 @@ function masksDifference(
     const got = read(layer);
     if (got === undefined) return undefined;
     const expected = run.masks.get(key) ?? new Uint8Array(got.length).fill(1);
-    return exactDifference({ step, layer: name, quantity: kind }, expected, got);
+    return compare({ step, layer: name, quantity: kind }, expected, got);
   });
 }
 
@@ -211,8 +198,8 @@ export function stepDifference(run: Run, { step, ...event }: CaseEvent): Differe
       const zeros = data.reduce((count, weight) => count + (weight === 0 ? 1 : 0), 0);
       const sum = data.reduce((total, weight) => total + weight, 0);
       return (
-        valueDifference({ step, layer, quantity: "zero weights" }, event.weightZeros[i], zeros) ??
-        numberDifference({ step, layer, quantity: "weight sum" }, event.weightSums[i] ?? NaN, sum, {
+        compare({ step, layer, quantity: "zero weights" }, event.weightZeros[i], zeros) ??
+        compare({ step, layer, quantity: "weight sum" }, event.weightSums[i] ?? NaN, sum, {
           absolute,
         })
       );
@@ -226,9 +213,8 @@ function sparsityDifference(
   place: Place,
   expected: readonly number[],
 ): Difference | undefined {
-  const parameters = vector.modules.reduce((sum, module) => sum + module.parameters, 0);
-  const { inc } = sparsityStatistics(state, layers, parameters);
-  return exactDifference(place, expected, [
+  const { inc } = sparsityStatistics(state, layers, vector.model.parameters);
+  return compare(place, expected, [
     inc.elementwiseOverLinearConv,
     inc.elementwiseOverAll,
     inc.blockwiseOverLinearConv,
@@ -243,9 +229,9 @@ export function finalDifference(run: Run): Difference | undefined {
     firstOf(run.layers, ({ name, data }) => {
       const expected = statedTensor(files, `wT/${name}`);
       const place = { layer: name, quantity: "final weight" };
-      return expected && tensorDifference(place, expected, data, { absolute: WEIGHT_TOLERANCE });
+      return expected && compare(place, expected, data, { absolute: WEIGHT_TOLERANCE });
     }) ??
-    (finalShares && exactDifference("final sparsity of pruner", finalShares, shares)) ??
+    (finalShares && compare("final sparsity of pruner", finalShares, shares)) ??
     (finalSparsity && sparsityDifference(run, { quantity: "final sparsity ratios" }, finalSparsity))
   );
 }

@@ -8,8 +8,8 @@ import {
   type ScheduleConfig,
   targetRatio,
 } from "../prune/schedule.ts";
-import { type JsonObject, numberAt, numbersAt, textAt } from "./case-files.ts";
-import { type Difference, differenceAt, exactDifference, valueDifference } from "./difference.ts";
+import { at, type JsonObject } from "./case-files.ts";
+import { compare, type Difference, differenceAt } from "./difference.ts";
 
 const BASE: ScheduleConfig = {
   targetSparsity: 0.9,
@@ -24,9 +24,9 @@ const BASE: ScheduleConfig = {
 function plannedSchedule(row: JsonObject): ScheduleConfig {
   return {
     ...BASE,
-    startStep: numberAt(row, "start"),
-    endStep: numberAt(row, "end"),
-    pruningFrequency: numberAt(row, "frequency"),
+    startStep: at.number(row, "start"),
+    endStep: at.number(row, "end"),
+    pruningFrequency: at.number(row, "frequency"),
   };
 }
 
@@ -34,21 +34,21 @@ function plannedSchedule(row: JsonObject): ScheduleConfig {
 export function iterativeRow(row: JsonObject): Difference | undefined {
   const config: ScheduleConfig = {
     ...BASE,
-    targetSparsity: numberAt(row, "target"),
-    maxSparsityRatioPerOp: numberAt(row, "max_sparsity_ratio_per_op"),
-    sparsityDecay: textAt(row, "decay") as ScheduleConfig["sparsityDecay"],
+    targetSparsity: at.number(row, "target"),
+    maxSparsityRatioPerOp: at.number(row, "max_sparsity_ratio_per_op"),
+    sparsityDecay: at.text(row, "decay") as ScheduleConfig["sparsityDecay"],
   };
-  const values = numbersAt(row, "values");
-  const total = numberAt(row, "total");
-  const initial = numberAt(row, "init");
+  const values = at.numbers(row, "values");
+  const total = at.number(row, "total");
+  const initial = at.number(row, "init");
   const got = values.map((_, completed) => targetRatio(config, completed, total, initial));
-  return exactDifference("target ratio", values, got);
+  return compare("target ratio", values, got);
 }
 
 /** The target of a one-shot schedule. */
 export function oneShotRow(row: JsonObject): Difference | undefined {
-  const config = { ...BASE, targetSparsity: numberAt(row, "target"), endStep: 0 };
-  return valueDifference("target ratio", numberAt(row, "value"), targetRatio(config, 1, 1));
+  const config = { ...BASE, targetSparsity: at.number(row, "target"), endStep: 0 };
+  return compare("target ratio", at.number(row, "value"), targetRatio(config, 1, 1));
 }
 
 /** Prune steps, their number and their targets. */
@@ -56,35 +56,35 @@ export function planRow(row: JsonObject): Difference | undefined {
   const config = plannedSchedule(row);
   const steps = pruneSteps(config);
   const { total, completed } = planPruneSteps(config);
-  const planned = [numberAt(row, "total_prune_cnt"), numberAt(row, "initial_completed")];
+  const planned = [at.number(row, "total_prune_cnt"), at.number(row, "initial_completed")];
   const targets = steps.map((_, i) => targetRatio(config, completed + i, total));
   return (
-    exactDifference("prune step", numbersAt(row, "prune_steps"), steps) ??
-    exactDifference("[planned, done before]", planned, [total, completed]) ??
-    exactDifference("target ratio", numbersAt(row, "targets_exp_0.9"), targets)
+    compare("prune step", at.numbers(row, "prune_steps"), steps) ??
+    compare("[planned, done before]", planned, [total, completed]) ??
+    compare("target ratio", at.numbers(row, "targets_exp_0.9"), targets)
   );
 }
 
 /** Steps at which interpolated masks change between prune steps. */
 export function progressivePlanRow(row: JsonObject): Difference | undefined {
   const config = plannedSchedule(row);
-  const pattern = textAt(row, "pattern");
+  const pattern = at.text(row, "pattern");
   if (parsePattern(pattern) === undefined) return differenceAt("pattern", pattern, "none");
   const plan = planProgressive({ ...config, method: "progressive" });
   const used =
-    valueDifference("interpolating", row.use_progressive as boolean, plan.interpolating) ??
-    exactDifference("prune step", numbersAt(row, "prune_steps"), pruneSteps(config));
+    compare("interpolating", row.use_progressive as boolean, plan.interpolating) ??
+    compare("prune step", at.numbers(row, "prune_steps"), pruneSteps(config));
   if (used !== undefined || !plan.interpolating) return used;
   const { startStep: first, endStep: last } = config;
   const between = Array.from({ length: last - first + 1 }, (_, i) => first + i).filter(
     (step) => (step - first) % plan.interval === 0 && !isPruneStep(config, step),
   );
   const parts = [
-    numberAt(row, "progressive_steps_attr"),
-    numberAt(row, "pruning_frequency_progressive"),
+    at.number(row, "progressive_steps_attr"),
+    at.number(row, "pruning_frequency_progressive"),
   ];
   return (
-    exactDifference("[parts, interval]", parts, [plan.parts, plan.interval]) ??
-    exactDifference("step between prune steps", numbersAt(row, "progressive_only_steps"), between)
+    compare("[parts, interval]", parts, [plan.parts, plan.interval]) ??
+    compare("step between prune steps", at.numbers(row, "progressive_only_steps"), between)
   );
 }

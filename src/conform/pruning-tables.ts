@@ -11,9 +11,9 @@ import {
   configSequenceRow,
   configurationRow,
   pruningTypeRow,
+  selectionRow,
 } from "./pruning-config-rows.ts";
 import { iterativeRow, oneShotRow, planRow, progressivePlanRow } from "./pruning-schedule-rows.ts";
-import { selectionRow } from "./pruning-selection-rows.ts";
 import {
   adjustRatioRow,
   groupCountsRow,

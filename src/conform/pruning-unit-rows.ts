@@ -16,15 +16,8 @@ import {
 import { incInterpolateMasksInto, type ProgressiveLayer } from "../prune/progressive.ts";
 import { reduceBlocks } from "../prune/reduce.ts";
 import { createSelectionScratch } from "../prune/threshold.ts";
-import { type JsonObject, numberAt, numbersAt, objectAt, textAt } from "./case-files.ts";
-import {
-  type Difference,
-  differenceAt,
-  exactDifference,
-  firstOf,
-  tensorDifference,
-  valueDifference,
-} from "./difference.ts";
+import { at, type JsonObject } from "./case-files.ts";
+import { compare, type Difference, differenceAt, firstOf } from "./difference.ts";
 import { refusalOf } from "./pruning-config.ts";
 
 /** Scores, relative to the largest. */
@@ -40,9 +33,9 @@ interface RowTensor {
 }
 
 function tensorAt(row: JsonObject, key: string): RowTensor {
-  const tensor = objectAt(row, key);
-  const shape = numbersAt(tensor, "shape");
-  const data = numbersAt(tensor, "data");
+  const tensor = at.object(row, key);
+  const shape = at.numbers(tensor, "shape");
+  const data = at.numbers(tensor, "data");
   if (elementCount(shape) !== data.length)
     throw new Error(
       `${key}: expected ${elementCount(shape)} values in [${shape}], got ${data.length}`,
@@ -51,7 +44,7 @@ function tensorAt(row: JsonObject, key: string): RowTensor {
 }
 
 function patternAt(row: JsonObject): Pattern {
-  const pattern = parsePattern(textAt(row, "pattern"));
+  const pattern = parsePattern(at.text(row, "pattern"));
   if (pattern === undefined) throw new Error("pattern: expected one");
   return pattern;
 }
@@ -67,16 +60,16 @@ export function reduceScoreRow(row: JsonObject): Difference | undefined {
   const score = tensorAt(row, "score");
   const layout = layOut(patternAt(row), score);
   if (Array.isArray(row.invalid) && row.invalid.length > 0)
-    return valueDifference("divides", false, layout.divides);
+    return compare("divides", false, layout.divides);
   const reduced = reduceBlocks(
     layout,
-    textAt(row, "reduce") as ScoreReduction,
+    at.text(row, "reduce") as ScoreReduction,
     Float32Array.from(score.data),
   );
   const size = [layout.blockHeight, layout.blockWidth];
   return (
-    exactDifference("block size", numbersAt(row, "block_size"), size) ??
-    tensorDifference("score", tensorAt(row, "reduced").data, reduced, SCORE_TOLERANCE) ??
+    compare("block size", at.numbers(row, "block_size"), size) ??
+    compare("score", tensorAt(row, "reduced").data, reduced, SCORE_TOLERANCE) ??
     ("full_mask" in row ? expandedMaskDifference(row, layout) : undefined)
   );
 }
@@ -87,7 +80,7 @@ function expandedMaskDifference(row: JsonObject, layout: BlockLayout): Differenc
   const blocks = Float32Array.from(tensorAt(row, "reduced_mask").data);
   const mask = new Uint8Array(expected.length);
   writeBlockMaskInto(layout, blocks, AT_ZERO, mask);
-  return exactDifference("mask", expected, mask);
+  return compare("mask", expected, mask);
 }
 
 /** A mask in matrix order, as INC computes it before it goes back to the weight's shape. */
@@ -122,15 +115,15 @@ export function leastMembersRow(row: JsonObject): Difference | undefined {
       scratch,
     );
     const { data } = tensorAt(row, `reduced_${reduction}`);
-    return tensorDifference(`group score (${reduction})`, data, groups, SCORE_TOLERANCE);
+    return compare(`group score (${reduction})`, data, groups, SCORE_TOLERANCE);
   });
   if (wrongScore !== undefined) return wrongScore;
   const mask = new Uint8Array(elements.length);
   const all = { threshold: Number.POSITIVE_INFINITY, ties: 0 };
   writeGroupMaskInto(pattern, layout, groups, elements, all, pattern.of, null, mask, scratch);
   return (
-    exactDifference("mask", tensorAt(row, "mask_2d").data, inMatrixOrder(layout, mask)) ??
-    countDifference(objectAt(row, "sparsity_of_mask"), pattern, layout, mask)
+    compare("mask", tensorAt(row, "mask_2d").data, inMatrixOrder(layout, mask)) ??
+    countDifference(at.object(row, "sparsity_of_mask"), pattern, layout, mask)
   );
 }
 
@@ -143,8 +136,8 @@ function countDifference(
 ): Difference | undefined {
   const { pruned, total } = countBlocks(layout, mask, incKeptLimit(pattern));
   const ratio = ((pruned / total) * pattern.prune) / pattern.of;
-  const stated = ["sparsity_ratio", "zero_cnt", "total_cnt"].map((key) => numberAt(expected, key));
-  return exactDifference("[ratio, pruned groups, groups]", stated, [ratio, pruned, total]);
+  const stated = ["sparsity_ratio", "zero_cnt", "total_cnt"].map((key) => at.number(expected, key));
+  return compare("[ratio, pruned groups, groups]", stated, [ratio, pruned, total]);
 }
 
 /** Which groups count as pruned. */
@@ -157,8 +150,8 @@ export function groupCountsRow(row: JsonObject): Difference | undefined {
   markPrunedInto(layout, mask, incKeptLimit(pattern), flags);
   const kept = flags.map((flag) => 1 - flag);
   return (
-    exactDifference("group kept", tensorAt(row, "group_kept(nonzeros>N)").data, kept) ??
-    countDifference(objectAt(row, "get_sparsity_ratio"), pattern, layout, mask)
+    compare("group kept", tensorAt(row, "group_kept(nonzeros>N)").data, kept) ??
+    countDifference(at.object(row, "get_sparsity_ratio"), pattern, layout, mask)
   );
 }
 
@@ -166,13 +159,13 @@ export function groupCountsRow(row: JsonObject): Difference | undefined {
 export function singleMaskRow(row: JsonObject): Difference | undefined {
   const { shape, data } = tensorAt(row, "score");
   const scores = Float32Array.from(data);
-  const ratio = numberAt(row, "ratio");
+  const ratio = at.number(row, "ratio");
   const decision = thresholdForRatio(scores, ratio, createSelectionScratch());
   const mask = new Uint8Array(scores.length);
   writeBlockMaskInto(layOut(SINGLE_WEIGHTS, { shape }), scores, decision, mask);
   return (
-    valueDifference("k", numberAt(row, "k"), Math.trunc(scores.length * ratio)) ??
-    exactDifference("mask", tensorAt(row, "mask").data, mask)
+    compare("k", at.number(row, "k"), Math.trunc(scores.length * ratio)) ??
+    compare("mask", tensorAt(row, "mask").data, mask)
   );
 }
 
@@ -183,44 +176,44 @@ export function patternLockRow(row: JsonObject): Difference | undefined {
   const rows = row.weight as readonly (readonly number[])[];
   const mask = new Uint8Array(data.length);
   incLockMaskInto(pattern, layOut(pattern, { shape }), Float32Array.from(rows.flat()), mask);
-  return exactDifference("mask", data, mask);
+  return compare("mask", data, mask);
 }
 
 /** Whether and how a layer's share is adjusted. */
 export function adjustRatioRow(row: JsonObject): Difference | undefined {
-  const layers = objectAt(row, "layers") as Readonly<Record<string, readonly [number, number]>>;
+  const layers = at.object(row, "layers") as Readonly<Record<string, readonly [number, number]>>;
   const current: BlockCount[] = Object.values(layers).map(([pruned, total]) => ({ pruned, total }));
-  const index = Object.keys(layers).indexOf(textAt(row, "layer"));
-  const counts = { pruned: numberAt(row, "new_zero"), total: numberAt(row, "new_total") };
+  const index = Object.keys(layers).indexOf(at.text(row, "layer"));
+  const counts = { pruned: at.number(row, "new_zero"), total: at.number(row, "new_total") };
   const { adjust, ratio } = adjustRatio(current, index, counts, {
-    max: numberAt(row, "max"),
-    min: numberAt(row, "min"),
-    final: numberAt(row, "final_target"),
+    max: at.number(row, "max"),
+    min: at.number(row, "min"),
+    final: at.number(row, "final_target"),
   });
-  const stated = [row.need_adjust as boolean, numberAt(row, "ratio")];
-  return exactDifference<boolean | number>("[adjust, ratio]", stated, [adjust, ratio]);
+  const stated = [row.need_adjust as boolean, at.number(row, "ratio")];
+  return compare("[adjust, ratio]", stated, [adjust, ratio]);
 }
 
 /** Interpolated masks: over all layers together, and each layer alone. */
 export function progressiveMaskRow(row: JsonObject): Difference | undefined {
-  const layers = Object.keys(objectAt(row, "pre")).map((name): ProgressiveLayer => {
-    const before = tensorAt(objectAt(row, "pre"), name);
+  const layers = Object.keys(at.object(row, "pre")).map((name): ProgressiveLayer => {
+    const before = tensorAt(at.object(row, "pre"), name);
     return {
       layout: layOut(SINGLE_WEIGHTS, before),
       before: Uint8Array.from(before.data),
-      after: Uint8Array.from(tensorAt(objectAt(row, "cur"), name).data),
-      scores: Float32Array.from(tensorAt(objectAt(row, "scores"), name).data),
+      after: Uint8Array.from(tensorAt(at.object(row, "cur"), name).data),
+      scores: Float32Array.from(tensorAt(at.object(row, "scores"), name).data),
       out: new Uint8Array(before.data.length),
     };
   });
-  const part = numberAt(row, "progressive_step");
-  const parts = numberAt(row, "progressive_steps");
+  const part = at.number(row, "progressive_step");
+  const parts = at.number(row, "progressive_steps");
   /** Interpolates the masks of each set of layers; compares them, or the refusal with INC's error. */
-  const compare = (
+  const compareScope = (
     scope: string,
     sets: readonly (readonly ProgressiveLayer[])[],
   ): Difference | undefined => {
-    const expected = objectAt(row, scope);
+    const expected = at.object(row, scope);
     const refusal = refusalOf(() => {
       for (const set of sets) incInterpolateMasksInto(set, part, parts, createSelectionScratch());
     });
@@ -228,7 +221,7 @@ export function progressiveMaskRow(row: JsonObject): Difference | undefined {
       return refusal ? undefined : differenceAt(`${scope} outcome`, "a refusal", "none");
     if (refusal !== undefined) throw refusal;
     return firstOf(Object.keys(expected).entries(), ([i, layer]) =>
-      exactDifference(
+      compare(
         { layer, quantity: `${scope} mask` },
         tensorAt(expected, layer).data,
         layers[i]?.out ?? [],
@@ -236,5 +229,5 @@ export function progressiveMaskRow(row: JsonObject): Difference | undefined {
     );
   };
   const alone = layers.map((layer) => [layer]);
-  return compare("global", [layers]) ?? compare("local", alone);
+  return compareScope("global", [layers]) ?? compareScope("local", alone);
 }

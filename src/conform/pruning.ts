@@ -11,17 +11,19 @@ import {
 import { initialisePruning } from "../prune/initialise.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
-import { type CaseFiles, openCase } from "./case-files.ts";
-import { type Difference, differenceAt, exactDifference } from "./difference.ts";
+import type { PrunerState } from "../prune/state.ts";
+import { at, type CaseFiles, type JsonObject, openCase } from "./case-files.ts";
+import { compare, type Difference, differenceAt, firstOf } from "./difference.ts";
 import {
   type CaseEvent,
   initialRecords,
   type PruningCase,
   readPruningCase,
   statedTensor,
+  tensorLayer,
 } from "./pruning-case.ts";
 import { completenessDifference } from "./pruning-completeness.ts";
-import { AS_INC, isRefusal } from "./pruning-config.ts";
+import { AS_INC, isRefusal, prunersDifference, statedFields } from "./pruning-config.ts";
 import {
   finalDifference,
   maskGradientDifference,
@@ -29,7 +31,6 @@ import {
   selectionDifference,
   stepDifference,
 } from "./pruning-event.ts";
-import { preparationDifference } from "./pruning-preparation.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** A replay after a step, and the step's first difference. */
@@ -78,8 +79,7 @@ function trajectoryDifference(vector: PruningCase): Difference | undefined {
   const names = run.state.pruners.map(({ layers }) => layers.map(({ name }) => name).join(" "));
   const expected = vector.pruners.map((layers) => layers.join(" "));
   const preparation =
-    exactDifference("selected layers of pruner", expected, names) ??
-    preparationDifference(vector, run.config, run.state);
+    compare("selected layers of pruner", expected, names) ?? preparationDifference(run);
   if (preparation !== undefined) return preparation;
   const end = follow(run);
   return end.difference ?? finalDifference(end.run);
@@ -135,4 +135,66 @@ function descend(layer: LayerRecord, learningRate: number): LayerRecord {
     ...layer,
     data: data.map((weight, i) => weight - Math.fround(rate * (gradient?.[i] ?? 0))),
   };
+}
+
+/** What a trajectory states of its pruners before the first step: settings, plans, blocks, masks. */
+function preparationDifference({
+  vector,
+  config,
+  state: { pruners },
+}: Run): Difference | undefined {
+  const stated = at.objects(vector.files.json, "pruners");
+  const resolved = stated.map((pruner) => {
+    // The original adds the classifier head to these two.
+    const { op_names: _, excluded_op_names: __, ...rest } = at.object(pruner, "resolved_config");
+    return statedFields(rest);
+  });
+  return (
+    prunersDifference(resolved, config.pruners) ??
+    firstOf(stated.entries(), ([index, json]) => {
+      const pruner = pruners[index];
+      return pruner && prunerDifference(`pruner ${index}`, json, pruner);
+    }) ??
+    firstOf(pruners.entries(), ([index, pruner]) => startDifference(vector, index, pruner))
+  );
+}
+
+/** Prune steps planned and done, layers that the pattern does not divide, and the blocks of the others. */
+function prunerDifference(
+  label: string,
+  stated: JsonObject,
+  { layers, totalPruneSteps, completedPruneSteps }: PrunerState,
+): Difference | undefined {
+  const planned = at.number(stated, "total_prune_cnt");
+  const done = at.number(stated, "initial_completed_pruned_cnt");
+  const expected = [...at.texts(stated, "invalid_layers")].sort();
+  const invalid = layers.filter(({ layout }) => !layout.divides).map(({ name }) => name);
+  const sizes = "block_size" in stated ? at.object(stated, "block_size") : {};
+  return (
+    compare(`${label} prune steps planned`, planned, totalPruneSteps) ??
+    compare(`${label} prune steps done before`, done, completedPruneSteps) ??
+    compare(`${label} invalid layers`, expected, invalid.sort()) ??
+    firstOf(layers, ({ name: layer, layout: { blockHeight, blockWidth } }) =>
+      layer in sizes
+        ? compare({ layer, quantity: "block size" }, at.numbers(sizes, layer), [
+            blockHeight,
+            blockWidth,
+          ])
+        : undefined,
+    )
+  );
+}
+
+/** The masks from which interpolation starts. */
+function startDifference(
+  vector: PruningCase,
+  index: number,
+  { layers }: PrunerState,
+): Difference | undefined {
+  return firstOf(layers, ({ name: layer, progressiveMask }) => {
+    const name = tensorLayer(vector, index, layer);
+    const stated = statedTensor(vector.files, `pmask/init/${name}`);
+    const place = { layer, quantity: "pmask at the start" };
+    return stated && progressiveMask ? compare(place, stated, progressiveMask) : undefined;
+  });
 }

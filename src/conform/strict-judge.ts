@@ -2,9 +2,17 @@
  * Judges masks under the `strict` rules: whole blocks, exactly N of every pruned group of M, exact budgets, bounds
  * per layer, and the lowest scores pruned. If scores tie at the limit, several masks are right.
  */
-import { type Difference, exactDifference } from "./difference.ts";
-import { lowestOf, prunedElements, prunedUnits, type Unit, unitsOf } from "./strict-units.ts";
-import type { StrictBudget, StrictLayer, StrictVector } from "./strict-vector.ts";
+import { compare, type Difference } from "./difference.ts";
+import {
+  lowestOf,
+  prunedElements,
+  prunedUnits,
+  type StrictBudget,
+  type StrictLayer,
+  type StrictVector,
+  type Unit,
+  unitsOf,
+} from "./strict-vector.ts";
 import type { Status } from "./verdict.ts";
 
 /** The judgement on masks. */
@@ -81,7 +89,7 @@ function brokenBudget(
       units.length,
     );
   const canonical = layers.flatMap((layer) => prunedUnits(vector, layer, layer.mask));
-  const wrong = exactDifference("score", scores(canonical), scores(pruned.flat()));
+  const wrong = compare("score", scores(canonical), scores(pruned.flat()));
   if (wrong === undefined) return undefined;
   const rank = `pruned score ${(wrong.index ?? 0) + 1} of ${count}, in ascending order`;
   return `${names}, ${rank}: expected ${wrong.expected}, got ${wrong.got}`;
@@ -132,7 +140,7 @@ function brokenRule(vector: StrictVector, masks: Masks): string | undefined {
 export function judgeStrictMasks(vector: StrictVector, masks: Masks): Judgement {
   let difference: Difference | undefined;
   for (const { name, mask } of vector.layers)
-    difference ??= exactDifference({ layer: name, quantity: "mask" }, mask, masks.get(name) ?? []);
+    difference ??= compare({ layer: name, quantity: "mask" }, mask, masks.get(name) ?? []);
   if (difference === undefined) return { status: "passed" };
   const broken = brokenRule(vector, masks);
   if (broken !== undefined) return { status: "failed", note: broken, difference };

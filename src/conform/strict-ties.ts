@@ -1,9 +1,12 @@
 /** The blocks of a `strict` vector that only a tie prunes or keeps. */
-import { prunedElements, type Unit, unitsOf } from "./strict-units.ts";
-import type { StrictBudget, StrictLayer, StrictVector } from "./strict-vector.ts";
-
-/** Indices by layer. */
-export type Tied = ReadonlyMap<string, readonly number[]>;
+import {
+  prunedElements,
+  type StrictLayer,
+  type StrictVector,
+  type Tied,
+  type Unit,
+  unitsOf,
+} from "./strict-vector.ts";
 
 /** A unit of a budget, and whether the canonical mask prunes it. */
 interface Candidate {
@@ -11,19 +14,6 @@ interface Candidate {
   readonly index: number;
   readonly unit: Unit;
   readonly pruned: boolean;
-}
-
-function candidatesOf(vector: StrictVector, budget: StrictBudget): Candidate[] {
-  return vector.layers
-    .filter(({ name }) => budget.layers.includes(name))
-    .flatMap((layer) =>
-      unitsOf(vector, layer).map((unit, index) => ({
-        layer,
-        index,
-        unit,
-        pruned: prunedElements(layer.mask, unit).length > 0,
-      })),
-    );
 }
 
 /** Sorted indices by layer, each once; without layers that have none. */
@@ -42,7 +32,13 @@ function byLayer(
 export function findTiedBlocks(vector: StrictVector): Tied {
   const found: Candidate[] = [];
   for (const budget of vector.budgets) {
-    const candidates = candidatesOf(vector, budget);
+    const layers = vector.layers.filter(({ name }) => budget.layers.includes(name));
+    const candidates: readonly Candidate[] = layers.flatMap((layer) =>
+      unitsOf(vector, layer).map((unit, index) => {
+        const pruned = prunedElements(layer.mask, unit).length > 0;
+        return { layer, index, unit, pruned };
+      }),
+    );
     const lost = (layer: StrictLayer): number =>
       candidates.filter((one) => one.layer === layer && one.pruned).length;
     const mayLeave = (layer: StrictLayer): boolean => lost(layer) > layer.fewest;

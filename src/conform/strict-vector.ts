@@ -2,19 +2,14 @@
  * A vector of the `strict` family: scores, a pattern, budgets and bounds in blocks, and the canonical masks, which
  * break ties by the lowest flat index.
  */
-import { type Pattern, parsePattern } from "../prune/pattern.ts";
+import { columnOffset, layOut, type Pattern, parsePattern } from "../prune/pattern.ts";
 import {
+  at,
   type CaseFiles,
   type JsonObject,
-  numberAt,
-  numbersAt,
   type OpenCase,
-  objectAt,
-  objectsAt,
   openCase,
   tensorValues,
-  textAt,
-  textsAt,
 } from "./case-files.ts";
 
 /** One layer of a {@link StrictVector}. */
@@ -47,32 +42,35 @@ export interface StrictVector {
   readonly budgets: readonly StrictBudget[];
 }
 
+/** Indices by layer. */
+export type Tied = ReadonlyMap<string, readonly number[]>;
+
 /** A vector with the other fields of its file. */
 export interface StrictCase extends StrictVector {
   readonly files: OpenCase;
   readonly json: JsonObject;
   readonly result: string;
   /** Blocks that only a tie prunes or keeps, by layer; empty if one mask alone is right. */
-  readonly tiedBlocks: ReadonlyMap<string, readonly number[]>;
+  readonly tiedBlocks: Tied;
   /** The same for elements in groups of N:M, as indices of the matrix. */
-  readonly tiedElements: ReadonlyMap<string, readonly number[]>;
+  readonly tiedElements: Tied;
 }
 
 function readLayer(files: OpenCase, json: JsonObject): StrictLayer {
-  const name = textAt(json, "name");
+  const name = at.text(json, "name");
   return {
     name,
-    shape: numbersAt(json, "shape"),
+    shape: at.numbers(json, "shape"),
     scores: tensorValues(files, `score/${name}`),
-    fewest: numberAt(json, "fewest"),
-    most: numberAt(json, "most"),
+    fewest: at.number(json, "fewest"),
+    most: at.number(json, "most"),
     mask: Uint8Array.from(tensorValues(files, `mask/${name}`)),
   };
 }
 
-function listsAt(json: JsonObject, key: string): ReadonlyMap<string, readonly number[]> {
-  const lists = objectAt(json, key);
-  return new Map(Object.keys(lists).map((name) => [name, numbersAt(lists, name)]));
+function listsAt(json: JsonObject, key: string): Tied {
+  const lists = at.object(json, key);
+  return new Map(Object.keys(lists).map((name) => [name, at.numbers(lists, name)]));
 }
 
 /**
@@ -83,19 +81,69 @@ function listsAt(json: JsonObject, key: string): ReadonlyMap<string, readonly nu
 export function readStrictCase(source: CaseFiles): StrictCase {
   const files = openCase(source);
   const { json } = files;
-  const pattern = parsePattern(textAt(json, "pattern"));
+  const pattern = parsePattern(at.text(json, "pattern"));
   if (pattern === undefined) throw new Error("case.json pattern: expected one");
   return {
     files,
     json,
     pattern,
-    result: textAt(json, "result"),
-    layers: objectsAt(json, "layers").map((layer) => readLayer(files, layer)),
-    budgets: objectsAt(json, "budgets").map((budget) => ({
-      layers: textsAt(budget, "layers"),
-      pruned: numberAt(budget, "pruned"),
+    result: at.text(json, "result"),
+    layers: at.objects(json, "layers").map((layer) => readLayer(files, layer)),
+    budgets: at.objects(json, "budgets").map((budget) => ({
+      layers: at.texts(budget, "layers"),
+      pruned: at.number(budget, "pruned"),
     })),
     tiedBlocks: listsAt(json, "tied_blocks"),
     tiedElements: listsAt(json, "tied_elements"),
   };
+}
+
+/** One block of a matrix of elements, or one group of N:M. */
+export interface Unit {
+  /** Its elements, as indices of the matrix [out, in]. */
+  readonly elements: readonly number[];
+  /** Where each element lies in the weight's own memory. */
+  readonly places: readonly number[];
+  /** The score that pruning the unit loses. */
+  readonly score: number;
+}
+
+/** The lowest of some scores, in order. */
+export function lowestOf(scores: readonly number[], count: number): readonly number[] {
+  return [...scores].sort((a, b) => a - b).slice(0, count);
+}
+
+/** The layer's blocks or groups in order; a group's score is the sum of its N lowest scores over M. */
+export function unitsOf({ pattern }: StrictVector, layer: StrictLayer): Unit[] {
+  const layout = layOut(pattern, layer);
+  const { blockRows, blockColumns, blockHeight, blockWidth, columns } = layout;
+  return Array.from({ length: blockRows * blockColumns }, (_, unit) => {
+    const top = Math.floor(unit / blockColumns) * blockHeight;
+    const left = (unit % blockColumns) * blockWidth;
+    const cells = Array.from({ length: blockHeight * blockWidth }, (_, i) => ({
+      row: top + Math.floor(i / blockWidth),
+      column: left + (i % blockWidth),
+    }));
+    const elements = cells.map(({ row, column }) => row * columns + column);
+    const places = cells.map(({ row, column }) => row * columns + columnOffset(layout, column));
+    if (pattern.kind === "block")
+      return { elements, places, score: layer.scores[unit] ?? Number.NaN };
+    const members = elements.map((element) => layer.scores[element] ?? Number.NaN);
+    const lost = lowestOf(members, pattern.prune).reduce((sum, score) => sum + score, 0);
+    return { elements, places, score: Math.fround(lost / pattern.of) };
+  });
+}
+
+/** The elements of a unit that a mask prunes. */
+export function prunedElements(mask: ArrayLike<number>, { elements, places }: Unit): number[] {
+  return elements.filter((_, i) => mask[places[i] as number] === 0);
+}
+
+/** The units of a layer that a mask prunes. */
+export function prunedUnits(
+  vector: StrictVector,
+  layer: StrictLayer,
+  mask: ArrayLike<number>,
+): readonly Unit[] {
+  return unitsOf(vector, layer).filter((unit) => prunedElements(mask, unit).length > 0);
 }

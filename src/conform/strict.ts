@@ -4,18 +4,17 @@ import type { LayerRecord } from "../prune/layer.ts";
 import { pruneOnce } from "../prune/once.ts";
 import { layOut, perBlock } from "../prune/pattern.ts";
 import { reduceBlocks } from "../prune/reduce.ts";
-import { type CaseFiles, numberAt, objectsAt, tensorValues, textAt } from "./case-files.ts";
-import {
-  type Difference,
-  differenceAt,
-  exactDifference,
-  firstOf,
-  valueDifference,
-} from "./difference.ts";
+import { at, type CaseFiles, tensorValues } from "./case-files.ts";
+import { compare, type Difference, differenceAt, firstOf } from "./difference.ts";
 import { judgeStrictMasks } from "./strict-judge.ts";
-import { findTiedBlocks, findTiedElements, type Tied } from "./strict-ties.ts";
-import { unitsOf } from "./strict-units.ts";
-import { readStrictCase, type StrictCase, type StrictLayer } from "./strict-vector.ts";
+import { findTiedBlocks, findTiedElements } from "./strict-ties.ts";
+import {
+  readStrictCase,
+  type StrictCase,
+  type StrictLayer,
+  type Tied,
+  unitsOf,
+} from "./strict-vector.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** The verdict on a case, named after its directory. */
@@ -32,7 +31,7 @@ export function replayStrict(files: CaseFiles): Verdict {
 }
 
 function recordsOf({ files, layers, json }: StrictCase): LayerRecord[] {
-  const kinds = objectsAt(json, "layers").map((layer) => textAt(layer, "kind"));
+  const kinds = at.objects(json, "layers").map((layer) => at.text(layer, "kind"));
   return layers.map(({ name, shape }, i) => ({
     name,
     kind: kinds[i] as LayerRecord["kind"],
@@ -47,29 +46,29 @@ function scoresDifference(vector: StrictCase): Difference | undefined {
     const place = { layer: layer.name, quantity: "score" };
     if (vector.pattern.kind === "block") {
       const layout = layOut(vector.pattern, layer);
-      return exactDifference(place, layer.scores, reduceBlocks(layout, "mean", weight));
+      return compare(place, layer.scores, reduceBlocks(layout, "mean", weight));
     }
     const got = new Float32Array(weight.length);
     for (const { elements, places } of unitsOf(vector, layer))
       for (const [i, element] of elements.entries())
         got[element] = weight[places[i] as number] as number;
-    return exactDifference(place, layer.scores, got);
+    return compare(place, layer.scores, got);
   });
 }
 
 /** Compares the stated counts with those of the ratios. */
 function countsDifference(vector: StrictCase): Difference | undefined {
   const { json, pattern, layers, budgets } = vector;
-  const target = numberAt(json, "target_sparsity");
-  const least = Math.min(numberAt(json, "min_sparsity_ratio_per_op"), target);
-  const most = numberAt(json, "max_sparsity_ratio_per_op");
+  const target = at.number(json, "target_sparsity");
+  const least = Math.min(at.number(json, "min_sparsity_ratio_per_op"), target);
+  const most = at.number(json, "max_sparsity_ratio_per_op");
   const blocksOf = (layer: StrictLayer): number => unitsOf(vector, layer).length;
   const wrongBound = firstOf(layers, (layer) => {
     const count = (ratio: number): number => exactCount(blocksOf(layer), perBlock(pattern, ratio));
     const place = (quantity: string) => ({ layer: layer.name, quantity });
     return (
-      valueDifference(place("fewest"), layer.fewest, count(least)) ??
-      valueDifference(place("most"), layer.most, count(most))
+      compare(place("fewest"), layer.fewest, count(least)) ??
+      compare(place("most"), layer.most, count(most))
     );
   });
   const wrongBudget = firstOf(budgets.entries(), ([i, budget]) => {
@@ -77,7 +76,7 @@ function countsDifference(vector: StrictCase): Difference | undefined {
       .filter(({ name }) => budget.layers.includes(name))
       .reduce((sum, layer) => sum + blocksOf(layer), 0);
     const want = exactCount(blocks, perBlock(pattern, target));
-    return valueDifference(`budget ${i} pruned blocks`, budget.pruned, want);
+    return compare(`budget ${i} pruned blocks`, budget.pruned, want);
   });
   return wrongBound ?? wrongBudget;
 }
@@ -86,13 +85,13 @@ function maskDifference(vector: StrictCase): Difference | undefined {
   const { json } = vector;
   const { masks } = pruneOnce(recordsOf(vector), {
     pattern: vector.pattern,
-    targetSparsity: numberAt(json, "target_sparsity"),
-    scope: textAt(json, "scope") as "global" | "local",
+    targetSparsity: at.number(json, "target_sparsity"),
+    scope: at.text(json, "scope") as "global" | "local",
     criterion: "magnitude",
     profile: "strict",
     scoreReduction: "mean",
-    minSparsityRatioPerOp: numberAt(json, "min_sparsity_ratio_per_op"),
-    maxSparsityRatioPerOp: numberAt(json, "max_sparsity_ratio_per_op"),
+    minSparsityRatioPerOp: at.number(json, "min_sparsity_ratio_per_op"),
+    maxSparsityRatioPerOp: at.number(json, "max_sparsity_ratio_per_op"),
     excludeHead: false,
   });
   return judgeStrictMasks(vector, masks).difference;
@@ -105,7 +104,7 @@ function tiesDifference(vector: StrictCase): Difference | undefined {
   const result = blocks.size + elements.size > 0 ? "acceptable" : "valid";
   const list = (quantity: string, stated: Tied, got: Tied): Difference | undefined =>
     firstOf(vector.layers, ({ name }) =>
-      exactDifference({ layer: name, quantity }, stated.get(name) ?? [], got.get(name) ?? []),
+      compare({ layer: name, quantity }, stated.get(name) ?? [], got.get(name) ?? []),
     );
   return (
     list("tied blocks", vector.tiedBlocks, blocks) ??

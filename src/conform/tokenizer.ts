@@ -5,7 +5,7 @@
 import { formatProblem, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
-import { type Difference, exactDifference } from "./difference.ts";
+import { compare, type Difference } from "./difference.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** One verdict for each line of a case file, named `source:line`. */
@@ -38,8 +38,8 @@ function lineDifference(tokenizer: Tokenizer, name: string, line: string): Diffe
   if (!isNumberList(tokenTypeIds)) throw new Error("token_type_ids: expected a list of numbers");
   const got = encode(tokenizer, text, pair ?? undefined, length ?? undefined);
   return (
-    exactDifference("input_ids", inputIds, got.inputIds) ??
-    exactDifference("token_type_ids", tokenTypeIds, got.tokenTypeIds)
+    compare("input_ids", inputIds, got.inputIds) ??
+    compare("token_type_ids", tokenTypeIds, got.tokenTypeIds)
   );
 }
 

@@ -5,11 +5,12 @@ import { describe, expect, test } from "vitest";
 import type { CaseFiles } from "../../src/conform/case-files.ts";
 import { judgeStrictMasks } from "../../src/conform/strict-judge.ts";
 import { findTiedBlocks, findTiedElements } from "../../src/conform/strict-ties.ts";
-import { prunedElements, unitsOf } from "../../src/conform/strict-units.ts";
 import {
+  prunedElements,
   readStrictCase,
   type StrictLayer,
   type StrictVector,
+  unitsOf,
 } from "../../src/conform/strict-vector.ts";
 import type { Pattern } from "../../src/prune/pattern.ts";
 

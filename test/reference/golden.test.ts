@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { numberAt, objectAt, openCase, tensorValues } from "../../src/conform/case-files.ts";
+import { at, openCase, tensorValues } from "../../src/conform/case-files.ts";
 import {
   initialRecords,
   type PruningCase,
@@ -114,8 +114,8 @@ function replay(vector: PruningCase): void {
       const { got, expected } = masksAt(vector, begun, step, stated);
       expect({ step, masks: got }).toEqual({ step, masks: expected });
       for (const prune of event.prunes) {
-        const last = begun.pruners[numberAt(prune, "pruner")]?.lastEvent;
-        const { zero_cnt: pruned, total_cnt: total } = objectAt(prune, "pattern_sparsity");
+        const last = begun.pruners[at.number(prune, "pruner")]?.lastEvent;
+        const { zero_cnt: pruned, total_cnt: total } = at.object(prune, "pattern_sparsity");
         expect([last?.prunedBlocks, last?.totalBlocks]).toEqual([pruned, total]);
       }
     }
