@@ -3,12 +3,11 @@
 import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { readPruners } from "../checkpoint/pruning-config-file.ts";
-import { chain, type Either, getOrThrow, type Problem, refuseInput } from "../core/either.ts";
+import { chain, type Either, type Problem, refuseInput } from "../core/either.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { nodeStorage } from "../node/storage.ts";
 import type { Profile, PruningConfig } from "../prune/config.ts";
-import { readModuleNames } from "../run/checkpoint-modules.ts";
 import { readNamedFile } from "../run/storage.ts";
 import type { ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
@@ -63,18 +62,6 @@ export async function readConfig(
     await readNamedFile(nodeStorage, "--config", path),
     chain((bytes) => readPruners(path, bytes, profile)),
   );
-}
-
-/** An order of layers, and where it comes from. */
-export interface ModuleOrder {
-  readonly modules: readonly string[] | null;
-  readonly order: "config.json" | "the files";
-}
-
-/** The names of a model's modules in their order, if known, and where the order comes from. */
-export async function readModuleOrder(path: string): Promise<ModuleOrder> {
-  const modules = getOrThrow(await readModuleNames(nodeStorage, path));
-  return { modules, order: modules === null ? "the files" : "config.json" };
 }
 
 /** The plural noun for a pattern's units. */

@@ -161,7 +161,6 @@ function printText(
   }
 }
 
-/** The command. */
 export const classifyCommand: Command = defineCommand({
   name: "classify",
   summary: "classify texts with a dense, pruned or packed model",

@@ -133,7 +133,6 @@ function reportOf(checkpoint: Checkpoint, { tensors, mask }: Inspection): string
   });
 }
 
-/** The command. */
 export const inspectCommand: Command = defineCommand({
   name: "inspect",
   summary: "list a checkpoint's tensors, their sizes and sparsity",

@@ -85,7 +85,6 @@ function printPacked(
   out.write(`${where.to}: in ${formatSeconds(where.seconds)} s\n`);
 }
 
-/** The command that packs. */
 export const packCommand: Command = defineCommand({
   name: "pack",
   summary: "store a checkpoint in compressed layouts",
@@ -122,7 +121,6 @@ export const packCommand: Command = defineCommand({
   },
 });
 
-/** The command that unpacks. */
 export const unpackCommand: Command = defineCommand({
   name: "unpack",
   summary: "turn a packed checkpoint into a plain one",

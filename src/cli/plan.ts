@@ -2,19 +2,15 @@
 
 import { selectableLayers } from "../checkpoint/layers.ts";
 import { type PrunerPlan, type PruningPlan, planPruning } from "../checkpoint/plan.ts";
-import { getOrThrow, InputError, type Problem } from "../core/either.ts";
+import { getOrThrow, InputError } from "../core/either.ts";
+import { nodeStorage } from "../node/storage.ts";
 import { PruningError } from "../prune/layer.ts";
 import { formatShare, formatTable } from "../report/table.ts";
-import { blockWord, readConfig, readModuleOrder, withCheckpoint } from "./checkpoint-run.ts";
+import { readModuleOrder } from "../run/module-order.ts";
+import { blockWord, readConfig, withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { TextOutput } from "./console.ts";
-import {
-  choiceOption,
-  flagOption,
-  integerOption,
-  type OptionValues,
-  textOption,
-} from "./options.ts";
+import { choiceOption, flagOption, integerOption, textOption } from "./options.ts";
 
 const OPTIONS = {
   config: textOption(
@@ -30,23 +26,7 @@ const OPTIONS = {
   profile: choiceOption(["inc", "strict"], "pruning semantics (default inc)"),
 } as const;
 
-type Values = OptionValues<typeof OPTIONS>;
-
-/** The required options. */
-function requireAll(values: Values): Required<Pick<Values, "config" | "model" | "steps">> {
-  const { config, model, steps } = values;
-  if (config !== undefined && model !== undefined && steps !== undefined)
-    return { config, model, steps };
-  const missing = (["config", "model", "steps"] as const).filter(
-    (name) => values[name] === undefined,
-  );
-  throw new InputError(
-    missing.map((name): Problem => {
-      const { placeholder } = OPTIONS[name];
-      return { path: `--${name}`, expected: `a ${placeholder}`, got: "none" };
-    }),
-  );
-}
+const REQUIRED = ["config", "model", "steps"] as const;
 
 function scheduleTable({ schedule, blocks }: PrunerPlan): string {
   return formatTable({
@@ -90,7 +70,6 @@ function printText(
   });
 }
 
-/** The command. */
 export const planCommand: Command = defineCommand({
   name: "plan",
   summary: "show what a pruning configuration would do to a model",
@@ -101,11 +80,19 @@ export const planCommand: Command = defineCommand({
   positionals: [],
   options: OPTIONS,
   run: async ({ values, json }, { out }) => {
-    const { config: path, model, steps } = requireAll(values);
-    const { profile = "inc", excludeHead = true } = values;
+    const { config: path, model, steps, profile = "inc", excludeHead = true } = values;
+    if (path === undefined || model === undefined || steps === undefined) {
+      const missing = REQUIRED.filter((name) => values[name] === undefined);
+      throw new InputError(
+        missing.map((name) => {
+          const expected = `a ${OPTIONS[name].placeholder}`;
+          return { path: `--${name}`, expected, got: "none" };
+        }),
+      );
+    }
     const config = getOrThrow(await readConfig(path, profile));
     return withCheckpoint(model, async ({ entries }) => {
-      const { modules, order } = await readModuleOrder(model);
+      const { modules, order } = getOrThrow(await readModuleOrder(nodeStorage, model));
       const { layers, skipped } = selectableLayers(entries, { modules, excludeHead, profile });
       const shapes = layers.map(({ module: name, kind, shape }) => ({ name, kind, shape }));
       try {

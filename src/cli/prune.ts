@@ -6,18 +6,19 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { planOneShot } from "../checkpoint/one-shot.ts";
 import type { PrunedCheckpoint } from "../checkpoint/prune.ts";
 import { getOrThrow } from "../core/either.ts";
+import { sumOf } from "../core/sum.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { createBackend } from "../kernels/backend.ts";
 import { pruneCheckpoint } from "../node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
+import { nodeStorage } from "../node/storage.ts";
 import { ELEMENT_CRITERION_NAMES } from "../prune/criteria.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
+import { type ModuleOrder, readModuleOrder } from "../run/module-order.ts";
 import { createPruningKernels } from "../train/pruning-kernels.ts";
 import {
   blockWord,
-  type ModuleOrder,
   readConfig,
-  readModuleOrder,
   requireTarget,
   withCheckpoint,
   withProgress,
@@ -92,17 +93,15 @@ type Row = Omit<PrunedCheckpoint["layers"][number], "dtype">;
 
 /** The sums over all layers. */
 function totalOf({ layers, bytes }: PrunedCheckpoint): Row {
-  const sum = (of: (layer: Row) => number): number =>
-    layers.reduce((total, layer) => total + of(layer), 0);
   return {
     name: "all",
     shape: [],
-    elements: sum(({ elements }) => elements),
-    zeros: sum(({ zeros }) => zeros),
+    elements: sumOf(layers, ({ elements }) => elements),
+    zeros: sumOf(layers, ({ zeros }) => zeros),
     bytes: {
-      dense: sum((layer) => layer.bytes.dense),
-      packed: sum((layer) => layer.bytes.packed),
-      gzip: bytes.gzip === null ? null : sum((layer) => layer.bytes.gzip ?? 0),
+      dense: sumOf(layers, (layer) => layer.bytes.dense),
+      packed: sumOf(layers, (layer) => layer.bytes.packed),
+      gzip: bytes.gzip === null ? null : sumOf(layers, (layer) => layer.bytes.gzip ?? 0),
     },
   };
 }
@@ -163,7 +162,6 @@ function writtenBytes({ layout, files }: Checkpoint, to: string): number {
   return statSync(isDirectory ? join(to, HUGGING_FACE_FILES.weights) : to).size;
 }
 
-/** The command. */
 export const pruneCommand: Command = defineCommand({
   name: "prune",
   summary: "prune a checkpoint in one shot, into a copy of it",
@@ -184,7 +182,7 @@ export const pruneCommand: Command = defineCommand({
       const gradients = path === undefined ? null : await openCheckpointOrThrow(path);
       try {
         const kernels = createPruningKernels(createBackend());
-        const { modules, order } = await readModuleOrder(from);
+        const { modules, order } = getOrThrow(await readModuleOrder(nodeStorage, from));
         const { signal } = console;
         const { result, seconds } = await withProgress(console, "prune", (onProgress) =>
           pruneCheckpoint({

@@ -71,7 +71,6 @@ function printText(verdict: CheckpointVerdict, pattern: Pattern, { out }: Consol
   );
 }
 
-/** The command. */
 export const verifyCommand: Command = defineCommand({
   name: "verify",
   summary: "prove or refute that a checkpoint obeys a sparsity pattern",

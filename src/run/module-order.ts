@@ -1,0 +1,34 @@
+/** The order of a checkpoint's layers, which decides between equal scores. */
+
+import { pipe } from "fp-ts/function";
+import { type Either, isLeft, map, type Problem, right } from "../core/either.ts";
+import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
+import { parseJsonObject } from "../io/json.ts";
+import { parseModelConfig } from "../model/config.ts";
+import { moduleList } from "../model/modules.ts";
+import { joinPath, type RunStorage } from "./storage.ts";
+
+/** The names of a model's modules in their order, if a configuration states it, and what the order is that of. */
+export type ModuleOrder =
+  | { readonly modules: readonly string[]; readonly order: "config.json" }
+  | { readonly modules: null; readonly order: "the files" };
+
+const FILE_ORDER: ModuleOrder = { modules: null, order: "the files" };
+
+/** Reads the order of modules from a directory's configuration, if that is one of BERT or DistilBERT. */
+export async function readModuleOrder(
+  storage: RunStorage,
+  path: string,
+): Promise<Either<readonly Problem[], ModuleOrder>> {
+  const config = joinPath(path, HUGGING_FACE_FILES.config);
+  if ((await storage.kind(path)) !== "directory" || (await storage.kind(config)) !== "file")
+    return right(FILE_ORDER);
+  return pipe(
+    parseJsonObject(config, await storage.read(config)),
+    map((json): ModuleOrder => {
+      const model = parseModelConfig(json);
+      if (isLeft(model)) return FILE_ORDER;
+      return { modules: moduleList(model.right).map(({ name }) => name), order: "config.json" };
+    }),
+  );
+}
