@@ -14,8 +14,10 @@ import { pruningTypeOf } from "../prune/parse.ts";
 import { formatPattern, PATTERN_SPELLINGS, parsePattern } from "../prune/pattern.ts";
 import { expressionFault } from "../prune/select.ts";
 
-/** What describes a single pruner. */
-interface PrunerOptions {
+/** What is to be pruned. */
+interface OneShotOptions {
+  /** Overrides the criterion of a configuration, too. */
+  readonly criterion?: ElementCriterion;
   readonly pattern?: string;
   readonly sparsity?: number;
   readonly scope?: PruningScope;
@@ -27,13 +29,8 @@ interface PrunerOptions {
   readonly maxSparsityPerLayer?: number;
 }
 
-/** What is to be pruned. */
-interface OneShotOptions extends PrunerOptions {
-  /** Overrides the criterion of a configuration, too. */
-  readonly criterion?: ElementCriterion;
-}
-
-const PRUNER_OPTIONS: readonly (keyof PrunerOptions)[] = [
+/** The options that describe a single pruner, and are not for a configuration of several. */
+const PRUNER_OPTIONS: readonly (keyof OneShotOptions)[] = [
   "pattern",
   "sparsity",
   "scope",
@@ -50,9 +47,9 @@ interface NamedConfig {
   readonly read: Either<readonly Problem[], PruningConfig>;
 }
 
-type Pruners = Either<readonly Problem[], readonly PatternPrunerConfig[]>;
-
-function prunerOfOptions(options: OneShotOptions): Pruners {
+function prunerOfOptions(
+  options: OneShotOptions,
+): Either<readonly Problem[], readonly PatternPrunerConfig[]> {
   const problems: Problem[] = [];
   const report = (key: keyof OneShotOptions, expected: string, got: string): void => {
     problems.push({ path: `\`${key}\``, expected, got });
@@ -117,14 +114,12 @@ export function planOneShot(
   options: OneShotOptions,
   config: NamedConfig | null,
   hasGradients: boolean,
-): Pruners {
+): Either<readonly Problem[], readonly PatternPrunerConfig[]> {
   const others = PRUNER_OPTIONS.filter((key) => options[key] !== undefined);
-  if (config !== null && others.length > 0)
-    return refuse(
-      "`config`",
-      "to say alone what is pruned",
-      `also ${others.map((key) => `\`${key}\``).join(", ")}`,
-    );
+  if (config !== null && others.length > 0) {
+    const got = `also ${others.map((key) => `\`${key}\``).join(", ")}`;
+    return refuse("`config`", "to say alone what is pruned", got);
+  }
   const pruners =
     config === null
       ? prunerOfOptions(options)

@@ -25,6 +25,7 @@ import {
   tiedTensors,
   torchTensorBytes,
 } from "../io/torch-checkpoint.ts";
+import { elementCount } from "../prune/layer.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { unpacking } from "./packed-checkpoint.ts";
 import { PACKED_METADATA } from "./packed-manifest.ts";
@@ -34,9 +35,10 @@ export interface CheckpointSource extends ByteSource {
   readonly close: () => void;
 }
 
-type Opened = Either<readonly Problem[], Checkpoint>;
-
-function openSafetensors(source: CheckpointSource, file: string): Opened {
+function openSafetensors(
+  source: CheckpointSource,
+  file: string,
+): Either<readonly Problem[], Checkpoint> {
   const { name: path, size, close } = source;
   return pipe(
     safetensorsHeaderEnd(source.read(0, Math.min(LENGTH_BYTES, size)), size, path),
@@ -70,11 +72,10 @@ function torchEntry(file: string, tensor: TorchTensor): CheckpointEntry {
   const { name, dtype, shape } = tensor;
   const size = elementBytes(dtype);
   const begin = tensor.begin + tensor.offset * size;
-  const count = shape.reduce((product, extent) => product * extent, 1);
-  return { name, file, dtype, shape, begin, end: begin + count * size };
+  return { name, file, dtype, shape, begin, end: begin + elementCount(shape) * size };
 }
 
-function openTorch(source: CheckpointSource, file: string): Opened {
+function openTorch(source: CheckpointSource, file: string): Either<readonly Problem[], Checkpoint> {
   const { name: path, size, close } = source;
   return pipe(
     readTorchFile(source),

@@ -1,5 +1,6 @@
 /** Packs a checkpoint into one file with compressed layouts, and unpacks it, one tensor in memory at a time. */
 import { InputError } from "../core/either.ts";
+import { sumOf } from "../core/sum.ts";
 import { layOutSafetensors, type TensorSize } from "../io/safetensors.ts";
 import type { LayerKind } from "../prune/layer.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
@@ -50,7 +51,6 @@ interface LostMetadata {
   readonly kept: string;
 }
 
-/** The result of packing a checkpoint. */
 export interface PackedCheckpoint {
   readonly tensors: readonly PackedCheckpointTensor[];
   /** Names of tensors that share memory with a written one, each with the name of that one. */
@@ -75,10 +75,7 @@ function chosen(entry: PackedEntry | null): readonly LayoutSpec[] {
 }
 
 /** Merges the metadata of all files; an earlier file wins. */
-function mergedMetadata({ files, layout }: Checkpoint): {
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly lost: readonly LostMetadata[];
-} {
+function mergedMetadata({ files, layout }: Checkpoint) {
   // transformers loads only files with a format.
   const merged = new Map(layout === "torch" ? [["format", "pt"]] : []);
   const lost: LostMetadata[] = [];
@@ -91,16 +88,10 @@ function mergedMetadata({ files, layout }: Checkpoint): {
   return { metadata: Object.fromEntries(merged), lost };
 }
 
-/** The layouts and sizes of all tensors, without their data. */
-interface Layouts {
-  readonly tensors: readonly PackedCheckpointTensor[];
-  readonly entries: ReadonlyMap<string, PackedEntry | null>;
-  readonly sizes: ReadonlyMap<string, TensorSize>;
-}
-
 type PackOne = (entry: CheckpointEntry, layouts?: readonly LayoutSpec[]) => Promise<PackedTensor>;
 
-async function chooseLayouts(checkpoint: Checkpoint, packOne: PackOne): Promise<Layouts> {
+/** The layouts and sizes of all tensors, without their data. */
+async function chooseLayouts(checkpoint: Checkpoint, packOne: PackOne) {
   const names = new Set(checkpoint.entries.map(({ name }) => name));
   const tensors: PackedCheckpointTensor[] = [];
   const entries = new Map<string, PackedEntry | null>();
@@ -140,7 +131,7 @@ export async function writePacked(
   { checkpoint, turn, onProgress, ...options }: CheckpointRun & PackOptions,
   sink: CopySink,
 ): Promise<PackedCheckpoint> {
-  const total = 2 * checkpoint.entries.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  const total = 2 * sumOf(checkpoint.entries, ({ begin, end }) => end - begin);
   let done = 0;
   const packOne: PackOne = async (entry, layouts) => {
     await turn?.();
@@ -196,7 +187,7 @@ export function writeUnpacked(
   { checkpoint, turn, onProgress }: CheckpointRun,
   sink: CopySink,
 ): Promise<readonly string[]> {
-  const total = checkpoint.entries.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  const total = sumOf(checkpoint.entries, ({ begin, end }) => end - begin);
   let done = 0;
   const files = copiedFiles({
     checkpoint,
@@ -210,12 +201,7 @@ export function writeUnpacked(
   return sink(files);
 }
 
-/** Tensors of a kind, and their bytes before and after. */
-interface PackedPart {
-  readonly name: string;
-  readonly bytes: number;
-  readonly packedBytes: number;
-}
+type PackedPart = Pick<PackedCheckpointTensor, "name" | "bytes" | "packedBytes">;
 
 /** Bytes of layers, of embeddings, of all but embeddings, and of all tensors. */
 export function packedParts(tensors: readonly PackedCheckpointTensor[]): readonly PackedPart[] {
@@ -223,8 +209,8 @@ export function packedParts(tensors: readonly PackedCheckpointTensor[]): readonl
     const own = tensors.filter((tensor) => isIn(roleOfTensor(tensor).kind));
     return {
       name,
-      bytes: own.reduce((total, { bytes }) => total + bytes, 0),
-      packedBytes: own.reduce((total, { packedBytes }) => total + packedBytes, 0),
+      bytes: sumOf(own, ({ bytes }) => bytes),
+      packedBytes: sumOf(own, ({ packedBytes }) => packedBytes),
     };
   };
   return [

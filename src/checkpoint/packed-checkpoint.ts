@@ -1,6 +1,7 @@
 /** A packed file as the checkpoint that it unpacks to, tensor by tensor. */
 
 import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../core/either.ts";
+import { sumOf } from "../core/sum.ts";
 import { elementBytes } from "../io/dtypes.ts";
 import { layOutSafetensors } from "../io/safetensors.ts";
 import { METADATA } from "../io/safetensors-header.ts";
@@ -11,8 +12,7 @@ import {
   PACKED_METADATA,
   type PackedEntry,
   parseManifest,
-  partName,
-  partsOf,
+  partNames,
 } from "./packed-manifest.ts";
 import { unpackTensor } from "./packed-tensor.ts";
 
@@ -36,12 +36,11 @@ function collectParts(
         expected: "a packed tensor only",
         got: "a plain one too",
       });
-    for (const part of partsOf(stored)) {
-      const full = partName(name, part);
-      const entry = byName.get(full);
+    for (const part of partNames(name, stored)) {
+      const entry = byName.get(part);
       if (entry === undefined)
-        problems.push({ path: `${path}: ${full}`, expected: "a tensor in the file", got: "none" });
-      else parts.set(full, entry);
+        problems.push({ path: `${path}: ${part}`, expected: "a tensor in the file", got: "none" });
+      else parts.set(part, entry);
     }
   }
   // An unpacked file could not be written with such names.
@@ -74,7 +73,7 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
   const { parts, problems } = collectParts(plain, manifest.right);
   if (problems.length > 0) return left(problems);
   const packedEntries = [...manifest.right].map(([name, entry]): CheckpointEntry => {
-    const own = partsOf(entry.stored).flatMap((part) => parts.get(partName(name, part)) ?? []);
+    const own = partNames(name, entry.stored).flatMap((part) => parts.get(part) ?? []);
     const [rows, columns] = matrixShape(entry.shape);
     return {
       name,
@@ -85,7 +84,7 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
       end: rows * columns * elementBytes(entry.unpacked),
       packed: {
         layout: describeStored(entry),
-        bytes: own.reduce((sum, { begin, end }) => sum + end - begin, 0),
+        bytes: sumOf(own, ({ begin, end }) => end - begin),
       },
     };
   });
@@ -93,8 +92,7 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
   const read: Checkpoint["read"] = (wanted) => {
     const entry = manifest.right.get(wanted.name);
     if (entry === undefined) return plain.read(wanted);
-    const own = partsOf(entry.stored).map((part) => partName(wanted.name, part));
-    const tensors = own.flatMap((name) => {
+    const tensors = partNames(wanted.name, entry.stored).flatMap((name) => {
       const part = parts.get(name);
       return part === undefined ? [] : [[name, plain.read(part)] as const];
     });

@@ -16,6 +16,7 @@ import {
   right,
   unlessProblems,
 } from "../core/either.ts";
+import { sumOf } from "../core/sum.ts";
 import { elementBytes } from "../io/dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { byteCount, isCountList } from "../io/safetensors-header.ts";
@@ -98,6 +99,11 @@ export function partsOf({ layout }: PackedLayout): readonly string[] {
   return layout === "dense" ? ["values"] : ARRAY_NAMES[layout];
 }
 
+/** The names of a packed tensor's parts in the file. */
+export function partNames(name: string, stored: PackedLayout): readonly string[] {
+  return partsOf(stored).map((part) => partName(name, part));
+}
+
 /** The shape of a tensor as a matrix. */
 export function matrixShape(shape: readonly number[]): readonly [number, number] {
   const [rows = 1, ...others] = shape;
@@ -115,6 +121,8 @@ export function matrixShape(shape: readonly number[]): readonly [number, number]
  * const text = formatManifest(new Map([["fc.weight", entry]]));
  * const read = parseManifest("model", text);
  * console.assert(read._tag === "Right" && read.right.get("fc.weight")?.dtype === "F16");
+ * const later = parseManifest("model", '{"version": 2, "tensors": {}}');
+ * console.assert(later._tag === "Left" && later.left[0]?.expected === "version 1");
  * ```
  */
 export function formatManifest(manifest: PackedManifest): string {
@@ -126,11 +134,9 @@ export function formatManifest(manifest: PackedManifest): string {
   return `{"version":${PACKED_VERSION},"tensors":{${tensors.join(",")}}}`;
 }
 
-const PACKED_DTYPES: readonly PackedDtype[] = ["F32", "F16", "BF16"];
-
 /** Whether a value names an element type that layouts store. */
 export function isPackedDtype(value: unknown): value is PackedDtype {
-  return PACKED_DTYPES.some((dtype) => dtype === value);
+  return value === "F32" || value === "F16" || value === "BF16";
 }
 
 function isExtent(value: JsonValue | undefined): value is number {
@@ -215,29 +221,12 @@ function readEntry(
   return right({ shape, dtype, unpacked, stored });
 }
 
-function elementsOf(manifest: PackedManifest): number {
-  let elements = 0;
-  for (const { shape } of manifest.values()) {
-    const [rows, columns] = matrixShape(shape);
-    elements += rows * columns;
-  }
-  return elements;
-}
-
 /**
  * Reads a manifest, or gives every problem of its tensors.
  *
  * @param source names the file in problems
  * @param fileBytes the file's size, which limits the elements of all tensors. Pass it for untrusted files; without it
  *   only `unpackTensor` has a limit, for each tensor
- *
- * @example
- * ```ts
- * import { parseManifest } from "espalier/checkpoint";
- *
- * const later = parseManifest("model", '{"version": 2, "tensors": {}}');
- * console.assert(later._tag === "Left" && later.left[0]?.expected === "version 1");
- * ```
  */
 export function parseManifest(
   source: string,
@@ -269,7 +258,10 @@ export function parseManifest(
         else problems.push(...entry.left);
       }
       const most = fileBytes === undefined ? Infinity : mostElements(fileBytes);
-      const all = elementsOf(manifest);
+      const all = sumOf([...manifest.values()], ({ shape }) => {
+        const [rows, columns] = matrixShape(shape);
+        return rows * columns;
+      });
       if (all > most) {
         const expected = `at most ${most} elements in a file of ${fileBytes} bytes`;
         problems.push({ path: `${path}.tensors`, expected, got: `${all}` });

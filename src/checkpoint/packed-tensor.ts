@@ -1,5 +1,6 @@
 /** Packs a tensor of a checkpoint into a compressed layout, and unpacks it. */
 import { type Either, isRight, left, type Problem, refuse, right } from "../core/either.ts";
+import { sumOf } from "../core/sum.ts";
 import { bytesOf, narrowFromFloat32 } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import { packedProblems } from "../sparse/check.ts";
@@ -93,6 +94,7 @@ export function packedSize(
  * if (entry === null) throw new Error("expected a smaller layout");
  * const back = unpackTensor("fc.weight", entry, new Map(parts));
  * console.assert(back._tag === "Right" && toFloat32(back.right).join() === values.join());
+ * console.assert(unpackTensor("fc.weight", entry, new Map())._tag === "Left");
  * ```
  */
 export function packTensor(
@@ -145,17 +147,6 @@ export function packTensor(
  * Unpacks a tensor, bit for bit unless it was rounded. Arrays that do not fit together are refused.
  *
  * @param parts tensors of the file by name, with at least the parts of this one
- *
- * @example
- * ```ts
- * import { packTensor, unpackTensor } from "espalier/checkpoint";
- * import { tensorFromFloat32 } from "espalier/io";
- *
- * const { entry, parts } = packTensor("w", tensorFromFloat32("F32", [8, 8], new Float32Array(64)));
- * if (entry === null) throw new Error("expected a smaller layout");
- * console.assert(unpackTensor("w", entry, new Map(parts))._tag === "Right");
- * console.assert(unpackTensor("w", entry, new Map())._tag === "Left");
- * ```
  */
 export function unpackTensor(
   name: string,
@@ -172,12 +163,11 @@ export function unpackTensor(
     else problems.push(...read.left);
   }
   if (problems.length > 0) return left(problems);
-  const bytes = [...arrays.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const packedBytes = sumOf([...arrays.values()], ({ byteLength }) => byteLength);
+  const most = mostElements(packedBytes);
   const [rows, columns] = matrixShape(shape);
-  if (rows * columns > mostElements(bytes)) {
-    const expected = `at most ${mostElements(bytes)} elements of ${bytes} bytes`;
-    return refuse(name, expected, String(rows * columns));
-  }
+  if (rows * columns > most)
+    return refuse(name, `at most ${most} elements of ${packedBytes} bytes`, `${rows * columns}`);
   const values = arrays.get("values") as ElementArray;
   let elements = values;
   if (stored.layout === "dense") {
@@ -196,10 +186,7 @@ export function unpackTensor(
     elements = unpack(matrix);
   }
   const tensor: StoredTensor = { dtype, shape, bytes: bytesOf(elements) };
-  const converted = (): StoredTensor => ({
-    ...tensor,
-    dtype: unpacked,
-    bytes: narrowFromFloat32(unpacked, toFloat32(tensor)),
-  });
-  return right(unpacked === dtype ? tensor : converted());
+  if (unpacked === dtype) return right(tensor);
+  const bytes = narrowFromFloat32(unpacked, toFloat32(tensor));
+  return right({ dtype: unpacked, shape, bytes });
 }

@@ -20,12 +20,6 @@ export interface PlanOptions {
   readonly profile?: Profile;
 }
 
-/** A layer that a pruner selects. */
-interface SelectedLayer extends LayerShape {
-  /** Number of blocks, or of groups for N:M. */
-  readonly blocks: number;
-}
-
 /** A planned prune step. */
 interface PlannedPruneStep {
   /** Training steps before it. */
@@ -44,7 +38,8 @@ export interface PrunerPlan {
   readonly pattern: string;
   readonly criterion: string;
   readonly scope: string;
-  readonly selected: readonly SelectedLayer[];
+  /** With their numbers of blocks, or of groups for N:M. */
+  readonly selected: readonly (LayerShape & { readonly blocks: number })[];
   readonly skipped: readonly SkippedLayer[];
   readonly blocks: number;
   readonly schedule: readonly PlannedPruneStep[];
@@ -81,19 +76,11 @@ function checkSchedule(
 ): void {
   const refuse = (path: string, expected: string, got: number): never =>
     refusePruning("unusable-schedule", path, expected, got);
-  if (startStep >= steps)
-    refuse(
-      "start_step",
-      `below ${steps}, the steps of training: nothing would be pruned`,
-      startStep,
-    );
+  const end = `below ${steps}, the steps of training`;
+  if (startStep >= steps) refuse("start_step", `${end}: nothing would be pruned`, startStep);
   const { step: last = 0, prunedBlocks = 0 } = schedule.at(-1) ?? {};
   if (last >= steps)
-    refuse(
-      "end_step",
-      `the last prune step below ${steps}, the steps of training: the target would be missed`,
-      last,
-    );
+    refuse("end_step", `the last prune step ${end}: the target would be missed`, last);
   if (prunedBlocks === 0)
     refuse("target_sparsity", "a share of at least one block: nothing would be pruned", 0);
 }
@@ -115,19 +102,20 @@ function planPruner(
   const { config, layers: admitted, skipped } = admitLayers(asked, layers, rules, options);
   const divided = admitted.filter(({ layout }) => layout.divides);
   checkRoom(config, divided);
-  const counts = divided.map(({ layout }) => blockCount(layout));
+  const selected = divided.map(({ name, kind, shape, layout }) => ({
+    name,
+    kind,
+    shape,
+    blocks: blockCount(layout),
+  }));
+  const counts = selected.map(({ blocks }) => blocks);
   const schedule = scheduleOf(config, counts, rules);
   checkSchedule(config, steps, schedule);
   return {
     pattern: formatPattern(config.pattern),
     criterion: config.criterion,
     scope: config.pruningScope,
-    selected: divided.map(({ name, kind, shape, layout }) => ({
-      name,
-      kind,
-      shape,
-      blocks: blockCount(layout),
-    })),
+    selected,
     skipped,
     blocks: sumOf(counts, (count) => count),
     schedule,

@@ -1,5 +1,6 @@
 /** One-shot pruning of a checkpoint into a copy, one layer in memory at a time. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
+import { sumOf } from "../core/sum.ts";
 import type { Dtype } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
@@ -28,7 +29,6 @@ import {
 import { packedSize } from "./packed-tensor.ts";
 import { zeroPruned } from "./zero-pruned.ts";
 
-/** A checkpoint to prune, and how. */
 export interface CheckpointPruning {
   readonly checkpoint: Checkpoint;
   /** One-shot, all due at the same step. */
@@ -53,7 +53,6 @@ interface PruningRun extends CheckpointPruning {
   readonly turn: () => Promise<void>;
 }
 
-/** A layer after pruning. */
 interface PrunedCheckpointLayer {
   readonly name: string;
   readonly shape: readonly number[];
@@ -71,7 +70,6 @@ interface TensorBytes {
   readonly gzip: number | null;
 }
 
-/** The result of pruning a checkpoint. */
 export interface PrunedCheckpoint {
   readonly profile: Profile;
   readonly layers: readonly PrunedCheckpointLayer[];
@@ -91,7 +89,6 @@ export interface PrunedCheckpoint {
   readonly bytes: TensorBytes;
 }
 
-/** A layer of the checkpoint. */
 interface Layer {
   readonly role: TensorRole;
   readonly entry: CheckpointEntry;
@@ -267,16 +264,10 @@ function layoutsFor(pattern: Pattern): readonly LayoutSpec[] {
 function sumOfBytes(sizes: readonly TensorBytes[]): TensorBytes {
   const isCompressed = sizes.every(({ gzip }) => gzip !== null);
   return {
-    dense: sizes.reduce((sum, { dense }) => sum + dense, 0),
-    packed: sizes.reduce((sum, { packed }) => sum + packed, 0),
-    gzip: isCompressed ? sizes.reduce((sum, { gzip }) => sum + (gzip ?? 0), 0) : null,
+    dense: sumOf(sizes, ({ dense }) => dense),
+    packed: sumOf(sizes, ({ packed }) => packed),
+    gzip: isCompressed ? sumOf(sizes, ({ gzip }) => gzip ?? 0) : null,
   };
-}
-
-/** Passes over the weights that planning takes without per-layer bounds, which may double them. */
-function expectedPasses({ pruners, profile }: CheckpointPruning): number {
-  if (profile === "inc") return 0;
-  return pruners.some(({ pruningScope }) => pruningScope === "global") ? 3 : 0;
 }
 
 /**
@@ -288,11 +279,12 @@ function expectedPasses({ pruners, profile }: CheckpointPruning): number {
 export async function writePruned(run: PruningRun, sink: CopySink): Promise<PrunedCheckpoint> {
   const { checkpoint, profile, pruners, compressedBytes, turn, onProgress } = run;
   const { layers, skipped } = layersOf(run);
-  const sizeOf = ({ entry }: Layer): number => entry.end - entry.begin;
-  const allBytes = checkpoint.entries.reduce((sum, { begin, end }) => sum + end - begin, 0);
-  const layerBytes = layers.reduce((sum, layer) => sum + sizeOf(layer), 0);
+  const sizeOf = ({ begin, end }: CheckpointEntry): number => end - begin;
+  const allBytes = sumOf(checkpoint.entries, sizeOf);
+  // The passes of planning: three without bounds per layer, more with them.
+  const isPlanned = profile === "strict" && pruners.some((one) => one.pruningScope === "global");
   let done = 0;
-  let total = allBytes + expectedPasses(run) * layerBytes;
+  let total = allBytes + (isPlanned ? 3 * sumOf(layers, ({ entry }) => sizeOf(entry)) : 0);
   const advance = (bytes: number): void => {
     done += bytes;
     total = Math.max(total, done);
@@ -301,7 +293,7 @@ export async function writePruned(run: PruningRun, sink: CopySink): Promise<Prun
   const masks =
     profile === "inc"
       ? masksAtOnce(run, layers)
-      : await masksLayerwise(run, layers, (layer) => advance(sizeOf(layer)));
+      : await masksLayerwise(run, layers, ({ entry }) => advance(sizeOf(entry)));
   total = done + allBytes;
   const byTensor = new Map(layers.map((layer) => [layer.entry.name, layer]));
   const written = new Map<string, PrunedCheckpointLayer>();
