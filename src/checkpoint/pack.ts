@@ -51,6 +51,7 @@ interface LostMetadata {
   readonly kept: string;
 }
 
+/** The result of packing a checkpoint. */
 export interface PackedCheckpoint {
   readonly tensors: readonly PackedCheckpointTensor[];
   /** Names of tensors that share memory with a written one, each with the name of that one. */

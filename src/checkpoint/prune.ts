@@ -70,6 +70,7 @@ interface TensorBytes {
   readonly gzip: number | null;
 }
 
+/** The result of pruning a checkpoint. */
 export interface PrunedCheckpoint {
   readonly profile: Profile;
   readonly layers: readonly PrunedCheckpointLayer[];
