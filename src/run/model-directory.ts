@@ -48,7 +48,7 @@ export interface SavedModel {
   readonly tokenizer: Tokenizer;
 }
 
-const FILE_NAMES: readonly string[] = [...Object.values(HUGGING_FACE_FILES), PACKED_WEIGHTS];
+const FILE_NAMES: readonly string[] = Object.values(HUGGING_FACE_FILES);
 
 /**
  * Reads config.json, the weights and the tokenizer of a directory, or gives all its problems. The weights are
@@ -61,8 +61,7 @@ export async function readModelDirectory(
 ): Promise<Either<readonly Problem[], LoadedModel>> {
   const missing = await directoryProblem(storage, label, directory);
   if (missing !== undefined) return left([missing]);
-  const found = await readDirectory(storage, directory, (name) => FILE_NAMES.includes(name));
-  const files = unpackedFiles(directory, found);
+  const files = unpackedFiles(directory, await readModelFiles(storage, directory));
   if (isLeft(files)) return files;
   return pipe(
     allOf({
@@ -78,6 +77,15 @@ export async function readModelDirectory(
       ),
     ),
   );
+}
+
+/** The files of a model; packed weights only if there are no plain ones. */
+async function readModelFiles(storage: RunStorage, directory: string): Promise<FileMap> {
+  const files = await readDirectory(storage, directory, (name) => FILE_NAMES.includes(name));
+  const packed = joinPath(directory, PACKED_WEIGHTS);
+  if (files.has(HUGGING_FACE_FILES.weights) || (await storage.kind(packed)) !== "file")
+    return files;
+  return new Map([...files, [PACKED_WEIGHTS, await storage.read(packed)]]);
 }
 
 /** The files of a model, with packed weights unpacked. A packed file may have either name. */
