@@ -72,7 +72,9 @@ export function createRunBoard(
   const writeFiles = (): Promise<void> => {
     written = written.then(async () => {
       const ordered = Array.from({ length: seeds }, (_, index) => lines.get(index) ?? []).flat();
-      await storage.write(joinPath(directory, METRICS_FILE), formatMetrics(ordered));
+      // Without lines there may be no snapshot yet, and metrics alone would bar the directory for the next run.
+      if (ordered.length > 0)
+        await storage.write(joinPath(directory, METRICS_FILE), formatMetrics(ordered));
       const text = `${JSON.stringify(timings, null, 2)}\n`;
       await storage.write(joinPath(directory, TIMINGS_FILE), text);
     });
@@ -90,7 +92,7 @@ export function createRunBoard(
   };
   const onMessage = async (index: number, message: SeedMessage): Promise<void> => {
     switch (message.kind) {
-      case "resumed":
+      case "started":
         lines.set(index, message.lines);
         return writeFiles();
       case "step":

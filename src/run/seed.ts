@@ -46,8 +46,8 @@ export interface SeedResult {
 
 /** What a seed posts while it runs. */
 export type SeedMessage =
-  /** First, when it continues from a snapshot: the epochs before. */
-  | { readonly kind: "resumed"; readonly lines: readonly MetricsLine[] }
+  /** First, before it trains: the epochs of the snapshot that it continues from. */
+  | { readonly kind: "started"; readonly lines: readonly MetricsLine[] }
   | {
       readonly kind: "step";
       readonly phase: PhaseId;
@@ -110,8 +110,7 @@ async function followExperiment(
   const seconds = stopwatch();
   const save = (): Promise<void> =>
     writeSnapshot(storage, directory, seed, { experiment: experiment.snapshot(), history });
-  if (earlier !== undefined)
-    await post({ kind: "resumed", lines: earlier.flatMap(({ epochs }) => epochs) });
+  await post({ kind: "started", lines: history.flatMap(({ epochs }) => epochs) });
   for await (const event of experiment) {
     switch (event.type) {
       case "training": {

@@ -161,6 +161,25 @@ test("an interruption before the first step writes nothing", async () => {
   expect(storage.files.size).toBe(0);
 });
 
+test("a directory that cannot be written to fails the run before it trains", async () => {
+  let steps = 0;
+  const onStep = () => void steps++;
+  const full = memoryStorage(() => {
+    throw new Error("read-only");
+  });
+  await expect(run({ listener: { onStep } }, full)).rejects.toThrow("read-only");
+  expect(steps).toBe(0);
+});
+
+test("a run that ends before its first snapshot does not bar its directory", async () => {
+  const storage = memoryStorage((path) => {
+    if (path.includes("snapshots")) throw new Error("killed");
+  });
+  await expect(run({}, storage)).rejects.toThrow("killed");
+  expect([...storage.files.keys()]).toEqual(["run/timings.json"]);
+  expect(await outputProblems(storage, "run", [1], false)).toEqual([]);
+});
+
 test("wherever a write fails, the run fails, and a resume ends with the same bytes", async () => {
   const expected = substance((await whole).storage);
   let tried = 0;
