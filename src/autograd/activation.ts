@@ -18,45 +18,34 @@ import { createOutput, record, type Tape } from "./tape.ts";
  * ```
  */
 export function gelu(tape: Tape, x: Variable): Variable {
-  const y = createOutput(tape, x.shape, x.requiresGradient);
-  tape.backend.kernels.geluForward(x.value.data, y.value.data);
-  record(tape, "gelu", y, { input: x, inputValue: x.value }, [x.value]);
-  return y;
+  return activate(tape, "gelu", x);
 }
 
 /** Hyperbolic tangent, elementwise. */
 export function tanh(tape: Tape, x: Variable): Variable {
-  const y = createOutput(tape, x.shape, x.requiresGradient);
-  tape.backend.kernels.tanhForward(x.value.data, y.value.data);
-  record(tape, "tanh", y, { input: x, outputValue: y.value }, [y.value]);
-  return y;
+  return activate(tape, "tanh", x);
 }
 
 /** max(x, 0), elementwise; its gradient at 0 is 0. */
 export function relu(tape: Tape, x: Variable): Variable {
+  return activate(tape, "relu", x);
+}
+
+type Activation = "gelu" | "tanh" | "relu";
+
+/** The backward rule of GELU reads the input, the others the output. */
+function activate(tape: Tape, name: Activation, x: Variable): Variable {
   const y = createOutput(tape, x.shape, x.requiresGradient);
-  tape.backend.kernels.reluForward(x.value.data, y.value.data);
-  record(tape, "relu", y, { input: x, outputValue: y.value }, [y.value]);
+  tape.backend.kernels[`${name}Forward`](x.value.data, y.value.data);
+  record(tape, name, y, { input: x }, [name === "gelu" ? x.value : y.value]);
   return y;
 }
 
-/** dx = dy * d gelu(x). */
-export function geluBackward(tape: Tape, { output, operands }: OperationRecord<"gelu">): void {
+/** dx = dy * derivative. */
+export function activationBackward(tape: Tape, record: OperationRecord<Activation>): void {
+  const { operation, output, operands } = record;
   const dy = consumedGradient(tape, output);
-  tape.backend.kernels.geluBackward(operands.inputValue.data, dy.data, dy.data);
-  passGradient(tape, operands.input, dy);
-}
-
-/** dx = dy * (1 - y^2). */
-export function tanhBackward(tape: Tape, { output, operands }: OperationRecord<"tanh">): void {
-  const dy = consumedGradient(tape, output);
-  tape.backend.kernels.tanhBackward(operands.outputValue.data, dy.data, dy.data);
-  passGradient(tape, operands.input, dy);
-}
-
-/** dx = dy if y > 0, else 0. */
-export function reluBackward(tape: Tape, { output, operands }: OperationRecord<"relu">): void {
-  const dy = consumedGradient(tape, output);
-  tape.backend.kernels.reluBackward(operands.outputValue.data, dy.data, dy.data);
+  const { value } = operation === "gelu" ? operands.input : output;
+  tape.backend.kernels[`${operation}Backward`](value.data, dy.data, dy.data);
   passGradient(tape, operands.input, dy);
 }

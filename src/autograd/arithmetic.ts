@@ -31,8 +31,7 @@ export function multiply(tape: Tape, a: Variable, b: Variable): Variable {
   checkSameShape("multiply b", b.shape, a.shape);
   const y = createOutput(tape, a.shape, a.requiresGradient || b.requiresGradient);
   tape.backend.kernels.multiply(a.value.data, b.value.data, y.value.data);
-  const operands = { a, aValue: a.value, b, bValue: b.value };
-  record(tape, "multiply", y, operands, [a.value, b.value]);
+  record(tape, "multiply", y, { a, b }, [a.value, b.value]);
   return y;
 }
 
@@ -57,14 +56,14 @@ export function multiplyBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"multiply">,
 ): void {
-  const { a, aValue, b, bValue } = operands;
+  const { a, b } = operands;
   const { kernels } = tape.backend;
   const dy = arrivedGradient(output);
   if (a.requiresGradient) {
-    contribute(tape, a, (da) => kernels.multiply(dy.data, bValue.data, da.data));
+    contribute(tape, a, (da) => kernels.multiply(dy.data, b.value.data, da.data));
   }
   if (b.requiresGradient) {
-    contribute(tape, b, (db) => kernels.multiply(dy.data, aValue.data, db.data));
+    contribute(tape, b, (db) => kernels.multiply(dy.data, a.value.data, db.data));
   }
 }
 

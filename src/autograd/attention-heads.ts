@@ -1,6 +1,6 @@
 /** The layout of attention heads in the operands, and the products over all heads. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
-import type { Kernels } from "../kernels/table.ts";
+import type { Kernels, ProductForm } from "../kernels/table.ts";
 import { columnsOf, formatShape, rowsOf, type Shape } from "../tensor/shape.ts";
 import { DROPOUT_BLOCK } from "./dropout.ts";
 import type { AttentionLayout, AttentionQueries, DropoutDraw } from "./records.ts";
@@ -165,9 +165,13 @@ export function dropProbabilities(
   }
 }
 
-/** out = a b^T for every head: two matrices of rows give squares (scores from query and key). */
-export function multiplyRowsByHead(
+/**
+ * The product of a form for every head. `nt`: queries and keys give squares; `nn`: squares and keys give queries; `tn`:
+ * squares and queries give keys. `out` is written, or with `accumulate` added to.
+ */
+export function multiplyByHead(
   kernels: Kernels,
+  form: ProductForm,
   layout: AttentionLayout,
   a: Float32Array,
   b: Float32Array,
@@ -176,39 +180,7 @@ export function multiplyRowsByHead(
 ): void {
   const { sequences, queries, heads, width } = layout;
   const stride = heads * width;
-  kernels.openGroup();
-  try {
-    for (let example = 0; example + 1 < sequences.offsets.length; example++) {
-      const row = sequences.offsets[example];
-      const s = sequences.offsets[example + 1] - row;
-      const q = queries === "all" ? s : 1;
-      const queryRow = queries === "all" ? row : example;
-      const squares = heads * startOf(layout, example);
-      for (let head = 0; head < heads; head++) {
-        const from = queryRow * stride + head * width;
-        const key = row * stride + head * width;
-        const to = squares + head * q * s;
-        kernels.gemm("nt", q, s, width, a, from, stride, b, key, stride, out, to, s, accumulate);
-      }
-    }
-  } finally {
-    kernels.closeGroup();
-  }
-}
-
-/** out = a b (`nn`: rows of keys to rows of queries) or a^T b (`tn`: the reverse) for every head; a holds squares. */
-export function multiplySquaresByHead(
-  kernels: Kernels,
-  form: "nn" | "tn",
-  layout: AttentionLayout,
-  a: Float32Array,
-  b: Float32Array,
-  out: Float32Array,
-  accumulate: boolean,
-): void {
-  const { sequences, queries, heads, width } = layout;
-  const stride = heads * width;
-  const isToQueries = form === "nn";
+  const { gemm } = kernels;
   kernels.openGroup();
   try {
     for (let example = 0; example + 1 < sequences.offsets.length; example++) {
@@ -217,13 +189,15 @@ export function multiplySquaresByHead(
       const q = queries === "all" ? s : 1;
       const queryRow = queries === "all" ? keyRow : example;
       const squares = heads * startOf(layout, example);
-      const m = isToQueries ? q : s;
-      const k = isToQueries ? s : q;
       for (let head = 0; head < heads; head++) {
-        const at = squares + head * q * s;
-        const from = (isToQueries ? keyRow : queryRow) * stride + head * width;
-        const to = (isToQueries ? queryRow : keyRow) * stride + head * width;
-        kernels.gemm(form, m, width, k, a, at, s, b, from, stride, out, to, stride, accumulate);
+        const query = queryRow * stride + head * width;
+        const key = keyRow * stride + head * width;
+        const square = squares + head * q * s;
+        if (form === "nt")
+          gemm("nt", q, s, width, a, query, stride, b, key, stride, out, square, s, accumulate);
+        else if (form === "nn")
+          gemm("nn", q, width, s, a, square, s, b, key, stride, out, query, stride, accumulate);
+        else gemm("tn", s, width, q, a, square, s, b, query, stride, out, key, stride, accumulate);
       }
     }
   } finally {

@@ -10,8 +10,7 @@ import {
   dropProbabilities,
   layoutOf,
   longestOf,
-  multiplyRowsByHead,
-  multiplySquaresByHead,
+  multiplyByHead,
   probabilitiesOfHead,
   probabilitiesShape,
   queryShape,
@@ -78,7 +77,7 @@ export function attentionProbabilities(
   const probabilities = draw === null ? output.value.retain() : createScratch(tape, output.shape);
   const scores = probabilities.data;
   const { kernels } = tape.backend;
-  multiplyRowsByHead(kernels, layout, query.value.data, key.value.data, scores, false);
+  multiplyByHead(kernels, "nt", layout, query.value.data, key.value.data, scores, false);
   const bias = keyBias.value.data;
   const scale = 1 / Math.sqrt(layout.width);
   softmaxOfScores(kernels, layout, scores, bias, scale, scores);
@@ -86,22 +85,9 @@ export function attentionProbabilities(
     const places = { firstExample: tape.firstExample, maxPositions };
     dropProbabilities(kernels, layout, draw, places, scores, output.value.data);
   }
-  record(
-    tape,
-    "attentionProbabilities",
-    output,
-    {
-      query,
-      queryValue: query.value,
-      key,
-      keyValue: key.value,
-      probabilities,
-      layout,
-      maxPositions,
-      draw,
-    },
-    [query.value, key.value, probabilities],
-  );
+  const operands = { query, key, probabilities, layout, maxPositions, draw };
+  const saved = [query.value, key.value, probabilities];
+  record(tape, "attentionProbabilities", output, operands, saved);
   probabilities.release();
   return output;
 }
@@ -133,14 +119,8 @@ export function attentionContext(
   const p = probabilities.value;
   const v = values.value;
   const c = context.value;
-  multiplySquaresByHead(tape.backend.kernels, "nn", layout, p.data, v.data, c.data, false);
-  record(
-    tape,
-    "attentionContext",
-    context,
-    { probabilities, probabilitiesValue: p, values, valuesValue: v, layout },
-    [p, v],
-  );
+  multiplyByHead(tape.backend.kernels, "nn", layout, p.data, v.data, c.data, false);
+  record(tape, "attentionContext", context, { probabilities, values, layout }, [p, v]);
   return context;
 }
 
@@ -149,7 +129,7 @@ export function attentionProbabilitiesBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"attentionProbabilities">,
 ): void {
-  const { query, queryValue, key, keyValue, probabilities, layout, maxPositions, draw } = operands;
+  const { query, key, probabilities, layout, maxPositions, draw } = operands;
   const { kernels } = tape.backend;
   const dScores = consumedGradient(tape, output);
   const p = probabilities.data;
@@ -162,11 +142,11 @@ export function attentionProbabilitiesBackward(
   softmaxOfScoresBackward(kernels, layout, p, dS, scale, dS);
   if (query.requiresGradient) {
     const { tensor, accumulate } = gradientTarget(tape, query);
-    multiplySquaresByHead(kernels, "nn", layout, dS, keyValue.data, tensor.data, accumulate);
+    multiplyByHead(kernels, "nn", layout, dS, key.value.data, tensor.data, accumulate);
   }
   if (key.requiresGradient) {
     const { tensor, accumulate } = gradientTarget(tape, key);
-    multiplySquaresByHead(kernels, "tn", layout, dS, queryValue.data, tensor.data, accumulate);
+    multiplyByHead(kernels, "tn", layout, dS, query.value.data, tensor.data, accumulate);
   }
 }
 
@@ -175,17 +155,17 @@ export function attentionContextBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"attentionContext">,
 ): void {
-  const { probabilities, probabilitiesValue, values, valuesValue, layout } = operands;
+  const { probabilities, values, layout } = operands;
   const { kernels } = tape.backend;
   const dContext = arrivedGradient(output);
   if (probabilities.requiresGradient) {
     const { tensor, accumulate } = gradientTarget(tape, probabilities);
-    multiplyRowsByHead(kernels, layout, dContext.data, valuesValue.data, tensor.data, accumulate);
+    const v = values.value.data;
+    multiplyByHead(kernels, "nt", layout, dContext.data, v, tensor.data, accumulate);
   }
   if (values.requiresGradient) {
     const { tensor, accumulate } = gradientTarget(tape, values);
-    const p = probabilitiesValue.data;
-    const dv = tensor.data;
-    multiplySquaresByHead(kernels, "tn", layout, p, dContext.data, dv, accumulate);
+    const p = probabilities.value.data;
+    multiplyByHead(kernels, "tn", layout, p, dContext.data, tensor.data, accumulate);
   }
 }

@@ -1,6 +1,6 @@
 import { checkSameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { geluBackward, reluBackward, tanhBackward } from "./activation.ts";
+import { activationBackward } from "./activation.ts";
 import { addBackward, multiplyBackward, scaleBackward } from "./arithmetic.ts";
 import { attentionContextBackward, attentionProbabilitiesBackward } from "./attention.ts";
 import { dropoutBackward } from "./dropout.ts";
@@ -19,9 +19,9 @@ type BackwardRules = {
 /** The rules. The type is total, so an operation without a rule does not compile. */
 export const BACKWARD_RULES: BackwardRules = Object.freeze({
   linear: linearBackward,
-  gelu: geluBackward,
-  tanh: tanhBackward,
-  relu: reluBackward,
+  gelu: activationBackward,
+  tanh: activationBackward,
+  relu: activationBackward,
   dropout: dropoutBackward,
   layerNorm: layerNormBackward,
   attentionProbabilities: attentionProbabilitiesBackward,

@@ -31,7 +31,7 @@ export function linear(
   if (bias !== null) checkVector("linear", bias.name, bias.value.shape, outputs);
   const y = createOutput(tape, withColumns(x.shape, outputs), true);
   multiply(tape, x.value, weight, bias, y.value);
-  record(tape, "linear", y, { input: x, inputValue: x.value, weight, bias }, [x.value]);
+  record(tape, "linear", y, { input: x, weight, bias }, [x.value]);
   return y;
 }
 
@@ -68,16 +68,16 @@ function multiply(
 
 /** dW += dy^T x; db += column sums of dy; dx = dy W. */
 export function linearBackward(tape: Tape, { output, operands }: OperationRecord<"linear">): void {
-  const { input, inputValue, weight, bias } = operands;
+  const { input, weight, bias } = operands;
   const outputs = weight.value.shape[0];
   const dy = arrivedGradient(output);
   if (input.requiresGradient) {
     const { tensor, accumulate } = gradientTarget(tape, input);
     passToInput(tape, dy, weight, tensor, accumulate);
   }
-  addToWeight(tape, dy, inputValue, weight);
+  addToWeight(tape, dy, input.value, weight);
   if (bias === null) return;
-  const rows = rowsOf(inputValue.shape);
+  const rows = rowsOf(input.shape);
   tape.backend.kernels.addColumnSums(dy.data, bias.gradient.data, rows, outputs);
 }
 

@@ -48,8 +48,7 @@ export function meanSquaredError(tape: Tape, a: Variable, b: Variable): Variable
   const sum = tape.backend.kernels.sumSquaredDifference(a.value.data, b.value.data);
   const needsGradient = a.requiresGradient || b.requiresGradient;
   const loss = createScalar(tape, sum / elementCount(a.shape), needsGradient);
-  const operands = { a, aValue: a.value, b, bValue: b.value };
-  record(tape, "meanSquaredError", loss, operands, [a.value, b.value]);
+  record(tape, "meanSquaredError", loss, { a, b }, [a.value, b.value]);
   return loss;
 }
 
@@ -169,10 +168,10 @@ export function meanSquaredErrorBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"meanSquaredError">,
 ): void {
-  const { a, aValue, b, bValue } = operands;
+  const { a, b } = operands;
   const factor = (2 * arrivedGradient(output).data[0]) / elementCount(a.shape);
-  addDifference(tape, a, aValue, bValue, factor);
-  addDifference(tape, b, bValue, aValue, factor);
+  addDifference(tape, a, a.value, b.value, factor);
+  addDifference(tape, b, b.value, a.value, factor);
 }
 
 /** dLogits = factor * (probabilities - targets) for both losses. */

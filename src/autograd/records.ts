@@ -54,26 +54,24 @@ export interface AttentionLayout {
 /** One table of an embedding sum, and the row of it that each output row takes. */
 export interface EmbeddingSource {
   readonly table: Parameter;
-  /** Row numbers as integers, one for each output row. */
+  /** Row numbers as integers. */
   readonly ids: Tensor;
-  /** A row that is not trained (torch's padding_idx). */
   readonly paddingRow: number | null;
 }
 
 /**
- * What each operation records for its backward rule. The record retains its tensors; variables are there for the
- * gradients that flow to them.
+ * What each operation records for its backward rule. Of the values of its variables the record retains those that the
+ * rule reads.
  */
 export interface Records {
   readonly linear: {
     readonly input: Variable;
-    readonly inputValue: Tensor;
     readonly weight: Parameter;
     readonly bias: Parameter | null;
   };
-  readonly gelu: { readonly input: Variable; readonly inputValue: Tensor };
-  readonly tanh: { readonly input: Variable; readonly outputValue: Tensor };
-  readonly relu: { readonly input: Variable; readonly outputValue: Tensor };
+  readonly gelu: { readonly input: Variable };
+  readonly tanh: { readonly input: Variable };
+  readonly relu: { readonly input: Variable };
   readonly dropout: {
     readonly input: Variable;
     readonly draw: DropoutDraw;
@@ -91,9 +89,7 @@ export interface Records {
   };
   readonly attentionProbabilities: {
     readonly query: Variable;
-    readonly queryValue: Tensor;
     readonly key: Variable;
-    readonly keyValue: Tensor;
     readonly probabilities: Tensor;
     readonly layout: AttentionLayout;
     readonly maxPositions: number;
@@ -101,32 +97,20 @@ export interface Records {
   };
   readonly attentionContext: {
     readonly probabilities: Variable;
-    readonly probabilitiesValue: Tensor;
     readonly values: Variable;
-    readonly valuesValue: Tensor;
     readonly layout: AttentionLayout;
   };
   readonly embeddingSum: { readonly sources: readonly EmbeddingSource[] };
   readonly selectRows: { readonly input: Variable; readonly rows: Tensor };
   readonly add: { readonly a: Variable; readonly b: Variable };
-  readonly multiply: {
-    readonly a: Variable;
-    readonly aValue: Tensor;
-    readonly b: Variable;
-    readonly bValue: Tensor;
-  };
+  readonly multiply: { readonly a: Variable; readonly b: Variable };
   readonly scale: { readonly input: Variable; readonly factor: number };
   readonly crossEntropy: {
     readonly logits: Variable;
     readonly probabilities: Tensor;
     readonly labels: Int32Array;
   };
-  readonly meanSquaredError: {
-    readonly a: Variable;
-    readonly aValue: Tensor;
-    readonly b: Variable;
-    readonly bValue: Tensor;
-  };
+  readonly meanSquaredError: { readonly a: Variable; readonly b: Variable };
   readonly softTargets: {
     readonly logits: Variable;
     readonly probabilities: Tensor;

@@ -49,11 +49,3 @@ export function checkSequences(name: string, { offsets }: Sequences, rows: numbe
   if (total === rows) return;
   throw new RangeError(`${name}: expected sequences of ${rows} rows, got ${describe(total)}`);
 }
-
-/** Runs `body` for every sequence with its index, its first row and its length. */
-export function forEachSequence(
-  { offsets }: Sequences,
-  body: (sequence: number, firstRow: number, length: number) => void,
-): void {
-  for (let i = 0; i + 1 < offsets.length; i++) body(i, offsets[i], offsets[i + 1] - offsets[i]);
-}

@@ -32,15 +32,8 @@ export interface TapeOptions {
 }
 
 /** The operations of one forward pass, for the reverse sweep, and their memory. {@link releaseTape} ends it. */
-export interface Tape {
+export interface Tape extends Required<TapeOptions> {
   readonly backend: Backend;
-  readonly training: boolean;
-  readonly recordGradients: boolean;
-  readonly seed: number;
-  readonly step: number;
-  readonly firstExample: number;
-  readonly blockSparse: ReadonlyMap<Parameter, BlockSparseProducts>;
-  readonly linearProducts: ReadonlyMap<Parameter, LinearProduct>;
   /** Operations in forward order. This and the fields below are bookkeeping. */
   readonly records: OperationRecord[];
   /** Variables of each open scope. */
@@ -151,20 +144,17 @@ export function nextDropoutDraw(tape: Tape, rate: number): DropoutDraw | null {
   return { rate, key: { seedLow: seed[0], seedHigh: seed[1], step: tape.step, operation } };
 }
 
-/** Options of {@link input}. */
-interface InputOptions {
-  /** Whether {@link gradientOf} will be called for it. Default false. */
-  readonly requiresGradient?: boolean;
-}
-
-/** Copies an array onto the tape. @throws RangeError if its length does not fit the shape */
+/**
+ * Copies an array onto the tape. With `requiresGradient` {@link gradientOf} gives its gradient.
+ *
+ * @throws RangeError if its length does not fit the shape
+ */
 export function input(
   tape: Tape,
   shape: Shape,
   values: Float32Array,
-  options: InputOptions = {},
+  { requiresGradient = false }: { readonly requiresGradient?: boolean } = {},
 ): Variable {
-  const { requiresGradient = false } = options;
   checkOpen(tape);
   const value = createTensor(tape.backend, shape, values);
   const variable = createVariable(tape, value, requiresGradient);

@@ -1,10 +1,9 @@
 /** Results of a frozen teacher for a batch, computed or cached: the targets of distillation. */
 import { selectRows } from "../autograd/embedding.ts";
 import type { Variable } from "../autograd/records.ts";
-import { forEachSequence, uniformSequences } from "../autograd/sequences.ts";
+import { uniformSequences } from "../autograd/sequences.ts";
 import { constant, createScratch, createTape, releaseTape, type Tape } from "../autograd/tape.ts";
 import { describe } from "../core/checks.ts";
-import type { Padding } from "../model/token-rows.ts";
 import { columnsOf, elementCount } from "../tensor/shape.ts";
 import { lossNeeds, lossPadding } from "./loss-needs.ts";
 import type { DistillationSettings } from "./settings.ts";
@@ -168,21 +167,12 @@ function rowCounts(
   const shape = output.hiddenStates?.at(-1)?.shape ?? [];
   const rows = elementCount(shape) / columnsOf(shape);
   if (output.sequences === undefined && shape[0] !== examples) return null;
-  const sequences = output.sequences ?? uniformSequences(examples, rows / examples);
-  const counts: number[] = [];
-  forEachSequence(sequences, (_sequence, row, length) => {
-    counts.push(countedRows(output.tokenRows, lossPadding(settings), row, length));
+  const { offsets } = output.sequences ?? uniformSequences(examples, rows / examples);
+  if (offsets.length !== examples + 1) return null;
+  const { tokenRows } = output;
+  const whole = lossPadding(settings) === "included" || tokenRows === undefined;
+  return offsets.slice(1).map((end, i) => {
+    if (whole) return end - offsets[i];
+    return tokenRows.filter((row) => row >= offsets[i] && row < end).length;
   });
-  return counts.length === examples ? counts : null;
-}
-
-/** The number of compared rows of a sequence: without padding only its tokens, if they are known. */
-function countedRows(
-  tokenRows: Int32Array | undefined,
-  padding: Padding,
-  row: number,
-  length: number,
-): number {
-  if (padding === "included" || tokenRows === undefined) return length;
-  return tokenRows.filter((token) => token >= row && token < row + length).length;
 }
