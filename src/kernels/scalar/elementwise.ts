@@ -33,3 +33,13 @@ export const scale: Kernels["scale"] = (x, factor, y): void => {
 export const multiply: Kernels["multiply"] = (a, b, y): void => {
   for (let i = 0; i < y.length; i++) y[i] = a[i] * b[i];
 };
+
+export const sumSquaredDifference: Kernels["sumSquaredDifference"] = (a, b): number => {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2;
+  return sum;
+};
+
+export const addScaledDifference: Kernels["addScaledDifference"] = (a, b, scale, da): void => {
+  for (let i = 0; i < da.length; i++) da[i] += scale * (a[i] - b[i]);
+};

@@ -20,3 +20,17 @@ export const scatterAddRows: Kernels["scatterAddRows"] = (dy, ids, dTable, width
     for (let c = 0; c < width; c++) dTable[to + c] += dy[from + c];
   }
 };
+
+export const gatherColumns: Kernels["gatherColumns"] = (x, columns, out, rows, width): void => {
+  checkIds(columns, width);
+  const count = columns.length;
+  for (let r = 0; r < rows; r++)
+    for (let j = 0; j < count; j++) out[r * count + j] = x[r * width + columns[j]];
+};
+
+export const scatterColumns: Kernels["scatterColumns"] = (x, columns, y, rows, width): void => {
+  checkIds(columns, width);
+  const count = columns.length;
+  for (let r = 0; r < rows; r++)
+    for (let j = 0; j < count; j++) y[r * width + columns[j]] = x[r * count + j];
+};

@@ -7,13 +7,11 @@ import type { Kernels } from "../table.ts";
 import * as activations from "./activations.ts";
 import * as adamw from "./adamw.ts";
 import * as blockSparse from "./block-sparse.ts";
-import * as columns from "./columns.ts";
 import { dropout } from "./dropout.ts";
 import * as elementwise from "./elementwise.ts";
-import * as embedding from "./embedding.ts";
+import * as gather from "./gather.ts";
 import { gemm } from "./gemm.ts";
 import * as layerNorm from "./layer-norm.ts";
-import * as losses from "./losses.ts";
 import * as softmax from "./softmax.ts";
 
 /** The reference kernels. Each of these modules exports nothing but operations. */
@@ -27,10 +25,8 @@ export const scalarKernels: Kernels = Object.freeze({
   ...activations,
   ...adamw,
   ...blockSparse,
-  ...columns,
   ...elementwise,
-  ...embedding,
+  ...gather,
   ...layerNorm,
-  ...losses,
   ...softmax,
 });

@@ -7,6 +7,7 @@ import {
   type I32,
   i32,
   i32x4,
+  integers,
   type Local,
   type ModuleBuilder,
   type V128,
@@ -22,11 +23,7 @@ const STRETCH = 64;
 
 /** The caller computes the factors in double precision. */
 const PARAMETERS = {
-  p: "i32",
-  g: "i32",
-  m: "i32",
-  v: "i32",
-  count: "i32",
+  ...integers("p", "g", "m", "v", "count"),
   beta1: "f32",
   oneMinusBeta1: "f32",
   beta2: "f32",

@@ -2,14 +2,7 @@
 import { BLOCK_HEIGHTS, BLOCK_OUTPUTS, type BlockHeight, tokensTogether } from "../block-sparse.ts";
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, forEachFour } from "./block-rows.ts";
 import { addTileProduct, OUTPUT_PARAMETERS } from "./block-sparse-tile.ts";
-import {
-  type FunctionReference,
-  f32x4,
-  i32,
-  integers,
-  type ModuleBuilder,
-  v128,
-} from "./emitter.ts";
+import { f32x4, type I32, i32, integers, type ModuleBuilder, type V128, v128 } from "./emitter.ts";
 import type { Pack } from "./gemm-pack.ts";
 
 /** Adds `blockSparseForward` followed by the height, for every height. */
@@ -50,31 +43,23 @@ function addHeight(module: ModuleBuilder, height: BlockHeight, packTokens: Pack)
 }
 
 /** The outputs of one token, with the additions of a tile in the same order. */
-function addToken(
-  module: ModuleBuilder,
-  height: BlockHeight,
-): FunctionReference<typeof OUTPUT_PARAMETERS> {
+function addToken(module: ModuleBuilder, height: BlockHeight) {
   const outputs = Math.min(height, BLOCK_OUTPUTS);
   return module.internal(OUTPUT_PARAMETERS, (f, p) => {
     const sums = f.locals("v128", outputs === BLOCK_OUTPUTS ? 1 : outputs);
+    /** Four numbers, or number r. */
+    const load = (at: I32, r: number): V128 =>
+      outputs === BLOCK_OUTPUTS ? v128.load(at) : v128.load32Splat(at, 4 * r);
     const { starts, columns, values } = p;
     forEachBlockRow(f, { starts, columns, values, height }, p.rows, (row) => {
       forEachFour(f, row, height, (part) => {
         for (const sum of sums) f.set(sum, v128.zero);
         forEachBlock(f, part, { unroll: 1 }, ({ column, value }) => {
           const x = f.let(v128.load32Splat(i32.add(p.x, i32.shl(i32.load(column), 2))));
-          for (const [r, sum] of sums.entries()) {
-            const weight =
-              outputs === BLOCK_OUTPUTS ? v128.load(value) : v128.load32Splat(value, 4 * r);
-            f.set(sum, f.madd(weight, x, sum));
-          }
+          for (const [r, sum] of sums.entries()) f.set(sum, f.madd(load(value, r), x, sum));
         });
         f.if(p.bias, () => {
-          for (const [r, sum] of sums.entries()) {
-            const bias =
-              outputs === BLOCK_OUTPUTS ? v128.load(p.bias) : v128.load32Splat(p.bias, 4 * r);
-            f.set(sum, f32x4.add(sum, bias));
-          }
+          for (const [r, sum] of sums.entries()) f.set(sum, f32x4.add(sum, load(p.bias, r)));
           f.increment(p.bias, 4 * outputs);
         });
         for (const [r, sum] of sums.entries()) {

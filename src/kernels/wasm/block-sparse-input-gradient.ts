@@ -15,7 +15,6 @@ import {
 import {
   type F32,
   type FunctionBuilder,
-  type FunctionReference,
   f32,
   f32x4,
   type I32,
@@ -25,28 +24,13 @@ import {
   type ModuleBuilder,
   v128,
 } from "./emitter.ts";
-import { transpose } from "./transpose.ts";
+import { transpose } from "./lanes.ts";
 
-const PARAMETERS = {
-  dy: "i32",
-  /** Bytes between the outputs of two tokens. */
-  stride: "i32",
-  starts: "i32",
-  /** Block rows. */
-  rows: "i32",
-  columns: "i32",
-  values: "i32",
-  /** Sums [inputs][tokens] of a tile, or [inputs] of one token. */
-  sums: "i32",
-} as const;
-
-const TILE_PARAMETERS = {
-  ...PARAMETERS,
-  /** Tokens to read. The last one is read again for a tile that is not full. */
-  tokens: "i32",
-  /** Room for [4][tokens of a tile]. */
-  transposed: "i32",
-} as const;
+/**
+ * `stride`: bytes between the outputs of two tokens; `rows`: block rows; `sums`: [inputs][tokens] of a tile, or [inputs]
+ * of one token.
+ */
+const PARAMETERS = integers("dy", "stride", "starts", "rows", "columns", "values", "sums");
 
 /** Adds `blockSparseInputGradient`. */
 export function addBlockSparseInputGradient(module: ModuleBuilder): void {
@@ -103,12 +87,12 @@ function clear(f: FunctionBuilder, start: Local<"i32">, count: I32): void {
   });
 }
 
-/** Adds the gradients of all outputs of a tile to its sums. */
-function addTileGradients(
-  module: ModuleBuilder,
-  together: number,
-): FunctionReference<typeof TILE_PARAMETERS> {
-  return module.internal(TILE_PARAMETERS, (f, p) => {
+/**
+ * Adds the gradients of all outputs of a tile to its sums. The last of `tokens` is read again for a tile that is not
+ * full; `transposed` has room for [4][tokens of a tile].
+ */
+function addTileGradients(module: ModuleBuilder, together: number) {
+  return module.internal({ ...PARAMETERS, ...integers("tokens", "transposed") }, (f, p) => {
     const sums = f.locals("v128", together / 4);
     const at = f.local("i32");
     const tokens = tokenAddresses(f, p, together);
@@ -171,7 +155,7 @@ function loadTokens(
 }
 
 /** Adds the gradients of all outputs of one token to its sums, in the order of a tile. */
-function addTokenGradients(module: ModuleBuilder): FunctionReference<typeof PARAMETERS> {
+function addTokenGradients(module: ModuleBuilder) {
   return module.internal(PARAMETERS, (f, p) => {
     const gradients = f.locals("v128", BLOCK_OUTPUTS);
     const sum = f.local("v128");
@@ -191,25 +175,10 @@ function addTokenGradients(module: ModuleBuilder): FunctionReference<typeof PARA
   });
 }
 
-const UNPACK_PARAMETERS = {
-  /** [inputs][tokens of a tile]. */
-  tile: "i32",
-  /** Tokens to write. */
-  tokens: "i32",
-  inputs: "i32",
-  dx: "i32",
-  /** Bytes between the inputs of two tokens. */
-  stride: "i32",
-  accumulate: "i32",
-} as const;
-
-/** Adds the function that writes the sums of a tile to the rows of its tokens. */
-function addUnpackTokens(
-  module: ModuleBuilder,
-  together: number,
-): FunctionReference<typeof UNPACK_PARAMETERS> {
-  return module.internal(UNPACK_PARAMETERS, (f, p) => {
-    const { tile, tokens, inputs, dx, stride, accumulate } = p;
+/** Adds the function that writes the sums of a tile [inputs][tokens of a tile] to the rows of its tokens. */
+function addUnpackTokens(module: ModuleBuilder, together: number) {
+  const parameters = integers("tile", "tokens", "inputs", "dx", "stride", "accumulate");
+  return module.internal(parameters, (f, { tile, tokens, inputs, dx, stride, accumulate }) => {
     const rows = f.locals("i32", together);
     f.setSteps(rows, dx, stride);
     const writeFour = (add: boolean): void => {

@@ -25,11 +25,12 @@ import {
   f32,
   f32x4,
   i32,
+  integers,
   type Local,
   type ModuleBuilder,
   v128,
 } from "./emitter.ts";
-import { transpose } from "./transpose.ts";
+import { transpose } from "./lanes.ts";
 
 /** Parameters for the outputs of a tile or of one token. */
 export const OUTPUT_PARAMETERS = {
@@ -45,31 +46,23 @@ export const OUTPUT_PARAMETERS = {
   y: "i32",
 } as const;
 
-const TILE_PARAMETERS = {
-  x: "i32",
-  starts: "i32",
-  rows: "i32",
-  columns: "i32",
-  values: "i32",
-  bias: "i32",
-  y: "i32",
-  inputs: "i32",
-  /** Tokens to write, at most those of a tile. */
-  tokens: "i32",
-  /** Bytes between the outputs of two tokens. */
-  stride: "i32",
-} as const;
+type TileParameters = typeof OUTPUT_PARAMETERS &
+  Readonly<Record<"inputs" | "tokens" | "stride", "i32">>;
 
-/** Adds the product for blocks of a height. */
+/**
+ * Adds the product for blocks of a height. It writes `tokens`, at most those of a tile, with `stride` bytes between the
+ * outputs of two tokens.
+ */
 export function addTileProduct(
   module: ModuleBuilder,
   height: BlockHeight,
-): FunctionReference<typeof TILE_PARAMETERS> {
+): FunctionReference<TileParameters> {
   const together = tokensTogether(module.variant, height);
   const addRows = addSumRows(module, height, together);
   const write = addWriteSums(module, together);
   const most = GATHERED_OUTPUTS / height;
-  return module.internal(TILE_PARAMETERS, (f, p) => {
+  const parameters = { ...OUTPUT_PARAMETERS, ...integers("inputs", "tokens", "stride") };
+  return module.internal(parameters, (f, p) => {
     const { x, tokens, starts, rows, columns, values, bias, y, stride } = p;
     const sums = f.let(i32.add(x, i32.shl(p.inputs, Math.log2(4 * together))));
     const shared = { x, starts, columns, values, sums, bias, y };
@@ -103,17 +96,13 @@ function writesDirectly(module: ModuleBuilder, height: BlockHeight): boolean {
   return !joinsVectors(module) && height >= BLOCK_OUTPUTS;
 }
 
-/** Adds the sums of a few block rows. */
-function addSumRows(
-  module: ModuleBuilder,
-  height: BlockHeight,
-  tokens: number,
-): FunctionReference<typeof SUM_PARAMETERS> {
+/** Adds the function that computes the sums of a few block rows. */
+function addSumRows(module: ModuleBuilder, height: BlockHeight, tokens: number) {
   const outputs = Math.min(height, BLOCK_OUTPUTS);
   const vectors = tokens / 4;
   return module.internal(SUM_PARAMETERS, (f, p) => {
-    const sums = Array.from({ length: outputs }, () => locals(f, "v128", vectors));
-    const x = locals(f, "v128", vectors);
+    const sums = Array.from({ length: outputs }, () => f.locals("v128", vectors));
+    const x = f.locals("v128", vectors);
     const at = f.local("i32");
     const terms = sums.map((ofOutput) => ofOutput.map((sum, v): Term => [sum, x[v]]));
     const before = (place: BlockPlace): void => {
@@ -136,10 +125,12 @@ function addSumRows(
   });
 }
 
+type Locals<Names extends string> = Readonly<Record<Names, Local<"i32">>>;
+
 /** Adds the bias to the sums of four outputs and writes them to the rows of their tokens. */
 function writeFour(
   f: FunctionBuilder,
-  { bias, y, stride }: Readonly<Record<"bias" | "y" | "stride", Local<"i32">>>,
+  { bias, y, stride }: Locals<"bias" | "y" | "stride">,
   sums: readonly (readonly Local<"v128">[])[],
 ): void {
   f.if(bias, () => {
@@ -161,26 +152,10 @@ function writeFour(
   f.increment(y, 4 * BLOCK_OUTPUTS);
 }
 
-function locals<T extends "i32" | "v128">(f: FunctionBuilder, type: T, count: number): Local<T>[] {
-  return Array.from({ length: count }, () => f.local(type));
-}
-
-const WRITE_PARAMETERS = {
-  /** [outputs][tokens of a tile]. */
-  sums: "i32",
-  tokens: "i32",
-  outputs: "i32",
-  bias: "i32",
-  y: "i32",
-  stride: "i32",
-} as const;
-
-/** Adds the function that writes sums with the bias to the rows of their tokens. */
-function addWriteSums(
-  module: ModuleBuilder,
-  together: number,
-): FunctionReference<typeof WRITE_PARAMETERS> {
-  return module.internal(WRITE_PARAMETERS, (f, { sums, tokens, outputs, bias, y, stride }) => {
+/** Adds the function that writes sums [outputs][tokens of a tile] with the bias to the rows of their tokens. */
+function addWriteSums(module: ModuleBuilder, together: number) {
+  const parameters = integers("sums", "tokens", "outputs", "bias", "y", "stride");
+  return module.internal(parameters, (f, { sums, tokens, outputs, bias, y, stride }) => {
     const done = f.local("i32");
     f.if(i32.eq(tokens, together), () => {
       f.set(done, i32.and(outputs, -4));
@@ -205,16 +180,10 @@ function addWriteSums(
 /** Writes multiples of four outputs, four tokens at a time. */
 function writeFours(
   f: FunctionBuilder,
-  {
-    sums,
-    outputs,
-    bias,
-    y,
-    stride,
-  }: Readonly<Record<keyof Omit<typeof WRITE_PARAMETERS, "tokens">, Local<"i32">>>,
+  { sums, outputs, bias, y, stride }: Locals<"sums" | "outputs" | "bias" | "y" | "stride">,
   together: number,
 ): void {
-  const to = locals(f, "i32", 4);
+  const to = f.locals("i32", 4);
   f.for(0, together, 4, (t) => {
     const from = f.let(i32.add(sums, i32.shl(t, 2)));
     const biases = f.let(bias);

@@ -7,7 +7,6 @@ import { BLOCK_OUTPUTS, SHARD_TOKENS, TILE_OUTPUTS, TILE_TOKENS } from "../block
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, joinsVectors } from "./block-rows.ts";
 import {
   type FunctionBuilder,
-  type FunctionReference,
   f32,
   f32x4,
   i32,
@@ -18,7 +17,7 @@ import {
   v128,
 } from "./emitter.ts";
 import { barrier } from "./gemm-tile.ts";
-import { transpose } from "./transpose.ts";
+import { transpose } from "./lanes.ts";
 
 /** Bytes between two transposed columns. */
 const COLUMN_BYTES = 4 * TILE_TOKENS;
@@ -78,27 +77,17 @@ export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
   addAddSums(module);
 }
 
-const TILE_PARAMETERS = {
-  /** Transposed, at the outputs of the first block row. */
-  dy: "i32",
-  /** Transposed. */
-  x: "i32",
-  tokens: "i32",
-  starts: "i32",
-  /** Block rows. */
-  rows: "i32",
-  columns: "i32",
-  /** [blocks][4]. */
-  sums: "i32",
-  /** -1: adds to the sums; 0: overwrites them. */
-  kept: "i32",
-  /** Room for sums before their lanes are added. */
-  room: "i32",
-} as const;
-
-/** Adds the products of a tile of tokens to the sums of its block rows. */
-function addTileProducts(module: ModuleBuilder): FunctionReference<typeof TILE_PARAMETERS> {
-  return module.internal(TILE_PARAMETERS, (f, p) => {
+/**
+ * Adds the products of a tile of tokens to the sums [blocks][4] of its block rows. `dy`, at the outputs of the first
+ * block row, and `x` are transposed. `kept`: -1 adds to the sums, 0 overwrites them. `room` is for sums before their
+ * lanes are added.
+ */
+function addTileProducts(module: ModuleBuilder) {
+  const parameters = {
+    ...integers("dy", "x", "tokens", "starts", "rows", "columns"),
+    ...integers("sums", "kept", "room"),
+  } as const;
+  return module.internal(parameters, (f, p) => {
     const groups = f.let(i32.shrU(i32.add(p.tokens, GROUP - 1), Math.log2(GROUP)));
     const kept = f.let(i32x4.splat(p.kept));
     forEachBlockRow(f, { ...p, values: p.sums }, p.rows, ({ remaining, column, value }) => {
@@ -214,18 +203,10 @@ function addAddSums(module: ModuleBuilder): void {
   });
 }
 
-const TRANSPOSE_PARAMETERS = {
-  source: "i32",
-  /** Bytes between two tokens. */
-  stride: "i32",
-  tokens: "i32",
-  columns: "i32",
-  to: "i32",
-} as const;
-
-/** Adds the transposition of a tile: [tokens, columns] to [columns][tokens of a tile]. */
-function addTransposeTile(module: ModuleBuilder): FunctionReference<typeof TRANSPOSE_PARAMETERS> {
-  return module.internal(TRANSPOSE_PARAMETERS, (f, { source, stride, tokens, columns, to }) => {
+/** Adds the transposition of a tile: [tokens, columns], `stride` bytes apart, to [columns][tokens of a tile]. */
+function addTransposeTile(module: ModuleBuilder) {
+  const parameters = integers("source", "stride", "tokens", "columns", "to");
+  return module.internal(parameters, (f, { source, stride, tokens, columns, to }) => {
     f.while(i32.gtS(tokens, 0), () => {
       f.if(
         i32.geS(tokens, GROUP),

@@ -15,7 +15,6 @@
  * ```
  */
 
-import { ConstantTable } from "./constants.ts";
 import {
   section,
   signed,
@@ -29,6 +28,7 @@ import {
 import type { Expression } from "./expressions.ts";
 import {
   type Arguments,
+  ConstantTable,
   FunctionBuilder,
   type FunctionReference,
   localAt,
@@ -48,11 +48,6 @@ export {
 } from "./function.ts";
 export { f32, f64, i32, select } from "./scalar-instructions.ts";
 export { f32x4, f64x2, i8x16, i16x8, i32x4, i64x2, v128 } from "./vector-instructions.ts";
-
-/** An exported function that later functions can call. */
-interface ExportedFunction extends FunctionReference<Parameters> {
-  readonly hasResult: boolean;
-}
 
 /** First byte of the table of constants. Address 0 stays unused. */
 const CONSTANTS_START = 64;
@@ -74,8 +69,8 @@ export class ModuleBuilder {
   readonly variant: WasmVariant;
   readonly #types: number[][] = [];
   readonly #exports: number[][] = [];
-  readonly #exported: ExportedFunction[] = [];
-  readonly #hasResult: boolean[] = [];
+  /** Exported functions without a result, by their index among the exported ones. */
+  readonly procedures: Map<number, FunctionReference<Parameters>> = new Map();
   readonly #bodies: number[][] = [];
   readonly #constants: ConstantTable = new ConstantTable(CONSTANTS_START);
 
@@ -89,14 +84,9 @@ export class ModuleBuilder {
     parameters: P,
     body: (f: FunctionBuilder, values: Arguments<P>) => unknown,
   ): void {
-    const index = this.#define(parameters, body);
-    this.#exported.push({ index, parameters, hasResult: this.#hasResult[index] });
+    const { index, hasResult } = this.#define(parameters, body);
+    if (!hasResult) this.procedures.set(this.#exports.length, { index, parameters });
     this.#exports.push([...text(name), 0, ...unsigned(index)]);
-  }
-
-  /** The exported functions so far, in order. */
-  get exported(): readonly ExportedFunction[] {
-    return this.#exported;
   }
 
   /** Adds a function without a result that only later functions of the module can call. */
@@ -104,7 +94,7 @@ export class ModuleBuilder {
     parameters: P,
     body: (f: FunctionBuilder, values: Arguments<P>) => void,
   ): FunctionReference<P> {
-    const index = this.#define(parameters, (f, values: Arguments<P>) => {
+    const { index } = this.#define(parameters, (f, values: Arguments<P>) => {
       body(f, values);
     });
     return { index, parameters };
@@ -140,7 +130,7 @@ export class ModuleBuilder {
   #define<P extends Parameters>(
     parameters: P,
     body: (f: FunctionBuilder, values: Arguments<P>) => unknown,
-  ): number {
+  ): { readonly index: number; readonly hasResult: boolean } {
     const entries = Object.entries(parameters);
     const locals = entries.map(([name, type], index) => [name, localAt(type, index)]);
     const f = new FunctionBuilder(this.variant, this.#constants, entries.length);
@@ -151,8 +141,8 @@ export class ModuleBuilder {
       ...vector(entries.map(([, type]) => [VALUE_TYPE_BYTES[type]])),
       ...vector(result === undefined ? [] : [[VALUE_TYPE_BYTES[result.type]]]),
     ]);
-    this.#hasResult.push(result !== undefined);
-    return this.#bodies.push(f.encode(result)) - 1;
+    const index = this.#bodies.push(f.encode(result)) - 1;
+    return { index, hasResult: result !== undefined };
   }
 }
 

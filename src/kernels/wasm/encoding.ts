@@ -1,12 +1,11 @@
 /** Bytes of the WebAssembly binary format: numbers, vectors, sections. */
 
 /** The value types that the kernels use. */
-export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
+export type ValueType = "i32" | "f32" | "f64" | "v128";
 
 /** The byte of each value type. */
 export const VALUE_TYPE_BYTES: Readonly<Record<ValueType, number>> = {
   i32: 0x7f,
-  i64: 0x7e,
   f32: 0x7d,
   f64: 0x7c,
   v128: 0x7b,
@@ -24,14 +23,14 @@ export function unsigned(value: number): number[] {
   return bytes;
 }
 
-/** Signed LEB128 of an integer of up to 64 bits. */
-export function signed(value: number | bigint): number[] {
+/** Signed LEB128 of a 32-bit integer. */
+export function signed(value: number): number[] {
   const bytes: number[] = [];
-  let rest = BigInt(value);
+  let rest = value | 0;
   for (;;) {
-    const low = Number(rest & 0x7fn);
-    rest >>= 7n;
-    const done = rest === ((low & 0x40) === 0 ? 0n : -1n);
+    const low = rest & 0x7f;
+    rest >>= 7;
+    const done = rest === ((low & 0x40) === 0 ? 0 : -1);
     bytes.push(done ? low : low | 0x80);
     if (done) return bytes;
   }
@@ -39,21 +38,16 @@ export function signed(value: number | bigint): number[] {
 
 /** Little-endian bytes of a float32. */
 export function float32Bytes(value: number): number[] {
-  return littleEndian(4, (view) => view.setFloat32(0, value, true));
-}
-
-/** Little-endian bytes of a float64. */
-export function float64Bytes(value: number): number[] {
-  return littleEndian(8, (view) => view.setFloat64(0, value, true));
+  return littleEndian((view) => view.setFloat32(0, value, true));
 }
 
 /** Little-endian bytes of a 32-bit integer. */
 export function int32Bytes(value: number): number[] {
-  return littleEndian(4, (view) => view.setInt32(0, value, true));
+  return littleEndian((view) => view.setInt32(0, value, true));
 }
 
-function littleEndian(length: number, write: (view: DataView) => void): number[] {
-  const view = new DataView(new ArrayBuffer(length));
+function littleEndian(write: (view: DataView) => void): number[] {
+  const view = new DataView(new ArrayBuffer(4));
   write(view);
   return Array.from(new Uint8Array(view.buffer));
 }

@@ -3,7 +3,7 @@
  * be computed once goes into a local (see `FunctionBuilder.let`).
  */
 
-import { float32Bytes, float64Bytes, signed, unsigned, type ValueType } from "./encoding.ts";
+import { float32Bytes, signed, unsigned, type ValueType } from "./encoding.ts";
 
 /** Code that leaves one value of type `T` on the stack. */
 export interface Expression<T extends ValueType> {
@@ -17,13 +17,12 @@ export interface Local<T extends ValueType> extends Expression<T> {
 }
 
 export type I32 = Expression<"i32">;
-export type I64 = Expression<"i64">;
 export type F32 = Expression<"f32">;
 export type F64 = Expression<"f64">;
 export type V128 = Expression<"v128">;
 
 /** Types whose constants may be plain numbers. */
-export type ScalarType = Exclude<ValueType, "v128">;
+export type ScalarType = "i32" | "f32";
 
 /** An expression, or for scalar types a number. */
 export type Operand<T extends ValueType> = Expression<T> | (T extends ScalarType ? number : never);
@@ -42,14 +41,10 @@ export function codeOf<T extends ValueType>(type: T, operand: Operand<T>): reado
   switch (type) {
     case "i32":
       return [0x41, ...signed(operand | 0)];
-    case "i64":
-      return [0x42, ...signed(operand)];
     case "f32":
       return [0x43, ...float32Bytes(operand)];
-    case "f64":
-      return [0x44, ...float64Bytes(operand)];
     default:
-      throw new TypeError(`operand: expected a v128 expression, got ${operand}`);
+      throw new TypeError(`operand: expected an expression of type ${type}, got ${operand}`);
   }
 }
 

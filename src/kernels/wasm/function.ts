@@ -1,6 +1,5 @@
 /** Builds the body of one function: variables, stores, calls and structured control. */
 
-import type { ConstantTable } from "./constants.ts";
 import {
   float32Bytes,
   int32Bytes,
@@ -22,7 +21,7 @@ import {
   type V128,
 } from "./expressions.ts";
 import { i32 } from "./scalar-instructions.ts";
-import { f32x4 } from "./vector-instructions.ts";
+import { f32x4, v128 } from "./vector-instructions.ts";
 
 /** Names and types of a function's parameters, in order. */
 export type Parameters = Readonly<Record<string, ValueType>>;
@@ -56,7 +55,6 @@ const STORES: Readonly<
   Record<ValueType, { readonly code: readonly number[]; readonly bytes: number }>
 > = {
   i32: { code: [0x36], bytes: 4 },
-  i64: { code: [0x37], bytes: 8 },
   f32: { code: [0x38], bytes: 4 },
   f64: { code: [0x39], bytes: 8 },
   v128: { code: simd(11), bytes: 16 },
@@ -79,6 +77,29 @@ const GLOBAL_GET = 0x23;
  * latter in a form that lets V8 join pairs of vectors if its flag is set.
  */
 export type WasmVariant = "simd" | "fma" | "revectorized";
+
+/** Constants of 16 bytes, each stored once, at addresses from `start` on. */
+export class ConstantTable {
+  readonly bytes: number[] = [];
+  readonly start: number;
+  readonly #addresses: Map<string, number> = new Map();
+
+  constructor(start: number) {
+    this.start = start;
+  }
+
+  /** A load of the constant. */
+  load(bytes: readonly number[]): V128 {
+    const key = bytes.join();
+    let address = this.#addresses.get(key);
+    if (address === undefined) {
+      address = this.start + this.bytes.length;
+      this.bytes.push(...bytes);
+      this.#addresses.set(key, address);
+    }
+    return v128.load(0, address);
+  }
+}
 
 /** The body of one function: constants, variables, stores, control. */
 export class FunctionBuilder {

@@ -1,10 +1,9 @@
-/** Rows of an embedding table: lookup and gradients. */
-
-import { f32x4, i32, integers, type Local, type ModuleBuilder } from "./emitter.ts";
+/** Rows of an embedding table, and columns of a matrix: gathers and scatters. */
+import { f32, f32x4, i32, integers, type Local, type ModuleBuilder } from "./emitter.ts";
 import { forEachPlace, forEachRow, type VectorPlace } from "./vector-loop.ts";
 
 /** Adds `gatherRows`, `gatherAddRows` and `scatterAddRows`. */
-export function addEmbedding(module: ModuleBuilder): void {
+export function addRows(module: ModuleBuilder): void {
   addRowKernel(module, "gatherRows", (place, row, dense) => {
     place.store(dense, place.load(row));
   });
@@ -29,6 +28,32 @@ function addRowKernel(
       const row = f.let(i32.add(table, i32.mul(i32.load(ids), rowBytes)));
       f.increment(ids, 4);
       forEachPlace(f, width, [row, dense], (place) => step(place, row, dense));
+    });
+  });
+}
+
+/** Adds `gatherColumns` and `scatterColumns`. */
+export function addColumns(module: ModuleBuilder): void {
+  addColumnKernel(module, "gatherColumns");
+  addColumnKernel(module, "scatterColumns");
+}
+
+/** A kernel that copies element `columns[j]` of each row of a matrix to element j of a row of `part`, or back. */
+function addColumnKernel(module: ModuleBuilder, name: "gatherColumns" | "scatterColumns"): void {
+  const parameters = integers("matrix", "columns", "part", "rows", "width", "count");
+  module.func(name, parameters, (f, { matrix, columns, part, rows, width, count }) => {
+    const stride = f.let(i32.shl(width, 2));
+    const column = f.local("i32");
+    f.for(0, rows, 1, () => {
+      f.set(column, columns);
+      f.for(0, count, 1, () => {
+        const at = f.let(i32.add(matrix, i32.shl(i32.load(column), 2)));
+        if (name === "gatherColumns") f.store(part, f32.load(at));
+        else f.store(at, f32.load(part));
+        f.increment(part, 4);
+        f.increment(column, 4);
+      });
+      f.increment(matrix, stride);
     });
   });
 }

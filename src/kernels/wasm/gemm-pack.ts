@@ -12,7 +12,7 @@ import {
   type Operand,
   v128,
 } from "./emitter.ts";
-import { transpose } from "./transpose.ts";
+import { transpose } from "./lanes.ts";
 
 const PACK_PARAMETERS = {
   /** Steps of the reduction. */

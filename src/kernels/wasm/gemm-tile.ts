@@ -103,14 +103,12 @@ function declareRegisters(
   layout: LeftLayout,
   height: number,
 ): Registers {
-  const locals = <T extends "i32" | "v128">(type: T, count: number): Local<T>[] =>
-    Array.from({ length: count }, () => f.local(type));
   const vectors = tile.columns / 4;
   return {
-    sums: Array.from({ length: height }, () => locals("v128", vectors)),
-    right: locals("v128", vectors),
+    sums: Array.from({ length: height }, () => f.locals("v128", vectors)),
+    right: f.locals("v128", vectors),
     left: f.local("v128"),
-    leftPointers: locals("i32", layout === "packed" ? 1 : height),
+    leftPointers: f.locals("i32", layout === "packed" ? 1 : height),
     rightPointer: f.local("i32"),
     remaining: f.local("i32"),
   };

@@ -5,10 +5,10 @@
  */
 import {
   type FunctionBuilder,
-  type FunctionReference,
   f32,
   type I32,
   i32,
+  integers,
   type Local,
   type ModuleBuilder,
 } from "./emitter.ts";
@@ -31,20 +31,10 @@ import {
   type Tile,
 } from "./gemm-tile.ts";
 
+/** k is at least one; strides are the bytes between two stored rows. */
 const GEMM_PARAMETERS = {
-  m: "i32",
-  n: "i32",
-  /** At least one. */
-  k: "i32",
-  a: "i32",
-  /** Bytes between two stored rows. */
-  aStride: "i32",
-  b: "i32",
-  bStride: "i32",
-  c: "i32",
-  cStride: "i32",
-  /** Whether to add to C. */
-  accumulate: "i32",
+  ...integers("m", "n", "k", "a", "aStride", "b", "bStride"),
+  ...integers("c", "cStride", "accumulate"),
 } as const;
 
 /** Adds the three products: `gemm_nn`, `gemm_nt` and `gemm_tn`. */
@@ -81,7 +71,7 @@ interface ProductParts {
   readonly transposed?: boolean;
   /** Present if A is stored [k, m]. */
   readonly packLeft?: Pack;
-  readonly multiply: MultiplyBlock;
+  readonly multiply: ReturnType<typeof addMultiplyBlock>;
 }
 
 function addProduct(module: ModuleBuilder, name: string, tile: Tile, parts: ProductParts): void {
@@ -132,28 +122,15 @@ function entry(base: I32, stride: I32, row: I32, column: I32): I32 {
   return i32.add(i32.add(base, i32.mul(row, stride)), i32.mul(column, 4));
 }
 
-const MULTIPLY_BLOCK_PARAMETERS = {
-  rows: "i32",
-  columns: "i32",
-  depth: "i32",
-  a: "i32",
-  aStride: "i32",
-  /** The packed panels of B. */
-  right: "i32",
-  c: "i32",
-  cStride: "i32",
-  accumulate: "i32",
-  /** Room for a tile. */
-  edge: "i32",
-} as const;
-
-type MultiplyBlock = FunctionReference<typeof MULTIPLY_BLOCK_PARAMETERS>;
-
-/** Adds the product of a block of A with packed panels of B. */
-function addMultiplyBlock(module: ModuleBuilder, tile: Tile, layout: LeftLayout): MultiplyBlock {
+/** Adds the product of a block of A with packed panels of B (`right`). `edge` has room for a tile. */
+function addMultiplyBlock(module: ModuleBuilder, tile: Tile, layout: LeftLayout) {
   const sweepPanel = addSweepPanel(module, tile, layout);
   const mergeEdge = addMergeEdge(module, tile);
-  return module.internal(MULTIPLY_BLOCK_PARAMETERS, (f, p) => {
+  const parameters = {
+    ...integers("rows", "columns", "depth", "a", "aStride", "right"),
+    ...integers("c", "cStride", "accumulate", "edge"),
+  } as const;
+  return module.internal(parameters, (f, p) => {
     const { rows, columns, depth, a, aStride, c, cStride, accumulate, edge } = p;
     f.while(i32.geS(columns, tile.columns), () => {
       f.run(sweepPanel, { rows, depth, a, aStride, panel: p.right, c, cStride, accumulate });
@@ -193,21 +170,10 @@ function addSweepPanel(module: ModuleBuilder, tile: Tile, layout: LeftLayout): S
   });
 }
 
-const MERGE_EDGE_PARAMETERS = {
-  rows: "i32",
-  columns: "i32",
-  edge: "i32",
-  c: "i32",
-  cStride: "i32",
-  accumulate: "i32",
-} as const;
-
 /** Adds the copying of the first columns of a tile into C. */
-function addMergeEdge(
-  module: ModuleBuilder,
-  tile: Tile,
-): FunctionReference<typeof MERGE_EDGE_PARAMETERS> {
-  return module.internal(MERGE_EDGE_PARAMETERS, (f, p) => {
+function addMergeEdge(module: ModuleBuilder, tile: Tile) {
+  const parameters = integers("rows", "columns", "edge", "c", "cStride", "accumulate");
+  return module.internal(parameters, (f, p) => {
     f.for(0, p.rows, 1, () => {
       f.for(0, p.columns, 1, (j) => {
         const bytes = i32.mul(j, 4);

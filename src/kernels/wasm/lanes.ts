@@ -1,5 +1,4 @@
-/** Arithmetic on several vectors side by side, and over the lanes of one. */
-
+/** Arithmetic on several vectors side by side, and over the lanes of vectors. */
 import { type F32, type FunctionBuilder, f32x4, i32x4, type Local, type V128 } from "./emitter.ts";
 
 /** Vectors with the same computation, whose instructions interleave and share constants. */
@@ -47,4 +46,19 @@ export function sumOfLanes(f: FunctionBuilder, vector: V128): F32 {
 /** The largest of the four lanes, in every lane. */
 export function maxOfLanes(f: FunctionBuilder, vector: V128): V128 {
   return foldLanes(f, vector, f32x4.pmax);
+}
+
+/** The transpose of a 4 x 4 block given by its rows. */
+export function transpose(f: FunctionBuilder, rows: readonly Local<"v128">[]): readonly V128[] {
+  const [a, b, c, d] = rows;
+  const abLow = f.let(i32x4.shuffle(a, b, [0, 4, 1, 5]));
+  const cdLow = f.let(i32x4.shuffle(c, d, [0, 4, 1, 5]));
+  const abHigh = f.let(i32x4.shuffle(a, b, [2, 6, 3, 7]));
+  const cdHigh = f.let(i32x4.shuffle(c, d, [2, 6, 3, 7]));
+  return [
+    i32x4.shuffle(abLow, cdLow, [0, 1, 4, 5]),
+    i32x4.shuffle(abLow, cdLow, [2, 3, 6, 7]),
+    i32x4.shuffle(abHigh, cdHigh, [0, 1, 4, 5]),
+    i32x4.shuffle(abHigh, cdHigh, [2, 3, 6, 7]),
+  ];
 }

@@ -2,17 +2,14 @@
 import { addActivations } from "./activations.ts";
 import { addAdamW } from "./adamw.ts";
 import { addBlockSparse } from "./block-sparse.ts";
-import { addColumns } from "./columns.ts";
 import { addDropout } from "./dropout.ts";
-import { addElementwise } from "./elementwise.ts";
-import { addEmbedding } from "./embedding.ts";
-import { ModuleBuilder, type WasmVariant } from "./emitter.ts";
+import { addElementwise, addSquaredDifference } from "./elementwise.ts";
+import { f32, f64, i32, type Local, ModuleBuilder, type WasmVariant } from "./emitter.ts";
+import { addColumns, addRows } from "./gather.ts";
 import { addGelu } from "./gelu.ts";
 import { addGemm } from "./gemm.ts";
 import { addLayerNorm } from "./layer-norm.ts";
-import { addLosses } from "./losses.ts";
 import { addPruning } from "./pruning.ts";
-import { addQueuedCall } from "./queued-call.ts";
 import { addSoftmax } from "./softmax.ts";
 
 /** Each adds the functions of a kernel, in this order. */
@@ -24,8 +21,8 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addSoftmax,
   addLayerNorm,
   addDropout,
-  addEmbedding,
-  addLosses,
+  addRows,
+  addSquaredDifference,
   addAdamW,
   addPruning,
   addBlockSparse,
@@ -38,4 +35,26 @@ export function buildModule(variant: WasmVariant, memory: "own" | "shared" = "ow
   const module = new ModuleBuilder(variant);
   for (const add of KERNELS) add(module);
   return module.encode(memory);
+}
+
+/** Bytes of a value of a deferred call. All are float64; the first is the index of the exported function. */
+const VALUE_BYTES = 8;
+
+/**
+ * Adds `runCall`, which runs a deferred call, whose index and values are in memory, of a function without a result that
+ * was added before. Calls from JavaScript would allocate an object for every value that is not an integer.
+ */
+function addQueuedCall(module: ModuleBuilder): void {
+  const procedures = [...module.procedures];
+  module.func("runCall", { address: "i32" }, (f, { address }) => {
+    const number = f.let(i32.wrapF64(f64.load(address)));
+    for (const [i, target] of procedures)
+      f.if(i32.eq(number, i), () => {
+        const values = Object.entries(target.parameters).map(([name, type], k) => {
+          const value = f64.load(address as Local<"i32">, VALUE_BYTES * (1 + k));
+          return [name, type === "f32" ? f32.demoteF64(value) : i32.wrapF64(value)];
+        });
+        f.run(target, Object.fromEntries(values));
+      });
+  });
 }

@@ -109,7 +109,7 @@ function countIn(f: FunctionBuilder, histogram: I32, index: I32): void {
 }
 
 function countLeadingBits(module: ModuleBuilder): void {
-  const parameters = { scores: "i32", count: "i32", histogram: "i32" } as const;
+  const parameters = integers("scores", "count", "histogram");
   module.func("countLeadingBits", parameters, (f, { scores, count, histogram }) => {
     const end = f.let(i32.add(scores, i32.shl(count, 2)));
     const whole = f.let(i32.sub(end, 12));
@@ -126,7 +126,7 @@ function countLeadingBits(module: ModuleBuilder): void {
 
 /** Few scores have the upper half that is sought, so most groups of four vectors are skipped. */
 function countTrailingBits(module: ModuleBuilder): void {
-  const parameters = { scores: "i32", count: "i32", leading: "i32", histogram: "i32" } as const;
+  const parameters = integers("scores", "count", "leading", "histogram");
   module.func("countTrailingBits", parameters, (f, { scores, count, leading, histogram }) => {
     const end = f.let(i32.add(scores, i32.shl(count, 2)));
     const whole = f.let(i32.sub(end, 60));
@@ -159,8 +159,7 @@ function isPruned(scores: V128, threshold: V128, inclusive: V128): V128 {
 
 function countBelow(module: ModuleBuilder): void {
   const parameters = {
-    scores: "i32",
-    count: "i32",
+    ...integers("scores", "count"),
     threshold: "f32",
     inclusive: "i32",
   } as const;

@@ -43,7 +43,7 @@ function splat<T extends ScalarType>(type: T, opcode: number): (value: Operand<T
   return (value) => expression("v128", codeOf(type, value), simd(opcode));
 }
 
-function extractLane<T extends ScalarType>(
+function extractLane<T extends "i32" | "f32" | "f64">(
   type: T,
   opcode: number,
 ): (a: V128, lane: number) => Expression<T> {

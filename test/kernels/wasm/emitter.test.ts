@@ -10,7 +10,7 @@ import {
   v128,
 } from "../../../src/kernels/wasm/emitter.ts";
 import { signed, unsigned } from "../../../src/kernels/wasm/encoding.ts";
-import { floats, instantiate, OUT, onVectors } from "./instance.ts";
+import { floats, instantiate, LEFT, OUT, onVectors } from "./instance.ts";
 
 describe("functions", () => {
   /** A function of one or two integers. */
@@ -101,10 +101,11 @@ describe("functions", () => {
       );
       module.func("run", {}, (f) => {
         f.run(put, { value: 1.5, at: OUT });
-        f.store(OUT, f64.const(-2.5), 8);
+        f.store(OUT, f64.load(LEFT), 8);
         f.store(OUT, i32.const(77), 16);
       });
     });
+    memory.setFloat64(LEFT, -2.5, true);
     call("run");
     expect(memory.getFloat32(OUT, true)).toBe(1.5);
     expect(memory.getFloat64(OUT + 8, true)).toBe(-2.5);
