@@ -172,7 +172,7 @@ function rowCounts(
   const { tokenRows } = output;
   const whole = lossPadding(settings) === "included" || tokenRows === undefined;
   return offsets.slice(1).map((end, i) => {
-    if (whole) return end - offsets[i];
-    return tokenRows.filter((row) => row >= offsets[i] && row < end).length;
+    const start = offsets[i] ?? 0;
+    return whole ? end - start : tokenRows.filter((row) => row >= start && row < end).length;
   });
 }
