@@ -24,7 +24,6 @@ interface RoundingHistory {
   readonly movement: Float64Array;
 }
 
-/** The history of a parameter before its first step. */
 export function createRoundingHistory(entries: number): RoundingHistory {
   return { steps: [], movement: new Float64Array(entries) };
 }

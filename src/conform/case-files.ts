@@ -14,7 +14,6 @@ export interface CaseFiles {
   readonly tensors: Uint8Array;
 }
 
-/** A case with its files parsed. */
 export interface OpenCase {
   readonly name: string;
   readonly json: JsonObject;

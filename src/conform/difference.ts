@@ -34,7 +34,6 @@ export interface Tolerance {
 
 type Comparable = number | bigint | string | boolean | null | undefined;
 
-/** A value as a difference states it. */
 function stated(value: Comparable): StatedValue {
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   return typeof value === "bigint" || value === undefined ? String(value) : value;
@@ -43,7 +42,6 @@ function stated(value: Comparable): StatedValue {
 /** A place, or a quantity that belongs to no step and no layer. */
 type Where = Place | string;
 
-/** A difference in one value. */
 export function differenceAt(
   where: Where,
   expected: Comparable,

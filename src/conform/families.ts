@@ -19,7 +19,6 @@ export type CaseFamily = "joint" | "model" | "pruning" | "strict";
 /** Families with a file of rows or lines. */
 export type RowFamily = "model" | "pruning_tables" | "tokenizer";
 
-/** A family of case directories. */
 interface CaseReplay {
   /** Whether the JSON of a case has the form of this family. */
   readonly accepts: (json: JsonObject) => boolean;

@@ -1,6 +1,6 @@
 /** The manifest of a directory of vectors: the version of their format, and the list of vectors. */
-import { InputError, isLeft } from "../core/either.ts";
-import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
+import { getOrThrow, refuseInput } from "../core/either.ts";
+import { isJsonObject, parseJson } from "../io/json.ts";
 import { differenceAt } from "./difference.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
 
@@ -20,22 +20,16 @@ export interface ListedVector {
  * @throws InputError for a file that is not JSON, of an unknown major version, or without a list of vectors
  */
 export function readManifest(path: string, text: string): readonly ListedVector[] | undefined {
-  const parsed = parseJson(path, text);
-  if (isLeft(parsed)) throw new InputError(parsed.left);
-  const manifest = parsed.right;
+  const manifest = getOrThrow(parseJson(path, text));
   if (!isJsonObject(manifest) || manifest.format !== FORMAT) return undefined;
   const { version, vectors } = manifest;
   if (typeof version !== "string" || version.split(".")[0] !== MAJOR)
-    throw new InputError([
-      { path, expected: `${FORMAT} ${MAJOR}`, got: `${FORMAT} ${version ?? "of no version"}` },
-    ]);
-  if (!Array.isArray(vectors))
-    throw new InputError([{ path: `${path} vectors`, expected: "a list", got: "none" }]);
-  return vectors.map((entry: JsonValue, i) => {
+    refuseInput(path, `${FORMAT} ${MAJOR}`, `${FORMAT} ${version ?? "of no version"}`);
+  if (!Array.isArray(vectors)) return refuseInput(`${path} vectors`, "a list", "none");
+  return vectors.map((entry, i) => {
     const { family, slug } = isJsonObject(entry) ? entry : {};
     if (typeof family === "string" && typeof slug === "string") return { family, slug };
-    const got = JSON.stringify(entry);
-    throw new InputError([{ path: `${path} vectors[${i}]`, expected: "a family and a slug", got }]);
+    return refuseInput(`${path} vectors[${i}]`, "a family and a slug", JSON.stringify(entry));
   });
 }
 

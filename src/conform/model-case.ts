@@ -12,7 +12,6 @@ import { type Parameters, releaseParameters } from "../tensor/parameter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { at, type OpenCase, tensorsBelow, tensorValues } from "./case-files.ts";
 
-/** Everything that a replay of a model vector reads. */
 export interface ModelCase {
   readonly files: OpenCase;
   readonly backend: Backend;
@@ -24,7 +23,6 @@ export interface ModelCase {
   readonly teacher: { readonly lastHidden: Tensor; readonly logits: Tensor };
 }
 
-/** A loss on a forward pass. */
 export type Loss = (tape: Tape, output: ModelOutput) => Variable;
 
 /** Builds student configuration, batch and teacher results of a case. */
@@ -71,7 +69,6 @@ export function differentiate(modelCase: ModelCase, parameters: Parameters, loss
   }
 }
 
-/** The last of a model's hidden states. */
 export function lastHidden({ hiddenStates }: ModelOutput): Variable {
   const last = hiddenStates.at(-1);
   if (last === undefined) throw new Error("hidden states: expected at least one");

@@ -2,7 +2,6 @@
 import { elementCount, type LayerKind, type LayerRecord } from "../prune/layer.ts";
 import { at, expectedError, type JsonObject, type OpenCase, tensorValues } from "./case-files.ts";
 
-/** The model of a case. */
 interface CaseModel {
   /** Its modules, with zero weights. */
   readonly records: readonly LayerRecord[];

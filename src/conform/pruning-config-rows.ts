@@ -5,20 +5,23 @@ import { initialisePruning } from "../prune/initialise.ts";
 import { elementCount, type LayerRecord, PruningError } from "../prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import { findClassifierHead, incSelection, selectLayers } from "../prune/select.ts";
+import type { Fields } from "../prune/sources.ts";
 import { at, type JsonObject } from "./case-files.ts";
 import { compare, type Difference, differenceAt } from "./difference.ts";
 import { readModel } from "./pruning-case.ts";
-import {
-  AS_INC,
-  type Fields,
-  prunersDifference,
-  refusalOf,
-  statedFields,
-} from "./pruning-config.ts";
-import type { Finding } from "./verdict.ts";
+import { AS_INC, prunersDifference, refusalOf, statedFields } from "./pruning-config.ts";
+import type { Finding, RowChecks } from "./verdict.ts";
+
+export const CONFIG_TABLES: Readonly<Record<string, RowChecks>> = {
+  config_defaults: { rows: configurationRow },
+  config_errors: { rows: configErrorRow },
+  config_sequences: { rows: configSequenceRow },
+  layer_selection: { rows: selectionRow },
+  valid_pruning_types: { rows: pruningTypeRow },
+};
 
 /** Defaults and overriding rules. */
-export function configurationRow(row: JsonObject): Difference | undefined {
+function configurationRow(row: JsonObject): Difference | undefined {
   const config = at.object(row, "config");
   if ("error" in row) {
     const refusal = refusalOf(() => parsePruningConfigOrThrow(config, AS_INC));
@@ -57,7 +60,7 @@ function breaksLater(refusal: InputError | PruningError): boolean {
 }
 
 /** Accepted or refused, and each pruner's layers. */
-export function configErrorRow(row: JsonObject): Finding {
+function configErrorRow(row: JsonObject): Finding {
   let selected: readonly string[] = [];
   const refusal = refusalOf(() => {
     const config = parsePruningConfigOrThrow(row.config, AS_INC);
@@ -87,7 +90,7 @@ function recordedPruners(row: JsonObject): readonly Fields[] {
  * Here each configuration resolves to what it states; a difference is acceptable if INC's record equals an earlier
  * row's.
  */
-export function configSequenceRow(row: JsonObject, table: JsonObject): Finding {
+function configSequenceRow(row: JsonObject, table: JsonObject): Finding {
   const stated = at.object(row, "kwargs");
   const locals = "pruning_configs" in stated ? at.objects(stated, "pruning_configs") : [{}];
   const { pruning_configs: _, ...top } = stated;
@@ -109,13 +112,13 @@ export function configSequenceRow(row: JsonObject, table: JsonObject): Finding {
 }
 
 /** A pruning type that INC knows. */
-export function pruningTypeRow({ type }: JsonObject): Difference | undefined {
+function pruningTypeRow({ type }: JsonObject): Difference | undefined {
   const config = parsePruningConfigOrThrow({ pruning_type: String(type), end_step: 0 });
   return compare("pruners", [1], [config.pruners.length]);
 }
 
 /** The layers that a configuration takes from a model, and the model's head. The table lists the models. */
-export function selectionRow(row: JsonObject, table: JsonObject): Difference | undefined {
+function selectionRow(row: JsonObject, table: JsonObject): Difference | undefined {
   const model = at.objects(table, "models").find((one) => one.name === at.text(row, "model"));
   const layers = readModel(model?.modules).records;
   const config = parsePruningConfigOrThrow({

@@ -4,17 +4,12 @@ import type { PrunerConfig } from "../prune/config.ts";
 import { PruningError } from "../prune/layer.ts";
 import { pruningTypeOf } from "../prune/parse.ts";
 import { formatPattern, parsePattern } from "../prune/pattern.ts";
+import type { Fields, ParseOptions } from "../prune/sources.ts";
 import type { JsonObject } from "./case-files.ts";
 import { type Difference, differenceAt, firstOf } from "./difference.ts";
 
 /** INC warns of unknown keys and goes on. */
-export const AS_INC: { readonly unknownKeys: "ignore"; readonly profile: "inc" } = {
-  unknownKeys: "ignore",
-  profile: "inc",
-};
-
-/** Settings in INC's keys. */
-export type Fields = Readonly<Record<string, unknown>>;
+export const AS_INC: ParseOptions = { unknownKeys: "ignore", profile: "inc" };
 
 /** A parsed configuration in INC's keys. */
 function resolvedFields(config: PrunerConfig): Fields {
@@ -68,17 +63,12 @@ export function prunersDifference(
   );
 }
 
-/** Whether an error refuses a configuration or its layers. */
-export function isRefusal(error: unknown): error is InputError | PruningError {
-  return error instanceof InputError || error instanceof PruningError;
-}
-
-/** The refusal with which `attempt` ends, or `undefined`. */
+/** The error with which `attempt` refuses a configuration or its layers. */
 export function refusalOf(attempt: () => void): InputError | PruningError | undefined {
   try {
     attempt();
   } catch (error) {
-    if (isRefusal(error)) return error;
+    if (error instanceof InputError || error instanceof PruningError) return error;
     throw error;
   }
   return undefined;

@@ -24,7 +24,6 @@ const RATIO_TOLERANCE = 1e-12;
 /** Weights, absolute. */
 const WEIGHT_TOLERANCE = 1e-6;
 
-/** A replay in progress. */
 export interface Run {
   readonly vector: PruningCase;
   readonly config: PruningConfig;

@@ -10,6 +10,14 @@ import {
 } from "../prune/schedule.ts";
 import { at, type JsonObject } from "./case-files.ts";
 import { compare, type Difference, differenceAt } from "./difference.ts";
+import type { RowChecks } from "./verdict.ts";
+
+export const SCHEDULE_CHECKS: RowChecks = {
+  iterative: iterativeRow,
+  oneshot: oneShotRow,
+  plans: planRow,
+  progressive_plans: progressivePlanRow,
+};
 
 const BASE: ScheduleConfig = {
   targetSparsity: 0.9,
@@ -31,7 +39,7 @@ function plannedSchedule(row: JsonObject): ScheduleConfig {
 }
 
 /** Targets of a decay, to the last bit. */
-export function iterativeRow(row: JsonObject): Difference | undefined {
+function iterativeRow(row: JsonObject): Difference | undefined {
   const config: ScheduleConfig = {
     ...BASE,
     targetSparsity: at.number(row, "target"),
@@ -46,13 +54,13 @@ export function iterativeRow(row: JsonObject): Difference | undefined {
 }
 
 /** The target of a one-shot schedule. */
-export function oneShotRow(row: JsonObject): Difference | undefined {
+function oneShotRow(row: JsonObject): Difference | undefined {
   const config = { ...BASE, targetSparsity: at.number(row, "target"), endStep: 0 };
   return compare("target ratio", at.number(row, "value"), targetRatio(config, 1, 1));
 }
 
 /** Prune steps, their number and their targets. */
-export function planRow(row: JsonObject): Difference | undefined {
+function planRow(row: JsonObject): Difference | undefined {
   const config = plannedSchedule(row);
   const steps = pruneSteps(config);
   const { total, completed } = planPruneSteps(config);
@@ -66,7 +74,7 @@ export function planRow(row: JsonObject): Difference | undefined {
 }
 
 /** Steps at which interpolated masks change between prune steps. */
-export function progressivePlanRow(row: JsonObject): Difference | undefined {
+function progressivePlanRow(row: JsonObject): Difference | undefined {
   const config = plannedSchedule(row);
   const pattern = at.text(row, "pattern");
   if (parsePattern(pattern) === undefined) return differenceAt("pattern", pattern, "none");

@@ -6,50 +6,16 @@ import { formatProblem, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import type { JsonObject } from "./case-files.ts";
 import { differenceAt } from "./difference.ts";
-import {
-  configErrorRow,
-  configSequenceRow,
-  configurationRow,
-  pruningTypeRow,
-  selectionRow,
-} from "./pruning-config-rows.ts";
-import { iterativeRow, oneShotRow, planRow, progressivePlanRow } from "./pruning-schedule-rows.ts";
-import {
-  adjustRatioRow,
-  groupCountsRow,
-  leastMembersRow,
-  patternLockRow,
-  progressiveMaskRow,
-  reduceScoreRow,
-  singleMaskRow,
-} from "./pruning-unit-rows.ts";
-import { brokenVerdict, type Finding, judge, type Verdict } from "./verdict.ts";
+import { CONFIG_TABLES } from "./pruning-config-rows.ts";
+import { SCHEDULE_CHECKS } from "./pruning-schedule-rows.ts";
+import { UNIT_CHECKS } from "./pruning-unit-rows.ts";
+import { brokenVerdict, type Finding, judge, type RowChecks, type Verdict } from "./verdict.ts";
 
-/** Checks one row of a table; returns its first difference. */
-type RowCheck = (row: JsonObject, table: JsonObject) => Finding;
-
-/** The check of each part of each table. A table that is a list has one part, `rows`. */
-const CHECKS: Readonly<Record<string, Readonly<Record<string, RowCheck>>>> = {
-  schedule: {
-    iterative: iterativeRow,
-    oneshot: oneShotRow,
-    plans: planRow,
-    progressive_plans: progressivePlanRow,
-  },
-  layer_selection: { rows: selectionRow },
-  pattern_units: {
-    reduce_score: reduceScoreRow,
-    least_nm: leastMembersRow,
-    nm_counts: groupCountsRow,
-    single_mask: singleMaskRow,
-    pattern_lock: patternLockRow,
-    adjust_ratio: adjustRatioRow,
-    progressive_global: progressiveMaskRow,
-  },
-  config_defaults: { rows: configurationRow },
-  config_errors: { rows: configErrorRow },
-  config_sequences: { rows: configSequenceRow },
-  valid_pruning_types: { rows: pruningTypeRow },
+/** The checks of each table. A table that is a list has one part, `rows`. */
+const CHECKS: Readonly<Record<string, RowChecks>> = {
+  ...CONFIG_TABLES,
+  schedule: SCHEDULE_CHECKS,
+  pattern_units: UNIT_CHECKS,
 };
 
 /** Names of the tables, without `.json`. */

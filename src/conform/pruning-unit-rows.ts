@@ -19,6 +19,17 @@ import { createSelectionScratch } from "../prune/threshold.ts";
 import { at, type JsonObject } from "./case-files.ts";
 import { compare, type Difference, differenceAt, firstOf } from "./difference.ts";
 import { refusalOf } from "./pruning-config.ts";
+import type { RowChecks } from "./verdict.ts";
+
+export const UNIT_CHECKS: RowChecks = {
+  reduce_score: reduceScoreRow,
+  least_nm: leastMembersRow,
+  nm_counts: groupCountsRow,
+  single_mask: singleMaskRow,
+  pattern_lock: patternLockRow,
+  adjust_ratio: adjustRatioRow,
+  progressive_global: progressiveMaskRow,
+};
 
 /** Scores, relative to the largest. */
 const SCORE_TOLERANCE = { relative: 1e-5 };
@@ -26,7 +37,6 @@ const SCORE_TOLERANCE = { relative: 1e-5 };
 const AT_ZERO = { threshold: 0, ties: Number.POSITIVE_INFINITY };
 const SINGLE_WEIGHTS: Pattern = { kind: "block", height: 1, width: 1 };
 
-/** A tensor of a row. */
 interface RowTensor {
   readonly shape: readonly number[];
   readonly data: readonly number[];
@@ -56,7 +66,7 @@ function groupAt(row: JsonObject): GroupPattern {
 }
 
 /** Block scores of given element scores. */
-export function reduceScoreRow(row: JsonObject): Difference | undefined {
+function reduceScoreRow(row: JsonObject): Difference | undefined {
   const score = tensorAt(row, "score");
   const layout = layOut(patternAt(row), score);
   if (Array.isArray(row.invalid) && row.invalid.length > 0)
@@ -94,7 +104,7 @@ function inMatrixOrder(layout: BlockLayout, mask: Uint8Array): number[] {
 }
 
 /** The lowest N of every M, and the groups' scores under all reductions. */
-export function leastMembersRow(row: JsonObject): Difference | undefined {
+function leastMembersRow(row: JsonObject): Difference | undefined {
   const pattern = groupAt(row);
   const score = tensorAt(row, "score");
   const layout = layOut(pattern, score);
@@ -141,7 +151,7 @@ function countDifference(
 }
 
 /** Which groups count as pruned. */
-export function groupCountsRow(row: JsonObject): Difference | undefined {
+function groupCountsRow(row: JsonObject): Difference | undefined {
   const pattern = groupAt(row);
   const { shape, data } = tensorAt(row, "mask");
   const layout = layOut(pattern, { shape });
@@ -156,7 +166,7 @@ export function groupCountsRow(row: JsonObject): Difference | undefined {
 }
 
 /** One layer's mask at a given ratio. */
-export function singleMaskRow(row: JsonObject): Difference | undefined {
+function singleMaskRow(row: JsonObject): Difference | undefined {
   const { shape, data } = tensorAt(row, "score");
   const scores = Float32Array.from(data);
   const ratio = at.number(row, "ratio");
@@ -170,7 +180,7 @@ export function singleMaskRow(row: JsonObject): Difference | undefined {
 }
 
 /** The mask of a weight's present zeros. */
-export function patternLockRow(row: JsonObject): Difference | undefined {
+function patternLockRow(row: JsonObject): Difference | undefined {
   const pattern = patternAt(row);
   const { shape, data } = tensorAt(row, "mask");
   const rows = row.weight as readonly (readonly number[])[];
@@ -180,7 +190,7 @@ export function patternLockRow(row: JsonObject): Difference | undefined {
 }
 
 /** Whether and how a layer's share is adjusted. */
-export function adjustRatioRow(row: JsonObject): Difference | undefined {
+function adjustRatioRow(row: JsonObject): Difference | undefined {
   const layers = at.object(row, "layers") as Readonly<Record<string, readonly [number, number]>>;
   const current: BlockCount[] = Object.values(layers).map(([pruned, total]) => ({ pruned, total }));
   const index = Object.keys(layers).indexOf(at.text(row, "layer"));
@@ -195,7 +205,7 @@ export function adjustRatioRow(row: JsonObject): Difference | undefined {
 }
 
 /** Interpolated masks: over all layers together, and each layer alone. */
-export function progressiveMaskRow(row: JsonObject): Difference | undefined {
+function progressiveMaskRow(row: JsonObject): Difference | undefined {
   const layers = Object.keys(at.object(row, "pre")).map((name): ProgressiveLayer => {
     const before = tensorAt(at.object(row, "pre"), name);
     return {

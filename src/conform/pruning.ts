@@ -23,7 +23,7 @@ import {
   tensorLayer,
 } from "./pruning-case.ts";
 import { completenessDifference } from "./pruning-completeness.ts";
-import { AS_INC, isRefusal, prunersDifference, statedFields } from "./pruning-config.ts";
+import { AS_INC, prunersDifference, refusalOf, statedFields } from "./pruning-config.ts";
 import {
   finalDifference,
   maskGradientDifference,
@@ -61,15 +61,14 @@ function refusalDifference(
   vector: PruningCase,
   { step, message }: NonNullable<PruningCase["error"]>,
 ): Difference | undefined {
-  try {
+  const differences: Difference[] = [];
+  const refusal = refusalOf(() => {
     // The steps before the error are compared as those of any other case.
     const { run, difference } = follow(start(vector));
-    if (difference !== undefined) return difference;
-    if (step !== null) advance(run, undefined, step);
-  } catch (error) {
-    if (isRefusal(error)) return undefined;
-    throw error;
-  }
+    if (difference !== undefined) differences.push(difference);
+    else if (step !== null) advance(run, undefined, step);
+  });
+  if (refusal !== undefined || differences.length > 0) return differences[0];
   const place = step === null ? "preparation" : { step, quantity: "outcome" };
   return differenceAt(place, `a refusal (INC: ${message})`, "none");
 }
@@ -116,7 +115,6 @@ function advance(run: Run, event: CaseEvent | undefined, step: number): Advanced
   return { run: next, difference };
 }
 
-/** Layers with the weights that a hook changed. */
 function withWeights(layers: readonly LayerRecord[], { weights }: PruningResult): LayerRecord[] {
   return layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
 }

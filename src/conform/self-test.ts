@@ -121,9 +121,7 @@ function distance(a: Float32Array, b: Float32Array): number {
   return difference / (largestMagnitude(b) || 1);
 }
 
-/**
- * Compares a training step on a backend with the same step on scalar loops.
- */
+/** Compares a training step on a backend with the same step on scalar loops. */
 export function runSelfTest(backend: Backend): SelfTest {
   const expected = gradientsOf(createBackend({ variant: "scalar" }));
   const got = gradientsOf(backend);

@@ -1,5 +1,5 @@
 /** The result of replaying one golden vector, in one form for all families. */
-import { CaseFileError } from "./case-files.ts";
+import { CaseFileError, type JsonObject } from "./case-files.ts";
 import { type Difference, differenceAt, formatDifference } from "./difference.ts";
 
 /**
@@ -23,13 +23,11 @@ export interface Verdict {
   readonly detail?: string;
 }
 
-/** A right answer that differs from the recorded one. */
-interface Acceptable {
-  readonly acceptable: string;
-}
+/** What is found on a vector: nothing, its first difference, or why a differing answer is right. */
+export type Finding = Difference | { readonly acceptable: string } | undefined;
 
-/** The result of checking a vector: its first difference, or nothing. */
-export type Finding = Difference | Acceptable | undefined;
+/** The checks of a table's rows, by the table's part. */
+export type RowChecks = Readonly<Record<string, (row: JsonObject, table: JsonObject) => Finding>>;
 
 /** Numbers of vectors that passed and failed. */
 interface VerdictCounts {
@@ -82,7 +80,6 @@ export function formatVerdict({ family, name, status, note, detail }: Verdict): 
   return status === "passed" ? `ok   ${subject}` : `ok   ${subject}: acceptable, ${note ?? ""}`;
 }
 
-/** The closing line of a replay. */
 export function formatCounts({ passed, failed }: VerdictCounts): string {
   return `${passed} passed, ${failed} failed`;
 }
