@@ -89,10 +89,11 @@ export function parseArguments<Options extends OptionTable>(
     if (seen.has(key)) problems.push({ path: typed, expected: "one value", got: "several" });
     seen.add(key);
     const text = attached ?? takeValue(option, rest);
-    const read = text === undefined ? { expected: option.placeholder } : option.read(text);
+    const value = text === undefined ? undefined : option.read(text);
+    const expected = text === undefined ? option.placeholder : option.expected;
     const got = text === undefined ? "nothing" : JSON.stringify(text);
-    if ("value" in read) values.set(key, read.value);
-    else problems.push({ path: typed, ...read, got });
+    if (value === undefined) problems.push({ path: typed, expected, got });
+    else values.set(key, value);
   }
   problems.push(...positionalProblems(names, positionals));
   if (problems.length > 0) return left(problems);

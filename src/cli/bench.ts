@@ -35,7 +35,6 @@ export const BENCHMARK_NAMES = [
   "gemm",
   "kernels",
 ] as const;
-/** One of them. */
 export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
 
 /** A request to the benchmarks. */
@@ -150,7 +149,6 @@ export async function loadBenchmarks(
   return program.runBenchmarks;
 }
 
-/** The command. */
 export const benchCommand: Command = defineCommand({
   name: "bench",
   summary: "measure this library's speed and memory, and compare them with installed peers",

@@ -105,7 +105,6 @@ function jsonPrinter({ out }: Console): Printer {
   };
 }
 
-/** The command. */
 export const conformCommand: Command = defineCommand({
   name: "conform",
   summary: "replay golden vectors and compare",

@@ -15,7 +15,6 @@ const OPTIONS = {
   profile: choiceOption(["inc", "strict"], "pruning semantics (default strict: exact counts)"),
 } as const;
 
-/** The command. */
 export const demoCommand: Command = defineCommand({
   name: "demo",
   summary: "train and prune a small BERT on a task that comes with the package",

@@ -1,8 +1,5 @@
 /** The kinds of options a command can take, as data: how each is written, described and read. */
 
-/** An option's value, or what was expected instead of its text. */
-export type Reading<T> = { readonly value: T } | { readonly expected: string };
-
 /** One option. Its name is its key in a table, in camelCase; on the command line in kebab- or snake_case. */
 export interface Option<T> {
   /** The value in help texts, such as `DIR`; empty for a flag. */
@@ -12,7 +9,9 @@ export interface Option<T> {
   readonly aliases: readonly string[];
   /** A flag needs no value: alone it reads as `true`. */
   readonly isFlag: boolean;
-  readonly read: (text: string) => Reading<T>;
+  /** What a text must be; `read` gives undefined for any other. */
+  readonly expected: string;
+  readonly read: (text: string) => T | undefined;
 }
 
 /** Options by name in camelCase. */
@@ -50,9 +49,9 @@ export function textOption(
   description: string,
   aliases: readonly string[] = [],
 ): Option<string> {
-  const read = (text: string): Reading<string> =>
-    text === "" ? { expected: `a ${placeholder} that is not empty` } : { value: text };
-  return { placeholder, description, aliases, isFlag: false, read };
+  const expected = `a ${placeholder} that is not empty`;
+  const read = (text: string): string | undefined => (text === "" ? undefined : text);
+  return { placeholder, description, aliases, isFlag: false, expected, read };
 }
 
 /** An option with a decimal number within bounds. */
@@ -61,18 +60,16 @@ export function numberOption(
   description: string,
   aliases: readonly string[] = [],
 ): Option<number> {
-  const read = (text: string): Reading<number> =>
-    DECIMAL.test(text) && isWithin(Number(text), bounds)
-      ? { value: Number(text) }
-      : { expected: `a number${boundsText(bounds)}` };
-  return { placeholder: "NUMBER", description, aliases, isFlag: false, read };
+  const expected = `a number${boundsText(bounds)}`;
+  const read = (text: string): number | undefined =>
+    DECIMAL.test(text) && isWithin(Number(text), bounds) ? Number(text) : undefined;
+  return { placeholder: "NUMBER", description, aliases, isFlag: false, expected, read };
 }
 
 function readInteger(text: string, bounds: NumberBounds): number | undefined {
   const value = Number(text);
-  return INTEGER.test(text) && Number.isSafeInteger(value) && isWithin(value, bounds)
-    ? value
-    : undefined;
+  const isRead = INTEGER.test(text) && Number.isSafeInteger(value) && isWithin(value, bounds);
+  return isRead ? value : undefined;
 }
 
 /** An option with an integer within bounds. */
@@ -81,11 +78,9 @@ export function integerOption(
   description: string,
   aliases: readonly string[] = [],
 ): Option<number> {
-  const read = (text: string): Reading<number> => {
-    const value = readInteger(text, bounds);
-    return value === undefined ? { expected: `an integer${boundsText(bounds)}` } : { value };
-  };
-  return { placeholder: "N", description, aliases, isFlag: false, read };
+  const expected = `an integer${boundsText(bounds)}`;
+  const read = (text: string): number | undefined => readInteger(text, bounds);
+  return { placeholder: "N", description, aliases, isFlag: false, expected, read };
 }
 
 /** An option with different integers separated by commas. */
@@ -94,14 +89,13 @@ export function integersOption(
   description: string,
   aliases: readonly string[] = [],
 ): Option<readonly number[]> {
-  const read = (text: string): Reading<readonly number[]> => {
+  const expected = `different integers${boundsText(bounds)}, separated by commas`;
+  const read = (text: string): readonly number[] | undefined => {
     const values = text.split(",").map((part) => readInteger(part.trim(), bounds));
-    const present = values.filter((value) => value !== undefined);
-    return present.length === values.length && new Set(present).size === present.length
-      ? { value: present }
-      : { expected: `different integers${boundsText(bounds)}, separated by commas` };
+    const different = new Set(values.filter((value) => value !== undefined));
+    return different.size === values.length ? [...different] : undefined;
   };
-  return { placeholder: "N,N,...", description, aliases, isFlag: false, read };
+  return { placeholder: "N,N,...", description, aliases, isFlag: false, expected, read };
 }
 
 /** An option with one of a few words. */
@@ -110,20 +104,16 @@ export function choiceOption<T extends string>(
   description: string,
   aliases: readonly string[] = [],
 ): Option<T> {
-  const read = (text: string): Reading<T> => {
-    const value = choices.find((choice) => choice === text);
-    return value === undefined ? { expected: `one of ${choices.join(", ")}` } : { value };
-  };
-  return { placeholder: choices.join("|"), description, aliases, isFlag: false, read };
+  const expected = `one of ${choices.join(", ")}`;
+  const read = (text: string): T | undefined => choices.find((choice) => choice === text);
+  return { placeholder: choices.join("|"), description, aliases, isFlag: false, expected, read };
 }
 
 /** An option that is on when named alone, and takes `true` or `false`. */
 export function flagOption(description: string, aliases: readonly string[] = []): Option<boolean> {
-  const read = (text: string): Reading<boolean> =>
-    text === "true" || text === "false"
-      ? { value: text === "true" }
-      : { expected: "true or false" };
-  return { placeholder: "", description, aliases, isFlag: true, read };
+  const values = new Map(Object.entries({ true: true, false: false }));
+  const read = (text: string): boolean | undefined => values.get(text);
+  return { placeholder: "", description, aliases, isFlag: true, expected: "true or false", read };
 }
 
 /** A camelCase name as the command line writes it: `maxSeqLength` is `max-seq-length`. */

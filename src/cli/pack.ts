@@ -8,18 +8,18 @@ import { LAYOUT_SPELLINGS, type LayoutSpec, parseLayout } from "../sparse/layout
 import { requireTarget, withCheckpoint, withProgress } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console, TextOutput } from "./console.ts";
-import { choiceOption, flagOption, type Option, type Reading, textOption } from "./options.ts";
+import { choiceOption, flagOption, type Option, textOption } from "./options.ts";
 
 /** An option with layouts separated by commas. */
 function layoutsOption(description: string): Option<readonly LayoutSpec[]> {
-  const read = (text: string): Reading<readonly LayoutSpec[]> => {
+  const expected = `${LAYOUT_SPELLINGS}, or several separated by commas`;
+  const read = (text: string): readonly LayoutSpec[] | undefined => {
     const specs = text.split(",").map((part) => parseLayout(part.trim()));
     const known = specs.filter((spec) => spec !== undefined);
-    return known.length === specs.length
-      ? { value: known }
-      : { expected: `${LAYOUT_SPELLINGS}, or several separated by commas` };
+    return known.length === specs.length ? known : undefined;
   };
-  return { placeholder: "LAYOUT,...", description, aliases: ["layout"], isFlag: false, read };
+  const aliases = ["layout"];
+  return { placeholder: "LAYOUT,...", description, aliases, isFlag: false, expected, read };
 }
 
 const OUT = textOption("OUT", "path of the result; nothing may exist there (required)");

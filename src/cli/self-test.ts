@@ -40,7 +40,6 @@ function textOf(outcome: Outcome): string {
   return `${name}${passed ? "passed" : "FAILED"}: largest difference ${worst.toExponential(1)}, at ${at}`;
 }
 
-/** The command. */
 export const selfTestCommand: Command = defineCommand({
   name: "self-test",
   summary: "check the compiled kernels of this engine against scalar loops",
