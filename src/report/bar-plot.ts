@@ -3,19 +3,12 @@
 import { seriesColor } from "./line-plot.ts";
 import { element, escapeMarkup, svg } from "./markup.ts";
 
-/** One bar. */
 export interface Bar {
   readonly name: string;
   /** From 0 to 1. */
   readonly ratio: number;
   /** Drawn in the accent colour; the others are grey. */
   readonly accented: boolean;
-}
-
-/** What a bar plot shows. */
-interface BarPlot {
-  readonly title: string;
-  readonly bars: readonly Bar[];
 }
 
 const WIDTH = 560;
@@ -50,12 +43,12 @@ function row(bar: Bar, index: number, left: number): string {
 }
 
 /** A bar plot as an SVG element; it grows by one row a bar. */
-export function barPlot(plot: BarPlot): string {
-  const longest = plot.bars.reduce((most, bar) => Math.max(most, bar.name.length), 0);
+export function barPlot(title: string, bars: readonly Bar[]): string {
+  const longest = bars.reduce((most, { name }) => Math.max(most, name.length), 0);
   const left = 12 + CHARACTER * Math.min(longest, LONGEST_NAME) + 8;
-  const height = TOP + plot.bars.length * ROW + 8;
-  return svg(plot.title, WIDTH, height, [
-    element("text", { x: 12, y: 18, class: "title" }, escapeMarkup(plot.title)),
-    ...plot.bars.map((bar, index) => row(bar, index, left)),
+  const height = TOP + bars.length * ROW + 8;
+  return svg(title, WIDTH, height, [
+    element("text", { x: 12, y: 18, class: "title" }, escapeMarkup(title)),
+    ...bars.map((bar, index) => row(bar, index, left)),
   ]);
 }

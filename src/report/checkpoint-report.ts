@@ -5,7 +5,6 @@ import { card, factsTable, heading, htmlPage, htmlTable, maskCard, paragraph } f
 import type { MaskMatrix } from "./run-report.ts";
 import type { TextTable } from "./table.ts";
 
-/** The contents of a checkpoint report. */
 interface CheckpointReport {
   readonly title: string;
   /** One or two sentences on what was inspected. */
@@ -20,18 +19,14 @@ interface CheckpointReport {
   readonly mask?: MaskMatrix;
 }
 
-/**
- * The report as an HTML document. All text is escaped.
- */
+/** The report as an HTML document. All text is escaped. */
 export function checkpointReport(report: CheckpointReport): string {
   const { title, summary, facts, tensors, zeros, packed, mask } = report;
   const plots = [
     ...(zeros.length > 0
-      ? [barPlot({ title: "Zeros per layer; grey layers satisfy no pattern", bars: zeros })]
+      ? [barPlot("Zeros per layer; grey layers satisfy no pattern", zeros)]
       : []),
-    ...(packed.length > 0
-      ? [barPlot({ title: "Packed bytes over dense bytes per layer", bars: packed })]
-      : []),
+    ...(packed.length > 0 ? [barPlot("Packed bytes over dense bytes per layer", packed)] : []),
   ];
   return htmlPage(title, [
     paragraph(summary),

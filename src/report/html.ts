@@ -89,7 +89,7 @@ function layerPlot(run: PatternRun): string {
     ratio: layer.sparsity,
     accented: layer.pruned,
   }));
-  return card(barPlot({ title: "Zeros per linear layer; grey layers are not pruned", bars }));
+  return card(barPlot("Zeros per linear layer; grey layers are not pruned", bars));
 }
 
 function patternSection(report: RunReport, run: PatternRun): string {

@@ -15,7 +15,6 @@ export interface Series {
   readonly stepped?: boolean;
 }
 
-/** What a plot shows. */
 export interface LinePlot {
   readonly title: string;
   readonly xLabel: string;

@@ -10,18 +10,15 @@ export function heading(text: string, code: string = ""): string {
   return element("h2", {}, escapeMarkup(text) + (code && element("code", {}, escapeMarkup(code))));
 }
 
-/** A paragraph of text. */
 export function paragraph(text: string): string {
   return element("p", {}, escapeMarkup(text));
 }
 
-/** A frame around content. */
 export function card(content: string): string {
   return element("figure", { class: "card" }, content);
 }
 
-/** A row of a table. */
-export function cells(name: "td" | "th", row: readonly string[]): string {
+function cells(name: "td" | "th", row: readonly string[]): string {
   return element("tr", {}, row.map((cell) => element(name, {}, escapeMarkup(cell))).join(""));
 }
 

@@ -7,13 +7,11 @@ export interface ResultRow {
   /** Pruned and all blocks (for N:M, entries of groups) of the pruned layers, means over seeds. */
   readonly prunedBlocks: number;
   readonly totalBlocks: number;
-  /** Zeros over entries, counted over every linear layer of the model. */
+  /** Zeros over entries: over every linear layer of the model, and over the pruned layers alone. */
   readonly sparsityOverLinear: number;
-  /** Zeros over entries, counted over the pruned layers alone. */
   readonly sparsityOverPruned: number;
-  /** The dense model's metric of each seed. */
+  /** The metric of each seed's dense and sparse model. */
   readonly dense: readonly number[];
-  /** The sparse model's metric of each seed. */
   readonly sparse: readonly number[];
   /** The metric of each seed's dense model pruned at once, without further training. */
   readonly withoutFineTuning?: readonly number[];
@@ -21,14 +19,12 @@ export interface ResultRow {
   readonly seconds: number;
 }
 
-/** The results table. */
 export interface ResultTable {
   /** The metric's name, such as `accuracy` or `F1`. */
   readonly metric: string;
   readonly rows: readonly ResultRow[];
 }
 
-/** One epoch of one run. */
 interface EpochPoint {
   /** From 1. */
   readonly epoch: number;
@@ -38,18 +34,15 @@ interface EpochPoint {
   readonly metric: number;
 }
 
-/** The epochs of one seed. */
 export interface SeedCurve {
   readonly seed: number;
   readonly epochs: readonly EpochPoint[];
 }
 
-/** The target ratio and the reached one at a step. */
+/** The schedule's target ratio at a step, and the ratio of pruned blocks that was reached. */
 export interface SchedulePoint {
   readonly step: number;
-  /** The schedule's target ratio. */
   readonly target: number;
-  /** The ratio of pruned blocks reached. */
   readonly reached: number;
 }
 
@@ -71,7 +64,6 @@ export interface MaskMatrix {
   readonly mask: Uint8Array;
 }
 
-/** The runs of one pattern. */
 export interface PatternRun {
   readonly pattern: string;
   /** One curve per seed. */

@@ -18,9 +18,7 @@ export function maximum(values: readonly number[]): number {
   return values.reduce((largest, value) => Math.max(largest, value), -Infinity);
 }
 
-/**
- * The relative drop: (sparse max - dense max) / dense max. Negative if the sparse model is worse.
- */
+/** The relative drop: (sparse max - dense max) / dense max. Negative if the sparse model is worse. */
 export function relativeDrop(row: ResultRow): number {
   const dense = maximum(row.dense);
   return (maximum(row.sparse) - dense) / dense;
