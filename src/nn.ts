@@ -30,7 +30,7 @@ export { generateDemoTask } from "./experiment/demo-task.ts";
 export type { ExperimentEvent } from "./experiment/events.ts";
 export { runExperiment } from "./experiment/experiment.ts";
 export { MODEL_CONFIGS } from "./experiment/model-configs.ts";
-export { densePhaseSettings, sparsePhaseSettings } from "./experiment/phases.ts";
+export { densePhaseSettings, sparsePhaseSettings } from "./experiment/plan.ts";
 export { findRecipe, recipePruningConfig } from "./experiment/recipes.ts";
 export {
   decodeSnapshot,

@@ -39,17 +39,10 @@ export interface PhaseResult extends PhaseId {
   readonly oneShot: MeasuredModel | null;
 }
 
-/** The end of a phase. The experiment's weights are then the phase's. */
-interface PhaseResultEvent {
-  readonly type: "result";
-  readonly result: PhaseResult;
-}
-
-/** The last event; `completed` is false if the signal ended the experiment early. */
-interface ExperimentEndEvent {
-  readonly type: "end";
-  readonly completed: boolean;
-}
-
 /** Anything that an experiment reports. */
-export type ExperimentEvent = PhaseTrainingEvent | PhaseResultEvent | ExperimentEndEvent;
+export type ExperimentEvent =
+  | PhaseTrainingEvent
+  /** The end of a phase. The experiment's weights are then the phase's. */
+  | { readonly type: "result"; readonly result: PhaseResult }
+  /** The last event; `completed` is false if the signal ended the experiment early. */
+  | { readonly type: "end"; readonly completed: boolean };

@@ -3,6 +3,7 @@
 import type { PruningKeys } from "../checkpoint/pruning-config-file.ts";
 import {
   type Either,
+  InputError,
   isLeft,
   left,
   type Problem,
@@ -13,10 +14,14 @@ import {
 import type { Example, GlueTask } from "../io/glue.ts";
 import type { Vocabulary } from "../io/vocabulary.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { Profile } from "../prune/config.ts";
+import { moduleList } from "../model/modules.ts";
+import type { Profile, PruningConfig } from "../prune/config.ts";
+import { elementCount, PruningError } from "../prune/layer.ts";
+import { formatPattern } from "../prune/pattern.ts";
+import { initialiseTrainingPruning, parseTrainingPruning } from "../train/pruning.ts";
 import { trainingSettings } from "../train/settings.ts";
+import { KIND_OF_MODULE } from "../train/trainable-model.ts";
 import type { RunDescription } from "./plan.ts";
-import { checkPruning, commonPattern } from "./pruning-check.ts";
 import { overrideProblems, type RecipeOverrides, recipeWith } from "./recipe-overrides.ts";
 import { pruningSteps, RECIPES, type Recipe, recipePruningConfig } from "./recipes.ts";
 import {
@@ -195,4 +200,37 @@ function choosePruning(
   if (isLeft(checked)) return prefixPaths(`${given.path}: `)(checked);
   const pattern = commonPattern(checked.right);
   return right({ recipes: [{ ...recipe, sparse: { ...sparse, pattern } }], pruningConfig });
+}
+
+/**
+ * Parses a configuration in INC's keys and begins pruning with it. Problems are those of the configuration, or the first
+ * reason why it cannot be carried out: a pattern that divides no layer, no layer selected, an impossible schedule.
+ */
+function checkPruning(
+  keys: PruningKeys,
+  model: ModelConfig,
+  profile: Profile,
+): Either<readonly Problem[], PruningConfig> {
+  try {
+    const config = parseTrainingPruning(keys, profile);
+    // Only shapes and order matter: all weights are zero.
+    const layers = moduleList(model).map(({ name, kind, shape }) => ({
+      name,
+      kind: KIND_OF_MODULE[kind],
+      shape,
+      data: new Float32Array(elementCount(shape)),
+    }));
+    initialiseTrainingPruning(config, layers, profile);
+    return right(config);
+  } catch (error) {
+    if (error instanceof InputError) return left(error.problems);
+    if (error instanceof PruningError) return left([error.problem]);
+    throw error;
+  }
+}
+
+/** The pattern of all pruners, or null if they differ. */
+function commonPattern({ pruners }: PruningConfig): string | null {
+  const [pattern = null, ...others] = new Set(pruners.map((each) => formatPattern(each.pattern)));
+  return others.length === 0 ? pattern : null;
 }

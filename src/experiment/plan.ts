@@ -6,11 +6,16 @@ import type { ModelConfig } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
 import type { Profile } from "../prune/config.ts";
 import type { TokenisedExample } from "../train/examples.ts";
+import { parameterRules } from "../train/optimizer.ts";
 import { type TrainingSettings, trainingSettings } from "../train/settings.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import type { PhaseId } from "./events.ts";
-import { densePhaseSettings, sparsePhaseSettings } from "./phases.ts";
-import type { Recipe } from "./recipes.ts";
+import {
+  type PhaseRecipe,
+  type Recipe,
+  recipePruningConfig,
+  type SparsePhaseRecipe,
+} from "./recipes.ts";
 
 /**
  * What an experiment does, on any rows. An absent property (`undefined`) has the stated default, which
@@ -61,7 +66,6 @@ export interface ExperimentPlan extends ExperimentDescription {
   readonly sparseProducts: SparseProductsSetting;
 }
 
-/** Fills in the defaults. */
 export function resolveExperiment(description: ExperimentDescription): ExperimentPlan {
   const { profile, sparseProducts } = trainingSettings();
   return {
@@ -85,27 +89,84 @@ export interface ExperimentPhase {
 export function planPhases(plan: ExperimentPlan, seed: number): readonly ExperimentPhase[] {
   const { recipes, profile, sparseProducts, trainingRows, pruningConfig } = plan;
   const context = { seed, profile, sparseProducts, exampleCount: trainingRows.length };
-  const dense = recipes.slice(0, 1).map(({ name, evaluationBatchSize, metric, dense: phase }) => ({
-    evaluationBatchSize,
-    metric,
-    id: { phase: "dense", recipe: name, pattern: "dense", seed } as const,
-    epochs: phase.epochs,
-    batchSize: phase.batchSize,
-    settings: densePhaseSettings(phase, context),
-  }));
-  const sparse = recipes.flatMap(({ name, evaluationBatchSize, metric, sparse: phase }) => {
-    if (phase === null) return [];
-    const pattern = phase.pattern ?? "mixed";
-    return {
-      evaluationBatchSize,
-      metric,
-      id: { phase: "sparse", recipe: name, pattern, seed } as const,
-      epochs: phase.epochs,
-      batchSize: phase.batchSize,
-      settings: sparsePhaseSettings(phase, context, pruningConfig),
-    };
+  const phaseOf = (
+    { name: recipe, evaluationBatchSize, metric }: Recipe,
+    { epochs, batchSize }: PhaseRecipe,
+    kind: Pick<PhaseId, "phase" | "pattern">,
+    settings: TrainingSettings,
+  ): ExperimentPhase => {
+    const id = { phase: kind.phase, recipe, pattern: kind.pattern, seed };
+    return { evaluationBatchSize, metric, id, epochs, batchSize, settings };
+  };
+  const dense = recipes.slice(0, 1).map((recipe) => {
+    const settings = densePhaseSettings(recipe.dense, context);
+    return phaseOf(recipe, recipe.dense, { phase: "dense", pattern: "dense" }, settings);
+  });
+  const sparse = recipes.flatMap((recipe) => {
+    if (recipe.sparse === null) return [];
+    const pattern = recipe.sparse.pattern ?? "mixed";
+    const settings = sparsePhaseSettings(recipe.sparse, context, pruningConfig);
+    return phaseOf(recipe, recipe.sparse, { phase: "sparse", pattern }, settings);
   });
   return [...dense, ...sparse];
+}
+
+/** What a phase's settings depend on, besides its recipe. */
+interface PhaseContext {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly sparseProducts: SparseProductsSetting;
+  /** Number of training rows. */
+  readonly exampleCount: number;
+}
+
+/** The training settings of a dense phase. */
+export function densePhaseSettings(
+  phase: PhaseRecipe,
+  { seed, profile, sparseProducts, exampleCount }: PhaseContext,
+): TrainingSettings {
+  return {
+    seed,
+    profile,
+    batching: phase.batching,
+    optimizer: {
+      flavour: "transformers",
+      learningRate: phase.learningRate,
+      betas: phase.betas,
+      epsilon: phase.epsilon,
+      weightDecay: phase.weightDecay,
+    },
+    parameterRules: parameterRules(profile),
+    schedule: {
+      name: phase.scheduleName,
+      warmupSteps: phase.warmupSteps,
+      totalSteps: phaseSteps(phase, exampleCount),
+    },
+    pruning: null,
+    teacherCache: "off",
+    distillation: null,
+    sparseProducts,
+  };
+}
+
+/** The settings of a sparse phase. `pruning` replaces the recipe's pruning configuration. */
+export function sparsePhaseSettings(
+  phase: SparsePhaseRecipe,
+  context: PhaseContext,
+  pruning: unknown = recipePruningConfig(phase, context.exampleCount),
+): TrainingSettings {
+  const { distillationWeight: weight, distillationPadding: padding } = phase;
+  return {
+    ...densePhaseSettings(phase, context),
+    pruning,
+    teacherCache: phase.teacherCache,
+    distillation: weight === 0 ? null : { kind: "last-hidden-state", weight, padding },
+  };
+}
+
+/** Optimizer updates of a phase. */
+export function phaseSteps({ epochs, batchSize }: PhaseRecipe, exampleCount: number): number {
+  return epochs * Math.ceil(exampleCount / batchSize);
 }
 
 /** What an experiment's results depend on, as plain data; large parts as a digest. */
@@ -118,7 +179,6 @@ export interface ExperimentTerms {
   readonly teacher: string | null;
 }
 
-/** The terms of an experiment. */
 export function experimentTerms(
   { config, trainingRows, evaluationRows, teacher }: ExperimentPlan,
   phases: readonly ExperimentPhase[],

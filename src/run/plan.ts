@@ -1,8 +1,12 @@
 /** What every seed of a run has in common. */
 
 import type { PhaseId } from "../experiment/events.ts";
-import { phaseSteps } from "../experiment/phases.ts";
-import { type ExperimentPlan, type RunDescription, resolveExperiment } from "../experiment/plan.ts";
+import {
+  type ExperimentPlan,
+  phaseSteps,
+  type RunDescription,
+  resolveExperiment,
+} from "../experiment/plan.ts";
 import type { Example } from "../io/glue.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
