@@ -34,14 +34,6 @@ const MOST_MARKERS = 40;
 /** Estimated width of one character of the legend, in pixels. */
 const LEGEND_CHARACTER = 6.6;
 
-/** Maps data to picture coordinates. */
-interface Frame {
-  readonly x: Range;
-  readonly y: Range;
-  readonly toX: (value: number) => number;
-  readonly toY: (value: number) => number;
-}
-
 /** The colours of series: CSS variables of the page, with values for a picture that stands alone. */
 const SERIES_COLORS: readonly string[] = [
   "var(--series-1, #2f7bd6)",
@@ -57,7 +49,8 @@ export function seriesColor(index: number): string {
   return SERIES_COLORS[index % SERIES_COLORS.length] ?? "currentColor";
 }
 
-function frameOf(plot: LinePlot): Frame {
+/** The ranges of a plot, and functions from data to picture coordinates. */
+function frameOf(plot: LinePlot) {
   const points = plot.series.flatMap((series) => finitePoints(series));
   const shown = plot.yRange === undefined ? [] : [plot.yRange.low, plot.yRange.high];
   const x = rangeOf(points.map(([value]) => value));
@@ -74,6 +67,8 @@ function frameOf(plot: LinePlot): Frame {
     toY: scale(y, FRAME.bottom, FRAME.top),
   };
 }
+
+type Frame = ReturnType<typeof frameOf>;
 
 function finitePoints(series: Series): readonly (readonly [number, number])[] {
   return series.points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));

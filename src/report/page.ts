@@ -1,9 +1,16 @@
 /** The parts of reports: self-contained HTML files without scripts. */
 import { element, escapeMarkup } from "./markup.ts";
-import { maskPicture } from "./mask-picture.ts";
+import { type Color, writePng } from "./png.ts";
 import type { MaskMatrix } from "./run-report.ts";
 import { REPORT_STYLE } from "./style.ts";
 import type { TextTable } from "./table.ts";
+
+const PRUNED: Color = [0, 0, 0, 0];
+const KEPT: Color = [47, 123, 214, 255];
+/** Small layers are magnified by an integer up to about this width in pixels. */
+const COMFORTABLE_WIDTH = 512;
+/** Bytes converted to text at once: a call takes a limited number of arguments. */
+const SLICE = 0x8000;
 
 /** A heading that may end in code. */
 export function heading(text: string, code: string = ""): string {
@@ -60,4 +67,34 @@ export function htmlPage(title: string, parts: readonly string[]): string {
     element("style", {}, REPORT_STYLE),
   ].join("\n");
   return `<!doctype html>\n<html lang="en">\n<head>\n${head}\n</head>\n<body>\n<main>\n${body}\n</main>\n</body>\n</html>\n`;
+}
+
+/**
+ * An `img` element with the mask as an embedded PNG. Pruned weights are transparent, for light and dark pages.
+ *
+ * @throws RangeError if the mask does not have rows x columns entries.
+ */
+export function maskPicture(matrix: MaskMatrix): string {
+  const { layer, rows, columns, mask } = matrix;
+  if (mask.length !== rows * columns)
+    throw new RangeError(
+      `mask of ${layer}: expected ${rows} x ${columns} entries, got ${mask.length}`,
+    );
+  const magnification = Math.max(1, Math.floor(COMFORTABLE_WIDTH / columns));
+  const png = writePng({ width: columns, height: rows, pixels: mask, colors: [PRUNED, KEPT] });
+  return element("img", {
+    class: "mask",
+    width: columns * magnification,
+    height: rows * magnification,
+    alt: `Mask of ${layer}: ${rows} rows of ${columns} weights; coloured weights are kept`,
+    src: `data:image/png;base64,${toBase64(png)}`,
+  });
+}
+
+/** Bytes as base64. */
+export function toBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (let offset = 0; offset < bytes.length; offset += SLICE)
+    text += String.fromCharCode(...bytes.subarray(offset, offset + SLICE));
+  return btoa(text);
 }

@@ -1,7 +1,7 @@
 import { inflateSync, crc32 as zlibCrc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { maskPicture, toBase64 } from "../../src/report/mask-picture.ts";
+import { maskPicture, toBase64 } from "../../src/report/page.ts";
 import { crc32, storeAsZlib, writePng } from "../../src/report/png.ts";
 
 /** The chunks of a PNG file, each with its checksum verified. */
