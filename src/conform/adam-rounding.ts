@@ -77,7 +77,7 @@ function isNoise(steps: readonly GradientStep[], index: number): boolean {
  */
 function directionError(
   steps: readonly GradientStep[],
-  { a, b, e }: Averages,
+  { a, b, e }: ReturnType<typeof averagesOf>,
   index: number,
 ): number {
   let m = 0;
@@ -95,29 +95,14 @@ function directionError(
   }, 0);
 }
 
-/** The gradients' weights in Adam's averages m and v, and the e beside sqrt(v). */
-interface Averages {
-  readonly a: readonly number[];
-  readonly b: readonly number[];
-  readonly e: number;
-}
-
-/** transformers adds epsilon before it corrects v's bias, so that it weighs 1 / sqrt(1 - beta2^t). */
-function averagesOf(
-  { flavour, betas: [beta1, beta2], epsilon }: AdamWSettings,
-  count: number,
-): Averages {
-  return {
-    a: averageWeights(beta1, count),
-    b: averageWeights(beta2, count),
-    e: flavour === "torch" ? epsilon : epsilon / Math.sqrt(1 - beta2 ** count),
-  };
-}
-
-/** Weights of the 1st, 2nd, ... of `count` values in Adam's bias-corrected average. */
-function averageWeights(beta: number, count: number): readonly number[] {
-  return Array.from(
-    { length: count },
-    (_, s) => ((1 - beta) * beta ** (count - 1 - s)) / (1 - beta ** count),
-  );
+/** The gradients' weights a and b in Adam's averages m and v, and the e beside sqrt(v). */
+function averagesOf({ flavour, betas: [beta1, beta2], epsilon }: AdamWSettings, count: number) {
+  const weights = (beta: number): readonly number[] =>
+    Array.from(
+      { length: count },
+      (_, s) => ((1 - beta) * beta ** (count - 1 - s)) / (1 - beta ** count),
+    );
+  // transformers adds epsilon before it corrects v's bias, so that it weighs 1 / sqrt(1 - beta2^t).
+  const e = flavour === "torch" ? epsilon : epsilon / Math.sqrt(1 - beta2 ** count);
+  return { a: weights(beta1), b: weights(beta2), e };
 }

@@ -31,19 +31,18 @@ import {
   tensorsBelow,
   tensorValues,
 } from "./case-files.ts";
-import { compare, type Difference, differenceAt, firstOf, type Tolerance } from "./difference.ts";
+import { compare, type Difference, differenceAt, firstOf } from "./difference.ts";
 import { batchAt } from "./model-case.ts";
 import { isKeyBias } from "./model-gradients.ts";
 import { adamWSettings } from "./model-optimizer.ts";
 import { scheduleAt } from "./model-schedule.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** Losses, relative. */
-const LOSS_TOLERANCE = 1e-5;
+const LOSS_TOLERANCE = { relative: 1e-5 };
 /** Learning rates: a few units in the last place of a double. */
-const RATE_TOLERANCE: Tolerance = { relative: 1e-14 };
-/** Final weights, absolute. */
-const WEIGHT_TOLERANCE = 5e-5;
+const RATE_TOLERANCE = { relative: 1e-14 };
+/** Of final weights. */
+const WEIGHT_TOLERANCE = { absolute: 5e-5 };
 
 type Batch = TokenBatch & LabelledBatch;
 
@@ -120,30 +119,23 @@ function withPadding(model: TrainableModel<Batch>, padding: Padding): TrainableM
 }
 
 function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): Difference | undefined {
+  const { schedule, optimizer } = session.settings;
   const expectedMasks = new Map<string, Float32Array>();
   return firstOf(at.objects(files.json, "events"), (event) => {
     const step = at.number(event, "step");
-    const { loss } = trainStepInto(session, batchOf(files, step));
+    const labels = Int32Array.from(tensorValues(files, `batch/${step}/labels`));
+    const { loss } = trainStepInto(session, { ...batchAt(files, `batch/${step}/`), labels });
+    // A case records the learning rate after its scheduler has moved on.
+    const rate = learningRateAt(schedule, optimizer.learningRate, step + 1);
     for (const [name, { data }] of tensorsBelow(files, `mask/${step}/`))
       expectedMasks.set(name, data);
+    const quantity = "learning rate";
     return (
-      compare({ step, quantity: "loss" }, at.number(event, "loss"), loss, {
-        relative: LOSS_TOLERANCE,
-      }) ??
-      rateDifference(step, session, at.number(event, "lr")) ??
+      compare({ step, quantity: "loss" }, at.number(event, "loss"), loss, LOSS_TOLERANCE) ??
+      compare({ step, quantity }, at.number(event, "lr"), rate, RATE_TOLERANCE) ??
       masksDifference(step, session, expectedMasks)
     );
   });
-}
-
-/** Compares the learning rate of the step after `step`: a case records it after its scheduler has moved on. */
-function rateDifference(
-  step: number,
-  { settings: { schedule, optimizer } }: TrainingSession<Batch>,
-  expected: number,
-): Difference | undefined {
-  const got = learningRateAt(schedule, optimizer.learningRate, step + 1);
-  return compare({ step, quantity: "learning rate" }, expected, got, RATE_TOLERANCE);
 }
 
 /** Compares every mask with the one that the case wrote last; before that a mask is all ones. */
@@ -180,12 +172,6 @@ function finalDifference(
   return firstOf(tensorsBelow(files, "final/"), ([layer, { data }]) => {
     if (isKeyBias(layer)) return undefined;
     const got = parameters.get(layer)?.value.data ?? new Float32Array(0);
-    const place = { layer, quantity: "final weight" };
-    return compare(place, data, got, { absolute: WEIGHT_TOLERANCE });
+    return compare({ layer, quantity: "final weight" }, data, got, WEIGHT_TOLERANCE);
   });
-}
-
-function batchOf(files: OpenCase, step: number): Batch {
-  const labels = Int32Array.from(tensorValues(files, `batch/${step}/labels`));
-  return { ...batchAt(files, `batch/${step}/`), labels };
 }

@@ -31,9 +31,9 @@ import {
 import { differentiate, type Loss, lastHidden, type ModelCase, withStudent } from "./model-case.ts";
 
 /** A gradient entry may differ by this share of its tensor's largest. */
-const GRADIENT: Tolerance = { relative: 1e-4 };
+const GRADIENT = { relative: 1e-4 };
 /** Losses are differences of logarithms of order 1, which float32 rounds to about 1e-6. */
-const LOSS: Tolerance = { relative: 1e-5, absolute: 1e-6 };
+const LOSS = { relative: 1e-5, absolute: 1e-6 };
 /**
  * A key bias adds the same value to all scores of a query, which softmax ignores. Its gradient is rounding alone,
  * below this share of the key weight's largest.

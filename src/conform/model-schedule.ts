@@ -3,11 +3,11 @@ import { isLeft } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { learningRateAt, SCHEDULE_NAMES, type ScheduleName } from "../train/schedule.ts";
 import { at, CaseFileError, type JsonObject, problemsError } from "./case-files.ts";
-import { compare, type Difference, type Tolerance } from "./difference.ts";
+import { compare, type Difference } from "./difference.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** Math.cos is not correctly rounded, so rates agree to a few units in the last place. */
-const RATE: Tolerance = { relative: 1e-14 };
+const RATE = { relative: 1e-14 };
 
 /** One verdict for each row, named `<source>:<row>`; rows count from 1. */
 export function replaySchedules(source: string, json: string): readonly Verdict[] {

@@ -10,14 +10,14 @@ import { forward } from "../model/forward.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
-import { compare, type Difference, firstOf, type Tolerance } from "./difference.ts";
+import { compare, type Difference, firstOf } from "./difference.ts";
 import { closeModelCase, type ModelCase, openModelCase, withStudent } from "./model-case.ts";
 import { distillationDifference, gradientDifference } from "./model-gradients.ts";
 import { optimizerDifference } from "./model-optimizer.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** Hidden states, attentions, pooled output and logits: absolute. */
-const OUTPUT: Tolerance = { absolute: 1e-5 };
+const OUTPUT = { absolute: 1e-5 };
 
 /** The verdict on a case, named after its directory. */
 export function replayModel(files: CaseFiles, backend: Backend): Verdict {

@@ -17,11 +17,9 @@ import {
 } from "./pruning-case.ts";
 import { unstatedPrune } from "./pruning-completeness.ts";
 
-/** Scores, relative to the layer's largest. */
-const SCORE_TOLERANCE = 1e-5;
-/** Target ratios, absolute. */
-const RATIO_TOLERANCE = 1e-12;
-/** Weights, absolute. */
+const SCORE_TOLERANCE = { relative: 1e-5 };
+const RATIO = { absolute: 1e-12 };
+/** Absolute. */
 const WEIGHT_TOLERANCE = 1e-6;
 
 export interface Run {
@@ -33,14 +31,8 @@ export interface Run {
   readonly masks: Map<string, Uint8Array>;
 }
 
-/** A layer of a pruner, with its name in tensors. */
-interface OwnedLayer {
-  readonly layer: PrunedLayer;
-  readonly name: string;
-  readonly pruner: number;
-}
-
-function ownedLayers({ state, vector }: Run): readonly OwnedLayer[] {
+/** The layers of all pruners, with their names in tensors. */
+function ownedLayers({ state, vector }: Run) {
   return state.pruners.flatMap(({ layers }, pruner) =>
     layers.map((layer) => ({ layer, name: tensorLayer(vector, pruner, layer.name), pruner })),
   );
@@ -59,7 +51,7 @@ export function maskGradientDifference(run: Run, step: number): Difference | und
       { quantity: "mask gradient", step, layer: tensor },
       expected,
       ended ? gradients.fill(0) : gradients,
-      { relative: SCORE_TOLERANCE },
+      SCORE_TOLERANCE,
     );
   });
 }
@@ -71,7 +63,7 @@ export function selectionDifference(run: Run, event: CaseEvent): Difference | un
     firstOf(ownedLayers(run), ({ layer: { scores }, name }) => {
       const expected = statedTensor(run.vector.files, `score/${step}/${name}`);
       const place = { step, layer: name, quantity: "score" };
-      return expected && compare(place, expected, scores ?? [], { relative: SCORE_TOLERANCE });
+      return expected && compare(place, expected, scores ?? [], SCORE_TOLERANCE);
     }) ??
     unstatedPrune(run.state, event) ??
     firstOf(event.prunes, (prune) => pruneDifference(run, step, prune)) ??
@@ -107,9 +99,7 @@ function pruneDifference(run: Run, step: number, prune: JsonObject): Difference 
   const optional = (quantity: string, key: string, got: () => number): Difference | undefined =>
     (prune[key] ?? null) === null ? undefined : compare(of(quantity), at.number(prune, key), got());
   return (
-    compare(of("target ratio"), at.number(prune, "target_ratio"), last.targetRatio, {
-      absolute: RATIO_TOLERANCE,
-    }) ??
+    compare(of("target ratio"), at.number(prune, "target_ratio"), last.targetRatio, RATIO) ??
     firstOf(counts, ([quantity, want, got]) => compare(of(quantity), want, got)) ??
     optional("initial sparsity", "scheduler_init_ratio", () => initialSparsity) ??
     optional("interpolated sparsity", "progressive_sparsity", () =>

@@ -37,12 +37,7 @@ const SCORE_TOLERANCE = { relative: 1e-5 };
 const AT_ZERO = { threshold: 0, ties: Number.POSITIVE_INFINITY };
 const SINGLE_WEIGHTS: Pattern = { kind: "block", height: 1, width: 1 };
 
-interface RowTensor {
-  readonly shape: readonly number[];
-  readonly data: readonly number[];
-}
-
-function tensorAt(row: JsonObject, key: string): RowTensor {
+function tensorAt(row: JsonObject, key: string) {
   const tensor = at.object(row, key);
   const shape = at.numbers(tensor, "shape");
   const data = at.numbers(tensor, "data");

@@ -33,12 +33,6 @@ import {
 } from "./pruning-event.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** A replay after a step, and the step's first difference. */
-interface Advanced {
-  readonly run: Run;
-  readonly difference: Difference | undefined;
-}
-
 /** The verdict on a case, named after its directory. */
 export function replayPruning(files: CaseFiles): Verdict {
   return judge("pruning", files.name, () => {
@@ -85,8 +79,8 @@ function trajectoryDifference(vector: PruningCase): Difference | undefined {
 }
 
 /** Runs the stated steps up to the first that differs. */
-function follow(from: Run): Advanced {
-  let at: Advanced = { run: from, difference: undefined };
+function follow(from: Run): ReturnType<typeof advance> {
+  let at: ReturnType<typeof advance> = { run: from, difference: undefined };
   for (const event of from.vector.events) {
     at = advance(at.run, event, event.step);
     if (at.difference !== undefined) break;
@@ -95,7 +89,7 @@ function follow(from: Run): Advanced {
 }
 
 /** Runs one step; with an event, compares what it states. */
-function advance(run: Run, event: CaseEvent | undefined, step: number): Advanced {
+function advance(run: Run, event: CaseEvent | undefined, step: number) {
   const { vector } = run;
   let { state, layers } = run;
   for (let i = 0; i < vector.beginsPerStep; i++) {

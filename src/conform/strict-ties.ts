@@ -4,23 +4,17 @@ import {
   type StrictLayer,
   type StrictVector,
   type Tied,
-  type Unit,
   unitsOf,
 } from "./strict-vector.ts";
 
-/** A unit of a budget, and whether the canonical mask prunes it. */
-interface Candidate {
+/** A unit or an element of a layer. */
+interface Indexed {
   readonly layer: StrictLayer;
   readonly index: number;
-  readonly unit: Unit;
-  readonly pruned: boolean;
 }
 
 /** Sorted indices by layer, each once; without layers that have none. */
-function byLayer(
-  vector: StrictVector,
-  found: readonly { readonly layer: StrictLayer; readonly index: number }[],
-): Tied {
+function byLayer(vector: StrictVector, found: readonly Indexed[]): Tied {
   const lists = vector.layers.map(({ name }) => {
     const own = found.filter(({ layer }) => layer.name === name).map(({ index }) => index);
     return [name, [...new Set(own)].sort((a, b) => a - b)] as const;
@@ -30,10 +24,10 @@ function byLayer(
 
 /** Blocks or groups that can swap with another of the same score, within their layers' bounds. */
 export function findTiedBlocks(vector: StrictVector): Tied {
-  const found: Candidate[] = [];
+  const found: Indexed[] = [];
   for (const budget of vector.budgets) {
     const layers = vector.layers.filter(({ name }) => budget.layers.includes(name));
-    const candidates: readonly Candidate[] = layers.flatMap((layer) =>
+    const candidates = layers.flatMap((layer) =>
       unitsOf(vector, layer).map((unit, index) => {
         const pruned = prunedElements(layer.mask, unit).length > 0;
         return { layer, index, unit, pruned };
