@@ -96,7 +96,7 @@ function sizeOf({ divides, rows, columns }: Layout): number {
 
 /**
  * INC breaks on a layer that the pattern does not divide: under N:M in local scope or if there is no other layer,
- * with snip_momentum always, and in global scope as soon as there is a block to prune.
+ * with accumulated scores always, and in global scope as soon as there is a block to prune.
  */
 function checkDivision(config: PatternPrunerConfig, layouts: readonly Layout[]): void {
   const { pattern, criterion, pruningScope, method } = config;

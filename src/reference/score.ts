@@ -4,7 +4,7 @@ import { ruleOf } from "./criteria.ts";
 import { elements, type Matrix, mapped } from "./matrix.ts";
 import { bfloat16 } from "./rounding.ts";
 
-/** Scores of elements: |w| (magnitude), |g| (gradient), |w g| (snip, and one step of snip_momentum). */
+/** Scores of elements in one step, before they accumulate. */
 export function elementScores(criterion: Criterion, weight: Matrix, gradient: Matrix): Matrix {
   const gradients = elements(gradient);
   const { score } = ruleOf(criterion);

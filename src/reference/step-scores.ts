@@ -1,8 +1,8 @@
 /**
  * The scores of one step (INC: `on_before_optimizer_step` of the criteria; `on_step_begin` for magnitude). A block's
  * elements are reduced first and then added to what is remembered. Scores are one per element for N:M, for a layer
- * that the pattern does not divide, and for a frozen layer under magnitude, gradient and snip. snip_momentum unfreezes
- * a layer of blocks at every step.
+ * that the pattern does not divide, and for a frozen layer whose scores do not accumulate. Accumulated scores
+ * unfreeze a layer of blocks at every step.
  */
 import { blockMaskGradients, blockMaskScores, inBfloat16 } from "./block-mask.ts";
 import { blockScores } from "./blocks.ts";
