@@ -1,7 +1,7 @@
 /** Chooses kernels that the engine and the page's policy allow, and creates their memory. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import { scalarKernels } from "./scalar/kernels.ts";
-import { addressesIn, type KernelModule } from "./simd/kernel-module.ts";
+import { addressesIn, type KernelModule } from "./simd/calls.ts";
 import { simdKernels } from "./simd/kernels.ts";
 import { createPlainMemory, createWasmMemory, type Memory } from "./simd/memory.ts";
 import { directScheduler, type Scheduler } from "./simd/scheduler.ts";
@@ -38,10 +38,8 @@ export interface ThreadedBackend extends Backend {
   stop(): void;
 }
 
-/** The variants of `auto`, the fastest first. */
+/** The variants of `auto`, the fastest first; not the revectorized one, which needs a flag that a module cannot detect. */
 const VARIANTS: readonly KernelVariant[] = ["fma", "simd", "scalar"];
-/** All variants. `auto` excludes the revectorized one, which needs a flag that a module cannot detect. */
-const NAMES: readonly KernelVariant[] = ["revectorized", ...VARIANTS];
 
 /** The engine feature of each WASM variant. */
 const FEATURES: Readonly<Record<WasmVariant, string>> = {
@@ -51,10 +49,10 @@ const FEATURES: Readonly<Record<WasmVariant, string>> = {
 };
 
 const INITIAL_PAGES = 16;
-/** Maxima of a shared memory to try, because an engine may reserve all of it. */
-const SHARED_PAGES = [65536, 32768, 16384, 4096];
 /** The most pages of a memory, as in the import of the modules. */
 const MAXIMUM_PAGES = 65536;
+/** Maxima of a shared memory to try, because an engine may reserve all of it. */
+const SHARED_PAGES = [MAXIMUM_PAGES, 32768, 16384, 4096];
 /** The most threads of a backend. */
 export const MOST_THREADS = 256;
 
@@ -79,7 +77,8 @@ type Sharing = "own" | "shared";
  */
 export function createBackend(options: BackendOptions = {}): Backend {
   const variant = variantOf(options);
-  if (variant === "scalar") return scalarBackend();
+  if (variant === "scalar")
+    return Object.freeze({ kernels: scalarKernels, memory: createPlainMemory() });
   const module = compile(variant, "own");
   const linear = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES });
   const instance = instantiate(module, linear);
@@ -112,16 +111,14 @@ export async function createThreadedBackend(
   checkInteger("threads", threads, 1, MOST_THREADS);
   const variant = variantOf(options);
   const linear = variant === "scalar" || threads === 1 ? undefined : sharedMemory();
-  if (variant === "scalar" || linear === undefined) {
-    const backend = createBackend({ variant });
-    return withModule(backend, { ...backend, threads: 1, stop: () => undefined });
-  }
+  if (variant === "scalar" || linear === undefined)
+    return Object.freeze({ ...createBackend({ variant }), threads: 1, stop: () => undefined });
   const module = compile(variant, "shared");
   const instance = instantiate(module, linear);
   const { exports, memory } = instance;
   const pool = await startPool({ module, memory: linear }, exports, memory, threads, startThread);
   const backend = backendOf(variant, instance, pool.scheduler);
-  return withModule(backend, { ...backend, threads, stop: pool.stop });
+  return Object.freeze({ ...backend, threads, stop: pool.stop });
 }
 
 /** The available variants of `auto`, the fastest first. */
@@ -130,7 +127,7 @@ export function availableVariants(): readonly KernelVariant[] {
 }
 
 function variantOf({ variant = "auto" }: BackendOptions): KernelVariant {
-  checkOneOf("variant", variant, ["auto", ...NAMES]);
+  checkOneOf("variant", variant, ["auto", "revectorized", ...VARIANTS]);
   return variant === "auto" ? (VARIANTS.find(isAvailable) ?? "scalar") : variant;
 }
 
@@ -184,13 +181,7 @@ function sharedMemory(): WebAssembly.Memory | undefined {
 }
 
 /** An instance of a module with its allocator. */
-interface Instance {
-  readonly exports: WebAssembly.Exports;
-  readonly linear: WebAssembly.Memory;
-  readonly memory: Memory;
-}
-
-function instantiate(module: WebAssembly.Module, linear: WebAssembly.Memory): Instance {
+function instantiate(module: WebAssembly.Module, linear: WebAssembly.Memory) {
   const { exports } = new WebAssembly.Instance(module, { env: { memory: linear } });
   const { heapBase } = exports as unknown as { readonly heapBase: WebAssembly.Global };
   const memory = createWasmMemory(linear, heapBase.value);
@@ -198,8 +189,11 @@ function instantiate(module: WebAssembly.Module, linear: WebAssembly.Memory): In
   return { exports, linear, memory };
 }
 
-function backendOf(variant: WasmVariant, instance: Instance, scheduler: Scheduler): Backend {
-  const { exports, linear, memory } = instance;
+function backendOf(
+  variant: WasmVariant,
+  { exports, linear, memory }: ReturnType<typeof instantiate>,
+  scheduler: Scheduler,
+): Backend {
   const kernelModule: KernelModule = {
     exports,
     scheduler,
@@ -207,25 +201,14 @@ function backendOf(variant: WasmVariant, instance: Instance, scheduler: Schedule
     holds: (array) => array.buffer === linear.buffer,
     memory,
   };
-  const backend = Object.freeze({ kernels: simdKernels(variant, kernelModule), memory });
-  modules.set(backend, kernelModule);
-  return backend;
+  const kernels = simdKernels(variant, kernelModule);
+  modules.set(kernels, kernelModule);
+  return Object.freeze({ kernels, memory });
 }
 
-const modules = new WeakMap<Backend, KernelModule>();
-
-/** Registers the module of a backend for another object. */
-function withModule<B extends Backend>(backend: Backend, other: B): B {
-  const module = modules.get(backend);
-  if (module !== undefined) modules.set(other, module);
-  return Object.freeze(other);
-}
+const modules = new WeakMap<Kernels, KernelModule>();
 
 /** The module of a backend; undefined for scalar kernels. */
-export function moduleOf(backend: Backend): KernelModule | undefined {
-  return modules.get(backend);
-}
-
-function scalarBackend(): Backend {
-  return Object.freeze({ kernels: scalarKernels, memory: createPlainMemory() });
+export function moduleOf({ kernels }: Backend): KernelModule | undefined {
+  return modules.get(kernels);
 }

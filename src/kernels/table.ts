@@ -40,6 +40,15 @@ export interface AdamWConstants {
   readonly clearGradient?: boolean;
 }
 
+/** Updates p, m and v in place from g, and clears g if asked to. */
+export type AdamWUpdate = (
+  p: Float32Array,
+  g: Float32Array,
+  m: Float32Array,
+  v: Float32Array,
+  constants: AdamWConstants,
+) => void;
+
 /** All operations, with the conventions above. */
 export interface Kernels
   extends GroupKernels,
@@ -131,26 +140,13 @@ export interface ElementwiseKernels {
 
   /**
    * torch.optim.AdamW: p *= 1 - lr * wd; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
-   * p -= (lr / c1) * m / (sqrt(v) / sqrt(c2) + eps). Updates p, m and v in place, and clears g if asked to.
+   * p -= (lr / c1) * m / (sqrt(v) / sqrt(c2) + eps).
    */
-  adamwTorch(
-    p: Float32Array,
-    g: Float32Array,
-    m: Float32Array,
-    v: Float32Array,
-    constants: AdamWConstants,
-  ): void;
+  readonly adamwTorch: AdamWUpdate;
   /**
-   * transformers.AdamW: m and v as above; p -= (lr * sqrt(c2) / c1) * m / (sqrt(v) + eps); then
-   * p -= lr * wd * p. Updates p, m and v in place, and clears g if asked to.
+   * transformers.AdamW: m and v as above; p -= (lr * sqrt(c2) / c1) * m / (sqrt(v) + eps); then p -= lr * wd * p.
    */
-  adamwTransformers(
-    p: Float32Array,
-    g: Float32Array,
-    m: Float32Array,
-    v: Float32Array,
-    constants: AdamWConstants,
-  ): void;
+  readonly adamwTransformers: AdamWUpdate;
 }
 
 /** Operations by row: attention, layer normalisation, dropout, embeddings, columns. */

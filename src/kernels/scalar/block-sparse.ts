@@ -6,14 +6,12 @@ import {
   shardsOf,
 } from "../block-sparse.ts";
 
-/** Visits every block of a range of block rows: its first output, its input, and the index of its values. */
+/** Visits every block: its first output, its input, and the index of its values. */
 function forEachBlock(
-  { starts, columns, height }: BlockSparseMatrix,
-  first: number,
-  end: number,
+  { outputs, starts, columns, height }: BlockSparseMatrix,
   visit: (output: number, input: number, values: number) => void,
 ): void {
-  for (let row = first; row < end; row++) {
+  for (let row = 0; row * height < outputs; row++) {
     for (let block = starts[row]; block < starts[row + 1]; block++)
       visit(row * height, columns[block], block * height);
   }
@@ -26,7 +24,7 @@ export const blockSparseGather: BlockSparseKernels["blockSparseGather"] = (
   matrix,
 ): void => {
   const { inputs, values } = matrix;
-  forEachBlock(matrix, 0, rowsOf(matrix), (output, input, at) => {
+  forEachBlock(matrix, (output, input, at) => {
     for (let r = 0; r < BLOCK_OUTPUTS; r++) values[at + r] = weight[(output + r) * inputs + input];
   });
 };
@@ -43,7 +41,7 @@ export const blockSparseForward: BlockSparseKernels["blockSparseForward"] = (
   const sums = new Float64Array(outputs);
   for (let t = first; t < end; t++) {
     sums.fill(0);
-    forEachBlock(matrix, 0, rowsOf(matrix), (output, input, at) => {
+    forEachBlock(matrix, (output, input, at) => {
       for (let r = 0; r < height; r++) sums[output + r] += values[at + r] * x[t * inputs + input];
     });
     for (let o = 0; o < outputs; o++) y[t * outputs + o] = sums[o] + (bias === null ? 0 : bias[o]);
@@ -62,7 +60,7 @@ export const blockSparseInputGradient: BlockSparseKernels["blockSparseInputGradi
   const sums = new Float64Array(inputs);
   for (let t = first; t < end; t++) {
     sums.fill(0);
-    forEachBlock(matrix, 0, rowsOf(matrix), (output, input, at) => {
+    forEachBlock(matrix, (output, input, at) => {
       for (let r = 0; r < BLOCK_OUTPUTS; r++)
         sums[input] += values[at + r] * dy[t * outputs + output + r];
     });
@@ -84,7 +82,7 @@ export const blockSparseWeightSums: BlockSparseKernels["blockSparseWeightSums"] 
   for (let shard = 0; shard < shardsOf(tokens); shard++) {
     const first = shard * SHARD_TOKENS;
     const end = Math.min(tokens, first + SHARD_TOKENS);
-    forEachBlock(matrix, 0, rows, (output, input, at) => {
+    forEachBlock(matrix, (output, input, at) => {
       for (let r = 0; r < BLOCK_OUTPUTS; r++) {
         let sum = 0;
         for (let t = first; t < end; t++)
@@ -105,7 +103,7 @@ export const blockSparseAddSums: BlockSparseKernels["blockSparseAddSums"] = (
   const rows = rowsOf(matrix);
   const shardLength = BLOCK_OUTPUTS * starts[rows];
   for (let shard = 0; shard < shards; shard++)
-    forEachBlock(matrix, 0, rows, (output, input, at) => {
+    forEachBlock(matrix, (output, input, at) => {
       for (let r = 0; r < BLOCK_OUTPUTS; r++)
         dWeight[(output + r) * inputs + input] += sums[shard * shardLength + at + r];
     });

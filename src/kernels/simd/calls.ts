@@ -2,10 +2,35 @@
  * The module's functions as the operations call them: with addresses, and in parts that threads share. Operations loop
  * over the parts themselves, because a step runs thousands of them, and closures would dominate its allocations.
  */
+import { describe } from "../../core/checks.ts";
 import { checkCount } from "../extents.ts";
 import type { Kernels } from "../table.ts";
-import type { KernelModule } from "./kernel-module.ts";
+import type { Memory } from "./memory.ts";
 import { partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
+
+/** An instantiated module of kernels. */
+export interface KernelModule {
+  readonly exports: WebAssembly.Exports;
+  /** Runs the functions without a result. */
+  readonly scheduler: Scheduler;
+  /** The address of an array. @throws RangeError if it is not a view of the module's memory */
+  readonly addressOf: (array: Float32Array | Int32Array) => number;
+  /** Whether an array is a view of the module's memory. */
+  readonly holds: (array: ArrayBufferView) => boolean;
+  /** For working space that a kernel allocates once. */
+  readonly memory: Memory;
+}
+
+/** The addresses of arrays in a linear memory. */
+export function addressesIn(memory: WebAssembly.Memory): KernelModule["addressOf"] {
+  return (array) => {
+    if (array.buffer !== memory.buffer)
+      throw new RangeError(
+        `array: expected a view on the backend's memory (views die when it grows), got ${describe(array)} on another buffer`,
+      );
+    return array.byteOffset;
+  };
+}
 
 type FunctionName =
   | keyof Kernels
@@ -21,7 +46,6 @@ export interface Wasm {
   readonly sumSquaredDifference: WasmFunction<number>;
   /** The address of an array of at least `count` elements. @throws RangeError if it is shorter */
   readonly at: (name: string, array: Float32Array | Int32Array, count: number) => number;
-  readonly independently: Scheduler["independently"];
   /** Called before and after the parts of an operation. They do not throw. */
   readonly openGroup: Scheduler["openGroup"];
   readonly closeGroup: Scheduler["closeGroup"];
@@ -48,7 +72,6 @@ export function wasmOf(module: KernelModule): Wasm {
   return {
     run: scheduler.functions as Wasm["run"],
     sumSquaredDifference: module.exports.sumSquaredDifference as Wasm["sumSquaredDifference"],
-    independently: scheduler.independently,
     openGroup: scheduler.openGroup,
     closeGroup: scheduler.closeGroup,
     partOfElements: (count) => partLength(scheduler, count, LEAST_ELEMENTS, ELEMENT_STEP),

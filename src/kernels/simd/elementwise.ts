@@ -1,6 +1,6 @@
 /** Operations by element on WASM. `fill` and `softmaxRows` (class logits) are as fast in JavaScript. */
 import { scalarKernels } from "../scalar/kernels.ts";
-import type { AdamWConstants, ElementwiseKernels } from "../table.ts";
+import type { AdamWConstants, AdamWUpdate, ElementwiseKernels } from "../table.ts";
 import type { Wasm } from "./calls.ts";
 
 /** The kernels. They throw a RangeError for arrays that are too short. */
@@ -133,14 +133,8 @@ type AdamWName = "adamwTorch" | "adamwTransformers";
 
 function adamw({ run, at, partOfElements, openGroup, closeGroup }: Wasm) {
   const update =
-    (name: AdamWName, stepSizeOf: (constants: AdamWConstants) => number) =>
-    (
-      p: Float32Array,
-      g: Float32Array,
-      m: Float32Array,
-      v: Float32Array,
-      constants: AdamWConstants,
-    ): void => {
+    (name: AdamWName, stepSizeOf: (constants: AdamWConstants) => number): AdamWUpdate =>
+    (p, g, m, v, constants) => {
       const n = p.length;
       const pAt = at("p", p, n);
       const gAt = at("g", g, n);

@@ -1,7 +1,7 @@
 /** The matrix products on WASM. */
 
 import type { ProductKernels } from "../table.ts";
-import type { KernelModule } from "./kernel-module.ts";
+import type { KernelModule } from "./calls.ts";
 import { partLength } from "./scheduler.ts";
 
 /** Multiplications that are worth a part of their own. */
@@ -26,7 +26,8 @@ export function gemmKernels(module: KernelModule): ProductKernels {
       const cAddress = addressOf(c) + cOffset * 4;
       checkExtent("c", c, cOffset, cStride, m, n);
       if (k === 0) {
-        if (!accumulate) clear(c, cOffset, cStride, m, n);
+        for (let row = 0, i = cOffset; row < m && !accumulate; row++, i += cStride)
+          c.fill(0, i, i + n);
         return;
       }
       checkExtent("a", a, aOffset, aStride, form === "tn" ? k : m, form === "tn" ? m : k);
@@ -82,11 +83,4 @@ function checkExtent(
     throw new RangeError(
       `${name}: expected ${rows} x ${columns} elements with stride ${stride} from ${offset} on, got an array of ${array.length}`,
     );
-}
-
-function clear(c: Float32Array, offset: number, stride: number, m: number, n: number): void {
-  for (let row = 0; row < m; row++) {
-    const start = offset + row * stride;
-    c.fill(0, start, start + n);
-  }
 }

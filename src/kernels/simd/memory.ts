@@ -32,12 +32,6 @@ interface Storage {
   grow(bytes: number): void;
 }
 
-/** A block of free bytes. */
-interface FreeBlock {
-  offset: number;
-  size: number;
-}
-
 /** A region with cached views of the current buffer. */
 class ViewedRegion implements Region {
   readonly byteOffset: number;
@@ -163,16 +157,7 @@ function createMemory(base: number, storage: Storage): Memory {
 }
 
 /** The region objects of a memory, in use and for reuse. */
-interface Regions {
-  /** A region of this place and length, if possible a former one. */
-  open(offset: number, length: number): ViewedRegion;
-  /** Ends the use of a region. @throws RangeError if it is not in use here */
-  close(region: Region): ViewedRegion;
-  /** Drops the former regions of a place. */
-  forget(region: Region): void;
-}
-
-function createRegions(): Regions {
+function createRegions() {
   const known = new Map<number, ViewedRegion[]>();
   let inUse = 0;
 
@@ -184,7 +169,8 @@ function createRegions(): Regions {
   }
 
   return {
-    open(offset, length) {
+    /** A region of this place and length, if possible a former one. */
+    open(offset: number, length: number): ViewedRegion {
       inUse++;
       const there = known.get(offset) ?? [];
       for (let i = 0; i < there.length; i++) {
@@ -200,7 +186,8 @@ function createRegions(): Regions {
       known.set(offset, there);
       return region;
     },
-    close(region) {
+    /** Ends the use of a region. @throws RangeError if it is not in use here */
+    close(region: Region): ViewedRegion {
       const held = find(region);
       if (held === undefined) {
         const { byteOffset, length } = region;
@@ -212,7 +199,8 @@ function createRegions(): Regions {
       held.use(false);
       return held;
     },
-    forget: ({ byteOffset }) => known.delete(byteOffset),
+    /** Drops the former regions of a place. */
+    forget: ({ byteOffset }: Region): boolean => known.delete(byteOffset),
   };
 }
 
@@ -242,19 +230,9 @@ function growTo(storage: Storage, bytes: number): void {
   }
 }
 
-/** The free blocks of a memory. */
-interface FreeList {
-  /** Takes bytes of the smallest sufficient block, the lowest of equal ones. Returns their offset, or -1. */
-  take(size: number): number;
-  /** Adds free bytes and joins them with adjacent blocks. */
-  give(offset: number, size: number): void;
-  /** Removes the block that ends at `end` and returns its offset; returns `end` if there is none. */
-  lower(end: number): number;
-}
-
-/** Blocks by offset, in the first `count` entries of an array. */
-function createFreeList(): FreeList {
-  const blocks: FreeBlock[] = [];
+/** The free blocks of a memory, by offset, in the first `count` entries of an array. */
+function createFreeList() {
+  const blocks: { offset: number; size: number }[] = [];
   let count = 0;
 
   function remove(at: number): void {
@@ -275,7 +253,8 @@ function createFreeList(): FreeList {
   }
 
   return {
-    take(size) {
+    /** Takes bytes of the smallest sufficient block, the lowest of equal ones. Returns their offset, or -1. */
+    take(size: number): number {
       let best = -1;
       for (let i = 0; i < count; i++)
         if (blocks[i].size >= size && (best < 0 || blocks[i].size < blocks[best].size)) best = i;
@@ -286,7 +265,8 @@ function createFreeList(): FreeList {
       if (blocks[best].size === 0) remove(best);
       return offset;
     },
-    give(offset, size) {
+    /** Adds free bytes and joins them with adjacent blocks. */
+    give(offset: number, size: number): void {
       let at = count;
       while (at > 0 && blocks[at - 1].offset > offset) at--;
       const before = at > 0 ? blocks[at - 1] : undefined;
@@ -303,7 +283,8 @@ function createFreeList(): FreeList {
         behind.size += size;
       } else insert(at, offset, size);
     },
-    lower(end) {
+    /** Removes the block that ends at `end` and returns its offset; returns `end` if there is none. */
+    lower(end: number): number {
       const last = count > 0 ? blocks[count - 1] : undefined;
       if (last === undefined || last.offset + last.size !== end) return end;
       count--;

@@ -5,7 +5,7 @@
  */
 import type { PruningKernels } from "../../core/pruning-kernels.ts";
 import { type Backend, moduleOf } from "../backend.ts";
-import type { KernelModule } from "./kernel-module.ts";
+import type { KernelModule } from "./calls.ts";
 import {
   byteWindow,
   createDivide,

@@ -1,13 +1,11 @@
 /** Windows of WASM memory through which other arrays are copied in parts. Views are cached by length. */
 import type { Memory } from "./memory.ts";
 
-/** Types of windows. */
 type Staged = Float32Array | Uint8Array;
 
 /** A window of WASM memory. */
 export interface StagingWindow<T extends Staged> {
   readonly address: number;
-  readonly capacity: number;
   /** Copies a part of an array to the start of the window. */
   copyIn(part: T): void;
   /** Copies the start of the window to a part of an array. */
@@ -19,7 +17,6 @@ const PADDING = 16;
 
 function stagingWindow<T extends Staged>(
   address: number,
-  capacity: number,
   view: (length: number) => T,
 ): StagingWindow<T> {
   const views = new Map<number, T>();
@@ -33,7 +30,6 @@ function stagingWindow<T extends Staged>(
   };
   return {
     address,
-    capacity,
     copyIn: (part) => viewOf(part.length).set(part as never),
     copyOut: (part) => part.set(viewOf(part.length) as never),
   };
@@ -42,15 +38,13 @@ function stagingWindow<T extends Staged>(
 /** A window of `capacity` floats, which is never freed. */
 export function floatWindow(memory: Memory, capacity: number): StagingWindow<Float32Array> {
   const region = memory.allocate(capacity + PADDING);
-  return stagingWindow(region.byteOffset, capacity, (length) =>
-    memory.float32(region).subarray(0, length),
-  );
+  return stagingWindow(region.byteOffset, (length) => memory.float32(region).subarray(0, length));
 }
 
 /** A window of `capacity` bytes, which is never freed. */
 export function byteWindow(memory: Memory, capacity: number): StagingWindow<Uint8Array> {
   const region = memory.allocate(Math.ceil(capacity / 4) + PADDING);
-  return stagingWindow(region.byteOffset, capacity, (length) => {
+  return stagingWindow(region.byteOffset, (length) => {
     const { buffer, byteOffset } = memory.float32(region);
     return new Uint8Array(buffer, byteOffset, length);
   });

@@ -80,11 +80,6 @@ export function allocateWorkspace(memory: Memory): number {
   return memory.allocate(WORKSPACE_FLOATS).byteOffset;
 }
 
-/** The functions of a module, in the order of their indices. */
-function functionNames(exports: WebAssembly.Exports): readonly string[] {
-  return Object.keys(exports).filter((name) => typeof exports[name] === "function");
-}
-
 function queueOf(memory: WebAssembly.Memory, address: number, exports: WebAssembly.Exports) {
   const { runCall } = exports as unknown as ModuleExports;
   return new CallQueue(memory.buffer, address, runCall);
@@ -98,12 +93,6 @@ export function serveKernels(start: ThreadStart): void {
   queueOf(memory, queue, exports).serve();
 }
 
-/** A scheduler of several threads. */
-interface ThreadPool {
-  readonly scheduler: Scheduler;
-  stop(): void;
-}
-
 /** Starts `threads` - 1 workers besides the calling thread. */
 export async function startPool(
   start: Pick<ModuleStart, "module" | "memory">,
@@ -111,7 +100,7 @@ export async function startPool(
   memory: Memory,
   threads: number,
   startThread: StartThread,
-): Promise<ThreadPool> {
+): Promise<{ readonly scheduler: Scheduler; readonly stop: () => void }> {
   const address = memory.allocate(QUEUE_LENGTH).byteOffset;
   const queue = queueOf(start.memory, address, exports);
   const workspaces = Array.from({ length: threads - 1 }, () => allocateWorkspace(memory));
@@ -134,7 +123,9 @@ export async function startPool(
 
 function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: number): Scheduler {
   let depth = 0;
-  const functions = functionNames(exports).map((name, index) => {
+  // In the order of their indices.
+  const names = Object.keys(exports).filter((name) => typeof exports[name] === "function");
+  const functions = names.map((name, index) => {
     const run = exports[name] as WasmFunction;
     // The most parameters of any call, to avoid a rest array; a function ignores those beyond its own.
     const call: WasmFunction = (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) => {

@@ -45,6 +45,11 @@ interface BlockRow {
   readonly valueBytes: number;
 }
 
+function declareRow(f: FunctionBuilder, valueBytes: number): BlockRow {
+  const [remaining, column, value] = f.locals("i32", 3);
+  return { remaining, column, value, valueBytes };
+}
+
 /** A block of an unrolled iteration. */
 export interface BlockPlace {
   readonly column: Local<"i32">;
@@ -66,12 +71,7 @@ export function forEachBlockRow(
   body: (row: BlockRow) => void,
 ): void {
   const valueBytes = 4 * height;
-  const row = {
-    remaining: f.local("i32"),
-    column: f.local("i32"),
-    value: f.local("i32"),
-    valueBytes,
-  };
+  const row = declareRow(f, valueBytes);
   f.for(0, rows, 1, () => {
     f.set(row.column, i32.load(starts));
     f.set(row.remaining, i32.sub(i32.load(starts, 4), row.column));
@@ -166,12 +166,7 @@ export function forEachFour(
     body(row);
     return;
   }
-  const part = {
-    remaining: f.local("i32"),
-    column: f.local("i32"),
-    value: f.local("i32"),
-    valueBytes: row.valueBytes,
-  };
+  const part = declareRow(f, row.valueBytes);
   f.for(0, height / BLOCK_OUTPUTS, 1, () => {
     for (const name of ["remaining", "column", "value"] as const) f.set(part[name], row[name]);
     body(part);

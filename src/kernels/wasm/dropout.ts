@@ -12,7 +12,7 @@ import {
   type V128,
   v128,
 } from "./emitter.ts";
-import { forEachRow, fullPlace, upToOneVector, type VectorPlace } from "./vector-loop.ts";
+import { fullPlace, upToOneVector, type VectorPlace } from "./vector-loop.ts";
 
 const ROUNDS = 10;
 const MULTIPLIER_0 = 0xd2511f53;
@@ -89,7 +89,7 @@ export function addDropout(module: ModuleBuilder): void {
       const kept = i32x4.gtS(drawsOf(f, words, index), lastDropped);
       place.store(y, v128.and(f32x4.mul(place.load(x), factor), kept));
     };
-    forEachRow(f, rows, () => {
+    f.for(0, rows, 1, () => {
       const counter = f.let(firstCounter);
       f.increment(firstCounter, counterStride);
       const left = f.let(columns);

@@ -12,7 +12,7 @@ import {
   type V128,
   v128,
 } from "./emitter.ts";
-import { forEachPlace, forEachRow, forEachVector } from "./vector-loop.ts";
+import { forEachPlace, forEachVector } from "./vector-loop.ts";
 
 /** Adds `add`, `addBias`, `addColumnSums`, `addScaled`, `addScaledDifference`, `multiply` and `scale`. */
 export function addElementwise(module: ModuleBuilder): void {
@@ -69,7 +69,7 @@ function addBias(module: ModuleBuilder): void {
     integers("y", "bias", "rows", "columns"),
     (f, { y, bias, rows, columns }) => {
       const biasAt = f.local("i32");
-      forEachRow(f, rows, () => {
+      f.for(0, rows, 1, () => {
         f.set(biasAt, bias);
         forEachPlace(f, columns, [y, biasAt], (place) =>
           place.store(y, f32x4.add(place.load(y), place.load(biasAt))),

@@ -1,4 +1,4 @@
-import { type FunctionBuilder, f32x4, i32x4, type V128 } from "./emitter.ts";
+import { type FunctionBuilder, f32x4, i32x4 } from "./emitter.ts";
 import { each, polynomial, type Vectors } from "./lanes.ts";
 
 /** Below this argument exp is not a normal float32. */
@@ -31,10 +31,6 @@ export function exponential(f: FunctionBuilder, xs: Vectors): Vectors {
   const tails = polynomial(f, rests, EXP_P);
   const one = f.let(f.constantF32x4(1));
   const mantissas = each(f, rests, (r, i) => f.madd(f32x4.mul(r, r), tails[i], f32x4.add(r, one)));
-  return each(f, mantissas, (m, i) => f32x4.mul(m, powerOfTwo(rounded[i])));
-}
-
-/** 2^n from the sum with ROUND_TO_EXPONENT. Multiplying keeps NaN; adding to the bits would not. */
-function powerOfTwo(rounded: V128): V128 {
-  return i32x4.shl(rounded, 23);
+  // Times 2^n, from the sum with ROUND_TO_EXPONENT. Multiplying keeps NaN; adding to the bits would not.
+  return each(f, mantissas, (m, i) => f32x4.mul(m, i32x4.shl(rounded[i], 23)));
 }

@@ -1,6 +1,6 @@
 /** Rows of an embedding table, and columns of a matrix: gathers and scatters. */
 import { f32, f32x4, i32, integers, type Local, type ModuleBuilder } from "./emitter.ts";
-import { forEachPlace, forEachRow, type VectorPlace } from "./vector-loop.ts";
+import { forEachPlace, type VectorPlace } from "./vector-loop.ts";
 
 /** Adds `gatherRows`, `gatherAddRows` and `scatterAddRows`. */
 export function addRows(module: ModuleBuilder): void {
@@ -24,7 +24,7 @@ function addRowKernel(
   const parameters = integers("table", "ids", "dense", "rows", "width");
   module.func(name, parameters, (f, { table, ids, dense, rows, width }) => {
     const rowBytes = f.let(i32.shl(width, 2));
-    forEachRow(f, rows, () => {
+    f.for(0, rows, 1, () => {
       const row = f.let(i32.add(table, i32.mul(i32.load(ids), rowBytes)));
       f.increment(ids, 4);
       forEachPlace(f, width, [row, dense], (place) => step(place, row, dense));

@@ -11,7 +11,7 @@ import {
   v128,
 } from "./emitter.ts";
 import { sumOfLanes } from "./lanes.ts";
-import { forEachPlace, forEachRow } from "./vector-loop.ts";
+import { forEachPlace } from "./vector-loop.ts";
 
 /** Adds the forward pass, with and without a residual, and the two parts of the backward pass. */
 export function addLayerNorm(module: ModuleBuilder): void {
@@ -30,7 +30,7 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
   module.func(name, parameters, (f, values) => {
     const { x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns } = values;
     const inverseCount = f.let(f32.div(1, f32.convertI32S(columns)));
-    forEachRow(f, rows, () => {
+    f.for(0, rows, 1, () => {
       // xhat holds x + residual until the last pass over the row.
       const at = f.let(xhat);
       const sums = [f.let(v128.zero), f.let(v128.zero)];
@@ -85,7 +85,7 @@ function addBackward(module: ModuleBuilder): void {
   module.func("layerNormBackward", parameters, (f, values) => {
     const { dy, xhat, rstd, gamma, dx, rows, columns } = values;
     const inverseCount = f.let(f32.div(1, f32.convertI32S(columns)));
-    forEachRow(f, rows, () => {
+    f.for(0, rows, 1, () => {
       const pointers = [dy, xhat, gamma].map((start) => f.let(start));
       const [dyAt, xhatAt, gammaAt] = pointers;
       const sums = [f.let(v128.zero), f.let(v128.zero)];
@@ -115,7 +115,7 @@ function addParameterGradients(module: ModuleBuilder): void {
   const parameters = integers("dy", "xhat", "dGamma", "dBeta", "rows", "columns", "stride");
   module.func("layerNormParameterGradients", parameters, (f, values) => {
     const { dy, xhat, dGamma, dBeta, rows, columns, stride } = values;
-    forEachRow(f, rows, () => {
+    f.for(0, rows, 1, () => {
       const pointers = [dy, xhat, dGamma, dBeta].map((start) => f.let(start));
       const [dyAt, xhatAt, dGammaAt, dBetaAt] = pointers;
       forEachPlace(f, columns, pointers, (place) => {

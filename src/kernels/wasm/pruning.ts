@@ -18,7 +18,7 @@ import {
   type V128,
   v128,
 } from "./emitter.ts";
-import { forEachPlace, forEachRow, forEachVector, type VectorPlace } from "./vector-loop.ts";
+import { forEachPlace, forEachVector, type VectorPlace } from "./vector-loop.ts";
 
 /** Adds `blockMagnitudes`, `blockProducts`, the two counts of bits, `countBelow`, `writeMask` and `applyMask`. */
 export function addPruning(module: ModuleBuilder): void {
@@ -56,7 +56,7 @@ function blockScores(
     const hasMomentum = f.let(f32.ne(momentum, 0));
     const below = Array.from({ length: MAX_HEIGHT - 1 }, () => [f.local("i32"), f.local("i32")]);
     const skipped = f.let(i32.mul(i32.sub(height, 1), stride));
-    forEachRow(f, rows, () => {
+    f.for(0, rows, 1, () => {
       let above = [values, factors];
       for (const pointers of below) {
         pointers.forEach((pointer, i) => {
@@ -191,25 +191,28 @@ function writeMask(module: ModuleBuilder): void {
     const inclusives = f.let(i32x4.splat(i32.sub(0, inclusive)));
     const one = f.let(i8x16.splat(1));
     const below = f.let(i32.mul(height, columns));
-    forEachRow(f, rows, () => {
+    f.for(0, rows, 1, () => {
       const left = f.let(columns);
       const at = f.let(mask);
       const to = f.local("i32");
       const last = f.let(i32.add(mask, below));
+      const forEachOfBlock = (body: () => void): void => {
+        f.set(to, at);
+        f.doWhile(
+          () => {
+            body();
+            f.increment(to, columns);
+          },
+          i32.ltU(to, last),
+        );
+      };
       f.while(i32.geS(left, 16), () => {
         const [a, b, c, d] = [0, 16, 32, 48].map((offset) =>
           f.let(isPruned(v128.load(scores, offset), thresholds, inclusives)),
         );
         const pruned = i8x16.narrowI16x8S(i16x8.narrowI32x4S(a, b), i16x8.narrowI32x4S(c, d));
         const kept = f.let(v128.andnot(one, pruned));
-        f.set(to, at);
-        f.doWhile(
-          () => {
-            f.store(to, kept);
-            f.increment(to, columns);
-          },
-          i32.ltU(to, last),
-        );
+        forEachOfBlock(() => f.store(to, kept));
         f.increment(scores, 64);
         f.increment(at, 16);
         f.increment(left, -16);
@@ -218,14 +221,7 @@ function writeMask(module: ModuleBuilder): void {
         const score = f.let(f32.load(scores));
         const tied = i32.and(f32.eq(score, threshold), inclusive);
         const kept = f.let(i32.eqz(i32.or(f32.lt(score, threshold), tied)));
-        f.set(to, at);
-        f.doWhile(
-          () => {
-            f.store8(to, kept);
-            f.increment(to, columns);
-          },
-          i32.ltU(to, last),
-        );
+        forEachOfBlock(() => f.store8(to, kept));
         f.increment(scores, 4);
         f.increment(at, 1);
         f.increment(left, -1);
@@ -242,7 +238,7 @@ function applyMask(module: ModuleBuilder): void {
     const stride = f.let(i32.shl(columns, 2));
     const below = f.let(i32.mul(height, columns));
     const size = f.let(i32.shl(below, 2));
-    forEachRow(f, rows, () => {
+    f.for(0, rows, 1, () => {
       const left = f.let(columns);
       const at = f.let(mask);
       const top = f.let(values);

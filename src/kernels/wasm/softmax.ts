@@ -12,7 +12,7 @@ import {
 } from "./emitter.ts";
 import { exponential, SMALLEST_EXPONENT } from "./exponential.ts";
 import { each, maxOfLanes, sumOfLanes, type Vectors } from "./lanes.ts";
-import { forEachPlace, forEachRow, forEachVector } from "./vector-loop.ts";
+import { forEachPlace, forEachVector } from "./vector-loop.ts";
 
 /** Adds `attentionSoftmaxForward` and `attentionSoftmaxBackward`. */
 export function addSoftmax(module: ModuleBuilder): void {
@@ -30,7 +30,7 @@ function addForward(module: ModuleBuilder): void {
   module.func("attentionSoftmaxForward", parameters, (f, row) => {
     const { scores, keyBias, scale, probabilities, rows, columns } = row;
     const factor = f.let(f32x4.splat(scale));
-    forEachRow(f, rows, () => {
+    f.for(0, rows, 1, () => {
       const start = f.let(probabilities);
       const max = storeLogits(f, { scores, keyBias, factor, out: probabilities, columns });
       const sum = storeExponentials(f, f.let(start), columns, max);
@@ -119,7 +119,7 @@ function addBackward(module: ModuleBuilder): void {
     const factor = f.let(f32x4.splat(scale));
     const pAt = f.local("i32");
     const dPAt = f.local("i32");
-    forEachRow(f, rows, () => {
+    f.for(0, rows, 1, () => {
       f.set(pAt, p);
       f.set(dPAt, dP);
       const sums = [f.let(v128.zero), f.let(v128.zero)];

@@ -112,8 +112,3 @@ export function upToOneVector(
     () => step(partialPlace(f, left)),
   );
 }
-
-/** Runs `body` for each of `rows` rows. */
-export function forEachRow(f: FunctionBuilder, rows: I32, body: () => void): void {
-  f.for(0, rows, 1, body);
-}
