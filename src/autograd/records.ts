@@ -19,13 +19,19 @@ export interface Variable {
   held: boolean;
 }
 
-/** The kept blocks of a weight, and which products of a linear operation are computed from them. */
-export interface BlockSparseProducts {
+/** One value for each product of a linear operation. */
+export interface ByProduct<T> {
+  readonly forward: T;
+  readonly inputGradient: T;
+  readonly weightGradient: T;
+}
+
+/**
+ * The kept blocks of a weight, and which products are computed from them; with `weightGradient` other weights get no
+ * gradient.
+ */
+export interface BlockSparseProducts extends ByProduct<boolean> {
   readonly weight: BlockSparseWeight;
-  readonly forward: boolean;
-  readonly inputGradient: boolean;
-  /** If true, only the gradient of kept blocks is computed. */
-  readonly weightGradient: boolean;
   /** Whether no block contains a pruned weight. Default false. */
   readonly wholeBlocks?: boolean;
 }

@@ -16,10 +16,10 @@ import { startPruning } from "../train/session.ts";
 import {
   type StoredParameters,
   setParametersInto,
+  snapshotDifferences,
   storedParameters,
   type TrainingSnapshot,
 } from "../train/snapshot.ts";
-import { snapshotDifferences } from "../train/snapshot-differences.ts";
 import type { TeacherMemory } from "../train/teacher-cache.ts";
 import {
   type LabelledBatch,

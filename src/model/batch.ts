@@ -76,46 +76,40 @@ export function padPositions<Batch extends TokenBatch>(
   padId: number,
 ): Batch {
   if (batch.positions >= positions || !isPaddedWith(batch, padId)) return batch;
-  const pad = <A extends Int32Array | Uint8Array>(from: A, into: A): A => {
-    for (let example = 0; example < batch.batch; example++) {
-      const start = example * batch.positions;
-      into.set(from.subarray(start, start + batch.positions), example * positions);
-    }
-    return into;
-  };
-  const tokens = batch.batch * positions;
-  return {
-    ...batch,
-    positions,
-    inputIds: pad(batch.inputIds, new Int32Array(tokens).fill(padId)),
-    tokenTypeIds: pad(batch.tokenTypeIds, new Int32Array(tokens)),
-    attentionMask: pad(batch.attentionMask, new Uint8Array(tokens)),
-  };
+  return copyExamples(batch, [...Array(batch.batch).keys()], positions, padId);
 }
 
-/** Some examples of a batch, padded to the same length. */
+/** Some examples of a batch, in order, padded to the same length. */
 export function selectExamples<Batch extends TokenBatch>(
   batch: Batch,
   examples: readonly number[],
 ): Batch {
   const { positions, labels } = batch;
-  const ofExamples = <A extends Int32Array | Uint8Array>(tokens: A, width: number, into: A): A => {
+  const part = copyExamples(batch, examples, positions, 0);
+  if (labels === undefined) return part;
+  return { ...part, labels: labels.filter((_, example) => examples.includes(example)) };
+}
+
+function copyExamples<Batch extends TokenBatch>(
+  batch: Batch,
+  examples: readonly number[],
+  positions: number,
+  padId: number,
+): Batch {
+  const copy = <A extends Int32Array | Uint8Array>(from: A, into: A): A => {
     examples.forEach((example, i) => {
-      into.set(tokens.subarray(example * width, (example + 1) * width), i * width);
+      const start = example * batch.positions;
+      into.set(from.subarray(start, start + batch.positions), i * positions);
     });
     return into;
   };
-  const count = examples.length;
-  const ids = (tokens: Int32Array): Int32Array =>
-    ofExamples(tokens, positions, new Int32Array(count * positions));
+  const tokens = examples.length * positions;
   return {
     ...batch,
-    batch: count,
-    inputIds: ids(batch.inputIds),
-    tokenTypeIds: ids(batch.tokenTypeIds),
-    attentionMask: ofExamples(batch.attentionMask, positions, new Uint8Array(count * positions)),
-    ...(labels === undefined
-      ? {}
-      : { labels: labels.filter((_, example) => examples.includes(example)) }),
+    batch: examples.length,
+    positions,
+    inputIds: copy(batch.inputIds, new Int32Array(tokens).fill(padId)),
+    tokenTypeIds: copy(batch.tokenTypeIds, new Int32Array(tokens)),
+    attentionMask: copy(batch.attentionMask, new Uint8Array(tokens)),
   };
 }

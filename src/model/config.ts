@@ -1,3 +1,4 @@
+import { describe } from "../core/checks.ts";
 import {
   type Either,
   getOrThrow,
@@ -5,7 +6,6 @@ import {
   refuseValue,
   unlessProblems,
 } from "../core/either.ts";
-import { type ConfigReader, createConfigReader } from "./config-reader.ts";
 
 /** The supported encoders. */
 type ModelType = "bert" | "distilbert";
@@ -59,7 +59,7 @@ export function parseModelConfig(json: unknown): Either<readonly Problem[], Mode
   if (modelType === undefined) {
     return refuseValue("model_type", "bert or distilbert", source.model_type);
   }
-  const reader = createConfigReader(source);
+  const reader = new ConfigReader(source);
   const fields = modelType === "bert" ? readBert(reader) : readDistilBert(reader);
   const labels = readLabels(reader);
   if (fields.hiddenSize % fields.heads !== 0) {
@@ -72,6 +72,69 @@ export function parseModelConfig(json: unknown): Either<readonly Problem[], Mode
 /** {@link parseModelConfig} that throws an `InputError` with all problems. */
 export function parseModelConfigOrThrow(json: unknown): ModelConfig {
   return getOrThrow(parseModelConfig(json));
+}
+
+/** Reads keys of one parsed JSON object and collects all problems. Absent and null values take the fallback. */
+class ConfigReader {
+  readonly source: Readonly<Record<string, unknown>>;
+  readonly problems: Problem[] = [];
+
+  constructor(source: Readonly<Record<string, unknown>>) {
+    this.source = source;
+  }
+
+  /** Adds a problem with the value of the key. */
+  reject(key: string, expected: string): void {
+    this.problems.push({ path: key, expected, got: describe(this.source[key]) });
+  }
+
+  #number(
+    key: string,
+    fallback: number,
+    expected: string,
+    accepts: (value: number) => boolean,
+  ): number {
+    const value = this.source[key] ?? fallback;
+    if (typeof value === "number" && accepts(value)) return value;
+    this.reject(key, expected);
+    return fallback;
+  }
+
+  /** A positive integer. */
+  count(key: string, fallback: number, most: number = Number.MAX_SAFE_INTEGER): number {
+    const limit = most < Number.MAX_SAFE_INTEGER ? ` up to ${most}` : "";
+    const accepts = (n: number): boolean => Number.isSafeInteger(n) && n >= 1 && n <= most;
+    return this.#number(key, fallback, `a positive integer${limit}`, accepts);
+  }
+
+  /** An integer in [0, limit). */
+  idBelow(key: string, limit: number, fallback: number): number {
+    const accepts = (n: number): boolean => Number.isInteger(n) && n >= 0 && n < limit;
+    return this.#number(key, fallback, `an integer from 0 to ${limit - 1}`, accepts);
+  }
+
+  /** A number in [0, 1). */
+  rate(key: string, fallback: number): number {
+    return this.#number(key, fallback, "a number in [0, 1)", (n) => n >= 0 && n < 1);
+  }
+
+  /** A finite number above 0. */
+  positive(key: string, fallback: number): number {
+    return this.#number(key, fallback, "a number above 0", (n) => n > 0 && n < Infinity);
+  }
+
+  /** `gelu` (default) or `relu`. */
+  activation(key: string): "gelu" | "relu" {
+    const value = this.source[key] ?? "gelu";
+    if (value === "gelu" || value === "relu") return value;
+    this.reject(key, "gelu or relu");
+    return "gelu";
+  }
+
+  /** Rejects any value but `value`; absent and null are accepted. */
+  requireConstant(key: string, value: string | boolean): void {
+    if ((this.source[key] ?? value) !== value) this.reject(key, describe(value));
+  }
 }
 
 type EncoderFields = Omit<ModelConfig, "modelType" | "labels" | "source">;

@@ -123,7 +123,8 @@ export function forward(
 }
 
 /** Dropout(LayerNorm(word + position [+ token type])). */
-function embed({ tape, config, parameters, rows }: Pass, names: ModelNames): Variable {
+function embed(pass: Pass, names: ModelNames): Variable {
+  const { tape, config, parameters, rows } = pass;
   const lookup = (name: string, ids: Int32Array, paddingRow?: number): EmbeddingLookup => ({
     table: weightOf(parameters, name),
     ids,
@@ -136,9 +137,7 @@ function embed({ tape, config, parameters, rows }: Pass, names: ModelNames): Var
       : [lookup(names.tokenTypeEmbeddings, rows.tokenTypeIds)]),
     lookup(names.positionEmbeddings, rows.positionIds),
   ]);
-  const gamma = weightOf(parameters, names.embeddingNorm);
-  const beta = biasOf(parameters, names.embeddingNorm);
-  const normalised = layerNorm(tape, sum, gamma, beta, { epsilon: config.layerNormEpsilon });
+  const normalised = addAndNorm(pass, names.embeddingNorm, sum, {});
   return dropout(tape, normalised, config.hiddenDropout, rows.sequences);
 }
 
@@ -159,12 +158,7 @@ function encoderLayer(
   const output = scope(tape, () => {
     const expanded = activate(pass, project(pass, names.intermediate, attended));
     const contracted = project(pass, names.output, expanded);
-    const options = {
-      residual: attended,
-      dropout: config.hiddenDropout,
-      sequences,
-      epsilon: config.layerNormEpsilon,
-    };
+    const options = { residual: attended, dropout: config.hiddenDropout, sequences };
     return addAndNorm(pass, names.outputNorm, contracted, options);
   });
   return [output, probabilities];
@@ -197,8 +191,7 @@ function attend(
   const context = attentionContext(tape, probabilities, values, { sequences, queries });
   const output = project(pass, names.attentionOutput, context);
   const dropout = config.modelType === "bert" ? config.hiddenDropout : 0;
-  const epsilon = config.layerNormEpsilon;
-  const options = { residual, dropout, sequences: outputs, epsilon };
+  const options = { residual, dropout, sequences: outputs };
   return [addAndNorm(pass, names.attentionNorm, output, options), probabilities];
 }
 
@@ -228,12 +221,13 @@ function activate({ tape, config }: Pass, x: Variable): Variable {
 }
 
 function addAndNorm(
-  { tape, parameters }: Pass,
+  { tape, config, parameters }: Pass,
   name: string,
   x: Variable,
   options: LayerNormOptions,
 ): Variable {
-  return layerNorm(tape, x, weightOf(parameters, name), biasOf(parameters, name), options);
+  const [gamma, beta] = [weightOf(parameters, name), biasOf(parameters, name)];
+  return layerNorm(tape, x, gamma, beta, { ...options, epsilon: config.layerNormEpsilon });
 }
 
 /** 0 for a visible key, {@link HIDDEN_KEY} for a hidden one. */

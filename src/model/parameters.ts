@@ -2,7 +2,7 @@ import { describe } from "../core/checks.ts";
 import { InputError, type Problem } from "../core/either.ts";
 import { nextNormal, openStream, STREAM } from "../core/random.ts";
 import type { Backend } from "../kernels/backend.ts";
-import { createParameter, type Parameter, type Parameters } from "../tensor/parameter.ts";
+import { createParameter, type Parameters } from "../tensor/parameter.ts";
 import { elementCount, formatShape, type Shape, sameShape } from "../tensor/shape.ts";
 import type { ModelConfig } from "./config.ts";
 import { type ModuleDescription, moduleList } from "./modules.ts";
@@ -57,16 +57,7 @@ export function initialiseParameters(
   config: ModelConfig,
   seed: number,
 ): Parameters {
-  return collect(
-    parameterList(config).map((description, index) =>
-      createParameter(
-        backend,
-        description.name,
-        description.shape,
-        initialValues(config, description, seed, index),
-      ),
-    ),
-  );
+  return makeParameters(backend, config, new Map(), seed);
 }
 
 /**
@@ -99,12 +90,21 @@ export function createParameters(
 ): Parameters {
   const problems = checkpointProblems(config, tensors, options);
   if (problems.length > 0) throw new InputError(problems);
-  const seed = options.initialiseHead?.seed ?? 0;
-  return collect(
+  return makeParameters(backend, config, tensors, options.initialiseHead?.seed ?? 0);
+}
+
+/** Parameters with stored values, or initial values for those that are not stored. */
+function makeParameters(
+  backend: Backend,
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, NamedValues>,
+  seed: number,
+): Parameters {
+  return new Map(
     parameterList(config).map((description, index) => {
       const { name, shape } = description;
       const values = tensors.get(name)?.data ?? initialValues(config, description, seed, index);
-      return createParameter(backend, name, shape, values);
+      return [name, createParameter(backend, name, shape, values)];
     }),
   );
 }
@@ -116,7 +116,9 @@ export function checkpointProblems(
   options: CreateParametersOptions = {},
 ): readonly Problem[] {
   const expected = new Map(parameterList(config).map((parameter) => [parameter.name, parameter]));
-  const optional = options.initialiseHead === undefined ? [] : headModules(config);
+  // A pre-trained encoder may lack the classifier and the layer before it.
+  const { pooler, classifier } = modelNames(config);
+  const optional = options.initialiseHead === undefined ? [] : [pooler, classifier];
   const mismatched = [...expected.values()].flatMap((parameter) => {
     const found = tensors.get(parameter.name);
     return found === undefined && optional.includes(parameter.module.name)
@@ -145,12 +147,6 @@ function shapeProblems(
     : [{ path: name, expected, got: describe(found.data) }];
 }
 
-/** The modules that a pre-trained encoder may lack: the classifier and the layer before it. */
-function headModules(config: ModelConfig): readonly string[] {
-  const { pooler, classifier } = modelNames(config);
-  return [pooler, classifier];
-}
-
 /** Old checkpoints store constant buffers with the parameters. */
 function isBuffer(name: string): boolean {
   return name.endsWith(".embeddings.position_ids") || name.endsWith(".embeddings.token_type_ids");
@@ -172,8 +168,4 @@ function initialValues(
     values.fill(0, start, start + config.hiddenSize);
   }
   return values;
-}
-
-function collect(parameters: readonly Parameter[]): Parameters {
-  return new Map(parameters.map((parameter) => [parameter.name, parameter]));
 }

@@ -125,22 +125,18 @@ function checkSettings({
   checkNumber("optimizer.weightDecay", weightDecay, 0);
 }
 
-/** Options of {@link optimizerStepInto}. */
-interface OptimizerStepOptions {
-  /** Whether to set the gradients of updated parameters to zero in the same pass over memory. Default false. */
-  readonly clearGradients?: boolean;
-}
-
 /**
  * Updates every parameter from its gradient. A parameter is skipped until its first gradient that is not all zero:
  * torch has no gradient for parameters that the loss does not depend on (the pooler, if only hidden states are
  * distilled), and neither decays them nor counts a step.
+ *
+ * @param options - `clearGradients` also sets the gradients of updated parameters to zero, in the same pass over memory
  */
 export function optimizerStepInto(
   backend: Backend,
   optimizer: Optimizer,
   learningRate: number,
-  { clearGradients = false }: OptimizerStepOptions = {},
+  { clearGradients = false }: { readonly clearGradients?: boolean } = {},
 ): void {
   const { kernels } = backend;
   const { settings, slots } = optimizer;

@@ -94,3 +94,22 @@ export function checkTrainingSettings(settings: TrainingSettings): void {
   checkOneOf("settings.teacherCache", settings.teacherCache, ["float32", "float16", "off"]);
   checkOneOf("settings.sparseProducts", settings.sparseProducts, SPARSE_PRODUCTS);
 }
+
+/**
+ * Whether a loss reads padded positions: only distillation of last hidden states does, unless its settings exclude
+ * them. null is the loss against labels.
+ */
+export function lossPadding(settings: DistillationSettings | null): Padding {
+  if (settings?.kind !== "last-hidden-state") return "excluded";
+  const { padding = "included" } = settings;
+  checkOneOf("distillation.padding", padding, ["included", "excluded"]);
+  return padding;
+}
+
+/** The forward options for a loss. */
+export function lossNeeds(settings: DistillationSettings | null): {
+  readonly padding: Padding;
+  readonly hiddenStates: boolean;
+} {
+  return { padding: lossPadding(settings), hiddenStates: settings?.kind === "last-hidden-state" };
+}

@@ -1,4 +1,5 @@
 /** The state of a training run as plain data, from which a resumed run continues with the same bytes. */
+import { describe } from "../core/checks.ts";
 import { InputError, type Problem } from "../core/either.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { copyPruningState } from "../prune/hooks.ts";
@@ -6,7 +7,6 @@ import type { PruningState } from "../prune/state.ts";
 import type { Parameters } from "../tensor/parameter.ts";
 import type { TrainingSession } from "./session.ts";
 import type { TrainingSettings } from "./settings.ts";
-import { snapshotDifferences } from "./snapshot-differences.ts";
 import { releaseCompressedWeights } from "./sparse-products.ts";
 
 /** The progress of a run within its epochs. */
@@ -138,6 +138,30 @@ function resumeProblems(
       [...snapshot.optimizer.keys()],
     ),
   ];
+}
+
+/** One problem for each path at which two values of plain data differ; `wanted` belongs to this run. */
+export function snapshotDifferences(
+  path: string,
+  wanted: unknown,
+  stored: unknown,
+): readonly Problem[] {
+  if (Object.is(wanted, stored)) return [];
+  if (!isContainer(wanted) || !isContainer(stored)) {
+    return [{ path, expected: valueText(wanted), got: `${valueText(stored)} in the snapshot` }];
+  }
+  const keys = new Set([...Object.keys(wanted), ...Object.keys(stored)]);
+  const place = (key: string): string =>
+    Array.isArray(wanted) ? `${path}[${key}]` : `${path}.${key}`;
+  return [...keys].flatMap((key) => snapshotDifferences(place(key), wanted[key], stored[key]));
+}
+
+function valueText(value: unknown): string {
+  return value === undefined ? "nothing" : describe(value);
+}
+
+function isContainer(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 function parameterSizes({ model }: TrainingSession<never>): Readonly<Record<string, string>> {

@@ -9,7 +9,6 @@ import { rearrangesMasks } from "../prune/criteria.ts";
 import { masksAreFinal, mayChangeMasks } from "../prune/mask-changes.ts";
 import type { PrunedLayer, PrunerState, PruningState } from "../prune/state.ts";
 import {
-  type BlockSparseWeight,
   createBlockSparseWeight,
   type KeptBlocks,
   keptBlocks,
@@ -18,19 +17,11 @@ import {
 } from "../tensor/block-sparse-weight.ts";
 import type { Parameter, Parameters } from "../tensor/parameter.ts";
 import type { Optimizer } from "./optimizer.ts";
-import { type ByProduct, chooseProducts, type SparseProductsSetting } from "./sparse-switch.ts";
+import { chooseProducts, type SparseProductsSetting } from "./sparse-switch.ts";
 import { appliedMask } from "./sparsity.ts";
 
-/** The kept blocks of a weight, and the products that use them. */
-interface Compressed {
-  readonly weight: BlockSparseWeight;
-  readonly products: ByProduct<boolean>;
-  /** Whether no block contains a pruned weight. */
-  readonly wholeBlocks: boolean;
-}
-
 /** Compressed weights by parameter, since the last change of a mask; null: products use the dense weight. */
-export type CompressedWeights = Map<Parameter, Compressed | null>;
+export type CompressedWeights = Map<Parameter, BlockSparseProducts | null>;
 
 /** The state of a step after its masks were applied. */
 interface SparseProductsStep {
@@ -69,11 +60,10 @@ export function updateCompressedWeightsInto(
     if (held === undefined) continue;
     compressed.set(parameter, held);
     if (held === null) continue;
-    const { weight, products, wholeBlocks } = held;
     if (known !== undefined)
-      stale.push(() => refreshBlockSparseWeight(backend, weight, parameter.value));
-    const weightGradient = products.weightGradient && ignoresPruned(pruned, current);
-    inUse.set(parameter, { ...products, weight, weightGradient, wholeBlocks });
+      stale.push(() => refreshBlockSparseWeight(backend, held.weight, parameter.value));
+    const weightGradient = held.weightGradient && ignoresPruned(pruned, current);
+    inUse.set(parameter, { ...held, weightGradient });
   }
   // Together and after all allocations, so that threads share the work.
   backend.kernels.independently(() => {
@@ -112,7 +102,7 @@ function compress(
   backend: Backend,
   setting: SparseProductsSetting,
   { parameter, owners }: PrunedWeight,
-): Compressed | null | undefined {
+): BlockSparseProducts | null | undefined {
   const { shape } = parameter.value;
   const [outputs = 0, inputs = 0] = shape;
   if (shape.length !== 2 || outputs % BLOCK_OUTPUTS !== 0) return null;
@@ -126,7 +116,7 @@ function compress(
   const weight = createBlockSparseWeight(backend, blocks, parameter.value);
   const kept = countNonzero(weight.values.data.subarray(0, BLOCK_OUTPUTS * weight.blocks));
   if (kept === countNonzero(parameter.value.data))
-    return { weight, products, wholeBlocks: keepsWhole(blocks, masks) };
+    return { weight, ...products, wholeBlocks: keepsWhole(blocks, masks) };
   releaseBlockSparseWeight(weight);
   return undefined;
 }

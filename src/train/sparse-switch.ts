@@ -2,6 +2,7 @@
  * The densities below which products use the compressed form of a weight. Measured by `bench/sparse-products.ts` (see
  * docs/performance.md), never at run time, so that a run gives the same bytes on every machine.
  */
+import type { ByProduct } from "../autograd/records.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 
 /**
@@ -12,13 +13,6 @@ export type SparseProductsSetting = "auto" | "always" | "off";
 
 /** Every {@link SparseProductsSetting}. */
 export const SPARSE_PRODUCTS: readonly SparseProductsSetting[] = ["auto", "always", "off"];
-
-/** One value for each product of a linear layer. */
-export interface ByProduct<T> {
-  readonly forward: T;
-  readonly inputGradient: T;
-  readonly weightGradient: T;
-}
 
 /** Shares of kept blocks up to which each product is faster in compressed form, in every layer measured. */
 export const BREAK_EVEN: Readonly<Record<KernelVariant, ByProduct<number>>> = {

@@ -10,11 +10,11 @@ import {
   onStepBeginInto,
 } from "../prune/hooks.ts";
 import { distillationLoss, labelLoss } from "./distillation.ts";
-import { lossNeeds } from "./loss-needs.ts";
 import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { TrainingSession } from "./session.ts";
+import { lossNeeds } from "./settings.ts";
 import { updateCompressedWeightsInto } from "./sparse-products.ts";
 import { type LabelledBatch, layerRecords } from "./trainable-model.ts";
 

@@ -5,8 +5,7 @@ import { uniformSequences } from "../autograd/sequences.ts";
 import { constant, createScratch, createTape, releaseTape, type Tape } from "../autograd/tape.ts";
 import { describe } from "../core/checks.ts";
 import { columnsOf, elementCount } from "../tensor/shape.ts";
-import { lossNeeds, lossPadding } from "./loss-needs.ts";
-import type { DistillationSettings } from "./settings.ts";
+import { type DistillationSettings, lossNeeds, lossPadding } from "./settings.ts";
 import type { TeacherCache } from "./teacher-cache.ts";
 import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
 

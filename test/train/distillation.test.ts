@@ -6,8 +6,8 @@ import { initialiseParameters } from "../../src/model/parameters.ts";
 import type { Padding } from "../../src/model/token-rows.ts";
 import { createParameter } from "../../src/tensor/parameter.ts";
 import { distillationLoss, labelLoss } from "../../src/train/distillation.ts";
-import { lossPadding } from "../../src/train/loss-needs.ts";
 import type { DistillationSettings } from "../../src/train/settings.ts";
+import { lossPadding } from "../../src/train/settings.ts";
 import {
   type LabelledBatch,
   sequenceClassifier,
