@@ -9,6 +9,7 @@ import { forward } from "../model/forward.ts";
 import { type LayerNames, modelNames } from "../model/names.ts";
 import { type NamedValues, parameterList } from "../model/parameters.ts";
 import { createFrozenParameter, type Parameter, releaseParameters } from "../tensor/parameter.ts";
+import { formatShape } from "../tensor/shape.ts";
 import {
   type CostModel,
   checkCosts,
@@ -78,17 +79,6 @@ export interface SparseClassifier {
 /** Reads the values of a parameter by its name in transformers. */
 type ReadParameter = (name: string) => NamedValues;
 
-/** The cost of a weight's cheapest execution. */
-function leastCost(
-  costs: CostModel,
-  tokens: number,
-  data: Float32Array,
-  shape: readonly [number, number],
-): number {
-  const facts = linearFacts(data, shape);
-  return predictCost(costs, facts, chooseExecution(costs, facts, tokens), tokens);
-}
-
 /**
  * The parameters of a sub-layer without units that cannot matter, if that is cheaper: without them the kept blocks may
  * no longer be aligned.
@@ -111,9 +101,12 @@ function compactLayer(
     width,
   });
   const { hidden: kept, constant } = compacted;
+  const least = (data: Float32Array, outputs: number, inputs: number): number => {
+    const facts = linearFacts(data, [outputs, inputs]);
+    return predictCost(costs, facts, chooseExecution(costs, facts, tokens), tokens);
+  };
   const costOf = (first: Float32Array, second: Float32Array, count: number): number =>
-    leastCost(costs, tokens, first, [count, width]) +
-    leastCost(costs, tokens, second, [width, count]);
+    least(first, count, width) + least(second, width, count);
   const pays =
     kept < units &&
     costOf(compacted.expand, compacted.contract, kept) < costOf(expand.data, contract.data, units);
@@ -125,11 +118,6 @@ function compactLayer(
     ]),
     plan: { name: intermediate, units, kept: pays ? kept : units, constant },
   };
-}
-
-function checkShape(name: string, { shape }: NamedValues, expected: readonly number[]): void {
-  if (shape.join() !== expected.join())
-    throw new RangeError(`${name}: expected [${expected.join(", ")}], got [${shape.join(", ")}]`);
 }
 
 /** The inputs of a classifier, and its parts under construction. */
@@ -145,11 +133,6 @@ interface Building {
   readonly prepared: PreparedProduct[];
   readonly layers: ClassifierLayer[];
   readonly feedForwards: ClassifierFeedForward[];
-}
-
-/** Whether an execution is possible for a weight. */
-function isPossible(execution: Execution, facts: LinearFacts): boolean {
-  return execution.kind !== "blocks" || facts.blocks.has(execution.height);
 }
 
 /** Checks the option. @throws TypeError or RangeError if it is invalid or names an unknown layer */
@@ -178,7 +161,7 @@ function executionOf(
   if (executions === "dense") return { kind: "dense" };
   const asked = executions === "auto" ? undefined : executions.get(name);
   const execution = asked ?? chooseExecution(costs, facts, tokens);
-  if (isPossible(execution, facts)) return execution;
+  if (execution.kind !== "blocks" || facts.blocks.has(execution.height)) return execution;
   const expected = `a height that divides the ${facts.outputs} outputs of ${name}`;
   throw new RangeError(`executions: expected ${expected}, got ${formatExecution(execution)}`);
 }
@@ -305,7 +288,8 @@ function build(building: Building): number {
   const shapes = new Map(list.map(({ name, shape }) => [name, shape]));
   const readChecked: ReadParameter = (name) => {
     const values = building.read(name);
-    checkShape(name, values, shapes.get(name) ?? []);
+    const [expected, got] = [formatShape(shapes.get(name) ?? []), formatShape(values.shape)];
+    if (got !== expected) throw new RangeError(`${name}: expected ${expected}, got ${got}`);
     return values;
   };
   const expanding = new Map(

@@ -96,12 +96,14 @@ function floatsOf(backend: Backend, values: Float32Array): Tensor {
   return createTensor(backend, [floats.length], floats);
 }
 
-function releaseAll(tensors: readonly Tensor[]): void {
-  for (const tensor of tensors) tensor.release();
-}
-
-function bytesOf(tensors: readonly Tensor[]): number {
-  return tensors.reduce((sum, { region }) => sum + 4 * region.length, 0);
+function prepared(product: LinearProduct, held: readonly Tensor[]): PreparedProduct {
+  return {
+    product,
+    bytes: held.reduce((sum, { region }) => sum + 4 * region.length, 0),
+    release: () => {
+      for (const tensor of held) tensor.release();
+    },
+  };
 }
 
 function prepareBlocks(
@@ -134,8 +136,7 @@ function prepareBlocks(
       tile.release();
     }
   };
-  const held = [starts, columns, values];
-  return { product, bytes: bytesOf(held), release: () => releaseAll(held) };
+  return prepared(product, [starts, columns, values]);
 }
 
 /** Floats in a cache line. */
@@ -153,14 +154,13 @@ function prepareCompacted(
   const rowNumbers = integersOf(backend, packed.rows);
   const columnNumbers = integersOf(backend, packed.columns);
   const values = floatsOf(backend, packed.values);
-  const scratch = (length: number): Tensor =>
-    new Tensor(memory, [length], memory.reserve(Math.max(1, length)));
   const [gathers, scatters] = [columns > 0 && columns < inputs, rows > 0 && rows < outputs];
   const product: LinearProduct = (x, bias, y, tokens) => {
     // One reservation for both, before any view, because it may grow the memory. The second starts at a cache line.
     const gathered = gathers ? Math.ceil((tokens * columns) / LINE) * LINE : 0;
     const scattered = scatters ? tokens * rows : 0;
-    const room = scratch(gathered + scattered);
+    const length = Math.max(1, gathered + scattered);
+    const room = new Tensor(memory, [length], memory.reserve(length));
     try {
       const from = room.data.subarray(0, gathered);
       const to = room.data.subarray(gathered, gathered + scattered);
@@ -184,6 +184,5 @@ function prepareCompacted(
       room.release();
     }
   };
-  const held = [rowNumbers, columnNumbers, values];
-  return { product, bytes: bytesOf(held), release: () => releaseAll(held) };
+  return prepared(product, [rowNumbers, columnNumbers, values]);
 }

@@ -36,9 +36,7 @@ type StoredArray = Float32Array | Uint16Array;
 
 /** Rows of examples, by key. */
 export interface TeacherCache {
-  readonly precision: TeacherPrecision;
-  readonly budget: number;
-  /** Bytes in memory, at most `budget`. */
+  /** Bytes in memory, at most the budget. */
   usedBytes(): number;
   /** The largest number of rows of any key so far. */
   longest(): number;
@@ -87,8 +85,6 @@ export function createTeacherCache(
   }
 
   return {
-    precision,
-    budget,
     usedBytes: () => used,
     longest: () => longest,
     has: (key, rows) => (entries.get(key)?.rows ?? 0) >= rows,
