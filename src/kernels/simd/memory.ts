@@ -111,7 +111,7 @@ export function createPlainMemory(): Memory {
 /** The allocator. It reuses its own objects too, so that repeated allocations of the same sizes make no garbage. */
 function createMemory(base: number, storage: Storage): Memory {
   const regions = createRegions();
-  const free = createFreeList();
+  const free = new FreeList();
   let end = alignUp(base);
   let used = 0;
 
@@ -230,65 +230,69 @@ function growTo(storage: Storage, bytes: number): void {
   }
 }
 
-/** The free blocks of a memory, by offset, in the first `count` entries of an array. */
-function createFreeList() {
-  const blocks: { offset: number; size: number }[] = [];
-  let count = 0;
+/** The free blocks of a memory, by offset, in the first `#count` entries of an array. */
+class FreeList {
+  readonly #blocks: { offset: number; size: number }[] = [];
+  #count = 0;
 
-  function remove(at: number): void {
-    const block = blocks[at];
-    blocks.copyWithin(at, at + 1, count);
-    count--;
-    blocks[count] = block;
+  /** Takes bytes of the smallest sufficient block, the lowest of equal ones. Returns their offset, or -1. */
+  take(size: number): number {
+    const blocks = this.#blocks;
+    let best = -1;
+    for (let i = 0; i < this.#count; i++)
+      if (blocks[i].size >= size && (best < 0 || blocks[i].size < blocks[best].size)) best = i;
+    if (best < 0) return -1;
+    const { offset } = blocks[best];
+    blocks[best].offset += size;
+    blocks[best].size -= size;
+    if (blocks[best].size === 0) this.#remove(best);
+    return offset;
   }
 
-  function insert(at: number, offset: number, size: number): void {
-    const block = blocks[count] ?? { offset, size };
-    blocks[count] = block;
-    blocks.copyWithin(at + 1, at, count);
-    count++;
+  /** Adds free bytes and joins them with adjacent blocks. */
+  give(offset: number, size: number): void {
+    const blocks = this.#blocks;
+    let at = this.#count;
+    while (at > 0 && blocks[at - 1].offset > offset) at--;
+    const before = at > 0 ? blocks[at - 1] : undefined;
+    const behind = at < this.#count ? blocks[at] : undefined;
+    const joinsBefore = before !== undefined && before.offset + before.size === offset;
+    const joinsBehind = behind !== undefined && offset + size === behind.offset;
+    if (joinsBefore) {
+      before.size += size;
+      if (!joinsBehind) return;
+      before.size += behind.size;
+      this.#remove(at);
+    } else if (joinsBehind) {
+      behind.offset = offset;
+      behind.size += size;
+    } else this.#insert(at, offset, size);
+  }
+
+  /** Removes the block that ends at `end` and returns its offset; returns `end` if there is none. */
+  lower(end: number): number {
+    const last = this.#count > 0 ? this.#blocks[this.#count - 1] : undefined;
+    if (last === undefined || last.offset + last.size !== end) return end;
+    this.#count--;
+    return last.offset;
+  }
+
+  #remove(at: number): void {
+    const blocks = this.#blocks;
+    const block = blocks[at];
+    blocks.copyWithin(at, at + 1, this.#count);
+    this.#count--;
+    blocks[this.#count] = block;
+  }
+
+  #insert(at: number, offset: number, size: number): void {
+    const blocks = this.#blocks;
+    const block = blocks[this.#count] ?? { offset, size };
+    blocks[this.#count] = block;
+    blocks.copyWithin(at + 1, at, this.#count);
+    this.#count++;
     block.offset = offset;
     block.size = size;
     blocks[at] = block;
   }
-
-  return {
-    /** Takes bytes of the smallest sufficient block, the lowest of equal ones. Returns their offset, or -1. */
-    take(size: number): number {
-      let best = -1;
-      for (let i = 0; i < count; i++)
-        if (blocks[i].size >= size && (best < 0 || blocks[i].size < blocks[best].size)) best = i;
-      if (best < 0) return -1;
-      const { offset } = blocks[best];
-      blocks[best].offset += size;
-      blocks[best].size -= size;
-      if (blocks[best].size === 0) remove(best);
-      return offset;
-    },
-    /** Adds free bytes and joins them with adjacent blocks. */
-    give(offset: number, size: number): void {
-      let at = count;
-      while (at > 0 && blocks[at - 1].offset > offset) at--;
-      const before = at > 0 ? blocks[at - 1] : undefined;
-      const behind = at < count ? blocks[at] : undefined;
-      const joinsBefore = before !== undefined && before.offset + before.size === offset;
-      const joinsBehind = behind !== undefined && offset + size === behind.offset;
-      if (joinsBefore) {
-        before.size += size;
-        if (!joinsBehind) return;
-        before.size += behind.size;
-        remove(at);
-      } else if (joinsBehind) {
-        behind.offset = offset;
-        behind.size += size;
-      } else insert(at, offset, size);
-    },
-    /** Removes the block that ends at `end` and returns its offset; returns `end` if there is none. */
-    lower(end: number): number {
-      const last = count > 0 ? blocks[count - 1] : undefined;
-      if (last === undefined || last.offset + last.size !== end) return end;
-      count--;
-      return last.offset;
-    },
-  };
 }
