@@ -143,7 +143,9 @@ export async function inspectCheckpoint(
     if (mask !== undefined || data === null || data.length > MOST_PIXELS) continue;
     if (weight === null || weight.zeros === 0) continue;
     const [rows, columns] = matrixShape(shape);
-    const bits = Uint8Array.from(data, (value) => Number(value !== 0));
+    // Uint8Array.from would first make a list of all elements.
+    const bits = new Uint8Array(data.length);
+    for (let i = 0; i < bits.length; i++) if (data[i] !== 0) bits[i] = 1;
     mask = { layer: role.module, rows, columns, mask: bits };
   }
   return { tensors, mask };

@@ -74,19 +74,13 @@ export interface PatternVerdict {
   readonly violation: Violation | null;
 }
 
-/** What a block with so many zeros is, and what is wrong with it. */
-function judgeBlock(pattern: Pattern, size: number, zeros: number, exact: boolean) {
+/** What a block should be, and what one with so many zeros is. */
+function describeFault(pattern: Pattern, size: number, zeros: number, exact: boolean) {
   if (pattern.kind === "group") {
-    const { prune, of } = pattern;
-    const isSparse = zeros >= prune;
-    const isPartial = zeros > prune;
-    const expected = `${exact ? "exactly" : "at least"} ${prune} zeros of ${of}`;
-    const isWrong = !isSparse || (exact && isPartial);
-    return { isSparse, isPartial, fault: isWrong ? { expected, got: String(zeros) } : null };
+    const expected = `${exact ? "exactly" : "at least"} ${pattern.prune} zeros of ${pattern.of}`;
+    return { expected, got: String(zeros) };
   }
-  const isPartial = zeros > 0 && zeros < size;
-  const fault = { expected: "a block of zeros or of values", got: `${zeros} zeros of ${size}` };
-  return { isSparse: zeros === size, isPartial, fault: exact && isPartial ? fault : null };
+  return { expected: "a block of zeros or of values", got: `${zeros} zeros of ${size}` };
 }
 
 /** Counts the zeros of a block that begins at a row and a column. */
@@ -138,20 +132,25 @@ export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): La
   checkValues(name, data, elementCount(shape));
   const layout = layOut(pattern, weight);
   const { blockHeight, blockWidth, blockRows, blockColumns } = layout;
+  const size = blockHeight * blockWidth;
+  const isGroups = pattern.kind === "group";
   let [sparseBlocks, partialBlocks] = [0, 0];
   let violation: Violation | null = null;
   for (let i = 0; i < blockRows; i++) {
     for (let j = 0; j < blockColumns; j++) {
       const [row, column] = [i * blockHeight, j * blockWidth];
       const zeros = zerosOfBlock(layout, data, row, column, tolerance);
-      const found = judgeBlock(pattern, blockHeight * blockWidth, zeros, exact);
-      if (found.isSparse) sparseBlocks++;
-      if (found.isPartial) partialBlocks++;
-      if (found.fault !== null) violation ??= { layer: name, row, column, ...found.fault };
+      const isSparse = isGroups ? zeros >= pattern.prune : zeros === size;
+      const isPartial = isGroups ? zeros > pattern.prune : zeros > 0 && zeros < size;
+      if (isSparse) sparseBlocks++;
+      if (isPartial) partialBlocks++;
+      const isWrong = (isGroups && !isSparse) || (exact && isPartial);
+      if (isWrong)
+        violation ??= { layer: name, row, column, ...describeFault(pattern, size, zeros, exact) };
     }
   }
   const blocks = blockRows * blockColumns;
-  const remainder = data.length - blocks * blockHeight * blockWidth;
+  const remainder = data.length - blocks * size;
   const counts = { elements: data.length, zeros: countZeros(data, tolerance) };
   return { name, shape, ...counts, blocks, sparseBlocks, partialBlocks, remainder, violation };
 }
