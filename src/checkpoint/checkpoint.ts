@@ -12,7 +12,6 @@ export interface CheckpointEntry extends SafetensorsEntry {
   readonly packed?: { readonly layout: string; readonly bytes: number };
 }
 
-/** One file of a checkpoint. */
 interface CheckpointFile {
   readonly name: string;
   readonly bytes: number;

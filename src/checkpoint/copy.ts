@@ -3,7 +3,6 @@ import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 
-/** A file to write. */
 export interface CopiedFile {
   readonly name: string;
   /** Passes the file's bytes on, each with its position in the file. */

@@ -74,7 +74,6 @@ export function inspectWeight(weight: VerifiedWeight): WeightFacts {
 /** The most elements of a layer whose mask is kept to be drawn: one pixel each. */
 const MOST_PIXELS = 2 ** 22;
 
-/** The result of inspecting a tensor. */
 export interface InspectedTensor {
   readonly entry: CheckpointEntry;
   readonly role: TensorRole;
@@ -87,7 +86,6 @@ export interface InspectedTensor {
   readonly weight: WeightFacts | null;
 }
 
-/** The result of inspecting a checkpoint. */
 export interface Inspection {
   readonly tensors: readonly InspectedTensor[];
   /** The first pruned layer that is small enough to draw: 1 if a weight is not zero. */
@@ -165,7 +163,6 @@ interface InspectionTotals {
   readonly nonFinite: number;
 }
 
-/** Sums over the inspected tensors. */
 export function inspectionTotals(all: readonly InspectedTensor[]): InspectionTotals {
   const layers = all.filter(({ weight }) => weight !== null);
   const isCompressed = all.every(({ gzipBytes }) => gzipBytes !== null);

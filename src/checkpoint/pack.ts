@@ -30,7 +30,6 @@ export interface CheckpointRun {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** A tensor in the packed file. */
 interface PackedCheckpointTensor {
   readonly name: string;
   readonly shape: readonly number[];
@@ -47,7 +46,6 @@ interface LostMetadata {
   readonly file: string;
   readonly key: string;
   readonly value: string;
-  /** The earlier file's value. */
   readonly kept: string;
 }
 

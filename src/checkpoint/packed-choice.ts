@@ -52,16 +52,13 @@ export function rounded(
   return { tensor: to, error };
 }
 
-/** A matrix to pack. */
 export interface PackSource {
-  /** Names it in errors. */
   readonly name: string;
   readonly shape: MatrixShape;
   /** What layouts store, except for quantized blocks. */
   readonly elements: ElementArray;
   /** The unrounded values that quantized blocks are made of; null if blocks are not quantized. */
   readonly floats: Float32Array | null;
-  /** The element type that it unpacks to. */
   readonly unpacked: PackedDtype;
   readonly mask?: Uint8Array | undefined;
 }

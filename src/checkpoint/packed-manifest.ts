@@ -27,10 +27,8 @@ import { ARRAY_NAMES, formatLayout, type LayoutSpec } from "../sparse/layout.ts"
 /** The metadata's key that makes a file a packed one. */
 export const PACKED_METADATA = "espalier.packed";
 
-/** The version of the format that is read and written. */
 const PACKED_VERSION = 1;
 
-/** The most elements of a packed tensor. */
 const MOST_ELEMENTS = 2 ** 31 - 1;
 /** Elements that any file may unpack to, and further ones for each of its bytes. */
 const FREE_ELEMENTS = 2 ** 26;
@@ -104,7 +102,6 @@ export function partNames(name: string, stored: PackedLayout): readonly string[]
   return partsOf(stored).map((part) => partName(name, part));
 }
 
-/** The shape of a tensor as a matrix. */
 export function matrixShape(shape: readonly number[]): readonly [number, number] {
   const [rows = 1, ...others] = shape;
   return [rows, others.reduce((product, extent) => product * extent, 1)];
@@ -161,7 +158,6 @@ function readBlock(
   return right([height, width]);
 }
 
-/** Reads a layout with its parameters. */
 function readLayout(
   path: string,
   { layout, block, prune, of }: JsonObject,

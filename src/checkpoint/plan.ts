@@ -20,9 +20,7 @@ export interface PlanOptions {
   readonly profile?: Profile;
 }
 
-/** A planned prune step. */
 interface PlannedPruneStep {
-  /** Training steps before it. */
   readonly step: number;
   /** Share of blocks pruned after it, or of elements for N:M. */
   readonly target: number;

@@ -139,7 +139,6 @@ function layersOf({ checkpoint, ...options }: CheckpointPruning) {
   return { layers: found, skipped: [...skipped, ...tied] };
 }
 
-/** The gradient of a layer's weight. */
 function readGradient(gradients: Checkpoint, { name, shape }: TensorRole): Float32Array {
   const entry = gradients.entries.find((candidate) => candidate.name === name);
   if (entry === undefined)
@@ -154,7 +153,6 @@ function readGradient(gradients: Checkpoint, { name, shape }: TensorRole): Float
   return toFloat32(gradients.read(entry));
 }
 
-/** A layer's weight, with its gradient if a pruner needs it. */
 function readLayer(
   pruning: CheckpointPruning,
   { role, entry }: Layer,
@@ -168,7 +166,6 @@ function readLayer(
   };
 }
 
-/** The masks of all pruners. */
 interface Masks {
   readonly maskOf: (layer: Layer) => Uint8Array | null;
   readonly skipped: PrunedCheckpoint["skipped"];

@@ -52,7 +52,6 @@ interface LayerVerdict {
   readonly shape: readonly number[];
   readonly elements: number;
   readonly zeros: number;
-  /** Number of whole blocks. */
   readonly blocks: number;
   /** Blocks of zeros; N:M: groups with at least N zeros. */
   readonly sparseBlocks: number;
@@ -155,7 +154,6 @@ export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): La
   return { name, shape, ...counts, blocks, sparseBlocks, partialBlocks, remainder, violation };
 }
 
-/** The verdicts of layers as one. */
 function joinVerdicts(layers: readonly LayerVerdict[], options: VerifyOptions): PatternVerdict {
   const { exact = false, tolerance = 0 } = options;
   return {

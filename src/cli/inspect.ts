@@ -62,7 +62,6 @@ function tableOf(all: readonly InspectedTensor[]): TextTable {
   };
 }
 
-/** Facts of the whole checkpoint, as names and values. */
 function factsOf(
   { files, layout, path }: Checkpoint,
   all: readonly InspectedTensor[],

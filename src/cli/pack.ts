@@ -10,7 +10,6 @@ import { type Command, defineCommand } from "./command.ts";
 import type { Console, TextOutput } from "./console.ts";
 import { choiceOption, flagOption, type Option, textOption } from "./options.ts";
 
-/** An option with layouts separated by commas. */
 function layoutsOption(description: string): Option<readonly LayoutSpec[]> {
   const expected = `${LAYOUT_SPELLINGS}, or several separated by commas`;
   const read = (text: string): readonly LayoutSpec[] | undefined => {

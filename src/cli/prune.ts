@@ -91,7 +91,6 @@ interface Outcome {
 
 type Row = Omit<PrunedCheckpoint["layers"][number], "dtype">;
 
-/** The sums over all layers. */
 function totalOf({ layers, bytes }: PrunedCheckpoint): Row {
   return {
     name: "all",

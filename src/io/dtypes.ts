@@ -63,10 +63,8 @@ const ARRAYS: Readonly<Record<Dtype, ElementArray>> = {
   U64: BigUint64Array,
 };
 
-/** All element types. */
 export const DTYPES: readonly Dtype[] = /* @__PURE__ */ Object.keys(ARRAYS) as Dtype[];
 
-/** Bytes of one element. */
 export function elementBytes(dtype: Dtype): number {
   return ARRAYS[dtype].BYTES_PER_ELEMENT;
 }

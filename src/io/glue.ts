@@ -23,7 +23,6 @@ interface GlueFormat {
   readonly classes: number;
 }
 
-/** Columns of each task's train and dev files. */
 const FORMATS: Readonly<Record<GlueTask, GlueFormat>> = {
   mrpc: {
     header: ["Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"],

@@ -13,7 +13,6 @@ import { parseVocabulary } from "./vocabulary.ts";
 /** Files of one directory by name. */
 export type DirectoryFiles = ReadonlyMap<string, Uint8Array>;
 
-/** The files' names. */
 export const HUGGING_FACE_FILES = {
   config: "config.json",
   weights: "model.safetensors",
@@ -118,7 +117,6 @@ export function widenTensors(
   );
 }
 
-/** Parses a file of the directory. */
 function readFile<T>(
   files: DirectoryFiles,
   name: string,

@@ -60,7 +60,6 @@ export function parseJsonObject(
   );
 }
 
-/** Whether a JSON value is an object. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

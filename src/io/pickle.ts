@@ -22,7 +22,6 @@ export type PickleValue =
   /** A reference to data outside the pickle, such as a storage. */
   | { readonly kind: "reference"; readonly id: PickleValue };
 
-/** Whether a value is of a kind. */
 export function isKind<K extends "global" | "call" | "reference" | "tuple">(
   value: PickleValue | undefined,
   kind: K,
@@ -40,7 +39,6 @@ interface PickleResult {
 const ORDERED_DICT = "collections.OrderedDict";
 /** The beginning of a list of values on the stack. */
 const MARK = Symbol("mark");
-/** The most bytes of an integer. */
 const MOST_INTEGER = 8;
 
 type Item = PickleValue | typeof MARK;
@@ -48,7 +46,6 @@ type Item = PickleValue | typeof MARK;
 /** The operation that ends a pickle. */
 const STOP = 0x2e;
 
-/** The machine that runs a pickle. */
 class Unpickler {
   readonly bytes: Uint8Array;
   readonly view: DataView;

@@ -40,7 +40,6 @@ export interface SafetensorsReadOptions {
   readonly alignment?: "any" | "required";
 }
 
-/** Bytes before the JSON header. */
 export const LENGTH_BYTES: 8 = 8;
 
 /** The first byte of every header: no blank or byte-order mark precedes it. */

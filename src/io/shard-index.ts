@@ -5,15 +5,12 @@ import { describe } from "../core/checks.ts";
 import { chain, type Either, type Problem, refuse, unlessProblems } from "../core/either.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "./json.ts";
 
-/** A parsed index. */
 interface ShardIndex {
-  /** The file of each tensor by the tensor's name. */
   readonly files: ReadonlyMap<string, string>;
   /** As it was read; by custom it has `total_size`. */
   readonly metadata: JsonObject;
 }
 
-/** The name of the index in a directory. */
 export const SHARD_INDEX: "model.safetensors.index.json" = "model.safetensors.index.json";
 
 /** Plain file names, without anything that could lead out of the directory. */

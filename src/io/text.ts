@@ -8,7 +8,6 @@ export function decodeUtf8(source: string, bytes: Uint8Array): Either<readonly P
   );
 }
 
-/** Encodes text as UTF-8. */
 export function encodeUtf8(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }

@@ -42,7 +42,6 @@ export function createTokenizer(vocabText: string, options: Partial<WordOptions>
   return tokenizerOf(getOrThrow(parseVocabulary("vocabulary", vocabText)), options);
 }
 
-/** Makes a tokenizer from a parsed vocabulary. */
 export function tokenizerOf(vocabulary: Vocabulary, options: Partial<WordOptions> = {}): Tokenizer {
   const lowercase = options.lowercase ?? true;
   const stripAccents = options.stripAccents ?? lowercase;

@@ -9,7 +9,6 @@ import { type Dtype, elementBytes } from "./dtypes.ts";
 import { isKind, type PickleValue, readPickle } from "./pickle.ts";
 import { readZipDirectory } from "./zip.ts";
 
-/** A tensor of a state dict. */
 export interface TorchTensor {
   readonly name: string;
   readonly dtype: Dtype;
@@ -23,7 +22,6 @@ export interface TorchTensor {
   readonly begin: number;
 }
 
-/** Storages by their class in PyTorch. */
 const STORAGES: Readonly<Record<string, Dtype>> = {
   "torch.DoubleStorage": "F64",
   "torch.FloatStorage": "F32",
@@ -46,7 +44,6 @@ const ALLOWED: ReadonlySet<string> = /* @__PURE__ */ new Set(
 const LEGACY: readonly number[] = [
   0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e,
 ];
-/** The first bytes of a zip archive. */
 const ARCHIVE: readonly number[] = [0x50, 0x4b, 3, 4];
 /** The longest pickle accepted, in bytes. A tensor takes some hundred bytes. */
 const MOST_PICKLE = 32 * 2 ** 20;
@@ -55,13 +52,11 @@ function beginsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
   return prefix.every((byte, i) => bytes[i] === byte);
 }
 
-/** Whether a file begins like one of `torch.save`. */
 export function isTorchFile(source: ByteSource): boolean {
   const begin = source.read(0, Math.min(source.size, LEGACY.length));
   return beginsWith(begin, LEGACY) || beginsWith(begin, ARCHIVE);
 }
 
-/** A pickle's reference to a storage. */
 interface StorageReference {
   readonly key: string;
   readonly dtype: Dtype;

@@ -12,7 +12,6 @@ export const SPECIAL_TOKENS = {
   mask: "[MASK]",
 } as const;
 
-/** A parsed vocabulary. */
 export interface Vocabulary {
   /** By id. */
   readonly tokens: readonly string[];
@@ -58,7 +57,6 @@ export function parseVocabulary(
   return unlessProblems(problems, { tokens, ids, special });
 }
 
-/** The text of a vocab.txt with these tokens. */
 export function formatVocabulary(tokens: readonly string[]): string {
   return tokens.map((token) => `${token}\n`).join("");
 }

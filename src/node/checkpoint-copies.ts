@@ -13,7 +13,6 @@ import type { StopSignal } from "../core/abort.ts";
 import { type CopyPaths, copySink } from "./checkpoint-writer.ts";
 import { turn } from "./turn.ts";
 
-/** Options of every copy. */
 interface CopyOptions extends CopyPaths {
   readonly signal?: StopSignal;
 }

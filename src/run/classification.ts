@@ -43,7 +43,6 @@ export function firstBatchTokens(
   return tokens;
 }
 
-/** A classified text. */
 interface Answer extends TextRow {
   /** The name of the class; null for a regression. */
   readonly answer: string | null;
@@ -61,7 +60,6 @@ export interface Classification {
   readonly f1: number | null;
 }
 
-/** Softmax of logits. */
 function probabilitiesOf(logits: readonly number[]): readonly number[] {
   const largest = Math.max(...logits);
   const powers = logits.map((logit) => Math.exp(logit - largest));

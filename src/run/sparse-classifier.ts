@@ -43,7 +43,6 @@ export interface LoadedClassifier {
   readonly labels: readonly string[];
 }
 
-/** How a classifier is loaded. */
 export interface LoadClassifierOptions extends Omit<SparseClassifierOptions, "tokens"> {
   /** The usual number of tokens of a batch, for which executions are chosen, or what computes it. Default 128. */
   readonly tokens?: number | ((tokenizer: Tokenizer, config: ModelConfig) => number);
@@ -63,7 +62,6 @@ function labelsOf({ id2label }: JsonObject, count: number): readonly string[] {
   });
 }
 
-/** config.json and the tokenizer of a directory. */
 async function describeDirectory(storage: RunStorage, directory: string) {
   const missing = await directoryProblem(storage, "MODEL", directory);
   if (missing !== undefined) return left([missing]);
