@@ -1,16 +1,12 @@
 /** Fields of a configuration: what each accepts, and what is expected of it. */
 import { isStrings } from "../core/checks.ts";
 import { type HeadPattern, PATTERN_SPELLINGS, type Pattern, parsePattern } from "./pattern.ts";
-import { expressionFault } from "./select.ts";
 
 /** A field with values of type `T`. */
 export interface Field<T> {
-  /** What it accepts; may depend on what it got. */
-  readonly expected: string | ((value: unknown) => string);
+  readonly expected: string;
   /** The value read; `undefined` if it is not accepted. */
   readonly read: (value: unknown) => T | undefined;
-  /** More about what is wrong with a value. */
-  readonly fault?: (value: unknown) => string | undefined;
 }
 
 /** A field whose values are taken as they are. */
@@ -60,19 +56,6 @@ export const booleanField: Field<boolean> = fieldOf(
 export const stringsField: Field<readonly string[]> = {
   expected: "a list of strings",
   read: (value) => (isStrings(value) ? [...value] : undefined),
-};
-
-/** What is wrong with the first invalid expression of a list of strings. */
-function expressionsFault(value: unknown): string | undefined {
-  const faults = isStrings(value) ? value.map(expressionFault) : [];
-  return faults.find((fault) => fault !== undefined);
-}
-
-/** A list of regular expressions, copied. */
-export const expressionsField: Field<readonly string[]> = {
-  expected: (value) => (isStrings(value) ? "a list of regular expressions" : "a list of strings"),
-  read: (value) => (expressionsFault(value) === undefined ? stringsField.read(value) : undefined),
-  fault: expressionsFault,
 };
 
 /** The name of a regulariser. */

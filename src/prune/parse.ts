@@ -2,28 +2,20 @@
  * Reads pruning configurations in INC's keys (INC: `process_weight_config`, `check_config`).
  */
 
-import { checkOneOf, describe } from "../core/checks.ts";
-import {
-  allOf,
-  chain,
-  type Either,
-  eachOf,
-  getOrThrow,
-  isLeft,
-  left,
-  map,
-  type Problem,
-  refuseValue,
-  right,
-  unlessProblems,
-} from "../core/either.ts";
-import type { PrunerConfig, PrunerInput, PruningConfig, PruningConfigInput } from "./config.ts";
+import { checkOneOf, describe, isStrings } from "../core/checks.ts";
+import { type Either, getOrThrow, left, type Problem, refuseValue, right } from "../core/either.ts";
+import type {
+  Profile,
+  PrunerConfig,
+  PrunerInput,
+  PruningConfig,
+  PruningConfigInput,
+} from "./config.ts";
 import { CRITERION_NAMES, type Criterion, ELEMENT_CRITERION_NAMES } from "./criteria.ts";
 import {
   booleanField,
   choiceField,
   coefficientField,
-  expressionsField,
   type Field,
   integerField,
   patternField,
@@ -32,13 +24,14 @@ import {
   stringsField,
 } from "./fields.ts";
 import { formatPattern, perElement } from "./pattern.ts";
+import { expressionFault } from "./select.ts";
 import {
   checkKeys,
-  checkPrunerKeys,
-  checkResumeFlag,
+  checkPruner,
   type Fields,
   isFields,
   type ParseOptions,
+  type Report,
   type Sources,
   statedValue,
 } from "./sources.ts";
@@ -58,8 +51,8 @@ const FIELDS = {
   targetSparsity: [0.9, shareField],
   pruningType: ["snip_momentum", choiceField(PRUNING_TYPES)],
   pattern: ["4x1", patternField],
-  opNames: [[], expressionsField],
-  excludedOpNames: [[], expressionsField],
+  opNames: [[], stringsField],
+  excludedOpNames: [[], stringsField],
   startStep: [0, integerField(0)],
   endStep: [0, integerField(-1)],
   pruningScope: ["global", choiceField(["global", "local"])],
@@ -91,33 +84,28 @@ const FIELD_KEYS: readonly string[] = FIELD_NAMES.map(keyOf);
 /** The last but one are accepted and without effect, as in INC. */
 const PRUNER_KEYS = [...FIELD_KEYS, "resume_from_pruned_checkpoint", "backend", "parameters"];
 
-/** Fields in which INC walks through whatever it is given, be it a list or the letters of a text. */
-const NAME_LISTS: readonly FieldName[] = ["opNames", "excludedOpNames"];
+/** Lists of regular expressions. INC walks through whatever it is given, be it a list or the letters of a text. */
+const EXPRESSIONS: readonly FieldName[] = ["opNames", "excludedOpNames"];
 
-/** Reads all fields of a pruner, each from its place, or its default. */
-function readFields(
-  sources: Sources,
-  { profile }: ParseOptions,
-): Either<readonly Problem[], FieldValues> {
-  const problems: Problem[] = [];
+/** Reads all fields of a pruner, each from its place, or its default; `undefined` if any is refused. */
+function readFields(sources: Sources, report: Report): FieldValues | undefined {
+  let isRead = true;
   const values: Record<string, unknown> = {};
   for (const name of FIELD_NAMES) {
-    const [fallback, { expected, read, fault }]: readonly [unknown, Field<unknown>] = FIELDS[name];
+    const [fallback, { expected, read }]: readonly [unknown, Field<unknown>] = FIELDS[name];
     const key = keyOf(name);
     const { value: stated, path } = statedValue(sources, key) ?? { value: fallback, path: key };
-    const spelt = profile === "inc" && typeof stated === "string" && NAME_LISTS.includes(name);
+    const isExpressions = EXPRESSIONS.includes(name);
+    const spelt = sources.profile === "inc" && typeof stated === "string" && isExpressions;
     const value = spelt ? [...stated] : stated;
     values[name] = read(value);
-    if (values[name] !== undefined) continue;
-    const detail = fault?.(value);
-    const got = describe(value) + (detail === undefined ? "" : ` (${detail})`);
-    problems.push({
-      path,
-      expected: typeof expected === "string" ? expected : expected(value),
-      got,
-    });
+    const fault = isExpressions && isStrings(value) ? value.map(expressionFault).find(Boolean) : "";
+    if (fault) report(path, "a list of regular expressions", `${describe(value)} (${fault})`);
+    else if (values[name] === undefined) report(path, expected, describe(value));
+    else continue;
+    isRead = false;
   }
-  return unlessProblems(problems, values as FieldValues);
+  return isRead ? (values as FieldValues) : undefined;
 }
 
 /** Method and criterion of a `pruning_type`; some leave the criterion to `criterion_type`. */
@@ -162,58 +150,30 @@ function resolvePruner({
 }
 
 /** Checks between fields (INC: `check_config`). */
-function checkRelations(
-  config: PrunerConfig,
-  sources: Sources,
-): Either<readonly Problem[], PrunerConfig> {
-  const problems: Problem[] = [];
-  const report = (name: keyof PrunerConfig, expected: string): void => {
+function checkRelations(config: PrunerConfig, sources: Sources, report: Report): void {
+  const refuse = (name: keyof PrunerConfig, expected: string): void => {
     const key = keyOf(name);
-    const path = statedValue(sources, key)?.path ?? key;
-    problems.push({ path, expected, got: String(config[name]) });
+    report(statedValue(sources, key)?.path ?? key, expected, String(config[name]));
   };
   const { pattern, startStep, maxSparsityRatioPerOp: max } = config;
-  if (config.endStep < startStep) report("endStep", `at least start_step (${startStep})`);
+  if (config.endStep < startStep) refuse("endStep", `at least start_step (${startStep})`);
   const most = perElement(pattern, 1);
   if (config.targetSparsity > most && config.method !== "pattern_lock")
-    report("targetSparsity", `at most ${most}, all that ${formatPattern(pattern)} can prune`);
+    refuse("targetSparsity", `at most ${most}, all that ${formatPattern(pattern)} can prune`);
   if (config.minSparsityRatioPerOp > max)
-    report("minSparsityRatioPerOp", `at most max_sparsity_ratio_per_op (${max})`);
-  return unlessProblems(problems, config);
+    refuse("minSparsityRatioPerOp", `at most max_sparsity_ratio_per_op (${max})`);
 }
 
-/** Reads one pruner. */
-function readPruner(
-  sources: Sources,
-  options: ParseOptions,
-): Either<readonly Problem[], PrunerConfig> {
-  const resolved = map(resolvePruner)(readFields(sources, options));
-  const all = allOf({
-    keys: checkPrunerKeys(sources, PRUNER_KEYS, FIELD_KEYS, options),
-    resume: checkResumeFlag(sources),
-    pruner: chain((config: PrunerConfig) => checkRelations(config, sources))(resolved),
-  });
-  return map(({ pruner }: { readonly pruner: PrunerConfig }) => pruner)(all);
-}
-
-/** Where the values of each pruner come from. */
-function readSources(
+/** Where the values of each pruner come from. If `pruning_configs` is empty, the top level is the pruner. */
+function sourcesOf(
   top: Fields,
-  { profile = "inc" }: ParseOptions,
-): Either<readonly Problem[], readonly Sources[]> {
-  const locals = "pruning_configs" in top ? top.pruning_configs : [{}];
-  if (!Array.isArray(locals) || !locals.every(isFields))
-    return refuseValue("pruning_configs", "a list of objects", locals);
-  const listed = locals.map((local, i) => ({ local, prefix: `pruning_configs[${i}].` }));
-  const isOnly = locals.length === 0;
-  const stated = isOnly ? [{ local: {}, prefix: "" }] : listed;
-  return right(stated.map((own) => ({ ...own, top, isOnly, profile })));
-}
-
-/** Problems stated once: pruners that share a top-level value share its problem. */
-function distinct(problems: readonly Problem[]): readonly Problem[] {
-  const paths = problems.map(({ path }) => path);
-  return problems.filter(({ path }, i) => paths.indexOf(path) === i);
+  locals: readonly Fields[],
+  profile: Profile | undefined,
+): readonly Sources[] {
+  if (locals.length === 0) return [{ local: {}, prefix: "", top, isOnly: true, profile }];
+  return locals.map((local, i) => {
+    return { local, prefix: `pruning_configs[${i}].`, top, isOnly: false, profile };
+  });
 }
 
 /** Deeply frozen, so that a configuration can be shared. */
@@ -260,13 +220,27 @@ export function parsePruningConfig(
   checkOneOf("unknownKeys", unknownKeys, ["refuse", "ignore"]);
   const top = Array.isArray(input) ? { pruning_configs: input } : input;
   if (!isFields(top)) return refuseValue("config", "an object or a list of objects", input);
-  const sources = readSources(top, options);
-  if (isLeft(sources)) return sources;
-  const read = allOf({
-    keys: checkKeys(top, [...PRUNER_KEYS, "pruning_configs"], "", options),
-    pruners: eachOf(sources.right, (one) => readPruner(one, options)),
-  });
-  return isLeft(read) ? left(distinct(read.left)) : right(freeze({ pruners: read.right.pruners }));
+  const locals = "pruning_configs" in top ? top.pruning_configs : [{}];
+  if (!Array.isArray(locals) || !locals.every(isFields))
+    return refuseValue("pruning_configs", "a list of objects", locals);
+  // Pruners that share a top-level value share its problem.
+  const problems = new Map<string, Problem>();
+  const report: Report = (path, expected, got) => {
+    if (!problems.has(path)) problems.set(path, { path, expected, got });
+  };
+  const checksKeys = unknownKeys === "refuse";
+  if (checksKeys) checkKeys(top, [...PRUNER_KEYS, "pruning_configs"], "", report);
+  const pruners = sourcesOf(top, locals, options.profile).flatMap(
+    (sources): readonly PrunerConfig[] => {
+      checkPruner(sources, PRUNER_KEYS, FIELD_KEYS, checksKeys, report);
+      const fields = readFields(sources, report);
+      if (fields === undefined) return [];
+      const config = resolvePruner(fields);
+      checkRelations(config, sources, report);
+      return [config];
+    },
+  );
+  return problems.size > 0 ? left([...problems.values()]) : right(freeze({ pruners }));
 }
 
 /**

@@ -2,14 +2,7 @@
  * Where a configuration states a pruner's values, and which keys there are (INC: `process_weight_config`,
  * `update_params`, `check_key_validity`).
  */
-import {
-  allOf,
-  type Either,
-  type Problem,
-  refuseValue,
-  right,
-  unlessProblems,
-} from "../core/either.ts";
+import { describe } from "../core/checks.ts";
 import { nearestName } from "../core/nearest.ts";
 import type { Profile } from "./config.ts";
 
@@ -33,22 +26,22 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Refuses unknown keys. */
+/** Reports a problem; reading goes on. */
+export type Report = (path: string, expected: string, got: string) => void;
+
+/** Reports unknown keys. */
 export function checkKeys(
   fields: Fields,
   known: readonly string[],
   prefix: string,
-  options: ParseOptions,
-): Either<readonly Problem[], unknown> {
-  const keys = options.unknownKeys === "ignore" ? [] : Object.keys(fields);
-  const problems = keys
-    .filter((key) => !known.includes(key))
-    .map((key) => {
-      const near = nearestName(key, known);
-      const expected = near === undefined ? "a known key" : `a known key; the nearest is ${near}`;
-      return { path: `${prefix}${key}`, expected, got: "an unknown one" };
-    });
-  return unlessProblems(problems, fields);
+  report: Report,
+): void {
+  for (const key of Object.keys(fields)) {
+    if (known.includes(key)) continue;
+    const near = nearestName(key, known);
+    const expected = near === undefined ? "a known key" : `a known key; the nearest is ${near}`;
+    report(prefix + key, expected, "an unknown one");
+  }
 }
 
 /** A value and where the configuration states it. */
@@ -65,7 +58,8 @@ export interface Sources {
   readonly top: Fields;
   /** Whether `pruning_configs` is empty, and the top level is the pruner. */
   readonly isOnly: boolean;
-  readonly profile: Profile;
+  /** As asked for; if it was not, values have INC's precedence. */
+  readonly profile: Profile | undefined;
 }
 
 /** The pruner's own value, else the top level's; `null` counts as not given. */
@@ -76,7 +70,7 @@ function ownValue(
   const value = local[key] ?? undefined;
   if (value !== undefined) return { value, path: prefix + key };
   // INC's defaults do not know lock_init_sparsity, so it is not handed down to the pruners.
-  if (profile === "inc" && key === "lock_init_sparsity" && !isOnly) return undefined;
+  if (profile !== "strict" && key === "lock_init_sparsity" && !isOnly) return undefined;
   const handedDown = top[key] ?? undefined;
   return handedDown === undefined ? undefined : { value: handedDown, path: key };
 }
@@ -86,29 +80,24 @@ export function statedValue(sources: Sources, key: string): Stated | undefined {
   const parameters = ownValue(sources, "parameters");
   if (parameters && isFields(parameters.value) && key in parameters.value)
     return { value: parameters.value[key], path: `${parameters.path}.${key}` };
-  const isOverridden = sources.profile === "inc" && key === "reg_coeff" && !parameters;
+  const isOverridden = sources.profile !== "strict" && key === "reg_coeff" && !parameters;
   return isOverridden ? undefined : ownValue(sources, key);
 }
 
-/** INC accepts the flag and resumes nothing; `strict` refuses it. */
-export function checkResumeFlag(sources: Sources): Either<readonly Problem[], unknown> {
-  const flag = ownValue(sources, "resume_from_pruned_checkpoint");
-  if (sources.profile === "inc" || !flag?.value) return right(flag);
-  return refuseValue(flag.path, "false: pruning resumes from a saved state", flag.value);
-}
-
-/** Checks the keys of a pruner, and of its `parameters`, which are fields only. */
-export function checkPrunerKeys(
+/** Checks a pruner's keys, those of its `parameters`, which are fields only, and the flag that asks to resume. */
+export function checkPruner(
   sources: Sources,
   pruner: readonly string[],
   fields: readonly string[],
-  options: ParseOptions,
-): Either<readonly Problem[], unknown> {
+  checksKeys: boolean,
+  report: Report,
+): void {
+  if (checksKeys) checkKeys(sources.local, pruner, sources.prefix, report);
   const { value, path } = ownValue(sources, "parameters") ?? { value: {}, path: "" };
-  return allOf({
-    own: checkKeys(sources.local, pruner, sources.prefix, options),
-    parameters: isFields(value)
-      ? checkKeys(value, fields, `${path}.`, options)
-      : refuseValue(path, "an object", value),
-  });
+  if (!isFields(value)) report(path, "an object", describe(value));
+  else if (checksKeys) checkKeys(value, fields, `${path}.`, report);
+  // INC accepts the flag and resumes nothing.
+  const flag = ownValue(sources, "resume_from_pruned_checkpoint");
+  if (sources.profile === "strict" && flag?.value)
+    report(flag.path, "false: pruning resumes from a saved state", describe(flag.value));
 }
