@@ -22,7 +22,7 @@ export interface Competitor {
 }
 
 /** Scores of a layer that has none yet. */
-export const NO_SCORES: Float32Array = new Float32Array(0);
+const NO_SCORES: Float32Array = new Float32Array(0);
 
 /** Refuses a score that is not finite: a group's score may leave a NaN out, and infinities mark bounds. */
 function refuseScore({ name }: PrunedLayer, scores: Float32Array, position: number): never {

@@ -17,7 +17,7 @@ import {
   planExactBudget,
 } from "./exact.ts";
 import { type LayerRecord, type LayerShape, refusePruning } from "./layer.ts";
-import { exactMaskPlan, writeMaskInto } from "./mask-plan.ts";
+import { writeMaskInto } from "./mask-plan.ts";
 import { type BlockLayout, blockCount, perBlock } from "./pattern.ts";
 import { preparePruner } from "./pipeline.ts";
 import { plainKernels } from "./plain-kernels.ts";
@@ -265,14 +265,6 @@ export interface LayerMask {
   readonly blocks: number;
 }
 
-/** A layer's new mask, and the blocks that it prunes. */
-export interface LayerMask {
-  /** 1 = kept, in the weight's layout. */
-  readonly mask: Uint8Array;
-  readonly prunedBlocks: number;
-  readonly blocks: number;
-}
-
 /**
  * The mask of one layer under a plan; null for a layer that the plan leaves alone.
  *
@@ -290,17 +282,11 @@ export function layerMask(
   const { pruner, competitor, candidate, scratch } = openLayer(config, source, bounds, selection);
   const budget = exactCount(blocks, perBlock(config.pattern, config.targetSparsity));
   const [own] = decision ? [decision] : planExactBudget([candidate], budget, selection);
-  writeMaskInto(pruner, exactMaskPlan(pruner, competitor, own), scratch);
-  const prunedBlocks = countTaken(candidate.scores, own);
+  writeMaskInto(pruner, { ...competitor, decision: own, exact: true, frozen: false }, scratch);
+  const { threshold, ties } = own;
+  const { scores } = candidate;
+  const below = kernels.countBelow(scores, threshold, false);
+  const equal = kernels.countBelow(scores, threshold, true) - below;
+  const prunedBlocks = below + Math.min(equal, ties);
   return { mask: competitor.layer.mask, prunedBlocks, blocks };
-}
-
-/** Scores that a decision takes. */
-function countTaken(scores: Float32Array, { threshold, ties }: Decision): number {
-  let [below, equal] = [0, 0];
-  for (let i = 0; i < scores.length; i++) {
-    if (scores[i] < threshold) below++;
-    else if (scores[i] === threshold) equal++;
-  }
-  return below + Math.min(equal, ties);
 }

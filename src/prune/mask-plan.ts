@@ -4,7 +4,7 @@
  */
 import { sumOf } from "../core/sum.ts";
 import { type Decision, planBudget } from "./budget.ts";
-import { type Competitor, exactCandidate, incCandidate, NO_SCORES } from "./candidates.ts";
+import { type Competitor, exactCandidate, incCandidate } from "./candidates.ts";
 import { grouped } from "./config.ts";
 import { accumulatesElements } from "./criteria.ts";
 import { exactCount, planExactBudget } from "./exact.ts";
@@ -12,19 +12,14 @@ import { refusePruning } from "./layer.ts";
 import { scrambleMaskInto, writeBlockMaskInto, writeGroupMaskInto } from "./mask.ts";
 import { type BlockLayout, perBlock } from "./pattern.ts";
 import type { PrunerScratch } from "./scratch.ts";
-import type { LiveLayer, LivePruner, PrunerState } from "./state.ts";
+import type { LivePruner, PrunerState } from "./state.ts";
 
 /** What becomes of one layer's mask. */
-interface MaskPlan {
-  readonly layer: LiveLayer;
+interface MaskPlan extends Competitor {
   /** Which blocks go; `null`: the mask stays. */
   readonly decision: Decision | null;
-  /** The block scores that the decision is about. */
-  readonly scores: Float32Array;
-  /** N:M: 1 for groups whose elements stay as they are; `null`: none. */
-  readonly settled: Uint8Array | null;
-  /** N:M: most elements that a group loses. */
-  readonly most: number;
+  /** Whether exactly the blocks of the decision go, and those of N:M groups that are pruned already stay as they are. */
+  readonly exact: boolean;
   readonly frozen: boolean;
 }
 
@@ -45,17 +40,10 @@ export const planIncMasks: PlanMasks = (pruner, group, ratio, scratch) => {
     min: perBlock(pattern, config.minSparsityRatioPerOp),
     final: perBlock(pattern, config.targetSparsity),
   };
-  const isGroup = pattern.kind === "group";
   const budget = perBlock(pattern, ratio);
+  const isGroup = pattern.kind === "group";
   const plans = planBudget(candidates, budget, bounds, isGroup, scratch.selection) ?? [];
-  return plans.map(({ decision, frozen }, i) => ({
-    layer: group[i].layer,
-    decision,
-    scores: isGroup ? group[i].own.blockScores : (group[i].layer.scores ?? NO_SCORES),
-    settled: null,
-    most: isGroup ? pattern.of : 0,
-    frozen,
-  }));
+  return plans.map((plan, i) => ({ ...group[i], ...plan, exact: false }));
 };
 
 /** `strict`: the exact number of blocks, and pruned blocks stay pruned. */
@@ -66,25 +54,8 @@ export const planExactMasks: PlanMasks = (pruner, group, ratio, scratch) => {
   const pruned = sumOf(candidates, (candidate) => candidate.pruned);
   const budget = Math.max(pruned, exactCount(blocks, perBlock(pattern, ratio)));
   const decisions = planExactBudget(candidates, budget, scratch.selection);
-  return decisions.map((decision, i) => exactMaskPlan(pruner, group[i], decision));
+  return decisions.map((decision, i) => ({ ...group[i], decision, exact: true, frozen: false }));
 };
-
-/** A decision on a layer under exact selection. */
-export function exactMaskPlan(
-  { config: { pattern } }: PrunerState,
-  { layer, own }: Competitor,
-  decision: Decision,
-): MaskPlan {
-  const isGroup = pattern.kind === "group";
-  return {
-    layer,
-    decision,
-    scores: own.blockScores,
-    settled: isGroup ? own.flags : null,
-    most: isGroup ? pattern.prune : 0,
-    frozen: false,
-  };
-}
 
 /** Whether group lasso's terms fit a weight by broadcasting: one for each row, column or element of a matrix. */
 function broadcasts(layout: BlockLayout, shape: readonly number[]): boolean {
@@ -124,12 +95,18 @@ export function budgetGroups(
 /** Writes one layer's mask as planned. */
 export function writeMaskInto(
   { config: { pattern } }: PrunerState,
-  { layer, decision, scores, settled, most, frozen }: MaskPlan,
+  { layer, own, decision, exact, frozen }: MaskPlan,
   { row, group, selection: { kernels } }: PrunerScratch,
 ): void {
-  const { layout, mask, scores: own } = layer;
-  if (decision === null || own === null) scrambleMaskInto(layout, mask, row);
-  else if (pattern.kind === "block") writeBlockMaskInto(layout, scores, decision, mask, kernels);
-  else writeGroupMaskInto(pattern, layout, scores, own, decision, most, settled, mask, group);
+  const { layout, mask, scores } = layer;
+  const { blockScores } = own;
+  if (decision === null || scores === null) scrambleMaskInto(layout, mask, row);
+  else if (pattern.kind === "block")
+    writeBlockMaskInto(layout, exact ? blockScores : scores, decision, mask, kernels);
+  else {
+    const most = exact ? pattern.prune : pattern.of;
+    const settled = exact ? own.flags : null;
+    writeGroupMaskInto(pattern, layout, blockScores, scores, decision, most, settled, mask, group);
+  }
   layer.frozen = frozen;
 }
