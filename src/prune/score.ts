@@ -8,7 +8,6 @@ import type { PrunerConfig } from "./config.ts";
 import {
   type BlockCriterion,
   CRITERIA,
-  type ElementCriterion,
   type ElementRule,
   rearrangesMasks,
   scoresBlockMasks,
@@ -17,11 +16,6 @@ import { type BlockLayout, blockCount } from "./pattern.ts";
 import { reduceBlockRow, reserveScores, type ScoreScratch, toMatrixOrderInto } from "./reduce.ts";
 import { type PrunerScratch, reserveMaskGradients } from "./scratch.ts";
 import type { LivePruner, PrunedLayer, PrunerState } from "./state.ts";
-
-/** The part of a configuration that scores depend on. */
-interface ScoreRule extends Pick<PrunerConfig, "scoreReduction" | "lowMemoryUsage"> {
-  readonly criterion: ElementCriterion;
-}
 
 /**
  * Merges `count` fresh scores into the stored ones from `start`: scores = decay * scores + fresh, rounded to bfloat16
@@ -56,7 +50,7 @@ const LOW = 4;
 /** Whether block scores are sums down low columns, which a loop of the kernels makes and merges in one pass. */
 function isFusible(
   { decay, loop }: ElementRule,
-  { scoreReduction, lowMemoryUsage }: ScoreRule,
+  { scoreReduction, lowMemoryUsage }: PrunerConfig,
   { blockHeight, blockWidth, positions }: BlockLayout,
 ): boolean {
   if (loop === null || (decay !== null && lowMemoryUsage)) return false;
@@ -66,7 +60,8 @@ function isFusible(
 
 /** Updates one score per block from a weight and its gradient, which is not read for magnitude. */
 function updateBlockScoresInto(
-  rule: ScoreRule,
+  criterion: ElementRule,
+  config: PrunerConfig,
   layout: BlockLayout,
   weight: Float32Array,
   gradient: Float32Array,
@@ -74,10 +69,9 @@ function updateBlockScoresInto(
   scratch: ScoreScratch,
 ): void {
   const { blockHeight: height, columns, blockColumns, positions } = layout;
-  const { scoreReduction, lowMemoryUsage } = rule;
-  const criterion = CRITERIA[rule.criterion];
+  const { scoreReduction, lowMemoryUsage } = config;
   const { loop, decay } = criterion;
-  if (isFusible(criterion, rule, layout)) {
+  if (isFusible(criterion, config, layout)) {
     const values = loop === "gradient" ? gradient : weight;
     const factors = loop === "product" ? gradient : null;
     const divisor = scoreReduction === "mean" ? height : 1;
@@ -129,17 +123,18 @@ function updateFromBlockMasksInto(
 
 /** Brings a pruner's scores up to date with its layers' weights and gradients. */
 export function updateScoresInto(pruner: LivePruner, scratch: PrunerScratch): void {
-  const { criterion, scoreReduction, lowMemoryUsage } = pruner.config;
-  if (scoresBlockMasks(criterion)) {
-    updateFromBlockMasksInto(criterion, pruner, scratch);
+  const { config } = pruner;
+  if (scoresBlockMasks(config.criterion)) {
+    updateFromBlockMasksInto(config.criterion, pruner, scratch);
     return;
   }
-  const rule = { criterion, scoreReduction, lowMemoryUsage };
+  const rule = CRITERIA[config.criterion];
   pruner.layers.forEach((layer, i) => {
     const { data, gradient } = scratch.records[i];
     const layout = scoredLayout(pruner, layer);
     const count = blockCount(layout);
     if (layer.scores?.length !== count) layer.scores = new Float32Array(count);
-    updateBlockScoresInto(rule, layout, data, gradient ?? data, layer.scores, scratch.score);
+    const { scores } = layer;
+    updateBlockScoresInto(rule, config, layout, data, gradient ?? data, scores, scratch.score);
   });
 }
