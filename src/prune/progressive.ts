@@ -85,17 +85,11 @@ function openScores(layers: readonly ProgressiveLayer[]): ScoreSource {
   };
   return {
     count: countIf(() => true),
-    countLeadingBitsInto: (histogram) =>
-      visit((score) => {
-        const bucket = bitsOf(score) >>> 16;
-        histogram[bucket]++;
-      }),
-    countTrailingBitsInto: (leading, histogram) =>
+    countBitsInto: (leading, histogram) =>
       visit((score) => {
         const bits = bitsOf(score);
-        if (bits >>> 16 !== leading) return;
-        const bucket = bits & 0xffff;
-        histogram[bucket]++;
+        if (leading === null) histogram[bits >>> 16]++;
+        else if (bits >>> 16 === leading) histogram[bits & 0xffff]++;
       }),
     hasNaN: () => countIf(Number.isNaN) > 0,
     visit,

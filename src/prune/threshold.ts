@@ -70,12 +70,6 @@ export function findLeading(histogram: Uint32Array, k: number): Bucket {
 const word = new Uint32Array(1);
 const float = new Float32Array(word.buffer);
 
-/** The number with these bits. -0 becomes +0, which is the same score. */
-function numberOf(leading: number, trailing: number): number {
-  word[0] = (leading << 16) | trailing;
-  return float[0] + 0;
-}
-
 /** The k-th smallest number, from the bucket of its upper half and a histogram of the lower halves there. */
 export function scoreInBucket(
   { bucket, before }: Bucket,
@@ -84,7 +78,9 @@ export function scoreInBucket(
 ): number {
   const down = bucket >= NEGATIVE;
   const trailing = findBucket(histogram, k, down ? BUCKETS - 1 : 0, down ? -1 : 1, before);
-  return numberOf(bucket, trailing.bucket);
+  word[0] = (bucket << 16) | trailing.bucket;
+  // -0 becomes +0, which is the same score.
+  return float[0] + 0;
 }
 
 /** The bits of a score. */
@@ -96,9 +92,8 @@ export function bitsOf(score: number): number {
 /** Scores to select from; they need not be in arrays. */
 export interface ScoreSource {
   readonly count: number;
-  /** As in {@link PruningKernels}. */
-  countLeadingBitsInto(histogram: Uint32Array): void;
-  countTrailingBitsInto(leading: number, histogram: Uint32Array): void;
+  /** Counts scores by the upper halves of their bits, or by the lower ones of those with the upper half `leading`. */
+  countBitsInto(leading: number | null, histogram: Uint32Array): void;
   hasNaN(): boolean;
   /** Calls with each score and its position, to find one that is refused. */
   visit(look: (score: number, position: number) => void): void;
@@ -138,13 +133,13 @@ export function kthSmallestOf(
   allowInfinity: boolean = false,
 ): number {
   histogram.fill(0);
-  source.countLeadingBitsInto(histogram);
+  source.countBitsInto(null, histogram);
   refuseForbidden(source, histogram, allowInfinity);
   if (k < 1 || k > source.count)
     refusePruning("infeasible-budget", "budget", `from 1 to ${source.count} blocks to prune`, k);
   const leading = findLeading(histogram, k);
   histogram.fill(0);
-  source.countTrailingBitsInto(leading.bucket, histogram);
+  source.countBitsInto(leading.bucket, histogram);
   return scoreInBucket(leading, histogram, k);
 }
 
@@ -164,9 +159,10 @@ export function kthSmallest(
   const { kernels } = scratch;
   const source: ScoreSource = {
     count: sumOf(chunks, ({ length }) => length),
-    countLeadingBitsInto: (histogram) => kernels.countLeadingBitsInto(chunks, histogram),
-    countTrailingBitsInto: (leading, histogram) =>
-      kernels.countTrailingBitsInto(chunks, leading, histogram),
+    countBitsInto: (leading, histogram) =>
+      leading === null
+        ? kernels.countLeadingBitsInto(chunks, histogram)
+        : kernels.countTrailingBitsInto(chunks, leading, histogram),
     // Comparisons with NaN are false.
     hasNaN: () => chunks.some((chunk) => kernels.countBelow(chunk, Infinity, true) < chunk.length),
     visit: (look) => {
