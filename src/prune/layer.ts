@@ -87,6 +87,16 @@ export function refusePruning(
   throw new PruningError(code, { path, expected, got: String(got) }, layer);
 }
 
+/** Refuses settings or layers that do not go together. */
+export function refuseCombination(
+  path: string,
+  expected: string,
+  got: string,
+  layer?: string,
+): never {
+  refusePruning("unsupported-combination", path, expected, got, layer);
+}
+
 /** Number of elements of a shape. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1);

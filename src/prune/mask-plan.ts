@@ -8,7 +8,7 @@ import { type Competitor, exactCandidate, incCandidate } from "./candidates.ts";
 import { grouped } from "./config.ts";
 import { accumulatesElements } from "./criteria.ts";
 import { exactCount, planExactBudget } from "./exact.ts";
-import { refusePruning } from "./layer.ts";
+import { refuseCombination } from "./layer.ts";
 import { scrambleMaskInto, writeBlockMaskInto, writeGroupMaskInto } from "./mask.ts";
 import { type BlockLayout, perBlock } from "./pattern.ts";
 import type { PrunerScratch } from "./scratch.ts";
@@ -71,8 +71,7 @@ export function checkFrozenLasso({ config }: PrunerState, plans: readonly MaskPl
   for (const { layer, frozen } of plans) {
     const { name, layout, shape } = layer;
     if (!frozen || broadcasts(layout, shape)) continue;
-    refusePruning(
-      "unsupported-combination",
+    refuseCombination(
       name,
       `no layer to reach a per-op bound under group lasso with the ${criterion} criterion`,
       "this one, which does",

@@ -6,10 +6,10 @@ import type { PatternPrunerConfig, Profile } from "./config.ts";
 import { incKeptLimit, keptLimit } from "./count.ts";
 import { exactCount } from "./exact.ts";
 import { incLassoTermsInto, lassoTermsInto } from "./lasso.ts";
-import { type LayerShape, refusePruning } from "./layer.ts";
+import { type LayerShape, refuseCombination } from "./layer.ts";
 import { incLockMaskInto, lockMaskInto } from "./lock.ts";
 import { type PlanMasks, planExactMasks, planIncMasks } from "./mask-plan.ts";
-import { type BlockLayout, blockCount, type Pattern } from "./pattern.ts";
+import { blockCount, type Pattern } from "./pattern.ts";
 import {
   type InterpolateMasksInto,
   incInterpolateMasksInto,
@@ -17,12 +17,11 @@ import {
   PROGRESSIVE_STEPS,
   type ProgressivePlan,
 } from "./progressive.ts";
-import { checkRoom, checkSchedule, incBreaksOnIndivisible } from "./refusals.ts";
+import { checkRoom, checkSchedule, incBreaksOnIndivisible, type LaidOut } from "./refusals.ts";
 import { exactTargetRatio, type ScheduleConfig, targetRatio } from "./schedule.ts";
 import { incSelection, type SelectionRule, selection } from "./select.ts";
 import type { PrunedLayer, PrunerState } from "./state.ts";
 
-type LaidOut = LayerShape & { readonly layout: BlockLayout };
 type LassoTermsInto = typeof lassoTermsInto;
 
 /** How masks are interpolated between prune steps. */
@@ -90,8 +89,7 @@ function nothing(): void {}
 /** INC breaks on a single gradient, and makes a square of a mask that is one column of blocks. */
 function checkRearranging({ name, collected, layout }: PrunedLayer): void {
   if (collected.length > 1 && blockCount(layout) > 1 && layout.blockColumns > 1) return;
-  refusePruning(
-    "unsupported-combination",
+  refuseCombination(
     name,
     "gradients of at least two steps and a mask of one row of at least two blocks to rearrange",
     `${collected.length} of a mask [${layout.blockRows}, ${layout.blockColumns}]`,

@@ -11,20 +11,19 @@ import {
   scoresBlockMasks,
 } from "./criteria.ts";
 import { exactCount } from "./exact.ts";
-import { formatShape, type LayerShape, refusePruning } from "./layer.ts";
+import { formatShape, type LayerShape, refuseCombination, refusePruning } from "./layer.ts";
 import { type BlockLayout, blockCount, formatPattern, perBlock } from "./pattern.ts";
 import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { planPruneSteps, pruneSteps, targetRatio } from "./schedule.ts";
 
 /** A layer with its pattern laid on it. */
-type LaidOut = Pick<LayerShape, "name" | "shape"> & { readonly layout: BlockLayout };
+export type LaidOut = Pick<LayerShape, "name" | "shape"> & { readonly layout: BlockLayout };
 
 /** Refuses a pattern that cannot be laid on layers. */
 export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
   const { pattern } = config;
   if (pattern.kind !== "heads") return { ...config, pattern };
-  return refusePruning(
-    "unsupported-combination",
+  return refuseCombination(
     "pattern",
     "blocks, channels or N:M",
     `"${formatPattern(pattern)}"; whole attention heads are not pruned`,
@@ -33,13 +32,17 @@ export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
 
 /** Refuses what has no block masks to score by. */
 function checkBlockMasks({ method, pattern, criterion }: PatternPrunerConfig): void {
-  const refuse = (expected: string, got: string): never =>
-    refusePruning("unsupported-combination", criterion, expected, got);
-  if (method === "progressive") refuse("masks that change at prune steps only", "progressive ones");
   const spelling = formatPattern(pattern);
-  if (pattern.kind === "group") refuse("a block pattern", spelling);
+  if (method === "progressive")
+    refuseCombination(criterion, "masks that change at prune steps only", "progressive ones");
+  if (pattern.kind === "group") refuseCombination(criterion, "a block pattern", spelling);
   if (rearrangesMasks(criterion) && !spelling.includes("channel"))
-    refuse("a pattern of whole channels", spelling);
+    refuseCombination(criterion, "a pattern of whole channels", spelling);
+}
+
+/** Refuses a schedule. */
+function refuseSchedule(path: string, expected: string, got: string | number): never {
+  refusePruning("unusable-schedule", path, expected, got);
 }
 
 /** `strict` refuses schedules with which INC silently prunes less than asked. */
@@ -49,15 +52,13 @@ export function checkSchedule(config: PatternPrunerConfig): void {
   const unscored = scoresBlockMasks(criterion) ? startStep : 0;
   const isOnly = startStep === unscored && endStep - startStep < pruningFrequency;
   if (needsGradient(criterion) && isOnly)
-    refusePruning(
-      "unusable-schedule",
+    refuseSchedule(
       "start_step",
       `a prune step after step ${unscored} for the ${criterion} criterion, which has seen no gradient by then`,
       `none up to end_step ${endStep}`,
     );
   if (method === "progressive" && !planProgressive(config).interpolating)
-    refusePruning(
-      "unusable-schedule",
+    refuseSchedule(
       "progressive pruning",
       `more than ${PROGRESSIVE_STEPS} steps from start_step to end_step and a pruning_frequency above 1`,
       `${endStep - startStep} and ${pruningFrequency}`,
@@ -77,8 +78,7 @@ export function checkSettings(
   if (scoresBlockMasks(criterion)) checkBlockMasks(config);
   if (method === "pattern_lock") {
     if (config.startStep !== config.endStep)
-      refusePruning(
-        "unusable-schedule",
+      refuseSchedule(
         "pattern_lock",
         `end_step equal to start_step (${config.startStep})`,
         config.endStep,
@@ -86,20 +86,14 @@ export function checkSettings(
     return;
   }
   if (needsGradient(criterion) && config.endStep <= 0)
-    refusePruning(
-      "unusable-schedule",
+    refuseSchedule(
       "end_step",
       `more than 0 for the ${criterion} criterion, which needs gradients first`,
       config.endStep,
     );
   checkMore(config);
   if (config.groupLasso !== null && pattern.kind === "group")
-    refusePruning(
-      "unsupported-combination",
-      "group lasso",
-      "a block pattern",
-      formatPattern(pattern),
-    );
+    refuseCombination("group lasso", "a block pattern", formatPattern(pattern));
 }
 
 /** Refuses blocks too small to be pruned in four parts. */
@@ -108,8 +102,7 @@ export function checkProgressive(config: PatternPrunerConfig, layers: readonly L
   const { pattern, pruningFrequency } = config;
   // INC checks before it lowers the number of parts for frequent prune steps.
   const refuse = (size: number, layer?: string): never => {
-    refusePruning(
-      "unsupported-combination",
+    refuseCombination(
       `progressive pruning every ${pruningFrequency} steps`,
       `at least ${PROGRESSIVE_STEPS} elements to prune at a time`,
       `${size} with ${formatPattern(pattern)}`,

@@ -2,7 +2,7 @@
  * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`).
  */
 import type { PrunerConfig } from "./config.ts";
-import { type LayerKind, type LayerShape, refusePruning } from "./layer.ts";
+import { type LayerKind, type LayerShape, refuseCombination } from "./layer.ts";
 
 /** PyTorch's class names, which `pruning_op_types` are parts of. */
 const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
@@ -73,8 +73,7 @@ export const incSelection: SelectionRule = {
   headTest(head) {
     const fault = expressionFault(head);
     if (fault !== undefined)
-      refusePruning(
-        "unsupported-combination",
+      refuseCombination(
         head,
         "the classifier head's name to be a regular expression",
         `none (${fault}); leave the head in with excludeHead: false and exclude it by excluded_op_names`,
