@@ -1,8 +1,6 @@
 /** Applying masks: weights, gradients or moments to zero where the mask is 0. */
 import { checkFloat32Array } from "../core/checks.ts";
-import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { hasWholeRowsOfBlocks } from "./count.ts";
-import type { BlockLayout, Pattern } from "./pattern.ts";
 import type { PrunerScratch } from "./scratch.ts";
 import type { PrunerState } from "./state.ts";
 
@@ -17,29 +15,20 @@ export function applyMaskInto(mask: Uint8Array, values: Float32Array): void {
   for (let i = 0; i < mask.length; i++) if (mask[i] === 0) values[i] = 0;
 }
 
-/** {@link applyMaskInto} for a mask that this package wrote: of whole blocks one row stands for all. */
-function applyOwnMaskInto(
-  pattern: Pattern,
-  layout: BlockLayout,
-  mask: Uint8Array,
-  values: Float32Array,
-  kernels: PruningKernels,
-): void {
-  if (hasWholeRowsOfBlocks(pattern, layout))
-    kernels.applyMaskInto(mask, layout.blockHeight, layout.columns, values);
-  else kernels.applyMaskInto(mask, 1, mask.length, values);
-}
-
-/** Sets the weights of all layers to zero under their masks: the interpolated ones, or with `full` the complete ones. */
+/**
+ * Sets the weights of all layers to zero under their masks: the interpolated ones, or with `full` the complete ones. In
+ * a complete mask of whole blocks one row stands for all.
+ */
 export function applyMasksInto(
   { config, layers }: PrunerState,
   { records, selection: { kernels } }: PrunerScratch,
   full: boolean,
 ): void {
   layers.forEach(({ layout, mask, progressiveMask }, i) => {
+    const applied = full ? mask : (progressiveMask ?? mask);
     const { data } = records[i];
-    if (progressiveMask !== null && !full)
-      kernels.applyMaskInto(progressiveMask, 1, progressiveMask.length, data);
-    else applyOwnMaskInto(config.pattern, layout, mask, data, kernels);
+    if (applied === mask && hasWholeRowsOfBlocks(config.pattern, layout))
+      kernels.applyMaskInto(mask, layout.blockHeight, layout.columns, data);
+    else kernels.applyMaskInto(applied, 1, applied.length, data);
   });
 }

@@ -10,12 +10,6 @@ import {
 import { type BlockLayout, columnOffset } from "./pattern.ts";
 import { plainKernels } from "./plain-kernels.ts";
 
-/** Copies the first of `count` rows of a mask to the others. */
-function repeatRowInto(layout: BlockLayout, mask: Uint8Array, start: number, count: number): void {
-  const end = start + layout.columns;
-  for (let row = 1; row < count; row++) mask.copyWithin(start + row * layout.columns, start, end);
-}
-
 /** Writes a block pattern's mask from one score per block. */
 export function writeBlockMaskInto(
   layout: BlockLayout,
@@ -41,7 +35,8 @@ export function writeBlockMaskInto(
       for (let i = 0; i < blockWidth; i++)
         mask[base + columnOffset(layout, first + i)] = pruned ? 0 : 1;
     }
-    repeatRowInto(layout, mask, base, blockHeight);
+    for (let row = 1; row < blockHeight; row++)
+      mask.copyWithin(base + row * columns, base, base + columns);
   }
 }
 

@@ -13,11 +13,6 @@ export type ScheduleConfig = Pick<
   | "maxSparsityRatioPerOp"
 >;
 
-/** Whether the schedule has a single prune step. */
-function isOneShot(config: ScheduleConfig): boolean {
-  return config.startStep === config.endStep;
-}
-
 /** Whether `step` begins with new masks. */
 export function isPruneStep(config: ScheduleConfig, step: number): boolean {
   return (
@@ -96,7 +91,7 @@ export function targetRatio(
   total: number,
   initial: number = 0,
 ): number {
-  if (isOneShot(config)) return config.targetSparsity;
+  if (config.startStep === config.endStep) return config.targetSparsity;
   const final = Math.min(config.maxSparsityRatioPerOp, config.targetSparsity);
   const target = decayedTarget(config.sparsityDecay, completed, total, initial, final);
   return Math.min(config.targetSparsity, target);

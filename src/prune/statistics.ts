@@ -52,10 +52,8 @@ function isLinearOrConvolution({ kind }: LayerRecord): boolean {
 
 function weightShare(layers: readonly LayerRecord[]): Share {
   const zeros = sumOf(layers, ({ data }) => countZeros(data));
-  return shareOf(
-    zeros,
-    sumOf(layers, ({ data }) => data.length),
-  );
+  const total = sumOf(layers, ({ data }) => data.length);
+  return shareOf(zeros, total);
 }
 
 /** A pruner's pruned blocks among all of its layers' blocks. */
