@@ -1,19 +1,14 @@
-/**
- * Reads a command line against a table of options. Names may be in kebab- or snake_case, values follow as
- * `--name value` or `--name=value`.
- */
+/** Reads a command line against a table of options. Names may be in kebab- or snake_case. */
 
 import { type Either, left, type Problem, right } from "../core/either.ts";
 import { nearestName } from "../core/nearest.ts";
 import { kebabCase, type Option, type OptionTable, type OptionValues } from "./options.ts";
 
-/** A command line that was understood. */
 interface ParsedArguments<Options extends OptionTable> {
   readonly values: OptionValues<Options>;
   readonly positionals: readonly string[];
 }
 
-/** What a command line is read against. */
 interface ArgumentGrammar<Options extends OptionTable> {
   /** The command's name, for messages. */
   readonly command: string;
@@ -56,12 +51,7 @@ function positionalProblems(names: readonly string[], got: readonly string[]): r
   ];
 }
 
-/**
- * Reads a command line.
- *
- * @returns the given options' values and the positional arguments, or every problem: unknown names with the nearest
- * known one, repeated options, missing values, values of the wrong kind or range, and a wrong number of arguments
- */
+/** Reads a command line: the values of the given options and the positional arguments, or every problem. */
 export function parseArguments<Options extends OptionTable>(
   { command, positionals: names, options }: ArgumentGrammar<Options>,
   argv: readonly string[],

@@ -135,11 +135,7 @@ function probeOf({ probe, only, variant }: Values): BenchRequest["probe"] {
   }
 }
 
-/**
- * Loads the benchmarks, which are built separately so that the command does not carry them.
- *
- * @throws InputError if they are not built
- */
+/** Loads the benchmarks, a separate program. @throws InputError if they are not built */
 export async function loadBenchmarks(
   path: string = join(packageRoot(), "dist", "bench.js"),
 ): Promise<RunBenchmarks> {

@@ -21,15 +21,10 @@ export interface Command {
   readonly summary: string;
   /** The text of `--help`. */
   readonly help: string;
-  /**
-   * Runs the command on the arguments after its name.
-   *
-   * @throws InputError if an argument or an input is refused
-   */
+  /** Runs the command on the arguments after its name. @throws InputError if an argument or an input is refused */
   readonly run: (argv: readonly string[], console: Console) => Promise<ExitCode>;
 }
 
-/** What a command file states. */
 interface CommandDefinition<Options extends OptionTable> {
   readonly name: string;
   readonly summary: string;
@@ -41,7 +36,6 @@ interface CommandDefinition<Options extends OptionTable> {
   readonly run: (invocation: Invocation<Options>, console: Console) => Promise<ExitCode>;
 }
 
-/** What a command was called with. */
 interface Invocation<Options extends OptionTable> {
   readonly values: OptionValues<Options>;
   readonly positionals: readonly string[];

@@ -63,12 +63,7 @@ function isRefusal(error: unknown): error is Error {
   return isSystemError || /expected .+, got /s.test(error.message);
 }
 
-/**
- * Runs `espalier` on the arguments after its name. Refusals of arguments and inputs go to standard error.
- *
- * @returns the exit code: 0 done, 1 a check failed, 2 wrong usage or input, 130 interrupted
- * @throws errors that are not about arguments or inputs
- */
+/** Runs `espalier` on the arguments after its name. Refusals of arguments and inputs go to standard error. */
 export async function runCommandLine(argv: readonly string[], console: Console): Promise<ExitCode> {
   const [name = "--help", ...rest] = argv;
   if (name === "--help" || name === "-h") {

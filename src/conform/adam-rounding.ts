@@ -58,11 +58,7 @@ export function allowedMovement(
   return isNoise(steps, index) ? most : Math.min(most, movement[index] ?? 0);
 }
 
-/**
- * Whether an entry's gradient was noise at any step. A gradient that is always exactly zero is not noise: the loss
- * does not depend on the entry, such as the row of a token that does not occur. If the whole tensor is noise, an exact
- * zero may be chance.
- */
+/** Whether a gradient was noise at any step. One that is always zero is not, unless the whole tensor is noise. */
 function isNoise(steps: readonly GradientStep[], index: number): boolean {
   const untouched = steps.every(
     ({ gradient, noise }) => gradient[index] === 0 && noise < Number.POSITIVE_INFINITY,

@@ -41,7 +41,6 @@ import { judge, type Verdict } from "./verdict.ts";
 const LOSS_TOLERANCE = { relative: 1e-5 };
 /** Learning rates: a few units in the last place of a double. */
 const RATE_TOLERANCE = { relative: 1e-14 };
-/** Of final weights. */
 const WEIGHT_TOLERANCE = { absolute: 5e-5 };
 
 type Batch = TokenBatch & LabelledBatch;

@@ -14,11 +14,7 @@ export interface ListedVector {
   readonly slug: string;
 }
 
-/**
- * The vectors that a manifest lists; undefined for a manifest of something else. `path` names the file in refusals.
- *
- * @throws InputError for a file that is not JSON, of an unknown major version, or without a list of vectors
- */
+/** The vectors that a manifest lists; undefined for one of something else. @throws InputError if it is invalid */
 export function readManifest(path: string, text: string): readonly ListedVector[] | undefined {
   const manifest = getOrThrow(parseJson(path, text));
   if (!isJsonObject(manifest) || manifest.format !== FORMAT) return undefined;

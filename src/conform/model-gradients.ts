@@ -34,10 +34,7 @@ import { differentiate, type Loss, lastHidden, type ModelCase, withStudent } fro
 const GRADIENT = { relative: 1e-4 };
 /** Losses are differences of logarithms of order 1, which float32 rounds to about 1e-6. */
 const LOSS = { relative: 1e-5, absolute: 1e-6 };
-/**
- * A key bias adds the same value to all scores of a query, which softmax ignores. Its gradient is rounding alone,
- * below this share of the key weight's largest.
- */
+/** Below this share of the key weight's largest, the gradient of a key bias is rounding. */
 const KEY_BIAS_NOISE = 1e-5;
 
 /** Whether this is an attention key bias of BERT or DistilBERT: its gradient is zero but for rounding. */

@@ -82,7 +82,6 @@ function rulesOf(run: JsonObject): readonly ParameterRule[] {
     : [undecayed];
 }
 
-/** A regular expression that matches exactly these names. */
 function anyOf(names: readonly string[]): string {
   return `^(?:${names.map((name) => name.replaceAll(".", "\\.")).join("|")})$`;
 }

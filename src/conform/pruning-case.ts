@@ -22,10 +22,7 @@ export interface CaseEvent {
 export interface PruningCase {
   readonly files: OpenCase;
   readonly config: JsonObject;
-  /**
-   * `grad`: gradients are those of the weights. `block`: they are those of weight x block mask. `retrain`: as
-   * `block`, and weights are never updated.
-   */
+  /** `grad`: gradients of weights; `block`: of weight x block mask; `retrain`: those, weights never updated. */
   readonly drive: "grad" | "block" | "retrain";
   readonly model: CaseModel;
   /** The layers with stated weights, in their order. */

@@ -117,10 +117,7 @@ function finalDifference({ files, error, pruners }: PruningCase): Difference | u
   });
 }
 
-/**
- * Compares the prune steps of the replay with the stated ones, which have the zeros of every mask. The replay
- * compares a stated prune step itself.
- */
+/** Compares the prune steps of the replay with the stated ones, which have the zeros of every mask. */
 export function unstatedPrune(
   { pruners }: PruningState,
   { step, prunes }: CaseEvent,

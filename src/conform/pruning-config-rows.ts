@@ -20,7 +20,6 @@ export const CONFIG_TABLES: Readonly<Record<string, RowChecks>> = {
   valid_pruning_types: { rows: pruningTypeRow },
 };
 
-/** Defaults and overriding rules. */
 function configurationRow(row: JsonObject): Difference | undefined {
   const config = at.object(row, "config");
   if ("error" in row) {
@@ -111,7 +110,6 @@ function configSequenceRow(row: JsonObject, table: JsonObject): Finding {
     : difference;
 }
 
-/** A pruning type that INC knows. */
 function pruningTypeRow({ type }: JsonObject): Difference | undefined {
   const config = parsePruningConfigOrThrow({ pruning_type: String(type), end_step: 0 });
   return compare("pruners", [1], [config.pruners.length]);

@@ -11,7 +11,6 @@ import { type Difference, differenceAt, firstOf } from "./difference.ts";
 /** INC warns of unknown keys and goes on. */
 export const AS_INC: ParseOptions = { unknownKeys: "ignore", profile: "inc" };
 
-/** A parsed configuration in INC's keys. */
 function resolvedFields(config: PrunerConfig): Fields {
   return {
     pruning_type: pruningTypeOf(config),

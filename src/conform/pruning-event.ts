@@ -114,7 +114,6 @@ function pruneDifference(run: Run, step: number, prune: JsonObject): Difference 
   );
 }
 
-/** Compares the layers whose masks a pruner keeps. */
 function frozenDifference(
   { state }: Run,
   prune: JsonObject,

@@ -53,7 +53,6 @@ function iterativeRow(row: JsonObject): Difference | undefined {
   return compare("target ratio", values, got);
 }
 
-/** The target of a one-shot schedule. */
 function oneShotRow(row: JsonObject): Difference | undefined {
   const config = { ...BASE, targetSparsity: at.number(row, "target"), endStep: 0 };
   return compare("target ratio", at.number(row, "value"), targetRatio(config, 1, 1));

@@ -1,7 +1,4 @@
-/**
- * Replays the tables of INC's single behaviours: schedules, configurations, layer selection and the units of
- * patterns. A row counts once, named `table/part[index]`.
- */
+/** Replays the tables of INC's single behaviours. A row counts once, named `table/part[index]`. */
 import { formatProblem, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import type { JsonObject } from "./case-files.ts";

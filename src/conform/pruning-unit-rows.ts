@@ -31,7 +31,6 @@ export const UNIT_CHECKS: RowChecks = {
   progressive_global: progressiveMaskRow,
 };
 
-/** Scores, relative to the largest. */
 const SCORE_TOLERANCE = { relative: 1e-5 };
 /** Prunes all that scores 0, and nothing above. */
 const AT_ZERO = { threshold: 0, ties: Number.POSITIVE_INFINITY };
@@ -60,7 +59,6 @@ function groupAt(row: JsonObject): GroupPattern {
   return pattern;
 }
 
-/** Block scores of given element scores. */
 function reduceScoreRow(row: JsonObject): Difference | undefined {
   const score = tensorAt(row, "score");
   const layout = layOut(patternAt(row), score);
@@ -145,7 +143,6 @@ function countDifference(
   return compare("[ratio, pruned groups, groups]", stated, [ratio, pruned, total]);
 }
 
-/** Which groups count as pruned. */
 function groupCountsRow(row: JsonObject): Difference | undefined {
   const pattern = groupAt(row);
   const { shape, data } = tensorAt(row, "mask");
@@ -160,7 +157,6 @@ function groupCountsRow(row: JsonObject): Difference | undefined {
   );
 }
 
-/** One layer's mask at a given ratio. */
 function singleMaskRow(row: JsonObject): Difference | undefined {
   const { shape, data } = tensorAt(row, "score");
   const scores = Float32Array.from(data);
@@ -184,7 +180,6 @@ function patternLockRow(row: JsonObject): Difference | undefined {
   return compare("mask", data, mask);
 }
 
-/** Whether and how a layer's share is adjusted. */
 function adjustRatioRow(row: JsonObject): Difference | undefined {
   const layers = at.object(row, "layers") as Readonly<Record<string, readonly [number, number]>>;
   const current: BlockCount[] = Object.values(layers).map(([pruned, total]) => ({ pruned, total }));

@@ -1,7 +1,4 @@
-/**
- * Replays pruning trajectories through the public reducer: the configuration is parsed, the state initialised, and
- * every hook called as the vector says.
- */
+/** Replays pruning trajectories through the public reducer, calling every hook as the vector says. */
 import {
   onAfterOptimizerStep,
   onBeforeOptimizerStep,

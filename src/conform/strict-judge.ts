@@ -1,7 +1,4 @@
-/**
- * Judges masks under the `strict` rules: whole blocks, exactly N of every pruned group of M, exact budgets, bounds
- * per layer, and the lowest scores pruned. If scores tie at the limit, several masks are right.
- */
+/** Judges masks under the `strict` rules. If scores tie at the limit, several masks are right. */
 import { compare, type Difference } from "./difference.ts";
 import {
   lowestOf,

@@ -7,7 +7,6 @@ import {
   unitsOf,
 } from "./strict-vector.ts";
 
-/** A unit or an element of a layer. */
 interface Indexed {
   readonly layer: StrictLayer;
   readonly index: number;

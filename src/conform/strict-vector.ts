@@ -1,7 +1,4 @@
-/**
- * A vector of the `strict` family: scores, a pattern, budgets and bounds in blocks, and the canonical masks, which
- * break ties by the lowest flat index.
- */
+/** Vectors of the `strict` family. The canonical masks break ties by the lowest flat index. */
 import { columnOffset, layOut, type Pattern, parsePattern } from "../prune/pattern.ts";
 import {
   at,
@@ -73,11 +70,7 @@ function listsAt(json: JsonObject, key: string): Tied {
   return new Map(Object.keys(lists).map((name) => [name, at.numbers(lists, name)]));
 }
 
-/**
- * Reads a vector of the `strict` family from its two files.
- *
- * @throws Error naming the file and what is wrong with it.
- */
+/** Reads a vector of the `strict` family from its two files. @throws Error naming the file and what is wrong */
 export function readStrictCase(source: CaseFiles): StrictCase {
   const files = openCase(source);
   const { json } = files;

@@ -1,7 +1,4 @@
-/**
- * Replays tokenizer vectors: each line of a case file is
- * `{text, text_pair, max_length, input_ids, token_type_ids}` and counts once; ids must be exact.
- */
+/** Replays tokenizer vectors. A line of a case file counts once; its ids must be exact. */
 import { formatProblem, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";

@@ -2,10 +2,7 @@
 import { CaseFileError, type JsonObject } from "./case-files.ts";
 import { type Difference, differenceAt, formatDifference } from "./difference.ts";
 
-/**
- * `passed`: the recorded answer. `acceptable`: another answer that the format allows, with a note that says why.
- * `failed`: any other answer.
- */
+/** `passed`: the recorded answer. `acceptable`: another that the format allows. `failed`: any other. */
 export type Status = "passed" | "acceptable" | "failed";
 
 /** The result of one vector: a case directory, a row of a table or a line of a case file. */
@@ -29,7 +26,6 @@ export type Finding = Difference | { readonly acceptable: string } | undefined;
 /** The checks of a table's rows, by the table's part. */
 export type RowChecks = Readonly<Record<string, (row: JsonObject, table: JsonObject) => Finding>>;
 
-/** Numbers of vectors that passed and failed. */
 interface VerdictCounts {
   readonly passed: number;
   readonly failed: number;

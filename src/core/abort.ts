@@ -1,7 +1,4 @@
-/**
- * The part of an `AbortSignal` that runs use. Declared here, since declarations that name `AbortSignal` need the DOM's
- * types or Node's.
- */
+/** The part of an `AbortSignal` that runs use; declarations with that name need the types of the DOM or Node. */
 export interface StopSignal {
   readonly aborted: boolean;
   /** What a stopped run rejects with. */

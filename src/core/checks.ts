@@ -1,7 +1,4 @@
-/**
- * Argument checks of public functions. A wrong type throws a TypeError, a wrong value a RangeError. Messages state the
- * argument's name, what was expected and what was got.
- */
+/** Argument checks of public functions. A wrong type throws a TypeError, a wrong value a RangeError. */
 
 /** Describes a value briefly, for an error message. */
 export function describe(value: unknown): string {

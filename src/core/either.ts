@@ -91,12 +91,10 @@ export function prefixPaths(
   );
 }
 
-/** The failed result. */
 export function left<E>(error: E): Either<E, never> {
   return { _tag: "Left", left: error };
 }
 
-/** The successful result. */
 export function right<A>(value: A): Either<never, A> {
   return { _tag: "Right", right: value };
 }
@@ -111,24 +109,20 @@ export function isRight<E, A>(result: Either<E, A>): result is Right<A> {
   return result._tag === "Right";
 }
 
-/** Continues with the value. */
 export function chain<E, A, B>(
   next: (value: A) => Either<E, B>,
 ): (result: Either<E, A>) => Either<E, B> {
   return (result) => (isLeft(result) ? result : next(result.right));
 }
 
-/** Changes the value. */
 export function map<A, B>(change: (value: A) => B): <E>(result: Either<E, A>) => Either<E, B> {
   return (result) => (isLeft(result) ? result : right(change(result.right)));
 }
 
-/** Changes the error. */
 export function mapLeft<E, F>(change: (error: E) => F): <A>(result: Either<E, A>) => Either<F, A> {
   return (result) => (isLeft(result) ? left(change(result.left)) : result);
 }
 
-/** The values of a record of results. */
 type Values<Results> = {
   readonly [Key in keyof Results]: Results[Key] extends Either<readonly Problem[], infer A>
     ? A

@@ -44,15 +44,14 @@ export function float32BitsFromBfloat16(brain: number): number {
   return (brain << 16) >>> 0;
 }
 
-/** The largest finite float16. */
-const LARGEST = 65504;
+const LARGEST_FLOAT16 = 65504;
 
 /**
  * The bits of the float16 nearest to a float32, ties to even; larger magnitudes become the largest finite one.
  * The relative error is at most 2^-11, or below 2^-14 the absolute one 2^-25.
  */
 export function halfBits(value: number): number {
-  scratch[0] = Math.min(LARGEST, Math.max(-LARGEST, value));
+  scratch[0] = Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, value));
   return float16FromFloat32Bits(scratchBits[0] as number);
 }
 

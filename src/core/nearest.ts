@@ -14,7 +14,6 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length];
 }
 
-/** Whether one of two names begins with the other. */
 function extendsOther(a: string, b: string): boolean {
   return a !== "" && b !== "" && (a.startsWith(b) || b.startsWith(a));
 }

@@ -1,7 +1,4 @@
-/**
- * The loops of pruning that are worth compiling: an interface between `prune/`, which has them in plain JavaScript, and
- * `kernels/`, which has them in WebAssembly. Neither folder sees the other.
- */
+/** The loops of pruning worth compiling: `prune/` has them in plain JavaScript, `kernels/` in WebAssembly. */
 
 /**
  * Loops over blocks of one column and one to four rows, and over scores. A matrix of such blocks is given by

@@ -20,10 +20,7 @@ function multiplyHigh(a: number, b: number): number {
   return (aHigh * bHigh + Math.floor(middle1 / 0x10000) + Math.floor(middle2 / 0x10000)) >>> 0;
 }
 
-/**
- * One Philox4x32-10 block: four unsigned 32-bit words into `out[0..3]`.
- * The counter is (c0, c1, c2, c3), the key (k0, k1); `out` may not alias anything.
- */
+/** One block for the counter (c0, c1, c2, c3) and the key (k0, k1): four unsigned 32-bit words into `out`. */
 export function philoxInto(
   c0: number,
   c1: number,

@@ -48,11 +48,7 @@ function log(value: number, ln2: bigint): bigint {
   return 2n * artanh(((s - ONE) * ONE) / (s + ONE)) + n * ln2;
 }
 
-/**
- * base ** exponent, correctly rounded, for a base of at least 0 and a result between 1e-290 and 1e290.
- *
- * @throws RangeError for a negative base or a result outside that range.
- */
+/** Correctly rounded. @throws RangeError for a negative base, or a result that is not from 1e-290 to 1e290 */
 export function pow(base: number, exponent: number): number {
   checkNumber("base", base, 0);
   checkNumber("exponent", exponent);
@@ -69,11 +65,7 @@ export function pow(base: number, exponent: number): number {
   return rounded(exp(power - n * ln2)) * 2 ** Number(n);
 }
 
-/**
- * Cosine, correctly rounded, for |angle| up to 1000 radians: that of a 1024th of the angle, doubled ten times.
- *
- * @throws RangeError for a larger angle.
- */
+/** Correctly rounded: the cosine of a 1024th of the angle, doubled ten times. @throws RangeError beyond 1000 radians */
 export function cos(angle: number): number {
   checkNumber("angle", angle, -1000, 1000);
   const part = fixed(angle / 1024);

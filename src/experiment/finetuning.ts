@@ -105,7 +105,6 @@ export function chooseRecipe(request: FinetuningRequest): Either<readonly Proble
   return unlessProblems([...missing, ...conflicting], recipe);
 }
 
-/** Options that exclude each other. */
 function conflicts(request: FinetuningRequest, { dense }: Recipe): readonly Problem[] {
   const { pruningConfig, pruningPattern, pruningType, doPrune, model } = request;
   const stated = [
@@ -123,11 +122,7 @@ function conflicts(request: FinetuningRequest, { dense }: Recipe): readonly Prob
   ];
 }
 
-/**
- * Plans a fine-tuning.
- *
- * @param recipe from {@link chooseRecipe}
- */
+/** Plans a fine-tuning with the recipe from {@link chooseRecipe}. */
 export function planFinetuning(
   recipe: Recipe,
   request: FinetuningRequest,
@@ -202,10 +197,7 @@ function choosePruning(
   return right({ recipes: [{ ...recipe, sparse: { ...sparse, pattern } }], pruningConfig });
 }
 
-/**
- * Parses a configuration in INC's keys and begins pruning with it. Problems are those of the configuration, or the first
- * reason why it cannot be carried out: a pattern that divides no layer, no layer selected, an impossible schedule.
- */
+/** Parses a configuration in INC's keys and begins pruning with it. Gives the first reason why that is impossible. */
 function checkPruning(
   keys: PruningKeys,
   model: ModelConfig,

@@ -42,7 +42,6 @@ interface ExperimentOf<Row> {
   readonly pruningConfig?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** A model to learn from. */
 interface TeacherModel {
   readonly config: ModelConfig;
   readonly tensors: ReadonlyMap<string, NamedValues>;

@@ -33,11 +33,7 @@ const MAP = "$map";
 const ARRAYS = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
 const DTYPES = ["F32", "I32", "U8"] as const;
 
-/**
- * Encodes a snapshot.
- *
- * @throws RangeError if the state holds a number that JSON cannot, with its path
- */
+/** Encodes a snapshot. @throws RangeError with the path of a number that JSON cannot hold */
 export function encodeSnapshot<Kind extends keyof Snapshots>(
   kind: Kind,
   snapshot: Snapshots[Kind],

@@ -70,10 +70,8 @@ function vocabularyOf({ path, value }: Named<LoadedModel>): Named<Vocabulary> {
 }
 
 /**
- * Checks that a model fits a task of two classes, and drops the tensors that it has no parameters for: a pre-trained
- * encoder comes with other heads.
- *
- * @param needsHead whether the classifier must be there; otherwise a new one is initialised
+ * Checks that a model fits a task of two classes, and drops tensors that it has no parameters for, such as other heads.
+ * Unless `needsHead`, a missing classifier is initialised.
  */
 function checkModel(model: Named<LoadedModel>, needsHead: boolean): Checked<LoadedModel> {
   const { path, value } = model;
@@ -127,10 +125,7 @@ export function startFromVocabulary(
   return { value: { config, tensors: undefined, tokenizer }, problems, notices: [] };
 }
 
-/**
- * Checks a teacher. It sees the student's batches, and its hidden states are compared with the student's. `label` names
- * the option.
- */
+/** Checks a teacher against the student's model and batches. `label` names the option. */
 export function checkTeacher(
   label: string,
   teacher: Named<LoadedModel>,

@@ -17,7 +17,6 @@ const TOP = 34;
 const VALUE = 52;
 /** Estimated width of one character of a bar's name, in pixels. */
 const CHARACTER = 6;
-/** Longest name shown, in characters. */
 const LONGEST_NAME = 46;
 
 /** A name without the beginning if it is too long: the end tells layers apart. */

@@ -105,10 +105,7 @@ function patternSection(report: RunReport, run: PatternRun): string {
   ].join("");
 }
 
-/**
- * The report as an HTML document: results, curves of loss and metric, the sparsity schedule beside the reached
- * sparsity, zeros per layer, one layer's mask at full resolution, and every setting. All text is escaped.
- */
+/** The report as an HTML document. All text is escaped. */
 export function htmlReport(report: RunReport): string {
   return htmlPage(report.title, [
     paragraph(report.summary),

@@ -123,7 +123,6 @@ function curve(series: Series, frame: Frame): string {
   return line + markers.join("");
 }
 
-/** The look of a curve's line. */
 function strokeOf({ dashed, color }: Series): { readonly class: string; readonly style: string } {
   return {
     class: dashed === true ? "curve dashed" : "curve",

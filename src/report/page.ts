@@ -69,11 +69,7 @@ export function htmlPage(title: string, parts: readonly string[]): string {
   return `<!doctype html>\n<html lang="en">\n<head>\n${head}\n</head>\n<body>\n<main>\n${body}\n</main>\n</body>\n</html>\n`;
 }
 
-/**
- * An `img` element with the mask as an embedded PNG. Pruned weights are transparent, for light and dark pages.
- *
- * @throws RangeError if the mask does not have rows x columns entries.
- */
+/** A mask as an embedded PNG. Pruned weights are transparent, for light and dark pages. */
 export function maskPicture(matrix: MaskMatrix): string {
   const { layer, rows, columns, mask } = matrix;
   if (mask.length !== rows * columns)

@@ -51,11 +51,7 @@ function formatCount(count: number): string {
   return Number.isInteger(count) ? String(count) : count.toFixed(1);
 }
 
-/**
- * The results as a table of text: pattern, pruned blocks of all, sparsity over the linear layers and over the pruned
- * ones, dense and sparse metric as mean/max over seeds in percent, the metric without fine-tuning if it was measured,
- * relative drop, seconds.
- */
+/** The results as a table of text. Metrics are mean/max over seeds in percent. */
 export function resultsTable(results: ResultTable): TextTable {
   const oneShot = results.rows.some((row) => row.withoutFineTuning !== undefined);
   return {
