@@ -62,45 +62,39 @@ async function loadTokenizer(
   return createTokenizer(await readText(path));
 }
 
-/** What a run prints: lines for a person, or JSON lines. */
-interface Printer {
-  /** A set of vectors that is not known. */
-  readonly unknown: (set: string) => void;
-  /** A vector; a person sees only those that failed. */
-  readonly verdict: (verdict: Verdict) => void;
-  readonly counts: (verdicts: readonly Verdict[]) => void;
-}
-
-function byFamily(
-  verdicts: readonly Verdict[],
-): readonly (readonly [string, readonly Verdict[]])[] {
+/** The counts of each family, in order of appearance. */
+function byFamily(verdicts: readonly Verdict[]) {
   const families = [...new Set(verdicts.map(({ family }) => family))];
-  return families.map((family) => [family, verdicts.filter((one) => one.family === family)]);
+  return families.map((family) => {
+    const own = verdicts.filter((verdict) => verdict.family === family);
+    return [family, countVerdicts(own)] as const;
+  });
 }
 
-function textPrinter({ out }: Console): Printer {
+/** Lines for a person, who sees only the vectors that failed. */
+function textPrinter({ out }: Console) {
   return {
-    unknown: (set) => out.write(`${set}: not a known set of vectors, not counted\n`),
-    verdict: (verdict) => {
+    unknown: (set: string) => out.write(`${set}: not a known set of vectors, not counted\n`),
+    verdict: (verdict: Verdict) => {
       if (!verdict.passed) out.write(`${formatVerdict(verdict)}\n`);
     },
-    counts: (verdicts) => {
-      for (const [family, own] of byFamily(verdicts))
-        out.write(`${formatFamily(family, countVerdicts(own))}\n`);
+    counts: (verdicts: readonly Verdict[]) => {
+      for (const [family, counts] of byFamily(verdicts))
+        out.write(`${formatFamily(family, counts)}\n`);
       out.write(`${formatCounts(countVerdicts(verdicts))}\n`);
     },
   };
 }
 
-function jsonPrinter({ out }: Console): Printer {
+function jsonPrinter({ out }: Console): ReturnType<typeof textPrinter> {
   const print = (event: object): void => out.write(`${JSON.stringify(event)}\n`);
   return {
     unknown: (set) => print({ event: "unknown", set }),
     // One flat object: the fields of the first difference stand beside the verdict's own.
     verdict: ({ difference, ...verdict }) => print({ event: "verdict", ...verdict, ...difference }),
     counts: (verdicts) => {
-      const counts = byFamily(verdicts).map(([family, own]) => [family, countVerdicts(own)]);
-      print({ event: "end", ...countVerdicts(verdicts), families: Object.fromEntries(counts) });
+      const families = Object.fromEntries(byFamily(verdicts));
+      print({ event: "end", ...countVerdicts(verdicts), families });
     },
   };
 }

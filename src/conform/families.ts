@@ -56,10 +56,8 @@ export function caseFamily(text: string, folders: readonly string[]): CaseFamily
   const stated = isJsonObject(json)
     ? CASE_FAMILIES.find((family) => CASES[family].accepts(json))
     : undefined;
-  const named = folders.flatMap(
-    (folder) => CASE_FAMILIES.find((family) => family === folder) ?? [],
-  );
-  return stated ?? named[0] ?? (isJsonObject(json) ? undefined : "pruning");
+  const named = folders.find((name): name is CaseFamily => Object.hasOwn(CASES, name));
+  return stated ?? named ?? (isJsonObject(json) ? undefined : "pruning");
 }
 
 /** Whether a file of this name may hold tokenizer vectors; its text tells. */

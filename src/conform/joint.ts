@@ -64,7 +64,8 @@ export function replayJoint(
 /** The settings of a joint vector: the example script's, in the `inc` profile. */
 function jointSettings(json: JsonObject, sparseProducts: SparseProductsSetting): TrainingSettings {
   const optimizer = at.object(json, "optimizer");
-  const { configs: _, ...pruning } = at.object(json, "pruning");
+  const pruning = at.object(json, "pruning");
+  const { configs: _, ...top } = pruning;
   return {
     seed: 0,
     batching: "shuffled",
@@ -75,7 +76,7 @@ function jointSettings(json: JsonObject, sparseProducts: SparseProductsSetting):
       warmupSteps: 0,
       totalSteps: at.number(json, "steps"),
     },
-    pruning: { ...pruning, pruning_configs: at.objects(at.object(json, "pruning"), "configs") },
+    pruning: { ...top, pruning_configs: at.objects(pruning, "configs") },
     profile: "inc",
     teacherCache: "off",
     distillation:
