@@ -91,27 +91,23 @@ function longestInput(
 
 function printPlan(classifier: SparseClassifier, json: boolean, { out }: Console): void {
   const { costs, feedForwards, bytes } = classifier;
-  const layers = classifier.layers.map(({ execution, ...layer }) => ({
-    ...layer,
-    execution: formatExecution(execution),
-  }));
   if (json) {
-    const plan = layers.map(({ name, execution, denseMicroseconds, microseconds }) => ({
-      name,
-      execution,
-      denseMicroseconds,
-      microseconds,
+    const layers = classifier.layers.map((layer) => ({
+      name: layer.name,
+      execution: formatExecution(layer.execution),
+      denseMicroseconds: layer.denseMicroseconds,
+      microseconds: layer.microseconds,
     }));
-    const event = { event: "plan", costs, layers: plan, feedForwards, bytes };
+    const event = { event: "plan", costs, layers, feedForwards, bytes };
     out.write(`${JSON.stringify(event)}\n`);
     return;
   }
   const table = formatTable({
     header: ["layer", "shape", "computed by", "dense µs", "predicted µs", "bytes"],
-    rows: layers.map((layer) => [
+    rows: classifier.layers.map((layer) => [
       layer.name,
       `${layer.facts.outputs}x${layer.facts.inputs}`,
-      layer.execution,
+      formatExecution(layer.execution),
       layer.denseMicroseconds.toFixed(1),
       layer.microseconds.toFixed(1),
       String(layer.bytes),

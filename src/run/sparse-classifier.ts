@@ -4,10 +4,10 @@ import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { isFloatingPoint } from "../checkpoint/layers.ts";
 import {
-  chain,
   type Either,
   getOrThrow,
   InputError,
+  isLeft,
   left,
   map,
   type Problem,
@@ -70,22 +70,16 @@ async function describeDirectory(storage: RunStorage, directory: string) {
   const files = await readDirectory(storage, directory, (name) => wanted.includes(name));
   const path = joinPath(directory, configName);
   const bytes = files.get(configName);
+  const json =
+    bytes === undefined ? refuse(path, "this file", "none") : parseJsonObject(path, bytes);
+  if (isLeft(json)) return json;
+  const config = pipe(parseModelConfig(json.right), prefixPaths(`${path}: `));
+  if (isLeft(config)) return config;
+  const labels = labelsOf(json.right, config.right.labels);
   return pipe(
-    bytes === undefined ? refuse(path, "this file", "none") : parseJsonObject(path, bytes),
-    chain((json) =>
-      pipe(
-        parseModelConfig(json),
-        prefixPaths(`${path}: `),
-        map((config) => ({ config, labels: labelsOf(json, config.labels) })),
-      ),
-    ),
-    chain((described) =>
-      pipe(
-        readHuggingFaceTokenizer(files),
-        inDirectory(directory),
-        map((tokenizer) => ({ ...described, tokenizer })),
-      ),
-    ),
+    readHuggingFaceTokenizer(files),
+    inDirectory(directory),
+    map((tokenizer) => ({ config: config.right, labels, tokenizer })),
   );
 }
 
