@@ -35,12 +35,10 @@ export function layoutOf(
   return { sequences: sequences ?? uniformSequences(shape[0], shape[1]), queries, heads, width };
 }
 
-/** The shape of the queries for keys of a shape. */
 export function queryShape(keys: Shape, { sequences, queries }: AttentionLayout): Shape {
   return queries === "all" ? keys : [sequences.offsets.length - 1, columnsOf(keys)];
 }
 
-/** The shape of the probabilities for keys of a shape. */
 export function probabilitiesShape(
   keys: Shape,
   { sequences, queries, heads }: AttentionLayout,
@@ -58,7 +56,6 @@ export function probabilitiesOfHead(
   return ends[ends.length - 1];
 }
 
-/** The length of the longest sequence. */
 export function longestOf(sequences: Sequences): number {
   const { offsets } = sequences;
   let longest = 0;

@@ -38,7 +38,6 @@ export function dropout(tape: Tape, x: Variable, rate: number, sequences?: Seque
   return y;
 }
 
-/** Checks that a rate is in [0, 1). */
 export function checkDropoutRate(name: string, rate: unknown): void {
   checkNumber(name, rate, 0, 1 - 2 ** -16);
 }

@@ -52,7 +52,6 @@ export function consumedGradient(tape: Tape, output: Variable): Tensor {
   return ownGradient(tape, output, arrivedGradient(output));
 }
 
-/** The gradient of an output, to read. */
 export function arrivedGradient(output: Variable): Tensor {
   if (output.gradient === null) throw new Error("backward rule run without a gradient to pass on");
   return output.gradient;

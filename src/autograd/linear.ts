@@ -35,7 +35,6 @@ export function linear(
   return y;
 }
 
-/** y = x W^T + b. */
 function multiply(
   tape: Tape,
   x: Tensor,
@@ -81,7 +80,6 @@ export function linearBackward(tape: Tape, { output, operands }: OperationRecord
   tape.backend.kernels.addColumnSums(dy.data, bias.gradient.data, rows, outputs);
 }
 
-/** dx = dy W, or dx += dy W. */
 function passToInput(
   tape: Tape,
   dy: Tensor,

@@ -126,7 +126,6 @@ export interface Records {
   };
 }
 
-/** The name of an operation. */
 export type OperationName = keyof Records;
 
 /** An entry of the tape: the operation, its output, and what its backward rule needs. */

@@ -30,7 +30,6 @@ const uniform = new Map<number, Map<number, Sequences>>();
 const MOST_COUNTS = 8;
 const MOST_LENGTHS = 64;
 
-/** `count` sequences of `length` rows. */
 export function uniformSequences(count: number, length: number): Sequences {
   const known = uniform.get(count)?.get(length);
   if (known !== undefined) return known;

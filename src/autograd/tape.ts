@@ -281,7 +281,6 @@ export function releaseTape(tape: Tape): void {
   tape.records.length = 0;
 }
 
-/** Frees the gradient of a variable. */
 export function dropGradient(variable: Variable): void {
   variable.gradient?.release();
   variable.gradient = null;

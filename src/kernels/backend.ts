@@ -53,7 +53,6 @@ const INITIAL_PAGES = 16;
 const MAXIMUM_PAGES = 65536;
 /** Maxima of a shared memory to try, because an engine may reserve all of it. */
 const SHARED_PAGES = [MAXIMUM_PAGES, 32768, 16384, 4096];
-/** The most threads of a backend. */
 export const MOST_THREADS = 256;
 
 type Sharing = "own" | "shared";

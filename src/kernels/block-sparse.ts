@@ -17,7 +17,6 @@ const LANES_TO_ADD = 8 * BLOCK_OUTPUTS;
 
 /** Possible heights of a block in {@link BlockSparseKernels.blockSparseForward}. */
 export const BLOCK_HEIGHTS = [1, 2, 4, 8, 16] as const;
-/** One of {@link BLOCK_HEIGHTS}. */
 export type BlockHeight = (typeof BLOCK_HEIGHTS)[number];
 
 /** Outputs whose sums a WASM kernel gathers before writing them: a cache line. */

@@ -73,7 +73,6 @@ interface GroupKernels {
   closeGroup(): void;
 }
 
-/** The matrix product. */
 export interface ProductKernels {
   /** C = op(A) op(B), or with `accumulate` C += op(A) op(B). Offsets and row strides in elements. */
   gemm(
@@ -94,7 +93,6 @@ export interface ProductKernels {
   ): void;
 }
 
-/** Operations by element, and losses. */
 export interface ElementwiseKernels {
   /** y[r, c] += bias[c], in place. */
   addBias(y: Float32Array, bias: Float32Array, rows: number, columns: number): void;

@@ -7,7 +7,6 @@ import {
   unlessProblems,
 } from "../core/either.ts";
 
-/** The supported encoders. */
 type ModelType = "bert" | "distilbert";
 
 /** A sequence classifier, read from transformers' config.json, with the same names for BERT and DistilBERT. */

@@ -49,7 +49,6 @@ export interface ModelOutput {
   readonly attentions: readonly Variable[];
 }
 
-/** What every part of the model reads. */
 interface Pass {
   readonly tape: Tape;
   readonly config: ModelConfig;
@@ -195,7 +194,6 @@ function attend(
   return [addAndNorm(pass, names.attentionNorm, output, options), probabilities];
 }
 
-/** The rows of the first tokens. */
 function firstTokens({ tape, rows }: Pass, hidden: Variable): Variable {
   const { offsets } = rows.sequences;
   const first = new Int32Array(offsets.length - 1);

@@ -1,6 +1,5 @@
 import type { ModelConfig } from "./config.ts";
 
-/** Module names of one encoder layer. */
 export interface LayerNames {
   readonly query: string;
   readonly key: string;

@@ -8,7 +8,6 @@ import type { ModelConfig } from "./config.ts";
 import { type ModuleDescription, moduleList } from "./modules.ts";
 import { modelNames } from "./names.ts";
 
-/** Name, shape and module of a parameter. */
 interface ParameterDescription {
   readonly name: string;
   readonly shape: Shape;

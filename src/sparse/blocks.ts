@@ -33,7 +33,6 @@ export interface BlockMatrix<E extends ElementArray = ElementArray> extends Bloc
   readonly values: E;
 }
 
-/** Checks height and width of a block. @throws TypeError or RangeError */
 export function checkBlock(block: BlockShape): void {
   checkKind(Array.isArray(block), "block", "a height and a width", block);
   checkInteger("block[0]", block[0], 1);
@@ -42,7 +41,6 @@ export function checkBlock(block: BlockShape): void {
     throw new RangeError(mismatch("block", "at most 2^53 - 1 elements", block.join("x")));
 }
 
-/** Number of block rows and block columns. */
 export function blockGrid(shape: MatrixShape, [height, width]: BlockShape): MatrixShape {
   return [Math.ceil(shape[0] / height), Math.ceil(shape[1] / width)];
 }

@@ -5,9 +5,7 @@ import { bitsOf, checkMatrix, type ElementArray, type MatrixShape, zerosLike } f
 export interface ChannelMatrix<E extends ElementArray = ElementArray> {
   readonly layout: "channels";
   readonly shape: MatrixShape;
-  /** The stored rows, ascending. */
   readonly rows: Uint32Array;
-  /** The stored columns, ascending. */
   readonly columns: Uint32Array;
   /** [rows.length, columns.length] in row-major order. */
   readonly values: E;

@@ -79,7 +79,6 @@ function edgesHold(
   return true;
 }
 
-/** Reports integers and scales that quantizing does not produce. */
 function quantizedHolds(report: Report, { values, scales, columns }: QuantizedMatrix): void {
   const least = values.indexOf(-128);
   if (least >= 0) report(`values[${least}]`, "a number from -127 to 127", -128);

@@ -42,7 +42,6 @@ export interface SparseClassifierOptions {
   readonly executions?: "auto" | "dense" | ReadonlyMap<string, Execution>;
 }
 
-/** A linear layer and its execution. */
 interface ClassifierLayer {
   readonly name: string;
   readonly facts: LinearFacts;
@@ -120,7 +119,6 @@ function compactLayer(
   };
 }
 
-/** The inputs of a classifier, and its parts under construction. */
 interface Building {
   readonly backend: Backend;
   readonly config: ModelConfig;
@@ -135,7 +133,6 @@ interface Building {
   readonly feedForwards: ClassifierFeedForward[];
 }
 
-/** Checks the option. @throws TypeError or RangeError if it is invalid or names an unknown layer */
 function checkExecutions(config: ModelConfig, executions: Building["executions"]): void {
   if (executions === "auto" || executions === "dense") return;
   const expected = '"auto", "dense", or a Map of executions by the names of layers';
@@ -152,7 +149,6 @@ function checkExecutions(config: ModelConfig, executions: Building["executions"]
   }
 }
 
-/** The execution of a layer. */
 function executionOf(
   { costs, tokens, executions }: Building,
   name: string,

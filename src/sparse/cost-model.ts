@@ -8,7 +8,6 @@ import { type Execution, executionsOf, type LinearFacts, prepareProduct } from "
 
 /** Cost of products with blocks of one height, in nanoseconds per token. */
 interface BlockCost {
-  /** Per kept block. */
   readonly block: number;
   /** Per output and per input, at any density: transposing tokens, sums, bias. */
   readonly edge: number;

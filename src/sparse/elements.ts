@@ -4,7 +4,6 @@ import { checkInteger, checkKind, mismatch } from "../core/checks.ts";
 /** Elements of a weight: 32-bit floats, or the bits of float16 or bfloat16 numbers. */
 export type ElementArray = Float32Array | Uint16Array;
 
-/** Rows and columns of a matrix. */
 export type MatrixShape = readonly [rows: number, columns: number];
 
 /** The elements as words of bits, on the same memory. */

@@ -16,10 +16,8 @@ export type Execution =
   /** As a dense product of the rows and columns that are not zero. */
   | { readonly kind: "compacted" };
 
-/** Every {@link Execution.kind}. */
 export const EXECUTION_KINDS: readonly Execution["kind"][] = ["dense", "blocks", "compacted"];
 
-/** The facts of a weight that costs depend on. */
 export interface LinearFacts {
   readonly outputs: number;
   readonly inputs: number;
@@ -64,7 +62,6 @@ export function formatExecution(execution: Execution): string {
   return execution.kind === "blocks" ? `blocks ${execution.height}x1` : execution.kind;
 }
 
-/** A product and its memory. */
 export interface PreparedProduct {
   readonly product: LinearProduct;
   /** Bytes of the weight in this form. */

@@ -13,7 +13,6 @@ interface FeedForward {
   readonly width: number;
 }
 
-/** The sub-layer without removed units. */
 interface CompactedFeedForward extends FeedForward {
   /** Units without inputs that stay because they add a constant. */
   readonly constant: number;

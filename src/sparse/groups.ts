@@ -24,7 +24,6 @@ export interface GroupMatrix<E extends ElementArray = ElementArray> extends Grou
 /** The largest group: a position must fit into a byte. */
 export const MOST_IN_GROUP = 256;
 
-/** Bits of a position in a group. */
 export function positionBits(of: number): number {
   return 32 - Math.clz32(of - 1);
 }
@@ -38,13 +37,11 @@ export function groupSizes(
   return { values, indexBytes: Math.ceil((values * positionBits(of)) / 8) };
 }
 
-/** Checks the extents of a group. @throws TypeError or RangeError */
 export function checkGroup({ prune, of }: GroupShape): void {
   checkInteger("of", of, 2, MOST_IN_GROUP);
   checkInteger("prune", prune, 1, of - 1);
 }
 
-/** The number of elements that are not +0. */
 function occupiedIn(bits: Uint32Array | Uint16Array, start: number, end: number): number {
   let count = 0;
   for (let i = start; i < end; i++) if (bits[i] !== 0) count++;
@@ -73,7 +70,6 @@ function byteOf(bit: number): number {
   return Math.floor(bit / 8);
 }
 
-/** Writes one position after those before it. */
 function writePosition(indices: Uint8Array, at: number, bits: number, position: number): void {
   const bit = at * bits;
   const word = position << (bit & 7);
@@ -82,7 +78,6 @@ function writePosition(indices: Uint8Array, at: number, bits: number, position: 
   if (word > 255) indices[byte + 1] = word >>> 8;
 }
 
-/** Reads one position. */
 export function readPosition(indices: Uint8Array, at: number, bits: number): number {
   const bit = at * bits;
   const byte = byteOf(bit);

@@ -147,7 +147,6 @@ export function unpack(matrix: PackedMatrix): ElementArray {
   }
 }
 
-/** An array of a packed matrix. */
 export type PackedArray = ElementArray | Int8Array | Uint8Array | Uint32Array;
 
 /** The names of the arrays of a packed matrix, in the order in which they are stored. */

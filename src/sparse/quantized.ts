@@ -16,13 +16,11 @@ export interface QuantizedMatrix extends BlockPositions {
 
 /** The error of rounding to eight bits. */
 export interface QuantizationError {
-  /** The largest difference of an element. */
   readonly maximum: number;
   /** The root mean square of the differences over that of the elements; 0 if all are zero. */
   readonly relative: number;
 }
 
-/** The largest integer of an element. */
 const LARGEST = 127;
 
 const word = new Float32Array(1);
@@ -36,7 +34,6 @@ function roundUpToBfloat16(value: number): number {
   return (bits + 0xffff) >>> 16;
 }
 
-/** The value of a bfloat16. */
 export function fromBfloat16(bits: number): number {
   wordBits[0] = bits << 16;
   return word[0];

@@ -119,7 +119,6 @@ export function quantizedBytes(
   return blockLayoutBytes(data, shape, block, block[0] * block[1] + SCALE_BYTES, mask);
 }
 
-/** A layout and its size. */
 export interface LayoutSize {
   /** Null: dense. */
   readonly spec: LayoutSpec | null;

@@ -5,7 +5,6 @@ import { openStream, permutation, STREAM } from "../core/random.ts";
 /** How batches are formed: `shuffled` at random, or `bucketed` by length ({@link bucketedBatches}). */
 export type Batching = "shuffled" | "bucketed";
 
-/** Every {@link Batching}. */
 export const BATCHINGS: readonly Batching[] = Object.freeze(["shuffled", "bucketed"]);
 
 /** Batches that {@link bucketedBatches} sorts together. */

@@ -6,10 +6,8 @@ import { labelLoss } from "./distillation.ts";
 import type { Evaluation } from "./events.ts";
 import type { LabelledBatch, TrainableModel } from "./trainable-model.ts";
 
-/** Makes one batch of rows. */
 export type Collate<Row, Batch> = (rows: readonly Row[]) => Batch;
 
-/** Rows and how to batch them. */
 export interface RowSource<Row, Batch> {
   readonly rows: readonly Row[];
   readonly collate: Collate<Row, Batch>;
@@ -117,7 +115,6 @@ function f1OfClassOne(answers: readonly number[], labels: readonly number[]): nu
   return predicted + actual === 0 ? 0 : (2 * hits) / (predicted + actual);
 }
 
-/** Share of the most frequent label. */
 function majorityShare(labels: readonly number[]): number {
   const counts = new Map<number, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);

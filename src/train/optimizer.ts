@@ -9,7 +9,6 @@ import type { Profile } from "../prune/config.ts";
 import type { Parameter, Parameters } from "../tensor/parameter.ts";
 import { createTensor, type Tensor } from "../tensor/tensor.ts";
 
-/** The implementation to follow. */
 type AdamWFlavour = "torch" | "transformers";
 
 /** Settings of AdamW: plain data. */
@@ -189,7 +188,6 @@ function isAllZero(values: Float32Array): boolean {
   return true;
 }
 
-/** Frees the memory of the moments. */
 export function releaseOptimizer(optimizer: Optimizer): void {
   for (const { firstMoment, secondMoment } of optimizer.slots) {
     firstMoment.release();

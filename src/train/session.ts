@@ -1,5 +1,4 @@
 /** The state of a training run: the model, its optimizer, and its pruning. */
-
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { createPruningScratch, type PruningScratch } from "../prune/hooks.ts";

@@ -8,7 +8,6 @@ import type { LearningRateSchedule } from "./schedule.ts";
 import { SPARSE_PRODUCTS, type SparseProductsSetting } from "./sparse-switch.ts";
 import type { TeacherPrecision } from "./teacher-cache.ts";
 
-/** The distillation loss. */
 export interface DistillationSettings {
   /**
    * `last-hidden-state`: mean squared error of the last hidden states and nothing else (the example script).
@@ -27,7 +26,6 @@ export interface DistillationSettings {
 
 /** Settings of one training phase. */
 export interface TrainingSettings {
-  /** Seed of shuffling and dropout. */
   readonly seed: number;
   readonly batching: Batching;
   readonly optimizer: AdamWSettings;

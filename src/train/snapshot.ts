@@ -48,7 +48,6 @@ export interface TrainingSnapshot {
   readonly pruning: PruningState | null;
 }
 
-/** Copies the values of parameters. */
 export function storedParameters(parameters: Parameters): StoredParameters {
   return new Map(
     [...parameters].map(([name, { value }]) => [
@@ -66,7 +65,6 @@ export function setParametersInto(parameters: Parameters, stored: StoredParamete
   }
 }
 
-/** Copies the state of a session. */
 export function captureSnapshot(
   session: TrainingSession<never>,
   progress: RunProgress,

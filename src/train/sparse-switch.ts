@@ -11,7 +11,6 @@ import type { KernelVariant } from "../kernels/table.ts";
  */
 export type SparseProductsSetting = "auto" | "always" | "off";
 
-/** Every {@link SparseProductsSetting}. */
 export const SPARSE_PRODUCTS: readonly SparseProductsSetting[] = ["auto", "always", "off"];
 
 /** Shares of kept blocks up to which each product is faster in compressed form, in every layer measured. */

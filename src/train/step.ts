@@ -18,10 +18,8 @@ import { lossNeeds } from "./settings.ts";
 import { updateCompressedWeightsInto } from "./sparse-products.ts";
 import { type LabelledBatch, layerRecords } from "./trainable-model.ts";
 
-/** The result of a step. */
 export interface StepResult {
   readonly loss: number;
-  /** The learning rate of its update. */
   readonly learningRate: number;
 }
 

@@ -34,7 +34,6 @@ interface Entry {
 
 type StoredArray = Float32Array | Uint16Array;
 
-/** Rows of examples, by key. */
 export interface TeacherCache {
   /** Bytes in memory, at most the budget. */
   usedBytes(): number;
@@ -50,7 +49,6 @@ export interface TeacherCache {
 
 const DEFAULT_BUDGET = 2 ** 30;
 
-/** An empty cache. */
 export function createTeacherCache(
   precision: TeacherPrecision,
   memory: TeacherMemory = {},

@@ -15,7 +15,6 @@ export interface CachedRows {
   readonly rows: ArrayLike<number>;
 }
 
-/** A teacher and what to compute. */
 interface Request<Batch extends LabelledBatch> {
   readonly teacher: TrainableModel<Batch>;
   readonly batch: Batch;

@@ -101,7 +101,6 @@ export function layerRecords(
   });
 }
 
-/** What modules are to pruning. */
 export const KIND_OF_MODULE: Readonly<Record<ModuleKind, LayerKind>> = Object.freeze({
   linear: "linear",
   embedding: "embedding",

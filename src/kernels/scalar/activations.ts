@@ -1,12 +1,10 @@
 import type { Kernels } from "../table.ts";
 import { erfc } from "./erfc.ts";
 
-/** The standard normal distribution function. */
 function normalCdf(x: number): number {
   return 0.5 * erfc(-x * Math.SQRT1_2);
 }
 
-/** The standard normal density. */
 function normalPdf(x: number): number {
   return Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
 }

@@ -2,7 +2,6 @@
  * The operations as readable loops over typed arrays: the reference of the WASM kernels, and the kernels if WASM is not
  * available. Sums and transcendental functions are in double precision, rounded to float32 when stored.
  */
-
 import type { Kernels } from "../table.ts";
 import * as activations from "./activations.ts";
 import * as adamw from "./adamw.ts";

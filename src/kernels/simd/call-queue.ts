@@ -8,7 +8,6 @@ export type RunCall = (address: number) => void;
 
 /** Larger batches are divided. */
 const MOST_CALLS = 1024;
-/** The most values of a call. */
 const MOST_VALUES = 15;
 /** The index of the exported function, then the values. */
 const CALL_LENGTH = 1 + MOST_VALUES;
@@ -43,7 +42,6 @@ export class CallQueue {
   readonly #words: Int32Array;
   readonly #calls: Float64Array;
   readonly #runCall: RunCall;
-  /** Address of the calls. */
   readonly #start: number;
   #length = 0;
 
@@ -96,7 +94,6 @@ export class CallQueue {
     this.#length++;
   }
 
-  /** Discards the current batch. */
   clear(): void {
     this.#length = 0;
   }
@@ -183,7 +180,6 @@ export class CallQueue {
   }
 }
 
-/** Whether this thread may block. */
 const MAY_SLEEP: boolean = /* @__PURE__ */ mayBlock();
 
 function mayBlock(): boolean {

@@ -8,7 +8,6 @@ import type { Kernels } from "../table.ts";
 import type { Memory } from "./memory.ts";
 import { partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
 
-/** An instantiated module of kernels. */
 export interface KernelModule {
   readonly exports: WebAssembly.Exports;
   /** Runs the functions without a result. */
@@ -21,7 +20,6 @@ export interface KernelModule {
   readonly memory: Memory;
 }
 
-/** The addresses of arrays in a linear memory. */
 export function addressesIn(memory: WebAssembly.Memory): KernelModule["addressOf"] {
   return (array) => {
     if (array.buffer !== memory.buffer)
@@ -38,7 +36,6 @@ type FunctionName =
   | "layerNormParameterGradients"
   | "layerNormResidualForward";
 
-/** The module as the operations use it. */
 export interface Wasm {
   /** Within `independently` a call may be deferred. */
   readonly run: Readonly<Record<FunctionName, WasmFunction>>;
@@ -66,7 +63,6 @@ function leastLines(elements: number, step: number): number {
   return Math.max(step, Math.ceil(LEAST_ELEMENTS / Math.max(1, elements)));
 }
 
-/** Wraps the functions of a module. */
 export function wasmOf(module: KernelModule): Wasm {
   const { scheduler } = module;
   return {

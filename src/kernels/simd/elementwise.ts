@@ -15,7 +15,6 @@ export function elementwiseKernels(wasm: Wasm): ElementwiseKernels {
   };
 }
 
-/** An operation on two inputs and an output. */
 type ThreeArrays = (a: Float32Array, b: Float32Array, y: Float32Array) => void;
 
 /** An operation on three arrays of the length of the last one; `labels` are their names in errors. */

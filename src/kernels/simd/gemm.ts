@@ -1,5 +1,4 @@
 /** The matrix products on WASM. */
-
 import type { ProductKernels } from "../table.ts";
 import type { KernelModule } from "./calls.ts";
 import { partLength } from "./scheduler.ts";

@@ -1,5 +1,4 @@
 /** The table of operations on WASM. */
-
 import type { Kernels } from "../table.ts";
 import type { WasmVariant } from "../wasm/emitter.ts";
 import { blockSparseKernels } from "./block-sparse.ts";

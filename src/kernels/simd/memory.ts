@@ -204,7 +204,6 @@ function createRegions() {
   };
 }
 
-/** Bytes of a region of `length` elements. */
 function sizeOf(length: number): number {
   return Math.max(ALIGNMENT, alignUp(length * 4));
 }

@@ -35,13 +35,11 @@ const TALLEST = 4;
 const PARTS_PER_THREAD = 2;
 const MOST_PARTS = 16;
 
-/** The windows of a part. */
 interface Windows {
   readonly scores: StagingWindow<Float32Array>;
   readonly mask: StagingWindow<Uint8Array>;
 }
 
-/** The working space of the loops. */
 interface Stage {
   readonly module: KernelModule;
   readonly run: Exports;
@@ -50,7 +48,6 @@ interface Stage {
   readonly factors: StagingWindow<Float32Array>;
   /** One for each part at a time. */
   readonly windows: readonly [Windows, ...Windows[]];
-  /** Address of the histogram. */
   readonly histogram: number;
   /** The histogram, viewed again after the memory has grown. */
   readonly histogramView: () => Int32Array;
@@ -81,7 +78,6 @@ function createStage(module: KernelModule): Stage {
   };
 }
 
-/** Rows of blocks in a part. */
 function rowsAtATime(elements: number): number {
   return Math.max(1, Math.floor(PART / elements));
 }

@@ -16,7 +16,6 @@ export interface Scheduler {
   closeGroup(): void;
 }
 
-/** Runs every call immediately. */
 export function directScheduler(exports: WebAssembly.Exports): Scheduler {
   return {
     threads: 1,

@@ -3,7 +3,6 @@ import type { Memory } from "./memory.ts";
 
 type Staged = Float32Array | Uint8Array;
 
-/** A window of WASM memory. */
 export interface StagingWindow<T extends Staged> {
   readonly address: number;
   /** Copies a part of an array to the start of the window. */

@@ -1,5 +1,4 @@
 /** Kernels on several threads: a pool of workers that instantiate the same module on the same memory. */
-
 import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
 import { CallQueue, QUEUE_LENGTH, type RunCall } from "./call-queue.ts";
 import type { Memory } from "./memory.ts";
@@ -11,7 +10,6 @@ export interface ThreadStart {
   readonly module: object;
   /** A shared `WebAssembly.Memory`. */
   readonly memory: object;
-  /** Address of the call queue. */
   readonly queue: number;
   /** Address of the working space of the worker. */
   readonly workspace: number;
@@ -23,7 +21,6 @@ interface ModuleStart extends ThreadStart {
   readonly memory: WebAssembly.Memory;
 }
 
-/** A running worker. */
 export interface KernelThread {
   /** Ends it at any point. */
   terminate(): unknown;
@@ -64,13 +61,11 @@ export function startWebThread(createWorker: () => WebWorker): StartThread {
     });
 }
 
-/** The exports of a module that are used here. */
 interface ModuleExports {
   readonly workspace: WebAssembly.Global;
   readonly runCall: RunCall;
 }
 
-/** Sets the working space of an instance. */
 export function setWorkspace(exports: WebAssembly.Exports, address: number): void {
   (exports as unknown as ModuleExports).workspace.value = address;
 }

@@ -1,5 +1,4 @@
 /** Hyperbolic tangent and rectifier. */
-
 import { type FunctionBuilder, f32x4, type ModuleBuilder, v128 } from "./emitter.ts";
 import { exponential } from "./exponential.ts";
 import { each, polynomial, type Vectors } from "./lanes.ts";
@@ -15,7 +14,6 @@ const TANH_P = [
   -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1,
 ] as const;
 
-/** Adds `tanhForward`, `tanhBackward`, `reluForward` and `reluBackward`. */
 export function addActivations(module: ModuleBuilder): void {
   module.func("tanhForward", { x: "i32", y: "i32", count: "i32" }, (f, { x, y, count }) => {
     forEachVector(f, count, [x, y], (places) => {

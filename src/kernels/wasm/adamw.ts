@@ -1,5 +1,4 @@
 /** One AdamW update, in the flavours of torch and of transformers. */
-
 import {
   type FunctionBuilder,
   f32,
@@ -38,7 +37,6 @@ const PARAMETERS = {
   gradientKept: "i32",
 } as const;
 
-/** Adds `adamwTorch` and `adamwTransformers`. */
 export function addAdamW(module: ModuleBuilder): void {
   addUpdate(module, "adamwTorch", ({ p, m, rootOfV, stepSize, keep, epsilon, correction }, f) => {
     const step = f32x4.div(f32x4.mul(stepSize, m), f.madd(rootOfV, correction, epsilon));

@@ -36,7 +36,6 @@ interface BlockAddresses {
 
 /** The position within a block row. */
 interface BlockRow {
-  /** Remaining blocks. */
   readonly remaining: Local<"i32">;
   /** Addresses of the input and the values of the next block. */
   readonly column: Local<"i32">;
@@ -82,9 +81,7 @@ export function forEachBlockRow(
   });
 }
 
-/** The form of the loop over the blocks of a row. */
 interface BlockLoop {
-  /** Blocks in an iteration. */
   readonly unroll: number;
   /**
    * Whether an iteration can exit after any block. If not, whole iterations are followed by single blocks, because the
@@ -95,7 +92,6 @@ interface BlockLoop {
   readonly along?: readonly Local<"i32">[];
 }
 
-/** Runs the body for every block of a row. */
 export function forEachBlock(
   f: FunctionBuilder,
   { remaining, column, value, valueBytes }: BlockRow,
@@ -122,7 +118,6 @@ export function forEachBlock(
 /** A sum of products, and the factor that the next weight is multiplied by. */
 export type Term = readonly [sum: Local<"v128">, factor: Local<"v128">];
 
-/** How blocks are multiplied. */
 interface BlockProducts {
   /** The terms of each output of a block. */
   readonly terms: readonly (readonly Term[])[];

@@ -71,7 +71,6 @@ export function addBlockSparseInputGradient(module: ModuleBuilder): void {
   });
 }
 
-/** Sets `count` floats to zero. */
 function clear(f: FunctionBuilder, start: Local<"i32">, count: I32): void {
   const at = f.let(start);
   const left = f.let(count);
@@ -218,7 +217,6 @@ function addUnpackTokens(module: ModuleBuilder, together: number) {
   });
 }
 
-/** Writes or adds a float. */
 function writeFloat(f: FunctionBuilder, at: I32, value: F32, accumulate: I32): void {
   f.if(
     accumulate,

@@ -3,7 +3,6 @@
  * vectors of tokens. A single remaining token is computed without a tile, with the same additions in the same order.
  * The weight gradient transposes both factors.
  */
-
 import { forEachBlock, forEachBlockRow } from "./block-rows.ts";
 import { addBlockSparseForward } from "./block-sparse-forward.ts";
 import { addBlockSparseInputGradient } from "./block-sparse-input-gradient.ts";
@@ -11,7 +10,6 @@ import { addBlockSparseWeightGradient } from "./block-sparse-weight-gradient.ts"
 import { f32, i32, integers, type ModuleBuilder } from "./emitter.ts";
 import { addPackColumns, addPackStrided, type Pack } from "./gemm-pack.ts";
 
-/** Adds all functions of block-sparse weights. */
 export function addBlockSparse(module: ModuleBuilder): void {
   const packs = new Map<number, Pack>();
   const packTokens = (tokens: number): Pack => {

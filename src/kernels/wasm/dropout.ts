@@ -1,5 +1,4 @@
 /** Dropout with Philox4x32-10, four blocks side by side: the same draws as the scalar kernel. */
-
 import {
   type FunctionBuilder,
   f32x4,

@@ -1,5 +1,4 @@
 /** Sums, products and differences, element by element and along rows and columns. */
-
 import {
   type FunctionBuilder,
   f32x4,
@@ -14,7 +13,6 @@ import {
 } from "./emitter.ts";
 import { forEachPlace, forEachVector } from "./vector-loop.ts";
 
-/** Adds `add`, `addBias`, `addColumnSums`, `addScaled`, `addScaledDifference`, `multiply` and `scale`. */
 export function addElementwise(module: ModuleBuilder): void {
   addBinary(module, "add", f32x4.add);
   addBinary(module, "multiply", f32x4.mul);

@@ -1,9 +1,7 @@
 /** Bytes of the WebAssembly binary format: numbers, vectors, sections. */
 
-/** The value types that the kernels use. */
 export type ValueType = "i32" | "f32" | "f64" | "v128";
 
-/** The byte of each value type. */
 export const VALUE_TYPE_BYTES: Readonly<Record<ValueType, number>> = {
   i32: 0x7f,
   f32: 0x7d,
@@ -67,7 +65,6 @@ export function sized(bytes: readonly number[]): number[] {
   return unsigned(bytes.length).concat(bytes);
 }
 
-/** A section of a module. */
 export function section(id: number, content: readonly number[]): number[] {
   return [id].concat(sized(content));
 }

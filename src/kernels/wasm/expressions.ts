@@ -2,7 +2,6 @@
  * Typed expressions of WebAssembly instructions. An expression is code that is emitted at each use; a value that should
  * be computed once goes into a local (see `FunctionBuilder.let`).
  */
-
 import { float32Bytes, signed, unsigned, type ValueType } from "./encoding.ts";
 
 /** Code that leaves one value of type `T` on the stack. */
@@ -72,19 +71,16 @@ export function named<Table extends Readonly<Record<string, number>>, F>(
   return Object.fromEntries(entries) as Named<Table, F>;
 }
 
-/** An instruction of two operands. */
 export type Binary<T extends ValueType, R extends ValueType = T> = (
   a: Operand<T>,
   b: Operand<T>,
 ) => Expression<R>;
-/** An instruction of one operand. */
 export type Unary<T extends ValueType, R extends ValueType = T> = (a: Operand<T>) => Expression<R>;
 /** A load from `address + offset`, in bytes. */
 export type Load<T extends ValueType> = (address: Operand<"i32">, offset?: number) => Expression<T>;
 /** A shift of every lane by the same count. */
 export type Shift = (a: V128, count: Operand<"i32">) => V128;
 
-/** Makes a load instruction. */
 export function load<T extends ValueType>(type: T, instruction: number[], bytes: number): Load<T> {
   return (address, offset = 0) =>
     expression(type, codeOf("i32", address), instruction, memoryArgument(bytes, offset));

@@ -1,5 +1,4 @@
 /** Builds the body of one function: variables, stores, calls and structured control. */
-
 import {
   float32Bytes,
   int32Bytes,
@@ -37,7 +36,6 @@ export function integers<const Names extends readonly string[]>(
 /** The parameters as local variables. */
 export type Arguments<P extends Parameters> = { readonly [Name in keyof P]: Local<P[Name]> };
 
-/** Arguments of a call. */
 type CallArguments<P extends Parameters> = { readonly [Name in keyof P]: Operand<P[Name]> };
 
 /** A function of the module that later functions can call. */
@@ -224,7 +222,6 @@ export class FunctionBuilder {
     this.#emit([END]);
   }
 
-  /** Exits a block if the condition is true. */
   exitIf(label: Label, condition: Expression<"i32">): void {
     this.#emit(condition.code, [BRANCH_IF], unsigned(this.#depth - label.depth));
   }
@@ -236,7 +233,6 @@ export class FunctionBuilder {
     this.#emit(condition.code, [BRANCH_IF, 0, END]);
   }
 
-  /** Runs the body while the condition is true. */
   while(condition: Expression<"i32">, body: () => void): void {
     this.if(condition, () => this.doWhile(body, condition));
   }
@@ -273,7 +269,6 @@ export class FunctionBuilder {
   }
 }
 
-/** The variable with an index. */
 export function localAt<T extends ValueType>(type: T, index: number): Local<T> {
   return { ...expression(type, [0x20], unsigned(index)), index };
 }

@@ -2,7 +2,6 @@
 import { f32, f32x4, i32, integers, type Local, type ModuleBuilder } from "./emitter.ts";
 import { forEachPlace, type VectorPlace } from "./vector-loop.ts";
 
-/** Adds `gatherRows`, `gatherAddRows` and `scatterAddRows`. */
 export function addRows(module: ModuleBuilder): void {
   addRowKernel(module, "gatherRows", (place, row, dense) => {
     place.store(dense, place.load(row));
@@ -32,7 +31,6 @@ function addRowKernel(
   });
 }
 
-/** Adds `gatherColumns` and `scatterColumns`. */
 export function addColumns(module: ModuleBuilder): void {
   addColumnKernel(module, "gatherColumns");
   addColumnKernel(module, "scatterColumns");

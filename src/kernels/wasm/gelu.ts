@@ -2,7 +2,6 @@
  * The exact (erf) GELU. With Q(a) = 1 - Phi(a) for a = |x|,
  * gelu(x) = max(x, 0) - a Q(a) and gelu'(|x|) = 1 - Q(a) + a phi(a), gelu'(-x) = 1 - gelu'(x).
  */
-
 import { type FunctionBuilder, f32x4, type Local, type ModuleBuilder, v128 } from "./emitter.ts";
 import { exponential } from "./exponential.ts";
 import { each, polynomial, type Vectors } from "./lanes.ts";
@@ -40,7 +39,6 @@ function normalTail(
   return { sizes, bells, tails };
 }
 
-/** Adds `geluForward` and `geluBackward`. */
 export function addGelu(module: ModuleBuilder): void {
   module.func("geluForward", { x: "i32", y: "i32", count: "i32" }, (f, { x, y, count }) => {
     forEachVector(f, count, [x, y], (places) => {

@@ -17,7 +17,6 @@ import { transpose } from "./lanes.ts";
 const PACK_PARAMETERS = {
   /** Steps of the reduction. */
   depth: "i32",
-  /** Columns to pack. */
   columns: "i32",
   source: "i32",
   /** Bytes between two rows of the source. */
@@ -90,7 +89,6 @@ export function addPackColumns(
   });
 }
 
-/** Copies `count` consecutive floats. */
 function copyFloats(
   f: FunctionBuilder,
   source: Local<"i32">,

@@ -20,7 +20,6 @@ import {
 export interface Tile {
   readonly rows: number;
   readonly columns: number;
-  /** Steps of the reduction in an iteration. */
   readonly unroll: number;
   /** Rows between two scheduling barriers (see {@link barrier}); null: no barriers and no exits. */
   readonly rowsPerBarrier: number | null;
@@ -39,7 +38,6 @@ export const TILES: Readonly<Record<WasmVariant, Tile>> = {
 /** The layout of the left factor: rows in place, or panels of a tile's rows, step by step. */
 export type LeftLayout = "in place" | "packed";
 
-/** Parameters of a {@link Sweep}. */
 export const SWEEP_PARAMETERS = {
   /** Rows to compute, a multiple of the rows of the function. */
   rows: "i32",
@@ -51,14 +49,12 @@ export const SWEEP_PARAMETERS = {
   panel: "i32",
   c: "i32",
   cStride: "i32",
-  /** Whether to add to C. */
   accumulate: "i32",
 } as const;
 
 /** Computes `rows` x one panel of C. */
 export type Sweep = FunctionReference<typeof SWEEP_PARAMETERS>;
 
-/** The registers of a tile. */
 interface Registers {
   readonly sums: readonly (readonly Local<"v128">[])[];
   readonly right: readonly Local<"v128">[];
@@ -66,7 +62,6 @@ interface Registers {
   /** Pointers to the left factor: one for each row, or one. */
   readonly leftPointers: readonly Local<"i32">[];
   readonly rightPointer: Local<"i32">;
-  /** Remaining steps. */
   readonly remaining: Local<"i32">;
 }
 

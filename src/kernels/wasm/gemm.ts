@@ -37,7 +37,6 @@ const GEMM_PARAMETERS = {
   ...integers("c", "cStride", "accumulate"),
 } as const;
 
-/** Adds the three products: `gemm_nn`, `gemm_nt` and `gemm_tn`. */
 export function addGemm(module: ModuleBuilder): void {
   const tile = TILES[module.variant];
   checkBlocking(tile);
@@ -56,7 +55,6 @@ export function addGemm(module: ModuleBuilder): void {
   addProduct(module, "gemm_tn", tile, { packRight: packRows, packLeft, multiply: multiplyPacked });
 }
 
-/** The blocks must be multiples of the tile. */
 function checkBlocking({ rows, columns }: Tile): void {
   if (rows * columns > TILE_FLOATS || ROW_BLOCK % rows !== 0 || COLUMN_BLOCK % columns !== 0)
     throw new RangeError(

@@ -38,7 +38,6 @@ function foldLanes(
   return f.let(combine(pair, i32x4.shuffle(pair, pair, [1, 0, 3, 2])));
 }
 
-/** The sum of the four lanes. */
 export function sumOfLanes(f: FunctionBuilder, vector: V128): F32 {
   return f32x4.extractLane(foldLanes(f, vector, f32x4.add), 0);
 }

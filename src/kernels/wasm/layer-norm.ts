@@ -1,5 +1,4 @@
 /** Layer normalisation, alone or of the sum with a residual. */
-
 import {
   type F32,
   type FunctionBuilder,
@@ -13,7 +12,6 @@ import {
 import { sumOfLanes } from "./lanes.ts";
 import { forEachPlace } from "./vector-loop.ts";
 
-/** Adds the forward pass, with and without a residual, and the two parts of the backward pass. */
 export function addLayerNorm(module: ModuleBuilder): void {
   addForward(module, "layerNormForward", false);
   addForward(module, "layerNormResidualForward", true);

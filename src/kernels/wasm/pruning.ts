@@ -2,7 +2,6 @@
  * The loops of pruning. They give the same bits as those in plain JavaScript: no fused rounding, and the rows of a block
  * are added from top to bottom.
  */
-
 import {
   type FunctionBuilder,
   f32,
@@ -20,7 +19,6 @@ import {
 } from "./emitter.ts";
 import { forEachPlace, forEachVector, type VectorPlace } from "./vector-loop.ts";
 
-/** Adds `blockMagnitudes`, `blockProducts`, the two counts of bits, `countBelow`, `writeMask` and `applyMask`. */
 export function addPruning(module: ModuleBuilder): void {
   blockScores(module, "blockMagnitudes", (place, values) => f32x4.abs(place.load(values)));
   blockScores(module, "blockProducts", (place, values, factors) =>
@@ -33,7 +31,6 @@ export function addPruning(module: ModuleBuilder): void {
   applyMask(module);
 }
 
-/** The tallest block. */
 const MAX_HEIGHT = 4;
 
 /** Scores of `rows` rows of blocks. The branches depend only on `height`, so they are predicted well. */

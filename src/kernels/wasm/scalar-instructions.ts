@@ -1,7 +1,6 @@
 /**
  * Scalar WebAssembly instructions, named as in the specification, in camel case: `i32.add(n, 4)`.
  */
-
 import type { ValueType } from "./encoding.ts";
 import {
   type Binary,
@@ -54,7 +53,6 @@ export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
   readonly const: (value: number) => I32;
   readonly eqz: Unary<"i32">;
   readonly load: Load<"i32">;
-  /** One byte, unsigned. */
   readonly load8U: Load<"i32">;
   /** A float64 truncated and modulo 2^32, as in JavaScript: two instructions. */
   readonly wrapF64: Unary<"f64", "i32">;
@@ -75,7 +73,6 @@ function asI32(operand: Operand<"i32">): I32 {
   return expression("i32", codeOf("i32", operand));
 }
 
-/** Scalar float32. */
 export const f32: Named<typeof F32_BINARY, Binary<"f32">> &
   Named<typeof F32_COMPARISON, Binary<"f32", "i32">> & {
     readonly const: (value: number) => Expression<"f32">;
@@ -93,7 +90,6 @@ export const f32: Named<typeof F32_BINARY, Binary<"f32">> &
   demoteF64: unary("f64", "f32")(0xb6),
 };
 
-/** Scalar float64. */
 export const f64: { readonly add: Binary<"f64">; readonly load: Load<"f64"> } = {
   add: binary("f64", "f64")(0xa0),
   load: load("f64", [0x2b], 8),

@@ -1,5 +1,4 @@
 /** Softmax of attention scores: scales, hides keys and normalises a row while it is in cache. */
-
 import {
   type FunctionBuilder,
   f32,
@@ -14,7 +13,6 @@ import { exponential, SMALLEST_EXPONENT } from "./exponential.ts";
 import { each, maxOfLanes, sumOfLanes, type Vectors } from "./lanes.ts";
 import { forEachPlace, forEachVector } from "./vector-loop.ts";
 
-/** Adds `attentionSoftmaxForward` and `attentionSoftmaxBackward`. */
 export function addSoftmax(module: ModuleBuilder): void {
   addForward(module);
   addBackward(module);

@@ -2,7 +2,6 @@
  * Vector WebAssembly instructions, named as in the specification, in camel case:
  * `f32x4.mul(x, v128.load(address))`.
  */
-
 import {
   type Binary,
   codeOf,
@@ -52,7 +51,6 @@ function extractLane<T extends "i32" | "f32" | "f64">(
 
 const V128_BINARY = { and: 78, andnot: 79, or: 80, xor: 81 } as const;
 
-/** 128 bits. */
 export const v128: Named<typeof V128_BINARY, Binary<"v128">> & {
   readonly zero: V128;
   /** For each bit: `a` if `mask` is 1, else `b`. */
@@ -80,14 +78,12 @@ export const v128: Named<typeof V128_BINARY, Binary<"v128">> & {
   },
 };
 
-/** Sixteen 8-bit integers. */
 export const i8x16: {
   readonly splat: (value: Operand<"i32">) => V128;
   /** The lanes of `a`, then of `b`, saturated to signed 8-bit integers. */
   readonly narrowI16x8S: Binary<"v128">;
 } = { splat: splat("i32", 15), narrowI16x8S: simdBinary(101) };
 
-/** Eight 16-bit integers. */
 export const i16x8: {
   /** The lanes of `a`, then of `b`, saturated to signed 16-bit integers. */
   readonly narrowI32x4S: Binary<"v128">;
@@ -103,7 +99,6 @@ const I32X4_UNARY = {
 } as const;
 const I32X4_SHIFT = { shl: 171, shrU: 173 } as const;
 
-/** Four 32-bit integers. */
 export const i32x4: Named<typeof I32X4_BINARY, Binary<"v128">> &
   Named<typeof I32X4_UNARY, Unary<"v128">> &
   Named<typeof I32X4_SHIFT, Shift> & {
@@ -125,7 +120,6 @@ export const i32x4: Named<typeof I32X4_BINARY, Binary<"v128">> &
 
 const I64X2_BINARY = { extmulLowI32x4U: 222, extmulHighI32x4U: 223 } as const;
 
-/** Two 64-bit integers. */
 export const i64x2: Named<typeof I64X2_BINARY, Binary<"v128">> = named(I64X2_BINARY, simdBinary);
 
 const F32X4_BINARY = {
@@ -142,7 +136,6 @@ const F32X4_BINARY = {
 } as const;
 const F32X4_UNARY = { abs: 224, neg: 225, sqrt: 227 } as const;
 
-/** Four float32. */
 export const f32x4: Named<typeof F32X4_BINARY, Binary<"v128">> &
   Named<typeof F32X4_UNARY, Unary<"v128">> & {
     readonly splat: (value: Operand<"f32">) => V128;
@@ -162,7 +155,6 @@ export const f32x4: Named<typeof F32X4_BINARY, Binary<"v128">> &
 
 const F64X2_BINARY = { add: 240, mul: 242 } as const;
 
-/** Two float64. */
 export const f64x2: Named<typeof F64X2_BINARY, Binary<"v128">> & {
   readonly extractLane: (a: V128, lane: number) => F64;
   /** The two low float32 lanes, widened. */

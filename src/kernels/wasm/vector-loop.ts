@@ -1,5 +1,4 @@
 /** Loops over consecutive floats: pairs of vectors, then one vector, then the remaining floats. */
-
 import {
   type FunctionBuilder,
   type I32,
