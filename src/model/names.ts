@@ -1,15 +1,10 @@
 import type { ModelConfig } from "./config.ts";
 
-export interface LayerNames {
-  readonly query: string;
-  readonly key: string;
-  readonly value: string;
-  readonly attentionOutput: string;
-  readonly attentionNorm: string;
-  readonly intermediate: string;
-  readonly output: string;
-  readonly outputNorm: string;
-}
+/** Module names of one encoder layer. */
+export type LayerNames = Readonly<
+  Record<"query" | "key" | "value" | "attentionOutput" | "attentionNorm", string> &
+    Record<"intermediate" | "output" | "outputNorm", string>
+>;
 
 /** Names of the modules of a model, as in transformers. */
 export interface ModelNames {

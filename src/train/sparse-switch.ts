@@ -27,20 +27,12 @@ export function chooseProducts(
   variant: KernelVariant,
   density: number,
 ): ByProduct<boolean> {
-  switch (setting) {
-    case "off":
-      return { forward: false, inputGradient: false, weightGradient: false };
-    case "always":
-      return { forward: true, inputGradient: true, weightGradient: true };
-    case "auto": {
-      const { forward, inputGradient, weightGradient } = BREAK_EVEN[variant];
-      return {
-        forward: density <= forward,
-        inputGradient: density <= inputGradient,
-        weightGradient: density <= weightGradient,
-      };
-    }
-    default:
-      return setting satisfies never;
-  }
+  const { forward, inputGradient, weightGradient } = BREAK_EVEN[variant];
+  const uses = (most: number): boolean =>
+    setting === "always" || (setting === "auto" && density <= most);
+  return {
+    forward: uses(forward),
+    inputGradient: uses(inputGradient),
+    weightGradient: uses(weightGradient),
+  };
 }

@@ -1,12 +1,11 @@
 /** Assembles the module of a variant, when the package is built. */
-import { addActivations } from "./activations.ts";
+import { addActivations, addGelu } from "./activations.ts";
 import { addAdamW } from "./adamw.ts";
 import { addBlockSparse } from "./block-sparse.ts";
 import { addDropout } from "./dropout.ts";
 import { addElementwise, addSquaredDifference } from "./elementwise.ts";
 import { f32, f64, i32, type Local, ModuleBuilder, type WasmVariant } from "./emitter.ts";
 import { addColumns, addRows } from "./gather.ts";
-import { addGelu } from "./gelu.ts";
 import { addGemm } from "./gemm.ts";
 import { addLayerNorm } from "./layer-norm.ts";
 import { addPruning } from "./pruning.ts";

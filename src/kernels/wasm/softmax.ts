@@ -9,8 +9,14 @@ import {
   type V128,
   v128,
 } from "./emitter.ts";
-import { exponential, SMALLEST_EXPONENT } from "./exponential.ts";
-import { each, maxOfLanes, sumOfLanes, type Vectors } from "./lanes.ts";
+import {
+  each,
+  exponential,
+  maxOfLanes,
+  SMALLEST_EXPONENT,
+  sumOfLanes,
+  type Vectors,
+} from "./lanes.ts";
 import { forEachPlace, forEachVector } from "./vector-loop.ts";
 
 export function addSoftmax(module: ModuleBuilder): void {
