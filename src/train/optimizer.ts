@@ -188,6 +188,7 @@ function isAllZero(values: Float32Array): boolean {
   return true;
 }
 
+/** Frees the memory of the moments. */
 export function releaseOptimizer(optimizer: Optimizer): void {
   for (const { firstMoment, secondMoment } of optimizer.slots) {
     firstMoment.release();
