@@ -1,4 +1,4 @@
-/** Gathers what the seeds of a run post: keeps metrics.jsonl and timings.json current, and tells a listener. */
+/** Handles the messages of a run's seeds: updates metrics.jsonl and timings.json, and notifies a listener. */
 
 import { describe } from "../core/checks.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
@@ -8,14 +8,14 @@ import { formatMetrics, type MetricsLine } from "./metrics.ts";
 import type { SeedMessage } from "./seed.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
-/** Is told of a run's progress. */
+/** Receives the progress of a run. */
 export interface RunListener {
-  /** Optimizer updates over all seeds, done and planned, and the mean of the seeds' latest losses. */
+  /** `done` and `total` count the optimizer updates of all seeds; `loss` is the mean of their latest losses. */
   readonly onStep: (label: string, done: number, total: number, loss: number) => void;
   readonly onEpoch: (line: MetricsLine) => void;
 }
 
-/** Wall-clock seconds of each phase, by phase and seed. They are not part of the metrics. */
+/** Wall-clock seconds by seed, phase and recipe. They are not in metrics.jsonl, which is reproducible. */
 export type Timings = Readonly<Record<string, number>>;
 
 export function timingKey({ seed, recipe, phase }: Omit<PhaseId, "pattern">): string {
@@ -25,7 +25,7 @@ export function timingKey({ seed, recipe, phase }: Omit<PhaseId, "pattern">): st
 export const METRICS_FILE = "metrics.jsonl";
 const TIMINGS_FILE = "timings.json";
 
-/** The timings that an earlier run left in `directory`, if any. @throws InputError if the file is damaged */
+/** Reads the timings of an earlier run in `directory`, if there is one. @throws InputError if the file is damaged */
 export async function readTimings(storage: RunStorage, directory: string): Promise<Timings> {
   const path = joinPath(directory, TIMINGS_FILE);
   if ((await storage.kind(path)) !== "file") return {};
@@ -36,9 +36,9 @@ export async function readTimings(storage: RunStorage, directory: string): Promi
   throw new InputError([{ path, expected: "seconds by phase", got: describe(timings) }]);
 }
 
-/** What was posted so far. */
+/** Handles the messages of all seeds. */
 interface RunBoard {
-  /** Settles once the files are written. */
+  /** Resolves once the files are written. */
   readonly onMessage: (index: number, message: SeedMessage) => Promise<void>;
   readonly timings: () => Timings;
 }
@@ -52,10 +52,7 @@ function stepLabel({ phase, pattern }: PhaseId, seeds: number): string {
   return phase === "dense" ? "dense" : `sparse ${pattern}`;
 }
 
-/**
- * A board for `seeds` seeds that writes into `directory`. The lines of metrics.jsonl are in the order of seeds,
- * whichever came first.
- */
+/** Creates a board that writes into `directory`. Lines of metrics.jsonl are ordered by seed, not by arrival. */
 export function createRunBoard(
   storage: RunStorage,
   directory: string,
@@ -68,11 +65,11 @@ export function createRunBoard(
   let timings = earlier;
   let written: Promise<void> = Promise.resolve();
 
-  /** Writes both files. Several seeds post at once, so each write waits for the earlier ones. */
+  /** Writes both files. Seeds post concurrently, so each write waits for the previous one. */
   const writeFiles = (): Promise<void> => {
     written = written.then(async () => {
       const ordered = Array.from({ length: seeds }, (_, index) => lines.get(index) ?? []).flat();
-      // Without lines there may be no snapshot yet, and metrics alone would bar the directory for the next run.
+      // Before the first epoch there is no snapshot, and metrics.jsonl alone makes the next run refuse the directory.
       if (ordered.length > 0)
         await storage.write(joinPath(directory, METRICS_FILE), formatMetrics(ordered));
       const text = `${JSON.stringify(timings, null, 2)}\n`;

@@ -1,4 +1,4 @@
-/** Classifying texts with a loaded classifier. */
+/** Classifies texts with a loaded classifier. */
 import { type Either, eachOf, type Problem, refuse, refuseInput, right } from "../core/either.ts";
 import type { Example } from "../io/glue.ts";
 import { splitLines } from "../io/text.ts";
@@ -10,10 +10,10 @@ import type { LoadedClassifier } from "./sparse-classifier.ts";
 /** A text, or a pair of texts; the label is null if it is unknown. */
 export type TextRow = Omit<Example, "label"> & { readonly label: number | null };
 
-/** From this many tokens on, the costs of all executions grow in proportion. */
+/** From this many tokens on, the cost of every execution is proportional to the number of tokens. */
 const PROPORTIONAL_TOKENS = 128;
 
-/** Reads a text from each line, with a tab before the second one of a pair. `path` names the file in problems. */
+/** Reads one text, or two texts separated by a tab, from each line. `path` names the file in problems. */
 export function parseTextLines(
   path: string,
   content: string,
@@ -28,7 +28,7 @@ export function parseTextLines(
   });
 }
 
-/** The tokens of the first batch, up to the number from which costs grow in proportion. */
+/** Counts the tokens of the first batch, at most `PROPORTIONAL_TOKENS`. */
 export function firstBatchTokens(
   tokenizer: Tokenizer,
   rows: readonly TextRow[],
@@ -47,12 +47,12 @@ interface Answer extends TextRow {
   /** The name of the class; null for a regression. */
   readonly answer: string | null;
   readonly class: number;
-  /** Of the classes; null for a regression. */
+  /** One for each class; null for a regression. */
   readonly probabilities: readonly number[] | null;
   readonly logits: readonly number[];
 }
 
-/** All classified texts. */
+/** The classified texts and their scores. */
 export interface Classification {
   readonly answers: readonly Answer[];
   /** Null unless all texts have labels. */
@@ -70,7 +70,7 @@ function probabilitiesOf(logits: readonly number[]): readonly number[] {
 /**
  * Classifies texts, a batch at a time.
  *
- * @param turn awaited before each batch, so that a program can do other things or stop
+ * @param turn awaited before each batch, so that the program can handle other events or stop
  * @throws InputError if a logit is not finite
  */
 export async function classifyTexts(

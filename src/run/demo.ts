@@ -7,7 +7,6 @@ import { findRecipe } from "../experiment/recipes.ts";
 import { createTokenizer } from "../io/tokenizer.ts";
 import { parseModelConfigOrThrow } from "../model/config.ts";
 
-/** What the demo runs. */
 export function describeDemo(): RunDescription {
   const { train, dev, vocabulary } = generateDemoTask();
   const tokenizer = createTokenizer(vocabulary);

@@ -1,4 +1,4 @@
-/** A whole run: every seed's models, metrics and snapshots, and a report. */
+/** Runs a whole fine-tuning: trains every seed, and writes models, metrics, snapshots and a report. */
 
 import type { StopSignal } from "../core/abort.ts";
 import type { Problem } from "../core/either.ts";
@@ -21,33 +21,33 @@ import { findSnapshot } from "./snapshot.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 import { runTasks, type TaskRunner } from "./tasks.ts";
 
-/** What to run, and where it goes. */
+/** Options of {@link fineTuneRun}. */
 export interface FineTuneRunOptions {
   readonly plan: RunDescription;
-  /** Each seed is a run of its own; at least one. */
+  /** At least one. Each seed is trained independently. */
   readonly seeds: readonly number[];
-  /** Several seeds keep their models in `seed-N` below it. */
+  /** The directory to write to. With several seeds, each seed's models are in its subdirectory `seed-N`. */
   readonly directory: string;
-  /** Heads the report. */
+  /** The title of the report. */
   readonly title: string;
-  /** One or two sentences for the report: what was run. */
+  /** One or two sentences for the report that say what was run. */
   readonly summary: string;
   /** Continues from the snapshots in `directory`. Default false. */
   readonly resume?: boolean | undefined;
-  /** Ends the run at the next step with a snapshot. */
+  /** Stops the run after the current step and writes a snapshot. */
   readonly signal?: StopSignal | undefined;
   readonly listener?: Partial<RunListener> | undefined;
-  /** With workers as many seeds run at once, and their kernels share the other threads. Default 1. */
+  /** Number of threads. With workers, up to this many seeds run at once and share the threads. Default 1. */
   readonly threads?: number | undefined;
 }
 
-/** What a run needs of the program around it. */
+/** The platform's functions that a run needs. */
 export interface RunPlatform extends SeedPlatform {
-  /** Runs a seed on a worker, which calls {@link trainSeed} there. Default: seeds run here, one after another. */
+  /** Runs {@link trainSeed} on a worker. Default: seeds run in this thread, one after another. */
   readonly worker?: TaskRunner<SeedTask, SeedMessage, SeedResult> | undefined;
 }
 
-/** What came of a run. */
+/** The result of a run. */
 export interface FineTuned {
   readonly outcome: RunOutcome;
   readonly report: RunReport;
@@ -57,10 +57,10 @@ export interface FineTuned {
 
 /**
  * Trains every seed of a plan. Writes to the directory: `dense/` and `sparse/` in Hugging Face's layout, `metrics.jsonl`
- * with one line an epoch, `timings.json`, `report.html` and `snapshots/`. If the signal interrupts it, it reports what is
- * there so far. Results do not depend on the number of threads.
+ * with one line per epoch, `timings.json`, `report.html` and `snapshots/`. The report of an interrupted run shows the
+ * epochs so far. Results do not depend on the number of threads.
  *
- * @throws InputError if a model, a pruning configuration or a snapshot does not fit; nothing is written then
+ * @throws InputError if a model, a pruning configuration or a snapshot does not fit; then nothing is written
  */
 export async function fineTuneRun(
   options: FineTuneRunOptions,
@@ -117,10 +117,7 @@ async function trainSeeds(
   };
 }
 
-/**
- * The problems of a directory that holds a run already, or that has no snapshot to continue from. They name options in
- * backticks.
- */
+/** Checks that a directory holds no run, or with `resume` a snapshot. Problems name options in backticks. */
 export async function outputProblems(
   storage: RunStorage,
   directory: string,

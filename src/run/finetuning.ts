@@ -1,4 +1,4 @@
-/** Prepares a fine-tuning: reads what a request names, and plans it. */
+/** Prepares a fine-tuning: reads the files and models that a request names, and plans the run. */
 
 import { pipe } from "fp-ts/function";
 import { parsePruningConfigFile } from "../checkpoint/pruning-config-file.ts";
@@ -40,7 +40,7 @@ async function readNamedText<T>(
   );
 }
 
-/** What a path holds, with the path; undefined without a path. */
+/** Reads from a path and returns the value with its path; undefined without a path. */
 async function readOptional<T>(
   path: string | undefined,
   read: (path: string) => Promise<Either<readonly Problem[], T>>,
@@ -52,7 +52,7 @@ async function readOptional<T>(
   );
 }
 
-/** Reads everything that a request names, or gives the problems of all of it. */
+/** Reads every file and model that a request names, or returns the problems of all of them. */
 async function readInputs(
   storage: RunStorage,
   request: FinetuningRequest,

@@ -1,17 +1,17 @@
-/** The lines of metrics.jsonl, one for each epoch. Two runs of the same seed and kernels write the same lines. */
+/** The lines of metrics.jsonl, one for each epoch. Runs with the same seed and kernels write the same lines. */
 
 import type { PhaseId } from "../experiment/events.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
 import type { EpochEvent, ZeroCount } from "../train/events.ts";
 
-/** One epoch of one phase of one seed, in snake_case. What only pruning has is null in a dense phase. */
+/** The metrics of one epoch. Metrics of pruning are null in a dense phase. */
 export interface MetricsLine {
   readonly seed: number;
   readonly phase: PhaseId["phase"];
   readonly recipe: string;
   readonly pattern: string;
-  /** From 1. */
+  /** Counted from 1. */
   readonly epoch: number;
   /** Optimizer updates of the phase so far. */
   readonly step: number;
@@ -20,23 +20,23 @@ export interface MetricsLine {
   readonly evaluation_loss: number | null;
   readonly accuracy: number | null;
   readonly f1: number | null;
-  /** The schedule's largest target. */
+  /** The largest target sparsity of any pruner. */
   readonly target_sparsity: number | null;
   readonly pruned_blocks: number | null;
   readonly total_blocks: number | null;
-  /** Zeros over entries of the pruned layers. */
+  /** Fraction of zeros in the pruned layers. */
   readonly sparsity_pruned_layers: number | null;
-  /** Zeros over entries of all linear layers. */
+  /** Fraction of zeros in all linear layers. */
   readonly sparsity_linear_layers: number | null;
-  /** Mean over the pruned layers of zeros over entries. */
+  /** Mean of the pruned layers' fractions of zeros. */
   readonly sparsity_layer_mean: number | null;
-  /** Weights that a mask prunes and that are not zero. */
+  /** Number of weights that a mask prunes but that are not zero. */
   readonly drifted_weights: number | null;
   readonly profile: Profile;
   readonly variant: KernelVariant;
 }
 
-/** Zeros over entries; 0 if there are no entries. */
+/** The fraction of zeros; 0 if there are no entries. */
 export function ratioOf({ zeros, total }: ZeroCount): number {
   return total === 0 ? 0 : zeros / total;
 }

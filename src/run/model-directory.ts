@@ -1,4 +1,4 @@
-/** Models in Hugging Face's directory layout, in a storage. */
+/** Reads and saves models in Hugging Face's directory layout. */
 
 import { pipe } from "fp-ts/function";
 import { openCheckpointFile } from "../checkpoint/open.ts";
@@ -51,8 +51,8 @@ export interface SavedModel {
 const FILE_NAMES: readonly string[] = Object.values(HUGGING_FACE_FILES);
 
 /**
- * Reads config.json, the weights and the tokenizer of a directory, or gives all its problems. The weights are
- * model.safetensors, or else model.packed.safetensors. `label` names the directory if it does not exist.
+ * Reads config.json, the weights (model.safetensors, else model.packed.safetensors) and the tokenizer of a directory,
+ * or returns all problems. `label` names the option in the problem of a missing directory.
  */
 export async function readModelDirectory(
   storage: RunStorage,
@@ -79,7 +79,7 @@ export async function readModelDirectory(
   );
 }
 
-/** The files of a model; packed weights only if there are no plain ones. */
+/** Reads the files of a model; packed weights only if there are no plain weights. */
 async function readModelFiles(storage: RunStorage, directory: string): Promise<FileMap> {
   const files = await readDirectory(storage, directory, (name) => FILE_NAMES.includes(name));
   const packed = joinPath(directory, PACKED_WEIGHTS);
@@ -88,7 +88,7 @@ async function readModelFiles(storage: RunStorage, directory: string): Promise<F
   return new Map([...files, [PACKED_WEIGHTS, await storage.read(packed)]]);
 }
 
-/** The files of a model, with packed weights unpacked. A packed file may have either name. */
+/** Unpacks packed weights to model.safetensors. The packed file may have that name too. */
 function unpackedFiles(directory: string, files: FileMap): Either<readonly Problem[], FileMap> {
   const name = files.has(HUGGING_FACE_FILES.weights) ? HUGGING_FACE_FILES.weights : PACKED_WEIGHTS;
   const bytes = files.get(name);

@@ -1,4 +1,4 @@
-/** The order of a checkpoint's layers, which decides between equal scores. */
+/** The order of a checkpoint's layers, which breaks ties between equal scores. */
 
 import { pipe } from "fp-ts/function";
 import { type Either, isLeft, map, type Problem, right } from "../core/either.ts";
@@ -8,14 +8,14 @@ import { parseModelConfig } from "../model/config.ts";
 import { moduleList } from "../model/modules.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
-/** The names of a model's modules in their order, if a configuration states it, and what the order is that of. */
+/** Module names in the model's order, or null if config.json does not describe the model; `order` names the source. */
 export type ModuleOrder =
   | { readonly modules: readonly string[]; readonly order: "config.json" }
   | { readonly modules: null; readonly order: "the files" };
 
 const FILE_ORDER: ModuleOrder = { modules: null, order: "the files" };
 
-/** Reads the order of modules from a directory's configuration, if that is one of BERT or DistilBERT. */
+/** Derives the module order from a directory's config.json if the model is BERT or DistilBERT. */
 export async function readModuleOrder(
   storage: RunStorage,
   path: string,

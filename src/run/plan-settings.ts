@@ -30,7 +30,7 @@ function sparseSettings({ name, sparse }: Recipe, plan: RunPlan): Settings {
   ];
 }
 
-/** Every setting of a plan and its seeds. `variant` is the one that runs, if `auto` was asked for. */
+/** Lists every setting of a plan. `variant` is the kernel variant that ran, even if the plan says `auto`. */
 export function planSettings(plan: RunPlan, seeds: readonly number[], variant: string): Settings {
   const [first] = plan.recipes;
   return [

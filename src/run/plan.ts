@@ -1,4 +1,4 @@
-/** What every seed of a run has in common. */
+/** The plan of a run, which all seeds share. */
 
 import type { PhaseId } from "../experiment/events.ts";
 import {
@@ -12,7 +12,7 @@ import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { TokenisedExample } from "../train/examples.ts";
 
-/** A run with its defaults filled in and its rows tokenized, as plain data: it is posted to workers. */
+/** A run with its defaults filled in and its rows tokenized, as plain data that can be posted to workers. */
 export interface RunPlan extends ExperimentPlan {
   /** Saved with the models. */
   readonly tokenizer: Tokenizer;
@@ -32,7 +32,7 @@ export function tokenizeRows(
   });
 }
 
-/** Fills in the defaults of a run and tokenizes its rows, for the longest input of its recipes. */
+/** Fills in the defaults of a run and tokenizes its rows, cut to the largest `maxLength` of its recipes. */
 export function resolveRun(description: RunDescription): RunPlan {
   const { tokenizer, recipes, variant = "auto", teacherBudget } = description;
   const maxLength = Math.max(...recipes.map((recipe) => recipe.maxLength));
@@ -44,7 +44,7 @@ export function resolveRun(description: RunDescription): RunPlan {
   return { ...experiment, tokenizer, variant, teacherBudget };
 }
 
-/** Optimizer updates of each phase of a plan, in order: the dense one, then one for each sparse recipe. */
+/** Counts the optimizer updates of each phase: the dense phase, then the sparse phase of each recipe. */
 export function plannedSteps({ recipes, trainingRows }: RunPlan): readonly number[] {
   const dense = recipes.slice(0, 1).map((recipe) => recipe.dense);
   const sparse = recipes.flatMap((recipe) => recipe.sparse ?? []);
@@ -52,8 +52,8 @@ export function plannedSteps({ recipes, trainingRows }: RunPlan): readonly numbe
 }
 
 /**
- * The directory of a phase's model: `dense`, and `sparse`, or with several patterns `sparse-` and the pattern, with
- * `in` for the colon that some file systems refuse.
+ * The directory of a phase's model: `dense`, `sparse`, or `sparse-PATTERN` if several recipes prune. The colon of a
+ * pattern becomes `in`, because some file systems refuse colons.
  */
 export function phaseDirectory({ recipes }: RunPlan, { phase, pattern }: PhaseId): string {
   if (phase === "dense") return "dense";

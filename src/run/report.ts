@@ -1,4 +1,4 @@
-/** Turns the outcome of a run into what its report shows. */
+/** Builds the report of a run from its outcome. */
 
 import type { MeasuredModel, PhaseId, PhaseResult } from "../experiment/events.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
@@ -18,11 +18,11 @@ import type { SeedResult } from "./seed.ts";
 import type { PhaseHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
-/** What a run did. */
+/** The outcome of a run. */
 export interface RunOutcome {
   /** False if it was interrupted. */
   readonly completed: boolean;
-  /** In the order of seeds, without those that were not started. */
+  /** In the order of the seeds, without seeds that never started. */
   readonly seeds: readonly SeedResult[];
   readonly timings: Timings;
   /** The directory of a phase's model. */
@@ -47,7 +47,7 @@ function curveOf(phase: PhaseHistory, metric: Metric): SeedCurve {
   return { seed: phase.seed, epochs };
 }
 
-/** One pattern over all seeds: phases are those of one recipe. */
+/** The report of one pattern. `phases` are the sparse phases of one recipe, one for each seed. */
 function patternRun(
   phases: readonly PhaseHistory[],
   metric: Metric,
@@ -76,7 +76,7 @@ function sparsityOf(models: readonly MeasuredModel[], count: "prunedLayers" | "a
   return mean(models.map(({ sparsity }) => (sparsity === null ? 0 : ratioOf(sparsity[count]))));
 }
 
-/** The row of one pattern; undefined until every seed has finished it. */
+/** The table row of one pattern; undefined until every seed has finished its phase. */
 function resultRow(
   outcome: RunOutcome,
   dense: readonly PhaseResult[],
@@ -103,7 +103,7 @@ function resultRow(
   };
 }
 
-/** The mask that a finished phase's saved model shows: its first pruned layer, 1 if a weight is not zero. */
+/** Reads the mask of the first pruned layer from a finished phase's model: 1 for each weight that is not zero. */
 async function maskOf(
   storage: RunStorage,
   outcome: RunOutcome,
@@ -120,7 +120,7 @@ async function maskOf(
   return { layer, rows, columns, mask };
 }
 
-/** The report of a run, complete or interrupted. Results compare `metric`; masks are read from the saved models. */
+/** Builds the report of a complete or interrupted run. The table shows `metric`; masks come from the saved models. */
 export async function reportOf(
   storage: RunStorage,
   outcome: RunOutcome,

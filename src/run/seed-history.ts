@@ -1,16 +1,16 @@
-/** Collects what one seed's experiment reports, phase by phase: a reducer over its events. */
+/** Collects the events of one seed's experiment by phase, as a reducer. */
 
 import type { PhaseId, PhaseResult, PhaseTrainingEvent } from "../experiment/events.ts";
 import type { SchedulePoint } from "../report/run-report.ts";
 import type { StepEvent } from "../train/events.ts";
 import type { MetricsLine } from "./metrics.ts";
 
-/** What a phase did so far. */
+/** The history of one phase so far. */
 export interface PhaseHistory extends PhaseId {
   readonly epochs: readonly MetricsLine[];
-  /** The points at which target or sparsity changed, and the last step. */
+  /** The steps at which the target or the reached sparsity changed, and the last step. */
   readonly schedule: readonly SchedulePoint[];
-  /** Names of the layers that pruners own. */
+  /** Names of the layers that the pruners selected. */
   readonly prunedLayers: readonly string[];
   /** Null until the phase is over. */
   readonly result: PhaseResult | null;
@@ -19,7 +19,7 @@ export interface PhaseHistory extends PhaseId {
 /** The phases so far, the current one last. */
 export type SeedHistory = readonly PhaseHistory[];
 
-/** The history with a phase changed; a phase that is new is added. */
+/** Changes one phase of the history. A new phase is added first. */
 function withPhase(
   history: SeedHistory,
   { phase, recipe, pattern, seed }: PhaseId,
@@ -40,7 +40,7 @@ function withPhase(
   return begun.map((known) => (isSame(known) ? { ...known, ...change(known) } : known));
 }
 
-/** A schedule with a step added. Points between equal ones are left out, the last step is kept. */
+/** Adds a step to a schedule. In a series of equal points, only the first and the last are kept. */
 function withSchedulePoint(
   schedule: readonly SchedulePoint[],
   { step, targetSparsity, reachedSparsity }: StepEvent,
@@ -53,7 +53,7 @@ function withSchedulePoint(
   return isRepeated ? [...schedule.slice(0, -1), point] : [...schedule, point];
 }
 
-/** The history after a training event of a phase; an epoch comes with its line of metrics. */
+/** Adds a training event to the history. `line` has the metrics of an `epoch` event; it is null for other events. */
 export function recordTraining(
   history: SeedHistory,
   { event, ...id }: PhaseTrainingEvent,

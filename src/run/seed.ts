@@ -13,30 +13,30 @@ import { findSnapshot, readSnapshot, writeSnapshot } from "./snapshot.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 import type { TaskContext } from "./tasks.ts";
 
-/** What a seed needs of the program around it. */
+/** The platform's functions that a seed needs. */
 export interface SeedPlatform {
   readonly storage: RunStorage;
-  /** Starts kernels; the seed stops them. */
+  /** Starts the kernels. {@link trainSeed} stops them. */
   startBackend(options: Pick<RunPlan, "variant"> & { threads: number }): Promise<ThreadedBackend>;
-  /** Room for the teacher's results beyond the memory budget. Default: they are computed again. */
+  /** Opens storage for teacher results beyond the memory budget. Default: they are computed again. */
   openTeacherStorage?(): TeacherStorage & { close(): void };
 }
 
-/** One seed of a plan, as plain data: it is posted to a worker. */
+/** One seed of a plan, as plain data that can be posted to a worker. */
 export interface SeedTask {
   readonly plan: RunPlan;
   readonly seed: number;
-  /** The run's directory, where the snapshots are. */
+  /** The run's directory, which holds the snapshots. */
   readonly directory: string;
-  /** Where the directories of the models are. */
+  /** The parent of the model directories. */
   readonly models: string;
   /** Continues from the snapshot, if there is one. */
   readonly resume: boolean;
-  /** Threads that the kernels run on. */
+  /** Number of threads for the kernels. */
   readonly threads: number;
 }
 
-/** What one seed did. */
+/** The result of one seed. */
 export interface SeedResult {
   readonly seed: number;
   /** False if it was interrupted. */
@@ -44,14 +44,14 @@ export interface SeedResult {
   readonly phases: SeedHistory;
 }
 
-/** What a seed posts while it runs. */
+/** A message that a seed posts while it runs. */
 export type SeedMessage =
-  /** First, before it trains: the epochs of the snapshot that it continues from. */
+  /** The first message: the epochs in the snapshot from which the seed continues. */
   | { readonly kind: "started"; readonly lines: readonly MetricsLine[] }
   | {
       readonly kind: "step";
       readonly phase: PhaseId;
-      /** Optimizer updates over all phases, done and planned. */
+      /** Optimizer updates of all phases: done so far, and planned in total. */
       readonly done: number;
       readonly total: number;
       readonly loss: number;
@@ -60,8 +60,8 @@ export type SeedMessage =
   | { readonly kind: "result"; readonly result: PhaseResult; readonly seconds: number };
 
 /**
- * Runs one seed to its end, or until the signal stops it. A snapshot is written after every epoch, after every phase
- * and on stopping; each finished phase leaves its model's directory.
+ * Trains one seed to its end, or until the signal stops it. Writes a snapshot after every epoch and every phase and
+ * when it is stopped. Saves the model after every phase.
  *
  * @throws InputError if a model, a configuration or a snapshot does not fit
  */
@@ -97,7 +97,7 @@ export async function trainSeed(
   }
 }
 
-/** Runs an experiment, saves what it leads to, and posts what it reports. */
+/** Runs an experiment, saves its snapshots and models, and posts its progress. */
 async function followExperiment(
   experiment: Experiment,
   variant: KernelVariant,
@@ -150,14 +150,14 @@ async function followExperiment(
   throw new Error("an experiment ended without saying so");
 }
 
-/** Optimizer updates over all phases, done and planned, at a step of the last of `phases` phases. */
+/** Counts the optimizer updates done and planned over all phases, at `step` of phase number `phases` (from 1). */
 function stepsOf(plan: RunPlan, phases: number, step: number) {
   const planned = plannedSteps(plan);
   const sum = (steps: readonly number[]): number => steps.reduce((total, each) => total + each, 0);
   return { done: sum(planned.slice(0, phases - 1)) + step, total: sum(planned) };
 }
 
-/** Gives the seconds since it was last asked. */
+/** Returns a function that returns the seconds since its last call. */
 function stopwatch(): () => number {
   let last = performance.now();
   return () => {

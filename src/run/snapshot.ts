@@ -16,11 +16,11 @@ interface SeedSnapshot {
   readonly history: SeedHistory;
 }
 
-/** Keys of the metadata. */
+/** Keys of the safetensors metadata. */
 const EXPERIMENT = "experiment";
 const HISTORY = "history";
 
-/** The name of the folder, and the name that earlier versions gave it. */
+/** The folder of the snapshots, and its name in earlier versions. */
 const FOLDER = "snapshots";
 const FORMER_FOLDER = "checkpoints";
 
@@ -54,7 +54,7 @@ export async function writeSnapshot(
   await storage.write(snapshotPath(directory, FOLDER, seed), bytes);
 }
 
-/** Reads a seed's snapshot. @throws InputError if the file is damaged, of another kind or of another version */
+/** Reads a seed's snapshot. @throws InputError if the file is damaged, not a snapshot or of another version */
 export async function readSnapshot(storage: RunStorage, path: string): Promise<SeedSnapshot> {
   const bytes = await storage.read(path);
   const { metadata, tensors } = readSafetensorsOrThrow(bytes, { source: path });

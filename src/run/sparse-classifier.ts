@@ -1,4 +1,4 @@
-/** A classifier for inference from a directory in Hugging Face's layout, packed or not. */
+/** Loads a classifier for inference from a directory in Hugging Face's layout, packed or not. */
 
 import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -39,16 +39,16 @@ import {
 export interface LoadedClassifier {
   readonly classifier: SparseClassifier;
   readonly tokenizer: Tokenizer;
-  /** Names of the classes, as config.json has them, else `LABEL_0` and so on. */
+  /** Class names from config.json; classes without a name are called `LABEL_0`, `LABEL_1` and so on. */
   readonly labels: readonly string[];
 }
 
 export interface LoadClassifierOptions extends Omit<SparseClassifierOptions, "tokens"> {
-  /** The usual number of tokens of a batch, for which executions are chosen, or what computes it. Default 128. */
+  /** Tokens in a typical batch, or a function that computes them. Executions are chosen for it. Default 128. */
   readonly tokens?: number | ((tokenizer: Tokenizer, config: ModelConfig) => number);
 }
 
-/** Where a classifier is read from: small files whole, tensors one at a time. */
+/** Reads the files of a classifier: `storage` the small files, `openCheckpoint` the tensors one at a time. */
 interface ClassifierSource {
   readonly storage: RunStorage;
   readonly openCheckpoint: (path: string) => Promise<Either<readonly Problem[], Checkpoint>>;

@@ -1,10 +1,7 @@
-/**
- * Where a run reads and writes: a file system, or anything that keeps bytes by path. Paths are plain strings with `/`
- * between their parts.
- */
+/** The storage of a run: a file system, or anything that stores bytes by path. `/` separates the parts of a path. */
 import { type Either, left, mapLeft, type Problem, right } from "../core/either.ts";
 
-/** What a path leads to. */
+/** What exists at a path. */
 export type PathKind = "file" | "directory" | "nothing";
 
 /** The files of a run. Every method may reject with the storage's own error. */
@@ -20,13 +17,13 @@ export interface RunStorage {
 /** Files of one directory by name. */
 export type FileMap = ReadonlyMap<string, Uint8Array>;
 
-/** A path from its parts. */
+/** Joins the parts of a path; empty parts are skipped. */
 export function joinPath(...parts: readonly string[]): string {
   const [last = "", ...before] = parts.filter((part) => part !== "").reverse();
   return [...before.reverse().map((part) => part.replace(/\/+$/, "")), last].join("/");
 }
 
-/** Puts a directory before the path of every problem. */
+/** Prefixes the path of every problem with a directory. */
 export function inDirectory(
   directory: string,
 ): <A>(result: Either<readonly Problem[], A>) => Either<readonly Problem[], A> {
@@ -35,7 +32,7 @@ export function inDirectory(
   );
 }
 
-/** The problem of a path that is not a directory. `label` names the option. */
+/** Returns a problem if the path is not a directory. `label` names the option. */
 export function directoryProblem(
   storage: RunStorage,
   label: string,
@@ -44,7 +41,7 @@ export function directoryProblem(
   return kindProblem(storage, "directory", label, path);
 }
 
-/** The problem of a path that is not a file. `label` names the option. */
+/** Returns a problem if the path is not a file. `label` names the option. */
 export function fileProblem(
   storage: RunStorage,
   label: string,
@@ -65,7 +62,7 @@ async function kindProblem(
   return { path: label, expected: `a ${expected}`, got: `${path} (${found})` };
 }
 
-/** The bytes of the file that an option names. */
+/** Reads the file that an option names. `label` names the option. */
 export async function readNamedFile(
   storage: RunStorage,
   label: string,
@@ -75,7 +72,7 @@ export async function readNamedFile(
   return problem === undefined ? right(await storage.read(path)) : left([problem]);
 }
 
-/** Reads the files of a directory, not those of its subdirectories. Default: all of them. */
+/** Reads the wanted files of a directory, without subdirectories. Default: all files. */
 export async function readDirectory(
   storage: RunStorage,
   directory: string,

@@ -1,9 +1,9 @@
-/** Runs tasks side by side, in this thread or on workers. */
+/** Runs tasks concurrently, in this thread or on workers. */
 
 import type { StopSignal } from "../core/abort.ts";
-/** What a task sees of its surroundings. */
+/** Connects a task with its caller. */
 export interface TaskContext<Message> {
-  /** Settles once the message is handled. */
+  /** Resolves once the message is handled. */
   readonly post: (message: Message) => Promise<void>;
   /** Asks the task to stop. */
   readonly signal: StopSignal;
@@ -18,15 +18,15 @@ export type TaskRunner<Task, Message, Result> = (
 interface TaskRun<Task, Message, Result> {
   readonly tasks: readonly Task[];
   readonly runner: TaskRunner<Task, Message, Result>;
-  /** Most tasks at once. */
+  /** Maximum number of tasks that run at once. */
   readonly atOnce: number;
   readonly onMessage: (index: number, message: Message) => Promise<void>;
   readonly signal: StopSignal;
 }
 
 /**
- * Runs every task and gives the results in the order of tasks. After an abort no task is started: the results of those
- * are undefined. A failure aborts the running tasks too, and is thrown once they have ended.
+ * Runs every task and returns the results in the order of the tasks. After an abort no further task starts, and its
+ * result is undefined. A failure aborts the running tasks, and is thrown once they have ended.
  */
 export async function runTasks<Task, Message, Result>(
   run: TaskRun<Task, Message, Result>,
