@@ -47,8 +47,8 @@ interface DemoTaskOptions {
 }
 
 /**
- * Generates the demo task. The same options give the same rows. No sentence occurs twice, in train or dev, and labels
- * alternate.
+ * Generates the demo task. The same options give the same rows. No sentence occurs twice in train and dev together.
+ * Labels alternate.
  *
  * @example
  * ```ts
@@ -85,7 +85,7 @@ function distinctRows(stream: RandomStream, count: number, seen: Set<string>): r
   return rows;
 }
 
-/** A statement that is true (label 1) or false (label 0). */
+/** Generates a statement that is true (label 1) or false (label 0). */
 function sentence(stream: RandomStream, label: number): string {
   const negated = nextBelow(stream, SENTENCES_PER_NEGATION) === 0;
   const [lower, higher] = twoNumbers(stream);
@@ -103,7 +103,7 @@ function sentence(stream: RandomStream, label: number): string {
   ].join(" ");
 }
 
-/** Two different numbers in words, the lower one first. Every pair is equally likely. */
+/** Draws two different number words, the lower number first. Every pair is equally likely. */
 function twoNumbers(stream: RandomStream): readonly [string, string] {
   const first = nextBelow(stream, NUMBERS.length);
   const other = nextBelow(stream, NUMBERS.length - 1);

@@ -1,4 +1,4 @@
-/** What an experiment reports, as plain data. */
+/** The events of an experiment, as plain data. */
 import type { KernelVariant } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
 import type { Evaluation, SparsityReport, TrainingEvent } from "../train/events.ts";
@@ -6,10 +6,10 @@ import type { Evaluation, SparsityReport, TrainingEvent } from "../train/events.
 /** `dense`: fine-tuning of the teacher. `sparse`: pruning while distilling from it. */
 type PhaseKind = "dense" | "sparse";
 
-/** Which phase of which run an event belongs to. */
+/** Identifies the phase of a run. */
 export interface PhaseId {
   readonly phase: PhaseKind;
-  /** The recipe's name; for the dense phase that of the first one. */
+  /** The recipe's name. The dense phase has the name of the first recipe. */
   readonly recipe: string;
   /** The pattern, `mixed` for a mixed configuration, `dense` for the dense phase. */
   readonly pattern: string;
@@ -27,22 +27,22 @@ export interface MeasuredModel {
   readonly sparsity: SparsityReport | null;
 }
 
-/** How a phase ended: the row of a results table. */
+/** The result of a phase, for one row of the results table. */
 export interface PhaseResult extends PhaseId {
   readonly profile: Profile;
   readonly variant: KernelVariant;
   /** The metric that the recipe's table shows. */
   readonly metric: "accuracy" | "f1";
-  /** After the last epoch. */
+  /** The model after the last epoch. */
   readonly last: MeasuredModel;
-  /** The dense model pruned at once by magnitude to the same patterns and targets, without more training. */
+  /** The dense model pruned in one step by magnitude to the same patterns and targets, without fine-tuning. */
   readonly oneShot: MeasuredModel | null;
 }
 
-/** Anything that an experiment reports. */
+/** Any event of an experiment. */
 export type ExperimentEvent =
   | PhaseTrainingEvent
-  /** The end of a phase. The experiment's weights are then the phase's. */
+  /** A phase has ended. The experiment's weights are now those of its model. */
   | { readonly type: "result"; readonly result: PhaseResult }
   /** The last event; `completed` is false if the signal ended the experiment early. */
   | { readonly type: "end"; readonly completed: boolean };

@@ -37,37 +37,37 @@ import {
   resolveExperiment,
 } from "./plan.ts";
 
-/** What {@link runExperiment} needs. */
+/** Options of {@link runExperiment}. */
 export interface ExperimentOptions extends ExperimentDescription {
   readonly backend: Backend;
   readonly seed: number;
-  /** What the teacher's results may use, in each sparse phase. */
+  /** Memory and storage for the teacher's results in each sparse phase. */
   readonly teacherMemory?: TeacherMemory | undefined;
   readonly signal?: StopSignal | undefined;
   readonly resumeFrom?: ExperimentSnapshot | undefined;
 }
 
-/** An experiment's state between two steps, as plain data. `version` changes when its meaning does. */
+/** An experiment's state between two steps, as plain data. `version` changes with the format. */
 export interface ExperimentSnapshot {
   readonly version: 1;
-  /** A run continues it only on the same terms. */
+  /** Only an experiment with the same terms can continue from this snapshot. */
   readonly terms: ExperimentTerms;
-  /** Index of the current phase: 0 is dense, then one for each sparse recipe. */
+  /** Index of the current phase: 0 is the dense phase, the others are the sparse phases in order. */
   readonly phase: number;
   readonly training: TrainingSnapshot | null;
-  /** The dense model once its phase is over. */
+  /** The dense model; null until the dense phase is over. */
   readonly dense: StoredParameters | null;
   readonly results: readonly PhaseResult[];
-  /** After the latest epoch of the current phase. */
+  /** The model after the latest epoch of the current phase. */
   readonly measured: MeasuredModel | null;
 }
 
-/** A running experiment: iterate it for its events. */
+/** A running experiment. Iterating over it trains the models and yields the events. */
 export interface Experiment extends AsyncIterable<ExperimentEvent> {
-  /** The current model's values, copied; at a `result` event, those of the finished phase. */
+  /** Copies the current model's values. At a `result` event this is the model of the finished phase. */
   weights(): StoredParameters;
   snapshot(): ExperimentSnapshot;
-  /** Gives all memory back. */
+  /** Frees all memory. */
   release(): void;
 }
 
@@ -88,10 +88,10 @@ interface Run {
 }
 
 /**
- * Runs an experiment. Wrong input is refused here, before anything is trained. An abort ends it after the current step
- * with an `end` event that is not completed; its snapshot then resumes to the same bytes as an uninterrupted run.
+ * Runs an experiment. Invalid input throws here, before anything is trained. After an abort, the experiment ends with
+ * the current step. A run resumed from its snapshot then gives the same bytes as an uninterrupted run.
  *
- * @throws InputError for tensors that do not fit the model, a wrong pruning configuration, or a snapshot of other terms
+ * @throws InputError for an invalid pruning configuration, or for tensors or a snapshot that do not fit
  * @throws RangeError if there are no recipes or no rows, or the teacher has another hidden size
  */
 export function runExperiment(options: ExperimentOptions): Experiment {
@@ -143,7 +143,7 @@ function checkOptions(options: ExperimentOptions): void {
     throw new RangeError(`teacher: expected ${expected}, got ${hiddenSize}`);
 }
 
-/** Begins the current phase, or continues it from a snapshot; does nothing after the last. */
+/** Begins the current phase, or continues it from a snapshot. Does nothing after the last phase. */
 function startPhase(run: Run, resumeFrom?: TrainingSnapshot | null): void {
   const { options, student } = run;
   const { backend, trainingRows, evaluationRows, teacherMemory, signal } = options;
@@ -220,7 +220,7 @@ function phaseResult(run: Run, phase: ExperimentPhase): PhaseResult {
   };
 }
 
-/** Releases the phase's optimizer and moves on; the dense phase keeps its model for the sparse ones. */
+/** Ends a phase: releases its training state, and stores the dense model for the sparse phases. */
 function finishPhase(run: Run, { id }: ExperimentPhase, result: PhaseResult): void {
   if (id.phase === "dense") run.dense = storedParameters(run.student.parameters);
   run.training?.release();

@@ -1,4 +1,4 @@
-/** Plans a fine-tuning from what it is asked for and from what that names. */
+/** Plans a fine-tuning from a request and from the files and models that the request names. */
 
 import type { PruningKeys } from "../checkpoint/pruning-config-file.ts";
 import {
@@ -32,50 +32,50 @@ import {
   startFromVocabulary,
 } from "./starting-model.ts";
 
-/** What a fine-tuning is asked for. Problems name an option by its key here, in backticks. */
+/** The options of a fine-tuning. Problems name an option by its key here, in backticks. */
 export interface FinetuningRequest
   extends RecipeOverrides,
     Pick<RunDescription, "profile" | "sparseProducts" | "variant"> {
   readonly task: GlueTask;
-  /** Default: to 4x1 blocks, from BERT-mini. */
+  /** The recipe's name. Default: the recipe that prunes BERT-mini to 4x1 blocks for this task. */
   readonly recipe?: string | undefined;
   /** A directory with the task's train.tsv and dev.tsv. */
   readonly data?: string | undefined;
-  /** Files instead of those. */
+  /** Files that replace train.tsv and dev.tsv. */
   readonly trainFile?: string | undefined;
   readonly validationFile?: string | undefined;
   /** A model directory to start from. */
   readonly model?: string | undefined;
   /** A vocabulary file; without a model, training starts from random weights. */
   readonly vocab?: string | undefined;
-  /** A file. */
+  /** A pruning configuration file. */
   readonly pruningConfig?: string | undefined;
-  /** A model directory. */
+  /** The model directory of the teacher. */
   readonly teacherModelNameOrPath?: string | undefined;
-  /** MiB of the teacher's results that each seed keeps in memory. */
+  /** Memory of each seed for the teacher's results, in MiB. */
   readonly teacherCacheBudget?: number | undefined;
 }
 
-/** What a request names. */
+/** The contents of the files and models that a request names. */
 export interface FinetuningInputs {
   readonly trainingRows: readonly Example[];
   readonly evaluationRows: readonly Example[];
   readonly model: Named<LoadedModel> | undefined;
-  /** The model's own, or that of random weights. */
+  /** Must equal the vocabulary of the model. Required without a model. */
   readonly vocabulary: Named<Vocabulary> | undefined;
   readonly teacher: Named<LoadedModel> | undefined;
-  /** Replaces the recipe's; the keys of the schedule may be absent. */
+  /** Replaces the recipe's configuration. Missing schedule keys come from the recipe. */
   readonly pruningConfig: Named<PruningKeys> | undefined;
 }
 
 /** A fine-tuning that can run. */
 export interface PlannedFinetuning {
   readonly description: RunDescription;
-  /** Lines for the user: which tensors of the given models are not used, and which are new. */
+  /** Messages for the user about tensors that are not used and tensors that are newly initialised. */
   readonly notices: readonly string[];
 }
 
-/** The problems of a request that does not name its task, its rows or what it starts from. */
+/** Checks that a request names a task, its rows, and a model or vocabulary to start from. */
 export function missingSources(request: Partial<FinetuningRequest>): readonly Problem[] {
   const { task, data, trainFile, validationFile, model, vocab } = request;
   const missing = (path: string, expected: string, isThere: boolean): readonly Problem[] =>
@@ -89,7 +89,7 @@ export function missingSources(request: Partial<FinetuningRequest>): readonly Pr
   ];
 }
 
-/** The recipe with every option applied, or what a request lacks or says against itself. */
+/** Returns the recipe with every option applied, or the problems of missing and conflicting options. */
 export function chooseRecipe(request: FinetuningRequest): Either<readonly Problem[], Recipe> {
   const { task, recipe: name = `bertmini-${task}-4x1` } = request;
   const missing = missingSources(request);
@@ -169,7 +169,7 @@ function lengthProblems({ maxLength }: Recipe, { maxPositions }: ModelConfig): r
   return [{ path: "`maxSeqLength`", expected, got: String(maxLength) }];
 }
 
-/** The recipe and the configuration that replaces its own, tried on the model. */
+/** Returns the recipe and the configuration that replaces its own, checked against the model. */
 function choosePruning(
   recipe: Recipe,
   given: Named<PruningKeys> | undefined,
@@ -205,7 +205,7 @@ function checkPruning(
 ): Either<readonly Problem[], PruningConfig> {
   try {
     const config = parseTrainingPruning(keys, profile);
-    // Only shapes and order matter: all weights are zero.
+    // Only shapes and order matter, so all weights are zero.
     const layers = moduleList(model).map(({ name, kind, shape }) => ({
       name,
       kind: KIND_OF_MODULE[kind],

@@ -44,9 +44,9 @@ const DISTILBERT = Object.freeze({
 });
 
 /**
- * The demo's model. The demo's patterns divide all its linear layers. Initial weights as large as 2 / sqrt(hidden_size)
- * make it depend on most of its weights, as large pre-trained models do, so that pruning without fine-tuning hurts. It
- * needs dropout: a student equal to its teacher has no gradient to score weights by.
+ * The demo's model. The demo's patterns divide all its linear layers. With initial weights as large as
+ * 2 / sqrt(hidden_size), the model depends on most of its weights, as large pre-trained models do, so pruning without
+ * fine-tuning hurts. Without dropout, student and teacher would be equal and give no gradients to score weights by.
  */
 const BERT_DEMO = Object.freeze({
   ...BERT_COMMON,
@@ -61,7 +61,7 @@ const BERT_DEMO = Object.freeze({
   attention_probs_dropout_prob: 0.02,
 });
 
-/** The `config.json` of each model, for `parseModelConfig`. A vocabulary used with it has `vocab_size` tokens. */
+/** The `config.json` of each model, for `parseModelConfig`. A vocabulary for it must have `vocab_size` tokens. */
 export const MODEL_CONFIGS: Readonly<Record<ModelName, Readonly<Record<string, unknown>>>> =
   Object.freeze({
     "bert-mini": BERT_MINI,

@@ -10,7 +10,7 @@ import { sparsityReport } from "../train/sparsity.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "../train/trainable-model.ts";
 import type { MeasuredModel } from "./events.ts";
 
-/** Prunes a model in place, at once and by magnitude, as a pruning configuration says otherwise, and measures it. */
+/** Prunes a model in place in one step and measures it. The configuration's criteria are replaced by magnitude. */
 export function pruneAtOnceInto<Row, Batch extends LabelledBatch>(
   backend: Backend,
   model: TrainableModel<Batch>,

@@ -1,4 +1,4 @@
-/** What an experiment does as one record, its phases, and its terms: what a snapshot must agree with to be continued. */
+/** Describes an experiment, its phases, and the terms that it must share with a snapshot to continue from it. */
 import type { Example } from "../io/glue.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -17,15 +17,12 @@ import {
   type SparsePhaseRecipe,
 } from "./recipes.ts";
 
-/**
- * What an experiment does, on any rows. An absent property (`undefined`) has the stated default, which
- * `resolveExperiment` fills in once; `null` is never absent but a value, such as no pruning.
- */
+/** An experiment on rows of any type. `undefined` stands for the stated default. */
 interface ExperimentOf<Row> {
   readonly config: ModelConfig;
   /**
-   * Recipes of one dense phase; those without a sparse phase add none. At least one. With 0 epochs in the dense phase
-   * the initial tensors are pruned as they are.
+   * At least one. All share the dense phase of the first recipe. If it has 0 epochs, the initial tensors are pruned as
+   * they are.
    */
   readonly recipes: readonly Recipe[];
   readonly trainingRows: readonly Row[];
@@ -50,16 +47,16 @@ interface TeacherModel {
 /** An experiment on rows of token ids. */
 export interface ExperimentDescription extends ExperimentOf<TokenisedExample> {}
 
-/** What to run: an experiment on texts, for several seeds. */
+/** An experiment on texts, which can run with several seeds. */
 export interface RunDescription extends ExperimentOf<Example> {
   readonly tokenizer: Tokenizer;
-  /** Default `auto`: the fastest kernels here. */
+  /** Default `auto`: the fastest kernels that are available. */
   readonly variant?: KernelVariant | "auto" | undefined;
-  /** Bytes of the teacher's results that each seed keeps in memory. Default 2^30. */
+  /** Memory of each seed for the teacher's results, in bytes. Default 2^30. */
   readonly teacherBudget?: number | undefined;
 }
 
-/** A description whose defaults are filled in. */
+/** A description with its defaults filled in. */
 export interface ExperimentPlan extends ExperimentDescription {
   readonly profile: Profile;
   readonly sparseProducts: SparseProductsSetting;
@@ -74,7 +71,7 @@ export function resolveExperiment(description: ExperimentDescription): Experimen
   };
 }
 
-/** One phase: the dense one, or a recipe's sparse one. */
+/** The dense phase, or the sparse phase of a recipe. */
 export interface ExperimentPhase {
   readonly id: PhaseId;
   readonly epochs: number;
@@ -110,7 +107,7 @@ export function planPhases(plan: ExperimentPlan, seed: number): readonly Experim
   return [...dense, ...sparse];
 }
 
-/** What a phase's settings depend on, besides its recipe. */
+/** The values besides its recipe that determine a phase's settings. */
 interface PhaseContext {
   readonly seed: number;
   readonly profile: Profile;
@@ -163,18 +160,18 @@ export function sparsePhaseSettings(
   };
 }
 
-/** Optimizer updates of a phase. */
+/** The number of optimizer updates of a phase. */
 export function phaseSteps({ epochs, batchSize }: PhaseRecipe, exampleCount: number): number {
   return epochs * Math.ceil(exampleCount / batchSize);
 }
 
-/** What an experiment's results depend on, as plain data; large parts as a digest. */
+/** The inputs that an experiment must share with a snapshot to continue from it. Large inputs are digests. */
 export interface ExperimentTerms {
   readonly model: ModelConfig;
   readonly phases: readonly ExperimentPhase[];
   readonly trainingRows: string;
   readonly evaluationRows: string;
-  /** Null: the dense model. */
+  /** Null if the dense model is the teacher. */
   readonly teacher: string | null;
 }
 
@@ -212,7 +209,7 @@ function tensorsDigest(tensors: ReadonlyMap<string, NamedValues>): string {
 const EMPTY_HASH = 0x811c9dc5;
 const HASH_PRIME = 0x01000193;
 
-/** FNV-1a over 32-bit words. It detects accidents, not intent. */
+/** FNV-1a over 32-bit words. It detects accidental changes, not deliberate ones. */
 function hashOf(words: ArrayLike<number>, hash: number): number {
   let next = Math.imul(hash ^ words.length, HASH_PRIME);
   for (let i = 0; i < words.length; i++) next = Math.imul(next ^ (words[i] ?? 0), HASH_PRIME);

@@ -1,9 +1,9 @@
-/** Changes a recipe by options, which have the names of the example script's, in camelCase. */
+/** Applies options to a recipe. They have the example script's names in camelCase. */
 
 import type { Problem } from "../core/either.ts";
 import type { LocalPruningConfig, PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
 
-/** Options of the sparse phase, or of the dense one if it is the only one. */
+/** Options of the sparse phase, or of the dense phase if there is no sparse phase. */
 interface PhaseOverrides {
   readonly numTrainEpochs?: number | undefined;
   readonly learningRate?: number | undefined;
@@ -13,7 +13,7 @@ interface PhaseOverrides {
   readonly perDeviceTrainBatchSize?: number | undefined;
 }
 
-/** Options of the dense phase before a sparse one. */
+/** Options of the dense phase. */
 type DensePhaseOverrides = {
   readonly [Name in keyof PhaseOverrides as `dense${Capitalize<Name>}`]: PhaseOverrides[Name];
 };
@@ -23,7 +23,7 @@ export interface RecipeOverrides extends PhaseOverrides, DensePhaseOverrides {
   readonly doPrune?: boolean | undefined;
   readonly pruningPattern?: string | undefined;
   readonly targetSparsity?: number | undefined;
-  /** -1: 40 prune steps, the example script's meaning. */
+  /** Steps between prune steps. -1 stands for about 40 prune steps, as in the example script. */
   readonly pruningFrequency?: number | undefined;
   readonly sparsityWarmEpochs?: number | undefined;
   readonly cooldownEpochs?: number | undefined;
@@ -32,7 +32,7 @@ export interface RecipeOverrides extends PhaseOverrides, DensePhaseOverrides {
   readonly distillPadding?: SparsePhaseRecipe["distillationPadding"] | undefined;
   readonly teacherCache?: SparsePhaseRecipe["teacherCache"] | undefined;
   readonly maxSeqLength?: number | undefined;
-  /** Of both phases. */
+  /** Applies to both phases. */
   readonly batching?: PhaseRecipe["batching"] | undefined;
   readonly perDeviceEvalBatchSize?: number | undefined;
 }
@@ -73,7 +73,7 @@ function denseOverrides(overrides: DensePhaseOverrides): PhaseOverrides {
   };
 }
 
-/** Local configurations without the keys that would override an option. */
+/** Removes the keys from local configurations that would override an option, and sets `pruning_type` if given. */
 function localConfigsWith(
   configs: readonly LocalPruningConfig[],
   { pruningPattern, targetSparsity, pruningFrequency, pruningType }: RecipeOverrides,
@@ -108,8 +108,8 @@ function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): 
 }
 
 /**
- * The recipe with every option applied. If nothing is pruned, the phase options are those of the dense phase, as in
- * the example script without `--do_prune`.
+ * Applies every option to a recipe. Without a sparse phase, the phase options apply to the dense phase, as in the
+ * example script without `--do_prune`.
  */
 export function recipeWith(recipe: Recipe, overrides: RecipeOverrides): Recipe {
   const sparse = overrides.doPrune === false ? null : recipe.sparse;
@@ -126,7 +126,7 @@ export function recipeWith(recipe: Recipe, overrides: RecipeOverrides): Recipe {
   };
 }
 
-/** Every contradiction between the options and the recipe; each names its option. */
+/** Returns every contradiction between the options and the recipe. Each problem names its option. */
 export function overrideProblems(recipe: Recipe, overrides: RecipeOverrides): readonly Problem[] {
   const { sparse } = recipeWith(recipe, overrides);
   if (sparse === null) {

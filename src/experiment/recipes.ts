@@ -1,7 +1,7 @@
 /**
- * Fine-tuning recipes as data: those of Intel Neural Compressor's BERT-Mini and DistilBERT example, and the demo's. The
- * example is examples/pytorch/nlp/huggingface_models/text-classification/pruning/eager: run_glue_no_trainer.py,
- * run_glue_no_trainer_mixed.py and scripts/.
+ * Fine-tuning recipes as data, for the demo and for Intel Neural Compressor's example with BERT-Mini and DistilBERT:
+ * run_glue_no_trainer.py, run_glue_no_trainer_mixed.py and scripts/ in
+ * examples/pytorch/nlp/huggingface_models/text-classification/pruning/eager.
  */
 import { checkInteger, describe } from "../core/checks.ts";
 import type { Padding } from "../model/token-rows.ts";
@@ -9,13 +9,13 @@ import type { Batching } from "../train/batches.ts";
 import type { ScheduleName } from "../train/schedule.ts";
 import type { TeacherPrecision } from "../train/teacher-cache.ts";
 
-/** Which rows a recipe is for. */
+/** The task of a recipe. */
 type TaskName = "mrpc" | "sst2" | "demo";
 
-/** Which model a recipe is for; {@link MODEL_CONFIGS} has its `config.json`. */
+/** The model of a recipe; {@link MODEL_CONFIGS} has its `config.json`. */
 export type ModelName = "bert-mini" | "distilbert" | "bert-demo";
 
-/** What a training phase needs besides data and a model. */
+/** The hyperparameters of a training phase. */
 export interface PhaseRecipe {
   readonly epochs: number;
   readonly batchSize: number;
@@ -38,13 +38,13 @@ export interface SparsePhaseRecipe extends PhaseRecipe {
   readonly sparsityWarmEpochs: number;
   /** Epochs after the last prune step. */
   readonly cooldownEpochs: number;
-  /** Times the mean squared error of the last hidden states, it is the loss; 0: cross-entropy alone. */
+  /** The loss is this weight times the mean squared error of the last hidden states. If 0, it is the cross-entropy. */
   readonly distillationWeight: number;
-  /** Whether that mean includes padded positions, as in the example. */
+  /** Whether the mean squared error includes padded positions, as in the example. */
   readonly distillationPadding: Padding;
-  /** How the teacher's results are kept from epoch to epoch. */
+  /** The precision in which the teacher's results are cached between epochs. */
   readonly teacherCache: TeacherPrecision | "off";
-  /** The pattern of local configurations without one of their own; null for mixed recipes. */
+  /** The pattern of local configurations that do not set a pattern; null for mixed recipes. */
   readonly pattern: string | null;
   readonly targetSparsity: number;
   /** Steps between prune steps; `auto` is the script's -1: int((end - start + 1) / 40). */
@@ -52,21 +52,21 @@ export interface SparsePhaseRecipe extends PhaseRecipe {
   readonly pruningConfigs: readonly LocalPruningConfig[];
 }
 
-/** A dense phase, and a sparse one that starts from its model, which is also the teacher. */
+/** A dense phase, then a sparse phase. The sparse phase starts from the dense model, which is also its teacher. */
 export interface Recipe {
   readonly name: string;
   readonly task: TaskName;
   readonly model: ModelName;
   /** Longest input in tokens, special tokens included. */
   readonly maxLength: number;
-  /** Which dev metric the published table shows. */
+  /** The evaluation metric of the published results. */
   readonly metric: "accuracy" | "f1";
   readonly evaluationBatchSize: number;
   readonly dense: PhaseRecipe;
   readonly sparse: SparsePhaseRecipe | null;
 }
 
-/** The one local configuration of run_glue_no_trainer.py. */
+/** The local configuration of run_glue_no_trainer.py. */
 const EXAMPLE_LOCAL_CONFIG: LocalPruningConfig = {
   pruning_type: "snip_momentum",
   pruning_scope: "global",
@@ -98,7 +98,7 @@ const MIXED_LOCAL_CONFIGS: readonly LocalPruningConfig[] = [
   },
 ];
 
-/** transformers.AdamW with its default betas and a linear learning rate: the example without --do_prune. */
+/** The example without --do_prune: transformers.AdamW with its default betas and a linear learning rate schedule. */
 const DENSE_PHASE: PhaseRecipe = {
   epochs: 5,
   batchSize: 16,
@@ -111,7 +111,7 @@ const DENSE_PHASE: PhaseRecipe = {
   epsilon: 1e-6,
 };
 
-/** The example with --do_prune --lr_scheduler_type constant, as the MRPC scripts set it, to 4x1 blocks. */
+/** The example with --do_prune --lr_scheduler_type constant, as in the MRPC script for 4x1 blocks. */
 const SPARSE_PHASE: SparsePhaseRecipe = {
   epochs: 15,
   batchSize: 16,
@@ -133,12 +133,12 @@ const SPARSE_PHASE: SparsePhaseRecipe = {
   pruningConfigs: [EXAMPLE_LOCAL_CONFIG],
 };
 
-/** What a recipe's suffix changes in its sparse phase. */
+/** The changes to the sparse phase for each suffix of a recipe's name. */
 const SUFFIXES = {
   "4x1": {},
   "2in4": { pattern: "2:4", targetSparsity: 0.5 },
   "1xchannel": { pattern: "1xchannel", targetSparsity: 0.6 },
-  // What the per-channel scripts ask for with --pruning_type, which their own local setting overrides.
+  // The per-channel scripts ask for this with --pruning_type, but their local configuration overrides it.
   "1xchannel-progressive": {
     pattern: "1xchannel",
     targetSparsity: 0.6,
@@ -158,7 +158,7 @@ const MRPC: RecipeBase = {
   dense: DENSE_PHASE,
 };
 
-/** The recipe without a sparse phase, and one for each suffix. `changes` are those of all sparse phases. */
+/** Makes a recipe without a sparse phase, and one for each suffix. `changes` apply to all sparse phases. */
 function family(
   prefix: string,
   base: RecipeBase,
@@ -195,7 +195,7 @@ export const RECIPES: readonly Recipe[] = Object.freeze([
     { learningRate: 5e-5, weightDecay: 5e-5, distillationWeight: 2, pruningFrequency: 500 },
     ["4x1", "2in4", "1xchannel", "1xchannel-progressive"],
   ),
-  // The scripts start from a fine-tuned DistilBERT; without one, MRPC's dense phase trains it.
+  // The scripts start from a fine-tuned DistilBERT. Here MRPC's dense phase does the fine-tuning.
   ...family(
     "distilbert-mrpc",
     { ...MRPC, model: "distilbert", maxLength: 256 },
@@ -226,9 +226,9 @@ export const RECIPES: readonly Recipe[] = Object.freeze([
 ]);
 
 /**
- * The recipe of that name.
+ * Finds a recipe by its name.
  *
- * @throws RangeError that lists the names if there is no such recipe
+ * @throws RangeError that lists all names if there is no such recipe
  *
  * @example
  * ```ts
@@ -244,7 +244,7 @@ export function findRecipe(name: string): Recipe {
   throw new RangeError(`recipe: expected one of ${names}, got ${describe(name)}`);
 }
 
-/** When a sparse phase prunes, in optimizer steps from the phase's beginning. */
+/** The steps at which a sparse phase prunes, counted in optimizer updates from the beginning of the phase. */
 interface PruningSteps {
   readonly startStep: number;
   readonly endStep: number;
@@ -252,8 +252,8 @@ interface PruningSteps {
 }
 
 /**
- * The example script's pruning steps for `exampleCount` training rows: start_step = int(warm epochs x
- * n / batch), end_step = int(n / batch x (epochs - cooldown)); n / batch is not rounded.
+ * Computes the pruning steps for n training rows like the example script: start_step = int(warm epochs * n / batch),
+ * end_step = int(n / batch * (epochs - cooldown)). n / batch is not rounded.
  */
 export function pruningSteps(recipe: SparsePhaseRecipe, exampleCount: number): PruningSteps {
   checkInteger("exampleCount", exampleCount, 1);
@@ -267,7 +267,7 @@ export function pruningSteps(recipe: SparsePhaseRecipe, exampleCount: number): P
   return { startStep, endStep, pruningFrequency };
 }
 
-/** A sparse phase as a pruning configuration in INC's keys, for `exampleCount` training rows. */
+/** Converts a sparse phase to a pruning configuration in INC's keys, for `exampleCount` training rows. */
 export function recipePruningConfig(
   recipe: SparsePhaseRecipe,
   exampleCount: number,

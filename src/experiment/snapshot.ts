@@ -1,13 +1,13 @@
 /**
- * Snapshots as JSON and tensors, for a safetensors file whose metadata holds the JSON: every typed array of the state
- * becomes a tensor named by its path, and the JSON refers to it.
+ * Encodes snapshots for safetensors files. Every typed array of the state becomes a tensor, named by its path. The rest
+ * becomes JSON in the file's metadata, which refers to the tensors.
  */
 import { checkOneOf, describe } from "../core/checks.ts";
 import { type Either, getOrThrow, left, type Problem, right } from "../core/either.ts";
 import type { TrainingSnapshot } from "../train/snapshot.ts";
 import type { ExperimentSnapshot } from "./experiment.ts";
 
-/** A typed array as `espalier/io` stores tensors. */
+/** A typed array in the form in which `espalier/io` stores tensors. */
 export interface SnapshotTensor {
   readonly dtype: "F32" | "I32" | "U8";
   readonly shape: readonly number[];
@@ -26,7 +26,7 @@ interface Snapshots {
   readonly experiment: ExperimentSnapshot;
 }
 
-/** Keys of what JSON cannot hold; no key of a state begins with `$`. */
+/** Keys that mark tensors and maps, which JSON cannot represent. No key of a state begins with `$`. */
 const TENSOR = "$tensor";
 const MAP = "$map";
 
@@ -44,7 +44,7 @@ export function encodeSnapshot<Kind extends keyof Snapshots>(
   return { json, tensors };
 }
 
-/** Reads a snapshot back, or gives all its problems. */
+/** Decodes a snapshot, or returns all its problems. */
 export function decodeSnapshot<Kind extends keyof Snapshots>(
   kind: Kind,
   { json, tensors }: EncodedSnapshot,

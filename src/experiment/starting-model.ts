@@ -1,4 +1,4 @@
-/** Checks the models and vocabularies that a fine-tuning starts from or learns from. */
+/** Checks the models and vocabularies that a fine-tuning starts from, and its teacher. */
 
 import type { Problem } from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
@@ -10,7 +10,7 @@ import { checkpointProblems, type NamedValues, parameterList } from "../model/pa
 import { MODEL_CONFIGS } from "./model-configs.ts";
 import type { ModelName } from "./recipes.ts";
 
-/** A model as a directory holds it. */
+/** A model read from a directory. */
 export interface LoadedModel {
   readonly config: ModelConfig;
   /** By transformers' names, widened to 32-bit floats. */
@@ -18,18 +18,18 @@ export interface LoadedModel {
   readonly tokenizer: Tokenizer;
 }
 
-/** Something that was read, with the path that names it in problems. */
+/** A value with the path that it was read from, which names it in problems. */
 export interface Named<T> {
   readonly path: string;
   readonly value: T;
 }
 
-/** What training starts from; without tensors, from random weights. */
+/** The model that training starts from. Without tensors its weights are random. */
 interface StartingModel extends Omit<LoadedModel, "tensors"> {
   readonly tensors: LoadedModel["tensors"] | undefined;
 }
 
-/** A value with its problems and with lines for the user. */
+/** A value with its problems and with messages for the user. */
 export interface Checked<T> {
   readonly value: T;
   readonly problems: readonly Problem[];
@@ -44,7 +44,7 @@ function unless(holds: boolean, path: string, expected: string, got: unknown): r
   return holds ? [] : [{ path, expected, got: String(got) }];
 }
 
-/** The model's embedding has one row for each token of its vocabulary. */
+/** Checks that a vocabulary has one token for each row of the model's embedding. */
 function sizeProblems(
   { path, value: { tokens } }: Named<Vocabulary>,
   model: string,
@@ -54,7 +54,7 @@ function sizeProblems(
   return unless(tokens.length === vocabularySize, path, expected, `${tokens.length} tokens`);
 }
 
-/** The first difference between a vocabulary and the model's own. */
+/** Reports the first token that differs from the model's own vocabulary. */
 function differenceProblems(
   { path, value: given }: Named<Vocabulary>,
   own: Vocabulary,
@@ -100,7 +100,7 @@ function checkModel(model: Named<LoadedModel>, needsHead: boolean): Checked<Load
   };
 }
 
-/** Checks a model to start from; a vocabulary given beside it must be the model's own. */
+/** Checks a model to start from. If a vocabulary is given too, it must equal the model's own. */
 export function startFromModel(
   model: Named<LoadedModel>,
   vocabulary: Named<Vocabulary> | undefined,
@@ -114,7 +114,7 @@ export function startFromModel(
   return { ...checked, problems: [...checked.problems, ...differing] };
 }
 
-/** Random weights of a recipe's model. */
+/** Starts from random weights of a recipe's model. */
 export function startFromVocabulary(
   name: ModelName,
   vocabulary: Named<Vocabulary>,
