@@ -1,4 +1,4 @@
-/** Pruning and packing of checkpoints on disk into copies of them. */
+/** Prunes, packs and unpacks checkpoints on disk into copies. */
 
 import { gzipSync } from "node:zlib";
 import {
@@ -17,22 +17,22 @@ interface CopyOptions extends CopyPaths {
   readonly signal?: StopSignal;
 }
 
-/** A checkpoint to pack or unpack, and where the result goes. */
+/** A checkpoint to pack or unpack, and the path of the result. */
 export interface PackingOptions extends Omit<CheckpointRun, "turn">, CopyOptions {}
 
-/** A checkpoint to prune, and where the result goes. */
+/** A checkpoint to prune, and the path of the result. */
 export interface PruningOptions extends CheckpointPruning, CopyOptions {
-  /** Whether to compress every tensor, to state its compressed size. Slow; default false. */
+  /** Whether to report the size of every tensor after gzip. Slow; default false. */
   readonly gzip?: boolean;
 }
 
 /**
- * Prunes a checkpoint once into a copy of it, either complete or absent. Under `strict` memory is bounded by the
- * largest tensor, in either scope; under `inc` all layers are in memory. Kept elements and all other tensors keep their
- * bits; headers and other files keep their bytes.
+ * Prunes a checkpoint in one shot into a copy, which is either complete or absent. Under `strict`, memory is bounded by
+ * the largest tensor in either scope; under `inc`, all layers are in memory. Kept elements and all other tensors keep
+ * their bits; headers and other files keep their bytes.
  *
- * @throws InputError if something is at `to`, PruningError if the pruners cannot be carried out, the file system's error,
- *   or the signal's reason; nothing is left of the copy then
+ * @throws InputError if `to` exists, PruningError if the pruners cannot be applied, the file system's error, or the
+ *   signal's reason; then the copy is removed
  *
  * @example
  * ```ts
@@ -73,10 +73,10 @@ export function pruneCheckpoint(options: PruningOptions): Promise<PrunedCheckpoi
 }
 
 /**
- * Packs a checkpoint into one file of safetensors with a manifest, either complete or absent. Each tensor takes the
- * smallest of the layouts. Of a directory the other files are copied, and the weights are `model.packed.safetensors`.
+ * Packs a checkpoint into one safetensors file with a manifest, either complete or absent. Each tensor gets the smallest
+ * layout. A directory becomes a directory with `model.packed.safetensors` and copies of the other files.
  *
- * @throws InputError if something is at `to`, the file system's error, or the signal's reason; nothing is left then
+ * @throws InputError if `to` exists, the file system's error, or the signal's reason; then the copy is removed
  *
  * @example
  * ```ts
@@ -106,11 +106,11 @@ export function packCheckpoint(options: PackingOptions & PackOptions): Promise<P
 }
 
 /**
- * Unpacks a packed checkpoint into a plain one, either complete or absent. Of a directory the other files are copied,
- * and the weights are `model.safetensors`. A checkpoint that is not packed is copied.
+ * Unpacks a packed checkpoint into a plain one, either complete or absent. A directory becomes a directory with
+ * `model.safetensors` and copies of the other files. A checkpoint that is not packed is copied.
  *
- * @returns names of files that were left out because they hold weights of the original
- * @throws as {@link packCheckpoint}; InputError if a packed tensor's arrays do not fit together
+ * @returns names of files that were not copied because they hold weights of the original
+ * @throws the same as {@link packCheckpoint}; InputError if the arrays of a packed tensor are inconsistent
  */
 export function unpackCheckpoint(options: PackingOptions): Promise<readonly string[]> {
   const { from, to, signal, ...run } = options;

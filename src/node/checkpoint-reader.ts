@@ -1,4 +1,4 @@
-/** Checkpoints on disk. Tensors are read one at a time, so memory is bounded by the largest of them. */
+/** Opens checkpoints on disk. Tensors are read one at a time, so memory is bounded by the largest tensor. */
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { pipe } from "fp-ts/function";
@@ -10,11 +10,11 @@ import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { SHARD_INDEX } from "../io/shard-index.ts";
 import { kindOfPath, readAt, readBytes } from "./files.ts";
 
-/** The names that transformers used before safetensors. */
+/** The file names that transformers used before safetensors. */
 const TORCH_WEIGHTS = "pytorch_model.bin";
 const TORCH_SHARD_INDEX = "pytorch_model.bin.index.json";
 
-/** The files that a directory is searched for, in this order. */
+/** The weights of a directory are the first of these files that it has. */
 const DIRECTORY_FILES: readonly string[] = [
   SHARD_INDEX,
   HUGGING_FACE_FILES.weights,
@@ -46,9 +46,9 @@ function openFile(path: string): Either<readonly Problem[], CheckpointSource> {
 }
 
 /**
- * Opens a checkpoint: a file of safetensors, packed or not, or of `torch.save`, an index (`*.index.json`), or a directory
+ * Opens a checkpoint: a safetensors file (packed or not), a `torch.save` file, an index (`*.index.json`) or a directory
  * with `model.safetensors.index.json`, `model.safetensors`, `model.packed.safetensors`, `pytorch_model.bin` or
- * `pytorch_model.bin.index.json`. Of a pickle only dictionaries of tensors are read; nothing is executed.
+ * `pytorch_model.bin.index.json`. Pickles are read as dictionaries of tensors; no code in them is executed.
  *
  * @example
  * ```ts

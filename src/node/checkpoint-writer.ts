@@ -1,7 +1,4 @@
-/**
- * Copies of checkpoints on disk. Files are written under a temporary name next to the target, and renamed when all of them
- * are complete.
- */
+/** Writes copies of checkpoints: under a temporary name next to the target, which is renamed once all is complete. */
 import {
   closeSync,
   cpSync,
@@ -24,13 +21,13 @@ import { kindOfPath, namingFile, writeAll } from "./files.ts";
 
 /** Source and target of a copy. */
 export interface CopyPaths {
-  /** The path that was opened. All files of a directory are copied. */
+  /** The path of the opened checkpoint. All files of a directory are copied. */
   readonly from: string;
-  /** Nothing may be there: a file's path for a file, a directory's for the others. */
+  /** A path that does not exist: of a file if the copy is a file, of a directory if it is a directory or has an index. */
   readonly to: string;
 }
 
-/** Files that hold the same weights in another form, in any folder; a copy of them would not match the new weights. */
+/** Files in any folder with the same weights in another format. Copies of them would not match the new weights. */
 const OTHER_WEIGHTS = new RegExp(
   `^(${[
     "pytorch_model.*\\.(bin|bin\\.index\\.json)",
@@ -40,7 +37,7 @@ const OTHER_WEIGHTS = new RegExp(
   ].join("|")})$`,
 );
 
-/** Checks, before anything is read, that a copy can be made. @throws InputError if it cannot */
+/** Checks the target of a copy before anything is read. @throws InputError if it cannot be written */
 export function checkCopyTarget({ from, to }: CopyPaths): void {
   if (existsSync(to)) refuseInput(to, "a path where nothing is yet", "one that exists");
   if (!existsSync(dirname(resolve(to))))
@@ -70,15 +67,15 @@ function syncDirectory(path: string): void {
   }
 }
 
-/** Whether a file holds weights in another form, or names such files; `index` is the one that goes with the copy. */
+/** Whether a file holds other weights or is an index of them. `index` is the index that is copied, if any. */
 function isOtherWeights(name: string, index: string | null): boolean {
   if (OTHER_WEIGHTS.test(basename(name))) return true;
-  // In a subfolder they may belong to another module, which stays as it is.
+  // Safetensors files in a subfolder may belong to another module, whose weights do not change.
   const isOwn = index !== null && basename(index) === name;
   return !isOwn && dirname(name) === "." && /\.safetensors(\.index\.json)?$/.test(name);
 }
 
-/** Copies a directory except for the replaced files and other files of weights; returns the names of the latter. */
+/** Copies a directory without replaced files and other weights. Returns the names of the other weights. */
 function copyOtherFiles(
   { from, to }: CopyPaths,
   replaced: readonly string[],
@@ -87,7 +84,7 @@ function copyOtherFiles(
   const leftOut: string[] = [];
   cpSync(from, to, {
     recursive: true,
-    // Caches of downloads have links for files.
+    // Download caches contain links instead of files.
     dereference: true,
     filter: (source) => {
       const name = relative(from, source);
@@ -101,8 +98,8 @@ function copyOtherFiles(
 }
 
 /**
- * Puts the files of a copy in their place, all of them or none: in a directory with the other files of `from` if that is
- * a directory, in one with their index if they have one, else the single file itself.
+ * Writes all files of a copy to `to`, or none. If `from` is a directory, `to` becomes a directory with the other files
+ * of `from`. If the files have an index, `to` becomes a directory with the index. Otherwise it is a single file.
  */
 export function copySink({ from, to }: CopyPaths): CopySink {
   return async ({ files, replaced, index }) => {
@@ -134,10 +131,10 @@ export function copySink({ from, to }: CopyPaths): CopySink {
 }
 
 /**
- * Writes a copy of a checkpoint with some tensors changed, complete or not at all.
+ * Writes a copy of a checkpoint with some tensors changed, either complete or absent.
  *
- * @returns names of files that were left out because they hold weights of the original
- * @throws InputError if something is at `to`, the file system's error, or what `turn` rejects with; nothing is left then
+ * @returns names of files that were not copied because they hold weights of the original
+ * @throws InputError if `to` exists, the file system's error, or the rejection of `turn`; then the copy is removed
  *
  * @example
  * ```ts

@@ -1,31 +1,31 @@
-/** Flags of the JavaScript engine that make kernels faster, and whether its kernels can be trusted with them. */
+/** Turns on engine flags that make kernels faster, after a self-test of the kernels with these flags. */
 import { execFile } from "node:child_process";
 import v8 from "node:v8";
 import { InputError } from "../core/either.ts";
 import { availableVariants } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 
-/** A variant that may need a flag. */
+/** The variants that may need an engine flag. */
 type FlaggedVariant = Extract<KernelVariant, "revectorized" | "fma">;
 
-/** The fastest first. */
+/** Sorted from the fastest to the slowest. */
 const FLAGGED: readonly FlaggedVariant[] = ["revectorized", "fma"];
 
-/** The first version of Node that runs relaxed SIMD without a flag. */
+/** The first major version of Node that runs relaxed SIMD without a flag. */
 const RELAXED_SIMD_IS_ON = 22;
-/** The first version of Node whose V8 joins vectors in pairs correctly. */
+/** The first major version of Node whose V8 joins pairs of vectors correctly. */
 const REVECTORIZATION = 24;
 
-/** The engine as the command sees it: injected, so that tests run without one. */
+/** The JavaScript engine. Commands receive it as an argument, so that tests can replace it. */
 export interface Engine {
-  /** Flags that a variant needs here; undefined if this engine cannot run it. */
+  /** The flags that a variant needs; undefined if this engine cannot run the variant. */
   readonly flagsOf: (variant: FlaggedVariant) => readonly string[] | undefined;
-  /** Runs the self-test with these flags in another process, and says whether it passed. */
+  /** Runs the self-test of a variant in another process. Resolves to whether it passed. */
   readonly test: (variant: FlaggedVariant) => Promise<boolean>;
   readonly turnOn: (flags: readonly string[]) => void;
 }
 
-/** Flags by Node's version and the processor's architecture. V8 joins vectors only on x64. */
+/** The flags that a variant needs; undefined if it cannot run. V8 joins vectors only on x64. */
 export function engineFlags(
   version: string,
   variant: FlaggedVariant,
@@ -38,7 +38,7 @@ export function engineFlags(
   return ["--experimental-wasm-revectorize"];
 }
 
-/** The engine that runs this program; `script` is the espalier command. */
+/** The engine of this process. `script` is the espalier command, which runs the self-test. */
 export function nodeEngine(script: string): Engine {
   return {
     flagsOf: (variant) => engineFlags(process.versions.node, variant),
@@ -54,7 +54,7 @@ export function nodeEngine(script: string): Engine {
 }
 
 /**
- * Turns on what a variant needs, without a test: for commands that test or time kernels.
+ * Turns on the flags of a variant without a self-test, for commands that test or time kernels.
  *
  * @returns whether the engine can run the variant
  */
@@ -67,19 +67,19 @@ export function turnOnFlagsOf(variant: string | undefined, engine: Engine | null
   return true;
 }
 
-/** Kernels to run, and how they were chosen. */
+/** The variant to run, and notes about the choice. */
 interface ChosenVariant {
   readonly variant: KernelVariant | "auto";
   readonly notes: readonly string[];
-  /** The notes on kernels that compute wrongly here. */
+  /** The notes about kernels that failed their self-test in this engine. */
   readonly failures: readonly string[];
 }
 
 /**
- * Turns on what a variant needs. `auto` takes the fastest variant that passes its test here, or else kernels without
- * such instructions. Without an engine nothing is tested or turned on.
+ * Chooses a variant and turns on its flags. `auto` takes the fastest variant that passes its self-test, else plain SIMD
+ * or scalar kernels. Without an engine nothing is tested or turned on.
  *
- * @throws InputError if the variant asked for fails its test
+ * @throws InputError if the requested variant fails its self-test
  */
 export async function chooseVariant(
   asked: KernelVariant | "auto",

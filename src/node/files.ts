@@ -9,8 +9,8 @@ import type { PathKind } from "../run/storage.ts";
 let written = 0;
 
 /**
- * Writes a file completely or not at all: to a temporary file beside it, which is synced and renamed. A reader sees the
- * old file or the new one.
+ * Writes a file atomically: writes a temporary file next to it, syncs it and renames it. A reader sees either the old
+ * file or the new file.
  *
  * @throws the file system's error; the temporary file is removed
  *
@@ -44,17 +44,17 @@ export function writeFileAtomically(path: string, content: Uint8Array | string):
   }
 }
 
-/** An error of the file system that names the file. Errors of writing, such as a full disk, do not. */
+/** Adds the path to a file system error that lacks it, such as the error of a full disk. */
 export function namingFile(path: string, error: unknown): unknown {
   if (error instanceof Error && "syscall" in error && !("path" in error))
     error.message = `${path}: ${error.message}`;
   return error;
 }
 
-/** The most bytes of one call; Node takes less than 2^31. */
+/** Maximum number of bytes in one read or write. Node accepts less than 2^31. */
 const MOST_AT_ONCE = 2 ** 30;
 
-/** Reads the bytes of a file from `begin` to `end`. */
+/** Reads the bytes of a file from `begin` to `end`. @throws RangeError if the file is shorter */
 export function readAt(descriptor: number, begin: number, end: number): Uint8Array {
   const bytes = new Uint8Array(end - begin);
   const read = readInto(descriptor, bytes, begin);
@@ -62,7 +62,7 @@ export function readAt(descriptor: number, begin: number, end: number): Uint8Arr
   return bytes;
 }
 
-/** Fills `bytes` from a position in a file, and returns how many there were. */
+/** Fills `bytes` from a position in a file. Returns the number of bytes read, which is smaller at the file's end. */
 export function readInto(
   descriptor: number,
   bytes: Uint8Array,
@@ -79,7 +79,7 @@ export function readInto(
   return done;
 }
 
-/** Writes all of `bytes` at a position in a file. Null: at the current one. */
+/** Writes all of `bytes` at a position in a file. Null means the current position. */
 export function writeAll(
   descriptor: number,
   bytes: Uint8Array,
@@ -92,12 +92,12 @@ export function writeAll(
   }
 }
 
-/** A file's bytes, in a buffer of their own. */
+/** Reads a file into its own buffer, not into Node's shared pool. */
 export async function readBytes(path: string): Promise<Uint8Array> {
   return new Uint8Array(await readFile(path));
 }
 
-/** What a path leads to. */
+/** Whether a path is a file, a directory or nothing. */
 export async function kindOfPath(path: string): Promise<PathKind> {
   try {
     return (await stat(path)).isDirectory() ? "directory" : "file";
@@ -106,7 +106,7 @@ export async function kindOfPath(path: string): Promise<PathKind> {
   }
 }
 
-/** A text file. @throws InputError if its bytes are not UTF-8 */
+/** Reads a text file. @throws InputError if it is not valid UTF-8 */
 export async function readText(path: string): Promise<string> {
   const bytes = await readBytes(path);
   try {

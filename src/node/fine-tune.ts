@@ -1,4 +1,4 @@
-/** Whole runs in directories. */
+/** Runs a whole fine-tuning in a directory. */
 
 import { availableParallelism } from "node:os";
 import { type FineTuned, type FineTuneRunOptions, fineTuneRun } from "../run/fine-tune.ts";
@@ -8,25 +8,25 @@ import { createStorageFile } from "./storage-file.ts";
 import { createNodeBackend } from "./threaded-backend.ts";
 import { workerRunner } from "./workers.ts";
 
-/** What a seed needs, on this machine. */
+/** The platform of a run on Node. */
 export const nodePlatform: SeedPlatform = {
   storage: nodeStorage,
   startBackend: createNodeBackend,
   openTeacherStorage: createStorageFile,
 };
 
-/** What {@link fineTuneToDirectory} does. Default of `threads`: one for each core. */
+/** Options of {@link fineTuneToDirectory}. Default of `threads`: the number of cores. */
 export interface FineTuneToDirectoryOptions extends FineTuneRunOptions {
-  /** A script whose workers train one seed each, as the espalier command does. Default: this thread trains all. */
+  /** The script of workers that train one seed each, such as the espalier command. Default: this thread trains all. */
   readonly workerScript?: { readonly href: string } | undefined;
 }
 
 /**
  * Trains every seed of a plan and writes to a directory: `dense/` and `sparse/` in Hugging Face's layout,
- * `metrics.jsonl` with one line an epoch (the same bytes for the same seed and kernels), `timings.json`, `report.html`
- * and `snapshots/`. If the signal interrupts it, it reports what is there so far.
+ * `metrics.jsonl` with one line per epoch (the same bytes for the same seed and kernels), `timings.json`, `report.html`
+ * and `snapshots/`. The report of an interrupted run shows the epochs so far.
  *
- * @throws InputError if a model, a pruning configuration or a snapshot does not fit; nothing is written then
+ * @throws InputError if a model, a pruning configuration or a snapshot does not fit; then nothing is written
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Golden vectors below a directory: finds them, says which family each belongs to, and replays them. */
+/** Finds the golden vectors below a directory, determines the family of each, and replays them. */
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { CaseFileError, type CaseFiles } from "../conform/case-files.ts";
@@ -24,27 +24,27 @@ type FoundVectors =
   | { readonly kind: "case"; readonly family: CaseFamily; readonly path: string }
   | { readonly kind: "rows"; readonly family: RowFamily; readonly path: string };
 
-/** The vectors below a directory. */
+/** The golden vectors below a directory. */
 export interface GoldenVectors {
   readonly found: readonly FoundVectors[];
-  /** Names of sets of vectors that no family has. */
+  /** Names of sets whose vectors belong to no known family. */
   readonly unknown: readonly string[];
   /** The vectors that the directory's own manifest lists; undefined without a manifest. */
   readonly listed: readonly ListedVector[] | undefined;
 }
 
 const CASE_FILES = ["case.json", "tensors.safetensors"];
-/** How many directories above one of vectors may hold their manifest: `golden` is two above a case. */
+/** Number of parent directories that are searched for a manifest: `golden` is two levels above a case. */
 const MANIFEST_LEVELS = 2;
 
-/** Vectors of a part of the tree, and the paths of directories with files of unknown sets. */
+/** The vectors of a subtree, and the paths of directories with unknown vectors. */
 interface Search {
   readonly found: readonly FoundVectors[];
   readonly unknown: readonly string[];
 }
 
 /**
- * Finds the vectors below a directory, in the order of names.
+ * Finds the vectors below a directory, sorted by name.
  *
  * @throws InputError if a manifest is invalid; the file system's error if a directory cannot be read
  */
@@ -52,7 +52,7 @@ export async function findGoldenVectors(directory: string): Promise<GoldenVector
   const root = resolve(directory);
   const listed = await listedVectors(root);
   const { found, unknown } = await search(root, root);
-  // A set is a directory directly below this one, or this one itself.
+  // A set is a direct subdirectory of the root, or the root itself.
   const setOf = (path: string): string => {
     const [first = ""] = relative(root, path).split(sep);
     return first === "" || first === ".." ? basename(path) : first;
@@ -92,8 +92,8 @@ async function search(root: string, directory: string): Promise<Search> {
 }
 
 /**
- * The vectors that the manifest of `directory` lists; undefined without a manifest. A manifest of a directory above
- * is only asked for its version, since it also lists vectors that lie elsewhere.
+ * Returns the vectors that the manifest of `directory` lists; undefined without a manifest. For a manifest in a parent
+ * directory only the version is checked, because it also lists vectors outside `directory`.
  */
 async function listedVectors(directory: string): Promise<readonly ListedVector[] | undefined> {
   let at = directory;
@@ -107,7 +107,7 @@ async function listedVectors(directory: string): Promise<readonly ListedVector[]
   return undefined;
 }
 
-/** The file `path` in `directory` or the nearest directory above it that has it. */
+/** Finds the file `path` in `directory` or its nearest parent directory that has the file. */
 export async function findAbove(directory: string, path: string): Promise<string | undefined> {
   for (let at = resolve(directory); ; at = dirname(at)) {
     const candidate = join(at, path);
@@ -116,16 +116,16 @@ export async function findAbove(directory: string, path: string): Promise<string
   }
 }
 
-/** What a replay uses beside the vectors. */
+/** Options of {@link replayGoldenVectors}. */
 interface ReplayOptions {
   readonly backend: Backend;
   /** Needed for tokenizer vectors. */
   readonly tokenizer: Tokenizer | null;
-  /** Replays only the vectors with a match in `family/name`, and asks for no others. */
+  /** Replays only vectors whose `family/name` matches. Other vectors may then be missing. */
   readonly only?: RegExp | undefined;
 }
 
-/** Replays vectors one after another. A vector that cannot be read or that the manifest misses has failed. */
+/** Replays vectors one after another. Vectors that are unreadable, or in the manifest but not found, fail. */
 export async function* replayGoldenVectors(
   { found, listed }: GoldenVectors,
   { backend, tokenizer, only }: ReplayOptions,
@@ -158,7 +158,7 @@ async function readCase(directory: string): Promise<CaseFiles> {
   return { name: basename(directory), json, tensors };
 }
 
-/** A file of a case. @throws CaseFileError if it is missing or cannot be read */
+/** Reads a file of a case. @throws CaseFileError if it is missing or cannot be read */
 async function readPart<T>(path: string, read: (path: string) => Promise<T>): Promise<T> {
   try {
     return await read(path);

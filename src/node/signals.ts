@@ -1,10 +1,10 @@
-/** Stops on request: the first SIGINT or SIGTERM asks, the second one insists. */
+/** Handles SIGINT and SIGTERM. */
 
 /**
- * Listens for SIGINT and SIGTERM. The first aborts `signal`, so that a run can end after the current step and save
- * itself; a second one ends the process at once. `release` stops listening.
+ * Listens for SIGINT and SIGTERM. The first one aborts `signal`, so that a run can finish the current step and save a
+ * snapshot. The second one ends the process at once. `release` stops listening.
  *
- * @param onRequest called at the first signal, to tell the user what happens now
+ * @param onRequest called at the first signal, to inform the user
  */
 export function listenForInterruption(onRequest: () => void): {
   readonly signal: AbortSignal;

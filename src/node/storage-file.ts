@@ -1,4 +1,4 @@
-/** A temporary file for what does not fit in memory. It is gone when the program ends, however that ends. */
+/** A temporary file for teacher results that do not fit in memory. */
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,13 +7,13 @@ import { readInto, writeAll } from "./files.ts";
 
 /** A {@link TeacherStorage} on disk. */
 interface StorageFile extends TeacherStorage {
-  /** Removes the file. */
+  /** Closes and removes the file. */
   close(): void;
 }
 
 /**
- * Opens a temporary file at the first write. It is unlinked as soon as it is open, so it never outlives the program. If
- * the system refuses that (Windows), it is removed on `close` and when the process ends.
+ * Creates a storage that opens a temporary file at the first write. The open file is unlinked at once, so it never
+ * outlives the process. If the system refuses that (Windows), it is removed on `close` and when the process exits.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** The file system as the storage of runs, and models in it. */
+/** The file system as the storage of runs and models. */
 
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -15,7 +15,7 @@ import type { RunStorage } from "../run/storage.ts";
 import { openCheckpoint } from "./checkpoint-reader.ts";
 import { kindOfPath, readBytes, writeFileAtomically } from "./files.ts";
 
-/** Paths are those of the file system. */
+/** The file system as a storage. */
 export const nodeStorage: RunStorage = {
   kind: kindOfPath,
   list: async (directory) => {
@@ -30,8 +30,8 @@ export const nodeStorage: RunStorage = {
 };
 
 /**
- * Reads config.json, the weights (model.safetensors or model.packed.safetensors) and the tokenizer of a directory, or
- * gives all its problems. `label` names the directory if it does not exist.
+ * Reads config.json, the weights (model.safetensors, else model.packed.safetensors) and the tokenizer of a directory,
+ * or returns all problems. `label` names the option in the problem of a missing directory.
  *
  * @example
  * ```ts
@@ -84,7 +84,7 @@ export function saveModelDirectory(directory: string, model: run.SavedModel): Pr
 }
 
 /**
- * Loads a sequence classifier for inference, its weights tensor by tensor from any form that `openCheckpoint` reads.
+ * Loads a sequence classifier for inference. Reads one tensor at a time, from any format that `openCheckpoint` opens.
  *
  * @throws InputError with every problem of the directory; TypeError or RangeError for malformed options
  *

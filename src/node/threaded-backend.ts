@@ -1,4 +1,4 @@
-/** Kernels on Node's worker threads. */
+/** Runs kernels on Node's worker threads. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import {
@@ -10,16 +10,16 @@ import {
 import type { KernelThread, ThreadStart } from "../kernels/simd/threads.ts";
 import { KERNEL_WORKER } from "./kernel-worker.generated.ts";
 
-/** What {@link createNodeBackend} takes. */
+/** Options of {@link createNodeBackend}. */
 export interface NodeBackendOptions extends BackendOptions {
   /** Number of threads. Default: one for each core. */
   readonly threads?: number;
 }
 
 /**
- * A backend whose kernels run on worker threads. They do not keep the process alive.
+ * Creates a backend whose kernels run on worker threads. The threads do not keep the process alive.
  *
- * @throws RangeError if the variant is not available here, or `threads` is not a number of threads
+ * @throws RangeError if this engine cannot run the variant, or if `threads` is invalid
  *
  * @example
  * ```ts
@@ -36,7 +36,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Promise<Thr
 }
 
 function startThread(start: ThreadStart): Promise<KernelThread> {
-  // Node's own options could turn the program, which is CommonJS, into a module.
+  // Inherited Node options could make the worker load this CommonJS program as a module.
   const worker = new Worker(KERNEL_WORKER, { eval: true, workerData: start, execArgv: [] });
   return new Promise((resolve, reject) => {
     worker.once("error", reject);

@@ -1,8 +1,8 @@
-/** Lets the event loop turn. */
+/** Yields to the event loop. */
 import type { StopSignal } from "../core/abort.ts";
 
 /**
- * Lets timers and signals run between two parts of a long loop.
+ * Lets timers and signal handlers run between two iterations of a long loop.
  *
  * @throws the signal's reason after an abort
  */

@@ -1,25 +1,25 @@
-/** Runs tasks on worker threads: a task goes to a worker, messages come back while it runs, then its result. */
+/** Runs tasks on worker threads. A worker receives a task, posts messages while it runs, then posts the result. */
 
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import type { TaskRunner } from "../run/tasks.ts";
 
-/** What a worker posts. */
+/** A message from a worker. */
 type FromWorker =
   | { readonly kind: "message"; readonly message: unknown }
   | { readonly kind: "result"; readonly result: unknown }
   | { readonly kind: "error"; readonly message: string; readonly stack: string | undefined };
 
-/** What a worker is told after its task. */
+/** A message to a worker that runs a task. */
 type ToWorker = { readonly kind: "abort" };
 
-/** Runs each task on a worker of its own. The script answers with {@link serveTask}. */
+/** Runs each task on a new worker. The script must call {@link serveTask}. */
 export function workerRunner<Task, Message, Result>(script: {
   readonly href: string;
 }): TaskRunner<Task, Message, Result> {
   return (task, { post, signal }) => {
     const worker = new Worker(new URL(script.href), { workerData: { task } });
     const abort = (): void => worker.postMessage({ kind: "abort" } satisfies ToWorker);
-    // Settled once every message so far is handled.
+    // Resolves once every message so far is handled.
     let handled: Promise<void> = Promise.resolve();
     return new Promise<Result>((resolve, reject) => {
       signal.addEventListener("abort", abort);
@@ -51,7 +51,7 @@ export function workerRunner<Task, Message, Result>(script: {
   };
 }
 
-/** The worker's side of {@link workerRunner}: runs the task that this thread was started with. */
+/** Runs the task of this worker thread, which {@link workerRunner} started. */
 export async function serveTask<Task, Message, Result>(
   runner: TaskRunner<Task, Message, Result>,
 ): Promise<void> {
