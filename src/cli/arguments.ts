@@ -17,7 +17,7 @@ interface ArgumentGrammar<Options extends OptionTable> {
   readonly options: Options;
 }
 
-/** The key of an option by every spelling, in kebab-case. */
+/** Maps every name and alias in kebab-case to the key of its option. */
 function spellings(options: OptionTable): ReadonlyMap<string, string> {
   return new Map(
     Object.entries(options).flatMap(([key, { aliases }]) =>
@@ -26,7 +26,7 @@ function spellings(options: OptionTable): ReadonlyMap<string, string> {
   );
 }
 
-/** Takes the value that follows an option; a flag has one only if it is true or false. */
+/** Takes the value that follows an option. After a flag, only `true` and `false` are values. */
 function takeValue({ isFlag }: Option<unknown>, rest: string[]): string | undefined {
   const [next] = rest;
   const isValue = isFlag ? next === "true" || next === "false" : next?.startsWith("--") === false;
@@ -72,7 +72,7 @@ export function parseArguments<Options extends OptionTable>(
     const option = key === undefined ? undefined : options[key];
     if (key === undefined || option === undefined) {
       problems.push(unknownOption(command, typed, [...known.keys()]));
-      // The value of an unknown option is not an argument of its own.
+      // The value of an unknown option is not a positional argument.
       if (attached === undefined && rest[0]?.startsWith("-") === false) rest.shift();
       continue;
     }
@@ -87,6 +87,6 @@ export function parseArguments<Options extends OptionTable>(
   }
   problems.push(...positionalProblems(names, positionals));
   if (problems.length > 0) return left(problems);
-  // Each value was read by the option of its key, as the type of the table states.
+  // Each value was read by the option with its key, so it has the type that the table states.
   return right({ values: Object.fromEntries(values) as OptionValues<Options>, positionals });
 }

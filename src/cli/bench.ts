@@ -1,4 +1,4 @@
-/** `espalier bench`: reads the arguments. The benchmarks are a separate program, dist/bench.js. */
+/** `espalier bench`: parses the arguments and runs the benchmarks, which are a separate program, dist/bench.js. */
 
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
@@ -19,7 +19,7 @@ import {
   textOption,
 } from "./options.ts";
 
-/** Every benchmark, in the order in which they run. */
+/** Every benchmark, in the order of execution. */
 export const BENCHMARK_NAMES = [
   "step",
   "sparse-step",
@@ -42,11 +42,11 @@ export interface BenchRequest {
   readonly names: readonly BenchmarkName[];
   readonly variants: readonly KernelVariant[];
   readonly threads: readonly number[];
-  /** null: each benchmark's own number. */
+  /** Null: the default of each benchmark. */
   readonly rounds: number | null;
-  /** The programs of the peers; null: no peers. */
+  /** The directory with the programs of the peers; null: no peers are measured. */
   readonly peersDirectory: string | null;
-  /** The directory for result files; null: none are written. */
+  /** The directory for result files; null: no files are written. */
   readonly output: string | null;
   readonly json: boolean;
   /** The one case to measure in this process; null: whole benchmarks. */
@@ -92,13 +92,13 @@ function chosen(only: string | undefined): readonly BenchmarkName[] {
   return BENCHMARK_NAMES.filter((name) => asked.includes(name));
 }
 
-/** Turns on the flags of a variant. Returns whether the engine has it. */
+/** Turns on the flags of a variant. Returns whether the engine can run the variant. */
 function turnOn(variant: KernelVariant, engine: Engine | null): boolean {
   const hasFlags = turnOnFlagsOf(variant, engine);
   return variant === "revectorized" ? hasFlags : availableVariants().includes(variant);
 }
 
-/** The kernels to measure: the requested ones, or all compiled ones (scalar loops if there are none). */
+/** The variants to measure: the requested variant, or all compiled variants, or scalar loops if there are none. */
 function variantsOf(
   asked: KernelVariant | undefined,
   { engine, err }: Console,
@@ -115,7 +115,7 @@ function variantsOf(
   return compiled.length > 0 ? compiled : ["scalar"];
 }
 
-/** The root of the package that this file belongs to, built or not. */
+/** Finds the root of this package, from the sources or from the built file. */
 function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, "package.json")) && folder !== dirname(folder))

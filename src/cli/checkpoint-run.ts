@@ -1,4 +1,4 @@
-/** Steps that the commands on checkpoints share. */
+/** Functions that the commands on checkpoints share. */
 
 import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -15,7 +15,7 @@ import { createProgress } from "./progress.ts";
 
 const MEBIBYTE = 2 ** 20;
 
-/** Opens a checkpoint, and closes it when the command is done with it. */
+/** Opens a checkpoint, runs a command on it and closes it. */
 export async function withCheckpoint(
   path: string,
   run: (checkpoint: Checkpoint) => Promise<ExitCode>,
@@ -28,7 +28,7 @@ export async function withCheckpoint(
   }
 }
 
-/** Runs with a progress bar that counts mebibytes, and takes the time. */
+/** Runs a function with a progress bar in MiB, and measures the time. */
 export async function withProgress<T>(
   { err }: Console,
   label: string,
@@ -46,14 +46,14 @@ export async function withProgress<T>(
   }
 }
 
-/** Returns the path of `--out` if a copy can be written there. `what` names the copy in the message. */
+/** Returns the path of `--out`, or throws if no copy can be written there. `what` names the copy in the message. */
 export function requireTarget(from: string, to: string | undefined, what: string): string {
   if (to === undefined) return refuseInput("--out", `a path for ${what}`, "none");
   checkCopyTarget({ from, to });
   return to;
 }
 
-/** The pruners of the file that `--config` names. */
+/** Reads the pruners from the file that `--config` names. */
 export async function readConfig(
   path: string,
   profile: Profile,
@@ -64,7 +64,7 @@ export async function readConfig(
   );
 }
 
-/** The plural noun for a pattern's units. */
+/** The plural noun for the units that a pattern prunes. */
 export function blockWord(pattern: string): "groups" | "blocks" {
   return pattern.includes(":") ? "groups" : "blocks";
 }

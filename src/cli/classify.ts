@@ -79,7 +79,7 @@ async function readRows({ text, textPair, file, task }: Values): Promise<readonl
   );
 }
 
-/** The longest input in tokens; longer texts are cut. */
+/** The maximum number of tokens in an input. Longer texts are cut. */
 function longestInput(
   { maxPositions }: ModelConfig,
   { maxLength = maxPositions }: Pick<Values, "maxLength">,

@@ -1,4 +1,4 @@
-/** Defines a command: its options, its help, and what it runs. */
+/** Defines commands: their options, help texts and functions. */
 
 import { InputError, isLeft, type Problem } from "../core/either.ts";
 import { parseArguments } from "./arguments.ts";
@@ -39,7 +39,7 @@ interface CommandDefinition<Options extends OptionTable> {
 interface Invocation<Options extends OptionTable> {
   readonly values: OptionValues<Options>;
   readonly positionals: readonly string[];
-  /** Whether results are to be written as JSON. */
+  /** Whether to write results as JSON. */
   readonly json: boolean;
 }
 
@@ -88,7 +88,7 @@ function helpText({
   ].join("\n\n");
 }
 
-/** A problem with its options as they are typed. Below cli/ their keys stand in backticks. */
+/** Replaces the option keys in backticks, which other folders write, by the names that the user types. */
 function namingOptions(options: OptionTable, { path, expected, got }: Problem): Problem {
   const typed = (text: string): string =>
     text.replace(/`(\w+)`/g, (quoted, key) =>
@@ -97,7 +97,7 @@ function namingOptions(options: OptionTable, { path, expected, got }: Problem): 
   return { path: typed(path), expected: typed(expected), got: typed(got) };
 }
 
-/** Makes a command from its definition: adds `--json` and `--help`, and reads the arguments. */
+/** Makes a command from its definition: adds `--json` and `--help`, and parses the arguments. */
 export function defineCommand<Options extends OptionTable>(
   definition: CommandDefinition<Options>,
 ): Command {

@@ -1,4 +1,4 @@
-/** `espalier conform`: replays golden vectors and counts what passes. */
+/** `espalier conform`: replays golden vectors and counts how many pass. */
 import { join } from "node:path";
 import {
   countVerdicts,
@@ -90,7 +90,7 @@ function jsonPrinter({ out }: Console): ReturnType<typeof textPrinter> {
   const print = (event: object): void => out.write(`${JSON.stringify(event)}\n`);
   return {
     unknown: (set) => print({ event: "unknown", set }),
-    // One flat object: the fields of the first difference stand beside the verdict's own.
+    // One flat object with the fields of the verdict and of its first difference.
     verdict: ({ difference, ...verdict }) => print({ event: "verdict", ...verdict, ...difference }),
     counts: (verdicts) => {
       const families = Object.fromEntries(byFamily(verdicts));

@@ -1,26 +1,26 @@
-/** What a command talks to. It is injected, so tests run commands in-process. */
+/** The input and output of a command, passed as an argument so that tests can run commands in-process. */
 
 import type { Engine } from "../node/engine.ts";
 
-/** Where text goes. */
+/** A destination for text. */
 export interface TextOutput {
   readonly write: (text: string) => void;
-  /** Progress is drawn in place on a terminal. */
+  /** Whether progress can be redrawn in place. */
   readonly isTerminal: boolean;
-  /** Characters in a line. */
+  /** Number of characters in a line. */
   readonly columns: number;
 }
 
-/** The surroundings of a command. */
+/** The environment of a command. */
 export interface Console {
-  /** Results. With `--json` nothing but JSON. */
+  /** Receives the results; with `--json`, only JSON. */
   readonly out: TextOutput;
-  /** Progress and errors. */
+  /** Receives progress and errors. */
   readonly err: TextOutput;
   /** Aborted when the user asks to stop. */
   readonly signal: AbortSignal;
-  /** The script that trains one seed as a worker; null: seeds run in this thread. */
+  /** The script of workers that train one seed each; null: all seeds run in this thread. */
   readonly workerScript: URL | null;
-  /** The engine whose flags may be turned on; null: they stay as they are. */
+  /** The engine whose flags commands may turn on; null: no flags are changed. */
   readonly engine: Engine | null;
 }

@@ -1,4 +1,4 @@
-/** `espalier demo`: the whole way on a task that the package generates, so there is nothing to download. */
+/** `espalier demo`: a whole fine-tuning on a generated task, which needs no downloads. */
 
 import { describeDemo } from "../run/demo.ts";
 import { type Command, defineCommand } from "./command.ts";

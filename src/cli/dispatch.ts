@@ -1,4 +1,4 @@
-/** The espalier command: finds the command asked for, runs it, and turns errors into exit codes. */
+/** The espalier program: finds the requested command, runs it, and turns errors into exit codes. */
 
 import manifest from "../../package.json" with { type: "json" };
 import { InputError, type Problem } from "../core/either.ts";
@@ -17,7 +17,7 @@ import { pruneCommand } from "./prune.ts";
 import { selfTestCommand } from "./self-test.ts";
 import { verifyCommand } from "./verify.ts";
 
-/** Every command, in the order of the help. */
+/** Every command, in the order of the help text. */
 export const COMMANDS: readonly Command[] = [
   finetuneCommand,
   demoCommand,
@@ -54,8 +54,8 @@ function unknownCommand(name: string): Problem {
 }
 
 /**
- * Whether the message of an error is enough for the user. Refusals state what was expected and got; from a worker only
- * their text arrives. The system's errors have a code.
+ * Whether an error is about the user's input, so that its message suffices without a stack. System errors have a code.
+ * Others are recognised by "expected ..., got ...", because an error from a worker loses its class.
  */
 function isRefusal(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;

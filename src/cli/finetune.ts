@@ -95,7 +95,7 @@ const OPTIONS = {
   ),
 } as const;
 
-/** What is missing or said twice, before anything is read. */
+/** Checks for missing and conflicting options before any file is read. */
 function usageProblems(values: OptionValues<typeof OPTIONS>): readonly Problem[] {
   const { out, seed, seeds } = values;
   const noDirectory = { path: "`out`", expected: "a directory", got: "nothing" };
@@ -107,7 +107,6 @@ function usageProblems(values: OptionValues<typeof OPTIONS>): readonly Problem[]
   ];
 }
 
-/** The command. */
 export const finetuneCommand: Command = defineCommand({
   name: "finetune",
   summary:

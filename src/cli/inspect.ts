@@ -1,4 +1,4 @@
-/** `espalier inspect`: what is in a checkpoint, how sparse it is, and in how few bytes it would fit. */
+/** `espalier inspect`: shows the tensors of a checkpoint, their sparsity, and their packed and compressed sizes. */
 
 import { gzipSync } from "node:zlib";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";

@@ -1,4 +1,4 @@
-/** The executable: the command line on the main thread, the training of one seed on a worker thread. */
+/** The executable: runs the command line on the main thread, and trains one seed on a worker thread. */
 
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
@@ -15,17 +15,17 @@ function textOutput(stream: NodeJS.WriteStream): TextOutput {
   return {
     write: (text) => void stream.write(text),
     isTerminal: stream.isTTY === true,
-    // 0 if the width is unknown.
+    // `columns` is 0 if the width is unknown.
     columns: stream.columns || 80,
   };
 }
 
-/** The exit code of an error of this program itself. */
+/** The exit code for an internal error of this program. */
 const INTERNAL_ERROR = 70;
 
 async function runMainThread(): Promise<void> {
   const err = textOutput(process.stderr);
-  // A reader such as head may close the pipe. That is not a failure of the run.
+  // A reader such as `head` may close the pipe. That is not a failure of the run.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const interruption = listenForInterruption(() =>
     err.write("\nStopping at the next step; interrupt again to stop at once.\n"),

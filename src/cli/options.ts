@@ -1,28 +1,28 @@
-/** The kinds of options a command can take, as data: how each is written, described and read. */
+/** The kinds of command-line options: their placeholders, descriptions and parsers. */
 
-/** One option. Its name is its key in a table, in camelCase; on the command line in kebab- or snake_case. */
+/** One option. Its key in the table is its name in camelCase; the command line has kebab- or snake_case. */
 export interface Option<T> {
   /** The value in help texts, such as `DIR`; empty for a flag. */
   readonly placeholder: string;
   readonly description: string;
   /** Other names, in kebab-case. */
   readonly aliases: readonly string[];
-  /** A flag needs no value: alone it reads as `true`. */
+  /** A flag needs no value; without a value it is `true`. */
   readonly isFlag: boolean;
-  /** What a text must be; `read` gives undefined for any other. */
+  /** Describes valid values, for messages. `read` returns undefined for an invalid value. */
   readonly expected: string;
   readonly read: (text: string) => T | undefined;
 }
 
-/** Options by name in camelCase. */
+/** Options by their names in camelCase. */
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
 
-/** The values of a table's options; options that are not given are absent. */
+/** The values of the options in a table; options that are not given are absent. */
 export type OptionValues<Options extends OptionTable> = {
   readonly [Name in keyof Options]?: Options[Name] extends Option<infer T> ? T : never;
 };
 
-/** The bounds of a number; `below` is not included. */
+/** The bounds of a number; `below` is exclusive. */
 interface NumberBounds {
   readonly least?: number;
   readonly most?: number;
@@ -43,7 +43,7 @@ function isWithin(value: number, bounds: NumberBounds): boolean {
   return Number.isFinite(value) && value >= least && value <= most && value < below;
 }
 
-/** An option that takes any text but the empty one. */
+/** An option with any text that is not empty. */
 export function textOption(
   placeholder: string,
   description: string,
@@ -83,7 +83,7 @@ export function integerOption(
   return { placeholder: "N", description, aliases, isFlag: false, expected, read };
 }
 
-/** An option with different integers separated by commas. */
+/** An option with distinct integers separated by commas. */
 export function integersOption(
   bounds: NumberBounds,
   description: string,
@@ -109,19 +109,19 @@ export function choiceOption<T extends string>(
   return { placeholder: choices.join("|"), description, aliases, isFlag: false, expected, read };
 }
 
-/** An option that is on when named alone, and takes `true` or `false`. */
+/** An option that is true without a value, and also takes `true` or `false`. */
 export function flagOption(description: string, aliases: readonly string[] = []): Option<boolean> {
   const values = new Map(Object.entries({ true: true, false: false }));
   const read = (text: string): boolean | undefined => values.get(text);
   return { placeholder: "", description, aliases, isFlag: true, expected: "true or false", read };
 }
 
-/** A camelCase name as the command line writes it: `maxSeqLength` is `max-seq-length`. */
+/** Converts a camelCase name to kebab-case: `maxSeqLength` to `max-seq-length`. */
 export function kebabCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** An option as the command line writes it: `--max-seq-length`. */
+/** The name of an option on the command line, such as `--max-seq-length`. */
 export function optionName(key: string): string {
   return `--${kebabCase(key)}`;
 }

@@ -1,4 +1,4 @@
-/** `espalier pack` and `espalier unpack`: a checkpoint in compressed layouts, and back. */
+/** `espalier pack` and `espalier unpack`: convert a checkpoint to compressed layouts and back. */
 
 import { type PackedCheckpoint, packedParts } from "../checkpoint/pack.ts";
 import { refuseInput } from "../core/either.ts";

@@ -1,4 +1,4 @@
-/** `espalier plan`: what a pruning configuration would do to a model, before anything is trained. */
+/** `espalier plan`: shows the effect of a pruning configuration on a model before any training. */
 
 import { selectableLayers } from "../checkpoint/layers.ts";
 import { type PrunerPlan, type PruningPlan, planPruning } from "../checkpoint/plan.ts";

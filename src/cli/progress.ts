@@ -1,35 +1,32 @@
-/**
- * Progress of a long run: a bar with rate, time left and loss, redrawn in place. If the output is not a terminal, a
- * plain line now and then, so that logs stay readable.
- */
+/** Shows progress: on a terminal a bar that is redrawn in place, elsewhere a plain line every ten seconds. */
 
 import type { TextOutput } from "./console.ts";
 
-/** How far a run is. */
+/** The progress of a run. */
 interface ProgressState {
   readonly label: string;
   readonly done: number;
   readonly total: number;
   readonly loss: number | null;
-  /** Units a second, lately; 0 if not known yet. */
+  /** Recent rate in units per second; 0 if unknown. */
   readonly rate: number;
-  /** What is counted. */
+  /** The name of the counted units. */
   readonly unit: string;
 }
 
 /** Shows the progress of one run. */
 interface Progress {
   readonly update: (label: string, done: number, total: number, loss: number | null) => void;
-  /** Writes a line that stays, above the bar. */
+  /** Writes a permanent line above the bar. */
   readonly note: (line: string) => void;
   /** Removes the bar. */
   readonly finish: () => void;
 }
 
-/** Milliseconds between redraws on a terminal, and between lines elsewhere. */
+/** Minimum milliseconds between redraws on a terminal, and between lines elsewhere. */
 const REDRAW = 100;
 const LINE = 10_000;
-/** The rate is measured over about this many milliseconds. */
+/** The rate is measured over about the last 5 seconds, in milliseconds. */
 const RATE_WINDOW = 5_000;
 const BAR_WIDTH = 24;
 const CLEAR_LINE = "\r\u001b[2K";
@@ -45,7 +42,7 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)}:${twoDigits(minutes % 60)}:${rest}`;
 }
 
-/** The figures after the bar: steps, rate, time left, loss. */
+/** Formats the figures after the bar: steps, rate, time left and loss. */
 function progressFigures(state: ProgressState): string {
   const left = state.rate > 0 ? (state.total - state.done) / state.rate : Number.NaN;
   const rate = `${state.rate.toFixed(state.rate < 10 ? 2 : 0)} ${state.unit}/s`;
@@ -53,7 +50,7 @@ function progressFigures(state: ProgressState): string {
   return `${state.done}/${state.total}  ${rate}  ETA ${formatDuration(left)}${loss}`;
 }
 
-/** The bar line, cut to `columns`. */
+/** Formats the line with the bar, cut to fit into `columns`. */
 export function progressBar(state: ProgressState, columns: number): string {
   const share = state.total > 0 ? Math.min(1, state.done / state.total) : 0;
   const filled = Math.round(share * BAR_WIDTH);
@@ -65,7 +62,7 @@ export function progressBar(state: ProgressState, columns: number): string {
  * Shows progress on `output`.
  *
  * @param now milliseconds of a monotonic clock
- * @param unit what is counted
+ * @param unit name of the counted units
  */
 export function createProgress(
   output: TextOutput,
@@ -80,7 +77,7 @@ export function createProgress(
     const last = samples.at(-1);
     if (last !== undefined && done < last[1]) samples = [];
     const recent = samples.filter(([at]) => time - at <= RATE_WINDOW);
-    // One sample from before the window, so that slow runs have a rate too.
+    // Keep one sample from before the window, so that slow runs have a rate too.
     const before = samples.slice(0, samples.length - recent.length).slice(-1);
     samples = [...before, ...recent, [time, done]];
     const [first] = samples;

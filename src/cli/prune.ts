@@ -1,4 +1,4 @@
-/** `espalier prune`: one-shot pruning of a checkpoint into a copy of it. */
+/** `espalier prune`: prunes a checkpoint in one shot into a copy. */
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -79,7 +79,7 @@ const OPTIONS = {
   ),
 } as const;
 
-/** The result with what else is printed. */
+/** The result of pruning and other values that are printed. */
 interface Outcome {
   readonly result: PrunedCheckpoint;
   readonly from: string;
@@ -153,7 +153,7 @@ function printText(outcome: Outcome, { out }: Console): void {
   out.write(`${to}: ${bytes} bytes in ${formatSeconds(seconds)} s\n`);
 }
 
-/** Bytes of the written weights: those of the original, unless they were written in another form. */
+/** Bytes of the written weights. They have the size of the original unless the format changed. */
 function writtenBytes({ layout, files }: Checkpoint, to: string): number {
   if (layout === "file" || layout === "sharded")
     return files.reduce((total, { bytes }) => total + bytes, 0);

@@ -1,4 +1,4 @@
-/** `espalier self-test`: whether this engine computes with compiled kernels what scalar loops compute. */
+/** `espalier self-test`: compares the results of this engine's compiled kernels with those of scalar loops. */
 import { runSelfTest, type SelfTest } from "../conform/self-test.ts";
 import { createBackend } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -12,7 +12,7 @@ const OPTIONS = {
   variant: choiceOption(VARIANTS, "kernels to test (default: all that run here)"),
 } as const;
 
-/** Makes the engine optimise at once, so the test runs the code that a long run would reach. */
+/** Makes the engine optimise at once, so that the test runs the same code as a long run. */
 const OPTIMISE = "--no-liftoff";
 
 type Outcome =
@@ -49,7 +49,7 @@ export const selfTestCommand: Command = defineCommand({
   positionals: [],
   options: OPTIONS,
   run: async ({ values: { variant }, json }, console) => {
-    // A flag stays on, so variants without flags come first.
+    // A flag cannot be turned off again, so variants without flags come first.
     const names = variant === undefined ? [...VARIANTS].reverse() : [variant];
     const outcomes = names.map((name) => testVariant(name, console.engine));
     for (const outcome of outcomes)

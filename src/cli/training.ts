@@ -1,4 +1,4 @@
-/** Runs a training command: progress and epochs as they come, then the table, the report and its path. */
+/** Runs a training command: prints progress and each epoch, then the results and the path of the report. */
 
 import { availableParallelism } from "node:os";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -29,7 +29,7 @@ export const TRAINING_OPTIONS: {
   verbose: flagOption("say how kernels and threads were chosen"),
 };
 
-/** An epoch as a line for a person. */
+/** Formats an epoch as a line of text. */
 function epochText(line: MetricsLine, epochs: number): string {
   const figure = (name: string, value: number | null): string =>
     value === null ? "" : `  ${name} ${value.toFixed(4)}`;
@@ -43,14 +43,14 @@ function epochText(line: MetricsLine, epochs: number): string {
   ].join("");
 }
 
-/** Keys as in metrics.jsonl. */
+/** Converts keys to snake_case, as in metrics.jsonl. */
 function snakeCased(record: object): object {
   return Object.fromEntries(
     Object.entries(record).map(([key, value]) => [kebabCase(key).replaceAll("-", "_"), value]),
   );
 }
 
-/** The results as JSON lines. */
+/** Formats the results as JSON lines. */
 function jsonLines({ report, reportPath, outcome }: FineTuned): readonly string[] {
   const { metric, rows } = report.table;
   const results = rows.map((row) => ({ metric, ...row, relativeDrop: relativeDrop(row) }));
@@ -59,7 +59,7 @@ function jsonLines({ report, reportPath, outcome }: FineTuned): readonly string[
   return events.map((event) => JSON.stringify(event));
 }
 
-/** The results as lines for a person. */
+/** Formats the results as lines of text. */
 function textLines({ report, reportPath, outcome }: FineTuned): readonly string[] {
   if (reportPath === null) return ["Interrupted before the run began."];
   const { rows, metric } = report.table;
@@ -78,7 +78,7 @@ function textLines({ report, reportPath, outcome }: FineTuned): readonly string[
 /**
  * Runs a training and prints its results.
  *
- * @returns 0, or 130 if it was interrupted; what is there so far is then saved and reported
+ * @returns 0, or 130 if the run was interrupted; its results so far are then saved and reported
  */
 export async function runTrainingCommand(
   options: Omit<FineTuneRunOptions, "signal" | "listener">,

@@ -1,4 +1,4 @@
-/** `espalier verify`: proves or refutes that a checkpoint's layers obey a sparsity pattern. */
+/** `espalier verify`: checks whether the layers of a checkpoint obey a sparsity pattern. */
 
 import { type CheckpointVerdict, layerWeights, verifyCheckpoint } from "../checkpoint/verify.ts";
 import { refuseInput } from "../core/either.ts";
