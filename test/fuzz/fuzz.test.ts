@@ -30,10 +30,10 @@ import {
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
 import { parseShardIndex } from "../../src/io/shard-index.ts";
+import { decodeUtf8 } from "../../src/io/text.ts";
 import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { parseTokenizerConfig } from "../../src/io/tokenizer-config.ts";
 import { readTorchFile, torchTensorBytes } from "../../src/io/torch-checkpoint.ts";
-import { decodeUtf8 } from "../../src/io/text.ts";
 import { parseVocabulary } from "../../src/io/vocabulary.ts";
 import { parseYaml } from "../../src/io/yaml.ts";
 import { type Backend, createBackend } from "../../src/kernels/backend.ts";
