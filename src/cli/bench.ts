@@ -49,7 +49,7 @@ export interface BenchRequest {
   /** The directory for result files; null: no files are written. */
   readonly output: string | null;
   readonly json: boolean;
-  /** The one case to measure in this process; null: whole benchmarks. */
+  /** A single case to measure in this process; null: whole benchmarks. */
   readonly probe: { readonly argument: unknown } | null;
 }
 

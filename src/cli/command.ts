@@ -11,17 +11,17 @@ import {
   optionName,
 } from "./options.ts";
 
-/** 0 done, 1 a check failed, 2 wrong usage or input, 130 interrupted. */
+/** 0: done, 1: a check failed, 2: invalid usage or input, 130: interrupted. */
 export type ExitCode = 0 | 1 | 2 | 130;
 
-/** A command as the dispatcher sees it. */
+/** A command that the dispatcher can run. */
 export interface Command {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
   /** The text of `--help`. */
   readonly help: string;
-  /** Runs the command on the arguments after its name. @throws InputError if an argument or an input is refused */
+  /** Runs the command with the arguments after its name. @throws InputError if an argument or an input is invalid */
   readonly run: (argv: readonly string[], console: Console) => Promise<ExitCode>;
 }
 
@@ -32,7 +32,7 @@ interface CommandDefinition<Options extends OptionTable> {
   readonly description: readonly string[];
   readonly positionals: readonly string[];
   readonly options: Options;
-  /** Problems may name an option by its key in backticks. */
+  /** Runs the command. Its problems may name an option by the option's key in backticks. */
   readonly run: (invocation: Invocation<Options>, console: Console) => Promise<ExitCode>;
 }
 

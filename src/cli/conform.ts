@@ -71,7 +71,7 @@ function byFamily(verdicts: readonly Verdict[]) {
   });
 }
 
-/** Lines for a person, who sees only the vectors that failed. */
+/** Prints text, which lists only the vectors that failed. */
 function textPrinter({ out }: Console) {
   return {
     unknown: (set: string) => out.write(`${set}: not a known set of vectors, not counted\n`),

@@ -63,7 +63,7 @@ function isRefusal(error: unknown): error is Error {
   return isSystemError || /expected .+, got /s.test(error.message);
 }
 
-/** Runs `espalier` on the arguments after its name. Refusals of arguments and inputs go to standard error. */
+/** Runs `espalier` with the arguments after its name. Errors about arguments and inputs go to standard error. */
 export async function runCommandLine(argv: readonly string[], console: Console): Promise<ExitCode> {
   const [name = "--help", ...rest] = argv;
   if (name === "--help" || name === "-h") {

@@ -31,7 +31,7 @@ export interface MeasuredModel {
 export interface PhaseResult extends PhaseId {
   readonly profile: Profile;
   readonly variant: KernelVariant;
-  /** The metric that the recipe's table shows. */
+  /** The metric that the results table shows. */
   readonly metric: "accuracy" | "f1";
   /** The model after the last epoch. */
   readonly last: MeasuredModel;

@@ -197,7 +197,7 @@ function choosePruning(
   return right({ recipes: [{ ...recipe, sparse: { ...sparse, pattern } }], pruningConfig });
 }
 
-/** Parses a configuration in INC's keys and begins pruning with it. Gives the first reason why that is impossible. */
+/** Parses a configuration in INC's keys and initialises pruning, which finds errors that depend on the model. */
 function checkPruning(
   keys: PruningKeys,
   model: ModelConfig,

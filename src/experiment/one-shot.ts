@@ -1,4 +1,4 @@
-/** Pruning without fine-tuning: the baseline that a sparse phase is measured against. */
+/** Prunes without fine-tuning, as the baseline for a sparse phase. */
 import type { Backend } from "../kernels/backend.ts";
 import { onStepBegin } from "../prune/hooks.ts";
 import { initialisePruning } from "../prune/initialise.ts";

@@ -35,7 +35,7 @@ interface ExperimentOf<Row> {
   readonly initialTensors?: ReadonlyMap<string, NamedValues> | undefined;
   /** Default: the dense model. */
   readonly teacher?: TeacherModel | undefined;
-  /** Replaces every recipe's pruning configuration; in INC's keys. */
+  /** Replaces the pruning configuration of every recipe. In INC's keys. */
   readonly pruningConfig?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -81,7 +81,7 @@ export interface ExperimentPhase {
   readonly settings: TrainingSettings;
 }
 
-/** The first recipe's dense phase, then the sparse phase of each recipe that has one. */
+/** Plans the dense phase of the first recipe, then the sparse phase of each recipe that has one. */
 export function planPhases(plan: ExperimentPlan, seed: number): readonly ExperimentPhase[] {
   const { recipes, profile, sparseProducts, trainingRows, pruningConfig } = plan;
   const context = { seed, profile, sparseProducts, exampleCount: trainingRows.length };

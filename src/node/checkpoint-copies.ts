@@ -73,7 +73,7 @@ export function pruneCheckpoint(options: PruningOptions): Promise<PrunedCheckpoi
 }
 
 /**
- * Packs a checkpoint into one safetensors file with a manifest, either complete or absent. Each tensor gets the smallest
+ * Packs a checkpoint into one safetensors file with a manifest, either complete or absent. Each tensor has its smallest
  * layout. A directory becomes a directory with `model.packed.safetensors` and copies of the other files.
  *
  * @throws InputError if `to` exists, the file system's error, or the signal's reason; then the copy is removed

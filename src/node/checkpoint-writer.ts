@@ -57,7 +57,7 @@ async function writeFile({ write }: CopiedFile, path: string): Promise<void> {
   }
 }
 
-/** Makes the entries of a directory durable. */
+/** Syncs a directory, so that its new and renamed entries survive a crash. */
 function syncDirectory(path: string): void {
   const descriptor = openSync(path, "r");
   try {

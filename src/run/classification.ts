@@ -68,7 +68,7 @@ function probabilitiesOf(logits: readonly number[]): readonly number[] {
 }
 
 /**
- * Classifies texts, a batch at a time.
+ * Classifies texts in batches.
  *
  * @param turn awaited before each batch, so that the program can handle other events or stop
  * @throws InputError if a logit is not finite
