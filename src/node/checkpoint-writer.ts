@@ -23,7 +23,7 @@ import { kindOfPath, namingFile, writeAll } from "./files.ts";
 export interface CopyPaths {
   /** The path of the opened checkpoint. All files of a directory are copied. */
   readonly from: string;
-  /** A path that does not exist: of a file if the copy is a file, of a directory if it is a directory or has an index. */
+  /** The path of the copy, which must not exist. The copy is a directory if `from` is a directory or an index. */
   readonly to: string;
 }
 

@@ -56,9 +56,9 @@ export interface FineTuned {
 }
 
 /**
- * Trains every seed of a plan. Writes to the directory: `dense/` and `sparse/` in Hugging Face's layout, `metrics.jsonl`
- * with one line per epoch, `timings.json`, `report.html` and `snapshots/`. The report of an interrupted run shows the
- * epochs so far. Results do not depend on the number of threads.
+ * Trains every seed of a plan and writes to the directory: `dense/` and `sparse/` in Hugging Face's layout,
+ * `metrics.jsonl` with one line per epoch, `timings.json`, `report.html` and `snapshots/`. The report of an interrupted
+ * run shows the epochs so far. Results do not depend on the number of threads.
  *
  * @throws InputError if a model, a pruning configuration or a snapshot does not fit; then nothing is written
  */
