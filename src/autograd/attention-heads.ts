@@ -103,12 +103,12 @@ export function softmaxOfScores(
   }
 }
 
-/** dScores = gradient of the unscaled scores; it may alias dProbabilities. */
+/** dScores = gradient of the unscaled scores, from probabilities p; it may alias dP. */
 export function softmaxOfScoresBackward(
   kernels: Kernels,
   layout: AttentionLayout,
-  probabilities: Float32Array,
-  dProbabilities: Float32Array,
+  p: Float32Array,
+  dP: Float32Array,
   scale: number,
   dScores: Float32Array,
 ): void {
@@ -119,15 +119,7 @@ export function softmaxOfScoresBackward(
       const length = offsets[example + 1] - offsets[example];
       const at = layout.heads * startOf(layout, example);
       const rows = squareRows(layout, length);
-      kernels.attentionSoftmaxBackward(
-        probabilities,
-        dProbabilities,
-        scale,
-        dScores,
-        at,
-        rows,
-        length,
-      );
+      kernels.attentionSoftmaxBackward(p, dP, scale, dScores, at, rows, length);
     }
   } finally {
     kernels.closeGroup();

@@ -18,15 +18,15 @@ export function moduleList(config: ModelConfig): readonly ModuleDescription[] {
   const { hiddenSize: hidden } = config;
   const names = modelNames(config);
   return [
-    embedding(names.wordEmbeddings, config.vocabularySize, hidden),
-    embedding(names.positionEmbeddings, config.maxPositions, hidden),
+    moduleOf("embedding", names.wordEmbeddings, config.vocabularySize, hidden),
+    moduleOf("embedding", names.positionEmbeddings, config.maxPositions, hidden),
     ...(names.tokenTypeEmbeddings === null
       ? []
-      : [embedding(names.tokenTypeEmbeddings, config.tokenTypes, hidden)]),
-    layerNorm(names.embeddingNorm, hidden),
+      : [moduleOf("embedding", names.tokenTypeEmbeddings, config.tokenTypes, hidden)]),
+    moduleOf("layerNorm", names.embeddingNorm, hidden),
     ...names.layers.flatMap((layer) => layerModules(layer, hidden, config.intermediateSize)),
-    linear(names.pooler, hidden, hidden),
-    linear(names.classifier, config.labels, hidden),
+    moduleOf("linear", names.pooler, hidden, hidden),
+    moduleOf("linear", names.classifier, config.labels, hidden),
   ];
 }
 
@@ -36,25 +36,17 @@ function layerModules(
   intermediate: number,
 ): readonly ModuleDescription[] {
   return [
-    linear(names.query, hidden, hidden),
-    linear(names.key, hidden, hidden),
-    linear(names.value, hidden, hidden),
-    linear(names.attentionOutput, hidden, hidden),
-    layerNorm(names.attentionNorm, hidden),
-    linear(names.intermediate, intermediate, hidden),
-    linear(names.output, hidden, intermediate),
-    layerNorm(names.outputNorm, hidden),
+    moduleOf("linear", names.query, hidden, hidden),
+    moduleOf("linear", names.key, hidden, hidden),
+    moduleOf("linear", names.value, hidden, hidden),
+    moduleOf("linear", names.attentionOutput, hidden, hidden),
+    moduleOf("layerNorm", names.attentionNorm, hidden),
+    moduleOf("linear", names.intermediate, intermediate, hidden),
+    moduleOf("linear", names.output, hidden, intermediate),
+    moduleOf("layerNorm", names.outputNorm, hidden),
   ];
 }
 
-function linear(name: string, outputs: number, inputs: number): ModuleDescription {
-  return { name, kind: "linear", shape: [outputs, inputs], bias: true };
-}
-
-function embedding(name: string, rows: number, width: number): ModuleDescription {
-  return { name, kind: "embedding", shape: [rows, width], bias: false };
-}
-
-function layerNorm(name: string, width: number): ModuleDescription {
-  return { name, kind: "layerNorm", shape: [width], bias: true };
+function moduleOf(kind: ModuleKind, name: string, ...shape: number[]): ModuleDescription {
+  return { name, kind, shape, bias: kind !== "embedding" };
 }

@@ -2,6 +2,7 @@
 import { describe } from "../core/checks.ts";
 import { InputError, type Problem } from "../core/either.ts";
 import type { KernelVariant } from "../kernels/table.ts";
+import type { NamedValues } from "../model/parameters.ts";
 import { copyPruningState } from "../prune/hooks.ts";
 import type { PruningState } from "../prune/state.ts";
 import type { Parameters } from "../tensor/parameter.ts";
@@ -17,14 +18,8 @@ export interface RunProgress {
   readonly lossSum: number;
 }
 
-/** Values with their shape, copied out of a backend's memory. */
-interface StoredValues {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
-
-/** Values of a model's parameters, in module order. */
-export type StoredParameters = ReadonlyMap<string, StoredValues>;
+/** Values of a model's parameters, in module order, copied out of a backend's memory. */
+export type StoredParameters = ReadonlyMap<string, NamedValues>;
 
 /** The moments of one parameter, and its number of updates. */
 interface StoredSlot {

@@ -41,10 +41,7 @@ export interface LabelledBatch {
 }
 
 /** A module as pruning sees it. Its weight is the parameter `<name>.weight`, if there is one. */
-interface ModelLayer {
-  readonly name: string;
-  readonly kind: LayerKind;
-}
+type ModelLayer = Pick<LayerRecord, "name" | "kind">;
 
 /** A model that can be trained: {@link sequenceClassifier}, or one written with the operations of this entry. */
 export interface TrainableModel<Batch extends LabelledBatch> {

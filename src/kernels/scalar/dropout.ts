@@ -7,21 +7,13 @@ const GROUP = 32;
 /** The 32 draws of 16 bits of one group of positions, in the order of the positions. */
 function drawGroup(
   group: number,
-  key: DropoutKey,
+  { seedLow, seedHigh, step, operation }: DropoutKey,
   example: number,
   block: Uint32Array,
   draws: Uint16Array,
 ): void {
   for (let lane = 0; lane < 4; lane++) {
-    philoxInto(
-      4 * group + lane,
-      example,
-      key.operation,
-      key.step,
-      key.seedLow,
-      key.seedHigh,
-      block,
-    );
+    philoxInto(4 * group + lane, example, operation, step, seedLow, seedHigh, block);
     for (let word = 0; word < 4; word++) {
       draws[4 * word + lane] = block[word] & 0xffff;
       draws[16 + 4 * word + lane] = block[word] >>> 16;

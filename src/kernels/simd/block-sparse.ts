@@ -57,17 +57,6 @@ function foursOf(wasm: Wasm, matrix: BlockSparseMatrix): Blocks {
   throw new RangeError(`height: expected ${BLOCK_OUTPUTS}, got ${matrix.height}`);
 }
 
-/** How long parts are: at least `least`, and a multiple of `step` except for the last one. */
-interface PartSize {
-  readonly least: number;
-  readonly step: number;
-}
-
-/** Parts of whole tiles, so that each gives the same bytes as without parts. */
-function partsOfTokens(weights: number, tile: number): PartSize {
-  return { least: Math.max(tile, Math.ceil(LEAST_WORK / Math.max(1, weights))), step: tile };
-}
-
 /** Whether a range is not empty. @throws RangeError if it is invalid */
 function isRange(first: number, end: number): boolean {
   if (first < 0 || end < first)
@@ -75,11 +64,13 @@ function isRange(first: number, end: number): boolean {
   return first < end;
 }
 
+/** Runs a range in parts of at least `least`, a multiple of `step` except for the last one. */
 function runParts(
   scheduler: Scheduler,
   first: number,
   end: number,
-  { least, step }: PartSize,
+  least: number,
+  step: number,
   run: (first: number, end: number) => void,
 ): void {
   const part = partLength(scheduler, end - first, least, step);
@@ -89,20 +80,23 @@ function runParts(
 }
 
 /**
- * Runs a range of tokens in parts. One thread uses the caller's tile; several use the working space of their instances
+ * Runs a range of tokens, each multiplied by `weights` numbers, in parts of whole tiles, so that each gives the same
+ * bytes as without parts. One thread uses the caller's tile; several use the working space of their instances
  * (address 0), if that is large enough for `tileLength` floats.
  */
 function runTokens(
   scheduler: Scheduler,
   first: number,
   end: number,
-  size: PartSize,
+  weights: number,
+  tokens: number,
   tileAt: number,
   tileLength: number,
   run: (first: number, end: number, tile: number) => void,
 ): void {
+  const least = Math.max(tokens, Math.ceil(LEAST_WORK / Math.max(1, weights)));
   if (scheduler.threads === 1 || tileLength > WORKSPACE_FLOATS) run(first, end, tileAt);
-  else runParts(scheduler, first, end, size, (from, to) => run(from, to, 0));
+  else runParts(scheduler, first, end, least, tokens, (from, to) => run(from, to, 0));
 }
 
 function gather(wasm: Wasm): BlockSparseKernels["blockSparseGather"] {
@@ -135,8 +129,8 @@ function forward(wasm: Wasm, scheduler: Scheduler): BlockSparseKernels["blockSpa
     const biasAt = bias === null ? 0 : at("bias", bias, outputs);
     const length = workingSpace(height, inputs);
     const tileAt = at("tile", tile, length);
-    const parts = partsOfTokens(blocks * height, tileTokens(height));
-    runTokens(scheduler, first, end, parts, tileAt, length, (from, to, room) => {
+    const [weights, tokens] = [blocks * height, tileTokens(height)];
+    runTokens(scheduler, first, end, weights, tokens, tileAt, length, (from, to, room) => {
       const [source, target] = [xAt + from * inputs * 4, yAt + from * outputs * 4];
       const count = to - from;
       multiply(source, count, inputs, outputs, starts, columns, values, biasAt, target, room);
@@ -148,7 +142,8 @@ function inputGradient(
   wasm: Wasm,
   scheduler: Scheduler,
 ): BlockSparseKernels["blockSparseInputGradient"] {
-  const { at, run } = wasm;
+  const { at } = wasm;
+  const multiply = wasm.run.blockSparseInputGradient;
   return (dy, matrix, dx, accumulate, first, end, tile) => {
     const { outputs, inputs } = matrix;
     const { blocks, starts, columns, values } = foursOf(wasm, matrix);
@@ -157,20 +152,12 @@ function inputGradient(
     const dxAt = at("dx", dx, end * inputs);
     const length = workingSpace(BLOCK_OUTPUTS, inputs);
     const tileAt = at("tile", tile, length);
-    const parts = partsOfTokens(BLOCK_OUTPUTS * blocks, tileTokens(BLOCK_OUTPUTS));
-    runTokens(scheduler, first, end, parts, tileAt, length, (from, to, room) => {
-      run.blockSparseInputGradient(
-        dyAt + from * outputs * 4,
-        to - from,
-        inputs,
-        outputs,
-        starts,
-        columns,
-        values,
-        dxAt + from * inputs * 4,
-        accumulate ? 1 : 0,
-        room,
-      );
+    const [weights, tokens] = [BLOCK_OUTPUTS * blocks, tileTokens(BLOCK_OUTPUTS)];
+    const add = accumulate ? 1 : 0;
+    runTokens(scheduler, first, end, weights, tokens, tileAt, length, (from, to, room) => {
+      const [source, target] = [dyAt + from * outputs * 4, dxAt + from * inputs * 4];
+      const count = to - from;
+      multiply(source, count, inputs, outputs, starts, columns, values, target, add, room);
     });
   };
 }
@@ -226,7 +213,7 @@ function addSums(wasm: Wasm, scheduler: Scheduler): BlockSparseKernels["blockSpa
     const sumsAt = at("sums", sums, shards * blocks * BLOCK_OUTPUTS);
     const to = at("dWeight", dWeight, outputs * inputs);
     const least = Math.ceil((LEAST_ADDED * rows) / Math.max(1, blocks));
-    runParts(scheduler, 0, rows, { least, step: 1 }, (from, end) => {
+    runParts(scheduler, 0, rows, least, 1, (from, end) => {
       run.blockSparseAddSums(sumsAt, shards, blocks, inputs, starts, columns, to, from, end);
     });
   };

@@ -123,9 +123,7 @@ function forEachPart<T>(
   }
 }
 
-type Update = Pick<PruningKernels, "updateScoresInto">;
-
-function scoring(stage: Stage, plain: PruningKernels): Update {
+function scoring(stage: Stage, plain: PruningKernels): Pick<PruningKernels, "updateScoresInto"> {
   const { module, divide } = stage;
   const { blockMagnitudes, blockProducts } = module.scheduler.functions;
   return {
@@ -159,12 +157,7 @@ function scoring(stage: Stage, plain: PruningKernels): Update {
   };
 }
 
-type Selection = Pick<
-  PruningKernels,
-  "countLeadingBitsInto" | "countTrailingBitsInto" | "countBelow"
->;
-
-function selection(stage: Stage): Selection {
+function selection(stage: Stage) {
   const { run, divide, histogram: address } = stage;
   const [{ scores: window }] = stage.windows;
   /** Runs `count` over all scores, then adds the histogram of the module to the caller's. */
@@ -201,12 +194,10 @@ function selection(stage: Stage): Selection {
       }
       return count;
     },
-  };
+  } satisfies Partial<PruningKernels>;
 }
 
-type Masking = Pick<PruningKernels, "writeMaskInto" | "applyMaskInto">;
-
-function masking(stage: Stage, plain: PruningKernels): Masking {
+function masking(stage: Stage, plain: PruningKernels) {
   const { module, divide } = stage;
   const { writeMask, applyMask } = module.scheduler.functions;
   return {
@@ -244,7 +235,7 @@ function masking(stage: Stage, plain: PruningKernels): Masking {
         },
       });
     },
-  };
+  } satisfies Partial<PruningKernels>;
 }
 
 const stages = new WeakMap<KernelModule, Stage>();

@@ -56,13 +56,8 @@ function attentionSoftmax({ run, at, partOfRows, openGroup, closeGroup }: Wasm) 
   } satisfies Partial<RowKernels>;
 }
 
-function layerNormForward({
-  run,
-  at,
-  partOfRows,
-  openGroup,
-  closeGroup,
-}: Wasm): RowKernels["layerNormForward"] {
+function layerNormForward(wasm: Wasm): RowKernels["layerNormForward"] {
+  const { run, at, partOfRows, openGroup, closeGroup } = wasm;
   return (x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns) => {
     const size = rows * columns;
     const forward = residual === null ? run.layerNormForward : run.layerNormResidualForward;
@@ -94,14 +89,9 @@ function layerNormForward({
   };
 }
 
-function layerNormBackward({
-  run,
-  at,
-  partOfRows,
-  partOfColumns,
-  openGroup,
-  closeGroup,
-}: Wasm): RowKernels["layerNormBackward"] {
+function layerNormBackward(wasm: Wasm): RowKernels["layerNormBackward"] {
+  const { run, at, partOfRows, partOfColumns, openGroup, closeGroup } = wasm;
+  const { layerNormParameterGradients: sum } = run;
   return (dy, xhat, rstd, gamma, dx, dGamma, dBeta, rows, columns) => {
     const size = rows * columns;
     const dyAt = at("dy", dy, size);
@@ -117,15 +107,7 @@ function layerNormBackward({
     for (let column = 0; column < columns; column += columnPart) {
       const i = 4 * column;
       const length = Math.min(columnPart, columns - column);
-      run.layerNormParameterGradients(
-        dyAt + i,
-        xhatAt + i,
-        dGammaAt + i,
-        dBetaAt + i,
-        rows,
-        length,
-        columns * 4,
-      );
+      sum(dyAt + i, xhatAt + i, dGammaAt + i, dBetaAt + i, rows, length, columns * 4);
     }
     closeGroup();
     const part = partOfRows(rows, columns);

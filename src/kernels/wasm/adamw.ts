@@ -48,16 +48,10 @@ export function addAdamW(module: ModuleBuilder): void {
   });
 }
 
-interface UpdateOperands {
-  readonly p: V128;
-  /** The new first moment, and the square root of the new second one. */
-  readonly m: V128;
-  readonly rootOfV: V128;
-  readonly stepSize: V128;
-  readonly keep: V128;
-  readonly epsilon: V128;
-  readonly correction: V128;
-}
+/** `m` is the new first moment, `rootOfV` the square root of the new second one. */
+type UpdateOperands = Readonly<
+  Record<"p" | "m" | "rootOfV" | "stepSize" | "keep" | "epsilon" | "correction", V128>
+>;
 
 function addUpdate(
   module: ModuleBuilder,

@@ -94,7 +94,13 @@ function addTileGradients(module: ModuleBuilder, together: number) {
   return module.internal({ ...PARAMETERS, ...integers("tokens", "transposed") }, (f, p) => {
     const sums = f.locals("v128", together / 4);
     const at = f.local("i32");
-    const tokens = tokenAddresses(f, p, together);
+    // The addresses of the gradients of the tokens.
+    const next = f.let(p.dy);
+    const tokens = Array.from({ length: together }, (_, t) => {
+      const token = f.let(next);
+      f.if(i32.ltS(i32.const(t + 1), p.tokens), () => f.increment(next, p.stride));
+      return token;
+    });
     const offset = f.let(i32.const(0));
     forEachBlockRow(f, p, p.rows, (row) => {
       const gradients = loadTokens(f, tokens, offset, joinsVectors(module) ? p.transposed : null);
@@ -110,20 +116,6 @@ function addTileGradients(module: ModuleBuilder, together: number) {
       });
       f.increment(offset, 4 * BLOCK_OUTPUTS);
     });
-  });
-}
-
-/** The addresses of the gradients of a tile's tokens. */
-function tokenAddresses(
-  f: FunctionBuilder,
-  { dy, stride, tokens }: Readonly<Record<"dy" | "stride" | "tokens", Local<"i32">>>,
-  together: number,
-): Local<"i32">[] {
-  const next = f.let(dy);
-  return Array.from({ length: together }, (_, t) => {
-    const token = f.let(next);
-    f.if(i32.ltS(i32.const(t + 1), tokens), () => f.increment(next, stride));
-    return token;
   });
 }
 

@@ -101,30 +101,19 @@ export function addDropout(module: ModuleBuilder): void {
             for (let index = 0; index < 8; index++) apply(words, index, fullPlace(f, index));
             advance(f, [x, y], left, GROUP);
           },
-          () => applyToRest(f, { x, y, left, words, apply }),
+          // The last 1 to 31 floats of a row.
+          () =>
+            f.block((done) => {
+              for (let index = 0; index < 8; index++) {
+                upToOneVector(f, left, (place) => apply(words, index, place));
+                advance(f, [x, y], left, f.let(i32.minS(left, 4)));
+                f.exitIf(done, i32.eqz(left));
+              }
+            }),
         );
         f.increment(counter, 4);
       });
     });
-  });
-}
-
-interface RestOfRow {
-  readonly x: Local<"i32">;
-  readonly y: Local<"i32">;
-  readonly left: Local<"i32">;
-  readonly words: readonly V128[];
-  readonly apply: (words: readonly V128[], index: number, place: VectorPlace) => void;
-}
-
-/** The last 1 to 31 floats of a row. */
-function applyToRest(f: FunctionBuilder, { x, y, left, words, apply }: RestOfRow): void {
-  f.block((done) => {
-    for (let index = 0; index < 8; index++) {
-      upToOneVector(f, left, (place) => apply(words, index, place));
-      advance(f, [x, y], left, f.let(i32.minS(left, 4)));
-      f.exitIf(done, i32.eqz(left));
-    }
   });
 }
 

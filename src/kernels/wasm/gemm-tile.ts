@@ -55,16 +55,6 @@ export const SWEEP_PARAMETERS = {
 /** Computes `rows` x one panel of C. */
 export type Sweep = FunctionReference<typeof SWEEP_PARAMETERS>;
 
-interface Registers {
-  readonly sums: readonly (readonly Local<"v128">[])[];
-  readonly right: readonly Local<"v128">[];
-  readonly left: Local<"v128">;
-  /** Pointers to the left factor: one for each row, or one. */
-  readonly leftPointers: readonly Local<"i32">[];
-  readonly rightPointer: Local<"i32">;
-  readonly remaining: Local<"i32">;
-}
-
 /** Adds the function that sweeps down the rows of a panel, `height` (at most `tile.rows`) rows at a time. */
 export function addSweep(
   module: ModuleBuilder,
@@ -92,17 +82,15 @@ export function addSweep(
   });
 }
 
-function declareRegisters(
-  f: FunctionBuilder,
-  tile: Tile,
-  layout: LeftLayout,
-  height: number,
-): Registers {
+type Registers = ReturnType<typeof declareRegisters>;
+
+function declareRegisters(f: FunctionBuilder, tile: Tile, layout: LeftLayout, height: number) {
   const vectors = tile.columns / 4;
   return {
     sums: Array.from({ length: height }, () => f.locals("v128", vectors)),
     right: f.locals("v128", vectors),
     left: f.local("v128"),
+    // One for each row, or one.
     leftPointers: f.locals("i32", layout === "packed" ? 1 : height),
     rightPointer: f.local("i32"),
     remaining: f.local("i32"),

@@ -32,11 +32,11 @@ function addForward(module: ModuleBuilder): void {
     ...integers("probabilities", "rows", "columns"),
   } as const;
   module.func("attentionSoftmaxForward", parameters, (f, row) => {
-    const { scores, keyBias, scale, probabilities, rows, columns } = row;
+    const { scale, probabilities, rows, columns } = row;
     const factor = f.let(f32x4.splat(scale));
     f.for(0, rows, 1, () => {
       const start = f.let(probabilities);
-      const max = storeLogits(f, { scores, keyBias, factor, out: probabilities, columns });
+      const max = storeLogits(f, row, factor);
       const sum = storeExponentials(f, f.let(start), columns, max);
       const inverse = f.let(f32x4.splat(f32.div(1, sum)));
       forEachPlace(f, columns, [start], (place) =>
@@ -46,19 +46,13 @@ function addForward(module: ModuleBuilder): void {
   });
 }
 
-interface LogitsRow {
-  readonly scores: Local<"i32">;
-  readonly keyBias: Local<"i32">;
-  readonly factor: Local<"v128">;
-  readonly out: Local<"i32">;
-  readonly columns: Local<"i32">;
-}
-
-/** Stores scores * factor + keyBias and advances `scores` and `out` by a row. Returns the largest. */
+/** Stores scores * factor + keyBias and advances `scores` and `probabilities` by a row. Returns the largest. */
 function storeLogits(
   f: FunctionBuilder,
-  { scores, keyBias, factor, out, columns }: LogitsRow,
+  row: Readonly<Record<"scores" | "keyBias" | "probabilities" | "columns", Local<"i32">>>,
+  factor: Local<"v128">,
 ): Local<"v128"> {
+  const { scores, keyBias, probabilities: out, columns } = row;
   const lowest = f.let(f32x4.splat(-Infinity));
   const maxima = [f.let(lowest), f.let(lowest)];
   const biasAt = f.let(keyBias);
