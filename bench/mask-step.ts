@@ -14,7 +14,7 @@ import {
 import { initialisePruning } from "../src/prune/initialise.ts";
 import type { LayerRecord } from "../src/prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../src/prune/parse.ts";
-import { createPruningKernels } from "../src/train/pruning-kernels.ts";
+import { createPruningKernels } from "../src/train/pruning.ts";
 import type { BenchContext, Benchmark, Cell } from "./benchmark.ts";
 import { ratiosOf, spreadOf } from "./measure.ts";
 import { peakMemory } from "./memory.ts";

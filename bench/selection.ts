@@ -1,7 +1,7 @@
 /** Time to find the k-th smallest of many scores: histograms in plain JavaScript and on WASM, sorting, torch. */
 import { createBackend } from "../src/kernels/backend.ts";
 import { createSelectionScratch, kthSmallest } from "../src/prune/threshold.ts";
-import { createPruningKernels } from "../src/train/pruning-kernels.ts";
+import { createPruningKernels } from "../src/train/pruning.ts";
 import {
   type BenchContext,
   type Benchmark,

@@ -63,7 +63,7 @@ export type { Evaluation, TrainingEvent } from "./train/events.ts";
 export { padExamples, type TokenisedExample } from "./train/examples.ts";
 export { type FineTuneOptions, type FineTuning, fineTune } from "./train/loop.ts";
 export { createOptimizer, optimizerStepInto, releaseOptimizer } from "./train/optimizer.ts";
-export { createPruningKernels } from "./train/pruning-kernels.ts";
+export { createPruningKernels } from "./train/pruning.ts";
 export { type TrainingSettings, trainingSettings } from "./train/settings.ts";
 export type { TrainingSnapshot } from "./train/snapshot.ts";
 export {

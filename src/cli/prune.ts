@@ -15,7 +15,7 @@ import { nodeStorage } from "../node/storage.ts";
 import { ELEMENT_CRITERION_NAMES } from "../prune/criteria.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import { type ModuleOrder, readModuleOrder } from "../run/module-order.ts";
-import { createPruningKernels } from "../train/pruning-kernels.ts";
+import { createPruningKernels } from "../train/pruning.ts";
 import {
   blockWord,
   readConfig,

@@ -41,21 +41,12 @@ export interface ThreadedBackend extends Backend {
 /** The variants of `auto`, the fastest first; not the revectorized one, which needs a flag that a module cannot detect. */
 const VARIANTS: readonly KernelVariant[] = ["fma", "simd", "scalar"];
 
-/** The engine feature of each WASM variant. */
-const FEATURES: Readonly<Record<WasmVariant, string>> = {
-  revectorized: "relaxed SIMD",
-  fma: "relaxed SIMD",
-  simd: "WASM SIMD",
-};
-
 const INITIAL_PAGES = 16;
 /** The most pages of a memory, as in the import of the modules. */
 const MAXIMUM_PAGES = 65536;
 /** Maxima of a shared memory to try, because an engine may reserve all of it. */
 const SHARED_PAGES = [MAXIMUM_PAGES, 32768, 16384, 4096];
 export const MOST_THREADS = 256;
-
-type Sharing = "own" | "shared";
 
 /**
  * Creates a backend. `auto` tries relaxed SIMD with fused multiply-add, then SIMD, then scalar loops, for engines
@@ -143,15 +134,15 @@ function isAvailable(variant: KernelVariant): boolean {
 const compiled = new Map<string, WebAssembly.Module>();
 
 /** The compiled module of a variant. @throws RangeError with the reason if it is not available */
-function compile(variant: WasmVariant, sharing: Sharing): WebAssembly.Module {
+function compile(variant: WasmVariant, sharing: "own" | "shared"): WebAssembly.Module {
   const key = `${variant} ${sharing}`;
   const known = compiled.get(key);
   if (known !== undefined) return known;
   if (typeof WebAssembly === "undefined") throw unavailable(variant, "the engine has no WASM");
   const bytes = Uint8Array.from(atob(MODULES[variant]), (character) => character.charCodeAt(0));
   if (sharing === "shared") bytes[SHARING_FLAG.offsets[variant]] = SHARING_FLAG.shared;
-  if (!WebAssembly.validate(bytes))
-    throw unavailable(variant, `the engine has no ${FEATURES[variant]}`);
+  const feature = variant === "simd" ? "WASM SIMD" : "relaxed SIMD";
+  if (!WebAssembly.validate(bytes)) throw unavailable(variant, `the engine has no ${feature}`);
   try {
     const module = new WebAssembly.Module(bytes);
     compiled.set(key, module);

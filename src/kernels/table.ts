@@ -60,7 +60,7 @@ export interface Kernels
 }
 
 /** Groups of independent operations, which threads may share. */
-interface GroupKernels {
+export interface GroupKernels {
   /**
    * Runs `body`, whose operations must be independent: with several threads they may run in any order and at the same
    * time, and end before this returns. Operations with a result run immediately. Here dx may not alias dy in

@@ -1,8 +1,8 @@
 /** Checks that the arrays of a packed matrix fit together, for matrices from files. */
 import type { Problem } from "../core/either.ts";
-import { isSet } from "./bitmask.ts";
-import { type BlockPositions, blockGrid } from "./blocks.ts";
-import { bitsOf, type ElementArray, type MatrixShape } from "./elements.ts";
+import { type BitmaskMatrix, isSet } from "./bitmask.ts";
+import { type BlockMatrix, type BlockPositions, blockGrid } from "./blocks.ts";
+import { bitsOf } from "./elements.ts";
 import { type GroupMatrix, groupSizes, positionBits, readPosition } from "./groups.ts";
 import type { PackedMatrix } from "./layout.ts";
 import { fromBfloat16, type QuantizedMatrix } from "./quantized.ts";
@@ -56,12 +56,8 @@ function keptBlocksHold(report: Report, kept: BlockPositions): boolean {
 }
 
 /** Whether all stored elements beyond the edges of the matrix are zero. */
-function edgesHold(
-  report: Report,
-  kept: BlockPositions,
-  values: ElementArray | Int8Array,
-): boolean {
-  const { shape, block, starts, columns } = kept;
+function edgesHold(report: Report, matrix: BlockMatrix | QuantizedMatrix): boolean {
+  const { shape, block, starts, columns, values } = matrix;
   const [height, width] = block;
   if (shape[0] % height === 0 && shape[1] % width === 0) return true;
   const words = values instanceof Int8Array ? values : bitsOf(values);
@@ -111,13 +107,8 @@ function groupsHold(report: Report, matrix: GroupMatrix): boolean {
   return true;
 }
 
-function bitmaskHolds(
-  report: Report,
-  [rows, columns]: MatrixShape,
-  bits: Uint8Array,
-  values: ElementArray,
-): boolean {
-  const count = rows * columns;
+function bitmaskHolds(report: Report, { shape, bits, values }: BitmaskMatrix): boolean {
+  const count = shape[0] * shape[1];
   if (!lengthHolds(report, "bits", bits.length, Math.ceil(count / 8))) return false;
   let set = 0;
   for (let i = 0; i < bits.length * 8; i++) {
@@ -151,14 +142,13 @@ export function packedProblems(matrix: PackedMatrix): readonly Problem[] {
   const report: Report = (path, expected, got) => {
     problems.push({ path, expected, got: String(got) });
   };
-  const { shape } = matrix;
   switch (matrix.layout) {
     case "blocks":
     case "quantized": {
       const { block, columns, values } = matrix;
       if (!keptBlocksHold(report, matrix)) break;
       const count = columns.length * block[0] * block[1];
-      if (lengthHolds(report, "values", values.length, count)) edgesHold(report, matrix, values);
+      if (lengthHolds(report, "values", values.length, count)) edgesHold(report, matrix);
       if (matrix.layout === "quantized") quantizedHolds(report, matrix);
       break;
     }
@@ -166,10 +156,10 @@ export function packedProblems(matrix: PackedMatrix): readonly Problem[] {
       groupsHold(report, matrix);
       break;
     case "bitmask":
-      bitmaskHolds(report, shape, matrix.bits, matrix.values);
+      bitmaskHolds(report, matrix);
       break;
     case "channels": {
-      const { rows, columns, values } = matrix;
+      const { shape, rows, columns, values } = matrix;
       const inRange =
         ascends(report, "rows", rows, [0, rows.length], shape[0]) &&
         ascends(report, "columns", columns, [0, columns.length], shape[1]);

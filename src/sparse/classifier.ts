@@ -119,13 +119,10 @@ function compactLayer(
   };
 }
 
-interface Building {
+interface Building extends Required<SparseClassifierOptions> {
   readonly backend: Backend;
   readonly config: ModelConfig;
   readonly read: ReadParameter;
-  readonly costs: CostModel;
-  readonly tokens: number;
-  readonly executions: NonNullable<SparseClassifierOptions["executions"]>;
   readonly parameters: Map<string, Parameter>;
   readonly products: Map<Parameter, LinearProduct>;
   readonly prepared: PreparedProduct[];

@@ -14,12 +14,11 @@ import { appliedMask } from "./sparsity.ts";
  * a zero gradient keeps them zero. Gradients need it unless the product computed them only at whole kept blocks.
  */
 export function maskTrainingInto(
-  state: PruningState,
+  { state, kernels }: { readonly state: PruningState; readonly kernels: PruningKernels },
   parameters: Parameters,
   { slots }: Optimizer,
-  kernels: PruningKernels,
   step: number,
-  products: ReadonlyMap<Parameter, BlockSparseProducts>,
+  products?: ReadonlyMap<Parameter, BlockSparseProducts>,
 ): void {
   for (const pruner of state.pruners) {
     const changed = mayChangeMasks(pruner, step);
@@ -28,7 +27,7 @@ export function maskTrainingInto(
       const slot = slots.find((candidate) => candidate.parameter === parameter);
       if (parameter === undefined || slot === undefined) continue;
       const mask = appliedMask(layer);
-      const { weightGradient = false, wholeBlocks = false } = products.get(parameter) ?? {};
+      const { weightGradient = false, wholeBlocks = false } = products?.get(parameter) ?? {};
       if (!weightGradient || !wholeBlocks)
         kernels.applyMaskInto(mask, 1, mask.length, parameter.gradient.data);
       if (!changed) continue;
@@ -47,13 +46,9 @@ export function maskBlockGradientsInto(state: PruningState, parameters: Paramete
     if (!scoresBlockMasks(config.criterion) || step > config.endStep) continue;
     for (const { name, mask } of layers) {
       const gradient = parameters.get(`${name}.weight`)?.gradient;
-      if (gradient !== undefined) maskInto(gradient.data, mask);
+      if (gradient === undefined) continue;
+      const { data } = gradient;
+      for (let i = 0; i < data.length; i++) if (mask[i] === 0) data[i] = 0;
     }
-  }
-}
-
-function maskInto(values: Float32Array, mask: Uint8Array): void {
-  for (let i = 0; i < values.length; i++) {
-    if (mask[i] === 0) values[i] = 0;
   }
 }

@@ -109,13 +109,8 @@ export function createOptimizer(
   return { settings, slots, fixed };
 }
 
-function checkSettings({
-  flavour,
-  learningRate,
-  betas,
-  epsilon,
-  weightDecay,
-}: AdamWSettings): void {
+function checkSettings(settings: AdamWSettings): void {
+  const { flavour, learningRate, betas, epsilon, weightDecay } = settings;
   checkOneOf("optimizer.flavour", flavour, ["torch", "transformers"]);
   checkNumber("optimizer.learningRate", learningRate, 0);
   checkNumber("optimizer.betas[0]", betas[0], 0, 1 - Number.EPSILON);

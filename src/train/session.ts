@@ -4,8 +4,11 @@ import type { Backend } from "../kernels/backend.ts";
 import { createPruningScratch, type PruningScratch } from "../prune/hooks.ts";
 import type { PruningState } from "../prune/state.ts";
 import { createOptimizer, type Optimizer, releaseOptimizer } from "./optimizer.ts";
-import { initialiseTrainingPruning, parseTrainingPruning } from "./pruning.ts";
-import { createPruningKernels } from "./pruning-kernels.ts";
+import {
+  createPruningKernels,
+  initialiseTrainingPruning,
+  parseTrainingPruning,
+} from "./pruning.ts";
 import { checkTrainingSettings, type TrainingSettings } from "./settings.ts";
 import { type CompressedWeights, releaseCompressedWeights } from "./sparse-products.ts";
 import { createTeacherCache, type TeacherCache, type TeacherMemory } from "./teacher-cache.ts";

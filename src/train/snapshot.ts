@@ -65,17 +65,14 @@ export function captureSnapshot(
   progress: RunProgress,
 ): TrainingSnapshot {
   const { backend, model, optimizer, pruning, settings, step } = session;
-  const slots = optimizer.slots.map(
-    ({ parameter, updates, firstMoment, secondMoment }) =>
-      [
-        parameter.name,
-        {
-          updates,
-          firstMoment: firstMoment.data.slice(),
-          secondMoment: secondMoment.data.slice(),
-        },
-      ] as const,
-  );
+  const slots = new Map<string, StoredSlot>();
+  for (const { parameter, updates, firstMoment, secondMoment } of optimizer.slots) {
+    const moments = {
+      firstMoment: firstMoment.data.slice(),
+      secondMoment: secondMoment.data.slice(),
+    };
+    slots.set(parameter.name, { updates, ...moments });
+  }
   return {
     version: 1,
     variant: backend.kernels.variant,
@@ -83,7 +80,7 @@ export function captureSnapshot(
     step,
     progress: { ...progress },
     parameters: storedParameters(model.parameters),
-    optimizer: new Map(slots),
+    optimizer: slots,
     pruning: pruning === null ? null : copyPruningState(pruning.state),
   };
 }

@@ -46,14 +46,7 @@ export function trainStepInto<Batch extends LabelledBatch>(
     pruning.state = onBeforeOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
     maskBlockGradientsInto(pruning.state, model.parameters);
     if (settings.profile === "strict")
-      maskTrainingInto(
-        pruning.state,
-        model.parameters,
-        optimizer,
-        pruning.kernels,
-        step,
-        products.blockSparse ?? new Map(),
-      );
+      maskTrainingInto(pruning, model.parameters, optimizer, step, products.blockSparse);
   }
   const learningRate = learningRateAt(settings.schedule, settings.optimizer.learningRate, step);
   optimizerStepInto(backend, optimizer, learningRate, { clearGradients: true });
@@ -66,16 +59,11 @@ export function trainStepInto<Batch extends LabelledBatch>(
 }
 
 /** The compressed weights for a tape, between two steps or after masks were applied in a step. */
-export function sparseProducts({
-  backend,
-  model: { parameters },
-  optimizer,
-  pruning,
-  compressed,
-  settings: { sparseProducts: setting },
-  step,
-}: TrainingSession<never>): Pick<TapeOptions, "blockSparse"> {
+export function sparseProducts(session: TrainingSession<never>): Pick<TapeOptions, "blockSparse"> {
+  const { backend, model, optimizer, pruning, compressed, settings, step } = session;
   if (pruning === null) return {};
+  const { parameters } = model;
+  const { sparseProducts: setting } = settings;
   const current = { backend, setting, parameters, optimizer, state: pruning.state, step };
   return { blockSparse: updateCompressedWeightsInto(compressed, current) };
 }

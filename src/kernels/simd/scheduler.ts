@@ -1,19 +1,15 @@
 /** Runs the functions of a module on the calling thread or on several threads. */
+import type { GroupKernels } from "../table.ts";
 
 /** A function of the module. Its parameters are those of the definition in wasm/. */
 export type WasmFunction<Result = void> = (...values: number[]) => Result;
 
 /** Runs a module's functions: immediately, or within `independently` at its end on any thread. */
-export interface Scheduler {
+export interface Scheduler extends GroupKernels {
   /** Number of threads, including the calling one. */
   readonly threads: number;
   /** The functions without a result, by name. */
   readonly functions: Readonly<Record<string, WasmFunction>>;
-  /** Runs `body`, whose calls may run in any order and at the same time, and end before this returns. */
-  independently(body: () => void): void;
-  /** The same in two halves. `closeGroup` must follow even if the code between throws. */
-  openGroup(): void;
-  closeGroup(): void;
 }
 
 export function directScheduler(exports: WebAssembly.Exports): Scheduler {

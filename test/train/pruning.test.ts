@@ -13,7 +13,7 @@ import { initialisePruning } from "../../src/prune/initialise.ts";
 import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
 import type { PruningState } from "../../src/prune/state.ts";
-import { createPruningKernels } from "../../src/train/pruning-kernels.ts";
+import { createPruningKernels } from "../../src/train/pruning.ts";
 import { randomFloats } from "../kernels/subjects.ts";
 import { arraysMadeBy } from "../prune/allocation.ts";
 import { anyValues, configOf, exactValues, models, mostOf, patterns } from "../prune/models.ts";
