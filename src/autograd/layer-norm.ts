@@ -55,7 +55,7 @@ export function layerNorm(
   const draw = nextDropoutDraw(tape, dropout);
   const y = createOutput(tape, x.shape, true);
   const normalised = createScratch(tape, x.shape);
-  const reciprocalDeviation = createScratch(tape, [rows]);
+  const rstd = createScratch(tape, [rows]);
   if (draw !== null) dropRows(tape, draw, sequences, x.value, normalised);
   tape.backend.kernels.layerNormForward(
     draw === null ? x.value.data : normalised.data,
@@ -65,20 +65,14 @@ export function layerNorm(
     epsilon,
     y.value.data,
     normalised.data,
-    reciprocalDeviation.data,
+    rstd.data,
     rows,
     columns,
   );
-  const saved = [normalised, reciprocalDeviation];
-  record(
-    tape,
-    "layerNorm",
-    y,
-    { input: x, residual, gamma, beta, normalised, reciprocalDeviation, draw, sequences },
-    saved,
-  );
+  const operands = { input: x, residual, gamma, beta, normalised, rstd, draw, sequences };
+  record(tape, "layerNorm", y, operands, [normalised, rstd]);
   normalised.release();
-  reciprocalDeviation.release();
+  rstd.release();
   return y;
 }
 
@@ -87,13 +81,12 @@ export function layerNormBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"layerNorm">,
 ): void {
-  const { input, residual, gamma, beta, normalised, reciprocalDeviation } = operands;
-  const { draw, sequences } = operands;
+  const { input, residual, gamma, beta, normalised, rstd, draw, sequences } = operands;
   const dSum = consumedGradient(tape, output);
   tape.backend.kernels.layerNormBackward(
     dSum.data,
     normalised.data,
-    reciprocalDeviation.data,
+    rstd.data,
     gamma.value.data,
     dSum.data,
     gamma.gradient.data,

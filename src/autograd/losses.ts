@@ -89,14 +89,8 @@ export function kullbackLeibler(
  * As {@link kullbackLeibler} without the teacher's entropy: -sum teacher log student, with the same gradient.
  * (INC's `KnowledgeDistillationLoss` with loss type CE for the teacher.)
  */
-export function softCrossEntropy(
-  tape: Tape,
-  student: Variable,
-  teacher: Variable,
-  options: SoftTargetOptions = {},
-): Variable {
-  return softTargetLoss(tape, student, teacher, options, false);
-}
+export const softCrossEntropy: typeof kullbackLeibler = (tape, student, teacher, options = {}) =>
+  softTargetLoss(tape, student, teacher, options, false);
 
 function softTargetLoss(
   tape: Tape,

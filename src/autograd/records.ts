@@ -26,10 +26,7 @@ export interface ByProduct<T> {
   readonly weightGradient: T;
 }
 
-/**
- * The kept blocks of a weight, and which products are computed from them; with `weightGradient` other weights get no
- * gradient.
- */
+/** The kept blocks of a weight, and which products use them; `weightGradient` leaves other gradients out. */
 export interface BlockSparseProducts extends ByProduct<boolean> {
   readonly weight: BlockSparseWeight;
   /** Whether no block contains a pruned weight. Default false. */
@@ -65,10 +62,7 @@ export interface EmbeddingSource {
   readonly paddingRow: number | null;
 }
 
-/**
- * What each operation records for its backward rule. Of the values of its variables the record retains those that the
- * rule reads.
- */
+/** What each operation records for its backward rule, which retains the values that it reads. */
 export interface Records {
   readonly linear: {
     readonly input: Variable;
@@ -89,7 +83,8 @@ export interface Records {
     readonly gamma: Parameter;
     readonly beta: Parameter;
     readonly normalised: Tensor;
-    readonly reciprocalDeviation: Tensor;
+    /** 1 / standard deviation of each row. */
+    readonly rstd: Tensor;
     readonly draw: DropoutDraw | null;
     readonly sequences: Sequences;
   };

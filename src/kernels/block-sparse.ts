@@ -1,7 +1,4 @@
-/**
- * Products with a weight of which few blocks are kept: part of the table of operations (`table.ts`), with the same
- * conventions.
- */
+/** Products with a weight of which few blocks are kept: a part of `table.ts`, with the same conventions. */
 import type { WasmVariant } from "./wasm/emitter.ts";
 
 /** Consecutive outputs of a block in products that have gradients: the 4x1 pattern. */

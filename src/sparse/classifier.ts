@@ -78,10 +78,7 @@ export interface SparseClassifier {
 /** Reads the values of a parameter by its name in transformers. */
 type ReadParameter = (name: string) => NamedValues;
 
-/**
- * The parameters of a sub-layer without units that cannot matter, if that is cheaper: without them the kept blocks may
- * no longer be aligned.
- */
+/** A sub-layer without units that cannot matter, if that is cheaper: kept blocks may no longer be aligned. */
 function compactLayer(
   { intermediate, output }: Pick<LayerNames, "intermediate" | "output">,
   read: ReadParameter,

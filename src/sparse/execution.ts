@@ -28,10 +28,7 @@ export interface LinearFacts {
   readonly columns: number;
 }
 
-/**
- * The weight with +0 for every -0, which layouts would keep: a negative weight times a zero mask is -0. Results differ
- * only if an input is infinite or NaN.
- */
+/** The weight with +0 for every -0 (a negative weight times a zero mask), which layouts would keep. */
 function withPositiveZeros(weight: Float32Array): Float32Array {
   return weight.map((value) => value + 0);
 }

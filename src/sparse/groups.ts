@@ -65,22 +65,18 @@ export function firstFullGroup(
   return null;
 }
 
-/** The byte of a bit. By division, because a shift wraps at 2^32 bits, which large matrices exceed. */
-function byteOf(bit: number): number {
-  return Math.floor(bit / 8);
-}
-
+// The byte of a bit by division, because a shift wraps at 2^32 bits, which large matrices exceed.
 function writePosition(indices: Uint8Array, at: number, bits: number, position: number): void {
   const bit = at * bits;
   const word = position << (bit & 7);
-  const byte = byteOf(bit);
+  const byte = Math.floor(bit / 8);
   indices[byte] |= word & 255;
   if (word > 255) indices[byte + 1] = word >>> 8;
 }
 
 export function readPosition(indices: Uint8Array, at: number, bits: number): number {
   const bit = at * bits;
-  const byte = byteOf(bit);
+  const byte = Math.floor(bit / 8);
   const word = indices[byte] | ((indices[byte + 1] ?? 0) << 8);
   return (word >>> (bit & 7)) & ((1 << bits) - 1);
 }

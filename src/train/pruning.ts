@@ -20,11 +20,7 @@ export function parseTrainingPruning(keys: unknown, profile: Profile): PruningCo
   return parsePruningConfigOrThrow(keys, profile === "strict" ? { profile } : {});
 }
 
-/**
- * The state before the first step of a training run.
- *
- * @throws PruningError if the configuration does not fit the layers, or is not for training
- */
+/** The state before the first step. @throws PruningError if the configuration does not fit the layers or training */
 export function initialiseTrainingPruning(
   config: PruningConfig,
   layers: readonly LayerRecord[],

@@ -75,12 +75,7 @@ export function createSession<Batch extends LabelledBatch>(
   };
 }
 
-/**
- * New pruning of a model; null in dense training.
- *
- * @throws InputError with all problems of an invalid configuration
- * @throws PruningError if it does not fit the model
- */
+/** New pruning of a model; null in dense training. Throws as {@link createSession}. */
 export function startPruning(
   backend: Backend,
   model: TrainableModel<never>,

@@ -93,10 +93,7 @@ export function checkTrainingSettings(settings: TrainingSettings): void {
   checkOneOf("settings.sparseProducts", settings.sparseProducts, SPARSE_PRODUCTS);
 }
 
-/**
- * Whether a loss reads padded positions: only distillation of last hidden states does, unless its settings exclude
- * them. null is the loss against labels.
- */
+/** Whether a loss (null: against labels) reads padded positions, as distillation of last hidden states may. */
 export function lossPadding(settings: DistillationSettings | null): Padding {
   if (settings?.kind !== "last-hidden-state") return "excluded";
   const { padding = "included" } = settings;

@@ -5,10 +5,7 @@
 import type { ByProduct } from "../autograd/records.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 
-/**
- * Whether products use only the kept blocks of pruned weights. `auto`: if it is faster, by a fixed table. `always`: at
- * any density, for tests. `off`: never.
- */
+/** Whether products use only the kept blocks of weights: if it is faster by a fixed table, always, or never. */
 export type SparseProductsSetting = "auto" | "always" | "off";
 
 export const SPARSE_PRODUCTS: readonly SparseProductsSetting[] = ["auto", "always", "off"];

@@ -1,7 +1,4 @@
-/**
- * One training step, the only place where pruning meets autograd. The hooks are called in the order of Intel Neural
- * Compressor's `prepare_pruning`.
- */
+/** One training step: pruning's hooks, in the order of INC's `prepare_pruning`, around autograd and the optimizer. */
 import { backward } from "../autograd/backward.ts";
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
 import {

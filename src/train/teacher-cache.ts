@@ -1,7 +1,4 @@
-/**
- * Results of a frozen teacher by training row: in memory up to a budget, beyond it in a storage that the program
- * provides, or not at all. Results are the same in all cases.
- */
+/** Results of a frozen teacher by training row: in memory up to a budget, beyond it in a storage of the program. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import { fromHalfBits, halfBits } from "../core/half.ts";
 

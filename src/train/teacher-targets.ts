@@ -123,17 +123,14 @@ function cachedValues<Batch extends LabelledBatch>(
   return all.map((i) => computed.get(i) ?? cache.read(keys[i] ?? 0, counts[i] ?? 0));
 }
 
-/** Some examples of a batch, padded to at least `positions`. */
-interface Part {
-  readonly examples: readonly number[];
-  readonly positions: number;
-}
-
-/** Runs the teacher without dropout on the batch or a part of it. The rows are valid within `body`. */
+/**
+ * Runs the teacher without dropout on the batch, or on some of its examples, padded to at least `positions`. The rows
+ * are valid within `body`.
+ */
 function withTeacher<Batch extends LabelledBatch, T>(
   { backend }: Tape,
   { teacher, batch, settings }: Request<Batch>,
-  part: Part | null,
+  part: { readonly examples: readonly number[]; readonly positions: number } | null,
   body: (rows: Variable, output: TrainableOutput) => T,
 ): T {
   const tape = createTape(backend, { training: false, recordGradients: false });

@@ -16,20 +16,11 @@ export function rowKernels(wasm: Wasm): RowKernels {
 
 function attentionSoftmax({ run, at, partOfRows, openGroup, closeGroup }: Wasm) {
   return {
-    attentionSoftmaxForward(
-      scores,
-      keyBias,
-      scale,
-      probabilities,
-      offset,
-      biasOffset,
-      rows,
-      columns,
-    ) {
+    attentionSoftmaxForward(scores, keyBias, scale, p, offset, biasOffset, rows, columns) {
       const end = offset + rows * columns;
       const scoresAt = at("scores", scores, end) + offset * 4;
       const biasAt = at("keyBias", keyBias, biasOffset + columns) + biasOffset * 4;
-      const pAt = at("probabilities", probabilities, end) + offset * 4;
+      const pAt = at("probabilities", p, end) + offset * 4;
       const part = partOfRows(rows, columns);
       openGroup();
       for (let row = 0; row < rows; row += part) {

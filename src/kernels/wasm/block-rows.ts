@@ -83,10 +83,7 @@ export function forEachBlockRow(
 
 interface BlockLoop {
   readonly unroll: number;
-  /**
-   * Whether an iteration can exit after any block. If not, whole iterations are followed by single blocks, because the
-   * engine joins vectors only within a basic block. Default true.
-   */
+  /** Whether an iteration can exit after any block. If not, whole iterations precede single blocks. Default true. */
   readonly exits?: boolean;
   /** Other pointers that advance with the values. */
   readonly along?: readonly Local<"i32">[];

@@ -110,10 +110,7 @@ function addToken(module: ModuleBuilder, height: BlockHeight) {
  */
 const OUTPUT_PARAMETERS = integers("x", "starts", "rows", "columns", "values", "bias", "y");
 
-/**
- * Adds the product for blocks of a height. It writes `tokens`, at most those of a tile, with `stride` bytes between the
- * outputs of two tokens.
- */
+/** Writes `tokens`, at most those of a tile, with `stride` bytes between the outputs of two tokens. */
 function addTileProduct(module: ModuleBuilder, height: BlockHeight) {
   const together = tokensTogether(module.variant, height);
   const addRows = addSumRows(module, height, together);

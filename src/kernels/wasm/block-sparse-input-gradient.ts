@@ -86,10 +86,7 @@ function clear(f: FunctionBuilder, start: Local<"i32">, count: I32): void {
   });
 }
 
-/**
- * Adds the gradients of all outputs of a tile to its sums. The last of `tokens` is read again for a tile that is not
- * full; `transposed` has room for [4][tokens of a tile].
- */
+/** Adds the gradients of all outputs of a tile to its sums. `transposed` has room for [4][tokens of a tile]. */
 function addTileGradients(module: ModuleBuilder, together: number) {
   return module.internal({ ...PARAMETERS, ...integers("tokens", "transposed") }, (f, p) => {
     const sums = f.locals("v128", together / 4);
@@ -119,10 +116,7 @@ function addTileGradients(module: ModuleBuilder, together: number) {
   });
 }
 
-/**
- * The gradients of four outputs, a vector for every four tokens. Stored and loaded (`transposed`) if the engine joins
- * vectors, because it joins only neighbouring loads.
- */
+/** The gradients of four outputs, by four tokens; through memory (`transposed`) if the engine joins vectors. */
 function loadTokens(
   f: FunctionBuilder,
   tokens: readonly Local<"i32">[],

@@ -1,8 +1,4 @@
-/**
- * Products with kept blocks of a weight. A tile of tokens is transposed to [inputs][tokens], so that a block multiplies
- * vectors of tokens. A single remaining token is computed without a tile, with the same additions in the same order.
- * The weight gradient transposes both factors.
- */
+/** Products with kept blocks of a weight, by tiles of tokens: see the file of each product. */
 import { forEachBlock, forEachBlockRow } from "./block-rows.ts";
 import { addBlockSparseForward } from "./block-sparse-forward.ts";
 import { addBlockSparseInputGradient } from "./block-sparse-input-gradient.ts";

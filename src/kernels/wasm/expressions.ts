@@ -1,7 +1,4 @@
-/**
- * Typed expressions of WebAssembly instructions. An expression is code that is emitted at each use; a value that should
- * be computed once goes into a local (see `FunctionBuilder.let`).
- */
+/** Typed expressions of WebAssembly instructions: code that is emitted at each use. */
 import { float32Bytes, signed, unsigned, type ValueType } from "./encoding.ts";
 
 /** Code that leaves one value of type `T` on the stack. */

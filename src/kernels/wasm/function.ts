@@ -70,10 +70,7 @@ const BRANCH_IF = 0x0d;
 export const WORKSPACE = 1;
 const GLOBAL_GET = 0x23;
 
-/**
- * The instructions that a module may use: SIMD, or also the fused multiply-add of relaxed SIMD. `revectorized` is the
- * latter in a form that lets V8 join pairs of vectors if its flag is set.
- */
+/** The kernel variants (see `table.ts`) that are WASM modules. */
 export type WasmVariant = "simd" | "fma" | "revectorized";
 
 /** Constants of 16 bytes, each stored once, at addresses from `start` on. */

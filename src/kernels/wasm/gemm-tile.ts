@@ -25,10 +25,7 @@ export interface Tile {
   readonly rowsPerBarrier: number | null;
 }
 
-/**
- * The tile of each variant, which fits into 16 registers. For `revectorized` the engine joins two neighbouring vectors
- * in a register twice as wide, only within a basic block.
- */
+/** The tile of each variant, which fits into 16 registers; joined vectors are neighbours in registers twice as wide. */
 export const TILES: Readonly<Record<WasmVariant, Tile>> = {
   simd: { rows: 4, columns: 8, unroll: 8, rowsPerBarrier: 2 },
   fma: { rows: 6, columns: 8, unroll: 4, rowsPerBarrier: 1 },

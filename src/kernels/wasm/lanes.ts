@@ -76,10 +76,7 @@ const EXP_P = [
   1.98756915e-4, 1.39819995e-3, 8.33345191e-3, 4.16657959e-2, 1.66666655e-1, 5.00000012e-1,
 ] as const;
 
-/**
- * exp(x) for SMALLEST_EXPONENT <= x <= 88, with a relative error below 2e-7. NaN gives NaN. Other results are
- * undefined.
- */
+/** exp(x) for SMALLEST_EXPONENT <= x <= 88, with a relative error below 2e-7; NaN for NaN; else undefined. */
 export function exponential(f: FunctionBuilder, xs: Vectors): Vectors {
   const log2e = f.let(f.constantF32x4(Math.LOG2E));
   const round = f.let(f.constantF32x4(ROUND_TO_EXPONENT));

@@ -1,7 +1,4 @@
-/**
- * The loops of pruning. They give the same bits as those in plain JavaScript: no fused rounding, and the rows of a block
- * are added from top to bottom.
- */
+/** The loops of pruning: the same bits as in JavaScript, without fused rounding, rows of a block from top to bottom. */
 import {
   type FunctionBuilder,
   f32,

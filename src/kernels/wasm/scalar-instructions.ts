@@ -1,6 +1,4 @@
-/**
- * Scalar WebAssembly instructions, named as in the specification, in camel case: `i32.add(n, 4)`.
- */
+/** Scalar WebAssembly instructions, named as in the specification, in camel case: `i32.add(n, 4)`. */
 import type { ValueType } from "./encoding.ts";
 import {
   type Binary,

@@ -86,10 +86,7 @@ function storeExponentials(
   return f.let(sumOfLanes(f, f32x4.add(sums[0], sums[1])));
 }
 
-/**
- * After a vector without a partner, swaps the sums, so that vectors alternate between them for any length of the row,
- * and hidden keys at its end change no bit.
- */
+/** After a vector without a partner, swaps the sums, so that hidden keys at the end of a row change no bit. */
 function exchange(f: FunctionBuilder, [first, second]: readonly Local<"v128">[]): void {
   const held = f.let(first);
   f.set(first, second);

@@ -1,7 +1,4 @@
-/**
- * Vector WebAssembly instructions, named as in the specification, in camel case:
- * `f32x4.mul(x, v128.load(address))`.
- */
+/** Vector WebAssembly instructions, named as in the specification, in camel case: `v128.load(address)`. */
 import {
   type Binary,
   codeOf,
