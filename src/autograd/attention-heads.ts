@@ -74,7 +74,7 @@ function startOf({ sequences, queries }: AttentionLayout, example: number): numb
  * over numbers that allocate nothing.
  */
 
-/** Rows of the squares of all heads of an example with `length` tokens. */
+/** Rows in the score matrices of all heads, for an example of `length` tokens. */
 function squareRows({ queries, heads }: AttentionLayout, length: number): number {
   return heads * (queries === "all" ? length : 1);
 }

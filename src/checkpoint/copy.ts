@@ -30,7 +30,7 @@ export interface TensorChanges {
   readonly checkpoint: Checkpoint;
   /** The tensor's new bytes, as many as it has. It may change them in place. */
   readonly change: (entry: CheckpointEntry, tensor: StoredTensor) => Uint8Array;
-  /** Awaited before each tensor, so that a program can do other things. If it rejects, nothing is left. */
+  /** Awaited before each tensor, so that other work can run. If it rejects, no output remains. */
   readonly turn?: (() => Promise<void>) | undefined;
 }
 

@@ -114,7 +114,7 @@ function packedFacts(
  * Looks at every tensor.
  *
  * @param compressedBytes the size of bytes when they are compressed; null: not measured
- * @param turn awaited before each tensor, so that a program can do other things or stop
+ * @param turn awaited before each tensor, so that other work can run; a rejection stops
  */
 export async function inspectCheckpoint(
   checkpoint: Checkpoint,

@@ -67,7 +67,7 @@ function openSafetensors(
   );
 }
 
-/** Where a tensor's first element lies, and the bytes that it takes when its elements are dense. */
+/** A checkpoint entry: offset of the first element, and the bytes of the elements stored one after the other. */
 function torchEntry(file: string, tensor: TorchTensor): CheckpointEntry {
   const { name, dtype, shape } = tensor;
   const size = elementBytes(dtype);

@@ -49,7 +49,7 @@ export interface CheckpointPruning {
 interface PruningRun extends CheckpointPruning {
   /** The size of a tensor's bytes when they are compressed; null: not measured. */
   readonly compressedBytes: ((bytes: Uint8Array) => number) | null;
-  /** Awaited before each layer or tensor, so that a program can do other things. If it rejects, nothing is left. */
+  /** Awaited before each layer or tensor, so that other work can run. If it rejects, no output remains. */
   readonly turn: () => Promise<void>;
 }
 

@@ -37,7 +37,7 @@ export interface VerifiedWeight {
 
 export type WeightValues = Float32Array | Float64Array;
 
-/** Where a pattern is broken, and how. Row and column are those of the weight as [out, in x kernel]. */
+/** A place that breaks the pattern. Row and column count in the weight as a matrix [out, in x kernel]. */
 interface Violation {
   readonly layer: string;
   readonly row: number;
@@ -206,7 +206,7 @@ export function weightValues(tensor: StoredTensor): WeightValues {
 /** {@link VerifyOptions} for a checkpoint. */
 interface CheckpointRequirement extends VerifyOptions {
   readonly pattern: Pattern;
-  /** The least share of zero blocks (of zero elements for N:M). Default 0. */
+  /** The smallest share of zero blocks (of zero elements for N:M). Default 0. */
   readonly minSparsity?: number | undefined;
 }
 

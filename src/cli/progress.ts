@@ -1,4 +1,4 @@
-/** Shows progress: on a terminal a bar that is redrawn in place, elsewhere a plain line every ten seconds. */
+/** Shows progress: a bar that is redrawn in place on a terminal, or a plain line every ten seconds otherwise. */
 
 import type { TextOutput } from "./console.ts";
 

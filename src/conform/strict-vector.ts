@@ -95,7 +95,7 @@ export function readStrictCase(source: CaseFiles): StrictCase {
 export interface Unit {
   /** Its elements, as indices of the matrix [out, in]. */
   readonly elements: readonly number[];
-  /** Where each element lies in the weight's own memory. */
+  /** Index of each element in the weight's data. */
   readonly places: readonly number[];
   /** The score that pruning the unit loses. */
   readonly score: number;

@@ -3,7 +3,7 @@
 import type { Problem } from "../core/either.ts";
 import type { LocalPruningConfig, PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
 
-/** Options of the sparse phase, or of the dense phase if there is no sparse phase. */
+/** Options of the sparse phase. A recipe without one applies them to its dense phase. */
 interface PhaseOverrides {
   readonly numTrainEpochs?: number | undefined;
   readonly learningRate?: number | undefined;

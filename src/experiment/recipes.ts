@@ -228,7 +228,7 @@ export const RECIPES: readonly Recipe[] = Object.freeze([
 /**
  * Finds a recipe by its name.
  *
- * @throws RangeError that lists all names if there is no such recipe
+ * @throws RangeError for an unknown name; the message lists all names
  *
  * @example
  * ```ts

@@ -84,10 +84,15 @@ export function selectExamples<Batch extends TokenBatch>(
   batch: Batch,
   examples: readonly number[],
 ): Batch {
-  const { positions, labels } = batch;
-  const part = copyExamples(batch, examples, positions, 0);
+  const labels: TokenBatch["labels"] = batch.labels;
+  const part = copyExamples(batch, examples, batch.positions, 0);
   if (labels === undefined) return part;
-  return { ...part, labels: labels.filter((_, example) => examples.includes(example)) };
+  const count = examples.length;
+  const own = labels instanceof Float32Array ? new Float32Array(count) : new Int32Array(count);
+  examples.forEach((example, i) => {
+    own[i] = labels[example] ?? 0;
+  });
+  return { ...part, labels: own };
 }
 
 function copyExamples<Batch extends TokenBatch>(

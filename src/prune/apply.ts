@@ -1,11 +1,11 @@
-/** Applying masks: weights, gradients or moments to zero where the mask is 0. */
+/** Applies masks to weights, gradients and optimizer moments. */
 import { checkFloat32Array } from "../core/checks.ts";
 import { hasWholeRowsOfBlocks } from "./count.ts";
 import type { PrunerScratch } from "./scratch.ts";
 import type { PrunerState } from "./state.ts";
 
 /**
- * Sets the elements to 0 where the mask is 0. Any other entry keeps its element.
+ * Sets each element with a mask entry of 0 to zero. Any other entry keeps its element.
  *
  * @param values a weight, a gradient or an optimizer moment.
  * @throws TypeError and RangeError if `values` is not a Float32Array of the mask's length.

@@ -17,7 +17,7 @@ export interface ElementRule {
   readonly scores: "elements";
   /** Whether it reads gradients. If not, scores are made at prune steps, from the weights of that moment. */
   readonly needsGradient: boolean;
-  /** Factor of the earlier score, to which a step's score is added. `null`: a step's score replaces it. */
+  /** Multiplies the earlier score before a step's score is added. `null`: a step's score replaces it. */
   readonly decay: number | null;
   /** The loop of `PruningKernels` that computes the same: it sums |weight|, |gradient| or |weight x gradient|. */
   readonly loop: "weight" | "gradient" | "product" | null;
@@ -35,7 +35,7 @@ export interface ElementRule {
 interface BlockRule {
   readonly scores: "blocks";
   readonly needsGradient: true;
-  /** Factor of the earlier score, to which a step's score is added. */
+  /** Multiplies the earlier score before a step's score is added. */
   readonly decay: number;
   /**
    * Retrain-free: collects the gradients, rearranges each mask by them, and leaves weights alone until the end

@@ -76,8 +76,8 @@ function rewriteInto(
 }
 
 /**
- * Each layer's fewest, within the budget. Shares that round down separately can ask for a block more than their sum
- * does. Then the last layers that have not lost their fewest yet go without.
+ * The fewest blocks to prune in each layer, reduced to fit the budget. Rounding can make their sum exceed it. The
+ * excess is taken off the last layers first, but no layer falls below what it has already lost.
  */
 export function fewestWithin(
   candidates: readonly Pick<ExactCandidate, "least" | "pruned">[],

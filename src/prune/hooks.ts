@@ -42,8 +42,8 @@ export interface PruningScratch {
 /**
  * Makes the working memory for a state. It serves all later states of the same run.
  *
- * @param kernels compiled loops, such as `createPruningKernels` of `espalier/nn` makes; the same to the last bit
- * as the default in plain JavaScript.
+ * @param kernels compiled loops, such as those of `createPruningKernels` in `espalier/nn`. Default: loops in plain
+ * JavaScript, with the same results to the last bit.
  */
 export function createPruningScratch(
   state: PruningState,

@@ -164,7 +164,7 @@ function checkRelations(config: PrunerConfig, sources: Sources, report: Report):
     refuse("minSparsityRatioPerOp", `at most max_sparsity_ratio_per_op (${max})`);
 }
 
-/** Where the values of each pruner come from. If `pruning_configs` is empty, the top level is the pruner. */
+/** The sources of each pruner's values. If `pruning_configs` is empty, the top level is the only pruner. */
 function sourcesOf(
   top: Fields,
   locals: readonly Fields[],

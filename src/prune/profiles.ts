@@ -86,7 +86,7 @@ export interface ProfileRules {
 
 function nothing(): void {}
 
-/** INC breaks on a single gradient, and makes a square of a mask that is one column of blocks. */
+/** Refuses what INC cannot rearrange: it fails on a single gradient, and makes a mask of one column square. */
 function checkRearranging({ name, collected, layout }: PrunedLayer): void {
   if (collected.length > 1 && blockCount(layout) > 1 && layout.blockColumns > 1) return;
   refuseCombination(

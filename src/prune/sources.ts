@@ -1,6 +1,6 @@
 /**
- * Where a configuration states a pruner's values, and which keys there are (INC: `process_weight_config`,
- * `update_params`, `check_key_validity`).
+ * The places in a configuration that state a pruner's values, and the keys allowed there (INC:
+ * `process_weight_config`, `update_params`, `check_key_validity`).
  */
 import { describe } from "../core/checks.ts";
 import { nearestName } from "../core/nearest.ts";

@@ -19,9 +19,9 @@ export interface SparsityReport {
   readonly targets: readonly number[];
   /** Blocks (for N:M elements) that the masks prune, over the layers that a pruner owns. */
   readonly prunedBlocks: ZeroCount;
-  /** Zero elements over the layers that a pruner owns. */
+  /** Zeros in the layers that a pruner owns. */
   readonly prunedLayers: ZeroCount;
-  /** Zero elements over the weights of all linear and convolution layers, with the head. */
+  /** Zeros in the weights of all linear and convolution layers, with the head. */
   readonly allLayers: ZeroCount;
   /** Weights that a mask prunes but that are not zero. Only retrain_free has such weights, until its end step. */
   readonly drifted: number;

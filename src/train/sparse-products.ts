@@ -106,7 +106,7 @@ function compress(
   const { shape } = parameter.value;
   const [outputs = 0, inputs = 0] = shape;
   if (shape.length !== 2 || outputs % BLOCK_OUTPUTS !== 0) return null;
-  // Weights stay as they are under masks that are rearranged.
+  // Rearranged masks are applied at the end step only. Until then nothing can be compressed.
   if (owners.some(({ pruner }) => rearrangesMasks(pruner.config.criterion))) return null;
   const masks = owners.map(({ layer }) => appliedMask(layer));
   const blocks = keptBlocks(shape, masks);

@@ -5,7 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { runCommandLine } from "../../src/cli/dispatch.ts";
-import { type StoredTensor, writeSafetensors } from "../../src/io/safetensors.ts";
+import {
+  type StoredTensor,
+  tensorFromFloat32,
+  writeSafetensors,
+} from "../../src/io/safetensors.ts";
 import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";
@@ -125,3 +129,20 @@ export async function espalier(
   });
   return { code, out: out.join(""), err: err.join("") };
 }
+
+/** [rows, 8] of which every group of four has two zeros. */
+function twoOfFour(rows: number): Float32Array {
+  return Float32Array.from({ length: rows * 8 }, (_, i) => (i % 4 < 2 ? 0 : 1 + (i % 7)));
+}
+
+/** A small encoder: two layers that are 2:4, an embedding and a head that are dense. */
+export const ENCODER_TENSORS: ReadonlyMap<string, StoredTensor> = new Map([
+  [
+    "embeddings.word_embeddings.weight",
+    tensorFromFloat32("F32", [9, 8], new Float32Array(72).fill(1)),
+  ],
+  ["encoder.0.query.weight", tensorFromFloat32("BF16", [8, 8], twoOfFour(8))],
+  ["encoder.0.query.bias", tensorFromFloat32("F32", [8], new Float32Array(8))],
+  ["encoder.1.query.weight", tensorFromFloat32("F16", [4, 8], twoOfFour(4))],
+  ["classifier.weight", tensorFromFloat32("F32", [2, 8], new Float32Array(16).fill(3))],
+]);

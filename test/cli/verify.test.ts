@@ -2,35 +2,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import {
-  type StoredTensor,
-  tensorFromFloat32,
-  writeSafetensors,
-} from "../../src/io/safetensors.ts";
-import { espalier, temporaryDirectory, writeShards } from "./fixtures.ts";
+import { type StoredTensor, writeSafetensors } from "../../src/io/safetensors.ts";
+import { ENCODER_TENSORS, espalier, temporaryDirectory, writeShards } from "./fixtures.ts";
 
 const root = temporaryDirectory();
 const path = (...parts: string[]): string => join(root, ...parts);
 
-/** [rows, 8] of which every group of four has two zeros. */
-function twoOfFour(rows: number): Float32Array {
-  return Float32Array.from({ length: rows * 8 }, (_, i) => (i % 4 < 2 ? 0 : 1 + (i % 7)));
-}
-
-const tensors: ReadonlyMap<string, StoredTensor> = new Map([
-  [
-    "embeddings.word_embeddings.weight",
-    tensorFromFloat32("F32", [9, 8], new Float32Array(72).fill(1)),
-  ],
-  ["encoder.0.query.weight", tensorFromFloat32("BF16", [8, 8], twoOfFour(8))],
-  ["encoder.0.query.bias", tensorFromFloat32("F32", [8], new Float32Array(8))],
-  ["encoder.1.query.weight", tensorFromFloat32("F16", [4, 8], twoOfFour(4))],
-  ["classifier.weight", tensorFromFloat32("F32", [2, 8], new Float32Array(16).fill(3))],
-]);
-
 beforeAll(() => {
-  writeFileSync(path("model.safetensors"), writeSafetensors(tensors, { format: "pt" }));
-  writeShards(path("sharded"), tensors);
+  writeFileSync(path("model.safetensors"), writeSafetensors(ENCODER_TENSORS, { format: "pt" }));
+  writeShards(path("sharded"), ENCODER_TENSORS);
 });
 
 describe("espalier verify", () => {
@@ -115,7 +95,7 @@ describe("espalier verify", () => {
     expect(await on("empty")).toMatch(
       /expected model\.safetensors\.index\.json, model\.safetensors, model\.packed\.safetensors or pytorch_model\.bin/,
     );
-    writeFileSync(path("cut.safetensors"), writeSafetensors(tensors).subarray(0, -1));
+    writeFileSync(path("cut.safetensors"), writeSafetensors(ENCODER_TENSORS).subarray(0, -1));
     expect(await on("cut.safetensors")).toMatch(/^.*cut\.safetensors: /);
     writeFileSync(path("short.safetensors"), "abc");
     expect(await on("short.safetensors")).toMatch(/expected a file of at least 8 bytes/);

@@ -1,8 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { CaseFiles } from "../../src/conform/case-files.ts";
 import { judgeStrictMasks } from "../../src/conform/strict-judge.ts";
 import { findTiedBlocks, findTiedElements } from "../../src/conform/strict-ties.ts";
 import {
@@ -13,17 +10,7 @@ import {
   unitsOf,
 } from "../../src/conform/strict-vector.ts";
 import type { Pattern } from "../../src/prune/pattern.ts";
-
-const ROOT = join(import.meta.dirname, "../golden/strict");
-const NAMES = readdirSync(ROOT).sort();
-
-function readCase(name: string): CaseFiles {
-  return {
-    name,
-    json: readFileSync(join(ROOT, name, "case.json"), "utf8"),
-    tensors: new Uint8Array(readFileSync(join(ROOT, name, "tensors.safetensors"))),
-  };
-}
+import { NAMES, readCase } from "./strict-cases.ts";
 
 /** Masks in which two units of a layer have changed places. */
 function exchange(vector: StrictVector, name: string, index: number): Map<string, Uint8Array> {

@@ -1,21 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { STRICT_PLANS } from "../../scripts/strict-cases.ts";
 import { strictFiles } from "../../scripts/strict-vectors.ts";
-import type { CaseFiles } from "../../src/conform/case-files.ts";
 import { replayStrict } from "../../src/conform/strict.ts";
-
-const ROOT = join(import.meta.dirname, "../golden/strict");
-const NAMES = readdirSync(ROOT).sort();
-
-function readCase(name: string): CaseFiles {
-  return {
-    name,
-    json: readFileSync(join(ROOT, name, "case.json"), "utf8"),
-    tensors: new Uint8Array(readFileSync(join(ROOT, name, "tensors.safetensors"))),
-  };
-}
+import { NAMES, ROOT, readCase } from "./strict-cases.ts";
 
 test("regenerating gives the same bytes", () => {
   const files = strictFiles();

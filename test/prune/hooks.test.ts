@@ -18,7 +18,16 @@ import { type LayerRecord, PruningError } from "../../src/prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
 import type { PruningState } from "../../src/prune/state.ts";
 import { runsOf } from "../reference/runs.ts";
-import { anyValues, configOf, copyLayers, exactValues, models, patterns } from "./models.ts";
+import {
+  anyValues,
+  configOf,
+  copyLayers,
+  exactValues,
+  HALF_OF_4X1,
+  models,
+  patterns,
+  sineRecord,
+} from "./models.ts";
 
 /** Settings of a run; targets are shares of what the pattern can prune. */
 const settings = fc.record({
@@ -323,22 +332,11 @@ describe("the reducer", () => {
   });
 });
 
-function record(shape: readonly number[], more: Partial<LayerRecord> = {}): LayerRecord {
-  const length = shape.reduce((product, extent) => product * extent, 1);
-  const data = Float32Array.from({ length }, (_, i) => Math.sin(i + 1));
-  return { name: "a", kind: "linear", shape, data, ...more };
-}
-
-const CONFIG = parsePruningConfigOrThrow({
-  pattern: "4x1",
-  pruning_type: "magnitude",
-  target_sparsity: 0.5,
-});
 const OPTIONS = { profile: "strict", excludeHead: false } as const;
 
 describe("the public edge", () => {
-  const layer = record([4, 4]);
-  const state = initialisePruning(CONFIG, [layer], OPTIONS);
+  const layer = sineRecord([4, 4]);
+  const state = initialisePruning(HALF_OF_4X1, [layer], OPTIONS);
 
   test("refuse what is no Float32Array by name", () => {
     for (const data of [new Float64Array(16), new Array(16).fill(1)]) {
@@ -368,8 +366,8 @@ describe("the public edge", () => {
 
   test("under block masks ask no gradient of layers that have none", () => {
     const layers = [
-      record([4, 4, 3, 3], { name: "conv", kind: "conv2d" }),
-      { ...record([4, 4]), gradient: new Float32Array(16).fill(1) },
+      sineRecord([4, 4, 3, 3], { name: "conv", kind: "conv2d" }),
+      { ...sineRecord([4, 4]), gradient: new Float32Array(16).fill(1) },
     ];
     const config = parsePruningConfigOrThrow({
       pattern: "4x1",
@@ -390,7 +388,7 @@ describe("exact schedules", () => {
       end_step: 100,
       pruning_frequency: 10,
     });
-    const layers = [record([1000, 1000])];
+    const layers = [sineRecord([1000, 1000])];
     let state = initialisePruning(config, layers, OPTIONS);
     const scratch = createPruningScratch(state);
     for (let step = 0; step <= 100; step++) {
@@ -403,6 +401,6 @@ describe("exact schedules", () => {
 
   test("schedules of any length are planned at once", () => {
     const long = parsePruningConfigOrThrow({ pattern: "4x1", end_step: 5e9 });
-    expect(initialisePruning(long, [record([4, 4])], OPTIONS).pruners.length).toBe(1);
+    expect(initialisePruning(long, [sineRecord([4, 4])], OPTIONS).pruners.length).toBe(1);
   });
 });

@@ -1,7 +1,9 @@
 /** Random models, gradients and configurations for properties. */
 import fc from "fast-check";
+import type { PruningConfig } from "../../src/prune/config.ts";
 import type { LayerKind, LayerRecord } from "../../src/prune/layer.ts";
 import { elementCount } from "../../src/prune/layer.ts";
+import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
 import { formatPattern, type Pattern } from "../../src/prune/pattern.ts";
 
 /**
@@ -93,3 +95,16 @@ export function configOf(
 ): Readonly<Record<string, unknown>> {
   return { pattern: formatPattern(pattern), ...fields };
 }
+
+/** A record named a, with weights that are all different. */
+export function sineRecord(shape: readonly number[], more: Partial<LayerRecord> = {}): LayerRecord {
+  const data = Float32Array.from({ length: elementCount(shape) }, (_, i) => Math.sin(i + 1));
+  return { name: "a", kind: "linear", shape, data, ...more };
+}
+
+/** Half of the 4x1 blocks at once, by magnitude. */
+export const HALF_OF_4X1: PruningConfig = parsePruningConfigOrThrow({
+  pattern: "4x1",
+  pruning_type: "magnitude",
+  target_sparsity: 0.5,
+});

@@ -4,7 +4,7 @@ import type { DropoutKey, Kernels } from "../table.ts";
 /** Positions that share four Philox blocks: 4 blocks x 4 words x 2 halves. */
 const GROUP = 32;
 
-/** The 32 draws of 16 bits of one group of positions, in the order of the positions. */
+/** Writes the 32 draws of a group, 16 bits each, to `draws` in the order of its positions. */
 function drawGroup(
   group: number,
   { seedLow, seedHigh, step, operation }: DropoutKey,

@@ -109,7 +109,7 @@ function addUpdate(
   });
 }
 
-/** Whether all bits of a stretch are zero in all arrays. */
+/** Whether the arrays have only zero bits in this block of floats. */
 function isZero(f: FunctionBuilder, arrays: readonly Local<"i32">[]): I32 {
   const any = f.local("v128");
   f.set(any, v128.zero);

@@ -112,8 +112,8 @@ export class FunctionBuilder {
   }
 
   /**
-   * Four float32 lanes, or one value in all lanes, loaded from the table of constants. V8 (Node 24 and later)
-   * materialises an immediate v128 in every iteration of a loop; a load is cheaper.
+   * A constant vector: four float32 lanes, or one value in every lane. It is loaded from the table of constants,
+   * because V8 (Node 24 and later) rebuilds an immediate v128 in every iteration of a loop.
    */
   constantF32x4(lanes: number | readonly [number, number, number, number]): V128 {
     return this.#constants.load(fourLanes(lanes).flatMap(float32Bytes));
