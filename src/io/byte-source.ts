@@ -1,8 +1,8 @@
 /** Random access to bytes. */
 export interface ByteSource {
-  /** Names it in problems. */
+  /** The name used in problems. */
   readonly name: string;
   readonly size: number;
-  /** The bytes from `begin` up to `end`, which lie within the size. */
+  /** The bytes from `begin` to `end`, exclusive. Callers stay within `size`. */
   readonly read: (begin: number, end: number) => Uint8Array;
 }

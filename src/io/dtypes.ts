@@ -9,7 +9,7 @@ import {
   float32BitsFromFloat16,
 } from "../core/half.ts";
 
-/** A typed array of a tensor's elements: BOOL as bytes, F16 and BF16 as their bits. */
+/** A typed array of a tensor's elements. BOOL is stored as bytes, F16 and BF16 as bit patterns. */
 type RawElements =
   | Uint8Array
   | Int8Array
@@ -27,7 +27,7 @@ interface ElementArray {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): RawElements;
 }
 
-/** Name of an element type, as safetensors spells it. */
+/** The name of an element type in safetensors. */
 export type Dtype =
   | "BOOL"
   | "U8"
@@ -44,8 +44,8 @@ export type Dtype =
   | "U64";
 
 /**
- * Every element type in the order of the official safetensors implementation (increasing alignment), by which tensors
- * are sorted in a file.
+ * Every element type, in the order of the official safetensors implementation (increasing alignment). Tensors are
+ * sorted in this order in a file.
  */
 const ARRAYS: Readonly<Record<Dtype, ElementArray>> = {
   BOOL: Uint8Array,
@@ -75,8 +75,8 @@ export function isDtype(value: unknown): value is Dtype {
 }
 
 /**
- * Bytes as a typed array: BOOL as bytes, F16 and BF16 as their bits in a Uint16Array, 64-bit integers as BigInt. A view
- * if the bytes are aligned, else a copy. `bytes.length` must be a multiple of the element size.
+ * Bytes as a typed array: BOOL as bytes, F16 and BF16 as bit patterns, 64-bit integers as BigInt. The result is a view
+ * if the bytes are aligned, otherwise a copy. `bytes.length` must be a multiple of the element size.
  *
  * @example
  * ```ts
@@ -135,7 +135,7 @@ export function narrowFromFloat32(
   }
 }
 
-/** An array's bytes, on the same memory. */
+/** The bytes of an array. They share its memory. */
 export function bytesOf(array: RawElements): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -1,11 +1,11 @@
 /**
- * The tab-separated files of the GLUE benchmark (Wang et al., ICLR 2019) as published: a header, often a byte-order mark,
- * and quotation marks that quote nothing.
+ * The tab-separated files of the GLUE benchmark (Wang et al., ICLR 2019). They have a header and often a byte-order
+ * mark. Quotation marks are plain text.
  */
 import { type Either, eachOf, type Problem, refuse, right } from "../core/either.ts";
 import { splitLines } from "./text.ts";
 
-/** A task with a known format. */
+/** A task whose file format is known. */
 export type GlueTask = "mrpc" | "sst2";
 
 /** One labelled example; `label` is the class index. */
@@ -90,7 +90,7 @@ function parseRow(
   return right({ ...example, textPair: columns[format.textPair] ?? "" });
 }
 
-/** Quotes a piece of the file, shortened, for a message. */
+/** Quotes and shortens text of the file for a message. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
 }

@@ -15,7 +15,7 @@ export interface ModelToWrite {
   readonly config: Readonly<Record<string, unknown>>;
   /** By the names of transformers' state dict. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  /** Without it no tokenizer files are written. */
+  /** If absent, no tokenizer files are written. */
   readonly tokenizer?: Tokenizer;
 }
 
@@ -58,7 +58,7 @@ export function writeHuggingFaceDirectory({
   return files;
 }
 
-/** The keys of every config.json that transformers writes, by model type. */
+/** The keys that transformers writes to every config.json, by model type. */
 const CONFIG_DEFAULTS: Readonly<Record<EncoderType, JsonObject>> = {
   bert: {
     architectures: ["BertForSequenceClassification"],
@@ -100,7 +100,7 @@ const CONFIG_DEFAULTS: Readonly<Record<EncoderType, JsonObject>> = {
   },
 };
 
-/** The configuration with transformers' defaults for absent keys. */
+/** Adds transformers' defaults for absent keys. */
 function completeConfig(
   config: JsonObject,
   tensors: ReadonlyMap<string, StoredTensor>,
@@ -118,7 +118,7 @@ function completeConfig(
   };
 }
 
-/** torch's name of the tensors' common floating-point dtype; float32 if they have none. */
+/** PyTorch's name of the floating-point dtype that all tensors share; `float32` if there is no such dtype. */
 function torchDtype(tensors: ReadonlyMap<string, StoredTensor>): string {
   const dtypes = new Set([...tensors.values()].map(({ dtype }) => dtype));
   const names = { F16: "float16", BF16: "bfloat16", F64: "float64", F32: "float32" } as const;
@@ -128,7 +128,7 @@ function torchDtype(tensors: ReadonlyMap<string, StoredTensor>): string {
     : names.F32;
 }
 
-/** transformers stores the number of labels as their names, unless it is the default of two. */
+/** transformers stores label names instead of the number of labels, and nothing for the default of two. */
 function labelNames(labels: number): JsonObject {
   if (labels === 2) return {};
   const names = Array.from({ length: labels }, (_, id) => `LABEL_${id}`);

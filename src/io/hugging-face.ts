@@ -10,7 +10,7 @@ import { type Tokenizer, tokenizerOf } from "./tokenizer.ts";
 import { parseTokenizerConfig } from "./tokenizer-config.ts";
 import { parseVocabulary } from "./vocabulary.ts";
 
-/** Files of one directory by name. */
+/** The files of a directory by name. */
 export type DirectoryFiles = ReadonlyMap<string, Uint8Array>;
 
 export const HUGGING_FACE_FILES = {
@@ -23,16 +23,16 @@ export const HUGGING_FACE_FILES = {
 
 /** A checkpoint whose tensors have the names of a sequence classifier. */
 export interface StoredModel {
-  /** config.json as it was read, for `parseModelConfig` of `espalier/nn`. */
+  /** The contents of config.json, for `parseModelConfig` of `espalier/nn`. */
   readonly config: JsonObject;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
- * Reads config.json and model.safetensors. Names are made current: `gamma` and `beta` become `weight` and `bias`, and
- * those of a bare encoder get their prefix. Tensors may be missing, as a pre-trained encoder has no classifier;
- * `compareNames` lists them.
+ * Reads config.json and model.safetensors. Old names are replaced: `gamma` and `beta` become `weight` and `bias`, and
+ * the tensors of a bare encoder get the prefix of a classifier. Tensors may be missing: a pre-trained encoder has no
+ * classifier. `compareNames` lists them.
  *
  * @example
  * ```ts
@@ -108,7 +108,7 @@ export function readHuggingFaceTokenizer(
   );
 }
 
-/** Stored tensors as 32-bit floats, for the parameters of a model. */
+/** Converts stored tensors to 32-bit floats, for the parameters of a model. */
 export function widenTensors(
   tensors: ReadonlyMap<string, StoredTensor>,
 ): ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }> {
@@ -128,7 +128,7 @@ function readFile<T>(
   return refuse(name, "this file", others);
 }
 
-/** Configurations written before `model_type` existed are BERT's. */
+/** The model type of a configuration. Old files of BERT have no `model_type`. */
 export function encoderType(config: JsonObject): EncoderType {
   return config.model_type === "distilbert" ? "distilbert" : "bert";
 }

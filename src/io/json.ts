@@ -1,6 +1,6 @@
 /**
- * Strict JSON: `JSON.parse` without duplicate names and deep nesting. `JSON.parse` keeps the last of two equal names, so
- * that a file could mean different things to different readers.
+ * Strict JSON: duplicate names and deep nesting are refused. `JSON.parse` keeps the last of two equal names, but other
+ * readers keep the first.
  */
 
 import { pipe } from "fp-ts/function";
@@ -16,7 +16,7 @@ import {
 } from "../core/either.ts";
 import { decodeUtf8 } from "./text.ts";
 
-/** Any value JSON can hold. */
+/** Any JSON value. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 
 /** A JSON object. */
@@ -24,7 +24,7 @@ export interface JsonObject {
   readonly [name: string]: JsonValue;
 }
 
-/** Deepest nesting of objects and arrays accepted. */
+/** The deepest accepted nesting of objects and arrays. */
 export const JSON_MAX_DEPTH = 64;
 
 /** Parses JSON text; `source` names it in problems. */
@@ -46,7 +46,7 @@ export function parseJson(source: string, text: string): Either<readonly Problem
   );
 }
 
-/** Parses bytes that must hold one JSON object in UTF-8. */
+/** Parses one JSON object in UTF-8. */
 export function parseJsonObject(
   source: string,
   bytes: Uint8Array,
@@ -64,7 +64,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A token for nesting and names: a string with its quotes, or a bracket. */
+/** A string with its quotes, or a bracket. */
 interface StructuralToken {
   readonly start: number;
   readonly end: number;
@@ -87,7 +87,7 @@ function* structuralTokens(text: string): Iterable<StructuralToken> {
   }
 }
 
-/** Index after the string that begins at `start`; the text's length if it never ends. */
+/** The index after the string that begins at `start`; the text's length if the string has no end. */
 function endOfString(text: string, start: number): number {
   let end = start + 1;
   while (end < text.length && text[end] !== '"') end += text[end] === "\\" ? 2 : 1;
@@ -106,7 +106,7 @@ function nestingDepth(text: string): number {
 
 const COLON_NEXT = /[ \t\n\r]*:/y;
 
-/** The first name, as written, that its object has twice. The text must be valid JSON. */
+/** The first name that occurs twice in an object, with its quotes. The text must be valid JSON. */
 function firstDuplicateName(text: string): string | undefined {
   const open: Set<string>[] = [];
   for (const { kind, start, end } of structuralTokens(text)) {

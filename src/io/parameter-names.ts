@@ -1,21 +1,22 @@
 /**
- * Parameter names of checkpoints, and those of transformers' sequence classifiers. Checkpoints converted from TensorFlow
- * call a layer norm's weight and bias `gamma` and `beta`; names of a bare encoder lack the prefix of a classifier.
+ * Maps the parameter names of a checkpoint to the names in transformers' sequence classifiers. Checkpoints converted
+ * from TensorFlow call the weight and bias of a layer norm `gamma` and `beta`. A bare encoder's names lack the prefix
+ * of a classifier.
  */
 import { type Either, type Problem, unlessProblems } from "../core/either.ts";
 
-/** Model types whose names are known: `model_type` of config.json. */
+/** The values of `model_type` in config.json whose parameter names are known. */
 export type EncoderType = "bert" | "distilbert";
 
-/** The first parts of a bare encoder's names. */
+/** The top-level modules of an encoder. */
 const ENCODER_MODULES: Readonly<Record<EncoderType, readonly string[]>> = {
   bert: ["embeddings", "encoder", "pooler"],
   distilbert: ["embeddings", "transformer"],
 };
 
 /**
- * The tensors by their names in a sequence classifier. As in transformers, the prefix is added only if no name has it.
- * Two tensors of the same name are a problem.
+ * Renames tensors to their names in a sequence classifier. As in transformers, the prefix is added only if no name has
+ * it. Two tensors with the same new name are a problem.
  */
 export function canonicalNames<T>(
   modelType: EncoderType,
@@ -39,10 +40,10 @@ export function canonicalNames<T>(
   return unlessProblems(problems, named);
 }
 
-/** Constants that old checkpoints store. */
+/** Constants in old checkpoints, which are not parameters. */
 const BUFFER = /(^|\.)embeddings\.(position|token_type)_ids$/;
 
-/** The difference between the names of a model and of a checkpoint. */
+/** The differences between the parameter names of a model and the tensor names of a checkpoint. */
 export interface NameComparison {
   /** Parameters of the model without a tensor. */
   readonly missing: readonly string[];
@@ -50,7 +51,7 @@ export interface NameComparison {
   readonly unexpected: readonly string[];
 }
 
-/** Compares a model's parameter names with a checkpoint's. Buffers do not count. */
+/** Compares a model's parameter names with a checkpoint's tensors. Buffers are ignored. */
 export function compareNames(
   parameters: Iterable<string>,
   tensors: ReadonlyMap<string, unknown>,

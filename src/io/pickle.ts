@@ -1,8 +1,8 @@
 /**
- * The part of Python's pickle format that state dicts of PyTorch use. A pickle is a program for a stack machine, which can
- * call any function. This machine builds plain values and references to storages, records calls of the functions on an
- * allow-list, and refuses everything else by name. It executes nothing, and no value is larger than the bytes it came
- * from. Format: Lib/pickletools.py of CPython.
+ * The part of Python's pickle format that PyTorch's state dicts use. A pickle is a program for a stack machine that can
+ * call any function. This reader builds plain values and references to storages. It records calls to functions on an
+ * allow-list instead of executing them, and refuses all others by name. No value is larger than its bytes in the file.
+ * Format: Lib/pickletools.py of CPython.
  */
 import { type Either, InputError, left, type Problem, refuseInput, right } from "../core/either.ts";
 
@@ -30,14 +30,14 @@ export function isKind<K extends "global" | "call" | "reference" | "tuple">(
   return !Array.isArray(value) && !(value instanceof Map) && value.kind === kind;
 }
 
-/** A value, and the position after its pickle. */
+/** A value, and the position after the pickle. */
 interface PickleResult {
   readonly value: PickleValue;
   readonly end: number;
 }
 
 const ORDERED_DICT = "collections.OrderedDict";
-/** The beginning of a list of values on the stack. */
+/** Marks the beginning of a list of values on the stack. */
 const MARK = Symbol("mark");
 const MOST_INTEGER = 8;
 
@@ -112,7 +112,7 @@ class Unpickler {
     let value = 0n;
     for (let i = length - 1; i >= 0; i--)
       value = (value << 8n) | BigInt(this.bytes[begin + i] ?? 0);
-    // Counts beyond 2^53 are refused later, so the number need not be exact.
+    // Later checks refuse counts above 2^53, so the number need not be exact.
     return length === 0 ? 0 : Number(BigInt.asIntN(8 * length, value));
   }
 
@@ -165,7 +165,7 @@ class Unpickler {
     this.stack.push({ kind: "global", name: full });
   }
 
-  /** A call: an ordered dictionary is made at once, other calls are recorded. */
+  /** Creates an ordered dictionary, or records another call. */
   reduce(): void {
     const tuple = this.pop();
     const called = this.pop();
@@ -216,7 +216,7 @@ class Unpickler {
     this.top();
   }
 
-  /** The magic number of the legacy format has ten bytes. Its value is not used. */
+  /** The magic number of the old format has ten bytes. Its value is not used. */
   longInteger(length: number): number {
     if (length !== 10) return this.integer(length);
     this.take(length);
@@ -226,7 +226,7 @@ class Unpickler {
 
 type Operation = (machine: Unpickler) => void;
 
-/** Operations by their codes. All others are refused. */
+/** Operations by code. Other codes are refused. */
 const OPERATIONS: ReadonlyMap<number, Operation> = /* @__PURE__ */ new Map<number, Operation>([
   [0x80, (machine) => machine.protocol()], // PROTO
   [0x95, (machine) => machine.take(8)], // FRAME
@@ -270,7 +270,7 @@ const OPERATIONS: ReadonlyMap<number, Operation> = /* @__PURE__ */ new Map<numbe
 /**
  * Reads the pickle that begins at `begin`.
  *
- * @param allowed names that may be called or referred to, in addition to `collections.OrderedDict`
+ * @param allowed the names of accepted classes and functions, in addition to `collections.OrderedDict`
  */
 export function readPickle(
   path: string,

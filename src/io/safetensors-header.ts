@@ -1,6 +1,6 @@
 /**
- * The header of a safetensors file: an 8-byte little-endian length, then JSON. The parser checks bounds, duplicate names,
- * dtypes and sizes. The tensors' bytes must follow each other, without overlap or hole, to the end of the file.
+ * The header of a safetensors file: an 8-byte little-endian length, then JSON. The parser checks bounds, duplicate
+ * names, dtypes and sizes. The tensors must fill the rest of the file without overlap or hole.
  */
 
 import { describe } from "../core/checks.ts";
@@ -15,7 +15,7 @@ import {
 import { DTYPES, type Dtype, elementBytes, isDtype } from "./dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 
-/** The place of a tensor: `begin` and `end` count bytes from the beginning of the file. */
+/** A tensor's type and its byte range from the beginning of the file. */
 export interface SafetensorsEntry {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -23,7 +23,7 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
-/** A parsed header, with which the file can be read tensor by tensor. */
+/** A parsed header, for reading a file tensor by tensor. */
 export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: Readonly<Record<string, string>>;
@@ -31,29 +31,29 @@ export interface SafetensorsHeader {
 
 /** How strictly to read. */
 export interface SafetensorsReadOptions {
-  /** Names the file in problems; default `"safetensors"`. */
+  /** The file's name in problems; default `"safetensors"`. */
   readonly source?: string;
   /**
-   * `"required"` refuses tensors that do not begin at a multiple of their element size. The format allows them and old
-   * programs wrote them. Default `"any"`.
+   * `"required"` refuses tensors that do not begin at a multiple of their element size. The format allows such tensors,
+   * and old programs wrote them. Default `"any"`.
    */
   readonly alignment?: "any" | "required";
 }
 
 export const LENGTH_BYTES: 8 = 8;
 
-/** The first byte of every header: no blank or byte-order mark precedes it. */
+/** The first byte of every header. Blanks and byte-order marks are not allowed before it. */
 const OPENING_BRACE = 0x7b;
 
-/** The longest header accepted, in bytes, as in the official implementation. */
+/** The longest accepted header in bytes, as in the official implementation. */
 const MAX_HEADER = 100_000_000;
 
-/** The only name in the header that does not belong to a tensor. */
+/** The header's key for metadata. All other keys are tensor names. */
 export const METADATA: "__metadata__" = "__metadata__";
 
 /**
- * The end of the header, according to the first 8 bytes of a file. {@link parseSafetensorsHeader} needs the bytes before
- * it.
+ * Reads the position of the header's end from the first 8 bytes of a file. {@link parseSafetensorsHeader} needs all
+ * bytes before this position.
  */
 export function safetensorsHeaderEnd(
   prefix: Uint8Array,
@@ -158,7 +158,7 @@ function readMetadata(
   return value as Readonly<Record<string, string>>;
 }
 
-/** Checks the description of a tensor; `undefined` after reporting a problem. */
+/** Checks the entry of a tensor. Returns `undefined` after reporting a problem. */
 function readEntry(
   path: string,
   value: JsonValue,
@@ -206,7 +206,7 @@ export function byteCount(dtype: Dtype, shape: readonly number[]): number | unde
   return count;
 }
 
-/** Reports holes, overlaps, bytes beyond either end, and misaligned tensors if asked. */
+/** Reports holes, overlaps, missing or extra bytes and, if required, misaligned tensors. */
 function checkLayout(
   source: string,
   entries: ReadonlyMap<string, SafetensorsEntry>,
@@ -215,7 +215,7 @@ function checkLayout(
   options: SafetensorsReadOptions,
   problems: Problem[],
 ): void {
-  // A refused tensor leaves a hole, which needs no second report.
+  // A refused tensor leaves a hole, which must not be reported twice.
   if (problems.length > 0) return;
   let position = dataBegin;
   for (const [name, { dtype, begin, end }] of entries) {

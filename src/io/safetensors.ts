@@ -1,8 +1,8 @@
 /**
- * safetensors: an 8-byte little-endian header length, a JSON header, then the tensors' bytes without gaps. Reading reports
- * every problem. Writing gives the same bytes as the official implementation: tensors by dtype, widest alignment first,
- * then by name, and the header padded with spaces to a multiple of 8.
- * Format: https://github.com/huggingface/safetensors#format
+ * safetensors: an 8-byte little-endian header length, a JSON header, then the tensors' bytes without gaps. Reading
+ * reports every problem. Writing gives the same bytes as the official implementation: tensors by dtype, widest
+ * alignment first, then by name, and the header padded with spaces to a multiple of 8. Format:
+ * https://github.com/huggingface/safetensors#format
  */
 
 import { pipe } from "fp-ts/function";
@@ -19,21 +19,21 @@ import {
 } from "./safetensors-header.ts";
 import { encodeUtf8 } from "./text.ts";
 
-/** A stored tensor: little-endian `bytes` in row-major order. */
+/** A tensor in a file. Its bytes are little-endian and in row-major order. */
 export interface StoredTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
 }
 
-/** A parsed file. Tensors are in file order, and views on the bytes that were read. */
+/** A parsed file. Tensors are in file order and share the memory of the input. */
 export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
- * Reads a whole file. Tensors are views on `bytes`.
+ * Reads a whole file. The tensors share the memory of `bytes`.
  *
  * @example
  * ```ts
@@ -73,12 +73,12 @@ export function readSafetensorsOrThrow(
   return getOrThrow(readSafetensors(bytes, options));
 }
 
-/** A stored tensor's values as 32-bit floats, in a new array. See `widenToFloat32` for what is exact. */
+/** Converts a stored tensor to 32-bit floats in a new array. Values of F64 and wide integers are rounded. */
 export function toFloat32(tensor: StoredTensor): Float32Array {
   return widenToFloat32(tensor.dtype, tensor.bytes);
 }
 
-/** A tensor to store, from 32-bit floats: exact as F32 and F64, rounded to nearest even as F16 or BF16. */
+/** Makes a tensor from 32-bit floats: exact as F32 and F64, rounded to nearest even as F16 or BF16. */
 export function tensorFromFloat32(
   dtype: "F64" | "F32" | "F16" | "BF16",
   shape: readonly number[],
@@ -88,7 +88,7 @@ export function tensorFromFloat32(
 }
 
 /**
- * Writes a file. Equal content gives equal bytes, in whatever order `tensors` come. Metadata keeps its order.
+ * Writes a file. The bytes do not depend on the order of `tensors`. Metadata keeps its order.
  *
  * @throws RangeError if a tensor's bytes do not fit its dtype and shape, or a name cannot be written
  */
@@ -115,7 +115,7 @@ export function writeSafetensors(
   return out;
 }
 
-/** A tensor without its bytes. */
+/** The type and size of a tensor. */
 export interface TensorSize {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -123,7 +123,7 @@ export interface TensorSize {
 }
 
 /**
- * The header of a file, and the order of its tensors, for writing it tensor by tensor.
+ * The header of a file and the order of its tensors, for writing a file tensor by tensor.
  *
  * @throws RangeError for a name that cannot be written
  */
@@ -151,7 +151,7 @@ export function layOutSafetensors(
   return { header, order: ordered.map(([name]) => name) };
 }
 
-/** Compares by code points, which is the order of UTF-8 bytes. UTF-16 units have another order. */
+/** Compares by code points, as UTF-8 bytes compare. UTF-16 code units have another order. */
 function compareCodePoints(a: string, b: string): number {
   let i = 0;
   while (i < a.length && i < b.length && a[i] === b[i]) i++;
@@ -185,12 +185,12 @@ function checkStorable(name: string, { dtype, shape, bytes }: StoredTensor): voi
   }
 }
 
-/** Whether text survives UTF-8: it has no surrogate outside a pair. */
+/** Whether text can be encoded in UTF-8: it has no lone surrogate. */
 function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }
 
-/** Writes JSON member by member, since an object moves names like "0" to the front. */
+/** Writes JSON member by member, because JavaScript objects move names like "0" to the front. */
 function encodeHeader(description: readonly (readonly [string, unknown])[]): Uint8Array {
   const members = description.map(
     ([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`,

@@ -7,22 +7,22 @@ import { isJsonObject, type JsonObject, parseJsonObject } from "./json.ts";
 
 interface ShardIndex {
   readonly files: ReadonlyMap<string, string>;
-  /** As it was read; by custom it has `total_size`. */
+  /** As in the file. It usually contains `total_size`. */
   readonly metadata: JsonObject;
 }
 
 export const SHARD_INDEX: "model.safetensors.index.json" = "model.safetensors.index.json";
 
-/** Plain file names, without anything that could lead out of the directory. */
+/** File names without separators, so that a name cannot refer to another directory. */
 const FILE_NAMES = {
   safetensors: /^(?!\.{1,2}$)[^/\\:\0]+\.safetensors$/,
   bin: /^(?!\.{1,2}$)[^/\\:\0]+\.bin$/,
 };
 
 /**
- * Parses an index. A name that leads out of the directory is refused.
+ * Parses an index. File names in other directories are refused.
  *
- * @param extension of the files' names: `bin` for state dicts of PyTorch
+ * @param extension the extension of the listed files; `bin` for PyTorch's state dicts
  */
 export function parseShardIndex(
   source: string,
@@ -50,7 +50,7 @@ export function parseShardIndex(
   );
 }
 
-/** Differences between an index and its files: tensors that are listed but missing, or present but not listed. */
+/** Reports tensors that are listed but missing, or present but not listed. */
 export function shardProblems(
   source: string,
   { files }: ShardIndex,

@@ -1,6 +1,6 @@
 import { type Either, type Problem, tryCatch } from "../core/either.ts";
 
-/** Decodes UTF-8 without a byte-order mark, and refuses other bytes. `source` names them in problems. */
+/** Decodes UTF-8 and drops a byte-order mark. Invalid bytes are refused. `source` is the name used in problems. */
 export function decodeUtf8(source: string, bytes: Uint8Array): Either<readonly Problem[], string> {
   return tryCatch(
     () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
@@ -12,7 +12,7 @@ export function encodeUtf8(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** The lines of `text`, which end in LF, CRLF or CR. A byte-order mark and the end of the last line are dropped. */
+/** Splits text at LF, CRLF and CR. Drops a byte-order mark and an empty last line. */
 export function splitLines(text: string): string[] {
   const lines = text.replace(/^\uFEFF/, "").split(/\r\n|[\r\n]/);
   if (lines.at(-1) === "") lines.pop();

@@ -1,4 +1,4 @@
-/** tokenizer_config.json of Hugging Face directories: how the tokenizer normalises text. */
+/** tokenizer_config.json of Hugging Face directories. It defines how the tokenizer normalises text. */
 
 import { describe } from "../core/checks.ts";
 import { type Either, isLeft, type Problem, unlessProblems } from "../core/either.ts";
@@ -58,7 +58,7 @@ export function parseTokenizerConfig(
   return unlessProblems(problems, Object.fromEntries(given));
 }
 
-/** A special token is text or, with its stripping rules, an object. */
+/** A special token is a string, or an object with stripping rules. */
 function tokenContent(value: JsonValue): JsonValue | undefined {
   return isJsonObject(value) ? value.content : value;
 }

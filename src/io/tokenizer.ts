@@ -5,21 +5,21 @@ import { parseVocabulary, SPECIAL_TOKENS, type Vocabulary } from "./vocabulary.t
 import { CONTINUATION, MAX_WORD_UNITS, wordPieces } from "./wordpiece.ts";
 import { splitWords, type WordOptions } from "./words.ts";
 
-/** A vocabulary, and how text is normalised. */
+/** A vocabulary with the options of normalisation. */
 export interface Tokenizer {
   readonly vocabulary: Vocabulary;
   readonly options: WordOptions;
-  /** Pieces of words seen before. A cache only. */
+  /** A cache of words and their pieces. */
   readonly memo: Map<string, readonly number[]>;
 }
 
-/** The input of a model: token ids, and token types, which are 0 in the first text and 1 in the second. */
+/** The input of a model: token ids and token types. The type is 0 in the first text and 1 in the second. */
 export interface Encoding {
   readonly inputIds: Int32Array;
   readonly tokenTypeIds: Int32Array;
 }
 
-/** Words remembered before the memo is emptied. */
+/** The size at which the memo is cleared, in words. */
 const MEMO_WORDS = 1 << 17;
 
 /**
@@ -54,9 +54,9 @@ export function tokenizerOf(vocabulary: Vocabulary, options: Partial<WordOptions
 }
 
 /**
- * Encodes a text or a pair: `[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]`. Special tokens in a text are kept. With
- * `maxLength` the longer text loses its last tokens first, the pair on a tie. As in transformers, the special tokens
- * always stay, and a single text stays whole if `maxLength` leaves no room for any of its tokens (1 or 2).
+ * Encodes a text or a pair: `[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]`. Special tokens in a text are kept. If
+ * `maxLength` is given, the longer text loses its last tokens first; on a tie, the second text does. As in
+ * transformers, the special tokens always stay, and a `maxLength` of 1 or 2 does not shorten a single text.
  */
 export function encode(
   tokenizer: Tokenizer,
@@ -75,7 +75,7 @@ export function encode(
   return { inputIds, tokenTypeIds: new Int32Array(inputIds.length).fill(1, head.length) };
 }
 
-/** The number of kept tokens of each text (`longest_first`). A single text has 2 special tokens, a pair has 3. */
+/** The number of tokens kept from each text (`longest_first`). A single text has 2 special tokens, a pair has 3. */
 function keptLengths(
   first: number,
   second: number | undefined,
@@ -93,7 +93,7 @@ function keptLengths(
 
 const SPECIAL_SET: ReadonlySet<string> = new Set(Object.values(SPECIAL_TOKENS));
 
-/** Matches special tokens, and keeps them when it splits. */
+/** Matches special tokens. The group keeps them in the result of a split. */
 const SPECIAL_PATTERN: RegExp = /(\[(?:PAD|UNK|CLS|SEP|MASK)\])/;
 
 /** The normalised words and special tokens of a text. */
@@ -120,13 +120,13 @@ function pieces({ memo, vocabulary }: Tokenizer, word: string): readonly number[
 
 /** Options of {@link decode}. */
 interface DecodeOptions {
-  /** Leaves special tokens out; default true. */
+  /** Drops special tokens; default true. */
   readonly skipSpecialTokens?: boolean;
-  /** Removes the blanks before punctuation and contractions as transformers does; default false. */
+  /** Removes blanks before punctuation and contractions, like transformers; default false. */
   readonly cleanUpSpaces?: boolean;
 }
 
-/** The text of token ids: words with one blank between, and pieces joined to words. */
+/** Converts token ids to text. Pieces are joined to words, and words are separated by a blank. */
 export function decode(
   tokenizer: Tokenizer,
   ids: ArrayLike<number>,

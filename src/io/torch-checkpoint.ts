@@ -1,6 +1,6 @@
 /**
- * State dicts that `torch.save` wrote: a zip archive since PyTorch 1.6, before that pickles followed by the storages.
- * Nothing is executed, and a tensor's bytes are read when it is asked for.
+ * State dicts written by `torch.save`. Since PyTorch 1.6 such a file is a zip archive. Older files are pickles,
+ * followed by the storages. No code of the file is executed, and a tensor's bytes are read on request.
  */
 import { describe } from "../core/checks.ts";
 import { type Either, isLeft, type Problem, refuse, unlessProblems } from "../core/either.ts";
@@ -13,7 +13,7 @@ export interface TorchTensor {
   readonly name: string;
   readonly dtype: Dtype;
   readonly shape: readonly number[];
-  /** In elements of the storage. */
+  /** In elements. */
   readonly strides: readonly number[];
   readonly offset: number;
   /** Tensors of the same storage share memory. */
@@ -40,12 +40,12 @@ const ALLOWED: ReadonlySet<string> = /* @__PURE__ */ new Set(
   /* @__PURE__ */ Object.keys(STORAGES).concat(TENSOR, PARAMETER),
 );
 
-/** The first bytes of a file of the older format: protocol 2, and PyTorch's magic number. */
+/** The first bytes of a file in the old format: pickle protocol 2 and PyTorch's magic number. */
 const LEGACY: readonly number[] = [
   0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e,
 ];
 const ARCHIVE: readonly number[] = [0x50, 0x4b, 3, 4];
-/** The longest pickle accepted, in bytes. A tensor takes some hundred bytes. */
+/** The longest accepted pickle in bytes. A tensor takes some hundred bytes. */
 const MOST_PICKLE = 32 * 2 ** 20;
 
 function beginsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
@@ -80,7 +80,7 @@ function storageOf(value: PickleValue | undefined): StorageReference | undefined
   return typeof key === "string" && isCount(elements) ? { key, dtype, elements } : undefined;
 }
 
-/** The index of a tensor's last element in its storage, and the number of its elements. */
+/** The storage index of a tensor's last element, and the number of elements. */
 function extentOf(shape: readonly number[], strides: readonly number[], offset: number) {
   let [last, count] = [offset, 1];
   shape.forEach((extent, axis) => {
@@ -92,7 +92,7 @@ function extentOf(shape: readonly number[], strides: readonly number[], offset: 
 
 type Located = Omit<TorchTensor, "name" | "begin"> & { readonly elements: number };
 
-/** The tensor that a call rebuilds; text says why it is not one. */
+/** The tensor that a recorded call creates, or a text that says why the value is not a tensor. */
 function tensorOf(value: PickleValue): Located | string {
   if (!isKind(value, "call")) return describe(value);
   if (value.name === PARAMETER) return tensorOf(value.values[0] ?? null);
@@ -105,20 +105,20 @@ function tensorOf(value: PickleValue): Located | string {
     return "a tensor without a shape";
   const { key, dtype, elements } = storage;
   const { last, count } = extentOf(shape, strides, offset);
-  // A tensor that repeats elements could have any size.
+  // Strides of zero could give a tensor of any size.
   if (count > elements || (count > 0 && last >= elements))
     return `a tensor [${shape.join(", ")}] of a storage of ${elements} elements`;
   return { dtype, shape, strides, offset, storage: key, elements };
 }
 
-/** The dictionary of tensors: the pickle's value, or its `state_dict`. */
+/** The dictionary of tensors: the value of the pickle or its entry `state_dict`. */
 function stateDictOf(value: PickleValue): ReadonlyMap<PickleValue, PickleValue> | undefined {
   if (!(value instanceof Map)) return undefined;
   const inner = value.get("state_dict");
   return inner instanceof Map ? inner : value;
 }
 
-/** The position of a storage's bytes; text says what was found instead. */
+/** Finds the position of a storage's bytes, or returns a text that says what was found instead. */
 type Locate = (key: string, bytes: number) => number | string;
 
 function tensorsOf(
@@ -174,7 +174,7 @@ function readArchive(source: ByteSource): Either<readonly Problem[], readonly To
   });
 }
 
-/** The places of the storages after the pickles. Each has its number of elements before it. */
+/** The byte ranges of the storages after the pickles. The number of elements precedes each storage. */
 function legacyStorages(
   source: ByteSource,
   keys: readonly PickleValue[],
@@ -231,7 +231,7 @@ function readLegacy(source: ByteSource): Either<readonly Problem[], readonly Tor
 }
 
 /**
- * Finds the tensors of a state dict. Classes and functions that a dictionary of tensors does not need are refused by
+ * Finds the tensors of a state dict. Classes and functions that are not part of a dictionary of tensors are refused by
  * name.
  */
 export function readTorchFile(
@@ -279,7 +279,7 @@ export function torchTensorBytes(source: ByteSource, tensor: TorchTensor): Uint8
   return out;
 }
 
-/** Names of tensors that are the same memory as an earlier one, each with the earlier name. */
+/** Maps the name of each tensor that shares all its memory with an earlier tensor to the earlier name. */
 export function tiedTensors(tensors: readonly TorchTensor[]): ReadonlyMap<string, string> {
   const first = new Map<string, string>();
   const tied = new Map<string, string>();

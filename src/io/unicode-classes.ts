@@ -1,7 +1,7 @@
 /**
- * The classes of characters that BERT's tokenizer uses, for Unicode 14.0.0: the reference ran on Python 3.11, and drops a
- * character that was assigned later. Case mapping and normalisation of assigned characters never change, so the engine's
- * are used.
+ * The character classes of BERT's tokenizer, for Unicode 14.0.0. The reference implementation ran on Python 3.11, which
+ * has this version, and drops characters that were assigned later. Case mapping and normalisation of assigned
+ * characters never change, so the JavaScript engine provides them.
  */
 
 /**

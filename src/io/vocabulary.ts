@@ -1,9 +1,9 @@
-/** A WordPiece vocabulary: one token a line, whose id is the line's index from 0. */
+/** A WordPiece vocabulary: one token per line. The id of a token is its line number, from 0. */
 
 import { type Either, type Problem, unlessProblems } from "../core/either.ts";
 import { splitLines } from "./text.ts";
 
-/** The special tokens, as BERT spells them. */
+/** BERT's special tokens. */
 export const SPECIAL_TOKENS = {
   padding: "[PAD]",
   unknown: "[UNK]",
@@ -23,7 +23,7 @@ export interface Vocabulary {
 /**
  * Parses the text of a vocab.txt. Empty lines, repeated tokens and missing special tokens are refused.
  *
- * @param source names the file in problems
+ * @param source the file's name in problems
  */
 export function parseVocabulary(
   source: string,

@@ -1,20 +1,20 @@
 /**
- * Splits text into words like BERT's basic tokenizer: drops control characters, lower-cases, strips accents, and splits at
- * spaces, punctuation and Chinese characters.
+ * Splits text into words like BERT's basic tokenizer: drops control characters, lower-cases, strips accents, and splits
+ * at spaces, punctuation and Chinese characters.
  */
 import { characterClass } from "./unicode-classes.ts";
 
-/** How text is normalised, with the names of tokenizer_config.json. */
+/** Options of normalisation. The names in tokenizer_config.json are given for each. */
 export interface WordOptions {
   /** `do_lower_case`; default true. */
   readonly lowercase: boolean;
-  /** `strip_accents`; default as `lowercase`. */
+  /** `strip_accents`; default equal to `lowercase`. */
   readonly stripAccents: boolean;
   /** `tokenize_chinese_chars`: each Chinese character is a word; default true. */
   readonly splitChinese: boolean;
 }
 
-/** The normalised words of `text`. Special tokens are not recognised. */
+/** Splits `text` into normalised words. Special tokens are not recognised. */
 export function splitWords(text: string, options: WordOptions): string[] {
   const form = options.stripAccents ? "NFD" : "NFC";
   const words: string[] = [];
@@ -36,8 +36,8 @@ export function splitWords(text: string, options: WordOptions): string[] {
 }
 
 /**
- * Drops control characters, makes every space a blank, puts blanks around Chinese characters, and lower-cases. Like the
- * reference it lower-cases characters one at a time, so a capital sigma never becomes a final one.
+ * Drops control characters, replaces spaces with blanks, adds blanks around Chinese characters, and lower-cases. As in
+ * the reference, characters are lower-cased one by one, so a capital sigma never becomes a final sigma.
  */
 function cleanText(text: string, { lowercase, splitChinese }: WordOptions): string {
   let cleaned = "";
@@ -55,14 +55,14 @@ function cleanText(text: string, { lowercase, splitChinese }: WordOptions): stri
 /** Texts up to this length are normalised in one call. */
 const SHORT_TEXT = 2048;
 
-/** Canonical normalisation. Engines take n^2 steps for n combining marks in a row, so long runs are cut in long texts. */
+/** Canonical normalisation. Engines take n^2 steps for n consecutive combining marks, so long runs are split. */
 function normalize(text: string, form: "NFC" | "NFD"): string {
   if (text.length <= SHORT_TEXT) return text.normalize(form);
   const parts = text.split(/(?<=\p{M}{128})/u);
   return parts.map((part) => part.normalize(form)).join("");
 }
 
-/** The blocks of CJK unified and compatibility ideographs that BERT lists, without kana and hangul. */
+/** BERT's list of CJK ideograph blocks. It does not contain kana and hangul. */
 const CHINESE_BLOCKS: readonly (readonly [number, number])[] = [
   [0x3400, 0x4dbf],
   [0x4e00, 0x9fff],

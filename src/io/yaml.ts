@@ -6,9 +6,8 @@ import type { JsonValue } from "./json.ts";
 /**
  * Reads YAML 1.2 or JSON.
  *
- * @param path names the text in problems
- * @returns the value, or every syntax error with its line and column. Aliases that expand a small text into a huge value
- *   are refused.
+ * @param path the text's name in problems
+ * @returns the value, or every syntax error with its line and column. Aliases that expand to a huge value are refused.
  *
  * @example
  * ```ts
@@ -36,13 +35,13 @@ export function parseYaml(path: string, text: string): Either<readonly Problem[]
     if (problems.length > 0) return left(problems);
     return right(document.toJS() as JsonValue);
   } catch (error) {
-    // Too many aliases, or nesting beyond the engine's stack.
+    // Too many aliases, or nesting too deep for the engine's stack.
     const got = error instanceof Error ? firstLine(error.message) : String(error);
     return left([{ path, expected: "JSON or YAML", got }]);
   }
 }
 
-/** A message without the excerpt of the text. */
+/** The message without its excerpt of the text. */
 function firstLine(message: string): string {
   return (message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
 }

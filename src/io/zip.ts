@@ -1,5 +1,5 @@
 /**
- * The directory of a zip archive of uncompressed files, as PyTorch writes them. Compressed files are refused. Format:
+ * The directory of a zip archive with uncompressed files, as written by PyTorch. Compressed files are refused. Format:
  * APPNOTE.TXT of PKWARE, 4.3.
  */
 import {
@@ -12,7 +12,7 @@ import {
 } from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
 
-/** The place of a file's bytes in the archive. */
+/** The byte range of a file in the archive. */
 interface ZipEntry {
   readonly begin: number;
   readonly end: number;
@@ -29,16 +29,16 @@ const CENTRAL_BYTES = 46;
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
 const MOST_COMMENT = 0xffff;
-/** Marks a 32-bit field whose value is in the extra field of zip64. */
+/** The value of a 32-bit field that is stored in the extra field of zip64 instead. */
 const ELSEWHERE = 0xffffffff;
-/** The longest directory accepted, in bytes: some hundred thousand files. */
+/** The longest accepted directory in bytes, enough for some hundred thousand files. */
 const MOST_DIRECTORY = 64 * 2 ** 20;
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A 64-bit integer; NaN beyond 2^53 - 1. */
+/** Reads a 64-bit integer; NaN above 2^53 - 1. */
 function bigAt(view: DataView, at: number): number {
   const value = view.getBigUint64(at, true);
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : Number.NaN;
@@ -50,7 +50,7 @@ interface Directory {
   readonly count: number;
 }
 
-/** Finds the directory through the archive's last record, which a comment may follow. */
+/** Finds the directory with the archive's last record. A comment may follow this record. */
 function findDirectory(source: ByteSource): Either<readonly Problem[], Directory> {
   const { name, size } = source;
   const begin = Math.max(0, size - END_BYTES - MOST_COMMENT - LOCATOR64_BYTES);
@@ -79,7 +79,7 @@ function findDirectory(source: ByteSource): Either<readonly Problem[], Directory
   return refuse(name, "a zip archive with a directory at its end", "none");
 }
 
-/** Size and position of a file, from its 32-bit fields or from the extra field of zip64. */
+/** Reads the size and position of a file from the 32-bit fields or the extra field of zip64. */
 function placeOf(view: DataView, at: number, nameBytes: number, extraBytes: number) {
   const fields = [
     view.getUint32(at + 24, true),
@@ -104,7 +104,7 @@ function placeOf(view: DataView, at: number, nameBytes: number, extraBytes: numb
   return { plain, packed, position };
 }
 
-/** The position of a file's bytes, after its own header, which may differ in length from the directory's. */
+/** The position of a file's bytes after its local header. This header can be longer than the directory's record. */
 function dataBegin(source: ByteSource, position: number): number {
   if (!(position + LOCAL_BYTES <= source.size)) return Number.NaN;
   const local = viewOf(source.read(position, position + LOCAL_BYTES));
