@@ -1,21 +1,21 @@
-/** An open checkpoint, in any of the forms that its files can have. */
+/** An open checkpoint in any of the supported file formats. */
 
 import type { StoredTensor } from "../io/safetensors.ts";
 import type { SafetensorsEntry } from "../io/safetensors-header.ts";
 
-/** A tensor of a checkpoint, and its place in a file. */
+/** A tensor of a checkpoint and its place in a file. */
 export interface CheckpointEntry extends SafetensorsEntry {
   readonly name: string;
-  /** The name of its file, without directory. */
+  /** The name of the file, without its directory. */
   readonly file: string;
-  /** How a packed file stores it. `begin` and `end` then only give the number of bytes that it unpacks to. */
+  /** The layout in a packed file. `end - begin` is then the size of the unpacked tensor, not a position in the file. */
   readonly packed?: { readonly layout: string; readonly bytes: number };
 }
 
 interface CheckpointFile {
   readonly name: string;
   readonly bytes: number;
-  /** The length of the header, after which the tensors begin. */
+  /** The length of the header. The tensors follow it. */
   readonly dataBegin: number;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -23,12 +23,12 @@ interface CheckpointFile {
 /** An open checkpoint; {@link Checkpoint.close} closes its files. */
 export interface Checkpoint {
   readonly path: string;
-  /** `torch` is a state dict of PyTorch, the others are safetensors, `packed` with tensors in compressed layouts. */
+  /** `torch` is a PyTorch state dict, the others are safetensors. `packed` has tensors in compressed layouts. */
   readonly layout: "file" | "sharded" | "torch" | "packed";
   readonly files: readonly CheckpointFile[];
-  /** In the order of the files and of the tensors in them. Tensors that share memory appear once, by their first name. */
+  /** In file order. Tensors that share memory appear once, under their first name. */
   readonly entries: readonly CheckpointEntry[];
-  /** The other names of tensors that share memory, each with the name among the entries. */
+  /** The other names of tensors that share memory, each mapped to a name in `entries`. */
   readonly tied: ReadonlyMap<string, string>;
   /** The path of the index that names the files; null for a single file. */
   readonly index: string | null;

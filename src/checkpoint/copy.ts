@@ -1,34 +1,34 @@
-/** Copies of checkpoints with some tensors changed, as files that are written tensor by tensor. */
+/** Copies checkpoints with some tensors changed, one tensor in memory at a time. */
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 
 export interface CopiedFile {
   readonly name: string;
-  /** Passes the file's bytes on, each with its position in the file. */
+  /** Calls `put` with the bytes of the file in pieces, each with its position in the file. */
   readonly write: (put: (bytes: Uint8Array, position: number) => void) => Promise<void>;
 }
 
-/** The files of a copy, and the files of the original that they replace. */
+/** The files of a copy and the original files that they replace. */
 interface CopiedFiles {
   readonly files: readonly CopiedFile[];
-  /** Names in the original's directory that are not copied. */
+  /** Names of files in the original's directory that are not copied. */
   readonly replaced: readonly string[];
-  /** The path of the index that goes with the files; null for a single file. */
+  /** The path of the index to copy along with the files; null for a single file. */
   readonly index: string | null;
 }
 
 /**
- * Writes the files of a copy, all of them or none, with the other files of the original's directory.
+ * Writes either all files of a copy or none, and copies the other files of the original's directory.
  *
- * @returns names of files that were left out because they hold weights of the original
+ * @returns names of files that were not copied because they hold weights of the original
  */
 export type CopySink = (files: CopiedFiles) => Promise<readonly string[]>;
 
 /** A checkpoint to copy, and how its tensors change. */
 export interface TensorChanges {
   readonly checkpoint: Checkpoint;
-  /** The tensor's new bytes, as many as it has. It may change them in place. */
+  /** Returns the new bytes of a tensor, the same number as before. May change the tensor in place. */
   readonly change: (entry: CheckpointEntry, tensor: StoredTensor) => Uint8Array;
   /** Awaited before each tensor, so that other work can run. If it rejects, no output remains. */
   readonly turn?: (() => Promise<void>) | undefined;
@@ -60,13 +60,13 @@ function tensorFile(
   };
 }
 
-/** Names of a checkpoint's files, with that of its index. */
+/** Names of a checkpoint's files and of its index. */
 export function fileNames({ files, path }: Checkpoint): readonly string[] {
   const last = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
   return [...files.map(({ name }) => name), last];
 }
 
-/** The files of a copy: those of the original for safetensors, one file for any other form. */
+/** The files of a copy: the same files for safetensors, one file for the other formats. */
 export function copiedFiles(changes: TensorChanges): CopiedFiles {
   const { checkpoint } = changes;
   const { layout, files, entries, index } = checkpoint;
@@ -75,14 +75,14 @@ export function copiedFiles(changes: TensorChanges): CopiedFiles {
       const inFile = entries.filter((entry) => entry.file === file.name);
       return tensorFile(changes, file.name, () => checkpoint.readHeader(file), inFile);
     });
-    // The index of shards still holds, and is copied.
+    // The index of the shards stays valid and is copied.
     return { files: own, replaced: files.map(({ name }) => name), index };
   }
   const sizes = entries.map(({ name, dtype, shape, begin, end }): readonly [string, TensorSize] => [
     name,
     { dtype, shape, byteLength: end - begin },
   ]);
-  // transformers loads only files with a format; a packed file has the one of the plain file.
+  // transformers refuses files without a format. A packed file keeps the format of the plain file.
   const metadata = { ...(layout === "torch" ? { format: "pt" } : {}), ...files[0]?.metadata };
   const { header, order } = layOutSafetensors(new Map(sizes), metadata);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));

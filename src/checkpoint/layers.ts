@@ -1,6 +1,6 @@
 /**
- * Which tensors of a checkpoint are weights of layers, and of what kind. A checkpoint states neither, so rules on names
- * and shapes decide. Every decision names its rule.
+ * Determines which tensors of a checkpoint are weights of layers. A checkpoint does not say, so rules on names and
+ * shapes decide. Every decision names its rule.
  */
 import type { Profile } from "../prune/config.ts";
 import type { LayerKind } from "../prune/layer.ts";
@@ -23,13 +23,14 @@ export interface TensorRole {
   readonly reason: string;
 }
 
-/** Parts of names of embedding tables, in the models of transformers. */
+/** Matches names of embedding tables in transformers models. */
 const EMBEDDING = /(^|[._])(embed\w*|wte|wpe|shared|relative_attention_bias)([._]|$)|embedding/i;
 const WEIGHT = /(^|\.)weight$/;
 
 /**
- * The role of a tensor. A `weight` of two dimensions belongs to a linear layer, or to an embedding if its name says so;
- * one of three or four dimensions belongs to a convolution; nothing else is the weight of a layer.
+ * Returns the role of a tensor. A `weight` with two dimensions belongs to a linear layer, or to an embedding if its
+ * name says so. A `weight` with three or four dimensions belongs to a convolution. No other tensor is the weight of a
+ * layer.
  *
  * @example
  * ```ts
@@ -64,11 +65,11 @@ export function isPrunable(kind: LayerKind): boolean {
   return kind === "linear" || kind === "conv1d" || kind === "conv2d";
 }
 
-/** Names of classifier heads and other output layers, in the models of transformers and torchvision. */
+/** Matches names of classifier heads and other output layers in transformers and torchvision models. */
 const HEAD =
   /(^|\.)(classifier(\.out_proj)?|lm_head|score|qa_outputs|seq_relationship)$|^(fc|heads?(\.(head|fc))?)$|predictions\.decoder$/;
 
-/** The layers among a checkpoint's tensors, embeddings included, in the order of the model's modules. */
+/** The layers of a checkpoint, including embeddings, in module order. */
 function layersInOrder(
   tensors: readonly NamedShape[],
   modules: readonly string[] | null,
@@ -84,29 +85,29 @@ function layersInOrder(
   return [...layers].sort((a, b) => place(a) - place(b));
 }
 
-/** How {@link selectableLayers} chooses. */
+/** Options of {@link selectableLayers}. */
 interface SelectableOptions {
   /**
-   * Names of all modules in their order. A layer may lack the first part of a name, as in a bare encoder. Layers that are
-   * not among them come last. Null: the order of the tensors.
+   * Names of all modules in module order. A layer's name may lack the first part of a module's name, as in a bare
+   * encoder. Layers without a module come last. Null: the order of the tensors.
    */
   readonly modules: readonly string[] | null;
-  /** Whether layers that are heads by their names are left alone. */
+  /** Whether to exclude layers whose names are names of heads. */
   readonly excludeHead: boolean;
-  /** Under `inc` a head's name is an expression, so that `classifier` also finds `pre_classifier`. */
+  /** `inc` searches a head's name as a regular expression, so `classifier` also matches `pre_classifier`. */
   readonly profile: Profile;
 }
 
 const FLOATING_POINT = ["F64", "F32", "F16", "BF16"];
 
-/** Whether an element type of safetensors holds floats that pruning can score. */
+/** Whether a safetensors element type is a floating-point type that pruning can score. */
 export function isFloatingPoint(dtype: string): boolean {
   return FLOATING_POINT.includes(dtype);
 }
 
 /**
- * Divides a checkpoint's layers into those that pruners may select, and the others with the reason: heads, and weights
- * that are not floating-point numbers.
+ * Splits the layers of a checkpoint into layers that pruners may select and layers that they may not, each with the
+ * reason: it is a head, or its elements are not floating-point numbers.
  *
  * @example
  * ```ts

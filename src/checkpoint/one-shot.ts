@@ -1,4 +1,4 @@
-/** Plans one-shot pruning: the pruners that options or a configuration ask for, all due at the same step. */
+/** Plans one-shot pruning: the pruners from options or a configuration, all due at the same step. */
 import { pipe } from "fp-ts/function";
 import { chain, type Either, eachOf, left, type Problem, refuse, right } from "../core/either.ts";
 import type {
@@ -14,7 +14,7 @@ import { pruningTypeOf } from "../prune/parse.ts";
 import { formatPattern, PATTERN_SPELLINGS, parsePattern } from "../prune/pattern.ts";
 import { expressionFault } from "../prune/select.ts";
 
-/** What is to be pruned. */
+/** The command's options. */
 interface OneShotOptions {
   /** Overrides the criterion of a configuration, too. */
   readonly criterion?: ElementCriterion;
@@ -29,7 +29,7 @@ interface OneShotOptions {
   readonly maxSparsityPerLayer?: number;
 }
 
-/** The options that describe a single pruner, and are not for a configuration of several. */
+/** Options that describe a single pruner. They cannot be combined with a configuration. */
 const PRUNER_OPTIONS: readonly (keyof OneShotOptions)[] = [
   "pattern",
   "sparsity",
@@ -41,7 +41,7 @@ const PRUNER_OPTIONS: readonly (keyof OneShotOptions)[] = [
   "maxSparsityPerLayer",
 ];
 
-/** A file of pruners: its path, for problems, and what was read from it. */
+/** The parsed content of a pruning configuration, and its path for error messages. */
 interface NamedConfig {
   readonly path: string;
   readonly read: Either<readonly Problem[], PruningConfig>;
@@ -87,7 +87,7 @@ function prunerOfOptions(
   return right([config]);
 }
 
-/** A pruner of a configuration, due at once. */
+/** Makes a pruner of a configuration due at once. */
 function oneShot(
   path: string,
   pruner: PrunerConfig,
@@ -106,9 +106,10 @@ function oneShot(
 }
 
 /**
- * The pruners to run, all due at the same step, or every problem. Problems name options by their keys in backticks.
+ * Returns the pruners to run, all due at the same step, or every problem. Problems name options by their keys in
+ * backticks.
  *
- * @param config used instead of the options of a single pruner, which must then be absent
+ * @param config replaces the options of a single pruner, which must then be absent
  */
 export function planOneShot(
   options: OneShotOptions,
@@ -139,7 +140,7 @@ export function planOneShot(
         const expected = `a checkpoint of gradients for ${needing.criterion}, or \`criterion\` magnitude`;
         return refuse("`gradients`", expected, "none");
       }
-      // Scores from gradients exist after the first step.
+      // Gradient scores exist only after the first step.
       const step = needing === undefined ? 0 : 1;
       return right(made.map((pruner) => ({ ...pruner, startStep: step, endStep: step })));
     }),

@@ -1,4 +1,4 @@
-/** A packed file as the checkpoint that it unpacks to, tensor by tensor. */
+/** Presents a packed file as the checkpoint that it unpacks to, one tensor at a time. */
 
 import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
@@ -16,10 +16,10 @@ import {
 } from "./packed-manifest.ts";
 import { unpackTensor } from "./packed-tensor.ts";
 
-/** The name of packed weights in a directory. Other programs would read `model.safetensors` as a plain file. */
+/** The file name of packed weights in a directory. Other programs would read `model.safetensors` as a plain file. */
 export const PACKED_WEIGHTS: "model.packed.safetensors" = "model.packed.safetensors";
 
-/** The tensors of a plain checkpoint that are parts of packed ones, by name, and problems such as missing parts. */
+/** Collects the tensors of the file that are parts of packed tensors, by name, and problems such as missing parts. */
 function collectParts(
   { path, entries }: Checkpoint,
   manifest: ReadonlyMap<string, PackedEntry>,
@@ -43,7 +43,7 @@ function collectParts(
       else parts.set(part, entry);
     }
   }
-  // An unpacked file could not be written with such names.
+  // A safetensors header is UTF-8, so an unpacked file could not have such a name.
   for (const name of [...manifest.keys(), ...byName.keys()])
     if (/\p{Surrogate}/u.test(name))
       problems.push({
@@ -54,7 +54,7 @@ function collectParts(
   return { parts, problems };
 }
 
-/** Tensors in the order of a plain file, which decides between equal scores. */
+/** Sorts tensors as in a plain file. Between equal scores, the order of layers decides which block is pruned. */
 function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEntry[] {
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   const sizes = new Map(
@@ -63,7 +63,10 @@ function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEn
   return layOutSafetensors(sizes).order.flatMap((name) => byName.get(name) ?? []);
 }
 
-/** The checkpoint that a packed file unpacks to, or a plain checkpoint as it is. Arrays are checked when a tensor is read. */
+/**
+ * Returns the checkpoint that a packed file unpacks to; a plain checkpoint as it is. Arrays are checked when their
+ * tensor is read.
+ */
 export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpoint> {
   const [file] = plain.files;
   const text = file?.metadata[PACKED_METADATA];

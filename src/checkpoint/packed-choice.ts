@@ -1,4 +1,4 @@
-/** Chooses the smallest layout for a matrix, and packs it, possibly rounded to shorter numbers or to eight bits. */
+/** Chooses the smallest layout for a matrix and packs it, with optional rounding to 16-bit floats or 8-bit integers. */
 import { checkFinite, mismatch } from "../core/checks.ts";
 import { narrowFromFloat32, rawElements } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
@@ -18,7 +18,7 @@ import { isReadable, type PackedDtype } from "./packed-manifest.ts";
 /** The error of rounding a tensor's elements. */
 export type RoundingError = QuantizationError;
 
-/** Elements as layouts take them: floats, or the bits of 16-bit floats. */
+/** The elements as a typed array. 16-bit floats stay as their bits. */
 export function elementsOf({ dtype, bytes }: StoredTensor): ElementArray {
   const raw = rawElements(dtype, bytes);
   if (raw instanceof Float32Array || raw instanceof Uint16Array) return raw;
@@ -29,7 +29,7 @@ function roundingError(before: Float32Array, after: Float32Array): RoundingError
   let [maximum, squares, all] = [0, 0, 0];
   before.forEach((value, i) => {
     const difference = value - (after[i] as number);
-    // Infinities and NaN are kept.
+    // Infinities and NaN stay as they are.
     if (!Number.isFinite(value)) return;
     maximum = Math.max(maximum, Math.abs(difference));
     squares += difference * difference;
@@ -55,15 +55,15 @@ export function rounded(
 export interface PackSource {
   readonly name: string;
   readonly shape: MatrixShape;
-  /** What layouts store, except for quantized blocks. */
+  /** The elements to store, unless blocks are quantized. */
   readonly elements: ElementArray;
-  /** The unrounded values that quantized blocks are made of; null if blocks are not quantized. */
+  /** The unrounded values to quantize; null: no quantization. */
   readonly floats: Float32Array | null;
   readonly unpacked: PackedDtype;
   readonly mask?: Uint8Array | undefined;
 }
 
-/** Bytes in a layout. Null if it cannot hold the matrix, or takes so few bytes that readers refuse it. */
+/** The size in a layout. Null if the layout cannot hold the matrix, or is so small that readers refuse it. */
 function bytesIn({ elements, floats, shape, mask }: PackSource, spec: LayoutSpec): number | null {
   const bytes =
     floats !== null && spec.layout === "blocks"
@@ -72,18 +72,18 @@ function bytesIn({ elements, floats, shape, mask }: PackSource, spec: LayoutSpec
   return bytes !== null && isReadable(elements.length, bytes) ? bytes : null;
 }
 
-/** The smallest of the layouts that readers accept. */
+/** The smallest layout that readers accept. */
 export function smallestReadable(source: PackSource, layouts: readonly LayoutSpec[]): LayoutSize {
   const { elements, floats, shape, mask } = source;
   checkMatrix(elements, shape, mask);
-  // Without zeros only quantization saves space.
+  // Without zeros, only quantization saves space.
   const candidates = hasZero(elements)
     ? layouts
     : layouts.filter(({ layout }) => floats !== null && layout === "blocks");
   return smallestBy(elements.byteLength, candidates, (spec) => bytesIn(source, spec));
 }
 
-/** Rounds blocks to eight bits. @throws RangeError if an element is not finite, now or when it is unpacked */
+/** Quantizes blocks to eight bits. @throws RangeError if an element is not finite before or after quantization */
 function quantized(source: PackSource, floats: Float32Array, block: BlockShape) {
   const { name, shape, unpacked, mask } = source;
   checkFinite(name, floats);
@@ -98,7 +98,7 @@ function quantized(source: PackSource, floats: Float32Array, block: BlockShape) 
   return { matrix, error: whole };
 }
 
-/** Packs a matrix into a layout. Blocks are quantized if the source has floats for that. */
+/** Packs a matrix into a layout. Blocks are quantized if the source has `floats`. */
 export function packSource(
   source: PackSource,
   spec: LayoutSpec,

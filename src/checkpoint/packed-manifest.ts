@@ -1,6 +1,6 @@
 /**
- * The manifest of a packed file: JSON in the metadata of a safetensors file, which says which tensors are parts of packed
- * ones and how to unpack them. docs/packed-format.md describes the format.
+ * The manifest of a packed file: JSON in the safetensors metadata that lists the packed tensors, their parts and their
+ * layouts. See docs/packed-format.md.
  */
 
 import { pipe } from "fp-ts/function";
@@ -24,29 +24,29 @@ import type { BlockShape } from "../sparse/blocks.ts";
 import { MOST_IN_GROUP } from "../sparse/groups.ts";
 import { ARRAY_NAMES, formatLayout, type LayoutSpec } from "../sparse/layout.ts";
 
-/** The metadata's key that makes a file a packed one. */
+/** The metadata key of the manifest. A file with this key is packed. */
 export const PACKED_METADATA = "espalier.packed";
 
 const PACKED_VERSION = 1;
 
 const MOST_ELEMENTS = 2 ** 31 - 1;
-/** Elements that any file may unpack to, and further ones for each of its bytes. */
+/** A file may unpack to this number of elements, and to more for each of its bytes. */
 const FREE_ELEMENTS = 2 ** 26;
 const ELEMENTS_PER_BYTE = 2 ** 12;
-/** The fewest bytes of a tensor in a file's header and manifest. */
+/** The minimum size of a tensor's entries in the header and the manifest. */
 const ENTRY_BYTES = 128;
 
 /**
- * The most elements that all packed tensors of a file may have. Zeros take hardly any bytes, so without a limit a small
- * file could ask for any amount of memory.
+ * The maximum number of elements of all packed tensors of a file. Zeros take almost no bytes, so without a limit a
+ * small file could claim any amount of memory.
  */
 export function mostElements(fileBytes: number): number {
   return FREE_ELEMENTS + ELEMENTS_PER_BYTE * fileBytes;
 }
 
 /**
- * Whether a tensor may be stored in so many bytes. Each tensor stays within its own share of the limit, so a file of any
- * number of them is readable.
+ * Whether readers accept a tensor of this size in this number of bytes. Each tensor stays within its own share of the
+ * limit, so a file with any number of tensors is readable.
  */
 export function isReadable(elements: number, storedBytes: number): boolean {
   return elements <= Math.min(MOST_ELEMENTS, ELEMENTS_PER_BYTE * (storedBytes + ENTRY_BYTES));
@@ -55,7 +55,7 @@ export function isReadable(elements: number, storedBytes: number): boolean {
 /** Element types that layouts store. Quantized blocks store I8. */
 export type PackedDtype = "F32" | "F16" | "BF16";
 
-/** How a tensor is stored. `dense` stores every element, in another element type. */
+/** How a tensor is stored. `dense` stores every element in another element type. */
 export type PackedLayout =
   | LayoutSpec
   | { readonly layout: "dense" }
@@ -63,11 +63,11 @@ export type PackedLayout =
 
 /** A tensor in the manifest. */
 export interface PackedEntry {
-  /** The tensor's shape. Its layout is that of the matrix [first extent, product of the others]. */
+  /** The tensor's shape. It is packed as the matrix [first extent, product of the others]. */
   readonly shape: readonly number[];
-  /** The type of the stored values; F32 if they are quantized. */
+  /** The element type of the stored values; F32 if they are quantized. */
   readonly dtype: PackedDtype;
-  /** The type that it unpacks to. */
+  /** The element type of the unpacked tensor. */
   readonly unpacked: PackedDtype;
   readonly stored: PackedLayout;
 }
@@ -75,7 +75,7 @@ export interface PackedEntry {
 /** Packed tensors by name. All other tensors of the file are plain. */
 type PackedManifest = ReadonlyMap<string, PackedEntry>;
 
-/** How a tensor is stored, in words: `4x1 F16`. */
+/** Describes how a tensor is stored, such as `4x1 F16`. */
 export function describeStored({ stored, dtype }: PackedEntry): string {
   switch (stored.layout) {
     case "dense":
@@ -108,7 +108,7 @@ export function matrixShape(shape: readonly number[]): readonly [number, number]
 }
 
 /**
- * The metadata's text for a manifest.
+ * Formats a manifest as metadata text.
  *
  * @example
  * ```ts
@@ -131,7 +131,7 @@ export function formatManifest(manifest: PackedManifest): string {
   return `{"version":${PACKED_VERSION},"tensors":{${tensors.join(",")}}}`;
 }
 
-/** Whether a value names an element type that layouts store. */
+/** Whether a value is an element type that layouts store. */
 export function isPackedDtype(value: unknown): value is PackedDtype {
   return value === "F32" || value === "F16" || value === "BF16";
 }
@@ -186,7 +186,7 @@ function readLayout(
   }
 }
 
-/** Reads the rest of an entry, whose layout is known. */
+/** Reads the fields of an entry other than its layout. */
 function readEntry(
   path: string,
   value: JsonObject,
@@ -200,7 +200,7 @@ function readEntry(
   if (!isCountList(shape) || shape.length === 0)
     return refuseValue(`${path}.shape`, "a list of counts", shape);
   const elements = byteCount("U8", shape) ?? Infinity;
-  // Beside an extent of 0, another one makes no elements but may make as many rows.
+  // With one extent of 0, there are no elements, but another extent could still demand any number of rows.
   if (elements > MOST_ELEMENTS || shape.some((extent) => extent > MOST_ELEMENTS))
     return refuse(`${path}.shape`, `at most ${MOST_ELEMENTS} elements`, `[${shape.join(", ")}]`);
   if (!isPackedDtype(dtype)) return refuseValue(`${path}.dtype`, "F32, F16 or BF16", dtype);
@@ -218,10 +218,10 @@ function readEntry(
 }
 
 /**
- * Reads a manifest, or gives every problem of its tensors.
+ * Reads a manifest, or returns every problem.
  *
- * @param source names the file in problems
- * @param fileBytes the file's size, which limits the elements of all tensors. Pass it for untrusted files; without it
+ * @param source the file's name for error messages
+ * @param fileBytes the file's size, which limits the elements of all tensors. Pass it for untrusted files; without it,
  *   only `unpackTensor` has a limit, for each tensor
  */
 export function parseManifest(

@@ -1,4 +1,4 @@
-/** Packs a tensor of a checkpoint into a compressed layout, and unpacks it. */
+/** Packs a tensor into a compressed layout, and unpacks it. */
 import { type Either, isRight, left, type Problem, refuse, right } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
 import { bytesOf, narrowFromFloat32 } from "../io/dtypes.ts";
@@ -30,29 +30,29 @@ export type { RoundingError } from "./packed-choice.ts";
 
 /** How tensors are packed. */
 export interface PackOptions {
-  /** Layouts to choose the smallest from, besides dense. Default: all usual ones. */
+  /** The candidate layouts besides dense. Default: all usual layouts. */
   readonly layouts?: readonly LayoutSpec[];
-  /** The element type that F32 tensors of two or more dimensions are rounded to. Default: none. */
+  /** F32 tensors with at least two dimensions are rounded to this type. Default: no rounding. */
   readonly dtype?: "F16" | "BF16";
   /**
-   * Whether blocks are stored with eight bits for each element and a scale for each block, in place of `dtype`. Tensors
-   * whose smallest layout is another one are not quantized. Default false.
+   * Whether to store blocks as 8-bit integers with a scale for each block, instead of `dtype`. Only tensors whose
+   * smallest layout is a block layout are quantized. Default false.
    */
   readonly quantize?: boolean;
 }
 
 /** A packed tensor. */
 export interface PackedTensor {
-  /** Null if it is stored unchanged, under its own name. */
+  /** Null if the tensor is stored unchanged under its own name. */
   readonly entry: PackedEntry | null;
   /** The tensors to write, with their names in the file. */
   readonly parts: readonly (readonly [name: string, tensor: StoredTensor])[];
-  /** Null if every bit is kept. */
+  /** Null if the tensor is packed without loss. */
   readonly error: RoundingError | null;
 }
 
 /**
- * The smallest of several layouts for a tensor, without packing or rounding it.
+ * Returns the smallest layout of a tensor and its size, without packing or rounding the tensor.
  *
  * @returns dense for a tensor that `packTensor` leaves unchanged
  *
@@ -76,11 +76,11 @@ export function packedSize(
 }
 
 /**
- * Packs a tensor into the smallest of several layouts. Tensors of fewer than two dimensions, or other than F32, F16
- * and BF16, stay as they are.
+ * Packs a tensor into the smallest of several layouts. Tensors with fewer than two dimensions or with another type than
+ * F32, F16 or BF16 stay unchanged.
  *
  * @param mask 1 = kept, one for each element. Kept zeros are stored.
- * @throws RangeError if an element does not fit into `dtype`, or is not finite and would be quantized
+ * @throws RangeError if an element does not fit `dtype`, or is not finite and would be quantized
  *
  * @example
  * ```ts
@@ -121,7 +121,7 @@ export function packTensor(
     elements: elementsOf(narrow.tensor),
     floats: null,
   };
-  // A tensor that no layout makes smaller was not pruned. Quantizing an embedding, say, would only lose precision.
+  // Only pruned tensors are quantized. Quantizing a dense embedding, for example, would only lose precision.
   const isSparse = quantize && smallestReadable(plainSource, USUAL_LAYOUTS).spec !== null;
   const source = isSparse ? { ...plainSource, floats: toFloat32(tensor) } : plainSource;
   const { spec } = smallestReadable(source, layouts);
@@ -144,9 +144,9 @@ export function packTensor(
 }
 
 /**
- * Unpacks a tensor, bit for bit unless it was rounded. Arrays that do not fit together are refused.
+ * Unpacks a tensor. The result has the same bits, unless the tensor was rounded. Inconsistent arrays are refused.
  *
- * @param parts tensors of the file by name, with at least the parts of this one
+ * @param parts tensors of the file by name, including all parts of this tensor
  */
 export function unpackTensor(
   name: string,

@@ -1,6 +1,6 @@
 /**
- * What a pruning configuration would do to a model, computed from shapes alone: the layers that it selects, its prune
- * steps, and the number of pruned blocks after each.
+ * Plans a pruning configuration from shapes alone: the selected layers, the prune steps and the number of pruned blocks
+ * after each.
  */
 import { sumOf } from "../core/sum.ts";
 import { admitLayers } from "../prune/admit.ts";
@@ -14,7 +14,7 @@ import type { SkippedLayer } from "../prune/select.ts";
 
 /** Options of {@link planPruning}. */
 export interface PlanOptions {
-  /** Training steps in total. */
+  /** The total number of training steps. */
   readonly steps: number;
   /** Default `inc`. */
   readonly profile?: Profile;
@@ -22,11 +22,11 @@ export interface PlanOptions {
 
 interface PlannedPruneStep {
   readonly step: number;
-  /** Share of blocks pruned after it, or of elements for N:M. */
+  /** The share of pruned blocks after this step, or of pruned elements for N:M. */
   readonly target: number;
   /**
-   * Pruned blocks of a model that starts without zeros. `lock_init_sparsity` starts with the zeros of the weights. Under
-   * `inc` per-layer bounds can change the number, and ties add to it.
+   * The number of pruned blocks if the model starts without zeros. With `lock_init_sparsity`, zeros of the weights
+   * count from the start. Under `inc`, per-layer bounds can change the number, and ties can increase it.
    */
   readonly prunedBlocks: number;
 }
@@ -36,7 +36,7 @@ export interface PrunerPlan {
   readonly pattern: string;
   readonly criterion: string;
   readonly scope: string;
-  /** With their numbers of blocks, or of groups for N:M. */
+  /** The selected layers with their numbers of blocks, or of groups for N:M. */
   readonly selected: readonly (LayerShape & { readonly blocks: number })[];
   readonly skipped: readonly SkippedLayer[];
   readonly blocks: number;
@@ -50,7 +50,7 @@ export interface PruningPlan {
   readonly pruners: readonly PrunerPlan[];
 }
 
-/** The prune steps, and the blocks pruned after each. */
+/** Lists the prune steps and the number of pruned blocks after each. */
 function scheduleOf(
   config: PatternPrunerConfig,
   blocks: readonly number[],
@@ -66,7 +66,7 @@ function scheduleOf(
   });
 }
 
-/** Refuses a schedule that training does not complete, or that prunes nothing. */
+/** Refuses a schedule that prunes nothing or does not complete within the training. */
 function checkSchedule(
   { startStep }: PatternPrunerConfig,
   steps: number,
@@ -124,8 +124,8 @@ function planPruner(
  * Plans a configuration on a model's layers.
  *
  * @param layers in module order, without classifier heads
- * @throws PruningError if a pruner would prune nothing, does not finish within the steps, cannot reach its target within
- *   its per-layer bounds, or cannot be carried out
+ * @throws PruningError if a pruner would prune nothing, does not finish within the steps, cannot reach its target
+ *   within its per-layer bounds, or cannot be applied
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** One-shot pruning of a checkpoint into a copy, one layer in memory at a time. */
+/** Prunes a checkpoint in one shot into a copy. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
 import type { Dtype } from "../io/dtypes.ts";
@@ -31,23 +31,23 @@ import { zeroPruned } from "./zero-pruned.ts";
 
 export interface CheckpointPruning {
   readonly checkpoint: Checkpoint;
-  /** One-shot, all due at the same step. */
+  /** One-shot pruners, all due at the same step. */
   readonly pruners: readonly PatternPrunerConfig[];
   readonly profile: Profile;
-  /** Whether layers whose names are those of heads are left alone. */
+  /** Whether to exclude layers whose names are names of heads. */
   readonly excludeHead: boolean;
-  /** Names of all of the model's modules in their order. Null: the order of the files. */
+  /** Names of all modules in module order. Null: the order of the files. */
   readonly modules: readonly string[] | null;
-  /** The gradients of weights, by the weights' names. */
+  /** The gradients of the weights, under the same names. */
   readonly gradients: Checkpoint | null;
   readonly kernels?: PruningKernels;
-  /** Called with the bytes of tensors read or written so far, and those of the whole run. */
+  /** Called with the bytes of tensors read or written so far, and the total of the run. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** {@link CheckpointPruning} with what the platform provides. */
+/** {@link CheckpointPruning} and functions of the platform. */
 interface PruningRun extends CheckpointPruning {
-  /** The size of a tensor's bytes when they are compressed; null: not measured. */
+  /** Returns the compressed size of bytes; null: not measured. */
   readonly compressedBytes: ((bytes: Uint8Array) => number) | null;
   /** Awaited before each layer or tensor, so that other work can run. If it rejects, no output remains. */
   readonly turn: () => Promise<void>;
@@ -63,7 +63,7 @@ interface PrunedCheckpointLayer {
   readonly bytes: TensorBytes;
 }
 
-/** Sizes of tensors: as written, in the smallest layout for the pruners' patterns, and compressed if measured. */
+/** Sizes of tensors: as written, in the smallest layout for the pruners' patterns, and compressed. */
 interface TensorBytes {
   readonly dense: number;
   readonly packed: number;
@@ -74,19 +74,19 @@ interface TensorBytes {
 export interface PrunedCheckpoint {
   readonly profile: Profile;
   readonly layers: readonly PrunedCheckpointLayer[];
-  /** Layers left alone, and why. */
+  /** Excluded layers and the reasons. */
   readonly skipped: readonly SkippedLayer[];
-  /** For each pruner, its pruned blocks and all blocks of its layers; groups for N:M. */
+  /** For each pruner, the numbers of pruned and of all blocks, or groups for N:M. */
   readonly pruners: readonly {
     readonly pattern: string;
     readonly prunedBlocks: number;
     readonly blocks: number;
   }[];
-  /** Names of tensors that share memory with a written one, each with the name of that one. */
+  /** Other names of tensors that share memory, each mapped to the name that is written. */
   readonly tied: Readonly<Record<string, string>>;
   /** Files that were not copied because they hold weights of the original. */
   readonly leftOut: readonly string[];
-  /** Of all tensors. */
+  /** The sizes of all tensors. */
   readonly bytes: TensorBytes;
 }
 
@@ -102,8 +102,8 @@ function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /**
- * An embedding with the same bits as a layer. Files of safetensors cannot state that tensors share memory, and a loader
- * that ties them again keeps only one of the two.
+ * Finds an embedding with the same bits as a layer. Safetensors files cannot say that tensors share memory, and a
+ * loader that ties the two tensors again keeps only one of them.
  */
 function sameEmbedding(checkpoint: Checkpoint, layer: CheckpointEntry): string | undefined {
   const alike = checkpoint.entries.filter(
@@ -117,7 +117,7 @@ function sameEmbedding(checkpoint: Checkpoint, layer: CheckpointEntry): string |
   return alike.find((entry) => equalBytes(checkpoint.read(entry).bytes, bytes))?.name;
 }
 
-/** The layers that pruners may select, and why the others are left alone. */
+/** Splits the layers into layers that pruners may select and excluded layers. */
 function layersOf({ checkpoint, ...options }: CheckpointPruning) {
   const entries = new Map(checkpoint.entries.map((entry) => [entry.name, entry]));
   const { layers, skipped } = selectableLayers(checkpoint.entries, options);
@@ -172,7 +172,7 @@ interface Masks {
   readonly pruners: () => PrunedCheckpoint["pruners"];
 }
 
-/** Under `inc` layers influence each other, so all are in memory. */
+/** Computes all masks at once, with all layers in memory: under `inc`, layers influence each other. */
 function masksAtOnce(pruning: CheckpointPruning, layers: readonly Layer[]): Masks {
   const { pruners, profile } = pruning;
   const records: readonly LayerRecord[] = layers.map((layer) => {
@@ -188,7 +188,7 @@ function masksAtOnce(pruning: CheckpointPruning, layers: readonly Layer[]): Mask
   return { maskOf: ({ role }) => masks.get(role.module) ?? null, skipped, pruners: () => made };
 }
 
-/** Under `strict` one layer is in memory at a time. */
+/** Computes masks under `strict`, with one layer in memory at a time. */
 async function masksLayerwise(
   pruning: PruningRun,
   layers: readonly Layer[],
@@ -198,7 +198,7 @@ async function masksLayerwise(
   const byName = new Map(layers.map((layer) => [layer.role.module, layer]));
   const plans: LayerwisePlan[] = [];
   const pruned = pruners.map(() => 0);
-  /** A layer as pruner `number` sees it: pruned by those before it. */
+  /** A layer with the masks of all pruners before this one applied. */
   const sourceFor = (layer: Layer, number: number): LayerSource => {
     const { module: name, kind, shape } = layer.role;
     const read = () => {
@@ -249,7 +249,7 @@ async function masksLayerwise(
   };
 }
 
-/** The compressed layouts of a sparsity pattern: its own, and the one for zeros anywhere. */
+/** The candidate layouts for a sparsity pattern: its own layout and the layout for unstructured zeros. */
 function layoutsFor(pattern: Pattern): readonly LayoutSpec[] {
   const anywhere: LayoutSpec = { layout: "bitmask" };
   if (pattern.kind === "group")
@@ -269,17 +269,17 @@ function sumOfBytes(sizes: readonly TensorBytes[]): TensorBytes {
 }
 
 /**
- * Prunes a checkpoint once, into a copy. Under `strict` memory is bounded by the largest tensor, in either scope; under
- * `inc` all layers are in memory. Kept elements and all other tensors keep their bits.
+ * Prunes a checkpoint once into a copy. Under `strict`, memory is bounded by the largest tensor in either scope; under
+ * `inc`, all layers are in memory. Kept elements and all other tensors keep their bits.
  *
- * @throws PruningError if the pruners cannot be carried out; what the sink and `turn` throw
+ * @throws PruningError if the pruners cannot be applied; what the sink and `turn` throw
  */
 export async function writePruned(run: PruningRun, sink: CopySink): Promise<PrunedCheckpoint> {
   const { checkpoint, profile, pruners, compressedBytes, turn, onProgress } = run;
   const { layers, skipped } = layersOf(run);
   const sizeOf = ({ begin, end }: CheckpointEntry): number => end - begin;
   const allBytes = sumOf(checkpoint.entries, sizeOf);
-  // The passes of planning: three without bounds per layer, more with them.
+  // Planning reads all layers three times, or more often with per-layer bounds. `total` then grows.
   const isPlanned = profile === "strict" && pruners.some((one) => one.pruningScope === "global");
   let done = 0;
   let total = allBytes + (isPlanned ? 3 * sumOf(layers, ({ entry }) => sizeOf(entry)) : 0);

@@ -1,4 +1,4 @@
-/** Files of pruning configurations: INC's keys in JSON or YAML. */
+/** Reads pruning configuration files: INC's keys in JSON or YAML. */
 
 import { pipe } from "fp-ts/function";
 import {
@@ -21,7 +21,7 @@ export type PruningKeys = Readonly<Record<string, unknown>>;
 /**
  * Reads a list of local configurations or an object of keyword arguments.
  *
- * @param path names the file in problems
+ * @param path the file's name for error messages
  */
 export function parsePruningConfigFile(
   path: string,
@@ -38,7 +38,7 @@ export function parsePruningConfigFile(
   );
 }
 
-/** The pruners of a file, with the file's path before each problem's. */
+/** Reads the pruners of a file. Every problem starts with the file's path. */
 export function readPruners(
   path: string,
   bytes: Uint8Array,

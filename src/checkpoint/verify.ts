@@ -1,4 +1,4 @@
-/** Whether weights obey a sparsity pattern, proved by looking at every element. */
+/** Verifies that weights satisfy a sparsity pattern. Every element is checked. */
 import { checkKind, checkNumber, mismatch } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import { rawElements } from "../io/dtypes.ts";
@@ -20,13 +20,16 @@ import { isPrunable, roleOfTensor } from "./layers.ts";
 export interface VerifyOptions {
   /** `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
   readonly pattern: string | Pattern;
-  /** N:M: exactly N zeros in every group. Blocks: no block with both zeros and other values. Default false. */
+  /**
+   * N:M: require exactly N zeros in every group. Blocks: allow no block with both zeros and other values. Default
+   * false.
+   */
   readonly exact?: boolean;
   /** Magnitudes up to this count as zero. Default 0. */
   readonly tolerance?: number;
 }
 
-/** A layer's weight, as {@link verifyWeight} takes it. */
+/** A layer's weight for {@link verifyWeight}. */
 export interface VerifiedWeight {
   readonly name: string;
   /** linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
@@ -37,7 +40,7 @@ export interface VerifiedWeight {
 
 export type WeightValues = Float32Array | Float64Array;
 
-/** A place that breaks the pattern. Row and column count in the weight as a matrix [out, in x kernel]. */
+/** A place that violates the pattern. Row and column refer to the weight as a matrix [out, in x kernel]. */
 interface Violation {
   readonly layer: string;
   readonly row: number;
@@ -46,34 +49,34 @@ interface Violation {
   readonly got: string;
 }
 
-/** The verdict on one layer. For a pattern N:M, blocks are groups of M. */
+/** The result for one layer. For N:M, blocks are groups of M. */
 interface LayerVerdict {
   readonly name: string;
   readonly shape: readonly number[];
   readonly elements: number;
   readonly zeros: number;
   readonly blocks: number;
-  /** Blocks of zeros; N:M: groups with at least N zeros. */
+  /** Blocks of zeros, or groups with at least N zeros for N:M. */
   readonly sparseBlocks: number;
-  /** Blocks with zeros and other values; N:M: groups with more than N zeros. */
+  /** Blocks with zeros and other values, or groups with more than N zeros for N:M. */
   readonly partialBlocks: number;
   /** Elements outside of whole blocks, if the pattern does not divide the layer. They are not checked. */
   readonly remainder: number;
   readonly violation: Violation | null;
 }
 
-/** The verdict on all layers. */
+/** The result for all layers. */
 export interface PatternVerdict {
   readonly pattern: string;
   readonly exact: boolean;
   readonly tolerance: number;
   readonly layers: readonly LayerVerdict[];
   readonly total: Omit<LayerVerdict, "name" | "shape" | "violation">;
-  /** The first one, in the order of layers, rows and columns. */
+  /** The first violation in the order of layers, rows and columns. */
   readonly violation: Violation | null;
 }
 
-/** What a block should be, and what one with so many zeros is. */
+/** Describes a violation: the expected block, and the block found. */
 function describeFault(pattern: Pattern, size: number, zeros: number, exact: boolean) {
   if (pattern.kind === "group") {
     const expected = `${exact ? "exactly" : "at least"} ${pattern.prune} zeros of ${pattern.of}`;
@@ -82,7 +85,7 @@ function describeFault(pattern: Pattern, size: number, zeros: number, exact: boo
   return { expected: "a block of zeros or of values", got: `${zeros} zeros of ${size}` };
 }
 
-/** Counts the zeros of a block that begins at a row and a column. */
+/** Counts the zeros of the block at a row and a column. */
 function zerosOfBlock(
   layout: BlockLayout,
   data: WeightValues,
@@ -110,7 +113,7 @@ function countZeros(data: WeightValues, tolerance: number): number {
 }
 
 /**
- * Looks at every block of one layer's weight.
+ * Verifies every block of one weight.
  *
  * @throws TypeError or RangeError for an invalid option or weight
  *
@@ -174,9 +177,9 @@ function joinVerdicts(layers: readonly LayerVerdict[], options: VerifyOptions): 
 }
 
 /**
- * Whether weights obey a pattern.
+ * Verifies that weights satisfy a pattern.
  *
- * @param weights in the model's order
+ * @param weights in module order
  *
  * @example
  * ```ts
@@ -197,7 +200,7 @@ export function verifyPattern(
   );
 }
 
-/** A weight's elements for counting zeros: as 32-bit floats, but F64 unrounded, since small values would become zero. */
+/** The elements of a weight as 32-bit floats. F64 stays unrounded, because small values would become zero. */
 export function weightValues(tensor: StoredTensor): WeightValues {
   const raw = tensor.dtype === "F64" ? rawElements("F64", tensor.bytes) : null;
   return raw instanceof Float64Array ? raw : toFloat32(tensor);
@@ -206,20 +209,20 @@ export function weightValues(tensor: StoredTensor): WeightValues {
 /** {@link VerifyOptions} for a checkpoint. */
 interface CheckpointRequirement extends VerifyOptions {
   readonly pattern: Pattern;
-  /** The smallest share of zero blocks (of zero elements for N:M). Default 0. */
+  /** The minimum share of zero blocks, or of zero elements for N:M. Default 0. */
   readonly minSparsity?: number | undefined;
 }
 
-/** The verdict on a checkpoint. */
+/** The result for a checkpoint. */
 export interface CheckpointVerdict extends PatternVerdict {
   readonly passed: boolean;
-  /** Messages; empty if it passed. */
+  /** Error messages; empty if the check passed. */
   readonly faults: readonly string[];
-  /** The share of zero blocks (of zero elements for N:M). */
+  /** The share of zero blocks, or of zero elements for N:M. */
   readonly sparsity: number;
 }
 
-/** The weights of linear and convolution layers in whose module's name an expression is found. */
+/** The weights of linear and convolution layers whose module name matches an expression. */
 export function layerWeights(
   { entries }: Checkpoint,
   only: RegExp | undefined,
@@ -230,7 +233,7 @@ export function layerWeights(
   });
 }
 
-/** The messages of a failure; empty if weights pass. */
+/** The error messages; empty if the check passed. */
 function faultsOf(
   { violation, total, pattern }: PatternVerdict,
   zero: number,
@@ -243,7 +246,7 @@ function faultsOf(
     faults.push(`${layer}, row ${row}, column ${column}: expected ${expected}, got ${got}`);
   }
   if (total.blocks === 0) faults.push(`${pattern} has no whole block in any layer`);
-  // Like pruning targets, the share becomes a count that is rounded down.
+  // As for pruning targets, the share is rounded down to a number of blocks.
   const needed = exactCount(all, minSparsity);
   if (zero < needed) {
     const what = kind === "group" ? "elements" : "blocks";
@@ -255,9 +258,9 @@ function faultsOf(
 }
 
 /**
- * Looks at every element of some weights of a checkpoint.
+ * Verifies the selected weights of a checkpoint.
  *
- * @param turn awaited before each layer, so that a program can do other things or stop
+ * @param turn awaited before each layer, so that other work can run; a rejection stops the check
  */
 export async function verifyCheckpoint(
   checkpoint: Checkpoint,
