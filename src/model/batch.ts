@@ -1,15 +1,15 @@
 import { describe } from "../core/checks.ts";
 import type { ModelConfig } from "./config.ts";
 
-/** Sequences padded to a common length, as token ids. All arrays are [batch, positions]. */
+/** Token ids of sequences, padded to the same length. All arrays are [batch, positions]. */
 export interface TokenBatch {
   readonly batch: number;
   readonly positions: number;
   readonly inputIds: Int32Array;
   readonly tokenTypeIds: Int32Array;
-  /** 1 for a token that may be attended to, 0 for a hidden one, in any pattern. */
+  /** 1 for a visible token, 0 for a hidden token. Any pattern is allowed. */
   readonly attentionMask: Uint8Array;
-  /** A class, or a value for regression, for each example. */
+  /** One for each example: a class, or a value for regression. */
   readonly labels?: Int32Array | Float32Array;
 }
 
@@ -61,7 +61,7 @@ function checkIdArray(
   }
 }
 
-/** Whether all hidden positions are padding as {@link padPositions} makes it. */
+/** Whether every hidden position is padding as {@link padPositions} adds it. */
 function isPaddedWith(batch: TokenBatch, padId: number): boolean {
   const { attentionMask, inputIds, tokenTypeIds } = batch;
   return attentionMask.every(
@@ -69,7 +69,7 @@ function isPaddedWith(batch: TokenBatch, padId: number): boolean {
   );
 }
 
-/** The batch padded to `positions`; unchanged if it is as long, or hides positions that are not such padding. */
+/** Pads a batch to `positions`. Returns it unchanged if it is as long, or if it hides other positions than padding. */
 export function padPositions<Batch extends TokenBatch>(
   batch: Batch,
   positions: number,
@@ -79,7 +79,7 @@ export function padPositions<Batch extends TokenBatch>(
   return copyExamples(batch, [...Array(batch.batch).keys()], positions, padId);
 }
 
-/** Some examples of a batch, in order, padded to the same length. */
+/** Selects examples of a batch. They stay padded to the batch's length. */
 export function selectExamples<Batch extends TokenBatch>(
   batch: Batch,
   examples: readonly number[],

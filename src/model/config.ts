@@ -9,11 +9,11 @@ import {
 
 type ModelType = "bert" | "distilbert";
 
-/** A sequence classifier, read from transformers' config.json, with the same names for BERT and DistilBERT. */
+/** A sequence classifier from a transformers config.json. BERT and DistilBERT share the same fields. */
 export interface ModelConfig {
   readonly modelType: ModelType;
   readonly vocabularySize: number;
-  /** Token types of BERT; DistilBERT has none (0). */
+  /** Number of token types; 0 for DistilBERT, which has none. */
   readonly tokenTypes: number;
   readonly maxPositions: number;
   readonly layers: number;
@@ -21,7 +21,7 @@ export interface ModelConfig {
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly activation: "gelu" | "relu";
-  /** Dropout rates: embeddings and sub-layer outputs, attention probabilities, before the classifier. */
+  /** Dropout rates of embeddings and sub-layer outputs, of attention probabilities, and before the classifier. */
   readonly hiddenDropout: number;
   readonly attentionDropout: number;
   readonly classifierDropout: number;
@@ -29,15 +29,15 @@ export interface ModelConfig {
   /** Standard deviation of initial weights. */
   readonly initializerRange: number;
   readonly padTokenId: number;
-  /** Classes, or 1 for regression. */
+  /** Number of classes; 1 for regression. */
   readonly labels: number;
-  /** The file as it was read, with unused keys, to write it again. */
+  /** The parsed file, including unused keys, so that it can be written again. */
   readonly source: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Reads a parsed config.json. Absent keys take transformers' defaults, unused keys are kept in `source`, unsupported
- * settings (relative positions, other activations, multi-label) are problems.
+ * Reads a parsed config.json. Missing keys get the defaults of transformers. Unused keys are kept in `source`.
+ * Unsupported settings, such as relative positions or multi-label classification, are problems.
  *
  * @example
  * ```ts
@@ -68,12 +68,12 @@ export function parseModelConfig(json: unknown): Either<readonly Problem[], Mode
   return unlessProblems(reader.problems, Object.freeze({ modelType, ...fields, labels, source }));
 }
 
-/** {@link parseModelConfig} that throws an `InputError` with all problems. */
+/** {@link parseModelConfig} that throws an `InputError` with every problem. */
 export function parseModelConfigOrThrow(json: unknown): ModelConfig {
   return getOrThrow(parseModelConfig(json));
 }
 
-/** Reads keys of one parsed JSON object and collects all problems. Absent and null values take the fallback. */
+/** Reads keys of a parsed JSON object and collects all problems. A missing or null value gets the fallback. */
 class ConfigReader {
   readonly source: Readonly<Record<string, unknown>>;
   readonly problems: Problem[] = [];
@@ -130,7 +130,7 @@ class ConfigReader {
     return "gelu";
   }
 
-  /** Rejects any value but `value`; absent and null are accepted. */
+  /** Reports a problem unless the value is `value`, null or missing. */
   requireConstant(key: string, value: string | boolean): void {
     if ((this.source[key] ?? value) !== value) this.reject(key, describe(value));
   }
@@ -138,7 +138,7 @@ class ConfigReader {
 
 type EncoderFields = Omit<ModelConfig, "modelType" | "labels" | "source">;
 
-/** `model_type`; in older files without it the keys tell. */
+/** The `model_type`. Older files lack it, so then the other keys decide. */
 function modelTypeOf(source: Readonly<Record<string, unknown>>): ModelType | undefined {
   const { model_type: stated } = source;
   if (stated === "bert" || stated === "distilbert") return stated;
@@ -147,10 +147,10 @@ function modelTypeOf(source: Readonly<Record<string, unknown>>): ModelType | und
   return "hidden_size" in source || "num_hidden_layers" in source ? "bert" : undefined;
 }
 
-/** Bounds the list of modules, which is built before any weight is read. */
+/** Limits the list of modules, which is built before any weight is read. */
 const MOST_LAYERS = 10_000;
 
-/** Keys and defaults of transformers' `BertConfig`. */
+/** Reads the keys of transformers' `BertConfig`, with its defaults. */
 function readBert(reader: ConfigReader): EncoderFields {
   reader.requireConstant("position_embedding_type", "absolute");
   reader.requireConstant("is_decoder", false);
@@ -175,7 +175,7 @@ function readBert(reader: ConfigReader): EncoderFields {
   };
 }
 
-/** Keys and defaults of transformers' `DistilBertConfig`; its layer norms always use 1e-12. */
+/** Reads the keys of transformers' `DistilBertConfig`, with its defaults. Layer norms always use epsilon 1e-12. */
 function readDistilBert(reader: ConfigReader): EncoderFields {
   reader.requireConstant("sinusoidal_pos_embds", false);
   const vocabularySize = reader.count("vocab_size", 30522);
@@ -197,7 +197,7 @@ function readDistilBert(reader: ConfigReader): EncoderFields {
   };
 }
 
-/** `num_labels`, or the number of names in `id2label`, or 2. `problem_type` must agree. */
+/** Reads `num_labels`. Default: the number of names in `id2label`, or 2. `problem_type` must be consistent with it. */
 function readLabels(reader: ConfigReader): number {
   const names = reader.source.id2label;
   const named = typeof names === "object" && names !== null ? Object.keys(names).length : 0;

@@ -14,38 +14,42 @@ import type { ModelConfig } from "./config.ts";
 import { type LayerNames, type ModelNames, modelNames, namesOfModule } from "./names.ts";
 import { type Padding, type TokenRows, tokenRows } from "./token-rows.ts";
 
-/** Options of {@link forward}; outputs are named as in transformers. */
+/** Options of {@link forward}. Output options have the names that transformers uses. */
 interface ForwardOptions {
   /**
-   * `excluded`: padded positions are not computed, if every attention mask is ones, at least one, then zeros. With any
-   * other mask they are computed, and the output says so. The logits have the same bytes. Default `included`.
+   * `excluded`: skips padded positions, provided that each example's attention mask is ones, then zeros, with at least
+   * one 1. Otherwise computes them and says so in the output. The logits have the same bytes in both cases. Default
+   * `included`.
    */
   readonly padding?: Padding;
   /**
-   * False: the last layer is computed only for the first token of each example, on which the logits depend, and the
-   * output has no last hidden state. The logits have the same bytes. Ignored with `outputHiddenStates` or
+   * False: computes the last layer only for the first token of each example, which determines the logits. The output
+   * then has no last hidden state, and the logits have the same bytes. Ignored with `outputHiddenStates` or
    * `outputAttentions`. Default true.
    */
   readonly outputLastHiddenState?: boolean;
-  /** All hidden states instead of only the last. Default false. */
+  /** Whether to return all hidden states instead of the last one. Default false. */
   readonly outputHiddenStates?: boolean;
-  /** Attention probabilities of every layer. Default false. */
+  /** Whether to return the attention probabilities of every layer. Default false. */
   readonly outputAttentions?: boolean;
 }
 
-/** Results of {@link forward}. B examples, S positions, T tokens without padding, H hidden width, A heads. */
+/** Results of {@link forward} for B examples, S positions, T tokens without padding, hidden width H and A heads. */
 export interface ModelOutput {
   /** Whether padded positions were computed. */
   readonly padding: Padding;
-  /** The rows of each example in a hidden state, as a matrix of width H. */
+  /** The rows of each example in a hidden state, a matrix with H columns. */
   readonly sequences: Sequences;
   /** [B, labels] */
   readonly logits: Variable;
-  /** BERT's pooler output, or DistilBERT's pre-classifier after ReLU, before dropout: [B, H]. */
+  /** BERT's pooler output, or DistilBERT's pre-classifier output after ReLU and before dropout: [B, H]. */
   readonly pooled: Variable;
-  /** The last hidden state, or with `outputHiddenStates` embeddings and each layer: [B, S, H], or [T, H] unpadded. */
+  /** The last hidden state, or with `outputHiddenStates` the embeddings and all layers: [B, S, H], unpadded [T, H]. */
   readonly hiddenStates: readonly Variable[];
-  /** Attention probabilities of each layer after dropout, if asked for: [B, A, S, S], or squares in `sequences`. */
+  /**
+   * Attention probabilities of each layer after dropout, if requested: [B, A, S, S], or one square for each example and
+   * head.
+   */
   readonly attentions: readonly Variable[];
 }
 
@@ -57,10 +61,11 @@ interface Pass {
 }
 
 /**
- * The sequence classifiers of transformers 4.32, `BertForSequenceClassification` and
- * `DistilBertForSequenceClassification`. Dropout is active if the tape is training.
+ * Runs `BertForSequenceClassification` or `DistilBertForSequenceClassification` of transformers 4.32. Dropout is active
+ * if the tape is for training.
  *
- * @throws TypeError or RangeError for a batch that does not fit the model
+ * @throws TypeError or RangeError if the batch does not fit the model
+ *
  * @example
  * ```ts
  * import { createBackend, createTape, forward, initialiseParameters } from "espalier/nn";
@@ -140,7 +145,7 @@ function embed(pass: Pass, names: ModelNames): Variable {
   return dropout(tape, normalised, config.hiddenDropout, rows.sequences);
 }
 
-/** One encoder layer: its output, for all tokens or first tokens, and its attention probabilities. */
+/** One encoder layer. Returns the output of all tokens or of the first tokens, and the attention probabilities. */
 function encoderLayer(
   pass: Pass,
   names: LayerNames,
@@ -163,7 +168,7 @@ function encoderLayer(
   return [output, probabilities];
 }
 
-/** The attention sub-layer; `outputs` are the sequences of its output. DistilBERT has no dropout there. */
+/** The attention sub-layer. Computes output rows only for `outputs`. DistilBERT has no dropout here. */
 function attend(
   pass: Pass,
   names: LayerNames,
@@ -173,7 +178,7 @@ function attend(
   keyBias: Variable,
 ): readonly [Variable, Variable] {
   const { tape, config, rows } = pass;
-  // Without sequences attention takes batch and positions from the shape and gives [B, A, S, S].
+  // Without sequences, attention reads batch and positions from the shape and returns [B, A, S, S].
   const sequences = rows.padding === "excluded" ? rows.sequences : undefined;
   const residual = queries === "all" ? hidden : firstTokens(pass, hidden);
   const query = project(pass, names.query, residual);
@@ -201,7 +206,7 @@ function firstTokens({ tape, rows }: Pass, hidden: Variable): Variable {
   return selectRows(tape, hidden, first);
 }
 
-/** Classifier(dropout(activation(linear(first token)))): BERT's activation is tanh, DistilBERT's ReLU. */
+/** classifier(dropout(activation(linear(first token)))). The activation is tanh in BERT, ReLU in DistilBERT. */
 function head(pass: Pass, names: ModelNames, firstTokens: Variable): readonly [Variable, Variable] {
   const { tape, config } = pass;
   const projected = project(pass, names.pooler, firstTokens);

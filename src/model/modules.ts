@@ -1,10 +1,10 @@
 import type { ModelConfig } from "./config.ts";
 import { type LayerNames, modelNames } from "./names.ts";
 
-/** The kind of a module, for pruning and initialisation. */
+/** The kind of a module, which pruning and initialisation depend on. */
 export type ModuleKind = "linear" | "embedding" | "layerNorm";
 
-/** A module with parameters: `<name>.weight` of `shape` and, if `bias`, `<name>.bias`. */
+/** A module with parameters: `<name>.weight` with this shape and, if `bias`, `<name>.bias`. */
 export interface ModuleDescription {
   readonly name: string;
   readonly kind: ModuleKind;
@@ -13,7 +13,7 @@ export interface ModuleDescription {
   readonly bias: boolean;
 }
 
-/** Every module of a model, with the names and in the order of transformers. */
+/** Lists every module of a model, with the names and the order of transformers. */
 export function moduleList(config: ModelConfig): readonly ModuleDescription[] {
   const { hiddenSize: hidden } = config;
   const names = modelNames(config);

@@ -10,7 +10,7 @@ export type LayerNames = Readonly<
 export interface ModelNames {
   readonly wordEmbeddings: string;
   readonly positionEmbeddings: string;
-  /** null if the model has no token types. */
+  /** Null if the model has no token types. */
   readonly tokenTypeEmbeddings: string | null;
   readonly embeddingNorm: string;
   readonly layers: readonly LayerNames[];
@@ -21,7 +21,7 @@ export interface ModelNames {
 
 const known = new WeakMap<ModelConfig, ModelNames>();
 
-/** The names of a model's modules, cached by configuration. */
+/** Module names of a model, cached by configuration. */
 export function modelNames(config: ModelConfig): ModelNames {
   const names = known.get(config) ?? makeNames(config);
   known.set(config, names);

@@ -21,15 +21,15 @@ export interface NamedValues {
   readonly data: Float32Array;
 }
 
-/** How {@link createParameters} treats missing and unexpected tensors. */
+/** Options of {@link createParameters} for missing and unexpected tensors. */
 interface CreateParametersOptions {
-  /** Initialises missing parameters of the head with this seed (for a pre-trained encoder). */
+  /** Initialises missing parameters of the head from this seed, for a pre-trained encoder. */
   readonly initialiseHead?: { readonly seed: number };
-  /** Ignores tensors that the model does not have (other heads of a pre-trained encoder). Default false. */
+  /** Ignores tensors that the model does not have, such as other heads of a pre-trained encoder. Default false. */
   readonly ignoreUnexpected?: boolean;
 }
 
-/** Every parameter of a model, in module order, weight before bias, named as in transformers. */
+/** Lists every parameter of a model in module order, weight before bias, with the names of transformers. */
 export function parameterList(config: ModelConfig): readonly ParameterDescription[] {
   return moduleList(config).flatMap((module): readonly ParameterDescription[] => {
     const weight = {
@@ -45,9 +45,8 @@ export function parameterList(config: ModelConfig): readonly ParameterDescriptio
 }
 
 /**
- * Initial parameters as in transformers: weights and embeddings normal(0, initializerRange), biases and the embedding
- * of the padding token zero, layer norms one and zero. The values of a parameter depend only on the seed and its
- * index.
+ * Initialises parameters as transformers does: weights and embeddings from normal(0, initializerRange), biases and the
+ * padding token's embedding 0, layer norms 1 and 0. The values of a parameter depend only on the seed and its index.
  *
  * @param seed - an integer from 0 to 2^53 - 1
  */
@@ -60,10 +59,11 @@ export function initialiseParameters(
 }
 
 /**
- * Parameters with the values of stored tensors (copied).
+ * Creates parameters with copies of stored tensors.
  *
- * @param tensors - by the names of transformers' state dictionaries
+ * @param tensors - under the names in transformers' state dictionaries
  * @throws InputError with every tensor that is missing, unexpected, or of another shape
+ *
  * @example
  * ```ts
  * import { createBackend, createParameters, initialiseParameters } from "espalier/nn";
@@ -92,7 +92,7 @@ export function createParameters(
   return makeParameters(backend, config, tensors, options.initialiseHead?.seed ?? 0);
 }
 
-/** Parameters with stored values, or initial values for those that are not stored. */
+/** Creates parameters from stored values, or from initial values if none are stored. */
 function makeParameters(
   backend: Backend,
   config: ModelConfig,
@@ -108,7 +108,7 @@ function makeParameters(
   );
 }
 
-/** All reasons why `tensors` are not the parameters of the model; see {@link createParameters}. */
+/** Returns every reason why {@link createParameters} would refuse the tensors. */
 export function checkpointProblems(
   config: ModelConfig,
   tensors: ReadonlyMap<string, NamedValues>,
@@ -146,7 +146,7 @@ function shapeProblems(
     : [{ path: name, expected, got: describe(found.data) }];
 }
 
-/** Old checkpoints store constant buffers with the parameters. */
+/** Whether the name is that of a constant buffer. Old checkpoints store them with the parameters. */
 function isBuffer(name: string): boolean {
   return name.endsWith(".embeddings.position_ids") || name.endsWith(".embeddings.token_type_ids");
 }

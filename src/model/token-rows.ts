@@ -1,4 +1,4 @@
-/** The rows of a forward pass: all positions of a padded batch, or only its tokens, end to end. */
+/** The rows of a forward pass: all positions of a padded batch, or only its tokens, concatenated. */
 import { packedSequences, type Sequences, uniformSequences } from "../autograd/sequences.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { TokenBatch } from "./batch.ts";
@@ -6,26 +6,29 @@ import type { TokenBatch } from "./batch.ts";
 /** Whether padded positions are computed. */
 export type Padding = "included" | "excluded";
 
-/** Rows of token ids, and their sequences. */
+/** Rows of token ids and the sequences that they belong to. */
 export interface TokenRows {
   readonly padding: Padding;
-  /** [batch, positions], or [tokens] without padding. */
+  /** [batch, positions]; [tokens] without padding. */
   readonly shape: Shape;
   readonly sequences: Sequences;
   readonly inputIds: Int32Array;
   readonly tokenTypeIds: Int32Array;
   readonly positionIds: Int32Array;
-  /** 1 for a row that may be attended to. */
+  /** 1 for a visible row. */
   readonly attentionMask: Uint8Array;
 }
 
-/** The rows of a batch. `excluded` leaves padding out if every mask is ones, at least one, then zeros. */
+/**
+ * Returns the rows of a batch. `excluded` omits padding if each attention mask is ones, then zeros, with at least one
+ * 1.
+ */
 export function tokenRows(batch: TokenBatch, padding: Padding): TokenRows {
   const lengths = padding === "excluded" ? prefixLengths(batch) : null;
   return lengths === null ? paddedRows(batch) : packedRows(batch, lengths);
 }
 
-/** Length of each example; null unless every mask is ones, at least one, then zeros. */
+/** The length of each example, or null unless each attention mask is ones, then zeros, with at least one 1. */
 function prefixLengths({ batch, positions, attentionMask }: TokenBatch): readonly number[] | null {
   const lengths: number[] = [];
   for (let start = 0; start < batch * positions; start += positions) {

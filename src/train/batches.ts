@@ -1,16 +1,16 @@
-/** The batches of an epoch: shuffled or bucketed by length. The last one may be shorter. */
+/** Divides the rows of an epoch into batches. */
 import { checkInteger } from "../core/checks.ts";
 import { openStream, permutation, STREAM } from "../core/random.ts";
 
-/** How batches are formed: `shuffled` at random, or `bucketed` by length ({@link bucketedBatches}). */
+/** Order of the rows in an epoch: `shuffled` at random, or `bucketed` by length ({@link bucketedBatches}). */
 export type Batching = "shuffled" | "bucketed";
 
 export const BATCHINGS: readonly Batching[] = Object.freeze(["shuffled", "bucketed"]);
 
-/** Batches that {@link bucketedBatches} sorts together. */
+/** Number of batches that {@link bucketedBatches} sorts together. */
 const POOL = 50;
 
-/** The indices 0..count-1 cut into batches of `batchSize`, in order; the last one may be shorter. */
+/** Divides the indices 0..count-1 into batches in order. The last batch may be shorter. */
 export function sequentialBatches(count: number, batchSize: number): readonly Uint32Array[] {
   checkInteger("count", count);
   checkInteger("batchSize", batchSize, 1);
@@ -21,8 +21,8 @@ export function sequentialBatches(count: number, batchSize: number): readonly Ui
 }
 
 /**
- * The batches of one epoch: a permutation of 0..count-1 that depends only on (seed, epoch), cut into batches. The
- * last batch may be shorter (`drop_last=False` of the example script).
+ * Divides a random permutation of 0..count-1 into batches. The permutation depends only on seed and epoch. The last
+ * batch may be shorter, as in the example script (`drop_last=False`).
  */
 export function shuffledBatches(
   count: number,
@@ -38,9 +38,9 @@ export function shuffledBatches(
 }
 
 /**
- * The batches of one epoch with examples of similar length together, to save padding: 50 batches of
- * {@link shuffledBatches} at a time are sorted by length (stably) and cut again, then all batches are shuffled. The
- * result depends only on (lengths, seed, epoch).
+ * Puts examples of similar length into the same batch, to reduce padding. Sorts 50 batches of {@link shuffledBatches}
+ * at a time by length (stable), divides them into batches again, then shuffles the batches. The result depends only on
+ * lengths, seed and epoch.
  *
  * @param lengths - the length of every example
  */

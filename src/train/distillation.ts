@@ -1,4 +1,4 @@
-/** The loss of a training step: against labels or against a frozen teacher. */
+/** Computes the loss of a training step, against labels or against a frozen teacher. */
 import { scale } from "../autograd/arithmetic.ts";
 import { crossEntropy, kullbackLeibler, meanSquaredError } from "../autograd/losses.ts";
 import type { Variable } from "../autograd/records.ts";
@@ -7,10 +7,10 @@ import type { DistillationSettings } from "./settings.ts";
 import { type CachedRows, distilled, teacherTarget } from "./teacher-targets.ts";
 import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
 
-/** Default temperature of `logits` distillation, as in the example script. */
+/** Default temperature of `logits` distillation, the same as in the example script. */
 const DEFAULT_TEMPERATURE = 2;
 
-/** Mean loss against the labels: cross-entropy for Int32Array labels, mean squared error for Float32Array labels. */
+/** Returns the mean loss: cross-entropy for Int32Array labels, mean squared error for Float32Array labels. */
 export function labelLoss(
   tape: Tape,
   { logits }: TrainableOutput,
@@ -21,13 +21,12 @@ export function labelLoss(
 }
 
 /**
- * The distillation loss of one batch: weight x MSE of the last hidden states, with padded positions unless the
- * settings exclude them ("Knowledge distillation with the reused teacher classifier", CVPR 2022, as in the example
- * script), or weight x KL divergence of the logits at a temperature. Labels are not used. The teacher runs without
- * dropout.
+ * Returns the distillation loss of a batch: weight x MSE of the last hidden states ("Knowledge distillation with the
+ * reused teacher classifier", CVPR 2022, as in the example script), or weight x KL divergence of the logits. Labels are
+ * not used. The teacher runs without dropout.
  *
  * @param student - the output of a forward pass with the options of `lossNeeds`
- * @param cached - a cache of the teacher's results. Default: they are computed
+ * @param cached - a cache of the teacher's results. Default: compute them
  */
 export function distillationLoss<Batch extends LabelledBatch>(
   tape: Tape,

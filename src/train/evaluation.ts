@@ -1,4 +1,4 @@
-/** Predictions of a model for rows, and their metrics: loss, accuracy, F1. */
+/** Predicts rows with a model and computes metrics: loss, accuracy and F1. */
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { sequentialBatches } from "./batches.ts";
@@ -23,11 +23,11 @@ export interface Predictions {
   readonly loss: number;
 }
 
-/** Compressed weights, as the tape takes them. */
+/** Compressed weights in the form of a tape option. */
 type EvaluationProducts = Pick<TapeOptions, "blockSparse">;
 
 /**
- * Runs the model over the rows in order, without dropout.
+ * Runs the model on the rows in order, without dropout.
  *
  * @param products - compressed forms of pruned weights. Default: none
  * @throws RangeError if there are no rows
@@ -48,7 +48,7 @@ export function predict<Row, Batch extends LabelledBatch>(
     try {
       const output = model.forward(tape, batch, { padding: "excluded", hiddenStates: false });
       lossSum += scalarOf(labelLoss(tape, output, batch)) * indices.length;
-      // Not `push(...data)`: a large batch would exceed the number of arguments of a call.
+      // `push(...data)` would exceed the maximum number of arguments for a large batch.
       for (const logit of output.logits.value.data) logits.push(logit);
       for (const label of batch.labels) labels.push(label);
     } finally {
@@ -63,7 +63,7 @@ export function predict<Row, Batch extends LabelledBatch>(
   };
 }
 
-/** The rows at these indices. @throws RangeError for an index out of range */
+/** Returns the rows at the indices. @throws RangeError for an index out of range */
 export function rowsAt<Row>(rows: readonly Row[], indices: Uint32Array): readonly Row[] {
   return Array.from(indices, (index) => {
     const row = rows[index];
@@ -73,7 +73,7 @@ export function rowsAt<Row>(rows: readonly Row[], indices: Uint32Array): readonl
   });
 }
 
-/** The metrics of {@link predict}. @throws RangeError if there are no rows */
+/** Predicts rows and computes the metrics. @throws RangeError if there are no rows */
 export function evaluate<Row, Batch extends LabelledBatch>(
   backend: Backend,
   model: TrainableModel<Batch>,
@@ -83,7 +83,7 @@ export function evaluate<Row, Batch extends LabelledBatch>(
   return scorePredictions(predict(backend, model, source, products));
 }
 
-/** The metrics of predictions; accuracy, F1 and majority are null for regression (one output). */
+/** Computes metrics. Accuracy, F1 and majority are null for regression (one output). */
 export function scorePredictions(predictions: Predictions): Evaluation {
   const { labels, classes, loss } = predictions;
   const examples = labels.length;
@@ -99,7 +99,7 @@ export function scorePredictions(predictions: Predictions): Evaluation {
   };
 }
 
-/** The class of the largest logit of each row, the lowest class among equals. */
+/** The class with the largest logit in each row; the lowest such class in a tie. */
 export function predictedClasses({ logits, labels, classes }: Predictions): readonly number[] {
   return labels.map((_, row) => {
     const scores = logits.subarray(row * classes, (row + 1) * classes);
@@ -107,7 +107,7 @@ export function predictedClasses({ logits, labels, classes }: Predictions): read
   });
 }
 
-/** 2 x true positives / (predicted + actual positives); 0 if there are no positives. */
+/** 2 x true positives / (predicted + actual positives), or 0 without positives. */
 function f1OfClassOne(answers: readonly number[], labels: readonly number[]): number {
   const predicted = answers.filter((answer) => answer === 1).length;
   const actual = labels.filter((label) => label === 1).length;

@@ -1,7 +1,7 @@
-/** Rows of text classification, as token ids. */
+/** Pads tokenized rows of text classification to batches. */
 import type { TokenBatch } from "../model/batch.ts";
 
-/** One row as token ids, with special tokens. */
+/** One row as token ids, including special tokens. */
 export interface TokenisedExample {
   readonly inputIds: ArrayLike<number>;
   readonly tokenTypeIds: ArrayLike<number>;
@@ -9,8 +9,8 @@ export interface TokenisedExample {
 }
 
 /**
- * Pads examples to the longest of them with `padId`, token type 0 and attention mask 0. Labels become an Int32Array of
- * classes, or with `regression` a Float32Array.
+ * Pads examples to the longest one with `padId`, token type 0 and attention mask 0. Labels become an Int32Array of
+ * classes, or a Float32Array with `regression`.
  *
  * @param examples - at least one
  */

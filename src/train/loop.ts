@@ -1,4 +1,4 @@
-/** Fine-tuning as an async iterator of events: epochs of steps, with an evaluation after each epoch. */
+/** Fine-tunes a model. The run is an async iterator of events: epochs of steps, with an evaluation after each epoch. */
 import type { StopSignal } from "../core/abort.ts";
 import { checkInteger } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -27,7 +27,7 @@ import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainab
 /** Options of {@link fineTune}. */
 export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   readonly backend: Backend;
-  /** Trained in place. */
+  /** The model, which is trained in place. */
   readonly model: TrainableModel<Batch>;
   /**
    * The frozen teacher for distillation. Its results are cached by row (`settings.teacherCache`), so they must depend
@@ -37,7 +37,7 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   /** Memory for the teacher's results. */
   readonly teacherMemory?: TeacherMemory | undefined;
   readonly trainingRows: readonly Row[];
-  /** Evaluated after each epoch. Default: none. */
+  /** Rows to evaluate after each epoch. Default: none. */
   readonly evaluationRows?: readonly Row[];
   readonly collate: Collate<Row, Batch>;
   /** The length of a row; required for `bucketed` batches. */
@@ -47,27 +47,27 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   /** Default: `batchSize`. */
   readonly evaluationBatchSize?: number;
   readonly settings: TrainingSettings;
-  /** Ends the run after the current step. */
+  /** Stops the run after the current step. */
   readonly signal?: StopSignal | undefined;
-  /** Continues from here. Settings and kernel variant must be the same. */
+  /** Continues from this snapshot. It must have the same settings and kernel variant. */
   readonly resumeFrom?: TrainingSnapshot | undefined;
 }
 
-/** A run: iterate it for its events. */
+/** A training run. Iterating it runs the training. */
 export interface FineTuning extends AsyncIterable<TrainingEvent> {
-  /** The state of the run between two events or after the last one, as plain data. */
+  /** The state of the run, between two events or after the last event. */
   snapshot(): TrainingSnapshot;
-  /** Frees the memory of the optimizer; no snapshot can be taken afterwards. The model stays. */
+  /** Frees the memory of the optimizer. The model stays usable, but no more snapshots can be taken. */
   release(): void;
 }
 
-/** Milliseconds that the loop computes before it yields to the event loop. */
+/** Time in milliseconds after which the loop yields to the event loop. */
 const TURN_INTERVAL = 30;
 
 /**
- * Trains a model, and prunes it meanwhile if the settings say so. The iterator yields to the event loop between
- * steps, so that timers, signals and a page stay alive. Leaving it early (`break` or `signal`) stops after a step;
- * `snapshot()` can be resumed.
+ * Trains a model, and prunes it during training if the settings say so. The iterator yields to the event loop between
+ * steps, so timers and signals still work. Leaving the iteration early (`break` or `signal`) stops after a step, and a
+ * run can be resumed from its `snapshot()`.
  *
  * @throws InputError for an invalid pruning configuration, or a snapshot of another run
  * @throws TypeError or RangeError for any other invalid option
@@ -237,7 +237,7 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
   }
 }
 
-/** Yields to the event loop at intervals, which changes no result. */
+/** Returns a function that yields to the event loop at intervals. Yielding does not change results. */
 function eventLoopTurns(): () => Promise<void> {
   let last = performance.now();
   return async () => {

@@ -9,9 +9,9 @@ import type { Optimizer } from "./optimizer.ts";
 import { appliedMask } from "./sparsity.ts";
 
 /**
- * What the `strict` profile adds to `step`: sets gradients and moments of pruned weights to zero, so that no update
- * moves a pruned weight, and a revived weight has no old moments. Moments need it only after a mask has changed, since
- * a zero gradient keeps them zero. Gradients need it unless the product computed them only at whole kept blocks.
+ * Sets gradients and moments of pruned weights to zero. The `strict` profile does this in each step, so that updates do
+ * not change pruned weights, and a revived weight starts without old moments. Moments need it only after a mask has
+ * changed, because a zero gradient keeps them zero. Gradients need it unless their product computes only kept blocks.
  */
 export function maskTrainingInto(
   { state, kernels }: { readonly state: PruningState; readonly kernels: PruningKernels },
@@ -38,8 +38,8 @@ export function maskTrainingInto(
 }
 
 /**
- * Sets gradients of weights under a block mask's zeros to zero: such layers compute with weight x mask, so these
- * weights have no gradient. INC restores the layers after the end step.
+ * Sets gradients of weights to zero if their block mask is zero: such layers compute with weight x mask, so these
+ * weights have no gradient. After the end step, INC removes the block masks from the layers.
  */
 export function maskBlockGradientsInto(state: PruningState, parameters: Parameters): void {
   for (const { config, step, layers } of state.pruners) {

@@ -1,6 +1,6 @@
 /**
  * AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) as in `torch.optim.AdamW` and in
- * `transformers.AdamW`, which apply epsilon and the decay at different places.
+ * `transformers.AdamW`, which apply epsilon and weight decay at different points.
  */
 import { checkNumber, checkOneOf } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -11,15 +11,15 @@ import { createTensor, type Tensor } from "../tensor/tensor.ts";
 
 type AdamWFlavour = "torch" | "transformers";
 
-/** Settings of AdamW: plain data. */
+/** Settings of AdamW. */
 export interface AdamWSettings {
   readonly flavour: AdamWFlavour;
-  /** The base rate, which the schedule scales. */
+  /** The base learning rate, which the schedule scales. */
   readonly learningRate: number;
-  /** Decay of the first and the second moment. */
+  /** Decay rates of the first and the second moment. */
   readonly betas: readonly [number, number];
   readonly epsilon: number;
-  /** For parameters with the treatment `decay`. */
+  /** Applies to parameters with the treatment `decay`. */
   readonly weightDecay: number;
 }
 
@@ -31,12 +31,9 @@ export interface ParameterRule {
 }
 
 /**
- * The rules of a profile; the first match applies.
- *
- * - `inc`: the groups of the example script, by substring. `classifier.weight` (and DistilBERT's
- *   `pre_classifier.weight`) is in no group, so it is never updated.
- * - `strict`: what the script intends. Biases, layer norms (also DistilBERT's, which are not named LayerNorm) and the
- *   head do not decay; everything is trained.
+ * Returns the rules of a profile; the first match applies. `inc` has the groups of the example script. There,
+ * `classifier.weight` and DistilBERT's `pre_classifier.weight` are in no group, so they are never updated. `strict`
+ * trains everything: biases, all layer norms and the head without decay, as the script intends.
  */
 export function parameterRules(profile: Profile): readonly ParameterRule[] {
   return profile === "inc" ? EXAMPLE_RULES : STRICT_RULES;
@@ -51,7 +48,7 @@ const STRICT_RULES: readonly ParameterRule[] = Object.freeze([
   { names: "bias|LayerNorm\\.weight|layer_norm\\.weight|classifier", treatment: "no-decay" },
 ]);
 
-/** The treatment of a parameter; `decay` if no rule matches. */
+/** Returns the treatment of a parameter; `decay` if no rule matches. */
 export function treatmentOf(
   rules: readonly ParameterRule[],
   name: string,
@@ -59,17 +56,17 @@ export function treatmentOf(
   return rules.find(({ names }) => new RegExp(names).test(name))?.treatment ?? "decay";
 }
 
-/** The moments of one parameter, and its number of updates. */
+/** The moments of one parameter and its number of updates. */
 interface OptimizerSlot {
   readonly parameter: Parameter;
   readonly weightDecay: number;
   readonly firstMoment: Tensor;
   readonly secondMoment: Tensor;
-  /** Completed updates; advanced by {@link optimizerStepInto}. */
+  /** The number of completed updates. {@link optimizerStepInto} increments it. */
   updates: number;
 }
 
-/** An optimizer of a model's parameters. Slots are in module order; fixed parameters have none. */
+/** An optimizer for the parameters of a model. Slots are in module order; fixed parameters have no slot. */
 export interface Optimizer {
   readonly settings: AdamWSettings;
   readonly slots: readonly OptimizerSlot[];
@@ -78,7 +75,7 @@ export interface Optimizer {
 }
 
 /**
- * A new optimizer, with zero moments in the backend's memory; {@link releaseOptimizer} frees them.
+ * Creates an optimizer with zero moments in the backend's memory. {@link releaseOptimizer} frees them.
  *
  * @param rules - the first match applies. Default: every parameter decays
  * @throws TypeError or RangeError if a setting is invalid
@@ -120,11 +117,11 @@ function checkSettings(settings: AdamWSettings): void {
 }
 
 /**
- * Updates every parameter from its gradient. A parameter is skipped until its first gradient that is not all zero:
- * torch has no gradient for parameters that the loss does not depend on (the pooler, if only hidden states are
- * distilled), and neither decays them nor counts a step.
+ * Updates every parameter from its gradient. A parameter is skipped until its first gradient with a non-zero entry:
+ * torch has no gradient for parameters that do not affect the loss, such as the pooler if only hidden states are
+ * distilled, and neither decays them nor counts a step.
  *
- * @param options - `clearGradients` also sets the gradients of updated parameters to zero, in the same pass over memory
+ * @param options - `clearGradients` also sets the gradients of updated parameters to zero, in the same pass
  */
 export function optimizerStepInto(
   backend: Backend,
@@ -146,7 +143,7 @@ export function optimizerStepInto(
   kernels.independently(() => slots.forEach(updateSlot));
 }
 
-/** The constants of each slot in one step, cached: most slots have equal update counts and one of two decays. */
+/** Returns the constants of each slot in one step. Cached, because most slots have the same update count and decay. */
 function updateConstants(
   { betas, epsilon }: AdamWSettings,
   learningRate: number,

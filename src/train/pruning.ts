@@ -1,4 +1,4 @@
-/** Reading and starting pruning for a training run. */
+/** Parses and initialises pruning for a training run. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { wasmPruningKernels } from "../kernels/simd/pruning.ts";
@@ -11,16 +11,20 @@ import { plainKernels } from "../prune/plain-kernels.ts";
 import type { PruningState } from "../prune/state.ts";
 
 /**
- * Reads a configuration for training. `inc` reads it as INC does, except that a string in place of a list of names is
- * rejected as in `strict`: INC would take each letter for a name.
+ * Parses a configuration for training. `inc` follows INC, except that a string instead of a list of names is refused,
+ * as in `strict`: INC would take each letter for a name.
  *
- * @throws InputError with all its problems
+ * @throws InputError with every problem
  */
 export function parseTrainingPruning(keys: unknown, profile: Profile): PruningConfig {
   return parsePruningConfigOrThrow(keys, profile === "strict" ? { profile } : {});
 }
 
-/** The state before the first step. @throws PruningError if the configuration does not fit the layers or training */
+/**
+ * Returns the state before the first step.
+ *
+ * @throws PruningError if the configuration does not fit the layers or the training
+ */
 export function initialiseTrainingPruning(
   config: PruningConfig,
   layers: readonly LayerRecord[],
@@ -38,9 +42,9 @@ export function initialiseTrainingPruning(
 }
 
 /**
- * The loops of pruning on a backend's WebAssembly module, for `createPruningScratch`: the same bits in less time, on
- * the backend's threads. With scalar kernels they are plain JavaScript. The first call for a backend allocates working
- * space (1.1 MB, and 0.3 MB more for each part that threads share), so get views of its memory afterwards. Do not call
+ * Returns pruning loops that use a backend's WebAssembly module and threads, for `createPruningScratch`. They compute
+ * the same bits faster. With scalar kernels they are plain JavaScript. The first call for a backend allocates memory
+ * (1.1 MB, plus 0.3 MB for each part that threads share), so get views of the backend's memory afterwards. Do not call
  * the loops within `kernels.independently`.
  *
  * @example

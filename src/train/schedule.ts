@@ -1,7 +1,7 @@
-/** Learning-rate schedules, as `transformers.get_scheduler` (transformers/optimization.py) computes them. */
+/** Learning-rate schedules as in `transformers.get_scheduler` (transformers/optimization.py). */
 import { checkInteger, checkNumber, checkOneOf } from "../core/checks.ts";
 
-/** The schedules, named as in transformers. */
+/** Names of schedules, as in transformers. */
 export type ScheduleName =
   | "constant"
   | "constant_with_warmup"
@@ -10,7 +10,7 @@ export type ScheduleName =
   | "cosine_with_restarts"
   | "polynomial";
 
-/** Every {@link ScheduleName}, in the order in which the example script lists them. */
+/** Every {@link ScheduleName} in the order of the example script. */
 export const SCHEDULE_NAMES: readonly ScheduleName[] = Object.freeze([
   "linear",
   "cosine",
@@ -20,19 +20,19 @@ export const SCHEDULE_NAMES: readonly ScheduleName[] = Object.freeze([
   "constant_with_warmup",
 ] as const);
 
-/** A learning-rate schedule. Steps are optimizer updates from 0. */
+/** A learning-rate schedule. Steps are optimizer updates, counted from 0. */
 export interface LearningRateSchedule {
   readonly name: ScheduleName;
-  /** Steps over which the rate rises linearly from 0; `constant` ignores it, as transformers does. */
+  /** Number of steps in which the rate rises linearly from 0. `constant` ignores it, as in transformers. */
   readonly warmupSteps: number;
-  /** Length of the run in steps, at which decaying schedules end. */
+  /** Length of the run in steps. Decaying schedules end here. */
   readonly totalSteps: number;
 }
 
-/** The rate at which transformers' polynomial schedule ends (`lr_end`; its power is 1). */
+/** The final rate of transformers' polynomial schedule (`lr_end`; its power is 1). */
 const POLYNOMIAL_END_RATE = 1e-7;
 
-/** The learning rate of a step. @throws TypeError or RangeError if an argument is invalid */
+/** Returns the learning rate of a step. @throws TypeError or RangeError if an argument is invalid */
 export function learningRateAt(
   schedule: LearningRateSchedule,
   baseRate: number,
@@ -67,12 +67,12 @@ function rateFactor(schedule: LearningRateSchedule, baseRate: number, step: numb
   }
 }
 
-/** 0 at the end of the warm-up, 1 at `totalSteps`, larger beyond (where `cosine` rises again). */
+/** 0 at the end of the warm-up, 1 at `totalSteps`, greater than 1 later. `cosine` then rises again. */
 function progressAfterWarmup({ warmupSteps, totalSteps }: LearningRateSchedule, step: number) {
   return (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps);
 }
 
-/** 1 at the end of the warm-up, 0 at `totalSteps`. Not 1 - progress, which rounds differently. */
+/** 1 at the end of the warm-up, 0 at `totalSteps`. Not computed as 1 - progress, which rounds differently. */
 function remainingShare({ warmupSteps, totalSteps }: LearningRateSchedule, step: number): number {
   return (totalSteps - step) / Math.max(1, totalSteps - warmupSteps);
 }

@@ -1,4 +1,4 @@
-/** The state of a training run: the model, its optimizer, and its pruning. */
+/** The state of a training run: the model, its optimizer and its pruning. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { createPruningScratch, type PruningScratch } from "../prune/hooks.ts";
@@ -14,15 +14,15 @@ import { type CompressedWeights, releaseCompressedWeights } from "./sparse-produ
 import { createTeacherCache, type TeacherCache, type TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
-/** The pruning of a session. */
+/** The pruning state of a session. */
 interface SessionPruning {
   state: PruningState;
   readonly scratch: PruningScratch;
-  /** The loops that the scratch uses. */
+  /** The loops that the scratch memory uses. */
   readonly kernels: PruningKernels;
 }
 
-/** The state that training steps change in place. */
+/** The state of a run. Training steps change it in place. */
 export interface TrainingSession<Batch extends LabelledBatch> {
   readonly backend: Backend;
   readonly model: TrainableModel<Batch>;
@@ -40,10 +40,10 @@ export interface TrainingSession<Batch extends LabelledBatch> {
 }
 
 /**
- * A new session. Its steps change the model in place.
+ * Creates a session. Its steps change the model in place.
  *
- * @throws InputError with all problems of an invalid pruning configuration
- * @throws PruningError if it does not fit the model
+ * @throws InputError with every problem of an invalid pruning configuration
+ * @throws PruningError if the configuration does not fit the model
  * @throws TypeError or RangeError for other invalid settings, or distillation without a teacher
  */
 export function createSession<Batch extends LabelledBatch>(
@@ -75,7 +75,7 @@ export function createSession<Batch extends LabelledBatch>(
   };
 }
 
-/** New pruning of a model; null in dense training. Throws as {@link createSession}. */
+/** Starts pruning of a model; null in dense training. Throws the same errors as {@link createSession}. */
 export function startPruning(
   backend: Backend,
   model: TrainableModel<never>,
@@ -88,7 +88,7 @@ export function startPruning(
   return { state, scratch: createPruningScratch(state, kernels), kernels };
 }
 
-/** Frees the memory of the optimizer and of compressed weights. The model belongs to the caller. */
+/** Frees the memory of the optimizer and of compressed weights. The model stays. */
 export function releaseSession(session: TrainingSession<never>): void {
   releaseOptimizer(session.optimizer);
   releaseCompressedWeights(session.compressed);

@@ -1,4 +1,4 @@
-/** Settings of a training run: plain data, stored in snapshots and compared on resuming. */
+/** Settings of a training run. They are plain data, stored in snapshots and compared before a run is resumed. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Profile } from "../prune/config.ts";
@@ -10,16 +10,16 @@ import type { TeacherPrecision } from "./teacher-cache.ts";
 
 export interface DistillationSettings {
   /**
-   * `last-hidden-state`: mean squared error of the last hidden states and nothing else (the example script).
-   * `logits`: Kullback-Leibler divergence at a temperature, times its square.
+   * `last-hidden-state`: mean squared error of the last hidden states, as in the example script. `logits`:
+   * Kullback-Leibler divergence at a temperature, times the temperature's square.
    */
   readonly kind: "last-hidden-state" | "logits";
   readonly weight: number;
-  /** For `logits`. Default 2. */
+  /** The temperature of `logits`. Default 2. */
   readonly temperature?: number;
   /**
-   * For `last-hidden-state`: whether the mean includes padded positions, as in the example script, or only tokens, so
-   * that padding need not be computed. Default `included`.
+   * For `last-hidden-state`: `included` averages over all positions, as in the example script; `excluded` only over
+   * tokens, so that padding need not be computed. Default `included`.
    */
   readonly padding?: Padding;
 }
@@ -29,29 +29,28 @@ export interface TrainingSettings {
   readonly seed: number;
   readonly batching: Batching;
   readonly optimizer: AdamWSettings;
-  /** Which parameters decay and which are never updated; the first matching rule applies. */
+  /** Rules that decide which parameters decay and which are never updated. The first match applies. */
   readonly parameterRules: readonly ParameterRule[];
   readonly schedule: LearningRateSchedule;
   /** A pruning configuration in INC's keys, or null for dense training. */
   readonly pruning: unknown;
   readonly profile: Profile;
-  /** How the teacher's results are cached: `float32` exactly, `float16` rounded, `off` not at all. */
+  /** Precision of the cached teacher results: exact with `float32`, rounded with `float16`, no cache with `off`. */
   readonly teacherCache: TeacherPrecision | "off";
-  /** Null: the loss against labels. */
+  /** Null: train against the labels. */
   readonly distillation: DistillationSettings | null;
-  /** Whether products use only the kept blocks of pruned weights. */
+  /** When products use only the kept blocks of pruned weights. */
   readonly sparseProducts: SparseProductsSetting;
 }
 
-/** {@link TrainingSettings} with defaults for absent properties. */
+/** {@link TrainingSettings} in which all properties are optional. */
 export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, "optimizer">> {
   readonly optimizer?: Partial<AdamWSettings>;
 }
 
 /**
- * Settings with defaults, the only place that states them: torch's AdamW without decay at a constant rate of 1e-3, the
- * loss against labels, no pruning, every parameter trained, profile `inc`, shuffled batches, seed 0, sparse products
- * if they are faster.
+ * Fills in default settings: torch's AdamW without decay at a constant rate of 1e-3, loss against labels, no pruning,
+ * every parameter trained, profile `inc`, shuffled batches, seed 0, and sparse products if they are faster.
  *
  * @example
  * ```ts
@@ -85,7 +84,7 @@ const DEFAULT_OPTIMIZER: AdamWSettings = Object.freeze({
   weightDecay: 0,
 });
 
-/** Checks the settings that are names or counts. @throws TypeError or RangeError */
+/** Checks names and counts. @throws TypeError or RangeError */
 export function checkTrainingSettings(settings: TrainingSettings): void {
   checkInteger("settings.seed", settings.seed);
   checkOneOf("settings.batching", settings.batching, BATCHINGS);
@@ -93,7 +92,7 @@ export function checkTrainingSettings(settings: TrainingSettings): void {
   checkOneOf("settings.sparseProducts", settings.sparseProducts, SPARSE_PRODUCTS);
 }
 
-/** Whether a loss (null: against labels) reads padded positions, as distillation of last hidden states may. */
+/** Whether a loss reads padded positions. Only distillation of last hidden states can. */
 export function lossPadding(settings: DistillationSettings | null): Padding {
   if (settings?.kind !== "last-hidden-state") return "excluded";
   const { padding = "included" } = settings;
@@ -101,7 +100,7 @@ export function lossPadding(settings: DistillationSettings | null): Padding {
   return padding;
 }
 
-/** The forward options for a loss. */
+/** Returns the forward options that a loss needs. */
 export function lossNeeds(settings: DistillationSettings | null): {
   readonly padding: Padding;
   readonly hiddenStates: boolean;

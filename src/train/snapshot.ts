@@ -1,4 +1,4 @@
-/** The state of a training run as plain data, from which a resumed run continues with the same bytes. */
+/** The state of a training run as plain data. A resumed run computes the same bytes as an uninterrupted run. */
 import { describe } from "../core/checks.ts";
 import { InputError, type Problem } from "../core/either.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -12,33 +12,33 @@ import { releaseCompressedWeights } from "./sparse-products.ts";
 
 /** The progress of a run within its epochs. */
 export interface RunProgress {
-  /** Epochs whose event was reported. */
+  /** The number of epochs that are complete and reported. */
   readonly reportedEpochs: number;
-  /** Sum of the losses of the current epoch. */
+  /** Sum of the losses in the current epoch. */
   readonly lossSum: number;
 }
 
-/** Values of a model's parameters, in module order, copied out of a backend's memory. */
+/** Values of a model's parameters in module order, copied from the backend's memory. */
 export type StoredParameters = ReadonlyMap<string, NamedValues>;
 
-/** The moments of one parameter, and its number of updates. */
+/** The moments of one parameter and its number of updates. */
 interface StoredSlot {
   readonly updates: number;
   readonly firstMoment: Float32Array;
   readonly secondMoment: Float32Array;
 }
 
-/** The state of a run between two steps. `version` changes with its meaning. */
+/** The state of a run between two steps. A change of meaning changes `version`. */
 export interface TrainingSnapshot {
   readonly version: 1;
-  /** Other kernels round differently. */
+  /** The kernel variant. Other variants round differently. */
   readonly variant: KernelVariant;
   readonly settings: TrainingSettings;
   /** Completed optimizer updates. */
   readonly step: number;
   readonly progress: RunProgress;
   readonly parameters: StoredParameters;
-  /** By parameter; fixed parameters have none. */
+  /** Moments by parameter. Fixed parameters have none. */
   readonly optimizer: ReadonlyMap<string, StoredSlot>;
   readonly pruning: PruningState | null;
 }
@@ -52,7 +52,7 @@ export function storedParameters(parameters: Parameters): StoredParameters {
   );
 }
 
-/** Sets parameters to stored values. Parameters without stored values stay. */
+/** Sets parameters to stored values. Parameters without stored values stay unchanged. */
 export function setParametersInto(parameters: Parameters, stored: StoredParameters): void {
   for (const { name, value } of parameters.values()) {
     const values = stored.get(name);
@@ -86,10 +86,10 @@ export function captureSnapshot(
 }
 
 /**
- * Sets a session to the state of a snapshot and returns the progress of the run.
+ * Sets a session to the state of a snapshot, and returns the progress of the run.
  *
- * @throws InputError with every difference if the snapshot has other settings, another kernel variant or another
- *   model; the session is then unchanged
+ * @throws InputError with every difference if the snapshot has other settings, another kernel variant or another model;
+ *   the session is then unchanged
  */
 export function restoreSnapshotInto(
   session: TrainingSession<never>,
@@ -113,7 +113,7 @@ export function restoreSnapshotInto(
   return { ...snapshot.progress };
 }
 
-/** All reasons why a session cannot continue a snapshot. */
+/** Returns every reason why a session cannot continue from a snapshot. */
 function resumeProblems(
   session: TrainingSession<never>,
   snapshot: TrainingSnapshot,
@@ -130,7 +130,7 @@ function resumeProblems(
   ];
 }
 
-/** One problem for each path at which two values of plain data differ; `wanted` belongs to this run. */
+/** Returns one problem for each path at which two values of plain data differ. `wanted` belongs to this run. */
 export function snapshotDifferences(
   path: string,
   wanted: unknown,

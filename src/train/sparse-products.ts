@@ -1,6 +1,6 @@
 /**
- * Compressed forms of pruned weights during training: made after a mask has changed and passed to the tape of each
- * step. Used only if the weight is exactly zero outside its kept blocks.
+ * Compressed forms of pruned weights during training. They are built after a mask has changed, and passed to the tape
+ * of each step. A form is used only if the weight is exactly zero outside its kept blocks.
  */
 import type { BlockSparseProducts } from "../autograd/records.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -20,7 +20,7 @@ import type { Optimizer } from "./optimizer.ts";
 import { chooseProducts, type SparseProductsSetting } from "./sparse-switch.ts";
 import { appliedMask } from "./sparsity.ts";
 
-/** Compressed weights by parameter, since the last change of a mask; null: products use the dense weight. */
+/** Compressed weights by parameter, valid until a mask changes; null: products use the dense weight. */
 export type CompressedWeights = Map<Parameter, BlockSparseProducts | null>;
 
 /** The state of a step after its masks were applied. */
@@ -33,7 +33,7 @@ interface SparseProductsStep {
   readonly step: number;
 }
 
-/** A weight with the pruners that own it. */
+/** A weight and the pruners that own it. */
 interface PrunedWeight {
   readonly parameter: Parameter;
   readonly owners: readonly { readonly pruner: PrunerState; readonly layer: PrunedLayer }[];
@@ -41,8 +41,8 @@ interface PrunedWeight {
 
 /**
  * Updates compressed weights in place after masks were applied, and returns the products for the tape. Gradients of
- * pruned weights are left out only once no mask can change any more and the optimizer has begun to update the weight,
- * which it does at the first gradient that is not all zero.
+ * pruned weights are omitted only once all masks are final and the optimizer has started to update the weight, which it
+ * does at the first gradient with a non-zero entry.
  */
 export function updateCompressedWeightsInto(
   compressed: CompressedWeights,
@@ -65,14 +65,14 @@ export function updateCompressedWeightsInto(
     const weightGradient = held.weightGradient && ignoresPruned(pruned, current);
     inUse.set(parameter, { ...held, weightGradient });
   }
-  // Together and after all allocations, so that threads share the work.
+  // All at once and after all allocations, so that threads share the work.
   backend.kernels.independently(() => {
     for (const refresh of stale) refresh();
   });
   return inUse;
 }
 
-/** Frees all compressed weights. The next step makes new ones. */
+/** Frees all compressed weights. The next step builds new ones. */
 export function releaseCompressedWeights(compressed: CompressedWeights): void {
   for (const parameter of [...compressed.keys()]) forget(compressed, parameter);
 }
@@ -83,7 +83,7 @@ function forget(compressed: CompressedWeights, parameter: Parameter): void {
   compressed.delete(parameter);
 }
 
-/** Each weight that pruners own, with all its owners. */
+/** Lists each weight that pruners own, with all its owners. */
 function prunedWeights({ state, parameters }: SparseProductsStep): Iterable<PrunedWeight> {
   const weights = new Map<Parameter, PrunedWeight>();
   for (const pruner of state.pruners) {
@@ -97,7 +97,9 @@ function prunedWeights({ state, parameters }: SparseProductsStep): Iterable<Prun
   return weights.values();
 }
 
-/** The compressed form of a weight; null for dense products, undefined while masks are not yet applied to it. */
+/**
+ * Compresses a weight. Returns null for dense products, and undefined while masks are not yet applied to the weight.
+ */
 function compress(
   backend: Backend,
   setting: SparseProductsSetting,
@@ -106,7 +108,7 @@ function compress(
   const { shape } = parameter.value;
   const [outputs = 0, inputs = 0] = shape;
   if (shape.length !== 2 || outputs % BLOCK_OUTPUTS !== 0) return null;
-  // Rearranged masks are applied at the end step only. Until then nothing can be compressed.
+  // Rearranged masks are applied only at the end step, so the weight cannot be compressed before.
   if (owners.some(({ pruner }) => rearrangesMasks(pruner.config.criterion))) return null;
   const masks = owners.map(({ layer }) => appliedMask(layer));
   const blocks = keptBlocks(shape, masks);
@@ -121,7 +123,7 @@ function compress(
   return undefined;
 }
 
-/** Whether masks keep every weight of the blocks. */
+/** Whether the masks keep every weight in the kept blocks. */
 function keepsWhole(
   { inputs, starts, columns }: KeptBlocks,
   masks: readonly Uint8Array[],
@@ -142,7 +144,7 @@ function countNonzero(values: Float32Array): number {
   return count;
 }
 
-/** Whether nothing reads the gradients of pruned elements any more. */
+/** Whether gradients of pruned elements are no longer needed. */
 function ignoresPruned(
   { parameter, owners }: PrunedWeight,
   { optimizer, step }: SparseProductsStep,

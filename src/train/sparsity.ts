@@ -1,10 +1,10 @@
-/** Sparsity of a model in training, for events. */
+/** Measures the sparsity of a model in training, for events. */
 import { scoresBlockMasks } from "../prune/criteria.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import type { PrunedLayer, PruneEvent, PrunerState, PruningState } from "../prune/state.ts";
 import type { LayerSparsity, SparsityReport, ZeroCount } from "./events.ts";
 
-/** Names of the layers that pruners own, in module order. */
+/** Returns the names of the layers that pruners own, in module order. */
 export function prunedLayerNames(
   state: PruningState,
   layers: readonly LayerRecord[],
@@ -17,12 +17,12 @@ function ownedNames(state: PruningState): ReadonlySet<string> {
   return new Set(state.pruners.flatMap(({ layers }) => layers.map(({ name }) => name)));
 }
 
-/** Each pruner's target at its last prune step; 0 before the first. */
+/** Returns each pruner's target at its last prune step; 0 before the first. */
 export function targetSparsities(state: PruningState): readonly number[] {
   return state.pruners.map(({ lastEvent }) => lastEvent?.targetRatio ?? 0);
 }
 
-/** Share of elements that the masks prune, over the layers that pruners own; 0 without such layers. */
+/** The share of pruned elements in the masks of all pruned layers; 0 without such layers. */
 function reachedSparsity(state: PruningState): number {
   const { zeros, total } = sum(
     state.pruners.flatMap(({ layers }) => layers.map((layer) => maskZeros(appliedMask(layer)))),
@@ -30,13 +30,13 @@ function reachedSparsity(state: PruningState): number {
   return total === 0 ? 0 : zeros / total;
 }
 
-/** A result of {@link reachedSparsity}, and the prune steps before it. */
+/** A result of {@link reachedSparsity} and the prune steps before it. */
 export interface SparsityGauge {
   readonly events: readonly (PruneEvent | null)[];
   readonly share: number;
 }
 
-/** Counts again only if masks can have changed since `previous`, because masks are as long as weights. */
+/** Computes {@link reachedSparsity}, or returns `previous` if no mask can have changed since. */
 export function gaugeSparsity(state: PruningState, previous: SparsityGauge | null): SparsityGauge {
   const events = state.pruners.map(({ lastEvent }) => lastEvent);
   const unchanged =
@@ -48,12 +48,12 @@ export function gaugeSparsity(state: PruningState, previous: SparsityGauge | nul
   return unchanged ? previous : { events, share: reachedSparsity(state) };
 }
 
-/** The mask applied to the weight: during progressive pruning the interpolated one. */
+/** The mask that is applied to the weight: the interpolated mask during progressive pruning. */
 export function appliedMask({ mask, progressiveMask }: PrunedLayer): Uint8Array {
   return progressiveMask ?? mask;
 }
 
-/** The report, from masks and weights. */
+/** Reports sparsity from masks and weights. */
 export function sparsityReport(
   state: PruningState,
   layers: readonly LayerRecord[],
@@ -72,7 +72,7 @@ export function sparsityReport(
   };
 }
 
-/** Blocks that the masks of a pruner prune; for N:M elements. */
+/** Counts the pruned blocks of a pruner, or pruned elements for N:M. */
 function blocksOf({ config, layers }: PrunerState): ZeroCount {
   const counts = layers.filter(({ layout }) => layout.divides);
   return sum(
@@ -85,7 +85,7 @@ function blocksOf({ config, layers }: PrunerState): ZeroCount {
   );
 }
 
-/** Weights that a mask prunes but that are not zero. */
+/** Counts weights that a mask prunes but that are not zero. */
 function countDrifted(state: PruningState, records: readonly LayerRecord[]): number {
   const weights = new Map(records.map(({ name, data }) => [name, data]));
   let drifted = 0;

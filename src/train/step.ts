@@ -1,4 +1,4 @@
-/** One training step: pruning's hooks, in the order of INC's `prepare_pruning`, around autograd and the optimizer. */
+/** One training step. Pruning hooks run in the order of INC's `prepare_pruning`, around autograd and the optimizer. */
 import { backward } from "../autograd/backward.ts";
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
 import {
@@ -21,12 +21,11 @@ export interface StepResult {
 }
 
 /**
- * One training step in place: prune if due, forward, loss, backward, scores, optimizer, masks. Gradients must be zero
- * before and are zero after it.
+ * Runs one training step in place: prunes if due, then computes loss and gradients, scores, updates and applies masks.
+ * Gradients must be zero before the step and are zero after it.
  *
- * @param rows - the indices of the batch's examples among the training rows, under which the teacher's results are
- *   cached. Default: no cache
- * @throws RangeError if the loss is not finite; then no weight was updated, but pruning may have been done
+ * @param rows - the indices of the examples among the training rows, as keys of the teacher cache. Default: no cache
+ * @throws RangeError if the loss is not finite; no weight is then updated, but pruning may have run
  */
 export function trainStepInto<Batch extends LabelledBatch>(
   session: TrainingSession<Batch>,
@@ -55,7 +54,7 @@ export function trainStepInto<Batch extends LabelledBatch>(
   return { loss, learningRate };
 }
 
-/** The compressed weights for a tape, between two steps or after masks were applied in a step. */
+/** Returns the compressed weights for a tape. Call it between two steps, or in a step after masks were applied. */
 export function sparseProducts(session: TrainingSession<never>): Pick<TapeOptions, "blockSparse"> {
   const { backend, model, optimizer, pruning, compressed, settings, step } = session;
   if (pruning === null) return {};
@@ -65,7 +64,7 @@ export function sparseProducts(session: TrainingSession<never>): Pick<TapeOption
   return { blockSparse: updateCompressedWeightsInto(compressed, current) };
 }
 
-/** Adds the gradients of the loss to those of the parameters and returns the loss. */
+/** Computes the loss and adds its gradients to the parameters' gradients. Returns the loss. */
 function accumulateGradients<Batch extends LabelledBatch>(
   { backend, model, teacher, teacherCache, settings, step }: TrainingSession<Batch>,
   batch: Batch,
@@ -91,7 +90,7 @@ function accumulateGradients<Batch extends LabelledBatch>(
   }
 }
 
-/** Sets the gradients of parameters that the optimizer does not update to zero. */
+/** Zeroes the gradients of parameters that the optimizer does not update. */
 function clearFixedGradients({ backend, optimizer }: TrainingSession<never>): void {
   for (const { gradient } of optimizer.fixed) backend.kernels.fill(gradient.data, 0);
 }

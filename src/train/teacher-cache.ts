@@ -1,11 +1,11 @@
-/** Results of a frozen teacher by training row: in memory up to a budget, beyond it in a storage of the program. */
+/** Caches results of a frozen teacher by training row: in memory up to a budget, then in a storage. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import { fromHalfBits, halfBits } from "../core/half.ts";
 
-/** Precision of cached values; `float16` rounds them, which changes the loss slightly. */
+/** Precision of cached values. `float16` rounds them, which changes the loss slightly. */
 export type TeacherPrecision = "float32" | "float16";
 
-/** A place for bytes beyond the budget, such as a temporary file. */
+/** Stores bytes beyond the memory budget, for example in a temporary file. */
 export interface TeacherStorage {
   /** Writes bytes at a position. Positions grow from 0 without gaps. */
   write(position: number, bytes: Uint8Array): void;
@@ -13,11 +13,11 @@ export interface TeacherStorage {
   read(position: number, bytes: Uint8Array): void;
 }
 
-/** Memory for a cache. */
+/** The memory of a cache. */
 export interface TeacherMemory {
-  /** The most bytes in memory. Default 2^30. */
+  /** The maximum number of bytes in memory. Default 2^30. */
   readonly budget?: number | undefined;
-  /** Storage beyond the budget. Default: results are computed again. */
+  /** Storage beyond the budget. Default: compute the results again. */
   readonly storage?: TeacherStorage | undefined;
 }
 
@@ -34,13 +34,13 @@ type StoredArray = Float32Array | Uint16Array;
 export interface TeacherCache {
   /** Bytes in memory, at most the budget. */
   usedBytes(): number;
-  /** The largest number of rows of any key so far. */
+  /** The largest number of rows stored for any key. */
   longest(): number;
-  /** Whether the first `rows` rows of a key can be read. */
+  /** Whether the first `rows` rows of a key are available. */
   has(key: number, rows: number): boolean;
-  /** The first `rows` rows of a key. @throws RangeError if the cache does not have them */
+  /** Reads the first `rows` rows of a key. @throws RangeError if they are not available */
   read(key: number, rows: number): Float32Array;
-  /** Stores all rows of a key, replacing fewer, if there is room. Returns them as `read` does. */
+  /** Stores all rows of a key if there is room, and replaces a shorter entry. Returns the values as `read` would. */
   keep(key: number, values: Float32Array, rows: number): Float32Array;
 }
 
@@ -59,7 +59,7 @@ export function createTeacherCache(
   let isFull = false;
   let longest = 0;
 
-  /** A place for values that replace an entry of `freed` bytes; undefined if there is no room. */
+  /** Finds a place for values that replace an entry of `freed` bytes; undefined if there is no room. */
   function placeFor(stored: StoredArray, freed: number): Entry["place"] | undefined {
     if (used - freed + stored.byteLength <= budget) {
       used += stored.byteLength - freed;
@@ -70,7 +70,7 @@ export function createTeacherCache(
     try {
       storage.write(position, new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
     } catch {
-      // For example a full disk. Results that are not stored are computed again.
+      // For example, the disk is full. Results that are not stored are computed again.
       isFull = true;
       return undefined;
     }
@@ -104,7 +104,7 @@ export function createTeacherCache(
   };
 }
 
-/** A copy of the values at the cache's precision. */
+/** Copies values at the cache's precision. */
 function encode(values: Float32Array, precision: TeacherPrecision): StoredArray {
   switch (precision) {
     case "float32":
@@ -120,7 +120,7 @@ function decode(stored: StoredArray): Float32Array {
   return stored instanceof Float32Array ? stored : Float32Array.from(stored, fromHalfBits);
 }
 
-/** The first `count` values of an entry. */
+/** Loads the first `count` values of an entry. */
 function loadPlace(
   { place }: Entry,
   count: number,

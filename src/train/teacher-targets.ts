@@ -1,4 +1,4 @@
-/** Results of a frozen teacher for a batch, computed or cached: the targets of distillation. */
+/** The targets of distillation: results of a frozen teacher for a batch, computed or cached. */
 import { selectRows } from "../autograd/embedding.ts";
 import type { Variable } from "../autograd/records.ts";
 import { uniformSequences } from "../autograd/sequences.ts";
@@ -9,7 +9,7 @@ import { type DistillationSettings, lossNeeds, lossPadding } from "./settings.ts
 import type { TeacherCache } from "./teacher-cache.ts";
 import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
 
-/** A cache, and the indices of the batch's examples among the training rows, which are its keys. */
+/** A cache and its keys: the indices of the batch's examples among the training rows. */
 export interface CachedRows {
   readonly cache: TeacherCache;
   readonly rows: ArrayLike<number>;
@@ -21,7 +21,7 @@ interface Request<Batch extends LabelledBatch> {
   readonly settings: DistillationSettings;
 }
 
-/** The part of a model's output that distillation compares, as rows. @throws RangeError if it is missing */
+/** Returns the part of a model's output that distillation compares, as rows. @throws RangeError if it is missing */
 export function distilled(
   name: string,
   tape: Tape,
@@ -49,8 +49,8 @@ export function distilled(
 }
 
 /**
- * The target for `wanted`, the student's part, as a constant of the student's tape. With a cache only missing rows are
- * computed, unless the output does not tell which rows belong to which example.
+ * Returns the teacher's target for `wanted`, the student's part, as a constant on the student's tape. With a cache,
+ * only missing rows are computed, unless the output does not assign rows to examples.
  */
 export function teacherTarget<Batch extends LabelledBatch>(
   tape: Tape,
@@ -83,7 +83,9 @@ export function teacherTarget<Batch extends LabelledBatch>(
   return variable;
 }
 
-/** The rows of every example, cached or computed; null if the teacher's output does not assign rows to examples. */
+/**
+ * Returns the rows of every example, cached or computed; null if the teacher's output does not assign rows to examples.
+ */
 function cachedValues<Batch extends LabelledBatch>(
   tape: Tape,
   request: Request<Batch>,
@@ -94,7 +96,7 @@ function cachedValues<Batch extends LabelledBatch>(
   const lacking = all.filter((i) => !cache.has(keys[i] ?? 0, counts[i] ?? 0));
   const computed = new Map<number, Float32Array>();
   if (lacking.length > 0) {
-    // Padded as far as the longest batch so far, so that rows are seldom computed again for a longer batch.
+    // Padding to the longest batch so far makes it rare that a longer batch needs the rows again.
     const positions = Math.max(cache.longest(), ...counts);
     const cut = request.teacher.forwardExamples !== undefined;
     const examples = cut ? lacking : all;
@@ -123,10 +125,7 @@ function cachedValues<Batch extends LabelledBatch>(
   return all.map((i) => computed.get(i) ?? cache.read(keys[i] ?? 0, counts[i] ?? 0));
 }
 
-/**
- * Runs the teacher without dropout on the batch, or on some of its examples, padded to at least `positions`. The rows
- * are valid within `body`.
- */
+/** Runs the teacher without dropout on the batch or on some of its examples. The rows are valid only within `body`. */
 function withTeacher<Batch extends LabelledBatch, T>(
   { backend }: Tape,
   { teacher, batch, settings }: Request<Batch>,
@@ -150,7 +149,7 @@ function withTeacher<Batch extends LabelledBatch, T>(
   }
 }
 
-/** The number of distilled rows of each example; null if the output does not tell. */
+/** Returns the number of distilled rows of each example; null if the output does not assign rows to examples. */
 function rowCounts(
   output: TrainableOutput,
   settings: DistillationSettings,

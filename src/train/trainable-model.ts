@@ -1,4 +1,4 @@
-/** A model as training sees it: parameters, a forward pass, and layers to prune. */
+/** The interface of a model for training: parameters, a forward pass, and layers to prune. */
 import type { Variable } from "../autograd/records.ts";
 import type { Sequences } from "../autograd/sequences.ts";
 import type { Tape } from "../autograd/tape.ts";
@@ -14,24 +14,24 @@ import { type Parameters, parameterNamed } from "../tensor/parameter.ts";
 export interface TrainableOutput {
   /** [batch, classes]; [batch, 1] for regression. */
   readonly logits: Variable;
-  /** Hidden states; distillation uses the last one. */
+  /** Hidden states. Distillation uses the last one. */
   readonly hiddenStates?: readonly Variable[];
-  /** The rows of each example in a hidden state. Default: equally many, [examples, ..., width]. */
+  /** The rows of each example in a hidden state. Default: the same number of rows for each, [examples, ..., width]. */
   readonly sequences?: Sequences;
   /** The rows of a hidden state that are tokens, in order, for losses that exclude padding. Default: all. */
   readonly tokenRows?: Int32Array;
 }
 
-/** The parts of a {@link TrainableOutput} that the caller reads. */
+/** Describes which parts of a {@link TrainableOutput} the caller reads. */
 export interface TrainableForwardOptions {
   /**
-   * `excluded`: nothing at padded positions. A model may leave them out of its hidden states, or list the others in
-   * `tokenRows`. Default `included`.
+   * `excluded`: the caller reads nothing at padded positions. A model may omit them from its hidden states, or list the
+   * other positions in `tokenRows`. Default `included`.
    */
   readonly padding?: Padding;
-  /** False: no hidden states. Default true. */
+  /** False: the caller reads no hidden states. Default true. */
   readonly hiddenStates?: boolean;
-  /** The least number of positions to pad to, so that results can be cached for longer batches. Default: none. */
+  /** Minimum number of positions to pad to, so that cached results also serve longer batches. Default: none. */
   readonly positions?: number;
 }
 
@@ -40,19 +40,19 @@ export interface LabelledBatch {
   readonly labels: Int32Array | Float32Array;
 }
 
-/** A module as pruning sees it. Its weight is the parameter `<name>.weight`, if there is one. */
+/** A module that pruning may select. Its weight is the parameter `<name>.weight`, if there is one. */
 type ModelLayer = Pick<LayerRecord, "name" | "kind">;
 
-/** A model that can be trained: {@link sequenceClassifier}, or one written with the operations of this entry. */
+/** A trainable model: {@link sequenceClassifier}, or a custom model that uses the operations of `espalier/nn`. */
 export interface TrainableModel<Batch extends LabelledBatch> {
   readonly parameters: Parameters;
   /**
-   * Modules in module order; pruning takes the last linear one for the head. Default: every `<name>.weight` of two
-   * extents as a linear layer, of three or four as a convolution, in the order of the parameters.
+   * Modules in module order. Pruning treats the last linear module as the head. Default: each `<name>.weight` in
+   * parameter order, a linear layer if it has two dimensions, a convolution if it has three or four.
    */
   readonly layers?: readonly ModelLayer[];
   forward(tape: Tape, batch: Batch, options?: TrainableForwardOptions): TrainableOutput;
-  /** `forward` of some examples of the batch. With it a teacher computes only what its cache lacks. */
+  /** Runs `forward` on some examples of the batch. Without it, a teacher always computes the whole batch. */
   forwardExamples?(
     tape: Tape,
     batch: Batch,
@@ -67,7 +67,7 @@ const KIND_BY_RANK: ReadonlyMap<number, LayerKind> = new Map([
   [4, "conv2d"],
 ]);
 
-/** The modules of a model in order, with the default of {@link TrainableModel.layers}. */
+/** The modules of a model, with the default of {@link TrainableModel.layers}. */
 function modelLayers(
   model: Pick<TrainableModel<never>, "parameters" | "layers">,
 ): readonly ModelLayer[] {
@@ -83,8 +83,8 @@ function modelLayers(
 }
 
 /**
- * The layers of a model as records for pruning, in module order. Weights and gradients are views of the backend's
- * memory: get them again after anything that may allocate.
+ * Returns the layers of a model as pruning records, in module order. Weights and gradients are views of the backend's
+ * memory: get them again after anything that may allocate memory.
  */
 export function layerRecords(
   model: Pick<TrainableModel<never>, "parameters" | "layers">,
@@ -105,7 +105,7 @@ export const KIND_OF_MODULE: Readonly<Record<ModuleKind, LayerKind>> = Object.fr
 });
 
 /**
- * A BERT or DistilBERT sequence classifier as a trainable model.
+ * Makes a trainable model from a BERT or DistilBERT sequence classifier.
  *
  * @example
  * ```ts
