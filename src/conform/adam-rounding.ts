@@ -1,24 +1,24 @@
 /**
- * How far rounding may move a parameter that Adam updates. Adam divides a gradient by its own size, which turns
- * rounding noise into whole steps and magnifies the rounding of small gradients, beyond any fixed tolerance.
+ * Bounds the effect of rounding on parameters that Adam updates. Adam divides each gradient by its own magnitude, so
+ * rounding noise becomes a whole step, which no fixed tolerance allows.
  */
 import type { AdamWSettings } from "../train/optimizer.ts";
 import { largestMagnitude } from "./difference.ts";
 
-/** Below this share of its tensor's largest, a gradient is rounding noise. */
+/** A gradient below this share of the largest gradient in its tensor is rounding noise. */
 const NOISE_SHARE = 1e-6;
-/** Rounding of gradients as a share of their tensor's largest: two programs each round, so twice float32's roundoff. */
+/** Rounding error of a gradient, as a share of the largest in its tensor: float32's rounding error for each program. */
 const ROUNDING_SHARE = 2 ** -23;
 
-/** The gradients of one parameter at one step, with bounds of their rounding. */
+/** The gradients of one parameter at one step, with their rounding errors. */
 interface GradientStep {
   readonly gradient: Float32Array;
-  /** Gradients below this are noise. */
+  /** Gradients below this magnitude are noise. */
   readonly noise: number;
   readonly rounding: number;
 }
 
-/** One parameter's gradients so far, and the possible movement of each entry. */
+/** The gradients of one parameter so far, and the possible error of each entry. */
 interface RoundingHistory {
   readonly steps: GradientStep[];
   readonly movement: Float64Array;
@@ -28,7 +28,7 @@ export function createRoundingHistory(entries: number): RoundingHistory {
   return { steps: [], movement: new Float64Array(entries) };
 }
 
-/** Adds one step's gradients. `onlyNoise` says that all of them are rounding noise. */
+/** Adds the gradients of one step. `onlyNoise`: all of them are rounding noise. */
 export function addGradientInto(
   { steps, movement }: RoundingHistory,
   settings: AdamWSettings,
@@ -48,7 +48,7 @@ export function addGradientInto(
   }
 }
 
-/** How far an entry may lie from its expected value: at most two steps of the learning rate for each step. */
+/** The maximum error of an entry: for each step, at most twice the learning rate. */
 export function allowedMovement(
   { steps, movement }: RoundingHistory,
   { learningRate }: AdamWSettings,
@@ -58,7 +58,9 @@ export function allowedMovement(
   return isNoise(steps, index) ? most : Math.min(most, movement[index] ?? 0);
 }
 
-/** Whether a gradient was noise at any step. One that is always zero is not, unless the whole tensor is noise. */
+/**
+ * Whether a gradient was noise at any step. A gradient that is always zero is not noise, unless the whole tensor is.
+ */
 function isNoise(steps: readonly GradientStep[], index: number): boolean {
   const untouched = steps.every(
     ({ gradient, noise }) => gradient[index] === 0 && noise < Number.POSITIVE_INFINITY,
@@ -67,9 +69,9 @@ function isNoise(steps: readonly GradientStep[], index: number): boolean {
 }
 
 /**
- * First-order effect of rounding on Adam's direction m / (sqrt(v) + e), m and v bias-corrected averages
- * of g and g^2 with weights a and b: sum over the gradients of
- * |a / (sqrt(v) + e) - m b g / (sqrt(v) (sqrt(v) + e)^2)| * rounding.
+ * Bounds to first order the effect of rounding on Adam's direction m / (sqrt(v) + e). m and v are bias-corrected
+ * averages of g and g^2 with weights a and b, so the bound is the sum over the gradients of |a / (sqrt(v) + e) - m b g
+ * / (sqrt(v) (sqrt(v) + e)^2)| * rounding.
  */
 function directionError(
   steps: readonly GradientStep[],
@@ -91,14 +93,14 @@ function directionError(
   }, 0);
 }
 
-/** The gradients' weights a and b in Adam's averages m and v, and the e beside sqrt(v). */
+/** The weights a and b of the gradients in Adam's averages m and v, and e, the term added to sqrt(v). */
 function averagesOf({ flavour, betas: [beta1, beta2], epsilon }: AdamWSettings, count: number) {
   const weights = (beta: number): readonly number[] =>
     Array.from(
       { length: count },
       (_, s) => ((1 - beta) * beta ** (count - 1 - s)) / (1 - beta ** count),
     );
-  // transformers adds epsilon before it corrects v's bias, so that it weighs 1 / sqrt(1 - beta2^t).
+  // transformers adds epsilon before it corrects the bias of v, so epsilon is divided by sqrt(1 - beta2^t).
   const e = flavour === "torch" ? epsilon : epsilon / Math.sqrt(1 - beta2 ** count);
   return { a: weights(beta1), b: weights(beta2), e };
 }

@@ -1,4 +1,4 @@
-/** A case directory of golden vectors, as bytes: `case.json` and `tensors.safetensors`. */
+/** Reads a case directory of golden vectors: `case.json` and `tensors.safetensors`. */
 import { describe } from "../core/checks.ts";
 import { formatProblem, isLeft, type Problem } from "../core/either.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../io/json.ts";
@@ -6,7 +6,7 @@ import { readSafetensors, type StoredTensor, toFloat32 } from "../io/safetensors
 
 export type { JsonObject };
 
-/** The files of a case, read by the caller. */
+/** The contents of a case's files. */
 export interface CaseFiles {
   /** The directory's name. */
   readonly name: string;
@@ -20,7 +20,7 @@ export interface OpenCase {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
-/** A case with a file that is missing or wrong. */
+/** The error of a case with a missing or invalid file. */
 export class CaseFileError extends Error {
   override readonly name = "CaseFileError";
   readonly problem: Problem;
@@ -31,7 +31,7 @@ export class CaseFileError extends Error {
   }
 }
 
-/** Parses the files of a case. @throws CaseFileError naming the file and its first problem. */
+/** Parses the files of a case. @throws CaseFileError with the first problem */
 export function openCase({ name, json, tensors }: CaseFiles): OpenCase {
   const parsed = parseJson("case.json", json);
   if (isLeft(parsed)) throw problemsError("case.json", parsed.left);
@@ -41,7 +41,7 @@ export function openCase({ name, json, tensors }: CaseFiles): OpenCase {
   return { name, json: parsed.right, tensors: file.right.tensors };
 }
 
-/** Values of a tensor, widened to float32. @throws CaseFileError if the case has no such tensor. */
+/** Values of a tensor as float32. @throws CaseFileError if the case has no such tensor */
 export function tensorValues({ tensors }: OpenCase, name: string): Float32Array {
   const tensor = tensors.get(name);
   if (tensor === undefined)
@@ -49,7 +49,7 @@ export function tensorValues({ tensors }: OpenCase, name: string): Float32Array 
   return toFloat32(tensor);
 }
 
-/** Tensors with the prefix in their names, by the rest of the name. */
+/** The tensors whose names start with a prefix, by the rest of the name. */
 export function tensorsBelow(
   { tensors }: OpenCase,
   prefix: string,
@@ -64,7 +64,7 @@ export function tensorsBelow(
   );
 }
 
-/** Reads the value under a key. @throws CaseFileError if it has another type */
+/** Reads the value of a key. @throws CaseFileError if it has another type */
 type FieldReader<T> = (json: JsonObject, key: string) => T;
 
 function fieldReader<T>(expected: string, accepts: (value: unknown) => value is T): FieldReader<T> {
@@ -82,7 +82,7 @@ const listOf =
   (value: unknown): value is readonly T[] =>
     Array.isArray(value) && value.every(accepts);
 
-/** The readers of a case's fields, by the kind of value. */
+/** Reads a field of a case, by type. */
 export const at: {
   readonly number: FieldReader<number>;
   readonly numbers: FieldReader<readonly number[]>;
@@ -99,14 +99,14 @@ export const at: {
   texts: fieldReader("a list of texts", listOf(isText)),
 };
 
-/** The error of a file that could not be parsed; `file` is its name. */
+/** The error for a file that cannot be parsed. */
 export function problemsError(file: string, [first]: readonly Problem[]): CaseFileError {
   const { path = file, expected = "a file that can be read", got = "none" } = first ?? {};
-  // The safetensors reader calls the file by its format.
+  // The safetensors reader names the format instead of the file.
   return new CaseFileError({ path: path.replace(/^safetensors/, file), expected, got });
 }
 
-/** The error of a value in `case.json` that is not as expected. */
+/** The error for an invalid value in `case.json`. */
 export function expectedError(key: string, expected: string, value: unknown): CaseFileError {
   const got = value === undefined ? "nothing" : describe(value);
   return new CaseFileError({ path: `case.json ${key}`.trim(), expected, got });

@@ -1,9 +1,9 @@
-/** The first difference between a replay and its vector, as data of one form for all families. */
+/** The first difference between a replay and its vector, in one form for all families. */
 
-/** A compared value in JSON: NaN and the infinities are texts. */
+/** A compared value as JSON. NaN and infinities are strings. */
 type StatedValue = number | string | boolean | null;
 
-/** A compared quantity, such as `mask`, with its step and layer if it has them. */
+/** A compared quantity, such as `mask`, and its step and layer, if any. */
 export interface Place {
   readonly step?: number;
   readonly layer?: string;
@@ -17,18 +17,17 @@ export interface Difference {
   /** Null if the quantity belongs to no layer. */
   readonly layer: string | null;
   readonly quantity: string;
-  /** Its flat index; null for a single value. */
+  /** The flat index in a list; null for a single value. */
   readonly index: number | null;
   readonly expected: StatedValue;
   readonly got: StatedValue;
-  /** The allowed distance; null if the values must be equal. */
+  /** The tolerance; null if the values must be equal. */
   readonly within: number | null;
 }
 
-/** The allowed distance from the expected value: `absolute + relative * max |expected|`. */
+/** The tolerance is `absolute + relative * max |expected|`. */
 export interface Tolerance {
   readonly absolute?: number;
-  /** Relative to the largest magnitude of the expected tensor. */
   readonly relative?: number;
 }
 
@@ -39,7 +38,7 @@ function stated(value: Comparable): StatedValue {
   return typeof value === "bigint" || value === undefined ? String(value) : value;
 }
 
-/** A place, or a quantity that belongs to no step and no layer. */
+/** A place, or only the name of a quantity. */
 type Where = Place | string;
 
 export function differenceAt(
@@ -54,7 +53,7 @@ export function differenceAt(
   return { step, layer, quantity, index, expected: stated(expected), got: stated(got), within };
 }
 
-/** A difference as a line of text: `step 3, layer a, mask[5]: expected 1, got 0`. */
+/** Formats a difference as `step 3, layer a, mask[5]: expected 1, got 0`. */
 export function formatDifference(difference: Difference): string {
   const { step, layer, quantity, index, expected, got, within } = difference;
   const where = [
@@ -66,7 +65,7 @@ export function formatDifference(difference: Difference): string {
   return `${where.join(", ")}: expected ${expected}${allowed}, got ${got}`;
 }
 
-/** Compares two values, or two lists up to the first difference. Without a tolerance they must be equal. */
+/** Compares two values or two lists, and returns the first difference. Without a tolerance, values must be equal. */
 export function compare<T extends Comparable>(
   where: Where,
   expected: T,
@@ -91,7 +90,7 @@ export function compare(
   return difference && { ...difference, index: null };
 }
 
-/** The allowed distance may depend on the index. NaN equals NaN, and +0 equals -0. */
+/** The tolerance may depend on the index. NaN equals NaN, and +0 equals -0. */
 function compareLists(
   where: Where,
   expected: ArrayLike<Comparable>,
@@ -123,7 +122,7 @@ function constantly(
   return () => allowed;
 }
 
-/** The first difference among the items; later items are not compared. */
+/** Returns the first difference that `compare` finds. */
 export function firstOf<T>(
   items: Iterable<T>,
   compare: (item: T) => Difference | undefined,
@@ -135,7 +134,7 @@ export function firstOf<T>(
   return undefined;
 }
 
-/** The largest finite magnitude in `values`; 0 if there is none. */
+/** The largest finite magnitude; 0 if there is none. */
 export function largestMagnitude(values: ArrayLike<number>): number {
   let largest = 0;
   for (let i = 0; i < values.length; i++) {

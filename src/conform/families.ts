@@ -1,4 +1,4 @@
-/** The families of golden vectors: how each is recognised, and what replays it. */
+/** The families of golden vectors: how to recognise and how to replay each. */
 import { isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../io/json.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
@@ -13,14 +13,14 @@ import { replayStrict } from "./strict.ts";
 import { replayTokenizer } from "./tokenizer.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** Families with a directory for each vector. */
+/** Families with one directory for each vector. */
 export type CaseFamily = "joint" | "model" | "pruning" | "strict";
 
-/** Families with a file of rows or lines. */
+/** Families with one file for many vectors, as rows or lines. */
 export type RowFamily = "model" | "pruning_tables" | "tokenizer";
 
 interface CaseReplay {
-  /** Whether the JSON of a case has the form of this family. */
+  /** Whether the JSON of a case belongs to this family. */
   readonly accepts: (json: JsonObject) => boolean;
   readonly replay: (files: CaseFiles, backend: Backend) => Verdict;
 }
@@ -30,9 +30,9 @@ const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
     accepts: ({ kind }) => kind === "joint",
     replay: (files, backend) => replayJoint(files, backend),
   },
-  // Encoder vectors have a teacher too, and state the class of the model.
+  // Encoder vectors also have a teacher, but they name the model's class.
   model: { accepts: (json) => "teacher_config" in json && !("class" in json), replay: replayModel },
-  // Vectors on attention heads have pruners too, and describe the model by an object.
+  // Vectors of attention heads also have pruners, but their model is an object.
   pruning: {
     accepts: ({ pruners, model }) => pruners !== undefined && Array.isArray(model),
     replay: replayPruning,
@@ -45,10 +45,10 @@ const CASE_FAMILIES = Object.keys(CASES) as readonly CaseFamily[];
 export const FAMILIES: readonly string[] = [...CASE_FAMILIES, "pruning_tables", "tokenizer"];
 
 /**
- * The family of a case: by the form of `case.json`, else by the nearest folder named for a family. A case that cannot
- * be read counts as one of `pruning`, so that it fails. Undefined for a set that is not known.
+ * Determines the family of a case from `case.json`, else from the nearest folder with a family's name. Undefined if
+ * neither identifies a family. A case that is not a JSON object counts as `pruning`, so that it fails.
  *
- * @param folders the names of the folders around the case, the nearest first
+ * @param folders names of the parent folders, the nearest first
  */
 export function caseFamily(text: string, folders: readonly string[]): CaseFamily | undefined {
   const parsed = parseJson("case.json", text);
@@ -60,14 +60,14 @@ export function caseFamily(text: string, folders: readonly string[]): CaseFamily
   return stated ?? named ?? (isJsonObject(json) ? undefined : "pruning");
 }
 
-/** Whether a file of this name may hold tokenizer vectors; its text tells. */
+/** Whether a file with this name may hold tokenizer vectors. Its text decides. */
 export function mayBeTokenizerCases(name: string): boolean {
   return name.endsWith("cases.jsonl");
 }
 
-/** The family of a file of rows or lines. `text` is needed if {@link mayBeTokenizerCases}. */
+/** Determines the family of a file of rows or lines. `text` is read only if {@link mayBeTokenizerCases}. */
 export function rowFamily(name: string, folder: string, text: string): RowFamily | undefined {
-  // Vectors of other tokenizers state more of each line.
+  // Vectors of other tokenizers have more fields.
   if (mayBeTokenizerCases(name))
     return /^[^\n]*"attention_mask":/.test(text) ? undefined : "tokenizer";
   if (name === "lr_schedule.json") return "model";
@@ -82,7 +82,7 @@ export function replayCase(family: CaseFamily, files: CaseFiles, backend: Backen
   return CASES[family].replay(files, backend);
 }
 
-/** The verdicts on the rows of a file; those of the tokenizer need one. */
+/** Replays the rows of a file. Without a tokenizer, tokenizer vectors are skipped. */
 export function replayRows(
   family: RowFamily,
   name: string,

@@ -1,6 +1,6 @@
 /**
- * Replays joint vectors: BERT, AdamW, distillation and Intel Neural Compressor's pruner together, step by step,
- * through the public training step. Steps that learn from labels skip padding; they are replayed with it as well.
+ * Replays joint vectors: BERT, AdamW, distillation and Intel Neural Compressor's pruner together, one training step at
+ * a time. Steps that train against labels skip padding. Such vectors are then replayed with padding, too.
  */
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
@@ -39,13 +39,13 @@ import { scheduleAt } from "./model-schedule.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 const LOSS_TOLERANCE = { relative: 1e-5 };
-/** Learning rates: a few units in the last place of a double. */
+/** The rates agree to a few units in the last place of a double. */
 const RATE_TOLERANCE = { relative: 1e-14 };
 const WEIGHT_TOLERANCE = { absolute: 5e-5 };
 
 type Batch = TokenBatch & LabelledBatch;
 
-/** The verdict on a case, named after its directory. It does not depend on `sparseProducts`. */
+/** Replays a case. The verdict does not depend on `sparseProducts`. */
 export function replayJoint(
   files: CaseFiles,
   backend: Backend,
@@ -61,7 +61,7 @@ export function replayJoint(
   });
 }
 
-/** The settings of a joint vector: the example script's, in the `inc` profile. */
+/** The settings of the example script, under the `inc` profile. */
 function jointSettings(json: JsonObject, sparseProducts: SparseProductsSetting): TrainingSettings {
   const optimizer = at.object(json, "optimizer");
   const pruning = at.object(json, "pruning");
@@ -110,7 +110,7 @@ function modelOf(files: OpenCase, backend: Backend, prefix: string): TrainableMo
   return sequenceClassifier(config, createParameters(backend, config, tensorsBelow(files, prefix)));
 }
 
-/** The model with this padding, whatever padding a step asks for. */
+/** Makes the model use this padding instead of the padding that a step requests. */
 function withPadding(model: TrainableModel<Batch>, padding: Padding): TrainableModel<Batch> {
   return {
     ...model,
@@ -125,7 +125,7 @@ function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): Diff
     const step = at.number(event, "step");
     const labels = Int32Array.from(tensorValues(files, `batch/${step}/labels`));
     const { loss } = trainStepInto(session, { ...batchAt(files, `batch/${step}/`), labels });
-    // A case records the learning rate after its scheduler has moved on.
+    // A case records the learning rate after the scheduler's step.
     const rate = learningRateAt(schedule, optimizer.learningRate, step + 1);
     for (const [name, { data }] of tensorsBelow(files, `mask/${step}/`))
       expectedMasks.set(name, data);
@@ -138,7 +138,7 @@ function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): Diff
   });
 }
 
-/** Compares every mask with the one that the case wrote last; before that a mask is all ones. */
+/** Compares every mask with the mask last recorded. Masks are all ones at the start. */
 function masksDifference(
   step: number,
   { pruning }: TrainingSession<Batch>,
@@ -154,7 +154,7 @@ function masksDifference(
   });
 }
 
-/** Masks by layer; with several pruners `@<pruner index>` follows a layer's name. */
+/** Masks by layer. With several pruners, the name ends in `@<pruner index>`. */
 function appliedMasks(pruners: readonly PrunerState[]): ReadonlyMap<string, Uint8Array> {
   return new Map(
     pruners.flatMap(({ layers }, index) => {
@@ -164,7 +164,7 @@ function appliedMasks(pruners: readonly PrunerState[]): ReadonlyMap<string, Uint
   );
 }
 
-/** First difference in the final parameters; the gradients of key biases are rounding noise. */
+/** Compares the final parameters, except key biases, whose gradients are rounding noise. */
 function finalDifference(
   files: OpenCase,
   { parameters }: TrainableModel<Batch>,

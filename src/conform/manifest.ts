@@ -1,20 +1,24 @@
-/** The manifest of a directory of vectors: the version of their format, and the list of vectors. */
+/** The manifest of a directory of vectors: the version of the format, and a list of the vectors. */
 import { getOrThrow, refuseInput } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { differenceAt } from "./difference.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
 
 const FORMAT = "espalier-conformance";
-/** A manifest of another major version would be misread. */
+/** The supported major version. */
 const MAJOR = "1";
 
-/** A vector as the manifest lists it. */
+/** A vector in a manifest. */
 export interface ListedVector {
   readonly family: string;
   readonly slug: string;
 }
 
-/** The vectors that a manifest lists; undefined for one of something else. @throws InputError if it is invalid */
+/**
+ * Returns the vectors that a manifest lists; undefined for a manifest of another format.
+ *
+ * @throws InputError if it is invalid
+ */
 export function readManifest(path: string, text: string): readonly ListedVector[] | undefined {
   const manifest = getOrThrow(parseJson(path, text));
   if (!isJsonObject(manifest) || manifest.format !== FORMAT) return undefined;
@@ -29,7 +33,7 @@ export function readManifest(path: string, text: string): readonly ListedVector[
   });
 }
 
-/** A failed verdict for every listed vector without a verdict. */
+/** Returns a failed verdict for each listed vector that has no verdict. */
 export function missingVectors(
   listed: readonly ListedVector[],
   verdicts: readonly Verdict[],

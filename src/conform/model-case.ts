@@ -17,15 +17,15 @@ export interface ModelCase {
   readonly backend: Backend;
   readonly config: ModelConfig;
   readonly batch: TokenBatch & { readonly labels: Int32Array | Float32Array };
-  /** Whether passes of the student compute padded positions. */
+  /** Whether the student computes padded positions. */
   readonly padding: Padding;
-  /** The teacher's last hidden state and logits, kept from one forward pass. */
+  /** The teacher's last hidden state and logits. */
   readonly teacher: { readonly lastHidden: Tensor; readonly logits: Tensor };
 }
 
 export type Loss = (tape: Tape, output: ModelOutput) => Variable;
 
-/** Builds student configuration, batch and teacher results of a case. */
+/** Reads the configuration and the batch of a case, and runs its teacher. */
 export function openModelCase(backend: Backend, files: OpenCase): ModelCase {
   const config = configOf(files, "config");
   const labels = tensorValues(files, "in/labels");
@@ -55,7 +55,7 @@ export function withStudent<T>(
   }
 }
 
-/** Computes a loss of the student without dropout and adds its gradients; returns the loss. */
+/** Computes a loss of the student without dropout, and adds its gradients. Returns the loss. */
 export function differentiate(modelCase: ModelCase, parameters: Parameters, loss: Loss): number {
   const { backend, config, batch, padding } = modelCase;
   const tape = createTape(backend, { training: false, recordGradients: true });
@@ -75,7 +75,7 @@ export function lastHidden({ hiddenStates }: ModelOutput): Variable {
   return last;
 }
 
-/** The token ids, types and attention mask below a prefix; types are zero if there are none. */
+/** The token ids, token types and attention mask with a prefix. Token types are 0 if missing. */
 export function batchAt(files: OpenCase, prefix: string): TokenBatch {
   const [batch = 0, positions = 0] = files.tensors.get(`${prefix}input_ids`)?.shape ?? [];
   const types = `${prefix}token_type_ids`;

@@ -1,4 +1,4 @@
-/** Compares gradients of a model vector: cross-entropy, hidden-state and logit distillation. */
+/** Compares gradients of a model vector: cross-entropy and distillation of hidden states and logits. */
 import { add, scale } from "../autograd/arithmetic.ts";
 import { backward } from "../autograd/backward.ts";
 import {
@@ -30,14 +30,14 @@ import {
 } from "./difference.ts";
 import { differentiate, type Loss, lastHidden, type ModelCase, withStudent } from "./model-case.ts";
 
-/** A gradient entry may differ by this share of its tensor's largest. */
+/** Relative to the largest gradient of the tensor. */
 const GRADIENT = { relative: 1e-4 };
 /** Losses are differences of logarithms of order 1, which float32 rounds to about 1e-6. */
 const LOSS = { relative: 1e-5, absolute: 1e-6 };
-/** Below this share of the key weight's largest, the gradient of a key bias is rounding. */
+/** The gradient of a key bias is rounding noise, below this share of the key weight's largest gradient. */
 const KEY_BIAS_NOISE = 1e-5;
 
-/** Whether this is an attention key bias of BERT or DistilBERT: its gradient is zero but for rounding. */
+/** Whether this is an attention key bias of BERT or DistilBERT. Its gradient is zero except for rounding. */
 export function isKeyBias(name: string): boolean {
   return /\.(key|k_lin)\.bias$/.test(name);
 }
@@ -49,7 +49,7 @@ export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelO
   return scale(tape, meanSquaredError(tape, lastHidden(output), target), weight);
 }
 
-/** First difference in the gradients of cross-entropy, hidden states and Kullback-Leibler divergence. */
+/** Compares the gradients of cross-entropy, of hidden-state MSE and of Kullback-Leibler divergence. */
 export function gradientDifference(modelCase: ModelCase): Difference | undefined {
   const { files, batch, padding, teacher } = modelCase;
   const { json } = files;
@@ -64,7 +64,7 @@ export function gradientDifference(modelCase: ModelCase): Difference | undefined
     labelLoss(tape, output, batch),
   );
   if (ofLabels !== undefined) return ofLabels;
-  // This loss is a mean over padded positions too.
+  // This loss averages over padded positions, too.
   const ofHiddenStates =
     padding === "included"
       ? compareLoss("grad_mse", at.number(at.object(json, "mse"), "loss"), (tape, output) =>
@@ -97,7 +97,7 @@ function keyBiasTolerance(parameters: Parameters, name: string): Tolerance {
   return { absolute: KEY_BIAS_NOISE * largestMagnitude(weight.gradient.data) };
 }
 
-/** First difference in INC's `KnowledgeDistillationLoss`, values and gradients of the logits. */
+/** Compares INC's `KnowledgeDistillationLoss` and its gradients with respect to the logits. */
 export function distillationDifference(modelCase: ModelCase): Difference | undefined {
   const { json } = modelCase.files;
   if (!("inc_kd_loss" in json)) return undefined;

@@ -66,12 +66,12 @@ function replayOptimizer(
   }
 }
 
-/** Whether a run's loss is that of the hidden states, a mean over padded positions too. */
+/** Whether a run's loss is the hidden-state MSE, which averages over padded positions, too. */
 function readsPadding(name: string): boolean {
   return name.endsWith("_mse");
 }
 
-/** The case's parameter groups, by name; every other parameter decays. */
+/** The parameter groups of a run. All other parameters decay. */
 function rulesOf(run: JsonObject): readonly ParameterRule[] {
   const undecayed: ParameterRule = {
     names: anyOf(at.texts(run, "not_decayed")),
@@ -86,7 +86,7 @@ function anyOf(names: readonly string[]): string {
   return `^(?:${names.map((name) => name.replaceAll(".", "\\.")).join("|")})$`;
 }
 
-/** The settings of an optimizer; `name` says which AdamW it is, such as `torch.optim.AdamW`. */
+/** The settings of an optimizer. `name` is its class, such as `torch.optim.AdamW`. */
 export function adamWSettings(json: JsonObject, name: string): AdamWSettings {
   const [beta1 = NaN, beta2 = NaN] = at.numbers(json, "betas");
   return {

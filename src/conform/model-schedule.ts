@@ -1,4 +1,4 @@
-/** Replays `lr_schedule.json`: learning rates of `transformers.get_scheduler`. A row counts once. */
+/** Replays `lr_schedule.json`: learning rates of `transformers.get_scheduler`. */
 import { isLeft } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { learningRateAt, SCHEDULE_NAMES, type ScheduleName } from "../train/schedule.ts";
@@ -6,10 +6,10 @@ import { at, CaseFileError, type JsonObject, problemsError } from "./case-files.
 import { compare, type Difference } from "./difference.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** Math.cos is not correctly rounded, so rates agree to a few units in the last place. */
+/** `Math.cos` is not correctly rounded, so rates agree only to a few units in the last place. */
 const RATE = { relative: 1e-14 };
 
-/** One verdict for each row, named `<source>:<row>`; rows count from 1. */
+/** Returns one verdict for each row, named `<source>:<row>`. Rows count from 1. */
 export function replaySchedules(source: string, json: string): readonly Verdict[] {
   const parsed = parseJson(source, json);
   if (isLeft(parsed)) throw problemsError(source, parsed.left);

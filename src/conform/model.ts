@@ -1,7 +1,6 @@
 /**
- * Replays model vectors: forward pass, gradients, distillation losses and optimizer steps of BERT and DistilBERT as
- * transformers computes them. The replay computes every position of the batch, then runs again without padding and
- * compares what does not depend on it.
+ * Replays model vectors: forward pass, gradients, distillation losses and optimizer steps of BERT and DistilBERT, as in
+ * transformers. A second replay omits padding and compares the results that do not depend on padding.
  */
 import { createTape, releaseTape } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -16,10 +15,9 @@ import { distillationDifference, gradientDifference } from "./model-gradients.ts
 import { optimizerDifference } from "./model-optimizer.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** Hidden states, attentions, pooled output and logits: absolute. */
+/** For hidden states, attentions, pooled output and logits. */
 const OUTPUT = { absolute: 1e-5 };
 
-/** The verdict on a case, named after its directory. */
 export function replayModel(files: CaseFiles, backend: Backend): Verdict {
   return judge("model", files.name, () => {
     const modelCase = openModelCase(backend, openCase(files));
@@ -69,7 +67,7 @@ function outputDifference(modelCase: ModelCase): Difference | undefined {
   });
 }
 
-/** A recorded output as a pass with or without padding computes it. */
+/** A recorded output, without the padded positions if the pass omits them. */
 function recordedOutput({ files, batch }: ModelCase, padding: Padding, name: string): Float32Array {
   const values = tensorValues(files, name);
   if (padding === "included") return values;
@@ -77,13 +75,13 @@ function recordedOutput({ files, batch }: ModelCase, padding: Padding, name: str
   return name.startsWith("out/attentions/") ? tokenSquaresOf(batch, values) : values;
 }
 
-/** The rows of [batch, positions, width] that are tokens. */
+/** Selects the rows of [batch, positions, width] that are tokens. */
 function tokenRowsOf({ attentionMask }: TokenBatch, values: Float32Array): Float32Array {
   const width = values.length / attentionMask.length;
   return values.filter((_, i) => attentionMask[Math.floor(i / width)] === 1);
 }
 
-/** The entries of [batch, heads, positions, positions] between tokens. */
+/** Selects the entries of [batch, heads, positions, positions] between two tokens. */
 function tokenSquaresOf(
   { batch, positions, attentionMask }: TokenBatch,
   values: Float32Array,

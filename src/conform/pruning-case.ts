@@ -1,19 +1,19 @@
-/** A pruning trajectory as its files state it: configuration, modules, and the events of each step. */
+/** Reads pruning trajectories: configuration, modules, and the events of each step. */
 import { elementCount, type LayerKind, type LayerRecord } from "../prune/layer.ts";
 import { at, expectedError, type JsonObject, type OpenCase, tensorValues } from "./case-files.ts";
 
 interface CaseModel {
-  /** Its modules, with zero weights. */
+  /** The modules with zero weights. */
   readonly records: readonly LayerRecord[];
-  /** How many parameters it has, biases included. */
+  /** The number of parameters, including biases. */
   readonly parameters: number;
 }
 
 export interface CaseEvent {
   readonly step: number;
-  /** The records of the pruners that pruned. */
+  /** The records of the pruners that pruned at this step. */
   readonly prunes: readonly JsonObject[];
-  /** INC's triple of sparsities, if it was taken. */
+  /** INC's three sparsity ratios, if recorded. */
   readonly sparsity: readonly number[] | undefined;
   readonly weightSums: readonly number[];
   readonly weightZeros: readonly number[];
@@ -22,31 +22,34 @@ export interface CaseEvent {
 export interface PruningCase {
   readonly files: OpenCase;
   readonly config: JsonObject;
-  /** `grad`: gradients of weights; `block`: of weight x block mask; `retrain`: those, weights never updated. */
+  /**
+   * The recorded gradients: `grad` of weights, `block` of weight x block mask, `retrain` the same without weight
+   * updates.
+   */
   readonly drive: "grad" | "block" | "retrain";
   readonly model: CaseModel;
-  /** The layers with stated weights, in their order. */
+  /** The layers with recorded weights, in order. */
   readonly layers: readonly string[];
-  /** Names of each pruner's layers, in its order. */
+  /** The layer names of each pruner, in order. */
   readonly pruners: readonly (readonly string[])[];
   readonly learningRate: number;
   readonly beginsPerStep: number;
   readonly events: readonly CaseEvent[];
-  /** An error of INC that ended the run; `step` is null if it came while preparing. */
+  /** The error of INC that ended the run. `step` is null if it occurred during preparation. */
   readonly error: { readonly step: number | null; readonly message: string } | undefined;
-  /** INC's triple of sparsities at the end. */
+  /** INC's three sparsity ratios at the end. */
   readonly finalSparsity: readonly number[] | undefined;
-  /** Each pruner's share at the end. */
+  /** The sparsity of each pruner at the end. */
   readonly finalShares: readonly number[] | undefined;
 }
 
 const WEIGHTED_KINDS: readonly LayerKind[] = ["linear", "conv1d", "conv2d", "embedding"];
-/** Limit of the elements of all modules together: a shape alone can ask for any amount of memory. */
+/** Maximum number of elements of all modules, because a shape alone could request any amount of memory. */
 const MOST_ELEMENTS = 2 ** 26;
-/** Limit of the calls of `onStepBegin` in a step. */
+/** Maximum number of `onStepBegin` calls in a step. */
 const MOST_BEGINS = 16;
 
-/** Reads modules `[name, kind, shape, bias?]`; records have no dropout modules. */
+/** Reads modules `[name, kind, shape, bias?]`. Dropout modules are left out. */
 export function readModel(entries: unknown): CaseModel {
   if (!Array.isArray(entries)) throw expectedError("model", "a list", entries);
   let parameters = 0;
@@ -77,7 +80,7 @@ function readEvent(json: JsonObject): CaseEvent {
   };
 }
 
-/** Whether scores were recorded at a prune step. */
+/** Whether a prune step has recorded scores. */
 export function hadScores(prune: JsonObject): boolean {
   return at.text(prune, "scores") === "recorded";
 }
@@ -102,7 +105,7 @@ function beginsAt(json: JsonObject): number {
   throw expectedError(key, `at most ${MOST_BEGINS}`, begins);
 }
 
-/** Reads a trajectory. @throws Error if a field is missing. */
+/** Reads a trajectory. @throws CaseFileError if a field is missing */
 export function readPruningCase(files: OpenCase): PruningCase {
   const { json } = files;
   const final = "final" in json ? at.object(json, "final") : undefined;
@@ -122,12 +125,12 @@ export function readPruningCase(files: OpenCase): PruningCase {
   };
 }
 
-/** A tensor of the case, or undefined if it has none of that name. */
+/** A tensor of the case; undefined if there is none with the name. */
 export function statedTensor(files: OpenCase, name: string): Float32Array | undefined {
   return files.tensors.has(name) ? tensorValues(files, name) : undefined;
 }
 
-/** Records at the first step, with the stated weights. */
+/** The layer records at the start, with the recorded weights. */
 export function initialRecords({ files, model }: PruningCase): LayerRecord[] {
   return model.records.map((record) => ({
     ...record,
@@ -135,7 +138,7 @@ export function initialRecords({ files, model }: PruningCase): LayerRecord[] {
   }));
 }
 
-/** The name of a layer in tensors: with the pruner's index after it if two pruners own the layer. */
+/** The name of a layer in tensor names. It ends in the pruner's index if several pruners own the layer. */
 export function tensorLayer(
   { pruners }: Pick<PruningCase, "pruners">,
   pruner: number,

@@ -1,4 +1,7 @@
-/** Whether a trajectory is complete. The replay compares only what is stated, so a hollow vector would pass it. */
+/**
+ * Checks that a trajectory is complete. The replay compares only recorded values, so an incomplete vector would pass
+ * it.
+ */
 
 import { isJsonObject } from "../io/json.ts";
 import type { PruningState } from "../prune/state.ts";
@@ -9,7 +12,7 @@ import { type CaseEvent, hadScores, type PruningCase, tensorLayer } from "./prun
 /** Kinds of tensors that `case.json` lists by layer and step. */
 const LISTED = ["mask", "pmask", "score"];
 
-/** The first missing part of a trajectory. */
+/** Reports the first missing part of a trajectory. */
 export function completenessDifference(vector: PruningCase): Difference | undefined {
   return (
     eventsDifference(vector) ??
@@ -20,7 +23,7 @@ export function completenessDifference(vector: PruningCase): Difference | undefi
   );
 }
 
-/** One event for each step; with an error of the original, for each step before it. */
+/** Requires one event for each step, or for each step before an error of INC. */
 function eventsDifference({ files, events, error }: PruningCase): Difference | undefined {
   const { steps } = files.json;
   const ran = events.length;
@@ -35,7 +38,7 @@ function eventsDifference({ files, events, error }: PruningCase): Difference | u
   return compare("step of event", numbers, stated);
 }
 
-/** Every layer of every pruner, with the sum and zeros of its weights, and the statistics of prune steps. */
+/** Requires all layers of all pruners, sums and zeros of their weights, and the statistics of prune steps. */
 function layersDifference({ pruners, layers, events }: PruningCase): Difference | undefined {
   const owned = [...new Set(pruners.flat())].sort();
   return (
@@ -52,7 +55,7 @@ function layersDifference({ pruners, layers, events }: PruningCase): Difference 
   );
 }
 
-/** The tensors that `case.json` lists, and no others of their kinds. */
+/** Requires the tensors that `case.json` lists, and no others of these kinds. */
 function listedDifference(vector: PruningCase): Difference | undefined {
   const { files, layers } = vector;
   const list = at.object(files.json, "tensors");
@@ -75,7 +78,7 @@ function listedDifference(vector: PruningCase): Difference | undefined {
   );
 }
 
-/** The names of the tensors that every trajectory of this kind has. */
+/** Names of the tensors that a complete trajectory has. */
 function* neededTensors(vector: PruningCase): Iterable<string> {
   const { files, drive, layers, events, pruners } = vector;
   for (const kind of ["w0", "wT"]) for (const layer of layers) yield `${kind}/${layer}`;
@@ -97,14 +100,14 @@ function* neededTensors(vector: PruningCase): Iterable<string> {
 
 function missing({ files }: PruningCase, name: string): Difference | undefined {
   if (files.tensors.has(name)) return undefined;
-  // `init` is the time before the first step; weights have no step.
+  // `init` stands for the time before the first step. Names of weights have no step.
   const [, kind = "", step, layer = ""] = /^(\w+)\/(?:(init|\d+)\/)?(.*)$/.exec(name) ?? [];
   const place = { layer, quantity: step === "init" ? `${kind} at the start` : kind };
   const isNumber = step !== undefined && step !== "init";
   return differenceAt(isNumber ? { ...place, step: Number(step) } : place, "a tensor", "none");
 }
 
-/** The shares of all pruners and the statistics at the end. */
+/** Requires the sparsity of all pruners and the statistics at the end. */
 function finalDifference({ files, error, pruners }: PruningCase): Difference | undefined {
   if (error !== undefined) return undefined;
   const { final } = files.json;
@@ -117,7 +120,7 @@ function finalDifference({ files, error, pruners }: PruningCase): Difference | u
   });
 }
 
-/** Compares the prune steps of the replay with the stated ones, which have the zeros of every mask. */
+/** Requires that each prune step of the replay is recorded, with the zeros of every mask. */
 export function unstatedPrune(
   { pruners }: PruningState,
   { step, prunes }: CaseEvent,

@@ -1,4 +1,4 @@
-/** Rows of the tables on configurations: what they resolve to, what is refused, and the layers that they select. */
+/** Replays the tables of configurations: resolved settings, refusals, and selected layers. */
 import type { InputError } from "../core/either.ts";
 import { isJsonObject } from "../io/json.ts";
 import { initialisePruning } from "../prune/initialise.ts";
@@ -32,7 +32,7 @@ function configurationRow(row: JsonObject): Difference | undefined {
   );
 }
 
-/** The encoder layer that INC was given with these configurations. */
+/** The encoder layer of the model that INC pruned in this table. */
 function encoderLayer(): LayerRecord[] {
   const prefix = "bert.encoder.layer.0";
   const shapes: Readonly<Record<string, readonly [number, number]>> = {
@@ -52,13 +52,13 @@ function encoderLayer(): LayerRecord[] {
   }));
 }
 
-/** Whether INC accepts these settings and breaks at the first prune step. Espalier refuses them at once. */
+/** Whether INC accepts these settings, but fails at the first prune step. Espalier refuses them at once. */
 function breaksLater(refusal: InputError | PruningError): boolean {
   if (refusal instanceof PruningError) return refusal.code === "indivisible-shape";
   return refusal.problems.every(({ path }) => path.endsWith("sparsity_decay_type"));
 }
 
-/** Accepted or refused, and each pruner's layers. */
+/** Compares whether the configuration is refused, and the layers of each pruner. */
 function configErrorRow(row: JsonObject): Finding {
   let selected: readonly string[] = [];
   const refusal = refusalOf(() => {
@@ -85,9 +85,9 @@ function recordedPruners(row: JsonObject): readonly Fields[] {
 }
 
 /**
- * A configuration read after others in one process. INC hands the first one's values on through shared defaults.
- * Here each configuration resolves to what it states; a difference is acceptable if INC's record equals an earlier
- * row's.
+ * Compares a configuration that INC read after others in one process. INC carries values of earlier configurations
+ * over, through shared defaults. Espalier does not; this difference is acceptable if INC's record equals the record of
+ * an earlier row.
  */
 function configSequenceRow(row: JsonObject, table: JsonObject): Finding {
   const stated = at.object(row, "kwargs");
@@ -115,7 +115,7 @@ function pruningTypeRow({ type }: JsonObject): Difference | undefined {
   return compare("pruners", [1], [config.pruners.length]);
 }
 
-/** The layers that a configuration takes from a model, and the model's head. The table lists the models. */
+/** Compares the layers that a configuration selects, and the model's head. The table lists the models. */
 function selectionRow(row: JsonObject, table: JsonObject): Difference | undefined {
   const model = at.objects(table, "models").find((one) => one.name === at.text(row, "model"));
   const layers = readModel(model?.modules).records;

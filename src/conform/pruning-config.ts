@@ -1,4 +1,4 @@
-/** Pruning configurations as INC states them, and refusals. */
+/** Compares pruning configurations with INC's, and catches refusals. */
 import { InputError } from "../core/either.ts";
 import type { PrunerConfig } from "../prune/config.ts";
 import { PruningError } from "../prune/layer.ts";
@@ -8,7 +8,7 @@ import type { Fields, ParseOptions } from "../prune/sources.ts";
 import type { JsonObject } from "./case-files.ts";
 import { type Difference, differenceAt, firstOf } from "./difference.ts";
 
-/** INC warns of unknown keys and goes on. */
+/** INC warns about unknown keys and continues. */
 export const AS_INC: ParseOptions = { unknownKeys: "ignore", profile: "inc" };
 
 function resolvedFields(config: PrunerConfig): Fields {
@@ -33,9 +33,9 @@ function resolvedFields(config: PrunerConfig): Fields {
   };
 }
 
-/** The settings of INC's resolved dictionary. */
+/** Converts INC's resolved configuration to comparable settings. */
 export function statedFields(resolved: JsonObject): Fields {
-  // Other spellings of a pattern, such as prefixes, resolve to the usual one.
+  // Other spellings of a pattern, such as prefixes, have the same canonical form.
   const pattern = parsePattern(String(resolved.pattern));
   return {
     ...resolved,
@@ -45,7 +45,7 @@ export function statedFields(resolved: JsonObject): Fields {
   };
 }
 
-/** First stated field that differs from the pruners' settings. */
+/** Returns the first recorded field that differs from the pruners' settings. */
 export function prunersDifference(
   expected: readonly Fields[],
   pruners: readonly PrunerConfig[],
@@ -62,7 +62,7 @@ export function prunersDifference(
   );
 }
 
-/** The error with which `attempt` refuses a configuration or its layers. */
+/** Returns the error with which `attempt` refuses a configuration or its layers; undefined if it does not. */
 export function refusalOf(attempt: () => void): InputError | PruningError | undefined {
   try {
     attempt();

@@ -1,4 +1,4 @@
-/** Compares what a pruning trajectory states of a step, and of the end. */
+/** Compares the recorded values of a step and of the end of a trajectory. */
 import { blockMaskGradients } from "../prune/block-mask.ts";
 import type { PruningConfig } from "../prune/config.ts";
 import { countZeros } from "../prune/count.ts";
@@ -19,7 +19,6 @@ import { unstatedPrune } from "./pruning-completeness.ts";
 
 const SCORE_TOLERANCE = { relative: 1e-5 };
 const RATIO = { absolute: 1e-12 };
-/** Absolute. */
 const WEIGHT_TOLERANCE = 1e-6;
 
 export interface Run {
@@ -27,24 +26,24 @@ export interface Run {
   readonly config: PruningConfig;
   readonly state: PruningState;
   readonly layers: readonly LayerRecord[];
-  /** Masks as last stated, by tensor name without the step. */
+  /** The masks last recorded, by tensor name without the step. */
   readonly masks: Map<string, Uint8Array>;
 }
 
-/** The layers of all pruners, with their names in tensors. */
+/** The layers of all pruners, with their names in tensor names. */
 function ownedLayers({ state, vector }: Run) {
   return state.pruners.flatMap(({ layers }, pruner) =>
     layers.map((layer) => ({ layer, name: tensorLayer(vector, pruner, layer.name), pruner })),
   );
 }
 
-/** First difference in the stated gradients of block masks. */
+/** Compares the gradients of block masks. */
 export function maskGradientDifference(run: Run, step: number): Difference | undefined {
   return firstOf(ownedLayers(run), ({ layer: { name, layout }, name: tensor, pruner }) => {
     const expected = statedTensor(run.vector.files, `mgrad/${step}/${tensor}`);
     const record = run.layers.find((layer) => layer.name === name);
     if (expected === undefined || !record?.gradient) return undefined;
-    // After the end step layers compute without block masks, and INC sets their gradients to zero.
+    // After the end step, layers compute without block masks, and INC sets their gradients to zero.
     const ended = step > (run.state.pruners[pruner]?.config.endStep ?? 0);
     const gradients = blockMaskGradients(layout, record.data, record.gradient);
     return compare(
@@ -56,7 +55,7 @@ export function maskGradientDifference(run: Run, step: number): Difference | und
   });
 }
 
-/** Compares what an event states of the selection of masks. */
+/** Compares scores, prune steps and masks with an event. */
 export function selectionDifference(run: Run, event: CaseEvent): Difference | undefined {
   const { step } = event;
   return (
@@ -95,7 +94,7 @@ function pruneDifference(run: Run, step: number, prune: JsonObject): Difference 
     ],
     ["sparsity", at.number(prune, "current_sparsity_ratio"), currentSparsity],
   ];
-  /** A number that a prune step may leave out, or state as null. */
+  /** Compares a number that may be missing or null. */
   const optional = (quantity: string, key: string, got: () => number): Difference | undefined =>
     (prune[key] ?? null) === null ? undefined : compare(of(quantity), at.number(prune, key), got());
   return (
@@ -125,12 +124,12 @@ function frozenDifference(
   return compare(place, [...at.texts(prune, key)].sort(), frozen.sort());
 }
 
-/** A mask with one entry for each block if the blocks have masks, else one for each weight. */
+/** The mask in recorded form: one entry for each block if block masks are trained, else one for each weight. */
 function statedMask({ drive }: PruningCase, { layout, mask }: PrunedLayer): Uint8Array {
   return drive === "grad" || !layout.divides ? mask : blockEntries(layout, mask);
 }
 
-/** The mask's entry at each block's first element, row by row. */
+/** The mask's entry at the first element of each block, row by row. */
 function blockEntries(layout: BlockLayout, mask: Uint8Array): Uint8Array {
   const { blockRows, blockColumns, blockHeight, blockWidth, columns } = layout;
   return Uint8Array.from({ length: blockRows * blockColumns }, (_, block) => {
@@ -147,7 +146,7 @@ function interpolatedShare(layers: readonly PrunedLayer[]): number {
   return masks.reduce((sum, mask) => sum + countZeros(mask), 0) / elements;
 }
 
-/** First difference in masks; a mask stays as last stated, all ones before. */
+/** Compares masks with the masks last recorded. Masks are all ones at the start. */
 function masksDifference(
   run: Run,
   step: number,
@@ -168,7 +167,7 @@ function masksDifference(
   });
 }
 
-/** Compares what an event states of the updated weights. */
+/** Compares the weights after the step with an event. */
 export function stepDifference(run: Run, { step, ...event }: CaseEvent): Difference | undefined {
   const weights = run.vector.layers.map(
     (name) => run.layers.find((layer) => layer.name === name)?.data ?? new Float32Array(0),
@@ -195,7 +194,7 @@ export function stepDifference(run: Run, { step, ...event }: CaseEvent): Differe
   );
 }
 
-/** Compares INC's triple of sparsities, which are ratios of the same counts, to the last bit. */
+/** Compares INC's three sparsity ratios. They are ratios of the same counts, so they must be equal. */
 function sparsityDifference(
   { vector, state, layers }: Run,
   place: Place,
@@ -209,7 +208,7 @@ function sparsityDifference(
   ]);
 }
 
-/** Compares weights and shares at the end. */
+/** Compares weights and sparsity at the end. */
 export function finalDifference(run: Run): Difference | undefined {
   const { files, finalSparsity, finalShares } = run.vector;
   const shares = run.state.pruners.map(({ currentSparsity }) => currentSparsity);

@@ -1,4 +1,4 @@
-/** Rows of schedule.json: targets, plans of prune steps, plans of interpolated masks. */
+/** Replays schedule.json: target ratios, prune steps, and plans of interpolated masks. */
 import { parsePattern } from "../prune/pattern.ts";
 import { planProgressive } from "../prune/progressive.ts";
 import {
@@ -28,7 +28,7 @@ const BASE: ScheduleConfig = {
   maxSparsityRatioPerOp: 0.98,
 };
 
-/** The schedule of a row that states start, end and frequency. */
+/** The schedule of a row with start, end and frequency. */
 function plannedSchedule(row: JsonObject): ScheduleConfig {
   return {
     ...BASE,
@@ -38,7 +38,7 @@ function plannedSchedule(row: JsonObject): ScheduleConfig {
   };
 }
 
-/** Targets of a decay, to the last bit. */
+/** Compares the target ratios of a sparsity decay. */
 function iterativeRow(row: JsonObject): Difference | undefined {
   const config: ScheduleConfig = {
     ...BASE,
@@ -58,7 +58,7 @@ function oneShotRow(row: JsonObject): Difference | undefined {
   return compare("target ratio", at.number(row, "value"), targetRatio(config, 1, 1));
 }
 
-/** Prune steps, their number and their targets. */
+/** Compares prune steps, their number and their targets. */
 function planRow(row: JsonObject): Difference | undefined {
   const config = plannedSchedule(row);
   const steps = pruneSteps(config);
@@ -72,7 +72,7 @@ function planRow(row: JsonObject): Difference | undefined {
   );
 }
 
-/** Steps at which interpolated masks change between prune steps. */
+/** Compares the steps at which interpolated masks change between prune steps. */
 function progressivePlanRow(row: JsonObject): Difference | undefined {
   const config = plannedSchedule(row);
   const pattern = at.text(row, "pattern");

@@ -1,4 +1,4 @@
-/** Replays the tables of INC's single behaviours. A row counts once, named `table/part[index]`. */
+/** Replays tables that record single functions of INC. Each row is one vector, named `table/part[index]`. */
 import { formatProblem, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import type { JsonObject } from "./case-files.ts";
@@ -8,7 +8,7 @@ import { SCHEDULE_CHECKS } from "./pruning-schedule-rows.ts";
 import { UNIT_CHECKS } from "./pruning-unit-rows.ts";
 import { brokenVerdict, type Finding, judge, type RowChecks, type Verdict } from "./verdict.ts";
 
-/** The checks of each table. A table that is a list has one part, `rows`. */
+/** The checks for each part of each table. A table that is only a list has the part `rows`. */
 const CHECKS: Readonly<Record<string, RowChecks>> = {
   ...CONFIG_TABLES,
   schedule: SCHEDULE_CHECKS,
@@ -18,10 +18,10 @@ const CHECKS: Readonly<Record<string, RowChecks>> = {
 /** Names of the tables, without `.json`. */
 export const PRUNING_TABLE_NAMES: readonly string[] = Object.keys(CHECKS);
 
-/** Lists that rows refer to. */
+/** Lists that are not rows. Rows refer to them. */
 const NOT_ROWS: readonly string[] = ["models"];
 
-/** One verdict for each row of a table; `name` is its file's, without `.json`. */
+/** Returns one verdict for each row of a table. `name` is the file's name without `.json`. */
 export function replayPruningTable(name: string, json: string): readonly Verdict[] {
   const parsed = parseJson(`${name}.json`, json);
   if (isLeft(parsed))

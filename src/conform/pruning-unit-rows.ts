@@ -1,4 +1,4 @@
-/** Rows of pattern_units.json: the single functions behind masks. */
+/** Replays pattern_units.json: the functions that compute masks. */
 import { adjustRatio, thresholdForRatio } from "../prune/budget.ts";
 import type { ScoreReduction } from "../prune/config.ts";
 import { type BlockCount, countBlocks, incKeptLimit, markPrunedInto } from "../prune/count.ts";
@@ -32,7 +32,7 @@ export const UNIT_CHECKS: RowChecks = {
 };
 
 const SCORE_TOLERANCE = { relative: 1e-5 };
-/** Prunes all that scores 0, and nothing above. */
+/** Prunes every score of 0 and none above. */
 const AT_ZERO = { threshold: 0, ties: Number.POSITIVE_INFINITY };
 const SINGLE_WEIGHTS: Pattern = { kind: "block", height: 1, width: 1 };
 
@@ -77,7 +77,7 @@ function reduceScoreRow(row: JsonObject): Difference | undefined {
   );
 }
 
-/** The mask of elements of a mask of blocks. */
+/** Compares the element mask that a block mask expands to. */
 function expandedMaskDifference(row: JsonObject, layout: BlockLayout): Difference | undefined {
   const expected = tensorAt(row, "full_mask").data;
   const blocks = Float32Array.from(tensorAt(row, "reduced_mask").data);
@@ -86,7 +86,7 @@ function expandedMaskDifference(row: JsonObject, layout: BlockLayout): Differenc
   return compare("mask", expected, mask);
 }
 
-/** A mask in matrix order, as INC computes it before it goes back to the weight's shape. */
+/** A mask in matrix order, in which INC computes it before it restores the weight's shape. */
 function inMatrixOrder(layout: BlockLayout, mask: Uint8Array): number[] {
   const matrix: number[] = [];
   for (let row = 0; row < layout.rows; row++)
@@ -96,7 +96,7 @@ function inMatrixOrder(layout: BlockLayout, mask: Uint8Array): number[] {
   return matrix;
 }
 
-/** The lowest N of every M, and the groups' scores under all reductions. */
+/** Compares the mask of the N lowest scores in every M, and the group scores under all reductions. */
 function leastMembersRow(row: JsonObject): Difference | undefined {
   const pattern = groupAt(row);
   const score = tensorAt(row, "score");
@@ -130,7 +130,7 @@ function leastMembersRow(row: JsonObject): Difference | undefined {
   );
 }
 
-/** Compares the groups that count as pruned, and their ratio. */
+/** Compares the number of groups that count as pruned, and the sparsity. */
 function countDifference(
   expected: JsonObject,
   pattern: GroupPattern,
@@ -170,7 +170,7 @@ function singleMaskRow(row: JsonObject): Difference | undefined {
   );
 }
 
-/** The mask of a weight's present zeros. */
+/** Compares the mask of a weight's existing zeros. */
 function patternLockRow(row: JsonObject): Difference | undefined {
   const pattern = patternAt(row);
   const { shape, data } = tensorAt(row, "mask");
@@ -194,7 +194,7 @@ function adjustRatioRow(row: JsonObject): Difference | undefined {
   return compare("[adjust, ratio]", stated, [adjust, ratio]);
 }
 
-/** Interpolated masks: over all layers together, and each layer alone. */
+/** Compares interpolated masks, once computed over all layers together and once for each layer. */
 function progressiveMaskRow(row: JsonObject): Difference | undefined {
   const layers = Object.keys(at.object(row, "pre")).map((name): ProgressiveLayer => {
     const before = tensorAt(at.object(row, "pre"), name);
@@ -208,7 +208,7 @@ function progressiveMaskRow(row: JsonObject): Difference | undefined {
   });
   const part = at.number(row, "progressive_step");
   const parts = at.number(row, "progressive_steps");
-  /** Interpolates the masks of each set of layers; compares them, or the refusal with INC's error. */
+  /** Interpolates the masks of each set of layers, and compares them, or a refusal with INC's error. */
   const compareScope = (
     scope: string,
     sets: readonly (readonly ProgressiveLayer[])[],

@@ -1,4 +1,4 @@
-/** Replays pruning trajectories through the public reducer, calling every hook as the vector says. */
+/** Replays pruning trajectories. Calls every pruning hook as often as recorded. */
 import {
   onAfterOptimizerStep,
   onBeforeOptimizerStep,
@@ -30,7 +30,6 @@ import {
 } from "./pruning-event.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** The verdict on a case, named after its directory. */
 export function replayPruning(files: CaseFiles): Verdict {
   return judge("pruning", files.name, () => {
     const vector = readPruningCase(openCase(files));
@@ -47,14 +46,14 @@ function start(vector: PruningCase): Run {
   return { vector, config, state, layers, masks: new Map() };
 }
 
-/** A case that ends in an error of INC must end in a typed error no later. */
+/** If the case ends in an error of INC, the replay must throw a typed error at the same step or earlier. */
 function refusalDifference(
   vector: PruningCase,
   { step, message }: NonNullable<PruningCase["error"]>,
 ): Difference | undefined {
   const differences: Difference[] = [];
   const refusal = refusalOf(() => {
-    // The steps before the error are compared as those of any other case.
+    // The steps before the error are compared as in any other case.
     const { run, difference } = follow(start(vector));
     if (difference !== undefined) differences.push(difference);
     else if (step !== null) advance(run, undefined, step);
@@ -75,7 +74,7 @@ function trajectoryDifference(vector: PruningCase): Difference | undefined {
   return end.difference ?? finalDifference(end.run);
 }
 
-/** Runs the stated steps up to the first that differs. */
+/** Runs the recorded steps until one differs. */
 function follow(from: Run): ReturnType<typeof advance> {
   let at: ReturnType<typeof advance> = { run: from, difference: undefined };
   for (const event of from.vector.events) {
@@ -85,7 +84,7 @@ function follow(from: Run): ReturnType<typeof advance> {
   return at;
 }
 
-/** Runs one step; with an event, compares what it states. */
+/** Runs one step, and compares it with its event, if any. */
 function advance(run: Run, event: CaseEvent | undefined, step: number) {
   const { vector } = run;
   let { state, layers } = run;
@@ -110,7 +109,7 @@ function withWeights(layers: readonly LayerRecord[], { weights }: PruningResult)
   return layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
 }
 
-/** A layer with its stated gradient, or zeros. */
+/** A layer with its recorded gradient; zeros if there is none. */
 function withGradient({ files }: PruningCase, step: number, layer: LayerRecord): LayerRecord {
   const gradient =
     statedTensor(files, `grad/${step}/${layer.name}`) ?? new Float32Array(layer.data.length);
@@ -126,7 +125,7 @@ function descend(layer: LayerRecord, learningRate: number): LayerRecord {
   };
 }
 
-/** What a trajectory states of its pruners before the first step: settings, plans, blocks, masks. */
+/** Compares pruners before the first step: settings, schedules, blocks and masks. */
 function preparationDifference({
   vector,
   config,
@@ -134,7 +133,7 @@ function preparationDifference({
 }: Run): Difference | undefined {
   const stated = at.objects(vector.files.json, "pruners");
   const resolved = stated.map((pruner) => {
-    // The original adds the classifier head to these two.
+    // INC adds the classifier head to these two.
     const { op_names: _, excluded_op_names: __, ...rest } = at.object(pruner, "resolved_config");
     return statedFields(rest);
   });
@@ -148,7 +147,7 @@ function preparationDifference({
   );
 }
 
-/** Prune steps planned and done, layers that the pattern does not divide, and the blocks of the others. */
+/** Compares the numbers of prune steps, the layers that the pattern does not divide, and block sizes. */
 function prunerDifference(
   label: string,
   stated: JsonObject,
@@ -174,7 +173,7 @@ function prunerDifference(
   );
 }
 
-/** The masks from which interpolation starts. */
+/** Compares the masks from which interpolation starts. */
 function startDifference(
   vector: PruningCase,
   index: number,

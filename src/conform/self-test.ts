@@ -1,6 +1,6 @@
 /**
- * Compares compiled kernels with scalar loops on this engine: one training step of a small BERT on both, with dense
- * weights in one layer and compressed ones in the other. An engine's experimental flags may break kernels.
+ * Compares compiled kernels with scalar loops in this engine, because experimental flags may break kernels. Runs one
+ * training step of a small BERT, in which one layer has dense weights and the other compressed weights.
  */
 import { backward } from "../autograd/backward.ts";
 import { crossEntropy } from "../autograd/losses.ts";
@@ -19,22 +19,24 @@ import {
 import { type Parameter, type Parameters, releaseParameters } from "../tensor/parameter.ts";
 import { largestMagnitude } from "./difference.ts";
 
-/** The result of comparing a backend's kernels with scalar loops. */
+/** The result of the comparison. */
 export interface SelfTest {
   readonly passed: boolean;
-  /** The largest difference of a gradient or the loss, relative to its largest entry. */
+  /** The largest difference in the loss or a gradient, relative to the largest entry. */
   readonly worst: number;
-  /** The parameter with that difference, or `loss`. */
+  /** The name of the parameter with this difference, or `loss`. */
   readonly at: string;
 }
 
-/** Rounding of float32 sums of up to 128 terms through two layers and back stays well below. */
+/**
+ * The rounding error of float32 sums with up to 128 terms, through two layers forward and backward, is much smaller.
+ */
 const TOLERANCE = 1e-4;
 const SEED = 20;
 const BATCH = 3;
 const POSITIONS = 37;
 const VOCABULARY = 100;
-/** Share of blocks that the second layer's weights keep. */
+/** The share of blocks that the second layer keeps. */
 const KEPT = 0.3;
 
 function testConfig(): ModelConfig {
@@ -49,7 +51,7 @@ function testConfig(): ModelConfig {
   });
 }
 
-/** Prunes the second layer's weights to some of their 4x1 blocks, and compresses them. */
+/** Prunes weights of the second layer to random 4x1 blocks, and compresses them. */
 function compressSecondLayer(
   backend: Backend,
   parameters: Parameters,
@@ -74,11 +76,11 @@ function compressSecondLayer(
   return compressed;
 }
 
-/** The loss and every parameter's gradient. */
+/** The loss and the gradients of all parameters. */
 function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
   const config = testConfig();
   const parameters = initialiseParameters(backend, config, SEED);
-  // Larger weights and non-zero biases, so that every path matters.
+  // Larger weights and non-zero biases make every path affect the result.
   const biases = openStream(SEED, 2);
   for (const { name, value } of parameters.values()) {
     if (value.shape.length === 2) backend.kernels.scale(value.data, 10, value.data);
@@ -114,7 +116,7 @@ function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
   }
 }
 
-/** |a - b| relative to b's largest entry; infinite if a value is not finite. */
+/** max |a - b| relative to the largest entry of b; infinite if a value is not finite. */
 function distance(a: Float32Array, b: Float32Array): number {
   const difference = a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
   if (!Number.isFinite(difference)) return Number.POSITIVE_INFINITY;
@@ -127,7 +129,7 @@ export function runSelfTest(backend: Backend): SelfTest {
   const got = gradientsOf(backend);
   let [worst, at] = [0, "loss"];
   for (const [name, values] of expected) {
-    // A key bias moves all scores of a row alike: its gradient is rounding alone.
+    // A key bias shifts all scores of a row equally, so its gradient is only rounding noise.
     if (/key\.bias$/.test(name)) continue;
     const difference = distance(got.get(name) ?? new Float32Array(0), values);
     if (difference > worst) [worst, at] = [difference, name];

@@ -1,4 +1,4 @@
-/** Judges masks under the `strict` rules. If scores tie at the limit, several masks are right. */
+/** Judges masks by the `strict` rules. If scores tie, several masks can be right. */
 import { compare, type Difference } from "./difference.ts";
 import {
   lowestOf,
@@ -12,11 +12,13 @@ import {
 } from "./strict-vector.ts";
 import type { Status } from "./verdict.ts";
 
-/** The judgement on masks. */
+/** The result for masks. */
 export interface Judgement {
-  /** `passed`: canonical. `acceptable`: right, with ties broken otherwise. `failed`: a rule is broken. */
+  /**
+   * `passed`: the canonical masks. `acceptable`: masks that break ties differently. `failed`: masks that break a rule.
+   */
   readonly status: Status;
-  /** The broken rule, or why another mask than the canonical one is right. */
+  /** The broken rule, or the reason why masks other than the canonical ones are right. */
   readonly note?: string;
   /** The first difference from the canonical masks. */
   readonly difference?: Difference;
@@ -24,7 +26,7 @@ export interface Judgement {
 
 type Masks = ReadonlyMap<string, ArrayLike<number>>;
 
-/** A problem of a mask's form: its length, its values, its blocks or groups. */
+/** Checks the length, the values and the blocks or groups of a mask. */
 function brokenForm(
   vector: StrictVector,
   layer: StrictLayer,
@@ -44,7 +46,7 @@ function brokenForm(
   return undefined;
 }
 
-/** A block is pruned whole or kept whole; a group loses the N lowest of its M scores, or nothing. */
+/** Checks that a block is fully pruned or fully kept, and that a group loses the N lowest of its M scores or none. */
 function brokenUnit(
   { pattern }: StrictVector,
   layer: StrictLayer,
@@ -63,7 +65,7 @@ function brokenUnit(
   return got === lowest ? undefined : `expected to lose scores ${lowest}, got ${got}`;
 }
 
-/** A problem of the number of pruned blocks of a budget, or of their scores. */
+/** Checks the number of pruned blocks of a budget, and their scores. */
 function brokenBudget(
   vector: StrictVector,
   budget: StrictBudget,
@@ -105,10 +107,9 @@ function brokenRule(vector: StrictVector, masks: Masks): string | undefined {
 }
 
 /**
- * Judges one mask per layer, 1 = kept, in the weights' own order.
- *
- * A mask within the bounds and the budget is right exactly if it prunes the same scores as the canonical mask: some
- * order of the tied blocks then leads to it. Such masks are the lightest bases of one matroid.
+ * Judges one mask per layer (1 = kept, in the weight's own order). A mask within the bounds and the budget is right
+ * exactly if it prunes the same scores as the canonical mask, because some order of the tied blocks then leads to it.
+ * Such masks are the lightest bases of one matroid.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** The blocks of a `strict` vector that only a tie prunes or keeps. */
+/** Finds the blocks of a `strict` vector that are pruned or kept only because of a tie. */
 import {
   prunedElements,
   type StrictLayer,
@@ -12,7 +12,7 @@ interface Indexed {
   readonly index: number;
 }
 
-/** Sorted indices by layer, each once; without layers that have none. */
+/** Sorted indices by layer, without duplicates and without empty layers. */
 function byLayer(vector: StrictVector, found: readonly Indexed[]): Tied {
   const lists = vector.layers.map(({ name }) => {
     const own = found.filter(({ layer }) => layer.name === name).map(({ index }) => index);
@@ -21,7 +21,7 @@ function byLayer(vector: StrictVector, found: readonly Indexed[]): Tied {
   return new Map(lists.filter(([, list]) => list.length > 0));
 }
 
-/** Blocks or groups that can swap with another of the same score, within their layers' bounds. */
+/** Finds blocks or groups that could be exchanged with others of the same score, within the bounds of their layers. */
 export function findTiedBlocks(vector: StrictVector): Tied {
   const found: Indexed[] = [];
   for (const budget of vector.budgets) {
@@ -49,7 +49,7 @@ export function findTiedBlocks(vector: StrictVector): Tied {
   return byLayer(vector, found);
 }
 
-/** Elements that can swap with another of the same score in a group of N:M that is pruned or tied. */
+/** Finds elements that could be exchanged with others of the same score, in N:M groups that are pruned or tied. */
 export function findTiedElements(vector: StrictVector, tiedBlocks: Tied): Tied {
   const { pattern } = vector;
   if (pattern.kind === "block") return new Map();

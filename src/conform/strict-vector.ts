@@ -1,4 +1,4 @@
-/** Vectors of the `strict` family. The canonical masks break ties by the lowest flat index. */
+/** Reads vectors of the `strict` family. The canonical masks break ties by the lowest flat index. */
 import { columnOffset, layOut, type Pattern, parsePattern } from "../prune/pattern.ts";
 import {
   at,
@@ -15,11 +15,11 @@ export interface StrictLayer {
   /** The weight's shape: linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
   readonly shape: readonly number[];
   /**
-   * Row-major: one score per block, or for N:M one per element of the weight as a matrix [out, in]. The inputs of a
-   * convolution are in order of kernel position, then channel.
+   * Row-major scores: one for each block, or for N:M one for each element of the weight as a matrix [out, in]. Inputs
+   * of a convolution are ordered by kernel position, then by channel.
    */
   readonly scores: Float32Array;
-  /** Fewest and most blocks (groups for N:M) that the layer may lose. */
+  /** Minimum and maximum number of pruned blocks (groups for N:M). */
   readonly fewest: number;
   readonly most: number;
   /** The canonical mask, 1 = kept, in the weight's own order. */
@@ -32,7 +32,7 @@ export interface StrictBudget {
   readonly pruned: number;
 }
 
-/** The data that decide whether masks are right. */
+/** The data that determine which masks are right. */
 export interface StrictVector {
   readonly pattern: Pattern;
   readonly layers: readonly StrictLayer[];
@@ -42,14 +42,14 @@ export interface StrictVector {
 /** Indices by layer. */
 export type Tied = ReadonlyMap<string, readonly number[]>;
 
-/** A vector with the other fields of its file. */
+/** A vector and the other fields of its file. */
 export interface StrictCase extends StrictVector {
   readonly files: OpenCase;
   readonly json: JsonObject;
   readonly result: string;
-  /** Blocks that only a tie prunes or keeps, by layer; empty if one mask alone is right. */
+  /** Blocks that are pruned or kept only because of a tie, by layer. Empty if only one mask is right. */
   readonly tiedBlocks: Tied;
-  /** The same for elements in groups of N:M, as indices of the matrix. */
+  /** The same for elements of N:M groups, as indices in the matrix. */
   readonly tiedElements: Tied;
 }
 
@@ -70,7 +70,7 @@ function listsAt(json: JsonObject, key: string): Tied {
   return new Map(Object.keys(lists).map((name) => [name, at.numbers(lists, name)]));
 }
 
-/** Reads a vector of the `strict` family from its two files. @throws Error naming the file and what is wrong */
+/** Reads a vector of the `strict` family. @throws CaseFileError or Error with the first problem */
 export function readStrictCase(source: CaseFiles): StrictCase {
   const files = openCase(source);
   const { json } = files;
@@ -91,22 +91,22 @@ export function readStrictCase(source: CaseFiles): StrictCase {
   };
 }
 
-/** One block of a matrix of elements, or one group of N:M. */
+/** One block or N:M group of a weight. */
 export interface Unit {
-  /** Its elements, as indices of the matrix [out, in]. */
+  /** Its elements as indices in the matrix [out, in]. */
   readonly elements: readonly number[];
-  /** Index of each element in the weight's data. */
+  /** The index of each element in the weight's data. */
   readonly places: readonly number[];
-  /** The score that pruning the unit loses. */
+  /** The score that is lost if the unit is pruned. */
   readonly score: number;
 }
 
-/** The lowest of some scores, in order. */
+/** Returns the lowest scores in ascending order. */
 export function lowestOf(scores: readonly number[], count: number): readonly number[] {
   return [...scores].sort((a, b) => a - b).slice(0, count);
 }
 
-/** The layer's blocks or groups in order; a group's score is the sum of its N lowest scores over M. */
+/** Returns a layer's blocks or groups in order. A group's score is the sum of its N lowest scores, divided by M. */
 export function unitsOf({ pattern }: StrictVector, layer: StrictLayer): Unit[] {
   const layout = layOut(pattern, layer);
   const { blockRows, blockColumns, blockHeight, blockWidth, columns } = layout;
@@ -127,12 +127,12 @@ export function unitsOf({ pattern }: StrictVector, layer: StrictLayer): Unit[] {
   });
 }
 
-/** The elements of a unit that a mask prunes. */
+/** Returns the elements of a unit that a mask prunes. */
 export function prunedElements(mask: ArrayLike<number>, { elements, places }: Unit): number[] {
   return elements.filter((_, i) => mask[places[i] as number] === 0);
 }
 
-/** The units of a layer that a mask prunes. */
+/** Returns the units of a layer that a mask prunes. */
 export function prunedUnits(
   vector: StrictVector,
   layer: StrictLayer,

@@ -1,4 +1,4 @@
-/** Replays `strict` vectors through one-shot pruning, which must give the canonical masks. */
+/** Replays `strict` vectors by one-shot pruning, which must compute the canonical masks. */
 import { exactCount } from "../prune/exact.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import { pruneOnce } from "../prune/once.ts";
@@ -17,7 +17,6 @@ import {
 } from "./strict-vector.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** The verdict on a case, named after its directory. */
 export function replayStrict(files: CaseFiles): Verdict {
   return judge("strict", files.name, () => {
     const vector = readStrictCase(files);
@@ -56,7 +55,7 @@ function scoresDifference(vector: StrictCase): Difference | undefined {
   });
 }
 
-/** Compares the stated counts with those of the ratios. */
+/** Compares the recorded numbers of blocks with the numbers that follow from the ratios. */
 function countsDifference(vector: StrictCase): Difference | undefined {
   const { json, pattern, layers, budgets } = vector;
   const target = at.number(json, "target_sparsity");
@@ -97,7 +96,7 @@ function maskDifference(vector: StrictCase): Difference | undefined {
   return judgeStrictMasks(vector, masks).difference;
 }
 
-/** Compares the stated ties, and the result that follows from them. */
+/** Compares the recorded ties, and the recorded result, which depends on them. */
 function tiesDifference(vector: StrictCase): Difference | undefined {
   const blocks = findTiedBlocks(vector);
   const elements = findTiedElements(vector, blocks);

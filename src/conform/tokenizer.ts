@@ -1,11 +1,11 @@
-/** Replays tokenizer vectors. A line of a case file counts once; its ids must be exact. */
+/** Replays tokenizer vectors. Each line of a file is one vector. */
 import { formatProblem, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import { compare, type Difference } from "./difference.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** One verdict for each line of a case file, named `source:line`. */
+/** Returns one verdict for each line of a file, named `source:line`. */
 export function replayTokenizer(
   source: string,
   cases: string,
@@ -19,7 +19,7 @@ export function replayTokenizer(
   });
 }
 
-/** @throws Error saying what is wrong with the line */
+/** Compares the token ids of a line. @throws Error if the line is invalid */
 function lineDifference(tokenizer: Tokenizer, name: string, line: string): Difference | undefined {
   const parsed = parseJson(name, line);
   if (isLeft(parsed)) throw new Error(parsed.left.map(formatProblem).join("; "));

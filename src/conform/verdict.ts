@@ -2,34 +2,34 @@
 import { CaseFileError, type JsonObject } from "./case-files.ts";
 import { type Difference, differenceAt, formatDifference } from "./difference.ts";
 
-/** `passed`: the recorded answer. `acceptable`: another that the format allows. `failed`: any other. */
+/** `passed`: the recorded result. `acceptable`: another result that the format allows. `failed`: any other result. */
 export type Status = "passed" | "acceptable" | "failed";
 
-/** The result of one vector: a case directory, a row of a table or a line of a case file. */
+/** The result for one vector: a case directory, a row of a table or a line of a file. */
 export interface Verdict {
   readonly name: string;
   readonly family: string;
   readonly status: Status;
-  /** Whether it conforms: passed or acceptable. */
+  /** True if passed or acceptable. */
   readonly passed: boolean;
-  /** Why an acceptable answer is right. */
+  /** Why an acceptable result is right. */
   readonly note?: string;
   /** The first difference of a failed vector. */
   readonly difference?: Difference;
-  /** The same as a line of text. */
+  /** The difference as a line of text. */
   readonly detail?: string;
 }
 
-/** What is found on a vector: nothing, its first difference, or why a differing answer is right. */
+/** The outcome of a check: nothing, a difference, or the reason why a different result is acceptable. */
 export type Finding = Difference | { readonly acceptable: string } | undefined;
 
-/** The checks of a table's rows, by the table's part. */
+/** The checks for the rows of a table, by part. */
 export type RowChecks = Readonly<Record<string, (row: JsonObject, table: JsonObject) => Finding>>;
 
 interface VerdictCounts {
   readonly passed: number;
   readonly failed: number;
-  /** How many of the passed ones are acceptable. */
+  /** The number of passed vectors that are acceptable. */
   readonly acceptable: number;
 }
 
@@ -41,7 +41,7 @@ export function verdictOf(family: string, name: string, finding: Finding): Verdi
   return { name, family, status: "failed", passed: false, difference: finding, detail };
 }
 
-/** The verdict on a vector whose replay threw an error. */
+/** The verdict for a vector whose replay threw an error. */
 export function brokenVerdict(family: string, name: string, error: unknown): Verdict {
   if (error instanceof CaseFileError) {
     const { path, expected, got } = error.problem;
@@ -51,7 +51,7 @@ export function brokenVerdict(family: string, name: string, error: unknown): Ver
   return verdictOf(family, name, differenceAt("replay", "no error", message));
 }
 
-/** Checks one vector. An error fails the vector and does not end the replay. */
+/** Checks one vector. An error fails the vector but does not stop the replay. */
 export function judge(family: string, name: string, check: () => Finding): Verdict {
   try {
     return verdictOf(family, name, check());
@@ -69,7 +69,7 @@ export function countVerdicts(verdicts: Iterable<Verdict>): VerdictCounts {
   return counts;
 }
 
-/** A verdict as a line: `ok   family name`, with a note if acceptable, or `FAIL family name: first difference`. */
+/** Formats a verdict as `ok   family name`, with a note if acceptable, or `FAIL family name: first difference`. */
 export function formatVerdict({ family, name, status, note, detail }: Verdict): string {
   const subject = `${family} ${name}`;
   if (status === "failed") return `FAIL ${subject}: ${detail ?? "differs"}`;
@@ -80,7 +80,7 @@ export function formatCounts({ passed, failed }: VerdictCounts): string {
   return `${passed} passed, ${failed} failed`;
 }
 
-/** The line of one family: its counts, and how many passed vectors are acceptable. */
+/** Formats the counts of one family. */
 export function formatFamily(family: string, counts: VerdictCounts): string {
   const { acceptable } = counts;
   return `${family}: ${formatCounts(counts)}${acceptable > 0 ? `, ${acceptable} of them acceptable` : ""}`;

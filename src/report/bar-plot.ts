@@ -1,4 +1,4 @@
-/** Horizontal bars of ratios from 0 to 1, one per layer, as self-contained SVG. */
+/** Draws horizontal bars for ratios from 0 to 1, one for each layer, as self-contained SVG. */
 
 import { seriesColor } from "./line-plot.ts";
 import { element, escapeMarkup, svg } from "./markup.ts";
@@ -7,7 +7,7 @@ export interface Bar {
   readonly name: string;
   /** From 0 to 1. */
   readonly ratio: number;
-  /** Drawn in the accent colour; the others are grey. */
+  /** Whether the bar has the accent colour instead of grey. */
   readonly accented: boolean;
 }
 
@@ -19,7 +19,7 @@ const VALUE = 52;
 const CHARACTER = 6;
 const LONGEST_NAME = 46;
 
-/** A name without the beginning if it is too long: the end tells layers apart. */
+/** Cuts the beginning of a long name, because the end of the name identifies the layer. */
 function shorten(name: string): string {
   return name.length <= LONGEST_NAME ? name : `…${name.slice(name.length - LONGEST_NAME + 1)}`;
 }
@@ -41,7 +41,7 @@ function row(bar: Bar, index: number, left: number): string {
   ].join("");
 }
 
-/** A bar plot as an SVG element; it grows by one row a bar. */
+/** Draws a bar plot as an SVG element with one row for each bar. */
 export function barPlot(title: string, bars: readonly Bar[]): string {
   const longest = bars.reduce((most, { name }) => Math.max(most, name.length), 0);
   const left = 12 + CHARACTER * Math.min(longest, LONGEST_NAME) + 8;

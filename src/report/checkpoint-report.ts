@@ -1,4 +1,4 @@
-/** A checkpoint's tensors, sizes and sparsity as one self-contained HTML file. */
+/** Reports a checkpoint's tensors, sizes and sparsity as a self-contained HTML file. */
 import { type Bar, barPlot } from "./bar-plot.ts";
 import { element } from "./markup.ts";
 import { card, factsTable, heading, htmlPage, htmlTable, maskCard, paragraph } from "./page.ts";
@@ -7,19 +7,19 @@ import type { TextTable } from "./table.ts";
 
 interface CheckpointReport {
   readonly title: string;
-  /** One or two sentences on what was inspected. */
+  /** One or two sentences that say what was inspected. */
   readonly summary: string;
-  /** Names and values of facts about the whole checkpoint. */
+  /** Facts about the whole checkpoint, by name. */
   readonly facts: readonly (readonly [name: string, value: string])[];
   readonly tensors: TextTable;
-  /** The share of zeros of each layer; layers that satisfy a pattern are accented. */
+  /** The share of zeros in each layer. Layers that satisfy a pattern are accented. */
   readonly zeros: readonly Bar[];
-  /** Bytes of each layer in its smallest layout over the bytes of its dense form. */
+  /** For each layer, the bytes in its smallest layout divided by its dense bytes. */
   readonly packed: readonly Bar[];
   readonly mask?: MaskMatrix;
 }
 
-/** The report as an HTML document. All text is escaped. */
+/** Returns the report as an HTML document. All text is escaped. */
 export function checkpointReport(report: CheckpointReport): string {
   const { title, summary, facts, tensors, zeros, packed, mask } = report;
   const plots = [

@@ -1,17 +1,17 @@
-/** Line plots as self-contained SVG: axes, round ticks, grid, legend, a tooltip on every point. */
+/** Draws line plots as self-contained SVG, with axes, grid, legend and a tooltip on every point. */
 
 import { formatTicks, limitRange, type Range, rangeOf, roundRange, ticks } from "./axis.ts";
 import { coordinate, element, escapeMarkup, svg } from "./markup.ts";
 
-/** A curve through its finite points. */
+/** A curve. Points that are not finite are left out. */
 export interface Series {
   readonly name: string;
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** Which of the six series colours, from 0. */
+  /** Index of one of the six series colours. */
   readonly color: number;
-  /** Drawn dashed, without markers: a reference or a target. */
+  /** Whether the line is dashed and without markers, for a reference or a target. */
   readonly dashed?: boolean;
-  /** Drawn as a staircase: the value holds until the next point. */
+  /** Whether the value stays the same until the next point, as in a staircase. */
   readonly stepped?: boolean;
 }
 
@@ -19,9 +19,9 @@ export interface LinePlot {
   readonly title: string;
   readonly xLabel: string;
   readonly series: readonly Series[];
-  /** The smallest range of y to show; the data widens it. */
+  /** The minimum range of y. The data can extend it. */
   readonly yRange?: Range;
-  /** The possible values of y; the axis does not go beyond. */
+  /** Limits of y. The axis does not exceed them. */
   readonly yLimits?: Range;
 }
 
@@ -29,12 +29,12 @@ const WIDTH = 560;
 const HEIGHT = 300;
 const MARGIN = 12;
 const FRAME = { left: 54, right: WIDTH - 14, top: 58, bottom: HEIGHT - 40 } as const;
-/** Above this many points markers would merge into a band. */
+/** With more points, markers would overlap. */
 const MOST_MARKERS = 40;
 /** Estimated width of one character of the legend, in pixels. */
 const LEGEND_CHARACTER = 6.6;
 
-/** The colours of series: CSS variables of the page, with values for a picture that stands alone. */
+/** Colours of series: CSS variables of the page, with fallbacks for a picture outside the page. */
 const SERIES_COLORS: readonly string[] = [
   "var(--series-1, #2f7bd6)",
   "var(--series-2, #dd6427)",
@@ -44,7 +44,7 @@ const SERIES_COLORS: readonly string[] = [
   "var(--series-6, #c94f86)",
 ];
 
-/** The colour of series number `index`; they repeat after the last. */
+/** The colour of a series. Colours repeat after the last one. */
 export function seriesColor(index: number): string {
   return SERIES_COLORS[index % SERIES_COLORS.length] ?? "currentColor";
 }
@@ -142,7 +142,7 @@ function legend(series: readonly Series[]): string {
     .join("");
 }
 
-/** A plot of curves as an SVG element, in the page's text colour. */
+/** Draws curves as an SVG element. Text has the text colour of the page. */
 export function linePlot(plot: LinePlot): string {
   const frame = frameOf(plot);
   return svg(plot.title, WIDTH, HEIGHT, [

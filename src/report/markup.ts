@@ -1,4 +1,4 @@
-/** Writing HTML and SVG: escaping, elements, and coordinates. */
+/** Writes HTML and SVG elements with escaped text. */
 
 const ENTITIES: Readonly<Record<string, string>> = {
   "&": "&amp;",
@@ -8,15 +8,15 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Text made safe inside elements and quoted attributes. */
+/** Escapes text for elements and quoted attributes. */
 export function escapeMarkup(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
-/** Attributes by name; values are escaped. */
+/** Attribute values by name. They need no escaping. */
 type Attributes = Readonly<Record<string, string | number>>;
 
-/** One element. `content` is markup already: escape text before passing it. */
+/** Writes one element. `content` is markup, so its text must be escaped. */
 export function element(name: string, attributes: Attributes, content?: string): string {
   const written = Object.entries(attributes)
     .map(([key, value]) => {
@@ -27,12 +27,12 @@ export function element(name: string, attributes: Attributes, content?: string):
   return content === undefined ? `<${name}${written}/>` : `<${name}${written}>${content}</${name}>`;
 }
 
-/** A coordinate with at most two decimals, which are enough for pictures. */
+/** Rounds a coordinate to two decimals, which are sufficient for pictures. */
 export function coordinate(value: number): string {
   return String(Number(value.toFixed(2)));
 }
 
-/** A picture as an SVG element that scales to its container; `content` is markup. */
+/** Writes an SVG element that scales to its container. `content` is markup. */
 export function svg(
   title: string,
   width: number,

@@ -1,4 +1,4 @@
-/** The parts of reports: self-contained HTML files without scripts. */
+/** The parts of reports, which are self-contained HTML files without scripts. */
 import { element, escapeMarkup } from "./markup.ts";
 import { type Color, writePng } from "./png.ts";
 import type { MaskMatrix } from "./run-report.ts";
@@ -7,12 +7,12 @@ import type { TextTable } from "./table.ts";
 
 const PRUNED: Color = [0, 0, 0, 0];
 const KEPT: Color = [47, 123, 214, 255];
-/** Small layers are magnified by an integer up to about this width in pixels. */
+/** Masks of small layers are enlarged by an integer factor, up to about this width in pixels. */
 const COMFORTABLE_WIDTH = 512;
-/** Bytes converted to text at once: a call takes a limited number of arguments. */
+/** Number of bytes converted at once, because a call takes a limited number of arguments. */
 const SLICE = 0x8000;
 
-/** A heading that may end in code. */
+/** A heading, optionally with code at its end. */
 export function heading(text: string, code: string = ""): string {
   return element("h2", {}, escapeMarkup(text) + (code && element("code", {}, escapeMarkup(code))));
 }
@@ -47,13 +47,13 @@ export function maskCard(mask: MaskMatrix): string {
   return card(caption + element("div", { class: "scroll" }, maskPicture(mask)));
 }
 
-/** Names and values, a row each. */
+/** A table with one row for each name and value. */
 export function factsTable(facts: readonly (readonly [name: string, value: string])[]): string {
   const rows = facts.map((row) => cells("td", row)).join("");
   return card(element("table", { class: "settings" }, element("tbody", {}, rows)));
 }
 
-/** The whole document. The title is text, the parts of the body are markup. */
+/** Writes the whole document. The title is text; the parts are markup. */
 export function htmlPage(title: string, parts: readonly string[]): string {
   const body = [
     element("h1", {}, escapeMarkup(title)),
@@ -69,7 +69,7 @@ export function htmlPage(title: string, parts: readonly string[]): string {
   return `<!doctype html>\n<html lang="en">\n<head>\n${head}\n</head>\n<body>\n<main>\n${body}\n</main>\n</body>\n</html>\n`;
 }
 
-/** A mask as an embedded PNG. Pruned weights are transparent, for light and dark pages. */
+/** A mask as an embedded PNG. Pruned weights are transparent, so that the mask fits light and dark pages. */
 export function maskPicture(matrix: MaskMatrix): string {
   const { layer, rows, columns, mask } = matrix;
   if (mask.length !== rows * columns)
@@ -87,7 +87,7 @@ export function maskPicture(matrix: MaskMatrix): string {
   });
 }
 
-/** Bytes as base64. */
+/** Encodes bytes as base64. */
 export function toBase64(bytes: Uint8Array): string {
   let text = "";
   for (let offset = 0; offset < bytes.length; offset += SLICE)

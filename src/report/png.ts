@@ -1,7 +1,7 @@
-/** Writes PNG (ISO/IEC 15948) with one bit a pixel, without compression: masks are small. */
+/** Writes PNG (ISO/IEC 15948) with one bit per pixel and without compression, because masks are small. */
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-/** The longest stored block of RFC 1951, 3.2.4. */
+/** Maximum length of a stored block (RFC 1951, 3.2.4). */
 const LONGEST_BLOCK = 0xffff;
 
 const CRC_TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -10,14 +10,14 @@ const CRC_TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value >>> 0;
 });
 
-/** CRC-32 as PNG and zlib define it (reflected, polynomial 0xEDB88320). */
+/** CRC-32 of PNG and zlib (reflected, polynomial 0xEDB88320). */
 export function crc32(bytes: Uint8Array): number {
   let value = 0xffffffff;
   for (const byte of bytes) value = (CRC_TABLE[(value ^ byte) & 0xff] ?? 0) ^ (value >>> 8);
   return (value ^ 0xffffffff) >>> 0;
 }
 
-/** Adler-32 of RFC 1950. */
+/** Adler-32 (RFC 1950). */
 function adler32(bytes: Uint8Array): number {
   let low = 1;
   let high = 0;
@@ -48,7 +48,7 @@ function chunk(type: string, data: ArrayLike<number>): Uint8Array {
   return concatenate([uint32(data.length), body, uint32(crc32(body))]);
 }
 
-/** `data` as a zlib stream (RFC 1950) of stored blocks. */
+/** Encodes data as a zlib stream (RFC 1950) of stored blocks. */
 export function storeAsZlib(data: Uint8Array): Uint8Array {
   const blocks: ArrayLike<number>[] = [[0x78, 0x01]];
   for (let offset = 0; offset === 0 || offset < data.length; offset += LONGEST_BLOCK) {
@@ -60,19 +60,22 @@ export function storeAsZlib(data: Uint8Array): Uint8Array {
   return concatenate([...blocks, uint32(adler32(data))]);
 }
 
-/** A colour as red, green, blue and opacity, each 0 to 255. */
+/** A colour as red, green, blue and opacity from 0 to 255. */
 export type Color = readonly [red: number, green: number, blue: number, opacity: number];
 
-/** A picture of two colours: pixel p of row r is bit r x width + p of the row-major `pixels` (0 or 1 each). */
+/** A picture of two colours. `pixels` are 0 or 1 in row-major order. */
 interface TwoColorPicture {
   readonly width: number;
   readonly height: number;
   readonly pixels: Uint8Array;
-  /** The colours of 0 and of 1. */
+  /** The colours of 0 and 1. */
   readonly colors: readonly [Color, Color];
 }
 
-/** Scan lines of one bit a pixel, the leftmost in the highest bit, each line after a filter byte of 0. */
+/**
+ * The scan lines with one bit per pixel, the leftmost pixel in the highest bit. Each line starts with a filter byte of
+ * 0.
+ */
 function scanLines(picture: TwoColorPicture): Uint8Array {
   const stride = 1 + Math.ceil(picture.width / 8);
   const lines = new Uint8Array(stride * picture.height);
@@ -86,7 +89,7 @@ function scanLines(picture: TwoColorPicture): Uint8Array {
   return lines;
 }
 
-/** The bytes of a PNG file with a palette of two colours. */
+/** Writes a PNG file with a palette of two colours. */
 export function writePng(picture: TwoColorPicture): Uint8Array {
   const header = [...uint32(picture.width), ...uint32(picture.height), 1, 3, 0, 0, 0];
   const palette = picture.colors.flatMap((color) => color.slice(0, 3));

@@ -1,21 +1,21 @@
-/** The contents of a report as plain data, independent of how the runs were made. */
+/** The contents of a report as plain data. */
 
-/** One row of the results table: a pattern over all seeds. */
+/** A row of the results table: one pattern, over all seeds. */
 export interface ResultRow {
-  /** The pattern as the configuration writes it, such as `4x1`. */
+  /** The pattern in the configuration's spelling, such as `4x1`. */
   readonly pattern: string;
-  /** Pruned and all blocks (for N:M, entries of groups) of the pruned layers, means over seeds. */
+  /** Pruned blocks and all blocks (elements for N:M) of the pruned layers, as means over seeds. */
   readonly prunedBlocks: number;
   readonly totalBlocks: number;
-  /** Zeros over entries: over every linear layer of the model, and over the pruned layers alone. */
+  /** Share of zeros in all linear layers of the model, and in the pruned layers alone. */
   readonly sparsityOverLinear: number;
   readonly sparsityOverPruned: number;
   /** The metric of each seed's dense and sparse model. */
   readonly dense: readonly number[];
   readonly sparse: readonly number[];
-  /** The metric of each seed's dense model pruned at once, without further training. */
+  /** The metric of each seed's dense model after one-shot pruning without further training. */
   readonly withoutFineTuning?: readonly number[];
-  /** Wall-clock seconds of the sparse training, mean over seeds. */
+  /** Wall-clock seconds of the sparse training, as a mean over seeds. */
   readonly seconds: number;
 }
 
@@ -26,7 +26,7 @@ export interface ResultTable {
 }
 
 interface EpochPoint {
-  /** From 1. */
+  /** Counted from 1. */
   readonly epoch: number;
   /** Mean training loss of the epoch. */
   readonly loss: number;
@@ -39,7 +39,7 @@ export interface SeedCurve {
   readonly epochs: readonly EpochPoint[];
 }
 
-/** The schedule's target ratio at a step, and the ratio of pruned blocks that was reached. */
+/** At one step, the target ratio of the schedule and the ratio of pruned blocks. */
 export interface SchedulePoint {
   readonly step: number;
   readonly target: number;
@@ -49,9 +49,9 @@ export interface SchedulePoint {
 /** The zeros of one layer at the end. */
 export interface LayerSparsity {
   readonly name: string;
-  /** Zeros over entries, from 0 to 1. */
+  /** Share of zeros, from 0 to 1. */
   readonly sparsity: number;
-  /** Whether a pruner owned the layer. */
+  /** Whether a pruner owns the layer. */
   readonly pruned: boolean;
 }
 
@@ -60,15 +60,15 @@ export interface MaskMatrix {
   readonly layer: string;
   readonly rows: number;
   readonly columns: number;
-  /** rows x columns entries in row-major order. */
+  /** Row-major entries. */
   readonly mask: Uint8Array;
 }
 
 export interface PatternRun {
   readonly pattern: string;
-  /** One curve per seed. */
+  /** One curve for each seed. */
   readonly curves: readonly SeedCurve[];
-  /** The schedule of one seed, in order of steps. */
+  /** The schedule of one seed, in step order. */
   readonly schedule: readonly SchedulePoint[];
   readonly layers: readonly LayerSparsity[];
   readonly mask?: MaskMatrix;
@@ -77,12 +77,12 @@ export interface PatternRun {
 /** Everything in a report. */
 export interface RunReport {
   readonly title: string;
-  /** One or two sentences on what was run. */
+  /** One or two sentences that say what was run. */
   readonly summary: string;
   readonly table: ResultTable;
-  /** The dense training, one curve per seed. */
+  /** The curves of the dense training, one for each seed. */
   readonly dense: readonly SeedCurve[];
   readonly patterns: readonly PatternRun[];
-  /** Names and values of every setting, in reading order. */
+  /** Every setting by name, in reading order. */
   readonly settings: readonly (readonly [name: string, value: string])[];
 }

@@ -1,6 +1,5 @@
-/** The report's style sheet: system fonts, one column of readable width, light and dark. */
+/** The style sheet of reports: system fonts, one column of readable width, light and dark colours. */
 
-/** CSS of the report, to be put into a `style` element. */
 export const REPORT_STYLE: string = `
 :root {
   color-scheme: light dark;

@@ -1,8 +1,8 @@
-/** Text tables, and the results table in its usual published form. */
+/** Formats text tables, and the results table in its usual published form. */
 
 import type { ResultRow, ResultTable } from "./run-report.ts";
 
-/** A table of text; every row is as long as `header`. */
+/** A table of text. Every row has the length of `header`. */
 export interface TextTable {
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
@@ -31,27 +31,27 @@ export function formatSignedPercent(ratio: number): string {
   return `${ratio > 0 && !text.startsWith("-") ? "+" : ""}${text}%`;
 }
 
-/** The `mean/max` of a metric over seeds, in percent. */
+/** Formats the mean and the maximum of a metric over seeds, in percent. */
 export function formatMeanMax(values: readonly number[]): string {
   return `${(100 * mean(values)).toFixed(2)}/${(100 * maximum(values)).toFixed(2)}`;
 }
 
-/** A share such as `0.5000`; a dash if the whole is 0. */
+/** Formats a share such as `0.5000`; a dash if the whole is 0. */
 export function formatShare(part: number, whole: number): string {
   return whole === 0 ? "-" : (part / whole).toFixed(4);
 }
 
-/** Seconds, below ten with one decimal. */
+/** Formats seconds, below ten with one decimal. */
 export function formatSeconds(seconds: number): string {
   return seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0);
 }
 
-/** A count, or a mean of counts with one decimal. */
+/** Formats a count, or a mean of counts with one decimal. */
 function formatCount(count: number): string {
   return Number.isInteger(count) ? String(count) : count.toFixed(1);
 }
 
-/** The results as a table of text. Metrics are mean/max over seeds in percent. */
+/** Converts results to a table of text. Metrics are mean/max over seeds in percent. */
 export function resultsTable(results: ResultTable): TextTable {
   const oneShot = results.rows.some((row) => row.withoutFineTuning !== undefined);
   return {
@@ -83,8 +83,8 @@ export function resultsTable(results: ResultTable): TextTable {
 }
 
 /**
- * A table as lines of text without a final line break. The first column is aligned left, the others right. Control
- * characters of cells become blanks, since cells may come from files.
+ * Formats a table as lines of text without a final line break. The first column is left-aligned, the others
+ * right-aligned. Control characters become spaces, because cells may come from files.
  */
 export function formatTable(table: TextTable): string {
   const lines = [table.header, ...table.rows].map((cells) =>
