@@ -1,6 +1,6 @@
 /**
- * Criteria: how important an element or a block is. One record each; everything else reads this table.
- * Formulas are INC's (`criteria.py`); all arithmetic is float32, as PyTorch's.
+ * Criteria: how important an element or a block is. One record each; all other code reads this table.
+ * The formulas are INC's (`criteria.py`). All arithmetic is float32, as in PyTorch.
  */
 
 /** Criteria that score elements by their weights and gradients. */
@@ -12,43 +12,35 @@ export type BlockCriterion = "block_mask" | "retrain_free";
 /** How importance is measured. */
 export type Criterion = ElementCriterion | BlockCriterion;
 
-/** A criterion that scores elements; a block's score reduces those of its elements. */
+/** A criterion that scores elements. The score of a block reduces the scores of its elements. */
 export interface ElementRule {
   readonly scores: "elements";
-  /** Whether it reads gradients. If not, scores are made at prune steps, from the weights of that moment. */
+  /** Whether it reads gradients. If not, scores are computed at prune steps, from the current weights. */
   readonly needsGradient: boolean;
-  /** Multiplies the earlier score before a step's score is added. `null`: a step's score replaces it. */
+  /** Factor of the earlier score, to which a step's score is added. `null`: a step's score replaces it. */
   readonly decay: number | null;
-  /** The loop of `PruningKernels` that computes the same: it sums |weight|, |gradient| or |weight x gradient|. */
+  /** The operand of `PruningKernels.updateScoresInto` that gives the same scores: it takes |operand|. */
   readonly loop: "weight" | "gradient" | "product" | null;
-  /** Writes the scores of `count` elements from `start` to `out[0..count)`. */
-  scoreInto(
-    weight: Float32Array,
-    gradient: Float32Array,
-    start: number,
-    count: number,
-    out: Float32Array,
-  ): void;
+  /** A step's score, rounded to float32 when it is stored. */
+  score(weight: number, gradient: number): number;
 }
 
 /** A criterion that scores a block by the gradient of its mask entry. */
 interface BlockRule {
   readonly scores: "blocks";
   readonly needsGradient: true;
-  /** Multiplies the earlier score before a step's score is added. */
+  /** Factor of the earlier score, to which a step's score is added. */
   readonly decay: number;
   /**
-   * Retrain-free: collects the gradients, rearranges each mask by them, and leaves weights alone until the end
-   * step. Takes patterns of whole channels only.
+   * Retrain-free: collects the gradients, rearranges each mask by them, and leaves the weights alone until the end
+   * step. Only for patterns of whole channels.
    */
   readonly rearranges: boolean;
   /** A step's score from the gradient of the mask entry. */
   score(gradient: number): number;
 }
 
-const snipInto: ElementRule["scoreInto"] = (weight, gradient, start, count, out) => {
-  for (let i = 0; i < count; i++) out[i] = Math.abs(weight[start + i] * gradient[start + i]);
-};
+const snip: ElementRule["score"] = (weight, gradient) => Math.abs(weight * gradient);
 
 /** Every criterion by its name. */
 export const CRITERIA: Readonly<
@@ -59,32 +51,22 @@ export const CRITERIA: Readonly<
     needsGradient: false,
     decay: null,
     loop: "weight",
-    scoreInto(weight, _, start, count, out) {
-      for (let i = 0; i < count; i++) out[i] = Math.abs(weight[start + i]);
-    },
+    score: Math.abs,
   },
   gradient: {
     scores: "elements",
     needsGradient: true,
     decay: null,
     loop: "gradient",
-    scoreInto(_, gradient, start, count, out) {
-      for (let i = 0; i < count; i++) out[i] = Math.abs(gradient[start + i]);
-    },
+    score: (_, gradient) => Math.abs(gradient),
   },
-  snip: {
-    scores: "elements",
-    needsGradient: true,
-    decay: null,
-    loop: "product",
-    scoreInto: snipInto,
-  },
+  snip: { scores: "elements", needsGradient: true, decay: null, loop: "product", score: snip },
   snip_momentum: {
     scores: "elements",
     needsGradient: true,
     decay: 0.9,
     loop: "product",
-    scoreInto: snipInto,
+    score: snip,
   },
   block_mask: {
     scores: "blocks",
@@ -123,15 +105,15 @@ export function needsGradient(criterion: Criterion): boolean {
   return CRITERIA[criterion].needsGradient;
 }
 
-/** Whether pruned channels are chosen again by the gradients collected so far, with weights as they are. */
+/** Whether the pruned channels are chosen again by the collected gradients, without changing the weights. */
 export function rearrangesMasks(criterion: Criterion): boolean {
   const rule = CRITERIA[criterion];
   return rule.scores === "blocks" && rule.rearranges;
 }
 
 /**
- * Whether scores of elements are reduced to blocks when they are stored, since later ones are added to them. INC
- * reduces them at every step then, even those of frozen layers and of layers that the pattern does not divide.
+ * Whether element scores are reduced to block scores before they are stored, because later scores are added to them.
+ * INC then reduces them at every step, even for frozen layers and for layers that the pattern does not divide.
  */
 export function accumulatesElements(criterion: Criterion): boolean {
   const { scores, decay } = CRITERIA[criterion];

@@ -44,10 +44,10 @@ function mergeInto(
   }
 }
 
-/** The tallest blocks whose elements add up in the same order whatever kernel PyTorch takes. */
+/** Height up to which PyTorch's kernels all add the elements of a block in the same order. */
 const LOW = 4;
 
-/** Whether block scores are sums down low columns, which a loop of the kernels makes and merges in one pass. */
+/** Whether `PruningKernels.updateScoresInto` computes these block scores: sums down low columns. */
 function isFusible(
   { decay, loop }: ElementRule,
   { scoreReduction, lowMemoryUsage }: PrunerConfig,
@@ -84,7 +84,9 @@ function updateBlockScoresInto(
   reserveScores(scratch, count);
   const { elements, rows } = scratch;
   for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
-    criterion.scoreInto(weight, gradient, blockRow * count, count, elements);
+    const start = blockRow * count;
+    for (let i = 0; i < count; i++)
+      elements[i] = criterion.score(weight[start + i], gradient[start + i]);
     if (positions > 1) toMatrixOrderInto(layout, elements, 0, height, rows);
     const ordered = positions > 1 ? rows : elements;
     const reduced = reduceBlockRow(layout, scoreReduction, ordered, scratch);
