@@ -16,7 +16,6 @@ interface BudgetBounds {
 
 /** A layer that competes for the budget. */
 export interface Candidate {
-  readonly name: string;
   /** One score per block. */
   readonly scores: Float32Array;
   /** 1 for blocks that will count as pruned; `null`: all will. */

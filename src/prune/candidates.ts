@@ -12,14 +12,8 @@ import { type ExactCandidate, exactCount } from "./exact.ts";
 import { type GroupPattern, groupScoresInto } from "./group.ts";
 import { refusePruning } from "./layer.ts";
 import { blockCount, perBlock } from "./pattern.ts";
-import { type LayerScratch, type PrunerScratch, reserveBlocks } from "./scratch.ts";
-import type { LiveLayer, PrunedLayer, PrunerState } from "./state.ts";
-
-/** A layer that competes for a budget. */
-export interface Competitor {
-  readonly layer: LiveLayer;
-  readonly own: LayerScratch;
-}
+import { type PrunerScratch, reserveBlocks } from "./scratch.ts";
+import type { PrunedLayer, PrunerState } from "./state.ts";
 
 /** Scores of a layer that has none yet. */
 const NO_SCORES: Float32Array = new Float32Array(0);
@@ -38,20 +32,20 @@ function checkFiniteScores(layer: PrunedLayer, scores: Float32Array): void {
 /** Writes one score per group into the layer's scratch, for groups that lose at most `most` elements. */
 function writeGroupScoresInto(
   pattern: GroupPattern,
-  { config }: PrunerState,
-  { layer, own }: Competitor,
+  { config, layers }: PrunerState,
+  index: number,
   most: number,
-  { group }: PrunerScratch,
+  { layers: scratches, group }: PrunerScratch,
 ): void {
   const { scoreReduction, lowMemoryUsage, criterion } = config;
   const lowMemory = lowMemoryUsage && CRITERIA[criterion].decay !== null;
+  const layer = layers[index];
   const scores = layer.scores ?? NO_SCORES;
   checkFiniteScores(layer, scores);
-  const { blockScores, losses } = own;
-  const { layout } = layer;
+  const { blockScores, losses } = scratches[index];
   groupScoresInto(
     pattern,
-    layout,
+    layer.layout,
     scoreReduction,
     lowMemory,
     most,
@@ -89,13 +83,10 @@ function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Flo
 }
 
 /** Writes one score per block, with -Infinity for pruned ones, and returns the number of the latter. */
-function exactScoresInto(
-  pruner: PrunerState,
-  competitor: Competitor,
-  scratch: PrunerScratch,
-): number {
+function exactScoresInto(pruner: PrunerState, index: number, scratch: PrunerScratch): number {
   const { pattern } = pruner.config;
-  const { layer, own } = competitor;
+  const layer = pruner.layers[index];
+  const own = scratch.layers[index];
   const { layout, mask } = layer;
   const whole = hasWholeRowsOfBlocks(pattern, layout);
   reserveBlocks(own, blockCount(layout), whole);
@@ -103,7 +94,7 @@ function exactScoresInto(
   const scores = layer.scores ?? NO_SCORES;
   if (whole) return wholeBlockScoresInto(layer, scores, blockScores);
   if (pattern.kind === "group")
-    writeGroupScoresInto(pattern, pruner, competitor, pattern.prune, scratch);
+    writeGroupScoresInto(pattern, pruner, index, pattern.prune, scratch);
   else {
     checkFiniteScores(layer, scores);
     blockScores.set(scores);
@@ -117,38 +108,37 @@ function exactScoresInto(
 /** A layer as INC's budget sees it. */
 export function incCandidate(
   pruner: PrunerState,
-  competitor: Competitor,
+  index: number,
   scratch: PrunerScratch,
 ): Candidate {
   const { pattern } = pruner.config;
-  const { layer, own } = competitor;
-  const { name, layout, frozen, mask } = layer;
+  const { layout, frozen, mask, scores } = pruner.layers[index];
+  const own = scratch.layers[index];
   const limit = incKeptLimit(pattern);
   const current = countOwnBlocks(pattern, layout, mask, limit);
   if (frozen || pattern.kind === "block")
-    return { name, scores: layer.scores ?? NO_SCORES, counted: null, current, frozen };
+    return { scores: scores ?? NO_SCORES, counted: null, current, frozen };
   reserveBlocks(own, blockCount(layout), false);
-  writeGroupScoresInto(pattern, pruner, competitor, pattern.of, scratch);
+  writeGroupScoresInto(pattern, pruner, index, pattern.of, scratch);
   const { losses, flags, blockScores } = own;
   for (let i = 0; i < losses.length; i++) flags[i] = pattern.of - losses[i] <= limit ? 1 : 0;
-  return { name, scores: blockScores, counted: flags, current, frozen };
+  return { scores: blockScores, counted: flags, current, frozen };
 }
 
 /** A layer under exact selection: pruned blocks stay pruned, and its bounds are counts. */
 export function exactCandidate(
   pruner: PrunerState,
-  competitor: Competitor,
+  index: number,
   ratio: number,
   scratch: PrunerScratch,
 ): ExactCandidate {
   const { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp } = pruner.config;
-  const pruned = exactScoresInto(pruner, competitor, scratch);
-  const { blockScores } = competitor.own;
+  const pruned = exactScoresInto(pruner, index, scratch);
+  const { blockScores } = scratch.layers[index];
   const blocks = blockScores.length;
   const least = exactCount(blocks, perBlock(pattern, Math.min(minSparsityRatioPerOp, ratio)));
   const most = exactCount(blocks, perBlock(pattern, maxSparsityRatioPerOp));
   return {
-    name: competitor.layer.name,
     scores: blockScores,
     pruned,
     least: Math.max(least, pruned),

@@ -9,7 +9,6 @@ import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
 /** A layer under exact selection. Its scores are overwritten: they carry the bounds. */
 export interface ExactCandidate {
-  readonly name: string;
   /** One score per block; consumed. -Infinity marks blocks already pruned. */
   readonly scores: Float32Array;
   /** Blocks already pruned. */
@@ -29,13 +28,38 @@ export function exactCount(blocks: number, ratio: number): number {
   return Math.floor(product + Math.max(1e-9, product * 2 ** -50));
 }
 
-/** A layer's decision, and how many of its scores it takes. */
-interface LayerDecision {
+/** A layer's decision, and the number of scores that it takes. */
+export interface LayerDecision {
   readonly decision: Decision;
   readonly taken: number;
 }
 
-/** Takes exactly `count` scores of all layers together, ties in order. */
+/**
+ * Takes exactly `count` scores of all layers together, ties in order.
+ *
+ * @param threshold the score of rank `count`.
+ * @param below for each layer the number of scores below the threshold.
+ * @param countUpTo the number of a layer's scores that are at most the threshold.
+ */
+export function takeExactly(
+  count: number,
+  threshold: number,
+  below: readonly number[],
+  countUpTo: (layer: number) => number,
+): LayerDecision[] {
+  let left = count - sumOf(below, (number) => number);
+  return below.map((smaller, layer) => {
+    const equal = left === 0 ? 0 : countUpTo(layer) - smaller;
+    const ties = Math.min(equal, left);
+    left -= ties;
+    // Masks are written faster if a layer loses all of its ties.
+    const unlimited = ties > 0 && ties === equal;
+    const decision = { threshold, ties: unlimited ? Infinity : ties };
+    return { decision, taken: smaller + ties };
+  });
+}
+
+/** {@link takeExactly} at the threshold of these scores. */
 function layerDecisions(
   chunks: readonly Float32Array[],
   count: number,
@@ -45,17 +69,18 @@ function layerDecisions(
   const { kernels } = scratch;
   const threshold = kthSmallest(chunks, count, scratch, true);
   const below = chunks.map((chunk) => kernels.countBelow(chunk, threshold, false));
-  let left = count - sumOf(below, (number) => number);
-  return chunks.map((chunk, i) => {
-    const smaller = below[i];
-    const equal = left === 0 ? 0 : kernels.countBelow(chunk, threshold, true) - smaller;
-    const ties = Math.min(equal, left);
-    left -= ties;
-    // Masks are written faster if a layer loses all of its ties.
-    const unlimited = ties > 0 && ties === equal;
-    const decision = { threshold, ties: unlimited ? Infinity : ties };
-    return { decision, taken: smaller + ties };
-  });
+  return takeExactly(count, threshold, below, (i) =>
+    kernels.countBelow(chunks[i], threshold, true),
+  );
+}
+
+/** Whether decisions that ignore the bounds happen to keep them. */
+export function keepsBounds(
+  free: readonly LayerDecision[],
+  fewest: readonly number[],
+  candidates: readonly Pick<ExactCandidate, "most">[],
+): boolean {
+  return free.every(({ taken }, i) => taken >= fewest[i] && taken <= candidates[i].most);
 }
 
 /** Replaces the `count` lowest scores of a layer, ties in order, by `value`; with `others` all but those. */
@@ -127,12 +152,8 @@ export function planExactBudget(
   const fewest = fewestWithin(candidates, budget);
   const chunks = candidates.map(({ scores }) => scores);
   const free = layerDecisions(chunks, budget, scratch);
-  const isWithin = candidates.every(({ most: greatest }, i) => {
-    const { taken } = free[i];
-    return taken >= fewest[i] && taken <= greatest;
-  });
   // If a free choice keeps all bounds, imposing them would make the same choice.
-  if (isWithin) return free.map(({ decision }) => decision);
+  if (keepsBounds(free, fewest, candidates)) return free.map(({ decision }) => decision);
   candidates.forEach((candidate, i) => {
     imposeBoundsInto(candidate, fewest[i], scratch);
   });

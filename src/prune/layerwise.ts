@@ -6,7 +6,7 @@ import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
 import { admitLayers } from "./admit.ts";
 import { type Decision, KEEP_ALL } from "./budget.ts";
-import { type Competitor, exactCandidate } from "./candidates.ts";
+import { exactCandidate } from "./candidates.ts";
 import type { PatternPrunerConfig } from "./config.ts";
 import { needsGradient } from "./criteria.ts";
 import {
@@ -14,7 +14,10 @@ import {
   exactCount,
   fewestWithin,
   imposeBoundsInto,
+  keepsBounds,
+  type LayerDecision,
   planExactBudget,
+  takeExactly,
 } from "./exact.ts";
 import { type LayerRecord, type LayerShape, refusePruning } from "./layer.ts";
 import { writeMaskInto } from "./mask-plan.ts";
@@ -25,7 +28,7 @@ import { PROFILES } from "./profiles.ts";
 import { updateScoresInto } from "./score.ts";
 import { createPrunerScratches, type PrunerScratch } from "./scratch.ts";
 import type { SkippedLayer } from "./select.ts";
-import type { PrunerState } from "./state.ts";
+import type { LivePruner } from "./state.ts";
 import {
   createSelectionScratch,
   findLeading,
@@ -68,20 +71,13 @@ interface Planning {
   readonly selection: SelectionScratch;
 }
 
-/** What a layer loses. */
-interface Taken {
-  readonly decision: Decision;
-  readonly taken: number;
-}
-
 /** Values of half a score's bits. */
 const HALF_WORDS = 0x10000;
 const ADMISSION = { excludeHead: false, allowNothing: false, indivisible: "skip" } as const;
 
 /** A layer in memory, with its scores. */
 interface OpenLayer {
-  readonly pruner: PrunerState;
-  readonly competitor: Competitor;
+  readonly pruner: LivePruner;
   readonly candidate: ExactCandidate;
   readonly scratch: PrunerScratch;
 }
@@ -101,11 +97,10 @@ function openLayer(
   const [scratch] = createPrunerScratches([pruner], selection.kernels, selection);
   scratch.records[0] = record;
   updateScoresInto(pruner, scratch);
-  const competitor = { layer: pruner.layers[0], own: scratch.layers[0] };
-  const candidate = exactCandidate(pruner, competitor, config.targetSparsity, scratch);
+  const candidate = exactCandidate(pruner, 0, config.targetSparsity, scratch);
   if (bounds !== null)
     imposeBoundsInto({ ...candidate, most: bounds.most }, bounds.fewest, selection);
-  return { pruner, competitor, candidate, scratch };
+  return { pruner, candidate, scratch };
 }
 
 /** Looks at each layer's scores in turn, and yields its name. */
@@ -127,7 +122,7 @@ function* decide(
   planning: Planning,
   fates: readonly LayerFate[],
   budget: number,
-): Generator<string, readonly Taken[]> {
+): Generator<string, readonly LayerDecision[]> {
   const { kernels } = planning.selection;
   if (budget === 0) return fates.map(() => ({ decision: KEEP_ALL, taken: 0 }));
   if (budget === sumOf(fates, ({ blocks }) => blocks)) {
@@ -143,16 +138,12 @@ function* decide(
     kernels.countTrailingBitsInto([scores], leading.bucket, histogram),
   );
   const threshold = scoreInBucket(leading, histogram, budget);
-  const counts = yield* eachLayer(planning, fates, (scores) => {
-    const below = kernels.countBelow(scores, threshold, false);
-    return { below, equal: kernels.countBelow(scores, threshold, true) - below };
-  });
-  let left = budget - sumOf(counts, ({ below }) => below);
-  return counts.map(({ below, equal }) => {
-    const ties = Math.min(equal, left);
-    left -= ties;
-    return { decision: { threshold, ties }, taken: below + ties };
-  });
+  const counts = yield* eachLayer(planning, fates, (scores) => ({
+    below: kernels.countBelow(scores, threshold, false),
+    upTo: kernels.countBelow(scores, threshold, true),
+  }));
+  const below = counts.map((count) => count.below);
+  return takeExactly(budget, threshold, below, (i) => counts[i].upTo);
 }
 
 /** Decisions for a budget that all layers share. */
@@ -169,21 +160,16 @@ function* shareBudget(
     most: exactCount(blocks, perBlock(pattern, maxSparsityRatioPerOp)),
   }));
   const fewest = fewestWithin(bounds, budget);
-  const free = yield* decide(planning, fates, budget);
-  const isWithin = bounds.every(({ most }, i) => {
-    const taken = free[i].taken;
-    return taken >= fewest[i] && taken <= most;
-  });
-  const withDecisions = (
-    current: readonly LayerFate[],
-    made: readonly Taken[],
-  ): readonly LayerFate[] => current.map((fate, i) => ({ ...fate, decision: made[i].decision }));
-  if (isWithin) return withDecisions(fates, free);
-  const bounded = fates.map((fate, i) => ({
-    ...fate,
-    bounds: { fewest: fewest[i], most: bounds[i].most },
-  }));
-  return withDecisions(bounded, yield* decide(planning, bounded, budget));
+  let bounded = fates;
+  let made = yield* decide(planning, fates, budget);
+  if (!keepsBounds(made, fewest, bounds)) {
+    bounded = fates.map((fate, i) => ({
+      ...fate,
+      bounds: { fewest: fewest[i], most: bounds[i].most },
+    }));
+    made = yield* decide(planning, bounded, budget);
+  }
+  return bounded.map((fate, i) => ({ ...fate, decision: made[i].decision }));
 }
 
 /**
@@ -279,14 +265,14 @@ export function layerMask(
   if (fate === undefined) return null;
   const { bounds, decision, blocks } = fate;
   const selection = createSelectionScratch(kernels);
-  const { pruner, competitor, candidate, scratch } = openLayer(config, source, bounds, selection);
+  const { pruner, candidate, scratch } = openLayer(config, source, bounds, selection);
   const budget = exactCount(blocks, perBlock(config.pattern, config.targetSparsity));
   const [own] = decision ? [decision] : planExactBudget([candidate], budget, selection);
-  writeMaskInto(pruner, { ...competitor, decision: own, exact: true, frozen: false }, scratch);
+  writeMaskInto(pruner, { index: 0, decision: own, exact: true, frozen: false }, scratch);
   const { threshold, ties } = own;
   const { scores } = candidate;
   const below = kernels.countBelow(scores, threshold, false);
   const equal = kernels.countBelow(scores, threshold, true) - below;
   const prunedBlocks = below + Math.min(equal, ties);
-  return { mask: competitor.layer.mask, prunedBlocks, blocks };
+  return { mask: pruner.layers[0].mask, prunedBlocks, blocks };
 }

@@ -4,7 +4,7 @@
  */
 import { sumOf } from "../core/sum.ts";
 import { type Decision, planBudget } from "./budget.ts";
-import { type Competitor, exactCandidate, incCandidate } from "./candidates.ts";
+import { exactCandidate, incCandidate } from "./candidates.ts";
 import { grouped } from "./config.ts";
 import { accumulatesElements } from "./criteria.ts";
 import { exactCount, planExactBudget } from "./exact.ts";
@@ -14,11 +14,13 @@ import { type BlockLayout, perBlock } from "./pattern.ts";
 import type { PrunerScratch } from "./scratch.ts";
 import type { LivePruner, PrunerState } from "./state.ts";
 
-/** What becomes of one layer's mask. */
-interface MaskPlan extends Competitor {
-  /** Which blocks go; `null`: the mask stays. */
+/** The change of one layer's mask. */
+interface MaskPlan {
+  /** Position of the layer in its pruner. */
+  readonly index: number;
+  /** The blocks to prune. `null`: the mask stays. */
   readonly decision: Decision | null;
-  /** Whether exactly the blocks of the decision go, and those of N:M groups that are pruned already stay as they are. */
+  /** Whether the number of pruned blocks is exact, and N:M groups that are pruned already keep their masks. */
   readonly exact: boolean;
   readonly frozen: boolean;
 }
@@ -26,7 +28,7 @@ interface MaskPlan extends Competitor {
 /** Plans the masks of layers that share a budget, so that `ratio` of their blocks are pruned. */
 export type PlanMasks = (
   pruner: PrunerState,
-  group: readonly Competitor[],
+  group: readonly number[],
   ratio: number,
   scratch: PrunerScratch,
 ) => readonly MaskPlan[];
@@ -34,7 +36,7 @@ export type PlanMasks = (
 /** `inc`: ties overshoot, earlier masks are replaced, layers at a bound are frozen. */
 export const planIncMasks: PlanMasks = (pruner, group, ratio, scratch) => {
   const { pattern, ...config } = pruner.config;
-  const candidates = group.map((one) => incCandidate(pruner, one, scratch));
+  const candidates = group.map((index) => incCandidate(pruner, index, scratch));
   const bounds = {
     max: perBlock(pattern, config.maxSparsityRatioPerOp),
     min: perBlock(pattern, config.minSparsityRatioPerOp),
@@ -43,18 +45,23 @@ export const planIncMasks: PlanMasks = (pruner, group, ratio, scratch) => {
   const budget = perBlock(pattern, ratio);
   const isGroup = pattern.kind === "group";
   const plans = planBudget(candidates, budget, bounds, isGroup, scratch.selection) ?? [];
-  return plans.map((plan, i) => ({ ...group[i], ...plan, exact: false }));
+  return plans.map((plan, i) => ({ index: group[i], ...plan, exact: false }));
 };
 
 /** `strict`: the exact number of blocks, and pruned blocks stay pruned. */
 export const planExactMasks: PlanMasks = (pruner, group, ratio, scratch) => {
   const { pattern } = pruner.config;
-  const candidates = group.map((one) => exactCandidate(pruner, one, ratio, scratch));
+  const candidates = group.map((index) => exactCandidate(pruner, index, ratio, scratch));
   const blocks = sumOf(candidates, ({ scores }) => scores.length);
   const pruned = sumOf(candidates, (candidate) => candidate.pruned);
   const budget = Math.max(pruned, exactCount(blocks, perBlock(pattern, ratio)));
   const decisions = planExactBudget(candidates, budget, scratch.selection);
-  return decisions.map((decision, i) => ({ ...group[i], decision, exact: true, frozen: false }));
+  return decisions.map((decision, i) => ({
+    index: group[i],
+    decision,
+    exact: true,
+    frozen: false,
+  }));
 };
 
 /** Whether group lasso's terms fit a weight by broadcasting: one for each row, column or element of a matrix. */
@@ -65,11 +72,14 @@ function broadcasts(layout: BlockLayout, shape: readonly number[]): boolean {
 }
 
 /** INC does not spread the terms over a layer that stays frozen, and breaks if they do not fit. */
-export function checkFrozenLasso({ config }: PrunerState, plans: readonly MaskPlan[]): void {
+export function checkFrozenLasso(
+  { config, layers }: PrunerState,
+  plans: readonly MaskPlan[],
+): void {
   const { groupLasso, criterion } = config;
   if (groupLasso === null || accumulatesElements(criterion)) return;
-  for (const { layer, frozen } of plans) {
-    const { name, layout, shape } = layer;
+  for (const { index, frozen } of plans) {
+    const { name, layout, shape } = layers[index];
     if (!frozen || broadcasts(layout, shape)) continue;
     refuseCombination(
       name,
@@ -80,31 +90,27 @@ export function checkFrozenLasso({ config }: PrunerState, plans: readonly MaskPl
   }
 }
 
-/** The layers that share a budget: all that the pattern divides, or each alone. */
-export function budgetGroups(
-  pruner: LivePruner,
-  scratch: PrunerScratch,
-): readonly (readonly Competitor[])[] {
-  const divided = pruner.layers
-    .map((layer, i) => ({ layer, own: scratch.layers[i] }))
-    .filter(({ layer }) => layer.layout.divides);
-  return grouped(pruner.config.pruningScope === "global", divided);
+/** The positions of the layers that share a budget: all that the pattern divides, or each alone. */
+export function budgetGroups({ config, layers }: PrunerState): readonly (readonly number[])[] {
+  const divided = layers.flatMap(({ layout }, i) => (layout.divides ? [i] : []));
+  return grouped(config.pruningScope === "global", divided);
 }
 
 /** Writes one layer's mask as planned. */
 export function writeMaskInto(
-  { config: { pattern } }: PrunerState,
-  { layer, own, decision, exact, frozen }: MaskPlan,
-  { row, group, selection: { kernels } }: PrunerScratch,
+  { config: { pattern }, layers }: LivePruner,
+  { index, decision, exact, frozen }: MaskPlan,
+  { layers: scratches, row, group, selection: { kernels } }: PrunerScratch,
 ): void {
+  const layer = layers[index];
   const { layout, mask, scores } = layer;
-  const { blockScores } = own;
+  const { blockScores, flags } = scratches[index];
   if (decision === null || scores === null) scrambleMaskInto(layout, mask, row);
   else if (pattern.kind === "block")
     writeBlockMaskInto(layout, exact ? blockScores : scores, decision, mask, kernels);
   else {
     const most = exact ? pattern.prune : pattern.of;
-    const settled = exact ? own.flags : null;
+    const settled = exact ? flags : null;
     writeGroupMaskInto(pattern, layout, blockScores, scores, decision, most, settled, mask, group);
   }
   layer.frozen = frozen;

@@ -83,7 +83,7 @@ export function updateMasksInto(
     // Budget and threshold, for all layers together or for each alone.
     const rearranges = rearrangesMasks(config.criterion);
     const settled = rearranges && rules.settlesBlocks ? flagPrunedBlocks(pruner) : null;
-    const plans = budgetGroups(pruner, scratch).flatMap((group) =>
+    const plans = budgetGroups(pruner).flatMap((group) =>
       rules.planMasks(pruner, group, targetRatio, scratch),
     );
     checkFrozenLasso(pruner, plans);

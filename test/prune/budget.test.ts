@@ -81,7 +81,6 @@ test("a budget is divided as in the reference: rounds, bounds, frozen layers, re
         };
       });
       const candidates = all.map(({ scores, frozen }, i) => ({
-        name: `layer${i}`,
         scores,
         counted: null,
         current: contenders[i].count(contenders[i].mask),

@@ -52,11 +52,10 @@ test("the masks are those of sorting all blocks, within any bounds", () => {
         scores: weightMatrix(scores, [1, scores.length]),
         settled: weightMatrix(Uint8Array.from(settled, Number), [1, scores.length]),
       }));
-      const candidates = all.map(({ scores, settled }, i): ExactCandidate => {
+      const candidates = all.map(({ scores, settled }): ExactCandidate => {
         const pruned = settled.filter(Boolean).length;
         const bound = (one: number): number => Math.max(pruned, exactCount(scores.length, one));
         return {
-          name: `layer${i}`,
           scores: scores.map((score, at) => (settled[at] ? Number.NEGATIVE_INFINITY : score)),
           pruned,
           least: bound(Math.min(least, ratio)),
