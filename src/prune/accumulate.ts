@@ -73,17 +73,16 @@ export function sumNeighbours(values: Float32Array, start: number, count: number
  */
 export function sumColumn(
   values: Float32Array,
-  start: number,
   width: number,
   count: number,
   column: number,
 ): number {
-  if (width === 1) return sumNeighbours(values, start, count);
+  if (width === 1) return sumNeighbours(values, 0, count);
   const group = width >= LANES ? LANES * ROWS_IN_FLIGHT : ROWS_IN_FLIGHT;
   const inWholeGroup = column < width - (width % group);
   return inWholeGroup
-    ? cascadeSum(values, start + column, width, count)
-    : interleavedSum(values, start + column, width, count);
+    ? cascadeSum(values, column, width, count)
+    : interleavedSum(values, column, width, count);
 }
 
 const bits = new Int32Array(1);

@@ -80,43 +80,22 @@ function checkExpressions(name: string, sources: readonly string[]): void {
   });
 }
 
-/** What a pruner prunes, apart from how it scores and when. */
-type Aim = Omit<
-  PrunerConfig,
-  | "method"
-  | "criterion"
-  | "startStep"
-  | "endStep"
-  | "pruningFrequency"
-  | "sparsityDecay"
-  | "lowMemoryUsage"
-  | "lockInitSparsity"
-  | "groupLasso"
->;
+/** Settings that prune at one step, without anything that acts while training. */
+const AT_ONCE = {
+  method: "basic",
+  pruningFrequency: 1,
+  sparsityDecay: "exp",
+  lowMemoryUsage: false,
+  lockInitSparsity: false,
+  groupLasso: null,
+} as const;
 
-/**
- * A pruner made one-shot: the same layers, pattern, target, scope and bounds, all due at one step, and nothing that
- * acts while training.
- *
- * @param step when it is due. Default 0, or 1 if the criterion needs a gradient first.
- */
-export function dueAtOnce<Config extends Aim>(
-  aim: Config,
-  criterion: ElementCriterion,
-  step: number = needsGradient(criterion) ? 1 : 0,
-): Config & PrunerConfig {
-  return {
-    ...aim,
-    method: "basic",
-    criterion,
-    startStep: step,
-    endStep: step,
-    pruningFrequency: 1,
-    sparsityDecay: "exp",
-    lowMemoryUsage: false,
-    lockInitSparsity: false,
-    groupLasso: null,
-  };
+/** A one-shot pruner of the same layers and target: it prunes at step 0, or at 1 if it needs a gradient first. */
+export function dueAtOnce<
+  Config extends Omit<PrunerConfig, keyof typeof AT_ONCE | "criterion" | "startStep" | "endStep">,
+>(config: Config, criterion: ElementCriterion): Config & PrunerConfig {
+  const step = needsGradient(criterion) ? 1 : 0;
+  return { ...config, ...AT_ONCE, criterion, startStep: step, endStep: step };
 }
 
 /**
@@ -141,7 +120,7 @@ export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
   if (targetSparsity === 1) throw new RangeError(mismatch("targetSparsity", "less than 1", 1));
   checkNumber("maxSparsityRatioPerOp", max, 0, 1);
   checkNumber("minSparsityRatioPerOp", min, 0, max);
-  const aim = {
+  const config = {
     pattern,
     targetSparsity,
     opNames,
@@ -152,7 +131,7 @@ export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
     maxSparsityRatioPerOp: Math.min(max, most),
     scoreReduction,
   };
-  return dueAtOnce(aim, criterion);
+  return dueAtOnce(config, criterion);
 }
 
 /**

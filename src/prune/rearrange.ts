@@ -42,7 +42,7 @@ function leastWithout(
     rows.set(gradients.subarray(block * steps, (block + 1) * steps), i * steps);
   });
   for (let step = 0; step < steps; step++)
-    total[step] = round(sumColumn(rows, 0, steps, set.length, step));
+    total[step] = round(sumColumn(rows, steps, set.length, step));
   let least = locked;
   let length = Infinity;
   for (let i = locked; i < set.length; i++) {

@@ -82,7 +82,7 @@ function reduceColumnsInto(
       out[column] = largest(values, column, width, height);
       continue;
     }
-    const sum = sumColumn(values, 0, width, height, column);
+    const sum = sumColumn(values, width, height, column);
     out[column] = reduction === "mean" ? sum / height : sum;
   }
 }

@@ -14,8 +14,13 @@ import {
   withNewMasks,
 } from "./prune-step.ts";
 import { pruneStepsOf } from "./schedule.ts";
-import { elementwiseScores } from "./spread.ts";
-import { interpolates, type ReferencePruner, type ReferenceState, type Weights } from "./state.ts";
+import {
+  elementwiseScores,
+  interpolates,
+  type ReferencePruner,
+  type ReferenceState,
+  type Weights,
+} from "./state.ts";
 import { withFreshScores } from "./step-scores.ts";
 
 /** A pruner and all weights. */

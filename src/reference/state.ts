@@ -7,7 +7,7 @@ import type { PruneEvent } from "../prune/state.ts";
 import { accumulates, scoresByBlockMask } from "./criteria.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { lockedMask } from "./lock.ts";
-import { inWeightOrder, type Matrix, matrixOf, weightMatrix } from "./matrix.ts";
+import { at, inWeightOrder, type Matrix, matrixOf, weightMatrix } from "./matrix.ts";
 import { partsOf } from "./progressive.ts";
 import { plannedPruneSteps } from "./schedule.ts";
 
@@ -119,4 +119,18 @@ export function initialPruner(
     aligned: false,
     lastEvent: null,
   };
+}
+
+/** One score per element, in matrix order (INC: `update_progressive_masks`). 0 if there are no scores yet. */
+export function elementwiseScores(
+  layer: Pick<ReferenceState, "scores" | "elementwise" | "layout" | "shape">,
+): Matrix {
+  const { scores, elementwise, layout, shape } = layer;
+  if (scores !== null && elementwise) return scores;
+  const columns = shape.slice(1).reduce((product, extent) => product * extent, 1);
+  return matrixOf(shape[0], columns, (row, column) =>
+    scores === null
+      ? 0
+      : at(scores, Math.floor(row / layout.height), Math.floor(column / layout.width)),
+  );
 }

@@ -15,17 +15,12 @@ import { inWeightOrder } from "../../src/reference/matrix.ts";
 import { Refusal } from "../../src/reference/refusal.ts";
 import type { ReferencePruner, ReferenceState } from "../../src/reference/state.ts";
 import {
-  blocksPruned,
-  incFigures,
-  type Zeros,
-  zerosAmong,
-} from "../../src/reference/statistics.ts";
-import {
   type Moment,
   startedTrajectory,
   steppedTrajectory,
 } from "../../src/reference/trajectory.ts";
 import { dataOf, type Run } from "./runs.ts";
+import { blocksPruned, incFigures, type Zeros, zerosAmong } from "./statistics.ts";
 
 /** A result, or the code of what was refused. */
 type Outcome<T> = { readonly value: T } | { readonly refused: string };

@@ -3,11 +3,11 @@
  * all linear and convolution layers, over all parameters, and each pruner's elements times its share of pruned blocks
  * over the former; a layer owned by two pruners counts twice. The honest shares count zeros in the weights.
  */
-import type { LayerRecord } from "../prune/layer.ts";
-import { countOf, totalOf } from "./count.ts";
-import { ofElements } from "./layout.ts";
-import { weightMatrix } from "./matrix.ts";
-import type { Moment } from "./trajectory.ts";
+import type { LayerRecord } from "../../src/prune/layer.ts";
+import { countOf, totalOf } from "../../src/reference/count.ts";
+import { ofElements } from "../../src/reference/layout.ts";
+import { weightMatrix } from "../../src/reference/matrix.ts";
+import type { Moment } from "../../src/reference/trajectory.ts";
 
 /** Zeros among some weights. */
 export interface Zeros {
