@@ -3,18 +3,18 @@
  * block's score is such a sum, and one unit in its last place can decide which of two blocks is pruned.
  */
 
-/** Float32 lanes of the vector registers that PyTorch sums with. */
+/** Float32 lanes of a vector register. */
 const LANES = 8;
-/** Rows that PyTorch's kernels keep in flight. */
+/** Running sums that PyTorch's kernels keep at once. */
 const ROWS_IN_FLIGHT = 4;
 
-/** Exponent of the run length after which a partial sum moves up a level. */
+/** Log2 of the run length after which a partial sum moves up one level. */
 function levelPower(count: number): number {
   const ceilLog2 = count <= 2 ? 1 : 32 - Math.clz32(count - 1);
   return Math.max(4, Math.trunc(ceilLog2 / 4));
 }
 
-/** One running sum with four levels of partial sums (`multi_row_sum`). */
+/** A running sum with four levels of partial sums (`multi_row_sum`). */
 function cascadeSum(values: Float32Array, start: number, stride: number, count: number): number {
   const power = levelPower(count);
   const run = 1 << power;
@@ -38,7 +38,7 @@ function cascadeSum(values: Float32Array, start: number, stride: number, count: 
   return Math.fround(Math.fround(Math.fround(level0 + level1) + level2) + level3);
 }
 
-/** Four interleaved running sums, then added up (`row_sum`). */
+/** The sum of four interleaved running sums (`row_sum`). */
 function interleavedSum(
   values: Float32Array,
   start: number,
@@ -56,7 +56,7 @@ function interleavedSum(
   return sum;
 }
 
-/** Sum of `count` neighbours, lane by lane if there are enough of them (`vectorized_inner_sum`). */
+/** Sum of `count` neighbours, lane by lane if they fill a register (`vectorized_inner_sum`). */
 export function sumNeighbours(values: Float32Array, start: number, count: number): number {
   if (count < LANES) return interleavedSum(values, start, 1, count);
   const vectors = Math.floor(count / LANES);
@@ -68,8 +68,8 @@ export function sumNeighbours(values: Float32Array, start: number, count: number
 }
 
 /**
- * Sum of a column over `count` rows of `width` values, the first of them at `start` (`vectorized_outer_sum`,
- * `scalar_outer_sum`). Columns that fill whole groups of registers are summed in one run, the rest interleaved.
+ * Sum of a column over `count` rows of `width` values (`vectorized_outer_sum`, `scalar_outer_sum`). Columns that fill
+ * whole groups of registers have one running sum each, the others four interleaved ones.
  */
 export function sumColumn(
   values: Float32Array,
@@ -88,7 +88,7 @@ export function sumColumn(
 const bits = new Int32Array(1);
 const float = new Float32Array(bits.buffer);
 
-/** A number rounded to bfloat16 (to nearest, ties to even). */
+/** Rounds to bfloat16: to nearest, ties to even. */
 export function roundToBfloat16(value: number): number {
   float[0] = value;
   const word = bits[0];

@@ -1,4 +1,4 @@
-/** Which layers a pruner takes: select, lay out, refuse. */
+/** Decides which layers a pruner takes: selects them, lays the pattern on them, refuses what cannot be pruned. */
 import type { PatternPrunerConfig, PrunerConfig } from "./config.ts";
 import { scoresBlockMasks } from "./criteria.ts";
 import { formatShape, type LayerShape } from "./layer.ts";
@@ -15,7 +15,7 @@ import { type SkippedLayer, selectLayers } from "./select.ts";
 
 /** What to do about layers that cannot be pruned. */
 export interface AdmissionOptions {
-  /** Leave the classifier head alone: the last linear or conv2d layer if no module follows it. */
+  /** Skip the classifier head: the last linear or conv2d layer if no module follows it. */
   readonly excludeHead: boolean;
   /** Accept a pruner that selects no layer or whose pattern divides none. */
   readonly allowNothing: boolean;
@@ -23,20 +23,19 @@ export interface AdmissionOptions {
   readonly indivisible: "refuse" | "skip";
 }
 
-/** A layer with its pattern laid on it. */
+/** A layer with the layout of its blocks. */
 export type LaidOutLayer<Layer extends LayerShape = LayerShape> = Layer & {
   readonly layout: BlockLayout;
 };
 
-/** The layers of a pruner, and those left alone. */
 interface Admission<Layer extends LayerShape> {
   readonly config: PatternPrunerConfig;
-  /** Under `inc` also those that the pattern does not divide, as long as INC does not break on them. */
+  /** Under `inc` this includes layers that the pattern does not divide, unless INC fails on them. */
   readonly layers: readonly LaidOutLayer<Layer>[];
   readonly skipped: readonly SkippedLayer[];
 }
 
-/** Lays a pruner's pattern on a layer. Without a block mask nothing is divided. */
+/** Lays the pattern on a layer. A layer without a block mask counts as not divided. */
 function laidOut<Layer extends LayerShape>(
   { pattern, criterion }: PatternPrunerConfig,
   layer: Layer,
@@ -48,10 +47,10 @@ function laidOut<Layer extends LayerShape>(
 }
 
 /**
- * The layers that a pruner takes.
+ * Selects the layers of a pruner.
  *
  * @param records all modules of the model, in module order.
- * @throws PruningError if the pruner cannot be carried out on them.
+ * @throws PruningError if the pruner cannot prune them.
  */
 export function admitLayers<Layer extends LayerShape>(
   asked: PrunerConfig,

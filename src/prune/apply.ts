@@ -7,7 +7,7 @@ import type { PrunerState } from "./state.ts";
 /**
  * Sets each element with a mask entry of 0 to zero. Any other entry keeps its element.
  *
- * @param values a weight, a gradient or an optimizer moment.
+ * @param values a weight, a gradient or an optimizer moment, changed in place.
  * @throws TypeError and RangeError if `values` is not a Float32Array of the mask's length.
  */
 export function applyMaskInto(mask: Uint8Array, values: Float32Array): void {
@@ -16,8 +16,8 @@ export function applyMaskInto(mask: Uint8Array, values: Float32Array): void {
 }
 
 /**
- * Sets the weights of all layers to zero under their masks: the interpolated ones, or with `full` the complete ones. In
- * a complete mask of whole blocks one row stands for all.
+ * Zeroes the pruned weights of all layers: under the interpolated masks if there are some, with `full` under the full
+ * masks. In a full mask of whole blocks, all rows of a block are equal, so the kernel reads only the first.
  */
 export function applyMasksInto(
   { config, layers }: PrunerState,

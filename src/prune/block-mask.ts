@@ -1,6 +1,6 @@
 /**
- * Criteria that score blocks by the gradients of their masks: the layer computes with weight x mask, one mask
- * entry per block, and the gradient of an entry says how much the block matters (INC: `BlockMaskCriterion`,
+ * Criteria that score blocks by the gradients of their masks. The layer computes with weight x mask, with one mask
+ * entry per block. The gradient of an entry measures the importance of the block (INC: `BlockMaskCriterion`,
  * `RetrainFreeCriterion`, `register_block_masks`).
  */
 import { roundToBfloat16 } from "./accumulate.ts";
@@ -8,10 +8,10 @@ import { type BlockCriterion, CRITERIA } from "./criteria.ts";
 import { type BlockLayout, blockCount, columnOffset } from "./pattern.ts";
 
 /**
- * Writes the gradient of each block's mask: the sum of weight x gradient over the block, in float32, each row
- * from left to right and then the rows from top to bottom, as PyTorch's `index_add` does.
+ * Writes the gradient of each block's mask entry: the sum of weight x gradient over the block, in float32. Each row is
+ * added from left to right, then the rows from top to bottom, as in PyTorch's `index_add`.
  *
- * @param gradient of the weight that the layer computed with, weight x mask.
+ * @param gradient the gradient of weight x mask.
  */
 export function blockMaskGradientsInto(
   layout: BlockLayout,
@@ -34,11 +34,7 @@ export function blockMaskGradientsInto(
   }
 }
 
-/**
- * The gradients of a layer's block masks, one for each block, row by row; none if the pattern does not divide it.
- *
- * @param gradient of the weight that the layer computed with, in the weight's layout.
- */
+/** {@link blockMaskGradientsInto} with a new array, row by row. Empty if the pattern does not divide the layer. */
 export function blockMaskGradients(
   layout: BlockLayout,
   weight: Float32Array,
@@ -50,9 +46,9 @@ export function blockMaskGradients(
 }
 
 /**
- * Adds a step's scores to the decayed earlier ones.
+ * Adds a step's scores to the decayed earlier scores.
  *
- * @param gradients of the block masks; with `lowMemory` rounded to bfloat16 in place.
+ * @param gradients the gradients of the mask entries. With `lowMemory` they are rounded to bfloat16 in place.
  */
 export function updateBlockMaskScoresInto(
   criterion: BlockCriterion,

@@ -1,13 +1,13 @@
 /**
- * `inc`: how many blocks each layer loses (INC: `get_masks_global`, `update_residual_cnt`, `adjust_ratio`). Only counts
- * and thresholds are made here; no mask is touched.
+ * The budget under `inc`: how many blocks each layer loses (INC: `get_masks_global`, `update_residual_cnt`,
+ * `adjust_ratio`). This file computes counts and thresholds, and writes no masks.
  */
 import { sumOf } from "../core/sum.ts";
 import type { BlockCount } from "./count.ts";
 import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
-/** Limits on a layer's share of pruned blocks, and the final share of the whole network. */
+/** Bounds on a layer's share of pruned blocks, and the final share of the whole network. */
 interface BudgetBounds {
   readonly max: number;
   readonly min: number;
@@ -18,27 +18,26 @@ interface BudgetBounds {
 export interface Candidate {
   /** One score per block. */
   readonly scores: Float32Array;
-  /** 1 for blocks that will count as pruned; `null`: all will. */
+  /** 1 for each block that counts as pruned once it is pruned. `null`: all blocks do. */
   readonly counted: Uint8Array | null;
-  /** Under its present mask. */
+  /** The blocks of the current mask. */
   readonly current: BlockCount;
-  /** Keeps its mask and its share of the budget. */
+  /** Whether the layer keeps its mask and its share of the budget. */
   readonly frozen: boolean;
 }
 
-/** Prunes blocks that score below `threshold`, and the first `ties` of those equal to it. */
+/** Prunes the blocks with scores below `threshold`, and the first `ties` blocks with scores equal to it. */
 export interface Decision {
   readonly threshold: number;
   readonly ties: number;
 }
 
-/** What becomes of a layer. `null` leaves its mask as it is. */
 interface LayerPlan {
+  /** `null` leaves the mask unchanged. */
   readonly decision: Decision | null;
   readonly frozen: boolean;
 }
 
-/** Prunes nothing. */
 export const KEEP_ALL: Decision = { threshold: -Infinity, ties: 0 };
 
 function share(count: BlockCount): number {
@@ -46,11 +45,11 @@ function share(count: BlockCount): number {
 }
 
 /**
- * Whether a layer's proposed share must change, and to what: down to `max`, and further down if the layers still below
- * `min` could not be filled within the final target otherwise (INC: `BasePattern.adjust_ratio`).
+ * Adjusts a layer's proposed share (INC: `BasePattern.adjust_ratio`). It is lowered to `max`. It is lowered further if
+ * otherwise the final target could not be met with all layers at `min` or above.
  *
- * @param current counts of all layers under their present masks, some of them already new.
- * @param index the layer whose entry is replaced by `proposal`.
+ * @param current the counts of all layers. Some of their masks are already new.
+ * @param index the layer of `proposal`, which replaces its entry of `current`.
  */
 export function adjustRatio(
   current: readonly BlockCount[],
@@ -77,13 +76,13 @@ export function adjustRatio(
     else if (share(count) < bounds.min) totalBelowMin += count.total;
     else prunedAboveMin += count.pruned;
   });
-  // What the network would lose once the layers below their least are filled, beyond the final target.
+  // The pruned blocks beyond the final target if all layers below `min` were raised to it.
   const filled = prunedAboveMin + Math.trunc(totalBelowMin * bounds.min);
   const excess = filled - Math.trunc(total * bounds.final);
   return excess > 0 ? { adjust: true, ratio: (pruned - excess) / proposal.total } : unchanged;
 }
 
-/** The threshold that prunes the `ratio` least of `scores`, ties included (INC: `get_single_mask_per_target_ratio`). */
+/** The threshold that prunes the lowest `ratio` of `scores`, with all ties (INC: `get_single_mask_per_target_ratio`). */
 export function thresholdForRatio(
   scores: Float32Array,
   ratio: number,
@@ -94,7 +93,6 @@ export function thresholdForRatio(
   return { threshold: kthSmallest([scores], k, scratch), ties: Infinity };
 }
 
-/** Blocks that count as pruned under a decision with all ties. */
 function countPruned(
   candidate: Candidate,
   threshold: number,
@@ -108,13 +106,13 @@ function countPruned(
 }
 
 /**
- * Divides the budget among layers that compete for it. Layers are visited in order and judged by a mix of old and new
- * masks, so their order matters. Layers that hit a bound are frozen, and the rest compete again for what is left.
+ * Divides the budget among the candidates. They are visited in order, and the counts at each visit mix old and new
+ * masks, so the order matters. A layer that reaches a bound is frozen, and the others compete for the rest.
  *
  * @param ratio share of all blocks to prune.
- * @param refuseNone whether a budget without an open layer is refused (INC's N:M) or dropped.
- * @returns one plan per candidate, or `null` if nothing is left to prune and no mask changes.
- * @throws PruningError `infeasible-budget` if the layers that may still change cannot hold the budget.
+ * @param refuseNone whether to refuse a budget if all layers are frozen, as INC does for N:M.
+ * @returns one plan per candidate, or `null` if the budget is empty and no mask changes.
+ * @throws PruningError `infeasible-budget` if the layers that are not frozen have too few blocks.
  */
 export function planBudget(
   candidates: readonly Candidate[],
@@ -140,7 +138,7 @@ export function planBudget(
   let competing: number[] = [];
   for (;;) {
     const open = plans.flatMap((plan, i) => (plan.frozen ? [] : [i]));
-    // Layers only ever leave the competition, so an equal count means an equal list.
+    // No layer joins later, so equal lengths mean equal lists.
     if (open.length === competing.length || open.length === 0 || budget < 1) return plans;
     competing = open;
     const pool = competing.map((i) => candidates[i].scores);

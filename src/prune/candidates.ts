@@ -1,4 +1,4 @@
-/** A pruner's layers as they compete for the budget of a prune step: one score per block. */
+/** Prepares the layers that compete for the budget of a prune step: one score per block. */
 import type { Candidate } from "./budget.ts";
 import {
   countOwnBlocks,
@@ -15,10 +15,9 @@ import { blockCount, perBlock } from "./pattern.ts";
 import { type PrunerScratch, reserveBlocks } from "./scratch.ts";
 import type { PrunedLayer, PrunerState } from "./state.ts";
 
-/** Scores of a layer that has none yet. */
 const NO_SCORES: Float32Array = new Float32Array(0);
 
-/** Refuses a score that is not finite: a group's score may leave a NaN out, and infinities mark bounds. */
+/** Refuses a score that is not finite. A group's score could hide a NaN, and infinities mark bounds. */
 function refuseScore({ name }: PrunedLayer, scores: Float32Array, position: number): never {
   const got = `${scores[position]} at position ${position}`;
   refusePruning("invalid-score", name, "finite scores", got, name);
@@ -29,7 +28,7 @@ function checkFiniteScores(layer: PrunedLayer, scores: Float32Array): void {
     if (!Number.isFinite(scores[i])) refuseScore(layer, scores, i);
 }
 
-/** Writes one score per group into the layer's scratch, for groups that lose at most `most` elements. */
+/** Writes one score per N:M group. A group loses at most `most` elements. */
 function writeGroupScoresInto(
   pattern: GroupPattern,
   { config, layers }: PrunerState,
@@ -56,13 +55,12 @@ function writeGroupScoresInto(
   );
 }
 
-/** What a block's entry in the mask takes from its score: all of it if the block is pruned. */
+/** Subtracted from a block's score, by mask entry: the score of a pruned block becomes -Infinity. */
 const TAKEN: readonly number[] = [Infinity, 0];
 
 /**
- * Copies the scores of whole blocks, with -Infinity for pruned ones, and returns the number of the latter. One pass
- * reads the scores, and of the mask the first row of each row of blocks. No branch depends on the mask, since it
- * would be mispredicted for every other block.
+ * Copies the scores of whole blocks, with -Infinity for pruned blocks, and returns the number of pruned blocks. It reads
+ * only the first mask row of each row of blocks. No branch depends on the mask: half of them would be mispredicted.
  */
 function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Float32Array): number {
   const { layout, mask } = layer;
@@ -72,7 +70,7 @@ function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Flo
   for (let start = 0; start < mask.length; start += blockHeight * columns) {
     for (let at = start; at < start + columns; at += width, block++) {
       const score = scores[block];
-      // The difference is 0 for finite numbers and NaN for the others.
+      // 0 for finite scores, else NaN.
       if (score - score !== 0) refuseScore(layer, scores, block);
       const entry = mask[at];
       kept += entry;
@@ -82,7 +80,7 @@ function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Flo
   return out.length - kept;
 }
 
-/** Writes one score per block, with -Infinity for pruned ones, and returns the number of the latter. */
+/** Writes one score per block, with -Infinity for pruned blocks, and returns the number of pruned blocks. */
 function exactScoresInto(pruner: PrunerState, index: number, scratch: PrunerScratch): number {
   const { pattern } = pruner.config;
   const layer = pruner.layers[index];
@@ -105,7 +103,7 @@ function exactScoresInto(pruner: PrunerState, index: number, scratch: PrunerScra
   return pruned;
 }
 
-/** A layer as INC's budget sees it. */
+/** A layer under `inc`. */
 export function incCandidate(
   pruner: PrunerState,
   index: number,
@@ -125,7 +123,7 @@ export function incCandidate(
   return { scores: blockScores, counted: flags, current, frozen };
 }
 
-/** A layer under exact selection: pruned blocks stay pruned, and its bounds are counts. */
+/** A layer under `strict`. Its pruned blocks stay pruned. */
 export function exactCandidate(
   pruner: PrunerState,
   index: number,

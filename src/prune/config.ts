@@ -1,4 +1,4 @@
-/** Pruning configurations: as a user writes them, in INC's keys, and as the parser resolves them. */
+/** Types of pruning configurations: as users write them, with INC's keys, and as the parser returns them. */
 import type { Criterion, ElementCriterion } from "./criteria.ts";
 import type { HeadPattern, Pattern, PatternSpelling } from "./pattern.ts";
 
@@ -8,34 +8,31 @@ export type PruningScope = "global" | "local";
 /** How the target grows over the prune steps. */
 export type SparsityDecay = "exp" | "cos" | "linear" | "cube";
 
-/** How a block's element scores become one. */
+/** How the element scores of a block become its score. */
 export type ScoreReduction = "mean" | "sum" | "max";
 
-/** `inc`: what INC v3.7.1 does, quirks included. `strict`: what its documentation promises. */
+/** `inc`: the behaviour of INC v3.7.1 with its quirks. `strict`: the behaviour that INC documents. */
 export type Profile = "inc" | "strict";
 
-/** One pruner: which layers, which pattern, which schedule. */
+/** One pruner: its layers, pattern, criterion and schedule. */
 export interface PrunerConfig {
-  /**
-   * `basic` replaces masks at prune steps; `progressive` changes them in parts; `pattern_lock` reads them off the
-   * weights.
-   */
+  /** `basic` replaces masks at prune steps, `progressive` changes them in parts, `pattern_lock` reads them off weights. */
   readonly method: "basic" | "progressive" | "pattern_lock";
   readonly criterion: Criterion;
   readonly pattern: Pattern | HeadPattern;
   /** Final share of pruned blocks, in [0, 1). */
   readonly targetSparsity: number;
-  /** Regular expressions searched in layer names. Under `inc` layers follow this list's order. Empty: all. */
+  /** Regular expressions searched in layer names. Empty: all layers. Under `inc` layers come in this list's order. */
   readonly opNames: readonly string[];
-  /** Regular expressions of layer names to leave alone. */
+  /** Regular expressions for the names of layers to skip. */
   readonly excludedOpNames: readonly string[];
   /** Parts of PyTorch class names (`Linear`, `Conv1d`, `Conv2d`, `Embedding`). */
   readonly pruningOpTypes: readonly string[];
-  /** First step at which the schedule runs, counted from 0. */
+  /** First prune step, counted from 0. */
   readonly startStep: number;
-  /** Last step at which it may run. Equal to `startStep`: one-shot. */
+  /** Last step that may be a prune step. Equal to `startStep`: one-shot. */
   readonly endStep: number;
-  /** Steps between two prune steps. */
+  /** Steps from one prune step to the next. */
   readonly pruningFrequency: number;
   readonly pruningScope: PruningScope;
   readonly sparsityDecay: SparsityDecay;
@@ -45,26 +42,26 @@ export interface PrunerConfig {
   readonly scoreReduction: ScoreReduction;
   /** Keep scores rounded to bfloat16. */
   readonly lowMemoryUsage: boolean;
-  /** Start from the zeros already in the weights at `startStep`. */
+  /** Start from the zeros that the weights have at `startStep`. */
   readonly lockInitSparsity: boolean;
-  /** Group lasso coefficient, or `null` without the regulariser. */
+  /** Coefficient of group lasso. `null`: no regulariser. */
   readonly groupLasso: number | null;
 }
 
-/** A pruner whose pattern can be laid on layers. */
+/** A pruner with a pattern other than whole attention heads. */
 export type PatternPrunerConfig = PrunerConfig & { readonly pattern: Pattern };
 
-/** Items in one group, or each in its own: what shares a budget. */
+/** The items in one group if they share a budget, else each in a group of its own. */
 export function grouped<T>(together: boolean, items: readonly T[]): readonly (readonly T[])[] {
   return together ? [items] : items.map((item) => [item]);
 }
 
-/** A list of pruners that share one model. */
+/** The pruners of one model. */
 export interface PruningConfig {
   readonly pruners: readonly PrunerConfig[];
 }
 
-/** Values of `pruning_type`: a criterion, which may be progressive, or another method. */
+/** Values of `pruning_type`. */
 export type PruningType =
   | Criterion
   | `${ElementCriterion}_progressive`
@@ -72,9 +69,9 @@ export type PruningType =
   | "basic"
   | (string & {});
 
-/** One pruner in INC's keys. `null` counts as not given. */
+/** One pruner with INC's keys. `null` counts as not given. */
 export interface PrunerInput {
-  /** Share of blocks to prune, of elements for N:M. Default 0.9. */
+  /** Share of blocks to prune (elements for N:M). Default 0.9. */
   readonly target_sparsity?: number | null;
   /** Default `snip_momentum`. */
   readonly pruning_type?: PruningType | null;
@@ -85,25 +82,25 @@ export interface PrunerInput {
   readonly excluded_op_names?: readonly string[] | null;
   /** Parts of PyTorch class names. Default `Conv`, `Linear`. */
   readonly pruning_op_types?: readonly string[] | null;
-  /** First and last step at which prune steps may come. Default 0. */
+  /** First and last step that may be a prune step. Default 0. */
   readonly start_step?: number | null;
   readonly end_step?: number | null;
-  /** Steps between two prune steps. Default 1. */
+  /** Steps from one prune step to the next. Default 1. */
   readonly pruning_frequency?: number | null;
   /** Default `global`. */
   readonly pruning_scope?: PruningScope | null;
   /** Default `exp`. */
   readonly sparsity_decay_type?: SparsityDecay | null;
-  /** Bounds on one layer's share. Default 0 and 0.98, for N:M at most N / M. */
+  /** Bounds on a single layer's share. Defaults 0 and 0.98, for N:M at most N / M. */
   readonly min_sparsity_ratio_per_op?: number | null;
   readonly max_sparsity_ratio_per_op?: number | null;
-  /** The criterion of `basic` and `pattern_lock`. Default `snip_momentum`. */
+  /** The criterion if `pruning_type` is `basic` or `pattern_lock`. Default `snip_momentum`. */
   readonly criterion_type?: ElementCriterion | null;
   /** Default `mean`. */
   readonly criterion_reduce_type?: ScoreReduction | null;
   /** Keep scores rounded to bfloat16. Default false. */
   readonly low_memory_usage?: boolean | null;
-  /** Start from the zeros that are in the weights at `start_step`. Default false. */
+  /** Start from the zeros that the weights have at `start_step`. Default false. */
   readonly lock_init_sparsity?: boolean | null;
   /** Default: no regulariser. */
   readonly reg_type?: "group_lasso" | null;
@@ -113,7 +110,7 @@ export interface PrunerInput {
   readonly parameters?: Omit<PrunerInput, "parameters"> | null;
 }
 
-/** A configuration in INC's keys: defaults, and pruners that override them. None listed: the defaults are the pruner. */
+/** A configuration with INC's keys: defaults, and pruners that override them. Without pruners, the defaults are one. */
 export interface PruningConfigInput extends PrunerInput {
   readonly pruning_configs?: readonly PrunerInput[];
 }

@@ -1,25 +1,24 @@
-/** How many blocks of a mask count as pruned (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`). */
+/** Counts the pruned blocks of masks (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`). */
 import { sumOf } from "../core/sum.ts";
 import { type BlockLayout, blockCount, columnOffset, type Pattern } from "./pattern.ts";
 import type { PrunerState } from "./state.ts";
 
-/** Pruned and all blocks of a layer or a network. */
+/** Pruned blocks and all blocks of a layer or a network. */
 export interface BlockCount {
   readonly pruned: number;
   readonly total: number;
 }
 
-/** Most kept elements of a pruned block: none, and for N:M what is left when N of M elements are pruned. */
+/** The most elements that a pruned block keeps: 0, or M - N for N:M. */
 export function keptLimit(pattern: Pattern): number {
   return pattern.kind === "block" ? 0 : pattern.of - pattern.prune;
 }
 
-/** {@link keptLimit} under `inc`: an N:M group is pruned if it keeps at most N elements, so that 1:4 never is. */
+/** {@link keptLimit} under `inc`: an N:M group counts as pruned if it keeps at most N elements. 1:4 never does. */
 export function incKeptLimit(pattern: Pattern): number {
   return pattern.kind === "block" ? 0 : pattern.prune;
 }
 
-/** Kept elements of one block. */
 function countKept(
   layout: BlockLayout,
   mask: Uint8Array,
@@ -37,10 +36,10 @@ function countKept(
 }
 
 /**
- * Writes 1 for each block or group that counts as pruned and returns their number.
+ * Writes 1 for each pruned block or group, else 0, and returns the number of pruned ones.
  *
- * @param limit most kept elements of a pruned block.
- * @param flags one entry per block; `null`: only the number is wanted.
+ * @param limit the most elements that a pruned block keeps.
+ * @param flags one entry per block. `null`: nothing is written.
  */
 export function markPrunedInto(
   layout: BlockLayout,
@@ -60,21 +59,21 @@ export function markPrunedInto(
   return pruned;
 }
 
-/** Pruned and all blocks of a mask. A layer that the pattern does not divide has none. */
+/** Counts the blocks of a mask. A layer that the pattern does not divide has no blocks. */
 export function countBlocks(layout: BlockLayout, mask: Uint8Array, limit: number): BlockCount {
   const total = blockCount(layout);
   return { pruned: total === 0 ? 0 : markPrunedInto(layout, mask, limit, null), total };
 }
 
 /**
- * Whether every row of a block's mask is the same. Not so for N:M, for a layer that the pattern does not divide,
- * and for a convolution, whose mask INC may have scrambled.
+ * Whether all mask rows of a block are equal. They may differ for N:M, for a layer that the pattern does not divide, and
+ * for a convolution, because INC may have scrambled its mask.
  */
 export function hasWholeRowsOfBlocks(pattern: Pattern, layout: BlockLayout): boolean {
   return pattern.kind === "block" && layout.divides && layout.positions === 1;
 }
 
-/** Pruned blocks of a mask that {@link hasWholeRowsOfBlocks}: one look at each block, four at a time. */
+/** Pruned blocks of a mask that {@link hasWholeRowsOfBlocks}, read at one element per block, four at a time. */
 function countWholeBlocks(layout: BlockLayout, mask: Uint8Array): number {
   const { blockHeight, blockWidth: width, columns } = layout;
   let kept = 0;
@@ -88,7 +87,7 @@ function countWholeBlocks(layout: BlockLayout, mask: Uint8Array): number {
   return blockCount(layout) - kept;
 }
 
-/** {@link countBlocks} for a mask that this package wrote: it prunes no block in part. */
+/** {@link countBlocks} for a mask that this package wrote: no block is partly pruned. */
 export function countOwnBlocks(
   pattern: Pattern,
   layout: BlockLayout,
@@ -99,7 +98,7 @@ export function countOwnBlocks(
   return { pruned: countWholeBlocks(layout, mask), total: blockCount(layout) };
 }
 
-/** Blocks of all layers of a pruner under their present masks. */
+/** Counts the blocks of all layers of a pruner. */
 export function countPruner({ config, layers }: PrunerState, limit: number): BlockCount {
   const counts = layers.map(({ layout, mask }) =>
     countOwnBlocks(config.pattern, layout, mask, limit),
@@ -110,7 +109,6 @@ export function countPruner({ config, layers }: PrunerState, limit: number): Blo
   };
 }
 
-/** Number of zeros in a mask or a weight. */
 export function countZeros(values: Uint8Array | Float32Array): number {
   let zeros = 0;
   for (let i = 0; i < values.length; i++) if (values[i] === 0) zeros++;
