@@ -82,7 +82,7 @@ export function adjustRatio(
   return excess > 0 ? { adjust: true, ratio: (pruned - excess) / proposal.total } : unchanged;
 }
 
-/** The threshold that prunes the lowest `ratio` of `scores`, with all ties (INC: `get_single_mask_per_target_ratio`). */
+/** The threshold that prunes the lowest `ratio` of `scores`, with ties (INC: `get_single_mask_per_target_ratio`). */
 export function thresholdForRatio(
   scores: Float32Array,
   ratio: number,

@@ -1,27 +1,26 @@
 /**
- * `strict`: how many blocks each layer loses. The budget is exact, ties go by lowest index, pruned blocks stay pruned,
- * and every layer stays within its bounds.
+ * The budget under `strict`. It is exact, the lowest index wins ties, pruned blocks stay pruned, and every layer stays
+ * within its bounds.
  */
 import { sumOf } from "../core/sum.ts";
 import { type Decision, KEEP_ALL } from "./budget.ts";
 import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
-/** A layer under exact selection. Its scores are overwritten: they carry the bounds. */
+/** A layer that competes for an exact budget. */
 export interface ExactCandidate {
-  /** One score per block; consumed. -Infinity marks blocks already pruned. */
+  /** One score per block. -Infinity marks blocks that are already pruned. Selection overwrites the scores. */
   readonly scores: Float32Array;
-  /** Blocks already pruned. */
+  /** Number of blocks that are already pruned. */
   readonly pruned: number;
-  /** Fewest and most blocks the layer may lose, those already pruned included. */
+  /** Bounds on the number of pruned blocks, including those already pruned. */
   readonly least: number;
   readonly most: number;
 }
 
 /**
- * The number of blocks that a share asks for: the floor of blocks x ratio. A product that rounding has left just below
- * a whole number counts as that number. It is off by a few units in its last place, more than 1e-9 if there are more
- * than a million blocks. The one place where ratios become counts under `strict`.
+ * The number of blocks in a share: floor(blocks x ratio). A product that is below an integer by rounding alone counts as
+ * that integer: the tolerance is 1e-9 or a few units in the last place, the larger of the two.
  */
 export function exactCount(blocks: number, ratio: number): number {
   const product = blocks * ratio;
@@ -83,7 +82,7 @@ export function keepsBounds(
   return free.every(({ taken }, i) => taken >= fewest[i] && taken <= candidates[i].most);
 }
 
-/** Replaces the `count` lowest scores of a layer, ties in order, by `value`; with `others` all but those. */
+/** Replaces the `count` lowest scores of a layer by `value`, ties in order. With `others` it replaces all others. */
 function rewriteInto(
   scores: Float32Array,
   count: number,
@@ -101,8 +100,8 @@ function rewriteInto(
 }
 
 /**
- * The fewest blocks to prune in each layer, reduced to fit the budget. Rounding can make their sum exceed it. The
- * excess is taken off the last layers first, but no layer falls below what it has already lost.
+ * The fewest blocks to prune in each layer. Because of rounding their sum can exceed the budget. The excess is
+ * subtracted from the last layers first, but pruned blocks stay pruned.
  */
 export function fewestWithin(
   candidates: readonly Pick<ExactCandidate, "least" | "pruned">[],
@@ -118,7 +117,7 @@ export function fewestWithin(
   return fewest;
 }
 
-/** Marks the scores that a layer must lose and those that it must keep. */
+/** Marks the blocks that a layer must lose by -Infinity and the blocks that it must keep by Infinity. */
 export function imposeBoundsInto(
   { scores, most }: Pick<ExactCandidate, "scores" | "most">,
   fewest: number,
@@ -129,11 +128,11 @@ export function imposeBoundsInto(
 }
 
 /**
- * Divides exactly `budget` blocks among the candidates: each layer first its fewest, then the lowest
- * scores of all layers, as far as each layer's most allows.
+ * Divides exactly `budget` blocks among the candidates: the fewest of each layer, then the lowest scores of all layers
+ * within the most of each.
  *
- * @returns one decision per candidate, for scores as this function leaves them.
- * @throws PruningError `infeasible-budget` if the bounds cannot hold the budget.
+ * @returns one decision per candidate, for the scores as this function leaves them.
+ * @throws PruningError `infeasible-budget` if the bounds do not allow the budget.
  */
 export function planExactBudget(
   candidates: readonly ExactCandidate[],

@@ -1,26 +1,24 @@
-/** Fields of a configuration: what each accepts, and what is expected of it. */
+/** Readers of the values of a configuration. */
 import { isStrings } from "../core/checks.ts";
 import { type HeadPattern, PATTERN_SPELLINGS, type Pattern, parsePattern } from "./pattern.ts";
 
-/** A field with values of type `T`. */
+/** Reads values of type `T`. */
 export interface Field<T> {
+  /** For error messages. */
   readonly expected: string;
-  /** The value read; `undefined` if it is not accepted. */
+  /** Returns `undefined` for an invalid value. */
   readonly read: (value: unknown) => T | undefined;
 }
 
-/** A field whose values are taken as they are. */
 function fieldOf<T>(expected: string, accepts: (value: unknown) => value is T): Field<T> {
   return { expected, read: (value) => (accepts(value) ? value : undefined) };
 }
 
-/** A share below 1. */
 export const shareField: Field<number> = fieldOf(
   "a number from 0 to below 1",
   (value): value is number => typeof value === "number" && value >= 0 && value < 1,
 );
 
-/** An integer of at least `min`. */
 export function integerField(min: number): Field<number> {
   return fieldOf(
     `an integer of at least ${min}`,
@@ -28,7 +26,7 @@ export function integerField(min: number): Field<number> {
   );
 }
 
-/** A non-negative number, also written as a string. */
+/** A non-negative number or its text. */
 export const coefficientField: Field<number> = {
   expected: "a number of at least 0",
   read(value) {
@@ -38,7 +36,6 @@ export const coefficientField: Field<number> = {
   },
 };
 
-/** One of the given strings. */
 export function choiceField<const T extends string>(choices: readonly T[]): Field<T> {
   return fieldOf(
     `one of ${choices.map((choice) => `"${choice}"`).join(", ")}`,
@@ -46,25 +43,22 @@ export function choiceField<const T extends string>(choices: readonly T[]): Fiel
   );
 }
 
-/** true or false. */
 export const booleanField: Field<boolean> = fieldOf(
   "true or false",
   (value): value is boolean => typeof value === "boolean",
 );
 
-/** A list of strings, copied. */
+/** Copies a list of strings. */
 export const stringsField: Field<readonly string[]> = {
   expected: "a list of strings",
   read: (value) => (isStrings(value) ? [...value] : undefined),
 };
 
-/** The name of a regulariser. */
 export const regulariserField: Field<"group_lasso" | null> = {
   expected: 'one of "group_lasso"',
   read: (value) => (value === null || value === "group_lasso" ? value : undefined),
 };
 
-/** A pattern's spelling. */
 export const patternField: Field<Pattern | HeadPattern> = {
   expected: PATTERN_SPELLINGS,
   read(value) {

@@ -1,24 +1,19 @@
-/**
- * N:M groups: which elements of a group are pruned, and what the group scores (INC: `ninm.py`).
- */
+/** N:M groups: chooses the elements of a group to prune and computes the group's score (INC: `ninm.py`). */
 import { roundToBfloat16 } from "./accumulate.ts";
 import type { ScoreReduction } from "./config.ts";
 import { type BlockLayout, columnOffset, type Pattern } from "./pattern.ts";
 import { reduceNeighbours } from "./reduce.ts";
 
-/** An N:M pattern. */
 export type GroupPattern = Extract<Pattern, { kind: "group" }>;
 
 /** Working memory for one group. */
 export interface GroupScratch {
-  /** The group's scores. */
   readonly values: Float32Array;
   readonly sorted: Float32Array;
   /** 1 for each element to prune. */
   readonly chosen: Uint8Array;
 }
 
-/** Makes working memory for groups of `size` elements. */
 export function createGroupScratch(size: number): GroupScratch {
   return {
     values: new Float32Array(size),
@@ -27,7 +22,7 @@ export function createGroupScratch(size: number): GroupScratch {
   };
 }
 
-/** Position in the weight of element `member` of a group. */
+/** Index into the weight of element `member` of a group. */
 export function memberIndex(
   layout: BlockLayout,
   row: number,
@@ -52,8 +47,8 @@ function nthSmallest(values: Float32Array, count: number, n: number, sorted: Flo
 }
 
 /**
- * Chooses the elements of a group to prune into `scratch.chosen` and returns their number: those up to the N-th
- * lowest score, in order, and at most `most`. With N of them ties go by position, with M all ties go.
+ * Chooses the elements of a group to prune, writes `scratch.chosen`, and returns their number: all elements up to the
+ * N-th lowest score, but at most `most`. If `most` is N, the first of equal elements are chosen, if M, all of them.
  */
 export function chooseWithinGroupInto(
   { prune, of }: GroupPattern,
@@ -79,7 +74,7 @@ export function chooseWithinGroupInto(
   return count;
 }
 
-/** Writes one score per group, the elements that it would keep taken as 0, and how many it would lose. */
+/** Writes the score of each group, counting the elements that it keeps as 0, and the number of elements it loses. */
 export function groupScoresInto(
   pattern: GroupPattern,
   layout: BlockLayout,
@@ -104,7 +99,7 @@ export function groupScoresInto(
   }
 }
 
-/** PyTorch sums bfloat16 in float32, rounds the sum, and divides the rounded sum. */
+/** PyTorch adds bfloat16 in float32, rounds the sum, and divides the rounded sum. */
 function reduceInBfloat16(reduction: ScoreReduction, values: Float32Array, count: number): number {
   if (reduction === "max") return reduceNeighbours("max", values, 0, count);
   const sum = roundToBfloat16(reduceNeighbours("sum", values, 0, count));

@@ -1,10 +1,10 @@
 /**
  * Pruning over time as a reducer. A training step calls {@link onStepBegin}, computes gradients, calls
- * {@link onBeforeOptimizerStep}, updates the weights, and calls {@link onAfterOptimizerStep}: INC's hooks.
+ * {@link onBeforeOptimizerStep}, updates the weights, and calls {@link onAfterOptimizerStep}. These are INC's hooks.
  *
- * The pure forms return a new state and the weights that changed. The `Into` forms take the state over, write into
- * the layers' own data, and make no arrays after the first prune step. Two exceptions: a layer that a bound freezes
- * may change from scores of blocks to scores of elements, and retrain_free keeps the gradients of every step.
+ * The pure forms return a new state and the changed weights. The `Into` forms consume the state, write into the layers'
+ * own data, and allocate no arrays after the first prune step, with two exceptions: a layer that a bound freezes may
+ * change from block scores to element scores, and retrain_free keeps the gradients of every step.
  */
 import { checkFloat32Array, checkInteger, mismatch } from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
@@ -28,21 +28,22 @@ import {
   type PruningState,
 } from "./state.ts";
 
-/** A new state and the weights that changed, by layer name. */
+/** The result of a hook. */
 export interface PruningResult {
   readonly state: PruningState;
+  /** The weights that changed, by layer name. */
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
 
-/** Working memory of the `Into` forms. Opaque; made once by {@link createPruningScratch}. */
+/** Opaque working memory of the `Into` forms, from {@link createPruningScratch}. */
 export interface PruningScratch {
   readonly pruners: readonly PrunerScratch[];
 }
 
 /**
- * Makes the working memory for a state. It serves all later states of the same run.
+ * Creates working memory for a state and all later states of the same run.
  *
- * @param kernels compiled loops, such as those of `createPruningKernels` in `espalier/nn`. Default: loops in plain
+ * @param kernels compiled loops, for example from `createPruningKernels` in `espalier/nn`. Default: loops in plain
  * JavaScript, with the same results to the last bit.
  */
 export function createPruningScratch(
@@ -52,7 +53,7 @@ export function createPruningScratch(
   return { pruners: createPrunerScratches(state.pruners, kernels) };
 }
 
-/** Finds the records of a pruner's layers, in the place of the last call if they are still there. */
+/** Finds the records of a pruner's layers by name. The search continues after the previous layer's record. */
 function bindRecordsInto(
   pruner: PrunerState,
   layers: readonly LayerRecord[],
@@ -75,7 +76,7 @@ function bindRecordsInto(
   });
 }
 
-/** Gives every pruner its turn, once the records of all layers are found. */
+/** Runs each action for every pruner, after the records of all layers are found. */
 function takeTurns(
   state: LivePruningState,
   layers: readonly LayerRecord[],
@@ -97,7 +98,7 @@ function checkGradients(turn: Turn): void {
   const { pruner, scratch } = turn;
   const { criterion } = pruner.config;
   pruner.layers.forEach(({ name, scores }, i) => {
-    // Layers without a block mask are left alone by criteria that score those.
+    // Criteria that score block masks skip layers without one.
     if (scoresBlockMasks(criterion) && scores === null) return;
     const { data, gradient } = scratch.records[i];
     if (gradient?.length !== data.length)
@@ -113,8 +114,8 @@ function checkGradients(turn: Turn): void {
 }
 
 /**
- * In-place form of {@link onStepBegin}: takes `state` over, zeroes pruned weights in the layers' data. If a step is
- * refused, the weights of that pruner are untouched and the state must not be used again.
+ * In-place form of {@link onStepBegin}: consumes `state`, and zeroes pruned weights in the layers' data. After an error
+ * the weights of the pruner that refused are unchanged, and the state must not be used again.
  */
 export function onStepBeginInto(
   state: LivePruningState,
@@ -129,7 +130,7 @@ export function onStepBeginInto(
   return takeTurns(state, layers, scratch, beginStepInto);
 }
 
-/** In-place form of {@link onBeforeOptimizerStep}: takes `state` over; reads weights and gradients. */
+/** In-place form of {@link onBeforeOptimizerStep}: consumes `state`, and reads weights and gradients. */
 export function onBeforeOptimizerStepInto(
   state: LivePruningState,
   layers: readonly LayerRecord[],
@@ -138,7 +139,7 @@ export function onBeforeOptimizerStepInto(
   return takeTurns(state, layers, scratch, checkGradients, beforeOptimizerStepInto);
 }
 
-/** In-place form of {@link onAfterOptimizerStep}: takes `state` over, zeroes pruned weights. */
+/** In-place form of {@link onAfterOptimizerStep}: consumes `state`, and zeroes pruned weights. */
 export function onAfterOptimizerStepInto(
   state: LivePruningState,
   layers: readonly LayerRecord[],
@@ -147,7 +148,7 @@ export function onAfterOptimizerStepInto(
   return takeTurns(state, layers, scratch, afterOptimizerStepInto);
 }
 
-/** A copy. `slice` of a Node Buffer, which files are read into, would share its memory. */
+/** Copies a mask. `slice` does not copy if the mask is a Node Buffer, read from a file. */
 function copyMask(mask: Uint8Array): Uint8Array {
   return new Uint8Array(mask);
 }
@@ -163,7 +164,7 @@ function copyLayer(layer: PrunedLayer): LiveLayer {
   };
 }
 
-/** A copy of a state that shares nothing that changes. */
+/** Copies a state for the `Into` forms. The original stays valid. */
 export function copyPruningState(state: PruningState): LivePruningState {
   return {
     ...state,
@@ -171,7 +172,7 @@ export function copyPruningState(state: PruningState): LivePruningState {
   };
 }
 
-/** Runs an in-place form on copies and collects what changed. */
+/** Runs an in-place form on copies and returns the weights that changed. */
 function purely(
   state: PruningState,
   layers: readonly LayerRecord[],
@@ -182,24 +183,16 @@ function purely(
   ) => PruningState,
 ): PruningResult {
   checkRecordList(layers);
-  const copies = copyPrunedLayers(state, layers);
+  const pruned = new Set(ownedLayers(state).map(({ name }) => name));
+  const copies = layers.map((layer) =>
+    pruned.has(layer.name) ? { ...layer, data: layer.data.slice() } : layer,
+  );
   const next = runInto(copyPruningState(state), copies, createPruningScratch(state));
   const changed = copies.filter(({ data }, i) => differs(layers[i].data, data));
   return { state: next, weights: new Map(changed.map(({ name, data }) => [name, data])) };
 }
 
-/** The layers, with copies of the data that pruners may write to. */
-function copyPrunedLayers(
-  state: PruningState,
-  layers: readonly LayerRecord[],
-): readonly LayerRecord[] {
-  const pruned = new Set(ownedLayers(state).map(({ name }) => name));
-  return layers.map((layer) =>
-    pruned.has(layer.name) ? { ...layer, data: layer.data.slice() } : layer,
-  );
-}
-
-/** Whether two arrays of one length differ in any bit. */
+/** Whether two arrays of equal length differ in any bit. */
 function differs(a: Float32Array, b: Float32Array): boolean {
   const [left, right] = [a, b].map((one) => new Int32Array(one.buffer, one.byteOffset, one.length));
   for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return true;
@@ -207,10 +200,10 @@ function differs(a: Float32Array, b: Float32Array): boolean {
 }
 
 /**
- * Begins a step: at a prune step, new masks are made and applied.
+ * Begins a step. A prune step computes new masks and applies them.
  *
- * @param step optimizer steps done so far.
- * @throws PruningError if the schedule's target cannot be met.
+ * @param step the number of completed optimizer steps.
+ * @throws PruningError if the target of the schedule cannot be met.
  */
 export function onStepBegin(
   state: PruningState,
@@ -223,9 +216,9 @@ export function onStepBegin(
 }
 
 /**
- * Takes the step's gradients into the scores. Changes no weight.
+ * Updates the scores from the step's gradients. Changes no weights.
  *
- * @throws PruningError `missing-gradient` if the criterion needs one.
+ * @throws PruningError `missing-gradient` if the criterion needs a gradient that a layer lacks.
  */
 export function onBeforeOptimizerStep(
   state: PruningState,
@@ -234,7 +227,7 @@ export function onBeforeOptimizerStep(
   return purely(state, layers, onBeforeOptimizerStepInto);
 }
 
-/** Ends a step, after the optimizer has updated the weights: pruned ones are set to zero again. */
+/** Ends a step after the optimizer's update: zeroes the pruned weights again. */
 export function onAfterOptimizerStep(
   state: PruningState,
   layers: readonly LayerRecord[],

@@ -1,4 +1,4 @@
-/** The state before the first step. */
+/** Creates the state before the first step. */
 import { checkKind, checkOneOf } from "../core/checks.ts";
 import type { Profile, PruningConfig } from "./config.ts";
 import { checkLayers, type LayerRecord, refusePruning } from "./layer.ts";
@@ -11,18 +11,15 @@ import type { PruningState } from "./state.ts";
 export interface InitialiseOptions {
   /** Default `inc`. */
   readonly profile?: Profile;
-  /** Accept pruners that select no layer or whose pattern divides none. Default false. */
+  /** Accept a pruner that selects no layer or whose pattern divides no layer. Default false. */
   readonly allowNothing?: boolean;
-  /** Leave the last linear or conv2d layer alone if no module follows it. Default true. */
+  /** Skip the last linear or conv2d layer if no module follows it. Default true. */
   readonly excludeHead?: boolean;
-  /**
-   * What `strict` does with selected layers that the pattern does not divide, of which INC warns. Default
-   * `refuse`. `inc` does what INC does.
-   */
+  /** What `strict` does with selected layers that the pattern does not divide. Default `refuse`. `inc` follows INC. */
   readonly indivisible?: "refuse" | "skip";
 }
 
-/** The state before the first step, and for each pruner the layers that it leaves alone. */
+/** The state before the first step, and the skipped layers of each pruner. */
 export function preparePruning(
   config: PruningConfig,
   layers: readonly LayerRecord[],
@@ -57,12 +54,11 @@ export function preparePruning(
 }
 
 /**
- * The state before the first step.
+ * Creates the state before the first step.
  *
  * @param config from `parsePruningConfig`.
  * @param layers all modules of the model, in module order.
- * @throws PruningError if a pruner cannot be carried out on these layers; TypeError and RangeError for
- * malformed records.
+ * @throws PruningError if a pruner cannot prune these layers, TypeError and RangeError for malformed records.
  *
  * @example
  * ```ts

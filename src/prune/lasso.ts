@@ -1,6 +1,6 @@
 /**
- * Group lasso (INC: `regs.py`). INC takes the norm of a block's gradient, although the method (Yuan and Lin, 2006) asks
- * for the norm of its weights.
+ * Group lasso (INC: `regs.py`). INC uses the norm of a block's gradient, although the method (Yuan and Lin, 2006)
+ * uses the norm of its weights.
  */
 import { type BlockLayout, forEachElement } from "./pattern.ts";
 
@@ -14,8 +14,8 @@ function squaredNormsInto(layout: BlockLayout, values: Float32Array, terms: Floa
 }
 
 /**
- * `strict`: one factor per block, coefficient / norm of the block's weights and at most 1. Each block's norm falls by the
- * coefficient and ends at zero.
+ * `strict`: one factor per block, min(1, coefficient / norm of the block's weights). It lowers the norm of each block by
+ * the coefficient, down to zero.
  */
 export function lassoTermsInto(
   layout: BlockLayout,
@@ -40,7 +40,7 @@ export function incLassoTermsInto(
   squaredNormsInto(layout, gradient, terms);
   for (let block = 0; block < terms.length; block++) {
     const norm = Math.fround(Math.sqrt(terms[block]));
-    // PyTorch divides a number by a tensor as the number times the tensor's reciprocal.
+    // PyTorch divides a number by a tensor by multiplying with the reciprocal.
     const reciprocal = Math.fround(1 / Math.fround(norm + 1e-12));
     const term = Math.fround(reciprocal * Math.fround(coefficient));
     terms[block] = Number.isFinite(term) ? term : 0;

@@ -1,4 +1,4 @@
-/** What pruning needs to know of a model: its modules as plain records, in module order. */
+/** The modules of a model as plain records, in module order, and the errors of pruning. */
 import {
   checkFloat32Array,
   checkInteger,
@@ -9,13 +9,13 @@ import {
 } from "../core/checks.ts";
 import { formatProblem, type Problem } from "../core/either.ts";
 
-/** Kinds of module, as far as pruning tells them apart. */
+/** The kinds of module that pruning distinguishes. */
 export type LayerKind = "linear" | "conv1d" | "conv2d" | "embedding" | "other";
 
 /**
- * One module of a model. Records come in the order in which the model registers its modules, because selection, budgets
- * and ties follow it. Modules without a weight (activations) may appear with kind `other` and an empty shape: after the
- * last linear layer, they show that it is not the classifier head. Leave dropout modules out.
+ * One module of a model. Records are in the order in which the model registers its modules: selection, budgets and ties
+ * depend on it. A module without a weight, such as an activation, has the kind `other` and an empty shape. If one follows
+ * the last linear layer, that layer is not the classifier head. Omit dropout modules.
  */
 export interface LayerRecord {
   readonly name: string;
@@ -24,14 +24,14 @@ export interface LayerRecord {
   readonly shape: readonly number[];
   /** The weight, row-major in `shape`. */
   readonly data: Float32Array;
-  /** The weight's gradient of the current step, in the weight's layout. */
+  /** The gradient of the current step, in the layout of the weight. */
   readonly gradient?: Float32Array | null;
 }
 
-/** What is known of a layer without its weight. */
+/** A layer without its weight. */
 export type LayerShape = Pick<LayerRecord, "name" | "kind" | "shape">;
 
-/** Why pruning refuses to go on. */
+/** Why pruning refuses a configuration, a layer or a step. */
 export type PruningErrorCode =
   | "no-layers"
   | "indivisible-shape"
@@ -43,14 +43,14 @@ export type PruningErrorCode =
   | "invalid-score";
 
 /**
- * A configuration that cannot be carried out on the given layers. Raised before the pruner that refuses changes any
- * data; the pure forms change none at all.
+ * Thrown if a configuration cannot be carried out on the given layers, before the pruner that refuses changes any data.
+ * The pure forms never change data.
  */
 export class PruningError extends RangeError {
   override readonly name = "PruningError";
   readonly code: PruningErrorCode;
   readonly problem: Problem;
-  /** Name of the layer concerned, if it is about one. */
+  /** Name of the layer that causes the error, if a single one does. */
   readonly layer: string | undefined;
 
   constructor(code: PruningErrorCode, problem: Problem, layer?: string) {
@@ -61,7 +61,7 @@ export class PruningError extends RangeError {
   }
 }
 
-/** The axes of each kind's weight; modules of kind `other` have weights of any shape, or none. */
+/** The axes of the weights of each kind. `null`: any shape. */
 const AXES: Readonly<Record<LayerKind, readonly string[] | null>> = {
   linear: ["out", "in"],
   conv1d: ["out", "in", "k"],
@@ -71,12 +71,10 @@ const AXES: Readonly<Record<LayerKind, readonly string[] | null>> = {
 };
 const KINDS = /* @__PURE__ */ Object.keys(AXES) as LayerKind[];
 
-/** A shape as text. */
 export function formatShape(shape: readonly unknown[]): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** Refuses to prune, and says why: what it is about, what was expected and what was got. */
 export function refusePruning(
   code: PruningErrorCode,
   path: string,
@@ -87,7 +85,7 @@ export function refusePruning(
   throw new PruningError(code, { path, expected, got: String(got) }, layer);
 }
 
-/** Refuses settings or layers that do not go together. */
+/** Refuses settings or layers that cannot be combined. */
 export function refuseCombination(
   path: string,
   expected: string,
@@ -97,12 +95,10 @@ export function refuseCombination(
   refusePruning("unsupported-combination", path, expected, got, layer);
 }
 
-/** Number of elements of a shape. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1);
 }
 
-/** Checks that layers are given in an array. */
 export function checkRecordList(layers: readonly LayerRecord[]): void {
   checkKind(Array.isArray(layers), "layers", "an array of layer records", layers);
 }

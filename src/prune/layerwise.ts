@@ -1,6 +1,6 @@
 /**
- * One-shot pruning under `strict` of models larger than memory: layers are read one at a time, and several times if
- * they share a budget. Masks are those of `pruneOnce`, bit for bit.
+ * One-shot pruning under `strict` of models larger than memory. Layers are read one at a time, several times if they
+ * share a budget. The masks equal those of `pruneOnce` bit for bit.
  */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
@@ -36,34 +36,33 @@ import {
   scoreInBucket,
 } from "./threshold.ts";
 
-/** A layer whose weight is read when it is needed. */
+/** A layer whose weight is read on demand. */
 export interface LayerSource extends LayerShape {
-  /** The weight and, if the criterion needs it, its gradient. Called more than once, for the same values. */
+  /** Reads the weight and, if the criterion needs it, the gradient. Each call must return the same values. */
   readonly read: () => Pick<LayerRecord, "data" | "gradient">;
 }
 
-/** What becomes of a layer. */
+/** The plan of one layer. */
 interface LayerFate {
   readonly name: string;
   readonly layout: BlockLayout;
   readonly blocks: number;
-  /** Fewest and most blocks to lose if bounds decide, else null. */
+  /** Fewest and most blocks to prune if the bounds affect the decision, else null. */
   readonly bounds: { readonly fewest: number; readonly most: number } | null;
-  /** Null in local scope: made from the layer's own scores when it is pruned. */
+  /** Null in local scope: it is computed from the layer's own scores when the layer is pruned. */
   readonly decision: Decision | null;
 }
 
-/** What one pruner is going to do to each layer. */
+/** The plan of one pruner for each layer. */
 export interface LayerwisePlan {
   readonly config: PatternPrunerConfig;
-  /** Blocks to prune, and all, of the layers that it prunes. */
+  /** Blocks to prune and all blocks, of the layers that the pattern divides. */
   readonly budget: number;
   readonly blocks: number;
   readonly layers: ReadonlyMap<string, LayerFate>;
   readonly skipped: readonly SkippedLayer[];
 }
 
-/** What planning works with. */
 interface Planning {
   readonly config: PatternPrunerConfig;
   /** The layers that the pattern divides. */
@@ -71,7 +70,7 @@ interface Planning {
   readonly selection: SelectionScratch;
 }
 
-/** Values of half a score's bits. */
+/** Number of values of half of the bits of a score. */
 const HALF_WORDS = 0x10000;
 const ADMISSION = { excludeHead: false, allowNothing: false, indivisible: "skip" } as const;
 
@@ -82,7 +81,7 @@ interface OpenLayer {
   readonly scratch: PrunerScratch;
 }
 
-/** Reads a layer and scores it. If bounds decide, they are imposed on the scores. */
+/** Reads a layer and scores it. If there are bounds, the scores are marked by them. */
 function openLayer(
   config: PatternPrunerConfig,
   { name, kind, shape, read }: LayerSource,
@@ -103,7 +102,7 @@ function openLayer(
   return { pruner, candidate, scratch };
 }
 
-/** Looks at each layer's scores in turn, and yields its name. */
+/** Calls `look` with the scores of each layer, and yields the layer's name after it. */
 function* eachLayer<T>(
   { config, sources, selection }: Planning,
   fates: readonly LayerFate[],
@@ -117,7 +116,7 @@ function* eachLayer<T>(
   return found;
 }
 
-/** Decisions that together take exactly `budget` scores, and how many of its own each layer loses. */
+/** Decisions that together take exactly `budget` scores. */
 function* decide(
   planning: Planning,
   fates: readonly LayerFate[],
@@ -129,7 +128,7 @@ function* decide(
     const decision = { threshold: Infinity, ties: 0 };
     return fates.map(({ blocks }) => ({ decision, taken: blocks }));
   }
-  // Both histograms are sums over the layers. No score is NaN: that was checked when they were made.
+  // Both histograms are sums over the layers. Scores were checked when they were computed, so none is NaN.
   const histogram = new Uint32Array(HALF_WORDS);
   yield* eachLayer(planning, fates, (scores) => kernels.countLeadingBitsInto([scores], histogram));
   const leading = findLeading(histogram, budget);
@@ -146,7 +145,7 @@ function* decide(
   return takeExactly(budget, threshold, below, (i) => counts[i].upTo);
 }
 
-/** Decisions for a budget that all layers share. */
+/** Plans a budget that all layers share. */
 function* shareBudget(
   planning: Planning,
   fates: readonly LayerFate[],
@@ -173,14 +172,14 @@ function* shareBudget(
 }
 
 /**
- * Decides what each layer loses, and yields the name of a layer each time that it has been read. In global scope every
- * selected layer is read three times, six if a per-layer bound decides. In local scope, and if all blocks or none are
- * pruned, no layer is read.
+ * Plans the blocks that each layer loses, and yields a layer's name after each time it is read. In global scope every
+ * selected layer is read three times, or six times if a per-layer bound takes effect. No layer is read in local scope,
+ * or if all blocks or no blocks are pruned.
  *
- * @param config one-shot, from `oneShotConfig`
- * @param sources all layers in module order, without the classifier head if that is to be left alone
- * @param kernels loops to use instead of those in plain JavaScript
- * @throws PruningError if nothing can be pruned as asked, or a score is not finite
+ * @param config a one-shot configuration, from `oneShotConfig`.
+ * @param sources all layers in module order. Omit the classifier head to keep it.
+ * @param kernels loops to use instead of those in plain JavaScript.
+ * @throws PruningError if the layers cannot be pruned as configured, or if a score is not finite.
  */
 export function* layerwisePlanning(
   config: PatternPrunerConfig,
@@ -243,7 +242,7 @@ export function planLayerwise(
   }
 }
 
-/** A layer's new mask, and the blocks that it prunes. */
+/** A layer's new mask. */
 export interface LayerMask {
   /** 1 = kept, in the weight's layout. */
   readonly mask: Uint8Array;
@@ -252,9 +251,9 @@ export interface LayerMask {
 }
 
 /**
- * The mask of one layer under a plan; null for a layer that the plan leaves alone.
+ * Computes the mask of one layer. Null if the plan skips the layer.
  *
- * @throws PruningError for a score that is not finite
+ * @throws PruningError if a score is not finite.
  */
 export function layerMask(
   { config, layers }: LayerwisePlan,

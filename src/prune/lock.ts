@@ -1,6 +1,6 @@
 /**
- * Pattern lock: masks read off the zeros that a weight already has (INC: `get_pattern_lock_masks`). A layer that the
- * pattern does not divide keeps all.
+ * Pattern lock: masks from the zeros that a weight already has (INC: `get_pattern_lock_masks`). A layer that the pattern
+ * does not divide keeps all elements.
  */
 import { incKeptLimit, keptLimit } from "./count.ts";
 import { type BlockLayout, blockCount, forEachElement, type Pattern } from "./pattern.ts";
@@ -15,7 +15,7 @@ function countNonzeros(layout: BlockLayout, weight: Float32Array): Float32Array 
   return counts;
 }
 
-/** Writes 0 for each element that `locks` and 1 for the others. */
+/** Writes 0 for each element for which `locks` holds, else 1. */
 function writeLockInto(
   layout: BlockLayout,
   mask: Uint8Array,
@@ -28,7 +28,7 @@ function writeLockInto(
   });
 }
 
-/** Locks the zeros of blocks of zeros, and those of groups with at least N of them. */
+/** Locks blocks of zeros, and the zeros of groups that have at least N of them. */
 export function lockMaskInto(
   pattern: Pattern,
   layout: BlockLayout,
@@ -40,7 +40,7 @@ export function lockMaskInto(
   writeLockInto(layout, mask, (index, block) => weight[index] === 0 && nonzeros[block] <= limit);
 }
 
-/** INC locks a block whose weights sum to zero, even if they cancel, and a whole group with at most N nonzeros. */
+/** INC locks a block whose weights have the sum 0, even if they cancel, and a whole group with at most N nonzeros. */
 export function incLockMaskInto(
   pattern: Pattern,
   layout: BlockLayout,

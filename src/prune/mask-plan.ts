@@ -1,6 +1,6 @@
 /**
- * What a prune step does to each mask: layers that share a budget compete, in `inc` and in `strict` by other rules.
- * Everything that can fail happens before the first mask is written.
+ * Plans the new masks of a prune step, by the rules of `inc` or `strict`, and writes them. All errors are thrown before
+ * the first mask is written.
  */
 import { sumOf } from "../core/sum.ts";
 import { type Decision, planBudget } from "./budget.ts";
@@ -33,7 +33,7 @@ export type PlanMasks = (
   scratch: PrunerScratch,
 ) => readonly MaskPlan[];
 
-/** `inc`: ties overshoot, earlier masks are replaced, layers at a bound are frozen. */
+/** `inc`: ties exceed the budget, masks are replaced, layers at a bound are frozen. */
 export const planIncMasks: PlanMasks = (pruner, group, ratio, scratch) => {
   const { pattern, ...config } = pruner.config;
   const candidates = group.map((index) => incCandidate(pruner, index, scratch));
@@ -64,14 +64,14 @@ export const planExactMasks: PlanMasks = (pruner, group, ratio, scratch) => {
   }));
 };
 
-/** Whether group lasso's terms fit a weight by broadcasting: one for each row, column or element of a matrix. */
+/** Whether PyTorch broadcasts the terms of group lasso to a weight: one for each row, column or element. */
 function broadcasts(layout: BlockLayout, shape: readonly number[]): boolean {
   const { blockHeight, blockWidth, blockRows, blockColumns } = layout;
   const fits = (blockHeight === 1 || blockRows === 1) && (blockWidth === 1 || blockColumns === 1);
   return fits && shape.length <= 2;
 }
 
-/** INC does not spread the terms over a layer that stays frozen, and breaks if they do not fit. */
+/** INC does not expand the terms of a frozen layer, and fails if they do not broadcast. */
 export function checkFrozenLasso(
   { config, layers }: PrunerState,
   plans: readonly MaskPlan[],
@@ -96,7 +96,6 @@ export function budgetGroups({ config, layers }: PrunerState): readonly (readonl
   return grouped(config.pruningScope === "global", divided);
 }
 
-/** Writes one layer's mask as planned. */
 export function writeMaskInto(
   { config: { pattern }, layers }: LivePruner,
   { index, decision, exact, frozen }: MaskPlan,

@@ -1,4 +1,4 @@
-/** Masks written from decisions: 1 = kept, 0 = pruned, in the weight's own order. */
+/** Writes masks from decisions: 1 = kept, 0 = pruned, in the weight's own order. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Decision } from "./budget.ts";
 import {
@@ -10,7 +10,6 @@ import {
 import { type BlockLayout, columnOffset } from "./pattern.ts";
 import { plainKernels } from "./plain-kernels.ts";
 
-/** Writes a block pattern's mask from one score per block. */
 export function writeBlockMaskInto(
   layout: BlockLayout,
   scores: Float32Array,
@@ -41,10 +40,10 @@ export function writeBlockMaskInto(
 }
 
 /**
- * Writes an N:M mask from one score per group and the scores of their elements.
+ * Writes an N:M mask from the scores of groups and of their elements.
  *
- * @param most how many elements a pruned group may lose: N, ties by position, or M, all ties.
- * @param settled 1 for groups whose elements' masks stay as they are; `null`: none.
+ * @param most the most elements that a pruned group loses: N (the first of equal ones), or M (all equal ones).
+ * @param settled 1 for each group that keeps its mask. `null`: no group does.
  */
 export function writeGroupMaskInto(
   pattern: GroupPattern,
@@ -74,10 +73,10 @@ export function writeGroupMaskInto(
 }
 
 /**
- * Reads a mask's rows as if they were in matrix order and writes them in the weight's order. INC does this at every
- * prune step to convolution masks that did not change (`_reshape_2dims_to_orig`), which scrambles them.
+ * Reads the rows of a mask as if they were in matrix order and writes them in the weight's order. At every prune step
+ * INC does this to convolution masks that did not change (`_reshape_2dims_to_orig`), which scrambles them.
  *
- * @param row working memory for a row of the mask.
+ * @param row working memory for one row of the mask.
  */
 export function scrambleMaskInto(layout: BlockLayout, mask: Uint8Array, row: Uint8Array): void {
   if (layout.positions === 1) return;
