@@ -1,6 +1,6 @@
 /**
- * The pruning core: configurations, one-shot pruning, the reducer over training steps, statistics. Pure and
- * synchronous: no WASM, no file system, no generated code.
+ * The pruning core: configurations, one-shot pruning, the reducer over training steps, statistics. It is pure and
+ * synchronous. It uses no WebAssembly, no file system and no generated code.
  *
  * @module espalier
  */

@@ -1,15 +1,15 @@
-/** The loops of pruning worth compiling: `prune/` has them in plain JavaScript, `kernels/` in WebAssembly. */
+/** The hot loops of pruning. `prune/` implements them in plain JavaScript, `kernels/` in WebAssembly. */
 
 /**
- * Loops over blocks of one column and one to four rows, and over scores. A matrix of such blocks is given by
- * the height of its blocks and its columns; it has `scores.length / columns` rows of blocks. Implementations
- * agree bit for bit: arithmetic is float32, and a block adds its elements from the top down.
+ * Loops over scores, and over blocks of one column and one to four rows. The arguments `height` and `columns` describe
+ * a matrix of such blocks, with `scores.length / columns` rows of blocks. Implementations agree bit for bit: arithmetic
+ * is float32, and the elements of a block are added from top to bottom.
  */
 export interface PruningKernels {
   /**
-   * Brings block scores up to date in one pass: fresh = sum over the block of |values * factors| / divisor, then
-   * `scores = scores * momentum + fresh`, or `scores = fresh` with a momentum of 0. Without factors a block
-   * sums |values|. The divisor is 1 or the height.
+   * Updates block scores in one pass. `fresh` is the sum of |values * factors| over the block, or of |values| without
+   * factors, divided by `divisor`, which is 1 or the height. Then `scores = scores * momentum + fresh`, or
+   * `scores = fresh` if the momentum is 0.
    */
   updateScoresInto(
     values: Float32Array,
@@ -21,20 +21,20 @@ export interface PruningKernels {
     scores: Float32Array,
   ): void;
 
-  /** Adds to `histogram[w]` the number of scores whose upper 16 bits are w. */
+  /** Counts the scores with upper 16 bits w in `histogram[w]`. */
   countLeadingBitsInto(chunks: readonly Float32Array[], histogram: Uint32Array): void;
 
-  /** Adds to `histogram[w]` the number of scores whose upper 16 bits are `leading` and lower 16 are w. */
+  /** Counts the scores with upper 16 bits `leading` and lower 16 bits w in `histogram[w]`. */
   countTrailingBitsInto(
     chunks: readonly Float32Array[],
     leading: number,
     histogram: Uint32Array,
   ): void;
 
-  /** Number of scores below the threshold, or with `inclusive` at most the threshold. */
+  /** Number of scores below the threshold. With `inclusive` it includes equal scores. */
   countBelow(scores: Float32Array, threshold: number, inclusive: boolean): number;
 
-  /** Writes 0 for the elements of each block that {@link PruningKernels.countBelow} would count, else 1. */
+  /** Writes 0 for the elements of each block that {@link PruningKernels.countBelow} counts, else 1. */
   writeMaskInto(
     scores: Float32Array,
     threshold: number,

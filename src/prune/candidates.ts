@@ -59,8 +59,9 @@ function writeGroupScoresInto(
 const TAKEN: readonly number[] = [Infinity, 0];
 
 /**
- * Copies the scores of whole blocks, with -Infinity for pruned blocks, and returns the number of pruned blocks. It reads
- * only the first mask row of each row of blocks. No branch depends on the mask: half of them would be mispredicted.
+ * Copies the scores of whole blocks, with -Infinity for pruned blocks, and returns the number of pruned blocks. It
+ * reads only the first mask row of each row of blocks. No branch depends on the mask: half of them would be
+ * mispredicted.
  */
 function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Float32Array): number {
   const { layout, mask } = layer;

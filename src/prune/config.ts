@@ -16,7 +16,7 @@ export type Profile = "inc" | "strict";
 
 /** One pruner: its layers, pattern, criterion and schedule. */
 export interface PrunerConfig {
-  /** `basic` replaces masks at prune steps, `progressive` changes them in parts, `pattern_lock` reads them off weights. */
+  /** `basic` replaces masks at prune steps, `progressive` changes them in parts, `pattern_lock` keeps zero weights. */
   readonly method: "basic" | "progressive" | "pattern_lock";
   readonly criterion: Criterion;
   readonly pattern: Pattern | HeadPattern;

@@ -66,8 +66,8 @@ export function countBlocks(layout: BlockLayout, mask: Uint8Array, limit: number
 }
 
 /**
- * Whether all mask rows of a block are equal. They may differ for N:M, for a layer that the pattern does not divide, and
- * for a convolution, because INC may have scrambled its mask.
+ * Whether all mask rows of a block are equal. They may differ for N:M, for a layer that the pattern does not divide,
+ * and for a convolution, because INC may have scrambled its mask.
  */
 export function hasWholeRowsOfBlocks(pattern: Pattern, layout: BlockLayout): boolean {
   return pattern.kind === "block" && layout.divides && layout.positions === 1;

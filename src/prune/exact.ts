@@ -19,8 +19,8 @@ export interface ExactCandidate {
 }
 
 /**
- * The number of blocks in a share: floor(blocks x ratio). A product that is below an integer by rounding alone counts as
- * that integer: the tolerance is 1e-9 or a few units in the last place, the larger of the two.
+ * The number of blocks in a share: floor(blocks x ratio). A product that is below an integer by rounding alone counts
+ * as that integer: the tolerance is 1e-9 or a few units in the last place, the larger of the two.
  */
 export function exactCount(blocks: number, ratio: number): number {
   const product = blocks * ratio;

@@ -14,8 +14,8 @@ function squaredNormsInto(layout: BlockLayout, values: Float32Array, terms: Floa
 }
 
 /**
- * `strict`: one factor per block, min(1, coefficient / norm of the block's weights). It lowers the norm of each block by
- * the coefficient, down to zero.
+ * `strict`: one factor per block, min(1, coefficient / norm of the block's weights). It lowers the norm of each block
+ * by the coefficient, down to zero.
  */
 export function lassoTermsInto(
   layout: BlockLayout,

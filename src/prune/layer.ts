@@ -14,8 +14,8 @@ export type LayerKind = "linear" | "conv1d" | "conv2d" | "embedding" | "other";
 
 /**
  * One module of a model. Records are in the order in which the model registers its modules: selection, budgets and ties
- * depend on it. A module without a weight, such as an activation, has the kind `other` and an empty shape. If one follows
- * the last linear layer, that layer is not the classifier head. Omit dropout modules.
+ * depend on it. A module without a weight, such as an activation, has the kind `other` and an empty shape. If one
+ * follows the last linear layer, that layer is not the classifier head. Omit dropout modules.
  */
 export interface LayerRecord {
   readonly name: string;

@@ -1,6 +1,6 @@
 /**
- * Pattern lock: masks from the zeros that a weight already has (INC: `get_pattern_lock_masks`). A layer that the pattern
- * does not divide keeps all elements.
+ * Pattern lock: masks from the zeros that a weight already has (INC: `get_pattern_lock_masks`). A layer that the
+ * pattern does not divide keeps all elements.
  */
 import { incKeptLimit, keptLimit } from "./count.ts";
 import { type BlockLayout, blockCount, forEachElement, type Pattern } from "./pattern.ts";

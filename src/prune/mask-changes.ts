@@ -18,8 +18,8 @@ function lastPruneStep({ startStep, endStep, pruningFrequency }: ScheduleConfig)
 }
 
 /**
- * Whether no mask can change after the beginning of `step`, and no gradient of a pruned weight can change a kept weight.
- * Until the end step group lasso lets it: a block's term depends on the gradients of the whole block.
+ * Whether no mask can change after the beginning of `step`, and no gradient of a pruned weight can change a kept
+ * weight. Until the end step group lasso lets it: a block's term depends on the gradients of the whole block.
  */
 export function masksAreFinal({ config, interpolating }: ScheduledPruner, step: number): boolean {
   const afterEnd = interpolating || config.groupLasso !== null;

@@ -1,6 +1,4 @@
-/**
- * One-shot pruning: scores, budget and masks at once, without a training loop.
- */
+/** One-shot pruning: scores, budget and masks without a training loop. */
 import {
   checkKind,
   checkNumber,
@@ -34,33 +32,31 @@ export interface PruneOnceOptions {
   readonly targetSparsity: number;
   /** Default `global`: all layers share one budget. */
   readonly scope?: PruningScope;
-  /** Default `magnitude`. The others need gradients in the records. */
+  /** Default `magnitude`. The other criteria need gradients in the records. */
   readonly criterion?: ElementCriterion;
   /** Default `strict`. */
   readonly profile?: Profile;
   /** Default `mean`. */
   readonly scoreReduction?: ScoreReduction;
-  /** Regular expressions searched in layer names. Default: all. */
+  /** Regular expressions searched in layer names. Default: all layers. */
   readonly opNames?: readonly string[];
   readonly excludedOpNames?: readonly string[];
   /** Parts of PyTorch class names. Default `Conv`, `Linear`. */
   readonly pruningOpTypes?: readonly string[];
-  /** Leave the last linear layer alone when nothing follows it. Default true. */
+  /** Skip the last linear or conv2d layer if no module follows it. Default true. */
   readonly excludeHead?: boolean;
-  /** Bounds on a single layer's share. Default 0 and the most the pattern allows. */
+  /** Bounds on a single layer's share. Defaults 0 and the most that the pattern allows. */
   readonly minSparsityRatioPerOp?: number;
   readonly maxSparsityRatioPerOp?: number;
 }
 
-/** What {@link pruneOnce} made. */
+/** The result of {@link pruneOnce}. */
 export interface PruneOnceResult {
-  /** The profile that made it. */
   readonly profile: Profile;
-  /** Weights that changed, by layer name; others stay as they were. */
+  /** The weights that changed, by layer name. */
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** Masks of all selected layers, 1 = kept, in the weight's layout. */
   readonly masks: ReadonlyMap<string, Uint8Array>;
-  /** Layers left alone, and why. */
   readonly skipped: readonly SkippedLayer[];
   readonly statistics: SparsityStatistics;
 }
@@ -99,9 +95,9 @@ export function dueAtOnce<
 }
 
 /**
- * The options of {@link pruneOnce} as a one-shot pruner.
+ * Checks the options of {@link pruneOnce} and converts them to a one-shot pruner.
  *
- * @throws TypeError and RangeError for malformed options
+ * @throws TypeError and RangeError for malformed options.
  */
 export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
   const pattern = readPattern(options.pattern);
@@ -135,10 +131,10 @@ export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
 }
 
 /**
- * Prunes once. The layers are not changed; the pruned weights are returned.
+ * Prunes once. It does not change the layers but returns the pruned weights.
  *
- * @param layers all records, in module order; with gradients if the criterion needs them.
- * @throws TypeError and RangeError for malformed options or records; PruningError if nothing can be pruned as asked.
+ * @param layers all records, in module order, with gradients if the criterion needs them.
+ * @throws TypeError and RangeError for malformed options or records, PruningError if the layers cannot be pruned so.
  *
  * @example
  * ```ts
@@ -162,7 +158,7 @@ export function pruneOnce(
   return pruneAtOnce([oneShotConfig(options)], layers, profile, excludeHead);
 }
 
-/** The layers that every pruner leaves alone, with the first one's reasons. */
+/** The layers that every pruner skips, with the first pruner's reasons. */
 export function skippedByAll(
   skipped: readonly (readonly SkippedLayer[])[],
 ): readonly SkippedLayer[] {
@@ -170,11 +166,7 @@ export function skippedByAll(
   return first.filter(({ name }) => others.every((list) => list.some((one) => one.name === name)));
 }
 
-/**
- * {@link pruneOnce} with any number of pruners, all due at the same step: 0, or 1 after one look at the gradients.
- *
- * @throws what `pruneOnce` throws
- */
+/** {@link pruneOnce} with several pruners, all one-shot at the same step: 0, or 1 after the gradients are read once. */
 export function pruneAtOnce(
   pruners: readonly PatternPrunerConfig[],
   layers: readonly LayerRecord[],
@@ -195,7 +187,7 @@ export function pruneAtOnce(
   const { weights } = pruned;
   const after = layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
   const masks = new Map<string, Uint8Array>();
-  // Of a layer that several pruners own, what all of them keep.
+  // If several pruners own a layer, an element is kept if all of them keep it.
   for (const { name, mask } of ownedLayers(pruned.state))
     masks.set(name, masks.get(name)?.map((bit, i) => bit & mask[i]) ?? mask);
   return {

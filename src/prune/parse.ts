@@ -1,7 +1,4 @@
-/**
- * Reads pruning configurations in INC's keys (INC: `process_weight_config`, `check_config`).
- */
-
+/** Reads pruning configurations with INC's keys (INC: `process_weight_config`, `check_config`). */
 import { checkOneOf, describe, isStrings } from "../core/checks.ts";
 import { type Either, getOrThrow, left, type Problem, refuseValue, right } from "../core/either.ts";
 import type {
@@ -38,15 +35,14 @@ import {
 
 export type { ParseOptions } from "./sources.ts";
 
-/** What stands behind a `pruning_type` whose masks change in parts. */
+/** Suffix of a `pruning_type` whose masks change in parts. */
 const PROGRESSIVE = "_progressive";
-/** Values of `pruning_type`: a criterion or `pattern_lock`, each of which may be progressive, or `basic`. */
 const PRUNING_TYPES: readonly string[] = [
   ...[...CRITERION_NAMES, "pattern_lock"].flatMap((name) => [name, name + PROGRESSIVE]),
   "basic",
 ];
 
-/** What INC reads of a pruner, with defaults and readers: its keys, but in camel case. */
+/** INC's keys of a pruner in camel case, with their defaults and readers. */
 const FIELDS = {
   targetSparsity: [0.9, shareField],
   pruningType: ["snip_momentum", choiceField(PRUNING_TYPES)],
@@ -81,13 +77,13 @@ function keyOf(name: string): string {
 
 const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELDS) as FieldName[];
 const FIELD_KEYS: readonly string[] = FIELD_NAMES.map(keyOf);
-/** The last but one are accepted and without effect, as in INC. */
+/** All keys of a pruner. `backend` has no effect, as in INC. */
 const PRUNER_KEYS = [...FIELD_KEYS, "resume_from_pruned_checkpoint", "backend", "parameters"];
 
-/** Lists of regular expressions. INC walks through whatever it is given, be it a list or the letters of a text. */
+/** Lists of regular expressions. INC iterates over the value, be it a list or the letters of a string. */
 const EXPRESSIONS: readonly FieldName[] = ["opNames", "excludedOpNames"];
 
-/** Reads all fields of a pruner, each from its place, or its default; `undefined` if any is refused. */
+/** Reads all fields of a pruner, or their defaults. Returns `undefined` if a value is invalid. */
 function readFields(sources: Sources, report: Report): FieldValues | undefined {
   let isRead = true;
   const values: Record<string, unknown> = {};
@@ -108,7 +104,7 @@ function readFields(sources: Sources, report: Report): FieldValues | undefined {
   return isRead ? (values as FieldValues) : undefined;
 }
 
-/** Method and criterion of a `pruning_type`; some leave the criterion to `criterion_type`. */
+/** Method and criterion of a `pruning_type`. `basic` and `pattern_lock` use the `criterion_type`. */
 function resolveType(
   pruningType: string,
   criterion: Criterion,
@@ -128,7 +124,6 @@ export function pruningTypeOf({
   return method === "progressive" ? criterion + PROGRESSIVE : criterion;
 }
 
-/** The pruner that the fields stand for. */
 function resolvePruner({
   pruningType,
   criterionType,
@@ -149,7 +144,7 @@ function resolvePruner({
   };
 }
 
-/** Checks between fields (INC: `check_config`). */
+/** Checks fields against each other (INC: `check_config`). */
 function checkRelations(config: PrunerConfig, sources: Sources, report: Report): void {
   const refuse = (name: keyof PrunerConfig, expected: string): void => {
     const key = keyOf(name);
@@ -164,7 +159,7 @@ function checkRelations(config: PrunerConfig, sources: Sources, report: Report):
     refuse("minSparsityRatioPerOp", `at most max_sparsity_ratio_per_op (${max})`);
 }
 
-/** The sources of each pruner's values. If `pruning_configs` is empty, the top level is the only pruner. */
+/** The sources of the values of each pruner. If `pruning_configs` is empty, the top level is the only pruner. */
 function sourcesOf(
   top: Fields,
   locals: readonly Fields[],
@@ -176,7 +171,7 @@ function sourcesOf(
   });
 }
 
-/** Deeply frozen, so that a configuration can be shared. */
+/** Freezes a value deeply. */
 function freeze<T>(value: T): T {
   if (typeof value === "object" && value !== null) {
     for (const entry of Object.values(value)) freeze(entry);
@@ -186,9 +181,9 @@ function freeze<T>(value: T): T {
 }
 
 /**
- * Reads a pruning configuration in INC's keys: an object whose top level gives defaults and whose
- * `pruning_configs` lists pruners that override them (a pruner's `parameters` override everything), or
- * that list alone. `null` counts as not given. With `pruning_configs` empty or absent there is one pruner.
+ * Reads a pruning configuration with INC's keys. It is a list of pruners, or an object with defaults and the list
+ * `pruning_configs` of pruners that override them. A pruner's `parameters` override everything. `null` counts as not
+ * given. If `pruning_configs` is empty or absent, the defaults are the only pruner.
  *
  * @returns all problems with their paths, or the configuration, frozen.
  *
@@ -206,7 +201,7 @@ export function parsePruningConfig(
   input: PruningConfigInput | readonly PrunerInput[],
   options?: ParseOptions,
 ): Either<readonly Problem[], PruningConfig>;
-/** Reads a value whose type is not known, such as what a file holds. */
+/** Reads a value of unknown type, for example from a file. */
 export function parsePruningConfig(
   input: unknown,
   options?: ParseOptions,
@@ -223,7 +218,7 @@ export function parsePruningConfig(
   const locals = "pruning_configs" in top ? top.pruning_configs : [{}];
   if (!Array.isArray(locals) || !locals.every(isFields))
     return refuseValue("pruning_configs", "a list of objects", locals);
-  // Pruners that share a top-level value share its problem.
+  // A problem of a top-level value is reported once, although all pruners read it.
   const problems = new Map<string, Problem>();
   const report: Report = (path, expected, got) => {
     if (!problems.has(path)) problems.set(path, { path, expected, got });
@@ -244,7 +239,7 @@ export function parsePruningConfig(
 }
 
 /**
- * {@link parsePruningConfig} for those who prefer exceptions.
+ * {@link parsePruningConfig} with exceptions.
  *
  * @throws InputError with all problems.
  */
@@ -252,7 +247,7 @@ export function parsePruningConfigOrThrow(
   input: PruningConfigInput | readonly PrunerInput[],
   options?: ParseOptions,
 ): PruningConfig;
-/** Reads a value whose type is not known, such as what a file holds. */
+/** Reads a value of unknown type, for example from a file. */
 export function parsePruningConfigOrThrow(input: unknown, options?: ParseOptions): PruningConfig;
 export function parsePruningConfigOrThrow(
   input: unknown,

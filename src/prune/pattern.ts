@@ -1,11 +1,11 @@
-/** Sparsity patterns and how they lie on a weight: which elements are pruned together. */
+/** Sparsity patterns and their layout on a weight: which elements are pruned together. */
 import { checkKind, describe, mismatch } from "../core/checks.ts";
 import { elementCount, type LayerRecord } from "./layer.ts";
 
 /**
- * - `block`: height x width blocks of the [out, in] weight matrix are pruned whole. `channel` stands
- *   for the layer's full extent: `1xchannel` is an output row, `channelx1` an input column.
- * - `group`: of every `of` neighbours along the input, `prune` are pruned (`2:4` is `{ prune: 2, of: 4 }`).
+ * - `block`: prunes whole blocks of height x width in the [out, in] weight matrix. `channel` means the full extent of the
+ *   layer: `1xchannel` is an output row, `channelx1` an input column.
+ * - `group`: prunes `prune` of every `of` consecutive inputs. `2:4` is `{ prune: 2, of: 4 }`.
  */
 export type Pattern =
   | {
@@ -15,7 +15,7 @@ export type Pattern =
     }
   | { readonly kind: "group"; readonly prune: number; readonly of: number };
 
-/** A pattern as text. Any `NxM`, `Nxchannel`, `channelxM` and `N:M` is one. */
+/** A pattern as text: any `NxM`, `Nxchannel`, `channelxM` or `N:M`. */
 export type PatternSpelling =
   | "1x1"
   | "4x1"
@@ -25,17 +25,14 @@ export type PatternSpelling =
   | "1:4"
   | (string & {});
 
-/**
- * Whole attention heads (INC: `mha`). A configuration may ask for them, but pruning refuses, since records do not say
- * which layers share heads.
- */
+/** Whole attention heads (INC: `mha`). Pruning refuses them, because records do not tell which layers share heads. */
 export interface HeadPattern {
   readonly kind: "heads";
 }
 
 /**
- * How a pattern lies on one layer. The weight is seen as a matrix [rows, columns]. A convolution's columns run over
- * kernel positions first and input channels within a position: INC permutes [out, in, kh, kw] to [out, kh, kw, in].
+ * The layout of a pattern on one layer. The weight is a matrix [rows, columns]. The columns of a convolution are
+ * ordered by kernel position and then by input channel: INC permutes [out, in, kh, kw] to [out, kh, kw, in].
  */
 export interface BlockLayout {
   readonly rows: number;
@@ -46,13 +43,13 @@ export interface BlockLayout {
   readonly positions: number;
   readonly blockHeight: number;
   readonly blockWidth: number;
-  /** Whether the pattern divides the matrix. If not, the layer is never pruned. */
+  /** Whether the pattern divides the matrix. Otherwise the layer is never pruned. */
   readonly divides: boolean;
   readonly blockRows: number;
   readonly blockColumns: number;
 }
 
-/** `4x1`, `1xchannel`, `2:4`: a pattern's usual spelling. */
+/** Formats a pattern: `4x1`, `1xchannel`, `2:4`. */
 export function formatPattern(pattern: Pattern | HeadPattern): string {
   switch (pattern.kind) {
     case "group":
@@ -66,15 +63,15 @@ export function formatPattern(pattern: Pattern | HeadPattern): string {
   }
 }
 
-/** What a pattern's spelling looks like, for error messages. */
+/** Examples of patterns, for error messages. */
 export const PATTERN_SPELLINGS = 'a pattern such as "4x1", "1xchannel", "channelx1" or "2:4"';
 
-/** Reads a block's height or width; NaN for anything else. */
+/** Reads the height or width of a block. Returns NaN for other text. */
 function readExtent(text: string | undefined): number | "channel" {
   return text === "channel" ? text : Number(text);
 }
 
-/** Reads a pattern's spelling; `undefined` if it is invalid. A prefix up to the last `_` is ignored, as in INC. */
+/** Parses a pattern. Returns `undefined` if it is invalid. A prefix up to the last `_` is ignored, as in INC. */
 export function parsePattern(text: string): Pattern | undefined {
   const spelling = text.slice(text.lastIndexOf("_") + 1);
   const group = /^(\d+):(\d+)$/.exec(spelling);
@@ -88,9 +85,9 @@ export function parsePattern(text: string): Pattern | undefined {
 }
 
 /**
- * Reads a pattern from its spelling, or checks one.
+ * Parses or checks a pattern.
  *
- * @throws TypeError and RangeError if it is not a pattern
+ * @throws TypeError and RangeError if it is not a pattern.
  */
 export function readPattern(pattern: string | Pattern): Pattern {
   const isText = typeof pattern === "string";
@@ -112,7 +109,7 @@ export function layOut(pattern: Pattern, layer: Pick<LayerRecord, "shape">): Blo
       ? [1, pattern.of]
       : [
           pattern.height === "channel" ? rows : pattern.height,
-          // INC takes shape[1] also for a convolution: one kernel position of one output channel.
+          // INC uses shape[1] for convolutions too: one kernel position of one output channel.
           pattern.width === "channel" ? channels : pattern.width,
         ];
   return {
@@ -128,29 +125,29 @@ export function layOut(pattern: Pattern, layer: Pick<LayerRecord, "shape">): Blo
   };
 }
 
-/** Number of blocks (or groups) of a layer; 0 if the pattern does not divide it. */
+/** Number of blocks or groups of a layer. 0 if the pattern does not divide it. */
 export function blockCount(layout: BlockLayout): number {
   return layout.divides ? layout.blockRows * layout.blockColumns : 0;
 }
 
-/** A ratio of elements as a ratio of blocks or groups, in INC's order of operations. */
+/** Converts a share of elements to a share of blocks or groups, in INC's order of operations. */
 export function perBlock(pattern: Pattern, ratio: number): number {
   return pattern.kind === "group" ? (ratio * pattern.of) / pattern.prune : ratio;
 }
 
-/** A ratio of blocks or groups as the ratio of elements it stands for, in INC's order of operations. */
+/** Converts a share of blocks or groups to a share of elements, in INC's order of operations. */
 export function perElement(pattern: Pattern | HeadPattern, ratio: number): number {
   return pattern.kind === "group" ? (ratio * pattern.prune) / pattern.of : ratio;
 }
 
-/** Position of a matrix column within a row of the weight's own memory. */
+/** Position of a matrix column in a row of the weight's own memory. */
 export function columnOffset(layout: BlockLayout, column: number): number {
   if (layout.positions === 1) return column;
   const channel = column % layout.channels;
   return channel * layout.positions + (column - channel) / layout.channels;
 }
 
-/** Calls `visit` with the place of each element within the weight and its block's number, in matrix order. */
+/** Calls `visit` with each element's index into the weight and the number of its block, in matrix order. */
 export function forEachElement(
   layout: BlockLayout,
   visit: (index: number, block: number) => void,

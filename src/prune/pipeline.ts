@@ -1,5 +1,5 @@
 /**
- * Pruning on one page: before the first step layers are selected and laid out; a prune step scores, reduces, follows
+ * All stages of pruning. Before the first step, layers are selected and laid out. A prune step scores, reduces, follows
  * the schedule, divides the budget, finds thresholds, writes masks and applies them. Each stage has its own file.
  */
 import { type AdmissionOptions, admitLayers, type LaidOutLayer } from "./admit.ts";
@@ -24,20 +24,20 @@ import type { PrunerScratch } from "./scratch.ts";
 import type { SkippedLayer } from "./select.ts";
 import type { LiveLayer, LivePruner } from "./state.ts";
 
-/** A pruner whose turn it is: its profile's rules, its state, and its working memory with the layers at hand. */
+/** A pruner during a hook: the rules of its profile, its state, and its working memory with the layers. */
 export interface Turn {
   readonly rules: ProfileRules;
   readonly pruner: LivePruner;
   readonly scratch: PrunerScratch;
 }
 
-/** A pruner before the first step, and the layers that it leaves alone. */
+/** A pruner before the first step, and the layers that it skips. */
 interface PreparedPruner {
   readonly pruner: LivePruner;
   readonly skipped: readonly SkippedLayer[];
 }
 
-/** Selects layers, lays the pattern on them, and refuses what cannot be carried out. */
+/** Selects layers, lays the pattern on them, and refuses what cannot be pruned. */
 export function preparePruner(
   asked: PrunerConfig,
   records: readonly LayerRecord[],
@@ -65,9 +65,9 @@ export function preparePruner(
 }
 
 /**
- * A prune step, up to its masks. Returns the blocks pruned now, `undefined` if there were no scores.
+ * Runs a prune step up to its masks. Returns the counts of blocks, or `undefined` if there were no scores.
  *
- * @param initial sparsity that the schedule starts from.
+ * @param initial the sparsity at the start of the schedule.
  */
 export function updateMasksInto(
   { rules, pruner, scratch }: Turn,
@@ -104,7 +104,7 @@ export function updateMasksInto(
   return scored ? count : undefined;
 }
 
-/** Pruned blocks as a share; for N:M the share of elements that they stand for. */
+/** Share of pruned blocks, for N:M converted to elements. */
 export function sparsityOf(
   { pattern }: PatternPrunerConfig,
   { pruned, total }: BlockCount,
@@ -112,19 +112,19 @@ export function sparsityOf(
   return total === 0 ? 0 : perElement(pattern, pruned / total);
 }
 
-/** A whole prune step without interpolation, if the schedule has one now. */
+/** Runs a prune step without interpolation if the schedule has one at this step. */
 export function pruneStepInto(turn: Turn): void {
   const { pruner, scratch } = turn;
   const { config } = pruner;
   if (!isPruneStep(config, pruner.step) || pruner.currentSparsity > config.targetSparsity) return;
   const count = updateMasksInto(turn, pruner.initialSparsity);
   if (count === undefined) return;
-  // Apply. Under rearranged masks weights stay as they are until the end step.
+  // Apply. Rearranged masks are not applied until the end step.
   if (!rearrangesMasks(config.criterion)) applyMasksInto(pruner, scratch, true);
   pruner.currentSparsity = sparsityOf(config, count);
 }
 
-/** A layer before the first step: nothing pruned, scores that are added to at zero. */
+/** A layer before the first step: nothing is pruned, and accumulated scores are zero. */
 function initialLayer(
   config: PatternPrunerConfig,
   layer: LaidOutLayer<LayerRecord>,

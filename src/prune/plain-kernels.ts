@@ -1,17 +1,17 @@
 /**
- * The loops of {@link PruningKernels} in plain JavaScript: the default, and the reference of the compiled ones.
+ * {@link PruningKernels} in plain JavaScript: the default, and the reference for compiled ones.
  *
- * Which blocks are pruned looks random. A branch on it is mispredicted half of the time and costs more than everything
- * else, so comparisons are turned into numbers.
+ * Pruned blocks look random. A branch on them is mispredicted half of the time, which costs more than all other work,
+ * so comparisons are converted to numbers.
  */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 
 const words = new WeakMap<Float32Array, Uint32Array>();
 
-/** The bits of an array's floats. Each array has one view, so that repeated calls make none. */
+/** The bits of an array's floats, cached so that repeated calls allocate no view. */
 function wordsOf(values: Float32Array): Uint32Array {
   let view = words.get(values);
-  // An array over a buffer that grows may have grown with it.
+  // An array over a growing buffer may have grown with it.
   if (view?.length !== values.length) {
     view = new Uint32Array(values.buffer, values.byteOffset, values.length);
     words.set(values, view);
@@ -19,12 +19,11 @@ function wordsOf(values: Float32Array): Uint32Array {
   return view;
 }
 
-/** Magnitude of an element, with factors of their product. */
 function magnitude(values: Float32Array, factors: Float32Array | null, at: number): number {
   return Math.abs(factors === null ? values[at] : Math.fround(values[at] * factors[at]));
 }
 
-/** Sum of the block with its top at `at`. Unrolled: a loop over the rows takes 1.5 times as long. */
+/** Sum of the block that begins at `at`. Unrolled, because a loop over the rows takes 1.5 times as long. */
 function sumBlock(
   values: Float32Array,
   factors: Float32Array | null,
@@ -59,9 +58,8 @@ function updateScores(
 }
 
 /**
- * {@link updateScores} for products in blocks of four rows, the usual height, with momentum and columns in multiples of
- * four. Unrolled by four blocks: what the engine looks up in every iteration (types, lengths, addresses) is as much work
- * as a block, and it inlines a limited number of calls.
+ * {@link updateScores} for products with momentum, blocks of four rows, and a multiple of four columns. Unrolled by
+ * four blocks: the engine's checks in each iteration cost as much as a block, and it inlines a limited number of calls.
  */
 function updateFromFourProducts(
   values: Float32Array,
@@ -72,7 +70,7 @@ function updateFromFourProducts(
   scores: Float32Array,
 ): void {
   const { abs, fround } = Math;
-  // A product with 1 or 1/4 is the quotient, and faster.
+  // The divisor is 1 or 4, so multiplying by the inverse is exact, and it is faster.
   const inverse = 1 / divisor;
   let block = 0;
   for (let base = 0; block < scores.length; base += 4 * columns) {
@@ -103,12 +101,11 @@ function updateFromFourProducts(
   }
 }
 
-/** All bits set if a mask entry is 1, none if it is 0. A plain minus would turn 0 into -0, which is not an integer. */
+/** All bits set if the mask entry is 1, else 0. Unlike negation this never yields -0, which is not an integer. */
 function keptBits(mask: Uint8Array, at: number): number {
   return (mask[at] ^ 1) - 1;
 }
 
-/** Keeps the given bits of four neighbouring words. */
 function keepFour(bits: Uint32Array, at: number, a: number, b: number, c: number, d: number): void {
   bits[at] &= a;
   bits[at + 1] &= b;
@@ -117,8 +114,8 @@ function keepFour(bits: Uint32Array, at: number, a: number, b: number, c: number
 }
 
 /**
- * Zeroes the four rows of a row of blocks at each 0 of the first row of the mask. Four blocks at a time take two thirds
- * of the time of one by one. The columns are a multiple of four.
+ * Zeroes the pruned elements of four rows, by the first row of the mask. Columns are a multiple of four. Four blocks at
+ * a time take two thirds of the time.
  */
 function applyToFourRows(mask: Uint8Array, at: number, columns: number, bits: Uint32Array): void {
   const end = at + columns;
@@ -134,17 +131,17 @@ function applyToFourRows(mask: Uint8Array, at: number, columns: number, bits: Ui
   }
 }
 
-/** The limit with `x <= limit` for exactly the float32 numbers `x < threshold`, with `inclusive` `x <= threshold`. */
+/** A limit such that `x <= limit` means `x < threshold` for float32, or with `inclusive` `x <= threshold`. */
 function limitOf(threshold: number, inclusive: boolean): number {
   if (inclusive) return threshold;
   // Nothing is below -Infinity, and nothing is at most NaN.
   if (threshold === -Infinity) return NaN;
   const finite = Math.min(threshold, Number.MAX_VALUE);
-  // Less than the distance to the next float32 number.
+  // Subtracts less than the distance to the next float32 number.
   return finite - Math.max(Math.abs(finite) * 2 ** -30, Number.MIN_VALUE);
 }
 
-/** Four at a time take three quarters of the time of one by one. */
+/** Unrolled: takes three quarters of the time. */
 function countUpTo(scores: Float32Array, limit: number): number {
   const whole = scores.length & ~3;
   let count = 0;
@@ -158,7 +155,7 @@ function countUpTo(scores: Float32Array, limit: number): number {
   return count;
 }
 
-/** Four at a time take two thirds of the time of one by one. */
+/** Unrolled: takes two thirds of the time. */
 function countLeading(bits: Uint32Array, histogram: Uint32Array): void {
   const whole = bits.length & ~3;
   for (let i = 0; i < whole; i += 4) {
@@ -170,7 +167,7 @@ function countLeading(bits: Uint32Array, histogram: Uint32Array): void {
   for (let i = whole; i < bits.length; i++) histogram[bits[i] >>> 16]++;
 }
 
-/** Four at a time take half of the time. A word with the sought upper half leaves its lower half. */
+/** Unrolled: takes half of the time. XOR leaves only the lower half of a word with the sought upper half. */
 function countTrailing(bits: Uint32Array, leading: number, histogram: Uint32Array): void {
   const sought = leading << 16;
   const whole = bits.length & ~3;

@@ -1,6 +1,6 @@
 /**
- * The two profiles: `inc` does what INC v3.7.1 does, peculiarities included; `strict` does what its documentation
- * promises. All that they do differently over the steps is in these records.
+ * The two profiles: `inc` reproduces INC v3.7.1 with its quirks, `strict` the behaviour that INC documents. These
+ * records contain all differences between them after the configuration is read.
  */
 import type { PatternPrunerConfig, Profile } from "./config.ts";
 import { incKeptLimit, keptLimit } from "./count.ts";
@@ -28,30 +28,30 @@ type LassoTermsInto = typeof lassoTermsInto;
 interface ProgressiveRules {
   /** Whether the decay starts from the sparsity found at the start step. */
   readonly startsFromInitial: boolean;
-  /** In how many parts a change is divided, whether or not there is time for all of them. */
+  /** Number of parts of a change, even if there are too few steps for all of them. */
   readonly parts: (plan: ProgressivePlan) => number;
-  /** Steps between two parts. */
+  /** Steps from one part to the next. */
   readonly interval: (plan: ProgressivePlan, pruningFrequency: number) => number;
-  /** The step from which intervals count. */
+  /** The step from which intervals are counted. */
   readonly origin: (pruner: PrunerState) => number;
   /** Whether changed elements of all layers are ranked together. */
   readonly ranksTogether: (config: PatternPrunerConfig) => boolean;
   readonly interpolateMasksInto: InterpolateMasksInto;
-  /** Whether the full masks stay after the end step; otherwise they are applied once. */
+  /** Whether the full masks stay after the end step. Otherwise they are applied once. */
   readonly completes: boolean;
 }
 
-/** What a profile decides. */
+/** The rules of a profile. */
 export interface ProfileRules {
   readonly selection: SelectionRule;
-  /** Whether a layer has block masks under criteria that score them. */
+  /** Whether a layer has a block mask, for criteria that score block masks. */
   readonly hasBlockMask: (layer: LayerShape) => boolean;
-  /** Whether block masks are read off the weights' zeros before the first step. */
+  /** Whether block masks are initialised from the zeros of the weights. */
   readonly readsBlockMasks: boolean;
-  /** Whether a head is needed in order to leave it alone. */
+  /** Whether excluding the classifier head is an error if there is none. */
   readonly needsHead: boolean;
   readonly checkSchedule: (config: PatternPrunerConfig) => void;
-  /** Whether layers that the pattern does not divide stay among the pruner's. */
+  /** Whether layers that the pattern does not divide belong to the pruner. */
   readonly keepsIndivisible: boolean;
   readonly breaksOnIndivisible: (
     config: PatternPrunerConfig,
@@ -65,16 +65,16 @@ export interface ProfileRules {
     total: number,
     initial: number,
   ) => number;
-  /** The number of blocks that a share asks for. */
+  /** The number of blocks in a share. */
   readonly budget: (blocks: number, share: number) => number;
   readonly planMasks: PlanMasks;
-  /** Most kept elements of a block that counts as pruned. */
+  /** The most elements that a pruned block keeps. */
   readonly keptLimit: (pattern: Pattern) => number;
   readonly lockMaskInto: typeof lockMaskInto;
-  /** Whether locked zeros enter interpolated masks at once. */
+  /** Whether interpolated masks contain locked zeros at once. */
   readonly locksAtOnce: boolean;
   readonly progressive: ProgressiveRules;
-  /** Group lasso's terms: from gradients before the optimizer's step, or from weights after it. */
+  /** The terms of group lasso: from gradients before the optimizer step, or from weights after it. */
   readonly lassoFromGradientsInto: LassoTermsInto | null;
   readonly lassoFromWeightsInto: LassoTermsInto | null;
   /** Retrain-free: whether pruned blocks stay pruned when masks are rearranged. */
@@ -86,7 +86,7 @@ export interface ProfileRules {
 
 function nothing(): void {}
 
-/** Refuses what INC cannot rearrange: it fails on a single gradient, and makes a mask of one column square. */
+/** Refuses masks that INC cannot rearrange. It fails on a single gradient, and makes a mask of one column square. */
 function checkRearranging({ name, collected, layout }: PrunedLayer): void {
   if (collected.length > 1 && blockCount(layout) > 1 && layout.blockColumns > 1) return;
   refuseCombination(
@@ -117,9 +117,9 @@ export const PROFILES: Readonly<Record<Profile, ProfileRules>> = {
     progressive: {
       startsFromInitial: false,
       parts: () => PROGRESSIVE_STEPS,
-      // Frequent prune steps leave time for fewer parts: INC waits for the next one.
+      // If prune steps are frequent, INC makes fewer parts.
       interval: ({ interval }) => interval,
-      // Intervals from the start step need not hit the steps after a prune step.
+      // INC counts from the start step, which need not be a multiple of intervals before a prune step.
       origin: ({ config }) => config.startStep,
       ranksTogether: () => true,
       interpolateMasksInto: incInterpolateMasksInto,

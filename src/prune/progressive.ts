@@ -1,5 +1,5 @@
 /**
- * Progressive pruning: between two prune steps the new zeros are applied a few at a time, lowest scores first
+ * Progressive pruning: the new zeros of a prune step are applied in parts until the next one, lowest scores first
  * (INC: `progressive.py`, `update_progressive_masks_global_scores`).
  */
 import type { Decision } from "./budget.ts";
@@ -7,16 +7,15 @@ import type { PrunerConfig } from "./config.ts";
 import { type BlockLayout, forEachElement } from "./pattern.ts";
 import { bitsOf, kthSmallestOf, type ScoreSource, type SelectionScratch } from "./threshold.ts";
 
-/** Parts in which new zeros are applied. */
+/** Number of parts in which new zeros are applied. */
 export const PROGRESSIVE_STEPS = 4;
 
-/** When interpolated masks change. */
 export interface ProgressivePlan {
-  /** False if the settings leave no room for it. Pruning is plain then. */
+  /** Whether masks are interpolated. False if the schedule has too few steps for it. */
   readonly interpolating: boolean;
-  /** Parts that are used: fewer than four if prune steps are closer than that. */
+  /** Number of parts: fewer than four if there are fewer steps between prune steps. */
   readonly parts: number;
-  /** Steps between two changes. */
+  /** Steps from one part to the next. */
   readonly interval: number;
 }
 
@@ -46,11 +45,11 @@ export interface ProgressiveLayer {
   readonly after: Uint8Array;
   /** One score per block, or one per element in the weight's order. */
   readonly scores: Float32Array;
-  /** The interpolated mask so far, replaced by the new one. Must not alias the others. */
+  /** The interpolated mask, which is updated in place. Must not alias the other masks. */
   readonly out: Uint8Array;
 }
 
-/** Calls `visit` with the index and score of every element whose mask changed, in matrix order. */
+/** Calls `visit` with the index and score of every changed mask element, in matrix order. */
 function visitChanged(
   layer: ProgressiveLayer,
   visit: (index: number, score: number) => void,
@@ -62,12 +61,12 @@ function visitChanged(
   });
 }
 
-/** Whether an element that is to go was pruned by an earlier part. */
+/** Whether an earlier part has pruned an element. */
 function isSettled({ before, after, out }: ProgressiveLayer, index: number): boolean {
   return out[index] === 0 && before[index] === 1 && after[index] === 0;
 }
 
-/** The scores of all changed elements that are not settled, layer after layer, without an array of them. */
+/** The scores of all changed elements that are not settled, layer by layer, without copying them. */
 function openScores(layers: readonly ProgressiveLayer[]): ScoreSource {
   const visit: ScoreSource["visit"] = (look) => {
     let position = 0;
@@ -96,7 +95,7 @@ function openScores(layers: readonly ProgressiveLayer[]): ScoreSource {
   };
 }
 
-/** Prunes the changed elements that a decision takes and that are not settled. */
+/** Prunes the changed elements of a decision that are not settled. */
 function pruneChangedInto(
   layers: readonly ProgressiveLayer[],
   { threshold, ties }: Decision,
@@ -110,9 +109,8 @@ function pruneChangedInto(
 }
 
 /**
- * Writes masks in which `part` of `parts` of the changed elements have changed: those of the lowest scores over all
- * layers. Elements that come back stay pruned until the change is complete. Without changes the earlier masks are
- * written.
+ * Writes masks with `part` of `parts` of the changes: the changed elements with the lowest scores over all layers.
+ * Elements that are restored stay pruned until the last part. Without changes it writes the earlier masks.
  */
 export type InterpolateMasksInto = (
   layers: readonly ProgressiveLayer[],
@@ -122,9 +120,9 @@ export type InterpolateMasksInto = (
 ) => void;
 
 /**
- * `inc`: with all ties.
+ * `inc`: prunes all ties.
  *
- * @throws PruningError if the part comes to no element.
+ * @throws PruningError if the part contains no element.
  */
 export const incInterpolateMasksInto: InterpolateMasksInto = (layers, part, parts, scratch) => {
   for (const { before, out } of layers) out.set(before);
@@ -135,7 +133,7 @@ export const incInterpolateMasksInto: InterpolateMasksInto = (layers, part, part
   pruneChangedInto(layers, { threshold, ties: Infinity });
 };
 
-/** `strict`: exactly that many elements, ties in order; those that earlier parts have pruned come first. */
+/** `strict`: prunes an exact number, ties in order. Elements that earlier parts have pruned come first. */
 export const interpolateMasksInto: InterpolateMasksInto = (layers, part, parts, scratch) => {
   let changed = 0;
   for (const layer of layers) {

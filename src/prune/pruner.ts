@@ -1,6 +1,4 @@
-/**
- * What one pruner does at each hook (INC: `pruners/basic.py`, `progressive.py`, `pattern_lock.py`, `retrain_free.py`).
- */
+/** The hooks of one pruner (INC: `pruners/basic.py`, `progressive.py`, `pattern_lock.py`, `retrain_free.py`). */
 import { applyMasksInto } from "./apply.ts";
 import { grouped } from "./config.ts";
 import { countPruner } from "./count.ts";
@@ -16,7 +14,7 @@ import { planProgressive } from "./progressive.ts";
 import { isPruneStep } from "./schedule.ts";
 import { updateScoresInto } from "./score.ts";
 
-/** Reads masks off the weights' zeros. */
+/** Sets masks from the zeros of the weights. */
 function lockMasksInto({ rules, pruner, scratch }: Turn): void {
   pruner.layers.forEach(({ layout, mask, previousMask, progressiveMask }, i) => {
     rules.lockMaskInto(pruner.config.pattern, layout, scratch.records[i].data, mask);
@@ -26,7 +24,7 @@ function lockMasksInto({ rules, pruner, scratch }: Turn): void {
   });
 }
 
-/** At the start step, takes over the zeros that are already there. */
+/** At the start step, prunes the zeros that the weights already have. */
 function lockInitialSparsityInto(turn: Turn): void {
   const { rules, pruner } = turn;
   const { config } = pruner;
@@ -37,12 +35,11 @@ function lockInitialSparsityInto(turn: Turn): void {
   pruner.currentSparsity = pruner.initialSparsity;
 }
 
-/** Puts the full masks in the place of the interpolated ones. */
 function completeMasksInto({ pruner }: Turn): void {
   for (const { progressiveMask, mask } of pruner.layers) progressiveMask?.set(mask);
 }
 
-/** Writes interpolated masks in which `part` parts of the latest change have been made. */
+/** Writes interpolated masks with the first `part` parts of the latest change. */
 function interpolateInto({ rules, pruner, scratch }: Turn, part: number): void {
   const { progressive } = rules;
   const layers = pruner.layers.flatMap(({ layout, mask, scores, previousMask, progressiveMask }) =>
@@ -79,7 +76,7 @@ function beginProgressiveInto(turn: Turn): void {
   applyMasksInto(pruner, scratch, false);
 }
 
-/** After the end step INC applies the full masks once; under `strict` they stay. */
+/** After the end step, applies the full masks: once under `inc`, for good under `strict`. */
 function endProgressiveInto(turn: Turn): void {
   const { rules, pruner, scratch } = turn;
   if (!pruner.interpolating || pruner.aligned || pruner.step <= pruner.config.endStep) return;
@@ -88,7 +85,7 @@ function endProgressiveInto(turn: Turn): void {
   pruner.aligned = true;
 }
 
-/** INC's `on_step_begin`: at a prune step new masks, applied to the weights at once. */
+/** INC's `on_step_begin`: a prune step computes new masks and applies them to the weights. */
 export function beginStepInto(turn: Turn): void {
   const { pruner } = turn;
   endProgressiveInto(turn);
@@ -103,7 +100,7 @@ export function beginStepInto(turn: Turn): void {
   pruner.handledStep = pruner.step;
 }
 
-/** Whether a step's gradients are read. Block masks have some from the start step to the end step only. */
+/** Whether a step's gradients are read. Block masks have gradients only from the start step to the end step. */
 export function readsGradients({ rules, pruner: { config, step } }: Turn): boolean {
   const { criterion, groupLasso, method, startStep, endStep } = config;
   if (scoresBlockMasks(criterion)) return step >= startStep && step <= endStep;
@@ -111,7 +108,7 @@ export function readsGradients({ rules, pruner: { config, step } }: Turn): boole
   return method !== "pattern_lock" && (needsGradient(criterion) || lasso);
 }
 
-/** INC's `on_before_optimizer_step`: scores, and under `inc` group lasso, from the step's gradients. */
+/** INC's `on_before_optimizer_step`: updates scores, and under `inc` group lasso, from the gradients. */
 export function beforeOptimizerStepInto(turn: Turn): void {
   const { rules, pruner, scratch } = turn;
   if (!readsGradients(turn)) return;
@@ -122,15 +119,15 @@ export function beforeOptimizerStepInto(turn: Turn): void {
       rules.lassoFromGradientsInto?.(layout, groupLasso, gradient, lassoTerms);
   });
   if (!needsGradient(criterion)) return;
-  // Accumulated scores of blocks are reduced at every step, which lifts the freeze.
+  // Accumulated block scores are reduced at every step, which unfreezes layers.
   if (accumulatesElements(criterion) && pattern.kind === "block")
     for (const layer of pruner.layers) layer.frozen = false;
   updateScoresInto(pruner, scratch);
 }
 
 /**
- * INC's `on_after_optimizer_step`: group lasso, then masked weights back to zero. If masks are rearranged, weights
- * stay as they are until the end step and are masked there (INC's `on_step_end`).
+ * INC's `on_after_optimizer_step`: applies group lasso, then zeroes pruned weights. Rearranged masks are applied only
+ * from the end step (INC's `on_step_end`).
  */
 export function afterOptimizerStepInto({ rules, pruner, scratch }: Turn): void {
   const { config, step } = pruner;

@@ -1,7 +1,7 @@
 /**
- * Rearranging a layer's mask, with as many blocks pruned as before (INC: `rearrange_masks`; Kwon et al., "A fast
- * post-training pruning framework for transformers", NeurIPS 2022, section 4.2): the mask gradients of the pruned
- * blocks, taken together, are to add up to the least.
+ * Rearranges a mask without changing the number of pruned blocks: it chooses pruned blocks whose mask gradients have
+ * the shortest sum (INC: `rearrange_masks`; Kwon et al., "A fast post-training pruning framework for transformers",
+ * NeurIPS 2022, section 4.2).
  */
 import { roundToBfloat16, sumColumn, sumNeighbours } from "./accumulate.ts";
 import { keptLimit, markPrunedInto } from "./count.ts";
@@ -9,15 +9,14 @@ import { writeBlockMaskInto } from "./mask.ts";
 import { blockCount } from "./pattern.ts";
 import type { PrunedLayer, PrunerState } from "./state.ts";
 
-/** Working memory for sets of up to `blocks` blocks over `steps` steps. */
 interface Scratch {
-  /** Gradients of the blocks in the set, one row for each. */
+  /** The gradients of the blocks of a set, one row per block. */
   readonly rows: Float32Array;
   readonly total: Float32Array;
   readonly squares: Float32Array;
 }
 
-/** Sum of the squares of `count` values from `start`, in float32 and PyTorch's order. */
+/** Sum of the squares of `count` values from `start`, in PyTorch's order. */
 function squaredLength(
   values: Float32Array,
   start: number,
@@ -29,7 +28,7 @@ function squaredLength(
   return round(sumNeighbours(squares, 0, count));
 }
 
-/** The member of a set without which the gradients of the others add up to the least; the first of equals. */
+/** The position in the set of the block without which the sum of gradients is shortest. The first one wins ties. */
 function leastWithout(
   gradients: Float32Array,
   set: readonly number[],
@@ -58,7 +57,7 @@ function leastWithout(
   return least;
 }
 
-/** [blocks, steps]: each block's gradients side by side. */
+/** Transposes gradients from [steps, blocks] to [blocks, steps]. */
 function byBlock(collected: readonly Float32Array[]): Float32Array {
   const steps = collected.length;
   const blocks = collected[0]?.length ?? 0;
@@ -70,12 +69,12 @@ function byBlock(collected: readonly Float32Array[]): Float32Array {
 }
 
 /**
- * Chooses the pruned blocks again. Begins with those of the shortest gradients. Then each other block joins in turn,
- * and the one leaves without which the gradients of the rest add up to the least.
+ * Chooses the pruned blocks again. It begins with the blocks of the shortest gradients. Then it adds each other block
+ * in turn, and removes the block without which the sum of the gradients is shortest.
  *
  * @param collected gradients of the block masks, one array per scored step.
- * @param pruned 1 for each pruned block; changed to as many others.
- * @param settled 1 for blocks that stay pruned; `null`: none.
+ * @param pruned 1 for each pruned block. Changed in place, with the same number of ones.
+ * @param settled 1 for each block that must stay pruned. `null`: none.
  * @param lowMemory computes in bfloat16.
  */
 export function rearrangeInto(
@@ -112,7 +111,7 @@ export function rearrangeInto(
   for (const block of set) pruned[block] = 1;
 }
 
-/** Flags of the pruned blocks of each layer. */
+/** For each layer, 1 for each pruned block. */
 export function flagPrunedBlocks({ config, layers }: PrunerState): readonly Uint8Array[] {
   return layers.map(({ layout, mask }) => {
     const flags = new Uint8Array(blockCount(layout));
@@ -122,9 +121,9 @@ export function flagPrunedBlocks({ config, layers }: PrunerState): readonly Uint
 }
 
 /**
- * Rearranges the masks of all layers by the gradients collected so far.
+ * Rearranges the masks of all layers by the collected gradients.
  *
- * @param settled flags of the blocks that stay pruned, by layer; `null`: none, as in INC.
+ * @param settled for each layer, 1 for each block that must stay pruned. `null`: none, as in INC.
  */
 export function rearrangeMasksInto(
   pruner: PrunerState,

@@ -1,33 +1,30 @@
 /**
- * How the scores of a block's elements become one number (INC: `reduce_score`, `reduce_tensor`): over the block's
- * width first, then over its height, in float32 and in PyTorch's order.
+ * Reduces the scores of a block's elements to one number (INC: `reduce_score`, `reduce_tensor`): over the width of the
+ * block first, then over its height, in float32 and in PyTorch's order.
  */
-import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumColumn, sumNeighbours } from "./accumulate.ts";
 import type { ScoreReduction } from "./config.ts";
 import { type BlockLayout, columnOffset } from "./pattern.ts";
-import { plainKernels } from "./plain-kernels.ts";
 
-/** Working memory for one row of blocks, and the loops that need none. */
+/** Working memory for one row of blocks. */
 export interface ScoreScratch {
-  readonly kernels: PruningKernels;
   /** Element scores in the weight's own order. */
   elements: Float32Array;
-  /** The same in matrix order (kernel positions first). */
+  /** Element scores in matrix order (kernel positions first). */
   rows: Float32Array;
-  /** Scores reduced over the blocks' width. */
+  /** Scores reduced over the width of blocks. */
   narrowed: Float32Array;
   /** One score per block of the row. */
   line: Float32Array;
 }
 
-/** Makes working memory. It grows to the widest row of blocks and is then reused. */
-export function createScoreScratch(kernels: PruningKernels = plainKernels): ScoreScratch {
+/** Creates working memory, which grows to the widest row of blocks. */
+export function createScoreScratch(): ScoreScratch {
   const empty = new Float32Array(0);
-  return { kernels, elements: empty, rows: empty, narrowed: empty, line: empty };
+  return { elements: empty, rows: empty, narrowed: empty, line: empty };
 }
 
-/** Makes the scratch large enough for `rowElements` elements at a time. */
+/** Ensures room for `rowElements` elements. */
 export function reserveScores(scratch: ScoreScratch, rowElements: number): void {
   if (scratch.elements.length >= rowElements) return;
   scratch.elements = new Float32Array(rowElements);
@@ -36,7 +33,7 @@ export function reserveScores(scratch: ScoreScratch, rowElements: number): void 
   scratch.line = new Float32Array(rowElements);
 }
 
-/** Copies `rowCount` rows from the weight's own order into matrix order. `out` must not alias `elements`. */
+/** Copies `rowCount` rows from the weight's own order to matrix order. `out` must not alias `elements`. */
 export function toMatrixOrderInto(
   layout: BlockLayout,
   elements: Float32Array,
@@ -88,8 +85,8 @@ function reduceColumnsInto(
 }
 
 /**
- * Reduces one row of blocks, given in matrix order, to one score per block. The result is in the first
- * `blockColumns` entries of the returned array, which is `rows` or part of the scratch.
+ * Reduces one row of blocks in matrix order to one score per block. The first `blockColumns` entries of the returned
+ * array are the result. The array is `rows` or part of the scratch.
  */
 export function reduceBlockRow(
   layout: BlockLayout,
@@ -107,12 +104,7 @@ export function reduceBlockRow(
   return line;
 }
 
-/**
- * Block values of element values, signs kept: scores, or weights for a pattern lock.
- *
- * @param elements element values in the weight's own order.
- * @returns `blockRows * blockColumns` values, row by row.
- */
+/** Reduces elements in the weight's own order to one value per block, row by row: scores, or weights for a lock. */
 export function reduceBlocks(
   layout: BlockLayout,
   reduction: ScoreReduction,

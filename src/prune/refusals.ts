@@ -1,6 +1,6 @@
 /**
- * What is refused before the first step: settings that contradict each other, what INC breaks on, what would prune
- * nothing, and under `strict` what would prune less than asked.
+ * Checks before the first step. They refuse settings that contradict each other, settings on which INC fails, pruners
+ * without effect, and under `strict` schedules and bounds that prevent the target.
  */
 import { sumOf } from "../core/sum.ts";
 import { grouped, type PatternPrunerConfig, type PrunerConfig } from "./config.ts";
@@ -16,10 +16,10 @@ import { type BlockLayout, blockCount, formatPattern, perBlock } from "./pattern
 import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { planPruneSteps, pruneSteps, targetRatio } from "./schedule.ts";
 
-/** A layer with its pattern laid on it. */
+/** A layer with the layout of its blocks. */
 export type LaidOut = Pick<LayerShape, "name" | "shape"> & { readonly layout: BlockLayout };
 
-/** Refuses a pattern that cannot be laid on layers. */
+/** Refuses whole attention heads. */
 export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
   const { pattern } = config;
   if (pattern.kind !== "heads") return { ...config, pattern };
@@ -30,7 +30,7 @@ export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
   );
 }
 
-/** Refuses what has no block masks to score by. */
+/** Refuses settings that do not work with block masks. */
 function checkBlockMasks({ method, pattern, criterion }: PatternPrunerConfig): void {
   const spelling = formatPattern(pattern);
   if (method === "progressive")
@@ -40,15 +40,14 @@ function checkBlockMasks({ method, pattern, criterion }: PatternPrunerConfig): v
     refuseCombination(criterion, "a pattern of whole channels", spelling);
 }
 
-/** Refuses a schedule. */
 function refuseSchedule(path: string, expected: string, got: string | number): never {
   refusePruning("unusable-schedule", path, expected, got);
 }
 
-/** `strict` refuses schedules with which INC silently prunes less than asked. */
+/** `strict` refuses schedules with which INC prunes less than the target without a warning. */
 export function checkSchedule(config: PatternPrunerConfig): void {
   const { criterion, method, startStep, endStep, pruningFrequency } = config;
-  // Block masks have gradients from the start step on only.
+  // Block masks have no gradients before the start step.
   const unscored = scoresBlockMasks(criterion) ? startStep : 0;
   const isOnly = startStep === unscored && endStep - startStep < pruningFrequency;
   if (needsGradient(criterion) && isOnly)
@@ -66,9 +65,9 @@ export function checkSchedule(config: PatternPrunerConfig): void {
 }
 
 /**
- * Refuses settings that contradict each other whatever the layers are.
+ * Refuses settings that contradict each other for any layers.
  *
- * @param checkMore what the profile refuses of a schedule.
+ * @param checkMore the profile's check of the schedule.
  */
 export function checkSettings(
   config: PatternPrunerConfig,
@@ -96,11 +95,11 @@ export function checkSettings(
     refuseCombination("group lasso", "a block pattern", formatPattern(pattern));
 }
 
-/** Refuses blocks too small to be pruned in four parts. */
+/** Refuses blocks that are too small for four parts. */
 export function checkProgressive(config: PatternPrunerConfig, layers: readonly LaidOut[]): void {
   if (!planProgressive(config).interpolating) return;
   const { pattern, pruningFrequency } = config;
-  // INC checks before it lowers the number of parts for frequent prune steps.
+  // INC checks this before it reduces the number of parts for frequent prune steps.
   const refuse = (size: number, layer?: string): never => {
     refuseCombination(
       `progressive pruning every ${pruningFrequency} steps`,
@@ -119,7 +118,7 @@ export function checkProgressive(config: PatternPrunerConfig, layers: readonly L
   }
 }
 
-/** Whether any prune step that has scores to go by asks for at least one block. */
+/** Whether a prune step that has scores prunes at least one block. */
 function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
   const { total, completed } = planPruneSteps(config);
   return pruneSteps(config).some((step, i) => {
@@ -129,7 +128,6 @@ function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
   });
 }
 
-/** Refuses a layer that the pattern does not divide. */
 export function refuseIndivisible(
   { pattern }: PatternPrunerConfig,
   { name, shape }: LaidOut,
@@ -143,7 +141,7 @@ export function refuseIndivisible(
   );
 }
 
-/** Whether INC raises an error if the pattern does not divide some of the layers. */
+/** Whether INC fails if the pattern does not divide some of the layers. */
 export function incBreaksOnIndivisible(
   config: PatternPrunerConfig,
   layers: readonly LaidOut[],
@@ -157,7 +155,7 @@ export function incBreaksOnIndivisible(
         (pruningScope === "global" && prunesAnything(config, blocks));
 }
 
-/** `strict` refuses per-op bounds that leave too little room for the final target. INC lowers an iterative target. */
+/** `strict` refuses per-op bounds that prevent the final target. INC lowers an iterative target instead. */
 export function checkRoom(config: PatternPrunerConfig, layers: readonly LaidOut[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;
   if (config.method === "pattern_lock") return;
@@ -177,7 +175,7 @@ export function checkRoom(config: PatternPrunerConfig, layers: readonly LaidOut[
   }
 }
 
-/** Refuses pruners that would prune nothing. */
+/** Refuses pruners without effect. */
 export function checkSomething(config: PatternPrunerConfig, layers: readonly LaidOut[]): void {
   if (layers.length === 0)
     refusePruning(

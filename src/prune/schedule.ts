@@ -1,4 +1,4 @@
-/** When to prune and how much (INC: `schedulers.py`, `check_is_pruned_step`). */
+/** The schedule: prune steps and their targets (INC: `schedulers.py`, `check_is_pruned_step`). */
 import { cos, pow } from "../core/real.ts";
 import type { PrunerConfig, SparsityDecay } from "./config.ts";
 
@@ -13,7 +13,6 @@ export type ScheduleConfig = Pick<
   | "maxSparsityRatioPerOp"
 >;
 
-/** Whether `step` begins with new masks. */
 export function isPruneStep(config: ScheduleConfig, step: number): boolean {
   return (
     step >= config.startStep &&
@@ -22,15 +21,14 @@ export function isPruneStep(config: ScheduleConfig, step: number): boolean {
   );
 }
 
-/** All prune steps, in order. */
 export function pruneSteps(config: ScheduleConfig): number[] {
   const count = Math.floor((config.endStep - config.startStep) / config.pruningFrequency) + 1;
   return Array.from({ length: count }, (_, i) => config.startStep + i * config.pruningFrequency);
 }
 
 /**
- * Prune steps that the target is spread over, and how many count as done at the beginning. The first prune step only
- * counts if it is the only one. Otherwise its target is the initial sparsity.
+ * The number of prune steps over which the target grows, and the number of them completed at the beginning. The first
+ * prune step counts only if it is the only one. Otherwise its target is the initial sparsity.
  */
 export function planPruneSteps(config: ScheduleConfig): { total: number; completed: number } {
   const total = Math.floor((config.endStep - config.startStep) / config.pruningFrequency);
@@ -38,8 +36,8 @@ export function planPruneSteps(config: ScheduleConfig): { total: number; complet
 }
 
 /**
- * Target after `completed` of `total` prune steps, before it is limited to the final target. `cube` is (t/T)^3 as in INC,
- * not the 1 - (1 - t/T)^3 of Zhu and Gupta (2017).
+ * Target after `completed` of `total` prune steps, not yet limited to the final target. `cube` is (t/T)^3 as in INC,
+ * not 1 - (1 - t/T)^3 as in Zhu and Gupta (2017).
  */
 function decayedTarget(
   decay: SparsityDecay,
@@ -64,10 +62,7 @@ function decayedTarget(
   }
 }
 
-/**
- * {@link targetRatio} under `strict`: the last prune step has the final target itself, which a decay's formula can miss
- * by a few units in the last place.
- */
+/** {@link targetRatio} under `strict`: the last prune step has exactly the final target, without rounding errors. */
 export function exactTargetRatio(
   config: ScheduleConfig,
   completed: number,
@@ -80,10 +75,10 @@ export function exactTargetRatio(
 }
 
 /**
- * Share of blocks (elements for N:M) to be pruned after `completed` of `total` prune steps. One-shot: the target itself.
- * Iterative: the decay towards min(max per op, target) (INC: `IterativeScheduler.update_sparsity_ratio`).
+ * Share of blocks (elements for N:M) to prune after `completed` of `total` prune steps. A one-shot schedule has the
+ * final target. An iterative one approaches min(max per op, target) (INC: `IterativeScheduler.update_sparsity_ratio`).
  *
- * @param initial sparsity the decay starts from.
+ * @param initial the sparsity at the start.
  */
 export function targetRatio(
   config: ScheduleConfig,

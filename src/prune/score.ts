@@ -1,7 +1,4 @@
-/**
- * Scores: how important each element or block is (INC: `criteria.py`). Formulas are in the table of criteria; all
- * arithmetic is float32, as PyTorch's.
- */
+/** Computes and stores scores (INC: `criteria.py`), by the formulas of the table of criteria, in float32. */
 import { roundToBfloat16 } from "./accumulate.ts";
 import { blockMaskGradientsInto, updateBlockMaskScoresInto } from "./block-mask.ts";
 import type { PrunerConfig } from "./config.ts";
@@ -13,12 +10,12 @@ import {
   scoresBlockMasks,
 } from "./criteria.ts";
 import { type BlockLayout, blockCount } from "./pattern.ts";
-import { reduceBlockRow, reserveScores, type ScoreScratch, toMatrixOrderInto } from "./reduce.ts";
+import { reduceBlockRow, reserveScores, toMatrixOrderInto } from "./reduce.ts";
 import { type PrunerScratch, reserveMaskGradients } from "./scratch.ts";
 import type { LivePruner, PrunedLayer, PrunerState } from "./state.ts";
 
 /**
- * Merges `count` fresh scores into the stored ones from `start`: scores = decay * scores + fresh, rounded to bfloat16
+ * Merges `count` fresh scores into the stored scores from `start`: scores = decay * scores + fresh, rounded to bfloat16
  * with `lowMemory`, or scores = fresh without a decay.
  */
 function mergeInto(
@@ -58,7 +55,7 @@ function isFusible(
   return blockHeight === 1 || scoreReduction !== "max";
 }
 
-/** Updates one score per block from a weight and its gradient, which is not read for magnitude. */
+/** Updates one score per block from the weight and its gradient. Magnitude does not read the gradient. */
 function updateBlockScoresInto(
   criterion: ElementRule,
   config: PrunerConfig,
@@ -66,7 +63,7 @@ function updateBlockScoresInto(
   weight: Float32Array,
   gradient: Float32Array,
   scores: Float32Array,
-  scratch: ScoreScratch,
+  { score: scratch, selection: { kernels } }: PrunerScratch,
 ): void {
   const { blockHeight: height, columns, blockColumns, positions } = layout;
   const { scoreReduction, lowMemoryUsage } = config;
@@ -76,7 +73,6 @@ function updateBlockScoresInto(
     const factors = loop === "product" ? gradient : null;
     const divisor = scoreReduction === "mean" ? height : 1;
     const momentum = decay === null ? 0 : Math.fround(decay);
-    const { kernels } = scratch;
     kernels.updateScoresInto(values, factors, height, columns, divisor, momentum, scores);
     return;
   }
@@ -94,7 +90,7 @@ function updateBlockScoresInto(
   }
 }
 
-/** The blocks that scores are of: one for each element if scores are per element, in the weight's own order. */
+/** The layout of the scores: one block per element, in the weight's own order, if scores are per element. */
 function scoredLayout({ config }: PrunerState, { layout, frozen }: PrunedLayer): BlockLayout {
   const frozenForGood = frozen && CRITERIA[config.criterion].decay === null;
   if (config.pattern.kind === "block" && layout.divides && !frozenForGood) return layout;
@@ -103,7 +99,7 @@ function scoredLayout({ config }: PrunerState, { layout, frozen }: PrunedLayer):
   return { ...layout, ...single, positions: 1, divides: true };
 }
 
-/** Adds the gradients of the block masks to the scores, and collects them if masks are rearranged by them. */
+/** Adds the gradients of block masks to the scores, and collects them if masks are rearranged by them. */
 function updateFromBlockMasksInto(
   criterion: BlockCriterion,
   pruner: LivePruner,
@@ -123,7 +119,7 @@ function updateFromBlockMasksInto(
   });
 }
 
-/** Brings a pruner's scores up to date with its layers' weights and gradients. */
+/** Updates the scores of a pruner from the weights and gradients of its layers. */
 export function updateScoresInto(pruner: LivePruner, scratch: PrunerScratch): void {
   const { config } = pruner;
   if (scoresBlockMasks(config.criterion)) {
@@ -137,6 +133,6 @@ export function updateScoresInto(pruner: LivePruner, scratch: PrunerScratch): vo
     const count = blockCount(layout);
     if (layer.scores?.length !== count) layer.scores = new Float32Array(count);
     const { scores } = layer;
-    updateBlockScoresInto(rule, config, layout, data, gradient ?? data, scores, scratch.score);
+    updateBlockScoresInto(rule, config, layout, data, gradient ?? data, scores, scratch);
   });
 }

@@ -1,4 +1,4 @@
-/** Working memory of one pruner: made once for the `Into` forms, and reused at every step. */
+/** Working memory of pruners: created once for the `Into` forms and reused at every step. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { createGroupScratch, type GroupScratch } from "./group.ts";
 import type { LayerRecord } from "./layer.ts";
@@ -9,11 +9,11 @@ import { createSelectionScratch, type SelectionScratch } from "./threshold.ts";
 
 /** Working memory of one layer at a prune step. */
 export interface LayerScratch {
-  /** Scores of N:M groups, or a copy of block scores that carries bounds. */
+  /** Scores of N:M groups, or a copy of block scores that bounds may overwrite. */
   blockScores: Float32Array;
-  /** How many elements each N:M group would lose. */
+  /** Number of elements that each N:M group would lose. */
   losses: Uint16Array;
-  /** Flags of blocks: counts as pruned once it is (`inc`), is pruned already (`strict`). */
+  /** 1 for each block that counts as pruned once it is pruned (`inc`), or that is already pruned (`strict`). */
   flags: Uint8Array;
 }
 
@@ -25,8 +25,9 @@ const EMPTY: LayerScratch = {
 
 /** Working memory of one pruner. */
 export interface PrunerScratch {
-  /** Shared by all pruners, like the next. */
+  /** Shared by all pruners. */
   readonly selection: SelectionScratch;
+  /** Shared by all pruners. */
   readonly score: ScoreScratch;
   readonly group: GroupScratch;
   /** One row of the widest mask. */
@@ -38,13 +39,13 @@ export interface PrunerScratch {
   readonly records: LayerRecord[];
 }
 
-/** Makes the working memory of some pruners. What depends on the layers' sizes grows at the first prune step. */
+/** Creates working memory for pruners. Arrays that depend on the sizes of layers grow at the first prune step. */
 export function createPrunerScratches(
   pruners: readonly PrunerState[],
   kernels: PruningKernels = plainKernels,
   selection: SelectionScratch = createSelectionScratch(kernels),
 ): readonly PrunerScratch[] {
-  const score = createScoreScratch(kernels);
+  const score = createScoreScratch();
   return pruners.map(({ config: { pattern }, layers }) => ({
     selection,
     score,
@@ -62,7 +63,7 @@ export function reserveMaskGradients(scratch: PrunerScratch, count: number): Flo
   return scratch.maskGradients.subarray(0, count);
 }
 
-/** Makes a layer's parts large enough; the scores of whole blocks need neither losses nor flags. */
+/** Ensures room for the blocks of a layer. Whole blocks need no losses and no flags. */
 export function reserveBlocks(scratch: LayerScratch, blocks: number, whole: boolean): void {
   if (scratch.blockScores.length !== blocks) scratch.blockScores = new Float32Array(blocks);
   if (whole || scratch.flags.length === blocks) return;

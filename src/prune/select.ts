@@ -1,10 +1,8 @@
-/**
- * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`).
- */
+/** Selects the layers of a pruner (INC: `parse_to_prune`, `ClassifierHeadSearcher`). */
 import type { PrunerConfig } from "./config.ts";
 import { type LayerKind, type LayerShape, refuseCombination } from "./layer.ts";
 
-/** PyTorch's class names, which `pruning_op_types` are parts of. */
+/** PyTorch's class names. `pruning_op_types` are parts of them. */
 const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
   linear: "Linear",
   conv1d: "Conv1d",
@@ -14,7 +12,7 @@ const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
 };
 
 /**
- * Compiles a regular expression in Python's syntax: `(?P<name>...)`, `\A`, `\Z` and a leading `(?i)` are understood.
+ * Compiles a regular expression with Python's `(?P<name>...)`, `\A`, `\Z` and a leading `(?i)`.
  *
  * @throws SyntaxError if it is invalid.
  */
@@ -27,7 +25,7 @@ export function compileNamePattern(source: string): RegExp {
   return new RegExp(translated, ignoreCase ? "i" : "");
 }
 
-/** What is wrong with a regular expression, in the engine's words; `undefined` if it is valid. */
+/** The engine's error message for a regular expression. `undefined` if it is valid. */
 export function expressionFault(source: string): string | undefined {
   try {
     compileNamePattern(source);
@@ -37,7 +35,7 @@ export function expressionFault(source: string): string | undefined {
   }
 }
 
-/** Name of the classifier head: the last linear or conv2d layer, if no module follows it. */
+/** Name of the classifier head: the last module, if it is linear or conv2d. */
 export function findClassifierHead(
   layers: readonly Pick<LayerShape, "name" | "kind">[],
 ): string | undefined {
@@ -45,29 +43,26 @@ export function findClassifierHead(
   return last && canBeHead(last) ? last.name : undefined;
 }
 
-/** Whether a layer is of a kind that INC takes for a classifier head. */
+/** Whether INC accepts a layer of this kind as the classifier head. */
 export function canBeHead({ kind }: Pick<LayerShape, "kind">): boolean {
   return kind === "linear" || kind === "conv2d";
 }
 
-/** How a profile selects. */
+/** The selection rule of a profile. */
 export interface SelectionRule {
-  /** Whether layers keep the model's order; otherwise they come in the order of the expressions. */
+  /** Whether layers are in module order. Otherwise they are in the order of the expressions. */
   readonly inModuleOrder: boolean;
-  /** Tells whether a name counts as the classifier head's. */
+  /** Returns a test for names that are excluded with the classifier head. */
   readonly headTest: (head: string) => (name: string) => boolean;
 }
 
-/** `strict`: module order; the head alone is left out. */
+/** `strict`: module order, and only the head itself is excluded. */
 export const selection: SelectionRule = {
   inModuleOrder: true,
   headTest: (head) => (name) => name === head,
 };
 
-/**
- * `inc`: the order of the expressions; the head's name is one more excluded expression, so that `classifier` also
- * excludes `pre_classifier`.
- */
+/** `inc`: the order of the expressions. The head's name is an excluded expression, which may match other layers. */
 export const incSelection: SelectionRule = {
   inModuleOrder: false,
   headTest(head) {
@@ -84,23 +79,22 @@ export const incSelection: SelectionRule = {
   },
 };
 
-/** A layer left alone, and why. */
+/** A skipped layer and the reason. */
 export interface SkippedLayer {
   readonly name: string;
   readonly reason: string;
 }
 
-/** Which layers are selected, and which are not. */
-export interface Selection<Layer extends LayerShape = LayerShape> {
+interface Selection<Layer extends LayerShape = LayerShape> {
   readonly selected: readonly Layer[];
   readonly skipped: readonly SkippedLayer[];
 }
 
 /**
- * Selects layers: those that an expression of `opNames` matches, whose type is among `pruningOpTypes` and whose name
- * matches no excluded expression; without the classifier head.
+ * Selects the layers whose names match an expression of `opNames` and no excluded expression, and whose type is in
+ * `pruningOpTypes`.
  *
- * @param excludeHead whether to look for a classifier head at all.
+ * @param excludeHead whether to exclude the classifier head.
  * @throws PruningError under `inc` if the head's name is not a regular expression.
  */
 export function selectLayers<Layer extends LayerShape>(

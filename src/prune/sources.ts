@@ -1,6 +1,6 @@
 /**
- * The places in a configuration that state a pruner's values, and the keys allowed there (INC:
- * `process_weight_config`, `update_params`, `check_key_validity`).
+ * Finds the values of a pruner in a configuration, and checks the keys (INC: `process_weight_config`, `update_params`,
+ * `check_key_validity`).
  */
 import { describe } from "../core/checks.ts";
 import { nearestName } from "../core/nearest.ts";
@@ -8,28 +8,26 @@ import type { Profile } from "./config.ts";
 
 /** Options of `parsePruningConfig`. */
 export interface ParseOptions {
-  /** INC warns of unknown keys and goes on; `ignore` goes on silently. Default `refuse`. */
+  /** Whether unknown keys are problems. INC warns of them and ignores them. Default `refuse`. */
   readonly unknownKeys?: "refuse" | "ignore";
   /**
-   * Unless `strict`, values have INC's precedence: a `reg_coeff` outside of `parameters` and an inherited
-   * `lock_init_sparsity` are dropped, and `resume_from_pruned_checkpoint` does nothing. `inc` also reads a text in the
-   * place of a list of names as INC does: letter by letter, each an expression. Otherwise it is refused.
+   * Unless it is `strict`, values have INC's precedence: a `reg_coeff` outside of `parameters` and an inherited
+   * `lock_init_sparsity` are ignored, and `resume_from_pruned_checkpoint` has no effect. With `inc`, a string instead
+   * of a list of names is read as INC does, each letter as an expression. Otherwise it is a problem.
    */
   readonly profile?: Profile;
 }
 
-/** A part of a configuration, by its keys. */
+/** A part of a configuration. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Whether a value is an object with keys. */
 export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Reports a problem; reading goes on. */
+/** Reports a problem. Reading continues. */
 export type Report = (path: string, expected: string, got: string) => void;
 
-/** Reports unknown keys. */
 export function checkKeys(
   fields: Fields,
   known: readonly string[],
@@ -44,38 +42,38 @@ export function checkKeys(
   }
 }
 
-/** A value and where the configuration states it. */
+/** A value and its path in the configuration. */
 interface Stated {
   readonly value: unknown;
   readonly path: string;
 }
 
-/** Where a pruner's values come from. */
+/** The sources of a pruner's values. */
 export interface Sources {
-  /** The pruner's own dictionary, and what stands before its keys in paths. */
+  /** The pruner's own object, and the prefix of its keys in paths. */
   readonly local: Fields;
   readonly prefix: string;
   readonly top: Fields;
-  /** Whether `pruning_configs` is empty, and the top level is the pruner. */
+  /** Whether the top level is the only pruner, because `pruning_configs` is empty. */
   readonly isOnly: boolean;
-  /** As asked for; if it was not, values have INC's precedence. */
+  /** `undefined`: values have INC's precedence. */
   readonly profile: Profile | undefined;
 }
 
-/** The pruner's own value, else the top level's; `null` counts as not given. */
+/** The pruner's own value, or else the value of the top level. `null` counts as not given. */
 function ownValue(
   { local, prefix, top, isOnly, profile }: Sources,
   key: string,
 ): Stated | undefined {
   const value = local[key] ?? undefined;
   if (value !== undefined) return { value, path: prefix + key };
-  // INC's defaults do not know lock_init_sparsity, so it is not handed down to the pruners.
+  // INC's defaults lack lock_init_sparsity, so pruners do not inherit it.
   if (profile !== "strict" && key === "lock_init_sparsity" && !isOnly) return undefined;
   const handedDown = top[key] ?? undefined;
   return handedDown === undefined ? undefined : { value: handedDown, path: key };
 }
 
-/** A pruner's value. `parameters` overrides every key; under `inc` its default overrides reg_coeff with 0. */
+/** A pruner's value. `parameters` overrides every key. Under `inc` its default sets reg_coeff to 0. */
 export function statedValue(sources: Sources, key: string): Stated | undefined {
   const parameters = ownValue(sources, "parameters");
   if (parameters && isFields(parameters.value) && key in parameters.value)
@@ -84,7 +82,7 @@ export function statedValue(sources: Sources, key: string): Stated | undefined {
   return isOverridden ? undefined : ownValue(sources, key);
 }
 
-/** Checks a pruner's keys, those of its `parameters`, which are fields only, and the flag that asks to resume. */
+/** Checks the keys of a pruner and of its `parameters`, and under `strict` the flag to resume. */
 export function checkPruner(
   sources: Sources,
   pruner: readonly string[],
@@ -96,7 +94,7 @@ export function checkPruner(
   const { value, path } = ownValue(sources, "parameters") ?? { value: {}, path: "" };
   if (!isFields(value)) report(path, "an object", describe(value));
   else if (checksKeys) checkKeys(value, fields, `${path}.`, report);
-  // INC accepts the flag and resumes nothing.
+  // INC accepts the flag, but does not resume.
   const flag = ownValue(sources, "resume_from_pruned_checkpoint");
   if (sources.profile === "strict" && flag?.value)
     report(flag.path, "false: pruning resumes from a saved state", describe(flag.value));

@@ -1,28 +1,28 @@
 /**
- * The state of pruning over time: plain data that can be saved, compared and resumed. The pure forms of the hooks
- * never change a state. The `Into` forms take it over as a live one and change it.
+ * The state of pruning over time: plain data that can be saved, compared and continued. The pure forms of the hooks
+ * never change a state. The `Into` forms consume a live state and change it in place.
  */
 import type { PatternPrunerConfig, Profile } from "./config.ts";
 import type { BlockLayout } from "./pattern.ts";
 
-/** A selected layer as one pruner sees it. */
+/** The state of one layer in one pruner. */
 export interface PrunedLayer {
   readonly name: string;
   readonly shape: readonly number[];
   readonly layout: BlockLayout;
-  /** 1 = kept, 0 = pruned; in the weight's layout. */
+  /** 1 = kept, 0 = pruned, in the weight's layout. */
   readonly mask: Uint8Array;
   /**
    * One score per block, row by row. One per element, in the weight's order, for N:M, for a layer that the pattern
    * does not divide, and for a frozen layer if the criterion does not accumulate. `null` before the first scores,
-   * and for a layer without block masks if the criterion scores those.
+   * and for a layer without a block mask if the criterion scores block masks.
    */
   readonly scores: Float32Array | null;
-  /** A per-layer bound has set the mask, which stays from then on (INC: `keep_mask_layers`). */
+  /** Whether a per-layer bound has fixed the mask (INC: `keep_mask_layers`). */
   readonly frozen: boolean;
-  /** Group lasso: each block's factor to shrink by, from the latest gradient (`inc`) or weights (`strict`). */
+  /** Group lasso: the share by which each block shrinks, from the latest gradient (`inc`) or weight (`strict`). */
   readonly lassoTerms: Float32Array | null;
-  /** retrain_free: the gradients of the block masks, one array per scored step. Entries never change. */
+  /** retrain_free: the gradients of the block mask, one array per scored step. The arrays never change. */
   readonly collected: readonly Float32Array[];
   /** Progressive pruning: the mask before the last prune step. */
   readonly previousMask: Uint8Array | null;
@@ -30,33 +30,33 @@ export interface PrunedLayer {
   readonly progressiveMask: Uint8Array | null;
 }
 
-/** One prune step as it was carried out. */
+/** The record of a prune step. */
 export interface PruneEvent {
   readonly step: number;
-  /** Share that the schedule asked for. */
+  /** The target of the schedule. */
   readonly targetRatio: number;
-  /** Whether there were scores. gradient and snip have none before their first gradient. */
+  /** Whether there were scores. `gradient` and `snip` have none before the first gradient. */
   readonly scored: boolean;
-  /** Pruned blocks and all blocks afterwards, as the profile counts them. */
+  /** Pruned blocks and all blocks after the step, as the profile counts them. */
   readonly prunedBlocks: number;
   readonly totalBlocks: number;
 }
 
-/** One pruner's part of the state. */
+/** The state of one pruner. */
 export interface PrunerState {
   readonly config: PatternPrunerConfig;
   readonly layers: readonly PrunedLayer[];
   /** Completed steps (INC: `global_step`). */
   readonly step: number;
-  /** The step for which masks were last updated; -1 before the first. */
+  /** The last step for which masks were updated. -1 before the first. */
   readonly handledStep: number;
-  /** Prune steps done and planned; the next target is the decay at done / planned. */
+  /** Completed and planned prune steps. The decay of the target depends on their quotient. */
   readonly completedPruneSteps: number;
   readonly totalPruneSteps: number;
-  /** Sparsity found at the start step, with `lockInitSparsity`. */
+  /** With `lockInitSparsity`, the sparsity at the start step. */
   readonly initialSparsity: number;
   readonly currentSparsity: number;
-  /** Progressive pruning: whether masks are interpolated, and since which prune step. */
+  /** Progressive pruning: whether masks are interpolated, and the prune step that began it. */
   readonly interpolating: boolean;
   readonly lastPruneStep: number;
   /** Progressive pruning: whether the full masks were applied after the end step. */
@@ -65,21 +65,21 @@ export interface PrunerState {
   readonly lastEvent: PruneEvent | null;
 }
 
-/** The whole state. `version` changes when its meaning does. */
+/** The state of all pruners. `version` changes with the format. */
 export interface PruningState {
   readonly version: 1;
   readonly profile: Profile;
   readonly pruners: readonly PrunerState[];
 }
 
-/** A layer that an `Into` form has taken over: what it replaces. Masks and terms change in place. */
+/** A layer of a live state. The `Into` forms replace these fields, and change masks and terms in place. */
 export interface LiveLayer extends PrunedLayer {
   scores: Float32Array | null;
   frozen: boolean;
   collected: readonly Float32Array[];
 }
 
-/** A pruner that an `Into` form has taken over. */
+/** A pruner of a live state. */
 export interface LivePruner extends PrunerState {
   readonly layers: readonly LiveLayer[];
   step: number;
@@ -92,12 +92,12 @@ export interface LivePruner extends PrunerState {
   lastEvent: PruneEvent | null;
 }
 
-/** A state that an `Into` form has taken over. Nothing else may use it any more. */
+/** A state that the `Into` forms change in place. Use only the state that they return. */
 export interface LivePruningState extends PruningState {
   readonly pruners: readonly LivePruner[];
 }
 
-/** The layers of all pruners, one after the other. */
+/** The layers of all pruners, in order. */
 export function ownedLayers({ pruners }: PruningState): readonly PrunedLayer[] {
   return pruners.flatMap(({ layers }) => layers);
 }

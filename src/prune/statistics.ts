@@ -1,43 +1,43 @@
-/** How sparse a model is, in INC's terms and in honest ones. */
+/** The sparsity of a model, as INC reports it and as counted in the weights. */
 import { sumOf } from "../core/sum.ts";
 import { countPruner, countZeros, incKeptLimit, keptLimit } from "./count.ts";
 import type { LayerRecord } from "./layer.ts";
 import { formatPattern, perElement } from "./pattern.ts";
 import { ownedLayers, type PrunerState, type PruningState } from "./state.ts";
 
-/** A share with its numerator and denominator; `ratio` is 0 if there is nothing to count. */
+/** A share with its numerator and denominator. `ratio` is 0 if `total` is 0. */
 export interface Share {
   readonly zeros: number;
   readonly total: number;
   readonly ratio: number;
 }
 
-/** INC's three figures (`get_sparsity_ratio`), of the masks and not of the weights. */
+/** INC's three figures (`get_sparsity_ratio`). They count masks, not weights. */
 interface IncSparsity {
-  /** Masked elements over the weights of all linear and convolution layers, the head included. */
+  /** Masked elements / weights of all linear and convolution layers, including the head. */
   readonly elementwiseOverLinearConv: number;
-  /** Masked elements over all parameters. */
+  /** Masked elements / all parameters. */
   readonly elementwiseOverAll: number;
-  /** Each pruner's elements times its share of pruned blocks, over linear and convolution weights. */
+  /** Sum of each pruner's elements x its share of pruned blocks / weights of all linear and convolution layers. */
   readonly blockwiseOverLinearConv: number;
 }
 
-/** One pruner's blocks (groups for N:M). */
+/** The blocks of one pruner (groups for N:M). */
 interface PrunerSparsity {
   readonly pattern: string;
   readonly layers: number;
-  /** Blocks that are pruned whole; N:M groups that have lost at least N elements. */
+  /** Fully pruned blocks. For N:M, groups with at least N pruned elements. */
   readonly blocks: Share;
 }
 
-/** Sparsity of a model. A figure counts zeros in the weights themselves unless it says otherwise. */
+/** Sparsity of a model. The shares count zeros in the weights. */
 export interface SparsityStatistics {
   readonly inc: IncSparsity;
-  /** Over the weights of the layers that pruners own. */
+  /** The layers of all pruners. */
   readonly prunedLayers: Share;
-  /** Over the weights of all linear and convolution layers. */
+  /** All linear and convolution layers. */
   readonly linearConv: Share;
-  /** Over the weights of all records. */
+  /** All records. */
   readonly allWeights: Share;
   readonly pruners: readonly PrunerSparsity[];
 }
@@ -56,13 +56,12 @@ function weightShare(layers: readonly LayerRecord[]): Share {
   return shareOf(zeros, total);
 }
 
-/** A pruner's pruned blocks among all of its layers' blocks. */
 function prunerBlocks(pruner: PrunerState, limit: number): Share {
   const { pruned, total } = countPruner(pruner, limit);
   return shareOf(pruned, total);
 }
 
-/** INC's figures. A layer owned by two pruners counts twice. */
+/** INC's figures. A layer of two pruners counts twice. */
 function incSparsity(
   state: PruningState,
   layers: readonly LayerRecord[],
@@ -86,10 +85,10 @@ function incSparsity(
 }
 
 /**
- * Sparsity of a model under pruning.
+ * Computes the sparsity of a model.
  *
  * @param layers all records, in module order.
- * @param parameterCount all of the model's parameters, biases included; default: the records' weights.
+ * @param parameterCount number of parameters including biases. Default: the number of weights in `layers`.
  */
 export function sparsityStatistics(
   state: PruningState,

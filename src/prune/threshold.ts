@@ -1,7 +1,6 @@
 /**
- * The k-th smallest score, exactly and in linear time. A histogram over the upper halves of the bits finds that half of
- * the score, and one over the lower halves finds the rest. Both have 65536 buckets, so no score is copied and the
- * working memory does not depend on their number.
+ * The k-th smallest score, exactly and in linear time. A histogram of the upper 16 bits of all scores gives the upper
+ * half of the result, and a histogram of the lower 16 bits the rest. No score is copied, and the memory is constant.
  */
 
 import type { PruningKernels } from "../core/pruning-kernels.ts";
@@ -9,34 +8,30 @@ import { sumOf } from "../core/sum.ts";
 import { refusePruning } from "./layer.ts";
 import { plainKernels } from "./plain-kernels.ts";
 
-/** Working memory of {@link kthSmallest}. Opaque; reused by later selections. */
+/** Working memory of {@link kthSmallest}. */
 export interface SelectionScratch {
   readonly histogram: Uint32Array;
   readonly kernels: PruningKernels;
 }
 
 const BUCKETS = 0x10000;
-/** Buckets from here on hold negative numbers, in falling order. */
+/** First bucket of negative numbers, which are in descending order. */
 const NEGATIVE = 0x8000;
-/** Upper halves of the infinities. Those above them, up to the next sign, are of NaN. */
+/** Buckets of the infinities. The 127 buckets after each contain only NaN. */
 const INFINITIES = [0x7f80, 0xff80] as const;
 
-/**
- * Makes working memory for selections.
- *
- * @param kernels loops to use instead of those in plain JavaScript.
- */
+/** Creates working memory for selections with the given loops. */
 export function createSelectionScratch(kernels: PruningKernels = plainKernels): SelectionScratch {
   return { histogram: new Uint32Array(BUCKETS), kernels };
 }
 
-/** A bucket, and how many entries lie in those before it. */
+/** A bucket, and the number of entries in the buckets before it. */
 interface Bucket {
   readonly bucket: number;
   readonly before: number;
 }
 
-/** The bucket of the k-th entry, from `first` up or down; `before` entries were counted earlier. */
+/** Finds the bucket of the k-th entry, from `first` up or down, after `before` earlier entries. */
 function findBucket(
   histogram: Uint32Array,
   k: number,
@@ -59,7 +54,7 @@ function sumBuckets(histogram: Uint32Array, from: number, to: number): number {
   return sum;
 }
 
-/** The bucket of the k-th smallest number by its upper half: negative numbers first. */
+/** Finds the bucket of the k-th smallest number by its upper half. Negative numbers come first. */
 export function findLeading(histogram: Uint32Array, k: number): Bucket {
   const negative = sumBuckets(histogram, NEGATIVE, BUCKETS);
   return k <= negative
@@ -70,7 +65,7 @@ export function findLeading(histogram: Uint32Array, k: number): Bucket {
 const word = new Uint32Array(1);
 const float = new Float32Array(word.buffer);
 
-/** The k-th smallest number, from the bucket of its upper half and a histogram of the lower halves there. */
+/** The k-th smallest number, from the bucket of its upper half and the histogram of lower halves in this bucket. */
 export function scoreInBucket(
   { bucket, before }: Bucket,
   histogram: Uint32Array,
@@ -79,27 +74,26 @@ export function scoreInBucket(
   const down = bucket >= NEGATIVE;
   const trailing = findBucket(histogram, k, down ? BUCKETS - 1 : 0, down ? -1 : 1, before);
   word[0] = (bucket << 16) | trailing.bucket;
-  // -0 becomes +0, which is the same score.
+  // Converts -0 to +0.
   return float[0] + 0;
 }
 
-/** The bits of a score. */
 export function bitsOf(score: number): number {
   float[0] = score;
   return word[0];
 }
 
-/** Scores to select from; they need not be in arrays. */
+/** Scores to select from, in arrays or computed. */
 export interface ScoreSource {
   readonly count: number;
-  /** Counts scores by the upper halves of their bits, or by the lower ones of those with the upper half `leading`. */
+  /** Counts scores by their upper halves, or scores with the upper half `leading` by their lower halves. */
   countBitsInto(leading: number | null, histogram: Uint32Array): void;
   hasNaN(): boolean;
-  /** Calls with each score and its position, to find one that is refused. */
+  /** Finds the refused score for the error message. */
   visit(look: (score: number, position: number) => void): void;
 }
 
-/** Refuses NaN, and infinities unless they are allowed. `histogram` has the upper halves of the bits. */
+/** Refuses NaN, and infinities unless they are allowed. `histogram` counts upper halves. */
 function refuseForbidden(
   source: ScoreSource,
   histogram: Uint32Array,
@@ -111,7 +105,7 @@ function refuseForbidden(
     infinite += histogram[infinity];
     others += sumBuckets(histogram, infinity + 1, infinity + 0x80);
   }
-  // Some NaN share the upper half of an infinity.
+  // The bucket of an infinity can also contain NaN.
   const isClean = others === 0 && (infinite === 0 || (allowInfinity && !source.hasNaN()));
   if (isClean) return;
   source.visit((score, position) => {
@@ -146,9 +140,9 @@ export function kthSmallestOf(
 /**
  * The k-th smallest value (k from 1) of all chunks together.
  *
- * @param allowInfinity lets scores of +-Infinity stand for "never" and "always first".
- * @throws PruningError `infeasible-budget` if there are fewer than k values, `invalid-score` for NaN or an infinity that
- * is not allowed.
+ * @param allowInfinity allows scores of -Infinity (always first) and Infinity (always last).
+ * @throws PruningError `infeasible-budget` if there are fewer than k values, `invalid-score` for NaN and for an infinity
+ * that is not allowed.
  */
 export function kthSmallest(
   chunks: readonly Float32Array[],
@@ -163,7 +157,7 @@ export function kthSmallest(
       leading === null
         ? kernels.countLeadingBitsInto(chunks, histogram)
         : kernels.countTrailingBitsInto(chunks, leading, histogram),
-    // Comparisons with NaN are false.
+    // A comparison with NaN is false.
     hasNaN: () => chunks.some((chunk) => kernels.countBelow(chunk, Infinity, true) < chunk.length),
     visit: (look) => {
       for (const chunk of chunks) chunk.forEach(look);

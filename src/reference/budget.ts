@@ -1,8 +1,8 @@
 /**
- * `strict`: exactly floor(blocks * ratio) blocks are pruned, give or take the product's own rounding. Pruned blocks stay
- * pruned. Each layer loses its fewest, earlier layers first if the budget is too small for all. Then the lowest scores
- * of all layers follow, as far as each layer's most allows. Of equal scores the earlier layer's come first, then the
- * lower index.
+ * `strict`: exactly floor(blocks * ratio) blocks are pruned, give or take the product's own rounding. Pruned blocks
+ * stay pruned. Each layer loses its fewest, earlier layers first if the budget is too small for all. Then the lowest
+ * scores of all layers follow, as far as each layer's most allows. Of equal scores the earlier layer's come first, then
+ * the lower index.
  */
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";

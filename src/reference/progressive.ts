@@ -1,13 +1,12 @@
 /**
  * Progressive pruning: the elements that change at a prune step change in four parts, lowest scores first (INC:
  * `PytorchProgressivePruner`, `update_progressive_masks_global_scores`): in INC of all layers together whatever the
- * scope, under `strict` of each layer for itself in local scope.
- * Ticks come every floor(frequency / 4) steps. INC counts them from the start step and prunes all ties of a part's
- * last element; `strict` counts from the latest prune step and prunes the exact number, beginning with those that
- * earlier parts have pruned, whatever their scores are now. Elements that come back to
- * life wait until the change is complete. Prune steps that are closer than four steps leave time for fewer parts, one
- * at each step; INC makes one quarter then and no more. A window of at most four steps, or a prune step at every step, leaves no room, and
- * pruning is plain.
+ * scope, under `strict` of each layer for itself in local scope. Ticks come every floor(frequency / 4) steps. INC
+ * counts them from the start step and prunes all ties of a part's last element; `strict` counts from the latest prune
+ * step and prunes the exact number, beginning with those that earlier parts have pruned, whatever their scores are now.
+ * Elements that come back to life wait until the change is complete. Prune steps that are closer than four steps leave
+ * time for fewer parts, one at each step; INC makes one quarter then and no more. A window of at most four steps, or a
+ * prune step at every step, leaves no room, and pruning is plain.
  */
 import type { Profile, PrunerConfig } from "../prune/config.ts";
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
