@@ -1,20 +1,19 @@
-/** The layout of attention heads in the operands, and the products over all heads. */
+/** The layout of attention's operands, and kernels that run for every head of every example. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
-import type { Kernels, ProductForm } from "../kernels/table.ts";
+import { DROPOUT_GROUP, type Kernels, type ProductForm } from "../kernels/table.ts";
 import { columnsOf, formatShape, rowsOf, type Shape } from "../tensor/shape.ts";
-import { DROPOUT_BLOCK } from "./dropout.ts";
 import type { AttentionLayout, AttentionQueries, DropoutDraw } from "./records.ts";
 import { checkSequences, type Sequences, uniformSequences } from "./sequences.ts";
 
-/** Which rows attend to which others. */
+/** Options that select the rows that attend to each other. */
 export interface AttentionRows {
-  /** The sequences that form the rows of query and key. Default: one for each example of the batch. */
+  /** The sequences in the rows of query and key. Default: a sequence for each entry of the first axis. */
   readonly sequences?: Sequences | undefined;
-  /** `first`: the query is [sequences, heads * width], the first token of each sequence. Default `all`. */
+  /** `first`: only the first token of each sequence attends, and query is [sequences, heads * width]. Default `all`. */
   readonly queries?: AttentionQueries;
 }
 
-/** The layout for keys of a shape. @throws TypeError or RangeError if the shape does not fit */
+/** The layout of keys of a shape. @throws TypeError or RangeError if the shape does not fit */
 export function layoutOf(
   shape: Shape,
   heads: number,
@@ -47,7 +46,7 @@ export function probabilitiesShape(
   return [heads * probabilitiesOfHead(sequences, queries)];
 }
 
-/** Number of probabilities of one head over all sequences. */
+/** The number of probabilities of one head, over all sequences. */
 export function probabilitiesOfHead(
   { squares, offsets }: Sequences,
   queries: AttentionQueries,
@@ -64,17 +63,14 @@ export function longestOf(sequences: Sequences): number {
   return longest;
 }
 
-/** Number of probabilities of one head before those of an example. */
+/** The number of probabilities of one head in the examples before `example`. */
 function startOf({ sequences, queries }: AttentionLayout, example: number): number {
   return queries === "all" ? sequences.squares[example] : sequences.offsets[example];
 }
 
-/*
- * The functions below run a kernel for every head of every example, thousands of times a step. They are plain loops
- * over numbers that allocate nothing.
- */
+// The functions below run thousands of kernels in each step. Their loops allocate nothing.
 
-/** Rows in the score matrices of all heads, for an example of `length` tokens. */
+/** The number of score rows of all heads, for an example of `length` tokens. */
 function squareRows({ queries, heads }: AttentionLayout, length: number): number {
   return heads * (queries === "all" ? length : 1);
 }
@@ -103,7 +99,7 @@ export function softmaxOfScores(
   }
 }
 
-/** dScores = gradient of the unscaled scores, from probabilities p; it may alias dP. */
+/** dScores = gradient of the scores before scaling, from probabilities `p`. It may alias `dP`. */
 export function softmaxOfScoresBackward(
   kernels: Kernels,
   layout: AttentionLayout,
@@ -126,7 +122,7 @@ export function softmaxOfScoresBackward(
   }
 }
 
-/** y = dropout(x) of probabilities. The draw of an element depends on head, query and key, not on padding. */
+/** y = dropout(x) of probabilities. The draws depend on example, head, query and key, not on padding. */
 export function dropProbabilities(
   kernels: Kernels,
   layout: AttentionLayout,
@@ -136,7 +132,7 @@ export function dropProbabilities(
   y: Float32Array,
 ): void {
   const { sequences, queries, heads } = layout;
-  const stride = Math.ceil(maxPositions / DROPOUT_BLOCK) * DROPOUT_BLOCK;
+  const stride = Math.ceil(maxPositions / DROPOUT_GROUP) * DROPOUT_GROUP;
   kernels.openGroup();
   try {
     for (let example = 0; example + 1 < sequences.offsets.length; example++) {
@@ -155,8 +151,8 @@ export function dropProbabilities(
 }
 
 /**
- * The product of a form for every head. `nt`: queries and keys give squares; `nn`: squares and keys give queries; `tn`:
- * squares and queries give keys. `out` is written, or with `accumulate` added to.
+ * The product of a form for every head, with scores S, queries Q and keys K: `nt` S = Q K^T, `nn` Q = S K, `tn`
+ * K = S^T Q. With `accumulate` it adds to `out`.
  */
 export function multiplyByHead(
   kernels: Kernels,

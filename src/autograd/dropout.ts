@@ -1,4 +1,5 @@
 import { checkNumber } from "../core/checks.ts";
+import { DROPOUT_GROUP } from "../kernels/table.ts";
 import { columnsOf, elementCount, type Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { consumedGradient, passGradient } from "./gradient.ts";
@@ -6,13 +7,10 @@ import type { DropoutDraw, OperationRecord, Variable } from "./records.ts";
 import { checkSequences, type Sequences, uniformSequences } from "./sequences.ts";
 import { createOutput, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
-/** Random numbers come in blocks of this many positions; every row begins at the start of a block. */
-export const DROPOUT_BLOCK = 32;
-
 /**
- * Inverted dropout: zeroes an element with probability `rate` and divides the others by 1 - rate. Each index of the
- * first axis is an example, or each of `sequences`. Which elements are dropped depends only on (seed, step,
- * operation, example, row, column), not on the padding. The identity if the tape is not training.
+ * Inverted dropout: sets elements to zero with probability `rate` and divides the others by 1 - rate. Returns `x` if the
+ * tape is not training. The choice depends on (seed, step, operation, example, row, column), not on padding. Examples
+ * are the entries of the first axis, or the given sequences.
  *
  * @param x - [examples, ..., columns], or with `sequences` [rows, columns]
  * @throws RangeError for a rate outside [0, 1)
@@ -52,7 +50,7 @@ export function dropoutBackward(
   passGradient(tape, operands.input, dy);
 }
 
-/** Applies a draw to the rows of sequences, one example each; `y` may alias `x`. */
+/** y = dropout(x) with a draw. Each sequence is an example. `y` may alias `x`. */
 export function dropRows(
   tape: Tape,
   { rate, key }: DropoutDraw,
@@ -61,7 +59,7 @@ export function dropRows(
   y: Tensor,
 ): void {
   const columns = elementCount(x.shape) / rowCount(x.shape);
-  const stride = Math.ceil(columns / DROPOUT_BLOCK) * DROPOUT_BLOCK;
+  const stride = Math.ceil(columns / DROPOUT_GROUP) * DROPOUT_GROUP;
   const { kernels } = tape.backend;
   const xs = x.data;
   const ys = y.data;
@@ -78,12 +76,12 @@ export function dropRows(
   }
 }
 
-/** Rows of an operand. With a single axis each element is a row. */
+/** The number of rows. With a single axis each element is a row. */
 function rowCount(shape: Shape): number {
   return shape.length < 2 ? elementCount(shape) : elementCount(shape) / columnsOf(shape);
 }
 
-/** The given sequences, checked, or those of [examples, ..., columns]. */
+/** The given sequences after a check, or by default a sequence for each entry of the first axis. */
 export function exampleSequences(name: string, shape: Shape, given?: Sequences): Sequences {
   const rows = rowCount(shape);
   if (given !== undefined) {

@@ -1,12 +1,13 @@
 /**
  * Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2,
- * 3", SC 2011). A draw depends on its key and counter alone, so threads, padding and resuming cannot shift it.
+ * 3", SC 2011). A draw depends only on its key and counter, so threads, padding and resuming cannot change it.
  */
 
-const MULTIPLIER_0 = 0xd2511f53;
-const MULTIPLIER_1 = 0xcd9e8d57;
-const WEYL_0 = 0x9e3779b9;
-const WEYL_1 = 0xbb67ae85;
+export const MULTIPLIER_0 = 0xd2511f53;
+export const MULTIPLIER_1 = 0xcd9e8d57;
+export const WEYL_0 = 0x9e3779b9;
+export const WEYL_1 = 0xbb67ae85;
+export const PHILOX_ROUNDS = 10;
 
 /** The high 32 bits of the 64-bit product of two unsigned 32-bit integers. */
 function multiplyHigh(a: number, b: number): number {
@@ -20,7 +21,7 @@ function multiplyHigh(a: number, b: number): number {
   return (aHigh * bHigh + Math.floor(middle1 / 0x10000) + Math.floor(middle2 / 0x10000)) >>> 0;
 }
 
-/** One block for the counter (c0, c1, c2, c3) and the key (k0, k1): four unsigned 32-bit words into `out`. */
+/** Writes the block of a counter (c0, c1, c2, c3) and a key (k0, k1) to `out`: four unsigned 32-bit words. */
 export function philoxInto(
   c0: number,
   c1: number,
@@ -36,7 +37,7 @@ export function philoxInto(
   let x3 = c3 >>> 0;
   let key0 = k0 >>> 0;
   let key1 = k1 >>> 0;
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < PHILOX_ROUNDS; round++) {
     const high0 = multiplyHigh(MULTIPLIER_0, x0);
     const low0 = Math.imul(MULTIPLIER_0, x0) >>> 0;
     const high1 = multiplyHigh(MULTIPLIER_1, x2);
@@ -54,10 +55,7 @@ export function philoxInto(
   out[3] = x3;
 }
 
-/**
- * The purposes of draws. Each has its own counter space, so that more draws for one do not shift another. Dropout
- * operations of a forward pass take the ids from `dropout` upwards.
- */
+/** The stream of each purpose. Dropout operations of a forward pass use the streams from `dropout` on. */
 export const STREAM: Readonly<
   Record<"shuffle" | "initialise" | "generate" | "buckets" | "dropout", number>
 > = /* @__PURE__ */ Object.freeze({
@@ -68,7 +66,7 @@ export const STREAM: Readonly<
   dropout: 1024,
 });
 
-/** A sequential reader of one counter stream, as plain data. */
+/** The position in a stream of random numbers, as plain data. */
 export interface RandomStream {
   readonly seed: number;
   readonly stream: number;
@@ -78,7 +76,7 @@ export interface RandomStream {
   readonly block: Uint32Array;
 }
 
-/** Opens the stream (seed, stream, substream) at its beginning. Seeds are non-negative integers below 2^53. */
+/** Opens a stream at its start. Seeds are non-negative integers below 2^53. */
 export function openStream(seed: number, stream: number, substream: number = 0): RandomStream {
   return { seed, stream, substream, drawn: 0, block: new Uint32Array(4) };
 }
@@ -88,27 +86,20 @@ export function seedKey(seed: number): readonly [number, number] {
   return [seed >>> 0, Math.floor(seed / 0x100000000) >>> 0];
 }
 
-/** Next unsigned 32-bit word of the stream; advances it. */
+/** The next unsigned 32-bit word of a stream, which advances. */
 export function nextUint32(stream: RandomStream): number {
   const index = stream.drawn & 3;
   if (index === 0) {
     const [k0, k1] = seedKey(stream.seed);
     const position = Math.floor(stream.drawn / 4);
-    philoxInto(
-      position,
-      Math.floor(position / 0x100000000),
-      stream.stream,
-      stream.substream,
-      k0,
-      k1,
-      stream.block,
-    );
+    const high = Math.floor(position / 0x100000000);
+    philoxInto(position, high, stream.stream, stream.substream, k0, k1, stream.block);
   }
   stream.drawn++;
-  return stream.block[index] as number;
+  return stream.block[index];
 }
 
-/** Next integer in [0, bound), without bias (rejection); bound at most 2^32. */
+/** The next integer in [0, bound), uniform by rejection. `bound` is at most 2^32. */
 export function nextBelow(stream: RandomStream, bound: number): number {
   const limit = 0x100000000 - (0x100000000 % bound);
   for (;;) {
@@ -117,14 +108,14 @@ export function nextBelow(stream: RandomStream, bound: number): number {
   }
 }
 
-/** Next number in [0, 1) with 53 random bits. */
+/** The next number in [0, 1), with 53 random bits. */
 export function nextUnit(stream: RandomStream): number {
   const high = nextUint32(stream) >>> 5;
   const low = nextUint32(stream) >>> 6;
   return (high * 0x4000000 + low) / 0x20000000000000;
 }
 
-/** Next standard normal number (Marsaglia's polar method; the second value of a pair is dropped). */
+/** The next standard normal number, by Marsaglia's polar method without the second number of a pair. */
 export function nextNormal(stream: RandomStream): number {
   for (;;) {
     const u = 2 * nextUnit(stream) - 1;
@@ -140,9 +131,7 @@ export function permutation(stream: RandomStream, count: number): Uint32Array {
   for (let i = 0; i < count; i++) order[i] = i;
   for (let i = count - 1; i > 0; i--) {
     const j = nextBelow(stream, i + 1);
-    const swap = order[i] as number;
-    order[i] = order[j] as number;
-    order[j] = swap;
+    [order[i], order[j]] = [order[j], order[i]];
   }
   return order;
 }

@@ -18,7 +18,10 @@ export type KernelVariant = "scalar" | "simd" | "fma" | "revectorized";
 /** The form of a product C[m,n]: `nn` A[m,k] B[k,n]; `nt` A[m,k] B[n,k]^T; `tn` A[k,m]^T B[k,n]. */
 export type ProductForm = "nn" | "nt" | "tn";
 
-/** The random numbers of one dropout operation: key and counter. */
+/** Positions that share four Philox blocks in dropout: 4 blocks x 4 words x 2 halves. Rows start at multiples of it. */
+export const DROPOUT_GROUP = 32;
+
+/** The key of the random numbers of a dropout operation, and the part of their counter that all examples share. */
 export interface DropoutKey {
   /** The low and high 32 bits of the seed. */
   readonly seedLow: number;

@@ -1,16 +1,11 @@
 import { philoxInto } from "../../core/random.ts";
-import type { DropoutKey, Kernels } from "../table.ts";
+import { DROPOUT_GROUP, type DropoutKey, type Kernels } from "../table.ts";
 
-/** Positions that share four Philox blocks: 4 blocks x 4 words x 2 halves. */
-const GROUP = 32;
-
-/** Writes the 32 draws of a group, 16 bits each, to `draws` in the order of its positions. */
+/** Writes the 16-bit draws of a group of positions to `draws`. */
 function drawGroup(
   group: number,
   { seedLow, seedHigh, step, operation }: DropoutKey,
   example: number,
-  block: Uint32Array,
-  draws: Uint16Array,
 ): void {
   for (let lane = 0; lane < 4; lane++) {
     philoxInto(4 * group + lane, example, operation, step, seedLow, seedHigh, block);
@@ -21,8 +16,8 @@ function drawGroup(
   }
 }
 
-const block: Uint32Array = new Uint32Array(4);
-const draws: Uint16Array = new Uint16Array(GROUP);
+const block = new Uint32Array(4);
+const draws = new Uint16Array(DROPOUT_GROUP);
 
 export const dropout: Kernels["dropout"] = (
   x,
@@ -40,10 +35,11 @@ export const dropout: Kernels["dropout"] = (
   const scale = Math.fround(1 / (1 - rate));
   for (let r = 0; r < rows; r++) {
     const start = offset + r * columns;
-    const firstGroup = (firstPosition + r * positionStride) / GROUP;
+    const firstGroup = (firstPosition + r * positionStride) / DROPOUT_GROUP;
     for (let c = 0; c < columns; c++) {
-      if (c % GROUP === 0) drawGroup(firstGroup + c / GROUP, key, example, block, draws);
-      y[start + c] = draws[c % GROUP] >= threshold ? x[start + c] * scale : 0;
+      const place = c % DROPOUT_GROUP;
+      if (place === 0) drawGroup(firstGroup + c / DROPOUT_GROUP, key, example);
+      y[start + c] = draws[place] >= threshold ? x[start + c] * scale : 0;
     }
   }
 };

@@ -1,9 +1,9 @@
-/** Operations by row on WASM: softmax of attention, layer normalisation, dropout, embeddings, columns. */
+/** The operations on rows with WASM: softmax of attention, layer normalisation, dropout, embeddings, columns. */
 import { checkIds } from "../extents.ts";
-import type { RowKernels } from "../table.ts";
+import { DROPOUT_GROUP, type RowKernels } from "../table.ts";
 import type { Wasm } from "./calls.ts";
 
-/** The kernels. They throw a RangeError for arrays that are too short. */
+/** The kernels. @throws RangeError (each of them) for an array that is too short */
 export function rowKernels(wasm: Wasm): RowKernels {
   return {
     ...attentionSoftmax(wasm),
@@ -92,7 +92,7 @@ function layerNormBackward(wasm: Wasm): RowKernels["layerNormBackward"] {
     const dxAt = at("dx", dx, size);
     const dGammaAt = at("dGamma", dGamma, columns);
     const dBetaAt = at("dBeta", dBeta, columns);
-    // Before dx, which may alias dy.
+    // First, because dx may alias dy.
     const columnPart = partOfColumns(rows, columns);
     openGroup();
     for (let column = 0; column < columns; column += columnPart) {
@@ -113,11 +113,11 @@ function layerNormBackward(wasm: Wasm): RowKernels["layerNormBackward"] {
   };
 }
 
-/** Positions per Philox block: four blocks serve 32. */
-const POSITIONS_PER_BLOCK = 8;
+/** A group of positions uses four Philox blocks. */
+const POSITIONS_PER_BLOCK = DROPOUT_GROUP / 4;
 
 function dropout({ run, at }: Wasm) {
-  // Cached, because a new number would be a heap object for each of the hundreds of calls of a step.
+  // Cached, because the quotient would be a new heap object in each of the hundreds of calls of a step.
   let scaledRate = 0;
   let scale = 1;
   return {

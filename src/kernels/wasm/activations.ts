@@ -1,11 +1,11 @@
-/** Hyperbolic tangent, rectifier, and the exact (erf) GELU. */
+/** tanh, ReLU and the exact (erf) GELU. */
 import { type FunctionBuilder, f32x4, type ModuleBuilder, v128 } from "./emitter.ts";
 import { each, exponential, polynomial, type Vectors } from "./lanes.ts";
 import { forEachPlace, forEachVector } from "./vector-loop.ts";
 
-/** tanh is 1 in float32 from about 9 on; larger arguments are clamped so that exp(-2 |x|) stays normal. */
+/** Larger |x| are clamped, so that exp(-2 |x|) stays a normal number. tanh is 1 in float32 from about 9 on. */
 const LARGEST_TANH = 20;
-/** Below it tanh is a polynomial, because 1 - e would lose digits. */
+/** For smaller |x| tanh is a polynomial, because 1 - exp(-2 |x|) would lose digits. */
 const SMALL = 0.625;
 
 // tanh(x) = x + x^3 P(x^2) for |x| < 0.625 (Cephes, tanhf).
@@ -16,13 +16,9 @@ const TANH_P = [
 export function addActivations(module: ModuleBuilder): void {
   module.func("tanhForward", { x: "i32", y: "i32", count: "i32" }, (f, { x, y, count }) => {
     forEachVector(f, count, [x, y], (places) => {
-      const ys = tanh(
-        f,
-        places.map((place) => f.let(place.load(x))),
-      );
-      places.forEach((place, i) => {
-        place.store(y, ys[i]);
-      });
+      const xs = places.map((place) => f.let(place.load(x)));
+      const ys = tanh(f, xs);
+      for (const [i, place] of places.entries()) place.store(y, ys[i]);
     });
   });
   const parameters = { y: "i32", dy: "i32", dx: "i32", count: "i32" } as const;
@@ -54,10 +50,8 @@ function tanh(f: FunctionBuilder, xs: Vectors): Vectors {
   const largest = f.let(f.constantF32x4(LARGEST_TANH));
   const sizes = each(f, xs, (x) => f32x4.pmin(f32x4.abs(x), largest));
   const minusTwo = f.let(f.constantF32x4(-2));
-  const powers = exponential(
-    f,
-    each(f, sizes, (a) => f32x4.mul(a, minusTwo)),
-  );
+  const exponents = each(f, sizes, (a) => f32x4.mul(a, minusTwo));
+  const powers = exponential(f, exponents);
   const one = f.let(f.constantF32x4(1));
   const large = each(f, powers, (e) => f32x4.div(f32x4.sub(one, e), f32x4.add(one, e)));
 
@@ -65,14 +59,14 @@ function tanh(f: FunctionBuilder, xs: Vectors): Vectors {
   const signBit = f.let(f.constantF32x4(-0));
   return each(f, xs, (x, i) => {
     const size = v128.bitselect(small[i], large[i], f32x4.lt(sizes[i], limit));
-    return v128.bitselect(x, size, signBit); // with the sign of x, that of zero too
+    return v128.bitselect(x, size, signBit); // the sign of x, also of zero
   });
 }
 
 // GELU: with Q(a) = 1 - Phi(a) for a = |x|, gelu(x) = max(x, 0) - a Q(a) and gelu'(|x|) = 1 - Q(a) + a phi(a),
 // gelu'(-x) = 1 - gelu'(x).
 
-/** Beyond it a Q(a) and a phi(a) are below 1e-33; larger arguments, also infinity, are clamped. */
+/** Larger |x|, including infinity, are clamped: a Q(a) and a phi(a) are below 1e-33 there. */
 const LARGEST_TAIL = 12.5;
 
 // Q(a) = t P(t) exp(-a^2 / 2) / 2 with t = 1 / (1 + SLOPE a): absolute error of a Q(a) below 1e-7.
@@ -83,7 +77,7 @@ const TAIL_P = [
 ] as const;
 const INVERSE_SQRT_2_PI = 1 / Math.sqrt(2 * Math.PI);
 
-/** For the vectors x: a = min(|x|, LARGEST_TAIL), exp(-a^2 / 2) and Q(a). */
+/** Computes a = min(|x|, LARGEST_TAIL), exp(-a^2 / 2) and Q(a) for each x. */
 function normalTail(
   f: FunctionBuilder,
   xs: Vectors,
@@ -109,10 +103,10 @@ export function addGelu(module: ModuleBuilder): void {
     forEachVector(f, count, [x, y], (places) => {
       const xs = places.map((place) => f.let(place.load(x)));
       const { sizes, tails } = normalTail(f, xs);
-      places.forEach((place, i) => {
+      for (const [i, place] of places.entries()) {
         const positive = f32x4.pmax(xs[i], v128.zero);
         place.store(y, f32x4.sub(positive, f32x4.mul(sizes[i], tails[i])));
-      });
+      }
     });
   });
   const parameters = { x: "i32", dy: "i32", dx: "i32", count: "i32" } as const;
@@ -120,9 +114,8 @@ export function addGelu(module: ModuleBuilder): void {
     forEachVector(f, count, [x, dy, dx], (places) => {
       const xs = places.map((place) => f.let(place.load(x)));
       const slopes = derivative(f, xs);
-      places.forEach((place, i) => {
+      for (const [i, place] of places.entries())
         place.store(dx, f32x4.mul(place.load(dy), slopes[i]));
-      });
     });
   });
 }

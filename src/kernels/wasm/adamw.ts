@@ -1,4 +1,4 @@
-/** One AdamW update, in the flavours of torch and of transformers. */
+/** One AdamW update, as in torch and as in transformers. */
 import {
   type FunctionBuilder,
   f32,
@@ -14,13 +14,10 @@ import {
 } from "./emitter.ts";
 import { forEachPlace } from "./vector-loop.ts";
 
-/**
- * Floats that are skipped together if gradient and moments are zero, as in rows of an embedding whose tokens have not
- * occurred: an update would only apply the decay, for three times the memory traffic.
- */
+/** Floats that are updated together by the decay alone if gradient and moments are zero, as in rows of unseen tokens. */
 const STRETCH = 64;
 
-/** The caller computes the factors in double precision. */
+/** The caller computes derived factors in double precision. */
 const PARAMETERS = {
   ...integers("p", "g", "m", "v", "count"),
   beta1: "f32",
@@ -31,9 +28,9 @@ const PARAMETERS = {
   stepSize: "f32",
   /** 1 - learning rate * weight decay. */
   keep: "f32",
-  /** 1 / sqrt(c2), with which torch scales the square root of v. */
+  /** 1 / sqrt(c2); torch multiplies sqrt(v) by it. */
   inverseCorrection: "f32",
-  /** -1: g stays; 0: g is cleared. */
+  /** Mask of g after the update: -1 keeps g, 0 clears it. */
   gradientKept: "i32",
 } as const;
 
@@ -48,7 +45,7 @@ export function addAdamW(module: ModuleBuilder): void {
   });
 }
 
-/** `m` is the new first moment, `rootOfV` the square root of the new second one. */
+/** `m` is the updated first moment, `rootOfV` the square root of the updated second moment. */
 type UpdateOperands = Readonly<
   Record<"p" | "m" | "rootOfV" | "stepSize" | "keep" | "epsilon" | "correction", V128>
 >;
@@ -84,7 +81,7 @@ function addUpdate(
         const rootOfV = f32x4.sqrt(newV);
         place.store(p, newParameter({ p: place.load(p), m: newM, rootOfV, ...constants }, f));
       });
-    // Without epsilon the step would be 0 / 0.
+    // With epsilon 0 a step of zero moments is 0 / 0, so nothing is skipped.
     const mayRest = f.let(f32.lt(f32.const(0), values.epsilon));
     const decays = f.let(f32.ne(values.keep, f32.const(1)));
     f.while(count, () => {
@@ -109,7 +106,7 @@ function addUpdate(
   });
 }
 
-/** Whether the arrays have only zero bits in this block of floats. */
+/** Whether all bits of the next {@link STRETCH} floats of the arrays are zero. */
 function isZero(f: FunctionBuilder, arrays: readonly Local<"i32">[]): I32 {
   const any = f.local("v128");
   f.set(any, v128.zero);

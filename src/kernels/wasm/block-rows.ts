@@ -11,7 +11,7 @@ import {
 } from "./emitter.ts";
 import { barrier } from "./gemm-tile.ts";
 
-/** Blocks in an iteration, and outputs between two scheduling barriers; null: no barriers and no exits. */
+/** Blocks per iteration, and outputs between two {@link barrier}s; null: loops without barriers and exits. */
 const LOOPS: Readonly<
   Record<WasmVariant, { readonly unroll: number; readonly outputsPerBarrier: number | null }>
 > = {
@@ -20,12 +20,12 @@ const LOOPS: Readonly<
   revectorized: { unroll: 2, outputsPerBarrier: null },
 };
 
-/** Whether the engine joins neighbouring vectors, which needs adjacent loads and stores in loops without exits. */
+/** Whether the engine joins pairs of vectors. This needs adjacent loads and stores, in loops without exits. */
 export function joinsVectors({ variant }: { readonly variant: WasmVariant }): boolean {
   return LOOPS[variant].outputsPerBarrier === null;
 }
 
-/** Addresses of kept blocks; `starts` is at the first block row to visit. */
+/** Addresses of the arrays of kept blocks; `starts` points to the first block row to visit. */
 interface BlockAddresses {
   readonly starts: Local<"i32">;
   readonly columns: I32;
@@ -37,7 +37,7 @@ interface BlockAddresses {
 /** The position within a block row. */
 interface BlockRow {
   readonly remaining: Local<"i32">;
-  /** Addresses of the input and the values of the next block. */
+  /** Addresses of the column index and of the values of the next block. */
   readonly column: Local<"i32">;
   readonly value: Local<"i32">;
   /** Bytes of the values of a block. */
@@ -49,20 +49,20 @@ function declareRow(f: FunctionBuilder, valueBytes: number): BlockRow {
   return { remaining, column, value, valueBytes };
 }
 
-/** A block of an unrolled iteration. */
+/** A block in an unrolled iteration. */
 export interface BlockPlace {
   readonly column: Local<"i32">;
   readonly value: Local<"i32">;
-  /** Its index in the iteration: its input is at `column + 4 * step`. */
+  /** Index of the block in the iteration; its column index is at `column + 4 * step`. */
   readonly step: number;
-  /** Its values are at `value + offset`. */
+  /** The values of the block are at `value + offset`. */
   readonly offset: number;
-  /** The end of the loop, for a barrier. */
+  /** The end of the loop, as the target of a {@link barrier}. */
   readonly done: Label;
   readonly remaining: Local<"i32">;
 }
 
-/** Runs the body for each of `rows` block rows. `starts` advances. */
+/** Runs the body for each of `rows` block rows and advances `starts`. */
 export function forEachBlockRow(
   f: FunctionBuilder,
   { starts, columns, values, height = BLOCK_OUTPUTS }: BlockAddresses,
@@ -83,9 +83,9 @@ export function forEachBlockRow(
 
 interface BlockLoop {
   readonly unroll: number;
-  /** Whether an iteration can exit after any block. If not, whole iterations precede single blocks. Default true. */
+  /** Whether an iteration may end after any block. If not, remaining blocks run in a second loop. Default true. */
   readonly exits?: boolean;
-  /** Other pointers that advance with the values. */
+  /** Pointers that advance together with the values. */
   readonly along?: readonly Local<"i32">[];
 }
 
@@ -112,18 +112,18 @@ export function forEachBlock(
   });
 }
 
-/** A sum of products, and the factor that the next weight is multiplied by. */
+/** A sum, to which weight * factor is added. */
 export type Term = readonly [sum: Local<"v128">, factor: Local<"v128">];
 
 interface BlockProducts {
-  /** The terms of each output of a block. */
+  /** The terms of each output of a block; all use the same weight. */
   readonly terms: readonly (readonly Term[])[];
   /** Code before and after each block. */
   readonly before: (place: BlockPlace) => void;
   readonly after?: (place: BlockPlace) => void;
 }
 
-/** Multiplies every block of a row by factors in registers: `sum += weight * factor`, output by output. */
+/** Adds the products of every block of a row to sums in registers: `sum += weight * factor`, output by output. */
 export function multiplyBlocks(
   f: FunctionBuilder,
   row: BlockRow,
@@ -131,7 +131,7 @@ export function multiplyBlocks(
 ): void {
   const { unroll, outputsPerBarrier } = LOOPS[f.variant];
   const outputs = terms.length;
-  // One pointer for each output: the engine would compute the address of a splat again for each offset.
+  // A pointer for each output: with an offset instead, the engine computes the address of every splat.
   const weights = terms.map((_, r) => f.let(i32.add(row.value, 4 * r)));
   const weight = f.local("v128");
   forEachBlock(f, row, { unroll, exits: !joinsVectors(f), along: weights }, (place) => {
@@ -147,7 +147,7 @@ export function multiplyBlocks(
   });
 }
 
-/** Runs `body` for every four outputs of a block row. */
+/** Runs `body` for each four outputs of a block row; once if a block has at most four. */
 export function forEachFour(
   f: FunctionBuilder,
   row: BlockRow,
@@ -166,13 +166,13 @@ export function forEachFour(
   });
 }
 
-/** The address of the input of a block in a tile [inputs][tokens]. */
+/** The address of a block's input in a tile [inputs][tokens]. */
 export function tileAddress(tile: I32, { column, step }: BlockPlace, tokens: number): I32 {
   const shift = Math.log2(4 * tokens);
   return i32.add(tile, i32.shl(i32.load(column, 4 * step), shift));
 }
 
-/** Uses the working space of the instance if the caller passes no tile. */
+/** Uses the working space of the instance if the caller passes address 0 as tile. */
 export function defaultToWorkspace(f: FunctionBuilder, tile: Local<"i32">): void {
   f.if(i32.eq(tile, 0), () => f.set(tile, f.workspace));
 }

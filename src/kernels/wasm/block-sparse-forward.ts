@@ -1,8 +1,7 @@
 /**
- * y = W x + bias with a block-sparse W, by tiles of tokens. A single remaining token needs no tile. The sums of four
- * outputs of eight tokens (one or two outputs of sixteen; twice as many tokens if the engine joins vectors) stay in
- * registers for the blocks of a row, and are transposed and written. The sums of sixteen outputs are gathered in memory
- * first if the engine joins vectors, the blocks have one or two outputs, or the tile is not full.
+ * y = W x + bias with a block-sparse W, by tiles of tokens; a single remaining token needs no tile. Registers hold the
+ * sums of at most four outputs of a tile along the blocks of a row. The sums are then transposed and written, directly
+ * ({@link writesDirectly}) or after the sums of 16 outputs have been stored in working space.
  */
 import {
   BLOCK_HEIGHTS,
@@ -37,7 +36,7 @@ import {
 import type { Pack } from "./gemm-pack.ts";
 import { transpose } from "./lanes.ts";
 
-/** Adds `blockSparseForward` followed by the height, for every height. */
+/** Adds `blockSparseForward1` to `blockSparseForward16`: a function for each height of a block. */
 export function addBlockSparseForward(
   module: ModuleBuilder,
   packTokens: (tokens: number) => Pack,
@@ -74,12 +73,12 @@ function addHeight(module: ModuleBuilder, height: BlockHeight, packTokens: Pack)
   });
 }
 
-/** The outputs of one token, with the additions of a tile in the same order. */
+/** Adds the function for one token, which adds in the same order as that for a tile. */
 function addToken(module: ModuleBuilder, height: BlockHeight) {
   const outputs = Math.min(height, BLOCK_OUTPUTS);
   return module.internal(OUTPUT_PARAMETERS, (f, p) => {
     const sums = f.locals("v128", outputs === BLOCK_OUTPUTS ? 1 : outputs);
-    /** Four numbers, or number r. */
+    /** Four numbers if a block has at least four outputs, else number r in every lane. */
     const load = (at: I32, r: number): V128 =>
       outputs === BLOCK_OUTPUTS ? v128.load(at) : v128.load32Splat(at, 4 * r);
     const { starts, columns, values } = p;
@@ -105,12 +104,12 @@ function addToken(module: ModuleBuilder, height: BlockHeight) {
 }
 
 /**
- * Parameters for the outputs of a tile or of one token. `x`: [inputs] of one token, or [inputs][tokens] of a tile,
- * followed by room for the sums of {@link GATHERED_OUTPUTS}; `rows`: block rows; `bias`: 0 for none.
+ * `x`: [inputs] of one token, or a tile [inputs][tokens] followed by room for the sums of {@link GATHERED_OUTPUTS};
+ * `rows`: number of block rows; `bias`: address, or 0 without bias.
  */
 const OUTPUT_PARAMETERS = integers("x", "starts", "rows", "columns", "values", "bias", "y");
 
-/** Writes `tokens`, at most those of a tile, with `stride` bytes between the outputs of two tokens. */
+/** Adds the function for the first `tokens` of a tile. The outputs of two tokens are `stride` bytes apart. */
 function addTileProduct(module: ModuleBuilder, height: BlockHeight) {
   const together = tokensTogether(module.variant, height);
   const addRows = addSumRows(module, height, together);
@@ -138,15 +137,12 @@ function addTileProduct(module: ModuleBuilder, height: BlockHeight) {
   });
 }
 
-/** Whether the sums of a full tile go from registers to y. This is faster, but the engine cannot join the vectors. */
+/** Whether the sums of a full tile go from registers to y, which is faster unless the engine joins vectors. */
 function writesDirectly(module: ModuleBuilder, height: BlockHeight): boolean {
   return !joinsVectors(module) && height >= BLOCK_OUTPUTS;
 }
 
-/**
- * Adds the function that computes the sums of a few block rows. With `stride` 0 they are written to `sums` [outputs]
- * [tokens of a tile], without bias; else to the tokens of y, with bias.
- */
+/** Adds the function for the sums of block rows. They go to `sums` [outputs][tokens] if `stride` is 0, else to y. */
 function addSumRows(module: ModuleBuilder, height: BlockHeight, tokens: number) {
   const outputs = Math.min(height, BLOCK_OUTPUTS);
   const vectors = tokens / 4;
@@ -177,7 +173,7 @@ function addSumRows(module: ModuleBuilder, height: BlockHeight, tokens: number) 
 
 type Locals<Names extends string> = Readonly<Record<Names, Local<"i32">>>;
 
-/** Adds the bias to the sums of four outputs and writes them to the rows of their tokens. */
+/** Adds the bias to the sums of four outputs and writes them to the rows of y. */
 function writeFour(
   f: FunctionBuilder,
   { bias, y, stride }: Locals<"bias" | "y" | "stride">,
@@ -191,18 +187,17 @@ function writeFour(
     f.increment(bias, 4 * BLOCK_OUTPUTS);
   });
   const to = f.let(y);
-  for (const v of sums[0].keys())
-    for (const outputs of transpose(
-      f,
-      sums.map((ofOutput) => ofOutput[v]),
-    )) {
+  for (const v of sums[0].keys()) {
+    const vectors = sums.map((ofOutput) => ofOutput[v]);
+    for (const outputs of transpose(f, vectors)) {
       f.store(to, outputs);
       f.increment(to, stride);
     }
+  }
   f.increment(y, 4 * BLOCK_OUTPUTS);
 }
 
-/** Adds the function that writes sums [outputs][tokens of a tile] with the bias to the rows of their tokens. */
+/** Adds the function that adds the bias to sums [outputs][tokens of a tile] and writes them to the rows of y. */
 function addWriteSums(module: ModuleBuilder, together: number) {
   const parameters = integers("sums", "tokens", "outputs", "bias", "y", "stride");
   return module.internal(parameters, (f, { sums, tokens, outputs, bias, y, stride }) => {
@@ -211,7 +206,7 @@ function addWriteSums(module: ModuleBuilder, together: number) {
       f.set(done, i32.and(outputs, -4));
       writeFours(f, { sums, outputs: done, bias, y, stride }, together);
     });
-    // Tiles that are not full, and outputs after the last multiple of four.
+    // The outputs after the last multiple of four, or all outputs of a tile that is not full.
     f.if(i32.ltS(done, outputs), () => {
       f.for(0, tokens, 1, (t) => {
         const to = f.let(i32.add(y, i32.mul(t, stride)));
@@ -227,7 +222,7 @@ function addWriteSums(module: ModuleBuilder, together: number) {
   });
 }
 
-/** Writes multiples of four outputs, four tokens at a time. */
+/** Writes a multiple of four outputs, four tokens at a time. */
 function writeFours(
   f: FunctionBuilder,
   { sums, outputs, bias, y, stride }: Locals<"sums" | "outputs" | "bias" | "y" | "stride">,

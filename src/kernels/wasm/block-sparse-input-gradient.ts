@@ -1,6 +1,6 @@
 /**
- * dx = W^T dy with a block-sparse W. The gradients of four outputs stay in registers while the blocks of a row add to a
- * tile [inputs][tokens], which is transposed at the end.
+ * dx = W^T dy with a block-sparse W, by tiles of tokens. Registers hold the gradients of four outputs while the blocks
+ * of a row add to a tile [inputs][tokens]. The tile is transposed at the end.
  */
 import { BLOCK_OUTPUTS, tokensTogether } from "../block-sparse.ts";
 import {
@@ -26,10 +26,7 @@ import {
 } from "./emitter.ts";
 import { transpose } from "./lanes.ts";
 
-/**
- * `stride`: bytes between the outputs of two tokens; `rows`: block rows; `sums`: [inputs][tokens] of a tile, or [inputs]
- * of one token.
- */
+/** `stride`: bytes between two tokens of dy; `rows`: block rows; `sums`: a tile [inputs][tokens], or [inputs]. */
 const PARAMETERS = integers("dy", "stride", "starts", "rows", "columns", "values", "sums");
 
 /** Adds `blockSparseInputGradient`. */
@@ -86,12 +83,12 @@ function clear(f: FunctionBuilder, start: Local<"i32">, count: I32): void {
   });
 }
 
-/** Adds the gradients of all outputs of a tile to its sums. `transposed` has room for [4][tokens of a tile]. */
+/** Adds the function for the sums of a tile. `transposed` has room for [4][tokens of a tile]. */
 function addTileGradients(module: ModuleBuilder, together: number) {
   return module.internal({ ...PARAMETERS, ...integers("tokens", "transposed") }, (f, p) => {
     const sums = f.locals("v128", together / 4);
     const at = f.local("i32");
-    // The addresses of the gradients of the tokens.
+    // The address of dy for each token; missing tokens repeat the last one.
     const next = f.let(p.dy);
     const tokens = Array.from({ length: together }, (_, t) => {
       const token = f.let(next);
@@ -116,7 +113,7 @@ function addTileGradients(module: ModuleBuilder, together: number) {
   });
 }
 
-/** The gradients of four outputs, by four tokens; through memory (`transposed`) if the engine joins vectors. */
+/** The gradients of four outputs as vectors of four tokens; through memory (`transposed`) if the engine joins vectors. */
 function loadTokens(
   f: FunctionBuilder,
   tokens: readonly Local<"i32">[],
@@ -139,7 +136,7 @@ function loadTokens(
   );
 }
 
-/** Adds the gradients of all outputs of one token to its sums, in the order of a tile. */
+/** Adds the function for the sums of one token, which adds in the same order as that for a tile. */
 function addTokenGradients(module: ModuleBuilder) {
   return module.internal(PARAMETERS, (f, p) => {
     const gradients = f.locals("v128", BLOCK_OUTPUTS);
@@ -160,7 +157,7 @@ function addTokenGradients(module: ModuleBuilder) {
   });
 }
 
-/** Adds the function that writes the sums of a tile [inputs][tokens of a tile] to the rows of its tokens. */
+/** Adds the function that writes the sums of a tile to the rows of dx. */
 function addUnpackTokens(module: ModuleBuilder, together: number) {
   const parameters = integers("tile", "tokens", "inputs", "dx", "stride", "accumulate");
   return module.internal(parameters, (f, { tile, tokens, inputs, dx, stride, accumulate }) => {
@@ -187,7 +184,7 @@ function addUnpackTokens(module: ModuleBuilder, together: number) {
         f.increment(inputs, -4);
       });
     });
-    // Inputs after the last multiple of four, and tiles that are not full.
+    // The inputs after the last multiple of four, or all inputs of a tile that is not full.
     f.while(inputs, () => {
       const to = f.let(rows[0]);
       const from = f.let(tile);

@@ -1,7 +1,6 @@
 /**
- * dW += dy^T x at the kept blocks of W. Both factors of a tile of tokens are transposed, so that an element of dW is a
- * dot product of consecutive tokens. Four rows of dy are multiplied with the columns of two blocks at a time, for enough
- * independent sums to hide the latency of an addition.
+ * dW += dy^T x at the kept blocks of W, by tiles of tokens. Both factors are transposed, so that an element of dW is a
+ * dot product of consecutive numbers. Two blocks at a time have enough independent sums to hide latencies.
  */
 import { BLOCK_OUTPUTS, SHARD_TOKENS, TILE_OUTPUTS, TILE_TOKENS } from "../block-sparse.ts";
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, joinsVectors } from "./block-rows.ts";
@@ -19,16 +18,16 @@ import {
 import { barrier } from "./gemm-tile.ts";
 import { transpose } from "./lanes.ts";
 
-/** Bytes between two transposed columns. */
+/** Bytes of a transposed column. */
 const COLUMN_BYTES = 4 * TILE_TOKENS;
-/** Tokens transposed together: a cache line of each column. Missing tokens of the last group are 0. */
+/** Tokens that are transposed together: a cache line of each column. Missing tokens of the last group are 0. */
 const GROUP = 16;
 /** Floats in a cache line. */
 const LINE = 16;
-/** Sums kept in registers, each a vector (two if the engine joins them). */
+/** Sums in registers; each is a vector, or two if the engine joins them. */
 const SUMS = 8;
 
-/** Adds `blockSparseWeightSums`, for block rows from `first` to below `end`, and `blockSparseAddSums`. */
+/** Adds `blockSparseWeightSums` and `blockSparseAddSums`. Both work on block rows from `first` to below `end`. */
 export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
   const transposeTile = addTransposeTile(module);
   const addTile = addTileProducts(module);
@@ -78,9 +77,8 @@ export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
 }
 
 /**
- * Adds the products of a tile of tokens to the sums [blocks][4] of its block rows. `dy`, at the outputs of the first
- * block row, and `x` are transposed. `kept`: -1 adds to the sums, 0 overwrites them. `room` is for sums before their
- * lanes are added.
+ * Adds the function that adds the products of a tile to the `sums` [blocks][4] of some block rows. `dy`, from the first
+ * of these rows on, and `x` are transposed. `kept`: -1 adds to the sums, 0 replaces them. `room` is for {@link addUp}.
  */
 function addTileProducts(module: ModuleBuilder) {
   const parameters = {
@@ -110,7 +108,7 @@ function addTileProducts(module: ModuleBuilder) {
   });
 }
 
-/** The sums of the four outputs of each block, given by its column of `x`, which advances. */
+/** The sums of the four outputs of each block. `x` points to the column of each block and advances. */
 function dotProducts(
   f: FunctionBuilder,
   p: Readonly<Record<"dy" | "room", Local<"i32">>>,
@@ -118,7 +116,7 @@ function dotProducts(
   groups: Local<"i32">,
 ): readonly Local<"v128">[] {
   const joined = joinsVectors(f) ? 2 : 1;
-  // A single block uses more tokens at a time, with separate sums.
+  // With a single block, alternating steps use separate sums.
   const steps = SUMS / (BLOCK_OUTPUTS * x.length);
   const vectors = (): Local<"v128">[] => f.locals("v128", joined);
   const sums = x.map(() =>
@@ -149,7 +147,7 @@ function dotProducts(
   return sums.map((ofBlock) => addUp(f, ofBlock, p.room));
 }
 
-/** The sums over the lanes of the vectors of four outputs. */
+/** The sum over the lanes for each of four outputs. `room` has space for their vectors. */
 function addUp(
   f: FunctionBuilder,
   sums: readonly (readonly (readonly Local<"v128">[])[])[],
@@ -162,7 +160,7 @@ function addUp(
         f.set(first[r][v], f32x4.add(first[r][v], vector));
   const fours = first.map(([low]) => low);
   if (joinsVectors(f)) {
-    // Stored and loaded, because the engine joins vectors that are stored side by side.
+    // Through memory, because the engine joins only vectors that are stored side by side.
     for (const [i, vector] of first.flat().entries()) f.store(room, vector, 16 * i);
     for (const [r, four] of fours.entries())
       f.set(four, f32x4.add(v128.load(room, 32 * r), v128.load(room, 32 * r + 16)));
@@ -203,7 +201,7 @@ function addAddSums(module: ModuleBuilder): void {
   });
 }
 
-/** Adds the transposition of a tile: [tokens, columns], `stride` bytes apart, to [columns][tokens of a tile]. */
+/** Adds the function that transposes `tokens` rows, `stride` bytes apart, to [columns][tokens of a tile]. */
 function addTransposeTile(module: ModuleBuilder) {
   const parameters = integers("source", "stride", "tokens", "columns", "to");
   return module.internal(parameters, (f, { source, stride, tokens, columns, to }) => {
@@ -231,10 +229,7 @@ function addTransposeTile(module: ModuleBuilder) {
   });
 }
 
-/**
- * Transposes a whole group by cache lines, eight tokens at a time: as many as fit into the cache if rows are a multiple
- * of 4 KiB long and compete for the same sets.
- */
+/** Transposes a group by cache lines, eight tokens at a time: with rows of 4 KiB, their lines share one set of eight. */
 function transposeGroup(
   f: FunctionBuilder,
   source: Local<"i32">,

@@ -1,4 +1,6 @@
-/** Dropout with Philox4x32-10, four blocks side by side: the same draws as the scalar kernel. */
+/** Dropout with Philox4x32-10, four blocks at a time, with the same draws as the scalar kernel. */
+import { MULTIPLIER_0, MULTIPLIER_1, PHILOX_ROUNDS, WEYL_0, WEYL_1 } from "../../core/random.ts";
+import { DROPOUT_GROUP } from "../table.ts";
 import {
   type FunctionBuilder,
   f32x4,
@@ -13,17 +15,9 @@ import {
 } from "./emitter.ts";
 import { fullPlace, upToOneVector, type VectorPlace } from "./vector-loop.ts";
 
-const ROUNDS = 10;
-const MULTIPLIER_0 = 0xd2511f53;
-const MULTIPLIER_1 = 0xcd9e8d57;
-const WEYL_0 = 0x9e3779b9;
-const WEYL_1 = 0xbb67ae85;
-/** Positions of four blocks: 4 blocks x 4 words x 2 halves. */
-const GROUP = 32;
-
 type Words = readonly [V128, V128, V128, V128];
 
-/** High and low 32 bits of the unsigned products of the lanes. */
+/** The high and low 32 bits of the products of unsigned lanes. */
 function multiplyWide(
   f: FunctionBuilder,
   a: V128,
@@ -37,7 +31,7 @@ function multiplyWide(
   };
 }
 
-/** The words of four Philox blocks: lane i of word w is word w of block i. */
+/** The words of four Philox blocks: lane i of vector w is word w of block i. */
 function philox(
   f: FunctionBuilder,
   counter: Words,
@@ -47,7 +41,7 @@ function philox(
   const [key0, key1] = key.map((word) => f.let(word));
   const multiplier0 = f.let(f.constantI32x4(MULTIPLIER_0));
   const multiplier1 = f.let(f.constantI32x4(MULTIPLIER_1));
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < PHILOX_ROUNDS; round++) {
     const [x0, x1, x2, x3] = words;
     const product0 = multiplyWide(f, x0, multiplier0);
     const product1 = multiplyWide(f, x2, multiplier1);
@@ -61,13 +55,13 @@ function philox(
   return words;
 }
 
-/** The 16-bit draws of vector `index` of a group: low halves of the words, then high halves. */
+/** The 16-bit draws of vector `index` (0 to 7) of a group: the low halves of the words, then the high halves. */
 function drawsOf(f: FunctionBuilder, words: readonly V128[], index: number): V128 {
   const word = words[index % 4];
   return index < 4 ? v128.and(word, f.constantI32x4(0xffff)) : i32x4.shrU(word, 16);
 }
 
-/** Adds `dropout`. Positions are given by the counter of their first block: 4 blocks for 32 positions. */
+/** Adds `dropout`. A position is given by the counter of its first block; 32 positions use 4 blocks. */
 export function addDropout(module: ModuleBuilder): void {
   const parameters = {
     ...integers("x", "y", "rows", "columns", "firstCounter", "counterStride", "threshold"),
@@ -80,7 +74,7 @@ export function addDropout(module: ModuleBuilder): void {
     const example = f.let(i32x4.splat(values.example));
     const operation = f.let(i32x4.splat(values.operation));
     const step = f.let(i32x4.splat(values.step));
-    // Compared by `greater than threshold - 1`: the threshold 0 keeps every draw.
+    // The instruction compares "greater than", so the threshold is one less.
     const lastDropped = f.let(i32x4.splat(i32.sub(values.threshold, 1)));
     const factor = f.let(f32x4.splat(values.factor));
 
@@ -96,10 +90,10 @@ export function addDropout(module: ModuleBuilder): void {
         const counters = i32x4.add(i32x4.splat(counter), f.constantI32x4([0, 1, 2, 3]));
         const words = philox(f, [counters, example, operation, step], key);
         f.if(
-          i32.geS(left, GROUP),
+          i32.geS(left, DROPOUT_GROUP),
           () => {
             for (let index = 0; index < 8; index++) apply(words, index, fullPlace(f, index));
-            advance(f, [x, y], left, GROUP);
+            advance(f, [x, y], left, DROPOUT_GROUP);
           },
           // The last 1 to 31 floats of a row.
           () =>
@@ -117,7 +111,7 @@ export function addDropout(module: ModuleBuilder): void {
   });
 }
 
-/** Advances the pointers by `count` floats. */
+/** Advances the pointers by `count` floats and decreases `left`. */
 function advance(
   f: FunctionBuilder,
   pointers: readonly Local<"i32">[],

@@ -1,4 +1,4 @@
-/** Sums, products and differences, element by element and along rows and columns. */
+/** Sums, products and differences by element, the bias of rows, and the sums of columns. */
 import {
   type FunctionBuilder,
   f32x4,
@@ -11,7 +11,7 @@ import {
   type V128,
   v128,
 } from "./emitter.ts";
-import { forEachPlace, forEachVector } from "./vector-loop.ts";
+import { forEachPlace } from "./vector-loop.ts";
 
 export function addElementwise(module: ModuleBuilder): void {
   addBinary(module, "add", f32x4.add);
@@ -31,7 +31,7 @@ function addBinary(module: ModuleBuilder, name: string, combine: (a: V128, b: V1
   });
 }
 
-/** y = combine(factor, x, y), which need not load y. */
+/** Adds y = combine(factor, x, y). The operand y is a function, so that it is loaded only if it is used. */
 function addScaling(
   module: ModuleBuilder,
   name: string,
@@ -40,12 +40,9 @@ function addScaling(
   const parameters = { x: "i32", factor: "f32", y: "i32", count: "i32" } as const;
   module.func(name, parameters, (f, { x, factor, y, count }) => {
     const factors = f.let(f32x4.splat(factor));
-    forEachVector(f, count, [x, y], (places) => {
-      for (const place of places)
-        place.store(
-          y,
-          combine(factors, place.load(x), () => place.load(y), f),
-        );
+    forEachPlace(f, count, [x, y], (place) => {
+      const value = combine(factors, place.load(x), () => place.load(y), f);
+      place.store(y, value);
     });
   });
 }
@@ -62,22 +59,19 @@ function addScaledDifference(module: ModuleBuilder): void {
 }
 
 function addBias(module: ModuleBuilder): void {
-  module.func(
-    "addBias",
-    integers("y", "bias", "rows", "columns"),
-    (f, { y, bias, rows, columns }) => {
-      const biasAt = f.local("i32");
-      f.for(0, rows, 1, () => {
-        f.set(biasAt, bias);
-        forEachPlace(f, columns, [y, biasAt], (place) =>
-          place.store(y, f32x4.add(place.load(y), place.load(biasAt))),
-        );
-      });
-    },
-  );
+  const parameters = integers("y", "bias", "rows", "columns");
+  module.func("addBias", parameters, (f, { y, bias, rows, columns }) => {
+    const biasAt = f.local("i32");
+    f.for(0, rows, 1, () => {
+      f.set(biasAt, bias);
+      forEachPlace(f, columns, [y, biasAt], (place) =>
+        place.store(y, f32x4.add(place.load(y), place.load(biasAt))),
+      );
+    });
+  });
 }
 
-/** Four rows at a time, to load and store `out` only once for them. */
+/** Adds `addColumnSums`. Four rows at a time, so that `out` is loaded and stored once for all four. */
 function addColumnSums(module: ModuleBuilder): void {
   // `stride` is in bytes.
   const parameters = integers("x", "out", "rows", "columns", "stride");
@@ -110,11 +104,11 @@ function addColumnSums(module: ModuleBuilder): void {
   });
 }
 
-/** Adds `sumSquaredDifference`: differences in float32, their squares and sums in float64. */
+/** Adds `sumSquaredDifference`. Differences are float32; their squares and sums are float64. */
 export function addSquaredDifference(module: ModuleBuilder): void {
   const parameters = { a: "i32", b: "i32", count: "i32" } as const;
   module.func("sumSquaredDifference", parameters, (f, { a, b, count }) => {
-    // Two pairs of sums for each of the two vectors of a step.
+    // Two vectors of two float64 sums for each of the two vectors of a step.
     const sums = [0, 1, 2, 3].map(() => f.let(v128.zero));
     const addSquares = (index: number, pair: V128): void => {
       const wide = f.let(f64x2.promoteLowF32x4(pair));

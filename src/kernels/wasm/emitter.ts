@@ -1,6 +1,5 @@
 /**
- * Builds WebAssembly modules: functions on one imported memory, written with typed expressions and structured control.
- * For example `y = scale * x`, a vector at a time:
+ * Builds WebAssembly modules from typed expressions and structured control. For example `y = scale * x` by vectors:
  *
  * ```ts
  * module.func("scale", { x: "i32", y: "i32", bytes: "i32", scale: "f32" }, (f, { x, y, bytes, scale }) => {
@@ -49,27 +48,26 @@ export {
 export { f32, f64, i32, select } from "./scalar-instructions.ts";
 export { f32x4, f64x2, i8x16, i16x8, i32x4, i64x2, v128 } from "./vector-instructions.ts";
 
-/** First byte of the table of constants. Address 0 stays unused. */
+/** Address of the table of constants. Address 0 stays unused. */
 const CONSTANTS_START = 64;
 const FUNCTION_TYPE = 0x60;
 const PREAMBLE = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
-/** The most pages of the imported memory: all that 32 bits can address. */
+/** The maximum of the imported memory in pages: 4 GiB, the range of 32-bit addresses. */
 const MAXIMUM_PAGES = 65536;
-/** Flags of the import: the memory has a maximum, and is also shared between threads. */
+/** Flags of the memory import: with a maximum, or with a maximum and shared between threads. */
 const LIMITED = 1;
 const LIMITED_AND_SHARED = 3;
 
 /**
- * A module of functions with a table of vector constants. It imports its memory as `env.memory` and exports all
- * functions that are not internal, `heapBase` (the first free byte of memory) and `workspace` (a variable with the
- * address of working space, which each instance has for itself).
+ * A module of functions with a table of vector constants. It imports `env.memory` and exports its functions (except
+ * internal ones), `heapBase` (the first free address) and `workspace` (the address of an instance's working space).
  */
 export class ModuleBuilder {
   readonly variant: WasmVariant;
   readonly #types: number[][] = [];
   readonly #exports: number[][] = [];
-  /** Exported functions without a result, by their index among the exported ones. */
+  /** Exported functions without a result, by their index among all exported functions. */
   readonly procedures: Map<number, FunctionReference<Parameters>> = new Map();
   readonly #bodies: number[][] = [];
   readonly #constants: ConstantTable = new ConstantTable(CONSTANTS_START);
@@ -78,7 +76,7 @@ export class ModuleBuilder {
     this.variant = variant;
   }
 
-  /** Adds an exported function. The expression that the body returns, if any, is its result. */
+  /** Adds an exported function. If the body returns an expression, that is the result. */
   func<const P extends Parameters>(
     name: string,
     parameters: P,
@@ -89,7 +87,7 @@ export class ModuleBuilder {
     this.#exports.push([...text(name), 0, ...unsigned(index)]);
   }
 
-  /** Adds a function without a result that only later functions of the module can call. */
+  /** Adds a function without a result for calls from functions that are added later. */
   internal<const P extends Parameters>(
     parameters: P,
     body: (f: FunctionBuilder, values: Arguments<P>) => void,
@@ -100,7 +98,7 @@ export class ModuleBuilder {
     return { index, parameters };
   }
 
-  /** The binary of the module, for a memory of one thread or a shared one. They differ in one byte. */
+  /** The module's bytes, for an own or a shared memory. The two differ in one byte. */
   encode(memory: "own" | "shared" = "own"): Uint8Array {
     const flags = memory === "own" ? LIMITED : LIMITED_AND_SHARED;
     const limits = [flags, ...unsigned(1), ...unsigned(MAXIMUM_PAGES)];
@@ -146,7 +144,7 @@ export class ModuleBuilder {
   }
 }
 
-/** The initial value of a global or the address of a data segment. */
+/** The code of an i32 constant, as the value of a global or the address of a data segment. */
 function constantExpression(value: number): number[] {
   return [0x41, ...signed(value), 0x0b];
 }

@@ -1,4 +1,4 @@
-/** Bytes of the WebAssembly binary format: numbers, vectors, sections. */
+/** The WebAssembly binary format: numbers, vectors, sections. */
 
 export type ValueType = "i32" | "f32" | "f64" | "v128";
 
@@ -36,21 +36,17 @@ export function signed(value: number): number[] {
 
 /** Little-endian bytes of a float32. */
 export function float32Bytes(value: number): number[] {
-  return littleEndian((view) => view.setFloat32(0, value, true));
+  const view = new DataView(new ArrayBuffer(4));
+  view.setFloat32(0, value);
+  return int32Bytes(view.getInt32(0));
 }
 
 /** Little-endian bytes of a 32-bit integer. */
 export function int32Bytes(value: number): number[] {
-  return littleEndian((view) => view.setInt32(0, value, true));
+  return [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
 }
 
-function littleEndian(write: (view: DataView) => void): number[] {
-  const view = new DataView(new ArrayBuffer(4));
-  write(view);
-  return Array.from(new Uint8Array(view.buffer));
-}
-
-/** A vector: the number of items, then the items. */
+/** A list: the number of items, then the items. */
 export function vector(items: readonly (readonly number[])[]): number[] {
   return [...unsigned(items.length), ...items.flat()];
 }
@@ -60,7 +56,7 @@ export function text(value: string): number[] {
   return [...unsigned(value.length), ...Array.from(value, (c) => c.charCodeAt(0))];
 }
 
-/** Bytes after their length. */
+/** The length of some bytes, then the bytes. */
 export function sized(bytes: readonly number[]): number[] {
   return unsigned(bytes.length).concat(bytes);
 }

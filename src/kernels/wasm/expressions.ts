@@ -1,4 +1,4 @@
-/** Typed expressions of WebAssembly instructions: code that is emitted at each use. */
+/** Typed expressions of WebAssembly instructions. Their code is emitted at each use. */
 import { float32Bytes, signed, unsigned, type ValueType } from "./encoding.ts";
 
 /** Code that leaves one value of type `T` on the stack. */
@@ -7,7 +7,7 @@ export interface Expression<T extends ValueType> {
   readonly code: readonly number[];
 }
 
-/** A local variable; as an expression, its current value. */
+/** A local variable. As an expression it is its current value. */
 export interface Local<T extends ValueType> extends Expression<T> {
   readonly index: number;
 }
@@ -17,13 +17,13 @@ export type F32 = Expression<"f32">;
 export type F64 = Expression<"f64">;
 export type V128 = Expression<"v128">;
 
-/** Types whose constants may be plain numbers. */
+/** Types for which a plain number is an operand. */
 export type ScalarType = "i32" | "f32";
 
-/** An expression, or for scalar types a number. */
+/** An expression, or a number for a scalar type. */
 export type Operand<T extends ValueType> = Expression<T> | (T extends ScalarType ? number : never);
 
-/** An expression of pieces of code. */
+/** The expression with the code of several pieces in order. */
 export function expression<T extends ValueType>(
   type: T,
   ...pieces: readonly (readonly number[])[]
@@ -31,7 +31,7 @@ export function expression<T extends ValueType>(
   return { type, code: pieces.flat() };
 }
 
-/** The code of an operand of the given type. */
+/** The code of an operand. */
 export function codeOf<T extends ValueType>(type: T, operand: Operand<T>): readonly number[] {
   if (typeof operand !== "number") return operand.code;
   switch (type) {
@@ -49,17 +49,17 @@ export function simd(opcode: number): number[] {
   return [0xfd, ...unsigned(opcode)];
 }
 
-/** The memory argument of a load or store: log2 of the promised alignment, and the offset. */
+/** The memory argument of a load or store: log2 of the expected alignment, then the offset. */
 export function memoryArgument(bytes: number, offset: number): number[] {
   if (offset < 0)
     throw new RangeError(`offset: expected a non-negative number of bytes, got ${offset}`);
   return [Math.min(2, Math.log2(bytes)), ...unsigned(offset)];
 }
 
-/** A value for each name of a table of opcodes. */
+/** One `F` for each name in a table of opcodes. */
 export type Named<Table, F> = { readonly [Name in keyof Table]: F };
 
-/** The instructions of a table of opcodes. */
+/** Makes the instructions of a table of opcodes. */
 export function named<Table extends Readonly<Record<string, number>>, F>(
   table: Table,
   make: (opcode: number) => F,

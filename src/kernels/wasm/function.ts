@@ -1,4 +1,4 @@
-/** Builds the body of one function: variables, stores, calls and structured control. */
+/** Builds the body of a function: constants, variables, stores, calls and structured control. */
 import {
   float32Bytes,
   int32Bytes,
@@ -22,10 +22,10 @@ import {
 import { i32 } from "./scalar-instructions.ts";
 import { f32x4, v128 } from "./vector-instructions.ts";
 
-/** Names and types of a function's parameters, in order. */
+/** The types of a function's parameters by name, in order. */
 export type Parameters = Readonly<Record<string, ValueType>>;
 
-/** Parameters of type i32 with these names, in order. */
+/** Parameters of type i32. */
 export function integers<const Names extends readonly string[]>(
   ...names: Names
 ): { readonly [Name in Names[number]]: "i32" } {
@@ -38,13 +38,13 @@ export type Arguments<P extends Parameters> = { readonly [Name in keyof P]: Loca
 
 type CallArguments<P extends Parameters> = { readonly [Name in keyof P]: Operand<P[Name]> };
 
-/** A function of the module that later functions can call. */
+/** A function of the module, for calls by later functions. */
 export interface FunctionReference<P extends Parameters> {
   readonly index: number;
   readonly parameters: P;
 }
 
-/** The end of a block, as the target of `f.exitIf`. */
+/** A block, as the target of `f.exitIf`. */
 export interface Label {
   readonly depth: number;
 }
@@ -73,7 +73,7 @@ const GLOBAL_GET = 0x23;
 /** The kernel variants (see `table.ts`) that are WASM modules. */
 export type WasmVariant = "simd" | "fma" | "revectorized";
 
-/** Constants of 16 bytes, each stored once, at addresses from `start` on. */
+/** Constants of 16 bytes at addresses from `start` on. Equal constants are stored once. */
 export class ConstantTable {
   readonly bytes: number[] = [];
   readonly start: number;
@@ -96,7 +96,6 @@ export class ConstantTable {
   }
 }
 
-/** The body of one function: constants, variables, stores, control. */
 export class FunctionBuilder {
   readonly variant: WasmVariant;
   readonly #constants: ConstantTable;
@@ -111,32 +110,29 @@ export class FunctionBuilder {
     this.#parameterCount = parameterCount;
   }
 
-  /**
-   * A constant vector: four float32 lanes, or one value in every lane. It is loaded from the table of constants,
-   * because V8 (Node 24 and later) rebuilds an immediate v128 in every iteration of a loop.
-   */
+  /** A constant of four float32 lanes. It is in memory, because V8 (Node 24) rebuilds an immediate in each iteration. */
   constantF32x4(lanes: number | readonly [number, number, number, number]): V128 {
     return this.#constants.load(fourLanes(lanes).flatMap(float32Bytes));
   }
 
-  /** The same for 32-bit integers. */
+  /** A constant of four 32-bit integers. */
   constantI32x4(lanes: number | readonly [number, number, number, number]): V128 {
     return this.#constants.load(fourLanes(lanes).flatMap(int32Bytes));
   }
 
-  /** `a * b + c`: rounded twice in the simd variant, once in the others. */
+  /** `a * b + c`, rounded twice in the variant simd and once in the others. */
   madd(a: V128, b: V128, c: V128): V128 {
     if (this.variant !== "simd") return f32x4.relaxedMadd(a, b, c);
     return f32x4.add(c, f32x4.mul(a, b));
   }
 
-  /** `c - a * b`, rounded as `madd`. */
+  /** `c - a * b`, rounded as by `madd`. */
   nmadd(a: V128, b: V128, c: V128): V128 {
     if (this.variant !== "simd") return f32x4.relaxedNmadd(a, b, c);
     return f32x4.sub(c, f32x4.mul(a, b));
   }
 
-  /** The address of the working space of the instance. */
+  /** The address of the instance's working space. */
   get workspace(): I32 {
     return expression("i32", [GLOBAL_GET, ...unsigned(WORKSPACE)]);
   }
@@ -163,7 +159,7 @@ export class FunctionBuilder {
     this.#emit(codeOf(variable.type, value), [0x21], unsigned(variable.index));
   }
 
-  /** Sets variables to first, first + step, first + 2 step, ... */
+  /** Sets variables to first, first + step, first + 2 step and so on. */
   setSteps(variables: readonly Local<"i32">[], first: Operand<"i32">, step: Operand<"i32">): void {
     for (const [i, variable] of variables.entries())
       this.set(variable, i === 0 ? first : i32.add(variables[i - 1], step));
@@ -185,12 +181,12 @@ export class FunctionBuilder {
     this.#emit(codeOf("i32", address), value.code, [0x3a], memoryArgument(1, 0));
   }
 
-  /** Stores one 32-bit lane of a vector. */
+  /** Stores a 32-bit lane of a vector. */
   store32Lane(address: Operand<"i32">, value: V128, lane: number, offset = 0): void {
     this.#emit(codeOf("i32", address), value.code, simd(90), memoryArgument(4, offset), [lane]);
   }
 
-  /** Stores the low two lanes of a vector. */
+  /** Stores a 64-bit lane of a vector. */
   store64Lane(address: Operand<"i32">, value: V128, lane: number, offset = 0): void {
     this.#emit(codeOf("i32", address), value.code, simd(91), memoryArgument(8, offset), [lane]);
   }
@@ -212,7 +208,7 @@ export class FunctionBuilder {
     this.#emit([END]);
   }
 
-  /** A block that its body can exit. */
+  /** Runs the body once. The label is for an exit. */
   block(body: (label: Label) => void): void {
     this.#emit([BLOCK, VOID_BLOCK]);
     this.#nested(() => body({ depth: this.#depth }));
@@ -223,18 +219,18 @@ export class FunctionBuilder {
     this.#emit(condition.code, [BRANCH_IF], unsigned(this.#depth - label.depth));
   }
 
-  /** Runs the body, again while the condition is true. */
-  doWhile(body: () => void, condition: Expression<"i32">): void {
+  /** Runs the body, then again as long as the condition is true. */
+  doWhile(condition: Expression<"i32">, body: () => void): void {
     this.#emit([LOOP, VOID_BLOCK]);
     this.#nested(body);
     this.#emit(condition.code, [BRANCH_IF, 0, END]);
   }
 
   while(condition: Expression<"i32">, body: () => void): void {
-    this.if(condition, () => this.doWhile(body, condition));
+    this.if(condition, () => this.doWhile(condition, body));
   }
 
-  /** Runs the body with i = from, from + step, ... while i < below (signed). */
+  /** Runs the body for i = from, from + step and so on, as long as i < below (signed). */
   for(
     from: Operand<"i32">,
     below: Operand<"i32">,
@@ -249,7 +245,7 @@ export class FunctionBuilder {
     });
   }
 
-  /** The bytes of the function in the code section. */
+  /** The function as an entry of the code section. */
   encode(result: Expression<ValueType> | undefined): number[] {
     const locals = this.#localTypes.map((type) => [1, VALUE_TYPE_BYTES[type]]);
     return sized(vector(locals).concat(this.#code, result?.code ?? [], [END]));

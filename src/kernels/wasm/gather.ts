@@ -1,4 +1,4 @@
-/** Rows of an embedding table, and columns of a matrix: gathers and scatters. */
+/** Gathers and scatters rows of an embedding table and columns of a matrix. */
 import { f32, f32x4, i32, integers, type Local, type ModuleBuilder } from "./emitter.ts";
 import { forEachPlace, type VectorPlace } from "./vector-loop.ts";
 
@@ -14,7 +14,7 @@ export function addRows(module: ModuleBuilder): void {
   });
 }
 
-/** A kernel on row `ids[r]` of the table and row r of a dense array, in order of r. */
+/** Adds a kernel that runs `step` on row `ids[r]` of the table and row r of a dense array, in order of r. */
 function addRowKernel(
   module: ModuleBuilder,
   name: string,
@@ -36,7 +36,7 @@ export function addColumns(module: ModuleBuilder): void {
   addColumnKernel(module, "scatterColumns");
 }
 
-/** A kernel that copies element `columns[j]` of each row of a matrix to element j of a row of `part`, or back. */
+/** Adds a kernel that copies element `columns[j]` of each row of `matrix` to element j of `part`, or back. */
 function addColumnKernel(module: ModuleBuilder, name: "gatherColumns" | "scatterColumns"): void {
   const parameters = integers("matrix", "columns", "part", "rows", "width", "count");
   module.func(name, parameters, (f, { matrix, columns, part, rows, width, count }) => {

@@ -1,6 +1,6 @@
 /**
- * Packing for the matrix product: copies a block of a factor into panels of a few columns, step by step of the
- * reduction, so that the inner loop reads them in order. The last panel is padded with zeros.
+ * Packing for the matrix product: copies a block of a factor into panels of a few columns, in the order in which the
+ * inner loop reads them. The last panel is padded with zeros.
  */
 import {
   type FunctionBuilder,
@@ -15,7 +15,6 @@ import {
 import { transpose } from "./lanes.ts";
 
 const PACK_PARAMETERS = {
-  /** Steps of the reduction. */
   depth: "i32",
   columns: "i32",
   source: "i32",
@@ -24,36 +23,35 @@ const PACK_PARAMETERS = {
   target: "i32",
 } as const;
 
-/** Packs `depth` x `columns` of a factor. */
+/** Packs a block of `columns` of a factor along `depth` steps of the reduction. */
 export type Pack = FunctionReference<typeof PACK_PARAMETERS>;
 
 const PACK_STRIDED_PARAMETERS = {
   depth: "i32",
-  /** Columns to read, from 1 to the width of the panel; the others are zero. */
+  /** Columns to read. The other columns of the panel become zero. */
   columns: "i32",
   source: "i32",
-  /** Bytes between two steps, and between two columns, of the source. */
+  /** Bytes between two steps of the reduction, and between two columns. */
   stepStride: "i32",
   columnStride: "i32",
   target: "i32",
 } as const;
 
-/** Packs one panel from any layout. */
 type PackStrided = FunctionReference<typeof PACK_STRIDED_PARAMETERS>;
 
-/** Adds the packing of a factor stored [depth, columns] into panels of `width`. */
+/** Adds a {@link Pack} of a factor stored as [depth, columns] into panels of `width`. */
 export function addPackRows(module: ModuleBuilder, width: number, packStrided: PackStrided): Pack {
   return module.internal(PACK_PARAMETERS, (f, p) => {
     const { depth, columns, source, stride, target } = p;
     f.while(i32.geS(columns, width), () => {
       const row = f.let(source);
       const remaining = f.let(depth);
-      f.doWhile(() => {
+      f.doWhile(remaining, () => {
         copyFloats(f, row, target, width);
         f.increment(row, stride);
         f.increment(target, width * 4);
         f.increment(remaining, -1);
-      }, remaining);
+      });
       f.increment(source, width * 4);
       f.increment(columns, -width);
     });
@@ -63,7 +61,7 @@ export function addPackRows(module: ModuleBuilder, width: number, packStrided: P
   });
 }
 
-/** Adds the packing of a factor stored [columns, depth] into panels of `width`, a multiple of 4. */
+/** Adds a {@link Pack} of a factor stored as [columns, depth] into panels of `width`, a multiple of 4. */
 export function addPackColumns(
   module: ModuleBuilder,
   width: number,
@@ -100,7 +98,7 @@ function copyFloats(
   for (; done < count; done++) f.store(target, f32.load(source, done * 4), done * 4);
 }
 
-/** Packs `depth` (a multiple of 4) steps of `width` columns in blocks of 4 x 4. `target` advances. */
+/** Packs `depth` steps (a multiple of 4) of `width` columns in blocks of 4 x 4, and advances `target`. */
 function transposePanel(
   f: FunctionBuilder,
   width: number,
@@ -113,18 +111,16 @@ function transposePanel(
   f.setSteps(columns, source, stride);
   f.for(0, depth, 4, () => {
     for (let j = 0; j < width; j += 4) {
-      const steps = transpose(
-        f,
-        columns.slice(j, j + 4).map((column) => f.let(v128.load(column))),
-      );
-      for (const [step, lanes] of steps.entries()) f.store(target, lanes, (step * width + j) * 4);
+      const four = columns.slice(j, j + 4).map((column) => f.let(v128.load(column)));
+      for (const [step, lanes] of transpose(f, four).entries())
+        f.store(target, lanes, (step * width + j) * 4);
     }
     for (const column of columns) f.increment(column, 16);
     f.increment(target, width * 16);
   });
 }
 
-/** Adds the packing of one panel of `width` from any layout, element by element, for the edges. */
+/** Adds the packing of one panel of `width` from any layout, element by element. */
 export function addPackStrided(module: ModuleBuilder, width: number): PackStrided {
   return module.internal(PACK_STRIDED_PARAMETERS, (f, p) => {
     f.for(0, p.depth, 1, () => {

@@ -1,7 +1,6 @@
 /**
- * The inner loop of the matrix product: a tile of C, `rows` x `columns`, stays in registers along the reduction. The
- * right factor is packed in panels of `columns`. The left factor is in place, with a pointer for each row, or packed in
- * panels of `rows`.
+ * The inner loop of the matrix product. Registers hold a tile of C, `rows` x `columns`, along the reduction. The right
+ * factor is packed in panels of `columns`. The left factor is read in place or packed in panels of `rows`.
  */
 import {
   type FunctionBuilder,
@@ -16,29 +15,28 @@ import {
   type WasmVariant,
 } from "./emitter.ts";
 
-/** The size of the tile and the form of its loop. */
+/** The size of a tile, and its loop. */
 export interface Tile {
   readonly rows: number;
   readonly columns: number;
   readonly unroll: number;
-  /** Rows between two scheduling barriers (see {@link barrier}); null: no barriers and no exits. */
+  /** Rows between two {@link barrier}s; null: a loop without barriers and exits. */
   readonly rowsPerBarrier: number | null;
 }
 
-/** The tile of each variant, which fits into 16 registers; joined vectors are neighbours in registers twice as wide. */
+/** The tile of each variant. It fits into 16 registers, which are twice as wide if the engine joins vectors. */
 export const TILES: Readonly<Record<WasmVariant, Tile>> = {
   simd: { rows: 4, columns: 8, unroll: 8, rowsPerBarrier: 2 },
   fma: { rows: 6, columns: 8, unroll: 4, rowsPerBarrier: 1 },
   revectorized: { rows: 5, columns: 16, unroll: 4, rowsPerBarrier: null },
 };
 
-/** The layout of the left factor: rows in place, or panels of a tile's rows, step by step. */
 export type LeftLayout = "in place" | "packed";
 
 export const SWEEP_PARAMETERS = {
-  /** Rows to compute, a multiple of the rows of the function. */
+  /** A multiple of the function's `height`. */
   rows: "i32",
-  /** Steps of the reduction, at least one. */
+  /** Steps of the reduction; at least one. */
   depth: "i32",
   a: "i32",
   /** Bytes between two rows (in place) or two panels (packed). */
@@ -49,10 +47,10 @@ export const SWEEP_PARAMETERS = {
   accumulate: "i32",
 } as const;
 
-/** Computes `rows` x one panel of C. */
+/** Computes `rows` rows of a panel of C. */
 export type Sweep = FunctionReference<typeof SWEEP_PARAMETERS>;
 
-/** Adds the function that sweeps down the rows of a panel, `height` (at most `tile.rows`) rows at a time. */
+/** Adds a {@link Sweep} that computes `height` rows at a time, at most those of a tile. */
 export function addSweep(
   module: ModuleBuilder,
   tile: Tile,
@@ -62,20 +60,17 @@ export function addSweep(
   return module.internal(SWEEP_PARAMETERS, (f, p) => {
     const registers = declareRegisters(f, tile, layout, height);
     const { sums, leftPointers, rightPointer, remaining } = registers;
-    f.doWhile(
-      () => {
-        f.set(remaining, p.depth);
-        f.set(rightPointer, p.panel);
-        f.setSteps(leftPointers, p.a, p.aStride);
-        for (const sum of sums.flat()) f.set(sum, v128.zero);
-        reduce(f, tile, layout, registers);
-        storeTile(f, sums, p.c, p.cStride, p.accumulate);
-        f.increment(p.a, layout === "packed" ? p.aStride : i32.mul(p.aStride, height));
-        f.increment(p.c, i32.mul(p.cStride, height));
-        f.increment(p.rows, -height);
-      },
-      i32.gtS(p.rows, 0),
-    );
+    f.doWhile(i32.gtS(p.rows, 0), () => {
+      f.set(remaining, p.depth);
+      f.set(rightPointer, p.panel);
+      f.setSteps(leftPointers, p.a, p.aStride);
+      for (const sum of sums.flat()) f.set(sum, v128.zero);
+      reduce(f, tile, layout, registers);
+      storeTile(f, sums, p.c, p.cStride, p.accumulate);
+      f.increment(p.a, layout === "packed" ? p.aStride : i32.mul(p.aStride, height));
+      f.increment(p.c, i32.mul(p.cStride, height));
+      f.increment(p.rows, -height);
+    });
   });
 }
 
@@ -87,14 +82,14 @@ function declareRegisters(f: FunctionBuilder, tile: Tile, layout: LeftLayout, he
     sums: Array.from({ length: height }, () => f.locals("v128", vectors)),
     right: f.locals("v128", vectors),
     left: f.local("v128"),
-    // One for each row, or one.
+    // A pointer for each row if the factor is read in place.
     leftPointers: f.locals("i32", layout === "packed" ? 1 : height),
     rightPointer: f.local("i32"),
     remaining: f.local("i32"),
   };
 }
 
-/** Runs along the reduction, `unroll` steps an iteration. */
+/** The loop over the steps of the reduction, `unroll` steps in each iteration. */
 function reduce(f: FunctionBuilder, tile: Tile, layout: LeftLayout, registers: Registers): void {
   const { leftPointers, rightPointer, remaining } = registers;
   const { unroll, rowsPerBarrier } = tile;
@@ -112,24 +107,21 @@ function reduce(f: FunctionBuilder, tile: Tile, layout: LeftLayout, registers: R
       });
     return;
   }
-  // An iteration exits after the last step.
+  // An iteration may exit after any step.
   f.block((done) => {
-    f.doWhile(
-      () => {
-        for (let step = 0; step < unroll; step++) {
-          multiplyStep(f, tile, layout, registers, step, (row) => {
-            if (row % rowsPerBarrier === 0) barrier(f, done, remaining, step * tile.rows + row);
-          });
-          if (step < unroll - 1) f.exitIf(done, i32.ltS(remaining, step + 2));
-        }
-        advance(unroll);
-      },
-      i32.gtS(remaining, 0),
-    );
+    f.doWhile(i32.gtS(remaining, 0), () => {
+      for (let step = 0; step < unroll; step++) {
+        multiplyStep(f, tile, layout, registers, step, (row) => {
+          if (row % rowsPerBarrier === 0) barrier(f, done, remaining, step * tile.rows + row);
+        });
+        if (step < unroll - 1) f.exitIf(done, i32.ltS(remaining, step + 2));
+      }
+      advance(unroll);
+    });
   });
 }
 
-/** One step of the reduction: every sum += left[row] * right[column]. `between` runs after each row but the last. */
+/** One step of the reduction: adds left[row] * right[column] to every sum. `between` runs between two rows. */
 function multiplyStep(
   f: FunctionBuilder,
   tile: Tile,
@@ -153,9 +145,8 @@ function multiplyStep(
 }
 
 /**
- * A branch that is never taken (`remaining` is positive). V8 in Node 20 and 22 moves all loads of a basic block to its
- * start, so that an unrolled loop runs out of registers; a branch ends the block. `id` makes branches different, so that
- * they are not merged.
+ * Ends a basic block by a branch that is never taken. V8 (Node 20 and 22) moves all loads of a basic block to its
+ * start, so that an unrolled loop runs out of registers. Different values of `id` keep V8 from merging branches.
  */
 export function barrier(f: FunctionBuilder, done: Label, remaining: I32, id: number): void {
   f.exitIf(done, i32.ltS(remaining, -id));

@@ -1,7 +1,6 @@
 /**
- * The blocked matrix product C = op(A) op(B). For each block of the reduction, B is packed into panels; for each block of
- * rows, the tile sweeps down every panel. A is read in place, or packed if it is stored transposed. Every entry of C is
- * a sum over the reduction in order, so the same rows give the same bytes for any m and n.
+ * The blocked matrix product C = op(A) op(B). B is packed into panels, block by block. A is read in place, or packed if
+ * it is stored transposed. Each entry of C is a sum in the order of k, so its bytes do not depend on m and n.
  */
 import {
   type FunctionBuilder,
@@ -31,7 +30,7 @@ import {
   type Tile,
 } from "./gemm-tile.ts";
 
-/** k is at least one; strides are the bytes between two stored rows. */
+/** Strides are in bytes. k is at least one. */
 const GEMM_PARAMETERS = {
   ...integers("m", "n", "k", "a", "aStride", "b", "bStride"),
   ...integers("c", "cStride", "accumulate"),
@@ -47,11 +46,8 @@ export function addGemm(module: ModuleBuilder): void {
   const multiplyInPlace = addMultiplyBlock(module, tile, "in place");
   const multiplyPacked = addMultiplyBlock(module, tile, "packed");
   addProduct(module, "gemm_nn", tile, { packRight: packRows, multiply: multiplyInPlace });
-  addProduct(module, "gemm_nt", tile, {
-    packRight: packColumns,
-    transposed: true,
-    multiply: multiplyInPlace,
-  });
+  const ofColumns = { packRight: packColumns, transposed: true, multiply: multiplyInPlace };
+  addProduct(module, "gemm_nt", tile, ofColumns);
   addProduct(module, "gemm_tn", tile, { packRight: packRows, packLeft, multiply: multiplyPacked });
 }
 
@@ -62,12 +58,12 @@ function checkBlocking({ rows, columns }: Tile): void {
     );
 }
 
-/** The differences between the three products. */
+/** The parts in which the three products differ. */
 interface ProductParts {
   readonly packRight: Pack;
-  /** Whether B is stored [n, k]. */
+  /** Whether B is stored as [n, k]. */
   readonly transposed?: boolean;
-  /** Present if A is stored [k, m]. */
+  /** Given if A is stored as [k, m]. */
   readonly packLeft?: Pack;
   readonly multiply: ReturnType<typeof addMultiplyBlock>;
 }
@@ -101,7 +97,7 @@ function addProduct(module: ModuleBuilder, name: string, tile: Tile, parts: Prod
   });
 }
 
-/** Runs the body for every block of at most `size` of `total`, with its start and length. */
+/** Divides 0..total-1 into blocks of at most `size`, and runs the body for each. */
 function forBlocks(
   f: FunctionBuilder,
   total: Local<"i32">,
@@ -120,7 +116,7 @@ function entry(base: I32, stride: I32, row: I32, column: I32): I32 {
   return i32.add(i32.add(base, i32.mul(row, stride)), i32.mul(column, 4));
 }
 
-/** Adds the product of a block of A with packed panels of B (`right`). `edge` has room for a tile. */
+/** Adds the product of a block of A with packed panels of B (`right`). `edge` has space for a tile. */
 function addMultiplyBlock(module: ModuleBuilder, tile: Tile, layout: LeftLayout) {
   const sweepPanel = addSweepPanel(module, tile, layout);
   const mergeEdge = addMergeEdge(module, tile);
@@ -150,7 +146,7 @@ function addMultiplyBlock(module: ModuleBuilder, tile: Tile, layout: LeftLayout)
   });
 }
 
-/** Adds the sweep down all rows of a panel: whole tiles, then the remaining rows. */
+/** Adds a {@link Sweep} for any number of rows: whole tiles, then the remaining rows. */
 function addSweepPanel(module: ModuleBuilder, tile: Tile, layout: LeftLayout): Sweep {
   const sweeps = Array.from({ length: tile.rows }, (_, i) => addSweep(module, tile, layout, i + 1));
   const sweepTiles = sweeps[tile.rows - 1];
@@ -168,7 +164,7 @@ function addSweepPanel(module: ModuleBuilder, tile: Tile, layout: LeftLayout): S
   });
 }
 
-/** Adds the copying of the first columns of a tile into C. */
+/** Adds the function that copies or adds the first columns of a tile to C. */
 function addMergeEdge(module: ModuleBuilder, tile: Tile) {
   const parameters = integers("rows", "columns", "edge", "c", "cStride", "accumulate");
   return module.internal(parameters, (f, p) => {

@@ -1,10 +1,9 @@
-/** Arithmetic on several vectors side by side, and over the lanes of vectors. */
+/** Arithmetic on several vectors at once, and on the lanes of a vector. */
 import { type F32, type FunctionBuilder, f32x4, i32x4, type Local, type V128 } from "./emitter.ts";
 
-/** Vectors with the same computation, whose instructions interleave and share constants. */
+/** Vectors that go through the same computation, with interleaved instructions and shared constants. */
 export type Vectors = readonly Local<"v128">[];
 
-/** Computes a vector from each vector and its index. */
 export function each(
   f: FunctionBuilder,
   vectors: Vectors,
@@ -42,12 +41,12 @@ export function sumOfLanes(f: FunctionBuilder, vector: V128): F32 {
   return f32x4.extractLane(foldLanes(f, vector, f32x4.add), 0);
 }
 
-/** The largest of the four lanes, in every lane. */
+/** The largest of the four lanes, copied to every lane. */
 export function maxOfLanes(f: FunctionBuilder, vector: V128): V128 {
   return foldLanes(f, vector, f32x4.pmax);
 }
 
-/** The transpose of a 4 x 4 block given by its rows. */
+/** The columns of a 4 x 4 matrix, given its rows. */
 export function transpose(f: FunctionBuilder, rows: readonly Local<"v128">[]): readonly V128[] {
   const [a, b, c, d] = rows;
   const abLow = f.let(i32x4.shuffle(a, b, [0, 4, 1, 5]));
@@ -62,13 +61,13 @@ export function transpose(f: FunctionBuilder, rows: readonly Local<"v128">[]): r
   ];
 }
 
-/** Below this argument exp is not a normal float32. */
+/** exp of smaller arguments is not a normal float32. */
 export const SMALLEST_EXPONENT = -87.3;
 
-// ln 2 in two parts; the product of the first with an integer below 2^15 is exact in float32.
+// ln 2 as a sum. The product of LN2_HIGH and an integer below 2^15 is exact in float32.
 const LN2_HIGH = 0.693359375;
 const LN2_LOW = -2.1219444e-4;
-/** Adding it leaves round(x) + 127 in the low bits of the sum: the biased exponent. */
+/** In x + ROUND_TO_EXPONENT the low bits are round(x) + 127, the biased exponent of 2^round(x). */
 const ROUND_TO_EXPONENT = 1.5 * 2 ** 23 + 127;
 
 // exp(r) = 1 + r + r^2 P(r) for |r| <= ln(2) / 2 (Cephes, expf).
@@ -76,7 +75,7 @@ const EXP_P = [
   1.98756915e-4, 1.39819995e-3, 8.33345191e-3, 4.16657959e-2, 1.66666655e-1, 5.00000012e-1,
 ] as const;
 
-/** exp(x) for SMALLEST_EXPONENT <= x <= 88, with a relative error below 2e-7; NaN for NaN; else undefined. */
+/** exp(x) for x from SMALLEST_EXPONENT to 88, with a relative error below 2e-7. NaN stays NaN. */
 export function exponential(f: FunctionBuilder, xs: Vectors): Vectors {
   const log2e = f.let(f.constantF32x4(Math.LOG2E));
   const round = f.let(f.constantF32x4(ROUND_TO_EXPONENT));
@@ -89,6 +88,6 @@ export function exponential(f: FunctionBuilder, xs: Vectors): Vectors {
   const tails = polynomial(f, rests, EXP_P);
   const one = f.let(f.constantF32x4(1));
   const mantissas = each(f, rests, (r, i) => f.madd(f32x4.mul(r, r), tails[i], f32x4.add(r, one)));
-  // Times 2^n, from the sum with ROUND_TO_EXPONENT. Multiplying keeps NaN; adding to the bits would not.
+  // The shifted bits are 2^n. A product keeps NaN; adding n to the exponent bits would not.
   return each(f, mantissas, (m, i) => f32x4.mul(m, i32x4.shl(rounded[i], 23)));
 }

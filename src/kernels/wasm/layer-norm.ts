@@ -1,4 +1,4 @@
-/** Layer normalisation, alone or of the sum with a residual. */
+/** Layer normalisation of x or of x + residual. */
 import {
   type F32,
   type FunctionBuilder,
@@ -29,7 +29,7 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
     const { x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns } = values;
     const inverseCount = f.let(f32.div(1, f32.convertI32S(columns)));
     f.for(0, rows, 1, () => {
-      // xhat holds x + residual until the last pass over the row.
+      // The last pass over the row replaces x + residual in xhat.
       const at = f.let(xhat);
       const sums = [f.let(v128.zero), f.let(v128.zero)];
       forEachPlace(f, columns, hasResidual ? [x, residual, at] : [x, at], (place, i) => {
@@ -77,7 +77,7 @@ function totalOf(f: FunctionBuilder, sums: readonly Local<"v128">[]): F32 {
   return sumOfLanes(f, f32x4.add(sums[0], sums[1]));
 }
 
-/** First pass over a row: two sums; second pass: dx. */
+/** Adds `layerNormBackward`. The first pass over a row computes two sums, the second pass dx. */
 function addBackward(module: ModuleBuilder): void {
   const parameters = integers("dy", "xhat", "rstd", "gamma", "dx", "rows", "columns");
   module.func("layerNormBackward", parameters, (f, values) => {
@@ -107,9 +107,8 @@ function addBackward(module: ModuleBuilder): void {
   });
 }
 
-/** dGamma += dy * xhat and dBeta += dy, row by row, for some of the columns. */
+/** Adds dGamma += dy * xhat and dBeta += dy, row by row. A call may cover only some columns; `stride` is in bytes. */
 function addParameterGradients(module: ModuleBuilder): void {
-  // `stride` is in bytes.
   const parameters = integers("dy", "xhat", "dGamma", "dBeta", "rows", "columns", "stride");
   module.func("layerNormParameterGradients", parameters, (f, values) => {
     const { dy, xhat, dGamma, dBeta, rows, columns, stride } = values;

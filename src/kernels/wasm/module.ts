@@ -1,4 +1,4 @@
-/** Assembles the module of a variant, when the package is built. */
+/** Assembles the module of a variant. This runs when the package is built. */
 import { addActivations, addGelu } from "./activations.ts";
 import { addAdamW } from "./adamw.ts";
 import { addBlockSparse } from "./block-sparse.ts";
@@ -11,7 +11,6 @@ import { addLayerNorm } from "./layer-norm.ts";
 import { addPruning } from "./pruning.ts";
 import { addSoftmax } from "./softmax.ts";
 
-/** Each adds the functions of a kernel, in this order. */
 const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addGemm,
   addElementwise,
@@ -29,20 +28,17 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addQueuedCall,
 ];
 
-/** The binary of a variant's module, for its own memory or a shared one. */
+/** The module's bytes for a variant. */
 export function buildModule(variant: WasmVariant, memory: "own" | "shared" = "own"): Uint8Array {
   const module = new ModuleBuilder(variant);
   for (const add of KERNELS) add(module);
   return module.encode(memory);
 }
 
-/** Bytes of a value of a deferred call. All are float64; the first is the index of the exported function. */
+/** Bytes of a float64. A deferred call is the index of an exported function, then its arguments, all float64. */
 const VALUE_BYTES = 8;
 
-/**
- * Adds `runCall`, which runs a deferred call, whose index and values are in memory, of a function without a result that
- * was added before. Calls from JavaScript would allocate an object for every value that is not an integer.
- */
+/** Adds `runCall`, which runs a deferred call. A call from JavaScript would allocate an object for each non-integer. */
 function addQueuedCall(module: ModuleBuilder): void {
   const procedures = [...module.procedures];
   module.func("runCall", { address: "i32" }, (f, { address }) => {

@@ -1,4 +1,4 @@
-/** The loops of pruning: the same bits as in JavaScript, without fused rounding, rows of a block from top to bottom. */
+/** The loops of pruning. They give the same bits as in JavaScript: no fused rounding, and the same order of sums. */
 import {
   type FunctionBuilder,
   f32,
@@ -30,7 +30,7 @@ export function addPruning(module: ModuleBuilder): void {
 
 const MAX_HEIGHT = 4;
 
-/** Scores of `rows` rows of blocks. The branches depend only on `height`, so they are predicted well. */
+/** Adds the scores of `rows` rows of blocks. Branches depend only on `height`, so they are predicted well. */
 function blockScores(
   module: ModuleBuilder,
   name: string,
@@ -53,9 +53,7 @@ function blockScores(
     f.for(0, rows, 1, () => {
       let above = [values, factors];
       for (const pointers of below) {
-        pointers.forEach((pointer, i) => {
-          f.set(pointer, i32.add(above[i], stride));
-        });
+        for (const [i, pointer] of pointers.entries()) f.set(pointer, i32.add(above[i], stride));
         above = pointers;
       }
       forEachVector(f, columns, [values, factors, ...below.flat(), scores], (places) => {
@@ -65,13 +63,10 @@ function blockScores(
         );
         for (const sum of sums) f.set(sum, f32x4.div(sum, divisors));
         f.if(hasMomentum, () => {
-          places.forEach((place, i) => {
+          for (const [i, place] of places.entries())
             f.set(sums[i], f32x4.add(f32x4.mul(place.load(scores), momenta), sums[i]));
-          });
         });
-        places.forEach((place, i) => {
-          place.store(scores, sums[i]);
-        });
+        for (const [i, place] of places.entries()) place.store(scores, sums[i]);
       });
       f.increment(values, skipped);
       f.increment(factors, skipped);
@@ -79,7 +74,7 @@ function blockScores(
   });
 }
 
-/** Adds the rows of a block from `row` on. */
+/** Adds the scores of the rows of a block from `row` on to `sums`. */
 function addRows(
   f: FunctionBuilder,
   sums: readonly Local<"v128">[],
@@ -89,14 +84,12 @@ function addRows(
 ): void {
   if (row === MAX_HEIGHT) return;
   f.if(i32.gtS(height, row), () => {
-    sums.forEach((sum, place) => {
-      f.set(sum, f32x4.add(sum, elements(place, row)));
-    });
+    for (const [place, sum] of sums.entries()) f.set(sum, f32x4.add(sum, elements(place, row)));
     addRows(f, sums, height, row + 1, elements);
   });
 }
 
-/** `histogram[index]++` for an index below 2^16. */
+/** `histogram[index]++`. */
 function countIn(f: FunctionBuilder, histogram: I32, index: I32): void {
   const bucket = f.let(i32.add(histogram, i32.shl(index, 2)));
   f.store(bucket, i32.add(i32.load(bucket), 1));
@@ -118,7 +111,7 @@ function countLeadingBits(module: ModuleBuilder): void {
   });
 }
 
-/** Few scores have the upper half that is sought, so most groups of four vectors are skipped. */
+/** Adds `countTrailingBits`. Few scores have the leading bits, so most groups of four vectors are skipped. */
 function countTrailingBits(module: ModuleBuilder): void {
   const parameters = integers("scores", "count", "leading", "histogram");
   module.func("countTrailingBits", parameters, (f, { scores, count, leading, histogram }) => {
@@ -145,7 +138,7 @@ function countTrailingBits(module: ModuleBuilder): void {
   });
 }
 
-/** All bits set in lanes below the threshold, or with `inclusive` also equal to it. */
+/** Sets all bits of the lanes below the threshold; with `inclusive` also of lanes equal to it. */
 function isPruned(scores: V128, threshold: V128, inclusive: V128): V128 {
   const equal = v128.and(f32x4.eq(scores, threshold), inclusive);
   return v128.or(f32x4.lt(scores, threshold), equal);
@@ -172,7 +165,7 @@ function countBelow(module: ModuleBuilder): void {
   });
 }
 
-/** Sixteen blocks at a time, for all rows of the block. */
+/** Adds `writeMask`, which computes 16 blocks at a time and writes all their rows. */
 function writeMask(module: ModuleBuilder): void {
   const parameters = {
     scores: "i32",
@@ -192,13 +185,10 @@ function writeMask(module: ModuleBuilder): void {
       const last = f.let(i32.add(mask, below));
       const forEachOfBlock = (body: () => void): void => {
         f.set(to, at);
-        f.doWhile(
-          () => {
-            body();
-            f.increment(to, columns);
-          },
-          i32.ltU(to, last),
-        );
+        f.doWhile(i32.ltU(to, last), () => {
+          body();
+          f.increment(to, columns);
+        });
       };
       f.while(i32.geS(left, 16), () => {
         const [a, b, c, d] = [0, 16, 32, 48].map((offset) =>
@@ -225,7 +215,7 @@ function writeMask(module: ModuleBuilder): void {
   });
 }
 
-/** Four blocks at a time. Vectors without pruned values are not written. */
+/** Adds `applyMask`, which works on four blocks at a time and writes only vectors with pruned values. */
 function applyMask(module: ModuleBuilder): void {
   const parameters = integers("mask", "rows", "height", "columns", "values");
   module.func("applyMask", parameters, (f, { mask, rows, height, columns, values }) => {
@@ -240,14 +230,11 @@ function applyMask(module: ModuleBuilder): void {
       const end = f.local("i32");
       const forEachOfBlock = (body: () => void): void => {
         f.set(to, top);
-        f.set(end, i32.add(top, size)); // may wrap to 0, so only compared by equality
-        f.doWhile(
-          () => {
-            body();
-            f.increment(to, stride);
-          },
-          i32.ne(to, end),
-        );
+        f.set(end, i32.add(top, size)); // compared only by equality, since it may wrap to 0
+        f.doWhile(i32.ne(to, end), () => {
+          body();
+          f.increment(to, stride);
+        });
       };
       f.while(i32.geS(left, 4), () => {
         const bytes = f.let(i32.load(at));

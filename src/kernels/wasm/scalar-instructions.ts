@@ -1,4 +1,4 @@
-/** Scalar WebAssembly instructions, named as in the specification, in camel case: `i32.add(n, 4)`. */
+/** Scalar instructions, with the names of the WebAssembly specification in camel case: `i32.add(n, 4)`. */
 import type { ValueType } from "./encoding.ts";
 import {
   type Binary,
@@ -26,38 +26,26 @@ function unary<T extends ValueType, R extends ValueType>(type: T, result: R) {
       expression(result, codeOf(type, a), [opcode]);
 }
 
-const I32_BINARY = {
-  eq: 0x46,
-  ne: 0x47,
-  ltS: 0x48,
-  ltU: 0x49,
-  gtS: 0x4a,
-  geS: 0x4e,
-  add: 0x6a,
-  sub: 0x6b,
-  mul: 0x6c,
-  divU: 0x6e,
-  remU: 0x70,
-  and: 0x71,
-  or: 0x72,
-  shl: 0x74,
-  shrU: 0x76,
-} as const;
+const I32_COMPARISON = { eq: 0x46, ne: 0x47, ltS: 0x48, ltU: 0x49, gtS: 0x4a, geS: 0x4e } as const;
+const I32_ARITHMETIC = { add: 0x6a, sub: 0x6b, mul: 0x6c, divU: 0x6e, remU: 0x70 } as const;
+const I32_BITS = { and: 0x71, or: 0x72, shl: 0x74, shrU: 0x76 } as const;
 const F32_COMPARISON = { eq: 0x5b, ne: 0x5c, lt: 0x5d } as const;
 const F32_BINARY = { add: 0x92, sub: 0x93, mul: 0x94, div: 0x95 } as const;
 
-/** 32-bit integers, also as addresses and conditions. */
-export const i32: Named<typeof I32_BINARY, Binary<"i32">> & {
+type I32Binary = typeof I32_COMPARISON & typeof I32_ARITHMETIC & typeof I32_BITS;
+
+/** Instructions on 32-bit integers, which are also addresses and conditions. */
+export const i32: Named<I32Binary, Binary<"i32">> & {
   readonly const: (value: number) => I32;
   readonly eqz: Unary<"i32">;
   readonly load: Load<"i32">;
   readonly load8U: Load<"i32">;
-  /** A float64 truncated and modulo 2^32, as in JavaScript: two instructions. */
+  /** A float64 truncated modulo 2^32, as by `ToInt32` in JavaScript. */
   readonly wrapF64: Unary<"f64", "i32">;
   /** The smaller of two signed integers. Both operands are evaluated twice. */
   readonly minS: Binary<"i32">;
 } = {
-  ...named(I32_BINARY, binary("i32", "i32")),
+  ...named({ ...I32_COMPARISON, ...I32_ARITHMETIC, ...I32_BITS }, binary("i32", "i32")),
   const: (value) => expression("i32", codeOf("i32", value)),
   eqz: unary("i32", "i32")(0x45),
   load: load("i32", [0x28], 4),
@@ -93,7 +81,7 @@ export const f64: { readonly add: Binary<"f64">; readonly load: Load<"f64"> } = 
   load: load("f64", [0x2b], 8),
 };
 
-/** `condition ? a : b`, both evaluated. */
+/** `condition ? a : b`; both operands are evaluated. */
 export function select<T extends ValueType>(
   a: Expression<T>,
   b: Expression<T>,

@@ -1,4 +1,4 @@
-/** Softmax of attention scores: scales, hides keys and normalises a row while it is in cache. */
+/** Softmax of attention scores: scaling, hidden keys and normalisation in one function, while a row is in the cache. */
 import {
   type FunctionBuilder,
   f32,
@@ -24,7 +24,7 @@ export function addSoftmax(module: ModuleBuilder): void {
   addBackward(module);
 }
 
-/** The rows (heads x positions) of one example, which share the bias of the keys. */
+/** Adds the forward pass for the rows (heads x positions) of one example, which share the bias of the keys. */
 function addForward(module: ModuleBuilder): void {
   const parameters = {
     ...integers("scores", "keyBias"),
@@ -46,7 +46,7 @@ function addForward(module: ModuleBuilder): void {
   });
 }
 
-/** Stores scores * factor + keyBias and advances `scores` and `probabilities` by a row. Returns the largest. */
+/** Stores the logits scores * factor + keyBias of a row, and advances both pointers. Returns the largest logit. */
 function storeLogits(
   f: FunctionBuilder,
   row: Readonly<Record<"scores" | "keyBias" | "probabilities" | "columns", Local<"i32">>>,
@@ -73,33 +73,29 @@ function storeExponentials(
 ): Local<"f32"> {
   const sums = [f.let(v128.zero), f.let(v128.zero)];
   forEachVector(f, columns, [pointer], (places) => {
-    const powers = exponentialOrZero(
-      f,
-      places.map((place) => f.let(f32x4.sub(place.load(pointer), max))),
-    );
-    places.forEach((place, i) => {
+    const xs = places.map((place) => f.let(f32x4.sub(place.load(pointer), max)));
+    const powers = exponentialOrZero(f, xs);
+    for (const [i, place] of places.entries()) {
       place.store(pointer, powers[i]);
       f.set(sums[i], f32x4.add(sums[i], place.zeroRest(powers[i])));
-    });
+    }
     if (places.length === 1) exchange(f, sums);
   });
   return f.let(sumOfLanes(f, f32x4.add(sums[0], sums[1])));
 }
 
-/** After a vector without a partner, swaps the sums, so that hidden keys at the end of a row change no bit. */
+/** Swaps the two sums after a single vector, so that further hidden keys at the end of a row change no bit. */
 function exchange(f: FunctionBuilder, [first, second]: readonly Local<"v128">[]): void {
   const held = f.let(first);
   f.set(first, second);
   f.set(second, held);
 }
 
-/** exp(x) for x <= 0, and 0 below the normal numbers, so that hidden keys have no share. */
+/** exp(x) for x <= 0. A result below the normal numbers becomes 0, so that hidden keys get probability 0. */
 function exponentialOrZero(f: FunctionBuilder, xs: Vectors): Vectors {
   const smallest = f.let(f.constantF32x4(SMALLEST_EXPONENT));
-  const powers = exponential(
-    f,
-    each(f, xs, (x) => f32x4.pmax(x, smallest)),
-  );
+  const clamped = each(f, xs, (x) => f32x4.pmax(x, smallest));
+  const powers = exponential(f, clamped);
   return each(f, powers, (power, i): V128 => v128.andnot(power, f32x4.lt(xs[i], smallest)));
 }
 
@@ -119,9 +115,8 @@ function addBackward(module: ModuleBuilder): void {
       f.set(dPAt, dP);
       const sums = [f.let(v128.zero), f.let(v128.zero)];
       forEachVector(f, columns, [pAt, dPAt], (places) => {
-        places.forEach((place, i) => {
+        for (const [i, place] of places.entries())
           f.set(sums[i], f.madd(place.load(pAt), place.load(dPAt), sums[i]));
-        });
         if (places.length === 1) exchange(f, sums);
       });
       const dot = f.let(f32x4.splat(sumOfLanes(f, f32x4.add(sums[0], sums[1]))));

@@ -1,4 +1,4 @@
-/** Vector WebAssembly instructions, named as in the specification, in camel case: `v128.load(address)`. */
+/** Vector instructions, with the names of the WebAssembly specification in camel case: `v128.load(address)`. */
 import {
   type Binary,
   codeOf,
@@ -48,19 +48,16 @@ function extractLane<T extends "i32" | "f32" | "f64">(
 
 const V128_BINARY = { and: 78, andnot: 79, or: 80, xor: 81 } as const;
 
-export const v128: Named<typeof V128_BINARY, Binary<"v128">> & {
-  readonly zero: V128;
-  /** For each bit: `a` if `mask` is 1, else `b`. */
-  readonly bitselect: (a: V128, b: V128, mask: V128) => V128;
-  readonly load: Load<"v128">;
-  readonly load32Splat: Load<"v128">;
-  readonly load32Zero: Load<"v128">;
-  readonly load64Zero: Load<"v128">;
-  /** 1 if any bit is set, else 0. */
-  readonly anyTrue: (a: V128) => I32;
-  /** `a` with one 32-bit lane replaced from memory. */
-  readonly load32Lane: (address: Operand<"i32">, a: V128, lane: number, offset?: number) => V128;
-} = {
+export const v128: Named<typeof V128_BINARY, Binary<"v128">> &
+  Readonly<Record<"load" | "load32Splat" | "load32Zero" | "load64Zero", Load<"v128">>> & {
+    readonly zero: V128;
+    /** For each bit: `a` if `mask` is 1, else `b`. */
+    readonly bitselect: (a: V128, b: V128, mask: V128) => V128;
+    /** 1 if any bit is set, else 0. */
+    readonly anyTrue: (a: V128) => I32;
+    /** `a` with one 32-bit lane replaced from memory. */
+    readonly load32Lane: (address: Operand<"i32">, a: V128, lane: number, offset?: number) => V128;
+  } = {
   ...named(V128_BINARY, simdBinary),
   zero: expression("v128", simd(12), new Array<number>(16).fill(0)),
   bitselect: (a, b, mask) => expression("v128", a.code, b.code, mask.code, simd(82)),
@@ -84,14 +81,14 @@ export const i8x16: {
 export const i16x8: {
   /** The lanes of `a`, then of `b`, saturated to signed 16-bit integers. */
   readonly narrowI32x4S: Binary<"v128">;
-  /** The eight low 8-bit lanes, unsigned. */
+  /** The eight low 8-bit lanes as unsigned 16-bit lanes. */
   readonly extendLowI8x16U: Unary<"v128">;
 } = { narrowI32x4S: simdBinary(133), extendLowI8x16U: simdUnary(137) };
 
 const I32X4_BINARY = { eq: 55, ltS: 57, gtS: 59, add: 174, sub: 177 } as const;
 const I32X4_UNARY = {
   neg: 161,
-  /** The four low 16-bit lanes, unsigned. */
+  /** The four low 16-bit lanes as unsigned 32-bit lanes. */
   extendLowI16x8U: 169,
 } as const;
 const I32X4_SHIFT = { shl: 171, shrU: 173 } as const;
@@ -101,7 +98,7 @@ export const i32x4: Named<typeof I32X4_BINARY, Binary<"v128">> &
   Named<typeof I32X4_SHIFT, Shift> & {
     readonly splat: (value: Operand<"i32">) => V128;
     readonly extractLane: (a: V128, lane: number) => I32;
-    /** Four lanes of the eight of `a` (0-3) and `b` (4-7). */
+    /** Selects four lanes of `a` (0 to 3) and `b` (4 to 7). */
     readonly shuffle: (a: V128, b: V128, lanes: readonly [number, number, number, number]) => V128;
   } = {
   ...named(I32X4_BINARY, simdBinary),
@@ -119,30 +116,23 @@ const I64X2_BINARY = { extmulLowI32x4U: 222, extmulHighI32x4U: 223 } as const;
 
 export const i64x2: Named<typeof I64X2_BINARY, Binary<"v128">> = named(I64X2_BINARY, simdBinary);
 
-const F32X4_BINARY = {
-  eq: 65,
-  lt: 67,
-  gt: 68,
-  add: 228,
-  sub: 229,
-  mul: 230,
-  div: 231,
-  max: 233,
-  pmin: 234,
-  pmax: 235,
-} as const;
+const F32X4_COMPARISON = { eq: 65, lt: 67, gt: 68 } as const;
+const F32X4_ARITHMETIC = { add: 228, sub: 229, mul: 230, div: 231 } as const;
+const F32X4_EXTREMES = { max: 233, pmin: 234, pmax: 235 } as const;
 const F32X4_UNARY = { abs: 224, neg: 225, sqrt: 227 } as const;
 
-export const f32x4: Named<typeof F32X4_BINARY, Binary<"v128">> &
+type F32x4Binary = typeof F32X4_COMPARISON & typeof F32X4_ARITHMETIC & typeof F32X4_EXTREMES;
+
+export const f32x4: Named<F32x4Binary, Binary<"v128">> &
   Named<typeof F32X4_UNARY, Unary<"v128">> & {
     readonly splat: (value: Operand<"f32">) => V128;
     readonly extractLane: (a: V128, lane: number) => F32;
-    /** `a * b + c`, rounded once if the machine can (relaxed SIMD). */
+    /** `a * b + c`, rounded once if the processor has a fused instruction (relaxed SIMD). */
     readonly relaxedMadd: (a: V128, b: V128, c: V128) => V128;
-    /** `c - a * b`, rounded once if the machine can (relaxed SIMD). */
+    /** `c - a * b`, rounded as `relaxedMadd`. */
     readonly relaxedNmadd: (a: V128, b: V128, c: V128) => V128;
   } = {
-  ...named(F32X4_BINARY, simdBinary),
+  ...named({ ...F32X4_COMPARISON, ...F32X4_ARITHMETIC, ...F32X4_EXTREMES }, simdBinary),
   ...named(F32X4_UNARY, simdUnary),
   splat: splat("f32", 19),
   extractLane: extractLane("f32", 31),
@@ -154,7 +144,7 @@ const F64X2_BINARY = { add: 240, mul: 242 } as const;
 
 export const f64x2: Named<typeof F64X2_BINARY, Binary<"v128">> & {
   readonly extractLane: (a: V128, lane: number) => F64;
-  /** The two low float32 lanes, widened. */
+  /** The two low float32 lanes as float64 lanes. */
   readonly promoteLowF32x4: Unary<"v128">;
 } = {
   ...named(F64X2_BINARY, simdBinary),

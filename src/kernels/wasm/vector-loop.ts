@@ -1,4 +1,4 @@
-/** Loops over consecutive floats: pairs of vectors, then one vector, then the remaining floats. */
+/** Loops over consecutive floats: pairs of vectors, then a single vector, then the last one to three floats. */
 import {
   type FunctionBuilder,
   type I32,
@@ -9,19 +9,19 @@ import {
   v128,
 } from "./emitter.ts";
 
-/** One vector in a loop. All four floats exist, or only the first one to three. */
+/** A vector in a loop over floats. At the end of the floats only its first one to three lanes exist. */
 export interface VectorPlace {
-  /** The floats at the pointer; lanes that do not exist are 0. */
+  /** The floats at the pointer. Lanes that do not exist are 0. */
   load(pointer: I32): V128;
   /** Stores the lanes that exist. */
   store(pointer: I32, value: V128): void;
   /** Sets lanes that do not exist to 0. */
   zeroRest(value: V128): V128;
-  /** Sets lanes that do not exist to those of `filling`. */
+  /** Replaces lanes that do not exist by those of `filling`. */
   fillRest(value: V128, filling: V128): V128;
 }
 
-/** Vector `index` after the pointer, with four floats. */
+/** Vector number `index` from the pointer on, with four floats. */
 export function fullPlace(f: FunctionBuilder, index: number): VectorPlace {
   return {
     load: (pointer) => v128.load(pointer, 16 * index),
@@ -31,7 +31,7 @@ export function fullPlace(f: FunctionBuilder, index: number): VectorPlace {
   };
 }
 
-/** The vector at the pointer, with `count` (1 to 3) floats. */
+/** The vector at the pointer, with `count` floats (1 to 3). */
 function partialPlace(f: FunctionBuilder, count: I32): VectorPlace {
   const atLeastTwo = i32.and(count, 2);
   const odd = i32.and(count, 1);
@@ -66,8 +66,8 @@ function partialPlace(f: FunctionBuilder, count: I32): VectorPlace {
 }
 
 /**
- * Runs `step` over `count` floats (a non-negative i32) at each of `pointers`, which advance. A step gets one or two
- * places, to interleave two independent chains of instructions that share their constants.
+ * Runs `step` over `count` floats and advances the pointers. A step gets two places or one, so that it can interleave
+ * two independent chains of instructions and share their constants.
  */
 export function forEachVector(
   f: FunctionBuilder,
@@ -89,7 +89,7 @@ export function forEachVector(
   });
 }
 
-/** As {@link forEachVector} for a step that works on one place after the other, given its index. */
+/** As {@link forEachVector}, for a step on one place after the other. `index` is 0 or 1. */
 export function forEachPlace(
   f: FunctionBuilder,
   count: I32,
@@ -99,7 +99,7 @@ export function forEachPlace(
   forEachVector(f, count, pointers, (places) => places.forEach(step));
 }
 
-/** Runs `step` for the first four of `left` floats, or for all if there are fewer. */
+/** Runs `step` for the next four floats, or for `left` floats if there are fewer. */
 export function upToOneVector(
   f: FunctionBuilder,
   left: I32,

@@ -42,13 +42,10 @@ describe("functions", () => {
       });
       module.func("doWhile", { n: "i32" }, (f, { n }) => {
         const steps = f.local("i32");
-        f.doWhile(
-          () => {
-            f.increment(n, -3);
-            f.increment(steps, 1);
-          },
-          i32.gtS(n, 0),
-        );
+        f.doWhile(i32.gtS(n, 0), () => {
+          f.increment(n, -3);
+          f.increment(steps, 1);
+        });
         return steps;
       });
       module.func("for", { from: "i32", below: "i32", step: "i32" }, (f, { from, below, step }) => {
