@@ -1,9 +1,9 @@
-/** Chooses kernels that the engine and the page's policy allow, and creates their memory. */
+/** Creates kernels of a variant that the engine and the page's policy allow, and their memory. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import { scalarKernels } from "./scalar/kernels.ts";
 import { addressesIn, type KernelModule } from "./simd/calls.ts";
 import { simdKernels } from "./simd/kernels.ts";
-import { createPlainMemory, createWasmMemory, type Memory } from "./simd/memory.ts";
+import { createPlainMemory, createWasmMemory, MAXIMUM_PAGES, type Memory } from "./simd/memory.ts";
 import { directScheduler, type Scheduler } from "./simd/scheduler.ts";
 import { allocateWorkspace, type StartThread, setWorkspace, startPool } from "./simd/threads.ts";
 import type { Kernels, KernelVariant } from "./table.ts";
@@ -26,7 +26,6 @@ export interface BackendOptions {
 export interface ThreadedBackendOptions extends BackendOptions {
   /** Number of threads, including the calling one. */
   readonly threads: number;
-  /** Starts another thread. */
   readonly startThread: StartThread;
 }
 
@@ -38,19 +37,16 @@ export interface ThreadedBackend extends Backend {
   stop(): void;
 }
 
-/** The variants of `auto`, the fastest first; not the revectorized one, which needs a flag that a module cannot detect. */
+/** The variants of `auto`, the fastest first. `revectorized` needs a flag of V8 that a module cannot detect. */
 const VARIANTS: readonly KernelVariant[] = ["fma", "simd", "scalar"];
 
 const INITIAL_PAGES = 16;
-/** The most pages of a memory, as in the import of the modules. */
-const MAXIMUM_PAGES = 65536;
-/** Maxima of a shared memory to try, because an engine may reserve all of it. */
+/** Maxima to try for a shared memory. An engine may reserve the whole maximum, which can fail. */
 const SHARED_PAGES = [MAXIMUM_PAGES, 32768, 16384, 4096];
 export const MOST_THREADS = 256;
 
 /**
- * Creates a backend. `auto` tries relaxed SIMD with fused multiply-add, then SIMD, then scalar loops, for engines
- * without WASM and pages whose content-security policy forbids it.
+ * Creates a backend. `auto` tries `fma`, then `simd`, then `scalar`, which runs without WASM.
  *
  * @throws RangeError if the variant is not available, TypeError if it is not a string
  *
@@ -76,23 +72,11 @@ export function createBackend(options: BackendOptions = {}): Backend {
 }
 
 /**
- * Creates a backend whose kernels run on several threads with shared memory. Results have the same bytes for any number
- * of threads. The backend has one thread if memory cannot be shared (scalar kernels, a page that is not cross-origin
- * isolated).
+ * Creates a backend whose kernels run on several threads; see {@link startWebThread}. Results have the same bytes for any
+ * number of threads. It has one thread if memory cannot be shared: with scalar kernels, or in a page that is not
+ * cross-origin isolated.
  *
  * @throws RangeError if the variant is not available or `threads` is out of range; any rejection of `startThread`
- *
- * @example
- * ```ts
- * import { createNodeBackend } from "espalier/node";
- *
- * const backend = await createNodeBackend({ threads: 2 });
- * const x = backend.memory.allocate(100_000);
- * backend.memory.float32(x).fill(1);
- * backend.kernels.scale(backend.memory.float32(x), 2, backend.memory.float32(x));
- * if (backend.memory.float32(x).some((value) => value !== 2)) throw new Error("expected twos");
- * backend.stop();
- * ```
  */
 export async function createThreadedBackend(
   options: ThreadedBackendOptions,
@@ -133,7 +117,7 @@ function isAvailable(variant: KernelVariant): boolean {
 
 const compiled = new Map<string, WebAssembly.Module>();
 
-/** The compiled module of a variant. @throws RangeError with the reason if it is not available */
+/** Compiles the module of a variant, once. @throws RangeError with the reason if it is not available */
 function compile(variant: WasmVariant, sharing: "own" | "shared"): WebAssembly.Module {
   const key = `${variant} ${sharing}`;
   const known = compiled.get(key);
@@ -157,20 +141,20 @@ function unavailable(variant: WasmVariant, reason: string, cause?: unknown): Ran
   return new RangeError(message, { cause });
 }
 
-/** A shared memory with the largest maximum that the system allows; undefined if there is none. */
+/** A shared memory with the largest possible maximum; undefined if memory cannot be shared. */
 function sharedMemory(): WebAssembly.Memory | undefined {
   if (typeof SharedArrayBuffer === "undefined") return undefined;
   for (const maximum of SHARED_PAGES) {
     try {
       return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
     } catch {
-      // A smaller one may fit.
+      // A smaller maximum may succeed.
     }
   }
   return undefined;
 }
 
-/** An instance of a module with its allocator. */
+/** Instantiates a module and creates its allocator. */
 function instantiate(module: WebAssembly.Module, linear: WebAssembly.Memory) {
   const { exports } = new WebAssembly.Instance(module, { env: { memory: linear } });
   const { heapBase } = exports as unknown as { readonly heapBase: WebAssembly.Global };

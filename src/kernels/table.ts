@@ -1,21 +1,18 @@
 /**
- * The table of operations that every kernel variant implements. Arrays are row-major; sizes are in elements. For WASM
- * variants every array must be a view of the backend's memory and long enough (else RangeError); scalar kernels accept
- * any array. Outputs may not alias inputs unless a comment allows it.
- *
- * Dimensions: B examples, S positions, A attention heads, D width of a head, H hidden width.
+ * The table of operations that every kernel variant implements. Arrays are row-major; sizes are in elements. The WASM
+ * variants throw a RangeError for an array that is too short or not a view of the backend's memory. Scalar kernels
+ * accept any array. Outputs may not alias inputs unless a comment allows it.
  */
-
 import type { BlockSparseKernels } from "./block-sparse.ts";
 
 /**
- * The implementation: readable loops, WASM SIMD, or WASM SIMD with relaxed fused multiply-add. `revectorized` is the last
- * one in a form that is faster if V8 joins pairs of vectors (under a flag), and slower if not; only weight gradients of
- * sparse products differ in rounding.
+ * The implementation: plain loops, WASM SIMD, or WASM SIMD with fused multiply-add (relaxed SIMD). `revectorized` is a
+ * form of `fma` for V8 with a flag, under which the engine joins pairs of vectors. Without the flag it is slower. Only
+ * weight gradients of sparse products are rounded differently.
  */
 export type KernelVariant = "scalar" | "simd" | "fma" | "revectorized";
 
-/** The form of a product C[m,n]: `nn` A[m,k] B[k,n]; `nt` A[m,k] B[n,k]^T; `tn` A[k,m]^T B[k,n]. */
+/** The form of a product C [m, n]: `nn` A[m, k] B[k, n], `nt` A[m, k] B[n, k]^T, `tn` A[k, m]^T B[k, n]. */
 export type ProductForm = "nn" | "nt" | "tn";
 
 /** Positions that share four Philox blocks in dropout: 4 blocks x 4 words x 2 halves. Rows start at multiples of it. */
@@ -30,7 +27,7 @@ export interface DropoutKey {
   readonly operation: number;
 }
 
-/** Constants of an AdamW update; c1 and c2 are the bias corrections 1 - beta^t. */
+/** Constants of an AdamW update. c1 and c2 are the bias corrections 1 - beta1^t and 1 - beta2^t. */
 export interface AdamWConstants {
   readonly learningRate: number;
   readonly beta1: number;
@@ -43,7 +40,7 @@ export interface AdamWConstants {
   readonly clearGradient?: boolean;
 }
 
-/** Updates p, m and v in place from g, and clears g if asked to. */
+/** Updates p, m and v in place from g. */
 export type AdamWUpdate = (
   p: Float32Array,
   g: Float32Array,
@@ -52,7 +49,7 @@ export type AdamWUpdate = (
   constants: AdamWConstants,
 ) => void;
 
-/** All operations, with the conventions above. */
+/** All operations. */
 export interface Kernels
   extends GroupKernels,
     ProductKernels,
@@ -62,22 +59,22 @@ export interface Kernels
   readonly variant: KernelVariant;
 }
 
-/** Groups of independent operations, which threads may share. */
+/** Groups of independent operations, which threads share. */
 export interface GroupKernels {
   /**
-   * Runs `body`, whose operations must be independent: with several threads they may run in any order and at the same
-   * time, and end before this returns. Operations with a result run immediately. Here dx may not alias dy in
-   * `layerNormBackward`.
+   * Runs `body`, whose operations must be independent: several threads may run them in any order and at the same time.
+   * All end before this returns. Operations with a result run immediately. In `layerNormBackward`, dx may not alias dy
+   * here.
    */
   independently(body: () => void): void;
-  /** Starts a group as {@link independently} does, without a closure. {@link closeGroup} must follow in any case. */
+  /** Starts a group as {@link independently} does, without a closure. The caller must call {@link closeGroup}. */
   openGroup(): void;
-  /** Ends a group: runs deferred operations. */
+  /** Ends a group and runs its deferred operations. */
   closeGroup(): void;
 }
 
 export interface ProductKernels {
-  /** C = op(A) op(B), or with `accumulate` C += op(A) op(B). Offsets and row strides in elements. */
+  /** C = op(A) op(B), or with `accumulate` C += op(A) op(B). Offsets and row strides are in elements. */
   gemm(
     form: ProductForm,
     m: number,
@@ -113,7 +110,7 @@ export interface ElementwiseKernels {
   /** y = a * b elementwise; y may alias a or b. */
   multiply(a: Float32Array, b: Float32Array, y: Float32Array): void;
 
-  /** y = x Phi(x), the exact (erf) GELU, absolute error below 2e-7 of max(1, |x|). */
+  /** y = x Phi(x), the exact (erf) GELU, with an absolute error below 2e-7 max(1, |x|). */
   geluForward(x: Float32Array, y: Float32Array): void;
   /** dx = dy * d gelu(x); dx may alias dy. */
   geluBackward(x: Float32Array, dy: Float32Array, dx: Float32Array): void;
@@ -126,7 +123,7 @@ export interface ElementwiseKernels {
   /** dx = y > 0 ? dy : 0; dx may alias dy. */
   reluBackward(y: Float32Array, dy: Float32Array, dx: Float32Array): void;
 
-  /** probabilities = softmax(logits * scale) per row; may alias. For small rows (class logits). */
+  /** probabilities = softmax(logits * scale) by row, for few columns (classes). The two may alias. */
   softmaxRows(
     logits: Float32Array,
     scale: number,
@@ -134,7 +131,7 @@ export interface ElementwiseKernels {
     rows: number,
     columns: number,
   ): void;
-  /** Sum of (a - b)^2 in a fixed order, with a relative error below 1e-6. */
+  /** The sum of (a - b)^2 in a fixed order, with a relative error below 1e-6. */
   sumSquaredDifference(a: Float32Array, b: Float32Array): number;
   /** da += scale * (a - b). */
   addScaledDifference(a: Float32Array, b: Float32Array, scale: number, da: Float32Array): void;
@@ -144,18 +141,16 @@ export interface ElementwiseKernels {
    * p -= (lr / c1) * m / (sqrt(v) / sqrt(c2) + eps).
    */
   readonly adamwTorch: AdamWUpdate;
-  /**
-   * transformers.AdamW: m and v as above; p -= (lr * sqrt(c2) / c1) * m / (sqrt(v) + eps); then p -= lr * wd * p.
-   */
+  /** transformers.AdamW: m and v as for torch; p -= (lr * sqrt(c2) / c1) * m / (sqrt(v) + eps); p -= lr * wd * p. */
   readonly adamwTransformers: AdamWUpdate;
 }
 
-/** Operations by row: attention, layer normalisation, dropout, embeddings, columns. */
+/** Operations on rows: attention, layer normalisation, dropout, embeddings, columns. */
 export interface RowKernels {
   /**
-   * probabilities = softmax(scores * scale + keyBias) per row, for one example. Its scores and probabilities
-   * [rows, columns] (A S rows of S) start at `offset` and may alias; the bias of its keys [columns] starts at
-   * `biasOffset` (0 keeps a key, -3.4028235e38 hides it). Hidden keys after the last kept one change no bit.
+   * probabilities = softmax(scores * scale + keyBias) by row, for one example. Its scores and probabilities
+   * [rows, columns] start at `offset` and may alias. The bias of its keys [columns] starts at `biasOffset`: 0, or
+   * -3.4028235e38 for a hidden key. Hidden keys after the last visible key do not change the other probabilities.
    */
   attentionSoftmaxForward(
     scores: Float32Array,
@@ -167,10 +162,7 @@ export interface RowKernels {
     rows: number,
     columns: number,
   ): void;
-  /**
-   * dScores = scale * p * (dP - sum(p * dP)) per row, for one example that starts at `offset` of each array. dScores
-   * may alias dProbabilities.
-   */
+  /** dScores = scale * p * (dP - sum(p * dP)) by row, for one example, from `offset` on. dScores may alias dP. */
   attentionSoftmaxBackward(
     probabilities: Float32Array,
     dProbabilities: Float32Array,
@@ -182,8 +174,8 @@ export interface RowKernels {
   ): void;
 
   /**
-   * y = gamma * xhat + beta with xhat = (s - mean(s)) / sqrt(var(s) + epsilon) and s = x + residual, or s = x. Stores
-   * xhat [rows, columns] and rstd [rows] for the backward pass. xhat may alias x.
+   * y = gamma * xhat + beta with xhat = (s - mean(s)) * rstd, rstd = 1 / sqrt(var(s) + epsilon) and s = x + residual, or
+   * s = x. The backward pass needs xhat [rows, columns] and rstd [rows]. xhat may alias x.
    */
   layerNormForward(
     x: Float32Array,
@@ -197,7 +189,7 @@ export interface RowKernels {
     rows: number,
     columns: number,
   ): void;
-  /** dx = gradient of s, that is of x and residual; adds to dGamma and dBeta. dx may alias dy. */
+  /** dx = the gradient of s, which is also that of x and residual. Adds to dGamma and dBeta. dx may alias dy. */
   layerNormBackward(
     dy: Float32Array,
     xhat: Float32Array,
@@ -211,11 +203,10 @@ export interface RowKernels {
   ): void;
 
   /**
-   * Inverted dropout of one example: y = x * keep / (1 - rate); y may alias x. The backward pass is the same with dy as
-   * x. Row r uses positions from firstPosition + r * positionStride; both are multiples of 32. Position
-   * p = 32 s + e (0 <= e < 32) uses the 16-bit half (e >> 4, 0 = low) of word ((e >> 2) & 3) of the Philox4x32-10 block
-   * with counter (4 s + (e & 3), example, operation, step) and key (seedLow, seedHigh), and is kept if that value
-   * >= round(rate * 65536).
+   * Inverted dropout of one example: y = x * keep / (1 - rate). y may alias x. The backward pass is the same on dy. Row r
+   * uses the positions from firstPosition + r * positionStride on; both are multiples of 32. The draw of position
+   * 32 s + e (0 <= e < 32) is half e >> 4 (0 = low) of word (e >> 2) & 3 of the Philox4x32-10 block with the counter
+   * (4 s + (e & 3), example, operation, step) and the key (seedLow, seedHigh). Kept if draw >= round(rate * 65536).
    */
   dropout(
     x: Float32Array,
@@ -231,7 +222,7 @@ export interface RowKernels {
   ): void;
 
   /**
-   * out[r] = table[ids[r]], or with `accumulate` out[r] += table[ids[r]]; rows of `width`.
+   * out[r] = table[ids[r]], or with `accumulate` out[r] += table[ids[r]], for rows of `width` elements.
    * @throws RangeError for an id outside the table, before anything is written
    */
   gatherRows(
@@ -248,7 +239,7 @@ export interface RowKernels {
   scatterAddRows(dy: Float32Array, ids: Int32Array, dTable: Float32Array, width: number): void;
 
   /**
-   * out[r, j] = x[r, columns[j]]: x is [rows, width], out [rows, columns.length].
+   * out[r, j] = x[r, columns[j]]; x is [rows, width], out [rows, columns.length].
    * @throws RangeError for a column outside x, before anything is written
    */
   gatherColumns(
@@ -259,7 +250,7 @@ export interface RowKernels {
     width: number,
   ): void;
   /**
-   * y[r, columns[j]] = x[r, j]; other elements of y stay. x is [rows, columns.length], y [rows, width].
+   * y[r, columns[j]] = x[r, j], without other changes to y; x is [rows, columns.length], y [rows, width].
    * @throws RangeError for a column outside y, before anything is written
    */
   scatterColumns(

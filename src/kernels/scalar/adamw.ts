@@ -1,6 +1,6 @@
 import type { AdamWConstants, Kernels } from "../table.ts";
 
-/** The moment updates that both flavours share, for element i. */
+/** Updates the moments of element i. */
 function updateMoments(
   g: Float32Array,
   m: Float32Array,

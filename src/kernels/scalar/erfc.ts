@@ -1,6 +1,6 @@
 /**
- * The complementary error function in double precision, with the rational approximations of
- * FreeBSD's msun (s_erf.c, Sun Microsystems 1993, freely usable with this notice); error below 1 ulp.
+ * The complementary error function in double precision, with an error below 1 ulp. The rational approximations are those
+ * of FreeBSD's msun (s_erf.c, Sun Microsystems 1993, freely usable with this notice).
  */
 
 /** p[0] + p[1] x + p[2] x^2 + ... */
@@ -31,7 +31,8 @@ const NEAR_ONE_Q = [
   1.363708391202905e-2, 1.1984499846799107e-2,
 ];
 
-// |x| >= 1.25: erfc(|x|) = exp(-x^2 - 0.5625 + P(1/x^2) / Q(1/x^2)) / |x|, with two pairs P, Q.
+// |x| >= 1.25: erfc(|x|) = exp(-x^2 - 0.5625 + P(1/x^2) / Q(1/x^2)) / |x|, with one pair P, Q up to TAIL_START and
+// another from there on.
 const TAIL_START = 1 / 0.35;
 const SHOULDER_P = [
   -9.864944034847148e-3, -6.938585727071818e-1, -1.0558626225323291e1, -6.2375332450326006e1,
@@ -57,12 +58,12 @@ function erfcTail(x: number): number {
     x < TAIL_START
       ? polynomial(SHOULDER_P, s) / polynomial(SHOULDER_Q, s)
       : polynomial(TAIL_P, s) / polynomial(TAIL_Q, s);
-  // The square of a float32 is exact in a double: exp(-x^2) is split there to keep its accuracy.
+  // exp(-x^2) = exp(-z^2) exp((z - x)(z + x)) with a float32 z near x, whose square is exact in a double.
   const z = Math.fround(x);
   return (Math.exp(-z * z - 0.5625) * Math.exp((z - x) * (z + x) + ratio)) / x;
 }
 
-/** 1 - erf(x), accurate in relative terms for positive x too; NaN for NaN. */
+/** 1 - erf(x), with a small relative error also for large x. NaN for NaN. */
 export function erfc(x: number): number {
   const size = Math.abs(x);
   if (size < 0.84375) {

@@ -1,6 +1,6 @@
 import type { Kernels } from "../table.ts";
 
-/** Reference product: one dot product in double precision for every entry of C. */
+/** Every entry of C is a dot product in double precision. */
 export const gemm: Kernels["gemm"] = (
   form,
   m,

@@ -42,7 +42,7 @@ export const layerNormBackward: Kernels["layerNormBackward"] = (
   rows,
   columns,
 ): void => {
-  // Before the rows: dx may overwrite dy.
+  // First, because dx may alias dy.
   for (let c = 0; c < columns; c++) {
     let gammaSum = 0;
     let betaSum = 0;

@@ -11,8 +11,7 @@ export const attentionSoftmaxForward: Kernels["attentionSoftmaxForward"] = (
   columns,
 ): void => {
   let start = offset;
-  // Rounded to float32, so that -3.4028235e38 swallows the score: a row whose keys are all hidden
-  // comes out uniform, as in transformers.
+  // In float32, score - 3.4028235e38 = -3.4028235e38. With all keys hidden, a row is uniform, as in transformers.
   const logit = (c: number): number =>
     Math.fround(scores[start + c] * scale + keyBias[biasOffset + c]);
   for (; start < offset + rows * columns; start += columns)
@@ -31,10 +30,7 @@ export const softmaxRows: Kernels["softmaxRows"] = (
   for (; start < rows * columns; start += columns) softmaxRow(logit, probabilities, start, columns);
 };
 
-/**
- * out[start + c] = exp(logit(c)) / sum of exp(logit). Evaluates every logit before the entry of `out`
- * at its place is written and never after, so `out` may be what `logit` reads.
- */
+/** out[start + c] = exp(logit(c)) / sum of exp(logit). `logit(c)` may read out[start + c], which is written last. */
 function softmaxRow(
   logit: (column: number) => number,
   out: Float32Array,

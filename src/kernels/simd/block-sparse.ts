@@ -1,4 +1,4 @@
-/** The products with block-sparse weights on WASM: check extents, pass addresses, divide work among threads. */
+/** The products with block-sparse weights on WASM: checks, addresses, division among threads. */
 import {
   BLOCK_HEIGHTS,
   BLOCK_OUTPUTS,
@@ -16,12 +16,12 @@ import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
 import type { Wasm } from "./calls.ts";
 import { partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
 
-/** Multiplications that are worth a part of their own. */
+/** The least multiplications of a part. */
 const LEAST_WORK = 1 << 20;
-/** Blocks that are worth a part of their own when sums are added to a gradient. */
+/** The least blocks of a part when sums are added to a gradient. */
 const LEAST_ADDED = 1 << 11;
 
-/** The kernels. They throw a RangeError for arrays that are too short and for invalid ranges. */
+/** The kernels. They throw a RangeError for an array that is too short and for an invalid range. */
 export function blockSparseKernels(wasm: Wasm, scheduler: Scheduler): BlockSparseKernels {
   return {
     blockSparseGather: gather(wasm),
@@ -32,7 +32,7 @@ export function blockSparseKernels(wasm: Wasm, scheduler: Scheduler): BlockSpars
   };
 }
 
-/** A matrix as the module's functions take it: addresses and counts. */
+/** The counts and addresses of a matrix, for the functions of the module. */
 interface Blocks {
   readonly rows: number;
   readonly blocks: number;
@@ -51,20 +51,20 @@ function blocksOf({ at }: Wasm, matrix: BlockSparseMatrix): Blocks {
   return { rows, blocks, starts, columns, values };
 }
 
-/** As {@link blocksOf} for operations that take only blocks of four outputs. */
+/** As {@link blocksOf}, for operations that require blocks of four outputs. */
 function foursOf(wasm: Wasm, matrix: BlockSparseMatrix): Blocks {
   if (matrix.height === BLOCK_OUTPUTS) return blocksOf(wasm, matrix);
   throw new RangeError(`height: expected ${BLOCK_OUTPUTS}, got ${matrix.height}`);
 }
 
-/** Whether a range is not empty. @throws RangeError if it is invalid */
+/** Whether a range of tokens is not empty. @throws RangeError if it is invalid */
 function isRange(first: number, end: number): boolean {
   if (first < 0 || end < first)
     throw new RangeError(`tokens: expected a range, got ${first} to ${end}`);
   return first < end;
 }
 
-/** Runs a range in parts of at least `least`, a multiple of `step` except for the last one. */
+/** Runs a range in parts of {@link partLength}. */
 function runParts(
   scheduler: Scheduler,
   first: number,
@@ -80,9 +80,9 @@ function runParts(
 }
 
 /**
- * Runs a range of tokens, each multiplied by `weights` numbers, in parts of whole tiles, so that each gives the same
- * bytes as without parts. One thread uses the caller's tile; several use the working space of their instances
- * (address 0), if that is large enough for `tileLength` floats.
+ * Runs a range of tokens in parts of whole tiles of `tokens`, so that the bytes do not depend on the parts. `weights` is
+ * the number of multiplications for a token. A single thread works in the caller's tile. Several threads work in their
+ * instances' working space (address 0), if it has room for `tileLength` floats.
  */
 function runTokens(
   scheduler: Scheduler,
@@ -192,7 +192,7 @@ function weightSums(wasm: Wasm, scheduler: Scheduler): BlockSparseKernels["block
       sum(0, tokens, 0, rows, tileAt);
       return;
     }
-    // With few shards the block rows are divided too; each part then transposes the tokens of its shard again.
+    // With few shards, block rows are divided too. Each part then transposes the tokens of its shard again.
     const ofBlock = BLOCK_OUTPUTS * Math.min(SHARD_TOKENS, tokens);
     const ofRow = (ofBlock * blocks) / Math.max(1, rows);
     const least = Math.ceil(LEAST_WORK / Math.max(1, ofRow));

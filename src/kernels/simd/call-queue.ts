@@ -1,24 +1,24 @@
 /**
  * A queue of calls in shared memory. The calling thread writes a batch, and all threads take calls until none is left.
- * The state is integers that change atomically, so a thread may join a batch late or miss it.
+ * All state changes are atomic, so a thread may join a batch late or miss it.
  */
 
 /** The `runCall` of a module, which runs the call at an address. */
 export type RunCall = (address: number) => void;
 
-/** Larger batches are divided. */
+/** Calls of a batch. If it is full, it runs before the next call is added. */
 const MOST_CALLS = 1024;
 const MOST_VALUES = 15;
-/** The index of the exported function, then the values. */
+/** A call is the index of an exported function, then its arguments. */
 const CALL_LENGTH = 1 + MOST_VALUES;
 
-/** Indices of the control words, each on its own cache line. */
+/** Indices of the control words. Each word has its own cache line. */
 const WORDS = {
-  /** Calls that are not taken; negative after late threads. */
+  /** The number of calls that no thread has taken. A late thread makes it negative. */
   untaken: 0,
-  /** Calls that are not finished. */
+  /** The number of calls that have not finished. */
   unended: 16,
-  /** Number of the batch; a change wakes sleeping threads. */
+  /** The number of the batch. Sleeping threads wait for its change. */
   batch: 32,
   sleepers: 48,
   stopped: 64,
@@ -27,17 +27,17 @@ const WORDS = {
 const CONTROL_WORDS = 96;
 const CONTROL_BYTES = CONTROL_WORDS * 4;
 
-/** Size of a queue in elements of 4 bytes. */
+/** The size of a queue in elements of 4 bytes. */
 export const QUEUE_LENGTH: number = CONTROL_WORDS + MOST_CALLS * CALL_LENGTH * 2;
 
-/** How often a thread polls before it sleeps. */
+/** The number of times that a thread polls before it sleeps. */
 const LOOKS = 20_000;
 /** Milliseconds after which a sleeping thread polls again. */
 const LONGEST_SLEEP = 1000;
-/** If no call finishes for so many milliseconds, a thread must have died. */
+/** Milliseconds without a finished call after which a thread is assumed dead. */
 const LONGEST_CALL = 60_000;
 
-/** A queue as one thread sees it. */
+/** One thread's access to a queue. */
 export class CallQueue {
   readonly #words: Int32Array;
   readonly #calls: Float64Array;
@@ -45,7 +45,7 @@ export class CallQueue {
   readonly #start: number;
   #length = 0;
 
-  /** A queue at `byteOffset`, a multiple of 8, of a shared buffer that is zero at first. */
+  /** Opens a queue in a shared buffer, at a multiple of 8. The bytes of a new queue are zero. */
   constructor(buffer: ArrayBufferLike, byteOffset: number, runCall: RunCall) {
     this.#words = new Int32Array(buffer, byteOffset, CONTROL_WORDS);
     this.#start = byteOffset + CONTROL_BYTES;
@@ -53,7 +53,7 @@ export class CallQueue {
     this.#runCall = runCall;
   }
 
-  /** Adds a call to the current batch. Values that the function does not take may be omitted. */
+  /** Adds a call to the current batch. Arguments that the function does not have may be omitted. */
   push(
     index: number,
     a: number,
@@ -98,7 +98,7 @@ export class CallQueue {
     this.#length = 0;
   }
 
-  /** Runs the batch together with other threads and returns when all calls are finished. */
+  /** Runs the batch together with other threads. Returns after the last call. */
   run(): void {
     const count = this.#length;
     if (count === 0) return;
@@ -135,7 +135,7 @@ export class CallQueue {
   #takeCalls(): void {
     const words = this.#words;
     while (Atomics.load(words, WORDS.untaken) > 0) {
-      // The thread that decrements to `left` owns that call, even if a new batch has started.
+      // The thread that decrements from `left` owns that call, even if a new batch has started.
       const left = Atomics.sub(words, WORDS.untaken, 1);
       if (left <= 0) return;
       try {
@@ -167,14 +167,13 @@ export class CallQueue {
     for (;;) {
       for (let look = 0; look < LOOKS; look++) if (Atomics.load(words, WORDS.unended) === 0) return;
       const left = Atomics.load(words, WORDS.unended);
-      // The last call may have finished since the last poll.
       if (left === 0) return;
       if (left !== last) {
         last = left;
         since = performance.now();
       } else if (performance.now() - since > LONGEST_CALL)
         throw new Error("kernels: a thread has stopped in the middle of a call");
-      // The main thread of a page may not sleep and keeps polling.
+      // The main thread of a page may not sleep, so it continues to poll.
       if (MAY_SLEEP) Atomics.wait(words, WORDS.unended, left, 1);
     }
   }

@@ -1,22 +1,19 @@
 /**
- * The module's functions as the operations call them: with addresses, and in parts that threads share. Operations loop
- * over the parts themselves, because a step runs thousands of them, and closures would dominate its allocations.
+ * The functions of a module, and the division of work into parts that threads share. Each operation has its own loop over
+ * parts: a step runs thousands of operations, and closures would be most of its allocations.
  */
 import { describe } from "../../core/checks.ts";
-import { checkCount } from "../extents.ts";
 import type { Kernels } from "../table.ts";
 import type { Memory } from "./memory.ts";
 import { partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
 
 export interface KernelModule {
   readonly exports: WebAssembly.Exports;
-  /** Runs the functions without a result. */
   readonly scheduler: Scheduler;
   /** The address of an array. @throws RangeError if it is not a view of the module's memory */
   readonly addressOf: (array: Float32Array | Int32Array) => number;
   /** Whether an array is a view of the module's memory. */
   readonly holds: (array: ArrayBufferView) => boolean;
-  /** For working space that a kernel allocates once. */
   readonly memory: Memory;
 }
 
@@ -37,28 +34,26 @@ type FunctionName =
   | "layerNormResidualForward";
 
 export interface Wasm {
-  /** Within `independently` a call may be deferred. */
+  /** The functions without a result. In a group, calls may be deferred. */
   readonly run: Readonly<Record<FunctionName, WasmFunction>>;
-  /** Runs immediately. */
   readonly sumSquaredDifference: WasmFunction<number>;
   /** The address of an array of at least `count` elements. @throws RangeError if it is shorter */
   readonly at: (name: string, array: Float32Array | Int32Array, count: number) => number;
-  /** Called before and after the parts of an operation. They do not throw. */
+  /** Enclose the parts of an operation. They do not throw. */
   readonly openGroup: Scheduler["openGroup"];
   readonly closeGroup: Scheduler["closeGroup"];
-  /** The length of the parts of independent elements. */
+  /** The number of elements, rows or columns in each part of an operation. */
   readonly partOfElements: (count: number) => number;
-  /** The same for rows of `columns` elements. */
   readonly partOfRows: (rows: number, columns: number) => number;
-  /** The same for columns of `rows` elements. */
   readonly partOfColumns: (rows: number, columns: number) => number;
 }
 
-/** Elements that are worth a part of their own; their number is a multiple of whole cache lines. */
+/** The least elements of a part. */
 const LEAST_ELEMENTS = 1 << 15;
+/** The elements or columns of a part are a multiple of this: whole cache lines. */
 const ELEMENT_STEP = 64;
 
-/** Rows or columns of `elements` that are worth a part of their own. */
+/** The least rows or columns of a part, with `elements` each. */
 function leastLines(elements: number, step: number): number {
   return Math.max(step, Math.ceil(LEAST_ELEMENTS / Math.max(1, elements)));
 }
@@ -75,7 +70,8 @@ export function wasmOf(module: KernelModule): Wasm {
     partOfColumns: (rows, columns) =>
       partLength(scheduler, columns, leastLines(rows, ELEMENT_STEP), ELEMENT_STEP),
     at: (name, array, count) => {
-      checkCount(name, array, count);
+      if (array.length < count)
+        throw new RangeError(`${name}: expected at least ${count} elements, got ${array.length}`);
       return module.addressOf(array);
     },
   };

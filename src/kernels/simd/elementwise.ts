@@ -1,9 +1,9 @@
-/** Operations by element on WASM. `fill` and `softmaxRows` (class logits) are as fast in JavaScript. */
+/** The operations on elements with WASM. `fill` and `softmaxRows` are as fast in JavaScript. */
 import { scalarKernels } from "../scalar/kernels.ts";
 import type { AdamWConstants, AdamWUpdate, ElementwiseKernels } from "../table.ts";
 import type { Wasm } from "./calls.ts";
 
-/** The kernels. They throw a RangeError for arrays that are too short. */
+/** The kernels. Each throws a RangeError for an array that is too short. */
 export function elementwiseKernels(wasm: Wasm): ElementwiseKernels {
   return {
     fill: scalarKernels.fill,
@@ -17,7 +17,7 @@ export function elementwiseKernels(wasm: Wasm): ElementwiseKernels {
 
 type ThreeArrays = (a: Float32Array, b: Float32Array, y: Float32Array) => void;
 
-/** An operation on three arrays of the length of the last one; `labels` are their names in errors. */
+/** An operation on three arrays. The last one gives the length. `labels` are their names in errors. */
 function onThree(
   { run, at, partOfElements, openGroup, closeGroup }: Wasm,
   name: "add" | "multiply" | BackwardName,
@@ -67,7 +67,7 @@ function arithmetic(wasm: Wasm) {
     addColumnSums(x, out, rows, columns) {
       const xAt = at("x", x, rows * columns);
       const outAt = at("out", out, columns);
-      // One thread sums a whole column.
+      // Divided by columns, so that one call sums a whole column.
       const part = wasm.partOfColumns(rows, columns);
       openGroup();
       for (let column = 0; column < columns; column += part) {

@@ -1,16 +1,14 @@
-/** The matrix products on WASM. */
+/** The matrix product on WASM. */
 import type { ProductKernels } from "../table.ts";
 import type { KernelModule } from "./calls.ts";
 import { partLength } from "./scheduler.ts";
 
-/** Multiplications that are worth a part of their own. */
+/** The least multiplications of a part. */
 const LEAST_WORK = 1 << 21;
-/** The columns of a part are a multiple of this: whole tiles of every variant. */
+/** The columns or rows of a part are a multiple of these. */
 const COLUMN_STEP = 16;
-/** The same for rows. */
 const ROW_STEP = 4;
 
-/** The product, in parts that threads share. */
 export function gemmKernels(module: KernelModule): ProductKernels {
   const { addressOf, scheduler } = module;
   const { openGroup, closeGroup } = scheduler;
@@ -36,8 +34,8 @@ export function gemmKernels(module: KernelModule): ProductKernels {
       const aBytes = aStride * 4;
       const bBytes = bStride * 4;
       const cBytes = cStride * 4;
-      // Each part packs the factor on the other side again. A is read in place except for `tn`, so dividing columns is
-      // free there. Entries of C have the same bytes for any division.
+      // Every part packs the undivided factor again, but A only for `tn`: for other forms a division of columns costs
+      // nothing. Entries of C have the same bytes for any division.
       if (form === "tn" ? n >= m : n >= 4 * COLUMN_STEP) {
         const toColumn = form === "nt" ? bBytes : 4;
         const part = partLength(scheduler, n, leastOf(COLUMN_STEP, m * k), COLUMN_STEP);
@@ -63,12 +61,12 @@ export function gemmKernels(module: KernelModule): ProductKernels {
   };
 }
 
-/** Lines of C that are worth a part of their own, with `work` multiplications each. */
+/** The least rows or columns of a part, with `work` multiplications each. */
 function leastOf(step: number, work: number): number {
   return Math.max(step, Math.ceil(LEAST_WORK / work));
 }
 
-/** Checks that a matrix is within its array. @throws RangeError */
+/** Checks that a matrix lies within its array. @throws RangeError */
 function checkExtent(
   name: string,
   array: Float32Array,

@@ -1,4 +1,3 @@
-/** The table of operations on WASM. */
 import type { Kernels } from "../table.ts";
 import type { WasmVariant } from "../wasm/emitter.ts";
 import { blockSparseKernels } from "./block-sparse.ts";
@@ -7,7 +6,7 @@ import { elementwiseKernels } from "./elementwise.ts";
 import { gemmKernels } from "./gemm.ts";
 import { rowKernels } from "./rows.ts";
 
-/** The kernels of an instantiated module. */
+/** The table of operations of an instantiated module. */
 export function simdKernels(variant: WasmVariant, module: KernelModule): Kernels {
   const wasm = wasmOf(module);
   const { independently, openGroup, closeGroup } = module.scheduler;

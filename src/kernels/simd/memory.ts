@@ -1,38 +1,38 @@
-/** The memory of tensors: a linear memory (of WASM, or a plain buffer) with an allocator that reuses freed blocks. */
+/** The memory of tensors: the memory of WASM or a plain buffer, with an allocator that reuses freed blocks. */
 import { checkInteger } from "../../core/checks.ts";
 
-/** A block of float32 or int32 elements; stays valid when the memory grows. */
+/** A range of 4-byte elements in a memory. It stays valid when the memory grows. */
 export interface Region {
   readonly byteOffset: number;
   readonly length: number;
 }
 
-/** A linear memory with explicit allocation, aligned to 64 bytes. */
+/** A memory with explicit allocation, aligned to 64 bytes. */
 export interface Memory {
-  /** A region of `length` zeros of 4 bytes. @throws RangeError if the memory cannot grow */
+  /** A region of `length` zeros. @throws RangeError if the memory cannot grow */
   allocate(length: number): Region;
-  /** As `allocate`, with arbitrary elements, for a caller that writes them all. */
+  /** As `allocate`, but with arbitrary elements, for a caller that writes all of them. */
   reserve(length: number): Region;
-  /** Frees a region. @throws RangeError if it is freed already or belongs to another memory */
+  /** Frees a region. @throws RangeError if it was freed before or belongs to another memory */
   free(region: Region): void;
-  /** As `free`, for the only holder of the object, which later calls may return again. */
+  /** As `free`, for the only holder of the region object: a later allocation may return the same object. */
   recycle(region: Region): void;
-  /** The region as floats. The view dies when the memory grows: get it again for each use. */
+  /** A view of the region as floats. It is invalid after the memory has grown: get it again for each use. */
   float32(region: Region): Float32Array;
-  /** The region as 32-bit integers. Dies like `float32`. */
+  /** As `float32`, but as 32-bit integers. */
   int32(region: Region): Int32Array;
   /** Bytes in use and bytes reserved. */
   usage(): { readonly used: number; readonly reserved: number };
 }
 
-/** A growable buffer. Growing appends zeros and detaches the former buffer. */
+/** A growable buffer. Growth appends zeros and detaches the previous buffer. */
 interface Storage {
   buffer(): ArrayBufferLike;
   /** Makes the buffer at least `bytes` long. @throws RangeError if that is impossible */
   grow(bytes: number): void;
 }
 
-/** A region with cached views of the current buffer. */
+/** A region that caches its views of the current buffer. */
 class ViewedRegion implements Region {
   readonly byteOffset: number;
   readonly length: number;
@@ -78,13 +78,15 @@ function viewed(region: Region): ViewedRegion {
 
 const ALIGNMENT = 64;
 const WASM_PAGE = 65536;
-const MAXIMUM_BYTES = 65536 * WASM_PAGE;
-/** Freed regions that are kept for reuse: more than a step has. */
+/** The maximum of a memory, as in the import of the modules. */
+export const MAXIMUM_PAGES = 65536;
+const MAXIMUM_BYTES = MAXIMUM_PAGES * WASM_PAGE;
+/** Offsets whose region objects are kept for reuse: more than a training step uses. */
 const MOST_KNOWN = 4096;
-/** Regions of different lengths that are kept at one offset. */
+/** Region objects of different lengths that are kept for one offset. */
 const MOST_LENGTHS = 8;
 
-/** A memory on the linear memory of WASM, from `heapBase` on. The bytes below belong to the module. */
+/** A memory in that of a WASM module, from `heapBase` on. */
 export function createWasmMemory(memory: WebAssembly.Memory, heapBase: number): Memory {
   return createMemory(heapBase, {
     buffer: () => memory.buffer,
@@ -94,7 +96,7 @@ export function createWasmMemory(memory: WebAssembly.Memory, heapBase: number): 
   });
 }
 
-/** A memory on a plain buffer, for scalar kernels. */
+/** A memory in a plain buffer, for scalar kernels. */
 export function createPlainMemory(): Memory {
   let buffer = new ArrayBuffer(0);
   return createMemory(0, {
@@ -102,13 +104,13 @@ export function createPlainMemory(): Memory {
     grow: (bytes) => {
       const grown = new ArrayBuffer(bytes);
       new Uint8Array(grown).set(new Uint8Array(buffer));
-      structuredClone(buffer, { transfer: [buffer] }); // detached, so that stale views fail as with WASM
+      structuredClone(buffer, { transfer: [buffer] }); // detaches it, so that old views fail as with WASM
       buffer = grown;
     },
   });
 }
 
-/** The allocator. It reuses its own objects too, so that repeated allocations of the same sizes make no garbage. */
+/** The allocator. It also reuses its own objects, so that a settled training step creates no garbage. */
 function createMemory(base: number, storage: Storage): Memory {
   const regions = createRegions();
   const free = new FreeList();
@@ -147,7 +149,7 @@ function createMemory(base: number, storage: Storage): Memory {
       const { size, byteOffset } = regions.close(region);
       used -= size;
       free.give(byteOffset, size);
-      // Free bytes at the end are not kept as a block, so that an unused memory is as at first.
+      // A free block at the end returns to the unused part of the memory.
       end = free.lower(end);
     },
     float32: (region) => viewed(region).floats(storage.buffer()),
@@ -156,20 +158,13 @@ function createMemory(base: number, storage: Storage): Memory {
   };
 }
 
-/** The region objects of a memory, in use and for reuse. */
+/** The region objects of a memory, by offset. */
 function createRegions() {
   const known = new Map<number, ViewedRegion[]>();
   let inUse = 0;
 
-  function find(region: Region): ViewedRegion | undefined {
-    const there = known.get(region.byteOffset) ?? [];
-    for (let i = 0; i < there.length; i++)
-      if (there[i] === region && there[i].inUse) return there[i];
-    return undefined;
-  }
-
   return {
-    /** A region of this place and length, if possible a former one. */
+    /** A region of this offset and length; an earlier object if there is one. */
     open(offset: number, length: number): ViewedRegion {
       inUse++;
       const there = known.get(offset) ?? [];
@@ -188,18 +183,17 @@ function createRegions() {
     },
     /** Ends the use of a region. @throws RangeError if it is not in use here */
     close(region: Region): ViewedRegion {
-      const held = find(region);
-      if (held === undefined) {
-        const { byteOffset, length } = region;
+      const { byteOffset, length } = region;
+      const held = known.get(byteOffset);
+      if (!(region instanceof ViewedRegion && region.inUse && held?.includes(region)))
         throw new RangeError(
           `region: expected a region in use here, got one of ${length} at ${byteOffset} that was freed or is another memory's`,
         );
-      }
       inUse--;
-      held.use(false);
-      return held;
+      region.use(false);
+      return region;
     },
-    /** Drops the former regions of a place. */
+    /** Drops the region objects of an offset. */
     forget: ({ byteOffset }: Region): boolean => known.delete(byteOffset),
   };
 }
@@ -212,7 +206,7 @@ function alignUp(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
-/** Grows the storage to at least `bytes`, if possible by half, so that growing stays rare. */
+/** Grows the storage to at least `bytes`, if possible by half, so that growth is rare. */
 function growTo(storage: Storage, bytes: number): void {
   const reserved = storage.buffer().byteLength;
   if (bytes <= reserved) return;
@@ -229,12 +223,12 @@ function growTo(storage: Storage, bytes: number): void {
   }
 }
 
-/** The free blocks of a memory, by offset, in the first `#count` entries of an array. */
+/** The free blocks of a memory in ascending order: the first `#count` entries. The other entries are for reuse. */
 class FreeList {
   readonly #blocks: { offset: number; size: number }[] = [];
   #count = 0;
 
-  /** Takes bytes of the smallest sufficient block, the lowest of equal ones. Returns their offset, or -1. */
+  /** Takes bytes from the smallest block that is large enough (on ties the first). Returns their offset, or -1. */
   take(size: number): number {
     const blocks = this.#blocks;
     let best = -1;
@@ -248,7 +242,7 @@ class FreeList {
     return offset;
   }
 
-  /** Adds free bytes and joins them with adjacent blocks. */
+  /** Adds a free block and joins it with adjacent blocks. */
   give(offset: number, size: number): void {
     const blocks = this.#blocks;
     let at = this.#count;
@@ -268,7 +262,7 @@ class FreeList {
     } else this.#insert(at, offset, size);
   }
 
-  /** Removes the block that ends at `end` and returns its offset; returns `end` if there is none. */
+  /** Removes the block that ends at `end` and returns its offset. Returns `end` if there is no such block. */
   lower(end: number): number {
     const last = this.#count > 0 ? this.#blocks[this.#count - 1] : undefined;
     if (last === undefined || last.offset + last.size !== end) return end;

@@ -1,7 +1,7 @@
 /**
- * The loops of pruning on WASM. Scores and masks are plain arrays, which are copied through windows of the module's
- * memory; weights and gradients are used in place if they are views of it. Threads share the parts of a layer, each with
- * its own windows.
+ * The loops of pruning on WASM. Scores and masks are plain arrays, which are copied through windows. Weights and
+ * gradients are used in place if they are in the module's memory. Threads share the parts of a layer; each part in
+ * progress has its own windows.
  */
 import type { PruningKernels } from "../../core/pruning-kernels.ts";
 import { type Backend, moduleOf } from "../backend.ts";
@@ -25,13 +25,13 @@ type Name =
 
 type Exports = Readonly<Record<Name, (...values: number[]) => number>>;
 
-/** Elements that are copied at a time, if rows of blocks allow it: they fit into the cache. */
+/** Elements of a part, which fit into the cache. A part has at least one row of blocks. */
 const PART = 1 << 14;
-/** The longest row of blocks in a window, in elements. */
+/** Elements of a window: the longest row of blocks for these loops. */
 const WIDEST = 1 << 16;
 const BUCKETS = 1 << 16;
 const TALLEST = 4;
-/** Parts at a time for each thread, and the most of all threads. */
+/** Parts that are in progress for each thread, and the most for all threads. */
 const PARTS_PER_THREAD = 2;
 const MOST_PARTS = 16;
 
@@ -46,10 +46,10 @@ interface Stage {
   readonly divide: Divide;
   readonly values: StagingWindow<Float32Array>;
   readonly factors: StagingWindow<Float32Array>;
-  /** One for each part at a time. */
+  /** The windows of each part in progress. */
   readonly windows: readonly [Windows, ...Windows[]];
   readonly histogram: number;
-  /** The histogram, viewed again after the memory has grown. */
+  /** A valid view of the histogram. */
   readonly histogramView: () => Int32Array;
 }
 
@@ -82,7 +82,7 @@ function rowsAtATime(elements: number): number {
   return Math.max(1, Math.floor(PART / elements));
 }
 
-/** The address of part `index` of an array, in place or after a copy into the window. */
+/** The address of part `index` of an array, which is copied into the window unless it is in the module's memory. */
 function addressOfPart(
   { module, divide }: Stage,
   window: StagingWindow<Float32Array>,
@@ -95,15 +95,16 @@ function addressOfPart(
   return window.address;
 }
 
-/** The work on part `index`. */
+type OnPart<T> = (part: T, windows: Windows, index: number) => void;
+
 interface PartWork<T> {
-  readonly before?: (part: T, windows: Windows, index: number) => void;
-  /** Calls one function of the module; may be deferred. */
-  readonly run: (part: T, windows: Windows, index: number) => void;
-  readonly after?: (part: T, windows: Windows, index: number) => void;
+  readonly before?: OnPart<T>;
+  /** Calls a function of the module. The call may be deferred until `after`. */
+  readonly run: OnPart<T>;
+  readonly after?: OnPart<T>;
 }
 
-/** Works on parts, as many at a time as there are windows, or one at a time. */
+/** Does the work on all parts: as many at a time as there are windows, or one by one. */
 function forEachPart<T>(
   { module, windows }: Stage,
   parts: readonly T[],
@@ -111,7 +112,7 @@ function forEachPart<T>(
   oneByOne = false,
 ): void {
   const together = oneByOne ? 1 : windows.length;
-  const each = (from: number, body: PartWork<T>["before"]): void => {
+  const each = (from: number, body: OnPart<T> | undefined): void => {
     if (body === undefined) return;
     for (let i = from; i < Math.min(parts.length, from + together); i++)
       body(parts[i], windows[i - from], i);
@@ -132,7 +133,7 @@ function scoring(stage: Stage, plain: PruningKernels): Pick<PruningKernels, "upd
         plain.updateScoresInto(values, factors, height, columns, divisor, momentum, scores);
         return;
       }
-      // Single elements are divided anywhere, blocks between rows.
+      // Rows of blocks are not divided. Blocks of height 1 are single elements, which may be divided anywhere.
       const row = height === 1 ? PART : columns;
       const rows = height === 1 ? 1 : rowsAtATime(height * columns);
       const size = rows * row * height;
@@ -151,7 +152,7 @@ function scoring(stage: Stage, plain: PruningKernels): Pick<PruningKernels, "upd
         },
         after: (part, { scores }) => scores.copyOut(part),
       };
-      // There is one window each for values and factors.
+      // With a copy, one part at a time: all parts share the windows of values and factors.
       forEachPart(stage, divide(scores, rows * row), work, staged);
     },
   };
@@ -160,7 +161,7 @@ function scoring(stage: Stage, plain: PruningKernels): Pick<PruningKernels, "upd
 function selection(stage: Stage) {
   const { run, divide, histogram: address } = stage;
   const [{ scores: window }] = stage.windows;
-  /** Runs `count` over all scores, then adds the histogram of the module to the caller's. */
+  /** Counts all scores in the module's histogram and adds that to the caller's. */
   const collect = (
     chunks: readonly Float32Array[],
     histogram: Uint32Array,
@@ -220,7 +221,7 @@ function masking(stage: Stage, plain: PruningKernels) {
       });
     },
     applyMaskInto(mask, height, columns, values) {
-      // Copying values that are elsewhere would cost more than the loop.
+      // A copy of values in other memory would cost more than the loop.
       if (!module.holds(values) || (height > 1 && height * columns > WIDEST)) {
         plain.applyMaskInto(mask, height, columns, values);
         return;
@@ -241,8 +242,8 @@ function masking(stage: Stage, plain: PruningKernels) {
 const stages = new WeakMap<KernelModule, Stage>();
 
 /**
- * The loops of pruning on a backend's module, with `plain` loops for scalar backends and for cases in which these are
- * faster. All working space is allocated here, once for a backend, so that pruning never grows the memory of its layers.
+ * The loops of pruning on a backend's module. `plain` loops serve scalar backends and cases in which they are faster. All
+ * working space is allocated here, once for a backend, so that pruning does not grow the memory.
  */
 export function wasmPruningKernels(backend: Backend, plain: PruningKernels): PruningKernels {
   const module = moduleOf(backend);

@@ -3,7 +3,7 @@ import { checkIds } from "../extents.ts";
 import { DROPOUT_GROUP, type RowKernels } from "../table.ts";
 import type { Wasm } from "./calls.ts";
 
-/** The kernels. @throws RangeError (each of them) for an array that is too short */
+/** The kernels. Each throws a RangeError for an array that is too short. */
 export function rowKernels(wasm: Wasm): RowKernels {
   return {
     ...attentionSoftmax(wasm),

@@ -1,12 +1,12 @@
-/** Runs the functions of a module on the calling thread or on several threads. */
+/** Execution of a module's functions on one thread or on several. */
 import type { GroupKernels } from "../table.ts";
 
-/** A function of the module. Its parameters are those of the definition in wasm/. */
+/** A function of the module; its parameters are those in `wasm/`. */
 export type WasmFunction<Result = void> = (...values: number[]) => Result;
 
-/** Runs a module's functions: immediately, or within `independently` at its end on any thread. */
+/** Runs a module's functions immediately, or in a group at its end on any thread. */
 export interface Scheduler extends GroupKernels {
-  /** Number of threads, including the calling one. */
+  /** Includes the calling thread. */
   readonly threads: number;
   /** The functions without a result, by name. */
   readonly functions: Readonly<Record<string, WasmFunction>>;
@@ -22,12 +22,12 @@ export function directScheduler(exports: WebAssembly.Exports): Scheduler {
   };
 }
 
-/** Parts per thread, so that threads can balance their load. */
+/** Several, so that threads can balance their load. */
 const PARTS_PER_THREAD = 2;
 
 /**
- * The length of the parts of 0..count-1, a multiple of `step` and at least `least`; the last part may be shorter. A range
- * that is processed `times` times needs fewer parts. Results must not depend on the division.
+ * The length of each part of `count` items: a multiple of `step` and at least `least`, except for the last part. There
+ * are fewer parts if the caller divides `times` such ranges at once. Results must not depend on the division.
  */
 export function partLength(
   { threads }: Scheduler,

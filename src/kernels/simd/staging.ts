@@ -1,17 +1,16 @@
-/** Windows of WASM memory through which other arrays are copied in parts. Views are cached by length. */
+/** Windows: parts of WASM memory into which other arrays are copied piece by piece. */
 import type { Memory } from "./memory.ts";
 
 type Staged = Float32Array | Uint8Array;
 
 export interface StagingWindow<T extends Staged> {
   readonly address: number;
-  /** Copies a part of an array to the start of the window. */
+  /** Copies a part of an array to the start of the window, or back. */
   copyIn(part: T): void;
-  /** Copies the start of the window to a part of an array. */
   copyOut(part: T): void;
 }
 
-/** Unused elements after a window, so that the address of its end is within the memory. */
+/** Unused elements after a window, so that the address after its end is valid. */
 const PADDING = 16;
 
 function stagingWindow<T extends Staged>(
@@ -21,7 +20,7 @@ function stagingWindow<T extends Staged>(
   const views = new Map<number, T>();
   const viewOf = (length: number): T => {
     const known = views.get(length);
-    // Views are empty after the memory has grown.
+    // A view is empty after the memory has grown.
     if (known !== undefined && known.length === length) return known;
     const fresh = view(length);
     views.set(length, fresh);
@@ -34,13 +33,13 @@ function stagingWindow<T extends Staged>(
   };
 }
 
-/** A window of `capacity` floats, which is never freed. */
+/** A window of `capacity` floats. It is never freed. */
 export function floatWindow(memory: Memory, capacity: number): StagingWindow<Float32Array> {
   const region = memory.allocate(capacity + PADDING);
   return stagingWindow(region.byteOffset, (length) => memory.float32(region).subarray(0, length));
 }
 
-/** A window of `capacity` bytes, which is never freed. */
+/** A window of `capacity` bytes. It is never freed. */
 export function byteWindow(memory: Memory, capacity: number): StagingWindow<Uint8Array> {
   const region = memory.allocate(Math.ceil(capacity / 4) + PADDING);
   return stagingWindow(region.byteOffset, (length) => {
@@ -49,10 +48,9 @@ export function byteWindow(memory: Memory, capacity: number): StagingWindow<Uint
   });
 }
 
-/** Divides arrays into parts of a length, the last one perhaps shorter; the same views for each call. */
+/** Divides an array into views of `length`; the last may be shorter. Returns the same views in each call. */
 export type Divide = <T extends Staged>(array: T, length: number) => readonly T[];
 
-/** A {@link Divide} with its own cache. */
 export function createDivide(): Divide {
   const known = new WeakMap<Staged, Map<number, readonly Staged[]>>();
   return <T extends Staged>(array: T, length: number): readonly T[] => {

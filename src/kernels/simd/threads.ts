@@ -1,44 +1,41 @@
-/** Kernels on several threads: a pool of workers that instantiate the same module on the same memory. */
+/** Kernels on several threads: workers instantiate the same module with the same memory. */
 import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
 import { CallQueue, QUEUE_LENGTH, type RunCall } from "./call-queue.ts";
 import type { Memory } from "./memory.ts";
 import type { Scheduler, WasmFunction } from "./scheduler.ts";
 
-/** The first message to a worker. */
+/** The message that starts a worker. */
 export interface ThreadStart {
-  /** A `WebAssembly.Module`, whose type a declaration cannot name without the DOM library. */
+  /** A `WebAssembly.Module`. That type needs the DOM library, so a public declaration cannot name it. */
   readonly module: object;
   /** A shared `WebAssembly.Memory`. */
   readonly memory: object;
+  /** Addresses of the call queue and of the worker's working space. */
   readonly queue: number;
-  /** Address of the working space of the worker. */
   readonly workspace: number;
 }
 
-/** {@link ThreadStart} with the types of its objects. */
 interface ModuleStart extends ThreadStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
 }
 
 export interface KernelThread {
-  /** Ends it at any point. */
   terminate(): unknown;
 }
 
-/** Starts a worker that runs {@link serveKernels}, and returns it when it is ready. */
+/** Starts a worker that runs {@link serveKernels}. Resolves when the worker is ready. */
 export type StartThread = (start: ThreadStart) => Promise<KernelThread>;
 
-/** The part of a Web Worker that is used. */
-interface WebWorker {
+/** The part of a Web Worker that is used here. */
+interface WebWorker extends KernelThread {
   postMessage(message: unknown): void;
   addEventListener(type: "message" | "error", listener: (event: unknown) => void): void;
-  terminate(): void;
 }
 
 /**
- * Starts kernels on Web Workers with the script `espalier/worker`. Unless the page is cross-origin isolated, memory
- * cannot be shared and {@link createThreadedBackend} starts no worker.
+ * Starts kernels in Web Workers, with the script `espalier/worker`. {@link createThreadedBackend} starts no worker unless
+ * the page is cross-origin isolated, because memory cannot be shared.
  *
  * @example
  * ```ts
@@ -70,7 +67,7 @@ export function setWorkspace(exports: WebAssembly.Exports, address: number): voi
   (exports as unknown as ModuleExports).workspace.value = address;
 }
 
-/** Allocates working space for an instance and returns its address. */
+/** Allocates an instance's working space and returns its address. */
 export function allocateWorkspace(memory: Memory): number {
   return memory.allocate(WORKSPACE_FLOATS).byteOffset;
 }
@@ -80,7 +77,7 @@ function queueOf(memory: WebAssembly.Memory, address: number, exports: WebAssemb
   return new CallQueue(memory.buffer, address, runCall);
 }
 
-/** Instantiates the module in a worker and runs calls until the pool is stopped. */
+/** In a worker: instantiates the module and runs calls until the pool is stopped. */
 export function serveKernels(start: ThreadStart): void {
   const { module, memory, queue, workspace } = start as ModuleStart;
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
@@ -88,7 +85,7 @@ export function serveKernels(start: ThreadStart): void {
   queueOf(memory, queue, exports).serve();
 }
 
-/** Starts `threads` - 1 workers besides the calling thread. */
+/** Starts a worker for each thread except the calling one. */
 export async function startPool(
   start: Pick<ModuleStart, "module" | "memory">,
   exports: WebAssembly.Exports,
@@ -118,11 +115,11 @@ export async function startPool(
 
 function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: number): Scheduler {
   let depth = 0;
-  // In the order of their indices.
+  // `runCall` numbers the exported functions in this order.
   const names = Object.keys(exports).filter((name) => typeof exports[name] === "function");
   const functions = names.map((name, index) => {
     const run = exports[name] as WasmFunction;
-    // The most parameters of any call, to avoid a rest array; a function ignores those beyond its own.
+    // As many parameters as any function has, to avoid a rest array. A function ignores further arguments.
     const call: WasmFunction = (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) => {
       if (depth === 0) {
         run(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
@@ -131,7 +128,7 @@ function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: 
       try {
         queue.push(index, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
       } catch (error) {
-        // A full queue is run immediately. If that fails, open groups may not be closed.
+        // A full queue runs immediately. If that fails, the caller may not close its groups.
         depth = 0;
         throw error;
       }
