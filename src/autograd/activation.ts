@@ -26,14 +26,13 @@ export function tanh(tape: Tape, x: Variable): Variable {
   return activate(tape, "tanh", x);
 }
 
-/** max(x, 0), elementwise; its gradient at 0 is 0. */
+/** max(x, 0), elementwise. The gradient at 0 is 0. */
 export function relu(tape: Tape, x: Variable): Variable {
   return activate(tape, "relu", x);
 }
 
 type Activation = "gelu" | "tanh" | "relu";
 
-/** The backward rule of GELU reads the input, the others the output. */
 function activate(tape: Tape, name: Activation, x: Variable): Variable {
   const y = createOutput(tape, x.shape, x.requiresGradient);
   tape.backend.kernels[`${name}Forward`](x.value.data, y.value.data);
@@ -41,7 +40,7 @@ function activate(tape: Tape, name: Activation, x: Variable): Variable {
   return y;
 }
 
-/** dx = dy * derivative. */
+/** dx = dy * derivative. That of GELU is a function of the input, the others of the output. */
 export function activationBackward(tape: Tape, record: OperationRecord<Activation>): void {
   const { operation, output, operands } = record;
   const dy = consumedGradient(tape, output);

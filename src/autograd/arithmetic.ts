@@ -5,7 +5,7 @@ import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
 
 /**
- * a + b, of equal shapes.
+ * a + b, for equal shapes.
  *
  * @example
  * ```ts
@@ -26,7 +26,7 @@ export function add(tape: Tape, a: Variable, b: Variable): Variable {
   return y;
 }
 
-/** a * b elementwise, of equal shapes. */
+/** a * b elementwise, for equal shapes. */
 export function multiply(tape: Tape, a: Variable, b: Variable): Variable {
   checkSameShape("multiply b", b.shape, a.shape);
   const y = createOutput(tape, a.shape, a.requiresGradient || b.requiresGradient);
@@ -59,12 +59,10 @@ export function multiplyBackward(
   const { a, b } = operands;
   const { kernels } = tape.backend;
   const dy = arrivedGradient(output);
-  if (a.requiresGradient) {
+  if (a.requiresGradient)
     contribute(tape, a, (da) => kernels.multiply(dy.data, b.value.data, da.data));
-  }
-  if (b.requiresGradient) {
+  if (b.requiresGradient)
     contribute(tape, b, (db) => kernels.multiply(dy.data, a.value.data, db.data));
-  }
 }
 
 /** dx = factor * dy. */

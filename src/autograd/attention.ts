@@ -1,7 +1,6 @@
 /**
- * Multi-head attention as two operations: probabilities from query and key, context from probabilities and values.
- * Each sequence attends over its own length. Heads stay side by side in a row, as the projections write them; each
- * product reads its head by offset and row stride.
+ * Multi-head attention as two operations: probabilities from query and key, then context from probabilities and values.
+ * A row contains all heads, as the projections write them. A product reads one head by an offset and a row stride.
  */
 import { checkInteger } from "../core/checks.ts";
 import { checkSameShape, elementCount } from "../tensor/shape.ts";
@@ -22,27 +21,26 @@ import { arrivedGradient, consumedGradient, gradientTarget } from "./gradient.ts
 import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
-/** Options of {@link attentionProbabilities}. */
 interface AttentionOptions extends AttentionRows {
   readonly heads: number;
-  /** Added to every score of a key, [batch, positions], or with `sequences` [rows]: 0, or {@link HIDDEN_KEY}. */
+  /** Added to all scores of a key: 0 or {@link HIDDEN_KEY}. [batch, positions], or with `sequences` [rows]. */
   readonly keyBias: Variable;
   /** Dropout rate of the probabilities. Default 0. */
   readonly dropout?: number;
-  /** Longest sequence of the model, which spaces the random numbers of dropout. Default: the longest here. */
+  /** The longest sequence of the model, which positions the random numbers of dropout. Default: the longest here. */
   readonly maxPositions?: number;
 }
 
-/** The bias that hides a key: the lowest float32, as in transformers. */
+/** The bias of a hidden key: the lowest float32, as in transformers. */
 export const HIDDEN_KEY = -3.4028234663852886e38;
 
 /**
- * dropout(softmax(query key^T / sqrt(width) + keyBias)) for every head.
+ * dropout(softmax(query key^T / sqrt(width) + keyBias)) for every head, within each sequence.
  *
  * @param query - [batch, positions, heads * width], or with `sequences` [rows, heads * width]
  * @param key - as query
- * @returns [batch, heads, positions, positions], or with `sequences` the squares of all heads end to end, as
- *   {@link Sequences} describes; with `queries: "first"` only the first row of each square
+ * @returns [batch, heads, positions, positions], or with `sequences` a vector of all squares (see {@link Sequences});
+ *   with `queries: "first"` only the first row of each square
  * @example
  * ```ts
  * import { attentionContext, attentionProbabilities, createBackend, createTape } from "espalier/nn";
@@ -93,12 +91,12 @@ export function attentionProbabilities(
 }
 
 /**
- * probabilities values, for every head.
+ * The product of probabilities and values for every head.
  *
  * @param probabilities - from {@link attentionProbabilities}
  * @param values - [batch, positions, heads * width], or with `sequences` [rows, heads * width]
  * @param options - the same as for the probabilities
- * @returns the shape of the query
+ * @returns in the shape of the query
  */
 export function attentionContext(
   tape: Tape,
@@ -124,7 +122,7 @@ export function attentionContext(
   return context;
 }
 
-/** dP = dropout backward; dS = softmax backward; dQ = dS K, dK = dS^T Q (dS includes the scale). */
+/** dScores = gradient of dropout and softmax, with the scale; dQuery = dScores key; dKey = dScores^T query. */
 export function attentionProbabilitiesBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"attentionProbabilities">,
@@ -150,7 +148,7 @@ export function attentionProbabilitiesBackward(
   }
 }
 
-/** dP = dC V^T, dV = P^T dC. */
+/** dProbabilities = dContext values^T; dValues = probabilities^T dContext. */
 export function attentionContextBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"attentionContext">,

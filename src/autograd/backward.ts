@@ -11,12 +11,11 @@ import { crossEntropyBackward, meanSquaredErrorBackward, softTargetsBackward } f
 import type { OperationName, OperationRecord, Variable } from "./records.ts";
 import { copyOf, createScratch, dropGradient, type Tape } from "./tape.ts";
 
-/** The rule of each operation: passes the gradient of the output on to the operands. */
+/** A rule passes the gradient of an output on to its operands. Every operation has one, or this does not compile. */
 type BackwardRules = {
   readonly [Name in OperationName]: (tape: Tape, record: OperationRecord<Name>) => void;
 };
 
-/** The rules. The type is total, so an operation without a rule does not compile. */
 export const BACKWARD_RULES: BackwardRules = Object.freeze({
   linear: linearBackward,
   gelu: activationBackward,
@@ -37,31 +36,29 @@ export const BACKWARD_RULES: BackwardRules = Object.freeze({
 } satisfies BackwardRules);
 
 /**
- * Adds d loss / d parameter to the gradient of every parameter that `loss` depends on. Activations and
- * intermediate gradients are freed on the way, so a tape can be swept only once.
+ * Adds d loss / d parameter to the gradient of every parameter. Frees activations and intermediate gradients, so it runs
+ * once for a tape.
  *
  * @param loss - a scalar of this tape
- * @throws RangeError if the loss is not a scalar or depends on nothing trainable, or the tape was swept before
+ * @throws RangeError if the loss is not a scalar or does not depend on a parameter, or for a second backward pass
  */
 export function backward(tape: Tape, loss: Variable): void {
   checkSameShape("loss", loss.shape, []);
-  if (!tape.recordGradients) {
+  if (!tape.recordGradients)
     throw new RangeError("tape: expected one with recordGradients, got one without");
-  }
-  if (!loss.requiresGradient || !tape.records.some(({ output }) => output === loss)) {
+  if (!loss.requiresGradient || !tape.records.some(({ output }) => output === loss))
     throw new RangeError("loss: expected a trainable result of a tape not yet swept");
-  }
   loss.gradient = createScratch(tape, []);
   tape.backend.kernels.fill(loss.gradient.data, 1);
   for (let next = tape.records.at(-1); next !== undefined; next = tape.records.at(-1)) {
     if (next.output.gradient !== null) passOn(tape, next, next.output.gradient);
-    // Popped last: if the rule throws, the record stays and releaseTape frees it.
+    // After the rule: if the rule throws, releaseTape frees the record.
     tape.records.pop();
     for (let i = 0; i < next.saved.length; i++) next.saved[i].release();
   }
 }
 
-/** Runs the rule of an operation. The rule may overwrite the gradient of the output. */
+/** Runs the rule of an operation, which may overwrite the gradient of the output. */
 function passOn(tape: Tape, record: OperationRecord, gradient: Tensor): void {
   const { output } = record;
   const kept = output.keepsGradient ? copyOf(tape, gradient) : null;

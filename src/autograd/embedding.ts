@@ -1,4 +1,4 @@
-import { checkInteger } from "../core/checks.ts";
+import { checkInteger, mismatch } from "../core/checks.ts";
 import type { Parameter } from "../tensor/parameter.ts";
 import { columnsOf, elementCount, formatShape, type Shape } from "../tensor/shape.ts";
 import { createIntegerTensor } from "../tensor/tensor.ts";
@@ -6,13 +6,13 @@ import { arrivedGradient, zeroedTarget } from "./gradient.ts";
 import type { EmbeddingSource, OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
 
-/** One table of {@link embeddingSum}, and the row of it that each output row takes. */
+/** A table of {@link embeddingSum}, and its row for each output row. */
 export interface EmbeddingLookup {
   /** [rows, width] */
   readonly table: Parameter;
-  /** Row numbers, one for each output row. */
+  /** A row number for each output row. */
   readonly ids: Int32Array;
-  /** A row that is not trained (torch's `padding_idx`). Default: none. */
+  /** A row that is not trained, as torch's `padding_idx`. Default: none. */
   readonly paddingRow?: number | undefined;
 }
 
@@ -49,22 +49,16 @@ export function embeddingSum(
     paddingRow: paddingRow ?? null,
   }));
   const output = createOutput(tape, [...shape, width], true);
-  sources.forEach(({ table, ids }, index) => {
-    tape.backend.kernels.gatherRows(
-      table.value.data,
-      ids.integers,
-      output.value.data,
-      width,
-      index > 0,
-    );
-  });
+  const { kernels } = tape.backend;
+  for (const [i, { table, ids }] of sources.entries())
+    kernels.gatherRows(table.value.data, ids.integers, output.value.data, width, i > 0);
   const saved = sources.map(({ ids }) => ids);
   record(tape, "embeddingSum", output, { sources }, saved);
   for (const ids of saved) ids.release();
   return output;
 }
 
-/** dTable[id] += dy, row by row. The gradient of a padding row is set back to zero. */
+/** dTable[id] += dy, row by row. The gradient of a padding row becomes zero again. */
 export function embeddingSumBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"embeddingSum">,
@@ -75,16 +69,15 @@ export function embeddingSumBackward(
     const width = columnsOf(table.value.shape);
     const gradient = table.gradient.data;
     kernels.scatterAddRows(dy.data, ids.integers, gradient, width);
-    if (paddingRow !== null) {
+    if (paddingRow !== null)
       kernels.fill(gradient.subarray(paddingRow * width, (paddingRow + 1) * width), 0);
-    }
   }
 }
 
 /**
- * Rows of a matrix by index; an index may occur more than once.
+ * Rows of a matrix by number. A number may occur more than once.
  *
- * @param x - [..., columns], read as rows
+ * @param x - [..., columns], as a matrix of rows
  * @returns [rows.length, columns]
  * @throws RangeError for a row that x does not have
  */
@@ -116,29 +109,24 @@ function checkLookup(
   shape: Shape,
   width: number,
 ): void {
+  const name = `embedding ${table.name}`;
   const [rows, columns] = table.value.shape;
-  if (table.value.shape.length !== 2 || columns !== width) {
+  if (table.value.shape.length !== 2 || columns !== width)
     throw new RangeError(
-      `embedding ${table.name}: expected a table of width ${width}, got ${formatShape(table.value.shape)}`,
+      mismatch(name, `a table of width ${width}`, formatShape(table.value.shape)),
     );
-  }
   if (ids.length !== elementCount(shape)) {
-    throw new RangeError(
-      `embedding ${table.name}: expected ${elementCount(shape)} ids for ${formatShape(shape)}, got ${ids.length}`,
-    );
+    const expected = `${elementCount(shape)} ids for ${formatShape(shape)}`;
+    throw new RangeError(mismatch(name, expected, ids.length));
   }
-  checkIds(`embedding ${table.name} ids`, ids, rows);
+  checkIds(`${name} ids`, ids, rows);
   if (paddingRow !== undefined) checkInteger("paddingRow", paddingRow, 0, rows - 1);
 }
 
-/** Checks that every id is in [0, limit). @throws RangeError naming the first one outside */
+/** Checks that every id is in [0, limit). @throws TypeError, or RangeError that names the first id outside */
 export function checkIds(name: string, ids: Int32Array, limit: number): void {
-  if (!(ids instanceof Int32Array)) {
-    throw new TypeError(`${name}: expected an Int32Array, got ${String(ids)}`);
-  }
-  for (let i = 0; i < ids.length; i++) {
-    if (ids[i] < 0 || ids[i] >= limit) {
-      throw new RangeError(`${name}[${i}]: expected from 0 to ${limit - 1}, got ${ids[i]}`);
-    }
-  }
+  if (!(ids instanceof Int32Array)) throw new TypeError(mismatch(name, "an Int32Array", ids));
+  for (let i = 0; i < ids.length; i++)
+    if (ids[i] < 0 || ids[i] >= limit)
+      throw new RangeError(mismatch(`${name}[${i}]`, `from 0 to ${limit - 1}`, ids[i]));
 }

@@ -8,18 +8,18 @@ import { createOutput, createScratch, nextDropoutDraw, record, type Tape } from 
 
 /** Options of {@link layerNorm}. */
 export interface LayerNormOptions {
-  /** Added to the variance. Default 1e-12, BERT's. */
+  /** Added to the variance. Default 1e-12, as in BERT. */
   readonly epsilon?: number;
-  /** Added to x (after its dropout) before normalising. */
+  /** Added to x after dropout and before normalisation. */
   readonly residual?: Variable;
   /** Dropout rate of x. Default 0. */
   readonly dropout?: number;
-  /** The examples that form the rows of x, for its dropout. Default: one for each index of the first axis. */
+  /** The examples in the rows of x, for dropout. Default: an example for each entry of the first axis. */
   readonly sequences?: Sequences;
 }
 
 /**
- * Layer normalisation over the last axis of dropout(x) + residual, in one pass: the end of a transformer sub-layer.
+ * Layer normalisation of dropout(x) + residual over the last axis, in one operation.
  *
  * @param gamma - scale, [columns]
  * @param beta - shift, [columns]
@@ -76,7 +76,7 @@ export function layerNorm(
   return y;
 }
 
-/** The gradient of the sum goes to the residual unchanged, and to x through its dropout. */
+/** dResidual = gradient of the normalised sum; dx = the same after dropout. */
 export function layerNormBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"layerNorm">,

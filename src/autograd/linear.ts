@@ -1,3 +1,4 @@
+import { mismatch } from "../core/checks.ts";
 import { BLOCK_OUTPUTS, SHARD_TOKENS, shardsOf } from "../kernels/block-sparse.ts";
 import { type BlockSparseWeight, matrixOf } from "../tensor/block-sparse-weight.ts";
 import type { Parameter } from "../tensor/parameter.ts";
@@ -8,7 +9,7 @@ import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, record, type Tape } from "./tape.ts";
 
 /**
- * y = x W^T + b, torch's `nn.Linear`. If the tape has a compressed form of the weight, products are computed from it.
+ * y = x W^T + b, as torch's `nn.Linear`. Uses the compressed weight if the tape has one.
  *
  * @param x - [..., inputs]
  * @param weight - [outputs, inputs]
@@ -24,9 +25,8 @@ export function linear(
   const outputs = weight.value.shape[0];
   const inputs = weight.value.shape[1];
   if (weight.value.shape.length !== 2 || columnsOf(x.shape) !== inputs || x.shape.length === 0) {
-    throw new RangeError(
-      `linear ${weight.name}: expected rows of ${inputs} for weight ${formatShape(weight.value.shape)}, got ${formatShape(x.shape)}`,
-    );
+    const expected = `rows of ${inputs} for weight ${formatShape(weight.value.shape)}`;
+    throw new RangeError(mismatch(`linear ${weight.name}`, expected, formatShape(x.shape)));
   }
   if (bias !== null) checkVector("linear", bias.name, bias.value.shape, outputs);
   const y = createOutput(tape, withColumns(x.shape, outputs), true);
@@ -88,8 +88,6 @@ function passToInput(
   accumulate: boolean,
 ): void {
   const { kernels } = tape.backend;
-  const outputs = weight.value.shape[0];
-  const inputs = weight.value.shape[1];
   const rows = rowsOf(dy.shape);
   const dys = dy.data;
   const dxs = dx.data;
@@ -101,8 +99,8 @@ function passToInput(
     return;
   }
   const ws = weight.value.data;
-  const n = inputs;
-  const k = outputs;
+  const n = weight.value.shape[1];
+  const k = weight.value.shape[0];
   kernels.gemm("nn", rows, n, k, dys, 0, k, ws, 0, n, dxs, 0, n, accumulate);
 }
 
@@ -120,10 +118,10 @@ function addToWeight(tape: Tape, dy: Tensor, x: Tensor, weight: Parameter): void
   tape.backend.kernels.gemm("tn", m, n, k, dy.data, 0, m, x.data, 0, n, dws, 0, n, true);
 }
 
-/** Shards whose sums are held at once, which bounds the memory for long batches. */
+/** Shards whose sums are in memory at the same time, for a bound on memory. */
 const SHARDS_AT_ONCE = 8;
 
-/** dW += dy^T x at the kept blocks: sums of each shard of tokens, then all shards in order. */
+/** dW += dy^T x at the kept blocks: first the sum of each shard of tokens, then all shards in order. */
 function addToBlocks(
   tape: Tape,
   dy: Tensor,

@@ -1,5 +1,5 @@
-/** Losses: scalar variables, summed in double precision. */
-import { checkNumber, checkOneOf } from "../core/checks.ts";
+/** Losses, which are scalar variables. Sums are in double precision. */
+import { checkNumber, checkOneOf, mismatch } from "../core/checks.ts";
 import { checkSameShape, elementCount, formatShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkIds } from "./embedding.ts";
@@ -8,10 +8,10 @@ import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, record, type Tape } from "./tape.ts";
 
 /**
- * Mean over the batch of -log softmax(logits)[label], torch's `cross_entropy`.
+ * The mean over the batch of -log softmax(logits)[label], as torch's `cross_entropy`.
  *
  * @param logits - [batch, classes]
- * @param labels - one class for each example
+ * @param labels - the class of each example
  * @throws RangeError for a label outside the classes
  * @example
  * ```ts
@@ -25,16 +25,14 @@ import { createOutput, createScratch, record, type Tape } from "./tape.ts";
  */
 export function crossEntropy(tape: Tape, logits: Variable, labels: Int32Array): Variable {
   const [batch, classes] = matrixShape("crossEntropy logits", logits);
-  if (labels.length !== batch) {
-    throw new RangeError(`crossEntropy labels: expected ${batch}, got ${labels.length}`);
-  }
+  if (labels.length !== batch)
+    throw new RangeError(mismatch("crossEntropy labels", `${batch}`, labels.length));
   checkIds("crossEntropy labels", labels, classes);
   const probabilities = softmaxOf(tape, logits, 1);
   const rows = logits.value.data;
   let sum = 0;
-  for (let b = 0; b < batch; b++) {
+  for (let b = 0; b < batch; b++)
     sum += logSumExp(rows, b * classes, classes, 1) - rows[b * classes + labels[b]];
-  }
   const loss = createScalar(tape, sum / batch, logits.requiresGradient);
   const operands = { logits, probabilities, labels: labels.slice() };
   record(tape, "crossEntropy", loss, operands, [probabilities]);
@@ -42,7 +40,7 @@ export function crossEntropy(tape: Tape, logits: Variable, labels: Int32Array): 
   return loss;
 }
 
-/** Mean over all elements of (a - b)^2. */
+/** The mean of (a - b)^2 over all elements. */
 export function meanSquaredError(tape: Tape, a: Variable, b: Variable): Variable {
   checkSameShape("meanSquaredError b", b.shape, a.shape);
   const sum = tape.backend.kernels.sumSquaredDifference(a.value.data, b.value.data);
@@ -52,17 +50,16 @@ export function meanSquaredError(tape: Tape, a: Variable, b: Variable): Variable
   return loss;
 }
 
-/** Options of the distillation losses on logits. */
 interface SoftTargetOptions {
-  /** Divides both sides' logits; the loss is multiplied by its square. Default 1. */
+  /** Divides the logits of student and teacher. The loss is multiplied by its square. Default 1. */
   readonly temperature?: number;
-  /** Divides the sum by the batch size, or by the number of elements. Default `batchmean`. */
+  /** `batchmean` divides the sum by the batch size, `mean` by the number of elements. Default `batchmean`. */
   readonly reduction?: "batchmean" | "mean";
 }
 
 /**
- * temperature^2 KL(softmax(teacher / temperature) || softmax(student / temperature)), torch's
- * `kl_div`. The teacher's logits are a constant.
+ * temperature^2 KL(softmax(teacher / temperature) || softmax(student / temperature)), as torch's `kl_div`. No gradient
+ * flows to the teacher.
  *
  * @param student - logits [batch, classes]
  * @param teacher - as student
@@ -86,8 +83,8 @@ export function kullbackLeibler(
 }
 
 /**
- * As {@link kullbackLeibler} without the teacher's entropy: -sum teacher log student, with the same gradient.
- * (INC's `KnowledgeDistillationLoss` with loss type CE for the teacher.)
+ * As {@link kullbackLeibler}, but -sum teacher log student, which has the same gradient. INC calls this
+ * `KnowledgeDistillationLoss` with the loss type CE for the teacher.
  */
 export const softCrossEntropy: typeof kullbackLeibler = (tape, student, teacher, options = {}) =>
   softTargetLoss(tape, student, teacher, options, false);
@@ -107,9 +104,8 @@ function softTargetLoss(
   const targets = softmaxOf(tape, teacher, temperature);
   const [s, t] = [student.value.data, teacher.value.data];
   let sum = 0;
-  for (let b = 0; b < batch; b++) {
+  for (let b = 0; b < batch; b++)
     sum += softTargetRow(s, t, b * classes, classes, temperature, subtractEntropy);
-  }
   const divisor = reduction === "batchmean" ? batch : batch * classes;
   const loss = createScalar(tape, (temperature ** 2 * sum) / divisor, student.requiresGradient);
   const operands = { logits: student, probabilities, targets, factor: temperature / divisor };
@@ -119,7 +115,7 @@ function softTargetLoss(
   return loss;
 }
 
-/** -sum q log p or sum q (log q - log p) of one example, from logits, in double precision. */
+/** -sum q log p of one example, or sum q (log q - log p) with `subtractEntropy`; p is the student, q the teacher. */
 function softTargetRow(
   student: Float32Array,
   teacher: Float32Array,
@@ -139,7 +135,7 @@ function softTargetRow(
   return sum;
 }
 
-/** dLogits = (probabilities - onehot(label)) / batch. */
+/** dLogits = (probabilities - one-hot(label)) / batch. */
 export function crossEntropyBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"crossEntropy">,
@@ -168,7 +164,7 @@ export function meanSquaredErrorBackward(
   addDifference(tape, b, b.value, a.value, factor);
 }
 
-/** dLogits = factor * (probabilities - targets) for both losses. */
+/** dLogits = factor * (probabilities - targets), for both losses. */
 export function softTargetsBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"softTargets">,
@@ -198,7 +194,7 @@ function softmaxOf(tape: Tape, logits: Variable, temperature: number): Tensor {
   return probabilities;
 }
 
-/** log(sum of exp(x / temperature)) over a row. */
+/** log(sum of exp(x / temperature)) of a row. */
 function logSumExp(x: Float32Array, offset: number, columns: number, temperature: number): number {
   let max = -Infinity;
   for (let c = offset; c < offset + columns; c++) max = Math.max(max, x[c] / temperature);
@@ -208,8 +204,7 @@ function logSumExp(x: Float32Array, offset: number, columns: number, temperature
 }
 
 function matrixShape(name: string, { shape }: Variable): readonly [number, number] {
-  if (shape.length !== 2) {
-    throw new RangeError(`${name}: expected [batch, classes], got ${formatShape(shape)}`);
-  }
+  if (shape.length !== 2)
+    throw new RangeError(mismatch(name, "[batch, classes]", formatShape(shape)));
   return [shape[0], shape[1]];
 }

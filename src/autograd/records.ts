@@ -5,47 +5,47 @@ import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Sequences } from "./sequences.ts";
 
-/** A value computed on a tape. The fields below `requiresGradient` are bookkeeping of the tape. */
+/** A value on a tape. The fields after `requiresGradient` are bookkeeping of the tape. */
 export interface Variable {
   readonly shape: Shape;
-  /** The elements; freed by `discard`, at the end of the enclosing `scope`, or by `releaseTape`. */
+  /** The elements. `discard`, the end of the enclosing `scope` or `releaseTape` frees them. */
   readonly value: Tensor;
-  /** Whether it depends on a parameter, or on an input that requires a gradient. */
+  /** Whether it depends on a parameter or on an input that requires a gradient. */
   readonly requiresGradient: boolean;
-  /** Gradient of the loss during the reverse sweep, and after it if `keepsGradient`. */
+  /** The gradient of the loss, during the reverse sweep; with `keepsGradient` also after it. */
   gradient: Tensor | null;
   keepsGradient: boolean;
   /** Whether the program may still read `value`. */
   held: boolean;
 }
 
-/** One value for each product of a linear operation. */
+/** A value for each of the three products of a linear operation. */
 export interface ByProduct<T> {
   readonly forward: T;
   readonly inputGradient: T;
   readonly weightGradient: T;
 }
 
-/** The kept blocks of a weight, and which products use them; `weightGradient` leaves other gradients out. */
+/** The kept blocks of a weight, and whether each product uses them. `weightGradient` omits the gradients outside. */
 export interface BlockSparseProducts extends ByProduct<boolean> {
   readonly weight: BlockSparseWeight;
-  /** Whether no block contains a pruned weight. Default false. */
+  /** Whether the kept blocks contain no pruned weight. Default false. */
   readonly wholeBlocks?: boolean;
 }
 
-/** y = W x + b, or W x if b is null, from another form of the weight. x is [rows, inputs], y [rows, outputs]. */
+/** y = W x + bias (or null), from another form of the weight. x is [rows, inputs], y [rows, outputs]. */
 export type LinearProduct = (x: Tensor, bias: Tensor | null, y: Tensor, rows: number) => void;
 
-/** Dropout of one operation in one step. Forward and backward passes use the same draw. */
+/** The random numbers of a dropout operation in one step, for its forward and backward pass. */
 export interface DropoutDraw {
   readonly rate: number;
   readonly key: DropoutKey;
 }
 
-/** Which rows of a sequence attend: all, or only the first. */
+/** The rows of a sequence that attend: all, or only the first. */
 export type AttentionQueries = "all" | "first";
 
-/** The layout of sequences and heads in the operands of attention, which are rows of heads * width. */
+/** The layout of the operands of attention, which are rows of heads * width. */
 export interface AttentionLayout {
   /** The sequences of keys and values. */
   readonly sequences: Sequences;
@@ -54,15 +54,15 @@ export interface AttentionLayout {
   readonly width: number;
 }
 
-/** One table of an embedding sum, and the row of it that each output row takes. */
+/** A table of an embedding sum, and its row for each output row. */
 export interface EmbeddingSource {
   readonly table: Parameter;
-  /** Row numbers as integers. */
+  /** Integers. */
   readonly ids: Tensor;
   readonly paddingRow: number | null;
 }
 
-/** What each operation records for its backward rule, which retains the values that it reads. */
+/** The operands that each operation records for its backward rule. */
 export interface Records {
   readonly linear: {
     readonly input: Variable;
@@ -123,7 +123,7 @@ export interface Records {
 
 export type OperationName = keyof Records;
 
-/** An entry of the tape: the operation, its output, and what its backward rule needs. */
+/** An entry of the tape. `saved` are the tensors that the backward rule reads. */
 export type OperationRecord<Name extends OperationName = OperationName> = {
   readonly [N in Name]: {
     readonly operation: N;

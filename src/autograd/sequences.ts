@@ -1,18 +1,17 @@
-/** Sequences of different lengths, end to end in the rows of a matrix. */
 import { checkInteger, describe } from "../core/checks.ts";
 
-/** Sequences end to end in the rows of a matrix. In a padded batch they have equal lengths. */
+/** Sequences one after another in the rows of a matrix. In a padded batch they have equal lengths. */
 export interface Sequences {
   /** The first row of each sequence, then the number of rows. */
   readonly offsets: readonly number[];
   /**
-   * The sum of the squared lengths before each sequence, then of all. The attention probabilities of sequence i and
-   * head h, [length, length], begin at `heads * squares[i] + h * length ** 2`.
+   * For each sequence the sum of the squared lengths before it, then the sum of all. The attention probabilities of
+   * sequence i and head h, [length, length], start at `heads * squares[i] + h * length ** 2`.
    */
   readonly squares: readonly number[];
 }
 
-/** Sequences of these lengths. @throws RangeError if there are none, or a length is not a positive integer */
+/** Sequences of these lengths. @throws RangeError for an empty list, or a length that is not a positive integer */
 export function packedSequences(lengths: readonly number[]): Sequences {
   if (lengths.length === 0) throw new RangeError("lengths: expected at least one, got none");
   const offsets = [0];
@@ -25,7 +24,7 @@ export function packedSequences(lengths: readonly number[]): Sequences {
   return Object.freeze({ offsets: Object.freeze(offsets), squares: Object.freeze(squares) });
 }
 
-/** Recent results by count and length: a step asks for the same few again and again. */
+/** Recent results by count and length. Training steps need the same few repeatedly. */
 const uniform = new Map<number, Map<number, Sequences>>();
 const MOST_COUNTS = 8;
 const MOST_LENGTHS = 64;
@@ -42,7 +41,7 @@ export function uniformSequences(count: number, length: number): Sequences {
   return sequences;
 }
 
-/** Checks that sequences have `rows` rows together. */
+/** Checks that the sequences have `rows` rows in sum. */
 export function checkSequences(name: string, { offsets }: Sequences, rows: number): void {
   const total = offsets.at(-1);
   if (total === rows) return;

@@ -14,38 +14,37 @@ import type {
   Variable,
 } from "./records.ts";
 
-/** What a forward pass is for. */
 export interface TapeOptions {
   /** Whether dropout is active. */
   readonly training: boolean;
-  /** Whether a backward pass will follow. Default: `training`. If not, activations are freed early. */
+  /** Whether a backward pass follows. If not, activations are freed early. Default: `training`. */
   readonly recordGradients?: boolean;
   /** Seed and step of the random numbers of dropout. Default 0. */
   readonly seed?: number;
   readonly step?: number;
-  /** Index of the first example within the batch of the step, for a part of a batch. Default 0. */
+  /** Index of the first example in the batch of the step, for a part of a batch. Default 0. */
   readonly firstExample?: number;
-  /** Weights that {@link linear} multiplies by their kept blocks. They must be zero outside. Default: none. */
+  /** Weights for which {@link linear} uses kept blocks. The weights outside must be zero. Default: none. */
   readonly blockSparse?: ReadonlyMap<Parameter, BlockSparseProducts>;
-  /** Products that replace those of {@link linear} with a weight, without gradients. Default: none. */
+  /** Products that {@link linear} uses instead of its own, on a tape without gradients. Default: none. */
   readonly linearProducts?: ReadonlyMap<Parameter, LinearProduct>;
 }
 
-/** The operations of one forward pass, for the reverse sweep, and their memory. {@link releaseTape} ends it. */
+/** The record of a forward pass and its memory. {@link releaseTape} ends it. */
 export interface Tape extends Required<TapeOptions> {
   readonly backend: Backend;
-  /** Operations in forward order. This and the fields below are bookkeeping. */
+  /** The operations in forward order. This field and the next ones are bookkeeping. */
   readonly records: OperationRecord[];
-  /** Variables of each open scope. */
+  /** The variables of each open scope. */
   readonly scopes: Variable[][];
-  /** Variables whose gradient outlives the reverse sweep. */
+  /** The variables with `keepsGradient`. */
   readonly gradientKeepers: Variable[];
   dropoutOperations: number;
   released: boolean;
 }
 
 /**
- * Opens a tape.
+ * Starts a forward pass.
  *
  * @example
  * ```ts
@@ -91,7 +90,7 @@ function checkOpen(tape: Tape): void {
   if (tape.released) throw new RangeError("tape: expected an open one, got one that was released");
 }
 
-/** A new variable in the innermost scope, which becomes the holder of `value`. */
+/** A new variable in the innermost scope. It takes over the caller's hold on `value`. */
 function createVariable(tape: Tape, value: Tensor, requiresGradient: boolean): Variable {
   const variable: Variable = {
     shape: value.shape,
@@ -105,7 +104,7 @@ function createVariable(tape: Tape, value: Tensor, requiresGradient: boolean): V
   return variable;
 }
 
-/** A new variable with arbitrary elements, for an operation that writes them all. */
+/** A new variable with arbitrary elements, for an operation that writes all of them. */
 export function createOutput(tape: Tape, shape: Shape, requiresGradient: boolean): Variable {
   checkOpen(tape);
   return createVariable(tape, createScratch(tape, shape), requiresGradient);
@@ -123,7 +122,7 @@ export function copyOf(tape: Tape, tensor: Tensor): Tensor {
   return copy;
 }
 
-/** Puts an operation on the tape and retains the tensors of its rule (`saved`), if the output needs a gradient. */
+/** Records an operation and retains its `saved` tensors, if the output requires a gradient. */
 export function record<Name extends OperationName>(
   tape: Tape,
   operation: Name,
@@ -136,7 +135,7 @@ export function record<Name extends OperationName>(
   tape.records.push({ operation, output, operands, saved } as OperationRecord);
 }
 
-/** The draw of the next dropout operation, counted in forward order; null if nothing is dropped. */
+/** The draw of the next dropout operation in forward order; null if nothing is dropped. */
 export function nextDropoutDraw(tape: Tape, rate: number): DropoutDraw | null {
   const operation = STREAM.dropout + tape.dropoutOperations++;
   if (!tape.training || rate === 0) return null;
@@ -145,7 +144,7 @@ export function nextDropoutDraw(tape: Tape, rate: number): DropoutDraw | null {
 }
 
 /**
- * Copies an array onto the tape. With `requiresGradient` {@link gradientOf} gives its gradient.
+ * Copies an array onto the tape. With `requiresGradient`, {@link gradientOf} returns its gradient.
  *
  * @throws RangeError if its length does not fit the shape
  */
@@ -182,7 +181,7 @@ export function constant(tape: Tape, tensor: Tensor): Variable {
   return createVariable(tape, tensor.retain(), false);
 }
 
-/** Keeps the gradient of `variable` after the reverse sweep. Returns the variable. */
+/** Makes the backward pass keep the gradient of a variable. Returns the variable. */
 export function keepGradient(tape: Tape, variable: Variable): Variable {
   if (!variable.keepsGradient) tape.gradientKeepers.push(variable);
   variable.keepsGradient = true;
@@ -190,10 +189,9 @@ export function keepGradient(tape: Tape, variable: Variable): Variable {
 }
 
 /**
- * After backward: a copy of the gradient of an input or of a variable given to {@link keepGradient}; zeros if the
- * loss does not depend on it.
+ * After {@link backward}, a copy of a gradient that was kept. Zeros if the loss does not depend on the variable.
  *
- * @throws RangeError if its gradient was not kept
+ * @throws RangeError if the gradient was not kept
  * @example
  * ```ts
  * import { backward, createBackend, createTape, gradientOf, input, keepGradient } from "espalier/nn";
@@ -208,23 +206,22 @@ export function keepGradient(tape: Tape, variable: Variable): Variable {
  * ```
  */
 export function gradientOf(variable: Variable): Float32Array {
-  if (!variable.keepsGradient) {
+  if (!variable.keepsGradient)
     throw new RangeError(
       "gradientOf: expected an input that requires it or a kept one, got neither",
     );
-  }
   return variable.gradient === null
     ? new Float32Array(elementCount(variable.shape))
     : variable.gradient.data.slice();
 }
 
-/** The element of a scalar variable, such as a loss. */
+/** The number in a scalar variable, such as a loss. */
 export function scalarOf(variable: Variable): number {
   checkSameShape("scalar", variable.shape, []);
   return variable.value.data[0];
 }
 
-/** Ends the use of `variable`. Its memory is freed once no rule needs it. */
+/** Ends the use of a variable. Its memory is freed when no backward rule needs it. */
 export function discard(variable: Variable): void {
   if (!variable.held) return;
   variable.held = false;
@@ -232,8 +229,8 @@ export function discard(variable: Variable): void {
 }
 
 /**
- * Runs `body` and discards all its variables but those it returns. Intermediate results then live only as long as
- * the reverse sweep needs them.
+ * Runs `body` and discards its variables, except those that it returns. The memory of intermediate results is then freed
+ * as soon as no backward rule needs it.
  *
  * @param body - returns the variables to keep: one, or a list
  * @example
@@ -268,7 +265,7 @@ export function scope<T extends Variable | readonly Variable[]>(tape: Tape, body
   }
 }
 
-/** Ends the pass and frees all its memory, also after an error. */
+/** Ends a forward pass, also after an error, and frees all its memory. */
 export function releaseTape(tape: Tape): void {
   if (tape.released) return;
   tape.released = true;

@@ -1,21 +1,21 @@
 /**
- * Results that may fail: fp-ts's `Either`, with the problems of an input. Only this module imports `fp-ts/Either`. The
- * most used combinators are written out, since importing one from fp-ts brings 2 kB of others into a bundle.
+ * Results that may fail: fp-ts's `Either`, and problems of an input. Only this module imports `fp-ts/Either`. Common
+ * combinators are written here, because an import of one adds 2 kB of others to a bundle.
  */
 import { describe, mismatch } from "./checks.ts";
 
 export { toError, tryCatch } from "fp-ts/Either";
 
-/** fp-ts's `Either`, declared structurally so that a user's compiler needs no fp-ts. */
+/** fp-ts's `Either` as a structural type, so that a user's compiler does not need fp-ts. */
 export type Either<E, A> = Left<E> | Right<A>;
 
-/** The failed side of an {@link Either}. */
+/** A failure. */
 export interface Left<E> {
   readonly _tag: "Left";
   readonly left: E;
 }
 
-/** The successful side of an {@link Either}. */
+/** A success. */
 export interface Right<A> {
   readonly _tag: "Right";
   readonly right: A;
@@ -34,7 +34,7 @@ export function formatProblem({ path, expected, got }: Problem): string {
   return mismatch(path, expected, got);
 }
 
-/** Thrown by the throwing twins of parsers, with all problems. */
+/** Thrown by the throwing twin of a parser, with all problems. */
 export class InputError extends RangeError {
   override readonly name = "InputError";
   readonly problems: readonly Problem[];
@@ -45,13 +45,13 @@ export class InputError extends RangeError {
   }
 }
 
-/** The value of a `Right`; throws {@link InputError} with all problems of a `Left`. */
+/** The value of a success. @throws InputError with all problems of a failure */
 export function getOrThrow<A>(result: Either<readonly Problem[], A>): A {
   if (result._tag === "Left") throw new InputError(result.left);
   return result.right;
 }
 
-/** The failure with one problem. */
+/** A failure with one problem. */
 export function refuse(
   path: string,
   expected: string,
@@ -65,7 +65,7 @@ export function refuseInput(path: string, expected: string, got: string): never 
   throw new InputError([{ path, expected, got }]);
 }
 
-/** Like {@link refuse}, with the description of a value. */
+/** A failure with one problem, which describes `value`. */
 export function refuseValue(
   path: string,
   expected: string,
@@ -82,7 +82,7 @@ export function unlessProblems<A>(
   return problems.length > 0 ? left(problems) : right(value);
 }
 
-/** Puts text before the path of every problem. */
+/** Adds a prefix to the path of every problem. */
 export function prefixPaths(
   prefix: string,
 ): <A>(result: Either<readonly Problem[], A>) => Either<readonly Problem[], A> {
@@ -99,12 +99,10 @@ export function right<A>(value: A): Either<never, A> {
   return { _tag: "Right", right: value };
 }
 
-/** Whether a result failed. */
 export function isLeft<E, A>(result: Either<E, A>): result is Left<E> {
   return result._tag === "Left";
 }
 
-/** Whether a result is successful. */
 export function isRight<E, A>(result: Either<E, A>): result is Right<A> {
   return result._tag === "Right";
 }
@@ -129,7 +127,7 @@ type Values<Results> = {
     : never;
 };
 
-/** A record of values from a record of results, or the problems of all of them in order. */
+/** The values of a record of results, or the problems of all of them in order. */
 export function allOf<
   const Results extends Readonly<Record<string, Either<readonly Problem[], unknown>>>,
 >(results: Results): Either<readonly Problem[], Values<Results>> {
@@ -141,7 +139,7 @@ export function allOf<
   ) as Either<readonly Problem[], Values<Results>>;
 }
 
-/** Reads every item: all values, or the problems of all items in order. Takes linear time. */
+/** Reads every item: the values, or the problems of all items in order, in linear time. */
 export function eachOf<A, B>(
   items: readonly A[],
   read: (item: A, index: number) => Either<readonly Problem[], B>,

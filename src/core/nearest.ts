@@ -1,6 +1,4 @@
-/** Suggestions for mistyped names. */
-
-/** Levenshtein distance: insertions, deletions and substitutions between two strings. */
+/** The Levenshtein distance of two strings: the least insertions, deletions and substitutions. */
 export function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 0; i < a.length; i++) {
@@ -18,7 +16,7 @@ function extendsOther(a: string, b: string): boolean {
   return a !== "" && b !== "" && (a.startsWith(b) || b.startsWith(a));
 }
 
-/** The name closest to `name`; undefined if no name is close enough. */
+/** The known name closest to a mistyped one; undefined if none is close enough. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const tolerance = Math.max(2, Math.floor(name.length / 3));
   const ranked = known

@@ -1,18 +1,17 @@
 /**
  * Correctly rounded `pow` and `cos`. `Math.pow` and `Math.cos` may be off by a unit in the last place, which can change
- * the number of pruned blocks. Both are computed in fixed point, in units of 2^-256 with an error below 2^-192, and
- * rounded once.
+ * the number of pruned blocks. Numbers in fixed point are in units of 2^-256; results have an error below 2^-192.
  */
 import { checkNumber, mismatch } from "./checks.ts";
 
 const ONE: bigint = 1n << 256n;
 
-/** A double in fixed point. */
+/** A double as a number in fixed point. */
 function fixed(value: number): bigint {
   return BigInt(Math.round(value * 2 ** 256));
 }
 
-/** The nearest double. The last 64 bits may be wrong and are dropped first, so that exact results stay exact. */
+/** The nearest double. The last 64 bits, which may be wrong, are rounded away first, so that exact results stay exact. */
 function rounded(value: bigint): number {
   return Number((value + (1n << 63n)) >> 64n) / 2 ** 192;
 }
@@ -21,9 +20,9 @@ function times(a: bigint, b: bigint): bigint {
   return (a * b) >> 256n;
 }
 
-// Each series is summed from its last significant term, as in 1 + x (1/2 + x (1/3 + ...)).
+// The sums start at the last significant term of a series, as in 1 + x (1/2 + x (1/3 + ...)).
 
-/** Inverse hyperbolic tangent of 0 to 1/3. */
+/** The inverse hyperbolic tangent of a number from 0 to 1/3. */
 function artanh(x: bigint): bigint {
   const square = times(x, x);
   let sum = 0n;
@@ -31,14 +30,14 @@ function artanh(x: bigint): bigint {
   return times(sum, x);
 }
 
-/** Exponential of -1 to 1. */
+/** The exponential of a number from -1 to 1. */
 function exp(x: bigint): bigint {
   let sum = ONE;
   for (let i = 60n; i > 0n; i--) sum = ONE + times(sum, x) / i;
   return sum;
 }
 
-/** Natural logarithm of a positive double s 2^n with s from 1 to 2: 2 artanh((s - 1) / (s + 1)) + n ln 2. */
+/** The natural logarithm of s 2^n with s from 1 to 2: 2 artanh((s - 1) / (s + 1)) + n ln 2. */
 function log(value: number, ln2: bigint): bigint {
   let significand = value;
   let n = 0n;
@@ -48,7 +47,7 @@ function log(value: number, ln2: bigint): bigint {
   return 2n * artanh(((s - ONE) * ONE) / (s + ONE)) + n * ln2;
 }
 
-/** Correctly rounded. @throws RangeError for a negative base, or a result that is not from 1e-290 to 1e290 */
+/** `base` ** `exponent`. @throws RangeError for a negative base, or a result that is not from 1e-290 to 1e290 */
 export function pow(base: number, exponent: number): number {
   checkNumber("base", base, 0);
   checkNumber("exponent", exponent);
@@ -65,7 +64,7 @@ export function pow(base: number, exponent: number): number {
   return rounded(exp(power - n * ln2)) * 2 ** Number(n);
 }
 
-/** Correctly rounded: the cosine of a 1024th of the angle, doubled ten times. @throws RangeError beyond 1000 radians */
+/** The cosine. The angle is divided by 1024 and then doubled ten times. @throws RangeError beyond 1000 radians */
 export function cos(angle: number): number {
   checkNumber("angle", angle, -1000, 1000);
   const part = fixed(angle / 1024);

@@ -1,16 +1,16 @@
-/** Checks that the arrays of a packed matrix fit together, for matrices from files. */
+/** Checks that the arrays of a packed matrix, for example from a file, are consistent. */
 import type { Problem } from "../core/either.ts";
+import { fromBfloat16 } from "../core/half.ts";
 import { type BitmaskMatrix, isSet } from "./bitmask.ts";
 import { type BlockMatrix, type BlockPositions, blockGrid } from "./blocks.ts";
 import { bitsOf } from "./elements.ts";
 import { type GroupMatrix, groupSizes, positionBits, readPosition } from "./groups.ts";
 import type { PackedMatrix } from "./layout.ts";
-import { fromBfloat16, type QuantizedMatrix } from "./quantized.ts";
+import type { QuantizedMatrix } from "./quantized.ts";
 
-/** The bits of infinity; those of NaN and of negative numbers are larger. */
+/** The bits of infinity. NaN and negative numbers have larger bits. */
 const BFLOAT16_INFINITY = 0x7f80;
 
-/** Reports the first problem of an array. */
 type Report = (path: string, expected: string, got: unknown) => void;
 
 function lengthHolds(report: Report, name: string, length: number, expected: number): boolean {
@@ -18,7 +18,7 @@ function lengthHolds(report: Report, name: string, length: number, expected: num
   return length === expected;
 }
 
-/** Whether numbers ascend and are below `end`; reports the first that is not. */
+/** Whether the numbers from index `first` to below `last` ascend and are below `end`. Reports the first that is not. */
 function ascends(
   report: Report,
   name: string,
@@ -55,7 +55,7 @@ function keptBlocksHold(report: Report, kept: BlockPositions): boolean {
   return lengthHolds(report, "columns", columns.length, starts[blockRows]);
 }
 
-/** Whether all stored elements beyond the edges of the matrix are zero. */
+/** Whether stored elements beyond the edges of the matrix are zero. */
 function edgesHold(report: Report, matrix: BlockMatrix | QuantizedMatrix): boolean {
   const { shape, block, starts, columns, values } = matrix;
   const [height, width] = block;
@@ -122,11 +122,10 @@ function bitmaskHolds(report: Report, { shape, bits, values }: BitmaskMatrix): b
 }
 
 /**
- * The problems of a packed matrix: lengths that do not fit, indices out of order or out of range, values beyond its
- * edges. Only the first in each array.
+ * The problems of a packed matrix: wrong lengths, indices out of order or out of range, values beyond its edges. For each
+ * array only the first problem.
  *
- * @returns problems with the names of arrays as paths; empty if the matrix can be unpacked
- *
+ * @returns problems with names of arrays as paths; empty if the matrix can be unpacked
  * @example
  * ```ts
  * import { packBlocks, packedProblems } from "espalier/sparse";

@@ -1,8 +1,9 @@
 /**
- * Kept blocks with eight bits for each element and a scale for each block. The only lossy layout: an element is off by
- * at most half the scale of its block, and -0 becomes +0.
+ * Kept blocks with eight bits for each element and a scale for each block. This is the only lossy layout: the error of
+ * an element is at most half the scale of its block, and -0 becomes +0.
  */
 import { checkFinite, mismatch } from "../core/checks.ts";
+import { fromBfloat16, roundUpToBfloat16 } from "../core/half.ts";
 import { type BlockMatrix, type BlockPositions, unpackBlocks } from "./blocks.ts";
 
 /** A block-sparse matrix of small integers: plain data. */
@@ -17,31 +18,15 @@ export interface QuantizedMatrix extends BlockPositions {
 /** The error of rounding to eight bits. */
 export interface QuantizationError {
   readonly maximum: number;
-  /** The root mean square of the differences over that of the elements; 0 if all are zero. */
+  /** The root mean square of the errors, divided by that of the elements. 0 if all elements are zero. */
   readonly relative: number;
 }
 
 const LARGEST = 127;
 
-const word = new Float32Array(1);
-const wordBits = new Uint32Array(word.buffer);
-
-/** The bits of the smallest bfloat16 that is at least `value`, a positive finite number. */
-function roundUpToBfloat16(value: number): number {
-  word[0] = value;
-  // Storing a float32 may have rounded down.
-  const bits = wordBits[0] + (word[0] < value ? 1 : 0);
-  return (bits + 0xffff) >>> 16;
-}
-
-export function fromBfloat16(bits: number): number {
-  wordBits[0] = bits << 16;
-  return word[0];
-}
-
 /**
- * Rounds elements to eight bits. The scale of a block is its largest magnitude over 127, rounded up to bfloat16, so that
- * no element is clipped.
+ * Rounds elements to eight bits. The scale of a block is its largest magnitude divided by 127 and rounded up to bfloat16,
+ * so that no element is clipped.
  *
  * @throws RangeError if an element is not finite
  *
@@ -88,7 +73,7 @@ export function quantizeBlocks(blocks: BlockMatrix<Float32Array>): {
   };
 }
 
-/** The dense row-major matrix of 32-bit floats: integer times scale, exactly; +0 outside the kept blocks. */
+/** The dense row-major matrix: integer times scale in the kept blocks, without rounding, and +0 outside. */
 export function unpackQuantized(matrix: QuantizedMatrix): Float32Array {
   const { shape, block, starts, columns, scales } = matrix;
   const size = block[0] * block[1];
