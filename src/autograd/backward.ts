@@ -36,8 +36,8 @@ export const BACKWARD_RULES: BackwardRules = Object.freeze({
 } satisfies BackwardRules);
 
 /**
- * Adds d loss / d parameter to the gradient of every parameter. Frees activations and intermediate gradients, so it runs
- * once for a tape.
+ * Adds d loss / d parameter to the gradient of every parameter. Frees activations and intermediate gradients, so it
+ * runs once for a tape.
  *
  * @param loss - a scalar of this tape
  * @throws RangeError if the loss is not a scalar or does not depend on a parameter, or for a second backward pass

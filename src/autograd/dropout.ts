@@ -8,9 +8,9 @@ import { checkSequences, type Sequences, uniformSequences } from "./sequences.ts
 import { createOutput, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
 /**
- * Inverted dropout: sets elements to zero with probability `rate` and divides the others by 1 - rate. Returns `x` if the
- * tape is not training. The choice depends on (seed, step, operation, example, row, column), not on padding. Examples
- * are the entries of the first axis, or the given sequences.
+ * Inverted dropout: sets elements to zero with probability `rate` and divides the others by 1 - rate. Returns `x` if
+ * the tape is not training. The choice depends on (seed, step, operation, example, row, column), not on padding.
+ * Examples are the entries of the first axis, or the given sequences.
  *
  * @param x - [examples, ..., columns], or with `sequences` [rows, columns]
  * @throws RangeError for a rate outside [0, 1)

@@ -229,8 +229,8 @@ export function discard(variable: Variable): void {
 }
 
 /**
- * Runs `body` and discards its variables, except those that it returns. The memory of intermediate results is then freed
- * as soon as no backward rule needs it.
+ * Runs `body` and discards its variables, except those that it returns. The memory of intermediate results is then
+ * freed as soon as no backward rule needs it.
  *
  * @param body - returns the variables to keep: one, or a list
  * @example

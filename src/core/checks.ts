@@ -77,8 +77,12 @@ export function checkFloat32Array(
   length?: number,
 ): asserts value is Float32Array {
   checkKind(value instanceof Float32Array, name, "a Float32Array", value);
-  if (length !== undefined && value.length !== length)
-    throw new RangeError(mismatch(name, `${length} elements`, value.length));
+  if (length !== undefined) checkLength(name, value, length);
+}
+
+/** Checks the number of elements of an array. */
+export function checkLength(name: string, { length }: ArrayLike<unknown>, expected: number): void {
+  if (length !== expected) throw new RangeError(mismatch(name, `${expected} elements`, length));
 }
 
 /** Checks that every element of `value` is finite. The error names the first that is not. */

@@ -11,7 +11,7 @@ function fixed(value: number): bigint {
   return BigInt(Math.round(value * 2 ** 256));
 }
 
-/** The nearest double. The last 64 bits, which may be wrong, are rounded away first, so that exact results stay exact. */
+/** The nearest double. The last 64 bits may be wrong, so they are rounded away first; exact results stay exact. */
 function rounded(value: bigint): number {
   return Number((value + (1n << 63n)) >> 64n) / 2 ** 192;
 }

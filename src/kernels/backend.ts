@@ -72,8 +72,8 @@ export function createBackend(options: BackendOptions = {}): Backend {
 }
 
 /**
- * Creates a backend whose kernels run on several threads; see {@link startWebThread}. Results have the same bytes for any
- * number of threads. It has one thread if memory cannot be shared: with scalar kernels, or in a page that is not
+ * Creates a backend whose kernels run on several threads; see {@link startWebThread}. Results have the same bytes for
+ * any number of threads. It has one thread if memory cannot be shared: with scalar kernels, or in a page that is not
  * cross-origin isolated.
  *
  * @throws RangeError if the variant is not available or `threads` is out of range; any rejection of `startThread`

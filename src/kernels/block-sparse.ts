@@ -61,16 +61,16 @@ export interface BlockSparseMatrix {
 }
 
 /**
- * The operations. The order of additions does not depend on the range of tokens, from `first` to below `end`, so work may
- * be divided by tokens if each part has its own working space.
+ * The operations. The order of additions does not depend on the range of tokens, from `first` to below `end`, so work
+ * may be divided by tokens if each part has its own working space.
  */
 export interface BlockSparseKernels {
   /** matrix.values = the kept blocks of a dense weight [outputs, inputs]. */
   blockSparseGather(weight: Float32Array, matrix: BlockSparseMatrix): void;
 
   /**
-   * y[t] = W x[t] + bias (or null) for a range of tokens; x is [tokens, inputs], y [tokens, outputs]. Products are added
-   * in the order of the blocks. `tile` has `workingSpace(height, inputs)` floats.
+   * y[t] = W x[t] + bias (or null) for a range of tokens; x is [tokens, inputs], y [tokens, outputs]. Products are
+   * added in the order of the blocks. `tile` has `workingSpace(height, inputs)` floats.
    */
   blockSparseForward(
     x: Float32Array,

@@ -174,8 +174,8 @@ export interface RowKernels {
   ): void;
 
   /**
-   * y = gamma * xhat + beta with xhat = (s - mean(s)) * rstd, rstd = 1 / sqrt(var(s) + epsilon) and s = x + residual, or
-   * s = x. The backward pass needs xhat [rows, columns] and rstd [rows]. xhat may alias x.
+   * y = gamma * xhat + beta with xhat = (s - mean(s)) * rstd, rstd = 1 / sqrt(var(s) + epsilon) and s = x + residual,
+   * or s = x. The backward pass needs xhat [rows, columns] and rstd [rows]. xhat may alias x.
    */
   layerNormForward(
     x: Float32Array,
@@ -203,8 +203,8 @@ export interface RowKernels {
   ): void;
 
   /**
-   * Inverted dropout of one example: y = x * keep / (1 - rate). y may alias x. The backward pass is the same on dy. Row r
-   * uses the positions from firstPosition + r * positionStride on; both are multiples of 32. The draw of position
+   * Inverted dropout of one example: y = x * keep / (1 - rate). y may alias x. The backward pass is the same on dy. Row
+   * r uses the positions from firstPosition + r * positionStride on; both are multiples of 32. The draw of position
    * 32 s + e (0 <= e < 32) is half e >> 4 (0 = low) of word (e >> 2) & 3 of the Philox4x32-10 block with the counter
    * (4 s + (e & 3), example, operation, step) and the key (seedLow, seedHigh). Kept if draw >= round(rate * 65536).
    */

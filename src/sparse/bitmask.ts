@@ -1,17 +1,16 @@
-/** A bit for each element, and the elements with a set bit: for weights without structure. */
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape, zerosLike } from "./elements.ts";
 
-/** A matrix with a bit for each element: plain data. */
+/** A matrix as a bit for each element and the elements with a set bit, for weights without a pattern. Plain data. */
 export interface BitmaskMatrix<E extends ElementArray = ElementArray> {
   readonly layout: "bitmask";
   readonly shape: MatrixShape;
-  /** One bit for each element in row-major order, the lowest bit of a byte first; 1 = stored. */
+  /** A bit for each element in row-major order, the lowest bit of a byte first; 1 = stored. */
   readonly bits: Uint8Array;
   /** The stored elements in row-major order. */
   readonly values: E;
 }
 
-/** Packs a row-major matrix without its +0 elements. Elements that `mask` keeps are stored even if they are +0. */
+/** Packs the elements of a row-major matrix that are not +0 or that `mask` keeps. */
 export function packBitmask<E extends ElementArray>(
   data: E,
   shape: MatrixShape,
@@ -33,12 +32,11 @@ export function packBitmask<E extends ElementArray>(
   return { layout: "bitmask", shape: [...shape], bits, values };
 }
 
-/** Whether the bit of an element is set. */
 export function isSet(bits: Uint8Array, index: number): boolean {
   return ((bits[index >>> 3] >>> (index & 7)) & 1) === 1;
 }
 
-/** The dense row-major matrix; elements that are not stored are +0. */
+/** The dense row-major matrix. Elements that are not stored are +0. */
 export function unpackBitmask<E extends ElementArray>(matrix: BitmaskMatrix<E>): E {
   const { shape, bits, values } = matrix;
   const dense = zerosLike(values, shape[0] * shape[1]);

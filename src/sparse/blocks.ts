@@ -1,7 +1,3 @@
-/**
- * A matrix stored by its blocks that are not all +0. With blocks of one element this is the compressed sparse row
- * format (CSR), with the arrays `starts`, `columns` and `values`.
- */
 import { checkInteger, checkKind, mismatch } from "../core/checks.ts";
 import {
   bitsOf,
@@ -15,21 +11,21 @@ import {
 /** Height and width of a block: [4, 1] for the pattern 4x1. */
 export type BlockShape = readonly [height: number, width: number];
 
-/** Which blocks of a matrix are kept. Block rows and columns count blocks, not elements. */
+/** The positions of kept blocks. Block rows and block columns count blocks, not elements. */
 export interface BlockPositions {
-  /** Rows and columns of the dense matrix. Blocks at the lower and right edges may extend beyond it. */
+  /** The shape of the dense matrix. Blocks at the lower and right edges may extend beyond it. */
   readonly shape: MatrixShape;
   readonly block: BlockShape;
-  /** The kept blocks of block row r have the indices starts[r] to below starts[r + 1]. */
+  /** Block row r contains the kept blocks from starts[r] to below starts[r + 1]. */
   readonly starts: Uint32Array;
-  /** Block column of each kept block, ascending within a block row; 16 bits if that is enough. */
+  /** The block column of each kept block, ascending within a block row. 16 bits if they suffice. */
   readonly columns: Uint16Array | Uint32Array;
 }
 
-/** A block-sparse matrix: plain data. */
+/** A matrix as its kept blocks; with blocks of 1x1 it is in compressed sparse row format (CSR). Plain data. */
 export interface BlockMatrix<E extends ElementArray = ElementArray> extends BlockPositions {
   readonly layout: "blocks";
-  /** Elements of the kept blocks, block by block, row-major within a block; +0 beyond the edges of the matrix. */
+  /** The elements of each kept block, row-major within a block. +0 beyond the edges of the matrix. */
   readonly values: E;
 }
 
@@ -45,7 +41,7 @@ export function blockGrid(shape: MatrixShape, [height, width]: BlockShape): Matr
   return [Math.ceil(shape[0] / height), Math.ceil(shape[1] / width)];
 }
 
-/** Marks blocks of a block row with an element that is not +0, or that `mask` keeps, by 1. Returns their number. */
+/** Sets `occupied` to 1 for blocks of a block row with an element that is not +0 or that `mask` keeps. Counts them. */
 export function occupiedInto(
   bits: Uint32Array | Uint16Array,
   mask: Uint8Array | undefined,
@@ -72,9 +68,9 @@ export function occupiedInto(
 }
 
 /**
- * Packs a row-major matrix without blocks that are all +0.
+ * Packs the blocks of a row-major matrix with an element that is not +0 or that `mask` keeps.
  *
- * @param mask - 1 = kept: blocks with a kept element are stored even if it is +0
+ * @param mask - 1 = kept. Default: nothing is kept for its own sake
  * @throws TypeError if `data` has another type, RangeError if its length does not fit the shape
  *
  * @example
@@ -123,7 +119,7 @@ export function packBlocks<E extends ElementArray>(
   return { layout: "blocks", ...positions, values };
 }
 
-/** The dense row-major matrix; elements outside the kept blocks are +0. */
+/** The dense row-major matrix. Elements outside the kept blocks are +0. */
 export function unpackBlocks<E extends ElementArray>(matrix: BlockMatrix<E>): E {
   const dense = zerosLike(matrix.values, matrix.shape[0] * matrix.shape[1]);
   const [bits, from] = [bitsOf(dense), bitsOf(matrix.values)];
@@ -133,7 +129,7 @@ export function unpackBlocks<E extends ElementArray>(matrix: BlockMatrix<E>): E 
   return dense;
 }
 
-/** Visits each element of the kept blocks within the matrix: its index in the matrix and among the values. */
+/** Visits the elements of kept blocks within the matrix, with their indices in the matrix and in `values`. */
 function forEachKept(
   { shape, block, starts, columns }: BlockPositions,
   visit: (start: number, position: number) => void,

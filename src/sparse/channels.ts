@@ -1,17 +1,17 @@
-/** A matrix without its zero rows and columns, which pruned channels leave. */
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape, zerosLike } from "./elements.ts";
 
-/** A smaller dense matrix, and its rows and columns in the whole one: plain data. */
+/** A matrix without its zero rows and columns, such as pruned channels. Plain data. */
 export interface ChannelMatrix<E extends ElementArray = ElementArray> {
   readonly layout: "channels";
   readonly shape: MatrixShape;
+  /** The stored rows and columns. */
   readonly rows: Uint32Array;
   readonly columns: Uint32Array;
-  /** [rows.length, columns.length] in row-major order. */
+  /** [rows.length, columns.length], row-major. */
   readonly values: E;
 }
 
-/** The rows and columns with an element that is not +0, or that `mask` keeps. */
+/** The rows and columns with an element that is not +0 or that `mask` keeps. */
 export function occupiedChannels(
   data: ElementArray,
   [rows, columns]: MatrixShape,
@@ -29,7 +29,7 @@ export function occupiedChannels(
   return { rows: positionsOf(inRow), columns: positionsOf(inColumn) };
 }
 
-/** The positions of ones. Counted first, to avoid a list of numbers that may be very long. */
+/** The positions of ones. They are counted first, to avoid a list of objects that may be very long. */
 function positionsOf(marks: Uint8Array): Uint32Array {
   const positions = new Uint32Array(marks.reduce((sum, mark) => sum + mark, 0));
   let next = 0;
@@ -37,7 +37,7 @@ function positionsOf(marks: Uint8Array): Uint32Array {
   return positions;
 }
 
-/** Packs a row-major matrix without rows and columns that are all +0, unless `mask` keeps an element of them. */
+/** Packs the rows and columns of a row-major matrix with an element that is not +0 or that `mask` keeps. */
 export function packChannels<E extends ElementArray>(
   data: E,
   shape: MatrixShape,
@@ -52,7 +52,7 @@ export function packChannels<E extends ElementArray>(
   return { layout: "channels", shape: [...shape], rows, columns, values };
 }
 
-/** The dense row-major matrix; elements that are not stored are +0. */
+/** The dense row-major matrix. Elements that are not stored are +0. */
 export function unpackChannels<E extends ElementArray>(matrix: ChannelMatrix<E>): E {
   const { shape, rows, columns, values } = matrix;
   const dense = zerosLike(values, shape[0] * shape[1]);

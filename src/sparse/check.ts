@@ -122,8 +122,8 @@ function bitmaskHolds(report: Report, { shape, bits, values }: BitmaskMatrix): b
 }
 
 /**
- * The problems of a packed matrix: wrong lengths, indices out of order or out of range, values beyond its edges. For each
- * array only the first problem.
+ * The problems of a packed matrix: wrong lengths, indices out of order or out of range, values beyond its edges. For
+ * each array only the first problem.
  *
  * @returns problems with names of arrays as paths; empty if the matrix can be unpacked
  * @example

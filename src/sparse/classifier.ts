@@ -1,4 +1,4 @@
-/** A BERT or DistilBERT classifier for inference, with the fastest execution of each layer for its zeros. */
+/** A BERT or DistilBERT classifier for inference. Each linear layer has its own execution. */
 import type { LinearProduct } from "../autograd/records.ts";
 import { createTape, releaseTape } from "../autograd/tape.ts";
 import { checkInteger, checkKind, checkOneOf, describe } from "../core/checks.ts";
@@ -30,13 +30,13 @@ import { compactFeedForward } from "./feed-forward.ts";
 
 /** Options of {@link createSparseClassifier}. */
 export interface SparseClassifierOptions {
-  /** The cost of each execution. Default: measured on the backend, in half a second to a second. */
+  /** Default: measured on the backend, which takes half a second to a second. */
   readonly costs?: CostModel;
-  /** The usual number of tokens of a batch, for which executions are chosen. Default 128. */
+  /** The usual number of tokens of a batch. Executions are chosen for it. Default 128. */
   readonly tokens?: number;
   /**
-   * `auto`: the cheapest executions, without hidden units that cannot matter if that is cheaper. `dense`: every layer
-   * dense. A map: the execution of layers by name; other layers get the cheapest, and all hidden units stay. Default
+   * `auto`: the cheapest executions; hidden units without effect are removed if that is cheaper. `dense`: all layers
+   * are dense. A map: executions by the names of layers; others get the cheapest, and all hidden units stay. Default
    * `auto`.
    */
   readonly executions?: "auto" | "dense" | ReadonlyMap<string, Execution>;
@@ -46,39 +46,39 @@ interface ClassifierLayer {
   readonly name: string;
   readonly facts: LinearFacts;
   readonly execution: Execution;
-  /** Predicted microseconds of the dense product and of the chosen execution. */
+  /** Predicted times of the dense product and of the chosen execution. */
   readonly denseMicroseconds: number;
   readonly microseconds: number;
-  /** Bytes of the weight in memory. */
+  /** The bytes of the weight in memory. */
   readonly bytes: number;
 }
 
-/** A feed-forward sub-layer with hidden units that were removed, or that only add a constant. */
+/** A feed-forward sub-layer from which units were removed, or with units that only add a constant. */
 interface ClassifierFeedForward {
   readonly name: string;
   readonly units: number;
   readonly kept: number;
-  /** Kept units without inputs, which add a constant. */
+  /** The number of kept units without inputs, which add a constant. */
   readonly constant: number;
 }
 
-/** A classifier that computes logits; {@link SparseClassifier.release} frees its memory. */
+/** A classifier for inference. {@link SparseClassifier.release} frees its memory. */
 export interface SparseClassifier {
   readonly config: ModelConfig;
   readonly costs: CostModel;
   readonly layers: readonly ClassifierLayer[];
   readonly feedForwards: readonly ClassifierFeedForward[];
-  /** Bytes of all weights in memory. */
+  /** The bytes of all weights in memory. */
   readonly bytes: number;
   /** Logits [batch, labels]. @throws TypeError or RangeError for a batch that does not fit, or after release */
   logits(batch: TokenBatch): Float32Array;
   release(): void;
 }
 
-/** Reads the values of a parameter by its name in transformers. */
+/** Reads a parameter by its name in transformers. */
 type ReadParameter = (name: string) => NamedValues;
 
-/** A sub-layer without units that cannot matter, if that is cheaper: kept blocks may no longer be aligned. */
+/** Removes units without effect if that is cheaper. It may not be, because blocks may lose their alignment. */
 function compactLayer(
   { intermediate, output }: Pick<LayerNames, "intermediate" | "output">,
   read: ReadParameter,
@@ -156,7 +156,7 @@ function executionOf(
   throw new RangeError(`executions: expected ${expected}, got ${formatExecution(execution)}`);
 }
 
-/** Adds the weight of a linear layer, only in the form that its execution uses. */
+/** Adds the weight of a linear layer in the form that its execution uses. */
 function addLayer(building: Building, name: string, values: NamedValues): void {
   const { backend, costs, tokens, parameters, products, prepared, layers } = building;
   const [outputs = 0, inputs = 0] = values.shape;
@@ -185,8 +185,7 @@ function addLayer(building: Building, name: string, values: NamedValues): void {
 }
 
 /**
- * Makes a classifier of parameters that are read one at a time. Hidden units that cannot matter are removed, and each
- * linear layer is kept in one form only.
+ * Creates a classifier from parameters that are read one at a time. Each linear layer is stored in one form only.
  *
  * @throws TypeError or RangeError for an invalid option, RangeError for a parameter of another shape or an execution
  *   that does not fit its layer; any error of `read`
@@ -271,7 +270,7 @@ export function createSparseClassifier(
   return { config, costs, layers, feedForwards, bytes, logits, release };
 }
 
-/** Reads and adds every parameter once, in module order. Returns their bytes in memory. */
+/** Reads every parameter once and adds it, in module order. Returns the bytes of all. */
 function build(building: Building): number {
   const { backend, config, executions, costs, tokens, parameters, feedForwards } = building;
   const list = parameterList(config);
@@ -285,7 +284,7 @@ function build(building: Building): number {
   const expanding = new Map(
     modelNames(config).layers.map((layer) => [`${layer.intermediate}.weight`, layer]),
   );
-  /** Parameters that were read early, to compact a sub-layer. */
+  /** Parameters of a sub-layer, which are read together. */
   const early = new Map<string, NamedValues>();
   let others = 0;
   for (const { name, module, role } of list) {

@@ -1,4 +1,4 @@
-/** The cost of each execution of a linear layer on this machine: measured once, then plain data. */
+/** The measured costs of executions of linear layers, as plain data. */
 import { checkInteger, checkKind, checkNumber } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, tokensTogether } from "../kernels/block-sparse.ts";
@@ -6,32 +6,32 @@ import type { KernelVariant } from "../kernels/table.ts";
 import { createIntegerTensor, createTensor, type Tensor } from "../tensor/tensor.ts";
 import { type Execution, executionsOf, type LinearFacts, prepareProduct } from "./execution.ts";
 
-/** Cost of products with blocks of one height, in nanoseconds per token. */
+/** The costs of products with blocks of one height, in nanoseconds for a token. */
 interface BlockCost {
   readonly block: number;
-  /** Per output and per input, at any density: transposing tokens, sums, bias. */
+  /** For each output and each input, at any density. */
   readonly edge: number;
 }
 
-/** Costs in nanoseconds: plain data that can be stored or written by hand. */
+/** Costs in nanoseconds, as plain data that can be stored or written by hand. */
 export interface CostModel {
   readonly variant: KernelVariant;
   /**
-   * Tokens of the measured batch. For other numbers costs are taken as proportional, in whole tiles. This is roughly
-   * true from a hundred tokens on; with fewer, packing the weight dominates a dense product.
+   * Tokens of the measured batch. The cost of another batch is assumed to be proportional, by whole tiles. With fewer
+   * than about a hundred tokens this is inexact, because a dense product packs the weight.
    */
   readonly tokens: number;
-  /** Per multiplication of a dense product. */
+  /** For each multiplication of a dense product. */
   readonly dense: number;
   readonly blocks: Readonly<Record<BlockHeight, BlockCost>>;
-  /** Per element gathered from a matrix, scattered back, or cleared before. */
+  /** For each element that is gathered, scattered or cleared. */
   readonly move: number;
 }
 
-/** An execution must take less than this share of the dense cost, because the model is not exact. */
+/** An execution is chosen only below this share of the dense cost, because the model is not exact. */
 const MARGIN = 0.9;
 
-/** The nanoseconds that a layer takes for `tokens` tokens. */
+/** The predicted nanoseconds of a layer for a batch. */
 export function predictCost(
   costs: CostModel,
   facts: LinearFacts,
@@ -57,7 +57,7 @@ export function predictCost(
   }
 }
 
-/** Tokens including those that fill the last tile. */
+/** The tokens of a batch, including those that fill its last tile. */
 function computedTokens(
   { variant, tokens: measured }: CostModel,
   height: BlockHeight,
@@ -68,7 +68,7 @@ function computedTokens(
   return Math.ceil(tokens / together) * together;
 }
 
-/** Checks a cost model. @throws TypeError or RangeError if it is invalid or belongs to other kernels */
+/** Checks a cost model. @throws TypeError or RangeError if it is invalid or is that of other kernels */
 export function checkCosts({ kernels }: Backend, costs: CostModel): void {
   const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
   checkKind(isObject(costs), "costs", "a cost model", costs);
@@ -87,11 +87,11 @@ export function checkCosts({ kernels }: Backend, costs: CostModel): void {
   }
 }
 
-/** The execution that the model predicts to be fastest; dense unless another is clearly faster. */
+/** The execution with the least predicted cost; dense unless another is clearly faster. */
 export function chooseExecution(costs: CostModel, facts: LinearFacts, tokens: number): Execution {
   const [dense, ...others] = executionsOf(facts);
   const costOf = (execution: Execution): number => predictCost(costs, facts, execution, tokens);
-  let best: Execution = dense ?? { kind: "dense" };
+  let best = dense;
   let least = MARGIN * costOf(best);
   for (const execution of others) {
     const cost = costOf(execution);
@@ -102,14 +102,14 @@ export function chooseExecution(costs: CostModel, facts: LinearFacts, tokens: nu
   return best;
 }
 
-/** Extents of the timed layer, and the densities of its blocks. */
+/** The outputs and inputs of the timed layer, and its shares of kept blocks. */
 const SIDE = 512;
 const DENSITIES = [0.1, 0.4] as const;
-/** Milliseconds of warm-up, until the engine has optimised the product, and of timing. */
+/** Milliseconds of warm-up, in which the engine optimises the product, and of timing. */
 const WARM_UP = 15;
 const TIMED = 12;
 
-/** Nanoseconds of a call: the least of several means, because other load only adds time. */
+/** Nanoseconds of a call: the least of several means, because other programs can only add time. */
 function nanosecondsOf(run: () => void): number {
   const until = performance.now() + WARM_UP;
   while (performance.now() < until) run();
@@ -124,12 +124,12 @@ function nanosecondsOf(run: () => void): number {
   return 1e6 * least;
 }
 
-/** A weight of which about a share `density` of the blocks is kept, evenly. */
+/** A weight with evenly distributed kept blocks; `density` is their approximate share. */
 function sampleWeight(height: number, density: number): Float32Array {
   const weight = new Float32Array(SIDE * SIDE);
   for (let i = 0; i < weight.length; i++) {
     const blockRow = Math.floor(i / SIDE / height);
-    // Multiples of the golden ratio are spread evenly and differ between block rows.
+    // The fractions of multiples of the golden ratio are evenly distributed.
     const place = ((i % SIDE) + 1) * 0.6180339887 + blockRow * 0.3819660113;
     if (place - Math.floor(place) < density) weight[i] = 1 + (i % 7) / 8;
   }
@@ -137,7 +137,7 @@ function sampleWeight(height: number, density: number): Float32Array {
 }
 
 /**
- * Measures the costs on a backend, in half a second to a second. Results vary slightly.
+ * Measures the costs on a backend. This takes half a second to a second, and results vary slightly.
  *
  * @param tokens - the usual number of tokens of a batch
  *
@@ -165,7 +165,7 @@ export function measureCosts(backend: Backend, tokens: number = 128): CostModel 
     kernels.addBias(y.data, bias.data, tokens, SIDE);
   });
   const blockCost = (height: BlockHeight): BlockCost => {
-    const points = DENSITIES.map((density) => {
+    const [few, many] = DENSITIES.map((density) => {
       const sample = sampleWeight(height, density);
       const prepared = prepareProduct(backend, sample, shape, { kind: "blocks", height });
       const time = nanosecondsOf(() => prepared.product(x, bias, y, tokens)) / tokens;
@@ -174,8 +174,6 @@ export function measureCosts(backend: Backend, tokens: number = 128): CostModel 
       for (const value of sample) if (value !== 0) kept++;
       return { time, blocks: kept / height };
     });
-    const [few, many] = points;
-    if (few === undefined || many === undefined) throw new Error("expected two densities");
     const block = Math.max(0, (many.time - few.time) / (many.blocks - few.blocks));
     return { block, edge: Math.max(0, (few.time - block * few.blocks) / (2 * SIDE)) };
   };
@@ -191,7 +189,7 @@ export function measureCosts(backend: Backend, tokens: number = 128): CostModel 
   };
 }
 
-/** Nanoseconds per moved element. Measured alone, because next to a product it would be lost in the noise. */
+/** Nanoseconds for a moved element, measured without a product, which would take much longer. */
 function movingCost(backend: Backend, x: Tensor, y: Tensor, tokens: number): number {
   const { kernels } = backend;
   const half = SIDE / 2;

@@ -1,5 +1,5 @@
-/** Executions of a linear layer at inference: dense, by kept blocks, or without zero rows and columns. */
 import type { LinearProduct } from "../autograd/records.ts";
+import { sumOf } from "../core/sum.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, workingSpace } from "../kernels/block-sparse.ts";
 import { createIntegerTensor, createTensor, Tensor } from "../tensor/tensor.ts";
@@ -8,12 +8,10 @@ import { occupiedChannels, packChannels } from "./channels.ts";
 import type { MatrixShape } from "./elements.ts";
 import { countKeptBlocks } from "./size.ts";
 
-/** How y = W x + b is computed. */
+/** The computation of y = W x + b: densely, by kept blocks of `height` x 1, or without zero rows and columns of W. */
 export type Execution =
   | { readonly kind: "dense" }
-  /** By blocks of `height` consecutive outputs and one input that are not all +0. */
   | { readonly kind: "blocks"; readonly height: BlockHeight }
-  /** As a dense product of the rows and columns that are not zero. */
   | { readonly kind: "compacted" };
 
 export const EXECUTION_KINDS: readonly Execution["kind"][] = ["dense", "blocks", "compacted"];
@@ -21,19 +19,19 @@ export const EXECUTION_KINDS: readonly Execution["kind"][] = ["dense", "blocks",
 export interface LinearFacts {
   readonly outputs: number;
   readonly inputs: number;
-  /** Kept blocks for each height that divides the outputs. */
+  /** The number of kept blocks for each height that divides the outputs. */
   readonly blocks: ReadonlyMap<BlockHeight, number>;
-  /** Rows and columns that are not zero. */
+  /** The number of rows and columns that are not zero. */
   readonly rows: number;
   readonly columns: number;
 }
 
-/** The weight with +0 for every -0 (a negative weight times a zero mask), which layouts would keep. */
+/** Replaces -0 (a negative weight times a zero mask) by +0, because layouts store -0. */
 function withPositiveZeros(weight: Float32Array): Float32Array {
   return weight.map((value) => value + 0);
 }
 
-/** Counts the facts of a weight [outputs, inputs]; -0 counts as zero. */
+/** The facts of a weight [outputs, inputs]. -0 counts as zero. */
 export function linearFacts(weight: Float32Array, shape: MatrixShape): LinearFacts {
   const [outputs, inputs] = shape;
   const heights = BLOCK_HEIGHTS.filter((height) => outputs % height === 0);
@@ -48,25 +46,24 @@ export function linearFacts(weight: Float32Array, shape: MatrixShape): LinearFac
   };
 }
 
-/** Every execution that is possible for a weight, dense first. */
-export function executionsOf({ blocks }: LinearFacts): readonly Execution[] {
+/** The possible executions of a weight, dense first. */
+export function executionsOf({ blocks }: LinearFacts): readonly [Execution, ...Execution[]] {
   const heights = [...blocks.keys()].map((height) => ({ kind: "blocks" as const, height }));
   return [{ kind: "dense" }, ...heights, { kind: "compacted" }];
 }
 
-/** `dense`, `compacted`, `blocks 4x1`. */
+/** An execution as text: `dense`, `compacted`, `blocks 4x1`. */
 export function formatExecution(execution: Execution): string {
   return execution.kind === "blocks" ? `blocks ${execution.height}x1` : execution.kind;
 }
 
 export interface PreparedProduct {
   readonly product: LinearProduct;
-  /** Bytes of the weight in this form. */
+  /** The bytes of the weight in this form. */
   readonly bytes: number;
   release(): void;
 }
 
-/** Prepares a product that is not dense. */
 export function prepareProduct(
   backend: Backend,
   weight: Float32Array,
@@ -79,7 +76,7 @@ export function prepareProduct(
     : prepareCompacted(backend, plain, shape);
 }
 
-/** A tensor of at least one element, as shapes require. */
+/** A tensor with at least one element, because an extent may not be zero. */
 function integersOf(backend: Backend, values: ArrayLike<number>): Tensor {
   const integers = Int32Array.from(values.length === 0 ? [0] : values);
   return createIntegerTensor(backend, [integers.length], integers);
@@ -93,7 +90,7 @@ function floatsOf(backend: Backend, values: Float32Array): Tensor {
 function prepared(product: LinearProduct, held: readonly Tensor[]): PreparedProduct {
   return {
     product,
-    bytes: held.reduce((sum, { region }) => sum + 4 * region.length, 0),
+    bytes: sumOf(held, ({ region }) => 4 * region.length),
     release: () => {
       for (const tensor of held) tensor.release();
     },
@@ -150,7 +147,7 @@ function prepareCompacted(
   const values = floatsOf(backend, packed.values);
   const [gathers, scatters] = [columns > 0 && columns < inputs, rows > 0 && rows < outputs];
   const product: LinearProduct = (x, bias, y, tokens) => {
-    // One reservation for both, before any view, because it may grow the memory. The second starts at a cache line.
+    // One reservation, before any view is made, because it may grow the memory. `to` starts at a cache line.
     const gathered = gathers ? Math.ceil((tokens * columns) / LINE) * LINE : 0;
     const scattered = scatters ? tokens * rows : 0;
     const length = Math.max(1, gathered + scattered);

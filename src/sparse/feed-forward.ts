@@ -1,5 +1,4 @@
-/** Removes hidden units of a feed-forward sub-layer that cannot change its result, except for the order of sums. */
-import { checkInteger } from "../core/checks.ts";
+import { checkInteger, checkLength } from "../core/checks.ts";
 
 /** A feed-forward sub-layer: hidden = activation(W1 x + b1), y = W2 hidden + b2. */
 interface FeedForward {
@@ -14,14 +13,14 @@ interface FeedForward {
 }
 
 interface CompactedFeedForward extends FeedForward {
-  /** Units without inputs that stay because they add a constant. */
+  /** The number of units without inputs that add a constant. */
   readonly constant: number;
 }
 
 /**
- * Removes every hidden unit that is not read (its column of W2 is zero) or always zero (its row of W1 and its bias are
- * zero, so GELU and ReLU give zero). A unit with a zero row but a bias adds a constant. It stays and is counted, because
- * adding the constant to b2 would round differently. Returns the given arrays if nothing is removed.
+ * Removes hidden units without effect: those that are not read (a zero column of W2) or are always zero (a zero row of
+ * W1 and bias 0, for GELU and ReLU). A unit with a zero row and a bias adds a constant. It stays, because a sum of the
+ * constant and b2 would be rounded differently. Returns the given arrays if nothing is removed.
  *
  * @throws RangeError for a size that is not a positive integer, or an array of another length
  */
@@ -65,9 +64,4 @@ export function compactFeedForward(layer: FeedForward): CompactedFeedForward {
     width,
     constant,
   };
-}
-
-function checkLength(name: string, { length }: Float32Array, expected: number): void {
-  if (length !== expected)
-    throw new RangeError(`${name}: expected ${expected} elements, got ${length}`);
 }

@@ -1,23 +1,22 @@
-/**
- * N:M: of every M consecutive elements of a row M - N are stored, with their positions in the group. For 2:4, the
- * format of sparse tensor cores, these are half of the values and two bits for each.
- */
 import { checkInteger, mismatch } from "../core/checks.ts";
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape, zerosLike } from "./elements.ts";
 
-/** Zeros and elements of a group: `{ prune: 2, of: 4 }` for 2:4. */
+/** The zeros and the elements of a group: `{ prune: 2, of: 4 }` for 2:4. */
 export interface GroupShape {
   readonly prune: number;
   readonly of: number;
 }
 
-/** A matrix in groups: plain data. The last group of a row may extend beyond the matrix. */
+/**
+ * A matrix that stores M - N elements of each group of an N:M pattern, with their positions in the group: the format of
+ * sparse tensor cores. The last group of a row may extend beyond the matrix. Plain data.
+ */
 export interface GroupMatrix<E extends ElementArray = ElementArray> extends GroupShape {
   readonly layout: "groups";
   readonly shape: MatrixShape;
-  /** of - prune values for each group; +0 beyond the edge of the matrix. */
+  /** `of - prune` elements of each group; +0 beyond the edge of the matrix. */
   readonly values: E;
-  /** The position of each value in its group, ascending, in as many bits as `of - 1` needs, lowest bit first. */
+  /** The position of each value in its group, ascending. Each has as many bits as `of - 1`, the lowest bit first. */
   readonly indices: Uint8Array;
 }
 
@@ -28,7 +27,7 @@ export function positionBits(of: number): number {
   return 32 - Math.clz32(of - 1);
 }
 
-/** The number of stored values, and of the bytes of their positions. */
+/** The number of stored values, and the bytes of their positions. */
 export function groupSizes(
   [rows, columns]: MatrixShape,
   { prune, of }: GroupShape,
@@ -48,7 +47,7 @@ function occupiedIn(bits: Uint32Array | Uint16Array, start: number, end: number)
   return count;
 }
 
-/** The first group with fewer than N zeros (+0), by row and first column. */
+/** The row and the first column of the first group with fewer than N zeros (+0); null if there is no such group. */
 export function firstFullGroup(
   data: ElementArray,
   [rows, columns]: MatrixShape,
@@ -65,7 +64,7 @@ export function firstFullGroup(
   return null;
 }
 
-// The byte of a bit by division, because a shift wraps at 2^32 bits, which large matrices exceed.
+// The byte is found by division, because a shift wraps at 2^32 bits, which is too few for large matrices.
 function writePosition(indices: Uint8Array, at: number, bits: number, position: number): void {
   const bit = at * bits;
   const word = position << (bit & 7);
@@ -82,10 +81,9 @@ export function readPosition(indices: Uint8Array, at: number, bits: number): num
 }
 
 /**
- * Packs a row-major matrix in which every group has N elements +0. If a group has more, its first zeros are stored
- * with the values.
+ * Packs a row-major matrix whose groups have at least N elements +0. The first zeros of a group with more are stored.
  *
- * @throws RangeError naming the first group with fewer zeros
+ * @throws RangeError that names the first group with fewer zeros
  */
 export function packGroups<E extends ElementArray>(
   data: E,
@@ -123,7 +121,7 @@ export function packGroups<E extends ElementArray>(
   return { layout: "groups", shape: [...shape], prune, of, values, indices };
 }
 
-/** The dense row-major matrix; elements that are not stored are +0. */
+/** The dense row-major matrix. Elements that are not stored are +0. */
 export function unpackGroups<E extends ElementArray>(matrix: GroupMatrix<E>): E {
   const { shape, prune, of, values, indices } = matrix;
   const [rows, columns] = shape;

@@ -1,4 +1,5 @@
-/** All layouts of a weight: their types, spellings, packing and unpacking. */
+/** The layouts of a weight: their spellings, packing and unpacking. */
+import { sumOf } from "../core/sum.ts";
 import { type BitmaskMatrix, packBitmask, unpackBitmask } from "./bitmask.ts";
 import { type BlockMatrix, type BlockShape, packBlocks, unpackBlocks } from "./blocks.ts";
 import { type ChannelMatrix, packChannels, unpackChannels } from "./channels.ts";
@@ -22,27 +23,17 @@ type ExactMatrix<E extends ElementArray = ElementArray> =
 /** A weight in any layout. */
 export type PackedMatrix = ExactMatrix | QuantizedMatrix;
 
-/** A layout without a weight; `blocks` of 1x1 are compressed sparse rows. */
+/** A layout without a weight. Blocks of 1x1 are compressed sparse rows (CSR). */
 export type LayoutSpec =
   | { readonly layout: "blocks"; readonly block: BlockShape }
   | ({ readonly layout: "groups" } & GroupShape)
   | { readonly layout: "bitmask" }
   | { readonly layout: "channels" };
 
-/** The spellings of layouts, for error messages. */
+/** The spellings, for error messages. */
 export const LAYOUT_SPELLINGS = 'a layout such as "4x1", "2:4", "bitmask", "csr" or "channels"';
 
-/**
- * The spelling of a layout: `4x1`, `2:4`, `bitmask`, `csr`, `channels`.
- *
- * @example
- * ```ts
- * import { formatLayout } from "espalier/sparse";
- *
- * console.assert(formatLayout({ layout: "blocks", block: [4, 1] }) === "4x1");
- * console.assert(formatLayout({ layout: "blocks", block: [1, 1] }) === "csr");
- * ```
- */
+/** The spelling of a layout: `4x1`, `2:4`, `bitmask`, `csr`, `channels`. See {@link parseLayout}. */
 export function formatLayout(spec: LayoutSpec): string {
   switch (spec.layout) {
     case "blocks":
@@ -58,14 +49,14 @@ export function formatLayout(spec: LayoutSpec): string {
 }
 
 /**
- * The layout with a spelling; `undefined` if the text is not one.
+ * The layout with a spelling; `undefined` if the text is not a layout.
  *
  * @example
  * ```ts
- * import { parseLayout } from "espalier/sparse";
+ * import { formatLayout, parseLayout } from "espalier/sparse";
  *
  * const groups = parseLayout("2:4");
- * console.assert(groups?.layout === "groups" && groups.prune === 2);
+ * console.assert(groups?.layout === "groups" && formatLayout(groups) === "2:4");
  * console.assert(parseLayout("csr")?.layout === "blocks" && parseLayout("4:2") === undefined);
  * ```
  */
@@ -80,11 +71,11 @@ export function parseLayout(text: string): LayoutSpec | undefined {
 }
 
 /**
- * Packs a row-major matrix into a layout, bit for bit.
+ * Packs a row-major matrix into a layout, which keeps every bit.
  *
- * @param mask - 1 = kept: kept elements are stored even if they are +0. Groups ignore it
+ * @param mask - 1 = kept, which is stored even if it is +0; not for groups
  * @throws TypeError if `data` has another type; RangeError if its length does not fit the shape, or for groups with
- *   fewer zeros
+ *   fewer zeros than the layout
  *
  * @example
  * ```ts
@@ -117,19 +108,7 @@ export function pack<E extends ElementArray>(
   }
 }
 
-/**
- * The dense row-major matrix, with elements of the same type, or 32-bit floats for a quantized matrix.
- *
- * @example
- * ```ts
- * import { packBlocks, quantizeBlocks, unpack } from "espalier/sparse";
- *
- * const packed = packBlocks(Uint16Array.of(0, 0x3c00), [2, 1], [1, 1]);
- * console.assert(unpack(packed) instanceof Uint16Array);
- * const { matrix } = quantizeBlocks(packBlocks(Float32Array.of(0, 1), [2, 1], [1, 1]));
- * console.assert(unpack(matrix) instanceof Float32Array);
- * ```
- */
+/** The dense row-major matrix. Elements keep their type; quantized elements become floats. See {@link pack}. */
 export function unpack(matrix: PackedMatrix): ElementArray {
   switch (matrix.layout) {
     case "blocks":
@@ -149,7 +128,7 @@ export function unpack(matrix: PackedMatrix): ElementArray {
 
 export type PackedArray = ElementArray | Int8Array | Uint8Array | Uint32Array;
 
-/** The names of the arrays of a packed matrix, in the order in which they are stored. */
+/** The names of a packed matrix's arrays, in the order of storage. */
 export const ARRAY_NAMES: {
   readonly [Layout in PackedMatrix["layout"]]: readonly (string &
     keyof Extract<PackedMatrix, { readonly layout: Layout }>)[];
@@ -161,23 +140,13 @@ export const ARRAY_NAMES: {
   channels: ["rows", "columns", "values"],
 });
 
-/** The arrays of a packed matrix, by name. */
+/** The arrays of a packed matrix with their names. */
 export function packedArrays(matrix: PackedMatrix): readonly (readonly [string, PackedArray])[] {
   const arrays = new Map<string, unknown>(Object.entries(matrix));
   return ARRAY_NAMES[matrix.layout].map((name) => [name, arrays.get(name) as PackedArray]);
 }
 
-/**
- * Bytes of the arrays of a packed matrix.
- *
- * @example
- * ```ts
- * import { packBlocks, packedBytes } from "espalier/sparse";
- *
- * const empty = packBlocks(new Float32Array(16), [4, 4], [4, 1]);
- * if (packedBytes(empty) !== 8) throw new Error("expected the two block row starts alone");
- * ```
- */
+/** The bytes of a packed matrix's arrays. */
 export function packedBytes(matrix: PackedMatrix): number {
-  return packedArrays(matrix).reduce((sum, [, array]) => sum + array.byteLength, 0);
+  return sumOf(packedArrays(matrix), ([, array]) => array.byteLength);
 }

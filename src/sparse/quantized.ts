@@ -2,7 +2,7 @@
  * Kept blocks with eight bits for each element and a scale for each block. This is the only lossy layout: the error of
  * an element is at most half the scale of its block, and -0 becomes +0.
  */
-import { checkFinite, mismatch } from "../core/checks.ts";
+import { checkFinite, checkLength } from "../core/checks.ts";
 import { fromBfloat16, roundUpToBfloat16 } from "../core/half.ts";
 import { type BlockMatrix, type BlockPositions, unpackBlocks } from "./blocks.ts";
 
@@ -25,8 +25,8 @@ export interface QuantizationError {
 const LARGEST = 127;
 
 /**
- * Rounds elements to eight bits. The scale of a block is its largest magnitude divided by 127 and rounded up to bfloat16,
- * so that no element is clipped.
+ * Rounds elements to eight bits. The scale of a block is its largest magnitude divided by 127 and rounded up to
+ * bfloat16, so that no element is clipped.
  *
  * @throws RangeError if an element is not finite
  *
@@ -77,10 +77,7 @@ export function quantizeBlocks(blocks: BlockMatrix<Float32Array>): {
 export function unpackQuantized(matrix: QuantizedMatrix): Float32Array {
   const { shape, block, starts, columns, scales } = matrix;
   const size = block[0] * block[1];
-  if (matrix.values.length !== scales.length * size)
-    throw new RangeError(
-      mismatch("values", `${scales.length * size} elements`, matrix.values.length),
-    );
+  checkLength("values", matrix.values, scales.length * size);
   const values = new Float32Array(matrix.values.length);
   for (let i = 0; i < values.length; i++)
     values[i] = matrix.values[i] * fromBfloat16(scales[Math.floor(i / size)]);

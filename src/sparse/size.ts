@@ -1,36 +1,18 @@
-/** The size of a weight in each layout, without packing it, and the smallest layout. */
+/** The size of a weight in each layout, and the smallest layout. */
 import { type BlockShape, blockGrid, checkBlock, occupiedInto } from "./blocks.ts";
 import { occupiedChannels } from "./channels.ts";
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape } from "./elements.ts";
 import { checkGroup, firstFullGroup, groupSizes } from "./groups.ts";
-import type { LayoutSpec } from "./layout.ts";
+import { type LayoutSpec, parseLayout } from "./layout.ts";
 
 /** Layouts for the usual patterns, and for any other weight. */
-export const USUAL_LAYOUTS: readonly LayoutSpec[] = [
-  { layout: "blocks", block: [1, 1] },
-  { layout: "blocks", block: [2, 1] },
-  { layout: "blocks", block: [4, 1] },
-  { layout: "blocks", block: [8, 1] },
-  { layout: "blocks", block: [16, 1] },
-  { layout: "blocks", block: [1, 2] },
-  { layout: "blocks", block: [1, 4] },
-  { layout: "blocks", block: [1, 8] },
-  { layout: "blocks", block: [1, 16] },
-  { layout: "blocks", block: [4, 4] },
-  { layout: "blocks", block: [8, 8] },
-  { layout: "blocks", block: [16, 16] },
-  { layout: "groups", prune: 1, of: 2 },
-  { layout: "groups", prune: 2, of: 4 },
-  { layout: "groups", prune: 4, of: 8 },
-  { layout: "groups", prune: 3, of: 4 },
-  { layout: "bitmask" },
-  { layout: "channels" },
-];
+export const USUAL_LAYOUTS: readonly LayoutSpec[] = /* @__PURE__ */ [
+  ...["csr", "2x1", "4x1", "8x1", "16x1", "1x2", "1x4", "1x8", "1x16", "4x4", "8x8", "16x16"],
+  ...["1:2", "2:4", "4:8", "3:4"],
+  ...["bitmask", "channels"],
+].flatMap((spelling) => parseLayout(spelling) ?? []);
 
-/** The scale of a block is a bfloat16 number. */
-const SCALE_BYTES = 2;
-
-/** The number of blocks with an element that is not +0, or that `mask` keeps. */
+/** The number of blocks with an element that is not +0 or that `mask` keeps. */
 export function countKeptBlocks(
   data: ElementArray,
   shape: MatrixShape,
@@ -46,7 +28,7 @@ export function countKeptBlocks(
   return count;
 }
 
-/** Bytes of the block layout, with `blockBytes` for each kept block besides its index. */
+/** The bytes of a layout of blocks: `blockBytes` and an index for each kept block, and the starts of block rows. */
 function blockLayoutBytes(
   data: ElementArray,
   shape: MatrixShape,
@@ -61,9 +43,9 @@ function blockLayoutBytes(
 }
 
 /**
- * The `packedBytes` of a matrix in a layout.
+ * The bytes of a matrix in a layout, computed without packing it.
  *
- * @returns null for groups with fewer zeros
+ * @returns null for groups with fewer zeros than the layout
  * @throws TypeError or RangeError as `pack`
  *
  * @example
@@ -108,7 +90,7 @@ export function layoutBytes(
   }
 }
 
-/** Bytes of a matrix in blocks of eight-bit integers. */
+/** The bytes of a matrix in quantized blocks. */
 export function quantizedBytes(
   data: Float32Array,
   shape: MatrixShape,
@@ -116,16 +98,17 @@ export function quantizedBytes(
   mask?: Uint8Array,
 ): number {
   checkMatrix(data, shape, mask);
-  return blockLayoutBytes(data, shape, block, block[0] * block[1] + SCALE_BYTES, mask);
+  const blockBytes = block[0] * block[1] + Uint16Array.BYTES_PER_ELEMENT; // integers and a scale
+  return blockLayoutBytes(data, shape, block, blockBytes, mask);
 }
 
 export interface LayoutSize {
-  /** Null: dense. */
+  /** null if dense. */
   readonly spec: LayoutSpec | null;
   readonly bytes: number;
 }
 
-/** The smallest layout; dense, then the first, of equal ones. */
+/** The smallest of several layouts and dense; on ties dense, then the first. */
 export function smallestBy(
   denseBytes: number,
   specs: readonly LayoutSpec[],
@@ -139,13 +122,13 @@ export function smallestBy(
   return smallest;
 }
 
-/** Whether an element is +0; if not, no layout is smaller than dense. */
+/** Whether an element is +0. Without zeros no layout is smaller than dense. */
 export function hasZero(data: ElementArray): boolean {
   return (bitsOf(data) as Uint32Array).includes(0);
 }
 
 /**
- * The smallest of several layouts and dense; of equal ones dense, then the first.
+ * The smallest of several layouts and dense; on ties dense, then the first.
  *
  * @throws TypeError or RangeError as {@link layoutBytes}
  *

@@ -1,4 +1,4 @@
-/** The kept blocks of a pruned weight in a backend's memory, beside the dense weight. */
+/** The kept blocks of a pruned weight in a backend's memory. The dense weight stays. */
 import { checkInteger } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import {
@@ -10,33 +10,33 @@ import {
 import { elementCount, formatShape, type Shape } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
-/** Which blocks of four consecutive outputs and one input of a weight [outputs, inputs] are kept. */
+/** The positions of the kept 4x1 blocks of a weight [outputs, inputs]. */
 export interface KeptBlocks {
   readonly outputs: number;
   readonly inputs: number;
-  /** For each block row the number of blocks before it; then the number of all blocks. */
+  /** The number of blocks before each block row, then the number of all blocks. */
   readonly starts: Int32Array;
   /** The input of each block, ascending within a block row. */
   readonly columns: Int32Array;
 }
 
-/** Kept blocks with their values, and the working space of products with them: one product at a time uses it. */
+/** Kept blocks with their values, and the working space of their products, one product at a time. */
 export interface BlockSparseWeight {
   readonly outputs: number;
   readonly inputs: number;
   readonly blocks: number;
   readonly starts: Tensor;
   readonly columns: Tensor;
-  /** As of the latest {@link refreshBlockSparseWeight}. */
+  /** Copied by the latest {@link refreshBlockSparseWeight}. */
   readonly values: Tensor;
   readonly tile: Tensor;
 }
 
 /**
- * The blocks in which at least one element is 1 in all masks.
+ * The blocks with at least one element that all masks keep.
  *
- * @param shape [outputs, inputs], outputs a multiple of four
- * @param masks at least one, each of 0 and 1 in the weight's layout
+ * @param shape - [outputs, inputs]; outputs are a multiple of four
+ * @param masks - at least one; 1 = kept
  * @throws RangeError for another shape, or a mask of another length
  */
 export function keptBlocks(shape: Shape, masks: readonly Uint8Array[]): KeptBlocks {
@@ -68,11 +68,7 @@ function intersection([first, ...others]: readonly Uint8Array[]): Uint8Array {
   return first.map((bit, i) => (others.every((mask) => mask[i] !== 0) ? bit : 0));
 }
 
-/**
- * The blocks of `dense`, the weight that they were chosen from, with their values.
- *
- * @throws RangeError if `dense` has another shape
- */
+/** Copies kept blocks from the dense weight. @throws RangeError if that has another shape */
 export function createBlockSparseWeight(
   backend: Backend,
   { outputs, inputs, starts, columns }: KeptBlocks,
@@ -102,7 +98,7 @@ export function createBlockSparseWeight(
   return weight;
 }
 
-/** Copies the kept blocks' values from the dense weight. @throws RangeError if that has another shape. */
+/** Copies the values of kept blocks from the dense weight again. @throws RangeError if that has another shape */
 export function refreshBlockSparseWeight(
   { kernels }: Backend,
   weight: BlockSparseWeight,
@@ -116,7 +112,7 @@ export function refreshBlockSparseWeight(
   kernels.blockSparseGather(dense.data, matrixOf(weight));
 }
 
-/** Views for the kernels. They die when the memory grows. */
+/** Views for the kernels. They are invalid after the memory has grown. */
 export function matrixOf(weight: BlockSparseWeight): BlockSparseMatrix {
   const { outputs, inputs, starts, columns, values } = weight;
   return {
@@ -129,7 +125,6 @@ export function matrixOf(weight: BlockSparseWeight): BlockSparseMatrix {
   };
 }
 
-/** Frees the blocks' memory. The dense weight stays. */
 export function releaseBlockSparseWeight(weight: BlockSparseWeight): void {
   const { starts, columns, values, tile } = weight;
   for (const tensor of [starts, columns, values, tile]) tensor.release();

@@ -3,10 +3,7 @@ import type { Backend } from "../kernels/backend.ts";
 import { elementCount, type Shape } from "./shape.ts";
 import { createTensor, Tensor } from "./tensor.ts";
 
-/**
- * A trainable tensor. `gradient` has the shape of `value`. Every backward pass adds to it until
- * {@link zeroGradients} clears it.
- */
+/** A trainable tensor. Backward passes add to `gradient` until {@link zeroGradients} clears it. */
 export interface Parameter {
   readonly name: string;
   readonly value: Tensor;
@@ -17,7 +14,7 @@ export interface Parameter {
 export type Parameters = ReadonlyMap<string, Parameter>;
 
 /**
- * A parameter with a zero gradient, and zero values unless `values` are given.
+ * A parameter with a zero gradient. Default of `values`: zeros.
  *
  * @example
  * ```ts
@@ -48,7 +45,7 @@ export function createParameter(
 /**
  * A parameter without a gradient, for inference.
  *
- * @param values - null if nothing reads them, because products use another form of the weight
+ * @param values - null if products use another form of the weight, so that nothing reads its values
  */
 export function createFrozenParameter(
   { memory }: Backend,
@@ -59,19 +56,18 @@ export function createFrozenParameter(
   const none = (): Tensor => new Tensor(memory, shape, memory.reserve(1));
   if (values === null) return Object.freeze({ name, value: none(), gradient: none() });
   checkFloat32Array("values", values, elementCount(shape));
-  // A copy first, as in createTensor: a view on this memory dies when reserving grows it.
+  // Copied first: values may be a view of this memory, which is invalid if the reservation grows it.
   const copy = values.slice();
   const value = new Tensor(memory, shape, memory.reserve(copy.length));
   value.data.set(copy);
   return Object.freeze({ name, value, gradient: none() });
 }
 
-/** The parameter of that name. @throws RangeError if there is none. */
+/** The parameter with a name. @throws RangeError if there is no such parameter */
 export function parameterNamed(parameters: Parameters, name: string): Parameter {
   const parameter = parameters.get(name);
-  if (parameter === undefined) {
+  if (parameter === undefined)
     throw new RangeError(`parameters: expected one named ${name}, got ${parameters.size} others`);
-  }
   return parameter;
 }
 

@@ -1,9 +1,8 @@
-/**
- * Shapes of tensors. Plain loops throughout: every operation calls these functions, and an iterator allocates
- * until the engine has optimised it.
- */
+/** Shapes of tensors. Plain loops, because an iterator allocates until the engine has optimised the code. */
 
-/** Extents of a row-major array, outermost first; `[]` is a scalar. */
+import { mismatch } from "../core/checks.ts";
+
+/** Extents of a row-major array, outermost first. `[]` is a scalar. */
 export type Shape = readonly number[];
 
 /** The number of elements; 1 for a scalar. */
@@ -13,19 +12,19 @@ export function elementCount(shape: Shape): number {
   return count;
 }
 
-/** The last extent: the width of a row. 1 for a scalar. */
+/** The last extent, which is the width of a row; 1 for a scalar. */
 export function columnsOf(shape: Shape): number {
   return shape.length === 0 ? 1 : shape[shape.length - 1];
 }
 
-/** The number of rows of {@link columnsOf} elements. */
+/** The product of the other extents. */
 export function rowsOf(shape: Shape): number {
   let count = 1;
   for (let axis = 0; axis + 1 < shape.length; axis++) count *= shape[axis];
   return count;
 }
 
-/** The shape with another last extent. */
+/** A shape with another last extent. */
 export function withColumns(shape: Shape, columns: number): Shape {
   if (columnsOf(shape) === columns) return shape;
   const changed = shape.slice();
@@ -33,7 +32,6 @@ export function withColumns(shape: Shape, columns: number): Shape {
   return changed;
 }
 
-/** Whether two shapes are equal. */
 export function sameShape(a: Shape, b: Shape): boolean {
   if (a === b) return true;
   if (a.length !== b.length) return false;
@@ -46,27 +44,20 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** Checks that a parameter is a vector of that length. @throws RangeError */
+/** Checks that a parameter is a vector of `length`. @throws RangeError */
 export function checkVector(operation: string, name: string, got: Shape, length: number): void {
   if (got.length !== 1 || got[0] !== length) checkSameShape(`${operation} ${name}`, got, [length]);
 }
 
-/** Checks that `got` equals `expected`. @throws RangeError */
+/** Checks that two shapes are equal. @throws RangeError */
 export function checkSameShape(name: string, got: Shape, expected: Shape): void {
-  if (!sameShape(got, expected)) {
-    throw new RangeError(
-      `${name}: expected shape ${formatShape(expected)}, got ${formatShape(got)}`,
-    );
-  }
+  if (!sameShape(got, expected))
+    throw new RangeError(mismatch(name, `shape ${formatShape(expected)}`, formatShape(got)));
 }
 
-/** Checks that every extent is a positive integer. */
+/** Checks that every extent is a positive integer. @throws RangeError */
 export function checkShape(name: string, shape: Shape): void {
-  for (const extent of shape) {
-    if (!Number.isInteger(extent) || extent < 1) {
-      throw new RangeError(
-        `${name}: expected a shape of positive integers, got ${formatShape(shape)}`,
-      );
-    }
-  }
+  for (const extent of shape)
+    if (!Number.isInteger(extent) || extent < 1)
+      throw new RangeError(mismatch(name, "a shape of positive integers", formatShape(shape)));
 }

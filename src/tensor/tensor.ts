@@ -4,8 +4,8 @@ import type { Memory, Region } from "../kernels/simd/memory.ts";
 import { checkShape, elementCount, formatShape, type Shape } from "./shape.ts";
 
 /**
- * A row-major array of 32-bit elements in a backend's memory, reference-counted: code that keeps a tensor beyond
- * the call that passed it retains it, and the last `release` frees the memory. A new tensor has one holder.
+ * A row-major array of 32-bit elements in a backend's memory. It counts its holders: code that keeps a tensor after a
+ * call retains it, and the last `release` frees the memory. A new tensor has one holder.
  */
 export class Tensor {
   readonly shape: Shape;
@@ -13,20 +13,20 @@ export class Tensor {
   readonly #memory: Memory;
   #holders = 1;
 
-  /** Wraps `region`, which has room for all elements of `shape`. Default: allocates zeros. */
+  /** Uses a region with space for all elements. Default: allocates zeros. */
   constructor(memory: Memory, shape: Shape, region?: Region) {
     this.shape = shape;
     this.region = region ?? memory.allocate(elementCount(shape));
     this.#memory = memory;
   }
 
-  /** The elements as floats. The view dies when the memory grows: get it again for each use. */
+  /** The elements as floats. The view is invalid after the memory has grown: get it again for each use. */
   get data(): Float32Array {
     this.#checkHeld();
     return this.#memory.float32(this.region);
   }
 
-  /** The same elements read as 32-bit integers (token ids, row numbers). Dies like `data`. */
+  /** As `data`, but as 32-bit integers, such as row numbers. */
   get integers(): Int32Array {
     this.#checkHeld();
     return this.#memory.int32(this.region);
@@ -37,14 +37,14 @@ export class Tensor {
     return this.#holders > 1;
   }
 
-  /** Adds a holder. Returns the tensor itself. */
+  /** Adds a holder. Returns the tensor. */
   retain(): this {
     this.#checkHeld();
     this.#holders++;
     return this;
   }
 
-  /** Removes a holder; the last one frees the memory. */
+  /** Removes a holder. The last one frees the memory. */
   release(): void {
     this.#checkHeld();
     this.#holders--;
@@ -52,16 +52,15 @@ export class Tensor {
   }
 
   #checkHeld(): void {
-    if (this.#holders === 0) {
+    if (this.#holders === 0)
       throw new RangeError(
         `tensor of shape ${formatShape(this.shape)}: its memory was freed already`,
       );
-    }
   }
 }
 
 /**
- * A tensor of the given shape in the backend's memory, filled from `values` or with zeros.
+ * A new tensor. Default of `values`: zeros.
  *
  * @throws RangeError if an extent is not a positive integer, or `values` has another length
  * @example
@@ -77,14 +76,14 @@ export class Tensor {
 export function createTensor(backend: Backend, shape: Shape, values?: Float32Array): Tensor {
   checkShape("shape", shape);
   if (values !== undefined) checkFloat32Array("values", values, elementCount(shape));
-  // Copied first: values may be a view of this memory, which dies if allocating grows it.
+  // Copied first: values may be a view of this memory, which is invalid if the allocation grows it.
   const copy = values?.slice();
   const tensor = new Tensor(backend.memory, [...shape]);
   if (copy !== undefined) tensor.data.set(copy);
   return tensor;
 }
 
-/** A tensor of 32-bit integers, copied from `values`. */
+/** A new tensor of 32-bit integers. */
 export function createIntegerTensor(backend: Backend, shape: Shape, values: Int32Array): Tensor {
   const copy = values.slice();
   const tensor = new Tensor(backend.memory, [...shape]);

@@ -1,6 +1,6 @@
 /**
- * The operations as plain loops: the specification of the WASM kernels, and the kernels if WASM is not available. Sums and
- * transcendental functions are in double precision and rounded to float32 when they are stored.
+ * The operations as plain loops: the specification of the WASM kernels, and the kernels if WASM is not available. Sums
+ * and transcendental functions are in double precision and rounded to float32 when they are stored.
  */
 import type { Kernels } from "../table.ts";
 import * as activations from "./activations.ts";

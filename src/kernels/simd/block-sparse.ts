@@ -80,9 +80,9 @@ function runParts(
 }
 
 /**
- * Runs a range of tokens in parts of whole tiles of `tokens`, so that the bytes do not depend on the parts. `weights` is
- * the number of multiplications for a token. A single thread works in the caller's tile. Several threads work in their
- * instances' working space (address 0), if it has room for `tileLength` floats.
+ * Runs a range of tokens in parts of whole tiles of `tokens`, so that the bytes do not depend on the parts. `weights`
+ * is the number of multiplications for a token. A single thread works in the caller's tile. Several threads work in
+ * their instances' working space (address 0), if it has room for `tileLength` floats.
  */
 function runTokens(
   scheduler: Scheduler,

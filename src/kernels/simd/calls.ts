@@ -1,6 +1,6 @@
 /**
- * The functions of a module, and the division of work into parts that threads share. Each operation has its own loop over
- * parts: a step runs thousands of operations, and closures would be most of its allocations.
+ * The functions of a module, and the division of work into parts that threads share. Each operation has its own loop
+ * over parts: a step runs thousands of operations, and closures would be most of its allocations.
  */
 import { describe } from "../../core/checks.ts";
 import type { Kernels } from "../table.ts";

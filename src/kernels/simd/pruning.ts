@@ -242,8 +242,8 @@ function masking(stage: Stage, plain: PruningKernels) {
 const stages = new WeakMap<KernelModule, Stage>();
 
 /**
- * The loops of pruning on a backend's module. `plain` loops serve scalar backends and cases in which they are faster. All
- * working space is allocated here, once for a backend, so that pruning does not grow the memory.
+ * The loops of pruning on a backend's module. `plain` loops serve scalar backends and cases in which they are faster.
+ * All working space is allocated here, once for a backend, so that pruning does not grow the memory.
  */
 export function wasmPruningKernels(backend: Backend, plain: PruningKernels): PruningKernels {
   const module = moduleOf(backend);

@@ -34,8 +34,8 @@ interface WebWorker extends KernelThread {
 }
 
 /**
- * Starts kernels in Web Workers, with the script `espalier/worker`. {@link createThreadedBackend} starts no worker unless
- * the page is cross-origin isolated, because memory cannot be shared.
+ * Starts kernels in Web Workers, with the script `espalier/worker`. {@link createThreadedBackend} starts no worker
+ * unless the page is cross-origin isolated, because memory cannot be shared.
  *
  * @example
  * ```ts

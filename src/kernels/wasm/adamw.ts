@@ -14,7 +14,7 @@ import {
 } from "./emitter.ts";
 import { forEachPlace } from "./vector-loop.ts";
 
-/** Floats that are updated together by the decay alone if gradient and moments are zero, as in rows of unseen tokens. */
+/** Floats in a run. A run with zero gradient and moments, such as the row of an unseen token, gets only the decay. */
 const STRETCH = 64;
 
 /** The caller computes derived factors in double precision. */

@@ -113,7 +113,7 @@ function addTileGradients(module: ModuleBuilder, together: number) {
   });
 }
 
-/** The gradients of four outputs as vectors of four tokens; through memory (`transposed`) if the engine joins vectors. */
+/** The gradients of four outputs, as vectors of four tokens. They go through `transposed` if the engine joins vectors. */
 function loadTokens(
   f: FunctionBuilder,
   tokens: readonly Local<"i32">[],

@@ -229,7 +229,7 @@ function addTransposeTile(module: ModuleBuilder) {
   });
 }
 
-/** Transposes a group by cache lines, eight tokens at a time: with rows of 4 KiB, their lines share one set of eight. */
+/** Transposes a group by cache lines, for eight tokens at a time: lines 4 KiB apart share a cache set of eight. */
 function transposeGroup(
   f: FunctionBuilder,
   source: Local<"i32">,

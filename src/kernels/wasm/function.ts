@@ -110,7 +110,7 @@ export class FunctionBuilder {
     this.#parameterCount = parameterCount;
   }
 
-  /** A constant of four float32 lanes. It is in memory, because V8 (Node 24) rebuilds an immediate in each iteration. */
+  /** A constant of four float32 lanes, in memory because V8 (Node 24) rebuilds an immediate in each iteration. */
   constantF32x4(lanes: number | readonly [number, number, number, number]): V128 {
     return this.#constants.load(fourLanes(lanes).flatMap(float32Bytes));
   }
