@@ -5,15 +5,13 @@
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import { parseModelConfigOrThrow } from "../model/config.ts";
-import { createParameters } from "../model/parameters.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { PrunerState } from "../prune/state.ts";
-import { releaseParameters } from "../tensor/parameter.ts";
+import type { Parameters } from "../tensor/parameter.ts";
 import { parameterRules } from "../train/optimizer.ts";
 import { learningRateAt } from "../train/schedule.ts";
 import { createSession, releaseSession, type TrainingSession } from "../train/session.ts";
-import type { TrainingSettings } from "../train/settings.ts";
-import { lossPadding } from "../train/settings.ts";
+import { lossPadding, type TrainingSettings } from "../train/settings.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import { appliedMask } from "../train/sparsity.ts";
 import { trainStepInto } from "../train/step.ts";
@@ -32,7 +30,7 @@ import {
   tensorValues,
 } from "./case-files.ts";
 import { compare, type Difference, differenceAt, firstOf } from "./difference.ts";
-import { batchAt } from "./model-case.ts";
+import { batchAt, withParameters } from "./model-case.ts";
 import { isKeyBias } from "./model-gradients.ts";
 import { adamWSettings } from "./model-optimizer.ts";
 import { scheduleAt } from "./model-schedule.ts";
@@ -93,21 +91,19 @@ function jointDifference(
   settings: TrainingSettings,
   padding: Padding,
 ): Difference | undefined {
-  const student = withPadding(modelOf(files, backend, "param/"), padding);
-  const teacher = modelOf(files, backend, "teacher/");
-  const session = createSession(backend, student, settings, teacher);
-  try {
-    return stepsDifference(files, session) ?? finalDifference(files, student);
-  } finally {
-    releaseSession(session);
-    releaseParameters(student.parameters);
-    releaseParameters(teacher.parameters);
-  }
-}
-
-function modelOf(files: OpenCase, backend: Backend, prefix: string): TrainableModel<Batch> {
   const config = parseModelConfigOrThrow({ model_type: "bert", ...at.object(files.json, "model") });
-  return sequenceClassifier(config, createParameters(backend, config, tensorsBelow(files, prefix)));
+  const replay = (student: Parameters, teacher: Parameters): Difference | undefined => {
+    const model = withPadding(sequenceClassifier(config, student), padding);
+    const session = createSession(backend, model, settings, sequenceClassifier(config, teacher));
+    try {
+      return stepsDifference(files, session) ?? finalDifference(files, student);
+    } finally {
+      releaseSession(session);
+    }
+  };
+  return withParameters(backend, config, files, "param/", (student) =>
+    withParameters(backend, config, files, "teacher/", (teacher) => replay(student, teacher)),
+  );
 }
 
 /** Makes the model use this padding instead of the padding that a step requests. */
@@ -165,10 +161,7 @@ function appliedMasks(pruners: readonly PrunerState[]): ReadonlyMap<string, Uint
 }
 
 /** Compares the final parameters, except key biases, whose gradients are rounding noise. */
-function finalDifference(
-  files: OpenCase,
-  { parameters }: TrainableModel<Batch>,
-): Difference | undefined {
+function finalDifference(files: OpenCase, parameters: Parameters): Difference | undefined {
   return firstOf(tensorsBelow(files, "final/"), ([layer, { data }]) => {
     if (isKeyBias(layer)) return undefined;
     const got = parameters.get(layer)?.value.data ?? new Float32Array(0);

@@ -19,7 +19,6 @@ export interface ModelCase {
   readonly batch: TokenBatch & { readonly labels: Int32Array | Float32Array };
   /** Whether the student computes padded positions. */
   readonly padding: Padding;
-  /** The teacher's last hidden state and logits. */
   readonly teacher: { readonly lastHidden: Tensor; readonly logits: Tensor };
 }
 
@@ -42,12 +41,15 @@ export function closeModelCase({ teacher }: ModelCase): void {
   teacher.logits.release();
 }
 
-/** Runs `body` with the student's initial parameters. */
-export function withStudent<T>(
-  { backend, config, files }: ModelCase,
+/** Runs `body` with the parameters that are stored with a prefix, and releases them. */
+export function withParameters<T>(
+  backend: Backend,
+  config: ModelConfig,
+  files: OpenCase,
+  prefix: string,
   body: (parameters: Parameters) => T,
 ): T {
-  const parameters = createParameters(backend, config, tensorsBelow(files, "param/"));
+  const parameters = createParameters(backend, config, tensorsBelow(files, prefix));
   try {
     return body(parameters);
   } finally {
@@ -55,18 +57,37 @@ export function withStudent<T>(
   }
 }
 
+/** Runs `body` with the student's initial parameters. */
+export function withStudent<T>(
+  { backend, config, files }: ModelCase,
+  body: (parameters: Parameters) => T,
+): T {
+  return withParameters(backend, config, files, "param/", body);
+}
+
+/** Runs `body` on a tape without dropout, and releases the tape. */
+export function withTape<T>(
+  backend: Backend,
+  recordGradients: boolean,
+  body: (tape: Tape) => T,
+): T {
+  const tape = createTape(backend, { training: false, recordGradients });
+  try {
+    return body(tape);
+  } finally {
+    releaseTape(tape);
+  }
+}
+
 /** Computes a loss of the student without dropout, and adds its gradients. Returns the loss. */
 export function differentiate(modelCase: ModelCase, parameters: Parameters, loss: Loss): number {
   const { backend, config, batch, padding } = modelCase;
-  const tape = createTape(backend, { training: false, recordGradients: true });
-  try {
+  return withTape(backend, true, (tape) => {
     const variable = loss(tape, forward(tape, config, parameters, batch, { padding }));
     const value = scalarOf(variable);
     backward(tape, variable);
     return value;
-  } finally {
-    releaseTape(tape);
-  }
+  });
 }
 
 export function lastHidden({ hiddenStates }: ModelOutput): Variable {
@@ -97,14 +118,11 @@ function configOf(files: OpenCase, key: string): ModelConfig {
 
 function runTeacher(backend: Backend, files: OpenCase, batch: TokenBatch): ModelCase["teacher"] {
   const config = configOf(files, "teacher_config");
-  const parameters = createParameters(backend, config, tensorsBelow(files, "teacher/"));
-  const tape = createTape(backend, { training: false });
-  const output = forward(tape, config, parameters, batch);
-  const teacher = {
-    lastHidden: lastHidden(output).value.retain(),
-    logits: output.logits.value.retain(),
-  };
-  releaseTape(tape);
-  releaseParameters(parameters);
-  return teacher;
+  return withParameters(backend, config, files, "teacher/", (parameters) =>
+    withTape(backend, false, (tape) => {
+      const output = forward(tape, config, parameters, batch);
+      const hidden = lastHidden(output).value.retain();
+      return { lastHidden: hidden, logits: output.logits.value.retain() };
+    }),
+  );
 }

@@ -8,15 +8,7 @@ import {
   softCrossEntropy,
 } from "../autograd/losses.ts";
 import type { Variable } from "../autograd/records.ts";
-import {
-  constant,
-  createTape,
-  gradientOf,
-  input,
-  releaseTape,
-  scalarOf,
-  type Tape,
-} from "../autograd/tape.ts";
+import { constant, gradientOf, input, scalarOf, type Tape } from "../autograd/tape.ts";
 import type { ModelOutput } from "../model/forward.ts";
 import { type Parameters, parameterNamed } from "../tensor/parameter.ts";
 import { labelLoss } from "../train/distillation.ts";
@@ -28,7 +20,14 @@ import {
   largestMagnitude,
   type Tolerance,
 } from "./difference.ts";
-import { differentiate, type Loss, lastHidden, type ModelCase, withStudent } from "./model-case.ts";
+import {
+  differentiate,
+  type Loss,
+  lastHidden,
+  type ModelCase,
+  withStudent,
+  withTape,
+} from "./model-case.ts";
 
 /** Relative to the largest gradient of the tensor. */
 const GRADIENT = { relative: 1e-4 };
@@ -112,18 +111,18 @@ function compareDistillation(
   label: string,
 ): Difference | undefined {
   const { backend, config, batch, files } = modelCase;
-  const tape = createTape(backend, { training: false, recordGradients: true });
   const shape = [batch.batch, config.labels];
-  const logits = input(tape, shape, tensorValues(files, "out/logits"), { requiresGradient: true });
-  const loss = incDistillationLoss(tape, modelCase, entry, logits);
-  const value = scalarOf(loss);
-  backward(tape, loss);
-  const gradient = gradientOf(logits);
-  releaseTape(tape);
-  return (
-    compare(`${label}.loss`, at.number(entry, "loss"), value, LOSS) ??
-    compare(`${label}.dlogits`, at.numbers(entry, "dlogits"), gradient, GRADIENT)
-  );
+  return withTape(backend, true, (tape) => {
+    const values = tensorValues(files, "out/logits");
+    const logits = input(tape, shape, values, { requiresGradient: true });
+    const loss = incDistillationLoss(tape, modelCase, entry, logits);
+    const value = scalarOf(loss);
+    backward(tape, loss);
+    return (
+      compare(`${label}.loss`, at.number(entry, "loss"), value, LOSS) ??
+      compare(`${label}.dlogits`, at.numbers(entry, "dlogits"), gradientOf(logits), GRADIENT)
+    );
+  });
 }
 
 /** weights[0] x loss against the labels + weights[1] x loss against the teacher's logits. */

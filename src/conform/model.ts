@@ -2,15 +2,22 @@
  * Replays model vectors: forward pass, gradients, distillation losses and optimizer steps of BERT and DistilBERT, as in
  * transformers. A second replay omits padding and compares the results that do not depend on padding.
  */
-import { createTape, releaseTape } from "../autograd/tape.ts";
+import type { Tape } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import { forward } from "../model/forward.ts";
 import type { Padding } from "../model/token-rows.ts";
+import type { Parameters } from "../tensor/parameter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type CaseFiles, openCase, tensorValues } from "./case-files.ts";
 import { compare, type Difference, firstOf } from "./difference.ts";
-import { closeModelCase, type ModelCase, openModelCase, withStudent } from "./model-case.ts";
+import {
+  closeModelCase,
+  type ModelCase,
+  openModelCase,
+  withStudent,
+  withTape,
+} from "./model-case.ts";
 import { distillationDifference, gradientDifference } from "./model-gradients.ts";
 import { optimizerDifference } from "./model-optimizer.ts";
 import { judge, type Verdict } from "./verdict.ts";
@@ -40,8 +47,7 @@ function passDifference(modelCase: ModelCase): Difference | undefined {
 
 function outputDifference(modelCase: ModelCase): Difference | undefined {
   const { backend, config, batch, files, teacher, padding } = modelCase;
-  return withStudent(modelCase, (parameters) => {
-    const tape = createTape(backend, { training: false });
+  const compareOutputs = (tape: Tape, parameters: Parameters): Difference | undefined => {
     const options = { outputHiddenStates: true, outputAttentions: true, padding };
     const output = forward(tape, config, parameters, batch, options);
     const results: ReadonlyMap<string, Tensor> = new Map([
@@ -54,17 +60,14 @@ function outputDifference(modelCase: ModelCase): Difference | undefined {
       ["out/teacher_logits", teacher.logits],
     ]);
     const names = [...files.tensors.keys()].filter((name) => name.startsWith("out/"));
-    const difference = firstOf(names, (name) =>
-      compare(
-        name,
-        recordedOutput(modelCase, output.padding, name),
-        results.get(name)?.data ?? new Float32Array(0),
-        OUTPUT,
-      ),
-    );
-    releaseTape(tape);
-    return difference;
-  });
+    return firstOf(names, (name) => {
+      const got = results.get(name)?.data ?? new Float32Array(0);
+      return compare(name, recordedOutput(modelCase, output.padding, name), got, OUTPUT);
+    });
+  };
+  return withStudent(modelCase, (parameters) =>
+    withTape(backend, false, (tape) => compareOutputs(tape, parameters)),
+  );
 }
 
 /** A recorded output, without the padded positions if the pass omits them. */
