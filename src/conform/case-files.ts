@@ -1,14 +1,13 @@
 /** Reads a case directory of golden vectors: `case.json` and `tensors.safetensors`. */
 import { describe } from "../core/checks.ts";
-import { formatProblem, isLeft, type Problem } from "../core/either.ts";
+import { type Either, formatProblem, isRight, type Problem } from "../core/either.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../io/json.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 
 export type { JsonObject };
 
-/** The contents of a case's files. */
+/** The name and the files of a case directory. */
 export interface CaseFiles {
-  /** The directory's name. */
   readonly name: string;
   readonly json: string;
   readonly tensors: Uint8Array;
@@ -33,12 +32,10 @@ export class CaseFileError extends Error {
 
 /** Parses the files of a case. @throws CaseFileError with the first problem */
 export function openCase({ name, json, tensors }: CaseFiles): OpenCase {
-  const parsed = parseJson("case.json", json);
-  if (isLeft(parsed)) throw problemsError("case.json", parsed.left);
-  if (!isJsonObject(parsed.right)) throw expectedError("", "an object", parsed.right);
-  const file = readSafetensors(tensors);
-  if (isLeft(file)) throw problemsError("tensors.safetensors", file.left);
-  return { name, json: parsed.right, tensors: file.right.tensors };
+  const object = parsed("case.json", parseJson("case.json", json));
+  if (!isJsonObject(object)) throw expectedError("", "an object", object);
+  const file = parsed("tensors.safetensors", readSafetensors(tensors));
+  return { name, json: object, tensors: file.tensors };
 }
 
 /** Values of a tensor as float32. @throws CaseFileError if the case has no such tensor */
@@ -82,7 +79,6 @@ const listOf =
   (value: unknown): value is readonly T[] =>
     Array.isArray(value) && value.every(accepts);
 
-/** Reads a field of a case, by type. */
 export const at: {
   readonly number: FieldReader<number>;
   readonly numbers: FieldReader<readonly number[]>;
@@ -99,11 +95,13 @@ export const at: {
   texts: fieldReader("a list of texts", listOf(isText)),
 };
 
-/** The error for a file that cannot be parsed. */
-export function problemsError(file: string, [first]: readonly Problem[]): CaseFileError {
-  const { path = file, expected = "a file that can be read", got = "none" } = first ?? {};
+/** The content of a parsed file. @throws CaseFileError with the first problem */
+export function parsed<T>(file: string, result: Either<readonly Problem[], T>): T {
+  if (isRight(result)) return result.right;
+  const [{ path, ...problem } = { path: file, expected: "a readable file", got: "none" }] =
+    result.left;
   // The safetensors reader names the format instead of the file.
-  return new CaseFileError({ path: path.replace(/^safetensors/, file), expected, got });
+  throw new CaseFileError({ path: path.replace(/^safetensors/, file), ...problem });
 }
 
 /** The error for an invalid value in `case.json`. */

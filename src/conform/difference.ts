@@ -10,7 +10,6 @@ export interface Place {
   readonly quantity: string;
 }
 
-/** The first entry that differs. */
 export interface Difference {
   /** Null if the quantity belongs to no step. */
   readonly step: number | null;
@@ -38,7 +37,6 @@ function stated(value: Comparable): StatedValue {
   return typeof value === "bigint" || value === undefined ? String(value) : value;
 }
 
-/** A place, or only the name of a quantity. */
 type Where = Place | string;
 
 export function differenceAt(
@@ -122,14 +120,14 @@ function constantly(
   return () => allowed;
 }
 
-/** Returns the first difference that `compare` finds. */
-export function firstOf<T>(
+/** Returns the first difference, or other result, that `find` returns. */
+export function firstOf<T, R = Difference>(
   items: Iterable<T>,
-  compare: (item: T) => Difference | undefined,
-): Difference | undefined {
+  find: (item: T) => R | undefined,
+): R | undefined {
   for (const item of items) {
-    const difference = compare(item);
-    if (difference !== undefined) return difference;
+    const found = find(item);
+    if (found !== undefined) return found;
   }
   return undefined;
 }

@@ -26,10 +26,7 @@ interface CaseReplay {
 }
 
 const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
-  joint: {
-    accepts: ({ kind }) => kind === "joint",
-    replay: (files, backend) => replayJoint(files, backend),
-  },
+  joint: { accepts: ({ kind }) => kind === "joint", replay: replayJoint },
   // Encoder vectors also have a teacher, but they name the model's class.
   model: { accepts: (json) => "teacher_config" in json && !("class" in json), replay: replayModel },
   // Vectors of attention heads also have pruners, but their model is an object.

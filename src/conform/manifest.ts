@@ -5,10 +5,8 @@ import { differenceAt } from "./difference.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
 
 const FORMAT = "espalier-conformance";
-/** The supported major version. */
 const MAJOR = "1";
 
-/** A vector in a manifest. */
 export interface ListedVector {
   readonly family: string;
   readonly slug: string;

@@ -14,7 +14,7 @@ import { compare, type Difference, firstOf } from "./difference.ts";
 import { differentiate, type Loss, type ModelCase, withStudent } from "./model-case.ts";
 import { hiddenStateLoss, isKeyBias } from "./model-gradients.ts";
 
-const LOSS_TOLERANCE = 1e-5;
+const LOSS = { relative: 1e-5 };
 const PARAMETER_TOLERANCE = 1e-6;
 
 export function optimizerDifference(modelCase: ModelCase): Difference | undefined {
@@ -44,9 +44,7 @@ function replayOptimizer(
       const step = index + 1;
       zeroGradients(backend, parameters);
       const got = differentiate(modelCase, parameters, loss);
-      const wrongLoss = compare({ step, quantity: `${name} loss` }, expected, got, {
-        relative: LOSS_TOLERANCE,
-      });
+      const wrongLoss = compare({ step, quantity: `${name} loss` }, expected, got, LOSS);
       if (wrongLoss !== undefined) return wrongLoss;
       for (const [key, history] of histories) {
         const gradient = parameterNamed(parameters, key).gradient.data;

@@ -1,8 +1,7 @@
 /** Replays `lr_schedule.json`: learning rates of `transformers.get_scheduler`. */
-import { isLeft } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { learningRateAt, SCHEDULE_NAMES, type ScheduleName } from "../train/schedule.ts";
-import { at, CaseFileError, type JsonObject, problemsError } from "./case-files.ts";
+import { at, CaseFileError, type JsonObject, parsed } from "./case-files.ts";
 import { compare, type Difference } from "./difference.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
@@ -11,9 +10,7 @@ const RATE = { relative: 1e-14 };
 
 /** Returns one verdict for each row, named `<source>:<row>`. Rows count from 1. */
 export function replaySchedules(source: string, json: string): readonly Verdict[] {
-  const parsed = parseJson(source, json);
-  if (isLeft(parsed)) throw problemsError(source, parsed.left);
-  const rows = parsed.right;
+  const rows = parsed(source, parseJson(source, json));
   if (!Array.isArray(rows) || !rows.every(isJsonObject))
     throw new CaseFileError({ path: source, expected: "a list of objects", got: "another value" });
   return rows.map((row, index) =>

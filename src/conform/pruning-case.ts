@@ -3,9 +3,7 @@ import { elementCount, type LayerKind, type LayerRecord } from "../prune/layer.t
 import { at, expectedError, type JsonObject, type OpenCase, tensorValues } from "./case-files.ts";
 
 interface CaseModel {
-  /** The modules with zero weights. */
   readonly records: readonly LayerRecord[];
-  /** The number of parameters, including biases. */
   readonly parameters: number;
 }
 
@@ -37,9 +35,7 @@ export interface PruningCase {
   readonly events: readonly CaseEvent[];
   /** The error of INC that ended the run. `step` is null if it occurred during preparation. */
   readonly error: { readonly step: number | null; readonly message: string } | undefined;
-  /** INC's three sparsity ratios at the end. */
   readonly finalSparsity: readonly number[] | undefined;
-  /** The sparsity of each pruner at the end. */
   readonly finalShares: readonly number[] | undefined;
 }
 

@@ -78,7 +78,6 @@ function listedDifference(vector: PruningCase): Difference | undefined {
   );
 }
 
-/** Names of the tensors that a complete trajectory has. */
 function* neededTensors(vector: PruningCase): Iterable<string> {
   const { files, drive, layers, events, pruners } = vector;
   for (const kind of ["w0", "wT"]) for (const layer of layers) yield `${kind}/${layer}`;

@@ -2,7 +2,7 @@
 import type { InputError } from "../core/either.ts";
 import { isJsonObject } from "../io/json.ts";
 import { initialisePruning } from "../prune/initialise.ts";
-import { elementCount, type LayerRecord, PruningError } from "../prune/layer.ts";
+import { type LayerRecord, PruningError } from "../prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
 import { findClassifierHead, incSelection, selectLayers } from "../prune/select.ts";
 import type { Fields } from "../prune/sources.ts";
@@ -32,24 +32,17 @@ function configurationRow(row: JsonObject): Difference | undefined {
   );
 }
 
-/** The encoder layer of the model that INC pruned in this table. */
-function encoderLayer(): LayerRecord[] {
+function encoderLayer(): readonly LayerRecord[] {
   const prefix = "bert.encoder.layer.0";
-  const shapes: Readonly<Record<string, readonly [number, number]>> = {
-    [`${prefix}.attention.self.query`]: [8, 8],
-    [`${prefix}.attention.self.key`]: [8, 8],
-    [`${prefix}.attention.self.value`]: [8, 8],
-    [`${prefix}.attention.output.dense`]: [8, 8],
-    [`${prefix}.intermediate.dense`]: [16, 8],
-    [`${prefix}.output.dense`]: [8, 16],
-    classifier: [2, 8],
-  };
-  return Object.entries(shapes).map(([name, shape]) => ({
-    name,
-    kind: "linear",
-    shape,
-    data: new Float32Array(elementCount(shape)),
-  }));
+  return readModel([
+    [`${prefix}.attention.self.query`, "linear", [8, 8]],
+    [`${prefix}.attention.self.key`, "linear", [8, 8]],
+    [`${prefix}.attention.self.value`, "linear", [8, 8]],
+    [`${prefix}.attention.output.dense`, "linear", [8, 8]],
+    [`${prefix}.intermediate.dense`, "linear", [16, 8]],
+    [`${prefix}.output.dense`, "linear", [8, 16]],
+    ["classifier", "linear", [2, 8]],
+  ]).records;
 }
 
 /** Whether INC accepts these settings, but fails at the first prune step. Espalier refuses them at once. */

@@ -1,4 +1,5 @@
 /** Compares the recorded values of a step and of the end of a trajectory. */
+import { sumOf } from "../core/sum.ts";
 import { blockMaskGradients } from "../prune/block-mask.ts";
 import type { PruningConfig } from "../prune/config.ts";
 import { countZeros } from "../prune/count.ts";
@@ -37,7 +38,6 @@ function ownedLayers({ state, vector }: Run) {
   );
 }
 
-/** Compares the gradients of block masks. */
 export function maskGradientDifference(run: Run, step: number): Difference | undefined {
   return firstOf(ownedLayers(run), ({ layer: { name, layout }, name: tensor, pruner }) => {
     const expected = statedTensor(run.vector.files, `mgrad/${step}/${tensor}`);
@@ -139,11 +139,9 @@ function blockEntries(layout: BlockLayout, mask: Uint8Array): Uint8Array {
   });
 }
 
-/** The share of elements that interpolated masks prune. */
 function interpolatedShare(layers: readonly PrunedLayer[]): number {
   const masks = layers.flatMap(({ progressiveMask }) => progressiveMask ?? []);
-  const elements = masks.reduce((sum, { length }) => sum + length, 0);
-  return masks.reduce((sum, mask) => sum + countZeros(mask), 0) / elements;
+  return sumOf(masks, countZeros) / sumOf(masks, ({ length }) => length);
 }
 
 /** Compares masks with the masks last recorded. Masks are all ones at the start. */
@@ -182,10 +180,13 @@ export function stepDifference(run: Run, { step, ...event }: CaseEvent): Differe
       sparsityDifference(run, { step, quantity: "sparsity ratios" }, event.sparsity)) ??
     firstOf(run.vector.layers.entries(), ([i, layer]) => {
       const data = weights[i] ?? new Float32Array(0);
-      const zeros = data.reduce((count, weight) => count + (weight === 0 ? 1 : 0), 0);
       const sum = data.reduce((total, weight) => total + weight, 0);
       return (
-        compare({ step, layer, quantity: "zero weights" }, event.weightZeros[i], zeros) ??
+        compare(
+          { step, layer, quantity: "zero weights" },
+          event.weightZeros[i],
+          countZeros(data),
+        ) ??
         compare({ step, layer, quantity: "weight sum" }, event.weightSums[i] ?? NaN, sum, {
           absolute,
         })

@@ -28,7 +28,6 @@ const BASE: ScheduleConfig = {
   maxSparsityRatioPerOp: 0.98,
 };
 
-/** The schedule of a row with start, end and frequency. */
 function plannedSchedule(row: JsonObject): ScheduleConfig {
   return {
     ...BASE,

@@ -1,5 +1,5 @@
 /** Replays tables that record single functions of INC. Each row is one vector, named `table/part[index]`. */
-import { formatProblem, isLeft } from "../core/either.ts";
+import { InputError, isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import type { JsonObject } from "./case-files.ts";
 import { differenceAt } from "./difference.ts";
@@ -24,8 +24,7 @@ const NOT_ROWS: readonly string[] = ["models"];
 /** Returns one verdict for each row of a table. `name` is the file's name without `.json`. */
 export function replayPruningTable(name: string, json: string): readonly Verdict[] {
   const parsed = parseJson(`${name}.json`, json);
-  if (isLeft(parsed))
-    return [brokenVerdict("pruning_tables", name, parsed.left.map(formatProblem).join("; "))];
+  if (isLeft(parsed)) return [brokenVerdict("pruning_tables", name, new InputError(parsed.left))];
   const table = isJsonObject(parsed.right) ? parsed.right : { rows: parsed.right };
   return Object.entries(table).flatMap(([part, rows]) =>
     Array.isArray(rows) && !NOT_ROWS.includes(part)

@@ -4,6 +4,7 @@
  */
 import { backward } from "../autograd/backward.ts";
 import { crossEntropy } from "../autograd/losses.ts";
+import type { BlockSparseProducts } from "../autograd/records.ts";
 import { createTape, releaseTape, scalarOf } from "../autograd/tape.ts";
 import { nextUnit, openStream } from "../core/random.ts";
 import { type Backend, createBackend } from "../kernels/backend.ts";
@@ -11,7 +12,6 @@ import { type ModelConfig, parseModelConfigOrThrow } from "../model/config.ts";
 import { forward } from "../model/forward.ts";
 import { initialiseParameters } from "../model/parameters.ts";
 import {
-  type BlockSparseWeight,
   createBlockSparseWeight,
   keptBlocks,
   releaseBlockSparseWeight,
@@ -19,7 +19,6 @@ import {
 import { type Parameter, type Parameters, releaseParameters } from "../tensor/parameter.ts";
 import { largestMagnitude } from "./difference.ts";
 
-/** The result of the comparison. */
 export interface SelfTest {
   readonly passed: boolean;
   /** The largest difference in the loss or a gradient, relative to the largest entry. */
@@ -36,7 +35,6 @@ const SEED = 20;
 const BATCH = 3;
 const POSITIONS = 37;
 const VOCABULARY = 100;
-/** The share of blocks that the second layer keeps. */
 const KEPT = 0.3;
 
 function testConfig(): ModelConfig {
@@ -55,9 +53,10 @@ function testConfig(): ModelConfig {
 function compressSecondLayer(
   backend: Backend,
   parameters: Parameters,
-): ReadonlyMap<Parameter, BlockSparseWeight> {
+): ReadonlyMap<Parameter, BlockSparseProducts> {
   const stream = openStream(SEED, 1);
-  const compressed = new Map<Parameter, BlockSparseWeight>();
+  const products = { forward: true, inputGradient: true, weightGradient: true };
+  const compressed = new Map<Parameter, BlockSparseProducts>();
   for (const parameter of parameters.values()) {
     const { name, value } = parameter;
     const [outputs = 0, inputs = 0] = value.shape;
@@ -70,13 +69,12 @@ function compressSecondLayer(
       return bits[blockRow * inputs + (i % inputs)] ?? 0;
     });
     value.data.set(value.data.map((weight, i) => (mask[i] === 1 ? weight : 0)));
-    const blocks = keptBlocks(value.shape, [mask]);
-    compressed.set(parameter, createBlockSparseWeight(backend, blocks, value));
+    const weight = createBlockSparseWeight(backend, keptBlocks(value.shape, [mask]), value);
+    compressed.set(parameter, { weight, ...products });
   }
   return compressed;
 }
 
-/** The loss and the gradients of all parameters. */
 function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
   const config = testConfig();
   const parameters = initialiseParameters(backend, config, SEED);
@@ -95,11 +93,7 @@ function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
     tokenTypeIds: new Int32Array(tokens),
     attentionMask: Uint8Array.from({ length: tokens }, (_, i) => (i % POSITIONS < 30 ? 1 : 0)),
   };
-  const compressed = compressSecondLayer(backend, parameters);
-  const products = { forward: true, inputGradient: true, weightGradient: true };
-  const blockSparse = new Map(
-    [...compressed].map(([parameter, weight]) => [parameter, { weight, ...products }]),
-  );
+  const blockSparse = compressSecondLayer(backend, parameters);
   const tape = createTape(backend, { training: true, seed: SEED, step: 1, blockSparse });
   try {
     const { logits } = forward(tape, config, parameters, batch);
@@ -111,7 +105,7 @@ function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
     return gradients;
   } finally {
     releaseTape(tape);
-    for (const weight of compressed.values()) releaseBlockSparseWeight(weight);
+    for (const { weight } of blockSparse.values()) releaseBlockSparseWeight(weight);
     releaseParameters(parameters);
   }
 }

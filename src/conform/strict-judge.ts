@@ -1,5 +1,5 @@
 /** Judges masks by the `strict` rules. If scores tie, several masks can be right. */
-import { compare, type Difference } from "./difference.ts";
+import { compare, type Difference, firstOf } from "./difference.ts";
 import {
   lowestOf,
   prunedElements,
@@ -12,7 +12,7 @@ import {
 } from "./strict-vector.ts";
 import type { Status } from "./verdict.ts";
 
-/** The result for masks. */
+/** The result of {@link judgeStrictMasks}. */
 export interface Judgement {
   /**
    * `passed`: the canonical masks. `acceptable`: masks that break ties differently. `failed`: masks that break a rule.
@@ -20,7 +20,6 @@ export interface Judgement {
   readonly status: Status;
   /** The broken rule, or the reason why masks other than the canonical ones are right. */
   readonly note?: string;
-  /** The first difference from the canonical masks. */
   readonly difference?: Difference;
 }
 
@@ -39,11 +38,10 @@ function brokenForm(
   const values = Array.from(mask);
   const odd = values.findIndex((value) => value !== 0 && value !== 1);
   if (odd >= 0) return `${name}: expected 0 or 1 at ${odd}, got ${values[odd]}`;
-  for (const [index, unit] of unitsOf(vector, layer).entries()) {
+  return firstOf(unitsOf(vector, layer).entries(), ([index, unit]) => {
     const problem = brokenUnit(vector, layer, mask, unit);
-    if (problem !== undefined) return `${name}, block ${index}: ${problem}`;
-  }
-  return undefined;
+    return problem && `${name}, block ${index}: ${problem}`;
+  });
 }
 
 /** Checks that a block is fully pruned or fully kept, and that a group loses the N lowest of its M scores or none. */
@@ -95,15 +93,10 @@ function brokenBudget(
 }
 
 function brokenRule(vector: StrictVector, masks: Masks): string | undefined {
-  for (const layer of vector.layers) {
-    const problem = brokenForm(vector, layer, masks.get(layer.name));
-    if (problem !== undefined) return problem;
-  }
-  for (const budget of vector.budgets) {
-    const problem = brokenBudget(vector, budget, masks);
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
+  return (
+    firstOf(vector.layers, (layer) => brokenForm(vector, layer, masks.get(layer.name))) ??
+    firstOf(vector.budgets, (budget) => brokenBudget(vector, budget, masks))
+  );
 }
 
 /**
@@ -117,16 +110,8 @@ function brokenRule(vector: StrictVector, masks: Masks): string | undefined {
  *
  * const vector: StrictVector = {
  *   pattern: { kind: "block", height: 1, width: 1 },
- *   layers: [
- *     {
- *       name: "fc",
- *       shape: [1, 4],
- *       scores: Float32Array.of(3, 1, 3, 9),
- *       fewest: 0,
- *       most: 4,
- *       mask: Uint8Array.of(0, 0, 1, 1),
- *     },
- *   ],
+ *   layers: [{ name: "fc", shape: [1, 4], scores: Float32Array.of(3, 1, 3, 9), fewest: 0, most: 4,
+ *     mask: Uint8Array.of(0, 0, 1, 1) }],
  *   budgets: [{ layers: ["fc"], pruned: 2 }],
  * };
  * const judge = (...mask: number[]) => judgeStrictMasks(vector, new Map([["fc", mask]])).status;
@@ -136,9 +121,9 @@ function brokenRule(vector: StrictVector, masks: Masks): string | undefined {
  * ```
  */
 export function judgeStrictMasks(vector: StrictVector, masks: Masks): Judgement {
-  let difference: Difference | undefined;
-  for (const { name, mask } of vector.layers)
-    difference ??= compare({ layer: name, quantity: "mask" }, mask, masks.get(name) ?? []);
+  const difference = firstOf(vector.layers, ({ name, mask }) =>
+    compare({ layer: name, quantity: "mask" }, mask, masks.get(name) ?? []),
+  );
   if (difference === undefined) return { status: "passed" };
   const broken = brokenRule(vector, masks);
   if (broken !== undefined) return { status: "failed", note: broken, difference };

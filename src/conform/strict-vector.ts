@@ -9,7 +9,6 @@ import {
   tensorValues,
 } from "./case-files.ts";
 
-/** One layer of a {@link StrictVector}. */
 export interface StrictLayer {
   readonly name: string;
   /** The weight's shape: linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
@@ -32,17 +31,16 @@ export interface StrictBudget {
   readonly pruned: number;
 }
 
-/** The data that determine which masks are right. */
+/** Scores, bounds and budgets, which determine the right masks, and the canonical masks. */
 export interface StrictVector {
   readonly pattern: Pattern;
   readonly layers: readonly StrictLayer[];
   readonly budgets: readonly StrictBudget[];
 }
 
-/** Indices by layer. */
 export type Tied = ReadonlyMap<string, readonly number[]>;
 
-/** A vector and the other fields of its file. */
+/** A vector and the other fields of its files. */
 export interface StrictCase extends StrictVector {
   readonly files: OpenCase;
   readonly json: JsonObject;
@@ -101,7 +99,6 @@ export interface Unit {
   readonly score: number;
 }
 
-/** Returns the lowest scores in ascending order. */
 export function lowestOf(scores: readonly number[], count: number): readonly number[] {
   return [...scores].sort((a, b) => a - b).slice(0, count);
 }

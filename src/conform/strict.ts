@@ -1,4 +1,5 @@
 /** Replays `strict` vectors by one-shot pruning, which must compute the canonical masks. */
+import { sumOf } from "../core/sum.ts";
 import { exactCount } from "../prune/exact.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import { pruneOnce } from "../prune/once.ts";
@@ -71,9 +72,8 @@ function countsDifference(vector: StrictCase): Difference | undefined {
     );
   });
   const wrongBudget = firstOf(budgets.entries(), ([i, budget]) => {
-    const blocks = layers
-      .filter(({ name }) => budget.layers.includes(name))
-      .reduce((sum, layer) => sum + blocksOf(layer), 0);
+    const own = layers.filter(({ name }) => budget.layers.includes(name));
+    const blocks = sumOf(own, blocksOf);
     const want = exactCount(blocks, perBlock(pattern, target));
     return compare(`budget ${i} pruned blocks`, budget.pruned, want);
   });

@@ -1,5 +1,5 @@
 /** Replays tokenizer vectors. Each line of a file is one vector. */
-import { formatProblem, isLeft } from "../core/either.ts";
+import { getOrThrow } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import { compare, type Difference } from "./difference.ts";
@@ -21,10 +21,9 @@ export function replayTokenizer(
 
 /** Compares the token ids of a line. @throws Error if the line is invalid */
 function lineDifference(tokenizer: Tokenizer, name: string, line: string): Difference | undefined {
-  const parsed = parseJson(name, line);
-  if (isLeft(parsed)) throw new Error(parsed.left.map(formatProblem).join("; "));
-  if (!isJsonObject(parsed.right)) throw new Error("expected an object");
-  const { text, text_pair: pair, max_length: length, ...ids } = parsed.right;
+  const json = getOrThrow(parseJson(name, line));
+  if (!isJsonObject(json)) throw new Error("expected an object");
+  const { text, text_pair: pair, max_length: length, ...ids } = json;
   if (typeof text !== "string") throw new Error("text: expected a string");
   if (typeof pair !== "string" && pair !== null)
     throw new Error("text_pair: expected text or null");
