@@ -17,7 +17,7 @@ import {
   parseTextLines,
   type TextRow,
 } from "../run/classification.ts";
-import { fileProblem } from "../run/storage.ts";
+import { kindProblem } from "../run/storage.ts";
 import type { SparseClassifier } from "../sparse/classifier.ts";
 import { formatExecution } from "../sparse/execution.ts";
 import { type Command, defineCommand } from "./command.ts";
@@ -69,7 +69,7 @@ async function readRows({ text, textPair, file, task }: Values): Promise<readonl
   }
   if (file === undefined) return refuseInput("--text, --file", "one of them", "neither");
   if (textPair !== undefined) refuseInput("--text-pair", "--text before it", "--file");
-  const problem = await fileProblem(nodeStorage, "--file", file);
+  const problem = await kindProblem(nodeStorage, "file", "--file", file);
   if (problem !== undefined) throw new InputError([problem]);
   const content = await readText(file);
   return getOrThrow(

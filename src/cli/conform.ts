@@ -19,7 +19,7 @@ import {
   replayGoldenVectors,
 } from "../node/golden-vectors.ts";
 import { nodeStorage } from "../node/storage.ts";
-import { directoryProblem } from "../run/storage.ts";
+import { kindProblem } from "../run/storage.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { choiceOption, textOption } from "./options.ts";
@@ -109,7 +109,7 @@ export const conformCommand: Command = defineCommand({
   options: OPTIONS,
   run: async ({ values, positionals: [directory = ""], json }, console) => {
     const only = parseOnly(values.only);
-    const missing = await directoryProblem(nodeStorage, "DIR", directory);
+    const missing = await kindProblem(nodeStorage, "directory", "DIR", directory);
     if (missing !== undefined) throw new InputError([missing]);
     const vectors = await findGoldenVectors(directory);
     if (vectors.found.length === 0) {

@@ -24,7 +24,7 @@ import { parseGlueTsv } from "../io/glue.ts";
 import { decodeUtf8 } from "../io/text.ts";
 import { parseVocabulary } from "../io/vocabulary.ts";
 import { readModelDirectory } from "./model-directory.ts";
-import { directoryProblem, joinPath, type RunStorage, readNamedFile } from "./storage.ts";
+import { joinPath, kindProblem, type RunStorage, readNamedFile } from "./storage.ts";
 
 /** Reads the text file that an option names. */
 async function readNamedText<T>(
@@ -58,8 +58,8 @@ async function readInputs(
   request: FinetuningRequest,
 ): Promise<Either<readonly Problem[], FinetuningInputs>> {
   const { task, data, trainFile, validationFile } = request;
-  const missing = data === undefined ? undefined : await directoryProblem(storage, "`data`", data);
-  if (missing !== undefined) return left([missing]);
+  const missing = data && (await kindProblem(storage, "directory", "`data`", data));
+  if (missing) return left([missing]);
   const readRows = (label: string, file: string | undefined, name: string) =>
     readNamedText(
       storage,

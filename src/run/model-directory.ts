@@ -31,16 +31,16 @@ import type { Tokenizer } from "../io/tokenizer.ts";
 import { parseModelConfig } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
 import {
-  directoryProblem,
   type FileMap,
   inDirectory,
   joinPath,
+  kindProblem,
   type RunStorage,
   readDirectory,
   writeDirectory,
 } from "./storage.ts";
 
-/** A model to save. */
+/** The contents of a model directory to write. */
 export interface SavedModel {
   /** The contents of config.json. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -59,7 +59,7 @@ export async function readModelDirectory(
   directory: string,
   label: string,
 ): Promise<Either<readonly Problem[], LoadedModel>> {
-  const missing = await directoryProblem(storage, label, directory);
+  const missing = await kindProblem(storage, "directory", label, directory);
   if (missing !== undefined) return left([missing]);
   const files = unpackedFiles(directory, await readModelFiles(storage, directory));
   if (isLeft(files)) return files;

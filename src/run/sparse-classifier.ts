@@ -13,6 +13,7 @@ import {
   type Problem,
   prefixPaths,
   refuse,
+  refuseInput,
 } from "../core/either.ts";
 import { HUGGING_FACE_FILES, readHuggingFaceTokenizer } from "../io/hugging-face.ts";
 import { type JsonObject, parseJsonObject } from "../io/json.ts";
@@ -27,13 +28,7 @@ import {
   type SparseClassifier,
   type SparseClassifierOptions,
 } from "../sparse/classifier.ts";
-import {
-  directoryProblem,
-  inDirectory,
-  joinPath,
-  type RunStorage,
-  readDirectory,
-} from "./storage.ts";
+import { inDirectory, joinPath, kindProblem, type RunStorage, readDirectory } from "./storage.ts";
 
 /** A classifier with its tokenizer and the names of its classes. */
 export interface LoadedClassifier {
@@ -63,7 +58,7 @@ function labelsOf({ id2label }: JsonObject, count: number): readonly string[] {
 }
 
 async function describeDirectory(storage: RunStorage, directory: string) {
-  const missing = await directoryProblem(storage, "MODEL", directory);
+  const missing = await kindProblem(storage, "directory", "MODEL", directory);
   if (missing !== undefined) return left([missing]);
   const { config: configName, vocabulary, tokenizerConfig } = HUGGING_FACE_FILES;
   const wanted: readonly string[] = [configName, vocabulary, tokenizerConfig];
@@ -96,14 +91,9 @@ export async function loadClassifier(
 ): Promise<LoadedClassifier> {
   const { config, tokenizer, labels } = getOrThrow(await describeDirectory(storage, directory));
   const vocabularySize = tokenizer.vocabulary.tokens.length;
-  if (vocabularySize > config.vocabularySize)
-    throw new InputError([
-      {
-        path: joinPath(directory, HUGGING_FACE_FILES.vocabulary),
-        expected: `at most the ${config.vocabularySize} tokens of the model`,
-        got: `${vocabularySize}`,
-      },
-    ]);
+  const path = joinPath(directory, HUGGING_FACE_FILES.vocabulary);
+  const limit = `at most the ${config.vocabularySize} tokens of the model`;
+  if (vocabularySize > config.vocabularySize) refuseInput(path, limit, `${vocabularySize}`);
   const checkpoint = getOrThrow(await openCheckpoint(directory));
   try {
     const entries = new Map(checkpoint.entries.map((entry) => [entry.name, entry]));

@@ -32,25 +32,8 @@ export function inDirectory(
   );
 }
 
-/** Returns a problem if the path is not a directory. `label` names the option. */
-export function directoryProblem(
-  storage: RunStorage,
-  label: string,
-  path: string,
-): Promise<Problem | undefined> {
-  return kindProblem(storage, "directory", label, path);
-}
-
-/** Returns a problem if the path is not a file. `label` names the option. */
-export function fileProblem(
-  storage: RunStorage,
-  label: string,
-  path: string,
-): Promise<Problem | undefined> {
-  return kindProblem(storage, "file", label, path);
-}
-
-async function kindProblem(
+/** Returns a problem if there is something else, or nothing, at the path. `label` names the option. */
+export async function kindProblem(
   storage: RunStorage,
   expected: "file" | "directory",
   label: string,
@@ -68,7 +51,7 @@ export async function readNamedFile(
   label: string,
   path: string,
 ): Promise<Either<readonly Problem[], Uint8Array>> {
-  const problem = await fileProblem(storage, label, path);
+  const problem = await kindProblem(storage, "file", label, path);
   return problem === undefined ? right(await storage.read(path)) : left([problem]);
 }
 

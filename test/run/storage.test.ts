@@ -4,9 +4,8 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { nodeStorage } from "../../src/node/storage.ts";
 import {
-  directoryProblem,
-  fileProblem,
   joinPath,
+  kindProblem,
   readDirectory,
   readNamedFile,
   writeDirectory,
@@ -50,9 +49,9 @@ describe.each(STORAGES)("a storage in $name", ({ storage, folder }) => {
     const file = joinPath(folder, "file");
     await storage.write(file, "text");
     expect(await storage.kind(folder)).toBe("directory");
-    expect(await directoryProblem(storage, "--data", folder)).toBeUndefined();
-    expect(await fileProblem(storage, "--vocab", file)).toBeUndefined();
-    expect(await directoryProblem(storage, "--data", file)).toEqual({
+    expect(await kindProblem(storage, "directory", "--data", folder)).toBeUndefined();
+    expect(await kindProblem(storage, "file", "--vocab", file)).toBeUndefined();
+    expect(await kindProblem(storage, "directory", "--data", file)).toEqual({
       path: "--data",
       expected: "a directory",
       got: `${file} (is a file)`,
@@ -62,7 +61,8 @@ describe.each(STORAGES)("a storage in $name", ({ storage, folder }) => {
       expected: "a file",
       got: `${joinPath(folder, "none")} (does not exist)`,
     };
-    expect(await fileProblem(storage, "--vocab", joinPath(folder, "none"))).toEqual(missing);
+    const none = joinPath(folder, "none");
+    expect(await kindProblem(storage, "file", "--vocab", none)).toEqual(missing);
     expect(await readNamedFile(storage, "--vocab", joinPath(folder, "none"))).toMatchObject({
       left: [missing],
     });
