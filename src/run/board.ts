@@ -2,6 +2,7 @@
 
 import { describe } from "../core/checks.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
+import { sumOf } from "../core/sum.ts";
 import type { PhaseId } from "../experiment/events.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { formatMetrics, type MetricsLine } from "./metrics.ts";
@@ -36,15 +37,10 @@ export async function readTimings(storage: RunStorage, directory: string): Promi
   throw new InputError([{ path, expected: "seconds by phase", got: describe(timings) }]);
 }
 
-/** Handles the messages of all seeds. */
 interface RunBoard {
   /** Resolves once the files are written. */
   readonly onMessage: (index: number, message: SeedMessage) => Promise<void>;
   readonly timings: () => Timings;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }
 
 function stepLabel({ phase, pattern }: PhaseId, seeds: number): string {
@@ -83,8 +79,8 @@ export function createRunBoard(
   };
   const tellStep = (message: SeedMessage & { readonly kind: "step" }): void => {
     const all = [...steps.values()];
-    const done = sum(all.map((step) => step.done));
-    const loss = sum(all.map((step) => step.loss)) / all.length;
+    const done = sumOf(all, (step) => step.done);
+    const loss = sumOf(all, (step) => step.loss) / all.length;
     listener.onStep?.(stepLabel(message.phase, all.length), done, message.total * seeds, loss);
   };
   const onMessage = async (index: number, message: SeedMessage): Promise<void> => {

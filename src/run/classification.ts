@@ -1,5 +1,6 @@
 /** Classifies texts with a loaded classifier. */
 import { type Either, eachOf, type Problem, refuse, refuseInput, right } from "../core/either.ts";
+import { sumOf } from "../core/sum.ts";
 import type { Example } from "../io/glue.ts";
 import { splitLines } from "../io/text.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
@@ -52,7 +53,6 @@ interface Answer extends TextRow {
   readonly logits: readonly number[];
 }
 
-/** The classified texts and their scores. */
 export interface Classification {
   readonly answers: readonly Answer[];
   /** Null unless all texts have labels. */
@@ -63,7 +63,7 @@ export interface Classification {
 function probabilitiesOf(logits: readonly number[]): readonly number[] {
   const largest = Math.max(...logits);
   const powers = logits.map((logit) => Math.exp(logit - largest));
-  const sum = powers.reduce((total, power) => total + power, 0);
+  const sum = sumOf(powers, (power) => power);
   return powers.map((power) => power / sum);
 }
 
@@ -92,8 +92,7 @@ export async function classifyTexts(
   const wrong = logits.findIndex((logit) => !Number.isFinite(logit));
   if (wrong >= 0) {
     const path = `text ${Math.floor(wrong / classes) + 1}`;
-    const got = String(logits[wrong]);
-    refuseInput(path, "logits that are finite", got);
+    refuseInput(path, "logits that are finite", String(logits[wrong]));
   }
   const labels = rows.map(({ label }) => label ?? 0);
   const predictions = { logits, labels, classes, loss: Number.NaN };

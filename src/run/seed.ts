@@ -1,5 +1,6 @@
 /** Runs one seed: its experiment, snapshots and models. */
 
+import { sumOf } from "../core/sum.ts";
 import type { PhaseId, PhaseResult } from "../experiment/events.ts";
 import { type Experiment, runExperiment } from "../experiment/experiment.ts";
 import type { ThreadedBackend } from "../kernels/backend.ts";
@@ -32,11 +33,9 @@ export interface SeedTask {
   readonly models: string;
   /** Continues from the snapshot, if there is one. */
   readonly resume: boolean;
-  /** Number of threads for the kernels. */
   readonly threads: number;
 }
 
-/** The result of one seed. */
 export interface SeedResult {
   readonly seed: number;
   /** False if it was interrupted. */
@@ -130,11 +129,8 @@ async function followExperiment(
       case "result": {
         const { result } = event;
         history = recordResult(history, result);
-        const model = {
-          config: plan.config.source,
-          tensors: experiment.weights(),
-          tokenizer: plan.tokenizer,
-        };
+        const { config, tokenizer } = plan;
+        const model = { config: config.source, tensors: experiment.weights(), tokenizer };
         await saveModelDirectory(storage, joinPath(models, phaseDirectory(plan, result)), model);
         await save();
         await post({ kind: "result", result, seconds: seconds() });
@@ -153,8 +149,8 @@ async function followExperiment(
 /** Counts the optimizer updates done and planned over all phases, at `step` of phase number `phases` (from 1). */
 function stepsOf(plan: RunPlan, phases: number, step: number) {
   const planned = plannedSteps(plan);
-  const sum = (steps: readonly number[]): number => steps.reduce((total, each) => total + each, 0);
-  return { done: sum(planned.slice(0, phases - 1)) + step, total: sum(planned) };
+  const total = sumOf(planned, (steps) => steps);
+  return { done: sumOf(planned.slice(0, phases - 1), (steps) => steps) + step, total };
 }
 
 /** Returns a function that returns the seconds since its last call. */

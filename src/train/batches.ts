@@ -14,10 +14,7 @@ const POOL = 50;
 export function sequentialBatches(count: number, batchSize: number): readonly Uint32Array[] {
   checkInteger("count", count);
   checkInteger("batchSize", batchSize, 1);
-  return cut(
-    Uint32Array.from({ length: count }, (_, index) => index),
-    batchSize,
-  );
+  return cut(Uint32Array.from(Array(count).keys()), batchSize);
 }
 
 /**

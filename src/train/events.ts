@@ -64,7 +64,6 @@ export interface StepEvent {
   /** The epoch, counted from 1. */
   readonly epoch: number;
   readonly loss: number;
-  /** The learning rate of this update. */
   readonly learningRate: number;
   /** The largest target of any pruner at its last prune step; null in dense training. */
   readonly targetSparsity: number | null;

@@ -20,10 +20,7 @@ export function padExamples(
   regression: boolean = false,
 ): TokenBatch & { readonly labels: Int32Array | Float32Array } {
   const batch = examples.length;
-  const positions = examples.reduce(
-    (longest, { inputIds }) => Math.max(longest, inputIds.length),
-    0,
-  );
+  const positions = examples.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 0);
   const inputIds = new Int32Array(batch * positions).fill(padId);
   const tokenTypeIds = new Int32Array(batch * positions);
   const attentionMask = new Uint8Array(batch * positions);

@@ -34,7 +34,6 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
    * only on the row, not on the rest of the batch or on randomness in `collate`.
    */
   readonly teacher?: TrainableModel<Batch> | undefined;
-  /** Memory for the teacher's results. */
   readonly teacherMemory?: TeacherMemory | undefined;
   readonly trainingRows: readonly Row[];
   /** Rows to evaluate after each epoch. Default: none. */

@@ -11,7 +11,6 @@ import { createTensor, type Tensor } from "../tensor/tensor.ts";
 
 type AdamWFlavour = "torch" | "transformers";
 
-/** Settings of AdamW. */
 export interface AdamWSettings {
   readonly flavour: AdamWFlavour;
   /** The base learning rate, which the schedule scales. */
@@ -135,7 +134,7 @@ export function optimizerStepInto(
   const constantsOf = updateConstants(settings, learningRate, clearGradients);
   const updateSlot = (slot: OptimizerSlot): void => {
     const gradient = slot.parameter.gradient.data;
-    if (slot.updates === 0 && isAllZero(gradient)) return;
+    if (slot.updates === 0 && gradient.every((entry) => entry === 0)) return;
     slot.updates++;
     const value = slot.parameter.value.data;
     update(value, gradient, slot.firstMoment.data, slot.secondMoment.data, constantsOf(slot));
@@ -149,8 +148,7 @@ function updateConstants(
   learningRate: number,
   clearGradient: boolean,
 ): (slot: OptimizerSlot) => AdamWConstants {
-  const beta1 = betas[0];
-  const beta2 = betas[1];
+  const [beta1, beta2] = betas;
   const known = new Map<number, AdamWConstants>();
   let latest = 0;
   return ({ updates, weightDecay }) => {
@@ -173,14 +171,7 @@ function updateConstants(
   };
 }
 
-function isAllZero(values: Float32Array): boolean {
-  for (let i = 0; i < values.length; i++) {
-    if (values[i] !== 0) return false;
-  }
-  return true;
-}
-
-/** Frees the memory of the moments. */
+/** Frees the moments of an optimizer. */
 export function releaseOptimizer(optimizer: Optimizer): void {
   for (const { firstMoment, secondMoment } of optimizer.slots) {
     firstMoment.release();

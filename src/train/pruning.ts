@@ -59,11 +59,8 @@ export function initialiseTrainingPruning(
  * const data = backend.memory.float32(region);
  * data.set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
  * const layers = [{ name: "fc", kind: "linear", shape: [4, 4], data }] as const;
- * const config = parsePruningConfigOrThrow({
- *   pattern: "4x1",
- *   pruning_type: "magnitude",
- *   target_sparsity: 0.5,
- * });
+ * const keys = { pattern: "4x1", pruning_type: "magnitude", target_sparsity: 0.5 };
+ * const config = parsePruningConfigOrThrow(keys);
  * const state = initialisePruning(config, layers, { excludeHead: false });
  * onStepBeginInto(state, 0, layers, createPruningScratch(state, kernels));
  * if (data.subarray(0, 4).join() !== "0,0,3,4") throw new Error();

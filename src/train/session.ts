@@ -14,7 +14,6 @@ import { type CompressedWeights, releaseCompressedWeights } from "./sparse-produ
 import { createTeacherCache, type TeacherCache, type TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
-/** The pruning state of a session. */
 interface SessionPruning {
   state: PruningState;
   readonly scratch: PruningScratch;

@@ -24,7 +24,7 @@ export interface DistillationSettings {
   readonly padding?: Padding;
 }
 
-/** Settings of one training phase. */
+/** Settings of one training phase. {@link trainingSettings} fills in defaults. */
 export interface TrainingSettings {
   readonly seed: number;
   readonly batching: Batching;

@@ -10,7 +10,6 @@ import type { TrainingSession } from "./session.ts";
 import type { TrainingSettings } from "./settings.ts";
 import { releaseCompressedWeights } from "./sparse-products.ts";
 
-/** The progress of a run within its epochs. */
 export interface RunProgress {
   /** The number of epochs that are complete and reported. */
   readonly reportedEpochs: number;
@@ -65,14 +64,10 @@ export function captureSnapshot(
   progress: RunProgress,
 ): TrainingSnapshot {
   const { backend, model, optimizer, pruning, settings, step } = session;
-  const slots = new Map<string, StoredSlot>();
-  for (const { parameter, updates, firstMoment, secondMoment } of optimizer.slots) {
-    const moments = {
-      firstMoment: firstMoment.data.slice(),
-      secondMoment: secondMoment.data.slice(),
-    };
-    slots.set(parameter.name, { updates, ...moments });
-  }
+  const slots = optimizer.slots.map(({ parameter, updates, firstMoment, secondMoment }) => {
+    const [first, second] = [firstMoment.data.slice(), secondMoment.data.slice()];
+    return [parameter.name, { updates, firstMoment: first, secondMoment: second }] as const;
+  });
   return {
     version: 1,
     variant: backend.kernels.variant,
@@ -80,7 +75,7 @@ export function captureSnapshot(
     step,
     progress: { ...progress },
     parameters: storedParameters(model.parameters),
-    optimizer: slots,
+    optimizer: new Map(slots),
     pruning: pruning === null ? null : copyPruningState(pruning.state),
   };
 }

@@ -5,6 +5,7 @@
 import type { BlockSparseProducts } from "../autograd/records.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_OUTPUTS } from "../kernels/block-sparse.ts";
+import { countZeros } from "../prune/count.ts";
 import { rearrangesMasks } from "../prune/criteria.ts";
 import { masksAreFinal, mayChangeMasks } from "../prune/mask-changes.ts";
 import type { PrunedLayer, PrunerState, PruningState } from "../prune/state.ts";
@@ -33,7 +34,6 @@ interface SparseProductsStep {
   readonly step: number;
 }
 
-/** A weight and the pruners that own it. */
 interface PrunedWeight {
   readonly parameter: Parameter;
   readonly owners: readonly { readonly pruner: PrunerState; readonly layer: PrunedLayer }[];
@@ -116,8 +116,9 @@ function compress(
   const products = chooseProducts(setting, backend.kernels.variant, density);
   if (!Object.values(products).includes(true)) return null;
   const weight = createBlockSparseWeight(backend, blocks, parameter.value);
-  const kept = countNonzero(weight.values.data.subarray(0, BLOCK_OUTPUTS * weight.blocks));
-  if (kept === countNonzero(parameter.value.data))
+  const kept = weight.values.data.subarray(0, BLOCK_OUTPUTS * weight.blocks);
+  const { data } = parameter.value;
+  if (kept.length - countZeros(kept) === data.length - countZeros(data))
     return { weight, ...products, wholeBlocks: keepsWhole(blocks, masks) };
   releaseBlockSparseWeight(weight);
   return undefined;
@@ -136,12 +137,6 @@ function keepsWhole(
     }
   }
   return true;
-}
-
-function countNonzero(values: Float32Array): number {
-  let count = 0;
-  for (let i = 0; i < values.length; i++) if (values[i] !== 0) count++;
-  return count;
 }
 
 /** Whether gradients of pruned elements are no longer needed. */

@@ -1,4 +1,6 @@
 /** Measures the sparsity of a model in training, for events. */
+import { sumOf } from "../core/sum.ts";
+import { countZeros } from "../prune/count.ts";
 import { scoresBlockMasks } from "../prune/criteria.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import type { PrunedLayer, PruneEvent, PrunerState, PruningState } from "../prune/state.ts";
@@ -24,9 +26,8 @@ export function targetSparsities(state: PruningState): readonly number[] {
 
 /** The share of pruned elements in the masks of all pruned layers; 0 without such layers. */
 function reachedSparsity(state: PruningState): number {
-  const { zeros, total } = sum(
-    state.pruners.flatMap(({ layers }) => layers.map((layer) => maskZeros(appliedMask(layer)))),
-  );
+  const layers = state.pruners.flatMap((pruner) => pruner.layers);
+  const { zeros, total } = sum(layers.map((layer) => zerosOf(appliedMask(layer))));
   return total === 0 ? 0 : zeros / total;
 }
 
@@ -53,7 +54,6 @@ export function appliedMask({ mask, progressiveMask }: PrunedLayer): Uint8Array 
   return progressiveMask ?? mask;
 }
 
-/** Reports sparsity from masks and weights. */
 export function sparsityReport(
   state: PruningState,
   layers: readonly LayerRecord[],
@@ -61,7 +61,7 @@ export function sparsityReport(
   const owned = ownedNames(state);
   const reported: LayerSparsity[] = layers
     .filter(({ kind }) => kind === "linear" || kind === "conv1d" || kind === "conv2d")
-    .map(({ name, data }) => ({ name, pruned: owned.has(name), ...weightZeros(data) }));
+    .map(({ name, data }) => ({ name, pruned: owned.has(name), ...zerosOf(data) }));
   return {
     targets: targetSparsities(state),
     prunedBlocks: sum(state.pruners.map(blocksOf)),
@@ -77,7 +77,7 @@ function blocksOf({ config, layers }: PrunerState): ZeroCount {
   const counts = layers.filter(({ layout }) => layout.divides);
   return sum(
     counts.map((layer) => {
-      const elements = maskZeros(layer.mask);
+      const elements = zerosOf(layer.mask);
       if (config.pattern.kind === "group") return elements;
       const blockSize = layer.layout.blockHeight * layer.layout.blockWidth;
       return { zeros: elements.zeros / blockSize, total: elements.total / blockSize };
@@ -98,24 +98,10 @@ function countDrifted(state: PruningState, records: readonly LayerRecord[]): num
   return drifted;
 }
 
-function maskZeros(mask: Uint8Array): ZeroCount {
-  let kept = 0;
-  for (const bit of mask) kept += bit;
-  return { zeros: mask.length - kept, total: mask.length };
-}
-
-function weightZeros(weight: Float32Array): ZeroCount {
-  let zeros = 0;
-  for (const value of weight) if (value === 0) zeros++;
-  return { zeros, total: weight.length };
+function zerosOf(values: Uint8Array | Float32Array): ZeroCount {
+  return { zeros: countZeros(values), total: values.length };
 }
 
 function sum(counts: readonly ZeroCount[]): ZeroCount {
-  let zeros = 0;
-  let total = 0;
-  for (const count of counts) {
-    zeros += count.zeros;
-    total += count.total;
-  }
-  return { zeros, total };
+  return { zeros: sumOf(counts, ({ zeros }) => zeros), total: sumOf(counts, ({ total }) => total) };
 }

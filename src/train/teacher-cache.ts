@@ -13,7 +13,6 @@ export interface TeacherStorage {
   read(position: number, bytes: Uint8Array): void;
 }
 
-/** The memory of a cache. */
 export interface TeacherMemory {
   /** The maximum number of bytes in memory. Default 2^30. */
   readonly budget?: number | undefined;
@@ -21,7 +20,6 @@ export interface TeacherMemory {
   readonly storage?: TeacherStorage | undefined;
 }
 
-/** The rows of one example. */
 interface Entry {
   readonly rows: number;
   readonly width: number;
@@ -120,7 +118,6 @@ function decode(stored: StoredArray): Float32Array {
   return stored instanceof Float32Array ? stored : Float32Array.from(stored, fromHalfBits);
 }
 
-/** Loads the first `count` values of an entry. */
 function loadPlace(
   { place }: Entry,
   count: number,
