@@ -9,7 +9,6 @@ interface CheckpointReport {
   readonly title: string;
   /** One or two sentences that say what was inspected. */
   readonly summary: string;
-  /** Facts about the whole checkpoint, by name. */
   readonly facts: readonly (readonly [name: string, value: string])[];
   readonly tensors: TextTable;
   /** The share of zeros in each layer. Layers that satisfy a pattern are accented. */

@@ -26,69 +26,36 @@ function denseReference(dense: readonly SeedCurve[], curves: readonly SeedCurve[
   const last = dense.flatMap((curve) => curve.epochs.slice(-1)).map((point) => point.metric);
   const epochs = curves.flatMap((curve) => curve.epochs.map((point) => point.epoch));
   if (last.length === 0 || epochs.length === 0) return [];
-  const y = mean(last);
-  return [
-    {
-      name: "dense, mean at its end",
-      color: 4,
-      dashed: true,
-      points: [
-        [Math.min(...epochs), y],
-        [Math.max(...epochs), y],
-      ],
-    },
-  ];
+  const ends = [Math.min(...epochs), Math.max(...epochs)];
+  const points = ends.map((epoch) => [epoch, mean(last)] as const);
+  return [{ name: "dense, mean at its end", color: 4, dashed: true, points }];
 }
 
 function trainingPlots(report: RunReport, curves: readonly SeedCurve[], name: string): string[] {
-  const metric = report.table.metric;
   const reference = name === "dense" ? [] : denseReference(report.dense, curves);
+  const losses = curvesOf(curves, "loss", name);
+  const metrics = [...curvesOf(curves, "metric", name), ...reference];
+  const title = `Evaluation ${report.table.metric} after each epoch`;
   return [
-    linePlot({
-      title: "Training loss, mean of each epoch",
-      xLabel: "epoch",
-      series: curvesOf(curves, "loss", name),
-    }),
-    linePlot({
-      title: `Evaluation ${metric} after each epoch`,
-      yLimits: RATIOS,
-      xLabel: "epoch",
-      series: [...curvesOf(curves, "metric", name), ...reference],
-    }),
+    linePlot({ title: "Training loss, mean of each epoch", xLabel: "epoch", series: losses }),
+    linePlot({ title, yLimits: RATIOS, xLabel: "epoch", series: metrics }),
   ].map(card);
 }
 
-function schedulePlot(run: PatternRun): string {
-  return card(
-    linePlot({
-      title: "Pruned share: schedule and reached",
-      xLabel: "step",
-      yRange: RATIOS,
-      series: [
-        {
-          name: "reached",
-          color: 0,
-          stepped: true,
-          points: run.schedule.map((point) => [point.step, point.reached]),
-        },
-        {
-          name: "schedule's target",
-          color: 1,
-          dashed: true,
-          stepped: true,
-          points: run.schedule.map((point) => [point.step, point.target]),
-        },
-      ],
-    }),
-  );
+function schedulePlot({ schedule }: PatternRun): string {
+  const pointsOf = (value: "reached" | "target") =>
+    schedule.map((point) => [point.step, point[value]] as const);
+  const reached = { name: "reached", color: 0, stepped: true, points: pointsOf("reached") };
+  const target = { name: "schedule's target", color: 1, dashed: true, stepped: true };
+  const series = [reached, { ...target, points: pointsOf("target") }];
+  const title = "Pruned share: schedule and reached";
+  return card(linePlot({ title, xLabel: "step", yRange: RATIOS, series }));
 }
 
-function layerPlot(run: PatternRun): string {
-  const bars = run.layers.map((layer) => ({
-    name: layer.name,
-    ratio: layer.sparsity,
-    accented: layer.pruned,
-  }));
+function layerPlot({ layers }: PatternRun): string {
+  const bars = layers.map(({ name, sparsity: ratio, pruned: accented }) => {
+    return { name, ratio, accented };
+  });
   return card(barPlot("Zeros per linear layer; grey layers are not pruned", bars));
 }
 

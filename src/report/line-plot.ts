@@ -54,18 +54,12 @@ function frameOf(plot: LinePlot) {
   const points = plot.series.flatMap((series) => finitePoints(series));
   const shown = plot.yRange === undefined ? [] : [plot.yRange.low, plot.yRange.high];
   const x = rangeOf(points.map(([value]) => value));
-  const y = roundRange(
-    limitRange(rangeOf([...points.map(([, value]) => value), ...shown]), plot.yLimits),
-    5,
-  );
+  const wanted = rangeOf([...points.map(([, value]) => value), ...shown]);
+  const y = roundRange(limitRange(wanted, plot.yLimits), 5);
   const scale = (range: Range, from: number, to: number) => (value: number) =>
     from + ((value - range.low) / (range.high - range.low)) * (to - from);
-  return {
-    x,
-    y,
-    toX: scale(x, FRAME.left + 8, FRAME.right - 8),
-    toY: scale(y, FRAME.bottom, FRAME.top),
-  };
+  const toX = scale(x, FRAME.left + 8, FRAME.right - 8);
+  return { x, y, toX, toY: scale(y, FRAME.bottom, FRAME.top) };
 }
 
 type Frame = ReturnType<typeof frameOf>;

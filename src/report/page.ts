@@ -12,7 +12,6 @@ const COMFORTABLE_WIDTH = 512;
 /** Number of bytes converted at once, because a call takes a limited number of arguments. */
 const SLICE = 0x8000;
 
-/** A heading, optionally with code at its end. */
 export function heading(text: string, code: string = ""): string {
   return element("h2", {}, escapeMarkup(text) + (code && element("code", {}, escapeMarkup(code))));
 }
@@ -29,14 +28,12 @@ function cells(name: "td" | "th", row: readonly string[]): string {
   return element("tr", {}, row.map((cell) => element(name, {}, escapeMarkup(cell))).join(""));
 }
 
-/** A table in a frame. */
 export function htmlTable(table: TextTable): string {
   const head = element("thead", {}, cells("th", table.header));
   const body = element("tbody", {}, table.rows.map((row) => cells("td", row)).join(""));
   return card(element("div", { class: "scroll" }, element("table", {}, head + body)));
 }
 
-/** A layer's mask as a picture in a frame. */
 export function maskCard(mask: MaskMatrix): string {
   const caption = element(
     "figcaption",
@@ -87,7 +84,6 @@ export function maskPicture(matrix: MaskMatrix): string {
   });
 }
 
-/** Encodes bytes as base64. */
 export function toBase64(bytes: Uint8Array): string {
   let text = "";
   for (let offset = 0; offset < bytes.length; offset += SLICE)

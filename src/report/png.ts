@@ -68,7 +68,6 @@ interface TwoColorPicture {
   readonly width: number;
   readonly height: number;
   readonly pixels: Uint8Array;
-  /** The colours of 0 and 1. */
   readonly colors: readonly [Color, Color];
 }
 

@@ -28,7 +28,6 @@ export interface ResultTable {
 interface EpochPoint {
   /** Counted from 1. */
   readonly epoch: number;
-  /** Mean training loss of the epoch. */
   readonly loss: number;
   /** The metric on the evaluation examples after the epoch. */
   readonly metric: number;
@@ -46,7 +45,6 @@ export interface SchedulePoint {
   readonly reached: number;
 }
 
-/** The zeros of one layer at the end. */
 export interface LayerSparsity {
   readonly name: string;
   /** Share of zeros, from 0 to 1. */
@@ -60,7 +58,6 @@ export interface MaskMatrix {
   readonly layer: string;
   readonly rows: number;
   readonly columns: number;
-  /** Row-major entries. */
   readonly mask: Uint8Array;
 }
 
@@ -74,7 +71,6 @@ export interface PatternRun {
   readonly mask?: MaskMatrix;
 }
 
-/** Everything in a report. */
 export interface RunReport {
   readonly title: string;
   /** One or two sentences that say what was run. */

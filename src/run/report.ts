@@ -18,7 +18,6 @@ import type { SeedResult } from "./seed.ts";
 import type { PhaseHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
-/** The outcome of a run. */
 export interface RunOutcome {
   /** False if it was interrupted. */
   readonly completed: boolean;
@@ -39,11 +38,10 @@ function metricOf(evaluation: Pick<Evaluation, Metric>, metric: Metric): number 
 }
 
 function curveOf(phase: PhaseHistory, metric: Metric): SeedCurve {
-  const epochs = phase.epochs.map((line) => ({
-    epoch: line.epoch,
-    loss: line.training_loss,
-    metric: metricOf(line, metric),
-  }));
+  const epochs = phase.epochs.map((line) => {
+    const { epoch, training_loss: loss } = line;
+    return { epoch, loss, metric: metricOf(line, metric) };
+  });
   return { seed: phase.seed, epochs };
 }
 
@@ -59,10 +57,10 @@ function patternRun(
     pattern: first?.pattern ?? "",
     curves: phases.map((phase) => curveOf(phase, metric)),
     schedule: first?.schedule ?? [],
-    layers: layers.map((each) => ({
-      name: each.name,
-      pruned: each.pruned,
-      sparsity: ratioOf(each),
+    layers: layers.map(({ name, pruned, ...count }) => ({
+      name,
+      pruned,
+      sparsity: ratioOf(count),
     })),
     ...(mask === undefined ? {} : { mask }),
   };
