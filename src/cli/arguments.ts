@@ -10,7 +10,6 @@ interface ParsedArguments<Options extends OptionTable> {
 }
 
 interface ArgumentGrammar<Options extends OptionTable> {
-  /** The command's name, for messages. */
   readonly command: string;
   /** Names of the positional arguments; all are required. */
   readonly positionals: readonly string[];

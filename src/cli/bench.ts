@@ -37,7 +37,6 @@ export const BENCHMARK_NAMES = [
 ] as const;
 export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
 
-/** A request to the benchmarks. */
 export interface BenchRequest {
   readonly names: readonly BenchmarkName[];
   readonly variants: readonly KernelVariant[];
@@ -155,18 +154,16 @@ export const benchCommand: Command = defineCommand({
   positionals: [],
   options: OPTIONS,
   run: async ({ values, json }, console) => {
-    const names = chosen(values.only);
-    const probe = probeOf(values);
     const cores = cpus().length;
     const request: BenchRequest = {
-      names,
+      names: chosen(values.only),
       variants: variantsOf(values.variant, console),
       threads: values.threads ?? (cores > 1 ? [1, cores] : [1]),
       rounds: values.rounds ?? null,
       peersDirectory: values.peers === true ? join(packageRoot(), "bench", "peers") : null,
       output: values.out ?? null,
       json,
-      probe,
+      probe: probeOf(values),
     };
     const runBenchmarks = await loadBenchmarks();
     return runBenchmarks(request, console);

@@ -19,7 +19,6 @@ export interface Command {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** The text of `--help`. */
   readonly help: string;
   /** Runs the command with the arguments after its name. @throws InputError if an argument or an input is invalid */
   readonly run: (argv: readonly string[], console: Console) => Promise<ExitCode>;

@@ -2,7 +2,6 @@
 
 import type { Engine } from "../node/engine.ts";
 
-/** A destination for text. */
 export interface TextOutput {
   readonly write: (text: string) => void;
   /** Whether progress can be redrawn in place. */
@@ -11,7 +10,6 @@ export interface TextOutput {
   readonly columns: number;
 }
 
-/** The environment of a command. */
 export interface Console {
   /** Receives the results; with `--json`, only JSON. */
   readonly out: TextOutput;

@@ -2,7 +2,6 @@
 
 import type { TextOutput } from "./console.ts";
 
-/** The progress of a run. */
 interface ProgressState {
   readonly label: string;
   readonly done: number;
@@ -10,7 +9,6 @@ interface ProgressState {
   readonly loss: number | null;
   /** Recent rate in units per second; 0 if unknown. */
   readonly rate: number;
-  /** The name of the counted units. */
   readonly unit: string;
 }
 

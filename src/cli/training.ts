@@ -12,7 +12,6 @@ import type { Console } from "./console.ts";
 import { choiceOption, flagOption, integerOption, kebabCase, type Option } from "./options.ts";
 import { createProgress } from "./progress.ts";
 
-/** The options of every training command. */
 export const TRAINING_OPTIONS: {
   readonly threads: Option<number>;
   readonly variant: Option<KernelVariant | "auto">;
@@ -29,7 +28,6 @@ export const TRAINING_OPTIONS: {
   verbose: flagOption("say how kernels and threads were chosen"),
 };
 
-/** Formats an epoch as a line of text. */
 function epochText(line: MetricsLine, epochs: number): string {
   const figure = (name: string, value: number | null): string =>
     value === null ? "" : `  ${name} ${value.toFixed(4)}`;

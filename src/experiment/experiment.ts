@@ -67,7 +67,6 @@ export interface Experiment extends AsyncIterable<ExperimentEvent> {
   /** Copies the current model's values. At a `result` event this is the model of the finished phase. */
   weights(): StoredParameters;
   snapshot(): ExperimentSnapshot;
-  /** Frees all memory. */
   release(): void;
 }
 

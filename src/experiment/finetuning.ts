@@ -48,7 +48,6 @@ export interface FinetuningRequest
   readonly model?: string | undefined;
   /** A vocabulary file; without a model, training starts from random weights. */
   readonly vocab?: string | undefined;
-  /** A pruning configuration file. */
   readonly pruningConfig?: string | undefined;
   /** The model directory of the teacher. */
   readonly teacherModelNameOrPath?: string | undefined;
@@ -68,7 +67,6 @@ export interface FinetuningInputs {
   readonly pruningConfig: Named<PruningKeys> | undefined;
 }
 
-/** A fine-tuning that can run. */
 export interface PlannedFinetuning {
   readonly description: RunDescription;
   /** Messages for the user about tensors that are not used and tensors that are newly initialised. */

@@ -112,11 +112,10 @@ interface PhaseContext {
   readonly seed: number;
   readonly profile: Profile;
   readonly sparseProducts: SparseProductsSetting;
-  /** Number of training rows. */
   readonly exampleCount: number;
 }
 
-/** The training settings of a dense phase. */
+/** Returns the training settings of a dense phase. */
 export function densePhaseSettings(
   phase: PhaseRecipe,
   { seed, profile, sparseProducts, exampleCount }: PhaseContext,

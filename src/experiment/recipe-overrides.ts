@@ -13,7 +13,6 @@ interface PhaseOverrides {
   readonly perDeviceTrainBatchSize?: number | undefined;
 }
 
-/** Options of the dense phase. */
 type DensePhaseOverrides = {
   readonly [Name in keyof PhaseOverrides as `dense${Capitalize<Name>}`]: PhaseOverrides[Name];
 };

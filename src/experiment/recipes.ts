@@ -9,7 +9,6 @@ import type { Batching } from "../train/batches.ts";
 import type { ScheduleName } from "../train/schedule.ts";
 import type { TeacherPrecision } from "../train/teacher-cache.ts";
 
-/** The task of a recipe. */
 type TaskName = "mrpc" | "sst2" | "demo";
 
 /** The model of a recipe; {@link MODEL_CONFIGS} has its `config.json`. */
@@ -34,7 +33,6 @@ export type LocalPruningConfig = Readonly<Record<string, unknown>>;
 
 /** A phase that prunes while it trains. */
 export interface SparsePhaseRecipe extends PhaseRecipe {
-  /** Epochs before pruning starts. */
   readonly sparsityWarmEpochs: number;
   /** Epochs after the last prune step. */
   readonly cooldownEpochs: number;

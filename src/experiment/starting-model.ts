@@ -10,7 +10,7 @@ import { checkpointProblems, type NamedValues, parameterList } from "../model/pa
 import { MODEL_CONFIGS } from "./model-configs.ts";
 import type { ModelName } from "./recipes.ts";
 
-/** A model read from a directory. */
+/** The contents of a model directory. */
 export interface LoadedModel {
   readonly config: ModelConfig;
   /** By transformers' names, widened to 32-bit floats. */
@@ -143,8 +143,6 @@ export function checkTeacher(
     ...unless(maxPositions >= maxLength, label, positions, maxPositions),
   ];
   if (problems.length > 0) return { ...checked, problems };
-  return {
-    ...checked,
-    problems: differenceProblems(vocabularyOf(teacher), tokenizer.vocabulary),
-  };
+  const differing = differenceProblems(vocabularyOf(teacher), tokenizer.vocabulary);
+  return { ...checked, problems: differing };
 }

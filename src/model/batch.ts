@@ -1,4 +1,4 @@
-import { describe } from "../core/checks.ts";
+import { checkKind, describe, mismatch } from "../core/checks.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** Token ids of sequences, padded to the same length. All arrays are [batch, positions]. */
@@ -20,19 +20,14 @@ export interface TokenBatch {
  *   a mask that is not 0 or 1
  */
 export function checkTokenBatch(config: ModelConfig, batch: TokenBatch): void {
-  const tokens = batch.batch * batch.positions;
-  if (!Number.isInteger(batch.batch) || batch.batch < 1) {
-    throw new RangeError(`batch: expected at least one example, got ${describe(batch.batch)}`);
-  }
-  if (
-    !Number.isInteger(batch.positions) ||
-    batch.positions < 1 ||
-    batch.positions > config.maxPositions
-  ) {
-    throw new RangeError(
-      `positions: expected from 1 to the model's ${config.maxPositions}, got ${describe(batch.positions)}`,
-    );
-  }
+  const { batch: examples, positions } = batch;
+  const tokens = examples * positions;
+  if (!Number.isInteger(examples) || examples < 1)
+    throw new RangeError(mismatch("batch", "at least one example", describe(examples)));
+  const isPositions = Number.isInteger(positions) && positions >= 1;
+  const expected = `from 1 to the model's ${config.maxPositions}`;
+  if (!isPositions || positions > config.maxPositions)
+    throw new RangeError(mismatch("positions", expected, describe(positions)));
   checkIdArray("inputIds", batch.inputIds, Int32Array, tokens, config.vocabularySize);
   checkIdArray("attentionMask", batch.attentionMask, Uint8Array, tokens, 2);
   if (config.modelType === "bert") {
@@ -47,9 +42,7 @@ function checkIdArray(
   length: number,
   limit: number,
 ): void {
-  if (!(ids instanceof kind)) {
-    throw new TypeError(`${name}: expected ${kind.name}, got ${describe(ids)}`);
-  }
+  checkKind(ids instanceof kind, name, kind.name, ids);
   if (ids.length !== length) {
     throw new RangeError(`${name}: expected ${length} entries, got ${ids.length}`);
   }

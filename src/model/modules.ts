@@ -1,7 +1,6 @@
 import type { ModelConfig } from "./config.ts";
 import { type LayerNames, modelNames } from "./names.ts";
 
-/** The kind of a module, which pruning and initialisation depend on. */
 export type ModuleKind = "linear" | "embedding" | "layerNorm";
 
 /** A module with parameters: `<name>.weight` with this shape and, if `bias`, `<name>.bias`. */

@@ -1,6 +1,5 @@
 import type { ModelConfig } from "./config.ts";
 
-/** Module names of one encoder layer. */
 export type LayerNames = Readonly<
   Record<"query" | "key" | "value" | "attentionOutput" | "attentionNorm", string> &
     Record<"intermediate" | "output" | "outputNorm", string>

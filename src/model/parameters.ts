@@ -72,12 +72,8 @@ export function initialiseParameters(
  * const config = parseModelConfigOrThrow({ model_type: "bert", vocab_size: 20, hidden_size: 8,
  *   num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 16 });
  * const backend = createBackend({ variant: "scalar" });
- * const stored = new Map(
- *   [...initialiseParameters(backend, config, 1)].map(([name, { value }]) => [
- *     name,
- *     { shape: value.shape, data: value.data.slice() },
- *   ]),
- * );
+ * const stored = new Map([...initialiseParameters(backend, config, 1)].map(([name, { value }]) =>
+ *   [name, { shape: value.shape, data: value.data.slice() }]));
  * console.assert(createParameters(backend, config, stored).size === stored.size);
  * ```
  */

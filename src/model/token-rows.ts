@@ -3,7 +3,6 @@ import { packedSequences, type Sequences, uniformSequences } from "../autograd/s
 import type { Shape } from "../tensor/shape.ts";
 import type { TokenBatch } from "./batch.ts";
 
-/** Whether padded positions are computed. */
 export type Padding = "included" | "excluded";
 
 /** Rows of token ids and the sequences that they belong to. */
@@ -15,7 +14,6 @@ export interface TokenRows {
   readonly inputIds: Int32Array;
   readonly tokenTypeIds: Int32Array;
   readonly positionIds: Int32Array;
-  /** 1 for a visible row. */
   readonly attentionMask: Uint8Array;
 }
 

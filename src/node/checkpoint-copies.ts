@@ -49,16 +49,8 @@ export interface PruningOptions extends CheckpointPruning, CopyOptions {
  * writeFileAtomically(from, writeSafetensors(new Map([["fc1.weight", weight]])));
  * const checkpoint = await openCheckpointOrThrow(from);
  * const pruners = [oneShotConfig({ pattern: "2:4", targetSparsity: 0.5 })];
- * const { layers } = await pruneCheckpoint({
- *   checkpoint,
- *   from,
- *   to,
- *   pruners,
- *   profile: "strict",
- *   excludeHead: true,
- *   modules: null,
- *   gradients: null,
- * });
+ * const options = { pruners, profile: "strict", excludeHead: true, modules: null, gradients: null } as const;
+ * const { layers } = await pruneCheckpoint({ checkpoint, from, to, ...options });
  * checkpoint.close();
  * if (layers[0]?.zeros !== 2) throw new Error("expected two zeros");
  * ```

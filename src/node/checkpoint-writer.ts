@@ -19,7 +19,6 @@ import {
 import { refuseInput } from "../core/either.ts";
 import { kindOfPath, namingFile, writeAll } from "./files.ts";
 
-/** Source and target of a copy. */
 export interface CopyPaths {
   /** The path of the opened checkpoint. All files of a directory are copied. */
   readonly from: string;

@@ -1,7 +1,7 @@
 /** Turns on engine flags that make kernels faster, after a self-test of the kernels with these flags. */
 import { execFile } from "node:child_process";
 import v8 from "node:v8";
-import { InputError } from "../core/either.ts";
+import { refuseInput } from "../core/either.ts";
 import { availableVariants } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 
@@ -105,9 +105,7 @@ export async function chooseVariant(
     failures.push(...notes.slice(-1));
   }
   if (asked !== "auto" && failures.length > 0)
-    throw new InputError([
-      { path: "`variant`", expected: "kernels that pass their self-test here", got: asked },
-    ]);
+    refuseInput("`variant`", "kernels that pass their self-test here", asked);
   const safe = availableVariants().includes("simd") ? "simd" : "scalar";
   return { variant: asked === "auto" ? safe : asked, notes, failures };
 }

@@ -39,23 +39,17 @@ export interface FineTuneToDirectoryOptions extends FineTuneRunOptions {
  *
  * const task = generateDemoTask({ trainCount: 8, devCount: 4 });
  * const tokenizer = createTokenizer(task.vocabulary);
+ * const vocab_size = tokenizer.vocabulary.tokens.length;
+ * const config = parseModelConfigOrThrow({ ...MODEL_CONFIGS["bert-demo"], vocab_size });
  * const recipe = findRecipe("demo-dense");
+ * const recipes = [{ ...recipe, dense: { ...recipe.dense, epochs: 1 } }];
  * const directory = mkdtempSync(join(tmpdir(), "espalier-"));
  * const { outcome } = await fineTuneToDirectory({
  *   title: "A first run",
  *   summary: "One epoch on eight sentences.",
  *   directory,
  *   seeds: [1],
- *   plan: {
- *     recipes: [{ ...recipe, dense: { ...recipe.dense, epochs: 1 } }],
- *     config: parseModelConfigOrThrow({
- *       ...MODEL_CONFIGS["bert-demo"],
- *       vocab_size: tokenizer.vocabulary.tokens.length,
- *     }),
- *     tokenizer,
- *     trainingRows: task.train,
- *     evaluationRows: task.dev,
- *   },
+ *   plan: { recipes, config, tokenizer, trainingRows: task.train, evaluationRows: task.dev },
  * });
  * if (!outcome.completed) throw new Error("expected a run that was not interrupted");
  * const lines = readFileSync(join(directory, "metrics.jsonl"), "utf8").trim().split("\n");

@@ -24,7 +24,6 @@ type FoundVectors =
   | { readonly kind: "case"; readonly family: CaseFamily; readonly path: string }
   | { readonly kind: "rows"; readonly family: RowFamily; readonly path: string };
 
-/** The golden vectors below a directory. */
 export interface GoldenVectors {
   readonly found: readonly FoundVectors[];
   /** Names of sets whose vectors belong to no known family. */

@@ -7,7 +7,6 @@ import { readInto, writeAll } from "./files.ts";
 
 /** A {@link TeacherStorage} on disk. */
 interface StorageFile extends TeacherStorage {
-  /** Closes and removes the file. */
   close(): void;
 }
 

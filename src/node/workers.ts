@@ -3,7 +3,6 @@
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import type { TaskRunner } from "../run/tasks.ts";
 
-/** A message from a worker. */
 type FromWorker =
   | { readonly kind: "message"; readonly message: unknown }
   | { readonly kind: "result"; readonly result: unknown }

@@ -28,7 +28,6 @@ export interface FineTuneRunOptions {
   readonly seeds: readonly number[];
   /** The directory to write to. With several seeds, each seed's models are in its subdirectory `seed-N`. */
   readonly directory: string;
-  /** The title of the report. */
   readonly title: string;
   /** One or two sentences for the report that say what was run. */
   readonly summary: string;
@@ -47,7 +46,7 @@ export interface RunPlatform extends SeedPlatform {
   readonly worker?: TaskRunner<SeedTask, SeedMessage, SeedResult> | undefined;
 }
 
-/** The result of a run. */
+/** The result of {@link fineTuneRun}. */
 export interface FineTuned {
   readonly outcome: RunOutcome;
   readonly report: RunReport;

@@ -15,7 +15,6 @@ export interface MetricsLine {
   readonly epoch: number;
   /** Optimizer updates of the phase so far. */
   readonly step: number;
-  /** Mean of the epoch's losses. */
   readonly training_loss: number;
   readonly evaluation_loss: number | null;
   readonly accuracy: number | null;
