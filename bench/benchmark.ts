@@ -15,7 +15,7 @@ export const PEER_SCRIPTS = [
   "tfjs.mjs",
   "onnxruntime.mjs",
 ] as const;
-/** One of them. */
+/** The name of a peer's program. */
 export type PeerScript = (typeof PEER_SCRIPTS)[number];
 
 /** The context of a benchmark. */

@@ -37,7 +37,7 @@ interface Pruned {
 interface Batch {
   readonly name: string;
   readonly lengths: readonly number[];
-  /** Tokens for which executions are chosen. Default: that of the library. */
+  /** Tokens for which executions are chosen. Default: the library's default. */
   readonly tokens?: number;
 }
 

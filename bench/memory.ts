@@ -40,7 +40,7 @@ interface Request {
 
 /** Bytes. */
 interface Footprint {
-  /** Peak of the process, minus that of Node at the start. */
+  /** The peak of the process, without the memory of Node at the start. */
   readonly peak: number;
   /** Weights, gradients and moments. */
   readonly state: number;

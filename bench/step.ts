@@ -37,7 +37,7 @@ const WORKLOADS: Readonly<Record<string, readonly number[]>> = {
 interface PeerRequest {
   readonly script: PeerScript;
   readonly threads: number;
-  /** What the peer needs besides the batch. */
+  /** Input of the peer in addition to the batch. */
   readonly more?: Readonly<Record<string, unknown>>;
 }
 
@@ -117,7 +117,7 @@ function rowsOf(
   );
 }
 
-/** Medians of the step by tokens of the batch: a curve for each subject on so many threads. */
+/** Median times of a step by the tokens of the batch: a curve for each subject with this number of threads. */
 function plotOf(all: ReadonlyMap<string, readonly Measured[]>, threads: number): LinePlot {
   const curves = new Map<string, (readonly [number, number])[]>();
   for (const [workload, measured] of all) {

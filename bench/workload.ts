@@ -18,7 +18,7 @@ import type { Subject } from "./benchmark.ts";
 
 /** The timed work: a training step, only its gradients, or logits without dropout. */
 export type PassKind = "step" | "gradients" | "forward";
-/** All of them. */
+/** Every kind of work. */
 export const PASS_KINDS: readonly PassKind[] = ["step", "gradients", "forward"];
 
 const SEED = 1;
@@ -31,7 +31,7 @@ export interface Workload {
   readonly lengths: readonly number[];
 }
 
-/** BERT-mini, perhaps with other extents. Heads and inner width follow the hidden width. */
+/** BERT-mini, or a model with other extents. Heads and inner width follow the hidden width. */
 export function bertMini(changes: { layers?: number; hidden?: number } = {}): ModelConfig {
   const { layers = 4, hidden = 256 } = changes;
   return parseModelConfigOrThrow({
@@ -43,7 +43,7 @@ export function bertMini(changes: { layers?: number; hidden?: number } = {}): Mo
   });
 }
 
-/** A full batch: as many examples of the same length. */
+/** A full batch: examples of the same length. */
 export function fullBatch(examples: number, length: number): readonly number[] {
   return Array.from({ length: examples }, () => length);
 }

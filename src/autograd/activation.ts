@@ -40,7 +40,7 @@ function activate(tape: Tape, name: Activation, x: Variable): Variable {
   return y;
 }
 
-/** dx = dy * derivative. That of GELU is a function of the input, the others of the output. */
+/** dx = dy * derivative, which is computed from the input for GELU and from the output for the others. */
 export function activationBackward(tape: Tape, record: OperationRecord<Activation>): void {
   const { operation, output, operands } = record;
   const dy = consumedGradient(tape, output);

@@ -27,7 +27,7 @@ interface AttentionOptions extends AttentionRows {
   readonly keyBias: Variable;
   /** Dropout rate of the probabilities. Default 0. */
   readonly dropout?: number;
-  /** The longest sequence of the model, which positions the random numbers of dropout. Default: the longest here. */
+  /** The longest sequence that the model allows. It spaces the random numbers of dropout. Default: the longest here. */
   readonly maxPositions?: number;
 }
 

@@ -11,7 +11,7 @@ import { crossEntropyBackward, meanSquaredErrorBackward, softTargetsBackward } f
 import type { OperationName, OperationRecord, Variable } from "./records.ts";
 import { copyOf, createScratch, dropGradient, type Tape } from "./tape.ts";
 
-/** A rule passes the gradient of an output on to its operands. Every operation has one, or this does not compile. */
+/** A rule passes the gradient of an output on to its operands. An operation without a rule does not compile. */
 type BackwardRules = {
   readonly [Name in OperationName]: (tape: Tape, record: OperationRecord<Name>) => void;
 };

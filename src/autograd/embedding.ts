@@ -6,7 +6,7 @@ import { arrivedGradient, zeroedTarget } from "./gradient.ts";
 import type { EmbeddingSource, OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
 
-/** A table of {@link embeddingSum}, and its row for each output row. */
+/** A table of {@link embeddingSum}, and the rows to take from it. */
 export interface EmbeddingLookup {
   /** [rows, width] */
   readonly table: Parameter;

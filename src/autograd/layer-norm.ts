@@ -76,7 +76,7 @@ export function layerNorm(
   return y;
 }
 
-/** dResidual = gradient of the normalised sum; dx = the same after dropout. */
+/** dResidual = dSum, the gradient of the sum; dx = dropout(dSum). */
 export function layerNormBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"layerNorm">,

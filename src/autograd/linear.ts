@@ -118,7 +118,7 @@ function addToWeight(tape: Tape, dy: Tensor, x: Tensor, weight: Parameter): void
   tape.backend.kernels.gemm("tn", m, n, k, dy.data, 0, m, x.data, 0, n, dws, 0, n, true);
 }
 
-/** Shards whose sums are in memory at the same time, for a bound on memory. */
+/** Shards whose sums are in memory at the same time. */
 const SHARDS_AT_ONCE = 8;
 
 /** dW += dy^T x at the kept blocks: first the sum of each shard of tokens, then all shards in order. */

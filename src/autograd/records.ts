@@ -26,7 +26,7 @@ export interface ByProduct<T> {
   readonly weightGradient: T;
 }
 
-/** The kept blocks of a weight, and whether each product uses them. `weightGradient` omits the gradients outside. */
+/** The kept blocks of a weight, and whether each product uses them. With `weightGradient` other gradients stay zero. */
 export interface BlockSparseProducts extends ByProduct<boolean> {
   readonly weight: BlockSparseWeight;
   /** Whether the kept blocks contain no pruned weight. Default false. */
@@ -54,10 +54,10 @@ export interface AttentionLayout {
   readonly width: number;
 }
 
-/** A table of an embedding sum, and its row for each output row. */
+/** A table of an embedding sum, and the rows to take from it. */
 export interface EmbeddingSource {
   readonly table: Parameter;
-  /** Integers. */
+  /** A row number for each output row, as integers. */
   readonly ids: Tensor;
   readonly paddingRow: number | null;
 }

@@ -41,7 +41,7 @@ export function uniformSequences(count: number, length: number): Sequences {
   return sequences;
 }
 
-/** Checks that the sequences have `rows` rows in sum. */
+/** Checks that the sequences have `rows` rows in total. */
 export function checkSequences(name: string, { offsets }: Sequences, rows: number): void {
   const total = offsets.at(-1);
   if (total === rows) return;

@@ -90,7 +90,7 @@ function checkOpen(tape: Tape): void {
   if (tape.released) throw new RangeError("tape: expected an open one, got one that was released");
 }
 
-/** A new variable in the innermost scope. It takes over the caller's hold on `value`. */
+/** A new variable in the innermost scope. It replaces the caller as a holder of `value`. */
 function createVariable(tape: Tape, value: Tensor, requiresGradient: boolean): Variable {
   const variable: Variable = {
     shape: value.shape,

@@ -1,4 +1,4 @@
-/** The Levenshtein distance of two strings: the least insertions, deletions and substitutions. */
+/** The Levenshtein distance of two strings: the minimum number of insertions, deletions and substitutions. */
 export function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 0; i < a.length; i++) {

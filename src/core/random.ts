@@ -55,7 +55,7 @@ export function philoxInto(
   out[3] = x3;
 }
 
-/** The stream of each purpose. Dropout operations of a forward pass use the streams from `dropout` on. */
+/** A stream for each purpose. The dropout operations of a forward pass use the streams from `dropout` on. */
 export const STREAM: Readonly<
   Record<"shuffle" | "initialise" | "generate" | "buckets" | "dropout", number>
 > = /* @__PURE__ */ Object.freeze({

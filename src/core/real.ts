@@ -1,6 +1,6 @@
 /**
  * Correctly rounded `pow` and `cos`. `Math.pow` and `Math.cos` may be off by a unit in the last place, which can change
- * the number of pruned blocks. Numbers in fixed point are in units of 2^-256; results have an error below 2^-192.
+ * the number of pruned blocks. Here results are computed in fixed point, in units of 2^-256, and rounded once.
  */
 import { checkNumber, mismatch } from "./checks.ts";
 
@@ -11,7 +11,7 @@ function fixed(value: number): bigint {
   return BigInt(Math.round(value * 2 ** 256));
 }
 
-/** The nearest double. The last 64 bits may be wrong, so they are rounded away first; exact results stay exact. */
+/** The nearest double. The last 64 bits may be wrong. They are rounded away first, so that exact results stay exact. */
 function rounded(value: bigint): number {
   return Number((value + (1n << 63n)) >> 64n) / 2 ** 192;
 }

@@ -63,8 +63,7 @@ export interface Kernels
 export interface GroupKernels {
   /**
    * Runs `body`, whose operations must be independent: several threads may run them in any order and at the same time.
-   * All end before this returns. Operations with a result run immediately. In `layerNormBackward`, dx may not alias dy
-   * here.
+   * All end before this returns. Operations with a result run immediately. `layerNormBackward` may not alias dx and dy.
    */
   independently(body: () => void): void;
   /** Starts a group as {@link independently} does, without a closure. The caller must call {@link closeGroup}. */
@@ -189,7 +188,7 @@ export interface RowKernels {
     rows: number,
     columns: number,
   ): void;
-  /** dx = the gradient of s, which is also that of x and residual. Adds to dGamma and dBeta. dx may alias dy. */
+  /** dx = the gradient of s, and so of x and residual. Adds to dGamma and dBeta. dx may alias dy. */
   layerNormBackward(
     dy: Float32Array,
     xhat: Float32Array,

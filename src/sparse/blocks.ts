@@ -70,7 +70,7 @@ export function occupiedInto(
 /**
  * Packs the blocks of a row-major matrix with an element that is not +0 or that `mask` keeps.
  *
- * @param mask - 1 = kept. Default: nothing is kept for its own sake
+ * @param mask - 1 = kept
  * @throws TypeError if `data` has another type, RangeError if its length does not fit the shape
  *
  * @example

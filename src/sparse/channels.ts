@@ -29,7 +29,7 @@ export function occupiedChannels(
   return { rows: positionsOf(inRow), columns: positionsOf(inColumn) };
 }
 
-/** The positions of ones. They are counted first, to avoid a list of objects that may be very long. */
+/** The positions of ones. They are counted first, so that the array has the right length. */
 function positionsOf(marks: Uint8Array): Uint32Array {
   const positions = new Uint32Array(marks.reduce((sum, mark) => sum + mark, 0));
   let next = 0;

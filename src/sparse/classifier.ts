@@ -78,7 +78,7 @@ export interface SparseClassifier {
 /** Reads a parameter by its name in transformers. */
 type ReadParameter = (name: string) => NamedValues;
 
-/** Removes units without effect if that is cheaper. It may not be, because blocks may lose their alignment. */
+/** Removes hidden units without effect, unless the layers then cost more because blocks lose their alignment. */
 function compactLayer(
   { intermediate, output }: Pick<LayerNames, "intermediate" | "output">,
   read: ReadParameter,

@@ -68,7 +68,7 @@ function computedTokens(
   return Math.ceil(tokens / together) * together;
 }
 
-/** Checks a cost model. @throws TypeError or RangeError if it is invalid or is that of other kernels */
+/** Checks a cost model. @throws TypeError or RangeError if it is invalid or belongs to other kernels */
 export function checkCosts({ kernels }: Backend, costs: CostModel): void {
   const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
   checkKind(isObject(costs), "costs", "a cost model", costs);

@@ -64,7 +64,7 @@ export function firstFullGroup(
   return null;
 }
 
-// The byte is found by division, because a shift wraps at 2^32 bits, which is too few for large matrices.
+// A division finds the byte, because a shift is modulo 2^32, and large matrices have more bits.
 function writePosition(indices: Uint8Array, at: number, bits: number, position: number): void {
   const bit = at * bits;
   const word = position << (bit & 7);

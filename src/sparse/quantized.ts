@@ -18,7 +18,7 @@ export interface QuantizedMatrix extends BlockPositions {
 /** The error of rounding to eight bits. */
 export interface QuantizationError {
   readonly maximum: number;
-  /** The root mean square of the errors, divided by that of the elements. 0 if all elements are zero. */
+  /** The root mean square of the errors relative to the elements' root mean square. 0 if all elements are zero. */
   readonly relative: number;
 }
 

@@ -68,7 +68,7 @@ function intersection([first, ...others]: readonly Uint8Array[]): Uint8Array {
   return first.map((bit, i) => (others.every((mask) => mask[i] !== 0) ? bit : 0));
 }
 
-/** Copies kept blocks from the dense weight. @throws RangeError if that has another shape */
+/** Stores the kept blocks of a dense weight. @throws RangeError if the weight has another shape */
 export function createBlockSparseWeight(
   backend: Backend,
   { outputs, inputs, starts, columns }: KeptBlocks,
@@ -98,7 +98,7 @@ export function createBlockSparseWeight(
   return weight;
 }
 
-/** Copies the values of kept blocks from the dense weight again. @throws RangeError if that has another shape */
+/** Copies the values of kept blocks from the dense weight again. @throws RangeError if the weight has another shape */
 export function refreshBlockSparseWeight(
   { kernels }: Backend,
   weight: BlockSparseWeight,

@@ -17,7 +17,7 @@ export function columnsOf(shape: Shape): number {
   return shape.length === 0 ? 1 : shape[shape.length - 1];
 }
 
-/** The product of the other extents. */
+/** The product of all extents except the last. */
 export function rowsOf(shape: Shape): number {
   let count = 1;
   for (let axis = 0; axis + 1 < shape.length; axis++) count *= shape[axis];

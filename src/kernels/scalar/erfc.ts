@@ -1,6 +1,6 @@
 /**
  * The complementary error function in double precision, with an error below 1 ulp. The rational approximations are
- * those of FreeBSD's msun (s_erf.c, Sun Microsystems 1993, freely usable with this notice).
+ * from FreeBSD's msun (s_erf.c, Sun Microsystems 1993, freely usable with this notice).
  */
 
 /** p[0] + p[1] x + p[2] x^2 + ... */

@@ -42,7 +42,7 @@ export const layerNormBackward: Kernels["layerNormBackward"] = (
   rows,
   columns,
 ): void => {
-  // First, because dx may alias dy.
+  // Before dx is written, because it may alias dy.
   for (let c = 0; c < columns; c++) {
     let gammaSum = 0;
     let betaSum = 0;

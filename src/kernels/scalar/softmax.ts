@@ -11,7 +11,7 @@ export const attentionSoftmaxForward: Kernels["attentionSoftmaxForward"] = (
   columns,
 ): void => {
   let start = offset;
-  // In float32, score - 3.4028235e38 = -3.4028235e38. With all keys hidden, a row is uniform, as in transformers.
+  // Rounded to float32, score - 3.4028235e38 is -3.4028235e38. A row of hidden keys is then uniform, as in transformers.
   const logit = (c: number): number =>
     Math.fround(scores[start + c] * scale + keyBias[biasOffset + c]);
   for (; start < offset + rows * columns; start += columns)

@@ -1,4 +1,4 @@
-/** The products with block-sparse weights on WASM: checks, addresses, division among threads. */
+/** The products with block-sparse weights on WASM. They check arrays and divide work among threads. */
 import {
   BLOCK_HEIGHTS,
   BLOCK_OUTPUTS,
@@ -16,9 +16,9 @@ import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
 import type { Wasm } from "./calls.ts";
 import { partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
 
-/** The least multiplications of a part. */
+/** The minimum number of multiplications in a part. */
 const LEAST_WORK = 1 << 20;
-/** The least blocks of a part when sums are added to a gradient. */
+/** The minimum number of blocks in a part when sums are added to a gradient. */
 const LEAST_ADDED = 1 << 11;
 
 /** The kernels. They throw a RangeError for an array that is too short and for an invalid range. */
@@ -64,7 +64,7 @@ function isRange(first: number, end: number): boolean {
   return first < end;
 }
 
-/** Runs a range in parts of {@link partLength}. */
+/** Divides a range into parts, as {@link partLength} describes, and runs them. */
 function runParts(
   scheduler: Scheduler,
   first: number,

@@ -3,7 +3,7 @@
  * All state changes are atomic, so a thread may join a batch late or miss it.
  */
 
-/** The `runCall` of a module, which runs the call at an address. */
+/** A module's `runCall`, which runs the call at an address. */
 export type RunCall = (address: number) => void;
 
 /** Calls of a batch. If it is full, it runs before the next call is added. */
@@ -14,7 +14,7 @@ const CALL_LENGTH = 1 + MOST_VALUES;
 
 /** Indices of the control words. Each word has its own cache line. */
 const WORDS = {
-  /** The number of calls that no thread has taken. A late thread makes it negative. */
+  /** The number of calls that no thread has taken. A thread that joins late may make it negative. */
   untaken: 0,
   /** The number of calls that have not finished. */
   unended: 16,

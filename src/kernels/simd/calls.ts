@@ -39,7 +39,7 @@ export interface Wasm {
   readonly sumSquaredDifference: WasmFunction<number>;
   /** The address of an array of at least `count` elements. @throws RangeError if it is shorter */
   readonly at: (name: string, array: Float32Array | Int32Array, count: number) => number;
-  /** Enclose the parts of an operation. They do not throw. */
+  /** Called before and after the parts of an operation. Neither throws. */
   readonly openGroup: Scheduler["openGroup"];
   readonly closeGroup: Scheduler["closeGroup"];
   /** The number of elements, rows or columns in each part of an operation. */
@@ -48,12 +48,12 @@ export interface Wasm {
   readonly partOfColumns: (rows: number, columns: number) => number;
 }
 
-/** The least elements of a part. */
+/** The minimum number of elements in a part. */
 const LEAST_ELEMENTS = 1 << 15;
 /** The elements or columns of a part are a multiple of this: whole cache lines. */
 const ELEMENT_STEP = 64;
 
-/** The least rows or columns of a part, with `elements` each. */
+/** The minimum number of rows or columns in a part, with `elements` each. */
 function leastLines(elements: number, step: number): number {
   return Math.max(step, Math.ceil(LEAST_ELEMENTS / Math.max(1, elements)));
 }

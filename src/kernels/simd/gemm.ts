@@ -3,7 +3,7 @@ import type { ProductKernels } from "../table.ts";
 import type { KernelModule } from "./calls.ts";
 import { partLength } from "./scheduler.ts";
 
-/** The least multiplications of a part. */
+/** The minimum number of multiplications in a part. */
 const LEAST_WORK = 1 << 21;
 /** The columns or rows of a part are a multiple of these. */
 const COLUMN_STEP = 16;
@@ -34,8 +34,8 @@ export function gemmKernels(module: KernelModule): ProductKernels {
       const aBytes = aStride * 4;
       const bBytes = bStride * 4;
       const cBytes = cStride * 4;
-      // Every part packs the undivided factor again, but A only for `tn`: for other forms a division of columns costs
-      // nothing. Entries of C have the same bytes for any division.
+      // Each part packs the undivided factor again. A is packed only for `tn`, so a division of columns costs nothing
+      // for the other forms. Entries of C have the same bytes for any division.
       if (form === "tn" ? n >= m : n >= 4 * COLUMN_STEP) {
         const toColumn = form === "nt" ? bBytes : 4;
         const part = partLength(scheduler, n, leastOf(COLUMN_STEP, m * k), COLUMN_STEP);
@@ -61,7 +61,7 @@ export function gemmKernels(module: KernelModule): ProductKernels {
   };
 }
 
-/** The least rows or columns of a part, with `work` multiplications each. */
+/** The minimum number of rows or columns in a part, with `work` multiplications each. */
 function leastOf(step: number, work: number): number {
   return Math.max(step, Math.ceil(LEAST_WORK / work));
 }

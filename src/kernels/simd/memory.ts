@@ -86,7 +86,7 @@ const MOST_KNOWN = 4096;
 /** Region objects of different lengths that are kept for one offset. */
 const MOST_LENGTHS = 8;
 
-/** A memory in that of a WASM module, from `heapBase` on. */
+/** Allocates in the memory of a WASM module, from `heapBase` on. */
 export function createWasmMemory(memory: WebAssembly.Memory, heapBase: number): Memory {
   return createMemory(heapBase, {
     buffer: () => memory.buffer,
@@ -96,7 +96,7 @@ export function createWasmMemory(memory: WebAssembly.Memory, heapBase: number): 
   });
 }
 
-/** A memory in a plain buffer, for scalar kernels. */
+/** Allocates in a plain buffer, for scalar kernels. */
 export function createPlainMemory(): Memory {
   let buffer = new ArrayBuffer(0);
   return createMemory(0, {

@@ -152,7 +152,7 @@ function scoring(stage: Stage, plain: PruningKernels): Pick<PruningKernels, "upd
         },
         after: (part, { scores }) => scores.copyOut(part),
       };
-      // With a copy, one part at a time: all parts share the windows of values and factors.
+      // Values that are copied allow only one part at a time, because there is one window for them.
       forEachPart(stage, divide(scores, rows * row), work, staged);
     },
   };
@@ -161,7 +161,7 @@ function scoring(stage: Stage, plain: PruningKernels): Pick<PruningKernels, "upd
 function selection(stage: Stage) {
   const { run, divide, histogram: address } = stage;
   const [{ scores: window }] = stage.windows;
-  /** Counts all scores in the module's histogram and adds that to the caller's. */
+  /** Counts all scores in the module's histogram and adds it to the caller's histogram. */
   const collect = (
     chunks: readonly Float32Array[],
     histogram: Uint32Array,

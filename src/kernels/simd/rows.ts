@@ -92,7 +92,7 @@ function layerNormBackward(wasm: Wasm): RowKernels["layerNormBackward"] {
     const dxAt = at("dx", dx, size);
     const dGammaAt = at("dGamma", dGamma, columns);
     const dBetaAt = at("dBeta", dBeta, columns);
-    // First, because dx may alias dy.
+    // Before dx is written, because it may alias dy.
     const columnPart = partOfColumns(rows, columns);
     openGroup();
     for (let column = 0; column < columns; column += columnPart) {

@@ -6,7 +6,7 @@ export type WasmFunction<Result = void> = (...values: number[]) => Result;
 
 /** Runs a module's functions immediately, or in a group at its end on any thread. */
 export interface Scheduler extends GroupKernels {
-  /** Includes the calling thread. */
+  /** The number of threads, including the calling one. */
   readonly threads: number;
   /** The functions without a result, by name. */
   readonly functions: Readonly<Record<string, WasmFunction>>;
@@ -22,7 +22,7 @@ export function directScheduler(exports: WebAssembly.Exports): Scheduler {
   };
 }
 
-/** Several, so that threads can balance their load. */
+/** More than one, so that threads can balance their load. */
 const PARTS_PER_THREAD = 2;
 
 /**

@@ -73,7 +73,7 @@ function addHeight(module: ModuleBuilder, height: BlockHeight, packTokens: Pack)
   });
 }
 
-/** Adds the function for one token, which adds in the same order as that for a tile. */
+/** Adds the function for one token. It adds products in the same order as the function for a tile. */
 function addToken(module: ModuleBuilder, height: BlockHeight) {
   const outputs = Math.min(height, BLOCK_OUTPUTS);
   return module.internal(OUTPUT_PARAMETERS, (f, p) => {

@@ -136,7 +136,7 @@ function loadTokens(
   );
 }
 
-/** Adds the function for the sums of one token, which adds in the same order as that for a tile. */
+/** Adds the function for the sums of one token. It adds products in the same order as the function for a tile. */
 function addTokenGradients(module: ModuleBuilder) {
   return module.internal(PARAMETERS, (f, p) => {
     const gradients = f.locals("v128", BLOCK_OUTPUTS);

@@ -61,7 +61,7 @@ function drawsOf(f: FunctionBuilder, words: readonly V128[], index: number): V12
   return index < 4 ? v128.and(word, f.constantI32x4(0xffff)) : i32x4.shrU(word, 16);
 }
 
-/** Adds `dropout`. A position is given by the counter of its first block; 32 positions use 4 blocks. */
+/** Adds `dropout`. Positions are given as counters of Philox blocks, 4 for 32 positions. */
 export function addDropout(module: ModuleBuilder): void {
   const parameters = {
     ...integers("x", "y", "rows", "columns", "firstCounter", "counterStride", "threshold"),

@@ -208,7 +208,7 @@ export class FunctionBuilder {
     this.#emit([END]);
   }
 
-  /** Runs the body once. The label is for an exit. */
+  /** Runs the body once. The body may exit to the label. */
   block(body: (label: Label) => void): void {
     this.#emit([BLOCK, VOID_BLOCK]);
     this.#nested(() => body({ depth: this.#depth }));

@@ -50,7 +50,7 @@ export const SWEEP_PARAMETERS = {
 /** Computes `rows` rows of a panel of C. */
 export type Sweep = FunctionReference<typeof SWEEP_PARAMETERS>;
 
-/** Adds a {@link Sweep} that computes `height` rows at a time, at most those of a tile. */
+/** Adds a {@link Sweep} that computes `height` rows at a time, at most the rows of a tile. */
 export function addSweep(
   module: ModuleBuilder,
   tile: Tile,

@@ -29,7 +29,7 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
     const { x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns } = values;
     const inverseCount = f.let(f32.div(1, f32.convertI32S(columns)));
     f.for(0, rows, 1, () => {
-      // The last pass over the row replaces x + residual in xhat.
+      // xhat stores x + residual until the last pass over the row.
       const at = f.let(xhat);
       const sums = [f.let(v128.zero), f.let(v128.zero)];
       forEachPlace(f, columns, hasResidual ? [x, residual, at] : [x, at], (place, i) => {

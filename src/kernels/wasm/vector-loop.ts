@@ -17,7 +17,7 @@ export interface VectorPlace {
   store(pointer: I32, value: V128): void;
   /** Sets lanes that do not exist to 0. */
   zeroRest(value: V128): V128;
-  /** Replaces lanes that do not exist by those of `filling`. */
+  /** Replaces lanes that do not exist by the lanes of `filling`. */
   fillRest(value: V128, filling: V128): V128;
 }
 
