@@ -1,7 +1,7 @@
 /**
- * The specification in code: each stage of pruning as plainly as possible, over ndarray and ndarray-ops. For reading
- * and checking, not for speed. ndarray-ops makes code at run time, so a page whose content-security policy forbids
- * that cannot use this entry.
+ * The specification in code: each stage of pruning as plainly as possible, over ndarray and ndarray-ops. It is for
+ * reading and checking, not for speed. ndarray-ops generates code at run time, so this entry does not work in a page
+ * whose content security policy forbids that.
  *
  * @module espalier/reference
  */

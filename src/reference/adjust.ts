@@ -1,12 +1,12 @@
 /**
- * INC's bounds on a layer's share (`BasePattern.adjust_ratio`). A proposed share above `most` comes down to it.
- * Then, if this layer or any other is above the final target, what is left of the final budget must suffice to lift all
- * layers below `least` up to it. If not, this layer gives up the difference. The other layers are judged by the masks
- * that they have at that moment, some of them new and some old.
+ * INC's bounds on a layer's share (`BasePattern.adjust_ratio`). A proposed share above `most` is lowered to `most`.
+ * Then, if any layer is above the final target, the rest of the final budget must suffice to raise all layers below
+ * `least` to it. If it does not, this layer is lowered by the difference. The other layers count with their current
+ * masks, some of them new and some old.
  */
 import type { Count } from "./count.ts";
 
-/** Bounds on a layer's share of pruned blocks, and the share that the network is to end at. */
+/** Bounds on a layer's share of pruned blocks, and the final share of the network. */
 export interface IncBounds {
   readonly least: number;
   readonly most: number;
@@ -16,10 +16,10 @@ export interface IncBounds {
 const shareOf = ({ pruned, total }: Count): number => pruned / total;
 
 /**
- * The share that layer `index` may have, and whether that is another than proposed.
+ * The share that layer `index` may have, and whether it differs from the proposal.
  *
- * @param counts all layers' counts now.
- * @param proposal the layer's count under the proposed mask.
+ * @param counts the current counts of all layers.
+ * @param proposal the count of layer `index` with the proposed mask.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 /**
- * Scores from the gradients of block masks (INC: `BlockMaskCriterion`, `RetrainFreeCriterion`). The layer computes
- * with weight x mask, one mask entry for each block, so the gradient of an entry is the sum of weight x gradient over
- * its block: each row from left to right, then the rows from top to bottom, in float32.
+ * Scores from the gradients of block masks (INC: `BlockMaskCriterion`, `RetrainFreeCriterion`). The layer computes with
+ * weight x mask, with one mask entry per block. The gradient of an entry is the sum of weight x gradient over its
+ * block, in float32. Each row is added from left to right, then the rows from top to bottom.
  */
 import type { BlockCriterion } from "../prune/criteria.ts";
 import { ruleOf } from "./criteria.ts";

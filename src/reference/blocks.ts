@@ -1,13 +1,13 @@
 /**
- * Blocks of height x width elements: each is kept or pruned whole, by one score (INC:
- * `PytorchPatternNxM.reduce_score`, `reduce_tensor`). The elements are reduced over the block's width first,
- * then over its height, each time rounded to float32: a mean of means.
+ * Blocks of height x width elements, which are kept or pruned whole by one score (INC:
+ * `PytorchPatternNxM.reduce_score`, `reduce_tensor`). The elements are reduced over the width of the block, then over
+ * its height, and rounded to float32 each time. A mean is a mean of means.
  */
 import type { ScoreReduction } from "../prune/config.ts";
 import { at, linesOf, type MaskMatrix, type Matrix, maskOf, matrixOf } from "./matrix.ts";
 import { float32Sum } from "./rounding.ts";
 
-/** The mean, sum or maximum of some values, in float32. */
+/** The mean, sum or maximum of values, in float32. */
 export function reduced(values: readonly number[], reduction: ScoreReduction): number {
   if (reduction === "max") return Math.max(...values);
   const sum = float32Sum(values);
@@ -31,7 +31,7 @@ export function blockScores(
   });
 }
 
-/** A matrix of elements from one of blocks: each takes its block's value. */
+/** Expands a matrix of blocks to a matrix of elements. */
 export function expandBlocks(blocks: MaskMatrix, height: number, width: number): MaskMatrix {
   const [rows, columns] = blocks.shape;
   return maskOf(

@@ -1,32 +1,33 @@
 /**
- * `strict`: exactly floor(blocks * ratio) blocks are pruned, give or take the product's own rounding. Pruned blocks
- * stay pruned. Each layer loses its fewest, earlier layers first if the budget is too small for all. Then the lowest
- * scores of all layers follow, as far as each layer's most allows. Of equal scores the earlier layer's come first, then
- * the lower index.
+ * The budget under `strict`: exactly floor(blocks * ratio) blocks, with a tolerance for rounding. Pruned blocks stay
+ * pruned. Each layer first loses its fewest blocks, earlier layers first if the budget is too small for all. Then the
+ * lowest scores of all layers follow, up to the most of each layer. Of equal scores, the earlier layer and then the
+ * lower index come first.
  */
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
 
-/** Fewest and most shares of a layer's blocks that may be pruned. */
+/** Bounds on the share of a layer's blocks that may be pruned. */
 export interface Bounds {
   readonly least: number;
   readonly most: number;
 }
 
-/** A layer's blocks: a score for each, and 1 for those that are pruned already (`null`: none is). */
-export interface Contender {
+/** A layer that competes for the budget. */
+interface Contender {
+  /** One score per block. */
   readonly scores: Matrix;
+  /** 1 for each block that is already pruned. `null`: no block is. */
   readonly settled: MaskMatrix | null;
 }
 
-/** One block among all. */
 interface Block {
   readonly layer: number;
   readonly index: number;
   readonly score: number;
 }
 
-/** The number of blocks that a share asks for. */
+/** The number of blocks in a share: floor(blocks x ratio), with a tolerance for rounding. */
 export function exactCount(blocks: number, ratio: number): number {
   const product = blocks * ratio;
   return Math.floor(product + Math.max(1e-9, product * 2 ** -50));
@@ -35,7 +36,7 @@ export function exactCount(blocks: number, ratio: number): number {
 /**
  * Masks of blocks, 1 = kept.
  *
- * @throws Refusal if the bounds leave no room, or a score is not finite.
+ * @throws Refusal if the bounds do not allow the budget, or if a score is not finite.
  *
  * @example
  * ```ts

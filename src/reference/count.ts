@@ -1,7 +1,7 @@
 /**
- * What counts as pruned (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`): a block with no kept element. An
- * N:M group counts if at least N of its M elements are pruned (`strict`); INC asks for at most N kept ones, so that
- * 1:4 never counts.
+ * Counts pruned blocks (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`). A block is pruned if it keeps no
+ * element. Under `strict` an N:M group is pruned if at least N of its M elements are pruned, under `inc` if it keeps at
+ * most N elements, so under `inc` a 1:4 group never counts as pruned.
  */
 import { sum } from "ndarray-ops";
 import type { Profile } from "../prune/config.ts";
@@ -15,7 +15,7 @@ export interface Count {
   readonly total: number;
 }
 
-/** A matrix of blocks: 1 if the block counts as pruned. */
+/** A matrix with one entry per block, 1 if the block is pruned. */
 export function prunedBlocks(
   pattern: Pattern,
   layout: Layout,
@@ -34,7 +34,7 @@ export function prunedBlocks(
   });
 }
 
-/** How many blocks of a mask count as pruned. A layer that the pattern does not divide has none. */
+/** Counts the blocks of a mask. A layer that the pattern does not divide has no blocks. */
 export function countOf(
   pattern: Pattern,
   layout: Layout,
@@ -46,7 +46,7 @@ export function countOf(
   return { pruned: sum(asNdarray(flags)), total: layout.rows * layout.columns };
 }
 
-/** Several layers' counts together. */
+/** The sum of counts. */
 export function totalOf(counts: readonly Count[]): Count {
   return counts.reduce(
     (sums, { pruned, total }) => ({ pruned: sums.pruned + pruned, total: sums.total + total }),

@@ -6,10 +6,9 @@
  */
 import type { BlockCriterion, Criterion, ElementCriterion } from "../prune/criteria.ts";
 
-/** What a criterion reads and remembers. */
 export interface Rule {
   readonly readsGradients: boolean;
-  /** Factor of the old score; `null`: the old score is replaced. */
+  /** Factor of the old score. `null`: the new score replaces it. */
   readonly decay: number | null;
   /** The score of one step from a weight and its gradient, or from a mask entry and its gradient. */
   readonly score: (weight: number, gradient: number) => number;
@@ -26,17 +25,16 @@ const RULES: Readonly<Record<Criterion, Rule>> = {
   retrain_free: { readsGradients: true, decay: 1, score: (_, gradient) => gradient * gradient },
 };
 
-/** The rule of a criterion. */
 export function ruleOf(criterion: Criterion): Rule {
   return RULES[criterion];
 }
 
-/** Whether it scores blocks by the gradients of their masks. */
+/** Whether a criterion scores blocks by the gradients of their masks. */
 export function scoresByBlockMask(criterion: Criterion): criterion is BlockCriterion {
   return criterion === "block_mask" || criterion === "retrain_free";
 }
 
-/** Whether it adds scores of elements to earlier ones. INC then reduces them to blocks at every step. */
+/** Whether a criterion adds element scores to earlier ones. INC then reduces them to block scores at every step. */
 export function accumulates(criterion: Criterion): criterion is ElementCriterion {
   return !scoresByBlockMask(criterion) && RULES[criterion].decay !== null;
 }

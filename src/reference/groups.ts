@@ -1,7 +1,7 @@
 /**
- * N:M: of every M neighbours along a row, N are pruned (INC: `PytorchPatternNInM.get_least_ninm_mask_from_data`,
- * `reduce_scores`). A group's score is that of the elements that it would lose, the others taken as 0. With bfloat16
- * scores PyTorch adds in float32, rounds the sum, and divides the rounded sum.
+ * N:M patterns prune N of every M neighbours in a row (INC: `PytorchPatternNInM.get_least_ninm_mask_from_data`,
+ * `reduce_scores`). A group's score reduces the scores of the elements that it would lose, with 0 for the others.
+ * PyTorch adds bfloat16 scores in float32, rounds the sum, and divides the rounded sum.
  */
 import type { Profile, ScoreReduction } from "../prune/config.ts";
 import { reduced } from "./blocks.ts";
@@ -9,8 +9,8 @@ import { at, linesOf, type MaskMatrix, type Matrix, maskOf, matrixOf } from "./m
 import { bfloat16 } from "./rounding.ts";
 
 /**
- * A mask that has 0 for the elements that each group would lose: its `prune` lowest scores, the first of equals first
- * (`strict`), or all up to the `prune`-th lowest (`inc`).
+ * A mask with 0 for the elements that each group would lose: the `prune` elements with the lowest scores, the first
+ * ones of equal scores (`strict`), or all elements up to the `prune`-th lowest score (`inc`).
  */
 export function keptWithinGroups(
   scores: Matrix,
@@ -29,7 +29,7 @@ export function keptWithinGroups(
   });
 }
 
-/** One score per group: its elements reduced, those that it would keep taken as 0. */
+/** One score per group. Elements that the group would keep count as 0. */
 export function groupScores(
   scores: Matrix,
   kept: MaskMatrix,
@@ -47,14 +47,13 @@ export function groupScores(
   });
 }
 
-/** Reduces bfloat16 values. */
 function reducedLow(values: readonly number[], reduction: ScoreReduction): number {
   if (reduction === "max") return reduced(values, "max");
   const sum = bfloat16(reduced(values, "sum"));
   return reduction === "mean" ? bfloat16(sum / values.length) : sum;
 }
 
-/** A mask of elements: those that a pruned group loses are 0. */
+/** Expands a mask of groups to a mask of elements. A pruned group loses the elements with 0 in `kept`. */
 export function expandGroups(groups: MaskMatrix, kept: MaskMatrix, of: number): MaskMatrix {
   const [rows, columns] = kept.shape;
   return maskOf(

@@ -1,6 +1,6 @@
 /**
- * What a pruner does at INC's three hooks (`on_step_begin`, `on_before_optimizer_step`, `on_after_optimizer_step`;
- * retrain_free: `on_step_end`). Each gives the pruner and the weights after it.
+ * INC's three hooks for one pruner (`on_step_begin`, `on_before_optimizer_step`, `on_after_optimizer_step`, for
+ * retrain_free `on_step_end`). They return the new pruner and the new weights.
  */
 import { ruleOf, scoresByBlockMask } from "./criteria.ts";
 import { exactLassoTerms, lassoTerms, shrunkWeight } from "./lasso.ts";
@@ -29,7 +29,7 @@ export interface Stage {
   readonly weights: Weights;
 }
 
-/** The weights with those of the pruner's layers changed. */
+/** Changes the weights of the pruner's layers. */
 function changed(
   { pruner, weights }: Stage,
   change: (layer: ReferenceState, weight: Float32Array) => Float32Array,
@@ -40,14 +40,14 @@ function changed(
   return { pruner, weights: new Map([...weights, ...own]) };
 }
 
-/** Weights under one of the layers' masks. */
+/** Applies the full masks (`mask`) or the interpolated masks (`applied`) to the weights. */
 function masked(stage: Stage, which: "mask" | "applied"): Stage {
   return changed(stage, (layer, weight) =>
     weight.map((value, i) => (layer[which][i] === 0 ? 0 : value)),
   );
 }
 
-/** Applies `part` of `parts` of the latest prune step's changes, or all of them if `part` is `parts`. */
+/** Sets the interpolated masks to `part` of `parts` of the changes of the latest prune step. */
 function withPart(pruner: ReferencePruner, part: number, parts: number): ReferencePruner {
   const changes = pruner.layers.map((layer) => ({
     before: weightMatrix(layer.before, layer.shape),
@@ -66,12 +66,11 @@ function withPart(pruner: ReferencePruner, part: number, parts: number): Referen
   return { ...pruner, layers };
 }
 
-/** Applies the latest prune step's masks as they are. */
 function withAll(pruner: ReferencePruner): ReferencePruner {
   return { ...pruner, layers: pruner.layers.map((layer) => ({ ...layer, applied: layer.mask })) };
 }
 
-/** Progressive pruning at the beginning of a step. */
+/** Begins a step of progressive pruning. */
 function beginProgressive(stage: Stage): Stage {
   const pruner = withInitialSparsity(stage.pruner, stage.weights);
   const unchanged = { pruner, weights: stage.weights };
@@ -95,7 +94,7 @@ function beginProgressive(stage: Stage): Stage {
   return masked({ pruner: next, weights: stage.weights }, "applied");
 }
 
-/** Plain pruning at the beginning of a step. */
+/** Begins a step without interpolation. */
 function beginPlain(stage: Stage): Stage {
   const pruner = withInitialSparsity(stage.pruner, stage.weights);
   const { config, step, currentSparsity, initialSparsity } = pruner;
@@ -107,7 +106,7 @@ function beginPlain(stage: Stage): Stage {
   return config.criterion === "retrain_free" ? after : masked(after, "mask");
 }
 
-/** The beginning of a step. At a prune step new masks are applied to the weights at once. */
+/** Begins a step. A prune step computes new masks and applies them to the weights. */
 export function beginStep(stage: Stage): Stage {
   const { config, step, aligned, profile } = stage.pruner;
   if (config.method === "pattern_lock") {
@@ -116,18 +115,18 @@ export function beginStep(stage: Stage): Stage {
   }
   if (!interpolates(stage.pruner)) return beginPlain(stage);
   if (step <= config.endStep || aligned) return beginProgressive(stage);
-  // After the end step INC applies the full masks once, and then the interpolated ones again.
+  // After the end step INC applies the full masks once, then the interpolated masks again.
   const pruner = profile === "strict" ? withAll(stage.pruner) : stage.pruner;
   const full = masked({ ...stage, pruner }, "mask");
   return beginProgressive({ ...full, pruner: { ...pruner, aligned: true } });
 }
 
-/** Before the optimizer's step: scores and group lasso from the gradients. Weights stay as they are. */
+/** Before the optimizer step: updates scores and the terms of group lasso from the gradients. */
 export function beforeOptimizer({ pruner, weights }: Stage, gradients: Weights): ReferencePruner {
   const { config, step, profile } = pruner;
   const { criterion, method, groupLasso, pattern, startStep, endStep } = config;
   if (method === "pattern_lock") return pruner;
-  // Block masks have gradients from the start step to the end step only.
+  // Block masks have gradients only from the start step to the end step.
   if (scoresByBlockMask(criterion) && (step < startStep || step > endStep)) return pruner;
   const layers = pruner.layers.map((layer) => {
     const layout = layoutOf(pattern, layer.shape);
@@ -141,8 +140,8 @@ export function beforeOptimizer({ pruner, weights }: Stage, gradients: Weights):
 }
 
 /**
- * After the optimizer's step: group lasso from the start step to the end step, then pruned weights to zero.
- * retrain_free masks the weights at the end step only; under `strict` they stay so.
+ * After the optimizer step: applies group lasso from the start step to the end step, then zeroes pruned weights.
+ * retrain_free masks the weights at the end step, under `strict` also at all later steps.
  */
 export function afterOptimizer(stage: Stage): Stage {
   const { config, step, profile } = stage.pruner;

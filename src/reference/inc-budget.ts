@@ -1,20 +1,20 @@
 /**
- * How INC prunes a share of all blocks (`get_masks_global`, `update_residual_cnt`,
- * `get_single_mask_per_target_ratio`). k = trunc(blocks * ratio), less what frozen layers have pruned. Every block
- * up to the k-th lowest score goes, all ties included, so that more than k may. A layer that hits a bound gets its
- * own lowest share, keeps that mask from then on (it is frozen), and its blocks come off k; the others compete
- * again, until none hits a bound or nothing is left of k.
+ * The budget under `inc` (`get_masks_global`, `update_residual_cnt`, `get_single_mask_per_target_ratio`). k =
+ * trunc(blocks * ratio) minus the pruned blocks of frozen layers. All blocks up to the k-th lowest score are pruned,
+ * including all ties, so more than k blocks may be pruned. If a layer reaches a bound, its own lowest share is pruned,
+ * it is frozen with this mask, and its pruned blocks are subtracted from k. The other layers then compete again, until
+ * no layer reaches a bound or k is 0.
  */
 import { adjustedShare, type IncBounds } from "./adjust.ts";
 import { type Count, totalOf } from "./count.ts";
 import { at, elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
 
-/** A layer that competes. */
+/** A layer that competes for the budget. */
 export interface IncContender {
   /** One score per block. */
   readonly scores: Matrix;
-  /** A mask of elements from one of blocks. */
+  /** Expands a mask of blocks to a mask of elements. */
   readonly expand: (blocks: MaskMatrix) => MaskMatrix;
   /** Counts the blocks of a mask of elements. */
   readonly count: (mask: MaskMatrix) => Count;
@@ -22,14 +22,13 @@ export interface IncContender {
   readonly frozen: boolean;
 }
 
-/** What becomes of a layer; `fresh`: whether its mask is new. */
 interface IncOutcome {
   readonly mask: MaskMatrix;
   readonly frozen: boolean;
+  /** Whether the mask is new. */
   readonly fresh: boolean;
 }
 
-/** The k-th lowest of some scores, k from 1. */
 function kthLowest(scores: readonly number[], k: number): number {
   if (k > scores.length)
     throw new Refusal("infeasible-budget", `${k} blocks to prune among ${scores.length}`);
@@ -37,23 +36,23 @@ function kthLowest(scores: readonly number[], k: number): number {
   return Number([...scores].sort((a, b) => a - b)[k - 1]);
 }
 
-/** Keeps the blocks that score more than `limit`. */
+/** Keeps the blocks with scores above `limit`. */
 function above(scores: Matrix, limit: number): MaskMatrix {
   const [rows, columns] = scores.shape;
   return maskOf(rows, columns, (row, column) => at(scores, row, column) > limit);
 }
 
-/** Prunes the lowest trunc(blocks * share) blocks of one layer, with ties. */
+/** Prunes the lowest trunc(blocks * share) blocks of one layer and all ties. */
 function withoutLowest(scores: Matrix, share: number): MaskMatrix {
   const k = Math.trunc(share * elements(scores).length);
   return above(scores, k < 1 ? Number.NEGATIVE_INFINITY : kthLowest(elements(scores), k));
 }
 
 /**
- * The masks after a prune step, or `null` if k is 0 and nothing happens.
+ * The masks after a prune step, or `null` if k is 0 and no mask changes.
  *
- * @param needsOpen whether k > 0 with every layer frozen is an error, as for N:M.
- * @throws Refusal for that error, if the open layers cannot hold k, or if a score is not finite.
+ * @param needsOpen whether it is an error if k > 0 and all layers are frozen, as for N:M.
+ * @throws Refusal for this error, if the open layers have fewer than k blocks, or if a score is not finite.
  */
 export function incMasks(
   contenders: readonly IncContender[],

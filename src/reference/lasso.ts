@@ -1,14 +1,14 @@
 /**
- * Group lasso (INC: `GroupLasso` of `regs.py`): after the optimizer's step each block of a weight shrinks by
- * coefficient / norm of itself. INC takes the norm of the block's GRADIENT, and adds 1e-12. The method (Yuan and Lin,
- * "Model selection and estimation in regression with grouped variables", 2006) means that of its weights, as `strict`
- * does; there no block shrinks by more than itself. PyTorch divides a number by a tensor as the number times the
- * tensor's reciprocal, in float32.
+ * Group lasso (INC: `GroupLasso` of `regs.py`). After the optimizer step, each block of a weight shrinks by the share
+ * coefficient / norm. INC uses the norm of the block's gradient plus 1e-12. The method (Yuan and Lin, "Model selection
+ * and estimation in regression with grouped variables", 2006) uses the norm of the block's weights, and so does
+ * `strict`, with a share of at most 1. PyTorch divides a number by a tensor by multiplying with the reciprocal, in
+ * float32.
  */
 import type { Layout } from "./layout.ts";
 import { at, linesOf, type Matrix, mapped, matrixOf } from "./matrix.ts";
 
-/** `strict`: the share by which each block shrinks. Squares add up in float32, row by row. */
+/** `strict`: the share by which each block shrinks. Squares are added in float32, row by row. */
 export function exactLassoTerms(layout: Layout, coefficient: number, weight: Matrix): Matrix {
   return matrixOf(layout.rows, layout.columns, (i, j) => {
     const values = linesOf(weight, layout, i, j).flat();

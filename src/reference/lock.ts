@@ -1,7 +1,7 @@
 /**
- * Masks read off the zeros that a weight already has (INC: `get_pattern_lock_masks`). INC prunes a block whose
- * weights sum to 0, even if they merely cancel, and prunes a whole N:M group that has at most N weights other
- * than zero. `strict` prunes a block of zeros only, and the zeros of a group that has at least N of them.
+ * Masks from the zeros that a weight already has (INC: `get_pattern_lock_masks`). INC prunes a block whose weights have
+ * the sum 0, even if they cancel, and a whole N:M group with at most N nonzero weights. `strict` prunes blocks of
+ * zeros, and the zeros of groups that have at least N of them.
  */
 import type { Profile } from "../prune/config.ts";
 import type { Pattern } from "../prune/pattern.ts";
@@ -10,7 +10,7 @@ import type { Layout } from "./layout.ts";
 import { at, linesOf, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { float32Sum } from "./rounding.ts";
 
-/** Whether a block of weights counts as pruned. `lines` are its rows. */
+/** Whether a block of weights is pruned, given its rows. */
 function isPruned(pattern: Pattern, lines: readonly number[][], profile: Profile): boolean {
   const weights = lines.flat();
   const others = weights.filter((weight) => weight !== 0).length;
@@ -21,7 +21,7 @@ function isPruned(pattern: Pattern, lines: readonly number[][], profile: Profile
 }
 
 /**
- * The mask, in matrix order. A layer that the pattern does not divide keeps all.
+ * The mask in matrix order. A layer that the pattern does not divide keeps all elements.
  *
  * @example
  * ```ts

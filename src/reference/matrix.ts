@@ -1,11 +1,11 @@
 /**
- * Weights as matrices [output channels, inputs]. A convolution's inputs run over kernel positions first
- * and channels within a position (INC: `_reshape_orig_to_2dims`, `_reshape_2dims_to_orig`).
+ * Weights as matrices [output channels, inputs]. The inputs of a convolution are ordered by kernel position and then by
+ * channel (INC: `_reshape_orig_to_2dims`, `_reshape_2dims_to_orig`).
  */
 import ndarray, { type NdArray } from "ndarray";
 import { assign } from "ndarray-ops";
 
-/** Numbers seen as an array of `shape`: the public fields of an ndarray. */
+/** An array of `shape`: the public fields of an ndarray. */
 export interface View<Data extends ArrayLike<number> = Float32Array> {
   readonly data: Data;
   readonly shape: readonly number[];
@@ -13,22 +13,20 @@ export interface View<Data extends ArrayLike<number> = Float32Array> {
   readonly offset: number;
 }
 
-/** A row-major or strided matrix. */
 export type Matrix = View<Float32Array>;
-/** A matrix of 0 and 1; 1 = kept. */
+/** A matrix of 0 and 1, 1 = kept. */
 export type MaskMatrix = View<Uint8Array>;
 
-/** An ndarray over a view's own data. */
+/** An ndarray that shares the data of a view. */
 export function asNdarray<Data extends Float32Array | Uint8Array>(view: View<Data>): NdArray<Data> {
   return ndarray<Data>(view.data, [...view.shape], [...view.stride], view.offset);
 }
 
-/** One entry. */
 export function at(matrix: Matrix | MaskMatrix, row: number, column: number): number {
   return matrix.data[matrix.offset + row * matrix.stride[0] + column * matrix.stride[1]];
 }
 
-/** A matrix by its entries. */
+/** Creates a matrix from a function of the position. */
 export function matrixOf(
   rows: number,
   columns: number,
@@ -40,7 +38,7 @@ export function matrixOf(
   return ndarray(values, [rows, columns]);
 }
 
-/** A mask by what it keeps. */
+/** Creates a mask from a function that tells whether an element is kept. */
 export function maskOf(
   rows: number,
   columns: number,
@@ -50,13 +48,13 @@ export function maskOf(
   return ndarray(Uint8Array.from(data), [rows, columns]);
 }
 
-/** A matrix with every entry changed; `index` counts row by row. */
+/** Maps the entries of a matrix. `index` counts row by row. */
 export function mapped(matrix: Matrix, change: (value: number, index: number) => number): Matrix {
   const [rows, columns] = matrix.shape;
   return matrixOf(rows, columns, (row, column, index) => change(at(matrix, row, column), index));
 }
 
-/** The rows of the block of `height` x `width` at a row and column of blocks. */
+/** The rows of one block of `height` x `width` elements. */
 export function linesOf(
   matrix: Matrix | MaskMatrix,
   { height, width }: { readonly height: number; readonly width: number },
@@ -70,7 +68,7 @@ export function linesOf(
   );
 }
 
-/** A copy of a matrix's elements, row by row. */
+/** Copies the elements, row by row. */
 function flat<Data extends Float32Array | Uint8Array>(matrix: View<Data>): Data {
   const length = matrix.shape.reduce((a, b) => a * b, 1);
   const copy = matrix.data.slice(0, length) as Data;
@@ -83,7 +81,7 @@ export function elements(matrix: View<Float32Array | Uint8Array>): number[] {
   return Array.from(flat(matrix));
 }
 
-/** Axes of a weight with its input channels last. */
+/** Moves the axis of input channels to the end. */
 function channelsLast<Data extends Float32Array | Uint8Array>(
   weight: NdArray<Data>,
 ): NdArray<Data> {
@@ -91,9 +89,7 @@ function channelsLast<Data extends Float32Array | Uint8Array>(
   return weight.transpose(0, ...kernel, 1);
 }
 
-/**
- * A weight of `shape` (linear [out, in], convolution [out, in, ...kernel]), or a mask of one, as a matrix.
- */
+/** Converts a weight or a mask of `shape` (linear [out, in], convolution [out, in, ...kernel]) to a matrix. */
 export function weightMatrix<Data extends Float32Array | Uint8Array>(
   data: Data,
   shape: readonly number[],
@@ -103,7 +99,7 @@ export function weightMatrix<Data extends Float32Array | Uint8Array>(
   return ndarray(flat(channelsLast(ndarray(data, [...shape]))), [rows, columns]);
 }
 
-/** The inverse of {@link weightMatrix}: a matrix's elements in the weight's own order. */
+/** The inverse of {@link weightMatrix}: the elements in the weight's own order. */
 export function inWeightOrder<Data extends Float32Array | Uint8Array>(
   matrix: View<Data>,
   shape: readonly number[],

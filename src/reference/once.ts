@@ -1,4 +1,4 @@
-/** One-shot pruning from the single stages: scores, their reduction, the budget, masks. */
+/** One-shot pruning by its stages: scores, reduction, budget, masks. */
 import type { Profile, PruningScope, ScoreReduction } from "../prune/config.ts";
 import type { ElementCriterion } from "../prune/criteria.ts";
 import type { Pattern } from "../prune/pattern.ts";
@@ -15,7 +15,7 @@ export interface ReferenceLayer {
   readonly gradient?: Float32Array | null;
 }
 
-/** What to do. */
+/** Options of {@link pruneOnceReference}. */
 export interface ReferenceOptions {
   readonly pattern: Pattern;
   readonly targetSparsity: number;
@@ -23,13 +23,14 @@ export interface ReferenceOptions {
   readonly criterion: ElementCriterion;
   readonly scoreReduction: ScoreReduction;
   readonly profile: Profile;
-  /** Bounds on a layer's share. Default 0 and all that the pattern can prune. */
+  /** Bounds on a layer's share. Defaults 0 and the most that the pattern allows. */
   readonly least?: number;
   readonly most?: number;
 }
 
 /**
- * Masks of the layers, 1 = kept, in the weights' own order. Layers that the pattern does not divide keep all.
+ * Masks of the layers, 1 = kept, in the weights' own order. A layer that the pattern does not divide keeps all
+ * elements.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 /**
- * What is refused before the first step: what INC breaks on (`get_criterion`, `get_reg`,
- * `check_progressive_validity`, `update_residual_cnt`, `ClassifierHeadSearcher`), what would prune nothing, and under
- * `strict` what its promises do not allow.
+ * Checks before the first step. They refuse settings on which INC fails (`get_criterion`, `get_reg`,
+ * `check_progressive_validity`, `update_residual_cnt`, `ClassifierHeadSearcher`), pruners without effect, and under
+ * `strict` schedules and bounds that prevent the target.
  */
 import type { PatternPrunerConfig, Profile, PrunerConfig, PruningConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
@@ -14,23 +14,22 @@ import { plannedPruneSteps, pruneStepsOf, targetOf } from "./schedule.ts";
 import { selectedLayers } from "./select.ts";
 import { initialPruner, pruningLayout, type ReferencePruner } from "./state.ts";
 
-/** How to start. */
+/** Options of a trajectory. */
 export interface StartOptions {
   readonly profile: Profile;
-  /** Leave the last linear or conv2d layer alone when no module follows it. */
+  /** Skip the last linear or conv2d layer if no module follows it. */
   readonly excludeHead: boolean;
-  /** Accept pruners that select no layer or whose pattern divides none. */
+  /** Accept a pruner that selects no layer or whose pattern divides no layer. */
   readonly allowNothing: boolean;
   /** What `strict` does with selected layers that the pattern does not divide. */
   readonly indivisible: "refuse" | "skip";
 }
 
-/** Throws if a condition holds. */
 function refuseIf(condition: boolean, code: Refusal["code"], message: string): void {
   if (condition) throw new Refusal(code, message);
 }
 
-/** `strict`: schedules with which INC silently does less than it is asked. */
+/** `strict` refuses schedules with which INC prunes less than the target without a warning. */
 function checkStrictSchedule(config: PatternPrunerConfig): void {
   const { criterion, method, startStep } = config;
   const unscored = scoresByBlockMask(criterion) ? startStep : 0;
@@ -44,7 +43,7 @@ function checkStrictSchedule(config: PatternPrunerConfig): void {
   refuseIf(plain, "unusable-schedule", "no room for parts");
 }
 
-/** Settings that contradict each other whatever the layers are. */
+/** Refuses settings that contradict each other for any layers. */
 function checkSettings(config: PatternPrunerConfig, profile: Profile): void {
   const { pattern, criterion, method, startStep, endStep, groupLasso } = config;
   if (scoresByBlockMask(criterion)) {
@@ -79,7 +78,7 @@ function checkParts(config: PatternPrunerConfig, layouts: readonly Layout[]): vo
   refuseIf(small, "unsupported-combination", "fewer than four elements to prune at a time");
 }
 
-/** The targets of all prune steps at which the criterion has scores. */
+/** The targets of all prune steps that have scores. */
 function targetsOf(config: PatternPrunerConfig): number[] {
   const { total, completed } = plannedPruneSteps(config);
   const { readsGradients, decay } = ruleOf(config.criterion);
@@ -95,8 +94,8 @@ function sizeOf({ divides, rows, columns }: Layout): number {
 }
 
 /**
- * INC breaks on a layer that the pattern does not divide: under N:M in local scope or if there is no other layer,
- * with accumulated scores always, and in global scope as soon as there is a block to prune.
+ * INC fails on a layer that the pattern does not divide: for N:M in local scope or if there is no other layer, with
+ * accumulated scores always, and in global scope if there is a block to prune.
  */
 function checkDivision(config: PatternPrunerConfig, layouts: readonly Layout[]): void {
   const { pattern, criterion, pruningScope, method } = config;
@@ -111,7 +110,7 @@ function checkDivision(config: PatternPrunerConfig, layouts: readonly Layout[]):
   refuseIf(breaks, "indivisible-shape", "the pattern does not divide a layer");
 }
 
-/** `strict`: the bounds must leave room for the target. */
+/** `strict`: the bounds must allow the target. */
 function checkRoom(config: PatternPrunerConfig, layouts: readonly Layout[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity, method } = config;
   if (method === "pattern_lock") return;

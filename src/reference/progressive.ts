@@ -1,18 +1,19 @@
 /**
- * Progressive pruning: the elements that change at a prune step change in four parts, lowest scores first (INC:
- * `PytorchProgressivePruner`, `update_progressive_masks_global_scores`): in INC of all layers together whatever the
- * scope, under `strict` of each layer for itself in local scope. Ticks come every floor(frequency / 4) steps. INC
- * counts them from the start step and prunes all ties of a part's last element; `strict` counts from the latest prune
- * step and prunes the exact number, beginning with those that earlier parts have pruned, whatever their scores are now.
- * Elements that come back to life wait until the change is complete. Prune steps that are closer than four steps leave
- * time for fewer parts, one at each step; INC makes one quarter then and no more. A window of at most four steps, or a
- * prune step at every step, leaves no room, and pruning is plain.
+ * Progressive pruning: the changes of a prune step are made in four parts, lowest scores first (INC:
+ * `PytorchProgressivePruner`, `update_progressive_masks_global_scores`). INC ranks the changes of all layers together
+ * in any scope, `strict` ranks those of each layer alone in local scope.
+ *
+ * A part is due every floor(frequency / 4) steps. INC counts from the start step, and includes all ties of a part's
+ * last element. `strict` counts from the latest prune step, and prunes an exact number, first the elements that earlier
+ * parts have pruned. Restored elements stay pruned until the last part. If prune steps are less than four steps apart,
+ * there is one part per step under `strict`, and a single quarter under `inc`. If the schedule has at most four steps,
+ * or a prune step at every step, masks are not interpolated.
  */
 import type { Profile, PrunerConfig } from "../prune/config.ts";
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
 
-/** Whether masks are interpolated, in how many parts, and how many steps apart. */
+/** Whether masks are interpolated, the number of parts, and the steps from one part to the next. */
 export function partsOf(
   config: PrunerConfig,
   profile: Profile,
@@ -28,21 +29,20 @@ export function partsOf(
     : { interpolates, parts: 4, interval: Math.floor(pruningFrequency / 4) };
 }
 
-/**
- * A layer's masks before and after a prune step, the one that is applied so far, and a score for each element, in
- * matrix order.
- */
+/** The change of one layer's mask at a prune step. */
 interface Change {
   readonly before: MaskMatrix;
   readonly after: MaskMatrix;
+  /** The current interpolated mask. */
   readonly applied: MaskMatrix;
+  /** One score per element. */
   readonly scores: Matrix;
 }
 
 /**
- * Masks in which `part` of `parts` of the changes are made.
+ * Masks with `part` of `parts` of the changes.
  *
- * @throws Refusal under `inc` if a part comes to no element.
+ * @throws Refusal under `inc` if a part contains no element.
  *
  * @example
  * ```ts
@@ -90,7 +90,7 @@ export function interpolatedMasks(
   });
 }
 
-/** Negative, 0 or positive as a < b, a = b or a > b; infinities included. */
+/** Compares two numbers. Unlike their difference it is 0 for equal infinities. */
 function order(a: number, b: number): number {
   return a === b ? 0 : a - b;
 }

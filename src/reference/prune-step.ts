@@ -1,10 +1,9 @@
 /**
- * A prune step (INC: `update_masks`, `update_masks_progressive`): new masks for the schedule's target. gradient and
- * snip have no scores before their first gradient, which still consumes a prune step. With lock_init_sparsity the
- * start step first takes over the weights' zeros and their share as the initial sparsity. If the sparsity is above
- * the target already, nothing is pruned.
+ * A prune step (INC: `update_masks`, `update_masks_progressive`): new masks for the target of the schedule. `gradient`
+ * and `snip` have no scores before their first gradient, but the prune step still counts as completed. With
+ * lock_init_sparsity the start step first prunes the zeros of the weights, and their share is the initial sparsity. If
+ * the sparsity is already above the target, nothing is pruned.
  */
-
 import { expandBlocks } from "./blocks.ts";
 import { countOf, prunedBlocks, totalOf } from "./count.ts";
 import { accumulates, ruleOf, scoresByBlockMask } from "./criteria.ts";
@@ -18,7 +17,6 @@ import { targetOf } from "./schedule.ts";
 import type { ReferencePruner, ReferenceState, Weights } from "./state.ts";
 import { withFreshScores } from "./step-scores.ts";
 
-/** Blocks of all layers as the profile counts them. */
 function countPruner({ config, profile, layers }: ReferencePruner): {
   pruned: number;
   total: number;
@@ -30,13 +28,13 @@ function countPruner({ config, profile, layers }: ReferencePruner): {
   );
 }
 
-/** Share of pruned blocks; for N:M the share of elements that they stand for. */
+/** Share of pruned blocks, for N:M converted to elements. */
 function sparsityOf(pruner: ReferencePruner): number {
   const { pruned, total } = countPruner(pruner);
   return total === 0 ? 0 : ofElements(pruner.config.pattern, pruned / total);
 }
 
-/** Masks read off the weights' zeros. */
+/** Sets masks from the zeros of the weights. */
 export function withLockedMasks(pruner: ReferencePruner, weights: Weights): ReferencePruner {
   const layers = pruner.layers.map((layer) => {
     const weight = weightMatrix(weights.get(layer.name) as Float32Array, layer.shape);
@@ -47,8 +45,8 @@ export function withLockedMasks(pruner: ReferencePruner, weights: Weights): Refe
 }
 
 /**
- * lock_init_sparsity at the start step. INC's block masks have been read off before the first step. `strict` applies
- * the zeros from then on; INC's progressive pruning does so from the next prune step on.
+ * lock_init_sparsity at the start step. INC has already initialised block masks from the zeros. `strict` applies the
+ * zeros at once, INC's progressive pruning from the next prune step.
  */
 export function withInitialSparsity(pruner: ReferencePruner, weights: Weights): ReferencePruner {
   const { config, step, profile } = pruner;
@@ -66,7 +64,7 @@ export function withInitialSparsity(pruner: ReferencePruner, weights: Weights): 
   return { ...sparse, layers };
 }
 
-/** retrain_free chooses a layer's pruned blocks again. */
+/** retrain_free: chooses the pruned blocks of a layer again. */
 function rearranged(
   { config, profile }: ReferencePruner,
   before: ReferenceState,
@@ -79,7 +77,7 @@ function rearranged(
   const flags = flagsOf(mask);
   const count = flags.filter((flag) => flag === 1).length;
   if (count === 0) return layer;
-  // INC breaks on a single gradient, and makes a square of a mask that is one column of blocks.
+  // INC fails on a single gradient, and makes a mask of one column square.
   if (profile === "inc" && (collected.length === 1 || layout.columns === 1))
     throw new Refusal("unsupported-combination", "a mask that cannot be rearranged");
   const vectors = flags.map((_, block) => collected.map((one) => elements(one)[block]));
@@ -93,8 +91,8 @@ function rearranged(
 }
 
 /**
- * Group lasso spreads its terms over the weight by block, which INC leaves out for a frozen layer. That still comes
- * right by broadcasting if the terms are one row or column for the whole weight, or one for each element.
+ * INC does not expand the terms of group lasso for a frozen layer. PyTorch still broadcasts them if there is one term
+ * for each row, column or element of the weight.
  */
 function refuseFrozenLasso({ config }: ReferencePruner, layers: readonly ReferenceState[]): void {
   if (config.groupLasso === null || accumulates(config.criterion)) return;
@@ -107,7 +105,7 @@ function refuseFrozenLasso({ config }: ReferencePruner, layers: readonly Referen
   }
 }
 
-/** Carries a prune step out. `initial` is the sparsity that the decay starts from. */
+/** Runs a prune step. `initial` is the sparsity at the start of the schedule. */
 export function withNewMasks(
   pruner: ReferencePruner,
   weights: Weights,
@@ -116,7 +114,7 @@ export function withNewMasks(
   const { config, profile, completedPruneSteps, totalPruneSteps, step } = pruner;
   const { readsGradients } = ruleOf(config.criterion);
   const current = readsGradients ? pruner : withFreshScores(pruner, weights, weights);
-  // A decay's formula can miss the final target by a little; `strict` takes the target itself.
+  // The formula of a decay can miss the final target by rounding. `strict` uses the target itself.
   const isLast = profile === "strict" && completedPruneSteps >= totalPruneSteps;
   const ratio = isLast
     ? config.targetSparsity
@@ -144,7 +142,7 @@ export function withNewMasks(
   return { pruner: { ...next, lastEvent }, scored };
 }
 
-/** The share of pruned blocks as the current sparsity. */
+/** Sets the current sparsity to the share of pruned blocks. */
 export function withCurrentSparsity(pruner: ReferencePruner): ReferencePruner {
   return { ...pruner, currentSparsity: sparsityOf(pruner) };
 }

@@ -1,32 +1,31 @@
 /**
- * retrain_free prunes as many blocks of a layer as its scores say, but not those: it chooses again (INC:
- * `PytorchRetrainFreePruner.rearrange_masks`; Kwon et al., "A fast post-training pruning framework for
- * transformers", NeurIPS 2022, section 4.2). Begin with the blocks whose mask gradients are shortest, a vector with
- * one entry per step; then let each other block join in turn, and leave out the one without which the rest's vectors
- * add up to the shortest. `strict` never leaves out a block that was pruned before.
+ * retrain_free takes only the number of pruned blocks from the scores, and chooses the blocks again (INC:
+ * `PytorchRetrainFreePruner.rearrange_masks`; Kwon et al., "A fast post-training pruning framework for transformers",
+ * NeurIPS 2022, section 4.2). Each block has a vector of mask gradients with one entry per step. Begin with the blocks
+ * of the shortest vectors. Add each other block in turn, and remove the block without which the sum of the vectors is
+ * shortest. `strict` never removes a block that was pruned before.
  */
 import { bfloat16, float32Sum } from "./rounding.ts";
 
 type Round = (value: number) => number;
 
-/** Sum of squares. */
 function squaredLength(vector: readonly number[], round: Round): number {
   return round(float32Sum(vector.map((value) => round(value * value))));
 }
 
 /**
- * The blocks to prune, by index.
+ * The indices of the blocks to prune.
  *
- * @param vectors each block's mask gradients, one for each step.
- * @param count how many blocks to prune.
- * @param settled blocks that stay pruned.
+ * @param vectors for each block, its mask gradients at all steps.
+ * @param count number of blocks to prune.
+ * @param settled blocks that must stay pruned.
  * @param lowMemory computes in bfloat16.
  *
  * @example
  * ```ts
  * import { rearrangedBlocks } from "espalier/reference";
  *
- * // Alone they matter alike; together, the last two cancel.
+ * // All vectors are equally long, but the last two cancel.
  * const pruned = rearrangedBlocks([[2], [2], [-2]], 2, [], false);
  * if (pruned.sort().join() !== "1,2") throw new Error(pruned.join());
  * ```
@@ -59,7 +58,6 @@ export function rearrangedBlocks(
   return chosen;
 }
 
-/** The vectors' sum. */
 function summed(vectors: readonly (readonly number[])[], round: Round): number[] {
   const [first = []] = vectors;
   return first.map((_, step) => round(float32Sum(vectors.map((vector) => Number(vector[step])))));

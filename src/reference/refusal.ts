@@ -1,7 +1,7 @@
-/** Why a step or a configuration cannot be carried out. */
+/** Errors of the reference. */
 import type { PruningErrorCode } from "../prune/layer.ts";
 
-/** What the reference throws; `code` is that of the PruningError for the same cause. */
+/** Thrown by the reference, with the code of the corresponding PruningError. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly code: PruningErrorCode;

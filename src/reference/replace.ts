@@ -1,7 +1,7 @@
 /**
- * New masks at a prune step, for all layers together (`global`) or for each alone (`local`). INC converts every
- * mask from matrix order to the weight's own at the end, those of frozen convolutions again and again, which
- * scrambles them (`_reshape_2dims_to_orig` in `get_masks_global`).
+ * New masks at a prune step, for all layers together (`global`) or for each alone (`local`). At the end INC converts
+ * every mask from matrix order to the weight's order, even the unchanged masks of frozen convolutions, which scrambles
+ * them (`_reshape_2dims_to_orig` in `get_masks_global`).
  */
 import ndarray from "ndarray";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
@@ -14,11 +14,12 @@ import { type IncContender, incMasks } from "./inc-budget.ts";
 import { type Layout, ofBlocks } from "./layout.ts";
 import { at, inWeightOrder, type MaskMatrix, type Matrix, maskOf, weightMatrix } from "./matrix.ts";
 
-/** What a prune step needs of a layer: its mask is in the weight's order. */
+/** The fields of a layer that a prune step reads. */
 interface MaskedLayer {
   readonly shape: readonly number[];
   readonly layout: Layout;
   readonly scores: Matrix | null;
+  /** In the weight's order. */
   readonly mask: Uint8Array;
   readonly frozen: boolean;
 }
@@ -35,7 +36,7 @@ type Rule = Pick<
   | "maxSparsityRatioPerOp"
 >;
 
-/** A layer's blocks: their scores, and a mask of elements from one of blocks. */
+/** The scores of a layer's blocks, and the expansion of a mask of blocks to elements. */
 function blocksOf<Layer extends MaskedLayer>(
   rule: Rule,
   profile: Profile,
@@ -54,7 +55,7 @@ function blocksOf<Layer extends MaskedLayer>(
   };
 }
 
-/** The mask of a layer whose turn came without changing it: read as if it were in matrix order. */
+/** INC's conversion of an unchanged mask: it is read as if it were in matrix order. */
 function scrambled({ mask, shape }: MaskedLayer): Uint8Array {
   const rows = Number(shape[0]);
   return inWeightOrder(ndarray(mask, [rows, rows === 0 ? 0 : mask.length / rows]), shape);
@@ -109,7 +110,7 @@ function replaceStrict<Layer extends MaskedLayer>(
   });
 }
 
-/** Elements of settled blocks as they were, the others as they are now. */
+/** The mask `now`, except for settled blocks, which keep the mask `before`. */
 function mixed(
   { height, width }: Layout,
   settled: MaskMatrix,
@@ -123,7 +124,7 @@ function mixed(
   });
 }
 
-/** The layers with new masks: `ratio` of their blocks pruned. Those that the pattern does not divide stay. */
+/** The layers with new masks that prune `ratio` of the blocks. Layers that the pattern does not divide do not change. */
 export function replacedMasks<Layer extends MaskedLayer>(
   rule: Rule,
   profile: Profile,

@@ -1,9 +1,9 @@
 /**
- * PyTorch's arithmetic: float32 results are rounded by `Math.fround` after each operation, bfloat16 ones to
- * eight significant bits, ties to even.
+ * PyTorch's arithmetic. Each float32 operation is rounded by `Math.fround`, each bfloat16 operation to eight
+ * significant bits, ties to even.
  */
 
-/** A number rounded to bfloat16. */
+/** Rounds to bfloat16. */
 export function bfloat16(value: number): number {
   const single = Math.fround(value);
   if (single === 0 || !Number.isFinite(single)) return single;
@@ -24,8 +24,8 @@ function exponentOf(magnitude: number): number {
 }
 
 /**
- * A float32 sum, one summand after the other. PyTorch adds long lists in another order, which matters only
- * if a partial sum has to be rounded.
+ * A float32 sum in order. PyTorch adds long lists in another order, which gives the same result if no partial sum is
+ * rounded.
  */
 export function float32Sum(values: readonly number[]): number {
   return values.reduce((sum, value) => Math.fround(sum + value), 0);

@@ -1,32 +1,29 @@
 /**
- * When to prune and how much (INC: `BasePruner.__init__`, `check_is_pruned_step`, `IterativeScheduler`,
- * `OneshotScheduler`). A prune step comes every `pruning_frequency` steps from `start_step` to `end_step`. The
- * first has the initial sparsity as its target unless it is the only one. The target decays towards
- * min(max per op, target); a one-shot schedule ignores the bound. `cube` is (t/T)^3, not the 1 - (1 - t/T)^3 of
- * Zhu and Gupta, "To prune, or not to prune" (2017). The order of operations is INC's, and powers and cosines
- * are correctly rounded: a target off by one unit in the last place can cost a block.
+ * Prune steps and their targets (INC: `BasePruner.__init__`, `check_is_pruned_step`, `IterativeScheduler`,
+ * `OneshotScheduler`). There is a prune step every `pruning_frequency` steps from `start_step` to `end_step`. The
+ * target of the first is the initial sparsity, unless it is the only one. The target approaches min(max per op,
+ * target). A one-shot schedule ignores the bound. `cube` is (t/T)^3, not 1 - (1 - t/T)^3 as in Zhu and Gupta, "To
+ * prune, or not to prune" (2017). The order of operations is INC's, and powers and cosines are correctly rounded,
+ * because an error of one unit in the last place can change the number of pruned blocks.
  */
 import { cos, pow } from "../core/real.ts";
 import type { PrunerConfig, SparsityDecay } from "../prune/config.ts";
 
 type Window = Pick<PrunerConfig, "startStep" | "endStep" | "pruningFrequency">;
 
-/** All prune steps. */
 export function pruneStepsOf({ startStep, endStep, pruningFrequency }: Window): number[] {
   const steps: number[] = [];
   for (let step = startStep; step <= endStep; step += pruningFrequency) steps.push(step);
   return steps;
 }
 
-/** Prune steps that the target is spread over, and how many of them count as done at the beginning. */
+/** The number of prune steps over which the target grows, and the number of them completed at the beginning. */
 export function plannedPruneSteps(config: Window): { total: number; completed: number } {
   const count = pruneStepsOf(config).length - 1;
   return count === 0 ? { total: 1, completed: 1 } : { total: count, completed: 0 };
 }
 
-/**
- * Share to prune after `completed` of `total` prune steps, on the way from `initial` to `target`.
- */
+/** The decay from `initial` to `target` after `completed` of `total` prune steps. */
 export function scheduledTarget(
   decay: SparsityDecay,
   completed: number,
@@ -51,7 +48,7 @@ export function scheduledTarget(
   }
 }
 
-/** The target of a prune step: the decay's value, at most the final target. */
+/** The target of a prune step, at most the final target. */
 export function targetOf(
   config: PrunerConfig,
   completed: number,

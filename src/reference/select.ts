@@ -1,9 +1,9 @@
 /**
- * Which layers a pruner works on (INC: `parse_to_prune`, `ClassifierHeadSearcher`). The layers whose names some
- * expression of `op_names` is found in; of these the ones whose PyTorch class name contains one of
- * `pruning_op_types`; without those that an expression of `excluded_op_names` is found in, and without the
- * classifier head, the last linear or conv2d layer if no module follows it. Under `inc` they come expression by
- * expression, and the head's name is one more excluded expression; under `strict` they come in module order.
+ * The layers of a pruner (INC: `parse_to_prune`, `ClassifierHeadSearcher`). A layer is selected if its name matches an
+ * expression of `op_names`, its PyTorch class name contains one of `pruning_op_types`, and its name matches no
+ * expression of `excluded_op_names`. The classifier head, the last linear or conv2d layer if no module follows it, is
+ * not selected. Under `inc` layers are ordered by the expressions, and the head's name is an excluded expression too.
+ * Under `strict` they are in module order.
  */
 import type { Profile, PrunerConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
@@ -17,7 +17,7 @@ const CLASS_NAMES = {
   other: "",
 } as const;
 
-/** An expression of Python's `re` as one of JavaScript. */
+/** Converts a regular expression from Python to JavaScript. */
 function expression(source: string): RegExp {
   const [, flag = "", rest = ""] = /^(\(\?i\))?(.*)$/s.exec(source) ?? [];
   const translated = rest
@@ -32,7 +32,7 @@ function expression(source: string): RegExp {
 }
 
 /**
- * The layers to prune, in the order in which they count.
+ * The selected layers in order.
  *
  * @throws Refusal if an expression is invalid.
  *

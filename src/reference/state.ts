@@ -1,6 +1,4 @@
-/**
- * What pruning over time remembers: for each pruner its layers and counters (INC: the attributes of `BasePruner`).
- */
+/** The state of pruning over time: the layers and counters of each pruner (INC: the attributes of `BasePruner`). */
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import type { PruneEvent } from "../prune/state.ts";
@@ -11,27 +9,27 @@ import { at, inWeightOrder, type Matrix, matrixOf, weightMatrix } from "./matrix
 import { partsOf } from "./progressive.ts";
 import { plannedPruneSteps } from "./schedule.ts";
 
-/** A layer as one pruner sees it. Masks are in the weight's order, 1 = kept; scores in matrix order. */
+/** The state of one layer in one pruner. Masks are in the weight's order, 1 = kept. Scores are in matrix order. */
 export interface ReferenceState {
   readonly name: string;
   readonly shape: readonly number[];
   readonly layout: Layout;
   readonly mask: Uint8Array;
-  /** One score per block, or per element; `null` before the first. */
+  /** One score per block or per element. `null` before the first scores. */
   readonly scores: Matrix | null;
   /** Whether scores are one per element. */
   readonly elementwise: boolean;
   readonly frozen: boolean;
-  /** Group lasso: each block's share to shrink by, from the latest gradient. */
+  /** Group lasso: the share by which each block shrinks. */
   readonly lasso: Matrix | null;
-  /** retrain_free: the block masks' gradients of every step so far. */
+  /** retrain_free: the gradients of the block mask at each step. */
   readonly collected: readonly Matrix[];
-  /** Progressive pruning: the mask before the latest prune step, and the one that is applied. */
+  /** Progressive pruning: the mask before the latest prune step, and the interpolated mask. */
   readonly before: Uint8Array;
   readonly applied: Uint8Array;
 }
 
-/** One pruner. */
+/** The state of one pruner. */
 export interface ReferencePruner {
   readonly config: PatternPrunerConfig;
   readonly profile: Profile;
@@ -54,7 +52,7 @@ export function interpolates({ config }: ReferencePruner): boolean {
   return partsOf(config, "inc").interpolates;
 }
 
-/** How the pattern lies on a layer. INC gives linear layers alone a block mask; without one nothing is divided. */
+/** The layout of a layer. Under `inc` only linear layers have block masks. A layer without one is not divided. */
 export function pruningLayout(
   { pattern, criterion }: PatternPrunerConfig,
   { kind, shape }: LayerRecord,
@@ -65,7 +63,7 @@ export function pruningLayout(
   return { ...layout, divides: layout.divides && masked };
 }
 
-/** A layer before the first step. INC reads block masks off the weight's zeros. */
+/** A layer before the first step. INC initialises block masks from the zeros of the weight. */
 function initialLayer(
   config: PatternPrunerConfig,
   layer: LayerRecord,

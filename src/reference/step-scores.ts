@@ -1,8 +1,8 @@
 /**
- * The scores of one step (INC: `on_before_optimizer_step` of the criteria; `on_step_begin` for magnitude). A block's
- * elements are reduced first and then added to what is remembered. Scores are one per element for N:M, for a layer
- * that the pattern does not divide, and for a frozen layer whose scores do not accumulate. Accumulated scores
- * unfreeze a layer of blocks at every step.
+ * The scores after one step (INC: `on_before_optimizer_step` of the criteria, `on_step_begin` for magnitude). Elements
+ * are reduced to blocks before they are added to earlier scores. There is one score per element for N:M, for a layer
+ * that the pattern does not divide, and for a frozen layer if scores do not accumulate. If they do, a layer of blocks
+ * is unfrozen at every step.
  */
 import { blockMaskGradients, blockMaskScores, inBfloat16 } from "./block-mask.ts";
 import { blockScores } from "./blocks.ts";
@@ -11,7 +11,7 @@ import { type Matrix, mapped, weightMatrix } from "./matrix.ts";
 import { accumulatedScores, elementScores } from "./score.ts";
 import type { ReferencePruner, ReferenceState, Weights } from "./state.ts";
 
-/** A layer's scores from its weight and gradient. */
+/** Updates the scores of a layer from its weight and gradient. */
 function scoredLayer(
   { config }: ReferencePruner,
   layer: ReferenceState,
@@ -42,7 +42,7 @@ function scoredLayer(
   return { ...layer, scores: next, elementwise, frozen };
 }
 
-/** The pruner with its scores brought up to date. */
+/** Updates the scores of all layers. */
 export function withFreshScores(
   pruner: ReferencePruner,
   weights: Weights,

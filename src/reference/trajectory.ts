@@ -1,6 +1,6 @@
 /**
- * Pruning over time, as a list of steps: each begins, brings gradients, changes the weights as an optimizer would,
- * and ends. Pruners take their turns in order at every hook, and see what those before them did to the weights.
+ * Pruning over time as a list of steps. Each step begins, reads gradients, changes the weights like an optimizer, and
+ * ends. At every hook the pruners run in order, and each sees the weights that the earlier ones changed.
  */
 import type { PruningConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
@@ -8,22 +8,23 @@ import { afterOptimizer, beforeOptimizer, beginStep, type Stage } from "./hooks.
 import { plannedPruners, type StartOptions } from "./plan.ts";
 import type { ReferencePruner, Weights } from "./state.ts";
 
-/** What one step brings, by layer name: gradients, and what the optimizer adds to the weights. */
+/** The input of one step, by layer name. */
 export interface ReferenceStep {
   readonly gradients: Weights;
+  /** Added to the weights by the optimizer. */
   readonly changes: Weights;
 }
 
-/** All pruners and all weights at one moment. */
+/** All pruners and all weights at one time. */
 export interface Moment {
   readonly pruners: readonly ReferencePruner[];
   readonly weights: Weights;
 }
 
-/** How to plan a trajectory. Defaults: `inc`, the head left alone, nothing to prune refused. */
+/** Options of a trajectory. Defaults: `inc`, the head is skipped, and pruners without effect are refused. */
 export type TrajectoryOptions = Partial<StartOptions>;
 
-/** Every pruner's turn at a hook that changes weights. */
+/** Runs a hook for all pruners in order. */
 function inTurn({ pruners, weights }: Moment, hook: (stage: Stage) => Stage): Moment {
   const done: ReferencePruner[] = [];
   let current = weights;
@@ -36,9 +37,9 @@ function inTurn({ pruners, weights }: Moment, hook: (stage: Stage) => Stage): Mo
 }
 
 /**
- * The moment before the first step.
+ * Pruners and weights before the first step.
  *
- * @throws Refusal if a pruner cannot be carried out.
+ * @throws Refusal if a pruner cannot prune these layers.
  */
 export function startedTrajectory(
   config: PruningConfig,
@@ -51,7 +52,7 @@ export function startedTrajectory(
   return { pruners: plannedPruners(config, layers, plan), weights };
 }
 
-/** One step: the moments after it has begun, after its gradients are read, and after it has ended. */
+/** Runs one step. Returns the moments after its beginning, after reading the gradients, and after its end. */
 export function steppedTrajectory(
   moment: Moment,
   { gradients, changes }: ReferenceStep,
@@ -72,7 +73,7 @@ export function steppedTrajectory(
 }
 
 /**
- * Runs steps, one after the other; gives the moments at which each had begun and had ended.
+ * Runs steps in order. Returns for each step the moments after its beginning and after its end.
  *
  * @example
  * ```ts
