@@ -2,7 +2,7 @@
 import type { PatternPrunerConfig, PrunerConfig } from "./config.ts";
 import { scoresBlockMasks } from "./criteria.ts";
 import { formatShape, type LayerShape } from "./layer.ts";
-import { type BlockLayout, formatPattern, layOut } from "./pattern.ts";
+import { formatPattern, type LaidOutLayer, layOut } from "./pattern.ts";
 import type { ProfileRules } from "./profiles.ts";
 import {
   checkProgressive,
@@ -22,11 +22,6 @@ export interface AdmissionOptions {
   /** What `strict` does with selected layers that the pattern does not divide. */
   readonly indivisible: "refuse" | "skip";
 }
-
-/** A layer with the layout of its blocks. */
-export type LaidOutLayer<Layer extends LayerShape = LayerShape> = Layer & {
-  readonly layout: BlockLayout;
-};
 
 interface Admission<Layer extends LayerShape> {
   readonly config: PatternPrunerConfig;

@@ -35,17 +35,16 @@ export type PlanMasks = (
 
 /** `inc`: ties exceed the budget, masks are replaced, layers at a bound are frozen. */
 export const planIncMasks: PlanMasks = (pruner, group, ratio, scratch) => {
-  const { pattern, ...config } = pruner.config;
+  const { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp, targetSparsity } = pruner.config;
   const candidates = group.map((index) => incCandidate(pruner, index, scratch));
   const bounds = {
-    max: perBlock(pattern, config.maxSparsityRatioPerOp),
-    min: perBlock(pattern, config.minSparsityRatioPerOp),
-    final: perBlock(pattern, config.targetSparsity),
+    max: perBlock(pattern, maxSparsityRatioPerOp),
+    min: perBlock(pattern, minSparsityRatioPerOp),
+    final: perBlock(pattern, targetSparsity),
   };
-  const budget = perBlock(pattern, ratio);
-  const isGroup = pattern.kind === "group";
-  const plans = planBudget(candidates, budget, bounds, isGroup, scratch.selection) ?? [];
-  return plans.map((plan, i) => ({ index: group[i], ...plan, exact: false }));
+  const share = perBlock(pattern, ratio);
+  const plans = planBudget(candidates, share, bounds, pattern.kind === "group", scratch.selection);
+  return (plans ?? []).map((plan, i) => ({ index: group[i], ...plan, exact: false }));
 };
 
 /** `strict`: the exact number of blocks, and pruned blocks stay pruned. */

@@ -1,6 +1,6 @@
 /** Sparsity patterns and their layout on a weight: which elements are pruned together. */
 import { checkKind, describe, mismatch } from "../core/checks.ts";
-import { elementCount, type LayerRecord } from "./layer.ts";
+import { elementCount, type LayerShape } from "./layer.ts";
 
 /**
  * - `block`: prunes whole blocks of height x width in the [out, in] weight matrix. `channel` means the full extent of the
@@ -48,6 +48,11 @@ export interface BlockLayout {
   readonly blockRows: number;
   readonly blockColumns: number;
 }
+
+/** A layer with the layout of its blocks. */
+export type LaidOutLayer<Layer extends LayerShape = LayerShape> = Layer & {
+  readonly layout: BlockLayout;
+};
 
 /** Formats a pattern: `4x1`, `1xchannel`, `2:4`. */
 export function formatPattern(pattern: Pattern | HeadPattern): string {
@@ -100,7 +105,7 @@ export function readPattern(pattern: string | Pattern): Pattern {
 }
 
 /** Lays a pattern on a layer (INC: `get_block_size_dict`, `check_layer_validity`, `_reshape_orig_to_2dims`). */
-export function layOut(pattern: Pattern, layer: Pick<LayerRecord, "shape">): BlockLayout {
+export function layOut(pattern: Pattern, layer: Pick<LayerShape, "shape">): BlockLayout {
   const [rows = 0, channels = 0, ...kernel] = layer.shape;
   const positions = elementCount(kernel);
   const columns = channels * positions;

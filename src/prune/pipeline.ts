@@ -2,7 +2,7 @@
  * All stages of pruning. Before the first step, layers are selected and laid out. A prune step scores, reduces, follows
  * the schedule, divides the budget, finds thresholds, writes masks and applies them. Each stage has its own file.
  */
-import { type AdmissionOptions, admitLayers, type LaidOutLayer } from "./admit.ts";
+import { type AdmissionOptions, admitLayers } from "./admit.ts";
 import { applyMasksInto } from "./apply.ts";
 import type { PatternPrunerConfig, PrunerConfig } from "./config.ts";
 import { type BlockCount, countPruner } from "./count.ts";
@@ -14,7 +14,7 @@ import {
 } from "./criteria.ts";
 import { elementCount, type LayerRecord } from "./layer.ts";
 import { budgetGroups, checkFrozenLasso, writeMaskInto } from "./mask-plan.ts";
-import { blockCount, layOut, perElement } from "./pattern.ts";
+import { blockCount, type LaidOutLayer, layOut, perElement } from "./pattern.ts";
 import type { ProfileRules } from "./profiles.ts";
 import { planProgressive } from "./progressive.ts";
 import { flagPrunedBlocks, rearrangeMasksInto } from "./rearrange.ts";
@@ -32,18 +32,12 @@ export interface Turn {
 }
 
 /** A pruner before the first step, and the layers that it skips. */
-interface PreparedPruner {
-  readonly pruner: LivePruner;
-  readonly skipped: readonly SkippedLayer[];
-}
-
-/** Selects layers, lays the pattern on them, and refuses what cannot be pruned. */
 export function preparePruner(
   asked: PrunerConfig,
   records: readonly LayerRecord[],
   rules: ProfileRules,
   options: AdmissionOptions,
-): PreparedPruner {
+): { readonly pruner: LivePruner; readonly skipped: readonly SkippedLayer[] } {
   const { config, layers, skipped } = admitLayers(asked, records, rules, options);
   const { interpolating } = planProgressive(config);
   const { total, completed } = planPruneSteps(config);

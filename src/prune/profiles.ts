@@ -9,7 +9,7 @@ import { incLassoTermsInto, lassoTermsInto } from "./lasso.ts";
 import { type LayerShape, refuseCombination } from "./layer.ts";
 import { incLockMaskInto, lockMaskInto } from "./lock.ts";
 import { type PlanMasks, planExactMasks, planIncMasks } from "./mask-plan.ts";
-import { blockCount, type Pattern } from "./pattern.ts";
+import { blockCount, type LaidOutLayer, type Pattern } from "./pattern.ts";
 import {
   type InterpolateMasksInto,
   incInterpolateMasksInto,
@@ -17,12 +17,10 @@ import {
   PROGRESSIVE_STEPS,
   type ProgressivePlan,
 } from "./progressive.ts";
-import { checkRoom, checkSchedule, incBreaksOnIndivisible, type LaidOut } from "./refusals.ts";
-import { exactTargetRatio, type ScheduleConfig, targetRatio } from "./schedule.ts";
+import { checkRoom, checkSchedule, incBreaksOnIndivisible } from "./refusals.ts";
+import { exactTargetRatio, targetRatio } from "./schedule.ts";
 import { incSelection, type SelectionRule, selection } from "./select.ts";
 import type { PrunedLayer, PrunerState } from "./state.ts";
-
-type LassoTermsInto = typeof lassoTermsInto;
 
 /** How masks are interpolated between prune steps. */
 interface ProgressiveRules {
@@ -50,21 +48,16 @@ export interface ProfileRules {
   readonly readsBlockMasks: boolean;
   /** Whether excluding the classifier head is an error if there is none. */
   readonly needsHead: boolean;
-  readonly checkSchedule: (config: PatternPrunerConfig) => void;
+  readonly checkSchedule: typeof checkSchedule;
   /** Whether layers that the pattern does not divide belong to the pruner. */
   readonly keepsIndivisible: boolean;
   readonly breaksOnIndivisible: (
     config: PatternPrunerConfig,
-    layers: readonly LaidOut[],
+    layers: readonly LaidOutLayer[],
     indivisible: "refuse" | "skip",
   ) => boolean;
-  readonly checkRoom: (config: PatternPrunerConfig, layers: readonly LaidOut[]) => void;
-  readonly targetRatio: (
-    config: ScheduleConfig,
-    completed: number,
-    total: number,
-    initial: number,
-  ) => number;
+  readonly checkRoom: typeof checkRoom;
+  readonly targetRatio: typeof exactTargetRatio;
   /** The number of blocks in a share. */
   readonly budget: (blocks: number, share: number) => number;
   readonly planMasks: PlanMasks;
@@ -75,11 +68,11 @@ export interface ProfileRules {
   readonly locksAtOnce: boolean;
   readonly progressive: ProgressiveRules;
   /** The terms of group lasso: from gradients before the optimizer step, or from weights after it. */
-  readonly lassoFromGradientsInto: LassoTermsInto | null;
-  readonly lassoFromWeightsInto: LassoTermsInto | null;
+  readonly lassoFromGradientsInto: typeof lassoTermsInto | null;
+  readonly lassoFromWeightsInto: typeof lassoTermsInto | null;
   /** Retrain-free: whether pruned blocks stay pruned when masks are rearranged. */
   readonly settlesBlocks: boolean;
-  readonly checkRearranging: (layer: PrunedLayer) => void;
+  readonly checkRearranging: typeof checkRearranging;
   /** Retrain-free: whether weights are masked at the end of a step. */
   readonly masksRearranged: (step: number, endStep: number) => boolean;
 }

@@ -28,13 +28,13 @@ export function planProgressive(
     config.method === "progressive" &&
     config.endStep - config.startStep > PROGRESSIVE_STEPS &&
     frequency > 1;
-  if (frequency < PROGRESSIVE_STEPS)
-    return { interpolating, parts: frequency, interval: frequency };
-  return {
-    interpolating,
-    parts: PROGRESSIVE_STEPS,
-    interval: Math.floor(frequency / PROGRESSIVE_STEPS),
-  };
+  return frequency < PROGRESSIVE_STEPS
+    ? { interpolating, parts: frequency, interval: frequency }
+    : {
+        interpolating,
+        parts: PROGRESSIVE_STEPS,
+        interval: Math.floor(frequency / PROGRESSIVE_STEPS),
+      };
 }
 
 /** A layer between two masks. */

@@ -11,13 +11,10 @@ import {
   scoresBlockMasks,
 } from "./criteria.ts";
 import { exactCount } from "./exact.ts";
-import { formatShape, type LayerShape, refuseCombination, refusePruning } from "./layer.ts";
-import { type BlockLayout, blockCount, formatPattern, perBlock } from "./pattern.ts";
+import { formatShape, refuseCombination, refusePruning } from "./layer.ts";
+import { blockCount, formatPattern, type LaidOutLayer, perBlock } from "./pattern.ts";
 import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { planPruneSteps, pruneSteps, targetRatio } from "./schedule.ts";
-
-/** A layer with the layout of its blocks. */
-export type LaidOut = Pick<LayerShape, "name" | "shape"> & { readonly layout: BlockLayout };
 
 /** Refuses whole attention heads. */
 export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
@@ -96,7 +93,10 @@ export function checkSettings(
 }
 
 /** Refuses blocks that are too small for four parts. */
-export function checkProgressive(config: PatternPrunerConfig, layers: readonly LaidOut[]): void {
+export function checkProgressive(
+  config: PatternPrunerConfig,
+  layers: readonly LaidOutLayer[],
+): void {
   if (!planProgressive(config).interpolating) return;
   const { pattern, pruningFrequency } = config;
   // INC checks this before it reduces the number of parts for frequent prune steps.
@@ -130,7 +130,7 @@ function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
 
 export function refuseIndivisible(
   { pattern }: PatternPrunerConfig,
-  { name, shape }: LaidOut,
+  { name, shape }: LaidOutLayer,
 ): never {
   refusePruning(
     "indivisible-shape",
@@ -144,7 +144,7 @@ export function refuseIndivisible(
 /** Whether INC fails if the pattern does not divide some of the layers. */
 export function incBreaksOnIndivisible(
   config: PatternPrunerConfig,
-  layers: readonly LaidOut[],
+  layers: readonly LaidOutLayer[],
 ): boolean {
   if (config.method === "pattern_lock" || scoresBlockMasks(config.criterion)) return false;
   const { pattern, pruningScope, criterion } = config;
@@ -156,7 +156,7 @@ export function incBreaksOnIndivisible(
 }
 
 /** `strict` refuses per-op bounds that prevent the final target. INC lowers an iterative target instead. */
-export function checkRoom(config: PatternPrunerConfig, layers: readonly LaidOut[]): void {
+export function checkRoom(config: PatternPrunerConfig, layers: readonly LaidOutLayer[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;
   if (config.method === "pattern_lock") return;
   const sizes = layers.map(({ layout }) => blockCount(layout));
@@ -176,7 +176,7 @@ export function checkRoom(config: PatternPrunerConfig, layers: readonly LaidOut[
 }
 
 /** Refuses pruners without effect. */
-export function checkSomething(config: PatternPrunerConfig, layers: readonly LaidOut[]): void {
+export function checkSomething(config: PatternPrunerConfig, layers: readonly LaidOutLayer[]): void {
   if (layers.length === 0)
     refusePruning(
       "no-layers",
