@@ -28,7 +28,6 @@ export interface ElementRule {
 /** A criterion that scores a block by the gradient of its mask entry. */
 interface BlockRule {
   readonly scores: "blocks";
-  readonly needsGradient: true;
   /** Factor of the earlier score, to which a step's score is added. */
   readonly decay: number;
   /**
@@ -68,20 +67,8 @@ export const CRITERIA: Readonly<
     loop: "product",
     score: snip,
   },
-  block_mask: {
-    scores: "blocks",
-    needsGradient: true,
-    decay: 0.9,
-    rearranges: false,
-    score: Math.abs,
-  },
-  retrain_free: {
-    scores: "blocks",
-    needsGradient: true,
-    decay: 1,
-    rearranges: true,
-    score: (gradient) => gradient * gradient,
-  },
+  block_mask: { scores: "blocks", decay: 0.9, rearranges: false, score: Math.abs },
+  retrain_free: { scores: "blocks", decay: 1, rearranges: true, score: (x) => x * x },
 };
 
 /** The names of all criteria. */
@@ -102,7 +89,8 @@ export const ELEMENT_CRITERION_NAMES: readonly ElementCriterion[] =
 
 /** Whether a criterion reads gradients. */
 export function needsGradient(criterion: Criterion): boolean {
-  return CRITERIA[criterion].needsGradient;
+  const rule = CRITERIA[criterion];
+  return rule.scores === "blocks" || rule.needsGradient;
 }
 
 /** Whether the pruned channels are chosen again by the collected gradients, without changing the weights. */

@@ -176,11 +176,7 @@ export function copyPruningState(state: PruningState): LivePruningState {
 function purely(
   state: PruningState,
   layers: readonly LayerRecord[],
-  runInto: (
-    state: LivePruningState,
-    layers: readonly LayerRecord[],
-    scratch: PruningScratch,
-  ) => PruningState,
+  runInto: typeof onBeforeOptimizerStepInto,
 ): PruningResult {
   checkRecordList(layers);
   const pruned = new Set(ownedLayers(state).map(({ name }) => name));

@@ -10,7 +10,6 @@ import { exactCandidate } from "./candidates.ts";
 import type { PatternPrunerConfig } from "./config.ts";
 import { needsGradient } from "./criteria.ts";
 import {
-  type ExactCandidate,
   exactCount,
   fewestWithin,
   imposeBoundsInto,
@@ -26,9 +25,8 @@ import { preparePruner } from "./pipeline.ts";
 import { plainKernels } from "./plain-kernels.ts";
 import { PROFILES } from "./profiles.ts";
 import { updateScoresInto } from "./score.ts";
-import { createPrunerScratches, type PrunerScratch } from "./scratch.ts";
+import { createPrunerScratches } from "./scratch.ts";
 import type { SkippedLayer } from "./select.ts";
-import type { LivePruner } from "./state.ts";
 import {
   createSelectionScratch,
   findLeading,
@@ -74,20 +72,13 @@ interface Planning {
 const HALF_WORDS = 0x10000;
 const ADMISSION = { excludeHead: false, allowNothing: false, indivisible: "skip" } as const;
 
-/** A layer in memory, with its scores. */
-interface OpenLayer {
-  readonly pruner: LivePruner;
-  readonly candidate: ExactCandidate;
-  readonly scratch: PrunerScratch;
-}
-
 /** Reads a layer and scores it. If there are bounds, the scores are marked by them. */
 function openLayer(
   config: PatternPrunerConfig,
   { name, kind, shape, read }: LayerSource,
   bounds: LayerFate["bounds"],
   selection: SelectionScratch,
-): OpenLayer {
+) {
   const { data, gradient = null } = read();
   const record: LayerRecord = { name, kind, shape, data, gradient };
   const { pruner } = preparePruner(config, [record], PROFILES.strict, ADMISSION);

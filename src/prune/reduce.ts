@@ -33,15 +33,14 @@ export function reserveScores(scratch: ScoreScratch, rowElements: number): void 
   scratch.line = new Float32Array(rowElements);
 }
 
-/** Copies `rowCount` rows from the weight's own order to matrix order. `out` must not alias `elements`. */
+/** Copies one row of blocks from the weight's own order to matrix order. `out` must not alias `elements`. */
 export function toMatrixOrderInto(
   layout: BlockLayout,
   elements: Float32Array,
   start: number,
-  rowCount: number,
   out: Float32Array,
 ): void {
-  for (let row = 0; row < rowCount; row++) {
+  for (let row = 0; row < layout.blockHeight; row++) {
     const base = row * layout.columns;
     for (let column = 0; column < layout.columns; column++)
       out[base + column] = elements[start + base + columnOffset(layout, column)];
@@ -115,7 +114,7 @@ export function reduceBlocks(
   const count = layout.blockHeight * layout.columns;
   reserveScores(scratch, count);
   for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
-    toMatrixOrderInto(layout, elements, blockRow * count, layout.blockHeight, scratch.rows);
+    toMatrixOrderInto(layout, elements, blockRow * count, scratch.rows);
     const line = reduceBlockRow(layout, reduction, scratch.rows, scratch);
     reduced.set(line.subarray(0, layout.blockColumns), blockRow * layout.blockColumns);
   }

@@ -77,7 +77,7 @@ function updateBlockScoresInto(
     const start = blockRow * count;
     for (let i = 0; i < count; i++)
       elements[i] = criterion.score(weight[start + i], gradient[start + i]);
-    if (positions > 1) toMatrixOrderInto(layout, elements, 0, height, rows);
+    if (positions > 1) toMatrixOrderInto(layout, elements, 0, rows);
     const ordered = positions > 1 ? rows : elements;
     const reduced = reduceBlockRow(layout, scoreReduction, ordered, scratch);
     mergeInto(decay, lowMemoryUsage, reduced, blockColumns, blockRow * blockColumns, scores);

@@ -85,11 +85,6 @@ export interface SkippedLayer {
   readonly reason: string;
 }
 
-interface Selection<Layer extends LayerShape = LayerShape> {
-  readonly selected: readonly Layer[];
-  readonly skipped: readonly SkippedLayer[];
-}
-
 /**
  * Selects the layers whose names match an expression of `opNames` and no excluded expression, and whose type is in
  * `pruningOpTypes`.
@@ -102,7 +97,7 @@ export function selectLayers<Layer extends LayerShape>(
   layers: readonly Layer[],
   excludeHead: boolean,
   { inModuleOrder, headTest }: SelectionRule,
-): Selection<Layer> {
+): { readonly selected: readonly Layer[]; readonly skipped: readonly SkippedLayer[] } {
   const head = excludeHead ? findClassifierHead(layers) : undefined;
   const names = (config.opNames.length > 0 ? config.opNames : [".*"]).map(compileNamePattern);
   const excluded = config.excludedOpNames.map(compileNamePattern);

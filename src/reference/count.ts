@@ -15,6 +15,12 @@ export interface Count {
   readonly total: number;
 }
 
+/** The most elements that a pruned block keeps. */
+export function keptLimit(pattern: Pattern, profile: Profile): number {
+  if (pattern.kind === "block") return 0;
+  return profile === "strict" ? pattern.of - pattern.prune : pattern.prune;
+}
+
 /** A matrix with one entry per block, 1 if the block is pruned. */
 export function prunedBlocks(
   pattern: Pattern,
@@ -22,12 +28,7 @@ export function prunedBlocks(
   mask: MaskMatrix,
   profile: Profile,
 ): MaskMatrix {
-  const most =
-    pattern.kind === "block"
-      ? 0
-      : profile === "strict"
-        ? pattern.of - pattern.prune
-        : pattern.prune;
+  const most = keptLimit(pattern, profile);
   return maskOf(layout.rows, layout.columns, (i, j) => {
     const kept = linesOf(mask, layout, i, j).flat();
     return kept.filter((bit) => bit === 1).length <= most;

@@ -6,6 +6,7 @@
 import type { Profile } from "../prune/config.ts";
 import type { Pattern } from "../prune/pattern.ts";
 import { expandBlocks } from "./blocks.ts";
+import { keptLimit } from "./count.ts";
 import type { Layout } from "./layout.ts";
 import { at, linesOf, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { float32Sum } from "./rounding.ts";
@@ -13,11 +14,8 @@ import { float32Sum } from "./rounding.ts";
 /** Whether a block of weights is pruned, given its rows. */
 function isPruned(pattern: Pattern, lines: readonly number[][], profile: Profile): boolean {
   const weights = lines.flat();
-  const others = weights.filter((weight) => weight !== 0).length;
-  if (pattern.kind === "group")
-    return others <= (profile === "strict" ? pattern.of - pattern.prune : pattern.prune);
-  if (profile === "strict") return others === 0;
-  return float32Sum(lines.map(float32Sum)) === 0;
+  if (profile === "inc" && pattern.kind === "block") return float32Sum(lines.map(float32Sum)) === 0;
+  return weights.filter((weight) => weight !== 0).length <= keptLimit(pattern, profile);
 }
 
 /**

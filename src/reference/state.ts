@@ -120,10 +120,7 @@ export function initialPruner(
 }
 
 /** One score per element, in matrix order (INC: `update_progressive_masks`). 0 if there are no scores yet. */
-export function elementwiseScores(
-  layer: Pick<ReferenceState, "scores" | "elementwise" | "layout" | "shape">,
-): Matrix {
-  const { scores, elementwise, layout, shape } = layer;
+export function elementwiseScores({ scores, elementwise, layout, shape }: ReferenceState): Matrix {
   if (scores !== null && elementwise) return scores;
   const columns = shape.slice(1).reduce((product, extent) => product * extent, 1);
   return matrixOf(shape[0], columns, (row, column) =>
