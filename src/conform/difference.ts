@@ -120,7 +120,7 @@ function constantly(
   return () => allowed;
 }
 
-/** Returns the first difference, or other result, that `find` returns. */
+/** Returns the first result of `find` that is not undefined. */
 export function firstOf<T, R = Difference>(
   items: Iterable<T>,
   find: (item: T) => R | undefined,

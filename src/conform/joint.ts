@@ -134,7 +134,7 @@ function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): Diff
   });
 }
 
-/** Compares every mask with the mask last recorded. Masks are all ones at the start. */
+/** Compares every mask with the last recorded mask. Masks are all ones at the start. */
 function masksDifference(
   step: number,
   { pruning }: TrainingSession<Batch>,

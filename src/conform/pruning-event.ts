@@ -27,7 +27,7 @@ export interface Run {
   readonly config: PruningConfig;
   readonly state: PruningState;
   readonly layers: readonly LayerRecord[];
-  /** The masks last recorded, by tensor name without the step. */
+  /** The last recorded masks, by tensor name without the step. */
   readonly masks: Map<string, Uint8Array>;
 }
 
@@ -144,7 +144,7 @@ function interpolatedShare(layers: readonly PrunedLayer[]): number {
   return sumOf(masks, countZeros) / sumOf(masks, ({ length }) => length);
 }
 
-/** Compares masks with the masks last recorded. Masks are all ones at the start. */
+/** Compares masks with the last recorded masks. Masks are all ones at the start. */
 function masksDifference(
   run: Run,
   step: number,

@@ -17,8 +17,8 @@ import { type Padding, type TokenRows, tokenRows } from "./token-rows.ts";
 /** Options of {@link forward}. Output options have the names that transformers uses. */
 interface ForwardOptions {
   /**
-   * `excluded`: skips padded positions, provided that each example's attention mask is ones, then zeros, with at least
-   * one 1. Otherwise computes them and says so in the output. The logits have the same bytes in both cases. Default
+   * `excluded`: skips padded positions, provided that each example's attention mask is at least one 1, followed by
+   * zeros. Otherwise computes them and says so in the output. The logits have the same bytes in both cases. Default
    * `included`.
    */
   readonly padding?: Padding;

@@ -17,16 +17,13 @@ export interface TokenRows {
   readonly attentionMask: Uint8Array;
 }
 
-/**
- * Returns the rows of a batch. `excluded` omits padding if each attention mask is ones, then zeros, with at least one
- * 1.
- */
+/** Returns the rows of a batch. `excluded` omits padding, provided that each example's tokens precede its padding. */
 export function tokenRows(batch: TokenBatch, padding: Padding): TokenRows {
   const lengths = padding === "excluded" ? prefixLengths(batch) : null;
   return lengths === null ? paddedRows(batch) : packedRows(batch, lengths);
 }
 
-/** The length of each example, or null unless each attention mask is ones, then zeros, with at least one 1. */
+/** The length of each example; null if an attention mask is not ones followed by zeros, or has no ones. */
 function prefixLengths({ batch, positions, attentionMask }: TokenBatch): readonly number[] | null {
   const lengths: number[] = [];
   for (let start = 0; start < batch * positions; start += positions) {

@@ -23,7 +23,7 @@ export interface Predictions {
   readonly loss: number;
 }
 
-/** Compressed weights in the form of a tape option. */
+/** The tape option with the compressed weights. */
 type EvaluationProducts = Pick<TapeOptions, "blockSparse">;
 
 /**
