@@ -69,7 +69,7 @@ export function sumNeighbours(values: Float32Array, start: number, count: number
 
 /**
  * Sum of a column over `count` rows of `width` values (`vectorized_outer_sum`, `scalar_outer_sum`). Columns that fill
- * whole groups of registers have one running sum each, the others four interleaved ones.
+ * whole groups of registers are added in one running sum, the other columns in four interleaved sums.
  */
 export function sumColumn(
   values: Float32Array,

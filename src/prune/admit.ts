@@ -1,4 +1,4 @@
-/** Decides which layers a pruner takes: selects them, lays the pattern on them, refuses what cannot be pruned. */
+/** Decides which layers a pruner takes: selects them, lays the pattern on them, and refuses some. */
 import type { PatternPrunerConfig, PrunerConfig } from "./config.ts";
 import { scoresBlockMasks } from "./criteria.ts";
 import { formatShape, type LayerShape } from "./layer.ts";
@@ -17,7 +17,7 @@ import { type SkippedLayer, selectLayers } from "./select.ts";
 export interface AdmissionOptions {
   /** Skip the classifier head: the last linear or conv2d layer if no module follows it. */
   readonly excludeHead: boolean;
-  /** Accept a pruner that selects no layer or whose pattern divides none. */
+  /** Accept a pruner that selects no layer or whose pattern divides no layer. */
   readonly allowNothing: boolean;
   /** What `strict` does with selected layers that the pattern does not divide. */
   readonly indivisible: "refuse" | "skip";

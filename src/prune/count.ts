@@ -36,7 +36,7 @@ function countKept(
 }
 
 /**
- * Writes 1 for each pruned block or group, else 0, and returns the number of pruned ones.
+ * Writes 1 for each pruned block or group, else 0, and returns the number of pruned blocks.
  *
  * @param limit the most elements that a pruned block keeps.
  * @param flags one entry per block. `null`: nothing is written.

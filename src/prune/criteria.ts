@@ -1,5 +1,5 @@
 /**
- * Criteria: how important an element or a block is. One record each; all other code reads this table.
+ * Criteria: how important an element or a block is. The table has one record each, which all other code reads.
  * The formulas are INC's (`criteria.py`). All arithmetic is float32, as in PyTorch.
  */
 
@@ -19,7 +19,7 @@ export interface ElementRule {
   readonly needsGradient: boolean;
   /** Factor of the earlier score, to which a step's score is added. `null`: a step's score replaces it. */
   readonly decay: number | null;
-  /** The operand of `PruningKernels.updateScoresInto` that gives the same scores: it takes |operand|. */
+  /** The operand for which `PruningKernels.updateScoresInto` computes the same scores. `null`: no operand. */
   readonly loop: "weight" | "gradient" | "product" | null;
   /** A step's score, rounded to float32 when it is stored. */
   score(weight: number, gradient: number): number;
@@ -93,7 +93,7 @@ export function needsGradient(criterion: Criterion): boolean {
   return rule.scores === "blocks" || rule.needsGradient;
 }
 
-/** Whether the pruned channels are chosen again by the collected gradients, without changing the weights. */
+/** Whether a criterion rearranges masks by the collected gradients. */
 export function rearrangesMasks(criterion: Criterion): boolean {
   const rule = CRITERIA[criterion];
   return rule.scores === "blocks" && rule.rearranges;

@@ -34,11 +34,8 @@ export interface LayerDecision {
 }
 
 /**
- * Takes exactly `count` scores of all layers together, ties in order.
- *
- * @param threshold the score of rank `count`.
- * @param below for each layer the number of scores below the threshold.
- * @param countUpTo the number of a layer's scores that are at most the threshold.
+ * Takes exactly `count` scores of all layers together, ties in order. The `threshold` is the score of rank `count`,
+ * `below` the number of lower scores of each layer, and `countUpTo` counts a layer's scores up to the threshold.
  */
 export function takeExactly(
   count: number,

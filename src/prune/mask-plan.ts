@@ -89,7 +89,7 @@ export function checkFrozenLasso(
   }
 }
 
-/** The positions of the layers that share a budget: all that the pattern divides, or each alone. */
+/** Groups the positions of the layers that the pattern divides: in global scope all share a budget. */
 export function budgetGroups({ config, layers }: PrunerState): readonly (readonly number[])[] {
   const divided = layers.flatMap(({ layout }, i) => (layout.divides ? [i] : []));
   return grouped(config.pruningScope === "global", divided);

@@ -42,7 +42,7 @@ export function writeBlockMaskInto(
 /**
  * Writes an N:M mask from the scores of groups and of their elements.
  *
- * @param most the most elements that a pruned group loses: N (the first of equal ones), or M (all equal ones).
+ * @param most the most elements that a pruned group loses: N (position breaks ties) or M (all ties are pruned).
  * @param settled 1 for each group that keeps its mask. `null`: no group does.
  */
 export function writeGroupMaskInto(

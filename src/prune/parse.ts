@@ -1,13 +1,7 @@
 /** Reads pruning configurations with INC's keys (INC: `process_weight_config`, `check_config`). */
 import { checkOneOf, describe, isStrings } from "../core/checks.ts";
 import { type Either, getOrThrow, left, type Problem, refuseValue, right } from "../core/either.ts";
-import type {
-  Profile,
-  PrunerConfig,
-  PrunerInput,
-  PruningConfig,
-  PruningConfigInput,
-} from "./config.ts";
+import type { PrunerConfig, PrunerInput, PruningConfig, PruningConfigInput } from "./config.ts";
 import { CRITERION_NAMES, type Criterion, ELEMENT_CRITERION_NAMES } from "./criteria.ts";
 import {
   booleanField,
@@ -25,7 +19,6 @@ import { expressionFault } from "./select.ts";
 import {
   checkKeys,
   checkPruner,
-  type Fields,
   isFields,
   type ParseOptions,
   type Report,
@@ -159,18 +152,6 @@ function checkRelations(config: PrunerConfig, sources: Sources, report: Report):
     refuse("minSparsityRatioPerOp", `at most max_sparsity_ratio_per_op (${max})`);
 }
 
-/** The sources of the values of each pruner. If `pruning_configs` is empty, the top level is the only pruner. */
-function sourcesOf(
-  top: Fields,
-  locals: readonly Fields[],
-  profile: Profile | undefined,
-): readonly Sources[] {
-  if (locals.length === 0) return [{ local: {}, prefix: "", top, isOnly: true, profile }];
-  return locals.map((local, i) => {
-    return { local, prefix: `pruning_configs[${i}].`, top, isOnly: false, profile };
-  });
-}
-
 /** Freezes a value deeply. */
 function freeze<T>(value: T): T {
   if (typeof value === "object" && value !== null) {
@@ -225,16 +206,17 @@ export function parsePruningConfig(
   };
   const checksKeys = unknownKeys === "refuse";
   if (checksKeys) checkKeys(top, [...PRUNER_KEYS, "pruning_configs"], "", report);
-  const pruners = sourcesOf(top, locals, options.profile).flatMap(
-    (sources): readonly PrunerConfig[] => {
-      checkPruner(sources, PRUNER_KEYS, FIELD_KEYS, checksKeys, report);
-      const fields = readFields(sources, report);
-      if (fields === undefined) return [];
-      const config = resolvePruner(fields);
-      checkRelations(config, sources, report);
-      return [config];
-    },
-  );
+  const isOnly = locals.length === 0;
+  const pruners = (isOnly ? [{}] : locals).flatMap((local, i): readonly PrunerConfig[] => {
+    const prefix = isOnly ? "" : `pruning_configs[${i}].`;
+    const sources = { local, prefix, top, isOnly, profile: options.profile };
+    checkPruner(sources, PRUNER_KEYS, FIELD_KEYS, checksKeys, report);
+    const fields = readFields(sources, report);
+    if (fields === undefined) return [];
+    const config = resolvePruner(fields);
+    checkRelations(config, sources, report);
+    return [config];
+  });
   return problems.size > 0 ? left([...problems.values()]) : right(freeze({ pruners }));
 }
 

@@ -28,13 +28,9 @@ export function planProgressive(
     config.method === "progressive" &&
     config.endStep - config.startStep > PROGRESSIVE_STEPS &&
     frequency > 1;
-  return frequency < PROGRESSIVE_STEPS
-    ? { interpolating, parts: frequency, interval: frequency }
-    : {
-        interpolating,
-        parts: PROGRESSIVE_STEPS,
-        interval: Math.floor(frequency / PROGRESSIVE_STEPS),
-      };
+  const parts = Math.min(frequency, PROGRESSIVE_STEPS);
+  const interval = parts < PROGRESSIVE_STEPS ? frequency : Math.floor(frequency / parts);
+  return { interpolating, parts, interval };
 }
 
 /** A layer between two masks. */

@@ -9,8 +9,8 @@ import { at, linesOf, type MaskMatrix, type Matrix, maskOf, matrixOf } from "./m
 import { bfloat16 } from "./rounding.ts";
 
 /**
- * A mask with 0 for the elements that each group would lose: the `prune` elements with the lowest scores, the first
- * ones of equal scores (`strict`), or all elements up to the `prune`-th lowest score (`inc`).
+ * A mask with 0 for the elements that each group would lose: the `prune` elements with the lowest scores, position
+ * breaking ties (`strict`), or all elements up to the `prune`-th lowest score (`inc`).
  */
 export function keptWithinGroups(
   scores: Matrix,

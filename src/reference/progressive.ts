@@ -1,7 +1,7 @@
 /**
  * Progressive pruning: the changes of a prune step are made in four parts, lowest scores first (INC:
  * `PytorchProgressivePruner`, `update_progressive_masks_global_scores`). INC ranks the changes of all layers together
- * in any scope, `strict` ranks those of each layer alone in local scope.
+ * in any scope, `strict` ranks each layer alone in local scope.
  *
  * A part is due every floor(frequency / 4) steps. INC counts from the start step, and includes all ties of a part's
  * last element. `strict` counts from the latest prune step, and prunes an exact number, first the elements that earlier
