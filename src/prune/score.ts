@@ -49,6 +49,20 @@ function isFusible(
   return blockHeight === 1 || scoreReduction !== "max";
 }
 
+/** Writes the scores of `count` elements from `start`. Products, the usual case, need no call for each element. */
+function elementScoresInto(
+  { loop, score }: ElementRule,
+  weight: Float32Array,
+  gradient: Float32Array,
+  start: number,
+  count: number,
+  out: Float32Array,
+): void {
+  if (loop === "product")
+    for (let i = 0; i < count; i++) out[i] = Math.abs(weight[start + i] * gradient[start + i]);
+  else for (let i = 0; i < count; i++) out[i] = score(weight[start + i], gradient[start + i]);
+}
+
 /** Updates one score per block from the weight and its gradient. Magnitude does not read the gradient. */
 function updateBlockScoresInto(
   criterion: ElementRule,
@@ -74,9 +88,7 @@ function updateBlockScoresInto(
   reserveScores(scratch, count);
   const { elements, rows } = scratch;
   for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
-    const start = blockRow * count;
-    for (let i = 0; i < count; i++)
-      elements[i] = criterion.score(weight[start + i], gradient[start + i]);
+    elementScoresInto(criterion, weight, gradient, blockRow * count, count, elements);
     if (positions > 1) toMatrixOrderInto(layout, elements, 0, rows);
     const ordered = positions > 1 ? rows : elements;
     const reduced = reduceBlockRow(layout, scoreReduction, ordered, scratch);
