@@ -27,11 +27,16 @@ function mergeInto(
   scores: Float32Array,
 ): void {
   if (decay === null) for (let i = 0; i < count; i++) scores[start + i] = fresh[i];
-  else {
-    const round = lowMemory ? roundToBfloat16 : Math.fround;
-    const factor = round(decay);
-    for (let i = start; i < start + count; i++)
-      scores[i] = round(round(scores[i] * factor) + round(fresh[i - start]));
+  else if (lowMemory) {
+    const factor = roundToBfloat16(decay);
+    for (let i = 0; i < count; i++) {
+      const kept = roundToBfloat16(scores[start + i] * factor);
+      scores[start + i] = roundToBfloat16(kept + roundToBfloat16(fresh[i]));
+    }
+  } else {
+    const factor = Math.fround(decay);
+    for (let i = 0; i < count; i++)
+      scores[start + i] = Math.fround(scores[start + i] * factor) + fresh[i];
   }
 }
 

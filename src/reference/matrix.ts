@@ -13,6 +13,7 @@ export interface View<Data extends ArrayLike<number> = Float32Array> {
   readonly offset: number;
 }
 
+/** A weight as a matrix, one row for each output. */
 export type Matrix = View<Float32Array>;
 /** A matrix of 0 and 1, 1 = kept. */
 export type MaskMatrix = View<Uint8Array>;
