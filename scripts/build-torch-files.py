@@ -23,15 +23,26 @@ DTYPES = {
     torch.int8: "I8",
     torch.uint8: "U8",
     torch.bool: "BOOL",
+    torch.uint16: "U16",
+    torch.uint32: "U32",
+    torch.uint64: "U64",
+    torch.complex64: "C64",
+    torch.float8_e5m2: "F8_E5M2",
+    torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e8m0fnu: "F8_E8M0",
+    torch.float8_e4m3fnuz: "F8_E4M3FNUZ",
+    torch.float8_e5m2fnuz: "F8_E5M2FNUZ",
 }
+# The types of the first state dict.
+CLASSIC = list(DTYPES)[:10]
 
 
 def state_dict():
     torch.manual_seed(1)
     base = torch.randn(6, 8)
     state = OrderedDict()
-    for dtype, name in DTYPES.items():
-        state[f"plain.{name}"] = (torch.randn(3, 5) * 50).to(dtype)
+    for dtype in CLASSIC:
+        state[f"plain.{DTYPES[dtype]}"] = (torch.randn(3, 5) * 50).to(dtype)
     state["transposed"] = base.t()
     state["part"] = base[2:4, 1:5]
     state["column"] = base[:, 3]
@@ -50,7 +61,7 @@ def state_dict():
 def write_twin(state, path):
     header, chunks, begin = {}, [], 0
     for name, tensor in state.items():
-        data = bytes(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy()) if tensor.dim() else struct.pack("<f", tensor.item())
+        data = bytes(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
         header[name] = {
             "dtype": DTYPES[tensor.dtype],
             "shape": list(tensor.shape),
@@ -75,6 +86,52 @@ def write_shards(state, directory):
     (directory / "pytorch_model.bin.index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
+FLOAT8 = {
+    "F8_E5M2": torch.float8_e5m2,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E8M0": torch.float8_e8m0fnu,
+    "F8_E4M3FNUZ": torch.float8_e4m3fnuz,
+    "F8_E5M2FNUZ": torch.float8_e5m2fnuz,
+}
+
+
+def float8_values():
+    """The float32 value of every byte as 8-bit float."""
+    codes = torch.arange(256, dtype=torch.uint8)
+    return OrderedDict((name, codes.view(dtype).to(torch.float32)) for name, dtype in FLOAT8.items())
+
+
+def new_dtypes():
+    """Tensors of types that have no storage class of their own, and complex numbers."""
+    codes = torch.arange(6, dtype=torch.uint8).reshape(2, 3)
+    state = OrderedDict((name, (codes + 0x30).view(dtype)) for name, dtype in FLOAT8.items())
+    state["U16"] = torch.tensor([1, 65535], dtype=torch.uint16)
+    state["U32"] = torch.tensor([1, 2**32 - 1], dtype=torch.uint32)
+    state["U64"] = torch.tensor([1, 2**64 - 1], dtype=torch.uint64)
+    state["C64"] = torch.tensor([1 + 2j, -3j], dtype=torch.complex64)
+    state["column"] = torch.arange(12, dtype=torch.uint8).view(torch.float8_e5m2).reshape(3, 4)[:, 1]
+    return state
+
+
+def training_checkpoint():
+    """A model's state dict beside the state of an optimizer and of schedulers, as training scripts save them."""
+    torch.manual_seed(2)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2))
+    optimizer = torch.optim.AdamW(model.parameters())
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[2, 5])
+    for _ in range(2):
+        model(torch.randn(5, 3)).sum().backward()
+        optimizer.step()
+        scheduler.step()
+    return model.state_dict(), {
+        "epoch": 2,
+        "loss": torch.tensor(0.5),
+        "rng_state": torch.get_rng_state()[:8].clone(),
+        "optimizer_state_dict": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
+    }
+
+
 def main(directory):
     directory.mkdir(parents=True, exist_ok=True)
     state = state_dict()
@@ -83,6 +140,14 @@ def main(directory):
     torch.save({"epoch": 3, "state_dict": dict(state)}, directory / "nested.bin")
     write_twin(state, directory / "twin.safetensors")
     write_shards(state, directory / "sharded")
+    write_twin(float8_values(), directory / "float8.safetensors")
+    new = new_dtypes()
+    torch.save(new, directory / "new-dtypes.bin")
+    torch.save(new, directory / "new-dtypes-legacy.bin", _use_new_zipfile_serialization=False)
+    write_twin(new, directory / "new-dtypes.safetensors")
+    weights, rest = training_checkpoint()
+    torch.save({**rest, "model_state_dict": weights}, directory / "training.bin")
+    write_twin(weights, directory / "training.safetensors")
 
 
 main(Path(sys.argv[1]))

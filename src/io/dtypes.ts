@@ -2,14 +2,16 @@
  * The element types of checkpoint files, and conversions to and from 32-bit floats. Values in files are little-endian,
  * as typed arrays are on every platform that runs WebAssembly.
  */
+import { mismatch } from "../core/checks.ts";
 import {
   bfloat16FromFloat32Bits,
   float16FromFloat32Bits,
   float32BitsFromBfloat16,
   float32BitsFromFloat16,
 } from "../core/half.ts";
+import { type Float8, widenFloat8 } from "./float8.ts";
 
-/** A typed array of a tensor's elements. BOOL is stored as bytes, F16 and BF16 as bit patterns. */
+/** A typed array of a tensor's elements, as {@link rawElements} returns it. */
 type RawElements =
   | Uint8Array
   | Int8Array
@@ -30,8 +32,12 @@ interface ElementArray {
 /** The name of an element type in safetensors. */
 export type Dtype =
   | "BOOL"
+  | "F4"
+  | "F6_E2M3"
+  | "F6_E3M2"
   | "U8"
   | "I8"
+  | Float8
   | "I16"
   | "U16"
   | "F16"
@@ -39,44 +45,76 @@ export type Dtype =
   | "I32"
   | "U32"
   | "F32"
+  | "C64"
   | "F64"
   | "I64"
   | "U64";
+
+interface DtypeRow {
+  readonly bits: number;
+  /**
+   * `number` converts to 32-bit floats. `float8` has zeros that can be counted, but its numbers need a scale that another
+   * tensor holds. `opaque` is only copied.
+   */
+  readonly kind: "number" | "float8" | "opaque";
+  readonly array: ElementArray;
+}
 
 /**
  * Every element type, in the order of the official safetensors implementation (increasing alignment). Tensors are
  * sorted in this order in a file.
  */
-const ARRAYS: Readonly<Record<Dtype, ElementArray>> = {
-  BOOL: Uint8Array,
-  U8: Uint8Array,
-  I8: Int8Array,
-  I16: Int16Array,
-  U16: Uint16Array,
-  F16: Uint16Array,
-  BF16: Uint16Array,
-  I32: Int32Array,
-  U32: Uint32Array,
-  F32: Float32Array,
-  F64: Float64Array,
-  I64: BigInt64Array,
-  U64: BigUint64Array,
+const TABLE: Readonly<Record<Dtype, DtypeRow>> = {
+  BOOL: { bits: 8, kind: "number", array: Uint8Array },
+  F4: { bits: 4, kind: "opaque", array: Uint8Array },
+  F6_E2M3: { bits: 6, kind: "opaque", array: Uint8Array },
+  F6_E3M2: { bits: 6, kind: "opaque", array: Uint8Array },
+  U8: { bits: 8, kind: "number", array: Uint8Array },
+  I8: { bits: 8, kind: "number", array: Int8Array },
+  F8_E5M2: { bits: 8, kind: "float8", array: Uint8Array },
+  F8_E4M3: { bits: 8, kind: "float8", array: Uint8Array },
+  F8_E8M0: { bits: 8, kind: "float8", array: Uint8Array },
+  F8_E4M3FNUZ: { bits: 8, kind: "float8", array: Uint8Array },
+  F8_E5M2FNUZ: { bits: 8, kind: "float8", array: Uint8Array },
+  I16: { bits: 16, kind: "number", array: Int16Array },
+  U16: { bits: 16, kind: "number", array: Uint16Array },
+  F16: { bits: 16, kind: "number", array: Uint16Array },
+  BF16: { bits: 16, kind: "number", array: Uint16Array },
+  I32: { bits: 32, kind: "number", array: Int32Array },
+  U32: { bits: 32, kind: "number", array: Uint32Array },
+  F32: { bits: 32, kind: "number", array: Float32Array },
+  C64: { bits: 64, kind: "opaque", array: Float32Array },
+  F64: { bits: 64, kind: "number", array: Float64Array },
+  I64: { bits: 64, kind: "number", array: BigInt64Array },
+  U64: { bits: 64, kind: "number", array: BigUint64Array },
 };
 
-export const DTYPES: readonly Dtype[] = /* @__PURE__ */ Object.keys(ARRAYS) as Dtype[];
-
-export function elementBytes(dtype: Dtype): number {
-  return ARRAYS[dtype].BYTES_PER_ELEMENT;
-}
+export const DTYPES: readonly Dtype[] = /* @__PURE__ */ Object.keys(TABLE) as Dtype[];
 
 /** Whether `value` names a known element type. */
 export function isDtype(value: unknown): value is Dtype {
-  return typeof value === "string" && Object.hasOwn(ARRAYS, value);
+  return typeof value === "string" && Object.hasOwn(TABLE, value);
+}
+
+/** The size of an element in bytes. Elements of F4 and F6 are packed, so their size is a fraction. */
+export function elementBytes(dtype: Dtype): number {
+  return TABLE[dtype].bits / 8;
+}
+
+/** Whether elements convert to numbers for computations. */
+export function hasNumbers(dtype: Dtype): boolean {
+  return TABLE[dtype].kind === "number";
+}
+
+/** Whether {@link widenForZeros} accepts a type. */
+export function hasCountableZeros(dtype: Dtype): boolean {
+  return TABLE[dtype].kind !== "opaque";
 }
 
 /**
- * Bytes as a typed array: BOOL as bytes, F16 and BF16 as bit patterns, 64-bit integers as BigInt. The result is a view
- * if the bytes are aligned, otherwise a copy. `bytes.length` must be a multiple of the element size.
+ * Bytes as a typed array: BOOL, 4-, 6- and 8-bit floats as bytes, F16 and BF16 as bit patterns, 64-bit integers as BigInt,
+ * C64 as pairs of floats. The result is a view if the bytes are aligned, otherwise a copy. `bytes.length` must be a
+ * multiple of the element size.
  *
  * @example
  * ```ts
@@ -90,29 +128,92 @@ export function isDtype(value: unknown): value is Dtype {
  * ```
  */
 export function rawElements(dtype: Dtype, bytes: Uint8Array): RawElements {
-  const size = elementBytes(dtype);
-  const { buffer, byteOffset } = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
-  return new ARRAYS[dtype](buffer, byteOffset, bytes.byteLength / size);
+  const { array } = TABLE[dtype];
+  const { buffer, byteOffset } = alignedTo(array.BYTES_PER_ELEMENT, bytes);
+  return new array(buffer, byteOffset, bytes.byteLength / array.BYTES_PER_ELEMENT);
+}
+
+/** The same bytes at an offset that is a multiple of `size`; a copy if necessary. */
+function alignedTo(size: number, bytes: Uint8Array): Uint8Array {
+  // Not slice(): a Buffer's slice is a view.
+  return bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
 }
 
 /**
  * The values as 32-bit floats in a new array: exact from F32, F16, BF16, BOOL and integers of 8 and 16 bits; rounded to
- * nearest from F64 and wider integers.
+ * nearest even from F64 and wider integers.
+ *
+ * @throws RangeError for a type that {@link hasNumbers} excludes
  */
 export function widenToFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
-  const raw = rawElements(dtype, bytes);
-  const out = new Float32Array(raw.length);
-  if (dtype === "F16" || dtype === "BF16") {
-    const convert = dtype === "F16" ? float32BitsFromFloat16 : float32BitsFromBfloat16;
-    const bits = new Uint32Array(out.buffer);
-    for (let i = 0; i < bits.length; i++) bits[i] = convert(raw[i] as number);
-  } else if (dtype === "F32") {
-    // As bytes: engines may alter a NaN's payload when a float passes through a register.
-    new Uint8Array(out.buffer).set(bytes);
-  } else {
-    for (let i = 0; i < out.length; i++) out[i] = Number(raw[i]);
+  if (!hasNumbers(dtype))
+    throw new RangeError(mismatch("dtype", "a type of numbers to compute with", dtype));
+  const out = new Float32Array(bytes.byteLength / elementBytes(dtype));
+  const bits = new Uint32Array(out.buffer);
+  // As bytes: engines may alter a NaN's payload when a float passes through a register.
+  if (dtype === "F32") new Uint8Array(out.buffer).set(bytes);
+  else if (dtype === "BF16") widenBfloat16(bytes, bits);
+  else if (dtype === "F16") widenFloat16(bytes, bits);
+  else {
+    const raw = rawElements(dtype, bytes);
+    if (raw instanceof BigInt64Array || raw instanceof BigUint64Array)
+      widenInteger64(dtype === "I64", bytes, out);
+    else out.set(raw);
   }
   return out;
+}
+
+function widenBfloat16(bytes: Uint8Array, bits: Uint32Array): void {
+  const { buffer, byteOffset } = alignedTo(2, bytes);
+  const raw = new Uint16Array(buffer, byteOffset, bits.length);
+  for (let i = 0; i < bits.length; i++) bits[i] = float32BitsFromBfloat16(raw[i] ?? 0);
+}
+
+/** The float32 bits of every float16, made at the first use. */
+let float16Table: Uint32Array | undefined;
+
+function widenFloat16(bytes: Uint8Array, bits: Uint32Array): void {
+  float16Table ??= Uint32Array.from({ length: 0x10000 }, (_, half) => float32BitsFromFloat16(half));
+  const table = float16Table;
+  const { buffer, byteOffset } = alignedTo(2, bytes);
+  const raw = new Uint16Array(buffer, byteOffset, bits.length);
+  for (let i = 0; i < bits.length; i++) bits[i] = table[raw[i] ?? 0] ?? 0;
+}
+
+/**
+ * Integers as pairs of words, low word first. A double cannot hold more than 53 bits, and rounding to a double first would
+ * round twice. So the lowest 11 bits of large values become one bit (rounding to odd), which leaves 53 bits and cannot
+ * change the rounding to 24 bits.
+ */
+function widenInteger64(signed: boolean, bytes: Uint8Array, out: Float32Array): void {
+  const { buffer, byteOffset } = alignedTo(4, bytes);
+  const words = new Int32Array(buffer, byteOffset, 2 * out.length);
+  for (let i = 0; i < out.length; i++) {
+    const high = signed ? (words[2 * i + 1] ?? 0) : (words[2 * i + 1] ?? 0) >>> 0;
+    const low = (words[2 * i] ?? 0) >>> 0;
+    const isExact = high >= -(2 ** 21) && high < 2 ** 21;
+    const odd = isExact || (low & 0x7ff) === 0 ? low : ((low & ~0x7ff) | 0x800) >>> 0;
+    out[i] = high * 2 ** 32 + odd;
+  }
+}
+
+/**
+ * The values for counting zeros and comparing magnitudes: F64 as doubles, since small values would round to zero, 8-bit
+ * floats without their scale, others as {@link widenToFloat32}. May share the memory of `bytes`.
+ *
+ * @throws RangeError for a type that {@link hasCountableZeros} excludes
+ */
+export function widenForZeros(dtype: Dtype, bytes: Uint8Array): Float32Array | Float64Array {
+  if (dtype === "F64") {
+    const { buffer, byteOffset } = alignedTo(8, bytes);
+    return new Float64Array(buffer, byteOffset, bytes.byteLength / 8);
+  }
+  if (isFloat8(dtype)) return widenFloat8(dtype, bytes);
+  return widenToFloat32(dtype, bytes);
+}
+
+function isFloat8(dtype: Dtype): dtype is Float8 {
+  return TABLE[dtype].kind === "float8";
 }
 
 /** 32-bit floats as bytes of a floating-point dtype: unchanged as F32, rounded to nearest even as F16 or BF16. */

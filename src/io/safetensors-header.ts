@@ -183,6 +183,8 @@ function readEntry(
   const needed = byteCount(dtype, shape);
   if (needed === undefined)
     return refuse(".shape", "fewer than 2^53 bytes", `[${shape.join(", ")}]`);
+  if (!Number.isInteger(needed))
+    return refuse(".shape", `a whole number of bytes of ${dtype}`, `[${shape.join(", ")}]`);
   if (end - begin !== needed)
     return refuse(".data_offsets", `${needed} bytes for ${dtype} [${shape}]`, end - begin);
   return { dtype, shape, begin: dataBegin + begin, end: dataBegin + end };
@@ -196,14 +198,18 @@ export function isCountList(value: unknown): value is readonly number[] {
   );
 }
 
-/** Bytes of a tensor, or `undefined` if a partial product exceeds 2^53 - 1. */
+/**
+ * The size of a tensor in bytes. It is a fraction if packed elements do not fill the last byte, and `undefined` if a
+ * partial product exceeds 2^53 - 1.
+ */
 export function byteCount(dtype: Dtype, shape: readonly number[]): number | undefined {
   let count = 1;
-  for (const extent of [...shape, elementBytes(dtype)]) {
+  for (const extent of shape) {
     count *= extent;
     if (!Number.isSafeInteger(count)) return undefined;
   }
-  return count;
+  count *= elementBytes(dtype);
+  return count <= Number.MAX_SAFE_INTEGER ? count : undefined;
 }
 
 /** Reports holes, overlaps, missing or extra bytes and, if required, misaligned tensors. */
@@ -225,7 +231,7 @@ function checkLayout(
       const expected = `data to begin at offset ${position - dataBegin}`;
       problems.push({ path, expected, got: `${kind}: offset ${begin - dataBegin}` });
     }
-    const size = elementBytes(dtype);
+    const size = Math.max(1, elementBytes(dtype));
     if (options.alignment === "required" && begin % size !== 0)
       problems.push({ path, expected: `a file offset divisible by ${size}`, got: `${begin}` });
     position = Math.max(position, end);

@@ -36,9 +36,11 @@ function problemsOf(bytes: Uint8Array, options: SafetensorsReadOptions = {}): re
 const tensor: fc.Arbitrary<StoredTensor> = fc
   .record({
     dtype: fc.constantFrom(...DTYPES),
-    shape: fc.array(fc.nat({ max: 3 }), { maxLength: 4 }),
+    extents: fc.array(fc.nat({ max: 3 }), { maxLength: 4 }),
   })
-  .chain(({ dtype, shape }) => {
+  .chain(({ dtype, extents }) => {
+    // Four elements of F4 and F6 are whole bytes.
+    const shape = elementBytes(dtype) < 1 ? [...extents, 4] : extents;
     const size = shape.reduce((a, b) => a * b, 1) * elementBytes(dtype);
     return fc
       .uint8Array({ minLength: size, maxLength: size })
@@ -159,7 +161,7 @@ test.each([
   ["a name twice", fileOf(`{${U8_PAIR},${U8_PAIR}}`, [1, 2]), /once in its object, got "a" twice/],
   ["a tensor that is a number", fileOf('{"a":1}'), /a: expected an object, got 1/],
   ["no dtype", fileOf('{"a":{"shape":[],"data_offsets":[0,0]}}'), /a\.dtype: .* got undefined/],
-  ["an unknown dtype", fileOf(entry('"F8"', "[0]", "[0,0]")), /one of BOOL, U8, .* got "F8"/],
+  ["an unknown dtype", fileOf(entry('"F8"', "[0]", "[0,0]")), /one of BOOL, F4, .* got "F8"/],
   ["a dtype from Object", fileOf(entry('"toString"', "[0]", "[0,0]")), /got "toString"/],
   ["another key", fileOf('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}}'), /got "x"/],
   ["a negative extent", fileOf(entry('"U8"', "[-1]", "[0,0]")), /a\.shape: expected a list of/],
@@ -174,6 +176,11 @@ test.each([
     "a huge product times zero",
     fileOf(entry('"F32"', "[4294967296,4294967296,0]", "[0,0]")),
     /2\^53/,
+  ],
+  [
+    "a byte filled in part",
+    fileOf(entry('"F4"', "[3]", "[0,2]"), [1, 2]),
+    /a\.shape: expected a whole number of bytes of F4, got "\[3\]"/,
   ],
   ["a shape that is no list", fileOf(entry('"U8"', '"2"', "[0,2]"), [1, 2]), /a\.shape/],
   ["one offset", fileOf(entry('"U8"', "[2]", "[2]"), [1, 2]), /a\.data_offsets: expected two/],
