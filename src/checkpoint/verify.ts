@@ -1,8 +1,8 @@
-/** Verifies that weights satisfy a sparsity pattern. Every element is checked. */
+/** Whether weights obey a sparsity pattern, proved by looking at every element. */
 import { checkKind, checkNumber, mismatch } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
-import { rawElements } from "../io/dtypes.ts";
-import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
+import { widenForZeros } from "../io/dtypes.ts";
+import type { StoredTensor } from "../io/safetensors.ts";
 import { exactCount } from "../prune/exact.ts";
 import { elementCount } from "../prune/layer.ts";
 import {
@@ -20,16 +20,13 @@ import { isPrunable, roleOfTensor } from "./layers.ts";
 export interface VerifyOptions {
   /** `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
   readonly pattern: string | Pattern;
-  /**
-   * N:M: require exactly N zeros in every group. Blocks: allow no block with both zeros and other values. Default
-   * false.
-   */
+  /** N:M: exactly N zeros in every group. Blocks: no block with both zeros and other values. Default false. */
   readonly exact?: boolean;
   /** Magnitudes up to this count as zero. Default 0. */
   readonly tolerance?: number;
 }
 
-/** A layer's weight for {@link verifyWeight}. */
+/** A layer's weight, as {@link verifyWeight} takes it. */
 export interface VerifiedWeight {
   readonly name: string;
   /** linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
@@ -40,7 +37,7 @@ export interface VerifiedWeight {
 
 export type WeightValues = Float32Array | Float64Array;
 
-/** A place that violates the pattern. Row and column refer to the weight as a matrix [out, in x kernel]. */
+/** A place that breaks the pattern. Row and column count in the weight as a matrix [out, in x kernel]. */
 interface Violation {
   readonly layer: string;
   readonly row: number;
@@ -49,34 +46,34 @@ interface Violation {
   readonly got: string;
 }
 
-/** The result for one layer. For N:M, blocks are groups of M. */
+/** The verdict on one layer. For a pattern N:M, blocks are groups of M. */
 interface LayerVerdict {
   readonly name: string;
   readonly shape: readonly number[];
   readonly elements: number;
   readonly zeros: number;
   readonly blocks: number;
-  /** Blocks of zeros, or groups with at least N zeros for N:M. */
+  /** Blocks of zeros; N:M: groups with at least N zeros. */
   readonly sparseBlocks: number;
-  /** Blocks with zeros and other values, or groups with more than N zeros for N:M. */
+  /** Blocks with zeros and other values; N:M: groups with more than N zeros. */
   readonly partialBlocks: number;
   /** Elements outside of whole blocks, if the pattern does not divide the layer. They are not checked. */
   readonly remainder: number;
   readonly violation: Violation | null;
 }
 
-/** The result for all layers. */
+/** The verdict on all layers. */
 export interface PatternVerdict {
   readonly pattern: string;
   readonly exact: boolean;
   readonly tolerance: number;
   readonly layers: readonly LayerVerdict[];
   readonly total: Omit<LayerVerdict, "name" | "shape" | "violation">;
-  /** The first violation in the order of layers, rows and columns. */
+  /** The first one, in the order of layers, rows and columns. */
   readonly violation: Violation | null;
 }
 
-/** Describes a violation: the expected block, and the block found. */
+/** What a block should be, and what one with so many zeros is. */
 function describeFault(pattern: Pattern, size: number, zeros: number, exact: boolean) {
   if (pattern.kind === "group") {
     const expected = `${exact ? "exactly" : "at least"} ${pattern.prune} zeros of ${pattern.of}`;
@@ -85,7 +82,7 @@ function describeFault(pattern: Pattern, size: number, zeros: number, exact: boo
   return { expected: "a block of zeros or of values", got: `${zeros} zeros of ${size}` };
 }
 
-/** Counts the zeros of the block at a row and a column. */
+/** Counts the zeros of a block that begins at a row and a column. */
 function zerosOfBlock(
   layout: BlockLayout,
   data: WeightValues,
@@ -113,7 +110,7 @@ function countZeros(data: WeightValues, tolerance: number): number {
 }
 
 /**
- * Verifies every block of one weight.
+ * Looks at every block of one layer's weight.
  *
  * @throws TypeError or RangeError for an invalid option or weight
  *
@@ -177,9 +174,9 @@ function joinVerdicts(layers: readonly LayerVerdict[], options: VerifyOptions): 
 }
 
 /**
- * Verifies that weights satisfy a pattern.
+ * Whether weights obey a pattern.
  *
- * @param weights in module order
+ * @param weights in the model's order
  *
  * @example
  * ```ts
@@ -200,29 +197,28 @@ export function verifyPattern(
   );
 }
 
-/** The elements of a weight as 32-bit floats. F64 stays unrounded, because small values would become zero. */
-export function weightValues(tensor: StoredTensor): WeightValues {
-  const raw = tensor.dtype === "F64" ? rawElements("F64", tensor.bytes) : null;
-  return raw instanceof Float64Array ? raw : toFloat32(tensor);
+/** A weight's elements for counting zeros, as {@link widenForZeros} gives them. */
+export function weightValues({ dtype, bytes }: StoredTensor): WeightValues {
+  return widenForZeros(dtype, bytes);
 }
 
 /** {@link VerifyOptions} for a checkpoint. */
 interface CheckpointRequirement extends VerifyOptions {
   readonly pattern: Pattern;
-  /** The minimum share of zero blocks, or of zero elements for N:M. Default 0. */
+  /** The smallest share of zero blocks (of zero elements for N:M). Default 0. */
   readonly minSparsity?: number | undefined;
 }
 
-/** The result for a checkpoint. */
+/** The verdict on a checkpoint. */
 export interface CheckpointVerdict extends PatternVerdict {
   readonly passed: boolean;
-  /** Error messages; empty if the check passed. */
+  /** Messages; empty if it passed. */
   readonly faults: readonly string[];
-  /** The share of zero blocks, or of zero elements for N:M. */
+  /** The share of zero blocks (of zero elements for N:M). */
   readonly sparsity: number;
 }
 
-/** The weights of linear and convolution layers whose module name matches an expression. */
+/** The weights of linear and convolution layers in whose module's name an expression is found. */
 export function layerWeights(
   { entries }: Checkpoint,
   only: RegExp | undefined,
@@ -233,7 +229,7 @@ export function layerWeights(
   });
 }
 
-/** The error messages; empty if the check passed. */
+/** The messages of a failure; empty if weights pass. */
 function faultsOf(
   { violation, total, pattern }: PatternVerdict,
   zero: number,
@@ -246,7 +242,7 @@ function faultsOf(
     faults.push(`${layer}, row ${row}, column ${column}: expected ${expected}, got ${got}`);
   }
   if (total.blocks === 0) faults.push(`${pattern} has no whole block in any layer`);
-  // As for pruning targets, the share is rounded down to a number of blocks.
+  // Like pruning targets, the share becomes a count that is rounded down.
   const needed = exactCount(all, minSparsity);
   if (zero < needed) {
     const what = kind === "group" ? "elements" : "blocks";
@@ -258,9 +254,9 @@ function faultsOf(
 }
 
 /**
- * Verifies the selected weights of a checkpoint.
+ * Looks at every element of some weights of a checkpoint.
  *
- * @param turn awaited before each layer, so that other work can run; a rejection stops the check
+ * @param turn awaited before each layer, so that a program can do other things or stop
  */
 export async function verifyCheckpoint(
   checkpoint: Checkpoint,
