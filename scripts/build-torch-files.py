@@ -146,7 +146,9 @@ def main(directory):
     torch.save(new, directory / "new-dtypes-legacy.bin", _use_new_zipfile_serialization=False)
     write_twin(new, directory / "new-dtypes.safetensors")
     weights, rest = training_checkpoint()
-    torch.save({**rest, "model_state_dict": weights}, directory / "training.bin")
+    checkpoint = {**rest, "model_state_dict": weights}
+    torch.save(checkpoint, directory / "training.bin")
+    torch.save(checkpoint, directory / "training-legacy.bin", _use_new_zipfile_serialization=False)
     write_twin(weights, directory / "training.safetensors")
 
 

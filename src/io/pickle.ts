@@ -36,7 +36,8 @@ interface PickleResult {
   readonly end: number;
 }
 
-const ORDERED_DICT = "collections.OrderedDict";
+/** Classes of dictionaries. Schedulers' states contain counters. */
+const DICTIONARIES: readonly string[] = ["collections.OrderedDict", "collections.Counter"];
 /** Marks the beginning of a list of values on the stack. */
 const MARK = Symbol("mark");
 const MOST_INTEGER = 8;
@@ -54,6 +55,8 @@ class Unpickler {
   readonly stack: Item[] = [];
   readonly memo = new Map<number, PickleValue>();
   at: number;
+  /** The number of pairs that became entries of dictionaries. */
+  pairs = 0;
 
   constructor(path: string, bytes: Uint8Array, begin: number, allowed: ReadonlySet<string>) {
     this.path = path;
@@ -160,22 +163,26 @@ class Unpickler {
 
   global(module: string, name: string): void {
     const full = `${module}.${name}`;
-    if (!this.allowed.has(full) && full !== ORDERED_DICT)
+    if (!this.allowed.has(full) && !DICTIONARIES.includes(full))
       this.refuse("only what a state dict is made of", `the name ${full}, which is not called`);
     this.stack.push({ kind: "global", name: full });
   }
 
-  /** Creates an ordered dictionary, or records another call. */
+  /** Creates a dictionary from a list of pairs or from another dictionary, or records another call. */
   reduce(): void {
     const tuple = this.pop();
     const called = this.pop();
     if (!isKind(tuple, "tuple")) this.refuse("a tuple of arguments", "something else");
     if (!isKind(called, "global")) this.refuse("a function to call", "something else");
     const { values } = tuple;
-    if (called.name !== ORDERED_DICT) this.push({ kind: "call", name: called.name, values });
+    const [pairs = []] = values;
+    if (!DICTIONARIES.includes(called.name)) this.push({ kind: "call", name: called.name, values });
+    // Not copied: a pickle can refer to one dictionary many times.
+    else if (pairs instanceof Map) this.push(pairs);
     else {
-      const [pairs = []] = values;
       if (!Array.isArray(pairs)) this.refuse("a list of pairs", "something else");
+      this.pairs += pairs.length;
+      if (this.pairs > this.bytes.length) this.refuse("every list of pairs once", "copies");
       const entries = pairs.map((pair): [PickleValue, PickleValue] => {
         const [key, value] = isKind(pair, "tuple") ? pair.values : Array.isArray(pair) ? pair : [];
         if (key === undefined || value === undefined)
@@ -270,7 +277,7 @@ const OPERATIONS: ReadonlyMap<number, Operation> = /* @__PURE__ */ new Map<numbe
 /**
  * Reads the pickle that begins at `begin`.
  *
- * @param allowed the names of accepted classes and functions, in addition to `collections.OrderedDict`
+ * @param allowed the names of accepted classes and functions, in addition to dictionaries
  */
 export function readPickle(
   path: string,

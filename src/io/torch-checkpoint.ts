@@ -5,40 +5,24 @@
 import { describe } from "../core/checks.ts";
 import { type Either, isLeft, type Problem, refuse, unlessProblems } from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
-import { type Dtype, elementBytes } from "./dtypes.ts";
-import { isKind, type PickleValue, readPickle } from "./pickle.ts";
+import { elementBytes } from "./dtypes.ts";
+import { type PickleValue, readPickle } from "./pickle.ts";
+import { findStateDict } from "./state-dict.ts";
+import {
+  extentOf,
+  type StoragePart,
+  storageElementBytes,
+  TENSOR_NAMES,
+  tensorOf,
+} from "./torch-tensor.ts";
 import { readZipDirectory } from "./zip.ts";
 
-export interface TorchTensor {
+/** A tensor of a state dict. */
+export interface TorchTensor extends Omit<StoragePart, "storageBytes"> {
   readonly name: string;
-  readonly dtype: Dtype;
-  readonly shape: readonly number[];
-  /** In elements. */
-  readonly strides: readonly number[];
-  readonly offset: number;
-  /** Tensors of the same storage share memory. */
-  readonly storage: string;
   /** The position of the storage's bytes in the file. */
   readonly begin: number;
 }
-
-const STORAGES: Readonly<Record<string, Dtype>> = {
-  "torch.DoubleStorage": "F64",
-  "torch.FloatStorage": "F32",
-  "torch.HalfStorage": "F16",
-  "torch.BFloat16Storage": "BF16",
-  "torch.LongStorage": "I64",
-  "torch.IntStorage": "I32",
-  "torch.ShortStorage": "I16",
-  "torch.CharStorage": "I8",
-  "torch.ByteStorage": "U8",
-  "torch.BoolStorage": "BOOL",
-};
-const TENSOR = "torch._utils._rebuild_tensor_v2";
-const PARAMETER = "torch._utils._rebuild_parameter";
-const ALLOWED: ReadonlySet<string> = /* @__PURE__ */ new Set(
-  /* @__PURE__ */ Object.keys(STORAGES).concat(TENSOR, PARAMETER),
-);
 
 /** The first bytes of a file in the old format: pickle protocol 2 and PyTorch's magic number. */
 const LEGACY: readonly number[] = [
@@ -57,67 +41,6 @@ export function isTorchFile(source: ByteSource): boolean {
   return beginsWith(begin, LEGACY) || beginsWith(begin, ARCHIVE);
 }
 
-interface StorageReference {
-  readonly key: string;
-  readonly dtype: Dtype;
-  readonly elements: number;
-}
-
-function isCount(value: PickleValue | undefined): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-function countsOf(value: PickleValue | undefined): readonly number[] | undefined {
-  if (!isKind(value, "tuple") || !value.values.every(isCount)) return undefined;
-  return value.values.filter(isCount);
-}
-
-function storageOf(value: PickleValue | undefined): StorageReference | undefined {
-  if (!isKind(value, "reference") || !isKind(value.id, "tuple")) return undefined;
-  const [tag, type, key, , elements, view = null] = value.id.values;
-  const dtype = isKind(type, "global") ? STORAGES[type.name] : undefined;
-  if (tag !== "storage" || dtype === undefined || view !== null) return undefined;
-  return typeof key === "string" && isCount(elements) ? { key, dtype, elements } : undefined;
-}
-
-/** The storage index of a tensor's last element, and the number of elements. */
-function extentOf(shape: readonly number[], strides: readonly number[], offset: number) {
-  let [last, count] = [offset, 1];
-  shape.forEach((extent, axis) => {
-    last += (extent - 1) * (strides[axis] ?? 0);
-    count *= extent;
-  });
-  return { last, count };
-}
-
-type Located = Omit<TorchTensor, "name" | "begin"> & { readonly elements: number };
-
-/** The tensor that a recorded call creates, or a text that says why the value is not a tensor. */
-function tensorOf(value: PickleValue): Located | string {
-  if (!isKind(value, "call")) return describe(value);
-  if (value.name === PARAMETER) return tensorOf(value.values[0] ?? null);
-  if (value.name !== TENSOR) return value.name;
-  const storage = storageOf(value.values[0]);
-  const [, offset, size, stride] = value.values;
-  const [shape, strides] = [countsOf(size), countsOf(stride)];
-  if (storage === undefined) return "a tensor of another kind of storage";
-  if (!isCount(offset) || shape === undefined || strides?.length !== shape.length)
-    return "a tensor without a shape";
-  const { key, dtype, elements } = storage;
-  const { last, count } = extentOf(shape, strides, offset);
-  // Strides of zero could give a tensor of any size.
-  if (count > elements || (count > 0 && last >= elements))
-    return `a tensor [${shape.join(", ")}] of a storage of ${elements} elements`;
-  return { dtype, shape, strides, offset, storage: key, elements };
-}
-
-/** The dictionary of tensors: the value of the pickle or its entry `state_dict`. */
-function stateDictOf(value: PickleValue): ReadonlyMap<PickleValue, PickleValue> | undefined {
-  if (!(value instanceof Map)) return undefined;
-  const inner = value.get("state_dict");
-  return inner instanceof Map ? inner : value;
-}
-
 /** Finds the position of a storage's bytes, or returns a text that says what was found instead. */
 type Locate = (key: string, bytes: number) => number | string;
 
@@ -126,19 +49,19 @@ function tensorsOf(
   value: PickleValue,
   locate: Locate,
 ): Either<readonly Problem[], readonly TorchTensor[]> {
-  const state = stateDictOf(value);
-  if (state === undefined) return refuse(source.name, "a dictionary of tensors", describe(value));
+  const state = findStateDict(source.name, value);
+  if (isLeft(state)) return state;
   const problems: Problem[] = [];
   const tensors: TorchTensor[] = [];
-  for (const [name, stored] of state) {
+  for (const [name, stored] of state.right) {
     const path = `${source.name}: ${String(name)}`;
     const tensor = tensorOf(stored);
     if (typeof name !== "string")
       problems.push({ path, expected: "a name that is text", got: typeof name });
     else if (typeof tensor === "string") problems.push({ path, expected: "a tensor", got: tensor });
     else {
-      const { elements, ...rest } = tensor;
-      const begin = locate(tensor.storage, elements * elementBytes(tensor.dtype));
+      const { storageBytes, ...rest } = tensor;
+      const begin = locate(tensor.storage, storageBytes);
       if (typeof begin === "string") problems.push({ path, expected: "its storage", got: begin });
       else tensors.push({ name, begin, ...rest });
     }
@@ -165,7 +88,7 @@ function readArchive(source: ByteSource): Either<readonly Problem[], readonly To
   if (place.end - place.begin > MOST_PICKLE)
     return refuse(source.name, `a pickle of at most ${MOST_PICKLE} bytes`, "a longer one");
   const bytes = source.read(place.begin, place.end);
-  const read = readPickle(`${source.name}: ${pickle}`, bytes, 0, ALLOWED);
+  const read = readPickle(`${source.name}: ${pickle}`, bytes, 0, TENSOR_NAMES);
   if (isLeft(read)) return read;
   return tensorsOf(source, read.right.value, (key, length) => {
     const data = files.get(`${folder}data/${key}`);
@@ -196,23 +119,13 @@ function legacyStorages(
   return places;
 }
 
-/** The element size of each storage, according to its tensors. */
-function elementSizes(value: PickleValue): ReadonlyMap<string, number> {
-  const sizes = new Map<string, number>();
-  for (const stored of stateDictOf(value)?.values() ?? []) {
-    const tensor = tensorOf(stored);
-    if (typeof tensor !== "string") sizes.set(tensor.storage, elementBytes(tensor.dtype));
-  }
-  return sizes;
-}
-
 function readLegacy(source: ByteSource): Either<readonly Problem[], readonly TorchTensor[]> {
   const bytes = source.read(0, Math.min(source.size, MOST_PICKLE));
   // The magic number, the version, facts of the system, the state dict, and the keys of the storages.
   const values: PickleValue[] = [];
   let at = 0;
   for (let i = 0; i < 5; i++) {
-    const read = readPickle(source.name, bytes, at, ALLOWED);
+    const read = readPickle(source.name, bytes, at, TENSOR_NAMES);
     if (isLeft(read)) return read;
     values.push(read.right.value);
     at = read.right.end;
@@ -222,7 +135,7 @@ function readLegacy(source: ByteSource): Either<readonly Problem[], readonly Tor
   if (!(system instanceof Map) || system.get("little_endian") !== true)
     return refuse(source.name, "little-endian storages", "others");
   if (!Array.isArray(keys)) return refuse(source.name, "a list of storages", describe(keys));
-  const places = legacyStorages(source, keys, elementSizes(state), at);
+  const places = legacyStorages(source, keys, storageElementBytes(state), at);
   return tensorsOf(source, state, (key, length) => {
     const place = places.get(key);
     if (place === undefined) return "none within the file";

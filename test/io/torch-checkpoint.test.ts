@@ -29,10 +29,19 @@ function problemsOf(bytes: Uint8Array): readonly string[] {
   return found.left.map(({ path, expected, got }) => `${path}: expected ${expected}, got ${got}`);
 }
 
-const twin = readSafetensorsOrThrow(read("twin.safetensors")).tensors;
+const TIED = [["tied.1.weight", "tied.0.weight"]] as const;
 
-describe.each(["zip.bin", "legacy.bin", "nested.bin"])("%s", (name) => {
+describe.each([
+  ["zip.bin", "twin.safetensors", TIED],
+  ["legacy.bin", "twin.safetensors", TIED],
+  ["nested.bin", "twin.safetensors", TIED],
+  ["new-dtypes.bin", "new-dtypes.safetensors", []],
+  ["new-dtypes-legacy.bin", "new-dtypes.safetensors", []],
+  ["training.bin", "training.safetensors", []],
+  ["training-legacy.bin", "training.safetensors", []],
+])("%s", (name, twinName, tied) => {
   const source = sourceOf(read(name));
+  const twin = readSafetensorsOrThrow(read(twinName)).tensors;
 
   test("has the tensors of its twin, bit for bit", () => {
     const found = readTorchFile(source);
@@ -47,7 +56,7 @@ describe.each(["zip.bin", "legacy.bin", "nested.bin"])("%s", (name) => {
       expect([one, dtype, shape]).toEqual([one, expected?.dtype, expected?.shape]);
       expect(Buffer.from(bytes)).toEqual(Buffer.from(expected?.bytes ?? []));
     }
-    expect([...tiedTensors(found.right)]).toEqual([["tied.1.weight", "tied.0.weight"]]);
+    expect([...tiedTensors(found.right)]).toEqual(tied);
   });
 
   test("cut or altered anywhere it is refused or read, and never leaves its bytes", () => {
@@ -134,6 +143,16 @@ describe("pickles that are no state dicts", () => {
       /a tensor \[2147483647\] of a storage of 4 elements/,
     );
     expect(problemsOf(file(tensor("K\x02\x85", "K\x04\x85"))).join()).toMatch(/a storage of 4 el/);
+  });
+
+  test("a parameter of parameters and many copies of a dictionary are refused", () => {
+    const parameters = `${"ctorch._utils\n_rebuild_parameter\nq\x00"}${"h\x00".repeat(100_000)}`;
+    const nested = `\x80\x02}X\x01\x00\x00\x00a${parameters}N${"\x85R".repeat(100_001)}s.`;
+    expect(problemsOf(legacy(nested)).join()).toMatch(/a: expected a tensor, got/);
+    const pairs = `(${"K\x01K\x02\x86".repeat(1000)}l`.replace("(", "](").replace(/l$/, "e");
+    const copies = "h\x01h\x00\x85R0".repeat(1000);
+    const dictionaries = `\x80\x02${pairs}q\x000ccollections\nOrderedDict\nq\x010${copies}}.`;
+    expect(problemsOf(legacy(dictionaries)).join()).toMatch(/every list of pairs once, got copies/);
   });
 
   test("deeply nested and self-referring pickles end", () => {
