@@ -46,11 +46,11 @@ function openSafetensors(
       pipe(
         parseSafetensorsHeader(source.read(0, dataBegin), size, { source: path }),
         map(
-          ({ entries, metadata }): Checkpoint => ({
+          ({ entries, metadata, aliases }): Checkpoint => ({
             path,
             layout: "file",
             index: null,
-            tied: new Map(),
+            tied: aliases,
             files: [{ name: file, bytes: size, dataBegin, metadata }],
             entries: [...entries].map(([name, entry]) => ({ ...entry, name, file })),
             read: ({ begin, end, dtype, shape }) => ({
@@ -163,7 +163,11 @@ export function openShards(
   const present = new Map(
     [...shards].map(([file, { entries, tied }]) => [
       file,
-      new Set([...entries.map(({ name }) => name), ...tied.keys()]),
+      new Set([
+        ...entries.map(({ name }) => name),
+        // Indexes of safetensors list aliases or not.
+        ...[...tied.keys()].filter((name) => isTorch || index.right.files.has(name)),
+      ]),
     ]),
   );
   for (const problem of shardProblems(path, index.right, present)) problems.push(problem);

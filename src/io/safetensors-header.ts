@@ -27,6 +27,8 @@ export interface SafetensorsEntry {
 export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Other names of tensors. safetensors stores shared tensors once, and names the others in the metadata. */
+  readonly aliases: ReadonlyMap<string, string>;
 }
 
 /** How strictly to read. */
@@ -138,7 +140,14 @@ function readHeader(
     if (entry !== undefined) entries.push([name, entry]);
   }
   entries.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
-  return { entries: new Map(entries), metadata };
+  const named = new Map(entries);
+  const isAlias = ([alias, name]: readonly [string, string]): boolean =>
+    named.has(name) && !named.has(alias);
+  return {
+    entries: named,
+    metadata,
+    aliases: new Map(Object.entries(metadata).filter(isAlias)),
+  };
 }
 
 function readMetadata(

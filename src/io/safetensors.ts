@@ -30,6 +30,8 @@ export interface StoredTensor {
 export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Other names of tensors, with the names under which they are stored. */
+  readonly aliases: ReadonlyMap<string, string>;
 }
 
 /**
@@ -56,11 +58,11 @@ export function readSafetensors(
   checkKind(bytes instanceof Uint8Array, "bytes", "a Uint8Array", bytes);
   return pipe(
     parseSafetensorsHeader(bytes, bytes.length, options),
-    map(({ entries, metadata }) => {
+    map(({ entries, ...rest }) => {
       const tensors = new Map<string, StoredTensor>();
       for (const [name, { dtype, shape, begin, end }] of entries)
         tensors.set(name, { dtype, shape, bytes: bytes.subarray(begin, end) });
-      return { tensors, metadata };
+      return { tensors, ...rest };
     }),
   );
 }

@@ -110,7 +110,11 @@ test("the bytes are the official implementation's", () => {
 test("a file without tensors or metadata", () => {
   const bytes = writeSafetensors(new Map());
   expect(bytes).toEqual(fileOf("{}      "));
-  expect(readSafetensorsOrThrow(bytes)).toEqual({ tensors: new Map(), metadata: {} });
+  expect(readSafetensorsOrThrow(bytes)).toEqual({
+    tensors: new Map(),
+    metadata: {},
+    aliases: new Map(),
+  });
 });
 
 test("tensors are views on the file and come in its order", () => {
@@ -221,6 +225,25 @@ test.each([
   ],
 ])("%s is refused", (_, bytes, message) => {
   expect(problemsOf(bytes).join("\n")).toMatch(message);
+});
+
+test("metadata that names a tensor for an absent name is an alias", () => {
+  const tensors = new Map([
+    ["output.weight", tensorFromFloat32("F32", [1], Float32Array.of(1))],
+    ["norm", tensorFromFloat32("F32", [1], Float32Array.of(1))],
+  ]);
+  const metadata = {
+    format: "pt",
+    "embeddings.weight": "output.weight",
+    "head.weight": "output.weight",
+    lost: "absent",
+    norm: "output.weight",
+  };
+  const { aliases } = readSafetensorsOrThrow(writeSafetensors(tensors, metadata));
+  expect([...aliases]).toEqual([
+    ["embeddings.weight", "output.weight"],
+    ["head.weight", "output.weight"],
+  ]);
 });
 
 test("holes and overlaps between tensors are told by name", () => {
