@@ -1,4 +1,4 @@
-/** Opens checkpoints from bytes: a safetensors file, a `torch.save` file, or several files with an index. */
+/** Opens checkpoints over bytes: a file of safetensors or of `torch.save`, or several such files with an index. */
 import { pipe } from "fp-ts/function";
 import {
   chain,
@@ -30,7 +30,7 @@ import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { unpacking } from "./packed-checkpoint.ts";
 import { PACKED_METADATA } from "./packed-manifest.ts";
 
-/** The bytes of a file to open, and a function that closes it. */
+/** A file to open: its bytes, and what releases them. */
 export interface CheckpointSource extends ByteSource {
   readonly close: () => void;
 }
@@ -67,7 +67,7 @@ function openSafetensors(
   );
 }
 
-/** Converts a tensor of a `torch.save` file to a checkpoint entry. */
+/** A checkpoint entry: offset of the first element, and the bytes of the elements stored one after the other. */
 function torchEntry(file: string, tensor: TorchTensor): CheckpointEntry {
   const { name, dtype, shape } = tensor;
   const size = elementBytes(dtype);
@@ -105,10 +105,10 @@ function openTorch(source: CheckpointSource, file: string): Either<readonly Prob
 }
 
 /**
- * Opens one file in any supported format. A pickle is read only as dictionaries of tensors; nothing in it is executed.
- * If the file is refused, its source is closed.
+ * Opens one file, whichever format it has. Of a pickle only dictionaries of tensors are read; nothing is executed. A
+ * source that is refused is closed.
  *
- * @param file the file's name, without its directory
+ * @param file the file's name, without directory
  *
  * @example
  * ```ts
@@ -137,7 +137,16 @@ export function openCheckpointFile(
   return opened;
 }
 
-/** Opens the files that an index names, and checks them against the index. */
+/** The names of a file's tensors. An index of safetensors may leave out the aliases that metadata names. */
+function presentNames(
+  { entries, tied, layout }: Checkpoint,
+  listed: ReadonlyMap<string, string>,
+): ReadonlySet<string> {
+  const aliases = [...tied.keys()].filter((name) => layout === "torch" || listed.has(name));
+  return new Set([...entries.map(({ name }) => name), ...aliases]);
+}
+
+/** Opens the files that an index names and checks them against it. */
 export function openShards(
   path: string,
   bytes: Uint8Array,
@@ -161,14 +170,7 @@ export function openShards(
     }
   }
   const present = new Map(
-    [...shards].map(([file, { entries, tied }]) => [
-      file,
-      new Set([
-        ...entries.map(({ name }) => name),
-        // Indexes of safetensors list aliases or not.
-        ...[...tied.keys()].filter((name) => isTorch || index.right.files.has(name)),
-      ]),
-    ]),
+    [...shards].map(([file, shard]) => [file, presentNames(shard, index.right.files)]),
   );
   for (const problem of shardProblems(path, index.right, present)) problems.push(problem);
   const all = [...shards.values()];

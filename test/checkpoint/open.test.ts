@@ -85,4 +85,13 @@ describe("several files with an index", () => {
     expect(text).toContain("2.safetensors");
     expect(opened.map((file) => file.isClosed())).toEqual([true, true]);
   });
+
+  test("may have aliases in their metadata that the index leaves out", () => {
+    const metadata = { "other.weight": "a" };
+    const { result } = openWith({
+      "1.safetensors": writeSafetensors(new Map([["a", weight]]), metadata),
+      "2.safetensors": fileOf("b"),
+    });
+    expect([...getOrThrow(result).tied]).toEqual([["other.weight", "a"]]);
+  });
 });
