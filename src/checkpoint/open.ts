@@ -11,6 +11,7 @@ import {
   right,
 } from "../core/either.ts";
 import type { ByteSource } from "../io/byte-source.ts";
+import { plainBytes } from "../io/bytes.ts";
 import { elementBytes } from "../io/dtypes.ts";
 import {
   LENGTH_BYTES,
@@ -56,7 +57,7 @@ function openSafetensors(
             read: ({ begin, end, dtype, shape }) => ({
               dtype,
               shape,
-              bytes: source.read(begin, end),
+              bytes: plainBytes(source.read(begin, end)),
             }),
             readHeader: () => source.read(0, dataBegin),
             close,

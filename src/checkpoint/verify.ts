@@ -1,5 +1,5 @@
 /** Whether weights obey a sparsity pattern, proved by looking at every element. */
-import { checkKind, checkNumber, mismatch } from "../core/checks.ts";
+import { checkKind, checkNumber, isTypedArray, mismatch } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import { widenForZeros } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
@@ -98,7 +98,7 @@ function zerosOfBlock(
 }
 
 function checkValues(name: string, data: WeightValues, count: number): void {
-  const isValues = data instanceof Float32Array || data instanceof Float64Array;
+  const isValues = isTypedArray(data, "Float32Array") || isTypedArray(data, "Float64Array");
   checkKind(isValues, name, "a Float32Array or a Float64Array", data);
   if (data.length !== count) throw new RangeError(mismatch(name, `${count} elements`, data.length));
 }

@@ -36,7 +36,7 @@ export function zeroPruned(
   mask: Uint8Array,
   tensor: StoredTensor,
 ): { readonly bytes: Uint8Array; readonly zeros: number } {
-  const bytes = tensor.bytes.byteOffset % 4 === 0 ? tensor.bytes : tensor.bytes.slice();
+  const bytes = tensor.bytes.byteOffset % 4 === 0 ? tensor.bytes : new Uint8Array(tensor.bytes);
   const words = wordsOf({ ...tensor, bytes });
   const size = elementBytes(tensor.dtype);
   const zeros =

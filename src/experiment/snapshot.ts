@@ -101,7 +101,7 @@ function decode(
   if (typeof name === "string") {
     const tensor = tensors.get(name);
     const array = tensor && ARRAYS[tensor.dtype];
-    if (tensor && array) return new array(tensor.bytes.slice().buffer);
+    if (tensor && array) return new array(new Uint8Array(tensor.bytes).buffer);
     problems.push({ path, expected: `a tensor ${name}`, got: describe(tensor) });
     return undefined;
   }

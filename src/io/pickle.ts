@@ -5,6 +5,7 @@
  * Format: Lib/pickletools.py of CPython.
  */
 import { type Either, InputError, left, type Problem, refuseInput, right } from "../core/either.ts";
+import { decodeLossy } from "./text.ts";
 
 /** A value in a pickle of a state dict. Lists are arrays, and dictionaries are maps. */
 export type PickleValue =
@@ -98,7 +99,7 @@ class Unpickler {
 
   text(length: number): string {
     const begin = this.take(length);
-    return new TextDecoder().decode(this.bytes.subarray(begin, begin + length));
+    return decodeLossy(this.bytes.subarray(begin, begin + length));
   }
 
   line(): string {

@@ -8,6 +8,7 @@
 import { pipe } from "fp-ts/function";
 import { checkKind, describe, mismatch } from "../core/checks.ts";
 import { type Either, getOrThrow, map, type Problem } from "../core/either.ts";
+import { plainBytes } from "./bytes.ts";
 import { DTYPES, type Dtype, isDtype, narrowFromFloat32, widenToFloat32 } from "./dtypes.ts";
 import {
   byteCount,
@@ -55,13 +56,13 @@ export function readSafetensors(
   bytes: Uint8Array,
   options: SafetensorsReadOptions = {},
 ): Either<readonly Problem[], SafetensorsFile> {
-  checkKind(bytes instanceof Uint8Array, "bytes", "a Uint8Array", bytes);
+  const file = plainBytes(bytes);
   return pipe(
-    parseSafetensorsHeader(bytes, bytes.length, options),
+    parseSafetensorsHeader(file, file.length, options),
     map(({ entries, ...rest }) => {
       const tensors = new Map<string, StoredTensor>();
       for (const [name, { dtype, shape, begin, end }] of entries)
-        tensors.set(name, { dtype, shape, bytes: bytes.subarray(begin, end) });
+        tensors.set(name, { dtype, shape, bytes: file.subarray(begin, end) });
       return { tensors, ...rest };
     }),
   );

@@ -1,11 +1,17 @@
 import { type Either, type Problem, tryCatch } from "../core/either.ts";
+import { unsharedBytes } from "./bytes.ts";
 
 /** Decodes UTF-8 and drops a byte-order mark. Invalid bytes are refused. `source` is the name used in problems. */
 export function decodeUtf8(source: string, bytes: Uint8Array): Either<readonly Problem[], string> {
   return tryCatch(
-    () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+    () => new TextDecoder("utf-8", { fatal: true }).decode(unsharedBytes(bytes)),
     () => [{ path: source, expected: "UTF-8 text", got: "bytes that are not" }],
   );
+}
+
+/** Decodes UTF-8, with a replacement character for invalid bytes. */
+export function decodeLossy(bytes: Uint8Array): string {
+  return new TextDecoder().decode(unsharedBytes(bytes));
 }
 
 export function encodeUtf8(text: string): Uint8Array {

@@ -5,9 +5,11 @@
 import { describe } from "../core/checks.ts";
 import { type Either, isLeft, type Problem, refuse, unlessProblems } from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
+import { plainBytes } from "./bytes.ts";
 import { elementBytes } from "./dtypes.ts";
 import { type PickleValue, readPickle } from "./pickle.ts";
 import { findStateDict } from "./state-dict.ts";
+import { decodeLossy } from "./text.ts";
 import {
   extentOf,
   type StoragePart,
@@ -80,9 +82,7 @@ function readArchive(source: ByteSource): Either<readonly Problem[], readonly To
   const folder = pickle.slice(0, -"data.pkl".length);
   const order = files.get(`${folder}byteorder`);
   if (order !== undefined) {
-    const text = new TextDecoder().decode(
-      source.read(order.begin, Math.min(order.end, order.begin + 8)),
-    );
+    const text = decodeLossy(source.read(order.begin, Math.min(order.end, order.begin + 8)));
     if (text !== "little") return refuse(source.name, "little-endian storages", describe(text));
   }
   if (place.end - place.begin > MOST_PICKLE)
@@ -173,7 +173,7 @@ export function torchTensorBytes(source: ByteSource, tensor: TorchTensor): Uint8
   const size = elementBytes(dtype);
   const { last, count } = extentOf(shape, strides, offset);
   if (count === 0) return new Uint8Array(0);
-  const stored = source.read(begin + offset * size, begin + (last + 1) * size);
+  const stored = plainBytes(source.read(begin + offset * size, begin + (last + 1) * size));
   if (isContiguous(tensor)) return stored;
   const out = new Uint8Array(count * size);
   const index = shape.map(() => 0);

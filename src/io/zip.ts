@@ -11,6 +11,7 @@ import {
   unlessProblems,
 } from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
+import { decodeLossy } from "./text.ts";
 
 /** The byte range of a file in the archive. */
 interface ZipEntry {
@@ -126,9 +127,7 @@ function readEntry(
   ) as [number, number, number];
   const next = at + CENTRAL_BYTES + nameBytes + extraBytes + commentBytes;
   if (next > bytes.length) return Number.NaN;
-  const name = new TextDecoder().decode(
-    bytes.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameBytes),
-  );
+  const name = decodeLossy(bytes.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameBytes));
   const report = (expected: string, got: string): number => {
     problems.push({ path: `${source.name}: ${name}`, expected, got });
     return next;

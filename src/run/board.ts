@@ -5,6 +5,7 @@ import { getOrThrow, InputError } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
 import type { PhaseId } from "../experiment/events.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
+import { decodeLossy } from "../io/text.ts";
 import { formatMetrics, type MetricsLine } from "./metrics.ts";
 import type { SeedMessage } from "./seed.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
@@ -30,7 +31,7 @@ const TIMINGS_FILE = "timings.json";
 export async function readTimings(storage: RunStorage, directory: string): Promise<Timings> {
   const path = joinPath(directory, TIMINGS_FILE);
   if ((await storage.kind(path)) !== "file") return {};
-  const text = new TextDecoder().decode(await storage.read(path));
+  const text = decodeLossy(await storage.read(path));
   const timings = getOrThrow(parseJson(path, text));
   if (isJsonObject(timings) && Object.values(timings).every((each) => typeof each === "number"))
     return timings as Timings;

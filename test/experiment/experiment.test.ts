@@ -207,6 +207,17 @@ test("a snapshot on other terms is refused with what differs", async () => {
   expect(backend.memory.usage().used).toBe(used);
 });
 
+test("a snapshot is decoded from Buffers at any offset", async () => {
+  const { snapshot } = await run(OPTIONS, 12);
+  const { json, tensors } = encodeSnapshot("experiment", snapshot);
+  const shifted = [...tensors].map(([name, tensor]) => {
+    const bytes = Buffer.from(Uint8Array.of(0, ...tensor.bytes).buffer, 1);
+    return [name, { ...tensor, bytes }] as const;
+  });
+  const decoded = decodeSnapshotOrThrow("experiment", { json, tensors: new Map(shifted) });
+  expect(decoded).toEqual(decodeSnapshotOrThrow("experiment", { json, tensors }));
+});
+
 test("a damaged snapshot is refused with what is missing", async () => {
   const { snapshot } = await run(OPTIONS, 12);
   const { json, tensors } = encodeSnapshot("experiment", snapshot);
