@@ -1,0 +1,272 @@
+/**
+ * The roles and axes of a checkpoint's tensors. A checkpoint states neither. Sources, in this order: the user's options,
+ * the model type in config.json, names, and the number of dimensions.
+ */
+import { refuseInput } from "../core/either.ts";
+import { type MatrixAxes, MODEL_ROLES, PLAIN_MODEL_TYPES, type TensorRole } from "./model-roles.ts";
+
+/** What decided a role and axes. */
+export type RoleSource = "option" | "config" | "names" | "rank";
+
+export interface NamedShape {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** Role and axes without their source. */
+export interface RoleFacts {
+  readonly role: TensorRole;
+  /** `null` for roles without outputs and inputs. */
+  readonly axes: MatrixAxes | null;
+}
+
+/** The role and axes of a tensor, and their source. */
+export interface TensorFacts extends RoleFacts, NamedShape {
+  readonly source: RoleSource;
+}
+
+/** A user's statement about all tensors in whose names the pattern is found. */
+export type RoleOverride =
+  | { readonly pattern: RegExp; readonly role: TensorRole }
+  | { readonly pattern: RegExp; readonly axes: MatrixAxes };
+
+/** What is known besides names and shapes. */
+export interface RoleEvidence {
+  /** The `model_type` of config.json, then those of the model's parts. */
+  readonly modelTypes?: readonly string[];
+  /** The last one that matches a name wins. */
+  readonly overrides?: readonly RoleOverride[];
+}
+
+/** Whether a role's tensors are matrices with outputs and inputs. */
+export function isMatrixRole(role: TensorRole): boolean {
+  return (
+    role === "linear" ||
+    role === "convolution" ||
+    role === "transposed-convolution" ||
+    role === "experts"
+  );
+}
+
+const WEIGHT = /(^|[._])weight$/;
+const NORM = /norm|(^|[._])ln(_?\w+)?$|(^|[._])bn\d*$|batch_?norm/i;
+const BIAS = /(^|[._])bias(es)?([._][uv])?$|_bias$|(^|[._])bias_[uv]$|correction_bias$/;
+/** Relative position tables: biases of attention, not rows of an embedding. */
+const TABLE = /relative_position_bias_table$|(^|[._])rel_pos_[hw]$/;
+/** Last parts of the names of embeddings. */
+const EMBEDDING =
+  /^(embed\w*|\w*_embed(ding)?s?|\w*embeddings?|wte|wpe|shared|\w*_emb|emb|relative_attention_bias|\w*codebook)$/i;
+const EMBEDDING_PARAMETER = /embed(ding)?s?(_\w+)?$|_emb$|(_|^)tokens?(_\w+)?$/;
+/** Linear layers that compute or change embeddings. */
+const PROJECTION = /proj|dense|transform|linear|mapping|_out$/i;
+const EXPERTS = /(^|\.)\w*experts?\.\w+(\.weight)?$/;
+/** Names of modules whose weights of three dimensions are one matrix per expert. */
+const MIXTURE = /(^|[._])(moe|\w*experts?)([._]|$)|linear$|(^|_)(gate|up|down)_proj$/i;
+/** Last parts of names of matrices that are not called weight. */
+const MATRIX_PARAMETER =
+  /(^|_)(proj|projection|kernel|weights?|linear|dense)$|^[wW]_?([qkvoQKVO]|\d|in|out)$|^fc_?\d*$/;
+const TRANSPOSED =
+  /(^|[._])(conv_?t(_\w+)?\d*|deconv\w*|\w*conv_?transpose\w*|upscale_conv\d*|convt_pre)$/i;
+
+function moduleOf(name: string): string {
+  return name.replace(/[._]weight$/, "");
+}
+
+/** The last part of a module's name that is not a number. */
+function lastWord(module: string): string {
+  return module.split(".").findLast((part) => !/^\d+$/.test(part)) ?? module;
+}
+
+function defaultAxes(role: TensorRole): MatrixAxes | null {
+  if (!isMatrixRole(role)) return null;
+  return role === "transposed-convolution" ? "in,out" : "out,in";
+}
+
+type SourcedFacts = RoleFacts & { readonly source: RoleSource };
+
+function named(role: TensorRole): SourcedFacts {
+  return { role, axes: defaultAxes(role), source: "names" };
+}
+
+function ranked(role: TensorRole): SourcedFacts {
+  return { role, axes: defaultAxes(role), source: "rank" };
+}
+
+/** The role of a tensor of at most one dimension. */
+function vectorRole(name: string): TensorRole {
+  if (NORM.test(name.replace(/\.(weight|bias)$/, ""))) return "norm";
+  return BIAS.test(name) ? "bias" : "vector";
+}
+
+/** Whether all dimensions but the last are 1, as of a token that is added to a sequence. */
+function isRow(shape: readonly number[]): boolean {
+  return shape.slice(0, -1).every((size) => size === 1);
+}
+
+/** A parameter of two or more dimensions that is not called weight. */
+function parameterFacts({ name, shape }: NamedShape): SourcedFacts {
+  const rank = shape.length;
+  const word = lastWord(name);
+  if (EXPERTS.test(name) && rank === 3) return named("experts");
+  if (/(^|\.)weight_[ih][hr]_l\d+(_reverse)?$/.test(name)) return named("linear");
+  if (EMBEDDING_PARAMETER.test(name)) return named("embedding");
+  if (MATRIX_PARAMETER.test(word) && !isRow(shape)) {
+    if (rank === 2) return ranked("linear");
+    if (rank === 3) return ranked("experts");
+  }
+  return named("other");
+}
+
+/** Role and axes by name and shape alone. */
+function factsByName(tensor: NamedShape): SourcedFacts {
+  const { name, shape } = tensor;
+  const rank = shape.length;
+  if (rank < 2) return named(vectorRole(name));
+  if (TABLE.test(name)) return named("other");
+  if (BIAS.test(name)) return named("bias");
+  if (!WEIGHT.test(name)) return parameterFacts(tensor);
+  const module = moduleOf(name);
+  const word = lastWord(module);
+  if (rank === 2) {
+    if (EMBEDDING.test(word) && !PROJECTION.test(word)) return named("embedding");
+    return ranked("linear");
+  }
+  if (isRow(shape)) return named("other");
+  if (rank === 3 && (EXPERTS.test(name) || (MIXTURE.test(module) && !/conv/i.test(word))))
+    return named("experts");
+  if (TRANSPOSED.test(word)) return named("transposed-convolution");
+  if (/conv|patch|proj/i.test(word)) return named("convolution");
+  return ranked(rank > 5 ? "other" : "convolution");
+}
+
+/** The axes by the length of the module's bias, which is the number of outputs; null if it does not decide. */
+function axesByBias(
+  { name, shape: [first, second] }: NamedShape,
+  lengths: ReadonlyMap<string, number>,
+): MatrixAxes | null {
+  const outputs = lengths.get(`${moduleOf(name)}.bias`);
+  if (outputs === undefined || first === second) return null;
+  if (first === outputs) return "out,in";
+  return second === outputs ? "in,out" : null;
+}
+
+/** In GPT-2 and its relatives these layers have more outputs than inputs. */
+function axesByGrowth({ name, shape: [first = 0, second = 0] }: NamedShape): MatrixAxes | null {
+  if (!/(^|\.)h\.\d+\.(attn\.c_attn|mlp\.c_fc)\.weight$/.test(name) || first === second)
+    return null;
+  return second > first ? "in,out" : "out,in";
+}
+
+const GPT2_LAYER = /(^|\.)h\.\d+\..*c_(attn|fc|proj)\.weight$/;
+
+/** Lengths of tensors of one dimension, by name. */
+function vectorLengths(tensors: readonly NamedShape[]): ReadonlyMap<string, number> {
+  return new Map(
+    tensors.flatMap(({ name, shape }) => (shape.length === 1 ? [[name, shape[0] ?? 0]] : [])),
+  );
+}
+
+/** Role and axes by names, shapes and the lengths of biases. */
+function factsOf(tensor: NamedShape, lengths: ReadonlyMap<string, number>): SourcedFacts {
+  const found = factsByName(tensor);
+  const { role } = found;
+  if (role !== "linear" && role !== "convolution") return found;
+  const axes = axesByBias(tensor, lengths) ?? (role === "linear" ? axesByGrowth(tensor) : null);
+  if (axes === null) return found;
+  if (role === "convolution" && axes === "in,out") return named("transposed-convolution");
+  return { role, axes, source: "names" };
+}
+
+/** Facts of tensors of a model whose type is unknown, in the same order. */
+function factsWithoutType(tensors: readonly NamedShape[]): readonly SourcedFacts[] {
+  const lengths = vectorLengths(tensors);
+  const all = tensors.map((tensor) => factsOf(tensor, lengths));
+  const isGpt2 = (i: number): boolean =>
+    all[i]?.role === "linear" && GPT2_LAYER.test(tensors[i]?.name ?? "");
+  // A model has either Conv1D or Linear layers: the layers with known axes decide about square ones.
+  const known = all.filter(({ source }, i) => isGpt2(i) && source === "names");
+  if (known.length === 0 || !known.every(({ axes }) => axes === "in,out")) return all;
+  return all.map((found, i) => (isGpt2(i) ? { ...found, axes: "in,out", source: "names" } : found));
+}
+
+function isKnownType(type: string): boolean {
+  return Object.hasOwn(MODEL_ROLES, type) || PLAIN_MODEL_TYPES.has(type);
+}
+
+/** Facts by the table of model types, in the same order. */
+function factsByType(
+  tensors: readonly NamedShape[],
+  modelTypes: readonly string[],
+): readonly SourcedFacts[] {
+  const lengths = vectorLengths(tensors);
+  const rules = modelTypes.flatMap((type) =>
+    Object.hasOwn(MODEL_ROLES, type) ? (MODEL_ROLES[type] ?? []) : [],
+  );
+  return tensors.map((tensor): SourcedFacts => {
+    const { name, shape } = tensor;
+    const rule = rules.find(
+      ({ pattern, rank = shape.length }) => rank === shape.length && pattern.test(name),
+    );
+    const { role, axes = defaultAxes(role) } = rule ?? factsOf(tensor, lengths);
+    return { role, axes, source: "config" };
+  });
+}
+
+/** The dimensions that a matrix needs. */
+const RANKS: Readonly<Partial<Record<TensorRole, readonly [least: number, most: number]>>> = {
+  linear: [2, 2],
+  experts: [3, 3],
+  convolution: [3, Infinity],
+  "transposed-convolution": [3, Infinity],
+};
+
+function withOverride(tensor: TensorFacts, override: RoleOverride): TensorFacts {
+  const { name, shape } = tensor;
+  // A pattern that finds a layer usually finds its bias, too.
+  if (shape.length < 2 || !override.pattern.test(name)) return tensor;
+  if ("axes" in override) {
+    if (!isMatrixRole(tensor.role)) return tensor;
+    return { ...tensor, axes: override.axes, source: "option" };
+  }
+  const { role } = override;
+  const [least, most] = RANKS[role] ?? [0, Infinity];
+  if (shape.length < least || shape.length > most) {
+    const expected = `${least}${most === least ? "" : " or more"} dimensions for ${role}`;
+    return refuseInput("`role`", expected, `${name} [${shape.join(", ")}]`);
+  }
+  return { ...tensor, role, axes: defaultAxes(role), source: "option" };
+}
+
+/**
+ * The role and axes of each tensor, in the same order.
+ *
+ * @throws InputError if an override gives a role to a tensor that has not the dimensions for it
+ *
+ * @example
+ * ```ts
+ * import { tensorFacts } from "espalier/checkpoint";
+ *
+ * const tensors = [
+ *   { name: "h.0.attn.c_proj.weight", shape: [8, 8] },
+ *   { name: "wte.weight", shape: [99, 8] },
+ * ];
+ * const [projection, table] = tensorFacts(tensors, { modelTypes: ["gpt2"] });
+ * console.assert(projection?.axes === "in,out" && projection.source === "config");
+ * console.assert(table?.role === "embedding");
+ * ```
+ */
+export function tensorFacts(
+  tensors: readonly NamedShape[],
+  { modelTypes = [], overrides = [] }: RoleEvidence = {},
+): readonly TensorFacts[] {
+  const [type] = modelTypes;
+  const found =
+    type !== undefined && isKnownType(type)
+      ? factsByType(tensors, modelTypes)
+      : factsWithoutType(tensors);
+  return tensors.map(({ name, shape }, i) => {
+    const { role, axes, source } = found[i] ?? named("other");
+    const initial: TensorFacts = { name, shape, role, axes, source };
+    return overrides.reduce(withOverride, initial);
+  });
+}
