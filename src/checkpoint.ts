@@ -7,7 +7,6 @@
 
 export type { Checkpoint, CheckpointEntry } from "./checkpoint/checkpoint.ts";
 export { inspectWeight, type WeightFacts } from "./checkpoint/inspect.ts";
-export { isPrunable, roleOfTensor, selectableLayers } from "./checkpoint/layers.ts";
 export { type CheckpointSource, openCheckpointFile } from "./checkpoint/open.ts";
 export {
   formatManifest,
@@ -21,6 +20,8 @@ export {
   packTensor,
   unpackTensor,
 } from "./checkpoint/packed-tensor.ts";
+export { type MatrixAxes, type TensorRole } from "./checkpoint/model-roles.ts";
+export { type RoleEvidence, type RoleOverride, type RoleSource, type TensorFacts, tensorFacts } from "./checkpoint/roles.ts";
 export { type PlanOptions, type PruningPlan, planPruning } from "./checkpoint/plan.ts";
 export {
   type PatternVerdict,

@@ -1,25 +1,28 @@
-/** Reports the zeros of weights, the usual sparsity patterns that they satisfy, and their packed sizes. */
+/** How sparse weights are: their zeros, every usual pattern that they satisfy, and the bytes that they would take. */
 import { sumOf } from "../core/sum.ts";
+import { hasCountableZeros } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
 import { layOut, parsePattern } from "../prune/pattern.ts";
 import { formatLayout } from "../sparse/layout.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
-import { isPrunable, roleOfTensor, type TensorRole } from "./layers.ts";
+import { layersOfTensor, layerValues } from "./layers.ts";
 import { matrixShape } from "./packed-manifest.ts";
 import { packedSize } from "./packed-tensor.ts";
-import { type VerifiedWeight, verifyWeight, weightValues } from "./verify.ts";
+import type { SurveyedTensor } from "./survey.ts";
+import { weightValues } from "./tensor-values.ts";
+import { type VerifiedWeight, verifyWeight } from "./verify.ts";
 
-/** Patterns that hardware and libraries support: N:M first, then blocks and channels. */
+/** Patterns that hardware and libraries run: groups first, then blocks and channels. */
 export const USUAL_PATTERNS: readonly string[] = /* @__PURE__ */ [
   "1:2 2:4 4:8 3:4",
   "4x1 8x1 16x1 1x4 1x8 1x16 4x4 8x8 16x16",
   "1xchannel channelx1",
 ].flatMap((line) => line.split(" "));
 
-/** A pattern that a weight satisfies, and the share of blocks that it prunes. */
+/** A pattern that a weight satisfies, and the share that it prunes. */
 interface SatisfiedPattern {
   readonly pattern: string;
-  /** Blocks of zeros, or groups with at least N zeros for N:M. */
+  /** Blocks of zeros; N:M: groups. */
   readonly sparseBlocks: number;
   readonly blocks: number;
 }
@@ -30,8 +33,8 @@ export interface WeightFacts {
   readonly zeros: number;
   readonly nonFinite: number;
   /**
-   * N:M patterns with at least N zeros in every group, and block patterns with zero blocks and no partial blocks. Only
-   * patterns that divide the weight are listed.
+   * N:M patterns with at least N zeros in every group, and block patterns with zero blocks but no partial ones. Only
+   * patterns that divide the weight.
    */
   readonly patterns: readonly SatisfiedPattern[];
 }
@@ -46,7 +49,7 @@ function satisfied(weight: VerifiedWeight, spelling: string): SatisfiedPattern |
 }
 
 /**
- * Inspects every element of a weight.
+ * Looks at every element of a weight.
  *
  * @example
  * ```ts
@@ -71,24 +74,23 @@ export function inspectWeight(weight: VerifiedWeight): WeightFacts {
   return { elements: data.length, zeros, nonFinite, patterns };
 }
 
-/** The maximum number of elements of a layer whose mask is drawn, at one pixel per element. */
+/** The most elements of a layer whose mask is kept to be drawn: one pixel each. */
 const MOST_PIXELS = 2 ** 22;
 
 export interface InspectedTensor {
-  readonly entry: CheckpointEntry;
-  readonly role: TensorRole;
-  /** Bytes of the dense tensor. */
+  readonly tensor: SurveyedTensor;
+  /** Bytes when it is dense. */
   readonly bytes: number;
   readonly gzipBytes: number | null;
-  /** The layout in a packed file, or the smallest of the usual layouts for other files. */
+  /** As it is stored in a packed file, else in the smallest of the usual layouts. */
   readonly packed: { readonly layout: string; readonly bytes: number };
-  /** Null for tensors that are not weights of linear or convolution layers. */
+  /** Null if it is not the weight of layers; of all experts together. */
   readonly weight: WeightFacts | null;
 }
 
 export interface Inspection {
   readonly tensors: readonly InspectedTensor[];
-  /** The mask of the first pruned layer that is small enough to draw: 1 = not zero. */
+  /** The first pruned layer that is small enough to draw: 1 if a weight is not zero. */
   readonly mask:
     | {
         readonly layer: string;
@@ -110,46 +112,71 @@ function packedFacts(
   return { layout: spec === null ? "dense" : formatLayout(spec), bytes };
 }
 
+/** Facts of several layers together: the patterns that all of them satisfy. */
+function joinFacts(all: readonly WeightFacts[]): WeightFacts {
+  const [first, ...others] = all;
+  const patterns = (first?.patterns ?? []).flatMap(({ pattern }) => {
+    const own = all.flatMap((facts) => facts.patterns.filter((one) => one.pattern === pattern));
+    if (own.length <= others.length) return [];
+    const sparseBlocks = sumOf(own, (one) => one.sparseBlocks);
+    return [{ pattern, sparseBlocks, blocks: sumOf(own, (one) => one.blocks) }];
+  });
+  return {
+    elements: sumOf(all, ({ elements }) => elements),
+    zeros: sumOf(all, ({ zeros }) => zeros),
+    nonFinite: sumOf(all, ({ nonFinite }) => nonFinite),
+    patterns,
+  };
+}
+
+/** A mask to draw: 1 if a weight is not zero. */
+function drawnMask({ name, shape, data }: VerifiedWeight): Inspection["mask"] {
+  const [rows, columns] = matrixShape(shape);
+  // Uint8Array.from would first make a list of all elements.
+  const mask = new Uint8Array(data.length);
+  for (let i = 0; i < mask.length; i++) if (data[i] !== 0) mask[i] = 1;
+  return { layer: name, rows, columns, mask };
+}
+
 /**
- * Inspects every tensor.
+ * Looks at every tensor.
  *
- * @param compressedBytes returns the compressed size of bytes; null: not measured
- * @param turn awaited before each tensor, so that other work can run; a rejection stops the inspection
+ * @param compressedBytes the size of bytes when they are compressed; null: not measured
+ * @param turn awaited before each tensor, so that other work can run; a rejection stops
  */
 export async function inspectCheckpoint(
   checkpoint: Checkpoint,
+  survey: readonly SurveyedTensor[],
   compressedBytes: ((bytes: Uint8Array) => number) | null,
   turn: () => Promise<void>,
 ): Promise<Inspection> {
   const tensors: InspectedTensor[] = [];
   let mask: Inspection["mask"];
-  for (const entry of checkpoint.entries) {
+  for (const tensor of survey) {
     await turn();
-    const { name, shape } = entry;
-    const role = roleOfTensor(entry);
-    const tensor = checkpoint.read(entry);
-    const data = isPrunable(role.kind) ? weightValues(tensor) : null;
-    const weight = data && inspectWeight({ name, shape, data });
+    const stored = checkpoint.read(tensor.entry);
+    const layers = hasCountableZeros(stored.dtype) ? layersOfTensor(tensor) : [];
+    const values = layers.length === 0 ? new Float32Array(0) : weightValues(checkpoint, tensor);
+    const facts: WeightFacts[] = [];
+    for (const layer of layers) {
+      const { name, shape } = layer;
+      const weight = { name, shape, data: layerValues(layer, values) };
+      const own = inspectWeight(weight);
+      facts.push(own);
+      if (own.zeros > 0 && own.elements <= MOST_PIXELS) mask ??= drawnMask(weight);
+    }
     tensors.push({
-      entry,
-      role,
-      bytes: tensor.bytes.length,
-      gzipBytes: compressedBytes?.(tensor.bytes) ?? null,
-      packed: packedFacts(checkpoint, entry, tensor),
-      weight,
+      tensor,
+      bytes: stored.bytes.length,
+      gzipBytes: compressedBytes?.(stored.bytes) ?? null,
+      packed: packedFacts(checkpoint, tensor.entry, stored),
+      weight: facts.length === 0 ? null : joinFacts(facts),
     });
-    if (mask !== undefined || data === null || data.length > MOST_PIXELS) continue;
-    if (weight === null || weight.zeros === 0) continue;
-    const [rows, columns] = matrixShape(shape);
-    // Uint8Array.from would first make a list of all elements.
-    const bits = new Uint8Array(data.length);
-    for (let i = 0; i < bits.length; i++) if (data[i] !== 0) bits[i] = 1;
-    mask = { layer: role.module, rows, columns, mask: bits };
   }
   return { tensors, mask };
 }
 
-/** Sums over all tensors, and over the weights of linear and convolution layers. */
+/** Figures over all tensors, and over those of linear and convolution layers. */
 interface InspectionTotals {
   readonly tensors: number;
   readonly layers: number;

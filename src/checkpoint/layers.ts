@@ -1,154 +1,105 @@
 /**
- * Determines which tensors of a checkpoint are weights of layers. A checkpoint does not say, so rules on names and
- * shapes decide. Every decision names its rule.
+ * The layers of a checkpoint: the matrices that patterns are judged on, with their outputs first, and their places in
+ * tensors. A tensor of experts has one layer for each expert.
  */
-import type { Profile } from "../prune/config.ts";
-import type { LayerKind } from "../prune/layer.ts";
-import { compileNamePattern, expressionFault, type SkippedLayer } from "../prune/select.ts";
+import { elementCount, type LayerKind } from "../prune/layer.ts";
+import type { TensorFacts } from "./roles.ts";
 
-/** A tensor as a checkpoint lists it. */
-interface NamedShape {
+/** A layer, and the place of its weight in a tensor. */
+export interface CheckpointLayer {
+  /** The name of its module, with `[i]` for expert `i`. */
   readonly name: string;
-  readonly shape: readonly number[];
-}
-
-/** The role of a tensor. */
-export interface TensorRole {
-  readonly name: string;
-  /** The tensor's name without `.weight`. */
-  readonly module: string;
-  readonly shape: readonly number[];
+  readonly tensor: string;
   readonly kind: LayerKind;
-  /** The rule that decided the kind. */
-  readonly reason: string;
+  /** Outputs first: [out, in], [out, in, k] or [out, in, kh, kw]. A kernel of three or more dimensions is one. */
+  readonly shape: readonly number[];
+  /** The index of its first element in the tensor. */
+  readonly offset: number;
+  /** Whether the tensor stores inputs before outputs. */
+  readonly inputsFirst: boolean;
 }
 
-/** Matches names of embedding tables in transformers models. */
-const EMBEDDING = /(^|[._])(embed\w*|wte|wpe|shared|relative_attention_bias)([._]|$)|embedding/i;
-const WEIGHT = /(^|\.)weight$/;
-
-/**
- * Returns the role of a tensor. A `weight` with two dimensions belongs to a linear layer, or to an embedding if its
- * name says so. A `weight` with three or four dimensions belongs to a convolution. No other tensor is the weight of a
- * layer.
- *
- * @example
- * ```ts
- * import { isPrunable, roleOfTensor } from "espalier/checkpoint";
- *
- * const { kind, module } = roleOfTensor({ name: "encoder.0.query.weight", shape: [8, 8] });
- * console.assert(kind === "linear" && isPrunable(kind) && module === "encoder.0.query");
- * console.assert(roleOfTensor({ name: "word_embeddings.weight", shape: [99, 8] }).kind === "embedding");
- * console.assert(roleOfTensor({ name: "encoder.0.query.bias", shape: [8] }).kind === "other");
- * ```
- */
-export function roleOfTensor({ name, shape }: NamedShape): TensorRole {
-  const module = name.replace(/\.weight$/, "");
-  const role = (kind: LayerKind, reason: string) => ({ name, module, shape, kind, reason });
-  if (!WEIGHT.test(name)) return role("other", "its name does not end in weight");
-  switch (shape.length) {
-    case 2:
-      return EMBEDDING.test(module)
-        ? role("embedding", "two dimensions, and its name says embedding")
-        : role("linear", "a weight of two dimensions");
-    case 3:
-      return role("conv1d", "a weight of three dimensions");
-    case 4:
-      return role("conv2d", "a weight of four dimensions");
-    default:
-      return role("other", `a weight of ${shape.length} dimensions`);
-  }
+/** The name of a tensor's module: without `.weight` or `.weight_orig`. */
+export function moduleName(tensor: string): string {
+  return tensor.replace(/\.weight(_orig)?$/, "");
 }
 
-/** Whether patterns apply to a kind of layer. */
-export function isPrunable(kind: LayerKind): boolean {
-  return kind === "linear" || kind === "conv1d" || kind === "conv2d";
+function kindOf(rank: number): LayerKind {
+  if (rank === 2) return "linear";
+  return rank === 4 ? "conv2d" : "conv1d";
 }
 
-/** Matches names of classifier heads and other output layers in transformers and torchvision models. */
-const HEAD =
-  /(^|\.)(classifier(\.out_proj)?|lm_head|score|qa_outputs|seq_relationship)$|^(fc|heads?(\.(head|fc))?)$|predictions\.decoder$/;
-
-/** The layers of a checkpoint, including embeddings, in module order. */
-function layersInOrder(
-  tensors: readonly NamedShape[],
-  modules: readonly string[] | null,
-): readonly TensorRole[] {
-  const layers = tensors.map(roleOfTensor).filter(({ kind }) => kind !== "other");
-  if (modules === null) return layers;
-  const positions = new Map(modules.map((name, i) => [name, i]));
-  modules.forEach((name, i) => {
-    const bare = name.slice(name.indexOf(".") + 1);
-    if (!positions.has(bare)) positions.set(bare, i);
-  });
-  const place = ({ module }: TensorRole): number => positions.get(module) ?? modules.length;
-  return [...layers].sort((a, b) => place(a) - place(b));
+/** The layers of a tensor; none if its role has no axes. */
+export function layersOfTensor({
+  name,
+  shape,
+  role,
+  axes,
+}: TensorFacts): readonly CheckpointLayer[] {
+  if (axes === null) return [];
+  const inputsFirst = axes === "in,out";
+  const isStack = role === "experts";
+  const [experts = 1, ...rest] = isStack ? shape : [1, ...shape];
+  const [first = 0, second = 0, ...kernel] = rest;
+  const positions = kernel.length > 2 ? [elementCount(kernel)] : kernel;
+  const outputsFirst = inputsFirst ? [second, first, ...positions] : [first, second, ...positions];
+  const size = elementCount(rest);
+  const module = moduleName(name);
+  return Array.from({ length: experts }, (_, i) => ({
+    name: isStack ? `${module}[${i}]` : module,
+    tensor: name,
+    kind: kindOf(outputsFirst.length),
+    shape: outputsFirst,
+    offset: i * size,
+    inputsFirst,
+  }));
 }
 
-/** Options of {@link selectableLayers}. */
-interface SelectableOptions {
-  /**
-   * Names of all modules in module order. A layer's name may lack the first part of a module's name, as in a bare
-   * encoder. Layers without a module come last. Null: the order of the tensors.
-   */
-  readonly modules: readonly string[] | null;
-  /** Whether to exclude layers whose names are names of heads. */
-  readonly excludeHead: boolean;
-  /** `inc` searches a head's name as a regular expression, so `classifier` also matches `pre_classifier`. */
-  readonly profile: Profile;
+interface Numbers {
+  readonly [index: number]: number;
 }
 
-const FLOATING_POINT = ["F64", "F32", "F16", "BF16"];
-
-/** Whether a safetensors element type is a floating-point type that pruning can score. */
-export function isFloatingPoint(dtype: string): boolean {
-  return FLOATING_POINT.includes(dtype);
+interface MutableNumbers {
+  [index: number]: number;
 }
 
-/**
- * Splits the layers of a checkpoint into layers that pruners may select and layers that they may not, each with the
- * reason: it is a head, or its elements are not floating-point numbers.
- *
- * @example
- * ```ts
- * import { selectableLayers } from "espalier/checkpoint";
- *
- * const tensors = ["query.weight", "classifier.weight"].map((name) => ({
- *   name,
- *   shape: [4, 4],
- *   dtype: "F32",
- * }));
- * const options = { modules: null, excludeHead: true, profile: "strict" } as const;
- * const { layers, skipped } = selectableLayers(tensors, options);
- * console.assert(layers[0]?.module === "query" && skipped[0]?.name === "classifier");
- * ```
- */
-export function selectableLayers(
-  tensors: readonly (NamedShape & { readonly dtype: string })[],
-  { modules, excludeHead, profile }: SelectableOptions,
-): { readonly layers: readonly TensorRole[]; readonly skipped: readonly SkippedLayer[] } {
-  const dtypes = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
-  const all = layersInOrder(tensors, modules);
-  const heads = excludeHead
-    ? all.map(({ module }) => module).filter((name) => HEAD.test(name))
-    : [];
-  const expressions =
-    profile === "inc"
-      ? heads.filter((name) => expressionFault(name) === undefined).map(compileNamePattern)
-      : [];
-  const reasonToSkip = ({ name, module }: TensorRole): string | undefined => {
-    const dtype = dtypes.get(name) ?? "";
-    if (!isFloatingPoint(dtype)) return `${dtype} is not a floating-point type`;
-    if (heads.includes(module)) return "a classifier head by its name";
-    const head = expressions.find((expression) => expression.test(module));
-    return head === undefined ? undefined : `matches the classifier head ${head.source}`;
-  };
-  const layers: TensorRole[] = [];
-  const skipped: SkippedLayer[] = [];
-  for (const role of all) {
-    const reason = reasonToSkip(role);
-    if (reason === undefined) layers.push(role);
-    else skipped.push({ name: role.module, reason });
-  }
-  return { layers, skipped };
+/** Copies [rows, columns, positions] to [columns, rows, positions]. */
+function swapAxesInto(
+  from: Numbers,
+  rows: number,
+  columns: number,
+  positions: number,
+  out: MutableNumbers,
+  begin: number,
+): void {
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const source = (row * columns + column) * positions;
+      const target = begin + (column * rows + row) * positions;
+      for (let i = 0; i < positions; i++) out[target + i] = from[source + i] as number;
+    }
+}
+
+/** The values of a layer with its outputs first, from those of its tensor: a view, or a copy if inputs come first. */
+export function layerValues<Values extends Float32Array | Float64Array>(
+  { shape, offset, inputsFirst }: CheckpointLayer,
+  values: Values,
+): Values {
+  const own = values.subarray(offset, offset + elementCount(shape)) as Values;
+  if (!inputsFirst) return own;
+  const [outputs = 0, inputs = 0, ...kernel] = shape;
+  const out = own.slice() as Values;
+  swapAxesInto(own, inputs, outputs, elementCount(kernel), out, 0);
+  return out;
+}
+
+/** Writes the mask of a layer into the mask of its tensor. */
+export function storeMaskInto(
+  { shape, offset, inputsFirst }: CheckpointLayer,
+  mask: Uint8Array,
+  out: Uint8Array,
+): void {
+  const [outputs = 0, inputs = 0, ...kernel] = shape;
+  if (inputsFirst) swapAxesInto(mask, outputs, inputs, elementCount(kernel), out, offset);
+  else out.set(mask, offset);
 }

@@ -22,7 +22,7 @@ interface OneShotOptions {
   readonly sparsity?: number;
   readonly scope?: PruningScope;
   readonly scoreReduction?: ScoreReduction;
-  /** Regular expressions that are searched in layer names. */
+  /** Regular expressions on names of modules. They are checked here; the choice of layers applies them. */
   readonly layers?: string;
   readonly exclude?: string;
   readonly minSparsityPerLayer?: number;
@@ -72,7 +72,7 @@ function prunerOfOptions(
   if (least > greatest)
     report("minSparsityPerLayer", `at most the greatest share (${greatest})`, String(least));
   if (problems.length > 0 || pattern === undefined || sparsity === undefined) return left(problems);
-  const { scope, criterion, scoreReduction, layers, exclude } = options;
+  const { scope, criterion, scoreReduction } = options;
   const config = oneShotConfig({
     pattern,
     targetSparsity: sparsity,
@@ -81,8 +81,6 @@ function prunerOfOptions(
     ...(scope && { scope }),
     ...(criterion && { criterion }),
     ...(scoreReduction && { scoreReduction }),
-    ...(layers !== undefined && { opNames: [layers] }),
-    ...(exclude !== undefined && { excludedOpNames: [exclude] }),
   });
   return right([config]);
 }

@@ -1,9 +1,6 @@
 /** Whether weights obey a sparsity pattern, proved by looking at every element. */
 import { checkKind, checkNumber, isTypedArray, mismatch } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
-import { widenForZeros } from "../io/dtypes.ts";
-import type { StoredTensor } from "../io/safetensors.ts";
-import { exactCount } from "../prune/exact.ts";
 import { elementCount } from "../prune/layer.ts";
 import {
   type BlockLayout,
@@ -13,8 +10,6 @@ import {
   type Pattern,
   readPattern,
 } from "../prune/pattern.ts";
-import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
-import { isPrunable, roleOfTensor } from "./layers.ts";
 
 /** A pattern to verify, and how strictly. */
 export interface VerifyOptions {
@@ -47,7 +42,7 @@ interface Violation {
 }
 
 /** The verdict on one layer. For a pattern N:M, blocks are groups of M. */
-interface LayerVerdict {
+export interface LayerVerdict {
   readonly name: string;
   readonly shape: readonly number[];
   readonly elements: number;
@@ -154,7 +149,11 @@ export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): La
   return { name, shape, ...counts, blocks, sparseBlocks, partialBlocks, remainder, violation };
 }
 
-function joinVerdicts(layers: readonly LayerVerdict[], options: VerifyOptions): PatternVerdict {
+/** The verdict on all layers from those on each. */
+export function joinVerdicts(
+  layers: readonly LayerVerdict[],
+  options: VerifyOptions,
+): PatternVerdict {
   const { exact = false, tolerance = 0 } = options;
   return {
     pattern: formatPattern(readPattern(options.pattern)),
@@ -195,88 +194,4 @@ export function verifyPattern(
     weights.map((weight) => verifyWeight(weight, options)),
     options,
   );
-}
-
-/** A weight's elements for counting zeros, as {@link widenForZeros} gives them. */
-export function weightValues({ dtype, bytes }: StoredTensor): WeightValues {
-  return widenForZeros(dtype, bytes);
-}
-
-/** {@link VerifyOptions} for a checkpoint. */
-interface CheckpointRequirement extends VerifyOptions {
-  readonly pattern: Pattern;
-  /** The smallest share of zero blocks (of zero elements for N:M). Default 0. */
-  readonly minSparsity?: number | undefined;
-}
-
-/** The verdict on a checkpoint. */
-export interface CheckpointVerdict extends PatternVerdict {
-  readonly passed: boolean;
-  /** Messages; empty if it passed. */
-  readonly faults: readonly string[];
-  /** The share of zero blocks (of zero elements for N:M). */
-  readonly sparsity: number;
-}
-
-/** The weights of linear and convolution layers in whose module's name an expression is found. */
-export function layerWeights(
-  { entries }: Checkpoint,
-  only: RegExp | undefined,
-): readonly CheckpointEntry[] {
-  return entries.filter((entry) => {
-    const { kind, module } = roleOfTensor(entry);
-    return isPrunable(kind) && (only?.test(module) ?? true);
-  });
-}
-
-/** The messages of a failure; empty if weights pass. */
-function faultsOf(
-  { violation, total, pattern }: PatternVerdict,
-  zero: number,
-  all: number,
-  { pattern: { kind }, minSparsity = 0 }: CheckpointRequirement,
-): readonly string[] {
-  const faults: string[] = [];
-  if (violation !== null) {
-    const { layer, row, column, expected, got } = violation;
-    faults.push(`${layer}, row ${row}, column ${column}: expected ${expected}, got ${got}`);
-  }
-  if (total.blocks === 0) faults.push(`${pattern} has no whole block in any layer`);
-  // Like pruning targets, the share becomes a count that is rounded down.
-  const needed = exactCount(all, minSparsity);
-  if (zero < needed) {
-    const what = kind === "group" ? "elements" : "blocks";
-    faults.push(
-      `expected at least ${needed} of ${all} ${what} to be zero (${minSparsity}), got ${zero}`,
-    );
-  }
-  return faults;
-}
-
-/**
- * Looks at every element of some weights of a checkpoint.
- *
- * @param turn awaited before each layer, so that a program can do other things or stop
- */
-export async function verifyCheckpoint(
-  checkpoint: Checkpoint,
-  weights: readonly CheckpointEntry[],
-  requirement: CheckpointRequirement,
-  turn: () => Promise<void>,
-): Promise<CheckpointVerdict> {
-  const layers: LayerVerdict[] = [];
-  for (const entry of weights) {
-    await turn();
-    const { module: name, shape } = roleOfTensor(entry);
-    const data = weightValues(checkpoint.read(entry));
-    layers.push(verifyWeight({ name, shape, data }, requirement));
-  }
-  const verdict = joinVerdicts(layers, requirement);
-  const { total } = verdict;
-  const isGroups = requirement.pattern.kind === "group";
-  const zero = isGroups ? total.zeros : total.sparseBlocks;
-  const all = isGroups ? total.elements : total.blocks;
-  const faults = faultsOf(verdict, zero, all, requirement);
-  const sparsity = all === 0 ? 0 : zero / all;
-  return { passed: faults.length === 0, faults, sparsity, ...verdict };
 }

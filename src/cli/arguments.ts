@@ -75,14 +75,19 @@ export function parseArguments<Options extends OptionTable>(
       if (attached === undefined && rest[0]?.startsWith("-") === false) rest.shift();
       continue;
     }
-    if (seen.has(key)) problems.push({ path: typed, expected: "one value", got: "several" });
+    if (seen.has(key) && option.repeats !== true)
+      problems.push({ path: typed, expected: "one value", got: "several" });
     seen.add(key);
     const text = attached ?? takeValue(option, rest);
     const value = text === undefined ? undefined : option.read(text);
     const expected = text === undefined ? option.placeholder : option.expected;
     const got = text === undefined ? "nothing" : JSON.stringify(text);
     if (value === undefined) problems.push({ path: typed, expected, got });
-    else values.set(key, value);
+    else {
+      const before = values.get(key);
+      const lists = Array.isArray(before) && Array.isArray(value);
+      values.set(key, lists ? [...before, ...value] : value);
+    }
   }
   problems.push(...positionalProblems(names, positionals));
   if (problems.length > 0) return left(problems);

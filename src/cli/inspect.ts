@@ -2,6 +2,7 @@
 
 import { gzipSync } from "node:zlib";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { coverageOf, layersByRole } from "../checkpoint/choice.ts";
 import {
   type InspectedTensor,
   type Inspection,
@@ -9,6 +10,8 @@ import {
   inspectionTotals,
   type WeightFacts,
 } from "../checkpoint/inspect.ts";
+import { moduleName } from "../checkpoint/layers.ts";
+import { assumptionsOf, surveyCheckpoint } from "../checkpoint/survey.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { writeFileAtomically } from "../node/files.ts";
 import { turn } from "../node/turn.ts";
@@ -18,10 +21,17 @@ import { withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { flagOption, textOption } from "./options.ts";
+import {
+  printAssumptions,
+  printCoverage,
+  ROLE_OPTIONS,
+  readModelStatements,
+} from "./tensor-roles.ts";
 
 const OPTIONS = {
   gzip: flagOption("also compress every tensor and report its compressed size"),
   html: textOption("FILE", "also write a report with plots to this path; nothing may exist there"),
+  ...ROLE_OPTIONS,
 } as const;
 
 function patternsText({ patterns }: WeightFacts): string {
@@ -31,19 +41,13 @@ function patternsText({ patterns }: WeightFacts): string {
   return shown.join(", ");
 }
 
-function rowOf({
-  entry,
-  role,
-  bytes,
-  gzipBytes,
-  packed,
-  weight,
-}: InspectedTensor): readonly string[] {
+function rowOf({ tensor, bytes, gzipBytes, packed, weight }: InspectedTensor): readonly string[] {
   return [
-    entry.name,
-    role.kind,
-    entry.dtype,
-    entry.shape.join("x") || "scalar",
+    tensor.name,
+    tensor.role,
+    tensor.axes ?? "",
+    tensor.entry.dtype,
+    tensor.shape.join("x") || "scalar",
     String(bytes),
     String(packed.bytes),
     packed.layout,
@@ -57,7 +61,7 @@ function tableOf(all: readonly InspectedTensor[]): TextTable {
   const gzip = inspectionTotals(all).gzipBytes === null ? [] : ["gzip"];
   const sizes = ["bytes", "packed", "layout", ...gzip];
   return {
-    header: ["tensor", "kind", "dtype", "shape", ...sizes, "zeros", "patterns"],
+    header: ["tensor", "role", "axes", "dtype", "shape", ...sizes, "zeros", "patterns"],
     rows: all.map(rowOf),
   };
 }
@@ -78,7 +82,7 @@ function factsOf(
       Object.entries(metadata).map(([key, text]) => [name, `${key} = ${text}`] as const),
     ),
     ["tensors", `${totals.tensors} of ${totals.bytes} bytes, ${totals.layers} layers`],
-    ["zeros in linear and convolution weights", share(totals.zeros, totals.elements)],
+    ["zeros in the weights of layers", share(totals.zeros, totals.elements)],
     [
       layout === "packed" ? "packed bytes" : "packed bytes in the smallest layouts",
       `${share(totals.packedBytes, totals.bytes)}, of layers ${share(totals.packedLayerBytes, totals.layerBytes)}`,
@@ -92,24 +96,37 @@ function printText(checkpoint: Checkpoint, { tensors }: Inspection, { out }: Con
   const [head, ...facts] = factsOf(checkpoint, tensors);
   out.write(`${head?.[1] ?? ""}\n\n${formatTable(tableOf(tensors))}\n\n`);
   for (const [name, value] of facts) out.write(`${name}: ${value}\n`);
+  const survey = tensors.map(({ tensor }) => tensor);
+  printCoverage(coverageOf(layersByRole(survey)), "layers", out);
+  printAssumptions(assumptionsOf(survey), out);
 }
 
 function printJson(checkpoint: Checkpoint, { tensors }: Inspection, { out }: Console): void {
-  for (const { entry, role, bytes, gzipBytes, packed, weight } of tensors) {
-    const { name, dtype, shape, file } = entry;
-    const { kind, reason } = role;
+  for (const { tensor, bytes, gzipBytes, packed, weight } of tensors) {
+    const { name, shape, role, axes, source, aliases, entry } = tensor;
+    const { dtype, file } = entry;
     const sizes = { bytes, packedBytes: packed.bytes, packedLayout: packed.layout, gzipBytes };
-    const facts = { name, file, dtype, shape, ...sizes, kind, reason, ...weight };
+    const facts = { name, file, dtype, shape, role, axes, source, aliases, ...sizes, ...weight };
     out.write(`${JSON.stringify({ event: "tensor", ...facts })}\n`);
   }
   const { layout, files } = checkpoint;
-  out.write(`${JSON.stringify({ event: "end", layout, files, ...inspectionTotals(tensors) })}\n`);
+  const survey = tensors.map(({ tensor }) => tensor);
+  const end = {
+    event: "end",
+    layout,
+    files,
+    ...inspectionTotals(tensors),
+    coverage: coverageOf(layersByRole(survey)),
+    assumptions: assumptionsOf(survey),
+  };
+  out.write(`${JSON.stringify(end)}\n`);
 }
 
 function reportOf(checkpoint: Checkpoint, { tensors, mask }: Inspection): string {
-  const layers = tensors.flatMap(({ role, weight, bytes, packed }) =>
-    weight === null ? [] : [{ name: role.module, weight, packedShare: packed.bytes / bytes }],
-  );
+  const layers = tensors.flatMap(({ tensor, weight, bytes, packed }) => {
+    const name = moduleName(tensor.name);
+    return weight === null ? [] : [{ name, weight, packedShare: packed.bytes / bytes }];
+  });
   const isPacked = checkpoint.layout === "packed";
   return checkpointReport({
     title: `Checkpoint ${checkpoint.path}`,
@@ -136,17 +153,19 @@ export const inspectCommand: Command = defineCommand({
   name: "inspect",
   summary: "list a checkpoint's tensors, their sizes and sparsity",
   description: [
-    "Reads a checkpoint tensor by tensor: a safetensors file, packed or not, an index of several (*.index.json), a state dict of torch.save, or a directory. For weights of linear and convolution layers it reports the share of zeros and every usual pattern that they satisfy: N:M if every group has at least N zeros, and blocks, with the share of zero blocks, if no zero is outside of such a block.",
+    "Reads a checkpoint tensor by tensor: a safetensors file, packed or not, an index of several (*.index.json), a state dict of torch.save, or a directory. Each tensor has a role and, if it is the weight of layers, the order of outputs and inputs, with the source of both. For weights of layers it reports the share of zeros and every usual pattern that they satisfy: N:M if every group has at least N zeros, and blocks, with the share of zero blocks, if no zero is outside of such a block.",
     "The packed bytes of a tensor are those in the packed file, or else in the smallest of the usual layouts.",
   ],
   positionals: ["IN"],
   options: OPTIONS,
-  run: ({ values, positionals: [path = ""], json }, console) => {
+  run: async ({ values, positionals: [path = ""], json }, console) => {
     const { html, gzip = false } = values;
     if (html !== undefined) checkCopyTarget({ from: path, to: html });
+    const { evidence } = await readModelStatements(path, values);
     return withCheckpoint(path, async (checkpoint) => {
       const compressedBytes = gzip ? (bytes: Uint8Array) => gzipSync(bytes).length : null;
-      const inspection = await inspectCheckpoint(checkpoint, compressedBytes, () =>
+      const survey = surveyCheckpoint(checkpoint, evidence);
+      const inspection = await inspectCheckpoint(checkpoint, survey, compressedBytes, () =>
         turn(console.signal),
       );
       if (html !== undefined) writeFileAtomically(html, reportOf(checkpoint, inspection));

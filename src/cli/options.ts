@@ -9,6 +9,8 @@ export interface Option<T> {
   readonly aliases: readonly string[];
   /** A flag needs no value; without a value it is `true`. */
   readonly isFlag: boolean;
+  /** Whether it may be given more than once. Then each value is a list, and the lists are joined. */
+  readonly repeats?: boolean;
   /** Describes valid values, for messages. `read` returns undefined for an invalid value. */
   readonly expected: string;
   readonly read: (text: string) => T | undefined;
@@ -107,6 +109,19 @@ export function choiceOption<T extends string>(
   const expected = `one of ${choices.join(", ")}`;
   const read = (text: string): T | undefined => choices.find((choice) => choice === text);
   return { placeholder: choices.join("|"), description, aliases, isFlag: false, expected, read };
+}
+
+/** An option that may be given more than once; its value is the list of texts. */
+export function textsOption(placeholder: string, description: string): Option<readonly string[]> {
+  return {
+    placeholder,
+    description: `${description}; may be given more than once`,
+    aliases: [],
+    isFlag: false,
+    expected: `a ${placeholder} that is not empty`,
+    read: (text) => (text === "" ? undefined : [text]),
+    repeats: true,
+  };
 }
 
 /** An option that is true without a value, and also takes `true` or `false`. */

@@ -1,6 +1,8 @@
 /** `espalier pack` and `espalier unpack`: convert a checkpoint to compressed layouts and back. */
 
+import { coverageOf, layersByRole } from "../checkpoint/choice.ts";
 import { type PackedCheckpoint, packedParts } from "../checkpoint/pack.ts";
+import { assumptionsOf, type SurveyedTensor, surveyCheckpoint } from "../checkpoint/survey.ts";
 import { refuseInput } from "../core/either.ts";
 import { packCheckpoint, unpackCheckpoint } from "../node/checkpoint-copies.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
@@ -9,6 +11,12 @@ import { requireTarget, withCheckpoint, withProgress } from "./checkpoint-run.ts
 import { type Command, defineCommand } from "./command.ts";
 import type { Console, TextOutput } from "./console.ts";
 import { choiceOption, flagOption, type Option, textOption } from "./options.ts";
+import {
+  printAssumptions,
+  printCoverage,
+  ROLE_OPTIONS,
+  readModelStatements,
+} from "./tensor-roles.ts";
 
 function layoutsOption(description: string): Option<readonly LayoutSpec[]> {
   const expected = `${LAYOUT_SPELLINGS}, or several separated by commas`;
@@ -34,6 +42,7 @@ const PACK_OPTIONS = {
   quantize: flagOption(
     "store blocks with eight bits for each element and a scale for each block, and report the error; only for tensors that a layout makes smaller anyway, also with --dtype",
   ),
+  ...ROLE_OPTIONS,
 } as const;
 const UNPACK_OPTIONS = { out: OUT } as const;
 
@@ -45,6 +54,7 @@ function printLeftOut(names: readonly string[], out: TextOutput): void {
 
 function printPacked(
   { tensors, tied, leftOut, lostMetadata }: PackedCheckpoint,
+  survey: readonly SurveyedTensor[],
   where: { readonly from: string; readonly to: string; readonly seconds: number },
   { out }: Console,
 ): void {
@@ -72,7 +82,7 @@ function printPacked(
     ]),
   });
   out.write(`${where.from} packed\n\n${table}\n\n`);
-  for (const { name, bytes, packedBytes } of packedParts(tensors))
+  for (const { name, bytes, packedBytes } of packedParts(tensors, survey))
     out.write(`${name}: ${packedBytes} of ${bytes} bytes (${formatShare(packedBytes, bytes)})\n`);
   for (const [alias, name] of Object.entries(tied))
     out.write(`written once: ${alias} is ${name}\n`);
@@ -81,6 +91,8 @@ function printPacked(
     out.write(
       `not kept: the metadata ${key} = ${JSON.stringify(value)} of ${file}, which an earlier file has as ${JSON.stringify(kept)}\n`,
     );
+  printCoverage(coverageOf(layersByRole(survey)), "layers", out);
+  printAssumptions(assumptionsOf(survey), out);
   out.write(`${where.to}: in ${formatSeconds(where.seconds)} s\n`);
 }
 
@@ -93,10 +105,12 @@ export const packCommand: Command = defineCommand({
   ],
   positionals: ["IN"],
   options: PACK_OPTIONS,
-  run: ({ values, positionals: [from = ""], json }, console) => {
+  run: async ({ values, positionals: [from = ""], json }, console) => {
     const { layouts, dtype, quantize, out } = values;
     const to = requireTarget(from, out, "the result");
+    const { evidence } = await readModelStatements(from, values);
     return withCheckpoint(from, async (checkpoint) => {
+      const survey = surveyCheckpoint(checkpoint, evidence);
       const { signal } = console;
       const { result, seconds } = await withProgress(console, "pack", (onProgress) =>
         packCheckpoint({
@@ -112,9 +126,15 @@ export const packCommand: Command = defineCommand({
       );
       const where = { from, to, seconds };
       if (json) {
-        const document = { ...where, ...result, parts: packedParts(result.tensors) };
+        const document = {
+          ...where,
+          ...result,
+          parts: packedParts(result.tensors, survey),
+          coverage: coverageOf(layersByRole(survey)),
+          assumptions: assumptionsOf(survey),
+        };
         console.out.write(`${JSON.stringify(document)}\n`);
-      } else printPacked(result, where, console);
+      } else printPacked(result, survey, where, console);
       return 0;
     });
   },

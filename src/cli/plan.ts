@@ -1,16 +1,24 @@
 /** `espalier plan`: shows the effect of a pruning configuration on a model before any training. */
 
-import { selectableLayers } from "../checkpoint/layers.ts";
+import { chooseLayers, coverageOf, inModuleOrder, withoutSkipped } from "../checkpoint/choice.ts";
 import { type PrunerPlan, type PruningPlan, planPruning } from "../checkpoint/plan.ts";
+import { assumptionsOf, surveyCheckpoint } from "../checkpoint/survey.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
-import { nodeStorage } from "../node/storage.ts";
 import { PruningError } from "../prune/layer.ts";
+import { skippedByAll } from "../prune/once.ts";
 import { formatShare, formatTable } from "../report/table.ts";
-import { readModuleOrder } from "../run/module-order.ts";
 import { blockWord, readConfig, withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { TextOutput } from "./console.ts";
-import { choiceOption, flagOption, integerOption, textOption } from "./options.ts";
+import { choiceOption, integerOption, textOption } from "./options.ts";
+import {
+  LAYER_OPTIONS,
+  printAssumptions,
+  printCoverage,
+  ROLE_OPTIONS,
+  readLayerChoice,
+  readModelStatements,
+} from "./tensor-roles.ts";
 
 const OPTIONS = {
   config: textOption(
@@ -20,10 +28,9 @@ const OPTIONS = {
   ),
   model: textOption("IN", "a checkpoint: a file, an index or a directory (required)"),
   steps: integerOption({ least: 1 }, "training steps (required)"),
-  excludeHead: flagOption(
-    "do not prune classifier heads, recognised by their names (default true)",
-  ),
+  ...LAYER_OPTIONS,
   profile: choiceOption(["inc", "strict"], "pruning semantics (default inc)"),
+  ...ROLE_OPTIONS,
 } as const;
 
 const REQUIRED = ["config", "model", "steps"] as const;
@@ -52,20 +59,14 @@ function layersTable({ selected }: PrunerPlan, unit: string): string {
   });
 }
 
-function printText(
-  plan: PruningPlan,
-  order: string,
-  skippedBefore: PrunerPlan["skipped"],
-  out: TextOutput,
-): void {
+function printText(plan: PruningPlan, order: string, out: TextOutput): void {
   out.write(`profile ${plan.profile}, ${plan.steps} steps; layers in the order of ${order}\n`);
   plan.pruners.forEach((pruner, i) => {
     const { pattern, criterion, scope, selected, skipped } = pruner;
     out.write(
       `\npruner ${i + 1}: ${pattern}, ${criterion}, ${scope}: ${selected.length} layers\n\n${layersTable(pruner, blockWord(pattern))}\n\n`,
     );
-    for (const { name, reason } of [...skippedBefore, ...skipped])
-      out.write(`left alone: ${name}: ${reason}\n`);
+    for (const { name, reason } of skipped) out.write(`left alone: ${name}: ${reason}\n`);
     out.write(`\n${scheduleTable(pruner)}\n`);
   });
 }
@@ -80,7 +81,7 @@ export const planCommand: Command = defineCommand({
   positionals: [],
   options: OPTIONS,
   run: async ({ values, json }, { out }) => {
-    const { config: path, model, steps, profile = "inc", excludeHead = true } = values;
+    const { config: path, model, steps, profile = "inc" } = values;
     if (path === undefined || model === undefined || steps === undefined) {
       const missing = REQUIRED.filter((name) => values[name] === undefined);
       throw new InputError(
@@ -91,14 +92,25 @@ export const planCommand: Command = defineCommand({
       );
     }
     const config = getOrThrow(await readConfig(path, profile));
-    return withCheckpoint(model, async ({ entries }) => {
-      const { modules, order } = getOrThrow(await readModuleOrder(nodeStorage, model));
-      const { layers, skipped } = selectableLayers(entries, { modules, excludeHead, profile });
-      const shapes = layers.map(({ module: name, kind, shape }) => ({ name, kind, shape }));
+    const choice = { ...readLayerChoice(values), profile };
+    const { evidence, modules, order } = await readModelStatements(model, values);
+    return withCheckpoint(model, async (checkpoint) => {
+      const tensors = surveyCheckpoint(checkpoint, evidence);
+      const { chosen, left } = chooseLayers(tensors, choice);
+      const ordered = inModuleOrder(chosen, modules);
       try {
+        const shapes = ordered.flatMap(({ layers }) => layers);
         const plan = planPruning(config, shapes, { steps, profile });
-        if (json) out.write(`${JSON.stringify({ order, skipped, ...plan })}\n`);
-        else printText(plan, order, skipped, out);
+        const skipped = skippedByAll(plan.pruners.map((pruner) => pruner.skipped));
+        const coverage = coverageOf(withoutSkipped({ chosen: ordered, left }, skipped));
+        const assumptions = assumptionsOf(tensors);
+        if (json) {
+          out.write(`${JSON.stringify({ order, coverage, assumptions, ...plan })}\n`);
+          return 0;
+        }
+        printText(plan, order, out);
+        printCoverage(coverage, "planned", out);
+        printAssumptions(assumptions, out);
         return 0;
       } catch (error) {
         if (error instanceof PruningError) throw new RangeError(`${path}: ${error.message}`);

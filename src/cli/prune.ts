@@ -11,10 +11,9 @@ import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { createBackend } from "../kernels/backend.ts";
 import { pruneCheckpoint } from "../node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
-import { nodeStorage } from "../node/storage.ts";
 import { ELEMENT_CRITERION_NAMES } from "../prune/criteria.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
-import { type ModuleOrder, readModuleOrder } from "../run/module-order.ts";
+import type { StatedModel } from "../run/model-evidence.ts";
 import { createPruningKernels } from "../train/pruning.ts";
 import {
   blockWord,
@@ -26,6 +25,14 @@ import {
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { choiceOption, flagOption, numberOption, textOption } from "./options.ts";
+import {
+  LAYER_OPTIONS,
+  printAssumptions,
+  printCoverage,
+  ROLE_OPTIONS,
+  readLayerChoice,
+  readModelStatements,
+} from "./tensor-roles.ts";
 
 const OPTIONS = {
   out: textOption("OUT", "path of the pruned copy; nothing may exist there (required)"),
@@ -52,11 +59,8 @@ const OPTIONS = {
     "how the scores of a block are combined (default mean)",
     ["criterion-reduce-type"],
   ),
-  layers: textOption("REGEX", "prune only layers whose name matches", ["op-names"]),
-  exclude: textOption("REGEX", "do not prune layers whose name matches", ["excluded-op-names"]),
-  excludeHead: flagOption(
-    "do not prune classifier heads, recognised by their names (default true)",
-  ),
+  ...LAYER_OPTIONS,
+  ...ROLE_OPTIONS,
   minSparsityPerLayer: numberOption({ least: 0, most: 1 }, "smallest share in any layer", [
     "min-sparsity-ratio-per-op",
   ]),
@@ -84,7 +88,7 @@ interface Outcome {
   readonly result: PrunedCheckpoint;
   readonly from: string;
   readonly to: string;
-  readonly order: ModuleOrder["order"];
+  readonly order: StatedModel["order"];
   readonly bytes: number;
   readonly seconds: number;
 }
@@ -140,7 +144,8 @@ function printText(outcome: Outcome, { out }: Console): void {
     out.write(
       `${pattern}: ${prunedBlocks} of ${blocks} ${blockWord(pattern)} (${formatShare(prunedBlocks, blocks)})\n`,
     );
-  for (const { name, reason } of result.skipped) out.write(`left alone: ${name}: ${reason}\n`);
+  printCoverage(result.coverage, "pruned", out);
+  printAssumptions(result.assumptions, out);
   for (const [alias, name] of Object.entries(result.tied))
     out.write(`written once: ${alias} is ${name}\n`);
   for (const name of result.leftOut)
@@ -165,23 +170,24 @@ export const pruneCommand: Command = defineCommand({
   name: "prune",
   summary: "prune a checkpoint in one shot, into a copy of it",
   description: [
-    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, or a directory. All files of a directory are copied; a state dict becomes a safetensors file. Weights of linear and convolution layers are pruned. All other tensors keep their bits, and headers and other files their bytes. OUT is either complete or absent.",
+    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, or a directory. All files of a directory are copied; a state dict becomes a safetensors file. Weights of linear layers, convolutions, transposed convolutions and experts are pruned, with patterns along their inputs. All other tensors keep their bits and are listed with the reason; headers and other files keep their bytes. OUT is either complete or absent.",
     "The profile strict reads one layer at a time, so files may be larger than memory in either scope. The order of layers decides between equal scores: it is that of the model if the directory has a config.json of BERT or DistilBERT, else that of the files.",
   ],
   positionals: ["IN"],
   options: OPTIONS,
   run: async ({ values, positionals: [from = ""], json }, console) => {
-    const { profile = "strict", excludeHead = true, gzip = false, config: path } = values;
+    const { profile = "strict", gzip = false, config: path } = values;
     const config = path === undefined ? null : { path, read: await readConfig(path, profile) };
     const hasGradients = values.gradients !== undefined;
     const pruners = getOrThrow(planOneShot(values, config, hasGradients));
+    const choice = readLayerChoice(values);
     const to = requireTarget(from, values.out, "the copy");
+    const { evidence, modules, order } = await readModelStatements(from, values);
     return withCheckpoint(from, async (checkpoint) => {
       const { gradients: path } = values;
       const gradients = path === undefined ? null : await openCheckpointOrThrow(path);
       try {
         const kernels = createPruningKernels(createBackend());
-        const { modules, order } = getOrThrow(await readModuleOrder(nodeStorage, from));
         const { signal } = console;
         const { result, seconds } = await withProgress(console, "prune", (onProgress) =>
           pruneCheckpoint({
@@ -190,7 +196,8 @@ export const pruneCommand: Command = defineCommand({
             to,
             pruners,
             profile,
-            excludeHead,
+            ...choice,
+            evidence,
             modules,
             gradients,
             gzip,

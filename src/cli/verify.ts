@@ -1,6 +1,8 @@
 /** `espalier verify`: checks whether the layers of a checkpoint obey a sparsity pattern. */
 
-import { type CheckpointVerdict, layerWeights, verifyCheckpoint } from "../checkpoint/verify.ts";
+import { chooseLayers, readNameExpression } from "../checkpoint/choice.ts";
+import { fewOf, surveyCheckpoint } from "../checkpoint/survey.ts";
+import { type CheckpointVerdict, verifyCheckpoint } from "../checkpoint/verify-checkpoint.ts";
 import { refuseInput } from "../core/either.ts";
 import { turn } from "../node/turn.ts";
 import { PATTERN_SPELLINGS, type Pattern, parsePattern } from "../prune/pattern.ts";
@@ -8,30 +10,39 @@ import { formatShare, formatTable } from "../report/table.ts";
 import { withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
-import { flagOption, numberOption, textOption } from "./options.ts";
+import { choiceOption, flagOption, numberOption, textOption } from "./options.ts";
+import {
+  LAYER_OPTIONS,
+  printAssumptions,
+  printCoverage,
+  ROLE_OPTIONS,
+  readLayerChoice,
+  readModelStatements,
+} from "./tensor-roles.ts";
 
 const OPTIONS = {
   pattern: textOption("PATTERN", "such as 2:4, 4x1 or 1xchannel (required)"),
-  layers: textOption("REGEX", "check only layers whose name matches (default: all)"),
   minSparsity: numberOption(
     { least: 0, most: 1 },
     "fail if less than this share of all blocks (of elements for N:M) is zero",
   ),
   exact: flagOption("N:M: exactly N zeros in each group; blocks: no zeros in kept blocks"),
   tolerance: numberOption({ least: 0 }, "magnitudes up to this count as zero (default 0)"),
+  ...LAYER_OPTIONS,
+  profile: choiceOption(
+    ["strict", "inc"],
+    "the profile that the checkpoint was pruned with: under inc a head's name is an expression (default strict)",
+  ),
+  ...ROLE_OPTIONS,
+  allowUncovered: textOption(
+    "REGEX",
+    "pass although tensors whose name matches are neither judged nor known",
+  ),
 } as const;
 
 function requirePattern(text: string | undefined): Pattern {
   if (text === undefined) return refuseInput("--pattern", PATTERN_SPELLINGS, "none");
   return parsePattern(text) ?? refuseInput("--pattern", PATTERN_SPELLINGS, text);
-}
-
-function readRegex(text: string | undefined): RegExp | undefined {
-  try {
-    return text === undefined ? undefined : new RegExp(text);
-  } catch (error) {
-    return refuseInput("--layers", "a regular expression", String(error));
-  }
 }
 
 /** Column headings for a pattern's blocks. */
@@ -45,7 +56,7 @@ function tableOf(verdict: CheckpointVerdict, pattern: Pattern): string {
   const { blocks, partial } = wordsOf(pattern);
   const all = { ...verdict.total, name: "all", shape: [] };
   return formatTable({
-    header: ["layer", "shape", blocks, "share", partial, "zeros", "share", "not covered"],
+    header: ["layer", "shape", blocks, "share", partial, "zeros", "share"],
     rows: [...verdict.layers, all].map((one) => [
       one.name,
       one.shape.join("x"),
@@ -54,19 +65,20 @@ function tableOf(verdict: CheckpointVerdict, pattern: Pattern): string {
       String(one.partialBlocks),
       `${one.zeros}/${one.elements}`,
       formatShare(one.zeros, one.elements),
-      String(one.remainder),
     ]),
   });
 }
 
 function printText(verdict: CheckpointVerdict, pattern: Pattern, { out }: Console): void {
-  const { passed, faults, exact, tolerance, layers } = verdict;
+  const { passed, faults, exact, tolerance, layers, coverage, assumptions } = verdict;
   const zero = tolerance === 0 ? "zero is exact" : `up to ${tolerance} counts as zero`;
   const what = `${layers.length} layers against ${verdict.pattern}${exact ? ", exactly" : ""}; ${zero}`;
   out.write(`${what}\n\n${tableOf(verdict, pattern)}\n\n`);
+  printCoverage(coverage, "judged", out);
+  printAssumptions(assumptions, out);
   out.write(
     passed
-      ? `passed: every whole ${pattern.kind === "group" ? "group" : "block"} obeys\n`
+      ? `passed: every ${pattern.kind === "group" ? "group" : "block"} of the judged layers obeys\n`
       : faults.map((fault) => `FAILED: ${fault}\n`).join(""),
   );
 }
@@ -75,24 +87,27 @@ export const verifyCommand: Command = defineCommand({
   name: "verify",
   summary: "prove or refute that a checkpoint obeys a sparsity pattern",
   description: [
-    "Looks at every element of the weights of linear and convolution layers. N:M: every group needs at least N zeros. Blocks: reports the share of zero blocks and counts partial ones. A dense model has a share of 0, which fails --min-sparsity.",
-    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, or a directory. Elements that the pattern does not cover are counted but not checked. Exit code 1 if the pattern is broken; the first violation is printed.",
+    "Looks at every element of the weights of linear layers, convolutions, transposed convolutions and experts. N:M: every group needs at least N zeros. Blocks: reports the share of zero blocks and counts partial ones. A dense model has a share of 0, which fails --min-sparsity.",
+    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, or a directory. Every tensor is accounted for. Embeddings, norms, biases, vectors, heads, layers that the pattern does not divide and those that options leave out are listed with the reason. A tensor of two or more dimensions that is neither a layer nor an embedding fails the proof, unless --allow-uncovered matches it.",
+    "Roles of tensors, and which axis holds the inputs, come from the options --role and --axes, then from config.json, then from names and shapes; the last is stated as an assumption. Exit code 1 if the pattern is broken; the first violation is printed.",
   ],
   positionals: ["IN"],
   options: OPTIONS,
-  run: ({ values, positionals: [path = ""], json }, console) => {
+  run: async ({ values, positionals: [path = ""], json }, console) => {
     const pattern = requirePattern(values.pattern);
-    const only = readRegex(values.layers);
-    const { exact = false, tolerance = 0, minSparsity } = values;
+    const { exact = false, tolerance = 0, minSparsity, profile = "strict" } = values;
+    const allowUncovered = readNameExpression("allowUncovered", values.allowUncovered);
+    const choice = { ...readLayerChoice(values), profile };
+    const { evidence } = await readModelStatements(path, values);
     return withCheckpoint(path, async (checkpoint) => {
-      const weights = layerWeights(checkpoint, only);
-      if (weights.length === 0) {
-        if (only === undefined)
-          return refuseInput(checkpoint.path, "a linear or convolution layer", "none");
-        return refuseInput("--layers", "to find such a layer", `${only.source}, found in none`);
+      const tensors = surveyCheckpoint(checkpoint, evidence);
+      const chosen = chooseLayers(tensors, choice);
+      if (chosen.chosen.length === 0) {
+        const reasons = chosen.left.map(({ name, reason }) => `${name}: ${reason}`);
+        return refuseInput(checkpoint.path, "a layer to judge", `none (${fewOf(reasons)})`);
       }
-      const requirement = { pattern, exact, tolerance, minSparsity };
-      const verdict = await verifyCheckpoint(checkpoint, weights, requirement, () =>
+      const requirement = { pattern, exact, tolerance, minSparsity, allowUncovered };
+      const verdict = await verifyCheckpoint(checkpoint, tensors, chosen, requirement, () =>
         turn(console.signal),
       );
       if (json) console.out.write(`${JSON.stringify(verdict)}\n`);

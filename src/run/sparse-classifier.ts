@@ -2,7 +2,7 @@
 
 import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { isFloatingPoint } from "../checkpoint/layers.ts";
+import { isFloatingPoint } from "../checkpoint/zero-pruned.ts";
 import {
   type Either,
   getOrThrow,

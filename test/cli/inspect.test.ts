@@ -19,7 +19,7 @@ describe("espalier inspect", () => {
     expect(code).toBe(0);
     expect(out).toContain("model.safetensors: format = pt\n");
     expect(out).toMatch(
-      /^encoder\.0\.query\.weight +linear +BF16 +8x8 +128 +72 +2:4 +\d+ +0\.5000 +2:4, 4:8/m,
+      /^encoder\.0\.query\.weight +linear +out,in +BF16 +8x8 +128 +72 +2:4 +\d+ +0\.5000 +2:4, 4:8/m,
     );
     expect(out).toMatch(/^encoder\.1\.query\.weight .* 2:4, 4:8, 4x1 0\.5000, channelx1 0\.5000$/m);
     expect(out).toMatch(
@@ -29,7 +29,7 @@ describe("espalier inspect", () => {
       "packed bytes in the smallest layouts: 492 of 576 (0.8542), of layers 172 of 256 (0.6719)\n",
     );
     expect(out).toMatch(/^gzip bytes: \d+ of 576/m);
-    expect(out).toMatch(/^zeros in linear and convolution weights: 48 of 112 \(0\.4286\)$/m);
+    expect(out).toMatch(/^zeros in the weights of layers: 48 of 112 \(0\.4286\)$/m);
   });
 
   test("gives a line of JSON a tensor, and one for all", async () => {
@@ -46,7 +46,7 @@ describe("espalier inspect", () => {
     });
     const query = events.find(({ name }) => name === "encoder.1.query.weight");
     expect(query).toMatchObject({
-      ...{ kind: "linear", reason: "a weight of two dimensions", dtype: "F16", zeros: 16 },
+      ...{ role: "linear", axes: "out,in", source: "rank", dtype: "F16", zeros: 16 },
       file: "model-00002-of-00002.safetensors",
     });
     expect(query.patterns[0]).toEqual({ pattern: "2:4", sparseBlocks: 8, blocks: 8 });

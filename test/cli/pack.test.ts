@@ -78,7 +78,7 @@ describe("espalier pack", () => {
     expect(out).toMatch(/^encoder\.0\.query\.weight +40x40 +4x1 F32 +6400 +764 +0\.1194$/m);
     expect(out).toMatch(/^encoder\.1\.query\.weight +40x20 +4x1 F16 +1600 +244 +0\.1525$/m);
     expect(out).toMatch(/^classifier\.weight +2x8 +dense +64 +64 +1\.0000$/m);
-    expect(out).toContain("linear and convolution weights: 1072 of 8064 bytes (0.1329)\n");
+    expect(out).toContain("weights of layers: 1072 of 8064 bytes (0.1329)\n");
     expect(out).toContain("embeddings: 288 of 288 bytes (1.0000)\n");
     expect(out).toMatch(/^all: 1424 of 8416 bytes \(0\.1692\)$/m);
   });
@@ -302,7 +302,7 @@ describe("a packed checkpoint", () => {
     const { out } = await espalier(["inspect", to]);
     expect(out).toMatch(/: one file, packed, \d+ bytes\n/);
     expect(out).toMatch(
-      /^encoder\.0\.query\.weight +linear +F32 +40x40 +6400 +764 +4x1 F32 +0\.9/m,
+      /^encoder\.0\.query\.weight +linear +out,in +F32 +40x40 +6400 +764 +4x1 F32 +0\.9/m,
     );
     expect(out).toMatch(
       /^packed bytes: 1424 of 8416 \(0\.1692\), of layers 1072 of 8064 \(0\.1329\)$/m,

@@ -33,7 +33,9 @@ describe("espalier plan", () => {
     expect(out).toContain("profile inc, 10 steps; layers in the order of config.json\n");
     expect(out).toContain("pruner 1: 4x1, snip_momentum, global: 6 layers\n");
     expect(out).toMatch(/^bert\.encoder\.layer\.0\.attention\.self\.query +linear +16x16 +64$/m);
-    expect(out).toContain("left alone: classifier: a classifier head by its name\n");
+    expect(out).toContain(
+      "left alone: a head by its name: classifier.weight (32 elements, 0.0093)\n",
+    );
     expect(out).toContain("left alone: bert.pooler.dense: excluded by pooler\n");
     expect(out).toMatch(/^2 +0\.0000 +0\/512 +0\.0000\n4 +0\.1667 +85\/512 +0\.1660\n/m);
     expect(out).toMatch(/^8 +0\.5000 +256\/512 +0\.5000$/m);

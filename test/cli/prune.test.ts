@@ -117,9 +117,9 @@ describe("espalier prune", () => {
     const excludedOpNames = options.profile === "inc" ? ["encoder.4"] : [];
     const written = bytesIn(to);
     expect(written).toEqual(inMemory(written.keys(), { ...options, excludedOpNames }));
-    expect(out).toContain("left alone: classifier: a classifier head by its name\n");
-    expect(out).toContain("left alone: encoder.3.query: I8 is not a floating-point type\n");
-    expect(out).toContain("left alone: embeddings.word_embeddings: Embedding is not among");
+    expect(out).toContain("left alone: a head by its name: classifier.weight (32 elements");
+    expect(out).toContain("left alone: I8 is not a floating-point type: encoder.3.query.weight (");
+    expect(out).toContain("left alone: an embedding: embeddings.word_embeddings.weight (72 ");
     const [before, after] = [readFileSync(from), readFileSync(to)];
     const header = 8 + Number(before.readBigUInt64LE(0));
     expect(after.subarray(0, header)).toEqual(before.subarray(0, header));
@@ -200,7 +200,7 @@ describe("espalier prune", () => {
       const to = target();
       const { code, out } = await espalier([...argv, ...more, "--profile", profile, "--out", to]);
       expect(code).toBe(0);
-      const { layers, pruners, skipped, zeros, elements } = JSON.parse(out);
+      const { layers, pruners, coverage, zeros, elements } = JSON.parse(out);
       expect({ pruners, zeros, elements }).toEqual({
         pruners: [
           { pattern: "4x1", prunedBlocks: 8, blocks: 16 },
@@ -209,9 +209,11 @@ describe("espalier prune", () => {
         ...{ zeros: 96, elements: 192 },
       });
       expect(layers.map(({ name }: { name: string }) => name).sort()).toEqual(PRUNED);
-      expect(skipped).toContainEqual({
-        ...{ name: "encoder.4.query", reason: "matches none of op_names" },
-      });
+      expect(coverage.left).toContainEqual(
+        expect.objectContaining({
+          ...{ name: "encoder.4.query.weight", reason: "matches none of op_names" },
+        }),
+      );
       results.push(bytesIn(to));
     }
     expect(results[1]).toEqual(results[0]);
@@ -251,7 +253,9 @@ describe("espalier prune", () => {
       ([name, bytes]) => Buffer.compare(bytes, before.get(name) ?? bytes) !== 0,
     );
     expect(changed.map(([name]) => name).sort()).toEqual(["parameter.weight", "tied.0.weight"]);
-    expect((await espalier(["verify", to, "--pattern", "2:4", "--exact"])).code).toBe(0);
+    const check = ["verify", to, "--pattern", "2:4", "--exact"];
+    expect((await espalier(check)).code).toBe(1);
+    expect((await espalier([...check, "--allow-uncovered", "."])).code).toBe(0);
   });
 
   test("leaves a layer alone that is an embedding by another name", async () => {
@@ -266,9 +270,13 @@ describe("espalier prune", () => {
       ...["--out", target(), "--json"],
     ]);
     expect(code).toBe(0);
-    const { layers, skipped } = JSON.parse(out);
+    const { layers, coverage } = JSON.parse(out);
     expect(layers).toMatchObject([{ name: "parameter" }]);
-    expect(skipped).toContainEqual({ name: "tied.0", reason: "the same as embeds.weight" });
+    expect(coverage.left).toContainEqual(
+      expect.objectContaining({
+        ...{ name: "tied.0.weight", reason: "an embedding, also named embeds.weight" },
+      }),
+    );
   });
 
   test("takes layers in the order of a model that is known", async () => {
@@ -277,11 +285,15 @@ describe("espalier prune", () => {
     const argv = ["prune", model, "--pattern", "4x1", "--sparsity", "0.5", "--out", to, "--json"];
     const { code, out } = await espalier(argv);
     expect(code).toBe(0);
-    const { order, skipped } = JSON.parse(out);
+    const { order, layers, coverage, assumptions } = JSON.parse(out);
     expect(order).toBe("config.json");
-    expect(skipped.map(({ name }: { name: string }) => name)).toEqual([
-      ...["classifier", "bert.embeddings.word_embeddings"],
-      ...["bert.embeddings.position_embeddings", "bert.embeddings.token_type_embeddings"],
+    expect(assumptions).toEqual([]);
+    expect(layers[0]).toMatchObject({ name: "bert.encoder.layer.0.attention.self.query" });
+    const tables = coverage.left.filter(({ role }: { role: string }) => role === "embedding");
+    expect(tables.map(({ name }: { name: string }) => name).sort()).toEqual([
+      "bert.embeddings.position_embeddings.weight",
+      "bert.embeddings.token_type_embeddings.weight",
+      "bert.embeddings.word_embeddings.weight",
     ]);
   });
 
@@ -425,7 +437,9 @@ test("a layer that is its embedding's twin, bit for bit, is left alone and named
   const argv = ["prune", file, "--pattern", "4x1", "--sparsity", "0.5", "--exclude-head=false"];
   const { code, out } = await espalier([...argv, "--gzip", "--out", target()]);
   expect(code).toBe(0);
-  expect(out).toContain("left alone: lm_head: the same as embed_tokens.weight\n");
+  expect(out).toContain(
+    "left alone: an embedding, also named embed_tokens.weight: lm_head.weight (",
+  );
   expect(out).toMatch(/^layer +8x8 +32\/64 +0\.5000 +256 +136 +\d+$/m);
   expect(out).toMatch(/^all tensors: 768 bytes, packed 648 \(0\.8438\), gzip \d+ \(0\.\d+\)$/m);
 });

@@ -1,0 +1,145 @@
+/** Proves or refutes that a checkpoint obeys a pattern, and accounts for every tensor. */
+import { hasCountableZeros } from "../io/dtypes.ts";
+import { exactCount } from "../prune/exact.ts";
+import { formatPattern, layOut, type Pattern } from "../prune/pattern.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import {
+  type ChosenLayers,
+  type ChosenTensor,
+  type Coverage,
+  coverageOf,
+  type LeftTensor,
+  leaveTensor,
+} from "./choice.ts";
+import { layerValues } from "./layers.ts";
+import { type Assumption, assumptionsOf, type SurveyedTensor } from "./survey.ts";
+import { weightValues } from "./tensor-values.ts";
+import {
+  joinVerdicts,
+  type LayerVerdict,
+  type PatternVerdict,
+  type VerifyOptions,
+  verifyWeight,
+} from "./verify.ts";
+
+/** {@link VerifyOptions} for a checkpoint. */
+export interface CheckpointRequirement extends VerifyOptions {
+  readonly pattern: Pattern;
+  /** The smallest share of zero blocks (of zero elements for N:M). Default 0. */
+  readonly minSparsity?: number | undefined;
+  /** Names of tensors that may stay uncovered. */
+  readonly allowUncovered?: RegExp | undefined;
+}
+
+/** The verdict on a checkpoint. */
+export interface CheckpointVerdict extends PatternVerdict {
+  readonly passed: boolean;
+  /** Messages; empty if it passed. */
+  readonly faults: readonly string[];
+  /** The share of zero blocks (of zero elements for N:M). */
+  readonly sparsity: number;
+  readonly coverage: Coverage;
+  /** Roles that rest on names and dimensions alone. */
+  readonly assumptions: readonly Assumption[];
+}
+
+/** The messages about the pattern; empty if weights pass. */
+function patternFaults(
+  { violation, total, pattern }: PatternVerdict,
+  zero: number,
+  all: number,
+  { pattern: { kind }, minSparsity = 0 }: CheckpointRequirement,
+): readonly string[] {
+  const faults: string[] = [];
+  if (violation !== null) {
+    const { layer, row, column, expected, got } = violation;
+    faults.push(`${layer}, row ${row}, column ${column}: expected ${expected}, got ${got}`);
+  }
+  if (total.blocks === 0) faults.push(`${pattern} has no whole block in any layer`);
+  // Like pruning targets, the share becomes a count that is rounded down.
+  const needed = exactCount(all, minSparsity);
+  if (zero < needed) {
+    const what = kind === "group" ? "elements" : "blocks";
+    faults.push(
+      `expected at least ${needed} of ${all} ${what} to be zero (${minSparsity}), got ${zero}`,
+    );
+  }
+  return faults;
+}
+
+/** The messages about tensors that are not covered. */
+function coverageFaults(
+  { left }: Coverage,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  allowed: RegExp | undefined,
+): readonly string[] {
+  return left
+    .filter(({ name, isUncovered }) => isUncovered && !allowed?.test(name))
+    .map(({ name, reason, share }) => {
+      const shape = shapes.get(name)?.join(", ") ?? "";
+      return `${name} [${shape}] is not covered (${(100 * share).toFixed(2)} % of all elements): ${reason}`;
+    });
+}
+
+/** Why a tensor with layers cannot be judged; undefined if it can. Elements without known zeros leave it uncovered. */
+function obstacle({ tensor, layers }: ChosenTensor, pattern: Pattern): LeftTensor | undefined {
+  const { dtype } = tensor.entry;
+  if (!hasCountableZeros(dtype))
+    return leaveTensor(tensor, `the zeros of ${dtype} cannot be counted`, true);
+  // As in pruning.
+  if (layers.every((layer) => layOut(pattern, layer).divides)) return undefined;
+  return leaveTensor(tensor, `${formatPattern(pattern)} does not divide it`);
+}
+
+/** The tensors that can be judged, and all others. */
+function judgeable({ chosen, left }: ChosenLayers, pattern: Pattern): ChosenLayers {
+  return {
+    chosen: chosen.filter((one) => obstacle(one, pattern) === undefined),
+    left: [...left, ...chosen.flatMap((one) => obstacle(one, pattern) ?? [])],
+  };
+}
+
+/**
+ * Looks at every element of the chosen layers of a checkpoint.
+ *
+ * @param tensors the whole survey, of which `choice` is a part
+ * @param turn awaited before each tensor, so that a program can do other things or stop
+ */
+export async function verifyCheckpoint(
+  checkpoint: Checkpoint,
+  tensors: readonly SurveyedTensor[],
+  choice: ChosenLayers,
+  requirement: CheckpointRequirement,
+  turn: () => Promise<void>,
+): Promise<CheckpointVerdict> {
+  const { pattern, allowUncovered } = requirement;
+  const covered = judgeable(choice, pattern);
+  const layers: LayerVerdict[] = [];
+  for (const { tensor, layers: own } of covered.chosen) {
+    await turn();
+    const values = weightValues(checkpoint, tensor);
+    for (const layer of own) {
+      const { name, shape } = layer;
+      layers.push(verifyWeight({ name, shape, data: layerValues(layer, values) }, requirement));
+    }
+  }
+  const verdict = joinVerdicts(layers, requirement);
+  const { total } = verdict;
+  const isGroups = pattern.kind === "group";
+  const zero = isGroups ? total.zeros : total.sparseBlocks;
+  const all = isGroups ? total.elements : total.blocks;
+  const coverage = coverageOf(covered);
+  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
+  const faults = [
+    ...patternFaults(verdict, zero, all, requirement),
+    ...coverageFaults(coverage, shapes, allowUncovered),
+  ];
+  return {
+    passed: faults.length === 0,
+    faults,
+    sparsity: all === 0 ? 0 : zero / all,
+    ...verdict,
+    coverage,
+    assumptions: assumptionsOf(tensors),
+  };
+}

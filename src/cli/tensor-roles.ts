@@ -1,0 +1,132 @@
+/** The options about roles of tensors and about which layers a command works on. */
+
+import { type Coverage, type LayerChoice, readNameExpression } from "../checkpoint/choice.ts";
+import type { MatrixAxes, TensorRole } from "../checkpoint/model-roles.ts";
+import type { RoleOverride } from "../checkpoint/roles.ts";
+import { type Assumption, fewOf, formatAssumption } from "../checkpoint/survey.ts";
+import { getOrThrow, refuseInput } from "../core/either.ts";
+import { nodeStorage } from "../node/storage.ts";
+import { compileNamePattern, expressionFault } from "../prune/select.ts";
+import { formatShare } from "../report/table.ts";
+import { readStatedModel, type StatedModel } from "../run/model-evidence.ts";
+import type { TextOutput } from "./console.ts";
+import { flagOption, type Option, type OptionValues, textOption, textsOption } from "./options.ts";
+
+const ROLES: readonly TensorRole[] = [
+  "linear",
+  "convolution",
+  "transposed-convolution",
+  "experts",
+  "embedding",
+  "norm",
+  "bias",
+  "vector",
+  "other",
+];
+const AXES: readonly MatrixAxes[] = ["out,in", "in,out"];
+
+/** Options about the roles of tensors. */
+export const ROLE_OPTIONS: {
+  readonly role: Option<readonly string[]>;
+  readonly axes: Option<readonly string[]>;
+  readonly strictRoles: Option<boolean>;
+} = {
+  role: textsOption("REGEX=ROLE", `the role of tensors whose name matches: ${ROLES.join(", ")}`),
+  axes: textsOption(
+    "REGEX=AXES",
+    "the order of outputs and inputs in tensors whose name matches: out,in or in,out",
+  ),
+  strictRoles: flagOption(
+    "refuse roles that rest on names and shapes alone, without config.json or an option",
+  ),
+};
+
+/** Options about the layers that a command works on. */
+export const LAYER_OPTIONS: {
+  readonly layers: Option<string>;
+  readonly exclude: Option<string>;
+  readonly excludeHead: Option<boolean>;
+} = {
+  layers: textOption("REGEX", "only layers whose name matches (default: all)", ["op-names"]),
+  exclude: textOption("REGEX", "no layers whose name matches", ["excluded-op-names"]),
+  excludeHead: flagOption("leave heads alone, recognised by their names (default true)"),
+};
+
+type RoleValues = OptionValues<typeof ROLE_OPTIONS>;
+
+/** Divides `REGEX=VALUE` at its last equals sign. */
+function readStatement<T extends string>(
+  key: "role" | "axes",
+  text: string,
+  values: readonly T[],
+): { readonly pattern: RegExp; readonly value: T } {
+  const at = text.lastIndexOf("=");
+  const [source, word] = [text.slice(0, Math.max(at, 0)), text.slice(at + 1)];
+  const value = values.find((one) => one === word);
+  const expected = `REGEX=${values.join("|")}`;
+  if (source === "" || value === undefined) return refuseInput(`\`${key}\``, expected, text);
+  const fault = expressionFault(source);
+  if (fault !== undefined)
+    return refuseInput(`\`${key}\``, "a regular expression", `${source} (${fault})`);
+  return { pattern: compileNamePattern(source), value };
+}
+
+function readOverrides({ role = [], axes = [] }: RoleValues): readonly RoleOverride[] {
+  return [
+    ...role.map((text) => {
+      const { pattern, value } = readStatement("role", text, ROLES);
+      return { pattern, role: value };
+    }),
+    ...axes.map((text) => {
+      const { pattern, value } = readStatement("axes", text, AXES);
+      return { pattern, axes: value };
+    }),
+  ];
+}
+
+/** The statements about a checkpoint: of config.json and of the options. */
+export async function readModelStatements(path: string, values: RoleValues): Promise<StatedModel> {
+  const stated = getOrThrow(await readStatedModel(nodeStorage, path));
+  const overrides = readOverrides(values);
+  const { strictRoles = false } = values;
+  return { ...stated, evidence: { ...stated.evidence, overrides, strictRoles } };
+}
+
+/** Reads the options about layers. */
+export function readLayerChoice({
+  layers,
+  exclude,
+  excludeHead = true,
+}: OptionValues<typeof LAYER_OPTIONS>): Omit<LayerChoice, "profile"> {
+  return {
+    layers: readNameExpression("layers", layers),
+    exclude: readNameExpression("exclude", exclude),
+    excludeHead,
+  };
+}
+
+function tensorCount(count: number): string {
+  return count === 1 ? "1 tensor" : `${count} tensors`;
+}
+
+/** States what rests on names and shapes alone. */
+export function printAssumptions(assumptions: readonly Assumption[], out: TextOutput): void {
+  if (assumptions.length === 0) return;
+  const names = fewOf(assumptions.map(formatAssumption));
+  out.write(
+    `assumed from names and shapes alone: roles of ${tensorCount(assumptions.length)}: ${names}\n`,
+  );
+}
+
+/** Accounts for all tensors: a line for each reason, with the names if they are few. */
+export function printCoverage(coverage: Coverage, did: string, out: TextOutput): void {
+  const { elements, judged, left } = coverage;
+  const share = (part: number): string => `${part} elements, ${formatShare(part, elements)}`;
+  out.write(`${did}: ${tensorCount(judged.tensors)} (${share(judged.elements)})\n`);
+  const reasons = new Map<string, typeof left>();
+  for (const one of left) reasons.set(one.reason, [...(reasons.get(one.reason) ?? []), one]);
+  for (const [reason, all] of reasons) {
+    const sum = all.reduce((total, one) => total + one.elements, 0);
+    out.write(`left alone: ${reason}: ${fewOf(all.map(({ name }) => name))} (${share(sum)})\n`);
+  }
+}
