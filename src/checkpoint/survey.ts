@@ -51,25 +51,6 @@ function isConstant(bytes: Uint8Array, elements: number): boolean {
   return true;
 }
 
-/** Names that share storage by the file itself: PyTorch's storages, or the metadata of safetensors. */
-function statedAliases({
-  entries,
-  tied,
-  files,
-}: Checkpoint): ReadonlyMap<string, readonly string[]> {
-  const names = new Set(entries.map(({ name }) => name));
-  const aliases = new Map<string, string[]>();
-  const add = (alias: string, name: string): void => {
-    if (!names.has(name) || names.has(alias)) return;
-    const all = aliases.get(name) ?? [];
-    if (!all.includes(alias)) aliases.set(name, [...all, alias]);
-  };
-  for (const [alias, name] of tied) add(alias, name);
-  for (const { metadata } of files)
-    for (const [alias, name] of Object.entries(metadata)) add(alias, name);
-  return aliases;
-}
-
 /**
  * Tensors of matrices with the bytes of an embedding or of an output embedding: safetensors cannot state that tensors
  * share storage.
@@ -134,7 +115,6 @@ export function surveyCheckpoint(
   }
   const shapes = entries.map(({ name, shape }) => ({ name: decidingName(name), shape }));
   const facts = tensorFacts(shapes, evidence);
-  const stated = statedAliases(checkpoint);
   const equal = equalTensors(checkpoint, facts);
   const tensors = entries.map((entry, i): SurveyedTensor => {
     const { name, shape } = entry;
@@ -147,7 +127,7 @@ export function surveyCheckpoint(
     };
     const aliases = [
       ...new Set([
-        ...(stated.get(name) ?? []),
+        ...[...checkpoint.tied].flatMap(([alias, stored]) => (stored === name ? [alias] : [])),
         ...(equal.get(name) ?? []),
         ...tiedByConfig(entry, facts, evidence),
       ]),
