@@ -7,6 +7,7 @@
 
 export type { Checkpoint, CheckpointEntry } from "./checkpoint/checkpoint.ts";
 export { inspectWeight, type WeightFacts } from "./checkpoint/inspect.ts";
+export type { MatrixAxes, TensorRole } from "./checkpoint/model-roles.ts";
 export { type CheckpointSource, openCheckpointFile } from "./checkpoint/open.ts";
 export {
   formatManifest,
@@ -20,9 +21,14 @@ export {
   packTensor,
   unpackTensor,
 } from "./checkpoint/packed-tensor.ts";
-export { type MatrixAxes, type TensorRole } from "./checkpoint/model-roles.ts";
-export { type RoleEvidence, type RoleOverride, type RoleSource, type TensorFacts, tensorFacts } from "./checkpoint/roles.ts";
 export { type PlanOptions, type PruningPlan, planPruning } from "./checkpoint/plan.ts";
+export {
+  type RoleEvidence,
+  type RoleOverride,
+  type RoleSource,
+  type TensorFacts,
+  tensorFacts,
+} from "./checkpoint/roles.ts";
 export {
   type PatternVerdict,
   type VerifyOptions,
