@@ -8,16 +8,14 @@ import {
   left,
   map,
   type Problem,
+  refuse,
   right,
 } from "../core/either.ts";
 import type { ByteSource } from "../io/byte-source.ts";
 import { plainBytes } from "../io/bytes.ts";
+import { CONTENT_BYTES, looksLike } from "../io/content.ts";
 import { elementBytes } from "../io/dtypes.ts";
-import {
-  LENGTH_BYTES,
-  parseSafetensorsHeader,
-  safetensorsHeaderEnd,
-} from "../io/safetensors-header.ts";
+import { parseSafetensorsHeader, safetensorsHeaderEnd } from "../io/safetensors-header.ts";
 import { parseShardIndex, shardProblems } from "../io/shard-index.ts";
 import {
   isTorchFile,
@@ -42,7 +40,7 @@ function openSafetensors(
 ): Either<readonly Problem[], Checkpoint> {
   const { name: path, size, close } = source;
   return pipe(
-    safetensorsHeaderEnd(source.read(0, Math.min(LENGTH_BYTES, size)), size, path),
+    safetensorsHeaderEnd(source.read(0, Math.min(CONTENT_BYTES, size)), size, path),
     chain((dataBegin) =>
       pipe(
         parseSafetensorsHeader(source.read(0, dataBegin), size, { source: path }),
@@ -105,6 +103,17 @@ function openTorch(source: CheckpointSource, file: string): Either<readonly Prob
   );
 }
 
+function openEither(
+  source: CheckpointSource,
+  file: string,
+): Either<readonly Problem[], Checkpoint> {
+  if (isTorchFile(source)) return openTorch(source, file);
+  const other = looksLike(source.read(0, Math.min(CONTENT_BYTES, source.size)), "safetensors");
+  if (other !== undefined)
+    return refuse(source.name, "a safetensors file or one that torch.save wrote", other);
+  return pipe(openSafetensors(source, file), chain(unpacking));
+}
+
 /**
  * Opens one file, whichever format it has. Of a pickle only dictionaries of tensors are read; nothing is executed. A
  * source that is refused is closed.
@@ -131,9 +140,7 @@ export function openCheckpointFile(
   source: CheckpointSource,
   file: string = source.name,
 ): Either<readonly Problem[], Checkpoint> {
-  const opened = isTorchFile(source)
-    ? openTorch(source, file)
-    : pipe(openSafetensors(source, file), chain(unpacking));
+  const opened = openEither(source, file);
   if (isLeft(opened)) source.close();
   return opened;
 }

@@ -2,13 +2,14 @@
 
 import { pipe } from "fp-ts/function";
 import { allOf, chain, type Either, map, type Problem, refuse, right } from "../core/either.ts";
+import { looksLike } from "./content.ts";
 import { type JsonObject, parseJsonObject } from "./json.ts";
 import { canonicalNames, type EncoderType } from "./parameter-names.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "./safetensors.ts";
 import { decodeUtf8 } from "./text.ts";
 import { type Tokenizer, tokenizerOf } from "./tokenizer.ts";
 import { parseTokenizerConfig } from "./tokenizer-config.ts";
-import { parseVocabulary } from "./vocabulary.ts";
+import { parseVocabulary, type Vocabulary } from "./vocabulary.ts";
 
 /** The files of a directory by name. */
 export type DirectoryFiles = ReadonlyMap<string, Uint8Array>;
@@ -95,16 +96,23 @@ export function readHuggingFaceTokenizer(
   return pipe(
     allOf({
       vocabulary: readFile(files, HUGGING_FACE_FILES.vocabulary, (source, bytes) =>
-        pipe(
-          decodeUtf8(source, bytes),
-          chain((text) => parseVocabulary(source, text)),
-        ),
+        readVocabulary(source, bytes),
       ),
       options: files.has(HUGGING_FACE_FILES.tokenizerConfig)
         ? readFile(files, HUGGING_FACE_FILES.tokenizerConfig, parseTokenizerConfig)
         : right({}),
     }),
     map(({ vocabulary, options }) => tokenizerOf(vocabulary, options)),
+  );
+}
+
+function readVocabulary(source: string, bytes: Uint8Array): Either<readonly Problem[], Vocabulary> {
+  // A vocabulary that begins with a special token in brackets looks like JSON.
+  const other = looksLike(bytes, "text", "json");
+  if (other !== undefined) return refuse(source, "a vocabulary", other);
+  return pipe(
+    decodeUtf8(source, bytes),
+    chain((text) => parseVocabulary(source, text)),
   );
 }
 

@@ -14,6 +14,7 @@ import {
   toError,
   tryCatch,
 } from "../core/either.ts";
+import { looksLike } from "./content.ts";
 import { decodeUtf8 } from "./text.ts";
 
 /** Any JSON value. */
@@ -51,6 +52,8 @@ export function parseJsonObject(
   source: string,
   bytes: Uint8Array,
 ): Either<readonly Problem[], JsonObject> {
+  const other = looksLike(bytes, "json", "text");
+  if (other !== undefined) return refuse(source, "JSON", other);
   return pipe(
     decodeUtf8(source, bytes),
     chain((text) => parseJson(source, text)),

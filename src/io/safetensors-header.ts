@@ -12,6 +12,7 @@ import {
   right,
   unlessProblems,
 } from "../core/either.ts";
+import { looksLike } from "./content.ts";
 import { DTYPES, type Dtype, elementBytes, isDtype } from "./dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 
@@ -55,22 +56,28 @@ export const METADATA: "__metadata__" = "__metadata__";
 
 /**
  * Reads the position of the header's end from the first 8 bytes of a file. {@link parseSafetensorsHeader} needs all
- * bytes before this position.
+ * bytes before this position. With up to 512 bytes, problems say what the file is instead.
  */
 export function safetensorsHeaderEnd(
   prefix: Uint8Array,
   fileBytes: number,
   source: string = "safetensors",
 ): Either<readonly Problem[], number> {
+  /** Says what the file is instead, if that is known. */
+  const refuseFile = (expected: string, got: string) => {
+    const other = looksLike(prefix, "safetensors");
+    if (other !== undefined) return refuse(source, "a safetensors file", other);
+    return refuse(source, expected, got);
+  };
   if (prefix.length < LENGTH_BYTES || fileBytes < LENGTH_BYTES)
-    return refuse(source, "a file of at least 8 bytes", `${Math.min(prefix.length, fileBytes)}`);
+    return refuseFile("a file of at least 8 bytes", `${Math.min(prefix.length, fileBytes)}`);
   const view = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES);
   const stated = view.getBigUint64(0, true);
   if (stated > BigInt(MAX_HEADER))
-    return refuse(source, `safetensors, whose header has at most ${MAX_HEADER} bytes`, `${stated}`);
+    return refuseFile(`safetensors, whose header has at most ${MAX_HEADER} bytes`, `${stated}`);
   const end = LENGTH_BYTES + Number(stated);
   if (end <= fileBytes) return right(end);
-  return refuse(source, `a header within the file's ${fileBytes} bytes`, `one that ends at ${end}`);
+  return refuseFile(`a header within the file's ${fileBytes} bytes`, `one that ends at ${end}`);
 }
 
 /**

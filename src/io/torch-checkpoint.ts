@@ -3,9 +3,10 @@
  * followed by the storages. No code of the file is executed, and a tensor's bytes are read on request.
  */
 import { describe } from "../core/checks.ts";
-import { type Either, isLeft, type Problem, refuse, unlessProblems } from "../core/either.ts";
+import { type Either, isLeft, left, type Problem, refuse, unlessProblems } from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { plainBytes } from "./bytes.ts";
+import { CONTENT_BYTES, looksLike } from "./content.ts";
 import { elementBytes } from "./dtypes.ts";
 import { type PickleValue, readPickle } from "./pickle.ts";
 import { findStateDict } from "./state-dict.ts";
@@ -33,6 +34,9 @@ const LEGACY: readonly number[] = [
 const ARCHIVE: readonly number[] = [0x50, 0x4b, 3, 4];
 /** The longest accepted pickle in bytes. A tensor takes some hundred bytes. */
 const MOST_PICKLE = 32 * 2 ** 20;
+
+/** The expectation in problems with the whole file. */
+const SAVED = "a file that torch.save wrote";
 
 function beginsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
   return prefix.every((byte, i) => bytes[i] === byte);
@@ -74,11 +78,13 @@ function tensorsOf(
 function readArchive(source: ByteSource): Either<readonly Problem[], readonly TorchTensor[]> {
   const directory = readZipDirectory(source);
   if (isLeft(directory)) return directory;
-  const files = directory.right;
-  const [pickle, another] = [...files.keys()].filter((name) => /(^|\/)data\.pkl$/.test(name));
-  const place = files.get(pickle ?? "");
-  if (pickle === undefined || place === undefined || another !== undefined)
-    return refuse(source.name, "one data.pkl", pickle === undefined ? "none" : "several");
+  const { files, refused } = directory.right;
+  const names = [...files.keys(), ...refused.keys()];
+  const [pickle, another] = names.filter((name) => /(^|\/)data\.pkl$/.test(name));
+  if (pickle === undefined) return refuse(source.name, SAVED, "a zip archive without a data.pkl");
+  if (another !== undefined) return refuse(source.name, "one data.pkl", "several");
+  const place = files.get(pickle);
+  if (place === undefined || refused.size > 0) return left([...refused.values()]);
   const folder = pickle.slice(0, -"data.pkl".length);
   const order = files.get(`${folder}byteorder`);
   if (order !== undefined) {
@@ -153,7 +159,8 @@ export function readTorchFile(
   const begin = source.read(0, Math.min(source.size, LEGACY.length));
   if (beginsWith(begin, LEGACY)) return readLegacy(source);
   if (beginsWith(begin, ARCHIVE)) return readArchive(source);
-  return refuse(source.name, "a file that torch.save wrote", "another");
+  const content = source.read(0, Math.min(source.size, CONTENT_BYTES));
+  return refuse(source.name, SAVED, looksLike(content) ?? "another file");
 }
 
 /** Whether a tensor's elements are in row-major order without gaps. */

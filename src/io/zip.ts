@@ -2,14 +2,7 @@
  * The directory of a zip archive with uncompressed files, as written by PyTorch. Compressed files are refused. Format:
  * APPNOTE.TXT of PKWARE, 4.3.
  */
-import {
-  type Either,
-  isLeft,
-  type Problem,
-  refuse,
-  right,
-  unlessProblems,
-} from "../core/either.ts";
+import { type Either, isLeft, type Problem, refuse, right } from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { decodeLossy } from "./text.ts";
 
@@ -113,13 +106,24 @@ function dataBegin(source: ByteSource, position: number): number {
   return position + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
 }
 
-/** Reads the record at `at` into `files` or `problems`; returns the position of the next one. */
+/** The files of an archive by name. */
+export interface ZipFiles {
+  readonly files: ReadonlyMap<string, ZipEntry>;
+  /** Files that cannot be read, such as compressed ones. */
+  readonly refused: ReadonlyMap<string, Problem>;
+}
+
+interface MutableFiles {
+  readonly files: Map<string, ZipEntry>;
+  readonly refused: Map<string, Problem>;
+}
+
+/** Reads the record at `at` into one of the two maps. Returns the position of the next one. */
 function readEntry(
   source: ByteSource,
   bytes: Uint8Array,
   at: number,
-  files: Map<string, ZipEntry>,
-  problems: Problem[],
+  { files, refused }: MutableFiles,
 ): number {
   const view = viewOf(bytes);
   const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map((field) =>
@@ -129,7 +133,7 @@ function readEntry(
   if (next > bytes.length) return Number.NaN;
   const name = decodeLossy(bytes.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameBytes));
   const report = (expected: string, got: string): number => {
-    problems.push({ path: `${source.name}: ${name}`, expected, got });
+    refused.set(name, { path: `${source.name}: ${name}`, expected, got });
     return next;
   };
   if ((view.getUint16(at + 8, true) & 1) !== 0) return report("a plain file", "an encrypted one");
@@ -144,26 +148,23 @@ function readEntry(
   return next;
 }
 
-/** The files of an archive by name. */
-export function readZipDirectory(
-  source: ByteSource,
-): Either<readonly Problem[], ReadonlyMap<string, ZipEntry>> {
+/** Reads the names and places of an archive's files. */
+export function readZipDirectory(source: ByteSource): Either<readonly Problem[], ZipFiles> {
   const directory = findDirectory(source);
   if (isLeft(directory)) return directory;
   const { begin, bytes: length, count } = directory.right;
   if (!(length <= MOST_DIRECTORY && begin + length <= source.size && count <= length))
     return refuse(source.name, "a directory within the archive", `${length} bytes from ${begin}`);
   const bytes = source.read(begin, begin + length);
-  const files = new Map<string, ZipEntry>();
-  const problems: Problem[] = [];
+  const read: MutableFiles = { files: new Map(), refused: new Map() };
   let at = 0;
   for (let i = 0; i < count; i++) {
     const whole = at + CENTRAL_BYTES <= bytes.length;
     if (whole && viewOf(bytes).getUint32(at, true) === CENTRAL)
-      at = readEntry(source, bytes, at, files, problems);
+      at = readEntry(source, bytes, at, read);
     else at = Number.NaN;
     if (Number.isNaN(at))
       return refuse(source.name, `${count} files in its directory`, `a broken record after ${i}`);
   }
-  return unlessProblems(problems, files);
+  return right(read);
 }

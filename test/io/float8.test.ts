@@ -1,12 +1,10 @@
-import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { type Float8, widenFloat8 } from "../../src/io/float8.ts";
 import { readSafetensorsOrThrow, toFloat32 } from "../../src/io/safetensors.ts";
+import { readTorchFixture } from "./torch-fixtures.ts";
 
 /** The values that PyTorch gives to all bytes. Made by scripts/build-torch-files.py. */
-const values = readSafetensorsOrThrow(
-  new Uint8Array(readFileSync(new URL("torch/float8.safetensors", import.meta.url))),
-).tensors;
+const values = readSafetensorsOrThrow(readTorchFixture("float8.safetensors")).tensors;
 
 const DTYPES: readonly Float8[] = ["F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"];
 const everyByte = Uint8Array.from({ length: 256 }, (_, code) => code);

@@ -145,7 +145,7 @@ const entry = (dtype: string, shape: string, offsets: string): string =>
   `{"a":{"dtype":${dtype},"shape":${shape},"data_offsets":${offsets}}}`;
 
 test.each([
-  ["nothing", new Uint8Array(0), /at least 8 bytes, got 0/],
+  ["nothing", new Uint8Array(0), /expected a safetensors file, got an empty file/],
   ["seven bytes", new Uint8Array(7), /at least 8 bytes, got 7/],
   ["no header", new Uint8Array(8), /\{ as its first byte, got nothing/],
   ["a header length of 2^60", fileOf("{}", [], 1n << 60n), /at most 100000000 bytes, got 115292/],

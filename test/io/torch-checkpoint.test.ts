@@ -1,15 +1,12 @@
 /** State dicts that torch.save wrote, read equal to their twin in safetensors; and files that are none. */
 
-import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isLeft, isRight } from "../../src/core/either.ts";
 import type { ByteSource } from "../../src/io/byte-source.ts";
 import { readSafetensorsOrThrow } from "../../src/io/safetensors.ts";
 import { readTorchFile, tiedTensors, torchTensorBytes } from "../../src/io/torch-checkpoint.ts";
-
-const read = (name: string): Uint8Array =>
-  new Uint8Array(readFileSync(new URL(`torch/${name}`, import.meta.url)));
+import { readTorchFixture } from "./torch-fixtures.ts";
 
 function sourceOf(bytes: Uint8Array): ByteSource {
   return {
@@ -40,8 +37,8 @@ describe.each([
   ["training.bin", "training.safetensors", []],
   ["training-legacy.bin", "training.safetensors", []],
 ])("%s", (name, twinName, tied) => {
-  const source = sourceOf(read(name));
-  const twin = readSafetensorsOrThrow(read(twinName)).tensors;
+  const source = sourceOf(readTorchFixture(name));
+  const twin = readSafetensorsOrThrow(readTorchFixture(twinName)).tensors;
 
   test("has the tensors of its twin, bit for bit", () => {
     const found = readTorchFile(source);
@@ -60,7 +57,7 @@ describe.each([
   });
 
   test("cut or altered anywhere it is refused or read, and never leaves its bytes", () => {
-    const bytes = read(name);
+    const bytes = readTorchFixture(name);
     fc.assert(
       fc.property(
         fc.nat(bytes.length - 1),
@@ -84,7 +81,7 @@ describe.each([
 
 /** A file of the older format with a state dict of one's own. */
 function legacy(state: string | Uint8Array): Uint8Array {
-  const head = read("legacy.bin").subarray(0, 15);
+  const head = readTorchFixture("legacy.bin").subarray(0, 15);
   const text = (value: string): Uint8Array => Uint8Array.from(Buffer.from(value, "latin1"));
   const system = text("\x80\x02}X\x0d\x00\x00\x00little_endian\x88s.");
   const parts = [head, text("\x80\x02M\xe9\x03."), system];
@@ -166,7 +163,7 @@ describe("pickles that are no state dicts", () => {
 
 describe("zip archives", () => {
   test("compressed and encrypted files are refused by name", () => {
-    const bytes = read("zip.bin");
+    const bytes = readTorchFixture("zip.bin");
     const central = Buffer.from(bytes).lastIndexOf(Buffer.from([0x50, 0x4b, 1, 2]));
     const changed = (at: number, value: number): Uint8Array => {
       const copy = bytes.slice();
