@@ -14,23 +14,56 @@ const ENCODER_MODULES: Readonly<Record<EncoderType, readonly string[]>> = {
   distilbert: ["embeddings", "transformer"],
 };
 
+/** The top-level modules of a head. */
+const HEAD_MODULES: Readonly<Record<EncoderType, readonly string[]>> = {
+  bert: ["classifier"],
+  distilbert: ["pre_classifier", "classifier"],
+};
+
+/** The modules of DataParallel, of classes with a member `model`, torch.compile, FSDP and activation checkpointing. */
+const WRAPPERS: readonly string[] = [
+  "module",
+  "model",
+  "_orig_mod",
+  "_fsdp_wrapped_module",
+  "_checkpoint_wrapped_module",
+];
+
+/** Removes wrappers from a name if the result is a name of the encoder or head. */
+function unwrappedName(modelType: EncoderType, current: string): string {
+  const parts = current.split(".").filter((part) => !WRAPPERS.includes(part));
+  const [first = ""] = parts;
+  const isKnown =
+    first === modelType ||
+    ENCODER_MODULES[modelType].includes(first) ||
+    HEAD_MODULES[modelType].includes(first);
+  return isKnown ? parts.join(".") : current;
+}
+
 /**
  * Renames tensors to their names in a sequence classifier. As in transformers, the prefix is added only if no name has
- * it. Two tensors with the same new name are a problem.
+ * it. Parts of wrappers are removed unless a tensor has the name without them. Two tensors with the same new name are a
+ * problem.
  */
 export function canonicalNames<T>(
   modelType: EncoderType,
   tensors: ReadonlyMap<string, T>,
 ): Either<readonly Problem[], ReadonlyMap<string, T>> {
   const prefix = `${modelType}.`;
-  const bare = ![...tensors.keys()].some((name) => name.startsWith(prefix));
+  const all = [...tensors].map(([stored, tensor]) => {
+    const current = stored.replace(/\.gamma$/, ".weight").replace(/\.beta$/, ".bias");
+    return { stored, tensor, current, name: unwrappedName(modelType, current) };
+  });
+  const bare = !all.some(({ name }) => name.startsWith(prefix));
+  const prefixed = (name: string): string =>
+    bare && ENCODER_MODULES[modelType].includes(name.split(".")[0] ?? "") ? prefix + name : name;
+  const plain = new Set(all.filter(({ name, current }) => name === current).map((a) => a.name));
   const named = new Map<string, T>();
   const storedAs = new Map<string, string>();
   const problems: Problem[] = [];
-  for (const [stored, tensor] of tensors) {
-    const current = stored.replace(/\.gamma$/, ".weight").replace(/\.beta$/, ".bias");
-    const inEncoder = ENCODER_MODULES[modelType].includes(current.split(".")[0] ?? "");
-    const name = bare && inEncoder ? prefix + current : current;
+  for (const { stored, tensor, current, name: unwrapped } of all) {
+    const yields = unwrapped !== current && plain.has(unwrapped);
+    const name = yields ? current : prefixed(unwrapped);
     const other = storedAs.get(name);
     if (other !== undefined)
       problems.push({ path: stored, expected: `one tensor for ${name}`, got: `${other} too` });
