@@ -181,7 +181,8 @@ export const classifyCommand: Command = defineCommand({
         tokens: (tokenizer, config) =>
           firstBatchTokens(tokenizer, rows, batchSize, longestInput(config, values)),
       });
-      const { classifier } = loaded;
+      const { classifier, notices } = loaded;
+      for (const notice of notices) console.err.write(`${notice}\n`);
       if (plan) printPlan(classifier, json, console);
       const maxLength = longestInput(classifier.config, values);
       const began = performance.now();

@@ -21,13 +21,13 @@ import { formatPattern } from "../prune/pattern.ts";
 import { initialiseTrainingPruning, parseTrainingPruning } from "../train/pruning.ts";
 import { trainingSettings } from "../train/settings.ts";
 import { KIND_OF_MODULE } from "../train/trainable-model.ts";
+import type { Named } from "./model-fit.ts";
 import type { RunDescription } from "./plan.ts";
 import { overrideProblems, type RecipeOverrides, recipeWith } from "./recipe-overrides.ts";
 import { pruningSteps, RECIPES, type Recipe, recipePruningConfig } from "./recipes.ts";
 import {
   checkTeacher,
   type LoadedModel,
-  type Named,
   startFromModel,
   startFromVocabulary,
 } from "./starting-model.ts";

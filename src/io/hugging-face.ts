@@ -31,9 +31,9 @@ export interface StoredModel {
 }
 
 /**
- * Reads config.json and model.safetensors. Old names are replaced: `gamma` and `beta` become `weight` and `bias`, and
- * the tensors of a bare encoder get the prefix of a classifier. Tensors may be missing: a pre-trained encoder has no
- * classifier. `compareNames` lists them.
+ * Reads config.json and model.safetensors. Tensors get the names of a classifier: `gamma` and `beta` become `weight` and
+ * `bias`, the prefix of the encoder is added, and prefixes of wrapped models, such as `module.`, are removed. Tensors may
+ * be missing: a pre-trained encoder has no classifier. `compareNames` lists them.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export function readHuggingFaceModel(
 ): Either<readonly Problem[], StoredModel> {
   return pipe(
     allOf({
-      config: readFile(files, HUGGING_FACE_FILES.config, parseJsonObject),
+      config: readHuggingFaceConfig(files),
       weights: readFile(files, HUGGING_FACE_FILES.weights, (source, bytes) =>
         readSafetensors(bytes, { source }),
       ),
@@ -70,6 +70,13 @@ export function readHuggingFaceModel(
       ),
     ),
   );
+}
+
+/** Reads config.json. */
+export function readHuggingFaceConfig(
+  files: DirectoryFiles,
+): Either<readonly Problem[], JsonObject> {
+  return readFile(files, HUGGING_FACE_FILES.config, parseJsonObject);
 }
 
 /**
@@ -131,9 +138,7 @@ function readFile<T>(
   parse: (source: string, bytes: Uint8Array) => Either<readonly Problem[], T>,
 ): Either<readonly Problem[], T> {
   const bytes = files.get(name);
-  if (bytes !== undefined) return parse(name, bytes);
-  const others = files.size === 0 ? "an empty directory" : `only ${[...files.keys()].join(", ")}`;
-  return refuse(name, "this file", others);
+  return bytes === undefined ? refuse(name, "this file", "none") : parse(name, bytes);
 }
 
 /** The model type of a configuration. Old files of BERT have no `model_type`. */

@@ -4,24 +4,17 @@ import { basename, dirname, join } from "node:path";
 import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type CheckpointSource, openCheckpointFile, openShards } from "../checkpoint/open.ts";
-import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
-import { chain, type Either, getOrThrow, type Problem, refuse, right } from "../core/either.ts";
-import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
-import { SHARD_INDEX } from "../io/shard-index.ts";
+import {
+  chain,
+  type Either,
+  getOrThrow,
+  isLeft,
+  type Problem,
+  refuse,
+  right,
+} from "../core/either.ts";
+import { findWeights } from "../run/stored-checkpoint.ts";
 import { kindOfPath, readAt, readBytes } from "./files.ts";
-
-/** The file names that transformers used before safetensors. */
-const TORCH_WEIGHTS = "pytorch_model.bin";
-const TORCH_SHARD_INDEX = "pytorch_model.bin.index.json";
-
-/** The weights of a directory are the first of these files that it has. */
-const DIRECTORY_FILES: readonly string[] = [
-  SHARD_INDEX,
-  HUGGING_FACE_FILES.weights,
-  PACKED_WEIGHTS,
-  TORCH_WEIGHTS,
-  TORCH_SHARD_INDEX,
-];
 
 function openFile(path: string): Either<readonly Problem[], CheckpointSource> {
   try {
@@ -74,12 +67,8 @@ export async function openCheckpoint(
   const kind = await kindOfPath(path);
   if (kind === "nothing") return refuse(path, "a checkpoint", "nothing there");
   if (kind === "directory") {
-    for (const name of DIRECTORY_FILES) {
-      const file = join(path, name);
-      if ((await kindOfPath(file)) === "file") return openCheckpoint(file);
-    }
-    const expected = `${SHARD_INDEX}, ${HUGGING_FACE_FILES.weights}, ${PACKED_WEIGHTS} or ${TORCH_WEIGHTS} in the directory`;
-    return refuse(path, expected, "none of them");
+    const file = await findWeights({ kind: kindOfPath }, path);
+    return isLeft(file) ? file : openCheckpoint(file.right);
   }
   if (path.endsWith(".index.json")) {
     const openShard = (name: string) => openFile(join(dirname(path), name));

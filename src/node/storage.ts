@@ -27,11 +27,12 @@ export const nodeStorage: RunStorage = {
     await mkdir(dirname(path), { recursive: true });
     writeFileAtomically(path, content);
   },
+  openCheckpoint,
 };
 
 /**
- * Reads config.json, the weights (model.safetensors, else model.packed.safetensors) and the tokenizer of a directory,
- * or returns all problems. `label` names the option in the problem of a missing directory.
+ * Reads config.json, the tokenizer and the weights of a directory, in any format that `openCheckpoint` opens, or returns
+ * all problems. `label` names the option in the problem of a missing directory.
  *
  * @example
  * ```ts
@@ -107,5 +108,5 @@ export function loadSparseClassifier(
   backend: Backend,
   options: LoadClassifierOptions = {},
 ): Promise<LoadedClassifier> {
-  return loadClassifier({ storage: nodeStorage, openCheckpoint }, directory, backend, options);
+  return loadClassifier(nodeStorage, directory, backend, options);
 }

@@ -19,7 +19,7 @@ import {
   type PlannedFinetuning,
   planFinetuning,
 } from "../experiment/finetuning.ts";
-import type { Named } from "../experiment/starting-model.ts";
+import type { Named } from "../experiment/model-fit.ts";
 import { parseGlueTsv } from "../io/glue.ts";
 import { decodeUtf8 } from "../io/text.ts";
 import { parseVocabulary } from "../io/vocabulary.ts";

@@ -1,9 +1,8 @@
-/** Reads and saves models in Hugging Face's directory layout. */
+/** Reads and saves models in Hugging Face's directory layout. Every command reads models here. */
 
 import { pipe } from "fp-ts/function";
-import { openCheckpointFile } from "../checkpoint/open.ts";
-import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
-import { PACKED_METADATA } from "../checkpoint/packed-manifest.ts";
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
+import { isFloatingPoint } from "../checkpoint/zero-pruned.ts";
 import {
   allOf,
   chain,
@@ -16,31 +15,32 @@ import {
   type Problem,
   prefixPaths,
   right,
+  unlessProblems,
 } from "../core/either.ts";
 import type { LoadedModel } from "../experiment/starting-model.ts";
 import {
   HUGGING_FACE_FILES,
-  readHuggingFaceModel,
+  readHuggingFaceConfig,
   readHuggingFaceTokenizer,
-  widenTensors,
 } from "../io/hugging-face.ts";
 import { writeHuggingFaceDirectory } from "../io/hugging-face-writer.ts";
-import { tensorFromFloat32, writeSafetensors } from "../io/safetensors.ts";
-import { parseSafetensorsHeader } from "../io/safetensors-header.ts";
+import { canonicalNames, compareNames } from "../io/parameter-names.ts";
+import { tensorFromFloat32, toFloat32 } from "../io/safetensors.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
-import { parseModelConfig } from "../model/config.ts";
-import type { NamedValues } from "../model/parameters.ts";
+import { type ModelConfig, parseModelConfig } from "../model/config.ts";
+import { type NamedValues, parameterList } from "../model/parameters.ts";
 import {
+  directoryProblem,
   type FileMap,
   inDirectory,
   joinPath,
-  kindProblem,
   type RunStorage,
   readDirectory,
   writeDirectory,
 } from "./storage.ts";
+import { openStoredCheckpoint } from "./stored-checkpoint.ts";
 
-/** The contents of a model directory to write. */
+/** A model to save. */
 export interface SavedModel {
   /** The contents of config.json. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -48,71 +48,121 @@ export interface SavedModel {
   readonly tokenizer: Tokenizer;
 }
 
-const FILE_NAMES: readonly string[] = Object.values(HUGGING_FACE_FILES);
+/** A model whose tensors are read one at a time. */
+export interface OpenModel extends Omit<LoadedModel, "tensors"> {
+  /** By transformers' names. */
+  readonly tensors: ReadonlyMap<string, CheckpointEntry>;
+  /** Reads a tensor as 32-bit floats. @throws InputError for a damaged packed tensor, or the storage's error */
+  readonly read: (entry: CheckpointEntry) => NamedValues;
+  readonly close: () => void;
+}
+
+const { weights: WEIGHTS, ...SMALL_FILES } = HUGGING_FACE_FILES;
+const SMALL_FILE_NAMES: readonly string[] = Object.values(SMALL_FILES);
 
 /**
- * Reads config.json, the weights (model.safetensors, else model.packed.safetensors) and the tokenizer of a directory,
- * or returns all problems. `label` names the option in the problem of a missing directory.
+ * Reads config.json and the tokenizer of a directory, and opens its weights, in any form that a checkpoint has. Returns
+ * all problems. `label` names the option in the problem of a missing directory.
  */
-export async function readModelDirectory(
+export async function openModelDirectory(
   storage: RunStorage,
   directory: string,
   label: string,
-): Promise<Either<readonly Problem[], LoadedModel>> {
-  const missing = await kindProblem(storage, "directory", label, directory);
+): Promise<Either<readonly Problem[], OpenModel>> {
+  const missing = await directoryProblem(storage, label, directory);
   if (missing !== undefined) return left([missing]);
-  const files = unpackedFiles(directory, await readModelFiles(storage, directory));
-  if (isLeft(files)) return files;
-  return pipe(
+  const files = await readDirectory(storage, directory, (name) => SMALL_FILE_NAMES.includes(name));
+  const opened = await (storage.openCheckpoint?.(directory) ??
+    openStoredCheckpoint(storage, directory));
+  const model = pipe(
     allOf({
-      model: readHuggingFaceModel(files.right),
-      tokenizer: readHuggingFaceTokenizer(files.right),
+      config: readConfig(directory, files),
+      checkpoint: opened,
+      tokenizer: pipe(readHuggingFaceTokenizer(files), inDirectory(directory)),
     }),
-    inDirectory(directory),
-    chain(({ model, tokenizer }) =>
+    chain(({ config, checkpoint, tokenizer }) =>
       pipe(
-        parseModelConfig(model.config),
+        nameTensors(config, checkpoint),
+        map((named) => ({
+          ...named,
+          config,
+          tokenizer,
+          weights: checkpoint.path,
+          read: (entry: CheckpointEntry) => {
+            return { shape: entry.shape, data: toFloat32(checkpoint.read(entry)) };
+          },
+          close: checkpoint.close,
+        })),
+      ),
+    ),
+  );
+  if (isLeft(model) && isRight(opened)) opened.right.close();
+  return model;
+}
+
+function readConfig(directory: string, files: FileMap): Either<readonly Problem[], ModelConfig> {
+  return pipe(
+    readHuggingFaceConfig(files),
+    inDirectory(directory),
+    chain((json) =>
+      pipe(
+        parseModelConfig(json),
         prefixPaths(`${joinPath(directory, HUGGING_FACE_FILES.config)}: `),
-        map((config) => ({ config, tensors: widenTensors(model.tensors), tokenizer })),
       ),
     ),
   );
 }
 
-/** Reads the files of a model; packed weights only if there are no plain weights. */
-async function readModelFiles(storage: RunStorage, directory: string): Promise<FileMap> {
-  const files = await readDirectory(storage, directory, (name) => FILE_NAMES.includes(name));
-  const packed = joinPath(directory, PACKED_WEIGHTS);
-  if (files.has(HUGGING_FACE_FILES.weights) || (await storage.kind(packed)) !== "file")
-    return files;
-  return new Map([...files, [PACKED_WEIGHTS, await storage.read(packed)]]);
+/** The tensors of a checkpoint that a model has parameters for, by transformers' names, and the names of the others. */
+function nameTensors(
+  config: ModelConfig,
+  { path, entries, tied }: Checkpoint,
+): Either<readonly Problem[], Pick<OpenModel, "tensors" | "unused">> {
+  const stored = new Map(entries.map((entry) => [entry.name, { stored: entry.name, entry }]));
+  for (const [alias, name] of tied) {
+    const first = stored.get(name);
+    if (first !== undefined) stored.set(alias, { stored: alias, entry: first.entry });
+  }
+  return pipe(
+    canonicalNames(config.modelType, stored),
+    prefixPaths(`${path}: `),
+    chain((named) => {
+      const names = parameterList(config).map(({ name }) => name);
+      const tensors = new Map(
+        names.flatMap((name) => {
+          const found = named.get(name);
+          return found === undefined ? [] : [[name, found.entry] as const];
+        }),
+      );
+      const problems = [...tensors].flatMap(([name, { dtype }]): readonly Problem[] => {
+        if (isFloatingPoint(dtype)) return [];
+        return [{ path: `${path}: ${name}`, expected: "floating-point numbers", got: dtype }];
+      });
+      const { unexpected } = compareNames(names, named);
+      const unused = unexpected.flatMap((name) => named.get(name)?.stored ?? []);
+      return unlessProblems(problems, { tensors, unused });
+    }),
+  );
 }
 
-/** Unpacks packed weights to model.safetensors. The packed file may have that name too. */
-function unpackedFiles(directory: string, files: FileMap): Either<readonly Problem[], FileMap> {
-  const name = files.has(HUGGING_FACE_FILES.weights) ? HUGGING_FACE_FILES.weights : PACKED_WEIGHTS;
-  const bytes = files.get(name);
-  if (bytes === undefined || (name !== PACKED_WEIGHTS && !hasManifest(bytes))) return right(files);
-  const opened = openCheckpointFile({
-    name: joinPath(directory, name),
-    size: bytes.length,
-    read: (begin, end) => bytes.slice(begin, end),
-    close: () => {},
-  });
+/** Reads a model whole; see {@link openModelDirectory}. */
+export async function readModelDirectory(
+  storage: RunStorage,
+  directory: string,
+  label: string,
+): Promise<Either<readonly Problem[], LoadedModel>> {
+  const opened = await openModelDirectory(storage, directory, label);
   if (isLeft(opened)) return opened;
-  const { entries, read } = opened.right;
+  const { read, close, tensors, ...model } = opened.right;
   try {
-    const weights = writeSafetensors(new Map(entries.map((entry) => [entry.name, read(entry)])));
-    return right(new Map([...files, [HUGGING_FACE_FILES.weights, weights]]));
+    const values = [...tensors].map(([name, entry]) => [name, read(entry)] as const);
+    return right({ ...model, tensors: new Map(values) });
   } catch (error) {
     if (error instanceof InputError) return left(error.problems);
     throw error;
+  } finally {
+    close();
   }
-}
-
-function hasManifest(bytes: Uint8Array): boolean {
-  const header = parseSafetensorsHeader(bytes, bytes.length);
-  return isRight(header) && PACKED_METADATA in header.right.metadata;
 }
 
 /** Saves a model so that transformers' `from_pretrained` loads it; tensors are written as F32. */

@@ -1,4 +1,5 @@
 /** The storage of a run: a file system, or anything that stores bytes by path. `/` separates the parts of a path. */
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type Either, left, mapLeft, type Problem, right } from "../core/either.ts";
 
 /** What exists at a path. */
@@ -12,6 +13,8 @@ export interface RunStorage {
   read(path: string): Promise<Uint8Array>;
   /** Writes a file completely or not at all, and creates its directory. */
   write(path: string, content: Uint8Array | string): Promise<void>;
+  /** Opens the checkpoint of a directory without reading its files whole. Default: its files are read whole. */
+  openCheckpoint?(directory: string): Promise<Either<readonly Problem[], Checkpoint>>;
 }
 
 /** Files of one directory by name. */

@@ -145,7 +145,11 @@ describe("espalier classify", () => {
       ["--text", "a"],
       /^MODEL: expected a directory, got .*nowhere \(does not exist\)\n$/,
     ],
-    ["task", ["--text", "a"], /config\.json: expected this file, got none\n$/],
+    [
+      "task",
+      ["--text", "a"],
+      /config\.json: expected this file, got none\n.*: expected model\.safetensors.* got none of them\n.*vocab\.txt: expected this file, got none\n$/,
+    ],
   ])("refuses on %s: %j", async (model, more, message) => {
     const { code, out, err } = await espalier(["classify", path(model), ...more]);
     expect({ code, out }).toEqual({ code: 2, out: "" });
@@ -170,7 +174,7 @@ describe("espalier classify", () => {
     const narrow = await espalier(["classify", path("narrow"), "--text", "a"]);
     expect(narrow).toMatchObject({ code: 2, out: "" });
     expect(narrow.err).toMatch(
-      /classifier\.weight: expected floating-point numbers \[2, 8\], got F32 \[2, 16\]$/m,
+      /classifier\.weight: expected a tensor of shape \[2, 8\], got \[2, 16\]$/m,
     );
     expect(narrow.err.split("\n").length).toBeGreaterThan(10);
 
@@ -183,6 +187,31 @@ describe("espalier classify", () => {
     const broken = await espalier(["classify", path("broken"), "--text", "a", "--json"]);
     expect(broken).toMatchObject({ code: 2, out: "" });
     expect(broken.err).toBe("text 1: expected logits that are finite, got NaN\n");
+  });
+
+  test("says what is not used, on standard error alone, and reads wrapped names", async () => {
+    await writeModel(path("deep"), { num_hidden_layers: 2 });
+    const config = JSON.parse(readFileSync(path("deep", "config.json"), "utf8"));
+    writeFileSync(path("deep", "config.json"), JSON.stringify({ ...config, num_hidden_layers: 1 }));
+    const argv = ["--file", path("texts.txt"), "--json", "--variant", "scalar"];
+    const { code, out, err } = await espalier(["classify", path("deep"), ...argv]);
+    expect(code).toBe(0);
+    expect(err).toMatch(
+      /^.*deep: not used: 16 tensors \(bert\.encoder\.layer\.1\..* and 13 more\)\n$/,
+    );
+    const events = out.trim().split("\n");
+    expect(events.map((line) => JSON.parse(line).event)).toEqual([
+      ...TEXTS.map(() => "text"),
+      "end",
+    ]);
+
+    await writeModel(path("wrapped"), { id2label: { 0: "bare", 1: "green" } });
+    const weights = path("wrapped", "model.safetensors");
+    const { tensors, metadata } = readSafetensorsOrThrow(readFileSync(weights));
+    const wrapped = [...tensors].map(([name, tensor]) => [`module.${name}`, tensor] as const);
+    writeFileSync(weights, writeSafetensors(new Map(wrapped), metadata));
+    const more = ["--layers", "dense", "--variant", "scalar"];
+    expect(await answers("wrapped", ...more)).toEqual(await answers("dense", ...more));
   });
 
   test("refuses a line of three texts, and names a setting's file", async () => {
@@ -218,7 +247,20 @@ describe("espalier classify", () => {
     await writeModel(path("short"), {}, (name) => name !== "classifier.weight");
     const missing = await espalier(["classify", path("short"), "--text", "a"]);
     expect(missing.code).toBe(2);
-    expect(missing.err).toMatch(/: classifier\.weight: expected this tensor, got none\n$/);
+    expect(missing.err).toMatch(
+      /model\.safetensors: expected all 25 tensors of a bert classifier, got 24; missing: classifier\.weight\n$/,
+    );
+    const config = JSON.parse(readFileSync(path("dense", "config.json"), "utf8"));
+    await writeModel(path("unlike"));
+    writeFileSync(
+      path("unlike", "config.json"),
+      JSON.stringify({ ...config, model_type: "distilbert" }),
+    );
+    const unlike = await espalier(["classify", path("unlike"), "--text", "a"]);
+    expect({ code: unlike.code, out: unlike.out }).toEqual({ code: 2, out: "" });
+    expect(unlike.err).toMatch(
+      /^.*model\.safetensors: expected tensors of a distilbert classifier, such as distilbert\.\S+, got \d+ tensors \(.* and \d+ more\)\n$/,
+    );
     await writeModel(path("words"));
     writeFileSync(path("words", "vocab.txt"), `${VOCABULARY}more\n`);
     const words = await espalier(["classify", path("words"), "--text", "a"]);

@@ -127,20 +127,31 @@ test("options that contradict each other", async () => {
 });
 
 test("a vocabulary that does not match the model", async () => {
-  const short = await modelWith("vocab.txt", VOCABULARY.replace("vine\n", ""));
+  const long = await modelWith("vocab.txt", `${VOCABULARY}more\n`);
   await refused(
-    { model: short },
-    `${join(short, "vocab.txt")}: expected the 21 tokens that`,
-    "got 20 tokens",
+    { model: long },
+    `${join(long, "vocab.txt")}: expected at most the 21 tokens of the model, got 22\n`,
   );
   writeFileSync(path("other.txt"), VOCABULARY.replace("vine", "ivy"));
   await refused(
     { vocab: path("other.txt") },
     'other.txt:10: expected the model\'s own token "vine", got "ivy"',
   );
+  writeFileSync(path("long.txt"), `${VOCABULARY}more\n`);
   await refused(
-    { model: undefined, vocab: path("model", "vocab.txt") },
-    "expected the 30522 tokens that bert-mini has, got 21 tokens",
+    { vocab: path("long.txt") },
+    'long.txt:22: expected the model\'s own token none, got "more"',
+  );
+  writeFileSync(path("short.txt"), VOCABULARY.replace("not\n", ""));
+  await refused(
+    { vocab: path("short.txt") },
+    'short.txt:21: expected the model\'s own token "not", got none',
+  );
+  const words = Array.from({ length: 30522 }, (_, i) => `word${i}\n`);
+  writeFileSync(path("huge.txt"), VOCABULARY + words.join(""));
+  await refused(
+    { model: undefined, vocab: path("huge.txt") },
+    "huge.txt: expected at most the 30522 tokens of bert-mini, got 30543\n",
   );
   writeFileSync(path("bare.txt"), "tree\n");
   await refused({ vocab: path("bare.txt") }, "the special token [CLS]");

@@ -127,8 +127,8 @@ describe("reading a model", () => {
 
   test("absent and broken files are all reported, by name", () => {
     expect(problemsOf(readHuggingFaceModel(new Map()))).toEqual([
-      "config.json: expected this file, got an empty directory",
-      "model.safetensors: expected this file, got an empty directory",
+      "config.json: expected this file, got none",
+      "model.safetensors: expected this file, got none",
     ]);
     const files = new Map([
       ["config.json", utf8('{"a":1,"a":2}')],
@@ -136,7 +136,7 @@ describe("reading a model", () => {
     ]);
     expect(problemsOf(readHuggingFaceModel(files))).toEqual([
       'config.json: expected every name once in its object, got "a" twice',
-      "model.safetensors: expected this file, got only config.json, pytorch_model.bin",
+      "model.safetensors: expected this file, got none",
     ]);
     const cut = new Map(directory({}, named("a"))).set("model.safetensors", new Uint8Array(4));
     expect(() => getOrThrow(readHuggingFaceModel(cut))).toThrow(

@@ -14,9 +14,11 @@ import { memoryStorage } from "./memory-storage.ts";
 
 const storage = memoryStorage();
 
-beforeAll(async () => {
+/** Saves the small model with other settings. */
+async function saveModel(directory: string, changes: object = {}): Promise<void> {
+  const config = { ...CONFIG, ...changes };
   const backend = createBackend({ variant: "scalar" });
-  const parameters = initialiseParameters(backend, parseModelConfigOrThrow(CONFIG), 7);
+  const parameters = initialiseParameters(backend, parseModelConfigOrThrow(config), 7);
   const tensors = new Map(
     [...parameters].map(([name, { value }]) => [
       name,
@@ -24,7 +26,11 @@ beforeAll(async () => {
     ]),
   );
   const tokenizer = createTokenizer(VOCABULARY);
-  await saveModelDirectory(storage, "model", { config: CONFIG, tensors, tokenizer });
+  await saveModelDirectory(storage, directory, { config, tensors, tokenizer });
+}
+
+beforeAll(async () => {
+  await saveModel("model");
   await storage.write("data/train.tsv", mrpcText(32));
   await storage.write("data/dev.tsv", mrpcText(12));
   await storage.write("pruning.yaml", "- pattern: '2:4'\n  op_names: [query, key]\n");
@@ -102,6 +108,20 @@ test("problems come all at once, and name options by their keys in backticks", a
   ]);
   expect(await problemsOf({ pruningConfig: "pruning.yaml", pruningType: "magnitude" })).toEqual([
     "`pruningType`: expected no `pruningConfig` beside it, got both",
+  ]);
+});
+
+test("embeddings may have rows without tokens, in the student and in the teacher", async () => {
+  await saveModel("padded", { vocab_size: 24 });
+  const padded = { model: "padded", teacherModelNameOrPath: "model" };
+  expect(await problemsOf(padded)).toEqual([]);
+  expect(await problemsOf({ ...padded, vocab: "model/vocab.txt" })).toEqual([]);
+  expect(await problemsOf({ teacherModelNameOrPath: "padded" })).toEqual([]);
+  expect(await problemsOf({ model: undefined, vocab: "model/vocab.txt" })).toEqual([]);
+  await saveModel("larger", { vocab_size: 24 });
+  await storage.write("larger/vocab.txt", `${VOCABULARY}more\n`);
+  expect(await problemsOf({ teacherModelNameOrPath: "larger" })).toEqual([
+    'larger/vocab.txt:22: expected the model\'s own token none, got "more"',
   ]);
 });
 

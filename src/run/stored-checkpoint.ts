@@ -1,0 +1,67 @@
+/** Opens the checkpoint of a directory in a storage that cannot read parts of files: its files are read whole. */
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { type CheckpointSource, openCheckpointFile, openShards } from "../checkpoint/open.ts";
+import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
+import { type Either, isLeft, type Problem, refuse, right } from "../core/either.ts";
+import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
+import { parseShardIndex, SHARD_INDEX } from "../io/shard-index.ts";
+import { joinPath, type RunStorage } from "./storage.ts";
+
+/** The file names that transformers used before safetensors. */
+const TORCH_WEIGHTS = "pytorch_model.bin";
+const TORCH_SHARD_INDEX = "pytorch_model.bin.index.json";
+
+/** The weights of a directory are the first of these files that it has. */
+const WEIGHT_FILES: readonly string[] = [
+  SHARD_INDEX,
+  HUGGING_FACE_FILES.weights,
+  PACKED_WEIGHTS,
+  TORCH_WEIGHTS,
+  TORCH_SHARD_INDEX,
+];
+
+/** Finds the file of weights, or the index of such files, in a directory. */
+export async function findWeights(
+  { kind }: Pick<RunStorage, "kind">,
+  directory: string,
+): Promise<Either<readonly Problem[], string>> {
+  for (const name of WEIGHT_FILES) {
+    const path = joinPath(directory, name);
+    if ((await kind(path)) === "file") return right(path);
+  }
+  const expected = `${SHARD_INDEX}, ${HUGGING_FACE_FILES.weights}, ${PACKED_WEIGHTS} or ${TORCH_WEIGHTS} in the directory`;
+  return refuse(directory, expected, "none of them");
+}
+
+function sourceOf(name: string, bytes: Uint8Array): CheckpointSource {
+  return {
+    name,
+    size: bytes.length,
+    read: (begin, end) => bytes.slice(begin, end),
+    close: () => {},
+  };
+}
+
+/** Opens the weights of a directory. */
+export async function openStoredCheckpoint(
+  storage: RunStorage,
+  directory: string,
+): Promise<Either<readonly Problem[], Checkpoint>> {
+  const found = await findWeights(storage, directory);
+  if (isLeft(found)) return found;
+  const path = found.right;
+  const bytes = await storage.read(path);
+  if (!path.endsWith(".index.json")) return openCheckpointFile(sourceOf(path, bytes));
+  const index = parseShardIndex(path, bytes, path.endsWith(".bin.index.json") ? "bin" : undefined);
+  if (isLeft(index)) return index;
+  const shards = new Map<string, CheckpointSource>();
+  for (const name of new Set(index.right.files.values())) {
+    const file = joinPath(directory, name);
+    if ((await storage.kind(file)) === "file")
+      shards.set(name, sourceOf(file, await storage.read(file)));
+  }
+  return openShards(path, bytes, (name) => {
+    const shard = shards.get(name);
+    return shard === undefined ? refuse(joinPath(directory, name), "a file", "none") : right(shard);
+  });
+}
