@@ -2,6 +2,7 @@
 
 import { basename } from "node:path";
 import { getOrThrow, InputError, refuseInput } from "../core/either.ts";
+import { pairProblems } from "../experiment/model-fit.ts";
 import { parseGlueTsv } from "../io/glue.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { chooseVariant } from "../node/engine.ts";
@@ -178,8 +179,12 @@ export const classifyCommand: Command = defineCommand({
     try {
       const loaded = await loadSparseClassifier(directory, backend, {
         executions: layers,
-        tokens: (tokenizer, config) =>
-          firstBatchTokens(tokenizer, rows, batchSize, longestInput(config, values)),
+        tokens: (tokenizer, config) => {
+          const label = values.file === undefined ? "--text-pair" : "--file";
+          const problems = pairProblems(label, { path: directory, value: { config } }, rows);
+          if (problems.length > 0) throw new InputError(problems);
+          return firstBatchTokens(tokenizer, rows, batchSize, longestInput(config, values));
+        },
       });
       const { classifier, notices } = loaded;
       for (const notice of notices) console.err.write(`${notice}\n`);

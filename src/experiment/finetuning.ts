@@ -21,7 +21,7 @@ import { formatPattern } from "../prune/pattern.ts";
 import { initialiseTrainingPruning, parseTrainingPruning } from "../train/pruning.ts";
 import { trainingSettings } from "../train/settings.ts";
 import { KIND_OF_MODULE } from "../train/trainable-model.ts";
-import type { Named } from "./model-fit.ts";
+import { type Named, pairProblems } from "./model-fit.ts";
 import type { RunDescription } from "./plan.ts";
 import { overrideProblems, type RecipeOverrides, recipeWith } from "./recipe-overrides.ts";
 import { pruningSteps, RECIPES, type Recipe, recipePruningConfig } from "./recipes.ts";
@@ -137,10 +137,13 @@ export function planFinetuning(
   const { config, tensors: initialTensors, tokenizer } = start.value;
   const label = "`teacherModelNameOrPath`";
   const teacher = named && checkTeacher(label, named, start.value, recipe.maxLength);
+  const rows = [...trainingRows, ...evaluationRows];
   const problems = [
     ...start.problems,
     ...lengthProblems(recipe, config),
+    ...pairProblems("`model`", model, rows),
     ...(teacher?.problems ?? []),
+    ...pairProblems(label, named, rows),
   ];
   if (problems.length > 0) return left(problems);
   const pruning = choosePruning(recipe, inputs.pruningConfig, config, profile, trainingRows.length);

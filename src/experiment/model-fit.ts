@@ -1,6 +1,7 @@
 /** Says how a stored model fits its configuration, in the words of every command. */
 
 import type { Problem } from "../core/either.ts";
+import type { Example } from "../io/glue.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Vocabulary } from "../io/vocabulary.ts";
@@ -114,4 +115,18 @@ export function modelFit({ path, value }: Named<StoredModel>, needsHead: boolean
       ...notice("not used", unused),
     ],
   };
+}
+
+/** Checks that a model has the token types of pairs, if there are pairs. `label` names the option. */
+export function pairProblems(
+  label: string,
+  model: Named<Pick<StoredModel, "config">> | undefined,
+  rows: readonly Omit<Example, "label">[],
+): readonly Problem[] {
+  if (model === undefined || !rows.some(({ textPair }) => textPair !== undefined)) return [];
+  const { modelType, tokenTypes } = model.value.config;
+  if (modelType !== "bert" || tokenTypes >= 2) return [];
+  const expected = "a model of at least 2 token types for pairs of texts";
+  const got = `type_vocab_size ${tokenTypes} in ${fileOf(model.path, "config")}`;
+  return [{ path: label, expected, got }];
 }

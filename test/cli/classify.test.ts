@@ -214,6 +214,23 @@ describe("espalier classify", () => {
     expect(await answers("wrapped", ...more)).toEqual(await answers("dense", ...more));
   });
 
+  test("refuses pairs for a model of one token type, and names the option", async () => {
+    await writeModel(path("single"), { type_vocab_size: 1 });
+    const expected = "expected a model of at least 2 token types for pairs of texts";
+    const got = `got type_vocab_size 1 in ${path("single", "config.json")}`;
+    const classify = (...argv: string[]) => espalier(["classify", path("single"), ...argv]);
+    expect(await classify("--text", "a", "--text-pair", "b")).toEqual({
+      code: 2,
+      out: "",
+      err: `--text-pair: ${expected}, ${got}\n`,
+    });
+    expect(await classify("--file", path("texts.txt"))).toMatchObject({
+      code: 2,
+      err: `--file: ${expected}, ${got}\n`,
+    });
+    expect((await classify("--text", "a")).code).toBe(0);
+  });
+
   test("refuses a line of three texts, and names a setting's file", async () => {
     const file = path("three.txt");
     writeFileSync(file, "one\ntwo\tmore\na\tb\tc\n");

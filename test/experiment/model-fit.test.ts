@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { formatProblem } from "../../src/core/either.ts";
-import { listNames, modelFit } from "../../src/experiment/model-fit.ts";
+import { listNames, modelFit, pairProblems } from "../../src/experiment/model-fit.ts";
 import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";
 import { parameterList } from "../../src/model/parameters.ts";
@@ -116,4 +116,21 @@ test("a vocabulary may have fewer tokens than the model, and not more", () => {
   expect(problemsWith(`${VOCABULARY}more\n`)).toEqual([
     "dir/vocab.txt: expected at most the 21 tokens of the model, got 22",
   ]);
+});
+
+test("pairs need two token types, in BERT", () => {
+  const single = [{ text: "a" }];
+  const pairs = [...single, { text: "a", textPair: "" }];
+  const named = (source: object) => ({
+    path: "dir",
+    value: { config: parseModelConfigOrThrow(source) },
+  });
+  const one = named({ ...CONFIG, type_vocab_size: 1 });
+  expect(pairProblems("--text-pair", one, pairs).map(formatProblem)).toEqual([
+    "--text-pair: expected a model of at least 2 token types for pairs of texts, got type_vocab_size 1 in dir/config.json",
+  ]);
+  expect(pairProblems("--text-pair", one, single)).toEqual([]);
+  expect(pairProblems("--text-pair", named(CONFIG), pairs)).toEqual([]);
+  expect(pairProblems("--text-pair", named({ model_type: "distilbert" }), pairs)).toEqual([]);
+  expect(pairProblems("--text-pair", undefined, pairs)).toEqual([]);
 });

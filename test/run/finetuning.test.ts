@@ -125,6 +125,19 @@ test("embeddings may have rows without tokens, in the student and in the teacher
   ]);
 });
 
+test("pairs need a model and a teacher of two token types", async () => {
+  await saveModel("single", { type_vocab_size: 1 });
+  const problem =
+    "expected a model of at least 2 token types for pairs of texts, got type_vocab_size 1 in single/config.json";
+  expect(await problemsOf({ model: "single" })).toEqual([`\`model\`: ${problem}`]);
+  expect(await problemsOf({ teacherModelNameOrPath: "single" })).toEqual([
+    `\`teacherModelNameOrPath\`: ${problem}`,
+  ]);
+  await storage.write("rows.tsv", "sentence\tlabel\ntree\t1\nwall\t0\n");
+  const rows = { trainFile: "rows.tsv", validationFile: "rows.tsv", doPrune: false } as const;
+  expect(await problemsOf({ ...rows, task: "sst2", data: undefined, model: "single" })).toEqual([]);
+});
+
 test("pruning that cannot be carried out is a problem, of the file if one is given", async () => {
   const expected = "pattern: expected one that divides a selected layer, got 5x7";
   expect(await problemsOf({ pruningPattern: "5x7" })).toEqual([
