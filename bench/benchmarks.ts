@@ -1,6 +1,7 @@
 /** Every benchmark by its name. */
 import type { BenchmarkName } from "../src/cli/bench.ts";
 import type { Benchmark } from "./benchmark.ts";
+import { conversionBenchmark } from "./conversion.ts";
 import { gemmBenchmark } from "./gemm.ts";
 import { growthBenchmark } from "./growth.ts";
 import { inferenceBenchmark } from "./inference.ts";
@@ -24,6 +25,7 @@ export const BENCHMARKS: Readonly<Record<BenchmarkName, Benchmark>> = {
   memory: memoryBenchmark,
   "mask-step": maskStepBenchmark,
   selection: selectionBenchmark,
+  conversion: conversionBenchmark,
   "sparse-products": sparseProductsBenchmark,
   "sparse-linear": sparseLinearBenchmark,
   inference: inferenceBenchmark,

@@ -28,6 +28,7 @@ export const BENCHMARK_NAMES = [
   "memory",
   "mask-step",
   "selection",
+  "conversion",
   "sparse-products",
   "sparse-linear",
   "inference",
