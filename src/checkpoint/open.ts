@@ -108,7 +108,10 @@ function openEither(
   file: string,
 ): Either<readonly Problem[], Checkpoint> {
   if (isTorchFile(source)) return openTorch(source, file);
-  const other = looksLike(source.read(0, Math.min(CONTENT_BYTES, source.size)), "safetensors");
+  const other = looksLike(
+    source.read(0, Math.min(CONTENT_BYTES, source.size)),
+    "a safetensors file",
+  );
   if (other !== undefined)
     return refuse(source.name, "a safetensors file or one that torch.save wrote", other);
   return pipe(openSafetensors(source, file), chain(unpacking));

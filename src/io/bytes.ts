@@ -1,6 +1,6 @@
 /**
- * Bytes from callers can be a Buffer, a view of shared memory, or an array of another realm. Readers check them here and
- * use plain arrays, because a Buffer's `slice` is a view and not a copy.
+ * Bytes from callers can be a Buffer, a view of shared memory, or an array of another realm. Readers check them here
+ * and use plain arrays, because a Buffer's `slice` is a view and not a copy.
  */
 import { checkKind, isTypedArray } from "../core/checks.ts";
 

@@ -4,58 +4,59 @@ import { unsharedBytes } from "./bytes.ts";
 /** The number of bytes that {@link looksLike} examines. */
 export const CONTENT_BYTES: 512 = 512;
 
-const DESCRIPTIONS = {
-  empty: "an empty file",
-  lfs: "a Git LFS pointer, not the file itself (git lfs pull fetches it)",
-  html: "an HTML page",
-  xml: "XML",
-  json: "JSON",
-  text: "plain text",
-  utf16: "text in UTF-16",
-  safetensors: "a safetensors file",
-  onnx: "an ONNX model",
-  gguf: "a GGUF model",
-  zip: "a zip archive",
-  gzip: "gzip data",
-  pickle: "a Python pickle",
-  hdf5: "an HDF5 file",
-  numpy: "a NumPy array",
-} as const;
-
-type Content = keyof typeof DESCRIPTIONS;
+/** A description of content for messages. */
+type Content =
+  | "an empty file"
+  | "a Git LFS pointer, not the file itself (git lfs pull fetches it)"
+  | "an HTML page"
+  | "XML"
+  | "JSON"
+  | "plain text"
+  | "text in UTF-16"
+  | "a safetensors file"
+  | "an ONNX model"
+  | "a GGUF model"
+  | "a zip archive"
+  | "gzip data"
+  | "a Python pickle"
+  | "an HDF5 file"
+  | "a NumPy array";
 
 /** The first bytes of binary files in hexadecimal digits. */
 const SIGNATURES: readonly (readonly [Content, RegExp])[] = [
   // The length of the header, which is below 2^27, and the header. First, since any bytes can be a length.
-  ["safetensors", /^.{6}0[0-7]0{8}7b/],
-  ["gguf", /^47475546/],
-  ["zip", /^504b(0304|0506)/],
-  ["gzip", /^1f8b/],
-  ["pickle", /^800[2-5]/],
-  ["hdf5", /^894844460d0a/],
-  ["numpy", /^934e554d5059/],
-  ["utf16", /^(fffe|feff)/],
+  ["a safetensors file", /^.{6}0[0-7]0{8}7b/],
+  ["a GGUF model", /^47475546/],
+  ["a zip archive", /^504b(0304|0506)/],
+  ["gzip data", /^1f8b/],
+  ["a Python pickle", /^800[2-5]/],
+  ["an HDF5 file", /^894844460d0a/],
+  ["a NumPy array", /^934e554d5059/],
+  ["text in UTF-16", /^(fffe|feff)/],
   // The first fields of the protocol buffer: the version of the format, then any field of a model.
-  ["onnx", /^08(0[1-9a-f]|1.)(12|1a|22|28|32|3a|42)/],
+  ["an ONNX model", /^08(0[1-9a-f]|1.)(12|1a|22|28|32|3a|42)/],
 ];
 
 /** The beginning of text files. It may be cut after 8 bytes. */
 const BEGINNINGS: readonly (readonly [Content, RegExp])[] = [
-  ["lfs", /^version (https:\/\/git-lfs\.|$)/],
-  ["html", /^\s*<(!doctyp|html|head|body|!--)/i],
-  ["xml", /^\s*<\?xml/],
-  ["json", /^\s*[{[]/],
+  [
+    "a Git LFS pointer, not the file itself (git lfs pull fetches it)",
+    /^version (https:\/\/git-lfs\.|$)/,
+  ],
+  ["an HTML page", /^\s*<(!doctyp|html|head|body|!--)/i],
+  ["XML", /^\s*<\?xml/],
+  ["JSON", /^\s*[{[]/],
 ];
 
 function contentOf(bytes: Uint8Array): Content | undefined {
-  if (bytes.length === 0) return "empty";
+  if (bytes.length === 0) return "an empty file";
   const begin = unsharedBytes(bytes.subarray(0, CONTENT_BYTES));
   const hex = Array.from(begin.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0"));
   const binary = SIGNATURES.find(([, pattern]) => pattern.test(hex.join("")));
   if (binary !== undefined) return binary[0];
   const text = textOf(begin);
   if (text === undefined) return undefined;
-  return BEGINNINGS.find(([, pattern]) => pattern.test(text))?.[0] ?? "text";
+  return BEGINNINGS.find(([, pattern]) => pattern.test(text))?.[0] ?? "plain text";
 }
 
 /** Control characters that text contains: tab, line feed, form feed, carriage return. */
@@ -73,7 +74,7 @@ function textOf(bytes: Uint8Array): string | undefined {
 }
 
 /** Describes the content of a file, unless it is unknown or one of `expected`. */
-export function looksLike(bytes: Uint8Array, ...expected: readonly Content[]): string | undefined {
+export function looksLike(bytes: Uint8Array, ...expected: readonly Content[]): Content | undefined {
   const content = contentOf(bytes);
-  return content === undefined || expected.includes(content) ? undefined : DESCRIPTIONS[content];
+  return content === undefined || expected.includes(content) ? undefined : content;
 }

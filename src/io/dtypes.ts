@@ -50,43 +50,39 @@ export type Dtype =
   | "I64"
   | "U64";
 
-interface DtypeRow {
-  readonly bits: number;
-  /**
-   * `number` converts to 32-bit floats. `float8` has zeros that can be counted, but its numbers need a scale that another
-   * tensor holds. `opaque` is only copied.
-   */
-  readonly kind: "number" | "float8" | "opaque";
-  readonly array: ElementArray;
-}
+/**
+ * The facts of an element type. Without a kind it converts to 32-bit floats. `float8` has zeros that can be counted,
+ * but its numbers need a scale that another tensor holds. `opaque` is only copied.
+ */
+type DtypeRow = readonly [bits: number, array: ElementArray, kind?: "float8" | "opaque"];
 
 /**
  * Every element type, in the order of the official safetensors implementation (increasing alignment). Tensors are
  * sorted in this order in a file.
  */
 const TABLE: Readonly<Record<Dtype, DtypeRow>> = {
-  BOOL: { bits: 8, kind: "number", array: Uint8Array },
-  F4: { bits: 4, kind: "opaque", array: Uint8Array },
-  F6_E2M3: { bits: 6, kind: "opaque", array: Uint8Array },
-  F6_E3M2: { bits: 6, kind: "opaque", array: Uint8Array },
-  U8: { bits: 8, kind: "number", array: Uint8Array },
-  I8: { bits: 8, kind: "number", array: Int8Array },
-  F8_E5M2: { bits: 8, kind: "float8", array: Uint8Array },
-  F8_E4M3: { bits: 8, kind: "float8", array: Uint8Array },
-  F8_E8M0: { bits: 8, kind: "float8", array: Uint8Array },
-  F8_E4M3FNUZ: { bits: 8, kind: "float8", array: Uint8Array },
-  F8_E5M2FNUZ: { bits: 8, kind: "float8", array: Uint8Array },
-  I16: { bits: 16, kind: "number", array: Int16Array },
-  U16: { bits: 16, kind: "number", array: Uint16Array },
-  F16: { bits: 16, kind: "number", array: Uint16Array },
-  BF16: { bits: 16, kind: "number", array: Uint16Array },
-  I32: { bits: 32, kind: "number", array: Int32Array },
-  U32: { bits: 32, kind: "number", array: Uint32Array },
-  F32: { bits: 32, kind: "number", array: Float32Array },
-  C64: { bits: 64, kind: "opaque", array: Float32Array },
-  F64: { bits: 64, kind: "number", array: Float64Array },
-  I64: { bits: 64, kind: "number", array: BigInt64Array },
-  U64: { bits: 64, kind: "number", array: BigUint64Array },
+  BOOL: [8, Uint8Array],
+  F4: [4, Uint8Array, "opaque"],
+  F6_E2M3: [6, Uint8Array, "opaque"],
+  F6_E3M2: [6, Uint8Array, "opaque"],
+  U8: [8, Uint8Array],
+  I8: [8, Int8Array],
+  F8_E5M2: [8, Uint8Array, "float8"],
+  F8_E4M3: [8, Uint8Array, "float8"],
+  F8_E8M0: [8, Uint8Array, "float8"],
+  F8_E4M3FNUZ: [8, Uint8Array, "float8"],
+  F8_E5M2FNUZ: [8, Uint8Array, "float8"],
+  I16: [16, Int16Array],
+  U16: [16, Uint16Array],
+  F16: [16, Uint16Array],
+  BF16: [16, Uint16Array],
+  I32: [32, Int32Array],
+  U32: [32, Uint32Array],
+  F32: [32, Float32Array],
+  C64: [64, Float32Array, "opaque"],
+  F64: [64, Float64Array],
+  I64: [64, BigInt64Array],
+  U64: [64, BigUint64Array],
 };
 
 export const DTYPES: readonly Dtype[] = /* @__PURE__ */ Object.keys(TABLE) as Dtype[];
@@ -98,23 +94,23 @@ export function isDtype(value: unknown): value is Dtype {
 
 /** The size of an element in bytes. Elements of F4 and F6 are packed, so their size is a fraction. */
 export function elementBytes(dtype: Dtype): number {
-  return TABLE[dtype].bits / 8;
+  return TABLE[dtype][0] / 8;
 }
 
 /** Whether elements convert to numbers for computations. */
 export function hasNumbers(dtype: Dtype): boolean {
-  return TABLE[dtype].kind === "number";
+  return TABLE[dtype][2] === undefined;
 }
 
 /** Whether {@link widenForZeros} accepts a type. */
 export function hasCountableZeros(dtype: Dtype): boolean {
-  return TABLE[dtype].kind !== "opaque";
+  return TABLE[dtype][2] !== "opaque";
 }
 
 /**
- * Bytes as a typed array: BOOL, 4-, 6- and 8-bit floats as bytes, F16 and BF16 as bit patterns, 64-bit integers as BigInt,
- * C64 as pairs of floats. The result is a view if the bytes are aligned, otherwise a copy. `bytes.length` must be a
- * multiple of the element size.
+ * Bytes as a typed array: BOOL, 4-, 6- and 8-bit floats as bytes, F16 and BF16 as bit patterns, 64-bit integers as
+ * BigInt, C64 as pairs of floats. The result is a view if the bytes are aligned, otherwise a copy. `bytes.length` must
+ * be a multiple of the element size.
  *
  * @example
  * ```ts
@@ -128,7 +124,7 @@ export function hasCountableZeros(dtype: Dtype): boolean {
  * ```
  */
 export function rawElements(dtype: Dtype, bytes: Uint8Array): RawElements {
-  const { array } = TABLE[dtype];
+  const array = TABLE[dtype][1];
   const { buffer, byteOffset } = alignedTo(array.BYTES_PER_ELEMENT, bytes);
   return new array(buffer, byteOffset, bytes.byteLength / array.BYTES_PER_ELEMENT);
 }
@@ -181,9 +177,9 @@ function widenFloat16(bytes: Uint8Array, bits: Uint32Array): void {
 }
 
 /**
- * Integers as pairs of words, low word first. A double cannot hold more than 53 bits, and rounding to a double first would
- * round twice. So the lowest 11 bits of large values become one bit (rounding to odd), which leaves 53 bits and cannot
- * change the rounding to 24 bits.
+ * Integers as pairs of words, low word first. A double cannot hold more than 53 bits, and rounding to a double first
+ * would round twice. So the lowest 11 bits of large values become one bit (rounding to odd), which leaves 53 bits and
+ * cannot change the rounding to 24 bits.
  */
 function widenInteger64(signed: boolean, bytes: Uint8Array, out: Float32Array): void {
   const { buffer, byteOffset } = alignedTo(4, bytes);
@@ -213,7 +209,7 @@ export function widenForZeros(dtype: Dtype, bytes: Uint8Array): Float32Array | F
 }
 
 function isFloat8(dtype: Dtype): dtype is Float8 {
-  return TABLE[dtype].kind === "float8";
+  return TABLE[dtype][2] === "float8";
 }
 
 /** 32-bit floats as bytes of a floating-point dtype: unchanged as F32, rounded to nearest even as F16 or BF16. */

@@ -1,4 +1,4 @@
-/** The 8-bit floats of safetensors. All their values are exact in 32 bits. Formats: OCP 8-bit floating point, OCP MX. */
+/** The 8-bit floats of safetensors. All values are exact in 32 bits. Formats: OCP 8-bit floating point, OCP MX. */
 
 /** The name of an 8-bit float. */
 export type Float8 = "F8_E5M2" | "F8_E4M3" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ";

@@ -115,7 +115,7 @@ export function readHuggingFaceTokenizer(
 
 function readVocabulary(source: string, bytes: Uint8Array): Either<readonly Problem[], Vocabulary> {
   // A vocabulary that begins with a special token in brackets looks like JSON.
-  const other = looksLike(bytes, "text", "json");
+  const other = looksLike(bytes, "plain text", "JSON");
   if (other !== undefined) return refuse(source, "a vocabulary", other);
   return pipe(
     decodeUtf8(source, bytes),

@@ -3,10 +3,9 @@
  * readers keep the first.
  */
 
-import { pipe } from "fp-ts/function";
 import {
-  chain,
   type Either,
+  isLeft,
   type Problem,
   refuse,
   refuseValue,
@@ -33,18 +32,15 @@ export function parseJson(source: string, text: string): Either<readonly Problem
   const depth = nestingDepth(text);
   if (depth > JSON_MAX_DEPTH)
     return refuse(source, `JSON nested at most ${JSON_MAX_DEPTH} deep`, `${depth}`);
-  return pipe(
-    tryCatch(
-      () => JSON.parse(text) as JsonValue,
-      (error) => [{ path: source, expected: "JSON", got: toError(error).message }],
-    ),
-    chain((value) => {
-      const duplicate = firstDuplicateName(text);
-      return duplicate === undefined
-        ? right(value)
-        : refuse(source, "every name once in its object", `${duplicate} twice`);
-    }),
+  const parsed = tryCatch(
+    () => JSON.parse(text) as JsonValue,
+    (error) => [{ path: source, expected: "JSON", got: toError(error).message }],
   );
+  if (isLeft(parsed)) return parsed;
+  const duplicate = firstDuplicateName(text);
+  return duplicate === undefined
+    ? parsed
+    : refuse(source, "every name once in its object", `${duplicate} twice`);
 }
 
 /** Parses one JSON object in UTF-8. */
@@ -52,15 +48,15 @@ export function parseJsonObject(
   source: string,
   bytes: Uint8Array,
 ): Either<readonly Problem[], JsonObject> {
-  const other = looksLike(bytes, "json", "text");
+  const other = looksLike(bytes, "JSON", "plain text");
   if (other !== undefined) return refuse(source, "JSON", other);
-  return pipe(
-    decodeUtf8(source, bytes),
-    chain((text) => parseJson(source, text)),
-    chain((json) =>
-      isJsonObject(json) ? right(json) : refuseValue(source, "a JSON object", json),
-    ),
-  );
+  const text = decodeUtf8(source, bytes);
+  if (isLeft(text)) return text;
+  const json = parseJson(source, text.right);
+  if (isLeft(json)) return json;
+  return isJsonObject(json.right)
+    ? right(json.right)
+    : refuseValue(source, "a JSON object", json.right);
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {

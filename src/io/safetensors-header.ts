@@ -65,7 +65,7 @@ export function safetensorsHeaderEnd(
 ): Either<readonly Problem[], number> {
   /** Says what the file is instead, if that is known. */
   const refuseFile = (expected: string, got: string) => {
-    const other = looksLike(prefix, "safetensors");
+    const other = looksLike(prefix, "a safetensors file");
     if (other !== undefined) return refuse(source, "a safetensors file", other);
     return refuse(source, expected, got);
   };

@@ -5,9 +5,8 @@
  * https://github.com/huggingface/safetensors#format
  */
 
-import { pipe } from "fp-ts/function";
 import { checkKind, describe, mismatch } from "../core/checks.ts";
-import { type Either, getOrThrow, map, type Problem } from "../core/either.ts";
+import { type Either, getOrThrow, isLeft, type Problem, right } from "../core/either.ts";
 import { plainBytes } from "./bytes.ts";
 import { DTYPES, type Dtype, isDtype, narrowFromFloat32, widenToFloat32 } from "./dtypes.ts";
 import {
@@ -57,15 +56,13 @@ export function readSafetensors(
   options: SafetensorsReadOptions = {},
 ): Either<readonly Problem[], SafetensorsFile> {
   const file = plainBytes(bytes);
-  return pipe(
-    parseSafetensorsHeader(file, file.length, options),
-    map(({ entries, ...rest }) => {
-      const tensors = new Map<string, StoredTensor>();
-      for (const [name, { dtype, shape, begin, end }] of entries)
-        tensors.set(name, { dtype, shape, bytes: file.subarray(begin, end) });
-      return { tensors, ...rest };
-    }),
-  );
+  const header = parseSafetensorsHeader(file, file.length, options);
+  if (isLeft(header)) return header;
+  const { entries, ...rest } = header.right;
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { dtype, shape, begin, end }] of entries)
+    tensors.set(name, { dtype, shape, bytes: file.subarray(begin, end) });
+  return right({ tensors, ...rest });
 }
 
 /** {@link readSafetensors} that throws an `InputError` with every problem. */

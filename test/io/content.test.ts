@@ -40,8 +40,8 @@ test.each(CONTENTS)("%s is recognised", (expected, bytes) => {
 test("other bytes and files of the expected kind are not named", () => {
   expect(looksLike(hex("0001020304050607"))).toBeUndefined();
   expect(looksLike(hex("fffffffffffffffff0"))).toBeUndefined();
-  expect(looksLike(text("{}"), "json")).toBeUndefined();
-  expect(looksLike(text("{}"), "text")).toBe("JSON");
+  expect(looksLike(text("{}"), "JSON")).toBeUndefined();
+  expect(looksLike(text("{}"), "plain text")).toBe("JSON");
 });
 
 test("every safetensors file is recognised, whatever its header's length", () => {

@@ -10,7 +10,7 @@ const ENTRY_LIMITS: Readonly<Record<string, number>> = {
   espalier: 18_800,
   "espalier/nn": 155_000,
   "espalier/sparse": 15_000,
-  "espalier/io": 41_500,
+  "espalier/io": 43_000,
   "espalier/checkpoint": 37_000,
   "espalier/node": 208_000,
   "espalier/reference": 22_000,
@@ -29,7 +29,8 @@ const FUNCTION_LIMITS: readonly (readonly [name: string, entry: string, most: nu
   ["readSafetensors", "espalier/io", 8_000],
   ["createTokenizer", "espalier/io", 4_000],
   ["parseGlueTsv", "espalier/io", 3_000],
-  ["readHuggingFaceModel", "espalier/io", 9_000],
+  // Messages name the content of other files.
+  ["readHuggingFaceModel", "espalier/io", 10_000],
   ["verifyPattern", "espalier/checkpoint", 5_000],
   // The table of profiles names every stage of pruning.
   ["planPruning", "espalier/checkpoint", 27_500],
