@@ -21,12 +21,23 @@ import { replayStrict } from "../../src/conform/strict.ts";
 import { replayTokenizer } from "../../src/conform/tokenizer.ts";
 import type { Verdict } from "../../src/conform/verdict.ts";
 import { type Either, isLeft, isRight, left, right } from "../../src/core/either.ts";
+import { CONTENT_BYTES, looksLike } from "../../src/io/content.ts";
+import {
+  DTYPES,
+  elementBytes,
+  hasCountableZeros,
+  hasNumbers,
+  rawElements,
+  widenForZeros,
+} from "../../src/io/dtypes.ts";
 import { parseGlueTsv } from "../../src/io/glue.ts";
+import { readHuggingFaceModel, readHuggingFaceTokenizer } from "../../src/io/hugging-face.ts";
 import { parseJsonObject } from "../../src/io/json.ts";
 import {
   readSafetensors,
   type StoredTensor,
   tensorFromFloat32,
+  toFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
 import { parseShardIndex } from "../../src/io/shard-index.ts";
@@ -41,6 +52,7 @@ import { parseModelConfig } from "../../src/model/config.ts";
 import { parsePruningConfig } from "../../src/prune/parse.ts";
 import { parseLayout } from "../../src/sparse/layout.ts";
 import { mrpcText, VOCABULARY } from "../cli/fixtures.ts";
+import { readTorchFixture } from "../io/torch-fixtures.ts";
 import { createChooser, mutate } from "./mutations.ts";
 
 const INPUTS = Number(process.env.ESPALIER_FUZZ || 400);
@@ -52,13 +64,50 @@ const LONGEST = 5_000;
 type Result = Either<readonly unknown[], unknown>;
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
-const torch = (name: string): Uint8Array =>
-  new Uint8Array(readFileSync(new URL(`../io/torch/${name}`, import.meta.url)));
+const torch = readTorchFixture;
 
 /** Reads text with the next reader, where it is text. */
 function readText(bytes: Uint8Array, read: (text: string) => Result): Result {
   const text = decodeUtf8("file", bytes);
   return isLeft(text) ? text : read(text.right);
+}
+
+/** Reads a file and decodes every tensor: types without numbers are opaque. */
+function readTensors(bytes: Uint8Array): Result {
+  const file = readSafetensors(bytes);
+  if (isLeft(file)) return file;
+  for (const tensor of file.right.tensors.values()) {
+    const { dtype, bytes: data } = tensor;
+    rawElements(dtype, data);
+    if (hasNumbers(dtype)) toFloat32(tensor);
+    if (hasCountableZeros(dtype)) widenForZeros(dtype, data);
+  }
+  const copy = writeSafetensors(file.right.tensors, file.right.metadata);
+  const again = readSafetensors(copy);
+  if (isLeft(again)) throw new Error("expected a written file to be read");
+  expect(again.right.aliases).toEqual(file.right.aliases);
+  return file;
+}
+
+/** Other placements of the same bytes, which must give the same result. */
+const PLACEMENTS: readonly ((bytes: Uint8Array) => Uint8Array)[] = [
+  (bytes) => Buffer.concat([Uint8Array.of(0, 0, 0), bytes]).subarray(3),
+  (bytes) => {
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+    shared.set(bytes);
+    return shared;
+  },
+];
+
+/** Reads bytes twice: as they are, and as a Buffer or shared memory. */
+function readTwice(read: (bytes: Uint8Array) => Result): (bytes: Uint8Array) => Result {
+  let count = 0;
+  return (bytes) => {
+    const result = read(bytes);
+    const place = PLACEMENTS[count++ % PLACEMENTS.length];
+    if (place !== undefined) expect(read(place(bytes))._tag).toBe(result._tag);
+    return result;
+  };
 }
 
 function readTorch(bytes: Uint8Array): Result {
@@ -67,7 +116,7 @@ function readTorch(bytes: Uint8Array): Result {
     size: bytes.length,
     read: (begin: number, end: number): Uint8Array => {
       if (!(begin >= 0 && begin <= end && end <= bytes.length)) throw new Error("outside");
-      return bytes.slice(begin, end);
+      return bytes.subarray(begin, end);
     },
   };
   const found = readTorchFile(source);
@@ -80,6 +129,51 @@ const tensors = new Map<string, StoredTensor>([
   ["b.bias", tensorFromFloat32("BF16", [4], new Float32Array(4))],
   ["c", { dtype: "I64", shape: [], bytes: new Uint8Array(8) }],
 ]);
+/** A tensor of every element type, and an alias. */
+const everyDtype = writeSafetensors(
+  new Map(
+    DTYPES.map((dtype, i): [string, StoredTensor] => {
+      const bytes = Uint8Array.from({ length: 8 * elementBytes(dtype) }, (_, at) => 31 * at + i);
+      return [`${dtype}.weight`, { dtype, shape: [2, 4], bytes }];
+    }),
+  ),
+  { format: "pt", "tied.weight": "F32.weight" },
+);
+/** The beginnings of other files. */
+const OTHER_FILES: readonly Uint8Array[] = [
+  bytesOf(
+    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 12345\n",
+  ),
+  bytesOf("<!DOCTYPE html>\n<html><head><title>Not found</title></head></html>"),
+  bytesOf('{"error": "Repository not found"}'),
+  Uint8Array.of(8, 7, 0x12, 7, ...bytesOf("pytorch"), 0x1a, 5, ...bytesOf("2.3.1")),
+  Uint8Array.of(...bytesOf("GGUF"), 3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0),
+  Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xab, 0x56),
+];
+
+/** The description of content never depends on bytes after its limit. */
+function readContent(bytes: Uint8Array): Result {
+  const content = looksLike(bytes);
+  expect(looksLike(bytes.subarray(0, CONTENT_BYTES))).toBe(content);
+  return content === undefined ? left([]) : right(content);
+}
+
+/** A model directory with one file altered. */
+function readModelFile(name: string): (bytes: Uint8Array) => Result {
+  const weights = writeSafetensors(
+    new Map([["module.classifier.bias", tensorFromFloat32("F32", [2], new Float32Array(2))]]),
+  );
+  const files = new Map([
+    ["config.json", bytesOf(JSON.stringify(CONFIG))],
+    ["model.safetensors", weights],
+    ["vocab.txt", bytesOf(VOCABULARY)],
+  ]);
+  return (bytes) => {
+    const altered = new Map(files).set(name, bytes);
+    return name === "vocab.txt" ? readHuggingFaceTokenizer(altered) : readHuggingFaceModel(altered);
+  };
+}
+
 const CONFIG = { model_type: "bert", hidden_size: 16, num_attention_heads: 2, vocab_size: 21 };
 const PRUNING = `
 target_sparsity: 0.8
@@ -208,9 +302,17 @@ const READERS: readonly Reader[] = [
       writeSafetensors(tensors, { format: "pt" }),
       writeSafetensors(new Map()),
       torch("twin.safetensors"),
+      everyDtype,
     ],
-    (bytes) => readSafetensors(bytes),
+    readTwice(readTensors),
   ],
+  ["the content of a file", [...OTHER_FILES, everyDtype, torch("zip.bin")], readContent],
+  [
+    "model.safetensors in a directory",
+    [everyDtype, writeSafetensors(tensors)],
+    readModelFile("model.safetensors"),
+  ],
+  ["vocab.txt in a directory", [bytesOf(VOCABULARY)], readModelFile("vocab.txt")],
   [
     "model.safetensors.index.json",
     [
@@ -220,7 +322,19 @@ const READERS: readonly Reader[] = [
     ],
     (bytes) => parseShardIndex("file", bytes),
   ],
-  ["pytorch_model.bin", [torch("zip.bin"), torch("legacy.bin"), torch("nested.bin")], readTorch],
+  [
+    "pytorch_model.bin",
+    [
+      ...["zip.bin", "legacy.bin", "nested.bin", "new-dtypes.bin", "new-dtypes-legacy.bin"],
+      ...["training.bin", "training-legacy.bin"],
+    ].map(torch),
+    readTwice(readTorch),
+  ],
+  [
+    "pytorch_model.bin.index.json",
+    [bytesOf('{"metadata": {}, "weight_map": {"a": "a-1.bin", "b": "b.bin"}}')],
+    (bytes) => parseShardIndex("file", bytes, "bin"),
+  ],
   [
     "config.json",
     [
