@@ -45,7 +45,8 @@ const BEGINNINGS: readonly (readonly [Content, RegExp])[] = [
   ],
   ["an HTML page", /^\s*<(!doctyp|html|head|body|!--)/i],
   ["XML", /^\s*<\?xml/],
-  ["JSON", /^\s*[{[]/],
+  // A vocabulary begins with a token in brackets.
+  ["JSON", /^\s*(\{\s*(["}]|$)|\[\s*(["{[\]\d-]|true|false|null|$))/],
 ];
 
 function contentOf(bytes: Uint8Array): Content | undefined {

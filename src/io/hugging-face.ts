@@ -114,7 +114,7 @@ export function readHuggingFaceTokenizer(
 }
 
 function readVocabulary(source: string, bytes: Uint8Array): Either<readonly Problem[], Vocabulary> {
-  // A vocabulary that begins with a special token in brackets looks like JSON.
+  // Any token can be the first, such as a bracket.
   const other = looksLike(bytes, "plain text", "JSON");
   if (other !== undefined) return refuse(source, "a vocabulary", other);
   return pipe(

@@ -22,6 +22,7 @@ const CONTENTS: readonly (readonly [string, Uint8Array])[] = [
   ["an HTML page", text("<html lang='en'>")],
   ["XML", text('<?xml version="1.0"?><Error/>')],
   ["JSON", text('\n{"error": "Repository not found"}')],
+  ["plain text", text("[PAD]\n[UNK]\n[CLS]\n")],
   ["plain text", text("Entry not found – ".repeat(60))],
   ["text in UTF-16", hex("fffe7b00")],
   ["an ONNX model", Uint8Array.of(8, 7, 0x12, 7, ...text("pytorch"), 0x1a, 5, ...text("2.3.1"))],
@@ -40,6 +41,7 @@ test.each(CONTENTS)("%s is recognised", (expected, bytes) => {
 test("other bytes and files of the expected kind are not named", () => {
   expect(looksLike(hex("0001020304050607"))).toBeUndefined();
   expect(looksLike(hex("fffffffffffffffff0"))).toBeUndefined();
+  expect(looksLike(text("[\n  [1, 2]]"))).toBe("JSON");
   expect(looksLike(text("{}"), "JSON")).toBeUndefined();
   expect(looksLike(text("{}"), "plain text")).toBe("JSON");
 });
