@@ -1,4 +1,4 @@
-/** How sparse weights are: their zeros, every usual pattern that they satisfy, and the bytes that they would take. */
+/** Reports the zeros of weights, the usual sparsity patterns that they satisfy, and their packed sizes. */
 import { sumOf } from "../core/sum.ts";
 import { hasCountableZeros } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
@@ -12,17 +12,17 @@ import type { SurveyedTensor } from "./survey.ts";
 import { weightValues } from "./tensor-values.ts";
 import { type VerifiedWeight, verifyWeight } from "./verify.ts";
 
-/** Patterns that hardware and libraries run: groups first, then blocks and channels. */
+/** Patterns that hardware and libraries support: N:M first, then blocks and channels. */
 export const USUAL_PATTERNS: readonly string[] = /* @__PURE__ */ [
   "1:2 2:4 4:8 3:4",
   "4x1 8x1 16x1 1x4 1x8 1x16 4x4 8x8 16x16",
   "1xchannel channelx1",
 ].flatMap((line) => line.split(" "));
 
-/** A pattern that a weight satisfies, and the share that it prunes. */
+/** A pattern that a weight satisfies, and the share of blocks that it prunes. */
 interface SatisfiedPattern {
   readonly pattern: string;
-  /** Blocks of zeros; N:M: groups. */
+  /** Blocks of zeros, or groups with at least N zeros for N:M. */
   readonly sparseBlocks: number;
   readonly blocks: number;
 }
@@ -33,8 +33,8 @@ export interface WeightFacts {
   readonly zeros: number;
   readonly nonFinite: number;
   /**
-   * N:M patterns with at least N zeros in every group, and block patterns with zero blocks but no partial ones. Only
-   * patterns that divide the weight.
+   * N:M patterns with at least N zeros in every group, and block patterns with zero blocks and no partial blocks. Only
+   * patterns that divide the weight are listed.
    */
   readonly patterns: readonly SatisfiedPattern[];
 }
@@ -49,7 +49,7 @@ function satisfied(weight: VerifiedWeight, spelling: string): SatisfiedPattern |
 }
 
 /**
- * Looks at every element of a weight.
+ * Inspects every element of a weight.
  *
  * @example
  * ```ts
@@ -74,7 +74,7 @@ export function inspectWeight(weight: VerifiedWeight): WeightFacts {
   return { elements: data.length, zeros, nonFinite, patterns };
 }
 
-/** The most elements of a layer whose mask is kept to be drawn: one pixel each. */
+/** The maximum number of elements of a layer whose mask is drawn, at one pixel per element. */
 const MOST_PIXELS = 2 ** 22;
 
 export interface InspectedTensor {
@@ -82,7 +82,7 @@ export interface InspectedTensor {
   /** Bytes when it is dense. */
   readonly bytes: number;
   readonly gzipBytes: number | null;
-  /** As it is stored in a packed file, else in the smallest of the usual layouts. */
+  /** The layout in a packed file, or the smallest of the usual layouts for other files. */
   readonly packed: { readonly layout: string; readonly bytes: number };
   /** Null if it is not the weight of layers; of all experts together. */
   readonly weight: WeightFacts | null;
@@ -90,7 +90,7 @@ export interface InspectedTensor {
 
 export interface Inspection {
   readonly tensors: readonly InspectedTensor[];
-  /** The first pruned layer that is small enough to draw: 1 if a weight is not zero. */
+  /** The mask of the first pruned layer that is small enough to draw: 1 = not zero. */
   readonly mask:
     | {
         readonly layer: string;
@@ -139,10 +139,10 @@ function drawnMask({ name, shape, data }: VerifiedWeight): Inspection["mask"] {
 }
 
 /**
- * Looks at every tensor.
+ * Inspects every tensor.
  *
- * @param compressedBytes the size of bytes when they are compressed; null: not measured
- * @param turn awaited before each tensor, so that other work can run; a rejection stops
+ * @param compressedBytes returns the compressed size of bytes; null: not measured
+ * @param turn awaited before each tensor, so that other work can run; a rejection stops the inspection
  */
 export async function inspectCheckpoint(
   checkpoint: Checkpoint,
@@ -176,7 +176,7 @@ export async function inspectCheckpoint(
   return { tensors, mask };
 }
 
-/** Figures over all tensors, and over those of linear and convolution layers. */
+/** Sums over all tensors, and over the weights of linear and convolution layers. */
 interface InspectionTotals {
   readonly tensors: number;
   readonly layers: number;

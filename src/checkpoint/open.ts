@@ -1,4 +1,4 @@
-/** Opens checkpoints over bytes: a file of safetensors or of `torch.save`, or several such files with an index. */
+/** Opens checkpoints from bytes: a safetensors file, a `torch.save` file, or several files with an index. */
 import { pipe } from "fp-ts/function";
 import {
   chain,
@@ -29,7 +29,7 @@ import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { unpacking } from "./packed-checkpoint.ts";
 import { PACKED_METADATA } from "./packed-manifest.ts";
 
-/** A file to open: its bytes, and what releases them. */
+/** The bytes of a file to open, and a function that closes it. */
 export interface CheckpointSource extends ByteSource {
   readonly close: () => void;
 }
@@ -66,7 +66,7 @@ function openSafetensors(
   );
 }
 
-/** A checkpoint entry: offset of the first element, and the bytes of the elements stored one after the other. */
+/** Converts a tensor of a `torch.save` file to a checkpoint entry. */
 function torchEntry(file: string, tensor: TorchTensor): CheckpointEntry {
   const { name, dtype, shape } = tensor;
   const size = elementBytes(dtype);
@@ -118,10 +118,10 @@ function openEither(
 }
 
 /**
- * Opens one file, whichever format it has. Of a pickle only dictionaries of tensors are read; nothing is executed. A
- * source that is refused is closed.
+ * Opens one file in any supported format. A pickle is read only as dictionaries of tensors; nothing in it is executed.
+ * If the file is refused, its source is closed.
  *
- * @param file the file's name, without directory
+ * @param file the file's name, without its directory
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Packs a checkpoint into one file with compressed layouts, and unpacks it, one tensor in memory at a time. */
+/** Packs a checkpoint into one file with compressed layouts, and unpacks it, with one tensor in memory at a time. */
 import { InputError } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
 import { layOutSafetensors, type TensorSize } from "../io/safetensors.ts";
@@ -24,9 +24,9 @@ import { isMatrixRole, type TensorFacts } from "./roles.ts";
 /** A checkpoint to pack or to unpack. */
 export interface CheckpointRun {
   readonly checkpoint: Checkpoint;
-  /** Awaited before each tensor, so that a program can do other things. If it rejects, nothing is left. */
+  /** Awaited before each tensor, so that other work can run. If it rejects, no output remains. */
   readonly turn?: (() => Promise<void>) | undefined;
-  /** Called with the bytes of tensors read so far, and those to read in total. */
+  /** Called with the bytes of tensors read so far, and the total. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -37,11 +37,11 @@ interface PackedCheckpointTensor {
   readonly layout: string;
   readonly bytes: number;
   readonly packedBytes: number;
-  /** Null if every bit is kept. */
+  /** Null if the tensor is packed without loss. */
   readonly error: RoundingError | null;
 }
 
-/** An entry of a file's metadata that is lost, since an earlier file has another value for its key. */
+/** A metadata entry that is lost because an earlier file has another value for its key. */
 interface LostMetadata {
   readonly file: string;
   readonly key: string;
@@ -52,14 +52,14 @@ interface LostMetadata {
 /** The result of packing a checkpoint. */
 export interface PackedCheckpoint {
   readonly tensors: readonly PackedCheckpointTensor[];
-  /** Names of tensors that share memory with a written one, each with the name of that one. */
+  /** Other names of tensors that share memory, each mapped to the name that is written. */
   readonly tied: Readonly<Record<string, string>>;
   /** Files that were not copied because they hold weights of the original. */
   readonly leftOut: readonly string[];
   readonly lostMetadata: readonly LostMetadata[];
 }
 
-/** The layouts to choose from once a tensor's layout is known. */
+/** The layouts to try when the tensor is written: only the layout chosen in the first pass. */
 function chosen(entry: PackedEntry | null): readonly LayoutSpec[] {
   if (entry === null) return [];
   const { stored } = entry;
@@ -73,9 +73,9 @@ function chosen(entry: PackedEntry | null): readonly LayoutSpec[] {
   }
 }
 
-/** Merges the metadata of all files; an earlier file wins. */
+/** Merges the metadata of all files. Earlier files take precedence. */
 function mergedMetadata({ files, layout }: Checkpoint) {
-  // transformers loads only files with a format.
+  // transformers refuses files without a format.
   const merged = new Map(layout === "torch" ? [["format", "pt"]] : []);
   const lost: LostMetadata[] = [];
   for (const { name: file, metadata } of files)
@@ -89,7 +89,7 @@ function mergedMetadata({ files, layout }: Checkpoint) {
 
 type PackOne = (entry: CheckpointEntry, layouts?: readonly LayoutSpec[]) => Promise<PackedTensor>;
 
-/** The layouts and sizes of all tensors, without their data. */
+/** Determines the layouts and sizes of all tensors, without keeping their data. */
 async function chooseLayouts(checkpoint: Checkpoint, packOne: PackOne) {
   const names = new Set(checkpoint.entries.map(({ name }) => name));
   const tensors: PackedCheckpointTensor[] = [];
@@ -121,10 +121,10 @@ async function chooseLayouts(checkpoint: Checkpoint, packOne: PackOne) {
 }
 
 /**
- * Packs a checkpoint into one file of safetensors with a manifest. Each tensor takes the smallest of the layouts. Tensors
- * are read twice, one at a time: first to choose the layouts, then to be written.
+ * Packs a checkpoint into one safetensors file with a manifest. Each tensor gets its smallest layout. Tensors are read
+ * twice, one at a time: first to choose the layouts, then to write them.
  *
- * @throws what the sink and `turn` throw; RangeError if a tensor's elements do not fit into what they are rounded to
+ * @throws what the sink and `turn` throw; RangeError if an element does not fit the type that it is rounded to
  */
 export async function writePacked(
   { checkpoint, turn, onProgress, ...options }: CheckpointRun & PackOptions,
@@ -179,8 +179,8 @@ export async function writePacked(
 /**
  * Unpacks a packed checkpoint into a plain one. A checkpoint that is not packed is copied.
  *
- * @returns names of files that were left out because they hold weights of the original
- * @throws what the sink and `turn` throw; InputError if a packed tensor's arrays do not fit together
+ * @returns names of files that were not copied because they hold weights of the original
+ * @throws what the sink and `turn` throw; InputError if the arrays of a packed tensor are inconsistent
  */
 export function writeUnpacked(
   { checkpoint, turn, onProgress }: CheckpointRun,

@@ -59,7 +59,7 @@ interface PrunedCheckpointLayer {
   readonly bytes: TensorBytes;
 }
 
-/** Sizes of tensors: as written, in the smallest layout for the pruners' patterns, and compressed if measured. */
+/** Sizes of tensors: as written, in the smallest layout for the pruners' patterns, and compressed. */
 interface TensorBytes {
   readonly dense: number;
   readonly packed: number;
@@ -79,7 +79,7 @@ export interface PrunedCheckpoint {
   readonly tied: Readonly<Record<string, string>>;
   /** Files that were not copied because they hold weights of the original. */
   readonly leftOut: readonly string[];
-  /** Of all tensors. */
+  /** The sizes of all tensors. */
   readonly bytes: TensorBytes;
 }
 

@@ -15,13 +15,16 @@ import {
 export interface VerifyOptions {
   /** `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
   readonly pattern: string | Pattern;
-  /** N:M: exactly N zeros in every group. Blocks: no block with both zeros and other values. Default false. */
+  /**
+   * N:M: require exactly N zeros in every group. Blocks: allow no block with both zeros and other values. Default
+   * false.
+   */
   readonly exact?: boolean;
   /** Magnitudes up to this count as zero. Default 0. */
   readonly tolerance?: number;
 }
 
-/** A layer's weight, as {@link verifyWeight} takes it. */
+/** A layer's weight for {@link verifyWeight}. */
 export interface VerifiedWeight {
   readonly name: string;
   /** linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
@@ -32,7 +35,7 @@ export interface VerifiedWeight {
 
 export type WeightValues = Float32Array | Float64Array;
 
-/** A place that breaks the pattern. Row and column count in the weight as a matrix [out, in x kernel]. */
+/** A place that violates the pattern. Row and column refer to the weight as a matrix [out, in x kernel]. */
 interface Violation {
   readonly layer: string;
   readonly row: number;
@@ -48,27 +51,27 @@ export interface LayerVerdict {
   readonly elements: number;
   readonly zeros: number;
   readonly blocks: number;
-  /** Blocks of zeros; N:M: groups with at least N zeros. */
+  /** Blocks of zeros, or groups with at least N zeros for N:M. */
   readonly sparseBlocks: number;
-  /** Blocks with zeros and other values; N:M: groups with more than N zeros. */
+  /** Blocks with zeros and other values, or groups with more than N zeros for N:M. */
   readonly partialBlocks: number;
   /** Elements outside of whole blocks, if the pattern does not divide the layer. They are not checked. */
   readonly remainder: number;
   readonly violation: Violation | null;
 }
 
-/** The verdict on all layers. */
+/** The result for all layers. */
 export interface PatternVerdict {
   readonly pattern: string;
   readonly exact: boolean;
   readonly tolerance: number;
   readonly layers: readonly LayerVerdict[];
   readonly total: Omit<LayerVerdict, "name" | "shape" | "violation">;
-  /** The first one, in the order of layers, rows and columns. */
+  /** The first violation in the order of layers, rows and columns. */
   readonly violation: Violation | null;
 }
 
-/** What a block should be, and what one with so many zeros is. */
+/** Describes a violation: the expected block, and the block found. */
 function describeFault(pattern: Pattern, size: number, zeros: number, exact: boolean) {
   if (pattern.kind === "group") {
     const expected = `${exact ? "exactly" : "at least"} ${pattern.prune} zeros of ${pattern.of}`;
@@ -77,7 +80,7 @@ function describeFault(pattern: Pattern, size: number, zeros: number, exact: boo
   return { expected: "a block of zeros or of values", got: `${zeros} zeros of ${size}` };
 }
 
-/** Counts the zeros of a block that begins at a row and a column. */
+/** Counts the zeros of the block at a row and a column. */
 function zerosOfBlock(
   layout: BlockLayout,
   data: WeightValues,
@@ -105,7 +108,7 @@ function countZeros(data: WeightValues, tolerance: number): number {
 }
 
 /**
- * Looks at every block of one layer's weight.
+ * Verifies every block of one weight.
  *
  * @throws TypeError or RangeError for an invalid option or weight
  *
@@ -173,9 +176,9 @@ export function joinVerdicts(
 }
 
 /**
- * Whether weights obey a pattern.
+ * Verifies that weights satisfy a pattern.
  *
- * @param weights in the model's order
+ * @param weights in module order
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Applies a mask to a stored tensor. All other elements keep their bits. */
+/** Applies a mask to a stored tensor. Kept elements keep their bits. */
 import { elementBytes } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
 
@@ -9,7 +9,7 @@ export function isFloatingPoint(dtype: string): boolean {
   return FLOATING_POINT.includes(dtype);
 }
 
-/** Elements as words; those of 64 bits as two. */
+/** The elements as words of their size. Elements of 64 bits become two words. */
 function wordsOf({ dtype, bytes }: StoredTensor): Uint16Array | Uint32Array {
   const { buffer, byteOffset, byteLength } = bytes;
   return elementBytes(dtype) === 2
@@ -17,7 +17,7 @@ function wordsOf({ dtype, bytes }: StoredTensor): Uint16Array | Uint32Array {
     : new Uint32Array(buffer, byteOffset, byteLength / 4);
 }
 
-/** Zeroes pruned words, and counts the words that are zero but for the sign. `shift` removes the sign. */
+/** Zeroes pruned words and counts all zeros, including negative zeros. `shift` removes the sign. */
 function zeroWordsInto(mask: Uint8Array, words: Uint16Array | Uint32Array, shift: number): number {
   let zeros = 0;
   for (let i = 0; i < mask.length; i++) {

@@ -1,6 +1,6 @@
 /** Argument checks of public functions. A wrong type throws a TypeError, a wrong value a RangeError. */
 
-/** Describes a value briefly, for an error message. */
+/** A short description of a value for an error message. */
 export function describe(value: unknown): string {
   if (typeof value === "string")
     return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
@@ -15,7 +15,7 @@ export function describe(value: unknown): string {
   return String(value);
 }
 
-/** The message of a mismatch: name, expectation, and what was got. */
+/** The message `name: expected ..., got ...`. */
 export function mismatch(name: string, expected: string, got: unknown): string {
   return `${name}: expected ${expected}, got ${got}`;
 }
@@ -30,7 +30,7 @@ export function checkKind(
   if (!holds) throw new TypeError(mismatch(name, expected, describe(value)));
 }
 
-/** Checks that `value` is an integer in [min, max]. */
+/** Checks that `value` is an integer from `min` to `max`. */
 export function checkInteger(
   name: string,
   value: unknown,
@@ -42,7 +42,7 @@ export function checkInteger(
     throw new RangeError(mismatch(name, `an integer from ${min} to ${max}`, value));
 }
 
-/** Checks that `value` is a finite number in [min, max]. */
+/** Checks that `value` is a finite number from `min` to `max`. */
 export function checkNumber(
   name: string,
   value: unknown,
@@ -87,18 +87,22 @@ export function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === "string");
 }
 
-/** Checks that `value` is a Float32Array, of `length` elements if that is given. */
+/** Checks that `value` is a Float32Array, with `length` elements if that is given. */
 export function checkFloat32Array(
   name: string,
   value: unknown,
   length?: number,
 ): asserts value is Float32Array {
   checkKind(isTypedArray(value, "Float32Array"), name, "a Float32Array", value);
-  if (length !== undefined && value.length !== length)
-    throw new RangeError(mismatch(name, `${length} elements`, value.length));
+  if (length !== undefined) checkLength(name, value, length);
 }
 
-/** Checks that every entry of `value` is finite; the message names the first that is not. */
+/** Checks the number of elements of an array. */
+export function checkLength(name: string, { length }: ArrayLike<unknown>, expected: number): void {
+  if (length !== expected) throw new RangeError(mismatch(name, `${expected} elements`, length));
+}
+
+/** Checks that every element of `value` is finite. The error names the first that is not. */
 export function checkFinite(name: string, value: Float32Array): void {
   for (let i = 0; i < value.length; i++) {
     if (!Number.isFinite(value[i]))

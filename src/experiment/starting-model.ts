@@ -9,7 +9,7 @@ import { MODEL_CONFIGS } from "./model-configs.ts";
 import { fileOf, modelFit, type Named, vocabularyProblems } from "./model-fit.ts";
 import type { ModelName } from "./recipes.ts";
 
-/** A model read from a directory. */
+/** The contents of a model directory. */
 export interface LoadedModel {
   readonly config: ModelConfig;
   /** The parameters of the model, by transformers' names, widened to 32-bit floats. Some may be missing. */

@@ -30,17 +30,17 @@ import type { Tokenizer } from "../io/tokenizer.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
 import { type NamedValues, parameterList } from "../model/parameters.ts";
 import {
-  directoryProblem,
   type FileMap,
   inDirectory,
   joinPath,
+  kindProblem,
   type RunStorage,
   readDirectory,
   writeDirectory,
 } from "./storage.ts";
 import { openStoredCheckpoint } from "./stored-checkpoint.ts";
 
-/** A model to save. */
+/** The contents of a model directory to write. */
 export interface SavedModel {
   /** The contents of config.json. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -69,7 +69,7 @@ export async function openModelDirectory(
   directory: string,
   label: string,
 ): Promise<Either<readonly Problem[], OpenModel>> {
-  const missing = await directoryProblem(storage, label, directory);
+  const missing = await kindProblem(storage, "directory", label, directory);
   if (missing !== undefined) return left([missing]);
   const files = await readDirectory(storage, directory, (name) => SMALL_FILE_NAMES.includes(name));
   const opened = await (storage.openCheckpoint?.(directory) ??
