@@ -4,7 +4,7 @@ import type { Profile, PruningConfig } from "./config.ts";
 import { checkLayers, type LayerRecord, refusePruning } from "./layer.ts";
 import { preparePruner } from "./pipeline.ts";
 import { PROFILE_NAMES, PROFILES } from "./profiles.ts";
-import { canBeHead, type SkippedLayer } from "./select.ts";
+import { canBeHead, type SelectionRule, type SkippedLayer } from "./select.ts";
 import type { PruningState } from "./state.ts";
 
 /** Options of {@link initialisePruning}. */
@@ -19,11 +19,16 @@ export interface InitialiseOptions {
   readonly indivisible?: "refuse" | "skip";
 }
 
-/** The state before the first step, and the skipped layers of each pruner. */
+/**
+ * The state before the first step, and the skipped layers of each pruner.
+ *
+ * @param headTest replaces the test of the profile for the names that count as the classifier head
+ */
 export function preparePruning(
   config: PruningConfig,
   layers: readonly LayerRecord[],
   options: InitialiseOptions,
+  headTest?: SelectionRule["headTest"],
 ): { readonly state: PruningState; readonly skipped: readonly (readonly SkippedLayer[])[] } {
   checkKind(
     Array.isArray(config?.pruners),
@@ -36,7 +41,8 @@ export function preparePruning(
   const { indivisible = "refuse" } = options;
   checkOneOf("profile", profile, PROFILE_NAMES);
   checkOneOf("indivisible", indivisible, ["refuse", "skip"]);
-  const rules = PROFILES[profile];
+  const base = PROFILES[profile];
+  const rules = headTest ? { ...base, selection: { ...base.selection, headTest } } : base;
   if (rules.needsHead && excludeHead && !layers.some(canBeHead))
     refusePruning(
       "no-layers",

@@ -20,7 +20,7 @@ import { preparePruning } from "./initialise.ts";
 import type { LayerRecord } from "./layer.ts";
 import { type Pattern, type PatternSpelling, perElement, readPattern } from "./pattern.ts";
 import { PROFILE_NAMES } from "./profiles.ts";
-import { expressionFault, type SkippedLayer } from "./select.ts";
+import { expressionFault, type SkippedLayer, selection } from "./select.ts";
 import { ownedLayers } from "./state.ts";
 import { type SparsityStatistics, sparsityStatistics } from "./statistics.ts";
 
@@ -175,7 +175,8 @@ export function pruneAtOnce(
 ): PruneOnceResult {
   // The result names the layers that are skipped.
   const options = { profile, excludeHead, indivisible: "skip" } as const;
-  const prepared = preparePruning({ pruners }, layers, options);
+  // No second layer is left out because the name of the head is found in its name.
+  const prepared = preparePruning({ pruners }, layers, options, selection.headTest);
   let { state } = prepared;
   const step = pruners[0].startStep;
   if (step > 0) {

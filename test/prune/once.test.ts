@@ -262,3 +262,18 @@ function thrown(run: () => unknown): unknown {
   }
   return undefined;
 }
+
+test("under inc only the head itself is left alone", () => {
+  const layers = ["pre_head", "body", "head"].map((name) =>
+    matrix(
+      name,
+      4,
+      4,
+      Array.from({ length: 16 }, (_, i) => i + 1),
+    ),
+  );
+  const options = { pattern: "2:4", targetSparsity: 0.5, profile: "inc" } as const;
+  const { skipped, masks } = pruneOnce(layers, options);
+  expect(skipped.map(({ name }) => name)).toEqual(["head"]);
+  expect([...masks.keys()]).toEqual(["pre_head", "body"]);
+});
