@@ -16,8 +16,6 @@ export interface LayerChoice {
   readonly exclude?: RegExp | undefined;
   /** Whether heads, recognised by their names, are left alone. */
   readonly excludeHead: boolean;
-  /** Under `inc` a head's name is an expression, so that `classifier` also finds `pre_classifier`. */
-  readonly profile: Profile;
 }
 
 /** A tensor with layers to work on. */
@@ -59,7 +57,8 @@ export function readNameExpression(key: string, source: string | undefined): Reg
 /** Tells why a module counts as a head, if it does. */
 function headTest(
   tensors: readonly SurveyedTensor[],
-  { excludeHead, profile }: LayerChoice,
+  { excludeHead }: LayerChoice,
+  profile: Profile,
 ): (tensor: SurveyedTensor) => string | undefined {
   if (!excludeHead) return () => undefined;
   const isHead = (name: string): boolean => HEAD.test(moduleName(name));
@@ -106,12 +105,17 @@ function reasonWithoutLayers(tensor: SurveyedTensor): string | undefined {
   return `${ARTICLES[role]}${shared}`;
 }
 
-/** Divides the tensors of a checkpoint into those with layers to work on and all others. */
+/**
+ * Divides the tensors of a checkpoint into those with layers to work on and all others.
+ *
+ * @param profile `inc` as in training: the name of a head is an expression, so `classifier` also finds `pre_classifier`
+ */
 export function chooseLayers(
   tensors: readonly SurveyedTensor[],
   choice: LayerChoice,
+  profile: Profile = "strict",
 ): ChosenLayers {
-  const headReason = headTest(tensors, choice);
+  const headReason = headTest(tensors, choice, profile);
   const reasonToLeave = (tensor: SurveyedTensor): string | undefined => {
     const module = moduleName(tensor.name);
     const { layers, exclude } = choice;
@@ -133,7 +137,7 @@ export function chooseLayers(
 
 /** All layers of a checkpoint, heads included. */
 export function layersByRole(tensors: readonly SurveyedTensor[]): ChosenLayers {
-  return chooseLayers(tensors, { excludeHead: false, profile: "strict" });
+  return chooseLayers(tensors, { excludeHead: false });
 }
 
 /** Whether a tensor that is left alone may be a layer: two or more dimensions, and the role `other`. */
@@ -172,7 +176,13 @@ export function withoutSkipped(
   };
 }
 
-/** Sorts tensors by the order of a model's modules. A name may lack its first part. Unknown modules come last. */
+/** The parts of names that DataParallel and torch.compile add. */
+const WRAPPERS = /(^|\.)(module|_orig_mod)(?=\.)/g;
+
+/**
+ * Sorts tensors by the order of a model's modules. A name may lack its first part or have parts of wrappers. Unknown
+ * modules come last.
+ */
 export function inModuleOrder(
   chosen: readonly ChosenTensor[],
   modules: readonly string[] | null,
@@ -184,7 +194,8 @@ export function inModuleOrder(
     if (!positions.has(bare)) positions.set(bare, i);
   });
   const place = ({ tensor }: ChosenTensor): number =>
-    positions.get(moduleName(tensor.name)) ?? modules.length;
+    positions.get(moduleName(tensor.name).replace(WRAPPERS, "").replace(/^\./, "")) ??
+    modules.length;
   return [...chosen].sort((a, b) => place(a) - place(b));
 }
 

@@ -92,11 +92,11 @@ export const planCommand: Command = defineCommand({
       );
     }
     const config = getOrThrow(await readConfig(path, profile));
-    const choice = { ...readLayerChoice(values), profile };
+    const choice = readLayerChoice(values);
     const { evidence, modules, order } = await readModelStatements(model, values);
     return withCheckpoint(model, async (checkpoint) => {
       const tensors = surveyCheckpoint(checkpoint, evidence);
-      const { chosen, left } = chooseLayers(tensors, choice);
+      const { chosen, left } = chooseLayers(tensors, choice, profile);
       const ordered = inModuleOrder(chosen, modules);
       try {
         const shapes = ordered.flatMap(({ layers }) => layers);

@@ -97,7 +97,7 @@ export function readLayerChoice({
   layers,
   exclude,
   excludeHead = true,
-}: OptionValues<typeof LAYER_OPTIONS>): Omit<LayerChoice, "profile"> {
+}: OptionValues<typeof LAYER_OPTIONS>): LayerChoice {
   return {
     layers: readNameExpression("layers", layers),
     exclude: readNameExpression("exclude", exclude),

@@ -10,7 +10,7 @@ import { formatShare, formatTable } from "../report/table.ts";
 import { withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
-import { choiceOption, flagOption, numberOption, textOption } from "./options.ts";
+import { flagOption, numberOption, textOption } from "./options.ts";
 import {
   LAYER_OPTIONS,
   printAssumptions,
@@ -29,10 +29,6 @@ const OPTIONS = {
   exact: flagOption("N:M: exactly N zeros in each group; blocks: no zeros in kept blocks"),
   tolerance: numberOption({ least: 0 }, "magnitudes up to this count as zero (default 0)"),
   ...LAYER_OPTIONS,
-  profile: choiceOption(
-    ["strict", "inc"],
-    "the profile that the checkpoint was pruned with: under inc a head's name is an expression (default strict)",
-  ),
   ...ROLE_OPTIONS,
   allowUncovered: textOption(
     "REGEX",
@@ -95,9 +91,9 @@ export const verifyCommand: Command = defineCommand({
   options: OPTIONS,
   run: async ({ values, positionals: [path = ""], json }, console) => {
     const pattern = requirePattern(values.pattern);
-    const { exact = false, tolerance = 0, minSparsity, profile = "strict" } = values;
+    const { exact = false, tolerance = 0, minSparsity } = values;
     const allowUncovered = readNameExpression("allowUncovered", values.allowUncovered);
-    const choice = { ...readLayerChoice(values), profile };
+    const choice = readLayerChoice(values);
     const { evidence } = await readModelStatements(path, values);
     return withCheckpoint(path, async (checkpoint) => {
       const tensors = surveyCheckpoint(checkpoint, evidence);
