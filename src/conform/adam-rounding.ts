@@ -1,24 +1,28 @@
 /**
- * Bounds the effect of rounding on parameters that Adam updates. Adam divides each gradient by its own magnitude, so
- * rounding noise becomes a whole step, which no fixed tolerance allows.
+ * Bounds the effect of rounding errors on parameters that Adam updates. Adam divides each gradient by roughly its own
+ * magnitude, so a gradient that is only rounding noise still moves its parameter by a full step. A fixed tolerance
+ * cannot allow for that.
  */
 import type { AdamWSettings } from "../train/optimizer.ts";
 import { largestMagnitude } from "./difference.ts";
 
 /** A gradient below this share of the largest gradient in its tensor is rounding noise. */
 const NOISE_SHARE = 1e-6;
-/** Rounding error of a gradient, as a share of the largest in its tensor: float32's rounding error for each program. */
+/**
+ * Rounding error of a gradient, as a share of the largest gradient in its tensor: float32's rounding error for each of
+ * the two programs that are compared.
+ */
 const ROUNDING_SHARE = 2 ** -23;
 
-/** The gradients of one parameter at one step, with their rounding errors. */
+/** The gradients of one parameter tensor at one step, with their rounding errors. */
 interface GradientStep {
   readonly gradient: Float32Array;
-  /** Gradients below this magnitude are noise. */
+  /** Gradients below this magnitude are rounding noise. */
   readonly noise: number;
   readonly rounding: number;
 }
 
-/** The gradients of one parameter so far, and the possible error of each entry. */
+/** The gradients of one parameter tensor so far, and the possible error of each of its entries. */
 interface RoundingHistory {
   readonly steps: GradientStep[];
   readonly movement: Float64Array;
@@ -28,7 +32,7 @@ export function createRoundingHistory(entries: number): RoundingHistory {
   return { steps: [], movement: new Float64Array(entries) };
 }
 
-/** Adds the gradients of one step. `onlyNoise`: all of them are rounding noise. */
+/** Adds the gradients of one step to a history. `onlyNoise` marks all of them as rounding noise. */
 export function addGradientInto(
   { steps, movement }: RoundingHistory,
   settings: AdamWSettings,
@@ -48,7 +52,7 @@ export function addGradientInto(
   }
 }
 
-/** The maximum error of an entry: for each step, at most twice the learning rate. */
+/** Returns the maximum error of an entry of the parameter: at most twice the learning rate per step. */
 export function allowedMovement(
   { steps, movement }: RoundingHistory,
   { learningRate }: AdamWSettings,
@@ -59,7 +63,8 @@ export function allowedMovement(
 }
 
 /**
- * Whether a gradient was noise at any step. A gradient that is always zero is not noise, unless the whole tensor is.
+ * Whether the gradient of an entry was noise at any step. A gradient that is always zero is not noise, unless the whole
+ * tensor is marked as noise.
  */
 function isNoise(steps: readonly GradientStep[], index: number): boolean {
   const untouched = steps.every(
@@ -69,9 +74,9 @@ function isNoise(steps: readonly GradientStep[], index: number): boolean {
 }
 
 /**
- * Bounds to first order the effect of rounding on Adam's direction m / (sqrt(v) + e). m and v are bias-corrected
- * averages of g and g^2 with weights a and b, so the bound is the sum over the gradients of |a / (sqrt(v) + e) - m b g
- * / (sqrt(v) (sqrt(v) + e)^2)| * rounding.
+ * Bounds, to first order, the effect of rounding errors on Adam's direction m / (sqrt(v) + e). m and v are the
+ * bias-corrected averages of g and g^2, with weights a and b. The bound is therefore the sum, over the gradients g of
+ * all steps, of |a / (sqrt(v) + e) - m b g / (sqrt(v) (sqrt(v) + e)^2)| * rounding.
  */
 function directionError(
   steps: readonly GradientStep[],
@@ -93,7 +98,7 @@ function directionError(
   }, 0);
 }
 
-/** The weights a and b of the gradients in Adam's averages m and v, and e, the term added to sqrt(v). */
+/** Returns the weights a and b of each step's gradient in Adam's averages m and v, and e, which is added to sqrt(v). */
 function averagesOf({ flavour, betas: [beta1, beta2], epsilon }: AdamWSettings, count: number) {
   const weights = (beta: number): readonly number[] =>
     Array.from(

@@ -1,4 +1,4 @@
-/** Reads a case directory of golden vectors: `case.json` and `tensors.safetensors`. */
+/** Reads the two files of a golden vector's case directory: `case.json` and `tensors.safetensors`. */
 import { describe } from "../core/checks.ts";
 import { type Either, formatProblem, isRight, type Problem } from "../core/either.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../io/json.ts";
@@ -6,7 +6,7 @@ import { readSafetensors, type StoredTensor, toFloat32 } from "../io/safetensors
 
 export type { JsonObject };
 
-/** The name and the files of a case directory. */
+/** The name of a case directory and the contents of its files. */
 export interface CaseFiles {
   readonly name: string;
   readonly json: string;
@@ -19,7 +19,7 @@ export interface OpenCase {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
-/** The error of a case with a missing or invalid file. */
+/** Thrown for a case with a missing or invalid file. */
 export class CaseFileError extends Error {
   override readonly name = "CaseFileError";
   readonly problem: Problem;
@@ -38,7 +38,7 @@ export function openCase({ name, json, tensors }: CaseFiles): OpenCase {
   return { name, json: object, tensors: file.tensors };
 }
 
-/** Values of a tensor as float32. @throws CaseFileError if the case has no such tensor */
+/** Returns the values of a tensor as float32. @throws CaseFileError if the case has no such tensor */
 export function tensorValues({ tensors }: OpenCase, name: string): Float32Array {
   const tensor = tensors.get(name);
   if (tensor === undefined)
@@ -46,7 +46,7 @@ export function tensorValues({ tensors }: OpenCase, name: string): Float32Array 
   return toFloat32(tensor);
 }
 
-/** The tensors whose names start with a prefix, by the rest of the name. */
+/** Returns the tensors whose names start with a prefix. The keys are the names without the prefix. */
 export function tensorsBelow(
   { tensors }: OpenCase,
   prefix: string,
@@ -61,7 +61,7 @@ export function tensorsBelow(
   );
 }
 
-/** Reads the value of a key. @throws CaseFileError if it has another type */
+/** Reads the value of a key in a JSON object. @throws CaseFileError if the value has a different type */
 type FieldReader<T> = (json: JsonObject, key: string) => T;
 
 function fieldReader<T>(expected: string, accepts: (value: unknown) => value is T): FieldReader<T> {
@@ -95,16 +95,16 @@ export const at: {
   texts: fieldReader("a list of texts", listOf(isText)),
 };
 
-/** The content of a parsed file. @throws CaseFileError with the first problem */
+/** Returns the content of a parsed file. @throws CaseFileError with the first problem */
 export function parsed<T>(file: string, result: Either<readonly Problem[], T>): T {
   if (isRight(result)) return result.right;
   const [{ path, ...problem } = { path: file, expected: "a readable file", got: "none" }] =
     result.left;
-  // The safetensors reader names the format instead of the file.
+  // The paths in the safetensors reader's problems start with the format instead of the file name.
   throw new CaseFileError({ path: path.replace(/^safetensors/, file), ...problem });
 }
 
-/** The error for an invalid value in `case.json`. */
+/** Returns the error for an invalid value in `case.json`. */
 export function expectedError(key: string, expected: string, value: unknown): CaseFileError {
   const got = value === undefined ? "nothing" : describe(value);
   return new CaseFileError({ path: `case.json ${key}`.trim(), expected, got });

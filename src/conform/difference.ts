@@ -1,9 +1,9 @@
-/** The first difference between a replay and its vector, in one form for all families. */
+/** Compares replayed values with a golden vector's. The first difference has the same form for all families. */
 
-/** A compared value as JSON. NaN and infinities are strings. */
+/** A compared value in a form that JSON can express: NaN and infinities are strings. */
 type StatedValue = number | string | boolean | null;
 
-/** A compared quantity, such as `mask`, and its step and layer, if any. */
+/** The name of a compared quantity, such as `mask`, and the step and layer to which it belongs, if any. */
 export interface Place {
   readonly step?: number;
   readonly layer?: string;
@@ -16,15 +16,15 @@ export interface Difference {
   /** Null if the quantity belongs to no layer. */
   readonly layer: string | null;
   readonly quantity: string;
-  /** The flat index in a list; null for a single value. */
+  /** The index of the value in a list; null for a single value. */
   readonly index: number | null;
   readonly expected: StatedValue;
   readonly got: StatedValue;
-  /** The tolerance; null if the values must be equal. */
+  /** The allowed absolute difference; null if the values must be equal. */
   readonly within: number | null;
 }
 
-/** The tolerance is `absolute + relative * max |expected|`. */
+/** Allows an absolute difference of `absolute + relative * max |expected|`. */
 export interface Tolerance {
   readonly absolute?: number;
   readonly relative?: number;
@@ -63,7 +63,7 @@ export function formatDifference(difference: Difference): string {
   return `${where.join(", ")}: expected ${expected}${allowed}, got ${got}`;
 }
 
-/** Compares two values or two lists, and returns the first difference. Without a tolerance, values must be equal. */
+/** Compares two values or two lists and returns the first difference. Without a tolerance, they must be equal. */
 export function compare<T extends Comparable>(
   where: Where,
   expected: T,
@@ -88,7 +88,7 @@ export function compare(
   return difference && { ...difference, index: null };
 }
 
-/** The tolerance may depend on the index. NaN equals NaN, and +0 equals -0. */
+/** Compares two lists. The tolerance may depend on the index. NaN equals NaN, and +0 equals -0. */
 function compareLists(
   where: Where,
   expected: ArrayLike<Comparable>,
@@ -120,7 +120,7 @@ function constantly(
   return () => allowed;
 }
 
-/** Returns the first result of `find` that is not undefined. */
+/** Calls `find` with one item after the other, and returns the first result that is not undefined. */
 export function firstOf<T, R = Difference>(
   items: Iterable<T>,
   find: (item: T) => R | undefined,
@@ -132,7 +132,7 @@ export function firstOf<T, R = Difference>(
   return undefined;
 }
 
-/** The largest finite magnitude; 0 if there is none. */
+/** Returns the largest finite magnitude among the values; 0 if no value is finite. */
 export function largestMagnitude(values: ArrayLike<number>): number {
   let largest = 0;
   for (let i = 0; i < values.length; i++) {

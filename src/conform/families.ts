@@ -1,4 +1,4 @@
-/** The families of golden vectors: how to recognise and how to replay each. */
+/** Lists the families of golden vectors, with functions that recognise and replay the vectors of each family. */
 import { isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../io/json.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
@@ -13,23 +13,23 @@ import { replayStrict } from "./strict.ts";
 import { replayTokenizer } from "./tokenizer.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** Families with one directory for each vector. */
+/** The families in which each vector is a directory. */
 export type CaseFamily = "joint" | "model" | "pruning" | "strict";
 
-/** Families with one file for many vectors, as rows or lines. */
+/** The families in which each vector is a row or a line of a file. */
 export type RowFamily = "model" | "pruning_tables" | "tokenizer";
 
 interface CaseReplay {
-  /** Whether the JSON of a case belongs to this family. */
+  /** Whether a case with this `case.json` belongs to the family. */
   readonly accepts: (json: JsonObject) => boolean;
   readonly replay: (files: CaseFiles, backend: Backend) => Verdict;
 }
 
 const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
   joint: { accepts: ({ kind }) => kind === "joint", replay: replayJoint },
-  // Encoder vectors also have a teacher, but they name the model's class.
+  // Vectors of encoders also have a `teacher_config`, but only they state the model's `class`.
   model: { accepts: (json) => "teacher_config" in json && !("class" in json), replay: replayModel },
-  // Vectors of attention heads also have pruners, but their model is an object.
+  // Vectors for pruning attention heads also have `pruners`, but their `model` is an object.
   pruning: {
     accepts: ({ pruners, model }) => pruners !== undefined && Array.isArray(model),
     replay: replayPruning,
@@ -42,10 +42,11 @@ const CASE_FAMILIES = Object.keys(CASES) as readonly CaseFamily[];
 export const FAMILIES: readonly string[] = [...CASE_FAMILIES, "pruning_tables", "tokenizer"];
 
 /**
- * Determines the family of a case from `case.json`, else from the nearest folder with a family's name. Undefined if
- * neither identifies a family. A case that is not a JSON object counts as `pruning`, so that it fails.
+ * Determines the family of a case from the text of its `case.json`, or otherwise from the nearest parent folder that
+ * has the name of a family. Returns undefined if neither identifies a family. Text that is not a JSON object counts as
+ * `pruning`, so that the replay fails.
  *
- * @param folders names of the parent folders, the nearest first
+ * @param folders the names of the parent folders, nearest first
  */
 export function caseFamily(text: string, folders: readonly string[]): CaseFamily | undefined {
   const parsed = parseJson("case.json", text);
@@ -57,14 +58,14 @@ export function caseFamily(text: string, folders: readonly string[]): CaseFamily
   return stated ?? named ?? (isJsonObject(json) ? undefined : "pruning");
 }
 
-/** Whether a file with this name may hold tokenizer vectors. Its text decides. */
+/** Whether a file may contain tokenizer vectors, by its name. {@link rowFamily} then decides by the text. */
 export function mayBeTokenizerCases(name: string): boolean {
   return name.endsWith("cases.jsonl");
 }
 
-/** Determines the family of a file of rows or lines. `text` is read only if {@link mayBeTokenizerCases}. */
+/** Determines the family of a file with rows or lines. `text` only matters if {@link mayBeTokenizerCases} is true. */
 export function rowFamily(name: string, folder: string, text: string): RowFamily | undefined {
-  // Vectors of other tokenizers have more fields.
+  // Vectors of other kinds of tokenizers have more fields, such as `attention_mask`.
   if (mayBeTokenizerCases(name))
     return /^[^\n]*"attention_mask":/.test(text) ? undefined : "tokenizer";
   if (name === "lr_schedule.json") return "model";
@@ -79,7 +80,7 @@ export function replayCase(family: CaseFamily, files: CaseFiles, backend: Backen
   return CASES[family].replay(files, backend);
 }
 
-/** Replays the rows of a file. Without a tokenizer, tokenizer vectors are skipped. */
+/** Replays the rows or lines of a file. Without a tokenizer, tokenizer vectors are skipped. */
 export function replayRows(
   family: RowFamily,
   name: string,

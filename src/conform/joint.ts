@@ -1,6 +1,7 @@
 /**
- * Replays joint vectors: BERT, AdamW, distillation and Intel Neural Compressor's pruner together, one training step at
- * a time. Steps that train against labels skip padding. Such vectors are then replayed with padding, too.
+ * Replays joint vectors, which record BERT, AdamW, distillation and Intel Neural Compressor's pruner together, one
+ * training step at a time. Training against labels leaves out padded positions. A vector that does so is replayed a
+ * second time with padded positions included.
  */
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
@@ -37,13 +38,13 @@ import { scheduleAt } from "./model-schedule.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 const LOSS_TOLERANCE = { relative: 1e-5 };
-/** The rates agree to a few units in the last place of a double. */
+/** The learning rates agree to within a few units in the last place of a double. */
 const RATE_TOLERANCE = { relative: 1e-14 };
 const WEIGHT_TOLERANCE = { absolute: 5e-5 };
 
 type Batch = TokenBatch & LabelledBatch;
 
-/** Replays a case. The verdict does not depend on `sparseProducts`. */
+/** Replays a joint vector. `sparseProducts` selects how products are computed, and must not change the verdict. */
 export function replayJoint(
   files: CaseFiles,
   backend: Backend,
@@ -59,7 +60,7 @@ export function replayJoint(
   });
 }
 
-/** The settings of the example script, under the `inc` profile. */
+/** Returns the training settings of INC's example script, under the `inc` profile. */
 function jointSettings(json: JsonObject, sparseProducts: SparseProductsSetting): TrainingSettings {
   const optimizer = at.object(json, "optimizer");
   const pruning = at.object(json, "pruning");
@@ -106,7 +107,7 @@ function jointDifference(
   );
 }
 
-/** Makes the model use this padding instead of the padding that a step requests. */
+/** Returns a model that always uses `padding`, whatever a training step requests. */
 function withPadding(model: TrainableModel<Batch>, padding: Padding): TrainableModel<Batch> {
   return {
     ...model,
@@ -134,7 +135,7 @@ function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): Diff
   });
 }
 
-/** Compares every mask with the last recorded mask. Masks are all ones at the start. */
+/** Compares every mask with its most recently recorded mask. Before the first record, masks are all ones. */
 function masksDifference(
   step: number,
   { pruning }: TrainingSession<Batch>,
@@ -150,7 +151,7 @@ function masksDifference(
   });
 }
 
-/** Masks by layer. With several pruners, the name ends in `@<pruner index>`. */
+/** Returns masks by layer name. If there are several pruners, the suffix `@<pruner index>` is added to the name. */
 function appliedMasks(pruners: readonly PrunerState[]): ReadonlyMap<string, Uint8Array> {
   return new Map(
     pruners.flatMap(({ layers }, index) => {
@@ -160,7 +161,7 @@ function appliedMasks(pruners: readonly PrunerState[]): ReadonlyMap<string, Uint
   );
 }
 
-/** Compares the final parameters, except key biases, whose gradients are rounding noise. */
+/** Compares the final parameters, except attention key biases, whose gradients are only rounding noise. */
 function finalDifference(files: OpenCase, parameters: Parameters): Difference | undefined {
   return firstOf(tensorsBelow(files, "final/"), ([layer, { data }]) => {
     if (isKeyBias(layer)) return undefined;

@@ -1,4 +1,4 @@
-/** The manifest of a directory of vectors: the version of the format, and a list of the vectors. */
+/** Reads the manifest of a directory of golden vectors, which states the format's version and lists the vectors. */
 import { getOrThrow, refuseInput } from "../core/either.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { differenceAt } from "./difference.ts";
@@ -13,9 +13,9 @@ export interface ListedVector {
 }
 
 /**
- * Returns the vectors that a manifest lists; undefined for a manifest of another format.
+ * Returns the vectors that a manifest lists, or undefined for a manifest of a different format.
  *
- * @throws InputError if it is invalid
+ * @throws InputError if the manifest is invalid
  */
 export function readManifest(path: string, text: string): readonly ListedVector[] | undefined {
   const manifest = getOrThrow(parseJson(path, text));
@@ -31,7 +31,7 @@ export function readManifest(path: string, text: string): readonly ListedVector[
   });
 }
 
-/** Returns a failed verdict for each listed vector that has no verdict. */
+/** Returns a failed verdict for each vector that the manifest lists but that has not been replayed. */
 export function missingVectors(
   listed: readonly ListedVector[],
   verdicts: readonly Verdict[],

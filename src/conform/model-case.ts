@@ -1,4 +1,4 @@
-/** An open model vector: configurations, batch, and forward passes of student and teacher. */
+/** Opens a model vector, and runs forward passes of its student and its teacher. */
 import { backward } from "../autograd/backward.ts";
 import type { Variable } from "../autograd/records.ts";
 import { createTape, releaseTape, scalarOf, type Tape } from "../autograd/tape.ts";
@@ -17,14 +17,14 @@ export interface ModelCase {
   readonly backend: Backend;
   readonly config: ModelConfig;
   readonly batch: TokenBatch & { readonly labels: Int32Array | Float32Array };
-  /** Whether the student computes padded positions. */
+  /** Whether the student's forward pass includes padded positions or leaves them out. */
   readonly padding: Padding;
   readonly teacher: { readonly lastHidden: Tensor; readonly logits: Tensor };
 }
 
 export type Loss = (tape: Tape, output: ModelOutput) => Variable;
 
-/** Reads the configuration and the batch of a case, and runs its teacher. */
+/** Reads the configuration and the batch of a case, and runs the teacher on the batch. */
 export function openModelCase(backend: Backend, files: OpenCase): ModelCase {
   const config = configOf(files, "config");
   const labels = tensorValues(files, "in/labels");
@@ -41,7 +41,7 @@ export function closeModelCase({ teacher }: ModelCase): void {
   teacher.logits.release();
 }
 
-/** Runs `body` with the parameters that are stored with a prefix, and releases them. */
+/** Runs `body` with the parameters whose tensor names start with `prefix`, then releases the parameters. */
 export function withParameters<T>(
   backend: Backend,
   config: ModelConfig,
@@ -65,7 +65,7 @@ export function withStudent<T>(
   return withParameters(backend, config, files, "param/", body);
 }
 
-/** Runs `body` on a tape without dropout, and releases the tape. */
+/** Runs `body` with a new tape without dropout, then releases the tape. */
 export function withTape<T>(
   backend: Backend,
   recordGradients: boolean,
@@ -79,7 +79,7 @@ export function withTape<T>(
   }
 }
 
-/** Computes a loss of the student without dropout, and adds its gradients. Returns the loss. */
+/** Computes a loss of the student without dropout, adds its gradients to the parameters', and returns the loss. */
 export function differentiate(modelCase: ModelCase, parameters: Parameters, loss: Loss): number {
   const { backend, config, batch, padding } = modelCase;
   return withTape(backend, true, (tape) => {
@@ -96,7 +96,7 @@ export function lastHidden({ hiddenStates }: ModelOutput): Variable {
   return last;
 }
 
-/** The token ids, token types and attention mask with a prefix. Token types are 0 if missing. */
+/** Reads the batch whose tensor names start with `prefix`. Token types are 0 if they are not recorded. */
 export function batchAt(files: OpenCase, prefix: string): TokenBatch {
   const [batch = 0, positions = 0] = files.tensors.get(`${prefix}input_ids`)?.shape ?? [];
   const types = `${prefix}token_type_ids`;

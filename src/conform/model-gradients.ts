@@ -1,4 +1,4 @@
-/** Compares gradients of a model vector: cross-entropy and distillation of hidden states and logits. */
+/** Compares the losses and gradients of a model vector: cross-entropy, and distillation of hidden states and logits. */
 import { add, scale } from "../autograd/arithmetic.ts";
 import { backward } from "../autograd/backward.ts";
 import {
@@ -29,26 +29,26 @@ import {
   withTape,
 } from "./model-case.ts";
 
-/** Relative to the largest gradient of the tensor. */
+/** Tolerance for gradients, relative to the largest gradient in the tensor. */
 const GRADIENT = { relative: 1e-4 };
-/** Losses are differences of logarithms of order 1, which float32 rounds to about 1e-6. */
+/** Tolerance for losses. They are differences of logarithms of order 1, which float32 rounds to about 1e-6. */
 const LOSS = { relative: 1e-5, absolute: 1e-6 };
-/** The gradient of a key bias is rounding noise, below this share of the key weight's largest gradient. */
+/** A key bias's gradient is only rounding noise. Its magnitude stays below this share of the key weight's largest. */
 const KEY_BIAS_NOISE = 1e-5;
 
-/** Whether this is an attention key bias of BERT or DistilBERT. Its gradient is zero except for rounding. */
+/** Whether a parameter is an attention key bias of BERT or DistilBERT. Its gradient is zero except for rounding. */
 export function isKeyBias(name: string): boolean {
   return /\.(key|k_lin)\.bias$/.test(name);
 }
 
-/** The example script's distillation loss: weight x MSE of the last hidden states. */
+/** Computes the distillation loss of INC's example script: weight x MSE between the last hidden states. */
 export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelOutput): Variable {
   const target = constant(tape, modelCase.teacher.lastHidden);
   const weight = at.number(at.object(modelCase.files.json, "mse"), "weight");
   return scale(tape, meanSquaredError(tape, lastHidden(output), target), weight);
 }
 
-/** Compares the gradients of cross-entropy, of hidden-state MSE and of Kullback-Leibler divergence. */
+/** Compares losses and their gradients: cross-entropy, MSE between hidden states, and Kullback-Leibler divergence. */
 export function gradientDifference(modelCase: ModelCase): Difference | undefined {
   const { files, batch, padding, teacher } = modelCase;
   const { json } = files;
@@ -63,7 +63,7 @@ export function gradientDifference(modelCase: ModelCase): Difference | undefined
     labelLoss(tape, output, batch),
   );
   if (ofLabels !== undefined) return ofLabels;
-  // This loss averages over padded positions, too.
+  // This loss also averages over padded positions.
   const ofHiddenStates =
     padding === "included"
       ? compareLoss("grad_mse", at.number(at.object(json, "mse"), "loss"), (tape, output) =>
@@ -125,7 +125,7 @@ function compareDistillation(
   });
 }
 
-/** weights[0] x loss against the labels + weights[1] x loss against the teacher's logits. */
+/** Computes weights[0] x loss against the labels + weights[1] x loss against the teacher's logits. */
 function incDistillationLoss(
   tape: Tape,
   { batch: { labels }, files }: ModelCase,

@@ -1,4 +1,4 @@
-/** Compares parameters of a model vector after optimizer steps on the same batch. */
+/** Compares a model vector's parameters after each of several optimizer steps on the same batch. */
 import { type Parameters, parameterNamed, zeroGradients } from "../tensor/parameter.ts";
 import { labelLoss } from "../train/distillation.ts";
 import {
@@ -64,12 +64,12 @@ function replayOptimizer(
   }
 }
 
-/** Whether a run's loss is the hidden-state MSE, which averages over padded positions, too. */
+/** Whether a run's loss is the MSE between hidden states, which also averages over padded positions. */
 function readsPadding(name: string): boolean {
   return name.endsWith("_mse");
 }
 
-/** The parameter groups of a run. All other parameters decay. */
+/** Returns the rules for parameters without weight decay and for fixed parameters. All others have weight decay. */
 function rulesOf(run: JsonObject): readonly ParameterRule[] {
   const undecayed: ParameterRule = {
     names: anyOf(at.texts(run, "not_decayed")),
@@ -84,7 +84,7 @@ function anyOf(names: readonly string[]): string {
   return `^(?:${names.map((name) => name.replaceAll(".", "\\.")).join("|")})$`;
 }
 
-/** The settings of an optimizer. `name` is its class, such as `torch.optim.AdamW`. */
+/** Reads the settings of an optimizer. `name` is the name of its class, such as `torch.optim.AdamW`. */
 export function adamWSettings(json: JsonObject, name: string): AdamWSettings {
   const [beta1 = NaN, beta2 = NaN] = at.numbers(json, "betas");
   return {

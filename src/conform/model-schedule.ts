@@ -1,11 +1,11 @@
-/** Replays `lr_schedule.json`: learning rates of `transformers.get_scheduler`. */
+/** Replays `lr_schedule.json`, which records learning rates of `transformers.get_scheduler`. */
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { learningRateAt, SCHEDULE_NAMES, type ScheduleName } from "../train/schedule.ts";
 import { at, CaseFileError, type JsonObject, parsed } from "./case-files.ts";
 import { compare, type Difference } from "./difference.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** `Math.cos` is not correctly rounded, so rates agree only to a few units in the last place. */
+/** `Math.cos` is not correctly rounded, so learning rates agree only to a few units in the last place. */
 const RATE = { relative: 1e-14 };
 
 /** Returns one verdict for each row, named `<source>:<row>`. Rows count from 1. */

@@ -1,6 +1,7 @@
 /**
- * Replays model vectors: forward pass, gradients, distillation losses and optimizer steps of BERT and DistilBERT, as in
- * transformers. A second replay omits padding and compares the results that do not depend on padding.
+ * Replays model vectors, which record forward passes, gradients, distillation losses and optimizer steps of BERT and
+ * DistilBERT in transformers. A second replay omits padded positions, and compares the results that do not depend on
+ * them.
  */
 import type { Tape } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -22,7 +23,7 @@ import { distillationDifference, gradientDifference } from "./model-gradients.ts
 import { optimizerDifference } from "./model-optimizer.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** For hidden states, attentions, pooled output and logits. */
+/** Tolerance for hidden states, attention probabilities, pooled outputs and logits. */
 const OUTPUT = { absolute: 1e-5 };
 
 export function replayModel(files: CaseFiles, backend: Backend): Verdict {
@@ -70,7 +71,7 @@ function outputDifference(modelCase: ModelCase): Difference | undefined {
   );
 }
 
-/** A recorded output, without the padded positions if the pass omits them. */
+/** Reads a recorded output. Padded positions are removed if the forward pass omits them. */
 function recordedOutput({ files, batch }: ModelCase, padding: Padding, name: string): Float32Array {
   const values = tensorValues(files, name);
   if (padding === "included") return values;
@@ -78,13 +79,13 @@ function recordedOutput({ files, batch }: ModelCase, padding: Padding, name: str
   return name.startsWith("out/attentions/") ? tokenSquaresOf(batch, values) : values;
 }
 
-/** Selects the rows of [batch, positions, width] that are tokens. */
+/** Selects the rows for tokens, without padding, from values of shape [batch, positions, width]. */
 function tokenRowsOf({ attentionMask }: TokenBatch, values: Float32Array): Float32Array {
   const width = values.length / attentionMask.length;
   return values.filter((_, i) => attentionMask[Math.floor(i / width)] === 1);
 }
 
-/** Selects the entries of [batch, heads, positions, positions] between two tokens. */
+/** Selects the entries in which query and key are tokens from values of shape [batch, heads, positions, positions]. */
 function tokenSquaresOf(
   { batch, positions, attentionMask }: TokenBatch,
   values: Float32Array,

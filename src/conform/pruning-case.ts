@@ -1,4 +1,4 @@
-/** Reads pruning trajectories: configuration, modules, and the events of each step. */
+/** Reads recorded pruning trajectories: the configuration, the model's modules, and one event per step. */
 import { elementCount, type LayerKind, type LayerRecord } from "../prune/layer.ts";
 import { at, expectedError, type JsonObject, type OpenCase, tensorValues } from "./case-files.ts";
 
@@ -9,7 +9,7 @@ interface CaseModel {
 
 export interface CaseEvent {
   readonly step: number;
-  /** The records of the pruners that pruned at this step. */
+  /** One record for each pruner that pruned at this step. */
   readonly prunes: readonly JsonObject[];
   /** INC's three sparsity ratios, if recorded. */
   readonly sparsity: readonly number[] | undefined;
@@ -21,8 +21,8 @@ export interface PruningCase {
   readonly files: OpenCase;
   readonly config: JsonObject;
   /**
-   * The recorded gradients: `grad` of weights, `block` of weight x block mask, `retrain` the same without weight
-   * updates.
+   * The recorded gradients: `grad` for gradients of the weights; `block` for gradients of weight x block mask;
+   * `retrain` for the same gradients as `block`, in a run that never updates the weights.
    */
   readonly drive: "grad" | "block" | "retrain";
   readonly model: CaseModel;
@@ -33,19 +33,19 @@ export interface PruningCase {
   readonly learningRate: number;
   readonly beginsPerStep: number;
   readonly events: readonly CaseEvent[];
-  /** The error of INC that ended the run. `step` is null if it occurred during preparation. */
+  /** INC's error that ended the run. `step` is null if the error occurred before the first step. */
   readonly error: { readonly step: number | null; readonly message: string } | undefined;
   readonly finalSparsity: readonly number[] | undefined;
   readonly finalShares: readonly number[] | undefined;
 }
 
 const WEIGHTED_KINDS: readonly LayerKind[] = ["linear", "conv1d", "conv2d", "embedding"];
-/** Maximum number of elements of all modules, because a shape alone could request any amount of memory. */
+/** Maximum number of parameters in a model. Without it, a shape in the file could request any amount of memory. */
 const MOST_ELEMENTS = 2 ** 26;
-/** Maximum number of `onStepBegin` calls in a step. */
+/** Maximum number of `onStepBegin` calls per step. */
 const MOST_BEGINS = 16;
 
-/** Reads modules `[name, kind, shape, bias?]`. Dropout modules are left out. */
+/** Reads a list of modules, each `[name, kind, shape, bias?]`. Dropout modules are left out. */
 export function readModel(entries: unknown): CaseModel {
   if (!Array.isArray(entries)) throw expectedError("model", "a list", entries);
   let parameters = 0;
@@ -76,7 +76,7 @@ function readEvent(json: JsonObject): CaseEvent {
   };
 }
 
-/** Whether a prune step has recorded scores. */
+/** Whether the scores of a prune step are recorded. */
 export function hadScores(prune: JsonObject): boolean {
   return at.text(prune, "scores") === "recorded";
 }
@@ -121,12 +121,12 @@ export function readPruningCase(files: OpenCase): PruningCase {
   };
 }
 
-/** A tensor of the case; undefined if there is none with the name. */
+/** Returns the values of a tensor in the case; undefined if the case has no tensor with this name. */
 export function statedTensor(files: OpenCase, name: string): Float32Array | undefined {
   return files.tensors.has(name) ? tensorValues(files, name) : undefined;
 }
 
-/** The layer records at the start, with the recorded weights. */
+/** Returns the layer records before the first step, with their recorded weights. */
 export function initialRecords({ files, model }: PruningCase): LayerRecord[] {
   return model.records.map((record) => ({
     ...record,
@@ -134,7 +134,7 @@ export function initialRecords({ files, model }: PruningCase): LayerRecord[] {
   }));
 }
 
-/** The name of a layer in tensor names. It ends in the pruner's index if several pruners own the layer. */
+/** Returns a layer's name as used in tensor names: with `@<pruner index>` appended if several pruners own the layer. */
 export function tensorLayer(
   { pruners }: Pick<PruningCase, "pruners">,
   pruner: number,

@@ -1,6 +1,6 @@
 /**
- * Checks that a trajectory is complete. The replay compares only recorded values, so an incomplete vector would pass
- * it.
+ * Checks that a recorded trajectory is complete. The replay compares only recorded values, so it would not notice that
+ * some are missing.
  */
 
 import { isJsonObject } from "../io/json.ts";
@@ -9,10 +9,10 @@ import { at, expectedError } from "./case-files.ts";
 import { compare, type Difference, differenceAt, firstOf } from "./difference.ts";
 import { type CaseEvent, hadScores, type PruningCase, tensorLayer } from "./pruning-case.ts";
 
-/** Kinds of tensors that `case.json` lists by layer and step. */
+/** The kinds of tensors that `case.json` lists by layer and step. */
 const LISTED = ["mask", "pmask", "score"];
 
-/** Reports the first missing part of a trajectory. */
+/** Returns the first missing part of a trajectory as a difference. */
 export function completenessDifference(vector: PruningCase): Difference | undefined {
   return (
     eventsDifference(vector) ??
@@ -23,7 +23,7 @@ export function completenessDifference(vector: PruningCase): Difference | undefi
   );
 }
 
-/** Requires one event for each step, or for each step before an error of INC. */
+/** Requires one event for each step. If INC failed with an error, only the steps before it need events. */
 function eventsDifference({ files, events, error }: PruningCase): Difference | undefined {
   const { steps } = files.json;
   const ran = events.length;
@@ -38,7 +38,7 @@ function eventsDifference({ files, events, error }: PruningCase): Difference | u
   return compare("step of event", numbers, stated);
 }
 
-/** Requires all layers of all pruners, sums and zeros of their weights, and the statistics of prune steps. */
+/** Requires all layers of all pruners, the sums and zero counts of their weights, and the statistics of prune steps. */
 function layersDifference({ pruners, layers, events }: PruningCase): Difference | undefined {
   const owned = [...new Set(pruners.flat())].sort();
   return (
@@ -55,7 +55,7 @@ function layersDifference({ pruners, layers, events }: PruningCase): Difference 
   );
 }
 
-/** Requires the tensors that `case.json` lists, and no others of these kinds. */
+/** Requires the masks and scores that `case.json` lists, and rejects those that it does not list. */
 function listedDifference(vector: PruningCase): Difference | undefined {
   const { files, layers } = vector;
   const list = at.object(files.json, "tensors");
@@ -83,7 +83,7 @@ function* neededTensors(vector: PruningCase): Iterable<string> {
   for (const kind of ["w0", "wT"]) for (const layer of layers) yield `${kind}/${layer}`;
   for (const [index, pruner] of at.objects(files.json, "pruners").entries()) {
     const invalid = at.texts(pruner, "invalid_layers");
-    // INC gives convolutions no block masks.
+    // INC does not attach block masks to convolutions.
     const masked = drive === "grad" ? null : at.texts(pruner, "masked_layers");
     const own = masked ?? (pruners[index] ?? []).filter((layer) => !invalid.includes(layer));
     for (const name of own) {
@@ -99,14 +99,14 @@ function* neededTensors(vector: PruningCase): Iterable<string> {
 
 function missing({ files }: PruningCase, name: string): Difference | undefined {
   if (files.tensors.has(name)) return undefined;
-  // `init` stands for the time before the first step. Names of weights have no step.
+  // A tensor name has `init` as its step before the first step. The names of weights have no step.
   const [, kind = "", step, layer = ""] = /^(\w+)\/(?:(init|\d+)\/)?(.*)$/.exec(name) ?? [];
   const place = { layer, quantity: step === "init" ? `${kind} at the start` : kind };
   const isNumber = step !== undefined && step !== "init";
   return differenceAt(isNumber ? { ...place, step: Number(step) } : place, "a tensor", "none");
 }
 
-/** Requires the sparsity of all pruners and the statistics at the end. */
+/** Requires the sparsity of every pruner and the statistics of the model at the end. */
 function finalDifference({ files, error, pruners }: PruningCase): Difference | undefined {
   if (error !== undefined) return undefined;
   const { final } = files.json;
@@ -119,7 +119,7 @@ function finalDifference({ files, error, pruners }: PruningCase): Difference | u
   });
 }
 
-/** Requires that each prune step of the replay is recorded, with the zeros of every mask. */
+/** Requires that every prune step of the replay is recorded, with the number of zeros in every mask. */
 export function unstatedPrune(
   { pruners }: PruningState,
   { step, prunes }: CaseEvent,

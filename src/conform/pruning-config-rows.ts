@@ -1,4 +1,4 @@
-/** Replays the tables of configurations: resolved settings, refusals, and selected layers. */
+/** Replays the tables for configurations, which record resolved settings, errors, and selected layers. */
 import type { InputError } from "../core/either.ts";
 import { isJsonObject } from "../io/json.ts";
 import { initialisePruning } from "../prune/initialise.ts";
@@ -45,13 +45,13 @@ function encoderLayer(): readonly LayerRecord[] {
   ]).records;
 }
 
-/** Whether INC accepts these settings, but fails at the first prune step. Espalier refuses them at once. */
+/** Whether INC accepts the refused settings at first, and fails only at the first prune step. */
 function breaksLater(refusal: InputError | PruningError): boolean {
   if (refusal instanceof PruningError) return refusal.code === "indivisible-shape";
   return refusal.problems.every(({ path }) => path.endsWith("sparsity_decay_type"));
 }
 
-/** Compares whether the configuration is refused, and the layers of each pruner. */
+/** Compares whether a configuration is refused, and otherwise the layers that each pruner selects. */
 function configErrorRow(row: JsonObject): Finding {
   let selected: readonly string[] = [];
   const refusal = refusalOf(() => {
@@ -72,15 +72,15 @@ function configErrorRow(row: JsonObject): Finding {
   return compare("layers of pruner", expected, selected);
 }
 
-/** The recorded settings of pruners, without the lists that grow with every configuration. */
+/** Returns the recorded settings of pruners, without the lists to which INC adds names with every configuration. */
 function recordedPruners(row: JsonObject): readonly Fields[] {
   return at.objects(row, "pruners").map(({ op_names: _, excluded_op_names: __, ...own }) => own);
 }
 
 /**
- * Compares a configuration that INC read after others in one process. INC carries values of earlier configurations
- * over, through shared defaults. Espalier does not; this difference is acceptable if INC's record equals the record of
- * an earlier row.
+ * Compares a configuration that INC read after other configurations in the same process. INC's defaults are shared, so
+ * values carry over from earlier configurations. In Espalier they do not. This difference is acceptable if INC's
+ * recorded settings equal those of an earlier row.
  */
 function configSequenceRow(row: JsonObject, table: JsonObject): Finding {
   const stated = at.object(row, "kwargs");
@@ -108,7 +108,7 @@ function pruningTypeRow({ type }: JsonObject): Difference | undefined {
   return compare("pruners", [1], [config.pruners.length]);
 }
 
-/** Compares the layers that a configuration selects, and the model's head. The table lists the models. */
+/** Compares the layers that a configuration selects, and the classifier head, for a model that the table describes. */
 function selectionRow(row: JsonObject, table: JsonObject): Difference | undefined {
   const model = at.objects(table, "models").find((one) => one.name === at.text(row, "model"));
   const layers = readModel(model?.modules).records;

@@ -1,4 +1,4 @@
-/** Compares pruning configurations with INC's, and catches refusals. */
+/** Compares parsed pruning configurations with INC's recorded settings, and catches refusals. */
 import { InputError } from "../core/either.ts";
 import type { PrunerConfig } from "../prune/config.ts";
 import { PruningError } from "../prune/layer.ts";
@@ -8,7 +8,7 @@ import type { Fields, ParseOptions } from "../prune/sources.ts";
 import type { JsonObject } from "./case-files.ts";
 import { type Difference, differenceAt, firstOf } from "./difference.ts";
 
-/** INC warns about unknown keys and continues. */
+/** Parses configurations like INC, which only warns about unknown keys. */
 export const AS_INC: ParseOptions = { unknownKeys: "ignore", profile: "inc" };
 
 function resolvedFields(config: PrunerConfig): Fields {
@@ -33,9 +33,9 @@ function resolvedFields(config: PrunerConfig): Fields {
   };
 }
 
-/** Converts INC's resolved configuration to comparable settings. */
+/** Converts INC's resolved configuration to settings that can be compared with a parsed configuration's. */
 export function statedFields(resolved: JsonObject): Fields {
-  // Other spellings of a pattern, such as prefixes, have the same canonical form.
+  // A recorded pattern may have a prefix, so it is converted to its canonical spelling.
   const pattern = parsePattern(String(resolved.pattern));
   return {
     ...resolved,
@@ -45,7 +45,7 @@ export function statedFields(resolved: JsonObject): Fields {
   };
 }
 
-/** Returns the first recorded field that differs from the pruners' settings. */
+/** Returns the first difference between recorded settings and the pruners' settings. Unrecorded fields are skipped. */
 export function prunersDifference(
   expected: readonly Fields[],
   pruners: readonly PrunerConfig[],
@@ -62,7 +62,7 @@ export function prunersDifference(
   );
 }
 
-/** Returns the error with which `attempt` refuses a configuration or its layers; undefined if it does not. */
+/** Returns the error with which `attempt` refuses a configuration or its layers; undefined if it succeeds. */
 export function refusalOf(attempt: () => void): InputError | PruningError | undefined {
   try {
     attempt();

@@ -1,4 +1,4 @@
-/** Compares the recorded values of a step and of the end of a trajectory. */
+/** Compares the replay of a pruning trajectory with the values recorded at each step and at the end. */
 import { sumOf } from "../core/sum.ts";
 import { blockMaskGradients } from "../prune/block-mask.ts";
 import type { PruningConfig } from "../prune/config.ts";
@@ -27,11 +27,11 @@ export interface Run {
   readonly config: PruningConfig;
   readonly state: PruningState;
   readonly layers: readonly LayerRecord[];
-  /** The last recorded masks, by tensor name without the step. */
+  /** The most recently recorded masks, by tensor name without the step. */
   readonly masks: Map<string, Uint8Array>;
 }
 
-/** The layers of all pruners, with their names in tensor names. */
+/** Returns the layers of all pruners, with each layer's name as used in tensor names. */
 function ownedLayers({ state, vector }: Run) {
   return state.pruners.flatMap(({ layers }, pruner) =>
     layers.map((layer) => ({ layer, name: tensorLayer(vector, pruner, layer.name), pruner })),
@@ -43,7 +43,7 @@ export function maskGradientDifference(run: Run, step: number): Difference | und
     const expected = statedTensor(run.vector.files, `mgrad/${step}/${tensor}`);
     const record = run.layers.find((layer) => layer.name === name);
     if (expected === undefined || !record?.gradient) return undefined;
-    // After the end step, layers compute without block masks, and INC sets their gradients to zero.
+    // After the end step, INC's layers compute without block masks, and the gradients of these masks are zero.
     const ended = step > (run.state.pruners[pruner]?.config.endStep ?? 0);
     const gradients = blockMaskGradients(layout, record.data, record.gradient);
     return compare(
@@ -55,7 +55,7 @@ export function maskGradientDifference(run: Run, step: number): Difference | und
   });
 }
 
-/** Compares scores, prune steps and masks with an event. */
+/** Compares scores, prune steps and masks with a step's recorded event. */
 export function selectionDifference(run: Run, event: CaseEvent): Difference | undefined {
   const { step } = event;
   return (
@@ -94,7 +94,7 @@ function pruneDifference(run: Run, step: number, prune: JsonObject): Difference 
     ],
     ["sparsity", at.number(prune, "current_sparsity_ratio"), currentSparsity],
   ];
-  /** Compares a number that may be missing or null. */
+  /** Compares a number, unless the record of it is missing or null. */
   const optional = (quantity: string, key: string, got: () => number): Difference | undefined =>
     (prune[key] ?? null) === null ? undefined : compare(of(quantity), at.number(prune, key), got());
   return (
@@ -124,12 +124,12 @@ function frozenDifference(
   return compare(place, [...at.texts(prune, key)].sort(), frozen.sort());
 }
 
-/** The mask in recorded form: one entry for each block if block masks are trained, else one for each weight. */
+/** Returns a mask in its recorded form: one entry per block if block masks are trained, otherwise one per weight. */
 function statedMask({ drive }: PruningCase, { layout, mask }: PrunedLayer): Uint8Array {
   return drive === "grad" || !layout.divides ? mask : blockEntries(layout, mask);
 }
 
-/** The mask's entry at the first element of each block, row by row. */
+/** Returns the mask's entry at the first element of each block, in row-major order of the blocks. */
 function blockEntries(layout: BlockLayout, mask: Uint8Array): Uint8Array {
   const { blockRows, blockColumns, blockHeight, blockWidth, columns } = layout;
   return Uint8Array.from({ length: blockRows * blockColumns }, (_, block) => {
@@ -144,7 +144,7 @@ function interpolatedShare(layers: readonly PrunedLayer[]): number {
   return sumOf(masks, countZeros) / sumOf(masks, ({ length }) => length);
 }
 
-/** Compares masks with the last recorded masks. Masks are all ones at the start. */
+/** Compares masks with the most recently recorded masks. Before the first record, masks are all ones. */
 function masksDifference(
   run: Run,
   step: number,
@@ -165,7 +165,7 @@ function masksDifference(
   });
 }
 
-/** Compares the weights after the step with an event. */
+/** Compares weights, frozen layers and sparsity after a step with the step's recorded event. */
 export function stepDifference(run: Run, { step, ...event }: CaseEvent): Difference | undefined {
   const weights = run.vector.layers.map(
     (name) => run.layers.find((layer) => layer.name === name)?.data ?? new Float32Array(0),
@@ -195,7 +195,7 @@ export function stepDifference(run: Run, { step, ...event }: CaseEvent): Differe
   );
 }
 
-/** Compares INC's three sparsity ratios. They are ratios of the same counts, so they must be equal. */
+/** Compares INC's three sparsity ratios. Both sides divide the same integer counts, so no tolerance is needed. */
 function sparsityDifference(
   { vector, state, layers }: Run,
   place: Place,

@@ -1,4 +1,4 @@
-/** Replays schedule.json: target ratios, prune steps, and plans of interpolated masks. */
+/** Replays schedule.json, which records target ratios, prune steps, and plans for interpolated masks. */
 import { parsePattern } from "../prune/pattern.ts";
 import { planProgressive } from "../prune/progressive.ts";
 import {
@@ -37,7 +37,7 @@ function plannedSchedule(row: JsonObject): ScheduleConfig {
   };
 }
 
-/** Compares the target ratios of a sparsity decay. */
+/** Compares the target ratios of successive prune steps under one sparsity decay. */
 function iterativeRow(row: JsonObject): Difference | undefined {
   const config: ScheduleConfig = {
     ...BASE,
@@ -57,7 +57,7 @@ function oneShotRow(row: JsonObject): Difference | undefined {
   return compare("target ratio", at.number(row, "value"), targetRatio(config, 1, 1));
 }
 
-/** Compares prune steps, their number and their targets. */
+/** Compares the prune steps of a schedule, their number and their target ratios. */
 function planRow(row: JsonObject): Difference | undefined {
   const config = plannedSchedule(row);
   const steps = pruneSteps(config);

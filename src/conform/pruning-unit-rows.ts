@@ -1,4 +1,4 @@
-/** Replays pattern_units.json: the functions that compute masks. */
+/** Replays pattern_units.json, which records calls of the functions that compute masks. */
 import { adjustRatio, thresholdForRatio } from "../prune/budget.ts";
 import type { ScoreReduction } from "../prune/config.ts";
 import { type BlockCount, countBlocks, incKeptLimit, markPrunedInto } from "../prune/count.ts";
@@ -32,7 +32,7 @@ export const UNIT_CHECKS: RowChecks = {
 };
 
 const SCORE_TOLERANCE = { relative: 1e-5 };
-/** Prunes every score of 0 and none above. */
+/** Prunes every block with a score of 0 and keeps all others. */
 const AT_ZERO = { threshold: 0, ties: Number.POSITIVE_INFINITY };
 const SINGLE_WEIGHTS: Pattern = { kind: "block", height: 1, width: 1 };
 
@@ -77,7 +77,7 @@ function reduceScoreRow(row: JsonObject): Difference | undefined {
   );
 }
 
-/** Compares the element mask that a block mask expands to. */
+/** Expands a block mask to one entry per element, and compares the result. */
 function expandedMaskDifference(row: JsonObject, layout: BlockLayout): Difference | undefined {
   const expected = tensorAt(row, "full_mask").data;
   const blocks = Float32Array.from(tensorAt(row, "reduced_mask").data);
@@ -86,7 +86,7 @@ function expandedMaskDifference(row: JsonObject, layout: BlockLayout): Differenc
   return compare("mask", expected, mask);
 }
 
-/** A mask in matrix order, in which INC computes it before it restores the weight's shape. */
+/** Returns a mask in the order of the matrix [out, in]. INC computes it so before it restores the weight's shape. */
 function inMatrixOrder(layout: BlockLayout, mask: Uint8Array): number[] {
   const matrix: number[] = [];
   for (let row = 0; row < layout.rows; row++)
@@ -96,7 +96,7 @@ function inMatrixOrder(layout: BlockLayout, mask: Uint8Array): number[] {
   return matrix;
 }
 
-/** Compares the mask of the N lowest scores in every M, and the group scores under all reductions. */
+/** Compares the mask that prunes the N lowest of every M scores, and the group scores under all reductions. */
 function leastMembersRow(row: JsonObject): Difference | undefined {
   const pattern = groupAt(row);
   const score = tensorAt(row, "score");
@@ -130,7 +130,7 @@ function leastMembersRow(row: JsonObject): Difference | undefined {
   );
 }
 
-/** Compares the number of groups that count as pruned, and the sparsity. */
+/** Compares the sparsity, the number of groups that count as pruned, and the number of all groups. */
 function countDifference(
   expected: JsonObject,
   pattern: GroupPattern,
@@ -170,7 +170,7 @@ function singleMaskRow(row: JsonObject): Difference | undefined {
   );
 }
 
-/** Compares the mask of a weight's existing zeros. */
+/** Compares the pattern-lock mask, which is computed from the zeros that a weight already has. */
 function patternLockRow(row: JsonObject): Difference | undefined {
   const pattern = patternAt(row);
   const { shape, data } = tensorAt(row, "mask");
@@ -194,7 +194,7 @@ function adjustRatioRow(row: JsonObject): Difference | undefined {
   return compare("[adjust, ratio]", stated, [adjust, ratio]);
 }
 
-/** Compares interpolated masks, once computed over all layers together and once for each layer. */
+/** Compares interpolated masks that are computed over all layers together, and for each layer separately. */
 function progressiveMaskRow(row: JsonObject): Difference | undefined {
   const layers = Object.keys(at.object(row, "pre")).map((name): ProgressiveLayer => {
     const before = tensorAt(at.object(row, "pre"), name);
@@ -208,7 +208,7 @@ function progressiveMaskRow(row: JsonObject): Difference | undefined {
   });
   const part = at.number(row, "progressive_step");
   const parts = at.number(row, "progressive_steps");
-  /** Interpolates the masks of each set of layers, and compares them, or a refusal with INC's error. */
+  /** Interpolates the masks of each set of layers, and compares them. If INC failed, requires a refusal instead. */
   const compareScope = (
     scope: string,
     sets: readonly (readonly ProgressiveLayer[])[],

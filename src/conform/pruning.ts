@@ -1,4 +1,4 @@
-/** Replays pruning trajectories. Calls every pruning hook as often as recorded. */
+/** Replays recorded pruning trajectories, calling every pruning hook as often as recorded. */
 import {
   onAfterOptimizerStep,
   onBeforeOptimizerStep,
@@ -46,14 +46,14 @@ function start(vector: PruningCase): Run {
   return { vector, config, state, layers, masks: new Map() };
 }
 
-/** If the case ends in an error of INC, the replay must throw a typed error at the same step or earlier. */
+/** Requires that a case in which INC failed is refused with a typed error, at the same step or earlier. */
 function refusalDifference(
   vector: PruningCase,
   { step, message }: NonNullable<PruningCase["error"]>,
 ): Difference | undefined {
   const differences: Difference[] = [];
   const refusal = refusalOf(() => {
-    // The steps before the error are compared as in any other case.
+    // The steps before INC's error are compared as in any other case.
     const { run, difference } = follow(start(vector));
     if (difference !== undefined) differences.push(difference);
     else if (step !== null) advance(run, undefined, step);
@@ -74,7 +74,7 @@ function trajectoryDifference(vector: PruningCase): Difference | undefined {
   return end.difference ?? finalDifference(end.run);
 }
 
-/** Runs the recorded steps until one differs. */
+/** Replays the recorded steps up to the first difference. */
 function follow(from: Run): ReturnType<typeof advance> {
   let at: ReturnType<typeof advance> = { run: from, difference: undefined };
   for (const event of from.vector.events) {
@@ -84,7 +84,7 @@ function follow(from: Run): ReturnType<typeof advance> {
   return at;
 }
 
-/** Runs one step, and compares it with its event, if any. */
+/** Replays one step, and compares it with its recorded event, if any. */
 function advance(run: Run, event: CaseEvent | undefined, step: number) {
   const { vector } = run;
   let { state, layers } = run;
@@ -109,7 +109,7 @@ function withWeights(layers: readonly LayerRecord[], { weights }: PruningResult)
   return layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
 }
 
-/** A layer with its recorded gradient; zeros if there is none. */
+/** Returns a layer with its recorded gradient, or with a zero gradient if none is recorded. */
 function withGradient({ files }: PruningCase, step: number, layer: LayerRecord): LayerRecord {
   const gradient =
     statedTensor(files, `grad/${step}/${layer.name}`) ?? new Float32Array(layer.data.length);
@@ -125,7 +125,7 @@ function descend(layer: LayerRecord, learningRate: number): LayerRecord {
   };
 }
 
-/** Compares pruners before the first step: settings, schedules, blocks and masks. */
+/** Compares the settings, schedules, block sizes and masks of pruners before the first step. */
 function preparationDifference({
   vector,
   config,
@@ -133,7 +133,7 @@ function preparationDifference({
 }: Run): Difference | undefined {
   const stated = at.objects(vector.files.json, "pruners");
   const resolved = stated.map((pruner) => {
-    // INC adds the classifier head to these two.
+    // These two fields are not compared, because INC adds the classifier head to them.
     const { op_names: _, excluded_op_names: __, ...rest } = at.object(pruner, "resolved_config");
     return statedFields(rest);
   });
@@ -147,7 +147,7 @@ function preparationDifference({
   );
 }
 
-/** Compares the numbers of prune steps, the layers that the pattern does not divide, and block sizes. */
+/** Compares the numbers of prune steps, the layers with shapes that the pattern does not divide, and block sizes. */
 function prunerDifference(
   label: string,
   stated: JsonObject,
@@ -173,7 +173,7 @@ function prunerDifference(
   );
 }
 
-/** Compares the masks from which interpolation starts. */
+/** Compares the masks from which a progressive pruner's interpolation starts. */
 function startDifference(
   vector: PruningCase,
   index: number,

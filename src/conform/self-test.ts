@@ -1,6 +1,7 @@
 /**
- * Compares compiled kernels with scalar loops in this engine, because experimental flags may break kernels. Runs one
- * training step of a small BERT, in which one layer has dense weights and the other compressed weights.
+ * Compares compiled kernels with scalar loops in the running JavaScript engine, because experimental engine flags may
+ * break kernels. Both compute one training step of a small BERT, with dense weights in its first layer and compressed
+ * weights in its second.
  */
 import { backward } from "../autograd/backward.ts";
 import { crossEntropy } from "../autograd/losses.ts";
@@ -21,14 +22,15 @@ import { largestMagnitude } from "./difference.ts";
 
 export interface SelfTest {
   readonly passed: boolean;
-  /** The largest difference in the loss or a gradient, relative to the largest entry. */
+  /** The largest difference in the loss or in a gradient, relative to the largest entry of the same tensor. */
   readonly worst: number;
-  /** The name of the parameter with this difference, or `loss`. */
+  /** The name of the parameter whose gradient differs most, or `loss`. */
   readonly at: string;
 }
 
 /**
- * The rounding error of float32 sums with up to 128 terms, through two layers forward and backward, is much smaller.
+ * The maximum relative difference that passes. Float32 rounding errors are much smaller in sums with up to 128 terms,
+ * through the forward and backward passes of two layers.
  */
 const TOLERANCE = 1e-4;
 const SEED = 20;
@@ -49,7 +51,7 @@ function testConfig(): ModelConfig {
   });
 }
 
-/** Prunes weights of the second layer to random 4x1 blocks, and compresses them. */
+/** Keeps only random 4x1 blocks of the second layer's weights, and compresses these weights. */
 function compressSecondLayer(
   backend: Backend,
   parameters: Parameters,
@@ -78,7 +80,7 @@ function compressSecondLayer(
 function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
   const config = testConfig();
   const parameters = initialiseParameters(backend, config, SEED);
-  // Larger weights and non-zero biases make every path affect the result.
+  // Larger weights and non-zero biases make every kernel affect the result.
   const biases = openStream(SEED, 2);
   for (const { name, value } of parameters.values()) {
     if (value.shape.length === 2) backend.kernels.scale(value.data, 10, value.data);
@@ -110,20 +112,20 @@ function gradientsOf(backend: Backend): ReadonlyMap<string, Float32Array> {
   }
 }
 
-/** max |a - b| relative to the largest entry of b; infinite if a value is not finite. */
+/** Returns max |a - b| relative to the largest magnitude in b; infinity if a difference is not finite. */
 function distance(a: Float32Array, b: Float32Array): number {
   const difference = a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
   if (!Number.isFinite(difference)) return Number.POSITIVE_INFINITY;
   return difference / (largestMagnitude(b) || 1);
 }
 
-/** Compares a training step on a backend with the same step on scalar loops. */
+/** Compares a training step on a backend with the same training step on scalar loops. */
 export function runSelfTest(backend: Backend): SelfTest {
   const expected = gradientsOf(createBackend({ variant: "scalar" }));
   const got = gradientsOf(backend);
   let [worst, at] = [0, "loss"];
   for (const [name, values] of expected) {
-    // A key bias shifts all scores of a row equally, so its gradient is only rounding noise.
+    // A key bias shifts all attention scores of a query equally, so its gradient is only rounding noise.
     if (/key\.bias$/.test(name)) continue;
     const difference = distance(got.get(name) ?? new Float32Array(0), values);
     if (difference > worst) [worst, at] = [difference, name];

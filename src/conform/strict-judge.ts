@@ -1,4 +1,4 @@
-/** Judges masks by the `strict` rules. If scores tie, several masks can be right. */
+/** Judges masks by the rules of the `strict` profile. If scores tie, several masks can be right. */
 import { compare, type Difference, firstOf } from "./difference.ts";
 import {
   lowestOf,
@@ -15,17 +15,18 @@ import type { Status } from "./verdict.ts";
 /** The result of {@link judgeStrictMasks}. */
 export interface Judgement {
   /**
-   * `passed`: the canonical masks. `acceptable`: masks that break ties differently. `failed`: masks that break a rule.
+   * `passed` for the canonical masks; `acceptable` for masks that only break ties differently; `failed` for masks that
+   * violate a rule.
    */
   readonly status: Status;
-  /** The broken rule, or the reason why masks other than the canonical ones are right. */
+  /** The violated rule, or the reason why masks other than the canonical ones are right. */
   readonly note?: string;
   readonly difference?: Difference;
 }
 
 type Masks = ReadonlyMap<string, ArrayLike<number>>;
 
-/** Checks the length, the values and the blocks or groups of a mask. */
+/** Checks a mask's length, values, and blocks or groups. Returns the first problem. */
 function brokenForm(
   vector: StrictVector,
   layer: StrictLayer,
@@ -44,7 +45,7 @@ function brokenForm(
   });
 }
 
-/** Checks that a block is fully pruned or fully kept, and that a group loses the N lowest of its M scores or none. */
+/** Checks that a block is pruned or kept as a whole, and that a group loses either its N lowest scores or none. */
 function brokenUnit(
   { pattern }: StrictVector,
   layer: StrictLayer,
@@ -63,7 +64,7 @@ function brokenUnit(
   return got === lowest ? undefined : `expected to lose scores ${lowest}, got ${got}`;
 }
 
-/** Checks the number of pruned blocks of a budget, and their scores. */
+/** Checks the number of blocks that are pruned for a budget, and their scores. Returns the first problem. */
 function brokenBudget(
   vector: StrictVector,
   budget: StrictBudget,
@@ -100,9 +101,9 @@ function brokenRule(vector: StrictVector, masks: Masks): string | undefined {
 }
 
 /**
- * Judges one mask per layer (1 = kept, in the weight's own order). A mask within the bounds and the budget is right
- * exactly if it prunes the same scores as the canonical mask, because some order of the tied blocks then leads to it.
- * Such masks are the lightest bases of one matroid.
+ * Judges one mask per layer (1 = kept, in the memory order of the weight). Masks that respect the bounds and the
+ * budgets are right if and only if they prune the same scores as the canonical masks, because some order of the tied
+ * blocks then leads to them. Such masks are the minimum-weight bases of a matroid.
  *
  * @example
  * ```ts

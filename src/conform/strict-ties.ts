@@ -12,7 +12,7 @@ interface Indexed {
   readonly index: number;
 }
 
-/** Sorted indices by layer, without duplicates and without empty layers. */
+/** Returns the sorted indices of each layer, without duplicates. Layers without indices are left out. */
 function byLayer(vector: StrictVector, found: readonly Indexed[]): Tied {
   const lists = vector.layers.map(({ name }) => {
     const own = found.filter(({ layer }) => layer.name === name).map(({ index }) => index);
@@ -21,7 +21,7 @@ function byLayer(vector: StrictVector, found: readonly Indexed[]): Tied {
   return new Map(lists.filter(([, list]) => list.length > 0));
 }
 
-/** Finds blocks or groups that could be exchanged with others of the same score, within the bounds of their layers. */
+/** Finds pruned and kept blocks or groups of equal score that could trade places within the bounds of their layers. */
 export function findTiedBlocks(vector: StrictVector): Tied {
   const found: Indexed[] = [];
   for (const budget of vector.budgets) {
@@ -49,7 +49,7 @@ export function findTiedBlocks(vector: StrictVector): Tied {
   return byLayer(vector, found);
 }
 
-/** Finds elements that could be exchanged with others of the same score, in N:M groups that are pruned or tied. */
+/** Finds elements of equal score that could trade places within an N:M group, in groups that are pruned or tied. */
 export function findTiedElements(vector: StrictVector, tiedBlocks: Tied): Tied {
   const { pattern } = vector;
   if (pattern.kind === "block") return new Map();

@@ -14,24 +14,24 @@ export interface StrictLayer {
   /** The weight's shape: linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
   readonly shape: readonly number[];
   /**
-   * Row-major scores: one for each block, or for N:M one for each element of the weight as a matrix [out, in]. Inputs
-   * of a convolution are ordered by kernel position, then by channel.
+   * Row-major scores: one for each block, or, for N:M, one for each element of the weight as a matrix [out, in]. The
+   * matrix columns of a convolution are ordered by kernel position, then by channel.
    */
   readonly scores: Float32Array;
-  /** Minimum and maximum number of pruned blocks (groups for N:M). */
+  /** The minimum (`fewest`) and maximum (`most`) number of blocks that are pruned, or of groups for N:M. */
   readonly fewest: number;
   readonly most: number;
-  /** The canonical mask, 1 = kept, in the weight's own order. */
+  /** The canonical mask (1 = kept), in the memory order of the weight. */
   readonly mask: Uint8Array;
 }
 
-/** Layers that share a budget, and the exact number of blocks (groups) that they lose together. */
+/** Layers that share a budget, and the exact number of blocks, or of groups for N:M, that they lose together. */
 export interface StrictBudget {
   readonly layers: readonly string[];
   readonly pruned: number;
 }
 
-/** Scores, bounds and budgets, which determine the right masks, and the canonical masks. */
+/** The scores, bounds and budgets that determine which masks are right, and the canonical masks. */
 export interface StrictVector {
   readonly pattern: Pattern;
   readonly layers: readonly StrictLayer[];
@@ -40,14 +40,14 @@ export interface StrictVector {
 
 export type Tied = ReadonlyMap<string, readonly number[]>;
 
-/** A vector and the other fields of its files. */
+/** A vector, and the remaining contents of its files. */
 export interface StrictCase extends StrictVector {
   readonly files: OpenCase;
   readonly json: JsonObject;
   readonly result: string;
-  /** Blocks that are pruned or kept only because of a tie, by layer. Empty if only one mask is right. */
+  /** The indices of blocks that are pruned or kept only because of a tie, by layer. Empty if there are no ties. */
   readonly tiedBlocks: Tied;
-  /** The same for elements of N:M groups, as indices in the matrix. */
+  /** The matrix indices of elements of N:M groups that are pruned or kept only because of a tie, by layer. */
   readonly tiedElements: Tied;
 }
 
@@ -91,11 +91,11 @@ export function readStrictCase(source: CaseFiles): StrictCase {
 
 /** One block or N:M group of a weight. */
 export interface Unit {
-  /** Its elements as indices in the matrix [out, in]. */
+  /** The indices of the unit's elements in the row-major matrix [out, in]. */
   readonly elements: readonly number[];
-  /** The index of each element in the weight's data. */
+  /** The index of each element in the weight's data. Differs from `elements` for convolutions. */
   readonly places: readonly number[];
-  /** The score that is lost if the unit is pruned. */
+  /** The score by which the unit is ranked. */
   readonly score: number;
 }
 
@@ -103,7 +103,10 @@ export function lowestOf(scores: readonly number[], count: number): readonly num
   return [...scores].sort((a, b) => a - b).slice(0, count);
 }
 
-/** Returns a layer's blocks or groups in order. A group's score is the sum of its N lowest scores, divided by M. */
+/**
+ * Returns a layer's blocks or groups in row-major order. A group's score is the sum of its N lowest element scores,
+ * divided by M.
+ */
 export function unitsOf({ pattern }: StrictVector, layer: StrictLayer): Unit[] {
   const layout = layOut(pattern, layer);
   const { blockRows, blockColumns, blockHeight, blockWidth, columns } = layout;
@@ -124,12 +127,12 @@ export function unitsOf({ pattern }: StrictVector, layer: StrictLayer): Unit[] {
   });
 }
 
-/** Returns the elements of a unit that a mask prunes. */
+/** Returns the elements that a mask prunes in a unit, as matrix indices. */
 export function prunedElements(mask: ArrayLike<number>, { elements, places }: Unit): number[] {
   return elements.filter((_, i) => mask[places[i] as number] === 0);
 }
 
-/** Returns the units of a layer that a mask prunes. */
+/** Returns the units of a layer that a mask prunes, at least in part. */
 export function prunedUnits(
   vector: StrictVector,
   layer: StrictLayer,

@@ -1,4 +1,4 @@
-/** Replays `strict` vectors by one-shot pruning, which must compute the canonical masks. */
+/** Replays vectors of the `strict` family by one-shot pruning, which must compute the canonical masks. */
 import { sumOf } from "../core/sum.ts";
 import { exactCount } from "../prune/exact.ts";
 import type { LayerRecord } from "../prune/layer.ts";
@@ -56,7 +56,7 @@ function scoresDifference(vector: StrictCase): Difference | undefined {
   });
 }
 
-/** Compares the recorded numbers of blocks with the numbers that follow from the ratios. */
+/** Compares the recorded bounds and budgets, in blocks, with those computed from the recorded ratios. */
 function countsDifference(vector: StrictCase): Difference | undefined {
   const { json, pattern, layers, budgets } = vector;
   const target = at.number(json, "target_sparsity");
@@ -96,7 +96,7 @@ function maskDifference(vector: StrictCase): Difference | undefined {
   return judgeStrictMasks(vector, masks).difference;
 }
 
-/** Compares the recorded ties, and the recorded result, which depends on them. */
+/** Compares the recorded ties, and the recorded result, which is `acceptable` if there are ties. */
 function tiesDifference(vector: StrictCase): Difference | undefined {
   const blocks = findTiedBlocks(vector);
   const elements = findTiedElements(vector, blocks);

@@ -1,4 +1,4 @@
-/** Replays tokenizer vectors. Each line of a file is one vector. */
+/** Replays tokenizer vectors. Each line of a JSONL file is one vector. */
 import { getOrThrow } from "../core/either.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
@@ -19,7 +19,7 @@ export function replayTokenizer(
   });
 }
 
-/** Compares the token ids of a line. @throws Error if the line is invalid */
+/** Tokenizes the text of a line and compares the ids. @throws Error if the line is invalid */
 function lineDifference(tokenizer: Tokenizer, name: string, line: string): Difference | undefined {
   const json = getOrThrow(parseJson(name, line));
   if (!isJsonObject(json)) throw new Error("expected an object");

@@ -1,35 +1,35 @@
-/** The result of replaying one golden vector, in one form for all families. */
+/** Forms, counts and formats verdicts: the results of replaying golden vectors. */
 import { CaseFileError, type JsonObject } from "./case-files.ts";
 import { type Difference, differenceAt, formatDifference } from "./difference.ts";
 
-/** `passed`: the recorded result. `acceptable`: another result that the format allows. `failed`: any other result. */
+/** `passed`: the recorded result. `acceptable`: a different result that is also right. `failed`: a wrong result. */
 export type Status = "passed" | "acceptable" | "failed";
 
-/** The result for one vector: a case directory, a row of a table or a line of a file. */
+/** The result of replaying one vector, which is a case directory, a row of a table or a line of a file. */
 export interface Verdict {
   readonly name: string;
   readonly family: string;
   readonly status: Status;
-  /** True if passed or acceptable. */
+  /** Whether `status` is `passed` or `acceptable`. */
   readonly passed: boolean;
   /** Why an acceptable result is right. */
   readonly note?: string;
-  /** The first difference of a failed vector. */
+  /** For a failed vector, the first difference from the recorded values. */
   readonly difference?: Difference;
-  /** The difference as a line of text. */
+  /** `difference` as a line of text. */
   readonly detail?: string;
 }
 
-/** The outcome of a check: nothing, a difference, or the reason why a different result is acceptable. */
+/** The outcome of a check: undefined if it passed, a difference, or the reason why a different result is acceptable. */
 export type Finding = Difference | { readonly acceptable: string } | undefined;
 
-/** The checks for the rows of a table, by part. */
+/** The checks for the rows of a table. The keys are those of the lists of rows in the table's JSON object. */
 export type RowChecks = Readonly<Record<string, (row: JsonObject, table: JsonObject) => Finding>>;
 
 interface VerdictCounts {
   readonly passed: number;
   readonly failed: number;
-  /** The number of passed vectors that are acceptable. */
+  /** The number of vectors that are acceptable. They also count as passed. */
   readonly acceptable: number;
 }
 
@@ -41,7 +41,7 @@ export function verdictOf(family: string, name: string, finding: Finding): Verdi
   return { name, family, status: "failed", passed: false, difference: finding, detail };
 }
 
-/** The verdict for a vector whose replay threw an error. */
+/** Returns the verdict for a vector whose replay threw an error. */
 export function brokenVerdict(family: string, name: string, error: unknown): Verdict {
   if (error instanceof CaseFileError) {
     const { path, expected, got } = error.problem;
@@ -51,7 +51,7 @@ export function brokenVerdict(family: string, name: string, error: unknown): Ver
   return verdictOf(family, name, differenceAt("replay", "no error", message));
 }
 
-/** Checks one vector. An error fails the vector but does not stop the replay. */
+/** Checks one vector. If `check` throws, the verdict is `failed` and the replay continues. */
 export function judge(family: string, name: string, check: () => Finding): Verdict {
   try {
     return verdictOf(family, name, check());
@@ -69,7 +69,7 @@ export function countVerdicts(verdicts: Iterable<Verdict>): VerdictCounts {
   return counts;
 }
 
-/** Formats a verdict as `ok   family name`, with a note if acceptable, or `FAIL family name: first difference`. */
+/** Formats a verdict as `ok   family name`, with a note if it is acceptable, or `FAIL family name: difference`. */
 export function formatVerdict({ family, name, status, note, detail }: Verdict): string {
   const subject = `${family} ${name}`;
   if (status === "failed") return `FAIL ${subject}: ${detail ?? "differs"}`;
@@ -80,7 +80,7 @@ export function formatCounts({ passed, failed }: VerdictCounts): string {
   return `${passed} passed, ${failed} failed`;
 }
 
-/** Formats the counts of one family. */
+/** Formats the counts of one family as a line of text. */
 export function formatFamily(family: string, counts: VerdictCounts): string {
   const { acceptable } = counts;
   return `${family}: ${formatCounts(counts)}${acceptable > 0 ? `, ${acceptable} of them acceptable` : ""}`;
