@@ -2,10 +2,10 @@
 import { adjustRatio, thresholdForRatio } from "../prune/budget.ts";
 import type { ScoreReduction } from "../prune/config.ts";
 import { type BlockCount, countBlocks, incKeptLimit, markPrunedInto } from "../prune/count.ts";
-import { createGroupScratch, type GroupPattern, groupScoresInto } from "../prune/group.ts";
+import { type GroupPattern, groupScoresInto } from "../prune/group.ts";
 import { elementCount } from "../prune/layer.ts";
 import { incLockMaskInto } from "../prune/lock.ts";
-import { writeBlockMaskInto, writeGroupMaskInto } from "../prune/mask.ts";
+import { writeBlockMaskInto } from "../prune/mask.ts";
 import {
   type BlockLayout,
   blockCount,
@@ -102,20 +102,19 @@ function leastMembersRow(row: JsonObject): Difference | undefined {
   const score = tensorAt(row, "score");
   const layout = layOut(pattern, score);
   const elements = Float32Array.from(score.data);
-  const scratch = createGroupScratch(pattern.of);
   const groups = new Float32Array(blockCount(layout));
-  const losses = new Uint16Array(groups.length);
+  const groupMask = new Uint8Array(elements.length);
   const wrongScore = firstOf(["mean", "sum", "max"] as const, (reduction) => {
     groupScoresInto(
       pattern,
       layout,
       reduction,
       false,
-      pattern.of,
+      true,
       elements,
       groups,
-      losses,
-      scratch,
+      groupMask,
+      new Float32Array(pattern.of),
     );
     const { data } = tensorAt(row, `reduced_${reduction}`);
     return compare(`group score (${reduction})`, data, groups, SCORE_TOLERANCE);
@@ -123,7 +122,7 @@ function leastMembersRow(row: JsonObject): Difference | undefined {
   if (wrongScore !== undefined) return wrongScore;
   const mask = new Uint8Array(elements.length);
   const all = { threshold: Number.POSITIVE_INFINITY, ties: 0 };
-  writeGroupMaskInto(pattern, layout, groups, elements, all, pattern.of, null, mask, scratch);
+  writeBlockMaskInto(layout, groups, all, mask, undefined, groupMask);
   return (
     compare("mask", tensorAt(row, "mask_2d").data, inMatrixOrder(layout, mask)) ??
     countDifference(at.object(row, "sparsity_of_mask"), pattern, layout, mask)

@@ -28,12 +28,12 @@ function checkFiniteScores(layer: PrunedLayer, scores: Float32Array): void {
     if (!Number.isFinite(scores[i])) refuseScore(layer, scores, i);
 }
 
-/** Writes one score per N:M group. A group loses at most `most` elements. */
+/** Writes the score of each N:M group. With `allTies` a group loses more than N elements if they tie. */
 function writeGroupScoresInto(
   pattern: GroupPattern,
   { config, layers }: PrunerState,
   index: number,
-  most: number,
+  allTies: boolean,
   { layers: scratches, group }: PrunerScratch,
 ): void {
   const { scoreReduction, lowMemoryUsage, criterion } = config;
@@ -41,16 +41,17 @@ function writeGroupScoresInto(
   const layer = layers[index];
   const scores = layer.scores ?? NO_SCORES;
   checkFiniteScores(layer, scores);
-  const { blockScores, losses } = scratches[index];
+  const own = scratches[index];
+  if (own.groupMask.length !== layer.mask.length) own.groupMask = new Uint8Array(layer.mask.length);
   groupScoresInto(
     pattern,
     layer.layout,
     scoreReduction,
     lowMemory,
-    most,
+    allTies,
     scores,
-    blockScores,
-    losses,
+    own.blockScores,
+    own.groupMask,
     group,
   );
 }
@@ -92,15 +93,15 @@ function exactScoresInto(pruner: PrunerState, index: number, scratch: PrunerScra
   const { blockScores, flags } = own;
   const scores = layer.scores ?? NO_SCORES;
   if (whole) return wholeBlockScoresInto(layer, scores, blockScores);
-  if (pattern.kind === "group")
-    writeGroupScoresInto(pattern, pruner, index, pattern.prune, scratch);
+  if (pattern.kind === "group") writeGroupScoresInto(pattern, pruner, index, false, scratch);
   else {
     checkFiniteScores(layer, scores);
     blockScores.set(scores);
   }
   const pruned = markPrunedInto(layout, mask, keptLimit(pattern), flags);
-  for (let block = 0; block < blockScores.length; block++)
-    if (flags[block] === 1) blockScores[block] = -Infinity;
+  if (pruned > 0)
+    for (let block = 0; block < blockScores.length; block++)
+      if (flags[block] === 1) blockScores[block] = -Infinity;
   return pruned;
 }
 
@@ -118,9 +119,9 @@ export function incCandidate(
   if (frozen || pattern.kind === "block")
     return { scores: scores ?? NO_SCORES, counted: null, current, frozen };
   reserveBlocks(own, blockCount(layout), false);
-  writeGroupScoresInto(pattern, pruner, index, pattern.of, scratch);
-  const { losses, flags, blockScores } = own;
-  for (let i = 0; i < losses.length; i++) flags[i] = pattern.of - losses[i] <= limit ? 1 : 0;
+  writeGroupScoresInto(pattern, pruner, index, true, scratch);
+  const { groupMask, flags, blockScores } = own;
+  markPrunedInto(layout, groupMask, limit, flags);
   return { scores: blockScores, counted: flags, current, frozen };
 }
 

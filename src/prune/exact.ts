@@ -63,7 +63,8 @@ function layerDecisions(
 ): LayerDecision[] {
   if (count === 0) return chunks.map(() => ({ decision: KEEP_ALL, taken: 0 }));
   const { kernels } = scratch;
-  const threshold = kthSmallest(chunks, count, scratch, true);
+  const isAll = count === sumOf(chunks, ({ length }) => length);
+  const threshold = isAll ? Infinity : kthSmallest(chunks, count, scratch, true);
   const below = chunks.map((chunk) => kernels.countBelow(chunk, threshold, false));
   return takeExactly(count, threshold, below, (i) =>
     kernels.countBelow(chunks[i], threshold, true),

@@ -1,26 +1,10 @@
 /** N:M groups: chooses the elements of a group to prune and computes the group's score (INC: `ninm.py`). */
 import { roundToBfloat16 } from "./accumulate.ts";
 import type { ScoreReduction } from "./config.ts";
-import { type BlockLayout, columnOffset, type Pattern } from "./pattern.ts";
+import { type BlockLayout, columnOffset, isFourInLine, type Pattern } from "./pattern.ts";
 import { reduceNeighbours } from "./reduce.ts";
 
 export type GroupPattern = Extract<Pattern, { kind: "group" }>;
-
-/** Working memory for one group. */
-export interface GroupScratch {
-  readonly values: Float32Array;
-  readonly sorted: Float32Array;
-  /** 1 for each element to prune. */
-  readonly chosen: Uint8Array;
-}
-
-export function createGroupScratch(size: number): GroupScratch {
-  return {
-    values: new Float32Array(size),
-    sorted: new Float32Array(size),
-    chosen: new Uint8Array(size),
-  };
-}
 
 /** Index into the weight of element `member` of a group. */
 export function memberIndex(
@@ -32,69 +16,91 @@ export function memberIndex(
   return row * layout.columns + columnOffset(layout, groupColumn * layout.blockWidth + member);
 }
 
-/** The n-th smallest of the first `count` values, by insertion into `sorted`. */
-function nthSmallest(values: Float32Array, count: number, n: number, sorted: Float32Array): number {
-  for (let i = 0; i < count; i++) {
-    const value = values[i];
-    let at = i;
-    while (at > 0 && sorted[at - 1] > value) {
-      sorted[at] = sorted[at - 1];
-      at--;
+/**
+ * {@link groupScoresInto} for groups of four and float32 sums. No branch depends on scores, since it would be mispredicted
+ * half of the time.
+ */
+function scoresOfFourInto(
+  prune: number,
+  allTies: boolean,
+  divisor: number,
+  scores: Float32Array,
+  groupScores: Float32Array,
+  groupMask: Uint8Array,
+): void {
+  const { fround } = Math;
+  for (let group = 0, i = 0; i < scores.length; group++, i += 4) {
+    const a = scores[i];
+    const b = scores[i + 1];
+    const c = scores[i + 2];
+    const d = scores[i + 3];
+    const ba = Number(b < a);
+    const ca = Number(c < a);
+    const da = Number(d < a);
+    const cb = Number(c < b);
+    const db = Number(d < b);
+    const dc = Number(d < c);
+    let tiedB = 0;
+    let tiedC = 0;
+    let tiedD = 0;
+    if (allTies) {
+      tiedB = Number(a === b);
+      tiedC = Number(a === c) + Number(b === c);
+      tiedD = Number(a === d) + Number(b === d) + Number(c === d);
     }
-    sorted[at] = value;
+    const keepsA = Number(ba + ca + da >= prune);
+    const keepsB = Number(1 - ba + cb + db - tiedB >= prune);
+    const keepsC = Number(2 - ca - cb + dc - tiedC >= prune);
+    const keepsD = Number(3 - da - db - dc - tiedD >= prune);
+    groupMask[i] = keepsA;
+    groupMask[i + 1] = keepsB;
+    groupMask[i + 2] = keepsC;
+    groupMask[i + 3] = keepsD;
+    const ab = fround(a * (1 - keepsA) + b * (1 - keepsB));
+    const abc = fround(ab + c * (1 - keepsC));
+    groupScores[group] = fround(abc + d * (1 - keepsD)) / divisor;
   }
-  return sorted[n - 1];
 }
 
 /**
- * Chooses the elements of a group to prune, writes `scratch.chosen`, and returns their number: all elements up to the
- * N-th lowest score, but at most `most`. If `most` is N, the first of equal elements are chosen, if M, all of them.
+ * Writes one score per group, the elements that it would keep taken as 0. A group loses the elements that fewer than N
+ * come before, in the order of scores and then of positions; with `allTies` of scores only.
+ *
+ * @param groupMask receives the mask of a layer with all groups pruned.
+ * @param values working memory for a group.
  */
-export function chooseWithinGroupInto(
-  { prune, of }: GroupPattern,
-  layout: BlockLayout,
-  scores: Float32Array,
-  row: number,
-  groupColumn: number,
-  most: number,
-  { values, sorted, chosen }: GroupScratch,
-): number {
-  for (let member = 0; member < of; member++)
-    values[member] = scores[memberIndex(layout, row, groupColumn, member)];
-  const limit = nthSmallest(values, of, prune, sorted);
-  let below = 0;
-  for (let i = 0; i < of; i++) if (values[i] < limit) below++;
-  let ties = most - below;
-  let count = 0;
-  for (let i = 0; i < of; i++) {
-    const take = values[i] < limit || (values[i] === limit && ties-- > 0);
-    chosen[i] = take ? 1 : 0;
-    count += chosen[i];
-  }
-  return count;
-}
-
-/** Writes the score of each group, counting the elements that it keeps as 0, and the number of elements it loses. */
 export function groupScoresInto(
-  pattern: GroupPattern,
+  { prune, of }: GroupPattern,
   layout: BlockLayout,
   reduction: ScoreReduction,
   lowMemory: boolean,
-  most: number,
+  allTies: boolean,
   scores: Float32Array,
   groupScores: Float32Array,
-  losses: Uint16Array,
-  scratch: GroupScratch,
+  groupMask: Uint8Array,
+  values: Float32Array,
 ): void {
-  const { values, chosen } = scratch;
+  if (isFourInLine(layout) && !lowMemory && reduction !== "max") {
+    const divisor = reduction === "mean" ? of : 1;
+    scoresOfFourInto(prune, allTies, divisor, scores, groupScores, groupMask);
+    return;
+  }
   let group = 0;
   for (let row = 0; row < layout.rows; row++) {
     for (let column = 0; column < layout.blockColumns; column++, group++) {
-      losses[group] = chooseWithinGroupInto(pattern, layout, scores, row, column, most, scratch);
-      for (let i = 0; i < pattern.of; i++) if (chosen[i] === 0) values[i] = 0;
+      for (let i = 0; i < of; i++) values[i] = scores[memberIndex(layout, row, column, i)];
+      for (let i = 0; i < of; i++) {
+        const value = values[i];
+        let before = 0;
+        for (let j = 0; j < of; j++)
+          before += Number(values[j] < value || (j < i && values[j] === value && !allTies));
+        groupMask[memberIndex(layout, row, column, i)] = Number(before >= prune);
+      }
+      for (let i = 0; i < of; i++)
+        if (groupMask[memberIndex(layout, row, column, i)] === 1) values[i] = 0;
       groupScores[group] = lowMemory
-        ? reduceInBfloat16(reduction, values, pattern.of)
-        : reduceNeighbours(reduction, values, 0, pattern.of);
+        ? reduceInBfloat16(reduction, values, of)
+        : reduceNeighbours(reduction, values, 0, of);
     }
   }
 }

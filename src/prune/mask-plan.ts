@@ -9,7 +9,7 @@ import { grouped } from "./config.ts";
 import { accumulatesElements } from "./criteria.ts";
 import { exactCount, planExactBudget } from "./exact.ts";
 import { refuseCombination } from "./layer.ts";
-import { scrambleMaskInto, writeBlockMaskInto, writeGroupMaskInto } from "./mask.ts";
+import { scrambleMaskInto, writeBlockMaskInto } from "./mask.ts";
 import { type BlockLayout, perBlock } from "./pattern.ts";
 import type { PrunerScratch } from "./scratch.ts";
 import type { LivePruner, PrunerState } from "./state.ts";
@@ -98,18 +98,19 @@ export function budgetGroups({ config, layers }: PrunerState): readonly (readonl
 export function writeMaskInto(
   { config: { pattern }, layers }: LivePruner,
   { index, decision, exact, frozen }: MaskPlan,
-  { layers: scratches, row, group, selection: { kernels } }: PrunerScratch,
+  { layers: scratches, row, selection: { kernels } }: PrunerScratch,
 ): void {
   const layer = layers[index];
   const { layout, mask, scores } = layer;
   const { blockScores, flags } = scratches[index];
   if (decision === null || scores === null) scrambleMaskInto(layout, mask, row);
-  else if (pattern.kind === "block")
-    writeBlockMaskInto(layout, exact ? blockScores : scores, decision, mask, kernels);
   else {
-    const most = exact ? pattern.prune : pattern.of;
+    const { groupMask } = scratches[index];
+    const groups = pattern.kind === "group" ? groupMask : null;
+    const judged = exact || groups !== null ? blockScores : scores;
+    // Blocks that are pruned already stay as they are.
     const settled = exact ? flags : null;
-    writeGroupMaskInto(pattern, layout, blockScores, scores, decision, most, settled, mask, group);
+    writeBlockMaskInto(layout, judged, decision, mask, kernels, groups, settled);
   }
   layer.frozen = frozen;
 }

@@ -1,21 +1,23 @@
 /** Writes masks from decisions: 1 = kept, 0 = pruned, in the weight's own order. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Decision } from "./budget.ts";
-import {
-  chooseWithinGroupInto,
-  type GroupPattern,
-  type GroupScratch,
-  memberIndex,
-} from "./group.ts";
-import { type BlockLayout, columnOffset } from "./pattern.ts";
+import { type BlockLayout, columnOffset, isFourInLine } from "./pattern.ts";
 import { plainKernels } from "./plain-kernels.ts";
 
+/**
+ * Writes a mask from one score per block.
+ *
+ * @param groupMask for N:M, the mask of a layer with all groups pruned; `null`: pruned blocks lose all elements.
+ * @param settled 1 for each block that keeps its mask; `null`: no block does.
+ */
 export function writeBlockMaskInto(
   layout: BlockLayout,
   scores: Float32Array,
   decision: Decision,
   mask: Uint8Array,
   kernels: PruningKernels = plainKernels,
+  groupMask: Uint8Array | null = null,
+  settled: Uint8Array | null = null,
 ): void {
   const { blockHeight, blockWidth, blockColumns, columns } = layout;
   const { threshold } = decision;
@@ -24,15 +26,27 @@ export function writeBlockMaskInto(
     kernels.writeMaskInto(scores, threshold, ties > 0, blockHeight, columns, mask);
     return;
   }
+  const isFast = groupMask !== null && isFourInLine(layout);
   let block = 0;
   for (let blockRow = 0; blockRow < layout.blockRows; blockRow++) {
     const base = blockRow * blockHeight * columns;
     for (let blockColumn = 0; blockColumn < blockColumns; blockColumn++, block++) {
       const score = scores[block];
-      const pruned = score < threshold || (score === threshold && ties-- > 0);
+      const kept = Number(!(score < threshold || (score === threshold && ties-- > 0)));
+      if (settled !== null && settled[block] === 1) continue;
+      if (isFast) {
+        const at = 4 * block;
+        mask[at] = groupMask[at] | kept;
+        mask[at + 1] = groupMask[at + 1] | kept;
+        mask[at + 2] = groupMask[at + 2] | kept;
+        mask[at + 3] = groupMask[at + 3] | kept;
+        continue;
+      }
       const first = blockColumn * blockWidth;
-      for (let i = 0; i < blockWidth; i++)
-        mask[base + columnOffset(layout, first + i)] = pruned ? 0 : 1;
+      for (let i = 0; i < blockWidth; i++) {
+        const at = base + columnOffset(layout, first + i);
+        mask[at] = groupMask === null ? kept : groupMask[at] | kept;
+      }
     }
     for (let row = 1; row < blockHeight; row++)
       mask.copyWithin(base + row * columns, base, base + columns);
@@ -40,38 +54,6 @@ export function writeBlockMaskInto(
 }
 
 /**
- * Writes an N:M mask from the scores of groups and of their elements.
- *
- * @param most the most elements that a pruned group loses: N (position breaks ties) or M (all ties are pruned).
- * @param settled 1 for each group that keeps its mask. `null`: no group does.
- */
-export function writeGroupMaskInto(
-  pattern: GroupPattern,
-  layout: BlockLayout,
-  groupScores: Float32Array,
-  elementScores: Float32Array,
-  decision: Decision,
-  most: number,
-  settled: Uint8Array | null,
-  mask: Uint8Array,
-  scratch: GroupScratch,
-): void {
-  const { threshold } = decision;
-  let ties = decision.ties;
-  let group = 0;
-  for (let row = 0; row < layout.rows; row++) {
-    for (let column = 0; column < layout.blockColumns; column++, group++) {
-      const score = groupScores[group];
-      const prune = score < threshold || (score === threshold && ties-- > 0);
-      if (settled !== null && settled[group] === 1) continue;
-      if (prune) chooseWithinGroupInto(pattern, layout, elementScores, row, column, most, scratch);
-      for (let member = 0; member < pattern.of; member++)
-        mask[memberIndex(layout, row, column, member)] =
-          prune && scratch.chosen[member] === 1 ? 0 : 1;
-    }
-  }
-}
-
 /**
  * Reads the rows of a mask as if they were in matrix order and writes them in the weight's order. At every prune step
  * INC does this to convolution masks that did not change (`_reshape_2dims_to_orig`), which scrambles them.

@@ -152,6 +152,11 @@ export function columnOffset(layout: BlockLayout, column: number): number {
   return channel * layout.positions + (column - channel) / layout.channels;
 }
 
+/** Whether every four adjacent elements in a row of the weight are a block. Loops over such blocks are unrolled. */
+export function isFourInLine({ blockHeight, blockWidth, positions }: BlockLayout): boolean {
+  return blockHeight === 1 && blockWidth === 4 && positions === 1;
+}
+
 /** Calls `visit` with each element's index into the weight and the number of its block, in matrix order. */
 export function forEachElement(
   layout: BlockLayout,

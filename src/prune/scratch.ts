@@ -1,6 +1,5 @@
 /** Working memory of pruners: created once for the `Into` forms and reused at every step. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
-import { createGroupScratch, type GroupScratch } from "./group.ts";
 import type { LayerRecord } from "./layer.ts";
 import { plainKernels } from "./plain-kernels.ts";
 import { createScoreScratch, type ScoreScratch } from "./reduce.ts";
@@ -11,15 +10,15 @@ import { createSelectionScratch, type SelectionScratch } from "./threshold.ts";
 export interface LayerScratch {
   /** Scores of N:M groups, or a copy of block scores that bounds may overwrite. */
   blockScores: Float32Array;
-  /** Number of elements that each N:M group would lose. */
-  losses: Uint16Array;
+  /** The mask of a layer with all N:M groups pruned. */
+  groupMask: Uint8Array;
   /** 1 for each block that counts as pruned once it is pruned (`inc`), or that is already pruned (`strict`). */
   flags: Uint8Array;
 }
 
 const EMPTY: LayerScratch = {
   blockScores: new Float32Array(0),
-  losses: new Uint16Array(0),
+  groupMask: new Uint8Array(0),
   flags: new Uint8Array(0),
 };
 
@@ -29,7 +28,8 @@ export interface PrunerScratch {
   readonly selection: SelectionScratch;
   /** Shared by all pruners. */
   readonly score: ScoreScratch;
-  readonly group: GroupScratch;
+  /** Scores of one N:M group. */
+  readonly group: Float32Array;
   /** One row of the widest mask. */
   readonly row: Uint8Array;
   readonly layers: readonly LayerScratch[];
@@ -49,7 +49,7 @@ export function createPrunerScratches(
   return pruners.map(({ config: { pattern }, layers }) => ({
     selection,
     score,
-    group: createGroupScratch(pattern.kind === "group" ? pattern.of : 0),
+    group: new Float32Array(pattern.kind === "group" ? pattern.of : 0),
     row: new Uint8Array(Math.max(0, ...layers.map(({ layout }) => layout.columns))),
     layers: layers.map(() => ({ ...EMPTY })),
     maskGradients: EMPTY.blockScores,
@@ -63,10 +63,9 @@ export function reserveMaskGradients(scratch: PrunerScratch, count: number): Flo
   return scratch.maskGradients.subarray(0, count);
 }
 
-/** Ensures room for the blocks of a layer. Whole blocks need no losses and no flags. */
+/** Ensures room for the blocks of a layer. Whole blocks need no flags. */
 export function reserveBlocks(scratch: LayerScratch, blocks: number, whole: boolean): void {
   if (scratch.blockScores.length !== blocks) scratch.blockScores = new Float32Array(blocks);
   if (whole || scratch.flags.length === blocks) return;
-  scratch.losses = new Uint16Array(blocks);
   scratch.flags = new Uint8Array(blocks);
 }

@@ -50,10 +50,17 @@ function isLinearOrConvolution({ kind }: LayerRecord): boolean {
   return kind === "linear" || kind === "conv1d" || kind === "conv2d";
 }
 
-function weightShare(layers: readonly LayerRecord[]): Share {
-  const zeros = sumOf(layers, ({ data }) => countZeros(data));
+/** A layer with the zeros in its weight, which are counted once. */
+interface CountedLayer extends LayerRecord {
+  readonly zeros: number;
+}
+
+function weightShare(layers: readonly CountedLayer[]): Share {
   const total = sumOf(layers, ({ data }) => data.length);
-  return shareOf(zeros, total);
+  return shareOf(
+    sumOf(layers, ({ zeros }) => zeros),
+    total,
+  );
 }
 
 function prunerBlocks(pruner: PrunerState, limit: number): Share {
@@ -96,11 +103,12 @@ export function sparsityStatistics(
   parameterCount?: number,
 ): SparsityStatistics {
   const owned = new Set(ownedLayers(state).map(({ name }) => name));
-  const allWeights = weightShare(layers);
+  const counted = layers.map((layer) => ({ ...layer, zeros: countZeros(layer.data) }));
+  const allWeights = weightShare(counted);
   return {
     inc: incSparsity(state, layers, parameterCount ?? allWeights.total),
-    prunedLayers: weightShare(layers.filter(({ name }) => owned.has(name))),
-    linearConv: weightShare(layers.filter(isLinearOrConvolution)),
+    prunedLayers: weightShare(counted.filter(({ name }) => owned.has(name))),
+    linearConv: weightShare(counted.filter(isLinearOrConvolution)),
     allWeights,
     pruners: state.pruners.map((pruner) => ({
       pattern: formatPattern(pruner.config.pattern),

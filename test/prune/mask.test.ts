@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Decision } from "../../src/prune/budget.ts";
-import { createGroupScratch, memberIndex } from "../../src/prune/group.ts";
-import { scrambleMaskInto, writeBlockMaskInto, writeGroupMaskInto } from "../../src/prune/mask.ts";
+import { groupScoresInto, memberIndex } from "../../src/prune/group.ts";
+import { scrambleMaskInto, writeBlockMaskInto } from "../../src/prune/mask.ts";
 import { blockCount, forEachElement, layOut, type Pattern } from "../../src/prune/pattern.ts";
 import { runsOf } from "../reference/runs.ts";
 import { exactValues, patterns } from "./models.ts";
@@ -62,17 +62,19 @@ describe("N:M", () => {
         const [layout, groupScores, scores, settledGroups] = given;
         const settled = Uint8Array.from(settledGroups, Number);
         const mask = new Uint8Array(scores.length).fill(7);
-        writeGroupMaskInto(
+        const groupMask = new Uint8Array(scores.length);
+        groupScoresInto(
           pattern,
           layout,
-          groupScores,
+          "mean",
+          false,
+          most === 4,
           scores,
-          decision,
-          most,
-          settled,
-          mask,
-          createGroupScratch(4),
+          groupScores.slice(),
+          groupMask,
+          new Float32Array(4),
         );
+        writeBlockMaskInto(layout, groupScores, decision, mask, undefined, groupMask, settled);
         const pruned = taken(groupScores, decision);
         for (let group = 0; group < groupScores.length; group++) {
           const [row, column] = [
