@@ -47,8 +47,8 @@ describe("the pruning core", () => {
 
   // Bytes, minified and compressed. docs/decisions.md states them; raise a bound only with a reason.
   it.each([
-    ["all of it", `export * from "espalier";`, 19_050],
-    ["pruning once", `export { pruneOnce } from "espalier";`, 16_750],
+    ["all of it", `export * from "espalier";`, 19_150],
+    ["pruning once", `export { pruneOnce } from "espalier";`, 16_850],
     [
       "the reducer",
       `export { initialisePruning, createPruningScratch, onStepBeginInto } from "espalier";

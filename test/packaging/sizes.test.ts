@@ -7,7 +7,7 @@ beforeAll(requireBuild);
 
 /** Bytes of all of an entry, minified and compressed. Raise one only with a reason. */
 const ENTRY_LIMITS: Readonly<Record<string, number>> = {
-  espalier: 18_800,
+  espalier: 19_100,
   "espalier/nn": 155_000,
   "espalier/sparse": 15_000,
   "espalier/io": 43_000,
