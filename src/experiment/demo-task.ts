@@ -1,8 +1,9 @@
 /**
- * A generated sentence-classification task: is the statement true? Every sentence compares two amounts, "the <thing> of
- * <number> <unit> is [<negator>] [<degree>] <heavier> than the <thing> of <number> <unit>". The order of the numbers
- * decides, and a negator inverts it. Each number occurs equally often on either side, with and without a negator, so
- * single words say nothing about the label: a bag of words is at chance.
+ * Generates a sentence classification task for the demo: is a statement true? Every sentence compares two amounts:
+ * "the <thing> of <number> <unit> is [<negator>] [<degree>] <heavier> than the <thing> of <number> <unit>". The
+ * statement is true if the first number is the larger one, and a negator inverts this. Each number is equally likely on
+ * either side, with and without a negator, so single words carry no information about the label, and a bag-of-words
+ * model performs at chance level.
  */
 import { checkInteger } from "../core/checks.ts";
 import { nextBelow, openStream, type RandomStream, STREAM } from "../core/random.ts";
@@ -18,7 +19,7 @@ const VERBS = words("is was seems looks");
 const NEGATORS = words("not never hardly barely");
 const DEGREES = words("much far clearly surely");
 const COMPARATIVES = words("heavier larger longer taller bigger higher wider deeper");
-/** One sentence in three is negated, so that the comparison is learned first. */
+/** On average, one sentence in this many is negated, so that the model learns the comparison first. */
 const SENTENCES_PER_NEGATION = 3;
 
 const SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
@@ -29,26 +30,26 @@ function words(text: string): readonly string[] {
   return text.split(" ");
 }
 
-/** Rows with label 1 if the statement is true, and their vocabulary. */
+/** The rows of the demo task, with label 1 for a true statement and 0 for a false one, and their vocabulary. */
 export interface DemoTask {
   readonly train: readonly Example[];
   readonly dev: readonly Example[];
-  /** A WordPiece vocabulary as in a `vocab.txt`: one token a line, the special tokens first. */
+  /** A WordPiece vocabulary in the format of `vocab.txt`: one token per line, special tokens first. */
   readonly vocabulary: string;
 }
 
 interface DemoTaskOptions {
   /** Default 1. */
   readonly seed?: number;
-  /** Default 6000 rows. */
+  /** The number of training rows. Default 6000. */
   readonly trainCount?: number;
-  /** Default 500 rows. */
+  /** The number of rows in the dev set. Default 500. */
   readonly devCount?: number;
 }
 
 /**
- * Generates the demo task. The same options give the same rows. No sentence occurs twice in train and dev together.
- * Labels alternate.
+ * Generates the demo task. The same options give the same rows. All sentences in `train` and `dev` are different. The
+ * labels 0 and 1 alternate.
  *
  * @example
  * ```ts

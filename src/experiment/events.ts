@@ -1,17 +1,17 @@
-/** The events of an experiment, as plain data. */
+/** Defines the events that an experiment yields, as plain data. */
 import type { KernelVariant } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
 import type { Evaluation, SparsityReport, TrainingEvent } from "../train/events.ts";
 
-/** `dense`: fine-tuning of the teacher. `sparse`: pruning while distilling from it. */
+/** `dense` fine-tunes the dense model; `sparse` prunes it, usually with distillation from a teacher. */
 type PhaseKind = "dense" | "sparse";
 
-/** Identifies the phase of a run. */
+/** Identifies a phase of an experiment. */
 export interface PhaseId {
   readonly phase: PhaseKind;
-  /** The recipe's name. The dense phase has the name of the first recipe. */
+  /** The name of the recipe. For the dense phase it is the name of the first recipe. */
   readonly recipe: string;
-  /** The pattern, `mixed` for a mixed configuration, `dense` for the dense phase. */
+  /** The pruning pattern; `mixed` for pruners with different patterns; `dense` for the dense phase. */
   readonly pattern: string;
   readonly seed: number;
 }
@@ -21,7 +21,7 @@ export interface PhaseTrainingEvent extends PhaseId {
   readonly event: TrainingEvent;
 }
 
-/** A model's quality and sparsity. */
+/** The evaluation and the sparsity of a model. */
 export interface MeasuredModel {
   readonly evaluation: Evaluation;
   readonly sparsity: SparsityReport | null;
@@ -35,14 +35,17 @@ export interface PhaseResult extends PhaseId {
   readonly metric: "accuracy" | "f1";
   /** The model after the last epoch. */
   readonly last: MeasuredModel;
-  /** The dense model pruned in one step by magnitude to the same patterns and targets, without fine-tuning. */
+  /**
+   * The baseline of a sparse phase: the dense model, pruned in one step by magnitude to the same patterns and targets,
+   * without fine-tuning. Null for the dense phase.
+   */
   readonly oneShot: MeasuredModel | null;
 }
 
 /** Any event of an experiment. */
 export type ExperimentEvent =
   | PhaseTrainingEvent
-  /** A phase has ended. The experiment's weights are now those of its model. */
+  /** A phase has ended. `weights()` of the experiment now returns the weights of the phase's final model. */
   | { readonly type: "result"; readonly result: PhaseResult }
-  /** The last event; `completed` is false if the signal ended the experiment early. */
+  /** The last event. `completed` is false if the abort signal ended the experiment early. */
   | { readonly type: "end"; readonly completed: boolean };

@@ -1,6 +1,6 @@
 /**
- * A whole experiment for one seed: dense fine-tuning, then one sparse phase for each recipe. A sparse phase starts from
- * the dense model, which is also its teacher, as in the example's scripts.
+ * Runs a whole experiment for one seed: dense fine-tuning, then one sparse phase for each recipe. A sparse phase starts
+ * from the dense model, which by default is also its teacher, as in the scripts of INC's example.
  */
 import type { StopSignal } from "../core/abort.ts";
 import { checkInteger } from "../core/checks.ts";
@@ -47,24 +47,24 @@ export interface ExperimentOptions extends ExperimentDescription {
   readonly resumeFrom?: ExperimentSnapshot | undefined;
 }
 
-/** An experiment's state between two steps, as plain data. `version` changes with the format. */
+/** The state of an experiment between two steps, as plain data. `version` is the version of this format. */
 export interface ExperimentSnapshot {
   readonly version: 1;
   /** Only an experiment with the same terms can continue from this snapshot. */
   readonly terms: ExperimentTerms;
-  /** Index of the current phase: 0 is the dense phase, the others are the sparse phases in order. */
+  /** The index of the current phase: 0 for the dense phase, followed by the sparse phases in order. */
   readonly phase: number;
   readonly training: TrainingSnapshot | null;
-  /** The dense model; null until the dense phase is over. */
+  /** The weights of the dense model; null until the dense phase is over. */
   readonly dense: StoredParameters | null;
   readonly results: readonly PhaseResult[];
-  /** The model after the latest epoch of the current phase. */
+  /** The evaluation and sparsity after the latest epoch of the current phase; null before its first epoch ends. */
   readonly measured: MeasuredModel | null;
 }
 
-/** A running experiment. Iterating over it trains the models and yields the events. */
+/** A running experiment. Iterating over it trains the models and yields events. */
 export interface Experiment extends AsyncIterable<ExperimentEvent> {
-  /** Copies the current model's values. At a `result` event this is the model of the finished phase. */
+  /** Copies the current model's weights. At a `result` event they are those of the phase that has just ended. */
   weights(): StoredParameters;
   snapshot(): ExperimentSnapshot;
   release(): void;
@@ -77,7 +77,7 @@ interface Run {
   readonly terms: ExperimentTerms;
   readonly student: Classifier;
   teacher: Classifier | null;
-  /** Index of the current phase. */
+  /** The index of the current phase in `terms.phases`. */
   phase: number;
   training: FineTuning | null;
   oneShot: MeasuredModel | null;
@@ -87,11 +87,12 @@ interface Run {
 }
 
 /**
- * Runs an experiment. Invalid input throws here, before anything is trained. After an abort, the experiment ends with
- * the current step. A run resumed from its snapshot then gives the same bytes as an uninterrupted run.
+ * Prepares an experiment, which runs when it is iterated over. Invalid input throws here, before anything is trained.
+ * After an abort, the experiment ends with the current step. Resuming from its snapshot then gives the same bytes as an
+ * uninterrupted run.
  *
- * @throws InputError for an invalid pruning configuration, or for tensors or a snapshot that do not fit
- * @throws RangeError if there are no recipes or no rows, or the teacher has another hidden size
+ * @throws InputError if the pruning configuration is invalid, or if tensors or the snapshot do not fit the experiment
+ * @throws RangeError if there are no recipes or no rows, or if the teacher's hidden size differs from the model's
  */
 export function runExperiment(options: ExperimentOptions): Experiment {
   checkOptions(options);
@@ -142,7 +143,7 @@ function checkOptions(options: ExperimentOptions): void {
     throw new RangeError(`teacher: expected ${expected}, got ${hiddenSize}`);
 }
 
-/** Begins the current phase, or continues it from a snapshot. Does nothing after the last phase. */
+/** Starts the current phase, or continues it from a snapshot. Does nothing after the last phase. */
 function startPhase(run: Run, resumeFrom?: TrainingSnapshot | null): void {
   const { options, student } = run;
   const { backend, trainingRows, evaluationRows, teacherMemory, signal } = options;

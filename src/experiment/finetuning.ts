@@ -1,4 +1,4 @@
-/** Plans a fine-tuning from a request and from the files and models that the request names. */
+/** Plans a fine-tuning run from a request, and from the contents of the files and models that the request names. */
 
 import type { PruningKeys } from "../checkpoint/pruning-config-file.ts";
 import {
@@ -32,26 +32,26 @@ import {
   startFromVocabulary,
 } from "./starting-model.ts";
 
-/** The options of a fine-tuning. Problems name an option by its key here, in backticks. */
+/** The options of a fine-tuning run. Problems refer to an option by its key in this type, in backticks. */
 export interface FinetuningRequest
   extends RecipeOverrides,
     Pick<RunDescription, "profile" | "sparseProducts" | "variant"> {
   readonly task: GlueTask;
-  /** The recipe's name. Default: the recipe that prunes BERT-mini to 4x1 blocks for this task. */
+  /** The name of a recipe. Default: the recipe that prunes BERT-mini to 4x1 blocks for this task. */
   readonly recipe?: string | undefined;
-  /** A directory with the task's train.tsv and dev.tsv. */
+  /** A directory with the files train.tsv and dev.tsv of the task. */
   readonly data?: string | undefined;
-  /** Files that replace train.tsv and dev.tsv. */
+  /** Paths of files to read instead of train.tsv and dev.tsv. */
   readonly trainFile?: string | undefined;
   readonly validationFile?: string | undefined;
-  /** A model directory to start from. */
+  /** The directory of a model to start from. */
   readonly model?: string | undefined;
-  /** A vocabulary file; without a model, training starts from random weights. */
+  /** The path of a vocabulary file. If there is no `model`, training starts from random weights. */
   readonly vocab?: string | undefined;
   readonly pruningConfig?: string | undefined;
-  /** The model directory of the teacher. */
+  /** The directory of the teacher model. */
   readonly teacherModelNameOrPath?: string | undefined;
-  /** Memory of each seed for the teacher's results, in MiB. */
+  /** The memory, in MiB per seed, in which the teacher's results may be cached. */
   readonly teacherCacheBudget?: number | undefined;
 }
 
@@ -60,20 +60,20 @@ export interface FinetuningInputs {
   readonly trainingRows: readonly Example[];
   readonly evaluationRows: readonly Example[];
   readonly model: Named<LoadedModel> | undefined;
-  /** Must equal the vocabulary of the model. Required without a model. */
+  /** Required if there is no model. Otherwise it must equal the model's vocabulary. */
   readonly vocabulary: Named<Vocabulary> | undefined;
   readonly teacher: Named<LoadedModel> | undefined;
-  /** Replaces the recipe's configuration. Missing schedule keys come from the recipe. */
+  /** Replaces the recipe's pruning configuration. The recipe supplies missing schedule keys and a missing target. */
   readonly pruningConfig: Named<PruningKeys> | undefined;
 }
 
 export interface PlannedFinetuning {
   readonly description: RunDescription;
-  /** Messages for the user about tensors that are not used and tensors that are newly initialised. */
+  /** Messages for the user about stored tensors that are not used and tensors that are newly initialised. */
   readonly notices: readonly string[];
 }
 
-/** Checks that a request names a task, its rows, and a model or vocabulary to start from. */
+/** Checks that a request names a task, the task's rows, and a model or vocabulary to start from. */
 export function missingSources(request: Partial<FinetuningRequest>): readonly Problem[] {
   const { task, data, trainFile, validationFile, model, vocab } = request;
   const missing = (path: string, expected: string, isThere: boolean): readonly Problem[] =>
@@ -87,7 +87,7 @@ export function missingSources(request: Partial<FinetuningRequest>): readonly Pr
   ];
 }
 
-/** Returns the recipe with every option applied, or the problems of missing and conflicting options. */
+/** Returns the request's recipe with all overrides applied, or the problems of missing and conflicting options. */
 export function chooseRecipe(request: FinetuningRequest): Either<readonly Problem[], Recipe> {
   const { task, recipe: name = `bertmini-${task}-4x1` } = request;
   const missing = missingSources(request);
@@ -120,7 +120,7 @@ function conflicts(request: FinetuningRequest, { dense }: Recipe): readonly Prob
   ];
 }
 
-/** Plans a fine-tuning with the recipe from {@link chooseRecipe}. */
+/** Plans a fine-tuning run with the recipe from {@link chooseRecipe}. */
 export function planFinetuning(
   recipe: Recipe,
   request: FinetuningRequest,
@@ -170,7 +170,7 @@ function lengthProblems({ maxLength }: Recipe, { maxPositions }: ModelConfig): r
   return [{ path: "`maxSeqLength`", expected, got: String(maxLength) }];
 }
 
-/** Returns the recipe and the configuration that replaces its own, checked against the model. */
+/** Returns the recipe, and the pruning configuration that replaces the recipe's, if any. Checks them with the model. */
 function choosePruning(
   recipe: Recipe,
   given: Named<PruningKeys> | undefined,
@@ -198,7 +198,7 @@ function choosePruning(
   return right({ recipes: [{ ...recipe, sparse: { ...sparse, pattern } }], pruningConfig });
 }
 
-/** Parses a configuration in INC's keys and initialises pruning, which finds errors that depend on the model. */
+/** Parses a configuration with INC's keys, and initialises pruning to find errors that depend on the model. */
 function checkPruning(
   keys: PruningKeys,
   model: ModelConfig,
@@ -206,7 +206,7 @@ function checkPruning(
 ): Either<readonly Problem[], PruningConfig> {
   try {
     const config = parseTrainingPruning(keys, profile);
-    // Only shapes and order matter, so all weights are zero.
+    // Only the shapes and the order of the layers matter here, so all weights may be zero.
     const layers = moduleList(model).map(({ name, kind, shape }) => ({
       name,
       kind: KIND_OF_MODULE[kind],
@@ -222,7 +222,7 @@ function checkPruning(
   }
 }
 
-/** The pattern of all pruners, or null if they differ. */
+/** Returns the pattern that all pruners share, or null if their patterns differ. */
 function commonPattern({ pruners }: PruningConfig): string | null {
   const [pattern = null, ...others] = new Set(pruners.map((each) => formatPattern(each.pattern)));
   return others.length === 0 ? pattern : null;

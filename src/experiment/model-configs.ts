@@ -1,4 +1,4 @@
-/** The models that recipes name, as the contents of a `config.json`. */
+/** Defines the models that recipes refer to, in the form of Hugging Face's `config.json`. */
 import type { ModelName } from "./recipes.ts";
 
 const BERT_COMMON = Object.freeze({
@@ -11,7 +11,7 @@ const BERT_COMMON = Object.freeze({
   type_vocab_size: 2,
 });
 
-/** google/bert_uncased_L-4_H-256_A-4. */
+/** The configuration of google/bert_uncased_L-4_H-256_A-4. */
 const BERT_MINI = Object.freeze({
   ...BERT_COMMON,
   vocab_size: 30522,
@@ -24,7 +24,7 @@ const BERT_MINI = Object.freeze({
   attention_probs_dropout_prob: 0.1,
 });
 
-/** distilbert-base-uncased. */
+/** The configuration of distilbert-base-uncased. */
 const DISTILBERT = Object.freeze({
   model_type: "distilbert",
   architectures: ["DistilBertForSequenceClassification"],
@@ -44,9 +44,10 @@ const DISTILBERT = Object.freeze({
 });
 
 /**
- * The demo's model. The demo's patterns divide all its linear layers. With initial weights as large as
- * 2 / sqrt(hidden_size), the model depends on most of its weights, as large pre-trained models do, so pruning without
- * fine-tuning hurts. Without dropout, student and teacher would be equal and give no gradients to score weights by.
+ * The configuration of the demo's model. The demo's patterns divide the shapes of all its linear layers. The initial
+ * weights are unusually large, with a standard deviation of about 2 / sqrt(hidden_size). They make the model depend on
+ * most of its weights, as large pre-trained models do, so that pruning without fine-tuning lowers the accuracy. Without
+ * dropout, student and teacher would be equal at first, and there would be no gradients by which to score weights.
  */
 const BERT_DEMO = Object.freeze({
   ...BERT_COMMON,
@@ -61,7 +62,7 @@ const BERT_DEMO = Object.freeze({
   attention_probs_dropout_prob: 0.02,
 });
 
-/** The `config.json` of each model, for `parseModelConfig`. A vocabulary for it must have `vocab_size` tokens. */
+/** The contents of `config.json` for each model. A vocabulary for it may have at most `vocab_size` tokens. */
 export const MODEL_CONFIGS: Readonly<Record<ModelName, Readonly<Record<string, unknown>>>> =
   Object.freeze({
     "bert-mini": BERT_MINI,

@@ -1,4 +1,4 @@
-/** Says how a stored model fits its configuration, in the words of every command. */
+/** Checks that a stored model fits its configuration, with the messages that all commands share. */
 
 import type { Problem } from "../core/either.ts";
 import type { Example } from "../io/glue.ts";
@@ -10,39 +10,39 @@ import { modelNames } from "../model/names.ts";
 import { parameterList } from "../model/parameters.ts";
 import { formatShape, type Shape, sameShape } from "../tensor/shape.ts";
 
-/** A value with the path that it was read from, which names it in problems. */
+/** A value and the path from which it was read. Problems refer to the value by this path. */
 export interface Named<T> {
   readonly path: string;
   readonly value: T;
 }
 
-/** A model as its directory describes it. */
+/** A model in a directory, with the shapes of its tensors but not necessarily their values. */
 interface StoredModel {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
-  /** The path of the weights, or of their index. */
+  /** The path of the file of weights, or of the index if there are several files. */
   readonly weights: string;
-  /** The parameters of the model that are stored. */
+  /** The stored tensors that are parameters of the model, by parameter name. */
   readonly tensors: ReadonlyMap<string, { readonly shape: Shape }>;
-  /** Names of stored tensors that the model has no parameters for. */
+  /** The names of stored tensors that are not parameters of the model. */
   readonly unused: readonly string[];
 }
 
-/** Problems, and messages for the user about tensors that are newly initialised or not used. */
+/** Problems of a model, and messages for the user about tensors that are newly initialised or not used. */
 interface ModelFit {
   readonly problems: readonly Problem[];
   readonly notices: readonly string[];
 }
 
-/** The path of a file in a model's directory. */
+/** Returns the path of a file in the directory of a model. */
 export function fileOf(directory: string, file: keyof typeof HUGGING_FACE_FILES): string {
   return `${directory.replace(/\/+$/, "")}/${HUGGING_FACE_FILES[file]}`;
 }
 
-/** More names than this are counted. */
+/** Maximum number of names that {@link listNames} lists in full. */
 const MOST_NAMES = 4;
 
-/** The names, or their number and the first of them. */
+/** Lists names in a message. If there are many, lists only their number and the first of them. */
 export function listNames(names: readonly string[]): string {
   if (names.length <= MOST_NAMES) return names.join(", ");
   const first = names.slice(0, MOST_NAMES - 1);
@@ -50,7 +50,7 @@ export function listNames(names: readonly string[]): string {
   return `${names.length} tensors (${first.join(", ")} and ${more} more)`;
 }
 
-/** Checks that a vocabulary has no more tokens than the model's embedding has rows; embeddings may be padded. */
+/** Checks that a vocabulary has at most as many tokens as the model's embedding has rows. Embeddings may have more. */
 export function vocabularyProblems(
   { path, value: { tokens } }: Named<Vocabulary>,
   model: string,
@@ -61,7 +61,7 @@ export function vocabularyProblems(
   return [{ path, expected, got: `${tokens.length}` }];
 }
 
-/** Checks the names and shapes of the stored tensors. A checkpoint of another model is one problem. */
+/** Checks the names and shapes of stored tensors. A checkpoint without encoder tensors is reported as one problem. */
 function tensorProblems(
   { config, weights, tensors, unused }: StoredModel,
   missing: readonly string[],
@@ -91,13 +91,13 @@ function tensorProblems(
 }
 
 /**
- * Checks that a directory has the parameters of its model and a vocabulary that fits. Unless `needsHead`, a missing
- * classifier is initialised.
+ * Checks that a directory contains all parameters of its model, and a vocabulary that fits. Unless `needsHead` is set,
+ * the classification head may be missing, because it can be newly initialised.
  */
 export function modelFit({ path, value }: Named<StoredModel>, needsHead: boolean): ModelFit {
   const { config, tokenizer, tensors, unused } = value;
   const { pooler, classifier } = modelNames(config);
-  // A pre-trained encoder may lack the classifier and the layer before it.
+  // The checkpoint of a pre-trained encoder may lack the classifier and the layer before it.
   const optional = needsHead ? [] : [pooler, classifier];
   const absent = parameterList(config).filter(({ name }) => !tensors.has(name));
   const missing = absent.map(({ name }) => name);
@@ -117,7 +117,7 @@ export function modelFit({ path, value }: Named<StoredModel>, needsHead: boolean
   };
 }
 
-/** Checks that a model has the token types of pairs, if there are pairs. `label` names the option. */
+/** Checks that a model has token types for both texts of a pair, if any row is a pair. `label` names the option. */
 export function pairProblems(
   label: string,
   model: Named<Pick<StoredModel, "config">> | undefined,

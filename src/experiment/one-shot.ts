@@ -1,4 +1,4 @@
-/** Prunes without fine-tuning, as the baseline for a sparse phase. */
+/** Prunes a model in one step without fine-tuning, as the baseline for a sparse phase. */
 import type { Backend } from "../kernels/backend.ts";
 import { onStepBegin } from "../prune/hooks.ts";
 import { initialisePruning } from "../prune/initialise.ts";
@@ -10,7 +10,7 @@ import { sparsityReport } from "../train/sparsity.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "../train/trainable-model.ts";
 import type { MeasuredModel } from "./events.ts";
 
-/** Prunes a model in place in one step and measures it. The configuration's criteria are replaced by magnitude. */
+/** Prunes a model in place in one step, by magnitude instead of the configured criteria, and evaluates it. */
 export function pruneAtOnceInto<Row, Batch extends LabelledBatch>(
   backend: Backend,
   model: TrainableModel<Batch>,

@@ -1,4 +1,4 @@
-/** Describes an experiment, its phases, and the terms that it must share with a snapshot to continue from it. */
+/** Describes an experiment, its phases, and the terms in which a snapshot must match it to be continued. */
 import type { Example } from "../io/glue.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -17,12 +17,12 @@ import {
   type SparsePhaseRecipe,
 } from "./recipes.ts";
 
-/** An experiment on rows of any type. `undefined` stands for the stated default. */
+/** The description of an experiment on rows of any type. An optional field that is undefined has its default. */
 interface ExperimentOf<Row> {
   readonly config: ModelConfig;
   /**
-   * At least one. All share the dense phase of the first recipe. If it has 0 epochs, the initial tensors are pruned as
-   * they are.
+   * At least one recipe. All recipes share the dense phase of the first one. If that phase has 0 epochs, the initial
+   * tensors are pruned without dense fine-tuning.
    */
   readonly recipes: readonly Recipe[];
   readonly trainingRows: readonly Row[];
@@ -31,11 +31,11 @@ interface ExperimentOf<Row> {
   readonly profile?: Profile | undefined;
   /** Default `auto`. */
   readonly sparseProducts?: SparseProductsSetting | undefined;
-  /** Stored tensors to start from; default: random initialisation from the seed. */
+  /** The tensors to start from. Default: random initialisation from the seed. */
   readonly initialTensors?: ReadonlyMap<string, NamedValues> | undefined;
-  /** Default: the dense model. */
+  /** The teacher for distillation. Default: the dense model. */
   readonly teacher?: TeacherModel | undefined;
-  /** Replaces the pruning configuration of every recipe. In INC's keys. */
+  /** Replaces the pruning configuration of every recipe. The keys are INC's. */
   readonly pruningConfig?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -44,19 +44,19 @@ interface TeacherModel {
   readonly tensors: ReadonlyMap<string, NamedValues>;
 }
 
-/** An experiment on rows of token ids. */
+/** The description of an experiment on tokenized rows. */
 export interface ExperimentDescription extends ExperimentOf<TokenisedExample> {}
 
-/** An experiment on texts, which can run with several seeds. */
+/** The description of a run: an experiment on rows of text, for one or several seeds. */
 export interface RunDescription extends ExperimentOf<Example> {
   readonly tokenizer: Tokenizer;
   /** Default `auto`: the fastest kernels that are available. */
   readonly variant?: KernelVariant | "auto" | undefined;
-  /** Memory of each seed for the teacher's results, in bytes. Default 2^30. */
+  /** The memory, in bytes per seed, in which the teacher's results may be cached. Default 2^30. */
   readonly teacherBudget?: number | undefined;
 }
 
-/** A description with its defaults filled in. */
+/** A description in which defaults are filled in. */
 export interface ExperimentPlan extends ExperimentDescription {
   readonly profile: Profile;
   readonly sparseProducts: SparseProductsSetting;
@@ -71,7 +71,7 @@ export function resolveExperiment(description: ExperimentDescription): Experimen
   };
 }
 
-/** The dense phase, or the sparse phase of a recipe. */
+/** One phase of an experiment: the dense phase, or the sparse phase of a recipe. */
 export interface ExperimentPhase {
   readonly id: PhaseId;
   readonly epochs: number;
@@ -107,7 +107,7 @@ export function planPhases(plan: ExperimentPlan, seed: number): readonly Experim
   return [...dense, ...sparse];
 }
 
-/** The values besides its recipe that determine a phase's settings. */
+/** The values that, together with the recipe, determine a phase's training settings. */
 interface PhaseContext {
   readonly seed: number;
   readonly profile: Profile;
@@ -144,7 +144,7 @@ export function densePhaseSettings(
   };
 }
 
-/** The settings of a sparse phase. `pruning` replaces the recipe's pruning configuration. */
+/** Returns the training settings of a sparse phase. `pruning` replaces the recipe's pruning configuration. */
 export function sparsePhaseSettings(
   phase: SparsePhaseRecipe,
   context: PhaseContext,
@@ -159,18 +159,18 @@ export function sparsePhaseSettings(
   };
 }
 
-/** The number of optimizer updates of a phase. */
+/** Returns the number of optimizer updates in a phase. */
 export function phaseSteps({ epochs, batchSize }: PhaseRecipe, exampleCount: number): number {
   return epochs * Math.ceil(exampleCount / batchSize);
 }
 
-/** The inputs that an experiment must share with a snapshot to continue from it. Large inputs are digests. */
+/** The inputs in which an experiment must match a snapshot to continue from it. Large inputs are stored as digests. */
 export interface ExperimentTerms {
   readonly model: ModelConfig;
   readonly phases: readonly ExperimentPhase[];
   readonly trainingRows: string;
   readonly evaluationRows: string;
-  /** Null if the dense model is the teacher. */
+  /** The digest of the teacher's weights; null if the dense model is the teacher. */
   readonly teacher: string | null;
 }
 
@@ -208,7 +208,7 @@ function tensorsDigest(tensors: ReadonlyMap<string, NamedValues>): string {
 const EMPTY_HASH = 0x811c9dc5;
 const HASH_PRIME = 0x01000193;
 
-/** FNV-1a over 32-bit words. It detects accidental changes, not deliberate ones. */
+/** Continues an FNV-1a hash over 32-bit words. It detects accidental changes, not deliberate ones. */
 function hashOf(words: ArrayLike<number>, hash: number): number {
   let next = Math.imul(hash ^ words.length, HASH_PRIME);
   for (let i = 0; i < words.length; i++) next = Math.imul(next ^ (words[i] ?? 0), HASH_PRIME);

@@ -1,9 +1,9 @@
-/** Applies options to a recipe. They have the example script's names in camelCase. */
+/** Applies overrides to a recipe. Each is named like the option of INC's example script, in camelCase. */
 
 import type { Problem } from "../core/either.ts";
 import type { LocalPruningConfig, PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
 
-/** Options of the sparse phase. A recipe without one applies them to its dense phase. */
+/** Overrides for the sparse phase. If a recipe has no sparse phase, they apply to its dense phase. */
 interface PhaseOverrides {
   readonly numTrainEpochs?: number | undefined;
   readonly learningRate?: number | undefined;
@@ -17,12 +17,12 @@ type DensePhaseOverrides = {
   readonly [Name in keyof PhaseOverrides as `dense${Capitalize<Name>}`]: PhaseOverrides[Name];
 };
 
-/** Every option that changes a recipe. */
+/** All overrides for a recipe. */
 export interface RecipeOverrides extends PhaseOverrides, DensePhaseOverrides {
   readonly doPrune?: boolean | undefined;
   readonly pruningPattern?: string | undefined;
   readonly targetSparsity?: number | undefined;
-  /** Steps between prune steps. -1 stands for about 40 prune steps, as in the example script. */
+  /** The number of steps between prune steps. -1 plans about 40 prune steps, as in INC's example script. */
   readonly pruningFrequency?: number | undefined;
   readonly sparsityWarmEpochs?: number | undefined;
   readonly cooldownEpochs?: number | undefined;
@@ -31,12 +31,12 @@ export interface RecipeOverrides extends PhaseOverrides, DensePhaseOverrides {
   readonly distillPadding?: SparsePhaseRecipe["distillationPadding"] | undefined;
   readonly teacherCache?: SparsePhaseRecipe["teacherCache"] | undefined;
   readonly maxSeqLength?: number | undefined;
-  /** Applies to both phases. */
+  /** Applies to the dense and the sparse phase. */
   readonly batching?: PhaseRecipe["batching"] | undefined;
   readonly perDeviceEvalBatchSize?: number | undefined;
 }
 
-/** Options that need a sparse phase. */
+/** The overrides that only have an effect in a sparse phase. */
 const PRUNING_OVERRIDES: readonly (keyof RecipeOverrides)[] = [
   "pruningPattern",
   "targetSparsity",
@@ -72,7 +72,7 @@ function denseOverrides(overrides: DensePhaseOverrides): PhaseOverrides {
   };
 }
 
-/** Removes the keys from local configurations that would override an option, and sets `pruning_type` if given. */
+/** Removes keys that would take precedence over an override from local configurations, and sets `pruning_type`. */
 function localConfigsWith(
   configs: readonly LocalPruningConfig[],
   { pruningPattern, targetSparsity, pruningFrequency, pruningType }: RecipeOverrides,
@@ -107,7 +107,7 @@ function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): 
 }
 
 /**
- * Applies every option to a recipe. Without a sparse phase, the phase options apply to the dense phase, as in the
+ * Applies all overrides to a recipe. If there is no sparse phase, its overrides apply to the dense phase, as in INC's
  * example script without `--do_prune`.
  */
 export function recipeWith(recipe: Recipe, overrides: RecipeOverrides): Recipe {
@@ -125,7 +125,7 @@ export function recipeWith(recipe: Recipe, overrides: RecipeOverrides): Recipe {
   };
 }
 
-/** Returns every contradiction between the options and the recipe. Each problem names its option. */
+/** Returns a problem for each override that contradicts the recipe or another override. */
 export function overrideProblems(recipe: Recipe, overrides: RecipeOverrides): readonly Problem[] {
   const { sparse } = recipeWith(recipe, overrides);
   if (sparse === null) {

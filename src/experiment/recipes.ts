@@ -1,6 +1,6 @@
 /**
- * Fine-tuning recipes as data, for the demo and for Intel Neural Compressor's example with BERT-Mini and DistilBERT:
- * run_glue_no_trainer.py, run_glue_no_trainer_mixed.py and scripts/ in
+ * Defines fine-tuning recipes as data: those of the demo, and those of Intel Neural Compressor's example with BERT-Mini
+ * and DistilBERT, from run_glue_no_trainer.py, run_glue_no_trainer_mixed.py and scripts/ in
  * examples/pytorch/nlp/huggingface_models/text-classification/pruning/eager.
  */
 import { checkInteger, describe } from "../core/checks.ts";
@@ -11,7 +11,7 @@ import type { TeacherPrecision } from "../train/teacher-cache.ts";
 
 type TaskName = "mrpc" | "sst2" | "demo";
 
-/** The model of a recipe; {@link MODEL_CONFIGS} has its `config.json`. */
+/** The name of a recipe's model. {@link MODEL_CONFIGS} has the model's `config.json`. */
 export type ModelName = "bert-mini" | "distilbert" | "bert-demo";
 
 /** The hyperparameters of a training phase. */
@@ -28,34 +28,37 @@ export interface PhaseRecipe {
   readonly epsilon: number;
 }
 
-/** One local configuration in INC's keys (`pruning_configs[i]`). */
+/** An entry of INC's `pruning_configs`: the settings of one pruner, with INC's keys. */
 export type LocalPruningConfig = Readonly<Record<string, unknown>>;
 
-/** A phase that prunes while it trains. */
+/** The hyperparameters of a phase that prunes while it trains. */
 export interface SparsePhaseRecipe extends PhaseRecipe {
   readonly sparsityWarmEpochs: number;
-  /** Epochs after the last prune step. */
+  /** The number of epochs after the last prune step. */
   readonly cooldownEpochs: number;
-  /** The loss is this weight times the mean squared error of the last hidden states. If 0, it is the cross-entropy. */
+  /**
+   * The loss is this weight times the mean squared error between the last hidden states of student and teacher. If the
+   * weight is 0, the loss is the cross-entropy.
+   */
   readonly distillationWeight: number;
-  /** Whether the mean squared error includes padded positions, as in the example. */
+  /** Whether the mean squared error includes padded positions, as it does in INC's example. */
   readonly distillationPadding: Padding;
   /** The precision in which the teacher's results are cached between epochs. */
   readonly teacherCache: TeacherPrecision | "off";
-  /** The pattern of local configurations that do not set a pattern; null for mixed recipes. */
+  /** The pattern for all `pruningConfigs` that do not set their own; null if they have different patterns. */
   readonly pattern: string | null;
   readonly targetSparsity: number;
-  /** Steps between prune steps; `auto` is the script's -1: int((end - start + 1) / 40). */
+  /** The number of steps between prune steps. `auto` is int((end - start + 1) / 40), as for -1 in INC's script. */
   readonly pruningFrequency: number | "auto";
   readonly pruningConfigs: readonly LocalPruningConfig[];
 }
 
-/** A dense phase, then a sparse phase. The sparse phase starts from the dense model, which is also its teacher. */
+/** A dense phase, then a sparse phase that starts from the dense model. By default, this is also its teacher. */
 export interface Recipe {
   readonly name: string;
   readonly task: TaskName;
   readonly model: ModelName;
-  /** Longest input in tokens, special tokens included. */
+  /** The maximum length of an input in tokens, including special tokens. */
   readonly maxLength: number;
   /** The evaluation metric of the published results. */
   readonly metric: "accuracy" | "f1";
@@ -64,7 +67,7 @@ export interface Recipe {
   readonly sparse: SparsePhaseRecipe | null;
 }
 
-/** The local configuration of run_glue_no_trainer.py. */
+/** The entry of `pruning_configs` in run_glue_no_trainer.py. */
 const EXAMPLE_LOCAL_CONFIG: LocalPruningConfig = {
   pruning_type: "snip_momentum",
   pruning_scope: "global",
@@ -74,7 +77,7 @@ const EXAMPLE_LOCAL_CONFIG: LocalPruningConfig = {
   max_sparsity_ratio_per_op: 0.98,
 };
 
-/** The two local configurations of run_glue_no_trainer_mixed.py. */
+/** The two entries of `pruning_configs` in run_glue_no_trainer_mixed.py. */
 const MIXED_LOCAL_CONFIGS: readonly LocalPruningConfig[] = [
   {
     op_names: [".*output", ".*intermediate"],
@@ -96,7 +99,7 @@ const MIXED_LOCAL_CONFIGS: readonly LocalPruningConfig[] = [
   },
 ];
 
-/** The example without --do_prune: transformers.AdamW with its default betas and a linear learning rate schedule. */
+/** INC's example without --do_prune: transformers.AdamW with default betas, and a linear learning rate schedule. */
 const DENSE_PHASE: PhaseRecipe = {
   epochs: 5,
   batchSize: 16,
@@ -109,7 +112,7 @@ const DENSE_PHASE: PhaseRecipe = {
   epsilon: 1e-6,
 };
 
-/** The example with --do_prune --lr_scheduler_type constant, as in the MRPC script for 4x1 blocks. */
+/** INC's example with --do_prune --lr_scheduler_type constant, as in its script for MRPC with 4x1 blocks. */
 const SPARSE_PHASE: SparsePhaseRecipe = {
   epochs: 15,
   batchSize: 16,
@@ -131,12 +134,12 @@ const SPARSE_PHASE: SparsePhaseRecipe = {
   pruningConfigs: [EXAMPLE_LOCAL_CONFIG],
 };
 
-/** The changes to the sparse phase for each suffix of a recipe's name. */
+/** For each suffix of a recipe's name, the settings in which the sparse phase differs from `SPARSE_PHASE`. */
 const SUFFIXES = {
   "4x1": {},
   "2in4": { pattern: "2:4", targetSparsity: 0.5 },
   "1xchannel": { pattern: "1xchannel", targetSparsity: 0.6 },
-  // The per-channel scripts ask for this with --pruning_type, but their local configuration overrides it.
+  // INC's per-channel scripts set this --pruning_type, but it has no effect there: `pruning_configs` overrides it.
   "1xchannel-progressive": {
     pattern: "1xchannel",
     targetSparsity: 0.6,
@@ -156,7 +159,7 @@ const MRPC: RecipeBase = {
   dense: DENSE_PHASE,
 };
 
-/** Makes a recipe without a sparse phase, and one for each suffix. `changes` apply to all sparse phases. */
+/** Makes one recipe without a sparse phase, and one recipe per suffix. `changes` apply to all sparse phases. */
 function family(
   prefix: string,
   base: RecipeBase,
@@ -173,7 +176,7 @@ function family(
   ];
 }
 
-/** Every recipe. {@link findRecipe} looks one up by name. */
+/** All recipes. {@link findRecipe} finds a recipe by its name. */
 export const RECIPES: readonly Recipe[] = Object.freeze([
   ...family("bertmini-mrpc", MRPC, {}, [
     "4x1",
@@ -193,14 +196,14 @@ export const RECIPES: readonly Recipe[] = Object.freeze([
     { learningRate: 5e-5, weightDecay: 5e-5, distillationWeight: 2, pruningFrequency: 500 },
     ["4x1", "2in4", "1xchannel", "1xchannel-progressive"],
   ),
-  // The scripts start from a fine-tuned DistilBERT. Here MRPC's dense phase does the fine-tuning.
+  // INC's scripts start from a fine-tuned DistilBERT. Here, the dense phase for MRPC fine-tunes it first.
   ...family(
     "distilbert-mrpc",
     { ...MRPC, model: "distilbert", maxLength: 256 },
     { epochs: 120, cooldownEpochs: 40, learningRate: 1e-4, weightDecay: 0, distillationWeight: 2 },
     ["4x1", "2in4"],
   ),
-  // A small BERT from random weights on the rows of generateDemoTask.
+  // A small BERT with random initial weights, trained on the rows of `generateDemoTask`.
   ...family(
     "demo",
     {
@@ -226,7 +229,7 @@ export const RECIPES: readonly Recipe[] = Object.freeze([
 /**
  * Finds a recipe by its name.
  *
- * @throws RangeError for an unknown name; the message lists all names
+ * @throws RangeError if no recipe has this name; the message lists all names
  *
  * @example
  * ```ts
@@ -242,7 +245,7 @@ export function findRecipe(name: string): Recipe {
   throw new RangeError(`recipe: expected one of ${names}, got ${describe(name)}`);
 }
 
-/** The steps at which a sparse phase prunes, counted in optimizer updates from the beginning of the phase. */
+/** When a sparse phase prunes, in optimizer updates since the beginning of the phase. */
 interface PruningSteps {
   readonly startStep: number;
   readonly endStep: number;
@@ -250,8 +253,9 @@ interface PruningSteps {
 }
 
 /**
- * Computes the pruning steps for n training rows like the example script: start_step = int(warm epochs * n / batch),
- * end_step = int(n / batch * (epochs - cooldown)). n / batch is not rounded.
+ * Computes the pruning steps for n training rows as in INC's example script: start_step is
+ * int(warm-up epochs * n / batch size), and end_step is int(n / batch size * (epochs - cool-down epochs)). The quotient
+ * n / batch size is not rounded.
  */
 export function pruningSteps(recipe: SparsePhaseRecipe, exampleCount: number): PruningSteps {
   checkInteger("exampleCount", exampleCount, 1);
@@ -265,7 +269,7 @@ export function pruningSteps(recipe: SparsePhaseRecipe, exampleCount: number): P
   return { startStep, endStep, pruningFrequency };
 }
 
-/** Converts a sparse phase to a pruning configuration in INC's keys, for `exampleCount` training rows. */
+/** Converts a sparse phase to a pruning configuration with INC's keys, for `exampleCount` training rows. */
 export function recipePruningConfig(
   recipe: SparsePhaseRecipe,
   exampleCount: number,

@@ -1,6 +1,7 @@
 /**
- * Encodes snapshots for safetensors files. Every typed array of the state becomes a tensor, named by its path. The rest
- * becomes JSON in the file's metadata, which refers to the tensors.
+ * Encodes snapshots for storage in safetensors files. Every typed array in the state becomes a tensor, named by the
+ * array's path in the state. The rest of the state becomes JSON for the file's metadata, which refers to the tensors by
+ * name.
  */
 import { checkOneOf, describe } from "../core/checks.ts";
 import { type Either, getOrThrow, left, type Problem, right } from "../core/either.ts";
@@ -14,26 +15,26 @@ export interface SnapshotTensor {
   readonly bytes: Uint8Array;
 }
 
-/** A snapshot in two parts. `writeSafetensors(tensors, { [kind]: json })` stores it in one file. */
+/** A snapshot in two parts. `writeSafetensors(tensors, { [kind]: json })` combines them in one file. */
 interface EncodedSnapshot {
   readonly json: string;
   readonly tensors: ReadonlyMap<string, SnapshotTensor>;
 }
 
-/** The kinds of snapshot, by the metadata key of their JSON. */
+/** The types of snapshots, by kind. The kind is also the key of the JSON in the file's metadata. */
 interface Snapshots {
   readonly training: TrainingSnapshot;
   readonly experiment: ExperimentSnapshot;
 }
 
-/** Keys that mark tensors and maps, which JSON cannot represent. No key of a state begins with `$`. */
+/** Keys that mark tensors and maps, which JSON cannot represent. No key in a state begins with `$`. */
 const TENSOR = "$tensor";
 const MAP = "$map";
 
 const ARRAYS = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
 const DTYPES = ["F32", "I32", "U8"] as const;
 
-/** Encodes a snapshot. @throws RangeError with the path of a number that JSON cannot hold */
+/** Encodes a snapshot. @throws RangeError for a number that is not finite, with its path in the state */
 export function encodeSnapshot<Kind extends keyof Snapshots>(
   kind: Kind,
   snapshot: Snapshots[Kind],
@@ -44,7 +45,7 @@ export function encodeSnapshot<Kind extends keyof Snapshots>(
   return { json, tensors };
 }
 
-/** Decodes a snapshot, or returns all its problems. */
+/** Decodes a snapshot, or returns all problems in it. */
 export function decodeSnapshot<Kind extends keyof Snapshots>(
   kind: Kind,
   { json, tensors }: EncodedSnapshot,
@@ -61,7 +62,7 @@ export function decodeSnapshot<Kind extends keyof Snapshots>(
   return problems.length > 0 ? left(problems) : right(state as Snapshots[Kind]);
 }
 
-/** {@link decodeSnapshot} that throws an `InputError` with every problem. */
+/** Like {@link decodeSnapshot}, but throws an `InputError` with all problems. */
 export function decodeSnapshotOrThrow<Kind extends keyof Snapshots>(
   kind: Kind,
   encoded: EncodedSnapshot,

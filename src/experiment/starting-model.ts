@@ -1,4 +1,4 @@
-/** Checks the models and vocabularies that a fine-tuning starts from, and its teacher. */
+/** Checks the model or vocabulary that a fine-tuning run starts from, and its teacher. */
 
 import type { Problem } from "../core/either.ts";
 import { type Tokenizer, tokenizerOf } from "../io/tokenizer.ts";
@@ -12,21 +12,21 @@ import type { ModelName } from "./recipes.ts";
 /** The contents of a model directory. */
 export interface LoadedModel {
   readonly config: ModelConfig;
-  /** The parameters of the model, by transformers' names, widened to 32-bit floats. Some may be missing. */
+  /** The stored parameters, converted to float32, by their names in transformers. Some may be missing. */
   readonly tensors: ReadonlyMap<string, NamedValues>;
-  /** Names of stored tensors that the model has no parameters for, such as those of other heads. */
+  /** The names of stored tensors that are not parameters of the model, such as those of other heads. */
   readonly unused: readonly string[];
-  /** The path of the weights, or of the index of their files. */
+  /** The path of the file of weights, or of the index if there are several files. */
   readonly weights: string;
   readonly tokenizer: Tokenizer;
 }
 
-/** The model that training starts from. Without tensors its weights are random. */
+/** The model that training starts from. If `tensors` is undefined, its initial weights are random. */
 interface StartingModel extends Pick<LoadedModel, "config" | "tokenizer"> {
   readonly tensors: LoadedModel["tensors"] | undefined;
 }
 
-/** A value with its problems and with messages for the user. */
+/** A value, the problems that were found in it, and messages about it for the user. */
 export interface Checked<T> {
   readonly value: T;
   readonly problems: readonly Problem[];
@@ -37,7 +37,7 @@ function unless(holds: boolean, path: string, expected: string, got: unknown): r
   return holds ? [] : [{ path, expected, got: String(got) }];
 }
 
-/** Reports the first token that differs from the model's own vocabulary. */
+/** Returns a problem for the first token that differs from the model's own vocabulary. */
 function differenceProblems(
   { path, value: { tokens } }: Named<Vocabulary>,
   own: Vocabulary,
@@ -50,7 +50,7 @@ function differenceProblems(
   return unless(index < 0, `${path}:${index + 1}`, expected, quoted(tokens[index]));
 }
 
-/** Checks that a model fits a task of two classes. Unless `needsHead`, a missing classifier is initialised. */
+/** Checks that a model fits a task with two classes. Unless `needsHead` is set, its head may be missing. */
 function checkModel(model: Named<LoadedModel>, needsHead: boolean): Checked<LoadedModel> {
   const { path, value } = model;
   const { problems, notices } = modelFit(model, needsHead);
@@ -62,7 +62,7 @@ function checkModel(model: Named<LoadedModel>, needsHead: boolean): Checked<Load
   };
 }
 
-/** Checks a model to start from. If a vocabulary is given too, it must equal the model's own. */
+/** Checks a model to start from. If a vocabulary is also given, it must equal the model's own vocabulary. */
 export function startFromModel(
   model: Named<LoadedModel>,
   vocabulary: Named<Vocabulary> | undefined,
@@ -74,7 +74,7 @@ export function startFromModel(
   return { ...checked, problems: [...checked.problems, ...differing] };
 }
 
-/** Starts from random weights of a recipe's model. */
+/** Returns a recipe's model to start from with random weights, and checks that the vocabulary fits it. */
 export function startFromVocabulary(
   name: ModelName,
   vocabulary: Named<Vocabulary>,
@@ -85,7 +85,7 @@ export function startFromVocabulary(
   return { value: { config, tensors: undefined, tokenizer }, problems, notices: [] };
 }
 
-/** Checks a teacher against the student's model and batches. `label` names the option. */
+/** Checks that a teacher fits the student, and inputs of up to `maxLength` tokens. `label` names the option. */
 export function checkTeacher(
   label: string,
   teacher: Named<LoadedModel>,
