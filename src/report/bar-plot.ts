@@ -1,13 +1,13 @@
-/** Draws horizontal bars for ratios from 0 to 1, one for each layer, as self-contained SVG. */
+/** Draws horizontal bars for ratios from 0 to 1, such as one bar per layer, as self-contained SVG. */
 
 import { seriesColor } from "./line-plot.ts";
 import { element, escapeMarkup, svg } from "./markup.ts";
 
 export interface Bar {
   readonly name: string;
-  /** From 0 to 1. */
+  /** The length of the bar, from 0 to 1. */
   readonly ratio: number;
-  /** Whether the bar has the accent colour instead of grey. */
+  /** Whether the bar is drawn in the accent colour instead of grey. */
   readonly accented: boolean;
 }
 
@@ -15,11 +15,11 @@ const WIDTH = 560;
 const ROW = 17;
 const TOP = 34;
 const VALUE = 52;
-/** Estimated width of one character of a bar's name, in pixels. */
+/** Estimated width of one character in a bar's name, in SVG units. */
 const CHARACTER = 6;
 const LONGEST_NAME = 46;
 
-/** Cuts the beginning of a long name, because the end of the name identifies the layer. */
+/** Shortens a long name at its beginning, because its end identifies the layer. */
 function shorten(name: string): string {
   return name.length <= LONGEST_NAME ? name : `…${name.slice(name.length - LONGEST_NAME + 1)}`;
 }
@@ -41,7 +41,7 @@ function row(bar: Bar, index: number, left: number): string {
   ].join("");
 }
 
-/** Draws a bar plot as an SVG element with one row for each bar. */
+/** Draws a bar plot as an SVG element, with one row per bar. */
 export function barPlot(title: string, bars: readonly Bar[]): string {
   const longest = bars.reduce((most, { name }) => Math.max(most, name.length), 0);
   const left = 12 + CHARACTER * Math.min(longest, LONGEST_NAME) + 8;

@@ -7,18 +7,18 @@ import type { TextTable } from "./table.ts";
 
 interface CheckpointReport {
   readonly title: string;
-  /** One or two sentences that say what was inspected. */
+  /** One or two sentences that state which checkpoint was inspected, and how. */
   readonly summary: string;
   readonly facts: readonly (readonly [name: string, value: string])[];
   readonly tensors: TextTable;
-  /** The share of zeros in each layer. Layers that satisfy a pattern are accented. */
+  /** The share of zeros in each layer. Bars of layers that satisfy a pattern are accented. */
   readonly zeros: readonly Bar[];
-  /** For each layer, the bytes in its smallest layout divided by its dense bytes. */
+  /** For each layer, its size in its smallest layout divided by its size as a dense tensor. */
   readonly packed: readonly Bar[];
   readonly mask?: MaskMatrix;
 }
 
-/** Returns the report as an HTML document. All text is escaped. */
+/** Formats a report as an HTML document. All text is escaped. */
 export function checkpointReport(report: CheckpointReport): string {
   const { title, summary, facts, tensors, zeros, packed, mask } = report;
   const plots = [

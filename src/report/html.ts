@@ -1,4 +1,4 @@
-/** Reports a run as a self-contained HTML file without scripts. */
+/** Formats the report of a run as a self-contained HTML file without scripts. */
 import type { Range } from "./axis.ts";
 import { barPlot } from "./bar-plot.ts";
 import { linePlot, type Series } from "./line-plot.ts";
@@ -21,7 +21,7 @@ function curvesOf(
   }));
 }
 
-/** A dashed horizontal line over the epochs of `curves`, at the mean final metric of the dense models. */
+/** Returns a dashed horizontal line across the epochs of `curves`, at the mean final metric of the dense models. */
 function denseReference(dense: readonly SeedCurve[], curves: readonly SeedCurve[]): Series[] {
   const last = dense.flatMap((curve) => curve.epochs.slice(-1)).map((point) => point.metric);
   const epochs = curves.flatMap((curve) => curve.epochs.map((point) => point.epoch));
@@ -72,7 +72,7 @@ function patternSection(report: RunReport, run: PatternRun): string {
   ].join("");
 }
 
-/** Returns the report as an HTML document. All text is escaped. */
+/** Formats a report as an HTML document. All text is escaped. */
 export function htmlReport(report: RunReport): string {
   return htmlPage(report.title, [
     paragraph(report.summary),

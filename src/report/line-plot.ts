@@ -1,17 +1,17 @@
-/** Draws line plots as self-contained SVG, with axes, grid, legend and a tooltip on every point. */
+/** Draws line plots as self-contained SVG with axes, a grid, a legend and a tooltip on every marker. */
 
 import { formatTicks, limitRange, type Range, rangeOf, roundRange, ticks } from "./axis.ts";
 import { coordinate, element, escapeMarkup, svg } from "./markup.ts";
 
-/** A curve. Points that are not finite are left out. */
+/** One curve of a plot. Points that are not finite are left out. */
 export interface Series {
   readonly name: string;
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** Index of one of the six series colours. */
+  /** The index of a colour, for {@link seriesColor}. */
   readonly color: number;
-  /** Whether the line is dashed and without markers, for a reference or a target. */
+  /** Whether the line is dashed and has no markers, as for a reference value or a target. */
   readonly dashed?: boolean;
-  /** Whether the value stays the same until the next point, as in a staircase. */
+  /** Whether y stays constant until the next point, as in a step plot. */
   readonly stepped?: boolean;
 }
 
@@ -19,9 +19,9 @@ export interface LinePlot {
   readonly title: string;
   readonly xLabel: string;
   readonly series: readonly Series[];
-  /** The minimum range of y. The data can extend it. */
+  /** The range that the y axis covers at least. Points outside extend it. */
   readonly yRange?: Range;
-  /** Limits of y. The axis does not exceed them. */
+  /** The limits of the y axis. Points outside do not extend it beyond them. */
   readonly yLimits?: Range;
 }
 
@@ -29,12 +29,12 @@ const WIDTH = 560;
 const HEIGHT = 300;
 const MARGIN = 12;
 const FRAME = { left: 54, right: WIDTH - 14, top: 58, bottom: HEIGHT - 40 } as const;
-/** With more points, markers would overlap. */
+/** Maximum number of points that are drawn with markers. With more points, markers would overlap. */
 const MOST_MARKERS = 40;
-/** Estimated width of one character of the legend, in pixels. */
+/** Estimated width of one character in the legend, in SVG units. */
 const LEGEND_CHARACTER = 6.6;
 
-/** Colours of series: CSS variables of the page, with fallbacks for a picture outside the page. */
+/** The colours of series: CSS variables of the page, with fallback values for a plot outside the page. */
 const SERIES_COLORS: readonly string[] = [
   "var(--series-1, #2f7bd6)",
   "var(--series-2, #dd6427)",
@@ -44,12 +44,12 @@ const SERIES_COLORS: readonly string[] = [
   "var(--series-6, #c94f86)",
 ];
 
-/** The colour of a series. Colours repeat after the last one. */
+/** Returns the colour with this index. After the last colour, they repeat from the first one. */
 export function seriesColor(index: number): string {
   return SERIES_COLORS[index % SERIES_COLORS.length] ?? "currentColor";
 }
 
-/** The ranges of a plot, and functions from data to picture coordinates. */
+/** Returns the axis ranges of a plot, and functions that map data to SVG coordinates. */
 function frameOf(plot: LinePlot) {
   const points = plot.series.flatMap((series) => finitePoints(series));
   const shown = plot.yRange === undefined ? [] : [plot.yRange.low, plot.yRange.high];
@@ -136,7 +136,7 @@ function legend(series: readonly Series[]): string {
     .join("");
 }
 
-/** Draws curves as an SVG element. Text has the text colour of the page. */
+/** Draws a line plot as an SVG element. The style sheet of the page sets the colour of its text. */
 export function linePlot(plot: LinePlot): string {
   const frame = frameOf(plot);
   return svg(plot.title, WIDTH, HEIGHT, [

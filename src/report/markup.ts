@@ -8,15 +8,15 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Escapes text for elements and quoted attributes. */
+/** Escapes text for use in elements and in quoted attributes. */
 export function escapeMarkup(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
-/** Attribute values by name. They need no escaping. */
+/** Attribute values by attribute name, not yet escaped. */
 type Attributes = Readonly<Record<string, string | number>>;
 
-/** Writes one element. `content` is markup, so its text must be escaped. */
+/** Formats an element, and escapes its attribute values. `content` is markup, in which text is already escaped. */
 export function element(name: string, attributes: Attributes, content?: string): string {
   const written = Object.entries(attributes)
     .map(([key, value]) => {
@@ -27,12 +27,12 @@ export function element(name: string, attributes: Attributes, content?: string):
   return content === undefined ? `<${name}${written}/>` : `<${name}${written}>${content}</${name}>`;
 }
 
-/** Rounds a coordinate to two decimals, which are sufficient for pictures. */
+/** Formats a coordinate with at most two decimals, which are sufficient for plots. */
 export function coordinate(value: number): string {
   return String(Number(value.toFixed(2)));
 }
 
-/** Writes an SVG element that scales to its container. `content` is markup. */
+/** Formats an SVG element that scales to the width of its container. `title` is text, and `content` is markup. */
 export function svg(
   title: string,
   width: number,

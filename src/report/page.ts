@@ -1,4 +1,4 @@
-/** The parts of reports, which are self-contained HTML files without scripts. */
+/** Formats the parts of reports, which are self-contained HTML files without scripts. */
 import { element, escapeMarkup } from "./markup.ts";
 import { type Color, writePng } from "./png.ts";
 import type { MaskMatrix } from "./run-report.ts";
@@ -7,9 +7,9 @@ import type { TextTable } from "./table.ts";
 
 const PRUNED: Color = [0, 0, 0, 0];
 const KEPT: Color = [47, 123, 214, 255];
-/** Masks of small layers are enlarged by an integer factor, up to about this width in pixels. */
+/** Masks of small layers are enlarged by an integer factor to at most this width, in CSS pixels. */
 const COMFORTABLE_WIDTH = 512;
-/** Number of bytes converted at once, because a call takes a limited number of arguments. */
+/** Number of bytes that are converted per call, because a function call takes a limited number of arguments. */
 const SLICE = 0x8000;
 
 export function heading(text: string, code: string = ""): string {
@@ -44,13 +44,13 @@ export function maskCard(mask: MaskMatrix): string {
   return card(caption + element("div", { class: "scroll" }, maskPicture(mask)));
 }
 
-/** A table with one row for each name and value. */
+/** Formats a table with one row for each pair of name and value. */
 export function factsTable(facts: readonly (readonly [name: string, value: string])[]): string {
   const rows = facts.map((row) => cells("td", row)).join("");
   return card(element("table", { class: "settings" }, element("tbody", {}, rows)));
 }
 
-/** Writes the whole document. The title is text; the parts are markup. */
+/** Formats a whole document. `title` is text, and `parts` are markup. */
 export function htmlPage(title: string, parts: readonly string[]): string {
   const body = [
     element("h1", {}, escapeMarkup(title)),
@@ -66,7 +66,7 @@ export function htmlPage(title: string, parts: readonly string[]): string {
   return `<!doctype html>\n<html lang="en">\n<head>\n${head}\n</head>\n<body>\n<main>\n${body}\n</main>\n</body>\n</html>\n`;
 }
 
-/** A mask as an embedded PNG. Pruned weights are transparent, so that the mask fits light and dark pages. */
+/** Formats a mask as an embedded PNG. Pruned weights are transparent, so that the mask suits light and dark pages. */
 export function maskPicture(matrix: MaskMatrix): string {
   const { layer, rows, columns, mask } = matrix;
   if (mask.length !== rows * columns)

@@ -1,7 +1,7 @@
-/** Writes PNG (ISO/IEC 15948) with one bit per pixel and without compression, because masks are small. */
+/** Writes PNG images (ISO/IEC 15948) with one bit per pixel. Masks are small, so they are not compressed. */
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-/** Maximum length of a stored block (RFC 1951, 3.2.4). */
+/** Maximum length of a stored (uncompressed) block in bytes (RFC 1951, 3.2.4). */
 const LONGEST_BLOCK = 0xffff;
 
 const CRC_TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -10,14 +10,14 @@ const CRC_TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value >>> 0;
 });
 
-/** CRC-32 of PNG and zlib (reflected, polynomial 0xEDB88320). */
+/** Computes the CRC-32 checksum that PNG uses (reflected polynomial 0xEDB88320). */
 export function crc32(bytes: Uint8Array): number {
   let value = 0xffffffff;
   for (const byte of bytes) value = (CRC_TABLE[(value ^ byte) & 0xff] ?? 0) ^ (value >>> 8);
   return (value ^ 0xffffffff) >>> 0;
 }
 
-/** Adler-32 (RFC 1950). */
+/** Computes the Adler-32 checksum of a zlib stream (RFC 1950). */
 function adler32(bytes: Uint8Array): number {
   let low = 1;
   let high = 0;
@@ -48,7 +48,7 @@ function chunk(type: string, data: ArrayLike<number>): Uint8Array {
   return concatenate([uint32(data.length), body, uint32(crc32(body))]);
 }
 
-/** Encodes data as a zlib stream (RFC 1950) of stored blocks. */
+/** Encodes data as a zlib stream (RFC 1950) of stored (uncompressed) blocks. */
 export function storeAsZlib(data: Uint8Array): Uint8Array {
   const blocks: ArrayLike<number>[] = [[0x78, 0x01]];
   for (let offset = 0; offset === 0 || offset < data.length; offset += LONGEST_BLOCK) {
@@ -60,10 +60,10 @@ export function storeAsZlib(data: Uint8Array): Uint8Array {
   return concatenate([...blocks, uint32(adler32(data))]);
 }
 
-/** A colour as red, green, blue and opacity from 0 to 255. */
+/** A colour as red, green, blue and opacity values from 0 to 255. */
 export type Color = readonly [red: number, green: number, blue: number, opacity: number];
 
-/** A picture of two colours. `pixels` are 0 or 1 in row-major order. */
+/** A picture in two colours. `pixels` are row-major indices of `colors`, 0 or 1. */
 interface TwoColorPicture {
   readonly width: number;
   readonly height: number;
@@ -72,8 +72,8 @@ interface TwoColorPicture {
 }
 
 /**
- * The scan lines with one bit per pixel, the leftmost pixel in the highest bit. Each line starts with a filter byte of
- * 0.
+ * Returns a picture's scan lines, with one bit per pixel and the leftmost pixel in the most significant bit. Each line
+ * starts with the filter type byte 0 (no filter).
  */
 function scanLines(picture: TwoColorPicture): Uint8Array {
   const stride = 1 + Math.ceil(picture.width / 8);
@@ -88,7 +88,7 @@ function scanLines(picture: TwoColorPicture): Uint8Array {
   return lines;
 }
 
-/** Writes a PNG file with a palette of two colours. */
+/** Encodes a picture as a PNG file with a palette of two colours. */
 export function writePng(picture: TwoColorPicture): Uint8Array {
   const header = [...uint32(picture.width), ...uint32(picture.height), 1, 3, 0, 0, 0];
   const palette = picture.colors.flatMap((color) => color.slice(0, 3));

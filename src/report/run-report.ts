@@ -1,35 +1,35 @@
-/** The contents of a report as plain data. */
+/** Defines the contents of a run's report, as plain data. */
 
-/** A row of the results table: one pattern, over all seeds. */
+/** A row of the results table: the results for one pattern over all seeds. */
 export interface ResultRow {
-  /** The pattern in the configuration's spelling, such as `4x1`. */
+  /** The pattern as it is written in configurations, such as `4x1`. */
   readonly pattern: string;
-  /** Pruned blocks and all blocks (elements for N:M) of the pruned layers, as means over seeds. */
+  /** The numbers of pruned blocks and of all blocks in the pruned layers (elements for N:M), as means over seeds. */
   readonly prunedBlocks: number;
   readonly totalBlocks: number;
-  /** Share of zeros in all linear layers of the model, and in the pruned layers alone. */
+  /** The share of zeros in all linear layers of the model, and in the pruned layers only, as means over seeds. */
   readonly sparsityOverLinear: number;
   readonly sparsityOverPruned: number;
-  /** The metric of each seed's dense and sparse model. */
+  /** The metrics of the dense models and of the sparse models, one for each seed. */
   readonly dense: readonly number[];
   readonly sparse: readonly number[];
-  /** The metric of each seed's dense model after one-shot pruning without further training. */
+  /** The metrics of the dense models after one-shot pruning without further training, one for each seed. */
   readonly withoutFineTuning?: readonly number[];
-  /** Wall-clock seconds of the sparse training, as a mean over seeds. */
+  /** The wall-clock time of the sparse phase in seconds, as a mean over seeds. */
   readonly seconds: number;
 }
 
 export interface ResultTable {
-  /** The metric's name, such as `accuracy` or `F1`. */
+  /** The name of the metric, such as `accuracy` or `F1`. */
   readonly metric: string;
   readonly rows: readonly ResultRow[];
 }
 
 interface EpochPoint {
-  /** Counted from 1. */
+  /** The number of the epoch, counted from 1. */
   readonly epoch: number;
   readonly loss: number;
-  /** The metric on the evaluation examples after the epoch. */
+  /** The metric on the evaluation rows after the epoch. */
   readonly metric: number;
 }
 
@@ -38,7 +38,7 @@ export interface SeedCurve {
   readonly epochs: readonly EpochPoint[];
 }
 
-/** At one step, the target ratio of the schedule and the ratio of pruned blocks. */
+/** The target ratio of the schedule (`target`) and the actual ratio of pruned blocks (`reached`) at one step. */
 export interface SchedulePoint {
   readonly step: number;
   readonly target: number;
@@ -47,13 +47,13 @@ export interface SchedulePoint {
 
 export interface LayerSparsity {
   readonly name: string;
-  /** Share of zeros, from 0 to 1. */
+  /** The share of zeros in the layer's weight, from 0 to 1. */
   readonly sparsity: number;
-  /** Whether a pruner owns the layer. */
+  /** Whether a pruner selected the layer. */
   readonly pruned: boolean;
 }
 
-/** A layer's mask as a matrix [rows, columns], 1 = kept. */
+/** The mask of a layer as a row-major matrix [rows, columns], 1 = kept. */
 export interface MaskMatrix {
   readonly layer: string;
   readonly rows: number;
@@ -63,9 +63,9 @@ export interface MaskMatrix {
 
 export interface PatternRun {
   readonly pattern: string;
-  /** One curve for each seed. */
+  /** The training curves, one for each seed. */
   readonly curves: readonly SeedCurve[];
-  /** The schedule of one seed, in step order. */
+  /** The schedule for the first seed, in the order of steps. */
   readonly schedule: readonly SchedulePoint[];
   readonly layers: readonly LayerSparsity[];
   readonly mask?: MaskMatrix;
@@ -73,12 +73,12 @@ export interface PatternRun {
 
 export interface RunReport {
   readonly title: string;
-  /** One or two sentences that say what was run. */
+  /** One or two sentences that describe the run. */
   readonly summary: string;
   readonly table: ResultTable;
-  /** The curves of the dense training, one for each seed. */
+  /** The training curves of the dense phase, one for each seed. */
   readonly dense: readonly SeedCurve[];
   readonly patterns: readonly PatternRun[];
-  /** Every setting by name, in reading order. */
+  /** All settings of the run as names and values, in the order in which the report shows them. */
   readonly settings: readonly (readonly [name: string, value: string])[];
 }

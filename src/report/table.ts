@@ -1,57 +1,57 @@
-/** Formats text tables, and the results table in its usual published form. */
+/** Formats tables as text, and arranges results in the form in which INC publishes its results. */
 
 import type { ResultRow, ResultTable } from "./run-report.ts";
 
-/** A table of text. Every row has the length of `header`. */
+/** A table of text cells. Every row has as many cells as `header`. */
 export interface TextTable {
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
 }
 
-/** The mean of `values`; NaN if there are none. */
+/** Returns the mean of `values`; NaN if the list is empty. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The largest of `values`; -Infinity if there are none. */
+/** Returns the largest of `values`; -Infinity if the list is empty. */
 export function maximum(values: readonly number[]): number {
   return values.reduce((largest, value) => Math.max(largest, value), -Infinity);
 }
 
-/** The relative drop: (sparse max - dense max) / dense max. Negative if the sparse model is worse. */
+/** Returns the relative drop, (sparse max - dense max) / dense max. It is negative if the sparse model is worse. */
 export function relativeDrop(row: ResultRow): number {
   const dense = maximum(row.dense);
   return (maximum(row.sparse) - dense) / dense;
 }
 
-/** A ratio as a signed percentage with two decimals; `-` if it is not finite. */
+/** Formats a ratio as a signed percentage with two decimals; `-` if it is not finite. */
 export function formatSignedPercent(ratio: number): string {
   if (!Number.isFinite(ratio)) return "-";
   const text = (100 * ratio).toFixed(2);
   return `${ratio > 0 && !text.startsWith("-") ? "+" : ""}${text}%`;
 }
 
-/** Formats the mean and the maximum of a metric over seeds, in percent. */
+/** Formats the mean and the maximum of a metric over seeds, in percent, such as `85.32/86.04`. */
 export function formatMeanMax(values: readonly number[]): string {
   return `${(100 * mean(values)).toFixed(2)}/${(100 * maximum(values)).toFixed(2)}`;
 }
 
-/** Formats a share such as `0.5000`; a dash if the whole is 0. */
+/** Formats `part / whole` with four decimals, such as `0.5000`; `-` if `whole` is 0. */
 export function formatShare(part: number, whole: number): string {
   return whole === 0 ? "-" : (part / whole).toFixed(4);
 }
 
-/** Formats seconds, below ten with one decimal. */
+/** Formats a number of seconds, with one decimal if it is less than ten. */
 export function formatSeconds(seconds: number): string {
   return seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0);
 }
 
-/** Formats a count, or a mean of counts with one decimal. */
+/** Formats a count, or a mean of counts, which has one decimal if it is not an integer. */
 function formatCount(count: number): string {
   return Number.isInteger(count) ? String(count) : count.toFixed(1);
 }
 
-/** Converts results to a table of text. Metrics are mean/max over seeds in percent. */
+/** Converts results to a table of text. Metrics are shown as mean/max over seeds, in percent. */
 export function resultsTable(results: ResultTable): TextTable {
   const oneShot = results.rows.some((row) => row.withoutFineTuning !== undefined);
   return {
@@ -83,8 +83,8 @@ export function resultsTable(results: ResultTable): TextTable {
 }
 
 /**
- * Formats a table as lines of text without a final line break. The first column is left-aligned, the others
- * right-aligned. Control characters become spaces, because cells may come from files.
+ * Formats a table as lines of text without a final line break. The first column is left-aligned, and the others are
+ * right-aligned. Control characters are replaced by spaces, because the text of cells may come from files.
  */
 export function formatTable(table: TextTable): string {
   const lines = [table.header, ...table.rows].map((cells) =>
