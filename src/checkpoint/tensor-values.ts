@@ -1,5 +1,5 @@
 /** The values of a checkpoint's tensors, as scores and verdicts take them. */
-import { widenForZeros } from "../io/dtypes.ts";
+import { rawElements, widenForZeros } from "../io/dtypes.ts";
 import { toFloat32 } from "../io/safetensors.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { SurveyedTensor } from "./survey.ts";
@@ -25,9 +25,11 @@ export function weightValues(
   return mask === null ? values : maskedBy(values, toFloat32(checkpoint.read(mask)));
 }
 
-/** {@link weightValues} rounded to 32 bits, in an array of its own. */
+/** {@link weightValues} rounded to 32 bits: the bytes of the checkpoint if no other are needed. */
 export function float32Values(checkpoint: Checkpoint, tensor: SurveyedTensor): Float32Array {
-  const values = toFloat32(checkpoint.read(tensor.entry));
+  const stored = checkpoint.read(tensor.entry);
+  const raw = rawElements(stored.dtype, stored.bytes);
+  const values = raw instanceof Float32Array ? raw : toFloat32(stored);
   if (tensor.mask === null) return values;
   return Float32Array.from(maskedBy(values, toFloat32(checkpoint.read(tensor.mask))));
 }

@@ -51,19 +51,24 @@ export function occupiedInto(
   occupied: Uint8Array,
 ): number {
   occupied.fill(0);
-  let count = 0;
   const end = Math.min(rows, (blockRow + 1) * height);
   for (let row = blockRow * height; row < end; row++) {
     let at = row * columns;
+    // Whether an element is zero looks random. A branch on it would be mispredicted.
+    if (width === 1 && mask === undefined) {
+      for (let column = 0; column < columns; column++, at++)
+        occupied[column] |= Number(bits[at] !== 0);
+      continue;
+    }
     for (let block = 0, column = 0; column < columns; block++) {
       let any = 0;
       const next = Math.min(columns, column + width);
       for (; column < next; column++, at++) any |= bits[at] | (mask?.[at] ?? 0);
-      if (any === 0 || occupied[block] === 1) continue;
-      occupied[block] = 1;
-      count++;
+      occupied[block] |= Number(any !== 0);
     }
   }
+  let count = 0;
+  for (let block = 0; block < occupied.length; block++) count += occupied[block];
   return count;
 }
 
