@@ -9,6 +9,7 @@ import {
   kebabCase,
   numberOption,
   textOption,
+  textsOption,
 } from "../../src/cli/options.ts";
 import { formatProblem, getOrThrow, isLeft, isRight, type Problem } from "../../src/core/either.ts";
 
@@ -20,6 +21,7 @@ const OPTIONS = {
   variant: choiceOption(["scalar", "simd"], "kernels"),
   doPrune: flagOption("whether to prune"),
   pruningFrequency: integerOption({ least: -1 }, "steps"),
+  role: textsOption("REGEX=ROLE", "roles"),
 } as const;
 
 const GRAMMAR = { command: "test", positionals: [] as string[], options: OPTIONS };
@@ -141,4 +143,12 @@ test("no command line makes the parser throw", () => {
       expect(["Left", "Right"]).toContain(parseArguments(GRAMMAR, argv)._tag);
     }),
   );
+});
+
+test("an option that repeats keeps all of its values in order", () => {
+  expect(values("--role", "a=b", "--seeds", "1", "--role=c=d").role).toEqual(["a=b", "c=d"]);
+  expect(values().role).toBeUndefined();
+  expect(problems("--seeds", "1", "--seeds", "2")).toEqual([
+    "--seeds: expected one value, got several",
+  ]);
 });
