@@ -1,4 +1,4 @@
-/** Handles the messages of a run's seeds: updates metrics.jsonl and timings.json, and notifies a listener. */
+/** Handles the messages that a run's seeds post: updates metrics.jsonl and timings.json, and notifies a listener. */
 
 import { describe } from "../core/checks.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
@@ -12,12 +12,15 @@ import { joinPath, type RunStorage } from "./storage.ts";
 
 /** Receives the progress of a run. */
 export interface RunListener {
-  /** `done` and `total` count the optimizer updates of all seeds; `loss` is the mean of their latest losses. */
+  /**
+   * Called after every training step. `done` and `total` count the optimizer updates of all seeds. `loss` is the mean
+   * of the seeds' latest losses.
+   */
   readonly onStep: (label: string, done: number, total: number, loss: number) => void;
   readonly onEpoch: (line: MetricsLine) => void;
 }
 
-/** Wall-clock seconds by seed, phase and recipe. They are not in metrics.jsonl, which is reproducible. */
+/** Wall-clock seconds, by {@link timingKey}. They are kept out of metrics.jsonl, so that it is reproducible. */
 export type Timings = Readonly<Record<string, number>>;
 
 export function timingKey({ seed, recipe, phase }: Omit<PhaseId, "pattern">): string {
@@ -27,7 +30,7 @@ export function timingKey({ seed, recipe, phase }: Omit<PhaseId, "pattern">): st
 export const METRICS_FILE = "metrics.jsonl";
 const TIMINGS_FILE = "timings.json";
 
-/** Reads the timings of an earlier run in `directory`, if there is one. @throws InputError if the file is damaged */
+/** Reads the timings of an earlier run in `directory`, if there are any. @throws InputError if the file is damaged */
 export async function readTimings(storage: RunStorage, directory: string): Promise<Timings> {
   const path = joinPath(directory, TIMINGS_FILE);
   if ((await storage.kind(path)) !== "file") return {};
@@ -39,7 +42,7 @@ export async function readTimings(storage: RunStorage, directory: string): Promi
 }
 
 interface RunBoard {
-  /** Resolves once the files are written. */
+  /** Handles a message from the seed with this index. Resolves when the files are written. */
   readonly onMessage: (index: number, message: SeedMessage) => Promise<void>;
   readonly timings: () => Timings;
 }
@@ -49,7 +52,7 @@ function stepLabel({ phase, pattern }: PhaseId, seeds: number): string {
   return phase === "dense" ? "dense" : `sparse ${pattern}`;
 }
 
-/** Creates a board that writes into `directory`. Lines of metrics.jsonl are ordered by seed, not by arrival. */
+/** Creates a board that writes to `directory`. The lines of metrics.jsonl are ordered by seed, not by arrival. */
 export function createRunBoard(
   storage: RunStorage,
   directory: string,
@@ -62,11 +65,12 @@ export function createRunBoard(
   let timings = earlier;
   let written: Promise<void> = Promise.resolve();
 
-  /** Writes both files. Seeds post concurrently, so each write waits for the previous one. */
+  /** Writes both files. Seeds post messages concurrently, so each write waits for the previous one. */
   const writeFiles = (): Promise<void> => {
     written = written.then(async () => {
       const ordered = Array.from({ length: seeds }, (_, index) => lines.get(index) ?? []).flat();
-      // Before the first epoch there is no snapshot, and metrics.jsonl alone makes the next run refuse the directory.
+      // Before the first epoch there is no snapshot to resume from, and a later run would refuse a directory with
+      // metrics.jsonl.
       if (ordered.length > 0)
         await storage.write(joinPath(directory, METRICS_FILE), formatMetrics(ordered));
       const text = `${JSON.stringify(timings, null, 2)}\n`;

@@ -8,13 +8,13 @@ import { predictedClasses, scorePredictions } from "../train/evaluation.ts";
 import { padExamples } from "../train/examples.ts";
 import type { LoadedClassifier } from "./sparse-classifier.ts";
 
-/** A text, or a pair of texts; the label is null if it is unknown. */
+/** A text or a pair of texts to classify. The label is null if it is unknown. */
 export type TextRow = Omit<Example, "label"> & { readonly label: number | null };
 
-/** From this many tokens on, the cost of every execution is proportional to the number of tokens. */
+/** For batches of this many tokens or more, the cost of every execution is proportional to the number of tokens. */
 const PROPORTIONAL_TOKENS = 128;
 
-/** Reads one text, or two texts separated by a tab, from each line. `path` names the file in problems. */
+/** Parses one text, or two texts separated by a tab, from each line. Problems refer to the file by `path`. */
 export function parseTextLines(
   path: string,
   content: string,
@@ -29,7 +29,7 @@ export function parseTextLines(
   });
 }
 
-/** Counts the tokens of the first batch, at most `PROPORTIONAL_TOKENS`. */
+/** Counts the tokens of the first batch, but stops at `PROPORTIONAL_TOKENS`. */
 export function firstBatchTokens(
   tokenizer: Tokenizer,
   rows: readonly TextRow[],
@@ -45,17 +45,17 @@ export function firstBatchTokens(
 }
 
 interface Answer extends TextRow {
-  /** The name of the class; null for a regression. */
+  /** The name of the predicted class; null for regression. */
   readonly answer: string | null;
   readonly class: number;
-  /** One for each class; null for a regression. */
+  /** The probability of each class; null for regression. */
   readonly probabilities: readonly number[] | null;
   readonly logits: readonly number[];
 }
 
 export interface Classification {
   readonly answers: readonly Answer[];
-  /** Null unless all texts have labels. */
+  /** The accuracy; null unless all texts have labels. */
   readonly accuracy: number | null;
   readonly f1: number | null;
 }
@@ -70,7 +70,7 @@ function probabilitiesOf(logits: readonly number[]): readonly number[] {
 /**
  * Classifies texts in batches.
  *
- * @param turn awaited before each batch, so that the program can handle other events or stop
+ * @param turn awaited before each batch, so that the caller can handle other events, or stop by throwing
  * @throws InputError if a logit is not finite
  */
 export async function classifyTexts(

@@ -1,4 +1,4 @@
-/** The demo: a small BERT, trained on a generated task and pruned to three patterns. */
+/** Describes the demo run: a small BERT is trained on a generated task and pruned to three patterns. */
 
 import { generateDemoTask } from "../experiment/demo-task.ts";
 import { MODEL_CONFIGS } from "../experiment/model-configs.ts";

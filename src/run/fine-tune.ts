@@ -1,4 +1,4 @@
-/** Runs a whole fine-tuning: trains every seed, and writes models, metrics, snapshots and a report. */
+/** Executes a whole fine-tuning run: trains every seed, and writes models, metrics, snapshots and a report. */
 
 import type { StopSignal } from "../core/abort.ts";
 import type { Problem } from "../core/either.ts";
@@ -24,25 +24,25 @@ import { runTasks, type TaskRunner } from "./tasks.ts";
 /** Options of {@link fineTuneRun}. */
 export interface FineTuneRunOptions {
   readonly plan: RunDescription;
-  /** At least one. Each seed is trained independently. */
+  /** At least one seed. The whole experiment runs once for each seed. */
   readonly seeds: readonly number[];
-  /** The directory to write to. With several seeds, each seed's models are in its subdirectory `seed-N`. */
+  /** The directory to write to. If there are several seeds, the models of seed N are in the subdirectory `seed-N`. */
   readonly directory: string;
   readonly title: string;
-  /** One or two sentences for the report that say what was run. */
+  /** One or two sentences that describe the run in the report. */
   readonly summary: string;
-  /** Continues from the snapshots in `directory`. Default false. */
+  /** Whether to continue from the snapshots in `directory`. Default false. */
   readonly resume?: boolean | undefined;
-  /** Stops the run after the current step and writes a snapshot. */
+  /** Stops the run after the current step. Snapshots are then written. */
   readonly signal?: StopSignal | undefined;
   readonly listener?: Partial<RunListener> | undefined;
-  /** Number of threads. With workers, up to this many seeds run at once and share the threads. Default 1. */
+  /** Number of threads. If the platform has workers, up to this many seeds run at once. Default 1. */
   readonly threads?: number | undefined;
 }
 
-/** The platform's functions that a run needs. */
+/** The platform-specific functions that a run needs. */
 export interface RunPlatform extends SeedPlatform {
-  /** Runs {@link trainSeed} on a worker. Default: seeds run in this thread, one after another. */
+  /** Runs {@link trainSeed} on a worker. Default: the seeds run one after another in the calling thread. */
   readonly worker?: TaskRunner<SeedTask, SeedMessage, SeedResult> | undefined;
 }
 
@@ -50,16 +50,16 @@ export interface RunPlatform extends SeedPlatform {
 export interface FineTuned {
   readonly outcome: RunOutcome;
   readonly report: RunReport;
-  /** Path of report.html; null if the run was interrupted before it began and nothing was written. */
+  /** The path of report.html; null if the run was interrupted before any seed started, so that nothing was written. */
   readonly reportPath: string | null;
 }
 
 /**
- * Trains every seed of a plan and writes to the directory: `dense/` and `sparse/` in Hugging Face's layout,
- * `metrics.jsonl` with one line per epoch, `timings.json`, `report.html` and `snapshots/`. The report of an interrupted
- * run shows the epochs so far. Results do not depend on the number of threads.
+ * Trains every seed of a plan, and writes to the directory: models in Hugging Face's layout in `dense/` and `sparse/`,
+ * `metrics.jsonl` with one line per epoch, `timings.json`, `report.html`, and snapshots in `snapshots/`. The report of
+ * an interrupted run shows the epochs so far. Results do not depend on the number of threads.
  *
- * @throws InputError if a model, a pruning configuration or a snapshot does not fit; then nothing is written
+ * @throws InputError if a model, a pruning configuration or a snapshot does not fit the plan; then nothing is written
  */
 export async function fineTuneRun(
   options: FineTuneRunOptions,
@@ -116,7 +116,7 @@ async function trainSeeds(
   };
 }
 
-/** Checks that a directory holds no run, or with `resume` a snapshot. Problems name options in backticks. */
+/** Checks that a directory contains no run or, with `resume`, a snapshot. Problems name options in backticks. */
 export async function outputProblems(
   storage: RunStorage,
   directory: string,

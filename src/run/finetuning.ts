@@ -1,4 +1,4 @@
-/** Prepares a fine-tuning: reads the files and models that a request names, and plans the run. */
+/** Prepares a fine-tuning run: reads the files and models that a request names, and plans the run. */
 
 import { pipe } from "fp-ts/function";
 import { parsePruningConfigFile } from "../checkpoint/pruning-config-file.ts";
@@ -26,7 +26,7 @@ import { parseVocabulary } from "../io/vocabulary.ts";
 import { readModelDirectory } from "./model-directory.ts";
 import { joinPath, kindProblem, type RunStorage, readNamedFile } from "./storage.ts";
 
-/** Reads the text file that an option names. */
+/** Reads and parses the text file at `path`, which the option `label` names. */
 async function readNamedText<T>(
   storage: RunStorage,
   label: string,
@@ -40,7 +40,7 @@ async function readNamedText<T>(
   );
 }
 
-/** Reads from a path and returns the value with its path; undefined without a path. */
+/** Reads the value at a path and returns it with the path; undefined if there is no path. */
 async function readOptional<T>(
   path: string | undefined,
   read: (path: string) => Promise<Either<readonly Problem[], T>>,
@@ -52,7 +52,7 @@ async function readOptional<T>(
   );
 }
 
-/** Reads every file and model that a request names, or returns the problems of all of them. */
+/** Reads all files and models that a request names, or returns all problems in them. */
 async function readInputs(
   storage: RunStorage,
   request: FinetuningRequest,
@@ -88,7 +88,7 @@ async function readInputs(
   });
 }
 
-/** Reads and plans a fine-tuning. Problems name an option by its key in the request, in backticks. */
+/** Reads a request's inputs and plans the run. Problems name an option by its key in the request, in backticks. */
 export async function prepareFinetuning(
   storage: RunStorage,
   request: FinetuningRequest,

@@ -1,41 +1,41 @@
-/** The lines of metrics.jsonl, one for each epoch. Runs with the same seed and kernels write the same lines. */
+/** Makes the lines of metrics.jsonl, one per epoch. Runs with the same seed and kernel variant write the same lines. */
 
 import type { PhaseId } from "../experiment/events.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
 import type { EpochEvent, ZeroCount } from "../train/events.ts";
 
-/** The metrics of one epoch. Metrics of pruning are null in a dense phase. */
+/** The metrics of one epoch. The metrics of pruning are null in a dense phase. */
 export interface MetricsLine {
   readonly seed: number;
   readonly phase: PhaseId["phase"];
   readonly recipe: string;
   readonly pattern: string;
-  /** Counted from 1. */
+  /** The number of the epoch in its phase, counted from 1. */
   readonly epoch: number;
-  /** Optimizer updates of the phase so far. */
+  /** The number of optimizer updates in the phase so far. */
   readonly step: number;
   readonly training_loss: number;
   readonly evaluation_loss: number | null;
   readonly accuracy: number | null;
   readonly f1: number | null;
-  /** The largest target sparsity of any pruner. */
+  /** The current target ratio; the largest one if there are several pruners. */
   readonly target_sparsity: number | null;
   readonly pruned_blocks: number | null;
   readonly total_blocks: number | null;
-  /** Fraction of zeros in the pruned layers. */
+  /** The fraction of zeros in the weights of all pruned layers together. */
   readonly sparsity_pruned_layers: number | null;
-  /** Fraction of zeros in all linear layers. */
+  /** The fraction of zeros in the weights of all linear layers together. */
   readonly sparsity_linear_layers: number | null;
-  /** Mean of the pruned layers' fractions of zeros. */
+  /** The mean over the pruned layers of each layer's fraction of zeros. */
   readonly sparsity_layer_mean: number | null;
-  /** Number of weights that a mask prunes but that are not zero. */
+  /** The number of weights that are not zero although a mask prunes them. */
   readonly drifted_weights: number | null;
   readonly profile: Profile;
   readonly variant: KernelVariant;
 }
 
-/** The fraction of zeros; 0 if there are no entries. */
+/** Returns the fraction of zeros; 0 if there are no entries. */
 export function ratioOf({ zeros, total }: ZeroCount): number {
   return total === 0 ? 0 : zeros / total;
 }

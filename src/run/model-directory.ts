@@ -1,4 +1,4 @@
-/** Reads and saves models in Hugging Face's directory layout. Every command reads models here. */
+/** Reads and saves models in Hugging Face's directory layout. All commands read models with these functions. */
 
 import { pipe } from "fp-ts/function";
 import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
@@ -40,7 +40,7 @@ import {
 } from "./storage.ts";
 import { openStoredCheckpoint } from "./stored-checkpoint.ts";
 
-/** The contents of a model directory to write. */
+/** The contents of a model directory that is to be written. */
 export interface SavedModel {
   /** The contents of config.json. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -48,11 +48,11 @@ export interface SavedModel {
   readonly tokenizer: Tokenizer;
 }
 
-/** A model whose tensors are read one at a time. */
+/** A model with open files, from which tensors are read one at a time. */
 export interface OpenModel extends Omit<LoadedModel, "tensors"> {
-  /** By transformers' names. */
+  /** The stored parameters of the model, by their names in transformers. */
   readonly tensors: ReadonlyMap<string, CheckpointEntry>;
-  /** Reads a tensor as 32-bit floats. @throws InputError for a damaged packed tensor, or the storage's error */
+  /** Reads a tensor as float32. @throws InputError for a damaged packed tensor, or an error from the storage */
   readonly read: (entry: CheckpointEntry) => NamedValues;
   readonly close: () => void;
 }
@@ -61,8 +61,8 @@ const { weights: WEIGHTS, ...SMALL_FILES } = HUGGING_FACE_FILES;
 const SMALL_FILE_NAMES: readonly string[] = Object.values(SMALL_FILES);
 
 /**
- * Reads config.json and the tokenizer of a directory, and opens its weights, in any form that a checkpoint has. Returns
- * all problems. `label` names the option in the problem of a missing directory.
+ * Reads config.json and the tokenizer in a directory, and opens the weights in any supported checkpoint format. If there
+ * are problems, returns all of them. `label` names the option in the problem for a missing directory.
  */
 export async function openModelDirectory(
   storage: RunStorage,
@@ -113,7 +113,7 @@ function readConfig(directory: string, files: FileMap): Either<readonly Problem[
   );
 }
 
-/** The tensors of a checkpoint that a model has parameters for, by transformers' names, and the names of the others. */
+/** Returns a checkpoint's tensors that are parameters of a model, by names in transformers, and the names of others. */
 function nameTensors(
   config: ModelConfig,
   { path, entries, tied }: Checkpoint,
@@ -145,7 +145,7 @@ function nameTensors(
   );
 }
 
-/** Reads a model whole; see {@link openModelDirectory}. */
+/** Reads a model with all its tensors. For parameters and problems see {@link openModelDirectory}. */
 export async function readModelDirectory(
   storage: RunStorage,
   directory: string,
@@ -165,7 +165,7 @@ export async function readModelDirectory(
   }
 }
 
-/** Saves a model so that transformers' `from_pretrained` loads it; tensors are written as F32. */
+/** Saves a model in a form that `from_pretrained` of transformers loads. Tensors are written as F32. */
 export async function saveModelDirectory(
   storage: RunStorage,
   directory: string,

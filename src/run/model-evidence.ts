@@ -1,4 +1,4 @@
-/** The statements of config.json about a checkpoint: the model's types, tied embeddings, and the order of its layers. */
+/** Reads from config.json what it states about a checkpoint: model types, tied embeddings, and the order of layers. */
 
 import { pipe } from "fp-ts/function";
 import type { ModelEvidence } from "../checkpoint/survey.ts";
@@ -9,18 +9,18 @@ import { parseModelConfig } from "../model/config.ts";
 import { moduleList } from "../model/modules.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
-/** What config.json states. */
+/** The information in config.json about a checkpoint. */
 export interface StatedModel {
   readonly evidence: ModelEvidence;
-  /** Module names in the model's order; null if config.json does not describe a model that this program knows. */
+  /** Module names in module order; null if config.json does not describe a supported model. */
   readonly modules: readonly string[] | null;
-  /** The source of the order. */
+  /** The source from which the order of layers is taken. */
   readonly order: "config.json" | "the files";
 }
 
 const NOTHING_STATED: StatedModel = { evidence: {}, modules: null, order: "the files" };
 
-/** The `model_type` of a configuration, then those of the configurations in it. */
+/** Returns the `model_type` of a configuration, followed by those of the configurations nested in it. */
 function modelTypes(json: JsonObject): readonly string[] {
   const { model_type: own } = json;
   const parts = Object.values(json).flatMap((value) =>
@@ -40,14 +40,14 @@ function statedBy(json: JsonObject): StatedModel {
   return { evidence, modules, order: "config.json" };
 }
 
-/** The path of the config.json that belongs to a checkpoint: in its directory, or next to its file. */
+/** Returns the path of a checkpoint's config.json: in the checkpoint's directory, or next to its file. */
 async function configPath(storage: RunStorage, path: string): Promise<string> {
   const { config } = HUGGING_FACE_FILES;
   if ((await storage.kind(path)) === "directory") return joinPath(path, config);
   return `${path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1)}${config}`;
 }
 
-/** Reads config.json, if there is one. */
+/** Reads the config.json of the checkpoint at `path`, if there is one. */
 export async function readStatedModel(
   storage: RunStorage,
   path: string,

@@ -1,4 +1,4 @@
-/** The settings of a plan as names and values, for the report. */
+/** Lists the settings of a plan as names and values, for the report. */
 
 import { type PhaseRecipe, type Recipe, recipePruningConfig } from "../experiment/recipes.ts";
 import type { RunReport } from "../report/run-report.ts";
@@ -30,7 +30,7 @@ function sparseSettings({ name, sparse }: Recipe, plan: RunPlan): Settings {
   ];
 }
 
-/** Lists every setting of a plan. `variant` is the kernel variant that ran, even if the plan says `auto`. */
+/** Lists all settings of a plan. `variant` is the kernel variant that was used, even if the plan has `auto`. */
 export function planSettings(plan: RunPlan, seeds: readonly number[], variant: string): Settings {
   const [first] = plan.recipes;
   return [

@@ -1,4 +1,4 @@
-/** The plan of a run, which all seeds share. */
+/** Makes the plan of a run, which all its seeds share. */
 
 import type { PhaseId } from "../experiment/events.ts";
 import {
@@ -12,15 +12,15 @@ import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { TokenisedExample } from "../train/examples.ts";
 
-/** A run with its defaults filled in and its rows tokenized, as plain data that can be posted to workers. */
+/** The description of a run with defaults filled in and rows tokenized, as plain data that can be posted to workers. */
 export interface RunPlan extends ExperimentPlan {
-  /** Saved with the models. */
+  /** The tokenizer, which is saved with the models. */
   readonly tokenizer: Tokenizer;
   readonly variant: KernelVariant | "auto";
   readonly teacherBudget: number | undefined;
 }
 
-/** Tokenizes rows, each cut to `maxLength` tokens. */
+/** Tokenizes rows, and truncates each of them to at most `maxLength` tokens. */
 export function tokenizeRows(
   tokenizer: Tokenizer,
   rows: readonly Example[],
@@ -32,7 +32,7 @@ export function tokenizeRows(
   });
 }
 
-/** Fills in the defaults of a run and tokenizes its rows, cut to the largest `maxLength` of its recipes. */
+/** Fills in the defaults of a run, and tokenizes its rows, truncated to the largest `maxLength` of its recipes. */
 export function resolveRun(description: RunDescription): RunPlan {
   const { tokenizer, recipes, variant = "auto", teacherBudget } = description;
   const maxLength = Math.max(...recipes.map((recipe) => recipe.maxLength));
@@ -52,8 +52,8 @@ export function plannedSteps({ recipes, trainingRows }: RunPlan): readonly numbe
 }
 
 /**
- * The directory of a phase's model: `dense`, `sparse`, or `sparse-PATTERN` if several recipes prune. The colon of a
- * pattern becomes `in`, because some file systems refuse colons.
+ * Returns the directory name for a phase's model: `dense`, `sparse`, or `sparse-PATTERN` if several recipes prune. A
+ * colon in the pattern is replaced by `in`, because some file systems do not allow colons.
  */
 export function phaseDirectory({ recipes }: RunPlan, { phase, pattern }: PhaseId): string {
   if (phase === "dense") return "dense";

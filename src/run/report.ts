@@ -1,4 +1,4 @@
-/** Builds the report of a run from its outcome. */
+/** Builds a run's report from the run's outcome. */
 
 import type { MeasuredModel, PhaseId, PhaseResult } from "../experiment/events.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
@@ -19,12 +19,12 @@ import type { PhaseHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
 export interface RunOutcome {
-  /** False if it was interrupted. */
+  /** False if the run was interrupted. */
   readonly completed: boolean;
-  /** In the order of the seeds, without seeds that never started. */
+  /** The results in the order of the seeds. Seeds that never started are left out. */
   readonly seeds: readonly SeedResult[];
   readonly timings: Timings;
-  /** The directory of a phase's model. */
+  /** Returns the directory in which the model of a phase is saved. */
   readonly modelDirectory: (phase: PhaseId) => string;
 }
 
@@ -32,7 +32,7 @@ type Metric = PhaseResult["metric"];
 
 const METRIC_NAMES: Readonly<Record<Metric, string>> = { accuracy: "accuracy", f1: "F1" };
 
-/** The metric of an evaluation; NaN if the task has none. */
+/** Returns a metric of an evaluation; NaN if the task does not have this metric. */
 function metricOf(evaluation: Pick<Evaluation, Metric>, metric: Metric): number {
   return evaluation[metric] ?? Number.NaN;
 }
@@ -45,7 +45,7 @@ function curveOf(phase: PhaseHistory, metric: Metric): SeedCurve {
   return { seed: phase.seed, epochs };
 }
 
-/** The report of one pattern. `phases` are the sparse phases of one recipe, one for each seed. */
+/** Builds the report's section for one pattern. `phases` are the sparse phases of one recipe, one for each seed. */
 function patternRun(
   phases: readonly PhaseHistory[],
   metric: Metric,
@@ -74,7 +74,7 @@ function sparsityOf(models: readonly MeasuredModel[], count: "prunedLayers" | "a
   return mean(models.map(({ sparsity }) => (sparsity === null ? 0 : ratioOf(sparsity[count]))));
 }
 
-/** The table row of one pattern; undefined until every seed has finished its phase. */
+/** Builds the table row for one pattern; undefined until every started seed has finished its sparse phase. */
 function resultRow(
   outcome: RunOutcome,
   dense: readonly PhaseResult[],
@@ -101,7 +101,7 @@ function resultRow(
   };
 }
 
-/** Reads the mask of the first pruned layer from a finished phase's model: 1 for each weight that is not zero. */
+/** Reads the first pruned layer from a finished phase's model. Its mask is 1 for each weight that is not zero. */
 async function maskOf(
   storage: RunStorage,
   outcome: RunOutcome,
@@ -118,7 +118,7 @@ async function maskOf(
   return { layer, rows, columns, mask };
 }
 
-/** Builds the report of a complete or interrupted run. The table shows `metric`; masks come from the saved models. */
+/** Builds the report of a complete or interrupted run. Its table shows `metric`; masks are read from saved models. */
 export async function reportOf(
   storage: RunStorage,
   outcome: RunOutcome,

@@ -1,25 +1,25 @@
-/** Collects the events of one seed's experiment by phase, as a reducer. */
+/** Collects the events of one seed's experiment by phase, with functions from history to history. */
 
 import type { PhaseId, PhaseResult, PhaseTrainingEvent } from "../experiment/events.ts";
 import type { SchedulePoint } from "../report/run-report.ts";
 import type { StepEvent } from "../train/events.ts";
 import type { MetricsLine } from "./metrics.ts";
 
-/** The history of one phase so far. */
+/** The events of one phase so far. */
 export interface PhaseHistory extends PhaseId {
   readonly epochs: readonly MetricsLine[];
-  /** The steps at which the target or the reached sparsity changed, and the last step. */
+  /** The points at which the target or the reached sparsity changes, and the latest point. */
   readonly schedule: readonly SchedulePoint[];
-  /** Names of the layers that the pruners selected. */
+  /** The names of the layers that the pruners selected. */
   readonly prunedLayers: readonly string[];
   /** Null until the phase is over. */
   readonly result: PhaseResult | null;
 }
 
-/** The phases so far, the current one last. */
+/** The histories of the phases so far. The current phase is last. */
 export type SeedHistory = readonly PhaseHistory[];
 
-/** Changes one phase of the history. A new phase is added first. */
+/** Returns the history with one phase changed. If the history does not have this phase, an empty one is appended. */
 function withPhase(
   history: SeedHistory,
   { phase, recipe, pattern, seed }: PhaseId,
@@ -40,7 +40,7 @@ function withPhase(
   return begun.map((known) => (isSame(known) ? { ...known, ...change(known) } : known));
 }
 
-/** Adds a step to a schedule. In a series of equal points, only the first and the last are kept. */
+/** Adds a step to a schedule. Of consecutive points with equal sparsities, only the first and the last are kept. */
 function withSchedulePoint(
   schedule: readonly SchedulePoint[],
   { step, targetSparsity, reachedSparsity }: StepEvent,
@@ -53,7 +53,7 @@ function withSchedulePoint(
   return isRepeated ? [...schedule.slice(0, -1), point] : [...schedule, point];
 }
 
-/** Adds a training event to the history. `line` has the metrics of an `epoch` event; it is null for other events. */
+/** Adds a training event to the history. `line` has the metrics for an `epoch` event, and is null for other events. */
 export function recordTraining(
   history: SeedHistory,
   { event, ...id }: PhaseTrainingEvent,

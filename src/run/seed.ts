@@ -1,4 +1,4 @@
-/** Runs one seed: its experiment, snapshots and models. */
+/** Runs the experiment of one seed, and saves its snapshots and models. */
 
 import { sumOf } from "../core/sum.ts";
 import type { PhaseId, PhaseResult } from "../experiment/events.ts";
@@ -14,12 +14,12 @@ import { findSnapshot, readSnapshot, writeSnapshot } from "./snapshot.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 import type { TaskContext } from "./tasks.ts";
 
-/** The platform's functions that a seed needs. */
+/** The platform-specific functions that a seed needs. */
 export interface SeedPlatform {
   readonly storage: RunStorage;
-  /** Starts the kernels. {@link trainSeed} stops them. */
+  /** Starts a backend with its threads. {@link trainSeed} stops it. */
   startBackend(options: Pick<RunPlan, "variant"> & { threads: number }): Promise<ThreadedBackend>;
-  /** Opens storage for teacher results beyond the memory budget. Default: they are computed again. */
+  /** Opens storage for the teacher's results beyond the memory budget. By default these are computed again. */
   openTeacherStorage?(): TeacherStorage & { close(): void };
 }
 
@@ -27,30 +27,30 @@ export interface SeedPlatform {
 export interface SeedTask {
   readonly plan: RunPlan;
   readonly seed: number;
-  /** The run's directory, which holds the snapshots. */
+  /** The directory of the run, which contains the snapshots. */
   readonly directory: string;
-  /** The parent of the model directories. */
+  /** The parent directory of the seed's model directories. */
   readonly models: string;
-  /** Continues from the snapshot, if there is one. */
+  /** Whether to continue from the seed's snapshot, if there is one. */
   readonly resume: boolean;
   readonly threads: number;
 }
 
 export interface SeedResult {
   readonly seed: number;
-  /** False if it was interrupted. */
+  /** False if the seed was interrupted. */
   readonly completed: boolean;
   readonly phases: SeedHistory;
 }
 
 /** A message that a seed posts while it runs. */
 export type SeedMessage =
-  /** The first message: the epochs in the snapshot from which the seed continues. */
+  /** The first message. `lines` are the metrics in the snapshot from which the seed continues, if any. */
   | { readonly kind: "started"; readonly lines: readonly MetricsLine[] }
   | {
       readonly kind: "step";
       readonly phase: PhaseId;
-      /** Optimizer updates of all phases: done so far, and planned in total. */
+      /** The seed's number of optimizer updates over all phases: so far, and planned in total. */
       readonly done: number;
       readonly total: number;
       readonly loss: number;
@@ -59,10 +59,10 @@ export type SeedMessage =
   | { readonly kind: "result"; readonly result: PhaseResult; readonly seconds: number };
 
 /**
- * Trains one seed to its end, or until the signal stops it. Writes a snapshot after every epoch and every phase and
- * when it is stopped. Saves the model after every phase.
+ * Trains one seed until its experiment ends or the signal stops it. Writes a snapshot after every epoch, after every
+ * phase, and when the seed is stopped. Saves the model after every phase.
  *
- * @throws InputError if a model, a configuration or a snapshot does not fit
+ * @throws InputError if a model, a configuration or a snapshot does not fit the plan
  */
 export async function trainSeed(
   platform: SeedPlatform,
@@ -96,7 +96,7 @@ export async function trainSeed(
   }
 }
 
-/** Runs an experiment, saves its snapshots and models, and posts its progress. */
+/** Iterates over an experiment, saves its snapshots and models, and posts its progress. */
 async function followExperiment(
   experiment: Experiment,
   variant: KernelVariant,
@@ -146,14 +146,14 @@ async function followExperiment(
   throw new Error("an experiment ended without saying so");
 }
 
-/** Counts the optimizer updates done and planned over all phases, at `step` of phase number `phases` (from 1). */
+/** Counts the optimizer updates over all phases: done at `step` of phase number `phases` (from 1), and in total. */
 function stepsOf(plan: RunPlan, phases: number, step: number) {
   const planned = plannedSteps(plan);
   const total = sumOf(planned, (steps) => steps);
   return { done: sumOf(planned.slice(0, phases - 1), (steps) => steps) + step, total };
 }
 
-/** Returns a function that returns the seconds since its last call. */
+/** Returns a function that measures the seconds since its previous call, or since the stopwatch was started. */
 function stopwatch(): () => number {
   let last = performance.now();
   return () => {

@@ -1,4 +1,4 @@
-/** A seed's snapshot as one safetensors file: the experiment's state, and the history for its report. */
+/** Stores a seed's snapshot in one safetensors file: the state of its experiment, and the history for the report. */
 
 import { InputError } from "../core/either.ts";
 import type { ExperimentSnapshot } from "../experiment/experiment.ts";
@@ -16,11 +16,11 @@ interface SeedSnapshot {
   readonly history: SeedHistory;
 }
 
-/** Keys of the safetensors metadata. */
+/** The keys of both parts in the safetensors metadata. */
 const EXPERIMENT = "experiment";
 const HISTORY = "history";
 
-/** The folder of the snapshots, and its name in earlier versions. */
+/** The name of the folder for snapshots, and its name in earlier versions. */
 const FOLDER = "snapshots";
 const FORMER_FOLDER = "checkpoints";
 
@@ -28,7 +28,7 @@ function snapshotPath(directory: string, folder: string, seed: number): string {
   return joinPath(directory, folder, `seed-${seed}.safetensors`);
 }
 
-/** The path of a seed's snapshot in a run's directory, if there is one. */
+/** Returns the path of a seed's snapshot in a run's directory; undefined if there is no snapshot. */
 export async function findSnapshot(
   storage: RunStorage,
   directory: string,
@@ -41,7 +41,7 @@ export async function findSnapshot(
   return undefined;
 }
 
-/** Writes a seed's snapshot to a run's directory. Equal states give equal bytes. */
+/** Writes a seed's snapshot to a run's directory. Equal snapshots give equal bytes. */
 export async function writeSnapshot(
   storage: RunStorage,
   directory: string,
@@ -54,7 +54,7 @@ export async function writeSnapshot(
   await storage.write(snapshotPath(directory, FOLDER, seed), bytes);
 }
 
-/** Reads a seed's snapshot. @throws InputError if the file is damaged, not a snapshot or of another version */
+/** Reads a seed's snapshot. @throws InputError if the file is damaged, not a snapshot, or of a different version */
 export async function readSnapshot(storage: RunStorage, path: string): Promise<SeedSnapshot> {
   const bytes = await storage.read(path);
   const { metadata, tensors } = readSafetensorsOrThrow(bytes, { source: path });

@@ -1,4 +1,4 @@
-/** Loads a classifier for inference from a directory in Hugging Face's layout, packed or not. */
+/** Loads a classifier for inference from a directory in Hugging Face's layout. The checkpoint may be packed. */
 
 import { getOrThrow, InputError } from "../core/either.ts";
 import { modelFit } from "../experiment/model-fit.ts";
@@ -13,18 +13,21 @@ import {
 import { openModelDirectory } from "./model-directory.ts";
 import type { RunStorage } from "./storage.ts";
 
-/** A classifier with its tokenizer and the names of its classes. */
+/** A classifier for inference, with its tokenizer and the names of its classes. */
 export interface LoadedClassifier {
   readonly classifier: SparseClassifier;
   readonly tokenizer: Tokenizer;
-  /** Class names from config.json; classes without a name are called `LABEL_0`, `LABEL_1` and so on. */
+  /** The names of the classes from config.json. A class without a name is called `LABEL_` and its index. */
   readonly labels: readonly string[];
-  /** Messages for the user about tensors that are not used. */
+  /** Messages for the user about stored tensors that are not used. */
   readonly notices: readonly string[];
 }
 
 export interface LoadClassifierOptions extends Omit<SparseClassifierOptions, "tokens"> {
-  /** Tokens in a typical batch, or a function that computes them. Executions are chosen for it. Default 128. */
+  /**
+   * The number of tokens in a typical batch, or a function that computes it. The execution of each layer is chosen for
+   * this number. Default 128.
+   */
   readonly tokens?: number | ((tokenizer: Tokenizer, config: ModelConfig) => number);
 }
 
@@ -40,7 +43,7 @@ function labelsOf({ labels, source }: ModelConfig): readonly string[] {
 /**
  * Loads a sequence classifier for inference.
  *
- * @throws InputError with every problem of the directory; TypeError or RangeError for malformed options
+ * @throws InputError with all problems in the directory; TypeError or RangeError for invalid options
  */
 export async function loadClassifier(
   storage: RunStorage,

@@ -1,32 +1,32 @@
-/** The storage of a run: a file system, or anything that stores bytes by path. `/` separates the parts of a path. */
+/** Defines the storage of a run: a file system, or anything else that stores bytes by path, with `/` as separator. */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type Either, left, mapLeft, type Problem, right } from "../core/either.ts";
 
-/** What exists at a path. */
+/** The kind of entry that exists at a path. */
 export type PathKind = "file" | "directory" | "nothing";
 
-/** The files of a run. Every method may reject with the storage's own error. */
+/** Access to the files of a run. Every method may reject with an error that is specific to the storage. */
 export interface RunStorage {
   kind(path: string): Promise<PathKind>;
-  /** Names of the files directly in a directory. */
+  /** Lists the names of the files in a directory, without those in subdirectories. */
   list(directory: string): Promise<readonly string[]>;
   read(path: string): Promise<Uint8Array>;
-  /** Writes a file completely or not at all, and creates its directory. */
+  /** Writes a file completely or not at all. Creates the file's directory if necessary. */
   write(path: string, content: Uint8Array | string): Promise<void>;
-  /** Opens the checkpoint of a directory without reading its files whole. Default: its files are read whole. */
+  /** Opens the checkpoint in a directory without loading whole files. By default they are loaded into memory. */
   openCheckpoint?(directory: string): Promise<Either<readonly Problem[], Checkpoint>>;
 }
 
-/** Files of one directory by name. */
+/** The contents of the files in one directory, by file name. */
 export type FileMap = ReadonlyMap<string, Uint8Array>;
 
-/** Joins the parts of a path; empty parts are skipped. */
+/** Joins the parts of a path with `/`. Empty parts are skipped. */
 export function joinPath(...parts: readonly string[]): string {
   const [last = "", ...before] = parts.filter((part) => part !== "").reverse();
   return [...before.reverse().map((part) => part.replace(/\/+$/, "")), last].join("/");
 }
 
-/** Prefixes the path of every problem with a directory. */
+/** Returns a function that prefixes the path of every problem with a directory. */
 export function inDirectory(
   directory: string,
 ): <A>(result: Either<readonly Problem[], A>) => Either<readonly Problem[], A> {
@@ -35,7 +35,7 @@ export function inDirectory(
   );
 }
 
-/** Returns a problem if there is something else, or nothing, at the path. `label` names the option. */
+/** Returns a problem unless there is an entry of the expected kind at a path. The problem names the option `label`. */
 export async function kindProblem(
   storage: RunStorage,
   expected: "file" | "directory",
@@ -48,7 +48,7 @@ export async function kindProblem(
   return { path: label, expected: `a ${expected}`, got: `${path} (${found})` };
 }
 
-/** Reads the file that an option names. `label` names the option. */
+/** Reads the file at `path`, which the option `label` names. */
 export async function readNamedFile(
   storage: RunStorage,
   label: string,
@@ -58,7 +58,7 @@ export async function readNamedFile(
   return problem === undefined ? right(await storage.read(path)) : left([problem]);
 }
 
-/** Reads the wanted files of a directory, without subdirectories. Default: all files. */
+/** Reads the wanted files in a directory, without subdirectories. All files are wanted by default. */
 export async function readDirectory(
   storage: RunStorage,
   directory: string,
@@ -70,7 +70,7 @@ export async function readDirectory(
   return new Map(await Promise.all(names.map(read)));
 }
 
-/** Writes every file of `files` into `directory`. */
+/** Writes all files of `files` to `directory`. */
 export async function writeDirectory(
   storage: RunStorage,
   directory: string,

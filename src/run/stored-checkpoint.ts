@@ -1,4 +1,4 @@
-/** Opens the checkpoint of a directory in a storage that cannot read parts of files: its files are read whole. */
+/** Opens checkpoints in a storage that cannot read parts of files, by loading whole files into memory. */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type CheckpointSource, openCheckpointFile, openShards } from "../checkpoint/open.ts";
 import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
@@ -7,11 +7,11 @@ import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { parseShardIndex, SHARD_INDEX } from "../io/shard-index.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
-/** The file names that transformers used before safetensors. */
+/** The names of the files in which transformers stored weights before it adopted safetensors. */
 const TORCH_WEIGHTS = "pytorch_model.bin";
 const TORCH_SHARD_INDEX = "pytorch_model.bin.index.json";
 
-/** The weights of a directory are the first of these files that it has. */
+/** The files that may contain a directory's weights, or their index. The first one that exists is used. */
 const WEIGHT_FILES: readonly string[] = [
   SHARD_INDEX,
   HUGGING_FACE_FILES.weights,
@@ -20,7 +20,7 @@ const WEIGHT_FILES: readonly string[] = [
   TORCH_SHARD_INDEX,
 ];
 
-/** Finds the file of weights, or the index of such files, in a directory. */
+/** Returns the path of the file with a directory's weights, or of the index if there are several files. */
 export async function findWeights(
   { kind }: Pick<RunStorage, "kind">,
   directory: string,
@@ -42,7 +42,7 @@ function sourceOf(name: string, bytes: Uint8Array): CheckpointSource {
   };
 }
 
-/** Opens the weights of a directory. */
+/** Opens the checkpoint in a directory. */
 export async function openStoredCheckpoint(
   storage: RunStorage,
   directory: string,

@@ -1,11 +1,11 @@
 /** Runs tasks concurrently, in this thread or on workers. */
 
 import type { StopSignal } from "../core/abort.ts";
-/** Connects a task with its caller. */
+/** Connects a running task to its caller. */
 export interface TaskContext<Message> {
-  /** Resolves once the message is handled. */
+  /** Sends a message to the caller. Resolves when the caller has handled it. */
   readonly post: (message: Message) => Promise<void>;
-  /** Asks the task to stop. */
+  /** Is aborted when the task should stop. */
   readonly signal: StopSignal;
 }
 
@@ -25,8 +25,9 @@ interface TaskRun<Task, Message, Result> {
 }
 
 /**
- * Runs every task and returns the results in the order of the tasks. After an abort no further task starts, and its
- * result is undefined. A failure aborts the running tasks, and is thrown once they have ended.
+ * Runs all tasks and returns their results in the order of the tasks. After an abort, no more tasks are started; the
+ * result of a task that was not started is undefined. If a task fails, the others are aborted, and the error is thrown
+ * when all running tasks have ended.
  */
 export async function runTasks<Task, Message, Result>(
   run: TaskRun<Task, Message, Result>,
