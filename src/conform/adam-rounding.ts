@@ -52,7 +52,7 @@ export function addGradientInto(
   }
 }
 
-/** Returns the maximum error of an entry of the parameter: at most twice the learning rate per step. */
+/** Returns the maximum error of one entry of the parameter. Each step adds at most twice the learning rate to it. */
 export function allowedMovement(
   { steps, movement }: RoundingHistory,
   { learningRate }: AdamWSettings,
@@ -63,8 +63,8 @@ export function allowedMovement(
 }
 
 /**
- * Whether the gradient of an entry was noise at any step. A gradient that is always zero is not noise, unless the whole
- * tensor is marked as noise.
+ * Whether an entry's gradient was rounding noise at any step. A gradient that is always zero is not noise, unless the
+ * whole tensor is marked as noise.
  */
 function isNoise(steps: readonly GradientStep[], index: number): boolean {
   const untouched = steps.every(

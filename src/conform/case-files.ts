@@ -100,7 +100,7 @@ export function parsed<T>(file: string, result: Either<readonly Problem[], T>): 
   if (isRight(result)) return result.right;
   const [{ path, ...problem } = { path: file, expected: "a readable file", got: "none" }] =
     result.left;
-  // The paths in the safetensors reader's problems start with the format instead of the file name.
+  // The problems of the safetensors reader have paths that start with the format instead of the file name.
   throw new CaseFileError({ path: path.replace(/^safetensors/, file), ...problem });
 }
 

@@ -1,4 +1,4 @@
-/** Compares replayed values with a golden vector's. The first difference has the same form for all families. */
+/** Compares replayed values with recorded ones, and describes the first difference in one form for all families. */
 
 /** A compared value in a form that JSON can express: NaN and infinities are strings. */
 type StatedValue = number | string | boolean | null;
@@ -11,9 +11,9 @@ export interface Place {
 }
 
 export interface Difference {
-  /** Null if the quantity belongs to no step. */
+  /** The step; null if the quantity does not belong to a step. */
   readonly step: number | null;
-  /** Null if the quantity belongs to no layer. */
+  /** The name of the layer; null if the quantity does not belong to a layer. */
   readonly layer: string | null;
   readonly quantity: string;
   /** The index of the value in a list; null for a single value. */
@@ -120,7 +120,7 @@ function constantly(
   return () => allowed;
 }
 
-/** Calls `find` with one item after the other, and returns the first result that is not undefined. */
+/** Calls `find` with each item in turn, and returns the first result that is not undefined. */
 export function firstOf<T, R = Difference>(
   items: Iterable<T>,
   find: (item: T) => R | undefined,

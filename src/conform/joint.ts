@@ -1,7 +1,7 @@
 /**
  * Replays joint vectors, which record BERT, AdamW, distillation and Intel Neural Compressor's pruner together, one
- * training step at a time. Training against labels leaves out padded positions. A vector that does so is replayed a
- * second time with padded positions included.
+ * training step at a time. Training on labels alone leaves out padded positions. Vectors with such training are replayed
+ * a second time, with these positions included.
  */
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
@@ -122,7 +122,7 @@ function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): Diff
     const step = at.number(event, "step");
     const labels = Int32Array.from(tensorValues(files, `batch/${step}/labels`));
     const { loss } = trainStepInto(session, { ...batchAt(files, `batch/${step}/`), labels });
-    // A case records the learning rate after the scheduler's step.
+    // The recorded learning rate is the one after the scheduler's step, so it belongs to the next step.
     const rate = learningRateAt(schedule, optimizer.learningRate, step + 1);
     for (const [name, { data }] of tensorsBelow(files, `mask/${step}/`))
       expectedMasks.set(name, data);
@@ -151,7 +151,7 @@ function masksDifference(
   });
 }
 
-/** Returns masks by layer name. If there are several pruners, the suffix `@<pruner index>` is added to the name. */
+/** Returns masks by layer name. If there are several pruners, names have the suffix `@<pruner index>`. */
 function appliedMasks(pruners: readonly PrunerState[]): ReadonlyMap<string, Uint8Array> {
   return new Map(
     pruners.flatMap(({ layers }, index) => {

@@ -79,7 +79,7 @@ export function withTape<T>(
   }
 }
 
-/** Computes a loss of the student without dropout, adds its gradients to the parameters', and returns the loss. */
+/** Computes a loss of the student without dropout, and returns it. Adds its gradients to those of `parameters`. */
 export function differentiate(modelCase: ModelCase, parameters: Parameters, loss: Loss): number {
   const { backend, config, batch, padding } = modelCase;
   return withTape(backend, true, (tape) => {

@@ -31,12 +31,12 @@ import {
 
 /** Tolerance for gradients, relative to the largest gradient in the tensor. */
 const GRADIENT = { relative: 1e-4 };
-/** Tolerance for losses. They are differences of logarithms of order 1, which float32 rounds to about 1e-6. */
+/** Tolerance for losses, which are differences of logarithms of order 1. Float32 rounds these to about 1e-6. */
 const LOSS = { relative: 1e-5, absolute: 1e-6 };
-/** A key bias's gradient is only rounding noise. Its magnitude stays below this share of the key weight's largest. */
+/** The noise in a key bias's gradient stays below this share of the largest gradient in the same layer's key weight. */
 const KEY_BIAS_NOISE = 1e-5;
 
-/** Whether a parameter is an attention key bias of BERT or DistilBERT. Its gradient is zero except for rounding. */
+/** Whether a parameter is an attention key bias. Its gradient is zero, except for rounding errors. */
 export function isKeyBias(name: string): boolean {
   return /\.(key|k_lin)\.bias$/.test(name);
 }

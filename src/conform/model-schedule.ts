@@ -8,7 +8,7 @@ import { judge, type Verdict } from "./verdict.ts";
 /** `Math.cos` is not correctly rounded, so learning rates agree only to a few units in the last place. */
 const RATE = { relative: 1e-14 };
 
-/** Returns one verdict for each row, named `<source>:<row>`. Rows count from 1. */
+/** Returns one verdict for each row, named `<source>:<row>`. Rows are numbered from 1. */
 export function replaySchedules(source: string, json: string): readonly Verdict[] {
   const rows = parsed(source, parseJson(source, json));
   if (!Array.isArray(rows) || !rows.every(isJsonObject))

@@ -1,7 +1,7 @@
 /**
  * Replays model vectors, which record forward passes, gradients, distillation losses and optimizer steps of BERT and
- * DistilBERT in transformers. A second replay omits padded positions, and compares the results that do not depend on
- * them.
+ * DistilBERT in transformers. A second replay omits padded positions, and compares only the results that do not depend
+ * on these positions.
  */
 import type { Tape } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";

@@ -9,7 +9,7 @@ interface CaseModel {
 
 export interface CaseEvent {
   readonly step: number;
-  /** One record for each pruner that pruned at this step. */
+  /** One JSON record for each pruner that pruned at this step. */
   readonly prunes: readonly JsonObject[];
   /** INC's three sparsity ratios, if recorded. */
   readonly sparsity: readonly number[] | undefined;
@@ -26,9 +26,9 @@ export interface PruningCase {
    */
   readonly drive: "grad" | "block" | "retrain";
   readonly model: CaseModel;
-  /** The layers with recorded weights, in order. */
+  /** The names of the layers with recorded weights, in the order of `weightSums` and `weightZeros`. */
   readonly layers: readonly string[];
-  /** The layer names of each pruner, in order. */
+  /** For each pruner, the names of the layers that it selected. */
   readonly pruners: readonly (readonly string[])[];
   readonly learningRate: number;
   readonly beginsPerStep: number;
@@ -101,7 +101,7 @@ function beginsAt(json: JsonObject): number {
   throw expectedError(key, `at most ${MOST_BEGINS}`, begins);
 }
 
-/** Reads a trajectory. @throws CaseFileError if a field is missing */
+/** Reads a recorded pruning trajectory. @throws CaseFileError if a field is missing */
 export function readPruningCase(files: OpenCase): PruningCase {
   const { json } = files;
   const final = "final" in json ? at.object(json, "final") : undefined;

@@ -12,7 +12,7 @@ import { type CaseEvent, hadScores, type PruningCase, tensorLayer } from "./prun
 /** The kinds of tensors that `case.json` lists by layer and step. */
 const LISTED = ["mask", "pmask", "score"];
 
-/** Returns the first missing part of a trajectory as a difference. */
+/** Returns a difference that describes the first missing part of a recorded trajectory; undefined if it is complete. */
 export function completenessDifference(vector: PruningCase): Difference | undefined {
   return (
     eventsDifference(vector) ??
@@ -38,7 +38,7 @@ function eventsDifference({ files, events, error }: PruningCase): Difference | u
   return compare("step of event", numbers, stated);
 }
 
-/** Requires all layers of all pruners, the sums and zero counts of their weights, and the statistics of prune steps. */
+/** Requires all layers of all pruners, the sum and zero count of each layer's weight, and prune step statistics. */
 function layersDifference({ pruners, layers, events }: PruningCase): Difference | undefined {
   const owned = [...new Set(pruners.flat())].sort();
   return (
@@ -99,7 +99,7 @@ function* neededTensors(vector: PruningCase): Iterable<string> {
 
 function missing({ files }: PruningCase, name: string): Difference | undefined {
   if (files.tensors.has(name)) return undefined;
-  // A tensor name has `init` as its step before the first step. The names of weights have no step.
+  // Before the first step, tensor names have `init` in place of a step number. The names of weights have neither.
   const [, kind = "", step, layer = ""] = /^(\w+)\/(?:(init|\d+)\/)?(.*)$/.exec(name) ?? [];
   const place = { layer, quantity: step === "init" ? `${kind} at the start` : kind };
   const isNumber = step !== undefined && step !== "init";

@@ -1,4 +1,4 @@
-/** Replays the tables for configurations, which record resolved settings, errors, and selected layers. */
+/** Replays the tables about configurations, which record resolved settings, errors, and selected layers. */
 import type { InputError } from "../core/either.ts";
 import { isJsonObject } from "../io/json.ts";
 import { initialisePruning } from "../prune/initialise.ts";
@@ -45,13 +45,13 @@ function encoderLayer(): readonly LayerRecord[] {
   ]).records;
 }
 
-/** Whether INC accepts the refused settings at first, and fails only at the first prune step. */
+/** Whether INC initially accepts the settings that were refused here, and fails only at the first prune step. */
 function breaksLater(refusal: InputError | PruningError): boolean {
   if (refusal instanceof PruningError) return refusal.code === "indivisible-shape";
   return refusal.problems.every(({ path }) => path.endsWith("sparsity_decay_type"));
 }
 
-/** Compares whether a configuration is refused, and otherwise the layers that each pruner selects. */
+/** Checks whether a configuration is refused as in INC. If it is accepted, compares the layers of each pruner. */
 function configErrorRow(row: JsonObject): Finding {
   let selected: readonly string[] = [];
   const refusal = refusalOf(() => {
@@ -78,9 +78,9 @@ function recordedPruners(row: JsonObject): readonly Fields[] {
 }
 
 /**
- * Compares a configuration that INC read after other configurations in the same process. INC's defaults are shared, so
- * values carry over from earlier configurations. In Espalier they do not. This difference is acceptable if INC's
- * recorded settings equal those of an earlier row.
+ * Compares a configuration that INC read after other configurations in the same process. INC's default objects are
+ * shared, so values of earlier configurations carry over; in Espalier they do not. This difference is acceptable if
+ * INC's recorded settings equal those of an earlier row.
  */
 function configSequenceRow(row: JsonObject, table: JsonObject): Finding {
   const stated = at.object(row, "kwargs");

@@ -43,7 +43,7 @@ export function maskGradientDifference(run: Run, step: number): Difference | und
     const expected = statedTensor(run.vector.files, `mgrad/${step}/${tensor}`);
     const record = run.layers.find((layer) => layer.name === name);
     if (expected === undefined || !record?.gradient) return undefined;
-    // After the end step, INC's layers compute without block masks, and the gradients of these masks are zero.
+    // After the end step, INC's layers compute without block masks, so the recorded mask gradients are zero.
     const ended = step > (run.state.pruners[pruner]?.config.endStep ?? 0);
     const gradients = blockMaskGradients(layout, record.data, record.gradient);
     return compare(
@@ -94,7 +94,7 @@ function pruneDifference(run: Run, step: number, prune: JsonObject): Difference 
     ],
     ["sparsity", at.number(prune, "current_sparsity_ratio"), currentSparsity],
   ];
-  /** Compares a number, unless the record of it is missing or null. */
+  /** Compares a number, unless the recorded number is missing or null. */
   const optional = (quantity: string, key: string, got: () => number): Difference | undefined =>
     (prune[key] ?? null) === null ? undefined : compare(of(quantity), at.number(prune, key), got());
   return (
@@ -209,7 +209,7 @@ function sparsityDifference(
   ]);
 }
 
-/** Compares weights and sparsity at the end. */
+/** Compares the weights and the sparsity at the end of the trajectory. */
 export function finalDifference(run: Run): Difference | undefined {
   const { files, finalSparsity, finalShares } = run.vector;
   const shares = run.state.pruners.map(({ currentSparsity }) => currentSparsity);

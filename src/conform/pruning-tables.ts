@@ -8,7 +8,7 @@ import { SCHEDULE_CHECKS } from "./pruning-schedule-rows.ts";
 import { UNIT_CHECKS } from "./pruning-unit-rows.ts";
 import { brokenVerdict, type Finding, judge, type RowChecks, type Verdict } from "./verdict.ts";
 
-/** The checks of each table, by the keys of its JSON object. A table that is a plain list has the single key `rows`. */
+/** The checks of each table. A table that is a plain list instead of an object counts as one with the key `rows`. */
 const CHECKS: Readonly<Record<string, RowChecks>> = {
   ...CONFIG_TABLES,
   schedule: SCHEDULE_CHECKS,
@@ -18,7 +18,7 @@ const CHECKS: Readonly<Record<string, RowChecks>> = {
 /** Names of the tables, without `.json`. */
 export const PRUNING_TABLE_NAMES: readonly string[] = Object.keys(CHECKS);
 
-/** The keys of lists that hold no rows, but data to which rows refer. */
+/** The keys of lists that do not contain rows, but data to which rows refer. */
 const NOT_ROWS: readonly string[] = ["models"];
 
 /** Returns one verdict for each row of a table. `name` is the file's name without `.json`. */

@@ -32,7 +32,7 @@ export const UNIT_CHECKS: RowChecks = {
 };
 
 const SCORE_TOLERANCE = { relative: 1e-5 };
-/** Prunes every block with a score of 0 and keeps all others. */
+/** The decision that prunes every block with a score of 0 and keeps all others. */
 const AT_ZERO = { threshold: 0, ties: Number.POSITIVE_INFINITY };
 const SINGLE_WEIGHTS: Pattern = { kind: "block", height: 1, width: 1 };
 
@@ -86,7 +86,7 @@ function expandedMaskDifference(row: JsonObject, layout: BlockLayout): Differenc
   return compare("mask", expected, mask);
 }
 
-/** Returns a mask in the order of the matrix [out, in]. INC computes it so before it restores the weight's shape. */
+/** Returns a mask in the order of INC's matrix [out, in], whose columns are ordered by position, then by channel. */
 function inMatrixOrder(layout: BlockLayout, mask: Uint8Array): number[] {
   const matrix: number[] = [];
   for (let row = 0; row < layout.rows; row++)
@@ -193,7 +193,7 @@ function adjustRatioRow(row: JsonObject): Difference | undefined {
   return compare("[adjust, ratio]", stated, [adjust, ratio]);
 }
 
-/** Compares interpolated masks that are computed over all layers together, and for each layer separately. */
+/** Compares masks that are interpolated over all layers together, and masks that are interpolated layer by layer. */
 function progressiveMaskRow(row: JsonObject): Difference | undefined {
   const layers = Object.keys(at.object(row, "pre")).map((name): ProgressiveLayer => {
     const before = tensorAt(at.object(row, "pre"), name);
@@ -207,7 +207,7 @@ function progressiveMaskRow(row: JsonObject): Difference | undefined {
   });
   const part = at.number(row, "progressive_step");
   const parts = at.number(row, "progressive_steps");
-  /** Interpolates the masks of each set of layers, and compares them. If INC failed, requires a refusal instead. */
+  /** Interpolates and compares the masks of each set of layers. If INC failed, requires a refusal instead. */
   const compareScope = (
     scope: string,
     sets: readonly (readonly ProgressiveLayer[])[],

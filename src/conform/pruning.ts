@@ -46,7 +46,7 @@ function start(vector: PruningCase): Run {
   return { vector, config, state, layers, masks: new Map() };
 }
 
-/** Requires that a case in which INC failed is refused with a typed error, at the same step or earlier. */
+/** Requires that a case in which INC failed is refused with a typed error, at INC's failing step or earlier. */
 function refusalDifference(
   vector: PruningCase,
   { step, message }: NonNullable<PruningCase["error"]>,
@@ -133,7 +133,7 @@ function preparationDifference({
 }: Run): Difference | undefined {
   const stated = at.objects(vector.files.json, "pruners");
   const resolved = stated.map((pruner) => {
-    // These two fields are not compared, because INC adds the classifier head to them.
+    // `op_names` and `excluded_op_names` are not compared, because INC adds the classifier head to them.
     const { op_names: _, excluded_op_names: __, ...rest } = at.object(pruner, "resolved_config");
     return statedFields(rest);
   });

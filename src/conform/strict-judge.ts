@@ -12,7 +12,7 @@ import {
 } from "./strict-vector.ts";
 import type { Status } from "./verdict.ts";
 
-/** The result of {@link judgeStrictMasks}. */
+/** The verdict of {@link judgeStrictMasks} on a set of masks. */
 export interface Judgement {
   /**
    * `passed` for the canonical masks; `acceptable` for masks that only break ties differently; `failed` for masks that

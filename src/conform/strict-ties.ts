@@ -49,7 +49,7 @@ export function findTiedBlocks(vector: StrictVector): Tied {
   return byLayer(vector, found);
 }
 
-/** Finds elements of equal score that could trade places within an N:M group, in groups that are pruned or tied. */
+/** Finds elements that could trade places with others of equal score in their N:M group, if it is pruned or tied. */
 export function findTiedElements(vector: StrictVector, tiedBlocks: Tied): Tied {
   const { pattern } = vector;
   if (pattern.kind === "block") return new Map();

@@ -91,11 +91,11 @@ export function readStrictCase(source: CaseFiles): StrictCase {
 
 /** One block or N:M group of a weight. */
 export interface Unit {
-  /** The indices of the unit's elements in the row-major matrix [out, in]. */
+  /** The indices of its elements in the row-major matrix [out, in]. */
   readonly elements: readonly number[];
-  /** The index of each element in the weight's data. Differs from `elements` for convolutions. */
+  /** The index of each element in the weight's data. For convolutions it differs from the matrix index. */
   readonly places: readonly number[];
-  /** The score by which the unit is ranked. */
+  /** The score that ranks this block or group against others. */
   readonly score: number;
 }
 
@@ -127,12 +127,12 @@ export function unitsOf({ pattern }: StrictVector, layer: StrictLayer): Unit[] {
   });
 }
 
-/** Returns the elements that a mask prunes in a unit, as matrix indices. */
+/** Returns the elements that a mask prunes in a block or group, as indices in the matrix [out, in]. */
 export function prunedElements(mask: ArrayLike<number>, { elements, places }: Unit): number[] {
   return elements.filter((_, i) => mask[places[i] as number] === 0);
 }
 
-/** Returns the units of a layer that a mask prunes, at least in part. */
+/** Returns the blocks or groups of a layer in which a mask prunes at least one element. */
 export function prunedUnits(
   vector: StrictVector,
   layer: StrictLayer,

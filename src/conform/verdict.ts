@@ -1,4 +1,4 @@
-/** Forms, counts and formats verdicts: the results of replaying golden vectors. */
+/** Creates, counts and formats verdicts, the results of replaying golden vectors. */
 import { CaseFileError, type JsonObject } from "./case-files.ts";
 import { type Difference, differenceAt, formatDifference } from "./difference.ts";
 
@@ -23,7 +23,7 @@ export interface Verdict {
 /** The outcome of a check: undefined if it passed, a difference, or the reason why a different result is acceptable. */
 export type Finding = Difference | { readonly acceptable: string } | undefined;
 
-/** The checks for the rows of a table. The keys are those of the lists of rows in the table's JSON object. */
+/** The functions that check the rows of a table, by the key of the list of rows in the table's JSON object. */
 export type RowChecks = Readonly<Record<string, (row: JsonObject, table: JsonObject) => Finding>>;
 
 interface VerdictCounts {
