@@ -41,7 +41,7 @@ import {
 export interface ExperimentOptions extends ExperimentDescription {
   readonly backend: Backend;
   readonly seed: number;
-  /** Memory and storage for the teacher's results in each sparse phase. */
+  /** The memory and storage in which each sparse phase may cache the teacher's results. */
   readonly teacherMemory?: TeacherMemory | undefined;
   readonly signal?: StopSignal | undefined;
   readonly resumeFrom?: ExperimentSnapshot | undefined;
@@ -87,9 +87,9 @@ interface Run {
 }
 
 /**
- * Prepares an experiment, which runs when it is iterated over. Invalid input throws here, before anything is trained.
- * After an abort, the experiment ends with the current step. Resuming from its snapshot then gives the same bytes as an
- * uninterrupted run.
+ * Prepares an experiment, which runs while the caller iterates over it. Invalid input throws here, before anything is
+ * trained. After an abort, the experiment ends with the current step. Resuming from its snapshot then gives the same
+ * bytes as an uninterrupted run.
  *
  * @throws InputError if the pruning configuration is invalid, or if tensors or the snapshot do not fit the experiment
  * @throws RangeError if there are no recipes or no rows, or if the teacher's hidden size differs from the model's

@@ -41,7 +41,7 @@ export interface FinetuningRequest
   readonly recipe?: string | undefined;
   /** A directory with the files train.tsv and dev.tsv of the task. */
   readonly data?: string | undefined;
-  /** Paths of files to read instead of train.tsv and dev.tsv. */
+  /** The paths of files to read instead of train.tsv (`trainFile`) and dev.tsv (`validationFile`). */
   readonly trainFile?: string | undefined;
   readonly validationFile?: string | undefined;
   /** The directory of a model to start from. */
@@ -170,7 +170,7 @@ function lengthProblems({ maxLength }: Recipe, { maxPositions }: ModelConfig): r
   return [{ path: "`maxSeqLength`", expected, got: String(maxLength) }];
 }
 
-/** Returns the recipe, and the pruning configuration that replaces the recipe's, if any. Checks them with the model. */
+/** Returns the recipe and, if one is given, the configuration that replaces the recipe's. Checks it with the model. */
 function choosePruning(
   recipe: Recipe,
   given: Named<PruningKeys> | undefined,

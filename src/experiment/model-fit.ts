@@ -1,4 +1,4 @@
-/** Checks that a stored model fits its configuration, with the messages that all commands share. */
+/** Checks that a stored model fits its configuration. All commands report its problems in the same words. */
 
 import type { Problem } from "../core/either.ts";
 import type { Example } from "../io/glue.ts";

@@ -1,4 +1,4 @@
-/** Describes an experiment, its phases, and the terms in which a snapshot must match it to be continued. */
+/** Describes an experiment, its phases, and the terms that must equal those of a snapshot to continue from it. */
 import type { Example } from "../io/glue.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -17,7 +17,7 @@ import {
   type SparsePhaseRecipe,
 } from "./recipes.ts";
 
-/** The description of an experiment on rows of any type. An optional field that is undefined has its default. */
+/** The description of an experiment on rows of any type. Fields that are undefined have their defaults. */
 interface ExperimentOf<Row> {
   readonly config: ModelConfig;
   /**
@@ -27,9 +27,9 @@ interface ExperimentOf<Row> {
   readonly recipes: readonly Recipe[];
   readonly trainingRows: readonly Row[];
   readonly evaluationRows: readonly Row[];
-  /** Default `inc`. */
+  /** The profile of pruning. Default `inc`. */
   readonly profile?: Profile | undefined;
-  /** Default `auto`. */
+  /** Whether products with pruned weights are sparse. Default `auto`. */
   readonly sparseProducts?: SparseProductsSetting | undefined;
   /** The tensors to start from. Default: random initialisation from the seed. */
   readonly initialTensors?: ReadonlyMap<string, NamedValues> | undefined;
@@ -164,7 +164,7 @@ export function phaseSteps({ epochs, batchSize }: PhaseRecipe, exampleCount: num
   return epochs * Math.ceil(exampleCount / batchSize);
 }
 
-/** The inputs in which an experiment must match a snapshot to continue from it. Large inputs are stored as digests. */
+/** The inputs that must equal those of a snapshot to continue from it. Large inputs are stored as digests. */
 export interface ExperimentTerms {
   readonly model: ModelConfig;
   readonly phases: readonly ExperimentPhase[];

@@ -1,4 +1,4 @@
-/** Applies overrides to a recipe. Each is named like the option of INC's example script, in camelCase. */
+/** Applies overrides to a recipe. Each override is named like the option of INC's example script, in camelCase. */
 
 import type { Problem } from "../core/either.ts";
 import type { LocalPruningConfig, PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
@@ -22,7 +22,7 @@ export interface RecipeOverrides extends PhaseOverrides, DensePhaseOverrides {
   readonly doPrune?: boolean | undefined;
   readonly pruningPattern?: string | undefined;
   readonly targetSparsity?: number | undefined;
-  /** The number of steps between prune steps. -1 plans about 40 prune steps, as in INC's example script. */
+  /** The number of steps between prune steps, or -1 for about 40 prune steps, as in INC's example script. */
   readonly pruningFrequency?: number | undefined;
   readonly sparsityWarmEpochs?: number | undefined;
   readonly cooldownEpochs?: number | undefined;
@@ -72,7 +72,7 @@ function denseOverrides(overrides: DensePhaseOverrides): PhaseOverrides {
   };
 }
 
-/** Removes keys that would take precedence over an override from local configurations, and sets `pruning_type`. */
+/** Removes keys from local configurations that would take precedence over an override, and sets `pruning_type`. */
 function localConfigsWith(
   configs: readonly LocalPruningConfig[],
   { pruningPattern, targetSparsity, pruningFrequency, pruningType }: RecipeOverrides,
@@ -107,8 +107,8 @@ function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): 
 }
 
 /**
- * Applies all overrides to a recipe. If there is no sparse phase, its overrides apply to the dense phase, as in INC's
- * example script without `--do_prune`.
+ * Applies all overrides to a recipe. If there is no sparse phase, overrides such as `learningRate` apply to the dense
+ * phase, as in INC's example script without `--do_prune`.
  */
 export function recipeWith(recipe: Recipe, overrides: RecipeOverrides): Recipe {
   const sparse = overrides.doPrune === false ? null : recipe.sparse;

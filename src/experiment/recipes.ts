@@ -45,7 +45,7 @@ export interface SparsePhaseRecipe extends PhaseRecipe {
   readonly distillationPadding: Padding;
   /** The precision in which the teacher's results are cached between epochs. */
   readonly teacherCache: TeacherPrecision | "off";
-  /** The pattern for all `pruningConfigs` that do not set their own; null if they have different patterns. */
+  /** The pattern for all `pruningConfigs` that do not set one; null if they all set their own. */
   readonly pattern: string | null;
   readonly targetSparsity: number;
   /** The number of steps between prune steps. `auto` is int((end - start + 1) / 40), as for -1 in INC's script. */
@@ -53,7 +53,7 @@ export interface SparsePhaseRecipe extends PhaseRecipe {
   readonly pruningConfigs: readonly LocalPruningConfig[];
 }
 
-/** A dense phase, then a sparse phase that starts from the dense model. By default, this is also its teacher. */
+/** A dense phase, then a sparse phase that starts from the dense model. By default this model is also the teacher. */
 export interface Recipe {
   readonly name: string;
   readonly task: TaskName;
@@ -159,7 +159,7 @@ const MRPC: RecipeBase = {
   dense: DENSE_PHASE,
 };
 
-/** Makes one recipe without a sparse phase, and one recipe per suffix. `changes` apply to all sparse phases. */
+/** Makes one recipe without a sparse phase, and one for each suffix. `changes` apply to all sparse phases. */
 function family(
   prefix: string,
   base: RecipeBase,
@@ -245,7 +245,7 @@ export function findRecipe(name: string): Recipe {
   throw new RangeError(`recipe: expected one of ${names}, got ${describe(name)}`);
 }
 
-/** When a sparse phase prunes, in optimizer updates since the beginning of the phase. */
+/** The steps at which a sparse phase prunes, as numbers of optimizer updates since the beginning of the phase. */
 interface PruningSteps {
   readonly startStep: number;
   readonly endStep: number;
