@@ -24,7 +24,7 @@ export function limitRange(range: Range, limits: Range | undefined): Range {
     : { low: Math.max(range.low, limits.low), high: Math.min(range.high, limits.high) };
 }
 
-/** Returns the smallest of 1, 2 and 5 times a power of ten that divides `span` into at most `count` steps. */
+/** Returns the smallest step (1, 2 or 5 times a power of ten) that divides `span` into at most `count` parts. */
 function roundStep(span: number, count: number): number {
   const power = 10 ** Math.floor(Math.log10(span / count));
   const steps = [1, 2, 5, 10].map((factor) => factor * power);

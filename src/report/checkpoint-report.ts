@@ -1,4 +1,4 @@
-/** Reports a checkpoint's tensors, sizes and sparsity as a self-contained HTML file. */
+/** Formats the report on a checkpoint's tensors, sizes and sparsity as a self-contained HTML file. */
 import { type Bar, barPlot } from "./bar-plot.ts";
 import { element } from "./markup.ts";
 import { card, factsTable, heading, htmlPage, htmlTable, maskCard, paragraph } from "./page.ts";
@@ -13,7 +13,7 @@ interface CheckpointReport {
   readonly tensors: TextTable;
   /** The share of zeros in each layer. Bars of layers that satisfy a pattern are accented. */
   readonly zeros: readonly Bar[];
-  /** For each layer, its size in its smallest layout divided by its size as a dense tensor. */
+  /** For each layer, its size in bytes in its smallest layout, divided by its dense size. */
   readonly packed: readonly Bar[];
   readonly mask?: MaskMatrix;
 }

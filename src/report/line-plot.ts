@@ -19,9 +19,9 @@ export interface LinePlot {
   readonly title: string;
   readonly xLabel: string;
   readonly series: readonly Series[];
-  /** The range that the y axis covers at least. Points outside extend it. */
+  /** The minimum range of the y axis. Points outside extend it. */
   readonly yRange?: Range;
-  /** The limits of the y axis. Points outside do not extend it beyond them. */
+  /** The maximum range of the y axis. */
   readonly yLimits?: Range;
 }
 
@@ -44,7 +44,7 @@ const SERIES_COLORS: readonly string[] = [
   "var(--series-6, #c94f86)",
 ];
 
-/** Returns the colour with this index. After the last colour, they repeat from the first one. */
+/** Returns the colour with an index. The colours repeat after the last one. */
 export function seriesColor(index: number): string {
   return SERIES_COLORS[index % SERIES_COLORS.length] ?? "currentColor";
 }

@@ -13,7 +13,7 @@ export function escapeMarkup(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
-/** Attribute values by attribute name, not yet escaped. */
+/** Unescaped attribute values by attribute name. */
 type Attributes = Readonly<Record<string, string | number>>;
 
 /** Formats an element, and escapes its attribute values. `content` is markup, in which text is already escaped. */

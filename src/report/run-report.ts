@@ -65,7 +65,7 @@ export interface PatternRun {
   readonly pattern: string;
   /** The training curves, one for each seed. */
   readonly curves: readonly SeedCurve[];
-  /** The schedule for the first seed, in the order of steps. */
+  /** The points of the first seed's schedule, in the order of steps. */
   readonly schedule: readonly SchedulePoint[];
   readonly layers: readonly LayerSparsity[];
   readonly mask?: MaskMatrix;

@@ -46,7 +46,7 @@ export function formatSeconds(seconds: number): string {
   return seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0);
 }
 
-/** Formats a count, or a mean of counts, which has one decimal if it is not an integer. */
+/** Formats a count or a mean of counts, with one decimal if it is not an integer. */
 function formatCount(count: number): string {
   return Number.isInteger(count) ? String(count) : count.toFixed(1);
 }
