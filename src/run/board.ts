@@ -10,7 +10,7 @@ import { formatMetrics, type MetricsLine } from "./metrics.ts";
 import type { SeedMessage } from "./seed.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
-/** Receives the progress of a run. */
+/** Callbacks that receive the progress of a run. */
 export interface RunListener {
   /**
    * Called after every training step. `done` and `total` count the optimizer updates of all seeds. `loss` is the mean

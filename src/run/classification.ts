@@ -55,7 +55,7 @@ interface Answer extends TextRow {
 
 export interface Classification {
   readonly answers: readonly Answer[];
-  /** The accuracy; null unless all texts have labels. */
+  /** Null, like `f1`, unless all texts have labels. */
   readonly accuracy: number | null;
   readonly f1: number | null;
 }

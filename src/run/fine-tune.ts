@@ -24,7 +24,7 @@ import { runTasks, type TaskRunner } from "./tasks.ts";
 /** Options of {@link fineTuneRun}. */
 export interface FineTuneRunOptions {
   readonly plan: RunDescription;
-  /** At least one seed. The whole experiment runs once for each seed. */
+  /** At least one seed. The whole experiment is run independently for each seed. */
   readonly seeds: readonly number[];
   /** The directory to write to. If there are several seeds, the models of seed N are in the subdirectory `seed-N`. */
   readonly directory: string;
@@ -116,7 +116,7 @@ async function trainSeeds(
   };
 }
 
-/** Checks that a directory contains no run or, with `resume`, a snapshot. Problems name options in backticks. */
+/** Checks that a directory contains no run or, if `resume` is set, a snapshot. Problems name options in backticks. */
 export async function outputProblems(
   storage: RunStorage,
   directory: string,

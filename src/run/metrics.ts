@@ -35,7 +35,7 @@ export interface MetricsLine {
   readonly variant: KernelVariant;
 }
 
-/** Returns the fraction of zeros; 0 if there are no entries. */
+/** Returns the fraction of zeros among the entries that were counted; 0 if there are no entries. */
 export function ratioOf({ zeros, total }: ZeroCount): number {
   return total === 0 ? 0 : zeros / total;
 }

@@ -61,8 +61,8 @@ const { weights: WEIGHTS, ...SMALL_FILES } = HUGGING_FACE_FILES;
 const SMALL_FILE_NAMES: readonly string[] = Object.values(SMALL_FILES);
 
 /**
- * Reads config.json and the tokenizer in a directory, and opens the weights in any supported checkpoint format. If there
- * are problems, returns all of them. `label` names the option in the problem for a missing directory.
+ * Reads config.json and the tokenizer in a directory, and opens the weights in any supported checkpoint format. If
+ * there are problems, returns all of them. `label` names the option in the problem for a missing directory.
  */
 export async function openModelDirectory(
   storage: RunStorage,
@@ -113,7 +113,7 @@ function readConfig(directory: string, files: FileMap): Either<readonly Problem[
   );
 }
 
-/** Returns a checkpoint's tensors that are parameters of a model, by names in transformers, and the names of others. */
+/** Splits a checkpoint into tensors that are parameters of a model, by name in transformers, and unused names. */
 function nameTensors(
   config: ModelConfig,
   { path, entries, tied }: Checkpoint,
@@ -145,7 +145,7 @@ function nameTensors(
   );
 }
 
-/** Reads a model with all its tensors. For parameters and problems see {@link openModelDirectory}. */
+/** Reads a model with the values of all its tensors. Otherwise like {@link openModelDirectory}. */
 export async function readModelDirectory(
   storage: RunStorage,
   directory: string,

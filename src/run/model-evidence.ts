@@ -1,4 +1,4 @@
-/** Reads from config.json what it states about a checkpoint: model types, tied embeddings, and the order of layers. */
+/** Reads a checkpoint's model types, tied embeddings and order of layers from its config.json. */
 
 import { pipe } from "fp-ts/function";
 import type { ModelEvidence } from "../checkpoint/survey.ts";

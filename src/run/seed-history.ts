@@ -1,4 +1,4 @@
-/** Collects the events of one seed's experiment by phase, with functions from history to history. */
+/** Collects the events of one seed's experiment by phase. Each function returns a new history. */
 
 import type { PhaseId, PhaseResult, PhaseTrainingEvent } from "../experiment/events.ts";
 import type { SchedulePoint } from "../report/run-report.ts";
@@ -12,7 +12,7 @@ export interface PhaseHistory extends PhaseId {
   readonly schedule: readonly SchedulePoint[];
   /** The names of the layers that the pruners selected. */
   readonly prunedLayers: readonly string[];
-  /** Null until the phase is over. */
+  /** The result of the phase; null until the phase is over. */
   readonly result: PhaseResult | null;
 }
 

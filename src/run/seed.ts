@@ -17,7 +17,7 @@ import type { TaskContext } from "./tasks.ts";
 /** The platform-specific functions that a seed needs. */
 export interface SeedPlatform {
   readonly storage: RunStorage;
-  /** Starts a backend with its threads. {@link trainSeed} stops it. */
+  /** Starts a backend with this kernel variant and number of threads. {@link trainSeed} stops it. */
   startBackend(options: Pick<RunPlan, "variant"> & { threads: number }): Promise<ThreadedBackend>;
   /** Opens storage for the teacher's results beyond the memory budget. By default these are computed again. */
   openTeacherStorage?(): TeacherStorage & { close(): void };

@@ -16,7 +16,7 @@ interface SeedSnapshot {
   readonly history: SeedHistory;
 }
 
-/** The keys of both parts in the safetensors metadata. */
+/** The keys of the experiment's JSON and of the history in the safetensors metadata. */
 const EXPERIMENT = "experiment";
 const HISTORY = "history";
 

@@ -2,7 +2,7 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type Either, left, mapLeft, type Problem, right } from "../core/either.ts";
 
-/** The kind of entry that exists at a path. */
+/** The kind of entry at a path; `nothing` if the path does not exist. */
 export type PathKind = "file" | "directory" | "nothing";
 
 /** Access to the files of a run. Every method may reject with an error that is specific to the storage. */
@@ -70,7 +70,7 @@ export async function readDirectory(
   return new Map(await Promise.all(names.map(read)));
 }
 
-/** Writes all files of `files` to `directory`. */
+/** Writes `files` to a directory. */
 export async function writeDirectory(
   storage: RunStorage,
   directory: string,

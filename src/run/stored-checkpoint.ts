@@ -20,7 +20,7 @@ const WEIGHT_FILES: readonly string[] = [
   TORCH_SHARD_INDEX,
 ];
 
-/** Returns the path of the file with a directory's weights, or of the index if there are several files. */
+/** Returns the path of the file that contains a directory's weights, or of the index if there are several files. */
 export async function findWeights(
   { kind }: Pick<RunStorage, "kind">,
   directory: string,

@@ -5,7 +5,7 @@ import type { StopSignal } from "../core/abort.ts";
 export interface TaskContext<Message> {
   /** Sends a message to the caller. Resolves when the caller has handled it. */
   readonly post: (message: Message) => Promise<void>;
-  /** Is aborted when the task should stop. */
+  /** The signal that tells the task to stop. */
   readonly signal: StopSignal;
 }
 
