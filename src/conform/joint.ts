@@ -1,7 +1,7 @@
 /**
  * Replays joint vectors, which record BERT, AdamW, distillation and Intel Neural Compressor's pruner together, one
- * training step at a time. Training on labels alone leaves out padded positions. Vectors with such training are replayed
- * a second time, with these positions included.
+ * training step at a time. Training on labels alone leaves out padded positions. Vectors with such training are
+ * replayed a second time, with these positions included.
  */
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
