@@ -111,7 +111,7 @@ function onlyFloats({ chosen, left }: ChosenLayers): ChosenLayers {
     left: [
       ...left,
       ...others.map(({ tensor }) =>
-        leaveTensor(tensor, `${tensor.entry.dtype} is not a floating-point type`),
+        leaveTensor(tensor, `${tensor.entry.dtype} elements cannot be pruned`),
       ),
     ],
   };

@@ -50,7 +50,8 @@ export function isMatrixRole(role: TensorRole): boolean {
 
 const WEIGHT = /(^|[._])weight$/;
 const NORM = /norm|(^|[._])ln(_?\w+)?$|(^|[._])bn\d*$|batch_?norm/i;
-const BIAS = /(^|[._])bias(es)?([._][uv])?$|_bias$|(^|[._])bias_[uv]$|correction_bias$/;
+const BIAS =
+  /(^|[._])bias(es)?([._][uv])?$|_bias$|(^|\.)bias_[ih]h_l\d+(_reverse)?$|(^|[._])bias_[uv]$|correction_bias$/;
 /** Relative position tables: biases of attention, not rows of an embedding. */
 const TABLE = /relative_position_bias_table$|(^|[._])rel_pos_[hw]$/;
 /** Last parts of the names of embeddings. */

@@ -27,11 +27,28 @@ export interface SurveyedTensor extends TensorFacts {
 const OUTPUT_EMBEDDING =
   /(^|\.)(lm_head|embed_out|predictions\.decoder|output_projection|generator_lm_head)\.weight$|^(output|proj_out)\.weight$/;
 
-const MASKED = /(^|[._])weight_orig$/;
+type EntriesByName = ReadonlyMap<string, CheckpointEntry>;
 
-/** The name that decides the role: masks and pruned weights count as the weight that they make up. */
-function decidingName(name: string): string {
-  return name.replace(/(^|[._])weight_(orig|mask)$/, "$1weight");
+/**
+ * The other half of a parameter that `torch.nn.utils.prune` pruned, which is saved as `NAME_orig` and `NAME_mask`; null
+ * if there is none of the same shape.
+ */
+function otherHalf(
+  { name, shape }: CheckpointEntry,
+  suffix: "_orig" | "_mask",
+  entries: EntriesByName,
+): CheckpointEntry | null {
+  if (!name.endsWith(suffix)) return null;
+  const other = entries.get(name.slice(0, -5) + (suffix === "_orig" ? "_mask" : "_orig"));
+  return other?.shape.join() === shape.join() ? other : null;
+}
+
+/** The name that decides the role: both halves of a pruned parameter count as the parameter. */
+function decidingName(entry: CheckpointEntry, entries: EntriesByName): string {
+  const half = otherHalf(entry, "_orig", entries) ?? otherHalf(entry, "_mask", entries);
+  return half === null
+    ? entry.name.replace(/(^|[._])weight_orig$/, "$1weight")
+    : entry.name.slice(0, -5);
 }
 
 function sameShape(a: CheckpointEntry, b: CheckpointEntry): boolean {
@@ -107,13 +124,16 @@ export function surveyCheckpoint(
 ): readonly SurveyedTensor[] {
   const { entries } = checkpoint;
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  const shapes = entries.map((entry) => ({
+    name: decidingName(entry, byName),
+    shape: entry.shape,
+  }));
   for (const override of evidence.overrides ?? []) {
-    if (entries.some(({ name }) => override.pattern.test(decidingName(name)))) continue;
+    if (shapes.some(({ name }) => override.pattern.test(name))) continue;
     const path = "axes" in override ? "`axes`" : "`role`";
     const got = `${override.pattern.source}, found in none`;
     throw new InputError([{ path, expected: "an expression that a tensor's name matches", got }]);
   }
-  const shapes = entries.map(({ name, shape }) => ({ name: decidingName(name), shape }));
   const facts = tensorFacts(shapes, evidence);
   const equal = equalTensors(checkpoint, facts);
   const tensors = entries.map((entry, i): SurveyedTensor => {
@@ -137,15 +157,14 @@ export function surveyCheckpoint(
       { modelTypes: evidence.modelTypes ?? [] },
     );
     const isEmbedding = fact.source !== "option" && others.some(({ role }) => role === "embedding");
-    const isMasked = MASKED.test(name);
     return {
       ...fact,
       ...(isEmbedding && { role: "embedding", axes: null }),
       name,
       entry,
       aliases,
-      mask: isMasked ? (byName.get(name.replace(/orig$/, "mask")) ?? null) : null,
-      maskOf: maskedName(name, byName),
+      mask: otherHalf(entry, "_orig", byName),
+      maskOf: otherHalf(entry, "_mask", byName)?.name ?? null,
     };
   });
   const assumed = assumptionsOf(tensors);
@@ -183,10 +202,4 @@ export function formatAssumption({ tensor, role, axes }: Assumption): string {
 export function fewOf(texts: readonly string[]): string {
   const shown = texts.slice(0, 3).join("; ");
   return texts.length > 3 ? `${shown}; and ${texts.length - 3} more` : shown;
-}
-
-function maskedName(name: string, entries: ReadonlyMap<string, CheckpointEntry>): string | null {
-  if (!/(^|[._])weight_mask$/.test(name)) return null;
-  const masked = name.replace(/mask$/, "orig");
-  return entries.has(masked) ? masked : null;
 }

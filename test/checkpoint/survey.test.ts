@@ -67,6 +67,28 @@ it("a pruned weight and its mask are one layer", () => {
   expect(orig).toMatchObject({ role: "linear", mask: { name: "fc.weight_mask" }, maskOf: null });
 });
 
+it("any pruned parameter is one layer, and halves of other shapes are not", () => {
+  const masked = checkpoint({
+    "gru.weight_ih_l0_mask": [[4, 4], 1],
+    "gru.weight_ih_l0_orig": [[4, 4], 1],
+    x_mask: [[2, 4], 1],
+    x_orig: [[4, 4], 1],
+  });
+  expect(
+    surveyCheckpoint(masked).map(({ name, role, mask, maskOf }) => [
+      name,
+      role,
+      mask?.name,
+      maskOf,
+    ]),
+  ).toEqual([
+    ["gru.weight_ih_l0_mask", "linear", undefined, "gru.weight_ih_l0_orig"],
+    ["gru.weight_ih_l0_orig", "linear", "gru.weight_ih_l0_mask", null],
+    ["x_mask", "other", undefined, null],
+    ["x_orig", "other", undefined, null],
+  ]);
+});
+
 describe("is refused", () => {
   const one = checkpoint({ "fc.weight": [[4, 4], 1] });
   it("an option that matches no tensor", () => {
