@@ -1,7 +1,9 @@
-/** The part of `AbortSignal` that runs use. A declaration with that name would need the types of the DOM or Node. */
+/**
+ * The part of `AbortSignal` that a run uses, declared here so that users need the types of neither the DOM nor Node.
+ */
 export interface StopSignal {
   readonly aborted: boolean;
-  /** A stopped run rejects with it. */
+  /** The reason for the abort. The promise of a stopped run is rejected with it. */
   readonly reason?: unknown;
   addEventListener(type: "abort", listener: () => void): void;
   removeEventListener(type: "abort", listener: () => void): void;

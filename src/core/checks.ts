@@ -1,6 +1,6 @@
-/** Argument checks of public functions. A wrong type throws a TypeError, a wrong value a RangeError. */
+/** Argument checks for public functions. A wrong type throws a TypeError, a wrong value a RangeError. */
 
-/** A short description of a value for an error message. */
+/** Describes a value in a few words for an error message. */
 export function describe(value: unknown): string {
   if (typeof value === "string")
     return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
@@ -15,12 +15,12 @@ export function describe(value: unknown): string {
   return String(value);
 }
 
-/** The message `name: expected ..., got ...`. */
+/** Formats the error message `name: expected ..., got ...`. */
 export function mismatch(name: string, expected: string, got: unknown): string {
   return `${name}: expected ${expected}, got ${got}`;
 }
 
-/** Throws a TypeError unless `holds`. */
+/** Throws a TypeError that describes `value` unless `holds` is true. */
 export function checkKind(
   holds: boolean,
   name: string,
@@ -72,8 +72,8 @@ interface TypedArrays {
 }
 
 /**
- * Whether a value is a typed array of a kind. Unlike `instanceof`, this accepts arrays of another realm, which test
- * runners and frames pass. A Buffer is a Uint8Array.
+ * Whether a value is a typed array with this class name. Unlike `instanceof`, this accepts arrays from another realm,
+ * such as a frame or the sandbox of a test runner. A Buffer counts as a Uint8Array.
  */
 export function isTypedArray<Name extends keyof TypedArrays>(
   value: unknown,
@@ -82,12 +82,12 @@ export function isTypedArray<Name extends keyof TypedArrays>(
   return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === `[object ${name}]`;
 }
 
-/** Whether a value is a list of strings. */
+/** Whether a value is an array of strings. */
 export function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === "string");
 }
 
-/** Checks that `value` is a Float32Array, with `length` elements if that is given. */
+/** Checks that `value` is a Float32Array and, if `length` is given, that it has that many elements. */
 export function checkFloat32Array(
   name: string,
   value: unknown,
@@ -97,12 +97,12 @@ export function checkFloat32Array(
   if (length !== undefined) checkLength(name, value, length);
 }
 
-/** Checks the number of elements of an array. */
+/** Checks that an array has the expected number of elements. */
 export function checkLength(name: string, { length }: ArrayLike<unknown>, expected: number): void {
   if (length !== expected) throw new RangeError(mismatch(name, `${expected} elements`, length));
 }
 
-/** Checks that every element of `value` is finite. The error names the first that is not. */
+/** Checks that every element of `value` is finite. The error names the first element that is not. */
 export function checkFinite(name: string, value: Float32Array): void {
   for (let i = 0; i < value.length; i++) {
     if (!Number.isFinite(value[i]))

@@ -1,12 +1,13 @@
 /**
- * Results that may fail: fp-ts's `Either`, and problems of an input. Only this module imports `fp-ts/Either`. Common
- * combinators are written here, because an import of one adds 2 kB of others to a bundle.
+ * Results that are a success or a failure: fp-ts's `Either`, and the problems found in an input. Only this module
+ * imports `fp-ts/Either`. Common combinators are written here, because importing a single one from fp-ts adds 2 kB of
+ * others to a bundle.
  */
 import { describe, mismatch } from "./checks.ts";
 
 export { toError, tryCatch } from "fp-ts/Either";
 
-/** fp-ts's `Either` as a structural type, so that a user's compiler does not need fp-ts. */
+/** fp-ts's `Either`, declared as a structural type, so that a user's compiler does not need fp-ts. */
 export type Either<E, A> = Left<E> | Right<A>;
 
 /** A failure. */
@@ -23,18 +24,18 @@ export interface Right<A> {
 
 /** One mistake in an input. */
 export interface Problem {
-  /** The place: a configuration path such as `pruning_configs[1].pattern`, or `file:line`. */
+  /** The place of the mistake: a configuration path such as `pruning_configs[1].pattern`, or `file:line`. */
   readonly path: string;
   readonly expected: string;
   readonly got: string;
 }
 
-/** One problem as a line of text. */
+/** Formats a problem as one line of text. */
 export function formatProblem({ path, expected, got }: Problem): string {
   return mismatch(path, expected, got);
 }
 
-/** Thrown by the throwing twin of a parser, with all problems. */
+/** The error of an invalid input, with all problems found in it. The throwing variants of parsers throw it. */
 export class InputError extends RangeError {
   override readonly name = "InputError";
   readonly problems: readonly Problem[];
@@ -45,13 +46,13 @@ export class InputError extends RangeError {
   }
 }
 
-/** The value of a success. @throws InputError with all problems of a failure */
+/** Returns the value of a success. @throws InputError with all problems if the result is a failure */
 export function getOrThrow<A>(result: Either<readonly Problem[], A>): A {
   if (result._tag === "Left") throw new InputError(result.left);
   return result.right;
 }
 
-/** A failure with one problem. */
+/** Creates a failure with one problem. */
 export function refuse(
   path: string,
   expected: string,
@@ -65,7 +66,7 @@ export function refuseInput(path: string, expected: string, got: string): never 
   throw new InputError([{ path, expected, got }]);
 }
 
-/** A failure with one problem, which describes `value`. */
+/** Creates a failure with one problem, whose `got` describes `value`. */
 export function refuseValue(
   path: string,
   expected: string,
@@ -74,7 +75,7 @@ export function refuseValue(
   return refuse(path, expected, describe(value));
 }
 
-/** The value if there are no problems. */
+/** Returns a success with `value` if there are no problems, else a failure with the problems. */
 export function unlessProblems<A>(
   problems: readonly Problem[],
   value: A,
@@ -82,7 +83,7 @@ export function unlessProblems<A>(
   return problems.length > 0 ? left(problems) : right(value);
 }
 
-/** Adds a prefix to the path of every problem. */
+/** Returns a function that adds a prefix to the path of every problem in a result. */
 export function prefixPaths(
   prefix: string,
 ): <A>(result: Either<readonly Problem[], A>) => Either<readonly Problem[], A> {
@@ -127,7 +128,7 @@ type Values<Results> = {
     : never;
 };
 
-/** The values of a record of results, or the problems of all of them in order. */
+/** Combines a record of results: returns the record of their values, or the problems of all failures in order. */
 export function allOf<
   const Results extends Readonly<Record<string, Either<readonly Problem[], unknown>>>,
 >(results: Results): Either<readonly Problem[], Values<Results>> {
@@ -139,7 +140,7 @@ export function allOf<
   ) as Either<readonly Problem[], Values<Results>>;
 }
 
-/** Reads every item: the values, or the problems of all items in order, in linear time. */
+/** Reads every item. Returns all values, or the problems of all items in order. Takes linear time. */
 export function eachOf<A, B>(
   items: readonly A[],
   read: (item: A, index: number) => Either<readonly Problem[], B>,

@@ -1,4 +1,4 @@
-/** The Levenshtein distance of two strings: the minimum number of insertions, deletions and substitutions. */
+/** The Levenshtein distance between two strings: the minimum number of insertions, deletions and substitutions. */
 export function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 0; i < a.length; i++) {
@@ -16,7 +16,7 @@ function extendsOther(a: string, b: string): boolean {
   return a !== "" && b !== "" && (a.startsWith(b) || b.startsWith(a));
 }
 
-/** The known name closest to a mistyped one; undefined if none is close enough. */
+/** Returns the known name closest to a mistyped name, or undefined if none is close enough. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const tolerance = Math.max(2, Math.floor(name.length / 3));
   const ranked = known

@@ -1,15 +1,16 @@
 /** The hot loops of pruning. `prune/` implements them in plain JavaScript, `kernels/` in WebAssembly. */
 
 /**
- * Loops over scores, and over blocks of one column and one to four rows. The arguments `height` and `columns` describe
- * a matrix of such blocks, with `scores.length / columns` rows of blocks. Implementations agree bit for bit: arithmetic
- * is float32, and the elements of a block are added from top to bottom.
+ * Loops over scores, or over a matrix of `columns` columns that is divided into blocks of one column and `height` rows
+ * (at most 4 in `updateScoresInto`). The matrix has `scores.length / columns` rows of blocks, with one score for each
+ * block. All implementations agree bit for bit: arithmetic is float32, and the elements of a block are added from top
+ * to bottom.
  */
 export interface PruningKernels {
   /**
-   * Updates block scores in one pass. `fresh` is the sum of |values * factors| over the block, or of |values| without
-   * factors, divided by `divisor`, which is 1 or the height. Then `scores = scores * momentum + fresh`, or
-   * `scores = fresh` if the momentum is 0.
+   * Updates the score of every block in one pass. A block's `fresh` score is the sum of |value * factor| over its
+   * elements, or of |value| if `factors` is null, divided by `divisor` (1 or the height). The score becomes
+   * `score * momentum + fresh`, or `fresh` if the momentum is 0.
    */
   updateScoresInto(
     values: Float32Array,
@@ -21,20 +22,20 @@ export interface PruningKernels {
     scores: Float32Array,
   ): void;
 
-  /** Counts the scores with upper 16 bits w in `histogram[w]`. */
+  /** Adds to `histogram[w]` the number of scores whose upper 16 bits are w. */
   countLeadingBitsInto(chunks: readonly Float32Array[], histogram: Uint32Array): void;
 
-  /** Counts the scores with upper 16 bits `leading` and lower 16 bits w in `histogram[w]`. */
+  /** Adds to `histogram[w]` the number of scores whose upper 16 bits are `leading` and whose lower 16 bits are w. */
   countTrailingBitsInto(
     chunks: readonly Float32Array[],
     leading: number,
     histogram: Uint32Array,
   ): void;
 
-  /** Number of scores below the threshold. With `inclusive` it includes equal scores. */
+  /** Counts the scores below the threshold and, with `inclusive`, also those equal to it. */
   countBelow(scores: Float32Array, threshold: number, inclusive: boolean): number;
 
-  /** Writes 0 for the elements of each block that {@link PruningKernels.countBelow} counts, else 1. */
+  /** Writes a mask: 0 for all elements of the blocks whose scores {@link PruningKernels.countBelow} counts, else 1. */
   writeMaskInto(
     scores: Float32Array,
     threshold: number,
@@ -44,6 +45,6 @@ export interface PruningKernels {
     mask: Uint8Array,
   ): void;
 
-  /** Sets the values of each block to 0 if its entry in the first row of its mask is 0. */
+  /** Sets all values of a block to 0 if the mask is 0 in the block's first row. Other rows of the mask are not read. */
   applyMaskInto(mask: Uint8Array, height: number, columns: number, values: Float32Array): void;
 }

@@ -1,6 +1,7 @@
 /**
  * Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2,
- * 3", SC 2011). A draw depends only on its key and counter, so threads, padding and resuming cannot change it.
+ * 3", SC 2011). A draw depends only on its key and counter, so the number of threads, padding and resuming cannot
+ * change it.
  */
 
 export const MULTIPLIER_0 = 0xd2511f53;
@@ -21,7 +22,7 @@ function multiplyHigh(a: number, b: number): number {
   return (aHigh * bHigh + Math.floor(middle1 / 0x10000) + Math.floor(middle2 / 0x10000)) >>> 0;
 }
 
-/** Writes the block of a counter (c0, c1, c2, c3) and a key (k0, k1) to `out`: four unsigned 32-bit words. */
+/** Writes the Philox block for a counter (c0, c1, c2, c3) and a key (k0, k1) to `out`: four unsigned 32-bit words. */
 export function philoxInto(
   c0: number,
   c1: number,
@@ -55,7 +56,10 @@ export function philoxInto(
   out[3] = x3;
 }
 
-/** A stream for each purpose. The dropout operations of a forward pass use the streams from `dropout` on. */
+/**
+ * The number of the random stream for each purpose. The dropout operations in a forward pass use the numbers from
+ * `dropout` upwards.
+ */
 export const STREAM: Readonly<
   Record<"shuffle" | "initialise" | "generate" | "buckets" | "dropout", number>
 > = /* @__PURE__ */ Object.freeze({
@@ -66,27 +70,27 @@ export const STREAM: Readonly<
   dropout: 1024,
 });
 
-/** The position in a stream of random numbers, as plain data. */
+/** A stream of random numbers and the current position in it, as plain data. */
 export interface RandomStream {
   readonly seed: number;
   readonly stream: number;
   readonly substream: number;
-  /** How many words have been drawn. */
+  /** The number of 32-bit words drawn so far. */
   drawn: number;
   readonly block: Uint32Array;
 }
 
-/** Opens a stream at its start. Seeds are non-negative integers below 2^53. */
+/** Opens a stream at its start. The seed is a non-negative integer below 2^53. */
 export function openStream(seed: number, stream: number, substream: number = 0): RandomStream {
   return { seed, stream, substream, drawn: 0, block: new Uint32Array(4) };
 }
 
-/** The two 32-bit key words of a seed below 2^53. */
+/** Splits a seed below 2^53 into the two 32-bit words of a Philox key, the low word first. */
 export function seedKey(seed: number): readonly [number, number] {
   return [seed >>> 0, Math.floor(seed / 0x100000000) >>> 0];
 }
 
-/** The next unsigned 32-bit word of a stream, which advances. */
+/** Draws an unsigned 32-bit word from a stream, which advances. */
 export function nextUint32(stream: RandomStream): number {
   const index = stream.drawn & 3;
   if (index === 0) {
@@ -99,7 +103,7 @@ export function nextUint32(stream: RandomStream): number {
   return stream.block[index];
 }
 
-/** The next integer in [0, bound), uniform by rejection. `bound` is at most 2^32. */
+/** Draws a uniform integer in [0, bound) by rejection sampling. `bound` is at most 2^32. */
 export function nextBelow(stream: RandomStream, bound: number): number {
   const limit = 0x100000000 - (0x100000000 % bound);
   for (;;) {
@@ -108,14 +112,14 @@ export function nextBelow(stream: RandomStream, bound: number): number {
   }
 }
 
-/** The next number in [0, 1), with 53 random bits. */
+/** Draws a uniform number in [0, 1) with 53 random bits. */
 export function nextUnit(stream: RandomStream): number {
   const high = nextUint32(stream) >>> 5;
   const low = nextUint32(stream) >>> 6;
   return (high * 0x4000000 + low) / 0x20000000000000;
 }
 
-/** The next standard normal number, by Marsaglia's polar method without the second number of a pair. */
+/** Draws a standard normal number by Marsaglia's polar method. The second number of each pair is discarded. */
 export function nextNormal(stream: RandomStream): number {
   for (;;) {
     const u = 2 * nextUnit(stream) - 1;
@@ -125,7 +129,7 @@ export function nextNormal(stream: RandomStream): number {
   }
 }
 
-/** A random order of 0..count-1 (Fisher-Yates). */
+/** Draws a random permutation of 0..count-1 (Fisher-Yates shuffle). */
 export function permutation(stream: RandomStream, count: number): Uint32Array {
   const order = new Uint32Array(count);
   for (let i = 0; i < count; i++) order[i] = i;

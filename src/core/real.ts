@@ -1,17 +1,20 @@
 /**
  * Correctly rounded `pow` and `cos`. `Math.pow` and `Math.cos` may be off by a unit in the last place, which can change
- * the number of pruned blocks. Here results are computed in fixed point, in units of 2^-256, and rounded once.
+ * the number of pruned blocks. Here, results are computed in fixed point, in units of 2^-256, and rounded once.
  */
 import { checkNumber, mismatch } from "./checks.ts";
 
 const ONE: bigint = 1n << 256n;
 
-/** A double as a number in fixed point. */
+/** Converts a double to fixed point. */
 function fixed(value: number): bigint {
   return BigInt(Math.round(value * 2 ** 256));
 }
 
-/** The nearest double. The last 64 bits may be wrong. They are rounded away first, so that exact results stay exact. */
+/**
+ * Converts fixed point to the nearest double. The last 64 bits may be wrong, so they are rounded away first; exact
+ * results stay exact.
+ */
 function rounded(value: bigint): number {
   return Number((value + (1n << 63n)) >> 64n) / 2 ** 192;
 }
@@ -20,7 +23,7 @@ function times(a: bigint, b: bigint): bigint {
   return (a * b) >> 256n;
 }
 
-// The sums start at the last significant term of a series, as in 1 + x (1/2 + x (1/3 + ...)).
+// The series are summed by Horner's rule from their last significant term, as in 1 + x (1/2 + x (1/3 + ...)).
 
 /** The inverse hyperbolic tangent of a number from 0 to 1/3. */
 function artanh(x: bigint): bigint {
@@ -37,7 +40,7 @@ function exp(x: bigint): bigint {
   return sum;
 }
 
-/** The natural logarithm of s 2^n with s from 1 to 2: 2 artanh((s - 1) / (s + 1)) + n ln 2. */
+/** The natural logarithm of `value` = s 2^n with 1 <= s < 2: 2 artanh((s - 1) / (s + 1)) + n ln 2. */
 function log(value: number, ln2: bigint): bigint {
   let significand = value;
   let n = 0n;
@@ -47,7 +50,10 @@ function log(value: number, ln2: bigint): bigint {
   return 2n * artanh(((s - ONE) * ONE) / (s + ONE)) + n * ln2;
 }
 
-/** `base` ** `exponent`. @throws RangeError for a negative base, or a result that is not from 1e-290 to 1e290 */
+/**
+ * `base` to the power `exponent`.
+ * @throws RangeError for a negative base, or if a positive base gives a result outside 1e-290 to 1e290
+ */
 export function pow(base: number, exponent: number): number {
   checkNumber("base", base, 0);
   checkNumber("exponent", exponent);
@@ -64,7 +70,10 @@ export function pow(base: number, exponent: number): number {
   return rounded(exp(power - n * ln2)) * 2 ** Number(n);
 }
 
-/** The cosine. The angle is divided by 1024 and then doubled ten times. @throws RangeError beyond 1000 radians */
+/**
+ * The cosine of an angle in radians: a series for 1/1024 of the angle, then ten angle doublings.
+ * @throws RangeError if the angle is below -1000 or above 1000
+ */
 export function cos(angle: number): number {
   checkNumber("angle", angle, -1000, 1000);
   const part = fixed(angle / 1024);
