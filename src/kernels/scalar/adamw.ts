@@ -1,6 +1,6 @@
 import type { AdamWConstants, Kernels } from "../table.ts";
 
-/** Updates the moments of element i. */
+/** Updates the first and second moment, m[i] and v[i], of element i. */
 function updateMoments(
   g: Float32Array,
   m: Float32Array,

@@ -1,7 +1,7 @@
 import { philoxInto } from "../../core/random.ts";
 import { DROPOUT_GROUP, type DropoutKey, type Kernels } from "../table.ts";
 
-/** Writes the 16-bit draws of a group of positions to `draws`. */
+/** Writes the 16-bit random numbers for a group of 32 positions to `draws`. */
 function drawGroup(
   group: number,
   { seedLow, seedHigh, step, operation }: DropoutKey,

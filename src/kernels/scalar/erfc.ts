@@ -3,7 +3,7 @@
  * from FreeBSD's msun (s_erf.c, Sun Microsystems 1993, freely usable with this notice).
  */
 
-/** p[0] + p[1] x + p[2] x^2 + ... */
+/** Evaluates coefficients[0] + coefficients[1] x + coefficients[2] x^2 + ... by Horner's rule. */
 function polynomial(coefficients: readonly number[], x: number): number {
   let sum = 0;
   for (let i = coefficients.length - 1; i >= 0; i--) sum = sum * x + coefficients[i];
@@ -31,8 +31,8 @@ const NEAR_ONE_Q = [
   1.363708391202905e-2, 1.1984499846799107e-2,
 ];
 
-// |x| >= 1.25: erfc(|x|) = exp(-x^2 - 0.5625 + P(1/x^2) / Q(1/x^2)) / |x|, with one pair P, Q up to TAIL_START and
-// another from there on.
+// |x| >= 1.25: erfc(|x|) = exp(-x^2 - 0.5625 + P(1/x^2) / Q(1/x^2)) / |x|, with SHOULDER_P and SHOULDER_Q below
+// TAIL_START, and TAIL_P and TAIL_Q from there on.
 const TAIL_START = 1 / 0.35;
 const SHOULDER_P = [
   -9.864944034847148e-3, -6.938585727071818e-1, -1.0558626225323291e1, -6.2375332450326006e1,
@@ -58,12 +58,12 @@ function erfcTail(x: number): number {
     x < TAIL_START
       ? polynomial(SHOULDER_P, s) / polynomial(SHOULDER_Q, s)
       : polynomial(TAIL_P, s) / polynomial(TAIL_Q, s);
-  // exp(-x^2) = exp(-z^2) exp((z - x)(z + x)) with a float32 z near x, whose square is exact in a double.
+  // exp(-x^2) = exp(-z^2) exp((z - x)(z + x)) with z = x rounded to float32, whose square is exact in a double.
   const z = Math.fround(x);
   return (Math.exp(-z * z - 0.5625) * Math.exp((z - x) * (z + x) + ratio)) / x;
 }
 
-/** 1 - erf(x), with a small relative error also for large x. NaN for NaN. */
+/** erfc(x) = 1 - erf(x), with a small relative error even for large x. Returns NaN for NaN. */
 export function erfc(x: number): number {
   const size = Math.abs(x);
   if (size < 0.84375) {

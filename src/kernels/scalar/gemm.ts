@@ -1,6 +1,6 @@
 import type { Kernels } from "../table.ts";
 
-/** Every entry of C is a dot product in double precision. */
+/** Computes every entry of C as a dot product in double precision. */
 export const gemm: Kernels["gemm"] = (
   form,
   m,

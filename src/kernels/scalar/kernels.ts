@@ -1,6 +1,6 @@
 /**
- * The operations as plain loops: the specification of the WASM kernels, and the kernels if WASM is not available. Sums
- * and transcendental functions are in double precision and rounded to float32 when they are stored.
+ * The operations as plain loops. They specify what the WASM kernels compute, and replace them if WASM is not available.
+ * Sums and transcendental functions are computed in double precision and rounded to float32 when they are stored.
  */
 import type { Kernels } from "../table.ts";
 import * as activations from "./activations.ts";
@@ -13,7 +13,7 @@ import { gemm } from "./gemm.ts";
 import * as layerNorm from "./layer-norm.ts";
 import * as softmax from "./softmax.ts";
 
-/** The scalar kernels. The modules that are spread here export only operations. */
+/** The table of scalar kernels. The modules that are spread here export nothing but operations. */
 export const scalarKernels: Kernels = Object.freeze({
   variant: "scalar",
   independently: (body: () => void): void => body(),

@@ -42,7 +42,7 @@ export const layerNormBackward: Kernels["layerNormBackward"] = (
   rows,
   columns,
 ): void => {
-  // Before dx is written, because it may alias dy.
+  // dGamma and dBeta are computed before dx is written, because dx may alias dy.
   for (let c = 0; c < columns; c++) {
     let gammaSum = 0;
     let betaSum = 0;

@@ -11,7 +11,8 @@ export const attentionSoftmaxForward: Kernels["attentionSoftmaxForward"] = (
   columns,
 ): void => {
   let start = offset;
-  // Rounded to float32, score - 3.4028235e38 is -3.4028235e38. A row of hidden keys is then uniform, as in transformers.
+  // In float32, score - 3.4028235e38 rounds to -3.4028235e38. If all keys of a row are hidden, its probabilities are
+  // therefore uniform, as in transformers.
   const logit = (c: number): number =>
     Math.fround(scores[start + c] * scale + keyBias[biasOffset + c]);
   for (; start < offset + rows * columns; start += columns)
@@ -30,7 +31,10 @@ export const softmaxRows: Kernels["softmaxRows"] = (
   for (; start < rows * columns; start += columns) softmaxRow(logit, probabilities, start, columns);
 };
 
-/** out[start + c] = exp(logit(c)) / sum of exp(logit). `logit(c)` may read out[start + c], which is written last. */
+/**
+ * out[start + c] = exp(logit(c)) / the sum of exp(logit) over the row. `logit(c)` may read out[start + c], which is
+ * written after the last call of `logit(c)`.
+ */
 function softmaxRow(
   logit: (column: number) => number,
   out: Float32Array,
