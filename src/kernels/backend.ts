@@ -1,4 +1,7 @@
-/** Creates kernels of a variant that the engine and the page's policy allow, and their memory. */
+/**
+ * Creates backends: kernels of a variant that the engine and the page's content security policy allow, and their
+ * memory.
+ */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import { scalarKernels } from "./scalar/kernels.ts";
 import { addressesIn, type KernelModule } from "./simd/calls.ts";
@@ -10,7 +13,7 @@ import type { Kernels, KernelVariant } from "./table.ts";
 import type { WasmVariant } from "./wasm/emitter.ts";
 import { MODULES, SHARING_FLAG } from "./wasm/modules.generated.ts";
 
-/** Kernels and their memory. */
+/** Kernels, and the memory on which they work. */
 export interface Backend {
   readonly kernels: Kernels;
   readonly memory: Memory;
@@ -18,30 +21,39 @@ export interface Backend {
 
 /** Options of {@link createBackend}. */
 export interface BackendOptions {
-  /** `auto`: the fastest variant that the engine and the page's policy allow. Default `auto`. */
+  /**
+   * The kernel variant; `auto` is the fastest that the engine and the page's content security policy allow. Default
+   * `auto`.
+   */
   readonly variant?: KernelVariant | "auto";
 }
 
 /** Options of {@link createThreadedBackend}. */
 export interface ThreadedBackendOptions extends BackendOptions {
-  /** Number of threads, including the calling one. */
+  /** The number of threads, including the calling thread. */
   readonly threads: number;
   readonly startThread: StartThread;
 }
 
 /** A backend whose kernels run on several threads. */
 export interface ThreadedBackend extends Backend {
-  /** Number of threads; 1 if memory cannot be shared. */
+  /** The number of threads, including the calling thread; 1 if memory cannot be shared. */
   readonly threads: number;
-  /** Ends the other threads. The backend must not be used afterwards. */
+  /** Stops the other threads. The backend must not be used afterwards. */
   stop(): void;
 }
 
-/** The variants of `auto`, the fastest first. `revectorized` needs a flag of V8 that a module cannot detect. */
+/**
+ * The variants that `auto` tries, fastest first. `revectorized` is not among them, because it needs a flag of V8 that a
+ * module cannot detect.
+ */
 const VARIANTS: readonly KernelVariant[] = ["fma", "simd", "scalar"];
 
 const INITIAL_PAGES = 16;
-/** Maxima to try for a shared memory. An engine may reserve the whole maximum, which can fail. */
+/**
+ * The maximum sizes to try for a shared memory, in pages. An engine may reserve the whole maximum at once, which can
+ * fail.
+ */
 const SHARED_PAGES = [MAXIMUM_PAGES, 32768, 16384, 4096];
 export const MOST_THREADS = 256;
 
@@ -73,10 +85,10 @@ export function createBackend(options: BackendOptions = {}): Backend {
 
 /**
  * Creates a backend whose kernels run on several threads; see {@link startWebThread}. Results have the same bytes for
- * any number of threads. It has one thread if memory cannot be shared: with scalar kernels, or in a page that is not
- * cross-origin isolated.
+ * any number of threads. The backend has one thread if memory cannot be shared: with scalar kernels, or in a page that
+ * is not cross-origin isolated.
  *
- * @throws RangeError if the variant is not available or `threads` is out of range; any rejection of `startThread`
+ * @throws RangeError if the variant is not available or `threads` is out of range; the error if `startThread` rejects
  */
 export async function createThreadedBackend(
   options: ThreadedBackendOptions,
@@ -95,7 +107,7 @@ export async function createThreadedBackend(
   return Object.freeze({ ...backend, threads, stop: pool.stop });
 }
 
-/** The available variants of `auto`, the fastest first. */
+/** The variants among which `auto` can choose here, fastest first. */
 export function availableVariants(): readonly KernelVariant[] {
   return VARIANTS.filter(isAvailable);
 }
@@ -117,7 +129,10 @@ function isAvailable(variant: KernelVariant): boolean {
 
 const compiled = new Map<string, WebAssembly.Module>();
 
-/** Compiles the module of a variant, once. @throws RangeError with the reason if it is not available */
+/**
+ * Compiles the module of a variant, unless that was done before.
+ * @throws RangeError with the reason if the variant is not available
+ */
 function compile(variant: WasmVariant, sharing: "own" | "shared"): WebAssembly.Module {
   const key = `${variant} ${sharing}`;
   const known = compiled.get(key);
@@ -141,7 +156,7 @@ function unavailable(variant: WasmVariant, reason: string, cause?: unknown): Ran
   return new RangeError(message, { cause });
 }
 
-/** A shared memory with the largest possible maximum; undefined if memory cannot be shared. */
+/** Creates a shared memory with the largest possible maximum size. Returns undefined if memory cannot be shared. */
 function sharedMemory(): WebAssembly.Memory | undefined {
   if (typeof SharedArrayBuffer === "undefined") return undefined;
   for (const maximum of SHARED_PAGES) {
@@ -154,7 +169,7 @@ function sharedMemory(): WebAssembly.Memory | undefined {
   return undefined;
 }
 
-/** Instantiates a module and creates its allocator. */
+/** Instantiates a module and creates the allocator for its memory. */
 function instantiate(module: WebAssembly.Module, linear: WebAssembly.Memory) {
   const { exports } = new WebAssembly.Instance(module, { env: { memory: linear } });
   const { heapBase } = exports as unknown as { readonly heapBase: WebAssembly.Global };
@@ -182,7 +197,7 @@ function backendOf(
 
 const modules = new WeakMap<Kernels, KernelModule>();
 
-/** The module of a backend; undefined for scalar kernels. */
+/** The WASM module of a backend, or undefined for scalar kernels. */
 export function moduleOf({ kernels }: Backend): KernelModule | undefined {
   return modules.get(kernels);
 }

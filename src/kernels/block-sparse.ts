@@ -1,76 +1,87 @@
-/** Products with a weight whose pruned blocks are skipped. A part of `table.ts`, with the same conventions. */
+/**
+ * Kernels for products with a weight whose pruned blocks are skipped. They are a part of the table in `table.ts` and
+ * follow its conventions.
+ */
 import type { WasmVariant } from "./wasm/emitter.ts";
 
-/** Outputs of a block of the pattern 4x1. Products with gradients require it. */
+/** The number of outputs in a 4x1 block, the only block height for which gradients are implemented. */
 export const BLOCK_OUTPUTS = 4;
-/** Tokens of a shard. Weight gradients are summed by shards, so that they do not depend on the number of threads. */
+/**
+ * The number of tokens in a shard. Weight gradients are summed shard by shard, so that they do not depend on the number
+ * of threads.
+ */
 export const SHARD_TOKENS = 256;
-/** Tokens and outputs that the WASM kernel of weight gradients transposes at a time. */
+/** The numbers of tokens and outputs that the WASM kernel for weight gradients transposes at a time. */
 export const TILE_TOKENS = 128;
 export const TILE_OUTPUTS = 32;
 
-/** Floats for the lanes of the sums of a block, before they are added. */
+/** The number of floats in the vector sums of a block, before their lanes are added up: 8 for each output. */
 const LANES_TO_ADD = 8 * BLOCK_OUTPUTS;
 
-/** Possible heights of a block in {@link BlockSparseKernels.blockSparseForward}. */
+/** The block heights (outputs per block) that {@link BlockSparseKernels.blockSparseForward} accepts. */
 export const BLOCK_HEIGHTS = [1, 2, 4, 8, 16] as const;
 export type BlockHeight = (typeof BLOCK_HEIGHTS)[number];
 
-/** Outputs whose sums a WASM kernel collects before it writes them: a cache line. */
+/** The number of outputs whose sums a WASM kernel collects before it writes them: a cache line of floats. */
 export const GATHERED_OUTPUTS = 16;
 
-/** Tokens of a variant's tile: more for low blocks, which need few registers, and if the engine joins vectors. */
+/**
+ * The number of tokens that a kernel variant processes together, in a tile. Blocks of 1 or 2 outputs need few
+ * registers, so their tiles have more tokens; `revectorized` doubles the number.
+ */
 export function tokensTogether(variant: WasmVariant, height: BlockHeight): number {
   const tokens = height < BLOCK_OUTPUTS ? 16 : 8;
   return variant === "revectorized" ? 2 * tokens : tokens;
 }
 
-/** The most tokens of any variant's tile. */
+/** The maximum number of tokens in a tile, over all variants. */
 export function tileTokens(height: BlockHeight): number {
   return tokensTogether("revectorized", height);
 }
 
-/** Floats of working space that a product or an input gradient needs. */
+/** The size of the working space, in floats, for a forward product or an input gradient. */
 export function workingSpace(height: BlockHeight, inputs: number): number {
   return tileTokens(height) * (inputs + GATHERED_OUTPUTS);
 }
 
-/** The number of shards of a weight gradient. */
+/** The number of shards into which the tokens of a weight gradient are divided. */
 export function shardsOf(tokens: number): number {
   return Math.ceil(tokens / SHARD_TOKENS);
 }
 
-/** Floats of working space that a weight gradient needs. */
+/** The size of the working space, in floats, for a weight gradient. */
 export function weightGradientSpace(inputs: number): number {
   return TILE_TOKENS * (inputs + TILE_OUTPUTS) + LANES_TO_ADD;
 }
 
 /** The kept blocks of a weight [outputs, inputs], ordered by block row, then by input. */
 export interface BlockSparseMatrix {
-  /** A multiple of `height`. */
+  /** The number of outputs, a multiple of `height`. */
   readonly outputs: number;
   readonly inputs: number;
-  /** Outputs of a block: 4 for all operations except `blockSparseForward`. */
+  /** The number of outputs in a block. All operations except `blockSparseForward` require 4. */
   readonly height: BlockHeight;
-  /** The index of the first block of each block row, then the number of blocks. Length: outputs / height + 1. */
+  /** For each block row the index of its first block, then the total number of blocks. Length: outputs / height + 1. */
   readonly starts: Int32Array;
-  /** The input of each block. */
+  /** For each block the index of its input. */
   readonly columns: Int32Array;
-  /** The weights of each block: [blocks, height]. */
+  /** The weights in the blocks, [blocks, height]. */
   readonly values: Float32Array;
 }
 
 /**
- * The operations. The order of additions does not depend on the range of tokens, from `first` to below `end`, so work
- * may be divided by tokens if each part has its own working space.
+ * Operations with block-sparse weights. A range of tokens is given as `first` (inclusive) and `end` (exclusive). The
+ * order of additions does not depend on the range, so threads may share the tokens if each thread has its own working
+ * space.
  */
 export interface BlockSparseKernels {
-  /** matrix.values = the kept blocks of a dense weight [outputs, inputs]. */
+  /** Copies the kept blocks of a dense weight [outputs, inputs] to `matrix.values`. */
   blockSparseGather(weight: Float32Array, matrix: BlockSparseMatrix): void;
 
   /**
-   * y[t] = W x[t] + bias (or null) for a range of tokens; x is [tokens, inputs], y [tokens, outputs]. Products are
-   * added in the order of the blocks. `tile` has `workingSpace(height, inputs)` floats.
+   * y[t] = W x[t] + bias for each token t of a range; without a bias (null), y[t] = W x[t]. x is [tokens, inputs], y
+   * [tokens, outputs]. Products are added in the order of the blocks. `tile` is working space of
+   * `workingSpace(height, inputs)` floats.
    */
   blockSparseForward(
     x: Float32Array,
@@ -83,8 +94,8 @@ export interface BlockSparseKernels {
   ): void;
 
   /**
-   * dx[t] = W^T dy[t], or with `accumulate` dx[t] += W^T dy[t], for a range of tokens. Products are added in the order
-   * of the outputs. `tile` has `workingSpace(4, inputs)` floats.
+   * dx[t] = W^T dy[t], or with `accumulate` dx[t] += W^T dy[t], for each token t of a range. Products are added in the
+   * order of the outputs. `tile` is working space of `workingSpace(4, inputs)` floats.
    */
   blockSparseInputGradient(
     dy: Float32Array,
@@ -97,8 +108,8 @@ export interface BlockSparseKernels {
   ): void;
 
   /**
-   * sums [shards, blocks, 4] = dy^T x at the kept blocks, for each shard of {@link SHARD_TOKENS} tokens (the last may
-   * have fewer). `tile` has `weightGradientSpace(inputs)` floats.
+   * sums[s] = dy^T x at the kept blocks, summed over the {@link SHARD_TOKENS} tokens of shard s (the last shard may
+   * have fewer). `sums` is [shards, blocks, 4]. `tile` is working space of `weightGradientSpace(inputs)` floats.
    */
   blockSparseWeightSums(
     dy: Float32Array,
@@ -109,7 +120,7 @@ export interface BlockSparseKernels {
     tile: Float32Array,
   ): void;
 
-  /** dW [outputs, inputs] += sums [shards, blocks, 4], shard by shard. */
+  /** Adds `sums` [shards, blocks, 4] to the kept blocks of `dWeight` [outputs, inputs], shard by shard. */
   blockSparseAddSums(
     sums: Float32Array,
     shards: number,

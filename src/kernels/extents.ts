@@ -1,4 +1,4 @@
-/** Checks that every id is in [0, rows). @throws RangeError */
+/** Checks that every id is in [0, rows). @throws RangeError if an id is not */
 export function checkIds(ids: Int32Array, rows: number): void {
   for (let r = 0; r < ids.length; r++) {
     if (ids[r] < 0 || ids[r] >= rows)

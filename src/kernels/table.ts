@@ -1,33 +1,45 @@
 /**
  * The table of operations that every kernel variant implements. Arrays are row-major; sizes are in elements. The WASM
- * variants throw a RangeError for an array that is too short or not a view of the backend's memory. Scalar kernels
+ * variants throw a RangeError for an array that is too short or is not a view of the backend's memory. Scalar kernels
  * accept any array. Outputs may not alias inputs unless a comment allows it.
  */
 import type { BlockSparseKernels } from "./block-sparse.ts";
 
 /**
- * The implementation: plain loops, WASM SIMD, or WASM SIMD with fused multiply-add (relaxed SIMD). `revectorized` is a
- * form of `fma` for V8 with a flag, under which the engine joins pairs of vectors. Without the flag it is slower. Only
- * weight gradients of sparse products are rounded differently.
+ * How the kernels are implemented: as plain loops (`scalar`), with WASM SIMD (`simd`), or with WASM SIMD and fused
+ * multiply-add from relaxed SIMD (`fma`). `revectorized` is a form of `fma` for V8 with a flag that makes the engine
+ * join pairs of vectors; without the flag it is slower than `fma`. The two round only the weight gradients of sparse
+ * products differently.
  */
 export type KernelVariant = "scalar" | "simd" | "fma" | "revectorized";
 
-/** The form of a product C [m, n]: `nn` A[m, k] B[k, n], `nt` A[m, k] B[n, k]^T, `tn` A[k, m]^T B[k, n]. */
+/**
+ * Which factors of a product C [m, n] are transposed: `nn` is A[m, k] B[k, n], `nt` is A[m, k] B[n, k]^T, and `tn` is
+ * A[k, m]^T B[k, n].
+ */
 export type ProductForm = "nn" | "nt" | "tn";
 
-/** Positions that share four Philox blocks in dropout: 4 blocks x 4 words x 2 halves. Rows start at multiples of it. */
+/**
+ * The number of consecutive positions whose dropout draws come from the same four Philox blocks: 4 blocks x 4 words x 2
+ * halves. Every row starts at a multiple of this number.
+ */
 export const DROPOUT_GROUP = 32;
 
-/** The key of the random numbers of a dropout operation, and the part of their counter that all examples share. */
+/**
+ * The Philox key for a dropout operation, and the words of the counter (`step`, `operation`) that all examples share.
+ */
 export interface DropoutKey {
-  /** The low and high 32 bits of the seed. */
+  /** The low and high 32 bits of the seed, which are the key. */
   readonly seedLow: number;
   readonly seedHigh: number;
   readonly step: number;
   readonly operation: number;
 }
 
-/** Constants of an AdamW update. c1 and c2 are the bias corrections 1 - beta1^t and 1 - beta2^t. */
+/**
+ * The constants of an AdamW update. In update t, counted from 1, the bias corrections are c1 = 1 - beta1^t and c2 = 1 -
+ * beta2^t.
+ */
 export interface AdamWConstants {
   readonly learningRate: number;
   readonly beta1: number;
@@ -36,11 +48,11 @@ export interface AdamWConstants {
   readonly weightDecay: number;
   readonly c1: number;
   readonly c2: number;
-  /** Whether to set g to zero after the update. Default false. */
+  /** Whether to set the gradient g to zero after the update. Default false. */
   readonly clearGradient?: boolean;
 }
 
-/** Updates p, m and v in place from g. */
+/** Updates the parameters p and their moments m and v in place from the gradient g. */
 export type AdamWUpdate = (
   p: Float32Array,
   g: Float32Array,
@@ -49,7 +61,7 @@ export type AdamWUpdate = (
   constants: AdamWConstants,
 ) => void;
 
-/** All operations. */
+/** The table of all operations. */
 export interface Kernels
   extends GroupKernels,
     ProductKernels,
@@ -59,21 +71,25 @@ export interface Kernels
   readonly variant: KernelVariant;
 }
 
-/** Groups of independent operations, which threads share. */
+/** Functions that group independent operations, so that threads can share them. */
 export interface GroupKernels {
   /**
-   * Runs `body`, whose operations must be independent: several threads may run them in any order and at the same time.
-   * All end before this returns. Operations with a result run immediately. `layerNormBackward` may not alias dx and dy.
+   * Runs `body`, whose operations must be independent of each other: several threads may run them in any order and at
+   * the same time. All of them have finished when this function returns. Operations that return a value run
+   * immediately. In a group, dx and dy of `layerNormBackward` may not alias.
    */
   independently(body: () => void): void;
-  /** Starts a group as {@link independently} does, without a closure. The caller must call {@link closeGroup}. */
+  /** Opens a group as {@link independently} does, but without a closure. The caller must call {@link closeGroup}. */
   openGroup(): void;
-  /** Ends a group and runs its deferred operations. */
+  /** Closes the group and runs its deferred operations. */
   closeGroup(): void;
 }
 
 export interface ProductKernels {
-  /** C = op(A) op(B), or with `accumulate` C += op(A) op(B). Offsets and row strides are in elements. */
+  /**
+   * C = op(A) op(B), or with `accumulate` C += op(A) op(B). `form` tells whether op transposes A or B. Offsets and row
+   * strides are in elements.
+   */
   gemm(
     form: ProductForm,
     m: number,
@@ -95,10 +111,10 @@ export interface ProductKernels {
 export interface ElementwiseKernels {
   /** y[r, c] += bias[c], in place. */
   addBias(y: Float32Array, bias: Float32Array, rows: number, columns: number): void;
-  /** out[c] += sum over r of x[r, c]. */
+  /** out[c] += the sum of x[r, c] over all rows r. */
   addColumnSums(x: Float32Array, out: Float32Array, rows: number, columns: number): void;
 
-  /** y[i] = value. */
+  /** y[i] = value for all i. */
   fill(y: Float32Array, value: number): void;
   /** y = a + b; y may alias a or b. */
   add(a: Float32Array, b: Float32Array, y: Float32Array): void;
@@ -111,7 +127,7 @@ export interface ElementwiseKernels {
 
   /** y = x Phi(x), the exact (erf) GELU, with an absolute error below 2e-7 max(1, |x|). */
   geluForward(x: Float32Array, y: Float32Array): void;
-  /** dx = dy * d gelu(x); dx may alias dy. */
+  /** dx = dy * gelu'(x); dx may alias dy. */
   geluBackward(x: Float32Array, dy: Float32Array, dx: Float32Array): void;
   /** y = tanh(x). */
   tanhForward(x: Float32Array, y: Float32Array): void;
@@ -122,7 +138,10 @@ export interface ElementwiseKernels {
   /** dx = y > 0 ? dy : 0; dx may alias dy. */
   reluBackward(y: Float32Array, dy: Float32Array, dx: Float32Array): void;
 
-  /** probabilities = softmax(logits * scale) by row, for few columns (classes). The two may alias. */
+  /**
+   * probabilities = softmax(logits * scale) for each row, which should have few columns (classes). `probabilities` may
+   * alias `logits`.
+   */
   softmaxRows(
     logits: Float32Array,
     scale: number,
@@ -130,26 +149,33 @@ export interface ElementwiseKernels {
     rows: number,
     columns: number,
   ): void;
-  /** The sum of (a - b)^2 in a fixed order, with a relative error below 1e-6. */
+  /** Returns the sum of (a - b)^2, added in a fixed order, with a relative error below 1e-6. */
   sumSquaredDifference(a: Float32Array, b: Float32Array): number;
   /** da += scale * (a - b). */
   addScaledDifference(a: Float32Array, b: Float32Array, scale: number, da: Float32Array): void;
 
   /**
-   * torch.optim.AdamW: p *= 1 - lr * wd; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
+   * The update of torch.optim.AdamW: p *= 1 - lr * wd; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
    * p -= (lr / c1) * m / (sqrt(v) / sqrt(c2) + eps).
    */
   readonly adamwTorch: AdamWUpdate;
-  /** transformers.AdamW: m and v as for torch; p -= (lr * sqrt(c2) / c1) * m / (sqrt(v) + eps); p -= lr * wd * p. */
+  /**
+   * The update of transformers.AdamW: m and v as in `adamwTorch`; p -= (lr * sqrt(c2) / c1) * m / (sqrt(v) + eps);
+   * p -= lr * wd * p.
+   */
   readonly adamwTransformers: AdamWUpdate;
 }
 
-/** Operations on rows: attention, layer normalisation, dropout, embeddings, columns. */
+/**
+ * Operations on the rows of matrices: attention softmax, layer normalisation, dropout, embedding lookup, and gathering
+ * and scattering of columns.
+ */
 export interface RowKernels {
   /**
-   * probabilities = softmax(scores * scale + keyBias) by row, for one example. Its scores and probabilities
-   * [rows, columns] start at `offset` and may alias. The bias of its keys [columns] starts at `biasOffset`: 0, or
-   * -3.4028235e38 for a hidden key. Hidden keys after the last visible key do not change the other probabilities.
+   * probabilities = softmax(scores * scale + keyBias) for each row of one example. The scores and probabilities of the
+   * example, [rows, columns], start at `offset` and may alias. The biases of its keys, [columns], start at
+   * `biasOffset`; a bias is 0, or -3.4028235e38 for a hidden key. Additional hidden keys after the last visible key do
+   * not change the other probabilities.
    */
   attentionSoftmaxForward(
     scores: Float32Array,
@@ -161,7 +187,10 @@ export interface RowKernels {
     rows: number,
     columns: number,
   ): void;
-  /** dScores = scale * p * (dP - sum(p * dP)) by row, for one example, from `offset` on. dScores may alias dP. */
+  /**
+   * dScores = scale * p * (dP - sum(p * dP)) for each row of one example, with its probabilities p and their gradient
+   * dP. The example starts at `offset` in all three arrays. dScores may alias dProbabilities.
+   */
   attentionSoftmaxBackward(
     probabilities: Float32Array,
     dProbabilities: Float32Array,
@@ -174,7 +203,7 @@ export interface RowKernels {
 
   /**
    * y = gamma * xhat + beta with xhat = (s - mean(s)) * rstd, rstd = 1 / sqrt(var(s) + epsilon) and s = x + residual,
-   * or s = x. The backward pass needs xhat [rows, columns] and rstd [rows]. xhat may alias x.
+   * or s = x if the residual is null. The backward pass needs xhat [rows, columns] and rstd [rows]. xhat may alias x.
    */
   layerNormForward(
     x: Float32Array,
@@ -188,7 +217,10 @@ export interface RowKernels {
     rows: number,
     columns: number,
   ): void;
-  /** dx = the gradient of s, and so of x and residual. Adds to dGamma and dBeta. dx may alias dy. */
+  /**
+   * Computes dx, the gradient of s in {@link layerNormForward} and so of both x and residual, and adds to dGamma and
+   * dBeta. dx may alias dy.
+   */
   layerNormBackward(
     dy: Float32Array,
     xhat: Float32Array,
@@ -202,10 +234,11 @@ export interface RowKernels {
   ): void;
 
   /**
-   * Inverted dropout of one example: y = x * keep / (1 - rate). y may alias x. The backward pass is the same on dy. Row
-   * r uses the positions from firstPosition + r * positionStride on; both are multiples of 32. The draw of position
-   * 32 s + e (0 <= e < 32) is half e >> 4 (0 = low) of word (e >> 2) & 3 of the Philox4x32-10 block with the counter
-   * (4 s + (e & 3), example, operation, step) and the key (seedLow, seedHigh). Kept if draw >= round(rate * 65536).
+   * Inverted dropout for one example: y = x / (1 - rate) for kept elements, else 0. y may alias x. The backward pass is
+   * the same operation on dy. Row r uses the positions from firstPosition + r * positionStride on; both numbers are
+   * multiples of 32. Position 32 s + e (0 <= e < 32) draws 16 bits: half e >> 4 (0 is the low half) of word (e >> 2) &
+   * 3 of the Philox4x32-10 block for the counter (4 s + (e & 3), example, operation, step) and the key (seedLow,
+   * seedHigh). An element is kept if its draw is at least round(rate * 65536).
    */
   dropout(
     x: Float32Array,
@@ -232,7 +265,7 @@ export interface RowKernels {
     accumulate: boolean,
   ): void;
   /**
-   * dTable[ids[r]] += dy[r], in order of r.
+   * dTable[ids[r]] += dy[r], in ascending order of r.
    * @throws RangeError for an id outside the table, before anything is written
    */
   scatterAddRows(dy: Float32Array, ids: Int32Array, dTable: Float32Array, width: number): void;
@@ -249,7 +282,7 @@ export interface RowKernels {
     width: number,
   ): void;
   /**
-   * y[r, columns[j]] = x[r, j], without other changes to y; x is [rows, columns.length], y [rows, width].
+   * y[r, columns[j]] = x[r, j]; other elements of y do not change. x is [rows, columns.length], y [rows, width].
    * @throws RangeError for a column outside y, before anything is written
    */
   scatterColumns(
