@@ -1,4 +1,4 @@
-/** The products with block-sparse weights on WASM. They check arrays and divide work among threads. */
+/** Products with block-sparse weights on WASM. These functions check the arrays and divide the work among threads. */
 import {
   BLOCK_HEIGHTS,
   BLOCK_OUTPUTS,
@@ -16,12 +16,12 @@ import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
 import type { Wasm } from "./calls.ts";
 import { partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
 
-/** The minimum number of multiplications in a part. */
+/** The minimum number of multiplications in a part of an operation. */
 const LEAST_WORK = 1 << 20;
-/** The minimum number of blocks in a part when sums are added to a gradient. */
+/** The minimum number of blocks in a part when `blockSparseAddSums` adds sums to a gradient. */
 const LEAST_ADDED = 1 << 11;
 
-/** The kernels. They throw a RangeError for an array that is too short and for an invalid range. */
+/** Creates the kernels. They throw a RangeError for an array that is too short and for an invalid range of tokens. */
 export function blockSparseKernels(wasm: Wasm, scheduler: Scheduler): BlockSparseKernels {
   return {
     blockSparseGather: gather(wasm),
@@ -32,7 +32,7 @@ export function blockSparseKernels(wasm: Wasm, scheduler: Scheduler): BlockSpars
   };
 }
 
-/** The counts and addresses of a matrix, for the functions of the module. */
+/** A block-sparse matrix as the module's functions take it: counts, and the addresses of its arrays. */
 interface Blocks {
   readonly rows: number;
   readonly blocks: number;
@@ -51,20 +51,20 @@ function blocksOf({ at }: Wasm, matrix: BlockSparseMatrix): Blocks {
   return { rows, blocks, starts, columns, values };
 }
 
-/** As {@link blocksOf}, for operations that require blocks of four outputs. */
+/** Like {@link blocksOf}, for operations that require blocks of four outputs. @throws RangeError for other blocks */
 function foursOf(wasm: Wasm, matrix: BlockSparseMatrix): Blocks {
   if (matrix.height === BLOCK_OUTPUTS) return blocksOf(wasm, matrix);
   throw new RangeError(`height: expected ${BLOCK_OUTPUTS}, got ${matrix.height}`);
 }
 
-/** Whether a range of tokens is not empty. @throws RangeError if it is invalid */
+/** Returns whether a range of tokens is non-empty. @throws RangeError if the range is invalid */
 function isRange(first: number, end: number): boolean {
   if (first < 0 || end < first)
     throw new RangeError(`tokens: expected a range, got ${first} to ${end}`);
   return first < end;
 }
 
-/** Divides a range into parts, as {@link partLength} describes, and runs them. */
+/** Divides a range into parts, whose length {@link partLength} computes, and calls `run` for each part. */
 function runParts(
   scheduler: Scheduler,
   first: number,
@@ -80,9 +80,10 @@ function runParts(
 }
 
 /**
- * Runs a range of tokens in parts of whole tiles of `tokens`, so that the bytes do not depend on the parts. `weights`
- * is the number of multiplications for a token. A single thread works in the caller's tile. Several threads work in
- * their instances' working space (address 0), if it has room for `tileLength` floats.
+ * Calls `run` for parts of a range of tokens. Each part is a number of whole tiles of `tokens` tokens, so that results
+ * do not depend on the division. `weights` is the number of multiplications for each token. A single thread uses the
+ * caller's tile as working space. If there are several threads, each uses the working space of its module instance
+ * (tile address 0). If that has no room for `tileLength` floats, the range is not divided.
  */
 function runTokens(
   scheduler: Scheduler,
@@ -192,7 +193,7 @@ function weightSums(wasm: Wasm, scheduler: Scheduler): BlockSparseKernels["block
       sum(0, tokens, 0, rows, tileAt);
       return;
     }
-    // With few shards, block rows are divided too. Each part then transposes the tokens of its shard again.
+    // If there are few shards, block rows are divided too. Each part then transposes the tokens of its shard again.
     const ofBlock = BLOCK_OUTPUTS * Math.min(SHARD_TOKENS, tokens);
     const ofRow = (ofBlock * blocks) / Math.max(1, rows);
     const least = Math.ceil(LEAST_WORK / Math.max(1, ofRow));

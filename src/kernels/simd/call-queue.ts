@@ -1,24 +1,24 @@
 /**
- * A queue of calls in shared memory. The calling thread writes a batch, and all threads take calls until none is left.
- * All state changes are atomic, so a thread may join a batch late or miss it.
+ * A queue of kernel calls in shared memory. The calling thread writes a batch of calls, and all threads take calls from
+ * it until none is left. All state changes are atomic, so a thread may join a batch late or miss it.
  */
 
-/** A module's `runCall`, which runs the call at an address. */
+/** A module's exported function `runCall`, which runs the call that is stored at an address. */
 export type RunCall = (address: number) => void;
 
-/** Calls of a batch. If it is full, it runs before the next call is added. */
+/** The maximum number of calls in a batch. A full batch runs before the next call is added. */
 const MOST_CALLS = 1024;
 const MOST_VALUES = 15;
-/** A call is the index of an exported function, then its arguments. */
+/** The number of values in a call: the index of an exported function, then its arguments. */
 const CALL_LENGTH = 1 + MOST_VALUES;
 
-/** Indices of the control words. Each word has its own cache line. */
+/** Indices of the control words, which are 32-bit integers. Each control word has its own cache line. */
 const WORDS = {
   /** The number of calls that no thread has taken. A thread that joins late may make it negative. */
   untaken: 0,
   /** The number of calls that have not finished. */
   unended: 16,
-  /** The number of the batch. Sleeping threads wait for its change. */
+  /** The number of the current batch. Sleeping threads wait until it changes. */
   batch: 32,
   sleepers: 48,
   stopped: 64,
@@ -27,7 +27,7 @@ const WORDS = {
 const CONTROL_WORDS = 96;
 const CONTROL_BYTES = CONTROL_WORDS * 4;
 
-/** The size of a queue in elements of 4 bytes. */
+/** The size of a queue, in elements of 4 bytes. */
 export const QUEUE_LENGTH: number = CONTROL_WORDS + MOST_CALLS * CALL_LENGTH * 2;
 
 /** The number of times that a thread polls before it sleeps. */
@@ -37,7 +37,7 @@ const LONGEST_SLEEP = 1000;
 /** Milliseconds without a finished call after which a thread is assumed dead. */
 const LONGEST_CALL = 60_000;
 
-/** One thread's access to a queue. */
+/** One thread's handle to a queue. */
 export class CallQueue {
   readonly #words: Int32Array;
   readonly #calls: Float64Array;
@@ -45,7 +45,7 @@ export class CallQueue {
   readonly #start: number;
   #length = 0;
 
-  /** Opens a queue in a shared buffer, at a multiple of 8. The bytes of a new queue are zero. */
+  /** Opens the queue at `byteOffset`, a multiple of 8, in a shared buffer. The bytes of a new queue must be zero. */
   constructor(buffer: ArrayBufferLike, byteOffset: number, runCall: RunCall) {
     this.#words = new Int32Array(buffer, byteOffset, CONTROL_WORDS);
     this.#start = byteOffset + CONTROL_BYTES;
@@ -53,7 +53,7 @@ export class CallQueue {
     this.#runCall = runCall;
   }
 
-  /** Adds a call to the current batch. Arguments that the function does not have may be omitted. */
+  /** Adds a call of the exported function number `index` to the current batch. Omitted arguments are 0. */
   push(
     index: number,
     a: number,
@@ -98,7 +98,7 @@ export class CallQueue {
     this.#length = 0;
   }
 
-  /** Runs the batch together with other threads. Returns after the last call. */
+  /** Runs the batch together with the other threads. Returns when all calls have finished. */
   run(): void {
     const count = this.#length;
     if (count === 0) return;
@@ -114,7 +114,7 @@ export class CallQueue {
       throw new Error("kernels: a call failed; its results are not complete");
   }
 
-  /** Runs calls until the queue is stopped. */
+  /** In a worker: runs calls until the queue is stopped. */
   serve(): void {
     const words = this.#words;
     while (Atomics.load(words, WORDS.stopped) === 0) {
@@ -135,7 +135,7 @@ export class CallQueue {
   #takeCalls(): void {
     const words = this.#words;
     while (Atomics.load(words, WORDS.untaken) > 0) {
-      // The thread that decrements from `left` owns that call, even if a new batch has started.
+      // The thread that decrements the counter from `left` owns that call, even if a new batch has started.
       const left = Atomics.sub(words, WORDS.untaken, 1);
       if (left <= 0) return;
       try {

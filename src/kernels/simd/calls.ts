@@ -1,6 +1,7 @@
 /**
- * The functions of a module, and the division of work into parts that threads share. Each operation has its own loop
- * over parts: a step runs thousands of operations, and closures would be most of its allocations.
+ * Access to a module's functions, and the division of work into parts that threads share. Each operation has its own
+ * loop over parts instead of passing a closure to a common loop: a training step runs thousands of operations, and
+ * closures would be most of its allocations.
  */
 import { describe } from "../../core/checks.ts";
 import type { Kernels } from "../table.ts";
@@ -10,7 +11,7 @@ import { partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
 export interface KernelModule {
   readonly exports: WebAssembly.Exports;
   readonly scheduler: Scheduler;
-  /** The address of an array. @throws RangeError if it is not a view of the module's memory */
+  /** Returns the address of an array. @throws RangeError if the array is not a view of the module's memory */
   readonly addressOf: (array: Float32Array | Int32Array) => number;
   /** Whether an array is a view of the module's memory. */
   readonly holds: (array: ArrayBufferView) => boolean;
@@ -34,15 +35,15 @@ type FunctionName =
   | "layerNormResidualForward";
 
 export interface Wasm {
-  /** The functions without a result. In a group, calls may be deferred. */
+  /** The functions that return nothing. In a group, calls may be deferred. */
   readonly run: Readonly<Record<FunctionName, WasmFunction>>;
   readonly sumSquaredDifference: WasmFunction<number>;
-  /** The address of an array of at least `count` elements. @throws RangeError if it is shorter */
+  /** Returns the address of an array. @throws RangeError if the array has fewer than `count` elements */
   readonly at: (name: string, array: Float32Array | Int32Array, count: number) => number;
-  /** Called before and after the parts of an operation. Neither throws. */
+  /** Called before and after the calls for the parts of an operation. */
   readonly openGroup: Scheduler["openGroup"];
   readonly closeGroup: Scheduler["closeGroup"];
-  /** The number of elements, rows or columns in each part of an operation. */
+  /** These functions return the number of elements, rows or columns in each part of an operation. */
   readonly partOfElements: (count: number) => number;
   readonly partOfRows: (rows: number, columns: number) => number;
   readonly partOfColumns: (rows: number, columns: number) => number;
@@ -50,10 +51,10 @@ export interface Wasm {
 
 /** The minimum number of elements in a part. */
 const LEAST_ELEMENTS = 1 << 15;
-/** The elements or columns of a part are a multiple of this: whole cache lines. */
+/** The number of elements or columns in a part is a multiple of this, so that a part consists of whole cache lines. */
 const ELEMENT_STEP = 64;
 
-/** The minimum number of rows or columns in a part, with `elements` each. */
+/** The minimum number of rows or columns in a part, if each row or column has `elements` elements. */
 function leastLines(elements: number, step: number): number {
   return Math.max(step, Math.ceil(LEAST_ELEMENTS / Math.max(1, elements)));
 }

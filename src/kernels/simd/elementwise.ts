@@ -1,9 +1,9 @@
-/** The operations on elements with WASM. `fill` and `softmaxRows` are as fast in JavaScript. */
+/** The elementwise operations on WASM. `fill` and `softmaxRows` are scalar kernels, because JavaScript is as fast. */
 import { scalarKernels } from "../scalar/kernels.ts";
 import type { AdamWConstants, AdamWUpdate, ElementwiseKernels } from "../table.ts";
 import type { Wasm } from "./calls.ts";
 
-/** The kernels. Each throws a RangeError for an array that is too short. */
+/** Creates the kernels. WASM kernels throw a RangeError for an array that is too short. */
 export function elementwiseKernels(wasm: Wasm): ElementwiseKernels {
   return {
     fill: scalarKernels.fill,
@@ -17,7 +17,10 @@ export function elementwiseKernels(wasm: Wasm): ElementwiseKernels {
 
 type ThreeArrays = (a: Float32Array, b: Float32Array, y: Float32Array) => void;
 
-/** An operation on three arrays. The last one gives the length. `labels` are their names in errors. */
+/**
+ * Creates an operation on three arrays. The last array determines the number of elements. `labels` are the names of the
+ * arrays in error messages.
+ */
 function onThree(
   { run, at, partOfElements, openGroup, closeGroup }: Wasm,
   name: "add" | "multiply" | BackwardName,
@@ -67,7 +70,7 @@ function arithmetic(wasm: Wasm) {
     addColumnSums(x, out, rows, columns) {
       const xAt = at("x", x, rows * columns);
       const outAt = at("out", out, columns);
-      // Divided by columns, so that one call sums a whole column.
+      // The work is divided by columns, so that one call sums a whole column.
       const part = wasm.partOfColumns(rows, columns);
       openGroup();
       for (let column = 0; column < columns; column += part) {

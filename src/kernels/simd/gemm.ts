@@ -5,7 +5,7 @@ import { partLength } from "./scheduler.ts";
 
 /** The minimum number of multiplications in a part. */
 const LEAST_WORK = 1 << 21;
-/** The columns or rows of a part are a multiple of these. */
+/** The number of columns or rows in a part is a multiple of these. */
 const COLUMN_STEP = 16;
 const ROW_STEP = 4;
 
@@ -34,8 +34,8 @@ export function gemmKernels(module: KernelModule): ProductKernels {
       const aBytes = aStride * 4;
       const bBytes = bStride * 4;
       const cBytes = cStride * 4;
-      // Each part packs the undivided factor again. A is packed only for `tn`, so a division of columns costs nothing
-      // for the other forms. Entries of C have the same bytes for any division.
+      // Each part packs the undivided factor again. A is packed only for `tn`, so dividing the columns costs nothing
+      // for the other forms. The entries of C have the same bytes for any division.
       if (form === "tn" ? n >= m : n >= 4 * COLUMN_STEP) {
         const toColumn = form === "nt" ? bBytes : 4;
         const part = partLength(scheduler, n, leastOf(COLUMN_STEP, m * k), COLUMN_STEP);
@@ -61,12 +61,12 @@ export function gemmKernels(module: KernelModule): ProductKernels {
   };
 }
 
-/** The minimum number of rows or columns in a part, with `work` multiplications each. */
+/** The minimum number of rows or columns in a part, if each row or column takes `work` multiplications. */
 function leastOf(step: number, work: number): number {
   return Math.max(step, Math.ceil(LEAST_WORK / work));
 }
 
-/** Checks that a matrix lies within its array. @throws RangeError */
+/** Checks that a matrix lies within its array. @throws RangeError if it does not */
 function checkExtent(
   name: string,
   array: Float32Array,

@@ -6,7 +6,7 @@ import { elementwiseKernels } from "./elementwise.ts";
 import { gemmKernels } from "./gemm.ts";
 import { rowKernels } from "./rows.ts";
 
-/** The table of operations of an instantiated module. */
+/** Creates the table of operations for an instantiated module. */
 export function simdKernels(variant: WasmVariant, module: KernelModule): Kernels {
   const wasm = wasmOf(module);
   const { independently, openGroup, closeGroup } = module.scheduler;

@@ -1,4 +1,4 @@
-/** The memory of tensors: the memory of WASM or a plain buffer, with an allocator that reuses freed blocks. */
+/** Memory for tensors: WASM memory or a plain buffer, with an allocator that reuses freed blocks. */
 import { checkInteger } from "../../core/checks.ts";
 
 /** A range of 4-byte elements in a memory. It stays valid when the memory grows. */
@@ -7,25 +7,30 @@ export interface Region {
   readonly length: number;
 }
 
-/** A memory with explicit allocation, aligned to 64 bytes. */
+/** A memory with explicit allocation. Regions are aligned to 64 bytes. */
 export interface Memory {
-  /** A region of `length` zeros. @throws RangeError if the memory cannot grow */
+  /** Allocates a region of `length` elements, all zero. @throws RangeError if the memory cannot grow */
   allocate(length: number): Region;
-  /** As `allocate`, but with arbitrary elements, for a caller that writes all of them. */
+  /** Like `allocate`, but does not clear the elements, for a caller that writes all of them. */
   reserve(length: number): Region;
   /** Frees a region. @throws RangeError if it was freed before or belongs to another memory */
   free(region: Region): void;
-  /** As `free`, for the only holder of the region object: a later allocation may return the same object. */
+  /**
+   * Like `free`, but a later allocation may return the same region object, so only the caller may hold a reference to
+   * it.
+   */
   recycle(region: Region): void;
-  /** A view of the region as floats. It is invalid after the memory has grown: get it again for each use. */
+  /**
+   * Returns a view of the region as 32-bit floats. It is invalid after the memory has grown: get it again for each use.
+   */
   float32(region: Region): Float32Array;
-  /** As `float32`, but as 32-bit integers. */
+  /** Like `float32`, but as 32-bit integers. */
   int32(region: Region): Int32Array;
-  /** Bytes in use and bytes reserved. */
+  /** The number of bytes in use, and the number of bytes reserved. */
   usage(): { readonly used: number; readonly reserved: number };
 }
 
-/** A growable buffer. Growth appends zeros and detaches the previous buffer. */
+/** A growable buffer. Growth appends zeros and replaces the previous buffer, whose views become invalid. */
 interface Storage {
   buffer(): ArrayBufferLike;
   /** Makes the buffer at least `bytes` long. @throws RangeError if that is impossible */
@@ -78,15 +83,15 @@ function viewed(region: Region): ViewedRegion {
 
 const ALIGNMENT = 64;
 const WASM_PAGE = 65536;
-/** The maximum of a memory, as in the import of the modules. */
+/** The maximum size of a WASM memory in pages of 64 KiB. The memory import of the modules declares the same maximum. */
 export const MAXIMUM_PAGES = 65536;
 const MAXIMUM_BYTES = MAXIMUM_PAGES * WASM_PAGE;
-/** Offsets whose region objects are kept for reuse: more than a training step uses. */
+/** The number of offsets whose region objects are kept for reuse: more than a training step uses. */
 const MOST_KNOWN = 4096;
-/** Region objects of different lengths that are kept for one offset. */
+/** The maximum number of region objects, of different lengths, that are kept for one offset. */
 const MOST_LENGTHS = 8;
 
-/** Allocates in the memory of a WASM module, from `heapBase` on. */
+/** Creates an allocator for the memory of a WASM module, from address `heapBase` on. */
 export function createWasmMemory(memory: WebAssembly.Memory, heapBase: number): Memory {
   return createMemory(heapBase, {
     buffer: () => memory.buffer,
@@ -96,7 +101,7 @@ export function createWasmMemory(memory: WebAssembly.Memory, heapBase: number): 
   });
 }
 
-/** Allocates in a plain buffer, for scalar kernels. */
+/** Creates an allocator for a plain buffer, for scalar kernels. */
 export function createPlainMemory(): Memory {
   let buffer = new ArrayBuffer(0);
   return createMemory(0, {
@@ -104,13 +109,16 @@ export function createPlainMemory(): Memory {
     grow: (bytes) => {
       const grown = new ArrayBuffer(bytes);
       new Uint8Array(grown).set(new Uint8Array(buffer));
-      structuredClone(buffer, { transfer: [buffer] }); // detaches it, so that old views fail as with WASM
+      structuredClone(buffer, { transfer: [buffer] }); // detaches it, so that old views fail as in WASM memory
       buffer = grown;
     },
   });
 }
 
-/** The allocator. It also reuses its own objects, so that a settled training step creates no garbage. */
+/**
+ * Creates the allocator. It also reuses its own objects: once the sizes in a training step repeat, it creates no
+ * garbage.
+ */
 function createMemory(base: number, storage: Storage): Memory {
   const regions = createRegions();
   const free = new FreeList();
@@ -158,13 +166,13 @@ function createMemory(base: number, storage: Storage): Memory {
   };
 }
 
-/** The region objects of a memory, by offset. */
+/** Creates the table of a memory's region objects, by offset. */
 function createRegions() {
   const known = new Map<number, ViewedRegion[]>();
   let inUse = 0;
 
   return {
-    /** A region of this offset and length; an earlier object if there is one. */
+    /** Opens a region with this offset and length. Reuses an earlier object if there is one. */
     open(offset: number, length: number): ViewedRegion {
       inUse++;
       const there = known.get(offset) ?? [];
@@ -181,7 +189,7 @@ function createRegions() {
       known.set(offset, there);
       return region;
     },
-    /** Ends the use of a region. @throws RangeError if it is not in use here */
+    /** Ends the use of a region. @throws RangeError if it is not in use in this memory */
     close(region: Region): ViewedRegion {
       const { byteOffset, length } = region;
       const held = known.get(byteOffset);
@@ -193,7 +201,7 @@ function createRegions() {
       region.use(false);
       return region;
     },
-    /** Drops the region objects of an offset. */
+    /** Drops the region objects that are kept for the offset of a region. */
     forget: ({ byteOffset }: Region): boolean => known.delete(byteOffset),
   };
 }
@@ -206,7 +214,7 @@ function alignUp(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
-/** Grows the storage to at least `bytes`, if possible by half, so that growth is rare. */
+/** Grows the storage to at least `bytes` bytes. If possible it grows by half its size, so that growth is rare. */
 function growTo(storage: Storage, bytes: number): void {
   const reserved = storage.buffer().byteLength;
   if (bytes <= reserved) return;
@@ -223,12 +231,18 @@ function growTo(storage: Storage, bytes: number): void {
   }
 }
 
-/** The free blocks of a memory in ascending order: the first `#count` entries. The other entries are for reuse. */
+/**
+ * The free blocks of a memory. The first `#count` entries are the blocks in ascending order of offset; the other
+ * entries are objects for reuse.
+ */
 class FreeList {
   readonly #blocks: { offset: number; size: number }[] = [];
   #count = 0;
 
-  /** Takes bytes from the smallest block that is large enough (on ties the first). Returns their offset, or -1. */
+  /**
+   * Takes `size` bytes from the smallest block that is large enough; ties go to the first block. Returns the offset of
+   * these bytes, or -1 if no block is large enough.
+   */
   take(size: number): number {
     const blocks = this.#blocks;
     let best = -1;
@@ -242,7 +256,7 @@ class FreeList {
     return offset;
   }
 
-  /** Adds a free block and joins it with adjacent blocks. */
+  /** Adds a free block and merges it with adjacent free blocks. */
   give(offset: number, size: number): void {
     const blocks = this.#blocks;
     let at = this.#count;

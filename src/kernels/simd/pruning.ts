@@ -1,7 +1,7 @@
 /**
- * The loops of pruning on WASM. Scores and masks are plain arrays, which are copied through windows. Weights and
- * gradients are used in place if they are in the module's memory. Threads share the parts of a layer; each part in
- * progress has its own windows.
+ * The loops of pruning on WASM. Scores and masks are plain arrays, which are copied to and from WASM memory through
+ * staging windows. Weights and gradients are used in place if they are in the module's memory. Threads share the parts
+ * of a layer; each part in progress has its own windows.
  */
 import type { PruningKernels } from "../../core/pruning-kernels.ts";
 import { type Backend, moduleOf } from "../backend.ts";
@@ -25,13 +25,13 @@ type Name =
 
 type Exports = Readonly<Record<Name, (...values: number[]) => number>>;
 
-/** Elements of a part, which fit into the cache. A part has at least one row of blocks. */
+/** The number of elements in a part, which fits into the cache. A part has at least one row of blocks. */
 const PART = 1 << 14;
-/** Elements of a window: the longest row of blocks for these loops. */
+/** The number of elements in a window. Longer rows of blocks are left to the plain loops. */
 const WIDEST = 1 << 16;
 const BUCKETS = 1 << 16;
 const TALLEST = 4;
-/** Parts that are in progress for each thread, and the most for all threads. */
+/** The number of parts in progress for each thread, and the maximum number for all threads together. */
 const PARTS_PER_THREAD = 2;
 const MOST_PARTS = 16;
 
@@ -49,7 +49,7 @@ interface Stage {
   /** The windows of each part in progress. */
   readonly windows: readonly [Windows, ...Windows[]];
   readonly histogram: number;
-  /** A valid view of the histogram. */
+  /** Returns a view of the histogram that is valid even if the memory has grown. */
   readonly histogramView: () => Int32Array;
 }
 
@@ -82,7 +82,10 @@ function rowsAtATime(elements: number): number {
   return Math.max(1, Math.floor(PART / elements));
 }
 
-/** The address of part `index` of an array, which is copied into the window unless it is in the module's memory. */
+/**
+ * Returns the address of part `index` of an array. The part is first copied into the window, unless the array is in the
+ * module's memory.
+ */
 function addressOfPart(
   { module, divide }: Stage,
   window: StagingWindow<Float32Array>,
@@ -99,12 +102,12 @@ type OnPart<T> = (part: T, windows: Windows, index: number) => void;
 
 interface PartWork<T> {
   readonly before?: OnPart<T>;
-  /** Calls a function of the module. The call may be deferred until `after`. */
+  /** Calls a function of the module. In a group, the call may be deferred until just before `after`. */
   readonly run: OnPart<T>;
   readonly after?: OnPart<T>;
 }
 
-/** Does the work on all parts: as many at a time as there are windows, or one by one. */
+/** Does the work on all parts: as many parts at a time as there are windows, or one part at a time. */
 function forEachPart<T>(
   { module, windows }: Stage,
   parts: readonly T[],
@@ -133,7 +136,7 @@ function scoring(stage: Stage, plain: PruningKernels): Pick<PruningKernels, "upd
         plain.updateScoresInto(values, factors, height, columns, divisor, momentum, scores);
         return;
       }
-      // Rows of blocks are not divided. Blocks of height 1 are single elements, which may be divided anywhere.
+      // A row of blocks is not divided. Blocks of height 1 are single elements, whose rows may be divided anywhere.
       const row = height === 1 ? PART : columns;
       const rows = height === 1 ? 1 : rowsAtATime(height * columns);
       const size = rows * row * height;
@@ -152,7 +155,7 @@ function scoring(stage: Stage, plain: PruningKernels): Pick<PruningKernels, "upd
         },
         after: (part, { scores }) => scores.copyOut(part),
       };
-      // Values that are copied allow only one part at a time, because there is one window for them.
+      // If values or factors are copied, parts run one at a time, because there is only one window for each of the two.
       forEachPart(stage, divide(scores, rows * row), work, staged);
     },
   };
@@ -161,7 +164,7 @@ function scoring(stage: Stage, plain: PruningKernels): Pick<PruningKernels, "upd
 function selection(stage: Stage) {
   const { run, divide, histogram: address } = stage;
   const [{ scores: window }] = stage.windows;
-  /** Counts all scores in the module's histogram and adds it to the caller's histogram. */
+  /** Counts all scores in the module's histogram, then adds that histogram to the caller's. */
   const collect = (
     chunks: readonly Float32Array[],
     histogram: Uint32Array,
@@ -221,7 +224,7 @@ function masking(stage: Stage, plain: PruningKernels) {
       });
     },
     applyMaskInto(mask, height, columns, values) {
-      // A copy of values in other memory would cost more than the loop.
+      // Copying values from other memory would cost more than the loop itself.
       if (!module.holds(values) || (height > 1 && height * columns > WIDEST)) {
         plain.applyMaskInto(mask, height, columns, values);
         return;
@@ -242,8 +245,9 @@ function masking(stage: Stage, plain: PruningKernels) {
 const stages = new WeakMap<KernelModule, Stage>();
 
 /**
- * The loops of pruning on a backend's module. `plain` loops serve scalar backends and cases in which they are faster.
- * All working space is allocated here, once for a backend, so that pruning does not grow the memory.
+ * Creates the loops of pruning for a backend. The `plain` loops serve scalar backends, and cases that the WASM loops do
+ * not support or in which copying costs more. All working space is allocated here, once for a backend, so that pruning
+ * does not grow the memory.
  */
 export function wasmPruningKernels(backend: Backend, plain: PruningKernels): PruningKernels {
   const module = moduleOf(backend);

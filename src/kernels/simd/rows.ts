@@ -1,9 +1,12 @@
-/** The operations on rows with WASM: softmax of attention, layer normalisation, dropout, embeddings, columns. */
+/**
+ * The row operations on WASM: attention softmax, layer normalisation, dropout, embedding lookup, and gathering and
+ * scattering of columns.
+ */
 import { checkIds } from "../extents.ts";
 import { DROPOUT_GROUP, type RowKernels } from "../table.ts";
 import type { Wasm } from "./calls.ts";
 
-/** The kernels. Each throws a RangeError for an array that is too short. */
+/** Creates the kernels. They throw a RangeError for an array that is too short. */
 export function rowKernels(wasm: Wasm): RowKernels {
   return {
     ...attentionSoftmax(wasm),
@@ -92,7 +95,7 @@ function layerNormBackward(wasm: Wasm): RowKernels["layerNormBackward"] {
     const dxAt = at("dx", dx, size);
     const dGammaAt = at("dGamma", dGamma, columns);
     const dBetaAt = at("dBeta", dBeta, columns);
-    // Before dx is written, because it may alias dy.
+    // dGamma and dBeta are computed before dx is written, because dx may alias dy.
     const columnPart = partOfColumns(rows, columns);
     openGroup();
     for (let column = 0; column < columns; column += columnPart) {
@@ -113,11 +116,12 @@ function layerNormBackward(wasm: Wasm): RowKernels["layerNormBackward"] {
   };
 }
 
-/** A group of positions uses four Philox blocks. */
+/** The number of positions for each Philox block: a group of positions uses four blocks. */
 const POSITIONS_PER_BLOCK = DROPOUT_GROUP / 4;
 
 function dropout({ run, at }: Wasm) {
-  // Cached, because the quotient would be a new heap object in each of the hundreds of calls of a step.
+  // The quotient is cached, because a new one would be a heap object in each of the hundreds of calls in a training
+  // step.
   let scaledRate = 0;
   let scale = 1;
   return {

@@ -1,14 +1,14 @@
-/** Execution of a module's functions on one thread or on several. */
+/** Runs the functions of a module on one or several threads. */
 import type { GroupKernels } from "../table.ts";
 
-/** A function of the module; its parameters are those in `wasm/`. */
+/** A function of the WASM module. Its parameters are those that its definition in `wasm/` declares. */
 export type WasmFunction<Result = void> = (...values: number[]) => Result;
 
-/** Runs a module's functions immediately, or in a group at its end on any thread. */
+/** Runs a module's functions: immediately, or, in a group, on any thread when the group is closed. */
 export interface Scheduler extends GroupKernels {
   /** The number of threads, including the calling one. */
   readonly threads: number;
-  /** The functions without a result, by name. */
+  /** The functions that return nothing, by name. */
   readonly functions: Readonly<Record<string, WasmFunction>>;
 }
 
@@ -22,12 +22,13 @@ export function directScheduler(exports: WebAssembly.Exports): Scheduler {
   };
 }
 
-/** More than one, so that threads can balance their load. */
+/** The number of parts for each thread: more than one, so that threads can balance their load. */
 const PARTS_PER_THREAD = 2;
 
 /**
- * The length of each part of `count` items: a multiple of `step` and at least `least`, except for the last part. There
- * are fewer parts if the caller divides `times` such ranges at once. Results must not depend on the division.
+ * Returns the number of items in each part of a range of `count` items: a multiple of `step` and at least `least`,
+ * except for the last part. If the caller divides `times` such ranges at once, each range gets fewer parts. Results
+ * must not depend on the division.
  */
 export function partLength(
   { threads }: Scheduler,

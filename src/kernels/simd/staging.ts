@@ -1,16 +1,16 @@
-/** Windows: parts of WASM memory into which other arrays are copied piece by piece. */
+/** Staging windows: regions of WASM memory into which other arrays are copied piece by piece. */
 import type { Memory } from "./memory.ts";
 
 type Staged = Float32Array | Uint8Array;
 
 export interface StagingWindow<T extends Staged> {
   readonly address: number;
-  /** Copies a part of an array to the start of the window, or back. */
+  /** Copies a part of an array to the start of the window; `copyOut` copies it back. */
   copyIn(part: T): void;
   copyOut(part: T): void;
 }
 
-/** Unused elements after a window, so that the address after its end is valid. */
+/** The number of unused elements after a window. With them, the address after the end of the window is valid. */
 const PADDING = 16;
 
 function stagingWindow<T extends Staged>(
@@ -20,7 +20,7 @@ function stagingWindow<T extends Staged>(
   const views = new Map<number, T>();
   const viewOf = (length: number): T => {
     const known = views.get(length);
-    // A view is empty after the memory has grown.
+    // Growing unshared memory detaches its old views, which then have length 0.
     if (known !== undefined && known.length === length) return known;
     const fresh = view(length);
     views.set(length, fresh);
@@ -33,13 +33,13 @@ function stagingWindow<T extends Staged>(
   };
 }
 
-/** A window of `capacity` floats. It is never freed. */
+/** Allocates a window of `capacity` floats, which is never freed. */
 export function floatWindow(memory: Memory, capacity: number): StagingWindow<Float32Array> {
   const region = memory.allocate(capacity + PADDING);
   return stagingWindow(region.byteOffset, (length) => memory.float32(region).subarray(0, length));
 }
 
-/** A window of `capacity` bytes. It is never freed. */
+/** Allocates a window of `capacity` bytes, which is never freed. */
 export function byteWindow(memory: Memory, capacity: number): StagingWindow<Uint8Array> {
   const region = memory.allocate(Math.ceil(capacity / 4) + PADDING);
   return stagingWindow(region.byteOffset, (length) => {
@@ -48,7 +48,9 @@ export function byteWindow(memory: Memory, capacity: number): StagingWindow<Uint
   });
 }
 
-/** Divides an array into views of `length`; the last may be shorter. Returns the same views in each call. */
+/**
+ * Divides an array into views of `length` elements; the last view may be shorter. Repeated calls return the same views.
+ */
 export type Divide = <T extends Staged>(array: T, length: number) => readonly T[];
 
 export function createDivide(): Divide {

@@ -1,16 +1,16 @@
-/** Kernels on several threads: workers instantiate the same module with the same memory. */
+/** Kernels on several threads: workers instantiate the same module with the same shared memory. */
 import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
 import { CallQueue, QUEUE_LENGTH, type RunCall } from "./call-queue.ts";
 import type { Memory } from "./memory.ts";
 import type { Scheduler, WasmFunction } from "./scheduler.ts";
 
-/** The message that starts a worker. */
+/** The message with which kernels in a worker are started. */
 export interface ThreadStart {
-  /** A `WebAssembly.Module`. That type needs the DOM library, so a public declaration cannot name it. */
+  /** A `WebAssembly.Module`. That type needs the DOM library, so this public declaration cannot name it. */
   readonly module: object;
   /** A shared `WebAssembly.Memory`. */
   readonly memory: object;
-  /** Addresses of the call queue and of the worker's working space. */
+  /** The addresses of the call queue and of the worker's working space. */
   readonly queue: number;
   readonly workspace: number;
 }
@@ -27,15 +27,15 @@ export interface KernelThread {
 /** Starts a worker that runs {@link serveKernels}. Resolves when the worker is ready. */
 export type StartThread = (start: ThreadStart) => Promise<KernelThread>;
 
-/** The part of a Web Worker that is used here. */
+/** The part of the interface of a Web Worker that is used here. */
 interface WebWorker extends KernelThread {
   postMessage(message: unknown): void;
   addEventListener(type: "message" | "error", listener: (event: unknown) => void): void;
 }
 
 /**
- * Starts kernels in Web Workers, with the script `espalier/worker`. {@link createThreadedBackend} starts no worker
- * unless the page is cross-origin isolated, because memory cannot be shared.
+ * Starts kernels in Web Workers, with the script `espalier/worker`. Unless the page is cross-origin isolated, memory
+ * cannot be shared, and {@link createThreadedBackend} starts no workers.
  *
  * @example
  * ```ts
@@ -67,7 +67,7 @@ export function setWorkspace(exports: WebAssembly.Exports, address: number): voi
   (exports as unknown as ModuleExports).workspace.value = address;
 }
 
-/** Allocates an instance's working space and returns its address. */
+/** Allocates the working space of a module instance and returns its address. */
 export function allocateWorkspace(memory: Memory): number {
   return memory.allocate(WORKSPACE_FLOATS).byteOffset;
 }
@@ -77,7 +77,7 @@ function queueOf(memory: WebAssembly.Memory, address: number, exports: WebAssemb
   return new CallQueue(memory.buffer, address, runCall);
 }
 
-/** In a worker: instantiates the module and runs calls until the pool is stopped. */
+/** Runs in a worker: instantiates the module, then runs calls until the pool is stopped. */
 export function serveKernels(start: ThreadStart): void {
   const { module, memory, queue, workspace } = start as ModuleStart;
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
@@ -85,7 +85,7 @@ export function serveKernels(start: ThreadStart): void {
   queueOf(memory, queue, exports).serve();
 }
 
-/** Starts a worker for each thread except the calling one. */
+/** Starts a pool of threads: the calling thread, and a worker for each of the others. */
 export async function startPool(
   start: Pick<ModuleStart, "module" | "memory">,
   exports: WebAssembly.Exports,
@@ -119,7 +119,8 @@ function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: 
   const names = Object.keys(exports).filter((name) => typeof exports[name] === "function");
   const functions = names.map((name, index) => {
     const run = exports[name] as WasmFunction;
-    // As many parameters as any function has, to avoid a rest array. A function ignores further arguments.
+    // The function has as many parameters as any exported function, because a rest parameter would allocate an array.
+    // Exported functions ignore surplus arguments.
     const call: WasmFunction = (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) => {
       if (depth === 0) {
         run(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
@@ -128,7 +129,7 @@ function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: 
       try {
         queue.push(index, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
       } catch (error) {
-        // A full queue runs immediately. If that fails, the caller may not close its groups.
+        // `push` runs a full queue immediately. If that fails, the caller may not close its groups.
         depth = 0;
         throw error;
       }
