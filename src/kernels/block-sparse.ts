@@ -61,9 +61,11 @@ export interface BlockSparseMatrix {
   readonly inputs: number;
   /** The number of outputs in a block. All operations except `blockSparseForward` require 4. */
   readonly height: BlockHeight;
-  /** For each block row the index of its first block, then the total number of blocks. Length: outputs / height + 1. */
+  /**
+   * For each block row, the index of its first block; then the total number of blocks. Length: outputs / height + 1.
+   */
   readonly starts: Int32Array;
-  /** For each block the index of its input. */
+  /** For each block, the index of its input. */
   readonly columns: Int32Array;
   /** The weights in the blocks, [blocks, height]. */
   readonly values: Float32Array;

@@ -37,8 +37,8 @@ export interface DropoutKey {
 }
 
 /**
- * The constants of an AdamW update. In update t, counted from 1, the bias corrections are c1 = 1 - beta1^t and c2 = 1 -
- * beta2^t.
+ * The constants of an AdamW update. The bias corrections in update t, counted from 1, are c1 = 1 - beta1^t and
+ * c2 = 1 - beta2^t.
  */
 export interface AdamWConstants {
   readonly learningRate: number;
@@ -236,9 +236,9 @@ export interface RowKernels {
   /**
    * Inverted dropout for one example: y = x / (1 - rate) for kept elements, else 0. y may alias x. The backward pass is
    * the same operation on dy. Row r uses the positions from firstPosition + r * positionStride on; both numbers are
-   * multiples of 32. Position 32 s + e (0 <= e < 32) draws 16 bits: half e >> 4 (0 is the low half) of word (e >> 2) &
-   * 3 of the Philox4x32-10 block for the counter (4 s + (e & 3), example, operation, step) and the key (seedLow,
-   * seedHigh). An element is kept if its draw is at least round(rate * 65536).
+   * multiples of 32. An element is kept if the 16-bit draw for its position is at least round(rate * 65536).
+   * The draw for position 32 s + e (0 <= e < 32) is half e >> 4 (0 is the low half) of word (e >> 2) & 3 of the
+   * Philox4x32-10 block with the counter (4 s + (e & 3), example, operation, step) and the key (seedLow, seedHigh).
    */
   dropout(
     x: Float32Array,
