@@ -1,5 +1,5 @@
 /** The elements of a layout. They are copied as bits, which preserves -0 and the payloads of NaN. */
-import { checkInteger, checkKind, checkLength } from "../core/checks.ts";
+import { checkInteger, checkKind, checkLength, isTypedArray } from "../core/checks.ts";
 
 /** Elements of a weight: 32-bit floats, or the bits of float16 or bfloat16 numbers. */
 export type ElementArray = Float32Array | Uint16Array;
@@ -8,26 +8,28 @@ export type MatrixShape = readonly [rows: number, columns: number];
 
 /** A view of the elements as bits. */
 export function bitsOf(data: ElementArray): Uint32Array | Uint16Array {
-  return data instanceof Float32Array
+  return isTypedArray(data, "Float32Array")
     ? new Uint32Array(data.buffer, data.byteOffset, data.length)
     : data;
 }
 
 /** An array of zeros with the type of `data`. */
 export function zerosLike<E extends ElementArray>(data: E, length: number): E {
-  return (data instanceof Float32Array ? new Float32Array(length) : new Uint16Array(length)) as E;
+  return (
+    isTypedArray(data, "Float32Array") ? new Float32Array(length) : new Uint16Array(length)
+  ) as E;
 }
 
 /** Checks that a matrix and its mask have a shape. @throws TypeError or RangeError */
 export function checkMatrix(data: ElementArray, shape: MatrixShape, mask?: Uint8Array): void {
   checkInteger("shape[0]", shape[0]);
   checkInteger("shape[1]", shape[1]);
-  const isElements = data instanceof Float32Array || data instanceof Uint16Array;
+  const isElements = isTypedArray(data, "Float32Array") || isTypedArray(data, "Uint16Array");
   checkKind(isElements, "data", "a Float32Array, or a Uint16Array of bits", data);
   const count = shape[0] * shape[1];
   checkLength("data", data, count);
   if (mask === undefined) return;
-  checkKind(mask instanceof Uint8Array, "mask", "a Uint8Array", mask);
+  checkKind(isTypedArray(mask, "Uint8Array"), "mask", "a Uint8Array", mask);
   checkLength("mask", mask, count);
 }
 
