@@ -35,8 +35,8 @@ export {
   verifyPattern,
   verifyWeight,
 } from "./checkpoint/verify.ts";
+export type { LayerSource } from "./prune/layer-scores.ts";
 export {
-  type LayerSource,
   type LayerwisePlan,
   layerMask,
   planLayerwise,

@@ -32,8 +32,13 @@ export interface Checkpoint {
   readonly tied: ReadonlyMap<string, string>;
   /** The path of the index that names the files; null for a single file. */
   readonly index: string | null;
-  /** Reads a tensor. @throws the file system's error */
-  read(entry: CheckpointEntry): StoredTensor;
+  /**
+   * Reads a tensor.
+   *
+   * @param memory the bytes may be read to its begin, if it is large enough. Fresh memory takes longer to fill.
+   * @throws the file system's error
+   */
+  read(entry: CheckpointEntry, memory?: Uint8Array): StoredTensor;
   /** Reads a file's header, byte for byte. @throws the file system's error */
   readHeader(file: CheckpointFile): Uint8Array;
   close(): void;

@@ -1,4 +1,5 @@
 /** Copies checkpoints with some tensors changed, one tensor in memory at a time. */
+import { inLanes } from "../core/lanes.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
@@ -34,8 +35,20 @@ export interface TensorChanges {
   readonly turn?: (() => Promise<void>) | undefined;
 }
 
+/** A checkpoint to copy, and the bytes of the copy's tensors. */
+export interface TensorBytes {
+  readonly checkpoint: Checkpoint;
+  readonly bytesOf: (entry: CheckpointEntry) => Uint8Array | Promise<Uint8Array>;
+  /** The number of tensors in memory at once. */
+  readonly atOnce: number;
+  /** Called with bytes that have been written. */
+  readonly recycle?: ((bytes: Uint8Array) => void) | undefined;
+  /** Awaited before each tensor. If it rejects, no output remains. */
+  readonly turn?: (() => Promise<void>) | undefined;
+}
+
 function tensorFile(
-  { checkpoint, change, turn }: TensorChanges,
+  { bytesOf, atOnce, recycle, turn }: TensorBytes,
   name: string,
   header: () => Uint8Array,
   entries: readonly CheckpointEntry[],
@@ -45,17 +58,20 @@ function tensorFile(
     write: async (put) => {
       const begin = header();
       put(begin, 0);
-      let position = begin.length;
-      for (const entry of entries) {
+      let end = begin.length;
+      const positions = entries.map((entry) => {
+        end += entry.end - entry.begin;
+        return end - (entry.end - entry.begin);
+      });
+      await inLanes(entries, atOnce, async (entry, i) => {
         await turn?.();
-        const tensor = checkpoint.read(entry);
-        const { length } = tensor.bytes;
-        const bytes = change(entry, tensor);
+        const length = entry.end - entry.begin;
+        const bytes = await bytesOf(entry);
         if (bytes.length !== length)
           throw new RangeError(`${entry.name}: expected ${length} bytes, got ${bytes.length}`);
-        put(bytes, position);
-        position += length;
-      }
+        put(bytes, positions[i] ?? 0);
+        recycle?.(bytes);
+      });
     },
   };
 }
@@ -66,14 +82,20 @@ export function fileNames({ files, path }: Checkpoint): readonly string[] {
   return [...files.map(({ name }) => name), last];
 }
 
-/** The files of a copy: the same files for safetensors, one file for the other formats. */
-export function copiedFiles(changes: TensorChanges): CopiedFiles {
-  const { checkpoint } = changes;
+/** {@link filesOf} with tensors that are changed after they are read, one at a time. */
+export function copiedFiles({ checkpoint, change, turn }: TensorChanges): CopiedFiles {
+  const bytesOf = (entry: CheckpointEntry): Uint8Array => change(entry, checkpoint.read(entry));
+  return filesOf({ checkpoint, bytesOf, atOnce: 1, turn });
+}
+
+/** The files of a copy: those of the original for safetensors, one file for any other form. */
+export function filesOf(copy: TensorBytes): CopiedFiles {
+  const { checkpoint } = copy;
   const { layout, files, entries, index } = checkpoint;
   if (layout === "file" || layout === "sharded") {
     const own = files.map((file) => {
       const inFile = entries.filter((entry) => entry.file === file.name);
-      return tensorFile(changes, file.name, () => checkpoint.readHeader(file), inFile);
+      return tensorFile(copy, file.name, () => checkpoint.readHeader(file), inFile);
     });
     // The index of the shards stays valid and is copied.
     return { files: own, replaced: files.map(({ name }) => name), index };
@@ -87,6 +109,6 @@ export function copiedFiles(changes: TensorChanges): CopiedFiles {
   const { header, order } = layOutSafetensors(new Map(sizes), metadata);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   const ordered = order.flatMap((name) => byName.get(name) ?? []);
-  const file = tensorFile(changes, HUGGING_FACE_FILES.weights, () => header, ordered);
+  const file = tensorFile(copy, HUGGING_FACE_FILES.weights, () => header, ordered);
   return { files: [file], replaced: fileNames(checkpoint), index: null };
 }

@@ -1,20 +1,11 @@
-/** Masks of a checkpoint's layers: of all at once, or one layer in memory at a time. */
-import type { PruningKernels } from "../core/pruning-kernels.ts";
+/** Layers of a checkpoint with their values, and the masks of all of them at once. */
 import { toFloat32 } from "../io/safetensors.ts";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
 import { needsGradient } from "../prune/criteria.ts";
 import { type LayerRecord, refusePruning } from "../prune/layer.ts";
-import {
-  type LayerSource,
-  type LayerwisePlan,
-  layerMask,
-  layerwisePlanning,
-} from "../prune/layerwise.ts";
-import { pruneAtOnce, skippedByAll } from "../prune/once.ts";
-import { formatPattern } from "../prune/pattern.ts";
-import { plainKernels } from "../prune/plain-kernels.ts";
+import { pruneAtOnce } from "../prune/once.ts";
 import type { SkippedLayer } from "../prune/select.ts";
-import type { Checkpoint } from "./checkpoint.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { type CheckpointLayer, layerValues, storeMaskInto } from "./layers.ts";
 import type { SurveyedTensor } from "./survey.ts";
 import { float32Values } from "./tensor-values.ts";
@@ -28,9 +19,6 @@ export interface MaskRun {
   readonly profile: Profile;
   /** The gradients of weights, by the weights' names. */
   readonly gradients: Checkpoint | null;
-  readonly kernels?: PruningKernels;
-  /** Awaited before each layer or tensor, so that other work can run. If it rejects, no output remains. */
-  readonly turn: () => Promise<void>;
 }
 
 /** The pruned blocks of a pruner, and all blocks of its layers; groups for N:M. */
@@ -45,20 +33,20 @@ export interface SourcedLayer extends CheckpointLayer {
   readonly source: SurveyedTensor;
 }
 
-/** Reads the values of layers, each time into a new array. The last tensor of experts stays in memory. */
+/** Reads the values of layers. The last tensor of experts stays in memory of its own. */
 function layerReader(
-  read: (tensor: SurveyedTensor) => Float32Array,
+  read: (tensor: SurveyedTensor, isKept: boolean) => Float32Array,
 ): (layer: SourcedLayer) => Float32Array {
-  let last: { readonly source: SurveyedTensor; readonly values: Float32Array } | null = null;
+  let last: { readonly name: string; readonly values: Float32Array } | null = null;
   return (layer) => {
     const { source } = layer;
-    if (source.role !== "experts") return layerValues(layer, read(source));
-    if (last?.source !== source) {
+    if (source.role !== "experts") return layerValues(layer, read(source, false));
+    if (last?.name !== source.name) {
       // Two such tensors never are in memory at once.
       last = null;
-      last = { source, values: read(source) };
+      last = { name: source.name, values: read(source, true) };
     }
-    return layerValues(layer, last.values).slice();
+    return layerValues(layer, last.values);
   };
 }
 
@@ -76,14 +64,24 @@ function readGradient(gradients: Checkpoint, { name, shape }: SurveyedTensor): F
   return toFloat32(gradients.read(entry));
 }
 
-type ReadLayer = (
+/** Reads what pruners with these configurations need of a layer. The values are not to be changed. */
+export type ReadLayer = (
   layer: SourcedLayer,
-  config: readonly PatternPrunerConfig[],
+  configs: readonly PatternPrunerConfig[],
 ) => Pick<LayerRecord, "data" | "gradient">;
 
-/** Reads the weight of a layer, and its gradient if a criterion needs it. */
-function valuesReader({ checkpoint, gradients }: MaskRun): ReadLayer {
-  const data = layerReader((tensor) => float32Values(checkpoint, tensor));
+/**
+ * Reads the weight of a layer, and its gradient if a criterion needs it.
+ *
+ * @param memoryFor memory to read a weight into, which the next one may overwrite
+ */
+export function valuesReader(
+  { checkpoint, gradients }: Pick<MaskRun, "checkpoint" | "gradients">,
+  memoryFor?: (entry: CheckpointEntry) => Uint8Array,
+): ReadLayer {
+  const data = layerReader((tensor, isKept) =>
+    float32Values(checkpoint, tensor, isKept ? undefined : memoryFor?.(tensor.entry)),
+  );
   const gradient =
     gradients === null ? null : layerReader((tensor) => readGradient(gradients, tensor));
   return (layer, config) => {
@@ -92,11 +90,14 @@ function valuesReader({ checkpoint, gradients }: MaskRun): ReadLayer {
   };
 }
 
+/** The mask of a layer; null if it is left alone. */
+export type MaskOf = (layer: SourcedLayer) => Uint8Array | null;
+
 /** The masks of layers, and what was done about them. */
-export interface Masks {
-  readonly maskOf: (layer: SourcedLayer) => Uint8Array | null;
+interface Masks {
+  readonly maskOf: MaskOf;
   readonly skipped: readonly SkippedLayer[];
-  readonly pruners: () => readonly PrunedBlocks[];
+  readonly pruners: readonly PrunedBlocks[];
 }
 
 /** Under `inc` layers influence each other, so all are in memory. */
@@ -113,76 +114,14 @@ export function masksAtOnce(run: MaskRun, layers: readonly SourcedLayer[]): Mask
     prunedBlocks: blocks.zeros,
     blocks: blocks.total,
   }));
-  return { maskOf: ({ name }) => masks.get(name) ?? null, skipped, pruners: () => made };
-}
-
-/** Under `strict` one layer is in memory at a time. */
-export async function masksLayerwise(
-  run: MaskRun,
-  layers: readonly SourcedLayer[],
-  onRead: (layer: SourcedLayer) => void,
-): Promise<Masks> {
-  const { pruners, turn, kernels = plainKernels } = run;
-  const readLayer = valuesReader(run);
-  const byName = new Map(layers.map((layer) => [layer.name, layer]));
-  const plans: LayerwisePlan[] = [];
-  const pruned = pruners.map(() => 0);
-  /** A layer as pruner `number` sees it: pruned by those before it. */
-  const sourceFor = (layer: SourcedLayer, number: number): LayerSource => {
-    const { name, kind, shape } = layer;
-    const read = () => {
-      const values = readLayer(layer, pruners.slice(number, number + 1));
-      for (const [i, plan] of plans.slice(0, number).entries()) {
-        const mask = plan.layers.has(name) ? layerMask(plan, sourceFor(layer, i), kernels) : null;
-        mask?.mask.forEach((bit, at) => {
-          if (bit === 0) values.data[at] = 0;
-        });
-      }
-      return values;
-    };
-    return { name, kind, shape, read };
-  };
-  for (const [number, config] of pruners.entries()) {
-    const sources = layers.map((layer) => sourceFor(layer, number));
-    const planning = layerwisePlanning(config, sources, kernels);
-    for (;;) {
-      const { done, value } = planning.next();
-      if (done === true) {
-        plans.push(value);
-        break;
-      }
-      const layer = byName.get(value);
-      if (layer !== undefined) onRead(layer);
-      await turn();
-    }
-  }
-  const maskOf = (layer: SourcedLayer): Uint8Array | null => {
-    const masks = plans.flatMap((plan, number) => {
-      const made = layerMask(plan, sourceFor(layer, number), kernels);
-      if (made === null) return [];
-      pruned[number] = (pruned[number] ?? 0) + made.prunedBlocks;
-      return [made.mask];
-    });
-    const [mask = null, ...more] = masks;
-    return more.reduce((both, own) => both?.map((bit, i) => bit & (own[i] ?? 1)) ?? own, mask);
-  };
-  return {
-    maskOf,
-    skipped: skippedByAll(plans.map(({ skipped }) => skipped)),
-    pruners: () =>
-      plans.map(({ config, blocks }, i) => ({
-        pattern: formatPattern(config.pattern),
-        prunedBlocks: pruned[i] ?? 0,
-        blocks,
-      })),
-  };
+  return { maskOf: ({ name }) => masks.get(name) ?? null, skipped, pruners: made };
 }
 
 /** The mask of a tensor from those of its layers; null if no layer has one. */
 export function tensorMask(
   layers: readonly SourcedLayer[],
   elements: number,
-  maskOf: Masks["maskOf"],
+  maskOf: MaskOf,
 ): Uint8Array | null {
   let mask: Uint8Array | null = null;
   for (const layer of layers) {

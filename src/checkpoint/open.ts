@@ -52,10 +52,10 @@ function openSafetensors(
             tied: aliases,
             files: [{ name: file, bytes: size, dataBegin, metadata }],
             entries: [...entries].map(([name, entry]) => ({ ...entry, name, file })),
-            read: ({ begin, end, dtype, shape }) => ({
+            read: ({ begin, end, dtype, shape }, memory) => ({
               dtype,
               shape,
-              bytes: plainBytes(source.read(begin, end)),
+              bytes: plainBytes(source.read(begin, end, memory)),
             }),
             readHeader: () => source.read(0, dataBegin),
             close,
@@ -209,7 +209,7 @@ export function openShards(
     tied: new Map(all.flatMap(({ tied }) => [...tied])),
     files,
     entries: all.flatMap(({ entries }) => entries),
-    read: (entry) => shardOf(entry.file).read(entry),
+    read: (entry, memory) => shardOf(entry.file).read(entry, memory),
     readHeader: (file) => shardOf(file.name).readHeader(file),
     close,
   });

@@ -1,10 +1,14 @@
 /** One-shot pruning of a checkpoint into a copy, one layer in memory at a time. */
+import { inLanes } from "../core/lanes.ts";
+import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
 import type { Dtype } from "../io/dtypes.ts";
-import type { StoredTensor } from "../io/safetensors.ts";
 import type { Profile } from "../prune/config.ts";
 import { elementCount } from "../prune/layer.ts";
-import type { Pattern } from "../prune/pattern.ts";
+import { type LayerwisePlan, layerwisePlanning } from "../prune/layerwise.ts";
+import { skippedByAll } from "../prune/once.ts";
+import { formatPattern, type Pattern } from "../prune/pattern.ts";
+import type { SkippedLayer } from "../prune/select.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
 import type { CheckpointEntry } from "./checkpoint.ts";
 import {
@@ -18,35 +22,40 @@ import {
   leaveTensor,
   withoutSkipped,
 } from "./choice.ts";
-import { type CopySink, copiedFiles } from "./copy.ts";
+import { type CopySink, filesOf } from "./copy.ts";
 import { moduleName } from "./layers.ts";
+import { type MaskRun, masksAtOnce, type PrunedBlocks, type SourcedLayer } from "./masks.ts";
 import {
-  type MaskRun,
-  type Masks,
-  masksAtOnce,
-  masksLayerwise,
-  type PrunedBlocks,
-  type SourcedLayer,
-  tensorMask,
-} from "./masks.ts";
-import { packedSize } from "./packed-tensor.ts";
+  type CompressedBytes,
+  type PrunedTensor,
+  type PruningTasks,
+  planFor,
+  prunedTensor,
+  type TensorSizes,
+  tasksHere,
+} from "./pruning-tasks.ts";
 import { type Assumption, assumptionsOf, type ModelEvidence, surveyCheckpoint } from "./survey.ts";
-import { isFloatingPoint, zeroPruned } from "./zero-pruned.ts";
+import { isFloatingPoint } from "./zero-pruned.ts";
 
 /** A checkpoint to prune, and how. */
-export interface CheckpointPruning extends LayerChoice, Omit<MaskRun, "turn"> {
+export interface CheckpointPruning extends LayerChoice, MaskRun {
   /** What is known of the model besides its tensors. */
   readonly evidence?: ModelEvidence;
   /** Names of all of the model's modules in their order. Null: the order of the files. */
   readonly modules: readonly string[] | null;
+  /** Loops to use instead of those in plain JavaScript. */
+  readonly kernels?: PruningKernels;
   /** Called with the bytes of tensors read or written so far, and those of the whole run. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** {@link CheckpointPruning} with what the platform provides. */
-interface PruningRun extends CheckpointPruning, MaskRun {
-  /** The size of a tensor's bytes when they are compressed; null: not measured. */
-  readonly compressedBytes: ((bytes: Uint8Array) => number) | null;
+interface PruningRun extends CheckpointPruning {
+  readonly compressedBytes: CompressedBytes;
+  /** Runs tasks on other threads; null: in this one. */
+  readonly tasks: PruningTasks | null;
+  /** Awaited before each layer or tensor, so that other work can run. If it rejects, no output remains. */
+  readonly turn: () => Promise<void>;
 }
 
 interface PrunedCheckpointLayer {
@@ -56,14 +65,7 @@ interface PrunedCheckpointLayer {
   readonly elements: number;
   /** Zeros in the written weight. */
   readonly zeros: number;
-  readonly bytes: TensorBytes;
-}
-
-/** Sizes of tensors: as written, in the smallest layout for the pruners' patterns, and compressed. */
-interface TensorBytes {
-  readonly dense: number;
-  readonly packed: number;
-  readonly gzip: number | null;
+  readonly bytes: TensorSizes;
 }
 
 /** The result of pruning a checkpoint. */
@@ -80,7 +82,7 @@ export interface PrunedCheckpoint {
   /** Files that were not copied because they hold weights of the original. */
   readonly leftOut: readonly string[];
   /** The sizes of all tensors. */
-  readonly bytes: TensorBytes;
+  readonly bytes: TensorSizes;
 }
 
 /** The compressed layouts of a sparsity pattern: its own, and the one for zeros anywhere. */
@@ -93,7 +95,7 @@ function layoutsFor(pattern: Pattern): readonly LayoutSpec[] {
   return [{ layout: "blocks", block: [height, width] }, anywhere];
 }
 
-function sumOfBytes(sizes: readonly TensorBytes[]): TensorBytes {
+function sumOfBytes(sizes: readonly TensorSizes[]): TensorSizes {
   const isCompressed = sizes.every(({ gzip }) => gzip !== null);
   return {
     dense: sumOf(sizes, ({ dense }) => dense),
@@ -128,49 +130,133 @@ function layersByTensor(chosen: readonly ChosenTensor[]): LayersByTensor {
   );
 }
 
-/** Writes the copy, one tensor in memory at a time. */
-async function writeMasked(
+/** Prunes a tensor with these layers. */
+type PruneTensor = (
+  entry: CheckpointEntry,
+  layers: readonly SourcedLayer[],
+  layouts: readonly LayoutSpec[],
+) => PrunedTensor | Promise<PrunedTensor>;
+
+/** The plans of all pruners under `strict`. `onRead` is called for each layer that has been read. */
+async function planPruners(
+  { pruners, turn }: PruningRun,
+  tasks: PruningTasks,
+  layers: readonly SourcedLayer[],
+  onRead: (layer: SourcedLayer) => void,
+): Promise<readonly LayerwisePlan[]> {
+  const byName = new Map(layers.map((layer) => [layer.name, layer]));
+  const plans: LayerwisePlan[] = [];
+  for (const config of pruners) {
+    const planning = layerwisePlanning(config, layers);
+    let step = planning.next();
+    while (!step.done) {
+      const { leading } = step.value;
+      const passes = step.value.layers.flatMap(({ name, bounds }) => {
+        const layer = byName.get(name);
+        return layer ? [{ layer, bounds }] : [];
+      });
+      const counts = await inLanes(passes, tasks.atOnce, async ({ layer, bounds }) => {
+        await turn();
+        const own = plans.map((plan) => planFor(plan, [layer]));
+        const counted = await tasks.count({ layer, config, bounds, leading, plans: own });
+        onRead(layer);
+        return counted;
+      });
+      step = planning.next(counts);
+    }
+    plans.push(step.value);
+  }
+  return plans;
+}
+
+/** How each tensor is pruned, and the pruned blocks once all are. */
+interface Pruning {
+  readonly pruneTensor: PruneTensor;
+  readonly atOnce: number;
+  readonly recycle?: PruningTasks["recycle"];
+  readonly skipped: readonly SkippedLayer[];
+  readonly prunedBlocks: () => readonly PrunedBlocks[];
+}
+
+/** Under `strict` one tensor is in memory at a time, or one for each thread. */
+async function pruneLayerwise(
+  run: PruningRun,
+  layers: readonly SourcedLayer[],
+  onRead: (layer: SourcedLayer) => void,
+): Promise<Pruning> {
+  const tasks = run.tasks ?? tasksHere(run);
+  const plans = await planPruners(run, tasks, layers, onRead);
+  const pruned = plans.map(() => 0);
+  return {
+    atOnce: tasks.atOnce,
+    ...(tasks.recycle && { recycle: tasks.recycle }),
+    skipped: skippedByAll(plans.map(({ skipped }) => skipped)),
+    pruneTensor: async (entry, own, layouts) => {
+      const plansOf = plans.map((plan) => planFor(plan, own));
+      const result = await tasks.prune({ entry, layers: own, plans: plansOf, layouts });
+      result.prunedBlocks.forEach((count, i) => {
+        pruned[i] = (pruned[i] ?? 0) + count;
+      });
+      return result;
+    },
+    prunedBlocks: () =>
+      plans.map(({ config, blocks }, i) => ({
+        pattern: formatPattern(config.pattern),
+        prunedBlocks: pruned[i] ?? 0,
+        blocks,
+      })),
+  };
+}
+
+/** Under `inc` all layers are in memory. */
+function pruneTogether(run: PruningRun, layers: readonly SourcedLayer[]): Pruning {
+  const { maskOf, skipped, pruners } = masksAtOnce(run, layers);
+  return {
+    atOnce: 1,
+    skipped,
+    pruneTensor: (entry, own, layouts) =>
+      prunedTensor(run.checkpoint.read(entry), own, maskOf, layouts, run.compressedBytes),
+    prunedBlocks: () => pruners,
+  };
+}
+
+/** Writes the copy. */
+async function writeTensors(
   { checkpoint, pruners, compressedBytes, turn }: PruningRun,
   layers: LayersByTensor,
-  maskOf: Masks["maskOf"],
+  { pruneTensor, atOnce, recycle }: Pruning,
   advance: (bytes: number) => void,
   sink: CopySink,
 ) {
   const written = new Map<string, PrunedCheckpointLayer>();
   const layouts = pruners.flatMap(({ pattern }) => layoutsFor(pattern));
-  const sizes: TensorBytes[] = [];
-  const measure = (tensor: StoredTensor, specs: readonly LayoutSpec[]): TensorBytes => {
-    const { length: dense } = tensor.bytes;
-    const packed = specs.length === 0 ? dense : packedSize(tensor, specs).bytes;
-    const size = { dense, packed, gzip: compressedBytes?.(tensor.bytes) ?? null };
-    sizes.push(size);
-    return size;
-  };
-  const change = (entry: CheckpointEntry, tensor: StoredTensor): Uint8Array => {
-    const elements = elementCount(entry.shape);
-    const mask = tensorMask(layers.get(entry.name) ?? [], elements, maskOf);
-    advance(tensor.bytes.length);
-    if (mask === null) {
-      measure(tensor, []);
-      return tensor.bytes;
-    }
-    const { bytes, zeros } = zeroPruned(mask, tensor);
-    written.set(entry.name, {
-      name: moduleName(entry.name),
-      shape: entry.shape,
-      dtype: entry.dtype,
-      elements,
-      zeros,
-      bytes: measure({ ...tensor, bytes }, layouts),
-    });
+  const sizes: TensorSizes[] = [];
+  const bytesOf = async (entry: CheckpointEntry): Promise<Uint8Array> => {
+    const own = layers.get(entry.name);
+    const pruned =
+      own === undefined
+        ? prunedTensor(checkpoint.read(entry), [], () => null, [], compressedBytes)
+        : await pruneTensor(entry, own, layouts);
+    const { bytes, zeros } = pruned;
+    advance(bytes.length);
+    sizes.push(pruned.sizes);
+    if (zeros !== null)
+      written.set(entry.name, {
+        name: moduleName(entry.name),
+        shape: entry.shape,
+        dtype: entry.dtype,
+        elements: elementCount(entry.shape),
+        zeros,
+        bytes: pruned.sizes,
+      });
     return bytes;
   };
-  const leftOut = await sink(copiedFiles({ checkpoint, change, turn }));
+  const leftOut = await sink(filesOf({ checkpoint, bytesOf, atOnce, recycle, turn }));
   return { written, sizes, leftOut };
 }
 
 /**
- * Prunes a checkpoint once, into a copy. Under `strict` memory is bounded by the largest tensor, in either scope; under
+ * Prunes a checkpoint once, into a copy. Under `strict` memory is bounded by the largest tensor times the threads, in either scope; under
  * `inc` all layers are in memory. Kept elements and all other tensors keep their bits.
  *
  * @throws PruningError if the pruners cannot be carried out; what the sink and `turn` throw
@@ -184,30 +270,30 @@ export async function writePruned(run: PruningRun, sink: CopySink): Promise<Prun
   const layers = [...byTensor.values()].flat();
   const sizeOf = ({ begin, end }: CheckpointEntry): number => end - begin;
   const allBytes = sumOf(checkpoint.entries, sizeOf);
-  // The passes of planning: three without bounds per layer, more with them.
+  // The passes of planning: two without bounds per layer, more with them.
   const isPlanned = profile === "strict" && pruners.some((one) => one.pruningScope === "global");
   let done = 0;
-  let total = allBytes + (isPlanned ? 3 * sumOf(chosen, ({ tensor }) => sizeOf(tensor.entry)) : 0);
+  let total = allBytes + (isPlanned ? 2 * sumOf(chosen, ({ tensor }) => sizeOf(tensor.entry)) : 0);
   const advance = (bytes: number): void => {
     done += bytes;
     total = Math.max(total, done);
     onProgress?.(done, total);
   };
-  const masks =
+  const pruning =
     profile === "inc"
-      ? masksAtOnce(run, layers)
-      : await masksLayerwise(run, layers, ({ source, shape }) =>
+      ? pruneTogether(run, layers)
+      : await pruneLayerwise(run, layers, ({ source, shape }) =>
           advance((sizeOf(source.entry) * elementCount(shape)) / elementCount(source.shape)),
         );
   total = done + allBytes;
-  const copy = await writeMasked(run, byTensor, masks.maskOf, advance, sink);
+  const copy = await writeTensors(run, byTensor, pruning, advance, sink);
   const { written, sizes, leftOut } = copy;
   return {
     profile,
     layers: chosen.flatMap(({ tensor }) => written.get(tensor.name) ?? []),
-    coverage: coverageOf(withoutSkipped({ ...choice, chosen }, masks.skipped)),
+    coverage: coverageOf(withoutSkipped({ ...choice, chosen }, pruning.skipped)),
     assumptions: assumptionsOf(tensors),
-    pruners: masks.pruners(),
+    pruners: pruning.prunedBlocks(),
     tied: Object.fromEntries(checkpoint.tied),
     leftOut,
     bytes: sumOfBytes(sizes),

@@ -26,8 +26,12 @@ export function weightValues(
 }
 
 /** {@link weightValues} rounded to 32 bits: the bytes of the checkpoint if no other are needed. */
-export function float32Values(checkpoint: Checkpoint, tensor: SurveyedTensor): Float32Array {
-  const stored = checkpoint.read(tensor.entry);
+export function float32Values(
+  checkpoint: Checkpoint,
+  tensor: SurveyedTensor,
+  memory?: Uint8Array,
+): Float32Array {
+  const stored = checkpoint.read(tensor.entry, memory);
   const raw = rawElements(stored.dtype, stored.bytes);
   const values = raw instanceof Float32Array ? raw : toFloat32(stored);
   if (tensor.mask === null) return values;

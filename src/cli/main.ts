@@ -1,9 +1,10 @@
-/** The executable: runs the command line on the main thread, and trains one seed on a worker thread. */
+/** The executable: runs the command line on the main thread, and on others trains one seed or prunes tensors. */
 
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import { nodeEngine } from "../node/engine.ts";
 import { nodePlatform } from "../node/fine-tune.ts";
+import { isPruningThread, servePruning } from "../node/pruning-threads.ts";
 import { listenForInterruption } from "../node/signals.ts";
 import { serveTask } from "../node/workers.ts";
 import { type SeedMessage, type SeedTask, trainSeed } from "../run/seed.ts";
@@ -51,4 +52,9 @@ function runSeed(task: SeedTask, context: TaskContext<SeedMessage>) {
   return trainSeed(nodePlatform, task, context);
 }
 
-await (isMainThread ? runMainThread() : serveTask(runSeed));
+/** Runs what this worker thread was started for. */
+function runThread(): Promise<void> {
+  return isPruningThread() ? servePruning() : serveTask(runSeed);
+}
+
+await (isMainThread ? runMainThread() : runThread());

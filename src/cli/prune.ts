@@ -24,7 +24,7 @@ import {
 } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
-import { choiceOption, flagOption, numberOption, textOption } from "./options.ts";
+import { choiceOption, flagOption, integerOption, numberOption, textOption } from "./options.ts";
 import {
   LAYER_OPTIONS,
   printAssumptions,
@@ -75,6 +75,10 @@ const OPTIONS = {
   gradients: textOption(
     "FILE",
     "a checkpoint with the gradients of the tensors in IN, for criteria other than magnitude",
+  ),
+  threads: integerOption(
+    { least: 1, most: 1024 },
+    "number of threads under strict, each with one tensor in memory (default 1)",
   ),
   gzip: flagOption("also compress every tensor and report its compressed size (slow)"),
   profile: choiceOption(
@@ -176,7 +180,7 @@ export const pruneCommand: Command = defineCommand({
   positionals: ["IN"],
   options: OPTIONS,
   run: async ({ values, positionals: [from = ""], json }, console) => {
-    const { profile = "strict", gzip = false, config: path } = values;
+    const { profile = "strict", gzip = false, threads = 1, config: path } = values;
     const config = path === undefined ? null : { path, read: await readConfig(path, profile) };
     const hasGradients = values.gradients !== undefined;
     const pruners = getOrThrow(planOneShot(values, config, hasGradients));
@@ -188,7 +192,7 @@ export const pruneCommand: Command = defineCommand({
       const gradients = path === undefined ? null : await openCheckpointOrThrow(path);
       try {
         const kernels = createPruningKernels(createBackend());
-        const { signal } = console;
+        const { signal, workerScript } = console;
         const { result, seconds } = await withProgress(console, "prune", (onProgress) =>
           pruneCheckpoint({
             checkpoint,
@@ -202,6 +206,8 @@ export const pruneCommand: Command = defineCommand({
             gradients,
             gzip,
             kernels,
+            threads,
+            workerScript: workerScript ?? undefined,
             signal,
             onProgress,
           }),

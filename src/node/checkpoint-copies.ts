@@ -11,6 +11,7 @@ import type { PackOptions } from "../checkpoint/packed-tensor.ts";
 import { type CheckpointPruning, type PrunedCheckpoint, writePruned } from "../checkpoint/prune.ts";
 import type { StopSignal } from "../core/abort.ts";
 import { type CopyPaths, copySink } from "./checkpoint-writer.ts";
+import { pruningThreads } from "./pruning-threads.ts";
 import { turn } from "./turn.ts";
 
 interface CopyOptions extends CopyPaths {
@@ -24,11 +25,15 @@ export interface PackingOptions extends Omit<CheckpointRun, "turn">, CopyOptions
 export interface PruningOptions extends CheckpointPruning, CopyOptions {
   /** Whether to report the size of every tensor after gzip. Slow; default false. */
   readonly gzip?: boolean;
+  /** Threads that prune under `strict`, each with one tensor in memory. Default 1. More need `workerScript`. */
+  readonly threads?: number;
+  /** The script of the threads, such as the espalier command. Default: this thread does everything. */
+  readonly workerScript?: { readonly href: string } | undefined;
 }
 
 /**
  * Prunes a checkpoint in one shot into a copy, which is either complete or absent. Under `strict`, memory is bounded by
- * the largest tensor in either scope; under `inc`, all layers are in memory. Kept elements and all other tensors keep
+ * the largest tensor times the threads in either scope; under `inc`, all layers are in memory. Kept elements and all other tensors keep
  * their bits; headers and other files keep their bytes.
  *
  * @throws InputError if `to` exists, PruningError if the pruners cannot be applied, the file system's error, or the
@@ -55,13 +60,20 @@ export interface PruningOptions extends CheckpointPruning, CopyOptions {
  * if (layers[0]?.zeros !== 2) throw new Error("expected two zeros");
  * ```
  */
-export function pruneCheckpoint(options: PruningOptions): Promise<PrunedCheckpoint> {
-  const { from, to, signal, gzip = false, ...pruning } = options;
+export async function pruneCheckpoint(options: PruningOptions): Promise<PrunedCheckpoint> {
+  const { from, to, signal, gzip = false, threads = 1, workerScript: script, ...pruning } = options;
+  const { checkpoint, gradients } = pruning;
   const compressedBytes = gzip ? (bytes: Uint8Array) => gzipSync(bytes).length : null;
-  return writePruned(
-    { ...pruning, compressedBytes, turn: () => turn(signal) },
-    copySink({ from, to }),
-  );
+  const tasks =
+    script && threads > 1 ? pruningThreads({ checkpoint, gradients, gzip, threads, script }) : null;
+  try {
+    return await writePruned(
+      { ...pruning, compressedBytes, tasks, turn: () => turn(signal) },
+      copySink({ from, to }),
+    );
+  } finally {
+    await tasks?.stop();
+  }
 }
 
 /**

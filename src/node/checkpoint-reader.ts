@@ -23,10 +23,10 @@ function openFile(path: string): Either<readonly Problem[], CheckpointSource> {
     return right({
       name: path,
       size,
-      read: (begin, end) => {
+      read: (begin, end, memory) => {
         if (descriptor === null)
           throw new RangeError(`${path}: expected an open file, got a closed one`);
-        return readAt(descriptor, begin, end);
+        return readAt(descriptor, begin, end, memory);
       },
       close: () => {
         if (descriptor !== null) closeSync(descriptor);

@@ -54,9 +54,16 @@ export function namingFile(path: string, error: unknown): unknown {
 /** Maximum number of bytes in one read or write. Node accepts less than 2^31. */
 const MOST_AT_ONCE = 2 ** 30;
 
-/** Reads the bytes of a file from `begin` to `end`. @throws RangeError if the file is shorter */
-export function readAt(descriptor: number, begin: number, end: number): Uint8Array {
-  const bytes = new Uint8Array(end - begin);
+/** Reads the bytes of a file from `begin` to `end`, into `memory` if they fit. @throws RangeError if the file is shorter */
+export function readAt(
+  descriptor: number,
+  begin: number,
+  end: number,
+  memory?: Uint8Array,
+): Uint8Array {
+  const length = end - begin;
+  const isEnough = memory !== undefined && memory.length >= length;
+  const bytes = isEnough ? memory.subarray(0, length) : new Uint8Array(length);
   const read = readInto(descriptor, bytes, begin);
   if (read < bytes.length) throw new RangeError(`file: expected ${end} bytes, got ${begin + read}`);
   return bytes;

@@ -1,148 +1,128 @@
 /**
- * One-shot pruning under `strict` of models larger than memory. Layers are read one at a time, several times if they
- * share a budget. The masks equal those of `pruneOnce` bit for bit.
+ * One-shot pruning under `strict` of models larger than memory: layers are read one at a time, and several times if
+ * they share a budget. Masks are those of `pruneOnce`, bit for bit.
  */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
 import { admitLayers } from "./admit.ts";
 import { type Decision, KEEP_ALL } from "./budget.ts";
-import { exactCandidate } from "./candidates.ts";
 import type { PatternPrunerConfig } from "./config.ts";
-import { needsGradient } from "./criteria.ts";
 import {
   exactCount,
   fewestWithin,
-  imposeBoundsInto,
   keepsBounds,
   type LayerDecision,
   planExactBudget,
   takeExactly,
 } from "./exact.ts";
-import { type LayerRecord, type LayerShape, refusePruning } from "./layer.ts";
+import type { LayerShape } from "./layer.ts";
+import {
+  ADMISSION,
+  countHalves,
+  createLayerWorkspace,
+  type HalfCounts,
+  type LayerBounds,
+  type LayerSource,
+  type LayerWorkspace,
+  openLayer,
+} from "./layer-scores.ts";
 import { writeMaskInto } from "./mask-plan.ts";
 import { type BlockLayout, blockCount, perBlock } from "./pattern.ts";
-import { preparePruner } from "./pipeline.ts";
 import { plainKernels } from "./plain-kernels.ts";
 import { PROFILES } from "./profiles.ts";
-import { updateScoresInto } from "./score.ts";
-import { createPrunerScratches } from "./scratch.ts";
 import type { SkippedLayer } from "./select.ts";
-import {
-  createSelectionScratch,
-  findLeading,
-  type SelectionScratch,
-  scoreInBucket,
-} from "./threshold.ts";
+import { bitsOf, findLeading, scoreInBucket } from "./threshold.ts";
 
-/** A layer whose weight is read on demand. */
-export interface LayerSource extends LayerShape {
-  /** Reads the weight and, if the criterion needs it, the gradient. Each call must return the same values. */
-  readonly read: () => Pick<LayerRecord, "data" | "gradient">;
-}
-
-/** The plan of one layer. */
+/** What becomes of a layer. */
 interface LayerFate {
   readonly name: string;
   readonly layout: BlockLayout;
   readonly blocks: number;
-  /** Fewest and most blocks to prune if the bounds affect the decision, else null. */
-  readonly bounds: { readonly fewest: number; readonly most: number } | null;
-  /** Null in local scope: it is computed from the layer's own scores when the layer is pruned. */
+  /** Null if bounds do not decide. */
+  readonly bounds: LayerBounds | null;
+  /** Null in local scope: made from the layer's own scores when it is pruned. */
   readonly decision: Decision | null;
 }
 
-/** The plan of one pruner for each layer. */
+/** What one pruner is going to do to each layer. */
 export interface LayerwisePlan {
   readonly config: PatternPrunerConfig;
-  /** Blocks to prune and all blocks, of the layers that the pattern divides. */
+  /** Blocks to prune, and all, of the layers that it prunes. */
   readonly budget: number;
   readonly blocks: number;
   readonly layers: ReadonlyMap<string, LayerFate>;
   readonly skipped: readonly SkippedLayer[];
 }
 
-interface Planning {
-  readonly config: PatternPrunerConfig;
-  /** The layers that the pattern divides. */
-  readonly sources: readonly LayerSource[];
-  readonly selection: SelectionScratch;
+/** One look at the scores of every layer that a pruner prunes. */
+export interface LayerPass {
+  /** The upper half of the scores whose lower halves are counted; null: upper halves are counted. */
+  readonly leading: number | null;
+  readonly layers: readonly Pick<LayerFate, "name" | "bounds">[];
 }
 
-/** Number of values of half of the bits of a score. */
+/** Yields passes, and continues with the counts of their layers. */
+type Planning<T> = Generator<LayerPass, T, readonly HalfCounts[]>;
+
+/** Values of half a score's bits. */
 const HALF_WORDS = 0x10000;
-const ADMISSION = { excludeHead: false, allowNothing: false, indivisible: "skip" } as const;
+/** Halves from here on have the sign bit. */
+const NEGATIVE = 0x8000;
 
-/** Reads a layer and scores it. If there are bounds, the scores are marked by them. */
-function openLayer(
-  config: PatternPrunerConfig,
-  { name, kind, shape, read }: LayerSource,
-  bounds: LayerFate["bounds"],
-  selection: SelectionScratch,
-) {
-  const { data, gradient = null } = read();
-  const record: LayerRecord = { name, kind, shape, data, gradient };
-  const { pruner } = preparePruner(config, [record], PROFILES.strict, ADMISSION);
-  if (needsGradient(config.criterion) && gradient === null)
-    refusePruning("missing-gradient", name, `a gradient for ${config.criterion}`, "none", name);
-  const [scratch] = createPrunerScratches([pruner], selection.kernels, selection);
-  scratch.records[0] = record;
-  updateScoresInto(pruner, scratch);
-  const candidate = exactCandidate(pruner, 0, config.targetSparsity, scratch);
-  if (bounds !== null)
-    imposeBoundsInto({ ...candidate, most: bounds.most }, bounds.fewest, selection);
-  return { pruner, candidate, scratch };
+/** The sum of several layers' counts. No score is NaN: that was checked when they were made. */
+function histogramOf(layers: readonly HalfCounts[]): Uint32Array {
+  const histogram = new Uint32Array(HALF_WORDS);
+  for (const { halves, counts } of layers)
+    halves.forEach((half, i) => {
+      histogram[half] += counts[i];
+    });
+  return histogram;
 }
 
-/** Calls `look` with the scores of each layer, and yields the layer's name after it. */
-function* eachLayer<T>(
-  { config, sources, selection }: Planning,
-  fates: readonly LayerFate[],
-  look: (scores: Float32Array) => T,
-): Generator<string, readonly T[]> {
-  const found: T[] = [];
-  for (const [i, source] of sources.entries()) {
-    found.push(look(openLayer(config, source, fates[i].bounds, selection).candidate.scores));
-    yield source.name;
-  }
-  return found;
+/** The number of scores with a half, and with one that comes before it. The order is reversed for negative scores. */
+function countsAround(
+  { halves, counts }: HalfCounts,
+  half: number,
+  isNegative: (half: number) => boolean,
+): { readonly before: number; readonly equal: number } {
+  const orderOf = (one: number): number => (isNegative(one) ? -one : one);
+  let [before, equal] = [0, 0];
+  halves.forEach((one, i) => {
+    if (one === half) equal = counts[i];
+    else if (orderOf(one) < orderOf(half)) before += counts[i];
+  });
+  return { before, equal };
 }
 
-/** Decisions that together take exactly `budget` scores. */
-function* decide(
-  planning: Planning,
-  fates: readonly LayerFate[],
-  budget: number,
-): Generator<string, readonly LayerDecision[]> {
-  const { kernels } = planning.selection;
+/** Decisions that together take exactly `budget` scores, and how many of its own each layer loses. */
+function* decide(fates: readonly LayerFate[], budget: number): Planning<readonly LayerDecision[]> {
   if (budget === 0) return fates.map(() => ({ decision: KEEP_ALL, taken: 0 }));
   if (budget === sumOf(fates, ({ blocks }) => blocks)) {
-    const decision = { threshold: Infinity, ties: 0 };
+    const decision = { threshold: Infinity, ties: Infinity };
     return fates.map(({ blocks }) => ({ decision, taken: blocks }));
   }
-  // Both histograms are sums over the layers. Scores were checked when they were computed, so none is NaN.
-  const histogram = new Uint32Array(HALF_WORDS);
-  yield* eachLayer(planning, fates, (scores) => kernels.countLeadingBitsInto([scores], histogram));
-  const leading = findLeading(histogram, budget);
-  histogram.fill(0);
-  yield* eachLayer(planning, fates, (scores) =>
-    kernels.countTrailingBitsInto([scores], leading.bucket, histogram),
-  );
-  const threshold = scoreInBucket(leading, histogram, budget);
-  const counts = yield* eachLayer(planning, fates, (scores) => ({
-    below: kernels.countBelow(scores, threshold, false),
-    upTo: kernels.countBelow(scores, threshold, true),
-  }));
+  const upper = yield { leading: null, layers: fates };
+  const leading = findLeading(histogramOf(upper), budget);
+  const lower = yield { leading: leading.bucket, layers: fates };
+  const threshold = scoreInBucket(leading, histogramOf(lower), budget);
+  const trailing = bitsOf(threshold) & (HALF_WORDS - 1);
+  const isNegative = leading.bucket >= NEGATIVE;
+  const counts = fates.map((_, i) => {
+    const { before } = countsAround(upper[i], leading.bucket, (half) => half >= NEGATIVE);
+    const inBucket = countsAround(lower[i], trailing, () => isNegative);
+    return { below: before + inBucket.before, equal: inBucket.equal };
+  });
   const below = counts.map((count) => count.below);
-  return takeExactly(budget, threshold, below, (i) => counts[i].upTo);
+  return takeExactly(budget, threshold, below, (i) => counts[i].below + counts[i].equal);
 }
 
-/** Plans a budget that all layers share. */
+/** Decisions for a budget that all layers share. */
 function* shareBudget(
-  planning: Planning,
+  { pattern, targetSparsity, ...limits }: PatternPrunerConfig,
   fates: readonly LayerFate[],
   budget: number,
-): Generator<string, readonly LayerFate[]> {
-  const { pattern, targetSparsity, minSparsityRatioPerOp, maxSparsityRatioPerOp } = planning.config;
+): Planning<readonly LayerFate[]> {
+  const { minSparsityRatioPerOp, maxSparsityRatioPerOp } = limits;
   const least = perBlock(pattern, Math.min(minSparsityRatioPerOp, targetSparsity));
   const bounds = fates.map(({ blocks }) => ({
     pruned: 0,
@@ -150,34 +130,32 @@ function* shareBudget(
     most: exactCount(blocks, perBlock(pattern, maxSparsityRatioPerOp)),
   }));
   const fewest = fewestWithin(bounds, budget);
-  let bounded = fates;
-  let made = yield* decide(planning, fates, budget);
-  if (!keepsBounds(made, fewest, bounds)) {
-    bounded = fates.map((fate, i) => ({
-      ...fate,
-      bounds: { fewest: fewest[i], most: bounds[i].most },
-    }));
-    made = yield* decide(planning, bounded, budget);
-  }
-  return bounded.map((fate, i) => ({ ...fate, decision: made[i].decision }));
+  const free = yield* decide(fates, budget);
+  const withDecisions = (
+    current: readonly LayerFate[],
+    made: readonly LayerDecision[],
+  ): readonly LayerFate[] => current.map((fate, i) => ({ ...fate, decision: made[i].decision }));
+  if (keepsBounds(free, fewest, bounds)) return withDecisions(fates, free);
+  const bounded = fates.map((fate, i) => ({
+    ...fate,
+    bounds: { fewest: fewest[i], most: bounds[i].most },
+  }));
+  return withDecisions(bounded, yield* decide(bounded, budget));
 }
 
 /**
- * Plans the blocks that each layer loses, and yields a layer's name after each time it is read. In global scope every
- * selected layer is read three times, or six times if a per-layer bound takes effect. No layer is read in local scope,
- * or if all blocks or no blocks are pruned.
+ * Decides what each layer loses, from the counts of its passes. In global scope every selected layer is read twice, four
+ * times if a per-layer bound decides. In local scope, and if all blocks or none are pruned, no layer is read.
  *
- * @param config a one-shot configuration, from `oneShotConfig`.
- * @param sources all layers in module order. Omit the classifier head to keep it.
- * @param kernels loops to use instead of those in plain JavaScript.
- * @throws PruningError if the layers cannot be pruned as configured, or if a score is not finite.
+ * @param config one-shot, from `oneShotConfig`
+ * @param layers all layers in module order, without the classifier head if that is to be left alone
+ * @throws PruningError if nothing can be pruned as asked
  */
 export function* layerwisePlanning(
   config: PatternPrunerConfig,
-  sources: readonly LayerSource[],
-  kernels: PruningKernels = plainKernels,
-): Generator<string, LayerwisePlan> {
-  const { layers: admitted, skipped } = admitLayers(config, sources, PROFILES.strict, ADMISSION);
+  layers: readonly LayerShape[],
+): Planning<LayerwisePlan> {
+  const { layers: admitted, skipped } = admitLayers(config, layers, PROFILES.strict, ADMISSION);
   const fates: readonly LayerFate[] = admitted.map(({ name, layout }) => ({
     name,
     layout,
@@ -191,20 +169,24 @@ export function* layerwisePlanning(
   const budget = isGlobal
     ? exactCount(blocks, share)
     : sumOf(fates, (fate) => exactCount(fate.blocks, share));
-  const selection = createSelectionScratch(kernels);
-  const planning = { config, sources: admitted, selection };
-  const layers = isGlobal ? yield* shareBudget(planning, fates, budget) : fates;
+  const decided = isGlobal ? yield* shareBudget(config, fates, budget) : fates;
   return {
     config,
     budget,
     blocks,
-    layers: new Map(layers.map((fate) => [fate.name, fate])),
+    layers: new Map(decided.map((fate) => [fate.name, fate])),
     skipped,
   };
 }
 
 /**
- * {@link layerwisePlanning} in one call.
+ * Decides what each layer loses. In global scope every selected layer is read twice, four times if a per-layer bound
+ * decides. In local scope, and if all blocks or none are pruned, no layer is read.
+ *
+ * @param config one-shot, from `oneShotConfig`
+ * @param sources all layers in module order, without the classifier head if that is to be left alone
+ * @param kernels loops to use instead of those in plain JavaScript
+ * @throws PruningError if nothing can be pruned as asked, or a score is not finite
  *
  * @example
  * ```ts
@@ -226,14 +208,22 @@ export function planLayerwise(
   sources: readonly LayerSource[],
   kernels: PruningKernels = plainKernels,
 ): LayerwisePlan {
-  const planning = layerwisePlanning(config, sources, kernels);
-  for (;;) {
-    const { done, value } = planning.next();
-    if (done === true) return value;
+  const planning = layerwisePlanning(config, sources);
+  const byName = new Map(sources.map((source) => [source.name, source]));
+  const workspace = createLayerWorkspace(kernels);
+  let step = planning.next();
+  while (!step.done) {
+    const { leading, layers } = step.value;
+    const counts = layers.flatMap(({ name, bounds }) => {
+      const source = byName.get(name);
+      return source ? [countHalves(config, source, bounds, leading, workspace)] : [];
+    });
+    step = planning.next(counts);
   }
+  return step.value;
 }
 
-/** A layer's new mask. */
+/** A layer's new mask, and the blocks that it prunes. */
 export interface LayerMask {
   /** 1 = kept, in the weight's layout. */
   readonly mask: Uint8Array;
@@ -242,27 +232,36 @@ export interface LayerMask {
 }
 
 /**
- * Computes the mask of one layer. Null if the plan skips the layer.
+ * The mask of one layer under a plan; null for a layer that the plan leaves alone.
  *
- * @throws PruningError if a score is not finite.
+ * @throws PruningError for a score that is not finite
  */
 export function layerMask(
-  { config, layers }: LayerwisePlan,
+  plan: LayerwisePlan,
   source: LayerSource,
   kernels: PruningKernels = plainKernels,
+): LayerMask | null {
+  return layerMaskIn(createLayerWorkspace(kernels), plan, source);
+}
+
+/** {@link layerMask} in working memory of the plan's pruner: the mask is overwritten by the next layer. */
+export function layerMaskIn(
+  workspace: LayerWorkspace,
+  { config, layers }: LayerwisePlan,
+  source: LayerSource,
 ): LayerMask | null {
   const fate = layers.get(source.name);
   if (fate === undefined) return null;
   const { bounds, decision, blocks } = fate;
-  const selection = createSelectionScratch(kernels);
-  const { pruner, candidate, scratch } = openLayer(config, source, bounds, selection);
+  const { selection } = workspace;
+  const { pruner, candidate, scratch } = openLayer(config, source, bounds, workspace);
   const budget = exactCount(blocks, perBlock(config.pattern, config.targetSparsity));
   const [own] = decision ? [decision] : planExactBudget([candidate], budget, selection);
   writeMaskInto(pruner, { index: 0, decision: own, exact: true, frozen: false }, scratch);
   const { threshold, ties } = own;
   const { scores } = candidate;
-  const below = kernels.countBelow(scores, threshold, false);
-  const equal = kernels.countBelow(scores, threshold, true) - below;
+  const below = selection.kernels.countBelow(scores, threshold, false);
+  const equal = selection.kernels.countBelow(scores, threshold, true) - below;
   const prunedBlocks = below + Math.min(equal, ties);
   return { mask: pruner.layers[0].mask, prunedBlocks, blocks };
 }

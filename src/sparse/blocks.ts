@@ -51,15 +51,21 @@ export function occupiedInto(
   occupied: Uint8Array,
 ): number {
   occupied.fill(0);
-  const end = Math.min(rows, (blockRow + 1) * height);
-  for (let row = blockRow * height; row < end; row++) {
-    let at = row * columns;
-    // Whether an element is zero looks random. A branch on it would be mispredicted.
-    if (width === 1 && mask === undefined) {
-      for (let column = 0; column < columns; column++, at++)
-        occupied[column] |= Number(bits[at] !== 0);
-      continue;
+  const first = blockRow * height;
+  const end = Math.min(rows, first + height);
+  let count = 0;
+  // Whether an element is zero looks random. A branch on it would be mispredicted.
+  if (width === 1 && mask === undefined) {
+    for (let column = 0; column < columns; column++) {
+      let any = 0;
+      for (let at = first * columns + column; at < end * columns; at += columns) any |= bits[at];
+      occupied[column] = Number(any !== 0);
+      count += Number(any !== 0);
     }
+    return count;
+  }
+  for (let row = first; row < end; row++) {
+    let at = row * columns;
     for (let block = 0, column = 0; column < columns; block++) {
       let any = 0;
       const next = Math.min(columns, column + width);
@@ -67,7 +73,6 @@ export function occupiedInto(
       occupied[block] |= Number(any !== 0);
     }
   }
-  let count = 0;
   for (let block = 0; block < occupied.length; block++) count += occupied[block];
   return count;
 }

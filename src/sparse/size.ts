@@ -21,8 +21,12 @@ export function countKeptBlocks(
 ): number {
   const bits = bitsOf(data);
   const [blockRows, blockColumns] = blockGrid(shape, block);
-  const occupied = new Uint8Array(blockColumns);
   let count = 0;
+  if (blockRows * blockColumns === bits.length && mask === undefined) {
+    for (let i = 0; i < bits.length; i++) count += Number(bits[i] !== 0);
+    return count;
+  }
+  const occupied = new Uint8Array(blockColumns);
   for (let row = 0; row < blockRows; row++)
     count += occupiedInto(bits, mask, shape, block, row, occupied);
   return count;

@@ -35,6 +35,7 @@ function pruning(checkpoint: Checkpoint, profile: Profile) {
     modules: null,
     gradients: null,
     compressedBytes: null,
+    tasks: null,
     turn: async () => {},
   };
 }

@@ -1,0 +1,211 @@
+/**
+ * One-shot pruning under `strict` as tasks on one tensor each, for this thread or for others: tasks and results are
+ * plain data.
+ */
+import type { PruningKernels } from "../core/pruning-kernels.ts";
+import type { StoredTensor } from "../io/safetensors.ts";
+import type { PatternPrunerConfig } from "../prune/config.ts";
+import { elementCount } from "../prune/layer.ts";
+import {
+  countHalves,
+  createLayerWorkspace,
+  type HalfCounts,
+  type LayerBounds,
+  type LayerSource,
+  type LayerWorkspace,
+} from "../prune/layer-scores.ts";
+import { type LayerMask, type LayerwisePlan, layerMaskIn } from "../prune/layerwise.ts";
+import type { LayoutSpec } from "../sparse/layout.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import {
+  type MaskOf,
+  type ReadLayer,
+  type SourcedLayer,
+  tensorMask,
+  valuesReader,
+} from "./masks.ts";
+import { packedSize } from "./packed-tensor.ts";
+import { zeroPruned } from "./zero-pruned.ts";
+
+/** Counts scores of one layer for the plan of a pruner. */
+export interface CountTask {
+  readonly layer: SourcedLayer;
+  readonly config: PatternPrunerConfig;
+  readonly bounds: LayerBounds | null;
+  readonly leading: number | null;
+  /** The plans of the pruners before this one, for this layer. */
+  readonly plans: readonly LayerwisePlan[];
+}
+
+/** Prunes one tensor. */
+export interface TensorTask {
+  readonly entry: CheckpointEntry;
+  readonly layers: readonly SourcedLayer[];
+  /** The plans of all pruners, for these layers. */
+  readonly plans: readonly LayerwisePlan[];
+  /** Layouts whose sizes are compared. */
+  readonly layouts: readonly LayoutSpec[];
+  /** Memory that the tensor may be read into. */
+  readonly memory?: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** Sizes of a tensor: as written, in the smallest layout for the pruners' patterns, and compressed if measured. */
+export interface TensorSizes {
+  readonly dense: number;
+  readonly packed: number;
+  readonly gzip: number | null;
+}
+
+/** A tensor as it is written. */
+export interface PrunedTensor {
+  /** The next task may overwrite them. */
+  readonly bytes: Uint8Array;
+  /** Zeros in the written weight; null for a tensor that all pruners leave alone. */
+  readonly zeros: number | null;
+  readonly sizes: TensorSizes;
+}
+
+/** The result of a {@link TensorTask}. */
+export interface TensorResult extends PrunedTensor {
+  /** Pruned blocks for each pruner. */
+  readonly prunedBlocks: readonly number[];
+}
+
+/** Runs tasks, some of them at once. */
+export interface PruningTasks {
+  readonly atOnce: number;
+  readonly count: (task: CountTask) => Promise<HalfCounts>;
+  readonly prune: (task: TensorTask) => Promise<TensorResult>;
+  /** Takes the memory of bytes that are not needed any more. */
+  readonly recycle?: (bytes: Uint8Array) => void;
+}
+
+/** The size of a tensor's bytes when they are compressed; null: not measured. */
+export type CompressedBytes = ((bytes: Uint8Array) => number) | null;
+
+/** What tasks work on. */
+export interface TaskInputs {
+  readonly checkpoint: Checkpoint;
+  readonly gradients: Checkpoint | null;
+  readonly compressedBytes: CompressedBytes;
+  readonly kernels?: PruningKernels | undefined;
+}
+
+/** Zeroes the pruned elements of a tensor, and measures it. */
+export function prunedTensor(
+  tensor: StoredTensor,
+  layers: readonly SourcedLayer[],
+  maskOf: MaskOf,
+  layouts: readonly LayoutSpec[],
+  compressedBytes: CompressedBytes,
+): PrunedTensor {
+  const mask = tensorMask(layers, elementCount(tensor.shape), maskOf);
+  const pruned = mask === null ? { bytes: tensor.bytes, zeros: null } : zeroPruned(mask, tensor);
+  const { bytes } = pruned;
+  const dense = bytes.length;
+  const packed = mask === null ? dense : packedSize({ ...tensor, bytes }, layouts).bytes;
+  return { ...pruned, sizes: { dense, packed, gzip: compressedBytes?.(bytes) ?? null } };
+}
+
+/** A plan without the layers that a task does not need. */
+export function planFor(plan: LayerwisePlan, layers: readonly SourcedLayer[]): LayerwisePlan {
+  const own = layers.flatMap(({ name }) => {
+    const fate = plan.layers.get(name);
+    return fate ? [[name, fate] as const] : [];
+  });
+  return { ...plan, layers: new Map(own), skipped: [] };
+}
+
+/** Layers as pruners see them, with working memory for each pruner. */
+interface PrunedLayers {
+  readonly workspaceOf: (pruner: number) => LayerWorkspace;
+  /** A layer as the pruner after some plans sees it: pruned by those. */
+  readonly sourceFor: (
+    layer: SourcedLayer,
+    config: PatternPrunerConfig,
+    before: readonly LayerwisePlan[],
+  ) => LayerSource;
+  /** The mask of one of the plans. Overwritten by the next layer. */
+  readonly maskUnder: (
+    layer: SourcedLayer,
+    plans: readonly LayerwisePlan[],
+    number: number,
+  ) => LayerMask | null;
+}
+
+function prunedLayers(readLayer: ReadLayer, kernels: PruningKernels | undefined): PrunedLayers {
+  const workspaces: LayerWorkspace[] = [];
+  const workspaceOf = (pruner: number): LayerWorkspace => {
+    workspaces[pruner] ??= createLayerWorkspace(kernels);
+    return workspaces[pruner];
+  };
+  const sourceFor: PrunedLayers["sourceFor"] = (layer, config, before) => {
+    const { name, kind, shape } = layer;
+    const read = () => {
+      const values = readLayer(layer, [config]);
+      if (!before.some((plan) => plan.layers.has(name))) return values;
+      const data = values.data.slice();
+      before.forEach((_, number) => {
+        maskUnder(layer, before, number)?.mask.forEach((bit, at) => {
+          if (bit === 0) data[at] = 0;
+        });
+      });
+      return { ...values, data };
+    };
+    return { name, kind, shape, read };
+  };
+  const maskUnder: PrunedLayers["maskUnder"] = (layer, plans, number) => {
+    const plan = plans[number];
+    if (plan === undefined) return null;
+    const source = sourceFor(layer, plan.config, plans.slice(0, number));
+    return layerMaskIn(workspaceOf(number), plan, source);
+  };
+  return { workspaceOf, sourceFor, maskUnder };
+}
+
+/** Runs tasks in this thread, one at a time, with one tensor in memory. */
+export function tasksHere({
+  checkpoint,
+  gradients,
+  compressedBytes,
+  kernels,
+}: TaskInputs): PruningTasks {
+  let memory = new Uint8Array(0);
+  const memoryFor = ({ begin, end }: CheckpointEntry): Uint8Array => {
+    if (memory.length < end - begin) memory = new Uint8Array(end - begin);
+    return memory;
+  };
+  let held: { readonly name: string; readonly tensor: StoredTensor } | null = null;
+  const read: Checkpoint["read"] = (entry, own) =>
+    held?.name === entry.name ? held.tensor : checkpoint.read(entry, own);
+  const readLayer = valuesReader({ checkpoint: { ...checkpoint, read }, gradients }, memoryFor);
+  const { workspaceOf, sourceFor, maskUnder } = prunedLayers(readLayer, kernels);
+  return {
+    atOnce: 1,
+    count: async ({ layer, config, bounds, leading, plans }) => {
+      const source = sourceFor(layer, config, plans);
+      return countHalves(config, source, bounds, leading, workspaceOf(plans.length));
+    },
+    prune: async ({ entry, layers, plans, layouts, memory: given }) => {
+      memory = given ?? memory;
+      const tensor = checkpoint.read(entry, memoryFor(entry));
+      const prunedBlocks = plans.map(() => 0);
+      const maskOf: MaskOf = (layer) => {
+        const masks = plans.flatMap((_, number) => {
+          const made = maskUnder(layer, plans, number);
+          if (made === null) return [];
+          prunedBlocks[number] = (prunedBlocks[number] ?? 0) + made.prunedBlocks;
+          return [made.mask];
+        });
+        const [mask = null, ...more] = masks;
+        return more.reduce((both, own) => both?.map((bit, i) => bit & (own[i] ?? 1)) ?? own, mask);
+      };
+      held = { name: entry.name, tensor };
+      try {
+        return { ...prunedTensor(tensor, layers, maskOf, layouts, compressedBytes), prunedBlocks };
+      } finally {
+        held = null;
+      }
+    },
+  };
+}
