@@ -1,14 +1,16 @@
-/** tanh, ReLU and the exact (erf) GELU. */
+/** The activation functions tanh, ReLU and exact (erf) GELU. */
 import { type FunctionBuilder, f32x4, type ModuleBuilder, v128 } from "./emitter.ts";
 import { each, exponential, polynomial, type Vectors } from "./lanes.ts";
 import { forEachPlace, forEachVector } from "./vector-loop.ts";
 
-/** Larger |x| are clamped, so that exp(-2 |x|) stays a normal number. tanh is 1 in float32 from about 9 on. */
+/**
+ * The limit to which |x| is clamped, so that exp(-2 |x|) stays a normal number. In float32, tanh is 1 from about 9 on.
+ */
 const LARGEST_TANH = 20;
-/** For smaller |x| tanh is a polynomial, because 1 - exp(-2 |x|) would lose digits. */
+/** Below this |x|, tanh is computed as a polynomial, because 1 - exp(-2 |x|) would lose digits. */
 const SMALL = 0.625;
 
-// tanh(x) = x + x^3 P(x^2) for |x| < 0.625 (Cephes, tanhf).
+// tanh(x) = x + x^3 P(x^2) for |x| < 0.625 (from Cephes, tanhf).
 const TANH_P = [
   -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1,
 ] as const;
@@ -59,17 +61,17 @@ function tanh(f: FunctionBuilder, xs: Vectors): Vectors {
   const signBit = f.let(f.constantF32x4(-0));
   return each(f, xs, (x, i) => {
     const size = v128.bitselect(small[i], large[i], f32x4.lt(sizes[i], limit));
-    return v128.bitselect(x, size, signBit); // the sign of x, also of zero
+    return v128.bitselect(x, size, signBit); // gives the result the sign of x, even for zero
   });
 }
 
-// GELU: with Q(a) = 1 - Phi(a) for a = |x|, gelu(x) = max(x, 0) - a Q(a) and gelu'(|x|) = 1 - Q(a) + a phi(a),
-// gelu'(-x) = 1 - gelu'(x).
+// GELU for a = |x|, with the normal distribution function Phi, its density phi and its tail Q(a) = 1 - Phi(a):
+// gelu(x) = max(x, 0) - a Q(a), gelu'(a) = 1 - Q(a) + a phi(a), gelu'(-a) = 1 - gelu'(a).
 
-/** Larger |x|, including infinity, are clamped: a Q(a) and a phi(a) are below 1e-33 there. */
+/** The limit to which |x|, even infinity, is clamped. Beyond it, a Q(a) and a phi(a) are below 1e-33. */
 const LARGEST_TAIL = 12.5;
 
-// Q(a) = t P(t) exp(-a^2 / 2) / 2 with t = 1 / (1 + SLOPE a): absolute error of a Q(a) below 1e-7.
+// Q(a) = t P(t) exp(-a^2 / 2) / 2 with t = 1 / (1 + SLOPE a). The absolute error of a Q(a) is below 1e-7.
 const SLOPE = 0.4 * Math.SQRT1_2;
 const TAIL_P = [
   -0.20557687831256494, 0.7306955789528653, -0.40561211107965167, 0.49603511507913856,
@@ -77,7 +79,7 @@ const TAIL_P = [
 ] as const;
 const INVERSE_SQRT_2_PI = 1 / Math.sqrt(2 * Math.PI);
 
-/** Computes a = min(|x|, LARGEST_TAIL), exp(-a^2 / 2) and Q(a) for each x. */
+/** Computes a = min(|x|, LARGEST_TAIL), the bell curve exp(-a^2 / 2) and the tail Q(a) for each x. */
 function normalTail(
   f: FunctionBuilder,
   xs: Vectors,
@@ -123,7 +125,7 @@ export function addGelu(module: ModuleBuilder): void {
 function derivative(f: FunctionBuilder, xs: Vectors): Vectors {
   const { sizes, bells, tails } = normalTail(f, xs);
   const factor = f.let(f.constantF32x4(INVERSE_SQRT_2_PI));
-  // gelu'(|x|) - 1
+  // The excess is gelu'(|x|) - 1.
   const excess = each(f, sizes, (a, i) =>
     f32x4.sub(f32x4.mul(f32x4.mul(a, bells[i]), factor), tails[i]),
   );

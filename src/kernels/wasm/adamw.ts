@@ -1,4 +1,4 @@
-/** One AdamW update, as in torch and as in transformers. */
+/** AdamW updates, as in torch and as in transformers. */
 import {
   type FunctionBuilder,
   f32,
@@ -14,10 +14,13 @@ import {
 } from "./emitter.ts";
 import { forEachPlace } from "./vector-loop.ts";
 
-/** Floats in a run. A run with zero gradient and moments, such as the row of an unseen token, gets only the decay. */
+/**
+ * The number of floats in a stretch, the unit of an update. If the gradient and the moments of a stretch are all zero,
+ * as in the embedding of an unseen token, the stretch gets only weight decay.
+ */
 const STRETCH = 64;
 
-/** The caller computes derived factors in double precision. */
+/** The parameters of an update. The caller computes derived factors such as `stepSize` in double precision. */
 const PARAMETERS = {
   ...integers("p", "g", "m", "v", "count"),
   beta1: "f32",
@@ -28,9 +31,9 @@ const PARAMETERS = {
   stepSize: "f32",
   /** 1 - learning rate * weight decay. */
   keep: "f32",
-  /** 1 / sqrt(c2); torch multiplies sqrt(v) by it. */
+  /** 1 / sqrt(c2), by which `adamwTorch` multiplies sqrt(v). `adamwTransformers` ignores it. */
   inverseCorrection: "f32",
-  /** Mask of g after the update: -1 keeps g, 0 clears it. */
+  /** The bit mask that is applied to g after the update: -1 keeps g, 0 clears it. */
   gradientKept: "i32",
 } as const;
 
@@ -45,7 +48,10 @@ export function addAdamW(module: ModuleBuilder): void {
   });
 }
 
-/** `m` is the updated first moment, `rootOfV` the square root of the updated second moment. */
+/**
+ * The operands from which a new parameter is computed. `m` is the updated first moment, `rootOfV` the square root of
+ * the updated second moment.
+ */
 type UpdateOperands = Readonly<
   Record<"p" | "m" | "rootOfV" | "stepSize" | "keep" | "epsilon" | "correction", V128>
 >;
@@ -81,7 +87,7 @@ function addUpdate(
         const rootOfV = f32x4.sqrt(newV);
         place.store(p, newParameter({ p: place.load(p), m: newM, rootOfV, ...constants }, f));
       });
-    // With epsilon 0 a step of zero moments is 0 / 0, so nothing is skipped.
+    // With epsilon 0, the step for zero moments is 0 / 0, so no stretch may be skipped.
     const mayRest = f.let(f32.lt(f32.const(0), values.epsilon));
     const decays = f.let(f32.ne(values.keep, f32.const(1)));
     f.while(count, () => {
@@ -106,7 +112,7 @@ function addUpdate(
   });
 }
 
-/** Whether all bits of the next {@link STRETCH} floats of the arrays are zero. */
+/** Whether all bits of the next {@link STRETCH} floats in all arrays are zero. */
 function isZero(f: FunctionBuilder, arrays: readonly Local<"i32">[]): I32 {
   const any = f.local("v128");
   f.set(any, v128.zero);

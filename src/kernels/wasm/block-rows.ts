@@ -1,4 +1,4 @@
-/** Loops over the kept blocks of a weight, by block row. */
+/** Loops over the kept blocks of a weight, block row by block row. */
 import { BLOCK_OUTPUTS, type BlockHeight } from "../block-sparse.ts";
 import {
   type FunctionBuilder,
@@ -11,7 +11,10 @@ import {
 } from "./emitter.ts";
 import { barrier } from "./gemm-tile.ts";
 
-/** Blocks per iteration, and outputs between two {@link barrier}s; null: loops without barriers and exits. */
+/**
+ * For each variant, the number of blocks in an unrolled iteration, and the number of outputs between two
+ * {@link barrier}s, or null for loops without barriers and early exits.
+ */
 const LOOPS: Readonly<
   Record<WasmVariant, { readonly unroll: number; readonly outputsPerBarrier: number | null }>
 > = {
@@ -20,27 +23,32 @@ const LOOPS: Readonly<
   revectorized: { unroll: 2, outputsPerBarrier: null },
 };
 
-/** Whether the engine joins pairs of vectors. This needs adjacent loads and stores, in loops without exits. */
+/**
+ * Whether the engine joins pairs of vectors in this variant. It can do so only for adjacent loads and stores, in loops
+ * without early exits.
+ */
 export function joinsVectors({ variant }: { readonly variant: WasmVariant }): boolean {
   return LOOPS[variant].outputsPerBarrier === null;
 }
 
-/** Addresses of the arrays of kept blocks; `starts` points to the first block row to visit. */
+/**
+ * The addresses of the arrays of a weight's kept blocks. `starts` points to the entry of the first block row to visit.
+ */
 interface BlockAddresses {
   readonly starts: Local<"i32">;
   readonly columns: I32;
   readonly values: I32;
-  /** Outputs of a block. Default 4. */
+  /** The number of outputs in a block. Default 4. */
   readonly height?: number;
 }
 
-/** The position within a block row. */
+/** The position of a loop within a block row; `remaining` is the number of blocks left. */
 interface BlockRow {
   readonly remaining: Local<"i32">;
-  /** Addresses of the column index and of the values of the next block. */
+  /** The addresses of the next block's column index and values. */
   readonly column: Local<"i32">;
   readonly value: Local<"i32">;
-  /** Bytes of the values of a block. */
+  /** The size of a block's values in bytes. */
   readonly valueBytes: number;
 }
 
@@ -49,13 +57,13 @@ function declareRow(f: FunctionBuilder, valueBytes: number): BlockRow {
   return { remaining, column, value, valueBytes };
 }
 
-/** A block in an unrolled iteration. */
+/** A block in an unrolled iteration of a loop. */
 export interface BlockPlace {
   readonly column: Local<"i32">;
   readonly value: Local<"i32">;
-  /** Index of the block in the iteration; its column index is at `column + 4 * step`. */
+  /** The index of the block in the iteration. Its column index is stored at `column + 4 * step`. */
   readonly step: number;
-  /** The values of the block are at `value + offset`. */
+  /** The values of the block are stored at `value + offset`. */
   readonly offset: number;
   /** The end of the loop, as the target of a {@link barrier}. */
   readonly done: Label;
@@ -83,9 +91,12 @@ export function forEachBlockRow(
 
 interface BlockLoop {
   readonly unroll: number;
-  /** Whether an iteration may end after any block. If not, remaining blocks run in a second loop. Default true. */
+  /**
+   * Whether an unrolled iteration may exit after any block. If not, remaining blocks run in a second loop. Default
+   * true.
+   */
   readonly exits?: boolean;
-  /** Pointers that advance together with the values. */
+  /** Other pointers that advance together with the pointer to the values. */
   readonly along?: readonly Local<"i32">[];
 }
 
@@ -112,18 +123,21 @@ export function forEachBlock(
   });
 }
 
-/** A sum, to which weight * factor is added. */
+/** A sum, and a factor whose product with a block's weight is added to the sum. */
 export type Term = readonly [sum: Local<"v128">, factor: Local<"v128">];
 
 interface BlockProducts {
-  /** The terms of each output of a block; all use the same weight. */
+  /** The terms for each output of a block. All terms of an output use the same weight. */
   readonly terms: readonly (readonly Term[])[];
-  /** Code before and after each block. */
+  /** Emits code before each block; `after` emits code after it. */
   readonly before: (place: BlockPlace) => void;
   readonly after?: (place: BlockPlace) => void;
 }
 
-/** Adds the products of every block of a row to sums in registers: `sum += weight * factor`, output by output. */
+/**
+ * Multiplies every block in a row and adds the products to sums in registers: `sum += weight * factor`, output by
+ * output.
+ */
 export function multiplyBlocks(
   f: FunctionBuilder,
   row: BlockRow,
@@ -131,7 +145,7 @@ export function multiplyBlocks(
 ): void {
   const { unroll, outputsPerBarrier } = LOOPS[f.variant];
   const outputs = terms.length;
-  // A pointer for each output: with an offset instead, the engine computes the address of every splat.
+  // Each output has its own pointer. With offsets instead, the engine would compute an address for every splat.
   const weights = terms.map((_, r) => f.let(i32.add(row.value, 4 * r)));
   const weight = f.local("v128");
   forEachBlock(f, row, { unroll, exits: !joinsVectors(f), along: weights }, (place) => {
@@ -147,7 +161,7 @@ export function multiplyBlocks(
   });
 }
 
-/** Runs `body` for each four outputs of a block row; once if a block has at most four. */
+/** Runs `body` for each group of four outputs in a block row, or once if a block has at most four outputs. */
 export function forEachFour(
   f: FunctionBuilder,
   row: BlockRow,
@@ -172,7 +186,7 @@ export function tileAddress(tile: I32, { column, step }: BlockPlace, tokens: num
   return i32.add(tile, i32.shl(i32.load(column, 4 * step), shift));
 }
 
-/** Uses the working space of the instance if the caller passes address 0 as tile. */
+/** Replaces the address 0 of a tile by the address of the instance's working space. */
 export function defaultToWorkspace(f: FunctionBuilder, tile: Local<"i32">): void {
   f.if(i32.eq(tile, 0), () => f.set(tile, f.workspace));
 }

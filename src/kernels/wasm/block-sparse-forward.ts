@@ -1,7 +1,8 @@
 /**
- * y = W x + bias with a block-sparse W, by tiles of tokens; a single remaining token needs no tile. Registers hold the
- * sums of at most four outputs of a tile along the blocks of a row. The sums are then transposed and written, directly
- * ({@link writesDirectly}) or after the sums of 16 outputs have been stored in working space.
+ * y = W x + bias with a block-sparse W, computed in tiles of tokens; a single remaining token needs no tile. While the
+ * products of a block row are added, registers hold the sums of at most four outputs for all tokens of a tile. The sums
+ * are then transposed and written to y: either directly ({@link writesDirectly}), or through working space, which
+ * collects the sums of 16 outputs.
  */
 import {
   BLOCK_HEIGHTS,
@@ -36,7 +37,7 @@ import {
 import type { Pack } from "./gemm-pack.ts";
 import { transpose } from "./lanes.ts";
 
-/** Adds `blockSparseForward1` to `blockSparseForward16`: a function for each height of a block. */
+/** Adds `blockSparseForward1` to `blockSparseForward16`: one function for each block height. */
 export function addBlockSparseForward(
   module: ModuleBuilder,
   packTokens: (tokens: number) => Pack,
@@ -73,12 +74,15 @@ function addHeight(module: ModuleBuilder, height: BlockHeight, packTokens: Pack)
   });
 }
 
-/** Adds the function for one token. It adds products in the same order as the function for a tile. */
+/**
+ * Adds a function that computes the outputs of one token. It adds products in the same order as the function for a
+ * tile.
+ */
 function addToken(module: ModuleBuilder, height: BlockHeight) {
   const outputs = Math.min(height, BLOCK_OUTPUTS);
   return module.internal(OUTPUT_PARAMETERS, (f, p) => {
     const sums = f.locals("v128", outputs === BLOCK_OUTPUTS ? 1 : outputs);
-    /** Four numbers if a block has at least four outputs, else number r in every lane. */
+    /** Loads four numbers if a block has at least four outputs, else number r into every lane. */
     const load = (at: I32, r: number): V128 =>
       outputs === BLOCK_OUTPUTS ? v128.load(at) : v128.load32Splat(at, 4 * r);
     const { starts, columns, values } = p;
@@ -104,12 +108,15 @@ function addToken(module: ModuleBuilder, height: BlockHeight) {
 }
 
 /**
- * `x`: [inputs] of one token, or a tile [inputs][tokens] followed by room for the sums of {@link GATHERED_OUTPUTS};
- * `rows`: number of block rows; `bias`: address, or 0 without bias.
+ * `x` points to the inputs of one token, or to a tile [inputs][tokens] followed by room for the sums of
+ * {@link GATHERED_OUTPUTS} outputs. `rows` is the number of block rows. `bias` is an address, or 0 without a bias.
  */
 const OUTPUT_PARAMETERS = integers("x", "starts", "rows", "columns", "values", "bias", "y");
 
-/** Adds the function for the first `tokens` of a tile. The outputs of two tokens are `stride` bytes apart. */
+/**
+ * Adds a function that computes the outputs of the first `tokens` tokens in a tile. In y, consecutive tokens are
+ * `stride` bytes apart.
+ */
 function addTileProduct(module: ModuleBuilder, height: BlockHeight) {
   const together = tokensTogether(module.variant, height);
   const addRows = addSumRows(module, height, together);
@@ -137,12 +144,18 @@ function addTileProduct(module: ModuleBuilder, height: BlockHeight) {
   });
 }
 
-/** Whether the sums of a full tile go from registers to y, which is faster unless the engine joins vectors. */
+/**
+ * Whether the sums of a full tile go directly from registers to y. That needs blocks of at least four outputs, and is
+ * faster unless the engine joins vectors.
+ */
 function writesDirectly(module: ModuleBuilder, height: BlockHeight): boolean {
   return !joinsVectors(module) && height >= BLOCK_OUTPUTS;
 }
 
-/** Adds the function for the sums of block rows. They go to `sums` [outputs][tokens] if `stride` is 0, else to y. */
+/**
+ * Adds a function that computes the sums of some block rows. It writes them to `sums` [outputs][tokens] if `stride` is
+ * 0, else to y.
+ */
 function addSumRows(module: ModuleBuilder, height: BlockHeight, tokens: number) {
   const outputs = Math.min(height, BLOCK_OUTPUTS);
   const vectors = tokens / 4;
@@ -197,7 +210,9 @@ function writeFour(
   f.increment(y, 4 * BLOCK_OUTPUTS);
 }
 
-/** Adds the function that adds the bias to sums [outputs][tokens of a tile] and writes them to the rows of y. */
+/**
+ * Adds a function that adds the bias to the sums [outputs][tokens of a tile] and writes the results to the rows of y.
+ */
 function addWriteSums(module: ModuleBuilder, together: number) {
   const parameters = integers("sums", "tokens", "outputs", "bias", "y", "stride");
   return module.internal(parameters, (f, { sums, tokens, outputs, bias, y, stride }) => {
@@ -206,7 +221,7 @@ function addWriteSums(module: ModuleBuilder, together: number) {
       f.set(done, i32.and(outputs, -4));
       writeFours(f, { sums, outputs: done, bias, y, stride }, together);
     });
-    // The outputs after the last multiple of four, or all outputs of a tile that is not full.
+    // Writes the outputs after the last multiple of four, or all outputs if the tile is not full.
     f.if(i32.ltS(done, outputs), () => {
       f.for(0, tokens, 1, (t) => {
         const to = f.let(i32.add(y, i32.mul(t, stride)));
@@ -222,7 +237,7 @@ function addWriteSums(module: ModuleBuilder, together: number) {
   });
 }
 
-/** Writes a multiple of four outputs, four tokens at a time. */
+/** Adds the bias to a multiple of four outputs and writes them to y, four tokens at a time. */
 function writeFours(
   f: FunctionBuilder,
   { sums, outputs, bias, y, stride }: Locals<"sums" | "outputs" | "bias" | "y" | "stride">,

@@ -1,6 +1,7 @@
 /**
- * dx = W^T dy with a block-sparse W, by tiles of tokens. Registers hold the gradients of four outputs while the blocks
- * of a row add to a tile [inputs][tokens]. The tile is transposed at the end.
+ * dx = W^T dy with a block-sparse W, computed in tiles of tokens. Registers hold the gradients of four outputs, while
+ * their products with the weights in a block row are added to a tile [inputs][tokens]. At the end, the tile is
+ * transposed and written to dx.
  */
 import { BLOCK_OUTPUTS, tokensTogether } from "../block-sparse.ts";
 import {
@@ -26,7 +27,10 @@ import {
 } from "./emitter.ts";
 import { transpose } from "./lanes.ts";
 
-/** `stride`: bytes between two tokens of dy; `rows`: block rows; `sums`: a tile [inputs][tokens], or [inputs]. */
+/**
+ * `stride` is the number of bytes between consecutive tokens in dy, `rows` the number of block rows. `sums` points to a
+ * tile [inputs][tokens], or to [inputs] for one token.
+ */
 const PARAMETERS = integers("dy", "stride", "starts", "rows", "columns", "values", "sums");
 
 /** Adds `blockSparseInputGradient`. */
@@ -83,12 +87,15 @@ function clear(f: FunctionBuilder, start: Local<"i32">, count: I32): void {
   });
 }
 
-/** Adds the function for the sums of a tile. `transposed` has room for [4][tokens of a tile]. */
+/**
+ * Adds a function that computes dx for a tile of tokens, in `sums`. `transposed` points to room for [4][tokens of a
+ * tile].
+ */
 function addTileGradients(module: ModuleBuilder, together: number) {
   return module.internal({ ...PARAMETERS, ...integers("tokens", "transposed") }, (f, p) => {
     const sums = f.locals("v128", together / 4);
     const at = f.local("i32");
-    // The address of dy for each token; missing tokens repeat the last one.
+    // The address of each token's row in dy; missing tokens repeat the last address.
     const next = f.let(p.dy);
     const tokens = Array.from({ length: together }, (_, t) => {
       const token = f.let(next);
@@ -113,7 +120,10 @@ function addTileGradients(module: ModuleBuilder, together: number) {
   });
 }
 
-/** The gradients of four outputs, as vectors of four tokens. They go through `transposed` if the engine joins vectors. */
+/**
+ * Loads the gradients of four outputs as vectors of four tokens. If the engine joins vectors, the gradients go through
+ * the memory at `transposed`; otherwise `transposed` is null.
+ */
 function loadTokens(
   f: FunctionBuilder,
   tokens: readonly Local<"i32">[],
@@ -136,7 +146,10 @@ function loadTokens(
   );
 }
 
-/** Adds the function for the sums of one token. It adds products in the same order as the function for a tile. */
+/**
+ * Adds a function that computes dx for one token, in `sums`. It adds products in the same order as the function for a
+ * tile.
+ */
 function addTokenGradients(module: ModuleBuilder) {
   return module.internal(PARAMETERS, (f, p) => {
     const gradients = f.locals("v128", BLOCK_OUTPUTS);
@@ -157,7 +170,7 @@ function addTokenGradients(module: ModuleBuilder) {
   });
 }
 
-/** Adds the function that writes the sums of a tile to the rows of dx. */
+/** Adds a function that writes the sums in a tile to the rows of dx, or with `accumulate` adds them to dx. */
 function addUnpackTokens(module: ModuleBuilder, together: number) {
   const parameters = integers("tile", "tokens", "inputs", "dx", "stride", "accumulate");
   return module.internal(parameters, (f, { tile, tokens, inputs, dx, stride, accumulate }) => {
@@ -184,7 +197,7 @@ function addUnpackTokens(module: ModuleBuilder, together: number) {
         f.increment(inputs, -4);
       });
     });
-    // The inputs after the last multiple of four, or all inputs of a tile that is not full.
+    // Writes the inputs after the last multiple of four, or all inputs if the tile is not full.
     f.while(inputs, () => {
       const to = f.let(rows[0]);
       const from = f.let(tile);

@@ -1,6 +1,7 @@
 /**
- * dW += dy^T x at the kept blocks of W, by tiles of tokens. Both factors are transposed, so that an element of dW is a
- * dot product of consecutive numbers. Two blocks at a time have enough independent sums to hide latencies.
+ * dW += dy^T x at the kept blocks of W, computed in tiles of tokens. Both factors are transposed, so that an element of
+ * dW is a dot product of consecutive numbers. Two blocks are computed at a time: they have enough independent sums to
+ * hide the latency of the additions.
  */
 import { BLOCK_OUTPUTS, SHARD_TOKENS, TILE_OUTPUTS, TILE_TOKENS } from "../block-sparse.ts";
 import { defaultToWorkspace, forEachBlock, forEachBlockRow, joinsVectors } from "./block-rows.ts";
@@ -18,16 +19,22 @@ import {
 import { barrier } from "./gemm-tile.ts";
 import { transpose } from "./lanes.ts";
 
-/** Bytes of a transposed column. */
+/** The size of a transposed column in bytes. */
 const COLUMN_BYTES = 4 * TILE_TOKENS;
-/** Tokens that are transposed together: a cache line of each column. Missing tokens of the last group are 0. */
+/**
+ * The number of tokens that are transposed together: a cache line of each column. Missing tokens in the last group
+ * become 0.
+ */
 const GROUP = 16;
-/** Floats in a cache line. */
+/** The number of floats in a cache line. */
 const LINE = 16;
-/** Sums in registers; each is a vector, or two if the engine joins them. */
+/** The number of sums in registers. Each sum is a vector, or two vectors if the engine joins them. */
 const SUMS = 8;
 
-/** Adds `blockSparseWeightSums` and `blockSparseAddSums`. Both work on block rows from `first` to below `end`. */
+/**
+ * Adds `blockSparseWeightSums` and `blockSparseAddSums`. Both work on the block rows from `first` (inclusive) to `end`
+ * (exclusive).
+ */
 export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
   const transposeTile = addTransposeTile(module);
   const addTile = addTileProducts(module);
@@ -77,8 +84,9 @@ export function addBlockSparseWeightGradient(module: ModuleBuilder): void {
 }
 
 /**
- * Adds the function that adds the products of a tile to the `sums` [blocks][4] of some block rows. `dy`, from the first
- * of these rows on, and `x` are transposed. `kept`: -1 adds to the sums, 0 replaces them. `room` is for {@link addUp}.
+ * Adds a function that accumulates the products of a tile in the `sums` [blocks][4] of some block rows. `x` and `dy`
+ * are transposed; `dy` starts at the first of these rows. If `kept` is -1, the products are added to the sums; if it is
+ * 0, they replace the sums. `room` is working space for {@link addUp}.
  */
 function addTileProducts(module: ModuleBuilder) {
   const parameters = {
@@ -108,7 +116,10 @@ function addTileProducts(module: ModuleBuilder) {
   });
 }
 
-/** The sums of the four outputs of each block. `x` points to the column of each block and advances. */
+/**
+ * Computes the sums of the four outputs of each block. `x` has a pointer to the column of each block; the pointers
+ * advance.
+ */
 function dotProducts(
   f: FunctionBuilder,
   p: Readonly<Record<"dy" | "room", Local<"i32">>>,
@@ -147,7 +158,7 @@ function dotProducts(
   return sums.map((ofBlock) => addUp(f, ofBlock, p.room));
 }
 
-/** The sum over the lanes for each of four outputs. `room` has space for their vectors. */
+/** Adds up the lanes of the sums for each of four outputs. `room` points to space for these sums. */
 function addUp(
   f: FunctionBuilder,
   sums: readonly (readonly (readonly Local<"v128">[])[])[],
@@ -160,7 +171,7 @@ function addUp(
         f.set(first[r][v], f32x4.add(first[r][v], vector));
   const fours = first.map(([low]) => low);
   if (joinsVectors(f)) {
-    // Through memory, because the engine joins only vectors that are stored side by side.
+    // The sums go through memory, because the engine joins only vectors that are stored side by side.
     for (const [i, vector] of first.flat().entries()) f.store(room, vector, 16 * i);
     for (const [r, four] of fours.entries())
       f.set(four, f32x4.add(v128.load(room, 32 * r), v128.load(room, 32 * r + 16)));
@@ -169,7 +180,7 @@ function addUp(
   return f.let(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
 }
 
-/** Adds `blockSparseAddSums`: dW += sums of all shards in order. */
+/** Adds `blockSparseAddSums`, which adds the sums of all shards to dW in order. */
 function addAddSums(module: ModuleBuilder): void {
   const parameters = {
     ...integers("sums", "shards", "blocks", "inputs", "starts", "columns"),
@@ -201,7 +212,7 @@ function addAddSums(module: ModuleBuilder): void {
   });
 }
 
-/** Adds the function that transposes `tokens` rows, `stride` bytes apart, to [columns][tokens of a tile]. */
+/** Adds a function that transposes `tokens` rows, which are `stride` bytes apart, to [columns][tokens of a tile]. */
 function addTransposeTile(module: ModuleBuilder) {
   const parameters = integers("source", "stride", "tokens", "columns", "to");
   return module.internal(parameters, (f, { source, stride, tokens, columns, to }) => {
@@ -229,7 +240,10 @@ function addTransposeTile(module: ModuleBuilder) {
   });
 }
 
-/** Transposes a group by cache lines, for eight tokens at a time: lines 4 KiB apart share a cache set of eight. */
+/**
+ * Transposes a group of tokens, one cache line of columns and eight tokens at a time. If tokens are a multiple of 4 KiB
+ * apart, their lines share a cache set, which holds only eight lines.
+ */
 function transposeGroup(
   f: FunctionBuilder,
   source: Local<"i32">,

@@ -1,4 +1,4 @@
-/** Adds the products with block-sparse weights. */
+/** Adds the functions for products with block-sparse weights to a module. */
 import { forEachBlock, forEachBlockRow } from "./block-rows.ts";
 import { addBlockSparseForward } from "./block-sparse-forward.ts";
 import { addBlockSparseInputGradient } from "./block-sparse-input-gradient.ts";
@@ -20,7 +20,7 @@ export function addBlockSparse(module: ModuleBuilder): void {
   addBlockSparseWeightGradient(module);
 }
 
-/** Adds `blockSparseGather`, which copies the values of kept blocks from the dense weight. */
+/** Adds `blockSparseGather`, which copies the values of the kept blocks from the dense weight. */
 function addGather(module: ModuleBuilder): void {
   const parameters = integers("weight", "inputs", "rows", "starts", "columns", "values");
   module.func("blockSparseGather", parameters, (f, p) => {

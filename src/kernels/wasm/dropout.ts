@@ -1,4 +1,4 @@
-/** Dropout with Philox4x32-10, four blocks at a time, with the same draws as the scalar kernel. */
+/** Dropout with Philox4x32-10. Four Philox blocks are computed at a time; the draws are those of the scalar kernel. */
 import { MULTIPLIER_0, MULTIPLIER_1, PHILOX_ROUNDS, WEYL_0, WEYL_1 } from "../../core/random.ts";
 import { DROPOUT_GROUP } from "../table.ts";
 import {
@@ -17,7 +17,7 @@ import { fullPlace, upToOneVector, type VectorPlace } from "./vector-loop.ts";
 
 type Words = readonly [V128, V128, V128, V128];
 
-/** The high and low 32 bits of the products of unsigned lanes. */
+/** Multiplies unsigned 32-bit lanes and returns the high and the low 32 bits of the products. */
 function multiplyWide(
   f: FunctionBuilder,
   a: V128,
@@ -31,7 +31,7 @@ function multiplyWide(
   };
 }
 
-/** The words of four Philox blocks: lane i of vector w is word w of block i. */
+/** Computes four Philox blocks. Lane i of vector w is word w of block i. */
 function philox(
   f: FunctionBuilder,
   counter: Words,
@@ -55,13 +55,16 @@ function philox(
   return words;
 }
 
-/** The 16-bit draws of vector `index` (0 to 7) of a group: the low halves of the words, then the high halves. */
+/**
+ * The 16-bit draws for vector `index` (0 to 7) of a group: vectors 0 to 3 use the low halves of the words, 4 to 7 the
+ * high halves.
+ */
 function drawsOf(f: FunctionBuilder, words: readonly V128[], index: number): V128 {
   const word = words[index % 4];
   return index < 4 ? v128.and(word, f.constantI32x4(0xffff)) : i32x4.shrU(word, 16);
 }
 
-/** Adds `dropout`. Positions are given as counters of Philox blocks, 4 for 32 positions. */
+/** Adds `dropout`. Its parameters give positions as counters of Philox blocks: 4 counters for 32 positions. */
 export function addDropout(module: ModuleBuilder): void {
   const parameters = {
     ...integers("x", "y", "rows", "columns", "firstCounter", "counterStride", "threshold"),
@@ -74,7 +77,7 @@ export function addDropout(module: ModuleBuilder): void {
     const example = f.let(i32x4.splat(values.example));
     const operation = f.let(i32x4.splat(values.operation));
     const step = f.let(i32x4.splat(values.step));
-    // The instruction compares "greater than", so the threshold is one less.
+    // The instruction compares for "greater than", so the threshold is decreased by one.
     const lastDropped = f.let(i32x4.splat(i32.sub(values.threshold, 1)));
     const factor = f.let(f32x4.splat(values.factor));
 
@@ -111,7 +114,7 @@ export function addDropout(module: ModuleBuilder): void {
   });
 }
 
-/** Advances the pointers by `count` floats and decreases `left`. */
+/** Advances the pointers by `count` floats and decreases `left` by `count`. */
 function advance(
   f: FunctionBuilder,
   pointers: readonly Local<"i32">[],

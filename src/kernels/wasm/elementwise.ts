@@ -1,4 +1,4 @@
-/** Sums, products and differences by element, the bias of rows, and the sums of columns. */
+/** Elementwise sums, products and differences; adding a bias to rows; and column sums. */
 import {
   type FunctionBuilder,
   f32x4,
@@ -31,7 +31,10 @@ function addBinary(module: ModuleBuilder, name: string, combine: (a: V128, b: V1
   });
 }
 
-/** Adds y = combine(factor, x, y). The operand y is a function, so that it is loaded only if it is used. */
+/**
+ * Adds a function that computes y = combine(factors, x, y). `combine` gets y as a function, so that y is loaded only if
+ * it is used.
+ */
 function addScaling(
   module: ModuleBuilder,
   name: string,
@@ -71,9 +74,9 @@ function addBias(module: ModuleBuilder): void {
   });
 }
 
-/** Adds `addColumnSums`. Four rows at a time, so that `out` is loaded and stored once for all four. */
+/** Adds `addColumnSums`, which adds four rows at a time, so that `out` is loaded and stored once for all four. */
 function addColumnSums(module: ModuleBuilder): void {
-  // `stride` is in bytes.
+  // `stride` is the number of bytes between consecutive rows.
   const parameters = integers("x", "out", "rows", "columns", "stride");
   module.func("addColumnSums", parameters, (f, { x, out, rows, columns, stride }) => {
     const outAt = f.local("i32");
@@ -104,11 +107,11 @@ function addColumnSums(module: ModuleBuilder): void {
   });
 }
 
-/** Adds `sumSquaredDifference`. Differences are float32; their squares and sums are float64. */
+/** Adds `sumSquaredDifference`. Differences are computed in float32, their squares and the sums in float64. */
 export function addSquaredDifference(module: ModuleBuilder): void {
   const parameters = { a: "i32", b: "i32", count: "i32" } as const;
   module.func("sumSquaredDifference", parameters, (f, { a, b, count }) => {
-    // Two vectors of two float64 sums for each of the two vectors of a step.
+    // Each of the two float32 vectors in a step is added to two vectors of two float64 sums.
     const sums = [0, 1, 2, 3].map(() => f.let(v128.zero));
     const addSquares = (index: number, pair: V128): void => {
       const wide = f.let(f64x2.promoteLowF32x4(pair));

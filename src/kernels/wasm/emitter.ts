@@ -1,5 +1,6 @@
 /**
- * Builds WebAssembly modules from typed expressions and structured control. For example `y = scale * x` by vectors:
+ * Builds WebAssembly modules from typed expressions and structured control flow. For example, this function computes
+ * `y = scale * x`, one vector at a time:
  *
  * ```ts
  * module.func("scale", { x: "i32", y: "i32", bytes: "i32", scale: "f32" }, (f, { x, y, bytes, scale }) => {
@@ -48,26 +49,27 @@ export {
 export { f32, f64, i32, select } from "./scalar-instructions.ts";
 export { f32x4, f64x2, i8x16, i16x8, i32x4, i64x2, v128 } from "./vector-instructions.ts";
 
-/** Address of the table of constants. Address 0 stays unused. */
+/** The address of the table of constants. Address 0 stays unused. */
 const CONSTANTS_START = 64;
 const FUNCTION_TYPE = 0x60;
 const PREAMBLE = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
-/** The maximum of the imported memory in pages: 4 GiB, the range of 32-bit addresses. */
+/** The maximum size of the imported memory in pages: 4 GiB, the range of 32-bit addresses. */
 const MAXIMUM_PAGES = 65536;
-/** Flags of the memory import: with a maximum, or with a maximum and shared between threads. */
+/** Flags of the memory import. Both declare a maximum size; the second also shares the memory between threads. */
 const LIMITED = 1;
 const LIMITED_AND_SHARED = 3;
 
 /**
- * A module of functions with a table of vector constants. It imports `env.memory` and exports its functions (except
- * internal ones), `heapBase` (the first free address) and `workspace` (the address of an instance's working space).
+ * Builds a module of functions with a table of vector constants. The module imports `env.memory`. It exports its
+ * functions (except internal ones), `heapBase` (the first free address) and `workspace` (the address of an instance's
+ * working space).
  */
 export class ModuleBuilder {
   readonly variant: WasmVariant;
   readonly #types: number[][] = [];
   readonly #exports: number[][] = [];
-  /** Exported functions without a result, by their index among all exported functions. */
+  /** The exported functions that return nothing, by their index among all exported functions. */
   readonly procedures: Map<number, FunctionReference<Parameters>> = new Map();
   readonly #bodies: number[][] = [];
   readonly #constants: ConstantTable = new ConstantTable(CONSTANTS_START);
@@ -76,7 +78,7 @@ export class ModuleBuilder {
     this.variant = variant;
   }
 
-  /** Adds an exported function. If the body returns an expression, that is the result. */
+  /** Adds an exported function. If the body returns an expression, the function returns its value. */
   func<const P extends Parameters>(
     name: string,
     parameters: P,
@@ -87,7 +89,7 @@ export class ModuleBuilder {
     this.#exports.push([...text(name), 0, ...unsigned(index)]);
   }
 
-  /** Adds a function without a result for calls from functions that are added later. */
+  /** Adds an internal function, which returns nothing. Functions that are added later can call it. */
   internal<const P extends Parameters>(
     parameters: P,
     body: (f: FunctionBuilder, values: Arguments<P>) => void,
@@ -98,7 +100,7 @@ export class ModuleBuilder {
     return { index, parameters };
   }
 
-  /** The module's bytes, for an own or a shared memory. The two differ in one byte. */
+  /** Encodes the module, with its own memory or a shared memory. The two encodings differ in one byte. */
   encode(memory: "own" | "shared" = "own"): Uint8Array {
     const flags = memory === "own" ? LIMITED : LIMITED_AND_SHARED;
     const limits = [flags, ...unsigned(1), ...unsigned(MAXIMUM_PAGES)];
@@ -144,7 +146,7 @@ export class ModuleBuilder {
   }
 }
 
-/** The code of an i32 constant, as the value of a global or the address of a data segment. */
+/** Encodes an i32 constant as the value of a global variable or the address of a data segment. */
 function constantExpression(value: number): number[] {
   return [0x41, ...signed(value), 0x0b];
 }

@@ -1,4 +1,4 @@
-/** The WebAssembly binary format: numbers, vectors, sections. */
+/** Encodes the elements of the WebAssembly binary format: numbers, vectors, sections. */
 
 export type ValueType = "i32" | "f32" | "f64" | "v128";
 
@@ -9,7 +9,7 @@ export const VALUE_TYPE_BYTES: Readonly<Record<ValueType, number>> = {
   v128: 0x7b,
 };
 
-/** Unsigned LEB128 of a number below 2^32. */
+/** Encodes a non-negative integer below 2^32 as unsigned LEB128. */
 export function unsigned(value: number): number[] {
   const bytes: number[] = [];
   let rest = value >>> 0;
@@ -21,7 +21,7 @@ export function unsigned(value: number): number[] {
   return bytes;
 }
 
-/** Signed LEB128 of a 32-bit integer. */
+/** Encodes a 32-bit integer as signed LEB128. */
 export function signed(value: number): number[] {
   const bytes: number[] = [];
   let rest = value | 0;
@@ -34,29 +34,29 @@ export function signed(value: number): number[] {
   }
 }
 
-/** Little-endian bytes of a float32. */
+/** The little-endian bytes of a float32. */
 export function float32Bytes(value: number): number[] {
   const view = new DataView(new ArrayBuffer(4));
   view.setFloat32(0, value);
   return int32Bytes(view.getInt32(0));
 }
 
-/** Little-endian bytes of a 32-bit integer. */
+/** The little-endian bytes of a 32-bit integer. */
 export function int32Bytes(value: number): number[] {
   return [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
 }
 
-/** A list: the number of items, then the items. */
+/** Encodes a list, which the specification calls a vector: the number of items, then the items. */
 export function vector(items: readonly (readonly number[])[]): number[] {
   return [...unsigned(items.length), ...items.flat()];
 }
 
-/** A string of ASCII characters: its length, then its bytes. */
+/** Encodes a string of ASCII characters: its length, then its bytes. */
 export function text(value: string): number[] {
   return [...unsigned(value.length), ...Array.from(value, (c) => c.charCodeAt(0))];
 }
 
-/** The length of some bytes, then the bytes. */
+/** Encodes some bytes with their length before them. */
 export function sized(bytes: readonly number[]): number[] {
   return unsigned(bytes.length).concat(bytes);
 }

@@ -1,4 +1,4 @@
-/** Typed expressions of WebAssembly instructions. Their code is emitted at each use. */
+/** Typed expressions of WebAssembly instructions. The code of an expression is emitted at each use. */
 import { float32Bytes, signed, unsigned, type ValueType } from "./encoding.ts";
 
 /** Code that leaves one value of type `T` on the stack. */
@@ -7,7 +7,7 @@ export interface Expression<T extends ValueType> {
   readonly code: readonly number[];
 }
 
-/** A local variable. As an expression it is its current value. */
+/** A local variable. Used as an expression, it stands for its current value. */
 export interface Local<T extends ValueType> extends Expression<T> {
   readonly index: number;
 }
@@ -17,13 +17,13 @@ export type F32 = Expression<"f32">;
 export type F64 = Expression<"f64">;
 export type V128 = Expression<"v128">;
 
-/** Types for which a plain number is an operand. */
+/** The types for which an operand may be a plain number. */
 export type ScalarType = "i32" | "f32";
 
-/** An expression, or a number for a scalar type. */
+/** An operand of an instruction: an expression, or, for a scalar type, a number. */
 export type Operand<T extends ValueType> = Expression<T> | (T extends ScalarType ? number : never);
 
-/** The expression with the code of several pieces in order. */
+/** Creates an expression from pieces of code, in order. */
 export function expression<T extends ValueType>(
   type: T,
   ...pieces: readonly (readonly number[])[]
@@ -31,7 +31,7 @@ export function expression<T extends ValueType>(
   return { type, code: pieces.flat() };
 }
 
-/** The code of an operand. */
+/** The code that pushes an operand onto the stack. */
 export function codeOf<T extends ValueType>(type: T, operand: Operand<T>): readonly number[] {
   if (typeof operand !== "number") return operand.code;
   switch (type) {
@@ -44,22 +44,22 @@ export function codeOf<T extends ValueType>(type: T, operand: Operand<T>): reado
   }
 }
 
-/** The bytes of a vector instruction. */
+/** Encodes the opcode of a vector instruction. */
 export function simd(opcode: number): number[] {
   return [0xfd, ...unsigned(opcode)];
 }
 
-/** The memory argument of a load or store: log2 of the expected alignment, then the offset. */
+/** Encodes the memory argument of a load or store: log2 of the expected alignment in bytes, then the offset. */
 export function memoryArgument(bytes: number, offset: number): number[] {
   if (offset < 0)
     throw new RangeError(`offset: expected a non-negative number of bytes, got ${offset}`);
   return [Math.min(2, Math.log2(bytes)), ...unsigned(offset)];
 }
 
-/** One `F` for each name in a table of opcodes. */
+/** One value of type `F` for each name in a table of opcodes. */
 export type Named<Table, F> = { readonly [Name in keyof Table]: F };
 
-/** Makes the instructions of a table of opcodes. */
+/** Makes one instruction for each opcode in a table, under the same name. */
 export function named<Table extends Readonly<Record<string, number>>, F>(
   table: Table,
   make: (opcode: number) => F,
@@ -73,9 +73,9 @@ export type Binary<T extends ValueType, R extends ValueType = T> = (
   b: Operand<T>,
 ) => Expression<R>;
 export type Unary<T extends ValueType, R extends ValueType = T> = (a: Operand<T>) => Expression<R>;
-/** A load from `address + offset`, in bytes. */
+/** An instruction that loads a value from `address + offset`, in bytes. */
 export type Load<T extends ValueType> = (address: Operand<"i32">, offset?: number) => Expression<T>;
-/** A shift of every lane by the same count. */
+/** An instruction that shifts every lane by the same number of bits. */
 export type Shift = (a: V128, count: Operand<"i32">) => V128;
 
 export function load<T extends ValueType>(type: T, instruction: number[], bytes: number): Load<T> {

@@ -1,4 +1,4 @@
-/** Builds the body of a function: constants, variables, stores, calls and structured control. */
+/** Builds the body of a function: constants, variables, stores, calls and structured control flow. */
 import {
   float32Bytes,
   int32Bytes,
@@ -25,7 +25,7 @@ import { f32x4, v128 } from "./vector-instructions.ts";
 /** The types of a function's parameters by name, in order. */
 export type Parameters = Readonly<Record<string, ValueType>>;
 
-/** Parameters of type i32. */
+/** Declares parameters of type i32. */
 export function integers<const Names extends readonly string[]>(
   ...names: Names
 ): { readonly [Name in Names[number]]: "i32" } {
@@ -33,18 +33,18 @@ export function integers<const Names extends readonly string[]>(
   return parameters as { readonly [Name in Names[number]]: "i32" };
 }
 
-/** The parameters as local variables. */
+/** A function's parameters, as local variables in its body. */
 export type Arguments<P extends Parameters> = { readonly [Name in keyof P]: Local<P[Name]> };
 
 type CallArguments<P extends Parameters> = { readonly [Name in keyof P]: Operand<P[Name]> };
 
-/** A function of the module, for calls by later functions. */
+/** A reference to a function of the module, through which later functions can call it. */
 export interface FunctionReference<P extends Parameters> {
   readonly index: number;
   readonly parameters: P;
 }
 
-/** A block, as the target of `f.exitIf`. */
+/** A block that encloses the current code, as the target of `f.exitIf`. */
 export interface Label {
   readonly depth: number;
 }
@@ -66,14 +66,14 @@ const END = 0x0b;
 const CALL = 0x10;
 const BRANCH_IF = 0x0d;
 
-/** Index of the global variable `workspace`. */
+/** The index of the global variable `workspace`. */
 export const WORKSPACE = 1;
 const GLOBAL_GET = 0x23;
 
 /** The kernel variants (see `table.ts`) that are WASM modules. */
 export type WasmVariant = "simd" | "fma" | "revectorized";
 
-/** Constants of 16 bytes at addresses from `start` on. Equal constants are stored once. */
+/** A table of 16-byte constants, at addresses from `start` on. Equal constants are stored once. */
 export class ConstantTable {
   readonly bytes: number[] = [];
   readonly start: number;
@@ -83,7 +83,7 @@ export class ConstantTable {
     this.start = start;
   }
 
-  /** A load of the constant. */
+  /** Returns a load of the constant, which is added to the table if it is new. */
   load(bytes: readonly number[]): V128 {
     const key = bytes.join();
     let address = this.#addresses.get(key);
@@ -110,23 +110,26 @@ export class FunctionBuilder {
     this.#parameterCount = parameterCount;
   }
 
-  /** A constant of four float32 lanes, in memory because V8 (Node 24) rebuilds an immediate in each iteration. */
+  /**
+   * A constant of four float32 lanes. It is in memory, because V8 (Node 24) would rebuild an immediate in each
+   * iteration.
+   */
   constantF32x4(lanes: number | readonly [number, number, number, number]): V128 {
     return this.#constants.load(fourLanes(lanes).flatMap(float32Bytes));
   }
 
-  /** A constant of four 32-bit integers. */
+  /** A constant of four 32-bit integer lanes, also in memory. */
   constantI32x4(lanes: number | readonly [number, number, number, number]): V128 {
     return this.#constants.load(fourLanes(lanes).flatMap(int32Bytes));
   }
 
-  /** `a * b + c`, rounded twice in the variant simd and once in the others. */
+  /** `a * b + c`, rounded twice in the `simd` variant and once in the others. */
   madd(a: V128, b: V128, c: V128): V128 {
     if (this.variant !== "simd") return f32x4.relaxedMadd(a, b, c);
     return f32x4.add(c, f32x4.mul(a, b));
   }
 
-  /** `c - a * b`, rounded as by `madd`. */
+  /** `c - a * b`, rounded as often as in `madd`. */
   nmadd(a: V128, b: V128, c: V128): V128 {
     if (this.variant !== "simd") return f32x4.relaxedNmadd(a, b, c);
     return f32x4.sub(c, f32x4.mul(a, b));
@@ -137,18 +140,18 @@ export class FunctionBuilder {
     return expression("i32", [GLOBAL_GET, ...unsigned(WORKSPACE)]);
   }
 
-  /** A new variable, zero at the start of the function. */
+  /** Declares a local variable, which is zero at the start of the function. */
   local<T extends ValueType>(type: T): Local<T> {
     this.#localTypes.push(type);
     return localAt(type, this.#parameterCount + this.#localTypes.length - 1);
   }
 
-  /** New variables, zero at the start of the function. */
+  /** Declares local variables, which are zero at the start of the function. */
   locals<T extends ValueType>(type: T, count: number): Local<T>[] {
     return Array.from({ length: count }, () => this.local(type));
   }
 
-  /** A new variable with the value `value`. */
+  /** Declares a local variable and sets it to `value`. */
   let<T extends ValueType>(value: Expression<T>): Local<T> {
     const variable = this.local(value.type);
     this.set(variable, value);
@@ -159,7 +162,7 @@ export class FunctionBuilder {
     this.#emit(codeOf(variable.type, value), [0x21], unsigned(variable.index));
   }
 
-  /** Sets variables to first, first + step, first + 2 step and so on. */
+  /** Sets the variables to `first`, `first + step`, `first + 2 * step` and so on. */
   setSteps(variables: readonly Local<"i32">[], first: Operand<"i32">, step: Operand<"i32">): void {
     for (const [i, variable] of variables.entries())
       this.set(variable, i === 0 ? first : i32.add(variables[i - 1], step));
@@ -208,7 +211,7 @@ export class FunctionBuilder {
     this.#emit([END]);
   }
 
-  /** Runs the body once. The body may exit to the label. */
+  /** Runs the body once. The body may leave the block early by `exitIf` with the label. */
   block(body: (label: Label) => void): void {
     this.#emit([BLOCK, VOID_BLOCK]);
     this.#nested(() => body({ depth: this.#depth }));
@@ -219,7 +222,7 @@ export class FunctionBuilder {
     this.#emit(condition.code, [BRANCH_IF], unsigned(this.#depth - label.depth));
   }
 
-  /** Runs the body, then again as long as the condition is true. */
+  /** Runs the body once, then again as long as the condition is true. */
   doWhile(condition: Expression<"i32">, body: () => void): void {
     this.#emit([LOOP, VOID_BLOCK]);
     this.#nested(body);
@@ -230,7 +233,7 @@ export class FunctionBuilder {
     this.if(condition, () => this.doWhile(condition, body));
   }
 
-  /** Runs the body for i = from, from + step and so on, as long as i < below (signed). */
+  /** Runs the body for i = from, from + step and so on, as long as i < below (a signed comparison). */
   for(
     from: Operand<"i32">,
     below: Operand<"i32">,
@@ -245,7 +248,7 @@ export class FunctionBuilder {
     });
   }
 
-  /** The function as an entry of the code section. */
+  /** Encodes the function as an entry of the code section. */
   encode(result: Expression<ValueType> | undefined): number[] {
     const locals = this.#localTypes.map((type) => [1, VALUE_TYPE_BYTES[type]]);
     return sized(vector(locals).concat(this.#code, result?.code ?? [], [END]));

@@ -36,7 +36,10 @@ export function addColumns(module: ModuleBuilder): void {
   addColumnKernel(module, "scatterColumns");
 }
 
-/** Adds a kernel that copies element `columns[j]` of each row of `matrix` to element j of `part`, or back. */
+/**
+ * Adds a kernel that copies element `columns[j]` in each row of `matrix` to element j in the same row of `part`, or
+ * back.
+ */
 function addColumnKernel(module: ModuleBuilder, name: "gatherColumns" | "scatterColumns"): void {
   const parameters = integers("matrix", "columns", "part", "rows", "width", "count");
   module.func(name, parameters, (f, { matrix, columns, part, rows, width, count }) => {

@@ -1,24 +1,29 @@
-/** The block sizes of the matrix product, and its working space. */
+/** The block sizes of the matrix product, and the layout of its working space. */
 import { weightGradientSpace } from "../block-sparse.ts";
 
-/** Steps of the reduction (the sum over k) in a block. */
+/** The number of steps of the reduction (the sum over k) in a block. */
 export const DEPTH_BLOCK = 512;
-/** Columns of B that are packed at a time. */
+/** The number of columns of B that are packed at a time. */
 export const COLUMN_BLOCK = 512;
-/** Rows of A in a block, which fits into the cache: a multiple of the rows of every tile. */
+/** The number of rows of A in a block, a multiple of the rows of every tile. The block fits into the cache. */
 export const ROW_BLOCK = 120;
-/** Floats in the largest tile of any variant. */
+/** The number of floats in the largest tile of any variant. */
 export const TILE_FLOATS = 80;
 
-/** Byte offsets in the working space: the packed factors, and a tile at the right edge of C. */
+/**
+ * Byte offsets in the working space: of the packed left factor, the packed right factor, and a tile at the edge of C.
+ */
 export const LEFT_OFFSET = 0;
 export const RIGHT_OFFSET: number = DEPTH_BLOCK * ROW_BLOCK * 4;
 export const EDGE_OFFSET: number = RIGHT_OFFSET + DEPTH_BLOCK * COLUMN_BLOCK * 4;
 
-/** Block-sparse weight gradients with more inputs run on one thread. This is the inner width of BERT-large. */
+/**
+ * The largest number of inputs for which block-sparse weight gradients run on several threads: the width of the
+ * feed-forward layers in BERT-large.
+ */
 const WIDEST_INPUTS = 4096;
 
-/** Floats of an instance's working space: enough for a product and for a block-sparse weight gradient. */
+/** The size of an instance's working space in floats: enough for a matrix product or a block-sparse weight gradient. */
 export const WORKSPACE_FLOATS: number = Math.max(
   EDGE_OFFSET / 4 + TILE_FLOATS,
   weightGradientSpace(WIDEST_INPUTS),

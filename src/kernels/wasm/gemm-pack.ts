@@ -1,6 +1,6 @@
 /**
- * Packing for the matrix product: copies a block of a factor into panels of a few columns, in the order in which the
- * inner loop reads them. The last panel is padded with zeros.
+ * Packing for the matrix product: copies a block of a factor into panels of a few columns each, in the order in which
+ * the inner loop reads the elements. The last panel is padded with zeros.
  */
 import {
   type FunctionBuilder,
@@ -18,20 +18,20 @@ const PACK_PARAMETERS = {
   depth: "i32",
   columns: "i32",
   source: "i32",
-  /** Bytes between two rows of the source. */
+  /** Bytes between consecutive rows of the source. */
   stride: "i32",
   target: "i32",
 } as const;
 
-/** Packs a block of `columns` of a factor along `depth` steps of the reduction. */
+/** A function that packs a block of a factor: `columns` columns along `depth` steps of the reduction. */
 export type Pack = FunctionReference<typeof PACK_PARAMETERS>;
 
 const PACK_STRIDED_PARAMETERS = {
   depth: "i32",
-  /** Columns to read. The other columns of the panel become zero. */
+  /** The number of columns to read. The other columns of the panel become zero. */
   columns: "i32",
   source: "i32",
-  /** Bytes between two steps of the reduction, and between two columns. */
+  /** Bytes between consecutive steps of the reduction; `columnStride`: bytes between consecutive columns. */
   stepStride: "i32",
   columnStride: "i32",
   target: "i32",
@@ -39,7 +39,7 @@ const PACK_STRIDED_PARAMETERS = {
 
 type PackStrided = FunctionReference<typeof PACK_STRIDED_PARAMETERS>;
 
-/** Adds a {@link Pack} of a factor stored as [depth, columns] into panels of `width`. */
+/** Adds a {@link Pack} function for a factor stored as [depth, columns]. Its panels have `width` columns. */
 export function addPackRows(module: ModuleBuilder, width: number, packStrided: PackStrided): Pack {
   return module.internal(PACK_PARAMETERS, (f, p) => {
     const { depth, columns, source, stride, target } = p;
@@ -61,7 +61,10 @@ export function addPackRows(module: ModuleBuilder, width: number, packStrided: P
   });
 }
 
-/** Adds a {@link Pack} of a factor stored as [columns, depth] into panels of `width`, a multiple of 4. */
+/**
+ * Adds a {@link Pack} function for a factor stored as [columns, depth]. Its panels have `width` columns, a multiple of
+ * 4.
+ */
 export function addPackColumns(
   module: ModuleBuilder,
   width: number,
@@ -98,7 +101,9 @@ function copyFloats(
   for (; done < count; done++) f.store(target, f32.load(source, done * 4), done * 4);
 }
 
-/** Packs `depth` steps (a multiple of 4) of `width` columns in blocks of 4 x 4, and advances `target`. */
+/**
+ * Packs `depth` steps of the reduction (a multiple of 4) of `width` columns in blocks of 4 x 4, and advances `target`.
+ */
 function transposePanel(
   f: FunctionBuilder,
   width: number,
@@ -120,7 +125,7 @@ function transposePanel(
   });
 }
 
-/** Adds the packing of one panel of `width` from any layout, element by element. */
+/** Adds a function that packs one panel of `width` columns from any layout, element by element. */
 export function addPackStrided(module: ModuleBuilder, width: number): PackStrided {
   return module.internal(PACK_STRIDED_PARAMETERS, (f, p) => {
     f.for(0, p.depth, 1, () => {

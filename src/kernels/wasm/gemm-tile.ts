@@ -1,6 +1,7 @@
 /**
- * The inner loop of the matrix product. Registers hold a tile of C, `rows` x `columns`, along the reduction. The right
- * factor is packed in panels of `columns`. The left factor is read in place or packed in panels of `rows`.
+ * The inner loop of the matrix product. A tile of C, `rows` x `columns`, stays in registers during the reduction. The
+ * right factor is packed in panels of `columns` columns. The left factor is read in place, or packed in panels of
+ * `rows` rows.
  */
 import {
   type FunctionBuilder,
@@ -15,16 +16,16 @@ import {
   type WasmVariant,
 } from "./emitter.ts";
 
-/** The size of a tile, and its loop. */
+/** The size of a tile, and the form of its loop. */
 export interface Tile {
   readonly rows: number;
   readonly columns: number;
   readonly unroll: number;
-  /** Rows between two {@link barrier}s; null: a loop without barriers and exits. */
+  /** The number of rows between two {@link barrier}s, or null for a loop without barriers and early exits. */
   readonly rowsPerBarrier: number | null;
 }
 
-/** The tile of each variant. It fits into 16 registers, which are twice as wide if the engine joins vectors. */
+/** The tile of each variant. It fits into 16 vector registers, which are twice as wide if the engine joins vectors. */
 export const TILES: Readonly<Record<WasmVariant, Tile>> = {
   simd: { rows: 4, columns: 8, unroll: 8, rowsPerBarrier: 2 },
   fma: { rows: 6, columns: 8, unroll: 4, rowsPerBarrier: 1 },
@@ -34,12 +35,12 @@ export const TILES: Readonly<Record<WasmVariant, Tile>> = {
 export type LeftLayout = "in place" | "packed";
 
 export const SWEEP_PARAMETERS = {
-  /** A multiple of the function's `height`. */
+  /** The number of rows, a multiple of the function's `height`. */
   rows: "i32",
-  /** Steps of the reduction; at least one. */
+  /** The number of steps of the reduction, at least one. */
   depth: "i32",
   a: "i32",
-  /** Bytes between two rows (in place) or two panels (packed). */
+  /** Bytes between consecutive rows (in place) or consecutive panels (packed) of A. */
   aStride: "i32",
   panel: "i32",
   c: "i32",
@@ -47,10 +48,10 @@ export const SWEEP_PARAMETERS = {
   accumulate: "i32",
 } as const;
 
-/** Computes `rows` rows of a panel of C. */
+/** A function that computes `rows` rows of C in the columns of one panel. */
 export type Sweep = FunctionReference<typeof SWEEP_PARAMETERS>;
 
-/** Adds a {@link Sweep} that computes `height` rows at a time, at most the rows of a tile. */
+/** Adds a {@link Sweep} function that computes `height` rows at a time, at most the rows of a tile. */
 export function addSweep(
   module: ModuleBuilder,
   tile: Tile,
@@ -82,14 +83,14 @@ function declareRegisters(f: FunctionBuilder, tile: Tile, layout: LeftLayout, he
     sums: Array.from({ length: height }, () => f.locals("v128", vectors)),
     right: f.locals("v128", vectors),
     left: f.local("v128"),
-    // A pointer for each row if the factor is read in place.
+    // One pointer for each row if the left factor is read in place, else one for the panel.
     leftPointers: f.locals("i32", layout === "packed" ? 1 : height),
     rightPointer: f.local("i32"),
     remaining: f.local("i32"),
   };
 }
 
-/** The loop over the steps of the reduction, `unroll` steps in each iteration. */
+/** Emits the loop over the steps of the reduction, with `unroll` steps in each iteration. */
 function reduce(f: FunctionBuilder, tile: Tile, layout: LeftLayout, registers: Registers): void {
   const { leftPointers, rightPointer, remaining } = registers;
   const { unroll, rowsPerBarrier } = tile;
@@ -107,7 +108,7 @@ function reduce(f: FunctionBuilder, tile: Tile, layout: LeftLayout, registers: R
       });
     return;
   }
-  // An iteration may exit after any step.
+  // An unrolled iteration may exit after any step.
   f.block((done) => {
     f.doWhile(i32.gtS(remaining, 0), () => {
       for (let step = 0; step < unroll; step++) {
@@ -121,7 +122,9 @@ function reduce(f: FunctionBuilder, tile: Tile, layout: LeftLayout, registers: R
   });
 }
 
-/** One step of the reduction: adds left[row] * right[column] to every sum. `between` runs between two rows. */
+/**
+ * Emits one step of the reduction: adds left[row] * right[column] to every sum. `between` emits code between two rows.
+ */
 function multiplyStep(
   f: FunctionBuilder,
   tile: Tile,
@@ -145,8 +148,9 @@ function multiplyStep(
 }
 
 /**
- * Ends a basic block by a branch that is never taken. V8 (Node 20 and 22) moves all loads of a basic block to its
- * start, so that an unrolled loop runs out of registers. Different values of `id` keep V8 from merging branches.
+ * Ends a basic block with a branch that is never taken. V8 (Node 20 and 22) moves all loads in a basic block to its
+ * start; without barriers, an unrolled loop would run out of registers. Different values of `id` keep V8 from merging
+ * branches.
  */
 export function barrier(f: FunctionBuilder, done: Label, remaining: I32, id: number): void {
   f.exitIf(done, i32.ltS(remaining, -id));

@@ -1,6 +1,7 @@
 /**
- * The blocked matrix product C = op(A) op(B). B is packed into panels, block by block. A is read in place, or packed if
- * it is stored transposed. Each entry of C is a sum in the order of k, so its bytes do not depend on m and n.
+ * The blocked matrix product C = op(A) op(B), in which op may transpose. B is packed into panels, block by block. A is
+ * read in place, or packed if it is stored transposed. Each entry of C is summed in the order of k, so its bytes do not
+ * depend on m and n.
  */
 import {
   type FunctionBuilder,
@@ -30,7 +31,7 @@ import {
   type Tile,
 } from "./gemm-tile.ts";
 
-/** Strides are in bytes. k is at least one. */
+/** The parameters of the three products. Strides are in bytes. k is at least one. */
 const GEMM_PARAMETERS = {
   ...integers("m", "n", "k", "a", "aStride", "b", "bStride"),
   ...integers("c", "cStride", "accumulate"),
@@ -58,12 +59,12 @@ function checkBlocking({ rows, columns }: Tile): void {
     );
 }
 
-/** The parts in which the three products differ. */
+/** The parts in which the products `gemm_nn`, `gemm_nt` and `gemm_tn` differ. */
 interface ProductParts {
   readonly packRight: Pack;
   /** Whether B is stored as [n, k]. */
   readonly transposed?: boolean;
-  /** Given if A is stored as [k, m]. */
+  /** Packs A; given only if A is stored as [k, m]. */
   readonly packLeft?: Pack;
   readonly multiply: ReturnType<typeof addMultiplyBlock>;
 }
@@ -97,7 +98,7 @@ function addProduct(module: ModuleBuilder, name: string, tile: Tile, parts: Prod
   });
 }
 
-/** Divides 0..total-1 into blocks of at most `size`, and runs the body for each. */
+/** Divides 0..total-1 into blocks of at most `size` indices, and runs the body for each block. */
 function forBlocks(
   f: FunctionBuilder,
   total: Local<"i32">,
@@ -111,12 +112,12 @@ function forBlocks(
   });
 }
 
-/** The address of an entry of a row-major matrix. */
+/** The address of an entry in a row-major matrix. */
 function entry(base: I32, stride: I32, row: I32, column: I32): I32 {
   return i32.add(i32.add(base, i32.mul(row, stride)), i32.mul(column, 4));
 }
 
-/** Adds the product of a block of A with packed panels of B (`right`). `edge` has space for a tile. */
+/** Adds a function that multiplies a block of A by packed panels of B (`right`). `edge` points to space for a tile. */
 function addMultiplyBlock(module: ModuleBuilder, tile: Tile, layout: LeftLayout) {
   const sweepPanel = addSweepPanel(module, tile, layout);
   const mergeEdge = addMergeEdge(module, tile);
@@ -146,7 +147,7 @@ function addMultiplyBlock(module: ModuleBuilder, tile: Tile, layout: LeftLayout)
   });
 }
 
-/** Adds a {@link Sweep} for any number of rows: whole tiles, then the remaining rows. */
+/** Adds a {@link Sweep} function for any number of rows: whole tiles, then the remaining rows. */
 function addSweepPanel(module: ModuleBuilder, tile: Tile, layout: LeftLayout): Sweep {
   const sweeps = Array.from({ length: tile.rows }, (_, i) => addSweep(module, tile, layout, i + 1));
   const sweepTiles = sweeps[tile.rows - 1];
@@ -164,7 +165,7 @@ function addSweepPanel(module: ModuleBuilder, tile: Tile, layout: LeftLayout): S
   });
 }
 
-/** Adds the function that copies or adds the first columns of a tile to C. */
+/** Adds a function that copies the first columns of a tile to C, or with `accumulate` adds them to C. */
 function addMergeEdge(module: ModuleBuilder, tile: Tile) {
   const parameters = integers("rows", "columns", "edge", "c", "cStride", "accumulate");
   return module.internal(parameters, (f, p) => {

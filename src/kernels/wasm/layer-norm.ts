@@ -29,7 +29,7 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
     const { x, residual, gamma, beta, epsilon, y, xhat, rstd, rows, columns } = values;
     const inverseCount = f.let(f32.div(1, f32.convertI32S(columns)));
     f.for(0, rows, 1, () => {
-      // xhat stores x + residual until the last pass over the row.
+      // Until the last pass over the row, xhat holds the inputs: x or x + residual.
       const at = f.let(xhat);
       const sums = [f.let(v128.zero), f.let(v128.zero)];
       forEachPlace(f, columns, hasResidual ? [x, residual, at] : [x, at], (place, i) => {
@@ -58,7 +58,7 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
   });
 }
 
-/** The sum of (float - mean)^2 over the floats at the pointer. */
+/** The sum of (float - mean)^2 over the floats of a row, from the pointer on. */
 function sumOfSquares(
   f: FunctionBuilder,
   pointer: Local<"i32">,
@@ -77,7 +77,7 @@ function totalOf(f: FunctionBuilder, sums: readonly Local<"v128">[]): F32 {
   return sumOfLanes(f, f32x4.add(sums[0], sums[1]));
 }
 
-/** Adds `layerNormBackward`. The first pass over a row computes two sums, the second pass dx. */
+/** Adds `layerNormBackward`. The first pass over a row computes two sums, and the second pass computes dx. */
 function addBackward(module: ModuleBuilder): void {
   const parameters = integers("dy", "xhat", "rstd", "gamma", "dx", "rows", "columns");
   module.func("layerNormBackward", parameters, (f, values) => {
@@ -107,7 +107,10 @@ function addBackward(module: ModuleBuilder): void {
   });
 }
 
-/** Adds dGamma += dy * xhat and dBeta += dy, row by row. A call may cover only some columns; `stride` is in bytes. */
+/**
+ * Adds `layerNormParameterGradients`: dGamma += dy * xhat and dBeta += dy, row by row. A call may cover only some of
+ * the columns; `stride` is the number of bytes between rows.
+ */
 function addParameterGradients(module: ModuleBuilder): void {
   const parameters = integers("dy", "xhat", "dGamma", "dBeta", "rows", "columns", "stride");
   module.func("layerNormParameterGradients", parameters, (f, values) => {

@@ -1,4 +1,4 @@
-/** Assembles the module of a variant. This runs when the package is built. */
+/** Assembles the WASM module of a kernel variant. This runs when the package is built. */
 import { addActivations, addGelu } from "./activations.ts";
 import { addAdamW } from "./adamw.ts";
 import { addBlockSparse } from "./block-sparse.ts";
@@ -28,17 +28,23 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addQueuedCall,
 ];
 
-/** The module's bytes for a variant. */
+/** Builds the WASM module of a variant and returns its bytes. */
 export function buildModule(variant: WasmVariant, memory: "own" | "shared" = "own"): Uint8Array {
   const module = new ModuleBuilder(variant);
   for (const add of KERNELS) add(module);
   return module.encode(memory);
 }
 
-/** Bytes of a float64. A deferred call is the index of an exported function, then its arguments, all float64. */
+/**
+ * The size of a float64 in bytes. A deferred call is stored as float64 numbers: the index of an exported function, then
+ * its arguments.
+ */
 const VALUE_BYTES = 8;
 
-/** Adds `runCall`, which runs a deferred call. A call from JavaScript would allocate an object for each non-integer. */
+/**
+ * Adds `runCall`, which runs a deferred call. A direct call from JavaScript would allocate an object for each argument
+ * that is not an integer.
+ */
 function addQueuedCall(module: ModuleBuilder): void {
   const procedures = [...module.procedures];
   module.func("runCall", { address: "i32" }, (f, { address }) => {

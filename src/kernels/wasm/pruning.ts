@@ -1,4 +1,7 @@
-/** The loops of pruning. They give the same bits as in JavaScript: no fused rounding, and the same order of sums. */
+/**
+ * The loops of pruning as WASM functions. They give the same bits as the loops in JavaScript: no fused multiply-add,
+ * and the same order of additions.
+ */
 import {
   type FunctionBuilder,
   f32,
@@ -30,7 +33,10 @@ export function addPruning(module: ModuleBuilder): void {
 
 const MAX_HEIGHT = 4;
 
-/** Adds the scores of `rows` rows of blocks. Branches depend only on `height`, so they are predicted well. */
+/**
+ * Adds a function that updates the scores of `rows` rows of blocks. Its branches depend only on arguments, so the
+ * processor predicts them well.
+ */
 function blockScores(
   module: ModuleBuilder,
   name: string,
@@ -74,7 +80,7 @@ function blockScores(
   });
 }
 
-/** Adds the scores of the rows of a block from `row` on to `sums`. */
+/** Adds the scores of a block's elements, from row `row` of the block downwards, to `sums`. */
 function addRows(
   f: FunctionBuilder,
   sums: readonly Local<"v128">[],
@@ -89,7 +95,7 @@ function addRows(
   });
 }
 
-/** `histogram[index]++`. */
+/** Emits the code of `histogram[index]++`. */
 function countIn(f: FunctionBuilder, histogram: I32, index: I32): void {
   const bucket = f.let(i32.add(histogram, i32.shl(index, 2)));
   f.store(bucket, i32.add(i32.load(bucket), 1));
@@ -111,7 +117,7 @@ function countLeadingBits(module: ModuleBuilder): void {
   });
 }
 
-/** Adds `countTrailingBits`. Few scores have the leading bits, so most groups of four vectors are skipped. */
+/** Adds `countTrailingBits`. Few scores have the sought leading bits, so most groups of four vectors are skipped. */
 function countTrailingBits(module: ModuleBuilder): void {
   const parameters = integers("scores", "count", "leading", "histogram");
   module.func("countTrailingBits", parameters, (f, { scores, count, leading, histogram }) => {
@@ -138,7 +144,7 @@ function countTrailingBits(module: ModuleBuilder): void {
   });
 }
 
-/** Sets all bits of the lanes below the threshold; with `inclusive` also of lanes equal to it. */
+/** Sets all bits of the lanes whose score is below the threshold or, if `inclusive` has all bits set, equal to it. */
 function isPruned(scores: V128, threshold: V128, inclusive: V128): V128 {
   const equal = v128.and(f32x4.eq(scores, threshold), inclusive);
   return v128.or(f32x4.lt(scores, threshold), equal);
@@ -165,7 +171,7 @@ function countBelow(module: ModuleBuilder): void {
   });
 }
 
-/** Adds `writeMask`, which computes 16 blocks at a time and writes all their rows. */
+/** Adds `writeMask`, which computes the mask of 16 blocks at a time and writes it to all rows of these blocks. */
 function writeMask(module: ModuleBuilder): void {
   const parameters = {
     scores: "i32",
@@ -215,7 +221,7 @@ function writeMask(module: ModuleBuilder): void {
   });
 }
 
-/** Adds `applyMask`, which works on four blocks at a time and writes only vectors with pruned values. */
+/** Adds `applyMask`, which works on four blocks at a time and writes only vectors that contain pruned values. */
 function applyMask(module: ModuleBuilder): void {
   const parameters = integers("mask", "rows", "height", "columns", "values");
   module.func("applyMask", parameters, (f, { mask, rows, height, columns, values }) => {
@@ -230,7 +236,7 @@ function applyMask(module: ModuleBuilder): void {
       const end = f.local("i32");
       const forEachOfBlock = (body: () => void): void => {
         f.set(to, top);
-        f.set(end, i32.add(top, size)); // compared only by equality, since it may wrap to 0
+        f.set(end, i32.add(top, size)); // compared only for equality, because it may wrap to 0
         f.doWhile(i32.ne(to, end), () => {
           body();
           f.increment(to, stride);

@@ -1,4 +1,4 @@
-/** Scalar instructions, with the names of the WebAssembly specification in camel case: `i32.add(n, 4)`. */
+/** Scalar instructions, named as in the WebAssembly specification but in camel case: `i32.add(n, 4)`. */
 import type { ValueType } from "./encoding.ts";
 import {
   type Binary,
@@ -34,13 +34,13 @@ const F32_BINARY = { add: 0x92, sub: 0x93, mul: 0x94, div: 0x95 } as const;
 
 type I32Binary = typeof I32_COMPARISON & typeof I32_ARITHMETIC & typeof I32_BITS;
 
-/** Instructions on 32-bit integers, which are also addresses and conditions. */
+/** Instructions on 32-bit integers, which also serve as addresses and conditions. */
 export const i32: Named<I32Binary, Binary<"i32">> & {
   readonly const: (value: number) => I32;
   readonly eqz: Unary<"i32">;
   readonly load: Load<"i32">;
   readonly load8U: Load<"i32">;
-  /** A float64 truncated modulo 2^32, as by `ToInt32` in JavaScript. */
+  /** Truncates a float64 to an integer modulo 2^32, like `ToInt32` in JavaScript. */
   readonly wrapF64: Unary<"f64", "i32">;
   /** The smaller of two signed integers. Both operands are evaluated twice. */
   readonly minS: Binary<"i32">;
@@ -50,7 +50,7 @@ export const i32: Named<I32Binary, Binary<"i32">> & {
   eqz: unary("i32", "i32")(0x45),
   load: load("i32", [0x28], 4),
   load8U: load("i32", [0x2d], 1),
-  // i64.trunc_sat_f64_s, i32.wrap_i64
+  // The instructions i64.trunc_sat_f64_s and i32.wrap_i64.
   wrapF64: (a) => expression("i32", codeOf("f64", a), [0xfc, 0x06, 0xa7]),
   minS: (a, b) => select(asI32(a), asI32(b), i32.ltS(a, b)),
 };
@@ -81,7 +81,7 @@ export const f64: { readonly add: Binary<"f64">; readonly load: Load<"f64"> } = 
   load: load("f64", [0x2b], 8),
 };
 
-/** `condition ? a : b`; both operands are evaluated. */
+/** The value of `condition ? a : b`. Both operands are evaluated. */
 export function select<T extends ValueType>(
   a: Expression<T>,
   b: Expression<T>,

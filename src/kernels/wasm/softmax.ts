@@ -1,4 +1,7 @@
-/** Softmax of attention scores: scaling, hidden keys and normalisation in one function, while a row is in the cache. */
+/**
+ * Softmax of attention scores. Scaling, hiding of keys and normalisation share one function, so that a row stays in the
+ * cache.
+ */
 import {
   type FunctionBuilder,
   f32,
@@ -24,7 +27,7 @@ export function addSoftmax(module: ModuleBuilder): void {
   addBackward(module);
 }
 
-/** Adds the forward pass for the rows (heads x positions) of one example, which share the bias of the keys. */
+/** Adds the forward pass for the rows (heads x positions) of one example. All rows share the biases of the keys. */
 function addForward(module: ModuleBuilder): void {
   const parameters = {
     ...integers("scores", "keyBias"),
@@ -46,7 +49,10 @@ function addForward(module: ModuleBuilder): void {
   });
 }
 
-/** Stores the logits scores * factor + keyBias of a row, and advances both pointers. Returns the largest logit. */
+/**
+ * Stores the logits scores * factor + keyBias of a row as its probabilities, and advances `scores` and `probabilities`
+ * to the next row. Returns the largest logit, in every lane.
+ */
 function storeLogits(
   f: FunctionBuilder,
   row: Readonly<Record<"scores" | "keyBias" | "probabilities" | "columns", Local<"i32">>>,
@@ -64,7 +70,7 @@ function storeLogits(
   return f.let(maxOfLanes(f, f32x4.pmax(maxima[0], maxima[1])));
 }
 
-/** Replaces the floats at the pointer by exp(float - max). Returns their sum. */
+/** Replaces the floats of a row, from the pointer on, by exp(float - max). Returns the sum of the results. */
 function storeExponentials(
   f: FunctionBuilder,
   pointer: Local<"i32">,
@@ -84,14 +90,17 @@ function storeExponentials(
   return f.let(sumOfLanes(f, f32x4.add(sums[0], sums[1])));
 }
 
-/** Swaps the two sums after a single vector, so that further hidden keys at the end of a row change no bit. */
+/**
+ * Swaps the two partial sums after a single vector, so that additional hidden keys at the end of a row do not change
+ * the bits of the total.
+ */
 function exchange(f: FunctionBuilder, [first, second]: readonly Local<"v128">[]): void {
   const held = f.let(first);
   f.set(first, second);
   f.set(second, held);
 }
 
-/** exp(x) for x <= 0. A result below the normal numbers becomes 0, so that hidden keys get probability 0. */
+/** Computes exp(x) for x <= 0. A subnormal result becomes 0, so that hidden keys get the probability 0. */
 function exponentialOrZero(f: FunctionBuilder, xs: Vectors): Vectors {
   const smallest = f.let(f.constantF32x4(SMALLEST_EXPONENT));
   const clamped = each(f, xs, (x) => f32x4.pmax(x, smallest));

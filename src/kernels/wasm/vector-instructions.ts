@@ -1,4 +1,4 @@
-/** Vector instructions, with the names of the WebAssembly specification in camel case: `v128.load(address)`. */
+/** Vector instructions, named as in the WebAssembly specification but in camel case: `v128.load(address)`. */
 import {
   type Binary,
   codeOf,
@@ -51,11 +51,11 @@ const V128_BINARY = { and: 78, andnot: 79, or: 80, xor: 81 } as const;
 export const v128: Named<typeof V128_BINARY, Binary<"v128">> &
   Readonly<Record<"load" | "load32Splat" | "load32Zero" | "load64Zero", Load<"v128">>> & {
     readonly zero: V128;
-    /** For each bit: `a` if `mask` is 1, else `b`. */
+    /** Selects each bit from `a` if that bit of `mask` is 1, else from `b`. */
     readonly bitselect: (a: V128, b: V128, mask: V128) => V128;
     /** 1 if any bit is set, else 0. */
     readonly anyTrue: (a: V128) => I32;
-    /** `a` with one 32-bit lane replaced from memory. */
+    /** `a` with one 32-bit lane loaded from memory. */
     readonly load32Lane: (address: Operand<"i32">, a: V128, lane: number, offset?: number) => V128;
   } = {
   ...named(V128_BINARY, simdBinary),
@@ -98,7 +98,7 @@ export const i32x4: Named<typeof I32X4_BINARY, Binary<"v128">> &
   Named<typeof I32X4_SHIFT, Shift> & {
     readonly splat: (value: Operand<"i32">) => V128;
     readonly extractLane: (a: V128, lane: number) => I32;
-    /** Selects four lanes of `a` (0 to 3) and `b` (4 to 7). */
+    /** Selects four lanes, by their numbers: 0 to 3 in `a`, 4 to 7 in `b`. */
     readonly shuffle: (a: V128, b: V128, lanes: readonly [number, number, number, number]) => V128;
   } = {
   ...named(I32X4_BINARY, simdBinary),
@@ -129,7 +129,7 @@ export const f32x4: Named<F32x4Binary, Binary<"v128">> &
     readonly extractLane: (a: V128, lane: number) => F32;
     /** `a * b + c`, rounded once if the processor has a fused instruction (relaxed SIMD). */
     readonly relaxedMadd: (a: V128, b: V128, c: V128) => V128;
-    /** `c - a * b`, rounded as `relaxedMadd`. */
+    /** `c - a * b`, rounded like `relaxedMadd`. */
     readonly relaxedNmadd: (a: V128, b: V128, c: V128) => V128;
   } = {
   ...named({ ...F32X4_COMPARISON, ...F32X4_ARITHMETIC, ...F32X4_EXTREMES }, simdBinary),

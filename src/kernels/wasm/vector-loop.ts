@@ -1,4 +1,7 @@
-/** Loops over consecutive floats: pairs of vectors, then a single vector, then the last one to three floats. */
+/**
+ * Loops over consecutive floats: first pairs of vectors, then at most a single vector, then the last one to three
+ * floats.
+ */
 import {
   type FunctionBuilder,
   type I32,
@@ -9,19 +12,22 @@ import {
   v128,
 } from "./emitter.ts";
 
-/** A vector in a loop over floats. At the end of the floats only its first one to three lanes exist. */
+/**
+ * The place of a vector in a loop over floats. The last place may have only its first one to three lanes; the other
+ * lanes do not exist.
+ */
 export interface VectorPlace {
-  /** The floats at the pointer. Lanes that do not exist are 0. */
+  /** Loads the floats at the pointer. Lanes that do not exist become 0. */
   load(pointer: I32): V128;
   /** Stores the lanes that exist. */
   store(pointer: I32, value: V128): void;
   /** Sets lanes that do not exist to 0. */
   zeroRest(value: V128): V128;
-  /** Replaces lanes that do not exist by the lanes of `filling`. */
+  /** Replaces lanes that do not exist with the lanes of `filling`. */
   fillRest(value: V128, filling: V128): V128;
 }
 
-/** Vector number `index` from the pointer on, with four floats. */
+/** The place of a full vector, `index` vectors after the pointer. */
 export function fullPlace(f: FunctionBuilder, index: number): VectorPlace {
   return {
     load: (pointer) => v128.load(pointer, 16 * index),
@@ -31,7 +37,7 @@ export function fullPlace(f: FunctionBuilder, index: number): VectorPlace {
   };
 }
 
-/** The vector at the pointer, with `count` floats (1 to 3). */
+/** The place of a vector at the pointer that has only `count` floats (1 to 3). */
 function partialPlace(f: FunctionBuilder, count: I32): VectorPlace {
   const atLeastTwo = i32.and(count, 2);
   const odd = i32.and(count, 1);
@@ -66,8 +72,8 @@ function partialPlace(f: FunctionBuilder, count: I32): VectorPlace {
 }
 
 /**
- * Runs `step` over `count` floats and advances the pointers. A step gets two places or one, so that it can interleave
- * two independent chains of instructions and share their constants.
+ * Runs `step` for `count` floats and advances the pointers. Each step gets one or two places. With two, it can
+ * interleave two independent chains of instructions and share their constants.
  */
 export function forEachVector(
   f: FunctionBuilder,
@@ -89,7 +95,10 @@ export function forEachVector(
   });
 }
 
-/** As {@link forEachVector}, for a step on one place after the other. `index` is 0 or 1. */
+/**
+ * Like {@link forEachVector}, but runs `step` for one place at a time. `index` is the number of the place in its pair,
+ * 0 or 1.
+ */
 export function forEachPlace(
   f: FunctionBuilder,
   count: I32,
@@ -99,7 +108,7 @@ export function forEachPlace(
   forEachVector(f, count, pointers, (places) => places.forEach(step));
 }
 
-/** Runs `step` for the next four floats, or for `left` floats if there are fewer. */
+/** Runs `step` for the next four floats, or for `left` floats if fewer than four are left. */
 export function upToOneVector(
   f: FunctionBuilder,
   left: I32,
