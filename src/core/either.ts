@@ -10,13 +10,13 @@ export { toError, tryCatch } from "fp-ts/Either";
 /** fp-ts's `Either`, declared as a structural type, so that a user's compiler does not need fp-ts. */
 export type Either<E, A> = Left<E> | Right<A>;
 
-/** A failure. */
+/** A failure, with its error. */
 export interface Left<E> {
   readonly _tag: "Left";
   readonly left: E;
 }
 
-/** A success. */
+/** A success, with its value. */
 export interface Right<A> {
   readonly _tag: "Right";
   readonly right: A;

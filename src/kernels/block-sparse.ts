@@ -81,9 +81,9 @@ export interface BlockSparseKernels {
   blockSparseGather(weight: Float32Array, matrix: BlockSparseMatrix): void;
 
   /**
-   * y[t] = W x[t] + bias for each token t of a range; without a bias (null), y[t] = W x[t]. x is [tokens, inputs], y
-   * [tokens, outputs]. Products are added in the order of the blocks. `tile` is working space of
-   * `workingSpace(height, inputs)` floats.
+   * y[t] = W x[t] + bias for each token t in a range; a null bias adds nothing. x is [tokens, inputs], y [tokens,
+   * outputs]. Products are added in the order of the blocks. `tile` is working space of `workingSpace(height, inputs)`
+   * floats.
    */
   blockSparseForward(
     x: Float32Array,
@@ -96,7 +96,7 @@ export interface BlockSparseKernels {
   ): void;
 
   /**
-   * dx[t] = W^T dy[t], or with `accumulate` dx[t] += W^T dy[t], for each token t of a range. Products are added in the
+   * dx[t] = W^T dy[t], or with `accumulate` dx[t] += W^T dy[t], for each token t in a range. Products are added in the
    * order of the outputs. `tile` is working space of `workingSpace(4, inputs)` floats.
    */
   blockSparseInputGradient(

@@ -7,9 +7,9 @@ import type { BlockSparseKernels } from "./block-sparse.ts";
 
 /**
  * How the kernels are implemented: as plain loops (`scalar`), with WASM SIMD (`simd`), or with WASM SIMD and fused
- * multiply-add from relaxed SIMD (`fma`). `revectorized` is a form of `fma` for V8 with a flag that makes the engine
- * join pairs of vectors; without the flag it is slower than `fma`. The two round only the weight gradients of sparse
- * products differently.
+ * multiply-add from relaxed SIMD (`fma`). `revectorized` is a form of `fma` in which V8, if started with a flag, joins
+ * pairs of vectors; without the flag it is slower than `fma`. Compared with `fma`, only the weight gradients of sparse
+ * products are rounded differently.
  */
 export type KernelVariant = "scalar" | "simd" | "fma" | "revectorized";
 
@@ -125,7 +125,10 @@ export interface ElementwiseKernels {
   /** y = a * b elementwise; y may alias a or b. */
   multiply(a: Float32Array, b: Float32Array, y: Float32Array): void;
 
-  /** y = x Phi(x), the exact (erf) GELU, with an absolute error below 2e-7 max(1, |x|). */
+  /**
+   * y = x Phi(x), the exact (erf) GELU with the normal distribution function Phi. The absolute error is below
+   * 2e-7 max(1, |x|).
+   */
   geluForward(x: Float32Array, y: Float32Array): void;
   /** dx = dy * gelu'(x); dx may alias dy. */
   geluBackward(x: Float32Array, dy: Float32Array, dx: Float32Array): void;
@@ -139,7 +142,7 @@ export interface ElementwiseKernels {
   reluBackward(y: Float32Array, dy: Float32Array, dx: Float32Array): void;
 
   /**
-   * probabilities = softmax(logits * scale) for each row, which should have few columns (classes). `probabilities` may
+   * probabilities = softmax(logits * scale) for each row; meant for rows of few columns (classes). `probabilities` may
    * alias `logits`.
    */
   softmaxRows(

@@ -173,7 +173,7 @@ export class CallQueue {
         since = performance.now();
       } else if (performance.now() - since > LONGEST_CALL)
         throw new Error("kernels: a thread has stopped in the middle of a call");
-      // The main thread of a page may not sleep, so it continues to poll.
+      // The main thread of a page must not sleep, so it continues to poll.
       if (MAY_SLEEP) Atomics.wait(words, WORDS.unended, left, 1);
     }
   }

@@ -40,7 +40,7 @@ export interface Wasm {
   readonly sumSquaredDifference: WasmFunction<number>;
   /** Returns the address of an array. @throws RangeError if the array has fewer than `count` elements */
   readonly at: (name: string, array: Float32Array | Int32Array, count: number) => number;
-  /** Called before and after the calls for the parts of an operation. */
+  /** These functions open and close the group of calls that runs the parts of an operation. */
   readonly openGroup: Scheduler["openGroup"];
   readonly closeGroup: Scheduler["closeGroup"];
   /** These functions return the number of elements, rows or columns in each part of an operation. */

@@ -5,7 +5,7 @@ import { partLength } from "./scheduler.ts";
 
 /** The minimum number of multiplications in a part. */
 const LEAST_WORK = 1 << 21;
-/** The number of columns or rows in a part is a multiple of these. */
+/** The number of columns in a part is a multiple of COLUMN_STEP, or the number of rows a multiple of ROW_STEP. */
 const COLUMN_STEP = 16;
 const ROW_STEP = 4;
 

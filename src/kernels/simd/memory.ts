@@ -189,7 +189,7 @@ function createRegions() {
       known.set(offset, there);
       return region;
     },
-    /** Ends the use of a region. @throws RangeError if it is not in use in this memory */
+    /** Marks a region as no longer in use. @throws RangeError if it is not in use in this memory */
     close(region: Region): ViewedRegion {
       const { byteOffset, length } = region;
       const held = known.get(byteOffset);

@@ -46,7 +46,7 @@ interface Stage {
   readonly divide: Divide;
   readonly values: StagingWindow<Float32Array>;
   readonly factors: StagingWindow<Float32Array>;
-  /** The windows of each part in progress. */
+  /** The windows for each part in progress. */
   readonly windows: readonly [Windows, ...Windows[]];
   readonly histogram: number;
   /** Returns a view of the histogram that is valid even if the memory has grown. */

@@ -34,8 +34,8 @@ interface WebWorker extends KernelThread {
 }
 
 /**
- * Starts kernels in Web Workers, with the script `espalier/worker`. Unless the page is cross-origin isolated, memory
- * cannot be shared, and {@link createThreadedBackend} starts no workers.
+ * Returns a function for {@link createThreadedBackend} that starts kernels in Web Workers, which run the script
+ * `espalier/worker`. Unless the page is cross-origin isolated, memory cannot be shared, and no workers are started.
  *
  * @example
  * ```ts

@@ -24,8 +24,8 @@ const LOOPS: Readonly<
 };
 
 /**
- * Whether the engine joins pairs of vectors in this variant. It can do so only for adjacent loads and stores, in loops
- * without early exits.
+ * Whether the engine joins pairs of vectors to vectors of twice the width in this variant. It can do so only for
+ * adjacent loads and stores, in loops without early exits.
  */
 export function joinsVectors({ variant }: { readonly variant: WasmVariant }): boolean {
   return LOOPS[variant].outputsPerBarrier === null;

@@ -33,7 +33,7 @@ import { transpose } from "./lanes.ts";
  */
 const PARAMETERS = integers("dy", "stride", "starts", "rows", "columns", "values", "sums");
 
-/** Adds `blockSparseInputGradient`. */
+/** Adds the function `blockSparseInputGradient` to the module. */
 export function addBlockSparseInputGradient(module: ModuleBuilder): void {
   const together = tokensTogether(module.variant, BLOCK_OUTPUTS);
   const addTile = addTileGradients(module, together);

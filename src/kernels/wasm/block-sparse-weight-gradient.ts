@@ -127,7 +127,7 @@ function dotProducts(
   groups: Local<"i32">,
 ): readonly Local<"v128">[] {
   const joined = joinsVectors(f) ? 2 : 1;
-  // With a single block, alternating steps use separate sums.
+  // With a single block, even and odd steps use separate sums, so that as many sums are independent as with two.
   const steps = SUMS / (BLOCK_OUTPUTS * x.length);
   const vectors = (): Local<"v128">[] => f.locals("v128", joined);
   const sums = x.map(() =>

@@ -98,7 +98,7 @@ export function addDropout(module: ModuleBuilder): void {
             for (let index = 0; index < 8; index++) apply(words, index, fullPlace(f, index));
             advance(f, [x, y], left, DROPOUT_GROUP);
           },
-          // The last 1 to 31 floats of a row.
+          // Handles the last 1 to 31 floats of a row.
           () =>
             f.block((done) => {
               for (let index = 0; index < 8; index++) {

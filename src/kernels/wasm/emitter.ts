@@ -100,7 +100,7 @@ export class ModuleBuilder {
     return { index, parameters };
   }
 
-  /** Encodes the module, with its own memory or a shared memory. The two encodings differ in one byte. */
+  /** Encodes the module, for an unshared (`own`) or a shared memory. The two encodings differ in one byte. */
   encode(memory: "own" | "shared" = "own"): Uint8Array {
     const flags = memory === "own" ? LIMITED : LIMITED_AND_SHARED;
     const limits = [flags, ...unsigned(1), ...unsigned(MAXIMUM_PAGES)];

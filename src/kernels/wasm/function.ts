@@ -70,7 +70,7 @@ const BRANCH_IF = 0x0d;
 export const WORKSPACE = 1;
 const GLOBAL_GET = 0x23;
 
-/** The kernel variants (see `table.ts`) that are WASM modules. */
+/** The kernel variants (see `table.ts`) that are implemented as WASM modules. */
 export type WasmVariant = "simd" | "fma" | "revectorized";
 
 /** A table of 16-byte constants, at addresses from `start` on. Equal constants are stored once. */
@@ -129,7 +129,7 @@ export class FunctionBuilder {
     return f32x4.add(c, f32x4.mul(a, b));
   }
 
-  /** `c - a * b`, rounded as often as in `madd`. */
+  /** `c - a * b`, with the same rounding as `madd`. */
   nmadd(a: V128, b: V128, c: V128): V128 {
     if (this.variant !== "simd") return f32x4.relaxedNmadd(a, b, c);
     return f32x4.sub(c, f32x4.mul(a, b));
@@ -168,7 +168,7 @@ export class FunctionBuilder {
       this.set(variable, i === 0 ? first : i32.add(variables[i - 1], step));
   }
 
-  /** `variable += amount`. */
+  /** Emits `variable += amount`. */
   increment(variable: Local<"i32">, amount: Operand<"i32">): void {
     this.set(variable, i32.add(variable, amount));
   }

@@ -27,7 +27,7 @@ export function addSoftmax(module: ModuleBuilder): void {
   addBackward(module);
 }
 
-/** Adds the forward pass for the rows (heads x positions) of one example. All rows share the biases of the keys. */
+/** Adds the forward pass for the rows (heads x positions) of one example, which all have the same key biases. */
 function addForward(module: ModuleBuilder): void {
   const parameters = {
     ...integers("scores", "keyBias"),

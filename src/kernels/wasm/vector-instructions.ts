@@ -74,12 +74,12 @@ export const v128: Named<typeof V128_BINARY, Binary<"v128">> &
 
 export const i8x16: {
   readonly splat: (value: Operand<"i32">) => V128;
-  /** The lanes of `a`, then of `b`, saturated to signed 8-bit integers. */
+  /** The lanes of `a`, then those of `b`, saturated to signed 8-bit integers. */
   readonly narrowI16x8S: Binary<"v128">;
 } = { splat: splat("i32", 15), narrowI16x8S: simdBinary(101) };
 
 export const i16x8: {
-  /** The lanes of `a`, then of `b`, saturated to signed 16-bit integers. */
+  /** The lanes of `a`, then those of `b`, saturated to signed 16-bit integers. */
   readonly narrowI32x4S: Binary<"v128">;
   /** The eight low 8-bit lanes as unsigned 16-bit lanes. */
   readonly extendLowI8x16U: Unary<"v128">;
