@@ -1,20 +1,21 @@
 /**
- * Float32 sums in the order of PyTorch's CPU kernels (aten/src/ATen/native/cpu/SumKernel.cpp, eight-lane vectors). A
- * block's score is such a sum, and one unit in its last place can decide which of two blocks is pruned.
+ * Float32 sums, added in the same order as in PyTorch's CPU kernels (aten/src/ATen/native/cpu/SumKernel.cpp, with
+ * eight-lane vectors). A block's score is such a sum, and one unit in its last place can decide which of two blocks is
+ * pruned.
  */
 
-/** Float32 lanes of a vector register. */
+/** The number of float32 lanes in a vector register. */
 const LANES = 8;
-/** Running sums that PyTorch's kernels keep at once. */
+/** The number of running sums that PyTorch's kernels keep side by side. */
 const ROWS_IN_FLIGHT = 4;
 
-/** Log2 of the run length after which a partial sum moves up one level. */
+/** The base-2 logarithm of the number of values after which a partial sum moves up one level. */
 function levelPower(count: number): number {
   const ceilLog2 = count <= 2 ? 1 : 32 - Math.clz32(count - 1);
   return Math.max(4, Math.trunc(ceilLog2 / 4));
 }
 
-/** A running sum with four levels of partial sums (`multi_row_sum`). */
+/** The sum of `count` values that lie `stride` apart, with four levels of partial sums (PyTorch: `multi_row_sum`). */
 function cascadeSum(values: Float32Array, start: number, stride: number, count: number): number {
   const power = levelPower(count);
   const run = 1 << power;
@@ -38,7 +39,10 @@ function cascadeSum(values: Float32Array, start: number, stride: number, count: 
   return Math.fround(Math.fround(Math.fround(level0 + level1) + level2) + level3);
 }
 
-/** The sum of four interleaved running sums (`row_sum`). */
+/**
+ * The sum of `count` values that lie `stride` apart, as four interleaved running sums that are added at the end
+ * (PyTorch: `row_sum`).
+ */
 function interleavedSum(
   values: Float32Array,
   start: number,
@@ -56,7 +60,7 @@ function interleavedSum(
   return sum;
 }
 
-/** Sum of `count` neighbours, lane by lane if they fill a register (`vectorized_inner_sum`). */
+/** The sum of `count` consecutive values, lane by lane if they fill a register (PyTorch: `vectorized_inner_sum`). */
 export function sumNeighbours(values: Float32Array, start: number, count: number): number {
   if (count < LANES) return interleavedSum(values, start, 1, count);
   const vectors = Math.floor(count / LANES);
@@ -68,8 +72,9 @@ export function sumNeighbours(values: Float32Array, start: number, count: number
 }
 
 /**
- * Sum of a column over `count` rows of `width` values (`vectorized_outer_sum`, `scalar_outer_sum`). Columns that fill
- * whole groups of registers are added in one running sum, the other columns in four interleaved sums.
+ * The sum of one column of a row-major matrix with `count` rows and `width` columns (PyTorch: `vectorized_outer_sum`,
+ * `scalar_outer_sum`). A column in a full group of registers is added in one running sum, any other column in four
+ * interleaved running sums.
  */
 export function sumColumn(
   values: Float32Array,
@@ -88,7 +93,7 @@ export function sumColumn(
 const bits = new Int32Array(1);
 const float = new Float32Array(bits.buffer);
 
-/** Rounds to bfloat16: to nearest, ties to even. */
+/** Rounds a number to the nearest bfloat16 number, ties to even. */
 export function roundToBfloat16(value: number): number {
   float[0] = value;
   const word = bits[0];

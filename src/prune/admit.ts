@@ -1,4 +1,7 @@
-/** Decides which layers a pruner takes: selects them, lays the pattern on them, and refuses some. */
+/**
+ * Decides which layers a pruner prunes: selects layers, divides them into blocks, and refuses those that cannot be
+ * pruned.
+ */
 import type { PatternPrunerConfig, PrunerConfig } from "./config.ts";
 import { scoresBlockMasks } from "./criteria.ts";
 import { formatShape, type LayerShape } from "./layer.ts";
@@ -13,24 +16,26 @@ import {
 } from "./refusals.ts";
 import { type SkippedLayer, selectLayers } from "./select.ts";
 
-/** What to do about layers that cannot be pruned. */
+/** Options for the selection of layers, and for layers that cannot be pruned. */
 export interface AdmissionOptions {
-  /** Skip the classifier head: the last linear or conv2d layer if no module follows it. */
+  /** Whether to skip the classifier head: the last module, if it is a linear or conv2d layer. */
   readonly excludeHead: boolean;
-  /** Accept a pruner that selects no layer or whose pattern divides no layer. */
+  /** Whether to accept a pruner that selects no layer, or only layers that do not divide evenly into blocks. */
   readonly allowNothing: boolean;
-  /** What `strict` does with selected layers that the pattern does not divide. */
+  /** Whether `strict` refuses or skips selected layers that do not divide evenly into blocks. */
   readonly indivisible: "refuse" | "skip";
 }
 
 interface Admission<Layer extends LayerShape> {
   readonly config: PatternPrunerConfig;
-  /** Under `inc` this includes layers that the pattern does not divide, unless INC fails on them. */
+  /** Under `inc`, also layers that do not divide evenly into blocks, unless INC fails on them. */
   readonly layers: readonly LaidOutLayer<Layer>[];
   readonly skipped: readonly SkippedLayer[];
 }
 
-/** Lays the pattern on a layer. A layer without a block mask counts as not divided. */
+/**
+ * Adds the block layout to a layer. If the criterion scores block masks, a layer without one counts as not divisible.
+ */
 function laidOut<Layer extends LayerShape>(
   { pattern, criterion }: PatternPrunerConfig,
   layer: Layer,
@@ -42,10 +47,10 @@ function laidOut<Layer extends LayerShape>(
 }
 
 /**
- * Selects the layers of a pruner.
+ * Selects the layers that a pruner prunes.
  *
  * @param records all modules of the model, in module order.
- * @throws PruningError if the pruner cannot prune them.
+ * @throws PruningError if the pruner cannot prune the selected layers.
  */
 export function admitLayers<Layer extends LayerShape>(
   asked: PrunerConfig,

@@ -5,10 +5,10 @@ import type { PrunerScratch } from "./scratch.ts";
 import type { PrunerState } from "./state.ts";
 
 /**
- * Sets each element with a mask entry of 0 to zero. Any other entry keeps its element.
+ * Sets every element whose mask entry is 0 to zero, and leaves all other elements unchanged.
  *
  * @param values a weight, a gradient or an optimizer moment, changed in place.
- * @throws TypeError and RangeError if `values` is not a Float32Array of the mask's length.
+ * @throws TypeError or RangeError if `values` is not a Float32Array of the mask's length.
  */
 export function applyMaskInto(mask: Uint8Array, values: Float32Array): void {
   checkFloat32Array("values", values, mask.length);
@@ -16,8 +16,8 @@ export function applyMaskInto(mask: Uint8Array, values: Float32Array): void {
 }
 
 /**
- * Zeroes the pruned weights of all layers: under the interpolated masks if there are some, with `full` under the full
- * masks. In a full mask of whole blocks, all rows of a block are equal, so the kernel reads only the first.
+ * Zeroes the pruned weights of all layers. A layer's interpolated mask is used if it has one, but with `full` always
+ * its full mask. In a full mask of whole blocks, all rows of a block are equal, so the kernel reads only the first.
  */
 export function applyMasksInto(
   { config, layers }: PrunerState,

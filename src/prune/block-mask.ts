@@ -1,17 +1,17 @@
 /**
- * Criteria that score blocks by the gradients of their masks. The layer computes with weight x mask, with one mask
- * entry per block. The gradient of an entry measures the importance of the block (INC: `BlockMaskCriterion`,
- * `RetrainFreeCriterion`, `register_block_masks`).
+ * Criteria that score blocks by the gradients of their mask entries. In the forward pass, the weight is multiplied by a
+ * mask with one entry per block. The gradient of an entry measures the importance of its block (INC:
+ * `BlockMaskCriterion`, `RetrainFreeCriterion`, `register_block_masks`).
  */
 import { roundToBfloat16 } from "./accumulate.ts";
 import { type BlockCriterion, CRITERIA } from "./criteria.ts";
 import { type BlockLayout, blockCount, columnOffset } from "./pattern.ts";
 
 /**
- * Writes the gradient of each block's mask entry: the sum of weight x gradient over the block, in float32. Each row is
- * added from left to right, then the rows from top to bottom, as in PyTorch's `index_add`.
+ * Writes the gradient of each block's mask entry: the sum of weight x gradient over the block, in float32. Each row of
+ * the block is added from left to right, then the sums of the rows from top to bottom, as in PyTorch's `index_add`.
  *
- * @param gradient the gradient of weight x mask.
+ * @param gradient the gradient with respect to the product weight x mask.
  */
 export function blockMaskGradientsInto(
   layout: BlockLayout,
@@ -34,7 +34,10 @@ export function blockMaskGradientsInto(
   }
 }
 
-/** {@link blockMaskGradientsInto} with a new array, row by row. Empty if the pattern does not divide the layer. */
+/**
+ * Allocating form of {@link blockMaskGradientsInto}. Returns one gradient per block in row-major order, or an empty
+ * array if the layer does not divide evenly into blocks.
+ */
 export function blockMaskGradients(
   layout: BlockLayout,
   weight: Float32Array,
@@ -46,9 +49,9 @@ export function blockMaskGradients(
 }
 
 /**
- * Adds a step's scores to the decayed earlier scores.
+ * Updates scores at one step: multiplies the earlier scores by the criterion's decay, and adds the step's scores.
  *
- * @param gradients the gradients of the mask entries. With `lowMemory` they are rounded to bfloat16 in place.
+ * @param gradients the gradients of the mask entries. With `lowMemory`, they are rounded to bfloat16 in place.
  */
 export function updateBlockMaskScoresInto(
   criterion: BlockCriterion,

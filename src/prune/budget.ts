@@ -1,39 +1,41 @@
 /**
- * The budget under `inc`: how many blocks each layer loses (INC: `get_masks_global`, `update_residual_cnt`,
- * `adjust_ratio`). This file computes counts and thresholds, and writes no masks.
+ * The budget under the `inc` profile: how many blocks are pruned in each layer (INC: `get_masks_global`,
+ * `update_residual_cnt`, `adjust_ratio`). This file computes counts and thresholds, and writes no masks.
  */
 import { sumOf } from "../core/sum.ts";
 import type { BlockCount } from "./count.ts";
 import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
-/** Bounds on a layer's share of pruned blocks, and the final share of the whole network. */
+/** The bounds on the share of blocks pruned in a single layer, and the final share for the whole network. */
 interface BudgetBounds {
   readonly max: number;
   readonly min: number;
   readonly final: number;
 }
 
-/** A layer that competes for the budget. */
+/** A layer that competes with others for the budget of a prune step. */
 export interface Candidate {
   /** One score per block. */
   readonly scores: Float32Array;
-  /** 1 for each block that counts as pruned once it is pruned. `null`: all blocks do. */
+  /**
+   * 1 for each block that INC will count as pruned after pruning it: some N:M groups are not counted. `null`: all are.
+   */
   readonly counted: Uint8Array | null;
-  /** The blocks of the current mask. */
+  /** The numbers of pruned blocks and of all blocks in the current mask. */
   readonly current: BlockCount;
   /** Whether the layer keeps its mask and its share of the budget. */
   readonly frozen: boolean;
 }
 
-/** Prunes the blocks with scores below `threshold`, and the first `ties` blocks with scores equal to it. */
+/** The blocks to prune: those with scores below `threshold`, and the first `ties` of those with scores equal to it. */
 export interface Decision {
   readonly threshold: number;
   readonly ties: number;
 }
 
 interface LayerPlan {
-  /** `null` leaves the mask unchanged. */
+  /** The blocks to prune. `null` leaves the mask unchanged. */
   readonly decision: Decision | null;
   readonly frozen: boolean;
 }
@@ -45,11 +47,12 @@ function share(count: BlockCount): number {
 }
 
 /**
- * Adjusts a layer's proposed share (INC: `BasePattern.adjust_ratio`). It is lowered to `max`. It is lowered further if
- * otherwise the final target could not be met with all layers at `min` or above.
+ * Adjusts the share of blocks proposed for a layer (INC: `BasePattern.adjust_ratio`). A share above `max` is lowered to
+ * `max`. The share is lowered further if raising all other layers to at least `min` would otherwise exceed the final
+ * target.
  *
- * @param current the counts of all layers. Some of their masks are already new.
- * @param index the layer of `proposal`, which replaces its entry of `current`.
+ * @param current the block counts of all layers. Some of their masks may already be new.
+ * @param index the index of the layer. `proposal` replaces its entry in `current`.
  */
 export function adjustRatio(
   current: readonly BlockCount[],
@@ -76,13 +79,15 @@ export function adjustRatio(
     else if (share(count) < bounds.min) totalBelowMin += count.total;
     else prunedAboveMin += count.pruned;
   });
-  // The pruned blocks beyond the final target if all layers below `min` were raised to it.
+  // The number of pruned blocks if all layers below `min` were raised to `min`, and its excess over the final target.
   const filled = prunedAboveMin + Math.trunc(totalBelowMin * bounds.min);
   const excess = filled - Math.trunc(total * bounds.final);
   return excess > 0 ? { adjust: true, ratio: (pruned - excess) / proposal.total } : unchanged;
 }
 
-/** The threshold that prunes the lowest `ratio` of `scores`, with ties (INC: `get_single_mask_per_target_ratio`). */
+/**
+ * Prunes the share `ratio` of blocks with the lowest scores, and all ties (INC: `get_single_mask_per_target_ratio`).
+ */
 export function thresholdForRatio(
   scores: Float32Array,
   ratio: number,
@@ -106,12 +111,13 @@ function countPruned(
 }
 
 /**
- * Divides the budget among the candidates. They are visited in order, and the counts at each visit mix old and new
- * masks, so the order matters. A layer that reaches a bound is frozen, and the others compete for the rest.
+ * Divides the budget among the candidates. Their order matters: they are visited one after another, with the counts of
+ * new masks for layers already visited and of old masks for the others. A layer that reaches a bound is frozen, and the
+ * other layers compete for the rest of the budget.
  *
- * @param ratio share of all blocks to prune.
- * @param refuseNone whether to refuse a budget if all layers are frozen, as INC does for N:M.
- * @returns one plan per candidate, or `null` if the budget is empty and no mask changes.
+ * @param ratio the share of all blocks to prune.
+ * @param refuseNone whether to throw if budget is left but all layers are frozen, as INC does for N:M patterns.
+ * @returns one plan per candidate, or `null` if frozen layers use up the budget, so that no mask changes.
  * @throws PruningError `infeasible-budget` if the layers that are not frozen have too few blocks.
  */
 export function planBudget(
@@ -138,7 +144,7 @@ export function planBudget(
   let competing: number[] = [];
   for (;;) {
     const open = plans.flatMap((plan, i) => (plan.frozen ? [] : [i]));
-    // No layer joins later, so equal lengths mean equal lists.
+    // Layers leave the list but never join it, so two lists of equal length are the same.
     if (open.length === competing.length || open.length === 0 || budget < 1) return plans;
     competing = open;
     const pool = competing.map((i) => candidates[i].scores);

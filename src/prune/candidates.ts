@@ -1,4 +1,4 @@
-/** Prepares the layers that compete for the budget of a prune step: one score per block. */
+/** Prepares the layers that compete for the budget of a prune step: computes one score per block. */
 import type { Candidate } from "./budget.ts";
 import {
   countOwnBlocks,
@@ -17,7 +17,10 @@ import type { PrunedLayer, PrunerState } from "./state.ts";
 
 const NO_SCORES: Float32Array = new Float32Array(0);
 
-/** Refuses a score that is not finite. A group's score could hide a NaN, and infinities mark bounds. */
+/**
+ * Refuses a score that is not finite. A group's score could hide a NaN, and infinities are reserved for blocks that
+ * must be pruned or kept.
+ */
 function refuseScore({ name }: PrunedLayer, scores: Float32Array, position: number): never {
   const got = `${scores[position]} at position ${position}`;
   refusePruning("invalid-score", name, "finite scores", got, name);
@@ -28,7 +31,9 @@ function checkFiniteScores(layer: PrunedLayer, scores: Float32Array): void {
     if (!Number.isFinite(scores[i])) refuseScore(layer, scores, i);
 }
 
-/** Writes the score of each N:M group. With `allTies` a group loses more than N elements if they tie. */
+/**
+ * Writes the score of each N:M group. With `allTies`, a group may lose more than N elements if their scores are equal.
+ */
 function writeGroupScoresInto(
   pattern: GroupPattern,
   { config, layers }: PrunerState,
@@ -56,13 +61,16 @@ function writeGroupScoresInto(
   );
 }
 
-/** Subtracted from a block's score, by mask entry: the score of a pruned block becomes -Infinity. */
+/**
+ * The value to subtract from a block's score, indexed by the block's mask entry. It turns the score of a pruned block
+ * into -Infinity.
+ */
 const TAKEN: readonly number[] = [Infinity, 0];
 
 /**
- * Copies the scores of whole blocks, with -Infinity for pruned blocks, and returns the number of pruned blocks. It
- * reads only the first mask row of each row of blocks. No branch depends on the mask: half of them would be
- * mispredicted.
+ * Copies the scores of a layer whose blocks are pruned or kept as a whole, with -Infinity for pruned blocks, and
+ * returns the number of pruned blocks. Reads only the first mask row of each row of blocks. No branch depends on the
+ * mask, because half of such branches would be mispredicted.
  */
 function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Float32Array): number {
   const { layout, mask } = layer;
@@ -72,7 +80,7 @@ function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Flo
   for (let start = 0; start < mask.length; start += blockHeight * columns) {
     for (let at = start; at < start + columns; at += width, block++) {
       const score = scores[block];
-      // 0 for finite scores, else NaN.
+      // The difference is 0 for a finite score, otherwise NaN.
       if (score - score !== 0) refuseScore(layer, scores, block);
       const entry = mask[at];
       kept += entry;
@@ -105,7 +113,7 @@ function exactScoresInto(pruner: PrunerState, index: number, scratch: PrunerScra
   return pruned;
 }
 
-/** A layer under `inc`. */
+/** Prepares a layer under the `inc` profile. */
 export function incCandidate(
   pruner: PrunerState,
   index: number,
@@ -125,7 +133,7 @@ export function incCandidate(
   return { scores: blockScores, counted: flags, current, frozen };
 }
 
-/** A layer under `strict`. Its pruned blocks stay pruned. */
+/** Prepares a layer under the `strict` profile, in which pruned blocks stay pruned. */
 export function exactCandidate(
   pruner: PrunerState,
   index: number,

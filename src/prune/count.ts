@@ -9,18 +9,20 @@ import {
 } from "./pattern.ts";
 import type { PrunerState } from "./state.ts";
 
-/** Pruned blocks and all blocks of a layer or a network. */
+/** The numbers of pruned blocks and of all blocks in a layer or a network. */
 export interface BlockCount {
   readonly pruned: number;
   readonly total: number;
 }
 
-/** The most elements that a pruned block keeps: 0, or M - N for N:M. */
+/** The maximum number of elements kept in a block that counts as pruned: 0, or M - N for an N:M group. */
 export function keptLimit(pattern: Pattern): number {
   return pattern.kind === "block" ? 0 : pattern.of - pattern.prune;
 }
 
-/** {@link keptLimit} under `inc`: an N:M group counts as pruned if it keeps at most N elements. 1:4 never does. */
+/**
+ * {@link keptLimit} under `inc`: an N:M group counts as pruned if at most N elements are kept. A 1:4 group never does.
+ */
 export function incKeptLimit(pattern: Pattern): number {
   return pattern.kind === "block" ? 0 : pattern.prune;
 }
@@ -42,10 +44,10 @@ function countKept(
 }
 
 /**
- * Writes 1 for each pruned block or group, else 0, and returns the number of pruned blocks.
+ * Writes 1 for each pruned block or group and 0 for every other, and returns the number of pruned ones.
  *
- * @param limit the most elements that a pruned block keeps.
- * @param flags one entry per block. `null`: nothing is written.
+ * @param limit the maximum number of elements kept in a block that counts as pruned.
+ * @param flags receives one entry per block. `null`: nothing is written.
  */
 export function markPrunedInto(
   layout: BlockLayout,
@@ -70,21 +72,23 @@ export function markPrunedInto(
   return pruned;
 }
 
-/** Counts the blocks of a mask. A layer that the pattern does not divide has no blocks. */
+/** Counts the pruned blocks and all blocks in a mask. A layer that does not divide evenly into blocks has none. */
 export function countBlocks(layout: BlockLayout, mask: Uint8Array, limit: number): BlockCount {
   const total = blockCount(layout);
   return { pruned: total === 0 ? 0 : markPrunedInto(layout, mask, limit, null), total };
 }
 
 /**
- * Whether all mask rows of a block are equal. They may differ for N:M, for a layer that the pattern does not divide,
- * and for a convolution, because INC may have scrambled its mask.
+ * Whether the mask rows of a block are known to be equal. They may differ for N:M patterns, for a layer that does not
+ * divide evenly into blocks, and for a convolution, because INC may have scrambled its mask.
  */
 export function hasWholeRowsOfBlocks(pattern: Pattern, layout: BlockLayout): boolean {
   return pattern.kind === "block" && layout.divides && layout.positions === 1;
 }
 
-/** Pruned blocks of a mask that {@link hasWholeRowsOfBlocks}. Reads one element of each block. */
+/**
+ * Counts the pruned blocks in a mask for which {@link hasWholeRowsOfBlocks} is true. Reads one element of each block.
+ */
 function countWholeBlocks(layout: BlockLayout, mask: Uint8Array): number {
   const { blockHeight, blockWidth, columns } = layout;
   let kept = 0;
@@ -93,7 +97,7 @@ function countWholeBlocks(layout: BlockLayout, mask: Uint8Array): number {
   return blockCount(layout) - kept;
 }
 
-/** {@link countBlocks} for a mask that this package wrote: no block is partly pruned. */
+/** {@link countBlocks} for a mask that this package wrote, in which no block is partly pruned. */
 export function countOwnBlocks(
   pattern: Pattern,
   layout: BlockLayout,
@@ -104,7 +108,7 @@ export function countOwnBlocks(
   return { pruned: countWholeBlocks(layout, mask), total: blockCount(layout) };
 }
 
-/** Counts the blocks of all layers of a pruner. */
+/** Counts the pruned blocks and all blocks in the layers of a pruner. */
 export function countPruner({ config, layers }: PrunerState, limit: number): BlockCount {
   const counts = layers.map(({ layout, mask }) =>
     countOwnBlocks(config.pattern, layout, mask, limit),
@@ -117,7 +121,7 @@ export function countPruner({ config, layers }: PrunerState, limit: number): Blo
 
 export function countZeros(values: Uint8Array | Float32Array): number {
   let zeros = 0;
-  // Which values are zero looks random: a branch on it would be mispredicted.
+  // The positions of zeros look random, so a branch on them would often be mispredicted.
   for (let i = 0; i < values.length; i++) zeros += Number(values[i] === 0);
   return zeros;
 }

@@ -1,47 +1,53 @@
 /**
- * Criteria: how important an element or a block is. The table has one record each, which all other code reads.
- * The formulas are INC's (`criteria.py`). All arithmetic is float32, as in PyTorch.
+ * Criteria: formulas for the importance of an element or a block. The table `CRITERIA` has one record per criterion,
+ * which all other code reads. The formulas are INC's (`criteria.py`). All arithmetic is float32, as in PyTorch.
  */
 
-/** Criteria that score elements by their weights and gradients. */
+/** The criteria that score single elements of a weight by their value, their gradient, or both. */
 export type ElementCriterion = "magnitude" | "gradient" | "snip" | "snip_momentum";
 
-/** Criteria that score blocks by the gradients of their masks. */
+/** The criteria that score blocks by the gradients of their mask entries. */
 export type BlockCriterion = "block_mask" | "retrain_free";
 
-/** How importance is measured. */
+/** How the importance of elements or blocks is measured. */
 export type Criterion = ElementCriterion | BlockCriterion;
 
-/** A criterion that scores elements. The score of a block reduces the scores of its elements. */
+/** A criterion that scores elements. The scores of a block's elements are then reduced to one score. */
 export interface ElementRule {
   readonly scores: "elements";
-  /** Whether it reads gradients. If not, scores are computed at prune steps, from the current weights. */
+  /** Whether the criterion reads gradients. If not, scores are computed at prune steps, from the current weights. */
   readonly needsGradient: boolean;
-  /** Factor of the earlier score, to which a step's score is added. `null`: a step's score replaces it. */
+  /**
+   * The factor by which the earlier score is multiplied before a step's score is added to it. `null`: a step's score
+   * replaces the earlier one.
+   */
   readonly decay: number | null;
-  /** The operand for which `PruningKernels.updateScoresInto` computes the same scores. `null`: no operand. */
+  /**
+   * The operand for which `PruningKernels.updateScoresInto` computes the same scores: the weight, the gradient or their
+   * product. `null`: the kernel cannot compute them.
+   */
   readonly loop: "weight" | "gradient" | "product" | null;
-  /** A step's score, rounded to float32 when it is stored. */
+  /** Computes a step's score, which is rounded to float32 when it is stored. */
   score(weight: number, gradient: number): number;
 }
 
 /** A criterion that scores a block by the gradient of its mask entry. */
 interface BlockRule {
   readonly scores: "blocks";
-  /** Factor of the earlier score, to which a step's score is added. */
+  /** The factor by which the earlier score is multiplied before a step's score is added to it. */
   readonly decay: number;
   /**
-   * Retrain-free: collects the gradients, rearranges each mask by them, and leaves the weights alone until the end
-   * step. Only for patterns of whole channels.
+   * Whether the criterion is retrain-free: it collects the gradients of all steps, rearranges each mask by them, and
+   * leaves the weights unchanged until the end step. Only for patterns of whole channels.
    */
   readonly rearranges: boolean;
-  /** A step's score from the gradient of the mask entry. */
+  /** Computes a step's score from the gradient of a mask entry. */
   score(gradient: number): number;
 }
 
 const snip: ElementRule["score"] = (weight, gradient) => Math.abs(weight * gradient);
 
-/** Every criterion by its name. */
+/** The rules of all criteria, by name. */
 export const CRITERIA: Readonly<
   Record<ElementCriterion, ElementRule> & Record<BlockCriterion, BlockRule>
 > = {
@@ -76,7 +82,7 @@ export const CRITERION_NAMES: readonly Criterion[] = /* @__PURE__ */ Object.keys
   CRITERIA,
 ) as Criterion[];
 
-/** Whether a criterion scores blocks by the gradients of their masks. */
+/** Whether a criterion scores blocks by the gradients of their mask entries. */
 export function scoresBlockMasks(criterion: Criterion): criterion is BlockCriterion {
   return CRITERIA[criterion].scores === "blocks";
 }
@@ -93,15 +99,16 @@ export function needsGradient(criterion: Criterion): boolean {
   return rule.scores === "blocks" || rule.needsGradient;
 }
 
-/** Whether a criterion rearranges masks by the collected gradients. */
+/** Whether a criterion rearranges masks: uses the gradients of all steps to choose the pruned blocks again. */
 export function rearrangesMasks(criterion: Criterion): boolean {
   const rule = CRITERIA[criterion];
   return rule.scores === "blocks" && rule.rearranges;
 }
 
 /**
- * Whether element scores are reduced to block scores before they are stored, because later scores are added to them.
- * INC then reduces them at every step, even for frozen layers and for layers that the pattern does not divide.
+ * Whether a criterion adds the element scores of every step to earlier scores. They are then reduced to block scores
+ * before they are stored. INC reduces them at every step, even for frozen layers and for layers that do not divide
+ * evenly into blocks.
  */
 export function accumulatesElements(criterion: Criterion): boolean {
   const { scores, decay } = CRITERIA[criterion];

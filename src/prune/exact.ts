@@ -1,6 +1,6 @@
 /**
- * The budget under `strict`. It is exact, the lowest index wins ties, pruned blocks stay pruned, and every layer stays
- * within its bounds.
+ * The budget under the `strict` profile: the number of pruned blocks is exact, ties are broken by the lowest index,
+ * pruned blocks stay pruned, and every layer stays within its bounds.
  */
 import { sumOf } from "../core/sum.ts";
 import { type Decision, KEEP_ALL } from "./budget.ts";
@@ -9,33 +9,34 @@ import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
 /** A layer that competes for an exact budget. */
 export interface ExactCandidate {
-  /** One score per block. -Infinity marks blocks that are already pruned. Selection overwrites the scores. */
+  /** One score per block, -Infinity for blocks that are already pruned. The selection may overwrite the scores. */
   readonly scores: Float32Array;
-  /** Number of blocks that are already pruned. */
+  /** The number of blocks that are already pruned. */
   readonly pruned: number;
-  /** Bounds on the number of pruned blocks, including those already pruned. */
+  /** The minimum and maximum number of pruned blocks, including those already pruned. */
   readonly least: number;
   readonly most: number;
 }
 
 /**
- * The number of blocks in a share: floor(blocks x ratio). A product that is below an integer by rounding alone counts
- * as that integer: the tolerance is 1e-9 or a few units in the last place, the larger of the two.
+ * Converts a share to a number of blocks: floor(blocks x ratio). A product that is below an integer only because of
+ * rounding errors counts as that integer. The tolerance is 1e-9 or a few units in the last place, whichever is larger.
  */
 export function exactCount(blocks: number, ratio: number): number {
   const product = blocks * ratio;
   return Math.floor(product + Math.max(1e-9, product * 2 ** -50));
 }
 
-/** A layer's decision, and the number of scores that it takes. */
+/** The decision for a layer, and how many of its scores the decision selects. */
 export interface LayerDecision {
   readonly decision: Decision;
   readonly taken: number;
 }
 
 /**
- * Takes exactly `count` scores of all layers together, ties in order. The `threshold` is the score of rank `count`,
- * `below` the number of lower scores of each layer, and `countUpTo` counts a layer's scores up to the threshold.
+ * Selects exactly `count` scores from all layers together. `threshold` is the `count`-th lowest score. Of the scores
+ * equal to it, the first are selected. `below` is the number of lower scores in each layer, and `countUpTo` counts a
+ * layer's scores up to and including the threshold.
  */
 export function takeExactly(
   count: number,
@@ -48,14 +49,14 @@ export function takeExactly(
     const equal = left === 0 ? 0 : countUpTo(layer) - smaller;
     const ties = Math.min(equal, left);
     left -= ties;
-    // Masks are written faster if a layer loses all of its ties.
+    // A mask is written faster if all ties of a layer are pruned.
     const unlimited = ties > 0 && ties === equal;
     const decision = { threshold, ties: unlimited ? Infinity : ties };
     return { decision, taken: smaller + ties };
   });
 }
 
-/** {@link takeExactly} at the threshold of these scores. */
+/** Finds the `count`-th lowest score of all layers, and calls {@link takeExactly} with it as the threshold. */
 function layerDecisions(
   chunks: readonly Float32Array[],
   count: number,
@@ -71,7 +72,7 @@ function layerDecisions(
   );
 }
 
-/** Whether decisions that ignore the bounds happen to keep them. */
+/** Whether decisions that were made without the bounds happen to respect them. */
 export function keepsBounds(
   free: readonly LayerDecision[],
   fewest: readonly number[],
@@ -80,7 +81,10 @@ export function keepsBounds(
   return free.every(({ taken }, i) => taken >= fewest[i] && taken <= candidates[i].most);
 }
 
-/** Replaces the `count` lowest scores of a layer by `value`, ties in order. With `others` it replaces all others. */
+/**
+ * Replaces the `count` lowest scores of a layer by `value`; of equal scores, the first are replaced. With `others`,
+ * replaces all scores except these.
+ */
 function rewriteInto(
   scores: Float32Array,
   count: number,
@@ -98,8 +102,8 @@ function rewriteInto(
 }
 
 /**
- * The fewest blocks to prune in each layer. Because of rounding their sum can exceed the budget. The excess is
- * subtracted from the last layers first, but pruned blocks stay pruned.
+ * The minimum number of blocks to prune in each layer. Because of rounding, the sum of these numbers can exceed the
+ * budget. The excess is then subtracted from the last layers first, but blocks that are already pruned stay pruned.
  */
 export function fewestWithin(
   candidates: readonly Pick<ExactCandidate, "least" | "pruned">[],
@@ -115,7 +119,7 @@ export function fewestWithin(
   return fewest;
 }
 
-/** Marks the blocks that a layer must lose by -Infinity and the blocks that it must keep by Infinity. */
+/** Sets the scores of blocks that must be pruned to -Infinity, and those of blocks that must be kept to Infinity. */
 export function imposeBoundsInto(
   { scores, most }: Pick<ExactCandidate, "scores" | "most">,
   fewest: number,
@@ -126,10 +130,10 @@ export function imposeBoundsInto(
 }
 
 /**
- * Divides exactly `budget` blocks among the candidates: the fewest of each layer, then the lowest scores of all layers
- * within the most of each.
+ * Divides exactly `budget` blocks among the candidates: first the minimum number of blocks in each layer, then the
+ * blocks with the lowest scores in all layers, up to each layer's maximum.
  *
- * @returns one decision per candidate, for the scores as this function leaves them.
+ * @returns one decision per candidate. It applies to the scores as this function leaves them.
  * @throws PruningError `infeasible-budget` if the bounds do not allow the budget.
  */
 export function planExactBudget(
@@ -149,7 +153,7 @@ export function planExactBudget(
   const fewest = fewestWithin(candidates, budget);
   const chunks = candidates.map(({ scores }) => scores);
   const free = layerDecisions(chunks, budget, scratch);
-  // If a free choice keeps all bounds, imposing them would make the same choice.
+  // If a choice made without the bounds respects them, imposing the bounds would not change it.
   if (keepsBounds(free, fewest, candidates)) return free.map(({ decision }) => decision);
   candidates.forEach((candidate, i) => {
     imposeBoundsInto(candidate, fewest[i], scratch);

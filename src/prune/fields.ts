@@ -1,10 +1,10 @@
-/** Readers of the values of a configuration. */
+/** Readers for the values in a pruning configuration. */
 import { isStrings } from "../core/checks.ts";
 import { type HeadPattern, PATTERN_SPELLINGS, type Pattern, parsePattern } from "./pattern.ts";
 
-/** Reads values of type `T`. */
+/** Reads and checks values of type `T`. */
 export interface Field<T> {
-  /** For error messages. */
+  /** A description of valid values, for error messages. */
   readonly expected: string;
   /** Returns `undefined` for an invalid value. */
   readonly read: (value: unknown) => T | undefined;
@@ -26,7 +26,7 @@ export function integerField(min: number): Field<number> {
   );
 }
 
-/** A non-negative number or its text. */
+/** A non-negative number, or a string that contains one. */
 export const coefficientField: Field<number> = {
   expected: "a number of at least 0",
   read(value) {
@@ -48,7 +48,7 @@ export const booleanField: Field<boolean> = fieldOf(
   (value): value is boolean => typeof value === "boolean",
 );
 
-/** Copies a list of strings. */
+/** A list of strings, which is copied. */
 export const stringsField: Field<readonly string[]> = {
   expected: "a list of strings",
   read: (value) => (isStrings(value) ? [...value] : undefined),

@@ -1,4 +1,4 @@
-/** N:M groups: chooses the elements of a group to prune and computes the group's score (INC: `ninm.py`). */
+/** N:M groups: chooses which elements of a group to prune, and computes the group's score (INC: `ninm.py`). */
 import { roundToBfloat16 } from "./accumulate.ts";
 import type { ScoreReduction } from "./config.ts";
 import { type BlockLayout, columnOffset, isFourInLine, type Pattern } from "./pattern.ts";
@@ -6,7 +6,7 @@ import { reduceNeighbours } from "./reduce.ts";
 
 export type GroupPattern = Extract<Pattern, { kind: "group" }>;
 
-/** Index into the weight of element `member` of a group. */
+/** The index into the weight's data of element `member` of a group. */
 export function memberIndex(
   layout: BlockLayout,
   row: number,
@@ -17,8 +17,8 @@ export function memberIndex(
 }
 
 /**
- * {@link groupScoresInto} for groups of four and float32 sums. No branch depends on scores, since it would be mispredicted
- * half of the time.
+ * {@link groupScoresInto} for groups of four and float32 sums. No branch depends on scores, because it would be
+ * mispredicted half of the time.
  */
 function scoresOfFourInto(
   prune: number,
@@ -63,11 +63,11 @@ function scoresOfFourInto(
 }
 
 /**
- * Writes one score per group, the elements that it would keep taken as 0. A group loses the elements that fewer than N
- * come before, in the order of scores and then of positions; with `allTies` of scores only.
+ * Writes one score per group, in which elements that would be kept count as 0. An element would be pruned if fewer than
+ * N elements of its group precede it in the order of scores. Ties are broken by position, or with `allTies` not at all.
  *
- * @param groupMask receives the mask of a layer with all groups pruned.
- * @param values working memory for a group.
+ * @param groupMask receives the mask that the layer would have if all groups were pruned.
+ * @param values working memory for the scores of one group.
  */
 export function groupScoresInto(
   { prune, of }: GroupPattern,
@@ -105,7 +105,7 @@ export function groupScoresInto(
   }
 }
 
-/** PyTorch adds bfloat16 in float32, rounds the sum, and divides the rounded sum. */
+/** Reduces values as PyTorch does in bfloat16: adds them in float32, rounds the sum, and divides the rounded sum. */
 function reduceInBfloat16(reduction: ScoreReduction, values: Float32Array, count: number): number {
   if (reduction === "max") return reduceNeighbours("max", values, 0, count);
   const sum = roundToBfloat16(reduceNeighbours("sum", values, 0, count));
