@@ -1,10 +1,11 @@
 /**
- * Pruning over time as a reducer. A training step calls {@link onStepBegin}, computes gradients, calls
- * {@link onBeforeOptimizerStep}, updates the weights, and calls {@link onAfterOptimizerStep}. These are INC's hooks.
+ * Pruning during training as a reducer: functions from state to state. A training step calls {@link onStepBegin},
+ * computes gradients, calls {@link onBeforeOptimizerStep}, updates the weights, and calls {@link onAfterOptimizerStep}.
+ * The functions correspond to INC's hooks.
  *
  * The pure forms return a new state and the changed weights. The `Into` forms consume the state, write into the layers'
- * own data, and allocate no arrays after the first prune step, with two exceptions: a layer that a bound freezes may
- * change from block scores to element scores, and retrain_free keeps the gradients of every step.
+ * own data, and allocate no arrays after the first prune step, with two exceptions: a layer that is frozen at a bound
+ * may change from block scores to element scores, and retrain_free keeps the gradients of every step.
  */
 import { checkFloat32Array, checkInteger, mismatch } from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
@@ -28,14 +29,14 @@ import {
   type PruningState,
 } from "./state.ts";
 
-/** The result of a hook. */
+/** The result of a hook in its pure form. */
 export interface PruningResult {
   readonly state: PruningState;
   /** The weights that changed, by layer name. */
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
 
-/** Opaque working memory of the `Into` forms, from {@link createPruningScratch}. */
+/** Opaque working memory for the `Into` forms, created by {@link createPruningScratch}. */
 export interface PruningScratch {
   readonly pruners: readonly PrunerScratch[];
 }
@@ -43,8 +44,8 @@ export interface PruningScratch {
 /**
  * Creates working memory for a state and all later states of the same run.
  *
- * @param kernels compiled loops, for example from `createPruningKernels` in `espalier/nn`. Default: loops in plain
- * JavaScript, with the same results to the last bit.
+ * @param kernels compiled kernels, for example from `createPruningKernels` in `espalier/nn`. Default: kernels in plain
+ * JavaScript, which give the same results bit for bit.
  */
 export function createPruningScratch(
   state: PruningState,
@@ -53,7 +54,7 @@ export function createPruningScratch(
   return { pruners: createPrunerScratches(state.pruners, kernels) };
 }
 
-/** Finds the records of a pruner's layers by name. The search continues after the previous layer's record. */
+/** Finds the records of a pruner's layers by name. Each search starts at the record of the previous layer. */
 function bindRecordsInto(
   pruner: PrunerState,
   layers: readonly LayerRecord[],
@@ -76,7 +77,7 @@ function bindRecordsInto(
   });
 }
 
-/** Runs each action for every pruner, after the records of all layers are found. */
+/** Finds the records of all layers, then runs each action for every pruner. */
 function takeTurns(
   state: LivePruningState,
   layers: readonly LayerRecord[],
@@ -98,7 +99,7 @@ function checkGradients(turn: Turn): void {
   const { pruner, scratch } = turn;
   const { criterion } = pruner.config;
   pruner.layers.forEach(({ name, scores }, i) => {
-    // Criteria that score block masks skip layers without one.
+    // Criteria that score block masks skip layers without a block mask.
     if (scoresBlockMasks(criterion) && scores === null) return;
     const { data, gradient } = scratch.records[i];
     if (gradient?.length !== data.length)
@@ -114,8 +115,8 @@ function checkGradients(turn: Turn): void {
 }
 
 /**
- * In-place form of {@link onStepBegin}: consumes `state`, and zeroes pruned weights in the layers' data. After an error
- * the weights of the pruner that refused are unchanged, and the state must not be used again.
+ * In-place form of {@link onStepBegin}: consumes `state`, and zeroes pruned weights in the layers' data. After an
+ * error, the weights of the pruner that caused it are unchanged, and `state` must not be used again.
  */
 export function onStepBeginInto(
   state: LivePruningState,
@@ -130,7 +131,10 @@ export function onStepBeginInto(
   return takeTurns(state, layers, scratch, beginStepInto);
 }
 
-/** In-place form of {@link onBeforeOptimizerStep}: consumes `state`, and reads weights and gradients. */
+/**
+ * In-place form of {@link onBeforeOptimizerStep}: consumes `state`, and reads weights and gradients without changing
+ * them.
+ */
 export function onBeforeOptimizerStepInto(
   state: LivePruningState,
   layers: readonly LayerRecord[],
@@ -139,7 +143,7 @@ export function onBeforeOptimizerStepInto(
   return takeTurns(state, layers, scratch, checkGradients, beforeOptimizerStepInto);
 }
 
-/** In-place form of {@link onAfterOptimizerStep}: consumes `state`, and zeroes pruned weights. */
+/** In-place form of {@link onAfterOptimizerStep}: consumes `state`, and changes weights in the layers' data. */
 export function onAfterOptimizerStepInto(
   state: LivePruningState,
   layers: readonly LayerRecord[],
@@ -148,7 +152,7 @@ export function onAfterOptimizerStepInto(
   return takeTurns(state, layers, scratch, afterOptimizerStepInto);
 }
 
-/** Copies a mask. `slice` does not copy if the mask is a Node Buffer, read from a file. */
+/** Copies a mask. `slice` would not copy a mask that was read from a file as a Node.js Buffer. */
 function copyMask(mask: Uint8Array): Uint8Array {
   return new Uint8Array(mask);
 }
@@ -164,7 +168,7 @@ function copyLayer(layer: PrunedLayer): LiveLayer {
   };
 }
 
-/** Copies a state for the `Into` forms. The original stays valid. */
+/** Copies a state for use with the `Into` forms. The original stays valid. */
 export function copyPruningState(state: PruningState): LivePruningState {
   return {
     ...state,
@@ -172,7 +176,7 @@ export function copyPruningState(state: PruningState): LivePruningState {
   };
 }
 
-/** Runs an in-place form on copies and returns the weights that changed. */
+/** Runs the in-place form of a hook on copies, and returns the new state and the weights that changed. */
 function purely(
   state: PruningState,
   layers: readonly LayerRecord[],
@@ -196,10 +200,10 @@ function differs(a: Float32Array, b: Float32Array): boolean {
 }
 
 /**
- * Begins a step. A prune step computes new masks and applies them.
+ * Begins a training step. At a prune step, computes new masks and applies them to the weights.
  *
  * @param step the number of completed optimizer steps.
- * @throws PruningError if the target of the schedule cannot be met.
+ * @throws PruningError if the target ratio of the prune step cannot be reached.
  */
 export function onStepBegin(
   state: PruningState,
@@ -212,7 +216,7 @@ export function onStepBegin(
 }
 
 /**
- * Updates the scores from the step's gradients. Changes no weights.
+ * Updates the scores from the step's gradients. Does not change any weights.
  *
  * @throws PruningError `missing-gradient` if the criterion needs a gradient that a layer lacks.
  */
@@ -223,7 +227,9 @@ export function onBeforeOptimizerStep(
   return purely(state, layers, onBeforeOptimizerStepInto);
 }
 
-/** Ends a step after the optimizer's update: zeroes the pruned weights again. */
+/**
+ * Ends a training step after the optimizer's update: applies group lasso, if any, and zeroes the pruned weights again.
+ */
 export function onAfterOptimizerStep(
   state: PruningState,
   layers: readonly LayerRecord[],

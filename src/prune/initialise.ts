@@ -1,4 +1,4 @@
-/** Creates the state before the first step. */
+/** Creates the state of pruning before the first step. */
 import { checkKind, checkOneOf } from "../core/checks.ts";
 import type { Profile, PruningConfig } from "./config.ts";
 import { checkLayers, type LayerRecord, refusePruning } from "./layer.ts";
@@ -9,20 +9,26 @@ import type { PruningState } from "./state.ts";
 
 /** Options of {@link initialisePruning}. */
 export interface InitialiseOptions {
-  /** Default `inc`. */
+  /** The behaviour to follow. Default `inc`. */
   readonly profile?: Profile;
-  /** Accept a pruner that selects no layer or whose pattern divides no layer. Default false. */
+  /**
+   * Whether to accept a pruner that selects no layer, or only layers that do not divide evenly into blocks. Default
+   * false.
+   */
   readonly allowNothing?: boolean;
-  /** Skip the last linear or conv2d layer if no module follows it. Default true. */
+  /** Whether to skip the classifier head: the last module, if it is a linear or conv2d layer. Default true. */
   readonly excludeHead?: boolean;
-  /** What `strict` does with selected layers that the pattern does not divide. Default `refuse`. `inc` follows INC. */
+  /**
+   * Whether `strict` refuses or skips selected layers that do not divide evenly into blocks. Default `refuse`. `inc`
+   * does as INC does.
+   */
   readonly indivisible?: "refuse" | "skip";
 }
 
 /**
- * The state before the first step, and the skipped layers of each pruner.
+ * Creates the state of pruning before the first step, and lists the layers that each pruner skips.
  *
- * @param headTest replaces the test of the profile for the names that count as the classifier head
+ * @param headTest replaces the profile's test for names that are excluded as the classifier head.
  */
 export function preparePruning(
   config: PruningConfig,
@@ -60,11 +66,11 @@ export function preparePruning(
 }
 
 /**
- * Creates the state before the first step.
+ * Creates the state of pruning before the first step.
  *
- * @param config from `parsePruningConfig`.
+ * @param config the configuration, from `parsePruningConfig`.
  * @param layers all modules of the model, in module order.
- * @throws PruningError if a pruner cannot prune these layers, TypeError and RangeError for malformed records.
+ * @throws PruningError if a pruner cannot prune these layers, TypeError or RangeError for malformed records.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Group lasso (INC: `regs.py`). INC uses the norm of a block's gradient, although the method (Yuan and Lin, 2006)
- * uses the norm of its weights.
+ * Group lasso, a regulariser that shrinks whole blocks (INC: `regs.py`). INC uses the norm of a block's gradient,
+ * although the published method (Yuan and Lin, 2006) uses the norm of its weights.
  */
 import { type BlockLayout, forEachElement } from "./pattern.ts";
 
@@ -14,8 +14,8 @@ function squaredNormsInto(layout: BlockLayout, values: Float32Array, terms: Floa
 }
 
 /**
- * `strict`: one factor per block, min(1, coefficient / norm of the block's weights). It lowers the norm of each block
- * by the coefficient, down to zero.
+ * `strict`: writes one factor per block, min(1, coefficient / norm of the block's weights). Shrinking by this factor
+ * lowers the norm of a block by the coefficient, but not below zero.
  */
 export function lassoTermsInto(
   layout: BlockLayout,
@@ -30,7 +30,7 @@ export function lassoTermsInto(
   }
 }
 
-/** `inc`: one factor per block, coefficient / (norm of the block's gradient + 1e-12). */
+/** `inc`: writes one factor per block, coefficient / (norm of the block's gradient + 1e-12). */
 export function incLassoTermsInto(
   layout: BlockLayout,
   coefficient: number,
@@ -40,14 +40,14 @@ export function incLassoTermsInto(
   squaredNormsInto(layout, gradient, terms);
   for (let block = 0; block < terms.length; block++) {
     const norm = Math.fround(Math.sqrt(terms[block]));
-    // PyTorch divides a number by a tensor by multiplying with the reciprocal.
+    // To divide a number by a tensor, PyTorch multiplies the number by the reciprocal of the tensor.
     const reciprocal = Math.fround(1 / Math.fround(norm + 1e-12));
     const term = Math.fround(reciprocal * Math.fround(coefficient));
     terms[block] = Number.isFinite(term) ? term : 0;
   }
 }
 
-/** weight -= term * weight, block by block. */
+/** Shrinks each block in place: weight -= term * weight, with one term per block. */
 export function shrinkBlocksInto(
   layout: BlockLayout,
   terms: Float32Array,

@@ -1,4 +1,4 @@
-/** The scores of one layer in memory, for pruning layer by layer under `strict`. */
+/** Reads and scores one layer at a time, for pruning layer by layer under the `strict` profile. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { AdmissionOptions } from "./admit.ts";
 import { exactCandidate } from "./candidates.ts";
@@ -14,25 +14,30 @@ import { createPrunerScratches, type PrunerScratch } from "./scratch.ts";
 import type { LivePruner } from "./state.ts";
 import { createSelectionScratch, type SelectionScratch } from "./threshold.ts";
 
-/** A layer whose weight is read when it is needed. */
+/** A layer whose weight is read on demand. */
 export interface LayerSource extends LayerShape {
-  /** The weight and, if the criterion needs it, its gradient. Called more than once, for the same values. */
+  /**
+   * Reads the weight and, if the criterion needs it, the gradient. It is called several times and must return the same
+   * values each time.
+   */
   readonly read: () => Pick<LayerRecord, "data" | "gradient">;
 }
 
-/** How often each 16-bit half occurs in the bits of a layer's scores. */
+/**
+ * How often each value of the upper or lower 16 bits occurs in the scores of a layer, without values that do not occur.
+ */
 export interface HalfCounts {
   readonly halves: Uint16Array;
   readonly counts: Uint32Array;
 }
 
-/** Fewest and most blocks that a layer loses. */
+/** The minimum and maximum number of blocks to prune in a layer. */
 export interface LayerBounds {
   readonly fewest: number;
   readonly most: number;
 }
 
-/** How layers are admitted that are pruned one by one. */
+/** The options for admitting layers that are pruned one at a time. */
 export const ADMISSION: AdmissionOptions = {
   excludeHead: false,
   allowNothing: false,
@@ -41,25 +46,25 @@ export const ADMISSION: AdmissionOptions = {
 
 const NO_VALUES: Float32Array = new Float32Array(0);
 
-/** A layer in memory, with its scores. */
+/** A layer that has been read and scored. */
 export interface OpenLayer {
   readonly pruner: LivePruner;
   readonly candidate: ExactCandidate;
   readonly scratch: PrunerScratch;
 }
 
-/** Working memory for the layers of one pruner, one after the other. */
+/** Working memory for pruning the layers of one pruner one after the other. */
 export interface LayerWorkspace {
   readonly selection: SelectionScratch;
   last: OpenLayer | null;
 }
 
-/** Makes working memory. It is reused as long as layers have the same shape. */
+/** Creates working memory. It is reused as long as consecutive layers have the same kind and shape. */
 export function createLayerWorkspace(kernels: PruningKernels = plainKernels): LayerWorkspace {
   return { selection: createSelectionScratch(kernels), last: null };
 }
 
-/** A pruner of one layer before its first step, and its working memory. */
+/** Returns a pruner for a single layer, in its state before the first step, and the pruner's working memory. */
 function preparedLayer(
   config: PatternPrunerConfig,
   record: LayerRecord,
@@ -82,7 +87,7 @@ function preparedLayer(
   return { pruner, scratch };
 }
 
-/** Reads a layer and scores it. If bounds decide, they are imposed on the scores. */
+/** Reads a layer and scores its blocks. If there are bounds, blocks that must be pruned or kept get infinite scores. */
 export function openLayer(
   config: PatternPrunerConfig,
   { name, kind, shape, read }: LayerSource,
@@ -99,13 +104,16 @@ export function openLayer(
   const candidate = exactCandidate(pruner, 0, config.targetSparsity, scratch);
   if (bounds !== null)
     imposeBoundsInto({ ...candidate, most: bounds.most }, bounds.fewest, workspace.selection);
-  // The values are not kept.
+  // Drop the weight and the gradient, so that their memory can be freed.
   scratch.records[0] = { name, kind, shape, data: NO_VALUES };
   workspace.last = { pruner, candidate, scratch };
   return workspace.last;
 }
 
-/** Counts the halves of one layer's scores, as a pass asks. */
+/**
+ * Counts the upper 16 bits of a layer's scores if `leading` is null, otherwise the lower 16 bits of the scores whose
+ * upper 16 bits are `leading`.
+ */
 export function countHalves(
   config: PatternPrunerConfig,
   source: LayerSource,

@@ -1,4 +1,4 @@
-/** The modules of a model as plain records, in module order, and the errors of pruning. */
+/** Plain records for the modules of a model, and the errors that pruning throws. */
 import {
   checkFloat32Array,
   checkInteger,
@@ -13,22 +13,23 @@ import { formatProblem, type Problem } from "../core/either.ts";
 export type LayerKind = "linear" | "conv1d" | "conv2d" | "embedding" | "other";
 
 /**
- * One module of a model. Records are in the order in which the model registers its modules: selection, budgets and ties
- * depend on it. A module without a weight, such as an activation, has the kind `other` and an empty shape. If one
- * follows the last linear layer, that layer is not the classifier head. Omit dropout modules.
+ * One module of a model. Records must be in the order in which the model registers its modules, because selection,
+ * budgets and tie-breaking depend on the order. A module without a weight, such as an activation, has the kind `other`
+ * and an empty shape. If such a module follows the last linear layer, that layer is not taken for the classifier head.
+ * Omit dropout modules.
  */
 export interface LayerRecord {
   readonly name: string;
   readonly kind: LayerKind;
   /** linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]; embedding [rows, width]. */
   readonly shape: readonly number[];
-  /** The weight, row-major in `shape`. */
+  /** The elements of the weight in row-major order. */
   readonly data: Float32Array;
   /** The gradient of the current step, in the layout of the weight. */
   readonly gradient?: Float32Array | null;
 }
 
-/** A layer without its weight. */
+/** The name, kind and shape of a layer, without its weight. */
 export type LayerShape = Pick<LayerRecord, "name" | "kind" | "shape">;
 
 /** Why pruning refuses a configuration, a layer or a step. */
@@ -43,14 +44,14 @@ export type PruningErrorCode =
   | "invalid-score";
 
 /**
- * Thrown if a configuration cannot be carried out on the given layers, before the pruner that refuses changes any data.
- * The pure forms never change data.
+ * Thrown if a configuration cannot be carried out on the given layers. The pruner that throws the error has not changed
+ * any data by then. The pure forms of the hooks never change data.
  */
 export class PruningError extends RangeError {
   override readonly name = "PruningError";
   readonly code: PruningErrorCode;
   readonly problem: Problem;
-  /** Name of the layer that causes the error, if a single one does. */
+  /** The name of the layer that causes the error, if a single layer does. */
   readonly layer: string | undefined;
 
   constructor(code: PruningErrorCode, problem: Problem, layer?: string) {
@@ -61,7 +62,7 @@ export class PruningError extends RangeError {
   }
 }
 
-/** The axes of the weights of each kind. `null`: any shape. */
+/** The axes of a weight for each kind of layer. `null`: any shape. */
 const AXES: Readonly<Record<LayerKind, readonly string[] | null>> = {
   linear: ["out", "in"],
   conv1d: ["out", "in", "k"],
@@ -103,7 +104,7 @@ export function checkRecordList(layers: readonly LayerRecord[]): void {
   checkKind(Array.isArray(layers), "layers", "an array of layer records", layers);
 }
 
-/** Checks names, kinds, shapes and data lengths of layer records. */
+/** Checks the names, kinds, shapes and data lengths of layer records. */
 export function checkLayers(layers: readonly LayerRecord[]): void {
   checkRecordList(layers);
   const seen = new Set<string>();

@@ -1,6 +1,6 @@
 /**
- * One-shot pruning under `strict` of models larger than memory: layers are read one at a time, and several times if
- * they share a budget. Masks are those of `pruneOnce`, bit for bit.
+ * One-shot pruning of models larger than memory, under the `strict` profile. Layers are read one at a time, several
+ * times if they share a budget. The masks are identical to those from `pruneOnce`.
  */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
@@ -33,43 +33,49 @@ import { PROFILES } from "./profiles.ts";
 import type { SkippedLayer } from "./select.ts";
 import { bitsOf, findLeading, scoreInBucket } from "./threshold.ts";
 
-/** What becomes of a layer. */
+/** The plan for one layer. */
 interface LayerFate {
   readonly name: string;
   readonly layout: BlockLayout;
   readonly blocks: number;
-  /** Null if bounds do not decide. */
+  /** Null if the per-layer bounds do not affect the decision. */
   readonly bounds: LayerBounds | null;
-  /** Null in local scope: made from the layer's own scores when it is pruned. */
+  /**
+   * The blocks to prune. Null in local scope: the decision is made from the layer's own scores when the layer is
+   * pruned.
+   */
   readonly decision: Decision | null;
 }
 
-/** What one pruner is going to do to each layer. */
+/** The plan of one pruner for all of its layers. */
 export interface LayerwisePlan {
   readonly config: PatternPrunerConfig;
-  /** Blocks to prune, and all, of the layers that it prunes. */
+  /** The numbers of blocks to prune and of all blocks, in the layers that the pruner prunes. */
   readonly budget: number;
   readonly blocks: number;
   readonly layers: ReadonlyMap<string, LayerFate>;
   readonly skipped: readonly SkippedLayer[];
 }
 
-/** One look at the scores of every layer that a pruner prunes. */
+/** A request to read the layers of a pruner once, and to count one half of the bits of their scores. */
 export interface LayerPass {
-  /** The upper half of the scores whose lower halves are counted; null: upper halves are counted. */
+  /**
+   * If null, the upper 16 bits of all scores are counted. Otherwise the lower 16 bits of the scores whose upper 16 bits
+   * are `leading`.
+   */
   readonly leading: number | null;
   readonly layers: readonly Pick<LayerFate, "name" | "bounds">[];
 }
 
-/** Yields passes, and continues with the counts of their layers. */
+/** Yields passes over the layers. Each pass must be answered with one count per layer. */
 type Planning<T> = Generator<LayerPass, T, readonly HalfCounts[]>;
 
-/** Values of half a score's bits. */
+/** The number of values that the upper or lower 16 bits of a score can have. */
 const HALF_WORDS = 0x10000;
-/** Halves from here on have the sign bit. */
+/** The smallest value of the upper 16 bits with the sign bit set. All larger values have it too. */
 const NEGATIVE = 0x8000;
 
-/** The sum of several layers' counts. No score is NaN: that was checked when they were made. */
+/** Adds the counts of several layers. No score is NaN, because scores were checked when they were computed. */
 function histogramOf(layers: readonly HalfCounts[]): Uint32Array {
   const histogram = new Uint32Array(HALF_WORDS);
   for (const { halves, counts } of layers)
@@ -79,7 +85,10 @@ function histogramOf(layers: readonly HalfCounts[]): Uint32Array {
   return histogram;
 }
 
-/** The number of scores with a half, and with one that comes before it. The order is reversed for negative scores. */
+/**
+ * The numbers of scores whose half is equal to `half` and whose half precedes it in ascending order of scores. For
+ * negative scores, the order of the bits is reversed.
+ */
 function countsAround(
   { halves, counts }: HalfCounts,
   half: number,
@@ -94,7 +103,10 @@ function countsAround(
   return { before, equal };
 }
 
-/** Decisions that together take exactly `budget` scores, and how many of its own each layer loses. */
+/**
+ * Makes one decision per layer, which together prune exactly `budget` blocks. Also returns the number of blocks per
+ * layer.
+ */
 function* decide(fates: readonly LayerFate[], budget: number): Planning<readonly LayerDecision[]> {
   if (budget === 0) return fates.map(() => ({ decision: KEEP_ALL, taken: 0 }));
   if (budget === sumOf(fates, ({ blocks }) => blocks)) {
@@ -116,7 +128,7 @@ function* decide(fates: readonly LayerFate[], budget: number): Planning<readonly
   return takeExactly(budget, threshold, below, (i) => counts[i].below + counts[i].equal);
 }
 
-/** Decisions for a budget that all layers share. */
+/** Divides a budget that all layers share, and adds the decisions to the plans for the layers. */
 function* shareBudget(
   { pattern, targetSparsity, ...limits }: PatternPrunerConfig,
   fates: readonly LayerFate[],
@@ -144,12 +156,13 @@ function* shareBudget(
 }
 
 /**
- * Decides what each layer loses, from the counts of its passes. In global scope every selected layer is read twice, four
- * times if a per-layer bound decides. In local scope, and if all blocks or none are pruned, no layer is read.
+ * Plans which blocks to prune in each layer, from the counts with which the caller answers each pass. In global scope,
+ * every selected layer is read twice, or four times if a per-layer bound takes effect. No layer is read in local scope,
+ * or if all blocks or no blocks are to be pruned.
  *
- * @param config one-shot, from `oneShotConfig`
- * @param layers all layers in module order, without the classifier head if that is to be left alone
- * @throws PruningError if nothing can be pruned as asked
+ * @param config a one-shot configuration, from `oneShotConfig`.
+ * @param layers all layers in module order. To leave the classifier head unpruned, omit it.
+ * @throws PruningError if the layers cannot be pruned as configured.
  */
 export function* layerwisePlanning(
   config: PatternPrunerConfig,
@@ -180,13 +193,13 @@ export function* layerwisePlanning(
 }
 
 /**
- * Decides what each layer loses. In global scope every selected layer is read twice, four times if a per-layer bound
- * decides. In local scope, and if all blocks or none are pruned, no layer is read.
+ * Plans which blocks to prune in each layer. In global scope, every selected layer is read twice, or four times if a
+ * per-layer bound takes effect. No layer is read in local scope, or if all blocks or no blocks are to be pruned.
  *
- * @param config one-shot, from `oneShotConfig`
- * @param sources all layers in module order, without the classifier head if that is to be left alone
- * @param kernels loops to use instead of those in plain JavaScript
- * @throws PruningError if nothing can be pruned as asked, or a score is not finite
+ * @param config a one-shot configuration, from `oneShotConfig`.
+ * @param sources all layers in module order. To leave the classifier head unpruned, omit it.
+ * @param kernels the kernels to use instead of those in plain JavaScript.
+ * @throws PruningError if the layers cannot be pruned as configured, or if a score is not finite.
  *
  * @example
  * ```ts
@@ -223,18 +236,18 @@ export function planLayerwise(
   return step.value;
 }
 
-/** A layer's new mask, and the blocks that it prunes. */
+/** The new mask of a layer, with the numbers of its pruned blocks and of all its blocks. */
 export interface LayerMask {
-  /** 1 = kept, in the weight's layout. */
+  /** 1 for each kept and 0 for each pruned element, in the weight's layout. */
   readonly mask: Uint8Array;
   readonly prunedBlocks: number;
   readonly blocks: number;
 }
 
 /**
- * The mask of one layer under a plan; null for a layer that the plan leaves alone.
+ * Computes the mask of one layer by a plan. Returns null if the plan skips the layer.
  *
- * @throws PruningError for a score that is not finite
+ * @throws PruningError if a score is not finite.
  */
 export function layerMask(
   plan: LayerwisePlan,
@@ -244,7 +257,10 @@ export function layerMask(
   return layerMaskIn(createLayerWorkspace(kernels), plan, source);
 }
 
-/** {@link layerMask} in working memory of the plan's pruner: the mask is overwritten by the next layer. */
+/**
+ * {@link layerMask} with the working memory of the plan's pruner. The mask is valid only until the next call, which may
+ * overwrite it.
+ */
 export function layerMaskIn(
   workspace: LayerWorkspace,
   { config, layers }: LayerwisePlan,

@@ -1,12 +1,12 @@
 /**
- * Pattern lock: masks from the zeros that a weight already has (INC: `get_pattern_lock_masks`). A layer that the
- * pattern does not divide keeps all elements.
+ * Pattern lock: computes masks from the zeros that a weight already contains (INC: `get_pattern_lock_masks`). In a
+ * layer that does not divide evenly into blocks, all elements are kept.
  */
 import { incKeptLimit, keptLimit } from "./count.ts";
 import { type BlockLayout, blockCount, forEachElement, type Pattern } from "./pattern.ts";
 import { reduceBlocks } from "./reduce.ts";
 
-/** Number of nonzero weights in each block or group. */
+/** Counts the nonzero weights in each block or group. */
 function countNonzeros(layout: BlockLayout, weight: Float32Array): Float32Array {
   const counts = new Float32Array(blockCount(layout));
   forEachElement(layout, (index, block) => {
@@ -15,7 +15,7 @@ function countNonzeros(layout: BlockLayout, weight: Float32Array): Float32Array 
   return counts;
 }
 
-/** Writes 0 for each element for which `locks` holds, else 1. */
+/** Writes 0 for each element for which `locks` returns true, and 1 for all others. */
 function writeLockInto(
   layout: BlockLayout,
   mask: Uint8Array,
@@ -28,7 +28,7 @@ function writeLockInto(
   });
 }
 
-/** Locks blocks of zeros, and the zeros of groups that have at least N of them. */
+/** Prunes the blocks that consist only of zeros, and the zeros in N:M groups with at least N zeros. */
 export function lockMaskInto(
   pattern: Pattern,
   layout: BlockLayout,
@@ -40,7 +40,10 @@ export function lockMaskInto(
   writeLockInto(layout, mask, (index, block) => weight[index] === 0 && nonzeros[block] <= limit);
 }
 
-/** INC locks a block whose weights have the sum 0, even if they cancel, and a whole group with at most N nonzeros. */
+/**
+ * Prunes what INC locks: every block whose weights have the sum 0, even if they only cancel out, and all elements of an
+ * N:M group with at most N nonzero weights.
+ */
 export function incLockMaskInto(
   pattern: Pattern,
   layout: BlockLayout,

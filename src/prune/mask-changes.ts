@@ -1,12 +1,12 @@
-/** When masks can change, for code that caches values computed from them. */
+/** Tells when masks can change, for code that caches values computed from masks. */
 import { isPruneStep, type ScheduleConfig } from "./schedule.ts";
 import type { PrunerState } from "./state.ts";
 
 type ScheduledPruner = Pick<PrunerState, "config" | "interpolating">;
 
 /**
- * Whether the beginning of `step` can change a mask that is applied to a weight. Interpolated masks also change between
- * prune steps, and once after the end step.
+ * Whether a mask that is applied to a weight can change at the beginning of `step`. Interpolated masks also change
+ * between prune steps, and once after the end step.
  */
 export function mayChangeMasks({ config, interpolating }: ScheduledPruner, step: number): boolean {
   if (!interpolating) return isPruneStep(config, step);
@@ -18,8 +18,9 @@ function lastPruneStep({ startStep, endStep, pruningFrequency }: ScheduleConfig)
 }
 
 /**
- * Whether no mask can change after the beginning of `step`, and no gradient of a pruned weight can change a kept
- * weight. Until the end step group lasso lets it: a block's term depends on the gradients of the whole block.
+ * Whether after the beginning of `step` no mask can change any more, and the gradient of a pruned weight cannot affect
+ * a kept weight. With group lasso such gradients matter until the end step, because the term of a block depends on the
+ * gradients of the whole block.
  */
 export function masksAreFinal({ config, interpolating }: ScheduledPruner, step: number): boolean {
   const afterEnd = interpolating || config.groupLasso !== null;

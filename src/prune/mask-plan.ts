@@ -14,18 +14,21 @@ import { type BlockLayout, perBlock } from "./pattern.ts";
 import type { PrunerScratch } from "./scratch.ts";
 import type { LivePruner, PrunerState } from "./state.ts";
 
-/** The change of one layer's mask. */
+/** The planned change of one layer's mask. */
 interface MaskPlan {
-  /** Position of the layer in its pruner. */
+  /** The layer's index among the layers of its pruner. */
   readonly index: number;
   /** The blocks to prune. `null`: the mask stays. */
   readonly decision: Decision | null;
-  /** Whether the number of pruned blocks is exact, and N:M groups that are pruned already keep their masks. */
+  /** Whether the number of pruned blocks is exact, and N:M groups that are already pruned keep their masks. */
   readonly exact: boolean;
   readonly frozen: boolean;
 }
 
-/** Plans the masks of layers that share a budget, so that `ratio` of their blocks are pruned. */
+/**
+ * Plans the masks of the layers in `group`, which share a budget, to prune the share `ratio` of their blocks (elements
+ * for N:M).
+ */
 export type PlanMasks = (
   pruner: PrunerState,
   group: readonly number[],
@@ -33,7 +36,10 @@ export type PlanMasks = (
   scratch: PrunerScratch,
 ) => readonly MaskPlan[];
 
-/** `inc`: ties exceed the budget, masks are replaced, layers at a bound are frozen. */
+/**
+ * Plans masks under `inc`: all ties are pruned, even beyond the budget; pruned blocks may be restored; layers at a
+ * bound are frozen.
+ */
 export const planIncMasks: PlanMasks = (pruner, group, ratio, scratch) => {
   const { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp, targetSparsity } = pruner.config;
   const candidates = group.map((index) => incCandidate(pruner, index, scratch));
@@ -47,7 +53,7 @@ export const planIncMasks: PlanMasks = (pruner, group, ratio, scratch) => {
   return (plans ?? []).map((plan, i) => ({ index: group[i], ...plan, exact: false }));
 };
 
-/** `strict`: the exact number of blocks, and pruned blocks stay pruned. */
+/** Plans masks under `strict`: the number of pruned blocks is exact, and pruned blocks stay pruned. */
 export const planExactMasks: PlanMasks = (pruner, group, ratio, scratch) => {
   const { pattern } = pruner.config;
   const candidates = group.map((index) => exactCandidate(pruner, index, ratio, scratch));
@@ -63,14 +69,20 @@ export const planExactMasks: PlanMasks = (pruner, group, ratio, scratch) => {
   }));
 };
 
-/** Whether PyTorch broadcasts the terms of group lasso to a weight: one for each row, column or element. */
+/**
+ * Whether PyTorch can broadcast the group lasso terms to a weight, for example one term for each row, column or
+ * element.
+ */
 function broadcasts(layout: BlockLayout, shape: readonly number[]): boolean {
   const { blockHeight, blockWidth, blockRows, blockColumns } = layout;
   const fits = (blockHeight === 1 || blockRows === 1) && (blockWidth === 1 || blockColumns === 1);
   return fits && shape.length <= 2;
 }
 
-/** INC does not expand the terms of a frozen layer, and fails if they do not broadcast. */
+/**
+ * Refuses a frozen layer on which INC's group lasso fails: INC does not expand the layer's terms from blocks to
+ * elements, and PyTorch cannot broadcast them.
+ */
 export function checkFrozenLasso(
   { config, layers }: PrunerState,
   plans: readonly MaskPlan[],
@@ -89,7 +101,10 @@ export function checkFrozenLasso(
   }
 }
 
-/** Groups the positions of the layers that the pattern divides: in global scope all share a budget. */
+/**
+ * Groups the indices of the layers that divide evenly into blocks by budget: one group in global scope, otherwise one
+ * group per layer.
+ */
 export function budgetGroups({ config, layers }: PrunerState): readonly (readonly number[])[] {
   const divided = layers.flatMap(({ layout }, i) => (layout.divides ? [i] : []));
   return grouped(config.pruningScope === "global", divided);
@@ -108,7 +123,7 @@ export function writeMaskInto(
     const { groupMask } = scratches[index];
     const groups = pattern.kind === "group" ? groupMask : null;
     const judged = exact || groups !== null ? blockScores : scores;
-    // Blocks that are pruned already stay as they are.
+    // Blocks that are already pruned stay as they are.
     const settled = exact ? flags : null;
     writeBlockMaskInto(layout, judged, decision, mask, kernels, groups, settled);
   }

@@ -1,4 +1,4 @@
-/** Writes masks from decisions: 1 = kept, 0 = pruned, in the weight's own order. */
+/** Writes masks from decisions. A mask has 1 for each kept and 0 for each pruned element, in the weight's own order. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Decision } from "./budget.ts";
 import { type BlockLayout, columnOffset, isFourInLine } from "./pattern.ts";
@@ -7,8 +7,9 @@ import { plainKernels } from "./plain-kernels.ts";
 /**
  * Writes a mask from one score per block.
  *
- * @param groupMask for N:M, the mask of a layer with all groups pruned; `null`: pruned blocks lose all elements.
- * @param settled 1 for each block that keeps its mask; `null`: no block does.
+ * @param groupMask for N:M patterns, the mask that the layer would have if all groups were pruned. `null`: all elements
+ * of a pruned block are pruned.
+ * @param settled 1 for each block that keeps its mask. `null`: no block does.
  */
 export function writeBlockMaskInto(
   layout: BlockLayout,
@@ -54,9 +55,8 @@ export function writeBlockMaskInto(
 }
 
 /**
-/**
- * Reads the rows of a mask as if they were in matrix order and writes them in the weight's order. At every prune step
- * INC does this to convolution masks that did not change (`_reshape_2dims_to_orig`), which scrambles them.
+ * Scrambles a convolution's mask as INC does: reads its rows as if they were in matrix order, and writes them in the
+ * weight's order. INC does so at every prune step to masks that did not change (`_reshape_2dims_to_orig`).
  *
  * @param row working memory for one row of the mask.
  */

@@ -1,4 +1,4 @@
-/** One-shot pruning: scores, budget and masks without a training loop. */
+/** One-shot pruning: prunes weights in one call, without a training loop. */
 import {
   checkKind,
   checkNumber,
@@ -26,26 +26,29 @@ import { type SparsityStatistics, sparsityStatistics } from "./statistics.ts";
 
 /** Options of {@link pruneOnce}. */
 export interface PruneOnceOptions {
-  /** `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
+  /** The shape of the zeros: `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
   readonly pattern: PatternSpelling | Pattern;
-  /** Share of blocks (elements for N:M) to prune, in [0, 1). */
+  /** The share of blocks (elements for N:M) to prune, in [0, 1). */
   readonly targetSparsity: number;
   /** Default `global`: all layers share one budget. */
   readonly scope?: PruningScope;
-  /** Default `magnitude`. The other criteria need gradients in the records. */
+  /** How weights are scored. Default `magnitude`. The other criteria need gradients in the records. */
   readonly criterion?: ElementCriterion;
-  /** Default `strict`. */
+  /** The behaviour to follow. Default `strict`. */
   readonly profile?: Profile;
-  /** Default `mean`. */
+  /** How the scores of a block's elements are reduced to one score. Default `mean`. */
   readonly scoreReduction?: ScoreReduction;
-  /** Regular expressions searched in layer names. Default: all layers. */
+  /** Regular expressions, matched anywhere in a layer's name. Default: all layers. */
   readonly opNames?: readonly string[];
   readonly excludedOpNames?: readonly string[];
-  /** Parts of PyTorch class names. Default `Conv`, `Linear`. */
+  /** Substrings of the PyTorch class names of the layers to prune. Default `Conv` and `Linear`. */
   readonly pruningOpTypes?: readonly string[];
-  /** Skip the last linear or conv2d layer if no module follows it. Default true. */
+  /** Whether to skip the classifier head: the last module, if it is a linear or conv2d layer. Default true. */
   readonly excludeHead?: boolean;
-  /** Bounds on a single layer's share. Defaults 0 and the most that the pattern allows. */
+  /**
+   * The smallest and the largest share that may be pruned in a single layer. Defaults: 0 and the maximum that the
+   * pattern allows.
+   */
   readonly minSparsityRatioPerOp?: number;
   readonly maxSparsityRatioPerOp?: number;
 }
@@ -55,7 +58,10 @@ export interface PruneOnceResult {
   readonly profile: Profile;
   /** The weights that changed, by layer name. */
   readonly weights: ReadonlyMap<string, Float32Array>;
-  /** Masks of all selected layers, 1 = kept, in the weight's layout. */
+  /**
+   * The masks of all selected layers, by layer name: 1 for each kept and 0 for each pruned element, in the weight's
+   * layout.
+   */
   readonly masks: ReadonlyMap<string, Uint8Array>;
   readonly skipped: readonly SkippedLayer[];
   readonly statistics: SparsityStatistics;
@@ -76,7 +82,7 @@ function checkExpressions(name: string, sources: readonly string[]): void {
   });
 }
 
-/** Settings that prune at one step, without anything that acts while training. */
+/** Settings for pruning at a single step, without any feature that acts during training. */
 const AT_ONCE = {
   method: "basic",
   pruningFrequency: 1,
@@ -86,7 +92,10 @@ const AT_ONCE = {
   groupLasso: null,
 } as const;
 
-/** A one-shot pruner of the same layers and target: it prunes at step 0, or at 1 if it needs a gradient first. */
+/**
+ * Converts a pruner to a one-shot pruner with the same layers and target. It prunes at step 0, or at step 1 if its
+ * criterion needs a gradient first.
+ */
 export function dueAtOnce<
   Config extends Omit<PrunerConfig, keyof typeof AT_ONCE | "criterion" | "startStep" | "endStep">,
 >(config: Config, criterion: ElementCriterion): Config & PrunerConfig {
@@ -97,7 +106,7 @@ export function dueAtOnce<
 /**
  * Checks the options of {@link pruneOnce} and converts them to a one-shot pruner.
  *
- * @throws TypeError and RangeError for malformed options.
+ * @throws TypeError or RangeError for malformed options.
  */
 export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
   const pattern = readPattern(options.pattern);
@@ -131,10 +140,11 @@ export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
 }
 
 /**
- * Prunes once. It does not change the layers but returns the pruned weights.
+ * Prunes layers once. Does not change their data, but returns the pruned weights.
  *
  * @param layers all records, in module order, with gradients if the criterion needs them.
- * @throws TypeError and RangeError for malformed options or records, PruningError if the layers cannot be pruned so.
+ * @throws TypeError or RangeError for malformed options or records, PruningError if the layers cannot be pruned in this
+ * way.
  *
  * @example
  * ```ts
@@ -166,16 +176,19 @@ export function skippedByAll(
   return first.filter(({ name }) => others.every((list) => list.some((one) => one.name === name)));
 }
 
-/** {@link pruneOnce} with several pruners, all one-shot at the same step: 0, or 1 after the gradients are read once. */
+/**
+ * {@link pruneOnce} with several one-shot pruners. All of them prune at the same step: at step 0, or at step 1 if the
+ * gradients must be read once before.
+ */
 export function pruneAtOnce(
   pruners: readonly PatternPrunerConfig[],
   layers: readonly LayerRecord[],
   profile: Profile,
   excludeHead: boolean,
 ): PruneOnceResult {
-  // The result names the layers that are skipped.
+  // Layers that do not divide evenly into blocks are skipped, because the result lists them.
   const options = { profile, excludeHead, indivisible: "skip" } as const;
-  // No second layer is left out because the name of the head is found in its name.
+  // No other layer is left out only because its name contains that of the classifier head.
   const prepared = preparePruning({ pruners }, layers, options, selection.headTest);
   let { state } = prepared;
   const step = pruners[0].startStep;
@@ -188,7 +201,7 @@ export function pruneAtOnce(
   const { weights } = pruned;
   const after = layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
   const masks = new Map<string, Uint8Array>();
-  // If several pruners own a layer, an element is kept if all of them keep it.
+  // If several pruners prune a layer, an element is kept only if all of them keep it.
   for (const { name, mask } of ownedLayers(pruned.state))
     masks.set(name, masks.get(name)?.map((bit, i) => bit & mask[i]) ?? mask);
   return {

@@ -28,14 +28,14 @@ import {
 
 export type { ParseOptions } from "./sources.ts";
 
-/** Suffix of a `pruning_type` whose masks change in parts. */
+/** The suffix of a `pruning_type` that changes masks in several parts. */
 const PROGRESSIVE = "_progressive";
 const PRUNING_TYPES: readonly string[] = [
   ...[...CRITERION_NAMES, "pattern_lock"].flatMap((name) => [name, name + PROGRESSIVE]),
   "basic",
 ];
 
-/** INC's keys of a pruner in camel case, with their defaults and readers. */
+/** The fields of a pruner: INC's keys in camelCase, each with its default value and its reader. */
 const FIELDS = {
   targetSparsity: [0.9, shareField],
   pruningType: ["snip_momentum", choiceField(PRUNING_TYPES)],
@@ -63,20 +63,23 @@ type FieldValues = {
   readonly [Name in FieldName]: (typeof FIELDS)[Name][1] extends Field<infer T> ? T : never;
 };
 
-/** INC's spelling of a field's name. */
+/** Converts the name of a field to INC's key, from camelCase to snake_case. */
 function keyOf(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELDS) as FieldName[];
 const FIELD_KEYS: readonly string[] = FIELD_NAMES.map(keyOf);
-/** All keys of a pruner. `backend` has no effect, as in INC. */
+/** All keys that a pruner may have. `backend` has no effect, as in INC. */
 const PRUNER_KEYS = [...FIELD_KEYS, "resume_from_pruned_checkpoint", "backend", "parameters"];
 
-/** Lists of regular expressions. INC iterates over the value, be it a list or the letters of a string. */
+/**
+ * The fields that are lists of regular expressions. INC iterates over the value, so it reads a string as a list of
+ * letters.
+ */
 const EXPRESSIONS: readonly FieldName[] = ["opNames", "excludedOpNames"];
 
-/** Reads all fields of a pruner, or their defaults. Returns `undefined` if a value is invalid. */
+/** Reads all fields of a pruner, and uses defaults for absent ones. Returns `undefined` if a value is invalid. */
 function readFields(sources: Sources, report: Report): FieldValues | undefined {
   let isRead = true;
   const values: Record<string, unknown> = {};
@@ -97,7 +100,10 @@ function readFields(sources: Sources, report: Report): FieldValues | undefined {
   return isRead ? (values as FieldValues) : undefined;
 }
 
-/** Method and criterion of a `pruning_type`. `basic` and `pattern_lock` use the `criterion_type`. */
+/**
+ * The method and criterion that a `pruning_type` stands for. With `basic` and `pattern_lock`, the criterion is that of
+ * the key `criterion_type`.
+ */
 function resolveType(
   pruningType: string,
   criterion: Criterion,
@@ -108,7 +114,7 @@ function resolveType(
   return { method, criterion: name as Criterion };
 }
 
-/** The `pruning_type` of a method and a criterion. */
+/** The `pruning_type` that stands for a method and a criterion. */
 export function pruningTypeOf({
   method,
   criterion,
@@ -137,7 +143,7 @@ function resolvePruner({
   };
 }
 
-/** Checks fields against each other (INC: `check_config`). */
+/** Checks that the fields of a pruner are consistent with each other (INC: `check_config`). */
 function checkRelations(config: PrunerConfig, sources: Sources, report: Report): void {
   const refuse = (name: keyof PrunerConfig, expected: string): void => {
     const key = keyOf(name);
@@ -162,11 +168,11 @@ function freeze<T>(value: T): T {
 }
 
 /**
- * Reads a pruning configuration with INC's keys. It is a list of pruners, or an object with defaults and the list
- * `pruning_configs` of pruners that override them. A pruner's `parameters` override everything. `null` counts as not
- * given. If `pruning_configs` is empty or absent, the defaults are the only pruner.
+ * Reads a pruning configuration with INC's keys. It is a list of pruners, or an object with default values and a list
+ * `pruning_configs` of pruners that override them. The `parameters` of a pruner override all of its other values. A
+ * value of `null` counts as absent. If `pruning_configs` is empty or absent, the default values define the only pruner.
  *
- * @returns all problems with their paths, or the configuration, frozen.
+ * @returns all problems with their paths, or the configuration as a frozen object.
  *
  * @example
  * ```ts
@@ -182,7 +188,7 @@ export function parsePruningConfig(
   input: PruningConfigInput | readonly PrunerInput[],
   options?: ParseOptions,
 ): Either<readonly Problem[], PruningConfig>;
-/** Reads a value of unknown type, for example from a file. */
+/** Reads a configuration of unknown type, for example from a file. */
 export function parsePruningConfig(
   input: unknown,
   options?: ParseOptions,
@@ -199,7 +205,7 @@ export function parsePruningConfig(
   const locals = "pruning_configs" in top ? top.pruning_configs : [{}];
   if (!Array.isArray(locals) || !locals.every(isFields))
     return refuseValue("pruning_configs", "a list of objects", locals);
-  // A problem of a top-level value is reported once, although all pruners read it.
+  // A problem with a top-level value is reported once, although all pruners read it.
   const problems = new Map<string, Problem>();
   const report: Report = (path, expected, got) => {
     if (!problems.has(path)) problems.set(path, { path, expected, got });
@@ -221,7 +227,7 @@ export function parsePruningConfig(
 }
 
 /**
- * {@link parsePruningConfig} with exceptions.
+ * Like {@link parsePruningConfig}, but throws an error if there are problems.
  *
  * @throws InputError with all problems.
  */
@@ -229,7 +235,7 @@ export function parsePruningConfigOrThrow(
   input: PruningConfigInput | readonly PrunerInput[],
   options?: ParseOptions,
 ): PruningConfig;
-/** Reads a value of unknown type, for example from a file. */
+/** Reads a configuration of unknown type, for example from a file. */
 export function parsePruningConfigOrThrow(input: unknown, options?: ParseOptions): PruningConfig;
 export function parsePruningConfigOrThrow(
   input: unknown,

@@ -1,10 +1,10 @@
-/** Sparsity patterns and their layout on a weight: which elements are pruned together. */
+/** Sparsity patterns, and their layout on a weight: which of its elements are pruned together. */
 import { checkKind, describe, mismatch } from "../core/checks.ts";
 import { elementCount, type LayerShape } from "./layer.ts";
 
 /**
- * - `block`: prunes whole blocks of height x width in the [out, in] weight matrix. `channel` means the full extent of the
- *   layer: `1xchannel` is an output row, `channelx1` an input column.
+ * - `block`: prunes whole blocks of height x width elements in the [out, in] weight matrix. `channel` means the full
+ *   extent of the layer: `1xchannel` is an output row, `channelx1` an input column.
  * - `group`: prunes `prune` of every `of` consecutive inputs. `2:4` is `{ prune: 2, of: 4 }`.
  */
 export type Pattern =
@@ -15,7 +15,7 @@ export type Pattern =
     }
   | { readonly kind: "group"; readonly prune: number; readonly of: number };
 
-/** A pattern as text: any `NxM`, `Nxchannel`, `channelxM` or `N:M`. */
+/** A pattern as text: `NxM`, `Nxchannel`, `channelxM` or `N:M` with any numbers N and M. */
 export type PatternSpelling =
   | "1x1"
   | "4x1"
@@ -25,25 +25,29 @@ export type PatternSpelling =
   | "1:4"
   | (string & {});
 
-/** Whole attention heads (INC: `mha`). Pruning refuses them, because records do not tell which layers share heads. */
+/**
+ * The pattern of whole attention heads (INC: `mha`). Pruning refuses it, because layer records do not tell which layers
+ * share heads.
+ */
 export interface HeadPattern {
   readonly kind: "heads";
 }
 
 /**
- * The layout of a pattern on one layer. The weight is a matrix [rows, columns]. The columns of a convolution are
- * ordered by kernel position and then by input channel: INC permutes [out, in, kh, kw] to [out, kh, kw, in].
+ * How a pattern divides the weight of one layer into blocks. The weight is treated as a matrix [rows, columns]. The
+ * columns of a convolution are ordered by kernel position and then by input channel: INC permutes [out, in, kh, kw] to
+ * [out, kh, kw, in].
  */
 export interface BlockLayout {
   readonly rows: number;
   readonly columns: number;
-  /** Input channels: `columns` divided by `positions`. */
+  /** The number of input channels: `columns` divided by `positions`. */
   readonly channels: number;
-  /** Kernel positions of a convolution (kh x kw), 1 for a linear layer. */
+  /** The number of kernel positions of a convolution (kh x kw), 1 for a linear layer. */
   readonly positions: number;
   readonly blockHeight: number;
   readonly blockWidth: number;
-  /** Whether the pattern divides the matrix. Otherwise the layer is never pruned. */
+  /** Whether the matrix divides evenly into blocks. Otherwise the layer is never pruned. */
   readonly divides: boolean;
   readonly blockRows: number;
   readonly blockColumns: number;
@@ -54,7 +58,7 @@ export type LaidOutLayer<Layer extends LayerShape = LayerShape> = Layer & {
   readonly layout: BlockLayout;
 };
 
-/** Formats a pattern: `4x1`, `1xchannel`, `2:4`. */
+/** Formats a pattern as text, such as `4x1`, `1xchannel` or `2:4`. */
 export function formatPattern(pattern: Pattern | HeadPattern): string {
   switch (pattern.kind) {
     case "group":
@@ -71,12 +75,12 @@ export function formatPattern(pattern: Pattern | HeadPattern): string {
 /** Examples of patterns, for error messages. */
 export const PATTERN_SPELLINGS = 'a pattern such as "4x1", "1xchannel", "channelx1" or "2:4"';
 
-/** Reads the height or width of a block. Returns NaN for other text. */
+/** Reads the height or width of a block. Returns NaN for invalid text. */
 function readExtent(text: string | undefined): number | "channel" {
   return text === "channel" ? text : Number(text);
 }
 
-/** Parses a pattern. Returns `undefined` if it is invalid. A prefix up to the last `_` is ignored, as in INC. */
+/** Parses a pattern. Returns `undefined` if it is invalid. Text up to the last `_` is ignored, as in INC. */
 export function parsePattern(text: string): Pattern | undefined {
   const spelling = text.slice(text.lastIndexOf("_") + 1);
   const group = /^(\d+):(\d+)$/.exec(spelling);
@@ -90,9 +94,9 @@ export function parsePattern(text: string): Pattern | undefined {
 }
 
 /**
- * Parses or checks a pattern.
+ * Parses a pattern that is given as text, or checks one that is given as an object.
  *
- * @throws TypeError and RangeError if it is not a pattern.
+ * @throws TypeError or RangeError if it is not a valid pattern.
  */
 export function readPattern(pattern: string | Pattern): Pattern {
   const isText = typeof pattern === "string";
@@ -104,7 +108,10 @@ export function readPattern(pattern: string | Pattern): Pattern {
   return read;
 }
 
-/** Lays a pattern on a layer (INC: `get_block_size_dict`, `check_layer_validity`, `_reshape_orig_to_2dims`). */
+/**
+ * Computes the layout of a pattern's blocks on a layer (INC: `get_block_size_dict`, `check_layer_validity`,
+ * `_reshape_orig_to_2dims`).
+ */
 export function layOut(pattern: Pattern, layer: Pick<LayerShape, "shape">): BlockLayout {
   const [rows = 0, channels = 0, ...kernel] = layer.shape;
   const positions = elementCount(kernel);
@@ -114,7 +121,7 @@ export function layOut(pattern: Pattern, layer: Pick<LayerShape, "shape">): Bloc
       ? [1, pattern.of]
       : [
           pattern.height === "channel" ? rows : pattern.height,
-          // INC uses shape[1] for convolutions too: one kernel position of one output channel.
+          // Like INC, use shape[1] for convolutions too: `1xchannel` is one kernel position of one output channel.
           pattern.width === "channel" ? channels : pattern.width,
         ];
   return {
@@ -130,34 +137,34 @@ export function layOut(pattern: Pattern, layer: Pick<LayerShape, "shape">): Bloc
   };
 }
 
-/** Number of blocks or groups of a layer. 0 if the pattern does not divide it. */
+/** The number of blocks or groups in a layer, 0 if it does not divide evenly into them. */
 export function blockCount(layout: BlockLayout): number {
   return layout.divides ? layout.blockRows * layout.blockColumns : 0;
 }
 
-/** Converts a share of elements to a share of blocks or groups, in INC's order of operations. */
+/** Converts a share of elements to a share of blocks or groups, with the arithmetic operations in INC's order. */
 export function perBlock(pattern: Pattern, ratio: number): number {
   return pattern.kind === "group" ? (ratio * pattern.of) / pattern.prune : ratio;
 }
 
-/** Converts a share of blocks or groups to a share of elements, in INC's order of operations. */
+/** Converts a share of blocks or groups to a share of elements, with the arithmetic operations in INC's order. */
 export function perElement(pattern: Pattern | HeadPattern, ratio: number): number {
   return pattern.kind === "group" ? (ratio * pattern.prune) / pattern.of : ratio;
 }
 
-/** Position of a matrix column in a row of the weight's own memory. */
+/** The offset of a matrix column within a row of the weight in its own memory order. */
 export function columnOffset(layout: BlockLayout, column: number): number {
   if (layout.positions === 1) return column;
   const channel = column % layout.channels;
   return channel * layout.positions + (column - channel) / layout.channels;
 }
 
-/** Whether every four adjacent elements in a row of the weight are a block. Loops over such blocks are unrolled. */
+/** Whether a block is four adjacent elements in a row of the weight. Loops over such blocks are unrolled. */
 export function isFourInLine({ blockHeight, blockWidth, positions }: BlockLayout): boolean {
   return blockHeight === 1 && blockWidth === 4 && positions === 1;
 }
 
-/** Calls `visit` with each element's index into the weight and the number of its block, in matrix order. */
+/** Calls `visit` for each element in matrix order, with its index into the weight and the index of its block. */
 export function forEachElement(
   layout: BlockLayout,
   visit: (index: number, block: number) => void,

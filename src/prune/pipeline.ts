@@ -1,6 +1,7 @@
 /**
- * All stages of pruning. Before the first step, layers are selected and laid out. A prune step scores, reduces, follows
- * the schedule, divides the budget, finds thresholds, writes masks and applies them. Each stage has its own file.
+ * Connects the stages of pruning. Each stage has its own file. Before the first step, layers are selected and divided
+ * into blocks. A prune step scores elements, reduces their scores to block scores, gets the target ratio from the
+ * schedule, divides the budget among the layers, finds thresholds, writes masks and applies them.
  */
 import { type AdmissionOptions, admitLayers } from "./admit.ts";
 import { applyMasksInto } from "./apply.ts";
@@ -24,14 +25,17 @@ import type { PrunerScratch } from "./scratch.ts";
 import type { SkippedLayer } from "./select.ts";
 import type { LiveLayer, LivePruner } from "./state.ts";
 
-/** A pruner during a hook: the rules of its profile, its state, and its working memory with the layers. */
+/**
+ * A pruner during the call of a hook: the rules of its profile, its state, and its working memory with the layer
+ * records.
+ */
 export interface Turn {
   readonly rules: ProfileRules;
   readonly pruner: LivePruner;
   readonly scratch: PrunerScratch;
 }
 
-/** A pruner before the first step, and the layers that it skips. */
+/** Creates the state of a pruner before the first step, and lists the layers that it skips. */
 export function preparePruner(
   asked: PrunerConfig,
   records: readonly LayerRecord[],
@@ -59,7 +63,8 @@ export function preparePruner(
 }
 
 /**
- * Runs a prune step up to its masks. Returns the counts of blocks, or `undefined` if there were no scores.
+ * Runs a prune step up to the new masks, without applying them to the weights. Returns the numbers of pruned blocks and
+ * of all blocks, or `undefined` if there were no scores.
  *
  * @param initial the sparsity at the start of the schedule.
  */
@@ -68,20 +73,20 @@ export function updateMasksInto(
   initial: number,
 ): BlockCount | undefined {
   const { config, layers, completedPruneSteps, totalPruneSteps } = pruner;
-  // Score and reduce. Scores from gradients are up to date already.
+  // Score and reduce. Scores from gradients are already up to date.
   if (!needsGradient(config.criterion)) updateScoresInto(pruner, scratch);
   const scored = layers.some(({ scores }) => scores !== null);
-  // Schedule.
+  // Get the target ratio from the schedule.
   const targetRatio = rules.targetRatio(config, completedPruneSteps, totalPruneSteps, initial);
   if (scored) {
-    // Budget and threshold, for all layers together or for each alone.
+    // Divide the budget and find thresholds, for all layers together or for each layer separately.
     const rearranges = rearrangesMasks(config.criterion);
     const settled = rearranges && rules.settlesBlocks ? flagPrunedBlocks(pruner) : null;
     const plans = budgetGroups(pruner).flatMap((group) =>
       rules.planMasks(pruner, group, targetRatio, scratch),
     );
     checkFrozenLasso(pruner, plans);
-    // Mask.
+    // Write the masks.
     for (const { previousMask, mask } of layers) previousMask?.set(mask);
     for (const plan of plans) writeMaskInto(pruner, plan, scratch);
     if (rearranges) rearrangeMasksInto(pruner, settled, rules.checkRearranging);
@@ -98,7 +103,7 @@ export function updateMasksInto(
   return scored ? count : undefined;
 }
 
-/** Share of pruned blocks, for N:M converted to elements. */
+/** The share of pruned blocks, converted to a share of elements for N:M. */
 export function sparsityOf(
   { pattern }: PatternPrunerConfig,
   { pruned, total }: BlockCount,
@@ -106,19 +111,22 @@ export function sparsityOf(
   return total === 0 ? 0 : perElement(pattern, pruned / total);
 }
 
-/** Runs a prune step without interpolation if the schedule has one at this step. */
+/** If the current step is a prune step, computes new masks and applies them, without interpolation. */
 export function pruneStepInto(turn: Turn): void {
   const { pruner, scratch } = turn;
   const { config } = pruner;
   if (!isPruneStep(config, pruner.step) || pruner.currentSparsity > config.targetSparsity) return;
   const count = updateMasksInto(turn, pruner.initialSparsity);
   if (count === undefined) return;
-  // Apply. Rearranged masks are not applied until the end step.
+  // Apply the masks. Rearranged masks are not applied until the end step.
   if (!rearrangesMasks(config.criterion)) applyMasksInto(pruner, scratch, true);
   pruner.currentSparsity = sparsityOf(config, count);
 }
 
-/** A layer before the first step: nothing is pruned, and accumulated scores are zero. */
+/**
+ * Creates the state of a layer before the first step. Accumulated scores are zero. Nothing is pruned, unless the
+ * profile initialises block masks from the zeros in the weights.
+ */
 function initialLayer(
   config: PatternPrunerConfig,
   layer: LaidOutLayer<LayerRecord>,
@@ -129,7 +137,7 @@ function initialLayer(
   const { name, shape, layout, data } = layer;
   const byBlockMask = scoresBlockMasks(criterion);
   const trains = method !== "pattern_lock" && !rearrangesMasks(criterion);
-  // Group lasso needs no block masks, only a pattern that divides the layer.
+  // Group lasso needs no block masks, only a layer that divides evenly into blocks.
   const shrinks = groupLasso !== null && trains && layOut(pattern, layer).divides;
   const elements = elementCount(shape);
   const ones = (): Uint8Array => new Uint8Array(elements).fill(1);

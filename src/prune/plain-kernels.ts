@@ -1,17 +1,17 @@
 /**
- * {@link PruningKernels} in plain JavaScript: the default, and the reference for compiled ones.
+ * {@link PruningKernels} in plain JavaScript: the default kernels, and the reference for compiled ones.
  *
- * Pruned blocks look random. A branch on them is mispredicted half of the time, which costs more than all other work,
- * so comparisons are converted to numbers.
+ * The positions of pruned blocks look random. A branch that depends on them would be mispredicted half of the time,
+ * which would cost more than all other work, so comparisons are converted to numbers.
  */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 
 const words = new WeakMap<Float32Array, Uint32Array>();
 
-/** The bits of an array's floats, cached so that repeated calls allocate no view. */
+/** The bits of an array's floats as a view, cached so that repeated calls do not allocate another one. */
 function wordsOf(values: Float32Array): Uint32Array {
   let view = words.get(values);
-  // An array over a growing buffer may have grown with it.
+  // The length of an array can change if its buffer is resizable.
   if (view?.length !== values.length) {
     view = new Uint32Array(values.buffer, values.byteOffset, values.length);
     words.set(values, view);
@@ -23,7 +23,10 @@ function magnitude(values: Float32Array, factors: Float32Array | null, at: numbe
   return Math.abs(factors === null ? values[at] : Math.fround(values[at] * factors[at]));
 }
 
-/** Sum of the block that begins at `at`. Unrolled, because a loop over the rows takes 1.5 times as long. */
+/**
+ * The sum of the magnitudes in a block with one column and up to four rows, which begins at `at`. Unrolled, because a
+ * loop over the rows takes 1.5 times as long.
+ */
 function sumBlock(
   values: Float32Array,
   factors: Float32Array | null,
@@ -50,7 +53,7 @@ function updateScores(
 ): void {
   const replaces = momentum === 0;
   if (replaces && height === 1 && factors === null) {
-    // The divisor is 1.
+    // Each block is a single element, so the divisor is 1.
     for (let i = 0; i < scores.length; i++) scores[i] = Math.abs(values[i]);
     return;
   }
@@ -63,8 +66,9 @@ function updateScores(
 }
 
 /**
- * {@link updateScores} for products with momentum, blocks of four rows, and a multiple of four columns. Unrolled by
- * four blocks: the engine's checks in each iteration cost as much as a block, and it inlines a limited number of calls.
+ * {@link updateScores} for products with momentum, blocks of four rows, and a number of columns that is a multiple of
+ * four. Unrolled to four blocks per iteration, because the engine's checks in each iteration cost as much as one block.
+ * Written without helper functions, because the engine inlines only a limited number of calls.
  */
 function updateFromFourProducts(
   values: Float32Array,
@@ -75,7 +79,7 @@ function updateFromFourProducts(
   scores: Float32Array,
 ): void {
   const { abs, fround } = Math;
-  // The divisor is 1 or 4, so multiplying by the inverse is exact, and it is faster.
+  // The divisor is 1 or 4, so multiplying by its inverse is exact, and faster.
   const inverse = 1 / divisor;
   let block = 0;
   for (let base = 0; block < scores.length; base += 4 * columns) {
@@ -106,7 +110,10 @@ function updateFromFourProducts(
   }
 }
 
-/** All bits set if the mask entry is 1, else 0. Unlike negation this never yields -0, which is not an integer. */
+/**
+ * -1, with all bits set, if the mask entry is 1, otherwise 0. Unlike negation, this never yields -0, which engines do
+ * not treat as an integer.
+ */
 function keptBits(mask: Uint8Array, at: number): number {
   return (mask[at] ^ 1) - 1;
 }
@@ -119,8 +126,8 @@ function keepFour(bits: Uint32Array, at: number, a: number, b: number, c: number
 }
 
 /**
- * Zeroes the pruned elements of one or four rows, by the first row of the mask. The number of columns is a multiple of
- * four. Unrolled: takes two thirds of the time.
+ * Zeroes the pruned elements of one or four rows, which share one row of the mask. The number of columns must be a
+ * multiple of four. Unrolled, which takes two thirds of the time of a simple loop.
  */
 function applyByFours(
   mask: Uint8Array,
@@ -143,17 +150,20 @@ function applyByFours(
   }
 }
 
-/** A limit such that `x <= limit` means `x < threshold` for float32, or with `inclusive` `x <= threshold`. */
+/**
+ * Returns a limit for which `x <= limit` is the same as `x < threshold` for all float32 numbers x, or with `inclusive`
+ * the same as `x <= threshold`.
+ */
 function limitOf(threshold: number, inclusive: boolean): number {
   if (inclusive) return threshold;
-  // Nothing is below -Infinity, and nothing is at most NaN.
+  // No number is less than -Infinity, and `x <= NaN` is always false.
   if (threshold === -Infinity) return NaN;
   const finite = Math.min(threshold, Number.MAX_VALUE);
-  // Subtracts less than the distance to the next float32 number.
+  // Subtract less than the distance to the next float32 number.
   return finite - Math.max(Math.abs(finite) * 2 ** -30, Number.MIN_VALUE);
 }
 
-/** Unrolled: takes three quarters of the time. */
+/** Counts the scores up to `limit`. Unrolled, which takes three quarters of the time of a simple loop. */
 function countUpTo(scores: Float32Array, limit: number): number {
   const whole = scores.length & ~3;
   let count = 0;
@@ -167,7 +177,7 @@ function countUpTo(scores: Float32Array, limit: number): number {
   return count;
 }
 
-/** Unrolled: takes two thirds of the time. */
+/** Counts scores by their upper 16 bits. Unrolled, which takes two thirds of the time of a simple loop. */
 function countLeading(bits: Uint32Array, histogram: Uint32Array): void {
   const whole = bits.length & ~3;
   for (let i = 0; i < whole; i += 4) {
@@ -179,7 +189,10 @@ function countLeading(bits: Uint32Array, histogram: Uint32Array): void {
   for (let i = whole; i < bits.length; i++) histogram[bits[i] >>> 16]++;
 }
 
-/** Unrolled: takes half of the time. XOR leaves only the lower half of a word with the sought upper half. */
+/**
+ * Counts the scores with the upper 16 bits `leading` by their lower 16 bits: XOR with the sought upper bits leaves only
+ * the lower bits of such a score. Unrolled, which takes half of the time of a simple loop.
+ */
 function countTrailing(bits: Uint32Array, leading: number, histogram: Uint32Array): void {
   const sought = leading << 16;
   const whole = bits.length & ~3;
@@ -197,7 +210,7 @@ function countTrailing(bits: Uint32Array, leading: number, histogram: Uint32Arra
     if (bits[i] >>> 16 === leading) histogram[bits[i] & 0xffff]++;
 }
 
-/** The loops in plain JavaScript. */
+/** The pruning kernels in plain JavaScript. */
 export const plainKernels: PruningKernels = /* @__PURE__ */ Object.freeze({
   updateScoresInto(values, factors, height, columns, divisor, momentum, scores) {
     if (factors !== null && height === 4 && columns % 4 === 0 && momentum !== 0)

@@ -1,6 +1,6 @@
 /**
- * The two profiles: `inc` reproduces INC v3.7.1 with its quirks, `strict` the behaviour that INC documents. These
- * records contain all differences between them after the configuration is read.
+ * The two profiles: `inc` reproduces INC v3.7.1 with its quirks, and `strict` follows the behaviour that INC documents.
+ * These records contain all differences between the profiles, except those in how a configuration is read.
  */
 import type { PatternPrunerConfig, Profile } from "./config.ts";
 import { incKeptLimit, keptLimit } from "./count.ts";
@@ -24,32 +24,32 @@ import type { PrunedLayer, PrunerState } from "./state.ts";
 
 /** How masks are interpolated between prune steps. */
 interface ProgressiveRules {
-  /** Whether the decay starts from the sparsity found at the start step. */
+  /** Whether the target ratio grows from the sparsity found at the start step. Otherwise it grows from 0. */
   readonly startsFromInitial: boolean;
-  /** Number of parts of a change, even if there are too few steps for all of them. */
+  /** The number of parts into which the new zeros of a prune step are divided. */
   readonly parts: (plan: ProgressivePlan) => number;
-  /** Steps from one part to the next. */
+  /** The number of steps from one part to the next. */
   readonly interval: (plan: ProgressivePlan, pruningFrequency: number) => number;
   /** The step from which intervals are counted. */
   readonly origin: (pruner: PrunerState) => number;
-  /** Whether changed elements of all layers are ranked together. */
+  /** Whether the changed elements of all layers are ranked together, not layer by layer. */
   readonly ranksTogether: (config: PatternPrunerConfig) => boolean;
   readonly interpolateMasksInto: InterpolateMasksInto;
-  /** Whether the full masks stay after the end step. Otherwise they are applied once. */
+  /** Whether the full masks replace the interpolated ones after the end step. Otherwise they are only applied once. */
   readonly completes: boolean;
 }
 
-/** The rules of a profile. */
+/** The rules in which the profiles differ. */
 export interface ProfileRules {
   readonly selection: SelectionRule;
   /** Whether a layer has a block mask, for criteria that score block masks. */
   readonly hasBlockMask: (layer: LayerShape) => boolean;
-  /** Whether block masks are initialised from the zeros of the weights. */
+  /** Whether block masks are initialised from the zeros in the weights. */
   readonly readsBlockMasks: boolean;
-  /** Whether excluding the classifier head is an error if there is none. */
+  /** Whether it is an error to exclude the classifier head if no layer can be one. */
   readonly needsHead: boolean;
   readonly checkSchedule: typeof checkSchedule;
-  /** Whether layers that the pattern does not divide belong to the pruner. */
+  /** Whether a pruner includes layers that do not divide evenly into blocks. They are never pruned. */
   readonly keepsIndivisible: boolean;
   readonly breaksOnIndivisible: (
     config: PatternPrunerConfig,
@@ -58,16 +58,21 @@ export interface ProfileRules {
   ) => boolean;
   readonly checkRoom: typeof checkRoom;
   readonly targetRatio: typeof exactTargetRatio;
-  /** The number of blocks in a share. */
+  /** The number of blocks that a share amounts to, rounded as the profile does. */
   readonly budget: (blocks: number, share: number) => number;
   readonly planMasks: PlanMasks;
-  /** The most elements that a pruned block keeps. */
+  /** The maximum number of elements kept in a block that counts as pruned. */
   readonly keptLimit: (pattern: Pattern) => number;
   readonly lockMaskInto: typeof lockMaskInto;
-  /** Whether interpolated masks contain locked zeros at once. */
+  /**
+   * Whether locked zeros are copied to the interpolated masks at once. Otherwise they follow at the next prune step.
+   */
   readonly locksAtOnce: boolean;
   readonly progressive: ProgressiveRules;
-  /** The terms of group lasso: from gradients before the optimizer step, or from weights after it. */
+  /**
+   * Computes the terms of group lasso, from gradients before the optimizer step or from weights after it. `null`: not
+   * at that time.
+   */
   readonly lassoFromGradientsInto: typeof lassoTermsInto | null;
   readonly lassoFromWeightsInto: typeof lassoTermsInto | null;
   /** Retrain-free: whether pruned blocks stay pruned when masks are rearranged. */
@@ -79,7 +84,10 @@ export interface ProfileRules {
 
 function nothing(): void {}
 
-/** Refuses masks that INC cannot rearrange. It fails on a single gradient, and makes a mask of one column square. */
+/**
+ * Refuses masks that INC cannot rearrange: INC fails if there is only one collected gradient, and turns a mask with a
+ * single column into a square one.
+ */
 function checkRearranging({ name, collected, layout }: PrunedLayer): void {
   if (collected.length > 1 && blockCount(layout) > 1 && layout.blockColumns > 1) return;
   refuseCombination(
@@ -90,7 +98,7 @@ function checkRearranging({ name, collected, layout }: PrunedLayer): void {
   );
 }
 
-/** Every profile by its name. */
+/** The rules of all profiles, by name. */
 export const PROFILES: Readonly<Record<Profile, ProfileRules>> = {
   inc: {
     selection: incSelection,
@@ -110,9 +118,9 @@ export const PROFILES: Readonly<Record<Profile, ProfileRules>> = {
     progressive: {
       startsFromInitial: false,
       parts: () => PROGRESSIVE_STEPS,
-      // If prune steps are frequent, INC makes fewer parts.
+      // If prune steps are frequent, INC applies only some of the parts.
       interval: ({ interval }) => interval,
-      // INC counts from the start step, which need not be a multiple of intervals before a prune step.
+      // INC counts from the start step, although a prune step need not be a whole number of intervals after it.
       origin: ({ config }) => config.startStep,
       ranksTogether: () => true,
       interpolateMasksInto: incInterpolateMasksInto,

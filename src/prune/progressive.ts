@@ -1,25 +1,25 @@
 /**
- * Progressive pruning: the new zeros of a prune step are applied in parts until the next one, lowest scores first
- * (INC: `progressive.py`, `update_progressive_masks_global_scores`).
+ * Progressive pruning: the new zeros of a prune step are applied in several parts before the next prune step, lowest
+ * scores first (INC: `progressive.py`, `update_progressive_masks_global_scores`).
  */
 import type { Decision } from "./budget.ts";
 import type { PrunerConfig } from "./config.ts";
 import { type BlockLayout, forEachElement } from "./pattern.ts";
 import { bitsOf, kthSmallestOf, type ScoreSource, type SelectionScratch } from "./threshold.ts";
 
-/** Number of parts in which new zeros are applied. */
+/** The number of parts in which the new zeros of a prune step are applied. */
 export const PROGRESSIVE_STEPS = 4;
 
 export interface ProgressivePlan {
   /** Whether masks are interpolated. False if the schedule has too few steps for it. */
   readonly interpolating: boolean;
-  /** Number of parts: fewer than four if there are fewer steps between prune steps. */
+  /** The number of parts: four, or fewer if prune steps are fewer than four steps apart. */
   readonly parts: number;
-  /** Steps from one part to the next. */
+  /** The number of steps from one part to the next. */
   readonly interval: number;
 }
 
-/** Plans interpolation (INC: `_init_for_progressive`). */
+/** Plans the interpolation of masks (INC: `_init_for_progressive`). */
 export function planProgressive(
   config: Pick<PrunerConfig, "method" | "startStep" | "endStep" | "pruningFrequency">,
 ): ProgressivePlan {
@@ -33,10 +33,10 @@ export function planProgressive(
   return { interpolating, parts, interval };
 }
 
-/** A layer between two masks. */
+/** A layer whose mask is interpolated between an old and a new one. */
 export interface ProgressiveLayer {
   readonly layout: BlockLayout;
-  /** Masks before and after the latest prune step. */
+  /** The masks before and after the latest prune step. */
   readonly before: Uint8Array;
   readonly after: Uint8Array;
   /** One score per block, or one per element in the weight's order. */
@@ -57,12 +57,12 @@ function visitChanged(
   });
 }
 
-/** Whether an earlier part has pruned an element. */
+/** Whether an element was pruned in an earlier part. */
 function isSettled({ before, after, out }: ProgressiveLayer, index: number): boolean {
   return out[index] === 0 && before[index] === 1 && after[index] === 0;
 }
 
-/** The scores of all changed elements that are not settled, layer by layer, without copying them. */
+/** The scores of all changed elements that no earlier part has pruned, layer by layer. They are not copied. */
 function openScores(layers: readonly ProgressiveLayer[]): ScoreSource {
   const visit: ScoreSource["visit"] = (look) => {
     let position = 0;
@@ -91,7 +91,7 @@ function openScores(layers: readonly ProgressiveLayer[]): ScoreSource {
   };
 }
 
-/** Prunes the changed elements of a decision that are not settled. */
+/** Prunes the changed elements that a decision selects, among those that no earlier part has pruned. */
 function pruneChangedInto(
   layers: readonly ProgressiveLayer[],
   { threshold, ties }: Decision,
@@ -105,8 +105,9 @@ function pruneChangedInto(
 }
 
 /**
- * Writes masks with `part` of `parts` of the changes: the changed elements with the lowest scores over all layers.
- * Elements that are restored stay pruned until the last part. Without changes it writes the earlier masks.
+ * Writes interpolated masks that contain the first `part` of `parts` parts of the changes. The changed elements with
+ * the lowest scores in all layers come first. Elements that the prune step restores stay pruned until the last part. If
+ * nothing has changed, writes the masks before the prune step.
  */
 export type InterpolateMasksInto = (
   layers: readonly ProgressiveLayer[],
@@ -116,9 +117,9 @@ export type InterpolateMasksInto = (
 ) => void;
 
 /**
- * `inc`: prunes all ties.
+ * `inc`: also prunes all elements with the same score as the last one.
  *
- * @throws PruningError if the part contains no element.
+ * @throws PruningError if the part is too small to contain an element.
  */
 export const incInterpolateMasksInto: InterpolateMasksInto = (layers, part, parts, scratch) => {
   for (const { before, out } of layers) out.set(before);
@@ -129,7 +130,10 @@ export const incInterpolateMasksInto: InterpolateMasksInto = (layers, part, part
   pruneChangedInto(layers, { threshold, ties: Infinity });
 };
 
-/** `strict`: prunes an exact number, ties in order. Elements that earlier parts have pruned come first. */
+/**
+ * `strict`: prunes an exact number of elements, the first ones among equal scores. Elements that earlier parts have
+ * pruned are counted first.
+ */
 export const interpolateMasksInto: InterpolateMasksInto = (layers, part, parts, scratch) => {
   let changed = 0;
   for (const layer of layers) {

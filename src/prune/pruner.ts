@@ -14,7 +14,7 @@ import { planProgressive } from "./progressive.ts";
 import { isPruneStep } from "./schedule.ts";
 import { updateScoresInto } from "./score.ts";
 
-/** Sets masks from the zeros of the weights. */
+/** Computes the masks of all layers from the zeros in their weights. */
 function lockMasksInto({ rules, pruner, scratch }: Turn): void {
   pruner.layers.forEach(({ layout, mask, previousMask, progressiveMask }, i) => {
     rules.lockMaskInto(pruner.config.pattern, layout, scratch.records[i].data, mask);
@@ -24,7 +24,7 @@ function lockMasksInto({ rules, pruner, scratch }: Turn): void {
   });
 }
 
-/** At the start step, prunes the zeros that the weights already have. */
+/** At the start step, if so configured, prunes the zeros that the weights already contain. */
 function lockInitialSparsityInto(turn: Turn): void {
   const { rules, pruner } = turn;
   const { config } = pruner;
@@ -39,7 +39,7 @@ function completeMasksInto({ pruner }: Turn): void {
   for (const { progressiveMask, mask } of pruner.layers) progressiveMask?.set(mask);
 }
 
-/** Writes interpolated masks with the first `part` parts of the latest change. */
+/** Writes interpolated masks that contain the first `part` parts of the changes of the latest prune step. */
 function interpolateInto({ rules, pruner, scratch }: Turn, part: number): void {
   const { progressive } = rules;
   const layers = pruner.layers.flatMap(({ layout, mask, scores, previousMask, progressiveMask }) =>
@@ -52,7 +52,10 @@ function interpolateInto({ rules, pruner, scratch }: Turn, part: number): void {
     progressive.interpolateMasksInto(group, part, parts, scratch.selection);
 }
 
-/** Progressive pruning at the beginning of a step. */
+/**
+ * Begins a step of progressive pruning: computes new masks at a prune step, otherwise applies the next part if it is
+ * due.
+ */
 function beginProgressiveInto(turn: Turn): void {
   const { pruner, scratch } = turn;
   const { progressive } = turn.rules;
@@ -76,7 +79,7 @@ function beginProgressiveInto(turn: Turn): void {
   applyMasksInto(pruner, scratch, false);
 }
 
-/** After the end step, applies the full masks: once under `inc`, for good under `strict`. */
+/** After the end step, applies the full masks: once under `inc`, permanently under `strict`. */
 function endProgressiveInto(turn: Turn): void {
   const { rules, pruner, scratch } = turn;
   if (!pruner.interpolating || pruner.aligned || pruner.step <= pruner.config.endStep) return;
@@ -100,7 +103,10 @@ export function beginStepInto(turn: Turn): void {
   pruner.handledStep = pruner.step;
 }
 
-/** Whether a step's gradients are read. Block masks have gradients only from the start step to the end step. */
+/**
+ * Whether a pruner reads the gradients of the current step. Block masks have gradients only from the start step to the
+ * end step.
+ */
 export function readsGradients({ rules, pruner: { config, step } }: Turn): boolean {
   const { criterion, groupLasso, method, startStep, endStep } = config;
   if (scoresBlockMasks(criterion)) return step >= startStep && step <= endStep;
@@ -108,7 +114,9 @@ export function readsGradients({ rules, pruner: { config, step } }: Turn): boole
   return method !== "pattern_lock" && (needsGradient(criterion) || lasso);
 }
 
-/** INC's `on_before_optimizer_step`: updates scores, and under `inc` group lasso, from the gradients. */
+/**
+ * INC's `on_before_optimizer_step`: updates the scores, and under `inc` the terms of group lasso, from the gradients.
+ */
 export function beforeOptimizerStepInto(turn: Turn): void {
   const { rules, pruner, scratch } = turn;
   if (!readsGradients(turn)) return;
@@ -119,15 +127,15 @@ export function beforeOptimizerStepInto(turn: Turn): void {
       rules.lassoFromGradientsInto?.(layout, groupLasso, gradient, lassoTerms);
   });
   if (!needsGradient(criterion)) return;
-  // Accumulated block scores are reduced at every step, which unfreezes layers.
+  // Accumulated scores are reduced to block scores at every step, and INC thereby unfreezes layers.
   if (accumulatesElements(criterion) && pattern.kind === "block")
     for (const layer of pruner.layers) layer.frozen = false;
   updateScoresInto(pruner, scratch);
 }
 
 /**
- * INC's `on_after_optimizer_step`: applies group lasso, then zeroes pruned weights. Rearranged masks are applied only
- * from the end step (INC's `on_step_end`).
+ * INC's `on_after_optimizer_step`: applies group lasso, then zeroes pruned weights. Rearranged masks are not applied
+ * before the end step (INC's `on_step_end`).
  */
 export function afterOptimizerStepInto({ rules, pruner, scratch }: Turn): void {
   const { config, step } = pruner;

@@ -1,7 +1,7 @@
 /**
- * Rearranges a mask without changing the number of pruned blocks: it chooses pruned blocks whose mask gradients have
- * the shortest sum (INC: `rearrange_masks`; Kwon et al., "A fast post-training pruning framework for transformers",
- * NeurIPS 2022, section 4.2).
+ * Rearranges a mask without changing the number of pruned blocks. A block has a vector of mask gradients, one for each
+ * step, and the blocks to prune are chosen so that the sum of their vectors is short (INC: `rearrange_masks`; Kwon et
+ * al., "A fast post-training pruning framework for transformers", NeurIPS 2022, section 4.2).
  */
 import { roundToBfloat16, sumColumn, sumNeighbours } from "./accumulate.ts";
 import { keptLimit, markPrunedInto } from "./count.ts";
@@ -10,13 +10,13 @@ import { blockCount } from "./pattern.ts";
 import type { PrunedLayer, PrunerState } from "./state.ts";
 
 interface Scratch {
-  /** The gradients of the blocks of a set, one row per block. */
+  /** The mask gradients of the blocks in a set, one row per block. */
   readonly rows: Float32Array;
   readonly total: Float32Array;
   readonly squares: Float32Array;
 }
 
-/** Sum of the squares of `count` values from `start`, in PyTorch's order. */
+/** The sum of the squares of `count` values from index `start`, added in PyTorch's order. */
 function squaredLength(
   values: Float32Array,
   start: number,
@@ -28,7 +28,10 @@ function squaredLength(
   return round(sumNeighbours(squares, 0, count));
 }
 
-/** The position in the set of the block without which the sum of gradients is shortest. The first one wins ties. */
+/**
+ * The index in `set` of the block whose removal leaves the shortest sum of gradients. Ties go to the first block. The
+ * blocks before index `locked` are never chosen.
+ */
 function leastWithout(
   gradients: Float32Array,
   set: readonly number[],
@@ -69,13 +72,13 @@ function byBlock(collected: readonly Float32Array[]): Float32Array {
 }
 
 /**
- * Chooses the pruned blocks again. It begins with the blocks of the shortest gradients. Then it adds each other block
- * in turn, and removes the block without which the sum of the gradients is shortest.
+ * Chooses the pruned blocks again. Begins with the blocks that have the shortest gradients. Then adds the other blocks
+ * one at a time, and after each removes the block whose removal leaves the shortest sum of gradients.
  *
- * @param collected gradients of the block masks, one array per scored step.
- * @param pruned 1 for each pruned block. Changed in place, with the same number of ones.
- * @param settled 1 for each block that must stay pruned. `null`: none.
- * @param lowMemory computes in bfloat16.
+ * @param collected the gradients of the block masks, one array per scored step.
+ * @param pruned 1 for each pruned block. Changed in place. The number of ones stays the same.
+ * @param settled 1 for each block that must stay pruned. `null`: no block must.
+ * @param lowMemory whether to compute in bfloat16.
  */
 export function rearrangeInto(
   collected: readonly Float32Array[],
@@ -111,7 +114,7 @@ export function rearrangeInto(
   for (const block of set) pruned[block] = 1;
 }
 
-/** For each layer, 1 for each pruned block. */
+/** Returns one array per layer, with 1 for each pruned block and 0 for each other one. */
 export function flagPrunedBlocks({ config, layers }: PrunerState): readonly Uint8Array[] {
   return layers.map(({ layout, mask }) => {
     const flags = new Uint8Array(blockCount(layout));
@@ -121,9 +124,9 @@ export function flagPrunedBlocks({ config, layers }: PrunerState): readonly Uint
 }
 
 /**
- * Rearranges the masks of all layers by the collected gradients.
+ * Rearranges the masks of all layers, by the gradients collected for each layer.
  *
- * @param settled for each layer, 1 for each block that must stay pruned. `null`: none, as in INC.
+ * @param settled one array per layer, with 1 for each block that must stay pruned. `null`: no block must, as in INC.
  */
 export function rearrangeMasksInto(
   pruner: PrunerState,

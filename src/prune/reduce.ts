@@ -1,6 +1,6 @@
 /**
  * Reduces the scores of a block's elements to one number (INC: `reduce_score`, `reduce_tensor`): over the width of the
- * block first, then over its height, in float32 and in PyTorch's order.
+ * block first, then over its height, in float32 and with additions in PyTorch's order.
  */
 import { sumColumn, sumNeighbours } from "./accumulate.ts";
 import type { ScoreReduction } from "./config.ts";
@@ -10,21 +10,21 @@ import { type BlockLayout, columnOffset } from "./pattern.ts";
 export interface ScoreScratch {
   /** Element scores in the weight's own order. */
   elements: Float32Array;
-  /** Element scores in matrix order (kernel positions first). */
+  /** Element scores in matrix order: by kernel position, then by input channel. */
   rows: Float32Array;
-  /** Scores reduced over the width of blocks. */
+  /** Scores reduced over the width of each block. */
   narrowed: Float32Array;
-  /** One score per block of the row. */
+  /** One score for each block in the row. */
   line: Float32Array;
 }
 
-/** Creates working memory, which grows to the widest row of blocks. */
+/** Creates empty working memory, which later grows to the largest row of blocks. */
 export function createScoreScratch(): ScoreScratch {
   const empty = new Float32Array(0);
   return { elements: empty, rows: empty, narrowed: empty, line: empty };
 }
 
-/** Ensures room for `rowElements` elements. */
+/** Ensures room for a row of blocks with `rowElements` elements. */
 export function reserveScores(scratch: ScoreScratch, rowElements: number): void {
   if (scratch.elements.length >= rowElements) return;
   scratch.elements = new Float32Array(rowElements);
@@ -53,7 +53,7 @@ function largest(values: Float32Array, start: number, stride: number, count: num
   return maximum;
 }
 
-/** Reduces `count` neighbours to one number, in float32. */
+/** Reduces `count` consecutive values to one number, in float32. */
 export function reduceNeighbours(
   reduction: ScoreReduction,
   values: Float32Array,
@@ -65,7 +65,7 @@ export function reduceNeighbours(
   return reduction === "mean" ? Math.fround(sum / count) : sum;
 }
 
-/** Reduces each column of a [height, width] matrix to one number. `out` must not alias `values`. */
+/** Reduces each column of a row-major [height, width] matrix to one number. `out` must not alias `values`. */
 function reduceColumnsInto(
   reduction: ScoreReduction,
   values: Float32Array,
@@ -85,7 +85,7 @@ function reduceColumnsInto(
 
 /**
  * Reduces one row of blocks in matrix order to one score per block. The first `blockColumns` entries of the returned
- * array are the result. The array is `rows` or part of the scratch.
+ * array are the result. The array is `rows` itself or belongs to the working memory.
  */
 export function reduceBlockRow(
   layout: BlockLayout,
@@ -103,7 +103,10 @@ export function reduceBlockRow(
   return line;
 }
 
-/** Reduces elements in the weight's own order to one value per block, row by row: scores, or weights for a lock. */
+/**
+ * Reduces elements in the weight's own order to one value per block, in row-major order. The elements are scores, or
+ * weights in the case of pattern lock.
+ */
 export function reduceBlocks(
   layout: BlockLayout,
   reduction: ScoreReduction,

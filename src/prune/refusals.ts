@@ -1,6 +1,6 @@
 /**
  * Checks before the first step. They refuse settings that contradict each other, settings on which INC fails, pruners
- * without effect, and under `strict` schedules and bounds that prevent the target.
+ * that would prune nothing, and under `strict` also schedules and bounds with which the target cannot be reached.
  */
 import { sumOf } from "../core/sum.ts";
 import { grouped, type PatternPrunerConfig, type PrunerConfig } from "./config.ts";
@@ -16,7 +16,7 @@ import { blockCount, formatPattern, type LaidOutLayer, perBlock } from "./patter
 import { PROGRESSIVE_STEPS, planProgressive } from "./progressive.ts";
 import { planPruneSteps, pruneSteps, targetRatio } from "./schedule.ts";
 
-/** Refuses whole attention heads. */
+/** Refuses the pattern of whole attention heads. */
 export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
   const { pattern } = config;
   if (pattern.kind !== "heads") return { ...config, pattern };
@@ -41,7 +41,7 @@ function refuseSchedule(path: string, expected: string, got: string | number): n
   refusePruning("unusable-schedule", path, expected, got);
 }
 
-/** `strict` refuses schedules with which INC prunes less than the target without a warning. */
+/** Under `strict`, refuses schedules with which INC prunes less than the target without a warning. */
 export function checkSchedule(config: PatternPrunerConfig): void {
   const { criterion, method, startStep, endStep, pruningFrequency } = config;
   // Block masks have no gradients before the start step.
@@ -62,9 +62,9 @@ export function checkSchedule(config: PatternPrunerConfig): void {
 }
 
 /**
- * Refuses settings that contradict each other for any layers.
+ * Refuses settings that contradict each other, whatever the layers are.
  *
- * @param checkMore the profile's check of the schedule.
+ * @param checkMore the profile's additional check of the schedule.
  */
 export function checkSettings(
   config: PatternPrunerConfig,
@@ -92,7 +92,7 @@ export function checkSettings(
     refuseCombination("group lasso", "a block pattern", formatPattern(pattern));
 }
 
-/** Refuses blocks that are too small for four parts. */
+/** Refuses progressive pruning with blocks that have too few elements to be pruned in four parts. */
 export function checkProgressive(
   config: PatternPrunerConfig,
   layers: readonly LaidOutLayer[],
@@ -118,7 +118,7 @@ export function checkProgressive(
   }
 }
 
-/** Whether a prune step that has scores prunes at least one block. */
+/** Whether at least one block is pruned at the prune steps for which there are scores. */
 function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
   const { total, completed } = planPruneSteps(config);
   return pruneSteps(config).some((step, i) => {
@@ -141,7 +141,7 @@ export function refuseIndivisible(
   );
 }
 
-/** Whether INC fails if the pattern does not divide some of the layers. */
+/** Whether INC fails on this configuration if some layers do not divide evenly into blocks. */
 export function incBreaksOnIndivisible(
   config: PatternPrunerConfig,
   layers: readonly LaidOutLayer[],
@@ -155,7 +155,10 @@ export function incBreaksOnIndivisible(
         (pruningScope === "global" && prunesAnything(config, blocks));
 }
 
-/** `strict` refuses per-op bounds that prevent the final target. INC lowers an iterative target instead. */
+/**
+ * Under `strict`, refuses upper bounds per layer with which the final target cannot be reached. INC instead lowers the
+ * target if the schedule is iterative.
+ */
 export function checkRoom(config: PatternPrunerConfig, layers: readonly LaidOutLayer[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;
   if (config.method === "pattern_lock") return;
@@ -175,7 +178,7 @@ export function checkRoom(config: PatternPrunerConfig, layers: readonly LaidOutL
   }
 }
 
-/** Refuses pruners without effect. */
+/** Refuses a pruner that would prune nothing. */
 export function checkSomething(config: PatternPrunerConfig, layers: readonly LaidOutLayer[]): void {
   if (layers.length === 0)
     refusePruning(

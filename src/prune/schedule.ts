@@ -1,8 +1,8 @@
-/** The schedule: prune steps and their targets (INC: `schedulers.py`, `check_is_pruned_step`). */
+/** The schedule: prune steps and their target ratios (INC: `schedulers.py`, `check_is_pruned_step`). */
 import { cos, pow } from "../core/real.ts";
 import type { PrunerConfig, SparsityDecay } from "./config.ts";
 
-/** The part of a configuration that a schedule depends on. */
+/** The settings on which a schedule depends. */
 export type ScheduleConfig = Pick<
   PrunerConfig,
   | "targetSparsity"
@@ -27,8 +27,9 @@ export function pruneSteps(config: ScheduleConfig): number[] {
 }
 
 /**
- * The number of prune steps over which the target grows, and the number of them completed at the beginning. The first
- * prune step counts only if it is the only one. Otherwise its target is the initial sparsity.
+ * The number of prune steps over which the target ratio grows, and how many of them count as completed at the
+ * beginning. The first prune step counts only if it is the only one. Otherwise its target ratio is the initial
+ * sparsity.
  */
 export function planPruneSteps(config: ScheduleConfig): { total: number; completed: number } {
   const total = Math.floor((config.endStep - config.startStep) / config.pruningFrequency);
@@ -36,8 +37,8 @@ export function planPruneSteps(config: ScheduleConfig): { total: number; complet
 }
 
 /**
- * Target after `completed` of `total` prune steps, not yet limited to the final target. `cube` is (t/T)^3 as in INC,
- * not 1 - (1 - t/T)^3 as in Zhu and Gupta (2017).
+ * The target ratio after `completed` of `total` prune steps, not yet limited to the final target. `cube` is (t/T)^3 as
+ * in INC, not 1 - (1 - t/T)^3 as in Zhu and Gupta (2017).
  */
 function decayedTarget(
   decay: SparsityDecay,
@@ -62,7 +63,10 @@ function decayedTarget(
   }
 }
 
-/** {@link targetRatio} under `strict`: the last prune step has exactly the final target, without rounding errors. */
+/**
+ * {@link targetRatio} under `strict`: the target ratio of the last prune step is exactly the final target, without
+ * rounding errors.
+ */
 export function exactTargetRatio(
   config: ScheduleConfig,
   completed: number,
@@ -75,10 +79,11 @@ export function exactTargetRatio(
 }
 
 /**
- * Share of blocks (elements for N:M) to prune after `completed` of `total` prune steps. A one-shot schedule has the
- * final target. An iterative one approaches min(max per op, target) (INC: `IterativeScheduler.update_sparsity_ratio`).
+ * The share of blocks (elements for N:M) to prune after `completed` of `total` prune steps. In a one-shot schedule it
+ * is `targetSparsity`. In an iterative one it grows to `targetSparsity`, capped by `maxSparsityRatioPerOp` (INC:
+ * `IterativeScheduler.update_sparsity_ratio`).
  *
- * @param initial the sparsity at the start.
+ * @param initial the sparsity at the start of the schedule.
  */
 export function targetRatio(
   config: ScheduleConfig,

@@ -1,4 +1,4 @@
-/** Computes and stores scores (INC: `criteria.py`), by the formulas of the table of criteria, in float32. */
+/** Computes and stores scores in float32, by the formulas in the table of criteria (INC: `criteria.py`). */
 import { roundToBfloat16 } from "./accumulate.ts";
 import { blockMaskGradientsInto, updateBlockMaskScoresInto } from "./block-mask.ts";
 import type { PrunerConfig } from "./config.ts";
@@ -15,8 +15,8 @@ import { type PrunerScratch, reserveMaskGradients } from "./scratch.ts";
 import type { LivePruner, PrunedLayer, PrunerState } from "./state.ts";
 
 /**
- * Merges `count` fresh scores into the stored scores from `start`: scores = decay * scores + fresh, rounded to bfloat16
- * with `lowMemory`, or scores = fresh without a decay.
+ * Merges `count` fresh scores into the stored scores from index `start`: scores = decay * scores + fresh, rounded to
+ * bfloat16 with `lowMemory`, or scores = fresh if `decay` is null.
  */
 function mergeInto(
   decay: number | null,
@@ -40,10 +40,10 @@ function mergeInto(
   }
 }
 
-/** Height up to which PyTorch's kernels all add the elements of a block in the same order. */
+/** The largest block height at which all of PyTorch's kernels add the elements of a block in the same order. */
 const LOW = 4;
 
-/** Whether `PruningKernels.updateScoresInto` computes these block scores: sums down low columns. */
+/** Whether `PruningKernels.updateScoresInto` can compute these block scores: sums or means over short columns. */
 function isFusible(
   { decay, loop }: ElementRule,
   { scoreReduction, lowMemoryUsage }: PrunerConfig,
@@ -54,7 +54,10 @@ function isFusible(
   return blockHeight === 1 || scoreReduction !== "max";
 }
 
-/** Writes the scores of `count` elements from `start`. Products, the usual case, need no call for each element. */
+/**
+ * Writes the scores of `count` elements from index `start`. Products, the usual case, are computed without a function
+ * call per element.
+ */
 function elementScoresInto(
   { loop, score }: ElementRule,
   weight: Float32Array,
@@ -68,7 +71,7 @@ function elementScoresInto(
   else for (let i = 0; i < count; i++) out[i] = score(weight[start + i], gradient[start + i]);
 }
 
-/** Updates one score per block from the weight and its gradient. Magnitude does not read the gradient. */
+/** Updates one score per block from the weight and its gradient. The magnitude criterion does not read the gradient. */
 function updateBlockScoresInto(
   criterion: ElementRule,
   config: PrunerConfig,
@@ -101,7 +104,10 @@ function updateBlockScoresInto(
   }
 }
 
-/** The layout of the scores: one block per element, in the weight's own order, if scores are per element. */
+/**
+ * The layout of a layer's scores. If there is one score per element, each element counts as a block, in the weight's
+ * own order.
+ */
 function scoredLayout({ config }: PrunerState, { layout, frozen }: PrunedLayer): BlockLayout {
   const frozenForGood = frozen && CRITERIA[config.criterion].decay === null;
   if (config.pattern.kind === "block" && layout.divides && !frozenForGood) return layout;
@@ -110,7 +116,9 @@ function scoredLayout({ config }: PrunerState, { layout, frozen }: PrunedLayer):
   return { ...layout, ...single, positions: 1, divides: true };
 }
 
-/** Adds the gradients of block masks to the scores, and collects them if masks are rearranged by them. */
+/**
+ * Updates the scores from the gradients of block masks, and collects these gradients if masks are rearranged by them.
+ */
 function updateFromBlockMasksInto(
   criterion: BlockCriterion,
   pruner: LivePruner,
@@ -130,7 +138,7 @@ function updateFromBlockMasksInto(
   });
 }
 
-/** Updates the scores of a pruner from the weights and gradients of its layers. */
+/** Updates the scores of all layers of a pruner from their weights and gradients. */
 export function updateScoresInto(pruner: LivePruner, scratch: PrunerScratch): void {
   const { config } = pruner;
   if (scoresBlockMasks(config.criterion)) {

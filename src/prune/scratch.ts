@@ -8,11 +8,11 @@ import { createSelectionScratch, type SelectionScratch } from "./threshold.ts";
 
 /** Working memory of one layer at a prune step. */
 export interface LayerScratch {
-  /** Scores of N:M groups, or a copy of block scores that bounds may overwrite. */
+  /** The scores of N:M groups, or a copy of block scores that the planning of a budget may overwrite. */
   blockScores: Float32Array;
-  /** The mask of a layer with all N:M groups pruned. */
+  /** The mask that the layer would have if all N:M groups were pruned. */
   groupMask: Uint8Array;
-  /** 1 for each block that counts as pruned once it is pruned (`inc`), or that is already pruned (`strict`). */
+  /** 1 for each block that INC will count as pruned after pruning it (`inc`), or that is already pruned (`strict`). */
   flags: Uint8Array;
 }
 
@@ -24,16 +24,16 @@ const EMPTY: LayerScratch = {
 
 /** Working memory of one pruner. */
 export interface PrunerScratch {
-  /** Shared by all pruners. */
+  /** Working memory for finding thresholds, shared by all pruners. */
   readonly selection: SelectionScratch;
-  /** Shared by all pruners. */
+  /** Working memory for computing scores, shared by all pruners. */
   readonly score: ScoreScratch;
-  /** Scores of one N:M group. */
+  /** The scores of one N:M group. */
   readonly group: Float32Array;
-  /** One row of the widest mask. */
+  /** Room for one row of the widest mask. */
   readonly row: Uint8Array;
   readonly layers: readonly LayerScratch[];
-  /** Gradients of one layer's block masks. */
+  /** Room for the gradients of one layer's block mask. */
   maskGradients: Float32Array;
   /** The layer records of the call in progress, in the order of the pruner's layers. */
   readonly records: LayerRecord[];
@@ -57,13 +57,16 @@ export function createPrunerScratches(
   }));
 }
 
-/** Room for the gradients of one layer's block masks. */
+/** Returns room for the gradients of one layer's block mask. */
 export function reserveMaskGradients(scratch: PrunerScratch, count: number): Float32Array {
   if (scratch.maskGradients.length < count) scratch.maskGradients = new Float32Array(count);
   return scratch.maskGradients.subarray(0, count);
 }
 
-/** Ensures room for the blocks of a layer. Whole blocks need no flags. */
+/**
+ * Ensures room for the blocks of a layer. With `whole`, when blocks are pruned or kept as a whole, flags are not
+ * needed.
+ */
 export function reserveBlocks(scratch: LayerScratch, blocks: number, whole: boolean): void {
   if (scratch.blockScores.length !== blocks) scratch.blockScores = new Float32Array(blocks);
   if (whole || scratch.flags.length === blocks) return;

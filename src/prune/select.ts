@@ -1,8 +1,8 @@
-/** Selects the layers of a pruner (INC: `parse_to_prune`, `ClassifierHeadSearcher`). */
+/** Selects the layers that a pruner prunes (INC: `parse_to_prune`, `ClassifierHeadSearcher`). */
 import type { PrunerConfig } from "./config.ts";
 import { type LayerKind, type LayerShape, refuseCombination } from "./layer.ts";
 
-/** PyTorch's class names. `pruning_op_types` are parts of them. */
+/** PyTorch's class name for each kind of layer. `pruning_op_types` are substrings of these names. */
 const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
   linear: "Linear",
   conv1d: "Conv1d",
@@ -12,7 +12,7 @@ const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
 };
 
 /**
- * Compiles a regular expression with Python's `(?P<name>...)`, `\A`, `\Z` and a leading `(?i)`.
+ * Compiles a regular expression, which may contain Python's `(?P<name>...)`, `\A`, `\Z` and a leading `(?i)`.
  *
  * @throws SyntaxError if it is invalid.
  */
@@ -25,7 +25,7 @@ export function compileNamePattern(source: string): RegExp {
   return new RegExp(translated, ignoreCase ? "i" : "");
 }
 
-/** The engine's error message for a regular expression. `undefined` if it is valid. */
+/** The engine's error message for an invalid regular expression, `undefined` for a valid one. */
 export function expressionFault(source: string): string | undefined {
   try {
     compileNamePattern(source);
@@ -35,7 +35,7 @@ export function expressionFault(source: string): string | undefined {
   }
 }
 
-/** Name of the classifier head: the last module, if it is linear or conv2d. */
+/** The name of the classifier head: the last module, if it is a linear or conv2d layer. */
 export function findClassifierHead(
   layers: readonly Pick<LayerShape, "name" | "kind">[],
 ): string | undefined {
@@ -48,21 +48,24 @@ export function canBeHead({ kind }: Pick<LayerShape, "kind">): boolean {
   return kind === "linear" || kind === "conv2d";
 }
 
-/** The selection rule of a profile. */
+/** How a profile orders the selected layers and excludes the classifier head. */
 export interface SelectionRule {
-  /** Whether layers are in module order. Otherwise they are in the order of the expressions. */
+  /** Whether layers are in module order. Otherwise they are in the order of the expressions that they match. */
   readonly inModuleOrder: boolean;
-  /** Returns a test for names that are excluded with the classifier head. */
+  /** Returns a test for the names that are excluded as the classifier head. */
   readonly headTest: (head: string) => (name: string) => boolean;
 }
 
-/** `strict`: module order, and only the head itself is excluded. */
+/** `strict`: layers are in module order, and only the head itself is excluded. */
 export const selection: SelectionRule = {
   inModuleOrder: true,
   headTest: (head) => (name) => name === head,
 };
 
-/** `inc`: the order of the expressions. The head's name is an excluded expression, which may match other layers. */
+/**
+ * `inc`: layers are in the order of the expressions that they match. The head's name is used as a regular expression,
+ * which may exclude other layers too.
+ */
 export const incSelection: SelectionRule = {
   inModuleOrder: false,
   headTest(head) {
@@ -79,18 +82,18 @@ export const incSelection: SelectionRule = {
   },
 };
 
-/** A skipped layer and the reason. */
+/** The name of a skipped layer, and why it is skipped. */
 export interface SkippedLayer {
   readonly name: string;
   readonly reason: string;
 }
 
 /**
- * Selects the layers whose names match an expression of `opNames` and no excluded expression, and whose type is in
- * `pruningOpTypes`.
+ * Selects the layers whose names match an expression in `opNames` and no excluded expression, and whose PyTorch class
+ * name contains one of `pruningOpTypes`.
  *
  * @param excludeHead whether to exclude the classifier head.
- * @throws PruningError under `inc` if the head's name is not a regular expression.
+ * @throws PruningError under `inc` if the head's name is not a valid regular expression.
  */
 export function selectLayers<Layer extends LayerShape>(
   config: Pick<PrunerConfig, "opNames" | "excludedOpNames" | "pruningOpTypes">,

@@ -1,6 +1,6 @@
 /**
- * Finds the values of a pruner in a configuration, and checks the keys (INC: `process_weight_config`, `update_params`,
- * `check_key_validity`).
+ * Looks up the values of a pruner in a configuration, and checks its keys (INC: `process_weight_config`,
+ * `update_params`, `check_key_validity`).
  */
 import { describe } from "../core/checks.ts";
 import { nearestName } from "../core/nearest.ts";
@@ -8,24 +8,27 @@ import type { Profile } from "./config.ts";
 
 /** Options of `parsePruningConfig`. */
 export interface ParseOptions {
-  /** Whether unknown keys are problems. INC warns of them and ignores them. Default `refuse`. */
+  /**
+   * Whether unknown keys are reported as problems or ignored. INC warns about them and ignores them. Default `refuse`.
+   */
   readonly unknownKeys?: "refuse" | "ignore";
   /**
-   * Unless it is `strict`, values have INC's precedence: a `reg_coeff` outside of `parameters` and an inherited
-   * `lock_init_sparsity` are ignored, and `resume_from_pruned_checkpoint` has no effect. With `inc`, a string instead
-   * of a list of names is read as INC does, each letter as an expression. Otherwise it is a problem.
+   * Unless the profile is `strict`, values have INC's precedence: a `reg_coeff` outside of `parameters` and an
+   * inherited `lock_init_sparsity` are ignored, and `resume_from_pruned_checkpoint` has no effect. With `inc`, a string
+   * instead of a list of names is read as INC reads it, each letter as one regular expression. Otherwise such a string
+   * is a problem.
    */
   readonly profile?: Profile;
 }
 
-/** A part of a configuration. */
+/** An object in a configuration. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Reports a problem. Reading continues. */
+/** Records a problem. Reading continues afterwards. */
 export type Report = (path: string, expected: string, got: string) => void;
 
 export function checkKeys(
@@ -42,13 +45,13 @@ export function checkKeys(
   }
 }
 
-/** A value and its path in the configuration. */
+/** A value that a configuration contains, and its path there. */
 interface Stated {
   readonly value: unknown;
   readonly path: string;
 }
 
-/** The sources of a pruner's values. */
+/** Where the values of a pruner's configuration are read from. */
 export interface Sources {
   /** The pruner's own object, and the prefix of its keys in paths. */
   readonly local: Fields;
@@ -56,11 +59,11 @@ export interface Sources {
   readonly top: Fields;
   /** Whether the top level is the only pruner, because `pruning_configs` is empty. */
   readonly isOnly: boolean;
-  /** `undefined`: values have INC's precedence. */
+  /** If `undefined`, values have INC's precedence. */
   readonly profile: Profile | undefined;
 }
 
-/** The pruner's own value, or else the value of the top level. `null` counts as not given. */
+/** The value of a key in the pruner's own object, or else at the top level. `null` counts as absent. */
 function ownValue(
   { local, prefix, top, isOnly, profile }: Sources,
   key: string,
@@ -73,7 +76,10 @@ function ownValue(
   return handedDown === undefined ? undefined : { value: handedDown, path: key };
 }
 
-/** A pruner's value. `parameters` overrides every key. Under `inc` its default sets reg_coeff to 0. */
+/**
+ * The value of a key for a pruner. `parameters` overrides all other values. Unless the profile is `strict`, `reg_coeff`
+ * is ignored if `parameters` is absent, because INC's default for `parameters` sets it to 0.
+ */
 export function statedValue(sources: Sources, key: string): Stated | undefined {
   const parameters = ownValue(sources, "parameters");
   if (parameters && isFields(parameters.value) && key in parameters.value)
@@ -82,7 +88,7 @@ export function statedValue(sources: Sources, key: string): Stated | undefined {
   return isOverridden ? undefined : ownValue(sources, key);
 }
 
-/** Checks the keys of a pruner and of its `parameters`, and under `strict` the flag to resume. */
+/** Checks the keys of a pruner and of its `parameters`, and under `strict` that resuming is not requested. */
 export function checkPruner(
   sources: Sources,
   pruner: readonly string[],

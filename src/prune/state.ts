@@ -1,5 +1,5 @@
 /**
- * The state of pruning over time: plain data that can be saved, compared and continued. The pure forms of the hooks
+ * The state of pruning during training: plain data that can be saved, compared and resumed. The pure forms of the hooks
  * never change a state. The `Into` forms consume a live state and change it in place.
  */
 import type { PatternPrunerConfig, Profile } from "./config.ts";
@@ -10,17 +10,20 @@ export interface PrunedLayer {
   readonly name: string;
   readonly shape: readonly number[];
   readonly layout: BlockLayout;
-  /** 1 = kept, 0 = pruned, in the weight's layout. */
+  /** 1 for each kept and 0 for each pruned element, in the weight's layout. */
   readonly mask: Uint8Array;
   /**
-   * One score per block, row by row. One per element, in the weight's order, for N:M, for a layer that the pattern
-   * does not divide, and for a frozen layer if the criterion does not accumulate. `null` before the first scores,
-   * and for a layer without a block mask if the criterion scores block masks.
+   * One score per block, in row-major order. Or one score per element, in the weight's order: for N:M patterns, for a
+   * layer that does not divide evenly into blocks, and for a frozen layer if the criterion does not accumulate scores.
+   * `null` before the first scores are computed, and for a layer without a block mask if the criterion scores block
+   * masks.
    */
   readonly scores: Float32Array | null;
   /** Whether a per-layer bound has fixed the mask (INC: `keep_mask_layers`). */
   readonly frozen: boolean;
-  /** Group lasso: the share by which each block shrinks, from the latest gradient (`inc`) or weight (`strict`). */
+  /**
+   * Group lasso: the share by which each block shrinks, computed from the latest gradient (`inc`) or weight (`strict`).
+   */
   readonly lassoTerms: Float32Array | null;
   /** retrain_free: the gradients of the block mask, one array per scored step. The arrays never change. */
   readonly collected: readonly Float32Array[];
@@ -33,11 +36,11 @@ export interface PrunedLayer {
 /** The record of a prune step. */
 export interface PruneEvent {
   readonly step: number;
-  /** The target of the schedule. */
+  /** The target ratio of the prune step. */
   readonly targetRatio: number;
-  /** Whether there were scores. `gradient` and `snip` have none before the first gradient. */
+  /** Whether there were scores. The criteria `gradient` and `snip` have none before the first gradient. */
   readonly scored: boolean;
-  /** Pruned blocks and all blocks after the step, as the profile counts them. */
+  /** The numbers of pruned blocks and of all blocks after the step, as the profile counts them. */
   readonly prunedBlocks: number;
   readonly totalBlocks: number;
 }
@@ -46,40 +49,45 @@ export interface PruneEvent {
 export interface PrunerState {
   readonly config: PatternPrunerConfig;
   readonly layers: readonly PrunedLayer[];
-  /** Completed steps (INC: `global_step`). */
+  /** The number of completed steps (INC: `global_step`). */
   readonly step: number;
-  /** The last step for which masks were updated. -1 before the first. */
+  /** The last step that was begun, so that beginning it again has no effect. -1 before the first step. */
   readonly handledStep: number;
-  /** Completed and planned prune steps. The decay of the target depends on their quotient. */
+  /** The numbers of completed and of planned prune steps. The schedule's target ratio depends on their quotient. */
   readonly completedPruneSteps: number;
   readonly totalPruneSteps: number;
-  /** With `lockInitSparsity`, the sparsity at the start step. */
+  /** With `lockInitSparsity`, the sparsity at the start step. Otherwise 0. */
   readonly initialSparsity: number;
   readonly currentSparsity: number;
-  /** Progressive pruning: whether masks are interpolated, and the prune step that began it. */
+  /**
+   * Progressive pruning: whether masks are interpolated, and the prune step from which the current interpolation
+   * started.
+   */
   readonly interpolating: boolean;
   readonly lastPruneStep: number;
   /** Progressive pruning: whether the full masks were applied after the end step. */
   readonly aligned: boolean;
-  /** The latest prune step. */
+  /** The record of the latest prune step, `null` before the first. */
   readonly lastEvent: PruneEvent | null;
 }
 
-/** The state of all pruners. `version` changes with the format. */
+/** The state of all pruners. `version` is the version of this format. */
 export interface PruningState {
   readonly version: 1;
   readonly profile: Profile;
   readonly pruners: readonly PrunerState[];
 }
 
-/** A layer of a live state. The `Into` forms replace these fields, and change masks and terms in place. */
+/**
+ * A layer in a live state. The `Into` forms replace the fields listed here, and change masks and lasso terms in place.
+ */
 export interface LiveLayer extends PrunedLayer {
   scores: Float32Array | null;
   frozen: boolean;
   collected: readonly Float32Array[];
 }
 
-/** A pruner of a live state. */
+/** A pruner in a live state. */
 export interface LivePruner extends PrunerState {
   readonly layers: readonly LiveLayer[];
   step: number;
@@ -92,12 +100,12 @@ export interface LivePruner extends PrunerState {
   lastEvent: PruneEvent | null;
 }
 
-/** A state that the `Into` forms change in place. Use only the state that they return. */
+/** A state that the `Into` forms change in place. After each call, use only the state that it returned. */
 export interface LivePruningState extends PruningState {
   readonly pruners: readonly LivePruner[];
 }
 
-/** The layers of all pruners, in order. */
+/** The layers of all pruners, in the order of the pruners. */
 export function ownedLayers({ pruners }: PruningState): readonly PrunedLayer[] {
   return pruners.flatMap(({ layers }) => layers);
 }

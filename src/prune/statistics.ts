@@ -12,17 +12,20 @@ export interface Share {
   readonly ratio: number;
 }
 
-/** INC's three figures (`get_sparsity_ratio`). They count masks, not weights. */
+/** The three sparsity figures that INC reports (`get_sparsity_ratio`). They count zeros in masks, not in weights. */
 interface IncSparsity {
-  /** Masked elements / weights of all linear and convolution layers, including the head. */
+  /** Masked elements divided by the number of weights in all linear and convolution layers, including the head. */
   readonly elementwiseOverLinearConv: number;
-  /** Masked elements / all parameters. */
+  /** Masked elements divided by the number of all parameters. */
   readonly elementwiseOverAll: number;
-  /** Sum of each pruner's elements x its share of pruned blocks / weights of all linear and convolution layers. */
+  /**
+   * The sum over all pruners of elements x share of pruned blocks, divided by the number of weights in all linear and
+   * convolution layers.
+   */
   readonly blockwiseOverLinearConv: number;
 }
 
-/** The blocks of one pruner (groups for N:M). */
+/** The sparsity of one pruner, in blocks (groups for N:M). */
 interface PrunerSparsity {
   readonly pattern: string;
   readonly layers: number;
@@ -30,14 +33,14 @@ interface PrunerSparsity {
   readonly blocks: Share;
 }
 
-/** Sparsity of a model. The shares count zeros in the weights. */
+/** The sparsity of a model. `prunedLayers`, `linearConv` and `allWeights` count zeros in the weights. */
 export interface SparsityStatistics {
   readonly inc: IncSparsity;
-  /** The layers of all pruners. */
+  /** The zeros in the layers of all pruners. */
   readonly prunedLayers: Share;
-  /** All linear and convolution layers. */
+  /** The zeros in all linear and convolution layers. */
   readonly linearConv: Share;
-  /** All records. */
+  /** The zeros in all layer records. */
   readonly allWeights: Share;
   readonly pruners: readonly PrunerSparsity[];
 }
@@ -50,7 +53,7 @@ function isLinearOrConvolution({ kind }: LayerRecord): boolean {
   return kind === "linear" || kind === "conv1d" || kind === "conv2d";
 }
 
-/** A layer with the zeros in its weight, which are counted once. */
+/** A layer with the number of zeros in its weight, so that they are counted only once. */
 interface CountedLayer extends LayerRecord {
   readonly zeros: number;
 }
@@ -68,7 +71,7 @@ function prunerBlocks(pruner: PrunerState, limit: number): Share {
   return shareOf(pruned, total);
 }
 
-/** INC's figures. A layer of two pruners counts twice. */
+/** Computes INC's figures. A layer that belongs to two pruners counts twice. */
 function incSparsity(
   state: PruningState,
   layers: readonly LayerRecord[],
@@ -95,7 +98,7 @@ function incSparsity(
  * Computes the sparsity of a model.
  *
  * @param layers all records, in module order.
- * @param parameterCount number of parameters including biases. Default: the number of weights in `layers`.
+ * @param parameterCount the number of parameters including biases. Default: the number of weights in `layers`.
  */
 export function sparsityStatistics(
   state: PruningState,

@@ -1,6 +1,7 @@
 /**
- * The k-th smallest score, exactly and in linear time. A histogram of the upper 16 bits of all scores gives the upper
- * half of the result, and a histogram of the lower 16 bits the rest. No score is copied, and the memory is constant.
+ * Finds the k-th smallest score, exactly and in linear time. A histogram of the upper 16 bits of all scores gives the
+ * upper half of the result. A histogram of the lower 16 bits of the scores with this upper half gives the lower half.
+ * No score is copied, and the memory use is constant.
  */
 
 import type { PruningKernels } from "../core/pruning-kernels.ts";
@@ -15,23 +16,26 @@ export interface SelectionScratch {
 }
 
 const BUCKETS = 0x10000;
-/** First bucket of negative numbers, which are in descending order. */
+/** The first bucket of negative numbers. Their buckets are in descending order of the numbers. */
 const NEGATIVE = 0x8000;
-/** Buckets of the infinities. The 127 buckets after each contain only NaN. */
+/** The buckets of Infinity and -Infinity. The 127 buckets after each of the two contain only NaN. */
 const INFINITIES = [0x7f80, 0xff80] as const;
 
-/** Creates working memory for selections with the given loops. */
+/** Creates working memory for {@link kthSmallest} with the given kernels. */
 export function createSelectionScratch(kernels: PruningKernels = plainKernels): SelectionScratch {
   return { histogram: new Uint32Array(BUCKETS), kernels };
 }
 
-/** A bucket, and the number of entries in the buckets before it. */
+/** A bucket of a histogram, and the number of entries in the buckets before it. */
 interface Bucket {
   readonly bucket: number;
   readonly before: number;
 }
 
-/** Finds the bucket of the k-th entry, from `first` up or down, after `before` earlier entries. */
+/**
+ * Finds the bucket that contains the k-th entry. The search starts at bucket `first`, which `before` entries precede,
+ * and goes up or down by `step`.
+ */
 function findBucket(
   histogram: Uint32Array,
   k: number,
@@ -54,7 +58,9 @@ function sumBuckets(histogram: Uint32Array, from: number, to: number): number {
   return sum;
 }
 
-/** Finds the bucket of the k-th smallest number by its upper half. Negative numbers come first. */
+/**
+ * Finds the bucket that contains the k-th smallest number, in a histogram of upper halves. Negative numbers come first.
+ */
 export function findLeading(histogram: Uint32Array, k: number): Bucket {
   const negative = sumBuckets(histogram, NEGATIVE, BUCKETS);
   return k <= negative
@@ -65,7 +71,10 @@ export function findLeading(histogram: Uint32Array, k: number): Bucket {
 const word = new Uint32Array(1);
 const float = new Float32Array(word.buffer);
 
-/** The k-th smallest number, from the bucket of its upper half and the histogram of lower halves in this bucket. */
+/**
+ * Computes the k-th smallest number from the bucket of its upper half and a histogram of the lower halves in this
+ * bucket.
+ */
 export function scoreInBucket(
   { bucket, before }: Bucket,
   histogram: Uint32Array,
@@ -83,17 +92,20 @@ export function bitsOf(score: number): number {
   return word[0];
 }
 
-/** Scores to select from, in arrays or computed. */
+/** Scores to select from, either stored in arrays or computed on demand. */
 export interface ScoreSource {
   readonly count: number;
-  /** Counts scores by their upper halves, or scores with the upper half `leading` by their lower halves. */
+  /**
+   * If `leading` is null, counts all scores by their upper halves. Otherwise counts the scores with the upper half
+   * `leading` by their lower halves.
+   */
   countBitsInto(leading: number | null, histogram: Uint32Array): void;
   hasNaN(): boolean;
-  /** Finds the refused score for the error message. */
+  /** Calls `look` with each score and its position. */
   visit(look: (score: number, position: number) => void): void;
 }
 
-/** Refuses NaN, and infinities unless they are allowed. `histogram` counts upper halves. */
+/** Refuses NaN, and infinities unless they are allowed. `histogram` counts all scores by their upper halves. */
 function refuseForbidden(
   source: ScoreSource,
   histogram: Uint32Array,
@@ -119,7 +131,7 @@ function refuseForbidden(
   });
 }
 
-/** {@link kthSmallest} of any source. */
+/** {@link kthSmallest} for scores from any source. */
 export function kthSmallestOf(
   source: ScoreSource,
   k: number,
@@ -138,11 +150,11 @@ export function kthSmallestOf(
 }
 
 /**
- * The k-th smallest value (k from 1) of all chunks together.
+ * The k-th smallest value of all chunks together. k counts from 1.
  *
- * @param allowInfinity allows scores of -Infinity (always first) and Infinity (always last).
- * @throws PruningError `infeasible-budget` if there are fewer than k values, `invalid-score` for NaN and for an infinity
- * that is not allowed.
+ * @param allowInfinity whether scores may be -Infinity (always first) and Infinity (always last).
+ * @throws PruningError `infeasible-budget` if there are fewer than k values, `invalid-score` for NaN and for an
+ * infinity that is not allowed.
  */
 export function kthSmallest(
   chunks: readonly Float32Array[],
@@ -157,7 +169,7 @@ export function kthSmallest(
       leading === null
         ? kernels.countLeadingBitsInto(chunks, histogram)
         : kernels.countTrailingBitsInto(chunks, leading, histogram),
-    // A comparison with NaN is false.
+    // NaN is not counted, because comparisons with it are false.
     hasNaN: () => chunks.some((chunk) => kernels.countBelow(chunk, Infinity, true) < chunk.length),
     visit: (look) => {
       for (const chunk of chunks) chunk.forEach(look);
