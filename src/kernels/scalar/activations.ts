@@ -9,7 +9,7 @@ function normalPdf(x: number): number {
   return Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
 }
 
-/** Returns x * weight, but 0 if the weight is 0, even if x is infinite. */
+/** Returns x * weight. A weight of 0 gives 0, even if x is infinite. */
 function vanishingProduct(x: number, weight: number): number {
   return weight === 0 ? 0 : x * weight;
 }

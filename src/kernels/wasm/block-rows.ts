@@ -186,7 +186,7 @@ export function tileAddress(tile: I32, { column, step }: BlockPlace, tokens: num
   return i32.add(tile, i32.shl(i32.load(column, 4 * step), shift));
 }
 
-/** Replaces the address 0 of a tile by the address of the instance's working space. */
+/** Replaces a tile address of 0 with the address of the instance's working space. */
 export function defaultToWorkspace(f: FunctionBuilder, tile: Local<"i32">): void {
   f.if(i32.eq(tile, 0), () => f.set(tile, f.workspace));
 }

@@ -51,7 +51,10 @@ export const SWEEP_PARAMETERS = {
 /** A function that computes `rows` rows of C in the columns of one panel. */
 export type Sweep = FunctionReference<typeof SWEEP_PARAMETERS>;
 
-/** Adds a {@link Sweep} function that computes `height` rows at a time, at most the rows of a tile. */
+/**
+ * Adds a {@link Sweep} function that computes `height` rows at a time. `height` is at most the number of rows in a
+ * tile.
+ */
 export function addSweep(
   module: ModuleBuilder,
   tile: Tile,
@@ -123,7 +126,8 @@ function reduce(f: FunctionBuilder, tile: Tile, layout: LeftLayout, registers: R
 }
 
 /**
- * Emits one step of the reduction: adds left[row] * right[column] to every sum. `between` emits code between two rows.
+ * Emits one step of the reduction: adds left[row] * right[column] to the sum for each row and column. `between` emits
+ * code between two rows.
  */
 function multiplyStep(
   f: FunctionBuilder,
