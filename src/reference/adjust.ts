@@ -1,12 +1,12 @@
 /**
- * INC's bounds on a layer's share (`BasePattern.adjust_ratio`). A proposed share above `most` is lowered to `most`.
- * Then, if any layer is above the final target, the rest of the final budget must suffice to raise all layers below
- * `least` to it. If it does not, this layer is lowered by the difference. The other layers count with their current
- * masks, some of them new and some old.
+ * How INC bounds the share of blocks pruned in a layer (`BasePattern.adjust_ratio`). A proposed share above `most` is
+ * lowered to `most`. Then, if any layer is above the final target, the rest of the final budget must suffice to raise
+ * all layers below `least` to `least`. If it does not, the share of this layer is lowered by the difference. The other
+ * layers are counted with their current masks, whether these are old or already new.
  */
 import type { Count } from "./count.ts";
 
-/** Bounds on a layer's share of pruned blocks, and the final share of the network. */
+/** The bounds on the share of blocks pruned in a single layer, and the final share for the whole network. */
 export interface IncBounds {
   readonly least: number;
   readonly most: number;
@@ -16,10 +16,10 @@ export interface IncBounds {
 const shareOf = ({ pruned, total }: Count): number => pruned / total;
 
 /**
- * The share that layer `index` may have, and whether it differs from the proposal.
+ * The share of blocks that may be pruned in layer `index`, and whether it differs from the proposed share.
  *
- * @param counts the current counts of all layers.
- * @param proposal the count of layer `index` with the proposed mask.
+ * @param counts the current block counts of all layers.
+ * @param proposal the block count of layer `index` with the proposed mask.
  *
  * @example
  * ```ts

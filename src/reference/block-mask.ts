@@ -1,7 +1,8 @@
 /**
- * Scores from the gradients of block masks (INC: `BlockMaskCriterion`, `RetrainFreeCriterion`). The layer computes with
- * weight x mask, with one mask entry per block. The gradient of an entry is the sum of weight x gradient over its
- * block, in float32. Each row is added from left to right, then the rows from top to bottom.
+ * Scores from the gradients of block masks (INC: `BlockMaskCriterion`, `RetrainFreeCriterion`). In the forward pass,
+ * the weight is multiplied by a mask with one entry per block. The gradient of an entry is the sum of weight x gradient
+ * over its block, in float32. Each row of the block is added from left to right, then the sums of the rows from top to
+ * bottom.
  */
 import type { BlockCriterion } from "../prune/criteria.ts";
 import { ruleOf } from "./criteria.ts";
@@ -21,12 +22,12 @@ export function blockMaskGradients(layout: Layout, weight: Matrix, gradient: Mat
   });
 }
 
-/** A matrix with every entry rounded to bfloat16. */
+/** Rounds every entry of a matrix to bfloat16. */
 export function inBfloat16(matrix: Matrix): Matrix {
   return mapped(matrix, bfloat16);
 }
 
-/** The scores after one more step. */
+/** Computes the scores after one more step, from the old scores and the step's gradients of block masks. */
 export function blockMaskScores(
   criterion: BlockCriterion,
   old: Matrix,

@@ -1,7 +1,7 @@
 /**
- * Blocks of height x width elements, which are kept or pruned whole by one score (INC:
- * `PytorchPatternNxM.reduce_score`, `reduce_tensor`). The elements are reduced over the width of the block, then over
- * its height, and rounded to float32 each time. A mean is a mean of means.
+ * Blocks of height x width elements. A block has one score, and is kept or pruned as a whole (INC:
+ * `PytorchPatternNxM.reduce_score`, `reduce_tensor`). The scores of its elements are reduced over the width of the
+ * block, then over its height, and rounded to float32 each time, so a mean is a mean of means.
  */
 import type { ScoreReduction } from "../prune/config.ts";
 import { at, linesOf, type MaskMatrix, type Matrix, maskOf, matrixOf } from "./matrix.ts";
@@ -14,7 +14,7 @@ export function reduced(values: readonly number[], reduction: ScoreReduction): n
   return reduction === "mean" ? Math.fround(sum / values.length) : sum;
 }
 
-/** One score per block: the mean, sum or maximum of its elements. */
+/** Computes one score per block: the mean, sum or maximum of the scores of its elements. */
 export function blockScores(
   scores: Matrix,
   height: number,
@@ -31,7 +31,7 @@ export function blockScores(
   });
 }
 
-/** Expands a matrix of blocks to a matrix of elements. */
+/** Expands a mask with one entry per block to a mask with one entry per element. */
 export function expandBlocks(blocks: MaskMatrix, height: number, width: number): MaskMatrix {
   const [rows, columns] = blocks.shape;
   return maskOf(

@@ -1,13 +1,13 @@
 /**
- * The budget under `strict`: exactly floor(blocks * ratio) blocks, with a tolerance for rounding. Pruned blocks stay
- * pruned. Each layer first loses its fewest blocks, earlier layers first if the budget is too small for all. Then the
- * lowest scores of all layers follow, up to the most of each layer. Of equal scores, the earlier layer and then the
- * lower index come first.
+ * The budget under `strict`: exactly floor(blocks * ratio) blocks are pruned, with a tolerance for rounding errors.
+ * Pruned blocks stay pruned. Each layer first loses its minimum number of blocks, earlier layers first if the budget is
+ * too small for all of them. Then the blocks with the lowest scores in all layers are pruned, up to each layer's
+ * maximum. Ties go to the earlier layer, then to the lower index.
  */
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
 
-/** Bounds on the share of a layer's blocks that may be pruned. */
+/** The smallest and the largest share of blocks that may be pruned in a single layer. */
 export interface Bounds {
   readonly least: number;
   readonly most: number;
@@ -27,14 +27,14 @@ interface Block {
   readonly score: number;
 }
 
-/** The number of blocks in a share: floor(blocks x ratio), with a tolerance for rounding. */
+/** Converts a share to a number of blocks: floor(blocks x ratio), with a tolerance for rounding errors. */
 export function exactCount(blocks: number, ratio: number): number {
   const product = blocks * ratio;
   return Math.floor(product + Math.max(1e-9, product * 2 ** -50));
 }
 
 /**
- * Masks of blocks, 1 = kept.
+ * Computes one mask per layer, with 1 for each kept block and 0 for each pruned one.
  *
  * @throws Refusal if the bounds do not allow the budget, or if a score is not finite.
  *

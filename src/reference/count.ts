@@ -1,7 +1,7 @@
 /**
- * Counts pruned blocks (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`). A block is pruned if it keeps no
- * element. Under `strict` an N:M group is pruned if at least N of its M elements are pruned, under `inc` if it keeps at
- * most N elements, so under `inc` a 1:4 group never counts as pruned.
+ * Counts pruned blocks (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`). A block counts as pruned if none of
+ * its elements is kept. Under `strict`, an N:M group counts as pruned if at least N of its M elements are pruned. Under
+ * `inc`, it counts as pruned if at most N elements are kept, so a 1:4 group never does.
  */
 import { sum } from "ndarray-ops";
 import type { Profile } from "../prune/config.ts";
@@ -9,19 +9,19 @@ import type { Pattern } from "../prune/pattern.ts";
 import type { Layout } from "./layout.ts";
 import { asNdarray, linesOf, type MaskMatrix, maskOf } from "./matrix.ts";
 
-/** Pruned blocks and all blocks. */
+/** The numbers of pruned blocks and of all blocks. */
 export interface Count {
   readonly pruned: number;
   readonly total: number;
 }
 
-/** The most elements that a pruned block keeps. */
+/** The maximum number of elements kept in a block that counts as pruned. */
 export function keptLimit(pattern: Pattern, profile: Profile): number {
   if (pattern.kind === "block") return 0;
   return profile === "strict" ? pattern.of - pattern.prune : pattern.prune;
 }
 
-/** A matrix with one entry per block, 1 if the block is pruned. */
+/** A matrix with one entry per block: 1 if the block is pruned, otherwise 0. */
 export function prunedBlocks(
   pattern: Pattern,
   layout: Layout,
@@ -35,7 +35,7 @@ export function prunedBlocks(
   });
 }
 
-/** Counts the blocks of a mask. A layer that the pattern does not divide has no blocks. */
+/** Counts the pruned blocks and all blocks in a mask. A layer that does not divide evenly into blocks has none. */
 export function countOf(
   pattern: Pattern,
   layout: Layout,
@@ -47,7 +47,7 @@ export function countOf(
   return { pruned: sum(asNdarray(flags)), total: layout.rows * layout.columns };
 }
 
-/** The sum of counts. */
+/** Adds the counts of several layers. */
 export function totalOf(counts: readonly Count[]): Count {
   return counts.reduce(
     (sums, { pruned, total }) => ({ pruned: sums.pruned + pruned, total: sums.total + total }),

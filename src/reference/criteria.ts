@@ -1,16 +1,19 @@
 /**
- * Criteria (INC: `criteria.py`). magnitude: |w|; gradient: |g|; snip: |w g| (Lee, Ajanthan and Torr, "SNIP:
- * single-shot network pruning based on connection sensitivity", ICLR 2019); snip_momentum: 0.9 * old + 1.0 * snip,
- * although the documentation says the reverse. block_mask and retrain_free score a block by the gradient m of its
- * mask entry: 0.9 * old + |m|, and old + m^2. Products are float32.
+ * Criteria (INC: `criteria.py`). magnitude: |w|; gradient: |g|; snip: |w g| (Lee, Ajanthan and Torr, "SNIP: single-shot
+ * network pruning based on connection sensitivity", ICLR 2019); snip_momentum: 0.9 * old + 1.0 * snip, although INC's
+ * documentation states the factors the other way round. block_mask and retrain_free score a block by the gradient m of
+ * its mask entry, as 0.9 * old + |m| and as old + m^2. Products are rounded to float32.
  */
 import type { BlockCriterion, Criterion, ElementCriterion } from "../prune/criteria.ts";
 
 export interface Rule {
   readonly readsGradients: boolean;
-  /** Factor of the old score. `null`: the new score replaces it. */
+  /**
+   * The factor by which the old score is multiplied before the new one is added. `null`: the new score replaces the old
+   * one.
+   */
   readonly decay: number | null;
-  /** The score of one step from a weight and its gradient, or from a mask entry and its gradient. */
+  /** Computes the score of one step, from a weight and its gradient or from a mask entry and its gradient. */
   readonly score: (weight: number, gradient: number) => number;
 }
 
@@ -29,12 +32,12 @@ export function ruleOf(criterion: Criterion): Rule {
   return RULES[criterion];
 }
 
-/** Whether a criterion scores blocks by the gradients of their masks. */
+/** Whether a criterion scores blocks by the gradients of their mask entries. */
 export function scoresByBlockMask(criterion: Criterion): criterion is BlockCriterion {
   return criterion === "block_mask" || criterion === "retrain_free";
 }
 
-/** Whether a criterion adds element scores to earlier ones. INC then reduces them to block scores at every step. */
+/** Whether a criterion adds element scores to earlier scores. INC then reduces them to block scores at every step. */
 export function accumulates(criterion: Criterion): criterion is ElementCriterion {
   return !scoresByBlockMask(criterion) && RULES[criterion].decay !== null;
 }

@@ -1,7 +1,8 @@
 /**
- * N:M patterns prune N of every M neighbours in a row (INC: `PytorchPatternNInM.get_least_ninm_mask_from_data`,
- * `reduce_scores`). A group's score reduces the scores of the elements that it would lose, with 0 for the others.
- * PyTorch adds bfloat16 scores in float32, rounds the sum, and divides the rounded sum.
+ * N:M patterns prune N of every M consecutive elements in a row (INC:
+ * `PytorchPatternNInM.get_least_ninm_mask_from_data`, `reduce_scores`). A group's score is reduced from the scores of
+ * its elements, in which elements that would be kept count as 0. PyTorch adds bfloat16 scores in float32, rounds the
+ * sum, and divides the rounded sum.
  */
 import type { Profile, ScoreReduction } from "../prune/config.ts";
 import { reduced } from "./blocks.ts";
@@ -9,8 +10,8 @@ import { at, linesOf, type MaskMatrix, type Matrix, maskOf, matrixOf } from "./m
 import { bfloat16 } from "./rounding.ts";
 
 /**
- * A mask with 0 for the elements that each group would lose: the `prune` elements with the lowest scores, position
- * breaking ties (`strict`), or all elements up to the `prune`-th lowest score (`inc`).
+ * The mask that a layer would have if all groups were pruned. Each group loses the `prune` elements with the lowest
+ * scores, with ties broken by position (`strict`), or all elements with scores up to the `prune`-th lowest (`inc`).
  */
 export function keptWithinGroups(
   scores: Matrix,
@@ -29,7 +30,7 @@ export function keptWithinGroups(
   });
 }
 
-/** One score per group. Elements that the group would keep count as 0. */
+/** Computes one score per group. Elements that would be kept count as 0. */
 export function groupScores(
   scores: Matrix,
   kept: MaskMatrix,
@@ -53,7 +54,10 @@ function reducedLow(values: readonly number[], reduction: ScoreReduction): numbe
   return reduction === "mean" ? bfloat16(sum / values.length) : sum;
 }
 
-/** Expands a mask of groups to a mask of elements. A pruned group loses the elements with 0 in `kept`. */
+/**
+ * Expands a mask with one entry per group to a mask with one entry per element. A pruned group loses the elements with
+ * 0 in `kept`.
+ */
 export function expandGroups(groups: MaskMatrix, kept: MaskMatrix, of: number): MaskMatrix {
   const [rows, columns] = kept.shape;
   return maskOf(

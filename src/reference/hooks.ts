@@ -1,6 +1,6 @@
 /**
- * INC's three hooks for one pruner (`on_step_begin`, `on_before_optimizer_step`, `on_after_optimizer_step`, for
- * retrain_free `on_step_end`). They return the new pruner and the new weights.
+ * INC's three hooks for one pruner (`on_step_begin`, `on_before_optimizer_step` and `on_after_optimizer_step`; for
+ * retrain_free also `on_step_end`). They return the pruner's new state, and the new weights if they change any.
  */
 import { ruleOf, scoresByBlockMask } from "./criteria.ts";
 import { exactLassoTerms, lassoTerms, shrunkWeight } from "./lasso.ts";
@@ -23,13 +23,13 @@ import {
 } from "./state.ts";
 import { withFreshScores } from "./step-scores.ts";
 
-/** A pruner and all weights. */
+/** The state of one pruner and the weights of all layers, before or after a hook. */
 export interface Stage {
   readonly pruner: ReferencePruner;
   readonly weights: Weights;
 }
 
-/** Changes the weights of the pruner's layers. */
+/** Applies `change` to the weights of the pruner's layers. */
 function changed(
   { pruner, weights }: Stage,
   change: (layer: ReferenceState, weight: Float32Array) => Float32Array,
@@ -47,7 +47,7 @@ function masked(stage: Stage, which: "mask" | "applied"): Stage {
   );
 }
 
-/** Sets the interpolated masks to `part` of `parts` of the changes of the latest prune step. */
+/** Sets the interpolated masks to contain the first `part` of `parts` parts of the changes of the latest prune step. */
 function withPart(pruner: ReferencePruner, part: number, parts: number): ReferencePruner {
   const changes = pruner.layers.map((layer) => ({
     before: weightMatrix(layer.before, layer.shape),
@@ -94,7 +94,7 @@ function beginProgressive(stage: Stage): Stage {
   return masked({ pruner: next, weights: stage.weights }, "applied");
 }
 
-/** Begins a step without interpolation. */
+/** Begins a step of pruning without interpolated masks. */
 function beginPlain(stage: Stage): Stage {
   const pruner = withInitialSparsity(stage.pruner, stage.weights);
   const { config, step, currentSparsity, initialSparsity } = pruner;
@@ -106,7 +106,7 @@ function beginPlain(stage: Stage): Stage {
   return config.criterion === "retrain_free" ? after : masked(after, "mask");
 }
 
-/** Begins a step. A prune step computes new masks and applies them to the weights. */
+/** Begins a training step. At a prune step, computes new masks and applies them to the weights. */
 export function beginStep(stage: Stage): Stage {
   const { config, step, aligned, profile } = stage.pruner;
   if (config.method === "pattern_lock") {
@@ -121,7 +121,7 @@ export function beginStep(stage: Stage): Stage {
   return beginProgressive({ ...full, pruner: { ...pruner, aligned: true } });
 }
 
-/** Before the optimizer step: updates scores and the terms of group lasso from the gradients. */
+/** Before the optimizer step: updates the scores, and under `inc` the terms of group lasso, from the gradients. */
 export function beforeOptimizer({ pruner, weights }: Stage, gradients: Weights): ReferencePruner {
   const { config, step, profile } = pruner;
   const { criterion, method, groupLasso, pattern, startStep, endStep } = config;
@@ -140,8 +140,8 @@ export function beforeOptimizer({ pruner, weights }: Stage, gradients: Weights):
 }
 
 /**
- * After the optimizer step: applies group lasso from the start step to the end step, then zeroes pruned weights.
- * retrain_free masks the weights at the end step, under `strict` also at all later steps.
+ * After the optimizer step: applies group lasso from the start step to the end step, then zeroes pruned weights. With
+ * retrain_free, the weights are masked only at the end step, and under `strict` at all later steps too.
  */
 export function afterOptimizer(stage: Stage): Stage {
   const { config, step, profile } = stage.pruner;

@@ -1,22 +1,22 @@
 /**
- * The budget under `inc` (`get_masks_global`, `update_residual_cnt`, `get_single_mask_per_target_ratio`). k =
- * trunc(blocks * ratio) minus the pruned blocks of frozen layers. All blocks up to the k-th lowest score are pruned,
- * including all ties, so more than k blocks may be pruned. If a layer reaches a bound, its own lowest share is pruned,
- * it is frozen with this mask, and its pruned blocks are subtracted from k. The other layers then compete again, until
- * no layer reaches a bound or k is 0.
+ * The budget under `inc` (`get_masks_global`, `update_residual_cnt`, `get_single_mask_per_target_ratio`). Let k be
+ * trunc(blocks * ratio) minus the number of pruned blocks in frozen layers. All blocks with scores up to the k-th
+ * lowest are pruned, including all ties, so more than k blocks may be pruned. If a layer reaches a bound, only the
+ * share that the bound allows is pruned in it, lowest scores first. The layer is frozen with this mask, and its pruned
+ * blocks are subtracted from k. The other layers then compete again, until no layer reaches a bound or k is 0.
  */
 import { adjustedShare, type IncBounds } from "./adjust.ts";
 import { type Count, totalOf } from "./count.ts";
 import { at, elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
 
-/** A layer that competes for the budget. */
+/** A layer that competes with others for the budget of a prune step. */
 export interface IncContender {
   /** One score per block. */
   readonly scores: Matrix;
-  /** Expands a mask of blocks to a mask of elements. */
+  /** Expands a mask with one entry per block to a mask with one entry per element. */
   readonly expand: (blocks: MaskMatrix) => MaskMatrix;
-  /** Counts the blocks of a mask of elements. */
+  /** Counts the pruned blocks and all blocks in a mask with one entry per element. */
   readonly count: (mask: MaskMatrix) => Count;
   readonly mask: MaskMatrix;
   readonly frozen: boolean;
@@ -25,7 +25,7 @@ export interface IncContender {
 interface IncOutcome {
   readonly mask: MaskMatrix;
   readonly frozen: boolean;
-  /** Whether the mask is new. */
+  /** Whether the mask was computed in this prune step. */
   readonly fresh: boolean;
 }
 
@@ -36,23 +36,23 @@ function kthLowest(scores: readonly number[], k: number): number {
   return Number([...scores].sort((a, b) => a - b)[k - 1]);
 }
 
-/** Keeps the blocks with scores above `limit`. */
+/** A mask that keeps the blocks with scores above `limit`. */
 function above(scores: Matrix, limit: number): MaskMatrix {
   const [rows, columns] = scores.shape;
   return maskOf(rows, columns, (row, column) => at(scores, row, column) > limit);
 }
 
-/** Prunes the lowest trunc(blocks * share) blocks of one layer and all ties. */
+/** A mask that prunes the trunc(blocks * share) blocks with the lowest scores in one layer, and all ties. */
 function withoutLowest(scores: Matrix, share: number): MaskMatrix {
   const k = Math.trunc(share * elements(scores).length);
   return above(scores, k < 1 ? Number.NEGATIVE_INFINITY : kthLowest(elements(scores), k));
 }
 
 /**
- * The masks after a prune step, or `null` if k is 0 and no mask changes.
+ * Computes the masks after a prune step. Returns `null` if frozen layers use up the budget, so that no mask changes.
  *
- * @param needsOpen whether it is an error if k > 0 and all layers are frozen, as for N:M.
- * @throws Refusal for this error, if the open layers have fewer than k blocks, or if a score is not finite.
+ * @param needsOpen whether to throw if budget is left but all layers are frozen, as INC does for N:M patterns.
+ * @throws Refusal in that case, if the layers that are not frozen have too few blocks, or if a score is not finite.
  */
 export function incMasks(
   contenders: readonly IncContender[],

@@ -1,9 +1,9 @@
 /**
- * Group lasso (INC: `GroupLasso` of `regs.py`). After the optimizer step, each block of a weight shrinks by the share
- * coefficient / norm. INC uses the norm of the block's gradient plus 1e-12. The method (Yuan and Lin, "Model selection
- * and estimation in regression with grouped variables", 2006) uses the norm of the block's weights, and so does
- * `strict`, with a share of at most 1. PyTorch divides a number by a tensor by multiplying with the reciprocal, in
- * float32.
+ * Group lasso (INC: `GroupLasso` in `regs.py`). After the optimizer step, each block of a weight shrinks by the share
+ * coefficient / norm. INC uses the norm of the block's gradient plus 1e-12. The published method (Yuan and Lin, "Model
+ * selection and estimation in regression with grouped variables", 2006) uses the norm of the block's weights, and so
+ * does `strict`, with a share of at most 1. To divide a number by a tensor, PyTorch multiplies the number by the
+ * reciprocal of the tensor, in float32.
  */
 import type { Layout } from "./layout.ts";
 import { at, linesOf, type Matrix, mapped, matrixOf } from "./matrix.ts";
@@ -28,7 +28,7 @@ export function lassoTerms(layout: Layout, coefficient: number, gradient: Matrix
   });
 }
 
-/** weight - term * weight, both operations rounded to float32. */
+/** Computes weight - term * weight, with both operations rounded to float32. */
 export function shrunkWeight({ height, width }: Layout, terms: Matrix, weight: Matrix): Matrix {
   const [, columns] = weight.shape;
   return mapped(weight, (value, index) => {

@@ -1,23 +1,23 @@
 /**
- * The layout of a pattern on a weight (INC: `PytorchPatternNxM.get_block_size_dict`, `check_layer_validity`). A block
- * is `height` outputs by `width` inputs of the weight matrix. `channel` means the extent of the weight's first or
- * second axis: `1xchannel` on a convolution is one kernel position of one output. An N:M group is M neighbours in a
- * row. A layer that the pattern does not divide has no blocks.
+ * How a pattern divides a weight into blocks (INC: `PytorchPatternNxM.get_block_size_dict`, `check_layer_validity`). A
+ * block covers `height` outputs and `width` inputs of the weight matrix. `channel` means the full extent of the
+ * weight's first or second axis, so `1xchannel` on a convolution is one kernel position of one output. An N:M group is
+ * M consecutive elements in a row. A layer that does not divide evenly into blocks has none.
  */
 import type { Pattern } from "../prune/pattern.ts";
 
-/** The layout of blocks. */
+/** The size and the number of the blocks in a weight. */
 export interface Layout {
-  /** Height and width of a block in elements. */
+  /** The height and width of a block in elements. */
   readonly height: number;
   readonly width: number;
   readonly divides: boolean;
-  /** Number of rows and columns of blocks. */
+  /** The number of rows and of columns of blocks. */
   readonly rows: number;
   readonly columns: number;
 }
 
-/** The layout of a pattern on a weight of `shape`. */
+/** Computes the layout of a pattern's blocks on a weight with the given shape. */
 export function layoutOf(pattern: Pattern, shape: readonly number[]): Layout {
   const [outputs = 0, inputs = 0, ...kernel] = shape;
   const width = inputs * kernel.reduce((product, extent) => product * extent, 1);

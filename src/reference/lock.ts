@@ -1,7 +1,8 @@
 /**
- * Masks from the zeros that a weight already has (INC: `get_pattern_lock_masks`). INC prunes a block whose weights have
- * the sum 0, even if they cancel, and a whole N:M group with at most N nonzero weights. `strict` prunes blocks of
- * zeros, and the zeros of groups that have at least N of them.
+ * Pattern lock: computes masks from the zeros that a weight already contains (INC: `get_pattern_lock_masks`). INC
+ * prunes every block whose weights have the sum 0, even if they only cancel out, and all elements of an N:M group with
+ * at most N nonzero weights. `strict` prunes the blocks that consist only of zeros, and the zeros in N:M groups with at
+ * least N zeros.
  */
 import type { Profile } from "../prune/config.ts";
 import type { Pattern } from "../prune/pattern.ts";
@@ -11,7 +12,7 @@ import type { Layout } from "./layout.ts";
 import { at, linesOf, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { float32Sum } from "./rounding.ts";
 
-/** Whether a block of weights is pruned, given its rows. */
+/** Whether a block is pruned, given the rows of its weights. */
 function isPruned(pattern: Pattern, lines: readonly number[][], profile: Profile): boolean {
   const weights = lines.flat();
   if (profile === "inc" && pattern.kind === "block") return float32Sum(lines.map(float32Sum)) === 0;
@@ -19,7 +20,7 @@ function isPruned(pattern: Pattern, lines: readonly number[][], profile: Profile
 }
 
 /**
- * The mask in matrix order. A layer that the pattern does not divide keeps all elements.
+ * Computes the mask in matrix order. In a layer that does not divide evenly into blocks, all elements are kept.
  *
  * @example
  * ```ts

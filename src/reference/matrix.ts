@@ -5,7 +5,7 @@
 import ndarray, { type NdArray } from "ndarray";
 import { assign } from "ndarray-ops";
 
-/** An array of `shape`: the public fields of an ndarray. */
+/** A strided view of an array: the public fields of an ndarray. */
 export interface View<Data extends ArrayLike<number> = Float32Array> {
   readonly data: Data;
   readonly shape: readonly number[];
@@ -18,7 +18,7 @@ export type Matrix = View<Float32Array>;
 /** A matrix of 0 and 1, 1 = kept. */
 export type MaskMatrix = View<Uint8Array>;
 
-/** An ndarray that shares the data of a view. */
+/** Creates an ndarray that shares the data of a view. */
 export function asNdarray<Data extends Float32Array | Uint8Array>(view: View<Data>): NdArray<Data> {
   return ndarray<Data>(view.data, [...view.shape], [...view.stride], view.offset);
 }
@@ -27,7 +27,7 @@ export function at(matrix: Matrix | MaskMatrix, row: number, column: number): nu
   return matrix.data[matrix.offset + row * matrix.stride[0] + column * matrix.stride[1]];
 }
 
-/** Creates a matrix from a function of the position. */
+/** Creates a matrix from a function that returns the entry at each position. */
 export function matrixOf(
   rows: number,
   columns: number,
@@ -49,7 +49,7 @@ export function maskOf(
   return ndarray(Uint8Array.from(data), [rows, columns]);
 }
 
-/** Maps the entries of a matrix. `index` counts row by row. */
+/** Applies `change` to every entry of a matrix. `index` is the row-major index. */
 export function mapped(matrix: Matrix, change: (value: number, index: number) => number): Matrix {
   const [rows, columns] = matrix.shape;
   return matrixOf(rows, columns, (row, column, index) => change(at(matrix, row, column), index));
@@ -69,7 +69,7 @@ export function linesOf(
   );
 }
 
-/** Copies the elements, row by row. */
+/** Copies the elements in row-major order. */
 function flat<Data extends Float32Array | Uint8Array>(matrix: View<Data>): Data {
   const length = matrix.shape.reduce((a, b) => a * b, 1);
   const copy = matrix.data.slice(0, length) as Data;
@@ -77,12 +77,12 @@ function flat<Data extends Float32Array | Uint8Array>(matrix: View<Data>): Data 
   return copy;
 }
 
-/** All elements, row by row. */
+/** All elements in row-major order. */
 export function elements(matrix: View<Float32Array | Uint8Array>): number[] {
   return Array.from(flat(matrix));
 }
 
-/** Moves the axis of input channels to the end. */
+/** Moves the input channel axis of a weight to the end. */
 function channelsLast<Data extends Float32Array | Uint8Array>(
   weight: NdArray<Data>,
 ): NdArray<Data> {

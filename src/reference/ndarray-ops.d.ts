@@ -1,7 +1,7 @@
 declare module "ndarray-ops" {
   import type { NdArray } from "ndarray";
 
-  /** target = source. */
+  /** Copies the entries of `source` to `target`. */
   export function assign<Data extends Float32Array | Uint8Array>(
     target: NdArray<Data>,
     source: NdArray<Data>,

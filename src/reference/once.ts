@@ -1,4 +1,4 @@
-/** One-shot pruning by its stages: scores, reduction, budget, masks. */
+/** One-shot pruning, stage by stage: scores, reduction, budget and masks. */
 import type { Profile, PruningScope, ScoreReduction } from "../prune/config.ts";
 import type { ElementCriterion } from "../prune/criteria.ts";
 import type { Pattern } from "../prune/pattern.ts";
@@ -23,14 +23,17 @@ export interface ReferenceOptions {
   readonly criterion: ElementCriterion;
   readonly scoreReduction: ScoreReduction;
   readonly profile: Profile;
-  /** Bounds on a layer's share. Defaults 0 and the most that the pattern allows. */
+  /**
+   * The smallest and the largest share that may be pruned in a single layer. Defaults: 0 and the maximum that the
+   * pattern allows.
+   */
   readonly least?: number;
   readonly most?: number;
 }
 
 /**
- * Masks of the layers, 1 = kept, in the weights' own order. A layer that the pattern does not divide keeps all
- * elements.
+ * Computes the masks of the layers: 1 for each kept and 0 for each pruned element, in the weight's own order. In a
+ * layer that does not divide evenly into blocks, all elements are kept.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 /**
  * Checks before the first step. They refuse settings on which INC fails (`get_criterion`, `get_reg`,
- * `check_progressive_validity`, `update_residual_cnt`, `ClassifierHeadSearcher`), pruners without effect, and under
- * `strict` schedules and bounds that prevent the target.
+ * `check_progressive_validity`, `update_residual_cnt`, `ClassifierHeadSearcher`), pruners that would prune nothing, and
+ * under `strict` also schedules and bounds with which the target cannot be reached.
  */
 import type { PatternPrunerConfig, Profile, PrunerConfig, PruningConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
@@ -14,14 +14,14 @@ import { plannedPruneSteps, pruneStepsOf, targetOf } from "./schedule.ts";
 import { selectedLayers } from "./select.ts";
 import { initialPruner, pruningLayout, type ReferencePruner } from "./state.ts";
 
-/** Options of a trajectory. */
+/** The options with which a trajectory starts. */
 export interface StartOptions {
   readonly profile: Profile;
-  /** Skip the last linear or conv2d layer if no module follows it. */
+  /** Whether to skip the classifier head: the last module, if it is a linear or conv2d layer. */
   readonly excludeHead: boolean;
-  /** Accept a pruner that selects no layer or whose pattern divides no layer. */
+  /** Whether to accept a pruner that selects no layer, or only layers that do not divide evenly into blocks. */
   readonly allowNothing: boolean;
-  /** What `strict` does with selected layers that the pattern does not divide. */
+  /** Whether `strict` refuses or skips selected layers that do not divide evenly into blocks. */
   readonly indivisible: "refuse" | "skip";
 }
 
@@ -29,7 +29,7 @@ function refuseIf(condition: boolean, code: Refusal["code"], message: string): v
   if (condition) throw new Refusal(code, message);
 }
 
-/** `strict` refuses schedules with which INC prunes less than the target without a warning. */
+/** Under `strict`, refuses schedules with which INC prunes less than the target without a warning. */
 function checkStrictSchedule(config: PatternPrunerConfig): void {
   const { criterion, method, startStep } = config;
   const unscored = scoresByBlockMask(criterion) ? startStep : 0;
@@ -43,7 +43,7 @@ function checkStrictSchedule(config: PatternPrunerConfig): void {
   refuseIf(plain, "unusable-schedule", "no room for parts");
 }
 
-/** Refuses settings that contradict each other for any layers. */
+/** Refuses settings that contradict each other, whatever the layers are. */
 function checkSettings(config: PatternPrunerConfig, profile: Profile): void {
   const { pattern, criterion, method, startStep, endStep, groupLasso } = config;
   if (scoresByBlockMask(criterion)) {
@@ -67,7 +67,7 @@ function checkSettings(config: PatternPrunerConfig, profile: Profile): void {
   refuseIf(groupLasso !== null && isGroup, "unsupported-combination", "group lasso needs blocks");
 }
 
-/** Interpolation needs at least four elements in a block. */
+/** Refuses progressive pruning if fewer than four elements are pruned at a time. */
 function checkParts(config: PatternPrunerConfig, layouts: readonly Layout[]): void {
   if (!partsOf(config, "inc").interpolates) return;
   const { pattern } = config;
@@ -78,7 +78,7 @@ function checkParts(config: PatternPrunerConfig, layouts: readonly Layout[]): vo
   refuseIf(small, "unsupported-combination", "fewer than four elements to prune at a time");
 }
 
-/** The targets of all prune steps that have scores. */
+/** The target ratios, as shares of blocks, of all prune steps that have scores. */
 function targetsOf(config: PatternPrunerConfig): number[] {
   const { total, completed } = plannedPruneSteps(config);
   const { readsGradients, decay } = ruleOf(config.criterion);
@@ -94,8 +94,9 @@ function sizeOf({ divides, rows, columns }: Layout): number {
 }
 
 /**
- * INC fails on a layer that the pattern does not divide: for N:M in local scope or if there is no other layer, with
- * accumulated scores always, and in global scope if there is a block to prune.
+ * Refuses layers that do not divide evenly into blocks if INC fails on them. For N:M patterns, INC fails in local
+ * scope, or if no layer divides evenly. For block patterns, it fails if scores are accumulated, or in global scope if
+ * there is a block to prune.
  */
 function checkDivision(config: PatternPrunerConfig, layouts: readonly Layout[]): void {
   const { pattern, criterion, pruningScope, method } = config;
@@ -110,7 +111,7 @@ function checkDivision(config: PatternPrunerConfig, layouts: readonly Layout[]):
   refuseIf(breaks, "indivisible-shape", "the pattern does not divide a layer");
 }
 
-/** `strict`: the bounds must allow the target. */
+/** Under `strict`, refuses per-layer bounds that do not allow the target. */
 function checkRoom(config: PatternPrunerConfig, layouts: readonly Layout[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity, method } = config;
   if (method === "pattern_lock") return;
@@ -125,7 +126,7 @@ function checkRoom(config: PatternPrunerConfig, layouts: readonly Layout[]): voi
   }
 }
 
-/** One pruner before the first step. */
+/** Checks the configuration of one pruner, and creates its state before the first step. */
 function plannedPruner(
   asked: PrunerConfig,
   records: readonly LayerRecord[],
@@ -156,7 +157,7 @@ function plannedPruner(
   return initialPruner(config, layers, profile);
 }
 
-/** All pruners before the first step. */
+/** Checks a configuration, and creates the state of all pruners before the first step. */
 export function plannedPruners(
   config: PruningConfig,
   records: readonly LayerRecord[],

@@ -1,13 +1,14 @@
 /**
- * Progressive pruning: the changes of a prune step are made in four parts, lowest scores first (INC:
+ * Progressive pruning: the mask changes of a prune step are made in four parts, lowest scores first (INC:
  * `PytorchProgressivePruner`, `update_progressive_masks_global_scores`). INC ranks the changes of all layers together
- * in any scope, `strict` ranks each layer alone in local scope.
+ * in any scope. `strict` ranks each layer separately in local scope.
  *
- * A part is due every floor(frequency / 4) steps. INC counts from the start step, and includes all ties of a part's
- * last element. `strict` counts from the latest prune step, and prunes an exact number, first the elements that earlier
- * parts have pruned. Restored elements stay pruned until the last part. If prune steps are less than four steps apart,
- * there is one part per step under `strict`, and a single quarter under `inc`. If the schedule has at most four steps,
- * or a prune step at every step, masks are not interpolated.
+ * A part is due every floor(pruning_frequency / 4) steps. INC counts these steps from the start step, and also prunes
+ * all elements with the same score as the last element of a part. `strict` counts from the latest prune step, and
+ * prunes an exact number of elements, in which those pruned in earlier parts are counted first. Elements that a prune
+ * step restores stay pruned until the last part. If prune steps are fewer than four steps apart, `strict` makes one
+ * part per step, and `inc` makes only the first of the four parts. If the end step is at most four steps after the
+ * start step, or if every step is a prune step, masks are not interpolated.
  */
 import type { Profile, PrunerConfig } from "../prune/config.ts";
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
@@ -40,9 +41,9 @@ interface Change {
 }
 
 /**
- * Masks with `part` of `parts` of the changes.
+ * Computes interpolated masks that contain the first `part` of `parts` parts of the changes.
  *
- * @throws Refusal under `inc` if a part contains no element.
+ * @throws Refusal under `inc` if a part is too small to contain an element.
  *
  * @example
  * ```ts
@@ -90,7 +91,7 @@ export function interpolatedMasks(
   });
 }
 
-/** Compares two numbers. Unlike their difference it is 0 for equal infinities. */
+/** Compares two numbers. Unlike their difference, the result is 0 for equal infinities. */
 function order(a: number, b: number): number {
   return a === b ? 0 : a - b;
 }

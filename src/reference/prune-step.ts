@@ -1,8 +1,9 @@
 /**
- * A prune step (INC: `update_masks`, `update_masks_progressive`): new masks for the target of the schedule. `gradient`
- * and `snip` have no scores before their first gradient, but the prune step still counts as completed. With
- * lock_init_sparsity the start step first prunes the zeros of the weights, and their share is the initial sparsity. If
- * the sparsity is already above the target, nothing is pruned.
+ * A prune step (INC: `update_masks`, `update_masks_progressive`), which computes new masks for the target ratio of the
+ * schedule. The criteria `gradient` and `snip` have no scores before their first gradient. A prune step without scores
+ * changes no mask but counts as completed. With `lock_init_sparsity`, the start step first prunes the zeros that the
+ * weights contain, and their share becomes the initial sparsity. If the sparsity is already above the target, nothing
+ * is pruned.
  */
 import { expandBlocks } from "./blocks.ts";
 import { countOf, prunedBlocks, totalOf } from "./count.ts";
@@ -28,13 +29,13 @@ function countPruner({ config, profile, layers }: ReferencePruner): {
   );
 }
 
-/** Share of pruned blocks, for N:M converted to elements. */
+/** The share of pruned blocks, converted to a share of elements for N:M. */
 function sparsityOf(pruner: ReferencePruner): number {
   const { pruned, total } = countPruner(pruner);
   return total === 0 ? 0 : ofElements(pruner.config.pattern, pruned / total);
 }
 
-/** Sets masks from the zeros of the weights. */
+/** Computes the masks of all layers from the zeros in their weights. */
 export function withLockedMasks(pruner: ReferencePruner, weights: Weights): ReferencePruner {
   const layers = pruner.layers.map((layer) => {
     const weight = weightMatrix(weights.get(layer.name) as Float32Array, layer.shape);
@@ -45,8 +46,9 @@ export function withLockedMasks(pruner: ReferencePruner, weights: Weights): Refe
 }
 
 /**
- * lock_init_sparsity at the start step. INC has already initialised block masks from the zeros. `strict` applies the
- * zeros at once, INC's progressive pruning from the next prune step.
+ * Carries out `lock_init_sparsity` at the start step. INC has already initialised block masks from the zeros, so it
+ * keeps them. In progressive pruning, `strict` copies the locked zeros to the interpolated masks at once, and INC at
+ * the next prune step.
  */
 export function withInitialSparsity(pruner: ReferencePruner, weights: Weights): ReferencePruner {
   const { config, step, profile } = pruner;
@@ -64,7 +66,7 @@ export function withInitialSparsity(pruner: ReferencePruner, weights: Weights): 
   return { ...sparse, layers };
 }
 
-/** retrain_free: chooses the pruned blocks of a layer again. */
+/** For retrain_free, chooses the pruned blocks of a layer again, by the collected gradients. */
 function rearranged(
   { config, profile }: ReferencePruner,
   before: ReferenceState,
@@ -77,7 +79,7 @@ function rearranged(
   const flags = flagsOf(mask);
   const count = flags.filter((flag) => flag === 1).length;
   if (count === 0) return layer;
-  // INC fails on a single gradient, and makes a mask of one column square.
+  // INC fails if there is only one collected gradient, and turns a mask with a single column into a square one.
   if (profile === "inc" && (collected.length === 1 || layout.columns === 1))
     throw new Refusal("unsupported-combination", "a mask that cannot be rearranged");
   const vectors = flags.map((_, block) => collected.map((one) => elements(one)[block]));
@@ -91,8 +93,8 @@ function rearranged(
 }
 
 /**
- * INC does not expand the terms of group lasso for a frozen layer. PyTorch still broadcasts them if there is one term
- * for each row, column or element of the weight.
+ * Refuses a frozen layer on which INC's group lasso fails. INC does not expand the layer's terms from blocks to
+ * elements, but PyTorch can still broadcast them if there is one term for each row, column or element of the weight.
  */
 function refuseFrozenLasso({ config }: ReferencePruner, layers: readonly ReferenceState[]): void {
   if (config.groupLasso === null || accumulates(config.criterion)) return;
@@ -105,7 +107,10 @@ function refuseFrozenLasso({ config }: ReferencePruner, layers: readonly Referen
   }
 }
 
-/** Runs a prune step. `initial` is the sparsity at the start of the schedule. */
+/**
+ * Runs a prune step, without applying the new masks to the weights. `initial` is the sparsity at the start of the
+ * schedule.
+ */
 export function withNewMasks(
   pruner: ReferencePruner,
   weights: Weights,
@@ -114,7 +119,7 @@ export function withNewMasks(
   const { config, profile, completedPruneSteps, totalPruneSteps, step } = pruner;
   const { readsGradients } = ruleOf(config.criterion);
   const current = readsGradients ? pruner : withFreshScores(pruner, weights, weights);
-  // The formula of a decay can miss the final target by rounding. `strict` uses the target itself.
+  // The formula of a decay can miss the final target by a rounding error. `strict` uses the target itself.
   const isLast = profile === "strict" && completedPruneSteps >= totalPruneSteps;
   const ratio = isLast
     ? config.targetSparsity

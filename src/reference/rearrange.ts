@@ -1,9 +1,9 @@
 /**
- * retrain_free takes only the number of pruned blocks from the scores, and chooses the blocks again (INC:
+ * retrain_free uses the scores only for the number of pruned blocks, and then chooses the blocks again (INC:
  * `PytorchRetrainFreePruner.rearrange_masks`; Kwon et al., "A fast post-training pruning framework for transformers",
- * NeurIPS 2022, section 4.2). Each block has a vector of mask gradients with one entry per step. Begin with the blocks
- * of the shortest vectors. Add each other block in turn, and remove the block without which the sum of the vectors is
- * shortest. `strict` never removes a block that was pruned before.
+ * NeurIPS 2022, section 4.2). Each block has a vector of mask gradients with one entry per step. The choice begins with
+ * the blocks that have the shortest vectors. The other blocks are added one at a time, and after each the block is
+ * removed whose removal leaves the shortest sum of vectors. `strict` never removes a block that was pruned before.
  */
 import { bfloat16, float32Sum } from "./rounding.ts";
 
@@ -14,12 +14,12 @@ function squaredLength(vector: readonly number[], round: Round): number {
 }
 
 /**
- * The indices of the blocks to prune.
+ * Chooses the blocks to prune, and returns their indices.
  *
  * @param vectors for each block, its mask gradients at all steps.
- * @param count number of blocks to prune.
- * @param settled blocks that must stay pruned.
- * @param lowMemory computes in bfloat16.
+ * @param count the number of blocks to prune.
+ * @param settled the blocks that must stay pruned.
+ * @param lowMemory whether to compute in bfloat16.
  *
  * @example
  * ```ts

@@ -1,7 +1,8 @@
 /**
- * New masks at a prune step, for all layers together (`global`) or for each alone (`local`). At the end INC converts
- * every mask from matrix order to the weight's order, even the unchanged masks of frozen convolutions, which scrambles
- * them (`_reshape_2dims_to_orig` in `get_masks_global`).
+ * Computes the new masks of a prune step, for all layers together (`global`) or for each layer separately (`local`). At
+ * the end, INC converts every mask from matrix order to the weight's order. It does so even for unchanged masks of
+ * frozen convolutions, which are in the weight's order already and are scrambled by the conversion
+ * (`_reshape_2dims_to_orig` in `get_masks_global`).
  */
 import ndarray from "ndarray";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
@@ -19,7 +20,7 @@ interface MaskedLayer {
   readonly shape: readonly number[];
   readonly layout: Layout;
   readonly scores: Matrix | null;
-  /** In the weight's order. */
+  /** The mask in the weight's order. */
   readonly mask: Uint8Array;
   readonly frozen: boolean;
 }
@@ -36,7 +37,9 @@ type Rule = Pick<
   | "maxSparsityRatioPerOp"
 >;
 
-/** The scores of a layer's blocks, and the expansion of a mask of blocks to elements. */
+/**
+ * The scores of a layer's blocks, and a function that expands a mask with one entry per block to one entry per element.
+ */
 function blocksOf<Layer extends MaskedLayer>(
   rule: Rule,
   profile: Profile,
@@ -55,7 +58,10 @@ function blocksOf<Layer extends MaskedLayer>(
   };
 }
 
-/** INC's conversion of an unchanged mask: it is read as if it were in matrix order. */
+/**
+ * Scrambles an unchanged mask as INC does: reads it as if it were in matrix order, and converts it to the weight's
+ * order.
+ */
 function scrambled({ mask, shape }: MaskedLayer): Uint8Array {
   const rows = Number(shape[0]);
   return inWeightOrder(ndarray(mask, [rows, rows === 0 ? 0 : mask.length / rows]), shape);
@@ -110,7 +116,7 @@ function replaceStrict<Layer extends MaskedLayer>(
   });
 }
 
-/** The mask `now`, except for settled blocks, which keep the mask `before`. */
+/** Combines two masks: settled blocks keep the mask `before`, all other blocks get the mask `now`. */
 function mixed(
   { height, width }: Layout,
   settled: MaskMatrix,
@@ -124,7 +130,10 @@ function mixed(
   });
 }
 
-/** The layers with new masks that prune `ratio` of the blocks. Layers that the pattern does not divide do not change. */
+/**
+ * Returns the layers with new masks, which prune the share `ratio` of the blocks (elements for N:M). Layers that do not
+ * divide evenly into blocks do not change.
+ */
 export function replacedMasks<Layer extends MaskedLayer>(
   rule: Rule,
   profile: Profile,

@@ -1,9 +1,9 @@
 /**
- * PyTorch's arithmetic. Each float32 operation is rounded by `Math.fround`, each bfloat16 operation to eight
- * significant bits, ties to even.
+ * PyTorch's arithmetic. The result of each float32 operation is rounded by `Math.fround`, that of each bfloat16
+ * operation to eight significant bits, ties to even.
  */
 
-/** Rounds to bfloat16. */
+/** Rounds a number to the nearest bfloat16 number, ties to even. */
 export function bfloat16(value: number): number {
   const single = Math.fround(value);
   if (single === 0 || !Number.isFinite(single)) return single;
@@ -16,7 +16,7 @@ export function bfloat16(value: number): number {
   return nearest * spacing;
 }
 
-/** The e of 2^e <= magnitude < 2^(e + 1). */
+/** The exponent e for which 2^e <= magnitude < 2^(e + 1). */
 function exponentOf(magnitude: number): number {
   const guess = Math.floor(Math.log2(magnitude));
   if (2 ** guess > magnitude) return guess - 1;
@@ -24,8 +24,8 @@ function exponentOf(magnitude: number): number {
 }
 
 /**
- * A float32 sum in order. PyTorch adds long lists in another order, which gives the same result if no partial sum is
- * rounded.
+ * Adds values in float32, from the first to the last. PyTorch adds long lists in a different order, which gives the
+ * same result if no partial sum has to be rounded.
  */
 export function float32Sum(values: readonly number[]): number {
   return values.reduce((sum, value) => Math.fround(sum + value), 0);

@@ -1,10 +1,10 @@
 /**
- * Prune steps and their targets (INC: `BasePruner.__init__`, `check_is_pruned_step`, `IterativeScheduler`,
- * `OneshotScheduler`). There is a prune step every `pruning_frequency` steps from `start_step` to `end_step`. The
- * target of the first is the initial sparsity, unless it is the only one. The target approaches min(max per op,
- * target). A one-shot schedule ignores the bound. `cube` is (t/T)^3, not 1 - (1 - t/T)^3 as in Zhu and Gupta, "To
- * prune, or not to prune" (2017). The order of operations is INC's, and powers and cosines are correctly rounded,
- * because an error of one unit in the last place can change the number of pruned blocks.
+ * Prune steps and their target ratios (INC: `BasePruner.__init__`, `check_is_pruned_step`, `IterativeScheduler`,
+ * `OneshotScheduler`). There is a prune step every `pruning_frequency` steps from `start_step` to `end_step`. The first
+ * prune step's ratio is the initial sparsity, unless it is the only prune step. The ratio then grows to
+ * `targetSparsity`, capped by `maxSparsityRatioPerOp`. A one-shot schedule ignores that cap. `cube` is (t/T)^3, not 1 -
+ * (1 - t/T)^3 as in Zhu and Gupta, "To prune, or not to prune" (2017). The order of operations is INC's, and powers and
+ * cosines are correctly rounded, because an error of one unit in the last place can change the number of pruned blocks.
  */
 import { cos, pow } from "../core/real.ts";
 import type { PrunerConfig, SparsityDecay } from "../prune/config.ts";
@@ -17,13 +17,16 @@ export function pruneStepsOf({ startStep, endStep, pruningFrequency }: Window): 
   return steps;
 }
 
-/** The number of prune steps over which the target grows, and the number of them completed at the beginning. */
+/**
+ * The number of prune steps over which the target ratio grows, and how many of them count as completed at the
+ * beginning.
+ */
 export function plannedPruneSteps(config: Window): { total: number; completed: number } {
   const count = pruneStepsOf(config).length - 1;
   return count === 0 ? { total: 1, completed: 1 } : { total: count, completed: 0 };
 }
 
-/** The decay from `initial` to `target` after `completed` of `total` prune steps. */
+/** The ratio after `completed` of `total` prune steps, on the curve from `initial` to `target`. */
 export function scheduledTarget(
   decay: SparsityDecay,
   completed: number,
@@ -48,7 +51,7 @@ export function scheduledTarget(
   }
 }
 
-/** The target of a prune step, at most the final target. */
+/** The target ratio of a prune step, at most `targetSparsity`. */
 export function targetOf(
   config: PrunerConfig,
   completed: number,

@@ -1,10 +1,10 @@
-/** Scores of one step, and their accumulation over steps. */
+/** The scores of one step, and their accumulation over steps. */
 import type { Criterion } from "../prune/criteria.ts";
 import { ruleOf } from "./criteria.ts";
 import { elements, type Matrix, mapped } from "./matrix.ts";
 import { bfloat16 } from "./rounding.ts";
 
-/** Element scores of one step. */
+/** Computes the scores of all elements at one step. */
 export function elementScores(criterion: Criterion, weight: Matrix, gradient: Matrix): Matrix {
   const gradients = elements(gradient);
   const { score } = ruleOf(criterion);
@@ -12,8 +12,8 @@ export function elementScores(criterion: Criterion, weight: Matrix, gradient: Ma
 }
 
 /**
- * decay * old + fresh. The product is rounded to float32 before the addition. `lowMemory` rounds all values to
- * bfloat16, even the decay: 0.9 becomes 0.8984375.
+ * Computes decay * old + fresh. The product is rounded to float32 before the addition. With `lowMemory`, all values are
+ * rounded to bfloat16, including the decay: 0.9 becomes 0.8984375.
  */
 export function accumulatedScores(
   old: Matrix,

@@ -1,9 +1,9 @@
 /**
- * The layers of a pruner (INC: `parse_to_prune`, `ClassifierHeadSearcher`). A layer is selected if its name matches an
- * expression of `op_names`, its PyTorch class name contains one of `pruning_op_types`, and its name matches no
- * expression of `excluded_op_names`. The classifier head, the last linear or conv2d layer if no module follows it, is
- * not selected. Under `inc` layers are ordered by the expressions, and the head's name is an excluded expression too.
- * Under `strict` they are in module order.
+ * Selects the layers that a pruner prunes (INC: `parse_to_prune`, `ClassifierHeadSearcher`). A layer is selected if its
+ * name matches an expression of `op_names`, its PyTorch class name contains one of `pruning_op_types`, and its name
+ * matches no expression of `excluded_op_names`. The classifier head, the last linear or conv2d layer if no module
+ * follows it, is not selected. Under `inc`, layers are in the order of the expressions that they match, and the head's
+ * name is used as an excluded expression too. Under `strict`, layers are in module order.
  */
 import type { Profile, PrunerConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
@@ -32,7 +32,7 @@ function expression(source: string): RegExp {
 }
 
 /**
- * The selected layers in order.
+ * Returns the selected layers, in the order that the profile defines.
  *
  * @throws Refusal if an expression is invalid.
  *

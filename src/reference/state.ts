@@ -1,4 +1,6 @@
-/** The state of pruning over time: the layers and counters of each pruner (INC: the attributes of `BasePruner`). */
+/**
+ * The state of pruning during training: the layers and counters of each pruner (INC: the attributes of `BasePruner`).
+ */
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import type { PruneEvent } from "../prune/state.ts";
@@ -15,9 +17,9 @@ export interface ReferenceState {
   readonly shape: readonly number[];
   readonly layout: Layout;
   readonly mask: Uint8Array;
-  /** One score per block or per element. `null` before the first scores. */
+  /** One score per block or per element. `null` before the first scores are computed. */
   readonly scores: Matrix | null;
-  /** Whether scores are one per element. */
+  /** Whether there is one score per element, not one per block. */
   readonly elementwise: boolean;
   readonly frozen: boolean;
   /** Group lasso: the share by which each block shrinks. */
@@ -44,7 +46,7 @@ export interface ReferencePruner {
   readonly lastEvent: PruneEvent | null;
 }
 
-/** The weights by layer name. */
+/** Weights, or values of the same shapes such as gradients, by layer name. */
 export type Weights = ReadonlyMap<string, Float32Array>;
 
 /** Whether masks are interpolated between prune steps. */
@@ -52,7 +54,10 @@ export function interpolates({ config }: ReferencePruner): boolean {
   return partsOf(config, "inc").interpolates;
 }
 
-/** The layout of a layer. Under `inc` only linear layers have block masks. A layer without one is not divided. */
+/**
+ * The layout of a layer's blocks. Under `inc`, only linear layers have block masks. If the criterion scores block
+ * masks, a layer without one counts as not divisible.
+ */
 export function pruningLayout(
   { pattern, criterion }: PatternPrunerConfig,
   { kind, shape }: LayerRecord,
@@ -63,7 +68,7 @@ export function pruningLayout(
   return { ...layout, divides: layout.divides && masked };
 }
 
-/** A layer before the first step. INC initialises block masks from the zeros of the weight. */
+/** Creates the state of a layer before the first step. INC initialises block masks from the zeros in the weight. */
 function initialLayer(
   config: PatternPrunerConfig,
   layer: LayerRecord,
@@ -97,7 +102,7 @@ function initialLayer(
   };
 }
 
-/** A pruner before the first step. */
+/** Creates the state of a pruner before the first step. */
 export function initialPruner(
   config: PatternPrunerConfig,
   layers: readonly LayerRecord[],
@@ -119,7 +124,10 @@ export function initialPruner(
   };
 }
 
-/** One score per element, in matrix order (INC: `update_progressive_masks`). 0 if there are no scores yet. */
+/**
+ * Expands the scores of a layer to one per element, in matrix order (INC: `update_progressive_masks`). They are 0 if
+ * there are no scores yet.
+ */
 export function elementwiseScores({ scores, elementwise, layout, shape }: ReferenceState): Matrix {
   if (scores !== null && elementwise) return scores;
   const columns = shape.slice(1).reduce((product, extent) => product * extent, 1);

@@ -1,8 +1,8 @@
 /**
- * The scores after one step (INC: `on_before_optimizer_step` of the criteria, `on_step_begin` for magnitude). Elements
- * are reduced to blocks before they are added to earlier scores. There is one score per element for N:M, for a layer
- * that the pattern does not divide, and for a frozen layer if scores do not accumulate. If they do, a layer of blocks
- * is unfrozen at every step.
+ * The scores after one step (INC: `on_before_optimizer_step` of the criteria, `on_step_begin` for magnitude). Element
+ * scores are reduced to block scores before they are added to earlier scores. There is one score per element for N:M
+ * patterns, for a layer that does not divide evenly into blocks, and for a frozen layer if the criterion does not
+ * accumulate scores. If it does, a frozen layer with a block pattern is unfrozen at every step.
  */
 import { blockMaskGradients, blockMaskScores, inBfloat16 } from "./block-mask.ts";
 import { blockScores } from "./blocks.ts";
@@ -42,7 +42,7 @@ function scoredLayer(
   return { ...layer, scores: next, elementwise, frozen };
 }
 
-/** Updates the scores of all layers. */
+/** Updates the scores of all layers of a pruner. */
 export function withFreshScores(
   pruner: ReferencePruner,
   weights: Weights,

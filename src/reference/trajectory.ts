@@ -1,6 +1,7 @@
 /**
- * Pruning over time as a list of steps. Each step begins, reads gradients, changes the weights like an optimizer, and
- * ends. At every hook the pruners run in order, and each sees the weights that the earlier ones changed.
+ * Pruning during training, as a list of steps. Each step begins, reads gradients, changes the weights as an optimizer
+ * would, and ends. At every hook the pruners run in order, and each pruner sees the weights as the pruners before it
+ * left them.
  */
 import type { PruningConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
@@ -8,20 +9,23 @@ import { afterOptimizer, beforeOptimizer, beginStep, type Stage } from "./hooks.
 import { plannedPruners, type StartOptions } from "./plan.ts";
 import type { ReferencePruner, Weights } from "./state.ts";
 
-/** The input of one step, by layer name. */
+/** The gradients and the weight changes of one step, by layer name. */
 export interface ReferenceStep {
   readonly gradients: Weights;
-  /** Added to the weights by the optimizer. */
+  /** The changes that the optimizer adds to the weights. */
   readonly changes: Weights;
 }
 
-/** All pruners and all weights at one time. */
+/** The state of all pruners and all weights at one point in the run. */
 export interface Moment {
   readonly pruners: readonly ReferencePruner[];
   readonly weights: Weights;
 }
 
-/** Options of a trajectory. Defaults: `inc`, the head is skipped, and pruners without effect are refused. */
+/**
+ * The options of a trajectory. By default, the profile is `inc`, the classifier head is skipped, and pruners that would
+ * prune nothing are refused.
+ */
 export type TrajectoryOptions = Partial<StartOptions>;
 
 /** Runs a hook for all pruners in order. */
@@ -37,7 +41,7 @@ function inTurn({ pruners, weights }: Moment, hook: (stage: Stage) => Stage): Mo
 }
 
 /**
- * Pruners and weights before the first step.
+ * Creates the state of all pruners and weights before the first step.
  *
  * @throws Refusal if a pruner cannot prune these layers.
  */
@@ -52,7 +56,7 @@ export function startedTrajectory(
   return { pruners: plannedPruners(config, layers, plan), weights };
 }
 
-/** Runs one step. Returns the moments after its beginning, after reading the gradients, and after its end. */
+/** Runs one step. Returns the states after its beginning, after the gradients are read, and after its end. */
 export function steppedTrajectory(
   moment: Moment,
   { gradients, changes }: ReferenceStep,
@@ -73,7 +77,7 @@ export function steppedTrajectory(
 }
 
 /**
- * Runs steps in order. Returns for each step the moments after its beginning and after its end.
+ * Runs steps in order. For each step, returns the states after its beginning and after its end.
  *
  * @example
  * ```ts
