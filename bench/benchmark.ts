@@ -10,6 +10,7 @@ export const PEER_SCRIPTS = [
   "training_step.py",
   "mask_step.py",
   "kth_value.py",
+  "prune_checkpoint.py",
   "linear.py",
   "jax_js.mjs",
   "tfjs.mjs",

@@ -1,8 +1,10 @@
 /** Every benchmark by its name. */
 import type { BenchmarkName } from "../src/cli/bench.ts";
 import type { Benchmark } from "./benchmark.ts";
+import { checkpointBenchmark } from "./checkpoint.ts";
 import { conversionBenchmark } from "./conversion.ts";
 import { gemmBenchmark } from "./gemm.ts";
+import { groupsBenchmark } from "./groups.ts";
 import { growthBenchmark } from "./growth.ts";
 import { inferenceBenchmark } from "./inference.ts";
 import { kernelsBenchmark } from "./kernels.ts";
@@ -25,6 +27,8 @@ export const BENCHMARKS: Readonly<Record<BenchmarkName, Benchmark>> = {
   memory: memoryBenchmark,
   "mask-step": maskStepBenchmark,
   selection: selectionBenchmark,
+  groups: groupsBenchmark,
+  checkpoint: checkpointBenchmark,
   conversion: conversionBenchmark,
   "sparse-products": sparseProductsBenchmark,
   "sparse-linear": sparseLinearBenchmark,

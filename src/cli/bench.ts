@@ -28,6 +28,8 @@ export const BENCHMARK_NAMES = [
   "memory",
   "mask-step",
   "selection",
+  "groups",
+  "checkpoint",
   "conversion",
   "sparse-products",
   "sparse-linear",

@@ -101,6 +101,10 @@ export function openLayer(
     refusePruning("missing-gradient", name, `a gradient for ${config.criterion}`, "none", name);
   scratch.records[0] = record;
   updateScoresInto(pruner, scratch);
+  const [layer] = pruner.layers;
+  // Nothing is pruned yet, and the scores are computed again for each layer, so bounds may overwrite them.
+  if (config.pattern.kind === "block" && layer.scores !== null)
+    scratch.layers[0].blockScores = layer.scores;
   const candidate = exactCandidate(pruner, 0, config.targetSparsity, scratch);
   if (bounds !== null)
     imposeBoundsInto({ ...candidate, most: bounds.most }, bounds.fewest, workspace.selection);
@@ -126,6 +130,14 @@ export function countHalves(
   histogram.fill(0);
   if (leading === null) kernels.countLeadingBitsInto([candidate.scores], histogram);
   else kernels.countTrailingBitsInto([candidate.scores], leading, histogram);
-  const halves = Uint16Array.from(histogram.keys()).filter((half) => histogram[half] > 0);
-  return { halves, counts: Uint32Array.from(halves, (half) => histogram[half]) };
+  let distinct = 0;
+  for (let half = 0; half < histogram.length; half++) distinct += Number(histogram[half] > 0);
+  const halves = new Uint16Array(distinct);
+  const counts = new Uint32Array(distinct);
+  for (let half = 0, next = 0; next < distinct; half++) {
+    if (histogram[half] === 0) continue;
+    halves[next] = half;
+    counts[next++] = histogram[half];
+  }
+  return { halves, counts };
 }
