@@ -51,7 +51,7 @@ export interface PrunerConfig {
   readonly scoreReduction: ScoreReduction;
   /** Whether accumulated scores are rounded to bfloat16. */
   readonly lowMemoryUsage: boolean;
-  /** Whether the zeros that the weights contain at `startStep` are pruned first, and stay pruned. */
+  /** Whether to begin by pruning the zeros that the weights contain at `startStep`. */
   readonly lockInitSparsity: boolean;
   /** The coefficient of the group lasso regulariser. `null`: no regulariser. */
   readonly groupLasso: number | null;
@@ -112,7 +112,7 @@ export interface PrunerInput {
   readonly criterion_reduce_type?: ScoreReduction | null;
   /** Whether accumulated scores are rounded to bfloat16. Default false. */
   readonly low_memory_usage?: boolean | null;
-  /** Whether the zeros that the weights contain at `start_step` are pruned first. Default false. */
+  /** Whether to begin by pruning the zeros that the weights contain at `start_step`. Default false. */
   readonly lock_init_sparsity?: boolean | null;
   /** The regulariser. Default: none. */
   readonly reg_type?: "group_lasso" | null;

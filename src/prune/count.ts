@@ -1,4 +1,4 @@
-/** Counts the pruned blocks of masks (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`). */
+/** Counts the pruned blocks in masks (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`). */
 import { sumOf } from "../core/sum.ts";
 import {
   type BlockLayout,
@@ -21,7 +21,8 @@ export function keptLimit(pattern: Pattern): number {
 }
 
 /**
- * {@link keptLimit} under `inc`: an N:M group counts as pruned if at most N elements are kept. A 1:4 group never does.
+ * {@link keptLimit} under `inc`: an N:M group counts as pruned if at most N elements are kept, so a 1:4 group never
+ * does.
  */
 export function incKeptLimit(pattern: Pattern): number {
   return pattern.kind === "block" ? 0 : pattern.prune;

@@ -106,9 +106,9 @@ export function rearrangesMasks(criterion: Criterion): boolean {
 }
 
 /**
- * Whether a criterion adds the element scores of every step to earlier scores. They are then reduced to block scores
- * before they are stored. INC reduces them at every step, even for frozen layers and for layers that do not divide
- * evenly into blocks.
+ * Whether a criterion adds the element scores of every step to earlier scores. The element scores are then reduced to
+ * block scores before they are stored. INC reduces them at every step, even for frozen layers and for layers that do
+ * not divide evenly into blocks.
  */
 export function accumulatesElements(criterion: Criterion): boolean {
   const { scores, decay } = CRITERIA[criterion];

@@ -63,8 +63,9 @@ function scoresOfFourInto(
 }
 
 /**
- * Writes one score per group, in which elements that would be kept count as 0. An element would be pruned if fewer than
- * N elements of its group precede it in the order of scores. Ties are broken by position, or with `allTies` not at all.
+ * Reduces the scores of each group's elements to one score, with 0 for elements that are kept even if the group is
+ * pruned. These are the elements that come after at least N others in ascending order of scores. Elements with equal
+ * scores are ordered by position; with `allTies`, none of them comes before another.
  *
  * @param groupMask receives the mask that the layer would have if all groups were pruned.
  * @param values working memory for the scores of one group.

@@ -24,7 +24,8 @@ export interface LayerSource extends LayerShape {
 }
 
 /**
- * How often each value of the upper or lower 16 bits occurs in the scores of a layer, without values that do not occur.
+ * A histogram of the upper or lower 16 bits of a layer's scores: the values that occur, and how often each of them
+ * does.
  */
 export interface HalfCounts {
   readonly halves: Uint16Array;
@@ -37,7 +38,7 @@ export interface LayerBounds {
   readonly most: number;
 }
 
-/** The options for admitting layers that are pruned one at a time. */
+/** The options for selecting layers that are pruned one at a time. */
 export const ADMISSION: AdmissionOptions = {
   excludeHead: false,
   allowNothing: false,

@@ -86,8 +86,8 @@ function histogramOf(layers: readonly HalfCounts[]): Uint32Array {
 }
 
 /**
- * The numbers of scores whose half is equal to `half` and whose half precedes it in ascending order of scores. For
- * negative scores, the order of the bits is reversed.
+ * Returns how many scores have the value `half` in the counted 16 bits (`equal`), and how many have a value there that
+ * makes them lower scores (`before`). The bits of negative scores are in descending order.
  */
 function countsAround(
   { halves, counts }: HalfCounts,

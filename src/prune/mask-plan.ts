@@ -102,8 +102,8 @@ export function checkFrozenLasso(
 }
 
 /**
- * Groups the indices of the layers that divide evenly into blocks by budget: one group in global scope, otherwise one
- * group per layer.
+ * Groups the layers that share a budget, by index: all layers in global scope, otherwise each layer by itself. Layers
+ * that do not divide evenly into blocks are left out.
  */
 export function budgetGroups({ config, layers }: PrunerState): readonly (readonly number[])[] {
   const divided = layers.flatMap(({ layout }, i) => (layout.divides ? [i] : []));

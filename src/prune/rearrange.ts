@@ -1,7 +1,7 @@
 /**
  * Rearranges a mask without changing the number of pruned blocks. A block has a vector of mask gradients, one for each
- * step, and the blocks to prune are chosen so that the sum of their vectors is short (INC: `rearrange_masks`; Kwon et
- * al., "A fast post-training pruning framework for transformers", NeurIPS 2022, section 4.2).
+ * step, and the blocks to prune are chosen so that the sum of their vectors has a small norm (INC: `rearrange_masks`;
+ * Kwon et al., "A fast post-training pruning framework for transformers", NeurIPS 2022, section 4.2).
  */
 import { roundToBfloat16, sumColumn, sumNeighbours } from "./accumulate.ts";
 import { keptLimit, markPrunedInto } from "./count.ts";
@@ -73,11 +73,12 @@ function byBlock(collected: readonly Float32Array[]): Float32Array {
 
 /**
  * Chooses the pruned blocks again. Begins with the blocks that have the shortest gradients. Then adds the other blocks
- * one at a time, and after each removes the block whose removal leaves the shortest sum of gradients.
+ * one at a time. After each addition, removes one block, so that the sum of the remaining gradients is as short as
+ * possible.
  *
  * @param collected the gradients of the block masks, one array per scored step.
  * @param pruned 1 for each pruned block. Changed in place. The number of ones stays the same.
- * @param settled 1 for each block that must stay pruned. `null`: no block must.
+ * @param settled 1 for each block that must stay pruned. `null`: any block may be kept.
  * @param lowMemory whether to compute in bfloat16.
  */
 export function rearrangeInto(
@@ -126,7 +127,8 @@ export function flagPrunedBlocks({ config, layers }: PrunerState): readonly Uint
 /**
  * Rearranges the masks of all layers, by the gradients collected for each layer.
  *
- * @param settled one array per layer, with 1 for each block that must stay pruned. `null`: no block must, as in INC.
+ * @param settled one array per layer, with 1 for each block that must stay pruned. `null`: any block may be kept, as in
+ * INC.
  */
 export function rearrangeMasksInto(
   pruner: PrunerState,

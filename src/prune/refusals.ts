@@ -1,6 +1,7 @@
 /**
- * Checks before the first step. They refuse settings that contradict each other, settings on which INC fails, pruners
- * that would prune nothing, and under `strict` also schedules and bounds with which the target cannot be reached.
+ * Checks that run before the first step. They refuse settings that contradict each other, settings on which INC fails,
+ * pruners that would prune nothing, and under `strict` also schedules and bounds with which the target cannot be
+ * reached.
  */
 import { sumOf } from "../core/sum.ts";
 import { grouped, type PatternPrunerConfig, type PrunerConfig } from "./config.ts";
@@ -156,8 +157,8 @@ export function incBreaksOnIndivisible(
 }
 
 /**
- * Under `strict`, refuses upper bounds per layer with which the final target cannot be reached. INC instead lowers the
- * target if the schedule is iterative.
+ * Under `strict`, refuses a `maxSparsityRatioPerOp` with which the final target cannot be reached. INC instead lowers
+ * the target if the schedule is iterative.
  */
 export function checkRoom(config: PatternPrunerConfig, layers: readonly LaidOutLayer[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;

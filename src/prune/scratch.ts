@@ -28,7 +28,7 @@ export interface PrunerScratch {
   readonly selection: SelectionScratch;
   /** Working memory for computing scores, shared by all pruners. */
   readonly score: ScoreScratch;
-  /** The scores of one N:M group. */
+  /** Room for the scores of the elements in one N:M group. */
   readonly group: Float32Array;
   /** Room for one row of the widest mask. */
   readonly row: Uint8Array;

@@ -58,9 +58,7 @@ function sumBuckets(histogram: Uint32Array, from: number, to: number): number {
   return sum;
 }
 
-/**
- * Finds the bucket that contains the k-th smallest number, in a histogram of upper halves. Negative numbers come first.
- */
+/** Finds the bucket of the k-th smallest number in a histogram of the upper 16 bits. Negative numbers come first. */
 export function findLeading(histogram: Uint32Array, k: number): Bucket {
   const negative = sumBuckets(histogram, NEGATIVE, BUCKETS);
   return k <= negative
@@ -72,8 +70,8 @@ const word = new Uint32Array(1);
 const float = new Float32Array(word.buffer);
 
 /**
- * Computes the k-th smallest number from the bucket of its upper half and a histogram of the lower halves in this
- * bucket.
+ * Computes the k-th smallest number from the bucket of its upper 16 bits, and a histogram of the lower 16 bits of all
+ * numbers in this bucket.
  */
 export function scoreInBucket(
   { bucket, before }: Bucket,
@@ -96,8 +94,8 @@ export function bitsOf(score: number): number {
 export interface ScoreSource {
   readonly count: number;
   /**
-   * If `leading` is null, counts all scores by their upper halves. Otherwise counts the scores with the upper half
-   * `leading` by their lower halves.
+   * If `leading` is null, counts all scores by their upper 16 bits. Otherwise counts the scores whose upper 16 bits are
+   * `leading` by their lower 16 bits.
    */
   countBitsInto(leading: number | null, histogram: Uint32Array): void;
   hasNaN(): boolean;
@@ -105,7 +103,7 @@ export interface ScoreSource {
   visit(look: (score: number, position: number) => void): void;
 }
 
-/** Refuses NaN, and infinities unless they are allowed. `histogram` counts all scores by their upper halves. */
+/** Refuses NaN, and infinities unless they are allowed. `histogram` counts all scores by their upper 16 bits. */
 function refuseForbidden(
   source: ScoreSource,
   histogram: Uint32Array,

@@ -2,7 +2,7 @@
  * How INC bounds the share of blocks pruned in a layer (`BasePattern.adjust_ratio`). A proposed share above `most` is
  * lowered to `most`. Then, if any layer is above the final target, the rest of the final budget must suffice to raise
  * all layers below `least` to `least`. If it does not, the share of this layer is lowered by the difference. The other
- * layers are counted with their current masks, whether these are old or already new.
+ * layers are counted with their current masks, some from before this prune step and some from this one.
  */
 import type { Count } from "./count.ts";
 

@@ -1,8 +1,8 @@
 /**
  * N:M patterns prune N of every M consecutive elements in a row (INC:
- * `PytorchPatternNInM.get_least_ninm_mask_from_data`, `reduce_scores`). A group's score is reduced from the scores of
- * its elements, in which elements that would be kept count as 0. PyTorch adds bfloat16 scores in float32, rounds the
- * sum, and divides the rounded sum.
+ * `PytorchPatternNInM.get_least_ninm_mask_from_data`, `reduce_scores`). The scores of a group's elements are reduced to
+ * one score, with 0 for elements that are kept even if the group is pruned. PyTorch adds bfloat16 scores in float32,
+ * rounds the sum, and divides the rounded sum.
  */
 import type { Profile, ScoreReduction } from "../prune/config.ts";
 import { reduced } from "./blocks.ts";
@@ -30,7 +30,7 @@ export function keptWithinGroups(
   });
 }
 
-/** Computes one score per group. Elements that would be kept count as 0. */
+/** Computes one score per group, with 0 for elements that are kept even if the group is pruned. */
 export function groupScores(
   scores: Matrix,
   kept: MaskMatrix,

@@ -47,7 +47,10 @@ function masked(stage: Stage, which: "mask" | "applied"): Stage {
   );
 }
 
-/** Sets the interpolated masks to contain the first `part` of `parts` parts of the changes of the latest prune step. */
+/**
+ * Sets the interpolated masks to those after the first `part` parts, if the changes of the latest prune step are
+ * divided into `parts` parts.
+ */
 function withPart(pruner: ReferencePruner, part: number, parts: number): ReferencePruner {
   const changes = pruner.layers.map((layer) => ({
     before: weightMatrix(layer.before, layer.shape),

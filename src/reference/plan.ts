@@ -1,5 +1,5 @@
 /**
- * Checks before the first step. They refuse settings on which INC fails (`get_criterion`, `get_reg`,
+ * Checks that run before the first step. They refuse settings on which INC fails (`get_criterion`, `get_reg`,
  * `check_progressive_validity`, `update_residual_cnt`, `ClassifierHeadSearcher`), pruners that would prune nothing, and
  * under `strict` also schedules and bounds with which the target cannot be reached.
  */

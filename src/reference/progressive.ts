@@ -41,7 +41,7 @@ interface Change {
 }
 
 /**
- * Computes interpolated masks that contain the first `part` of `parts` parts of the changes.
+ * Computes the interpolated masks after the first `part` parts, if the changes are divided into `parts` parts.
  *
  * @throws Refusal under `inc` if a part is too small to contain an element.
  *

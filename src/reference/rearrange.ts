@@ -2,8 +2,9 @@
  * retrain_free uses the scores only for the number of pruned blocks, and then chooses the blocks again (INC:
  * `PytorchRetrainFreePruner.rearrange_masks`; Kwon et al., "A fast post-training pruning framework for transformers",
  * NeurIPS 2022, section 4.2). Each block has a vector of mask gradients with one entry per step. The choice begins with
- * the blocks that have the shortest vectors. The other blocks are added one at a time, and after each the block is
- * removed whose removal leaves the shortest sum of vectors. `strict` never removes a block that was pruned before.
+ * the blocks that have the shortest vectors. The other blocks are then added one at a time. After each addition, one
+ * block is removed, so that the sum of the remaining vectors is as short as possible. `strict` never removes a block
+ * that was pruned before.
  */
 import { bfloat16, float32Sum } from "./rounding.ts";
 
