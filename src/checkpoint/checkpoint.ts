@@ -3,19 +3,22 @@
 import type { StoredTensor } from "../io/safetensors.ts";
 import type { SafetensorsEntry } from "../io/safetensors-header.ts";
 
-/** A tensor of a checkpoint and its place in a file. */
+/** A tensor of a checkpoint, and its position in its file. */
 export interface CheckpointEntry extends SafetensorsEntry {
   readonly name: string;
-  /** The name of the file, without its directory. */
+  /** The name of the tensor's file, without the directory. */
   readonly file: string;
-  /** The layout in a packed file. `end - begin` is then the size of the unpacked tensor, not a position in the file. */
+  /**
+   * The tensor's layout and stored size in a packed file. `end - begin` is then the size of the unpacked tensor, not a
+   * range in the file.
+   */
   readonly packed?: { readonly layout: string; readonly bytes: number };
 }
 
 interface CheckpointFile {
   readonly name: string;
   readonly bytes: number;
-  /** The length of the header. The tensors follow it. */
+  /** The length of the header in bytes. The data of the tensors follows it. */
   readonly dataBegin: number;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -23,19 +26,23 @@ interface CheckpointFile {
 /** An open checkpoint; {@link Checkpoint.close} closes its files. */
 export interface Checkpoint {
   readonly path: string;
-  /** `torch` is a PyTorch state dict, the others are safetensors. `packed` has tensors in compressed layouts. */
+  /**
+   * `file`: one safetensors file. `sharded`: several with an index. `torch`: a PyTorch state dict. `packed`: a
+   * safetensors file with tensors in compressed layouts.
+   */
   readonly layout: "file" | "sharded" | "torch" | "packed";
   readonly files: readonly CheckpointFile[];
-  /** In file order. Tensors that share memory appear once, under their first name. */
+  /** The tensors, in file order. Tensors that share memory appear once, under their first name. */
   readonly entries: readonly CheckpointEntry[];
   /** The other names of tensors that share memory, each mapped to a name in `entries`. */
   readonly tied: ReadonlyMap<string, string>;
-  /** The path of the index that names the files; null for a single file. */
+  /** The path of the safetensors index that lists the files; null for a single file and for PyTorch files. */
   readonly index: string | null;
   /**
    * Reads a tensor.
    *
-   * @param memory the bytes may be read to its begin, if it is large enough. Fresh memory takes longer to fill.
+   * @param memory a buffer whose beginning may be overwritten with the bytes, if it is large enough. Fresh memory takes
+   *   longer to fill.
    * @throws the file system's error
    */
   read(entry: CheckpointEntry, memory?: Uint8Array): StoredTensor;

@@ -1,4 +1,4 @@
-/** Which layers of a checkpoint a command works on. Every other tensor is listed with the reason. */
+/** Chooses the layers of a checkpoint that a command works on, and lists every other tensor with the reason. */
 import { InputError } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
 import type { Profile } from "../prune/config.ts";
@@ -8,17 +8,17 @@ import { type CheckpointLayer, layersOfTensor, moduleName } from "./layers.ts";
 import type { TensorRole } from "./model-roles.ts";
 import type { SurveyedTensor } from "./survey.ts";
 
-/** How layers are chosen. */
+/** Options for choosing layers. */
 export interface LayerChoice {
-  /** Only modules in whose names this is found. */
+  /** Chooses only layers whose module name contains a match of this expression. */
   readonly layers?: RegExp | undefined;
-  /** No modules in whose names this is found. */
+  /** Leaves out layers whose module name contains a match of this expression. */
   readonly exclude?: RegExp | undefined;
-  /** Whether heads, recognised by their names, are left alone. */
+  /** Whether to leave out classifier heads and other output layers, which are recognised by their names. */
   readonly excludeHead: boolean;
 }
 
-/** A tensor with layers to work on. */
+/** A tensor with layers that the command works on. */
 export interface ChosenTensor {
   readonly tensor: SurveyedTensor;
   readonly layers: readonly CheckpointLayer[];
@@ -30,21 +30,21 @@ export interface LeftTensor {
   readonly role: TensorRole;
   readonly elements: number;
   readonly reason: string;
-  /** Whether it may be a layer whose role is not known. */
+  /** Whether the tensor may be a layer of unknown role. */
   readonly isUncovered: boolean;
 }
 
-/** All tensors of a checkpoint: chosen, or left with the reason. */
+/** All tensors of a checkpoint: those with chosen layers, and those left alone with the reason. */
 export interface ChosenLayers {
   readonly chosen: readonly ChosenTensor[];
   readonly left: readonly LeftTensor[];
 }
 
-/** Names of classifier heads and other output layers, in the models of transformers and torchvision. */
+/** Matches the module names of classifier heads and other output layers in transformers and torchvision. */
 const HEAD =
   /(^|\.)(classifier(\.out_proj)?|lm_head|embed_out|score|qa_outputs|seq_relationship)$|^(fc|heads?(\.(head|fc))?)$|predictions\.decoder$/;
 
-/** Reads an expression on module names. `key` names the option in backticks. @throws InputError if it is invalid */
+/** Compiles an expression for module names. Errors name the option `key`. @throws InputError if it is invalid */
 export function readNameExpression(key: string, source: string | undefined): RegExp | undefined {
   if (source === undefined) return undefined;
   const fault = expressionFault(source);
@@ -54,7 +54,7 @@ export function readNameExpression(key: string, source: string | undefined): Reg
   ]);
 }
 
-/** Tells why a module counts as a head, if it does. */
+/** Returns a function that tells why a tensor counts as a head, or undefined if it does not. */
 function headTest(
   tensors: readonly SurveyedTensor[],
   { excludeHead }: LayerChoice,
@@ -88,12 +88,12 @@ const ARTICLES: Readonly<Record<TensorRole, string>> = {
   other: "neither a layer nor an embedding by its name",
 };
 
-/** Whether a tensor is a constant that old checkpoints store, such as `position_ids`. */
+/** Whether a tensor holds constant indices, such as the `position_ids` that old checkpoints store. */
 function isIndexBuffer({ name, entry }: SurveyedTensor): boolean {
   return /^[IU]\d+$/.test(entry.dtype) && /(^|[._])ids$/.test(name);
 }
 
-/** Why a tensor has no layers; undefined if it has. */
+/** Tells why a tensor has no layers; undefined if it has some. */
 function reasonWithoutLayers(tensor: SurveyedTensor): string | undefined {
   const { name, role, axes, aliases, maskOf } = tensor;
   if (maskOf !== null) return `the mask of ${maskOf}`;
@@ -108,7 +108,8 @@ function reasonWithoutLayers(tensor: SurveyedTensor): string | undefined {
 /**
  * Divides the tensors of a checkpoint into those with layers to work on and all others.
  *
- * @param profile `inc` as in training: the name of a head is an expression, so `classifier` also finds `pre_classifier`
+ * @param profile under `inc`, as in training, the name of a head is used as a regular expression, so `classifier` also
+ *   leaves out `pre_classifier`
  */
 export function chooseLayers(
   tensors: readonly SurveyedTensor[],
@@ -135,18 +136,18 @@ export function chooseLayers(
   return { chosen, left };
 }
 
-/** All layers of a checkpoint, heads included. */
+/** Chooses all layers of a checkpoint, including heads. */
 export function layersByRole(tensors: readonly SurveyedTensor[]): ChosenLayers {
   return chooseLayers(tensors, { excludeHead: false });
 }
 
-/** Whether a tensor that is left alone may be a layer: two or more dimensions, and the role `other`. */
+/** Whether a tensor that is left alone may still be a layer: it has two or more dimensions, and the role `other`. */
 function isUnknown(tensor: SurveyedTensor): boolean {
   const { role, shape, maskOf } = tensor;
   return role === "other" && shape.length > 1 && maskOf === null && !isIndexBuffer(tensor);
 }
 
-/** Lists a tensor as left alone. */
+/** Makes the list entry for a tensor that is left alone. */
 export function leaveTensor(
   tensor: SurveyedTensor,
   reason: string,
@@ -156,7 +157,7 @@ export function leaveTensor(
   return { name, role, elements: elementCount(shape), reason, isUncovered };
 }
 
-/** Moves tensors whose layers are all skipped to those that are left. */
+/** Moves tensors whose layers were all skipped from `chosen` to `left`. */
 export function withoutSkipped(
   { chosen, left }: ChosenLayers,
   skipped: readonly SkippedLayer[],
@@ -176,12 +177,12 @@ export function withoutSkipped(
   };
 }
 
-/** The parts of names that DataParallel and torch.compile add. */
+/** Matches the parts that DataParallel and torch.compile add to names. */
 const WRAPPERS = /(^|\.)(module|_orig_mod)(?=\.)/g;
 
 /**
- * Sorts tensors by the order of a model's modules. A name may lack its first part or have parts of wrappers. Unknown
- * modules come last.
+ * Sorts tensors in module order. A tensor's name may lack the first part of its module's name, or contain the parts
+ * that wrappers add. Tensors of unknown modules come last.
  */
 export function inModuleOrder(
   chosen: readonly ChosenTensor[],
@@ -199,15 +200,15 @@ export function inModuleOrder(
   return [...chosen].sort((a, b) => place(a) - place(b));
 }
 
-/** An account of all elements of a checkpoint. */
+/** An account of all elements of a checkpoint: judged, or left alone. */
 export interface Coverage {
   readonly elements: number;
-  /** Tensors and elements that the command worked on. */
+  /** How many tensors and elements the command worked on. */
   readonly judged: { readonly tensors: number; readonly elements: number };
   readonly left: readonly (LeftTensor & { readonly share: number })[];
 }
 
-/** Accounts for every tensor. */
+/** Accounts for every tensor of a checkpoint. */
 export function coverageOf({ chosen, left }: ChosenLayers): Coverage {
   const judged = sumOf(chosen, ({ tensor }) => elementCount(tensor.shape));
   const elements = judged + sumOf(left, (one) => one.elements);

@@ -6,11 +6,11 @@ import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 
 export interface CopiedFile {
   readonly name: string;
-  /** Calls `put` with the bytes of the file in pieces, each with its position in the file. */
+  /** Calls `put` with the bytes of the file in pieces, each piece with its position in the file. */
   readonly write: (put: (bytes: Uint8Array, position: number) => void) => Promise<void>;
 }
 
-/** The files of a copy and the original files that they replace. */
+/** The files of a copy, and the original files that they replace. */
 interface CopiedFiles {
   readonly files: readonly CopiedFile[];
   /** Names of files in the original's directory that are not copied. */
@@ -22,28 +22,28 @@ interface CopiedFiles {
 /**
  * Writes either all files of a copy or none, and copies the other files of the original's directory.
  *
- * @returns names of files that were not copied because they hold weights of the original
+ * @returns names of files that were not copied because they hold the original weights
  */
 export type CopySink = (files: CopiedFiles) => Promise<readonly string[]>;
 
 /** A checkpoint to copy, and how its tensors change. */
 export interface TensorChanges {
   readonly checkpoint: Checkpoint;
-  /** Returns the new bytes of a tensor, the same number as before. May change the tensor in place. */
+  /** Returns the new bytes of a tensor, as many as before. May overwrite the tensor in place. */
   readonly change: (entry: CheckpointEntry, tensor: StoredTensor) => Uint8Array;
-  /** Awaited before each tensor, so that other work can run. If it rejects, no output remains. */
+  /** Awaited before each tensor, to let other work run. If it rejects, the copy stops and leaves no output. */
   readonly turn?: (() => Promise<void>) | undefined;
 }
 
-/** A checkpoint to copy, and the bytes of the copy's tensors. */
+/** A checkpoint to copy, and a function that returns the bytes of the copy's tensors. */
 export interface TensorBytes {
   readonly checkpoint: Checkpoint;
   readonly bytesOf: (entry: CheckpointEntry) => Uint8Array | Promise<Uint8Array>;
-  /** The number of tensors in memory at once. */
+  /** The number of tensors to have in memory at once. */
   readonly atOnce: number;
-  /** Called with bytes that have been written. */
+  /** Called with each tensor's bytes after they have been written, so that their memory can be reused. */
   readonly recycle?: ((bytes: Uint8Array) => void) | undefined;
-  /** Awaited before each tensor. If it rejects, no output remains. */
+  /** Awaited before each tensor. If it rejects, the copy stops and leaves no output. */
   readonly turn?: (() => Promise<void>) | undefined;
 }
 
@@ -76,19 +76,19 @@ function tensorFile(
   };
 }
 
-/** Names of a checkpoint's files and of its index. */
+/** Returns the names of a checkpoint's files, and of its index if it has one. */
 export function fileNames({ files, path }: Checkpoint): readonly string[] {
   const last = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
   return [...files.map(({ name }) => name), last];
 }
 
-/** {@link filesOf} with tensors that are changed after they are read, one at a time. */
+/** Plans the files of a copy, like {@link filesOf}. Reads and changes one tensor at a time. */
 export function copiedFiles({ checkpoint, change, turn }: TensorChanges): CopiedFiles {
   const bytesOf = (entry: CheckpointEntry): Uint8Array => change(entry, checkpoint.read(entry));
   return filesOf({ checkpoint, bytesOf, atOnce: 1, turn });
 }
 
-/** The files of a copy: those of the original for safetensors, one file for any other form. */
+/** Plans the files of a copy: the original's files for plain safetensors, a single file for all other formats. */
 export function filesOf(copy: TensorBytes): CopiedFiles {
   const { checkpoint } = copy;
   const { layout, files, entries, index } = checkpoint;
@@ -97,14 +97,15 @@ export function filesOf(copy: TensorBytes): CopiedFiles {
       const inFile = entries.filter((entry) => entry.file === file.name);
       return tensorFile(copy, file.name, () => checkpoint.readHeader(file), inFile);
     });
-    // The index of the shards stays valid and is copied.
+    // The shard index stays valid, so it is copied.
     return { files: own, replaced: files.map(({ name }) => name), index };
   }
   const sizes = entries.map(({ name, dtype, shape, begin, end }): readonly [string, TensorSize] => [
     name,
     { dtype, shape, byteLength: end - begin },
   ]);
-  // transformers refuses files without a format. A packed file keeps the format of the plain file.
+  // transformers refuses safetensors files without a `format` in the metadata. A packed file already has the format of
+  // the original.
   const metadata = { ...(layout === "torch" ? { format: "pt" } : {}), ...files[0]?.metadata };
   const { header, order } = layOutSafetensors(new Map(sizes), metadata);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));

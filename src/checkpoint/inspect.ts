@@ -1,4 +1,4 @@
-/** Reports the zeros of weights, the usual sparsity patterns that they satisfy, and their packed sizes. */
+/** Reports the zeros of each weight, the usual sparsity patterns that it satisfies, and its size when packed. */
 import { sumOf } from "../core/sum.ts";
 import { hasCountableZeros } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
@@ -12,17 +12,17 @@ import type { SurveyedTensor } from "./survey.ts";
 import { weightValues } from "./tensor-values.ts";
 import { type VerifiedWeight, verifyWeight } from "./verify.ts";
 
-/** Patterns that hardware and libraries support: N:M first, then blocks and channels. */
+/** Sparsity patterns that hardware and libraries support: N:M first, then blocks and channels. */
 export const USUAL_PATTERNS: readonly string[] = /* @__PURE__ */ [
   "1:2 2:4 4:8 3:4",
   "4x1 8x1 16x1 1x4 1x8 1x16 4x4 8x8 16x16",
   "1xchannel channelx1",
 ].flatMap((line) => line.split(" "));
 
-/** A pattern that a weight satisfies, and the share of blocks that it prunes. */
+/** A pattern that a weight satisfies, with the number of zero blocks and of all blocks. */
 interface SatisfiedPattern {
   readonly pattern: string;
-  /** Blocks of zeros, or groups with at least N zeros for N:M. */
+  /** The number of blocks of zeros; for N:M, of groups with at least N zeros. */
   readonly sparseBlocks: number;
   readonly blocks: number;
 }
@@ -33,8 +33,8 @@ export interface WeightFacts {
   readonly zeros: number;
   readonly nonFinite: number;
   /**
-   * N:M patterns with at least N zeros in every group, and block patterns with zero blocks and no partial blocks. Only
-   * patterns that divide the weight are listed.
+   * The N:M patterns with at least N zeros in every group, and the block patterns with at least one block of zeros and
+   * no block that mixes zeros with other values. Patterns that do not divide the weight evenly are not listed.
    */
   readonly patterns: readonly SatisfiedPattern[];
 }
@@ -49,7 +49,7 @@ function satisfied(weight: VerifiedWeight, spelling: string): SatisfiedPattern |
 }
 
 /**
- * Inspects every element of a weight.
+ * Counts the zeros and the non-finite values of a weight, and finds the usual patterns that it satisfies.
  *
  * @example
  * ```ts
@@ -74,23 +74,26 @@ export function inspectWeight(weight: VerifiedWeight): WeightFacts {
   return { elements: data.length, zeros, nonFinite, patterns };
 }
 
-/** The maximum number of elements of a layer whose mask is drawn, at one pixel per element. */
+/** The maximum number of elements in a layer whose mask is drawn, at one pixel per element. */
 const MOST_PIXELS = 2 ** 22;
 
 export interface InspectedTensor {
   readonly tensor: SurveyedTensor;
-  /** Bytes when it is dense. */
+  /** The size in bytes when stored densely. */
   readonly bytes: number;
   readonly gzipBytes: number | null;
-  /** The layout in a packed file, or the smallest of the usual layouts for other files. */
+  /** The tensor's layout in a packed file; for other files, the smallest of the usual layouts. */
   readonly packed: { readonly layout: string; readonly bytes: number };
-  /** Null if it is not the weight of layers; of all experts together. */
+  /**
+   * The facts about the weight, for all experts together. Null if the tensor has no layers, or its zeros cannot be
+   * counted.
+   */
   readonly weight: WeightFacts | null;
 }
 
 export interface Inspection {
   readonly tensors: readonly InspectedTensor[];
-  /** The mask of the first pruned layer that is small enough to draw: 1 = not zero. */
+  /** The mask of the first layer with zeros that is small enough to draw: 1 for each element that is not zero. */
   readonly mask:
     | {
         readonly layer: string;
@@ -112,7 +115,7 @@ function packedFacts(
   return { layout: spec === null ? "dense" : formatLayout(spec), bytes };
 }
 
-/** Facts of several layers together: the patterns that all of them satisfy. */
+/** Joins the facts about several layers. Only the patterns that all of them satisfy remain. */
 function joinFacts(all: readonly WeightFacts[]): WeightFacts {
   const [first, ...others] = all;
   const patterns = (first?.patterns ?? []).flatMap(({ pattern }) => {
@@ -129,20 +132,20 @@ function joinFacts(all: readonly WeightFacts[]): WeightFacts {
   };
 }
 
-/** A mask to draw: 1 if a weight is not zero. */
+/** Makes a mask to draw: 1 for each element that is not zero. */
 function drawnMask({ name, shape, data }: VerifiedWeight): Inspection["mask"] {
   const [rows, columns] = matrixShape(shape);
-  // Uint8Array.from would first make a list of all elements.
+  // `Uint8Array.from` would first make an ordinary array of all elements.
   const mask = new Uint8Array(data.length);
   for (let i = 0; i < mask.length; i++) if (data[i] !== 0) mask[i] = 1;
   return { layer: name, rows, columns, mask };
 }
 
 /**
- * Inspects every tensor.
+ * Inspects every tensor of a checkpoint.
  *
- * @param compressedBytes returns the compressed size of bytes; null: not measured
- * @param turn awaited before each tensor, so that other work can run; a rejection stops the inspection
+ * @param compressedBytes returns the size of bytes after compression; null if it is not to be measured
+ * @param turn awaited before each tensor, to let other work run; a rejection stops the inspection
  */
 export async function inspectCheckpoint(
   checkpoint: Checkpoint,
@@ -176,7 +179,10 @@ export async function inspectCheckpoint(
   return { tensors, mask };
 }
 
-/** Sums over all tensors, and over the weights of linear and convolution layers. */
+/**
+ * Sums over all tensors. `layers`, `layerBytes`, `packedLayerBytes`, `zeros`, `elements` and `nonFinite` cover only the
+ * weights of layers.
+ */
 interface InspectionTotals {
   readonly tensors: number;
   readonly layers: number;

@@ -1,25 +1,28 @@
 /**
- * The layers of a checkpoint: the matrices that patterns are judged on, with their outputs first, and their places in
- * tensors. A tensor of experts has one layer for each expert.
+ * Finds the layers of a checkpoint and their positions in its tensors. A layer's weight has its outputs first, as
+ * pruning patterns need it. A tensor of experts holds one layer for each expert.
  */
 import { elementCount, type LayerKind } from "../prune/layer.ts";
 import type { TensorFacts } from "./roles.ts";
 
-/** A layer, and the place of its weight in a tensor. */
+/** A layer, and the position of its weight in a tensor. */
 export interface CheckpointLayer {
-  /** The name of its module, with `[i]` for expert `i`. */
+  /** The module's name, followed by `[i]` for expert `i`. */
   readonly name: string;
   readonly tensor: string;
   readonly kind: LayerKind;
-  /** Outputs first: [out, in], [out, in, k] or [out, in, kh, kw]. A kernel of three or more dimensions is one. */
+  /**
+   * Outputs first: [out, in], [out, in, k] or [out, in, kh, kw]. A kernel with three or more dimensions is flattened to
+   * one.
+   */
   readonly shape: readonly number[];
-  /** The index of its first element in the tensor. */
+  /** The index of the layer's first element in the tensor. */
   readonly offset: number;
-  /** Whether the tensor stores inputs before outputs. */
+  /** Whether the inputs come before the outputs in the tensor's shape. */
   readonly inputsFirst: boolean;
 }
 
-/** The name of a tensor's module: without `.weight` or `.weight_orig`. */
+/** Returns the name of a tensor's module: the tensor's name without `.weight` or `.weight_orig`. */
 export function moduleName(tensor: string): string {
   return tensor.replace(/\.weight(_orig)?$/, "");
 }
@@ -29,7 +32,7 @@ function kindOf(rank: number): LayerKind {
   return rank === 4 ? "conv2d" : "conv1d";
 }
 
-/** The layers of a tensor; none if its role has no axes. */
+/** Returns the layers of a tensor; none if the tensor has no axes. */
 export function layersOfTensor({
   name,
   shape,
@@ -63,7 +66,7 @@ interface MutableNumbers {
   [index: number]: number;
 }
 
-/** Copies [rows, columns, positions] to [columns, rows, positions]. */
+/** Copies an array [rows, columns, positions] into `out`, from index `begin`, as [columns, rows, positions]. */
 function swapAxesInto(
   from: Numbers,
   rows: number,
@@ -80,7 +83,10 @@ function swapAxesInto(
     }
 }
 
-/** The values of a layer with its outputs first, from those of its tensor: a view, or a copy if inputs come first. */
+/**
+ * Returns the values of a layer, outputs first: a view of its tensor's values, or a copy if the tensor has inputs
+ * first.
+ */
 export function layerValues<Values extends Float32Array | Float64Array>(
   { shape, offset, inputsFirst }: CheckpointLayer,
   values: Values,

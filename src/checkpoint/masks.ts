@@ -1,4 +1,4 @@
-/** Layers of a checkpoint with their values, and the masks of all of them at once. */
+/** Reads the values of a checkpoint's layers, and computes the masks of all layers at once. */
 import { toFloat32 } from "../io/safetensors.ts";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
 import { needsGradient } from "../prune/criteria.ts";
@@ -11,17 +11,17 @@ import type { SurveyedTensor } from "./survey.ts";
 import { float32Values } from "./tensor-values.ts";
 import { isFloatingPoint } from "./zero-pruned.ts";
 
-/** What masks are made from. */
+/** The inputs from which masks are computed. */
 export interface MaskRun {
   readonly checkpoint: Checkpoint;
-  /** One-shot, all due at the same step. */
+  /** One-shot pruners, which all prune at the same step. */
   readonly pruners: readonly PatternPrunerConfig[];
   readonly profile: Profile;
-  /** The gradients of weights, by the weights' names. */
+  /** The gradients, under the names of their weights. Null if there are none. */
   readonly gradients: Checkpoint | null;
 }
 
-/** The pruned blocks of a pruner, and all blocks of its layers; groups for N:M. */
+/** The number of blocks that a pruner pruned, and of all blocks in its layers; for N:M, of groups. */
 export interface PrunedBlocks {
   readonly pattern: string;
   readonly prunedBlocks: number;
@@ -33,7 +33,7 @@ export interface SourcedLayer extends CheckpointLayer {
   readonly source: SurveyedTensor;
 }
 
-/** Reads the values of layers. The last tensor of experts stays in memory of its own. */
+/** Returns a function that reads the values of a layer. It caches the last tensor of experts, in separate memory. */
 function layerReader(
   read: (tensor: SurveyedTensor, isKept: boolean) => Float32Array,
 ): (layer: SourcedLayer) => Float32Array {
@@ -42,7 +42,7 @@ function layerReader(
     const { source } = layer;
     if (source.role !== "experts") return layerValues(layer, read(source, false));
     if (last?.name !== source.name) {
-      // Two such tensors never are in memory at once.
+      // Free the previous tensor before reading the next.
       last = null;
       last = { name: source.name, values: read(source, true) };
     }
@@ -64,16 +64,18 @@ function readGradient(gradients: Checkpoint, { name, shape }: SurveyedTensor): F
   return toFloat32(gradients.read(entry));
 }
 
-/** Reads what pruners with these configurations need of a layer. The values are not to be changed. */
+/**
+ * Reads a layer's weight, and its gradient if one of the configurations needs it. Callers must not change the values.
+ */
 export type ReadLayer = (
   layer: SourcedLayer,
   configs: readonly PatternPrunerConfig[],
 ) => Pick<LayerRecord, "data" | "gradient">;
 
 /**
- * Reads the weight of a layer, and its gradient if a criterion needs it.
+ * Returns a function that reads a layer's weight, and its gradient if a criterion needs it.
  *
- * @param memoryFor memory to read a weight into, which the next one may overwrite
+ * @param memoryFor returns the memory to read a weight into, which reading the next weight may overwrite
  */
 export function valuesReader(
   { checkpoint, gradients }: Pick<MaskRun, "checkpoint" | "gradients">,
@@ -90,17 +92,17 @@ export function valuesReader(
   };
 }
 
-/** The mask of a layer; null if it is left alone. */
+/** Returns the mask of a layer; null if the layer is left alone. */
 export type MaskOf = (layer: SourcedLayer) => Uint8Array | null;
 
-/** The masks of layers, and what was done about them. */
+/** The masks of layers, the skipped layers, and the number of blocks that each pruner pruned. */
 interface Masks {
   readonly maskOf: MaskOf;
   readonly skipped: readonly SkippedLayer[];
   readonly pruners: readonly PrunedBlocks[];
 }
 
-/** Under `inc` layers influence each other, so all are in memory. */
+/** Computes the masks of the profile `inc`. Layers influence each other there, so all are in memory at once. */
 export function masksAtOnce(run: MaskRun, layers: readonly SourcedLayer[]): Masks {
   const { pruners, profile } = run;
   const readLayer = valuesReader(run);
@@ -117,7 +119,7 @@ export function masksAtOnce(run: MaskRun, layers: readonly SourcedLayer[]): Mask
   return { maskOf: ({ name }) => masks.get(name) ?? null, skipped, pruners: made };
 }
 
-/** The mask of a tensor from those of its layers; null if no layer has one. */
+/** Combines the masks of a tensor's layers into the mask of the tensor; null if no layer has a mask. */
 export function tensorMask(
   layers: readonly SourcedLayer[],
   elements: number,

@@ -1,9 +1,10 @@
 /**
- * The model types of transformers whose tensors are known. For plain types, names and shapes are enough. The others have
- * rules for the tensors that names and shapes get wrong. Compared with the modules of all models in transformers 4.57.
+ * The model types of transformers for which the role of every tensor is known. For plain types, the names and shapes of
+ * tensors determine the roles. The other types have rules for the tensors whose names and shapes suggest a wrong role.
+ * All types were checked against the modules of the models in transformers 4.57.
  */
 
-/** What a tensor is in its model. */
+/** The role of a tensor in its model. */
 export type TensorRole =
   | "linear"
   | "convolution"
@@ -15,16 +16,16 @@ export type TensorRole =
   | "vector"
   | "other";
 
-/** The order of outputs and inputs: of a convolution's first two axes; of one matrix of experts. */
+/** The order of outputs and inputs in a weight: in its first two axes, or in the matrix of each expert. */
 export type MatrixAxes = "out,in" | "in,out";
 
-/** Role and axes of tensors that names and shapes get wrong. */
+/** A rule for tensors whose names and shapes suggest a wrong role or wrong axes. */
 export interface ModelRoleRule {
   readonly pattern: RegExp;
-  /** Number of dimensions, if the pattern needs it. */
+  /** If given, the rule applies only to tensors with this number of dimensions. */
   readonly rank?: number;
   readonly role: TensorRole;
-  /** Default: outputs first, of transposed convolutions inputs first. */
+  /** Default: outputs first; for transposed convolutions, inputs first. */
   readonly axes?: MatrixAxes;
 }
 
@@ -32,14 +33,14 @@ function rule(pattern: RegExp, role: TensorRole, axes?: MatrixAxes, rank?: numbe
   return { pattern, role, ...(axes && { axes }), ...(rank && { rank }) };
 }
 
-/** transformers' Conv1D, a linear layer with its inputs first. */
+/** transformers' Conv1D, a linear layer whose weight has inputs first. */
 const CONV1D = [rule(/\.(c_attn|q_attn|c_proj|c_fc)\.weight$/, "linear", "in,out", 2)];
-/** Experts in one tensor each, multiplied from the right. */
+/** All experts in one tensor. Each matrix W has inputs first, because the model computes x W. */
 const EXPERTS_IN_OUT = [rule(/\.experts\.(gate_up_proj|down_proj)$/, "experts", "in,out", 3)];
 const PARALLEL_EXPERTS = [rule(/\.(input|output)_linear\.weight$/, "experts", "out,in", 3)];
 const GROUPED_EXPERTS = [rule(/\.experts\.fc[12]\.weight$/, "experts", "in,out", 3)];
 const BARK_EMBEDDINGS = [rule(/(input|position)_embeds_layers?(\.\d+)?\.weight$/, "embedding")];
-/** The first two resampling layers enlarge. */
+/** The first two resizing layers upsample, so they are transposed convolutions. */
 const REASSEMBLE = [
   rule(/\.reassemble_stage\.layers\.[01]\.resize\.weight$/, "transposed-convolution"),
 ];
@@ -56,10 +57,10 @@ const PATCH_EMBEDDING_LINEAR = [
 const RELATIVE_LINEAR = [rule(/\.self_attn\.relative_pos_embeddings\.weight$/, "linear")];
 const ROW_EMBEDDINGS = [rule(/embeddings\.(row|column)_embedder\.weight$/, "embedding")];
 const CLASS_EMBED = [rule(/decoder\.class_embed(\.\d+)?\.weight$/, "linear")];
-/** Mimi's decoder enlarges at these places by default; other convolutions have the same names. */
+/** In its default configuration, Mimi upsamples by a transposed convolution, which its name does not show. */
 const MIMI = [rule(/upsample\.conv\.weight$/, "transposed-convolution")];
 
-/** Rules by `model_type`; the first that matches decides, then names and shapes. */
+/** Rules by `model_type`. The first rule that matches a tensor decides; without a match, its name and shape do. */
 export const MODEL_ROLES: Readonly<Record<string, readonly ModelRoleRule[]>> = {
   aria: GROUPED_EXPERTS,
   aria_text: GROUPED_EXPERTS,
@@ -129,7 +130,7 @@ export const MODEL_ROLES: Readonly<Record<string, readonly ModelRoleRule[]>> = {
   zoedepth: REASSEMBLE,
 };
 
-/** Model types for which names and shapes alone are right. */
+/** Model types for which the names and shapes of tensors alone give the right roles. */
 const PLAIN = `
   aimv2 aimv2_vision_model albert align altclip arcee audio-spectrogram-transformer bamba bart
   beit bert bert-generation big_bird bigbird_pegasus biogpt bit bitnet blenderbot

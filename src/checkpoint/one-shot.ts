@@ -1,4 +1,4 @@
-/** Plans one-shot pruning: the pruners from options or a configuration, all due at the same step. */
+/** Plans one-shot pruning: makes pruners from options or a configuration, which all prune at the same step. */
 import { pipe } from "fp-ts/function";
 import { chain, type Either, eachOf, left, type Problem, refuse, right } from "../core/either.ts";
 import type {
@@ -14,15 +14,18 @@ import { pruningTypeOf } from "../prune/parse.ts";
 import { formatPattern, PATTERN_SPELLINGS, parsePattern } from "../prune/pattern.ts";
 import { expressionFault } from "../prune/select.ts";
 
-/** The command's options. */
+/** Options for one-shot pruning. */
 interface OneShotOptions {
-  /** Overrides the criterion of a configuration, too. */
+  /** Also overrides the criterion in a configuration. */
   readonly criterion?: ElementCriterion;
   readonly pattern?: string;
   readonly sparsity?: number;
   readonly scope?: PruningScope;
   readonly scoreReduction?: ScoreReduction;
-  /** Regular expressions on names of modules. They are checked here; the choice of layers applies them. */
+  /**
+   * `layers` and `exclude` are regular expressions for module names. Here they are only validated; layers are chosen
+   * later.
+   */
   readonly layers?: string;
   readonly exclude?: string;
   readonly minSparsityPerLayer?: number;
@@ -85,7 +88,7 @@ function prunerOfOptions(
   return right([config]);
 }
 
-/** Makes a pruner of a configuration due at once. */
+/** Turns a pruner of a configuration into a one-shot pruner. */
 function oneShot(
   path: string,
   pruner: PrunerConfig,
@@ -104,8 +107,8 @@ function oneShot(
 }
 
 /**
- * Returns the pruners to run, all due at the same step, or every problem. Problems name options by their keys in
- * backticks.
+ * Returns the pruners to run, which all prune at the same step, or every problem found. Problems name options by their
+ * keys, in backticks.
  *
  * @param config replaces the options of a single pruner, which must then be absent
  */

@@ -29,7 +29,7 @@ import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import { unpacking } from "./packed-checkpoint.ts";
 import { PACKED_METADATA } from "./packed-manifest.ts";
 
-/** The bytes of a file to open, and a function that closes it. */
+/** The bytes of a file to open, and a function that closes the file. */
 export interface CheckpointSource extends ByteSource {
   readonly close: () => void;
 }
@@ -66,7 +66,7 @@ function openSafetensors(
   );
 }
 
-/** Converts a tensor of a `torch.save` file to a checkpoint entry. */
+/** Converts a tensor in a `torch.save` file to a checkpoint entry. */
 function torchEntry(file: string, tensor: TorchTensor): CheckpointEntry {
   const { name, dtype, shape } = tensor;
   const size = elementBytes(dtype);
@@ -148,7 +148,10 @@ export function openCheckpointFile(
   return opened;
 }
 
-/** The names of a file's tensors. An index of safetensors may leave out the aliases that metadata names. */
+/**
+ * Returns the names of a file's tensors. Aliases in safetensors metadata count only if the index lists them, because an
+ * index may leave them out.
+ */
 function presentNames(
   { entries, tied, layout }: Checkpoint,
   listed: ReadonlyMap<string, string>,

@@ -1,4 +1,6 @@
-/** Packs a checkpoint into one file with compressed layouts, and unpacks it, with one tensor in memory at a time. */
+/**
+ * Packs a checkpoint into one file with compressed layouts, and unpacks such a file, one tensor in memory at a time.
+ */
 import { InputError } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
 import { layOutSafetensors, type TensorSize } from "../io/safetensors.ts";
@@ -24,24 +26,24 @@ import { isMatrixRole, type TensorFacts } from "./roles.ts";
 /** A checkpoint to pack or to unpack. */
 export interface CheckpointRun {
   readonly checkpoint: Checkpoint;
-  /** Awaited before each tensor, so that other work can run. If it rejects, no output remains. */
+  /** Awaited before each tensor, to let other work run. If it rejects, the run stops and leaves no output. */
   readonly turn?: (() => Promise<void>) | undefined;
-  /** Called with the bytes of tensors read so far, and the total. */
+  /** Called with the number of tensor bytes read so far, and the total number to read. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 interface PackedCheckpointTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** `dense` if it is stored unchanged. */
+  /** How the tensor is stored, such as `4x1 F16`; `dense` if it is unchanged. */
   readonly layout: string;
   readonly bytes: number;
   readonly packedBytes: number;
-  /** Null if the tensor is packed without loss. */
+  /** The rounding error; null if the tensor is packed without loss. */
   readonly error: RoundingError | null;
 }
 
-/** A metadata entry that is lost because an earlier file has another value for its key. */
+/** A metadata entry that is lost because an earlier file has a different value for its key. */
 interface LostMetadata {
   readonly file: string;
   readonly key: string;
@@ -54,12 +56,12 @@ export interface PackedCheckpoint {
   readonly tensors: readonly PackedCheckpointTensor[];
   /** Other names of tensors that share memory, each mapped to the name that is written. */
   readonly tied: Readonly<Record<string, string>>;
-  /** Files that were not copied because they hold weights of the original. */
+  /** Files that were not copied because they hold the original weights. */
   readonly leftOut: readonly string[];
   readonly lostMetadata: readonly LostMetadata[];
 }
 
-/** The layouts to try when the tensor is written: only the layout chosen in the first pass. */
+/** Returns the layouts to try when a tensor is written: only the layout chosen in the first pass. */
 function chosen(entry: PackedEntry | null): readonly LayoutSpec[] {
   if (entry === null) return [];
   const { stored } = entry;
@@ -75,7 +77,7 @@ function chosen(entry: PackedEntry | null): readonly LayoutSpec[] {
 
 /** Merges the metadata of all files. Earlier files take precedence. */
 function mergedMetadata({ files, layout }: Checkpoint) {
-  // transformers refuses files without a format.
+  // transformers refuses safetensors files without a `format` in the metadata.
   const merged = new Map(layout === "torch" ? [["format", "pt"]] : []);
   const lost: LostMetadata[] = [];
   for (const { name: file, metadata } of files)
@@ -124,7 +126,7 @@ async function chooseLayouts(checkpoint: Checkpoint, packOne: PackOne) {
  * Packs a checkpoint into one safetensors file with a manifest. Each tensor gets its smallest layout. Tensors are read
  * twice, one at a time: first to choose the layouts, then to write them.
  *
- * @throws what the sink and `turn` throw; RangeError if an element does not fit the type that it is rounded to
+ * @throws errors from the sink or `turn`; RangeError if an element does not fit the type that it is rounded to
  */
 export async function writePacked(
   { checkpoint, turn, onProgress, ...options }: CheckpointRun & PackOptions,
@@ -179,8 +181,8 @@ export async function writePacked(
 /**
  * Unpacks a packed checkpoint into a plain one. A checkpoint that is not packed is copied.
  *
- * @returns names of files that were not copied because they hold weights of the original
- * @throws what the sink and `turn` throw; InputError if the arrays of a packed tensor are inconsistent
+ * @returns names of files that were not copied because they hold the original weights
+ * @throws errors from the sink or `turn`; InputError if the arrays of a packed tensor are inconsistent
  */
 export function writeUnpacked(
   { checkpoint, turn, onProgress }: CheckpointRun,
@@ -202,7 +204,7 @@ export function writeUnpacked(
 
 type PackedPart = Pick<PackedCheckpointTensor, "name" | "bytes" | "packedBytes">;
 
-/** Bytes of layers, of embeddings, of all but embeddings, and of all tensors. */
+/** Sums the sizes of the layers' weights, of embeddings, of everything but embeddings, and of all tensors. */
 export function packedParts(
   tensors: readonly PackedCheckpointTensor[],
   survey: readonly TensorFacts[],

@@ -1,4 +1,4 @@
-/** Converts between a packed matrix and its arrays, which are tensors of a file. */
+/** Converts between a packed matrix and its arrays, which a file stores as separate tensors. */
 import { type Either, type Problem, refuse, right } from "../core/either.ts";
 import { type Dtype, rawElements } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
@@ -6,7 +6,7 @@ import { blockGrid } from "../sparse/blocks.ts";
 import { type PackedArray, type PackedMatrix, packedArrays } from "../sparse/layout.ts";
 import { matrixShape, type PackedDtype, type PackedEntry, partName } from "./packed-manifest.ts";
 
-/** The element type and shape of an array of a packed matrix in a file. */
+/** Returns the element type and the shape with which a file stores an array of a packed matrix. */
 export function arrayFacts(
   matrix: PackedMatrix,
   part: string,
@@ -36,7 +36,7 @@ export function arrayFacts(
   return { dtype: dtypes[array.BYTES_PER_ELEMENT as 1 | 2 | 4], shape: [array.length] };
 }
 
-/** Reads a part as the typed array that its layout needs. The values are checked later. */
+/** Reads a part of a packed tensor as the typed array that its layout needs. The values are checked later. */
 export function readPart(
   path: string,
   part: string,
@@ -62,7 +62,7 @@ export function readPart(
   return right(rawElements(expected, tensor.bytes) as PackedArray);
 }
 
-/** Reports parts that have the right number of elements but the wrong shape. */
+/** Reports parts of a packed tensor that have the right number of elements but the wrong shape. */
 export function shapeProblems(
   name: string,
   matrix: PackedMatrix,
@@ -77,7 +77,7 @@ export function shapeProblems(
   });
 }
 
-/** Builds the packed matrix from its arrays, without checks. */
+/** Builds a packed matrix from its arrays, without checking them. */
 export function assemble(
   entry: PackedEntry,
   arrays: ReadonlyMap<string, PackedArray>,

@@ -1,4 +1,4 @@
-/** Presents a packed file as the checkpoint that it unpacks to, one tensor at a time. */
+/** Presents a packed file as the checkpoint that it unpacks to, and unpacks one tensor at a time. */
 
 import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
@@ -16,10 +16,15 @@ import {
 } from "./packed-manifest.ts";
 import { unpackTensor } from "./packed-tensor.ts";
 
-/** The file name of packed weights in a directory. Other programs would read `model.safetensors` as a plain file. */
+/**
+ * The file name of packed weights in a directory. It is not `model.safetensors`, which other programs would read as
+ * plain.
+ */
 export const PACKED_WEIGHTS: "model.packed.safetensors" = "model.packed.safetensors";
 
-/** Collects the tensors of the file that are parts of packed tensors, by name, and problems such as missing parts. */
+/**
+ * Collects, by name, the tensors in the file that are parts of packed tensors. Reports problems such as missing parts.
+ */
 function collectParts(
   { path, entries }: Checkpoint,
   manifest: ReadonlyMap<string, PackedEntry>,
@@ -43,7 +48,7 @@ function collectParts(
       else parts.set(part, entry);
     }
   }
-  // A safetensors header is UTF-8, so an unpacked file could not have such a name.
+  // A safetensors header is UTF-8, so it could not name the unpacked tensor.
   for (const name of [...manifest.keys(), ...byName.keys()])
     if (/\p{Surrogate}/u.test(name))
       problems.push({
@@ -54,7 +59,9 @@ function collectParts(
   return { parts, problems };
 }
 
-/** Sorts tensors as in a plain file. Between equal scores, the order of layers decides which block is pruned. */
+/**
+ * Sorts tensors in the order of a plain file, because pruning breaks ties between equal scores by the order of layers.
+ */
 function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEntry[] {
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   const sizes = new Map(
@@ -64,8 +71,8 @@ function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEn
 }
 
 /**
- * Returns the checkpoint that a packed file unpacks to; a plain checkpoint as it is. Arrays are checked when their
- * tensor is read.
+ * Returns the checkpoint that a packed file unpacks to, or a plain checkpoint as it is. The arrays of a packed tensor
+ * are checked when the tensor is read.
  */
 export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpoint> {
   const [file] = plain.files;

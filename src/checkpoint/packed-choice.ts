@@ -15,10 +15,10 @@ import {
 } from "../sparse/size.ts";
 import { isReadable, type PackedDtype } from "./packed-manifest.ts";
 
-/** The error of rounding a tensor's elements. */
+/** The error caused by rounding a tensor's elements. */
 export type RoundingError = QuantizationError;
 
-/** The elements as a typed array. 16-bit floats stay as their bits. */
+/** Returns the elements as a typed array. 16-bit floats stay in their binary form. */
 export function elementsOf({ dtype, bytes }: StoredTensor): ElementArray {
   const raw = rawElements(dtype, bytes);
   if (raw instanceof Float32Array || raw instanceof Uint16Array) return raw;
@@ -29,7 +29,7 @@ function roundingError(before: Float32Array, after: Float32Array): RoundingError
   let [maximum, squares, all] = [0, 0, 0];
   before.forEach((value, i) => {
     const difference = value - (after[i] as number);
-    // Infinities and NaN stay as they are.
+    // Rounding leaves infinities and NaN unchanged.
     if (!Number.isFinite(value)) return;
     maximum = Math.max(maximum, Math.abs(difference));
     squares += difference * difference;
@@ -55,15 +55,18 @@ export function rounded(
 export interface PackSource {
   readonly name: string;
   readonly shape: MatrixShape;
-  /** The elements to store, unless blocks are quantized. */
+  /** The elements to store if nothing is quantized. */
   readonly elements: ElementArray;
-  /** The unrounded values to quantize; null: no quantization. */
+  /** The values before rounding, which quantization needs; null if blocks are not to be quantized. */
   readonly floats: Float32Array | null;
   readonly unpacked: PackedDtype;
   readonly mask?: Uint8Array | undefined;
 }
 
-/** The size in a layout. Null if the layout cannot hold the matrix, or is so small that readers refuse it. */
+/**
+ * The size in bytes in a layout; null if the layout cannot hold the matrix, or is so small that readers would refuse
+ * it.
+ */
 function bytesIn({ elements, floats, shape, mask }: PackSource, spec: LayoutSpec): number | null {
   const bytes =
     floats !== null && spec.layout === "blocks"
@@ -72,7 +75,7 @@ function bytesIn({ elements, floats, shape, mask }: PackSource, spec: LayoutSpec
   return bytes !== null && isReadable(elements.length, bytes) ? bytes : null;
 }
 
-/** The smallest layout that readers accept. */
+/** Returns the smallest layout that readers accept, and its size. */
 export function smallestReadable(source: PackSource, layouts: readonly LayoutSpec[]): LayoutSize {
   const { elements, floats, shape, mask } = source;
   checkMatrix(elements, shape, mask);

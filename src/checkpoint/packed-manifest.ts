@@ -30,29 +30,29 @@ export const PACKED_METADATA = "espalier.packed";
 const PACKED_VERSION = 1;
 
 const MOST_ELEMENTS = 2 ** 31 - 1;
-/** A file may unpack to this number of elements, and to more for each of its bytes. */
+/** A file may unpack to this number of elements, plus `ELEMENTS_PER_BYTE` for each of its bytes. */
 const FREE_ELEMENTS = 2 ** 26;
 const ELEMENTS_PER_BYTE = 2 ** 12;
-/** The minimum size of a tensor's entries in the header and the manifest. */
+/** The minimum size in bytes of a tensor's entries in the header and the manifest. */
 const ENTRY_BYTES = 128;
 
 /**
- * The maximum number of elements of all packed tensors of a file. Zeros take almost no bytes, so without a limit a
- * small file could claim any amount of memory.
+ * The maximum total number of elements in the packed tensors of a file. Zeros take almost no bytes, so without a limit
+ * a small file could claim any amount of memory.
  */
 export function mostElements(fileBytes: number): number {
   return FREE_ELEMENTS + ELEMENTS_PER_BYTE * fileBytes;
 }
 
 /**
- * Whether readers accept a tensor of this size in this number of bytes. Each tensor stays within its own share of the
- * limit, so a file with any number of tensors is readable.
+ * Whether readers accept a tensor with this number of elements in this number of bytes. Each tensor stays within its
+ * own share of the limit, so a file is readable however many tensors it has.
  */
 export function isReadable(elements: number, storedBytes: number): boolean {
   return elements <= Math.min(MOST_ELEMENTS, ELEMENTS_PER_BYTE * (storedBytes + ENTRY_BYTES));
 }
 
-/** Element types that layouts store. Quantized blocks store I8. */
+/** The element types of packed values. Quantized blocks store I8 instead. */
 export type PackedDtype = "F32" | "F16" | "BF16";
 
 /** How a tensor is stored. `dense` stores every element in another element type. */
@@ -61,9 +61,9 @@ export type PackedLayout =
   | { readonly layout: "dense" }
   | { readonly layout: "quantized"; readonly block: readonly [height: number, width: number] };
 
-/** A tensor in the manifest. */
+/** The manifest entry of a packed tensor. */
 export interface PackedEntry {
-  /** The tensor's shape. It is packed as the matrix [first extent, product of the others]. */
+  /** The shape of the tensor, which is packed as a matrix [first extent, product of the other extents]. */
   readonly shape: readonly number[];
   /** The element type of the stored values; F32 if they are quantized. */
   readonly dtype: PackedDtype;
@@ -87,17 +87,17 @@ export function describeStored({ stored, dtype }: PackedEntry): string {
   }
 }
 
-/** The name of a packed tensor's part in the file. */
+/** Returns the name that a part of a packed tensor has in the file, such as `fc.weight:values`. */
 export function partName(name: string, part: string): string {
   return `${name}:${part}`;
 }
 
-/** The parts of a tensor in a layout. */
+/** Lists the parts of a tensor in a layout, such as `values`. */
 export function partsOf({ layout }: PackedLayout): readonly string[] {
   return layout === "dense" ? ["values"] : ARRAY_NAMES[layout];
 }
 
-/** The names of a packed tensor's parts in the file. */
+/** Lists the names that the parts of a packed tensor have in the file. */
 export function partNames(name: string, stored: PackedLayout): readonly string[] {
   return partsOf(stored).map((part) => partName(name, part));
 }
@@ -221,8 +221,8 @@ function readEntry(
  * Reads a manifest, or returns every problem.
  *
  * @param source the file's name for error messages
- * @param fileBytes the file's size, which limits the elements of all tensors. Pass it for untrusted files; without it,
- *   only `unpackTensor` has a limit, for each tensor
+ * @param fileBytes the file's size in bytes, which limits the total number of elements. Pass it for untrusted files;
+ *   without it, the only limit is that of `unpackTensor` for each tensor
  */
 export function parseManifest(
   source: string,

@@ -1,4 +1,4 @@
-/** Packs a tensor into a compressed layout, and unpacks it. */
+/** Packs a tensor into a compressed layout, and unpacks a packed tensor. */
 import { type Either, isRight, left, type Problem, refuse, right } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
 import { bytesOf, narrowFromFloat32 } from "../io/dtypes.ts";
@@ -30,7 +30,7 @@ export type { RoundingError } from "./packed-choice.ts";
 
 /** How tensors are packed. */
 export interface PackOptions {
-  /** The candidate layouts besides dense. Default: all usual layouts. */
+  /** The candidate layouts in addition to dense. Default: all usual layouts. */
   readonly layouts?: readonly LayoutSpec[];
   /** F32 tensors with at least two dimensions are rounded to this type. Default: no rounding. */
   readonly dtype?: "F16" | "BF16";
@@ -43,18 +43,18 @@ export interface PackOptions {
 
 /** A packed tensor. */
 export interface PackedTensor {
-  /** Null if the tensor is stored unchanged under its own name. */
+  /** The manifest entry; null if the tensor is stored unchanged under its own name. */
   readonly entry: PackedEntry | null;
   /** The tensors to write, with their names in the file. */
   readonly parts: readonly (readonly [name: string, tensor: StoredTensor])[];
-  /** Null if the tensor is packed without loss. */
+  /** The rounding error; null if the tensor is packed without loss. */
   readonly error: RoundingError | null;
 }
 
 /**
  * Returns the smallest layout of a tensor and its size, without packing or rounding the tensor.
  *
- * @returns dense for a tensor that `packTensor` leaves unchanged
+ * @returns a null `spec`, which means dense, for a tensor that `packTensor` leaves unchanged
  *
  * @example
  * ```ts
@@ -76,10 +76,10 @@ export function packedSize(
 }
 
 /**
- * Packs a tensor into the smallest of several layouts. Tensors with fewer than two dimensions or with another type than
+ * Packs a tensor into the smallest of several layouts. Tensors with fewer than two dimensions or with a type other than
  * F32, F16 or BF16 stay unchanged.
  *
- * @param mask 1 = kept, one for each element. Kept zeros are stored.
+ * @param mask one entry for each element, 1 if it is kept. Kept zeros are stored.
  * @throws RangeError if an element does not fit `dtype`, or is not finite and would be quantized
  *
  * @example
@@ -144,9 +144,10 @@ export function packTensor(
 }
 
 /**
- * Unpacks a tensor. The result has the same bits, unless the tensor was rounded. Inconsistent arrays are refused.
+ * Unpacks a tensor. The result has the bits of the original, unless the tensor was rounded. Inconsistent arrays are
+ * refused.
  *
- * @param parts tensors of the file by name, including all parts of this tensor
+ * @param parts the tensors in the file by name, including all parts of this tensor
  */
 export function unpackTensor(
   name: string,

@@ -1,6 +1,6 @@
 /**
  * Plans a pruning configuration from shapes alone: the selected layers, the prune steps and the number of pruned blocks
- * after each.
+ * after each prune step.
  */
 import { sumOf } from "../core/sum.ts";
 import { admitLayers } from "../prune/admit.ts";
@@ -25,8 +25,9 @@ interface PlannedPruneStep {
   /** The share of pruned blocks after this step, or of pruned elements for N:M. */
   readonly target: number;
   /**
-   * The number of pruned blocks if the model starts without zeros. With `lock_init_sparsity`, zeros of the weights
-   * count from the start. Under `inc`, per-layer bounds can change the number, and ties can increase it.
+   * The number of pruned blocks after this step if the model starts without zeros. With `lock_init_sparsity`, the zeros
+   * that a weight starts with are counted, too. Under `inc`, per-layer bounds can change the number, and ties can
+   * increase it.
    */
   readonly prunedBlocks: number;
 }
@@ -50,7 +51,7 @@ export interface PruningPlan {
   readonly pruners: readonly PrunerPlan[];
 }
 
-/** Lists the prune steps and the number of pruned blocks after each. */
+/** Lists the prune steps with the number of pruned blocks after each step. */
 function scheduleOf(
   config: PatternPrunerConfig,
   blocks: readonly number[],
@@ -66,7 +67,7 @@ function scheduleOf(
   });
 }
 
-/** Refuses a schedule that prunes nothing or does not complete within the training. */
+/** Refuses a schedule that prunes nothing or does not end within the training. */
 function checkSchedule(
   { startStep }: PatternPrunerConfig,
   steps: number,
@@ -121,7 +122,7 @@ function planPruner(
 }
 
 /**
- * Plans a configuration on a model's layers.
+ * Plans how a configuration prunes a model's layers.
  *
  * @param layers in module order, without classifier heads
  * @throws PruningError if a pruner would prune nothing, does not finish within the steps, cannot reach its target

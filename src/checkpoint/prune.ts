@@ -1,4 +1,4 @@
-/** One-shot pruning of a checkpoint into a copy, one layer in memory at a time. */
+/** Prunes a checkpoint in a single step, into a copy. */
 import { inLanes } from "../core/lanes.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
@@ -37,24 +37,24 @@ import {
 import { type Assumption, assumptionsOf, type ModelEvidence, surveyCheckpoint } from "./survey.ts";
 import { isFloatingPoint } from "./zero-pruned.ts";
 
-/** A checkpoint to prune, and how. */
+/** A checkpoint to prune, and the settings for it. */
 export interface CheckpointPruning extends LayerChoice, MaskRun {
-  /** What is known of the model besides its tensors. */
+  /** Information about the model that its tensors do not contain. */
   readonly evidence?: ModelEvidence;
-  /** Names of all of the model's modules in their order. Null: the order of the files. */
+  /** The names of all of the model's modules, in module order. Null: layers keep the order of the files. */
   readonly modules: readonly string[] | null;
-  /** Loops to use instead of those in plain JavaScript. */
+  /** The kernels to use instead of plain JavaScript. */
   readonly kernels?: PruningKernels;
-  /** Called with the bytes of tensors read or written so far, and those of the whole run. */
+  /** Called with the number of tensor bytes read or written so far, and the expected total. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** {@link CheckpointPruning} with what the platform provides. */
+/** {@link CheckpointPruning} with the functions that the platform provides. */
 interface PruningRun extends CheckpointPruning {
   readonly compressedBytes: CompressedBytes;
-  /** Runs tasks on other threads; null: in this one. */
+  /** Runs the tasks on other threads. Null: they run in this thread. */
   readonly tasks: PruningTasks | null;
-  /** Awaited before each layer or tensor, so that other work can run. If it rejects, no output remains. */
+  /** Awaited before each layer or tensor, to let other work run. If it rejects, the run stops and leaves no output. */
   readonly turn: () => Promise<void>;
 }
 
@@ -63,7 +63,7 @@ interface PrunedCheckpointLayer {
   readonly shape: readonly number[];
   readonly dtype: Dtype;
   readonly elements: number;
-  /** Zeros in the written weight. */
+  /** The number of zeros in the written weight. */
   readonly zeros: number;
   readonly bytes: TensorSizes;
 }
@@ -74,18 +74,18 @@ export interface PrunedCheckpoint {
   readonly layers: readonly PrunedCheckpointLayer[];
   /** All tensors: pruned, or left alone with the reason. */
   readonly coverage: Coverage;
-  /** Roles that rest on names and dimensions alone. */
+  /** Roles inferred from names and dimensions alone. */
   readonly assumptions: readonly Assumption[];
   readonly pruners: readonly PrunedBlocks[];
-  /** Names of tensors that share memory with a written one, each with the name of that one. */
+  /** Other names of tensors that share memory, each mapped to the name that is written. */
   readonly tied: Readonly<Record<string, string>>;
-  /** Files that were not copied because they hold weights of the original. */
+  /** Files that were not copied because they hold the original weights. */
   readonly leftOut: readonly string[];
   /** The sizes of all tensors. */
   readonly bytes: TensorSizes;
 }
 
-/** The compressed layouts of a sparsity pattern: its own, and the one for zeros anywhere. */
+/** Returns the compressed layouts for a pattern: its own, and the bitmask for zeros in any position. */
 function layoutsFor(pattern: Pattern): readonly LayoutSpec[] {
   const anywhere: LayoutSpec = { layout: "bitmask" };
   if (pattern.kind === "group")
@@ -104,7 +104,7 @@ function sumOfBytes(sizes: readonly TensorSizes[]): TensorSizes {
   };
 }
 
-/** Tensors whose elements are no floats are left alone. */
+/** Leaves alone all tensors whose elements are not floats. */
 function onlyFloats({ chosen, left }: ChosenLayers): ChosenLayers {
   const isFloats = ({ tensor }: ChosenTensor): boolean => isFloatingPoint(tensor.entry.dtype);
   const others = chosen.filter((one) => !isFloats(one));
@@ -130,14 +130,14 @@ function layersByTensor(chosen: readonly ChosenTensor[]): LayersByTensor {
   );
 }
 
-/** Prunes a tensor with these layers. */
+/** Prunes a tensor that consists of the given layers. */
 type PruneTensor = (
   entry: CheckpointEntry,
   layers: readonly SourcedLayer[],
   layouts: readonly LayoutSpec[],
 ) => PrunedTensor | Promise<PrunedTensor>;
 
-/** The plans of all pruners under `strict`. `onRead` is called for each layer that has been read. */
+/** Makes the plans of all pruners under `strict`. Calls `onRead` after each reading of a layer. */
 async function planPruners(
   { pruners, turn }: PruningRun,
   tasks: PruningTasks,
@@ -169,7 +169,7 @@ async function planPruners(
   return plans;
 }
 
-/** How each tensor is pruned, and the pruned blocks once all are. */
+/** Prunes single tensors, and counts the pruned blocks when all tensors are done. */
 interface Pruning {
   readonly pruneTensor: PruneTensor;
   readonly atOnce: number;
@@ -178,7 +178,7 @@ interface Pruning {
   readonly prunedBlocks: () => readonly PrunedBlocks[];
 }
 
-/** Under `strict` one tensor is in memory at a time, or one for each thread. */
+/** Plans pruning under `strict`, with one tensor in memory for each thread. */
 async function pruneLayerwise(
   run: PruningRun,
   layers: readonly SourcedLayer[],
@@ -208,7 +208,7 @@ async function pruneLayerwise(
   };
 }
 
-/** Under `inc` all layers are in memory. */
+/** Plans pruning under `inc`, with all layers in memory. */
 function pruneTogether(run: PruningRun, layers: readonly SourcedLayer[]): Pruning {
   const { maskOf, skipped, pruners } = masksAtOnce(run, layers);
   return {
@@ -220,7 +220,7 @@ function pruneTogether(run: PruningRun, layers: readonly SourcedLayer[]): Prunin
   };
 }
 
-/** Writes the copy. */
+/** Writes the pruned copy. */
 async function writeTensors(
   { checkpoint, pruners, compressedBytes, turn }: PruningRun,
   layers: LayersByTensor,
@@ -256,10 +256,10 @@ async function writeTensors(
 }
 
 /**
- * Prunes a checkpoint once, into a copy. Under `strict` memory is bounded by the largest tensor times the threads, in either scope; under
- * `inc` all layers are in memory. Kept elements and all other tensors keep their bits.
+ * Prunes a checkpoint in a single step, into a copy. Under `strict`, in both scopes, each thread has at most one tensor
+ * in memory; under `inc`, all layers are in memory. Kept elements and all other tensors keep their bits.
  *
- * @throws PruningError if the pruners cannot be carried out; what the sink and `turn` throw
+ * @throws PruningError if the pruners cannot be carried out; errors from the sink or `turn`
  */
 export async function writePruned(run: PruningRun, sink: CopySink): Promise<PrunedCheckpoint> {
   const { checkpoint, profile, pruners, onProgress } = run;
@@ -270,7 +270,7 @@ export async function writePruned(run: PruningRun, sink: CopySink): Promise<Prun
   const layers = [...byTensor.values()].flat();
   const sizeOf = ({ begin, end }: CheckpointEntry): number => end - begin;
   const allBytes = sumOf(checkpoint.entries, sizeOf);
-  // The passes of planning: two without bounds per layer, more with them.
+  // Planning reads the layers twice, or more often if there are per-layer bounds.
   const isPlanned = profile === "strict" && pruners.some((one) => one.pruningScope === "global");
   let done = 0;
   let total = allBytes + (isPlanned ? 2 * sumOf(chosen, ({ tensor }) => sizeOf(tensor.entry)) : 0);

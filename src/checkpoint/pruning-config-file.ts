@@ -1,4 +1,4 @@
-/** Reads pruning configuration files: INC's keys in JSON or YAML. */
+/** Reads pruning configuration files, which have INC's keys, in JSON or YAML. */
 
 import { pipe } from "fp-ts/function";
 import {
@@ -15,11 +15,12 @@ import { parseYaml } from "../io/yaml.ts";
 import type { Profile, PruningConfig } from "../prune/config.ts";
 import { parsePruningConfig } from "../prune/parse.ts";
 
-/** A pruning configuration in INC's keys. */
+/** A pruning configuration with INC's keys. */
 export type PruningKeys = Readonly<Record<string, unknown>>;
 
 /**
- * Reads a list of local configurations or an object of keyword arguments.
+ * Reads a file with a list of INC's local configurations, or with an object of `WeightPruningConfig`'s keyword
+ * arguments.
  *
  * @param path the file's name for error messages
  */
@@ -38,7 +39,7 @@ export function parsePruningConfigFile(
   );
 }
 
-/** Reads the pruners of a file. Every problem starts with the file's path. */
+/** Reads the pruners in a configuration file. Every problem starts with the file's path. */
 export function readPruners(
   path: string,
   bytes: Uint8Array,

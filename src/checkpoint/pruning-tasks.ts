@@ -1,6 +1,6 @@
 /**
- * One-shot pruning under `strict` as tasks on one tensor each, for this thread or for others: tasks and results are
- * plain data.
+ * Divides one-shot pruning under `strict` into tasks for one tensor each. Tasks and results are plain data, so that
+ * this or any other thread can run them.
  */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
@@ -27,63 +27,66 @@ import {
 import { packedSize } from "./packed-tensor.ts";
 import { zeroPruned } from "./zero-pruned.ts";
 
-/** Counts scores of one layer for the plan of a pruner. */
+/** A task that counts the scores of one layer, for the plan of a pruner. */
 export interface CountTask {
   readonly layer: SourcedLayer;
   readonly config: PatternPrunerConfig;
   readonly bounds: LayerBounds | null;
   readonly leading: number | null;
-  /** The plans of the pruners before this one, for this layer. */
+  /** The plans of all earlier pruners, for this layer only. */
   readonly plans: readonly LayerwisePlan[];
 }
 
-/** Prunes one tensor. */
+/** A task that prunes one tensor. */
 export interface TensorTask {
   readonly entry: CheckpointEntry;
   readonly layers: readonly SourcedLayer[];
-  /** The plans of all pruners, for these layers. */
+  /** The plans of all pruners, for the tensor's layers only. */
   readonly plans: readonly LayerwisePlan[];
-  /** Layouts whose sizes are compared. */
+  /** The compressed layouts, of which the smallest gives the packed size. */
   readonly layouts: readonly LayoutSpec[];
-  /** Memory that the tensor may be read into. */
+  /** A buffer into which the tensor may be read. */
   readonly memory?: Uint8Array<ArrayBuffer> | undefined;
 }
 
-/** Sizes of a tensor: as written, in the smallest layout for the pruners' patterns, and compressed if measured. */
+/**
+ * Sizes of a tensor in bytes: as written, in the smallest layout for the pruners' patterns, and, if measured,
+ * compressed.
+ */
 export interface TensorSizes {
   readonly dense: number;
   readonly packed: number;
   readonly gzip: number | null;
 }
 
-/** A tensor as it is written. */
+/** A pruned tensor, as it is written to the copy. */
 export interface PrunedTensor {
-  /** The next task may overwrite them. */
+  /** The bytes to write. The next task may overwrite them. */
   readonly bytes: Uint8Array;
-  /** Zeros in the written weight; null for a tensor that all pruners leave alone. */
+  /** The number of zeros in the written weight; null for a tensor that all pruners leave alone. */
   readonly zeros: number | null;
   readonly sizes: TensorSizes;
 }
 
 /** The result of a {@link TensorTask}. */
 export interface TensorResult extends PrunedTensor {
-  /** Pruned blocks for each pruner. */
+  /** The number of blocks in this tensor that each pruner pruned. */
   readonly prunedBlocks: readonly number[];
 }
 
-/** Runs tasks, some of them at once. */
+/** Runs tasks, up to `atOnce` of them at the same time. */
 export interface PruningTasks {
   readonly atOnce: number;
   readonly count: (task: CountTask) => Promise<HalfCounts>;
   readonly prune: (task: TensorTask) => Promise<TensorResult>;
-  /** Takes the memory of bytes that are not needed any more. */
+  /** Takes back bytes that are no longer needed, to reuse their memory. */
   readonly recycle?: (bytes: Uint8Array) => void;
 }
 
-/** The size of a tensor's bytes when they are compressed; null: not measured. */
+/** Returns the size of a tensor's bytes after compression. Null if it is not measured. */
 export type CompressedBytes = ((bytes: Uint8Array) => number) | null;
 
-/** What tasks work on. */
+/** The inputs that tasks read. */
 export interface TaskInputs {
   readonly checkpoint: Checkpoint;
   readonly gradients: Checkpoint | null;
@@ -91,7 +94,7 @@ export interface TaskInputs {
   readonly kernels?: PruningKernels | undefined;
 }
 
-/** Zeroes the pruned elements of a tensor, and measures it. */
+/** Zeroes the pruned elements of a tensor, and measures the result. */
 export function prunedTensor(
   tensor: StoredTensor,
   layers: readonly SourcedLayer[],
@@ -107,7 +110,7 @@ export function prunedTensor(
   return { ...pruned, sizes: { dense, packed, gzip: compressedBytes?.(bytes) ?? null } };
 }
 
-/** A plan without the layers that a task does not need. */
+/** Reduces a plan to the layers that a task needs. */
 export function planFor(plan: LayerwisePlan, layers: readonly SourcedLayer[]): LayerwisePlan {
   const own = layers.flatMap(({ name }) => {
     const fate = plan.layers.get(name);
@@ -116,16 +119,16 @@ export function planFor(plan: LayerwisePlan, layers: readonly SourcedLayer[]): L
   return { ...plan, layers: new Map(own), skipped: [] };
 }
 
-/** Layers as pruners see them, with working memory for each pruner. */
+/** Functions that present layers as each pruner sees them, with working memory for each pruner. */
 interface PrunedLayers {
   readonly workspaceOf: (pruner: number) => LayerWorkspace;
-  /** A layer as the pruner after some plans sees it: pruned by those. */
+  /** Returns the layer with the weights already zeroed that the plans `before` prune. */
   readonly sourceFor: (
     layer: SourcedLayer,
     config: PatternPrunerConfig,
     before: readonly LayerwisePlan[],
   ) => LayerSource;
-  /** The mask of one of the plans. Overwritten by the next layer. */
+  /** Returns the mask of a layer under plan `number`. The next layer overwrites it. */
   readonly maskUnder: (
     layer: SourcedLayer,
     plans: readonly LayerwisePlan[],
@@ -163,7 +166,7 @@ function prunedLayers(readLayer: ReadLayer, kernels: PruningKernels | undefined)
   return { workspaceOf, sourceFor, maskUnder };
 }
 
-/** Runs tasks in this thread, one at a time, with one tensor in memory. */
+/** Makes tasks that run in this thread, one at a time, with one tensor in memory. */
 export function tasksHere({
   checkpoint,
   gradients,

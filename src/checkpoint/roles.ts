@@ -1,11 +1,11 @@
 /**
- * The roles and axes of a checkpoint's tensors. A checkpoint states neither. Sources, in this order: the user's options,
- * the model type in config.json, names, and the number of dimensions.
+ * Determines the roles and axes of a checkpoint's tensors, which the checkpoint does not state. The sources, in order
+ * of precedence: the user's options, the model type in config.json, names, and the number of dimensions.
  */
 import { refuseInput } from "../core/either.ts";
 import { type MatrixAxes, MODEL_ROLES, PLAIN_MODEL_TYPES, type TensorRole } from "./model-roles.ts";
 
-/** What decided a role and axes. */
+/** The source of a tensor's role and axes. */
 export type RoleSource = "option" | "config" | "names" | "rank";
 
 export interface NamedShape {
@@ -25,20 +25,20 @@ export interface TensorFacts extends RoleFacts, NamedShape {
   readonly source: RoleSource;
 }
 
-/** A user's statement about all tensors in whose names the pattern is found. */
+/** A user's statement of the role or axes of all tensors whose names contain a match of the pattern. */
 export type RoleOverride =
   | { readonly pattern: RegExp; readonly role: TensorRole }
   | { readonly pattern: RegExp; readonly axes: MatrixAxes };
 
-/** What is known besides names and shapes. */
+/** Information about a model that its tensors' names and shapes do not contain. */
 export interface RoleEvidence {
   /** The `model_type` of config.json, then those of the model's parts. */
   readonly modelTypes?: readonly string[];
-  /** The last one that matches a name wins. */
+  /** The last override that matches a tensor's name wins. */
   readonly overrides?: readonly RoleOverride[];
 }
 
-/** Whether a role's tensors are matrices with outputs and inputs. */
+/** Whether tensors with this role are matrices with outputs and inputs. */
 export function isMatrixRole(role: TensorRole): boolean {
   return (
     role === "linear" ||
@@ -52,18 +52,18 @@ const WEIGHT = /(^|[._])weight$/;
 const NORM = /norm|(^|[._])ln(_?\w+)?$|(^|[._])bn\d*$|batch_?norm/i;
 const BIAS =
   /(^|[._])bias(es)?([._][uv])?$|_bias$|(^|\.)bias_[ih]h_l\d+(_reverse)?$|(^|[._])bias_[uv]$|correction_bias$/;
-/** Relative position tables: biases of attention, not rows of an embedding. */
+/** Matches tables of relative positions, which are attention biases and not embeddings. */
 const TABLE = /relative_position_bias_table$|(^|[._])rel_pos_[hw]$/;
-/** Last parts of the names of embeddings. */
+/** Matches the last part of the name of an embedding module. */
 const EMBEDDING =
   /^(embed\w*|\w*_embed(ding)?s?|\w*embeddings?|wte|wpe|shared|\w*_emb|emb|relative_attention_bias|\w*codebook)$/i;
 const EMBEDDING_PARAMETER = /embed(ding)?s?(_\w+)?$|_emb$|(_|^)tokens?(_\w+)?$/;
-/** Linear layers that compute or change embeddings. */
+/** Matches linear layers that compute or transform embeddings, although their names are like those of embeddings. */
 const PROJECTION = /proj|dense|transform|linear|mapping|_out$/i;
 const EXPERTS = /(^|\.)\w*experts?\.\w+(\.weight)?$/;
-/** Names of modules whose weights of three dimensions are one matrix per expert. */
+/** Matches modules whose three-dimensional weights have one matrix per expert. */
 const MIXTURE = /(^|[._])(moe|\w*experts?)([._]|$)|linear$|(^|_)(gate|up|down)_proj$/i;
-/** Last parts of names of matrices that are not called weight. */
+/** Matches the last part of the name of a matrix that is not called `weight`. */
 const MATRIX_PARAMETER =
   /(^|_)(proj|projection|kernel|weights?|linear|dense)$|^[wW]_?([qkvoQKVO]|\d|in|out)$|^fc_?\d*$/;
 const TRANSPOSED =
@@ -73,7 +73,7 @@ function moduleOf(name: string): string {
   return name.replace(/[._]weight$/, "");
 }
 
-/** The last part of a module's name that is not a number. */
+/** Returns the last part of a module's name that is not a number. */
 function lastWord(module: string): string {
   return module.split(".").findLast((part) => !/^\d+$/.test(part)) ?? module;
 }
@@ -93,18 +93,18 @@ function ranked(role: TensorRole): SourcedFacts {
   return { role, axes: defaultAxes(role), source: "rank" };
 }
 
-/** The role of a tensor of at most one dimension. */
+/** The role of a tensor with at most one dimension. */
 function vectorRole(name: string): TensorRole {
   if (NORM.test(name.replace(/\.(weight|bias)$/, ""))) return "norm";
   return BIAS.test(name) ? "bias" : "vector";
 }
 
-/** Whether all dimensions but the last are 1, as of a token that is added to a sequence. */
+/** Whether all dimensions but the last are 1, as in a learned token that is added to a sequence. */
 function isRow(shape: readonly number[]): boolean {
   return shape.slice(0, -1).every((size) => size === 1);
 }
 
-/** A parameter of two or more dimensions that is not called weight. */
+/** Role and axes of a parameter with two or more dimensions that is not called `weight`. */
 function parameterFacts({ name, shape }: NamedShape): SourcedFacts {
   const rank = shape.length;
   const word = lastWord(name);
@@ -140,7 +140,7 @@ function factsByName(tensor: NamedShape): SourcedFacts {
   return ranked(rank > 5 ? "other" : "convolution");
 }
 
-/** The axes by the length of the module's bias, which is the number of outputs; null if it does not decide. */
+/** Infers the axes from the length of the module's bias, which is the number of outputs; null if this is ambiguous. */
 function axesByBias(
   { name, shape: [first, second] }: NamedShape,
   lengths: ReadonlyMap<string, number>,
@@ -151,7 +151,7 @@ function axesByBias(
   return second === outputs ? "in,out" : null;
 }
 
-/** In GPT-2 and its relatives these layers have more outputs than inputs. */
+/** Infers the axes of the two layers in GPT-2-like blocks that have more outputs than inputs; null for other layers. */
 function axesByGrowth({ name, shape: [first = 0, second = 0] }: NamedShape): MatrixAxes | null {
   if (!/(^|\.)h\.\d+\.(attn\.c_attn|mlp\.c_fc)\.weight$/.test(name) || first === second)
     return null;
@@ -160,14 +160,14 @@ function axesByGrowth({ name, shape: [first = 0, second = 0] }: NamedShape): Mat
 
 const GPT2_LAYER = /(^|\.)h\.\d+\..*c_(attn|fc|proj)\.weight$/;
 
-/** Lengths of tensors of one dimension, by name. */
+/** Returns the lengths of the one-dimensional tensors, by name. */
 function vectorLengths(tensors: readonly NamedShape[]): ReadonlyMap<string, number> {
   return new Map(
     tensors.flatMap(({ name, shape }) => (shape.length === 1 ? [[name, shape[0] ?? 0]] : [])),
   );
 }
 
-/** Role and axes by names, shapes and the lengths of biases. */
+/** Infers role and axes from a tensor's name and shape, and from the lengths of biases. */
 function factsOf(tensor: NamedShape, lengths: ReadonlyMap<string, number>): SourcedFacts {
   const found = factsByName(tensor);
   const { role } = found;
@@ -178,13 +178,13 @@ function factsOf(tensor: NamedShape, lengths: ReadonlyMap<string, number>): Sour
   return { role, axes, source: "names" };
 }
 
-/** Facts of tensors of a model whose type is unknown, in the same order. */
+/** Infers the role and axes of each tensor in a model of unknown type, in the order of `tensors`. */
 function factsWithoutType(tensors: readonly NamedShape[]): readonly SourcedFacts[] {
   const lengths = vectorLengths(tensors);
   const all = tensors.map((tensor) => factsOf(tensor, lengths));
   const isGpt2 = (i: number): boolean =>
     all[i]?.role === "linear" && GPT2_LAYER.test(tensors[i]?.name ?? "");
-  // A model has either Conv1D or Linear layers: the layers with known axes decide about square ones.
+  // A model has either Conv1D or Linear layers, so the layers with known axes decide the axes of square ones.
   const known = all.filter(({ source }, i) => isGpt2(i) && source === "names");
   if (known.length === 0 || !known.every(({ axes }) => axes === "in,out")) return all;
   return all.map((found, i) => (isGpt2(i) ? { ...found, axes: "in,out", source: "names" } : found));
@@ -194,7 +194,7 @@ function isKnownType(type: string): boolean {
   return Object.hasOwn(MODEL_ROLES, type) || PLAIN_MODEL_TYPES.has(type);
 }
 
-/** Facts by the table of model types, in the same order. */
+/** Determines the role and axes of each tensor in a model of known type, in the order of `tensors`. */
 function factsByType(
   tensors: readonly NamedShape[],
   modelTypes: readonly string[],
@@ -213,7 +213,7 @@ function factsByType(
   });
 }
 
-/** The dimensions that a matrix needs. */
+/** The minimum and maximum number of dimensions for a role. */
 const RANKS: Readonly<Partial<Record<TensorRole, readonly [least: number, most: number]>>> = {
   linear: [2, 2],
   experts: [3, 3],
@@ -223,7 +223,7 @@ const RANKS: Readonly<Partial<Record<TensorRole, readonly [least: number, most: 
 
 function withOverride(tensor: TensorFacts, override: RoleOverride): TensorFacts {
   const { name, shape } = tensor;
-  // A pattern that finds a layer usually finds its bias, too.
+  // A pattern that matches a layer's weight usually matches its bias, too. The bias keeps its role.
   if (shape.length < 2 || !override.pattern.test(name)) return tensor;
   if ("axes" in override) {
     if (!isMatrixRole(tensor.role)) return tensor;
@@ -239,9 +239,9 @@ function withOverride(tensor: TensorFacts, override: RoleOverride): TensorFacts 
 }
 
 /**
- * The role and axes of each tensor, in the same order.
+ * Determines the role and axes of each tensor, in the order of `tensors`.
  *
- * @throws InputError if an override gives a role to a tensor that has not the dimensions for it
+ * @throws InputError if an override gives a tensor a role for which it has the wrong number of dimensions
  *
  * @example
  * ```ts

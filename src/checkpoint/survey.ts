@@ -1,37 +1,37 @@
-/** Surveys a checkpoint before any command looks at values: the role and axes of each tensor, and shared storage. */
+/** Surveys a checkpoint before any command uses its values: finds each tensor's role and axes, and shared storage. */
 import { InputError } from "../core/either.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import type { MatrixAxes, TensorRole } from "./model-roles.ts";
 import { isMatrixRole, type RoleEvidence, type TensorFacts, tensorFacts } from "./roles.ts";
 
-/** What is known of a model besides its tensors. */
+/** Information about a model that its tensors do not contain. */
 export interface ModelEvidence extends RoleEvidence {
-  /** Whether config.json states that the output embedding is the input embedding. */
+  /** Whether config.json states that the output embedding shares the weight of the input embedding. */
   readonly tiesEmbeddings?: boolean;
-  /** Whether to refuse roles that rest on names and dimensions alone. */
+  /** Whether to refuse roles inferred from names and dimensions alone. */
   readonly strictRoles?: boolean;
 }
 
-/** A tensor of a checkpoint with its facts. */
+/** A tensor of a checkpoint with its role, axes, aliases and mask. */
 export interface SurveyedTensor extends TensorFacts {
   readonly entry: CheckpointEntry;
-  /** Other names of the same storage. */
+  /** Other names for the same storage. */
   readonly aliases: readonly string[];
-  /** The mask by which the elements are multiplied, as in `weight_orig` with `weight_mask`. */
+  /** The mask by which to multiply the elements, such as `weight_mask` for `weight_orig`. Null if there is none. */
   readonly mask: CheckpointEntry | null;
-  /** The tensor that this one is the mask of. */
+  /** If this tensor is a mask, the name of the tensor that it multiplies; otherwise null. */
   readonly maskOf: string | null;
 }
 
-/** Names of output embeddings. */
+/** Matches the names of output embeddings. */
 const OUTPUT_EMBEDDING =
   /(^|\.)(lm_head|embed_out|predictions\.decoder|output_projection|generator_lm_head)\.weight$|^(output|proj_out)\.weight$/;
 
 type EntriesByName = ReadonlyMap<string, CheckpointEntry>;
 
 /**
- * The other half of a parameter that `torch.nn.utils.prune` pruned, which is saved as `NAME_orig` and `NAME_mask`; null
- * if there is none of the same shape.
+ * Returns the counterpart of a tensor that `torch.nn.utils.prune` saves as `NAME_orig` (the parameter) or `NAME_mask`;
+ * null if there is none with the same shape.
  */
 function otherHalf(
   { name, shape }: CheckpointEntry,
@@ -43,7 +43,7 @@ function otherHalf(
   return other?.shape.join() === shape.join() ? other : null;
 }
 
-/** The name that decides the role: both halves of a pruned parameter count as the parameter. */
+/** Returns the name from which a role is inferred: `NAME_orig` and `NAME_mask` count as the parameter `NAME`. */
 function decidingName(entry: CheckpointEntry, entries: EntriesByName): string {
   const half = otherHalf(entry, "_orig", entries) ?? otherHalf(entry, "_mask", entries);
   return half === null
@@ -61,7 +61,7 @@ function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** Whether all elements have the same bits, as in a tensor that is not trained yet. */
+/** Whether all elements have the same bits, as in a tensor that has not been trained yet. */
 function isConstant(bytes: Uint8Array, elements: number): boolean {
   const size = bytes.length / elements;
   for (let i = size; i < bytes.length; i++) if (bytes[i] !== bytes[i - size]) return false;
@@ -69,8 +69,8 @@ function isConstant(bytes: Uint8Array, elements: number): boolean {
 }
 
 /**
- * Tensors of matrices with the bytes of an embedding or of an output embedding: safetensors cannot state that tensors
- * share storage.
+ * Finds the layers' weights whose bytes equal those of an input or output embedding. They count as shared, because
+ * safetensors cannot state that tensors share storage.
  */
 function equalTensors(
   checkpoint: Checkpoint,
@@ -98,7 +98,7 @@ function equalTensors(
   return equal;
 }
 
-/** The input embedding that config.json ties an output embedding to. */
+/** Returns the name of the input embedding to which config.json ties an output embedding, if it does. */
 function tiedByConfig(
   entry: CheckpointEntry,
   facts: readonly TensorFacts[],
@@ -112,11 +112,11 @@ function tiedByConfig(
 }
 
 /**
- * The tensors of a checkpoint in its order, with their roles, axes and aliases. All aliases decide whether a tensor is an
- * embedding.
+ * Lists the tensors of a checkpoint in its order, with their roles, axes and aliases. A tensor with an embedding's name
+ * among its aliases is an embedding, unless an override gives its role.
  *
- * @throws InputError if an override matches no tensor, gives a role to a tensor without the dimensions for it, or, if
- *   asked for, if a role rests on names and dimensions alone
+ * @throws InputError if an override matches no tensor or gives a tensor a role for which it has the wrong number of
+ *   dimensions; under `strictRoles`, also if a role is inferred from names and dimensions alone
  */
 export function surveyCheckpoint(
   checkpoint: Checkpoint,
@@ -176,14 +176,14 @@ export function surveyCheckpoint(
   return tensors;
 }
 
-/** A role that rests on names and dimensions alone. */
+/** A role inferred from a tensor's name and dimensions alone. */
 export interface Assumption {
   readonly tensor: string;
   readonly role: TensorRole;
   readonly axes: MatrixAxes | null;
 }
 
-/** The roles of tensors of two or more dimensions that rest on names and dimensions alone. */
+/** Lists the tensors with two or more dimensions whose roles are inferred from names and dimensions alone. */
 export function assumptionsOf(tensors: readonly SurveyedTensor[]): readonly Assumption[] {
   return tensors
     .filter(
@@ -193,12 +193,12 @@ export function assumptionsOf(tensors: readonly SurveyedTensor[]): readonly Assu
     .map(({ name, role, axes }) => ({ tensor: name, role, axes }));
 }
 
-/** An assumption in a few words. */
+/** Formats an assumption, such as `fc.weight linear [out,in]`. */
 export function formatAssumption({ tensor, role, axes }: Assumption): string {
   return `${tensor} ${role}${axes === null ? "" : ` [${axes}]`}`;
 }
 
-/** A few texts, and the number of the others. */
+/** Joins the first three texts, and states how many more there are. */
 export function fewOf(texts: readonly string[]): string {
   const shown = texts.slice(0, 3).join("; ");
   return texts.length > 3 ? `${shown}; and ${texts.length - 3} more` : shown;

@@ -1,4 +1,4 @@
-/** The values of a checkpoint's tensors, as scores and verdicts take them. */
+/** Reads the values of a checkpoint's tensors, from which scores and verdicts are computed. */
 import { rawElements, widenForZeros } from "../io/dtypes.ts";
 import { toFloat32 } from "../io/safetensors.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -13,8 +13,8 @@ function maskedBy(values: WeightValues, mask: Float32Array): WeightValues {
 }
 
 /**
- * The weight that a tensor stands for: its elements, times its mask if it has one. F64 stays unrounded; 8-bit floats
- * are without their scale.
+ * Returns the weight that a tensor represents: its elements, multiplied by its mask if it has one. F64 values are not
+ * rounded; 8-bit floats are not multiplied by their scale.
  */
 export function weightValues(
   checkpoint: Checkpoint,
@@ -25,7 +25,7 @@ export function weightValues(
   return mask === null ? values : maskedBy(values, toFloat32(checkpoint.read(mask)));
 }
 
-/** {@link weightValues} rounded to 32 bits: the bytes of the checkpoint if no other are needed. */
+/** Returns the {@link weightValues} rounded to 32 bits. They may share the bytes that the checkpoint returned. */
 export function float32Values(
   checkpoint: Checkpoint,
   tensor: SurveyedTensor,

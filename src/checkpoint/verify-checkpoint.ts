@@ -22,28 +22,28 @@ import {
   verifyWeight,
 } from "./verify.ts";
 
-/** {@link VerifyOptions} for a checkpoint. */
+/** Options of {@link verifyCheckpoint}. */
 export interface CheckpointRequirement extends VerifyOptions {
   readonly pattern: Pattern;
-  /** The smallest share of zero blocks (of zero elements for N:M). Default 0. */
+  /** The required share of zero blocks, or of zero elements for N:M. Default 0. */
   readonly minSparsity?: number | undefined;
-  /** Names of tensors that may stay uncovered. */
+  /** Tensors may stay uncovered if their names contain a match of this expression. */
   readonly allowUncovered?: RegExp | undefined;
 }
 
 /** The verdict on a checkpoint. */
 export interface CheckpointVerdict extends PatternVerdict {
   readonly passed: boolean;
-  /** Messages; empty if it passed. */
+  /** Messages that tell why the checkpoint failed; empty if it passed. */
   readonly faults: readonly string[];
-  /** The share of zero blocks (of zero elements for N:M). */
+  /** The share of zero blocks, or of zero elements for N:M. */
   readonly sparsity: number;
   readonly coverage: Coverage;
-  /** Roles that rest on names and dimensions alone. */
+  /** Roles inferred from names and dimensions alone. */
   readonly assumptions: readonly Assumption[];
 }
 
-/** The messages about the pattern; empty if weights pass. */
+/** Returns the messages about violations of the pattern and about too few zeros; empty if there are none. */
 function patternFaults(
   { violation, total, pattern }: PatternVerdict,
   zero: number,
@@ -56,7 +56,7 @@ function patternFaults(
     faults.push(`${layer}, row ${row}, column ${column}: expected ${expected}, got ${got}`);
   }
   if (total.blocks === 0) faults.push(`${pattern} has no whole block in any layer`);
-  // Like pruning targets, the share becomes a count that is rounded down.
+  // The share is converted to a count and rounded down, like a pruning target.
   const needed = exactCount(all, minSparsity);
   if (zero < needed) {
     const what = kind === "group" ? "elements" : "blocks";
@@ -67,7 +67,7 @@ function patternFaults(
   return faults;
 }
 
-/** The messages about tensors that are not covered. */
+/** Returns the messages about tensors that are not covered and not allowed to be. */
 function coverageFaults(
   { left }: Coverage,
   shapes: ReadonlyMap<string, readonly number[]>,
@@ -81,17 +81,20 @@ function coverageFaults(
     });
 }
 
-/** Why a tensor with layers cannot be judged; undefined if it can. Elements without known zeros leave it uncovered. */
+/**
+ * Tells why a tensor with layers cannot be judged; undefined if it can. A tensor whose zeros cannot be counted is
+ * uncovered.
+ */
 function obstacle({ tensor, layers }: ChosenTensor, pattern: Pattern): LeftTensor | undefined {
   const { dtype } = tensor.entry;
   if (!hasCountableZeros(dtype))
     return leaveTensor(tensor, `the zeros of ${dtype} cannot be counted`, true);
-  // As in pruning.
+  // Pruning also skips layers that the pattern does not divide.
   if (layers.every((layer) => layOut(pattern, layer).divides)) return undefined;
   return leaveTensor(tensor, `${formatPattern(pattern)} does not divide it`);
 }
 
-/** The tensors that can be judged, and all others. */
+/** Separates the tensors that can be judged from all others. */
 function judgeable({ chosen, left }: ChosenLayers, pattern: Pattern): ChosenLayers {
   return {
     chosen: chosen.filter((one) => obstacle(one, pattern) === undefined),
@@ -100,10 +103,10 @@ function judgeable({ chosen, left }: ChosenLayers, pattern: Pattern): ChosenLaye
 }
 
 /**
- * Looks at every element of the chosen layers of a checkpoint.
+ * Verifies a pattern by checking every element in the chosen layers of a checkpoint.
  *
- * @param tensors the whole survey, of which `choice` is a part
- * @param turn awaited before each tensor, so that a program can do other things or stop
+ * @param tensors all surveyed tensors, from which `choice` was made
+ * @param turn awaited before each tensor, to let other work run; a rejection stops the verification
  */
 export async function verifyCheckpoint(
   checkpoint: Checkpoint,

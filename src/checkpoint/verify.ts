@@ -1,4 +1,4 @@
-/** Whether weights obey a sparsity pattern, proved by looking at every element. */
+/** Verifies that weights obey a sparsity pattern, by checking every element. */
 import { checkKind, checkNumber, isTypedArray, mismatch } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import { elementCount } from "../prune/layer.ts";
@@ -11,7 +11,7 @@ import {
   readPattern,
 } from "../prune/pattern.ts";
 
-/** A pattern to verify, and how strictly. */
+/** The pattern to verify, and how strictly. */
 export interface VerifyOptions {
   /** `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
   readonly pattern: string | Pattern;
@@ -20,7 +20,7 @@ export interface VerifyOptions {
    * false.
    */
   readonly exact?: boolean;
-  /** Magnitudes up to this count as zero. Default 0. */
+  /** Elements with at most this magnitude count as zero. Default 0. */
   readonly tolerance?: number;
 }
 
@@ -29,7 +29,7 @@ export interface VerifiedWeight {
   readonly name: string;
   /** linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
   readonly shape: readonly number[];
-  /** Row-major in `shape`. Pass F64 weights as doubles: rounded to 32 bits, small numbers become zero. */
+  /** Row-major. Pass F64 weights as a Float64Array: rounded to 32 bits, tiny values would become zero. */
   readonly data: WeightValues;
 }
 
@@ -44,23 +44,23 @@ interface Violation {
   readonly got: string;
 }
 
-/** The verdict on one layer. For a pattern N:M, blocks are groups of M. */
+/** The verdict on one layer. For an N:M pattern, a block is a group of M weights. */
 export interface LayerVerdict {
   readonly name: string;
   readonly shape: readonly number[];
   readonly elements: number;
   readonly zeros: number;
   readonly blocks: number;
-  /** Blocks of zeros, or groups with at least N zeros for N:M. */
+  /** The number of blocks of zeros; for N:M, of groups with at least N zeros. */
   readonly sparseBlocks: number;
-  /** Blocks with zeros and other values, or groups with more than N zeros for N:M. */
+  /** The number of blocks with both zeros and other values; for N:M, of groups with more than N zeros. */
   readonly partialBlocks: number;
-  /** Elements outside of whole blocks, if the pattern does not divide the layer. They are not checked. */
+  /** The number of elements outside whole blocks, if the pattern does not divide the layer. They are not checked. */
   readonly remainder: number;
   readonly violation: Violation | null;
 }
 
-/** The result for all layers. */
+/** The verdict on all layers. */
 export interface PatternVerdict {
   readonly pattern: string;
   readonly exact: boolean;
@@ -80,7 +80,7 @@ function describeFault(pattern: Pattern, size: number, zeros: number, exact: boo
   return { expected: "a block of zeros or of values", got: `${zeros} zeros of ${size}` };
 }
 
-/** Counts the zeros of the block at a row and a column. */
+/** Counts the zeros in the block that starts at a row and a column. */
 function zerosOfBlock(
   layout: BlockLayout,
   data: WeightValues,
@@ -153,7 +153,7 @@ export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): La
   return { name, shape, ...counts, blocks, sparseBlocks, partialBlocks, remainder, violation };
 }
 
-/** The verdict on all layers from those on each. */
+/** Joins the verdicts on single layers into a verdict on all of them. */
 export function joinVerdicts(
   layers: readonly LayerVerdict[],
   options: VerifyOptions,

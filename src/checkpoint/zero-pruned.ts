@@ -4,12 +4,12 @@ import type { StoredTensor } from "../io/safetensors.ts";
 
 const FLOATING_POINT = ["F64", "F32", "F16", "BF16"];
 
-/** Whether elements are floats that pruning can score and zero. */
+/** Whether an element type is a float type that pruning can score and zero. */
 export function isFloatingPoint(dtype: string): boolean {
   return FLOATING_POINT.includes(dtype);
 }
 
-/** The elements as words of their size. Elements of 64 bits become two words. */
+/** Returns a view of the elements as unsigned integers of their size. A 64-bit element becomes two 32-bit words. */
 function wordsOf({ dtype, bytes }: StoredTensor): Uint16Array | Uint32Array {
   const { buffer, byteOffset, byteLength } = bytes;
   return elementBytes(dtype) === 2
@@ -17,16 +17,19 @@ function wordsOf({ dtype, bytes }: StoredTensor): Uint16Array | Uint32Array {
     : new Uint32Array(buffer, byteOffset, byteLength / 4);
 }
 
-/** Zeroes pruned words and counts all zeros, including negative zeros. `shift` removes the sign. */
+/**
+ * Zeroes the words of pruned elements and counts all zeros, including negative zeros. A left shift by `shift` drops the
+ * sign.
+ */
 function zeroWordsInto(mask: Uint8Array, words: Uint16Array | Uint32Array, shift: number): number {
   let zeros = 0;
-  // Which words are zero looks random: a branch on it would be mispredicted.
+  // The positions of zeros look random, so the CPU would mispredict a branch on them.
   const zeroInto = (i: number): number => {
     const word = (words[i] as number) & (((mask[i] as number) ^ 1) - 1);
     words[i] = word;
     return Number(word << shift === 0);
   };
-  // Four at a time take two thirds of the time.
+  // Unrolled by four, the loop takes two thirds of the time.
   const whole = mask.length & ~3;
   for (let i = 0; i < whole; i += 4)
     zeros += zeroInto(i) + zeroInto(i + 1) + zeroInto(i + 2) + zeroInto(i + 3);
@@ -34,7 +37,7 @@ function zeroWordsInto(mask: Uint8Array, words: Uint16Array | Uint32Array, shift
   return zeros;
 }
 
-/** {@link zeroWordsInto} for elements of two words. */
+/** Does the same as {@link zeroWordsInto} for elements of two words. */
 function zeroPairsInto(mask: Uint8Array, words: Uint16Array | Uint32Array): number {
   let zeros = 0;
   for (let i = 0; i < mask.length; i++) {
