@@ -7,7 +7,7 @@ import { PROFILE_NAMES, PROFILES } from "./profiles.ts";
 import { canBeHead, type SelectionRule, type SkippedLayer } from "./select.ts";
 import type { PruningState } from "./state.ts";
 
-/** Options of {@link initialisePruning}. */
+/** Options for {@link initialisePruning}. */
 export interface InitialiseOptions {
   /** The behaviour to follow. Default `inc`. */
   readonly profile?: Profile;

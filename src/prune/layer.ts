@@ -21,7 +21,10 @@ export type LayerKind = "linear" | "conv1d" | "conv2d" | "embedding" | "other";
 export interface LayerRecord {
   readonly name: string;
   readonly kind: LayerKind;
-  /** linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]; embedding [rows, width]. */
+  /**
+   * The shape of the weight, by kind: linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]; embedding [rows,
+   * width].
+   */
   readonly shape: readonly number[];
   /** The elements of the weight in row-major order. */
   readonly data: Float32Array;

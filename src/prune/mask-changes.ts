@@ -18,8 +18,8 @@ function lastPruneStep({ startStep, endStep, pruningFrequency }: ScheduleConfig)
 }
 
 /**
- * Whether after the beginning of `step` no mask can change any more, and the gradient of a pruned weight cannot affect
- * a kept weight. With group lasso such gradients matter until the end step, because the share by which a block shrinks
+ * Whether no mask can change any more after the beginning of `step`, and no gradient of a pruned weight can affect a
+ * kept weight. With group lasso, such gradients matter until the end step, because the share by which a block shrinks
  * can depend on the gradients of the whole block.
  */
 export function masksAreFinal({ config, interpolating }: ScheduledPruner, step: number): boolean {

@@ -18,7 +18,7 @@ import type { LivePruner, PrunerState } from "./state.ts";
 interface MaskPlan {
   /** The layer's index among the layers of its pruner. */
   readonly index: number;
-  /** The blocks to prune. `null`: the mask stays. */
+  /** The blocks to prune. `null`: the mask does not change. */
   readonly decision: Decision | null;
   /** Whether the number of pruned blocks is exact, and N:M groups that are already pruned keep their masks. */
   readonly exact: boolean;

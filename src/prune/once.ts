@@ -24,7 +24,7 @@ import { expressionFault, type SkippedLayer, selection } from "./select.ts";
 import { ownedLayers } from "./state.ts";
 import { type SparsityStatistics, sparsityStatistics } from "./statistics.ts";
 
-/** Options of {@link pruneOnce}. */
+/** Options for {@link pruneOnce}. */
 export interface PruneOnceOptions {
   /** The shape of the zeros: `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
   readonly pattern: PatternSpelling | Pattern;

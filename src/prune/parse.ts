@@ -158,7 +158,7 @@ function checkRelations(config: PrunerConfig, sources: Sources, report: Report):
     refuse("minSparsityRatioPerOp", `at most max_sparsity_ratio_per_op (${max})`);
 }
 
-/** Freezes a value deeply. */
+/** Freezes a value and everything that it contains. */
 function freeze<T>(value: T): T {
   if (typeof value === "object" && value !== null) {
     for (const entry of Object.values(value)) freeze(entry);

@@ -6,7 +6,7 @@ import { describe } from "../core/checks.ts";
 import { nearestName } from "../core/nearest.ts";
 import type { Profile } from "./config.ts";
 
-/** Options of `parsePruningConfig`. */
+/** Options for `parsePruningConfig`. */
 export interface ParseOptions {
   /**
    * Whether unknown keys are reported as problems or ignored. INC warns about them and ignores them. Default `refuse`.
@@ -53,7 +53,7 @@ interface Stated {
 
 /** Where the values of a pruner's configuration are read from. */
 export interface Sources {
-  /** The pruner's own object, and the prefix of its keys in paths. */
+  /** The pruner's own object, and the prefix that its keys get in the paths of problems. */
   readonly local: Fields;
   readonly prefix: string;
   readonly top: Fields;
@@ -100,7 +100,7 @@ export function checkPruner(
   const { value, path } = ownValue(sources, "parameters") ?? { value: {}, path: "" };
   if (!isFields(value)) report(path, "an object", describe(value));
   else if (checksKeys) checkKeys(value, fields, `${path}.`, report);
-  // INC accepts the flag, but does not resume.
+  // INC accepts this flag but does not resume.
   const flag = ownValue(sources, "resume_from_pruned_checkpoint");
   if (sources.profile === "strict" && flag?.value)
     report(flag.path, "false: pruning resumes from a saved state", describe(flag.value));

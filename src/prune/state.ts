@@ -25,9 +25,12 @@ export interface PrunedLayer {
    * Group lasso: the share by which each block shrinks, computed from the latest gradient (`inc`) or weight (`strict`).
    */
   readonly lassoTerms: Float32Array | null;
-  /** retrain_free: the gradients of the block mask, one array per scored step. The arrays never change. */
+  /**
+   * For the criterion `retrain_free`, the gradients of the block mask, one array per scored step. The arrays never
+   * change.
+   */
   readonly collected: readonly Float32Array[];
-  /** Progressive pruning: the mask before the last prune step. */
+  /** Progressive pruning: the mask before the latest prune step. */
   readonly previousMask: Uint8Array | null;
   /** Progressive pruning: the interpolated mask, which is applied to the weight. */
   readonly progressiveMask: Uint8Array | null;

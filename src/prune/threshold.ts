@@ -9,7 +9,7 @@ import { sumOf } from "../core/sum.ts";
 import { refusePruning } from "./layer.ts";
 import { plainKernels } from "./plain-kernels.ts";
 
-/** Working memory of {@link kthSmallest}. */
+/** Working memory for {@link kthSmallest}. */
 export interface SelectionScratch {
   readonly histogram: Uint32Array;
   readonly kernels: PruningKernels;
@@ -81,7 +81,7 @@ export function scoreInBucket(
   const down = bucket >= NEGATIVE;
   const trailing = findBucket(histogram, k, down ? BUCKETS - 1 : 0, down ? -1 : 1, before);
   word[0] = (bucket << 16) | trailing.bucket;
-  // Converts -0 to +0.
+  // Adding 0 converts -0 to +0.
   return float[0] + 0;
 }
 

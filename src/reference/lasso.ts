@@ -8,7 +8,9 @@
 import type { Layout } from "./layout.ts";
 import { at, linesOf, type Matrix, mapped, matrixOf } from "./matrix.ts";
 
-/** `strict`: the share by which each block shrinks. Squares are added in float32, row by row. */
+/**
+ * `strict`: computes the share by which each block shrinks, from its weights. Squares are added in float32, row by row.
+ */
 export function exactLassoTerms(layout: Layout, coefficient: number, weight: Matrix): Matrix {
   return matrixOf(layout.rows, layout.columns, (i, j) => {
     const values = linesOf(weight, layout, i, j).flat();
@@ -17,7 +19,7 @@ export function exactLassoTerms(layout: Layout, coefficient: number, weight: Mat
   });
 }
 
-/** `inc`: the share by which each block shrinks. */
+/** `inc`: computes the share by which each block shrinks, from its gradient. */
 export function lassoTerms(layout: Layout, coefficient: number, gradient: Matrix): Matrix {
   return matrixOf(layout.rows, layout.columns, (i, j) => {
     const values = linesOf(gradient, layout, i, j).flat();

@@ -15,7 +15,7 @@ export interface View<Data extends ArrayLike<number> = Float32Array> {
 
 /** A weight as a matrix, one row for each output. */
 export type Matrix = View<Float32Array>;
-/** A matrix of 0 and 1, 1 = kept. */
+/** A matrix with 1 for each kept and 0 for each pruned element. */
 export type MaskMatrix = View<Uint8Array>;
 
 /** Creates an ndarray that shares the data of a view. */

@@ -15,7 +15,7 @@ export interface ReferenceLayer {
   readonly gradient?: Float32Array | null;
 }
 
-/** Options of {@link pruneOnceReference}. */
+/** Options for {@link pruneOnceReference}. */
 export interface ReferenceOptions {
   readonly pattern: Pattern;
   readonly targetSparsity: number;

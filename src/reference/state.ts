@@ -11,7 +11,10 @@ import { at, inWeightOrder, type Matrix, matrixOf, weightMatrix } from "./matrix
 import { partsOf } from "./progressive.ts";
 import { plannedPruneSteps } from "./schedule.ts";
 
-/** The state of one layer in one pruner. Masks are in the weight's order, 1 = kept. Scores are in matrix order. */
+/**
+ * The state of one layer in one pruner. Masks have 1 for each kept element and are in the weight's order. Scores are in
+ * matrix order.
+ */
 export interface ReferenceState {
   readonly name: string;
   readonly shape: readonly number[];
@@ -24,7 +27,7 @@ export interface ReferenceState {
   readonly frozen: boolean;
   /** Group lasso: the share by which each block shrinks. */
   readonly lasso: Matrix | null;
-  /** retrain_free: the gradients of the block mask at each step. */
+  /** For the criterion `retrain_free`, the gradients of the block mask at each step. */
   readonly collected: readonly Matrix[];
   /** Progressive pruning: the mask before the latest prune step, and the interpolated mask. */
   readonly before: Uint8Array;

@@ -23,8 +23,8 @@ export interface Moment {
 }
 
 /**
- * The options of a trajectory. By default, the profile is `inc`, the classifier head is skipped, and pruners that would
- * prune nothing are refused.
+ * The options for a trajectory. By default, the profile is `inc`, the classifier head is skipped, and pruners that
+ * would prune nothing are refused.
  */
 export type TrajectoryOptions = Partial<StartOptions>;
 
