@@ -1,11 +1,11 @@
-/** Random access to bytes. */
+/** Random access to a sequence of bytes, such as a file. */
 export interface ByteSource {
-  /** The name used in problems. */
+  /** The name of the source in error messages, such as the path of a file. */
   readonly name: string;
   readonly size: number;
   /**
-   * The bytes from `begin` to `end`, exclusive. Callers stay within `size`. The bytes may be read to the begin of
-   * `memory`, if it is large enough.
+   * Returns the bytes from `begin` to `end`, exclusive. The range must lie within `size`. If `memory` is large enough,
+   * the bytes may be read into its beginning.
    */
   readonly read: (begin: number, end: number, memory?: Uint8Array) => Uint8Array;
 }

@@ -1,10 +1,13 @@
-/** Recognises files that are not what their names say, from their first bytes. Error messages name the content. */
+/**
+ * Recognises the content of a file from its first bytes, for error messages about files that are not what their names
+ * suggest.
+ */
 import { unsharedBytes } from "./bytes.ts";
 
 /** The number of bytes that {@link looksLike} examines. */
 export const CONTENT_BYTES: 512 = 512;
 
-/** A description of content for messages. */
+/** The description of a kind of content in messages. */
 type Content =
   | "an empty file"
   | "a Git LFS pointer, not the file itself (git lfs pull fetches it)"
@@ -22,9 +25,10 @@ type Content =
   | "an HDF5 file"
   | "a NumPy array";
 
-/** The first bytes of binary files in hexadecimal digits. */
+/** Patterns for the first 16 bytes of binary files, written as hexadecimal digits. */
 const SIGNATURES: readonly (readonly [Content, RegExp])[] = [
-  // The length of the header, which is below 2^27, and the header. First, since any bytes can be a length.
+  // The first 8 bytes are the length of the header, below 2^27. The header begins with a brace. This pattern comes
+  // first, because the length can look like any other signature.
   ["a safetensors file", /^.{6}0[0-7]0{8}7b/],
   ["a GGUF model", /^47475546/],
   ["a zip archive", /^504b(0304|0506)/],
@@ -33,11 +37,11 @@ const SIGNATURES: readonly (readonly [Content, RegExp])[] = [
   ["an HDF5 file", /^894844460d0a/],
   ["a NumPy array", /^934e554d5059/],
   ["text in UTF-16", /^(fffe|feff)/],
-  // The first fields of the protocol buffer: the version of the format, then any field of a model.
+  // The first two fields of the protocol buffer: the version of the format, then any field of a model.
   ["an ONNX model", /^08(0[1-9a-f]|1.)(12|1a|22|28|32|3a|42)/],
 ];
 
-/** The beginning of text files. It may be cut after 8 bytes. */
+/** Patterns for the beginning of text files. They also match a text that is cut off after 8 bytes. */
 const BEGINNINGS: readonly (readonly [Content, RegExp])[] = [
   [
     "a Git LFS pointer, not the file itself (git lfs pull fetches it)",
@@ -45,7 +49,7 @@ const BEGINNINGS: readonly (readonly [Content, RegExp])[] = [
   ],
   ["an HTML page", /^\s*<(!doctyp|html|head|body|!--)/i],
   ["XML", /^\s*<\?xml/],
-  // A vocabulary begins with a token in brackets.
+  // A vocabulary also begins with a bracket, as in `[PAD]`, but must not count as JSON.
   ["JSON", /^\s*(\{\s*(["}]|$)|\[\s*(["{[\]\d-]|true|false|null|$))/],
 ];
 
@@ -60,21 +64,21 @@ function contentOf(bytes: Uint8Array): Content | undefined {
   return BEGINNINGS.find(([, pattern]) => pattern.test(text))?.[0] ?? "plain text";
 }
 
-/** Control characters that text contains: tab, line feed, form feed, carriage return. */
+/** The control characters that text may contain: tab, line feed, form feed, carriage return. */
 const TEXT_CONTROLS: readonly number[] = [9, 10, 12, 13];
 
-/** The bytes as text, or `undefined` if they are not text. */
+/** Decodes the bytes as text; `undefined` if they are not text. */
 function textOf(bytes: Uint8Array): string | undefined {
   if (bytes.some((byte) => byte < 32 && !TEXT_CONTROLS.includes(byte))) return undefined;
   try {
-    // A stream may end within a character.
+    // In stream mode, the bytes may end in the middle of a character.
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
   } catch {
     return undefined;
   }
 }
 
-/** Describes the content of a file, unless it is unknown or one of `expected`. */
+/** Describes the content of a file; `undefined` if the content is not recognised or is one of `expected`. */
 export function looksLike(bytes: Uint8Array, ...expected: readonly Content[]): Content | undefined {
   const content = contentOf(bytes);
   return content === undefined || expected.includes(content) ? undefined : content;

@@ -1,6 +1,6 @@
 /**
- * The element types of checkpoint files, and conversions to and from 32-bit floats. Values in files are little-endian,
- * as typed arrays are on every platform that runs WebAssembly.
+ * Defines the element types of checkpoint files, and converts them to and from 32-bit floats. Values in files are
+ * little-endian, as typed arrays are on every platform that runs WebAssembly.
  */
 import { mismatch } from "../core/checks.ts";
 import {
@@ -11,7 +11,7 @@ import {
 } from "../core/half.ts";
 import { type Float8, widenFloat8 } from "./float8.ts";
 
-/** A typed array of a tensor's elements, as {@link rawElements} returns it. */
+/** The typed arrays that {@link rawElements} returns. */
 type RawElements =
   | Uint8Array
   | Int8Array
@@ -51,14 +51,15 @@ export type Dtype =
   | "U64";
 
 /**
- * The facts of an element type. Without a kind it converts to 32-bit floats. `float8` has zeros that can be counted,
- * but its numbers need a scale that another tensor holds. `opaque` is only copied.
+ * The size in bits, the typed array and the kind of an element type. Types without a kind convert to 32-bit floats.
+ * `float8`: zeros can be counted, but the values need a scale from another tensor. `opaque`: elements can only be
+ * copied.
  */
 type DtypeRow = readonly [bits: number, array: ElementArray, kind?: "float8" | "opaque"];
 
 /**
- * Every element type, in the order of the official safetensors implementation (increasing alignment). Tensors are
- * sorted in this order in a file.
+ * Every element type, in the order of the official safetensors implementation, by increasing alignment. This order
+ * determines the order of tensors in a file.
  */
 const TABLE: Readonly<Record<Dtype, DtypeRow>> = {
   BOOL: [8, Uint8Array],
@@ -92,12 +93,12 @@ export function isDtype(value: unknown): value is Dtype {
   return typeof value === "string" && Object.hasOwn(TABLE, value);
 }
 
-/** The size of an element in bytes. Elements of F4 and F6 are packed, so their size is a fraction. */
+/** Returns the size of an element in bytes. It is a fraction for F4 and F6, whose elements are packed. */
 export function elementBytes(dtype: Dtype): number {
   return TABLE[dtype][0] / 8;
 }
 
-/** Whether elements convert to numbers for computations. */
+/** Whether elements of this type convert to 32-bit floats. */
 export function hasNumbers(dtype: Dtype): boolean {
   return TABLE[dtype][2] === undefined;
 }
@@ -108,9 +109,9 @@ export function hasCountableZeros(dtype: Dtype): boolean {
 }
 
 /**
- * Bytes as a typed array: BOOL, 4-, 6- and 8-bit floats as bytes, F16 and BF16 as bit patterns, 64-bit integers as
- * BigInt, C64 as pairs of floats. The result is a view if the bytes are aligned, otherwise a copy. `bytes.length` must
- * be a multiple of the element size.
+ * Returns bytes as a typed array: BOOL and 4-, 6- and 8-bit floats as bytes, F16 and BF16 as bit patterns, 64-bit
+ * integers as BigInt, C64 as pairs of floats. The result is a view if the bytes are aligned, otherwise a copy.
+ * `bytes.length` must be a multiple of the element size.
  *
  * @example
  * ```ts
@@ -129,15 +130,15 @@ export function rawElements(dtype: Dtype, bytes: Uint8Array): RawElements {
   return new array(buffer, byteOffset, bytes.byteLength / array.BYTES_PER_ELEMENT);
 }
 
-/** The same bytes at an offset that is a multiple of `size`; a copy if necessary. */
+/** Returns the same bytes at an offset that is a multiple of `size`, as a copy if necessary. */
 function alignedTo(size: number, bytes: Uint8Array): Uint8Array {
-  // Not slice(): a Buffer's slice is a view.
+  // Not `slice()`: the slice of a Buffer is a view.
   return bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
 }
 
 /**
- * The values as 32-bit floats in a new array: exact from F32, F16, BF16, BOOL and integers of 8 and 16 bits; rounded to
- * nearest even from F64 and wider integers.
+ * Converts elements to 32-bit floats in a new array: exactly from F32, F16, BF16, BOOL and 8- and 16-bit integers;
+ * rounded to nearest even from F64 and wider integers.
  *
  * @throws RangeError for a type that {@link hasNumbers} excludes
  */
@@ -146,7 +147,7 @@ export function widenToFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
     throw new RangeError(mismatch("dtype", "a type of numbers to compute with", dtype));
   const out = new Float32Array(bytes.byteLength / elementBytes(dtype));
   const bits = new Uint32Array(out.buffer);
-  // As bytes: engines may alter a NaN's payload when a float passes through a register.
+  // Copied as bytes, because an engine may alter the payload of a NaN when a float passes through a register.
   if (dtype === "F32") new Uint8Array(out.buffer).set(bytes);
   else if (dtype === "BF16") widenBfloat16(bytes, bits);
   else if (dtype === "F16") widenFloat16(bytes, bits);
@@ -165,7 +166,7 @@ function widenBfloat16(bytes: Uint8Array, bits: Uint32Array): void {
   for (let i = 0; i < bits.length; i++) bits[i] = float32BitsFromBfloat16(raw[i] ?? 0);
 }
 
-/** The float32 bits of every float16, made at the first use. */
+/** The float32 bit patterns of all 2^16 float16 values, computed at the first use. */
 let float16Table: Uint32Array | undefined;
 
 function widenFloat16(bytes: Uint8Array, bits: Uint32Array): void {
@@ -177,9 +178,9 @@ function widenFloat16(bytes: Uint8Array, bits: Uint32Array): void {
 }
 
 /**
- * Integers as pairs of words, low word first. A double cannot hold more than 53 bits, and rounding to a double first
- * would round twice. So the lowest 11 bits of large values become one bit (rounding to odd), which leaves 53 bits and
- * cannot change the rounding to 24 bits.
+ * Converts 64-bit integers, read as pairs of 32-bit words with the low word first. A double holds at most 53 bits, and
+ * rounding first to a double, then to a float would round twice. So the lowest 11 bits of large values are merged into
+ * one bit (rounding to odd). This leaves 53 bits and cannot change the final rounding to 24 bits.
  */
 function widenInteger64(signed: boolean, bytes: Uint8Array, out: Float32Array): void {
   const { buffer, byteOffset } = alignedTo(4, bytes);
@@ -194,8 +195,9 @@ function widenInteger64(signed: boolean, bytes: Uint8Array, out: Float32Array): 
 }
 
 /**
- * The values for counting zeros and comparing magnitudes: F64 as doubles, since small values would round to zero, 8-bit
- * floats without their scale, others as {@link widenToFloat32}. May share the memory of `bytes`.
+ * Converts elements for counting zeros and comparing magnitudes: F64 to doubles, because tiny values would round to
+ * zero as floats; 8-bit floats without their scale; other types like {@link widenToFloat32}. The result may share the
+ * memory of `bytes`.
  *
  * @throws RangeError for a type that {@link hasCountableZeros} excludes
  */
@@ -212,7 +214,9 @@ function isFloat8(dtype: Dtype): dtype is Float8 {
   return TABLE[dtype][2] === "float8";
 }
 
-/** 32-bit floats as bytes of a floating-point dtype: unchanged as F32, rounded to nearest even as F16 or BF16. */
+/**
+ * Converts 32-bit floats to the bytes of a float type: exactly to F32 and F64, rounded to nearest even to F16 and BF16.
+ */
 export function narrowFromFloat32(
   dtype: "F64" | "F32" | "F16" | "BF16",
   values: Float32Array,
@@ -232,7 +236,7 @@ export function narrowFromFloat32(
   }
 }
 
-/** The bytes of an array. They share its memory. */
+/** Returns the bytes of a typed array, which share its memory. */
 export function bytesOf(array: RawElements): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -1,14 +1,17 @@
-/** The 8-bit floats of safetensors. All values are exact in 32 bits. Formats: OCP 8-bit floating point, OCP MX. */
+/**
+ * Decodes the 8-bit floats of safetensors, whose values are all exact in 32 bits. Formats: OCP 8-bit floating point,
+ * OCP MX.
+ */
 
-/** The name of an 8-bit float. */
+/** The name of an 8-bit float type in safetensors. */
 export type Float8 = "F8_E5M2" | "F8_E4M3" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ";
 
 interface Float8Format {
   readonly fractionBits: 2 | 3;
   readonly bias: number;
-  /** FNUZ formats have no negative zero. Its bits are the only NaN. */
+  /** False for FNUZ formats, in which the bits of negative zero are the only NaN. */
   readonly hasNegativeZero: boolean;
-  /** The largest finite magnitude. Larger codes are NaN, except the infinity of E5M2. */
+  /** The largest finite magnitude. Codes above it are NaN, except for the infinity of E5M2. */
   readonly largest: number;
 }
 
@@ -21,7 +24,7 @@ const FORMATS: Readonly<Record<Exclude<Float8, "F8_E8M0">, Float8Format>> = {
 
 const INFINITY_E5M2 = 0x7c;
 
-/** The value of one byte. */
+/** Returns the value that one byte encodes. */
 function float8Value(dtype: Float8, code: number): number {
   if (dtype === "F8_E8M0") return code === 0xff ? Number.NaN : 2 ** (code - 127);
   const { fractionBits, bias, hasNegativeZero, largest } = FORMATS[dtype];
@@ -36,12 +39,12 @@ function float8Value(dtype: Float8, code: number): number {
   return value > largest ? Number.NaN : sign * value;
 }
 
-/** The values of all bytes. */
+/** Returns the values of all 256 byte codes. */
 function valuesOf(dtype: Float8): Float32Array {
   return Float32Array.from({ length: 256 }, (_, code) => float8Value(dtype, code));
 }
 
-/** Decodes 8-bit floats. */
+/** Decodes 8-bit floats to 32-bit floats. */
 export function widenFloat8(dtype: Float8, bytes: Uint8Array): Float32Array {
   const values = valuesOf(dtype);
   const out = new Float32Array(bytes.length);

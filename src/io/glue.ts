@@ -1,6 +1,6 @@
 /**
- * The tab-separated files of the GLUE benchmark (Wang et al., ICLR 2019). They have a header and often a byte-order
- * mark. Quotation marks are plain text.
+ * Parses the tab-separated files of the GLUE benchmark (Wang et al., ICLR 2019). They have a header line and often a
+ * byte-order mark. Quotation marks are ordinary text.
  */
 import { type Either, eachOf, type Problem, refuse, right } from "../core/either.ts";
 import { splitLines } from "./text.ts";
@@ -35,7 +35,8 @@ const FORMATS: Readonly<Record<GlueTask, GlueFormat>> = {
 };
 
 /**
- * Parses a train or dev file. Every invalid row is a problem at `fileName:line`; a wrong header is reported alone.
+ * Parses a train or dev file. Every invalid row is reported as a problem at `fileName:line`. If the header is wrong,
+ * that is the only problem.
  *
  * @example
  * ```ts
@@ -90,7 +91,7 @@ function parseRow(
   return right({ ...example, textPair: columns[format.textPair] ?? "" });
 }
 
-/** Quotes and shortens text of the file for a message. */
+/** Quotes a text from the file for a message, and shortens it if necessary. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
 }

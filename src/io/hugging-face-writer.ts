@@ -1,4 +1,4 @@
-/** Writes a model directory as `save_pretrained` of transformers 4.32 does, for `from_pretrained` to load. */
+/** Writes a model directory like `save_pretrained` in transformers 4.32, so that `from_pretrained` can load it. */
 
 import { type DirectoryFiles, encoderType, HUGGING_FACE_FILES } from "./hugging-face.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
@@ -13,14 +13,14 @@ import { formatVocabulary } from "./vocabulary.ts";
 export interface ModelToWrite {
   /** The contents of config.json. Missing keys are added, unknown keys are kept. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** By the names of transformers' state dict. */
+  /** The tensors, by their names in the state dict of transformers. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** If absent, no tokenizer files are written. */
   readonly tokenizer?: Tokenizer;
 }
 
 /**
- * The files of a sequence classifier's directory.
+ * Makes the files in the directory of a sequence classifier.
  *
  * @example
  * ```ts
@@ -100,7 +100,7 @@ const CONFIG_DEFAULTS: Readonly<Record<EncoderType, JsonObject>> = {
   },
 };
 
-/** Adds transformers' defaults for absent keys. */
+/** Completes a configuration with the defaults of transformers. */
 function completeConfig(
   config: JsonObject,
   tensors: ReadonlyMap<string, StoredTensor>,
@@ -112,13 +112,13 @@ function completeConfig(
     ...(typeof labels === "number" ? labelNames(labels) : {}),
     transformers_version: "4.32.0",
     ...stated,
-    // The values of the original file may not describe the written tensors.
+    // The original values may not fit the tensors that are written.
     architectures: defaults.architectures ?? null,
     torch_dtype: torchDtype(tensors),
   };
 }
 
-/** PyTorch's name of the floating-point dtype that all tensors share; `float32` if there is no such dtype. */
+/** Returns PyTorch's name for the float type that all tensors share; `float32` if they do not share one. */
 function torchDtype(tensors: ReadonlyMap<string, StoredTensor>): string {
   const dtypes = new Set([...tensors.values()].map(({ dtype }) => dtype));
   const names = { F16: "float16", BF16: "bfloat16", F64: "float64", F32: "float32" } as const;
@@ -128,7 +128,9 @@ function torchDtype(tensors: ReadonlyMap<string, StoredTensor>): string {
     : names.F32;
 }
 
-/** transformers stores label names instead of the number of labels, and nothing for the default of two. */
+/**
+ * Returns label names, which transformers stores instead of the number of labels; none for the default of two labels.
+ */
 function labelNames(labels: number): JsonObject {
   if (labels === 2) return {};
   const names = Array.from({ length: labels }, (_, id) => `LABEL_${id}`);
@@ -138,7 +140,7 @@ function labelNames(labels: number): JsonObject {
   };
 }
 
-/** JSON as transformers writes it: `json.dumps(value, indent=2, sort_keys=True) + "\n"`. */
+/** Formats JSON as transformers does: `json.dumps(value, indent=2, sort_keys=True) + "\n"`. */
 export function formatPythonJson(value: JsonValue): string {
   const text = JSON.stringify(sortNames(value), null, 2);
   const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;

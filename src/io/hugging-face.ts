@@ -1,4 +1,4 @@
-/** A model directory in Hugging Face's layout, as a map from file names to bytes. */
+/** Reads a model directory in Hugging Face's layout, given as a map from file names to bytes. */
 
 import { pipe } from "fp-ts/function";
 import { allOf, chain, type Either, map, type Problem, refuse, right } from "../core/either.ts";
@@ -11,7 +11,7 @@ import { type Tokenizer, tokenizerOf } from "./tokenizer.ts";
 import { parseTokenizerConfig } from "./tokenizer-config.ts";
 import { parseVocabulary, type Vocabulary } from "./vocabulary.ts";
 
-/** The files of a directory by name. */
+/** The contents of a directory's files, by file name. */
 export type DirectoryFiles = ReadonlyMap<string, Uint8Array>;
 
 export const HUGGING_FACE_FILES = {
@@ -22,18 +22,18 @@ export const HUGGING_FACE_FILES = {
   specialTokens: "special_tokens_map.json",
 } as const;
 
-/** A checkpoint whose tensors have the names of a sequence classifier. */
+/** A checkpoint with its tensors named as in transformers' sequence classifiers. */
 export interface StoredModel {
-  /** The contents of config.json, for `parseModelConfig` of `espalier/nn`. */
+  /** The contents of config.json, for `parseModelConfig` in `espalier/nn`. */
   readonly config: JsonObject;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
- * Reads config.json and model.safetensors. Tensors get the names of a classifier: `gamma` and `beta` become `weight` and
- * `bias`, the prefix of the encoder is added, and prefixes of wrapped models, such as `module.`, are removed. Tensors may
- * be missing: a pre-trained encoder has no classifier. `compareNames` lists them.
+ * Reads config.json and model.safetensors. Tensors are renamed as in a classifier: `gamma` and `beta` become `weight`
+ * and `bias`, the prefix of the encoder is added, and prefixes of wrapped models, such as `module.`, are removed.
+ * Tensors may be missing, because a pre-trained encoder has no classifier; `compareNames` lists the missing tensors.
  *
  * @example
  * ```ts
@@ -80,8 +80,8 @@ export function readHuggingFaceConfig(
 }
 
 /**
- * Reads vocab.txt and, if present, tokenizer_config.json. Without the latter, text is lower-cased, as the published
- * uncased models expect. Tokenizers of another kind are refused.
+ * Reads vocab.txt and, if present, tokenizer_config.json. Without tokenizer_config.json, text is lower-cased, as the
+ * published uncased models expect. Tokenizer classes other than those of BERT and DistilBERT are refused.
  *
  * @example
  * ```ts
@@ -114,7 +114,7 @@ export function readHuggingFaceTokenizer(
 }
 
 function readVocabulary(source: string, bytes: Uint8Array): Either<readonly Problem[], Vocabulary> {
-  // Any token can be the first, such as a bracket.
+  // The first line can be any token, such as a bracket, which looks like JSON.
   const other = looksLike(bytes, "plain text", "JSON");
   if (other !== undefined) return refuse(source, "a vocabulary", other);
   return pipe(
@@ -141,7 +141,7 @@ function readFile<T>(
   return bytes === undefined ? refuse(name, "this file", "none") : parse(name, bytes);
 }
 
-/** The model type of a configuration. Old files of BERT have no `model_type`. */
+/** Returns the model type of a configuration. Old configurations of BERT have no `model_type`. */
 export function encoderType(config: JsonObject): EncoderType {
   return config.model_type === "distilbert" ? "distilbert" : "bert";
 }

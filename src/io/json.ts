@@ -1,6 +1,6 @@
 /**
- * Strict JSON: duplicate names and deep nesting are refused. `JSON.parse` keeps the last of two equal names, but other
- * readers keep the first.
+ * Parses JSON strictly: duplicate names and deep nesting are refused. For a duplicate name, `JSON.parse` keeps the last
+ * value, but other parsers keep the first.
  */
 
 import {
@@ -24,10 +24,10 @@ export interface JsonObject {
   readonly [name: string]: JsonValue;
 }
 
-/** The deepest accepted nesting of objects and arrays. */
+/** The maximum accepted nesting depth of objects and arrays. */
 export const JSON_MAX_DEPTH = 64;
 
-/** Parses JSON text; `source` names it in problems. */
+/** Parses JSON text. `source` is the name of the text in problems. */
 export function parseJson(source: string, text: string): Either<readonly Problem[], JsonValue> {
   const depth = nestingDepth(text);
   if (depth > JSON_MAX_DEPTH)
@@ -43,7 +43,7 @@ export function parseJson(source: string, text: string): Either<readonly Problem
     : refuse(source, "every name once in its object", `${duplicate} twice`);
 }
 
-/** Parses one JSON object in UTF-8. */
+/** Parses UTF-8 bytes that must contain one JSON object. */
 export function parseJsonObject(
   source: string,
   bytes: Uint8Array,
@@ -63,14 +63,17 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A string with its quotes, or a bracket. */
+/** The range of a string, including its quotes, or of a bracket or brace. */
 interface StructuralToken {
   readonly start: number;
   readonly end: number;
   readonly kind: "open" | "close" | "string";
 }
 
-/** The structural tokens of JSON text, in linear time. A regular expression takes quadratic time on open strings. */
+/**
+ * Finds the structural tokens in JSON text in linear time. A regular expression would take quadratic time for
+ * unterminated strings.
+ */
 function* structuralTokens(text: string): Iterable<StructuralToken> {
   for (let start = 0; start < text.length; start++) {
     const character = text[start];
@@ -86,7 +89,7 @@ function* structuralTokens(text: string): Iterable<StructuralToken> {
   }
 }
 
-/** The index after the string that begins at `start`; the text's length if the string has no end. */
+/** Returns the index after the string that begins at `start`; the text's length if the string is unterminated. */
 function endOfString(text: string, start: number): number {
   let end = start + 1;
   while (end < text.length && text[end] !== '"') end += text[end] === "\\" ? 2 : 1;
@@ -105,7 +108,7 @@ function nestingDepth(text: string): number {
 
 const COLON_NEXT = /[ \t\n\r]*:/y;
 
-/** The first name that occurs twice in an object, with its quotes. The text must be valid JSON. */
+/** Returns the first name that occurs twice in an object, including its quotes. The text must be valid JSON. */
 function firstDuplicateName(text: string): string | undefined {
   const open: Set<string>[] = [];
   for (const { kind, start, end } of structuralTokens(text)) {

@@ -1,7 +1,7 @@
 /**
  * Maps the parameter names of a checkpoint to the names in transformers' sequence classifiers. Checkpoints converted
- * from TensorFlow call the weight and bias of a layer norm `gamma` and `beta`. A bare encoder's names lack the prefix
- * of a classifier.
+ * from TensorFlow call the weight and bias of a layer norm `gamma` and `beta`. The names in a bare encoder lack the
+ * prefix, such as `bert.`, that they have in a classifier.
  */
 import { type Either, type Problem, unlessProblems } from "../core/either.ts";
 
@@ -14,13 +14,16 @@ const ENCODER_MODULES: Readonly<Record<EncoderType, readonly string[]>> = {
   distilbert: ["embeddings", "transformer"],
 };
 
-/** The top-level modules of a head. */
+/** The top-level modules of a classification head. */
 const HEAD_MODULES: Readonly<Record<EncoderType, readonly string[]>> = {
   bert: ["classifier"],
   distilbert: ["pre_classifier", "classifier"],
 };
 
-/** The modules of DataParallel, of classes with a member `model`, torch.compile, FSDP and activation checkpointing. */
+/**
+ * The parts that wrappers add to names: DataParallel, classes with a member `model`, torch.compile, FSDP and activation
+ * checkpointing.
+ */
 const WRAPPERS: readonly string[] = [
   "module",
   "model",
@@ -29,7 +32,7 @@ const WRAPPERS: readonly string[] = [
   "_checkpoint_wrapped_module",
 ];
 
-/** Removes wrappers from a name if the result is a name of the encoder or head. */
+/** Removes the parts of wrappers from a name if the result is a name in the encoder or head. */
 function unwrappedName(modelType: EncoderType, current: string): string {
   const parts = current.split(".").filter((part) => !WRAPPERS.includes(part));
   const [first = ""] = parts;
@@ -41,9 +44,9 @@ function unwrappedName(modelType: EncoderType, current: string): string {
 }
 
 /**
- * Renames tensors to their names in a sequence classifier. As in transformers, the prefix is added only if no name has
- * it. Parts of wrappers are removed unless a tensor has the name without them. Two tensors with the same new name are a
- * problem.
+ * Gives tensors their names in a sequence classifier. As in transformers, the prefix is added only if no name has it.
+ * The parts of wrappers are removed, unless another tensor already has the name without them. Two tensors with the same
+ * new name are a problem.
  */
 export function canonicalNames<T>(
   modelType: EncoderType,
@@ -73,18 +76,21 @@ export function canonicalNames<T>(
   return unlessProblems(problems, named);
 }
 
-/** Constants in old checkpoints, which are not parameters. */
+/** Matches constants in old checkpoints, which are not parameters. */
 const BUFFER = /(^|\.)embeddings\.(position|token_type)_ids$/;
 
 /** The differences between the parameter names of a model and the tensor names of a checkpoint. */
 export interface NameComparison {
-  /** Parameters of the model without a tensor. */
+  /** The model's parameters for which the checkpoint has no tensor. */
   readonly missing: readonly string[];
-  /** Tensors without a parameter in the model. */
+  /** The checkpoint's tensors for which the model has no parameter. */
   readonly unexpected: readonly string[];
 }
 
-/** Compares a model's parameter names with a checkpoint's tensors. Buffers are ignored. */
+/**
+ * Compares the names of a model's parameters with those of a checkpoint's tensors. Constants, such as `position_ids`,
+ * are ignored.
+ */
 export function compareNames(
   parameters: Iterable<string>,
   tensors: ReadonlyMap<string, unknown>,

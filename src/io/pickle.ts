@@ -1,13 +1,13 @@
 /**
- * The part of Python's pickle format that PyTorch's state dicts use. A pickle is a program for a stack machine that can
- * call any function. This reader builds plain values and references to storages. It records calls to functions on an
- * allow-list instead of executing them, and refuses all others by name. No value is larger than its bytes in the file.
- * Format: Lib/pickletools.py of CPython.
+ * Reads the part of Python's pickle format that PyTorch's state dicts use. A pickle is a program for a stack machine
+ * that can call any function. This reader only builds plain values and references to storages. Calls to functions on an
+ * allow-list are recorded and not executed; all other functions are refused by name. No value takes more memory than
+ * its bytes in the file. Format: Lib/pickletools.py of CPython.
  */
 import { type Either, InputError, left, type Problem, refuseInput, right } from "../core/either.ts";
 import { decodeLossy } from "./text.ts";
 
-/** A value in a pickle of a state dict. Lists are arrays, and dictionaries are maps. */
+/** A value in the pickle of a state dict. Python's lists become arrays, and dictionaries become maps. */
 export type PickleValue =
   | null
   | boolean
@@ -18,7 +18,7 @@ export type PickleValue =
   | { readonly kind: "tuple"; readonly values: readonly PickleValue[] }
   /** A class or function, such as `torch._utils._rebuild_tensor_v2`. */
   | { readonly kind: "global"; readonly name: string }
-  /** A recorded call: the function and its arguments. */
+  /** A recorded call: the name of the function, and its arguments. */
   | { readonly kind: "call"; readonly name: string; readonly values: readonly PickleValue[] }
   /** A reference to data outside the pickle, such as a storage. */
   | { readonly kind: "reference"; readonly id: PickleValue };
@@ -31,21 +31,21 @@ export function isKind<K extends "global" | "call" | "reference" | "tuple">(
   return !Array.isArray(value) && !(value instanceof Map) && value.kind === kind;
 }
 
-/** A value, and the position after the pickle. */
+/** The value of a pickle, and the position after the pickle. */
 interface PickleResult {
   readonly value: PickleValue;
   readonly end: number;
 }
 
-/** Classes of dictionaries. Schedulers' states contain counters. */
+/** The classes that are read as dictionaries. The states of learning rate schedulers contain counters. */
 const DICTIONARIES: readonly string[] = ["collections.OrderedDict", "collections.Counter"];
-/** Marks the beginning of a list of values on the stack. */
+/** Marks the beginning of a sequence of values on the stack. */
 const MARK = Symbol("mark");
 const MOST_INTEGER = 8;
 
 type Item = PickleValue | typeof MARK;
 
-/** The operation that ends a pickle. */
+/** The opcode that ends a pickle. */
 const STOP = 0x2e;
 
 class Unpickler {
@@ -56,7 +56,7 @@ class Unpickler {
   readonly stack: Item[] = [];
   readonly memo = new Map<number, PickleValue>();
   at: number;
-  /** The number of pairs that became entries of dictionaries. */
+  /** The total number of pairs from which dictionaries were made. */
   pairs = 0;
 
   constructor(path: string, bytes: Uint8Array, begin: number, allowed: ReadonlySet<string>) {
@@ -116,7 +116,7 @@ class Unpickler {
     let value = 0n;
     for (let i = length - 1; i >= 0; i--)
       value = (value << 8n) | BigInt(this.bytes[begin + i] ?? 0);
-    // Later checks refuse counts above 2^53, so the number need not be exact.
+    // The number need not be exact above 2^53, because later checks refuse such counts.
     return length === 0 ? 0 : Number(BigInt.asIntN(8 * length, value));
   }
 
@@ -169,7 +169,7 @@ class Unpickler {
     this.stack.push({ kind: "global", name: full });
   }
 
-  /** Creates a dictionary from a list of pairs or from another dictionary, or records another call. */
+  /** Creates a dictionary from a list of pairs or from another dictionary. Any other call is recorded. */
   reduce(): void {
     const tuple = this.pop();
     const called = this.pop();
@@ -178,7 +178,7 @@ class Unpickler {
     const { values } = tuple;
     const [pairs = []] = values;
     if (!DICTIONARIES.includes(called.name)) this.push({ kind: "call", name: called.name, values });
-    // Not copied: a pickle can refer to one dictionary many times.
+    // The dictionary is not copied, because a pickle can refer to it many times.
     else if (pairs instanceof Map) this.push(pairs);
     else {
       if (!Array.isArray(pairs)) this.refuse("a list of pairs", "something else");
@@ -202,7 +202,7 @@ class Unpickler {
     this.stack.push({ kind: "tuple", values });
   }
 
-  /** A tuple of the last `count` values. */
+  /** Replaces the last `count` values on the stack by a tuple of them. */
   tupleOf(count: number): void {
     this.tuple(Array.from({ length: count }, () => this.pop()).reverse());
   }
@@ -218,13 +218,13 @@ class Unpickler {
     this.global(module, name);
   }
 
-  /** Drops the attributes of an object, such as a state dict's _metadata. */
+  /** Drops the attributes of an object, such as the `_metadata` of a state dict. */
   build(): void {
     this.pop();
     this.top();
   }
 
-  /** The magic number of the old format has ten bytes. Its value is not used. */
+  /** Reads an integer. PyTorch's old magic number has ten bytes; its value is not needed. */
   longInteger(length: number): number {
     if (length !== 10) return this.integer(length);
     this.take(length);
@@ -234,7 +234,7 @@ class Unpickler {
 
 type Operation = (machine: Unpickler) => void;
 
-/** Operations by code. Other codes are refused. */
+/** The supported operations by opcode. All other opcodes are refused. */
 const OPERATIONS: ReadonlyMap<number, Operation> = /* @__PURE__ */ new Map<number, Operation>([
   [0x80, (machine) => machine.protocol()], // PROTO
   [0x95, (machine) => machine.take(8)], // FRAME

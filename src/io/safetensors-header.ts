@@ -1,6 +1,6 @@
 /**
- * The header of a safetensors file: an 8-byte little-endian length, then JSON. The parser checks bounds, duplicate
- * names, dtypes and sizes. The tensors must fill the rest of the file without overlap or hole.
+ * Parses the header of a safetensors file: an 8-byte little-endian length, then JSON. The parser checks bounds,
+ * duplicate names, dtypes and sizes. The tensors must fill the rest of the file without overlaps or holes.
  */
 
 import { describe } from "../core/checks.ts";
@@ -16,7 +16,7 @@ import { looksLike } from "./content.ts";
 import { DTYPES, type Dtype, elementBytes, isDtype } from "./dtypes.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
 
-/** A tensor's type and its byte range from the beginning of the file. */
+/** A tensor's element type, its shape, and its byte range in the file. */
 export interface SafetensorsEntry {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -24,46 +24,49 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
-/** A parsed header, for reading a file tensor by tensor. */
+/** A parsed header, with which a file can be read tensor by tensor. */
 export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Other names of tensors. safetensors stores shared tensors once, and names the others in the metadata. */
+  /**
+   * Other names of tensors, each mapped to a name in `entries`. safetensors stores a shared tensor once, and keeps its
+   * other names in the metadata.
+   */
   readonly aliases: ReadonlyMap<string, string>;
 }
 
-/** How strictly to read. */
+/** Options for reading safetensors. */
 export interface SafetensorsReadOptions {
   /** The file's name in problems; default `"safetensors"`. */
   readonly source?: string;
   /**
    * `"required"` refuses tensors that do not begin at a multiple of their element size. The format allows such tensors,
-   * and old programs wrote them. Default `"any"`.
+   * and old programs wrote them. The default, `"any"`, accepts them.
    */
   readonly alignment?: "any" | "required";
 }
 
 export const LENGTH_BYTES: 8 = 8;
 
-/** The first byte of every header. Blanks and byte-order marks are not allowed before it. */
+/** The first byte of every header's JSON. Whitespace and byte-order marks are not allowed before it. */
 const OPENING_BRACE = 0x7b;
 
-/** The longest accepted header in bytes, as in the official implementation. */
+/** The maximum length of a header in bytes, as in the official implementation. */
 const MAX_HEADER = 100_000_000;
 
 /** The header's key for metadata. All other keys are tensor names. */
 export const METADATA: "__metadata__" = "__metadata__";
 
 /**
- * Reads the position of the header's end from the first 8 bytes of a file. {@link parseSafetensorsHeader} needs all
- * bytes before this position. With up to 512 bytes, problems say what the file is instead.
+ * Returns the position at which the header ends, from the first 8 bytes of a file. {@link parseSafetensorsHeader} needs
+ * all bytes before this position. With more bytes, up to 512, problems can tell what another kind of file is.
  */
 export function safetensorsHeaderEnd(
   prefix: Uint8Array,
   fileBytes: number,
   source: string = "safetensors",
 ): Either<readonly Problem[], number> {
-  /** Says what the file is instead, if that is known. */
+  /** Refuses the file; the problem tells what the file is instead, if its content is recognised. */
   const refuseFile = (expected: string, got: string) => {
     const other = looksLike(prefix, "a safetensors file");
     if (other !== undefined) return refuse(source, "a safetensors file", other);
@@ -81,9 +84,9 @@ export function safetensorsHeaderEnd(
 }
 
 /**
- * Parses the header, and checks that the tensors fill the file exactly, without overlap or hole.
+ * Parses the header, and checks that the tensors fill the file exactly, without overlaps or holes.
  *
- * @param prefix the file's bytes, at least to the end of the header
+ * @param prefix the first bytes of the file, at least to the end of the header
  * @param fileBytes the size of the whole file
  *
  * @example
@@ -174,7 +177,7 @@ function readMetadata(
   return value as Readonly<Record<string, string>>;
 }
 
-/** Checks the entry of a tensor. Returns `undefined` after reporting a problem. */
+/** Reads a tensor's entry. If it is invalid, reports a problem and returns `undefined`. */
 function readEntry(
   path: string,
   value: JsonValue,
@@ -215,8 +218,8 @@ export function isCountList(value: unknown): value is readonly number[] {
 }
 
 /**
- * The size of a tensor in bytes. It is a fraction if packed elements do not fill the last byte, and `undefined` if a
- * partial product exceeds 2^53 - 1.
+ * Returns the size of a tensor in bytes. It is a fraction if packed elements do not fill the last byte, and `undefined`
+ * if the size, or the product of some leading extents, exceeds 2^53 - 1.
  */
 export function byteCount(dtype: Dtype, shape: readonly number[]): number | undefined {
   let count = 1;
@@ -237,7 +240,7 @@ function checkLayout(
   options: SafetensorsReadOptions,
   problems: Problem[],
 ): void {
-  // A refused tensor leaves a hole, which must not be reported twice.
+  // An invalid entry leaves a hole, which must not be reported as a second problem.
   if (problems.length > 0) return;
   let position = dataBegin;
   for (const [name, { dtype, begin, end }] of entries) {

@@ -1,8 +1,8 @@
 /**
- * safetensors: an 8-byte little-endian header length, a JSON header, then the tensors' bytes without gaps. Reading
- * reports every problem. Writing gives the same bytes as the official implementation: tensors by dtype, widest
- * alignment first, then by name, and the header padded with spaces to a multiple of 8. Format:
- * https://github.com/huggingface/safetensors#format
+ * Reads and writes safetensors files: an 8-byte little-endian header length, a JSON header, then the bytes of the
+ * tensors without gaps. Reading reports every problem. Writing gives the same bytes as the official implementation:
+ * tensors are sorted by dtype, widest alignment first, then by name, and the header is padded with spaces to a multiple
+ * of 8 bytes. Format: https://github.com/huggingface/safetensors#format
  */
 
 import { checkKind, describe, mismatch } from "../core/checks.ts";
@@ -19,23 +19,23 @@ import {
 } from "./safetensors-header.ts";
 import { encodeUtf8 } from "./text.ts";
 
-/** A tensor in a file. Its bytes are little-endian and in row-major order. */
+/** A tensor as stored in a file. The bytes are little-endian and in row-major order. */
 export interface StoredTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
 }
 
-/** A parsed file. Tensors are in file order and share the memory of the input. */
+/** A parsed file. The tensors are in file order and share the memory of the input. */
 export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Other names of tensors, with the names under which they are stored. */
+  /** Other names of tensors, each mapped to the name under which the tensor is stored. */
   readonly aliases: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads a whole file. The tensors share the memory of `bytes`.
+ * Parses a whole file. The tensors share the memory of `bytes`.
  *
  * @example
  * ```ts
@@ -65,7 +65,7 @@ export function readSafetensors(
   return right({ tensors, ...rest });
 }
 
-/** {@link readSafetensors} that throws an `InputError` with every problem. */
+/** Does the same as {@link readSafetensors}, but throws an `InputError` with every problem. */
 export function readSafetensorsOrThrow(
   bytes: Uint8Array,
   options: SafetensorsReadOptions = {},
@@ -78,7 +78,7 @@ export function toFloat32(tensor: StoredTensor): Float32Array {
   return widenToFloat32(tensor.dtype, tensor.bytes);
 }
 
-/** Makes a tensor from 32-bit floats: exact as F32 and F64, rounded to nearest even as F16 or BF16. */
+/** Makes a tensor from 32-bit floats. They are exact as F32 and F64, and rounded to nearest even as F16 and BF16. */
 export function tensorFromFloat32(
   dtype: "F64" | "F32" | "F16" | "BF16",
   shape: readonly number[],
@@ -88,7 +88,7 @@ export function tensorFromFloat32(
 }
 
 /**
- * Writes a file. The bytes do not depend on the order of `tensors`. Metadata keeps its order.
+ * Returns the bytes of a file. They do not depend on the order of `tensors`. Metadata keeps its order.
  *
  * @throws RangeError if a tensor's bytes do not fit its dtype and shape, or a name cannot be written
  */
@@ -115,7 +115,7 @@ export function writeSafetensors(
   return out;
 }
 
-/** The type and size of a tensor. */
+/** The element type, the shape and the size in bytes of a tensor. */
 export interface TensorSize {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -123,7 +123,7 @@ export interface TensorSize {
 }
 
 /**
- * The header of a file and the order of its tensors, for writing a file tensor by tensor.
+ * Returns the header of a file and the order of its tensors, with which a file can be written tensor by tensor.
  *
  * @throws RangeError for a name that cannot be written
  */
@@ -151,7 +151,10 @@ export function layOutSafetensors(
   return { header, order: ordered.map(([name]) => name) };
 }
 
-/** Compares by code points, as UTF-8 bytes compare. UTF-16 code units have another order. */
+/**
+ * Compares strings by code points, which gives the order of their UTF-8 bytes. UTF-16 code units are ordered
+ * differently.
+ */
 function compareCodePoints(a: string, b: string): number {
   let i = 0;
   while (i < a.length && i < b.length && a[i] === b[i]) i++;
@@ -185,12 +188,12 @@ function checkStorable(name: string, { dtype, shape, bytes }: StoredTensor): voi
   }
 }
 
-/** Whether text can be encoded in UTF-8: it has no lone surrogate. */
+/** Whether text has no lone surrogates, so that it can be encoded in UTF-8. */
 function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }
 
-/** Writes JSON member by member, because JavaScript objects move names like "0" to the front. */
+/** Encodes the header as JSON, member by member, because a JavaScript object moves names like "0" to the front. */
 function encodeHeader(description: readonly (readonly [string, unknown])[]): Uint8Array {
   const members = description.map(
     ([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`,

@@ -1,4 +1,7 @@
-/** The index of a checkpoint in several files: `model.safetensors.index.json` names the file of each tensor. */
+/**
+ * Reads the index of a checkpoint that consists of several files: `model.safetensors.index.json` maps each tensor to
+ * its file.
+ */
 
 import { pipe } from "fp-ts/function";
 import { describe } from "../core/checks.ts";
@@ -7,13 +10,13 @@ import { isJsonObject, type JsonObject, parseJsonObject } from "./json.ts";
 
 interface ShardIndex {
   readonly files: ReadonlyMap<string, string>;
-  /** As in the file. It usually contains `total_size`. */
+  /** The metadata of the index, unchanged. It usually contains `total_size`. */
   readonly metadata: JsonObject;
 }
 
 export const SHARD_INDEX: "model.safetensors.index.json" = "model.safetensors.index.json";
 
-/** File names without separators, so that a name cannot refer to another directory. */
+/** Matches file names without path separators, so that a name cannot refer to another directory. */
 const FILE_NAMES = {
   safetensors: /^(?!\.{1,2}$)[^/\\:\0]+\.safetensors$/,
   bin: /^(?!\.{1,2}$)[^/\\:\0]+\.bin$/,

@@ -1,4 +1,4 @@
-/** Finds the model's dictionary of tensors in a training checkpoint, which has other entries beside it. */
+/** Finds the model's dictionary of tensors in a training checkpoint, which also has other entries. */
 import { describe } from "../core/checks.ts";
 import { type Either, type Problem, refuse, right } from "../core/either.ts";
 import type { PickleValue } from "./pickle.ts";
@@ -19,7 +19,7 @@ const MODEL_KEYS: readonly string[] = [
 ];
 
 interface Candidate {
-  /** The keys that lead to the dictionary. */
+  /** The keys that lead to the dictionary from the outermost one. */
   readonly path: readonly string[];
   readonly dictionary: Dictionary;
 }
@@ -28,12 +28,12 @@ function hasModelKey({ path }: Candidate): boolean {
   return MODEL_KEYS.includes(path.at(-1) ?? "");
 }
 
-/** Whether a dictionary holds named tensors only. */
+/** Whether a dictionary contains only tensors, under string keys. */
 function isNamedTensors(dictionary: Dictionary): boolean {
   return [...dictionary].every(([key, value]) => typeof key === "string" && isTensorCall(value));
 }
 
-/** The dictionaries among the values of a dictionary. */
+/** Returns the dictionaries among the values of a dictionary. */
 function dictionariesIn({ path, dictionary }: Candidate): readonly Candidate[] {
   return [...dictionary].flatMap(([key, value]) =>
     typeof key === "string" && value instanceof Map
@@ -42,14 +42,17 @@ function dictionariesIn({ path, dictionary }: Candidate): readonly Candidate[] {
   );
 }
 
-/** Whether a dictionary can be a model's. Under a usual key, other values beside the tensors are reported later. */
+/**
+ * Whether a dictionary can be that of a model. Under a usual key, it may also contain other values, which are reported
+ * later.
+ */
 function isCandidate(candidate: Candidate): boolean {
   const { dictionary } = candidate;
   if (hasModelKey(candidate)) return [...dictionary.values()].some(isTensorCall);
   return dictionary.size > 0 && isNamedTensors(dictionary);
 }
 
-/** Whether a dictionary has tensors of two or more dimensions, as a model has. */
+/** Whether a dictionary contains tensors with two or more dimensions, as that of a model does. */
 function hasMatrices(dictionary: Dictionary): boolean {
   return [...dictionary.values()].some((value) => {
     const tensor = tensorOf(value);
@@ -58,8 +61,9 @@ function hasMatrices(dictionary: Dictionary): boolean {
 }
 
 /**
- * The dictionary of tensors in a pickle's value: a nested one if there is one, otherwise the value itself. Nested
- * dictionaries are looked for at two levels. Several of them are refused unless one has a usual key.
+ * Returns the dictionary of tensors in the value of a pickle: a nested dictionary if there is one, otherwise the value
+ * itself. Nested dictionaries are searched at two levels. If there are several, they are refused, unless one has a
+ * usual key.
  *
  * @param source the file's name in problems
  */

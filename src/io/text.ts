@@ -2,7 +2,9 @@ import { type Either, type Problem, tryCatch } from "../core/either.ts";
 import { unsharedBytes } from "./bytes.ts";
 import { looksLike } from "./content.ts";
 
-/** Decodes UTF-8 and drops a byte-order mark. Invalid bytes are refused. `source` is the name used in problems. */
+/**
+ * Decodes UTF-8 and drops a byte-order mark. Invalid bytes are refused. `source` is the name of the text in problems.
+ */
 export function decodeUtf8(source: string, bytes: Uint8Array): Either<readonly Problem[], string> {
   return tryCatch(
     () => new TextDecoder("utf-8", { fatal: true }).decode(unsharedBytes(bytes)),
@@ -10,7 +12,7 @@ export function decodeUtf8(source: string, bytes: Uint8Array): Either<readonly P
   );
 }
 
-/** Decodes UTF-8, with a replacement character for invalid bytes. */
+/** Decodes UTF-8. Invalid bytes become replacement characters. */
 export function decodeLossy(bytes: Uint8Array): string {
   return new TextDecoder().decode(unsharedBytes(bytes));
 }

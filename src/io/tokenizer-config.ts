@@ -1,4 +1,7 @@
-/** tokenizer_config.json of Hugging Face directories. It defines how the tokenizer normalises text. */
+/**
+ * Reads and writes the tokenizer_config.json of a Hugging Face directory, which defines how the tokenizer normalises
+ * text.
+ */
 
 import { describe } from "../core/checks.ts";
 import { type Either, isLeft, type Problem, unlessProblems } from "../core/either.ts";
@@ -7,7 +10,7 @@ import type { Tokenizer } from "./tokenizer.ts";
 import { SPECIAL_TOKENS } from "./vocabulary.ts";
 import type { WordOptions } from "./words.ts";
 
-/** The contents of special_tokens_map.json: the only special tokens supported. */
+/** The contents of special_tokens_map.json. Other special tokens are not supported. */
 export const SPECIAL_TOKENS_MAP: Readonly<Record<string, string>> = {
   cls_token: SPECIAL_TOKENS.classification,
   mask_token: SPECIAL_TOKENS.mask,
@@ -23,7 +26,7 @@ const TOKENIZER_CLASSES: readonly string[] = [
   "DistilBertTokenizerFast",
 ];
 
-/** Parses a tokenizer_config.json into options of normalisation. Absent keys are left out. */
+/** Parses a tokenizer_config.json into options for normalisation. Absent keys give no option. */
 export function parseTokenizerConfig(
   source: string,
   bytes: Uint8Array,
@@ -58,12 +61,12 @@ export function parseTokenizerConfig(
   return unlessProblems(problems, Object.fromEntries(given));
 }
 
-/** A special token is a string, or an object with stripping rules. */
+/** Returns the text of a special token, which is stored as a string or as an object with more properties. */
 function tokenContent(value: JsonValue): JsonValue | undefined {
   return isJsonObject(value) ? value.content : value;
 }
 
-/** The tokenizer_config.json that transformers writes for a model. */
+/** Returns the contents of the tokenizer_config.json that transformers would write for a model. */
 export function formatTokenizerConfig({ options }: Tokenizer, modelConfig: JsonObject): JsonObject {
   const distilled = modelConfig.model_type === "distilbert";
   return {

@@ -5,21 +5,23 @@ import { parseVocabulary, SPECIAL_TOKENS, type Vocabulary } from "./vocabulary.t
 import { CONTINUATION, MAX_WORD_UNITS, wordPieces } from "./wordpiece.ts";
 import { splitWords, type WordOptions } from "./words.ts";
 
-/** A vocabulary with the options of normalisation. */
+/** A vocabulary with the options for normalisation. */
 export interface Tokenizer {
   readonly vocabulary: Vocabulary;
   readonly options: WordOptions;
-  /** A cache of words and their pieces. */
+  /** A cache that maps words to the ids of their pieces. */
   readonly memo: Map<string, readonly number[]>;
 }
 
-/** The input of a model: token ids and token types. The type is 0 in the first text and 1 in the second. */
+/**
+ * The input of a model: token ids and token types. The type of a token is 0 in the first text and 1 in the second text.
+ */
 export interface Encoding {
   readonly inputIds: Int32Array;
   readonly tokenTypeIds: Int32Array;
 }
 
-/** The size at which the memo is cleared, in words. */
+/** The number of words at which the cache is cleared. */
 const MEMO_WORDS = 1 << 17;
 
 /**
@@ -54,9 +56,10 @@ export function tokenizerOf(vocabulary: Vocabulary, options: Partial<WordOptions
 }
 
 /**
- * Encodes a text or a pair: `[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]`. Special tokens in a text are kept. If
- * `maxLength` is given, the longer text loses its last tokens first; on a tie, the second text does. As in
- * transformers, the special tokens always stay, and a `maxLength` of 1 or 2 does not shorten a single text.
+ * Encodes a text or a pair of texts: `[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]`. Special tokens that occur in
+ * a text are kept as such. If `maxLength` is given, last tokens are removed from the longer text, or from the second
+ * text on a tie, until the input fits. As in transformers, special tokens are never removed, and a `maxLength` of 1 or
+ * 2 does not shorten a single text.
  */
 export function encode(
   tokenizer: Tokenizer,
@@ -75,7 +78,10 @@ export function encode(
   return { inputIds, tokenTypeIds: new Int32Array(inputIds.length).fill(1, head.length) };
 }
 
-/** The number of tokens kept from each text (`longest_first`). A single text has 2 special tokens, a pair has 3. */
+/**
+ * Returns how many tokens of each text to keep, as `longest_first` truncation in transformers does. A single text has 2
+ * special tokens, a pair has 3.
+ */
 function keptLengths(
   first: number,
   second: number | undefined,
@@ -93,10 +99,10 @@ function keptLengths(
 
 const SPECIAL_SET: ReadonlySet<string> = new Set(Object.values(SPECIAL_TOKENS));
 
-/** Matches special tokens. The group keeps them in the result of a split. */
+/** Matches special tokens. The capturing group keeps them in the result of a split. */
 const SPECIAL_PATTERN: RegExp = /(\[(?:PAD|UNK|CLS|SEP|MASK)\])/;
 
-/** The normalised words and special tokens of a text. */
+/** Splits a text into normalised words and special tokens. */
 export function wordsAndSpecials(tokenizer: Tokenizer, text: string): string[] {
   return text
     .split(SPECIAL_PATTERN)
@@ -120,13 +126,13 @@ function pieces({ memo, vocabulary }: Tokenizer, word: string): readonly number[
 
 /** Options of {@link decode}. */
 interface DecodeOptions {
-  /** Drops special tokens; default true. */
+  /** Whether to drop special tokens. Default true. */
   readonly skipSpecialTokens?: boolean;
-  /** Removes blanks before punctuation and contractions, like transformers; default false. */
+  /** Whether to remove spaces before punctuation and contractions, like transformers. Default false. */
   readonly cleanUpSpaces?: boolean;
 }
 
-/** Converts token ids to text. Pieces are joined to words, and words are separated by a blank. */
+/** Converts token ids to text. Pieces are joined into words, and words are separated by spaces. */
 export function decode(
   tokenizer: Tokenizer,
   ids: ArrayLike<number>,

@@ -1,6 +1,6 @@
 /**
- * State dicts written by `torch.save`. Since PyTorch 1.6 such a file is a zip archive. Older files are pickles,
- * followed by the storages. No code of the file is executed, and a tensor's bytes are read on request.
+ * Reads state dicts written by `torch.save`. Since PyTorch 1.6, such a file is a zip archive. Older files consist of
+ * pickles, followed by the storages. No code in the file is executed, and a tensor's bytes are read only on request.
  */
 import { describe } from "../core/checks.ts";
 import { type Either, isLeft, left, type Problem, refuse, unlessProblems } from "../core/either.ts";
@@ -20,22 +20,22 @@ import {
 } from "./torch-tensor.ts";
 import { readZipDirectory } from "./zip.ts";
 
-/** A tensor of a state dict. */
+/** A tensor in a state dict. */
 export interface TorchTensor extends Omit<StoragePart, "storageBytes"> {
   readonly name: string;
-  /** The position of the storage's bytes in the file. */
+  /** The position in the file at which the storage begins. */
   readonly begin: number;
 }
 
-/** The first bytes of a file in the old format: pickle protocol 2 and PyTorch's magic number. */
+/** The first bytes of a file in the old format: the opcode for pickle protocol 2 and PyTorch's magic number. */
 const LEGACY: readonly number[] = [
   0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e,
 ];
 const ARCHIVE: readonly number[] = [0x50, 0x4b, 3, 4];
-/** The longest accepted pickle in bytes. A tensor takes some hundred bytes. */
+/** The maximum length of a pickle in bytes. Each tensor takes a few hundred bytes. */
 const MOST_PICKLE = 32 * 2 ** 20;
 
-/** The expectation in problems with the whole file. */
+/** The `expected` text in problems about the whole file. */
 const SAVED = "a file that torch.save wrote";
 
 function beginsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
@@ -47,7 +47,7 @@ export function isTorchFile(source: ByteSource): boolean {
   return beginsWith(begin, LEGACY) || beginsWith(begin, ARCHIVE);
 }
 
-/** Finds the position of a storage's bytes, or returns a text that says what was found instead. */
+/** Returns the position of a storage with `bytes` bytes, or a text that describes what was found instead. */
 type Locate = (key: string, bytes: number) => number | string;
 
 function tensorsOf(
@@ -103,7 +103,10 @@ function readArchive(source: ByteSource): Either<readonly Problem[], readonly To
   });
 }
 
-/** The byte ranges of the storages after the pickles. The number of elements precedes each storage. */
+/**
+ * Returns the positions and sizes of the storages that follow the pickles. Each storage is preceded by its number of
+ * elements.
+ */
 function legacyStorages(
   source: ByteSource,
   keys: readonly PickleValue[],
@@ -127,7 +130,7 @@ function legacyStorages(
 
 function readLegacy(source: ByteSource): Either<readonly Problem[], readonly TorchTensor[]> {
   const bytes = source.read(0, Math.min(source.size, MOST_PICKLE));
-  // The magic number, the version, facts of the system, the state dict, and the keys of the storages.
+  // The five pickles: the magic number, the version, the system's properties, the state dict, the keys of the storages.
   const values: PickleValue[] = [];
   let at = 0;
   for (let i = 0; i < 5; i++) {
@@ -150,7 +153,7 @@ function readLegacy(source: ByteSource): Either<readonly Problem[], readonly Tor
 }
 
 /**
- * Finds the tensors of a state dict. Classes and functions that are not part of a dictionary of tensors are refused by
+ * Finds the tensors in a state dict. Classes and functions that a dictionary of tensors does not need are refused by
  * name.
  */
 export function readTorchFile(
@@ -174,7 +177,7 @@ function isContiguous({ shape, strides }: TorchTensor): boolean {
   return true;
 }
 
-/** A tensor's bytes in row-major order. */
+/** Reads the bytes of a tensor, in row-major order. */
 export function torchTensorBytes(source: ByteSource, tensor: TorchTensor): Uint8Array {
   const { shape, strides, offset, begin, dtype } = tensor;
   const size = elementBytes(dtype);

@@ -1,4 +1,4 @@
-/** Tensors in a pickle of PyTorch: recorded calls that rebuild a tensor from a part of a storage. */
+/** Reads tensors in PyTorch's pickles: recorded calls that rebuild a tensor from part of a storage. */
 import { describe } from "../core/checks.ts";
 import { type Dtype, elementBytes } from "./dtypes.ts";
 import { isKind, type PickleValue } from "./pickle.ts";
@@ -15,7 +15,7 @@ const STORAGES: Readonly<Record<string, Dtype>> = {
   "torch.ByteStorage": "U8",
   "torch.BoolStorage": "BOOL",
   "torch.ComplexFloatStorage": "C64",
-  // The storage of newer types counts bytes, and the tensor has the type.
+  // For newer element types, the storage is untyped and counts bytes; the type is stored with the tensor.
   "torch.storage.UntypedStorage": "U8",
 };
 const UNTYPED = "torch.storage.UntypedStorage";
@@ -34,7 +34,7 @@ const TENSOR = "torch._utils._rebuild_tensor_v2";
 const TYPED_TENSOR = "torch._utils._rebuild_tensor_v3";
 const PARAMETER = "torch._utils._rebuild_parameter";
 
-/** The names of classes and functions that dictionaries of tensors contain. */
+/** The names of the classes and functions that dictionaries of tensors need. */
 export const TENSOR_NAMES: ReadonlySet<string> = /* @__PURE__ */ new Set(
   /* @__PURE__ */ Object.keys({ ...STORAGES, ...DTYPES }).concat(TENSOR, TYPED_TENSOR, PARAMETER),
 );
@@ -45,14 +45,14 @@ interface StorageReference {
   readonly bytes: number;
 }
 
-/** A tensor and its place in a storage. */
+/** A tensor and its position in a storage. */
 export interface StoragePart {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
-  /** In elements. */
+  /** The strides in elements. */
   readonly strides: readonly number[];
   readonly offset: number;
-  /** The key of the storage. Tensors with the same storage share memory. */
+  /** The key of the storage. Tensors in the same storage may share memory. */
   readonly storage: string;
   readonly storageBytes: number;
 }
@@ -76,7 +76,7 @@ function storageOf(value: PickleValue | undefined): StorageReference | undefined
   return { key, type: type.name, bytes: elements * elementBytes(dtype) };
 }
 
-/** The storage index of a tensor's last element, and the number of elements. */
+/** Returns the index in the storage of a tensor's last element, and the tensor's number of elements. */
 export function extentOf(
   shape: readonly number[],
   strides: readonly number[],
@@ -95,7 +95,7 @@ export function isTensorCall(value: PickleValue): boolean {
   return isKind(value, "call") && [TENSOR, TYPED_TENSOR, PARAMETER].includes(value.name);
 }
 
-/** The tensor that a recorded call creates, or a text that says why the value is not a tensor. */
+/** Returns the tensor that a recorded call creates, or a text that describes a value that is not a tensor. */
 export function tensorOf(value: PickleValue): StoragePart | string {
   if (value instanceof Map) return "a dictionary";
   if (!isKind(value, "call")) return describe(value);
@@ -112,7 +112,7 @@ export function tensorOf(value: PickleValue): StoragePart | string {
     return "a tensor without a shape";
   const elements = Math.floor(storage.bytes / elementBytes(dtype));
   const { last, count } = extentOf(shape, strides, offset);
-  // Strides of zero could give a tensor of any size.
+  // With strides of zero, a small storage could give a tensor of any size.
   if (count > elements || (count > 0 && last >= elements))
     return `a tensor [${shape.join(", ")}] of a storage of ${elements} elements`;
   return { dtype, shape, strides, offset, storage: storage.key, storageBytes: storage.bytes };
@@ -123,7 +123,7 @@ function dtypeOf(storage: StorageReference, type: PickleValue | undefined): Dtyp
   return isKind(type, "global") ? DTYPES[type.name] : undefined;
 }
 
-/** The element size of every storage in a value, by the storage's key. */
+/** Returns the element size in bytes of every storage that a value refers to, by the storage's key. */
 export function storageElementBytes(value: PickleValue): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>();
   const seen = new Set<PickleValue>();

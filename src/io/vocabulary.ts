@@ -1,4 +1,6 @@
-/** A WordPiece vocabulary: one token per line. The id of a token is its line number, from 0. */
+/**
+ * Reads WordPiece vocabularies, which have one token per line. The id of a token is its line number, counted from 0.
+ */
 
 import { type Either, type Problem, unlessProblems } from "../core/either.ts";
 import { splitLines } from "./text.ts";
@@ -13,9 +15,9 @@ export const SPECIAL_TOKENS = {
 } as const;
 
 export interface Vocabulary {
-  /** By id. */
+  /** The tokens, indexed by id. */
   readonly tokens: readonly string[];
-  /** By token. */
+  /** The ids of the tokens. */
   readonly ids: ReadonlyMap<string, number>;
   readonly special: Readonly<Record<keyof typeof SPECIAL_TOKENS, number>>;
 }

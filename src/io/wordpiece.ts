@@ -1,19 +1,19 @@
 /**
- * WordPiece (Schuster and Nakajima, "Japanese and Korean voice search", ICASSP 2012): cuts a word into the longest
- * vocabulary entries that match from the left. Pieces after the first have the prefix `##`.
+ * Splits words into pieces by WordPiece (Schuster and Nakajima, "Japanese and Korean voice search", ICASSP 2012): from
+ * the left, always the longest piece that is in the vocabulary. Pieces after the first have the prefix `##`.
  */
 import type { Vocabulary } from "./vocabulary.ts";
 
 /** The prefix of a piece that continues a word. */
 export const CONTINUATION: "##" = "##";
 
-/** Words with more code points are unknown. */
+/** The maximum number of code points in a word. Longer words become the unknown token. */
 const MAX_WORD_CHARACTERS = 100;
 
 /** A word with more UTF-16 code units has more than {@link MAX_WORD_CHARACTERS} code points. */
 export const MAX_WORD_UNITS: number = 2 * MAX_WORD_CHARACTERS;
 
-/** The ids of the word's pieces, or the id of the unknown token if the word is too long or cannot be split. */
+/** Returns the ids of a word's pieces, or the id of the unknown token if the word is too long or cannot be split. */
 export function wordPieces(vocabulary: Vocabulary, word: string): number[] {
   const unknown = [vocabulary.special.unknown];
   if (word.length > MAX_WORD_UNITS) return unknown;

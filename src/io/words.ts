@@ -1,20 +1,20 @@
 /**
- * Splits text into words like BERT's basic tokenizer: drops control characters, lower-cases, strips accents, and splits
- * at spaces, punctuation and Chinese characters.
+ * Splits text into words like BERT's basic tokenizer: drops control characters, converts to lower case, strips accents,
+ * and splits at whitespace, punctuation and Chinese characters.
  */
 import { characterClass } from "./unicode-classes.ts";
 
-/** Options of normalisation. The names in tokenizer_config.json are given for each. */
+/** Options for normalisation. The name of each option in tokenizer_config.json is given. */
 export interface WordOptions {
   /** `do_lower_case`; default true. */
   readonly lowercase: boolean;
-  /** `strip_accents`; default equal to `lowercase`. */
+  /** `strip_accents`; the default is the value of `lowercase`. */
   readonly stripAccents: boolean;
-  /** `tokenize_chinese_chars`: each Chinese character is a word; default true. */
+  /** `tokenize_chinese_chars`: whether each Chinese character is a word; default true. */
   readonly splitChinese: boolean;
 }
 
-/** Splits `text` into normalised words. Special tokens are not recognised. */
+/** Splits `text` into normalised words. Special tokens such as `[CLS]` are not recognised. */
 export function splitWords(text: string, options: WordOptions): string[] {
   const form = options.stripAccents ? "NFD" : "NFC";
   const words: string[] = [];
@@ -36,8 +36,9 @@ export function splitWords(text: string, options: WordOptions): string[] {
 }
 
 /**
- * Drops control characters, replaces spaces with blanks, adds blanks around Chinese characters, and lower-cases. As in
- * the reference, characters are lower-cased one by one, so a capital sigma never becomes a final sigma.
+ * Drops control characters, turns every whitespace character into a space, adds spaces around Chinese characters, and
+ * converts the text to lower case. As in the reference implementation, characters are converted one by one, so a
+ * capital sigma never becomes a final sigma.
  */
 function cleanText(text: string, { lowercase, splitChinese }: WordOptions): string {
   let cleaned = "";
@@ -52,17 +53,20 @@ function cleanText(text: string, { lowercase, splitChinese }: WordOptions): stri
   return cleaned;
 }
 
-/** Texts up to this length are normalised in one call. */
+/** The maximum length, in UTF-16 code units, of texts that are normalised in one call. */
 const SHORT_TEXT = 2048;
 
-/** Canonical normalisation. Engines take n^2 steps for n consecutive combining marks, so long runs are split. */
+/**
+ * Applies canonical Unicode normalisation. Engines take quadratic time for consecutive combining marks, so long runs of
+ * them are split.
+ */
 function normalize(text: string, form: "NFC" | "NFD"): string {
   if (text.length <= SHORT_TEXT) return text.normalize(form);
   const parts = text.split(/(?<=\p{M}{128})/u);
   return parts.map((part) => part.normalize(form)).join("");
 }
 
-/** BERT's list of CJK ideograph blocks. It does not contain kana and hangul. */
+/** BERT's list of Unicode blocks of CJK ideographs. Kana and hangul are not in it. */
 const CHINESE_BLOCKS: readonly (readonly [number, number])[] = [
   [0x3400, 0x4dbf],
   [0x4e00, 0x9fff],

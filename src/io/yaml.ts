@@ -4,10 +4,11 @@ import { type Either, left, type Problem, right } from "../core/either.ts";
 import type { JsonValue } from "./json.ts";
 
 /**
- * Reads YAML 1.2 or JSON.
+ * Parses YAML 1.2 or JSON.
  *
- * @param path the text's name in problems
- * @returns the value, or every syntax error with its line and column. Aliases that expand to a huge value are refused.
+ * @param path the name of the text in problems
+ * @returns the value, or every syntax error with its line and column. Aliases that would expand to a huge value are
+ *   refused.
  *
  * @example
  * ```ts
@@ -26,7 +27,7 @@ export function parseYaml(path: string, text: string): Either<readonly Problem[]
   if (typeof text !== "string")
     throw new TypeError(`text: expected a string, got ${describe(text)}`);
   try {
-    // A list or an object as a key is an error.
+    // With `stringKeys`, a list or an object as a key is an error.
     const document = parseDocument(text, { stringKeys: true });
     const problems = document.errors.map(({ message, linePos }) => {
       const [{ line, col }] = linePos ?? [{ line: 1, col: 1 }];
@@ -35,13 +36,13 @@ export function parseYaml(path: string, text: string): Either<readonly Problem[]
     if (problems.length > 0) return left(problems);
     return right(document.toJS() as JsonValue);
   } catch (error) {
-    // Too many aliases, or nesting too deep for the engine's stack.
+    // The text has too many aliases, or is nested too deeply for the engine's stack.
     const got = error instanceof Error ? firstLine(error.message) : String(error);
     return left([{ path, expected: "JSON or YAML", got }]);
   }
 }
 
-/** The message without its excerpt of the text. */
+/** Returns an error message without the excerpt from the text and without the position. */
 function firstLine(message: string): string {
   return (message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
 }

@@ -1,12 +1,12 @@
 /**
- * The directory of a zip archive with uncompressed files, as written by PyTorch. Compressed files are refused. Format:
- * APPNOTE.TXT of PKWARE, 4.3.
+ * Reads the directory of a zip archive with uncompressed files, as PyTorch writes it. Compressed files are refused.
+ * Format: section 4.3 in APPNOTE.TXT by PKWARE.
  */
 import { type Either, isLeft, type Problem, refuse, right } from "../core/either.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { decodeLossy } from "./text.ts";
 
-/** The byte range of a file in the archive. */
+/** The byte range of a file within the archive. */
 interface ZipEntry {
   readonly begin: number;
   readonly end: number;
@@ -23,16 +23,16 @@ const CENTRAL_BYTES = 46;
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
 const MOST_COMMENT = 0xffff;
-/** The value of a 32-bit field that is stored in the extra field of zip64 instead. */
+/** The value of a 32-bit field whose actual value is stored in the extra field of zip64. */
 const ELSEWHERE = 0xffffffff;
-/** The longest accepted directory in bytes, enough for some hundred thousand files. */
+/** The maximum size of the directory in bytes, enough for several hundred thousand files. */
 const MOST_DIRECTORY = 64 * 2 ** 20;
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Reads a 64-bit integer; NaN above 2^53 - 1. */
+/** Reads a 64-bit integer. Returns NaN if it is above 2^53 - 1. */
 function bigAt(view: DataView, at: number): number {
   const value = view.getBigUint64(at, true);
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : Number.NaN;
@@ -44,7 +44,7 @@ interface Directory {
   readonly count: number;
 }
 
-/** Finds the directory with the archive's last record. A comment may follow this record. */
+/** Finds the directory by the last record of the archive, which only a comment may follow. */
 function findDirectory(source: ByteSource): Either<readonly Problem[], Directory> {
   const { name, size } = source;
   const begin = Math.max(0, size - END_BYTES - MOST_COMMENT - LOCATOR64_BYTES);
@@ -73,7 +73,7 @@ function findDirectory(source: ByteSource): Either<readonly Problem[], Directory
   return refuse(name, "a zip archive with a directory at its end", "none");
 }
 
-/** Reads the size and position of a file from the 32-bit fields or the extra field of zip64. */
+/** Reads the sizes and the position of a file, from the 32-bit fields or from the extra field of zip64. */
 function placeOf(view: DataView, at: number, nameBytes: number, extraBytes: number) {
   const fields = [
     view.getUint32(at + 24, true),
@@ -98,7 +98,9 @@ function placeOf(view: DataView, at: number, nameBytes: number, extraBytes: numb
   return { plain, packed, position };
 }
 
-/** The position of a file's bytes after its local header. This header can be longer than the directory's record. */
+/**
+ * Returns the position of a file's bytes after its local header, which can be longer than the record in the directory.
+ */
 function dataBegin(source: ByteSource, position: number): number {
   if (!(position + LOCAL_BYTES <= source.size)) return Number.NaN;
   const local = viewOf(source.read(position, position + LOCAL_BYTES));
@@ -106,10 +108,10 @@ function dataBegin(source: ByteSource, position: number): number {
   return position + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
 }
 
-/** The files of an archive by name. */
+/** The files in an archive by name. */
 export interface ZipFiles {
   readonly files: ReadonlyMap<string, ZipEntry>;
-  /** Files that cannot be read, such as compressed ones. */
+  /** The problems with files that cannot be read, such as compressed files. */
   readonly refused: ReadonlyMap<string, Problem>;
 }
 
@@ -118,7 +120,7 @@ interface MutableFiles {
   readonly refused: Map<string, Problem>;
 }
 
-/** Reads the record at `at` into one of the two maps. Returns the position of the next one. */
+/** Reads the directory record at `at` into one of the two maps. Returns the position of the next record. */
 function readEntry(
   source: ByteSource,
   bytes: Uint8Array,
@@ -148,7 +150,7 @@ function readEntry(
   return next;
 }
 
-/** Reads the names and places of an archive's files. */
+/** Reads the names and positions of the files in an archive. */
 export function readZipDirectory(source: ByteSource): Either<readonly Problem[], ZipFiles> {
   const directory = findDirectory(source);
   if (isLeft(directory)) return directory;
