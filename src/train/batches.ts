@@ -2,15 +2,18 @@
 import { checkInteger } from "../core/checks.ts";
 import { openStream, permutation, STREAM } from "../core/random.ts";
 
-/** Order of the rows in an epoch: `shuffled` at random, or `bucketed` by length ({@link bucketedBatches}). */
+/**
+ * How the rows of an epoch are put into batches: `shuffled` at random, or `bucketed` by length (see {@link
+ * bucketedBatches}).
+ */
 export type Batching = "shuffled" | "bucketed";
 
 export const BATCHINGS: readonly Batching[] = Object.freeze(["shuffled", "bucketed"]);
 
-/** Number of batches that {@link bucketedBatches} sorts together. */
+/** The number of batches whose rows {@link bucketedBatches} sorts together. */
 const POOL = 50;
 
-/** Divides the indices 0..count-1 into batches in order. The last batch may be shorter. */
+/** Divides the indices from 0 to count - 1, in order, into batches. The last batch may be shorter. */
 export function sequentialBatches(count: number, batchSize: number): readonly Uint32Array[] {
   checkInteger("count", count);
   checkInteger("batchSize", batchSize, 1);
@@ -18,8 +21,8 @@ export function sequentialBatches(count: number, batchSize: number): readonly Ui
 }
 
 /**
- * Divides a random permutation of 0..count-1 into batches. The permutation depends only on seed and epoch. The last
- * batch may be shorter, as in the example script (`drop_last=False`).
+ * Divides a random permutation of the indices from 0 to count - 1 into batches. The permutation depends only on seed
+ * and epoch. The last batch may be shorter, as in INC's example script (`drop_last=False`).
  */
 export function shuffledBatches(
   count: number,
@@ -35,9 +38,9 @@ export function shuffledBatches(
 }
 
 /**
- * Puts examples of similar length into the same batch, to reduce padding. Sorts 50 batches of {@link shuffledBatches}
- * at a time by length (stable), divides them into batches again, then shuffles the batches. The result depends only on
- * lengths, seed and epoch.
+ * Puts examples of similar length into the same batch, to reduce padding. Takes the examples of 50 batches of {@link
+ * shuffledBatches} at a time, sorts them by length with a stable sort, and divides them into batches again. Then
+ * shuffles all batches. The result depends only on lengths, batch size, seed and epoch.
  *
  * @param lengths - the length of every example
  */

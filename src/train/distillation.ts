@@ -7,10 +7,12 @@ import type { DistillationSettings } from "./settings.ts";
 import { type CachedRows, distilled, teacherTarget } from "./teacher-targets.ts";
 import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
 
-/** Default temperature of `logits` distillation, the same as in the example script. */
+/** Default temperature for the distillation of logits, as in INC's example script. */
 const DEFAULT_TEMPERATURE = 2;
 
-/** Returns the mean loss: cross-entropy for Int32Array labels, mean squared error for Float32Array labels. */
+/**
+ * Returns the mean loss of a batch: cross-entropy for Int32Array labels, mean squared error for Float32Array labels.
+ */
 export function labelLoss(
   tape: Tape,
   { logits }: TrainableOutput,
@@ -22,11 +24,11 @@ export function labelLoss(
 
 /**
  * Returns the distillation loss of a batch: weight x MSE of the last hidden states ("Knowledge distillation with the
- * reused teacher classifier", CVPR 2022, as in the example script), or weight x KL divergence of the logits. Labels are
- * not used. The teacher runs without dropout.
+ * reused teacher classifier", CVPR 2022, as in INC's example script), or weight x KL divergence of the logits. Labels
+ * are not used. The teacher runs without dropout.
  *
- * @param student - the output of a forward pass with the options of `lossNeeds`
- * @param cached - a cache of the teacher's results. Default: compute them
+ * @param student - the student's output, from a forward pass with the options that `lossNeeds` returns
+ * @param cached - cached results of the teacher. Default: run the teacher on the batch
  */
 export function distillationLoss<Batch extends LabelledBatch>(
   tape: Tape,

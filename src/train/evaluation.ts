@@ -1,4 +1,4 @@
-/** Predicts rows with a model and computes metrics: loss, accuracy and F1. */
+/** Runs a model on rows and computes metrics: loss, accuracy and F1. */
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { sequentialBatches } from "./batches.ts";
@@ -23,13 +23,13 @@ export interface Predictions {
   readonly loss: number;
 }
 
-/** The tape option with the compressed weights. */
+/** The tape option that contains compressed weights. */
 type EvaluationProducts = Pick<TapeOptions, "blockSparse">;
 
 /**
  * Runs the model on the rows in order, without dropout.
  *
- * @param products - compressed forms of pruned weights. Default: none
+ * @param products - compressed forms of pruned weights. Default: none, so all products are dense
  * @throws RangeError if there are no rows
  */
 export function predict<Row, Batch extends LabelledBatch>(
@@ -63,7 +63,7 @@ export function predict<Row, Batch extends LabelledBatch>(
   };
 }
 
-/** Returns the rows at the indices. @throws RangeError for an index out of range */
+/** Returns the rows at the given indices. @throws RangeError if an index is out of range */
 export function rowsAt<Row>(rows: readonly Row[], indices: Uint32Array): readonly Row[] {
   return Array.from(indices, (index) => {
     const row = rows[index];
@@ -73,7 +73,7 @@ export function rowsAt<Row>(rows: readonly Row[], indices: Uint32Array): readonl
   });
 }
 
-/** Predicts rows and computes the metrics. @throws RangeError if there are no rows */
+/** Runs a model on rows and computes its metrics. @throws RangeError if there are no rows */
 export function evaluate<Row, Batch extends LabelledBatch>(
   backend: Backend,
   model: TrainableModel<Batch>,
@@ -83,7 +83,7 @@ export function evaluate<Row, Batch extends LabelledBatch>(
   return scorePredictions(predict(backend, model, source, products));
 }
 
-/** Computes metrics. Accuracy, F1 and majority are null for regression (one output). */
+/** Computes the metrics of predictions. Accuracy, F1 and majority are null for regression (one output). */
 export function scorePredictions(predictions: Predictions): Evaluation {
   const { labels, classes, loss } = predictions;
   const examples = labels.length;
@@ -99,7 +99,7 @@ export function scorePredictions(predictions: Predictions): Evaluation {
   };
 }
 
-/** The class with the largest logit in each row; the lowest such class in a tie. */
+/** Returns the class with the largest logit in each row. A tie goes to the lowest class. */
 export function predictedClasses({ logits, labels, classes }: Predictions): readonly number[] {
   return labels.map((_, row) => {
     const scores = logits.subarray(row * classes, (row + 1) * classes);
@@ -107,7 +107,10 @@ export function predictedClasses({ logits, labels, classes }: Predictions): read
   });
 }
 
-/** 2 x true positives / (predicted + actual positives), or 0 without positives. */
+/**
+ * Computes the F1 of class 1: 2 x true positives / (predicted positives + actual positives), or 0 if there are no
+ * positives.
+ */
 function f1OfClassOne(answers: readonly number[], labels: readonly number[]): number {
   const predicted = answers.filter((answer) => answer === 1).length;
   const actual = labels.filter((label) => label === 1).length;

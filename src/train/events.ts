@@ -1,4 +1,4 @@
-/** Events of a training run. They are plain data, for messages between workers and for JSON lines. */
+/** Events of a training run. They are plain data, which can be posted between workers or written as JSON lines. */
 
 /** The number of zeros among `total` elements. */
 export interface ZeroCount {
@@ -6,26 +6,26 @@ export interface ZeroCount {
   readonly total: number;
 }
 
-/** The zeros in one layer's weight. */
+/** The number of zeros in one layer's weight. */
 export interface LayerSparsity extends ZeroCount {
   readonly name: string;
   /** Whether a pruner owns the layer. */
   readonly pruned: boolean;
 }
 
-/** The sparsity of a model at one step, as counts. */
+/** The sparsity of a model at one step, as counts of zeros. */
 export interface SparsityReport {
-  /** The target of each pruner at its last prune step, in configuration order. */
+  /** The target ratio of each pruner at its latest prune step, or 0 before the first; in configuration order. */
   readonly targets: readonly number[];
-  /** Pruned blocks (elements for N:M) in the layers that a pruner owns. */
+  /** The number of pruned blocks in the layers that pruners own. An N:M pattern counts weights instead of blocks. */
   readonly prunedBlocks: ZeroCount;
-  /** Zeros in the layers that a pruner owns. */
+  /** The number of zeros in the weights of the layers that pruners own. */
   readonly prunedLayers: ZeroCount;
-  /** Zeros in the weights of all linear and convolution layers, including the head. */
+  /** The number of zeros in the weights of all linear and convolution layers, including the head. */
   readonly allLayers: ZeroCount;
   /**
-   * The number of weights that a mask prunes but that are not zero. Only retrain_free has such weights, until its end
-   * step.
+   * The number of weights that a mask prunes but that are not zero. They occur only with the criterion `retrain_free`,
+   * until its end step.
    */
   readonly drifted: number;
   /** Every linear and convolution layer, in module order. */
@@ -37,15 +37,15 @@ export interface Evaluation {
   readonly examples: number;
   /** Mean loss against the labels: cross-entropy, or mean squared error for one output. */
   readonly loss: number;
-  /** Share of rows whose largest logit belongs to the label; null for regression. */
+  /** Share of rows in which the label's logit is the largest; null for regression. */
   readonly accuracy: number | null;
   /** F1 of class 1, as GLUE computes it for MRPC; null unless there are two classes. */
   readonly f1: number | null;
-  /** Share of the most frequent label, a baseline for accuracy; null for regression. */
+  /** Share of rows with the most frequent label, a baseline for accuracy; null for regression. */
   readonly majority: number | null;
 }
 
-/** The first event. `completedSteps` is not 0 in a resumed run. */
+/** The first event of a run. `completedSteps` is 0, unless the run continues from a snapshot. */
 export interface StartEvent {
   readonly type: "start";
   readonly epochs: number;
@@ -56,22 +56,22 @@ export interface StartEvent {
   readonly prunedLayers: readonly string[];
 }
 
-/** After each optimizer update. */
+/** The event after each optimizer update. */
 export interface StepEvent {
   readonly type: "step";
-  /** Number of completed updates; 1 after the first. */
+  /** The number of completed updates: 1 in the first event. */
   readonly step: number;
   /** The epoch, counted from 1. */
   readonly epoch: number;
   readonly loss: number;
   readonly learningRate: number;
-  /** The largest target of any pruner at its last prune step; null in dense training. */
+  /** The largest of the pruners' target ratios, each at the latest prune step; null in dense training. */
   readonly targetSparsity: number | null;
-  /** Share of elements that masks prune in the layers that a pruner owns; null in dense training. */
+  /** The share of weights that masks prune, in the layers that pruners own; null in dense training. */
   readonly reachedSparsity: number | null;
 }
 
-/** After each epoch and its evaluation. */
+/** The event after each epoch and its evaluation. */
 export interface EpochEvent {
   readonly type: "epoch";
   /** The epoch, counted from 1. */
@@ -79,13 +79,13 @@ export interface EpochEvent {
   readonly step: number;
   /** Mean loss over the steps of the epoch. */
   readonly trainingLoss: number;
-  /** Null without evaluation rows. */
+  /** Metrics on the evaluation rows; null if there are no such rows. */
   readonly evaluation: Evaluation | null;
-  /** Null in dense training. */
+  /** The sparsity after the epoch; null in dense training. */
   readonly sparsity: SparsityReport | null;
 }
 
-/** The last event. `completed` is false if the signal ended the run early. */
+/** The last event of a run. `completed` is false if the abort signal stopped the run early. */
 export interface EndEvent {
   readonly type: "end";
   readonly step: number;

@@ -1,7 +1,7 @@
-/** Pads tokenized rows of text classification to batches. */
+/** Pads tokenised text classification examples into batches. */
 import type { TokenBatch } from "../model/batch.ts";
 
-/** One row as token ids, including special tokens. */
+/** One example as token ids, including special tokens, and its label. */
 export interface TokenisedExample {
   readonly inputIds: ArrayLike<number>;
   readonly tokenTypeIds: ArrayLike<number>;
@@ -9,8 +9,8 @@ export interface TokenisedExample {
 }
 
 /**
- * Pads examples to the longest one with `padId`, token type 0 and attention mask 0. Labels become an Int32Array of
- * classes, or a Float32Array with `regression`.
+ * Pads all examples to the length of the longest one, with `padId`, token type 0 and attention mask 0. Labels become an
+ * Int32Array of classes, or, with `regression`, a Float32Array of values.
  *
  * @param examples - at least one
  */

@@ -39,7 +39,7 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   /** Rows to evaluate after each epoch. Default: none. */
   readonly evaluationRows?: readonly Row[];
   readonly collate: Collate<Row, Batch>;
-  /** The length of a row; required for `bucketed` batches. */
+  /** Returns the length of a row. Required for `bucketed` batches. */
   readonly rowLength?: (row: Row) => number;
   readonly epochs: number;
   readonly batchSize: number;
@@ -48,31 +48,31 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   readonly settings: TrainingSettings;
   /** Stops the run after the current step. */
   readonly signal?: StopSignal | undefined;
-  /** Continues from this snapshot. It must have the same settings and kernel variant. */
+  /** The snapshot from which the run continues. It must have the same settings and kernel variant as this run. */
   readonly resumeFrom?: TrainingSnapshot | undefined;
 }
 
-/** A training run. Iterating it runs the training. */
+/** A training run. Iterating over it runs the training. */
 export interface FineTuning extends AsyncIterable<TrainingEvent> {
-  /** The state of the run, between two events or after the last event. */
+  /** Returns the state of the run. Call it between two events or after the last event. */
   snapshot(): TrainingSnapshot;
   /** Frees the memory of the optimizer. The model stays usable, but no more snapshots can be taken. */
   release(): void;
 }
 
-/** Time in milliseconds after which the loop yields to the event loop. */
+/** The time in milliseconds after which training yields to the event loop. */
 const TURN_INTERVAL = 30;
 
 /**
- * Trains a model, and prunes it during training if the settings say so. The iterator yields to the event loop between
- * steps, so timers and signals still work. Leaving the iteration early (`break` or `signal`) stops after a step, and a
- * run can be resumed from its `snapshot()`.
+ * Trains a model, and prunes it during training if the settings have a pruning configuration. The iterator yields to
+ * the event loop between steps, so timers and signals still work. If the iteration ends early, by `break` or `signal`,
+ * training stops after the current step and can be resumed from the run's `snapshot()`.
  *
- * @throws InputError for an invalid pruning configuration, or a snapshot of another run
+ * @throws InputError for an invalid pruning configuration, or a snapshot that does not fit the run
  * @throws TypeError or RangeError for any other invalid option
  *
  * @example A custom model and rows: a two-layer perceptron that learns which of two numbers is larger while three
- * quarters of its hidden weights are pruned.
+ *   quarters of its hidden weights are pruned.
  * ```ts
  * import { createBackend, createParameter, fineTune, input, linear, relu } from "espalier/nn";
  * import { type Tape, trainingSettings } from "espalier/nn";
@@ -236,7 +236,10 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
   }
 }
 
-/** Returns a function that yields to the event loop at intervals. Yielding does not change results. */
+/**
+ * Returns a function that yields to the event loop if {@link TURN_INTERVAL} has passed since it last did. This does not
+ * change results.
+ */
 function eventLoopTurns(): () => Promise<void> {
   let last = performance.now();
   return async () => {

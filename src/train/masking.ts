@@ -1,4 +1,4 @@
-/** Sets gradients and moments of pruned weights to zero. */
+/** Sets the gradients and optimizer moments of pruned weights to zero. */
 import type { BlockSparseProducts } from "../autograd/records.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { scoresBlockMasks } from "../prune/criteria.ts";
@@ -9,9 +9,10 @@ import type { Optimizer } from "./optimizer.ts";
 import { appliedMask } from "./sparsity.ts";
 
 /**
- * Sets gradients and moments of pruned weights to zero. The `strict` profile does this in each step, so that updates do
- * not change pruned weights, and a revived weight starts without old moments. Moments need it only after a mask has
- * changed, because a zero gradient keeps them zero. Gradients need it unless their product computes only kept blocks.
+ * Sets the gradients and optimizer moments of pruned weights to zero. The `strict` profile does this at every step, so
+ * that updates do not change pruned weights, and so that a weight that is kept again starts without old moments.
+ * Moments are set to zero only after a mask has changed, because zero gradients then keep them zero. The gradients need
+ * not be set to zero if their product is computed only for kept blocks that contain no pruned weight.
  */
 export function maskTrainingInto(
   { state, kernels }: { readonly state: PruningState; readonly kernels: PruningKernels },
@@ -38,8 +39,8 @@ export function maskTrainingInto(
 }
 
 /**
- * Sets gradients of weights to zero if their block mask is zero: such layers compute with weight x mask, so these
- * weights have no gradient. After the end step, INC removes the block masks from the layers.
+ * Sets the gradients of pruned weights to zero in layers with block masks. These layers compute with weight x mask, so
+ * a pruned weight has no gradient. Does nothing after the end step, when INC removes the block masks.
  */
 export function maskBlockGradientsInto(state: PruningState, parameters: Parameters): void {
   for (const { config, step, layers } of state.pruners) {

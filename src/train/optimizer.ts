@@ -22,7 +22,7 @@ export interface AdamWSettings {
   readonly weightDecay: number;
 }
 
-/** The treatment of parameters whose name matches the regular expression `names`. */
+/** How the optimizer treats the parameters whose names match the regular expression `names`. */
 export interface ParameterRule {
   readonly names: string;
   /** `fixed` parameters are never updated. */
@@ -30,9 +30,10 @@ export interface ParameterRule {
 }
 
 /**
- * Returns the rules of a profile; the first match applies. `inc` has the groups of the example script. There,
- * `classifier.weight` and DistilBERT's `pre_classifier.weight` are in no group, so they are never updated. `strict`
- * trains everything: biases, all layer norms and the head without decay, as the script intends.
+ * Returns the rules of a profile; the first match applies. The rules of `inc` are the parameter groups of INC's example
+ * script, in which `classifier.weight` and DistilBERT's `pre_classifier.weight` belong to no group, so they are never
+ * updated. The rules of `strict` train every parameter, without decay for biases, all layer norms and the head, as the
+ * script intends.
  */
 export function parameterRules(profile: Profile): readonly ParameterRule[] {
   return profile === "inc" ? EXAMPLE_RULES : STRICT_RULES;
@@ -55,7 +56,7 @@ export function treatmentOf(
   return rules.find(({ names }) => new RegExp(names).test(name))?.treatment ?? "decay";
 }
 
-/** The moments of one parameter and its number of updates. */
+/** The optimizer's state for one parameter. */
 interface OptimizerSlot {
   readonly parameter: Parameter;
   readonly weightDecay: number;
@@ -76,7 +77,7 @@ export interface Optimizer {
 /**
  * Creates an optimizer with zero moments in the backend's memory. {@link releaseOptimizer} frees them.
  *
- * @param rules - the first match applies. Default: every parameter decays
+ * @param rules - which parameters decay and which are fixed; the first match applies. Default: every parameter decays
  * @throws TypeError or RangeError if a setting is invalid
  */
 export function createOptimizer(
@@ -116,9 +117,9 @@ function checkSettings(settings: AdamWSettings): void {
 }
 
 /**
- * Updates every parameter from its gradient. A parameter is skipped until its first gradient with a non-zero entry:
- * torch has no gradient for parameters that do not affect the loss, such as the pooler if only hidden states are
- * distilled, and neither decays them nor counts a step.
+ * Updates every parameter from its gradient. A parameter is skipped until its gradient first has a non-zero entry. This
+ * follows torch, in which a parameter that does not affect the loss, such as the pooler if only hidden states are
+ * distilled, has no gradient, does not decay, and counts no update.
  *
  * @param options - `clearGradients` also sets the gradients of updated parameters to zero, in the same pass
  */
@@ -142,7 +143,10 @@ export function optimizerStepInto(
   kernels.independently(() => slots.forEach(updateSlot));
 }
 
-/** Returns the constants of each slot in one step. Cached, because most slots have the same update count and decay. */
+/**
+ * Returns a function that computes a slot's constants for one step. They are cached, because most slots have the same
+ * number of updates and the same decay.
+ */
 function updateConstants(
   { betas, epsilon }: AdamWSettings,
   learningRate: number,

@@ -1,4 +1,4 @@
-/** Parses and initialises pruning for a training run. */
+/** Parses the pruning configuration of a training run and creates the initial pruning state. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { wasmPruningKernels } from "../kernels/simd/pruning.ts";
@@ -11,8 +11,8 @@ import { plainKernels } from "../prune/plain-kernels.ts";
 import type { PruningState } from "../prune/state.ts";
 
 /**
- * Parses a configuration for training. `inc` follows INC, except that a string instead of a list of names is refused,
- * as in `strict`: INC would take each letter for a name.
+ * Parses a pruning configuration for training. The profile `inc` follows INC with one exception: like `strict`, it
+ * refuses a string in place of a list of names, because INC would take each letter for a name.
  *
  * @throws InputError with every problem
  */
@@ -21,9 +21,9 @@ export function parseTrainingPruning(keys: unknown, profile: Profile): PruningCo
 }
 
 /**
- * Returns the state before the first step.
+ * Returns the pruning state before the first step.
  *
- * @throws PruningError if the configuration does not fit the layers or the training
+ * @throws PruningError if the configuration does not fit the layers or cannot be used in training
  */
 export function initialiseTrainingPruning(
   config: PruningConfig,
@@ -42,10 +42,11 @@ export function initialiseTrainingPruning(
 }
 
 /**
- * Returns pruning loops that use a backend's WebAssembly module and threads, for `createPruningScratch`. They compute
- * the same bits faster. With scalar kernels they are plain JavaScript. The first call for a backend allocates memory
- * (1.1 MB, plus 0.3 MB for each part that threads share), so get views of the backend's memory afterwards. Do not call
- * the loops within `kernels.independently`.
+ * Returns pruning kernels that use a backend's WebAssembly module and threads; pass them to `createPruningScratch`.
+ * They compute the same bits as the default kernels, but faster. With a scalar backend, the default kernels in plain
+ * JavaScript are returned. The first call for a backend allocates memory (1.1 MB, plus 0.3 MB for each part of a layer
+ * that is processed in parallel), so get views of the backend's memory afterwards. Do not call pruning kernels within
+ * `kernels.independently`.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 /** Learning-rate schedules as in `transformers.get_scheduler` (transformers/optimization.py). */
 import { checkInteger, checkNumber, checkOneOf } from "../core/checks.ts";
 
-/** Names of schedules, as in transformers. */
+/** The name of a schedule, as in transformers. */
 export type ScheduleName =
   | "constant"
   | "constant_with_warmup"
@@ -10,7 +10,7 @@ export type ScheduleName =
   | "cosine_with_restarts"
   | "polynomial";
 
-/** Every {@link ScheduleName} in the order of the example script. */
+/** Every {@link ScheduleName} in the order of INC's example script. */
 export const SCHEDULE_NAMES: readonly ScheduleName[] = Object.freeze([
   "linear",
   "cosine",
@@ -25,14 +25,14 @@ export interface LearningRateSchedule {
   readonly name: ScheduleName;
   /** Number of steps in which the rate rises linearly from 0. `constant` ignores it, as in transformers. */
   readonly warmupSteps: number;
-  /** Length of the run in steps. Decaying schedules end here. */
+  /** Length of the run in steps, over which decaying schedules decay. */
   readonly totalSteps: number;
 }
 
 /** The final rate of transformers' polynomial schedule (`lr_end`; its power is 1). */
 const POLYNOMIAL_END_RATE = 1e-7;
 
-/** Returns the learning rate of a step. @throws TypeError or RangeError if an argument is invalid */
+/** Returns the learning rate at a step. @throws TypeError or RangeError if an argument is invalid */
 export function learningRateAt(
   schedule: LearningRateSchedule,
   baseRate: number,
@@ -67,12 +67,18 @@ function rateFactor(schedule: LearningRateSchedule, baseRate: number, step: numb
   }
 }
 
-/** 0 at the end of the warm-up, 1 at `totalSteps`, greater than 1 later. `cosine` then rises again. */
+/**
+ * Returns the progress after the warm-up: 0 at its end, 1 at `totalSteps`, and more than 1 later, when `cosine` rises
+ * again.
+ */
 function progressAfterWarmup({ warmupSteps, totalSteps }: LearningRateSchedule, step: number) {
   return (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps);
 }
 
-/** 1 at the end of the warm-up, 0 at `totalSteps`. Not computed as 1 - progress, which rounds differently. */
+/**
+ * Returns 1 at the end of the warm-up and 0 at `totalSteps`. It is not computed as 1 - progress, which rounds
+ * differently.
+ */
 function remainingShare({ warmupSteps, totalSteps }: LearningRateSchedule, step: number): number {
   return (totalSteps - step) / Math.max(1, totalSteps - warmupSteps);
 }

@@ -17,11 +17,11 @@ import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainab
 interface SessionPruning {
   state: PruningState;
   readonly scratch: PruningScratch;
-  /** The loops that the scratch memory uses. */
+  /** The pruning kernels that `scratch` uses. */
   readonly kernels: PruningKernels;
 }
 
-/** The state of a run. Training steps change it in place. */
+/** The state of a training run. Training steps change it in place. */
 export interface TrainingSession<Batch extends LabelledBatch> {
   readonly backend: Backend;
   readonly model: TrainableModel<Batch>;
@@ -29,17 +29,17 @@ export interface TrainingSession<Batch extends LabelledBatch> {
   readonly teacher: TrainableModel<Batch> | null;
   readonly settings: TrainingSettings;
   readonly optimizer: Optimizer;
-  /** Null without distillation, or with `teacherCache: "off"`. */
+  /** Cached results of the teacher; null without distillation, or with `teacherCache: "off"`. */
   readonly teacherCache: TeacherCache | null;
   /** Null in dense training. */
   readonly pruning: SessionPruning | null;
   readonly compressed: CompressedWeights;
-  /** Completed optimizer updates. */
+  /** The number of completed optimizer updates. */
   step: number;
 }
 
 /**
- * Creates a session. Its steps change the model in place.
+ * Creates the session of a training run. Its steps change the model in place.
  *
  * @throws InputError with every problem of an invalid pruning configuration
  * @throws PruningError if the configuration does not fit the model
@@ -74,7 +74,10 @@ export function createSession<Batch extends LabelledBatch>(
   };
 }
 
-/** Starts pruning of a model; null in dense training. Throws the same errors as {@link createSession}. */
+/**
+ * Creates the initial pruning state of a model; returns null in dense training. Throws the same errors as {@link
+ * createSession}.
+ */
 export function startPruning(
   backend: Backend,
   model: TrainableModel<never>,
@@ -87,7 +90,7 @@ export function startPruning(
   return { state, scratch: createPruningScratch(state, kernels), kernels };
 }
 
-/** Frees the memory of the optimizer and of compressed weights. The model stays. */
+/** Frees the memory of the optimizer and of compressed weights. The model stays usable. */
 export function releaseSession(session: TrainingSession<never>): void {
   releaseOptimizer(session.optimizer);
   releaseCompressedWeights(session.compressed);

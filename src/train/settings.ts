@@ -10,21 +10,21 @@ import type { TeacherPrecision } from "./teacher-cache.ts";
 
 export interface DistillationSettings {
   /**
-   * `last-hidden-state`: mean squared error of the last hidden states, as in the example script. `logits`:
-   * Kullback-Leibler divergence at a temperature, times the temperature's square.
+   * `last-hidden-state`: mean squared error of the last hidden states, as in INC's example script. `logits`:
+   * Kullback-Leibler divergence of the logits at a temperature, times the square of the temperature.
    */
   readonly kind: "last-hidden-state" | "logits";
   readonly weight: number;
   /** The temperature of `logits`. Default 2. */
   readonly temperature?: number;
   /**
-   * For `last-hidden-state`: `included` averages over all positions, as in the example script; `excluded` only over
-   * tokens, so that padding need not be computed. Default `included`.
+   * For `last-hidden-state`: `included` averages the loss over all positions, as in INC's example script; `excluded`
+   * averages it only over tokens, so that padding need not be computed. Default `included`.
    */
   readonly padding?: Padding;
 }
 
-/** Settings of one training phase. {@link trainingSettings} fills in defaults. */
+/** Settings of one training run. {@link trainingSettings} fills in the defaults. */
 export interface TrainingSettings {
   readonly seed: number;
   readonly batching: Batching;
@@ -32,18 +32,18 @@ export interface TrainingSettings {
   /** Rules that decide which parameters decay and which are never updated. The first match applies. */
   readonly parameterRules: readonly ParameterRule[];
   readonly schedule: LearningRateSchedule;
-  /** A pruning configuration in INC's keys, or null for dense training. */
+  /** A pruning configuration with INC's keys, or null for dense training. */
   readonly pruning: unknown;
   readonly profile: Profile;
-  /** Precision of the cached teacher results: exact with `float32`, rounded with `float16`, no cache with `off`. */
+  /** Precision of the teacher's cached results: `float32` is exact, `float16` rounds, `off` disables the cache. */
   readonly teacherCache: TeacherPrecision | "off";
-  /** Null: train against the labels. */
+  /** Settings of distillation; null to train against the labels. */
   readonly distillation: DistillationSettings | null;
-  /** When products use only the kept blocks of pruned weights. */
+  /** When matrix products use only the kept blocks of pruned weights. */
   readonly sparseProducts: SparseProductsSetting;
 }
 
-/** {@link TrainingSettings} in which all properties are optional. */
+/** {@link TrainingSettings} with all properties optional. */
 export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, "optimizer">> {
   readonly optimizer?: Partial<AdamWSettings>;
 }
@@ -84,7 +84,7 @@ const DEFAULT_OPTIMIZER: AdamWSettings = Object.freeze({
   weightDecay: 0,
 });
 
-/** Checks names and counts. @throws TypeError or RangeError */
+/** Checks the seed and the settings that are names. @throws TypeError or RangeError if one is invalid */
 export function checkTrainingSettings(settings: TrainingSettings): void {
   checkInteger("settings.seed", settings.seed);
   checkOneOf("settings.batching", settings.batching, BATCHINGS);
@@ -92,7 +92,7 @@ export function checkTrainingSettings(settings: TrainingSettings): void {
   checkOneOf("settings.sparseProducts", settings.sparseProducts, SPARSE_PRODUCTS);
 }
 
-/** Whether a loss reads padded positions. Only distillation of last hidden states can. */
+/** Returns whether a loss includes padded positions. Only distillation of last hidden states can include them. */
 export function lossPadding(settings: DistillationSettings | null): Padding {
   if (settings?.kind !== "last-hidden-state") return "excluded";
   const { padding = "included" } = settings;
@@ -100,7 +100,7 @@ export function lossPadding(settings: DistillationSettings | null): Padding {
   return padding;
 }
 
-/** Returns the forward options that a loss needs. */
+/** Returns forward options that request only the outputs that a loss reads. */
 export function lossNeeds(settings: DistillationSettings | null): {
   readonly padding: Padding;
   readonly hiddenStates: boolean;

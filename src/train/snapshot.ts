@@ -13,31 +13,31 @@ import { releaseCompressedWeights } from "./sparse-products.ts";
 export interface RunProgress {
   /** The number of epochs that are complete and reported. */
   readonly reportedEpochs: number;
-  /** Sum of the losses in the current epoch. */
+  /** Sum of the losses of all steps so far in the current epoch. */
   readonly lossSum: number;
 }
 
-/** Values of a model's parameters in module order, copied from the backend's memory. */
+/** Values of a model's parameters by name, in module order, copied from the backend's memory. */
 export type StoredParameters = ReadonlyMap<string, NamedValues>;
 
-/** The moments of one parameter and its number of updates. */
+/** The optimizer's state for one parameter. */
 interface StoredSlot {
   readonly updates: number;
   readonly firstMoment: Float32Array;
   readonly secondMoment: Float32Array;
 }
 
-/** The state of a run between two steps. A change of meaning changes `version`. */
+/** The state of a run between two steps. `version` changes whenever the meaning of a field changes. */
 export interface TrainingSnapshot {
   readonly version: 1;
-  /** The kernel variant. Other variants round differently. */
+  /** The kernel variant of the run. Other variants round differently, so the run cannot continue on them. */
   readonly variant: KernelVariant;
   readonly settings: TrainingSettings;
-  /** Completed optimizer updates. */
+  /** The number of completed optimizer updates. */
   readonly step: number;
   readonly progress: RunProgress;
   readonly parameters: StoredParameters;
-  /** Moments by parameter. Fixed parameters have none. */
+  /** The optimizer's state by parameter name. Fixed parameters have no entry. */
   readonly optimizer: ReadonlyMap<string, StoredSlot>;
   readonly pruning: PruningState | null;
 }
@@ -51,7 +51,7 @@ export function storedParameters(parameters: Parameters): StoredParameters {
   );
 }
 
-/** Sets parameters to stored values. Parameters without stored values stay unchanged. */
+/** Copies stored values into parameters. Parameters without stored values stay unchanged. */
 export function setParametersInto(parameters: Parameters, stored: StoredParameters): void {
   for (const { name, value } of parameters.values()) {
     const values = stored.get(name);
@@ -81,10 +81,10 @@ export function captureSnapshot(
 }
 
 /**
- * Sets a session to the state of a snapshot, and returns the progress of the run.
+ * Restores a session from a snapshot, and returns the progress of the run.
  *
- * @throws InputError with every difference if the snapshot has other settings, another kernel variant or another model;
- *   the session is then unchanged
+ * @throws InputError with every difference if the snapshot has different settings, another kernel variant or another
+ *   model; the session is then unchanged
  */
 export function restoreSnapshotInto(
   session: TrainingSession<never>,
@@ -125,7 +125,10 @@ function resumeProblems(
   ];
 }
 
-/** Returns one problem for each path at which two values of plain data differ. `wanted` belongs to this run. */
+/**
+ * Returns one problem for each path at which two values of plain data differ. `wanted` is the value in this run,
+ * `stored` the value in the snapshot.
+ */
 export function snapshotDifferences(
   path: string,
   wanted: unknown,

@@ -1,6 +1,6 @@
 /**
- * Compressed forms of pruned weights during training. They are built after a mask has changed, and passed to the tape
- * of each step. A form is used only if the weight is exactly zero outside its kept blocks.
+ * Compressed forms of pruned weights during training. They are built after a mask has changed, and are passed to the
+ * tape of each step. A compressed form is used only if the weight is exactly zero outside its kept blocks.
  */
 import type { BlockSparseProducts } from "../autograd/records.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -21,10 +21,10 @@ import type { Optimizer } from "./optimizer.ts";
 import { chooseProducts, type SparseProductsSetting } from "./sparse-switch.ts";
 import { appliedMask } from "./sparsity.ts";
 
-/** Compressed weights by parameter, valid until a mask changes; null: products use the dense weight. */
+/** Compressed weights by parameter, valid until a mask changes. Null means that products use the dense weight. */
 export type CompressedWeights = Map<Parameter, BlockSparseProducts | null>;
 
-/** The state of a step after its masks were applied. */
+/** The state of training at a step, after the masks were applied to the weights. */
 interface SparseProductsStep {
   readonly backend: Backend;
   readonly setting: SparseProductsSetting;
@@ -40,9 +40,9 @@ interface PrunedWeight {
 }
 
 /**
- * Updates compressed weights in place after masks were applied, and returns the products for the tape. Gradients of
- * pruned weights are omitted only once all masks are final and the optimizer has started to update the weight, which it
- * does at the first gradient with a non-zero entry.
+ * Updates compressed weights in place after masks were applied, and returns those that the tape is to use. The
+ * gradients of pruned weights are omitted only once all masks are final and the optimizer has started to update the
+ * weight, which it does at the first gradient with a non-zero entry.
  */
 export function updateCompressedWeightsInto(
   compressed: CompressedWeights,
@@ -65,7 +65,7 @@ export function updateCompressedWeightsInto(
     const weightGradient = held.weightGradient && ignoresPruned(pruned, current);
     inUse.set(parameter, { ...held, weightGradient });
   }
-  // All at once and after all allocations, so that threads share the work.
+  // In one group, which threads share. It starts after all allocations.
   backend.kernels.independently(() => {
     for (const refresh of stale) refresh();
   });
@@ -83,7 +83,7 @@ function forget(compressed: CompressedWeights, parameter: Parameter): void {
   compressed.delete(parameter);
 }
 
-/** Lists each weight that pruners own, with all its owners. */
+/** Lists each weight that at least one pruner owns, with all its owners. */
 function prunedWeights({ state, parameters }: SparseProductsStep): Iterable<PrunedWeight> {
   const weights = new Map<Parameter, PrunedWeight>();
   for (const pruner of state.pruners) {
@@ -98,7 +98,8 @@ function prunedWeights({ state, parameters }: SparseProductsStep): Iterable<Prun
 }
 
 /**
- * Compresses a weight. Returns null for dense products, and undefined while masks are not yet applied to the weight.
+ * Compresses a weight. Returns null if products are to use the dense weight, and undefined if the masks are not yet
+ * applied to the weight.
  */
 function compress(
   backend: Backend,
@@ -108,7 +109,7 @@ function compress(
   const { shape } = parameter.value;
   const [outputs = 0, inputs = 0] = shape;
   if (shape.length !== 2 || outputs % BLOCK_OUTPUTS !== 0) return null;
-  // Rearranged masks are applied only at the end step, so the weight cannot be compressed before.
+  // Rearranged masks are applied only at the end step, so the weight cannot be compressed before it.
   if (owners.some(({ pruner }) => rearrangesMasks(pruner.config.criterion))) return null;
   const masks = owners.map(({ layer }) => appliedMask(layer));
   const blocks = keptBlocks(shape, masks);
@@ -139,7 +140,7 @@ function keepsWhole(
   return true;
 }
 
-/** Whether gradients of pruned elements are no longer needed. */
+/** Whether the gradients of pruned weights are no longer needed. */
 function ignoresPruned(
   { parameter, owners }: PrunedWeight,
   { optimizer, step }: SparseProductsStep,

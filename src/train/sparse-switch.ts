@@ -1,17 +1,22 @@
 /**
- * The densities below which products use the compressed form of a weight. Measured by `bench/sparse-products.ts` (see
- * docs/performance.md) and not at run time, so that a run gives the same bytes on every machine.
+ * The densities (shares of kept blocks) up to which products use the compressed form of a weight. They were measured by
+ * `bench/sparse-products.ts` (see docs/performance.md) and are not measured at run time, so that a run gives the same
+ * bytes on every machine.
  */
 import type { ByProduct } from "../autograd/records.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 
-/** Whether products use only the kept blocks of weights: if a fixed table says that it is faster, always, or never. */
+/**
+ * When products use only the kept blocks of a weight: if this is faster according to {@link BREAK_EVEN}, always, or
+ * never.
+ */
 export type SparseProductsSetting = "auto" | "always" | "off";
 
 export const SPARSE_PRODUCTS: readonly SparseProductsSetting[] = ["auto", "always", "off"];
 
 /**
- * For each product, the largest share of kept blocks at which the compressed form is faster in every measured layer.
+ * For each kernel variant and product, the largest share of kept blocks at which the compressed form was faster in
+ * every measured layer.
  */
 export const BREAK_EVEN: Readonly<Record<KernelVariant, ByProduct<number>>> = {
   revectorized: { forward: 0.7, inputGradient: 0.5, weightGradient: 0.4 },
@@ -20,7 +25,7 @@ export const BREAK_EVEN: Readonly<Record<KernelVariant, ByProduct<number>>> = {
   scalar: { forward: 0.25, inputGradient: 0.25, weightGradient: 0.4 },
 };
 
-/** Returns which products use the compressed form of a weight with this share of kept blocks. */
+/** Returns which products use the compressed form of a weight whose share of kept blocks is `density`. */
 export function chooseProducts(
   setting: SparseProductsSetting,
   variant: KernelVariant,

@@ -1,4 +1,4 @@
-/** Measures the sparsity of a model in training, for events. */
+/** Measures the sparsity of a model during training, for the events of the run. */
 import { sumOf } from "../core/sum.ts";
 import { countZeros } from "../prune/count.ts";
 import { scoresBlockMasks } from "../prune/criteria.ts";
@@ -19,19 +19,19 @@ function ownedNames(state: PruningState): ReadonlySet<string> {
   return new Set(state.pruners.flatMap(({ layers }) => layers.map(({ name }) => name)));
 }
 
-/** Returns each pruner's target at its last prune step; 0 before the first. */
+/** Returns each pruner's target ratio at its latest prune step; 0 before the first. */
 export function targetSparsities(state: PruningState): readonly number[] {
   return state.pruners.map(({ lastEvent }) => lastEvent?.targetRatio ?? 0);
 }
 
-/** The share of pruned elements in the masks of all pruned layers; 0 without such layers. */
+/** Computes the share of zeros in the masks of all pruned layers; 0 if there are no such layers. */
 function reachedSparsity(state: PruningState): number {
   const layers = state.pruners.flatMap((pruner) => pruner.layers);
   const { zeros, total } = sum(layers.map((layer) => zerosOf(appliedMask(layer))));
   return total === 0 ? 0 : zeros / total;
 }
 
-/** A result of {@link reachedSparsity} and the prune steps before it. */
+/** A result of {@link reachedSparsity}, and the latest event of each pruner at that time. */
 export interface SparsityGauge {
   readonly events: readonly (PruneEvent | null)[];
   readonly share: number;
@@ -49,7 +49,7 @@ export function gaugeSparsity(state: PruningState, previous: SparsityGauge | nul
   return unchanged ? previous : { events, share: reachedSparsity(state) };
 }
 
-/** The mask that is applied to the weight: the interpolated mask during progressive pruning. */
+/** Returns the mask that is applied to the weight: the interpolated mask during progressive pruning. */
 export function appliedMask({ mask, progressiveMask }: PrunedLayer): Uint8Array {
   return progressiveMask ?? mask;
 }
@@ -72,7 +72,9 @@ export function sparsityReport(
   };
 }
 
-/** Counts the pruned blocks of a pruner, or pruned elements for N:M. */
+/**
+ * Counts all blocks in a pruner's layers, and those that are pruned. An N:M pattern counts weights instead of blocks.
+ */
 function blocksOf({ config, layers }: PrunerState): ZeroCount {
   const counts = layers.filter(({ layout }) => layout.divides);
   return sum(

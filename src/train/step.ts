@@ -1,4 +1,7 @@
-/** One training step. Pruning hooks run in the order of INC's `prepare_pruning`, around autograd and the optimizer. */
+/**
+ * Runs one training step. The pruning hooks run in the order of INC's `prepare_pruning`, around autograd and the
+ * optimizer.
+ */
 import { backward } from "../autograd/backward.ts";
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
 import {
@@ -21,10 +24,12 @@ export interface StepResult {
 }
 
 /**
- * Runs one training step in place: prunes if due, then computes loss and gradients, scores, updates and applies masks.
- * Gradients must be zero before the step and are zero after it.
+ * Runs one training step, which changes the session in place: prunes if a prune step is due, computes the loss, the
+ * gradients and the scores, updates the parameters, and applies the masks. Gradients must be zero before the step and
+ * are zero after it.
  *
- * @param rows - the indices of the examples among the training rows, as keys of the teacher cache. Default: no cache
+ * @param rows - the indices of the batch's examples in the training rows, the keys of the teacher cache. Default: no
+ *   cache
  * @throws RangeError if the loss is not finite; no weight is then updated, but pruning may have run
  */
 export function trainStepInto<Batch extends LabelledBatch>(
@@ -54,7 +59,9 @@ export function trainStepInto<Batch extends LabelledBatch>(
   return { loss, learningRate };
 }
 
-/** Returns the compressed weights for a tape. Call it between two steps, or in a step after masks were applied. */
+/**
+ * Returns the compressed weights for a tape. Call it between two steps, or within a step after the masks were applied.
+ */
 export function sparseProducts(session: TrainingSession<never>): Pick<TapeOptions, "blockSparse"> {
   const { backend, model, optimizer, pruning, compressed, settings, step } = session;
   if (pruning === null) return {};
@@ -90,7 +97,7 @@ function accumulateGradients<Batch extends LabelledBatch>(
   }
 }
 
-/** Zeroes the gradients of parameters that the optimizer does not update. */
+/** Sets to zero the gradients of parameters that the optimizer does not update. */
 function clearFixedGradients({ backend, optimizer }: TrainingSession<never>): void {
   for (const { gradient } of optimizer.fixed) backend.kernels.fill(gradient.data, 0);
 }

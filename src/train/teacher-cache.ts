@@ -1,4 +1,4 @@
-/** Caches results of a frozen teacher by training row: in memory up to a budget, then in a storage. */
+/** Caches the results of a frozen teacher for each training row: in memory up to a budget, then in external storage. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import { fromHalfBits, halfBits } from "../core/half.ts";
 
@@ -7,16 +7,16 @@ export type TeacherPrecision = "float32" | "float16";
 
 /** Stores bytes beyond the memory budget, for example in a temporary file. */
 export interface TeacherStorage {
-  /** Writes bytes at a position. Positions grow from 0 without gaps. */
+  /** Writes bytes at a position in bytes. Successive calls write without gaps, from position 0. */
   write(position: number, bytes: Uint8Array): void;
-  /** Reads bytes from a position that was written. */
+  /** Fills `bytes` with the bytes at a position that was written before. */
   read(position: number, bytes: Uint8Array): void;
 }
 
 export interface TeacherMemory {
   /** The maximum number of bytes in memory. Default 2^30. */
   readonly budget?: number | undefined;
-  /** Storage beyond the budget. Default: compute the results again. */
+  /** Storage for results beyond the budget. Default: none, and such results are computed again. */
   readonly storage?: TeacherStorage | undefined;
 }
 
@@ -30,15 +30,18 @@ interface Entry {
 type StoredArray = Float32Array | Uint16Array;
 
 export interface TeacherCache {
-  /** Bytes in memory, at most the budget. */
+  /** Returns the number of bytes in memory, at most the budget. */
   usedBytes(): number;
-  /** The largest number of rows stored for any key. */
+  /** Returns the largest number of rows that `keep` received for any key. */
   longest(): number;
-  /** Whether the first `rows` rows of a key are available. */
+  /** Returns whether the first `rows` rows of a key are available. */
   has(key: number, rows: number): boolean;
   /** Reads the first `rows` rows of a key. @throws RangeError if they are not available */
   read(key: number, rows: number): Float32Array;
-  /** Stores all rows of a key if there is room, and replaces a shorter entry. Returns the values as `read` would. */
+  /**
+   * Stores all rows of a key if there is room; they replace an entry with fewer rows. Returns the values as `read`
+   * would.
+   */
   keep(key: number, values: Float32Array, rows: number): Float32Array;
 }
 
@@ -57,7 +60,7 @@ export function createTeacherCache(
   let isFull = false;
   let longest = 0;
 
-  /** Finds a place for values that replace an entry of `freed` bytes; undefined if there is no room. */
+  /** Finds a place for values that replace an entry of `freed` bytes in memory; undefined if there is no room. */
   function placeFor(stored: StoredArray, freed: number): Entry["place"] | undefined {
     if (used - freed + stored.byteLength <= budget) {
       used += stored.byteLength - freed;

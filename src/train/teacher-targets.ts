@@ -1,4 +1,4 @@
-/** The targets of distillation: results of a frozen teacher for a batch, computed or cached. */
+/** Computes the targets of distillation: the results of a frozen teacher for a batch, or cached results. */
 import { selectRows } from "../autograd/embedding.ts";
 import type { Variable } from "../autograd/records.ts";
 import { uniformSequences } from "../autograd/sequences.ts";
@@ -9,7 +9,7 @@ import { type DistillationSettings, lossNeeds, lossPadding } from "./settings.ts
 import type { TeacherCache } from "./teacher-cache.ts";
 import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
 
-/** A cache and its keys: the indices of the batch's examples among the training rows. */
+/** A cache of the teacher's results, and the keys of a batch: the indices of its examples in the training rows. */
 export interface CachedRows {
   readonly cache: TeacherCache;
   readonly rows: ArrayLike<number>;
@@ -21,7 +21,11 @@ interface Request<Batch extends LabelledBatch> {
   readonly settings: DistillationSettings;
 }
 
-/** Returns the part of a model's output that distillation compares, as rows. @throws RangeError if it is missing */
+/**
+ * Returns the part of a model's output that distillation compares: the last hidden state or the logits.
+ *
+ * @throws RangeError if the part is missing
+ */
 export function distilled(
   name: string,
   tape: Tape,
@@ -49,8 +53,9 @@ export function distilled(
 }
 
 /**
- * Returns the teacher's target for `wanted`, the student's part, as a constant on the student's tape. With a cache,
- * only missing rows are computed, unless the output does not assign rows to examples.
+ * Returns the target for `wanted`, the compared part of the student's output: the same part of the teacher's output, as
+ * a constant on the student's tape. With a cache, the teacher runs only for examples that are not in it, unless the
+ * output does not show which rows belong to which example.
  */
 export function teacherTarget<Batch extends LabelledBatch>(
   tape: Tape,
@@ -84,7 +89,8 @@ export function teacherTarget<Batch extends LabelledBatch>(
 }
 
 /**
- * Returns the rows of every example, cached or computed; null if the teacher's output does not assign rows to examples.
+ * Returns the teacher's rows for every example, cached or computed; null if the teacher's output does not show which
+ * rows belong to which example.
  */
 function cachedValues<Batch extends LabelledBatch>(
   tape: Tape,
@@ -96,7 +102,7 @@ function cachedValues<Batch extends LabelledBatch>(
   const lacking = all.filter((i) => !cache.has(keys[i] ?? 0, counts[i] ?? 0));
   const computed = new Map<number, Float32Array>();
   if (lacking.length > 0) {
-    // Padding to the longest batch so far makes it rare that a longer batch needs the rows again.
+    // Padded to the longest batch so far, so that later batches rarely need more rows than are cached.
     const positions = Math.max(cache.longest(), ...counts);
     const cut = request.teacher.forwardExamples !== undefined;
     const examples = cut ? lacking : all;
@@ -125,7 +131,10 @@ function cachedValues<Batch extends LabelledBatch>(
   return all.map((i) => computed.get(i) ?? cache.read(keys[i] ?? 0, counts[i] ?? 0));
 }
 
-/** Runs the teacher without dropout on the batch or on some of its examples. The rows are valid only within `body`. */
+/**
+ * Runs the teacher without dropout on the batch or on some of its examples, and passes its output to `body`. The rows
+ * are valid only within `body`.
+ */
 function withTeacher<Batch extends LabelledBatch, T>(
   { backend }: Tape,
   { teacher, batch, settings }: Request<Batch>,
@@ -149,7 +158,10 @@ function withTeacher<Batch extends LabelledBatch, T>(
   }
 }
 
-/** Returns the number of distilled rows of each example; null if the output does not assign rows to examples. */
+/**
+ * Returns the number of rows of each example that distillation compares; null if the output does not show which rows
+ * belong to which example.
+ */
 function rowCounts(
   output: TrainableOutput,
   settings: DistillationSettings,

@@ -12,26 +12,35 @@ import { type Parameters, parameterNamed } from "../tensor/parameter.ts";
 
 /** The output of a forward pass in training. */
 export interface TrainableOutput {
-  /** [batch, classes]; [batch, 1] for regression. */
+  /** The logits: [batch, classes], or [batch, 1] for regression. */
   readonly logits: Variable;
-  /** Hidden states. Distillation uses the last one. */
+  /** The hidden states, in the order of the layers. Distillation uses the last one. */
   readonly hiddenStates?: readonly Variable[];
-  /** The rows of each example in a hidden state. Default: the same number of rows for each, [examples, ..., width]. */
+  /**
+   * Which rows of a hidden state belong to which example. Default: a hidden state is [examples, ..., width], with
+   * equally many rows for each example.
+   */
   readonly sequences?: Sequences;
-  /** The rows of a hidden state that are tokens, in order, for losses that exclude padding. Default: all. */
+  /**
+   * The indices of the rows of a hidden state that are tokens, ascending, for losses that exclude padding. Default:
+   * all.
+   */
   readonly tokenRows?: Int32Array;
 }
 
 /** Describes which parts of a {@link TrainableOutput} the caller reads. */
 export interface TrainableForwardOptions {
   /**
-   * `excluded`: the caller reads nothing at padded positions. A model may omit them from its hidden states, or list the
-   * other positions in `tokenRows`. Default `included`.
+   * `excluded`: the caller reads nothing at padded positions. The model may then omit them from its hidden states, or
+   * list the rows of the other positions in `tokenRows`. Default `included`.
    */
   readonly padding?: Padding;
-  /** False: the caller reads no hidden states. Default true. */
+  /** Whether the caller reads hidden states. Default true. */
   readonly hiddenStates?: boolean;
-  /** Minimum number of positions to pad to, so that cached results also serve longer batches. Default: none. */
+  /**
+   * The minimum number of positions to which examples are padded, so that cached results also serve longer batches.
+   * Default: none.
+   */
   readonly positions?: number;
 }
 
@@ -47,12 +56,15 @@ type ModelLayer = Pick<LayerRecord, "name" | "kind">;
 export interface TrainableModel<Batch extends LabelledBatch> {
   readonly parameters: Parameters;
   /**
-   * Modules in module order. Pruning treats the last linear module as the head. Default: each `<name>.weight` in
-   * parameter order, a linear layer if it has two dimensions, a convolution if it has three or four.
+   * The layers in module order. Pruning treats the last linear layer as the head. Default: a layer for each parameter
+   * `<name>.weight` in order, linear if it has two dimensions, a convolution if it has three or four.
    */
   readonly layers?: readonly ModelLayer[];
   forward(tape: Tape, batch: Batch, options?: TrainableForwardOptions): TrainableOutput;
-  /** Runs `forward` on some examples of the batch. Without it, a teacher always computes the whole batch. */
+  /**
+   * Runs `forward` only on the examples of the batch with these indices. A teacher without this method always computes
+   * the whole batch.
+   */
   forwardExamples?(
     tape: Tape,
     batch: Batch,
@@ -67,7 +79,7 @@ const KIND_BY_RANK: ReadonlyMap<number, LayerKind> = new Map([
   [4, "conv2d"],
 ]);
 
-/** The modules of a model, with the default of {@link TrainableModel.layers}. */
+/** Returns the layers of a model; if it lists none, the default that {@link TrainableModel.layers} describes. */
 function modelLayers(
   model: Pick<TrainableModel<never>, "parameters" | "layers">,
 ): readonly ModelLayer[] {
@@ -144,7 +156,7 @@ export function sequenceClassifier(
   };
 }
 
-/** The rows of a padded batch that are not hidden. */
+/** Returns the indices of the positions in a padded batch that the attention mask does not hide. */
 function visibleRows({ attentionMask }: TokenBatch): Int32Array {
   return Int32Array.from(attentionMask.keys()).filter((row) => attentionMask[row] === 1);
 }
