@@ -33,8 +33,8 @@ export interface PruningOptions extends CheckpointPruning, CopyOptions {
 
 /**
  * Prunes a checkpoint in one shot into a copy, which is either complete or absent. Under `strict`, memory is bounded by
- * the largest tensor times the threads in either scope; under `inc`, all layers are in memory. Kept elements and all other tensors keep
- * their bits; headers and other files keep their bytes.
+ * the largest tensor times the threads in either scope; under `inc`, all layers are in memory. Kept elements and all
+ * other tensors keep their bits; headers and other files keep their bytes.
  *
  * @throws InputError if `to` exists, PruningError if the pruners cannot be applied, the file system's error, or the
  *   signal's reason; then the copy is removed
