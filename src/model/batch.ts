@@ -1,23 +1,23 @@
 import { checkKind, describe, mismatch } from "../core/checks.ts";
 import type { ModelConfig } from "./config.ts";
 
-/** Token ids of sequences, padded to the same length. All arrays are [batch, positions]. */
+/** A batch of tokenised examples, padded to the same length. All arrays except `labels` are [batch, positions]. */
 export interface TokenBatch {
   readonly batch: number;
   readonly positions: number;
   readonly inputIds: Int32Array;
   readonly tokenTypeIds: Int32Array;
-  /** 1 for a visible token, 0 for a hidden token. Any pattern is allowed. */
+  /** 1 for a visible token, 0 for a hidden token. Hidden tokens may be at any position. */
   readonly attentionMask: Uint8Array;
-  /** One for each example: a class, or a value for regression. */
+  /** The label of each example: a class, or a value for regression. */
   readonly labels?: Int32Array | Float32Array;
 }
 
 /**
- * Checks a batch against a model.
+ * Checks that a batch fits a model.
  *
- * @throws TypeError for an array of the wrong kind; RangeError for wrong lengths, unknown ids, too many positions, or
- *   a mask that is not 0 or 1
+ * @throws TypeError for an array of the wrong kind; RangeError for wrong lengths, unknown ids, too many positions, or a
+ *   mask that is not 0 or 1
  */
 export function checkTokenBatch(config: ModelConfig, batch: TokenBatch): void {
   const { batch: examples, positions } = batch;
@@ -54,7 +54,7 @@ function checkIdArray(
   }
 }
 
-/** Whether every hidden position is padding as {@link padPositions} adds it. */
+/** Whether every hidden position has the token id and token type that {@link padPositions} pads with. */
 function isPaddedWith(batch: TokenBatch, padId: number): boolean {
   const { attentionMask, inputIds, tokenTypeIds } = batch;
   return attentionMask.every(
@@ -62,7 +62,10 @@ function isPaddedWith(batch: TokenBatch, padId: number): boolean {
   );
 }
 
-/** Pads a batch to `positions`. Returns it unchanged if it is as long, or if it hides other positions than padding. */
+/**
+ * Pads a batch to `positions`. Returns the batch unchanged if it is already that long, or if it hides positions that
+ * are not padding.
+ */
 export function padPositions<Batch extends TokenBatch>(
   batch: Batch,
   positions: number,
@@ -72,7 +75,7 @@ export function padPositions<Batch extends TokenBatch>(
   return copyExamples(batch, [...Array(batch.batch).keys()], positions, padId);
 }
 
-/** Selects examples of a batch. They stay padded to the batch's length. */
+/** Returns a batch of the examples with the given indices. They stay padded to the length of the original batch. */
 export function selectExamples<Batch extends TokenBatch>(
   batch: Batch,
   examples: readonly number[],

@@ -9,7 +9,10 @@ import {
 
 type ModelType = "bert" | "distilbert";
 
-/** A sequence classifier from a transformers config.json. BERT and DistilBERT share the same fields. */
+/**
+ * The configuration of a sequence classifier, from a config.json of transformers. BERT and DistilBERT share the same
+ * fields.
+ */
 export interface ModelConfig {
   readonly modelType: ModelType;
   readonly vocabularySize: number;
@@ -21,12 +24,14 @@ export interface ModelConfig {
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly activation: "gelu" | "relu";
-  /** Dropout rates of embeddings and sub-layer outputs, of attention probabilities, and before the classifier. */
+  /** Dropout rate of embeddings and sub-layer outputs. */
   readonly hiddenDropout: number;
+  /** Dropout rate of attention probabilities. */
   readonly attentionDropout: number;
+  /** Dropout rate before the classifier. */
   readonly classifierDropout: number;
   readonly layerNormEpsilon: number;
-  /** Standard deviation of initial weights. */
+  /** Standard deviation of the initial weights. */
   readonly initializerRange: number;
   readonly padTokenId: number;
   /** Number of classes; 1 for regression. */
@@ -68,12 +73,14 @@ export function parseModelConfig(json: unknown): Either<readonly Problem[], Mode
   return unlessProblems(reader.problems, Object.freeze({ modelType, ...fields, labels, source }));
 }
 
-/** {@link parseModelConfig} that throws an `InputError` with every problem. */
+/** As {@link parseModelConfig}, but throws an `InputError` with every problem. */
 export function parseModelConfigOrThrow(json: unknown): ModelConfig {
   return getOrThrow(parseModelConfig(json));
 }
 
-/** Reads keys of a parsed JSON object and collects all problems. A missing or null value gets the fallback. */
+/**
+ * Reads keys of a parsed JSON object and collects all problems. A missing or null value is replaced by the fallback.
+ */
 class ConfigReader {
   readonly source: Readonly<Record<string, unknown>>;
   readonly problems: Problem[] = [];
@@ -82,7 +89,7 @@ class ConfigReader {
     this.source = source;
   }
 
-  /** Adds a problem with the value of the key. */
+  /** Adds a problem that quotes the value of the key. */
   reject(key: string, expected: string): void {
     this.problems.push({ path: key, expected, got: describe(this.source[key]) });
   }
@@ -99,30 +106,30 @@ class ConfigReader {
     return fallback;
   }
 
-  /** A positive integer. */
+  /** Reads a positive integer up to `most`. */
   count(key: string, fallback: number, most: number = Number.MAX_SAFE_INTEGER): number {
     const limit = most < Number.MAX_SAFE_INTEGER ? ` up to ${most}` : "";
     const accepts = (n: number): boolean => Number.isSafeInteger(n) && n >= 1 && n <= most;
     return this.#number(key, fallback, `a positive integer${limit}`, accepts);
   }
 
-  /** An integer in [0, limit). */
+  /** Reads an integer in [0, limit). */
   idBelow(key: string, limit: number, fallback: number): number {
     const accepts = (n: number): boolean => Number.isInteger(n) && n >= 0 && n < limit;
     return this.#number(key, fallback, `an integer from 0 to ${limit - 1}`, accepts);
   }
 
-  /** A number in [0, 1). */
+  /** Reads a number in [0, 1). */
   rate(key: string, fallback: number): number {
     return this.#number(key, fallback, "a number in [0, 1)", (n) => n >= 0 && n < 1);
   }
 
-  /** A finite number above 0. */
+  /** Reads a finite number above 0. */
   positive(key: string, fallback: number): number {
     return this.#number(key, fallback, "a number above 0", (n) => n > 0 && n < Infinity);
   }
 
-  /** `gelu` (default) or `relu`. */
+  /** Reads the name of an activation: `gelu` (default) or `relu`. */
   activation(key: string): "gelu" | "relu" {
     const value = this.source[key] ?? "gelu";
     if (value === "gelu" || value === "relu") return value;
@@ -138,7 +145,10 @@ class ConfigReader {
 
 type EncoderFields = Omit<ModelConfig, "modelType" | "labels" | "source">;
 
-/** The `model_type`. Older files lack it, so then the other keys decide. */
+/**
+ * Returns the model type; undefined if it is not supported or cannot be determined. Older files lack `model_type`, so
+ * then the other keys decide.
+ */
 function modelTypeOf(source: Readonly<Record<string, unknown>>): ModelType | undefined {
   const { model_type: stated } = source;
   if (stated === "bert" || stated === "distilbert") return stated;
@@ -147,7 +157,7 @@ function modelTypeOf(source: Readonly<Record<string, unknown>>): ModelType | und
   return "hidden_size" in source || "num_hidden_layers" in source ? "bert" : undefined;
 }
 
-/** Limits the list of modules, which is built before any weight is read. */
+/** The maximum number of layers. It limits the list of modules, which is built before any weight is read. */
 const MOST_LAYERS = 10_000;
 
 /** Reads the keys of transformers' `BertConfig`, with its defaults. */
@@ -197,7 +207,9 @@ function readDistilBert(reader: ConfigReader): EncoderFields {
   };
 }
 
-/** Reads `num_labels`. Default: the number of names in `id2label`, or 2. `problem_type` must be consistent with it. */
+/**
+ * Reads `num_labels`. Default: the number of names in `id2label`, or 2. `problem_type` must fit the number of labels.
+ */
 function readLabels(reader: ConfigReader): number {
   const names = reader.source.id2label;
   const named = typeof names === "object" && names !== null ? Object.keys(names).length : 0;

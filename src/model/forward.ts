@@ -17,14 +17,14 @@ import { type Padding, type TokenRows, tokenRows } from "./token-rows.ts";
 /** Options of {@link forward}. Output options have the names that transformers uses. */
 interface ForwardOptions {
   /**
-   * `excluded`: skips padded positions, provided that each example's attention mask is at least one 1, followed by
-   * zeros. Otherwise computes them and says so in the output. The logits have the same bytes in both cases. Default
-   * `included`.
+   * `excluded`: skips padded positions, provided that each example's attention mask is one or more ones, followed by
+   * zeros. Otherwise they are computed, and {@link ModelOutput.padding} is `included`. The logits have the same bytes
+   * in both cases. Default `included`.
    */
   readonly padding?: Padding;
   /**
-   * False: computes the last layer only for the first token of each example, which determines the logits. The output
-   * then has no last hidden state, and the logits have the same bytes. Ignored with `outputHiddenStates` or
+   * If false, the last layer is computed only for the first token of each example, which determines the logits. The
+   * output then has no hidden states, and the logits have the same bytes. Ignored with `outputHiddenStates` or
    * `outputAttentions`. Default true.
    */
   readonly outputLastHiddenState?: boolean;
@@ -38,17 +38,20 @@ interface ForwardOptions {
 export interface ModelOutput {
   /** Whether padded positions were computed. */
   readonly padding: Padding;
-  /** The rows of each example in a hidden state, a matrix with H columns. */
+  /** Which rows of a hidden state belong to which example. A hidden state is a matrix with H columns. */
   readonly sequences: Sequences;
-  /** [B, labels] */
+  /** The logits: [B, labels]. */
   readonly logits: Variable;
   /** BERT's pooler output, or DistilBERT's pre-classifier output after ReLU and before dropout: [B, H]. */
   readonly pooled: Variable;
-  /** The last hidden state, or with `outputHiddenStates` the embeddings and all layers: [B, S, H], unpadded [T, H]. */
+  /**
+   * The last hidden state; with `outputHiddenStates`, the embeddings and the output of every layer. Shape [B, S, H], or
+   * [T, H] if padding is excluded.
+   */
   readonly hiddenStates: readonly Variable[];
   /**
-   * Attention probabilities of each layer after dropout, if requested: [B, A, S, S], or one square for each example and
-   * head.
+   * Attention probabilities of each layer after dropout, if requested: [B, A, S, S], or if padding is excluded, a
+   * vector with one square matrix for each example and head (see {@link Sequences}).
    */
   readonly attentions: readonly Variable[];
 }
@@ -61,8 +64,8 @@ interface Pass {
 }
 
 /**
- * Runs `BertForSequenceClassification` or `DistilBertForSequenceClassification` of transformers 4.32. Dropout is active
- * if the tape is for training.
+ * Runs the forward pass of a sequence classifier: `BertForSequenceClassification` or
+ * `DistilBertForSequenceClassification` of transformers 4.32. Dropout is active if the tape is for training.
  *
  * @throws TypeError or RangeError if the batch does not fit the model
  *
@@ -126,7 +129,7 @@ export function forward(
   return { ...layout, logits, pooled, hiddenStates, attentions };
 }
 
-/** Dropout(LayerNorm(word + position [+ token type])). */
+/** Computes dropout(layer norm(word + position [+ token type] embeddings)). */
 function embed(pass: Pass, names: ModelNames): Variable {
   const { tape, config, parameters, rows } = pass;
   const lookup = (name: string, ids: Int32Array, paddingRow?: number): EmbeddingLookup => ({
@@ -145,7 +148,10 @@ function embed(pass: Pass, names: ModelNames): Variable {
   return dropout(tape, normalised, config.hiddenDropout, rows.sequences);
 }
 
-/** One encoder layer. Returns the output of all tokens or of the first tokens, and the attention probabilities. */
+/**
+ * Runs one encoder layer. Returns its output for all tokens, or only for the first token of each example, and its
+ * attention probabilities.
+ */
 function encoderLayer(
   pass: Pass,
   names: LayerNames,
@@ -168,7 +174,10 @@ function encoderLayer(
   return [output, probabilities];
 }
 
-/** The attention sub-layer. Computes output rows only for `outputs`. DistilBERT has no dropout here. */
+/**
+ * Runs the attention sub-layer, whose output has the rows that `outputs` describes. In DistilBERT, this output has no
+ * dropout.
+ */
 function attend(
   pass: Pass,
   names: LayerNames,
@@ -206,7 +215,9 @@ function firstTokens({ tape, rows }: Pass, hidden: Variable): Variable {
   return selectRows(tape, hidden, first);
 }
 
-/** classifier(dropout(activation(linear(first token)))). The activation is tanh in BERT, ReLU in DistilBERT. */
+/**
+ * Computes classifier(dropout(activation(linear(first token)))). The activation is tanh in BERT and ReLU in DistilBERT.
+ */
 function head(pass: Pass, names: ModelNames, firstTokens: Variable): readonly [Variable, Variable] {
   const { tape, config } = pass;
   const projected = project(pass, names.pooler, firstTokens);
@@ -233,7 +244,7 @@ function addAndNorm(
   return layerNorm(tape, x, gamma, beta, { ...options, epsilon: config.layerNormEpsilon });
 }
 
-/** 0 for a visible key, {@link HIDDEN_KEY} for a hidden one. */
+/** Creates the attention bias of each key: 0 if it is visible, {@link HIDDEN_KEY} if it is hidden. */
 function createKeyBias({ tape, rows }: Pass): Variable {
   const mask = rows.attentionMask;
   const bias = new Float32Array(mask.length);

@@ -3,7 +3,7 @@ import { type LayerNames, modelNames } from "./names.ts";
 
 export type ModuleKind = "linear" | "embedding" | "layerNorm";
 
-/** A module with parameters: `<name>.weight` with this shape and, if `bias`, `<name>.bias`. */
+/** A module with parameters: `<name>.weight` with this shape and, if `bias` is true, `<name>.bias`. */
 export interface ModuleDescription {
   readonly name: string;
   readonly kind: ModuleKind;
@@ -12,7 +12,7 @@ export interface ModuleDescription {
   readonly bias: boolean;
 }
 
-/** Lists every module of a model, with the names and the order of transformers. */
+/** Lists every module of a model, with its name in transformers, in the order of transformers. */
 export function moduleList(config: ModelConfig): readonly ModuleDescription[] {
   const { hiddenSize: hidden } = config;
   const names = modelNames(config);

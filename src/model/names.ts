@@ -20,17 +20,17 @@ export interface ModelNames {
 
 const known = new WeakMap<ModelConfig, ModelNames>();
 
-/** Module names of a model, cached by configuration. */
+/** Returns the module names of a model, cached by configuration. */
 export function modelNames(config: ModelConfig): ModelNames {
   const names = known.get(config) ?? makeNames(config);
   known.set(config, names);
   return names;
 }
 
-/** Cached, because every step looks all names up. */
+/** Names of parameters by module name, cached because every step looks up all of them. */
 const parameterNames = new Map<string, { readonly weight: string; readonly bias: string }>();
 
-/** The names of a module's weight and bias. */
+/** Returns the names of a module's weight and bias. */
 export function namesOfModule(module: string): { readonly weight: string; readonly bias: string } {
   let names = parameterNames.get(module);
   if (names === undefined) {

@@ -15,15 +15,15 @@ interface ParameterDescription {
   readonly role: "weight" | "bias";
 }
 
-/** A stored tensor's values. */
+/** The shape and the values of a stored tensor. */
 export interface NamedValues {
   readonly shape: Shape;
   readonly data: Float32Array;
 }
 
-/** Options of {@link createParameters} for missing and unexpected tensors. */
+/** How {@link createParameters} treats missing and unexpected tensors. */
 interface CreateParametersOptions {
-  /** Initialises missing parameters of the head from this seed, for a pre-trained encoder. */
+  /** Initialises missing parameters of the head from this seed, because a pre-trained encoder may lack them. */
   readonly initialiseHead?: { readonly seed: number };
   /** Ignores tensors that the model does not have, such as other heads of a pre-trained encoder. Default false. */
   readonly ignoreUnexpected?: boolean;
@@ -45,8 +45,9 @@ export function parameterList(config: ModelConfig): readonly ParameterDescriptio
 }
 
 /**
- * Initialises parameters as transformers does: weights and embeddings from normal(0, initializerRange), biases and the
- * padding token's embedding 0, layer norms 1 and 0. The values of a parameter depend only on the seed and its index.
+ * Initialises parameters as transformers does: weights and embeddings with random numbers from normal(0,
+ * initializerRange), the weights of layer norms with 1, biases and the padding token's embedding with 0. The values of
+ * a parameter depend only on the seed and the parameter's index.
  *
  * @param seed - an integer from 0 to 2^53 - 1
  */
@@ -59,9 +60,9 @@ export function initialiseParameters(
 }
 
 /**
- * Creates parameters with copies of stored tensors.
+ * Creates a model's parameters with the values of stored tensors, which are copied.
  *
- * @param tensors - under the names in transformers' state dictionaries
+ * @param tensors - the stored tensors, by their names in transformers' state dictionaries
  * @throws InputError with every tensor that is missing, unexpected, or of another shape
  *
  * @example
@@ -142,7 +143,7 @@ function shapeProblems(
     : [{ path: name, expected, got: describe(found.data) }];
 }
 
-/** Whether the name is that of a constant buffer. Old checkpoints store them with the parameters. */
+/** Whether a name is that of a constant buffer. Old checkpoints store such buffers with the parameters. */
 function isBuffer(name: string): boolean {
   return name.endsWith(".embeddings.position_ids") || name.endsWith(".embeddings.token_type_ids");
 }

@@ -5,10 +5,10 @@ import type { TokenBatch } from "./batch.ts";
 
 export type Padding = "included" | "excluded";
 
-/** Rows of token ids and the sequences that they belong to. */
+/** The ids and the attention mask of each row in a forward pass, and the sequences to which the rows belong. */
 export interface TokenRows {
   readonly padding: Padding;
-  /** [batch, positions]; [tokens] without padding. */
+  /** The shape of the ids: [batch, positions], or [tokens] without padding. */
   readonly shape: Shape;
   readonly sequences: Sequences;
   readonly inputIds: Int32Array;
@@ -23,7 +23,7 @@ export function tokenRows(batch: TokenBatch, padding: Padding): TokenRows {
   return lengths === null ? paddedRows(batch) : packedRows(batch, lengths);
 }
 
-/** The length of each example; null if an attention mask is not ones followed by zeros, or has no ones. */
+/** Returns the length of each example; null if an attention mask is not ones followed by zeros, or has no ones. */
 function prefixLengths({ batch, positions, attentionMask }: TokenBatch): readonly number[] | null {
   const lengths: number[] = [];
   for (let start = 0; start < batch * positions; start += positions) {
