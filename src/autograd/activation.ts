@@ -3,7 +3,7 @@ import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
 
 /**
- * x Phi(x), the exact (erf) GELU, elementwise.
+ * Computes the exact (erf) GELU elementwise: x Phi(x), in which Phi is the cumulative normal distribution.
  *
  * @example
  * ```ts
@@ -21,12 +21,12 @@ export function gelu(tape: Tape, x: Variable): Variable {
   return activate(tape, "gelu", x);
 }
 
-/** Hyperbolic tangent, elementwise. */
+/** Computes the hyperbolic tangent elementwise. */
 export function tanh(tape: Tape, x: Variable): Variable {
   return activate(tape, "tanh", x);
 }
 
-/** max(x, 0), elementwise. The gradient at 0 is 0. */
+/** Computes max(x, 0) elementwise. The gradient at 0 is 0. */
 export function relu(tape: Tape, x: Variable): Variable {
   return activate(tape, "relu", x);
 }
@@ -40,7 +40,10 @@ function activate(tape: Tape, name: Activation, x: Variable): Variable {
   return y;
 }
 
-/** dx = dy * derivative, which is computed from the input for GELU and from the output for the others. */
+/**
+ * The backward rule of activations: dx = dy * derivative. The derivative is computed from the input for GELU, and from
+ * the output for tanh and ReLU.
+ */
 export function activationBackward(tape: Tape, record: OperationRecord<Activation>): void {
   const { operation, output, operands } = record;
   const dy = consumedGradient(tape, output);

@@ -5,7 +5,7 @@ import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
 
 /**
- * a + b, for equal shapes.
+ * Computes a + b elementwise, for equal shapes.
  *
  * @example
  * ```ts
@@ -26,7 +26,7 @@ export function add(tape: Tape, a: Variable, b: Variable): Variable {
   return y;
 }
 
-/** a * b elementwise, for equal shapes. */
+/** Computes a * b elementwise, for equal shapes. */
 export function multiply(tape: Tape, a: Variable, b: Variable): Variable {
   checkSameShape("multiply b", b.shape, a.shape);
   const y = createOutput(tape, a.shape, a.requiresGradient || b.requiresGradient);
@@ -35,7 +35,7 @@ export function multiply(tape: Tape, a: Variable, b: Variable): Variable {
   return y;
 }
 
-/** factor * x. */
+/** Multiplies every element by a number: factor * x. */
 export function scale(tape: Tape, x: Variable, factor: number): Variable {
   checkNumber("scale factor", factor);
   const y = createOutput(tape, x.shape, x.requiresGradient);
@@ -44,14 +44,14 @@ export function scale(tape: Tape, x: Variable, factor: number): Variable {
   return y;
 }
 
-/** da = db = dy. */
+/** The backward rule of {@link add}: da = db = dy. */
 export function addBackward(tape: Tape, { output, operands }: OperationRecord<"add">): void {
   const dy = arrivedGradient(output);
   if (operands.a.requiresGradient) passGradient(tape, operands.a, dy);
   if (operands.b.requiresGradient) passGradient(tape, operands.b, dy);
 }
 
-/** da = dy * b, db = dy * a. */
+/** The backward rule of {@link multiply}: da = dy * b, db = dy * a. */
 export function multiplyBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"multiply">,
@@ -65,7 +65,7 @@ export function multiplyBackward(
     contribute(tape, b, (db) => kernels.multiply(dy.data, a.value.data, db.data));
 }
 
-/** dx = factor * dy. */
+/** The backward rule of {@link scale}: dx = factor * dy. */
 export function scaleBackward(tape: Tape, { output, operands }: OperationRecord<"scale">): void {
   const dy = consumedGradient(tape, output);
   tape.backend.kernels.scale(dy.data, operands.factor, dy.data);

@@ -1,19 +1,25 @@
-/** The layout of attention's operands, and kernels that run for every head of every example. */
+/** The memory layout of attention's operands, and functions that run a kernel for every head of every example. */
 import { checkInteger, checkOneOf } from "../core/checks.ts";
 import { DROPOUT_GROUP, type Kernels, type ProductForm } from "../kernels/table.ts";
 import { columnsOf, formatShape, rowsOf, type Shape } from "../tensor/shape.ts";
 import type { AttentionLayout, AttentionQueries, DropoutDraw } from "./records.ts";
 import { checkSequences, type Sequences, uniformSequences } from "./sequences.ts";
 
-/** Options that select the rows that attend to each other. */
+/** Options that determine which rows attend to each other. */
 export interface AttentionRows {
-  /** The sequences in the rows of query and key. Default: a sequence for each entry of the first axis. */
+  /** The sequences in the rows of query and key. Default: one sequence for each entry of the first axis. */
   readonly sequences?: Sequences | undefined;
-  /** `first`: only the first token of each sequence attends, and query is [sequences, heads * width]. Default `all`. */
+  /**
+   * `first`: only the first token of each sequence attends, and the query is [sequences, heads * width]. Default `all`.
+   */
   readonly queries?: AttentionQueries;
 }
 
-/** The layout of keys of a shape. @throws TypeError or RangeError if the shape does not fit */
+/**
+ * Returns the layout of attention whose keys have the given shape.
+ *
+ * @throws TypeError or RangeError if the shape does not fit
+ */
 export function layoutOf(
   shape: Shape,
   heads: number,
@@ -46,7 +52,7 @@ export function probabilitiesShape(
   return [heads * probabilitiesOfHead(sequences, queries)];
 }
 
-/** The number of probabilities of one head, over all sequences. */
+/** Returns the number of attention probabilities of one head, over all sequences. */
 export function probabilitiesOfHead(
   { squares, offsets }: Sequences,
   queries: AttentionQueries,
@@ -63,19 +69,19 @@ export function longestOf(sequences: Sequences): number {
   return longest;
 }
 
-/** The number of probabilities of one head in the examples before `example`. */
+/** Returns the number of attention probabilities of one head in the examples before `example`. */
 function startOf({ sequences, queries }: AttentionLayout, example: number): number {
   return queries === "all" ? sequences.squares[example] : sequences.offsets[example];
 }
 
-// The functions below run thousands of kernels in each step. Their loops allocate nothing.
+// The functions below run thousands of kernels in each step, so their loops allocate nothing.
 
-/** The number of score rows of all heads, for an example of `length` tokens. */
+/** Returns the number of rows of attention scores for an example of `length` tokens, over all heads. */
 function squareRows({ queries, heads }: AttentionLayout, length: number): number {
   return heads * (queries === "all" ? length : 1);
 }
 
-/** probabilities = softmax(scale * scores + keyBias); `probabilities` may alias `scores`. */
+/** Computes probabilities = softmax(scale * scores + keyBias), row by row. `probabilities` may alias `scores`. */
 export function softmaxOfScores(
   kernels: Kernels,
   layout: AttentionLayout,
@@ -99,7 +105,10 @@ export function softmaxOfScores(
   }
 }
 
-/** dScores = gradient of the scores before scaling, from probabilities `p`. It may alias `dP`. */
+/**
+ * Computes `dScores`, the gradient of the unscaled scores, from the probabilities `p` and their gradient `dP`.
+ * `dScores` may alias `dP`.
+ */
 export function softmaxOfScoresBackward(
   kernels: Kernels,
   layout: AttentionLayout,
@@ -122,7 +131,10 @@ export function softmaxOfScoresBackward(
   }
 }
 
-/** y = dropout(x) of probabilities. The draws depend on example, head, query and key, not on padding. */
+/**
+ * Computes y = dropout(x) for attention probabilities. Its random numbers depend on the indices of example, head, query
+ * and key, but not on padding.
+ */
 export function dropProbabilities(
   kernels: Kernels,
   layout: AttentionLayout,
@@ -151,8 +163,8 @@ export function dropProbabilities(
 }
 
 /**
- * The product of a form for every head, with scores S, queries Q and keys K: `nt` S = Q K^T, `nn` Q = S K, `tn`
- * K = S^T Q. With `accumulate` it adds to `out`.
+ * Multiplies matrices for every head of every example. With scores S, queries Q and keys K, the forms are `nt`: S = Q
+ * K^T, `nn`: Q = S K, and `tn`: K = S^T Q. With `accumulate`, the products are added to `out`.
  */
 export function multiplyByHead(
   kernels: Kernels,

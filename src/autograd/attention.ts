@@ -1,6 +1,7 @@
 /**
  * Multi-head attention as two operations: probabilities from query and key, then context from probabilities and values.
- * A row contains all heads, as the projections write them. A product reads one head by an offset and a row stride.
+ * A row of query, key or values contains all heads, as the projections write them. Products access one head through an
+ * offset and a row stride.
  */
 import { checkInteger } from "../core/checks.ts";
 import { checkSameShape, elementCount } from "../tensor/shape.ts";
@@ -23,11 +24,17 @@ import { createOutput, createScratch, nextDropoutDraw, record, type Tape } from 
 
 interface AttentionOptions extends AttentionRows {
   readonly heads: number;
-  /** Added to all scores of a key: 0 or {@link HIDDEN_KEY}. [batch, positions], or with `sequences` [rows]. */
+  /**
+   * The bias added to all scores of a key: 0 or {@link HIDDEN_KEY}. Shape [batch, positions], or [rows] with
+   * `sequences`.
+   */
   readonly keyBias: Variable;
   /** Dropout rate of the probabilities. Default 0. */
   readonly dropout?: number;
-  /** The longest sequence that the model allows. It spaces the random numbers of dropout. Default: the longest here. */
+  /**
+   * The maximum sequence length of the model, which determines the random numbers of dropout. Default: the length of
+   * the longest sequence in the operands.
+   */
   readonly maxPositions?: number;
 }
 
@@ -35,12 +42,13 @@ interface AttentionOptions extends AttentionRows {
 export const HIDDEN_KEY = -3.4028234663852886e38;
 
 /**
- * dropout(softmax(query key^T / sqrt(width) + keyBias)) for every head, within each sequence.
+ * Computes dropout(softmax(query key^T / sqrt(width) + keyBias)) for every head, within each sequence.
  *
- * @param query - [batch, positions, heads * width], or with `sequences` [rows, heads * width]
- * @param key - as query
- * @returns [batch, heads, positions, positions], or with `sequences` a vector of all squares (see {@link Sequences});
- *   with `queries: "first"` only the first row of each square
+ * @param query - [batch, positions, heads * width], or [rows, heads * width] with `sequences`; with `queries: "first"`,
+ *   [sequences, heads * width]
+ * @param key - [batch, positions, heads * width], or [rows, heads * width] with `sequences`
+ * @returns [batch, heads, positions, positions], or with `sequences` a vector with one square matrix for each sequence
+ *   and head (see {@link Sequences}); with `queries: "first"`, only the first row of each matrix
  * @example
  * ```ts
  * import { attentionContext, attentionProbabilities, createBackend, createTape } from "espalier/nn";
@@ -91,12 +99,12 @@ export function attentionProbabilities(
 }
 
 /**
- * The product of probabilities and values for every head.
+ * Computes the product of probabilities and values for every head.
  *
  * @param probabilities - from {@link attentionProbabilities}
- * @param values - [batch, positions, heads * width], or with `sequences` [rows, heads * width]
+ * @param values - [batch, positions, heads * width], or [rows, heads * width] with `sequences`
  * @param options - the same as for the probabilities
- * @returns in the shape of the query
+ * @returns the context, with the shape of the query
  */
 export function attentionContext(
   tape: Tape,
@@ -122,7 +130,10 @@ export function attentionContext(
   return context;
 }
 
-/** dScores = gradient of dropout and softmax, with the scale; dQuery = dScores key; dKey = dScores^T query. */
+/**
+ * The backward rule of {@link attentionProbabilities}: dScores is the gradient of dropout, softmax and scaling; dQuery
+ * = dScores key; dKey = dScores^T query.
+ */
 export function attentionProbabilitiesBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"attentionProbabilities">,
@@ -148,7 +159,10 @@ export function attentionProbabilitiesBackward(
   }
 }
 
-/** dProbabilities = dContext values^T; dValues = probabilities^T dContext. */
+/**
+ * The backward rule of {@link attentionContext}: dProbabilities = dContext values^T; dValues = probabilities^T
+ * dContext.
+ */
 export function attentionContextBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"attentionContext">,

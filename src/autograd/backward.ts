@@ -11,7 +11,10 @@ import { crossEntropyBackward, meanSquaredErrorBackward, softTargetsBackward } f
 import type { OperationName, OperationRecord, Variable } from "./records.ts";
 import { copyOf, createScratch, dropGradient, type Tape } from "./tape.ts";
 
-/** A rule passes the gradient of an output on to its operands. An operation without a rule does not compile. */
+/**
+ * The backward rules of all operations. A rule passes the gradient of an operation's output on to its operands. A
+ * missing rule is a compile-time error.
+ */
 type BackwardRules = {
   readonly [Name in OperationName]: (tape: Tape, record: OperationRecord<Name>) => void;
 };
@@ -36,8 +39,8 @@ export const BACKWARD_RULES: BackwardRules = Object.freeze({
 } satisfies BackwardRules);
 
 /**
- * Adds d loss / d parameter to the gradient of every parameter. Frees activations and intermediate gradients, so it
- * runs once for a tape.
+ * Runs the backward pass: adds d loss / d parameter to the gradient of every parameter. It frees activations and
+ * intermediate gradients, so it can run only once for each tape.
  *
  * @param loss - a scalar of this tape
  * @throws RangeError if the loss is not a scalar or does not depend on a parameter, or for a second backward pass
@@ -52,13 +55,16 @@ export function backward(tape: Tape, loss: Variable): void {
   tape.backend.kernels.fill(loss.gradient.data, 1);
   for (let next = tape.records.at(-1); next !== undefined; next = tape.records.at(-1)) {
     if (next.output.gradient !== null) passOn(tape, next, next.output.gradient);
-    // After the rule: if the rule throws, releaseTape frees the record.
+    // Removed only after the rule has run: if it throws, `releaseTape` frees the tensors of the record.
     tape.records.pop();
     for (let i = 0; i < next.saved.length; i++) next.saved[i].release();
   }
 }
 
-/** Runs the rule of an operation, which may overwrite the gradient of the output. */
+/**
+ * Runs the backward rule of an operation. The rule may overwrite the gradient of the output, so it is copied if it must
+ * be kept.
+ */
 function passOn(tape: Tape, record: OperationRecord, gradient: Tensor): void {
   const { output } = record;
   const kept = output.keepsGradient ? copyOf(tape, gradient) : null;

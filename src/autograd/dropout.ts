@@ -9,10 +9,10 @@ import { createOutput, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
 /**
  * Inverted dropout: sets elements to zero with probability `rate` and divides the others by 1 - rate. Returns `x` if
- * the tape is not training. The choice depends on (seed, step, operation, example, row, column), not on padding.
- * Examples are the entries of the first axis, or the given sequences.
+ * the tape is not training. Which elements are set to zero depends on (seed, step, operation, example, row, column),
+ * but not on padding. The examples are the entries of the first axis, or the given sequences.
  *
- * @param x - [examples, ..., columns], or with `sequences` [rows, columns]
+ * @param x - [examples, ..., columns], or [rows, columns] with `sequences`
  * @throws RangeError for a rate outside [0, 1)
  * @example
  * ```ts
@@ -40,7 +40,7 @@ export function checkDropoutRate(name: string, rate: unknown): void {
   checkNumber(name, rate, 0, 1 - 2 ** -16);
 }
 
-/** dx = dropout(dy) with the same draw. */
+/** The backward rule of {@link dropout}: dx = dropout(dy) with the same random numbers. */
 export function dropoutBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"dropout">,
@@ -50,7 +50,9 @@ export function dropoutBackward(
   passGradient(tape, operands.input, dy);
 }
 
-/** y = dropout(x) with a draw. Each sequence is an example. `y` may alias `x`. */
+/**
+ * Computes y = dropout(x) with the random numbers of the given draw. Each sequence is an example. `y` may alias `x`.
+ */
 export function dropRows(
   tape: Tape,
   { rate, key }: DropoutDraw,
@@ -76,12 +78,12 @@ export function dropRows(
   }
 }
 
-/** The number of rows. With a single axis each element is a row. */
+/** Returns the number of rows. If there is a single axis, each element is a row. */
 function rowCount(shape: Shape): number {
   return shape.length < 2 ? elementCount(shape) : elementCount(shape) / columnsOf(shape);
 }
 
-/** The given sequences after a check, or by default a sequence for each entry of the first axis. */
+/** Checks the given sequences and returns them. Default: one sequence for each entry of the first axis. */
 export function exampleSequences(name: string, shape: Shape, given?: Sequences): Sequences {
   const rows = rowCount(shape);
   if (given !== undefined) {

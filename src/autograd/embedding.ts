@@ -6,18 +6,19 @@ import { arrivedGradient, zeroedTarget } from "./gradient.ts";
 import type { EmbeddingSource, OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
 
-/** A table of {@link embeddingSum}, and the rows to take from it. */
+/** A table for {@link embeddingSum}, and the rows to take from it. */
 export interface EmbeddingLookup {
   /** [rows, width] */
   readonly table: Parameter;
-  /** A row number for each output row. */
+  /** The index of the table row for each output row. */
   readonly ids: Int32Array;
-  /** A row that is not trained, as torch's `padding_idx`. Default: none. */
+  /** The index of a table row that is not trained, like torch's `padding_idx`. Default: none. */
   readonly paddingRow?: number | undefined;
 }
 
 /**
- * The sum of rows of one or more tables of equal width, such as BERT's word + position + type.
+ * Looks up rows in one or more tables of equal width and adds them, such as BERT's word, position and token type
+ * embeddings.
  *
  * @param shape - the shape of the ids, such as [batch, positions]
  * @returns [...shape, width]
@@ -58,7 +59,10 @@ export function embeddingSum(
   return output;
 }
 
-/** dTable[id] += dy, row by row. The gradient of a padding row becomes zero again. */
+/**
+ * The backward rule of {@link embeddingSum}: dTable[id] += dy, row by row. The gradient of a padding row is set to zero
+ * again.
+ */
 export function embeddingSumBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"embeddingSum">,
@@ -75,9 +79,9 @@ export function embeddingSumBackward(
 }
 
 /**
- * Rows of a matrix by number. A number may occur more than once.
+ * Selects rows of a matrix by index. An index may occur more than once.
  *
- * @param x - [..., columns], as a matrix of rows
+ * @param x - [..., columns], treated as a matrix with the rows of all leading axes
  * @returns [rows.length, columns]
  * @throws RangeError for a row that x does not have
  */
@@ -93,7 +97,7 @@ export function selectRows(tape: Tape, x: Variable, rows: Int32Array): Variable 
   return output;
 }
 
-/** dx[row] += dy, row by row. */
+/** The backward rule of {@link selectRows}: dx[row] += dy, row by row. */
 export function selectRowsBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"selectRows">,
@@ -123,7 +127,11 @@ function checkLookup(
   if (paddingRow !== undefined) checkInteger("paddingRow", paddingRow, 0, rows - 1);
 }
 
-/** Checks that every id is in [0, limit). @throws TypeError, or RangeError that names the first id outside */
+/**
+ * Checks that every id is in [0, limit).
+ *
+ * @throws TypeError for another type, or RangeError that names the first id out of range
+ */
 export function checkIds(name: string, ids: Int32Array, limit: number): void {
   if (!(ids instanceof Int32Array)) throw new TypeError(mismatch(name, "an Int32Array", ids));
   for (let i = 0; i < ids.length; i++)

@@ -14,12 +14,12 @@ export interface LayerNormOptions {
   readonly residual?: Variable;
   /** Dropout rate of x. Default 0. */
   readonly dropout?: number;
-  /** The examples in the rows of x, for dropout. Default: an example for each entry of the first axis. */
+  /** Which rows of x belong to which example, for dropout. Default: one example for each entry of the first axis. */
   readonly sequences?: Sequences;
 }
 
 /**
- * Layer normalisation of dropout(x) + residual over the last axis, in one operation.
+ * Applies layer normalisation to dropout(x) + residual, over the last axis, in one operation.
  *
  * @param gamma - scale, [columns]
  * @param beta - shift, [columns]
@@ -76,7 +76,10 @@ export function layerNorm(
   return y;
 }
 
-/** dResidual = dSum, the gradient of the sum; dx = dropout(dSum). */
+/**
+ * The backward rule of {@link layerNorm}: dSum is the gradient of dropout(x) + residual; dResidual = dSum; dx =
+ * dropout(dSum).
+ */
 export function layerNormBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"layerNorm">,

@@ -9,7 +9,7 @@ import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, record, type Tape } from "./tape.ts";
 
 /**
- * y = x W^T + b, as torch's `nn.Linear`. Uses the compressed weight if the tape has one.
+ * Computes y = x W^T + b, like torch's `nn.Linear`. Uses the compressed form of the weight if the tape has one.
  *
  * @param x - [..., inputs]
  * @param weight - [outputs, inputs]
@@ -65,7 +65,7 @@ function multiply(
   if (bs !== null) kernels.addBias(ys, bs, rows, outputs);
 }
 
-/** dW += dy^T x; db += column sums of dy; dx = dy W. */
+/** The backward rule of {@link linear}: dW += dy^T x; db += column sums of dy; dx = dy W. */
 export function linearBackward(tape: Tape, { output, operands }: OperationRecord<"linear">): void {
   const { input, weight, bias } = operands;
   const outputs = weight.value.shape[0];
@@ -104,7 +104,7 @@ function passToInput(
   kernels.gemm("nn", rows, n, k, dys, 0, k, ws, 0, n, dxs, 0, n, accumulate);
 }
 
-/** dW += dy^T x, or only at the kept blocks. */
+/** Computes dW += dy^T x, for the whole weight or only for its kept blocks. */
 function addToWeight(tape: Tape, dy: Tensor, x: Tensor, weight: Parameter): void {
   const sparse = tape.blockSparse.get(weight);
   if (sparse?.weightGradient) {
@@ -118,10 +118,10 @@ function addToWeight(tape: Tape, dy: Tensor, x: Tensor, weight: Parameter): void
   tape.backend.kernels.gemm("tn", m, n, k, dy.data, 0, m, x.data, 0, n, dws, 0, n, true);
 }
 
-/** Shards whose sums are in memory at the same time. */
+/** The maximum number of shards whose sums are in memory at the same time. */
 const SHARDS_AT_ONCE = 8;
 
-/** dW += dy^T x at the kept blocks: first the sum of each shard of tokens, then all shards in order. */
+/** Computes dW += dy^T x for the kept blocks: sums each shard of tokens, then adds the sums of all shards in order. */
 function addToBlocks(
   tape: Tape,
   dy: Tensor,

@@ -1,4 +1,4 @@
-/** Losses, which are scalar variables. Sums are in double precision. */
+/** Losses, which are scalar variables. Their sums are accumulated in double precision. */
 import { checkNumber, checkOneOf, mismatch } from "../core/checks.ts";
 import { checkSameShape, elementCount, formatShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -8,7 +8,7 @@ import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, record, type Tape } from "./tape.ts";
 
 /**
- * The mean over the batch of -log softmax(logits)[label], as torch's `cross_entropy`.
+ * Computes the mean of -log softmax(logits)[label] over the batch, like torch's `cross_entropy`.
  *
  * @param logits - [batch, classes]
  * @param labels - the class of each example
@@ -40,7 +40,7 @@ export function crossEntropy(tape: Tape, logits: Variable, labels: Int32Array): 
   return loss;
 }
 
-/** The mean of (a - b)^2 over all elements. */
+/** Computes the mean of (a - b)^2 over all elements. */
 export function meanSquaredError(tape: Tape, a: Variable, b: Variable): Variable {
   checkSameShape("meanSquaredError b", b.shape, a.shape);
   const sum = tape.backend.kernels.sumSquaredDifference(a.value.data, b.value.data);
@@ -51,18 +51,20 @@ export function meanSquaredError(tape: Tape, a: Variable, b: Variable): Variable
 }
 
 interface SoftTargetOptions {
-  /** Divides the logits of student and teacher. The loss is multiplied by its square. Default 1. */
+  /**
+   * The number by which the logits of student and teacher are divided. The loss is multiplied by its square. Default 1.
+   */
   readonly temperature?: number;
   /** `batchmean` divides the sum by the batch size, `mean` by the number of elements. Default `batchmean`. */
   readonly reduction?: "batchmean" | "mean";
 }
 
 /**
- * temperature^2 KL(softmax(teacher / temperature) || softmax(student / temperature)), as torch's `kl_div`. No gradient
- * flows to the teacher.
+ * Computes temperature^2 KL(softmax(teacher / temperature) || softmax(student / temperature)), like torch's `kl_div`.
+ * No gradient flows to the teacher.
  *
  * @param student - logits [batch, classes]
- * @param teacher - as student
+ * @param teacher - logits [batch, classes]
  * @example
  * ```ts
  * import { createBackend, createTape, input, kullbackLeibler, releaseTape, scalarOf } from "espalier/nn";
@@ -83,8 +85,8 @@ export function kullbackLeibler(
 }
 
 /**
- * As {@link kullbackLeibler}, but -sum teacher log student, which has the same gradient. INC calls this
- * `KnowledgeDistillationLoss` with the loss type CE for the teacher.
+ * Computes the cross-entropy -sum(teacher * log(student)) of the same probabilities as {@link kullbackLeibler}. It has
+ * the same gradient. In INC this is `KnowledgeDistillationLoss` with the loss type CE for the teacher.
  */
 export const softCrossEntropy: typeof kullbackLeibler = (tape, student, teacher, options = {}) =>
   softTargetLoss(tape, student, teacher, options, false);
@@ -115,7 +117,10 @@ function softTargetLoss(
   return loss;
 }
 
-/** -sum q log p of one example, or sum q (log q - log p) with `subtractEntropy`; p is the student, q the teacher. */
+/**
+ * Computes -sum(q log p) for one example, or with `subtractEntropy` sum(q (log q - log p)); p and q are the
+ * probabilities of student and teacher.
+ */
 function softTargetRow(
   student: Float32Array,
   teacher: Float32Array,
@@ -135,7 +140,7 @@ function softTargetRow(
   return sum;
 }
 
-/** dLogits = (probabilities - one-hot(label)) / batch. */
+/** The backward rule of {@link crossEntropy}: dLogits = (probabilities - one-hot(label)) / batch. */
 export function crossEntropyBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"crossEntropy">,
@@ -153,7 +158,7 @@ export function crossEntropyBackward(
   });
 }
 
-/** dA = 2 (a - b) / elements, dB its negative. */
+/** The backward rule of {@link meanSquaredError}: dA = 2 (a - b) / number of elements; dB = -dA. */
 export function meanSquaredErrorBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"meanSquaredError">,
@@ -164,7 +169,10 @@ export function meanSquaredErrorBackward(
   addDifference(tape, b, b.value, a.value, factor);
 }
 
-/** dLogits = factor * (probabilities - targets), for both losses. */
+/**
+ * The backward rule of {@link kullbackLeibler} and {@link softCrossEntropy}: dLogits = factor * (probabilities -
+ * targets).
+ */
 export function softTargetsBackward(
   tape: Tape,
   { output, operands }: OperationRecord<"softTargets">,
@@ -173,7 +181,7 @@ export function softTargetsBackward(
   addDifference(tape, logits, probabilities, targets, arrivedGradient(output).data[0] * factor);
 }
 
-/** d variable += factor * (x - y). */
+/** Adds factor * (x - y) to the gradient of a variable, if it requires one. */
 function addDifference(tape: Tape, variable: Variable, x: Tensor, y: Tensor, factor: number): void {
   if (!variable.requiresGradient) return;
   const tensor = zeroedTarget(tape, variable);
@@ -194,7 +202,7 @@ function softmaxOf(tape: Tape, logits: Variable, temperature: number): Tensor {
   return probabilities;
 }
 
-/** log(sum of exp(x / temperature)) of a row. */
+/** Computes log(sum(exp(x / temperature))) over a row. */
 function logSumExp(x: Float32Array, offset: number, columns: number, temperature: number): number {
   let max = -Infinity;
   for (let c = offset; c < offset + columns; c++) max = Math.max(max, x[c] / temperature);

@@ -5,47 +5,58 @@ import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Sequences } from "./sequences.ts";
 
-/** A value on a tape. The fields after `requiresGradient` are bookkeeping of the tape. */
+/** A value on a tape. The fields after `requiresGradient` are the tape's bookkeeping. */
 export interface Variable {
   readonly shape: Shape;
-  /** The elements. `discard`, the end of the enclosing `scope` or `releaseTape` frees them. */
+  /** The elements. They are freed by `discard`, by the end of the enclosing `scope`, or by `releaseTape`. */
   readonly value: Tensor;
-  /** Whether it depends on a parameter or on an input that requires a gradient. */
+  /** Whether the value depends on a parameter, or on an input that requires a gradient. */
   readonly requiresGradient: boolean;
-  /** The gradient of the loss, during the reverse sweep; with `keepsGradient` also after it. */
+  /**
+   * The gradient of the loss with respect to this value, during the backward pass; with `keepsGradient`, also after it.
+   */
   gradient: Tensor | null;
   keepsGradient: boolean;
   /** Whether the program may still read `value`. */
   held: boolean;
 }
 
-/** A value for each of the three products of a linear operation. */
+/** One value for each of the three matrix products of a linear operation. */
 export interface ByProduct<T> {
   readonly forward: T;
   readonly inputGradient: T;
   readonly weightGradient: T;
 }
 
-/** The kept blocks of a weight, and whether each product uses them. With `weightGradient` other gradients stay zero. */
+/**
+ * The kept blocks of a weight, and whether each product uses them. With `weightGradient`, gradients outside the kept
+ * blocks are not computed.
+ */
 export interface BlockSparseProducts extends ByProduct<boolean> {
   readonly weight: BlockSparseWeight;
   /** Whether the kept blocks contain no pruned weight. Default false. */
   readonly wholeBlocks?: boolean;
 }
 
-/** y = W x + bias (or null), from another form of the weight. x is [rows, inputs], y [rows, outputs]. */
+/**
+ * Computes y = x W^T + bias from another form of the weight W; null means no bias. x is [rows, inputs], y is [rows,
+ * outputs].
+ */
 export type LinearProduct = (x: Tensor, bias: Tensor | null, y: Tensor, rows: number) => void;
 
-/** The random numbers of a dropout operation in one step, for its forward and backward pass. */
+/**
+ * The rate of a dropout operation, and the key of its random numbers in one step, for the forward and the backward
+ * pass.
+ */
 export interface DropoutDraw {
   readonly rate: number;
   readonly key: DropoutKey;
 }
 
-/** The rows of a sequence that attend: all, or only the first. */
+/** Which rows of a sequence are attention queries: all, or only the first. */
 export type AttentionQueries = "all" | "first";
 
-/** The layout of the operands of attention, which are rows of heads * width. */
+/** The memory layout of attention's operands, matrices with heads * width columns. */
 export interface AttentionLayout {
   /** The sequences of keys and values. */
   readonly sequences: Sequences;
@@ -54,10 +65,10 @@ export interface AttentionLayout {
   readonly width: number;
 }
 
-/** A table of an embedding sum, and the rows to take from it. */
+/** A table for an embedding sum, and the rows to take from it. */
 export interface EmbeddingSource {
   readonly table: Parameter;
-  /** A row number for each output row, as integers. */
+  /** The index of the table row for each output row, as integers. */
   readonly ids: Tensor;
   readonly paddingRow: number | null;
 }
@@ -123,7 +134,7 @@ export interface Records {
 
 export type OperationName = keyof Records;
 
-/** An entry of the tape. `saved` are the tensors that the backward rule reads. */
+/** An entry on the tape. `saved` lists the tensors that the backward rule reads. */
 export type OperationRecord<Name extends OperationName = OperationName> = {
   readonly [N in Name]: {
     readonly operation: N;

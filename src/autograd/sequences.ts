@@ -1,17 +1,22 @@
 import { checkInteger, describe } from "../core/checks.ts";
 
-/** Sequences one after another in the rows of a matrix. In a padded batch they have equal lengths. */
+/** Sequences that are stored one after another in the rows of a matrix. In a padded batch, they have equal lengths. */
 export interface Sequences {
-  /** The first row of each sequence, then the number of rows. */
+  /** The index of the first row of each sequence, then the total number of rows. */
   readonly offsets: readonly number[];
   /**
-   * For each sequence the sum of the squared lengths before it, then the sum of all. The attention probabilities of
-   * sequence i and head h, [length, length], start at `heads * squares[i] + h * length ** 2`.
+   * For each sequence, the sum of the squared lengths of the sequences before it; then the sum over all sequences. The
+   * attention probabilities of sequence i and head h, a [length, length] matrix, start at `heads * squares[i] + h *
+   * length ** 2`.
    */
   readonly squares: readonly number[];
 }
 
-/** Sequences of these lengths. @throws RangeError for an empty list, or a length that is not a positive integer */
+/**
+ * Returns sequences of the given lengths.
+ *
+ * @throws RangeError for an empty list, or a length that is not a positive integer
+ */
 export function packedSequences(lengths: readonly number[]): Sequences {
   if (lengths.length === 0) throw new RangeError("lengths: expected at least one, got none");
   const offsets = [0];
@@ -24,7 +29,9 @@ export function packedSequences(lengths: readonly number[]): Sequences {
   return Object.freeze({ offsets: Object.freeze(offsets), squares: Object.freeze(squares) });
 }
 
-/** Recent results by count and length. Training steps need the same few repeatedly. */
+/**
+ * Recent results of {@link uniformSequences} by count and length. Training steps need the same few results repeatedly.
+ */
 const uniform = new Map<number, Map<number, Sequences>>();
 const MOST_COUNTS = 8;
 const MOST_LENGTHS = 64;

@@ -17,23 +17,33 @@ import type {
 export interface TapeOptions {
   /** Whether dropout is active. */
   readonly training: boolean;
-  /** Whether a backward pass follows. If not, activations are freed early. Default: `training`. */
+  /** Whether a backward pass follows. If not, activations are freed early. Default: the value of `training`. */
   readonly recordGradients?: boolean;
-  /** Seed and step of the random numbers of dropout. Default 0. */
+  /** Seed of dropout's random numbers. Default 0. */
   readonly seed?: number;
+  /** Training step, on which dropout's random numbers also depend. Default 0. */
   readonly step?: number;
-  /** Index of the first example in the batch of the step, for a part of a batch. Default 0. */
+  /**
+   * If the tape runs only a part of a step's batch: the index of the part's first example in the batch. Dropout depends
+   * on it. Default 0.
+   */
   readonly firstExample?: number;
-  /** Weights for which {@link linear} uses kept blocks. The weights outside must be zero. Default: none. */
+  /**
+   * Weights for which {@link linear} uses only the kept blocks. All elements outside the blocks must be zero. Default:
+   * none.
+   */
   readonly blockSparse?: ReadonlyMap<Parameter, BlockSparseProducts>;
-  /** Products that {@link linear} uses instead of its own, on a tape without gradients. Default: none. */
+  /**
+   * Products that replace {@link linear}'s own product for the given weights, on a tape without gradients. Default:
+   * none.
+   */
   readonly linearProducts?: ReadonlyMap<Parameter, LinearProduct>;
 }
 
-/** The record of a forward pass and its memory. {@link releaseTape} ends it. */
+/** The record of a forward pass and its memory, which {@link releaseTape} frees. */
 export interface Tape extends Required<TapeOptions> {
   readonly backend: Backend;
-  /** The operations in forward order. This field and the next ones are bookkeeping. */
+  /** The operations in forward order. This field and the following ones are bookkeeping. */
   readonly records: OperationRecord[];
   /** The variables of each open scope. */
   readonly scopes: Variable[][];
@@ -44,7 +54,7 @@ export interface Tape extends Required<TapeOptions> {
 }
 
 /**
- * Starts a forward pass.
+ * Creates a tape, on which operations of a forward pass are recorded.
  *
  * @example
  * ```ts
@@ -90,7 +100,7 @@ function checkOpen(tape: Tape): void {
   if (tape.released) throw new RangeError("tape: expected an open one, got one that was released");
 }
 
-/** A new variable in the innermost scope. It replaces the caller as a holder of `value`. */
+/** Creates a variable in the innermost scope. It becomes a holder of `value` in place of the caller. */
 function createVariable(tape: Tape, value: Tensor, requiresGradient: boolean): Variable {
   const variable: Variable = {
     shape: value.shape,
@@ -104,18 +114,18 @@ function createVariable(tape: Tape, value: Tensor, requiresGradient: boolean): V
   return variable;
 }
 
-/** A new variable with arbitrary elements, for an operation that writes all of them. */
+/** Creates a variable with arbitrary elements, for an operation that writes all of them. */
 export function createOutput(tape: Tape, shape: Shape, requiresGradient: boolean): Variable {
   checkOpen(tape);
   return createVariable(tape, createScratch(tape, shape), requiresGradient);
 }
 
-/** Working memory with arbitrary elements; the caller releases it. */
+/** Creates a tensor with arbitrary elements as working memory; the caller must release it. */
 export function createScratch({ backend: { memory } }: Tape, shape: Shape): Tensor {
   return new Tensor(memory, shape, memory.reserve(elementCount(shape)));
 }
 
-/** A copy of a tensor; the caller releases it. */
+/** Copies a tensor; the caller must release the copy. */
 export function copyOf(tape: Tape, tensor: Tensor): Tensor {
   const copy = createScratch(tape, tensor.shape);
   copy.data.set(tensor.data);
@@ -135,7 +145,7 @@ export function record<Name extends OperationName>(
   tape.records.push({ operation, output, operands, saved } as OperationRecord);
 }
 
-/** The draw of the next dropout operation in forward order; null if nothing is dropped. */
+/** Returns the rate and the random key of the next dropout operation in forward order; null if nothing is dropped. */
 export function nextDropoutDraw(tape: Tape, rate: number): DropoutDraw | null {
   const operation = STREAM.dropout + tape.dropoutOperations++;
   if (!tape.training || rate === 0) return null;
@@ -189,7 +199,8 @@ export function keepGradient(tape: Tape, variable: Variable): Variable {
 }
 
 /**
- * After {@link backward}, a copy of a gradient that was kept. Zeros if the loss does not depend on the variable.
+ * Returns a copy of a variable's kept gradient, after {@link backward}; zeros if the loss does not depend on the
+ * variable.
  *
  * @throws RangeError if the gradient was not kept
  * @example
@@ -215,13 +226,16 @@ export function gradientOf(variable: Variable): Float32Array {
     : variable.gradient.data.slice();
 }
 
-/** The number in a scalar variable, such as a loss. */
+/** Returns the number in a scalar variable, such as a loss. */
 export function scalarOf(variable: Variable): number {
   checkSameShape("scalar", variable.shape, []);
   return variable.value.data[0];
 }
 
-/** Ends the use of a variable. Its memory is freed when no backward rule needs it. */
+/**
+ * Ends the use of a variable: its value may no longer be read. Its memory is freed as soon as no backward rule needs
+ * it.
+ */
 export function discard(variable: Variable): void {
   if (!variable.held) return;
   variable.held = false;
@@ -229,8 +243,8 @@ export function discard(variable: Variable): void {
 }
 
 /**
- * Runs `body` and discards its variables, except those that it returns. The memory of intermediate results is then
- * freed as soon as no backward rule needs it.
+ * Runs `body` and discards the variables that it creates, except those that it returns. The memory of intermediate
+ * results is then freed as soon as no backward rule needs it.
  *
  * @param body - returns the variables to keep: one, or a list
  * @example
