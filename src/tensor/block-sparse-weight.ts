@@ -1,4 +1,4 @@
-/** The kept blocks of a pruned weight in a backend's memory. The dense weight stays. */
+/** The kept blocks of a pruned weight, stored in a backend's memory in addition to the dense weight. */
 import { checkInteger } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import {
@@ -14,29 +14,29 @@ import { Tensor } from "./tensor.ts";
 export interface KeptBlocks {
   readonly outputs: number;
   readonly inputs: number;
-  /** The number of blocks before each block row, then the number of all blocks. */
+  /** The index of the first block of each block row, then the total number of blocks. Length: outputs / 4 + 1. */
   readonly starts: Int32Array;
-  /** The input of each block, ascending within a block row. */
+  /** The input (column) of each block, ascending within a block row. */
   readonly columns: Int32Array;
 }
 
-/** Kept blocks with their values, and the working space of their products, one product at a time. */
+/** Kept blocks with their values, and working space (`tile`) for one product at a time. */
 export interface BlockSparseWeight {
   readonly outputs: number;
   readonly inputs: number;
   readonly blocks: number;
   readonly starts: Tensor;
   readonly columns: Tensor;
-  /** Copied by the latest {@link refreshBlockSparseWeight}. */
+  /** The weights of each block, as of the latest {@link refreshBlockSparseWeight}. */
   readonly values: Tensor;
   readonly tile: Tensor;
 }
 
 /**
- * The blocks with at least one element that all masks keep.
+ * Finds the blocks that have at least one element that all masks keep.
  *
  * @param shape - [outputs, inputs]; outputs are a multiple of four
- * @param masks - at least one; 1 = kept
+ * @param masks - one or more masks of the weight; 1 = kept
  * @throws RangeError for another shape, or a mask of another length
  */
 export function keptBlocks(shape: Shape, masks: readonly Uint8Array[]): KeptBlocks {
@@ -68,7 +68,7 @@ function intersection([first, ...others]: readonly Uint8Array[]): Uint8Array {
   return first.map((bit, i) => (others.every((mask) => mask[i] !== 0) ? bit : 0));
 }
 
-/** Stores the kept blocks of a dense weight. @throws RangeError if the weight has another shape */
+/** Copies the kept blocks of a dense weight into new tensors. @throws RangeError if the weight has another shape */
 export function createBlockSparseWeight(
   backend: Backend,
   { outputs, inputs, starts, columns }: KeptBlocks,
@@ -98,7 +98,11 @@ export function createBlockSparseWeight(
   return weight;
 }
 
-/** Copies the values of kept blocks from the dense weight again. @throws RangeError if the weight has another shape */
+/**
+ * Copies the values of the kept blocks from the dense weight again.
+ *
+ * @throws RangeError if the weight has another shape
+ */
 export function refreshBlockSparseWeight(
   { kernels }: Backend,
   weight: BlockSparseWeight,
@@ -112,7 +116,7 @@ export function refreshBlockSparseWeight(
   kernels.blockSparseGather(dense.data, matrixOf(weight));
 }
 
-/** Views for the kernels. They are invalid after the memory has grown. */
+/** Returns views of the weight's arrays for the kernels. The views are invalid after the backend's memory has grown. */
 export function matrixOf(weight: BlockSparseWeight): BlockSparseMatrix {
   const { outputs, inputs, starts, columns, values } = weight;
   return {

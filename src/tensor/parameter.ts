@@ -14,7 +14,7 @@ export interface Parameter {
 export type Parameters = ReadonlyMap<string, Parameter>;
 
 /**
- * A parameter with a zero gradient. Default of `values`: zeros.
+ * Creates a parameter with a zero gradient. Default of `values`: zeros.
  *
  * @example
  * ```ts
@@ -43,9 +43,9 @@ export function createParameter(
 }
 
 /**
- * A parameter without a gradient, for inference.
+ * Creates a parameter without a gradient, for inference.
  *
- * @param values - null if products use another form of the weight, so that nothing reads its values
+ * @param values - null if products use another form of the weight, so that these values are never read
  */
 export function createFrozenParameter(
   { memory }: Backend,
@@ -56,14 +56,14 @@ export function createFrozenParameter(
   const none = (): Tensor => new Tensor(memory, shape, memory.reserve(1));
   if (values === null) return Object.freeze({ name, value: none(), gradient: none() });
   checkFloat32Array("values", values, elementCount(shape));
-  // Copied first: values may be a view of this memory, which is invalid if the reservation grows it.
+  // Copied first, because `values` may be a view of this memory, which is invalid if the reservation grows the memory.
   const copy = values.slice();
   const value = new Tensor(memory, shape, memory.reserve(copy.length));
   value.data.set(copy);
   return Object.freeze({ name, value, gradient: none() });
 }
 
-/** The parameter with a name. @throws RangeError if there is no such parameter */
+/** Returns the parameter with the given name. @throws RangeError if there is no such parameter */
 export function parameterNamed(parameters: Parameters, name: string): Parameter {
   const parameter = parameters.get(name);
   if (parameter === undefined)

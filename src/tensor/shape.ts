@@ -1,30 +1,33 @@
-/** Shapes of tensors. Plain loops, because an iterator allocates until the engine has optimised the code. */
+/**
+ * Shapes of tensors. The functions use plain loops, because iterators allocate memory until the engine has optimised
+ * the code.
+ */
 
 import { mismatch } from "../core/checks.ts";
 
 /** Extents of a row-major array, outermost first. `[]` is a scalar. */
 export type Shape = readonly number[];
 
-/** The number of elements; 1 for a scalar. */
+/** Returns the number of elements; 1 for a scalar. */
 export function elementCount(shape: Shape): number {
   let count = 1;
   for (let axis = 0; axis < shape.length; axis++) count *= shape[axis];
   return count;
 }
 
-/** The last extent, which is the width of a row; 1 for a scalar. */
+/** Returns the last extent, which is the width of a row; 1 for a scalar. */
 export function columnsOf(shape: Shape): number {
   return shape.length === 0 ? 1 : shape[shape.length - 1];
 }
 
-/** The product of all extents except the last. */
+/** Returns the number of rows: the product of all extents except the last. */
 export function rowsOf(shape: Shape): number {
   let count = 1;
   for (let axis = 0; axis + 1 < shape.length; axis++) count *= shape[axis];
   return count;
 }
 
-/** A shape with another last extent. */
+/** Returns a shape in which the last extent is replaced by `columns`. */
 export function withColumns(shape: Shape, columns: number): Shape {
   if (columnsOf(shape) === columns) return shape;
   const changed = shape.slice();
@@ -39,23 +42,23 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return true;
 }
 
-/** A shape as text, `[2, 3]`. */
+/** Formats a shape as text, such as `[2, 3]`. */
 export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** Checks that a parameter is a vector of `length`. @throws RangeError */
+/** Checks that a parameter is a vector of `length` elements. @throws RangeError if it is not */
 export function checkVector(operation: string, name: string, got: Shape, length: number): void {
   if (got.length !== 1 || got[0] !== length) checkSameShape(`${operation} ${name}`, got, [length]);
 }
 
-/** Checks that two shapes are equal. @throws RangeError */
+/** Checks that two shapes are equal. @throws RangeError if they are not */
 export function checkSameShape(name: string, got: Shape, expected: Shape): void {
   if (!sameShape(got, expected))
     throw new RangeError(mismatch(name, `shape ${formatShape(expected)}`, formatShape(got)));
 }
 
-/** Checks that every extent is a positive integer. @throws RangeError */
+/** Checks that every extent is a positive integer. @throws RangeError if one is not */
 export function checkShape(name: string, shape: Shape): void {
   for (const extent of shape)
     if (!Number.isInteger(extent) || extent < 1)

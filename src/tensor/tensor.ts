@@ -4,8 +4,8 @@ import type { Memory, Region } from "../kernels/simd/memory.ts";
 import { checkShape, elementCount, formatShape, type Shape } from "./shape.ts";
 
 /**
- * A row-major array of 32-bit elements in a backend's memory. It counts its holders: code that keeps a tensor after a
- * call retains it, and the last `release` frees the memory. A new tensor has one holder.
+ * A row-major array of 32-bit elements in a backend's memory. A tensor counts its holders: code that keeps a tensor
+ * after a call must `retain` it, and the last `release` frees the memory. A new tensor has one holder.
  */
 export class Tensor {
   readonly shape: Shape;
@@ -13,7 +13,7 @@ export class Tensor {
   readonly #memory: Memory;
   #holders = 1;
 
-  /** Uses a region with space for all elements. Default: allocates zeros. */
+  /** Creates a tensor in a region with space for all elements. Default: allocates a region of zeros. */
   constructor(memory: Memory, shape: Shape, region?: Region) {
     this.shape = shape;
     this.region = region ?? memory.allocate(elementCount(shape));
@@ -26,7 +26,7 @@ export class Tensor {
     return this.#memory.float32(this.region);
   }
 
-  /** As `data`, but as 32-bit integers, such as row numbers. */
+  /** The elements as 32-bit integers, such as row indices. The view becomes invalid in the same way as `data`. */
   get integers(): Int32Array {
     this.#checkHeld();
     return this.#memory.int32(this.region);
@@ -60,7 +60,7 @@ export class Tensor {
 }
 
 /**
- * A new tensor. Default of `values`: zeros.
+ * Creates a tensor. Default of `values`: zeros.
  *
  * @throws RangeError if an extent is not a positive integer, or `values` has another length
  * @example
@@ -76,14 +76,14 @@ export class Tensor {
 export function createTensor(backend: Backend, shape: Shape, values?: Float32Array): Tensor {
   checkShape("shape", shape);
   if (values !== undefined) checkFloat32Array("values", values, elementCount(shape));
-  // Copied first: values may be a view of this memory, which is invalid if the allocation grows it.
+  // Copied first, because `values` may be a view of this memory, which is invalid if the allocation grows the memory.
   const copy = values?.slice();
   const tensor = new Tensor(backend.memory, [...shape]);
   if (copy !== undefined) tensor.data.set(copy);
   return tensor;
 }
 
-/** A new tensor of 32-bit integers. */
+/** Creates a tensor of 32-bit integers. */
 export function createIntegerTensor(backend: Backend, shape: Shape, values: Int32Array): Tensor {
   const copy = values.slice();
   const tensor = new Tensor(backend.memory, [...shape]);
