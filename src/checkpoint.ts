@@ -1,6 +1,6 @@
 /**
- * Whole checkpoints as bytes. Which tensors are weights of layers, what a pruning configuration does to them, which
- * patterns they obey, and tensors in compressed layouts. No file system.
+ * Works on whole checkpoints, given as bytes: finds the weights of layers, plans what a pruning configuration does to
+ * them, verifies patterns, and packs tensors into compressed layouts. Uses no file system.
  *
  * @module espalier/checkpoint
  */

@@ -1,6 +1,6 @@
 /**
- * The pruning core: configurations, one-shot pruning, the reducer over training steps, statistics. It is pure and
- * synchronous. It uses no WebAssembly, no file system and no generated code.
+ * The pruning core: configurations, one-shot pruning, the reducer over training steps, and statistics. It is pure and
+ * synchronous, and uses no WebAssembly, no file system and no code generated at run time.
  *
  * @module espalier
  */

@@ -1,6 +1,6 @@
 /**
- * Safetensors, Hugging Face directories, WordPiece, GLUE files, YAML. Bytes and strings in, values out; no file
- * system.
+ * Reads and writes safetensors and Hugging Face directories, tokenizes with WordPiece, and parses GLUE files and YAML.
+ * All functions work on bytes and strings and use no file system.
  *
  * @module espalier/io
  */

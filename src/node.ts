@@ -1,5 +1,5 @@
 /**
- * Models, checkpoints and whole runs on Node's file system and worker threads.
+ * Models, checkpoints and whole runs, with Node's file system and worker threads.
  *
  * @module espalier/node
  */

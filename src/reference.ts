@@ -1,7 +1,7 @@
 /**
- * The specification in code: each stage of pruning as plainly as possible, over ndarray and ndarray-ops. It is for
- * reading and checking, not for speed. ndarray-ops generates code at run time, so this entry does not work in a page
- * whose content security policy forbids that.
+ * The specification of pruning in code: each stage as plainly as possible, with ndarray and ndarray-ops. It is for
+ * reading and checking, not for speed. ndarray-ops generates code at run time, so this entry point does not work on a
+ * page whose content security policy forbids that.
  *
  * @module espalier/reference
  */

@@ -1,4 +1,4 @@
-/** Prunes, packs and unpacks checkpoints on disk into copies. */
+/** Prunes, packs and unpacks checkpoints on disk. The results are copies; the originals do not change. */
 
 import { gzipSync } from "node:zlib";
 import {
@@ -18,23 +18,26 @@ interface CopyOptions extends CopyPaths {
   readonly signal?: StopSignal;
 }
 
-/** A checkpoint to pack or unpack, and the path of the result. */
+/** A checkpoint to pack or unpack, with its path and the path of the result. */
 export interface PackingOptions extends Omit<CheckpointRun, "turn">, CopyOptions {}
 
-/** A checkpoint to prune, and the path of the result. */
+/** A checkpoint to prune, with its path and the path of the result. */
 export interface PruningOptions extends CheckpointPruning, CopyOptions {
-  /** Whether to report the size of every tensor after gzip. Slow; default false. */
+  /** Whether to report the size of every tensor after gzip compression, which is slow. Default false. */
   readonly gzip?: boolean;
-  /** Threads that prune under `strict`, each with one tensor in memory. Default 1. More need `workerScript`. */
+  /**
+   * The number of threads that prune under `strict`, each with one tensor in memory. Default 1. More than one thread
+   * needs `workerScript`.
+   */
   readonly threads?: number;
-  /** The script of the threads, such as the espalier command. Default: this thread does everything. */
+  /** The script that the threads run, such as the espalier command. By default, this thread does everything. */
   readonly workerScript?: { readonly href: string } | undefined;
 }
 
 /**
- * Prunes a checkpoint in one shot into a copy, which is either complete or absent. Under `strict`, memory is bounded by
- * the largest tensor times the threads in either scope; under `inc`, all layers are in memory. Kept elements and all
- * other tensors keep their bits; headers and other files keep their bytes.
+ * Prunes a checkpoint in one shot into a copy, which is either complete or absent. Under `strict`, in both scopes, each
+ * thread has at most one tensor in memory; under `inc`, all layers are in memory. Kept elements and all other tensors
+ * keep their bits; headers and other files keep their bytes.
  *
  * @throws InputError if `to` exists, PruningError if the pruners cannot be applied, the file system's error, or the
  *   signal's reason; then the copy is removed
@@ -77,8 +80,9 @@ export async function pruneCheckpoint(options: PruningOptions): Promise<PrunedCh
 }
 
 /**
- * Packs a checkpoint into one safetensors file with a manifest, either complete or absent. Each tensor has its smallest
- * layout. A directory becomes a directory with `model.packed.safetensors` and copies of the other files.
+ * Packs a checkpoint into one safetensors file with a manifest. Each tensor is stored in its smallest layout. If the
+ * checkpoint is a directory, the result is a directory with `model.packed.safetensors` and copies of the other files.
+ * The result is either complete or absent.
  *
  * @throws InputError if `to` exists, the file system's error, or the signal's reason; then the copy is removed
  *
@@ -110,11 +114,12 @@ export function packCheckpoint(options: PackingOptions & PackOptions): Promise<P
 }
 
 /**
- * Unpacks a packed checkpoint into a plain one, either complete or absent. A directory becomes a directory with
- * `model.safetensors` and copies of the other files. A checkpoint that is not packed is copied.
+ * Unpacks a packed checkpoint into a plain one. If the checkpoint is a directory, the result is a directory with
+ * `model.safetensors` and copies of the other files. A checkpoint that is not packed is copied. The result is either
+ * complete or absent.
  *
- * @returns names of files that were not copied because they hold weights of the original
- * @throws the same as {@link packCheckpoint}; InputError if the arrays of a packed tensor are inconsistent
+ * @returns names of files that were not copied because they hold the original weights
+ * @throws the same errors as {@link packCheckpoint}; InputError if the arrays of a packed tensor are inconsistent
  */
 export function unpackCheckpoint(options: PackingOptions): Promise<readonly string[]> {
   const { from, to, signal, ...run } = options;

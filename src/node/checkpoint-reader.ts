@@ -1,4 +1,4 @@
-/** Opens checkpoints on disk. Tensors are read one at a time, so memory is bounded by the largest tensor. */
+/** Opens checkpoints on disk. Tensors are read one at a time, so the largest tensor bounds the memory use. */
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { pipe } from "fp-ts/function";
@@ -80,7 +80,7 @@ export async function openCheckpoint(
   );
 }
 
-/** {@link openCheckpoint} that throws an `InputError` with every problem. */
+/** Does the same as {@link openCheckpoint}, but throws an `InputError` with every problem. */
 export async function openCheckpointOrThrow(path: string): Promise<Checkpoint> {
   return getOrThrow(await openCheckpoint(path));
 }

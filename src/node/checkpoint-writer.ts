@@ -1,4 +1,4 @@
-/** Writes copies of checkpoints: under a temporary name next to the target, which is renamed once all is complete. */
+/** Writes copies of checkpoints. A copy has a temporary name next to its target, and is renamed when it is complete. */
 import {
   closeSync,
   cpSync,
@@ -20,13 +20,16 @@ import { refuseInput } from "../core/either.ts";
 import { kindOfPath, namingFile, writeAll } from "./files.ts";
 
 export interface CopyPaths {
-  /** The path of the opened checkpoint. All files of a directory are copied. */
+  /** The path of the checkpoint to copy. If it is a directory, all its files are copied. */
   readonly from: string;
   /** The path of the copy, which must not exist. The copy is a directory if `from` is a directory or an index. */
   readonly to: string;
 }
 
-/** Files in any folder with the same weights in another format. Copies of them would not match the new weights. */
+/**
+ * Matches files, in any folder, with the same weights in other formats. Copies of these files would not match the new
+ * weights.
+ */
 const OTHER_WEIGHTS = new RegExp(
   `^(${[
     "pytorch_model.*\\.(bin|bin\\.index\\.json)",
@@ -36,7 +39,7 @@ const OTHER_WEIGHTS = new RegExp(
   ].join("|")})$`,
 );
 
-/** Checks the target of a copy before anything is read. @throws InputError if it cannot be written */
+/** Checks the target of a copy before anything is read. @throws InputError if the copy cannot be written there */
 export function checkCopyTarget({ from, to }: CopyPaths): void {
   if (existsSync(to)) refuseInput(to, "a path where nothing is yet", "one that exists");
   if (!existsSync(dirname(resolve(to))))
@@ -56,7 +59,7 @@ async function writeFile({ write }: CopiedFile, path: string): Promise<void> {
   }
 }
 
-/** Syncs a directory, so that its new and renamed entries survive a crash. */
+/** Flushes a directory to disk, so that its new and renamed entries survive a crash. */
 function syncDirectory(path: string): void {
   const descriptor = openSync(path, "r");
   try {
@@ -66,15 +69,15 @@ function syncDirectory(path: string): void {
   }
 }
 
-/** Whether a file holds other weights or is an index of them. `index` is the index that is copied, if any. */
+/** Whether a file contains weights that the copy replaces, or is their index. `index` is the index to copy, if any. */
 function isOtherWeights(name: string, index: string | null): boolean {
   if (OTHER_WEIGHTS.test(basename(name))) return true;
-  // Safetensors files in a subfolder may belong to another module, whose weights do not change.
+  // Safetensors files in a subfolder may belong to another module, whose weights stay the same.
   const isOwn = index !== null && basename(index) === name;
   return !isOwn && dirname(name) === "." && /\.safetensors(\.index\.json)?$/.test(name);
 }
 
-/** Copies a directory without replaced files and other weights. Returns the names of the other weights. */
+/** Copies a directory without the replaced files and without other files of weights, whose names are returned. */
 function copyOtherFiles(
   { from, to }: CopyPaths,
   replaced: readonly string[],
@@ -83,7 +86,7 @@ function copyOtherFiles(
   const leftOut: string[] = [];
   cpSync(from, to, {
     recursive: true,
-    // Download caches contain links instead of files.
+    // Directories in download caches contain links instead of files.
     dereference: true,
     filter: (source) => {
       const name = relative(from, source);
@@ -97,8 +100,9 @@ function copyOtherFiles(
 }
 
 /**
- * Writes all files of a copy to `to`, or none. If `from` is a directory, `to` becomes a directory with the other files
- * of `from`. If the files have an index, `to` becomes a directory with the index. Otherwise it is a single file.
+ * Returns a sink that writes either all files of a copy to `to` or none. If `from` is a directory, `to` becomes a
+ * directory that also contains the other files of `from`. If `from` is an index, `to` becomes a directory with the
+ * index. Otherwise `to` becomes a single file.
  */
 export function copySink({ from, to }: CopyPaths): CopySink {
   return async ({ files, replaced, index }) => {
@@ -130,9 +134,9 @@ export function copySink({ from, to }: CopyPaths): CopySink {
 }
 
 /**
- * Writes a copy of a checkpoint with some tensors changed, either complete or absent.
+ * Writes a copy of a checkpoint with some tensors changed. The copy is either complete or absent.
  *
- * @returns names of files that were not copied because they hold weights of the original
+ * @returns names of files that were not copied because they hold the original weights
  * @throws InputError if `to` exists, the file system's error, or the rejection of `turn`; then the copy is removed
  *
  * @example

@@ -1,4 +1,6 @@
-/** Turns on engine flags that make kernels faster, after a self-test of the kernels with these flags. */
+/**
+ * Turns on flags of the JavaScript engine that make kernels faster, after a self-test of the kernels with these flags.
+ */
 import { execFile } from "node:child_process";
 import v8 from "node:v8";
 import { refuseInput } from "../core/either.ts";
@@ -8,24 +10,27 @@ import type { KernelVariant } from "../kernels/table.ts";
 /** The variants that may need an engine flag. */
 type FlaggedVariant = Extract<KernelVariant, "revectorized" | "fma">;
 
-/** Sorted from the fastest to the slowest. */
+/** The variants that may need a flag, from the fastest to the slowest. */
 const FLAGGED: readonly FlaggedVariant[] = ["revectorized", "fma"];
 
 /** The first major version of Node that runs relaxed SIMD without a flag. */
 const RELAXED_SIMD_IS_ON = 22;
-/** The first major version of Node whose V8 joins pairs of vectors correctly. */
+/** The first major version of Node whose V8 correctly joins pairs of 128-bit vectors to 256-bit vectors. */
 const REVECTORIZATION = 24;
 
-/** The JavaScript engine. Commands receive it as an argument, so that tests can replace it. */
+/** Access to the JavaScript engine. Commands receive it as an argument, so that tests can replace it. */
 export interface Engine {
-  /** The flags that a variant needs; undefined if this engine cannot run the variant. */
+  /** Returns the flags that a variant needs; undefined if this engine cannot run the variant. */
   readonly flagsOf: (variant: FlaggedVariant) => readonly string[] | undefined;
   /** Runs the self-test of a variant in another process. Resolves to whether it passed. */
   readonly test: (variant: FlaggedVariant) => Promise<boolean>;
   readonly turnOn: (flags: readonly string[]) => void;
 }
 
-/** The flags that a variant needs; undefined if it cannot run. V8 joins vectors only on x64. */
+/**
+ * Returns the flags that a variant needs in a version of Node; undefined if the variant cannot run. V8 joins vectors
+ * only on x64.
+ */
 export function engineFlags(
   version: string,
   variant: FlaggedVariant,
@@ -38,7 +43,7 @@ export function engineFlags(
   return ["--experimental-wasm-revectorize"];
 }
 
-/** The engine of this process. `script` is the espalier command, which runs the self-test. */
+/** Returns the engine of this process. `script` is the path of the espalier command, which runs the self-test. */
 export function nodeEngine(script: string): Engine {
   return {
     flagsOf: (variant) => engineFlags(process.versions.node, variant),
@@ -76,8 +81,8 @@ interface ChosenVariant {
 }
 
 /**
- * Chooses a variant and turns on its flags. `auto` takes the fastest variant that passes its self-test, else plain SIMD
- * or scalar kernels. Without an engine nothing is tested or turned on.
+ * Chooses a variant and turns on its flags. `auto` selects the fastest variant that passes its self-test; if none does,
+ * `simd`, or `scalar` without SIMD. Without an engine, nothing is tested or turned on.
  *
  * @throws InputError if the requested variant fails its self-test
  */

@@ -9,8 +9,8 @@ import type { PathKind } from "../run/storage.ts";
 let written = 0;
 
 /**
- * Writes a file atomically: writes a temporary file next to it, syncs it and renames it. A reader sees either the old
- * file or the new file.
+ * Writes a file atomically: writes a temporary file next to it, flushes that to disk and renames it. A reader sees
+ * either the old file or the new file.
  *
  * @throws the file system's error; the temporary file is removed
  *
@@ -44,14 +44,14 @@ export function writeFileAtomically(path: string, content: Uint8Array | string):
   }
 }
 
-/** Adds the path to a file system error that lacks it, such as the error of a full disk. */
+/** Adds a path to the message of a file system error that does not state one, such as the error of a full disk. */
 export function namingFile(path: string, error: unknown): unknown {
   if (error instanceof Error && "syscall" in error && !("path" in error))
     error.message = `${path}: ${error.message}`;
   return error;
 }
 
-/** Maximum number of bytes in one read or write. Node accepts less than 2^31. */
+/** The maximum number of bytes in one read or write. Node accepts fewer than 2^31. */
 const MOST_AT_ONCE = 2 ** 30;
 
 /** Reads the bytes of a file from `begin` to `end`, into `memory` if they fit. @throws RangeError if the file is shorter */
@@ -69,7 +69,9 @@ export function readAt(
   return bytes;
 }
 
-/** Fills `bytes` from a position in a file. Returns the number of bytes read, which is smaller at the file's end. */
+/**
+ * Fills `bytes` from a position in a file. Returns the number of bytes read, which is smaller if the file ends earlier.
+ */
 export function readInto(
   descriptor: number,
   bytes: Uint8Array,
@@ -99,12 +101,12 @@ export function writeAll(
   }
 }
 
-/** Reads a file into its own buffer, not into Node's shared pool. */
+/** Reads a file into a buffer of its own, not into Node's shared buffer pool. */
 export async function readBytes(path: string): Promise<Uint8Array> {
   return new Uint8Array(await readFile(path));
 }
 
-/** Whether a path is a file, a directory or nothing. */
+/** Tells whether there is a file, a directory or nothing at a path. */
 export async function kindOfPath(path: string): Promise<PathKind> {
   try {
     return (await stat(path)).isDirectory() ? "directory" : "file";

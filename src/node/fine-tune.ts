@@ -1,4 +1,4 @@
-/** Runs a whole fine-tuning in a directory. */
+/** Runs a whole fine-tuning, and writes its results to a directory. */
 
 import { availableParallelism } from "node:os";
 import { type FineTuned, type FineTuneRunOptions, fineTuneRun } from "../run/fine-tune.ts";
@@ -8,23 +8,26 @@ import { createStorageFile } from "./storage-file.ts";
 import { createNodeBackend } from "./threaded-backend.ts";
 import { workerRunner } from "./workers.ts";
 
-/** The platform of a run on Node. */
+/** The functions that a run needs from Node: storage, kernels, and files for the teacher's results. */
 export const nodePlatform: SeedPlatform = {
   storage: nodeStorage,
   startBackend: createNodeBackend,
   openTeacherStorage: createStorageFile,
 };
 
-/** Options of {@link fineTuneToDirectory}. Default of `threads`: the number of cores. */
+/** Options of {@link fineTuneToDirectory}. `threads` is the number of cores by default. */
 export interface FineTuneToDirectoryOptions extends FineTuneRunOptions {
-  /** The script of workers that train one seed each, such as the espalier command. Default: this thread trains all. */
+  /**
+   * The script of workers that each train one seed, such as the espalier command. By default, this thread trains all
+   * seeds.
+   */
   readonly workerScript?: { readonly href: string } | undefined;
 }
 
 /**
  * Trains every seed of a plan and writes to a directory: `dense/` and `sparse/` in Hugging Face's layout,
  * `metrics.jsonl` with one line per epoch (the same bytes for the same seed and kernels), `timings.json`, `report.html`
- * and `snapshots/`. The report of an interrupted run shows the epochs so far.
+ * and `snapshots/`. If the run is interrupted, the report shows the epochs so far.
  *
  * @throws InputError if a model, a pruning configuration or a snapshot does not fit; then nothing is written
  *

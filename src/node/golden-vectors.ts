@@ -1,4 +1,4 @@
-/** Finds the golden vectors below a directory, determines the family of each, and replays them. */
+/** Finds the golden vectors below a directory, determines the family of each vector, and replays the vectors. */
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { CaseFileError, type CaseFiles } from "../conform/case-files.ts";
@@ -19,21 +19,21 @@ import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { kindOfPath, readBytes, readText } from "./files.ts";
 
-/** A case directory, or a file of rows or lines. */
+/** The directory of one case, or a file with one vector in each row or line. */
 type FoundVectors =
   | { readonly kind: "case"; readonly family: CaseFamily; readonly path: string }
   | { readonly kind: "rows"; readonly family: RowFamily; readonly path: string };
 
 export interface GoldenVectors {
   readonly found: readonly FoundVectors[];
-  /** Names of sets whose vectors belong to no known family. */
+  /** The names of the directories whose vectors do not belong to a known family. */
   readonly unknown: readonly string[];
-  /** The vectors that the directory's own manifest lists; undefined without a manifest. */
+  /** The vectors that the manifest in the directory lists; undefined if there is none. */
   readonly listed: readonly ListedVector[] | undefined;
 }
 
 const CASE_FILES = ["case.json", "tensors.safetensors"];
-/** Number of parent directories that are searched for a manifest: `golden` is two levels above a case. */
+/** How many parent directories are searched for a manifest. The manifest in `golden` is two levels above a case. */
 const MANIFEST_LEVELS = 2;
 
 /** The vectors of a subtree, and the paths of directories with unknown vectors. */
@@ -91,8 +91,8 @@ async function search(root: string, directory: string): Promise<Search> {
 }
 
 /**
- * Returns the vectors that the manifest of `directory` lists; undefined without a manifest. For a manifest in a parent
- * directory only the version is checked, because it also lists vectors outside `directory`.
+ * Returns the vectors that the manifest in `directory` lists; undefined if there is none. Of a manifest in a parent
+ * directory, only the version is checked, because it also lists vectors outside `directory`.
  */
 async function listedVectors(directory: string): Promise<readonly ListedVector[] | undefined> {
   let at = directory;
@@ -106,7 +106,7 @@ async function listedVectors(directory: string): Promise<readonly ListedVector[]
   return undefined;
 }
 
-/** Finds the file `path` in `directory` or its nearest parent directory that has the file. */
+/** Finds the relative path `path` in `directory` or in the nearest parent directory that has such a file. */
 export async function findAbove(directory: string, path: string): Promise<string | undefined> {
   for (let at = resolve(directory); ; at = dirname(at)) {
     const candidate = join(at, path);
@@ -118,13 +118,15 @@ export async function findAbove(directory: string, path: string): Promise<string
 /** Options of {@link replayGoldenVectors}. */
 interface ReplayOptions {
   readonly backend: Backend;
-  /** Needed for tokenizer vectors. */
+  /** The tokenizer for the vectors of the family `tokenizer`. May be null if there are none. */
   readonly tokenizer: Tokenizer | null;
-  /** Replays only vectors whose `family/name` matches. Other vectors may then be missing. */
+  /**
+   * Replays only the vectors whose `family/name` matches this expression. Vectors in the manifest may then be missing.
+   */
   readonly only?: RegExp | undefined;
 }
 
-/** Replays vectors one after another. Vectors that are unreadable, or in the manifest but not found, fail. */
+/** Replays vectors one by one. Vectors that cannot be read, or that the manifest lists but were not found, fail. */
 export async function* replayGoldenVectors(
   { found, listed }: GoldenVectors,
   { backend, tokenizer, only }: ReplayOptions,
@@ -157,7 +159,7 @@ async function readCase(directory: string): Promise<CaseFiles> {
   return { name: basename(directory), json, tensors };
 }
 
-/** Reads a file of a case. @throws CaseFileError if it is missing or cannot be read */
+/** Reads one of the files of a case. @throws CaseFileError if it is missing or cannot be read */
 async function readPart<T>(path: string, read: (path: string) => Promise<T>): Promise<T> {
   try {
     return await read(path);

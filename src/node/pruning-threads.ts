@@ -1,4 +1,4 @@
-/** Runs the tasks of pruning a checkpoint on threads. Each opens the checkpoint, and has one tensor in memory. */
+/** Runs pruning tasks on threads. Each thread opens the checkpoint itself, and has one tensor in memory. */
 
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
@@ -17,21 +17,21 @@ import type { HalfCounts } from "../prune/layer-scores.ts";
 import { createPruningKernels } from "../train/pruning.ts";
 import { openCheckpointOrThrow } from "./checkpoint-reader.ts";
 
-/** The files that a thread opens. */
+/** The paths of the files that a thread opens, and whether it measures sizes after gzip compression. */
 interface ThreadStart {
   readonly checkpoint: string;
   readonly gradients: string | null;
   readonly gzip: boolean;
 }
 
-/** The key of {@link ThreadStart} in a thread's data. */
+/** The key of {@link ThreadStart} in the `workerData` of a thread. */
 const START = "pruning";
 
 type ToThread =
   | { readonly kind: "count"; readonly task: CountTask }
   | { readonly kind: "prune"; readonly task: TensorTask };
 
-/** An error without its class, which messages do not keep. */
+/** An error as plain data, because messages between threads lose the class of an error. */
 type SentError =
   | {
       readonly kind: "pruning";
@@ -67,22 +67,22 @@ function receivedError(sent: SentError): Error {
   }
 }
 
-/** Threads that prune, and what ends them. */
+/** Pruning tasks on threads, with a function that ends the threads. */
 export interface PruningThreads extends PruningTasks {
   readonly stop: () => Promise<void>;
 }
 
-/** What is pruned on threads. */
+/** The checkpoint to prune on threads, and how the threads are started. */
 interface ThreadedPruning {
   readonly checkpoint: Checkpoint;
   readonly gradients: Checkpoint | null;
   readonly gzip: boolean;
   readonly threads: number;
-  /** The script must call {@link servePruning} if {@link isPruningThread}. */
+  /** The script of the threads. It must call {@link servePruning} if {@link isPruningThread} returns true. */
   readonly script: { readonly href: string };
 }
 
-/** Threads for the tasks of a checkpoint. They start with the first tasks. */
+/** Makes pruning tasks that run on threads. The threads are started by the first tasks. */
 export function pruningThreads({
   checkpoint,
   gradients,
@@ -129,7 +129,7 @@ export function pruningThreads({
     recycle: ({ buffer }) => {
       if (!(buffer instanceof ArrayBuffer)) return;
       spare.push(new Uint8Array(buffer));
-      // The largest serve all tensors.
+      // Keep the largest buffers, because they suit tensors of any size.
       spare.sort((a, b) => b.length - a.length).splice(threads);
     },
     stop: async () => {
@@ -138,12 +138,12 @@ export function pruningThreads({
   };
 }
 
-/** Whether this is a thread that {@link pruningThreads} started. */
+/** Whether {@link pruningThreads} started this thread. */
 export function isPruningThread(): boolean {
   return typeof workerData === "object" && workerData !== null && START in workerData;
 }
 
-/** Runs the tasks that this thread receives. */
+/** Runs the pruning tasks that this thread receives. */
 export async function servePruning(): Promise<void> {
   const port = parentPort;
   if (port === null) throw new Error("servePruning: expected a worker thread, got the main thread");

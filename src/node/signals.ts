@@ -1,4 +1,4 @@
-/** Handles SIGINT and SIGTERM. */
+/** Handles the signals SIGINT and SIGTERM. */
 
 /**
  * Listens for SIGINT and SIGTERM. The first one aborts `signal`, so that a run can finish the current step and save a

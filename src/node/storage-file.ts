@@ -1,4 +1,4 @@
-/** A temporary file for teacher results that do not fit in memory. */
+/** Stores the teacher's results that do not fit in memory in a temporary file. */
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,8 +11,9 @@ interface StorageFile extends TeacherStorage {
 }
 
 /**
- * Creates a storage that opens a temporary file at the first write. The open file is unlinked at once, so it never
- * outlives the process. If the system refuses that (Windows), it is removed on `close` and when the process exits.
+ * Creates a storage that opens a temporary file at the first write. The file is unlinked as soon as it is open, so it
+ * never outlives the process. If the system does not allow that (Windows), the file is removed on `close` and when the
+ * process exits.
  *
  * @example
  * ```ts

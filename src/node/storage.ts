@@ -1,4 +1,4 @@
-/** The file system as the storage of runs and models. */
+/** Provides Node's file system as the storage of runs and models. */
 
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -15,7 +15,7 @@ import type { RunStorage } from "../run/storage.ts";
 import { openCheckpoint } from "./checkpoint-reader.ts";
 import { kindOfPath, readBytes, writeFileAtomically } from "./files.ts";
 
-/** The file system as a storage. */
+/** The storage of runs on Node: the file system. */
 export const nodeStorage: RunStorage = {
   kind: kindOfPath,
   list: async (directory) => {
@@ -31,8 +31,8 @@ export const nodeStorage: RunStorage = {
 };
 
 /**
- * Reads config.json, the tokenizer and the weights of a directory, in any format that `openCheckpoint` opens, or returns
- * all problems. `label` names the option in the problem of a missing directory.
+ * Reads config.json, the tokenizer and the weights in a directory, or returns all problems. The weights may have any
+ * format that `openCheckpoint` opens. If the directory is missing, the problem names the option `label`.
  *
  * @example
  * ```ts
@@ -54,7 +54,7 @@ export function readModelDirectory(
 /**
  * Loads a sequence classifier and its tokenizer from a Hugging Face directory.
  *
- * @throws InputError with every problem of the directory
+ * @throws InputError with every problem in the directory
  *
  * @example
  * ```ts
@@ -79,7 +79,7 @@ export async function loadModelDirectory(directory: string): Promise<LoadedModel
   return getOrThrow(await readModelDirectory(directory));
 }
 
-/** Saves a model so that transformers' `from_pretrained` loads it; tensors are written as F32. */
+/** Saves a model such that transformers' `from_pretrained` can load it. Tensors are written as F32. */
 export function saveModelDirectory(directory: string, model: run.SavedModel): Promise<void> {
   return run.saveModelDirectory(nodeStorage, directory, model);
 }
@@ -87,7 +87,7 @@ export function saveModelDirectory(directory: string, model: run.SavedModel): Pr
 /**
  * Loads a sequence classifier for inference. Reads one tensor at a time, from any format that `openCheckpoint` opens.
  *
- * @throws InputError with every problem of the directory; TypeError or RangeError for malformed options
+ * @throws InputError with every problem in the directory; TypeError or RangeError for invalid options
  *
  * @example
  * ```ts

@@ -12,7 +12,7 @@ import { KERNEL_WORKER } from "./kernel-worker.generated.ts";
 
 /** Options of {@link createNodeBackend}. */
 export interface NodeBackendOptions extends BackendOptions {
-  /** Number of threads. Default: one for each core. */
+  /** The number of threads. Default: the number of cores. */
   readonly threads?: number;
 }
 
@@ -36,7 +36,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Promise<Thr
 }
 
 function startThread(start: ThreadStart): Promise<KernelThread> {
-  // Inherited Node options could make the worker load this CommonJS program as a module.
+  // With inherited options of Node, the worker could load this CommonJS program as an ES module.
   const worker = new Worker(KERNEL_WORKER, { eval: true, workerData: start, execArgv: [] });
   return new Promise((resolve, reject) => {
     worker.once("error", reject);

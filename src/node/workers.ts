@@ -8,17 +8,17 @@ type FromWorker =
   | { readonly kind: "result"; readonly result: unknown }
   | { readonly kind: "error"; readonly message: string; readonly stack: string | undefined };
 
-/** A message to a worker that runs a task. */
+/** A message to a worker while it runs a task. */
 type ToWorker = { readonly kind: "abort" };
 
-/** Runs each task on a new worker. The script must call {@link serveTask}. */
+/** Returns a function that runs each task on a new worker. The script must call {@link serveTask}. */
 export function workerRunner<Task, Message, Result>(script: {
   readonly href: string;
 }): TaskRunner<Task, Message, Result> {
   return (task, { post, signal }) => {
     const worker = new Worker(new URL(script.href), { workerData: { task } });
     const abort = (): void => worker.postMessage({ kind: "abort" } satisfies ToWorker);
-    // Resolves once every message so far is handled.
+    // Resolves when all messages so far have been handled.
     let handled: Promise<void> = Promise.resolve();
     return new Promise<Result>((resolve, reject) => {
       signal.addEventListener("abort", abort);
@@ -50,7 +50,7 @@ export function workerRunner<Task, Message, Result>(script: {
   };
 }
 
-/** Runs the task of this worker thread, which {@link workerRunner} started. */
+/** Runs the task for which {@link workerRunner} started this worker thread. */
 export async function serveTask<Task, Message, Result>(
   runner: TaskRunner<Task, Message, Result>,
 ): Promise<void> {
