@@ -59,6 +59,32 @@ export function parseJsonObject(
     : refuseValue(source, "a JSON object", json.right);
 }
 
+/**
+ * Parses one JSON object as Python's `json` writes it: `Infinity`, `-Infinity` and `NaN` are numbers. NaN becomes `null`.
+ */
+export function parsePythonJsonObject(
+  source: string,
+  bytes: Uint8Array,
+): Either<readonly Problem[], JsonObject> {
+  const text = decodeUtf8(source, bytes);
+  if (isLeft(text) || !/Infinity|NaN/.test(text.right)) return parseJsonObject(source, bytes);
+  return parseJsonObject(source, new TextEncoder().encode(withStandardNumbers(text.right)));
+}
+
+/** Replaces Python's names of numbers outside strings. 1e999 parses as Infinity. */
+function withStandardNumbers(text: string): string {
+  const replaced = (part: string): string =>
+    part.replace(/\bInfinity\b/g, "1e999").replace(/\bNaN\b/g, "null");
+  let copied = 0;
+  let standard = "";
+  for (const { kind, start, end } of structuralTokens(text)) {
+    if (kind !== "string") continue;
+    standard += replaced(text.slice(copied, start)) + text.slice(start, end);
+    copied = end;
+  }
+  return standard + replaced(text.slice(copied));
+}
+
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,7 +4,7 @@ import { pipe } from "fp-ts/function";
 import type { ModelEvidence } from "../checkpoint/survey.ts";
 import { type Either, isLeft, map, type Problem, right } from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
-import { isJsonObject, type JsonObject, parseJsonObject } from "../io/json.ts";
+import { isJsonObject, type JsonObject, parsePythonJsonObject } from "../io/json.ts";
 import { parseModelConfig } from "../model/config.ts";
 import { moduleList } from "../model/modules.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
@@ -54,5 +54,5 @@ export async function readStatedModel(
 ): Promise<Either<readonly Problem[], StatedModel>> {
   const config = await configPath(storage, path);
   if ((await storage.kind(config)) !== "file") return right(NOTHING_STATED);
-  return pipe(parseJsonObject(config, await storage.read(config)), map(statedBy));
+  return pipe(parsePythonJsonObject(config, await storage.read(config)), map(statedBy));
 }

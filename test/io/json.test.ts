@@ -2,7 +2,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isLeft, isRight, right } from "../../src/core/either.ts";
 import { formatPythonJson } from "../../src/io/hugging-face-writer.ts";
-import { JSON_MAX_DEPTH, parseJson, parseJsonObject } from "../../src/io/json.ts";
+import {
+  JSON_MAX_DEPTH,
+  parseJson,
+  parseJsonObject,
+  parsePythonJsonObject,
+} from "../../src/io/json.ts";
 
 test("JSON without duplicates parses as JSON.parse parses it", () => {
   fc.assert(
@@ -95,4 +100,17 @@ test("long strings, ended or not, take one pass", () => {
   const megabytes = '\\"'.repeat(4_000_000);
   expect(isLeft(parseJson("x", `"${megabytes}`))).toBe(true);
   expect(isRight(parseJson("x", `{"${megabytes}":"${megabytes}"}`))).toBe(true);
+});
+
+test("Python's names of numbers are numbers outside strings; strict JSON refuses them", () => {
+  const text = '{"limit": [0.0, Infinity, -Infinity], "x": NaN, "NaN": "Infinity, \\"NaN"}';
+  const bytes = new TextEncoder().encode(text);
+  expect(parsePythonJsonObject("x", bytes)).toEqual(
+    right({
+      limit: [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+      x: null,
+      NaN: 'Infinity, "NaN',
+    }),
+  );
+  expect(isLeft(parseJsonObject("x", bytes))).toBe(true);
 });
