@@ -150,12 +150,18 @@ function checkModel(source: string, model: string, temporary: string): readonly 
       faults.push(`${name} changed`);
   const verify = (...more: readonly string[]): Run =>
     espalier("verify", pruned, "--pattern", "2:4", "--exclude-head", "false", ...more);
-  const isUncovered = [...parameters].some(
-    ([, { role, shape }]) => role === "other" && shape.length > 1,
-  );
-  const allow = isUncovered ? ["--allow-uncovered", "A_log"] : [];
+  const uncovered = [...parameters]
+    .filter(([, { role, shape }]) => role === "other" && shape.length > 1)
+    .map(([name]) => name);
+  const expression = uncovered.map((name) => `^${name.replaceAll(".", "\\.")}$`).join("|");
+  const allow = uncovered.length > 0 ? ["--allow-uncovered", expression] : [];
   if (verify(...allow).code !== 0) faults.push(`verify: ${verify(...allow).out}`);
-  if (isUncovered && verify().code === 0) faults.push("verify passes with an uncovered tensor");
+  if (uncovered.length > 0) {
+    const { code, out } = verify();
+    if (code !== 1) faults.push(`verify of uncovered tensors: ${code}`);
+    for (const name of uncovered)
+      if (!out.includes(name)) faults.push(`${name}: uncovered, not named`);
+  }
   const end = 8 + Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.subarray(8, end).toString()) as Record<
     string,
