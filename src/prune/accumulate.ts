@@ -15,7 +15,9 @@ function levelPower(count: number): number {
   return Math.max(4, Math.trunc(ceilLog2 / 4));
 }
 
-/** The sum of `count` values that lie `stride` apart, with four levels of partial sums (PyTorch: `multi_row_sum`). */
+/**
+ * Sums `count` values that lie `stride` elements apart, with four levels of partial sums (PyTorch: `multi_row_sum`).
+ */
 function cascadeSum(values: Float32Array, start: number, stride: number, count: number): number {
   const power = levelPower(count);
   const run = 1 << power;
@@ -40,7 +42,7 @@ function cascadeSum(values: Float32Array, start: number, stride: number, count: 
 }
 
 /**
- * The sum of `count` values that lie `stride` apart, as four interleaved running sums that are added at the end
+ * Sums `count` values that lie `stride` elements apart, in four interleaved running sums that are added at the end
  * (PyTorch: `row_sum`).
  */
 function interleavedSum(
@@ -60,7 +62,7 @@ function interleavedSum(
   return sum;
 }
 
-/** The sum of `count` consecutive values, lane by lane if they fill a register (PyTorch: `vectorized_inner_sum`). */
+/** Sums `count` consecutive values, lane by lane if they fill a vector register (PyTorch: `vectorized_inner_sum`). */
 export function sumNeighbours(values: Float32Array, start: number, count: number): number {
   if (count < LANES) return interleavedSum(values, start, 1, count);
   const vectors = Math.floor(count / LANES);
@@ -72,9 +74,9 @@ export function sumNeighbours(values: Float32Array, start: number, count: number
 }
 
 /**
- * The sum of one column of a row-major matrix with `count` rows and `width` columns (PyTorch: `vectorized_outer_sum`,
- * `scalar_outer_sum`). A column in a full group of registers is added in one running sum, any other column in four
- * interleaved running sums.
+ * Sums one column of a row-major matrix with `count` rows and `width` columns (PyTorch: `vectorized_outer_sum`,
+ * `scalar_outer_sum`). A column that lies in a full group of vector registers is added in one sequence, any other
+ * column in four interleaved running sums.
  */
 export function sumColumn(
   values: Float32Array,

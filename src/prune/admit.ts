@@ -16,25 +16,29 @@ import {
 } from "./refusals.ts";
 import { type SkippedLayer, selectLayers } from "./select.ts";
 
-/** Options for the selection of layers, and for layers that cannot be pruned. */
+/** Options for selecting layers and for handling layers that cannot be pruned. */
 export interface AdmissionOptions {
   /** Whether to skip the classifier head: the last module, if it is a linear or conv2d layer. */
   readonly excludeHead: boolean;
   /** Whether to accept a pruner that selects no layer, or only layers that do not divide evenly into blocks. */
   readonly allowNothing: boolean;
-  /** Whether `strict` refuses or skips selected layers that do not divide evenly into blocks. */
+  /** How `strict` handles selected layers that do not divide evenly into blocks: it refuses or skips them. */
   readonly indivisible: "refuse" | "skip";
 }
 
 interface Admission<Layer extends LayerShape> {
   readonly config: PatternPrunerConfig;
-  /** Under `inc`, also layers that do not divide evenly into blocks, unless INC fails on them. */
+  /**
+   * The selected layers. Under `inc`, they include layers that do not divide evenly into blocks, which are never
+   * pruned.
+   */
   readonly layers: readonly LaidOutLayer<Layer>[];
   readonly skipped: readonly SkippedLayer[];
 }
 
 /**
- * Adds the block layout to a layer. If the criterion scores block masks, a layer without one counts as not divisible.
+ * Adds the block layout to a layer. If the criterion scores block masks, a layer without a block mask is treated as not
+ * divisible into blocks.
  */
 function laidOut<Layer extends LayerShape>(
   { pattern, criterion }: PatternPrunerConfig,

@@ -16,8 +16,9 @@ export function applyMaskInto(mask: Uint8Array, values: Float32Array): void {
 }
 
 /**
- * Zeroes the pruned weights of all layers. A layer's interpolated mask is used if it has one, but with `full` always
- * its full mask. In a full mask of whole blocks, all rows of a block are equal, so the kernel reads only the first.
+ * Zeroes the pruned weights of all layers. Applies a layer's interpolated mask if there is one, unless `full` is true;
+ * otherwise applies its full mask. If a full mask keeps or prunes every block as a whole, the rows of a block are
+ * equal, so the kernel reads only the first.
  */
 export function applyMasksInto(
   { config, layers }: PrunerState,

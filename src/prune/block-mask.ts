@@ -49,7 +49,8 @@ export function blockMaskGradients(
 }
 
 /**
- * Updates scores at one step: multiplies the earlier scores by the criterion's decay, and adds the step's scores.
+ * Updates the block scores at one step: multiplies the earlier scores by the criterion's decay, and adds the scores of
+ * this step.
  *
  * @param gradients the gradients of the mask entries. With `lowMemory`, they are rounded to bfloat16 in place.
  */

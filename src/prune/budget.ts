@@ -19,7 +19,8 @@ export interface Candidate {
   /** One score per block. */
   readonly scores: Float32Array;
   /**
-   * 1 for each block that INC will count as pruned after pruning it: some N:M groups are not counted. `null`: all are.
+   * 1 for each block that INC counts as pruned once it has been pruned, otherwise 0; INC does not count some N:M
+   * groups. `null`: all blocks count.
    */
   readonly counted: Uint8Array | null;
   /** The numbers of pruned blocks and of all blocks in the current mask. */
@@ -51,7 +52,7 @@ function share(count: BlockCount): number {
  * `max`. The share is lowered further if raising all other layers to at least `min` would otherwise exceed the final
  * target.
  *
- * @param current the block counts of all layers. Some of their masks may already be new.
+ * @param current the block counts of all layers: in the new mask if a layer already has one, otherwise in the old mask.
  * @param index the index of the layer. `proposal` replaces its entry in `current`.
  */
 export function adjustRatio(

@@ -18,8 +18,8 @@ import type { PrunedLayer, PrunerState } from "./state.ts";
 const NO_SCORES: Float32Array = new Float32Array(0);
 
 /**
- * Refuses a score that is not finite. A group's score could hide a NaN, and infinities are reserved for blocks that
- * must be pruned or kept.
+ * Refuses a score that is not finite. The score of an N:M group could hide that an element's score is NaN, and
+ * infinities are reserved for blocks that must be pruned or kept.
  */
 function refuseScore({ name }: PrunedLayer, scores: Float32Array, position: number): never {
   const got = `${scores[position]} at position ${position}`;
@@ -70,7 +70,7 @@ const TAKEN: readonly number[] = [Infinity, 0];
 /**
  * Copies the scores of a layer whose blocks are pruned or kept as a whole, with -Infinity for pruned blocks, and
  * returns the number of pruned blocks. Reads only the first mask row of each row of blocks. No branch depends on the
- * mask, because half of such branches would be mispredicted.
+ * mask, because such a branch would be mispredicted half of the time.
  */
 function wholeBlockScoresInto(layer: PrunedLayer, scores: Float32Array, out: Float32Array): number {
   const { layout, mask } = layer;
@@ -113,7 +113,7 @@ function exactScoresInto(pruner: PrunerState, index: number, scratch: PrunerScra
   return pruned;
 }
 
-/** Prepares a layer under the `inc` profile. */
+/** Prepares a layer to compete under the `inc` profile. */
 export function incCandidate(
   pruner: PrunerState,
   index: number,
@@ -133,7 +133,7 @@ export function incCandidate(
   return { scores: blockScores, counted: flags, current, frozen };
 }
 
-/** Prepares a layer under the `strict` profile, in which pruned blocks stay pruned. */
+/** Prepares a layer to compete under the `strict` profile, in which pruned blocks stay pruned. */
 export function exactCandidate(
   pruner: PrunerState,
   index: number,

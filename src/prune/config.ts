@@ -51,7 +51,7 @@ export interface PrunerConfig {
   readonly scoreReduction: ScoreReduction;
   /** Whether accumulated scores are rounded to bfloat16. */
   readonly lowMemoryUsage: boolean;
-  /** Whether to begin by pruning the zeros that the weights contain at `startStep`. */
+  /** Whether the masks start from the zeros that the weights contain at `startStep`. */
   readonly lockInitSparsity: boolean;
   /** The coefficient of the group lasso regulariser. `null`: no regulariser. */
   readonly groupLasso: number | null;
@@ -112,7 +112,7 @@ export interface PrunerInput {
   readonly criterion_reduce_type?: ScoreReduction | null;
   /** Whether accumulated scores are rounded to bfloat16. Default false. */
   readonly low_memory_usage?: boolean | null;
-  /** Whether to begin by pruning the zeros that the weights contain at `start_step`. Default false. */
+  /** Whether the masks start from the zeros that the weights contain at `start_step`. Default false. */
   readonly lock_init_sparsity?: boolean | null;
   /** The regulariser. Default: none. */
   readonly reg_type?: "group_lasso" | null;
@@ -123,8 +123,8 @@ export interface PrunerInput {
 }
 
 /**
- * A configuration with INC's keys: default values, and pruners that override them. If there are no pruners, the default
- * values define the only one.
+ * A configuration with INC's keys: default values, and pruners that override them. If no pruners are listed, the
+ * default values define a single pruner.
  */
 export interface PruningConfigInput extends PrunerInput {
   readonly pruning_configs?: readonly PrunerInput[];

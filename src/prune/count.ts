@@ -21,8 +21,8 @@ export function keptLimit(pattern: Pattern): number {
 }
 
 /**
- * {@link keptLimit} under `inc`: an N:M group counts as pruned if at most N elements are kept, so a 1:4 group never
- * does.
+ * {@link keptLimit} under `inc`: an N:M group counts as pruned if at most N elements are kept, so a 1:4 group with one
+ * pruned element does not.
  */
 export function incKeptLimit(pattern: Pattern): number {
   return pattern.kind === "block" ? 0 : pattern.prune;
@@ -80,8 +80,8 @@ export function countBlocks(layout: BlockLayout, mask: Uint8Array, limit: number
 }
 
 /**
- * Whether the mask rows of a block are known to be equal. They may differ for N:M patterns, for a layer that does not
- * divide evenly into blocks, and for a convolution, because INC may have scrambled its mask.
+ * Whether, in each block, all rows of the mask are known to be equal. They may differ for N:M patterns, for a layer
+ * that does not divide evenly into blocks, and for a convolution, because INC may have scrambled its mask.
  */
 export function hasWholeRowsOfBlocks(pattern: Pattern, layout: BlockLayout): boolean {
   return pattern.kind === "block" && layout.divides && layout.positions === 1;
@@ -98,7 +98,10 @@ function countWholeBlocks(layout: BlockLayout, mask: Uint8Array): number {
   return blockCount(layout) - kept;
 }
 
-/** {@link countBlocks} for a mask that this package wrote, in which no block is partly pruned. */
+/**
+ * {@link countBlocks} for a mask that this library wrote. Reads only one element of each block if blocks are known to
+ * be pruned or kept as a whole.
+ */
 export function countOwnBlocks(
   pattern: Pattern,
   layout: BlockLayout,

@@ -23,7 +23,7 @@ export interface ElementRule {
    */
   readonly decay: number | null;
   /**
-   * The operand for which `PruningKernels.updateScoresInto` computes the same scores: the weight, the gradient or their
+   * The input from which `PruningKernels.updateScoresInto` computes the same scores: the weight, the gradient or their
    * product. `null`: the kernel cannot compute them.
    */
   readonly loop: "weight" | "gradient" | "product" | null;

@@ -35,8 +35,8 @@ export interface LayerDecision {
 
 /**
  * Selects exactly `count` scores from all layers together. `threshold` is the `count`-th lowest score. Of the scores
- * equal to it, the first are selected. `below` is the number of lower scores in each layer, and `countUpTo` counts a
- * layer's scores up to and including the threshold.
+ * equal to it, only as many as needed are selected, the first ones first. `below` is the number of lower scores in each
+ * layer, and `countUpTo` counts a layer's scores up to and including the threshold.
  */
 export function takeExactly(
   count: number,
@@ -83,7 +83,7 @@ export function keepsBounds(
 
 /**
  * Replaces the `count` lowest scores of a layer by `value`; of equal scores, the first are replaced. With `others`,
- * replaces all scores except these.
+ * leaves these scores unchanged and replaces all others.
  */
 function rewriteInto(
   scores: Float32Array,
@@ -133,7 +133,7 @@ export function imposeBoundsInto(
  * Divides exactly `budget` blocks among the candidates: first the minimum number of blocks in each layer, then the
  * blocks with the lowest scores in all layers, up to each layer's maximum.
  *
- * @returns one decision per candidate. It applies to the scores as this function leaves them.
+ * @returns one decision per candidate. Apply it to the candidate's scores after this call, which may overwrite them.
  * @throws PruningError `infeasible-budget` if the bounds do not allow the budget.
  */
 export function planExactBudget(

@@ -9,7 +9,7 @@ import type { PruningState } from "./state.ts";
 
 /** Options for {@link initialisePruning}. */
 export interface InitialiseOptions {
-  /** The behaviour to follow. Default `inc`. */
+  /** Whether to reproduce INC's behaviour (`inc`) or the behaviour that INC documents (`strict`). Default `inc`. */
   readonly profile?: Profile;
   /**
    * Whether to accept a pruner that selects no layer, or only layers that do not divide evenly into blocks. Default
@@ -19,8 +19,8 @@ export interface InitialiseOptions {
   /** Whether to skip the classifier head: the last module, if it is a linear or conv2d layer. Default true. */
   readonly excludeHead?: boolean;
   /**
-   * Whether `strict` refuses or skips selected layers that do not divide evenly into blocks. Default `refuse`. `inc`
-   * does as INC does.
+   * How `strict` handles selected layers that do not divide evenly into blocks: it refuses or skips them. Default
+   * `refuse`. `inc` ignores this option and handles such layers as INC does.
    */
   readonly indivisible?: "refuse" | "skip";
 }
@@ -28,7 +28,7 @@ export interface InitialiseOptions {
 /**
  * Creates the state of pruning before the first step, and lists the layers that each pruner skips.
  *
- * @param headTest replaces the profile's test for names that are excluded as the classifier head.
+ * @param headTest is used instead of the profile's test for names that are excluded as the classifier head.
  */
 export function preparePruning(
   config: PruningConfig,

@@ -24,8 +24,8 @@ export interface LayerSource extends LayerShape {
 }
 
 /**
- * A histogram of the upper or lower 16 bits of a layer's scores: the values that occur, and how often each of them
- * does.
+ * A histogram of the upper or lower 16 bits of a layer's scores: the 16-bit values that occur, and how often each value
+ * occurs.
  */
 export interface HalfCounts {
   readonly halves: Uint16Array;
@@ -116,8 +116,8 @@ export function openLayer(
 }
 
 /**
- * Counts the upper 16 bits of a layer's scores if `leading` is null, otherwise the lower 16 bits of the scores whose
- * upper 16 bits are `leading`.
+ * Counts a layer's scores by their upper 16 bits if `leading` is null. Otherwise counts the scores whose upper 16 bits
+ * are `leading` by their lower 16 bits.
  */
 export function countHalves(
   config: PatternPrunerConfig,

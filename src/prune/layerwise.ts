@@ -50,24 +50,29 @@ interface LayerFate {
 /** The plan of one pruner for all of its layers. */
 export interface LayerwisePlan {
   readonly config: PatternPrunerConfig;
-  /** The numbers of blocks to prune and of all blocks, in the layers that the pruner prunes. */
+  /**
+   * The number of blocks to prune (`budget`), and the number of all blocks (`blocks`) in the layers that the pruner
+   * prunes.
+   */
   readonly budget: number;
   readonly blocks: number;
   readonly layers: ReadonlyMap<string, LayerFate>;
   readonly skipped: readonly SkippedLayer[];
 }
 
-/** A request to read the layers of a pruner once, and to count one half of the bits of their scores. */
+/**
+ * A request to read the layers of a pruner once, and to count their scores by the upper or the lower half of the bits.
+ */
 export interface LayerPass {
   /**
-   * If null, the upper 16 bits of all scores are counted. Otherwise the lower 16 bits of the scores whose upper 16 bits
-   * are `leading`.
+   * If null, all scores are counted by their upper 16 bits. Otherwise the scores whose upper 16 bits are `leading` are
+   * counted by their lower 16 bits.
    */
   readonly leading: number | null;
   readonly layers: readonly Pick<LayerFate, "name" | "bounds">[];
 }
 
-/** Yields passes over the layers. Each pass must be answered with one count per layer. */
+/** A generator that yields passes over the layers. The caller answers each pass with one histogram per layer. */
 type Planning<T> = Generator<LayerPass, T, readonly HalfCounts[]>;
 
 /** The number of values that the upper or lower 16 bits of a score can have. */
@@ -75,7 +80,7 @@ const HALF_WORDS = 0x10000;
 /** The smallest value of the upper 16 bits with the sign bit set. All larger values have it too. */
 const NEGATIVE = 0x8000;
 
-/** Adds the counts of several layers. No score is NaN, because scores were checked when they were computed. */
+/** Adds up the counts of several layers. No score is NaN, because scores were checked when they were computed. */
 function histogramOf(layers: readonly HalfCounts[]): Uint32Array {
   const histogram = new Uint32Array(HALF_WORDS);
   for (const { halves, counts } of layers)
@@ -87,7 +92,7 @@ function histogramOf(layers: readonly HalfCounts[]): Uint32Array {
 
 /**
  * Returns how many scores have the value `half` in the counted 16 bits (`equal`), and how many have a value there that
- * makes them lower scores (`before`). The bits of negative scores are in descending order.
+ * makes the score lower (`before`). For negative scores, higher bits mean a lower score.
  */
 function countsAround(
   { halves, counts }: HalfCounts,
@@ -104,8 +109,8 @@ function countsAround(
 }
 
 /**
- * Makes one decision per layer, which together prune exactly `budget` blocks. Also returns the number of blocks per
- * layer.
+ * Makes one decision per layer. Together, the decisions prune exactly `budget` blocks. Each comes with the number of
+ * blocks that it prunes.
  */
 function* decide(fates: readonly LayerFate[], budget: number): Planning<readonly LayerDecision[]> {
   if (budget === 0) return fates.map(() => ({ decision: KEEP_ALL, taken: 0 }));
@@ -156,9 +161,9 @@ function* shareBudget(
 }
 
 /**
- * Plans which blocks to prune in each layer, from the counts with which the caller answers each pass. In global scope,
- * every selected layer is read twice, or four times if a per-layer bound takes effect. No layer is read in local scope,
- * or if all blocks or no blocks are to be pruned.
+ * Plans which blocks to prune in each layer, from the histograms that the caller supplies for each pass. In global
+ * scope, every selected layer is read twice, or four times if a per-layer bound takes effect. No layer is read in local
+ * scope, or if all blocks or no blocks are to be pruned.
  *
  * @param config a one-shot configuration, from `oneShotConfig`.
  * @param layers all layers in module order. To leave the classifier head unpruned, omit it.
@@ -245,7 +250,7 @@ export interface LayerMask {
 }
 
 /**
- * Computes the mask of one layer by a plan. Returns null if the plan skips the layer.
+ * Computes the mask of one layer according to a plan. Returns null if the plan skips the layer.
  *
  * @throws PruningError if a score is not finite.
  */

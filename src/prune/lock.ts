@@ -41,8 +41,8 @@ export function lockMaskInto(
 }
 
 /**
- * Prunes what INC locks: every block whose weights have the sum 0, even if they only cancel out, and all elements of an
- * N:M group with at most N nonzero weights.
+ * Prunes what INC locks: every block whose weights sum to 0, even if nonzero weights merely cancel each other out, and
+ * all elements of an N:M group with at most N nonzero weights.
  */
 export function incLockMaskInto(
   pattern: Pattern,

@@ -26,8 +26,8 @@ interface MaskPlan {
 }
 
 /**
- * Plans the masks of the layers in `group`, which share a budget, to prune the share `ratio` of their blocks (elements
- * for N:M).
+ * Plans new masks for the layers in `group`, which share a budget, so that the share `ratio` of all their blocks
+ * (elements for N:M) is pruned.
  */
 export type PlanMasks = (
   pruner: PrunerState,

@@ -34,7 +34,7 @@ export interface PruneOnceOptions {
   readonly scope?: PruningScope;
   /** How weights are scored. Default `magnitude`. The other criteria need gradients in the records. */
   readonly criterion?: ElementCriterion;
-  /** The behaviour to follow. Default `strict`. */
+  /** Whether to reproduce INC's behaviour (`inc`) or the behaviour that INC documents (`strict`). Default `strict`. */
   readonly profile?: Profile;
   /** How the scores of a block's elements are reduced to one score. Default `mean`. */
   readonly scoreReduction?: ScoreReduction;
@@ -177,8 +177,8 @@ export function skippedByAll(
 }
 
 /**
- * {@link pruneOnce} with several one-shot pruners. All of them prune at the same step: at step 0, or at step 1 if the
- * gradients must be read once before.
+ * {@link pruneOnce} with several one-shot pruners. All of them prune at the same step: at step 0, or at step 1 if
+ * gradients must be read first.
  */
 export function pruneAtOnce(
   pruners: readonly PatternPrunerConfig[],
@@ -188,7 +188,7 @@ export function pruneAtOnce(
 ): PruneOnceResult {
   // Layers that do not divide evenly into blocks are skipped, because the result lists them.
   const options = { profile, excludeHead, indivisible: "skip" } as const;
-  // No other layer is left out only because its name contains that of the classifier head.
+  // Exclude only the classifier head itself, and no other layer whose name happens to contain the head's name.
   const prepared = preparePruning({ pruners }, layers, options, selection.headTest);
   let { state } = prepared;
   const step = pruners[0].startStep;

@@ -28,7 +28,7 @@ import {
 
 export type { ParseOptions } from "./sources.ts";
 
-/** The suffix of a `pruning_type` that changes masks in several parts. */
+/** The suffix of a `pruning_type` for progressive pruning, which changes masks in several parts. */
 const PROGRESSIVE = "_progressive";
 const PRUNING_TYPES: readonly string[] = [
   ...[...CRITERION_NAMES, "pattern_lock"].flatMap((name) => [name, name + PROGRESSIVE]),
@@ -74,8 +74,8 @@ const FIELD_KEYS: readonly string[] = FIELD_NAMES.map(keyOf);
 const PRUNER_KEYS = [...FIELD_KEYS, "resume_from_pruned_checkpoint", "backend", "parameters"];
 
 /**
- * The fields that are lists of regular expressions. INC iterates over the value, so it reads a string as a list of
- * letters.
+ * The fields that are lists of regular expressions. INC iterates over the value, so it reads a string as a list of its
+ * characters.
  */
 const EXPRESSIONS: readonly FieldName[] = ["opNames", "excludedOpNames"];
 
@@ -168,9 +168,10 @@ function freeze<T>(value: T): T {
 }
 
 /**
- * Reads a pruning configuration with INC's keys. It is a list of pruners, or an object with default values and a list
- * `pruning_configs` of pruners that override them. The `parameters` of a pruner override all of its other values. A
- * value of `null` counts as absent. If `pruning_configs` is empty or absent, the default values define the only pruner.
+ * Reads a pruning configuration with INC's keys. The configuration is a list of pruners, or an object with default
+ * values and a list `pruning_configs` of pruners that override them. The `parameters` of a pruner override all of its
+ * other values. A value of `null` counts as absent. If `pruning_configs` is empty or absent, the default values define
+ * the only pruner.
  *
  * @returns all problems with their paths, or the configuration as a frozen object.
  *

@@ -152,7 +152,7 @@ export function perElement(pattern: Pattern | HeadPattern, ratio: number): numbe
   return pattern.kind === "group" ? (ratio * pattern.prune) / pattern.of : ratio;
 }
 
-/** The offset of a matrix column within a row of the weight in its own memory order. */
+/** Converts the column of an element in the matrix to its offset within a row of the weight's data. */
 export function columnOffset(layout: BlockLayout, column: number): number {
   if (layout.positions === 1) return column;
   const channel = column % layout.channels;

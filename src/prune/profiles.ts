@@ -46,7 +46,7 @@ export interface ProfileRules {
   readonly hasBlockMask: (layer: LayerShape) => boolean;
   /** Whether block masks are initialised from the zeros in the weights. */
   readonly readsBlockMasks: boolean;
-  /** Whether it is an error to exclude the classifier head if no layer can be one. */
+  /** Whether it is an error to ask for the classifier head to be excluded if no layer can be the head. */
   readonly needsHead: boolean;
   readonly checkSchedule: typeof checkSchedule;
   /** Whether a pruner includes layers that do not divide evenly into blocks. They are never pruned. */
@@ -70,15 +70,15 @@ export interface ProfileRules {
   readonly locksAtOnce: boolean;
   readonly progressive: ProgressiveRules;
   /**
-   * Computes the terms of group lasso, from gradients before the optimizer step or from weights after it. `null`: not
-   * at that time.
+   * Computes the terms of group lasso, from gradients before the optimizer step or from weights after it. `null`: the
+   * profile does not compute them at that time.
    */
   readonly lassoFromGradientsInto: typeof lassoTermsInto | null;
   readonly lassoFromWeightsInto: typeof lassoTermsInto | null;
-  /** Retrain-free: whether pruned blocks stay pruned when masks are rearranged. */
+  /** For the criterion `retrain_free`, whether pruned blocks stay pruned when masks are rearranged. */
   readonly settlesBlocks: boolean;
   readonly checkRearranging: typeof checkRearranging;
-  /** Retrain-free: whether weights are masked at the end of a step. */
+  /** For the criterion `retrain_free`, whether the masks are applied to the weights at the end of a step. */
   readonly masksRearranged: (step: number, endStep: number) => boolean;
 }
 

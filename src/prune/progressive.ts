@@ -11,7 +11,7 @@ import { bitsOf, kthSmallestOf, type ScoreSource, type SelectionScratch } from "
 export const PROGRESSIVE_STEPS = 4;
 
 export interface ProgressivePlan {
-  /** Whether masks are interpolated. False if the schedule has too few steps for it. */
+  /** Whether masks are interpolated: the method is progressive, and the schedule has enough steps for it. */
   readonly interpolating: boolean;
   /** The number of parts: four, or fewer if prune steps are fewer than four steps apart. */
   readonly parts: number;
@@ -57,7 +57,7 @@ function visitChanged(
   });
 }
 
-/** Whether an element was pruned in an earlier part. */
+/** Whether an element was already pruned by an earlier part of the change. */
 function isSettled({ before, after, out }: ProgressiveLayer, index: number): boolean {
   return out[index] === 0 && before[index] === 1 && after[index] === 0;
 }
@@ -117,7 +117,7 @@ export type InterpolateMasksInto = (
 ) => void;
 
 /**
- * `inc`: also prunes all elements with the same score as the last one.
+ * `inc`: if several elements have the same score as the last one to prune, prunes all of them.
  *
  * @throws PruningError if the part is too small to contain an element.
  */

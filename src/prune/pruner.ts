@@ -24,7 +24,10 @@ function lockMasksInto({ rules, pruner, scratch }: Turn): void {
   });
 }
 
-/** At the start step, if so configured, prunes the zeros that the weights already contain. */
+/**
+ * At the start step, if `lockInitSparsity` is set, computes masks from the zeros that the weights already contain, and
+ * records the initial sparsity.
+ */
 function lockInitialSparsityInto(turn: Turn): void {
   const { rules, pruner } = turn;
   const { config } = pruner;

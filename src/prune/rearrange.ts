@@ -29,8 +29,8 @@ function squaredLength(
 }
 
 /**
- * The index in `set` of the block whose removal leaves the shortest sum of gradients. Ties go to the first block. The
- * blocks before index `locked` are never chosen.
+ * The index in `set` of the block whose removal leaves the sum of gradients with the smallest norm. Ties go to the
+ * first block. The blocks before index `locked` are never chosen.
  */
 function leastWithout(
   gradients: Float32Array,
@@ -72,9 +72,9 @@ function byBlock(collected: readonly Float32Array[]): Float32Array {
 }
 
 /**
- * Chooses the pruned blocks again. Begins with the blocks that have the shortest gradients. Then adds the other blocks
- * one at a time. After each addition, removes one block, so that the sum of the remaining gradients is as short as
- * possible.
+ * Chooses the pruned blocks again. Begins with the blocks whose gradient vectors have the smallest norms. Then adds the
+ * other blocks one at a time. After each addition, removes the one block that leaves the sum of the remaining gradients
+ * with the smallest norm.
  *
  * @param collected the gradients of the block masks, one array per scored step.
  * @param pruned 1 for each pruned block. Changed in place. The number of ones stays the same.
@@ -125,7 +125,7 @@ export function flagPrunedBlocks({ config, layers }: PrunerState): readonly Uint
 }
 
 /**
- * Rearranges the masks of all layers, by the gradients collected for each layer.
+ * Rearranges the masks of all layers, each by the gradients collected for that layer.
  *
  * @param settled one array per layer, with 1 for each block that must stay pruned. `null`: any block may be kept, as in
  * INC.

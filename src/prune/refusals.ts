@@ -119,7 +119,7 @@ export function checkProgressive(
   }
 }
 
-/** Whether at least one block is pruned at the prune steps for which there are scores. */
+/** Whether any prune step for which there are scores prunes at least one block. */
 function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
   const { total, completed } = planPruneSteps(config);
   return pruneSteps(config).some((step, i) => {
@@ -158,7 +158,7 @@ export function incBreaksOnIndivisible(
 
 /**
  * Under `strict`, refuses a `maxSparsityRatioPerOp` with which the final target cannot be reached. INC instead lowers
- * the target if the schedule is iterative.
+ * the target, unless the schedule is one-shot.
  */
 export function checkRoom(config: PatternPrunerConfig, layers: readonly LaidOutLayer[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity } = config;

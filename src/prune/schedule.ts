@@ -28,8 +28,8 @@ export function pruneSteps(config: ScheduleConfig): number[] {
 
 /**
  * The number of prune steps over which the target ratio grows, and how many of them count as completed at the
- * beginning. The first prune step counts only if it is the only one. Otherwise its target ratio is the initial
- * sparsity.
+ * beginning. The first prune step is not among them, because its target ratio is the initial sparsity, unless it is the
+ * only prune step.
  */
 export function planPruneSteps(config: ScheduleConfig): { total: number; completed: number } {
   const total = Math.floor((config.endStep - config.startStep) / config.pruningFrequency);
@@ -80,7 +80,7 @@ export function exactTargetRatio(
 
 /**
  * The share of blocks (elements for N:M) to prune after `completed` of `total` prune steps. In a one-shot schedule it
- * is `targetSparsity`. In an iterative one it grows to `targetSparsity`, capped by `maxSparsityRatioPerOp` (INC:
+ * is `targetSparsity`. Otherwise it grows to `targetSparsity`, capped by `maxSparsityRatioPerOp` (INC:
  * `IterativeScheduler.update_sparsity_ratio`).
  *
  * @param initial the sparsity at the start of the schedule.

@@ -12,7 +12,10 @@ export interface LayerScratch {
   blockScores: Float32Array;
   /** The mask that the layer would have if all N:M groups were pruned. */
   groupMask: Uint8Array;
-  /** 1 for each block that INC will count as pruned after pruning it (`inc`), or that is already pruned (`strict`). */
+  /**
+   * `inc`: 1 for each block that INC counts as pruned once it has been pruned. `strict`: 1 for each block that is
+   * already pruned.
+   */
   flags: Uint8Array;
 }
 
@@ -64,8 +67,8 @@ export function reserveMaskGradients(scratch: PrunerScratch, count: number): Flo
 }
 
 /**
- * Ensures room for the blocks of a layer. With `whole`, when blocks are pruned or kept as a whole, flags are not
- * needed.
+ * Ensures room for the blocks of a layer. Flags are needed only without `whole`: if blocks are not always pruned or
+ * kept as a whole.
  */
 export function reserveBlocks(scratch: LayerScratch, blocks: number, whole: boolean): void {
   if (scratch.blockScores.length !== blocks) scratch.blockScores = new Float32Array(blocks);

@@ -15,8 +15,8 @@ export interface ParseOptions {
   /**
    * Unless the profile is `strict`, values have INC's precedence: a `reg_coeff` outside of `parameters` and an
    * inherited `lock_init_sparsity` are ignored, and `resume_from_pruned_checkpoint` has no effect. With `inc`, a string
-   * instead of a list of names is read as INC reads it, each letter as one regular expression. Otherwise such a string
-   * is a problem.
+   * in place of a list of names is read as INC reads it: each character is one regular expression. If the profile is
+   * `strict` or not given, such a string is a problem.
    */
   readonly profile?: Profile;
 }
@@ -45,7 +45,7 @@ export function checkKeys(
   }
 }
 
-/** A value that a configuration contains, and its path there. */
+/** A value that a configuration contains, and its path in the configuration. */
 interface Stated {
   readonly value: unknown;
   readonly path: string;
@@ -57,7 +57,7 @@ export interface Sources {
   readonly local: Fields;
   readonly prefix: string;
   readonly top: Fields;
-  /** Whether the top level is the only pruner, because `pruning_configs` is empty. */
+  /** Whether the top-level object defines the only pruner, because `pruning_configs` is an empty list. */
   readonly isOnly: boolean;
   /** If `undefined`, values have INC's precedence. */
   readonly profile: Profile | undefined;

@@ -13,10 +13,10 @@ export interface PrunedLayer {
   /** 1 for each kept and 0 for each pruned element, in the weight's layout. */
   readonly mask: Uint8Array;
   /**
-   * One score per block, in row-major order. Or one score per element, in the weight's order: for N:M patterns, for a
-   * layer that does not divide evenly into blocks, and for a frozen layer if the criterion does not accumulate scores.
-   * `null` before the first scores are computed, and for a layer without a block mask if the criterion scores block
-   * masks.
+   * One score per block in row-major order, or one score per element in the weight's order. Elements are scored for N:M
+   * patterns, in a layer that does not divide evenly into blocks, and in a frozen layer if the criterion does not
+   * accumulate scores. `null` before the first scores are computed, and for a layer without a block mask if the
+   * criterion scores block masks.
    */
   readonly scores: Float32Array | null;
   /** Whether a per-layer bound has fixed the mask (INC: `keep_mask_layers`). */
