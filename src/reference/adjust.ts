@@ -1,8 +1,9 @@
 /**
- * How INC bounds the share of blocks pruned in a layer (`BasePattern.adjust_ratio`). A proposed share above `most` is
- * lowered to `most`. Then, if any layer is above the final target, the rest of the final budget must suffice to raise
- * all layers below `least` to `least`. If it does not, the share of this layer is lowered by the difference. The other
- * layers are counted with their current masks, some from before this prune step and some from this one.
+ * Bounds the share of blocks pruned in a layer, as INC does (`BasePattern.adjust_ratio`). A proposed share above `most`
+ * is lowered to `most`. Then, if any layer is above the final target, the rest of the final budget must suffice to
+ * raise all layers below `least` to `least`. If it does not, the share of this layer is lowered by the difference. The
+ * other layers are counted by their current masks: a layer already handled in this prune step has its new mask, any
+ * other layer its old one.
  */
 import type { Count } from "./count.ts";
 

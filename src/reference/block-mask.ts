@@ -1,8 +1,8 @@
 /**
- * Scores from the gradients of block masks (INC: `BlockMaskCriterion`, `RetrainFreeCriterion`). In the forward pass,
- * the weight is multiplied by a mask with one entry per block. The gradient of an entry is the sum of weight x gradient
- * over its block, in float32. Each row of the block is added from left to right, then the sums of the rows from top to
- * bottom.
+ * Scores blocks by the gradients of their mask entries (INC: `BlockMaskCriterion`, `RetrainFreeCriterion`). In the
+ * forward pass, the weight is multiplied by a mask with one entry per block. The gradient of an entry is the sum of
+ * weight x gradient over its block, in float32. Each row of the block is added from left to right, then the sums of the
+ * rows from top to bottom.
  */
 import type { BlockCriterion } from "../prune/criteria.ts";
 import { ruleOf } from "./criteria.ts";
@@ -11,7 +11,7 @@ import { linesOf, type Matrix, mapped, matrixOf } from "./matrix.ts";
 import { bfloat16, float32Sum } from "./rounding.ts";
 import { accumulatedScores } from "./score.ts";
 
-/** The gradient of each block's mask entry. */
+/** Computes the gradient of each block's mask entry. */
 export function blockMaskGradients(layout: Layout, weight: Matrix, gradient: Matrix): Matrix {
   return matrixOf(layout.rows, layout.columns, (i, j) => {
     const gradients = linesOf(gradient, layout, i, j);
@@ -27,7 +27,7 @@ export function inBfloat16(matrix: Matrix): Matrix {
   return mapped(matrix, bfloat16);
 }
 
-/** Computes the scores after one more step, from the old scores and the step's gradients of block masks. */
+/** Updates the scores of blocks by one step. `gradients` are those of the mask entries at this step. */
 export function blockMaskScores(
   criterion: BlockCriterion,
   old: Matrix,

@@ -1,7 +1,7 @@
 /**
  * The budget under `strict`: exactly floor(blocks * ratio) blocks are pruned, with a tolerance for rounding errors.
- * Pruned blocks stay pruned. Each layer first loses its minimum number of blocks, earlier layers first if the budget is
- * too small for all of them. Then the blocks with the lowest scores in all layers are pruned, up to each layer's
+ * Pruned blocks stay pruned. Each layer first loses its minimum number of blocks. If the budget is too small for that,
+ * earlier layers come first. Then the blocks with the lowest scores in all layers are pruned, up to each layer's
  * maximum. Ties go to the earlier layer, then to the lower index.
  */
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";

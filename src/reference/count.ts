@@ -1,7 +1,7 @@
 /**
  * Counts pruned blocks (INC: `get_sparsity_ratio`, `get_reduced_masks_from_data`). A block counts as pruned if none of
  * its elements is kept. Under `strict`, an N:M group counts as pruned if at least N of its M elements are pruned. Under
- * `inc`, it counts as pruned if at most N elements are kept, so a 1:4 group never does.
+ * `inc`, it counts as pruned if at most N elements are kept, so a 1:4 group with one pruned element does not.
  */
 import { sum } from "ndarray-ops";
 import type { Profile } from "../prune/config.ts";
@@ -21,7 +21,7 @@ export function keptLimit(pattern: Pattern, profile: Profile): number {
   return profile === "strict" ? pattern.of - pattern.prune : pattern.prune;
 }
 
-/** A matrix with one entry per block: 1 if the block is pruned, otherwise 0. */
+/** Returns a matrix with one entry per block: 1 if the block is pruned, otherwise 0. */
 export function prunedBlocks(
   pattern: Pattern,
   layout: Layout,
@@ -47,7 +47,7 @@ export function countOf(
   return { pruned: sum(asNdarray(flags)), total: layout.rows * layout.columns };
 }
 
-/** Adds the counts of several layers. */
+/** Adds up the counts of several layers. */
 export function totalOf(counts: readonly Count[]): Count {
   return counts.reduce(
     (sums, { pruned, total }) => ({ pruned: sums.pruned + pruned, total: sums.total + total }),

@@ -1,16 +1,16 @@
 /**
  * Criteria (INC: `criteria.py`). magnitude: |w|; gradient: |g|; snip: |w g| (Lee, Ajanthan and Torr, "SNIP: single-shot
  * network pruning based on connection sensitivity", ICLR 2019); snip_momentum: 0.9 * old + 1.0 * snip, although INC's
- * documentation states the factors the other way round. block_mask and retrain_free score a block by the gradient m of
- * its mask entry, as 0.9 * old + |m| and as old + m^2. Products are rounded to float32.
+ * documentation states the two factors in the opposite order. block_mask and retrain_free score a block by the gradient
+ * m of its mask entry, as 0.9 * old + |m| and as old + m^2. Products are rounded to float32.
  */
 import type { BlockCriterion, Criterion, ElementCriterion } from "../prune/criteria.ts";
 
 export interface Rule {
   readonly readsGradients: boolean;
   /**
-   * The factor by which the old score is multiplied before the new one is added. `null`: the new score replaces the old
-   * one.
+   * The factor by which the old score is multiplied before the new score is added. `null`: the new score replaces the
+   * old score.
    */
   readonly decay: number | null;
   /** Computes the score of one step, from a weight and its gradient or from a mask entry and its gradient. */

@@ -10,8 +10,9 @@ import { at, linesOf, type MaskMatrix, type Matrix, maskOf, matrixOf } from "./m
 import { bfloat16 } from "./rounding.ts";
 
 /**
- * The mask that a layer would have if all groups were pruned. Each group loses the `prune` elements with the lowest
- * scores, with ties broken by position (`strict`), or all elements with scores up to the `prune`-th lowest (`inc`).
+ * Returns the mask that a layer would have if all groups were pruned. Each group loses the `prune` elements with the
+ * lowest scores, with ties broken by position (`strict`), or all elements with scores up to the `prune`-th lowest
+ * (`inc`).
  */
 export function keptWithinGroups(
   scores: Matrix,
@@ -55,8 +56,8 @@ function reducedLow(values: readonly number[], reduction: ScoreReduction): numbe
 }
 
 /**
- * Expands a mask with one entry per group to a mask with one entry per element. A pruned group loses the elements with
- * 0 in `kept`.
+ * Expands a mask with one entry per group to a mask with one entry per element. In a pruned group, the elements with a
+ * 0 in `kept` are pruned.
  */
 export function expandGroups(groups: MaskMatrix, kept: MaskMatrix, of: number): MaskMatrix {
   const [rows, columns] = kept.shape;

@@ -1,6 +1,7 @@
 /**
  * INC's three hooks for one pruner (`on_step_begin`, `on_before_optimizer_step` and `on_after_optimizer_step`; for
- * retrain_free also `on_step_end`). They return the pruner's new state, and the new weights if they change any.
+ * retrain_free also `on_step_end`). Each hook returns the pruner's new state, and the new weights if it can change
+ * weights.
  */
 import { ruleOf, scoresByBlockMask } from "./criteria.ts";
 import { exactLassoTerms, lassoTerms, shrunkWeight } from "./lasso.ts";
@@ -48,8 +49,8 @@ function masked(stage: Stage, which: "mask" | "applied"): Stage {
 }
 
 /**
- * Sets the interpolated masks to those after the first `part` parts, if the changes of the latest prune step are
- * divided into `parts` parts.
+ * Divides the mask changes of the latest prune step into `parts` parts, and sets the interpolated masks to those with
+ * the first `part` parts applied.
  */
 function withPart(pruner: ReferencePruner, part: number, parts: number): ReferencePruner {
   const changes = pruner.layers.map((layer) => ({
@@ -144,7 +145,7 @@ export function beforeOptimizer({ pruner, weights }: Stage, gradients: Weights):
 
 /**
  * After the optimizer step: applies group lasso from the start step to the end step, then zeroes pruned weights. With
- * retrain_free, the weights are masked only at the end step, and under `strict` at all later steps too.
+ * the criterion retrain_free, the weights are masked only at the end step, and under `strict` also at all later steps.
  */
 export function afterOptimizer(stage: Stage): Stage {
   const { config, step, profile } = stage.pruner;

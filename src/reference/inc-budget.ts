@@ -36,13 +36,16 @@ function kthLowest(scores: readonly number[], k: number): number {
   return Number([...scores].sort((a, b) => a - b)[k - 1]);
 }
 
-/** A mask that keeps the blocks with scores above `limit`. */
+/** Returns a mask that keeps the blocks with scores above `limit`. */
 function above(scores: Matrix, limit: number): MaskMatrix {
   const [rows, columns] = scores.shape;
   return maskOf(rows, columns, (row, column) => at(scores, row, column) > limit);
 }
 
-/** A mask that prunes the trunc(blocks * share) blocks with the lowest scores in one layer, and all ties. */
+/**
+ * Returns a mask for one layer that prunes the trunc(blocks * share) blocks with the lowest scores, and all blocks tied
+ * with the last of them.
+ */
 function withoutLowest(scores: Matrix, share: number): MaskMatrix {
   const k = Math.trunc(share * elements(scores).length);
   return above(scores, k < 1 ? Number.NEGATIVE_INFINITY : kthLowest(elements(scores), k));
@@ -52,7 +55,8 @@ function withoutLowest(scores: Matrix, share: number): MaskMatrix {
  * Computes the masks after a prune step. Returns `null` if frozen layers use up the budget, so that no mask changes.
  *
  * @param needsOpen whether to throw if budget is left but all layers are frozen, as INC does for N:M patterns.
- * @throws Refusal in that case, if the layers that are not frozen have too few blocks, or if a score is not finite.
+ * @throws Refusal if `needsOpen` is true and all layers are frozen although budget is left, if the layers that are not
+ * frozen have too few blocks, or if a score is not finite.
  */
 export function incMasks(
   contenders: readonly IncContender[],

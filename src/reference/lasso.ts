@@ -2,7 +2,7 @@
  * Group lasso (INC: `GroupLasso` in `regs.py`). After the optimizer step, each block of a weight shrinks by the share
  * coefficient / norm. INC uses the norm of the block's gradient plus 1e-12. The published method (Yuan and Lin, "Model
  * selection and estimation in regression with grouped variables", 2006) uses the norm of the block's weights, and so
- * does `strict`, with a share of at most 1. To divide a number by a tensor, PyTorch multiplies the number by the
+ * does `strict`, which caps the share at 1. To divide a number by a tensor, PyTorch multiplies the number by the
  * reciprocal of the tensor, in float32.
  */
 import type { Layout } from "./layout.ts";

@@ -2,7 +2,7 @@
  * How a pattern divides a weight into blocks (INC: `PytorchPatternNxM.get_block_size_dict`, `check_layer_validity`). A
  * block covers `height` outputs and `width` inputs of the weight matrix. `channel` means the full extent of the
  * weight's first or second axis, so `1xchannel` on a convolution is one kernel position of one output. An N:M group is
- * M consecutive elements in a row. A layer that does not divide evenly into blocks has none.
+ * M consecutive elements in a row. A layer that does not divide evenly into blocks has no blocks.
  */
 import type { Pattern } from "../prune/pattern.ts";
 
@@ -12,7 +12,7 @@ export interface Layout {
   readonly height: number;
   readonly width: number;
   readonly divides: boolean;
-  /** The number of rows and of columns of blocks. */
+  /** The number of block rows and of block columns. */
   readonly rows: number;
   readonly columns: number;
 }

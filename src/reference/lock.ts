@@ -1,8 +1,8 @@
 /**
  * Pattern lock: computes masks from the zeros that a weight already contains (INC: `get_pattern_lock_masks`). INC
- * prunes every block whose weights have the sum 0, even if they only cancel out, and all elements of an N:M group with
- * at most N nonzero weights. `strict` prunes the blocks that consist only of zeros, and the zeros in N:M groups with at
- * least N zeros.
+ * prunes every block whose weights sum to 0, even if nonzero weights merely cancel each other out, and all elements of
+ * an N:M group with at most N nonzero weights. `strict` prunes the blocks that consist only of zeros, and the zeros in
+ * N:M groups with at least N zeros.
  */
 import type { Profile } from "../prune/config.ts";
 import type { Pattern } from "../prune/pattern.ts";
@@ -12,7 +12,10 @@ import type { Layout } from "./layout.ts";
 import { at, linesOf, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { float32Sum } from "./rounding.ts";
 
-/** Whether a block is pruned, given the rows of its weights. */
+/**
+ * Whether pattern lock prunes a block with these rows of weights. For an N:M group under `strict`, only its zeros are
+ * pruned.
+ */
 function isPruned(pattern: Pattern, lines: readonly number[][], profile: Profile): boolean {
   const weights = lines.flat();
   if (profile === "inc" && pattern.kind === "block") return float32Sum(lines.map(float32Sum)) === 0;

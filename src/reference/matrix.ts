@@ -39,7 +39,7 @@ export function matrixOf(
   return ndarray(values, [rows, columns]);
 }
 
-/** Creates a mask from a function that tells whether an element is kept. */
+/** Creates a mask from a function that returns whether an element is kept. */
 export function maskOf(
   rows: number,
   columns: number,
@@ -55,7 +55,7 @@ export function mapped(matrix: Matrix, change: (value: number, index: number) =>
   return matrixOf(rows, columns, (row, column, index) => change(at(matrix, row, column), index));
 }
 
-/** The rows of one block of `height` x `width` elements. */
+/** Returns the rows of one block of `height` x `width` elements. */
 export function linesOf(
   matrix: Matrix | MaskMatrix,
   { height, width }: { readonly height: number; readonly width: number },
@@ -77,7 +77,7 @@ function flat<Data extends Float32Array | Uint8Array>(matrix: View<Data>): Data 
   return copy;
 }
 
-/** All elements in row-major order. */
+/** Returns all elements in row-major order. */
 export function elements(matrix: View<Float32Array | Uint8Array>): number[] {
   return Array.from(flat(matrix));
 }

@@ -1,4 +1,7 @@
-/** One-shot pruning, stage by stage: scores, reduction, budget and masks. */
+/**
+ * One-shot pruning in stages: score the elements, reduce their scores to block scores, divide the budget, and compute
+ * the masks.
+ */
 import type { Profile, PruningScope, ScoreReduction } from "../prune/config.ts";
 import type { ElementCriterion } from "../prune/criteria.ts";
 import type { Pattern } from "../prune/pattern.ts";
@@ -32,8 +35,8 @@ export interface ReferenceOptions {
 }
 
 /**
- * Computes the masks of the layers: 1 for each kept and 0 for each pruned element, in the weight's own order. In a
- * layer that does not divide evenly into blocks, all elements are kept.
+ * Prunes layers once and returns their masks: 1 for each kept and 0 for each pruned element, in the weight's own order.
+ * In a layer that does not divide evenly into blocks, all elements are kept.
  *
  * @example
  * ```ts

@@ -21,7 +21,7 @@ export interface StartOptions {
   readonly excludeHead: boolean;
   /** Whether to accept a pruner that selects no layer, or only layers that do not divide evenly into blocks. */
   readonly allowNothing: boolean;
-  /** Whether `strict` refuses or skips selected layers that do not divide evenly into blocks. */
+  /** How `strict` handles selected layers that do not divide evenly into blocks: it refuses or skips them. */
   readonly indivisible: "refuse" | "skip";
 }
 
@@ -111,7 +111,7 @@ function checkDivision(config: PatternPrunerConfig, layouts: readonly Layout[]):
   refuseIf(breaks, "indivisible-shape", "the pattern does not divide a layer");
 }
 
-/** Under `strict`, refuses per-layer bounds that do not allow the target. */
+/** Under `strict`, refuses a `maxSparsityRatioPerOp` with which the final target cannot be reached. */
 function checkRoom(config: PatternPrunerConfig, layouts: readonly Layout[]): void {
   const { pattern, pruningScope, maxSparsityRatioPerOp, targetSparsity, method } = config;
   if (method === "pattern_lock") return;

@@ -1,20 +1,20 @@
 /**
- * Progressive pruning: the mask changes of a prune step are made in four parts, lowest scores first (INC:
+ * Progressive pruning: the mask changes of a prune step are made in up to four parts, lowest scores first (INC:
  * `PytorchProgressivePruner`, `update_progressive_masks_global_scores`). INC ranks the changes of all layers together
  * in any scope. `strict` ranks each layer separately in local scope.
  *
  * A part is due every floor(pruning_frequency / 4) steps. INC counts these steps from the start step, and also prunes
  * all elements with the same score as the last element of a part. `strict` counts from the latest prune step, and
- * prunes an exact number of elements, in which those pruned in earlier parts are counted first. Elements that a prune
- * step restores stay pruned until the last part. If prune steps are fewer than four steps apart, `strict` makes one
- * part per step, and `inc` makes only the first of the four parts. If the end step is at most four steps after the
- * start step, or if every step is a prune step, masks are not interpolated.
+ * prunes an exact number of elements, which includes those that earlier parts have pruned. Elements that a prune step
+ * restores stay pruned until the last part. If prune steps are fewer than four steps apart, `strict` makes one part per
+ * step, and `inc` makes only the first of the four parts. If the end step is at most four steps after the start step,
+ * or if every step is a prune step, masks are not interpolated.
  */
 import type { Profile, PrunerConfig } from "../prune/config.ts";
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
 
-/** Whether masks are interpolated, the number of parts, and the steps from one part to the next. */
+/** Returns whether masks are interpolated, the number of parts, and the number of steps from one part to the next. */
 export function partsOf(
   config: PrunerConfig,
   profile: Profile,
@@ -41,7 +41,7 @@ interface Change {
 }
 
 /**
- * Computes the interpolated masks after the first `part` parts, if the changes are divided into `parts` parts.
+ * Divides the mask changes into `parts` parts, and computes the interpolated masks with the first `part` parts applied.
  *
  * @throws Refusal under `inc` if a part is too small to contain an element.
  *

@@ -1,9 +1,9 @@
 /**
  * A prune step (INC: `update_masks`, `update_masks_progressive`), which computes new masks for the target ratio of the
  * schedule. The criteria `gradient` and `snip` have no scores before their first gradient. A prune step without scores
- * changes no mask but counts as completed. With `lock_init_sparsity`, the start step first prunes the zeros that the
- * weights contain, and their share becomes the initial sparsity. If the sparsity is already above the target, nothing
- * is pruned.
+ * changes no mask but counts as completed. With `lock_init_sparsity`, the start step first computes masks from the
+ * zeros that the weights contain, and the share of pruned blocks becomes the initial sparsity. If the sparsity is
+ * already above the target, nothing is pruned.
  */
 import { expandBlocks } from "./blocks.ts";
 import { countOf, prunedBlocks, totalOf } from "./count.ts";
@@ -46,9 +46,9 @@ export function withLockedMasks(pruner: ReferencePruner, weights: Weights): Refe
 }
 
 /**
- * Carries out `lock_init_sparsity` at the start step. INC has already initialised block masks from the zeros, so it
- * keeps them. In progressive pruning, `strict` copies the locked zeros to the interpolated masks at once, and INC at
- * the next prune step.
+ * Applies `lock_init_sparsity` at the start step. INC has already initialised block masks from the zeros, so it keeps
+ * these masks. In progressive pruning, `strict` copies the locked zeros to the interpolated masks at once, whereas INC
+ * does so at the next prune step.
  */
 export function withInitialSparsity(pruner: ReferencePruner, weights: Weights): ReferencePruner {
   const { config, step, profile } = pruner;
@@ -66,7 +66,7 @@ export function withInitialSparsity(pruner: ReferencePruner, weights: Weights): 
   return { ...sparse, layers };
 }
 
-/** For retrain_free, chooses the pruned blocks of a layer again, by the collected gradients. */
+/** For the criterion retrain_free, chooses the pruned blocks of a layer again, based on the collected gradients. */
 function rearranged(
   { config, profile }: ReferencePruner,
   before: ReferenceState,

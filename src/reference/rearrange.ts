@@ -1,10 +1,10 @@
 /**
- * retrain_free uses the scores only for the number of pruned blocks, and then chooses the blocks again (INC:
- * `PytorchRetrainFreePruner.rearrange_masks`; Kwon et al., "A fast post-training pruning framework for transformers",
- * NeurIPS 2022, section 4.2). Each block has a vector of mask gradients with one entry per step. The choice begins with
- * the blocks that have the shortest vectors. The other blocks are then added one at a time. After each addition, one
- * block is removed, so that the sum of the remaining vectors is as short as possible. `strict` never removes a block
- * that was pruned before.
+ * The criterion retrain_free uses the scores only to decide how many blocks to prune, and then chooses the blocks again
+ * (INC: `PytorchRetrainFreePruner.rearrange_masks`; Kwon et al., "A fast post-training pruning framework for
+ * transformers", NeurIPS 2022, section 4.2). Each block has a vector of mask gradients with one entry per step. The
+ * choice begins with the blocks whose vectors have the smallest norms. The other blocks are then added one at a time.
+ * After each addition, the one block is removed that leaves the sum of the remaining vectors with the smallest norm.
+ * `strict` never removes a block that was pruned before.
  */
 import { bfloat16, float32Sum } from "./rounding.ts";
 

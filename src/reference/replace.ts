@@ -1,8 +1,7 @@
 /**
  * Computes the new masks of a prune step, for all layers together (`global`) or for each layer separately (`local`). At
- * the end, INC converts every mask from matrix order to the weight's order. It does so even for unchanged masks of
- * frozen convolutions, which are in the weight's order already and are scrambled by the conversion
- * (`_reshape_2dims_to_orig` in `get_masks_global`).
+ * the end, INC converts every mask from matrix order to the weight's order. Unchanged masks of frozen convolutions are
+ * already in the weight's order, so the conversion scrambles them (`_reshape_2dims_to_orig` in `get_masks_global`).
  */
 import ndarray from "ndarray";
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
@@ -38,7 +37,8 @@ type Rule = Pick<
 >;
 
 /**
- * The scores of a layer's blocks, and a function that expands a mask with one entry per block to one entry per element.
+ * Returns the scores of a layer's blocks, and a function that expands a mask with one entry per block to a mask with
+ * one entry per element.
  */
 function blocksOf<Layer extends MaskedLayer>(
   rule: Rule,

@@ -1,6 +1,6 @@
 /**
- * PyTorch's arithmetic. The result of each float32 operation is rounded by `Math.fround`, that of each bfloat16
- * operation to eight significant bits, ties to even.
+ * Arithmetic as in PyTorch. `Math.fround` rounds the result of each float32 operation. The result of each bfloat16
+ * operation is rounded to eight significant bits, ties to even.
  */
 
 /** Rounds a number to the nearest bfloat16 number, ties to even. */
@@ -24,8 +24,8 @@ function exponentOf(magnitude: number): number {
 }
 
 /**
- * Adds values in float32, from the first to the last. PyTorch adds long lists in a different order, which gives the
- * same result if no partial sum has to be rounded.
+ * Adds values in float32, from the first to the last. PyTorch adds long lists in a different order. The results are
+ * equal if no partial sum has to be rounded.
  */
 export function float32Sum(values: readonly number[]): number {
   return values.reduce((sum, value) => Math.fround(sum + value), 0);

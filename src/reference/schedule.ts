@@ -26,7 +26,7 @@ export function plannedPruneSteps(config: Window): { total: number; completed: n
   return count === 0 ? { total: 1, completed: 1 } : { total: count, completed: 0 };
 }
 
-/** The ratio after `completed` of `total` prune steps, on the curve from `initial` to `target`. */
+/** Returns the ratio after `completed` of `total` prune steps, on the decay curve from `initial` to `target`. */
 export function scheduledTarget(
   decay: SparsityDecay,
   completed: number,
@@ -51,7 +51,7 @@ export function scheduledTarget(
   }
 }
 
-/** The target ratio of a prune step, at most `targetSparsity`. */
+/** Returns the target ratio after `completed` of `total` prune steps, at most `targetSparsity`. */
 export function targetOf(
   config: PrunerConfig,
   completed: number,

@@ -1,4 +1,4 @@
-/** The scores of one step, and their accumulation over steps. */
+/** Scores elements at one step, and accumulates scores over steps. */
 import type { Criterion } from "../prune/criteria.ts";
 import { ruleOf } from "./criteria.ts";
 import { elements, type Matrix, mapped } from "./matrix.ts";

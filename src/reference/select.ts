@@ -3,7 +3,7 @@
  * name matches an expression of `op_names`, its PyTorch class name contains one of `pruning_op_types`, and its name
  * matches no expression of `excluded_op_names`. The classifier head, the last linear or conv2d layer if no module
  * follows it, is not selected. Under `inc`, layers are in the order of the expressions that they match, and the head's
- * name is used as an excluded expression too. Under `strict`, layers are in module order.
+ * name is treated as another expression of `excluded_op_names`. Under `strict`, layers are in module order.
  */
 import type { Profile, PrunerConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
@@ -17,7 +17,7 @@ const CLASS_NAMES = {
   other: "",
 } as const;
 
-/** Converts a regular expression from Python to JavaScript. */
+/** Converts a regular expression from Python's syntax to JavaScript's, and compiles it. */
 function expression(source: string): RegExp {
   const [, flag = "", rest = ""] = /^(\(\?i\))?(.*)$/s.exec(source) ?? [];
   const translated = rest

@@ -59,7 +59,7 @@ export function interpolates({ config }: ReferencePruner): boolean {
 
 /**
  * The layout of a layer's blocks. Under `inc`, only linear layers have block masks. If the criterion scores block
- * masks, a layer without one counts as not divisible.
+ * masks, a layer without a block mask is treated as not divisible into blocks.
  */
 export function pruningLayout(
   { pattern, criterion }: PatternPrunerConfig,
@@ -128,8 +128,8 @@ export function initialPruner(
 }
 
 /**
- * Expands the scores of a layer to one per element, in matrix order (INC: `update_progressive_masks`). They are 0 if
- * there are no scores yet.
+ * Expands the scores of a layer to one score per element, in matrix order (INC: `update_progressive_masks`). Returns
+ * zeros if the layer has no scores yet.
  */
 export function elementwiseScores({ scores, elementwise, layout, shape }: ReferenceState): Matrix {
   if (scores !== null && elementwise) return scores;

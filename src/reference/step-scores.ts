@@ -1,8 +1,9 @@
 /**
- * The scores after one step (INC: `on_before_optimizer_step` of the criteria, `on_step_begin` for magnitude). Element
- * scores are reduced to block scores before they are added to earlier scores. There is one score per element for N:M
- * patterns, for a layer that does not divide evenly into blocks, and for a frozen layer if the criterion does not
- * accumulate scores. If it does, a frozen layer with a block pattern is unfrozen at every step.
+ * Updates the scores at one step (INC: `on_before_optimizer_step` of the criteria, `on_step_begin` for magnitude).
+ * Element scores are reduced to block scores before they are added to earlier scores. There is one score per element
+ * for N:M patterns, for a layer that does not divide evenly into blocks, and for a frozen layer if the criterion does
+ * not accumulate scores. If the criterion accumulates scores, a frozen layer with a block pattern is unfrozen at every
+ * step.
  */
 import { blockMaskGradients, blockMaskScores, inBfloat16 } from "./block-mask.ts";
 import { blockScores } from "./blocks.ts";

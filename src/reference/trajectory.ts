@@ -1,7 +1,7 @@
 /**
- * Pruning during training, as a list of steps. Each step begins, reads gradients, changes the weights as an optimizer
- * would, and ends. At every hook the pruners run in order, and each pruner sees the weights as the pruners before it
- * left them.
+ * Pruning during training, as a list of steps. In each step, the pruners begin the step, read the gradients, and end
+ * the step after the weights have changed as an optimizer would change them. At every hook the pruners run in order,
+ * and each pruner sees the weights as the previous pruner left them.
  */
 import type { PruningConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
@@ -23,8 +23,8 @@ export interface Moment {
 }
 
 /**
- * The options for a trajectory. By default, the profile is `inc`, the classifier head is skipped, and pruners that
- * would prune nothing are refused.
+ * Options for a trajectory. By default, the profile is `inc`, the classifier head is skipped, and pruners that would
+ * prune nothing are refused.
  */
 export type TrajectoryOptions = Partial<StartOptions>;
 
@@ -56,7 +56,10 @@ export function startedTrajectory(
   return { pruners: plannedPruners(config, layers, plan), weights };
 }
 
-/** Runs one step. Returns the states after its beginning, after the gradients are read, and after its end. */
+/**
+ * Runs one training step. Returns the state after the beginning of the step (`begun`), after the gradients are read
+ * (`scored`), and after the end of the step (`ended`).
+ */
 export function steppedTrajectory(
   moment: Moment,
   { gradients, changes }: ReferenceStep,
@@ -77,7 +80,8 @@ export function steppedTrajectory(
 }
 
 /**
- * Runs steps in order. For each step, returns the states after its beginning and after its end.
+ * Runs training steps in order. For each step, returns the state after its beginning (`begun`) and after its end
+ * (`ended`).
  *
  * @example
  * ```ts
