@@ -27,8 +27,8 @@ interface CheckpointFile {
 export interface Checkpoint {
   readonly path: string;
   /**
-   * `file`: one safetensors file. `sharded`: several with an index. `torch`: a PyTorch state dict. `packed`: a
-   * safetensors file with tensors in compressed layouts.
+   * `file`: one safetensors file. `sharded`: several safetensors files with an index. `torch`: a PyTorch state dict.
+   * `packed`: a safetensors file with tensors in compressed layouts.
    */
   readonly layout: "file" | "sharded" | "torch" | "packed";
   readonly files: readonly CheckpointFile[];
@@ -41,8 +41,7 @@ export interface Checkpoint {
   /**
    * Reads a tensor.
    *
-   * @param memory a buffer whose beginning may be overwritten with the bytes, if it is large enough. Fresh memory takes
-   *   longer to fill.
+   * @param memory a buffer that the bytes may be read into, if it is large enough; this is faster than fresh memory
    * @throws the file system's error
    */
   read(entry: CheckpointEntry, memory?: Uint8Array): StoredTensor;

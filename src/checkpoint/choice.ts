@@ -54,7 +54,7 @@ export function readNameExpression(key: string, source: string | undefined): Reg
   ]);
 }
 
-/** Returns a function that tells why a tensor counts as a head, or undefined if it does not. */
+/** Returns a function that returns the reason why a tensor is treated as a head; undefined if it is not. */
 function headTest(
   tensors: readonly SurveyedTensor[],
   { excludeHead }: LayerChoice,
@@ -93,7 +93,7 @@ function isIndexBuffer({ name, entry }: SurveyedTensor): boolean {
   return /^[IU]\d+$/.test(entry.dtype) && /(^|[._])ids$/.test(name);
 }
 
-/** Tells why a tensor has no layers; undefined if it has some. */
+/** Returns the reason why a tensor has no layers; undefined if it has layers. */
 function reasonWithoutLayers(tensor: SurveyedTensor): string | undefined {
   const { name, role, axes, aliases, maskOf } = tensor;
   if (maskOf !== null) return `the mask of ${maskOf}`;
@@ -147,7 +147,7 @@ function isUnknown(tensor: SurveyedTensor): boolean {
   return role === "other" && shape.length > 1 && maskOf === null && !isIndexBuffer(tensor);
 }
 
-/** Makes the list entry for a tensor that is left alone. */
+/** Creates the record of a tensor that is left alone. */
 export function leaveTensor(
   tensor: SurveyedTensor,
   reason: string,
@@ -177,12 +177,12 @@ export function withoutSkipped(
   };
 }
 
-/** Matches the parts that DataParallel and torch.compile add to names. */
+/** Matches the prefixes that DataParallel and torch.compile add to module names. */
 const WRAPPERS = /(^|\.)(module|_orig_mod)(?=\.)/g;
 
 /**
- * Sorts tensors in module order. A tensor's name may lack the first part of its module's name, or contain the parts
- * that wrappers add. Tensors of unknown modules come last.
+ * Sorts tensors in module order. A tensor's name may lack the first part of its module's name, or contain the prefixes
+ * that wrappers such as DataParallel add. Tensors of unknown modules come last.
  */
 export function inModuleOrder(
   chosen: readonly ChosenTensor[],
@@ -200,10 +200,10 @@ export function inModuleOrder(
   return [...chosen].sort((a, b) => place(a) - place(b));
 }
 
-/** An account of all elements of a checkpoint: judged, or left alone. */
+/** An account of all elements of a checkpoint: those that the command worked on, and those that it left alone. */
 export interface Coverage {
   readonly elements: number;
-  /** How many tensors and elements the command worked on. */
+  /** The numbers of tensors and elements that the command worked on. */
   readonly judged: { readonly tensors: number; readonly elements: number };
   readonly left: readonly (LeftTensor & { readonly share: number })[];
 }

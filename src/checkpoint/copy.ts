@@ -1,4 +1,4 @@
-/** Copies checkpoints with some tensors changed, one tensor in memory at a time. */
+/** Copies checkpoints with some tensors changed, with only a few tensors in memory at a time. */
 import { inLanes } from "../core/lanes.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
@@ -29,7 +29,7 @@ export type CopySink = (files: CopiedFiles) => Promise<readonly string[]>;
 /** A checkpoint to copy, and how its tensors change. */
 export interface TensorChanges {
   readonly checkpoint: Checkpoint;
-  /** Returns the new bytes of a tensor, as many as before. May overwrite the tensor in place. */
+  /** Returns the new bytes of a tensor, the same number as before. May overwrite the tensor in place. */
   readonly change: (entry: CheckpointEntry, tensor: StoredTensor) => Uint8Array;
   /** Awaited before each tensor, to let other work run. If it rejects, the copy stops and leaves no output. */
   readonly turn?: (() => Promise<void>) | undefined;
@@ -39,7 +39,7 @@ export interface TensorChanges {
 export interface TensorBytes {
   readonly checkpoint: Checkpoint;
   readonly bytesOf: (entry: CheckpointEntry) => Uint8Array | Promise<Uint8Array>;
-  /** The number of tensors to have in memory at once. */
+  /** The maximum number of tensors in memory at once. */
   readonly atOnce: number;
   /** Called with each tensor's bytes after they have been written, so that their memory can be reused. */
   readonly recycle?: ((bytes: Uint8Array) => void) | undefined;
@@ -82,7 +82,10 @@ export function fileNames({ files, path }: Checkpoint): readonly string[] {
   return [...files.map(({ name }) => name), last];
 }
 
-/** Plans the files of a copy, like {@link filesOf}. Reads and changes one tensor at a time. */
+/**
+ * Plans the files of a copy, like {@link filesOf}. When the files are written, tensors are read and changed one at a
+ * time.
+ */
 export function copiedFiles({ checkpoint, change, turn }: TensorChanges): CopiedFiles {
   const bytesOf = (entry: CheckpointEntry): Uint8Array => change(entry, checkpoint.read(entry));
   return filesOf({ checkpoint, bytesOf, atOnce: 1, turn });

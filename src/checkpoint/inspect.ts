@@ -74,7 +74,7 @@ export function inspectWeight(weight: VerifiedWeight): WeightFacts {
   return { elements: data.length, zeros, nonFinite, patterns };
 }
 
-/** The maximum number of elements in a layer whose mask is drawn, at one pixel per element. */
+/** The maximum number of elements in a layer whose mask is drawn. Each element takes one pixel. */
 const MOST_PIXELS = 2 ** 22;
 
 export interface InspectedTensor {
@@ -115,7 +115,7 @@ function packedFacts(
   return { layout: spec === null ? "dense" : formatLayout(spec), bytes };
 }
 
-/** Joins the facts about several layers. Only the patterns that all of them satisfy remain. */
+/** Combines the facts about several layers. Only the patterns that all of these layers satisfy remain. */
 function joinFacts(all: readonly WeightFacts[]): WeightFacts {
   const [first, ...others] = all;
   const patterns = (first?.patterns ?? []).flatMap(({ pattern }) => {
@@ -132,7 +132,7 @@ function joinFacts(all: readonly WeightFacts[]): WeightFacts {
   };
 }
 
-/** Makes a mask to draw: 1 for each element that is not zero. */
+/** Creates the mask to draw for a weight: 1 for each nonzero element, 0 for each zero. */
 function drawnMask({ name, shape, data }: VerifiedWeight): Inspection["mask"] {
   const [rows, columns] = matrixShape(shape);
   // `Uint8Array.from` would first make an ordinary array of all elements.
@@ -144,7 +144,7 @@ function drawnMask({ name, shape, data }: VerifiedWeight): Inspection["mask"] {
 /**
  * Inspects every tensor of a checkpoint.
  *
- * @param compressedBytes returns the size of bytes after compression; null if it is not to be measured
+ * @param compressedBytes returns the compressed size of the given bytes; null if it is not to be measured
  * @param turn awaited before each tensor, to let other work run; a rejection stops the inspection
  */
 export async function inspectCheckpoint(

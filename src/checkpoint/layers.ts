@@ -12,8 +12,8 @@ export interface CheckpointLayer {
   readonly tensor: string;
   readonly kind: LayerKind;
   /**
-   * Outputs first: [out, in], [out, in, k] or [out, in, kh, kw]. A kernel with three or more dimensions is flattened to
-   * one.
+   * The shape with outputs first: [out, in], [out, in, k] or [out, in, kh, kw]. A kernel with three or more dimensions
+   * is flattened to one dimension.
    */
   readonly shape: readonly number[];
   /** The index of the layer's first element in the tensor. */
@@ -32,7 +32,7 @@ function kindOf(rank: number): LayerKind {
   return rank === 4 ? "conv2d" : "conv1d";
 }
 
-/** Returns the layers of a tensor; none if the tensor has no axes. */
+/** Returns the layers of a tensor; an empty list if the tensor has no axes. */
 export function layersOfTensor({
   name,
   shape,
@@ -84,8 +84,8 @@ function swapAxesInto(
 }
 
 /**
- * Returns the values of a layer, outputs first: a view of its tensor's values, or a copy if the tensor has inputs
- * first.
+ * Returns the values of a layer, outputs first: a view of its tensor's values, or a transposed copy if the tensor has
+ * inputs first.
  */
 export function layerValues<Values extends Float32Array | Float64Array>(
   { shape, offset, inputsFirst }: CheckpointLayer,

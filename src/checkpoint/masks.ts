@@ -21,19 +21,25 @@ export interface MaskRun {
   readonly gradients: Checkpoint | null;
 }
 
-/** The number of blocks that a pruner pruned, and of all blocks in its layers; for N:M, of groups. */
+/**
+ * The number of blocks that a pruner pruned, and the number of all blocks in its layers. For N:M, groups count as
+ * blocks.
+ */
 export interface PrunedBlocks {
   readonly pattern: string;
   readonly prunedBlocks: number;
   readonly blocks: number;
 }
 
-/** A layer with its tensor. */
+/** A layer, and the tensor that contains it. */
 export interface SourcedLayer extends CheckpointLayer {
   readonly source: SurveyedTensor;
 }
 
-/** Returns a function that reads the values of a layer. It caches the last tensor of experts, in separate memory. */
+/**
+ * Returns a function that reads the values of a layer. It caches the last tensor of experts in separate memory, because
+ * that tensor contains several layers.
+ */
 function layerReader(
   read: (tensor: SurveyedTensor, isKept: boolean) => Float32Array,
 ): (layer: SourcedLayer) => Float32Array {
@@ -102,7 +108,10 @@ interface Masks {
   readonly pruners: readonly PrunedBlocks[];
 }
 
-/** Computes the masks of the profile `inc`. Layers influence each other there, so all are in memory at once. */
+/**
+ * Computes the masks of the profile `inc`. Under this profile, the masks of layers depend on each other, so all layers
+ * are in memory at once.
+ */
 export function masksAtOnce(run: MaskRun, layers: readonly SourcedLayer[]): Masks {
   const { pruners, profile } = run;
   const readLayer = valuesReader(run);

@@ -16,7 +16,7 @@ export type TensorRole =
   | "vector"
   | "other";
 
-/** The order of outputs and inputs in a weight: in its first two axes, or in the matrix of each expert. */
+/** The order of outputs and inputs: in the first two axes of a weight, or in the matrix of each expert. */
 export type MatrixAxes = "out,in" | "in,out";
 
 /** A rule for tensors whose names and shapes suggest a wrong role or wrong axes. */
@@ -35,12 +35,12 @@ function rule(pattern: RegExp, role: TensorRole, axes?: MatrixAxes, rank?: numbe
 
 /** transformers' Conv1D, a linear layer whose weight has inputs first. */
 const CONV1D = [rule(/\.(c_attn|q_attn|c_proj|c_fc)\.weight$/, "linear", "in,out", 2)];
-/** All experts in one tensor. Each matrix W has inputs first, because the model computes x W. */
+/** Tensors that hold all experts. Each expert's matrix W has inputs first, because the model computes x W. */
 const EXPERTS_IN_OUT = [rule(/\.experts\.(gate_up_proj|down_proj)$/, "experts", "in,out", 3)];
 const PARALLEL_EXPERTS = [rule(/\.(input|output)_linear\.weight$/, "experts", "out,in", 3)];
 const GROUPED_EXPERTS = [rule(/\.experts\.fc[12]\.weight$/, "experts", "in,out", 3)];
 const BARK_EMBEDDINGS = [rule(/(input|position)_embeds_layers?(\.\d+)?\.weight$/, "embedding")];
-/** The first two resizing layers upsample, so they are transposed convolutions. */
+/** The first two resize layers upsample, so they are transposed convolutions. */
 const REASSEMBLE = [
   rule(/\.reassemble_stage\.layers\.[01]\.resize\.weight$/, "transposed-convolution"),
 ];
@@ -57,7 +57,10 @@ const PATCH_EMBEDDING_LINEAR = [
 const RELATIVE_LINEAR = [rule(/\.self_attn\.relative_pos_embeddings\.weight$/, "linear")];
 const ROW_EMBEDDINGS = [rule(/embeddings\.(row|column)_embedder\.weight$/, "embedding")];
 const CLASS_EMBED = [rule(/decoder\.class_embed(\.\d+)?\.weight$/, "linear")];
-/** In its default configuration, Mimi upsamples by a transposed convolution, which its name does not show. */
+/**
+ * In its default configuration, Mimi upsamples by a transposed convolution, although the tensor's name does not show
+ * it.
+ */
 const MIMI = [rule(/upsample\.conv\.weight$/, "transposed-convolution")];
 
 /** Rules by `model_type`. The first rule that matches a tensor decides; without a match, its name and shape do. */

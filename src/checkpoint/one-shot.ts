@@ -1,4 +1,7 @@
-/** Plans one-shot pruning: makes pruners from options or a configuration, which all prune at the same step. */
+/**
+ * Plans one-shot pruning: creates pruners from options or from a configuration. All of the pruners prune at the same
+ * step.
+ */
 import { pipe } from "fp-ts/function";
 import { chain, type Either, eachOf, left, type Problem, refuse, right } from "../core/either.ts";
 import type {
@@ -110,7 +113,7 @@ function oneShot(
  * Returns the pruners to run, which all prune at the same step, or every problem found. Problems name options by their
  * keys, in backticks.
  *
- * @param config replaces the options of a single pruner, which must then be absent
+ * @param config a configuration to use instead of the options that describe a single pruner, which must then be absent
  */
 export function planOneShot(
   options: OneShotOptions,

@@ -118,8 +118,8 @@ function openEither(
 }
 
 /**
- * Opens one file in any supported format. A pickle is read only as dictionaries of tensors; nothing in it is executed.
- * If the file is refused, its source is closed.
+ * Opens one file in any supported format. A pickle is parsed only as dictionaries of tensors, and no code in it is
+ * executed. If the file is refused, its source is closed.
  *
  * @param file the file's name, without its directory
  *
@@ -160,7 +160,7 @@ function presentNames(
   return new Set([...entries.map(({ name }) => name), ...aliases]);
 }
 
-/** Opens the files that an index names and checks them against it. */
+/** Opens the files that an index lists, and checks that they contain the tensors that the index assigns to them. */
 export function openShards(
   path: string,
   bytes: Uint8Array,

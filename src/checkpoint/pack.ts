@@ -61,7 +61,7 @@ export interface PackedCheckpoint {
   readonly lostMetadata: readonly LostMetadata[];
 }
 
-/** Returns the layouts to try when a tensor is written: only the layout chosen in the first pass. */
+/** Returns the layouts to try when a tensor is written in the second pass: only the layout chosen in the first pass. */
 function chosen(entry: PackedEntry | null): readonly LayoutSpec[] {
   if (entry === null) return [];
   const { stored } = entry;
@@ -204,7 +204,7 @@ export function writeUnpacked(
 
 type PackedPart = Pick<PackedCheckpointTensor, "name" | "bytes" | "packedBytes">;
 
-/** Sums the sizes of the layers' weights, of embeddings, of everything but embeddings, and of all tensors. */
+/** Computes the total sizes of layers' weights, of embeddings, of everything but embeddings, and of all tensors. */
 export function packedParts(
   tensors: readonly PackedCheckpointTensor[],
   survey: readonly TensorFacts[],

@@ -17,8 +17,8 @@ import {
 import { unpackTensor } from "./packed-tensor.ts";
 
 /**
- * The file name of packed weights in a directory. It is not `model.safetensors`, which other programs would read as
- * plain.
+ * The file name of packed weights in a directory. It is not `model.safetensors`, because other programs would read such
+ * a file as an unpacked checkpoint.
  */
 export const PACKED_WEIGHTS: "model.packed.safetensors" = "model.packed.safetensors";
 
@@ -48,7 +48,7 @@ function collectParts(
       else parts.set(part, entry);
     }
   }
-  // A safetensors header is UTF-8, so it could not name the unpacked tensor.
+  // A safetensors header is UTF-8, so it could not contain the name of such a tensor once unpacked.
   for (const name of [...manifest.keys(), ...byName.keys()])
     if (/\p{Surrogate}/u.test(name))
       problems.push({
@@ -60,7 +60,8 @@ function collectParts(
 }
 
 /**
- * Sorts tensors in the order of a plain file, because pruning breaks ties between equal scores by the order of layers.
+ * Sorts tensors in the order that they would have in a plain file, because pruning breaks ties between equal scores by
+ * the order of layers.
  */
 function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEntry[] {
   const byName = new Map(entries.map((entry) => [entry.name, entry]));

@@ -18,7 +18,7 @@ import { isReadable, type PackedDtype } from "./packed-manifest.ts";
 /** The error caused by rounding a tensor's elements. */
 export type RoundingError = QuantizationError;
 
-/** Returns the elements as a typed array. 16-bit floats stay in their binary form. */
+/** Returns the elements as a typed array. 16-bit floats stay unconverted, as their bit patterns. */
 export function elementsOf({ dtype, bytes }: StoredTensor): ElementArray {
   const raw = rawElements(dtype, bytes);
   if (raw instanceof Float32Array || raw instanceof Uint16Array) return raw;
@@ -64,8 +64,8 @@ export interface PackSource {
 }
 
 /**
- * The size in bytes in a layout; null if the layout cannot hold the matrix, or is so small that readers would refuse
- * it.
+ * Returns the size in bytes of the matrix in a layout; null if the layout cannot hold the matrix, or is so small that
+ * readers would refuse it.
  */
 function bytesIn({ elements, floats, shape, mask }: PackSource, spec: LayoutSpec): number | null {
   const bytes =

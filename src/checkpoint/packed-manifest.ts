@@ -30,7 +30,9 @@ export const PACKED_METADATA = "espalier.packed";
 const PACKED_VERSION = 1;
 
 const MOST_ELEMENTS = 2 ** 31 - 1;
-/** A file may unpack to this number of elements, plus `ELEMENTS_PER_BYTE` for each of its bytes. */
+/**
+ * A file may unpack to at most this number of elements, plus `ELEMENTS_PER_BYTE` elements for each byte of the file.
+ */
 const FREE_ELEMENTS = 2 ** 26;
 const ELEMENTS_PER_BYTE = 2 ** 12;
 /** The minimum size in bytes of a tensor's entries in the header and the manifest. */
@@ -55,7 +57,7 @@ export function isReadable(elements: number, storedBytes: number): boolean {
 /** The element types of packed values. Quantized blocks store I8 instead. */
 export type PackedDtype = "F32" | "F16" | "BF16";
 
-/** How a tensor is stored. `dense` stores every element in another element type. */
+/** How a tensor is stored. `dense` stores every element, converted to another element type. */
 export type PackedLayout =
   | LayoutSpec
   | { readonly layout: "dense" }
@@ -131,7 +133,7 @@ export function formatManifest(manifest: PackedManifest): string {
   return `{"version":${PACKED_VERSION},"tensors":{${tensors.join(",")}}}`;
 }
 
-/** Whether a value is an element type that layouts store. */
+/** Whether a value is an element type that packed tensors can have. */
 export function isPackedDtype(value: unknown): value is PackedDtype {
   return value === "F32" || value === "F16" || value === "BF16";
 }
@@ -222,7 +224,7 @@ function readEntry(
  *
  * @param source the file's name for error messages
  * @param fileBytes the file's size in bytes, which limits the total number of elements. Pass it for untrusted files;
- *   without it, the only limit is that of `unpackTensor` for each tensor
+ *   without it, only the limit that `unpackTensor` sets for each tensor applies
  */
 export function parseManifest(
   source: string,

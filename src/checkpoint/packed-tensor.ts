@@ -28,7 +28,7 @@ import {
 
 export type { RoundingError } from "./packed-choice.ts";
 
-/** How tensors are packed. */
+/** Options that determine how tensors are packed. */
 export interface PackOptions {
   /** The candidate layouts in addition to dense. Default: all usual layouts. */
   readonly layouts?: readonly LayoutSpec[];

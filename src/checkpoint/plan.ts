@@ -12,7 +12,7 @@ import { checkRoom } from "../prune/refusals.ts";
 import { planPruneSteps, pruneSteps } from "../prune/schedule.ts";
 import type { SkippedLayer } from "../prune/select.ts";
 
-/** Options of {@link planPruning}. */
+/** Options for {@link planPruning}. */
 export interface PlanOptions {
   /** The total number of training steps. */
   readonly steps: number;
@@ -67,7 +67,7 @@ function scheduleOf(
   });
 }
 
-/** Refuses a schedule that prunes nothing or does not end within the training. */
+/** Refuses a schedule that prunes nothing or does not end before training does. */
 function checkSchedule(
   { startStep }: PatternPrunerConfig,
   steps: number,

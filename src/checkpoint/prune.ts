@@ -43,7 +43,7 @@ export interface CheckpointPruning extends LayerChoice, MaskRun {
   readonly evidence?: ModelEvidence;
   /** The names of all of the model's modules, in module order. Null: layers keep the order of the files. */
   readonly modules: readonly string[] | null;
-  /** The kernels to use instead of plain JavaScript. */
+  /** The kernels to use instead of those in plain JavaScript. */
   readonly kernels?: PruningKernels;
   /** Called with the number of tensor bytes read or written so far, and the expected total. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -137,7 +137,7 @@ type PruneTensor = (
   layouts: readonly LayoutSpec[],
 ) => PrunedTensor | Promise<PrunedTensor>;
 
-/** Makes the plans of all pruners under `strict`. Calls `onRead` after each reading of a layer. */
+/** Plans all pruners under `strict`. Calls `onRead` each time a layer has been read. */
 async function planPruners(
   { pruners, turn }: PruningRun,
   tasks: PruningTasks,
@@ -169,7 +169,7 @@ async function planPruners(
   return plans;
 }
 
-/** Prunes single tensors, and counts the pruned blocks when all tensors are done. */
+/** Prunes single tensors, and reports the number of pruned blocks when all tensors are done. */
 interface Pruning {
   readonly pruneTensor: PruneTensor;
   readonly atOnce: number;

@@ -43,15 +43,15 @@ export interface TensorTask {
   readonly layers: readonly SourcedLayer[];
   /** The plans of all pruners, for the tensor's layers only. */
   readonly plans: readonly LayerwisePlan[];
-  /** The compressed layouts, of which the smallest gives the packed size. */
+  /** The candidate layouts. The packed size is the size in the smallest of them. */
   readonly layouts: readonly LayoutSpec[];
   /** A buffer into which the tensor may be read. */
   readonly memory?: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /**
- * Sizes of a tensor in bytes: as written, in the smallest layout for the pruners' patterns, and, if measured,
- * compressed.
+ * Sizes of a tensor in bytes: as written (`dense`), in the smallest layout for the pruners' patterns (`packed`), and
+ * after compression, if measured (`gzip`).
  */
 export interface TensorSizes {
   readonly dense: number;
@@ -119,16 +119,18 @@ export function planFor(plan: LayerwisePlan, layers: readonly SourcedLayer[]): L
   return { ...plan, layers: new Map(own), skipped: [] };
 }
 
-/** Functions that present layers as each pruner sees them, with working memory for each pruner. */
+/**
+ * Functions that read layers as they are after earlier pruners have pruned them, with working memory for each pruner.
+ */
 interface PrunedLayers {
   readonly workspaceOf: (pruner: number) => LayerWorkspace;
-  /** Returns the layer with the weights already zeroed that the plans `before` prune. */
+  /** Returns a source that reads the layer after zeroing the weights that the plans in `before` prune. */
   readonly sourceFor: (
     layer: SourcedLayer,
     config: PatternPrunerConfig,
     before: readonly LayerwisePlan[],
   ) => LayerSource;
-  /** Returns the mask of a layer under plan `number`. The next layer overwrites it. */
+  /** Returns the mask of a layer under the plan at index `number`. The mask of the next layer may overwrite it. */
   readonly maskUnder: (
     layer: SourcedLayer,
     plans: readonly LayerwisePlan[],
@@ -166,7 +168,7 @@ function prunedLayers(readLayer: ReadLayer, kernels: PruningKernels | undefined)
   return { workspaceOf, sourceFor, maskUnder };
 }
 
-/** Makes tasks that run in this thread, one at a time, with one tensor in memory. */
+/** Creates functions that run tasks in this thread, one at a time, with one tensor in memory. */
 export function tasksHere({
   checkpoint,
   gradients,

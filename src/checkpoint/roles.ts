@@ -13,7 +13,7 @@ export interface NamedShape {
   readonly shape: readonly number[];
 }
 
-/** Role and axes without their source. */
+/** The role and axes of a tensor, without their source. */
 export interface RoleFacts {
   readonly role: TensorRole;
   /** `null` for roles without outputs and inputs. */
@@ -34,7 +34,7 @@ export type RoleOverride =
 export interface RoleEvidence {
   /** The `model_type` of config.json, then those of the model's parts. */
   readonly modelTypes?: readonly string[];
-  /** The last override that matches a tensor's name wins. */
+  /** If several overrides match a tensor's name, later ones take precedence. */
   readonly overrides?: readonly RoleOverride[];
 }
 
@@ -93,18 +93,18 @@ function ranked(role: TensorRole): SourcedFacts {
   return { role, axes: defaultAxes(role), source: "rank" };
 }
 
-/** The role of a tensor with at most one dimension. */
+/** Infers the role of a tensor with at most one dimension. */
 function vectorRole(name: string): TensorRole {
   if (NORM.test(name.replace(/\.(weight|bias)$/, ""))) return "norm";
   return BIAS.test(name) ? "bias" : "vector";
 }
 
-/** Whether all dimensions but the last are 1, as in a learned token that is added to a sequence. */
+/** Whether all dimensions but the last have size 1, as in a learned token that is added to a sequence. */
 function isRow(shape: readonly number[]): boolean {
   return shape.slice(0, -1).every((size) => size === 1);
 }
 
-/** Role and axes of a parameter with two or more dimensions that is not called `weight`. */
+/** Infers the role and axes of a parameter with two or more dimensions that is not called `weight`. */
 function parameterFacts({ name, shape }: NamedShape): SourcedFacts {
   const rank = shape.length;
   const word = lastWord(name);
@@ -118,7 +118,7 @@ function parameterFacts({ name, shape }: NamedShape): SourcedFacts {
   return named("other");
 }
 
-/** Role and axes by name and shape alone. */
+/** Infers the role and axes of a tensor from its name and shape alone. */
 function factsByName(tensor: NamedShape): SourcedFacts {
   const { name, shape } = tensor;
   const rank = shape.length;
@@ -184,7 +184,8 @@ function factsWithoutType(tensors: readonly NamedShape[]): readonly SourcedFacts
   const all = tensors.map((tensor) => factsOf(tensor, lengths));
   const isGpt2 = (i: number): boolean =>
     all[i]?.role === "linear" && GPT2_LAYER.test(tensors[i]?.name ?? "");
-  // A model has either Conv1D or Linear layers, so the layers with known axes decide the axes of square ones.
+  // A model has either Conv1D or Linear layers, so the layers with known axes determine the axes of layers with square
+  // weights.
   const known = all.filter(({ source }, i) => isGpt2(i) && source === "names");
   if (known.length === 0 || !known.every(({ axes }) => axes === "in,out")) return all;
   return all.map((found, i) => (isGpt2(i) ? { ...found, axes: "in,out", source: "names" } : found));

@@ -43,7 +43,7 @@ function otherHalf(
   return other?.shape.join() === shape.join() ? other : null;
 }
 
-/** Returns the name from which a role is inferred: `NAME_orig` and `NAME_mask` count as the parameter `NAME`. */
+/** Returns the name from which a role is inferred: `NAME_orig` and `NAME_mask` are treated as the parameter `NAME`. */
 function decidingName(entry: CheckpointEntry, entries: EntriesByName): string {
   const half = otherHalf(entry, "_orig", entries) ?? otherHalf(entry, "_mask", entries);
   return half === null
@@ -69,8 +69,8 @@ function isConstant(bytes: Uint8Array, elements: number): boolean {
 }
 
 /**
- * Finds the layers' weights whose bytes equal those of an input or output embedding. They count as shared, because
- * safetensors cannot state that tensors share storage.
+ * Finds the layers' weights whose bytes equal those of an input or output embedding. These weights are treated as
+ * shared, because safetensors cannot express that tensors share storage.
  */
 function equalTensors(
   checkpoint: Checkpoint,
@@ -98,7 +98,7 @@ function equalTensors(
   return equal;
 }
 
-/** Returns the name of the input embedding to which config.json ties an output embedding, if it does. */
+/** If `entry` is an output embedding and config.json ties it to the input embedding, returns the name of the latter. */
 function tiedByConfig(
   entry: CheckpointEntry,
   facts: readonly TensorFacts[],

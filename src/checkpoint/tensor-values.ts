@@ -5,7 +5,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import type { SurveyedTensor } from "./survey.ts";
 import type { WeightValues } from "./verify.ts";
 
-/** Multiplies values by those of a mask. */
+/** Multiplies each value by the mask's value at the same index. */
 function maskedBy(values: WeightValues, mask: Float32Array): WeightValues {
   const out = values.slice();
   for (let i = 0; i < out.length; i++) out[i] = (out[i] as number) * (mask[i] as number);
@@ -25,7 +25,7 @@ export function weightValues(
   return mask === null ? values : maskedBy(values, toFloat32(checkpoint.read(mask)));
 }
 
-/** Returns the {@link weightValues} rounded to 32 bits. They may share the bytes that the checkpoint returned. */
+/** Returns the {@link weightValues} rounded to 32-bit floats. They may share the bytes that the checkpoint returned. */
 export function float32Values(
   checkpoint: Checkpoint,
   tensor: SurveyedTensor,

@@ -22,7 +22,7 @@ import {
   verifyWeight,
 } from "./verify.ts";
 
-/** Options of {@link verifyCheckpoint}. */
+/** Options for {@link verifyCheckpoint}. */
 export interface CheckpointRequirement extends VerifyOptions {
   readonly pattern: Pattern;
   /** The required share of zero blocks, or of zero elements for N:M. Default 0. */
@@ -34,7 +34,7 @@ export interface CheckpointRequirement extends VerifyOptions {
 /** The verdict on a checkpoint. */
 export interface CheckpointVerdict extends PatternVerdict {
   readonly passed: boolean;
-  /** Messages that tell why the checkpoint failed; empty if it passed. */
+  /** The reasons why the checkpoint failed, as messages; empty if it passed. */
   readonly faults: readonly string[];
   /** The share of zero blocks, or of zero elements for N:M. */
   readonly sparsity: number;
@@ -82,8 +82,8 @@ function coverageFaults(
 }
 
 /**
- * Tells why a tensor with layers cannot be judged; undefined if it can. A tensor whose zeros cannot be counted is
- * uncovered.
+ * Returns the record of a tensor whose layers cannot be verified, with the reason; undefined if they can be verified. A
+ * tensor whose zeros cannot be counted is uncovered.
  */
 function obstacle({ tensor, layers }: ChosenTensor, pattern: Pattern): LeftTensor | undefined {
   const { dtype } = tensor.entry;
@@ -94,7 +94,7 @@ function obstacle({ tensor, layers }: ChosenTensor, pattern: Pattern): LeftTenso
   return leaveTensor(tensor, `${formatPattern(pattern)} does not divide it`);
 }
 
-/** Separates the tensors that can be judged from all others. */
+/** Moves the tensors that cannot be verified from `chosen` to `left`. */
 function judgeable({ chosen, left }: ChosenLayers, pattern: Pattern): ChosenLayers {
   return {
     chosen: chosen.filter((one) => obstacle(one, pattern) === undefined),

@@ -13,11 +13,11 @@ import {
 
 /** The pattern to verify, and how strictly. */
 export interface VerifyOptions {
-  /** `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
+  /** The pattern, as text such as `"4x1"`, `"1xchannel"` or `"2:4"`, or as a {@link Pattern}. */
   readonly pattern: string | Pattern;
   /**
-   * N:M: require exactly N zeros in every group. Blocks: allow no block with both zeros and other values. Default
-   * false.
+   * Whether an N:M pattern requires exactly N zeros in every group, and a block pattern allows no block with both zeros
+   * and other values. Default false.
    */
   readonly exact?: boolean;
   /** Elements with at most this magnitude count as zero. Default 0. */
@@ -27,15 +27,21 @@ export interface VerifyOptions {
 /** A layer's weight for {@link verifyWeight}. */
 export interface VerifiedWeight {
   readonly name: string;
-  /** linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
+  /** The shape by kind of layer: linear [out, in]; conv1d [out, in, k]; conv2d [out, in, kh, kw]. */
   readonly shape: readonly number[];
-  /** Row-major. Pass F64 weights as a Float64Array: rounded to 32 bits, tiny values would become zero. */
+  /**
+   * The elements in row-major order. Pass F64 weights as a Float64Array, because tiny values would become zero if they
+   * were rounded to 32 bits.
+   */
   readonly data: WeightValues;
 }
 
 export type WeightValues = Float32Array | Float64Array;
 
-/** A place that violates the pattern. Row and column refer to the weight as a matrix [out, in x kernel]. */
+/**
+ * The first row and column of a block or group that violates the pattern. Row and column refer to the weight as a
+ * matrix [out, in x kernel].
+ */
 interface Violation {
   readonly layer: string;
   readonly row: number;
@@ -103,7 +109,7 @@ function checkValues(name: string, data: WeightValues, count: number): void {
 
 function countZeros(data: WeightValues, tolerance: number): number {
   let zeros = 0;
-  // Which values are zero looks random: a branch on it would be mispredicted.
+  // The positions of zeros look random, so a branch on them would often be mispredicted.
   for (let i = 0; i < data.length; i++) zeros += Number(Math.abs(data[i]) <= tolerance);
   return zeros;
 }
@@ -153,7 +159,7 @@ export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): La
   return { name, shape, ...counts, blocks, sparseBlocks, partialBlocks, remainder, violation };
 }
 
-/** Joins the verdicts on single layers into a verdict on all of them. */
+/** Combines the verdicts on single layers into a verdict on all layers. */
 export function joinVerdicts(
   layers: readonly LayerVerdict[],
   options: VerifyOptions,

@@ -9,7 +9,7 @@ export function isFloatingPoint(dtype: string): boolean {
   return FLOATING_POINT.includes(dtype);
 }
 
-/** Returns a view of the elements as unsigned integers of their size. A 64-bit element becomes two 32-bit words. */
+/** Returns a view of the elements as unsigned integers of the same size. A 64-bit element becomes two 32-bit words. */
 function wordsOf({ dtype, bytes }: StoredTensor): Uint16Array | Uint32Array {
   const { buffer, byteOffset, byteLength } = bytes;
   return elementBytes(dtype) === 2
@@ -37,7 +37,7 @@ function zeroWordsInto(mask: Uint8Array, words: Uint16Array | Uint32Array, shift
   return zeros;
 }
 
-/** Does the same as {@link zeroWordsInto} for elements of two words. */
+/** Like {@link zeroWordsInto}, for elements that consist of two words. */
 function zeroPairsInto(mask: Uint8Array, words: Uint16Array | Uint32Array): number {
   let zeros = 0;
   for (let i = 0; i < mask.length; i++) {
@@ -47,7 +47,10 @@ function zeroPairsInto(mask: Uint8Array, words: Uint16Array | Uint32Array): numb
   return zeros;
 }
 
-/** Zeroes the pruned elements of a tensor of floats, in place if it is aligned, and counts all zeros. */
+/**
+ * Zeroes the pruned elements of a tensor of floats, in place if its bytes are aligned to four bytes, and counts all
+ * zeros.
+ */
 export function zeroPruned(
   mask: Uint8Array,
   tensor: StoredTensor,
