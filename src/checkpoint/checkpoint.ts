@@ -41,7 +41,8 @@ export interface Checkpoint {
   /**
    * Reads a tensor.
    *
-   * @param memory a buffer that the bytes may be read into, if it is large enough; this is faster than fresh memory
+   * @param memory a buffer that the bytes may be read into, if it is large enough; reusing memory is faster than
+   *   allocating it
    * @throws the file system's error
    */
   read(entry: CheckpointEntry, memory?: Uint8Array): StoredTensor;

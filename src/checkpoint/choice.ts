@@ -54,7 +54,9 @@ export function readNameExpression(key: string, source: string | undefined): Reg
   ]);
 }
 
-/** Returns a function that returns the reason why a tensor is treated as a head; undefined if it is not. */
+/**
+ * Returns a test for heads: it gives the reason why a tensor is treated as a head, or undefined if it is not a head.
+ */
 function headTest(
   tensors: readonly SurveyedTensor[],
   { excludeHead }: LayerChoice,
@@ -177,12 +179,12 @@ export function withoutSkipped(
   };
 }
 
-/** Matches the prefixes that DataParallel and torch.compile add to module names. */
+/** Matches the components that DataParallel and torch.compile insert into module names. */
 const WRAPPERS = /(^|\.)(module|_orig_mod)(?=\.)/g;
 
 /**
- * Sorts tensors in module order. A tensor's name may lack the first part of its module's name, or contain the prefixes
- * that wrappers such as DataParallel add. Tensors of unknown modules come last.
+ * Sorts tensors in module order. A tensor's name may lack the first part of its module's name, or contain the
+ * components that wrappers such as DataParallel insert. Tensors of unknown modules come last.
  */
 export function inModuleOrder(
   chosen: readonly ChosenTensor[],

@@ -74,7 +74,7 @@ export interface PrunedCheckpoint {
   readonly layers: readonly PrunedCheckpointLayer[];
   /** All tensors: pruned, or left alone with the reason. */
   readonly coverage: Coverage;
-  /** Roles inferred from names and dimensions alone. */
+  /** The tensors' roles that were inferred from names and dimensions alone. */
   readonly assumptions: readonly Assumption[];
   readonly pruners: readonly PrunedBlocks[];
   /** Other names of tensors that share memory, each mapped to the name that is written. */

@@ -39,7 +39,7 @@ export interface CheckpointVerdict extends PatternVerdict {
   /** The share of zero blocks, or of zero elements for N:M. */
   readonly sparsity: number;
   readonly coverage: Coverage;
-  /** Roles inferred from names and dimensions alone. */
+  /** The tensors' roles that were inferred from names and dimensions alone. */
   readonly assumptions: readonly Assumption[];
 }
 

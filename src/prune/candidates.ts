@@ -113,7 +113,7 @@ function exactScoresInto(pruner: PrunerState, index: number, scratch: PrunerScra
   return pruned;
 }
 
-/** Prepares a layer to compete under the `inc` profile. */
+/** Prepares a layer to compete for a budget under the `inc` profile. */
 export function incCandidate(
   pruner: PrunerState,
   index: number,
@@ -133,7 +133,7 @@ export function incCandidate(
   return { scores: blockScores, counted: flags, current, frozen };
 }
 
-/** Prepares a layer to compete under the `strict` profile, in which pruned blocks stay pruned. */
+/** Prepares a layer to compete for a budget under the `strict` profile, in which pruned blocks stay pruned. */
 export function exactCandidate(
   pruner: PrunerState,
   index: number,

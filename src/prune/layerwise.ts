@@ -92,7 +92,7 @@ function histogramOf(layers: readonly HalfCounts[]): Uint32Array {
 
 /**
  * Returns how many scores have the value `half` in the counted 16 bits (`equal`), and how many have a value there that
- * makes the score lower (`before`). For negative scores, higher bits mean a lower score.
+ * makes the score lower (`before`). For negative scores, a larger value of these bits means a lower score.
  */
 function countsAround(
   { halves, counts }: HalfCounts,

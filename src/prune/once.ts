@@ -26,7 +26,7 @@ import { type SparsityStatistics, sparsityStatistics } from "./statistics.ts";
 
 /** Options for {@link pruneOnce}. */
 export interface PruneOnceOptions {
-  /** The shape of the zeros: `"4x1"`, `"1xchannel"`, `"2:4"`, or a {@link Pattern}. */
+  /** The shape of the zeros, as text such as `"4x1"`, `"1xchannel"` or `"2:4"`, or as a {@link Pattern}. */
   readonly pattern: PatternSpelling | Pattern;
   /** The share of blocks (elements for N:M) to prune, in [0, 1). */
   readonly targetSparsity: number;
@@ -186,7 +186,8 @@ export function pruneAtOnce(
   profile: Profile,
   excludeHead: boolean,
 ): PruneOnceResult {
-  // Layers that do not divide evenly into blocks are skipped, because the result lists them.
+  // Skip layers that do not divide evenly into blocks instead of refusing them, because the result lists skipped
+  // layers.
   const options = { profile, excludeHead, indivisible: "skip" } as const;
   // Exclude only the classifier head itself, and no other layer whose name happens to contain the head's name.
   const prepared = preparePruning({ pruners }, layers, options, selection.headTest);

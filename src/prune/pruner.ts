@@ -130,7 +130,7 @@ export function beforeOptimizerStepInto(turn: Turn): void {
       rules.lassoFromGradientsInto?.(layout, groupLasso, gradient, lassoTerms);
   });
   if (!needsGradient(criterion)) return;
-  // Accumulated scores are reduced to block scores at every step, and INC thereby unfreezes layers.
+  // Accumulated scores are reduced to block scores at every step. In INC, this unfreezes all layers.
   if (accumulatesElements(criterion) && pattern.kind === "block")
     for (const layer of pruner.layers) layer.frozen = false;
   updateScoresInto(pruner, scratch);
