@@ -3,7 +3,13 @@
  * of precedence: the user's options, the model type in config.json, names, and the number of dimensions.
  */
 import { refuseInput } from "../core/either.ts";
-import { type MatrixAxes, MODEL_ROLES, PLAIN_MODEL_TYPES, type TensorRole } from "./model-roles.ts";
+import {
+  COMPOSITE_MODEL_TYPES,
+  type MatrixAxes,
+  MODEL_ROLES,
+  PLAIN_MODEL_TYPES,
+  type TensorRole,
+} from "./model-roles.ts";
 
 /** The source of a tensor's role and axes. */
 export type RoleSource = "option" | "config" | "names" | "rank";
@@ -50,6 +56,8 @@ export function isMatrixRole(role: TensorRole): boolean {
 
 const WEIGHT = /(^|[._])weight$/;
 const NORM = /norm|(^|[._])ln(_?\w+)?$|(^|[._])bn\d*$|batch_?norm/i;
+/** Matches the last part of the name of a norm, whose weight has several dimensions if it normalizes over them. */
+const NORM_MODULE = /norm_?\d*$|^(ln|bn)_?(\d+|f)?$/i;
 const BIAS =
   /(^|[._])bias(es)?([._][uv])?$|_bias$|(^|\.)bias_[ih]h_l\d+(_reverse)?$|(^|[._])bias_[uv]$|correction_bias$/;
 /** Matches tables of relative positions, which are attention biases and not embeddings. */
@@ -128,6 +136,7 @@ function factsByName(tensor: NamedShape): SourcedFacts {
   if (!WEIGHT.test(name)) return parameterFacts(tensor);
   const module = moduleOf(name);
   const word = lastWord(module);
+  if (NORM_MODULE.test(word)) return named("norm");
   if (rank === 2) {
     if (EMBEDDING.test(word) && !PROJECTION.test(word)) return named("embedding");
     return ranked("linear");
@@ -193,6 +202,13 @@ function factsWithoutType(tensors: readonly NamedShape[]): readonly SourcedFacts
 
 function isKnownType(type: string): boolean {
   return Object.hasOwn(MODEL_ROLES, type) || PLAIN_MODEL_TYPES.has(type);
+}
+
+/** Whether a model's own type is known; for a model composed of others, whether the types of all parts are. */
+function isKnownModel([type, ...parts]: readonly string[]): boolean {
+  if (type === undefined) return false;
+  if (COMPOSITE_MODEL_TYPES.has(type)) return parts.length > 0 && parts.every(isKnownType);
+  return isKnownType(type);
 }
 
 /** Determines the role and axes of each tensor in a model of known type, in the order of `tensors`. */
@@ -261,11 +277,9 @@ export function tensorFacts(
   tensors: readonly NamedShape[],
   { modelTypes = [], overrides = [] }: RoleEvidence = {},
 ): readonly TensorFacts[] {
-  const [type] = modelTypes;
-  const found =
-    type !== undefined && isKnownType(type)
-      ? factsByType(tensors, modelTypes)
-      : factsWithoutType(tensors);
+  const found = isKnownModel(modelTypes)
+    ? factsByType(tensors, modelTypes)
+    : factsWithoutType(tensors);
   return tensors.map(({ name, shape }, i) => {
     const { role, axes, source } = found[i] ?? named("other");
     const initial: TensorFacts = { name, shape, role, axes, source };

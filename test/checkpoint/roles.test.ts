@@ -6,6 +6,9 @@ function factsOf(name: string, shape: readonly number[], modelTypes: readonly st
   return [facts?.role, facts?.axes, facts?.source];
 }
 
+const UPSAMPLING = ["transposed-convolution", "in,out"] as const;
+const CONVOLUTION = ["convolution", "out,in"] as const;
+
 describe("roles by names and shapes", () => {
   it.each([
     ["bert.encoder.layer.0.output.dense.weight", [8, 8], "linear", "out,in", "rank"],
@@ -24,6 +27,8 @@ describe("roles by names and shapes", () => {
     ["bert.embeddings.LayerNorm.weight", [8], "norm", null, "names"],
     ["classifier.bias", [2], "bias", null, "names"],
     ["attn.sinks", [4], "vector", null, "names"],
+    ["attn.q_norm.weight", [4, 8], "norm", null, "names"],
+    ["layernorm_qkv.weight", [24, 8], "linear", "out,in", "rank"],
     ["position_ids", [1, 512], "other", null, "names"],
     ["mixer.A_log", [64, 4], "other", null, "names"],
     ["attn.relative_position_bias_table", [49, 4], "other", null, "names"],
@@ -64,8 +69,45 @@ describe("roles by model types", () => {
     ["bert", "bert.pooler.dense.weight", [16, 16], "linear", "out,in"],
     ["mamba", "mixer.A_log", [64, 4], "other", null],
     ["sam", "mask_decoder.iou_token.weight", [1, 16], "embedding", null],
+    ["chameleon", "self_attn.q_norm.weight", [4, 8], "norm", null],
+    ["decision_transformer", "module.embed_state.weight", [16, 3], "linear", "out,in"],
+    ["deformable_detr", "class_embed.0.weight", [2, 16], "linear", "out,in"],
+    [
+      "depth_pro",
+      "neck.feature_upsample.intermediate.0.layers.1.weight",
+      [8, 8, 2, 2],
+      ...UPSAMPLING,
+    ],
+    [
+      "depth_pro",
+      "neck.feature_upsample.intermediate.0.layers.0.weight",
+      [8, 8, 1, 1],
+      ...CONVOLUTION,
+    ],
+    ["eomt", "query.weight", [20, 16], "embedding", null],
+    ["eomt", "upscale_block.block.0.conv1.weight", [8, 8, 2, 2], ...UPSAMPLING],
+    ["eomt", "upscale_block.block.0.conv2.weight", [8, 1, 3, 3], ...CONVOLUTION],
+    [
+      "jukebox",
+      "priors.0.prior.transformer._attn_mods.0.mlp.c_fc.weight",
+      [8, 8],
+      "linear",
+      "in,out",
+    ],
+    ["lfm2-vl", "vision_model.embeddings.patch_embedding.weight", [8, 12], "linear", "out,in"],
+    ["qwen3_vl_moe", "mlp.experts.gate_up_proj", [4, 16, 32], "experts", "in,out"],
+    ["reformer", "embeddings.position_embeddings.weights.0", [64, 1, 64], "embedding", null],
+    ["wav2vec2", "objective.weight", [16, 4], "linear", "in,out"],
+    ["zamba2", "model.layers.0.mamba.in_proj.weight", [32, 16], "linear", "out,in"],
   ])("%s: %s is %s", (type, name, shape, role, axes) => {
     expect(factsOf(name, shape, [type])).toEqual([role, axes, "config"]);
+  });
+
+  it("the type of a composite is known if the types of its parts are", () => {
+    const of = (...types: readonly string[]) =>
+      factsOf("decoder.transformer.h.0.attn.c_proj.weight", [16, 16], types);
+    expect(of("vision-encoder-decoder", "gpt2", "vit")).toEqual(["linear", "in,out", "config"]);
+    expect(of("vision-encoder-decoder", "mine", "vit")).toEqual(["linear", "out,in", "rank"]);
   });
 
   it("an unknown type decides nothing, and no name of Object counts as one", () => {
