@@ -59,7 +59,7 @@ const NORM = /norm|(^|[._])ln(_?\w+)?$|(^|[._])bn\d*$|batch_?norm/i;
 /** Matches the last part of the name of a norm, whose weight has several dimensions if it normalizes over them. */
 const NORM_MODULE = /norm_?\d*$|^(ln|bn)_?(\d+|f)?$/i;
 const BIAS =
-  /(^|[._])bias(es)?([._][uv])?$|_bias$|(^|\.)bias_[ih]h_l\d+(_reverse)?$|(^|[._])bias_[uv]$|correction_bias$/;
+  /(^|[._])bias(es)?([._][uv])?$|_bias$|(^|\.)bias_[ih]h(_l\d+(_reverse)?)?$|(^|[._])bias_[uv]$|correction_bias$/;
 /** Matches tables of relative positions, which are attention biases and not embeddings. */
 const TABLE = /relative_position_bias_table$|(^|[._])rel_pos_[hw]$/;
 /** Matches the last part of the name of an embedding module. */
@@ -74,6 +74,8 @@ const MIXTURE = /(^|[._])(moe|\w*experts?)([._]|$)|linear$|(^|_)(gate|up|down)_p
 /** Matches the last part of the name of a matrix that is not called `weight`. */
 const MATRIX_PARAMETER =
   /(^|_)(proj|projection|kernel|weights?|linear|dense)$|^[wW]_?([qkvoQKVO]|\d|in|out)$|^fc_?\d*$/;
+/** Matches the weights of recurrent layers, and of the cells for one step. */
+const RECURRENT = /(^|\.)weight_([ih][hr]_l\d+(_reverse)?|[ih]h)$/;
 const TRANSPOSED =
   /(^|[._])(conv_?t(_\w+)?\d*|deconv\w*|\w*conv_?transpose\w*|upscale_conv\d*|convt_pre)$/i;
 
@@ -117,7 +119,7 @@ function parameterFacts({ name, shape }: NamedShape): SourcedFacts {
   const rank = shape.length;
   const word = lastWord(name);
   if (EXPERTS.test(name) && rank === 3) return named("experts");
-  if (/(^|\.)weight_[ih][hr]_l\d+(_reverse)?$/.test(name)) return named("linear");
+  if (RECURRENT.test(name)) return named("linear");
   if (EMBEDDING_PARAMETER.test(name)) return named("embedding");
   if (MATRIX_PARAMETER.test(word) && !isRow(shape)) {
     if (rank === 2) return ranked("linear");

@@ -23,6 +23,8 @@ describe("roles by names and shapes", () => {
     ["mlp.experts.gate_up_proj", [4, 32, 16], "experts", "out,in", "names"],
     ["attn.in_proj_weight", [48, 16], "linear", "out,in", "rank"],
     ["lstm.weight_ih_l0_reverse", [32, 8], "linear", "out,in", "names"],
+    ["cell.weight_ih", [32, 8], "linear", "out,in", "names"],
+    ["cell.bias_hh", [32], "bias", null, "names"],
     ["mlp.gate_up_proj", [32, 8], "linear", "out,in", "rank"],
     ["bert.embeddings.LayerNorm.weight", [8], "norm", null, "names"],
     ["classifier.bias", [2], "bias", null, "names"],
