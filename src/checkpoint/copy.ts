@@ -94,7 +94,7 @@ export function copiedFiles({ checkpoint, change, turn }: TensorChanges): Copied
 /** Plans the files of a copy: the original's files for plain safetensors, a single file for all other formats. */
 export function filesOf(copy: TensorBytes): CopiedFiles {
   const { checkpoint } = copy;
-  const { layout, files, entries, index } = checkpoint;
+  const { layout, files, entries, index, tied } = checkpoint;
   if (layout === "file" || layout === "sharded") {
     const own = files.map((file) => {
       const inFile = entries.filter((entry) => entry.file === file.name);
@@ -109,7 +109,9 @@ export function filesOf(copy: TensorBytes): CopiedFiles {
   ]);
   // transformers refuses safetensors files without a `format` in the metadata. A packed file already has the format of
   // the original.
-  const metadata = { ...(layout === "torch" ? { format: "pt" } : {}), ...files[0]?.metadata };
+  // As in save_model of safetensors, the metadata keeps the other names of a tensor that a file of torch.save shares.
+  const ofTorch = layout === "torch" ? { ...Object.fromEntries(tied), format: "pt" } : {};
+  const metadata = { ...ofTorch, ...files[0]?.metadata };
   const { header, order } = layOutSafetensors(new Map(sizes), metadata);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   const ordered = order.flatMap((name) => byName.get(name) ?? []);

@@ -265,14 +265,25 @@ describe("espalier prune", () => {
       "latin1",
     );
     writeFileSync(path("embedded.bin"), renamed);
+    const to = target();
     const { code, out } = await espalier([
       ...["prune", path("embedded.bin"), "--pattern", "2:4", "--sparsity", "0.5"],
-      ...["--out", target(), "--json"],
+      ...["--out", to, "--json"],
     ]);
     expect(code).toBe(0);
     const { layers, coverage } = JSON.parse(out);
     expect(layers).toMatchObject([{ name: "parameter" }]);
     expect(coverage.left).toContainEqual(
+      expect.objectContaining({
+        ...{ name: "tied.0.weight", reason: "an embedding, also named embeds.weight" },
+      }),
+    );
+    // The copy has the other name in its metadata, so verify leaves the same tensor alone.
+    const verified = await espalier([
+      ...["verify", to, "--pattern", "2:4", "--allow-uncovered", ".", "--json"],
+    ]);
+    expect(verified.code).toBe(0);
+    expect(JSON.parse(verified.out).coverage.left).toContainEqual(
       expect.objectContaining({
         ...{ name: "tied.0.weight", reason: "an embedding, also named embeds.weight" },
       }),
