@@ -52,7 +52,8 @@ export function meanSquaredError(tape: Tape, a: Variable, b: Variable): Variable
 
 interface SoftTargetOptions {
   /**
-   * The number by which the logits of student and teacher are divided. The loss is multiplied by its square. Default 1.
+   * The number by which the logits of student and teacher are divided. The loss is multiplied by the square of this
+   * number. Default 1.
    */
   readonly temperature?: number;
   /** `batchmean` divides the sum by the batch size, `mean` by the number of elements. Default `batchmean`. */
@@ -85,8 +86,8 @@ export function kullbackLeibler(
 }
 
 /**
- * Computes the cross-entropy -sum(teacher * log(student)) of the same probabilities as {@link kullbackLeibler}. It has
- * the same gradient. In INC this is `KnowledgeDistillationLoss` with the loss type CE for the teacher.
+ * Computes the cross-entropy -sum(teacher * log(student)) of the same probabilities as {@link kullbackLeibler}. This
+ * loss has the same gradient. In INC it is `KnowledgeDistillationLoss` with the loss type CE for the teacher.
  */
 export const softCrossEntropy: typeof kullbackLeibler = (tape, student, teacher, options = {}) =>
   softTargetLoss(tape, student, teacher, options, false);

@@ -56,7 +56,7 @@ export interface DropoutDraw {
 /** Which rows of a sequence are attention queries: all, or only the first. */
 export type AttentionQueries = "all" | "first";
 
-/** The memory layout of attention's operands, matrices with heads * width columns. */
+/** The memory layout of attention's operands, which are matrices with heads * width columns. */
 export interface AttentionLayout {
   /** The sequences of keys and values. */
   readonly sequences: Sequences;
