@@ -1,16 +1,19 @@
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape, zerosLike } from "./elements.ts";
 
-/** A matrix as a bit for each element and the elements with a set bit, for weights without a pattern. Plain data. */
+/**
+ * A matrix stored as one bit for each element and the elements whose bit is set, for weights whose zeros have no
+ * pattern. Plain data.
+ */
 export interface BitmaskMatrix<E extends ElementArray = ElementArray> {
   readonly layout: "bitmask";
   readonly shape: MatrixShape;
-  /** A bit for each element in row-major order, the lowest bit of a byte first; 1 = stored. */
+  /** One bit for each element in row-major order, starting with the lowest bit of each byte; 1 = stored. */
   readonly bits: Uint8Array;
   /** The stored elements in row-major order. */
   readonly values: E;
 }
 
-/** Packs the elements of a row-major matrix that are not +0 or that `mask` keeps. */
+/** Packs a row-major matrix: stores the elements that are not +0 or that `mask` keeps. */
 export function packBitmask<E extends ElementArray>(
   data: E,
   shape: MatrixShape,
@@ -36,7 +39,7 @@ export function isSet(bits: Uint8Array, index: number): boolean {
   return ((bits[index >>> 3] >>> (index & 7)) & 1) === 1;
 }
 
-/** The dense row-major matrix. Elements that are not stored are +0. */
+/** Returns the dense row-major matrix. Elements that are not stored are +0. */
 export function unpackBitmask<E extends ElementArray>(matrix: BitmaskMatrix<E>): E {
   const { shape, bits, values } = matrix;
   const dense = zerosLike(values, shape[0] * shape[1]);

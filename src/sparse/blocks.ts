@@ -11,21 +11,23 @@ import {
 /** Height and width of a block: [4, 1] for the pattern 4x1. */
 export type BlockShape = readonly [height: number, width: number];
 
-/** The positions of kept blocks. Block rows and block columns count blocks, not elements. */
+/**
+ * The positions of the kept blocks of a matrix. Block rows and block columns are counted in blocks, not in elements.
+ */
 export interface BlockPositions {
   /** The shape of the dense matrix. Blocks at the lower and right edges may extend beyond it. */
   readonly shape: MatrixShape;
   readonly block: BlockShape;
-  /** Block row r contains the kept blocks from starts[r] to below starts[r + 1]. */
+  /** The kept blocks in block row r have the indices from starts[r] to starts[r + 1] - 1. */
   readonly starts: Uint32Array;
-  /** The block column of each kept block, ascending within a block row. 16 bits if they suffice. */
+  /** The block column of each kept block, ascending within a block row; in 16 bits if every block column fits. */
   readonly columns: Uint16Array | Uint32Array;
 }
 
-/** A matrix as its kept blocks; with blocks of 1x1 it is in compressed sparse row format (CSR). Plain data. */
+/** A matrix stored as its kept blocks. With 1x1 blocks, this is the compressed sparse row format (CSR). Plain data. */
 export interface BlockMatrix<E extends ElementArray = ElementArray> extends BlockPositions {
   readonly layout: "blocks";
-  /** The elements of each kept block, row-major within a block. +0 beyond the edges of the matrix. */
+  /** The elements of each kept block, row-major within a block; +0 beyond the edges of the matrix. */
   readonly values: E;
 }
 
@@ -41,7 +43,10 @@ export function blockGrid(shape: MatrixShape, [height, width]: BlockShape): Matr
   return [Math.ceil(shape[0] / height), Math.ceil(shape[1] / width)];
 }
 
-/** Sets `occupied` to 1 for blocks of a block row with an element that is not +0 or that `mask` keeps. Counts them. */
+/**
+ * Sets `occupied` to 1 for each block of a block row that has an element that is not +0 or that `mask` keeps, and to 0
+ * for the other blocks. Returns the number of ones.
+ */
 export function occupiedInto(
   bits: Uint32Array | Uint16Array,
   mask: Uint8Array | undefined,
@@ -78,7 +83,7 @@ export function occupiedInto(
 }
 
 /**
- * Packs the blocks of a row-major matrix with an element that is not +0 or that `mask` keeps.
+ * Packs a row-major matrix: stores the blocks that have an element that is not +0 or that `mask` keeps.
  *
  * @param mask - 1 = kept
  * @throws TypeError if `data` has another type, RangeError if its length does not fit the shape
@@ -129,7 +134,7 @@ export function packBlocks<E extends ElementArray>(
   return { layout: "blocks", ...positions, values };
 }
 
-/** The dense row-major matrix. Elements outside the kept blocks are +0. */
+/** Returns the dense row-major matrix. Elements outside the kept blocks are +0. */
 export function unpackBlocks<E extends ElementArray>(matrix: BlockMatrix<E>): E {
   const dense = zerosLike(matrix.values, matrix.shape[0] * matrix.shape[1]);
   const [bits, from] = [bitsOf(dense), bitsOf(matrix.values)];
@@ -139,7 +144,10 @@ export function unpackBlocks<E extends ElementArray>(matrix: BlockMatrix<E>): E 
   return dense;
 }
 
-/** Visits the elements of kept blocks within the matrix, with their indices in the matrix and in `values`. */
+/**
+ * Visits each element of the kept blocks that is within the matrix, with its index in the dense matrix and its index in
+ * `values`.
+ */
 function forEachKept(
   { shape, block, starts, columns }: BlockPositions,
   visit: (start: number, position: number) => void,

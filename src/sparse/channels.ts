@@ -1,17 +1,18 @@
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape, zerosLike } from "./elements.ts";
 
-/** A matrix without its zero rows and columns, such as pruned channels. Plain data. */
+/** A matrix stored without its zero rows and zero columns, such as pruned channels. Plain data. */
 export interface ChannelMatrix<E extends ElementArray = ElementArray> {
   readonly layout: "channels";
   readonly shape: MatrixShape;
-  /** The stored rows and columns. */
+  /** The indices of the stored rows, ascending. */
   readonly rows: Uint32Array;
+  /** The indices of the stored columns, ascending. */
   readonly columns: Uint32Array;
   /** [rows.length, columns.length], row-major. */
   readonly values: E;
 }
 
-/** The rows and columns with an element that is not +0 or that `mask` keeps. */
+/** Finds the rows and columns that have an element that is not +0 or that `mask` keeps. */
 export function occupiedChannels(
   data: ElementArray,
   [rows, columns]: MatrixShape,
@@ -29,7 +30,7 @@ export function occupiedChannels(
   return { rows: positionsOf(inRow), columns: positionsOf(inColumn) };
 }
 
-/** The positions of ones. They are counted first, so that the array has the right length. */
+/** Returns the positions of the ones. They are counted first, so that the array has the right length. */
 function positionsOf(marks: Uint8Array): Uint32Array {
   const positions = new Uint32Array(marks.reduce((sum, mark) => sum + mark, 0));
   let next = 0;
@@ -37,7 +38,9 @@ function positionsOf(marks: Uint8Array): Uint32Array {
   return positions;
 }
 
-/** Packs the rows and columns of a row-major matrix with an element that is not +0 or that `mask` keeps. */
+/**
+ * Packs a row-major matrix: omits the rows and the columns in which every element is +0 and pruned by `mask`, if given.
+ */
 export function packChannels<E extends ElementArray>(
   data: E,
   shape: MatrixShape,
@@ -52,7 +55,7 @@ export function packChannels<E extends ElementArray>(
   return { layout: "channels", shape: [...shape], rows, columns, values };
 }
 
-/** The dense row-major matrix. Elements that are not stored are +0. */
+/** Returns the dense row-major matrix. Elements that are not stored are +0. */
 export function unpackChannels<E extends ElementArray>(matrix: ChannelMatrix<E>): E {
   const { shape, rows, columns, values } = matrix;
   const dense = zerosLike(values, shape[0] * shape[1]);

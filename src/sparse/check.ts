@@ -1,4 +1,4 @@
-/** Checks that the arrays of a packed matrix, for example from a file, are consistent. */
+/** Checks that the arrays of a packed matrix are consistent, for example if they were read from a file. */
 import type { Problem } from "../core/either.ts";
 import { fromBfloat16 } from "../core/half.ts";
 import { type BitmaskMatrix, isSet } from "./bitmask.ts";
@@ -8,7 +8,7 @@ import { type GroupMatrix, groupSizes, positionBits, readPosition } from "./grou
 import type { PackedMatrix } from "./layout.ts";
 import type { QuantizedMatrix } from "./quantized.ts";
 
-/** The bits of infinity. NaN and negative numbers have larger bits. */
+/** The bits of +infinity in bfloat16. As unsigned integers, the bits of NaN and of negative numbers are larger. */
 const BFLOAT16_INFINITY = 0x7f80;
 
 type Report = (path: string, expected: string, got: unknown) => void;
@@ -18,7 +18,10 @@ function lengthHolds(report: Report, name: string, length: number, expected: num
   return length === expected;
 }
 
-/** Whether the numbers from index `first` to below `last` ascend and are below `end`. Reports the first that is not. */
+/**
+ * Whether the numbers at indices from `first` to `last` - 1 are ascending and below `end`. Reports the first number for
+ * which this does not hold.
+ */
 function ascends(
   report: Report,
   name: string,
@@ -55,7 +58,7 @@ function keptBlocksHold(report: Report, kept: BlockPositions): boolean {
   return lengthHolds(report, "columns", columns.length, starts[blockRows]);
 }
 
-/** Whether stored elements beyond the edges of the matrix are zero. */
+/** Whether the stored elements beyond the edges of the matrix are zero. Reports the first that is not. */
 function edgesHold(report: Report, matrix: BlockMatrix | QuantizedMatrix): boolean {
   const { shape, block, starts, columns, values } = matrix;
   const [height, width] = block;
@@ -122,10 +125,10 @@ function bitmaskHolds(report: Report, { shape, bits, values }: BitmaskMatrix): b
 }
 
 /**
- * The problems of a packed matrix: wrong lengths, indices out of order or out of range, values beyond its edges. For
- * each array only the first problem.
+ * Finds the problems of a packed matrix: wrong lengths, indices out of order or out of range, and non-zero values
+ * beyond its edges. Only the first problem of each array is reported.
  *
- * @returns problems with names of arrays as paths; empty if the matrix can be unpacked
+ * @returns problems whose paths name the arrays; an empty list if the matrix can be unpacked
  * @example
  * ```ts
  * import { packBlocks, packedProblems } from "espalier/sparse";

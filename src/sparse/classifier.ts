@@ -1,4 +1,4 @@
-/** A BERT or DistilBERT classifier for inference. Each linear layer has its own execution. */
+/** A BERT or DistilBERT classifier for inference. The execution is chosen separately for each linear layer. */
 import type { LinearProduct } from "../autograd/records.ts";
 import { createTape, releaseTape } from "../autograd/tape.ts";
 import { checkInteger, checkKind, checkOneOf, describe } from "../core/checks.ts";
@@ -30,14 +30,17 @@ import { compactFeedForward } from "./feed-forward.ts";
 
 /** Options of {@link createSparseClassifier}. */
 export interface SparseClassifierOptions {
-  /** Default: measured on the backend, which takes half a second to a second. */
+  /**
+   * The cost model from which executions are chosen. Default: measured on the backend, which takes half a second to a
+   * second.
+   */
   readonly costs?: CostModel;
-  /** The usual number of tokens of a batch. Executions are chosen for it. Default 128. */
+  /** The usual number of tokens in a batch. Executions are chosen for batches of this size. Default 128. */
   readonly tokens?: number;
   /**
-   * `auto`: the cheapest executions; hidden units without effect are removed if that is cheaper. `dense`: all layers
-   * are dense. A map: executions by the names of layers; others get the cheapest, and all hidden units stay. Default
-   * `auto`.
+   * `auto` chooses the cheapest execution for each layer, and removes hidden units without effect if that is cheaper.
+   * `dense` computes all layers densely. A map contains executions by layer name; the other layers get their cheapest
+   * execution, and all hidden units stay. Default `auto`.
    */
   readonly executions?: "auto" | "dense" | ReadonlyMap<string, Execution>;
 }
@@ -46,19 +49,20 @@ interface ClassifierLayer {
   readonly name: string;
   readonly facts: LinearFacts;
   readonly execution: Execution;
-  /** Predicted times of the dense product and of the chosen execution. */
+  /** Predicted time of the dense product for a batch. */
   readonly denseMicroseconds: number;
+  /** Predicted time of the chosen execution for a batch. */
   readonly microseconds: number;
-  /** The bytes of the weight in memory. */
+  /** The size of the weight in memory, in bytes. */
   readonly bytes: number;
 }
 
-/** A feed-forward sub-layer from which units were removed, or with units that only add a constant. */
+/** A feed-forward sub-layer from which hidden units were removed, or some of whose hidden units only add a constant. */
 interface ClassifierFeedForward {
   readonly name: string;
   readonly units: number;
   readonly kept: number;
-  /** The number of kept units without inputs, which add a constant. */
+  /** The number of units whose input weights are all zero, so that they only add a constant. */
   readonly constant: number;
 }
 
@@ -68,17 +72,24 @@ export interface SparseClassifier {
   readonly costs: CostModel;
   readonly layers: readonly ClassifierLayer[];
   readonly feedForwards: readonly ClassifierFeedForward[];
-  /** The bytes of all weights in memory. */
+  /** The total size of all parameters in memory, in bytes. */
   readonly bytes: number;
-  /** Logits [batch, labels]. @throws TypeError or RangeError for a batch that does not fit, or after release */
+  /**
+   * Computes the logits [batch, labels].
+   *
+   * @throws TypeError or RangeError for a batch that does not fit, or after release
+   */
   logits(batch: TokenBatch): Float32Array;
   release(): void;
 }
 
-/** Reads a parameter by its name in transformers. */
+/** Reads a parameter of the model; `name` is its name in transformers. */
 type ReadParameter = (name: string) => NamedValues;
 
-/** Removes hidden units without effect, unless the layers then cost more because blocks lose their alignment. */
+/**
+ * Removes the hidden units without effect from a feed-forward sub-layer, if this lowers its predicted cost. It may
+ * raise the cost, because blocks lose their alignment.
+ */
 function compactLayer(
   { intermediate, output }: Pick<LayerNames, "intermediate" | "output">,
   read: ReadParameter,
@@ -156,7 +167,7 @@ function executionOf(
   throw new RangeError(`executions: expected ${expected}, got ${formatExecution(execution)}`);
 }
 
-/** Adds the weight of a linear layer in the form that its execution uses. */
+/** Adds the weight of a linear layer to the classifier, in the form that the layer's execution uses. */
 function addLayer(building: Building, name: string, values: NamedValues): void {
   const { backend, costs, tokens, parameters, products, prepared, layers } = building;
   const [outputs = 0, inputs = 0] = values.shape;
@@ -188,7 +199,7 @@ function addLayer(building: Building, name: string, values: NamedValues): void {
  * Creates a classifier from parameters that are read one at a time. Each linear layer is stored in one form only.
  *
  * @throws TypeError or RangeError for an invalid option, RangeError for a parameter of another shape or an execution
- *   that does not fit its layer; any error of `read`
+ *   that does not fit its layer; any error that `read` throws
  *
  * @example
  * ```ts
@@ -270,7 +281,10 @@ export function createSparseClassifier(
   return { config, costs, layers, feedForwards, bytes, logits, release };
 }
 
-/** Reads every parameter once and adds it, in module order. Returns the bytes of all. */
+/**
+ * Reads every parameter once, in module order, and adds it to the classifier. Returns the total size of all parameters
+ * in bytes.
+ */
 function build(building: Building): number {
   const { backend, config, executions, costs, tokens, parameters, feedForwards } = building;
   const list = parameterList(config);
@@ -284,7 +298,7 @@ function build(building: Building): number {
   const expanding = new Map(
     modelNames(config).layers.map((layer) => [`${layer.intermediate}.weight`, layer]),
   );
-  /** Parameters of a sub-layer, which are read together. */
+  /** Parameters of a feed-forward sub-layer that were read together, before they are added. */
   const early = new Map<string, NamedValues>();
   let others = 0;
   for (const { name, module, role } of list) {

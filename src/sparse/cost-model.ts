@@ -1,4 +1,4 @@
-/** The measured costs of executions of linear layers, as plain data. */
+/** Measures the costs of executing linear layers, and predicts the cheapest execution from them. */
 import { checkInteger, checkKind, checkNumber } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, tokensTogether } from "../kernels/block-sparse.ts";
@@ -6,10 +6,11 @@ import type { KernelVariant } from "../kernels/table.ts";
 import { createIntegerTensor, createTensor, type Tensor } from "../tensor/tensor.ts";
 import { type Execution, executionsOf, type LinearFacts, prepareProduct } from "./execution.ts";
 
-/** The costs of products with blocks of one height, in nanoseconds for a token. */
+/** The costs of products with blocks of one height, in nanoseconds per token. */
 interface BlockCost {
+  /** The cost of each kept block. */
   readonly block: number;
-  /** For each output and each input, at any density. */
+  /** The cost of each output and of each input, at any density. */
   readonly edge: number;
 }
 
@@ -17,21 +18,25 @@ interface BlockCost {
 export interface CostModel {
   readonly variant: KernelVariant;
   /**
-   * Tokens of the measured batch. The cost of another batch is assumed to be proportional, by whole tiles. With fewer
-   * than about a hundred tokens this is inexact, because a dense product packs the weight.
+   * The number of tokens in the measured batch. The cost of another batch is assumed to be proportional to its number
+   * of tokens, rounded up to whole tiles. This is inexact below about a hundred tokens, because a dense product also
+   * has to pack the weight.
    */
   readonly tokens: number;
-  /** For each multiplication of a dense product. */
+  /** The cost of each multiplication in a dense product. */
   readonly dense: number;
   readonly blocks: Readonly<Record<BlockHeight, BlockCost>>;
-  /** For each element that is gathered, scattered or cleared. */
+  /** The cost of each element that is gathered, scattered or set to zero. */
   readonly move: number;
 }
 
-/** An execution is chosen only below this share of the dense cost, because the model is not exact. */
+/**
+ * Another execution is preferred to the dense one only if its cost is below this share of the dense cost, because
+ * predictions are inexact.
+ */
 const MARGIN = 0.9;
 
-/** The predicted nanoseconds of a layer for a batch. */
+/** Predicts how many nanoseconds a layer takes for a batch with this number of tokens. */
 export function predictCost(
   costs: CostModel,
   facts: LinearFacts,
@@ -57,7 +62,7 @@ export function predictCost(
   }
 }
 
-/** The tokens of a batch, including those that fill its last tile. */
+/** Returns the number of tokens that are computed for a batch, including those that fill up its last tile. */
 function computedTokens(
   { variant, tokens: measured }: CostModel,
   height: BlockHeight,
@@ -68,7 +73,7 @@ function computedTokens(
   return Math.ceil(tokens / together) * together;
 }
 
-/** Checks a cost model. @throws TypeError or RangeError if it is invalid or belongs to other kernels */
+/** Checks a cost model. @throws TypeError or RangeError if it is invalid or was measured with another kernel variant */
 export function checkCosts({ kernels }: Backend, costs: CostModel): void {
   const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
   checkKind(isObject(costs), "costs", "a cost model", costs);
@@ -87,7 +92,7 @@ export function checkCosts({ kernels }: Backend, costs: CostModel): void {
   }
 }
 
-/** The execution with the least predicted cost; dense unless another is clearly faster. */
+/** Returns the execution with the lowest predicted cost: dense, unless another is clearly faster. */
 export function chooseExecution(costs: CostModel, facts: LinearFacts, tokens: number): Execution {
   const [dense, ...others] = executionsOf(facts);
   const costOf = (execution: Execution): number => predictCost(costs, facts, execution, tokens);
@@ -102,14 +107,16 @@ export function chooseExecution(costs: CostModel, facts: LinearFacts, tokens: nu
   return best;
 }
 
-/** The outputs and inputs of the timed layer, and its shares of kept blocks. */
+/** The number of outputs, and of inputs, of the layer that is timed. */
 const SIDE = 512;
+/** The shares of kept blocks at which the layer is timed. */
 const DENSITIES = [0.1, 0.4] as const;
-/** Milliseconds of warm-up, in which the engine optimises the product, and of timing. */
+/** Milliseconds of warm-up, during which the engine optimises the code. */
 const WARM_UP = 15;
+/** Milliseconds of timing, after the warm-up. */
 const TIMED = 12;
 
-/** Nanoseconds of a call: the least of several means, because other programs can only add time. */
+/** Measures the nanoseconds of a call: the minimum of several means, because other programs can only add time. */
 function nanosecondsOf(run: () => void): number {
   const until = performance.now() + WARM_UP;
   while (performance.now() < until) run();
@@ -124,7 +131,7 @@ function nanosecondsOf(run: () => void): number {
   return 1e6 * least;
 }
 
-/** A weight with evenly distributed kept blocks; `density` is their approximate share. */
+/** Creates a weight with evenly distributed kept blocks; `density` is their approximate share. */
 function sampleWeight(height: number, density: number): Float32Array {
   const weight = new Float32Array(SIDE * SIDE);
   for (let i = 0; i < weight.length; i++) {
@@ -139,7 +146,7 @@ function sampleWeight(height: number, density: number): Float32Array {
 /**
  * Measures the costs on a backend. This takes half a second to a second, and results vary slightly.
  *
- * @param tokens - the usual number of tokens of a batch
+ * @param tokens - the usual number of tokens in a batch
  *
  * @example
  * ```ts
@@ -189,7 +196,7 @@ export function measureCosts(backend: Backend, tokens: number = 128): CostModel 
   };
 }
 
-/** Nanoseconds for a moved element, measured without a product, which would take much longer. */
+/** Measures the nanoseconds for each moved element, without a product, which would take much longer. */
 function movingCost(backend: Backend, x: Tensor, y: Tensor, tokens: number): number {
   const { kernels } = backend;
   const half = SIDE / 2;

@@ -1,4 +1,4 @@
-/** The elements of a layout. They are copied as bits, which preserves -0 and the payloads of NaN. */
+/** The elements of packed matrices. They are copied as bits, which preserves -0 and the payloads of NaN. */
 import { checkInteger, checkKind, checkLength, isTypedArray } from "../core/checks.ts";
 
 /** Elements of a weight: 32-bit floats, or the bits of float16 or bfloat16 numbers. */
@@ -6,21 +6,21 @@ export type ElementArray = Float32Array | Uint16Array;
 
 export type MatrixShape = readonly [rows: number, columns: number];
 
-/** A view of the elements as bits. */
+/** Returns a view of the elements as bits. */
 export function bitsOf(data: ElementArray): Uint32Array | Uint16Array {
   return isTypedArray(data, "Float32Array")
     ? new Uint32Array(data.buffer, data.byteOffset, data.length)
     : data;
 }
 
-/** An array of zeros with the type of `data`. */
+/** Creates an array of zeros with the type of `data`. */
 export function zerosLike<E extends ElementArray>(data: E, length: number): E {
   return (
     isTypedArray(data, "Float32Array") ? new Float32Array(length) : new Uint16Array(length)
   ) as E;
 }
 
-/** Checks that a matrix and its mask have a shape. @throws TypeError or RangeError */
+/** Checks the types of a matrix and its mask, and that their lengths fit the shape. @throws TypeError or RangeError */
 export function checkMatrix(data: ElementArray, shape: MatrixShape, mask?: Uint8Array): void {
   checkInteger("shape[0]", shape[0]);
   checkInteger("shape[1]", shape[1]);
@@ -33,7 +33,7 @@ export function checkMatrix(data: ElementArray, shape: MatrixShape, mask?: Uint8
   checkLength("mask", mask, count);
 }
 
-/** An array for indices below `count`, with two bytes for each if they suffice. */
+/** Creates an array for indices below `count`, with 16 bits for each index if that suffices. */
 export function indexArray(length: number, count: number): Uint16Array | Uint32Array {
   return count <= 0x10000 ? new Uint16Array(length) : new Uint32Array(length);
 }

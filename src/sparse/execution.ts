@@ -8,7 +8,9 @@ import { occupiedChannels, packChannels } from "./channels.ts";
 import type { MatrixShape } from "./elements.ts";
 import { countKeptBlocks } from "./size.ts";
 
-/** The computation of y = W x + b: densely, by kept blocks of `height` x 1, or without zero rows and columns of W. */
+/**
+ * How inference computes y = W x + b: densely, by kept blocks of `height` x 1, or without zero rows and columns of W.
+ */
 export type Execution =
   | { readonly kind: "dense" }
   | { readonly kind: "blocks"; readonly height: BlockHeight }
@@ -19,19 +21,20 @@ export const EXECUTION_KINDS: readonly Execution["kind"][] = ["dense", "blocks",
 export interface LinearFacts {
   readonly outputs: number;
   readonly inputs: number;
-  /** The number of kept blocks for each height that divides the outputs. */
+  /** The number of kept blocks for each block height that divides the number of outputs. */
   readonly blocks: ReadonlyMap<BlockHeight, number>;
-  /** The number of rows and columns that are not zero. */
+  /** The number of rows with an element that is not zero. */
   readonly rows: number;
+  /** The number of columns with an element that is not zero. */
   readonly columns: number;
 }
 
-/** Replaces -0 (a negative weight times a zero mask) by +0, because layouts store -0. */
+/** Replaces -0 (a negative weight times a zero mask) by +0, because layouts would store -0 as an element. */
 function withPositiveZeros(weight: Float32Array): Float32Array {
   return weight.map((value) => value + 0);
 }
 
-/** The facts of a weight [outputs, inputs]. -0 counts as zero. */
+/** Counts the kept blocks, rows and columns of a weight [outputs, inputs]. -0 counts as zero. */
 export function linearFacts(weight: Float32Array, shape: MatrixShape): LinearFacts {
   const [outputs, inputs] = shape;
   const heights = BLOCK_HEIGHTS.filter((height) => outputs % height === 0);
@@ -46,20 +49,20 @@ export function linearFacts(weight: Float32Array, shape: MatrixShape): LinearFac
   };
 }
 
-/** The possible executions of a weight, dense first. */
+/** Lists the possible executions of a weight, dense first. */
 export function executionsOf({ blocks }: LinearFacts): readonly [Execution, ...Execution[]] {
   const heights = [...blocks.keys()].map((height) => ({ kind: "blocks" as const, height }));
   return [{ kind: "dense" }, ...heights, { kind: "compacted" }];
 }
 
-/** An execution as text: `dense`, `compacted`, `blocks 4x1`. */
+/** Formats an execution as text, such as `dense`, `compacted` or `blocks 4x1`. */
 export function formatExecution(execution: Execution): string {
   return execution.kind === "blocks" ? `blocks ${execution.height}x1` : execution.kind;
 }
 
 export interface PreparedProduct {
   readonly product: LinearProduct;
-  /** The bytes of the weight in this form. */
+  /** The size of the weight in this form, in bytes. */
   readonly bytes: number;
   release(): void;
 }
@@ -76,7 +79,7 @@ export function prepareProduct(
     : prepareCompacted(backend, plain, shape);
 }
 
-/** A tensor with at least one element, because an extent may not be zero. */
+/** Creates a tensor of integers, with at least one element, because an extent may not be zero. */
 function integersOf(backend: Backend, values: ArrayLike<number>): Tensor {
   const integers = Int32Array.from(values.length === 0 ? [0] : values);
   return createIntegerTensor(backend, [integers.length], integers);
@@ -130,7 +133,7 @@ function prepareBlocks(
   return prepared(product, [starts, columns, values]);
 }
 
-/** Floats in a cache line. */
+/** The number of floats in a cache line. */
 const LINE = 16;
 
 function prepareCompacted(
@@ -147,7 +150,8 @@ function prepareCompacted(
   const values = floatsOf(backend, packed.values);
   const [gathers, scatters] = [columns > 0 && columns < inputs, rows > 0 && rows < outputs];
   const product: LinearProduct = (x, bias, y, tokens) => {
-    // One reservation, before any view is made, because it may grow the memory. `to` starts at a cache line.
+    // Reserved at once, before any view is made, because a reservation may grow the memory and invalidate views.
+    // `to` starts at a cache line.
     const gathered = gathers ? Math.ceil((tokens * columns) / LINE) * LINE : 0;
     const scattered = scatters ? tokens * rows : 0;
     const length = Math.max(1, gathered + scattered);

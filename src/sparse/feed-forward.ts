@@ -13,14 +13,14 @@ interface FeedForward {
 }
 
 interface CompactedFeedForward extends FeedForward {
-  /** The number of units without inputs that add a constant. */
+  /** The number of units whose row of W1 is zero, so that they only add a constant. */
   readonly constant: number;
 }
 
 /**
- * Removes hidden units without effect: those that are not read (a zero column of W2) or are always zero (a zero row of
- * W1 and bias 0, for GELU and ReLU). A unit with a zero row and a bias adds a constant. It stays, because a sum of the
- * constant and b2 would be rounded differently. Returns the given arrays if nothing is removed.
+ * Removes hidden units without effect: those whose output is never read (a zero column of W2) or always zero (a zero
+ * row of W1 and bias 0, with GELU or ReLU). A unit with a zero row of W1 and a non-zero bias only adds a constant. It
+ * stays, because adding the constant to b2 would round differently. Returns the given arrays if nothing is removed.
  *
  * @throws RangeError for a size that is not a positive integer, or an array of another length
  */

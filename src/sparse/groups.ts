@@ -1,33 +1,36 @@
 import { checkInteger, mismatch } from "../core/checks.ts";
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape, zerosLike } from "./elements.ts";
 
-/** The zeros and the elements of a group: `{ prune: 2, of: 4 }` for 2:4. */
+/** The number of zeros and the number of elements in a group: `{ prune: 2, of: 4 }` for 2:4. */
 export interface GroupShape {
   readonly prune: number;
   readonly of: number;
 }
 
 /**
- * A matrix that stores M - N elements of each group of an N:M pattern, with their positions in the group: the format of
- * sparse tensor cores. The last group of a row may extend beyond the matrix. Plain data.
+ * A matrix that stores M - N elements of each group of an N:M pattern, with their positions in the group, like the
+ * format of sparse tensor cores. The last group of a row may extend beyond the matrix. Plain data.
  */
 export interface GroupMatrix<E extends ElementArray = ElementArray> extends GroupShape {
   readonly layout: "groups";
   readonly shape: MatrixShape;
-  /** `of - prune` elements of each group; +0 beyond the edge of the matrix. */
+  /** The stored elements, `of - prune` for each group; +0 beyond the edge of the matrix. */
   readonly values: E;
-  /** The position of each value in its group, ascending. Each has as many bits as `of - 1`, the lowest bit first. */
+  /**
+   * The position of each value in its group, ascending within a group. A position takes as many bits as the number `of
+   * - 1`; positions are packed into bytes with the lowest bit first.
+   */
   readonly indices: Uint8Array;
 }
 
-/** The largest group: a position must fit into a byte. */
+/** The maximum number of elements in a group: a position must fit into a byte. */
 export const MOST_IN_GROUP = 256;
 
 export function positionBits(of: number): number {
   return 32 - Math.clz32(of - 1);
 }
 
-/** The number of stored values, and the bytes of their positions. */
+/** Returns the number of stored values, and the size of their positions in bytes. */
 export function groupSizes(
   [rows, columns]: MatrixShape,
   { prune, of }: GroupShape,
@@ -48,7 +51,10 @@ function occupiedIn(bits: Uint32Array | Uint16Array, start: number, end: number)
   return count;
 }
 
-/** The row and the first column of the first group with fewer than N zeros (+0); null if there is no such group. */
+/**
+ * Finds the first group with fewer than N zeros (+0). Returns its row, its first column and its number of zeros; null
+ * if there is no such group.
+ */
 export function firstFullGroup(
   data: ElementArray,
   [rows, columns]: MatrixShape,
@@ -65,7 +71,7 @@ export function firstFullGroup(
   return null;
 }
 
-// A division finds the byte, because a shift is modulo 2^32, and large matrices have more bits.
+// The byte is found by division, because a shift truncates to 32 bits, and bit positions can be larger.
 function writePosition(indices: Uint8Array, at: number, bits: number, position: number): void {
   const bit = at * bits;
   const word = position << (bit & 7);
@@ -82,9 +88,10 @@ export function readPosition(indices: Uint8Array, at: number, bits: number): num
 }
 
 /**
- * Packs a row-major matrix whose groups have at least N elements +0. The first zeros of a group with more are stored.
+ * Packs a row-major matrix in which each group has at least N zeros (+0). If a group has more, its first zeros are
+ * stored like other elements.
  *
- * @throws RangeError that names the first group with fewer zeros
+ * @throws RangeError that names the first group with fewer than N zeros
  */
 export function packGroups<E extends ElementArray>(
   data: E,
@@ -122,7 +129,7 @@ export function packGroups<E extends ElementArray>(
   return { layout: "groups", shape: [...shape], prune, of, values, indices };
 }
 
-/** The dense row-major matrix. Elements that are not stored are +0. */
+/** Returns the dense row-major matrix. Elements that are not stored are +0. */
 export function unpackGroups<E extends ElementArray>(matrix: GroupMatrix<E>): E {
   const { shape, prune, of, values, indices } = matrix;
   const [rows, columns] = shape;

@@ -1,4 +1,4 @@
-/** The layouts of a weight: their spellings, packing and unpacking. */
+/** The layouts of a weight: parses and formats their names, packs and unpacks matrices. */
 import { sumOf } from "../core/sum.ts";
 import { type BitmaskMatrix, packBitmask, unpackBitmask } from "./bitmask.ts";
 import { type BlockMatrix, type BlockShape, packBlocks, unpackBlocks } from "./blocks.ts";
@@ -13,7 +13,7 @@ import {
 } from "./groups.ts";
 import { type QuantizedMatrix, unpackQuantized } from "./quantized.ts";
 
-/** A weight in a layout that keeps every bit. */
+/** A weight in a layout that preserves every bit. */
 type ExactMatrix<E extends ElementArray = ElementArray> =
   | BlockMatrix<E>
   | GroupMatrix<E>
@@ -23,17 +23,20 @@ type ExactMatrix<E extends ElementArray = ElementArray> =
 /** A weight in any layout. */
 export type PackedMatrix = ExactMatrix | QuantizedMatrix;
 
-/** A layout without a weight. Blocks of 1x1 are compressed sparse rows (CSR). */
+/** A description of a layout, without a weight. The layout of 1x1 blocks is compressed sparse row (CSR). */
 export type LayoutSpec =
   | { readonly layout: "blocks"; readonly block: BlockShape }
   | ({ readonly layout: "groups" } & GroupShape)
   | { readonly layout: "bitmask" }
   | { readonly layout: "channels" };
 
-/** The spellings, for error messages. */
+/** Examples of layout names, for error messages. */
 export const LAYOUT_SPELLINGS = 'a layout such as "4x1", "2:4", "bitmask", "csr" or "channels"';
 
-/** The spelling of a layout: `4x1`, `2:4`, `bitmask`, `csr`, `channels`. See {@link parseLayout}. */
+/**
+ * Returns the name of a layout, such as `4x1`, `2:4`, `bitmask`, `csr` or `channels`. {@link parseLayout} is the
+ * inverse.
+ */
 export function formatLayout(spec: LayoutSpec): string {
   switch (spec.layout) {
     case "blocks":
@@ -49,7 +52,7 @@ export function formatLayout(spec: LayoutSpec): string {
 }
 
 /**
- * The layout with a spelling; `undefined` if the text is not a layout.
+ * Parses the name of a layout. Returns `undefined` if the text does not name a layout.
  *
  * @example
  * ```ts
@@ -71,11 +74,11 @@ export function parseLayout(text: string): LayoutSpec | undefined {
 }
 
 /**
- * Packs a row-major matrix into a layout, which keeps every bit.
+ * Packs a row-major matrix into a layout that preserves every bit.
  *
- * @param mask - 1 = kept, which is stored even if it is +0; not for groups
- * @throws TypeError if `data` has another type; RangeError if its length does not fit the shape, or for groups with
- *   fewer zeros than the layout
+ * @param mask - 1 for each element to store even if it is +0; ignored for groups
+ * @throws TypeError if `data` has another type; RangeError if its length does not fit the shape, or if a group has
+ *   fewer zeros than the layout requires
  *
  * @example
  * ```ts
@@ -108,7 +111,9 @@ export function pack<E extends ElementArray>(
   }
 }
 
-/** The dense row-major matrix. Elements keep their type; quantized elements become floats. See {@link pack}. */
+/**
+ * Returns the dense row-major matrix. Elements keep their type, but quantized elements become floats. See {@link pack}.
+ */
 export function unpack(matrix: PackedMatrix): ElementArray {
   switch (matrix.layout) {
     case "blocks":
@@ -140,13 +145,13 @@ export const ARRAY_NAMES: {
   channels: ["rows", "columns", "values"],
 });
 
-/** The arrays of a packed matrix with their names. */
+/** Returns the arrays of a packed matrix with their names, in the order of storage. */
 export function packedArrays(matrix: PackedMatrix): readonly (readonly [string, PackedArray])[] {
   const arrays = new Map<string, unknown>(Object.entries(matrix));
   return ARRAY_NAMES[matrix.layout].map((name) => [name, arrays.get(name) as PackedArray]);
 }
 
-/** The bytes of a packed matrix's arrays. */
+/** Returns the total size of a packed matrix's arrays in bytes. */
 export function packedBytes(matrix: PackedMatrix): number {
   return sumOf(packedArrays(matrix), ([, array]) => array.byteLength);
 }

@@ -6,10 +6,10 @@ import { checkFinite, checkLength } from "../core/checks.ts";
 import { fromBfloat16, roundUpToBfloat16 } from "../core/half.ts";
 import { type BlockMatrix, type BlockPositions, unpackBlocks } from "./blocks.ts";
 
-/** A block-sparse matrix of small integers: plain data. */
+/** A block-sparse matrix of 8-bit integers with a scale for each block. Plain data. */
 export interface QuantizedMatrix extends BlockPositions {
   readonly layout: "quantized";
-  /** Elements of the kept blocks, -127 to 127, block by block, row-major within a block. */
+  /** Elements of the kept blocks, from -127 to 127, block by block, row-major within a block. */
   readonly values: Int8Array;
   /** The scale of each block: the bits of a finite bfloat16 number, positive or +0. */
   readonly scales: Uint16Array;
@@ -17,16 +17,17 @@ export interface QuantizedMatrix extends BlockPositions {
 
 /** The error of rounding to eight bits. */
 export interface QuantizationError {
+  /** The largest absolute error of any element. */
   readonly maximum: number;
-  /** The root mean square of the errors relative to the elements' root mean square. 0 if all elements are zero. */
+  /** The root mean square of the errors divided by that of the elements; 0 if all elements are zero. */
   readonly relative: number;
 }
 
 const LARGEST = 127;
 
 /**
- * Rounds elements to eight bits. The scale of a block is its largest magnitude divided by 127 and rounded up to
- * bfloat16, so that no element is clipped.
+ * Rounds the elements of kept blocks to eight bits. The scale of a block is its largest magnitude divided by 127 and
+ * rounded up to bfloat16, so that no element is clipped.
  *
  * @throws RangeError if an element is not finite
  *
@@ -73,7 +74,10 @@ export function quantizeBlocks(blocks: BlockMatrix<Float32Array>): {
   };
 }
 
-/** The dense row-major matrix: integer times scale in the kept blocks, without rounding, and +0 outside. */
+/**
+ * Returns the dense row-major matrix. An element of a kept block is its integer times its block's scale, without
+ * rounding; elements outside the kept blocks are +0.
+ */
 export function unpackQuantized(matrix: QuantizedMatrix): Float32Array {
   const { shape, block, starts, columns, scales } = matrix;
   const size = block[0] * block[1];

@@ -1,18 +1,18 @@
-/** The size of a weight in each layout, and the smallest layout. */
+/** Computes the size of a weight in each layout, and chooses the smallest layout. */
 import { type BlockShape, blockGrid, checkBlock, occupiedInto } from "./blocks.ts";
 import { occupiedChannels } from "./channels.ts";
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape } from "./elements.ts";
 import { checkGroup, firstFullGroup, groupSizes } from "./groups.ts";
 import { type LayoutSpec, parseLayout } from "./layout.ts";
 
-/** Layouts for the usual patterns, and for any other weight. */
+/** The layouts of the usual patterns, and those for weights without a pattern. */
 export const USUAL_LAYOUTS: readonly LayoutSpec[] = /* @__PURE__ */ [
   ...["csr", "2x1", "4x1", "8x1", "16x1", "1x2", "1x4", "1x8", "1x16", "4x4", "8x8", "16x16"],
   ...["1:2", "2:4", "4:8", "3:4"],
   ...["bitmask", "channels"],
 ].flatMap((spelling) => parseLayout(spelling) ?? []);
 
-/** The number of blocks with an element that is not +0 or that `mask` keeps. */
+/** Counts the blocks that have an element that is not +0 or that `mask` keeps. */
 export function countKeptBlocks(
   data: ElementArray,
   shape: MatrixShape,
@@ -32,7 +32,10 @@ export function countKeptBlocks(
   return count;
 }
 
-/** The bytes of a layout of blocks: `blockBytes` and an index for each kept block, and the starts of block rows. */
+/**
+ * Returns the size of a block layout in bytes: `blockBytes` and an index for each kept block, plus the starts of the
+ * block rows.
+ */
 function blockLayoutBytes(
   data: ElementArray,
   shape: MatrixShape,
@@ -47,10 +50,10 @@ function blockLayoutBytes(
 }
 
 /**
- * The bytes of a matrix in a layout, computed without packing it.
+ * Returns the size of a matrix in a layout, in bytes, without packing it.
  *
- * @returns null for groups with fewer zeros than the layout
- * @throws TypeError or RangeError as `pack`
+ * @returns null if a group has fewer zeros than the layout requires
+ * @throws TypeError or RangeError like `pack`
  *
  * @example
  * ```ts
@@ -94,7 +97,7 @@ export function layoutBytes(
   }
 }
 
-/** The bytes of a matrix in quantized blocks. */
+/** Returns the size of a matrix in quantized blocks, in bytes. */
 export function quantizedBytes(
   data: Float32Array,
   shape: MatrixShape,
@@ -102,17 +105,17 @@ export function quantizedBytes(
   mask?: Uint8Array,
 ): number {
   checkMatrix(data, shape, mask);
-  const blockBytes = block[0] * block[1] + Uint16Array.BYTES_PER_ELEMENT; // integers and a scale
+  const blockBytes = block[0] * block[1] + Uint16Array.BYTES_PER_ELEMENT; // 8-bit integers and a scale
   return blockLayoutBytes(data, shape, block, blockBytes, mask);
 }
 
 export interface LayoutSize {
-  /** null if dense. */
+  /** The layout; null if the dense form is smallest. */
   readonly spec: LayoutSpec | null;
   readonly bytes: number;
 }
 
-/** The smallest of several layouts and dense; on ties dense, then the first. */
+/** Returns the smallest of several layouts and the dense form. A tie goes to dense, then to the earlier layout. */
 export function smallestBy(
   denseBytes: number,
   specs: readonly LayoutSpec[],
@@ -126,15 +129,15 @@ export function smallestBy(
   return smallest;
 }
 
-/** Whether an element is +0. Without zeros no layout is smaller than dense. */
+/** Whether any element is +0. Without zeros, no layout is smaller than dense. */
 export function hasZero(data: ElementArray): boolean {
   return (bitsOf(data) as Uint32Array).includes(0);
 }
 
 /**
- * The smallest of several layouts and dense; on ties dense, then the first.
+ * Returns the smallest of several layouts and the dense form. A tie goes to dense, then to the earlier layout.
  *
- * @throws TypeError or RangeError as {@link layoutBytes}
+ * @throws TypeError or RangeError like {@link layoutBytes}
  *
  * @example
  * ```ts
