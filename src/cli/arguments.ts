@@ -1,4 +1,4 @@
-/** Reads a command line against a table of options. Names may be in kebab- or snake_case. */
+/** Parses a command line by a table of options. The names of options may be in kebab-case or snake_case. */
 
 import { type Either, left, type Problem, right } from "../core/either.ts";
 import { nearestName } from "../core/nearest.ts";
@@ -16,7 +16,7 @@ interface ArgumentGrammar<Options extends OptionTable> {
   readonly options: Options;
 }
 
-/** Maps every name and alias in kebab-case to the key of its option. */
+/** Maps every name and alias, in kebab-case, to the key of its option. */
 function spellings(options: OptionTable): ReadonlyMap<string, string> {
   return new Map(
     Object.entries(options).flatMap(([key, { aliases }]) =>
@@ -25,7 +25,10 @@ function spellings(options: OptionTable): ReadonlyMap<string, string> {
   );
 }
 
-/** Takes the value that follows an option. After a flag, only `true` and `false` are values. */
+/**
+ * Removes the value that follows an option from `rest`, and returns it. After a flag, only `true` and `false` are
+ * values.
+ */
 function takeValue({ isFlag }: Option<unknown>, rest: string[]): string | undefined {
   const [next] = rest;
   const isValue = isFlag ? next === "true" || next === "false" : next?.startsWith("--") === false;
@@ -50,7 +53,7 @@ function positionalProblems(names: readonly string[], got: readonly string[]): r
   ];
 }
 
-/** Reads a command line: the values of the given options and the positional arguments, or every problem. */
+/** Parses a command line. Returns the values of the given options and the positional arguments, or every problem. */
 export function parseArguments<Options extends OptionTable>(
   { command, positionals: names, options }: ArgumentGrammar<Options>,
   argv: readonly string[],
@@ -91,6 +94,6 @@ export function parseArguments<Options extends OptionTable>(
   }
   problems.push(...positionalProblems(names, positionals));
   if (problems.length > 0) return left(problems);
-  // Each value was read by the option with its key, so it has the type that the table states.
+  // Each value was read by the option with the same key, so it has the type in the table.
   return right({ values: Object.fromEntries(values) as OptionValues<Options>, positionals });
 }

@@ -1,4 +1,4 @@
-/** `espalier bench`: parses the arguments and runs the benchmarks, which are a separate program, dist/bench.js. */
+/** `espalier bench`: parses the arguments and runs the benchmarks, which are in a separate program, dist/bench.js. */
 
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
@@ -19,7 +19,7 @@ import {
   textOption,
 } from "./options.ts";
 
-/** Every benchmark, in the order of execution. */
+/** The names of all benchmarks, in the order of execution. */
 export const BENCHMARK_NAMES = [
   "step",
   "sparse-step",
@@ -44,18 +44,18 @@ export interface BenchRequest {
   readonly names: readonly BenchmarkName[];
   readonly variants: readonly KernelVariant[];
   readonly threads: readonly number[];
-  /** Null: the default of each benchmark. */
+  /** The number of rounds; null for the default of each benchmark. */
   readonly rounds: number | null;
-  /** The directory with the programs of the peers; null: no peers are measured. */
+  /** The directory with the programs that run other libraries (peers); null if no peers are measured. */
   readonly peersDirectory: string | null;
-  /** The directory for result files; null: no files are written. */
+  /** The directory for result files; null if no files are written. */
   readonly output: string | null;
   readonly json: boolean;
-  /** A single case to measure in this process; null: whole benchmarks. */
+  /** The single case to measure in this process; null to run whole benchmarks. */
   readonly probe: { readonly argument: unknown } | null;
 }
 
-/** What dist/bench.js exports as `runBenchmarks`. */
+/** The type of `runBenchmarks`, which dist/bench.js exports. */
 export type RunBenchmarks = (request: BenchRequest, console: Console) => Promise<ExitCode>;
 
 const VARIANTS = ["revectorized", "fma", "simd", "scalar"] as const satisfies KernelVariant[];
@@ -84,7 +84,7 @@ const OPTIONS = {
 
 type Values = OptionValues<typeof OPTIONS>;
 
-/** The requested benchmarks, in the order of {@link BENCHMARK_NAMES}. */
+/** Returns the requested benchmarks, in the order of {@link BENCHMARK_NAMES}. */
 function chosen(only: string | undefined): readonly BenchmarkName[] {
   if (only === undefined) return BENCHMARK_NAMES;
   const asked: readonly string[] = only.split(",").map((name) => name.trim());
@@ -100,7 +100,9 @@ function turnOn(variant: KernelVariant, engine: Engine | null): boolean {
   return variant === "revectorized" ? hasFlags : availableVariants().includes(variant);
 }
 
-/** The variants to measure: the requested variant, or all compiled variants, or scalar loops if there are none. */
+/**
+ * Returns the variants to measure: the requested one, or else all compiled variants, or scalar loops if there are none.
+ */
 function variantsOf(
   asked: KernelVariant | undefined,
   { engine, err }: Console,
@@ -117,7 +119,7 @@ function variantsOf(
   return compiled.length > 0 ? compiled : ["scalar"];
 }
 
-/** Finds the root of this package, from the sources or from the built file. */
+/** Returns the root directory of this package, whether this is a source file or the built file. */
 function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, "package.json")) && folder !== dirname(folder))
@@ -125,7 +127,7 @@ function packageRoot(): string {
   return folder;
 }
 
-/** The case that --probe names; null without that option. */
+/** Parses the case that `--probe` gives; null without that option. */
 function probeOf({ probe, only, variant }: Values): BenchRequest["probe"] {
   if (probe === undefined) return null;
   if (only === undefined || variant === undefined)
@@ -137,7 +139,7 @@ function probeOf({ probe, only, variant }: Values): BenchRequest["probe"] {
   }
 }
 
-/** Loads the benchmarks, a separate program. @throws InputError if they are not built */
+/** Loads the program with the benchmarks. @throws InputError if it has not been built */
 export async function loadBenchmarks(
   path: string = join(packageRoot(), "dist", "bench.js"),
 ): Promise<RunBenchmarks> {

@@ -1,4 +1,4 @@
-/** Functions that the commands on checkpoints share. */
+/** Functions shared by the commands that work on checkpoints. */
 
 import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -15,7 +15,7 @@ import { createProgress } from "./progress.ts";
 
 const MEBIBYTE = 2 ** 20;
 
-/** Opens a checkpoint, runs a command on it and closes it. */
+/** Opens a checkpoint, runs a command on it, and closes the checkpoint. */
 export async function withCheckpoint(
   path: string,
   run: (checkpoint: Checkpoint) => Promise<ExitCode>,
@@ -28,7 +28,7 @@ export async function withCheckpoint(
   }
 }
 
-/** Runs a function with a progress bar in MiB, and measures the time. */
+/** Runs a function with a progress bar in MiB, and measures how long it takes. */
 export async function withProgress<T>(
   { err }: Console,
   label: string,
@@ -46,7 +46,9 @@ export async function withProgress<T>(
   }
 }
 
-/** Returns the path of `--out`, or throws if no copy can be written there. `what` names the copy in the message. */
+/**
+ * Returns the path of `--out`. Throws if no copy can be written there; `what` is the name of the copy in the message.
+ */
 export function requireTarget(from: string, to: string | undefined, what: string): string {
   if (to === undefined) return refuseInput("--out", `a path for ${what}`, "none");
   checkCopyTarget({ from, to });
@@ -64,7 +66,7 @@ export async function readConfig(
   );
 }
 
-/** The plural noun for the units that a pattern prunes. */
+/** Returns the plural noun for the units that a pattern prunes. */
 export function blockWord(pattern: string): "groups" | "blocks" {
   return pattern.includes(":") ? "groups" : "blocks";
 }

@@ -1,4 +1,4 @@
-/** `espalier classify`: classifies texts, with the fastest execution of each layer. */
+/** `espalier classify`: classifies texts, with the fastest execution for each layer. */
 
 import { basename } from "node:path";
 import { getOrThrow, InputError, refuseInput } from "../core/either.ts";
@@ -80,7 +80,7 @@ async function readRows({ text, textPair, file, task }: Values): Promise<readonl
   );
 }
 
-/** The maximum number of tokens in an input. Longer texts are cut. */
+/** Returns the maximum number of tokens in an input. Longer texts are truncated. */
 function longestInput(
   { maxPositions }: ModelConfig,
   { maxLength = maxPositions }: Pick<Values, "maxLength">,

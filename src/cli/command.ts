@@ -1,4 +1,4 @@
-/** Defines commands: their options, help texts and functions. */
+/** Defines the commands of the program: their options, help texts and functions. */
 
 import { InputError, isLeft, type Problem } from "../core/either.ts";
 import { parseArguments } from "./arguments.ts";
@@ -11,13 +11,13 @@ import {
   optionName,
 } from "./options.ts";
 
-/** 0: done, 1: a check failed, 2: invalid usage or input, 130: interrupted. */
+/** 0: success, 1: a check failed, 2: invalid usage or input, 130: interrupted. */
 export type ExitCode = 0 | 1 | 2 | 130;
 
 /** A command that the dispatcher can run. */
 export interface Command {
   readonly name: string;
-  /** One line for the list of commands. */
+  /** The line for this command in the list of commands. */
   readonly summary: string;
   readonly help: string;
   /** Runs the command with the arguments after its name. @throws InputError if an argument or an input is invalid */
@@ -27,11 +27,11 @@ export interface Command {
 interface CommandDefinition<Options extends OptionTable> {
   readonly name: string;
   readonly summary: string;
-  /** Paragraphs of the help, after the usage line. */
+  /** The paragraphs of the help text that follow the usage line. */
   readonly description: readonly string[];
   readonly positionals: readonly string[];
   readonly options: Options;
-  /** Runs the command. Its problems may name an option by the option's key in backticks. */
+  /** Runs the command. The problems that it throws may name an option by its key, in backticks. */
   readonly run: (invocation: Invocation<Options>, console: Console) => Promise<ExitCode>;
 }
 
@@ -87,7 +87,9 @@ function helpText({
   ].join("\n\n");
 }
 
-/** Replaces the option keys in backticks, which other folders write, by the names that the user types. */
+/**
+ * Replaces the keys of options in backticks, as functions outside the CLI write them, by the names that the user types.
+ */
 function namingOptions(options: OptionTable, { path, expected, got }: Problem): Problem {
   const typed = (text: string): string =>
     text.replace(/`(\w+)`/g, (quoted, key) =>
@@ -96,7 +98,7 @@ function namingOptions(options: OptionTable, { path, expected, got }: Problem): 
   return { path: typed(path), expected: typed(expected), got: typed(got) };
 }
 
-/** Makes a command from its definition: adds `--json` and `--help`, and parses the arguments. */
+/** Makes a command from its definition. The command also accepts `--json` and `--help`, and parses its arguments. */
 export function defineCommand<Options extends OptionTable>(
   definition: CommandDefinition<Options>,
 ): Command {

@@ -62,7 +62,7 @@ async function loadTokenizer(
   return createTokenizer(await readText(path));
 }
 
-/** The counts of each family, in order of appearance. */
+/** Counts the verdicts of each family, in order of appearance. */
 function byFamily(verdicts: readonly Verdict[]) {
   const families = [...new Set(verdicts.map(({ family }) => family))];
   return families.map((family) => {
@@ -71,7 +71,7 @@ function byFamily(verdicts: readonly Verdict[]) {
   });
 }
 
-/** Prints text, which lists only the vectors that failed. */
+/** Returns functions that print text. It lists only the vectors that failed. */
 function textPrinter({ out }: Console) {
   return {
     unknown: (set: string) => out.write(`${set}: not a known set of vectors, not counted\n`),
@@ -90,7 +90,7 @@ function jsonPrinter({ out }: Console): ReturnType<typeof textPrinter> {
   const print = (event: object): void => out.write(`${JSON.stringify(event)}\n`);
   return {
     unknown: (set) => print({ event: "unknown", set }),
-    // One flat object with the fields of the verdict and of its first difference.
+    // A flat object with the fields of the verdict and of its first difference.
     verdict: ({ difference, ...verdict }) => print({ event: "verdict", ...verdict, ...difference }),
     counts: (verdicts) => {
       const families = Object.fromEntries(byFamily(verdicts));

@@ -1,24 +1,27 @@
-/** The input and output of a command, passed as an argument so that tests can run commands in-process. */
+/**
+ * Defines a command's access to the terminal and the process. It is an argument, so that tests can run commands
+ * in-process.
+ */
 
 import type { Engine } from "../node/engine.ts";
 
 export interface TextOutput {
   readonly write: (text: string) => void;
-  /** Whether progress can be redrawn in place. */
+  /** Whether the output is a terminal, on which progress can be redrawn in place. */
   readonly isTerminal: boolean;
-  /** Number of characters in a line. */
+  /** The number of characters in a line. */
   readonly columns: number;
 }
 
 export interface Console {
-  /** Receives the results; with `--json`, only JSON. */
+  /** The output for results; with `--json`, for JSON only. */
   readonly out: TextOutput;
-  /** Receives progress and errors. */
+  /** The output for progress and errors. */
   readonly err: TextOutput;
   /** Aborted when the user asks to stop. */
   readonly signal: AbortSignal;
-  /** The script of workers that train one seed each; null: all seeds run in this thread. */
+  /** The script of worker threads, which train one seed or prune tensors; null if everything runs in this thread. */
   readonly workerScript: URL | null;
-  /** The engine whose flags commands may turn on; null: no flags are changed. */
+  /** The engine whose flags commands may turn on; null if no flags are to be changed. */
   readonly engine: Engine | null;
 }

@@ -1,4 +1,4 @@
-/** `espalier demo`: a whole fine-tuning on a generated task, which needs no downloads. */
+/** `espalier demo`: runs a whole fine-tuning on a generated task, without any downloads. */
 
 import { describeDemo } from "../run/demo.ts";
 import { type Command, defineCommand } from "./command.ts";

@@ -17,7 +17,7 @@ import { pruneCommand } from "./prune.ts";
 import { selfTestCommand } from "./self-test.ts";
 import { verifyCommand } from "./verify.ts";
 
-/** Every command, in the order of the help text. */
+/** All commands, in the order of the help text. */
 export const COMMANDS: readonly Command[] = [
   finetuneCommand,
   demoCommand,
@@ -54,8 +54,8 @@ function unknownCommand(name: string): Problem {
 }
 
 /**
- * Whether an error is about the user's input, so that its message suffices without a stack. System errors have a code.
- * Others are recognised by "expected ..., got ...", because an error from a worker loses its class.
+ * Whether an error is about the user's input, so that its message suffices without a stack trace. System errors have a
+ * code. Other errors are recognised by "expected ..., got ...", because an error from a worker loses its class.
  */
 function isRefusal(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
@@ -63,7 +63,7 @@ function isRefusal(error: unknown): error is Error {
   return isSystemError || /expected .+, got /s.test(error.message);
 }
 
-/** Runs `espalier` with the arguments after its name. Errors about arguments and inputs go to standard error. */
+/** Runs `espalier` with its command-line arguments. Errors about arguments and inputs are written to standard error. */
 export async function runCommandLine(argv: readonly string[], console: Console): Promise<ExitCode> {
   const [name = "--help", ...rest] = argv;
   if (name === "--help" || name === "-h") {

@@ -1,4 +1,4 @@
-/** `espalier finetune`: dense fine-tuning, then pruning with distillation from the dense model. */
+/** `espalier finetune`: fine-tunes a dense model, then prunes a copy with distillation from the dense model. */
 
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { missingSources } from "../experiment/finetuning.ts";
@@ -95,7 +95,7 @@ const OPTIONS = {
   ),
 } as const;
 
-/** Checks for missing and conflicting options before any file is read. */
+/** Returns the problems with missing and conflicting options, before any file is read. */
 function usageProblems(values: OptionValues<typeof OPTIONS>): readonly Problem[] {
   const { out, seed, seeds } = values;
   const noDirectory = { path: "`out`", expected: "a directory", got: "nothing" };

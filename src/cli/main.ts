@@ -1,4 +1,4 @@
-/** The executable: runs the command line on the main thread, and on others trains one seed or prunes tensors. */
+/** The executable. The main thread runs the command line; worker threads train one seed or prune tensors. */
 
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
@@ -16,7 +16,7 @@ function textOutput(stream: NodeJS.WriteStream): TextOutput {
   return {
     write: (text) => void stream.write(text),
     isTerminal: stream.isTTY === true,
-    // `columns` is 0 if the width is unknown.
+    // Node sets `columns` to 0 if the width is unknown.
     columns: stream.columns || 80,
   };
 }
@@ -26,7 +26,7 @@ const INTERNAL_ERROR = 70;
 
 async function runMainThread(): Promise<void> {
   const err = textOutput(process.stderr);
-  // A reader such as `head` may close the pipe. That is not a failure of the run.
+  // A reader such as `head` may close the pipe early, which is not a failure of the run.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const interruption = listenForInterruption(() =>
     err.write("\nStopping at the next step; interrupt again to stop at once.\n"),
@@ -52,7 +52,7 @@ function runSeed(task: SeedTask, context: TaskContext<SeedMessage>) {
   return trainSeed(nodePlatform, task, context);
 }
 
-/** Runs what this worker thread was started for. */
+/** Runs the task for which this worker thread was started. */
 function runThread(): Promise<void> {
   return isPruningThread() ? servePruning() : serveTask(runSeed);
 }

@@ -1,22 +1,25 @@
-/** The kinds of command-line options: their placeholders, descriptions and parsers. */
+/** Defines the kinds of command-line options, with their placeholders, descriptions and parsers. */
 
-/** One option. Its key in the table is its name in camelCase; the command line has kebab- or snake_case. */
+/**
+ * An option. Its key in the table is its name in camelCase; on the command line, the name is in kebab-case or
+ * snake_case.
+ */
 export interface Option<T> {
-  /** The value in help texts, such as `DIR`; empty for a flag. */
+  /** The placeholder for the value in help texts, such as `DIR`; empty for a flag. */
   readonly placeholder: string;
   readonly description: string;
-  /** Other names, in kebab-case. */
+  /** Alternative names, in kebab-case. */
   readonly aliases: readonly string[];
-  /** A flag needs no value; without a value it is `true`. */
+  /** Whether the option needs no value. Without a value, it is `true`. */
   readonly isFlag: boolean;
-  /** Whether it may be given more than once. Then each value is a list, and the lists are joined. */
+  /** Whether the option may be given more than once. Each value is then a list, and the lists are concatenated. */
   readonly repeats?: boolean;
-  /** Describes valid values, for messages. `read` returns undefined for an invalid value. */
+  /** The description of valid values in messages. `read` returns undefined for an invalid value. */
   readonly expected: string;
   readonly read: (text: string) => T | undefined;
 }
 
-/** Options by their names in camelCase. */
+/** Options, keyed by their names in camelCase. */
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
 
 /** The values of the options in a table; options that are not given are absent. */
@@ -45,7 +48,7 @@ function isWithin(value: number, bounds: NumberBounds): boolean {
   return Number.isFinite(value) && value >= least && value <= most && value < below;
 }
 
-/** An option with any text that is not empty. */
+/** Makes an option that accepts any text except an empty one. */
 export function textOption(
   placeholder: string,
   description: string,
@@ -56,7 +59,7 @@ export function textOption(
   return { placeholder, description, aliases, isFlag: false, expected, read };
 }
 
-/** An option with a decimal number within bounds. */
+/** Makes an option that accepts a decimal number within bounds. */
 export function numberOption(
   bounds: NumberBounds,
   description: string,
@@ -74,7 +77,7 @@ function readInteger(text: string, bounds: NumberBounds): number | undefined {
   return isRead ? value : undefined;
 }
 
-/** An option with an integer within bounds. */
+/** Makes an option that accepts an integer within bounds. */
 export function integerOption(
   bounds: NumberBounds,
   description: string,
@@ -85,7 +88,7 @@ export function integerOption(
   return { placeholder: "N", description, aliases, isFlag: false, expected, read };
 }
 
-/** An option with distinct integers separated by commas. */
+/** Makes an option that accepts distinct integers, separated by commas. */
 export function integersOption(
   bounds: NumberBounds,
   description: string,
@@ -100,7 +103,7 @@ export function integersOption(
   return { placeholder: "N,N,...", description, aliases, isFlag: false, expected, read };
 }
 
-/** An option with one of a few words. */
+/** Makes an option that accepts one of the given words. */
 export function choiceOption<T extends string>(
   choices: readonly T[],
   description: string,
@@ -111,7 +114,7 @@ export function choiceOption<T extends string>(
   return { placeholder: choices.join("|"), description, aliases, isFlag: false, expected, read };
 }
 
-/** An option that may be given more than once; its value is the list of texts. */
+/** Makes an option that may be given more than once. Its value is the list of the given texts. */
 export function textsOption(placeholder: string, description: string): Option<readonly string[]> {
   return {
     placeholder,
@@ -124,7 +127,7 @@ export function textsOption(placeholder: string, description: string): Option<re
   };
 }
 
-/** An option that is true without a value, and also takes `true` or `false`. */
+/** Makes an option that is true without a value, and also accepts `true` or `false`. */
 export function flagOption(description: string, aliases: readonly string[] = []): Option<boolean> {
   const values = new Map(Object.entries({ true: true, false: false }));
   const read = (text: string): boolean | undefined => values.get(text);
@@ -136,7 +139,7 @@ export function kebabCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** The name of an option on the command line, such as `--max-seq-length`. */
+/** Returns the name of an option on the command line, such as `--max-seq-length`. */
 export function optionName(key: string): string {
   return `--${kebabCase(key)}`;
 }

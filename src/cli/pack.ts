@@ -1,4 +1,4 @@
-/** `espalier pack` and `espalier unpack`: convert a checkpoint to compressed layouts and back. */
+/** `espalier pack` and `espalier unpack`: store a checkpoint in compressed layouts, and convert it back. */
 
 import { coverageOf, layersByRole } from "../checkpoint/choice.ts";
 import { type PackedCheckpoint, packedParts } from "../checkpoint/pack.ts";

@@ -7,7 +7,7 @@ interface ProgressState {
   readonly done: number;
   readonly total: number;
   readonly loss: number | null;
-  /** Recent rate in units per second; 0 if unknown. */
+  /** The recent rate in units per second; 0 if it is unknown. */
   readonly rate: number;
   readonly unit: string;
 }
@@ -15,21 +15,21 @@ interface ProgressState {
 /** Shows the progress of one run. */
 interface Progress {
   readonly update: (label: string, done: number, total: number, loss: number | null) => void;
-  /** Writes a permanent line above the bar. */
+  /** Writes a line that stays above the bar. */
   readonly note: (line: string) => void;
-  /** Removes the bar. */
+  /** Removes the bar from the terminal. */
   readonly finish: () => void;
 }
 
-/** Minimum milliseconds between redraws on a terminal, and between lines elsewhere. */
+/** The minimum time in milliseconds between redraws on a terminal, or between lines on other outputs (`LINE`). */
 const REDRAW = 100;
 const LINE = 10_000;
-/** The rate is measured over about the last 5 seconds, in milliseconds. */
+/** The approximate length of the period over which the rate is measured, in milliseconds. */
 const RATE_WINDOW = 5_000;
 const BAR_WIDTH = 24;
 const CLEAR_LINE = "\r\u001b[2K";
 
-/** Seconds as `1:02:03` or `2:03`; `--:--` if they are not finite. */
+/** Formats a number of seconds as `1:02:03` or `2:03`; `--:--` if it is not finite. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "--:--";
   const whole = Math.max(0, Math.round(seconds));
@@ -40,7 +40,7 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)}:${twoDigits(minutes % 60)}:${rest}`;
 }
 
-/** Formats the figures after the bar: steps, rate, time left and loss. */
+/** Formats the figures that follow the bar: steps, rate, remaining time and loss. */
 function progressFigures(state: ProgressState): string {
   const left = state.rate > 0 ? (state.total - state.done) / state.rate : Number.NaN;
   const rate = `${state.rate.toFixed(state.rate < 10 ? 2 : 0)} ${state.unit}/s`;
@@ -48,7 +48,7 @@ function progressFigures(state: ProgressState): string {
   return `${state.done}/${state.total}  ${rate}  ETA ${formatDuration(left)}${loss}`;
 }
 
-/** Formats the line with the bar, cut to fit into `columns`. */
+/** Formats the line with the bar, truncated to fit into `columns` characters. */
 export function progressBar(state: ProgressState, columns: number): string {
   const share = state.total > 0 ? Math.min(1, state.done / state.total) : 0;
   const filled = Math.round(share * BAR_WIDTH);
@@ -57,10 +57,10 @@ export function progressBar(state: ProgressState, columns: number): string {
 }
 
 /**
- * Shows progress on `output`.
+ * Returns functions that show progress on `output`.
  *
- * @param now milliseconds of a monotonic clock
- * @param unit name of the counted units
+ * @param now returns the time of a monotonic clock in milliseconds
+ * @param unit the plural name of the units that are counted
  */
 export function createProgress(
   output: TextOutput,
@@ -75,7 +75,7 @@ export function createProgress(
     const last = samples.at(-1);
     if (last !== undefined && done < last[1]) samples = [];
     const recent = samples.filter(([at]) => time - at <= RATE_WINDOW);
-    // Keep one sample from before the window, so that slow runs have a rate too.
+    // Keep one sample from before the window, so that slow runs have a rate, too.
     const before = samples.slice(0, samples.length - recent.length).slice(-1);
     samples = [...before, ...recent, [time, done]];
     const [first] = samples;

@@ -87,7 +87,7 @@ const OPTIONS = {
   ),
 } as const;
 
-/** The result of pruning and other values that are printed. */
+/** The result of pruning, and other values to print. */
 interface Outcome {
   readonly result: PrunedCheckpoint;
   readonly from: string;
@@ -162,7 +162,7 @@ function printText(outcome: Outcome, { out }: Console): void {
   out.write(`${to}: ${bytes} bytes in ${formatSeconds(seconds)} s\n`);
 }
 
-/** Bytes of the written weights. They have the size of the original unless the format changed. */
+/** Returns the size in bytes of the written files of weights, which changes only if the format changes. */
 function writtenBytes({ layout, files }: Checkpoint, to: string): number {
   if (layout === "file" || layout === "sharded")
     return files.reduce((total, { bytes }) => total + bytes, 0);

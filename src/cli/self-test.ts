@@ -12,7 +12,7 @@ const OPTIONS = {
   variant: choiceOption(VARIANTS, "kernels to test (default: all that run here)"),
 } as const;
 
-/** Makes the engine optimise at once, so that the test runs the same code as a long run. */
+/** Makes V8 optimise code immediately, so that the test executes the same code as a long run. */
 const OPTIMISE = "--no-liftoff";
 
 type Outcome =
@@ -49,7 +49,7 @@ export const selfTestCommand: Command = defineCommand({
   positionals: [],
   options: OPTIONS,
   run: async ({ values: { variant }, json }, console) => {
-    // A flag cannot be turned off again, so variants without flags come first.
+    // A flag cannot be turned off again, so variants that need no flags are tested first.
     const names = variant === undefined ? [...VARIANTS].reverse() : [variant];
     const outcomes = names.map((name) => testVariant(name, console.engine));
     for (const outcome of outcomes)

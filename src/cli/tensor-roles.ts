@@ -1,4 +1,4 @@
-/** The options about roles of tensors and about which layers a command works on. */
+/** Defines the options for the roles of tensors and for the layers that a command works on. */
 
 import { type Coverage, type LayerChoice, readNameExpression } from "../checkpoint/choice.ts";
 import type { MatrixAxes, TensorRole } from "../checkpoint/model-roles.ts";
@@ -25,7 +25,7 @@ const ROLES: readonly TensorRole[] = [
 ];
 const AXES: readonly MatrixAxes[] = ["out,in", "in,out"];
 
-/** Options about the roles of tensors. */
+/** The options for the roles of tensors. */
 export const ROLE_OPTIONS: {
   readonly role: Option<readonly string[]>;
   readonly axes: Option<readonly string[]>;
@@ -41,7 +41,7 @@ export const ROLE_OPTIONS: {
   ),
 };
 
-/** Options about the layers that a command works on. */
+/** The options for the layers that a command works on. */
 export const LAYER_OPTIONS: {
   readonly layers: Option<string>;
   readonly exclude: Option<string>;
@@ -54,7 +54,7 @@ export const LAYER_OPTIONS: {
 
 type RoleValues = OptionValues<typeof ROLE_OPTIONS>;
 
-/** Divides `REGEX=VALUE` at its last equals sign. */
+/** Splits `REGEX=VALUE` at the last equals sign. */
 function readStatement<T extends string>(
   key: "role" | "axes",
   text: string,
@@ -84,7 +84,7 @@ function readOverrides({ role = [], axes = [] }: RoleValues): readonly RoleOverr
   ];
 }
 
-/** The statements about a checkpoint: of config.json and of the options. */
+/** Returns the statements about a model in config.json and in the options. */
 export async function readModelStatements(path: string, values: RoleValues): Promise<StatedModel> {
   const stated = getOrThrow(await readStatedModel(nodeStorage, path));
   const overrides = readOverrides(values);
@@ -92,7 +92,7 @@ export async function readModelStatements(path: string, values: RoleValues): Pro
   return { ...stated, evidence: { ...stated.evidence, overrides, strictRoles } };
 }
 
-/** Reads the options about layers. */
+/** Reads the options for the choice of layers. */
 export function readLayerChoice({
   layers,
   exclude,
@@ -109,7 +109,7 @@ function tensorCount(count: number): string {
   return count === 1 ? "1 tensor" : `${count} tensors`;
 }
 
-/** States what rests on names and shapes alone. */
+/** Prints the roles that were inferred from names and shapes alone. */
 export function printAssumptions(assumptions: readonly Assumption[], out: TextOutput): void {
   if (assumptions.length === 0) return;
   const names = fewOf(assumptions.map(formatAssumption));
@@ -118,7 +118,7 @@ export function printAssumptions(assumptions: readonly Assumption[], out: TextOu
   );
 }
 
-/** Accounts for all tensors: a line for each reason, with the names if they are few. */
+/** Prints an account of all tensors: one line for each reason to leave tensors alone, with the first few names. */
 export function printCoverage(coverage: Coverage, did: string, out: TextOutput): void {
   const { elements, judged, left } = coverage;
   const share = (part: number): string => `${part} elements, ${formatShare(part, elements)}`;

@@ -1,4 +1,6 @@
-/** Runs a training command: prints progress and each epoch, then the results and the path of the report. */
+/**
+ * Runs the commands that train a model: prints progress and each epoch, then the results and the path of the report.
+ */
 
 import { availableParallelism } from "node:os";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -41,7 +43,7 @@ function epochText(line: MetricsLine, epochs: number): string {
   ].join("");
 }
 
-/** Converts keys to snake_case, as in metrics.jsonl. */
+/** Converts the keys of an object to snake_case, as in metrics.jsonl. */
 function snakeCased(record: object): object {
   return Object.fromEntries(
     Object.entries(record).map(([key, value]) => [kebabCase(key).replaceAll("-", "_"), value]),
@@ -74,9 +76,9 @@ function textLines({ report, reportPath, outcome }: FineTuned): readonly string[
 }
 
 /**
- * Runs a training and prints its results.
+ * Trains a model and prints the results.
  *
- * @returns 0, or 130 if the run was interrupted; its results so far are then saved and reported
+ * @returns 0, or 130 if the run was interrupted; the results so far are then saved and reported
  */
 export async function runTrainingCommand(
   options: Omit<FineTuneRunOptions, "signal" | "listener">,

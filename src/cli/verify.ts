@@ -41,7 +41,7 @@ function requirePattern(text: string | undefined): Pattern {
   return parsePattern(text) ?? refuseInput("--pattern", PATTERN_SPELLINGS, text);
 }
 
-/** Column headings for a pattern's blocks. */
+/** Returns the column headings for the blocks of a pattern. */
 function wordsOf(pattern: Pattern): { readonly blocks: string; readonly partial: string } {
   return pattern.kind === "group"
     ? { blocks: "groups that obey", partial: `with more than ${pattern.prune} zeros` }
