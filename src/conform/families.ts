@@ -43,8 +43,8 @@ export const FAMILIES: readonly string[] = [...CASE_FAMILIES, "pruning_tables", 
 
 /**
  * Determines the family of a case from the text of its `case.json`, or otherwise from the nearest parent folder that
- * has the name of a family. Returns undefined if neither identifies a family. Text that is not a JSON object counts as
- * `pruning`, so that the replay fails.
+ * has the name of a family. If neither identifies one, returns undefined, or `pruning` for text that is not a JSON
+ * object: the replay then reports the broken file.
  *
  * @param folders the names of the parent folders, nearest first
  */

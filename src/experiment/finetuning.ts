@@ -46,7 +46,7 @@ export interface FinetuningRequest
   readonly validationFile?: string | undefined;
   /** The directory of a model to start from. */
   readonly model?: string | undefined;
-  /** The path of a vocabulary file. If there is no `model`, training starts from random weights. */
+  /** The path of a vocabulary file. Without a `model`, training starts from random weights. */
   readonly vocab?: string | undefined;
   readonly pruningConfig?: string | undefined;
   /** The directory of the teacher model. */
@@ -60,7 +60,7 @@ export interface FinetuningInputs {
   readonly trainingRows: readonly Example[];
   readonly evaluationRows: readonly Example[];
   readonly model: Named<LoadedModel> | undefined;
-  /** Required if there is no model. Otherwise it must equal the model's vocabulary. */
+  /** Required without a model. With a model, it must equal the model's vocabulary. */
   readonly vocabulary: Named<Vocabulary> | undefined;
   readonly teacher: Named<LoadedModel> | undefined;
   /** Replaces the recipe's pruning configuration. The recipe supplies missing schedule keys and a missing target. */

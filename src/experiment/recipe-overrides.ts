@@ -107,8 +107,8 @@ function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): 
 }
 
 /**
- * Applies all overrides to a recipe. If there is no sparse phase, overrides such as `learningRate` apply to the dense
- * phase, as in INC's example script without `--do_prune`.
+ * Applies all overrides to a recipe. Without a sparse phase, overrides such as `learningRate` apply to the dense phase,
+ * as in INC's example script without `--do_prune`.
  */
 export function recipeWith(recipe: Recipe, overrides: RecipeOverrides): Recipe {
   const sparse = overrides.doPrune === false ? null : recipe.sparse;

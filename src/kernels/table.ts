@@ -192,7 +192,7 @@ export interface RowKernels {
   ): void;
   /**
    * dScores = scale * p * (dP - sum(p * dP)) for each row of one example, with its probabilities p and their gradient
-   * dP. The example starts at `offset` in all three arrays. dScores may alias dProbabilities.
+   * dP. `offset` is the start of the example in each array. dScores may alias dProbabilities.
    */
   attentionSoftmaxBackward(
     probabilities: Float32Array,

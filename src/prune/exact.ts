@@ -130,8 +130,8 @@ export function imposeBoundsInto(
 }
 
 /**
- * Divides exactly `budget` blocks among the candidates: first the minimum number of blocks in each layer, then the
- * blocks with the lowest scores in all layers, up to each layer's maximum.
+ * Divides exactly `budget` blocks among the candidates. Each layer first loses its minimum number of blocks. The rest
+ * of the budget goes to the lowest scores of the whole model, up to each layer's maximum.
  *
  * @returns one decision per candidate. Apply it to the candidate's scores after this call, which may overwrite them.
  * @throws PruningError `infeasible-budget` if the bounds do not allow the budget.

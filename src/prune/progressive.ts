@@ -105,9 +105,9 @@ function pruneChangedInto(
 }
 
 /**
- * Writes the interpolated masks after the first `part` parts, if the changes are divided into `parts` parts. The
- * changed elements with the lowest scores in all layers come first. Elements that the prune step restores stay pruned
- * until the last part. If nothing has changed, writes the masks before the prune step.
+ * Writes the interpolated masks after the first `part` parts, if the changes are divided into `parts` parts. Changed
+ * elements are ordered by their scores across the layers, lowest first. Elements that the prune step restores stay
+ * pruned until the last part. If nothing has changed, writes the masks before the prune step.
  */
 export type InterpolateMasksInto = (
   layers: readonly ProgressiveLayer[],

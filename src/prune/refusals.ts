@@ -100,7 +100,7 @@ export function checkProgressive(
 ): void {
   if (!planProgressive(config).interpolating) return;
   const { pattern, pruningFrequency } = config;
-  // INC checks this before it reduces the number of parts for frequent prune steps.
+  // Compares with PROGRESSIVE_STEPS even if frequent prune steps leave fewer parts: INC checks the size first.
   const refuse = (size: number, layer?: string): never => {
     refuseCombination(
       `progressive pruning every ${pruningFrequency} steps`,

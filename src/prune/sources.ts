@@ -51,7 +51,7 @@ interface Stated {
   readonly path: string;
 }
 
-/** Where the values of a pruner's configuration are read from. */
+/** The objects from which a pruner's configuration is read. */
 export interface Sources {
   /** The pruner's own object, and the prefix that its keys get in the paths of problems. */
   readonly local: Fields;

@@ -14,13 +14,13 @@ export interface Share {
 
 /** The three sparsity figures that INC reports (`get_sparsity_ratio`). They count zeros in masks, not in weights. */
 interface IncSparsity {
-  /** Masked elements divided by the number of weights in all linear and convolution layers, including the head. */
+  /** Masked elements divided by the weights of every linear and convolution layer, the head included. */
   readonly elementwiseOverLinearConv: number;
   /** Masked elements divided by the number of all parameters. */
   readonly elementwiseOverAll: number;
   /**
-   * The sum over all pruners of elements x share of pruned blocks, divided by the number of weights in all linear and
-   * convolution layers.
+   * For each pruner, its elements times its share of pruned blocks. The sum is divided by the weights of every linear
+   * and convolution layer.
    */
   readonly blockwiseOverLinearConv: number;
 }
@@ -38,9 +38,9 @@ export interface SparsityStatistics {
   readonly inc: IncSparsity;
   /** The zeros in the layers of all pruners. */
   readonly prunedLayers: Share;
-  /** The zeros in all linear and convolution layers. */
+  /** The zeros of every linear and convolution layer. */
   readonly linearConv: Share;
-  /** The zeros in all layer records. */
+  /** The zeros of every layer record. */
   readonly allWeights: Share;
   readonly pruners: readonly PrunerSparsity[];
 }

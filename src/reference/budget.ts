@@ -1,8 +1,9 @@
 /**
- * The budget under `strict`: exactly floor(blocks * ratio) blocks are pruned, with a tolerance for rounding errors.
- * Pruned blocks stay pruned. Each layer first loses its minimum number of blocks. If the budget is too small for that,
- * earlier layers come first. Then the blocks with the lowest scores in all layers are pruned, up to each layer's
- * maximum. Ties go to the earlier layer, then to the lower index.
+ * The budget under `strict`: floor(blocks * ratio) blocks, or the blocks that are already pruned if they are more. The
+ * product is raised slightly before it is rounded down, so that a rounding error does not lose a block. Each layer first
+ * loses its minimum number of blocks. If the budget is too small for that, earlier layers come first. The rest of the
+ * budget goes to the lowest scores of the whole model, up to each layer's maximum. Ties go to the earlier layer, then to
+ * the lower index.
  */
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
@@ -27,7 +28,7 @@ interface Block {
   readonly score: number;
 }
 
-/** Converts a share to a number of blocks: floor(blocks x ratio), with a tolerance for rounding errors. */
+/** Converts a share to a number of blocks: floor(blocks * ratio). A product just below an integer is rounded up to it. */
 export function exactCount(blocks: number, ratio: number): number {
   const product = blocks * ratio;
   return Math.floor(product + Math.max(1e-9, product * 2 ** -50));

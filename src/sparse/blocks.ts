@@ -59,7 +59,7 @@ export function occupiedInto(
   const first = blockRow * height;
   const end = Math.min(rows, first + height);
   let count = 0;
-  // Whether an element is zero looks random. A branch on it would be mispredicted.
+  // The positions of zeros look random, so a branch on them would often be mispredicted.
   if (width === 1 && mask === undefined) {
     for (let column = 0; column < columns; column++) {
       let any = 0;

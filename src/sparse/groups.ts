@@ -46,7 +46,7 @@ export function checkGroup({ prune, of }: GroupShape): void {
 
 function occupiedIn(bits: Uint32Array | Uint16Array, start: number, end: number): number {
   let count = 0;
-  // Whether an element is zero looks random. A branch on it would be mispredicted.
+  // The positions of zeros look random, so a branch on them would often be mispredicted.
   for (let i = start; i < end; i++) count += Number(bits[i] !== 0);
   return count;
 }

@@ -276,7 +276,7 @@ class FreeList {
     } else this.#insert(at, offset, size);
   }
 
-  /** Removes the block that ends at `end` and returns its offset. Returns `end` if there is no such block. */
+  /** Removes the free block that ends at `end` and returns its offset, or returns `end` if no free block ends there. */
   lower(end: number): number {
     const last = this.#count > 0 ? this.#blocks[this.#count - 1] : undefined;
     if (last === undefined || last.offset + last.size !== end) return end;

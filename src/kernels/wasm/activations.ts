@@ -71,7 +71,8 @@ function tanh(f: FunctionBuilder, xs: Vectors): Vectors {
 /** The limit to which |x|, even infinity, is clamped. Beyond it, a Q(a) and a phi(a) are below 1e-33. */
 const LARGEST_TAIL = 12.5;
 
-// Q(a) = t P(t) exp(-a^2 / 2) / 2 with t = 1 / (1 + SLOPE a). The absolute error of a Q(a) is below 1e-7.
+// Q(a) = t * P(t) * exp(-a^2 / 2) / 2, with t = 1 / (1 + SLOPE * a) and the polynomial P with coefficients TAIL_P. The
+// absolute error of the product a * Q(a) is below 1e-7.
 const SLOPE = 0.4 * Math.SQRT1_2;
 const TAIL_P = [
   -0.20557687831256494, 0.7306955789528653, -0.40561211107965167, 0.49603511507913856,

@@ -112,7 +112,7 @@ function addUpdate(
   });
 }
 
-/** Whether all bits of the next {@link STRETCH} floats in all arrays are zero. */
+/** Whether each array has only zero bits in its next {@link STRETCH} floats. */
 function isZero(f: FunctionBuilder, arrays: readonly Local<"i32">[]): I32 {
   const any = f.local("v128");
   f.set(any, v128.zero);

@@ -1,6 +1,6 @@
 /**
- * The loops of pruning as WASM functions. They give the same bits as the loops in JavaScript: no fused multiply-add,
- * and the same order of additions.
+ * The pruning loops as WASM functions. Their results are bit-identical to those of the JavaScript loops: no fused
+ * multiply-add, and additions in the same order.
  */
 import {
   type FunctionBuilder,
