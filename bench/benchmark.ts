@@ -76,6 +76,16 @@ export interface Subject<Kind extends string> {
   readonly stop: () => void;
 }
 
+/** The subject that times a peer; none without a peer. */
+export function peerSubjects<Kind extends string>(
+  peer: Peer | undefined,
+  kind: Kind,
+  input: string,
+): readonly Subject<Kind>[] {
+  if (peer === undefined) return [];
+  return [{ ...peer, threads: 1, kinds: [kind], time: () => peer.time(input) }];
+}
+
 /** Times of a subject by kind, one for each round. */
 export type Times<Kind extends string> = ReadonlyMap<Kind, readonly number[]>;
 

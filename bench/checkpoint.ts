@@ -10,6 +10,7 @@ import {
   type BenchContext,
   type Benchmark,
   type Cell,
+  peerSubjects,
   type Subject,
   takeTurns,
 } from "./benchmark.ts";
@@ -71,11 +72,7 @@ async function measure(
       time: () => timeToPrune(from, to, pattern, threads),
     }),
   );
-  const peers: Subject<"prune">[] =
-    peer === undefined
-      ? []
-      : [{ ...peer, threads: 1, kinds: ["prune"], time: () => peer.time("0") }];
-  const subjects = [...own, ...peers];
+  const subjects = [...own, ...peerSubjects(peer, "prune", "0")];
   try {
     const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP });
     const timesOf = (i: number): readonly number[] => times[i]?.get("prune") ?? [];

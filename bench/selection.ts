@@ -6,6 +6,7 @@ import {
   type BenchContext,
   type Benchmark,
   type Cell,
+  peerSubjects,
   type Subject,
   takeTurns,
 } from "./benchmark.ts";
@@ -62,11 +63,7 @@ async function measure(
   if (answers.size !== 1) throw new Error(`expected one k-th smallest, got ${[...answers]}`);
   const own = [...found].map(([name, find]) => subjectOf(name, find));
   const peer = await context.startPeer("kth_value.py", { seed: SEED, count, k });
-  const peers: Subject<"find">[] =
-    peer === undefined
-      ? []
-      : [{ ...peer, threads: 1, kinds: ["find"], time: () => peer.time("0") }];
-  const subjects = [...own, ...peers];
+  const subjects = [...own, ...peerSubjects(peer, "find", "0")];
   try {
     const times = await takeTurns(context, subjects, { rounds: ROUNDS, warmUp: WARM_UP });
     const timesOf = (i: number): readonly number[] => times[i]?.get("find") ?? [];
