@@ -43,20 +43,28 @@ export function parseJson(source: string, text: string): Either<readonly Problem
     : refuse(source, "every name once in its object", `${duplicate} twice`);
 }
 
-/** Parses UTF-8 bytes that must contain one JSON object. */
-export function parseJsonObject(
+function parseObject(
   source: string,
   bytes: Uint8Array,
+  standardText: (text: string) => string,
 ): Either<readonly Problem[], JsonObject> {
   const other = looksLike(bytes, "JSON", "plain text");
   if (other !== undefined) return refuse(source, "JSON", other);
   const text = decodeUtf8(source, bytes);
   if (isLeft(text)) return text;
-  const json = parseJson(source, text.right);
+  const json = parseJson(source, standardText(text.right));
   if (isLeft(json)) return json;
   return isJsonObject(json.right)
     ? right(json.right)
     : refuseValue(source, "a JSON object", json.right);
+}
+
+/** Parses UTF-8 bytes that must contain one JSON object. */
+export function parseJsonObject(
+  source: string,
+  bytes: Uint8Array,
+): Either<readonly Problem[], JsonObject> {
+  return parseObject(source, bytes, (text) => text);
 }
 
 /**
@@ -66,9 +74,9 @@ export function parsePythonJsonObject(
   source: string,
   bytes: Uint8Array,
 ): Either<readonly Problem[], JsonObject> {
-  const text = decodeUtf8(source, bytes);
-  if (isLeft(text) || !/Infinity|NaN/.test(text.right)) return parseJsonObject(source, bytes);
-  return parseJsonObject(source, new TextEncoder().encode(withStandardNumbers(text.right)));
+  return parseObject(source, bytes, (text) =>
+    /Infinity|NaN/.test(text) ? withStandardNumbers(text) : text,
+  );
 }
 
 /** Replaces Python's names of numbers outside strings. 1e999 parses as Infinity. */
