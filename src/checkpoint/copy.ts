@@ -91,10 +91,18 @@ export function copiedFiles({ checkpoint, change, turn }: TensorChanges): Copied
   return filesOf({ checkpoint, bytesOf, atOnce: 1, turn });
 }
 
+/**
+ * The metadata that a safetensors copy of a PyTorch file needs. transformers refuses files without a `format`. As in
+ * `save_model` of safetensors, the other names of a shared tensor are keys, each with the stored name.
+ */
+export function addedMetadata({ layout, tied }: Checkpoint): Readonly<Record<string, string>> {
+  return layout === "torch" ? { ...Object.fromEntries(tied), format: "pt" } : {};
+}
+
 /** Plans the files of a copy: the original's files for plain safetensors, a single file for all other formats. */
 export function filesOf(copy: TensorBytes): CopiedFiles {
   const { checkpoint } = copy;
-  const { layout, files, entries, index, tied } = checkpoint;
+  const { layout, files, entries, index } = checkpoint;
   if (layout === "file" || layout === "sharded") {
     const own = files.map((file) => {
       const inFile = entries.filter((entry) => entry.file === file.name);
@@ -107,11 +115,7 @@ export function filesOf(copy: TensorBytes): CopiedFiles {
     name,
     { dtype, shape, byteLength: end - begin },
   ]);
-  // transformers refuses safetensors files without a `format` in the metadata. A packed file already has the format of
-  // the original.
-  // As in save_model of safetensors, the metadata keeps the other names of a tensor that a file of torch.save shares.
-  const ofTorch = layout === "torch" ? { ...Object.fromEntries(tied), format: "pt" } : {};
-  const metadata = { ...ofTorch, ...files[0]?.metadata };
+  const metadata = { ...addedMetadata(checkpoint), ...files[0]?.metadata };
   const { header, order } = layOutSafetensors(new Map(sizes), metadata);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   const ordered = order.flatMap((name) => byName.get(name) ?? []);

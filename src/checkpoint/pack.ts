@@ -6,7 +6,7 @@ import { sumOf } from "../core/sum.ts";
 import { layOutSafetensors, type TensorSize } from "../io/safetensors.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
-import { type CopiedFile, type CopySink, copiedFiles, fileNames } from "./copy.ts";
+import { addedMetadata, type CopiedFile, type CopySink, copiedFiles, fileNames } from "./copy.ts";
 import type { TensorRole } from "./model-roles.ts";
 import { PACKED_WEIGHTS } from "./packed-checkpoint.ts";
 import {
@@ -76,11 +76,10 @@ function chosen(entry: PackedEntry | null): readonly LayoutSpec[] {
 }
 
 /** Merges the metadata of all files. Earlier files take precedence. */
-function mergedMetadata({ files, layout }: Checkpoint) {
-  // transformers refuses safetensors files without a `format` in the metadata.
-  const merged = new Map(layout === "torch" ? [["format", "pt"]] : []);
+function mergedMetadata(checkpoint: Checkpoint) {
+  const merged = new Map(Object.entries(addedMetadata(checkpoint)));
   const lost: LostMetadata[] = [];
-  for (const { name: file, metadata } of files)
+  for (const { name: file, metadata } of checkpoint.files)
     for (const [key, value] of Object.entries(metadata)) {
       const kept = merged.get(key);
       if (kept === undefined) merged.set(key, value);

@@ -4,7 +4,7 @@ import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../c
 import { sumOf } from "../core/sum.ts";
 import { elementBytes } from "../io/dtypes.ts";
 import { layOutSafetensors } from "../io/safetensors.ts";
-import { METADATA } from "../io/safetensors-header.ts";
+import { aliasesIn, METADATA } from "../io/safetensors-header.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import {
   describeStored,
@@ -114,6 +114,7 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
     ...plain,
     layout: "packed",
     files: [{ ...file, metadata }],
+    tied: aliasesIn(metadata, new Set(whole.map(({ name }) => name))),
     entries: inFileOrder(whole),
     read,
   });

@@ -151,13 +151,17 @@ function readHeader(
   }
   entries.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   const named = new Map(entries);
+  return { entries: named, metadata, aliases: aliasesIn(metadata, named) };
+}
+
+/** Returns the other names of tensors that the metadata states, each with the stored name. */
+export function aliasesIn(
+  metadata: Readonly<Record<string, string>>,
+  stored: { has(name: string): boolean },
+): ReadonlyMap<string, string> {
   const isAlias = ([alias, name]: readonly [string, string]): boolean =>
-    named.has(name) && !named.has(alias);
-  return {
-    entries: named,
-    metadata,
-    aliases: new Map(Object.entries(metadata).filter(isAlias)),
-  };
+    stored.has(name) && !stored.has(alias);
+  return new Map(Object.entries(metadata).filter(isAlias));
 }
 
 function readMetadata(

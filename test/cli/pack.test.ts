@@ -272,7 +272,7 @@ describe("a packed checkpoint", () => {
     const torch = fileURLToPath(new URL("../io/torch/zip.bin", import.meta.url));
     const plain = await unpacked(await packed(torch));
     const { metadata } = readSafetensorsOrThrow(new Uint8Array(readFileSync(plain)));
-    expect(metadata).toEqual({ format: "pt" });
+    expect(metadata).toEqual({ format: "pt", "tied.1.weight": "tied.0.weight" });
   });
 
   test("leaves out files that hold the weights once more", async () => {
@@ -315,6 +315,20 @@ describe("a packed checkpoint", () => {
     expect((await espalier(["verify", pruned, "--pattern", "2:4", "--layers", "enc"])).code).toBe(
       0,
     );
+  });
+
+  test("keeps the other names of tensors that a state dict shares", async () => {
+    const file = readFileSync(new URL("../io/torch/legacy.bin", import.meta.url));
+    const renamed = file.toString("latin1").replace("tied.1.weight", "embeds.weight");
+    writeFileSync(path("shared.bin"), Buffer.from(renamed, "latin1"));
+    const to = await packed(path("shared.bin"));
+    for (const from of [path("shared.bin"), to, await unpacked(to)]) {
+      const { out } = await espalier(["inspect", from, "--json"]);
+      expect(out).toContain('"name":"tied.0.weight"');
+      expect(out).toContain(
+        '"role":"embedding","axes":null,"source":"names","aliases":["embeds.weight"]',
+      );
+    }
   });
 
   test("is refused where its manifest or its parts are not right", async () => {
