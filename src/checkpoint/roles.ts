@@ -59,7 +59,7 @@ const NORM = /norm|(^|[._])ln(_?\w+)?$|(^|[._])bn\d*$|batch_?norm/i;
 /** Matches the last part of the name of a norm, whose weight has several dimensions if it normalizes over them. */
 const NORM_MODULE = /norm_?\d*$|^(ln|bn)_?(\d+|f)?$/i;
 const BIAS =
-  /(^|[._])bias(es)?([._][uv])?$|_bias$|(^|\.)bias_[ih]h(_l\d+(_reverse)?)?$|(^|[._])bias_[uv]$|correction_bias$/;
+  /(^|[._])bias(es)?([._][uv])?$|_bias$|(^|\.)bias_[ih]h(_l\d+(_reverse)?)?$|(^|[._])bias_[kuv]$|correction_bias$/;
 /** Matches tables of relative positions, which are attention biases and not embeddings. */
 const TABLE = /relative_position_bias_table$|(^|[._])rel_pos_[hw]$/;
 /** Matches the last part of the name of an embedding module. */

@@ -1,5 +1,6 @@
 /** Surveys a checkpoint before any command uses its values: finds each tensor's role and axes, and shared storage. */
 import { InputError } from "../core/either.ts";
+import { withoutWrappers } from "../io/parameter-names.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import type { MatrixAxes, TensorRole } from "./model-roles.ts";
 import { isMatrixRole, type RoleEvidence, type TensorFacts, tensorFacts } from "./roles.ts";
@@ -26,6 +27,10 @@ export interface SurveyedTensor extends TensorFacts {
 /** Matches the names of output embeddings. */
 const OUTPUT_EMBEDDING =
   /(^|\.)(lm_head|embed_out|predictions\.decoder|output_projection|generator_lm_head)\.weight$|^(output|proj_out)\.weight$/;
+
+function isOutputEmbedding(name: string): boolean {
+  return OUTPUT_EMBEDDING.test(withoutWrappers(name));
+}
 
 type EntriesByName = ReadonlyMap<string, CheckpointEntry>;
 
@@ -78,7 +83,7 @@ function equalTensors(
 ): ReadonlyMap<string, readonly string[]> {
   const { entries } = checkpoint;
   const isTable = (i: number): boolean =>
-    facts[i]?.role === "embedding" || OUTPUT_EMBEDDING.test(facts[i]?.name ?? "");
+    facts[i]?.role === "embedding" || isOutputEmbedding(facts[i]?.name ?? "");
   const tables = entries.filter((_, i) => isTable(i));
   const equal = new Map<string, readonly string[]>();
   entries.forEach((entry, i) => {
@@ -104,7 +109,7 @@ function tiedByConfig(
   facts: readonly TensorFacts[],
   { tiesEmbeddings = false }: ModelEvidence,
 ): readonly string[] {
-  if (!tiesEmbeddings || !OUTPUT_EMBEDDING.test(entry.name)) return [];
+  if (!tiesEmbeddings || !isOutputEmbedding(entry.name)) return [];
   const table = facts.find(
     ({ role, shape }) => role === "embedding" && shape.join() === entry.shape.join(),
   );
@@ -160,6 +165,7 @@ export function surveyCheckpoint(
     return {
       ...fact,
       ...(isEmbedding && { role: "embedding", axes: null }),
+      ...(isEmbedding && fact.source === "rank" && { source: "names" }),
       name,
       entry,
       aliases,

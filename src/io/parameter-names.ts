@@ -20,21 +20,28 @@ const HEAD_MODULES: Readonly<Record<EncoderType, readonly string[]>> = {
   distilbert: ["pre_classifier", "classifier"],
 };
 
-/**
- * The parts that wrappers add to names: DataParallel, classes with a member `model`, torch.compile, FSDP and activation
- * checkpointing.
- */
+/** The parts that DataParallel, torch.compile, FSDP and activation checkpointing add to names. */
 const WRAPPERS: readonly string[] = [
   "module",
-  "model",
   "_orig_mod",
   "_fsdp_wrapped_module",
   "_checkpoint_wrapped_module",
 ];
 
-/** Removes the parts of wrappers from a name if the result is a name in the encoder or head. */
+/** Removes the parts that wrappers add to the name of a module or tensor. */
+export function withoutWrappers(name: string): string {
+  const parts = name.split(".");
+  return parts.filter((part) => !WRAPPERS.includes(part)).join(".");
+}
+
+/**
+ * Removes the parts of wrappers, and of classes with a member `model`, from a name if the result is a name in the encoder
+ * or head.
+ */
 function unwrappedName(modelType: EncoderType, current: string): string {
-  const parts = current.split(".").filter((part) => !WRAPPERS.includes(part));
+  const parts = withoutWrappers(current)
+    .split(".")
+    .filter((part) => part !== "model");
   const [first = ""] = parts;
   const isKnown =
     first === modelType ||

@@ -25,6 +25,7 @@ describe("roles by names and shapes", () => {
     ["lstm.weight_ih_l0_reverse", [32, 8], "linear", "out,in", "names"],
     ["cell.weight_ih", [32, 8], "linear", "out,in", "names"],
     ["cell.bias_hh", [32], "bias", null, "names"],
+    ["attn.bias_k", [1, 1, 16], "bias", null, "names"],
     ["mlp.gate_up_proj", [32, 8], "linear", "out,in", "rank"],
     ["bert.embeddings.LayerNorm.weight", [8], "norm", null, "names"],
     ["classifier.bias", [2], "bias", null, "names"],
