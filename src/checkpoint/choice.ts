@@ -1,12 +1,12 @@
 /** Chooses the layers of a checkpoint that a command works on, and lists every other tensor with the reason. */
-import { InputError } from "../core/either.ts";
-import { sumOf } from "../core/sum.ts";
+import { refuseInput } from "../core/either.ts";
+import { withoutWrappers } from "../io/parameter-names.ts";
 import type { Profile } from "../prune/config.ts";
 import { elementCount } from "../prune/layer.ts";
 import { compileNamePattern, expressionFault, type SkippedLayer } from "../prune/select.ts";
 import { type CheckpointLayer, layersOfTensor, moduleName } from "./layers.ts";
 import type { TensorRole } from "./model-roles.ts";
-import type { SurveyedTensor } from "./survey.ts";
+import { fewOf, type SurveyedTensor } from "./survey.ts";
 
 /** Options for choosing layers. */
 export interface LayerChoice {
@@ -45,13 +45,11 @@ const HEAD =
   /(^|\.)(classifier(\.out_proj)?|lm_head|embed_out|score|qa_outputs|seq_relationship)$|^(fc|heads?(\.(head|fc))?)$|predictions\.decoder$/;
 
 /** Compiles an expression for module names. Errors name the option `key`. @throws InputError if it is invalid */
-export function readNameExpression(key: string, source: string | undefined): RegExp | undefined {
-  if (source === undefined) return undefined;
+export function readNameExpression(key: string, source: string): RegExp {
   const fault = expressionFault(source);
-  if (fault === undefined) return compileNamePattern(source);
-  throw new InputError([
-    { path: `\`${key}\``, expected: "a regular expression", got: `${source} (${fault})` },
-  ]);
+  if (fault !== undefined)
+    refuseInput(`\`${key}\``, "a regular expression", `${source} (${fault})`);
+  return compileNamePattern(source);
 }
 
 /**
@@ -63,7 +61,7 @@ function headTest(
   profile: Profile,
 ): (tensor: SurveyedTensor) => string | undefined {
   if (!excludeHead) return () => undefined;
-  const isHead = (name: string): boolean => HEAD.test(moduleName(name));
+  const isHead = (name: string): boolean => HEAD.test(moduleName(withoutWrappers(name)));
   const heads = tensors.filter(({ name }) => isHead(name)).map(({ name }) => moduleName(name));
   const expressions =
     profile === "inc"
@@ -78,7 +76,7 @@ function headTest(
   };
 }
 
-const ARTICLES: Readonly<Record<TensorRole, string>> = {
+export const ROLE_DESCRIPTIONS: Readonly<Record<TensorRole, string>> = {
   linear: "a linear layer",
   convolution: "a convolution",
   "transposed-convolution": "a transposed convolution",
@@ -95,16 +93,19 @@ function isIndexBuffer({ name, entry }: SurveyedTensor): boolean {
   return /^[IU]\d+$/.test(entry.dtype) && /(^|[._])ids$/.test(name);
 }
 
+/** Matches the parts of a weight that is computed, as by parametrizations and the older `weight_norm`. */
+const PARAMETRIZED = /\.parametrizations\.|(^|\.)weight_[gv]$/;
+
 /** Returns the reason why a tensor has no layers; undefined if it has layers. */
 function reasonWithoutLayers(tensor: SurveyedTensor): string | undefined {
   const { name, role, axes, aliases, maskOf } = tensor;
   if (maskOf !== null) return `the mask of ${maskOf}`;
   if (axes !== null) return undefined;
   if (isIndexBuffer(tensor)) return "indices, not weights";
-  if (role === "other" && /\.parametrizations\./.test(name))
+  if (role === "other" && PARAMETRIZED.test(name))
     return "a part of a parametrization; its product is not defined";
   const shared = aliases.length === 0 ? "" : `, also named ${aliases.join(", ")}`;
-  return `${ARTICLES[role]}${shared}`;
+  return `${ROLE_DESCRIPTIONS[role]}${shared}`;
 }
 
 /**
@@ -138,15 +139,14 @@ export function chooseLayers(
   return { chosen, left };
 }
 
-/** Chooses all layers of a checkpoint, including heads. */
-export function layersByRole(tensors: readonly SurveyedTensor[]): ChosenLayers {
-  return chooseLayers(tensors, { excludeHead: false });
-}
-
-/** Whether a tensor that is left alone may still be a layer: it has two or more dimensions, and the role `other`. */
+/**
+ * Whether a tensor that is left alone may still be a layer: it has elements in two or more dimensions, and the role
+ * `other`.
+ */
 function isUnknown(tensor: SurveyedTensor): boolean {
   const { role, shape, maskOf } = tensor;
-  return role === "other" && shape.length > 1 && maskOf === null && !isIndexBuffer(tensor);
+  const isMatrix = shape.length > 1 && elementCount(shape) > 0;
+  return role === "other" && isMatrix && maskOf === null && !isIndexBuffer(tensor);
 }
 
 /** Creates the record of a tensor that is left alone. */
@@ -179,9 +179,6 @@ export function withoutSkipped(
   };
 }
 
-/** Matches the components that DataParallel and torch.compile insert into module names. */
-const WRAPPERS = /(^|\.)(module|_orig_mod)(?=\.)/g;
-
 /**
  * Sorts tensors in module order. A tensor's name may lack the first part of its module's name, or contain the
  * components that wrappers such as DataParallel insert. Tensors of unknown modules come last.
@@ -197,26 +194,13 @@ export function inModuleOrder(
     if (!positions.has(bare)) positions.set(bare, i);
   });
   const place = ({ tensor }: ChosenTensor): number =>
-    positions.get(moduleName(tensor.name).replace(WRAPPERS, "").replace(/^\./, "")) ??
-    modules.length;
+    positions.get(moduleName(withoutWrappers(tensor.name))) ?? modules.length;
   return [...chosen].sort((a, b) => place(a) - place(b));
 }
 
-/** An account of all elements of a checkpoint: those that the command worked on, and those that it left alone. */
-export interface Coverage {
-  readonly elements: number;
-  /** The numbers of tensors and elements that the command worked on. */
-  readonly judged: { readonly tensors: number; readonly elements: number };
-  readonly left: readonly (LeftTensor & { readonly share: number })[];
-}
-
-/** Accounts for every tensor of a checkpoint. */
-export function coverageOf({ chosen, left }: ChosenLayers): Coverage {
-  const judged = sumOf(chosen, ({ tensor }) => elementCount(tensor.shape));
-  const elements = judged + sumOf(left, (one) => one.elements);
-  return {
-    elements,
-    judged: { tensors: chosen.length, elements: judged },
-    left: left.map((one) => ({ ...one, share: elements === 0 ? 0 : one.elements / elements })),
-  };
+/** Refuses a choice without any layer, with the reasons. `purpose` completes "a layer to". @throws InputError */
+export function requireLayers(path: string, { chosen, left }: ChosenLayers, purpose: string): void {
+  if (chosen.length > 0) return;
+  const reasons = left.map(({ name, reason }) => `${name}: ${reason}`);
+  refuseInput(path, `a layer to ${purpose}`, `none (${fewOf(reasons)})`);
 }

@@ -14,15 +14,15 @@ import type { CheckpointEntry } from "./checkpoint.ts";
 import {
   type ChosenLayers,
   type ChosenTensor,
-  type Coverage,
   chooseLayers,
-  coverageOf,
   inModuleOrder,
   type LayerChoice,
   leaveTensor,
+  requireLayers,
   withoutSkipped,
 } from "./choice.ts";
 import { type CopySink, filesOf } from "./copy.ts";
+import { accountFor, type TensorAccount } from "./coverage.ts";
 import { moduleName } from "./layers.ts";
 import { type MaskRun, masksAtOnce, type PrunedBlocks, type SourcedLayer } from "./masks.ts";
 import {
@@ -34,7 +34,7 @@ import {
   type TensorSizes,
   tasksHere,
 } from "./pruning-tasks.ts";
-import { type Assumption, assumptionsOf, type ModelEvidence, surveyCheckpoint } from "./survey.ts";
+import { type ModelEvidence, surveyCheckpoint } from "./survey.ts";
 import { isFloatingPoint } from "./zero-pruned.ts";
 
 /** A checkpoint to prune, and the settings for it. */
@@ -69,13 +69,9 @@ interface PrunedCheckpointLayer {
 }
 
 /** The result of pruning a checkpoint. */
-export interface PrunedCheckpoint {
+export interface PrunedCheckpoint extends TensorAccount {
   readonly profile: Profile;
   readonly layers: readonly PrunedCheckpointLayer[];
-  /** All tensors: pruned, or left alone with the reason. */
-  readonly coverage: Coverage;
-  /** The tensors' roles that were inferred from names and dimensions alone. */
-  readonly assumptions: readonly Assumption[];
   readonly pruners: readonly PrunedBlocks[];
   /** Other names of tensors that share memory, each mapped to the name that is written. */
   readonly tied: Readonly<Record<string, string>>;
@@ -265,6 +261,7 @@ export async function writePruned(run: PruningRun, sink: CopySink): Promise<Prun
   const { checkpoint, profile, pruners, onProgress } = run;
   const tensors = surveyCheckpoint(checkpoint, run.evidence);
   const choice = onlyFloats(chooseLayers(tensors, run));
+  requireLayers(checkpoint.path, choice, "prune");
   const chosen = inModuleOrder(choice.chosen, run.modules);
   const byTensor = layersByTensor(chosen);
   const layers = [...byTensor.values()].flat();
@@ -291,8 +288,7 @@ export async function writePruned(run: PruningRun, sink: CopySink): Promise<Prun
   return {
     profile,
     layers: chosen.flatMap(({ tensor }) => written.get(tensor.name) ?? []),
-    coverage: coverageOf(withoutSkipped({ ...choice, chosen }, pruning.skipped)),
-    assumptions: assumptionsOf(tensors),
+    ...accountFor(tensors, withoutSkipped({ ...choice, chosen }, pruning.skipped)),
     pruners: pruning.prunedBlocks(),
     tied: Object.fromEntries(checkpoint.tied),
     leftOut,

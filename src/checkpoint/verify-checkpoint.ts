@@ -3,16 +3,10 @@ import { hasCountableZeros } from "../io/dtypes.ts";
 import { exactCount } from "../prune/exact.ts";
 import { formatPattern, layOut, type Pattern } from "../prune/pattern.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import {
-  type ChosenLayers,
-  type ChosenTensor,
-  type Coverage,
-  coverageOf,
-  type LeftTensor,
-  leaveTensor,
-} from "./choice.ts";
+import { type ChosenLayers, type ChosenTensor, type LeftTensor, leaveTensor } from "./choice.ts";
+import { accountFor, type Coverage, type TensorAccount } from "./coverage.ts";
 import { layerValues } from "./layers.ts";
-import { type Assumption, assumptionsOf, type SurveyedTensor } from "./survey.ts";
+import type { SurveyedTensor } from "./survey.ts";
 import { weightValues } from "./tensor-values.ts";
 import {
   joinVerdicts,
@@ -32,15 +26,12 @@ export interface CheckpointRequirement extends VerifyOptions {
 }
 
 /** The verdict on a checkpoint. */
-export interface CheckpointVerdict extends PatternVerdict {
+export interface CheckpointVerdict extends PatternVerdict, TensorAccount {
   readonly passed: boolean;
   /** The reasons why the checkpoint failed, as messages; empty if it passed. */
   readonly faults: readonly string[];
   /** The share of zero blocks, or of zero elements for N:M. */
   readonly sparsity: number;
-  readonly coverage: Coverage;
-  /** The tensors' roles that were inferred from names and dimensions alone. */
-  readonly assumptions: readonly Assumption[];
 }
 
 /** Returns the messages about violations of the pattern and about too few zeros; empty if there are none. */
@@ -131,18 +122,17 @@ export async function verifyCheckpoint(
   const isGroups = pattern.kind === "group";
   const zero = isGroups ? total.zeros : total.sparseBlocks;
   const all = isGroups ? total.elements : total.blocks;
-  const coverage = coverageOf(covered);
+  const account = accountFor(tensors, covered);
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   const faults = [
     ...patternFaults(verdict, zero, all, requirement),
-    ...coverageFaults(coverage, shapes, allowUncovered),
+    ...coverageFaults(account.coverage, shapes, allowUncovered),
   ];
   return {
     passed: faults.length === 0,
     faults,
     sparsity: all === 0 ? 0 : zero / all,
     ...verdict,
-    coverage,
-    assumptions: assumptionsOf(tensors),
+    ...account,
   };
 }

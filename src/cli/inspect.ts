@@ -2,7 +2,7 @@
 
 import { gzipSync } from "node:zlib";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { coverageOf, layersByRole } from "../checkpoint/choice.ts";
+import { accountFor } from "../checkpoint/coverage.ts";
 import {
   type InspectedTensor,
   type Inspection,
@@ -11,7 +11,7 @@ import {
   type WeightFacts,
 } from "../checkpoint/inspect.ts";
 import { moduleName } from "../checkpoint/layers.ts";
-import { assumptionsOf, surveyCheckpoint } from "../checkpoint/survey.ts";
+import { surveyCheckpoint } from "../checkpoint/survey.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { writeFileAtomically } from "../node/files.ts";
 import { turn } from "../node/turn.ts";
@@ -21,12 +21,7 @@ import { withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { flagOption, textOption } from "./options.ts";
-import {
-  printAssumptions,
-  printCoverage,
-  ROLE_OPTIONS,
-  readModelStatements,
-} from "./tensor-roles.ts";
+import { printAccount, ROLE_OPTIONS, readModelStatements } from "./tensor-roles.ts";
 
 const OPTIONS = {
   gzip: flagOption("also compress every tensor and report its compressed size"),
@@ -97,8 +92,7 @@ function printText(checkpoint: Checkpoint, { tensors }: Inspection, { out }: Con
   out.write(`${head?.[1] ?? ""}\n\n${formatTable(tableOf(tensors))}\n\n`);
   for (const [name, value] of facts) out.write(`${name}: ${value}\n`);
   const survey = tensors.map(({ tensor }) => tensor);
-  printCoverage(coverageOf(layersByRole(survey)), "layers", out);
-  printAssumptions(assumptionsOf(survey), out);
+  printAccount("layers", accountFor(survey), out);
 }
 
 function printJson(checkpoint: Checkpoint, { tensors }: Inspection, { out }: Console): void {
@@ -116,8 +110,7 @@ function printJson(checkpoint: Checkpoint, { tensors }: Inspection, { out }: Con
     layout,
     files,
     ...inspectionTotals(tensors),
-    coverage: coverageOf(layersByRole(survey)),
-    assumptions: assumptionsOf(survey),
+    ...accountFor(survey),
   };
   out.write(`${JSON.stringify(end)}\n`);
 }

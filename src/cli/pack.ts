@@ -1,8 +1,8 @@
 /** `espalier pack` and `espalier unpack`: store a checkpoint in compressed layouts, and convert it back. */
 
-import { coverageOf, layersByRole } from "../checkpoint/choice.ts";
+import { accountFor } from "../checkpoint/coverage.ts";
 import { type PackedCheckpoint, packedParts } from "../checkpoint/pack.ts";
-import { assumptionsOf, type SurveyedTensor, surveyCheckpoint } from "../checkpoint/survey.ts";
+import { type SurveyedTensor, surveyCheckpoint } from "../checkpoint/survey.ts";
 import { refuseInput } from "../core/either.ts";
 import { packCheckpoint, unpackCheckpoint } from "../node/checkpoint-copies.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
@@ -11,12 +11,7 @@ import { requireTarget, withCheckpoint, withProgress } from "./checkpoint-run.ts
 import { type Command, defineCommand } from "./command.ts";
 import type { Console, TextOutput } from "./console.ts";
 import { choiceOption, flagOption, type Option, textOption } from "./options.ts";
-import {
-  printAssumptions,
-  printCoverage,
-  ROLE_OPTIONS,
-  readModelStatements,
-} from "./tensor-roles.ts";
+import { printAccount, ROLE_OPTIONS, readModelStatements } from "./tensor-roles.ts";
 
 function layoutsOption(description: string): Option<readonly LayoutSpec[]> {
   const expected = `${LAYOUT_SPELLINGS}, or several separated by commas`;
@@ -91,8 +86,7 @@ function printPacked(
     out.write(
       `not kept: the metadata ${key} = ${JSON.stringify(value)} of ${file}, which an earlier file has as ${JSON.stringify(kept)}\n`,
     );
-  printCoverage(coverageOf(layersByRole(survey)), "layers", out);
-  printAssumptions(assumptionsOf(survey), out);
+  printAccount("layers", accountFor(survey), out);
   out.write(`${where.to}: in ${formatSeconds(where.seconds)} s\n`);
 }
 
@@ -130,8 +124,7 @@ export const packCommand: Command = defineCommand({
           ...where,
           ...result,
           parts: packedParts(result.tensors, survey),
-          coverage: coverageOf(layersByRole(survey)),
-          assumptions: assumptionsOf(survey),
+          ...accountFor(survey),
         };
         console.out.write(`${JSON.stringify(document)}\n`);
       } else printPacked(result, survey, where, console);

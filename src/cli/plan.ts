@@ -1,8 +1,9 @@
 /** `espalier plan`: shows the effect of a pruning configuration on a model before any training. */
 
-import { chooseLayers, coverageOf, inModuleOrder, withoutSkipped } from "../checkpoint/choice.ts";
+import { chooseLayers, inModuleOrder, withoutSkipped } from "../checkpoint/choice.ts";
+import { accountFor } from "../checkpoint/coverage.ts";
 import { type PrunerPlan, type PruningPlan, planPruning } from "../checkpoint/plan.ts";
-import { assumptionsOf, surveyCheckpoint } from "../checkpoint/survey.ts";
+import { surveyCheckpoint } from "../checkpoint/survey.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
 import { PruningError } from "../prune/layer.ts";
 import { skippedByAll } from "../prune/once.ts";
@@ -13,8 +14,7 @@ import type { TextOutput } from "./console.ts";
 import { choiceOption, integerOption, textOption } from "./options.ts";
 import {
   LAYER_OPTIONS,
-  printAssumptions,
-  printCoverage,
+  printAccount,
   ROLE_OPTIONS,
   readLayerChoice,
   readModelStatements,
@@ -102,15 +102,13 @@ export const planCommand: Command = defineCommand({
         const shapes = ordered.flatMap(({ layers }) => layers);
         const plan = planPruning(config, shapes, { steps, profile });
         const skipped = skippedByAll(plan.pruners.map((pruner) => pruner.skipped));
-        const coverage = coverageOf(withoutSkipped({ chosen: ordered, left }, skipped));
-        const assumptions = assumptionsOf(tensors);
+        const account = accountFor(tensors, withoutSkipped({ chosen: ordered, left }, skipped));
         if (json) {
-          out.write(`${JSON.stringify({ order, coverage, assumptions, ...plan })}\n`);
+          out.write(`${JSON.stringify({ order, ...account, ...plan })}\n`);
           return 0;
         }
         printText(plan, order, out);
-        printCoverage(coverage, "planned", out);
-        printAssumptions(assumptions, out);
+        printAccount("planned", account, out);
         return 0;
       } catch (error) {
         if (error instanceof PruningError) throw new RangeError(`${path}: ${error.message}`);

@@ -27,8 +27,7 @@ import type { Console } from "./console.ts";
 import { choiceOption, flagOption, integerOption, numberOption, textOption } from "./options.ts";
 import {
   LAYER_OPTIONS,
-  printAssumptions,
-  printCoverage,
+  printAccount,
   ROLE_OPTIONS,
   readLayerChoice,
   readModelStatements,
@@ -148,8 +147,7 @@ function printText(outcome: Outcome, { out }: Console): void {
     out.write(
       `${pattern}: ${prunedBlocks} of ${blocks} ${blockWord(pattern)} (${formatShare(prunedBlocks, blocks)})\n`,
     );
-  printCoverage(result.coverage, "pruned", out);
-  printAssumptions(result.assumptions, out);
+  printAccount("pruned", result, out);
   for (const [alias, name] of Object.entries(result.tied))
     out.write(`written once: ${alias} is ${name}\n`);
   for (const name of result.leftOut)

@@ -1,28 +1,19 @@
 /** Defines the options for the roles of tensors and for the layers that a command works on. */
 
-import { type Coverage, type LayerChoice, readNameExpression } from "../checkpoint/choice.ts";
+import { type LayerChoice, ROLE_DESCRIPTIONS, readNameExpression } from "../checkpoint/choice.ts";
+import type { TensorAccount } from "../checkpoint/coverage.ts";
 import type { MatrixAxes, TensorRole } from "../checkpoint/model-roles.ts";
 import type { RoleOverride } from "../checkpoint/roles.ts";
-import { type Assumption, fewOf, formatAssumption } from "../checkpoint/survey.ts";
+import { fewOf, formatAssumption } from "../checkpoint/survey.ts";
 import { getOrThrow, refuseInput } from "../core/either.ts";
+import { sumOf } from "../core/sum.ts";
 import { nodeStorage } from "../node/storage.ts";
-import { compileNamePattern, expressionFault } from "../prune/select.ts";
 import { formatShare } from "../report/table.ts";
 import { readStatedModel, type StatedModel } from "../run/model-evidence.ts";
 import type { TextOutput } from "./console.ts";
 import { flagOption, type Option, type OptionValues, textOption, textsOption } from "./options.ts";
 
-const ROLES: readonly TensorRole[] = [
-  "linear",
-  "convolution",
-  "transposed-convolution",
-  "experts",
-  "embedding",
-  "norm",
-  "bias",
-  "vector",
-  "other",
-];
+const ROLES = Object.keys(ROLE_DESCRIPTIONS) as readonly TensorRole[];
 const AXES: readonly MatrixAxes[] = ["out,in", "in,out"];
 
 /** The options for the roles of tensors. */
@@ -65,10 +56,7 @@ function readStatement<T extends string>(
   const value = values.find((one) => one === word);
   const expected = `REGEX=${values.join("|")}`;
   if (source === "" || value === undefined) return refuseInput(`\`${key}\``, expected, text);
-  const fault = expressionFault(source);
-  if (fault !== undefined)
-    return refuseInput(`\`${key}\``, "a regular expression", `${source} (${fault})`);
-  return { pattern: compileNamePattern(source), value };
+  return { pattern: readNameExpression(key, source), value };
 }
 
 function readOverrides({ role = [], axes = [] }: RoleValues): readonly RoleOverride[] {
@@ -99,9 +87,9 @@ export function readLayerChoice({
   excludeHead = true,
 }: OptionValues<typeof LAYER_OPTIONS>): LayerChoice {
   return {
-    layers: readNameExpression("layers", layers),
-    exclude: readNameExpression("exclude", exclude),
     excludeHead,
+    ...(layers !== undefined && { layers: readNameExpression("layers", layers) }),
+    ...(exclude !== undefined && { exclude: readNameExpression("exclude", exclude) }),
   };
 }
 
@@ -109,24 +97,27 @@ function tensorCount(count: number): string {
   return count === 1 ? "1 tensor" : `${count} tensors`;
 }
 
-/** Prints the roles that were inferred from names and shapes alone. */
-export function printAssumptions(assumptions: readonly Assumption[], out: TextOutput): void {
-  if (assumptions.length === 0) return;
-  const names = fewOf(assumptions.map(formatAssumption));
-  out.write(
-    `assumed from names and shapes alone: roles of ${tensorCount(assumptions.length)}: ${names}\n`,
-  );
-}
-
-/** Prints an account of all tensors: one line for each reason to leave tensors alone, with the first few names. */
-export function printCoverage(coverage: Coverage, did: string, out: TextOutput): void {
+/**
+ * Prints an account of all tensors: one line for each reason to leave tensors alone, with the first few names, and the
+ * roles that were inferred from names and shapes alone. `did` says what the command did with the others.
+ */
+export function printAccount(
+  did: string,
+  { coverage, assumptions }: TensorAccount,
+  out: TextOutput,
+): void {
   const { elements, judged, left } = coverage;
   const share = (part: number): string => `${part} elements, ${formatShare(part, elements)}`;
   out.write(`${did}: ${tensorCount(judged.tensors)} (${share(judged.elements)})\n`);
   const reasons = new Map<string, typeof left>();
   for (const one of left) reasons.set(one.reason, [...(reasons.get(one.reason) ?? []), one]);
   for (const [reason, all] of reasons) {
-    const sum = all.reduce((total, one) => total + one.elements, 0);
+    const sum = sumOf(all, (one) => one.elements);
     out.write(`left alone: ${reason}: ${fewOf(all.map(({ name }) => name))} (${share(sum)})\n`);
   }
+  if (assumptions.length === 0) return;
+  const names = fewOf(assumptions.map(formatAssumption));
+  out.write(
+    `assumed from names and shapes alone: roles of ${tensorCount(assumptions.length)}: ${names}\n`,
+  );
 }

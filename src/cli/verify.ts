@@ -1,7 +1,7 @@
 /** `espalier verify`: checks whether the layers of a checkpoint obey a sparsity pattern. */
 
-import { chooseLayers, readNameExpression } from "../checkpoint/choice.ts";
-import { fewOf, surveyCheckpoint } from "../checkpoint/survey.ts";
+import { chooseLayers, readNameExpression, requireLayers } from "../checkpoint/choice.ts";
+import { surveyCheckpoint } from "../checkpoint/survey.ts";
 import { type CheckpointVerdict, verifyCheckpoint } from "../checkpoint/verify-checkpoint.ts";
 import { refuseInput } from "../core/either.ts";
 import { turn } from "../node/turn.ts";
@@ -13,8 +13,7 @@ import type { Console } from "./console.ts";
 import { flagOption, numberOption, textOption } from "./options.ts";
 import {
   LAYER_OPTIONS,
-  printAssumptions,
-  printCoverage,
+  printAccount,
   ROLE_OPTIONS,
   readLayerChoice,
   readModelStatements,
@@ -66,12 +65,11 @@ function tableOf(verdict: CheckpointVerdict, pattern: Pattern): string {
 }
 
 function printText(verdict: CheckpointVerdict, pattern: Pattern, { out }: Console): void {
-  const { passed, faults, exact, tolerance, layers, coverage, assumptions } = verdict;
+  const { passed, faults, exact, tolerance, layers } = verdict;
   const zero = tolerance === 0 ? "zero is exact" : `up to ${tolerance} counts as zero`;
   const what = `${layers.length} layers against ${verdict.pattern}${exact ? ", exactly" : ""}; ${zero}`;
   out.write(`${what}\n\n${tableOf(verdict, pattern)}\n\n`);
-  printCoverage(coverage, "judged", out);
-  printAssumptions(assumptions, out);
+  printAccount("judged", verdict, out);
   out.write(
     passed
       ? `passed: every ${pattern.kind === "group" ? "group" : "block"} of the judged layers obeys\n`
@@ -92,16 +90,15 @@ export const verifyCommand: Command = defineCommand({
   run: async ({ values, positionals: [path = ""], json }, console) => {
     const pattern = requirePattern(values.pattern);
     const { exact = false, tolerance = 0, minSparsity } = values;
-    const allowUncovered = readNameExpression("allowUncovered", values.allowUncovered);
+    const uncovered = values.allowUncovered;
+    const allowUncovered =
+      uncovered === undefined ? undefined : readNameExpression("allowUncovered", uncovered);
     const choice = readLayerChoice(values);
     const { evidence } = await readModelStatements(path, values);
     return withCheckpoint(path, async (checkpoint) => {
       const tensors = surveyCheckpoint(checkpoint, evidence);
       const chosen = chooseLayers(tensors, choice);
-      if (chosen.chosen.length === 0) {
-        const reasons = chosen.left.map(({ name, reason }) => `${name}: ${reason}`);
-        return refuseInput(checkpoint.path, "a layer to judge", `none (${fewOf(reasons)})`);
-      }
+      requireLayers(checkpoint.path, chosen, "judge");
       const requirement = { pattern, exact, tolerance, minSparsity, allowUncovered };
       const verdict = await verifyCheckpoint(checkpoint, tensors, chosen, requirement, () =>
         turn(console.signal),

@@ -63,6 +63,25 @@ describe("the proof of a checkpoint", () => {
     ).toBe(false);
   });
 
+  it("knows heads behind the names of wrappers", async () => {
+    const { coverage } = await verdictOn({
+      "module.fc.weight": dense,
+      "module.layer.weight": sparse,
+    });
+    expect(coverage.left).toMatchObject([
+      { name: "module.fc.weight", reason: "a head by its name" },
+    ]);
+  });
+
+  it("fails on a weight that is computed from others, and names its parts", async () => {
+    const tensors = { "layer.weight": sparse, "conv.weight_v": dense };
+    expect((await verdictOn(tensors)).faults).toEqual([
+      expect.stringContaining(
+        "conv.weight_v [2, 4] is not covered (50.00 % of all elements): a part of",
+      ),
+    ]);
+  });
+
   it("judges the product of a weight and its mask", async () => {
     const halves = tensorFromFloat32("F32", [2, 4], Float32Array.of(0, 0, 1, 1, 1, 0, 0, 1));
     const { passed, total } = await verdictOn({

@@ -321,7 +321,7 @@ describe("espalier prune", () => {
     ],
     [
       ["--pattern", "4x1", "--sparsity", "0.5", "--layers", "decoder"],
-      /^op_names: expected to match a layer/,
+      /expected a layer to prune, got none \(.*not matched by decoder/,
     ],
     [["--pattern", "4x1", "--sparsity", "0.5", "--layers", "["], /^--layers: expected a regular/],
     [
