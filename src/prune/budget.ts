@@ -42,6 +42,7 @@ interface LayerPlan {
 }
 
 export const KEEP_ALL: Decision = { threshold: -Infinity, ties: 0 };
+export const PRUNE_ALL: Decision = { threshold: Infinity, ties: Infinity };
 
 function share(count: BlockCount): number {
   return count.pruned / count.total;

@@ -3,7 +3,7 @@
  * pruned blocks stay pruned, and every layer stays within its bounds.
  */
 import { sumOf } from "../core/sum.ts";
-import { type Decision, KEEP_ALL } from "./budget.ts";
+import { type Decision, KEEP_ALL, PRUNE_ALL } from "./budget.ts";
 import { refusePruning } from "./layer.ts";
 import { kthSmallest, type SelectionScratch } from "./threshold.ts";
 
@@ -64,8 +64,9 @@ function layerDecisions(
 ): LayerDecision[] {
   if (count === 0) return chunks.map(() => ({ decision: KEEP_ALL, taken: 0 }));
   const { kernels } = scratch;
-  const isAll = count === sumOf(chunks, ({ length }) => length);
-  const threshold = isAll ? Infinity : kthSmallest(chunks, count, scratch, true);
+  if (count === sumOf(chunks, ({ length }) => length))
+    return chunks.map(({ length }) => ({ decision: PRUNE_ALL, taken: length }));
+  const threshold = kthSmallest(chunks, count, scratch, true);
   const below = chunks.map((chunk) => kernels.countBelow(chunk, threshold, false));
   return takeExactly(count, threshold, below, (i) =>
     kernels.countBelow(chunks[i], threshold, true),

@@ -176,27 +176,32 @@ export function copyPruningState(state: PruningState): LivePruningState {
   };
 }
 
-/** Runs the in-place form of a hook on copies, and returns the new state and the weights that changed. */
-function purely(
-  state: PruningState,
+/** Runs in-place forms of hooks on copies of the layers, and returns the new state and the weights that changed. */
+export function onLayerCopies(
+  state: LivePruningState,
   layers: readonly LayerRecord[],
-  runInto: typeof onBeforeOptimizerStepInto,
+  run: (layers: readonly LayerRecord[], scratch: PruningScratch) => LivePruningState,
 ): PruningResult {
   checkRecordList(layers);
   const pruned = new Set(ownedLayers(state).map(({ name }) => name));
   const copies = layers.map((layer) =>
     pruned.has(layer.name) ? { ...layer, data: layer.data.slice() } : layer,
   );
-  const next = runInto(copyPruningState(state), copies, createPruningScratch(state));
-  const changed = copies.filter(({ data }, i) => differs(layers[i].data, data));
+  const next = run(copies, createPruningScratch(state));
+  const changed = copies.filter(({ data }, i) =>
+    data.some((value, at) => !Object.is(value, layers[i].data[at])),
+  );
   return { state: next, weights: new Map(changed.map(({ name, data }) => [name, data])) };
 }
 
-/** Whether two arrays of equal length differ in any bit. */
-function differs(a: Float32Array, b: Float32Array): boolean {
-  const [left, right] = [a, b].map((one) => new Int32Array(one.buffer, one.byteOffset, one.length));
-  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return true;
-  return false;
+/** Runs the in-place form of a hook on copies of the state and the layers. */
+function purely(
+  state: PruningState,
+  layers: readonly LayerRecord[],
+  runInto: typeof onBeforeOptimizerStepInto,
+): PruningResult {
+  const copy = copyPruningState(state);
+  return onLayerCopies(copy, layers, (copies, scratch) => runInto(copy, copies, scratch));
 }
 
 /**

@@ -5,7 +5,7 @@ import { checkLayers, type LayerRecord, refusePruning } from "./layer.ts";
 import { preparePruner } from "./pipeline.ts";
 import { PROFILE_NAMES, PROFILES } from "./profiles.ts";
 import { canBeHead, type SelectionRule, type SkippedLayer } from "./select.ts";
-import type { PruningState } from "./state.ts";
+import type { LivePruningState, PruningState } from "./state.ts";
 
 /** Options for {@link initialisePruning}. */
 export interface InitialiseOptions {
@@ -35,7 +35,7 @@ export function preparePruning(
   layers: readonly LayerRecord[],
   options: InitialiseOptions,
   headTest?: SelectionRule["headTest"],
-): { readonly state: PruningState; readonly skipped: readonly (readonly SkippedLayer[])[] } {
+): { readonly state: LivePruningState; readonly skipped: readonly (readonly SkippedLayer[])[] } {
   checkKind(
     Array.isArray(config?.pruners),
     "config",

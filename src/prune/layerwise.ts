@@ -5,7 +5,7 @@
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
 import { admitLayers } from "./admit.ts";
-import { type Decision, KEEP_ALL } from "./budget.ts";
+import { type Decision, KEEP_ALL, PRUNE_ALL } from "./budget.ts";
 import type { PatternPrunerConfig } from "./config.ts";
 import {
   exactCount,
@@ -114,10 +114,8 @@ function countsAround(
  */
 function* decide(fates: readonly LayerFate[], budget: number): Planning<readonly LayerDecision[]> {
   if (budget === 0) return fates.map(() => ({ decision: KEEP_ALL, taken: 0 }));
-  if (budget === sumOf(fates, ({ blocks }) => blocks)) {
-    const decision = { threshold: Infinity, ties: Infinity };
-    return fates.map(({ blocks }) => ({ decision, taken: blocks }));
-  }
+  if (budget === sumOf(fates, ({ blocks }) => blocks))
+    return fates.map(({ blocks }) => ({ decision: PRUNE_ALL, taken: blocks }));
   const upper = yield { leading: null, layers: fates };
   const leading = findLeading(histogramOf(upper), budget);
   const lower = yield { leading: leading.bucket, layers: fates };

@@ -15,7 +15,12 @@ import type {
   ScoreReduction,
 } from "./config.ts";
 import { ELEMENT_CRITERION_NAMES, type ElementCriterion, needsGradient } from "./criteria.ts";
-import { onAfterOptimizerStep, onBeforeOptimizerStep, onStepBegin } from "./hooks.ts";
+import {
+  onAfterOptimizerStepInto,
+  onBeforeOptimizerStepInto,
+  onLayerCopies,
+  onStepBeginInto,
+} from "./hooks.ts";
 import { preparePruning } from "./initialise.ts";
 import type { LayerRecord } from "./layer.ts";
 import { type Pattern, type PatternSpelling, perElement, readPattern } from "./pattern.ts";
@@ -191,14 +196,16 @@ export function pruneAtOnce(
   const options = { profile, excludeHead, indivisible: "skip" } as const;
   // Exclude only the classifier head itself, and no other layer whose name happens to contain the head's name.
   const prepared = preparePruning({ pruners }, layers, options, selection.headTest);
-  let { state } = prepared;
   const step = pruners[0].startStep;
-  if (step > 0) {
-    state = onStepBegin(state, 0, layers).state;
-    state = onBeforeOptimizerStep(state, layers).state;
-    state = onAfterOptimizerStep(state, layers).state;
-  }
-  const pruned = onStepBegin(state, step, layers);
+  const pruned = onLayerCopies(prepared.state, layers, (copies, scratch) => {
+    let { state } = prepared;
+    if (step > 0) {
+      state = onStepBeginInto(state, 0, copies, scratch);
+      state = onBeforeOptimizerStepInto(state, copies, scratch);
+      state = onAfterOptimizerStepInto(state, copies, scratch);
+    }
+    return onStepBeginInto(state, step, copies, scratch);
+  });
   const { weights } = pruned;
   const after = layers.map((layer) => ({ ...layer, data: weights.get(layer.name) ?? layer.data }));
   const masks = new Map<string, Uint8Array>();

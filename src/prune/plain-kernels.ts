@@ -5,19 +5,7 @@
  * which would cost more than all other work, so comparisons are converted to numbers.
  */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
-
-const words = new WeakMap<Float32Array, Uint32Array>();
-
-/** The bits of an array's floats as a view, cached so that repeated calls do not allocate another one. */
-function wordsOf(values: Float32Array): Uint32Array {
-  let view = words.get(values);
-  // The length of an array can change if its buffer is resizable.
-  if (view?.length !== values.length) {
-    view = new Uint32Array(values.buffer, values.byteOffset, values.length);
-    words.set(values, view);
-  }
-  return view;
-}
+import { wordsOf } from "./words.ts";
 
 function magnitude(values: Float32Array, factors: Float32Array | null, at: number): number {
   return Math.abs(factors === null ? values[at] : Math.fround(values[at] * factors[at]));

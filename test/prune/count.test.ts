@@ -28,9 +28,14 @@ describe("a block that counts as pruned", () => {
         shapes,
         fc.array(fc.constantFrom(0, 1), { minLength: 64, maxLength: 64 }),
         fc.nat(3),
-        (pattern, shape, bits, limit) => {
+        fc.boolean(),
+        (pattern, shape, bits, limit, isShifted) => {
           const layout = layOut(pattern, { shape });
-          const mask = Uint8Array.from(bits).slice(0, layout.rows * layout.columns);
+          // Masks that do not start at a multiple of four bytes are counted by another loop.
+          const start = isShifted ? 1 : 0;
+          const elements = layout.rows * layout.columns;
+          const mask = new Uint8Array(start + elements).subarray(start);
+          mask.set(bits.slice(0, elements));
           if (!layout.divides) {
             expect(countBlocks(layout, mask, limit)).toEqual({ pruned: 0, total: 0 });
             return;
@@ -72,4 +77,13 @@ describe("a block that counts as pruned", () => {
 test("zeros of a mask", () => {
   expect(countZeros(Uint8Array.of(0, 1, 0, 1, 1))).toBe(2);
   expect(countZeros(new Uint8Array(0))).toBe(0);
+});
+
+test("zeros are counted in arrays of any length", () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(0, -0, 1, Number.NaN)), (values) => {
+      const zeros = values.filter((value) => value === 0).length;
+      expect(countZeros(Float32Array.from(values))).toBe(zeros);
+    }),
+  );
 });
