@@ -30,6 +30,11 @@ const CONTENTS: readonly (readonly [string, Uint8Array])[] = [
   ["a zip archive", Uint8Array.of(0x50, 0x4b, 5, 6, ...new Uint8Array(18))],
   ["gzip data", hex("1f8b0800000000000003")],
   ["a Python pickle", hex("80049500000000000000008c05")],
+  ["a Python pickle", hex("7d710058010000006171014b01732e")],
+  ["a Python pickle", text("(dp0\nVa\np1\nI1\ns.")],
+  ["a Python pickle", text("ccollections\nOrderedDict\np0\n(tRp1\n.")],
+  ["plain text", text("(dog\ncat\n")],
+  ["plain text", text("cat\ndog\ncow\npig\n")],
   ["an HDF5 file", hex("894844460d0a1a0a00000000")],
   ["a NumPy array", hex("934e554d505901007600")],
 ];
