@@ -218,6 +218,8 @@ function alignUp(bytes: number): number {
 function growTo(storage: Storage, bytes: number): void {
   const reserved = storage.buffer().byteLength;
   if (bytes <= reserved) return;
+  if (bytes > MAXIMUM_BYTES)
+    throw new RangeError(`memory: expected at most ${MAXIMUM_BYTES} bytes, got ${bytes}`);
   const generous = Math.min(MAXIMUM_BYTES, Math.max(bytes, WASM_PAGE, Math.ceil(reserved * 1.5)));
   try {
     storage.grow(generous);

@@ -186,6 +186,20 @@ describe.each(MEMORIES)("%s memory", (name, create) => {
     expect(memory.allocate(3)).not.toBe(region);
   });
 
+  it("refuses more than 4 GiB in all before it counts anything", () => {
+    const memory = create(65536);
+    const held = memory.allocate(1000);
+    const before = memory.usage();
+    for (const take of [memory.reserve, memory.allocate]) {
+      expect(() => take.call(memory, 2 ** 30)).toThrow(/^memory: expected at most 4294967296 /);
+      expect(memory.usage()).toEqual(before);
+    }
+    memory.free(memory.allocate(16));
+    expect(memory.usage().used).toBe(before.used);
+    memory.free(held);
+    expect(memory.usage().used).toBe(0);
+  });
+
   it("refuses lengths that are no counts", () => {
     const memory = create();
     expect(() => memory.allocate(-1)).toThrow(RangeError);
