@@ -1,10 +1,10 @@
 import { checkInteger, mismatch } from "../core/checks.ts";
 import type { Parameter } from "../tensor/parameter.ts";
 import { columnsOf, elementCount, formatShape, type Shape } from "../tensor/shape.ts";
-import { createIntegerTensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { arrivedGradient, zeroedTarget } from "./gradient.ts";
 import type { EmbeddingSource, OperationRecord, Variable } from "./records.ts";
-import { createOutput, record, type Tape } from "./tape.ts";
+import { createOutput, createScratch, record, type Tape } from "./tape.ts";
 
 /** A table for {@link embeddingSum}, and the rows to take from it. */
 export interface EmbeddingLookup {
@@ -46,7 +46,7 @@ export function embeddingSum(
   for (const lookup of lookups) checkLookup(lookup, shape, width);
   const sources: readonly EmbeddingSource[] = lookups.map(({ table, ids, paddingRow }) => ({
     table,
-    ids: createIntegerTensor(tape.backend, [ids.length], ids),
+    ids: indexTensor(tape, ids),
     paddingRow: paddingRow ?? null,
   }));
   const output = createOutput(tape, [...shape, width], true);
@@ -88,7 +88,7 @@ export function embeddingSumBackward(
 export function selectRows(tape: Tape, x: Variable, rows: Int32Array): Variable {
   const columns = columnsOf(x.shape);
   checkIds("rows", rows, elementCount(x.shape) / columns);
-  const numbers = createIntegerTensor(tape.backend, [rows.length], rows);
+  const numbers = indexTensor(tape, rows);
   const output = createOutput(tape, [rows.length, columns], x.requiresGradient);
   const { kernels } = tape.backend;
   kernels.gatherRows(x.value.data, numbers.integers, output.value.data, columns, false);
@@ -106,6 +106,14 @@ export function selectRowsBackward(
   const dy = arrivedGradient(output);
   const dx = zeroedTarget(tape, input);
   tape.backend.kernels.scatterAddRows(dy.data, rows.integers, dx.data, columnsOf(dy.shape));
+}
+
+function indexTensor(tape: Tape, indices: Int32Array): Tensor {
+  // Copied first, because `indices` may be a view of this memory, which is invalid if it grows.
+  const copy = indices.slice();
+  const tensor = createScratch(tape, [copy.length]);
+  tensor.integers.set(copy);
+  return tensor;
 }
 
 function checkLookup(

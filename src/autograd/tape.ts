@@ -49,6 +49,8 @@ export interface Tape extends Required<TapeOptions> {
   readonly scopes: Variable[][];
   /** The variables with `keepsGradient`. */
   readonly gradientKeepers: Variable[];
+  /** The tensors of {@link createScratch}. After an error, some may still have holders. */
+  readonly scratch: Tensor[];
   dropoutOperations: number;
   released: boolean;
 }
@@ -91,6 +93,7 @@ export function createTape(backend: Backend, options: TapeOptions): Tape {
     records: [],
     scopes: [[]],
     gradientKeepers: [],
+    scratch: [],
     dropoutOperations: 0,
     released: false,
   };
@@ -117,12 +120,21 @@ function createVariable(tape: Tape, value: Tensor, requiresGradient: boolean): V
 /** Creates a variable with arbitrary elements, for an operation that writes all of them. */
 export function createOutput(tape: Tape, shape: Shape, requiresGradient: boolean): Variable {
   checkOpen(tape);
-  return createVariable(tape, createScratch(tape, shape), requiresGradient);
+  return createVariable(tape, reserveTensor(tape, shape), requiresGradient);
 }
 
-/** Creates a tensor with arbitrary elements as working memory; the caller must release it. */
-export function createScratch({ backend: { memory } }: Tape, shape: Shape): Tensor {
+function reserveTensor({ backend: { memory } }: Tape, shape: Shape): Tensor {
   return new Tensor(memory, shape, memory.reserve(elementCount(shape)));
+}
+
+/**
+ * Creates a tensor with arbitrary elements as working memory. The caller must release it; after an error, {@link
+ * releaseTape} does.
+ */
+export function createScratch(tape: Tape, shape: Shape): Tensor {
+  const tensor = reserveTensor(tape, shape);
+  tape.scratch.push(tensor);
+  return tensor;
 }
 
 /** Copies a tensor; the caller must release the copy. */
@@ -289,7 +301,9 @@ export function releaseTape(tape: Tape): void {
   }
   for (const variables of tape.scopes) variables.forEach(discard);
   for (const variable of tape.gradientKeepers) dropGradient(variable);
+  for (const tensor of tape.scratch) tensor.free();
   tape.records.length = 0;
+  tape.scratch.length = 0;
 }
 
 export function dropGradient(variable: Variable): void {

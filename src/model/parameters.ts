@@ -4,6 +4,7 @@ import { nextNormal, openStream, STREAM } from "../core/random.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { createParameter, type Parameters } from "../tensor/parameter.ts";
 import { elementCount, formatShape, type Shape, sameShape } from "../tensor/shape.ts";
+import { creating } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { type ModuleDescription, moduleList } from "./modules.ts";
 import { modelNames } from "./names.ts";
@@ -96,13 +97,17 @@ function makeParameters(
   tensors: ReadonlyMap<string, NamedValues>,
   seed: number,
 ): Parameters {
-  return new Map(
-    parameterList(config).map((description, index) => {
+  return creating((hold) => {
+    const entries = parameterList(config).map((description, index) => {
       const { name, shape } = description;
       const values = tensors.get(name)?.data ?? initialValues(config, description, seed, index);
-      return [name, createParameter(backend, name, shape, values)];
-    }),
-  );
+      const parameter = createParameter(backend, name, shape, values);
+      hold(parameter.value);
+      hold(parameter.gradient);
+      return [name, parameter] as const;
+    });
+    return new Map(entries);
+  });
 }
 
 /** Returns every reason why {@link createParameters} would refuse the tensors. */

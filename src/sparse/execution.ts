@@ -2,7 +2,7 @@ import type { LinearProduct } from "../autograd/records.ts";
 import { sumOf } from "../core/sum.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, workingSpace } from "../kernels/block-sparse.ts";
-import { createIntegerTensor, createTensor, Tensor } from "../tensor/tensor.ts";
+import { createIntegerTensor, createTensor, creating, Tensor } from "../tensor/tensor.ts";
 import { packBlocks } from "./blocks.ts";
 import { occupiedChannels, packChannels } from "./channels.ts";
 import type { MatrixShape } from "./elements.ts";
@@ -109,9 +109,12 @@ function prepareBlocks(
   const { kernels, memory } = backend;
   const [outputs, inputs] = shape;
   const packed = packBlocks(weight, shape, [height, 1]);
-  const starts = integersOf(backend, packed.starts);
-  const columns = integersOf(backend, packed.columns);
-  const values = floatsOf(backend, packed.values);
+  const held = creating((hold) => ({
+    starts: hold(integersOf(backend, packed.starts)),
+    columns: hold(integersOf(backend, packed.columns)),
+    values: hold(floatsOf(backend, packed.values)),
+  }));
+  const { starts, columns, values } = held;
   const product: LinearProduct = (x, bias, y, rows) => {
     const length = workingSpace(height, inputs);
     const tile = new Tensor(memory, [length], memory.reserve(length));
@@ -130,7 +133,7 @@ function prepareBlocks(
       tile.release();
     }
   };
-  return prepared(product, [starts, columns, values]);
+  return prepared(product, Object.values(held));
 }
 
 /** The number of floats in a cache line. */
@@ -145,9 +148,12 @@ function prepareCompacted(
   const [outputs, inputs] = shape;
   const packed = packChannels(weight, shape);
   const [rows, columns] = [packed.rows.length, packed.columns.length];
-  const rowNumbers = integersOf(backend, packed.rows);
-  const columnNumbers = integersOf(backend, packed.columns);
-  const values = floatsOf(backend, packed.values);
+  const held = creating((hold) => ({
+    rowNumbers: hold(integersOf(backend, packed.rows)),
+    columnNumbers: hold(integersOf(backend, packed.columns)),
+    values: hold(floatsOf(backend, packed.values)),
+  }));
+  const { rowNumbers, columnNumbers, values } = held;
   const [gathers, scatters] = [columns > 0 && columns < inputs, rows > 0 && rows < outputs];
   const product: LinearProduct = (x, bias, y, tokens) => {
     // Reserved at once, before any view is made, because a reservation may grow the memory and invalidate views.
@@ -179,5 +185,5 @@ function prepareCompacted(
       room.release();
     }
   };
-  return prepared(product, [rowNumbers, columnNumbers, values]);
+  return prepared(product, Object.values(held));
 }

@@ -8,7 +8,7 @@ import {
   workingSpace,
 } from "../kernels/block-sparse.ts";
 import { elementCount, formatShape, type Shape } from "./shape.ts";
-import { Tensor } from "./tensor.ts";
+import { creating, Tensor } from "./tensor.ts";
 
 /** The positions of the kept 4x1 blocks of a weight [outputs, inputs]. */
 export interface KeptBlocks {
@@ -76,26 +76,23 @@ export function createBlockSparseWeight(
 ): BlockSparseWeight {
   const { memory } = backend;
   const blocks = columns.length;
-  const reserve = (length: number): Tensor =>
-    new Tensor(memory, [length], memory.reserve(Math.max(1, length)));
-  const weight = {
-    outputs,
-    inputs,
-    blocks,
-    starts: reserve(starts.length),
-    columns: reserve(blocks),
-    values: reserve(BLOCK_OUTPUTS * blocks),
-    tile: reserve(Math.max(workingSpace(BLOCK_OUTPUTS, inputs), weightGradientSpace(inputs))),
-  };
-  weight.starts.integers.set(starts);
-  weight.columns.integers.set(columns);
-  try {
+  return creating((hold) => {
+    const reserve = (length: number): Tensor =>
+      hold(new Tensor(memory, [length], memory.reserve(Math.max(1, length))));
+    const weight = {
+      outputs,
+      inputs,
+      blocks,
+      starts: reserve(starts.length),
+      columns: reserve(blocks),
+      values: reserve(BLOCK_OUTPUTS * blocks),
+      tile: reserve(Math.max(workingSpace(BLOCK_OUTPUTS, inputs), weightGradientSpace(inputs))),
+    };
+    weight.starts.integers.set(starts);
+    weight.columns.integers.set(columns);
     refreshBlockSparseWeight(backend, weight, dense);
-  } catch (error) {
-    releaseBlockSparseWeight(weight);
-    throw error;
-  }
-  return weight;
+    return weight;
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 import { checkFloat32Array } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { elementCount, type Shape } from "./shape.ts";
-import { createTensor, Tensor } from "./tensor.ts";
+import { createTensor, creating, Tensor } from "./tensor.ts";
 
 /** A trainable tensor. Backward passes add to `gradient` until {@link zeroGradients} clears it. */
 export interface Parameter {
@@ -35,11 +35,13 @@ export function createParameter(
   shape: Shape,
   values?: Float32Array,
 ): Parameter {
-  return Object.freeze({
-    name,
-    value: createTensor(backend, shape, values),
-    gradient: createTensor(backend, shape),
-  });
+  return creating((hold) =>
+    Object.freeze({
+      name,
+      value: hold(createTensor(backend, shape, values)),
+      gradient: hold(createTensor(backend, shape)),
+    }),
+  );
 }
 
 /**
@@ -53,14 +55,16 @@ export function createFrozenParameter(
   shape: Shape,
   values: Float32Array | null,
 ): Parameter {
-  const none = (): Tensor => new Tensor(memory, shape, memory.reserve(1));
-  if (values === null) return Object.freeze({ name, value: none(), gradient: none() });
-  checkFloat32Array("values", values, elementCount(shape));
+  if (values !== null) checkFloat32Array("values", values, elementCount(shape));
   // Copied first, because `values` may be a view of this memory, which is invalid if the reservation grows the memory.
-  const copy = values.slice();
-  const value = new Tensor(memory, shape, memory.reserve(copy.length));
-  value.data.set(copy);
-  return Object.freeze({ name, value, gradient: none() });
+  const copy = values?.slice();
+  return creating((hold) => {
+    const reserve = (length: number): Tensor =>
+      hold(new Tensor(memory, shape, memory.reserve(length)));
+    const value = reserve(copy?.length ?? 1);
+    if (copy !== undefined) value.data.set(copy);
+    return Object.freeze({ name, value, gradient: reserve(1) });
+  });
 }
 
 /** Returns the parameter with the given name. @throws RangeError if there is no such parameter */

@@ -51,6 +51,12 @@ export class Tensor {
     if (this.#holders === 0) this.#memory.recycle(this.region);
   }
 
+  /** Removes all holders, which frees the memory. Does nothing without holders. */
+  free(): void {
+    if (this.#holders > 0) this.#memory.recycle(this.region);
+    this.#holders = 0;
+  }
+
   #checkHeld(): void {
     if (this.#holders === 0)
       throw new RangeError(
@@ -81,6 +87,20 @@ export function createTensor(backend: Backend, shape: Shape, values?: Float32Arr
   const tensor = new Tensor(backend.memory, [...shape]);
   if (copy !== undefined) tensor.data.set(copy);
   return tensor;
+}
+
+/** Runs `body`, which passes each tensor that it creates to `hold`. If `body` throws, these tensors are freed. */
+export function creating<T>(body: (hold: (tensor: Tensor) => Tensor) => T): T {
+  const held: Tensor[] = [];
+  try {
+    return body((tensor) => {
+      held.push(tensor);
+      return tensor;
+    });
+  } catch (error) {
+    for (const tensor of held) tensor.free();
+    throw error;
+  }
 }
 
 /** Creates a tensor of 32-bit integers. */

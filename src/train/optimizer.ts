@@ -7,7 +7,7 @@ import type { Backend } from "../kernels/backend.ts";
 import type { AdamWConstants } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
 import type { Parameter, Parameters } from "../tensor/parameter.ts";
-import { createTensor, type Tensor } from "../tensor/tensor.ts";
+import { createTensor, creating, type Tensor } from "../tensor/tensor.ts";
 
 type AdamWFlavour = "torch" | "transformers";
 
@@ -89,21 +89,23 @@ export function createOptimizer(
   checkSettings(settings);
   const slots: OptimizerSlot[] = [];
   const fixed: Parameter[] = [];
-  for (const parameter of parameters.values()) {
-    const treatment = treatmentOf(rules, parameter.name);
-    if (treatment === "fixed") {
-      fixed.push(parameter);
-      continue;
+  return creating((hold) => {
+    for (const parameter of parameters.values()) {
+      const treatment = treatmentOf(rules, parameter.name);
+      if (treatment === "fixed") {
+        fixed.push(parameter);
+        continue;
+      }
+      slots.push({
+        parameter,
+        weightDecay: treatment === "decay" ? settings.weightDecay : 0,
+        firstMoment: hold(createTensor(backend, parameter.value.shape)),
+        secondMoment: hold(createTensor(backend, parameter.value.shape)),
+        updates: 0,
+      });
     }
-    slots.push({
-      parameter,
-      weightDecay: treatment === "decay" ? settings.weightDecay : 0,
-      firstMoment: createTensor(backend, parameter.value.shape),
-      secondMoment: createTensor(backend, parameter.value.shape),
-      updates: 0,
-    });
-  }
-  return { settings, slots, fixed };
+    return { settings, slots, fixed };
+  });
 }
 
 function checkSettings(settings: AdamWSettings): void {

@@ -3,6 +3,7 @@ import { createBackend } from "../../src/kernels/backend.ts";
 import { createParameter, parameterNamed, releaseParameters } from "../../src/tensor/parameter.ts";
 import { columnsOf, elementCount, rowsOf } from "../../src/tensor/shape.ts";
 import { createIntegerTensor, createTensor } from "../../src/tensor/tensor.ts";
+import { withScarceMemory } from "./scarce-memory.ts";
 
 const backend = createBackend({ variant: "scalar" });
 
@@ -58,5 +59,19 @@ describe("parameters", () => {
     expect(parameterNamed(parameters, "w").value.data[0]).toBe(2);
     expect(() => parameterNamed(parameters, "v")).toThrow("expected one named v, got 1 others");
     releaseParameters(parameters);
+  });
+});
+
+describe("memory that runs out", () => {
+  it("keeps nothing of a parameter", () => {
+    const before = backend.memory.usage().used;
+    const used = (): number => backend.memory.usage().used - before;
+    const parameter = withScarceMemory(
+      backend,
+      (scarce) => createParameter(scarce, "w", [4, 4]),
+      () => expect(used()).toBe(0),
+    );
+    expect(used()).toBe(128);
+    releaseParameters(new Map([["w", parameter]]));
   });
 });

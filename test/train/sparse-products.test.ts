@@ -5,6 +5,7 @@ import { type Backend, createBackend } from "../../src/kernels/backend.ts";
 import type { Kernels } from "../../src/kernels/table.ts";
 import { initialiseParameters } from "../../src/model/parameters.ts";
 import { releaseParameters } from "../../src/tensor/parameter.ts";
+import { createPruningKernels } from "../../src/train/pruning.ts";
 import { createSession, releaseSession, type TrainingSession } from "../../src/train/session.ts";
 import { trainingSettings } from "../../src/train/settings.ts";
 import { captureSnapshot, restoreSnapshotInto } from "../../src/train/snapshot.ts";
@@ -14,6 +15,7 @@ import { trainStepInto } from "../../src/train/step.ts";
 import { sequenceClassifier } from "../../src/train/trainable-model.ts";
 import { VARIANTS } from "../kernels/subjects.ts";
 import { randomBatch, SMALL_BERT } from "../model/small-models.ts";
+import { withScarceMemory } from "../tensor/scarce-memory.ts";
 import { LAST_PRUNE_STEP, PRUNERS, PRUNING, STEPS } from "./pruners.ts";
 
 type Session = TrainingSession<ReturnType<typeof batchOf>>;
@@ -219,4 +221,34 @@ describe("compressed weights", () => {
     end(session);
     expect(backend.memory.usage().used).toBe(before);
   });
+});
+
+test("a session keeps no memory if it runs out, at any allocation", () => {
+  const backend = createBackend({ variant: "simd" });
+  const used = (): number => backend.memory.usage().used;
+  createPruningKernels(backend); // Its memory stays for all sessions.
+  const before = used();
+  let begun = 0;
+  const finished = withScarceMemory(
+    backend,
+    (scarce) => {
+      begun++;
+      const parameters = initialiseParameters(scarce, SMALL_BERT, 5);
+      try {
+        const settings = trainingSettings({ pruning: PRUNING, sparseProducts: "always" });
+        const session = createSession(scarce, sequenceClassifier(SMALL_BERT, parameters), settings);
+        try {
+          for (let step = 0; step < 4; step++) trainStepInto(session, batchOf(step));
+        } finally {
+          releaseSession(session);
+        }
+      } finally {
+        releaseParameters(parameters);
+      }
+      return begun;
+    },
+    () => expect(used()).toBe(before),
+  );
+  expect(finished).toBeGreaterThan(500);
+  expect(used()).toBe(before);
 });
