@@ -1,4 +1,4 @@
-import { checkFloat32Array } from "../core/checks.ts";
+import { checkFloat32Array, mismatch } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { elementCount, type Shape } from "./shape.ts";
 import { createTensor, creating, Tensor } from "./tensor.ts";
@@ -73,6 +73,27 @@ export function parameterNamed(parameters: Parameters, name: string): Parameter 
   if (parameter === undefined)
     throw new RangeError(`parameters: expected one named ${name}, got ${parameters.size} others`);
   return parameter;
+}
+
+/**
+ * Checks that every parameter is listed once, under its own name, and shares its memory with no other. An update would
+ * otherwise apply twice, or on two threads at once.
+ *
+ * @throws RangeError with the names
+ */
+export function checkSeparateParameters(parameters: Parameters): void {
+  const owners = new Map<number, string>();
+  for (const [name, { value, gradient }] of parameters) {
+    for (const { region } of [value, gradient]) {
+      const owner = owners.get(region.byteOffset);
+      if (owner !== undefined)
+        throw new RangeError(mismatch("parameters", "no shared memory", `${owner} as ${name} too`));
+      owners.set(region.byteOffset, name);
+    }
+  }
+  for (const [key, { name }] of parameters)
+    if (name !== key)
+      throw new RangeError(mismatch("parameters", `one named ${key}`, `${name} under that key`));
 }
 
 /** Sets every gradient to zero. */

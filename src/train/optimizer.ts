@@ -6,7 +6,7 @@ import { checkNumber, checkOneOf } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { AdamWConstants } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
-import type { Parameter, Parameters } from "../tensor/parameter.ts";
+import { checkSeparateParameters, type Parameter, type Parameters } from "../tensor/parameter.ts";
 import { createTensor, creating, type Tensor } from "../tensor/tensor.ts";
 
 type AdamWFlavour = "torch" | "transformers";
@@ -87,6 +87,7 @@ export function createOptimizer(
   rules: readonly ParameterRule[] = [],
 ): Optimizer {
   checkSettings(settings);
+  checkSeparateParameters(parameters);
   const slots: OptimizerSlot[] = [];
   const fixed: Parameter[] = [];
   return creating((hold) => {
