@@ -31,6 +31,9 @@ interface Snapshots {
 const TENSOR = "$tensor";
 const MAP = "$map";
 
+/** The version of both kinds of snapshots. */
+const VERSION = 2;
+
 const ARRAYS = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
 const DTYPES = ["F32", "I32", "U8"] as const;
 
@@ -57,8 +60,12 @@ export function decodeSnapshot<Kind extends keyof Snapshots>(
   }
   const problems: Problem[] = [];
   const state = decode(parsed.state, kind, tensors, problems);
-  if (problems.length === 0 && (!isRecord(state) || state.version !== 1))
-    problems.push({ path: kind, expected: "a snapshot of version 1", got: describe(state) });
+  if (problems.length === 0 && (!isRecord(state) || state.version !== VERSION))
+    problems.push({
+      path: kind,
+      expected: `a snapshot of version ${VERSION}`,
+      got: versionOf(state),
+    });
   return problems.length > 0 ? left(problems) : right(state as Snapshots[Kind]);
 }
 
@@ -109,6 +116,10 @@ function decode(
   if (Array.isArray(entries))
     return new Map(entries.map(([key, entry]) => [key, below(key, entry)]));
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, below(key, entry)]));
+}
+
+function versionOf(state: unknown): string {
+  return isRecord(state) ? `version ${describe(state.version)}` : describe(state);
 }
 
 function parseJson(json: string): unknown {

@@ -85,11 +85,13 @@ export interface EpochEvent {
   readonly sparsity: SparsityReport | null;
 }
 
-/** The last event of a run. `completed` is false if the abort signal stopped the run early. */
+/** The last event of a run. `completed` is false if the abort signal stopped the run early, or if it diverged. */
 export interface EndEvent {
   readonly type: "end";
   readonly step: number;
   readonly completed: boolean;
+  /** "training diverged at step N: ..." if a weight, a logit or the loss was not finite; otherwise null. */
+  readonly diverged: string | null;
 }
 
 /** Any event of a training run. */

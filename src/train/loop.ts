@@ -3,8 +3,22 @@ import type { StopSignal } from "../core/abort.ts";
 import { checkInteger } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { bucketedBatches, shuffledBatches } from "./batches.ts";
-import { type Collate, evaluate, rowsAt } from "./evaluation.ts";
-import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainingEvent } from "./events.ts";
+import {
+  checkOutputs,
+  checkWeights,
+  DivergenceError,
+  divergenceOf,
+  notFiniteWeight,
+} from "./divergence.ts";
+import { type Collate, predict, type RowSource, rowsAt, scorePredictions } from "./evaluation.ts";
+import type {
+  EndEvent,
+  EpochEvent,
+  Evaluation,
+  StartEvent,
+  StepEvent,
+  TrainingEvent,
+} from "./events.ts";
 import { createSession, releaseSession, type TrainingSession } from "./session.ts";
 import type { TrainingSettings } from "./settings.ts";
 import {
@@ -12,6 +26,7 @@ import {
   type RunProgress,
   restoreSnapshotInto,
   type TrainingSnapshot,
+  trainingTerms,
 } from "./snapshot.ts";
 import {
   gaugeSparsity,
@@ -52,11 +67,14 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   readonly resumeFrom?: TrainingSnapshot | undefined;
 }
 
-/** A training run. Iterating over it runs the training. */
+/** A training run. Iterating over it runs the training, and is possible only once. */
 export interface FineTuning extends AsyncIterable<TrainingEvent> {
   /** Returns the state of the run. Call it between two events or after the last event. */
   snapshot(): TrainingSnapshot;
-  /** Frees the memory of the optimizer. The model stays usable, but no more snapshots can be taken. */
+  /**
+   * Frees the memory of the optimizer. The model stays usable, but the run cannot go on and no more snapshots can be
+   * taken. A second call does nothing.
+   */
   release(): void;
 }
 
@@ -66,7 +84,8 @@ const TURN_INTERVAL = 30;
 /**
  * Trains a model, and prunes it during training if the settings have a pruning configuration. The iterator yields to
  * the event loop between steps, so timers and signals still work. If the iteration ends early, by `break` or `signal`,
- * training stops after the current step and can be resumed from the run's `snapshot()`.
+ * training stops after the current step and can be resumed from the run's `snapshot()`. If a loss, a logit or a weight
+ * is not finite, the run ends with an event that says at which step it diverged.
  *
  * @throws InputError for an invalid pruning configuration, or a snapshot that does not fit the run
  * @throws TypeError or RangeError for any other invalid option
@@ -127,6 +146,8 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
   readonly #stepsPerEpoch: number;
   #progress: RunProgress = { reportedEpochs: 0, lossSum: 0 };
   #gauge: SparsityGauge | null = null;
+  #terms: ReturnType<typeof trainingTerms> | null = null;
+  #begun = false;
 
   constructor(options: FineTuneOptions<Row, Batch>) {
     const { backend, model, settings, teacher = null, teacherMemory, resumeFrom } = options;
@@ -134,7 +155,10 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
     this.#session = createSession(backend, model, settings, teacher, teacherMemory);
     this.#stepsPerEpoch = Math.ceil(options.trainingRows.length / options.batchSize);
     try {
-      if (resumeFrom !== undefined) this.#progress = restoreSnapshotInto(this.#session, resumeFrom);
+      if (resumeFrom !== undefined)
+        this.#progress = restoreSnapshotInto(this.#session, resumeFrom, this.#runTerms());
+      const found = notFiniteWeight(model.parameters);
+      if (found !== undefined) throw new RangeError(`model: expected finite weights, got ${found}`);
     } catch (error) {
       this.release();
       throw error;
@@ -142,6 +166,19 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainingEvent, void, void> {
+    this.#checkHeld();
+    if (this.#begun) throw new RangeError("run: expected one iteration, got a second one");
+    this.#begun = true;
+    try {
+      yield* this.#train();
+    } catch (error) {
+      if (!(error instanceof DivergenceError)) throw error;
+      const { step, model } = this.#session;
+      yield this.#end(false, divergenceOf(error, step, model.parameters));
+    }
+  }
+
+  async *#train(): AsyncGenerator<TrainingEvent, void, void> {
     const { epochs, signal } = this.#options;
     const session = this.#session;
     const turn = eventLoopTurns();
@@ -152,21 +189,33 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
         session.step - epoch * this.#stepsPerEpoch,
       )) {
         await turn();
-        if (signal?.aborted) return yield this.#end(false);
+        if (signal?.aborted) return yield this.#stopped();
         yield this.#step(indices);
       }
-      if (signal?.aborted) return yield this.#end(false);
+      if (signal?.aborted) return yield this.#stopped();
       yield this.#finishEpoch();
     }
     yield this.#end(true);
   }
 
   snapshot(): TrainingSnapshot {
-    return captureSnapshot(this.#session, this.#progress);
+    this.#checkHeld();
+    return captureSnapshot(this.#session, this.#progress, this.#runTerms());
   }
 
   release(): void {
     releaseSession(this.#session);
+  }
+
+  #checkHeld(): void {
+    if (this.#session.released)
+      throw new RangeError("run: expected one in use, got a released one");
+  }
+
+  #runTerms(): ReturnType<typeof trainingTerms> {
+    const { trainingRows, batchSize, rowLength = () => 0 } = this.#options;
+    this.#terms ??= trainingTerms(this.#session, trainingRows, batchSize, rowLength);
+    return this.#terms;
   }
 
   #batches(epoch: number): readonly Uint32Array[] {
@@ -196,6 +245,7 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
   }
 
   #step(indices: Uint32Array): StepEvent {
+    this.#checkHeld();
     const { collate, trainingRows } = this.#options;
     const result = trainStepInto(this.#session, collate(rowsAt(trainingRows, indices)), indices);
     const { reportedEpochs, lossSum } = this.#progress;
@@ -213,26 +263,40 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
   }
 
   #finishEpoch(): EpochEvent {
+    this.#checkHeld();
     const { evaluationRows: rows = [], batchSize, evaluationBatchSize, collate } = this.#options;
-    const { backend, model, pruning, step } = this.#session;
+    const { model, pruning, step } = this.#session;
     const source = { rows, collate, batchSize: evaluationBatchSize ?? batchSize };
     const { reportedEpochs, lossSum } = this.#progress;
     const epoch = reportedEpochs + 1;
+    checkWeights(step, model.parameters);
     const event: EpochEvent = {
       type: "epoch",
       epoch,
       step,
       trainingLoss: lossSum / this.#stepsPerEpoch,
-      evaluation:
-        rows.length === 0 ? null : evaluate(backend, model, source, sparseProducts(this.#session)),
+      evaluation: rows.length === 0 ? null : this.#evaluate(source),
       sparsity: pruning === null ? null : sparsityReport(pruning.state, layerRecords(model)),
     };
     this.#progress = { reportedEpochs: epoch, lossSum: 0 };
     return event;
   }
 
-  #end(completed: boolean): EndEvent {
-    return { type: "end", step: this.#session.step, completed };
+  #evaluate(source: RowSource<Row, Batch>): Evaluation {
+    const { backend, model, step } = this.#session;
+    const predictions = predict(backend, model, source, sparseProducts(this.#session));
+    checkOutputs(step, predictions.loss, predictions.logits);
+    return scorePredictions(predictions);
+  }
+
+  /** Ends a run that its signal has stopped. */
+  #stopped(): EndEvent {
+    checkWeights(this.#session.step, this.#session.model.parameters);
+    return this.#end(false);
+  }
+
+  #end(completed: boolean, diverged: string | null = null): EndEvent {
+    return { type: "end", step: this.#session.step, completed, diverged };
   }
 }
 

@@ -3,6 +3,7 @@ import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { createPruningScratch, type PruningScratch } from "../prune/hooks.ts";
 import type { PruningState } from "../prune/state.ts";
+import { zeroGradients } from "../tensor/parameter.ts";
 import { createOptimizer, type Optimizer, releaseOptimizer } from "./optimizer.ts";
 import {
   createPruningKernels,
@@ -36,10 +37,11 @@ export interface TrainingSession<Batch extends LabelledBatch> {
   readonly compressed: CompressedWeights;
   /** The number of completed optimizer updates. */
   step: number;
+  released: boolean;
 }
 
 /**
- * Creates the session of a training run. Its steps change the model in place.
+ * Creates the session of a training run, and sets the model's gradients to zero. Its steps change the model in place.
  *
  * @throws InputError with every problem of an invalid pruning configuration
  * @throws PruningError if the configuration does not fit the model
@@ -58,7 +60,7 @@ export function createSession<Batch extends LabelledBatch>(
   }
   const { optimizer, parameterRules, teacherCache, distillation } = settings;
   const pruning = startPruning(backend, model, settings);
-  return {
+  const session = {
     backend,
     model,
     teacher,
@@ -71,7 +73,11 @@ export function createSession<Batch extends LabelledBatch>(
     pruning,
     compressed: new Map(),
     step: 0,
+    released: false,
   };
+  // A backward pass of the caller may have left gradients.
+  zeroGradients(backend, model.parameters);
+  return session;
 }
 
 /**
@@ -90,8 +96,10 @@ export function startPruning(
   return { state, scratch: createPruningScratch(state, kernels), kernels };
 }
 
-/** Frees the memory of the optimizer and of compressed weights. The model stays usable. */
+/** Frees the memory of the optimizer and of compressed weights, once. The model stays usable. */
 export function releaseSession(session: TrainingSession<never>): void {
+  if (session.released) return;
+  session.released = true;
   releaseOptimizer(session.optimizer);
   releaseCompressedWeights(session.compressed);
 }

@@ -1,5 +1,6 @@
 /** The state of a training run as plain data. A resumed run computes the same bytes as an uninterrupted run. */
 import { describe } from "../core/checks.ts";
+import { digestOf } from "../core/digest.ts";
 import { InputError, type Problem } from "../core/either.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { NamedValues } from "../model/parameters.ts";
@@ -27,9 +28,40 @@ interface StoredSlot {
   readonly secondMoment: Float32Array;
 }
 
+/** The inputs of a run on which the order and the values of its steps depend. Large inputs are stored as digests. */
+interface TrainingTerms {
+  readonly trainingRows: string;
+  readonly batchSize: number;
+  /** The digest of the rows' lengths, which determine bucketed batches; null for other batches. */
+  readonly rowLengths: string | null;
+  /** The digest of the teacher's weights; null without a teacher. */
+  readonly teacher: string | null;
+}
+
+/** Returns the terms of a run. */
+export function trainingTerms<Row>(
+  { teacher, settings }: TrainingSession<never>,
+  rows: readonly Row[],
+  batchSize: number,
+  rowLength: (row: Row) => number,
+): TrainingTerms {
+  const weights =
+    settings.distillation &&
+    teacher &&
+    [...teacher.parameters].map(([name, { value }]) => [name, value.data]);
+  return {
+    trainingRows: `${rows.length} rows of digest ${digestOf(rows)}`,
+    batchSize,
+    rowLengths: settings.batching === "bucketed" ? digestOf(rows.map(rowLength)) : null,
+    teacher: weights && digestOf(weights),
+  };
+}
+
 /** The state of a run between two steps. `version` changes whenever the meaning of a field changes. */
 export interface TrainingSnapshot {
-  readonly version: 1;
+  readonly version: 2;
+  /** Only a run with the same terms can continue from this snapshot. */
+  readonly terms: TrainingTerms;
   /** The kernel variant of the run. Other variants round differently, so the run cannot continue on them. */
   readonly variant: KernelVariant;
   readonly settings: TrainingSettings;
@@ -62,6 +94,7 @@ export function setParametersInto(parameters: Parameters, stored: StoredParamete
 export function captureSnapshot(
   session: TrainingSession<never>,
   progress: RunProgress,
+  terms: TrainingTerms,
 ): TrainingSnapshot {
   const { backend, model, optimizer, pruning, settings, step } = session;
   const slots = optimizer.slots.map(({ parameter, updates, firstMoment, secondMoment }) => {
@@ -69,7 +102,8 @@ export function captureSnapshot(
     return [parameter.name, { updates, firstMoment: first, secondMoment: second }] as const;
   });
   return {
-    version: 1,
+    version: 2,
+    terms,
     variant: backend.kernels.variant,
     settings: structuredClone(settings),
     step,
@@ -83,14 +117,15 @@ export function captureSnapshot(
 /**
  * Restores a session from a snapshot, and returns the progress of the run.
  *
- * @throws InputError with every difference if the snapshot has different settings, another kernel variant or another
- *   model; the session is then unchanged
+ * @throws InputError with every difference if the snapshot has different settings or terms, another kernel variant or
+ *   another model; the session is then unchanged
  */
 export function restoreSnapshotInto(
   session: TrainingSession<never>,
   snapshot: TrainingSnapshot,
+  terms: TrainingTerms,
 ): RunProgress {
-  const problems = resumeProblems(session, snapshot);
+  const problems = resumeProblems(session, snapshot, terms);
   if (problems.length > 0) throw new InputError(problems);
   setParametersInto(session.model.parameters, snapshot.parameters);
   for (const slot of session.optimizer.slots) {
@@ -112,10 +147,16 @@ export function restoreSnapshotInto(
 function resumeProblems(
   session: TrainingSession<never>,
   snapshot: TrainingSnapshot,
+  { trainingRows, batchSize, rowLengths, teacher }: TrainingTerms,
 ): readonly Problem[] {
+  const { terms } = snapshot;
   return [
     ...snapshotDifferences("variant", session.backend.kernels.variant, snapshot.variant),
     ...snapshotDifferences("settings", session.settings, snapshot.settings),
+    ...snapshotDifferences("trainingRows", trainingRows, terms.trainingRows),
+    ...snapshotDifferences("batchSize", batchSize, terms.batchSize),
+    ...snapshotDifferences("rowLength", rowLengths, terms.rowLengths),
+    ...snapshotDifferences("teacher", teacher, terms.teacher),
     ...snapshotDifferences("parameters", parameterSizes(session), storedSizes(snapshot)),
     ...snapshotDifferences(
       "optimizer",

@@ -10,6 +10,7 @@ import {
   onStepBeginInto,
 } from "../prune/hooks.ts";
 import { distillationLoss, labelLoss } from "./distillation.ts";
+import { checkOutputs } from "./divergence.ts";
 import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -30,7 +31,7 @@ export interface StepResult {
  *
  * @param rows - the indices of the batch's examples in the training rows, the keys of the teacher cache. Default: no
  *   cache
- * @throws RangeError if the loss is not finite; no weight is then updated, but pruning may have run
+ * @throws DivergenceError if the loss or a logit is not finite; no weight is then updated, but pruning may have run
  */
 export function trainStepInto<Batch extends LabelledBatch>(
   session: TrainingSession<Batch>,
@@ -89,7 +90,7 @@ function accumulateGradients<Batch extends LabelledBatch>(
         ? labelLoss(tape, output, batch)
         : distillationLoss(tape, output, teacher, batch, distillation, cached);
     const value = scalarOf(loss);
-    checkLoss(value, step);
+    checkOutputs(step + 1, value, output.logits.value.data);
     backward(tape, loss);
     return value;
   } finally {
@@ -100,11 +101,4 @@ function accumulateGradients<Batch extends LabelledBatch>(
 /** Sets to zero the gradients of parameters that the optimizer does not update. */
 function clearFixedGradients({ backend, optimizer }: TrainingSession<never>): void {
   for (const { gradient } of optimizer.fixed) backend.kernels.fill(gradient.data, 0);
-}
-
-function checkLoss(loss: number, step: number): void {
-  if (Number.isFinite(loss)) return;
-  throw new RangeError(
-    `loss: expected a finite number at step ${step}, got ${loss} (training diverged; try a lower learning rate)`,
-  );
 }

@@ -5,7 +5,7 @@ import { findSnapshot, readSnapshot, writeSnapshot } from "../../src/run/snapsho
 import { memoryStorage } from "./memory-storage.ts";
 
 const EXPERIMENT = {
-  version: 1,
+  version: 2,
   terms: {},
   phase: 1,
   training: null,

@@ -4,10 +4,10 @@ import type { Tape } from "../../src/autograd/tape.ts";
 import { InputError } from "../../src/core/either.ts";
 import { decodeSnapshotOrThrow, encodeSnapshot } from "../../src/experiment/snapshot.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
+import type { Parameter } from "../../src/tensor/parameter.ts";
 import type { Batching } from "../../src/train/batches.ts";
 import type { TrainingEvent } from "../../src/train/events.ts";
 import { type FineTuneOptions, fineTune } from "../../src/train/loop.ts";
-import { parameterRules } from "../../src/train/optimizer.ts";
 import { type DistillationSettings, trainingSettings } from "../../src/train/settings.ts";
 import {
   type StoredParameters,
@@ -60,7 +60,7 @@ test("events come in order and carry what a report needs", async () => {
     completedSteps: 0,
     prunedLayers: ["hidden"],
   });
-  expect(events.at(-1)).toEqual({ type: "end", step: 28, completed: true });
+  expect(events.at(-1)).toEqual({ type: "end", step: 28, completed: true, diverged: null });
   const steps = events.filter((event) => event.type === "step");
   expect(steps.map(({ step }) => step)).toEqual([...Array(28).keys()].map((i) => i + 1));
   expect(steps.at(-1)).toMatchObject({ epoch: 4, learningRate: 0.01, reachedSparsity: 0.75 });
@@ -135,7 +135,12 @@ test("aborting anywhere and resuming equals the uninterrupted run", async () => 
       const whole = perceptronOptions(backend, PHASES[phase]);
       const wholeEvents = await collectEvents(whole);
       const first = await interrupt(perceptronOptions(backend, PHASES[phase]), steps);
-      expect(first.events.at(-1)).toEqual({ type: "end", step: steps, completed: false });
+      expect(first.events.at(-1)).toEqual({
+        type: "end",
+        step: steps,
+        completed: false,
+        diverged: null,
+      });
       const resumeFrom = throughFile(first.snapshot);
       const second = { ...perceptronOptions(backend, PHASES[phase]), resumeFrom };
       const secondEvents = await collectEvents(second);
@@ -278,12 +283,130 @@ test("wrong options are refused before anything is trained", () => {
   );
 });
 
-test("a loss that is not finite stops the run with the step", async () => {
-  const rows = makeRows(1, 16).map((row, index) => (index === 3 ? [Number.NaN, 0, 0, 0] : row));
-  const options = {
-    ...perceptronOptions(backend),
-    trainingRows: rows,
-    parameterRules: parameterRules("inc"),
+test("rows, batch sizes, orders and teachers other than the snapshot's are refused by name", async () => {
+  const rowLength = ([first = 0]: Row) => Math.ceil(10 + 3 * first);
+  const settings = { batching: "bucketed", distillation: { kind: "logits", weight: 1 } } as const;
+  const teacher = createPerceptron(backend, 5);
+  const options = () => ({ ...perceptronOptions(backend, settings), teacher, rowLength });
+  const { snapshot: resumeFrom } = await interrupt(options(), 5);
+  const { trainingRows } = perceptronOptions(backend);
+  const refusals: readonly (readonly [Partial<Options>, RegExp])[] = [
+    [{ batchSize: 8 }, /^batchSize: expected 8, got 16 in the snapshot$/],
+    [
+      { trainingRows: trainingRows.slice(1) },
+      /^trainingRows: expected "99 rows of digest .+", got "100 rows of digest .+" in the snapshot$/m,
+    ],
+    [{ trainingRows: [...trainingRows].reverse() }, /^trainingRows: expected "100 rows of/m],
+    [{ trainingRows: trainingRows.map((row, i) => (i === 50 ? [9] : row)) }, /^trainingRows: /m],
+    [{ rowLength: () => 1 }, /^rowLength: expected ".+", got ".+" in the snapshot$/],
+    [{ teacher: createPerceptron(backend, 6) }, /^teacher: expected ".+", got ".+" in the snap/],
+  ];
+  for (const [change, message] of refusals)
+    expect(() => fineTune({ ...options(), ...change, resumeFrom })).toThrow(message);
+  const copies = trainingRows.map((row) => [...row]);
+  fineTune({ ...options(), trainingRows: copies, evaluationRows: [], epochs: 9, resumeFrom });
+});
+
+test("gradients of an earlier backward pass do not join the first step", async () => {
+  const clean = perceptronOptions(backend, { pruning: PRUNING });
+  const stale = perceptronOptions(backend, { pruning: PRUNING });
+  for (const { gradient } of stale.model.parameters.values()) gradient.data.fill(3);
+  expect(await collectEvents(stale)).toEqual(await collectEvents(clean));
+  expect(weightsOf(stale)).toEqual(weightsOf(clean));
+});
+
+test("a parameter under two names is refused with both", () => {
+  const options = perceptronOptions(backend);
+  const own = [...options.model.parameters.values()];
+  const used = backend.memory.usage().used;
+  const start = (parameters: readonly (readonly [string, Parameter])[]) => () =>
+    fineTune({ ...options, model: { ...options.model, parameters: new Map(parameters) } });
+  const entries = own.map((parameter) => [parameter.name, parameter] as const);
+  const [hidden, bias] = own;
+  if (hidden === undefined || bias === undefined) throw new Error();
+  expect(start([...entries, ["tied.weight", hidden]])).toThrow(
+    /^parameters: expected no shared memory, got hidden.weight as tied.weight too$/,
+  );
+  const views = { name: "tied.weight", value: hidden.value, gradient: bias.gradient };
+  expect(start([...entries, ["tied.weight", views]])).toThrow(/no shared memory/);
+  expect(start([["other", hidden]])).toThrow(
+    /^parameters: expected one named other, got hidden.weight under that key$/,
+  );
+  expect(backend.memory.usage().used).toBe(used);
+});
+
+test("a run is iterated once, and released any number of times", async () => {
+  const options = perceptronOptions(backend);
+  const used = backend.memory.usage().used;
+  const run = fineTune(options);
+  const [first, second] = [run[Symbol.asyncIterator](), run[Symbol.asyncIterator]()];
+  await first.next();
+  await expect(second.next()).rejects.toThrow(/^run: expected one iteration, got a second one$/);
+  expect((await first.next()).value).toMatchObject({ type: "step", step: 1 });
+  run.release();
+  run.release();
+  expect(backend.memory.usage().used).toBe(used);
+  expect(() => run.snapshot()).toThrow(/^run: expected one in use, got a released one$/);
+  await expect(first.next()).rejects.toThrow(/^run: expected one in use, got a released one$/);
+  await expect(run[Symbol.asyncIterator]().next()).rejects.toThrow(/^run: expected one in use/);
+  for (const { gradient } of options.model.parameters.values())
+    expect(gradient.data.every((entry) => entry === 0)).toBe(true);
+});
+
+/** Sets the first weight of a parameter before the step with this number. */
+function poisoned(options: Options, name: string, weight: number, before: number): Options {
+  let batches = 0;
+  const collateRows: Options["collate"] = (rows) => {
+    batches++;
+    const parameter = options.model.parameters.get(name);
+    if (batches === before && parameter !== undefined) parameter.value.data[0] = weight;
+    return options.collate(rows);
   };
-  await expect(collectEvents(options)).rejects.toThrow(/loss: expected a finite number at step 0/);
+  return { ...options, evaluationRows: [], collate: collateRows };
+}
+
+test("a run that diverges ends with the step and the reason", async () => {
+  const last = async (options: Options) => (await collectEvents(options)).at(-1);
+  const options = (learningRate = 0.01) =>
+    perceptronOptions(backend, { optimizer: { learningRate } });
+  const ends = (step: number, reason: string) => ({
+    type: "end",
+    step,
+    completed: false,
+    diverged: expect.stringContaining(`training diverged at step ${step}: ${reason}`),
+  });
+  // Infinite after the first update; the last epoch's last step is checked, too.
+  expect(await last(options(1e39))).toEqual(ends(1, "hidden.weight[0] is "));
+  expect(await last({ ...options(1e39), epochs: 1, batchSize: 100 })).toEqual(ends(1, "hidden."));
+  const none = { ...options(1e39), epochs: 1, batchSize: 100, evaluationRows: [] };
+  expect(await last(none)).toEqual(ends(1, "hidden.weight[0] is "));
+  expect(await last(poisoned(options(), "output.bias", Number.NaN, 4))).toEqual(
+    ends(3, "output.bias[0] is NaN"),
+  );
+  // Rows that are not finite: no weight is updated.
+  const rows = makeRows(1, 16).map((row, index) => (index === 3 ? [Number.NaN, 0, 0, 0] : row));
+  const { model } = options();
+  const before = storedParameters(model.parameters);
+  expect(await last({ ...options(), model, trainingRows: rows })).toMatchObject({
+    diverged: expect.stringMatching(/^training diverged at step 1: logits\[\d+\] is NaN/),
+  });
+  expect(storedParameters(model.parameters)).toEqual(before);
+  // Only the evaluation is not finite.
+  expect(await last({ ...options(), evaluationRows: rows })).toMatchObject({
+    step: 7,
+    diverged: expect.stringMatching(/^training diverged at step 7: logits\[\d+\] is NaN/),
+  });
+  expect(await last(options())).toMatchObject({ completed: true, diverged: null });
+});
+
+test("a model that is not finite is refused before it is trained", () => {
+  const options = perceptronOptions(backend);
+  const used = backend.memory.usage().used;
+  const weight = options.model.parameters.get("hidden.weight");
+  if (weight === undefined) throw new Error();
+  weight.value.data[5] = Number.POSITIVE_INFINITY;
+  expect(() => fineTune(options)).toThrow(
+    /^model: expected finite weights, got hidden.weight\[5\] is Infinity$/,
+  );
+  expect(backend.memory.usage().used).toBe(used);
 });

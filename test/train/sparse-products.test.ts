@@ -20,6 +20,8 @@ import { LAST_PRUNE_STEP, PRUNERS, PRUNING, STEPS } from "./pruners.ts";
 
 type Session = TrainingSession<ReturnType<typeof batchOf>>;
 
+const TERMS = { trainingRows: "", batchSize: 3, rowLengths: null, teacher: null };
+
 const batchOf = (step: number) => randomBatch([6, 9, 4], 9, step);
 
 function start(
@@ -169,37 +171,37 @@ describe("compressed weights", () => {
   test("go on from a snapshot with the same bytes, at any step", () => {
     const whole = start(backend, "always", PRUNING);
     const snapshots = Array.from({ length: STEPS }, (_, step) => {
-      const snapshot = captureSnapshot(whole, { reportedEpochs: 0, lossSum: 0 });
+      const snapshot = captureSnapshot(whole, { reportedEpochs: 0, lossSum: 0 }, TERMS);
       trainStepInto(whole, batchOf(step));
       return snapshot;
     });
-    const last = captureSnapshot(whole, { reportedEpochs: 0, lossSum: 0 });
+    const last = captureSnapshot(whole, { reportedEpochs: 0, lossSum: 0 }, TERMS);
     fc.assert(
       fc.property(fc.nat(STEPS - 1), (from) => {
         const resumed = start(backend, "always", PRUNING);
         const snapshot = snapshots[from];
         if (snapshot === undefined) throw new Error();
-        restoreSnapshotInto(resumed, snapshot);
+        restoreSnapshotInto(resumed, snapshot, TERMS);
         for (let step = from; step < STEPS; step++) trainStepInto(resumed, batchOf(step));
-        const ended = captureSnapshot(resumed, { reportedEpochs: 0, lossSum: 0 });
+        const ended = captureSnapshot(resumed, { reportedEpochs: 0, lossSum: 0 }, TERMS);
         end(resumed);
         expect(ended).toEqual(last);
       }),
       { numRuns: 8 },
     );
     // Back to an earlier step in the same session: compressed weights are those of then.
-    restoreSnapshotInto(whole, snapshots[3] ?? last);
+    restoreSnapshotInto(whole, snapshots[3] ?? last, TERMS);
     for (let step = 3; step < STEPS; step++) trainStepInto(whole, batchOf(step));
-    expect(captureSnapshot(whole, { reportedEpochs: 0, lossSum: 0 })).toEqual(last);
+    expect(captureSnapshot(whole, { reportedEpochs: 0, lossSum: 0 }, TERMS)).toEqual(last);
     end(whole);
   });
 
   test("are a setting that a snapshot must agree with", () => {
     const session = start(backend, "off", PRUNING);
-    const snapshot = captureSnapshot(session, { reportedEpochs: 0, lossSum: 0 });
+    const snapshot = captureSnapshot(session, { reportedEpochs: 0, lossSum: 0 }, TERMS);
     const other = start(backend, "auto", PRUNING);
-    expect(() => restoreSnapshotInto(other, snapshot)).toThrow(InputError);
-    expect(() => restoreSnapshotInto(other, snapshot)).toThrow(
+    expect(() => restoreSnapshotInto(other, snapshot, TERMS)).toThrow(InputError);
+    expect(() => restoreSnapshotInto(other, snapshot, TERMS)).toThrow(
       /settings.sparseProducts: expected "auto", got "off" in the snapshot/,
     );
     end(session);
