@@ -41,7 +41,7 @@ function helpText(): string {
     "usage: espalier COMMAND [options]",
     ["commands:", ...lines].join("\n"),
     "espalier COMMAND --help lists a command's options; espalier --version prints the version.",
-    "Exit codes: 0 done, 1 a check failed, 2 wrong usage or input, 130 interrupted.",
+    "Exit codes: 0 done, 1 a check failed or training diverged, 2 wrong usage or input, 130 interrupted.",
   ].join("\n\n");
 }
 

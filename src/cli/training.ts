@@ -54,7 +54,12 @@ function snakeCased(record: object): object {
 function jsonLines({ report, reportPath, outcome }: FineTuned): readonly string[] {
   const { metric, rows } = report.table;
   const results = rows.map((row) => ({ metric, ...row, relativeDrop: relativeDrop(row) }));
-  const end = { event: "end", completed: outcome.completed, report: reportPath };
+  const end = {
+    event: "end",
+    completed: outcome.completed,
+    diverged: outcome.diverged,
+    report: reportPath,
+  };
   const events = [...results.map((row) => ({ event: "result", ...snakeCased(row) })), end];
   return events.map((event) => JSON.stringify(event));
 }
@@ -69,7 +74,9 @@ function textLines({ report, reportPath, outcome }: FineTuned): readonly string[
   });
   return [
     ...(rows.length > 0 ? ["", formatTable(resultsTable(report.table))] : dense),
-    ...(outcome.completed ? [] : ["", "Interrupted; --resume continues from here."]),
+    ...(outcome.completed || outcome.diverged.length > 0
+      ? []
+      : ["", "Interrupted; --resume continues from here."]),
     "",
     `Report: ${reportPath}`,
   ];
@@ -78,7 +85,7 @@ function textLines({ report, reportPath, outcome }: FineTuned): readonly string[
 /**
  * Trains a model and prints the results.
  *
- * @returns 0, or 130 if the run was interrupted; the results so far are then saved and reported
+ * @returns 0; 1 if a seed diverged; 130 if the run was interrupted. The results so far are saved and reported
  */
 export async function runTrainingCommand(
   options: Omit<FineTuneRunOptions, "signal" | "listener">,
@@ -107,5 +114,8 @@ export async function runTrainingCommand(
     },
   }).finally(progress.finish);
   for (const line of (json ? jsonLines : textLines)(done)) console.out.write(`${line}\n`);
-  return done.outcome.completed ? 0 : 130;
+  const { completed, diverged } = done.outcome;
+  for (const reason of diverged) console.err.write(`${reason}\n`);
+  if (diverged.length > 0) return 1;
+  return completed ? 0 : 130;
 }

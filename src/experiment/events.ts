@@ -47,5 +47,8 @@ export type ExperimentEvent =
   | PhaseTrainingEvent
   /** A phase has ended. `weights()` of the experiment now returns the weights of the phase's final model. */
   | { readonly type: "result"; readonly result: PhaseResult }
-  /** The last event. `completed` is false if the abort signal ended the experiment early. */
-  | { readonly type: "end"; readonly completed: boolean };
+  /**
+   * The last event. `completed` is false if the abort signal ended the experiment early, or if a phase diverged;
+   * `diverged` then says why.
+   */
+  | { readonly type: "end"; readonly completed: boolean; readonly diverged: string | null };

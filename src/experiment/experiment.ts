@@ -49,7 +49,7 @@ export interface ExperimentOptions extends ExperimentDescription {
 
 /** The state of an experiment between two steps, as plain data. `version` is the version of this format. */
 export interface ExperimentSnapshot {
-  readonly version: 1;
+  readonly version: 2;
   /** Only an experiment with the same terms can continue from this snapshot. */
   readonly terms: ExperimentTerms;
   /** The index of the current phase: 0 for the dense phase, followed by the sparse phases in order. */
@@ -62,11 +62,12 @@ export interface ExperimentSnapshot {
   readonly measured: MeasuredModel | null;
 }
 
-/** A running experiment. Iterating over it trains the models and yields events. */
+/** A running experiment. Iterating over it trains the models and yields events; that is possible only once. */
 export interface Experiment extends AsyncIterable<ExperimentEvent> {
   /** Copies the current model's weights. At a `result` event they are those of the phase that has just ended. */
   weights(): StoredParameters;
   snapshot(): ExperimentSnapshot;
+  /** Frees all memory. A second call does nothing. */
   release(): void;
 }
 
@@ -84,6 +85,7 @@ interface Run {
   measured: MeasuredModel | null;
   dense: StoredParameters | null;
   results: readonly PhaseResult[];
+  state: "new" | "iterated" | "released";
 }
 
 /**
@@ -116,6 +118,7 @@ export function runExperiment(options: ExperimentOptions): Experiment {
     measured: resumeFrom?.measured ?? null,
     dense: resumeFrom?.dense ?? null,
     results: resumeFrom?.results ?? [],
+    state: "new",
   };
   try {
     for (const { settings } of terms.phases) startPruning(backend, run.student, settings);
@@ -126,8 +129,14 @@ export function runExperiment(options: ExperimentOptions): Experiment {
   }
   return {
     [Symbol.asyncIterator]: () => experimentEvents(run),
-    weights: () => storedParameters(run.student.parameters),
-    snapshot: () => captureExperiment(run),
+    weights: () => {
+      checkHeld(run);
+      return storedParameters(run.student.parameters);
+    },
+    snapshot: () => {
+      checkHeld(run);
+      return captureExperiment(run);
+    },
     release: () => releaseRun(run),
   };
 }
@@ -187,16 +196,34 @@ function evaluationSource({ options }: Run, { evaluationBatchSize: batchSize }: 
   return { rows: options.evaluationRows, collate, batchSize };
 }
 
+function checkHeld({ state }: Run): void {
+  if (state === "released")
+    throw new RangeError("experiment: expected one in use, got a released one");
+}
+
 async function* experimentEvents(run: Run): AsyncGenerator<ExperimentEvent, void, void> {
+  checkHeld(run);
+  if (run.state !== "new")
+    throw new RangeError("experiment: expected one iteration, got a second one");
+  run.state = "iterated";
   for (;;) {
     const phase = run.terms.phases[run.phase];
-    if (phase === undefined || run.training === null) return yield { type: "end", completed: true };
+    if (phase === undefined || run.training === null)
+      return yield { type: "end", completed: true, diverged: null };
+    const { id } = phase;
     for await (const event of run.training) {
       if (event.type === "epoch" && event.evaluation !== null) {
         run.measured = { evaluation: event.evaluation, sparsity: event.sparsity };
       }
-      yield { type: "training", ...phase.id, event };
-      if (event.type === "end" && !event.completed) return yield { type: "end", completed: false };
+      yield { type: "training", ...id, event };
+      if (event.type === "end" && !event.completed) {
+        const { diverged } = event;
+        return yield {
+          type: "end",
+          completed: false,
+          diverged: diverged && `${id.phase} phase of ${id.recipe}: ${diverged}`,
+        };
+      }
     }
     const result = phaseResult(run, phase);
     yield { type: "result", result };
@@ -235,10 +262,12 @@ function captureExperiment(run: Run): ExperimentSnapshot {
   const { phase, dense, results, measured } = run;
   const terms = structuredClone(run.terms);
   const training = run.training?.snapshot() ?? null;
-  return { version: 1, terms, phase, training, dense, results, measured };
+  return { version: 2, terms, phase, training, dense, results, measured };
 }
 
 function releaseRun(run: Run): void {
+  if (run.state === "released") return;
+  run.state = "released";
   run.training?.release();
   run.training = null;
   releaseParameters(run.student.parameters);

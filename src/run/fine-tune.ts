@@ -110,6 +110,9 @@ async function trainSeeds(
   const started = results.filter((result) => result !== undefined);
   return {
     completed: started.length === seeds.length && started.every((result) => result.completed),
+    diverged: started.flatMap(({ seed, diverged }) =>
+      diverged === null ? [] : [`seed ${seed}, ${diverged}`],
+    ),
     seeds: started,
     timings: board.timings(),
     modelDirectory: (phase) => joinPath(modelsOf(phase.seed), phaseDirectory(plan, phase)),

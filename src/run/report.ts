@@ -19,8 +19,10 @@ import type { PhaseHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
 export interface RunOutcome {
-  /** False if the run was interrupted. */
+  /** False if the run was interrupted, or if a seed diverged. */
   readonly completed: boolean;
+  /** "seed N, ...: training diverged at step N: ..." for each seed that diverged. */
+  readonly diverged: readonly string[];
   /** The results in the order of the seeds. Seeds that never started are left out. */
   readonly seeds: readonly SeedResult[];
   readonly timings: Timings;

@@ -38,8 +38,10 @@ export interface SeedTask {
 
 export interface SeedResult {
   readonly seed: number;
-  /** False if the seed was interrupted. */
+  /** False if the seed was interrupted, or if it diverged. */
   readonly completed: boolean;
+  /** The phase and "training diverged at step N: ..." if the seed diverged; otherwise null. */
+  readonly diverged: string | null;
   readonly phases: SeedHistory;
 }
 
@@ -137,8 +139,9 @@ async function followExperiment(
         break;
       }
       case "end":
-        if (!event.completed) await save();
-        return { seed, completed: event.completed, phases: history };
+        // After a divergence, the snapshot of the epoch before stays.
+        if (!event.completed && event.diverged === null) await save();
+        return { seed, completed: event.completed, diverged: event.diverged, phases: history };
       default:
         return event satisfies never;
     }

@@ -280,3 +280,29 @@ test("a mixed configuration comes from a file, in YAML as in JSON", async () => 
   }
   expect(digests("mixed-json")).toEqual(digests("mixed-yaml"));
 });
+
+test("a run that diverges says where, keeps what it has, and fails", async () => {
+  const out = "diverged";
+  const {
+    code,
+    out: text,
+    err,
+  } = await espalier(short(out, { "learning-rate": "1e39" }, "--seeds", "1,2"));
+  const reason = /sparse phase of .+: training diverged at step \d+: .+ is /;
+  expect(code).toBe(1);
+  for (const seed of [1, 2])
+    expect(err).toMatch(new RegExp(`^seed ${seed}, ${reason.source}`, "m"));
+  expect(text).not.toContain("--resume continues");
+  expect(metrics(out).map(({ seed, phase }) => `${seed} ${phase}`)).toEqual([
+    ...["1 dense", "1 dense", "2 dense", "2 dense"],
+  ]);
+  const resumed = await espalier(
+    short(out, { "learning-rate": "1e39" }, "--seeds", "1,2", "--resume", "--json"),
+  );
+  expect(resumed.code).toBe(1);
+  expect(JSON.parse(resumed.out.trim().split("\n").at(-1) ?? "")).toMatchObject({
+    event: "end",
+    completed: false,
+    diverged: [1, 2].map((seed) => expect.stringMatching(`seed ${seed}, ${reason.source}`)),
+  });
+});

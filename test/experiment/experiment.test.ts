@@ -92,7 +92,7 @@ test("a dense phase, then one sparse phase a recipe, each with its result", asyn
     ["sparse", "demo-4x1", "4x1"],
     ["sparse", "demo-2in4", "2:4"],
   ]);
-  expect(events.at(-1)).toEqual({ type: "end", completed: true });
+  expect(events.at(-1)).toEqual({ type: "end", completed: true, diverged: null });
   const [dense, blocks, groups] = results;
   expect(dense?.oneShot).toBeNull();
   expect(dense?.last.sparsity).toBeNull();
@@ -124,7 +124,7 @@ test.each([1, 5, 10, 11, 23, 30, 31, 45])(
   async (steps) => {
     const { events, weights } = await whole;
     const first = await run(OPTIONS, steps);
-    expect(first.events.at(-1)).toEqual({ type: "end", completed: false });
+    expect(first.events.at(-1)).toEqual({ type: "end", completed: false, diverged: null });
     const encoded = encodeSnapshot("experiment", first.snapshot);
     const resumeFrom = decodeSnapshotOrThrow("experiment", encoded);
     const second = await run({ ...OPTIONS, resumeFrom });
@@ -228,4 +228,32 @@ test("a damaged snapshot is refused with what is missing", async () => {
   expect(() => decodeSnapshotOrThrow("experiment", { json, tensors: fewer })).toThrow(
     `expected a tensor ${gone}, got undefined`,
   );
+});
+
+test("an experiment is iterated once, and released any number of times", async () => {
+  const used = backend.memory.usage().used;
+  const experiment = runExperiment(OPTIONS);
+  const [first, second] = [experiment, experiment].map((each) => each[Symbol.asyncIterator]());
+  await first?.next();
+  await expect(second?.next()).rejects.toThrow(/^experiment: expected one iteration, got a second/);
+  experiment.release();
+  experiment.release();
+  expect(backend.memory.usage().used).toBe(used);
+  expect(() => experiment.weights()).toThrow(
+    /^experiment: expected one in use, got a released one/,
+  );
+  expect(() => experiment.snapshot()).toThrow(/^experiment: expected one in use/);
+});
+
+test("an experiment that diverges says in which phase and step", async () => {
+  const recipes = [shortRecipe("demo-4x1")].map((recipe) => ({
+    ...recipe,
+    sparse: recipe.sparse && { ...recipe.sparse, learningRate: 1e39 },
+  }));
+  const { events } = await run({ ...OPTIONS, recipes });
+  expect(events.at(-1)).toEqual({
+    type: "end",
+    completed: false,
+    diverged: expect.stringContaining("sparse phase of demo-4x1: training diverged at step 1: "),
+  });
 });
