@@ -16,7 +16,7 @@ export interface AttentionRows {
 }
 
 /**
- * Returns the layout of attention whose keys have the given shape.
+ * Returns the layout of attention with keys of the given shape.
  *
  * @throws TypeError or RangeError if the shape does not fit
  */

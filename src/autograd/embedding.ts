@@ -83,7 +83,7 @@ export function embeddingSumBackward(
  *
  * @param x - [..., columns], treated as a matrix with the rows of all leading axes
  * @returns [rows.length, columns]
- * @throws RangeError for a row that x does not have
+ * @throws RangeError for an index outside the rows of x
  */
 export function selectRows(tape: Tape, x: Variable, rows: Int32Array): Variable {
   const columns = columnsOf(x.shape);
@@ -138,7 +138,7 @@ function checkLookup(
 /**
  * Checks that every id is in [0, limit).
  *
- * @throws TypeError for another type, or RangeError that names the first id out of range
+ * @throws TypeError if `ids` is not an Int32Array; RangeError that names the first id out of range
  */
 export function checkIds(name: string, ids: Int32Array, limit: number): void {
   if (!(ids instanceof Int32Array)) throw new TypeError(mismatch(name, "an Int32Array", ids));

@@ -6,7 +6,7 @@ import type { OperationRecord, Variable } from "./records.ts";
 import type { Sequences } from "./sequences.ts";
 import { createOutput, createScratch, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
-/** Options of {@link layerNorm}. */
+/** Options for {@link layerNorm}. */
 export interface LayerNormOptions {
   /** Added to the variance. Default 1e-12, as in BERT. */
   readonly epsilon?: number;

@@ -119,7 +119,7 @@ function softTargetLoss(
 }
 
 /**
- * Computes -sum(q log p) for one example, or with `subtractEntropy` sum(q (log q - log p)); p and q are the
+ * Computes -sum(q log p) for one example, or, with `subtractEntropy`, sum(q (log q - log p)); p and q are the
  * probabilities of student and teacher.
  */
 function softTargetRow(

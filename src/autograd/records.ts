@@ -45,8 +45,8 @@ export interface BlockSparseProducts extends ByProduct<boolean> {
 export type LinearProduct = (x: Tensor, bias: Tensor | null, y: Tensor, rows: number) => void;
 
 /**
- * The rate of a dropout operation, and the key of its random numbers in one step, for the forward and the backward
- * pass.
+ * The rate of a dropout operation, and the key of its random numbers. The forward and the backward pass of a step use
+ * the same key.
  */
 export interface DropoutDraw {
   readonly rate: number;

@@ -24,8 +24,8 @@ export interface TapeOptions {
   /** Training step, on which dropout's random numbers also depend. Default 0. */
   readonly step?: number;
   /**
-   * If the tape runs only a part of a step's batch: the index of the part's first example in the batch. Dropout depends
-   * on it. Default 0.
+   * The index of this tape's first example in the step's batch, if the tape runs only a part of the batch. Dropout
+   * depends on it. Default 0.
    */
   readonly firstExample?: number;
   /**
