@@ -1,6 +1,4 @@
-/**
- * The part of `AbortSignal` that a run uses, declared here so that users need the types of neither the DOM nor Node.
- */
+/** The subset of `AbortSignal` that a run uses. Declared here, so that users need neither DOM nor Node types. */
 export interface StopSignal {
   readonly aborted: boolean;
   /** The reason for the abort. The promise of a stopped run is rejected with it. */

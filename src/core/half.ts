@@ -3,7 +3,7 @@
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
 
-/** The bits of the float16 nearest to the float32 with these bits; ties go to even. */
+/** Converts the bits of a float32 to the bits of the nearest float16; ties go to even. */
 export function float16FromFloat32Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
@@ -21,7 +21,7 @@ export function float16FromFloat32Bits(bits: number): number {
   return sign | (rebiased >>> 13);
 }
 
-/** The bits of the float32 equal to the float16 with these bits. A NaN keeps its payload. */
+/** Converts the bits of a float16 to the bits of the equal float32. A NaN keeps its payload. */
 export function float32BitsFromFloat16(half: number): number {
   const sign = (half & 0x8000) << 16;
   const exponent = (half >>> 10) & 0x1f;
@@ -32,14 +32,14 @@ export function float32BitsFromFloat16(half: number): number {
   return (sign | scratchBits[0]) >>> 0;
 }
 
-/** The bits of the bfloat16 nearest to the float32 with these bits; ties go to even. A NaN becomes quiet. */
+/** Converts the bits of a float32 to the bits of the nearest bfloat16; ties go to even. A NaN becomes quiet. */
 export function bfloat16FromFloat32Bits(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
   const oddOfResult = (bits >>> 16) & 1;
   return ((bits + 0x7fff + oddOfResult) >>> 16) & 0xffff;
 }
 
-/** The bits of the float32 equal to the bfloat16 with these bits. */
+/** Converts the bits of a bfloat16 to the bits of the equal float32. */
 export function float32BitsFromBfloat16(brain: number): number {
   return (brain << 16) >>> 0;
 }
@@ -47,22 +47,22 @@ export function float32BitsFromBfloat16(brain: number): number {
 const LARGEST_FLOAT16 = 65504;
 
 /**
- * The bits of the float16 nearest to `value`, a float32; ties go to even. Magnitudes above 65504, the largest finite
- * float16, become 65504. For smaller ones, the relative error is at most 2^-11, or, below 2^-14, the absolute error is
- * at most 2^-25.
+ * Returns the bits of the float16 nearest to `value`, a float32; ties go to even. Magnitudes above 65504, the largest
+ * finite float16, become 65504. For smaller ones, the relative error is at most 2^-11, or, below 2^-14, the absolute
+ * error is at most 2^-25.
  */
 export function halfBits(value: number): number {
   scratch[0] = Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, value));
   return float16FromFloat32Bits(scratchBits[0]);
 }
 
-/** The value of the float16 with these bits. */
+/** Returns the number that these float16 bits represent. */
 export function fromHalfBits(half: number): number {
   scratchBits[0] = float32BitsFromFloat16(half);
   return scratch[0];
 }
 
-/** The bits of the smallest bfloat16 that is at least `value`, a positive finite number. */
+/** Returns the bits of the smallest bfloat16 that is at least `value`, a positive finite number. */
 export function roundUpToBfloat16(value: number): number {
   scratch[0] = value;
   // Storing `value` as a float32 may have rounded it down.
@@ -70,7 +70,7 @@ export function roundUpToBfloat16(value: number): number {
   return (bits + 0xffff) >>> 16;
 }
 
-/** The value of the bfloat16 with these bits. */
+/** Returns the number that these bfloat16 bits represent. */
 export function fromBfloat16(bits: number): number {
   scratchBits[0] = float32BitsFromBfloat16(bits);
   return scratch[0];

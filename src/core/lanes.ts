@@ -2,7 +2,7 @@
 
 /**
  * Runs `work` on each item in order, at most `atOnce` at a time. Returns the results in the order of the items. After a
- * failure no further item starts, and the failure of the first item is thrown once the running ones have ended.
+ * failure, no further item starts. Once the running items have ended, the error of the earliest failed item is thrown.
  */
 export async function inLanes<Item, Result>(
   items: readonly Item[],
@@ -23,7 +23,7 @@ export async function inLanes<Item, Result>(
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, Math.min(atOnce, items.length)) }, lane));
-  // Items before a failed one have run, so this is the failure of a run in order.
+  // Items start in order, so a sequential run would throw this error too.
   const [first] = failures.sort((a, b) => a.index - b.index);
   if (first !== undefined) throw first.error;
   return results;

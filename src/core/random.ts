@@ -90,7 +90,7 @@ export function seedKey(seed: number): readonly [number, number] {
   return [seed >>> 0, Math.floor(seed / 0x100000000) >>> 0];
 }
 
-/** Draws an unsigned 32-bit word from a stream, which advances. */
+/** Draws an unsigned 32-bit word from a stream and advances the stream. */
 export function nextUint32(stream: RandomStream): number {
   const index = stream.drawn & 3;
   if (index === 0) {

@@ -25,7 +25,7 @@ function times(a: bigint, b: bigint): bigint {
 
 // The series are summed by Horner's rule from their last significant term, as in 1 + x (1/2 + x (1/3 + ...)).
 
-/** The inverse hyperbolic tangent of a number from 0 to 1/3. */
+/** The inverse hyperbolic tangent of a fixed-point number from 0 to 1/3. */
 function artanh(x: bigint): bigint {
   const square = times(x, x);
   let sum = 0n;
@@ -33,7 +33,7 @@ function artanh(x: bigint): bigint {
   return times(sum, x);
 }
 
-/** The exponential of a number from -1 to 1. */
+/** The exponential of a fixed-point number from -1 to 1. */
 function exp(x: bigint): bigint {
   let sum = ONE;
   for (let i = 60n; i > 0n; i--) sum = ONE + times(sum, x) / i;
