@@ -37,7 +37,7 @@ import {
   resolveExperiment,
 } from "./plan.ts";
 
-/** Options of {@link runExperiment}. */
+/** Options for {@link runExperiment}. */
 export interface ExperimentOptions extends ExperimentDescription {
   readonly backend: Backend;
   readonly seed: number;
