@@ -124,7 +124,7 @@ function pieces({ memo, vocabulary }: Tokenizer, word: string): readonly number[
   return found;
 }
 
-/** Options of {@link decode}. */
+/** Options for {@link decode}. */
 interface DecodeOptions {
   /** Whether to drop special tokens. Default true. */
   readonly skipSpecialTokens?: boolean;
