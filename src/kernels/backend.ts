@@ -19,7 +19,7 @@ export interface Backend {
   readonly memory: Memory;
 }
 
-/** Options of {@link createBackend}. */
+/** Options for {@link createBackend}. */
 export interface BackendOptions {
   /**
    * The kernel variant; `auto` is the fastest that the engine and the page's content security policy allow. Default
@@ -28,7 +28,7 @@ export interface BackendOptions {
   readonly variant?: KernelVariant | "auto";
 }
 
-/** Options of {@link createThreadedBackend}. */
+/** Options for {@link createThreadedBackend}. */
 export interface ThreadedBackendOptions extends BackendOptions {
   /** The number of threads, including the calling thread. */
   readonly threads: number;

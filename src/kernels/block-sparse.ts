@@ -11,18 +11,18 @@ export const BLOCK_OUTPUTS = 4;
  * of threads.
  */
 export const SHARD_TOKENS = 256;
-/** The numbers of tokens and outputs that the WASM kernel for weight gradients transposes at a time. */
+/** The number of tokens, and of outputs, that the WASM kernel for weight gradients transposes at a time. */
 export const TILE_TOKENS = 128;
 export const TILE_OUTPUTS = 32;
 
-/** The number of floats in the vector sums of a block, before their lanes are added up: 8 for each output. */
+/** The number of floats in the vector accumulators of a block: 8 lanes for each output. */
 const LANES_TO_ADD = 8 * BLOCK_OUTPUTS;
 
 /** The block heights (outputs per block) that {@link BlockSparseKernels.blockSparseForward} accepts. */
 export const BLOCK_HEIGHTS = [1, 2, 4, 8, 16] as const;
 export type BlockHeight = (typeof BLOCK_HEIGHTS)[number];
 
-/** The number of outputs whose sums a WASM kernel collects before it writes them: a cache line of floats. */
+/** The number of outputs that a WASM kernel buffers before it writes them: one cache line of floats. */
 export const GATHERED_OUTPUTS = 16;
 
 /**

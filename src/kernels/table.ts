@@ -87,8 +87,8 @@ export interface GroupKernels {
 
 export interface ProductKernels {
   /**
-   * C = op(A) op(B), or with `accumulate` C += op(A) op(B). `form` tells whether op transposes A or B. Offsets and row
-   * strides are in elements.
+   * C = op(A) op(B), or with `accumulate` C += op(A) op(B). `form` determines whether op transposes A or B. Offsets and
+   * row strides are in elements.
    */
   gemm(
     form: ProductForm,
@@ -142,8 +142,8 @@ export interface ElementwiseKernels {
   reluBackward(y: Float32Array, dy: Float32Array, dx: Float32Array): void;
 
   /**
-   * probabilities = softmax(logits * scale) for each row; meant for rows of few columns (classes). `probabilities` may
-   * alias `logits`.
+   * probabilities = softmax(logits * scale) for each row; intended for few columns (classes). `probabilities` may alias
+   * `logits`.
    */
   softmaxRows(
     logits: Float32Array,

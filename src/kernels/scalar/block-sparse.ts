@@ -6,7 +6,7 @@ import {
   shardsOf,
 } from "../block-sparse.ts";
 
-/** Calls `visit` for every block, with its first output, its input, and the index of its first value. */
+/** Calls `visit` for every block, with the block's first output, its input, and the index of its first value. */
 function forEachBlock(
   { outputs, starts, columns, height }: BlockSparseMatrix,
   visit: (output: number, input: number, values: number) => void,

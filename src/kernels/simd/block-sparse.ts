@@ -32,7 +32,7 @@ export function blockSparseKernels(wasm: Wasm, scheduler: Scheduler): BlockSpars
   };
 }
 
-/** A block-sparse matrix as the module's functions take it: counts, and the addresses of its arrays. */
+/** A block-sparse matrix in the form that the module's functions expect: counts, and the addresses of its arrays. */
 interface Blocks {
   readonly rows: number;
   readonly blocks: number;
@@ -80,10 +80,10 @@ function runParts(
 }
 
 /**
- * Calls `run` for parts of a range of tokens. Each part is a number of whole tiles of `tokens` tokens, so that results
- * do not depend on the division. `weights` is the number of multiplications for each token. A single thread uses the
+ * Calls `run` for parts of a range of tokens. Each part consists of whole tiles of `tokens` tokens, so that results do
+ * not depend on the division. `weights` is the number of multiplications for each token. A single thread uses the
  * caller's tile as working space. If there are several threads, each uses the working space of its module instance
- * (tile address 0). If that has no room for `tileLength` floats, the range is not divided.
+ * (tile address 0). If that space is smaller than `tileLength` floats, the range is not divided.
  */
 function runTokens(
   scheduler: Scheduler,

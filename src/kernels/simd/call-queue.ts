@@ -1,6 +1,6 @@
 /**
  * A queue of kernel calls in shared memory. The calling thread writes a batch of calls, and all threads take calls from
- * it until none is left. All state changes are atomic, so a thread may join a batch late or miss it.
+ * it until the queue is empty. All state changes are atomic, so a thread may join a batch late or miss it.
  */
 
 /** A module's exported function `runCall`, which runs the call that is stored at an address. */
@@ -131,7 +131,7 @@ export class CallQueue {
     Atomics.notify(this.#words, WORDS.batch);
   }
 
-  /** Runs calls until none is left. */
+  /** Runs calls until the queue is empty. */
   #takeCalls(): void {
     const words = this.#words;
     while (Atomics.load(words, WORDS.untaken) > 0) {

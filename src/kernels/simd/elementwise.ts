@@ -70,7 +70,7 @@ function arithmetic(wasm: Wasm) {
     addColumnSums(x, out, rows, columns) {
       const xAt = at("x", x, rows * columns);
       const outAt = at("out", out, columns);
-      // The work is divided by columns, so that one call sums a whole column.
+      // Split by column, so that no column is divided between calls.
       const part = wasm.partOfColumns(rows, columns);
       openGroup();
       for (let column = 0; column < columns; column += part) {

@@ -21,7 +21,7 @@ export interface Memory {
    */
   recycle(region: Region): void;
   /**
-   * Returns a view of the region as 32-bit floats. It is invalid after the memory has grown: get it again for each use.
+   * Returns a view of the region as 32-bit floats. It becomes invalid when the memory grows: get it again for each use.
    */
   float32(region: Region): Float32Array;
   /** Like `float32`, but as 32-bit integers. */
@@ -201,7 +201,7 @@ function createRegions() {
       region.use(false);
       return region;
     },
-    /** Drops the region objects that are kept for the offset of a region. */
+    /** Drops the cached region objects with the offset of this region. */
     forget: ({ byteOffset }: Region): boolean => known.delete(byteOffset),
   };
 }
@@ -214,7 +214,7 @@ function alignUp(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
-/** Grows the storage to at least `bytes` bytes. If possible it grows by half its size, so that growth is rare. */
+/** Grows the storage to at least `bytes` bytes. If possible, it grows by half its size, so that growth is rare. */
 function growTo(storage: Storage, bytes: number): void {
   const reserved = storage.buffer().byteLength;
   if (bytes <= reserved) return;

@@ -107,7 +107,7 @@ interface PartWork<T> {
   readonly after?: OnPart<T>;
 }
 
-/** Does the work on all parts: as many parts at a time as there are windows, or one part at a time. */
+/** Runs the work on every part. Parts run in batches, one part per window, or one at a time if `oneByOne` is true. */
 function forEachPart<T>(
   { module, windows }: Stage,
   parts: readonly T[],
@@ -155,7 +155,7 @@ function scoring(stage: Stage, plain: PruningKernels): Pick<PruningKernels, "upd
         },
         after: (part, { scores }) => scores.copyOut(part),
       };
-      // If values or factors are copied, parts run one at a time, because there is only one window for each of the two.
+      // If values or factors are copied, parts run one at a time, because values and factors have only one window each.
       forEachPart(stage, divide(scores, rows * row), work, staged);
     },
   };

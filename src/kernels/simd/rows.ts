@@ -116,7 +116,7 @@ function layerNormBackward(wasm: Wasm): RowKernels["layerNormBackward"] {
   };
 }
 
-/** The number of positions for each Philox block: a group of positions uses four blocks. */
+/** The number of positions per Philox block. A group of positions uses four blocks. */
 const POSITIONS_PER_BLOCK = DROPOUT_GROUP / 4;
 
 function dropout({ run, at }: Wasm) {

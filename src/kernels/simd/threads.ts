@@ -4,7 +4,7 @@ import { CallQueue, QUEUE_LENGTH, type RunCall } from "./call-queue.ts";
 import type { Memory } from "./memory.ts";
 import type { Scheduler, WasmFunction } from "./scheduler.ts";
 
-/** The message with which kernels in a worker are started. */
+/** The message that starts the kernels in a worker. */
 export interface ThreadStart {
   /** A `WebAssembly.Module`. That type needs the DOM library, so this public declaration cannot name it. */
   readonly module: object;
@@ -27,7 +27,7 @@ export interface KernelThread {
 /** Starts a worker that runs {@link serveKernels}. Resolves when the worker is ready. */
 export type StartThread = (start: ThreadStart) => Promise<KernelThread>;
 
-/** The part of the interface of a Web Worker that is used here. */
+/** The subset of the Web Worker interface that is used here. */
 interface WebWorker extends KernelThread {
   postMessage(message: unknown): void;
   addEventListener(type: "message" | "error", listener: (event: unknown) => void): void;

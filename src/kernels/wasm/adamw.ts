@@ -15,8 +15,8 @@ import {
 import { forEachPlace } from "./vector-loop.ts";
 
 /**
- * The number of floats in a stretch, the unit of an update. If the gradient and the moments of a stretch are all zero,
- * as in the embedding of an unseen token, the stretch gets only weight decay.
+ * The number of floats that an update tests together. If the gradient and the moments of such a stretch are all zero,
+ * as in the embedding of an unseen token, only weight decay is applied to it.
  */
 const STRETCH = 64;
 

@@ -180,7 +180,7 @@ export function forEachFour(
   });
 }
 
-/** The address of a block's input in a tile [inputs][tokens]. */
+/** Returns the address of the row for a block's input in a tile [inputs][tokens]. */
 export function tileAddress(tile: I32, { column, step }: BlockPlace, tokens: number): I32 {
   const shift = Math.log2(4 * tokens);
   return i32.add(tile, i32.shl(i32.load(column, 4 * step), shift));

@@ -1,8 +1,7 @@
 /**
- * y = W x + bias with a block-sparse W, computed in tiles of tokens; a single remaining token needs no tile. While the
- * products of a block row are added, registers hold the sums of at most four outputs for all tokens of a tile. The sums
- * are then transposed and written to y: either directly ({@link writesDirectly}), or through working space, which
- * collects the sums of 16 outputs.
+ * y = W x + bias with a block-sparse W, computed in tiles of tokens; a single remaining token needs no tile. Registers
+ * accumulate at most four outputs of a block row for all tokens of a tile. The sums are then transposed and written to
+ * y: either directly ({@link writesDirectly}), or through working space, which buffers the sums of 16 outputs.
  */
 import {
   BLOCK_HEIGHTS,
@@ -82,7 +81,7 @@ function addToken(module: ModuleBuilder, height: BlockHeight) {
   const outputs = Math.min(height, BLOCK_OUTPUTS);
   return module.internal(OUTPUT_PARAMETERS, (f, p) => {
     const sums = f.locals("v128", outputs === BLOCK_OUTPUTS ? 1 : outputs);
-    /** Loads four numbers if a block has at least four outputs, else number r into every lane. */
+    /** Loads four floats if a block has at least four outputs, else copies float `r` to every lane. */
     const load = (at: I32, r: number): V128 =>
       outputs === BLOCK_OUTPUTS ? v128.load(at) : v128.load32Splat(at, 4 * r);
     const { starts, columns, values } = p;
@@ -186,7 +185,7 @@ function addSumRows(module: ModuleBuilder, height: BlockHeight, tokens: number) 
 
 type Locals<Names extends string> = Readonly<Record<Names, Local<"i32">>>;
 
-/** Adds the bias to the sums of four outputs and writes them to the rows of y. */
+/** Adds the bias to the accumulators of four outputs and writes them to the rows of y. */
 function writeFour(
   f: FunctionBuilder,
   { bias, y, stride }: Locals<"bias" | "y" | "stride">,

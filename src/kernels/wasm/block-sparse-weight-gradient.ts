@@ -1,6 +1,6 @@
 /**
  * dW += dy^T x at the kept blocks of W, computed in tiles of tokens. Both factors are transposed, so that an element of
- * dW is a dot product of consecutive numbers. Two blocks are computed at a time: they have enough independent sums to
+ * dW is a dot product of contiguous floats. Two blocks are computed at a time: they have enough independent sums to
  * hide the latency of the additions.
  */
 import { BLOCK_OUTPUTS, SHARD_TOKENS, TILE_OUTPUTS, TILE_TOKENS } from "../block-sparse.ts";
@@ -22,13 +22,13 @@ import { transpose } from "./lanes.ts";
 /** The size of a transposed column in bytes. */
 const COLUMN_BYTES = 4 * TILE_TOKENS;
 /**
- * The number of tokens that are transposed together: a cache line of each column. Missing tokens in the last group
- * become 0.
+ * The number of tokens that are transposed together, so that each column receives a whole cache line. Missing tokens in
+ * the last group become 0.
  */
 const GROUP = 16;
 /** The number of floats in a cache line. */
 const LINE = 16;
-/** The number of sums in registers. Each sum is a vector, or two vectors if the engine joins them. */
+/** The number of accumulators in registers. Each is a vector, or two vectors if the engine joins them. */
 const SUMS = 8;
 
 /**
@@ -117,8 +117,8 @@ function addTileProducts(module: ModuleBuilder) {
 }
 
 /**
- * Computes the sums of the four outputs of each block. `x` has a pointer to the column of each block; the pointers
- * advance.
+ * Computes the four dot products of each block. `x` has a pointer to each block's column of x; the function advances
+ * these pointers.
  */
 function dotProducts(
   f: FunctionBuilder,
@@ -127,7 +127,8 @@ function dotProducts(
   groups: Local<"i32">,
 ): readonly Local<"v128">[] {
   const joined = joinsVectors(f) ? 2 : 1;
-  // With a single block, even and odd steps use separate sums, so that as many sums are independent as with two.
+  // With a single block, even and odd steps use separate sums, so that there are as many independent sums as with two
+  // blocks.
   const steps = SUMS / (BLOCK_OUTPUTS * x.length);
   const vectors = (): Local<"v128">[] => f.locals("v128", joined);
   const sums = x.map(() =>
@@ -158,7 +159,7 @@ function dotProducts(
   return sums.map((ofBlock) => addUp(f, ofBlock, p.room));
 }
 
-/** Adds up the lanes of the sums for each of four outputs. `room` points to space for these sums. */
+/** Reduces the vector sums of four outputs to one float per output. `room` points to space for the vectors. */
 function addUp(
   f: FunctionBuilder,
   sums: readonly (readonly (readonly Local<"v128">[])[])[],

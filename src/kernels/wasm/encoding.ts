@@ -56,7 +56,7 @@ export function text(value: string): number[] {
   return [...unsigned(value.length), ...Array.from(value, (c) => c.charCodeAt(0))];
 }
 
-/** Encodes some bytes with their length before them. */
+/** Prefixes bytes with their length. */
 export function sized(bytes: readonly number[]): number[] {
   return unsigned(bytes.length).concat(bytes);
 }

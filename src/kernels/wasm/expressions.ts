@@ -23,7 +23,7 @@ export type ScalarType = "i32" | "f32";
 /** An operand of an instruction: an expression, or, for a scalar type, a number. */
 export type Operand<T extends ValueType> = Expression<T> | (T extends ScalarType ? number : never);
 
-/** Creates an expression from pieces of code, in order. */
+/** Creates an expression by concatenating pieces of code. */
 export function expression<T extends ValueType>(
   type: T,
   ...pieces: readonly (readonly number[])[]

@@ -211,7 +211,7 @@ export class FunctionBuilder {
     this.#emit([END]);
   }
 
-  /** Runs the body once. The body may leave the block early by `exitIf` with the label. */
+  /** Emits a block. `exitIf` with the block's label leaves it early. */
   block(body: (label: Label) => void): void {
     this.#emit([BLOCK, VOID_BLOCK]);
     this.#nested(() => body({ depth: this.#depth }));
@@ -222,7 +222,7 @@ export class FunctionBuilder {
     this.#emit(condition.code, [BRANCH_IF], unsigned(this.#depth - label.depth));
   }
 
-  /** Runs the body once, then again as long as the condition is true. */
+  /** Emits a loop that runs the body once, then again as long as the condition is true. */
   doWhile(condition: Expression<"i32">, body: () => void): void {
     this.#emit([LOOP, VOID_BLOCK]);
     this.#nested(body);
@@ -233,7 +233,9 @@ export class FunctionBuilder {
     this.if(condition, () => this.doWhile(condition, body));
   }
 
-  /** Runs the body for i = from, from + step and so on, as long as i < below (a signed comparison). */
+  /**
+   * Emits a loop that runs the body for i = from, from + step and so on, as long as i < below (a signed comparison).
+   */
   for(
     from: Operand<"i32">,
     below: Operand<"i32">,

@@ -36,10 +36,7 @@ export function addColumns(module: ModuleBuilder): void {
   addColumnKernel(module, "scatterColumns");
 }
 
-/**
- * Adds a kernel that copies element `columns[j]` in each row of `matrix` to element j in the same row of `part`, or
- * back.
- */
+/** Adds a kernel that copies column `columns[j]` of `matrix` to column j of `part`, for all j, or back. */
 function addColumnKernel(module: ModuleBuilder, name: "gatherColumns" | "scatterColumns"): void {
   const parameters = integers("matrix", "columns", "part", "rows", "width", "count");
   module.func(name, parameters, (f, { matrix, columns, part, rows, width, count }) => {

@@ -59,7 +59,7 @@ function checkBlocking({ rows, columns }: Tile): void {
     );
 }
 
-/** The parts in which the products `gemm_nn`, `gemm_nt` and `gemm_tn` differ. */
+/** The differences between the products `gemm_nn`, `gemm_nt` and `gemm_tn`. */
 interface ProductParts {
   readonly packRight: Pack;
   /** Whether B is stored as [n, k]. */

@@ -58,7 +58,7 @@ function addForward(module: ModuleBuilder, name: string, hasResidual: boolean): 
   });
 }
 
-/** The sum of (float - mean)^2 over the floats of a row, from the pointer on. */
+/** The sum of (x - mean)^2 over the floats x of a row, starting at the pointer. */
 function sumOfSquares(
   f: FunctionBuilder,
   pointer: Local<"i32">,

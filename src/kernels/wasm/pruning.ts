@@ -95,7 +95,7 @@ function addRows(
   });
 }
 
-/** Emits the code of `histogram[index]++`. */
+/** Emits code for `histogram[index]++`. */
 function countIn(f: FunctionBuilder, histogram: I32, index: I32): void {
   const bucket = f.let(i32.add(histogram, i32.shl(index, 2)));
   f.store(bucket, i32.add(i32.load(bucket), 1));
@@ -117,7 +117,7 @@ function countLeadingBits(module: ModuleBuilder): void {
   });
 }
 
-/** Adds `countTrailingBits`. Few scores have the sought leading bits, so most groups of four vectors are skipped. */
+/** Adds `countTrailingBits`. Few scores have the given leading bits, so most groups of four vectors are skipped. */
 function countTrailingBits(module: ModuleBuilder): void {
   const parameters = integers("scores", "count", "leading", "histogram");
   module.func("countTrailingBits", parameters, (f, { scores, count, leading, histogram }) => {
@@ -144,7 +144,10 @@ function countTrailingBits(module: ModuleBuilder): void {
   });
 }
 
-/** Sets all bits of the lanes whose score is below the threshold or, if `inclusive` has all bits set, equal to it. */
+/**
+ * Returns a mask with all bits set in the lanes whose score is below the threshold or, if all bits of `inclusive` are
+ * set, equal to it.
+ */
 function isPruned(scores: V128, threshold: V128, inclusive: V128): V128 {
   const equal = v128.and(f32x4.eq(scores, threshold), inclusive);
   return v128.or(f32x4.lt(scores, threshold), equal);

@@ -50,7 +50,7 @@ function addForward(module: ModuleBuilder): void {
 }
 
 /**
- * Stores the logits scores * factor + keyBias of a row as its probabilities, and advances `scores` and `probabilities`
+ * Writes the logits of a row, scores * factor + keyBias, to `probabilities`, and advances `scores` and `probabilities`
  * to the next row. Returns the largest logit, in every lane.
  */
 function storeLogits(
@@ -70,7 +70,7 @@ function storeLogits(
   return f.let(maxOfLanes(f, f32x4.pmax(maxima[0], maxima[1])));
 }
 
-/** Replaces the floats of a row, from the pointer on, by exp(float - max). Returns the sum of the results. */
+/** Replaces each float x of a row, starting at the pointer, with exp(x - max). Returns the sum of the results. */
 function storeExponentials(
   f: FunctionBuilder,
   pointer: Local<"i32">,
