@@ -73,7 +73,7 @@ export function parseModelConfig(json: unknown): Either<readonly Problem[], Mode
   return unlessProblems(reader.problems, Object.freeze({ modelType, ...fields, labels, source }));
 }
 
-/** As {@link parseModelConfig}, but throws an `InputError` with every problem. */
+/** Like {@link parseModelConfig}, but throws an `InputError` with every problem. */
 export function parseModelConfigOrThrow(json: unknown): ModelConfig {
   return getOrThrow(parseModelConfig(json));
 }

@@ -14,12 +14,12 @@ import type { ModelConfig } from "./config.ts";
 import { type LayerNames, type ModelNames, modelNames, namesOfModule } from "./names.ts";
 import { type Padding, type TokenRows, tokenRows } from "./token-rows.ts";
 
-/** Options of {@link forward}. Output options have the names that transformers uses. */
+/** Options for {@link forward}. Output options have the names that transformers uses. */
 interface ForwardOptions {
   /**
-   * `excluded`: skips padded positions, provided that each example's attention mask is one or more ones, followed by
-   * zeros. Otherwise they are computed, and {@link ModelOutput.padding} is `included`. The logits have the same bytes
-   * in both cases. Default `included`.
+   * `excluded` skips padded positions if each example's attention mask consists of one or more ones followed by zeros.
+   * Otherwise padded positions are computed, and {@link ModelOutput.padding} is `included`. The logits have the same
+   * bytes in both cases. Default `included`.
    */
   readonly padding?: Padding;
   /**
@@ -174,10 +174,7 @@ function encoderLayer(
   return [output, probabilities];
 }
 
-/**
- * Runs the attention sub-layer, whose output has the rows that `outputs` describes. In DistilBERT, this output has no
- * dropout.
- */
+/** Runs the attention sub-layer. `outputs` describes the rows of its output, which has no dropout in DistilBERT. */
 function attend(
   pass: Pass,
   names: LayerNames,

@@ -12,7 +12,7 @@ export interface ModuleDescription {
   readonly bias: boolean;
 }
 
-/** Lists every module of a model, with its name in transformers, in the order of transformers. */
+/** Lists every module of a model, with the names that transformers uses and in the same order. */
 export function moduleList(config: ModelConfig): readonly ModuleDescription[] {
   const { hiddenSize: hidden } = config;
   const names = modelNames(config);

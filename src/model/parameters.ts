@@ -110,7 +110,7 @@ function makeParameters(
   });
 }
 
-/** Returns every reason why {@link createParameters} would refuse the tensors. */
+/** Returns all problems for which {@link createParameters} would reject the tensors. */
 export function checkpointProblems(
   config: ModelConfig,
   tensors: ReadonlyMap<string, NamedValues>,
@@ -148,7 +148,7 @@ function shapeProblems(
     : [{ path: name, expected, got: describe(found.data) }];
 }
 
-/** Whether a name is that of a constant buffer. Old checkpoints store such buffers with the parameters. */
+/** Whether a name belongs to a constant buffer. Old checkpoints store such buffers with the parameters. */
 function isBuffer(name: string): boolean {
   return name.endsWith(".embeddings.position_ids") || name.endsWith(".embeddings.token_type_ids");
 }

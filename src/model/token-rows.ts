@@ -17,7 +17,7 @@ export interface TokenRows {
   readonly attentionMask: Uint8Array;
 }
 
-/** Returns the rows of a batch. `excluded` omits padding, provided that each example's tokens precede its padding. */
+/** Returns the rows of a batch. `excluded` omits padding if the tokens of every example precede its padding. */
 export function tokenRows(batch: TokenBatch, padding: Padding): TokenRows {
   const lengths = padding === "excluded" ? prefixLengths(batch) : null;
   return lengths === null ? paddedRows(batch) : packedRows(batch, lengths);
