@@ -15,7 +15,7 @@ export const nodePlatform: SeedPlatform = {
   openTeacherStorage: createStorageFile,
 };
 
-/** Options of {@link fineTuneToDirectory}. `threads` is the number of cores by default. */
+/** Options for {@link fineTuneToDirectory}. `threads` is the number of cores by default. */
 export interface FineTuneToDirectoryOptions extends FineTuneRunOptions {
   /**
    * The script of workers that each train one seed, such as the espalier command. By default, this thread trains all

@@ -115,7 +115,7 @@ export async function findAbove(directory: string, path: string): Promise<string
   }
 }
 
-/** Options of {@link replayGoldenVectors}. */
+/** Options for {@link replayGoldenVectors}. */
 interface ReplayOptions {
   readonly backend: Backend;
   /** The tokenizer for the vectors of the family `tokenizer`. May be null if there are none. */

@@ -10,7 +10,7 @@ import {
 import type { KernelThread, ThreadStart } from "../kernels/simd/threads.ts";
 import { KERNEL_WORKER } from "./kernel-worker.generated.ts";
 
-/** Options of {@link createNodeBackend}. */
+/** Options for {@link createNodeBackend}. */
 export interface NodeBackendOptions extends BackendOptions {
   /** The number of threads. Default: the number of cores. */
   readonly threads?: number;
