@@ -6,7 +6,7 @@
 
 /** The number of float32 lanes in a vector register. */
 const LANES = 8;
-/** The number of running sums that PyTorch's kernels keep side by side. */
+/** The number of running sums that PyTorch's kernels interleave. */
 const ROWS_IN_FLIGHT = 4;
 
 /** The base-2 logarithm of the number of values after which a partial sum moves up one level. */
@@ -75,8 +75,8 @@ export function sumNeighbours(values: Float32Array, start: number, count: number
 
 /**
  * Sums one column of a row-major matrix with `count` rows and `width` columns (PyTorch: `vectorized_outer_sum`,
- * `scalar_outer_sum`). A column that lies in a full group of vector registers is added in one sequence, any other
- * column in four interleaved running sums.
+ * `scalar_outer_sum`). Columns in a full group of vector registers are summed in one sequence, all others in four
+ * interleaved running sums.
  */
 export function sumColumn(
   values: Float32Array,

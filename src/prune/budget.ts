@@ -19,8 +19,8 @@ export interface Candidate {
   /** One score per block. */
   readonly scores: Float32Array;
   /**
-   * 1 for each block that INC counts as pruned once it has been pruned, otherwise 0; INC does not count some N:M
-   * groups. `null`: all blocks count.
+   * 1 for each block that INC will count once it is pruned, 0 for each N:M group that INC leaves out of its count.
+   * `null`: INC counts all blocks.
    */
   readonly counted: Uint8Array | null;
   /** The numbers of pruned blocks and of all blocks in the current mask. */

@@ -32,7 +32,8 @@ function checkFiniteScores(layer: PrunedLayer, scores: Float32Array): void {
 }
 
 /**
- * Writes the score of each N:M group. With `allTies`, a group may lose more than N elements if their scores are equal.
+ * Writes the score of each N:M group. With `allTies`, elements with tied scores are pruned together, so a group may
+ * lose more than N elements.
  */
 function writeGroupScoresInto(
   pattern: GroupPattern,

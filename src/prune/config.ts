@@ -118,7 +118,7 @@ export interface PrunerInput {
   readonly reg_type?: "group_lasso" | null;
   /** The coefficient of the regulariser. Default 0. */
   readonly reg_coeff?: number | string | null;
-  /** Values that override those of all other keys. */
+  /** Overrides for the values of all other keys. */
   readonly parameters?: Omit<PrunerInput, "parameters"> | null;
 }
 

@@ -37,8 +37,8 @@ interface BlockRule {
   /** The factor by which the earlier score is multiplied before a step's score is added to it. */
   readonly decay: number;
   /**
-   * Whether the criterion is retrain-free: it collects the gradients of all steps, rearranges each mask by them, and
-   * leaves the weights unchanged until the end step. Only for patterns of whole channels.
+   * Whether the criterion is retrain-free: it collects the gradients of all steps, rearranges each mask accordingly,
+   * and leaves the weights unchanged until the end step. Only for patterns of whole channels.
    */
   readonly rearranges: boolean;
   /** Computes a step's score from the gradient of a mask entry. */

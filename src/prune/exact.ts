@@ -35,7 +35,7 @@ export interface LayerDecision {
 
 /**
  * Selects exactly `count` scores from all layers together. `threshold` is the `count`-th lowest score. Of the scores
- * equal to it, only as many as needed are selected, the first ones first. `below` is the number of lower scores in each
+ * equal to it, only as many as needed are selected, in order of position. `below` is the number of lower scores in each
  * layer, and `countUpTo` counts a layer's scores up to and including the threshold.
  */
 export function takeExactly(
@@ -73,7 +73,7 @@ function layerDecisions(
   );
 }
 
-/** Whether decisions that were made without the bounds happen to respect them. */
+/** Whether decisions that were made without regard to the bounds respect them. */
 export function keepsBounds(
   free: readonly LayerDecision[],
   fewest: readonly number[],
@@ -83,8 +83,8 @@ export function keepsBounds(
 }
 
 /**
- * Replaces the `count` lowest scores of a layer by `value`; of equal scores, the first are replaced. With `others`,
- * leaves these scores unchanged and replaces all others.
+ * Replaces the `count` lowest scores of a layer with `value`; ties go to the first scores. With `others`, replaces all
+ * other scores instead.
  */
 function rewriteInto(
   scores: Float32Array,

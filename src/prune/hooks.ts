@@ -77,7 +77,7 @@ function bindRecordsInto(
   });
 }
 
-/** Finds the records of all layers, then runs each action for every pruner. */
+/** Finds the records of all layers, then runs each action in turn, for every pruner. */
 function takeTurns(
   state: LivePruningState,
   layers: readonly LayerRecord[],

@@ -1,4 +1,4 @@
-/** Creates the state of pruning before the first step. */
+/** Creates the initial pruning state. */
 import { checkKind, checkOneOf } from "../core/checks.ts";
 import type { Profile, PruningConfig } from "./config.ts";
 import { checkLayers, type LayerRecord, refusePruning } from "./layer.ts";
@@ -26,9 +26,9 @@ export interface InitialiseOptions {
 }
 
 /**
- * Creates the state of pruning before the first step, and lists the layers that each pruner skips.
+ * Creates the initial pruning state, and lists the layers that each pruner skips.
  *
- * @param headTest is used instead of the profile's test for names that are excluded as the classifier head.
+ * @param headTest replaces the profile's rule for which names are excluded as the classifier head.
  */
 export function preparePruning(
   config: PruningConfig,
@@ -66,7 +66,7 @@ export function preparePruning(
 }
 
 /**
- * Creates the state of pruning before the first step.
+ * Creates the initial pruning state.
  *
  * @param config the configuration, from `parsePruningConfig`.
  * @param layers all modules of the model, in module order.

@@ -65,7 +65,7 @@ export function createLayerWorkspace(kernels: PruningKernels = plainKernels): La
   return { selection: createSelectionScratch(kernels), last: null };
 }
 
-/** Returns a pruner for a single layer, in its state before the first step, and the pruner's working memory. */
+/** Returns a pruner for a single layer, in its initial state, and the pruner's working memory. */
 function preparedLayer(
   config: PatternPrunerConfig,
   record: LayerRecord,

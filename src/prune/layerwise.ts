@@ -61,7 +61,8 @@ export interface LayerwisePlan {
 }
 
 /**
- * A request to read the layers of a pruner once, and to count their scores by the upper or the lower half of the bits.
+ * A request to read the layers of a pruner once, and to count their scores by the upper or the lower half of their
+ * bits.
  */
 export interface LayerPass {
   /**

@@ -1,4 +1,4 @@
-/** Tells when masks can change, for code that caches values computed from masks. */
+/** Determines when masks can change, for code that caches values computed from masks. */
 import { isPruneStep, type ScheduleConfig } from "./schedule.ts";
 import type { PrunerState } from "./state.ts";
 

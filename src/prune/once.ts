@@ -148,8 +148,8 @@ export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
  * Prunes layers once. Does not change their data, but returns the pruned weights.
  *
  * @param layers all records, in module order, with gradients if the criterion needs them.
- * @throws TypeError or RangeError for malformed options or records, PruningError if the layers cannot be pruned in this
- * way.
+ * @throws TypeError or RangeError for malformed options or records, PruningError if the layers cannot be pruned with
+ * these options.
  *
  * @example
  * ```ts

@@ -101,8 +101,8 @@ function readFields(sources: Sources, report: Report): FieldValues | undefined {
 }
 
 /**
- * The method and criterion that a `pruning_type` stands for. With `basic` and `pattern_lock`, the criterion is that of
- * the key `criterion_type`.
+ * The method and criterion that a `pruning_type` stands for. With `basic` and `pattern_lock`, the key `criterion_type`
+ * gives the criterion.
  */
 function resolveType(
   pruningType: string,

@@ -26,8 +26,8 @@ export type PatternSpelling =
   | (string & {});
 
 /**
- * The pattern of whole attention heads (INC: `mha`). Pruning refuses it, because layer records do not tell which layers
- * share heads.
+ * The pattern of whole attention heads (INC: `mha`). Pruning refuses it, because layer records do not state which
+ * layers share heads.
  */
 export interface HeadPattern {
   readonly kind: "heads";

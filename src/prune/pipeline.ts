@@ -26,7 +26,7 @@ import type { SkippedLayer } from "./select.ts";
 import type { LiveLayer, LivePruner } from "./state.ts";
 
 /**
- * A pruner during the call of a hook: the rules of its profile, its state, and its working memory with the layer
+ * The arguments of a hook for one pruner: the rules of its profile, its state, and its working memory with the layer
  * records.
  */
 export interface Turn {
@@ -35,7 +35,7 @@ export interface Turn {
   readonly scratch: PrunerScratch;
 }
 
-/** Creates the state of a pruner before the first step, and lists the layers that it skips. */
+/** Creates the initial state of a pruner, and lists the layers that it skips. */
 export function preparePruner(
   asked: PrunerConfig,
   records: readonly LayerRecord[],
@@ -124,8 +124,8 @@ export function pruneStepInto(turn: Turn): void {
 }
 
 /**
- * Creates the state of a layer before the first step. Accumulated scores are zero. Nothing is pruned, unless the
- * profile initialises block masks from the zeros in the weights.
+ * Creates the initial state of a layer. Accumulated scores are zero. Nothing is pruned, unless the profile initialises
+ * block masks from the zeros in the weights.
  */
 function initialLayer(
   config: PatternPrunerConfig,

@@ -178,8 +178,8 @@ function countLeading(bits: Uint32Array, histogram: Uint32Array): void {
 }
 
 /**
- * Counts the scores with the upper 16 bits `leading` by their lower 16 bits: XOR with the sought upper bits leaves only
- * the lower bits of such a score. Unrolled, which takes half of the time of a simple loop.
+ * Counts the scores with the upper 16 bits `leading` by their lower 16 bits: XOR with the upper bits `leading` leaves
+ * only the lower bits of such a score. Unrolled, which takes half of the time of a simple loop.
  */
 function countTrailing(bits: Uint32Array, leading: number, histogram: Uint32Array): void {
   const sought = leading << 16;

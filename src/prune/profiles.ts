@@ -35,7 +35,10 @@ interface ProgressiveRules {
   /** Whether the changed elements of all layers are ranked together, not layer by layer. */
   readonly ranksTogether: (config: PatternPrunerConfig) => boolean;
   readonly interpolateMasksInto: InterpolateMasksInto;
-  /** Whether the full masks replace the interpolated ones after the end step. Otherwise they are only applied once. */
+  /**
+   * Whether the full masks replace the interpolated ones after the end step. Otherwise the full masks are only applied
+   * once.
+   */
   readonly completes: boolean;
 }
 
@@ -64,9 +67,7 @@ export interface ProfileRules {
   /** The maximum number of elements kept in a block that counts as pruned. */
   readonly keptLimit: (pattern: Pattern) => number;
   readonly lockMaskInto: typeof lockMaskInto;
-  /**
-   * Whether locked zeros are copied to the interpolated masks at once. Otherwise they follow at the next prune step.
-   */
+  /** Whether locked zeros are copied to the interpolated masks immediately, not only at the next prune step. */
   readonly locksAtOnce: boolean;
   readonly progressive: ProgressiveRules;
   /**

@@ -7,7 +7,7 @@ import type { PrunerConfig } from "./config.ts";
 import { type BlockLayout, forEachElement } from "./pattern.ts";
 import { bitsOf, kthSmallestOf, type ScoreSource, type SelectionScratch } from "./threshold.ts";
 
-/** The number of parts in which the new zeros of a prune step are applied. */
+/** The largest number of parts in which the new zeros of a prune step are applied. */
 export const PROGRESSIVE_STEPS = 4;
 
 export interface ProgressivePlan {
@@ -117,7 +117,7 @@ export type InterpolateMasksInto = (
 ) => void;
 
 /**
- * `inc`: if several elements have the same score as the last one to prune, prunes all of them.
+ * `inc`: if several elements have the same score as the last element to prune, prunes all of them.
  *
  * @throws PruningError if the part is too small to contain an element.
  */

@@ -42,7 +42,7 @@ function refuseSchedule(path: string, expected: string, got: string | number): n
   refusePruning("unusable-schedule", path, expected, got);
 }
 
-/** Under `strict`, refuses schedules with which INC prunes less than the target without a warning. */
+/** Under `strict`, refuses schedules for which INC silently prunes less than the target. */
 export function checkSchedule(config: PatternPrunerConfig): void {
   const { criterion, method, startStep, endStep, pruningFrequency } = config;
   // Block masks have no gradients before the start step.
@@ -63,7 +63,7 @@ export function checkSchedule(config: PatternPrunerConfig): void {
 }
 
 /**
- * Refuses settings that contradict each other, whatever the layers are.
+ * Refuses settings that contradict each other, regardless of the layers.
  *
  * @param checkMore the profile's additional check of the schedule.
  */
@@ -119,7 +119,7 @@ export function checkProgressive(
   }
 }
 
-/** Whether any prune step for which there are scores prunes at least one block. */
+/** Whether any prune step that has scores prunes at least one block. */
 function prunesAnything(config: PatternPrunerConfig, blocks: number): boolean {
   const { total, completed } = planPruneSteps(config);
   return pruneSteps(config).some((step, i) => {

@@ -27,9 +27,9 @@ export function pruneSteps(config: ScheduleConfig): number[] {
 }
 
 /**
- * The number of prune steps over which the target ratio grows, and how many of them count as completed at the
- * beginning. The first prune step is not among them, because its target ratio is the initial sparsity, unless it is the
- * only prune step.
+ * The number of prune steps over which the target ratio grows (`total`), and how many of them count as completed before
+ * the first. `total` excludes the first prune step, whose target ratio is the initial sparsity, unless it is the only
+ * prune step.
  */
 export function planPruneSteps(config: ScheduleConfig): { total: number; completed: number } {
   const total = Math.floor((config.endStep - config.startStep) / config.pruningFrequency);

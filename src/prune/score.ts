@@ -117,7 +117,7 @@ function scoredLayout({ config }: PrunerState, { layout, frozen }: PrunedLayer):
 }
 
 /**
- * Updates the scores from the gradients of block masks, and collects these gradients if masks are rearranged by them.
+ * Updates the scores from the gradients of block masks, and collects these gradients if the criterion rearranges masks.
  */
 function updateFromBlockMasksInto(
   criterion: BlockCriterion,

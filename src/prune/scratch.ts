@@ -13,8 +13,7 @@ export interface LayerScratch {
   /** The mask that the layer would have if all N:M groups were pruned. */
   groupMask: Uint8Array;
   /**
-   * `inc`: 1 for each block that INC counts as pruned once it has been pruned. `strict`: 1 for each block that is
-   * already pruned.
+   * `inc`: 1 for each block that INC will count once it is pruned. `strict`: 1 for each block that is already pruned.
    */
   flags: Uint8Array;
 }

@@ -53,7 +53,7 @@ interface Stated {
 
 /** The objects from which a pruner's configuration is read. */
 export interface Sources {
-  /** The pruner's own object, and the prefix that its keys get in the paths of problems. */
+  /** The pruner's own object, and the prefix of its keys in the paths of problems. */
   readonly local: Fields;
   readonly prefix: string;
   readonly top: Fields;

@@ -1,5 +1,5 @@
 /**
- * The state of pruning during training: plain data that can be saved, compared and resumed. The pure forms of the hooks
+ * The pruning state during training: plain data that can be saved, compared and resumed. The pure forms of the hooks
  * never change a state. The `Into` forms consume a live state and change it in place.
  */
 import type { PatternPrunerConfig, Profile } from "./config.ts";
@@ -54,7 +54,7 @@ export interface PrunerState {
   readonly layers: readonly PrunedLayer[];
   /** The number of completed steps (INC: `global_step`). */
   readonly step: number;
-  /** The last step that was begun, so that beginning it again has no effect. -1 before the first step. */
+  /** The latest step that has begun; beginning it again has no effect. -1 before the first step. */
   readonly handledStep: number;
   /** The numbers of completed and of planned prune steps. The schedule's target ratio depends on their quotient. */
   readonly completedPruneSteps: number;

@@ -14,13 +14,13 @@ export interface Share {
 
 /** The three sparsity figures that INC reports (`get_sparsity_ratio`). They count zeros in masks, not in weights. */
 interface IncSparsity {
-  /** Masked elements divided by the weights of every linear and convolution layer, the head included. */
+  /** Masked elements divided by the number of weights in all linear and convolution layers, including the head. */
   readonly elementwiseOverLinearConv: number;
   /** Masked elements divided by the number of all parameters. */
   readonly elementwiseOverAll: number;
   /**
-   * For each pruner, its elements times its share of pruned blocks. The sum is divided by the weights of every linear
-   * and convolution layer.
+   * For each pruner, its elements times its share of pruned blocks. The sum is divided by the number of weights in all
+   * linear and convolution layers.
    */
   readonly blockwiseOverLinearConv: number;
 }
@@ -38,9 +38,9 @@ export interface SparsityStatistics {
   readonly inc: IncSparsity;
   /** The zeros in the layers of all pruners. */
   readonly prunedLayers: Share;
-  /** The zeros of every linear and convolution layer. */
+  /** The zeros in all linear and convolution layers. */
   readonly linearConv: Share;
-  /** The zeros of every layer record. */
+  /** The zeros in all layer records. */
   readonly allWeights: Share;
   readonly pruners: readonly PrunerSparsity[];
 }

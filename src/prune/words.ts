@@ -3,8 +3,8 @@
 const views = new WeakMap<Float32Array | Uint8Array, Uint32Array>();
 
 /**
- * Returns the words of an array as a view, without entries at the end that fill no word. The view is cached, so that
- * repeated calls do not allocate another one.
+ * Returns a view of an array as 32-bit words. Trailing bytes that do not fill a word are left out. The view is cached,
+ * so that repeated calls do not allocate.
  *
  * @throws RangeError if the array does not start at a multiple of four bytes.
  */
