@@ -36,7 +36,7 @@ export function ticks(range: Range, count: number): readonly number[] {
   const step = roundStep(range.high - range.low, count);
   const first = Math.ceil(range.low / step - 1e-9);
   const last = Math.floor(range.high / step + 1e-9);
-  // Multiples of the step have smaller rounding errors than repeated sums, and toFixed removes them.
+  // Multiples of the step have smaller rounding errors than repeated sums; toFixed removes these errors.
   const decimals = Math.max(0, -Math.floor(Math.log10(step)));
   return Array.from({ length: last - first + 1 }, (_, index) =>
     Number(((first + index) * step).toFixed(Math.min(decimals, 20))),

@@ -9,7 +9,7 @@ const PRUNED: Color = [0, 0, 0, 0];
 const KEPT: Color = [47, 123, 214, 255];
 /** Masks of small layers are enlarged by an integer factor to at most this width, in CSS pixels. */
 const COMFORTABLE_WIDTH = 512;
-/** Number of bytes that are converted per call, because a function call takes a limited number of arguments. */
+/** Bytes per `String.fromCharCode` call; engines limit the number of arguments. */
 const SLICE = 0x8000;
 
 export function heading(text: string, code: string = ""): string {
@@ -44,7 +44,7 @@ export function maskCard(mask: MaskMatrix): string {
   return card(caption + element("div", { class: "scroll" }, maskPicture(mask)));
 }
 
-/** Formats a table with one row for each pair of name and value. */
+/** Formats a table with one row for each name-value pair. */
 export function factsTable(facts: readonly (readonly [name: string, value: string])[]): string {
   const rows = facts.map((row) => cells("td", row)).join("");
   return card(element("table", { class: "settings" }, element("tbody", {}, rows)));

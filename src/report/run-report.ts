@@ -29,7 +29,7 @@ interface EpochPoint {
   /** The number of the epoch, counted from 1. */
   readonly epoch: number;
   readonly loss: number;
-  /** The metric on the evaluation rows after the epoch. */
+  /** The metric on the evaluation set after the epoch. */
   readonly metric: number;
 }
 

@@ -1,4 +1,4 @@
-/** Defines the style sheet of reports: system fonts, one column of limited width, and light and dark colours. */
+/** The style sheet of reports: system fonts, one column of limited width, and light and dark colours. */
 
 export const REPORT_STYLE: string = `
 :root {

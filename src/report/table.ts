@@ -1,4 +1,4 @@
-/** Formats tables as text, and arranges results in the form in which INC publishes its results. */
+/** Formats tables as text, and arranges results like INC's published tables. */
 
 import type { ResultRow, ResultTable } from "./run-report.ts";
 
