@@ -21,7 +21,7 @@ import { findSnapshot } from "./snapshot.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 import { runTasks, type TaskRunner } from "./tasks.ts";
 
-/** Options of {@link fineTuneRun}. */
+/** Options for {@link fineTuneRun}. */
 export interface FineTuneRunOptions {
   readonly plan: RunDescription;
   /** At least one seed. The whole experiment is run independently for each seed. */
