@@ -28,7 +28,7 @@ import {
 } from "./execution.ts";
 import { compactFeedForward } from "./feed-forward.ts";
 
-/** Options of {@link createSparseClassifier}. */
+/** Options for {@link createSparseClassifier}. */
 export interface SparseClassifierOptions {
   /**
    * The cost model from which executions are chosen. Default: measured on the backend, which takes half a second to a
