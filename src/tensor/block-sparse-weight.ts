@@ -20,14 +20,14 @@ export interface KeptBlocks {
   readonly columns: Int32Array;
 }
 
-/** Kept blocks with their values, and working space (`tile`) for one product at a time. */
+/** The kept blocks of a weight with their values, and scratch space (`tile`) for one product at a time. */
 export interface BlockSparseWeight {
   readonly outputs: number;
   readonly inputs: number;
   readonly blocks: number;
   readonly starts: Tensor;
   readonly columns: Tensor;
-  /** The weights of each block, as of the latest {@link refreshBlockSparseWeight}. */
+  /** The values of each block, copied from the dense weight by the latest {@link refreshBlockSparseWeight}. */
   readonly values: Tensor;
   readonly tile: Tensor;
 }
@@ -37,7 +37,7 @@ export interface BlockSparseWeight {
  *
  * @param shape - [outputs, inputs]; outputs are a multiple of four
  * @param masks - one or more masks of the weight; 1 = kept
- * @throws RangeError for another shape, or a mask of another length
+ * @throws RangeError if the shape is not of this form, or a mask has the wrong length
  */
 export function keptBlocks(shape: Shape, masks: readonly Uint8Array[]): KeptBlocks {
   const [outputs = 0, inputs = 0] = shape;
@@ -96,7 +96,7 @@ export function createBlockSparseWeight(
 }
 
 /**
- * Copies the values of the kept blocks from the dense weight again.
+ * Copies the current values of the kept blocks from the dense weight.
  *
  * @throws RangeError if the weight has another shape
  */
@@ -113,7 +113,7 @@ export function refreshBlockSparseWeight(
   kernels.blockSparseGather(dense.data, matrixOf(weight));
 }
 
-/** Returns views of the weight's arrays for the kernels. The views are invalid after the backend's memory has grown. */
+/** Returns views of the weight's arrays for the kernels. The views become invalid when the backend's memory grows. */
 export function matrixOf(weight: BlockSparseWeight): BlockSparseMatrix {
   const { outputs, inputs, starts, columns, values } = weight;
   return {

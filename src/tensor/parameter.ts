@@ -14,7 +14,7 @@ export interface Parameter {
 export type Parameters = ReadonlyMap<string, Parameter>;
 
 /**
- * Creates a parameter with a zero gradient. Default of `values`: zeros.
+ * Creates a parameter with a zero gradient. `values` defaults to zeros.
  *
  * @example
  * ```ts

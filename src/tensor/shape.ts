@@ -27,7 +27,7 @@ export function rowsOf(shape: Shape): number {
   return count;
 }
 
-/** Returns a shape in which the last extent is replaced by `columns`. */
+/** Returns the shape with its last extent replaced by `columns`. */
 export function withColumns(shape: Shape, columns: number): Shape {
   if (columnsOf(shape) === columns) return shape;
   const changed = shape.slice();
@@ -47,7 +47,7 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** Checks that a parameter is a vector of `length` elements. @throws RangeError if it is not */
+/** Checks that the shape of a parameter is `[length]`. @throws RangeError if it is not */
 export function checkVector(operation: string, name: string, got: Shape, length: number): void {
   if (got.length !== 1 || got[0] !== length) checkSameShape(`${operation} ${name}`, got, [length]);
 }

@@ -13,14 +13,14 @@ export class Tensor {
   readonly #memory: Memory;
   #holders = 1;
 
-  /** Creates a tensor in a region with space for all elements. Default: allocates a region of zeros. */
+  /** Creates a tensor in `region`, which must have space for all elements. By default, allocates a region of zeros. */
   constructor(memory: Memory, shape: Shape, region?: Region) {
     this.shape = shape;
     this.region = region ?? memory.allocate(elementCount(shape));
     this.#memory = memory;
   }
 
-  /** The elements as floats. The view is invalid after the memory has grown: get it again for each use. */
+  /** The elements as floats. The view becomes invalid when the memory grows: get it again for each use. */
   get data(): Float32Array {
     this.#checkHeld();
     return this.#memory.float32(this.region);
@@ -66,7 +66,7 @@ export class Tensor {
 }
 
 /**
- * Creates a tensor. Default of `values`: zeros.
+ * Creates a tensor. `values` defaults to zeros.
  *
  * @throws RangeError if an extent is not a positive integer, or `values` has another length
  * @example
