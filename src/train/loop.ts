@@ -39,7 +39,7 @@ import { sparseProducts, trainStepInto } from "./step.ts";
 import type { TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
-/** Options of {@link fineTune}. */
+/** Options for {@link fineTune}. */
 export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   readonly backend: Backend;
   /** The model, which is trained in place. */
