@@ -34,8 +34,13 @@ export const QUEUE_LENGTH: number = CONTROL_WORDS + MOST_CALLS * CALL_LENGTH * 2
 const LOOKS = 20_000;
 /** Milliseconds after which a sleeping thread polls again. */
 const LONGEST_SLEEP = 1000;
-/** Milliseconds without a finished call after which a thread is assumed dead. */
+/** Milliseconds of waiting without a finished call after which a thread is assumed dead. */
 const LONGEST_CALL = 60_000;
+/**
+ * The most milliseconds that count between two polls. More have passed if the process was stopped, in which time no
+ * thread could work.
+ */
+const LONGEST_PAUSE = 1000;
 
 /** One thread's handle to a queue. */
 export class CallQueue {
@@ -44,6 +49,7 @@ export class CallQueue {
   readonly #runCall: RunCall;
   readonly #start: number;
   #length = 0;
+  #failed = false;
 
   /** Opens the queue at `byteOffset`, a multiple of 8, in a shared buffer. The bytes of a new queue must be zero. */
   constructor(buffer: ArrayBufferLike, byteOffset: number, runCall: RunCall) {
@@ -51,6 +57,15 @@ export class CallQueue {
     this.#start = byteOffset + CONTROL_BYTES;
     this.#calls = new Float64Array(buffer, this.#start, MOST_CALLS * CALL_LENGTH);
     this.#runCall = runCall;
+  }
+
+  /**
+   * Throws if a thread has stopped in the middle of a call. It may still write to memory, and later end a call of
+   * another batch, so no more calls may run.
+   */
+  checkUsable(): void {
+    if (this.#failed)
+      throw new Error("kernels: a thread has stopped in the middle of a call; use a new backend");
   }
 
   /** Adds a call of the exported function number `index` to the current batch. Omitted arguments are 0. */
@@ -103,6 +118,7 @@ export class CallQueue {
     const count = this.#length;
     if (count === 0) return;
     this.#length = 0;
+    this.checkUsable();
     const words = this.#words;
     Atomics.store(words, WORDS.unended, count);
     Atomics.store(words, WORDS.untaken, count);
@@ -163,16 +179,18 @@ export class CallQueue {
   #awaitEnd(): void {
     const words = this.#words;
     let last = -1;
-    let since = 0;
+    let waited = 0;
+    let polled = performance.now();
     for (;;) {
       for (let look = 0; look < LOOKS; look++) if (Atomics.load(words, WORDS.unended) === 0) return;
       const left = Atomics.load(words, WORDS.unended);
       if (left === 0) return;
-      if (left !== last) {
-        last = left;
-        since = performance.now();
-      } else if (performance.now() - since > LONGEST_CALL)
-        throw new Error("kernels: a thread has stopped in the middle of a call");
+      const now = performance.now();
+      waited = left === last ? waited + Math.min(now - polled, LONGEST_PAUSE) : 0;
+      last = left;
+      polled = now;
+      this.#failed = waited > LONGEST_CALL;
+      this.checkUsable();
       // The main thread of a page must not sleep, so it continues to poll.
       if (MAY_SLEEP) Atomics.wait(words, WORDS.unended, left, 1);
     }

@@ -122,6 +122,7 @@ function poolScheduler(exports: WebAssembly.Exports, queue: CallQueue, threads: 
     // The function has as many parameters as any exported function, because a rest parameter would allocate an array.
     // Exported functions ignore surplus arguments.
     const call: WasmFunction = (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) => {
+      queue.checkUsable();
       if (depth === 0) {
         run(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
         return;

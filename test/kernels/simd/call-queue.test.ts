@@ -53,11 +53,28 @@ describe("a queue of calls", () => {
     }
   });
 
-  it("gives a call up that does not end", () => {
-    const { queue } = makeQueue();
+  it("gives a call up that does not end, and refuses further work", () => {
+    const { queue, runCall } = makeQueue();
     queue.push(0, 0);
     pretendUnended(() => 1);
     expect(() => queue.run()).toThrow("kernels: a thread has stopped in the middle of a call");
+    vi.restoreAllMocks();
+    runCall.mockClear();
+    queue.push(0, 0);
+    expect(() => queue.run()).toThrow("kernels: a thread has stopped in the middle of a call");
+    expect(() => queue.checkUsable()).toThrow("use a new backend");
+    expect(runCall).not.toHaveBeenCalled();
+  });
+
+  it("waits for a call in a process that is stopped for a minute", () => {
+    const { queue } = makeQueue();
+    queue.push(0, 0);
+    // The count is read 20,001 times between two looks at the clock, which stands still but for one jump.
+    pretendUnended((read) => (read < 20 * 20_001 ? 1 : 0));
+    let looks = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => LATE + (++looks > 5 ? 63_000 : 0));
+    expect(() => queue.run()).not.toThrow();
+    expect(looks).toBeGreaterThan(10);
   });
 
   it("says that a call failed, and works on", () => {
