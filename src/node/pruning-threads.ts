@@ -1,6 +1,6 @@
 /** Runs pruning tasks on threads. Each thread opens the checkpoint itself, and has one tensor in memory. */
 
-import { parentPort, Worker, workerData } from "node:worker_threads";
+import { parentPort, type Worker, workerData } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import {
@@ -16,6 +16,7 @@ import { PruningError } from "../prune/layer.ts";
 import type { HalfCounts } from "../prune/layer-scores.ts";
 import { createPruningKernels } from "../train/pruning.ts";
 import { openCheckpointOrThrow } from "./checkpoint-reader.ts";
+import { scriptError, startScript } from "./worker-script.ts";
 
 /** The paths of the files that a thread opens, and whether it measures sizes after gzip compression. */
 interface ThreadStart {
@@ -99,14 +100,14 @@ export function pruningThreads({
   const free: Worker[] = [];
   const spare: Uint8Array<ArrayBuffer>[] = [];
   const startWorker = (): Worker => {
-    const worker = new Worker(new URL(script.href), { workerData: { [START]: start } });
+    const worker = startScript(script, { [START]: start });
     workers.push(worker);
     return worker;
   };
   const ask = async (message: ToThread, memory?: Uint8Array<ArrayBuffer>): Promise<unknown> => {
     const worker = free.pop() ?? startWorker();
     const answer = await new Promise<FromThread>((resolve, reject) => {
-      const fail = (error: unknown): void => reject(error);
+      const fail = (error: unknown): void => reject(scriptError(script, error));
       const end = (code: number): void => fail(new Error(`a thread ended early with code ${code}`));
       worker.once("error", fail).once("exit", end);
       worker.once("message", (got: FromThread) => {

@@ -1,7 +1,8 @@
 /** Runs tasks on worker threads. A worker receives a task, posts messages while it runs, then posts the result. */
 
-import { parentPort, Worker, workerData } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import type { TaskRunner } from "../run/tasks.ts";
+import { scriptError, startScript } from "./worker-script.ts";
 
 type FromWorker =
   | { readonly kind: "message"; readonly message: unknown }
@@ -15,8 +16,8 @@ type ToWorker = { readonly kind: "abort" };
 export function workerRunner<Task, Message, Result>(script: {
   readonly href: string;
 }): TaskRunner<Task, Message, Result> {
-  return (task, { post, signal }) => {
-    const worker = new Worker(new URL(script.href), { workerData: { task } });
+  return async (task, { post, signal }) => {
+    const worker = startScript(script, { task });
     const abort = (): void => worker.postMessage({ kind: "abort" } satisfies ToWorker);
     // Resolves when all messages so far have been handled.
     let handled: Promise<void> = Promise.resolve();
@@ -39,7 +40,7 @@ export function workerRunner<Task, Message, Result>(script: {
             return posted satisfies never;
         }
       });
-      worker.on("error", reject);
+      worker.on("error", (error) => reject(scriptError(script, error)));
       worker.on("exit", (code) =>
         handled.then(() => reject(new Error(`a worker ended early with code ${code}`))),
       );

@@ -66,3 +66,13 @@ test("a message that cannot be dealt with fails the run, and slow ones delay the
   expect(await runTasks({ ...options, tasks: [1], onMessage: slow })).toEqual([2]);
   expect(dealtWith).toBe(true);
 });
+
+test("a script that is missing, or no file, is named by its URL", async () => {
+  const start = (href: string) =>
+    workerRunner({ href })(1, { post: async () => undefined, signal: NEVER });
+  const missing = new URL("no/such/script.js", import.meta.url).href;
+  await expect(start(missing)).rejects.toThrow(`worker: expected a script at ${missing}, got: `);
+  await expect(start("http://localhost/script.js")).rejects.toThrow(
+    /^worker: expected a script at http:\/\/localhost\/script.js, got: /,
+  );
+});

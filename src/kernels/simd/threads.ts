@@ -51,11 +51,42 @@ interface WebWorker extends KernelThread {
 export function startWebThread(createWorker: () => WebWorker): StartThread {
   return (start) =>
     new Promise((resolve, reject) => {
-      const worker = createWorker();
-      worker.addEventListener("error", reject);
+      const { worker, url } = workerWithUrl(createWorker);
+      worker.addEventListener("error", (event) => reject(workerError(url, event)));
       worker.addEventListener("message", () => resolve(worker));
       worker.postMessage(start);
     });
+}
+
+/**
+ * Creates a worker and returns it with the URL of its script. A worker does not have its URL, so the constructor that
+ * is called meanwhile notes it.
+ */
+function workerWithUrl(createWorker: () => WebWorker): { worker: WebWorker; url: string | null } {
+  const realm = globalThis as { Worker?: new (url: unknown, options: unknown) => WebWorker };
+  const { Worker } = realm;
+  let url: string | null = null;
+  if (Worker === undefined) return { worker: createWorker(), url };
+  realm.Worker = class extends Worker {
+    constructor(script: unknown, options: unknown) {
+      super(script, options);
+      url = String(script);
+    }
+  };
+  try {
+    return { worker: createWorker(), url };
+  } finally {
+    realm.Worker = Worker;
+  }
+}
+
+/** The browser says why a script failed, but not that it could not load a script. */
+function workerError(url: string | null, event: unknown): Error {
+  const message = (event as { readonly message?: unknown }).message;
+  const reason = typeof message === "string" ? message : "nothing that loads";
+  const script =
+    url === null ? "the script espalier/worker" : `the script espalier/worker at ${url}`;
+  return new Error(`kernels: expected ${script}, got: ${reason}`, { cause: event });
 }
 
 interface ModuleExports {

@@ -6,6 +6,7 @@ import {
   type ThreadedBackend,
 } from "../../../src/kernels/backend.ts";
 import { wasmPruningKernels } from "../../../src/kernels/simd/pruning.ts";
+import { startWebThread } from "../../../src/kernels/simd/threads.ts";
 import type { DropoutKey, Kernels, KernelVariant } from "../../../src/kernels/table.ts";
 import { createNodeBackend } from "../../../src/node/threaded-backend.ts";
 import { plainKernels } from "../../../src/prune/plain-kernels.ts";
@@ -170,6 +171,42 @@ describe("a backend of several threads", () => {
       calls++ === 0 ? Promise.resolve({ terminate }) : Promise.reject(new Error("no room"));
     await expect(createThreadedBackend({ threads: 3, startThread })).rejects.toThrow("no room");
     expect(terminate).toHaveBeenCalledOnce();
+  });
+
+  it("names the URL of a Web Worker's script that does not load", async () => {
+    type Listener = (event: unknown) => void;
+    const failing = (event: unknown) =>
+      class {
+        addEventListener(type: string, listener: Listener): void {
+          if (type === "error") setTimeout(() => listener(event), 0);
+        }
+        postMessage(): void {}
+        terminate(): void {}
+      };
+    const start = async (event: unknown) => {
+      const Own = failing(event);
+      vi.stubGlobal("Worker", Own);
+      const current = () =>
+        (globalThis as unknown as { Worker: new (url: string) => InstanceType<typeof Own> }).Worker;
+      const startThread = startWebThread(() => new (current())("/no/worker.js"));
+      const result = createThreadedBackend({ threads: 2, variant: "simd", startThread });
+      expect(current()).toBe(Own);
+      await expect(result).rejects.toBeInstanceOf(Error);
+      await expect(result).rejects.toMatchObject({ cause: event });
+      return result.catch((error: Error) => error.message);
+    };
+    expect(await start({})).toBe(
+      "kernels: expected the script espalier/worker at /no/worker.js, got: nothing that loads",
+    );
+    expect(await start({ message: "a is not defined" })).toMatch(
+      /worker.js, got: a is not defined$/,
+    );
+    vi.unstubAllGlobals();
+    const Own = failing({});
+    const startThread = startWebThread(() => new Own());
+    await expect(createThreadedBackend({ threads: 2, startThread })).rejects.toThrow(
+      /^kernels: expected the script espalier\/worker, got: nothing that loads$/,
+    );
   });
 
   it("forgets what a body has asked for that throws", async () => {
