@@ -34,7 +34,7 @@ export interface LeftTensor {
   readonly isUncovered: boolean;
 }
 
-/** All tensors of a checkpoint: those with chosen layers, and those left alone with the reason. */
+/** All tensors of a checkpoint: those with chosen layers, and those left alone, with the reason. */
 export interface ChosenLayers {
   readonly chosen: readonly ChosenTensor[];
   readonly left: readonly LeftTensor[];
@@ -93,7 +93,7 @@ function isIndexBuffer({ name, entry }: SurveyedTensor): boolean {
   return /^[IU]\d+$/.test(entry.dtype) && /(^|[._])ids$/.test(name);
 }
 
-/** Matches the parts of a weight that is computed, as by parametrizations and the older `weight_norm`. */
+/** Matches the parameters from which a weight is computed, as with parametrizations and the older `weight_norm`. */
 const PARAMETRIZED = /\.parametrizations\.|(^|\.)weight_[gv]$/;
 
 /** Returns the reason why a tensor has no layers; undefined if it has layers. */
@@ -180,7 +180,7 @@ export function withoutSkipped(
 }
 
 /**
- * Sorts tensors in module order. A tensor's name may lack the first part of its module's name, or contain the
+ * Sorts tensors into module order. A tensor's name may lack the first part of its module's name, or contain the
  * components that wrappers such as DataParallel insert. Tensors of unknown modules come last.
  */
 export function inModuleOrder(

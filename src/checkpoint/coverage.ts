@@ -12,7 +12,7 @@ export interface Coverage {
   readonly left: readonly (LeftTensor & { readonly share: number })[];
 }
 
-/** What every command on checkpoints states about the tensors. */
+/** The account of a checkpoint's tensors, which every command on checkpoints returns. */
 export interface TensorAccount {
   readonly coverage: Coverage;
   /** Roles that were inferred from names and shapes alone. */

@@ -144,7 +144,7 @@ function drawnMask({ name, shape, data }: VerifiedWeight): Inspection["mask"] {
 /**
  * Inspects every tensor of a checkpoint.
  *
- * @param compressedBytes returns the compressed size of the given bytes; null if it is not to be measured
+ * @param compressedBytes returns the compressed size of the given bytes; if null, the size is not measured
  * @param turn awaited before each tensor, to let other work run; a rejection stops the inspection
  */
 export async function inspectCheckpoint(

@@ -1,6 +1,6 @@
 /**
  * Finds the layers of a checkpoint and their positions in its tensors. A layer's weight has its outputs first, as
- * pruning patterns need it. A tensor of experts holds one layer for each expert.
+ * pruning patterns require. A tensor of experts holds one layer for each expert.
  */
 import { elementCount, type LayerKind } from "../prune/layer.ts";
 import type { TensorFacts } from "./roles.ts";

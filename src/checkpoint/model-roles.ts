@@ -57,7 +57,7 @@ const PATCH_EMBEDDING_LINEAR = [
 const RELATIVE_LINEAR = [rule(/\.self_attn\.relative_pos_embeddings\.weight$/, "linear")];
 const ROW_EMBEDDINGS = [rule(/embeddings\.(row|column)_embedder\.weight$/, "embedding")];
 const CLASS_EMBED = [rule(/(^|\.)class_embed(\.\d+)?\.weight$/, "linear")];
-/** The loss of the speaker verification models stores the weight that it multiplies by in its model. */
+/** Speaker verification models also store the weight of their loss function, which has inputs first. */
 const SPEAKERS = [rule(/(^|\.)objective\.weight$/, "linear", "in,out", 2)];
 /**
  * In its default configuration, Mimi upsamples by a transposed convolution, although the tensor's name does not show
@@ -203,7 +203,7 @@ const PLAIN = `
 
 export const PLAIN_MODEL_TYPES: ReadonlySet<string> = new Set(PLAIN.trim().split(/\s+/));
 
-/** Model types for pairs of models, which have the names of their parts' tensors under prefixes. */
+/** Model types that combine two models. Each part's tensors keep their names, under a prefix. */
 export const COMPOSITE_MODEL_TYPES: ReadonlySet<string> = new Set([
   "encoder-decoder",
   "speech-encoder-decoder",

@@ -1,5 +1,6 @@
 /**
- * Packs a checkpoint into one file with compressed layouts, and unpacks such a file, one tensor in memory at a time.
+ * Packs a checkpoint into one file with compressed layouts, and unpacks such a file, with one tensor in memory at a
+ * time.
  */
 import { InputError } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";

@@ -60,8 +60,8 @@ function collectParts(
 }
 
 /**
- * Sorts tensors in the order that they would have in a plain file, because pruning breaks ties between equal scores by
- * the order of layers.
+ * Sorts tensors into the order that they would have in a plain file, because pruning breaks ties between equal scores
+ * by the order of layers.
  */
 function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEntry[] {
   const byName = new Map(entries.map((entry) => [entry.name, entry]));

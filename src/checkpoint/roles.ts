@@ -31,14 +31,14 @@ export interface TensorFacts extends RoleFacts, NamedShape {
   readonly source: RoleSource;
 }
 
-/** A user's statement of the role or axes of all tensors whose names contain a match of the pattern. */
+/** The role or axes that the user gives to all tensors whose names contain a match of the pattern. */
 export type RoleOverride =
   | { readonly pattern: RegExp; readonly role: TensorRole }
   | { readonly pattern: RegExp; readonly axes: MatrixAxes };
 
 /** Information about a model that its tensors' names and shapes do not contain. */
 export interface RoleEvidence {
-  /** The `model_type` of config.json, then those of the model's parts. */
+  /** The `model_type` in config.json, then the model types of the model's parts. */
   readonly modelTypes?: readonly string[];
   /** If several overrides match a tensor's name, later ones take precedence. */
   readonly overrides?: readonly RoleOverride[];
@@ -56,7 +56,7 @@ export function isMatrixRole(role: TensorRole): boolean {
 
 const WEIGHT = /(^|[._])weight$/;
 const NORM = /norm|(^|[._])ln(_?\w+)?$|(^|[._])bn\d*$|batch_?norm/i;
-/** Matches the last part of the name of a norm, whose weight has several dimensions if it normalizes over them. */
+/** Matches the last part of a norm's name. A norm over several dimensions has a weight with as many dimensions. */
 const NORM_MODULE = /norm_?\d*$|^(ln|bn)_?(\d+|f)?$/i;
 const BIAS =
   /(^|[._])bias(es)?([._][uv])?$|_bias$|(^|\.)bias_[ih]h(_l\d+(_reverse)?)?$|(^|[._])bias_[kuv]$|correction_bias$/;
@@ -74,7 +74,7 @@ const MIXTURE = /(^|[._])(moe|\w*experts?)([._]|$)|linear$|(^|_)(gate|up|down)_p
 /** Matches the last part of the name of a matrix that is not called `weight`. */
 const MATRIX_PARAMETER =
   /(^|_)(proj|projection|kernel|weights?|linear|dense)$|^[wW]_?([qkvoQKVO]|\d|in|out)$|^fc_?\d*$/;
-/** Matches the weights of recurrent layers, and of the cells for one step. */
+/** Matches the weights of recurrent layers, and of single-step recurrent cells. */
 const RECURRENT = /(^|\.)weight_([ih][hr]_l\d+(_reverse)?|[ih]h)$/;
 const TRANSPOSED =
   /(^|[._])(conv_?t(_\w+)?\d*|deconv\w*|\w*conv_?transpose\w*|upscale_conv\d*|convt_pre)$/i;

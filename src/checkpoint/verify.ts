@@ -86,7 +86,7 @@ function describeFault(pattern: Pattern, size: number, zeros: number, exact: boo
   return { expected: "a block of zeros or of values", got: `${zeros} zeros of ${size}` };
 }
 
-/** Counts the zeros in the block that starts at a row and a column. */
+/** Counts the elements within `tolerance` of zero in the block at (`row`, `column`). */
 function zerosOfBlock(
   layout: BlockLayout,
   data: WeightValues,
