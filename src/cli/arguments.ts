@@ -1,4 +1,4 @@
-/** Parses a command line by a table of options. The names of options may be in kebab-case or snake_case. */
+/** Parses a command line according to a table of options. The names of options may be in kebab-case or snake_case. */
 
 import { type Either, left, type Problem, right } from "../core/either.ts";
 import { nearestName } from "../core/nearest.ts";

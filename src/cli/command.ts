@@ -88,7 +88,7 @@ function helpText({
 }
 
 /**
- * Replaces the keys of options in backticks, as functions outside the CLI write them, by the names that the user types.
+ * Replaces option keys in backticks, which functions outside the CLI put into problems, with the names that users type.
  */
 function namingOptions(options: OptionTable, { path, expected, got }: Problem): Problem {
   const typed = (text: string): string =>

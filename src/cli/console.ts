@@ -22,6 +22,6 @@ export interface Console {
   readonly signal: AbortSignal;
   /** The script of worker threads, which train one seed or prune tensors; null if everything runs in this thread. */
   readonly workerScript: URL | null;
-  /** The engine whose flags commands may turn on; null if no flags are to be changed. */
+  /** The engine whose flags commands may turn on; null if no flag may be changed. */
   readonly engine: Engine | null;
 }

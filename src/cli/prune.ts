@@ -160,7 +160,9 @@ function printText(outcome: Outcome, { out }: Console): void {
   out.write(`${to}: ${bytes} bytes in ${formatSeconds(seconds)} s\n`);
 }
 
-/** Returns the size in bytes of the written files of weights, which changes only if the format changes. */
+/**
+ * Returns the size in bytes of the written weight files, which differs from the original's only if the format changes.
+ */
 function writtenBytes({ layout, files }: Checkpoint, to: string): number {
   if (layout === "file" || layout === "sharded")
     return files.reduce((total, { bytes }) => total + bytes, 0);
