@@ -1,6 +1,6 @@
 /**
- * Checks that a recorded trajectory is complete. The replay compares only recorded values, so it would not notice that
- * some are missing.
+ * Checks that a recorded trajectory is complete. The replay compares only recorded values, so it would not notice
+ * missing ones.
  */
 
 import { isJsonObject } from "../io/json.ts";

@@ -45,7 +45,7 @@ function encoderLayer(): readonly LayerRecord[] {
   ]).records;
 }
 
-/** Whether INC initially accepts the settings that were refused here, and fails only at the first prune step. */
+/** Whether INC initially accepts the refused settings, and fails only at the first prune step. */
 function breaksLater(refusal: InputError | PruningError): boolean {
   if (refusal instanceof PruningError) return refusal.code === "indivisible-shape";
   return refusal.problems.every(({ path }) => path.endsWith("sparsity_decay_type"));

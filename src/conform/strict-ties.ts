@@ -49,7 +49,9 @@ export function findTiedBlocks(vector: StrictVector): Tied {
   return byLayer(vector, found);
 }
 
-/** Finds elements that could trade places with others of equal score in their N:M group, if that is pruned or tied. */
+/**
+ * Finds elements that could trade places with others of equal score in their N:M group, if the group is pruned or tied.
+ */
 export function findTiedElements(vector: StrictVector, tiedBlocks: Tied): Tied {
   const { pattern } = vector;
   if (pattern.kind === "block") return new Map();
