@@ -64,7 +64,7 @@ export interface ExperimentSnapshot {
 
 /** A running experiment. Iterating over it trains the models and yields events; that is possible only once. */
 export interface Experiment extends AsyncIterable<ExperimentEvent> {
-  /** Copies the current model's weights. At a `result` event they are those of the phase that has just ended. */
+  /** Copies the current model's weights. At a `result` event, it is the model of the phase that has just ended. */
   weights(): StoredParameters;
   snapshot(): ExperimentSnapshot;
   /** Frees all memory. A second call does nothing. */

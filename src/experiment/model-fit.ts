@@ -20,7 +20,7 @@ export interface Named<T> {
 interface StoredModel {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
-  /** The path of the file of weights, or of the index if there are several files. */
+  /** The path of the weights file, or of the index if there are several files. */
   readonly weights: string;
   /** The stored tensors that are parameters of the model, by parameter name. */
   readonly tensors: ReadonlyMap<string, { readonly shape: Shape }>;
@@ -42,7 +42,7 @@ export function fileOf(directory: string, file: keyof typeof HUGGING_FACE_FILES)
 /** Maximum number of names that {@link listNames} lists in full. */
 const MOST_NAMES = 4;
 
-/** Lists names in a message. If there are many, lists only their number and the first of them. */
+/** Lists names in a message. If there are many, gives only their number and the first few. */
 export function listNames(names: readonly string[]): string {
   if (names.length <= MOST_NAMES) return names.join(", ");
   const first = names.slice(0, MOST_NAMES - 1);

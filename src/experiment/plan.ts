@@ -17,7 +17,7 @@ import {
   type SparsePhaseRecipe,
 } from "./recipes.ts";
 
-/** The description of an experiment on rows of any type. Fields that are undefined have their defaults. */
+/** The description of an experiment on rows of any type. Undefined fields get their defaults. */
 interface ExperimentOf<Row> {
   readonly config: ModelConfig;
   /**
@@ -56,7 +56,7 @@ export interface RunDescription extends ExperimentOf<Example> {
   readonly teacherBudget?: number | undefined;
 }
 
-/** A description in which defaults are filled in. */
+/** A description with defaults filled in. */
 export interface ExperimentPlan extends ExperimentDescription {
   readonly profile: Profile;
   readonly sparseProducts: SparseProductsSetting;

@@ -16,7 +16,7 @@ export interface LoadedModel {
   readonly tensors: ReadonlyMap<string, NamedValues>;
   /** The names of stored tensors that are not parameters of the model, such as those of other heads. */
   readonly unused: readonly string[];
-  /** The path of the file of weights, or of the index if there are several files. */
+  /** The path of the weights file, or of the index if there are several files. */
   readonly weights: string;
   readonly tokenizer: Tokenizer;
 }
