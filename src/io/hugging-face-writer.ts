@@ -20,7 +20,7 @@ export interface ModelToWrite {
 }
 
 /**
- * Makes the files in the directory of a sequence classifier.
+ * Creates the files of a sequence classifier's directory.
  *
  * @example
  * ```ts

@@ -27,7 +27,7 @@ export interface JsonObject {
 /** The maximum accepted nesting depth of objects and arrays. */
 export const JSON_MAX_DEPTH = 64;
 
-/** Parses JSON text. `source` is the name of the text in problems. */
+/** Parses JSON text. `source` identifies the text in problems. */
 export function parseJson(source: string, text: string): Either<readonly Problem[], JsonValue> {
   const depth = nestingDepth(text);
   if (depth > JSON_MAX_DEPTH)
@@ -79,7 +79,7 @@ export function parsePythonJsonObject(
   );
 }
 
-/** Replaces Python's names of numbers outside strings. 1e999 parses as Infinity. */
+/** Replaces Python's `Infinity` (with 1e999, which parses as Infinity) and `NaN` (with null) outside strings. */
 function withStandardNumbers(text: string): string {
   const replaced = (part: string): string =>
     part.replace(/\bInfinity\b/g, "1e999").replace(/\bNaN\b/g, "null");

@@ -35,8 +35,8 @@ export function withoutWrappers(name: string): string {
 }
 
 /**
- * Removes the parts of wrappers, and of classes with a member `model`, from a name if the result is a name in the encoder
- * or head.
+ * Removes the parts that wrappers, or classes with a member `model`, add to a name, if the result is a name in the
+ * encoder or head.
  */
 function unwrappedName(modelType: EncoderType, current: string): string {
   const parts = withoutWrappers(current)
@@ -52,7 +52,7 @@ function unwrappedName(modelType: EncoderType, current: string): string {
 
 /**
  * Gives tensors their names in a sequence classifier. As in transformers, the prefix is added only if no name has it.
- * The parts of wrappers are removed, unless another tensor already has the name without them. Two tensors with the same
+ * Parts that wrappers add are removed, unless another tensor already has the resulting name. Two tensors with the same
  * new name are a problem.
  */
 export function canonicalNames<T>(

@@ -1,8 +1,8 @@
 /**
- * Reads the part of Python's pickle format that PyTorch's state dicts use. A pickle is a program for a stack machine
+ * Reads the subset of Python's pickle format that PyTorch's state dicts use. A pickle is a program for a stack machine
  * that can call any function. This reader only builds plain values and references to storages. Calls to functions on an
- * allow-list are recorded and not executed; all other functions are refused by name. No value takes more memory than
- * its bytes in the file. Format: Lib/pickletools.py of CPython.
+ * allow-list are recorded, not executed. Any other function is refused, and the problem names it. No value takes more
+ * memory than its bytes in the file. Format: Lib/pickletools.py of CPython.
  */
 import { type Either, InputError, left, type Problem, refuseInput, right } from "../core/either.ts";
 import { decodeLossy } from "./text.ts";
@@ -202,7 +202,7 @@ class Unpickler {
     this.stack.push({ kind: "tuple", values });
   }
 
-  /** Replaces the last `count` values on the stack by a tuple of them. */
+  /** Replaces the last `count` values on the stack with a tuple of them. */
   tupleOf(count: number): void {
     this.tuple(Array.from({ length: count }, () => this.pop()).reverse());
   }

@@ -24,7 +24,7 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
-/** A parsed header, with which a file can be read tensor by tensor. */
+/** A parsed header, for reading a file tensor by tensor. */
 export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: Readonly<Record<string, string>>;
@@ -37,7 +37,7 @@ export interface SafetensorsHeader {
 
 /** Options for reading safetensors. */
 export interface SafetensorsReadOptions {
-  /** The file's name in problems; default `"safetensors"`. */
+  /** Identifies the file in problems. Default `"safetensors"`. */
   readonly source?: string;
   /**
    * `"required"` refuses tensors that do not begin at a multiple of their element size. The format allows such tensors,
@@ -59,14 +59,15 @@ export const METADATA: "__metadata__" = "__metadata__";
 
 /**
  * Returns the position at which the header ends, from the first 8 bytes of a file. {@link parseSafetensorsHeader} needs
- * all bytes before this position. With more bytes, up to 512, problems can tell what another kind of file is.
+ * all bytes before this position. With up to 512 bytes, problems can also name the type of a file that is not in this
+ * format.
  */
 export function safetensorsHeaderEnd(
   prefix: Uint8Array,
   fileBytes: number,
   source: string = "safetensors",
 ): Either<readonly Problem[], number> {
-  /** Refuses the file; the problem tells what the file is instead, if its content is recognised. */
+  /** Refuses the file. The problem names the file's actual type if its content is recognised. */
   const refuseFile = (expected: string, got: string) => {
     const other = looksLike(prefix, "a safetensors file");
     if (other !== undefined) return refuse(source, "a safetensors file", other);
@@ -154,7 +155,7 @@ function readHeader(
   return { entries: named, metadata, aliases: aliasesIn(metadata, named) };
 }
 
-/** Returns the other names of tensors that the metadata states, each with the stored name. */
+/** Returns the aliases in the metadata, each mapped to the name of a stored tensor. */
 export function aliasesIn(
   metadata: Readonly<Record<string, string>>,
   stored: { has(name: string): boolean },

@@ -65,7 +65,7 @@ export function readSafetensors(
   return right({ tensors, ...rest });
 }
 
-/** Does the same as {@link readSafetensors}, but throws an `InputError` with every problem. */
+/** Like {@link readSafetensors}, but throws an `InputError` with every problem. */
 export function readSafetensorsOrThrow(
   bytes: Uint8Array,
   options: SafetensorsReadOptions = {},
@@ -123,7 +123,7 @@ export interface TensorSize {
 }
 
 /**
- * Returns the header of a file and the order of its tensors, with which a file can be written tensor by tensor.
+ * Returns the header of a file and the order of its tensors, for writing a file tensor by tensor.
  *
  * @throws RangeError for a name that cannot be written
  */

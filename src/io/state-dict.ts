@@ -19,7 +19,7 @@ const MODEL_KEYS: readonly string[] = [
 ];
 
 interface Candidate {
-  /** The keys that lead to the dictionary from the outermost one. */
+  /** The keys that lead from the outermost dictionary to this one. */
   readonly path: readonly string[];
   readonly dictionary: Dictionary;
 }
@@ -43,8 +43,8 @@ function dictionariesIn({ path, dictionary }: Candidate): readonly Candidate[] {
 }
 
 /**
- * Whether a dictionary can be that of a model. Under a usual key, it may also contain other values, which are reported
- * later.
+ * Whether a dictionary can be a model's state dict. Under a usual key, it may also contain other values, which are
+ * reported later.
  */
 function isCandidate(candidate: Candidate): boolean {
   const { dictionary } = candidate;
@@ -52,7 +52,7 @@ function isCandidate(candidate: Candidate): boolean {
   return dictionary.size > 0 && isNamedTensors(dictionary);
 }
 
-/** Whether a dictionary contains tensors with two or more dimensions, as that of a model does. */
+/** Whether a dictionary contains tensors with two or more dimensions, as a model's state dict does. */
 function hasMatrices(dictionary: Dictionary): boolean {
   return [...dictionary.values()].some((value) => {
     const tensor = tensorOf(value);
@@ -65,7 +65,7 @@ function hasMatrices(dictionary: Dictionary): boolean {
  * itself. Nested dictionaries are searched at two levels. If there are several, they are refused, unless one has a
  * usual key.
  *
- * @param source the file's name in problems
+ * @param source identifies the file in problems
  */
 export function findStateDict(
   source: string,

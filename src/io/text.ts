@@ -2,9 +2,7 @@ import { type Either, type Problem, tryCatch } from "../core/either.ts";
 import { unsharedBytes } from "./bytes.ts";
 import { looksLike } from "./content.ts";
 
-/**
- * Decodes UTF-8 and drops a byte-order mark. Invalid bytes are refused. `source` is the name of the text in problems.
- */
+/** Decodes UTF-8 and drops a byte-order mark. Invalid bytes are refused. `source` identifies the text in problems. */
 export function decodeUtf8(source: string, bytes: Uint8Array): Either<readonly Problem[], string> {
   return tryCatch(
     () => new TextDecoder("utf-8", { fatal: true }).decode(unsharedBytes(bytes)),

@@ -153,8 +153,8 @@ function readLegacy(source: ByteSource): Either<readonly Problem[], readonly Tor
 }
 
 /**
- * Finds the tensors in a state dict. Classes and functions that a dictionary of tensors does not need are refused by
- * name.
+ * Finds the tensors in a state dict. Classes and functions that a dictionary of tensors does not need are refused; the
+ * problem names them.
  */
 export function readTorchFile(
   source: ByteSource,

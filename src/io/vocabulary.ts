@@ -25,7 +25,7 @@ export interface Vocabulary {
 /**
  * Parses the text of a vocab.txt. Empty lines, repeated tokens and missing special tokens are refused.
  *
- * @param source the file's name in problems
+ * @param source identifies the file in problems
  */
 export function parseVocabulary(
   source: string,

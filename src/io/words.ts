@@ -4,7 +4,7 @@
  */
 import { characterClass } from "./unicode-classes.ts";
 
-/** Options for normalisation. The name of each option in tokenizer_config.json is given. */
+/** Options for normalisation, each with its key in tokenizer_config.json. */
 export interface WordOptions {
   /** `do_lower_case`; default true. */
   readonly lowercase: boolean;

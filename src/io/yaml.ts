@@ -6,7 +6,7 @@ import type { JsonValue } from "./json.ts";
 /**
  * Parses YAML 1.2 or JSON.
  *
- * @param path the name of the text in problems
+ * @param path identifies the text in problems
  * @returns the value, or every syntax error with its line and column. Aliases that would expand to a huge value are
  *   refused.
  *

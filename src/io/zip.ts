@@ -23,7 +23,7 @@ const CENTRAL_BYTES = 46;
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
 const MOST_COMMENT = 0xffff;
-/** The value of a 32-bit field whose actual value is stored in the extra field of zip64. */
+/** The value of a 32-bit field whose actual value is in zip64's extra field. */
 const ELSEWHERE = 0xffffffff;
 /** The maximum size of the directory in bytes, enough for several hundred thousand files. */
 const MOST_DIRECTORY = 64 * 2 ** 20;
