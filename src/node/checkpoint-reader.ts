@@ -80,7 +80,7 @@ export async function openCheckpoint(
   );
 }
 
-/** Does the same as {@link openCheckpoint}, but throws an `InputError` with every problem. */
+/** Like {@link openCheckpoint}, but throws an `InputError` with every problem. */
 export async function openCheckpointOrThrow(path: string): Promise<Checkpoint> {
   return getOrThrow(await openCheckpoint(path));
 }

@@ -77,7 +77,9 @@ function isOtherWeights(name: string, index: string | null): boolean {
   return !isOwn && dirname(name) === "." && /\.safetensors(\.index\.json)?$/.test(name);
 }
 
-/** Copies a directory without the replaced files and without other files of weights, whose names are returned. */
+/**
+ * Copies a directory, except for the replaced files and other weight files. Returns the names of those weight files.
+ */
 function copyOtherFiles(
   { from, to }: CopyPaths,
   replaced: readonly string[],
@@ -100,7 +102,7 @@ function copyOtherFiles(
 }
 
 /**
- * Returns a sink that writes either all files of a copy to `to` or none. If `from` is a directory, `to` becomes a
+ * Returns a sink that writes either all files of a copy or none to `to`. If `from` is a directory, `to` becomes a
  * directory that also contains the other files of `from`. If `from` is an index, `to` becomes a directory with the
  * index. Otherwise `to` becomes a single file.
  */

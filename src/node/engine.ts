@@ -28,8 +28,8 @@ export interface Engine {
 }
 
 /**
- * Returns the flags that a variant needs in a version of Node; undefined if the variant cannot run. V8 joins vectors
- * only on x64.
+ * Returns the V8 flags that `variant` needs in the given version of Node; undefined if the variant cannot run. V8 joins
+ * vectors only on x64.
  */
 export function engineFlags(
   version: string,

@@ -44,7 +44,7 @@ export function writeFileAtomically(path: string, content: Uint8Array | string):
   }
 }
 
-/** Adds a path to the message of a file system error that does not state one, such as the error of a full disk. */
+/** Adds `path` to the message of a file system error without a path, such as the error of a full disk. */
 export function namingFile(path: string, error: unknown): unknown {
   if (error instanceof Error && "syscall" in error && !("path" in error))
     error.message = `${path}: ${error.message}`;
@@ -54,7 +54,7 @@ export function namingFile(path: string, error: unknown): unknown {
 /** The maximum number of bytes in one read or write. Node accepts fewer than 2^31. */
 const MOST_AT_ONCE = 2 ** 30;
 
-/** Reads the bytes of a file from `begin` to `end`, into `memory` if they fit. @throws RangeError if the file is shorter */
+/** Reads bytes `begin` to `end` of a file, into `memory` if they fit. @throws RangeError if the file is shorter */
 export function readAt(
   descriptor: number,
   begin: number,
@@ -70,7 +70,8 @@ export function readAt(
 }
 
 /**
- * Fills `bytes` from a position in a file. Returns the number of bytes read, which is smaller if the file ends earlier.
+ * Fills `bytes` from byte offset `position` of a file. Returns the number of bytes read, which is smaller than
+ * `bytes.length` if the file ends earlier.
  */
 export function readInto(
   descriptor: number,
@@ -88,7 +89,7 @@ export function readInto(
   return done;
 }
 
-/** Writes all of `bytes` at a position in a file. Null means the current position. */
+/** Writes all of `bytes` at byte offset `position` of a file, or at the current position if it is null. */
 export function writeAll(
   descriptor: number,
   bytes: Uint8Array,
@@ -106,7 +107,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   return new Uint8Array(await readFile(path));
 }
 
-/** Tells whether there is a file, a directory or nothing at a path. */
+/** Returns whether `path` is a file, a directory or nothing. */
 export async function kindOfPath(path: string): Promise<PathKind> {
   try {
     return (await stat(path)).isDirectory() ? "directory" : "file";

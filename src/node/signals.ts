@@ -2,7 +2,7 @@
 
 /**
  * Listens for SIGINT and SIGTERM. The first one aborts `signal`, so that a run can finish the current step and save a
- * snapshot. The second one ends the process at once. `release` stops listening.
+ * snapshot. The second one ends the process immediately. `release` stops listening.
  *
  * @param onRequest called at the first signal, to inform the user
  */

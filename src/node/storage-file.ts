@@ -1,4 +1,4 @@
-/** Stores the teacher's results that do not fit in memory in a temporary file. */
+/** Stores teacher results that exceed the memory budget in a temporary file. */
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

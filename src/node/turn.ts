@@ -2,7 +2,7 @@
 import type { StopSignal } from "../core/abort.ts";
 
 /**
- * Lets timers and signal handlers run, between two iterations of a long loop.
+ * Lets timers and signal handlers run between two iterations of a long loop.
  *
  * @throws the signal's reason after an abort
  */
