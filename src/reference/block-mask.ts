@@ -27,7 +27,7 @@ export function inBfloat16(matrix: Matrix): Matrix {
   return mapped(matrix, bfloat16);
 }
 
-/** Updates the scores of blocks by one step. `gradients` are those of the mask entries at this step. */
+/** Updates the scores of blocks by one step. `gradients` are the gradients of the mask entries at this step. */
 export function blockMaskScores(
   criterion: BlockCriterion,
   old: Matrix,

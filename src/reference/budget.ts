@@ -1,9 +1,9 @@
 /**
- * The budget under `strict`: floor(blocks * ratio) blocks, or the blocks that are already pruned if they are more. The
- * product is raised slightly before it is rounded down, so that a rounding error does not lose a block. Each layer first
- * loses its minimum number of blocks. If the budget is too small for that, earlier layers come first. The rest of the
- * budget goes to the lowest scores of the whole model, up to each layer's maximum. Ties go to the earlier layer, then to
- * the lower index.
+ * The budget under `strict`: floor(blocks * ratio) blocks, or the number of already pruned blocks if that is larger.
+ * The product is raised slightly before it is rounded down, so that a rounding error does not lose a block. Each layer
+ * first loses its minimum number of blocks. If the budget is too small for that, earlier layers come first. The rest of
+ * the budget goes to the lowest scores of the whole model, up to each layer's maximum. Ties go to the earlier layer,
+ * then to the lower index.
  */
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";

@@ -15,7 +15,7 @@ export interface Count {
   readonly total: number;
 }
 
-/** Returns the largest number of kept elements with which a block or an N:M group still counts as pruned. */
+/** Returns the maximum number of elements kept in a block or an N:M group that counts as pruned. */
 export function keptLimit(pattern: Pattern, profile: Profile): number {
   if (pattern.kind === "block") return 0;
   return profile === "strict" ? pattern.of - pattern.prune : pattern.prune;

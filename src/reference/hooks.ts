@@ -49,8 +49,8 @@ function masked(stage: Stage, which: "mask" | "applied"): Stage {
 }
 
 /**
- * Divides the mask changes of the latest prune step into `parts` parts, and sets the interpolated masks to those with
- * the first `part` parts applied.
+ * Divides the mask changes of the latest prune step into `parts` parts, and sets the interpolated masks to the masks
+ * after the first `part` parts.
  */
 function withPart(pruner: ReferencePruner, part: number, parts: number): ReferencePruner {
   const changes = pruner.layers.map((layer) => ({

@@ -29,7 +29,7 @@ function refuseIf(condition: boolean, code: Refusal["code"], message: string): v
   if (condition) throw new Refusal(code, message);
 }
 
-/** Under `strict`, refuses schedules with which INC prunes less than the target without a warning. */
+/** Under `strict`, refuses schedules for which INC silently prunes less than the target. */
 function checkStrictSchedule(config: PatternPrunerConfig): void {
   const { criterion, method, startStep } = config;
   const unscored = scoresByBlockMask(criterion) ? startStep : 0;
@@ -43,7 +43,7 @@ function checkStrictSchedule(config: PatternPrunerConfig): void {
   refuseIf(plain, "unusable-schedule", "no room for parts");
 }
 
-/** Refuses settings that contradict each other, whatever the layers are. */
+/** Refuses settings that contradict each other, regardless of the layers. */
 function checkSettings(config: PatternPrunerConfig, profile: Profile): void {
   const { pattern, criterion, method, startStep, endStep, groupLasso } = config;
   if (scoresByBlockMask(criterion)) {
@@ -67,7 +67,7 @@ function checkSettings(config: PatternPrunerConfig, profile: Profile): void {
   refuseIf(groupLasso !== null && isGroup, "unsupported-combination", "group lasso needs blocks");
 }
 
-/** Refuses progressive pruning if fewer than four elements are pruned at a time. */
+/** Refuses progressive pruning if a block has, or a group loses, fewer than four elements. */
 function checkParts(config: PatternPrunerConfig, layouts: readonly Layout[]): void {
   if (!partsOf(config, "inc").interpolates) return;
   const { pattern } = config;
@@ -126,7 +126,7 @@ function checkRoom(config: PatternPrunerConfig, layouts: readonly Layout[]): voi
   }
 }
 
-/** Checks the configuration of one pruner, and creates its state before the first step. */
+/** Checks the configuration of one pruner, and creates the pruner's initial state. */
 function plannedPruner(
   asked: PrunerConfig,
   records: readonly LayerRecord[],
@@ -157,7 +157,7 @@ function plannedPruner(
   return initialPruner(config, layers, profile);
 }
 
-/** Checks a configuration, and creates the state of all pruners before the first step. */
+/** Checks a configuration, and creates the initial state of all pruners. */
 export function plannedPruners(
   config: PruningConfig,
   records: readonly LayerRecord[],

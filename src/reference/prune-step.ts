@@ -47,8 +47,8 @@ export function withLockedMasks(pruner: ReferencePruner, weights: Weights): Refe
 
 /**
  * Applies `lock_init_sparsity` at the start step. INC has already initialised block masks from the zeros, so it keeps
- * these masks. In progressive pruning, `strict` copies the locked zeros to the interpolated masks at once, whereas INC
- * does so at the next prune step.
+ * these masks. In progressive pruning, `strict` copies the locked zeros to the interpolated masks immediately, whereas
+ * INC does so at the next prune step.
  */
 export function withInitialSparsity(pruner: ReferencePruner, weights: Weights): ReferencePruner {
   const { config, step, profile } = pruner;

@@ -18,8 +18,8 @@ export function pruneStepsOf({ startStep, endStep, pruningFrequency }: Window): 
 }
 
 /**
- * The number of prune steps over which the target ratio grows, and how many of them count as completed at the
- * beginning.
+ * The number of prune steps over which the target ratio grows (`total`), and how many of them count as completed before
+ * the first.
  */
 export function plannedPruneSteps(config: Window): { total: number; completed: number } {
   const count = pruneStepsOf(config).length - 1;

@@ -1,9 +1,9 @@
 /**
  * Selects the layers that a pruner prunes (INC: `parse_to_prune`, `ClassifierHeadSearcher`). A layer is selected if its
- * name matches an expression of `op_names`, its PyTorch class name contains one of `pruning_op_types`, and its name
- * matches no expression of `excluded_op_names`. The classifier head, the last linear or conv2d layer if no module
+ * name matches an expression in `op_names`, its PyTorch class name contains one of `pruning_op_types`, and its name
+ * matches no expression in `excluded_op_names`. The classifier head, the last linear or conv2d layer if no module
  * follows it, is not selected. Under `inc`, layers are in the order of the expressions that they match, and the head's
- * name is treated as another expression of `excluded_op_names`. Under `strict`, layers are in module order.
+ * name is treated as another expression in `excluded_op_names`. Under `strict`, layers are in module order.
  */
 import type { Profile, PrunerConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";

@@ -1,6 +1,4 @@
-/**
- * The state of pruning during training: the layers and counters of each pruner (INC: the attributes of `BasePruner`).
- */
+/** The pruning state during training: the layers and counters of each pruner (INC: the attributes of `BasePruner`). */
 import type { PatternPrunerConfig, Profile } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
 import type { PruneEvent } from "../prune/state.ts";
@@ -71,7 +69,7 @@ export function pruningLayout(
   return { ...layout, divides: layout.divides && masked };
 }
 
-/** Creates the state of a layer before the first step. INC initialises block masks from the zeros in the weight. */
+/** Creates the initial state of a layer. INC initialises block masks from the zeros in the weight. */
 function initialLayer(
   config: PatternPrunerConfig,
   layer: LayerRecord,
@@ -105,7 +103,7 @@ function initialLayer(
   };
 }
 
-/** Creates the state of a pruner before the first step. */
+/** Creates the initial state of a pruner. */
 export function initialPruner(
   config: PatternPrunerConfig,
   layers: readonly LayerRecord[],

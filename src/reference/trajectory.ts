@@ -41,7 +41,7 @@ function inTurn({ pruners, weights }: Moment, hook: (stage: Stage) => Stage): Mo
 }
 
 /**
- * Creates the state of all pruners and weights before the first step.
+ * Creates the initial state of all pruners and weights.
  *
  * @throws Refusal if a pruner cannot prune these layers.
  */
