@@ -52,7 +52,10 @@ function stepLabel({ phase, pattern }: PhaseId, seeds: number): string {
   return phase === "dense" ? "dense" : `sparse ${pattern}`;
 }
 
-/** Creates a board that writes to `directory`. The lines of metrics.jsonl are ordered by seed, not by arrival. */
+/**
+ * Creates the message handler of a run, which writes to `directory`. The lines of metrics.jsonl are ordered by seed,
+ * not by arrival.
+ */
 export function createRunBoard(
   storage: RunStorage,
   directory: string,

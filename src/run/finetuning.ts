@@ -40,7 +40,7 @@ async function readNamedText<T>(
   );
 }
 
-/** Reads the value at a path and returns it with the path; undefined if there is no path. */
+/** Reads the value at `path` and returns it with the path; undefined if no path is given. */
 async function readOptional<T>(
   path: string | undefined,
   read: (path: string) => Promise<Either<readonly Problem[], T>>,

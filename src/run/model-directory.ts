@@ -40,7 +40,7 @@ import {
 } from "./storage.ts";
 import { openStoredCheckpoint } from "./stored-checkpoint.ts";
 
-/** The contents of a model directory that is to be written. */
+/** The contents of a model directory to write. */
 export interface SavedModel {
   /** The contents of config.json. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -165,7 +165,7 @@ export async function readModelDirectory(
   }
 }
 
-/** Saves a model in a form that `from_pretrained` of transformers loads. Tensors are written as F32. */
+/** Saves a model such that transformers' `from_pretrained` can load it. Tensors are written as F32. */
 export async function saveModelDirectory(
   storage: RunStorage,
   directory: string,

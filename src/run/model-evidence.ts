@@ -20,7 +20,7 @@ export interface StatedModel {
 
 const NOTHING_STATED: StatedModel = { evidence: {}, modules: null, order: "the files" };
 
-/** Returns the `model_type` of a configuration, followed by those of the configurations nested in it. */
+/** Returns the `model_type` of a configuration, then the `model_type` of each nested configuration. */
 function modelTypes(json: JsonObject): readonly string[] {
   const { model_type: own } = json;
   const parts = Object.values(json).flatMap((value) =>

@@ -19,7 +19,7 @@ export interface SeedPlatform {
   readonly storage: RunStorage;
   /** Starts a backend with this kernel variant and number of threads. {@link trainSeed} stops it. */
   startBackend(options: Pick<RunPlan, "variant"> & { threads: number }): Promise<ThreadedBackend>;
-  /** Opens storage for the teacher's results beyond the memory budget. By default these are computed again. */
+  /** Opens storage for teacher results that exceed the memory budget. Without storage, such results are recomputed. */
   openTeacherStorage?(): TeacherStorage & { close(): void };
 }
 
@@ -149,7 +149,10 @@ async function followExperiment(
   throw new Error("an experiment ended without saying so");
 }
 
-/** Counts the optimizer updates over all phases: done at `step` of phase number `phases` (from 1), and in total. */
+/**
+ * Returns the number of optimizer updates done by `step` in phase number `phases` (from 1), and the total of all
+ * phases.
+ */
 function stepsOf(plan: RunPlan, phases: number, step: number) {
   const planned = plannedSteps(plan);
   const total = sumOf(planned, (steps) => steps);

@@ -13,7 +13,9 @@ export interface RunStorage {
   read(path: string): Promise<Uint8Array>;
   /** Writes a file completely or not at all. Creates the file's directory if necessary. */
   write(path: string, content: Uint8Array | string): Promise<void>;
-  /** Opens the checkpoint in a directory without loading whole files. By default they are loaded into memory. */
+  /**
+   * Opens the checkpoint in a directory without loading whole files. By default, whole files are loaded into memory.
+   */
   openCheckpoint?(directory: string): Promise<Either<readonly Problem[], Checkpoint>>;
 }
 
@@ -35,7 +37,7 @@ export function inDirectory(
   );
 }
 
-/** Returns a problem unless there is an entry of the expected kind at a path. The problem names the option `label`. */
+/** Returns a problem unless the entry at `path` is of the expected kind. The problem names the option `label`. */
 export async function kindProblem(
   storage: RunStorage,
   expected: "file" | "directory",
@@ -58,7 +60,7 @@ export async function readNamedFile(
   return problem === undefined ? right(await storage.read(path)) : left([problem]);
 }
 
-/** Reads the wanted files in a directory, without subdirectories. All files are wanted by default. */
+/** Reads the files in a directory for whose names `wanted` returns true; by default, all. Skips subdirectories. */
 export async function readDirectory(
   storage: RunStorage,
   directory: string,
