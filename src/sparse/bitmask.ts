@@ -1,8 +1,8 @@
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape, zerosLike } from "./elements.ts";
 
 /**
- * A matrix stored as one bit for each element and the elements whose bit is set, for weights whose zeros have no
- * pattern. Plain data.
+ * A matrix stored as a bit mask and the elements whose bits are set, for weights whose zeros have no pattern. Plain
+ * data.
  */
 export interface BitmaskMatrix<E extends ElementArray = ElementArray> {
   readonly layout: "bitmask";

@@ -44,8 +44,8 @@ export function blockGrid(shape: MatrixShape, [height, width]: BlockShape): Matr
 }
 
 /**
- * Sets `occupied` to 1 for each block of a block row that has an element that is not +0 or that `mask` keeps, and to 0
- * for the other blocks. Returns the number of ones.
+ * Sets the entries of `occupied` for the blocks in a block row: 1 if any element is not +0 or is kept by `mask`, else
+ * 0. Returns the number of ones.
  */
 export function occupiedInto(
   bits: Uint32Array | Uint16Array,
@@ -83,7 +83,7 @@ export function occupiedInto(
 }
 
 /**
- * Packs a row-major matrix: stores the blocks that have an element that is not +0 or that `mask` keeps.
+ * Packs a row-major matrix: stores each block in which any element is not +0 or is kept by `mask`.
  *
  * @param mask - 1 = kept
  * @throws TypeError if `data` has another type, RangeError if its length does not fit the shape

@@ -12,7 +12,7 @@ export interface ChannelMatrix<E extends ElementArray = ElementArray> {
   readonly values: E;
 }
 
-/** Finds the rows and columns that have an element that is not +0 or that `mask` keeps. */
+/** Finds the rows and columns in which any element is not +0 or is kept by `mask`. */
 export function occupiedChannels(
   data: ElementArray,
   [rows, columns]: MatrixShape,

@@ -198,7 +198,7 @@ function addLayer(building: Building, name: string, values: NamedValues): void {
 /**
  * Creates a classifier from parameters that are read one at a time. Each linear layer is stored in one form only.
  *
- * @throws TypeError or RangeError for an invalid option, RangeError for a parameter of another shape or an execution
+ * @throws TypeError or RangeError for an invalid option, RangeError for a parameter of the wrong shape or an execution
  *   that does not fit its layer; any error that `read` throws
  *
  * @example

@@ -29,7 +29,7 @@ export interface LinearFacts {
   readonly columns: number;
 }
 
-/** Replaces -0 (a negative weight times a zero mask) by +0, because layouts would store -0 as an element. */
+/** Replaces -0 (a negative weight times a zero mask) with +0, because layouts would store -0 as an element. */
 function withPositiveZeros(weight: Float32Array): Float32Array {
   return weight.map((value) => value + 0);
 }
@@ -156,8 +156,8 @@ function prepareCompacted(
   const { rowNumbers, columnNumbers, values } = held;
   const [gathers, scatters] = [columns > 0 && columns < inputs, rows > 0 && rows < outputs];
   const product: LinearProduct = (x, bias, y, tokens) => {
-    // Reserved at once, before any view is made, because a reservation may grow the memory and invalidate views.
-    // `to` starts at a cache line.
+    // Reserved before any view is made, because a reservation may grow the memory and invalidate views. `to` starts at
+    // a cache line.
     const gathered = gathers ? Math.ceil((tokens * columns) / LINE) * LINE : 0;
     const scattered = scatters ? tokens * rows : 0;
     const length = Math.max(1, gathered + scattered);

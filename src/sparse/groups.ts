@@ -88,8 +88,8 @@ export function readPosition(indices: Uint8Array, at: number, bits: number): num
 }
 
 /**
- * Packs a row-major matrix in which each group has at least N zeros (+0). If a group has more, its first zeros are
- * stored like other elements.
+ * Packs a row-major matrix in which each group has at least N zeros (+0). If a group has more than N zeros, its first
+ * zeros are stored like other elements.
  *
  * @throws RangeError that names the first group with fewer than N zeros
  */

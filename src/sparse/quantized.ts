@@ -19,7 +19,9 @@ export interface QuantizedMatrix extends BlockPositions {
 export interface QuantizationError {
   /** The largest absolute error of any element. */
   readonly maximum: number;
-  /** The root mean square of the errors divided by that of the elements; 0 if all elements are zero. */
+  /**
+   * The root mean square of the errors, relative to the root mean square of the elements; 0 if all elements are zero.
+   */
   readonly relative: number;
 }
 

@@ -12,7 +12,7 @@ export const USUAL_LAYOUTS: readonly LayoutSpec[] = /* @__PURE__ */ [
   ...["bitmask", "channels"],
 ].flatMap((spelling) => parseLayout(spelling) ?? []);
 
-/** Counts the blocks that have an element that is not +0 or that `mask` keeps. */
+/** Counts the blocks in which any element is not +0 or is kept by `mask`. */
 export function countKeptBlocks(
   data: ElementArray,
   shape: MatrixShape,
