@@ -21,7 +21,7 @@ export function parseTrainingPruning(keys: unknown, profile: Profile): PruningCo
 }
 
 /**
- * Returns the pruning state before the first step.
+ * Returns the initial pruning state.
  *
  * @throws PruningError if the configuration does not fit the layers or cannot be used in training
  */

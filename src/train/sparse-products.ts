@@ -24,7 +24,7 @@ import { appliedMask } from "./sparsity.ts";
 /** Compressed weights by parameter, valid until a mask changes. Null means that products use the dense weight. */
 export type CompressedWeights = Map<Parameter, BlockSparseProducts | null>;
 
-/** The state of training at a step, after the masks were applied to the weights. */
+/** The training state after the masks of a step were applied to the weights. */
 interface SparseProductsStep {
   readonly backend: Backend;
   readonly setting: SparseProductsSetting;
@@ -40,7 +40,7 @@ interface PrunedWeight {
 }
 
 /**
- * Updates compressed weights in place after masks were applied, and returns those that the tape is to use. The
+ * Updates compressed weights in place after masks were applied, and returns the compressed weights for the tape. The
  * gradients of pruned weights are omitted only once all masks are final and the optimizer has started to update the
  * weight, which it does at the first gradient with a non-zero entry.
  */

@@ -7,16 +7,16 @@ export type TeacherPrecision = "float32" | "float16";
 
 /** Stores bytes beyond the memory budget, for example in a temporary file. */
 export interface TeacherStorage {
-  /** Writes bytes at a position in bytes. Successive calls write without gaps, from position 0. */
+  /** Writes `bytes` at byte offset `position`. Successive calls write without gaps, from offset 0. */
   write(position: number, bytes: Uint8Array): void;
-  /** Fills `bytes` with the bytes at a position that was written before. */
+  /** Fills `bytes` from byte offset `position`, which was written before. */
   read(position: number, bytes: Uint8Array): void;
 }
 
 export interface TeacherMemory {
   /** The maximum number of bytes in memory. Default 2^30. */
   readonly budget?: number | undefined;
-  /** Storage for results beyond the budget. Default: none, and such results are computed again. */
+  /** Storage for results that exceed the budget. Default: none, and such results are recomputed. */
   readonly storage?: TeacherStorage | undefined;
 }
 
@@ -71,7 +71,7 @@ export function createTeacherCache(
     try {
       storage.write(position, new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
     } catch {
-      // For example, the disk is full. Results that are not stored are computed again.
+      // For example, the disk is full. Results that are not stored are recomputed.
       isFull = true;
       return undefined;
     }
@@ -105,7 +105,7 @@ export function createTeacherCache(
   };
 }
 
-/** Copies values at the cache's precision. */
+/** Copies values, converted to the cache's precision. */
 function encode(values: Float32Array, precision: TeacherPrecision): StoredArray {
   switch (precision) {
     case "float32":
