@@ -68,6 +68,7 @@ export function checkOneOf<T extends string>(
 interface TypedArrays {
   readonly Uint8Array: Uint8Array;
   readonly Uint16Array: Uint16Array;
+  readonly Int32Array: Int32Array;
   readonly Float32Array: Float32Array;
   readonly Float64Array: Float64Array;
 }

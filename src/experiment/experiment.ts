@@ -11,6 +11,7 @@ import { createParameters, initialiseParameters } from "../model/parameters.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
 import { evaluate } from "../train/evaluation.ts";
 import { padExamples, type TokenisedExample } from "../train/examples.ts";
+import { checkLabelOf } from "../train/labels.ts";
 import { type FineTuning, fineTune } from "../train/loop.ts";
 import { startPruning } from "../train/session.ts";
 import {
@@ -146,6 +147,10 @@ function checkOptions(options: ExperimentOptions): void {
   checkInteger("seed", seed);
   for (const [name, list] of Object.entries({ recipes, trainingRows, evaluationRows }))
     if (list.length === 0) throw new RangeError(`${name}: expected at least one, got none`);
+  for (const [name, rows] of Object.entries({ trainingRows, evaluationRows }))
+    rows.forEach(({ label }, row) => {
+      checkLabelOf(`${name}[${row}].label`, row, label, config.labels);
+    });
   const { hiddenSize } = teacher?.config ?? config;
   const expected = `a model of hidden size ${config.hiddenSize}`;
   if (hiddenSize !== config.hiddenSize)

@@ -3,6 +3,8 @@ import { scale } from "../autograd/arithmetic.ts";
 import { crossEntropy, kullbackLeibler, meanSquaredError } from "../autograd/losses.ts";
 import type { Variable } from "../autograd/records.ts";
 import { input, type Tape } from "../autograd/tape.ts";
+import { elementCount, rowsOf } from "../tensor/shape.ts";
+import { batchLabels } from "./labels.ts";
 import type { DistillationSettings } from "./settings.ts";
 import { type CachedRows, distilled, teacherTarget } from "./teacher-targets.ts";
 import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
@@ -11,15 +13,17 @@ import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable
 const DEFAULT_TEMPERATURE = 2;
 
 /**
- * Returns the mean loss of a batch: cross-entropy for Int32Array labels, mean squared error for Float32Array labels.
+ * Returns the mean loss of a batch: cross-entropy of classes; mean squared error of values, and always for logits with
+ * one column.
+ *
+ * @throws TypeError or RangeError for labels that do not fit the logits
  */
-export function labelLoss(
-  tape: Tape,
-  { logits }: TrainableOutput,
-  { labels }: LabelledBatch,
-): Variable {
-  if (labels instanceof Int32Array) return crossEntropy(tape, logits, labels);
-  return meanSquaredError(tape, logits, input(tape, logits.shape, labels));
+export function labelLoss(tape: Tape, { logits }: TrainableOutput, batch: LabelledBatch): Variable {
+  const rows = rowsOf(logits.shape);
+  const labels = batchLabels(batch.labels, rows, elementCount(logits.shape) / rows);
+  return labels instanceof Float32Array
+    ? meanSquaredError(tape, logits, input(tape, logits.shape, labels))
+    : crossEntropy(tape, logits, labels);
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Backend } from "../kernels/backend.ts";
 import { sequentialBatches } from "./batches.ts";
 import { labelLoss } from "./distillation.ts";
 import type { Evaluation } from "./events.ts";
+import { namingRow } from "./labels.ts";
 import type { LabelledBatch, TrainableModel } from "./trainable-model.ts";
 
 export type Collate<Row, Batch> = (rows: readonly Row[]) => Batch;
@@ -43,14 +44,16 @@ export function predict<Row, Batch extends LabelledBatch>(
   const labels: number[] = [];
   let lossSum = 0;
   for (const indices of sequentialBatches(rows.length, batchSize)) {
-    const batch = collate(rowsAt(rows, indices));
     const tape = createTape(backend, { training: false, ...products });
     try {
+      const batch = collate(rowsAt(rows, indices));
       const output = model.forward(tape, batch, { padding: "excluded", hiddenStates: false });
       lossSum += scalarOf(labelLoss(tape, output, batch)) * indices.length;
       // `push(...data)` would exceed the maximum number of arguments for a large batch.
       for (const logit of output.logits.value.data) logits.push(logit);
       for (const label of batch.labels) labels.push(label);
+    } catch (error) {
+      throw namingRow(error, "rows", indices);
     } finally {
       releaseTape(tape);
     }

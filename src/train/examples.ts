@@ -1,5 +1,6 @@
 /** Pads tokenised text classification examples into batches. */
 import type { TokenBatch } from "../model/batch.ts";
+import { checkLabel, checkLabelOf } from "./labels.ts";
 
 /** One example as token ids, including special tokens, and its label. */
 export interface TokenisedExample {
@@ -10,27 +11,46 @@ export interface TokenisedExample {
 
 /**
  * Pads all examples to the length of the longest one, with `padId`, token type 0 and attention mask 0. Labels become an
- * Int32Array of classes, or, with `regression`, a Float32Array of values.
+ * Int32Array of classes if all are integers, otherwise a Float32Array of values. For a model with one label, whose loss
+ * is that of regression, both are the same.
  *
  * @param examples - at least one
+ * @param regression - true: the labels become a Float32Array; false: they must be integers
+ * @throws TypeError or RangeError that names the example of a label that is not a number, not finite or not an integer
  */
 export function padExamples(
   examples: readonly TokenisedExample[],
   padId: number = 0,
-  regression: boolean = false,
+  regression?: boolean,
 ): TokenBatch & { readonly labels: Int32Array | Float32Array } {
   const batch = examples.length;
   const positions = examples.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 0);
   const inputIds = new Int32Array(batch * positions).fill(padId);
   const tokenTypeIds = new Int32Array(batch * positions);
   const attentionMask = new Uint8Array(batch * positions);
-  const labels = regression ? new Float32Array(batch) : new Int32Array(batch);
+  const labels = labelsOf(examples, regression);
   examples.forEach((example, row) => {
     const start = row * positions;
     inputIds.set(example.inputIds, start);
     tokenTypeIds.set(example.tokenTypeIds, start);
     attentionMask.fill(1, start, start + example.inputIds.length);
-    labels[row] = example.label;
   });
   return { batch, positions, inputIds, tokenTypeIds, attentionMask, labels };
 }
+
+function labelsOf(
+  examples: readonly TokenisedExample[],
+  regression: boolean | undefined,
+): Int32Array | Float32Array {
+  const labels = examples.map(({ label }, row) => {
+    const path = `examples[${row}].label`;
+    if (regression === false) checkLabelOf(path, row, label, MOST_CLASSES);
+    else checkLabel(path, row, label);
+    return label;
+  });
+  const isValues = regression ?? !labels.every(Number.isInteger);
+  return isValues ? Float32Array.from(labels) : Int32Array.from(labels);
+}
+
+/** More classes than any model has. */
+const MOST_CLASSES = 2 ** 31;

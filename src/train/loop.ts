@@ -19,6 +19,7 @@ import type {
   StepEvent,
   TrainingEvent,
 } from "./events.ts";
+import { namingRow } from "./labels.ts";
 import { createSession, releaseSession, type TrainingSession } from "./session.ts";
 import type { TrainingSettings } from "./settings.ts";
 import {
@@ -35,7 +36,7 @@ import {
   sparsityReport,
   targetSparsities,
 } from "./sparsity.ts";
-import { sparseProducts, trainStepInto } from "./step.ts";
+import { type StepResult, sparseProducts, trainStepInto } from "./step.ts";
 import type { TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
@@ -246,8 +247,7 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
 
   #step(indices: Uint32Array): StepEvent {
     this.#checkHeld();
-    const { collate, trainingRows } = this.#options;
-    const result = trainStepInto(this.#session, collate(rowsAt(trainingRows, indices)), indices);
+    const result = this.#update(indices);
     const { reportedEpochs, lossSum } = this.#progress;
     this.#progress = { reportedEpochs, lossSum: lossSum + result.loss };
     const state = this.#session.pruning?.state ?? null;
@@ -260,6 +260,15 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
       targetSparsity: state === null ? null : Math.max(0, ...targetSparsities(state)),
       reachedSparsity: this.#gauge?.share ?? null,
     };
+  }
+
+  #update(indices: Uint32Array): StepResult {
+    const { collate, trainingRows } = this.#options;
+    try {
+      return trainStepInto(this.#session, collate(rowsAt(trainingRows, indices)), indices);
+    } catch (error) {
+      throw namingRow(error, "trainingRows", indices);
+    }
   }
 
   #finishEpoch(): EpochEvent {
@@ -284,9 +293,13 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
 
   #evaluate(source: RowSource<Row, Batch>): Evaluation {
     const { backend, model, step } = this.#session;
-    const predictions = predict(backend, model, source, sparseProducts(this.#session));
-    checkOutputs(step, predictions.loss, predictions.logits);
-    return scorePredictions(predictions);
+    try {
+      const predictions = predict(backend, model, source, sparseProducts(this.#session));
+      checkOutputs(step, predictions.loss, predictions.logits);
+      return scorePredictions(predictions);
+    } catch (error) {
+      throw namingRow(error, "evaluationRows");
+    }
   }
 
   /** Ends a run that its signal has stopped. */

@@ -179,6 +179,13 @@ test("wrong input is refused before anything is trained", () => {
   expect(start({ pruningConfig: { target_sparsity: 1.5 } })).toThrow(/target_sparsity/);
   expect(start({ pruningConfig: { pattern: "5x1", end_step: 5 } })).toThrow(/pattern/);
   expect(start({ initialTensors: new Map() })).toThrow(/word_embeddings/);
+  for (const name of ["trainingRows", "evaluationRows"] as const)
+    for (const label of [2, 0.5, Number.NaN]) {
+      const wrong = OPTIONS[name].map((row, i) => (i === 7 ? { ...row, label } : row));
+      expect(start({ [name]: wrong })).toThrow(
+        `${name}[7].label: expected a class from 0 to 1, got`,
+      );
+    }
   const teacher = { config: { ...config, hiddenSize: 16 }, tensors: new Map() };
   expect(start({ teacher })).toThrow("teacher: expected a model of hidden size 8, got 16");
 });
