@@ -71,10 +71,14 @@ function byFamily(verdicts: readonly Verdict[]) {
   });
 }
 
+type Refused = GoldenVectors["refused"][number];
+
 /** Returns functions that print text. It lists only the vectors that failed. */
 function textPrinter({ out }: Console) {
   return {
     unknown: (set: string) => out.write(`${set}: not a known set of vectors, not counted\n`),
+    refused: ({ family, name, reason }: Refused) =>
+      out.write(`${family} ${name}: not replayed and not counted (${reason})\n`),
     verdict: (verdict: Verdict) => {
       if (!verdict.passed) out.write(`${formatVerdict(verdict)}\n`);
     },
@@ -90,6 +94,7 @@ function jsonPrinter({ out }: Console): ReturnType<typeof textPrinter> {
   const print = (event: object): void => out.write(`${JSON.stringify(event)}\n`);
   return {
     unknown: (set) => print({ event: "unknown", set }),
+    refused: (vector) => print({ event: "refused", ...vector }),
     // A flat object with the fields of the verdict and of its first difference.
     verdict: ({ difference, ...verdict }) => print({ event: "verdict", ...verdict, ...difference }),
     counts: (verdicts) => {
@@ -103,7 +108,7 @@ export const conformCommand: Command = defineCommand({
   name: "conform",
   summary: "replay golden vectors and compare",
   description: [
-    "Replays the golden vectors found below DIR: models, joint training, the tokenizer, pruning, exact masks. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. If DIR holds their manifest, a vector that it lists and that is missing has failed too, unless --only is given. Sets of vectors that are not known are named and not counted. Prints the first difference of each vector that fails and the counts of each family, and ends with the line 'N passed, N failed'. Exit code 1 if one failed.",
+    "Replays the golden vectors found below DIR: models, joint training, the tokenizer, pruning, exact masks. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. If DIR holds their manifest, a vector that it lists and that is missing has failed too, unless --only is given. Sets of vectors that are not known, and vectors of models that cannot be run, are named and not counted. Prints the first difference of each vector that fails and the counts of each family, and ends with the line 'N passed, N failed'. Exit code 1 if one failed.",
   ],
   positionals: ["DIR"],
   options: OPTIONS,
@@ -114,7 +119,9 @@ export const conformCommand: Command = defineCommand({
     const vectors = await findGoldenVectors(directory);
     if (vectors.found.length === 0) {
       const sets = vectors.unknown.join(", ");
-      const got = sets === "" ? "with none" : `with sets that are not known: ${sets}`;
+      const none =
+        vectors.refused.length > 0 ? "with vectors that cannot be replayed" : "with none";
+      const got = sets === "" ? none : `with sets that are not known: ${sets}`;
       refuseInput("DIR", "a directory with vectors below it", `${directory}, ${got}`);
     }
     turnOnFlagsOf(values.variant, console.engine);
@@ -129,6 +136,7 @@ export const conformCommand: Command = defineCommand({
     }
     if (verdicts.length === 0)
       refuseInput("--only", "to find a vector", `${values.only ?? ""}, found in none`);
+    for (const vector of vectors.refused) printer.refused(vector);
     for (const set of vectors.unknown) printer.unknown(set);
     printer.counts(verdicts);
     return verdicts.every(({ passed }) => passed) ? 0 : 1;

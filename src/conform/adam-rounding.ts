@@ -1,111 +1,128 @@
 /**
- * Bounds the effect of rounding errors on parameters that Adam updates. Adam divides each gradient by roughly its own
- * magnitude, so a gradient that is only rounding noise still moves its parameter by a full step. A fixed tolerance
- * cannot allow for that.
+ * Bounds the difference of parameters that two right implementations of AdamW compute from gradients that differ by
+ * rounding. Adam divides each gradient by roughly its own magnitude, so that a small gradient magnifies its rounding
+ * error. A fixed tolerance cannot allow for that. docs/conformance.md derives the bound.
  */
 import type { AdamWSettings } from "../train/optimizer.ts";
 import { largestMagnitude } from "./difference.ts";
 
-/** A gradient below this share of the largest gradient in its tensor is rounding noise. */
-const NOISE_SHARE = 1e-6;
-/**
- * Rounding error of a gradient, as a share of the largest gradient in its tensor: float32's rounding error for each of
- * the two programs that are compared.
- */
-const ROUNDING_SHARE = 2 ** -23;
+/** Rounding error of one update in two programs, as a share of the parameter's and the update's magnitudes. */
+const ROUNDING = 4 * 2 ** -23;
 
-/** The gradients of one parameter tensor at one step, with their rounding errors. */
-interface GradientStep {
-  readonly gradient: Float32Array;
-  /** Gradients below this magnitude are rounding noise. */
-  readonly noise: number;
-  readonly rounding: number;
-}
-
-/** The gradients of one parameter tensor so far, and the possible error of each of its entries. */
-interface RoundingHistory {
-  readonly steps: GradientStep[];
-  readonly movement: Float64Array;
+/** The weighted sums of the gradients of one parameter, and the bound for each of its entries. */
+export interface RoundingHistory {
+  /** Averages as in Adam, before the correction of their bias: of g and of g^2. */
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+  /** The same averages of d and of d^2, where d is the largest possible error of g. */
+  readonly firstError: Float64Array;
+  readonly secondError: Float64Array;
+  /** The largest possible difference of each entry of the parameter. */
+  readonly allowed: Float64Array;
+  /** The number of updates. */
+  updates: number;
 }
 
 export function createRoundingHistory(entries: number): RoundingHistory {
-  return { steps: [], movement: new Float64Array(entries) };
+  return {
+    first: new Float64Array(entries),
+    second: new Float64Array(entries),
+    firstError: new Float64Array(entries),
+    secondError: new Float64Array(entries),
+    allowed: new Float64Array(entries),
+    updates: 0,
+  };
 }
 
-/** Adds the gradients of one step to a history. `onlyNoise` marks all of them as rounding noise. */
-export function addGradientInto(
-  { steps, movement }: RoundingHistory,
+/** One update of a parameter. */
+interface Update {
+  readonly learningRate: number;
+  /** The decay of this parameter; 0 if it has none. */
+  readonly weightDecay: number;
+  readonly gradient: Float32Array;
+  /**
+   * The largest error of an entry of the gradient, as a share of the largest entry. An entry of 0 has no error. If the
+   * share is infinite, the gradient is only rounding noise.
+   */
+  readonly gradientError: number;
+  /** The parameter after the update. */
+  readonly value: Float32Array;
+}
+
+/**
+ * Adds an update to a history. Updates before the first gradient that is not zero do not count, as in
+ * `optimizerStepInto`.
+ */
+export function addUpdateInto(
+  history: RoundingHistory,
   settings: AdamWSettings,
-  gradient: Float32Array,
-  onlyNoise: boolean,
+  { learningRate, weightDecay, gradient, gradientError, value }: Update,
 ): void {
   const largest = largestMagnitude(gradient);
-  steps.push({
-    gradient: gradient.slice(),
-    noise: onlyNoise ? Number.POSITIVE_INFINITY : NOISE_SHARE * largest,
-    rounding: ROUNDING_SHARE * largest,
-  });
-  if (largest === 0) return;
-  const averages = averagesOf(settings, steps.length);
-  for (let i = 0; i < movement.length; i++) {
-    movement[i] = (movement[i] ?? 0) + settings.learningRate * directionError(steps, averages, i);
+  if (history.updates === 0 && largest === 0) return;
+  history.updates++;
+  const { first, second, firstError, secondError, allowed } = history;
+  const [beta1, beta2] = settings.betas;
+  const ofStep = stepBound(settings, history.updates);
+  const onlyNoise = gradientError === Number.POSITIVE_INFINITY;
+  const error = onlyNoise ? 0 : gradientError * largest;
+  const keep = Math.abs(1 - learningRate * weightDecay);
+  for (let i = 0; i < allowed.length; i++) {
+    const g = gradient[i] ?? 0;
+    const d = g === 0 ? 0 : error;
+    first[i] = beta1 * (first[i] ?? 0) + (1 - beta1) * g;
+    second[i] = beta2 * (second[i] ?? 0) + (1 - beta2) * g * g;
+    firstError[i] = beta1 * (firstError[i] ?? 0) + (1 - beta1) * d;
+    secondError[i] = beta2 * (secondError[i] ?? 0) + (1 - beta2) * d * d;
+    const ofDirection = onlyNoise ? 2 * ofStep.largest : ofStep.difference(history, i);
+    const before = allowed[i] ?? 0;
+    const moved = learningRate * ofDirection;
+    const afterDecay =
+      settings.flavour === "torch" ? keep * before + moved : keep * (before + moved);
+    allowed[i] = afterDecay + ROUNDING * (Math.abs(value[i] ?? 0) + learningRate);
   }
 }
 
-/** Returns the maximum error of one entry of the parameter. Each step adds at most twice the learning rate to it. */
-export function allowedMovement(
-  { steps, movement }: RoundingHistory,
-  { learningRate }: AdamWSettings,
-  index: number,
-): number {
-  const most = 2 * learningRate * steps.length;
-  return isNoise(steps, index) ? most : Math.min(most, movement[index] ?? 0);
+/**
+ * Returns the bounds for Adam's direction m / (n + e) at an update, where m is the average of g and n the root of the
+ * average of g^2, both with corrected bias: `largest` bounds its magnitude, and `difference` the difference of two
+ * programs.
+ */
+function stepBound({ flavour, betas: [beta1, beta2], epsilon }: AdamWSettings, updates: number) {
+  const c1 = 1 - beta1 ** updates;
+  const c2 = 1 - beta2 ** updates;
+  // transformers adds epsilon before it corrects the bias of n, so epsilon is divided by sqrt(c2).
+  const e = flavour === "torch" ? epsilon : epsilon / Math.sqrt(c2);
+  const largest = largestDirection(beta1, beta2, updates);
+  const difference = (history: RoundingHistory, i: number): number => {
+    const m = (history.first[i] ?? 0) / c1;
+    const d = (history.firstError[i] ?? 0) / c1;
+    if (d === 0) return 0;
+    if (updates === 1) return firstDifference(m, d, e);
+    const n = Math.sqrt((history.second[i] ?? 0) / c2);
+    const ofN = Math.sqrt((history.secondError[i] ?? 0) / c2);
+    return Math.min((d + largest * ofN) / (n + e), Math.abs(m) / (n + e) + largest);
+  };
+  return { largest, difference };
+}
+
+/** Bounds the difference of the first direction, g / (|g| + e), which increases with g. */
+function firstDifference(g: number, d: number, e: number): number {
+  const direction = (x: number): number => (x === 0 ? 0 : x / (Math.abs(x) + e));
+  const at = direction(g);
+  return Math.max(direction(g + d) - at, at - direction(g - d));
 }
 
 /**
- * Whether an entry's gradient was rounding noise at any step. A gradient that is always zero is not noise, unless the
- * whole tensor is marked as noise.
+ * Returns the largest magnitude of a direction: sqrt(sum of w^2 / x) over the updates so far, whose gradients have the
+ * weights w in m and x in n^2. This is the inequality of Cauchy and Schwarz.
  */
-function isNoise(steps: readonly GradientStep[], index: number): boolean {
-  const untouched = steps.every(
-    ({ gradient, noise }) => gradient[index] === 0 && noise < Number.POSITIVE_INFINITY,
-  );
-  return !untouched && steps.some(({ gradient, noise }) => Math.abs(gradient[index] ?? 0) < noise);
-}
-
-/**
- * Bounds, to first order, the effect of rounding errors on Adam's direction m / (sqrt(v) + e). m and v are the
- * bias-corrected averages of g and g^2, with weights a and b. The bound is therefore the sum, over the gradients g of
- * all steps, of |a / (sqrt(v) + e) - m b g / (sqrt(v) (sqrt(v) + e)^2)| * rounding.
- */
-function directionError(
-  steps: readonly GradientStep[],
-  { a, b, e }: ReturnType<typeof averagesOf>,
-  index: number,
-): number {
-  let m = 0;
-  let v = 0;
-  steps.forEach(({ gradient }, s) => {
-    const g = gradient[index] ?? 0;
-    m += (a[s] ?? 0) * g;
-    v += (b[s] ?? 0) * g * g;
-  });
-  const root = Math.sqrt(v);
-  if (root === 0) return 0;
-  return steps.reduce((sum, { gradient, rounding }, s) => {
-    const throughV = (m * (b[s] ?? 0) * (gradient[index] ?? 0)) / (root * (root + e) ** 2);
-    return sum + Math.abs((a[s] ?? 0) / (root + e) - throughV) * rounding;
-  }, 0);
-}
-
-/** Returns the weights a and b of each step's gradient in Adam's averages m and v, and e, which is added to sqrt(v). */
-function averagesOf({ flavour, betas: [beta1, beta2], epsilon }: AdamWSettings, count: number) {
-  const weights = (beta: number): readonly number[] =>
-    Array.from(
-      { length: count },
-      (_, s) => ((1 - beta) * beta ** (count - 1 - s)) / (1 - beta ** count),
-    );
-  // transformers adds epsilon before it corrects the bias of v, so epsilon is divided by sqrt(1 - beta2^t).
-  const e = flavour === "torch" ? epsilon : epsilon / Math.sqrt(1 - beta2 ** count);
-  return { a: weights(beta1), b: weights(beta2), e };
+function largestDirection(beta1: number, beta2: number, updates: number): number {
+  let sum = 0;
+  for (let age = 0; age < updates; age++) {
+    const w = ((1 - beta1) * beta1 ** age) / (1 - beta1 ** updates);
+    const x = ((1 - beta2) * beta2 ** age) / (1 - beta2 ** updates);
+    if (w > 0) sum += (w * w) / x;
+  }
+  return Math.sqrt(sum);
 }

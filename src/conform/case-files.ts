@@ -82,6 +82,7 @@ const listOf =
 export const at: {
   readonly number: FieldReader<number>;
   readonly numbers: FieldReader<readonly number[]>;
+  readonly lists: FieldReader<readonly (readonly number[])[]>;
   readonly object: FieldReader<JsonObject>;
   readonly objects: FieldReader<readonly JsonObject[]>;
   readonly text: FieldReader<string>;
@@ -89,6 +90,7 @@ export const at: {
 } = {
   number: fieldReader("a number", isNumber),
   numbers: fieldReader("a list of numbers", listOf(isNumber)),
+  lists: fieldReader("a list of lists of numbers", listOf(listOf(isNumber))),
   object: fieldReader("an object", isJsonObject),
   objects: fieldReader("a list of objects", listOf(isJsonObject)),
   text: fieldReader("text", isText),

@@ -82,6 +82,15 @@ export function compare(
   got: Comparable | ArrayLike<Comparable>,
   tolerance?: Tolerance | ((index: number) => number),
 ): Difference | undefined {
+  return compareAny(where, expected, got, tolerance);
+}
+
+function compareAny(
+  where: Where,
+  expected: Comparable | ArrayLike<Comparable>,
+  got: Comparable | ArrayLike<Comparable>,
+  tolerance: Tolerance | ((index: number) => number) | undefined,
+): Difference | undefined {
   if (typeof expected === "object" && typeof got === "object" && expected !== null && got !== null)
     return compareLists(where, expected, got, tolerance);
   const difference = compareLists(where, [expected as Comparable], [got as Comparable], tolerance);
@@ -118,6 +127,22 @@ function constantly(
 ): () => number {
   const allowed = absolute + relative * largestMagnitude(expected as ArrayLike<number>);
   return () => allowed;
+}
+
+/** Values to compare: one value or a list of each. Without a tolerance, they must be equal. */
+export interface Comparison {
+  readonly place: Place;
+  readonly expected: number | ArrayLike<number>;
+  readonly got: number | ArrayLike<number>;
+  /** May depend on the index. */
+  readonly tolerance?: Tolerance | ((index: number) => number);
+}
+
+/** Makes comparisons in turn, and returns the first difference. */
+export function compareFirst(comparisons: Iterable<Comparison>): Difference | undefined {
+  return firstOf(comparisons, ({ place, expected, got, tolerance }) =>
+    compareAny(place, expected, got, tolerance),
+  );
 }
 
 /** Calls `find` with each item in turn, and returns the first result that is not undefined. */

@@ -3,7 +3,9 @@ import { isLeft } from "../core/either.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../io/json.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
+import { replayAdamW } from "./adamw-rows.ts";
 import type { CaseFiles } from "./case-files.ts";
+import { encoderRefusal, isEncoderCase, replayEncoder } from "./encoders.ts";
 import { replayJoint } from "./joint.ts";
 import { replayModel } from "./model.ts";
 import { replaySchedules } from "./model-schedule.ts";
@@ -14,18 +16,21 @@ import { replayTokenizer } from "./tokenizer.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** The families in which each vector is a directory. */
-export type CaseFamily = "joint" | "model" | "pruning" | "strict";
+export type CaseFamily = "encoders" | "joint" | "model" | "pruning" | "strict";
 
 /** The families in which each vector is a row or a line of a file. */
-export type RowFamily = "model" | "pruning_tables" | "tokenizer";
+export type RowFamily = "encoders" | "model" | "pruning_tables" | "tokenizer";
 
 interface CaseReplay {
   /** Whether a case with this `case.json` belongs to the family. */
   readonly accepts: (json: JsonObject) => boolean;
   readonly replay: (files: CaseFiles, backend: Backend) => Verdict;
+  /** Returns why a case cannot be replayed, although it belongs to the family. */
+  readonly refusal?: (json: JsonObject) => string | undefined;
 }
 
 const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
+  encoders: { accepts: isEncoderCase, replay: replayEncoder, refusal: encoderRefusal },
   joint: { accepts: ({ kind }) => kind === "joint", replay: replayJoint },
   // Vectors of encoders also have a `teacher_config`, but only they state the model's `class`.
   model: { accepts: (json) => "teacher_config" in json && !("class" in json), replay: replayModel },
@@ -49,13 +54,25 @@ export const FAMILIES: readonly string[] = [...CASE_FAMILIES, "pruning_tables", 
  * @param folders the names of the parent folders, nearest first
  */
 export function caseFamily(text: string, folders: readonly string[]): CaseFamily | undefined {
-  const parsed = parseJson("case.json", text);
-  const json = isLeft(parsed) ? undefined : parsed.right;
-  const stated = isJsonObject(json)
-    ? CASE_FAMILIES.find((family) => CASES[family].accepts(json))
-    : undefined;
+  const json = parseCase(text);
+  const stated = json && CASE_FAMILIES.find((family) => CASES[family].accepts(json));
   const named = folders.find((name): name is CaseFamily => Object.hasOwn(CASES, name));
-  return stated ?? named ?? (isJsonObject(json) ? undefined : "pruning");
+  return stated ?? named ?? (json === undefined ? "pruning" : undefined);
+}
+
+/**
+ * Returns why a case of a family is not replayed, such as a model that cannot be run; undefined if it is replayed.
+ *
+ * @param text the text of its `case.json`
+ */
+export function caseRefusal(family: CaseFamily, text: string): string | undefined {
+  const json = parseCase(text);
+  return json && CASES[family].refusal?.(json);
+}
+
+function parseCase(text: string): JsonObject | undefined {
+  const parsed = parseJson("case.json", text);
+  return !isLeft(parsed) && isJsonObject(parsed.right) ? parsed.right : undefined;
 }
 
 /** Whether a file may contain tokenizer vectors, by its name. {@link rowFamily} then decides by the text. */
@@ -69,6 +86,7 @@ export function rowFamily(name: string, folder: string, text: string): RowFamily
   if (mayBeTokenizerCases(name))
     return /^[^\n]*"attention_mask":/.test(text) ? undefined : "tokenizer";
   if (name === "lr_schedule.json") return "model";
+  if (name === "adamw.json") return "encoders";
   const table = /^(.*)\.json$/.exec(name)?.[1];
   if (table === undefined) return undefined;
   return PRUNING_TABLE_NAMES.includes(table) || folder === "pruning_tables"
@@ -85,9 +103,12 @@ export function replayRows(
   family: RowFamily,
   name: string,
   text: string,
+  backend: Backend,
   tokenizer: Tokenizer | null,
 ): readonly Verdict[] {
   switch (family) {
+    case "encoders":
+      return replayAdamW(name, text, backend);
     case "model":
       return replaySchedules(name, text);
     case "pruning_tables":

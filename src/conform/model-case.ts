@@ -11,9 +11,25 @@ import type { Padding } from "../model/token-rows.ts";
 import { type Parameters, releaseParameters } from "../tensor/parameter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { at, type OpenCase, tensorsBelow, tensorValues } from "./case-files.ts";
+import type { Tolerance } from "./difference.ts";
+
+/** The tolerances of a family of model vectors. */
+export interface ModelTolerances {
+  /** For hidden states and attention probabilities. */
+  readonly states: Tolerance;
+  /** For pooled outputs and logits. */
+  readonly outputs: Tolerance;
+  readonly loss: Tolerance;
+  readonly gradients: Tolerance;
+  /** For the loss before each step of an optimizer. */
+  readonly stepLoss: Tolerance;
+  /** The largest magnitude of an attention key bias's gradient, which is only rounding noise. */
+  readonly keyBiasNoise: (parameters: Parameters, name: string) => number;
+}
 
 export interface ModelCase {
   readonly files: OpenCase;
+  readonly tolerances: ModelTolerances;
   readonly backend: Backend;
   readonly config: ModelConfig;
   readonly batch: TokenBatch & { readonly labels: Int32Array | Float32Array };
@@ -25,7 +41,11 @@ export interface ModelCase {
 export type Loss = (tape: Tape, output: ModelOutput) => Variable;
 
 /** Reads the configuration and the batch of a case, and runs the teacher on the batch. */
-export function openModelCase(backend: Backend, files: OpenCase): ModelCase {
+export function openModelCase(
+  backend: Backend,
+  files: OpenCase,
+  tolerances: ModelTolerances,
+): ModelCase {
   const config = configOf(files, "config");
   const labels = tensorValues(files, "in/labels");
   const batch = {
@@ -33,7 +53,7 @@ export function openModelCase(backend: Backend, files: OpenCase): ModelCase {
     labels: config.labels === 1 ? labels : Int32Array.from(labels),
   };
   const teacher = runTeacher(backend, files, batch);
-  return { files, backend, config, batch, padding: "included", teacher };
+  return { files, tolerances, backend, config, batch, padding: "included", teacher };
 }
 
 export function closeModelCase({ teacher }: ModelCase): void {

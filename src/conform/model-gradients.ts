@@ -10,16 +10,10 @@ import {
 import type { Variable } from "../autograd/records.ts";
 import { constant, gradientOf, input, scalarOf, type Tape } from "../autograd/tape.ts";
 import type { ModelOutput } from "../model/forward.ts";
-import { type Parameters, parameterNamed } from "../tensor/parameter.ts";
+import type { Parameters } from "../tensor/parameter.ts";
 import { labelLoss } from "../train/distillation.ts";
-import { at, type JsonObject, type OpenCase, tensorsBelow, tensorValues } from "./case-files.ts";
-import {
-  compare,
-  type Difference,
-  firstOf,
-  largestMagnitude,
-  type Tolerance,
-} from "./difference.ts";
+import { at, type JsonObject, tensorsBelow, tensorValues } from "./case-files.ts";
+import { compare, type Difference, firstOf } from "./difference.ts";
 import {
   differentiate,
   type Loss,
@@ -28,13 +22,6 @@ import {
   withStudent,
   withTape,
 } from "./model-case.ts";
-
-/** Tolerance for gradients, relative to the largest gradient in the tensor. */
-const GRADIENT = { relative: 1e-4 };
-/** Tolerance for losses, which are differences of logarithms of order 1. Float32 rounds these to about 1e-6. */
-const LOSS = { relative: 1e-5, absolute: 1e-6 };
-/** The noise in a key bias's gradient stays below this share of the largest gradient in the same layer's key weight. */
-const KEY_BIAS_NOISE = 1e-5;
 
 /** Whether a parameter is an attention key bias. Its gradient is zero, except for rounding errors. */
 export function isKeyBias(name: string): boolean {
@@ -50,13 +37,14 @@ export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelO
 
 /** Compares losses and their gradients: cross-entropy, MSE between hidden states, and Kullback-Leibler divergence. */
 export function gradientDifference(modelCase: ModelCase): Difference | undefined {
-  const { files, batch, padding, teacher } = modelCase;
+  const { files, batch, padding, teacher, tolerances } = modelCase;
   const { json } = files;
   const compareLoss = (name: string, expected: number, loss: Loss): Difference | undefined =>
     withStudent(modelCase, (parameters) => {
       const got = differentiate(modelCase, parameters, loss);
       return (
-        compare(`${name}/loss`, expected, got, LOSS) ?? parameterGradients(files, name, parameters)
+        compare(`${name}/loss`, expected, got, tolerances.loss) ??
+        parameterGradients(modelCase, name, parameters)
       );
     });
   const ofLabels = compareLoss("grad_ce", at.number(json, "loss"), (tape, output) =>
@@ -79,21 +67,18 @@ export function gradientDifference(modelCase: ModelCase): Difference | undefined
 }
 
 function parameterGradients(
-  files: OpenCase,
+  { files, tolerances }: ModelCase,
   quantity: string,
   parameters: Parameters,
 ): Difference | undefined {
   const expected = tensorsBelow(files, `${quantity}/`);
   return firstOf(parameters, ([layer, { gradient }]) => {
     const want = expected.get(layer)?.data ?? new Float32Array(gradient.data.length);
-    const tolerance = isKeyBias(layer) ? keyBiasTolerance(parameters, layer) : GRADIENT;
+    const tolerance = isKeyBias(layer)
+      ? { absolute: tolerances.keyBiasNoise(parameters, layer) }
+      : tolerances.gradients;
     return compare({ layer, quantity }, want, gradient.data, tolerance);
   });
-}
-
-function keyBiasTolerance(parameters: Parameters, name: string): Tolerance {
-  const weight = parameterNamed(parameters, name.replace(/bias$/, "weight"));
-  return { absolute: KEY_BIAS_NOISE * largestMagnitude(weight.gradient.data) };
 }
 
 /** Compares INC's `KnowledgeDistillationLoss` and its gradients with respect to the logits. */
@@ -110,7 +95,7 @@ function compareDistillation(
   entry: JsonObject,
   label: string,
 ): Difference | undefined {
-  const { backend, config, batch, files } = modelCase;
+  const { backend, config, batch, files, tolerances } = modelCase;
   const shape = [batch.batch, config.labels];
   return withTape(backend, true, (tape) => {
     const values = tensorValues(files, "out/logits");
@@ -119,8 +104,13 @@ function compareDistillation(
     const value = scalarOf(loss);
     backward(tape, loss);
     return (
-      compare(`${label}.loss`, at.number(entry, "loss"), value, LOSS) ??
-      compare(`${label}.dlogits`, at.numbers(entry, "dlogits"), gradientOf(logits), GRADIENT)
+      compare(`${label}.loss`, at.number(entry, "loss"), value, tolerances.loss) ??
+      compare(
+        `${label}.dlogits`,
+        at.numbers(entry, "dlogits"),
+        gradientOf(logits),
+        tolerances.gradients,
+      )
     );
   });
 }

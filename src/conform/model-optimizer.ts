@@ -1,66 +1,106 @@
 /** Compares a model vector's parameters after each of several optimizer steps on the same batch. */
-import { type Parameters, parameterNamed, zeroGradients } from "../tensor/parameter.ts";
+import { createParameters } from "../model/parameters.ts";
+import {
+  type Parameters,
+  parameterNamed,
+  releaseParameters,
+  zeroGradients,
+} from "../tensor/parameter.ts";
 import { labelLoss } from "../train/distillation.ts";
 import {
   type AdamWSettings,
   createOptimizer,
+  type Optimizer,
   optimizerStepInto,
   type ParameterRule,
   releaseOptimizer,
 } from "../train/optimizer.ts";
-import { addGradientInto, allowedMovement, createRoundingHistory } from "./adam-rounding.ts";
+import { addUpdateInto, createRoundingHistory, type RoundingHistory } from "./adam-rounding.ts";
 import { at, type JsonObject, tensorsBelow } from "./case-files.ts";
-import { compare, type Difference, firstOf } from "./difference.ts";
-import { differentiate, type Loss, type ModelCase, withStudent } from "./model-case.ts";
+import { type Comparison, compareFirst, type Difference } from "./difference.ts";
+import { differentiate, type Loss, type ModelCase } from "./model-case.ts";
 import { hiddenStateLoss, isKeyBias } from "./model-gradients.ts";
 
-const LOSS = { relative: 1e-5 };
-const PARAMETER_TOLERANCE = 1e-6;
+/**
+ * The largest difference of a gradient between two right programs, as a share of its tensor's largest entry, at the
+ * first step and at later steps, before which the parameters differ already.
+ */
+const GRADIENT_ERROR = { first: 1e-5, later: 2e-5 };
 
 export function optimizerDifference(modelCase: ModelCase): Difference | undefined {
-  return firstOf(at.objects(modelCase.files.json, "optimizers"), (run) =>
-    modelCase.padding === "excluded" && readsPadding(at.text(run, "name"))
-      ? undefined
-      : withStudent(modelCase, (parameters) => replayOptimizer(modelCase, run, parameters)),
-  );
+  return compareFirst(optimizerComparisons(modelCase));
 }
 
-function replayOptimizer(
+/** Replays the optimizers of a case, and yields each loss and each recorded parameter for comparison. */
+export function* optimizerComparisons(modelCase: ModelCase): Generator<Comparison, void> {
+  const { backend, config, files } = modelCase;
+  for (const run of at.objects(files.json, "optimizers")) {
+    if (modelCase.padding === "excluded" && readsPadding(at.text(run, "name"))) continue;
+    const parameters = createParameters(backend, config, tensorsBelow(files, "param/"));
+    try {
+      yield* replayOptimizer(modelCase, run, parameters);
+    } finally {
+      releaseParameters(parameters);
+    }
+  }
+}
+
+function* replayOptimizer(
   modelCase: ModelCase,
   json: JsonObject,
   parameters: Parameters,
-): Difference | undefined {
-  const { backend, batch, files } = modelCase;
+): Generator<Comparison, void> {
+  const { backend, batch, files, tolerances } = modelCase;
   const name = at.text(json, "name");
   const settings = adamWSettings(json, at.text(json, "optimizer"));
   const optimizer = createOptimizer(backend, parameters, settings, rulesOf(json));
   const histories = new Map(
-    [...parameters].map(([key, { value }]) => [key, createRoundingHistory(value.data.length)]),
+    optimizer.slots.map(({ parameter: { name, value } }) => [
+      name,
+      createRoundingHistory(value.data.length),
+    ]),
   );
   const loss: Loss = (tape, output) =>
     readsPadding(name) ? hiddenStateLoss(modelCase, tape, output) : labelLoss(tape, output, batch);
   try {
-    return firstOf(at.numbers(json, "losses_before_each_step").entries(), ([index, expected]) => {
+    for (const [index, expected] of at.numbers(json, "losses_before_each_step").entries()) {
       const step = index + 1;
       zeroGradients(backend, parameters);
       const got = differentiate(modelCase, parameters, loss);
-      const wrongLoss = compare({ step, quantity: `${name} loss` }, expected, got, LOSS);
-      if (wrongLoss !== undefined) return wrongLoss;
-      for (const [key, history] of histories) {
-        const gradient = parameterNamed(parameters, key).gradient.data;
-        addGradientInto(history, settings, gradient, isKeyBias(key));
-      }
+      const quantity = `${name} loss`;
+      yield { place: { step, quantity }, expected, got, tolerance: tolerances.stepLoss };
       optimizerStepInto(backend, optimizer, settings.learningRate);
-      return firstOf(tensorsBelow(files, `${name}/step${step}/`), ([layer, { data }]) => {
+      addStepInto(histories, optimizer, step);
+      for (const [layer, { data }] of tensorsBelow(files, `${name}/step${step}/`)) {
         const got = parameterNamed(parameters, layer).value.data;
-        const history = histories.get(layer) ?? createRoundingHistory(0);
-        const allowedAt = (index: number): number =>
-          PARAMETER_TOLERANCE + allowedMovement(history, settings, index);
-        return compare({ step, layer, quantity: name }, data, got, allowedAt);
-      });
-    });
+        const allowed = histories.get(layer)?.allowed;
+        const tolerance = (index: number): number => allowed?.[index] ?? 0;
+        yield { place: { step, layer, quantity: name }, expected: data, got, tolerance };
+      }
+    }
   } finally {
     releaseOptimizer(optimizer);
+  }
+}
+
+/** Adds a step, whose gradients the parameters still hold, to the histories of all parameters. */
+function addStepInto(
+  histories: ReadonlyMap<string, RoundingHistory>,
+  { settings, slots }: Optimizer,
+  step: number,
+): void {
+  const { learningRate } = settings;
+  const ofModel = step === 1 ? GRADIENT_ERROR.first : GRADIENT_ERROR.later;
+  for (const { parameter, weightDecay } of slots) {
+    const history = histories.get(parameter.name);
+    if (history === undefined) continue;
+    addUpdateInto(history, settings, {
+      learningRate,
+      weightDecay,
+      gradient: parameter.gradient.data,
+      gradientError: isKeyBias(parameter.name) ? Number.POSITIVE_INFINITY : ofModel,
+      value: parameter.value.data,
+    });
   }
 }
 

@@ -5,6 +5,7 @@ import { CaseFileError, type CaseFiles } from "../conform/case-files.ts";
 import {
   type CaseFamily,
   caseFamily,
+  caseRefusal,
   FAMILIES,
   mayBeTokenizerCases,
   type RowFamily,
@@ -24,8 +25,17 @@ type FoundVectors =
   | { readonly kind: "case"; readonly family: CaseFamily; readonly path: string }
   | { readonly kind: "rows"; readonly family: RowFamily; readonly path: string };
 
+/** A vector of a known family that is not replayed. */
+interface RefusedVector {
+  readonly family: CaseFamily;
+  readonly name: string;
+  readonly reason: string;
+}
+
 export interface GoldenVectors {
   readonly found: readonly FoundVectors[];
+  /** The vectors of known families that cannot be replayed, such as those of models that cannot be run. */
+  readonly refused: readonly RefusedVector[];
   /** The names of the directories whose vectors do not belong to a known family. */
   readonly unknown: readonly string[];
   /** The vectors that the manifest in the directory lists; undefined if there is none. */
@@ -39,6 +49,7 @@ const MANIFEST_LEVELS = 2;
 /** The vectors of a subtree, and the paths of directories with unknown vectors. */
 interface Search {
   readonly found: readonly FoundVectors[];
+  readonly refused: readonly RefusedVector[];
   readonly unknown: readonly string[];
 }
 
@@ -50,7 +61,7 @@ interface Search {
 export async function findGoldenVectors(directory: string): Promise<GoldenVectors> {
   const root = resolve(directory);
   const listed = await listedVectors(root);
-  const { found, unknown } = await search(root, root);
+  const { found, refused, unknown } = await search(root, root);
   // A set is a direct subdirectory of the root, or the root itself.
   const setOf = (path: string): string => {
     const [first = ""] = relative(root, path).split(sep);
@@ -58,8 +69,10 @@ export async function findGoldenVectors(directory: string): Promise<GoldenVector
   };
   const known = new Set(found.map(({ path }) => setOf(dirname(path))));
   const sets = new Set(unknown.map(setOf));
-  return { found, unknown: [...sets].filter((name) => !known.has(name)), listed };
+  return { found, refused, unknown: [...sets].filter((name) => !known.has(name)), listed };
 }
+
+const NOTHING: Search = { found: [], refused: [], unknown: [] };
 
 async function search(root: string, directory: string): Promise<Search> {
   const entries = await readdir(directory, { withFileTypes: true });
@@ -69,9 +82,11 @@ async function search(root: string, directory: string): Promise<Search> {
     const top = directory === root ? dirname(dirname(root)) : dirname(root);
     const folders = relative(top, dirname(directory)).split(sep).reverse();
     const family = caseFamily(text, folders);
-    return family === undefined
-      ? { found: [], unknown: [dirname(directory)] }
-      : { found: [{ kind: "case", family, path: directory }], unknown: [] };
+    if (family === undefined) return { ...NOTHING, unknown: [dirname(directory)] };
+    const reason = caseRefusal(family, text);
+    return reason === undefined
+      ? { ...NOTHING, found: [{ kind: "case", family, path: directory }] }
+      : { ...NOTHING, refused: [{ family, name: basename(directory), reason }] };
   }
   const isDirectory = new Map(entries.map((entry) => [entry.name, entry.isDirectory()]));
   const parts = names.map(async (name): Promise<Search> => {
@@ -79,13 +94,14 @@ async function search(root: string, directory: string): Promise<Search> {
     if (isDirectory.get(name) === true) return search(root, path);
     const text = mayBeTokenizerCases(name) ? await readText(path).catch(() => "") : "";
     const family = rowFamily(name, basename(directory), text);
-    if (family !== undefined) return { found: [{ kind: "rows", family, path }], unknown: [] };
+    if (family !== undefined) return { ...NOTHING, found: [{ kind: "rows", family, path }] };
     const isVector = /\.(jsonl?|safetensors)$/.test(name) && directory !== root;
-    return { found: [], unknown: isVector ? [directory] : [] };
+    return { ...NOTHING, unknown: isVector ? [directory] : [] };
   });
   const searches = await Promise.all(parts);
   return {
     found: searches.flatMap(({ found }) => found),
+    refused: searches.flatMap(({ refused }) => refused),
     unknown: searches.flatMap(({ unknown }) => unknown),
   };
 }
@@ -141,7 +157,7 @@ export async function* replayGoldenVectors(
       const judged =
         kind === "case"
           ? [replayCase(family, await readCase(path), backend)]
-          : replayRows(family, name, await readText(path), tokenizer).filter(isWanted);
+          : replayRows(family, name, await readText(path), backend, tokenizer).filter(isWanted);
       verdicts.push(...judged);
       yield* judged;
     } catch (error) {

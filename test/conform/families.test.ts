@@ -1,7 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { caseFamily, FAMILIES, replayRows, rowFamily } from "../../src/conform/families.ts";
+import {
+  caseFamily,
+  caseRefusal,
+  FAMILIES,
+  replayRows,
+  rowFamily,
+} from "../../src/conform/families.ts";
+import { createBackend } from "../../src/kernels/backend.ts";
 
 const GOLDEN = join(import.meta.dirname, "../golden");
 
@@ -24,7 +31,21 @@ describe("the family of a case", () => {
 
   test("is not known for sets of other forms", () => {
     expect(caseFamily('{"pruners":[],"model":{"hf":"BertModel"}}', ["heads"])).toBeUndefined();
-    expect(caseFamily('{"teacher_config":{},"class":"BertModel"}', ["encoders"])).toBeUndefined();
+    expect(caseFamily('{"teacher_config":{},"class":"BertModel"}', ["others"])).toBeUndefined();
+  });
+
+  test("is encoders for models with the type of their problem, which may be impossible to run", () => {
+    const json = { class: "BertForSequenceClassification", problem_type_resolved: "regression" };
+    const runnable = { ...json, kind: "bert", config: { num_labels: 1 }, teacher_config: {} };
+    expect(caseFamily(JSON.stringify(runnable), ["x"])).toBe("encoders");
+    expect(caseRefusal("encoders", JSON.stringify(runnable))).toBeUndefined();
+    const refusalOf = (change: object): string | undefined =>
+      caseRefusal("encoders", JSON.stringify({ ...runnable, ...change }));
+    expect(refusalOf({ kind: "unknown" })).toContain("model_type: expected ");
+    expect(refusalOf({ config: { hidden_act: "unknown" } })).toContain("hidden_act: expected ");
+    expect(refusalOf({ config: { hidden_act: "unknown" } })).not.toContain("\n");
+    expect(refusalOf({ teacher_config: undefined })).toBe("the vector has no teacher");
+    expect(caseRefusal("model", JSON.stringify(json))).toBeUndefined();
   });
 
   test("is pruning for a file that cannot be read, so that it fails", () => {
@@ -36,6 +57,7 @@ describe("the family of a case", () => {
 describe("the family of a file", () => {
   test.each([
     ["lr_schedule.json", "x", "", "model"],
+    ["adamw.json", "x", "", "encoders"],
     ["schedule.json", "x", "", "pruning_tables"],
     ["other.json", "pruning_tables", "", "pruning_tables"],
     ["other.json", "x", "", undefined],
@@ -48,12 +70,12 @@ describe("the family of a file", () => {
   });
 
   test("tokenizer vectors are replayed with a tokenizer alone", () => {
-    expect(replayRows("tokenizer", "cases.jsonl", "{}\n", null)).toEqual([]);
+    expect(replayRows("tokenizer", "cases.jsonl", "{}\n", createBackend(), null)).toEqual([]);
   });
 });
 
 test("every family has a folder of its own", () => {
   const folders = readdirSync(GOLDEN);
-  // The tokenizer's vectors quote data sets and are not part of the project.
-  expect(FAMILIES.filter((family) => !folders.includes(family))).toEqual(["tokenizer"]);
+  // The tokenizer's vectors quote data sets, and those of encoders are large. Neither is part of the project.
+  expect(FAMILIES.filter((family) => !folders.includes(family))).toEqual(["encoders", "tokenizer"]);
 });

@@ -16,7 +16,12 @@ const FOLDERS = { ESPALIER_GOLDEN: "golden", ESPALIER_DATA: "data" };
 
 /** The text of a file of shared data; undefined if neither the variable nor the folder beside the project has it. */
 export function readSharedFile(variable: keyof typeof FOLDERS, path: string): string | undefined {
-  const roots = [process.env[variable] ?? "", join(SHARED, FOLDERS[variable])];
-  const found = roots.map((root) => join(root, path)).find((candidate) => existsSync(candidate));
+  const found = sharedPath(variable, path);
   return found === undefined ? undefined : readFileSync(found, "utf8");
+}
+
+/** The path of a file or folder of shared data; undefined as for {@link readSharedFile}. */
+export function sharedPath(variable: keyof typeof FOLDERS, path: string): string | undefined {
+  const roots = [process.env[variable] ?? "", join(SHARED, FOLDERS[variable])];
+  return roots.map((root) => join(root, path)).find((candidate) => existsSync(candidate));
 }
