@@ -1,4 +1,7 @@
-/** Chooses the layers of a checkpoint that a command works on, and lists every other tensor with the reason. */
+/**
+ * Chooses the layers of a checkpoint that a command works on, and lists every other tensor with the reason why it is
+ * left alone.
+ */
 import { refuseInput } from "../core/either.ts";
 import { withoutWrappers } from "../io/parameter-names.ts";
 import type { Profile } from "../prune/config.ts";
@@ -53,7 +56,8 @@ export function readNameExpression(key: string, source: string): RegExp {
 }
 
 /**
- * Returns a test for heads: it gives the reason why a tensor is treated as a head, or undefined if it is not a head.
+ * Returns a test for heads, which returns the reason why a tensor is treated as a head, or undefined if it is not a
+ * head.
  */
 function headTest(
   tensors: readonly SurveyedTensor[],
@@ -198,7 +202,7 @@ export function inModuleOrder(
   return [...chosen].sort((a, b) => place(a) - place(b));
 }
 
-/** Refuses a choice without any layer, with the reasons. `purpose` completes "a layer to". @throws InputError */
+/** Throws if no layer is chosen, and states the reasons. `purpose` completes "a layer to". @throws InputError */
 export function requireLayers(path: string, { chosen, left }: ChosenLayers, purpose: string): void {
   if (chosen.length > 0) return;
   const reasons = left.map(({ name, reason }) => `${name}: ${reason}`);

@@ -1,4 +1,4 @@
-/** Copies checkpoints with some tensors changed, with only a few tensors in memory at a time. */
+/** Copies checkpoints and changes some tensors. Only a few tensors are in memory at a time. */
 import { inLanes } from "../core/lanes.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
@@ -6,7 +6,7 @@ import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 
 export interface CopiedFile {
   readonly name: string;
-  /** Calls `put` with the bytes of the file in pieces, each piece with its position in the file. */
+  /** Passes the bytes of the file to `put` piece by piece, with each piece's position in the file. */
   readonly write: (put: (bytes: Uint8Array, position: number) => void) => Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export type CopySink = (files: CopiedFiles) => Promise<readonly string[]>;
 /** A checkpoint to copy, and how its tensors change. */
 export interface TensorChanges {
   readonly checkpoint: Checkpoint;
-  /** Returns the new bytes of a tensor, the same number as before. May overwrite the tensor in place. */
+  /** Returns the new bytes of a tensor, which must have the same length. May overwrite the tensor in place. */
   readonly change: (entry: CheckpointEntry, tensor: StoredTensor) => Uint8Array;
   /** Awaited before each tensor, to let other work run. If it rejects, the copy stops and leaves no output. */
   readonly turn?: (() => Promise<void>) | undefined;
@@ -93,7 +93,7 @@ export function copiedFiles({ checkpoint, change, turn }: TensorChanges): Copied
 
 /**
  * The metadata that a safetensors copy of a PyTorch file needs. transformers refuses files without a `format`. As in
- * `save_model` of safetensors, the other names of a shared tensor are keys, each with the stored name.
+ * safetensors' `save_model`, each other name of a shared tensor is a key whose value is the stored name.
  */
 export function addedMetadata({ layout, tied }: Checkpoint): Readonly<Record<string, string>> {
   return layout === "torch" ? { ...Object.fromEntries(tied), format: "pt" } : {};

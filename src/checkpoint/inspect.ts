@@ -19,7 +19,7 @@ export const USUAL_PATTERNS: readonly string[] = /* @__PURE__ */ [
   "1xchannel channelx1",
 ].flatMap((line) => line.split(" "));
 
-/** A pattern that a weight satisfies, with the number of zero blocks and of all blocks. */
+/** A pattern that a weight satisfies, with the numbers of zero blocks and of all blocks. */
 interface SatisfiedPattern {
   readonly pattern: string;
   /** The number of blocks of zeros; for N:M, of groups with at least N zeros. */

@@ -57,7 +57,7 @@ export interface PackSource {
   readonly shape: MatrixShape;
   /** The elements to store if nothing is quantized. */
   readonly elements: ElementArray;
-  /** The values before rounding, which quantization needs; null if blocks are not to be quantized. */
+  /** The values before rounding, which quantization needs; null if blocks are not quantized. */
   readonly floats: Float32Array | null;
   readonly unpacked: PackedDtype;
   readonly mask?: Uint8Array | undefined;

@@ -48,7 +48,7 @@ export function mostElements(fileBytes: number): number {
 
 /**
  * Whether readers accept a tensor with this number of elements in this number of bytes. Each tensor stays within its
- * own share of the limit, so a file is readable however many tensors it has.
+ * own share of the limit, so a file with any number of tensors is readable.
  */
 export function isReadable(elements: number, storedBytes: number): boolean {
   return elements <= Math.min(MOST_ELEMENTS, ELEMENTS_PER_BYTE * (storedBytes + ENTRY_BYTES));

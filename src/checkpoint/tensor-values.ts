@@ -25,7 +25,10 @@ export function weightValues(
   return mask === null ? values : maskedBy(values, toFloat32(checkpoint.read(mask)));
 }
 
-/** Returns the {@link weightValues} rounded to 32-bit floats. They may share the bytes that the checkpoint returned. */
+/**
+ * Returns the {@link weightValues} rounded to 32-bit floats. They may share the memory of the bytes that the checkpoint
+ * returned.
+ */
 export function float32Values(
   checkpoint: Checkpoint,
   tensor: SurveyedTensor,
