@@ -127,7 +127,7 @@ function packageRoot(): string {
   return folder;
 }
 
-/** Parses the case that `--probe` gives; null without that option. */
+/** Parses the value of `--probe`; null if the option is not given. */
 function probeOf({ probe, only, variant }: Values): BenchRequest["probe"] {
   if (probe === undefined) return null;
   if (only === undefined || variant === undefined)

@@ -46,7 +46,9 @@ export async function withProgress<T>(
   }
 }
 
-/** Returns the path of `--out`. Throws if no copy can be written there; `what` names the copy in the message. */
+/**
+ * Returns the path that `--out` gives. Throws if no copy can be written there; `what` names the copy in the message.
+ */
 export function requireTarget(from: string, to: string | undefined, what: string): string {
   if (to === undefined) return refuseInput("--out", `a path for ${what}`, "none");
   checkCopyTarget({ from, to });

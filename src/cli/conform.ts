@@ -73,7 +73,7 @@ function byFamily(verdicts: readonly Verdict[]) {
 
 type Refused = GoldenVectors["refused"][number];
 
-/** Returns functions that print text. It lists only the vectors that failed. */
+/** Returns functions that print text. Only the vectors that failed are listed. */
 function textPrinter({ out }: Console) {
   return {
     unknown: (set: string) => out.write(`${set}: not a known set of vectors, not counted\n`),

@@ -1,4 +1,4 @@
-/** `espalier demo`: runs a whole fine-tuning on a generated task, without any downloads. */
+/** `espalier demo`: fine-tunes and prunes a small model on a generated task, without any downloads. */
 
 import { describeDemo } from "../run/demo.ts";
 import { type Command, defineCommand } from "./command.ts";

@@ -14,7 +14,7 @@ export interface Option<T> {
   readonly isFlag: boolean;
   /** Whether the option may be given more than once. Each value is then a list, and the lists are concatenated. */
   readonly repeats?: boolean;
-  /** The description of valid values in messages. `read` returns undefined for an invalid value. */
+  /** A description of valid values, for error messages. `read` returns undefined for an invalid value. */
   readonly expected: string;
   readonly read: (text: string) => T | undefined;
 }

@@ -72,7 +72,7 @@ function readOverrides({ role = [], axes = [] }: RoleValues): readonly RoleOverr
   ];
 }
 
-/** Returns the statements about a model in config.json and in the options. */
+/** Reads the information about a model in its config.json and in the options. */
 export async function readModelStatements(path: string, values: RoleValues): Promise<StatedModel> {
   const stated = getOrThrow(await readStatedModel(nodeStorage, path));
   const overrides = readOverrides(values);
