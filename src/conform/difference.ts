@@ -1,4 +1,6 @@
-/** Compares replayed values with recorded ones, and describes the first difference in one form for all families. */
+/**
+ * Compares replayed values with recorded ones, and describes the first difference in the same form for all families.
+ */
 
 /** A compared value in a form that JSON can express: NaN and infinities are strings. */
 type StatedValue = number | string | boolean | null;

@@ -75,7 +75,7 @@ function parseCase(text: string): JsonObject | undefined {
   return !isLeft(parsed) && isJsonObject(parsed.right) ? parsed.right : undefined;
 }
 
-/** Whether a file may contain tokenizer vectors, by its name. {@link rowFamily} then decides by the text. */
+/** Whether a file's name suggests tokenizer vectors. {@link rowFamily} then also checks the text. */
 export function mayBeTokenizerCases(name: string): boolean {
   return name.endsWith("cases.jsonl");
 }

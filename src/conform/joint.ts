@@ -122,7 +122,7 @@ function stepsDifference(files: OpenCase, session: TrainingSession<Batch>): Diff
     const step = at.number(event, "step");
     const labels = Int32Array.from(tensorValues(files, `batch/${step}/labels`));
     const { loss } = trainStepInto(session, { ...batchAt(files, `batch/${step}/`), labels });
-    // The recorded learning rate is the one after the scheduler's step, so it belongs to the next step.
+    // The learning rate was recorded after the scheduler's step, so it belongs to the next step.
     const rate = learningRateAt(schedule, optimizer.learningRate, step + 1);
     for (const [name, { data }] of tensorsBelow(files, `mask/${step}/`))
       expectedMasks.set(name, data);

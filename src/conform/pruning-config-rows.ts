@@ -72,7 +72,10 @@ function configErrorRow(row: JsonObject): Finding {
   return compare("layers of pruner", expected, selected);
 }
 
-/** Returns the recorded settings of pruners, without the lists to which INC adds names with every configuration. */
+/**
+ * Returns the recorded settings of pruners, without the lists to which INC adds names for every configuration that it
+ * reads.
+ */
 function recordedPruners(row: JsonObject): readonly Fields[] {
   return at.objects(row, "pruners").map(({ op_names: _, excluded_op_names: __, ...own }) => own);
 }
