@@ -85,7 +85,7 @@ function addValue(hash: Hash, value: unknown, parents: Set<object>): void {
 
 /**
  * Returns the digest of a value as 16 hexadecimal digits. Equal numbers in arrays of different types have equal
- * digests, and so have objects with the same entries in another order. Functions all count as equal.
+ * digests, and so do objects with the same entries in a different order. All functions have the same digest.
  */
 export function digestOf(value: unknown): string {
   const hash = { first: 0x811c9dc5, second: 0x9e3779b9 };
