@@ -49,6 +49,6 @@ export type ExperimentEvent =
   | { readonly type: "result"; readonly result: PhaseResult }
   /**
    * The last event. `completed` is false if the abort signal ended the experiment early, or if a phase diverged;
-   * `diverged` then says why.
+   * `diverged` then describes the divergence.
    */
   | { readonly type: "end"; readonly completed: boolean; readonly diverged: string | null };

@@ -63,7 +63,7 @@ export interface ExperimentSnapshot {
   readonly measured: MeasuredModel | null;
 }
 
-/** A running experiment. Iterating over it trains the models and yields events; that is possible only once. */
+/** A running experiment. Iterating over it trains the models and yields events. It can be iterated over only once. */
 export interface Experiment extends AsyncIterable<ExperimentEvent> {
   /** Copies the current model's weights. At a `result` event, it is the model of the phase that has just ended. */
   weights(): StoredParameters;

@@ -170,7 +170,10 @@ function lengthProblems({ maxLength }: Recipe, { maxPositions }: ModelConfig): r
   return [{ path: "`maxSeqLength`", expected, got: String(maxLength) }];
 }
 
-/** Returns the recipe and, if one is given, the configuration that replaces the recipe's. Checks it with the model. */
+/**
+ * Returns the recipe and, if one is given, the configuration that replaces the recipe's. Checks the configuration
+ * against the model.
+ */
 function choosePruning(
   recipe: Recipe,
   given: Named<PruningKeys> | undefined,

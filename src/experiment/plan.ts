@@ -1,4 +1,4 @@
-/** Describes an experiment, its phases, and the terms that must equal those of a snapshot to continue from it. */
+/** Describes an experiment, its phases, and its terms: the inputs that must match a snapshot's to continue from it. */
 import type { Example } from "../io/glue.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -164,7 +164,7 @@ export function phaseSteps({ epochs, batchSize }: PhaseRecipe, exampleCount: num
   return epochs * Math.ceil(exampleCount / batchSize);
 }
 
-/** The inputs that must equal those of a snapshot to continue from it. Large inputs are stored as digests. */
+/** The inputs that must match a snapshot's to continue from it. Large inputs are stored as digests. */
 export interface ExperimentTerms {
   readonly model: ModelConfig;
   readonly phases: readonly ExperimentPhase[];

@@ -74,7 +74,7 @@ export function startFromModel(
   return { ...checked, problems: [...checked.problems, ...differing] };
 }
 
-/** Returns a recipe's model to start from with random weights, and checks that the vocabulary fits it. */
+/** Returns a recipe's model, to be initialised with random weights, and checks that the vocabulary fits it. */
 export function startFromVocabulary(
   name: ModelName,
   vocabulary: Named<Vocabulary>,
