@@ -7,7 +7,7 @@ import { unsharedBytes } from "./bytes.ts";
 /** The number of bytes that {@link looksLike} examines. */
 export const CONTENT_BYTES: 512 = 512;
 
-/** The description of a kind of content in messages. */
+/** A description of a file's content, for messages. */
 type Content =
   | "an empty file"
   | "a Git LFS pointer, not the file itself (git lfs pull fetches it)"

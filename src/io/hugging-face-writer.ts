@@ -129,7 +129,8 @@ function torchDtype(tensors: ReadonlyMap<string, StoredTensor>): string {
 }
 
 /**
- * Returns label names, which transformers stores instead of the number of labels; none for the default of two labels.
+ * Returns the label names, which transformers stores instead of the number of labels; an empty object for the default
+ * of two labels.
  */
 function labelNames(labels: number): JsonObject {
   if (labels === 2) return {};

@@ -31,9 +31,10 @@ export interface StoredModel {
 }
 
 /**
- * Reads config.json and model.safetensors. Tensors are renamed as in a classifier: `gamma` and `beta` become `weight`
- * and `bias`, the prefix of the encoder is added, and prefixes of wrapped models, such as `module.`, are removed.
- * Tensors may be missing, because a pre-trained encoder has no classifier; `compareNames` lists the missing tensors.
+ * Reads config.json and model.safetensors. Tensors get the names that they have in a classifier: `gamma` and `beta`
+ * become `weight` and `bias`, the prefix of the encoder is added, and prefixes of wrapped models, such as `module.`,
+ * are removed. Tensors may be missing, because a pre-trained encoder has no classifier; `compareNames` lists the
+ * missing tensors.
  *
  * @example
  * ```ts

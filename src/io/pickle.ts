@@ -31,7 +31,7 @@ export function isKind<K extends "global" | "call" | "reference" | "tuple">(
   return !Array.isArray(value) && !(value instanceof Map) && value.kind === kind;
 }
 
-/** The value of a pickle, and the position after the pickle. */
+/** The value of a pickle, and the position of the byte after the pickle. */
 interface PickleResult {
   readonly value: PickleValue;
   readonly end: number;

@@ -78,7 +78,10 @@ export function toFloat32(tensor: StoredTensor): Float32Array {
   return widenToFloat32(tensor.dtype, tensor.bytes);
 }
 
-/** Makes a tensor from 32-bit floats. They are exact as F32 and F64, and rounded to nearest even as F16 and BF16. */
+/**
+ * Makes a tensor from 32-bit floats, which are stored exactly in F32 and F64, and rounded to nearest even in F16 and
+ * BF16.
+ */
 export function tensorFromFloat32(
   dtype: "F64" | "F32" | "F16" | "BF16",
   shape: readonly number[],

@@ -62,7 +62,7 @@ function hasMatrices(dictionary: Dictionary): boolean {
 
 /**
  * Returns the dictionary of tensors in the value of a pickle: a nested dictionary if there is one, otherwise the value
- * itself. Nested dictionaries are searched at two levels. If there are several, they are refused, unless one has a
+ * itself. Nested dictionaries are searched at two levels. Several nested dictionaries are refused, unless one has a
  * usual key.
  *
  * @param source identifies the file in problems

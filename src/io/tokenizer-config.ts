@@ -26,7 +26,7 @@ const TOKENIZER_CLASSES: readonly string[] = [
   "DistilBertTokenizerFast",
 ];
 
-/** Parses a tokenizer_config.json into options for normalisation. Absent keys give no option. */
+/** Parses a tokenizer_config.json into options for normalisation. An absent key sets no option. */
 export function parseTokenizerConfig(
   source: string,
   bytes: Uint8Array,

@@ -76,7 +76,7 @@ function storageOf(value: PickleValue | undefined): StorageReference | undefined
   return { key, type: type.name, bytes: elements * elementBytes(dtype) };
 }
 
-/** Returns the index in the storage of a tensor's last element, and the tensor's number of elements. */
+/** Returns the storage index of a tensor's last element, and the number of elements in the tensor. */
 export function extentOf(
   shape: readonly number[],
   strides: readonly number[],
