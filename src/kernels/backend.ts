@@ -51,7 +51,7 @@ const VARIANTS: readonly KernelVariant[] = ["fma", "simd", "scalar"];
 
 const INITIAL_PAGES = 16;
 /**
- * The maximum sizes to try for a shared memory, in pages. An engine may reserve the whole maximum at once, which can
+ * The maximum sizes to try for a shared memory, in pages. An engine may reserve the whole maximum in advance, which can
  * fail.
  */
 const SHARED_PAGES = [MAXIMUM_PAGES, 32768, 16384, 4096];
@@ -130,7 +130,7 @@ function isAvailable(variant: KernelVariant): boolean {
 const compiled = new Map<string, WebAssembly.Module>();
 
 /**
- * Compiles the module of a variant, unless that was done before.
+ * Compiles the module of a variant, or returns it if it was compiled before.
  * @throws RangeError with the reason if the variant is not available
  */
 function compile(variant: WasmVariant, sharing: "own" | "shared"): WebAssembly.Module {

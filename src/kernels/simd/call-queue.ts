@@ -37,8 +37,8 @@ const LONGEST_SLEEP = 1000;
 /** Milliseconds of waiting without a finished call after which a thread is assumed dead. */
 const LONGEST_CALL = 60_000;
 /**
- * The most milliseconds that count between two polls. More have passed if the process was stopped, in which time no
- * thread could work.
+ * The maximum waiting time that is counted between two polls, in milliseconds. A longer gap means that the process was
+ * suspended, so that no thread could run.
  */
 const LONGEST_PAUSE = 1000;
 
@@ -60,8 +60,8 @@ export class CallQueue {
   }
 
   /**
-   * Throws if a thread has stopped in the middle of a call. It may still write to memory, and later end a call of
-   * another batch, so no more calls may run.
+   * Throws if a thread has stopped in the middle of a call. That thread may still write to memory, and later end a call
+   * of another batch, so no more calls may run.
    */
   checkUsable(): void {
     if (this.#failed)

@@ -59,8 +59,8 @@ export function startWebThread(createWorker: () => WebWorker): StartThread {
 }
 
 /**
- * Creates a worker and returns it with the URL of its script. A worker does not have its URL, so the constructor that
- * is called meanwhile notes it.
+ * Creates a worker and returns it with the URL of its script. A worker does not expose its URL, so the `Worker`
+ * constructor is replaced during the call by one that records it.
  */
 function workerWithUrl(createWorker: () => WebWorker): { worker: WebWorker; url: string | null } {
   const realm = globalThis as { Worker?: new (url: unknown, options: unknown) => WebWorker };
@@ -80,7 +80,9 @@ function workerWithUrl(createWorker: () => WebWorker): { worker: WebWorker; url:
   }
 }
 
-/** The browser says why a script failed, but not that it could not load a script. */
+/**
+ * Creates the error of a worker. Browsers give a message if a script throws, but not if the script cannot be loaded.
+ */
 function workerError(url: string | null, event: unknown): Error {
   const message = (event as { readonly message?: unknown }).message;
   const reason = typeof message === "string" ? message : "nothing that loads";

@@ -13,8 +13,7 @@ import {
 } from "./emitter.ts";
 
 /**
- * The place of a vector in a loop over floats. The last place may have only its first one to three lanes; the other
- * lanes do not exist.
+ * The position of a vector in a loop over floats. At the last position, only the first one to three lanes may exist.
  */
 export interface VectorPlace {
   /** Loads the floats at the pointer. Lanes that do not exist become 0. */
