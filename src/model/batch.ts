@@ -54,7 +54,7 @@ function checkIdArray(
   }
 }
 
-/** Whether every hidden position has the token id and token type that {@link padPositions} pads with. */
+/** Whether every hidden position has the token id and token type that {@link padPositions} uses for padding. */
 function isPaddedWith(batch: TokenBatch, padId: number): boolean {
   const { attentionMask, inputIds, tokenTypeIds } = batch;
   return attentionMask.every(
