@@ -102,7 +102,7 @@ function copyOtherFiles(
 }
 
 /**
- * Returns a sink that writes either all files of a copy or none to `to`. If `from` is a directory, `to` becomes a
+ * Returns a sink that writes a copy to `to`, either completely or not at all. If `from` is a directory, `to` becomes a
  * directory that also contains the other files of `from`. If `from` is an index, `to` becomes a directory with the
  * index. Otherwise `to` becomes a single file.
  */

@@ -1,4 +1,4 @@
-/** Runs a whole fine-tuning, and writes its results to a directory. */
+/** Runs a complete fine-tuning experiment, and writes its results to a directory. */
 
 import { availableParallelism } from "node:os";
 import { type FineTuned, type FineTuneRunOptions, fineTuneRun } from "../run/fine-tune.ts";

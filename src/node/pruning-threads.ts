@@ -83,7 +83,7 @@ interface ThreadedPruning {
   readonly script: { readonly href: string };
 }
 
-/** Makes pruning tasks that run on threads. The threads are started by the first tasks. */
+/** Creates pruning tasks that run on threads. The first tasks start the threads. */
 export function pruningThreads({
   checkpoint,
   gradients,

@@ -1,7 +1,7 @@
 /** Starts worker threads from scripts. */
 import { Worker } from "node:worker_threads";
 
-/** Starts a worker thread. @throws Error that names the URL if it is not the URL of a file or of data */
+/** Starts a worker thread. @throws Error that names the URL if it is neither a file URL nor a data URL */
 export function startScript({ href }: { readonly href: string }, workerData: unknown): Worker {
   try {
     return new Worker(new URL(href), { workerData });
