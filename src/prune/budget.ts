@@ -88,7 +88,8 @@ export function adjustRatio(
 }
 
 /**
- * Prunes the share `ratio` of blocks with the lowest scores, and all ties (INC: `get_single_mask_per_target_ratio`).
+ * Returns the decision that prunes the share `ratio` of blocks with the lowest scores, and all ties (INC:
+ * `get_single_mask_per_target_ratio`).
  */
 export function thresholdForRatio(
   scores: Float32Array,

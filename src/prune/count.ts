@@ -58,7 +58,7 @@ function markWordsInto(words: Uint32Array, limit: number, flags: Uint8Array | nu
 }
 
 /**
- * Writes 1 for each pruned block or group and 0 for every other, and returns the number of pruned ones.
+ * Writes 1 for each pruned block or group and 0 for every other, and returns the number of ones.
  *
  * @param limit the maximum number of elements kept in a block that counts as pruned.
  * @param flags receives one entry per block. `null`: nothing is written.

@@ -54,7 +54,7 @@ export interface OpenLayer {
   readonly scratch: PrunerScratch;
 }
 
-/** Working memory for pruning the layers of one pruner one after the other. */
+/** Working memory for pruning a pruner's layers sequentially. */
 export interface LayerWorkspace {
   readonly selection: SelectionScratch;
   last: OpenLayer | null;

@@ -1,4 +1,4 @@
-/** Sparsity patterns, and their layout on a weight: which of its elements are pruned together. */
+/** Sparsity patterns, and their layout on a weight: which elements of the weight are pruned together. */
 import { checkKind, describe, mismatch } from "../core/checks.ts";
 import { elementCount, type LayerShape } from "./layer.ts";
 

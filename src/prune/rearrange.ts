@@ -115,7 +115,7 @@ export function rearrangeInto(
   for (const block of set) pruned[block] = 1;
 }
 
-/** Returns one array per layer, with 1 for each pruned block and 0 for each other one. */
+/** Returns one array per layer, with 1 for each pruned block and 0 for every other block. */
 export function flagPrunedBlocks({ config, layers }: PrunerState): readonly Uint8Array[] {
   return layers.map(({ layout, mask }) => {
     const flags = new Uint8Array(blockCount(layout));

@@ -66,8 +66,8 @@ export function reserveMaskGradients(scratch: PrunerScratch, count: number): Flo
 }
 
 /**
- * Ensures room for the blocks of a layer. Flags are needed only without `whole`: if blocks are not always pruned or
- * kept as a whole.
+ * Ensures room for the blocks of a layer. `whole` means that blocks are always pruned or kept as a whole; flags are
+ * then not needed.
  */
 export function reserveBlocks(scratch: LayerScratch, blocks: number, whole: boolean): void {
   if (scratch.blockScores.length !== blocks) scratch.blockScores = new Float32Array(blocks);
