@@ -44,7 +44,7 @@ const SERIES_COLORS: readonly string[] = [
   "var(--series-6, #c94f86)",
 ];
 
-/** Returns the colour with an index. The colours repeat after the last one. */
+/** Returns the colour at `index`. The colours repeat after the last one. */
 export function seriesColor(index: number): string {
   return SERIES_COLORS[index % SERIES_COLORS.length] ?? "currentColor";
 }
