@@ -1,4 +1,4 @@
-/** Executes a whole fine-tuning run: trains every seed, and writes models, metrics, snapshots and a report. */
+/** Executes a complete fine-tuning run: trains every seed, and writes models, metrics, snapshots and a report. */
 
 import type { StopSignal } from "../core/abort.ts";
 import type { Problem } from "../core/either.ts";

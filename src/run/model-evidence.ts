@@ -14,7 +14,7 @@ export interface StatedModel {
   readonly evidence: ModelEvidence;
   /** Module names in module order; null if config.json does not describe a supported model. */
   readonly modules: readonly string[] | null;
-  /** The source from which the order of layers is taken. */
+  /** The source of the layer order. */
   readonly order: "config.json" | "the files";
 }
 

@@ -139,7 +139,7 @@ async function followExperiment(
         break;
       }
       case "end":
-        // After a divergence, the snapshot of the epoch before stays.
+        // After a divergence, the previous epoch's snapshot is kept.
         if (!event.completed && event.diverged === null) await save();
         return { seed, completed: event.completed, diverged: event.diverged, phases: history };
       default:

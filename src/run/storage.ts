@@ -14,7 +14,8 @@ export interface RunStorage {
   /** Writes a file completely or not at all. Creates the file's directory if necessary. */
   write(path: string, content: Uint8Array | string): Promise<void>;
   /**
-   * Opens the checkpoint in a directory without loading whole files. By default, whole files are loaded into memory.
+   * Opens the checkpoint in a directory without loading whole files. Without this method, whole files are loaded into
+   * memory.
    */
   openCheckpoint?(directory: string): Promise<Either<readonly Problem[], Checkpoint>>;
 }
