@@ -1,7 +1,7 @@
 /** Detects that training has diverged: a loss, a logit or a weight is not finite. */
 import type { Parameters } from "../tensor/parameter.ts";
 
-/** The error of a step that has diverged. No weight is then updated, but pruning may have run. */
+/** Thrown by a step that diverges. No weight is then updated, but pruning may have run. */
 export class DivergenceError extends RangeError {
   override readonly name = "DivergenceError";
 }
@@ -26,7 +26,10 @@ export function checkWeights(step: number, parameters: Parameters): void {
   if (found !== undefined) throw divergence(step, found);
 }
 
-/** Returns why a run has diverged: a weight after `step` completed updates, or else the error of the step after them. */
+/**
+ * Returns a message about the divergence of a run: the first weight that is not finite after `step` completed updates,
+ * or, if all are finite, the error of the next step.
+ */
 export function divergenceOf(error: DivergenceError, step: number, parameters: Parameters): string {
   const found = step === 0 ? undefined : notFiniteWeight(parameters);
   return (found === undefined ? error : divergence(step, found)).message;
@@ -44,7 +47,8 @@ export function notFiniteWeight(parameters: Parameters): string | undefined {
 
 /** Returns the index of the first element that is not finite, or -1. */
 function firstNotFinite(values: Float32Array): number {
-  // x - x is 0 for a finite number, otherwise NaN. The sum of a part tells whether there is one, without branches.
+  // x - x is 0 for a finite number, otherwise NaN. Summing these differences over a part detects values that are not
+  // finite without branches.
   for (let begin = 0; begin < values.length; begin += PART) {
     const end = Math.min(values.length, begin + PART);
     let sum = 0;

@@ -28,7 +28,7 @@ interface StoredSlot {
   readonly secondMoment: Float32Array;
 }
 
-/** The inputs of a run on which the order and the values of its steps depend. Large inputs are stored as digests. */
+/** The inputs of a run that determine the order and the values of its steps. Large inputs are stored as digests. */
 interface TrainingTerms {
   readonly trainingRows: string;
   readonly batchSize: number;
