@@ -109,7 +109,7 @@ export function selectRowsBackward(
 }
 
 function indexTensor(tape: Tape, indices: Int32Array): Tensor {
-  // Copied first, because `indices` may be a view of this memory, which is invalid if it grows.
+  // Copied first, because `indices` may be a view of this memory, which becomes invalid if the memory grows.
   const copy = indices.slice();
   const tensor = createScratch(tape, [copy.length]);
   tensor.integers.set(copy);
