@@ -149,8 +149,8 @@ export function openCheckpointFile(
 }
 
 /**
- * Returns the names of a file's tensors. Aliases in safetensors metadata count only if the index lists them, because an
- * index may leave them out.
+ * Returns the names of a file's tensors. Aliases in safetensors metadata are included only if the index lists them,
+ * because an index may omit them.
  */
 function presentNames(
   { entries, tied, layout }: Checkpoint,
