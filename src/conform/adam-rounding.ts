@@ -1,7 +1,7 @@
 /**
- * Bounds the difference of parameters that two right implementations of AdamW compute from gradients that differ by
- * rounding. Adam divides each gradient by roughly its own magnitude, so that a small gradient magnifies its rounding
- * error. A fixed tolerance cannot allow for that. docs/conformance.md derives the bound.
+ * Bounds the difference between the parameters that two correct implementations of AdamW compute from gradients that
+ * differ by rounding errors. Adam divides each gradient by roughly its own magnitude, so that a small gradient
+ * magnifies its rounding error. A fixed tolerance cannot allow for that. docs/conformance.md derives the bound.
  */
 import type { AdamWSettings } from "../train/optimizer.ts";
 import { largestMagnitude } from "./difference.ts";
@@ -11,7 +11,7 @@ const ROUNDING = 4 * 2 ** -23;
 
 /** The weighted sums of the gradients of one parameter, and the bound for each of its entries. */
 export interface RoundingHistory {
-  /** Averages as in Adam, before the correction of their bias: of g and of g^2. */
+  /** Adam's averages of g and of g^2, before bias correction. */
   readonly first: Float64Array;
   readonly second: Float64Array;
   /** The same averages of d and of d^2, where d is the largest possible error of g. */

@@ -40,7 +40,7 @@ export function* adamWComparisons(row: JsonObject, backend: Backend): Generator<
       parameter.gradient.data.set(gradient);
       optimizerStepInto(backend, optimizer, learningRate);
       const got = parameter.value.data;
-      // The gradients are given, so that they have no error.
+      // The gradients are given, so they have no error.
       const update = { learningRate, weightDecay, gradient, gradientError: 0, value: got };
       addUpdateInto(history, settings, update);
       const tolerance = (index: number): number => history.allowed[index] ?? 0;

@@ -1,6 +1,6 @@
 /**
  * Replays encoder vectors, which record models of transformers 4.57 with their own losses and optimizer steps. Models
- * that cannot be run yet are named with the reason, and not replayed.
+ * that cannot be run are not replayed, but listed with the reason.
  */
 import { backward } from "../autograd/backward.ts";
 import { crossEntropy } from "../autograd/losses.ts";
@@ -35,7 +35,7 @@ export const ENCODER_TOLERANCES: ModelTolerances = {
 };
 const LOGIT_GRADIENTS = { relative: 2.5e-6 };
 
-/** Whether a `case.json` is that of an encoder vector. */
+/** Whether a `case.json` belongs to an encoder vector. */
 export function isEncoderCase(json: JsonObject): boolean {
   return "class" in json && "problem_type_resolved" in json;
 }

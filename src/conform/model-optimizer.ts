@@ -22,8 +22,8 @@ import { differentiate, type Loss, type ModelCase } from "./model-case.ts";
 import { hiddenStateLoss, isKeyBias } from "./model-gradients.ts";
 
 /**
- * The largest difference of a gradient between two right programs, as a share of its tensor's largest entry, at the
- * first step and at later steps, before which the parameters differ already.
+ * The largest difference of a gradient between two correct programs, as a share of its tensor's largest entry: at the
+ * first step, and at later steps, when the parameters already differ.
  */
 const GRADIENT_ERROR = { first: 1e-5, later: 2e-5 };
 

@@ -51,7 +51,7 @@ export function replayModel(files: CaseFiles, backend: Backend): Verdict {
   });
 }
 
-/** Compares forward pass, gradients and optimizer steps, with padded positions and then without. */
+/** Compares forward pass, gradients and optimizer steps, first with padded positions, then without. */
 export function passesDifference(modelCase: ModelCase): Difference | undefined {
   const difference = passDifference(modelCase);
   if (difference !== undefined) return difference;

@@ -8,7 +8,7 @@ import type { Fields, ParseOptions } from "../prune/sources.ts";
 import type { JsonObject } from "./case-files.ts";
 import { type Difference, differenceAt, firstOf } from "./difference.ts";
 
-/** Options for parsing configurations as INC does, which only warns about unknown keys. */
+/** Options for parsing configurations as INC does. INC only warns about unknown keys. */
 export const AS_INC: ParseOptions = { unknownKeys: "ignore", profile: "inc" };
 
 function resolvedFields(config: PrunerConfig): Fields {
