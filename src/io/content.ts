@@ -33,7 +33,8 @@ const SIGNATURES: readonly (readonly [Content, RegExp])[] = [
   ["a GGUF model", /^47475546/],
   ["a zip archive", /^504b(0304|0506)/],
   ["gzip data", /^1f8b/],
-  // Protocols 2 to 5 begin with their number; protocol 1 with an empty list or dictionary that is stored at index 0.
+  // Pickle protocols 2 to 5 begin with their number, protocol 1 with an empty list or dictionary that is stored at
+  // index 0.
   ["a Python pickle", /^(800[2-5]|[57]d7100)/],
   ["an HDF5 file", /^894844460d0a/],
   ["a NumPy array", /^934e554d5059/],
@@ -50,7 +51,7 @@ const BEGINNINGS: readonly (readonly [Content, RegExp])[] = [
   ],
   ["an HTML page", /^\s*<(!doctyp|html|head|body|!--)/i],
   ["XML", /^\s*<\?xml/],
-  // Protocol 0: a list, a dictionary, a tuple of numbers, or the name of a class.
+  // Pickle protocol 0: a list, a dictionary, a tuple of numbers, or the name of a class.
   [
     "a Python pickle",
     /^(\(([dl]p\d+|[FI][\d.e+-]+)\n|\(?c[a-z_][\w.]*\n[A-Z_a-z]\w+\n(p\d+\n|\())/,

@@ -130,7 +130,7 @@ export function rawElements(dtype: Dtype, bytes: Uint8Array): RawElements {
   return new array(buffer, byteOffset, bytes.byteLength / array.BYTES_PER_ELEMENT);
 }
 
-/** Returns the same bytes at an offset that is a multiple of `size`, as a copy if necessary. */
+/** Returns `bytes`, or a copy of them, at an offset that is a multiple of `size`. */
 function alignedTo(size: number, bytes: Uint8Array): Uint8Array {
   // Not `slice()`: the slice of a Buffer is a view.
   return bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);

@@ -5,7 +5,7 @@ import { parseVocabulary, SPECIAL_TOKENS, type Vocabulary } from "./vocabulary.t
 import { CONTINUATION, MAX_WORD_UNITS, wordPieces } from "./wordpiece.ts";
 import { splitWords, type WordOptions } from "./words.ts";
 
-/** A vocabulary with the options for normalisation. */
+/** A tokenizer: a vocabulary, and the options for normalisation. */
 export interface Tokenizer {
   readonly vocabulary: Vocabulary;
   readonly options: WordOptions;
