@@ -19,8 +19,8 @@ interface IncSparsity {
   /** Masked elements divided by the number of all parameters. */
   readonly elementwiseOverAll: number;
   /**
-   * For each pruner, its elements times its share of pruned blocks. The sum is divided by the number of weights in all
-   * linear and convolution layers.
+   * The sum, over all pruners, of a pruner's elements times its share of pruned blocks, divided by the number of
+   * weights in all linear and convolution layers.
    */
   readonly blockwiseOverLinearConv: number;
 }
