@@ -13,8 +13,8 @@ import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable
 const DEFAULT_TEMPERATURE = 2;
 
 /**
- * Returns the mean loss of a batch: cross-entropy of classes; mean squared error of values, and always for logits with
- * one column.
+ * Returns the mean loss of a batch: cross-entropy for classes, mean squared error for values, and always mean squared
+ * error if the logits have one column.
  *
  * @throws TypeError or RangeError for labels that do not fit the logits
  */

@@ -11,8 +11,8 @@ export interface TokenisedExample {
 
 /**
  * Pads all examples to the length of the longest one, with `padId`, token type 0 and attention mask 0. Labels become an
- * Int32Array of classes if all are integers, otherwise a Float32Array of values. For a model with one label, whose loss
- * is that of regression, both are the same.
+ * Int32Array of classes if all are integers, otherwise a Float32Array of values. A model with one label is trained as
+ * regression, so both arrays give it the same loss.
  *
  * @param examples - at least one
  * @param regression - true: the labels become a Float32Array; false: they must be integers
@@ -52,5 +52,5 @@ function labelsOf(
   return isValues ? Float32Array.from(labels) : Int32Array.from(labels);
 }
 
-/** More classes than any model has. */
+/** Larger than the number of classes of any model. */
 const MOST_CLASSES = 2 ** 31;

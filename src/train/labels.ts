@@ -1,7 +1,7 @@
-/** Checks labels, and names the row of one that is wrong. */
+/** Checks labels. Errors name the row of a wrong label. */
 import { checkKind, describe, isTypedArray, mismatch } from "../core/checks.ts";
 
-/** Where a label is wrong, for callers that know the batch's rows. */
+/** The position of a wrong label, for callers that know the batch's rows. */
 interface WrongLabel {
   readonly row: number;
   readonly expected: string;
@@ -20,8 +20,8 @@ function labelError(path: string, row: number, expected: string, label: unknown)
 }
 
 /**
- * Returns an error about a label in a batch as one about a row of the data set `name`. `indices` are the rows of the
- * batch; by default it is the data set itself. Returns other errors unchanged.
+ * Converts an error about a label in a batch to an error about a row of the data set `name`. `indices` are the batch's
+ * rows in the data set; by default, the batch is the whole data set. Returns other errors unchanged.
  */
 export function namingRow(error: unknown, name: string, indices?: ArrayLike<number>): unknown {
   const wrong = error instanceof Error ? wrongLabels.get(error) : undefined;
