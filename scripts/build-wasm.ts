@@ -32,7 +32,7 @@ writeFileSync(
     ),
     "};",
     "",
-    "/** The byte that says that the memory is shared, and where it is in each module. */",
+    "/** The byte that marks the memory as shared, and its position in each module. */",
     "export const SHARING_FLAG: {",
     "  readonly shared: number;",
     "  readonly offsets: Readonly<Record<WasmVariant, number>>;",
