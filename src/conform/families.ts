@@ -85,7 +85,7 @@ export function rowFamily(name: string, folder: string, text: string): RowFamily
   // Vectors of other kinds of tokenizers have more fields, such as `attention_mask`.
   if (mayBeTokenizerCases(name))
     return /^[^\n]*"attention_mask":/.test(text) ? undefined : "tokenizer";
-  if (name === "lr_schedule.json") return "model";
+  if (/^lr_schedules?\.json$/.test(name)) return "model";
   if (name === "adamw.json") return "encoders";
   const table = /^(.*)\.json$/.exec(name)?.[1];
   if (table === undefined) return undefined;

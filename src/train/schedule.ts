@@ -1,5 +1,6 @@
 /** Learning-rate schedules as in `transformers.get_scheduler` (transformers/optimization.py). */
 import { checkInteger, checkNumber, checkOneOf } from "../core/checks.ts";
+import { cos, pow } from "../core/real.ts";
 
 /** The name of a schedule, as in transformers. */
 export type ScheduleName =
@@ -8,17 +9,8 @@ export type ScheduleName =
   | "linear"
   | "cosine"
   | "cosine_with_restarts"
-  | "polynomial";
-
-/** Every {@link ScheduleName} in the order of INC's example script. */
-export const SCHEDULE_NAMES: readonly ScheduleName[] = Object.freeze([
-  "linear",
-  "cosine",
-  "cosine_with_restarts",
-  "polynomial",
-  "constant",
-  "constant_with_warmup",
-] as const);
+  | "polynomial"
+  | "inverse_sqrt";
 
 /** A learning-rate schedule. Steps are optimizer updates, counted from 0. */
 export interface LearningRateSchedule {
@@ -27,10 +19,56 @@ export interface LearningRateSchedule {
   readonly warmupSteps: number;
   /** Length of the run in steps, over which decaying schedules decay. */
   readonly totalSteps: number;
+  /** Number of periods of `cosine` (default 0.5: down to 0) and of `cosine_with_restarts` (default 1). */
+  readonly cycles?: number;
+  /** Exponent of `polynomial` (default 1). */
+  readonly power?: number;
+  /** Final rate of `polynomial` (default 1e-7). */
+  readonly endRate?: number;
+  /** Time scale of `inverse_sqrt` in steps (default: the warm-up, or 10000 without one). */
+  readonly timescale?: number;
 }
 
-/** The final rate of transformers' polynomial schedule (`lr_end`; its power is 1). */
-const POLYNOMIAL_END_RATE = 1e-7;
+interface ScheduleRule {
+  readonly hasWarmup: boolean;
+  /** Returns the share of the base rate at a step after the warm-up. */
+  readonly factor: (schedule: LearningRateSchedule, step: number, baseRate: number) => number;
+}
+
+/** Each schedule, in the order of INC's example script. `inverse_sqrt` is not in it. */
+const SCHEDULES: Readonly<Record<ScheduleName, ScheduleRule>> = {
+  linear: {
+    hasWarmup: true,
+    // Not computed as 1 - progress, which rounds differently.
+    factor: ({ warmupSteps, totalSteps }, step) =>
+      Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmupSteps)),
+  },
+  cosine: {
+    hasWarmup: true,
+    factor: (schedule, step) =>
+      raisedCosine(2 * (schedule.cycles ?? 0.5) * progressAfterWarmup(schedule, step)),
+  },
+  cosine_with_restarts: {
+    hasWarmup: true,
+    factor: (schedule, step) => {
+      const progress = progressAfterWarmup(schedule, step);
+      return progress >= 1 ? 0 : raisedCosine(((schedule.cycles ?? 1) * progress) % 1);
+    },
+  },
+  polynomial: { hasWarmup: true, factor: polynomialFactor },
+  constant: { hasWarmup: false, factor: () => 1 },
+  constant_with_warmup: { hasWarmup: true, factor: () => 1 },
+  inverse_sqrt: {
+    hasWarmup: true,
+    factor: ({ warmupSteps, timescale = warmupSteps > 0 ? warmupSteps : 10_000 }, step) =>
+      1 / Math.sqrt((step + (timescale - warmupSteps)) / timescale),
+  },
+};
+
+/** Every {@link ScheduleName}. */
+export const SCHEDULE_NAMES: readonly ScheduleName[] = Object.freeze(
+  Object.keys(SCHEDULES) as ScheduleName[],
+);
 
 /** Returns the learning rate at a step. @throws TypeError or RangeError if an argument is invalid */
 export function learningRateAt(
@@ -38,33 +76,23 @@ export function learningRateAt(
   baseRate: number,
   step: number,
 ): number {
+  checkSchedule(schedule);
+  checkNumber("baseRate", baseRate, 0);
+  checkInteger("step", step);
+  const { hasWarmup, factor } = SCHEDULES[schedule.name];
+  if (hasWarmup && step < schedule.warmupSteps) return baseRate * (step / schedule.warmupSteps);
+  return baseRate * factor(schedule, step, baseRate);
+}
+
+function checkSchedule(schedule: LearningRateSchedule): void {
   checkOneOf("schedule.name", schedule.name, SCHEDULE_NAMES);
   checkInteger("schedule.warmupSteps", schedule.warmupSteps);
   checkInteger("schedule.totalSteps", schedule.totalSteps);
-  checkNumber("baseRate", baseRate, 0);
-  checkInteger("step", step);
-  return baseRate * rateFactor(schedule, baseRate, step);
-}
-
-function rateFactor(schedule: LearningRateSchedule, baseRate: number, step: number): number {
-  const { name, warmupSteps } = schedule;
-  if (name === "constant") return 1;
-  if (step < warmupSteps) return step / Math.max(1, warmupSteps);
-  const progress = progressAfterWarmup(schedule, step);
-  switch (name) {
-    case "constant_with_warmup":
-      return 1;
-    case "linear":
-      return Math.max(0, remainingShare(schedule, step));
-    case "cosine":
-      return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
-    case "cosine_with_restarts":
-      return progress >= 1 ? 0 : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * (progress % 1))));
-    case "polynomial":
-      return polynomialFactor(schedule, baseRate, step);
-    default:
-      throw new RangeError(`schedule.name: unknown ${String(name satisfies never)}`);
-  }
+  const { cycles, power, endRate, timescale } = schedule;
+  if (cycles !== undefined) checkNumber("schedule.cycles", cycles, 0, 1e6);
+  if (power !== undefined) checkNumber("schedule.power", power, 0, 100);
+  if (endRate !== undefined) checkNumber("schedule.endRate", endRate, 0);
+  if (timescale !== undefined) checkNumber("schedule.timescale", timescale, 1);
 }
 
 /**
@@ -75,17 +103,24 @@ function progressAfterWarmup({ warmupSteps, totalSteps }: LearningRateSchedule, 
   return (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps);
 }
 
-/**
- * Returns 1 at the end of the warm-up and 0 at `totalSteps`. It is not computed as 1 - progress, which rounds
- * differently.
- */
-function remainingShare({ warmupSteps, totalSteps }: LearningRateSchedule, step: number): number {
-  return (totalSteps - step) / Math.max(1, totalSteps - warmupSteps);
+/** Falls from 1 to 0 in one half turn, and rises to 1 again in the next. */
+function raisedCosine(halfTurns: number): number {
+  return Math.max(0, 0.5 * (1 + cos(Math.PI * (halfTurns % 2))));
 }
 
-function polynomialFactor(schedule: LearningRateSchedule, baseRate: number, step: number): number {
+/**
+ * transformers divides by zero at `totalSteps` if the warm-up has the same length. Here, the rate is `endRate` from
+ * `totalSteps` on.
+ */
+function polynomialFactor(schedule: LearningRateSchedule, step: number, baseRate: number): number {
+  const { totalSteps, power = 1, endRate = 1e-7 } = schedule;
   if (baseRate === 0) return 0;
-  if (step > schedule.totalSteps) return POLYNOMIAL_END_RATE / baseRate;
+  if (step >= totalSteps) return endRate / baseRate;
   const remaining = 1 - progressAfterWarmup(schedule, step);
-  return ((baseRate - POLYNOMIAL_END_RATE) * remaining + POLYNOMIAL_END_RATE) / baseRate;
+  return ((baseRate - endRate) * powerOf(remaining, power) + endRate) / baseRate;
+}
+
+/** {@link pow}, with 0 for results too small for it. */
+function powerOf(base: number, exponent: number): number {
+  return base > 0 && Math.log(base) * exponent < -660 ? 0 : pow(base, exponent);
 }

@@ -58,6 +58,7 @@ describe("the family of a file", () => {
   test.each([
     ["lr_schedule.json", "x", "", "model"],
     ["adamw.json", "x", "", "encoders"],
+    ["lr_schedules.json", "x", "", "model"],
     ["schedule.json", "x", "", "pruning_tables"],
     ["other.json", "pruning_tables", "", "pruning_tables"],
     ["other.json", "x", "", undefined],

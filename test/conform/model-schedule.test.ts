@@ -12,6 +12,19 @@ test("schedules pass, row by row", () => {
   expect(verdicts.filter(({ passed }) => !passed)).toEqual([]);
 });
 
+test("the schedules of a later transformers pass, with their options", () => {
+  const path = join(import.meta.dirname, "../vectors/encoders/lr_schedules.json");
+  const verdicts = replaySchedules("lr_schedules.json", readFileSync(path, "utf8"));
+  expect(verdicts.length).toBe(126);
+  expect(verdicts.filter(({ passed }) => !passed)).toEqual([]);
+});
+
+test("an unknown option fails its row", () => {
+  const [row] = JSON.parse(json);
+  const [verdict] = replaySchedules("s", JSON.stringify([{ ...row, options: { pace: 1 } }]));
+  expect(verdict?.detail).toContain("options: expected known names, got pace");
+});
+
 test("an altered rate fails its row alone", () => {
   const rows = JSON.parse(json);
   rows[1].lr_at_step[5] *= 1.0001;

@@ -67,14 +67,36 @@ test("after the warm-up no schedule rises, before its end", () => {
   );
 });
 
-test("decaying schedules end at zero, constant ones do not move", () => {
+test("decaying schedules end at zero, constant ones do not move, inverse_sqrt has no end", () => {
   fc.assert(
     fc.property(schedules, (schedule) => {
       const end = learningRateAt(schedule, 1, schedule.totalSteps);
       if (schedule.name.startsWith("constant")) expect(end).toBe(1);
+      else if (schedule.name === "inverse_sqrt") expect(end).toBeGreaterThan(0);
       else expect(end).toBeLessThanOrEqual(1e-7);
     }),
   );
+});
+
+test("inverse_sqrt continues the warm-up and halves in four times its length", () => {
+  const schedule = { name: "inverse_sqrt", warmupSteps: 100, totalSteps: 1000 } as const;
+  expect(learningRateAt(schedule, 1, 99)).toBe(0.99);
+  expect(learningRateAt(schedule, 1, 100)).toBe(1);
+  expect(learningRateAt(schedule, 1, 400)).toBe(0.5);
+  expect(learningRateAt({ ...schedule, warmupSteps: 0 }, 1, 30_000)).toBe(0.5);
+});
+
+test("options of single schedules", () => {
+  const run = { warmupSteps: 0, totalSteps: 8 };
+  const squared = { ...run, name: "polynomial", power: 2, endRate: 0 } as const;
+  expect(learningRateAt(squared, 1, 4)).toBe(0.25);
+  expect(learningRateAt({ ...squared, power: 100 }, 1, 7)).toBeLessThan(1e-90);
+  const restarts = { ...run, name: "cosine_with_restarts", cycles: 2 } as const;
+  expect([0, 2, 4, 8].map((step) => learningRateAt(restarts, 1, step))).toEqual([1, 0.5, 1, 0]);
+  const waves = { ...run, name: "cosine", cycles: 1.5 } as const;
+  expect(learningRateAt(waves, 1, 8)).toBe(0);
+  const sameLength = { name: "polynomial", warmupSteps: 8, totalSteps: 8 } as const;
+  expect(learningRateAt(sameLength, 1, 8)).toBe(1e-7);
 });
 
 test("refuses what is no schedule", () => {
@@ -82,6 +104,7 @@ test("refuses what is no schedule", () => {
   expect(() => learningRateAt(schedule, 1, -1)).toThrow(RangeError);
   expect(() => learningRateAt(schedule, Number.NaN, 0)).toThrow(/baseRate: expected/);
   expect(() => learningRateAt({ ...schedule, warmupSteps: 0.5 }, 1, 0)).toThrow(/warmupSteps/);
+  expect(() => learningRateAt({ ...schedule, power: -1 }, 1, 0)).toThrow(/power: expected/);
   const unknown = { ...schedule, name: "step" as ScheduleName };
   expect(() => learningRateAt(unknown, 1, 0)).toThrow(/schedule.name: expected one of linear/);
 });
