@@ -56,7 +56,7 @@ export interface StartEvent {
   readonly prunedLayers: readonly string[];
 }
 
-/** The event after each optimizer update. */
+/** Emitted after each optimizer update. */
 export interface StepEvent {
   readonly type: "step";
   /** The number of completed updates: 1 in the first event. */
@@ -71,7 +71,7 @@ export interface StepEvent {
   readonly reachedSparsity: number | null;
 }
 
-/** The event after each epoch and its evaluation. */
+/** Emitted after each epoch and its evaluation. */
 export interface EpochEvent {
   readonly type: "epoch";
   /** The epoch, counted from 1. */
