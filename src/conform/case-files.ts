@@ -1,7 +1,7 @@
 /** Reads the two files of a golden vector's case directory: `case.json` and `tensors.safetensors`. */
 import { describe } from "../core/checks.ts";
 import { type Either, formatProblem, isRight, type Problem } from "../core/either.ts";
-import { isJsonObject, type JsonObject, parseJson } from "../io/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 
 export type { JsonObject };
@@ -80,6 +80,7 @@ const listOf =
     Array.isArray(value) && value.every(accepts);
 
 export const at: {
+  readonly list: FieldReader<readonly JsonValue[]>;
   readonly number: FieldReader<number>;
   readonly numbers: FieldReader<readonly number[]>;
   readonly lists: FieldReader<readonly (readonly number[])[]>;
@@ -88,6 +89,7 @@ export const at: {
   readonly text: FieldReader<string>;
   readonly texts: FieldReader<readonly string[]>;
 } = {
+  list: fieldReader("a list", (value): value is readonly JsonValue[] => Array.isArray(value)),
   number: fieldReader("a number", isNumber),
   numbers: fieldReader("a list of numbers", listOf(isNumber)),
   lists: fieldReader("a list of lists of numbers", listOf(listOf(isNumber))),

@@ -7,6 +7,7 @@ import { replayAdamW } from "./adamw-rows.ts";
 import type { CaseFiles } from "./case-files.ts";
 import { encoderRefusal, isEncoderCase, replayEncoder } from "./encoders.ts";
 import { replayJoint } from "./joint.ts";
+import { replayMetrics } from "./metrics.ts";
 import { replayModel } from "./model.ts";
 import { replaySchedules } from "./model-schedule.ts";
 import { replayPruning } from "./pruning.ts";
@@ -19,7 +20,7 @@ import type { Verdict } from "./verdict.ts";
 export type CaseFamily = "encoders" | "joint" | "model" | "pruning" | "strict";
 
 /** The families in which each vector is a row or a line of a file. */
-export type RowFamily = "encoders" | "model" | "pruning_tables" | "tokenizer";
+export type RowFamily = "encoders" | "metrics" | "model" | "pruning_tables" | "tokenizer";
 
 interface CaseReplay {
   /** Whether a case with this `case.json` belongs to the family. */
@@ -44,7 +45,12 @@ const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
 
 const CASE_FAMILIES = Object.keys(CASES) as readonly CaseFamily[];
 
-export const FAMILIES: readonly string[] = [...CASE_FAMILIES, "pruning_tables", "tokenizer"];
+export const FAMILIES: readonly string[] = [
+  ...CASE_FAMILIES,
+  "metrics",
+  "pruning_tables",
+  "tokenizer",
+];
 
 /**
  * Determines the family of a case from the text of its `case.json`, or otherwise from the nearest parent folder that
@@ -87,6 +93,7 @@ export function rowFamily(name: string, folder: string, text: string): RowFamily
     return /^[^\n]*"attention_mask":/.test(text) ? undefined : "tokenizer";
   if (/^lr_schedules?\.json$/.test(name)) return "model";
   if (name === "adamw.json") return "encoders";
+  if (name === "metrics.json") return "metrics";
   const table = /^(.*)\.json$/.exec(name)?.[1];
   if (table === undefined) return undefined;
   return PRUNING_TABLE_NAMES.includes(table) || folder === "pruning_tables"
@@ -109,6 +116,8 @@ export function replayRows(
   switch (family) {
     case "encoders":
       return replayAdamW(name, text, backend);
+    case "metrics":
+      return replayMetrics(name, text);
     case "model":
       return replaySchedules(name, text);
     case "pruning_tables":

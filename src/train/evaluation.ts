@@ -5,6 +5,7 @@ import { sequentialBatches } from "./batches.ts";
 import { labelLoss } from "./distillation.ts";
 import type { Evaluation } from "./events.ts";
 import { namingRow } from "./labels.ts";
+import { classificationMetrics } from "./metrics/classification.ts";
 import type { LabelledBatch, TrainableModel } from "./trainable-model.ts";
 
 export type Collate<Row, Batch> = (rows: readonly Row[]) => Batch;
@@ -91,13 +92,12 @@ export function scorePredictions(predictions: Predictions): Evaluation {
   const { labels, classes, loss } = predictions;
   const examples = labels.length;
   if (classes === 1) return { examples, loss, accuracy: null, f1: null, majority: null };
-  const answers = predictedClasses(predictions);
-  const right = answers.filter((answer, row) => answer === labels[row]).length;
+  const { accuracy, binaryF1 } = classificationMetrics(labels, predictedClasses(predictions));
   return {
     examples,
     loss,
-    accuracy: right / examples,
-    f1: classes === 2 ? f1OfClassOne(answers, labels) : null,
+    accuracy,
+    f1: classes === 2 ? binaryF1 : null,
     majority: majorityShare(labels),
   };
 }
@@ -108,17 +108,6 @@ export function predictedClasses({ logits, labels, classes }: Predictions): read
     const scores = logits.subarray(row * classes, (row + 1) * classes);
     return scores.indexOf(Math.max(...scores));
   });
-}
-
-/**
- * Computes the F1 of class 1: 2 x true positives / (predicted positives + actual positives), or 0 if there are no
- * positives.
- */
-function f1OfClassOne(answers: readonly number[], labels: readonly number[]): number {
-  const predicted = answers.filter((answer) => answer === 1).length;
-  const actual = labels.filter((label) => label === 1).length;
-  const hits = answers.filter((answer, row) => answer === 1 && labels[row] === 1).length;
-  return predicted + actual === 0 ? 0 : (2 * hits) / (predicted + actual);
 }
 
 function majorityShare(labels: readonly number[]): number {
