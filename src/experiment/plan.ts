@@ -1,4 +1,5 @@
 /** Describes an experiment, its phases, and its terms: the inputs that must match a snapshot's to continue from it. */
+import { checkInteger } from "../core/checks.ts";
 import type { Example } from "../io/glue.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -85,6 +86,9 @@ export interface ExperimentPhase {
 export function planPhases(plan: ExperimentPlan, seed: number): readonly ExperimentPhase[] {
   const { recipes, profile, sparseProducts, trainingRows, pruningConfig } = plan;
   const context = { seed, profile, sparseProducts, exampleCount: trainingRows.length };
+  recipes.forEach((recipe, i) => {
+    checkCounts(recipe, `recipes[${i}]`);
+  });
   const phaseOf = (
     { name: recipe, evaluationBatchSize, metric }: Recipe,
     { epochs, batchSize }: PhaseRecipe,
@@ -100,11 +104,26 @@ export function planPhases(plan: ExperimentPlan, seed: number): readonly Experim
   });
   const sparse = recipes.flatMap((recipe) => {
     if (recipe.sparse === null) return [];
-    const pattern = recipe.sparse.pattern ?? "mixed";
+    const pattern = patternOf(recipe.sparse);
     const settings = sparsePhaseSettings(recipe.sparse, context, pruningConfig);
     return phaseOf(recipe, recipe.sparse, { phase: "sparse", pattern }, settings);
   });
   return [...dense, ...sparse];
+}
+
+/** Checks the counts from which the steps of the phases follow. @throws TypeError or RangeError that names one */
+function checkCounts({ evaluationBatchSize, dense, sparse }: Recipe, path: string): void {
+  checkInteger(`${path}.evaluationBatchSize`, evaluationBatchSize, 1);
+  for (const [name, phase] of Object.entries({ dense, sparse })) {
+    if (phase === null) continue;
+    checkInteger(`${path}.${name}.epochs`, phase.epochs);
+    checkInteger(`${path}.${name}.batchSize`, phase.batchSize, 1);
+  }
+}
+
+/** Returns the name of a sparse phase's pattern. */
+export function patternOf({ pattern }: SparsePhaseRecipe): string {
+  return pattern ?? "mixed";
 }
 
 /** The values that, together with the recipe, determine a phase's training settings. */

@@ -1,8 +1,10 @@
 /** Makes the plan of a run, which all its seeds share. */
 
+import { mismatch } from "../core/checks.ts";
 import type { PhaseId } from "../experiment/events.ts";
 import {
   type ExperimentPlan,
+  patternOf,
   phaseSteps,
   type RunDescription,
   resolveExperiment,
@@ -35,6 +37,7 @@ export function tokenizeRows(
 /** Fills in the defaults of a run, and tokenizes its rows, truncated to the largest `maxLength` of its recipes. */
 export function resolveRun(description: RunDescription): RunPlan {
   const { tokenizer, recipes, variant = "auto", teacherBudget } = description;
+  checkDirectories(description);
   const maxLength = Math.max(...recipes.map((recipe) => recipe.maxLength));
   const experiment = resolveExperiment({
     ...description,
@@ -52,11 +55,34 @@ export function plannedSteps({ recipes, trainingRows }: RunPlan): readonly numbe
 }
 
 /**
- * Returns the directory name for a phase's model: `dense`, `sparse`, or `sparse-PATTERN` if several recipes prune. A
- * colon in the pattern is replaced by `in`, because some file systems do not allow colons.
+ * Returns the directory name for a phase's model: `dense`, `sparse`, or `sparse-PATTERN` if several recipes prune, with
+ * `-RECIPE` if several prune to the pattern. A colon in the pattern is replaced by `in`, and other characters that some
+ * file systems do not allow by a hyphen.
  */
-export function phaseDirectory({ recipes }: RunPlan, { phase, pattern }: PhaseId): string {
+export function phaseDirectory(
+  { recipes }: Pick<RunPlan, "recipes">,
+  { phase, pattern, recipe }: Omit<PhaseId, "seed">,
+): string {
   if (phase === "dense") return "dense";
-  const several = recipes.filter(({ sparse }) => sparse !== null).length > 1;
-  return several ? `sparse-${pattern.replace(":", "in")}` : "sparse";
+  const patterns = recipes.flatMap(({ sparse }) => (sparse === null ? [] : [patternOf(sparse)]));
+  if (patterns.length === 1) return "sparse";
+  const alone = patterns.filter((each) => each === pattern).length === 1;
+  const name = alone ? `sparse-${pattern}` : `sparse-${pattern}-${recipe}`;
+  return name.replaceAll(":", "in").replace(/[^\w.-]/g, "-");
+}
+
+/** Checks that every phase has a directory of its own. @throws RangeError with the names of two recipes */
+function checkDirectories(plan: Pick<RunPlan, "recipes">): void {
+  const owners = new Map<string, string>();
+  for (const { name: recipe, sparse } of plan.recipes) {
+    if (sparse === null) continue;
+    const directory = phaseDirectory(plan, { phase: "sparse", pattern: patternOf(sparse), recipe });
+    // Some file systems do not distinguish cases.
+    const owner = owners.get(directory.toLowerCase());
+    if (owner !== undefined)
+      throw new RangeError(
+        mismatch("recipes", "names that make different directories", `${owner} and ${recipe}`),
+      );
+    owners.set(directory.toLowerCase(), recipe);
+  }
 }

@@ -108,6 +108,20 @@ test("a run needs nothing but a storage and kernels", async () => {
   );
 });
 
+test("recipes with one pattern have a directory each", async () => {
+  const recipes = ["Half a", "most"].map((name) => ({ ...shortRecipe("demo-4x1"), name }));
+  const { outcome, storage } = await run({ plan: { ...PLAN, recipes } });
+  expect(outcome.completed).toBe(true);
+  for (const folder of ["dense", "sparse-4x1-Half-a", "sparse-4x1-most"])
+    expect(storage.files.has(`run/${folder}/model.safetensors`)).toBe(true);
+  const alike = ["a b", "A-b"].map((name) => ({ ...shortRecipe("demo-4x1"), name }));
+  const empty = memoryStorage();
+  await expect(run({ plan: { ...PLAN, recipes: alike } }, empty)).rejects.toThrow(
+    "recipes: expected names that make different directories, got a b and A-b",
+  );
+  expect(empty.files.size).toBe(0);
+});
+
 test("several seeds run one after another, each in its directory", async () => {
   const { outcome, storage } = await run({ seeds: [2, 1] });
   expect(outcome.seeds.map(({ seed }) => seed)).toEqual([2, 1]);
