@@ -37,7 +37,7 @@ export interface PhaseResult extends PhaseId {
   readonly last: MeasuredModel;
   /**
    * The baseline of a sparse phase: the dense model, pruned in one step by magnitude to the same patterns and targets,
-   * without fine-tuning. Null for the dense phase.
+   * without fine-tuning. Null for the dense phase, or if the dense model cannot be pruned in one step.
    */
   readonly oneShot: MeasuredModel | null;
 }

@@ -6,14 +6,14 @@ import type { StopSignal } from "../core/abort.ts";
 import { checkInteger } from "../core/checks.ts";
 import { InputError } from "../core/either.ts";
 import type { Backend } from "../kernels/backend.ts";
-import type { TokenBatch } from "../model/batch.ts";
+import { checkTokenBatch, type TokenBatch } from "../model/batch.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { createParameters, initialiseParameters } from "../model/parameters.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
 import { evaluate } from "../train/evaluation.ts";
 import { padExamples, type TokenisedExample } from "../train/examples.ts";
 import { checkLabelOf } from "../train/labels.ts";
 import { type FineTuning, fineTune } from "../train/loop.ts";
-import { startPruning } from "../train/session.ts";
 import {
   type StoredParameters,
   setParametersInto,
@@ -24,11 +24,12 @@ import {
 import type { TeacherMemory } from "../train/teacher-cache.ts";
 import {
   type LabelledBatch,
+  layerRecords,
   sequenceClassifier,
   type TrainableModel,
 } from "../train/trainable-model.ts";
 import type { ExperimentEvent, MeasuredModel, PhaseResult } from "./events.ts";
-import { pruneAtOnceInto } from "./one-shot.ts";
+import { checkOneShot, pruneAtOnceInto } from "./one-shot.ts";
 import {
   type ExperimentDescription,
   type ExperimentPhase,
@@ -122,7 +123,7 @@ export function runExperiment(options: ExperimentOptions): Experiment {
     state: "new",
   };
   try {
-    for (const { settings } of terms.phases) startPruning(backend, run.student, settings);
+    for (const phase of terms.phases) tryPhase(run, phase);
     startPhase(run, resumeFrom?.training);
   } catch (error) {
     releaseRun(run);
@@ -147,14 +148,51 @@ function checkOptions(options: ExperimentOptions): void {
   checkInteger("seed", seed);
   for (const [name, list] of Object.entries({ recipes, trainingRows, evaluationRows }))
     if (list.length === 0) throw new RangeError(`${name}: expected at least one, got none`);
-  for (const [name, rows] of Object.entries({ trainingRows, evaluationRows }))
-    rows.forEach(({ label }, row) => {
-      checkLabelOf(`${name}[${row}].label`, row, label, config.labels);
-    });
+  const names = recipes.map(({ name }) => name);
+  const repeated = names.findIndex((name, i) => names.indexOf(name) !== i);
+  if (repeated >= 0)
+    throw new RangeError(
+      `recipes[${repeated}].name: expected another one, got ${names[repeated]} again`,
+    );
   const { hiddenSize } = teacher?.config ?? config;
   const expected = `a model of hidden size ${config.hiddenSize}`;
   if (hiddenSize !== config.hiddenSize)
     throw new RangeError(`teacher: expected ${expected}, got ${hiddenSize}`);
+  for (const [name, rows] of Object.entries({ trainingRows, evaluationRows }))
+    rows.forEach((row, index) => {
+      const path = `${name}[${index}]`;
+      checkLabelOf(`${path}.label`, index, row.label, config.labels);
+      for (const model of teacher === undefined ? [config] : [config, teacher.config])
+        checkRow(path, row, model);
+    });
+}
+
+/** Checks that a model can compute a row. @throws TypeError or RangeError that names the row */
+function checkRow(path: string, row: TokenisedExample, config: ModelConfig): void {
+  try {
+    checkTokenBatch(config, padExamples([row]));
+  } catch (error) {
+    if (error instanceof Error) error.message = `${path}.${error.message}`;
+    throw error;
+  }
+}
+
+/** Does everything that a phase will need before its first step, so that no later phase is refused. */
+function tryPhase(run: Run, phase: ExperimentPhase): void {
+  const { backend, trainingRows } = run.options;
+  const { epochs, batchSize, evaluationBatchSize, settings } = phase;
+  const { collate } = evaluationSource(run, phase);
+  checkOneShot(layerRecords(run.student), settings);
+  fineTune({
+    ...{ backend, trainingRows, collate, epochs, batchSize, evaluationBatchSize, settings },
+    model: run.student,
+    teacher: run.student,
+    rowLength: rowLengthOf,
+  }).release();
+}
+
+function rowLengthOf({ inputIds }: TokenisedExample): number {
+  return inputIds.length;
 }
 
 /** Starts the current phase, or continues it from a snapshot. Does nothing after the last phase. */
@@ -178,7 +216,7 @@ function startPhase(run: Run, resumeFrom?: TrainingSnapshot | null): void {
     evaluationRows,
     evaluationBatchSize,
     collate: evaluation.collate,
-    rowLength: ({ inputIds }) => inputIds.length,
+    rowLength: rowLengthOf,
     epochs,
     batchSize,
     settings,

@@ -1,10 +1,10 @@
 /** Settings of a training run. They are plain data, stored in snapshots and compared before a run is resumed. */
-import { checkInteger, checkOneOf } from "../core/checks.ts";
+import { checkInteger, checkNumber, checkOneOf } from "../core/checks.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Profile } from "../prune/config.ts";
 import { BATCHINGS, type Batching } from "./batches.ts";
 import type { AdamWSettings, ParameterRule } from "./optimizer.ts";
-import type { LearningRateSchedule } from "./schedule.ts";
+import { type LearningRateSchedule, learningRateAt } from "./schedule.ts";
 import { SPARSE_PRODUCTS, type SparseProductsSetting } from "./sparse-switch.ts";
 import type { TeacherPrecision } from "./teacher-cache.ts";
 
@@ -84,12 +84,22 @@ const DEFAULT_OPTIMIZER: AdamWSettings = Object.freeze({
   weightDecay: 0,
 });
 
-/** Checks the seed and the settings that are names. @throws TypeError or RangeError if one is invalid */
+/** Checks the settings that are not the optimizer's or of pruning. @throws TypeError or RangeError if one is invalid */
 export function checkTrainingSettings(settings: TrainingSettings): void {
   checkInteger("settings.seed", settings.seed);
   checkOneOf("settings.batching", settings.batching, BATCHINGS);
   checkOneOf("settings.teacherCache", settings.teacherCache, ["float32", "float16", "off"]);
   checkOneOf("settings.sparseProducts", settings.sparseProducts, SPARSE_PRODUCTS);
+  learningRateAt(settings.schedule, settings.optimizer.learningRate, 0);
+  if (settings.distillation !== null) checkDistillation(settings.distillation);
+}
+
+function checkDistillation(distillation: DistillationSettings): void {
+  const { kind, weight, temperature = 1 } = distillation;
+  checkOneOf("distillation.kind", kind, ["last-hidden-state", "logits"]);
+  checkNumber("distillation.weight", weight, 0);
+  checkNumber("distillation.temperature", temperature, Number.MIN_VALUE);
+  lossPadding(distillation);
 }
 
 /** Returns whether a loss includes padded positions. Only distillation of last hidden states can include them. */

@@ -11,7 +11,9 @@ import { decodeSnapshotOrThrow, encodeSnapshot } from "../../src/experiment/snap
 import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import { type ModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
+import { initialiseParameters } from "../../src/model/parameters.ts";
 import { tokenizeRows } from "../../src/run/plan.ts";
+import { releaseParameters } from "../../src/tensor/parameter.ts";
 import type { StoredParameters } from "../../src/train/snapshot.ts";
 
 const backend = createBackend({ variant: "scalar" });
@@ -48,6 +50,32 @@ const OPTIONS: ExperimentOptions = {
   trainingRows: rows(task.train),
   evaluationRows: rows(task.dev),
   seed: 1,
+};
+
+const PRUNING = {
+  ...{ pattern: "4x1", pruning_type: "snip_momentum", target_sparsity: 0.5 },
+  ...{ start_step: 1, end_step: 7, pruning_frequency: 2 },
+};
+
+/** Starts an experiment whose target is out of reach in one step if the queries are larger than the other weights. */
+const unreachable = (factor: number) => () => {
+  const parameters = initialiseParameters(backend, config, 1);
+  const initialTensors = new Map(
+    [...parameters].map(
+      ([
+        name,
+        {
+          value: { shape, data },
+        },
+      ]) => [
+        name,
+        { shape, data: data.map((x) => (name.endsWith("query.weight") ? x * factor : x)) },
+      ],
+    ),
+  );
+  releaseParameters(parameters);
+  const pruningConfig = { ...PRUNING, target_sparsity: 0.9, max_sparsity_ratio_per_op: 0.5 };
+  runExperiment({ ...OPTIONS, initialTensors, pruningConfig }).release();
 };
 
 interface Outcome {
@@ -179,6 +207,31 @@ test("wrong input is refused before anything is trained", () => {
   expect(start({ pruningConfig: { target_sparsity: 1.5 } })).toThrow(/target_sparsity/);
   expect(start({ pruningConfig: { pattern: "5x1", end_step: 5 } })).toThrow(/pattern/);
   expect(start({ initialTensors: new Map() })).toThrow(/word_embeddings/);
+  const [recipe] = OPTIONS.recipes;
+  if (recipe?.sparse == null) throw new Error("expected a sparse phase");
+  const pruning = (change: object) => start({ pruningConfig: { ...PRUNING, ...change } });
+  expect(start({ recipes: [recipe, recipe] })).toThrow(
+    "recipes[1].name: expected another one, got demo-4x1 again",
+  );
+  const later = (change: object) =>
+    start({ recipes: [{ ...recipe, sparse: { ...recipe.sparse, ...change } as never }] });
+  expect(later({ batchSize: 0 })).toThrow(/batchSize: expected/);
+  expect(later({ epochs: 1.5 })).toThrow(/epochs: expected/);
+  expect(later({ epsilon: Number.NaN })).toThrow(/epsilon: expected/);
+  expect(later({ scheduleName: "none" })).toThrow(/schedule.name: expected/);
+  expect(later({ distillationPadding: "none" })).toThrow(/distillation.padding: expected/);
+  expect(pruning({ pattern: "32x1", pruning_type: "block_mask" })).toThrow(
+    /^one-shot baseline: pattern: expected one that divides/,
+  );
+  expect(unreachable(1)).not.toThrow();
+  expect(unreachable(10)).toThrow(/^one-shot baseline: budget: expected from/);
+  pruning({ pattern: "2:4", pruning_type: "pattern_lock", start_step: 0, end_step: 0 })().release();
+  const long = OPTIONS.evaluationRows.map((row, i) =>
+    i === 3 ? { ...row, inputIds: Array(33).fill(5), tokenTypeIds: Array(33).fill(0) } : row,
+  );
+  expect(start({ evaluationRows: long })).toThrow(
+    "evaluationRows[3].positions: expected from 1 to the model's 32, got 33",
+  );
   for (const name of ["trainingRows", "evaluationRows"] as const)
     for (const label of [2, 0.5, Number.NaN]) {
       const wrong = OPTIONS[name].map((row, i) => (i === 7 ? { ...row, label } : row));
