@@ -22,12 +22,15 @@ export interface PruningKernels {
     scores: Float32Array,
   ): void;
 
-  /** Adds to `histogram[w]` the number of scores whose upper 16 bits are w. */
-  countLeadingBitsInto(chunks: readonly Float32Array[], histogram: Uint32Array): void;
+  /**
+   * Adds to `histogram[w]` the number of scores whose upper 16 bits are w. A chunk is read before the next is taken.
+   * Taking a chunk may call the kernels.
+   */
+  countLeadingBitsInto(chunks: Iterable<Float32Array>, histogram: Uint32Array): void;
 
   /** Adds to `histogram[w]` the number of scores whose upper 16 bits are `leading` and whose lower 16 bits are w. */
   countTrailingBitsInto(
-    chunks: readonly Float32Array[],
+    chunks: Iterable<Float32Array>,
     leading: number,
     histogram: Uint32Array,
   ): void;
@@ -47,4 +50,7 @@ export interface PruningKernels {
 
   /** Sets all values of a block to 0 if the mask is 0 in the block's first row. Other rows of the mask are not read. */
   applyMaskInto(mask: Uint8Array, height: number, columns: number, values: Float32Array): void;
+
+  /** Counts the blocks in which all values are +0 or, if `anySign` is true, zeros of any sign. */
+  countZeroBlocks(values: Float32Array, height: number, columns: number, anySign: boolean): number;
 }

@@ -21,7 +21,8 @@ type Name =
   | "countTrailingBits"
   | "countBelow"
   | "writeMask"
-  | "applyMask";
+  | "applyMask"
+  | "countZeroBlocks";
 
 type Exports = Readonly<Record<Name, (...values: number[]) => number>>;
 
@@ -164,20 +165,32 @@ function scoring(stage: Stage, plain: PruningKernels): Pick<PruningKernels, "upd
 function selection(stage: Stage) {
   const { run, divide, histogram: address } = stage;
   const [{ scores: window }] = stage.windows;
-  /** Counts all scores in the module's histogram, then adds that histogram to the caller's. */
+  let collecting: Uint32Array | null = null;
+  /** Moves the counts in the module's histogram to the caller's. */
+  const flush = (): void => {
+    const counted = stage.histogramView();
+    if (collecting) for (let i = 0; i < BUCKETS; i++) collecting[i] += counted[i];
+    counted.fill(0);
+  };
+  /** Counts all scores in the module's histogram. Taking a chunk may count others, so counts move before that. */
   const collect = (
-    chunks: readonly Float32Array[],
+    chunks: Iterable<Float32Array>,
     histogram: Uint32Array,
     count: (length: number) => void,
   ): void => {
-    stage.histogramView().fill(0);
-    for (const chunk of chunks)
-      for (const part of divide(chunk, PART)) {
-        window.copyIn(part);
-        count(part.length);
-      }
-    const counted = stage.histogramView();
-    for (let i = 0; i < BUCKETS; i++) histogram[i] += counted[i];
+    const outer = collecting;
+    flush();
+    collecting = histogram;
+    try {
+      for (const chunk of chunks)
+        for (const part of divide(chunk, PART)) {
+          window.copyIn(part);
+          count(part.length);
+        }
+      flush();
+    } finally {
+      collecting = outer;
+    }
   };
   return {
     countLeadingBitsInto(chunks, histogram) {
@@ -202,7 +215,7 @@ function selection(stage: Stage) {
 }
 
 function masking(stage: Stage, plain: PruningKernels) {
-  const { module, divide } = stage;
+  const { module, divide, run } = stage;
   const { writeMask, applyMask } = module.scheduler.functions;
   return {
     writeMaskInto(scores, threshold, inclusive, height, columns, mask) {
@@ -238,6 +251,11 @@ function masking(stage: Stage, plain: PruningKernels) {
           applyMask(windows.mask.address, part.length / (height * width), height, width, at);
         },
       });
+    },
+    countZeroBlocks(values, height, columns, anySign) {
+      if (!module.holds(values)) return plain.countZeroBlocks(values, height, columns, anySign);
+      const rows = values.length / (height * columns);
+      return run.countZeroBlocks(values.byteOffset, rows, height, columns, anySign ? 1 : 0);
     },
   } satisfies Partial<PruningKernels>;
 }

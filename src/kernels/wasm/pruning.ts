@@ -29,6 +29,7 @@ export function addPruning(module: ModuleBuilder): void {
   countBelow(module);
   writeMask(module);
   applyMask(module);
+  countZeroBlocks(module);
 }
 
 const MAX_HEIGHT = 4;
@@ -265,5 +266,39 @@ function applyMask(module: ModuleBuilder): void {
       f.increment(mask, below);
       f.increment(values, size);
     });
+  });
+}
+
+/**
+ * Adds `countZeroBlocks`, which counts the blocks whose words are all zero after a shift to the left. A shift by 1 drops
+ * the sign.
+ */
+function countZeroBlocks(module: ModuleBuilder): void {
+  const parameters = integers("values", "rows", "height", "columns", "shift");
+  module.func("countZeroBlocks", parameters, (f, { values, rows, height, columns, shift }) => {
+    const stride = f.let(i32.shl(columns, 2));
+    const size = f.let(i32.mul(height, stride));
+    const skipped = f.let(i32.sub(size, stride));
+    const sum = f.let(v128.zero);
+    const from = f.local("i32");
+    const end = f.local("i32");
+    f.for(0, rows, 1, () => {
+      forEachPlace(f, columns, [values], (place) => {
+        const any = f.let(place.load(values));
+        f.set(from, i32.add(values, stride));
+        f.set(end, i32.add(values, size)); // compared only for equality, because it may wrap to 0
+        f.while(i32.ne(from, end), () => {
+          f.set(any, v128.or(any, place.load(from)));
+          f.increment(from, stride);
+        });
+        const isZero = i32x4.eq(i32x4.shl(any, shift), v128.zero);
+        f.set(sum, i32x4.sub(sum, place.zeroRest(isZero)));
+      });
+      f.increment(values, skipped);
+    });
+    return [1, 2, 3].reduce(
+      (total, lane) => i32.add(total, i32x4.extractLane(sum, lane)),
+      i32x4.extractLane(sum, 0),
+    );
   });
 }

@@ -16,6 +16,7 @@ const noFallback: PruningKernels = {
   countBelow: () => expect.unreachable("fell back"),
   writeMaskInto: () => expect.unreachable("fell back"),
   applyMaskInto: () => expect.unreachable("fell back"),
+  countZeroBlocks: () => expect.unreachable("fell back"),
 };
 
 const COMPILED = VARIANTS.filter(([name]) => name !== "scalar");
@@ -154,6 +155,55 @@ describe.each([...COMPILED, ["simd on three threads", THREADED] as const])("%s",
       }),
       { numRuns: 20 },
     );
+  });
+
+  test("counts of zero blocks are exact, with either sign of zero", () => {
+    const zeros = fc.constantFrom(0, 0, 0, -0, 1e-45, 1, Number.NaN);
+    const sizes = fc.record({
+      height: fc.integer({ min: 1, max: 5 }),
+      rows: fc.integer({ min: 1, max: 3 }),
+      columns: fc.integer({ min: 1, max: 37 }),
+    });
+    fc.assert(
+      fc.property(sizes, fc.infiniteStream(zeros), fc.boolean(), (size, stream, anySign) => {
+        const { height, rows, columns } = size;
+        const values = Float32Array.from({ length: height * rows * columns }, () => {
+          const { value } = stream.next();
+          return value ?? 0;
+        });
+        const isZero = (value: number): boolean => (anySign ? value === 0 : Object.is(value, 0));
+        let expected = 0;
+        for (let row = 0; row < rows; row++)
+          for (let column = 0; column < columns; column++) {
+            const block = Array.from(
+              { length: height },
+              (_, i) => values[(row * height + i) * columns + column] ?? 1,
+            );
+            expected += Number(block.every(isZero));
+          }
+        const placed = place(backend, values, 1);
+        expect(compiled.countZeroBlocks(placed, height, columns, anySign)).toBe(expected);
+        expect(plainKernels.countZeroBlocks(values, height, columns, anySign)).toBe(expected);
+      }),
+    );
+  });
+
+  test("counting while chunks are counted", () => {
+    const chunks = [1, 2, 3].map((seed) => randomFloats(seed, 1000));
+    const inner = [compiled, plainKernels].map(() => new Uint32Array(0x10000));
+    const outer = [compiled, plainKernels].map(() => new Uint32Array(0x10000));
+    [compiled, plainKernels].forEach((kernels, i) => {
+      function* counting(): Generator<Float32Array> {
+        for (const chunk of chunks) {
+          kernels.countLeadingBitsInto([chunk], inner[i] ?? new Uint32Array(0));
+          yield chunk;
+        }
+      }
+      kernels.countLeadingBitsInto(counting(), outer[i] ?? new Uint32Array(0));
+    });
+    expect(outer[0]).toEqual(outer[1]);
+    expect(inner[0]).toEqual(inner[1]);
+    expect(outer[0]).toEqual(inner[0]);
   });
 
   test("arrays of many parts, and memory that grows between two calls", () => {
