@@ -12,21 +12,31 @@ export interface ChannelMatrix<E extends ElementArray = ElementArray> {
   readonly values: E;
 }
 
+/** Sets to 1 the marks of rows and columns in which any element is not +0 or is kept by `mask`. */
+export function markOccupiedInto(
+  data: ElementArray,
+  mask: Uint8Array | undefined,
+  inRow: Uint8Array,
+  inColumn: Uint8Array,
+): void {
+  const bits = bitsOf(data);
+  for (let row = 0, i = 0; row < inRow.length; row++) {
+    for (let column = 0; column < inColumn.length; column++, i++) {
+      if ((bits[i] | (mask?.[i] ?? 0)) === 0) continue;
+      inRow[row] = 1;
+      inColumn[column] = 1;
+    }
+  }
+}
+
 /** Finds the rows and columns in which any element is not +0 or is kept by `mask`. */
 export function occupiedChannels(
   data: ElementArray,
   [rows, columns]: MatrixShape,
   mask?: Uint8Array,
 ): { readonly rows: Uint32Array; readonly columns: Uint32Array } {
-  const bits = bitsOf(data);
   const [inRow, inColumn] = [new Uint8Array(rows), new Uint8Array(columns)];
-  for (let row = 0, i = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++, i++) {
-      if ((bits[i] | (mask?.[i] ?? 0)) === 0) continue;
-      inRow[row] = 1;
-      inColumn[column] = 1;
-    }
-  }
+  markOccupiedInto(data, mask, inRow, inColumn);
   return { rows: positionsOf(inRow), columns: positionsOf(inColumn) };
 }
 

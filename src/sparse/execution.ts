@@ -6,7 +6,7 @@ import { createIntegerTensor, createTensor, creating, Tensor } from "../tensor/t
 import { packBlocks } from "./blocks.ts";
 import { occupiedChannels, packChannels } from "./channels.ts";
 import type { MatrixShape } from "./elements.ts";
-import { countKeptBlocks } from "./size.ts";
+import { countKeptBlocks } from "./tally.ts";
 
 /**
  * How inference computes y = W x + b: densely, by kept blocks of `height` x 1, or without zero rows and columns of W.

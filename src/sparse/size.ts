@@ -1,9 +1,8 @@
 /** Computes the size of a weight in each layout, and chooses the smallest layout. */
-import { type BlockShape, blockGrid, checkBlock, occupiedInto } from "./blocks.ts";
-import { occupiedChannels } from "./channels.ts";
+import type { BlockShape } from "./blocks.ts";
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape } from "./elements.ts";
-import { checkGroup, firstFullGroup, groupSizes } from "./groups.ts";
 import { type LayoutSpec, parseLayout } from "./layout.ts";
+import { blocksTally, layoutTally } from "./tally.ts";
 
 /** The layouts of the usual patterns, and those for weights without a pattern. */
 export const USUAL_LAYOUTS: readonly LayoutSpec[] = /* @__PURE__ */ [
@@ -11,43 +10,6 @@ export const USUAL_LAYOUTS: readonly LayoutSpec[] = /* @__PURE__ */ [
   ...["1:2", "2:4", "4:8", "3:4"],
   ...["bitmask", "channels"],
 ].flatMap((spelling) => parseLayout(spelling) ?? []);
-
-/** Counts the blocks in which any element is not +0 or is kept by `mask`. */
-export function countKeptBlocks(
-  data: ElementArray,
-  shape: MatrixShape,
-  block: BlockShape,
-  mask?: Uint8Array,
-): number {
-  const bits = bitsOf(data);
-  const [blockRows, blockColumns] = blockGrid(shape, block);
-  let count = 0;
-  if (blockRows * blockColumns === bits.length && mask === undefined) {
-    for (let i = 0; i < bits.length; i++) count += Number(bits[i] !== 0);
-    return count;
-  }
-  const occupied = new Uint8Array(blockColumns);
-  for (let row = 0; row < blockRows; row++)
-    count += occupiedInto(bits, mask, shape, block, row, occupied);
-  return count;
-}
-
-/**
- * Returns the size of a block layout in bytes: `blockBytes` and an index for each kept block, plus the starts of the
- * block rows.
- */
-function blockLayoutBytes(
-  data: ElementArray,
-  shape: MatrixShape,
-  block: BlockShape,
-  blockBytes: number,
-  mask?: Uint8Array,
-): number {
-  checkBlock(block);
-  const [blockRows, blockColumns] = blockGrid(shape, block);
-  const index = blockColumns <= 0x10000 ? 2 : 4;
-  return 4 * (blockRows + 1) + countKeptBlocks(data, shape, block, mask) * (index + blockBytes);
-}
 
 /**
  * Returns the size of a matrix in a layout, in bytes, without packing it.
@@ -72,29 +34,9 @@ export function layoutBytes(
   mask?: Uint8Array,
 ): number | null {
   checkMatrix(data, shape, mask);
-  const size = data.BYTES_PER_ELEMENT;
-  switch (spec.layout) {
-    case "blocks": {
-      const [height, width] = spec.block;
-      return blockLayoutBytes(data, shape, spec.block, height * width * size, mask);
-    }
-    case "groups": {
-      checkGroup(spec);
-      if (firstFullGroup(data, shape, spec) !== null) return null;
-      const { values, indexBytes } = groupSizes(shape, spec);
-      return values * size + indexBytes;
-    }
-    case "bitmask": {
-      const kept = countKeptBlocks(data, shape, [1, 1], mask);
-      return Math.ceil(data.length / 8) + kept * size;
-    }
-    case "channels": {
-      const { rows, columns } = occupiedChannels(data, shape, mask);
-      return 4 * (rows.length + columns.length) + rows.length * columns.length * size;
-    }
-    default:
-      return spec satisfies never;
-  }
+  const tally = layoutTally(spec, shape, data.BYTES_PER_ELEMENT);
+  tally.add(data, shape[0], mask);
+  return tally.bytes();
 }
 
 /** Returns the size of a matrix in quantized blocks, in bytes. */
@@ -103,10 +45,12 @@ export function quantizedBytes(
   shape: MatrixShape,
   block: BlockShape,
   mask?: Uint8Array,
-): number {
+): number | null {
   checkMatrix(data, shape, mask);
   const blockBytes = block[0] * block[1] + Uint16Array.BYTES_PER_ELEMENT; // 8-bit integers and a scale
-  return blockLayoutBytes(data, shape, block, blockBytes, mask);
+  const tally = blocksTally(shape, block, blockBytes);
+  tally.add(data, shape[0], mask);
+  return tally.bytes();
 }
 
 export interface LayoutSize {
