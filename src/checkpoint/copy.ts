@@ -6,9 +6,16 @@ import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 
 export interface CopiedFile {
   readonly name: string;
-  /** Passes the bytes of the file to `put` piece by piece, with each piece's position in the file. */
-  readonly write: (put: (bytes: Uint8Array, position: number) => void) => Promise<void>;
+  /**
+   * Passes the bytes of the file to `put` piece by piece, with each piece's position in the file.
+   *
+   * @param descriptor the number of the open file, with which other threads of the process can write pieces
+   */
+  readonly write: (put: PutBytes, descriptor: number) => Promise<void>;
 }
+
+/** Writes bytes at a position. */
+export type PutBytes = (bytes: Uint8Array, position: number) => void;
 
 /** The files of a copy, and the original files that they replace. */
 interface CopiedFiles {
@@ -35,27 +42,39 @@ export interface TensorChanges {
   readonly turn?: (() => Promise<void>) | undefined;
 }
 
-/** A checkpoint to copy, and a function that returns the bytes of the copy's tensors. */
-export interface TensorBytes {
+/** The place of a tensor in an open file: the file's descriptor, and the position of the tensor's first byte. */
+export interface TensorPlace {
+  readonly descriptor: number;
+  readonly position: number;
+}
+
+/** A checkpoint to copy, and a function that writes the copy's tensors. */
+export interface TensorWrites {
   readonly checkpoint: Checkpoint;
-  readonly bytesOf: (entry: CheckpointEntry) => Uint8Array | Promise<Uint8Array>;
-  /** The maximum number of tensors in memory at once. */
+  /**
+   * Writes the new bytes of a tensor, the same number as before, in another thread or with `put`. Positions are
+   * relative to `place`.
+   */
+  readonly write: (
+    entry: CheckpointEntry,
+    place: TensorPlace,
+    put: PutBytes,
+  ) => void | Promise<void>;
+  /** The maximum number of tensors to write at once. */
   readonly atOnce: number;
-  /** Called with each tensor's bytes after they have been written, so that their memory can be reused. */
-  readonly recycle?: ((bytes: Uint8Array) => void) | undefined;
   /** Awaited before each tensor. If it rejects, the copy stops and leaves no output. */
   readonly turn?: (() => Promise<void>) | undefined;
 }
 
 function tensorFile(
-  { bytesOf, atOnce, recycle, turn }: TensorBytes,
+  { write, atOnce, turn }: TensorWrites,
   name: string,
   header: () => Uint8Array,
   entries: readonly CheckpointEntry[],
 ): CopiedFile {
   return {
     name,
-    write: async (put) => {
+    write: async (put, descriptor) => {
       const begin = header();
       put(begin, 0);
       let end = begin.length;
@@ -65,12 +84,8 @@ function tensorFile(
       });
       await inLanes(entries, atOnce, async (entry, i) => {
         await turn?.();
-        const length = entry.end - entry.begin;
-        const bytes = await bytesOf(entry);
-        if (bytes.length !== length)
-          throw new RangeError(`${entry.name}: expected ${length} bytes, got ${bytes.length}`);
-        put(bytes, positions[i] ?? 0);
-        recycle?.(bytes);
+        const position = positions[i] ?? 0;
+        await write(entry, { descriptor, position }, (bytes, at) => put(bytes, position + at));
       });
     },
   };
@@ -87,8 +102,14 @@ export function fileNames({ files, path }: Checkpoint): readonly string[] {
  * time.
  */
 export function copiedFiles({ checkpoint, change, turn }: TensorChanges): CopiedFiles {
-  const bytesOf = (entry: CheckpointEntry): Uint8Array => change(entry, checkpoint.read(entry));
-  return filesOf({ checkpoint, bytesOf, atOnce: 1, turn });
+  const write: TensorWrites["write"] = (entry, _, put) => {
+    const length = entry.end - entry.begin;
+    const bytes = change(entry, checkpoint.read(entry));
+    if (bytes.length !== length)
+      throw new RangeError(`${entry.name}: expected ${length} bytes, got ${bytes.length}`);
+    put(bytes, 0);
+  };
+  return filesOf({ checkpoint, write, atOnce: 1, turn });
 }
 
 /**
@@ -100,7 +121,7 @@ export function addedMetadata({ layout, tied }: Checkpoint): Readonly<Record<str
 }
 
 /** Plans the files of a copy: the original's files for plain safetensors, a single file for all other formats. */
-export function filesOf(copy: TensorBytes): CopiedFiles {
+export function filesOf(copy: TensorWrites): CopiedFiles {
   const { checkpoint } = copy;
   const { layout, files, entries, index } = checkpoint;
   if (layout === "file" || layout === "sharded") {

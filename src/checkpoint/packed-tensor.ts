@@ -1,12 +1,14 @@
 /** Packs a tensor into a compressed layout, and unpacks a packed tensor. */
 import { type Either, isRight, left, type Problem, refuse, right } from "../core/either.ts";
+import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
-import { bytesOf, narrowFromFloat32 } from "../io/dtypes.ts";
+import { bytesOf, elementBytes, narrowFromFloat32 } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import { packedProblems } from "../sparse/check.ts";
 import type { ElementArray } from "../sparse/elements.ts";
 import { type LayoutSpec, type PackedArray, packedArrays, unpack } from "../sparse/layout.ts";
-import { type LayoutSize, USUAL_LAYOUTS } from "../sparse/size.ts";
+import { hasZero, type LayoutSize, smallestBy, USUAL_LAYOUTS } from "../sparse/size.ts";
+import { layoutTally } from "../sparse/tally.ts";
 import { arrayFacts, assemble, readPart, shapeProblems } from "./packed-arrays.ts";
 import {
   elementsOf,
@@ -18,6 +20,7 @@ import {
 } from "./packed-choice.ts";
 import {
   isPackedDtype,
+  isReadable,
   matrixShape,
   mostElements,
   type PackedEntry,
@@ -69,10 +72,45 @@ export function packedSize(
   tensor: StoredTensor,
   layouts: readonly LayoutSpec[] = USUAL_LAYOUTS,
 ): LayoutSize {
-  const { dtype, shape, bytes } = tensor;
-  if (!isPackedDtype(dtype) || shape.length < 2) return { spec: null, bytes: bytes.length };
-  const facts = { name: "tensor", shape: matrixShape(shape), unpacked: dtype };
-  return smallestReadable({ ...facts, elements: elementsOf(tensor), floats: null }, layouts);
+  const tally = packedTally(tensor, layouts);
+  tally.add(tensor);
+  return tally.size();
+}
+
+/** The packed size of a tensor, as far as its bands are known. */
+export interface PackedTally {
+  /** Adds the next rows of the tensor: whole rows of blocks of all layouts, or the last rows. */
+  add(band: StoredTensor): void;
+  size(): LayoutSize;
+}
+
+/** Does the same as {@link packedSize}, band after band. */
+export function packedTally(
+  { dtype, shape }: Pick<StoredTensor, "dtype" | "shape">,
+  layouts: readonly LayoutSpec[],
+  kernels?: PruningKernels,
+): PackedTally {
+  const [rows, columns] = matrixShape(shape);
+  const count = rows * columns;
+  const dense = count * elementBytes(dtype);
+  if (!isPackedDtype(dtype) || shape.length < 2)
+    return { add: () => undefined, size: () => ({ spec: null, bytes: dense }) };
+  const tallies = new Map(
+    layouts.map((spec) => [spec, layoutTally(spec, [rows, columns], elementBytes(dtype), kernels)]),
+  );
+  let isSparse = false;
+  return {
+    add: (band) => {
+      const elements = elementsOf(band);
+      isSparse ||= hasZero(elements);
+      for (const tally of tallies.values()) tally.add(elements, matrixShape(band.shape)[0]);
+    },
+    size: () =>
+      smallestBy(dense, isSparse ? layouts : [], (spec) => {
+        const bytes = tallies.get(spec)?.bytes() ?? null;
+        return bytes !== null && isReadable(count, bytes) ? bytes : null;
+      }),
+  };
 }
 
 /**

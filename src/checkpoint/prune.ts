@@ -21,19 +21,24 @@ import {
   requireLayers,
   withoutSkipped,
 } from "./choice.ts";
-import { type CopySink, filesOf } from "./copy.ts";
+import { type CopySink, filesOf, type PutBytes, type TensorPlace } from "./copy.ts";
 import { accountFor, type TensorAccount } from "./coverage.ts";
 import { moduleName } from "./layers.ts";
-import { type MaskRun, masksAtOnce, type PrunedBlocks, type SourcedLayer } from "./masks.ts";
+import {
+  type MaskRun,
+  masksAtOnce,
+  type PrunedBlocks,
+  type SourcedLayer,
+  tensorMask,
+} from "./masks.ts";
+import { planFor } from "./pruned-layers.ts";
 import {
   type CompressedBytes,
   type PrunedTensor,
-  type PruningTasks,
-  planFor,
-  prunedTensor,
+  putPruned,
   type TensorSizes,
-  tasksHere,
-} from "./pruning-tasks.ts";
+} from "./pruned-tensor.ts";
+import { type PruningTasks, type TensorTask, tasksHere } from "./pruning-tasks.ts";
 import { type ModelEvidence, surveyCheckpoint } from "./survey.ts";
 import { isFloatingPoint } from "./zero-pruned.ts";
 
@@ -45,6 +50,8 @@ export interface CheckpointPruning extends LayerChoice, MaskRun {
   readonly modules: readonly string[] | null;
   /** The kernels to use instead of those in plain JavaScript. */
   readonly kernels?: PruningKernels;
+  /** Memory of the kernels for a part of a weight, which they use in place. Always returns the same memory. */
+  readonly bandMemory?: () => Uint8Array;
   /** Called with the number of tensor bytes read or written so far, and the expected total. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -126,11 +133,10 @@ function layersByTensor(chosen: readonly ChosenTensor[]): LayersByTensor {
   );
 }
 
-/** Prunes a tensor that consists of the given layers. */
+/** Prunes a tensor that consists of the given layers, and writes it to `place`, in another thread or with `put`. */
 type PruneTensor = (
-  entry: CheckpointEntry,
-  layers: readonly SourcedLayer[],
-  layouts: readonly LayoutSpec[],
+  tensor: Pick<TensorTask, "entry" | "layers" | "layouts" | "place">,
+  put: PutBytes,
 ) => PrunedTensor | Promise<PrunedTensor>;
 
 /** Plans all pruners under `strict`. Calls `onRead` each time a layer has been read. */
@@ -169,7 +175,6 @@ async function planPruners(
 interface Pruning {
   readonly pruneTensor: PruneTensor;
   readonly atOnce: number;
-  readonly recycle?: PruningTasks["recycle"];
   readonly skipped: readonly SkippedLayer[];
   readonly prunedBlocks: () => readonly PrunedBlocks[];
 }
@@ -185,11 +190,10 @@ async function pruneLayerwise(
   const pruned = plans.map(() => 0);
   return {
     atOnce: tasks.atOnce,
-    ...(tasks.recycle && { recycle: tasks.recycle }),
     skipped: skippedByAll(plans.map(({ skipped }) => skipped)),
-    pruneTensor: async (entry, own, layouts) => {
-      const plansOf = plans.map((plan) => planFor(plan, own));
-      const result = await tasks.prune({ entry, layers: own, plans: plansOf, layouts });
+    pruneTensor: async (tensor, put) => {
+      const plansOf = plans.map((plan) => planFor(plan, tensor.layers));
+      const result = await tasks.prune({ ...tensor, plans: plansOf }, put);
       result.prunedBlocks.forEach((count, i) => {
         pruned[i] = (pruned[i] ?? 0) + count;
       });
@@ -210,8 +214,12 @@ function pruneTogether(run: PruningRun, layers: readonly SourcedLayer[]): Prunin
   return {
     atOnce: 1,
     skipped,
-    pruneTensor: (entry, own, layouts) =>
-      prunedTensor(run.checkpoint.read(entry), own, maskOf, layouts, run.compressedBytes),
+    pruneTensor: ({ entry, layers: own, layouts }, put) => {
+      const tensor = run.checkpoint.read(entry);
+      const mask = tensorMask(own, elementCount(tensor.shape), maskOf);
+      const whole = [{ begin: 0, tensor, mask }];
+      return putPruned(tensor, whole, layouts, run.compressedBytes, put);
+    },
     prunedBlocks: () => pruners,
   };
 }
@@ -220,22 +228,29 @@ function pruneTogether(run: PruningRun, layers: readonly SourcedLayer[]): Prunin
 async function writeTensors(
   { checkpoint, pruners, compressedBytes, turn }: PruningRun,
   layers: LayersByTensor,
-  { pruneTensor, atOnce, recycle }: Pruning,
+  { pruneTensor, atOnce }: Pruning,
   advance: (bytes: number) => void,
   sink: CopySink,
 ) {
   const written = new Map<string, PrunedCheckpointLayer>();
   const layouts = pruners.flatMap(({ pattern }) => layoutsFor(pattern));
   const sizes: TensorSizes[] = [];
-  const bytesOf = async (entry: CheckpointEntry): Promise<Uint8Array> => {
+  const write = async (
+    entry: CheckpointEntry,
+    place: TensorPlace,
+    put: PutBytes,
+  ): Promise<void> => {
     const own = layers.get(entry.name);
-    const pruned =
+    const unpruned = (): PrunedTensor => {
+      const whole = [{ begin: 0, tensor: checkpoint.read(entry), mask: null }];
+      return putPruned(entry, whole, [], compressedBytes, put);
+    };
+    const { zeros, sizes: bytes } =
       own === undefined
-        ? prunedTensor(checkpoint.read(entry), [], () => null, [], compressedBytes)
-        : await pruneTensor(entry, own, layouts);
-    const { bytes, zeros } = pruned;
-    advance(bytes.length);
-    sizes.push(pruned.sizes);
+        ? unpruned()
+        : await pruneTensor({ entry, layers: own, layouts, place }, put);
+    advance(bytes.dense);
+    sizes.push(bytes);
     if (zeros !== null)
       written.set(entry.name, {
         name: moduleName(entry.name),
@@ -243,11 +258,10 @@ async function writeTensors(
         dtype: entry.dtype,
         elements: elementCount(entry.shape),
         zeros,
-        bytes: pruned.sizes,
+        bytes,
       });
-    return bytes;
   };
-  const leftOut = await sink(filesOf({ checkpoint, bytesOf, atOnce, recycle, turn }));
+  const leftOut = await sink(filesOf({ checkpoint, write, atOnce, turn }));
   return { written, sizes, leftOut };
 }
 

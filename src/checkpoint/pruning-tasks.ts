@@ -5,27 +5,26 @@
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
 import type { PatternPrunerConfig } from "../prune/config.ts";
-import { elementCount } from "../prune/layer.ts";
+import { elementCount, PruningError } from "../prune/layer.ts";
 import {
   countHalves,
-  createLayerWorkspace,
   type HalfCounts,
   type LayerBounds,
   type LayerSource,
-  type LayerWorkspace,
 } from "../prune/layer-scores.ts";
-import { type LayerMask, type LayerwisePlan, layerMaskIn } from "../prune/layerwise.ts";
+import { allowsBands, type LayerwisePlan } from "../prune/layerwise.ts";
 import type { LayoutSpec } from "../sparse/layout.ts";
+import { BAND_BYTES, bandsOf } from "./bands.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import type { PutBytes, TensorPlace } from "./copy.ts";
+import { type MaskOf, type SourcedLayer, tensorMask, valuesReader } from "./masks.ts";
+import { prunedLayers } from "./pruned-layers.ts";
 import {
-  type MaskOf,
-  type ReadLayer,
-  type SourcedLayer,
-  tensorMask,
-  valuesReader,
-} from "./masks.ts";
-import { packedSize } from "./packed-tensor.ts";
-import { zeroPruned } from "./zero-pruned.ts";
+  type CompressedBytes,
+  type PrunedBand,
+  type PrunedTensor,
+  putPruned,
+} from "./pruned-tensor.ts";
 
 /** A task that counts the scores of one layer, for the plan of a pruner. */
 export interface CountTask {
@@ -45,27 +44,8 @@ export interface TensorTask {
   readonly plans: readonly LayerwisePlan[];
   /** The candidate layouts. The packed size is the size in the smallest of them. */
   readonly layouts: readonly LayoutSpec[];
-  /** A buffer into which the tensor may be read. */
-  readonly memory?: Uint8Array<ArrayBuffer> | undefined;
-}
-
-/**
- * Sizes of a tensor in bytes: as written (`dense`), in the smallest layout for the pruners' patterns (`packed`), and
- * after compression, if measured (`gzip`).
- */
-export interface TensorSizes {
-  readonly dense: number;
-  readonly packed: number;
-  readonly gzip: number | null;
-}
-
-/** A pruned tensor, as it is written to the copy. */
-export interface PrunedTensor {
-  /** The bytes to write. The next task may overwrite them. */
-  readonly bytes: Uint8Array;
-  /** The number of zeros in the written weight; null for a tensor that all pruners leave alone. */
-  readonly zeros: number | null;
-  readonly sizes: TensorSizes;
+  /** The place of the tensor in the copy. */
+  readonly place: TensorPlace;
 }
 
 /** The result of a {@link TensorTask}. */
@@ -78,13 +58,9 @@ export interface TensorResult extends PrunedTensor {
 export interface PruningTasks {
   readonly atOnce: number;
   readonly count: (task: CountTask) => Promise<HalfCounts>;
-  readonly prune: (task: TensorTask) => Promise<TensorResult>;
-  /** Takes back bytes that are no longer needed, to reuse their memory. */
-  readonly recycle?: (bytes: Uint8Array) => void;
+  /** Prunes a tensor and writes it, with `put` at positions relative to the tensor's, or to its place in the copy. */
+  readonly prune: (task: TensorTask, put: PutBytes) => Promise<TensorResult>;
 }
-
-/** Returns the size of a tensor's bytes after compression. Null if it is not measured. */
-export type CompressedBytes = ((bytes: Uint8Array) => number) | null;
 
 /** The inputs that tasks read. */
 export interface TaskInputs {
@@ -92,91 +68,19 @@ export interface TaskInputs {
   readonly gradients: Checkpoint | null;
   readonly compressedBytes: CompressedBytes;
   readonly kernels?: PruningKernels | undefined;
+  /** Returns memory of the kernels for {@link BAND_BYTES} bytes, always the same. Default: other memory. */
+  readonly bandMemory?: (() => Uint8Array) | undefined;
+  /** The size of a band in bytes. Results do not depend on it. Default: {@link BAND_BYTES}. */
+  readonly bandBytes?: number;
 }
 
-/** Zeroes the pruned elements of a tensor, and measures the result. */
-export function prunedTensor(
-  tensor: StoredTensor,
-  layers: readonly SourcedLayer[],
-  maskOf: MaskOf,
-  layouts: readonly LayoutSpec[],
-  compressedBytes: CompressedBytes,
-): PrunedTensor {
-  const mask = tensorMask(layers, elementCount(tensor.shape), maskOf);
-  const pruned = mask === null ? { bytes: tensor.bytes, zeros: null } : zeroPruned(mask, tensor);
-  const { bytes } = pruned;
-  const dense = bytes.length;
-  const packed = mask === null ? dense : packedSize({ ...tensor, bytes }, layouts).bytes;
-  return { ...pruned, sizes: { dense, packed, gzip: compressedBytes?.(bytes) ?? null } };
-}
-
-/** Reduces a plan to the layers that a task needs. */
-export function planFor(plan: LayerwisePlan, layers: readonly SourcedLayer[]): LayerwisePlan {
-  const own = layers.flatMap(({ name }) => {
-    const fate = plan.layers.get(name);
-    return fate ? [[name, fate] as const] : [];
-  });
-  return { ...plan, layers: new Map(own), skipped: [] };
-}
-
-/**
- * Functions that read layers as they are after earlier pruners have pruned them, with working memory for each pruner.
- */
-interface PrunedLayers {
-  readonly workspaceOf: (pruner: number) => LayerWorkspace;
-  /** Returns a source that reads the layer after zeroing the weights that the plans in `before` prune. */
-  readonly sourceFor: (
-    layer: SourcedLayer,
-    config: PatternPrunerConfig,
-    before: readonly LayerwisePlan[],
-  ) => LayerSource;
-  /** Returns the mask of a layer under the plan at index `number`. The mask of the next layer may overwrite it. */
-  readonly maskUnder: (
-    layer: SourcedLayer,
-    plans: readonly LayerwisePlan[],
-    number: number,
-  ) => LayerMask | null;
-}
-
-function prunedLayers(readLayer: ReadLayer, kernels: PruningKernels | undefined): PrunedLayers {
-  const workspaces: LayerWorkspace[] = [];
-  const workspaceOf = (pruner: number): LayerWorkspace => {
-    workspaces[pruner] ??= createLayerWorkspace(kernels);
-    return workspaces[pruner];
-  };
-  const sourceFor: PrunedLayers["sourceFor"] = (layer, config, before) => {
-    const { name, kind, shape } = layer;
-    const read = () => {
-      const values = readLayer(layer, [config]);
-      if (!before.some((plan) => plan.layers.has(name))) return values;
-      const data = values.data.slice();
-      before.forEach((_, number) => {
-        maskUnder(layer, before, number)?.mask.forEach((bit, at) => {
-          if (bit === 0) data[at] = 0;
-        });
-      });
-      return { ...values, data };
-    };
-    return { name, kind, shape, read };
-  };
-  const maskUnder: PrunedLayers["maskUnder"] = (layer, plans, number) => {
-    const plan = plans[number];
-    if (plan === undefined) return null;
-    const source = sourceFor(layer, plan.config, plans.slice(0, number));
-    return layerMaskIn(workspaceOf(number), plan, source);
-  };
-  return { workspaceOf, sourceFor, maskUnder };
-}
-
-/** Creates functions that run tasks in this thread, one at a time, with one tensor in memory. */
-export function tasksHere({
-  checkpoint,
-  gradients,
-  compressedBytes,
-  kernels,
-}: TaskInputs): PruningTasks {
+/** Creates functions that run tasks in this thread, one at a time, with one tensor or one band of it in memory. */
+export function tasksHere(inputs: TaskInputs): PruningTasks {
+  const { checkpoint, gradients, compressedBytes, kernels, bandMemory } = inputs;
+  const { bandBytes = BAND_BYTES } = inputs;
   let memory = new Uint8Array(0);
   const memoryFor = ({ begin, end }: CheckpointEntry): Uint8Array => {
+    if (bandMemory && end - begin <= BAND_BYTES) return bandMemory();
     if (memory.length < end - begin) memory = new Uint8Array(end - begin);
     return memory;
   };
@@ -184,33 +88,118 @@ export function tasksHere({
   const read: Checkpoint["read"] = (entry, own) =>
     held?.name === entry.name ? held.tensor : checkpoint.read(entry, own);
   const readLayer = valuesReader({ checkpoint: { ...checkpoint, read }, gradients }, memoryFor);
-  const { workspaceOf, sourceFor, maskUnder } = prunedLayers(readLayer, kernels);
+  const { workspaceOf, sourceFor, maskUnder, withPlans } = prunedLayers(readLayer, kernels);
+
+  /** Returns the bands of a layer; null if it cannot be divided, or if a plan decides on the whole layer. */
+  const bandsUnder = (
+    layer: SourcedLayer,
+    plans: readonly LayerwisePlan[],
+    configs: readonly PatternPrunerConfig[],
+    layouts: readonly LayoutSpec[],
+  ): readonly SourcedLayer[] | null =>
+    plans.every((plan) => allowsBands(plan, layer.name))
+      ? bandsOf(checkpoint, layer, configs, layouts, bandBytes)
+      : null;
+
+  const countParts = (
+    { config, bounds, leading, plans }: CountTask,
+    parts: readonly SourcedLayer[],
+  ): HalfCounts => {
+    function* sources(): Generator<LayerSource> {
+      for (const [part, own] of withPlans(parts, plans)) yield sourceFor(part, config, own);
+    }
+    return countHalves(config, sources(), bounds, leading, workspaceOf(plans.length));
+  };
+
+  /** Returns the mask of a layer under all plans, and adds up the blocks that each of them prunes. */
+  const maskInto = (
+    layer: SourcedLayer,
+    plans: readonly LayerwisePlan[],
+    prunedBlocks: number[],
+  ): Uint8Array | null => {
+    const masks = plans.flatMap((_, number) => {
+      const made = maskUnder(layer, plans, number);
+      if (made === null) return [];
+      prunedBlocks[number] = (prunedBlocks[number] ?? 0) + made.prunedBlocks;
+      return [made.mask];
+    });
+    const [mask = null, ...more] = masks;
+    return more.reduce((both, own) => both?.map((bit, i) => bit & (own[i] ?? 1)) ?? own, mask);
+  };
+
+  const pruneBands = (
+    { entry, plans, layouts }: TensorTask,
+    bands: readonly SourcedLayer[],
+    put: PutBytes,
+  ): TensorResult => {
+    const prunedBlocks = plans.map(() => 0);
+    function* pruned(): Generator<PrunedBand> {
+      for (const [band, own] of withPlans(bands, plans)) {
+        const { entry: place } = band.source;
+        const tensor = checkpoint.read(place, memoryFor(place));
+        held = { name: entry.name, tensor };
+        const mask = maskInto(band, own, prunedBlocks);
+        yield { begin: place.begin - entry.begin, tensor, mask };
+      }
+    }
+    try {
+      return { ...putPruned(entry, pruned(), layouts, null, put, kernels), prunedBlocks };
+    } finally {
+      held = null;
+    }
+  };
+
+  const pruneWhole = (
+    { entry, layers, plans, layouts }: TensorTask,
+    put: PutBytes,
+  ): TensorResult => {
+    const tensor = checkpoint.read(entry, memoryFor(entry));
+    const prunedBlocks = plans.map(() => 0);
+    held = { name: entry.name, tensor };
+    try {
+      const maskOf: MaskOf = (layer) => maskInto(layer, plans, prunedBlocks);
+      const mask = tensorMask(layers, elementCount(tensor.shape), maskOf);
+      const whole = [{ begin: 0, tensor, mask }];
+      return { ...putPruned(tensor, whole, layouts, compressedBytes, put, kernels), prunedBlocks };
+    } finally {
+      held = null;
+    }
+  };
+
   return {
     atOnce: 1,
-    count: async ({ layer, config, bounds, leading, plans }) => {
-      const source = sourceFor(layer, config, plans);
-      return countHalves(config, source, bounds, leading, workspaceOf(plans.length));
+    count: async (task) => {
+      const { layer, config, bounds, plans } = task;
+      const configs = [config, ...plans.map((plan) => plan.config)];
+      const bands = bounds === null ? bandsUnder(layer, plans, configs, []) : null;
+      return preciseErrors(bands && (() => countParts(task, bands)), () =>
+        countParts(task, [layer]),
+      );
     },
-    prune: async ({ entry, layers, plans, layouts, memory: given }) => {
-      memory = given ?? memory;
-      const tensor = checkpoint.read(entry, memoryFor(entry));
-      const prunedBlocks = plans.map(() => 0);
-      const maskOf: MaskOf = (layer) => {
-        const masks = plans.flatMap((_, number) => {
-          const made = maskUnder(layer, plans, number);
-          if (made === null) return [];
-          prunedBlocks[number] = (prunedBlocks[number] ?? 0) + made.prunedBlocks;
-          return [made.mask];
-        });
-        const [mask = null, ...more] = masks;
-        return more.reduce((both, own) => both?.map((bit, i) => bit & (own[i] ?? 1)) ?? own, mask);
-      };
-      held = { name: entry.name, tensor };
-      try {
-        return { ...prunedTensor(tensor, layers, maskOf, layouts, compressedBytes), prunedBlocks };
-      } finally {
-        held = null;
-      }
+    prune: async (task, put) => {
+      const { layers, plans, layouts } = task;
+      const [layer, ...others] = layers;
+      const isPruned = plans.some((plan) => layer && plan.layers.has(layer.name));
+      const canDivide = isPruned && others.length === 0 && compressedBytes === null;
+      const configs = plans.map((plan) => plan.config);
+      const bands = canDivide && layer ? bandsUnder(layer, plans, configs, layouts) : null;
+      return preciseErrors(bands && (() => pruneBands(task, bands, put)), () =>
+        pruneWhole(task, put),
+      );
     },
   };
+}
+
+/**
+ * Works in bands if that is possible, otherwise on the whole layer. If pruning refuses a band, it works on the whole
+ * layer again, because the error names a position.
+ */
+function preciseErrors<Result>(inBands: (() => Result) | null, whole: () => Result): Result {
+  if (inBands === null) return whole();
+  try {
+    return inBands();
+  } catch (error) {
+    if (error instanceof PruningError) return whole();
+    throw error;
+  }
 }

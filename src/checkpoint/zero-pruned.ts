@@ -1,4 +1,5 @@
 /** Applies a mask to a stored tensor. Kept elements keep their bits. */
+import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { elementBytes } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
 
@@ -50,12 +51,20 @@ function zeroPairsInto(mask: Uint8Array, words: Uint16Array | Uint32Array): numb
 /**
  * Zeroes the pruned elements of a tensor of floats, in place if its bytes are aligned to four bytes, and counts all
  * zeros.
+ *
+ * @param kernels the kernels to use for 32-bit floats
  */
 export function zeroPruned(
   mask: Uint8Array,
   tensor: StoredTensor,
+  kernels?: PruningKernels,
 ): { readonly bytes: Uint8Array; readonly zeros: number } {
   const bytes = tensor.bytes.byteOffset % 4 === 0 ? tensor.bytes : new Uint8Array(tensor.bytes);
+  if (kernels && tensor.dtype === "F32" && mask.length > 0) {
+    const values = new Float32Array(bytes.buffer, bytes.byteOffset, mask.length);
+    kernels.applyMaskInto(mask, 1, mask.length, values);
+    return { bytes, zeros: kernels.countZeroBlocks(values, 1, mask.length, true) };
+  }
   const words = wordsOf({ ...tensor, bytes });
   const size = elementBytes(tensor.dtype);
   const zeros =

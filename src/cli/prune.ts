@@ -11,10 +11,10 @@ import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { createBackend } from "../kernels/backend.ts";
 import { pruneCheckpoint } from "../node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
+import { pruningMemory } from "../node/pruning-memory.ts";
 import { ELEMENT_CRITERION_NAMES } from "../prune/criteria.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import type { StatedModel } from "../run/model-evidence.ts";
-import { createPruningKernels } from "../train/pruning.ts";
 import {
   blockWord,
   readConfig,
@@ -191,8 +191,9 @@ export const pruneCommand: Command = defineCommand({
       const { gradients: path } = values;
       const gradients = path === undefined ? null : await openCheckpointOrThrow(path);
       try {
-        const kernels = createPruningKernels(createBackend());
         const { signal, workerScript } = console;
+        // Threads have their own kernels.
+        const kernels = threads > 1 && workerScript ? {} : pruningMemory(createBackend());
         const { result, seconds } = await withProgress(console, "prune", (onProgress) =>
           pruneCheckpoint({
             checkpoint,
@@ -205,7 +206,7 @@ export const pruneCommand: Command = defineCommand({
             modules,
             gradients,
             gzip,
-            kernels,
+            ...kernels,
             threads,
             workerScript: workerScript ?? undefined,
             signal,

@@ -26,7 +26,7 @@ export interface PruningOptions extends CheckpointPruning, CopyOptions {
   /** Whether to report the size of every tensor after gzip compression, which is slow. Default false. */
   readonly gzip?: boolean;
   /**
-   * The number of threads that prune under `strict`, each with one tensor in memory. Default 1. More than one thread
+   * The number of threads that prune under `strict`, each with at most one tensor in memory. Default 1. More than one thread
    * needs `workerScript`.
    */
   readonly threads?: number;
@@ -65,10 +65,12 @@ export interface PruningOptions extends CheckpointPruning, CopyOptions {
  */
 export async function pruneCheckpoint(options: PruningOptions): Promise<PrunedCheckpoint> {
   const { from, to, signal, gzip = false, threads = 1, workerScript: script, ...pruning } = options;
-  const { checkpoint, gradients } = pruning;
+  const { checkpoint, gradients, profile } = pruning;
   const compressedBytes = gzip ? (bytes: Uint8Array) => gzipSync(bytes).length : null;
   const tasks =
-    script && threads > 1 ? pruningThreads({ checkpoint, gradients, gzip, threads, script }) : null;
+    script && threads > 1 && profile === "strict"
+      ? pruningThreads({ checkpoint, gradients, gzip, threads, script })
+      : null;
   try {
     return await writePruned(
       { ...pruning, compressedBytes, tasks, turn: () => turn(signal) },

@@ -52,7 +52,7 @@ export function checkCopyTarget({ from, to }: CopyPaths): void {
 async function writeFile({ write }: CopiedFile, path: string): Promise<void> {
   const descriptor = openSync(path, "wx");
   try {
-    await write((bytes, position) => writeAll(descriptor, bytes, position));
+    await write((bytes, position) => writeAll(descriptor, bytes, position), descriptor);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

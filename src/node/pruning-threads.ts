@@ -1,6 +1,6 @@
-/** Runs pruning tasks on threads. Each thread opens the checkpoint itself, and has one tensor in memory. */
+/** Runs pruning tasks on threads. Each thread opens the checkpoint itself, and writes to the copy itself. */
 
-import { parentPort, type Worker, workerData } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import {
@@ -14,8 +14,9 @@ import { InputError, type Problem } from "../core/either.ts";
 import { createBackend } from "../kernels/backend.ts";
 import { PruningError } from "../prune/layer.ts";
 import type { HalfCounts } from "../prune/layer-scores.ts";
-import { createPruningKernels } from "../train/pruning.ts";
 import { openCheckpointOrThrow } from "./checkpoint-reader.ts";
+import { writeAll } from "./files.ts";
+import { pruningMemory } from "./pruning-memory.ts";
 import { scriptError, startScript } from "./worker-script.ts";
 
 /** The paths of the files that a thread opens, and whether it measures sizes after gzip compression. */
@@ -41,7 +42,13 @@ type SentError =
       readonly layer: string | undefined;
     }
   | { readonly kind: "input"; readonly problems: readonly Problem[] }
-  | { readonly kind: "other"; readonly message: string; readonly stack: string | undefined };
+  | {
+      readonly kind: "other";
+      readonly message: string;
+      readonly stack: string | undefined;
+      /** The properties of a system error. */
+      readonly system: Readonly<Record<string, unknown>>;
+    };
 
 type FromThread = { readonly result: unknown } | { readonly error: SentError };
 
@@ -51,8 +58,8 @@ function sentError(error: unknown): SentError {
     return { kind: "pruning", code, problem, layer };
   }
   if (error instanceof InputError) return { kind: "input", problems: error.problems };
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { kind: "other", message, stack };
+  const { message, stack, ...system } = error instanceof Error ? error : new Error(String(error));
+  return { kind: "other", message, stack, system };
 }
 
 function receivedError(sent: SentError): Error {
@@ -62,7 +69,7 @@ function receivedError(sent: SentError): Error {
     case "input":
       return new InputError(sent.problems);
     case "other":
-      return Object.assign(new Error(sent.message), { stack: sent.stack });
+      return Object.assign(new Error(sent.message), { stack: sent.stack }, sent.system);
     default:
       return sent satisfies never;
   }
@@ -83,7 +90,33 @@ interface ThreadedPruning {
   readonly script: { readonly href: string };
 }
 
-/** Creates pruning tasks that run on threads. The first tasks start the threads. */
+interface PruningThread {
+  readonly answerTo: (message: ToThread) => Promise<FromThread>;
+  /** Rejects if the thread fails. */
+  readonly failure: Promise<never>;
+  readonly stop: () => Promise<unknown>;
+}
+
+function startThread(script: ThreadedPruning["script"], start: ThreadStart): PruningThread {
+  const worker = startScript(script, { [START]: start });
+  const failure = new Promise<never>((_, reject) => {
+    worker.once("error", (error) => reject(scriptError(script, error)));
+    worker.once("exit", (code) => reject(new Error(`a thread ended early with code ${code}`)));
+  });
+  // A failure matters only to the task that waits for the thread.
+  failure.catch(() => undefined);
+  return {
+    failure,
+    answerTo: (message) =>
+      new Promise((resolve) => {
+        worker.once("message", resolve);
+        worker.postMessage(message);
+      }),
+    stop: () => worker.terminate(),
+  };
+}
+
+/** Starts threads, and creates pruning tasks that run on them. */
 export function pruningThreads({
   checkpoint,
   gradients,
@@ -96,45 +129,24 @@ export function pruningThreads({
     gradients: gradients?.path ?? null,
     gzip,
   };
-  const workers: Worker[] = [];
-  const free: Worker[] = [];
-  const spare: Uint8Array<ArrayBuffer>[] = [];
-  const startWorker = (): Worker => {
-    const worker = startScript(script, { [START]: start });
-    workers.push(worker);
-    return worker;
-  };
-  const ask = async (message: ToThread, memory?: Uint8Array<ArrayBuffer>): Promise<unknown> => {
-    const worker = free.pop() ?? startWorker();
-    const answer = await new Promise<FromThread>((resolve, reject) => {
-      const fail = (error: unknown): void => reject(scriptError(script, error));
-      const end = (code: number): void => fail(new Error(`a thread ended early with code ${code}`));
-      worker.once("error", fail).once("exit", end);
-      worker.once("message", (got: FromThread) => {
-        worker.off("error", fail).off("exit", end);
-        resolve(got);
-      });
-      worker.postMessage(message, memory ? [memory.buffer] : []);
-    });
-    free.push(worker);
+  const atOnce = Math.max(1, Math.min(threads, checkpoint.entries.length));
+  // Started at once, because starting takes as long as pruning a small checkpoint.
+  const workers = Array.from({ length: atOnce }, () => startThread(script, start));
+  const free = [...workers];
+  const ask = async (message: ToThread): Promise<unknown> => {
+    const thread = free.pop();
+    if (thread === undefined) throw new Error(`expected at most ${atOnce} tasks at once`);
+    const answer = await Promise.race([thread.answerTo(message), thread.failure]);
+    free.push(thread);
     if ("error" in answer) throw receivedError(answer.error);
     return answer.result;
   };
   return {
-    atOnce: threads,
+    atOnce,
     count: async (task) => (await ask({ kind: "count", task })) as HalfCounts,
-    prune: async (task) => {
-      const memory = spare.pop();
-      return (await ask({ kind: "prune", task: { ...task, memory } }, memory)) as TensorResult;
-    },
-    recycle: ({ buffer }) => {
-      if (!(buffer instanceof ArrayBuffer)) return;
-      spare.push(new Uint8Array(buffer));
-      // Keep the largest buffers, because they suit tensors of any size.
-      spare.sort((a, b) => b.length - a.length).splice(threads);
-    },
+    prune: async (task) => (await ask({ kind: "prune", task })) as TensorResult,
     stop: async () => {
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await Promise.all(workers.map(({ stop }) => stop()));
     },
   };
 }
@@ -154,17 +166,18 @@ export async function servePruning(): Promise<void> {
       checkpoint: await openCheckpointOrThrow(checkpoint),
       gradients: gradients === null ? null : await openCheckpointOrThrow(gradients),
       compressedBytes: gzip ? (bytes) => gzipSync(bytes).length : null,
-      kernels: createPruningKernels(createBackend()),
+      ...pruningMemory(createBackend()),
     }))();
   port.on("message", async (message: ToThread) => {
-    const send = (answer: FromThread, moved: readonly ArrayBuffer[] = []): void =>
-      port.postMessage(answer, moved);
+    const send = (answer: FromThread): void => port.postMessage(answer);
     try {
       const tasks = await opened;
       if (message.kind === "count") return send({ result: await tasks.count(message.task) });
-      const result = await tasks.prune(message.task);
-      const { buffer } = result.bytes;
-      send({ result }, buffer instanceof ArrayBuffer ? [buffer] : []);
+      const { descriptor, position } = message.task.place;
+      const result = await tasks.prune(message.task, (bytes, at) =>
+        writeAll(descriptor, bytes, position + at),
+      );
+      send({ result });
     } catch (error) {
       send({ error: sentError(error) });
     }

@@ -26,9 +26,16 @@ function refuseScore({ name }: PrunedLayer, scores: Float32Array, position: numb
   refusePruning("invalid-score", name, "finite scores", got, name);
 }
 
-function checkFiniteScores(layer: PrunedLayer, scores: Float32Array): void {
-  for (let i = 0; i < scores.length; i++)
-    if (!Number.isFinite(scores[i])) refuseScore(layer, scores, i);
+function checkFiniteScores(
+  layer: PrunedLayer,
+  scores: Float32Array,
+  { selection: { kernels } }: PrunerScratch,
+): void {
+  const finite =
+    kernels.countBelow(scores, Infinity, false) - kernels.countBelow(scores, -Infinity, true);
+  if (finite === scores.length) return;
+  const position = scores.findIndex((score) => !Number.isFinite(score));
+  refuseScore(layer, scores, position);
 }
 
 /**
@@ -40,13 +47,14 @@ function writeGroupScoresInto(
   { config, layers }: PrunerState,
   index: number,
   allTies: boolean,
-  { layers: scratches, group }: PrunerScratch,
+  scratch: PrunerScratch,
 ): void {
+  const { layers: scratches, group } = scratch;
   const { scoreReduction, lowMemoryUsage, criterion } = config;
   const lowMemory = lowMemoryUsage && CRITERIA[criterion].decay !== null;
   const layer = layers[index];
   const scores = layer.scores ?? NO_SCORES;
-  checkFiniteScores(layer, scores);
+  checkFiniteScores(layer, scores, scratch);
   const own = scratches[index];
   if (own.groupMask.length !== layer.mask.length) own.groupMask = new Uint8Array(layer.mask.length);
   groupScoresInto(
@@ -104,7 +112,7 @@ function exactScoresInto(pruner: PrunerState, index: number, scratch: PrunerScra
   if (whole) return wholeBlockScoresInto(layer, scores, blockScores);
   if (pattern.kind === "group") writeGroupScoresInto(pattern, pruner, index, false, scratch);
   else {
-    checkFiniteScores(layer, scores);
+    checkFiniteScores(layer, scores, scratch);
     blockScores.set(scores);
   }
   const pruned = markPrunedInto(layout, mask, keptLimit(pattern), flags);
@@ -134,16 +142,13 @@ export function incCandidate(
   return { scores: blockScores, counted: flags, current, frozen };
 }
 
-/** Prepares a layer to compete for a budget under the `strict` profile, in which pruned blocks stay pruned. */
-export function exactCandidate(
-  pruner: PrunerState,
-  index: number,
+/** Returns a candidate with a layer's block scores and its bounds. */
+function boundedCandidate(
+  { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp }: PrunerState["config"],
+  blockScores: Float32Array,
+  pruned: number,
   ratio: number,
-  scratch: PrunerScratch,
 ): ExactCandidate {
-  const { pattern, minSparsityRatioPerOp, maxSparsityRatioPerOp } = pruner.config;
-  const pruned = exactScoresInto(pruner, index, scratch);
-  const { blockScores } = scratch.layers[index];
   const blocks = blockScores.length;
   const least = exactCount(blocks, perBlock(pattern, Math.min(minSparsityRatioPerOp, ratio)));
   const most = exactCount(blocks, perBlock(pattern, maxSparsityRatioPerOp));
@@ -153,4 +158,38 @@ export function exactCandidate(
     least: Math.max(least, pruned),
     most: Math.max(most, pruned),
   };
+}
+
+/** Prepares a layer to compete for a budget under the `strict` profile, in which pruned blocks stay pruned. */
+export function exactCandidate(
+  pruner: PrunerState,
+  index: number,
+  ratio: number,
+  scratch: PrunerScratch,
+): ExactCandidate {
+  const pruned = exactScoresInto(pruner, index, scratch);
+  return boundedCandidate(pruner.config, scratch.layers[index].blockScores, pruned, ratio);
+}
+
+/**
+ * {@link exactCandidate} for a layer with no pruned blocks, whose mask is not read. The candidate's scores may be those
+ * of the layer itself.
+ */
+export function freshCandidate(
+  pruner: PrunerState,
+  index: number,
+  ratio: number,
+  scratch: PrunerScratch,
+): ExactCandidate {
+  const { config, layers } = pruner;
+  const layer = layers[index];
+  const own = scratch.layers[index];
+  if (config.pattern.kind === "group") {
+    reserveBlocks(own, blockCount(layer.layout), true);
+    writeGroupScoresInto(config.pattern, pruner, index, false, scratch);
+  } else {
+    own.blockScores = layer.scores ?? NO_SCORES;
+    checkFiniteScores(layer, own.blockScores, scratch);
+  }
+  return boundedCandidate(config, own.blockScores, 0, ratio);
 }

@@ -1,7 +1,7 @@
 /** Reads and scores one layer at a time, for pruning layer by layer under the `strict` profile. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { AdmissionOptions } from "./admit.ts";
-import { exactCandidate } from "./candidates.ts";
+import { freshCandidate } from "./candidates.ts";
 import type { PatternPrunerConfig } from "./config.ts";
 import { accumulatesElements, needsGradient } from "./criteria.ts";
 import { type ExactCandidate, imposeBoundsInto } from "./exact.ts";
@@ -79,7 +79,6 @@ function preparedLayer(
     kind === last.scratch.records[0].kind &&
     shape.join() === layer.shape.join()
   ) {
-    layer.mask.fill(1);
     if (accumulatesElements(config.criterion)) layer.scores?.fill(0);
     return { pruner: { ...last.pruner, layers: [{ ...layer, name }] }, scratch: last.scratch };
   }
@@ -102,11 +101,8 @@ export function openLayer(
     refusePruning("missing-gradient", name, `a gradient for ${config.criterion}`, "none", name);
   scratch.records[0] = record;
   updateScoresInto(pruner, scratch);
-  const [layer] = pruner.layers;
-  // Nothing is pruned yet, and the scores are computed again for each layer, so bounds may overwrite them.
-  if (config.pattern.kind === "block" && layer.scores !== null)
-    scratch.layers[0].blockScores = layer.scores;
-  const candidate = exactCandidate(pruner, 0, config.targetSparsity, scratch);
+  // The scores are computed again for each layer, so bounds may overwrite them.
+  const candidate = freshCandidate(pruner, 0, config.targetSparsity, scratch);
   if (bounds !== null)
     imposeBoundsInto({ ...candidate, most: bounds.most }, bounds.fewest, workspace.selection);
   // Drop the weight and the gradient, so that their memory can be freed.
@@ -118,19 +114,23 @@ export function openLayer(
 /**
  * Counts a layer's scores by their upper 16 bits if `leading` is null. Otherwise counts the scores whose upper 16 bits
  * are `leading` by their lower 16 bits.
+ *
+ * @param parts the layer, or without bounds its bands: layers of some of its rows of blocks.
  */
 export function countHalves(
   config: PatternPrunerConfig,
-  source: LayerSource,
+  parts: Iterable<LayerSource>,
   bounds: LayerBounds | null,
   leading: number | null,
   workspace: LayerWorkspace,
 ): HalfCounts {
-  const { candidate } = openLayer(config, source, bounds, workspace);
-  const { histogram, kernels } = workspace.selection;
-  histogram.fill(0);
-  if (leading === null) kernels.countLeadingBitsInto([candidate.scores], histogram);
-  else kernels.countTrailingBitsInto([candidate.scores], leading, histogram);
+  const { kernels } = workspace.selection;
+  const histogram = new Uint32Array(workspace.selection.histogram.length);
+  function* scores(): Generator<Float32Array> {
+    for (const part of parts) yield openLayer(config, part, bounds, workspace).candidate.scores;
+  }
+  if (leading === null) kernels.countLeadingBitsInto(scores(), histogram);
+  else kernels.countTrailingBitsInto(scores(), leading, histogram);
   let distinct = 0;
   for (let half = 0; half < histogram.length; half++) distinct += Number(histogram[half] > 0);
   const halves = new Uint16Array(distinct);

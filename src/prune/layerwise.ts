@@ -233,7 +233,7 @@ export function planLayerwise(
     const { leading, layers } = step.value;
     const counts = layers.flatMap(({ name, bounds }) => {
       const source = byName.get(name);
-      return source ? [countHalves(config, source, bounds, leading, workspace)] : [];
+      return source ? [countHalves(config, [source], bounds, leading, workspace)] : [];
     });
     step = planning.next(counts);
   }
@@ -246,6 +246,8 @@ export interface LayerMask {
   readonly mask: Uint8Array;
   readonly prunedBlocks: number;
   readonly blocks: number;
+  /** The number of pruned blocks whose scores equal the threshold. */
+  readonly ties: number;
 }
 
 /**
@@ -282,6 +284,23 @@ export function layerMaskIn(
   const { scores } = candidate;
   const below = selection.kernels.countBelow(scores, threshold, false);
   const equal = selection.kernels.countBelow(scores, threshold, true) - below;
-  const prunedBlocks = below + Math.min(equal, ties);
-  return { mask: pruner.layers[0].mask, prunedBlocks, blocks };
+  const tied = Math.min(equal, ties);
+  return { mask: pruner.layers[0].mask, prunedBlocks: below + tied, blocks, ties: tied };
+}
+
+/**
+ * Whether a layer can be pruned in bands under a plan: as layers of some of its rows of blocks, one after the other. It
+ * cannot if the decision needs the scores of the whole layer.
+ */
+export function allowsBands({ layers }: LayerwisePlan, name: string): boolean {
+  const fate = layers.get(name);
+  return fate === undefined || (fate.decision !== null && fate.bounds === null);
+}
+
+/** Returns the plan for the next band of a layer, after a band in which `ties` blocks were pruned as ties. */
+export function afterBand(plan: LayerwisePlan, name: string, ties: number): LayerwisePlan {
+  const fate = plan.layers.get(name);
+  if (ties === 0 || !fate?.decision) return plan;
+  const decision = { ...fate.decision, ties: fate.decision.ties - ties };
+  return { ...plan, layers: new Map(plan.layers).set(name, { ...fate, decision }) };
 }

@@ -123,8 +123,8 @@ export function writeMaskInto(
     const { groupMask } = scratches[index];
     const groups = pattern.kind === "group" ? groupMask : null;
     const judged = exact || groups !== null ? blockScores : scores;
-    // Blocks that are already pruned stay as they are.
-    const settled = exact ? flags : null;
+    // Blocks that are already pruned stay as they are. Without flags, there are none.
+    const settled = exact && flags.length > 0 ? flags : null;
     writeBlockMaskInto(layout, judged, decision, mask, kernels, groups, settled);
   }
   layer.frozen = frozen;

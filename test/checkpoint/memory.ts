@@ -46,7 +46,7 @@ export function memorySink(): { readonly sink: CopySink; readonly files: Map<str
           file = longer;
         }
         file.set(bytes, position);
-      });
+      }, -1);
       files.set(name, file);
     }
     return [];
