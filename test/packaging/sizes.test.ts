@@ -7,12 +7,12 @@ beforeAll(requireBuild);
 
 /** Bytes of all of an entry, minified and compressed. Raise one only with a reason. */
 const ENTRY_LIMITS: Readonly<Record<string, number>> = {
-  espalier: 19_100,
-  "espalier/nn": 155_000,
+  espalier: 19_300,
+  "espalier/nn": 155_500,
   "espalier/sparse": 15_000,
   "espalier/io": 43_000,
   "espalier/checkpoint": 38_000,
-  "espalier/node": 210_000,
+  "espalier/node": 211_500,
   "espalier/reference": 22_500,
 };
 
@@ -36,7 +36,7 @@ const FUNCTION_LIMITS: readonly (readonly [name: string, entry: string, most: nu
   ["planPruning", "espalier/checkpoint", 27_500],
   // A third of it is the table of model types.
   ["tensorFacts", "espalier/checkpoint", 15_000],
-  ["packTensor", "espalier/checkpoint", 21_000],
+  ["packTensor", "espalier/checkpoint", 22_000],
   ["unpack", "espalier/sparse", 4_000],
 ];
 
