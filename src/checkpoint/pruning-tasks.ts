@@ -18,7 +18,7 @@ import { BAND_BYTES, bandsOf } from "./bands.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import type { PutBytes, TensorPlace } from "./copy.ts";
 import { type MaskOf, type SourcedLayer, tensorMask, valuesReader } from "./masks.ts";
-import { prunedLayers } from "./pruned-layers.ts";
+import { type PrunedLayers, prunedLayers } from "./pruned-layers.ts";
 import {
   type CompressedBytes,
   type PrunedBand,
@@ -74,10 +74,23 @@ export interface TaskInputs {
   readonly bandBytes?: number;
 }
 
-/** Creates functions that run tasks in this thread, one at a time, with one tensor or one band of it in memory. */
-export function tasksHere(inputs: TaskInputs): PruningTasks {
-  const { checkpoint, gradients, compressedBytes, kernels, bandMemory } = inputs;
-  const { bandBytes = BAND_BYTES } = inputs;
+/** What the tasks of a thread share: its inputs, its memory, and the tensor that it prunes. */
+interface Session extends PrunedLayers {
+  readonly inputs: TaskInputs;
+  /** Reads a tensor or a band, which {@link PrunedLayers} use from then on. */
+  readonly hold: (entry: CheckpointEntry) => StoredTensor;
+  readonly release: () => void;
+  /** Returns the bands of a layer; null if it cannot be divided, or if a plan decides on the whole layer. */
+  readonly bandsUnder: (
+    layer: SourcedLayer,
+    plans: readonly LayerwisePlan[],
+    configs: readonly PatternPrunerConfig[],
+    layouts: readonly LayoutSpec[],
+  ) => readonly SourcedLayer[] | null;
+}
+
+function createSession(inputs: TaskInputs): Session {
+  const { checkpoint, gradients, kernels, bandMemory, bandBytes = BAND_BYTES } = inputs;
   let memory = new Uint8Array(0);
   const memoryFor = ({ begin, end }: CheckpointEntry): Uint8Array => {
     if (bandMemory && end - begin <= BAND_BYTES) return bandMemory();
@@ -88,103 +101,116 @@ export function tasksHere(inputs: TaskInputs): PruningTasks {
   const read: Checkpoint["read"] = (entry, own) =>
     held?.name === entry.name ? held.tensor : checkpoint.read(entry, own);
   const readLayer = valuesReader({ checkpoint: { ...checkpoint, read }, gradients }, memoryFor);
-  const { workspaceOf, sourceFor, maskUnder, withPlans } = prunedLayers(readLayer, kernels);
-
-  /** Returns the bands of a layer; null if it cannot be divided, or if a plan decides on the whole layer. */
-  const bandsUnder = (
-    layer: SourcedLayer,
-    plans: readonly LayerwisePlan[],
-    configs: readonly PatternPrunerConfig[],
-    layouts: readonly LayoutSpec[],
-  ): readonly SourcedLayer[] | null =>
-    plans.every((plan) => allowsBands(plan, layer.name))
-      ? bandsOf(checkpoint, layer, configs, layouts, bandBytes)
-      : null;
-
-  const countParts = (
-    { config, bounds, leading, plans }: CountTask,
-    parts: readonly SourcedLayer[],
-  ): HalfCounts => {
-    function* sources(): Generator<LayerSource> {
-      for (const [part, own] of withPlans(parts, plans)) yield sourceFor(part, config, own);
-    }
-    return countHalves(config, sources(), bounds, leading, workspaceOf(plans.length));
-  };
-
-  /** Returns the mask of a layer under all plans, and adds up the blocks that each of them prunes. */
-  const maskInto = (
-    layer: SourcedLayer,
-    plans: readonly LayerwisePlan[],
-    prunedBlocks: number[],
-  ): Uint8Array | null => {
-    const masks = plans.flatMap((_, number) => {
-      const made = maskUnder(layer, plans, number);
-      if (made === null) return [];
-      prunedBlocks[number] = (prunedBlocks[number] ?? 0) + made.prunedBlocks;
-      return [made.mask];
-    });
-    const [mask = null, ...more] = masks;
-    return more.reduce((both, own) => both?.map((bit, i) => bit & (own[i] ?? 1)) ?? own, mask);
-  };
-
-  const pruneBands = (
-    { entry, plans, layouts }: TensorTask,
-    bands: readonly SourcedLayer[],
-    put: PutBytes,
-  ): TensorResult => {
-    const prunedBlocks = plans.map(() => 0);
-    function* pruned(): Generator<PrunedBand> {
-      for (const [band, own] of withPlans(bands, plans)) {
-        const { entry: place } = band.source;
-        const tensor = checkpoint.read(place, memoryFor(place));
-        held = { name: entry.name, tensor };
-        const mask = maskInto(band, own, prunedBlocks);
-        yield { begin: place.begin - entry.begin, tensor, mask };
-      }
-    }
-    try {
-      return { ...putPruned(entry, pruned(), layouts, null, put, kernels), prunedBlocks };
-    } finally {
+  return {
+    ...prunedLayers(readLayer, kernels),
+    inputs,
+    hold: (entry) => {
+      held = { name: entry.name, tensor: checkpoint.read(entry, memoryFor(entry)) };
+      return held.tensor;
+    },
+    release: () => {
       held = null;
-    }
+    },
+    bandsUnder: (layer, plans, configs, layouts) =>
+      plans.every((plan) => allowsBands(plan, layer.name))
+        ? bandsOf(checkpoint, layer, configs, layouts, bandBytes)
+        : null,
   };
+}
 
-  const pruneWhole = (
-    { entry, layers, plans, layouts }: TensorTask,
-    put: PutBytes,
-  ): TensorResult => {
-    const tensor = checkpoint.read(entry, memoryFor(entry));
-    const prunedBlocks = plans.map(() => 0);
-    held = { name: entry.name, tensor };
-    try {
-      const maskOf: MaskOf = (layer) => maskInto(layer, plans, prunedBlocks);
-      const mask = tensorMask(layers, elementCount(tensor.shape), maskOf);
-      const whole = [{ begin: 0, tensor, mask }];
-      return { ...putPruned(tensor, whole, layouts, compressedBytes, put, kernels), prunedBlocks };
-    } finally {
-      held = null;
+/** Counts the scores of a layer: of its bands, or of the layer as its only part. */
+function countParts(
+  { withPlans, sourceFor, workspaceOf }: Session,
+  { config, bounds, leading, plans }: CountTask,
+  parts: readonly SourcedLayer[],
+): HalfCounts {
+  function* sources(): Generator<LayerSource> {
+    for (const [part, own] of withPlans(parts, plans)) yield sourceFor(part, config, own);
+  }
+  return countHalves(config, sources(), bounds, leading, workspaceOf(plans.length));
+}
+
+/** Returns the mask of a layer under all plans, and adds up the blocks that each of them prunes. */
+function maskInto(
+  { maskUnder }: Session,
+  layer: SourcedLayer,
+  plans: readonly LayerwisePlan[],
+  prunedBlocks: number[],
+): Uint8Array | null {
+  const masks = plans.flatMap((_, number) => {
+    const made = maskUnder(layer, plans, number);
+    if (made === null) return [];
+    prunedBlocks[number] = (prunedBlocks[number] ?? 0) + made.prunedBlocks;
+    return [made.mask];
+  });
+  const [mask = null, ...more] = masks;
+  return more.reduce((both, own) => both?.map((bit, i) => bit & (own[i] ?? 1)) ?? own, mask);
+}
+
+/** Prunes a tensor that consists of one layer, band after band. */
+function pruneBands(
+  session: Session,
+  { entry, plans, layouts }: TensorTask,
+  bands: readonly SourcedLayer[],
+  put: PutBytes,
+): TensorResult {
+  const { inputs, withPlans, hold, release } = session;
+  const prunedBlocks = plans.map(() => 0);
+  function* pruned(): Generator<PrunedBand> {
+    for (const [band, own] of withPlans(bands, plans)) {
+      const { entry: place } = band.source;
+      const tensor = hold(place);
+      const mask = maskInto(session, band, own, prunedBlocks);
+      yield { begin: place.begin - entry.begin, tensor, mask };
     }
-  };
+  }
+  try {
+    return { ...putPruned(entry, pruned(), layouts, null, put, inputs.kernels), prunedBlocks };
+  } finally {
+    release();
+  }
+}
 
+function pruneWhole(
+  session: Session,
+  { entry, layers, plans, layouts }: TensorTask,
+  put: PutBytes,
+): TensorResult {
+  const { compressedBytes, kernels } = session.inputs;
+  const prunedBlocks = plans.map(() => 0);
+  try {
+    const tensor = session.hold(entry);
+    const maskOf: MaskOf = (layer) => maskInto(session, layer, plans, prunedBlocks);
+    const mask = tensorMask(layers, elementCount(tensor.shape), maskOf);
+    const whole = [{ begin: 0, tensor, mask }];
+    return { ...putPruned(tensor, whole, layouts, compressedBytes, put, kernels), prunedBlocks };
+  } finally {
+    session.release();
+  }
+}
+
+/** Creates functions that run tasks in this thread, one at a time, with one tensor or one band of it in memory. */
+export function tasksHere(inputs: TaskInputs): PruningTasks {
+  const session = createSession(inputs);
   return {
     atOnce: 1,
     count: async (task) => {
       const { layer, config, bounds, plans } = task;
       const configs = [config, ...plans.map((plan) => plan.config)];
-      const bands = bounds === null ? bandsUnder(layer, plans, configs, []) : null;
-      return preciseErrors(bands && (() => countParts(task, bands)), () =>
-        countParts(task, [layer]),
+      const bands = bounds === null ? session.bandsUnder(layer, plans, configs, []) : null;
+      return preciseErrors(bands && (() => countParts(session, task, bands)), () =>
+        countParts(session, task, [layer]),
       );
     },
     prune: async (task, put) => {
       const { layers, plans, layouts } = task;
       const [layer, ...others] = layers;
       const isPruned = plans.some((plan) => layer && plan.layers.has(layer.name));
-      const canDivide = isPruned && others.length === 0 && compressedBytes === null;
+      const canDivide = isPruned && others.length === 0 && inputs.compressedBytes === null;
       const configs = plans.map((plan) => plan.config);
-      const bands = canDivide && layer ? bandsUnder(layer, plans, configs, layouts) : null;
-      return preciseErrors(bands && (() => pruneBands(task, bands, put)), () =>
-        pruneWhole(task, put),
+      const bands = canDivide && layer ? session.bandsUnder(layer, plans, configs, layouts) : null;
+      return preciseErrors(bands && (() => pruneBands(session, task, bands, put)), () =>
+        pruneWhole(session, task, put),
       );
     },
   };

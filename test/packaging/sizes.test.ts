@@ -7,12 +7,12 @@ beforeAll(requireBuild);
 
 /** Bytes of all of an entry, minified and compressed. Raise one only with a reason. */
 const ENTRY_LIMITS: Readonly<Record<string, number>> = {
-  espalier: 19_300,
-  "espalier/nn": 155_500,
-  "espalier/sparse": 15_000,
+  espalier: 19_400,
+  "espalier/nn": 158_000,
+  "espalier/sparse": 15_200,
   "espalier/io": 43_000,
-  "espalier/checkpoint": 38_000,
-  "espalier/node": 211_500,
+  "espalier/checkpoint": 38_500,
+  "espalier/node": 214_000,
   "espalier/reference": 22_500,
 };
 
