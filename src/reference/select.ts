@@ -22,6 +22,7 @@ function expression(source: string): RegExp {
   const [, flag = "", rest = ""] = /^(\(\?i\))?(.*)$/s.exec(source) ?? [];
   const translated = rest
     .replace(/\(\?P</g, "(?<")
+    .replace(/\\.|\{,(\d*)\}/g, (all, most) => (most === undefined ? all : `{0,${most}}`))
     .replace(/\\A/g, "^")
     .replace(/\\Z/g, "$");
   try {

@@ -101,5 +101,16 @@ test("expressions as Python writes them", () => {
   expect(compileNamePattern("(?i)QUERY").test("0.query")).toBe(true);
   expect(compileNamePattern("\\A0\\.").test("10.")).toBe(false);
   expect(compileNamePattern("(?P<layer>\\d+)\\.key\\Z").exec("11.key")?.groups?.layer).toBe("11");
-  expect(() => compileNamePattern("[")).toThrow(SyntaxError);
+  const matched = (source: string): readonly string[] => {
+    const names = ["layer.0.query", "layer.10.query", "layer.{,1}", "layer.]"];
+    return names.filter((name) => compileNamePattern(source).test(name));
+  };
+  expect(matched("^layer\\.\\d{,1}\\.query")).toEqual(["layer.0.query"]);
+  expect(matched("^layer\\.\\d{,}\\.query")).toEqual(["layer.0.query", "layer.10.query"]);
+  expect(matched("\\.\\{,1}")).toEqual(["layer.{,1}"]);
+  expect(matched("\\.[{,1}]{,4}$")).toEqual(["layer.{,1}"]);
+  expect(matched("\\.[]x]$")).toEqual(["layer.]"]);
+  expect(matched("\\.[^]{x]")).toEqual(["layer.0.query", "layer.10.query"]);
+  for (const source of ["[", "[]", "\\p{L}", "\\z", "a++"])
+    expect(() => compileNamePattern(source)).toThrow(SyntaxError);
 });
