@@ -1,6 +1,7 @@
 /** Reads layers as they are after earlier pruners have pruned them, and computes their masks. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { PatternPrunerConfig } from "../prune/config.ts";
+import { needsGradient } from "../prune/criteria.ts";
 import {
   createLayerWorkspace,
   type LayerSource,
@@ -23,7 +24,10 @@ export function planFor(plan: LayerwisePlan, layers: readonly SourcedLayer[]): L
  */
 export interface PrunedLayers {
   readonly workspaceOf: (pruner: number) => LayerWorkspace;
-  /** Returns a source that reads the layer after zeroing the weights that the plans in `before` prune. */
+  /**
+   * Returns a source that reads the layer as the pruner scores it: for a criterion without gradients, after zeroing the
+   * weights that the plans in `before` prune.
+   */
   readonly sourceFor: (
     layer: SourcedLayer,
     config: PatternPrunerConfig,
@@ -58,6 +62,8 @@ export function prunedLayers(
     const { name, kind, shape } = layer;
     const read = () => {
       const values = readLayer(layer, [config]);
+      // Scores from gradients are those of the step before, in which no pruner has pruned.
+      if (needsGradient(config.criterion)) return values;
       if (!before.some((plan) => plan.layers.has(name))) return values;
       const data = values.data.slice();
       before.forEach((_, number) => {

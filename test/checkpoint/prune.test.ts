@@ -10,7 +10,8 @@ import {
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
 import type { Profile } from "../../src/prune/config.ts";
-import { oneShotConfig, pruneOnce } from "../../src/prune/once.ts";
+import type { LayerRecord } from "../../src/prune/layer.ts";
+import { oneShotConfig, pruneAtOnce, pruneOnce } from "../../src/prune/once.ts";
 import { memorySink, openBytes } from "./memory.ts";
 
 const weight = (seed: number): StoredTensor =>
@@ -78,4 +79,29 @@ test("a rejected turn stops the run", async () => {
     "stopped",
   );
   expect(files.size).toBe(0);
+});
+
+const CRITERIA = ["magnitude", "gradient", "snip", "snip_momentum"] as const;
+const pairs = CRITERIA.flatMap((first) => CRITERIA.map((second) => [first, second] as const));
+
+test.each(pairs)("pruners of one layer by %s and %s prune as the reducer does", async (...pair) => {
+  for (let seed = 1; seed <= 8; seed++) {
+    const checkpoint = openBytes(writeSafetensors(new Map([["a.weight", weight(seed)]])));
+    const gradient = weight(seed + 0.5);
+    const gradients = openBytes(writeSafetensors(new Map([["a.weight", gradient]])));
+    const made = pair.map((criterion, i) =>
+      oneShotConfig({ pattern: i === 0 ? "4x1" : "1x4", targetSparsity: 0.5, criterion }),
+    );
+    const step = Math.max(...made.map(({ startStep }) => startStep));
+    const pruners = made.map((pruner) => ({ ...pruner, startStep: step, endStep: step }));
+    const { sink, files } = memorySink();
+    await writePruned({ ...pruning(checkpoint, "strict"), pruners, gradients }, sink);
+    const layer: LayerRecord = {
+      ...{ name: "a", kind: "linear" as const, shape: [8, 8] },
+      ...{ data: toFloat32(weight(seed)), gradient: toFloat32(gradient) },
+    };
+    const { weights } = pruneAtOnce(pruners, [layer], "strict", false);
+    const read = readSafetensorsOrThrow(files.get("model.safetensors") ?? new Uint8Array(0));
+    expect(toFloat32(read.tensors.get("a.weight") as StoredTensor)).toEqual(weights.get("a"));
+  }
 });
