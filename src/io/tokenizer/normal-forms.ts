@@ -1,0 +1,213 @@
+/**
+ * Unicode's normal forms with the tables of Unicode 9, by the algorithm of the crate that `tokenizers` uses. Characters
+ * that Unicode assigned later are not changed.
+ */
+import { once, rangesOf, unitsOf } from "./characters.ts";
+import { mappingOf } from "./mapping.ts";
+import { CANONICAL, COMPATIBLE, EXCLUDED, RANKS } from "./normalization.generated.ts";
+import type { Text } from "./text.ts";
+
+export type NormalForm = "NFC" | "NFD" | "NFKC" | "NFKD";
+
+type Decompositions = ReadonlyMap<number, readonly number[]>;
+
+const canonical: () => Decompositions = /* @__PURE__ */ once(() => mappingOf(CANONICAL));
+
+const compatible: () => Decompositions = /* @__PURE__ */ once(
+  () => new Map([...canonical(), ...mappingOf(COMPATIBLE)]),
+);
+
+/** The ranks of the combining classes of marks. All other characters have rank 0. */
+const ranks: () => ReadonlyMap<number, number> = /* @__PURE__ */ once(() => {
+  const table = new Map<number, number>();
+  for (const [index, data] of RANKS.split("/").entries()) {
+    const ranges = rangesOf(data);
+    for (let i = 0; i + 1 < ranges.length; i += 2)
+      for (let c = ranges[i] ?? 0; c <= (ranges[i + 1] ?? 0); c++) table.set(c, index + 1);
+  }
+  return table;
+});
+
+/** The composed character of each second and first character. */
+const compositions: () => ReadonlyMap<number, ReadonlyMap<number, number>> = /* @__PURE__ */ once(
+  () => {
+    const pairs = new Map<number, Map<number, number>>();
+    const excluded = new Set<number>();
+    const ranges = rangesOf(EXCLUDED);
+    for (let i = 0; i + 1 < ranges.length; i += 2)
+      for (let c = ranges[i] ?? 0; c <= (ranges[i + 1] ?? 0); c++) excluded.add(c);
+    const composed = [...canonical()].filter(
+      ([c, target]) => !excluded.has(c) && target.length > 1,
+    );
+    for (const [c, target] of composed.sort(([, a], [, b]) => a.length - b.length)) {
+      let first = target[0] ?? 0;
+      for (const second of target.slice(1, -1)) first = pairs.get(second)?.get(first) ?? first;
+      const second = target.at(-1) ?? 0;
+      const bySecond = pairs.get(second) ?? new Map<number, number>();
+      pairs.set(second, bySecond.set(first, c));
+    }
+    return pairs;
+  },
+);
+
+const HANGUL = { first: 0xac00, count: 11172, lead: 0x1100, vowel: 0x1161, tail: 0x11a7 } as const;
+const LEADS = 19;
+const VOWELS = 21;
+const TAILS = 28;
+
+function compose(first: number, second: number): number | undefined {
+  const lead = first - HANGUL.lead;
+  const vowel = second - HANGUL.vowel;
+  if (lead >= 0 && lead < LEADS && vowel >= 0 && vowel < VOWELS)
+    return HANGUL.first + (lead * VOWELS + vowel) * TAILS;
+  const syllable = first - HANGUL.first;
+  const tail = second - HANGUL.tail;
+  if (
+    syllable >= 0 &&
+    syllable < HANGUL.count &&
+    syllable % TAILS === 0 &&
+    tail > 0 &&
+    tail < TAILS
+  )
+    return first + tail;
+  return compositions().get(second)?.get(first);
+}
+
+/**
+ * Characters with their changes: 0 for a character that replaces one, 1 for an added one, and -n for one that replaces
+ * one and removes the n after it.
+ */
+export interface Changed {
+  readonly codePoints: number[];
+  readonly changes: number[];
+}
+
+/** Decomposes a text and brings marks into the order of their classes. */
+function decompose(text: string, table: Decompositions): Changed {
+  const changed: Changed = { codePoints: [], changes: [] };
+  const { codePoints, changes } = changed;
+  /** The ranks of the marks after the last starter. */
+  let marks: number[] = [];
+  const push = (c: number, change: number): void => {
+    const rank = rankOf(c);
+    if (rank > 0) marks.push(rank);
+    else {
+      if (marks.length > 1) sortMarks(changed, marks);
+      if (marks.length > 0) marks = [];
+    }
+    codePoints.push(c);
+    changes.push(change);
+  };
+  for (const character of text) {
+    const c = character.codePointAt(0) ?? 0;
+    const syllable = c - HANGUL.first;
+    if (syllable >= 0 && syllable < HANGUL.count) {
+      push(HANGUL.lead + Math.floor(syllable / (VOWELS * TAILS)), 0);
+      push(HANGUL.vowel + Math.floor((syllable % (VOWELS * TAILS)) / TAILS), 1);
+      if (syllable % TAILS > 0) push(HANGUL.tail + (syllable % TAILS), 1);
+      continue;
+    }
+    const target = c < 0xa0 ? undefined : table.get(c);
+    if (target === undefined) push(c, 0);
+    else for (let i = 0; i < target.length; i++) push(target[i] ?? 0, i === 0 ? 0 : 1);
+  }
+  if (marks.length > 1) sortMarks(changed, marks);
+  return changed;
+}
+
+/** Sorts the last characters by their ranks. Equal ranks keep their order. */
+function sortMarks({ codePoints, changes }: Changed, marks: readonly number[]): void {
+  if (marks.every((rank, i) => i === 0 || rank >= (marks[i - 1] ?? 0))) return;
+  const begin = codePoints.length - marks.length;
+  const order = marks.map((_, i) => i).sort((a, b) => (marks[a] ?? 0) - (marks[b] ?? 0));
+  const sorted = order.map((i) => [codePoints[begin + i] ?? 0, changes[begin + i] ?? 0] as const);
+  for (const [i, [c, change]] of sorted.entries()) {
+    codePoints[begin + i] = c;
+    changes[begin + i] = change;
+  }
+}
+
+function rankOf(codePoint: number): number {
+  return codePoint < 0x300 ? 0 : (ranks().get(codePoint) ?? 0);
+}
+
+/** Composes decomposed characters. */
+function recompose({ codePoints, changes }: Changed): Changed {
+  const composed: Changed = { codePoints: [], changes: [] };
+  const emit = (c: number, change: number): void => {
+    composed.codePoints.push(c);
+    composed.changes.push(change);
+  };
+  let base = -1;
+  let baseChange = 0;
+  let lastRank = -1;
+  let waiting: (readonly [number, number])[] = [];
+  for (const [index, c] of codePoints.entries()) {
+    const change = changes[index] ?? 0;
+    const rank = rankOf(c);
+    if (base < 0) {
+      if (rank > 0) emit(c, change);
+      else [base, baseChange] = [c, change];
+      continue;
+    }
+    const blocked = lastRank >= rank;
+    const pair = blocked ? undefined : compose(base, c);
+    if (pair !== undefined) {
+      base = pair;
+      baseChange += change - 1;
+    } else if (rank > 0) {
+      waiting.push([c, change]);
+      lastRank = rank;
+    } else {
+      emit(base, baseChange);
+      for (const mark of waiting) emit(...mark);
+      waiting = [];
+      lastRank = -1;
+      [base, baseChange] = [c, change];
+    }
+  }
+  if (base >= 0) emit(base, baseChange);
+  for (const mark of waiting) emit(...mark);
+  return composed;
+}
+
+/** The characters below these are not changed by a form. */
+const FIRST_CHANGED: Readonly<Record<NormalForm, number>> = {
+  NFC: 0x300,
+  NFD: 0xc0,
+  NFKC: 0xa0,
+  NFKD: 0xa0,
+};
+
+/** Applies a normal form. */
+export function normalForm(form: NormalForm, { text, head }: Text): Text {
+  const first = FIRST_CHANGED[form];
+  let index = 0;
+  while (index < text.length && text.charCodeAt(index) < first) index++;
+  if (index === text.length) return { text, head };
+  const isCompatible = form === "NFKC" || form === "NFKD";
+  const decomposed = decompose(text, isCompatible ? compatible() : canonical());
+  const changed = form === "NFC" || form === "NFKC" ? recompose(decomposed) : decomposed;
+  let result = "";
+  for (const c of changed.codePoints) result += String.fromCodePoint(c);
+  return { text: result, head: headAfter(changed, text, head) };
+}
+
+/**
+ * Returns the number of code units that come from the first character of the input. As in `tokenizers`, an added
+ * character belongs to the one before it, and a replacing one to the next of the old text.
+ */
+export function headAfter({ codePoints, changes }: Changed, before: string, head: number): number {
+  if (head === 0) return 0;
+  const oldHead = [...before.slice(0, head)].length;
+  let used = 0;
+  let units = 0;
+  for (const [index, c] of codePoints.entries()) {
+    const change = changes[index] ?? 0;
+    const source = change > 0 ? Math.max(0, used - 1) : used;
+    if (source >= oldHead) break;
+    units += unitsOf(c);
+    if (change <= 0) used += 1 - change;
+  }
+  return units;
+}
