@@ -1,0 +1,126 @@
+/** Added tokens: they are found in the text before, or after, it is normalized. */
+import { characterFlags, codePointBefore, FLAG } from "./characters.ts";
+import { slice, type Text } from "./text.ts";
+
+export interface AddedToken {
+  readonly content: string;
+  /** Whether no letters, digits or underscores may be beside it. */
+  readonly singleWord: boolean;
+  /** Whether it takes the white space before it. */
+  readonly lstrip: boolean;
+  readonly rstrip: boolean;
+  /** Whether it is searched for in the normalized text. */
+  readonly normalized: boolean;
+  readonly special: boolean;
+}
+
+/** A trie of token texts by code units. */
+interface TrieNode {
+  readonly children: Map<number, TrieNode>;
+  id: number | undefined;
+}
+
+/** The tokens to search for in one text. */
+export interface TokenFinder {
+  readonly root: TrieNode;
+  readonly tokens: ReadonlyMap<number, AddedToken>;
+  /** Ids that are found and left to the model. */
+  readonly ignored: ReadonlySet<number>;
+  readonly isEmpty: boolean;
+}
+
+/** Makes a finder for texts with their ids. The first one of equal texts counts. */
+export function tokenFinder(
+  entries: readonly (readonly [text: string, id: number])[],
+  tokens: ReadonlyMap<number, AddedToken>,
+  ignored: ReadonlySet<number>,
+): TokenFinder {
+  const root: TrieNode = { children: new Map(), id: undefined };
+  for (const [text, id] of entries) {
+    let node = root;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      const child: TrieNode = node.children.get(unit) ?? { children: new Map(), id: undefined };
+      node.children.set(unit, child);
+      node = child;
+    }
+    node.id ??= id;
+  }
+  return { root, tokens, ignored, isEmpty: entries.length === 0 };
+}
+
+/** A part of a text: an added token, or text between them. */
+export interface TokenOrText {
+  readonly id: number | undefined;
+  readonly text: Text;
+}
+
+/** Splits a text at the tokens that it contains. Empty parts are left out. */
+export function splitTokens(finder: TokenFinder, text: Text): readonly TokenOrText[] {
+  if (text.text === "") return [];
+  if (finder.isEmpty) return [{ id: undefined, text }];
+  const parts: TokenOrText[] = [];
+  const { length } = text.text;
+  let done = 0;
+  const add = (id: number | undefined, start: number, end: number): void => {
+    if (end > start) parts.push({ id, text: slice(text, start, end) });
+  };
+  for (let at = 0; at < length; ) {
+    const found = longestAt(finder.root, text.text, at);
+    if (found === undefined) {
+      at++;
+      continue;
+    }
+    const { id } = found;
+    let start = at;
+    let { end } = found;
+    at = end;
+    if (finder.ignored.has(id)) continue;
+    const token = finder.tokens.get(id);
+    if (token?.singleWord === true && !isSingleWord(text.text, start, end)) continue;
+    if (token?.lstrip === true) start = Math.max(spacesBefore(text.text, start), done);
+    if (token?.rstrip === true) end = spacesAfter(text.text, end);
+    add(undefined, done, start);
+    add(id, start, end);
+    done = end;
+  }
+  add(undefined, done, length);
+  return parts;
+}
+
+function longestAt(
+  root: TrieNode,
+  text: string,
+  start: number,
+): { readonly id: number; readonly end: number } | undefined {
+  let node = root.children.get(text.charCodeAt(start));
+  if (node === undefined) return undefined;
+  let longest: { readonly id: number; readonly end: number } | undefined;
+  for (let at = start + 1; node !== undefined; at++) {
+    if (node.id !== undefined) longest = { id: node.id, end: at };
+    node = at < text.length ? node.children.get(text.charCodeAt(at)) : undefined;
+  }
+  return longest;
+}
+
+function isSingleWord(text: string, start: number, end: number): boolean {
+  const isWord = (c: number): boolean => c >= 0 && (characterFlags(c) & FLAG.word) !== 0;
+  return !isWord(codePointBefore(text, start)) && !isWord(text.codePointAt(end) ?? -1);
+}
+
+/** All white space is in the basic plane. */
+function isSpaceAt(text: string, index: number): boolean {
+  return (characterFlags(text.charCodeAt(index)) & FLAG.space) !== 0;
+}
+
+function spacesBefore(text: string, start: number): number {
+  let at = start;
+  while (at > 0 && isSpaceAt(text, at - 1)) at--;
+  return at;
+}
+
+function spacesAfter(text: string, end: number): number {
+  let at = end;
+  while (at < text.length && isSpaceAt(text, at)) at++;
+  return at;
+}

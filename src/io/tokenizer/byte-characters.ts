@@ -1,0 +1,31 @@
+/** The characters that stand for bytes in byte-level vocabularies, as in GPT-2. */
+import { isAscii, once } from "./characters.ts";
+
+/** The character of each byte: printable characters of Latin-1 for themselves, the others from U+0100. */
+const characters: () => readonly string[] = /* @__PURE__ */ once(() => {
+  let next = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => {
+    const isPrintable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+    return String.fromCharCode(isPrintable ? byte : next++);
+  });
+});
+
+const PRINTABLE = /^[!-~]*$/;
+
+/** Writes each byte of a text's UTF-8 as a character. */
+export function byteCharacters(text: string): string {
+  if (PRINTABLE.test(text)) return text;
+  const table = characters();
+  let written = "";
+  if (isAscii(text)) {
+    for (let i = 0; i < text.length; i++) written += table[text.charCodeAt(i)] ?? "";
+    return written;
+  }
+  for (const byte of new TextEncoder().encode(text)) written += table[byte] ?? "";
+  return written;
+}
+
+/** The byte of each character. */
+export const bytesOfCharacters: () => ReadonlyMap<string, number> = /* @__PURE__ */ once(
+  () => new Map(characters().map((character, byte) => [character, byte])),
+);

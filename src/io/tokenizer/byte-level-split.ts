@@ -1,0 +1,58 @@
+/**
+ * Splits text by the regular expression of GPT-2:
+ * `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
+ */
+import { characterFlags, FLAG } from "./characters.ts";
+import type { Part } from "./matches.ts";
+
+const KINDS = FLAG.space | FLAG.letter | FLAG.number;
+const SPACE = 0x20;
+const APOSTROPHE = 0x27;
+
+/** Returns the parts of a text. The expression matches every character. */
+export function byteLevelParts(text: string): readonly Part[] {
+  const parts: Part[] = [];
+  for (let start = 0; start < text.length; ) {
+    const end = endOfMatch(text, start);
+    parts.push({ start, end, isMatch: true });
+    start = end;
+  }
+  return parts;
+}
+
+function endOfMatch(text: string, start: number): number {
+  const unit = text.charCodeAt(start);
+  if (unit === APOSTROPHE) {
+    const end = endOfContraction(text, start + 1);
+    if (end > 0) return end;
+  }
+  const afterSpace = unit === SPACE ? start + 1 : start;
+  if (afterSpace < text.length) {
+    const kind = kindAt(text, afterSpace);
+    if ((kind & FLAG.space) === 0) return endOfRun(text, afterSpace, kind);
+  }
+  // White space. The last one before other characters is left to them.
+  const end = endOfRun(text, start, FLAG.space);
+  return end === text.length || end === start + 1 ? end : end - 1;
+}
+
+function endOfContraction(text: string, at: number): number {
+  const two = text.slice(at, at + 2);
+  if (two === "re" || two === "ve" || two === "ll") return at + 2;
+  const one = two.slice(0, 1);
+  return one === "s" || one === "t" || one === "m" || one === "d" ? at + 1 : 0;
+}
+
+function kindAt(text: string, at: number): number {
+  return characterFlags(text.codePointAt(at) ?? 0) & KINDS;
+}
+
+function endOfRun(text: string, start: number, kind: number): number {
+  let at = start;
+  while (at < text.length) {
+    const c = text.codePointAt(at) ?? 0;
+    if ((characterFlags(c) & KINDS) !== kind) break;
+    at += c > 0xffff ? 2 : 1;
+  }
+  return at;
+}

@@ -1,0 +1,152 @@
+/** Parses the models of tokenizer.json. */
+import { describe } from "../../core/checks.ts";
+import { isJsonObject, type JsonValue } from "../json.ts";
+import type { BytePairModel } from "./bpe.ts";
+import {
+  complainInto,
+  type Fields,
+  isCount,
+  readCount,
+  readFlag,
+  readList,
+  readText,
+  readTextOrNull,
+} from "./json-fields.ts";
+import type { Model } from "./model.ts";
+import { createPairTable, setPairInto } from "./pair-table.ts";
+import { type UnigramModel, unigramModel } from "./unigram.ts";
+
+/** Parses a model. If there is a problem, it is added and the result is not to be used. */
+export function parseModel(fields: Fields): Model {
+  const type = fields.json.type ?? inferredType(fields);
+  switch (type) {
+    case "WordPiece":
+      return {
+        type,
+        vocabulary: readVocabulary(fields),
+        unknownToken: readText(fields, "unk_token"),
+        continuingPrefix: readText(fields, "continuing_subword_prefix"),
+        maxCharacters: readCount(fields, "max_input_chars_per_word"),
+      };
+    case "WordLevel":
+      return {
+        type,
+        vocabulary: readVocabulary(fields),
+        unknownToken: readText(fields, "unk_token"),
+      };
+    case "BPE":
+      return parseBytePairs(fields);
+    case "Unigram":
+      return parseUnigram(fields);
+    default:
+      complainInto(fields, "type", "one of WordPiece, BPE, Unigram, WordLevel");
+      return { type: "WordLevel", vocabulary: new Map(), unknownToken: "" };
+  }
+}
+
+/** Old files do not name the type. */
+function inferredType({ json }: Fields): string {
+  if ("merges" in json) return "BPE";
+  if ("max_input_chars_per_word" in json) return "WordPiece";
+  return "unk_token" in json ? "WordLevel" : "Unigram";
+}
+
+function readVocabulary(fields: Fields): ReadonlyMap<string, number> {
+  const { vocab } = fields.json;
+  const vocabulary = new Map<string, number>();
+  if (!isJsonObject(vocab)) {
+    complainInto(fields, "vocab", "an object with an id for each token");
+    return vocabulary;
+  }
+  for (const [token, id] of Object.entries(vocab)) {
+    if (isCount(id)) vocabulary.set(token, id);
+    else
+      fields.problems.push({
+        path: `${fields.path}.vocab[${JSON.stringify(token)}]`,
+        expected: "an integer from 0",
+        got: describe(id),
+      });
+  }
+  return vocabulary;
+}
+
+function readOptionalFlag(fields: Fields, key: string): boolean {
+  return (fields.json[key] ?? null) !== null && readFlag(fields, key);
+}
+
+function parseBytePairs(fields: Fields): BytePairModel {
+  const { dropout } = fields.json;
+  if ((dropout ?? null) !== null && dropout !== 0)
+    complainInto(fields, "dropout", "null, since ids must not be random");
+  const vocabulary = readVocabulary(fields);
+  const continuingPrefix = readTextOrNull(fields, "continuing_subword_prefix") ?? "";
+  const pairs = readList(fields, "merges");
+  const merges = createPairTable(pairs.length);
+  const merged = new Int32Array(pairs.length);
+  // Lines that begin with #version are not counted.
+  let rank = 0;
+  for (const [index, value] of pairs.entries()) {
+    const pair = mergePair(value);
+    if (pair === "version") continue;
+    const [left = "", right = ""] = pair ?? [];
+    const ids = [
+      vocabulary.get(left),
+      vocabulary.get(right),
+      right.startsWith(continuingPrefix)
+        ? vocabulary.get(left + right.slice(continuingPrefix.length))
+        : undefined,
+    ] as const;
+    const [a, b, both] = ids;
+    if (pair === undefined || a === undefined || b === undefined || both === undefined) {
+      const path = `${fields.path}.merges[${index}]`;
+      const expected = pair === undefined ? "two tokens" : "two tokens that give a token";
+      fields.problems.push({ path, expected, got: JSON.stringify(value).slice(0, 60) });
+    } else {
+      setPairInto(merges, a, b, rank);
+      merged[rank] = both;
+    }
+    rank++;
+  }
+  return {
+    type: "BPE",
+    vocabulary,
+    merges,
+    merged,
+    unknownToken: readTextOrNull(fields, "unk_token"),
+    continuingPrefix,
+    wordSuffix: readTextOrNull(fields, "end_of_word_suffix") ?? "",
+    fuseUnknown: readOptionalFlag(fields, "fuse_unk"),
+    byteFallback: readOptionalFlag(fields, "byte_fallback"),
+    ignoreMerges: readOptionalFlag(fields, "ignore_merges"),
+  };
+}
+
+/** Reads a merge: a list of two tokens, or both in a line. */
+function mergePair(value: JsonValue): readonly string[] | "version" | undefined {
+  if (typeof value === "string") {
+    if (value.startsWith("#version")) return "version";
+    const parts = value.split(" ");
+    return parts.length === 2 ? parts : undefined;
+  }
+  if (!Array.isArray(value) || value.length !== 2) return undefined;
+  const [left, right] = value as readonly JsonValue[];
+  return typeof left === "string" && typeof right === "string" ? [left, right] : undefined;
+}
+
+function parseUnigram(fields: Fields): UnigramModel {
+  const entries: (readonly [string, number])[] = [];
+  for (const [index, entry] of readList(fields, "vocab").entries()) {
+    const [token, score] = Array.isArray(entry) ? (entry as readonly JsonValue[]) : [];
+    if (typeof token === "string" && typeof score === "number") entries.push([token, score]);
+    else
+      fields.problems.push({
+        path: `${fields.path}.vocab[${index}]`,
+        expected: "a token and its score",
+        got: describe(entry),
+      });
+  }
+  const unknownId = (fields.json.unk_id ?? null) === null ? null : readCount(fields, "unk_id");
+  if (unknownId !== null && unknownId >= entries.length)
+    complainInto(fields, "unk_id", `an id below ${entries.length}`);
+  return unigramModel(entries, unknownId, readFlag(fields, "byte_fallback", false));
+}

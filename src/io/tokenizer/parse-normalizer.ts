@@ -1,0 +1,89 @@
+/** Parses the normalizers of tokenizer.json. */
+import { isLeft } from "../../core/either.ts";
+import { isJsonObject } from "../json.ts";
+import { complainInto, type Fields, readFlag, readObjects, readText } from "./json-fields.ts";
+import type { Pattern } from "./matches.ts";
+import type { Normalizer } from "./normalizer.ts";
+import { parseCharacterMap } from "./precompiled.ts";
+import { parseRegularExpression } from "./regular-expression.ts";
+
+/** Parses a normalizer. If there is a problem, it is added and the result is not to be used. */
+export function parseNormalizer(fields: Fields): Normalizer {
+  const { type } = fields.json;
+  switch (type) {
+    case "NFC":
+    case "NFD":
+    case "NFKC":
+    case "NFKD":
+    case "Lowercase":
+    case "StripAccents":
+    case "Nmt":
+    case "ByteLevel":
+      return { type };
+    case "BertNormalizer": {
+      const lowercase = readFlag(fields, "lowercase");
+      const { strip_accents: accents } = fields.json;
+      return {
+        type,
+        cleanText: readFlag(fields, "clean_text"),
+        handleChineseChars: readFlag(fields, "handle_chinese_chars"),
+        stripAccents: (accents ?? null) === null ? lowercase : readFlag(fields, "strip_accents"),
+        lowercase,
+      };
+    }
+    case "Strip":
+      return { type, left: readFlag(fields, "strip_left"), right: readFlag(fields, "strip_right") };
+    case "Replace":
+      return { type, pattern: parsePattern(fields), content: readText(fields, "content") };
+    case "Prepend":
+      return { type, prepend: readText(fields, "prepend") };
+    case "Precompiled": {
+      const map = parseCharacterMap(
+        `${fields.path}.precompiled_charsmap`,
+        readText(fields, "precompiled_charsmap"),
+      );
+      if (isLeft(map)) fields.problems.push(...map.left);
+      const empty = { units: new Uint32Array(1), replacements: new Uint8Array() };
+      return { type, map: isLeft(map) ? empty : map.right };
+    }
+    case "Sequence":
+      return { type, normalizers: readObjects(fields, "normalizers").map(parseNormalizer) };
+    default:
+      complainInto(fields, "type", `one of ${NORMALIZERS.join(", ")}`);
+      return { type: "Lowercase" };
+  }
+}
+
+const NORMALIZERS: readonly string[] = [
+  "BertNormalizer",
+  "NFC",
+  "NFD",
+  "NFKC",
+  "NFKD",
+  "Lowercase",
+  "StripAccents",
+  "Strip",
+  "Replace",
+  "Prepend",
+  "Precompiled",
+  "Nmt",
+  "ByteLevel",
+  "Sequence",
+];
+
+/** Parses `pattern`: `{"String": ...}` or `{"Regex": ...}`. */
+export function parsePattern(fields: Fields): Pattern {
+  const { pattern } = fields.json;
+  if (isJsonObject(pattern)) {
+    const { String: literal, Regex: expression } = pattern;
+    if (typeof literal === "string") return literal;
+    if (typeof expression === "string") {
+      const parsed = parseRegularExpression(`${fields.path}.pattern`, expression);
+      if (isLeft(parsed)) fields.problems.push(...parsed.left);
+      else return parsed.right;
+      return "";
+    }
+  }
+  complainInto(fields, "pattern", "an object with String or Regex");
+  return "";
+}

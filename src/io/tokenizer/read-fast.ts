@@ -1,0 +1,135 @@
+/** Reads the files of a fast tokenizer. */
+import { describe } from "../../core/checks.ts";
+import { type Either, isLeft, left, type Problem, right } from "../../core/either.ts";
+import { type JsonObject, parseJsonObject } from "../json.ts";
+import { addedVocabulary, addTokens, NOTHING_ADDED } from "./added-vocabulary.ts";
+import {
+  type SettingsFiles,
+  setNormalizer,
+  setPreTokenizer,
+  tokenizerClassOf,
+  tokensToAdd,
+} from "./fast-settings.ts";
+import type { Pipeline } from "./fast-tokenizer.ts";
+import { withoutLastBytes } from "./parse-pre-tokenizer.ts";
+import { parseTokenizerJson } from "./tokenizer-json.ts";
+import type { Side } from "./truncation.ts";
+
+/** A fast tokenizer's steps, its vocabulary, and the length that transformers truncates to by default. */
+export interface ReadFast {
+  readonly pipeline: Pipeline;
+  readonly tokens: readonly string[];
+  readonly ids: ReadonlyMap<string, number>;
+  readonly maxLength: number | undefined;
+}
+
+/** Reads tokenizer.json and the files beside it, as transformers does. */
+export function readFast(
+  files: ReadonlyMap<string, Uint8Array>,
+): Either<readonly Problem[], ReadFast> {
+  const source = "tokenizer.json";
+  const problems: Problem[] = [];
+  const parsed = parseTokenizerJson(source, files.get(source) ?? new Uint8Array());
+  const settings: SettingsFiles = {
+    config: readJson(files, "tokenizer_config.json", problems),
+    specialTokens: readJson(files, "special_tokens_map.json", problems),
+    addedTokens: readJson(files, "added_tokens.json", problems),
+    model: readJson(files, "config.json", problems),
+  };
+  if (isLeft(parsed)) return left([...parsed.left, ...problems]);
+  const json = parsed.right;
+  const tokenizerClass = tokenizerClassOf(settings, problems);
+  const { config = {} } = settings;
+  checkFlags(config, problems);
+  checkLengths(config, problems);
+  const modelIds = json.model.vocabulary;
+  let state = addTokens(NOTHING_ADDED, json.addedTokens, modelIds);
+  let { normalizer, preTokenizer } = json;
+  if (tokenizerClass !== undefined) {
+    state = addTokens(state, tokensToAdd(settings, json, tokenizerClass, problems), modelIds);
+    // Added tokens are normalized as the file says: the class changes the normalizer later.
+    normalizer = setNormalizer(normalizer, settings, tokenizerClass);
+    preTokenizer = setPreTokenizer(preTokenizer, settings);
+  }
+  const splitsSpecial = config.split_special_tokens === true;
+  const added = addedVocabulary(`${source}: added_tokens`, state, json.normalizer, splitsSpecial);
+  if (isLeft(added)) problems.push(...added.left);
+  if (problems.length > 0 || isLeft(added)) return left(problems);
+  const unmapped = preTokenizer === undefined ? undefined : withoutLastBytes(preTokenizer);
+  const ids = new Map([...modelIds, ...added.right.ids]);
+  return right({
+    pipeline: {
+      normalizer,
+      preTokenizer: unmapped ?? preTokenizer,
+      writesBytes: unmapped !== undefined,
+      model: json.model,
+      templates: json.templates,
+      decoder: json.decoder,
+      added: added.right,
+      truncationSide:
+        (config.truncation_side as Side | undefined) ?? json.truncationSide ?? "right",
+      memo: new Map(),
+    },
+    tokens: tokensById(ids),
+    ids,
+    maxLength: maxLengthOf(config),
+  });
+}
+
+function readJson(
+  files: ReadonlyMap<string, Uint8Array>,
+  name: string,
+  problems: Problem[],
+): JsonObject | undefined {
+  const bytes = files.get(name);
+  if (bytes === undefined) return undefined;
+  const json = parseJsonObject(name, bytes);
+  if (!isLeft(json)) return json.right;
+  problems.push(...json.left);
+  return undefined;
+}
+
+const FLAGS: readonly string[] = [
+  "do_lower_case",
+  "strip_accents",
+  "tokenize_chinese_chars",
+  "split_special_tokens",
+  "add_prefix_space",
+];
+
+function checkFlags(config: JsonObject, problems: Problem[]): void {
+  for (const key of FLAGS) {
+    const value = config[key] ?? null;
+    if (value === null || typeof value === "boolean") continue;
+    const path = `tokenizer_config.json: ${key}`;
+    problems.push({ path, expected: "true, false or null", got: describe(value) });
+  }
+}
+
+/** Refuses a wrong side or length of truncation. */
+export function checkLengths(config: JsonObject, problems: Problem[]): void {
+  const refuse = (key: string, expected: string): void => {
+    problems.push({ path: `tokenizer_config.json: ${key}`, expected, got: describe(config[key]) });
+  };
+  const side = config.truncation_side ?? "right";
+  if (side !== "left" && side !== "right") refuse("truncation_side", "left or right");
+  const length = config.model_max_length ?? config.max_len ?? 1;
+  if (typeof length !== "number" || !(length >= 1)) refuse("model_max_length", "a number from 1");
+}
+
+/** Returns the largest length of a tokenizer, or undefined for the very large number that stands for none. */
+export function maxLengthOf(config: JsonObject): number | undefined {
+  const length = config.model_max_length ?? config.max_len;
+  return typeof length === "number" && length <= Number.MAX_SAFE_INTEGER
+    ? Math.floor(length)
+    : undefined;
+}
+
+/** Returns the tokens by their ids. Ids without a token have an empty text. */
+function tokensById(ids: ReadonlyMap<string, number>): readonly string[] {
+  let last = -1;
+  for (const id of ids.values()) last = Math.max(last, id);
+  const tokens = new Array<string>(last + 1).fill("");
+  for (const [token, id] of ids) tokens[id] = token;
+  return tokens;
+}
