@@ -4,6 +4,8 @@ import { basename } from "node:path";
 import { getOrThrow, InputError, refuseInput } from "../core/either.ts";
 import { pairProblems } from "../experiment/model-fit.ts";
 import { parseGlueTsv } from "../io/glue.ts";
+import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
+import type { Tokenizer } from "../io/tokenizer.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { chooseVariant } from "../node/engine.ts";
 import { readText } from "../node/files.ts";
@@ -46,6 +48,10 @@ const OPTIONS = {
     ["auto", "dense"],
     "how linear layers are computed: with the fastest execution for their zeros (default), or dense",
   ),
+  tokenizer: choiceOption(
+    TOKENIZER_KINDS,
+    "the model's tokenizer, named as in transformers (default fast if it has a tokenizer.json)",
+  ),
   plan: flagOption("also print how each layer is computed, and the measured costs"),
   batchSize: integerOption({ least: 1, most: 4096 }, "texts at once (default 32)"),
   maxLength: integerOption({ least: 3 }, "longest input in tokens (default: the model's)", [
@@ -80,10 +86,13 @@ async function readRows({ text, textPair, file, task }: Values): Promise<readonl
   );
 }
 
-/** Returns the maximum number of tokens in an input. Longer texts are truncated. */
+/** Returns the maximum number of tokens in an input, by default that of model and tokenizer. Longer texts are truncated. */
 function longestInput(
   { maxPositions }: ModelConfig,
-  { maxLength = maxPositions }: Pick<Values, "maxLength">,
+  tokenizer: Tokenizer,
+  {
+    maxLength = Math.min(maxPositions, tokenizer.maxLength ?? maxPositions),
+  }: Pick<Values, "maxLength">,
 ): number {
   if (maxLength > maxPositions)
     refuseInput("--max-length", `at most the model's ${maxPositions}`, String(maxLength));
@@ -162,7 +171,7 @@ export const classifyCommand: Command = defineCommand({
   name: "classify",
   summary: "classify texts with a dense, pruned or packed model",
   description: [
-    "MODEL is a directory with config.json, vocab.txt and weights of BERT or DistilBERT for sequence classification, in any form that inspect reads, packed or not. Every linear layer gets the execution that is fastest on this machine for its zeros: dense, by kept blocks, or without zero rows and columns. Costs are measured first, in half a second to a second.",
+    "MODEL is a directory with config.json, tokenizer.json or vocab.txt, and weights of BERT or DistilBERT for sequence classification, in any form that inspect reads, packed or not. Every linear layer gets the execution that is fastest on this machine for its zeros: dense, by kept blocks, or without zero rows and columns. Costs are measured first, in half a second to a second.",
   ],
   positionals: ["MODEL"],
   options: OPTIONS,
@@ -179,17 +188,23 @@ export const classifyCommand: Command = defineCommand({
     try {
       const loaded = await loadSparseClassifier(directory, backend, {
         executions: layers,
+        tokenizer: values.tokenizer,
         tokens: (tokenizer, config) => {
           const label = values.file === undefined ? "--text-pair" : "--file";
           const problems = pairProblems(label, { path: directory, value: { config } }, rows);
           if (problems.length > 0) throw new InputError(problems);
-          return firstBatchTokens(tokenizer, rows, batchSize, longestInput(config, values));
+          return firstBatchTokens(
+            tokenizer,
+            rows,
+            batchSize,
+            longestInput(config, tokenizer, values),
+          );
         },
       });
       const { classifier, notices } = loaded;
       for (const notice of notices) console.err.write(`${notice}\n`);
       if (plan) printPlan(classifier, json, console);
-      const maxLength = longestInput(classifier.config, values);
+      const maxLength = longestInput(classifier.config, loaded.tokenizer, values);
       const began = performance.now();
       const found = await classifyTexts(loaded, rows, { batchSize, maxLength }, () =>
         turn(console.signal),

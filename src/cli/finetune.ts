@@ -3,6 +3,7 @@
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { missingSources } from "../experiment/finetuning.ts";
 import { RECIPES } from "../experiment/recipes.ts";
+import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
 import { nodeStorage } from "../node/storage.ts";
 import { outputProblems } from "../run/fine-tune.ts";
 import { prepareFinetuning } from "../run/finetuning.ts";
@@ -29,6 +30,10 @@ const OPTIONS = {
   trainFile: textOption("FILE", "training rows in the task's TSV format, instead of train.tsv"),
   validationFile: textOption("FILE", "evaluation rows, instead of dev.tsv"),
   model: textOption("DIR", "start from this Hugging Face directory", ["model-name-or-path"]),
+  tokenizer: choiceOption(
+    TOKENIZER_KINDS,
+    "the model's tokenizer, named as in transformers (default fast if it has a tokenizer.json)",
+  ),
   vocab: textOption("FILE", "start from random weights of the recipe's model, with this vocab.txt"),
   out: textOption("DIR", "where everything is written", ["output-dir"]),
   recipe: textOption("NAME", "the recipe (default bertmini-TASK-4x1); other options change it"),

@@ -12,7 +12,8 @@ import {
   unlessProblems,
 } from "../core/either.ts";
 import type { Example, GlueTask } from "../io/glue.ts";
-import type { Vocabulary } from "../io/vocabulary.ts";
+import type { TokenizerKind } from "../io/hugging-face.ts";
+import type { WordPieceVocabulary } from "../io/vocabulary.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { moduleList } from "../model/modules.ts";
 import type { Profile, PruningConfig } from "../prune/config.ts";
@@ -51,6 +52,8 @@ export interface FinetuningRequest
   readonly pruningConfig?: string | undefined;
   /** The directory of the teacher model. */
   readonly teacherModelNameOrPath?: string | undefined;
+  /** Which tokenizer of the models to read. Default: the fast one if there is a tokenizer.json. */
+  readonly tokenizer?: TokenizerKind | undefined;
   /** The memory, in MiB per seed, in which the teacher's results may be cached. */
   readonly teacherCacheBudget?: number | undefined;
 }
@@ -61,7 +64,7 @@ export interface FinetuningInputs {
   readonly evaluationRows: readonly Example[];
   readonly model: Named<LoadedModel> | undefined;
   /** Required without a model. With a model, it must equal the model's vocabulary. */
-  readonly vocabulary: Named<Vocabulary> | undefined;
+  readonly vocabulary: Named<WordPieceVocabulary> | undefined;
   readonly teacher: Named<LoadedModel> | undefined;
   /** Replaces the recipe's pruning configuration. The recipe supplies missing schedule keys and a missing target. */
   readonly pruningConfig: Named<PruningKeys> | undefined;

@@ -2,7 +2,7 @@
 
 import type { Problem } from "../core/either.ts";
 import { type Tokenizer, tokenizerOf } from "../io/tokenizer.ts";
-import type { Vocabulary } from "../io/vocabulary.ts";
+import type { Vocabulary, WordPieceVocabulary } from "../io/vocabulary.ts";
 import { type ModelConfig, parseModelConfigOrThrow } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
 import { MODEL_CONFIGS } from "./model-configs.ts";
@@ -77,7 +77,7 @@ export function startFromModel(
 /** Returns a recipe's model, to be initialised with random weights, and checks that the vocabulary fits it. */
 export function startFromVocabulary(
   name: ModelName,
-  vocabulary: Named<Vocabulary>,
+  vocabulary: Named<WordPieceVocabulary>,
 ): Checked<StartingModel> {
   const config = parseModelConfigOrThrow(MODEL_CONFIGS[name]);
   const tokenizer = tokenizerOf(vocabulary.value);

@@ -49,7 +49,9 @@ export function writeHuggingFaceDirectory({
   const complete = completeConfig(config as JsonObject, tensors);
   writeJson(HUGGING_FACE_FILES.config, complete);
   files.set(HUGGING_FACE_FILES.weights, writeSafetensors(tensors, { format: "pt" }));
-  if (tokenizer !== undefined) {
+  if (tokenizer?.files !== undefined)
+    for (const [name, bytes] of tokenizer.files) files.set(name, bytes);
+  else if (tokenizer?.kind === "slow") {
     const { tokens } = tokenizer.vocabulary;
     files.set(HUGGING_FACE_FILES.vocabulary, encodeUtf8(formatVocabulary(tokens)));
     writeJson(HUGGING_FACE_FILES.specialTokens, SPECIAL_TOKENS_MAP);

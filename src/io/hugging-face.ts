@@ -1,15 +1,13 @@
 /** Reads a model directory in Hugging Face's layout, given as a map from file names to bytes. */
 
 import { pipe } from "fp-ts/function";
-import { allOf, chain, type Either, map, type Problem, refuse, right } from "../core/either.ts";
-import { looksLike } from "./content.ts";
+import { allOf, chain, type Either, map, type Problem, refuse } from "../core/either.ts";
 import { type JsonObject, parseJsonObject } from "./json.ts";
 import { canonicalNames, type EncoderType } from "./parameter-names.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "./safetensors.ts";
-import { decodeUtf8 } from "./text.ts";
-import { type Tokenizer, tokenizerOf } from "./tokenizer.ts";
-import { parseTokenizerConfig } from "./tokenizer-config.ts";
-import { parseVocabulary, type Vocabulary } from "./vocabulary.ts";
+import { readSlowTokenizer } from "./slow-tokenizer.ts";
+import { readFast } from "./tokenizer/read-fast.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 
 /** The contents of a directory's files, by file name. */
 export type DirectoryFiles = ReadonlyMap<string, Uint8Array>;
@@ -20,6 +18,8 @@ export const HUGGING_FACE_FILES = {
   vocabulary: "vocab.txt",
   tokenizerConfig: "tokenizer_config.json",
   specialTokens: "special_tokens_map.json",
+  addedTokens: "added_tokens.json",
+  tokenizer: "tokenizer.json",
 } as const;
 
 /** A checkpoint with its tensors named as in transformers' sequence classifiers. */
@@ -80,9 +80,25 @@ export function readHuggingFaceConfig(
   return readFile(files, HUGGING_FACE_FILES.config, parseJsonObject);
 }
 
+/** Which of the tokenizers in a directory to read, named as in transformers. */
+export const TOKENIZER_KINDS = ["fast", "slow"] as const;
+
+export type TokenizerKind = (typeof TOKENIZER_KINDS)[number];
+
+/** The files that are copied when a fast tokenizer is saved. */
+const FAST_FILES: readonly string[] = [
+  HUGGING_FACE_FILES.tokenizer,
+  HUGGING_FACE_FILES.tokenizerConfig,
+  HUGGING_FACE_FILES.specialTokens,
+  HUGGING_FACE_FILES.addedTokens,
+  HUGGING_FACE_FILES.vocabulary,
+];
+
 /**
- * Reads vocab.txt and, if present, tokenizer_config.json. Without tokenizer_config.json, text is lower-cased, as the
- * published uncased models expect. Tokenizer classes other than those of BERT and DistilBERT are refused.
+ * Reads a tokenizer: the fast one of tokenizer.json, or the slow one of vocab.txt if there is no tokenizer.json. `kind`
+ * chooses one. tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json change the tokens as
+ * in transformers; what cannot be read is refused by name. Without tokenizer_config.json, a slow tokenizer converts text
+ * to lower case, as the published uncased models expect.
  *
  * @example
  * ```ts
@@ -90,37 +106,33 @@ export function readHuggingFaceConfig(
  *
  * const vocabulary = new TextEncoder().encode("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ntree\n");
  * const tokenizer = getOrThrow(readHuggingFaceTokenizer(new Map([["vocab.txt", vocabulary]])));
+ * if (tokenizer.kind !== "slow") throw new Error("expected the tokenizer of vocab.txt");
  * if (tokenizer.vocabulary.tokens.length !== 6) throw new Error("expected six tokens");
  * const absent = readHuggingFaceTokenizer(new Map());
  * if (absent._tag === "Right") throw new Error("expected a problem");
- * if (!absent.left.map(formatProblem).join().startsWith("vocab.txt: expected this file")) {
- *   throw new Error("expected the file's name");
+ * if (!absent.left.map(formatProblem).join().startsWith("tokenizer.json, vocab.txt: expected")) {
+ *   throw new Error("expected the names of the files");
  * }
  * ```
  */
 export function readHuggingFaceTokenizer(
   files: DirectoryFiles,
+  kind?: TokenizerKind,
 ): Either<readonly Problem[], Tokenizer> {
+  const { tokenizer, vocabulary } = HUGGING_FACE_FILES;
+  if (kind === undefined && !files.has(tokenizer) && !files.has(vocabulary))
+    return refuse(`${tokenizer}, ${vocabulary}`, "one of these files", "neither");
+  const chosen = kind ?? (files.has(tokenizer) ? "fast" : "slow");
+  if (chosen === "slow") return readSlowTokenizer(files);
   return pipe(
-    allOf({
-      vocabulary: readFile(files, HUGGING_FACE_FILES.vocabulary, (source, bytes) =>
-        readVocabulary(source, bytes),
-      ),
-      options: files.has(HUGGING_FACE_FILES.tokenizerConfig)
-        ? readFile(files, HUGGING_FACE_FILES.tokenizerConfig, parseTokenizerConfig)
-        : right({}),
-    }),
-    map(({ vocabulary, options }) => tokenizerOf(vocabulary, options)),
-  );
-}
-
-function readVocabulary(source: string, bytes: Uint8Array): Either<readonly Problem[], Vocabulary> {
-  // The first line can be any token, such as a bracket, which looks like JSON.
-  const other = looksLike(bytes, "plain text", "JSON");
-  if (other !== undefined) return refuse(source, "a vocabulary", other);
-  return pipe(
-    decodeUtf8(source, bytes),
-    chain((text) => parseVocabulary(source, text)),
+    files.has(tokenizer) ? readFast(files) : refuse(tokenizer, "this file", "none"),
+    map(({ pipeline, tokens, ids, maxLength }) => ({
+      kind: "fast" as const,
+      vocabulary: { tokens, ids },
+      pipeline,
+      maxLength,
+      files: new Map([...files].filter(([name]) => FAST_FILES.includes(name))),
+    })),
   );
 }
 

@@ -4,9 +4,9 @@
  */
 
 import { describe } from "../core/checks.ts";
-import { type Either, isLeft, type Problem, unlessProblems } from "../core/either.ts";
-import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "./json.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import { type Either, type Problem, unlessProblems } from "../core/either.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+import type { SlowTokenizer } from "./tokenizer.ts";
 import { SPECIAL_TOKENS } from "./vocabulary.ts";
 import type { WordOptions } from "./words.ts";
 
@@ -29,11 +29,8 @@ const TOKENIZER_CLASSES: readonly string[] = [
 /** Parses a tokenizer_config.json into options for normalisation. An absent key sets no option. */
 export function parseTokenizerConfig(
   source: string,
-  bytes: Uint8Array,
+  config: JsonObject,
 ): Either<readonly Problem[], Partial<WordOptions>> {
-  const json = parseJsonObject(source, bytes);
-  if (isLeft(json)) return json;
-  const config = json.right;
   const problems: Problem[] = [];
   const refuse = (key: string, expected: string): void => {
     problems.push({ path: `${source}: ${key}`, expected, got: describe(config[key]) });
@@ -48,6 +45,8 @@ export function parseTokenizerConfig(
   if (typeof kind !== "string" || !TOKENIZER_CLASSES.includes(kind))
     refuse("tokenizer_class", `one of ${TOKENIZER_CLASSES.join(", ")}`);
   if (flag("do_basic_tokenize") === false) refuse("do_basic_tokenize", "true");
+  const kept = config.never_split ?? [];
+  if (!Array.isArray(kept) || kept.length > 0) refuse("never_split", "null or an empty list");
   for (const [key, token] of Object.entries(SPECIAL_TOKENS_MAP)) {
     const given = config[key] ?? token;
     if (tokenContent(given) !== token) refuse(key, token);
@@ -67,7 +66,10 @@ function tokenContent(value: JsonValue): JsonValue | undefined {
 }
 
 /** Returns the contents of the tokenizer_config.json that transformers would write for a model. */
-export function formatTokenizerConfig({ options }: Tokenizer, modelConfig: JsonObject): JsonObject {
+export function formatTokenizerConfig(
+  { options }: SlowTokenizer,
+  modelConfig: JsonObject,
+): JsonObject {
   const distilled = modelConfig.model_type === "distilbert";
   return {
     ...SPECIAL_TOKENS_MAP,

@@ -1,16 +1,48 @@
-/** Converts text to token ids and back, with the same ids as transformers' BertTokenizer. */
+/** Converts text to token ids and back, with the same ids as transformers. */
 import { checkInteger, checkKind } from "../core/checks.ts";
 import { getOrThrow } from "../core/either.ts";
-import { parseVocabulary, SPECIAL_TOKENS, type Vocabulary } from "./vocabulary.ts";
+import { NO_ADDED_TOKENS, type SlowAddedTokens, splitAtAddedTokens } from "./slow-added-tokens.ts";
+import { decodeFast } from "./tokenizer/decoder.ts";
+import { encodeFast, type Pipeline } from "./tokenizer/fast-tokenizer.ts";
+import { type Side, truncated } from "./tokenizer/truncation.ts";
+import {
+  parseVocabulary,
+  SPECIAL_TOKENS,
+  type Vocabulary,
+  type WordPieceVocabulary,
+} from "./vocabulary.ts";
 import { CONTINUATION, MAX_WORD_UNITS, wordPieces } from "./wordpiece.ts";
 import { splitWords, type WordOptions } from "./words.ts";
 
-/** A tokenizer: a vocabulary, and the options for normalisation. */
-export interface Tokenizer {
-  readonly vocabulary: Vocabulary;
+/**
+ * A tokenizer: a slow one, of a vocab.txt, or a fast one, of a tokenizer.json. They are named as in transformers, and
+ * give the ids of its slow and fast tokenizers.
+ */
+export type Tokenizer = SlowTokenizer | FastTokenizer;
+
+interface TokenizerFacts {
+  /** The length to which transformers truncates by default, if the files name one. */
+  readonly maxLength: number | undefined;
+  /** The files of the tokenizer, if they are to be copied when it is saved. */
+  readonly files: ReadonlyMap<string, Uint8Array> | undefined;
+}
+
+/** A vocabulary of WordPiece with the options for normalisation. */
+export interface SlowTokenizer extends TokenizerFacts {
+  readonly kind: "slow";
+  readonly vocabulary: WordPieceVocabulary;
   readonly options: WordOptions;
+  readonly added: SlowAddedTokens;
+  readonly truncationSide: Side;
   /** A cache that maps words to the ids of their pieces. */
   readonly memo: Map<string, readonly number[]>;
+}
+
+/** The steps of a tokenizer.json. */
+export interface FastTokenizer extends TokenizerFacts {
+  readonly kind: "fast";
+  readonly vocabulary: Vocabulary;
+  readonly pipeline: Pipeline;
 }
 
 /**
@@ -40,26 +72,41 @@ const MEMO_WORDS = 1 << 17;
  * if (decode(tokenizer, inputIds) !== "pruned trees") throw new Error("unexpected text");
  * ```
  */
-export function createTokenizer(vocabText: string, options: Partial<WordOptions> = {}): Tokenizer {
+export function createTokenizer(
+  vocabText: string,
+  options: Partial<WordOptions> = {},
+): SlowTokenizer {
   return tokenizerOf(getOrThrow(parseVocabulary("vocabulary", vocabText)), options);
 }
 
-export function tokenizerOf(vocabulary: Vocabulary, options: Partial<WordOptions> = {}): Tokenizer {
+export function tokenizerOf(
+  vocabulary: WordPieceVocabulary,
+  options: Partial<WordOptions> = {},
+  settings: Partial<Pick<SlowTokenizer, "added" | "truncationSide" | "maxLength" | "files">> = {},
+): SlowTokenizer {
   const lowercase = options.lowercase ?? true;
   const stripAccents = options.stripAccents ?? lowercase;
   const splitChinese = options.splitChinese ?? true;
   return {
+    kind: "slow",
     vocabulary,
     options: Object.freeze({ lowercase, stripAccents, splitChinese }),
+    added: settings.added ?? NO_ADDED_TOKENS,
+    truncationSide: settings.truncationSide ?? "right",
+    maxLength: settings.maxLength,
+    files: settings.files,
     memo: new Map(),
   };
 }
 
 /**
- * Encodes a text or a pair of texts: `[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]`. Special tokens that occur in
- * a text are kept as such. If `maxLength` is given, last tokens are removed from the longer text, or from the second
- * text on a tie, until the input fits. As in transformers, special tokens are never removed, and a `maxLength` of 1 or
- * 2 does not shorten a single text.
+ * Encodes a text or a pair of texts, as in transformers with `truncation=True` if `maxLength` is given. BERT's input is
+ * `[CLS] text [SEP]` or `[CLS] text [SEP] pair [SEP]`. Special tokens that occur in a text are kept as such, and those
+ * around the texts are never removed. An empty `textPair` makes a pair, as in a batch of transformers.
+ *
+ * If a pair is too long, a slow tokenizer removes tokens from the longer text, or from the second one on a tie. A fast
+ * tokenizer leaves a text whole that has at most half of the room, and otherwise gives the shorter text, or the first
+ * one on a tie, half of the room. A `maxLength` without room for special tokens does not shorten a text.
  */
 export function encode(
   tokenizer: Tokenizer,
@@ -67,13 +114,33 @@ export function encode(
   textPair?: string,
   maxLength?: number,
 ): Encoding {
+  checkKind(typeof text === "string", "text", "a string", text);
+  if (textPair !== undefined)
+    checkKind(typeof textPair === "string", "textPair", "a string", textPair);
   if (maxLength !== undefined) checkInteger("maxLength", maxLength, 1);
-  const first = tokenIds(tokenizer, "text", text);
-  const second = textPair === undefined ? undefined : tokenIds(tokenizer, "textPair", textPair);
+  if (tokenizer.kind === "fast") {
+    const ids = encodeFast(tokenizer.pipeline, text, textPair, { maxLength });
+    return {
+      inputIds: Int32Array.from(ids.inputIds),
+      tokenTypeIds: Int32Array.from(ids.tokenTypeIds),
+    };
+  }
+  return encodeSlow(tokenizer, text, textPair, maxLength);
+}
+
+function encodeSlow(
+  tokenizer: SlowTokenizer,
+  text: string,
+  textPair: string | undefined,
+  maxLength: number | undefined,
+): Encoding {
+  const side = tokenizer.truncationSide;
+  const first = tokenIds(tokenizer, text);
+  const second = textPair === undefined ? undefined : tokenIds(tokenizer, textPair);
   const [firstLength, secondLength] = keptLengths(first.length, second?.length, maxLength);
   const { classification, separator } = tokenizer.vocabulary.special;
-  const head = [classification, ...first.slice(0, firstLength), separator];
-  const tail = second === undefined ? [] : [...second.slice(0, secondLength), separator];
+  const head = [classification, ...truncated(first, firstLength, side), separator];
+  const tail = second === undefined ? [] : [...truncated(second, secondLength, side), separator];
   const inputIds = Int32Array.from([...head, ...tail]);
   return { inputIds, tokenTypeIds: new Int32Array(inputIds.length).fill(1, head.length) };
 }
@@ -103,18 +170,22 @@ const SPECIAL_SET: ReadonlySet<string> = new Set(Object.values(SPECIAL_TOKENS));
 const SPECIAL_PATTERN: RegExp = /(\[(?:PAD|UNK|CLS|SEP|MASK)\])/;
 
 /** Splits a text into normalised words and special tokens. */
-export function wordsAndSpecials(tokenizer: Tokenizer, text: string): string[] {
+export function wordsAndSpecials(tokenizer: SlowTokenizer, text: string): string[] {
   return text
     .split(SPECIAL_PATTERN)
     .flatMap((part) => (SPECIAL_SET.has(part) ? [part] : splitWords(part, tokenizer.options)));
 }
 
-function tokenIds(tokenizer: Tokenizer, name: string, text: string): number[] {
-  checkKind(typeof text === "string", name, "a string", text);
-  return wordsAndSpecials(tokenizer, text).flatMap((word) => pieces(tokenizer, word));
+function tokenIds(tokenizer: SlowTokenizer, text: string): number[] {
+  const { added, options } = tokenizer;
+  return splitAtAddedTokens(added, text, options.lowercase).flatMap((part) =>
+    typeof part === "number"
+      ? [part]
+      : wordsAndSpecials(tokenizer, part).flatMap((word) => pieces(tokenizer, word)),
+  );
 }
 
-function pieces({ memo, vocabulary }: Tokenizer, word: string): readonly number[] {
+function pieces({ memo, vocabulary }: SlowTokenizer, word: string): readonly number[] {
   const known = memo.get(word);
   if (known !== undefined) return known;
   const found = wordPieces(vocabulary, word);
@@ -139,17 +210,27 @@ export function decode(
   options: DecodeOptions = {},
 ): string {
   const { tokens } = tokenizer.vocabulary;
+  const skips = options.skipSpecialTokens ?? true;
   const kept: string[] = [];
   for (const [index, id] of Array.from(ids).entries()) {
     checkInteger(`ids[${index}]`, id, 0, tokens.length - 1);
     const token = tokens[id] as string;
-    if (SPECIAL_SET.has(token) && (options.skipSpecialTokens ?? true)) continue;
+    if (skips && isSpecial(tokenizer, token, id)) continue;
     kept.push(token);
   }
-  const text = kept.join(" ").replaceAll(` ${CONTINUATION}`, "").trim();
+  const text =
+    tokenizer.kind === "fast"
+      ? decodeFast(tokenizer.pipeline.decoder, kept)
+      : kept.join(" ").replaceAll(` ${CONTINUATION}`, "").trim();
   if (options.cleanUpSpaces !== true) return text;
   return text
     .replace(/ ([.?!,])/g, "$1")
     .replaceAll(" ' ", "'")
     .replace(/ (n't|'m|'s|'ve|'re)/g, "$1");
+}
+
+function isSpecial(tokenizer: Tokenizer, token: string, id: number): boolean {
+  return tokenizer.kind === "fast"
+    ? tokenizer.pipeline.added.tokens.get(id)?.special === true
+    : SPECIAL_SET.has(token);
 }

@@ -14,11 +14,16 @@ export const SPECIAL_TOKENS = {
   mask: "[MASK]",
 } as const;
 
+/** The tokens of a tokenizer. */
 export interface Vocabulary {
-  /** The tokens, indexed by id. */
+  /** The tokens, indexed by id. An id without a token has an empty text. */
   readonly tokens: readonly string[];
   /** The ids of the tokens. */
   readonly ids: ReadonlyMap<string, number>;
+}
+
+/** The vocabulary of a vocab.txt. */
+export interface WordPieceVocabulary extends Vocabulary {
   readonly special: Readonly<Record<keyof typeof SPECIAL_TOKENS, number>>;
 }
 
@@ -30,7 +35,7 @@ export interface Vocabulary {
 export function parseVocabulary(
   source: string,
   text: string,
-): Either<readonly Problem[], Vocabulary> {
+): Either<readonly Problem[], WordPieceVocabulary> {
   const tokens = splitLines(text);
   const ids = new Map<string, number>();
   const problems: Problem[] = [];

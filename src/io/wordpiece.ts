@@ -2,7 +2,7 @@
  * Splits words into pieces by WordPiece (Schuster and Nakajima, "Japanese and Korean voice search", ICASSP 2012): from
  * the left, always the longest piece that is in the vocabulary. Pieces after the first have the prefix `##`.
  */
-import type { Vocabulary } from "./vocabulary.ts";
+import type { WordPieceVocabulary } from "./vocabulary.ts";
 
 /** The prefix of a piece that continues a word. */
 export const CONTINUATION: "##" = "##";
@@ -14,7 +14,7 @@ const MAX_WORD_CHARACTERS = 100;
 export const MAX_WORD_UNITS: number = 2 * MAX_WORD_CHARACTERS;
 
 /** Returns the ids of a word's pieces, or the id of the unknown token if the word is too long or cannot be split. */
-export function wordPieces(vocabulary: Vocabulary, word: string): number[] {
+export function wordPieces(vocabulary: WordPieceVocabulary, word: string): number[] {
   const unknown = [vocabulary.special.unknown];
   if (word.length > MAX_WORD_UNITS) return unknown;
   const characters = [...word];

@@ -67,7 +67,8 @@ async function readInputs(
       file ?? joinPath(data ?? "", name),
       (path, text) => parseGlueTsv(task, path, text),
     );
-  const readModel = (label: string) => (path: string) => readModelDirectory(storage, path, label);
+  const readModel = (label: string) => (path: string) =>
+    readModelDirectory(storage, path, label, request.tokenizer);
   return allOf({
     trainingRows: await readRows("`trainFile`", trainFile, "train.tsv"),
     evaluationRows: await readRows("`validationFile`", validationFile, "dev.tsv"),

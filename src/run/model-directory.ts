@@ -22,6 +22,7 @@ import {
   HUGGING_FACE_FILES,
   readHuggingFaceConfig,
   readHuggingFaceTokenizer,
+  type TokenizerKind,
 } from "../io/hugging-face.ts";
 import { writeHuggingFaceDirectory } from "../io/hugging-face-writer.ts";
 import { canonicalNames, compareNames } from "../io/parameter-names.ts";
@@ -62,12 +63,14 @@ const SMALL_FILE_NAMES: readonly string[] = Object.values(SMALL_FILES);
 
 /**
  * Reads config.json and the tokenizer in a directory, and opens the weights in any supported checkpoint format. If
- * there are problems, returns all of them. `label` names the option in the problem for a missing directory.
+ * there are problems, returns all of them. `label` names the option in the problem for a missing directory, and `kind`
+ * chooses the tokenizer if there are two.
  */
 export async function openModelDirectory(
   storage: RunStorage,
   directory: string,
   label: string,
+  kind?: TokenizerKind,
 ): Promise<Either<readonly Problem[], OpenModel>> {
   const missing = await kindProblem(storage, "directory", label, directory);
   if (missing !== undefined) return left([missing]);
@@ -78,7 +81,7 @@ export async function openModelDirectory(
     allOf({
       config: readConfig(directory, files),
       checkpoint: opened,
-      tokenizer: pipe(readHuggingFaceTokenizer(files), inDirectory(directory)),
+      tokenizer: pipe(readHuggingFaceTokenizer(files, kind), inDirectory(directory)),
     }),
     chain(({ config, checkpoint, tokenizer }) =>
       pipe(
@@ -150,8 +153,9 @@ export async function readModelDirectory(
   storage: RunStorage,
   directory: string,
   label: string,
+  kind?: TokenizerKind,
 ): Promise<Either<readonly Problem[], LoadedModel>> {
-  const opened = await openModelDirectory(storage, directory, label);
+  const opened = await openModelDirectory(storage, directory, label, kind);
   if (isLeft(opened)) return opened;
   const { read, close, tensors, ...model } = opened.right;
   try {

@@ -2,6 +2,7 @@
 
 import { getOrThrow, InputError } from "../core/either.ts";
 import { modelFit } from "../experiment/model-fit.ts";
+import type { TokenizerKind } from "../io/hugging-face.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -29,6 +30,8 @@ export interface LoadClassifierOptions extends Omit<SparseClassifierOptions, "to
    * this number. Default 128.
    */
   readonly tokens?: number | ((tokenizer: Tokenizer, config: ModelConfig) => number);
+  /** Which tokenizer to read. Default: the fast one if there is a tokenizer.json. */
+  readonly tokenizer?: TokenizerKind | undefined;
 }
 
 function labelsOf({ labels, source }: ModelConfig): readonly string[] {
@@ -49,9 +52,9 @@ export async function loadClassifier(
   storage: RunStorage,
   directory: string,
   backend: Backend,
-  { tokens: expected = 128, ...options }: LoadClassifierOptions,
+  { tokens: expected = 128, tokenizer: kind, ...options }: LoadClassifierOptions,
 ): Promise<LoadedClassifier> {
-  const model = getOrThrow(await openModelDirectory(storage, directory, "MODEL"));
+  const model = getOrThrow(await openModelDirectory(storage, directory, "MODEL", kind));
   try {
     const { config, tokenizer, weights, tensors } = model;
     const { problems, notices } = modelFit({ path: directory, value: model }, true);

@@ -43,7 +43,6 @@ import {
 import { parseShardIndex } from "../../src/io/shard-index.ts";
 import { decodeUtf8 } from "../../src/io/text.ts";
 import { createTokenizer } from "../../src/io/tokenizer.ts";
-import { parseTokenizerConfig } from "../../src/io/tokenizer-config.ts";
 import { readTorchFile, torchTensorBytes } from "../../src/io/torch-checkpoint.ts";
 import { parseVocabulary } from "../../src/io/vocabulary.ts";
 import { parseYaml } from "../../src/io/yaml.ts";
@@ -377,7 +376,13 @@ const READERS: readonly Reader[] = [
   [
     "tokenizer_config.json",
     [bytesOf('{"do_lower_case": true, "tokenizer_class": "BertTokenizer", "strip_accents": null}')],
-    (bytes) => parseTokenizerConfig("file", bytes),
+    (bytes) =>
+      readHuggingFaceTokenizer(
+        new Map([
+          ["vocab.txt", bytesOf(VOCABULARY)],
+          ["tokenizer_config.json", bytes],
+        ]),
+      ),
   ],
 ];
 

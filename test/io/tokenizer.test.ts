@@ -4,7 +4,7 @@ import {
   createTokenizer,
   decode,
   encode,
-  type Tokenizer,
+  type SlowTokenizer,
   wordsAndSpecials,
 } from "../../src/io/tokenizer.ts";
 import { characterClass } from "../../src/io/unicode-classes.ts";
@@ -12,11 +12,11 @@ import { formatVocabulary, SPECIAL_TOKENS } from "../../src/io/vocabulary.ts";
 import { naivePieces, naiveWords } from "./naive-words.ts";
 import { readVectorFile } from "./sources.ts";
 
-function normalizeText(tokenizer: Tokenizer, text: string): string {
+function normalizeText(tokenizer: SlowTokenizer, text: string): string {
   return wordsAndSpecials(tokenizer, text).join(" ");
 }
 
-const tokenizer: Tokenizer = createTokenizer(readVectorFile("vocab.txt"));
+const tokenizer: SlowTokenizer = createTokenizer(readVectorFile("vocab.txt"));
 const { tokens, ids, special } = tokenizer.vocabulary;
 
 const CURIOUS = [

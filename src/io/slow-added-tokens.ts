@@ -1,0 +1,80 @@
+/** Added tokens of slow tokenizers, as in transformers' `PreTrainedTokenizer.tokenize`. */
+import type { AddedToken } from "./tokenizer/added-tokens.ts";
+
+/** Added tokens with their ids. Empty if the vocabulary has all tokens. */
+export interface SlowAddedTokens {
+  readonly ids: ReadonlyMap<string, number>;
+  readonly tokens: ReadonlyMap<string, AddedToken>;
+}
+
+export const NO_ADDED_TOKENS: SlowAddedTokens = { ids: new Map(), tokens: new Map() };
+
+/** Splits a text into the ids of added tokens and the text between them. */
+export function splitAtAddedTokens(
+  added: SlowAddedTokens,
+  text: string,
+  lowercase: boolean,
+): readonly (number | string)[] {
+  if (added.ids.size === 0) return [text];
+  const parts = splitAtLongest(added, lowercase ? lowercaseOthers(added, text) : text);
+  mergeNeighboursInto(added, parts);
+  return parts.flatMap((part) => (part === "" ? [] : [added.ids.get(part) ?? part]));
+}
+
+/** Converts a text to lower case, except for special tokens and those that are normalized. */
+function lowercaseOthers({ tokens }: SlowAddedTokens, text: string): string {
+  const kept = [...tokens.values()].filter(({ special, normalized }) => special || normalized);
+  let result = "";
+  for (let at = 0; at < text.length; ) {
+    const token = kept.find(({ content }) => text.startsWith(content, at));
+    const part = token?.content ?? String.fromCodePoint(text.codePointAt(at) ?? 0);
+    result += token === undefined ? part.toLowerCase() : part;
+    at += part.length;
+  }
+  return result;
+}
+
+/** Splits a text at added tokens. Of several at one place, the longest counts. */
+function splitAtLongest({ tokens }: SlowAddedTokens, text: string): string[] {
+  const contents = [...tokens.keys()].sort((a, b) => b.length - a.length);
+  const parts: string[] = [];
+  let begin = 0;
+  for (let at = 0; at < text.length; ) {
+    const found = contents.find((content) => text.startsWith(content, at));
+    if (found === undefined) {
+      at++;
+      continue;
+    }
+    if (at > begin) parts.push(text.slice(begin, at));
+    parts.push(found);
+    at += found.length;
+    begin = at;
+  }
+  if (begin < text.length) parts.push(text.slice(begin));
+  return parts;
+}
+
+/** White space in Python: Unicode's and four control characters. */
+const SPACE = String.raw`[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]`;
+const LEADING_SPACE: RegExp = new RegExp(`^${SPACE}+`);
+const TRAILING_SPACE: RegExp = new RegExp(`${SPACE}+$`);
+
+/** Strips text beside tokens, and joins tokens that must be single words with text beside them. */
+function mergeNeighboursInto({ tokens }: SlowAddedTokens, parts: string[]): void {
+  for (const [i, part] of parts.entries()) {
+    const token = tokens.get(part);
+    if (token === undefined) continue;
+    const left = i > 0 ? (parts[i - 1] ?? "") : "";
+    const right = parts[i + 1] ?? "";
+    if (token.rstrip && right !== "") parts[i + 1] = right.replace(LEADING_SPACE, "");
+    if (token.lstrip && left !== "") parts[i - 1] = left.replace(TRAILING_SPACE, "");
+    if (!token.singleWord) continue;
+    if (left !== "" && !left.endsWith(" ")) {
+      parts[i - 1] = (parts[i - 1] ?? "") + part;
+      parts[i] = "";
+    } else if (right !== "" && !right.startsWith(" ")) {
+      parts[i + 1] = part + (parts[i + 1] ?? "");
+      parts[i] = "";
+    }
+  }
+}
