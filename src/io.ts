@@ -1,5 +1,5 @@
 /**
- * Reads and writes safetensors and Hugging Face directories, tokenizes with WordPiece, and parses GLUE files and YAML.
+ * Reads and writes safetensors and Hugging Face directories, tokenizes as transformers does, and parses GLUE files and YAML.
  * All functions work on bytes and strings and use no file system.
  *
  * @module espalier/io

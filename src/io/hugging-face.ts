@@ -85,15 +85,6 @@ export const TOKENIZER_KINDS = ["fast", "slow"] as const;
 
 export type TokenizerKind = (typeof TOKENIZER_KINDS)[number];
 
-/** The files that are copied when a fast tokenizer is saved. */
-const FAST_FILES: readonly string[] = [
-  HUGGING_FACE_FILES.tokenizer,
-  HUGGING_FACE_FILES.tokenizerConfig,
-  HUGGING_FACE_FILES.specialTokens,
-  HUGGING_FACE_FILES.addedTokens,
-  HUGGING_FACE_FILES.vocabulary,
-];
-
 /**
  * Reads a tokenizer: the fast one of tokenizer.json, or the slow one of vocab.txt if there is no tokenizer.json. `kind`
  * chooses one. tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json change the tokens as
@@ -119,11 +110,12 @@ export function readHuggingFaceTokenizer(
   files: DirectoryFiles,
   kind?: TokenizerKind,
 ): Either<readonly Problem[], Tokenizer> {
-  const { tokenizer, vocabulary } = HUGGING_FACE_FILES;
+  const { tokenizer, vocabulary, tokenizerConfig, specialTokens, addedTokens } = HUGGING_FACE_FILES;
   if (kind === undefined && !files.has(tokenizer) && !files.has(vocabulary))
     return refuse(`${tokenizer}, ${vocabulary}`, "one of these files", "neither");
   const chosen = kind ?? (files.has(tokenizer) ? "fast" : "slow");
   if (chosen === "slow") return readSlowTokenizer(files);
+  const copied = [tokenizer, tokenizerConfig, specialTokens, addedTokens, vocabulary];
   return pipe(
     files.has(tokenizer) ? readFast(files) : refuse(tokenizer, "this file", "none"),
     map(({ pipeline, tokens, ids, maxLength }) => ({
@@ -131,7 +123,7 @@ export function readHuggingFaceTokenizer(
       vocabulary: { tokens, ids },
       pipeline,
       maxLength,
-      files: new Map([...files].filter(([name]) => FAST_FILES.includes(name))),
+      files: new Map([...files].filter(([name]) => copied.some((one) => one === name))),
     })),
   );
 }

@@ -1,5 +1,6 @@
 /** Added tokens of slow tokenizers, as in transformers' `PreTrainedTokenizer.tokenize`. */
 import type { AddedToken } from "./tokenizer/added-tokens.ts";
+import { characterFlags, FLAG } from "./tokenizer/characters.ts";
 
 /** Added tokens with their ids. Empty if the vocabulary has all tokens. */
 export interface SlowAddedTokens {
@@ -54,10 +55,23 @@ function splitAtLongest({ tokens }: SlowAddedTokens, text: string): string[] {
   return parts;
 }
 
-/** White space in Python: Unicode's and four control characters. */
-const SPACE = String.raw`[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]`;
-const LEADING_SPACE: RegExp = new RegExp(`^${SPACE}+`);
-const TRAILING_SPACE: RegExp = new RegExp(`${SPACE}+$`);
+/** Whether a code unit is white space in Python: Unicode's, and four control characters. */
+function isSpaceAt(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index);
+  return (unit >= 0x1c && unit <= 0x1f) || (characterFlags(unit) & FLAG.space) !== 0;
+}
+
+function withoutLeadingSpace(text: string): string {
+  let start = 0;
+  while (start < text.length && isSpaceAt(text, start)) start++;
+  return text.slice(start);
+}
+
+function withoutTrailingSpace(text: string): string {
+  let end = text.length;
+  while (end > 0 && isSpaceAt(text, end - 1)) end--;
+  return text.slice(0, end);
+}
 
 /** Strips text beside tokens, and joins tokens that must be single words with text beside them. */
 function mergeNeighboursInto({ tokens }: SlowAddedTokens, parts: string[]): void {
@@ -66,8 +80,8 @@ function mergeNeighboursInto({ tokens }: SlowAddedTokens, parts: string[]): void
     if (token === undefined) continue;
     const left = i > 0 ? (parts[i - 1] ?? "") : "";
     const right = parts[i + 1] ?? "";
-    if (token.rstrip && right !== "") parts[i + 1] = right.replace(LEADING_SPACE, "");
-    if (token.lstrip && left !== "") parts[i - 1] = left.replace(TRAILING_SPACE, "");
+    if (token.rstrip && right !== "") parts[i + 1] = withoutLeadingSpace(right);
+    if (token.lstrip && left !== "") parts[i - 1] = withoutTrailingSpace(left);
     if (!token.singleWord) continue;
     if (left !== "" && !left.endsWith(" ")) {
       parts[i - 1] = (parts[i - 1] ?? "") + part;

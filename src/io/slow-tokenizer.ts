@@ -43,6 +43,10 @@ export function readSlowTokenizer(
   const options = parseTokenizerConfig("tokenizer_config.json", merged);
   if (isLeft(options)) problems.push(...options.left);
   checkLengths(config, problems);
+  if ((config.split_special_tokens ?? false) !== false) {
+    const path = "tokenizer_config.json: split_special_tokens";
+    problems.push({ path, expected: "false", got: describe(config.split_special_tokens) });
+  }
   const decoder = new Map<number, AddedToken>();
   if (isModern) readDecoderInto(decoder, config.added_tokens_decoder, problems);
   const additional = additionalTokens(merged, problems);

@@ -226,7 +226,7 @@ test("problems of all files come at once", async () => {
   expect(isLeft(read) && read.left.map(formatProblem)).toEqual([
     "model/config.json: expected this file, got none",
     expect.stringMatching(/^model: expected model\.safetensors\.index\.json.* got none of them$/),
-    "model/vocab.txt: expected this file, got none",
+    "model/tokenizer.json, vocab.txt: expected one of these files, got neither",
   ]);
   const missing = await readModelDirectory(storage, "other", "`model`");
   expect(isLeft(missing) && missing.left.map(formatProblem)).toEqual([

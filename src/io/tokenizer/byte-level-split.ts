@@ -5,7 +5,6 @@
 import { characterFlags, FLAG } from "./characters.ts";
 import type { Part } from "./matches.ts";
 
-const KINDS = FLAG.space | FLAG.letter | FLAG.number;
 const SPACE = 0x20;
 const APOSTROPHE = 0x27;
 
@@ -28,7 +27,7 @@ function endOfMatch(text: string, start: number): number {
   }
   const afterSpace = unit === SPACE ? start + 1 : start;
   if (afterSpace < text.length) {
-    const kind = kindAt(text, afterSpace);
+    const kind = kindOf(text.codePointAt(afterSpace) ?? 0);
     if ((kind & FLAG.space) === 0) return endOfRun(text, afterSpace, kind);
   }
   // White space. The last one before other characters is left to them.
@@ -43,15 +42,15 @@ function endOfContraction(text: string, at: number): number {
   return one === "s" || one === "t" || one === "m" || one === "d" ? at + 1 : 0;
 }
 
-function kindAt(text: string, at: number): number {
-  return characterFlags(text.codePointAt(at) ?? 0) & KINDS;
+function kindOf(codePoint: number): number {
+  return characterFlags(codePoint) & (FLAG.space | FLAG.letter | FLAG.number);
 }
 
 function endOfRun(text: string, start: number, kind: number): number {
   let at = start;
   while (at < text.length) {
     const c = text.codePointAt(at) ?? 0;
-    if ((characterFlags(c) & KINDS) !== kind) break;
+    if (kindOf(c) !== kind) break;
     at += c > 0xffff ? 2 : 1;
   }
   return at;

@@ -6,6 +6,7 @@ import { describe } from "../../core/checks.ts";
 import type { Problem } from "../../core/either.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { AddedToken } from "./added-tokens.ts";
+import { once } from "./characters.ts";
 import { type Fields, isCount, readFlag, readText } from "./json-fields.ts";
 import type { Normalizer } from "./normalizer.ts";
 import type { PreTokenizer } from "./pre-tokenizer.ts";
@@ -70,7 +71,7 @@ const BERT_CLASS: TokenizerClass = { setsNormalizer: true, tokens: BERT_TOKENS, 
 const PLAIN_CLASS: TokenizerClass = { setsNormalizer: false, tokens: {}, mask: undefined };
 
 /** The classes by their names without `Fast`. */
-const CLASSES: Readonly<Record<string, TokenizerClass>> = {
+const classes: () => Readonly<Record<string, TokenizerClass>> = /* @__PURE__ */ once(() => ({
   BertTokenizer: BERT_CLASS,
   DistilBertTokenizer: BERT_CLASS,
   ElectraTokenizer: BERT_CLASS,
@@ -110,7 +111,7 @@ const CLASSES: Readonly<Record<string, TokenizerClass>> = {
   },
   PreTrainedTokenizer: PLAIN_CLASS,
   TokenizersBackend: PLAIN_CLASS,
-};
+}));
 
 /** The classes of model types, for directories whose files do not name the class. */
 const CLASS_OF_MODEL: Readonly<Record<string, string>> = {
@@ -137,10 +138,10 @@ export function tokenizerClassOf(
   const given = config?.tokenizer_class ?? model?.tokenizer_class ?? inferred;
   if (given === undefined || given === null) return config === undefined ? undefined : PLAIN_CLASS;
   const name = typeof given === "string" ? given.replace(/Fast$/, "") : "";
-  const found = Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined;
+  const found = Object.hasOwn(classes(), name) ? classes()[name] : undefined;
   if (found !== undefined) return found;
   const path = "tokenizer_config.json: tokenizer_class";
-  const expected = `one of ${Object.keys(CLASSES).join(", ")}, with or without Fast`;
+  const expected = `one of ${Object.keys(classes()).join(", ")}, with or without Fast`;
   problems.push({ path, expected, got: describe(given) });
   return PLAIN_CLASS;
 }

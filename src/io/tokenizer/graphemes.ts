@@ -102,7 +102,7 @@ function isBoundary(
 ): boolean {
   if (before === CLASS.carriageReturn && after === CLASS.lineFeed) return false;
   if (isControl(before) || isControl(after)) return true;
-  if (before === CLASS.lead && HANGUL_AFTER_LEAD.includes(after)) return false;
+  if (before === CLASS.lead && isHangulAfterLead(after)) return false;
   if (before === CLASS.leadVowel || before === CLASS.vowel) {
     if (after === CLASS.vowel || after === CLASS.tail) return false;
   }
@@ -115,12 +115,14 @@ function isBoundary(
   return true;
 }
 
-const HANGUL_AFTER_LEAD: readonly number[] = [
-  CLASS.lead,
-  CLASS.vowel,
-  CLASS.leadVowel,
-  CLASS.syllable,
-];
+function isHangulAfterLead(found: number): boolean {
+  return (
+    found === CLASS.lead ||
+    found === CLASS.vowel ||
+    found === CLASS.leadVowel ||
+    found === CLASS.syllable
+  );
+}
 
 function isControl(found: number): boolean {
   return found === CLASS.control || found === CLASS.carriageReturn || found === CLASS.lineFeed;
