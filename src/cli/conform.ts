@@ -32,6 +32,10 @@ const OPTIONS = {
     "FILE",
     `the tokenizer's vocab.txt (default: ${VOCABULARY} in the nearest directory above DIR that has it)`,
   ),
+  tokenizer: textOption(
+    "DIR",
+    "the directory of the tokenizer for cases of the family tokenizers (default: the one beside each file)",
+  ),
   variant: choiceOption(
     ["auto", "revectorized", "fma", "simd", "scalar"],
     "kernels to run, with the engine's flags that they need (default auto: the fastest that needs none)",
@@ -116,6 +120,9 @@ export const conformCommand: Command = defineCommand({
     const only = parseOnly(values.only);
     const missing = await kindProblem(nodeStorage, "directory", "DIR", directory);
     if (missing !== undefined) throw new InputError([missing]);
+    const { tokenizer: own } = values;
+    const noTokenizer = own && (await kindProblem(nodeStorage, "directory", "--tokenizer", own));
+    if (noTokenizer) throw new InputError([noTokenizer]);
     const vectors = await findGoldenVectors(directory);
     if (vectors.found.length === 0) {
       const sets = vectors.unknown.join(", ");
@@ -129,7 +136,12 @@ export const conformCommand: Command = defineCommand({
     const tokenizer = await loadTokenizer(vectors, directory, values.vocab);
     const printer = json ? jsonPrinter(console) : textPrinter(console);
     const verdicts: Verdict[] = [];
-    for await (const verdict of replayGoldenVectors(vectors, { backend, tokenizer, only })) {
+    for await (const verdict of replayGoldenVectors(vectors, {
+      backend,
+      tokenizer,
+      tokenizerDirectory: values.tokenizer,
+      only,
+    })) {
       if (console.signal.aborted) return 130;
       printer.verdict(verdict);
       verdicts.push(verdict);

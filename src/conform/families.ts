@@ -5,6 +5,7 @@ import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { replayAdamW } from "./adamw-rows.ts";
 import type { CaseFiles } from "./case-files.ts";
+import { replayDirectoryTokenizer } from "./directory-tokenizer.ts";
 import { encoderRefusal, isEncoderCase, replayEncoder } from "./encoders.ts";
 import { replayJoint } from "./joint.ts";
 import { replayMetrics } from "./metrics.ts";
@@ -20,7 +21,13 @@ import type { Verdict } from "./verdict.ts";
 export type CaseFamily = "encoders" | "joint" | "model" | "pruning" | "strict";
 
 /** The families in which each vector is a row or a line of a file. */
-export type RowFamily = "encoders" | "metrics" | "model" | "pruning_tables" | "tokenizer";
+export type RowFamily =
+  | "encoders"
+  | "metrics"
+  | "model"
+  | "pruning_tables"
+  | "tokenizer"
+  | "tokenizers";
 
 interface CaseReplay {
   /** Whether a case with this `case.json` belongs to the family. */
@@ -50,6 +57,7 @@ export const FAMILIES: readonly string[] = [
   "metrics",
   "pruning_tables",
   "tokenizer",
+  "tokenizers",
 ];
 
 /**
@@ -88,9 +96,11 @@ export function mayBeTokenizerCases(name: string): boolean {
 
 /** Determines the family of a file with rows or lines. `text` only matters if {@link mayBeTokenizerCases} is true. */
 export function rowFamily(name: string, folder: string, text: string): RowFamily | undefined {
-  // Vectors of other kinds of tokenizers have more fields, such as `attention_mask`.
+  // Vectors of tokenizers with files of their own have more fields.
   if (mayBeTokenizerCases(name))
-    return /^[^\n]*"attention_mask":/.test(text) ? undefined : "tokenizer";
+    return /^[^\n]*"(?:attention_mask|add_special_tokens)":/.test(text)
+      ? "tokenizers"
+      : "tokenizer";
   if (/^lr_schedules?\.json$/.test(name)) return "model";
   if (name === "adamw.json") return "encoders";
   if (name === "metrics.json") return "metrics";
@@ -123,7 +133,9 @@ export function replayRows(
     case "pruning_tables":
       return replayPruningTable(name.replace(/\.json$/, ""), text);
     case "tokenizer":
-      return tokenizer === null ? [] : replayTokenizer(name, text, tokenizer);
+      return tokenizer?.kind === "slow" ? replayTokenizer(name, text, tokenizer) : [];
+    case "tokenizers":
+      return tokenizer === null ? [] : replayDirectoryTokenizer(name, text, tokenizer);
     default:
       return family satisfies never;
   }

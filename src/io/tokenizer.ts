@@ -3,7 +3,7 @@ import { checkInteger, checkKind } from "../core/checks.ts";
 import { getOrThrow } from "../core/either.ts";
 import { NO_ADDED_TOKENS, type SlowAddedTokens, splitAtAddedTokens } from "./slow-added-tokens.ts";
 import { decodeFast } from "./tokenizer/decoder.ts";
-import { encodeFast, type Pipeline } from "./tokenizer/fast-tokenizer.ts";
+import { type EncodeOptions, encodeFast, type Pipeline } from "./tokenizer/fast-tokenizer.ts";
 import { type Side, truncated } from "./tokenizer/truncation.ts";
 import {
   parseVocabulary,
@@ -118,29 +118,43 @@ export function encode(
   if (textPair !== undefined)
     checkKind(typeof textPair === "string", "textPair", "a string", textPair);
   if (maxLength !== undefined) checkInteger("maxLength", maxLength, 1);
-  if (tokenizer.kind === "fast") {
-    const ids = encodeFast(tokenizer.pipeline, text, textPair, { maxLength });
-    return {
-      inputIds: Int32Array.from(ids.inputIds),
-      tokenTypeIds: Int32Array.from(ids.tokenTypeIds),
-    };
-  }
-  return encodeSlow(tokenizer, text, textPair, maxLength);
+  return encodeWith(tokenizer, text, textPair, { maxLength });
+}
+
+/** Encodes valid texts, with or without special tokens around them. */
+export function encodeWith(
+  tokenizer: Tokenizer,
+  text: string,
+  textPair: string | undefined,
+  options: EncodeOptions,
+): Encoding {
+  if (tokenizer.kind === "slow") return encodeSlow(tokenizer, text, textPair, options);
+  const ids = encodeFast(tokenizer.pipeline, text, textPair, options);
+  return {
+    inputIds: Int32Array.from(ids.inputIds),
+    tokenTypeIds: Int32Array.from(ids.tokenTypeIds),
+  };
 }
 
 function encodeSlow(
   tokenizer: SlowTokenizer,
   text: string,
   textPair: string | undefined,
-  maxLength: number | undefined,
+  { maxLength, addSpecialTokens = true }: EncodeOptions,
 ): Encoding {
   const side = tokenizer.truncationSide;
   const first = tokenIds(tokenizer, text);
   const second = textPair === undefined ? undefined : tokenIds(tokenizer, textPair);
-  const [firstLength, secondLength] = keptLengths(first.length, second?.length, maxLength);
-  const { classification, separator } = tokenizer.vocabulary.special;
-  const head = [classification, ...truncated(first, firstLength, side), separator];
-  const tail = second === undefined ? [] : [...truncated(second, secondLength, side), separator];
+  const [firstLength, secondLength] = keptLengths(
+    first.length,
+    second?.length,
+    addSpecialTokens ? maxLength : maxLength && maxLength + (second === undefined ? 2 : 3),
+  );
+  const { special } = tokenizer.vocabulary;
+  const start = addSpecialTokens ? [special.classification] : [];
+  const end = addSpecialTokens ? [special.separator] : [];
+  const head = [...start, ...truncated(first, firstLength, side), ...end];
+  const tail = second === undefined ? [] : [...truncated(second, secondLength, side), ...end];
   const inputIds = Int32Array.from([...head, ...tail]);
   return { inputIds, tokenTypeIds: new Int32Array(inputIds.length).fill(1, head.length) };
 }

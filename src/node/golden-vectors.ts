@@ -15,10 +15,13 @@ import {
 } from "../conform/families.ts";
 import { type ListedVector, missingVectors, readManifest } from "../conform/manifest.ts";
 import { brokenVerdict, type Verdict } from "../conform/verdict.ts";
-import { toError } from "../core/either.ts";
+import { getOrThrow, refuseInput, toError } from "../core/either.ts";
+import { readHuggingFaceTokenizer } from "../io/hugging-face.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
+import { inDirectory, readDirectory } from "../run/storage.ts";
 import { kindOfPath, readBytes, readText } from "./files.ts";
+import { nodeStorage } from "./storage.ts";
 
 /** The directory of one case, or a file with one vector in each row or line. */
 type FoundVectors =
@@ -136,6 +139,8 @@ interface ReplayOptions {
   readonly backend: Backend;
   /** The tokenizer for the vectors of the family `tokenizer`. May be null if there are none. */
   readonly tokenizer: Tokenizer | null;
+  /** The directory of the tokenizer for all vectors of the family `tokenizers`. Default: the one beside each file. */
+  readonly tokenizerDirectory?: string | undefined;
   /**
    * Replays only the vectors whose `family/name` matches this expression. Vectors in the manifest may then be missing.
    */
@@ -145,19 +150,26 @@ interface ReplayOptions {
 /** Replays vectors one by one. Vectors that cannot be read, or that the manifest lists but were not found, fail. */
 export async function* replayGoldenVectors(
   { found, listed }: GoldenVectors,
-  { backend, tokenizer, only }: ReplayOptions,
+  { backend, tokenizer, tokenizerDirectory, only }: ReplayOptions,
 ): AsyncGenerator<Verdict, void> {
   const isWanted = ({ family, name }: Pick<Verdict, "family" | "name">): boolean =>
     only === undefined || only.test(`${family}/${name}`);
   const verdicts: Verdict[] = [];
   for (const { kind, family, path } of found) {
-    const name = basename(path);
+    const folder = basename(dirname(path));
+    const name = family === "tokenizers" ? `${folder}/${basename(path)}` : basename(path);
     if (kind === "case" && !isWanted({ family, name })) continue;
     try {
       const judged =
         kind === "case"
           ? [replayCase(family, await readCase(path), backend)]
-          : replayRows(family, name, await readText(path), backend, tokenizer).filter(isWanted);
+          : replayRows(
+              family,
+              name,
+              await readText(path),
+              backend,
+              family === "tokenizers" ? await tokenizerBeside(path, tokenizerDirectory) : tokenizer,
+            ).filter(isWanted);
       verdicts.push(...judged);
       yield* judged;
     } catch (error) {
@@ -167,6 +179,39 @@ export async function* replayGoldenVectors(
     }
   }
   if (listed !== undefined && only === undefined) yield* missingVectors(listed, verdicts);
+}
+
+/**
+ * Reads the tokenizer for a file of vectors: of a given directory, of the file's own, or of `models/` and the name of
+ * the file's directory in the nearest parent that has it.
+ *
+ * @throws InputError if there is none, or with all problems of its files
+ */
+async function tokenizerBeside(path: string, given: string | undefined): Promise<Tokenizer> {
+  const own = dirname(path);
+  const model = join("models", basename(own));
+  const directory = given ?? (await tokenizerDirectoryOf(own, model));
+  if (directory === undefined)
+    return refuseInput(
+      own,
+      "tokenizer.json or vocab.txt beside the vectors, or --tokenizer",
+      `neither, and no ${model} above`,
+    );
+  const files = await readDirectory(nodeStorage, directory, (name) =>
+    /^(vocab\.txt|(tokenizer|tokenizer_config|special_tokens_map|added_tokens|config)\.json)$/.test(
+      name,
+    ),
+  );
+  return getOrThrow(inDirectory(directory)(readHuggingFaceTokenizer(files)));
+}
+
+async function tokenizerDirectoryOf(own: string, model: string): Promise<string | undefined> {
+  for (const name of ["tokenizer.json", "vocab.txt"]) {
+    if ((await kindOfPath(join(own, name))) === "file") return own;
+    const above = await findAbove(own, join(model, name));
+    if (above !== undefined) return dirname(above);
+  }
+  return undefined;
 }
 
 async function readCase(directory: string): Promise<CaseFiles> {

@@ -174,14 +174,14 @@ test("sets that are not known are named and not counted", async () => {
   };
   writeFileSync(other("heads", "one", "case.json"), '{"pruners":[],"model":{}}');
   writeFileSync(other("roles", "bert", "config.json"), "{}");
-  writeFileSync(other("tokenizers", "b", "cases.jsonl"), '{"text":"","attention_mask":[]}\n');
+  writeFileSync(other("tokens", "b", "lines.jsonl"), '{"text":""}\n');
   const { code, out } = await espalier(["conform", directory]);
   expect(code).toBe(0);
   expect(out).toBe(
     [
       "heads: not a known set of vectors, not counted",
       "roles: not a known set of vectors, not counted",
-      "tokenizers: not a known set of vectors, not counted",
+      "tokens: not a known set of vectors, not counted",
       "joint: 1 passed, 0 failed",
       "model: 1 passed, 0 failed",
       "2 passed, 0 failed\n",

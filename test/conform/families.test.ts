@@ -66,7 +66,7 @@ describe("the family of a file", () => {
     ["schedule.txt", "pruning_tables", "", undefined],
     ["my-cases.jsonl", "x", '{"text":""}\n', "tokenizer"],
     ["cases.jsonl", "x", "{", "tokenizer"],
-    ["cases.jsonl", "x", '{"text":"","attention_mask":[1]}\n', undefined],
+    ["cases.jsonl", "x", '{"text":"","attention_mask":[1]}\n', "tokenizers"],
   ])("%s in %s", (name, folder, text, family) => {
     expect(rowFamily(name, folder, text)).toBe(family);
   });
@@ -83,5 +83,6 @@ test("every family has a folder of its own", () => {
     "encoders",
     "metrics",
     "tokenizer",
+    "tokenizers",
   ]);
 });
