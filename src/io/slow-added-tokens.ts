@@ -6,9 +6,15 @@ import { characterFlags, FLAG } from "./tokenizer/characters.ts";
 export interface SlowAddedTokens {
   readonly ids: ReadonlyMap<string, number>;
   readonly tokens: ReadonlyMap<string, AddedToken>;
+  /** The texts of special tokens with a role, and of additional ones. */
+  readonly special: ReadonlySet<string>;
 }
 
-export const NO_ADDED_TOKENS: SlowAddedTokens = { ids: new Map(), tokens: new Map() };
+export const NO_ADDED_TOKENS: SlowAddedTokens = {
+  ids: /* @__PURE__ */ new Map(),
+  tokens: /* @__PURE__ */ new Map(),
+  special: /* @__PURE__ */ new Set(),
+};
 
 /** Splits a text into the ids of added tokens and the text between them. */
 export function splitAtAddedTokens(
@@ -22,9 +28,11 @@ export function splitAtAddedTokens(
   return parts.flatMap((part) => (part === "" ? [] : [added.ids.get(part) ?? part]));
 }
 
-/** Converts a text to lower case, except for special tokens and those that are normalized. */
-function lowercaseOthers({ tokens }: SlowAddedTokens, text: string): string {
-  const kept = [...tokens.values()].filter(({ special, normalized }) => special || normalized);
+/** Converts a text to lower case, except for special tokens with a role and others that are normalized. */
+function lowercaseOthers({ tokens, special: roles }: SlowAddedTokens, text: string): string {
+  const kept = [...tokens.values()].filter(
+    ({ content, special, normalized }) => roles.has(content) || (!special && normalized),
+  );
   let result = "";
   for (let at = 0; at < text.length; ) {
     const token = kept.find(({ content }) => text.startsWith(content, at));

@@ -178,7 +178,7 @@ function addedTokens(
     ids.set(content, vocabulary.ids.get(content) ?? nextId++);
     tokens.set(content, token);
   }
-  return { ids, tokens };
+  return { ids, tokens, special: new Set([...own, ...additional.keys()]) };
 }
 
 /** Adds tokens to the vocabulary. */

@@ -221,9 +221,13 @@ export function tokensToAdd(
         );
     }
   }
+  // Without added_tokens_decoder, tokens of tokenizer.json replace those of added_tokens.json with their ids.
+  if (!isModern) for (const { id, token } of json.addedTokens) decoder.set(id, token);
   const added = [...decoder].sort(([a], [b]) => a - b).map(([, token]) => token);
   const names = new Set(special.map(contentOf));
-  const known = new Set([...json.addedTokens, ...added].map(({ content }) => content));
+  const known = new Set(
+    [...json.addedTokens.map(({ token }) => token), ...added].map(({ content }) => content),
+  );
   const missing = special.flatMap((value): readonly AddedToken[] => {
     if (typeof value === "string") return known.has(value) ? [] : [plainToken(value, true)];
     return added.some((token) => isSame(token, value)) ? [] : [value];

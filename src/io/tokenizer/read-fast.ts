@@ -43,7 +43,11 @@ export function readFast(
   checkFlags(config, problems);
   checkLengths(config, problems);
   const modelIds = json.model.vocabulary;
-  let state = addTokens(NOTHING_ADDED, json.addedTokens, modelIds);
+  let state = addTokens(
+    NOTHING_ADDED,
+    json.addedTokens.map(({ token }) => token),
+    modelIds,
+  );
   let { normalizer, preTokenizer } = json;
   if (tokenizerClass !== undefined) {
     state = addTokens(state, tokensToAdd(settings, json, tokenizerClass, problems), modelIds);

@@ -4,7 +4,14 @@ import { type Either, isLeft, type Problem, unlessProblems } from "../../core/ei
 import { parseJsonObject } from "../json.ts";
 import type { AddedToken } from "./added-tokens.ts";
 import type { Decoder } from "./decoder.ts";
-import { type Fields, readFlag, readObject, readObjects, readText } from "./json-fields.ts";
+import {
+  type Fields,
+  readCount,
+  readFlag,
+  readObject,
+  readObjects,
+  readText,
+} from "./json-fields.ts";
 import type { Model } from "./model.ts";
 import type { Normalizer } from "./normalizer.ts";
 import { parseDecoder } from "./parse-decoder.ts";
@@ -16,6 +23,12 @@ import { PLAIN_TEMPLATES, type Templates } from "./post-processor.ts";
 import type { PreTokenizer } from "./pre-tokenizer.ts";
 import type { Side } from "./truncation.ts";
 
+/** An added token with the id in its file. */
+export interface StatedToken {
+  readonly id: number;
+  readonly token: AddedToken;
+}
+
 /** The parts of a tokenizer.json. */
 export interface TokenizerJson {
   readonly normalizer: Normalizer | undefined;
@@ -23,7 +36,8 @@ export interface TokenizerJson {
   readonly model: Model;
   readonly templates: Templates;
   readonly decoder: Decoder | undefined;
-  readonly addedTokens: readonly AddedToken[];
+  /** The added tokens with the ids that the file states. */
+  readonly addedTokens: readonly StatedToken[];
   /** The side that the file's own truncation names. Its length is not used, as in transformers. */
   readonly truncationSide: Side | undefined;
 }
@@ -56,7 +70,10 @@ export function parseTokenizerJson(
     addedTokens:
       (fields.json.added_tokens ?? null) === null
         ? []
-        : readObjects(fields, "added_tokens").map(parseAddedToken),
+        : readObjects(fields, "added_tokens").map((one) => ({
+            id: readCount(one, "id"),
+            token: parseAddedToken(one),
+          })),
     truncationSide: readObject(fields, "truncation").map(readSide)[0],
   });
 }
