@@ -37,7 +37,7 @@ const VERSION = 2;
 const ARRAYS = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
 const DTYPES = ["F32", "I32", "U8"] as const;
 
-/** Encodes a snapshot. @throws RangeError for a number that is not finite, with its path in the state */
+/** Encodes a snapshot. The tensors share the memory of its arrays. @throws RangeError for a number that is not finite, with its path in the state */
 export function encodeSnapshot<Kind extends keyof Snapshots>(
   kind: Kind,
   snapshot: Snapshots[Kind],
@@ -83,7 +83,7 @@ function encode(value: unknown, path: string, tensors: Map<string, SnapshotTenso
   if (!isRecord(value)) return value;
   const dtype = DTYPES.find((name) => value instanceof ARRAYS[name]);
   if (dtype !== undefined && ArrayBuffer.isView(value)) {
-    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice();
+    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     const length = bytes.length / ARRAYS[dtype].BYTES_PER_ELEMENT;
     tensors.set(path, { dtype, shape: [length], bytes });
     return { [TENSOR]: path };

@@ -28,11 +28,16 @@ let written = 0;
  * ```
  */
 export function writeFileAtomically(path: string, content: Uint8Array | string): void {
+  writePartsAtomically(path, [typeof content === "string" ? Buffer.from(content) : content]);
+}
+
+/** Like {@link writeFileAtomically}, for content in parts, which may exceed the size of an array. */
+export function writePartsAtomically(path: string, parts: readonly Uint8Array[]): void {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${written++}.tmp`);
   try {
     const descriptor = openSync(temporary, "w");
     try {
-      writeAll(descriptor, typeof content === "string" ? Buffer.from(content) : content);
+      for (const part of parts) writeAll(descriptor, part);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
@@ -102,9 +107,19 @@ export function writeAll(
   }
 }
 
+/** The size from which Node refuses to read a file at once. */
+const MOST_IN_READ_FILE = 2 ** 31;
+
 /** Reads a file into a buffer of its own, not into Node's shared buffer pool. */
 export async function readBytes(path: string): Promise<Uint8Array> {
-  return new Uint8Array(await readFile(path));
+  const { size } = await stat(path);
+  if (size < MOST_IN_READ_FILE) return new Uint8Array(await readFile(path));
+  const descriptor = openSync(path, "r");
+  try {
+    return readAt(descriptor, 0, size);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Returns whether `path` is a file, a directory or nothing. */

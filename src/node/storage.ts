@@ -13,7 +13,8 @@ import {
 } from "../run/sparse-classifier.ts";
 import type { RunStorage } from "../run/storage.ts";
 import { openCheckpoint } from "./checkpoint-reader.ts";
-import { kindOfPath, readBytes, writeFileAtomically } from "./files.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import { kindOfPath, readBytes, writeFileAtomically, writePartsAtomically } from "./files.ts";
 
 /** The storage of runs on Node: the file system. */
 export const nodeStorage: RunStorage = {
@@ -25,9 +26,12 @@ export const nodeStorage: RunStorage = {
   read: readBytes,
   write: async (path, content) => {
     await mkdir(dirname(path), { recursive: true });
-    writeFileAtomically(path, content);
+    if (typeof content === "string" || content instanceof Uint8Array)
+      writeFileAtomically(path, content);
+    else writePartsAtomically(path, content);
   },
   openCheckpoint,
+  lock: lockDirectory,
 };
 
 /**

@@ -7,7 +7,7 @@ import type { PhaseId } from "../experiment/events.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { decodeLossy } from "../io/text.ts";
 import { formatMetrics, type MetricsLine } from "./metrics.ts";
-import type { SeedMessage } from "./seed.ts";
+import type { SeedMessage, SeedResult } from "./seed.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 
 /** Callbacks that receive the progress of a run. */
@@ -28,7 +28,7 @@ export function timingKey({ seed, recipe, phase }: Omit<PhaseId, "pattern">): st
 }
 
 export const METRICS_FILE = "metrics.jsonl";
-const TIMINGS_FILE = "timings.json";
+export const TIMINGS_FILE = "timings.json";
 
 /** Reads the timings of an earlier run in `directory`, if there are any. @throws InputError if the file is damaged */
 export async function readTimings(storage: RunStorage, directory: string): Promise<Timings> {
@@ -42,8 +42,8 @@ export async function readTimings(storage: RunStorage, directory: string): Promi
 }
 
 interface RunBoard {
-  /** Handles a message from the seed with this index. Resolves when the files are written. */
-  readonly onMessage: (index: number, message: SeedMessage) => Promise<void>;
+  /** Handles a message from a seed. Resolves when the files are written. */
+  readonly onMessage: (seed: number, message: SeedMessage) => Promise<void>;
   readonly timings: () => Timings;
 }
 
@@ -55,15 +55,25 @@ function stepLabel({ phase, pattern }: PhaseId, seeds: number): string {
 /**
  * Creates the message handler of a run, which writes to `directory`. The lines of metrics.jsonl are ordered by seed,
  * not by arrival.
+ *
+ * @param order - all seeds, in the order of their lines
+ * @param kept - seeds of earlier runs, which post no messages
  */
 export function createRunBoard(
   storage: RunStorage,
   directory: string,
-  seeds: number,
+  order: readonly number[],
+  kept: ReadonlyMap<number, Pick<SeedResult, "phases">>,
   earlier: Timings,
   listener: Partial<RunListener> = {},
 ): RunBoard {
+  const running = order.length - kept.size;
   const lines = new Map<number, readonly MetricsLine[]>();
+  for (const [seed, { phases }] of kept)
+    lines.set(
+      seed,
+      phases.flatMap(({ epochs }) => epochs),
+    );
   const steps = new Map<number, SeedMessage & { readonly kind: "step" }>();
   let timings = earlier;
   let written: Promise<void> = Promise.resolve();
@@ -71,7 +81,7 @@ export function createRunBoard(
   /** Writes both files. Seeds post messages concurrently, so each write waits for the previous one. */
   const writeFiles = (): Promise<void> => {
     written = written.then(async () => {
-      const ordered = Array.from({ length: seeds }, (_, index) => lines.get(index) ?? []).flat();
+      const ordered = order.flatMap((seed) => lines.get(seed) ?? []);
       // Before the first epoch there is no snapshot to resume from, and a later run would refuse a directory with
       // metrics.jsonl.
       if (ordered.length > 0)
@@ -89,18 +99,18 @@ export function createRunBoard(
     const all = [...steps.values()];
     const done = sumOf(all, (step) => step.done);
     const loss = sumOf(all, (step) => step.loss) / all.length;
-    listener.onStep?.(stepLabel(message.phase, all.length), done, message.total * seeds, loss);
+    listener.onStep?.(stepLabel(message.phase, all.length), done, message.total * running, loss);
   };
-  const onMessage = async (index: number, message: SeedMessage): Promise<void> => {
+  const onMessage = async (seed: number, message: SeedMessage): Promise<void> => {
     switch (message.kind) {
       case "started":
-        lines.set(index, message.lines);
+        lines.set(seed, message.lines);
         return writeFiles();
       case "step":
-        steps.set(index, message);
+        steps.set(seed, message);
         return tellStep(message);
       case "epoch":
-        lines.set(index, [...(lines.get(index) ?? []), message.line]);
+        lines.set(seed, [...(lines.get(seed) ?? []), message.line]);
         addSeconds(message.line, message.seconds);
         await writeFiles();
         return listener.onEpoch?.(message.line);

@@ -1,12 +1,20 @@
 /** Executes a complete fine-tuning run: trains every seed, and writes models, metrics, snapshots and a report. */
 
 import type { StopSignal } from "../core/abort.ts";
-import type { Problem } from "../core/either.ts";
-import type { RunDescription } from "../experiment/plan.ts";
+import { InputError, type Problem } from "../core/either.ts";
+import type { PhaseId } from "../experiment/events.ts";
+import { planPhases, type RunDescription } from "../experiment/plan.ts";
 import { MOST_THREADS } from "../kernels/backend.ts";
 import { htmlReport } from "../report/html.ts";
 import type { RunReport } from "../report/run-report.ts";
-import { createRunBoard, METRICS_FILE, type RunListener, readTimings } from "./board.ts";
+import {
+  createRunBoard,
+  METRICS_FILE,
+  type RunListener,
+  readTimings,
+  TIMINGS_FILE,
+} from "./board.ts";
+import { newSeeds, type RunSeeds, resumedSeeds } from "./earlier-seeds.ts";
 import { phaseDirectory, type RunPlan, resolveRun } from "./plan.ts";
 import { planSettings } from "./plan-settings.ts";
 import { type RunOutcome, reportOf } from "./report.ts";
@@ -17,7 +25,7 @@ import {
   type SeedTask,
   trainSeed,
 } from "./seed.ts";
-import { findSnapshot } from "./snapshot.ts";
+import { findSnapshot, SNAPSHOTS } from "./snapshot.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
 import { runTasks, type TaskRunner } from "./tasks.ts";
 
@@ -67,56 +75,98 @@ export async function fineTuneRun(
 ): Promise<FineTuned> {
   const { seeds, directory, title, summary } = options;
   const { storage } = platform;
+  const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
+  if (repeated !== undefined)
+    throw new RangeError(`seeds: expected each seed once, got ${repeated} again`);
   const plan = resolveRun(options.plan);
-  const outcome = await trainSeeds(options, plan, platform);
-  const [epoch] = outcome.seeds.flatMap(({ phases }) => phases.flatMap(({ epochs }) => epochs));
-  const settings = planSettings(plan, seeds, epoch?.variant ?? plan.variant);
-  const metric = plan.recipes[0]?.metric ?? "accuracy";
-  const report = await reportOf(storage, outcome, metric, { title, summary, settings });
-  if (outcome.seeds.length === 0) return { outcome, report, reportPath: null };
-  const reportPath = joinPath(directory, "report.html");
-  await storage.write(reportPath, htmlReport(report));
-  return { outcome, report, reportPath };
+  const unlock = await storage.lock?.(directory);
+  try {
+    const { outcome, order } = await trainSeeds(options, plan, platform);
+    const [epoch] = outcome.seeds.flatMap(({ phases }) => phases.flatMap(({ epochs }) => epochs));
+    const settings = planSettings(plan, order, epoch?.variant ?? plan.variant);
+    const metric = plan.recipes[0]?.metric ?? "accuracy";
+    const report = await reportOf(storage, outcome, metric, { title, summary, settings });
+    if (outcome.seeds.length === 0) return { outcome, report, reportPath: null };
+    const reportPath = joinPath(directory, REPORT_FILE);
+    await storage.write(reportPath, htmlReport(report));
+    return { outcome, report, reportPath };
+  } finally {
+    unlock?.();
+  }
+}
+
+const REPORT_FILE = "report.html";
+
+/** Checks that files and directories can be written where the run will write them. @throws InputError */
+async function checkOutputPaths(
+  storage: RunStorage,
+  directory: string,
+  plan: RunPlan,
+  { order, modelsOf }: RunSeeds,
+): Promise<void> {
+  const folders = order.flatMap((seed) =>
+    planPhases(plan, seed).map(({ id }) => joinPath(modelsOf(seed), phaseDirectory(plan, id))),
+  );
+  const wanted = [
+    ...[METRICS_FILE, TIMINGS_FILE, REPORT_FILE].map((name) => [name, "file"] as const),
+    ...[...folders, SNAPSHOTS].map((name) => [name, "directory"] as const),
+  ];
+  const problems: Problem[] = [];
+  for (const [name, expected] of wanted) {
+    const path = joinPath(directory, name);
+    const kind = await storage.kind(path);
+    if (kind !== "nothing" && kind !== expected)
+      problems.push({ path, expected: `a ${expected}, or nothing`, got: `a ${kind}` });
+  }
+  if (problems.length > 0) throw new InputError(problems);
 }
 
 async function trainSeeds(
   { seeds, directory, resume = false, signal, listener, threads = 1 }: FineTuneRunOptions,
   plan: RunPlan,
   platform: RunPlatform,
-): Promise<RunOutcome> {
+): Promise<{ readonly outcome: RunOutcome; readonly order: readonly number[] }> {
   const { storage, worker } = platform;
   const atOnce = worker === undefined ? 1 : Math.min(threads, seeds.length);
   const share = Math.min(MOST_THREADS, Math.max(1, Math.floor(threads / atOnce)));
-  const modelsOf = (seed: number): string =>
-    seeds.length === 1 ? directory : joinPath(directory, `seed-${seed}`);
+  const all = resume ? await resumedSeeds(storage, directory, plan, seeds) : newSeeds(seeds);
+  const { order, kept, modelsOf } = all;
+  await checkOutputPaths(storage, directory, plan, all);
   const earlier = resume ? await readTimings(storage, directory) : {};
-  const board = createRunBoard(storage, directory, seeds.length, earlier, listener);
+  const board = createRunBoard(storage, directory, order, kept, earlier, listener);
   const here: TaskRunner<SeedTask, SeedMessage, SeedResult> = (task, context) =>
     trainSeed(platform, task, context);
   const results = await runTasks({
     tasks: seeds.map((seed) => ({
-      plan,
-      seed,
-      directory,
+      ...{ plan, seed, directory, resume },
       models: modelsOf(seed),
-      resume,
       threads: share,
     })),
     runner: worker === undefined || atOnce === 1 ? here : worker,
     atOnce,
-    onMessage: board.onMessage,
+    onMessage: (index, message) => board.onMessage(seeds[index] ?? 0, message),
     signal: signal ?? new AbortController().signal,
   });
-  const started = results.filter((result) => result !== undefined);
-  return {
-    completed: started.length === seeds.length && started.every((result) => result.completed),
-    diverged: started.flatMap(({ seed, diverged }) =>
+  const trained = new Map(results.flatMap((result) => (result ? [[result.seed, result]] : [])));
+  const outcome = {
+    completed: trained.size === seeds.length && [...trained.values()].every(isCompleted),
+    diverged: [...trained.values()].flatMap(({ seed, diverged }) =>
       diverged === null ? [] : [`seed ${seed}, ${diverged}`],
     ),
-    seeds: started,
+    seeds: order.flatMap((seed) => trained.get(seed) ?? kept.get(seed) ?? []),
     timings: board.timings(),
-    modelDirectory: (phase) => joinPath(modelsOf(phase.seed), phaseDirectory(plan, phase)),
+    modelDirectory: (phase: PhaseId) =>
+      joinPath(
+        directory,
+        trained.get(phase.seed)?.models ?? modelsOf(phase.seed),
+        phaseDirectory(plan, phase),
+      ),
   };
+  return { outcome, order };
+}
+
+function isCompleted({ completed }: SeedResult): boolean {
+  return completed;
 }
 
 /** Checks that a directory contains no run or, if `resume` is set, a snapshot. Problems name options in backticks. */

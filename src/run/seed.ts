@@ -29,7 +29,7 @@ export interface SeedTask {
   readonly seed: number;
   /** The directory of the run, which contains the snapshots. */
   readonly directory: string;
-  /** The parent directory of the seed's model directories. */
+  /** The parent of the seed's model directories, in `directory`; unless a snapshot has another one. */
   readonly models: string;
   /** Whether to continue from the seed's snapshot, if there is one. */
   readonly resume: boolean;
@@ -42,6 +42,8 @@ export interface SeedResult {
   readonly completed: boolean;
   /** The phase and "training diverged at step N: ..." if the seed diverged; otherwise null. */
   readonly diverged: string | null;
+  /** The parent of the seed's model directories, in the directory of the run. */
+  readonly models: string;
   readonly phases: SeedHistory;
 }
 
@@ -88,7 +90,8 @@ export async function trainSeed(
     });
     try {
       const { variant } = backend.kernels;
-      return await followExperiment(experiment, variant, task, storage, saved?.history, post);
+      const own = { ...task, models: saved?.models ?? task.models };
+      return await followExperiment(experiment, variant, own, storage, saved?.history, post);
     } finally {
       experiment.release();
     }
@@ -110,7 +113,11 @@ async function followExperiment(
   let history = earlier ?? [];
   const seconds = stopwatch();
   const save = (): Promise<void> =>
-    writeSnapshot(storage, directory, seed, { experiment: experiment.snapshot(), history });
+    writeSnapshot(storage, directory, seed, {
+      experiment: experiment.snapshot(),
+      history,
+      models,
+    });
   await post({ kind: "started", lines: history.flatMap(({ epochs }) => epochs) });
   for await (const event of experiment) {
     switch (event.type) {
@@ -133,7 +140,8 @@ async function followExperiment(
         history = recordResult(history, result);
         const { config, tokenizer } = plan;
         const model = { config: config.source, tensors: experiment.weights(), tokenizer };
-        await saveModelDirectory(storage, joinPath(models, phaseDirectory(plan, result)), model);
+        const folder = joinPath(directory, models, phaseDirectory(plan, result));
+        await saveModelDirectory(storage, folder, model);
         await save();
         await post({ kind: "result", result, seconds: seconds() });
         break;
@@ -141,7 +149,10 @@ async function followExperiment(
       case "end":
         // After a divergence, the previous epoch's snapshot is kept.
         if (!event.completed && event.diverged === null) await save();
-        return { seed, completed: event.completed, diverged: event.diverged, phases: history };
+        return {
+          ...{ seed, models, phases: history },
+          ...{ completed: event.completed, diverged: event.diverged },
+        };
       default:
         return event satisfies never;
     }

@@ -1,27 +1,32 @@
 /** Stores a seed's snapshot in one safetensors file: the state of its experiment, and the history for the report. */
 
-import { InputError } from "../core/either.ts";
+import { openCheckpointFile } from "../checkpoint/open.ts";
+import { getOrThrow, InputError } from "../core/either.ts";
 import type { ExperimentSnapshot } from "../experiment/experiment.ts";
 import {
   decodeSnapshotOrThrow,
   encodeSnapshot,
   type SnapshotTensor,
 } from "../experiment/snapshot.ts";
-import { readSafetensorsOrThrow, writeSafetensors } from "../io/safetensors.ts";
+import { layOutSafetensors } from "../io/safetensors.ts";
 import type { SeedHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
+import { sourceOf } from "./stored-checkpoint.ts";
 
 interface SeedSnapshot {
   readonly experiment: ExperimentSnapshot;
   readonly history: SeedHistory;
+  /** The directory of the seed's models, in the directory of the run. */
+  readonly models: string;
 }
 
-/** The keys of the experiment's JSON and of the history in the safetensors metadata. */
+/** The keys of the experiment's JSON, of the history and of the directory of the models in the safetensors metadata. */
 const EXPERIMENT = "experiment";
 const HISTORY = "history";
+const MODELS = "models";
 
 /** The name of the folder for snapshots, and its name in earlier versions. */
-const FOLDER = "snapshots";
+export const SNAPSHOTS = "snapshots";
 const FORMER_FOLDER = "checkpoints";
 
 function snapshotPath(directory: string, folder: string, seed: number): string {
@@ -34,11 +39,28 @@ export async function findSnapshot(
   directory: string,
   seed: number,
 ): Promise<string | undefined> {
-  for (const folder of [FOLDER, FORMER_FOLDER]) {
+  for (const folder of [SNAPSHOTS, FORMER_FOLDER]) {
     const path = snapshotPath(directory, folder, seed);
     if ((await storage.kind(path)) === "file") return path;
   }
   return undefined;
+}
+
+/** Returns the seeds that have a snapshot in a run's directory, in ascending order. */
+export async function snapshotSeeds(
+  storage: RunStorage,
+  directory: string,
+): Promise<readonly number[]> {
+  const seeds = new Set<number>();
+  for (const folder of [SNAPSHOTS, FORMER_FOLDER]) {
+    const path = joinPath(directory, folder);
+    if ((await storage.kind(path)) !== "directory") continue;
+    for (const name of await storage.list(path)) {
+      const [, seed] = /^seed-(\d+)\.safetensors$/.exec(name) ?? [];
+      if (seed !== undefined) seeds.add(Number(seed));
+    }
+  }
+  return [...seeds].sort((a, b) => a - b);
 }
 
 /** Writes a seed's snapshot to a run's directory. Equal snapshots give equal bytes. */
@@ -46,28 +68,77 @@ export async function writeSnapshot(
   storage: RunStorage,
   directory: string,
   seed: number,
-  { experiment, history }: SeedSnapshot,
+  { experiment, history, models }: SeedSnapshot,
 ): Promise<void> {
   const { json, tensors } = encodeSnapshot(EXPERIMENT, experiment);
-  const metadata = { [EXPERIMENT]: json, [HISTORY]: JSON.stringify(history) };
-  const bytes = writeSafetensors(tensors, metadata);
-  await storage.write(snapshotPath(directory, FOLDER, seed), bytes);
+  const metadata = { [EXPERIMENT]: json, [HISTORY]: JSON.stringify(history), [MODELS]: models };
+  const sizes = [...tensors].map(
+    ([name, { dtype, shape, bytes }]) =>
+      [name, { dtype, shape, byteLength: bytes.length }] as const,
+  );
+  const { header, order } = layOutSafetensors(new Map(sizes), metadata);
+  const parts = order.flatMap((name) => tensors.get(name)?.bytes ?? []);
+  await storage.write(snapshotPath(directory, SNAPSHOTS, seed), [header, ...parts]);
+}
+
+/** A snapshot whose tensors are read one at a time. */
+interface OpenSnapshot extends Pick<SeedSnapshot, "history" | "models"> {
+  /** The terms of the experiment; undefined if the snapshot is of a different version. */
+  readonly terms: unknown;
+  /** Reads the experiment. @throws InputError if the snapshot is damaged or of a different version */
+  readonly experiment: () => ExperimentSnapshot;
+  readonly close: () => void;
+}
+
+/** Opens a seed's snapshot. @throws InputError if the file is not a snapshot */
+export async function openSnapshot(storage: RunStorage, path: string): Promise<OpenSnapshot> {
+  const checkpoint = getOrThrow(
+    storage.openCheckpoint === undefined
+      ? openCheckpointFile(sourceOf(path, await storage.read(path)))
+      : await storage.openCheckpoint(path),
+  );
+  const { close, entries, files } = checkpoint;
+  const { [EXPERIMENT]: json, [HISTORY]: history, [MODELS]: models } = files[0]?.metadata ?? {};
+  if (json === undefined || history === undefined) {
+    close();
+    throw new InputError([{ path, expected: "the snapshot of a run", got: "another file" }]);
+  }
+  const tensors = new Map<string, SnapshotTensor>();
+  for (const entry of entries) {
+    const { name, dtype, shape } = entry;
+    if (!isArray(dtype)) continue;
+    tensors.set(name, {
+      dtype,
+      shape,
+      get bytes() {
+        return checkpoint.read(entry).bytes;
+      },
+    });
+  }
+  return {
+    history: JSON.parse(history) as SeedHistory,
+    models: models ?? "",
+    terms: termsIn(json),
+    experiment: () => decodeSnapshotOrThrow(EXPERIMENT, { json, tensors }),
+    close,
+  };
 }
 
 /** Reads a seed's snapshot. @throws InputError if the file is damaged, not a snapshot, or of a different version */
 export async function readSnapshot(storage: RunStorage, path: string): Promise<SeedSnapshot> {
-  const bytes = await storage.read(path);
-  const { metadata, tensors } = readSafetensorsOrThrow(bytes, { source: path });
-  const { [EXPERIMENT]: json, [HISTORY]: history } = metadata;
-  if (json === undefined || history === undefined)
-    throw new InputError([{ path, expected: "the snapshot of a run", got: "another file" }]);
-  const arrays = new Map(
-    [...tensors].filter((entry): entry is [string, SnapshotTensor] => isArray(entry[1].dtype)),
-  );
-  return {
-    experiment: decodeSnapshotOrThrow(EXPERIMENT, { json, tensors: arrays }),
-    history: JSON.parse(history) as SeedHistory,
-  };
+  const opened = await openSnapshot(storage, path);
+  try {
+    const { history, models } = opened;
+    return { experiment: opened.experiment(), history, models };
+  } finally {
+    opened.close();
+  }
+}
+
+/** Returns the terms in the JSON of an experiment's snapshot, which contain no tensors. */
+function termsIn(json: string): unknown {
+  const { state } = JSON.parse(json) as { readonly state?: { readonly terms?: unknown } };
+  return state?.terms;
 }
 
 function isArray(dtype: string): dtype is SnapshotTensor["dtype"] {

@@ -11,13 +11,23 @@ export interface RunStorage {
   /** Lists the names of the files in a directory, without those in subdirectories. */
   list(directory: string): Promise<readonly string[]>;
   read(path: string): Promise<Uint8Array>;
-  /** Writes a file completely or not at all. Creates the file's directory if necessary. */
-  write(path: string, content: Uint8Array | string): Promise<void>;
   /**
-   * Opens the checkpoint in a directory without loading whole files. Without this method, whole files are loaded into
+   * Writes a file completely or not at all. Creates the file's directory if necessary. The content may be given in
+   * parts, which together may exceed the size of an array.
+   */
+  write(path: string, content: Uint8Array | string | readonly Uint8Array[]): Promise<void>;
+  /**
+   * Opens the checkpoint at a path without loading whole files. Without this method, whole files are loaded into
    * memory.
    */
-  openCheckpoint?(directory: string): Promise<Either<readonly Problem[], Checkpoint>>;
+  openCheckpoint?(path: string): Promise<Either<readonly Problem[], Checkpoint>>;
+  /**
+   * Locks a directory, so that no other run writes to it, and returns a function that unlocks it. Without this method,
+   * the caller ensures that.
+   *
+   * @throws InputError if another run holds the lock
+   */
+  lock?(directory: string): Promise<() => void>;
 }
 
 /** The contents of the files in one directory, by file name. */

@@ -33,7 +33,8 @@ export async function findWeights(
   return refuse(directory, expected, "none of them");
 }
 
-function sourceOf(name: string, bytes: Uint8Array): CheckpointSource {
+/** A file in memory as the source of a checkpoint. */
+export function sourceOf(name: string, bytes: Uint8Array): CheckpointSource {
   return {
     name,
     size: bytes.length,

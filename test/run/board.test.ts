@@ -28,6 +28,8 @@ function line(seed: number, epoch: number): MetricsLine {
   };
 }
 
+const NONE = new Map<number, never>();
+
 test("metrics.jsonl is in the order of seeds, whichever epochs come first", async () => {
   const storage = memoryStorage();
   const read = () => textOf(storage, "run/metrics.jsonl");
@@ -37,7 +39,7 @@ test("metrics.jsonl is in the order of seeds, whichever epochs come first", asyn
     fc.asyncProperty(
       fc.shuffledSubarray([0, 1, 2, 0, 1, 2, 0, 1, 2], { minLength: 9 }),
       async (order) => {
-        const board = createRunBoard(storage, "run", 3, {});
+        const board = createRunBoard(storage, "run", [0, 1, 2], NONE, {});
         const next = [1, 1, 1];
         for (const seed of order) {
           const epoch = next[seed] ?? 0;
@@ -63,7 +65,7 @@ test("the steps of all seeds add up, and a resumed seed keeps its lines", async 
   const storage = memoryStorage();
   const steps: unknown[] = [];
   const onStep = (...step: unknown[]) => void steps.push(step);
-  const board = createRunBoard(storage, "run", 2, {}, { onStep });
+  const board = createRunBoard(storage, "run", [0, 1], NONE, {}, { onStep });
   const phase = { phase: "sparse", recipe: "r", pattern: "4x1", seed: 1 } as const;
   await board.onMessage(0, { kind: "started", lines: [line(1, 1)] });
   await board.onMessage(0, { kind: "step", phase, done: 3, total: 10, loss: 1 });
@@ -79,11 +81,14 @@ test("the steps of all seeds add up, and a resumed seed keeps its lines", async 
 test("seeds that post at once never lose each other's lines to a slow storage", async () => {
   const slow = memoryStorage();
   const delays = [30, 0, 20, 10, 0, 5];
-  const write = async (path: string, content: Uint8Array | string): Promise<void> => {
+  const write = async (
+    path: string,
+    content: Uint8Array | string | readonly Uint8Array[],
+  ): Promise<void> => {
     await new Promise((resolve) => setTimeout(resolve, delays.shift() ?? 0));
     await slow.write(path, content);
   };
-  const board = createRunBoard({ ...slow, write }, "run", 3, {});
+  const board = createRunBoard({ ...slow, write }, "run", [0, 1, 2], NONE, {});
   const post = (seed: number) =>
     board.onMessage(seed, { kind: "epoch", line: line(seed, 1), seconds: 1 });
   await Promise.all([0, 1, 2].map(post));
@@ -95,7 +100,7 @@ test("a write that fails is told to who posted", async () => {
   const storage = memoryStorage((path) => {
     if (path === "run/metrics.jsonl") throw new Error("full");
   });
-  const board = createRunBoard(storage, "run", 1, {});
+  const board = createRunBoard(storage, "run", [0], NONE, {});
   const message = { kind: "epoch", line: line(0, 1), seconds: 1 } as const;
   await expect(board.onMessage(0, message)).rejects.toThrow("full");
 });

@@ -238,3 +238,66 @@ test("a directory that holds a run, or none to continue, is a problem", async ()
     { expected: "a directory", got: "run/metrics.jsonl (is a file)" },
   ]);
 });
+
+test("a resumed run of some seeds keeps the others", async () => {
+  const { storage: both } = await run({ seeds: [2, 1] });
+  const before = substance(both);
+  const { outcome, report } = await run({ seeds: [1], resume: true }, both);
+  expect(substance(both)).toEqual(before);
+  expect(outcome.seeds.map(({ seed }) => seed)).toEqual([2, 1]);
+  expect(report.table.rows[0]?.sparse).toHaveLength(2);
+  expect(report.patterns[0]?.curves.map(({ seed }) => seed)).toEqual([2, 1]);
+  // A seed that is added has the bytes of a run with all seeds, and the first one stays where it is.
+  const { storage } = await run();
+  const alone = substance(storage);
+  const more = await run({ seeds: [2], resume: true }, storage);
+  for (const [path, bytes] of alone)
+    if (!path.endsWith("metrics.jsonl")) expect(substance(storage).get(path)).toEqual(bytes);
+  const model = "sparse-4x1/model.safetensors";
+  expect(storage.files.get(`run/seed-2/${model}`)).toEqual(both.files.get(`run/seed-2/${model}`));
+  const [first] = more.outcome.seeds.flatMap(({ phases }) => phases);
+  expect(first && more.outcome.modelDirectory(first)).toBe("run/dense");
+  expect(textOf(storage, "run/metrics.jsonl").trim().split("\n")).toHaveLength(12);
+});
+
+test("seeds with other settings than those that are kept are refused by name", async () => {
+  const { storage } = await run({ seeds: [1, 2] });
+  const recipes = PLAN.recipes.map((recipe) => ({
+    ...recipe,
+    dense: { ...recipe.dense, learningRate: 1 },
+  }));
+  await expect(
+    run({ seeds: [3], resume: true, plan: { ...PLAN, recipes } }, storage),
+  ).rejects.toThrow(/^seed 1\.phases\[0\]\.settings\.optimizer\.learningRate: expected 1, got/);
+  await expect(run({ seeds: [1, 1] })).rejects.toThrow("seeds: expected each seed once, got 1");
+});
+
+test("a path that a run will need is checked before it trains", async () => {
+  const storage = memoryStorage();
+  await storage.write("run/sparse-4x1", "a file");
+  await storage.write("run/report.html/index", "a directory");
+  let steps = 0;
+  const onStep = () => void steps++;
+  await expect(run({ listener: { onStep } }, storage)).rejects.toThrow(
+    /run\/report.html: expected a file, or nothing, got a directory\nrun\/sparse-4x1: expected a directory/,
+  );
+  expect(steps).toBe(0);
+});
+
+test("a run locks its directory, and unlocks it however it ends", async () => {
+  const held: string[] = [];
+  let locks = 0;
+  const storage = {
+    ...memoryStorage((path) => {
+      if (path.includes("snapshots") && locks === 2) throw new Error("full");
+    }),
+    lock: async (directory: string) => {
+      locks++;
+      held.push(directory);
+      return () => void held.pop();
+    },
+  };
+  await fineTuneRun(OPTIONS, platformOf(storage));
+  await expect(fineTuneRun(OPTIONS, platformOf(storage))).rejects.toThrow("full");
+  expect([locks, held.length]).toEqual([2, 0]);
+});

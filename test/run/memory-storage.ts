@@ -29,9 +29,10 @@ export function memoryStorage(beforeWrite: (path: string) => void = () => {}): M
     },
     async write(path, content) {
       beforeWrite(path);
+      const parts = typeof content === "string" ? [new TextEncoder().encode(content)] : content;
       files.set(
         path,
-        typeof content === "string" ? new TextEncoder().encode(content) : content.slice(),
+        parts instanceof Uint8Array ? parts.slice() : new Uint8Array(Buffer.concat([...parts])),
       );
     },
   };

@@ -16,7 +16,7 @@ const EXPERIMENT = {
 
 test("a seed's snapshot reads as it was written, with the same bytes each time", async () => {
   const storage = memoryStorage();
-  const snapshot = { experiment: EXPERIMENT, history: [] };
+  const snapshot = { experiment: EXPERIMENT, history: [], models: "seed-3" };
   await writeSnapshot(storage, "run", 3, snapshot);
   const path = await findSnapshot(storage, "run", 3);
   expect(path).toBe("run/snapshots/seed-3.safetensors");
