@@ -52,6 +52,10 @@ function stepLabel({ phase, pattern }: PhaseId, seeds: number): string {
   return phase === "dense" ? "dense" : `sparse ${pattern}`;
 }
 
+function linesOf({ phases }: Pick<SeedResult, "phases">): readonly MetricsLine[] {
+  return phases.flatMap(({ epochs }) => epochs);
+}
+
 /**
  * Creates the message handler of a run, which writes to `directory`. The lines of metrics.jsonl are ordered by seed,
  * not by arrival.
@@ -68,12 +72,7 @@ export function createRunBoard(
   listener: Partial<RunListener> = {},
 ): RunBoard {
   const running = order.length - kept.size;
-  const lines = new Map<number, readonly MetricsLine[]>();
-  for (const [seed, { phases }] of kept)
-    lines.set(
-      seed,
-      phases.flatMap(({ epochs }) => epochs),
-    );
+  const lines = new Map([...kept].map(([seed, result]) => [seed, linesOf(result)]));
   const steps = new Map<number, SeedMessage & { readonly kind: "step" }>();
   let timings = earlier;
   let written: Promise<void> = Promise.resolve();

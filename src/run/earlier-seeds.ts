@@ -1,5 +1,5 @@
 /** Keeps the seeds of earlier runs in a directory: a run that resumes some seeds also reports the others. */
-import { InputError } from "../core/either.ts";
+import { InputError, isLeft } from "../core/either.ts";
 import { experimentTerms, planPhases } from "../experiment/plan.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { decodeLossy } from "../io/text.ts";
@@ -75,7 +75,8 @@ async function orderIn(
   const text = (await storage.kind(path)) === "file" ? decodeLossy(await storage.read(path)) : "";
   const written = text.split("\n").flatMap((line) => {
     const parsed = parseJson(path, line);
-    const seed = parsed._tag === "Right" && isJsonObject(parsed.right) ? parsed.right.seed : null;
+    if (isLeft(parsed) || !isJsonObject(parsed.right)) return [];
+    const { seed } = parsed.right;
     return typeof seed === "number" ? [seed] : [];
   });
   const known = [...kept, ...seeds];
