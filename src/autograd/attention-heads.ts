@@ -18,7 +18,8 @@ export interface AttentionRows {
 /**
  * Returns the layout of attention with keys of the given shape.
  *
- * @throws TypeError or RangeError if the shape does not fit
+ * @throws TypeError or RangeError if an option is invalid, or if the shape has the wrong number of axes or a last
+ *   extent that is not a multiple of the number of heads
  */
 export function layoutOf(
   shape: Shape,

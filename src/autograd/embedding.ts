@@ -17,7 +17,7 @@ export interface EmbeddingLookup {
 }
 
 /**
- * Looks up rows in one or more tables of equal width and adds them, such as BERT's word, position and token type
+ * Looks up rows in one or more tables of equal width and adds them, as BERT does with its word, position and token type
  * embeddings.
  *
  * @param shape - the shape of the ids, such as [batch, positions]

@@ -25,7 +25,7 @@ export function gradientTarget(tape: Tape, variable: Variable): GradientTarget {
   return { tensor: ownGradient(tape, variable, variable.gradient), accumulate: true };
 }
 
-/** Returns the target for a rule that can only add to it. A new target is filled with zeros. */
+/** Returns the target for a rule that can only add to the target's values. A new target is filled with zeros. */
 export function zeroedTarget(tape: Tape, variable: Variable): Tensor {
   const { tensor, accumulate } = gradientTarget(tape, variable);
   if (!accumulate) tape.backend.kernels.fill(tensor.data, 0);

@@ -86,8 +86,9 @@ export function kullbackLeibler(
 }
 
 /**
- * Computes the cross-entropy -sum(teacher * log(student)) of the same probabilities as {@link kullbackLeibler}. Its
- * gradient is the same. In INC it is `KnowledgeDistillationLoss` with the loss type CE for the teacher.
+ * Computes the cross-entropy -sum(teacher * log(student)) of the same probabilities as {@link kullbackLeibler}. Both
+ * losses have the same gradient. In INC, this loss is `KnowledgeDistillationLoss` with the loss type CE for the
+ * teacher.
  */
 export const softCrossEntropy: typeof kullbackLeibler = (tape, student, teacher, options = {}) =>
   softTargetLoss(tape, student, teacher, options, false);

@@ -49,7 +49,9 @@ export interface Tape extends Required<TapeOptions> {
   readonly scopes: Variable[][];
   /** The variables with `keepsGradient`. */
   readonly gradientKeepers: Variable[];
-  /** The tensors of {@link createScratch}. After an error, some may still have holders. */
+  /**
+   * The tensors that {@link createScratch} created. {@link releaseTape} frees those that an error has left unreleased.
+   */
   readonly scratch: Tensor[];
   dropoutOperations: number;
   released: boolean;
@@ -103,7 +105,7 @@ function checkOpen(tape: Tape): void {
   if (tape.released) throw new RangeError("tape: expected an open one, got one that was released");
 }
 
-/** Creates a variable in the innermost scope. It becomes a holder of `value` in place of the caller. */
+/** Creates a variable in the innermost scope. The variable takes over the caller's reference to `value`. */
 function createVariable(tape: Tape, value: Tensor, requiresGradient: boolean): Variable {
   const variable: Variable = {
     shape: value.shape,
@@ -168,7 +170,7 @@ export function nextDropoutDraw(tape: Tape, rate: number): DropoutDraw | null {
 /**
  * Copies an array onto the tape. With `requiresGradient`, {@link gradientOf} returns its gradient.
  *
- * @throws RangeError if its length does not fit the shape
+ * @throws RangeError if the length of `values` is not the number of elements in the shape
  */
 export function input(
   tape: Tape,

@@ -1,6 +1,6 @@
 /**
- * Divides layers into bands: consecutive rows of a weight, few enough that they stay in the processor's cache from one
- * pass to the next. A band is a layer itself.
+ * Divides layers into bands. A band consists of consecutive rows of a weight, few enough to stay in the processor's
+ * cache from one pass to the next, and is treated as a layer of its own.
  */
 import type { PatternPrunerConfig } from "../prune/config.ts";
 import { needsGradient } from "../prune/criteria.ts";

@@ -97,7 +97,9 @@ function isIndexBuffer({ name, entry }: SurveyedTensor): boolean {
   return /^[IU]\d+$/.test(entry.dtype) && /(^|[._])ids$/.test(name);
 }
 
-/** Matches the parameters from which a weight is computed, as with parametrizations and the older `weight_norm`. */
+/**
+ * Matches the names of parameters from which torch computes a weight (parametrizations and the older `weight_norm`).
+ */
 const PARAMETRIZED = /\.parametrizations\.|(^|\.)weight_[gv]$/;
 
 /** Returns the reason why a tensor has no layers; undefined if it has layers. */
@@ -115,8 +117,8 @@ function reasonWithoutLayers(tensor: SurveyedTensor): string | undefined {
 /**
  * Divides the tensors of a checkpoint into those with layers to work on and all others.
  *
- * @param profile under `inc`, as in training, the name of a head is used as a regular expression, so `classifier` also
- *   leaves out `pre_classifier`
+ * @param profile the profile of pruning. Under `inc`, as in training, the name of a head is used as a regular
+ *   expression, so `classifier` also leaves out `pre_classifier`
  */
 export function chooseLayers(
   tensors: readonly SurveyedTensor[],

@@ -126,7 +126,7 @@ async function chooseLayouts(checkpoint: Checkpoint, packOne: PackOne) {
  * Packs a checkpoint into one safetensors file with a manifest. Each tensor gets its smallest layout. Tensors are read
  * twice, one at a time: first to choose the layouts, then to write them.
  *
- * @throws errors from the sink or `turn`; RangeError if an element does not fit the type that it is rounded to
+ * @throws errors from the sink or `turn`; RangeError if rounding makes a finite element infinite
  */
 export async function writePacked(
   { checkpoint, turn, onProgress, ...options }: CheckpointRun & PackOptions,

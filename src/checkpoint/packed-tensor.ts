@@ -77,14 +77,14 @@ export function packedSize(
   return tally.size();
 }
 
-/** The packed size of a tensor, as far as its bands are known. */
+/** Adds up the packed size of a tensor, band by band. */
 export interface PackedTally {
   /** Adds the next rows of the tensor: whole rows of blocks of all layouts, or the last rows. */
   add(band: StoredTensor): void;
   size(): LayoutSize;
 }
 
-/** Does the same as {@link packedSize}, band after band. */
+/** Computes the same size as {@link packedSize}, from one band after another. */
 export function packedTally(
   { dtype, shape }: Pick<StoredTensor, "dtype" | "shape">,
   layouts: readonly LayoutSpec[],
@@ -118,7 +118,7 @@ export function packedTally(
  * F32, F16 or BF16 stay unchanged.
  *
  * @param mask one entry for each element, 1 if it is kept. Kept zeros are stored.
- * @throws RangeError if an element does not fit `dtype`, or is not finite and would be quantized
+ * @throws RangeError if rounding to `dtype` makes a finite element infinite, or if an element to quantize is not finite
  *
  * @example
  * ```ts

@@ -68,13 +68,16 @@ export interface TaskInputs {
   readonly gradients: Checkpoint | null;
   readonly compressedBytes: CompressedBytes;
   readonly kernels?: PruningKernels | undefined;
-  /** Returns memory of the kernels for {@link BAND_BYTES} bytes, always the same. Default: other memory. */
+  /**
+   * Returns {@link BAND_BYTES} bytes of kernel memory, the same memory at each call. Default: memory outside the
+   * kernels.
+   */
   readonly bandMemory?: (() => Uint8Array) | undefined;
   /** The size of a band in bytes. Results do not depend on it. Default: {@link BAND_BYTES}. */
   readonly bandBytes?: number;
 }
 
-/** What the tasks of a thread share: its inputs, its memory, and the tensor that it prunes. */
+/** The state that the tasks of a thread share: the inputs, the working memory, and the current tensor. */
 interface Session extends PrunedLayers {
   readonly inputs: TaskInputs;
   /** Reads a tensor or a band, which {@link PrunedLayers} use from then on. */

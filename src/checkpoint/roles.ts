@@ -162,7 +162,10 @@ function axesByBias(
   return second === outputs ? "in,out" : null;
 }
 
-/** Infers the axes of the two layers in GPT-2-like blocks that have more outputs than inputs; null for other layers. */
+/**
+ * Infers the axes of the layers `c_attn` and `c_fc` in GPT-2-like blocks, which have more outputs than inputs; null for
+ * all other layers.
+ */
 function axesByGrowth({ name, shape: [first = 0, second = 0] }: NamedShape): MatrixAxes | null {
   if (!/(^|\.)h\.\d+\.(attn\.c_attn|mlp\.c_fc)\.weight$/.test(name) || first === second)
     return null;
@@ -206,7 +209,7 @@ function isKnownType(type: string): boolean {
   return Object.hasOwn(MODEL_ROLES, type) || PLAIN_MODEL_TYPES.has(type);
 }
 
-/** Whether a model's own type is known; for a model composed of others, whether the types of all parts are. */
+/** Whether a model's type is known. A composite model has a known type if the types of all its parts are known. */
 function isKnownModel([type, ...parts]: readonly string[]): boolean {
   if (type === undefined) return false;
   if (COMPOSITE_MODEL_TYPES.has(type)) return parts.length > 0 && parts.every(isKnownType);

@@ -86,7 +86,10 @@ async function readRows({ text, textPair, file, task }: Values): Promise<readonl
   );
 }
 
-/** Returns the maximum number of tokens in an input, by default that of model and tokenizer. Longer texts are truncated. */
+/**
+ * Returns the maximum number of tokens in an input; by default, the smaller of the model's and the tokenizer's maximum.
+ * Longer texts are truncated.
+ */
 function longestInput(
   { maxPositions }: ModelConfig,
   tokenizer: Tokenizer,

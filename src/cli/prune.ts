@@ -161,7 +161,7 @@ function printText(outcome: Outcome, { out }: Console): void {
 }
 
 /**
- * Returns the size in bytes of the written weight files, which differs from the original's only if the format changes.
+ * Returns the size in bytes of the written weight files. It differs from the original size only if the format changes.
  */
 function writtenBytes({ layout, files }: Checkpoint, to: string): number {
   if (layout === "file" || layout === "sharded")

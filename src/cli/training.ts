@@ -85,7 +85,8 @@ function textLines({ report, reportPath, outcome }: FineTuned): readonly string[
 /**
  * Trains a model and prints the results.
  *
- * @returns 0; 1 if a seed diverged; 130 if the run was interrupted. The results so far are saved and reported
+ * @returns 1 if a seed diverged, 130 if the run was interrupted, otherwise 0. In all cases, the results so far are
+ *   saved and reported
  */
 export async function runTrainingCommand(
   options: Omit<FineTuneRunOptions, "signal" | "listener">,

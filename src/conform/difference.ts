@@ -131,12 +131,12 @@ function constantly(
   return () => allowed;
 }
 
-/** Values to compare: one value or a list of each. Without a tolerance, they must be equal. */
+/** A recorded and a computed value to compare, or a list of each. Without a tolerance, they must be equal. */
 export interface Comparison {
   readonly place: Place;
   readonly expected: number | ArrayLike<number>;
   readonly got: number | ArrayLike<number>;
-  /** May depend on the index. */
+  /** The tolerance, which may depend on the index. */
   readonly tolerance?: Tolerance | ((index: number) => number);
 }
 

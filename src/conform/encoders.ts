@@ -21,7 +21,10 @@ import {
 } from "./model-case.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
-/** About five times the largest difference between float32 and float64, relative to the tensor's largest value. */
+/**
+ * About five times the largest difference between results in float32 and float64, relative to the tensor's largest
+ * value.
+ */
 export const ENCODER_TOLERANCES: ModelTolerances = {
   states: { relative: 2.5e-6 },
   outputs: { relative: 6e-6 },

@@ -96,7 +96,7 @@ export function mayBeTokenizerCases(name: string): boolean {
 
 /** Determines the family of a file with rows or lines. `text` only matters if {@link mayBeTokenizerCases} is true. */
 export function rowFamily(name: string, folder: string, text: string): RowFamily | undefined {
-  // Vectors of tokenizers with files of their own have more fields.
+  // Vectors of the family `tokenizers` have more fields.
   if (mayBeTokenizerCases(name))
     return /^[^\n]*"(?:attention_mask|add_special_tokens)":/.test(text)
       ? "tokenizers"

@@ -52,7 +52,7 @@ const KINDS: Readonly<Record<string, (row: JsonObject) => Metrics>> = {
     }
     const metrics = regressionMetrics(at.numbers(row, "labels"), at.numbers(row, "predictions"));
     const { meanSquaredError: error, pearson, spearman } = metrics;
-    // Of nearly constant values, scipy's result depends on rounding.
+    // For nearly constant values, scipy's result depends on rounding.
     const isStable = row.name !== "nearly constant";
     return {
       mean_squared_error: error,

@@ -51,7 +51,10 @@ function breaksLater(refusal: InputError | PruningError): boolean {
   return refusal.problems.every(({ path }) => path.endsWith("sparsity_decay_type"));
 }
 
-/** Checks whether a configuration is refused as in INC. If it is accepted, compares the layers of each pruner. */
+/**
+ * Checks that a configuration is refused if and only if INC refuses it. If both accept it, also compares the layers
+ * that each pruner selects.
+ */
 function configErrorRow(row: JsonObject): Finding {
   let selected: readonly string[] = [];
   const refusal = refusalOf(() => {

@@ -48,8 +48,8 @@ const LARGEST_FLOAT16 = 65504;
 
 /**
  * Returns the bits of the float16 nearest to `value`, a float32; ties go to even. Magnitudes above 65504, the largest
- * finite float16, become 65504. For smaller ones, the relative error is at most 2^-11, or, below 2^-14, the absolute
- * error is at most 2^-25.
+ * finite float16, become 65504. Below that, the relative error is at most 2^-11; for magnitudes below 2^-14, the
+ * absolute error is at most 2^-25.
  */
 export function halfBits(value: number): number {
   scratch[0] = Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, value));

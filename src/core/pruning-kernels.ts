@@ -38,7 +38,10 @@ export interface PruningKernels {
   /** Counts the scores below the threshold and, with `inclusive`, also those equal to it. */
   countBelow(scores: Float32Array, threshold: number, inclusive: boolean): number;
 
-  /** Writes a mask: 0 for all elements of the blocks whose scores {@link PruningKernels.countBelow} counts, else 1. */
+  /**
+   * Writes a mask: 0 for the elements of each block whose score {@link PruningKernels.countBelow} counts, and 1 for all
+   * others.
+   */
   writeMaskInto(
     scores: Float32Array,
     threshold: number,

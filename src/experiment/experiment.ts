@@ -95,7 +95,7 @@ interface Run {
  * trained. After an abort, the experiment ends with the current step. Resuming from its snapshot then gives the same
  * bytes as an uninterrupted run.
  *
- * @throws InputError if the pruning configuration is invalid, or if tensors or the snapshot do not fit the experiment
+ * @throws InputError if the pruning configuration is invalid, or if tensors or the snapshot do not match the experiment
  * @throws RangeError if there are no recipes or no rows, or if the teacher's hidden size differs from the model's
  */
 export function runExperiment(options: ExperimentOptions): Experiment {
@@ -167,7 +167,7 @@ function checkOptions(options: ExperimentOptions): void {
     });
 }
 
-/** Checks that a model can compute a row. @throws TypeError or RangeError that names the row */
+/** Checks that a row is valid input for a model. @throws TypeError or RangeError that names the row */
 function checkRow(path: string, row: TokenisedExample, config: ModelConfig): void {
   try {
     checkTokenBatch(config, padExamples([row]));
@@ -177,7 +177,7 @@ function checkRow(path: string, row: TokenisedExample, config: ModelConfig): voi
   }
 }
 
-/** Does everything that a phase will need before its first step, so that no later phase is refused. */
+/** Sets up a phase and discards the result, so that errors in later phases are found before any training. */
 function tryPhase(run: Run, phase: ExperimentPhase): void {
   const { backend, trainingRows } = run.options;
   const { epochs, batchSize, evaluationBatchSize, settings } = phase;

@@ -14,10 +14,10 @@ export interface TokenBatch {
 }
 
 /**
- * Checks that a batch fits a model.
+ * Checks that a batch is valid input for a model.
  *
- * @throws TypeError for an array of the wrong kind; RangeError for wrong lengths, unknown ids, too many positions, or a
- *   mask that is not 0 or 1
+ * @throws TypeError if an array does not have the type that {@link TokenBatch} declares; RangeError for a wrong length,
+ *   an id outside its table, too many positions, or a mask entry that is not 0 or 1
  */
 export function checkTokenBatch(config: ModelConfig, batch: TokenBatch): void {
   const { batch: examples, positions } = batch;

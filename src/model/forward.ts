@@ -67,7 +67,7 @@ interface Pass {
  * Runs the forward pass of a sequence classifier: `BertForSequenceClassification` or
  * `DistilBertForSequenceClassification` of transformers 4.32. Dropout is active if the tape is for training.
  *
- * @throws TypeError or RangeError if the batch does not fit the model
+ * @throws TypeError or RangeError if an array of the batch has the wrong type, length or values
  *
  * @example
  * ```ts

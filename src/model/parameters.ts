@@ -64,7 +64,7 @@ export function initialiseParameters(
  * Creates a model's parameters with the values of stored tensors, which are copied.
  *
  * @param tensors - the stored tensors, by their names in transformers' state dictionaries
- * @throws InputError with every tensor that is missing, unexpected, or of another shape
+ * @throws InputError with every tensor that is missing, is unexpected, or has the wrong shape
  *
  * @example
  * ```ts

@@ -29,7 +29,8 @@ export interface FineTuneToDirectoryOptions extends FineTuneRunOptions {
  * `metrics.jsonl` with one line per epoch (the same bytes for the same seed and kernels), `timings.json`, `report.html`
  * and `snapshots/`. If the run is interrupted, the report shows the epochs so far.
  *
- * @throws InputError if a model, a pruning configuration or a snapshot does not fit; then nothing is written
+ * @throws InputError if a model, a pruning configuration or a snapshot is invalid or does not match the plan; then
+ *   nothing is written
  *
  * @example
  * ```ts

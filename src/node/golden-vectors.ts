@@ -110,8 +110,8 @@ async function search(root: string, directory: string): Promise<Search> {
 }
 
 /**
- * Returns the vectors that the manifest in `directory` lists; undefined if there is none. Of a manifest in a parent
- * directory, only the version is checked, because it also lists vectors outside `directory`.
+ * Returns the vectors that the manifest in `directory` lists; undefined if there is none. If the manifest is in a
+ * parent directory, only its version is checked, because it also lists vectors outside `directory`.
  */
 async function listedVectors(directory: string): Promise<readonly ListedVector[] | undefined> {
   let at = directory;

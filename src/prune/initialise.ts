@@ -70,7 +70,7 @@ export function preparePruning(
  *
  * @param config the configuration, from `parsePruningConfig`.
  * @param layers all modules of the model, in module order.
- * @throws PruningError if a pruner cannot prune these layers, TypeError or RangeError for malformed records.
+ * @throws PruningError if a pruner cannot prune these layers, TypeError or RangeError if a record is invalid.
  *
  * @example
  * ```ts

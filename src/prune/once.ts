@@ -111,7 +111,7 @@ export function dueAtOnce<
 /**
  * Checks the options of {@link pruneOnce} and converts them to a one-shot pruner.
  *
- * @throws TypeError or RangeError for malformed options.
+ * @throws TypeError or RangeError if an option is invalid.
  */
 export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
   const pattern = readPattern(options.pattern);
@@ -148,8 +148,8 @@ export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
  * Prunes layers once. Does not change their data, but returns the pruned weights.
  *
  * @param layers all records, in module order, with gradients if the criterion needs them.
- * @throws TypeError or RangeError for malformed options or records, PruningError if the layers cannot be pruned with
- * these options.
+ * @throws TypeError or RangeError if an option or a record is invalid, PruningError if the layers cannot be pruned with
+ *   these options.
  *
  * @example
  * ```ts

@@ -67,7 +67,8 @@ export interface FineTuned {
  * `metrics.jsonl` with one line per epoch, `timings.json`, `report.html`, and snapshots in `snapshots/`. The report of
  * an interrupted run shows the epochs so far. Results do not depend on the number of threads.
  *
- * @throws InputError if a model, a pruning configuration or a snapshot does not fit the plan; then nothing is written
+ * @throws InputError if a model, a pruning configuration or a snapshot is invalid or does not match the plan; then
+ *   nothing is written
  */
 export async function fineTuneRun(
   options: FineTuneRunOptions,

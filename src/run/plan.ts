@@ -77,7 +77,7 @@ function checkDirectories(plan: Pick<RunPlan, "recipes">): void {
   for (const { name: recipe, sparse } of plan.recipes) {
     if (sparse === null) continue;
     const directory = phaseDirectory(plan, { phase: "sparse", pattern: patternOf(sparse), recipe });
-    // Some file systems do not distinguish cases.
+    // Some file systems do not distinguish between upper and lower case.
     const owner = owners.get(directory.toLowerCase());
     if (owner !== undefined)
       throw new RangeError(

@@ -66,7 +66,7 @@ export type SeedMessage =
  * Trains one seed until its experiment ends or the signal stops it. Writes a snapshot after every epoch, after every
  * phase, and when the seed is stopped. Saves the model after every phase.
  *
- * @throws InputError if a model, a configuration or a snapshot does not fit the plan
+ * @throws InputError if a model, a configuration or a snapshot is invalid or does not match the plan
  */
 export async function trainSeed(
   platform: SeedPlatform,

@@ -86,7 +86,8 @@ export function occupiedInto(
  * Packs a row-major matrix: stores each block in which any element is not +0 or is kept by `mask`.
  *
  * @param mask - 1 = kept
- * @throws TypeError if `data` has another type, RangeError if its length does not fit the shape
+ * @throws TypeError if `data` is neither a Float32Array nor a Uint16Array; RangeError if its length is not the number
+ *   of elements in the shape
  *
  * @example
  * ```ts

@@ -77,7 +77,7 @@ export interface SparseClassifier {
   /**
    * Computes the logits [batch, labels].
    *
-   * @throws TypeError or RangeError for a batch that does not fit, or after release
+   * @throws TypeError or RangeError if the batch is not valid input for the model, or if the classifier was released
    */
   logits(batch: TokenBatch): Float32Array;
   release(): void;
@@ -199,7 +199,7 @@ function addLayer(building: Building, name: string, values: NamedValues): void {
  * Creates a classifier from parameters that are read one at a time. Each linear layer is stored in one form only.
  *
  * @throws TypeError or RangeError for an invalid option, RangeError for a parameter of the wrong shape or an execution
- *   that does not fit its layer; any error that `read` throws
+ *   that its layer does not support; any error that `read` throws
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** The elements of packed matrices. They are copied as bits, which preserves -0 and the payloads of NaN. */
+/** The elements of packed matrices. They are copied as bits, which preserves -0 and the bits of every NaN. */
 import { checkInteger, checkKind, checkLength, isTypedArray } from "../core/checks.ts";
 
 /** Elements of a weight: 32-bit floats, or the bits of float16 or bfloat16 numbers. */
@@ -20,7 +20,11 @@ export function zerosLike<E extends ElementArray>(data: E, length: number): E {
   ) as E;
 }
 
-/** Checks the types of a matrix and its mask, and that their lengths fit the shape. @throws TypeError or RangeError */
+/**
+ * Checks the types of a matrix and its mask, and that both have as many elements as the shape.
+ *
+ * @throws TypeError or RangeError
+ */
 export function checkMatrix(data: ElementArray, shape: MatrixShape, mask?: Uint8Array): void {
   checkInteger("shape[0]", shape[0]);
   checkInteger("shape[1]", shape[1]);

@@ -22,7 +22,7 @@ interface CompactedFeedForward extends FeedForward {
  * row of W1 and bias 0, with GELU or ReLU). A unit with a zero row of W1 and a non-zero bias only adds a constant. It
  * stays, because adding the constant to b2 would round differently. Returns the given arrays if nothing is removed.
  *
- * @throws RangeError for a size that is not a positive integer, or an array of another length
+ * @throws RangeError for a size that is not a positive integer, or an array whose length does not match the sizes
  */
 export function compactFeedForward(layer: FeedForward): CompactedFeedForward {
   const { expand, expandBias, contract, hidden, width } = layer;

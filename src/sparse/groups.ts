@@ -52,8 +52,8 @@ function occupiedIn(bits: Uint32Array | Uint16Array, start: number, end: number)
 }
 
 /**
- * Whether each group of four, of a matrix whose rows consist of whole groups, has at most `most` elements that are not
- * +0. Unrolled, which takes a third of the time of a loop over each group.
+ * Whether each group of four has at most `most` elements that are not +0. The rows must consist of whole groups.
+ * Unrolled, which takes a third of the time of a loop over each group.
  */
 function fitGroupsOfFour(bits: Uint32Array | Uint16Array, most: number): boolean {
   let full = 0;

@@ -77,8 +77,8 @@ export function parseLayout(text: string): LayoutSpec | undefined {
  * Packs a row-major matrix into a layout that preserves every bit.
  *
  * @param mask - 1 for each element to store even if it is +0; ignored for groups
- * @throws TypeError if `data` has another type; RangeError if its length does not fit the shape, or if a group has
- *   fewer zeros than the layout requires
+ * @throws TypeError if `data` is neither a Float32Array nor a Uint16Array; RangeError if its length is not the number
+ *   of elements in the shape, or if a group has fewer zeros than the layout requires
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Computes the size of a matrix in a layout from its bands: consecutive rows, one band after the other. */
+/** Computes the size of a matrix in a layout. The matrix is given in bands of consecutive rows, one band at a time. */
 import { isTypedArray } from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { type BlockShape, blockGrid, checkBlock, occupiedInto } from "./blocks.ts";
@@ -7,7 +7,7 @@ import { bitsOf, type ElementArray, type MatrixShape } from "./elements.ts";
 import { checkGroup, firstFullGroup, groupSizes } from "./groups.ts";
 import type { LayoutSpec } from "./layout.ts";
 
-/** The size of a matrix in a layout, as far as its bands are known. */
+/** Adds up the size of a matrix in a layout, band by band. */
 export interface LayoutTally {
   /**
    * Adds the next rows of the matrix: whole rows of blocks, or the last rows.
@@ -46,7 +46,10 @@ export function countKeptBlocks(
   return count;
 }
 
-/** Counts kept blocks, each of `blockBytes` bytes and an index, and the starts of the rows of blocks. */
+/**
+ * Creates a tally for a block layout, which stores `blockBytes` bytes and an index for each kept block, and the start
+ * of each row of blocks.
+ */
 export function blocksTally(
   shape: MatrixShape,
   block: BlockShape,

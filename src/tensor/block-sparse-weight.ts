@@ -37,7 +37,8 @@ export interface BlockSparseWeight {
  *
  * @param shape - [outputs, inputs]; outputs are a multiple of four
  * @param masks - one or more masks of the weight; 1 = kept
- * @throws RangeError if the shape is not of this form, or a mask has the wrong length
+ * @throws RangeError if the shape is not [outputs, inputs] with a multiple of four outputs, or a mask has the wrong
+ *   length
  */
 export function keptBlocks(shape: Shape, masks: readonly Uint8Array[]): KeptBlocks {
   const [outputs = 0, inputs = 0] = shape;
@@ -68,7 +69,11 @@ function intersection([first, ...others]: readonly Uint8Array[]): Uint8Array {
   return first.map((bit, i) => (others.every((mask) => mask[i] !== 0) ? bit : 0));
 }
 
-/** Copies the kept blocks of a dense weight into new tensors. @throws RangeError if the weight has another shape */
+/**
+ * Copies the kept blocks of a dense weight into new tensors.
+ *
+ * @throws RangeError if the weight does not have `outputs` x `inputs` elements
+ */
 export function createBlockSparseWeight(
   backend: Backend,
   { outputs, inputs, starts, columns }: KeptBlocks,
@@ -96,9 +101,9 @@ export function createBlockSparseWeight(
 }
 
 /**
- * Copies the current values of the kept blocks from the dense weight.
+ * Copies the current values of the kept blocks from the dense weight again.
  *
- * @throws RangeError if the weight has another shape
+ * @throws RangeError if the dense weight does not have `outputs` x `inputs` elements
  */
 export function refreshBlockSparseWeight(
   { kernels }: Backend,

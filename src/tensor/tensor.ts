@@ -68,7 +68,8 @@ export class Tensor {
 /**
  * Creates a tensor. `values` defaults to zeros.
  *
- * @throws RangeError if an extent is not a positive integer, or `values` has another length
+ * @throws RangeError if an extent is not a positive integer, or if the length of `values` is not the number of elements
+ *   in the shape
  * @example
  * ```ts
  * import { createBackend, createTensor } from "espalier/nn";

@@ -16,7 +16,7 @@ const DEFAULT_TEMPERATURE = 2;
  * Returns the mean loss of a batch: cross-entropy for classes, mean squared error for values, and always mean squared
  * error if the logits have one column.
  *
- * @throws TypeError or RangeError for labels that do not fit the logits
+ * @throws TypeError or RangeError if the labels have the wrong type or number, or if one is invalid
  */
 export function labelLoss(tape: Tape, { logits }: TrainableOutput, batch: LabelledBatch): Variable {
   const rows = rowsOf(logits.shape);

@@ -34,13 +34,13 @@ export function namingRow(error: unknown, name: string, indices?: ArrayLike<numb
   return renamed;
 }
 
-/** Checks a label of any model: a finite number. */
+/** Checks that a label is a finite number, as every model requires. */
 export function checkLabel(path: string, row: number, label: unknown): asserts label is number {
   if (typeof label !== "number" || !Number.isFinite(label))
     throw labelError(path, row, "a class, or a finite value for regression", label);
 }
 
-/** Checks a label of a model: a class, or with one class a finite value. */
+/** Checks that a label is one of the model's classes or, if `classes` is 1, a finite value. */
 export function checkLabelOf(path: string, row: number, label: unknown, classes: number): void {
   if (classes === 1) {
     checkLabel(path, row, label);
@@ -55,7 +55,7 @@ export function checkLabelOf(path: string, row: number, label: unknown, classes:
  * Checks the labels of a batch for logits [rows, columns], and returns them: classes for several columns, otherwise
  * values.
  *
- * @throws TypeError or RangeError that names the labels, or the row of one
+ * @throws TypeError or RangeError that names the array of labels, or the row of an invalid label
  */
 export function batchLabels(
   labels: unknown,

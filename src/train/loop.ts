@@ -88,7 +88,7 @@ const TURN_INTERVAL = 30;
  * training stops after the current step and can be resumed from the run's `snapshot()`. If a loss, a logit or a weight
  * is not finite, the run ends with an event that says at which step it diverged.
  *
- * @throws InputError for an invalid pruning configuration, or a snapshot that does not fit the run
+ * @throws InputError for an invalid pruning configuration, or a snapshot from which this run cannot continue
  * @throws TypeError or RangeError for any other invalid option
  *
  * @example A custom model and rows: a two-layer perceptron that learns which of two numbers is larger while three

@@ -23,7 +23,7 @@ export function parseTrainingPruning(keys: unknown, profile: Profile): PruningCo
 /**
  * Returns the initial pruning state.
  *
- * @throws PruningError if the configuration does not fit the layers or cannot be used in training
+ * @throws PruningError if the layers cannot be pruned as configured, or the configuration cannot be used in training
  */
 export function initialiseTrainingPruning(
   config: PruningConfig,

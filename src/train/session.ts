@@ -44,7 +44,7 @@ export interface TrainingSession<Batch extends LabelledBatch> {
  * Creates the session of a training run, and sets the model's gradients to zero. Its steps change the model in place.
  *
  * @throws InputError with every problem of an invalid pruning configuration
- * @throws PruningError if the configuration does not fit the model
+ * @throws PruningError if the model cannot be pruned as configured
  * @throws TypeError or RangeError for other invalid settings, or distillation without a teacher
  */
 export function createSession<Batch extends LabelledBatch>(

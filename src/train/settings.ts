@@ -84,7 +84,11 @@ const DEFAULT_OPTIMIZER: AdamWSettings = Object.freeze({
   weightDecay: 0,
 });
 
-/** Checks the settings that are not the optimizer's or of pruning. @throws TypeError or RangeError if one is invalid */
+/**
+ * Checks all settings except those of the optimizer and of pruning.
+ *
+ * @throws TypeError or RangeError if one is invalid
+ */
 export function checkTrainingSettings(settings: TrainingSettings): void {
   checkInteger("settings.seed", settings.seed);
   checkOneOf("settings.batching", settings.batching, BATCHINGS);

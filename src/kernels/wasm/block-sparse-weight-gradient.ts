@@ -243,7 +243,7 @@ function addTransposeTile(module: ModuleBuilder) {
 
 /**
  * Transposes a group of tokens, one cache line of columns and eight tokens at a time. If tokens are a multiple of 4 KiB
- * apart, their lines share a cache set, which holds only eight lines.
+ * apart, their lines share a cache set, which holds only eight lines, so tokens are taken eight at a time.
  */
 function transposeGroup(
   f: FunctionBuilder,

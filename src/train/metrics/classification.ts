@@ -5,13 +5,13 @@
 import { checkLength } from "../../core/checks.ts";
 import { sumOf } from "../../core/sum.ts";
 
-/** How well one class is found. Each share is 0 if its denominator is 0. */
+/** The metrics of one class. A share is 0 if its denominator is 0. */
 export interface ClassMetrics {
   /** The id of the class. */
   readonly id: number;
-  /** Share of right predictions among the predictions of this class. */
+  /** Share of correct predictions among the predictions of this class. */
   readonly precision: number;
-  /** Share of right predictions among the rows of this class. */
+  /** Share of correct predictions among the rows of this class. */
   readonly recall: number;
   /** Harmonic mean of precision and recall. */
   readonly f1: number;
@@ -27,7 +27,7 @@ export interface ClassificationMetrics {
   readonly microF1: number;
   /** Mean of the F1 of the classes, weighted by support. */
   readonly weightedF1: number;
-  /** F1 of class 1; null if another class than 0 and 1 occurs. */
+  /** F1 of class 1; null if a class other than 0 and 1 occurs. */
   readonly binaryF1: number | null;
   /** Matthews correlation coefficient; 0 if labels or predictions are constant. */
   readonly matthews: number;

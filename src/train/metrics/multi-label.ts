@@ -4,7 +4,7 @@ import { sumOf } from "../../core/sum.ts";
 import { type ClassMetrics, classificationMetrics, classMetrics, share } from "./classification.ts";
 
 export interface MultiLabelMetrics {
-  /** Share of the rows with exactly the right labels. */
+  /** Share of the rows in which every label is predicted correctly. */
   readonly accuracy: number;
   /** Mean of the F1 of the labels. */
   readonly macroF1: number;

@@ -4,9 +4,9 @@ import { averageRanks } from "./ranks.ts";
 
 export interface RegressionMetrics {
   readonly meanSquaredError: number;
-  /** Linear correlation; null for fewer than two rows, or if labels or predictions are constant. */
+  /** Pearson's linear correlation; null for fewer than two rows, or if labels or predictions are constant. */
   readonly pearson: number | null;
-  /** Correlation of ranks; null in the same cases. */
+  /** Spearman's rank correlation; null for fewer than two rows, or if labels or predictions are constant. */
   readonly spearman: number | null;
 }
 
