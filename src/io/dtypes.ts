@@ -196,8 +196,8 @@ function widenInteger64(signed: boolean, bytes: Uint8Array, out: Float32Array): 
 
 /**
  * Converts elements for counting zeros and comparing magnitudes: F64 to doubles, because tiny values would round to
- * zero as floats; 8-bit floats without their scale; other types like {@link widenToFloat32}. The result may share the
- * memory of `bytes`.
+ * zero as floats; 8-bit floats without their scale; all other types as {@link widenToFloat32} does. The result may
+ * share the memory of `bytes`.
  *
  * @throws RangeError for a type that {@link hasCountableZeros} excludes
  */

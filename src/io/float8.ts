@@ -1,6 +1,7 @@
 /**
- * Decodes the 8-bit floats of safetensors, whose values are all exact in 32 bits. Formats: OCP 8-bit floating point,
- * OCP MX.
+ * Decodes the 8-bit floats of safetensors, whose values are all exact in 32 bits. Formats: E5M2 and E4M3 of the OCP
+ * 8-bit floating point specification, E8M0 of OCP MX, and the two FNUZ types, which have neither infinities nor
+ * negative zero.
  */
 
 /** The name of an 8-bit float type in safetensors. */

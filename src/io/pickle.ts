@@ -278,7 +278,8 @@ const OPERATIONS: ReadonlyMap<number, Operation> = /* @__PURE__ */ new Map<numbe
 /**
  * Reads the pickle that begins at `begin`.
  *
- * @param allowed the names of accepted classes and functions, in addition to dictionaries
+ * @param allowed the names of the classes and functions that the pickle may use; `OrderedDict` and `Counter` are always
+ *   accepted
  */
 export function readPickle(
   path: string,

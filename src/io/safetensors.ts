@@ -93,7 +93,8 @@ export function tensorFromFloat32(
 /**
  * Returns the bytes of a file. They do not depend on the order of `tensors`. Metadata keeps its order.
  *
- * @throws RangeError if a tensor's bytes do not fit its dtype and shape, or a name cannot be written
+ * @throws RangeError if a tensor does not have the number of bytes that its dtype and shape require, or if a name
+ *   cannot be written
  */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,

@@ -23,7 +23,7 @@ const FILE_NAMES = {
 };
 
 /**
- * Parses an index. File names in other directories are refused.
+ * Parses an index. A file name with a path separator is refused.
  *
  * @param extension the extension of the listed files; `bin` for PyTorch's state dicts
  */

@@ -43,7 +43,7 @@ function lowercaseOthers({ tokens, special: roles }: SlowAddedTokens, text: stri
   return result;
 }
 
-/** Splits a text at added tokens. Of several at one place, the longest counts. */
+/** Splits a text at added tokens. If several tokens begin at the same position, the longest one is used. */
 function splitAtLongest({ tokens }: SlowAddedTokens, text: string): string[] {
   const contents = [...tokens.keys()].sort((a, b) => b.length - a.length);
   const parts: string[] = [];
@@ -63,7 +63,7 @@ function splitAtLongest({ tokens }: SlowAddedTokens, text: string): string[] {
   return parts;
 }
 
-/** Whether a code unit is white space in Python: Unicode's, and four control characters. */
+/** Whether Python treats a code unit as whitespace: Unicode whitespace and four control characters. */
 function isSpaceAt(text: string, index: number): boolean {
   const unit = text.charCodeAt(index);
   return (unit >= 0x1c && unit <= 0x1f) || (characterFlags(unit) & FLAG.space) !== 0;
@@ -81,7 +81,10 @@ function withoutTrailingSpace(text: string): string {
   return text.slice(0, end);
 }
 
-/** Strips text beside tokens, and joins tokens that must be single words with text beside them. */
+/**
+ * Strips spaces next to tokens with the flag `lstrip` or `rstrip`. A token with the flag `singleWord` that touches
+ * other text becomes part of that text.
+ */
 function mergeNeighboursInto({ tokens }: SlowAddedTokens, parts: string[]): void {
   for (const [i, part] of parts.entries()) {
     const token = tokens.get(part);

@@ -1,4 +1,4 @@
-/** Reads the files of a slow tokenizer: vocab.txt, and what transformers reads beside it. */
+/** Reads the files of a slow tokenizer: vocab.txt, and the other files that transformers reads with it. */
 import { describe } from "../core/checks.ts";
 import { type Either, isLeft, left, type Problem, right } from "../core/either.ts";
 import { looksLike } from "./content.ts";
@@ -22,7 +22,7 @@ const COPIED = [
   "added_tokens.json",
 ];
 
-/** Reads a slow tokenizer. Problems name the file in which they are. */
+/** Reads a slow tokenizer. Each problem names its file. */
 export function readSlowTokenizer(
   files: ReadonlyMap<string, Uint8Array>,
 ): Either<readonly Problem[], SlowTokenizer> {
@@ -38,7 +38,7 @@ export function readSlowTokenizer(
   const vocabulary = readVocabulary(files, problems);
   const config = json("tokenizer_config.json") ?? {};
   const isModern = config.added_tokens_decoder !== undefined;
-  // As in transformers, these files only count without added_tokens_decoder.
+  // As in transformers, these files are used only if there is no added_tokens_decoder.
   const merged = isModern ? config : { ...config, ...json("special_tokens_map.json") };
   const options = parseTokenizerConfig("tokenizer_config.json", merged);
   if (isLeft(options)) problems.push(...options.left);
@@ -130,7 +130,7 @@ function addLegacyInto(
   }
 }
 
-/** Returns the added tokens of a tokenizer.json, if there is one. Other mistakes in it do not matter here. */
+/** Returns the added tokens of a tokenizer.json, if there is one. Errors in other parts of the file are ignored. */
 function addedInJson(json: JsonObject | undefined): readonly (readonly [number, AddedToken])[] {
   const list = json?.added_tokens;
   if (!Array.isArray(list)) return [];

@@ -15,19 +15,19 @@ import { CONTINUATION, MAX_WORD_UNITS, wordPieces } from "./wordpiece.ts";
 import { splitWords, type WordOptions } from "./words.ts";
 
 /**
- * A tokenizer: a slow one, of a vocab.txt, or a fast one, of a tokenizer.json. They are named as in transformers, and
- * give the ids of its slow and fast tokenizers.
+ * A slow tokenizer, read from vocab.txt, or a fast one, read from tokenizer.json. `slow` and `fast` are transformers'
+ * names. Each kind gives the same ids as that kind of tokenizer in transformers.
  */
 export type Tokenizer = SlowTokenizer | FastTokenizer;
 
 interface TokenizerFacts {
-  /** The length to which transformers truncates by default, if the files name one. */
+  /** The length to which transformers truncates by default, if the files state it. */
   readonly maxLength: number | undefined;
   /** The files of the tokenizer, if they are to be copied when it is saved. */
   readonly files: ReadonlyMap<string, Uint8Array> | undefined;
 }
 
-/** A vocabulary of WordPiece with the options for normalisation. */
+/** A WordPiece vocabulary with the options for normalisation. */
 export interface SlowTokenizer extends TokenizerFacts {
   readonly kind: "slow";
   readonly vocabulary: WordPieceVocabulary;
@@ -105,8 +105,9 @@ export function tokenizerOf(
  * around the texts are never removed. An empty `textPair` makes a pair, as in a batch of transformers.
  *
  * If a pair is too long, a slow tokenizer removes tokens from the longer text, or from the second one on a tie. A fast
- * tokenizer leaves a text whole that has at most half of the room, and otherwise gives the shorter text, or the first
- * one on a tie, half of the room. A `maxLength` without room for special tokens does not shorten a text.
+ * tokenizer keeps a text whole if it needs at most half of the available length. Otherwise the shorter text, or the
+ * first one on a tie, gets half of that length. If `maxLength` leaves no room for special tokens, texts are not
+ * truncated.
  */
 export function encode(
   tokenizer: Tokenizer,

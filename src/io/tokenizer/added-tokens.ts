@@ -1,15 +1,15 @@
-/** Added tokens: they are found in the text before, or after, it is normalized. */
+/** Finds added tokens in a text. A token's flag decides whether the text is normalized before the search. */
 import { characterFlags, codePointBefore, FLAG } from "./characters.ts";
 import { slice, type Text } from "./text.ts";
 
 export interface AddedToken {
   readonly content: string;
-  /** Whether no letters, digits or underscores may be beside it. */
+  /** Whether the token matches only if no letter, digit or underscore is next to it. */
   readonly singleWord: boolean;
-  /** Whether it takes the white space before it. */
+  /** Whether a match includes the whitespace before the token. */
   readonly lstrip: boolean;
   readonly rstrip: boolean;
-  /** Whether it is searched for in the normalized text. */
+  /** Whether the token is searched for in the normalized text. */
   readonly normalized: boolean;
   readonly special: boolean;
 }
@@ -29,7 +29,7 @@ export interface TokenFinder {
   readonly isEmpty: boolean;
 }
 
-/** Makes a finder for texts with their ids. The first one of equal texts counts. */
+/** Makes a finder for texts with their ids. If a text occurs several times, its first id is used. */
 export function tokenFinder(
   entries: readonly (readonly [text: string, id: number])[],
   tokens: ReadonlyMap<number, AddedToken>,
@@ -49,7 +49,7 @@ export function tokenFinder(
   return { root, tokens, ignored, isEmpty: entries.length === 0 };
 }
 
-/** A part of a text: an added token, or text between them. */
+/** A part of a text: an added token, or the text between two added tokens. */
 export interface TokenOrText {
   readonly id: number | undefined;
   readonly text: Text;

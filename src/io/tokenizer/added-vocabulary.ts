@@ -11,7 +11,7 @@ export interface AddedVocabulary {
   readonly inNormalized: TokenFinder;
 }
 
-/** Tokens with their ids while more are added. */
+/** The tokens that have been added so far, with their ids. */
 export interface AddedState {
   readonly ids: ReadonlyMap<string, number>;
   readonly byId: ReadonlyMap<number, AddedToken>;
@@ -27,7 +27,7 @@ export const NOTHING_ADDED: AddedState = {
   others: [],
 };
 
-/** Adds tokens in one call: each gets the id that its text has, or the next free id. */
+/** Adds tokens in one call. A token gets the id that its text already has, or otherwise the next free id. */
 export function addTokens(
   state: AddedState,
   tokens: readonly AddedToken[],
@@ -60,7 +60,7 @@ function keyOf({ content, singleWord, lstrip, rstrip, normalized, special }: Add
   return JSON.stringify([content, singleWord, lstrip, rstrip, normalized, special]);
 }
 
-/** Prepares the search for tokens. If `splitsSpecial` is set, special tokens in a text are text. */
+/** Prepares the search for tokens. If `splitsSpecial` is set, special tokens in a text are treated as ordinary text. */
 export function addedVocabulary(
   path: string,
   { ids, byId, special, others }: AddedState,

@@ -11,7 +11,7 @@ export interface BytePairModel {
   readonly vocabulary: ReadonlyMap<string, number>;
   /** The rank of each pair of ids that is merged. */
   readonly merges: PairTable;
-  /** The id that a merge gives, by its rank. */
+  /** The id of the merged token, indexed by the rank of the merge. */
   readonly merged: Int32Array;
   readonly unknownToken: string | null;
   readonly continuingPrefix: string;
@@ -49,7 +49,7 @@ function symbolsOf(model: BytePairModel, word: string): number[] {
       continue;
     }
     const bytes = model.byteFallback ? byteTokens(vocabulary, token) : undefined;
-    // As in `tokenizers`, bytes come before an unknown token that waits.
+    // As in `tokenizers`, byte tokens are added before a pending unknown token.
     if (bytes !== undefined) symbols.push(...bytes);
     else if (model.unknownToken !== null) {
       if (unknown >= 0 && !model.fuseUnknown) symbols.push(unknown);

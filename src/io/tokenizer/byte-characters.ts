@@ -1,7 +1,9 @@
 /** The characters that stand for bytes in byte-level vocabularies, as in GPT-2. */
 import { isAscii, once } from "./characters.ts";
 
-/** The character of each byte: printable characters of Latin-1 for themselves, the others from U+0100. */
+/**
+ * The character for each byte: the byte's Latin-1 character if that is printable, otherwise a character from U+0100 on.
+ */
 const characters: () => readonly string[] = /* @__PURE__ */ once(() => {
   let next = 0x100;
   return Array.from({ length: 256 }, (_, byte) => {
@@ -12,7 +14,7 @@ const characters: () => readonly string[] = /* @__PURE__ */ once(() => {
 
 const PRINTABLE = /^[!-~]*$/;
 
-/** Writes each byte of a text's UTF-8 as a character. */
+/** Converts each byte of a text's UTF-8 encoding to its character. */
 export function byteCharacters(text: string): string {
   if (PRINTABLE.test(text)) return text;
   const table = characters();

@@ -30,7 +30,7 @@ function endOfMatch(text: string, start: number): number {
     const kind = kindOf(text.codePointAt(afterSpace) ?? 0);
     if ((kind & FLAG.space) === 0) return endOfRun(text, afterSpace, kind);
   }
-  // White space. The last one before other characters is left to them.
+  // Whitespace. The last whitespace character before another character is left to the next part.
   const end = endOfRun(text, start, FLAG.space);
   return end === text.length || end === start + 1 ? end : end - 1;
 }

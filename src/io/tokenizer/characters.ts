@@ -1,6 +1,6 @@
 /**
- * Classes of characters, with the tables that the parts of Hugging Face's `tokenizers` 0.22.2 use. Engines have Unicode
- * tables of their own versions, so none of them is asked.
+ * Classes of characters, with the tables that the parts of Hugging Face's `tokenizers` 0.22.2 use. The Unicode tables
+ * of JavaScript engines differ between versions, so they are not used.
  */
 import {
   CATEGORIES,
@@ -32,7 +32,7 @@ export const FLAG = {
   mark: 16,
   /** Split off by `Digits`. */
   numeric: 32,
-  /** `\w` of `Whitespace` and of added tokens. */
+  /** Matched by `\w` in `Whitespace` and in the search for added tokens. */
   word: 64,
   /** `\p{L}`. */
   letter: 128,

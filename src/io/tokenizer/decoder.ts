@@ -1,4 +1,4 @@
-/** The decoders of tokenizer.json: from tokens to text. */
+/** The decoders of tokenizer.json, which convert tokens to text. */
 import { byteCharacters, bytesOfCharacters } from "./byte-characters.ts";
 import { type Pattern, partsOf } from "./matches.ts";
 
@@ -77,7 +77,9 @@ function cleanUp(text: string): string {
     .replaceAll(" 're", "'re");
 }
 
-/** Returns the bytes of a token. If a character stands for no byte, the token is text. */
+/**
+ * Returns the bytes of a token. If one of its characters does not stand for a byte, returns the token's UTF-8 bytes.
+ */
 function bytesOf(token: string): readonly number[] {
   const bytes = [...token].map((character) => bytesOfCharacters().get(character));
   return bytes.every((byte) => byte !== undefined)

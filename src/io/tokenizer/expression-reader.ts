@@ -34,7 +34,7 @@ export function next(reader: Reader): string {
   return character;
 }
 
-/** Takes what a sticky expression matches. */
+/** Takes the match of a sticky expression. */
 export function match(reader: Reader, sticky: RegExp): RegExpExecArray | undefined {
   sticky.lastIndex = reader.at;
   const found = sticky.exec(reader.pattern);

@@ -1,6 +1,6 @@
 /**
- * What transformers 4.57 changes in a fast tokenizer after it has read tokenizer.json: added and special tokens from the
- * other files, and parts that classes set again.
+ * Applies the changes that transformers 4.57 makes to a fast tokenizer after it has read tokenizer.json: it adds tokens
+ * from the other files, and the tokenizer's class overrides some options.
  */
 import { describe } from "../../core/checks.ts";
 import type { Problem } from "../../core/either.ts";
@@ -12,7 +12,7 @@ import type { Normalizer } from "./normalizer.ts";
 import type { PreTokenizer } from "./pre-tokenizer.ts";
 import type { TokenizerJson } from "./tokenizer-json.ts";
 
-/** The other files of a tokenizer. Files that are not there are undefined. */
+/** The other files of a tokenizer. A missing file is undefined. */
 export interface SettingsFiles {
   readonly config: JsonObject | undefined;
   readonly specialTokens: JsonObject | undefined;
@@ -59,10 +59,10 @@ const ROBERTA_TOKENS: Defaults = {
 
 /** A class of transformers' fast tokenizers. */
 interface TokenizerClass {
-  /** Whether it sets the options of `BertNormalizer` again. */
+  /** Whether the class overrides the options of `BertNormalizer`. */
   readonly setsNormalizer: boolean;
   readonly tokens: Defaults;
-  /** How a mask token that is text becomes a token. */
+  /** Makes a token with flags from a mask token that is stored as text. */
   readonly mask: ((content: string) => AddedToken) | undefined;
 }
 

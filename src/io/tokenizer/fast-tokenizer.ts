@@ -16,7 +16,7 @@ import { keptTokens, type Side, truncated } from "./truncation.ts";
 export interface Pipeline {
   readonly normalizer: Normalizer | undefined;
   readonly preTokenizer: PreTokenizer | undefined;
-  /** Whether words are written in characters for bytes before the model tokenizes them. */
+  /** Whether the bytes of words are converted to characters before the model tokenizes the words. */
   readonly writesBytes: boolean;
   readonly model: Model;
   readonly templates: Templates;
@@ -28,7 +28,7 @@ export interface Pipeline {
 }
 
 export interface EncodeOptions {
-  /** The largest number of tokens. Without it, nothing is truncated. */
+  /** The maximum number of tokens. Without it, nothing is truncated. */
   readonly maxLength?: number | undefined;
   /** Default true. */
   readonly addSpecialTokens?: boolean | undefined;
@@ -63,7 +63,10 @@ export function encodeFast(
   return fillTemplate(templates.pair, texts, addSpecialTokens);
 }
 
-/** Returns the room for texts. As in `tokenizers`, a length that has no room for special tokens truncates nothing. */
+/**
+ * Returns the maximum number of tokens for the texts. As in `tokenizers`, nothing is truncated if the length leaves no
+ * room for special tokens.
+ */
 function roomOf(
   template: Templates["single"],
   maxLength: number | undefined,

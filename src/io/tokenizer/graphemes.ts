@@ -22,7 +22,7 @@ const CLASS = {
   lineFeed: 15,
 } as const;
 
-/** Bits beside the class. */
+/** Flags that are stored in the bits above the class. */
 const INCB_EXTEND = 16;
 const INCB_LINKER = 32;
 const CLASS_MASK = 15;
@@ -56,16 +56,16 @@ const classes: () => ReadonlyMap<number, number> = /* @__PURE__ */ once(() => {
   return table;
 });
 
-/** What the text before a place says about rules that look back further than one character. */
+/** The state for rules that look back further than one character. */
 interface Context {
   before: number;
   /** The number of consecutive regional indicators. */
   regionals: number;
-  /** A pictograph and any extending characters. */
+  /** Whether the text ends with a pictograph and any extending characters. */
   pictograph: boolean;
-  /** The same, and a joiner. */
+  /** Whether it ends with such a sequence and a joiner. */
   joined: boolean;
-  /** A consonant, and linkers and extending characters. */
+  /** Whether the text ends with a consonant and any linkers and extending characters. */
   consonant: boolean;
   linked: boolean;
 }

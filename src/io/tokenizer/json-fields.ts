@@ -85,7 +85,7 @@ export function readList(fields: Fields, key: string): readonly JsonValue[] {
   return [];
 }
 
-/** Returns an object's fields, or nothing and a problem for another value. */
+/** Returns the fields of a value that is an object. For any other value, adds a problem and returns an empty list. */
 export function fieldsOf(
   path: string,
   value: JsonValue | undefined,

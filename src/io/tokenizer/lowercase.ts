@@ -1,4 +1,4 @@
-/** Lower case of single characters, from a table of Unicode 16. No rule depends on neighbours. */
+/** Converts single characters to lower case by a table of Unicode 16. Neighbouring characters have no effect. */
 import { isAscii, once } from "./characters.ts";
 import { LOWERCASE } from "./lowercase.generated.ts";
 import { mappingOf } from "./mapping.ts";

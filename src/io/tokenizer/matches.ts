@@ -1,4 +1,4 @@
-/** Finds and splits at matches. */
+/** Finds the matches of patterns in a text, and splits the text at them. */
 import { slice, type Text } from "./text.ts";
 
 /** What to match: literal text, or a regular expression with the flags `gu`. */
@@ -73,7 +73,7 @@ export function characterParts(text: string, test: (codePoint: number) => boolea
   return parts;
 }
 
-/** What becomes of matches. */
+/** What happens to the matches when a text is split, named as in `tokenizers`. */
 export const BEHAVIORS = [
   "Removed",
   "Isolated",
@@ -109,7 +109,7 @@ function behave(parts: readonly Part[], behavior: Behavior): readonly Part[] {
   }
 }
 
-/** Joins parts with the one before them, or after them, if a rule says so. */
+/** Joins each part for which `joins` returns true with the part before it, or, if `fromEnd` is true, after it. */
 function merged(
   parts: readonly Part[],
   joins: (part: Part, previous: boolean) => boolean,

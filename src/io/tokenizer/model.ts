@@ -1,4 +1,4 @@
-/** The models of tokenizer.json: what turns words into token ids. */
+/** The models of tokenizer.json, which convert words to token ids. */
 import { type BytePairModel, bytePairs } from "./bpe.ts";
 import { type UnigramModel, unigrams } from "./unigram.ts";
 import { characterUnknown } from "./unknown.ts";

@@ -171,7 +171,7 @@ function recompose({ codePoints, changes }: Changed): Changed {
   return composed;
 }
 
-/** The characters below these are not changed by a form. */
+/** The first code point that each normal form can change. */
 const FIRST_CHANGED: Readonly<Record<NormalForm, number>> = {
   NFC: 0x300,
   NFD: 0xc0,
@@ -195,7 +195,7 @@ export function normalForm(form: NormalForm, { text, head }: Text): Text {
 
 /**
  * Returns the number of code units that come from the first character of the input. As in `tokenizers`, an added
- * character belongs to the one before it, and a replacing one to the next of the old text.
+ * character belongs to the character before it, and a replacement to the next character of the old text.
  */
 export function headAfter({ codePoints, changes }: Changed, before: string, head: number): number {
   if (head === 0) return 0;

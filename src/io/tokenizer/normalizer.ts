@@ -69,7 +69,7 @@ function bertNormalize(options: BertNormalizer, text: Text): Text {
   return options.lowercase ? mapText(result, lowercase) : result;
 }
 
-/** Removes control characters, makes white space plain, and adds spaces around Chinese characters. */
+/** Removes control characters, turns whitespace characters into spaces, and adds spaces around Chinese characters. */
 function cleanAndSpace(text: string, clean: boolean, chinese: boolean): string {
   if (isPrintableAscii(text)) return text;
   let cleaned = "";
@@ -100,7 +100,7 @@ function without(text: string, flag: number): string {
   return kept;
 }
 
-/** Removes control characters, and turns more characters than white space into spaces. */
+/** Removes control characters, and turns whitespace and some invisible characters into spaces. */
 function nmt(text: string): string {
   let kept = "";
   for (const character of text) {

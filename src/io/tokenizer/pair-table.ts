@@ -1,4 +1,7 @@
-/** A hash table from pairs of integers to integers, as plain typed arrays: merges of BPE, and edges of a trie. */
+/**
+ * A hash table from pairs of integers to integers, in plain typed arrays. It stores the merges of BPE and the edges of
+ * tries.
+ */
 
 /** A table. Its size is a power of two. Empty places have the value -1. */
 export interface PairTable {
@@ -33,7 +36,7 @@ export function pairValue(table: PairTable, first: number, second: number): numb
   return table.values[placeOf(table, first, second)] ?? -1;
 }
 
-/** Sets the value of a pair, which is not negative. The table grows if it is half full. */
+/** Sets the value of a pair. The value must not be negative. The table grows if it is half full. */
 export function setPairInto(table: PairTable, first: number, second: number, value: number): void {
   const place = placeOf(table, first, second);
   if (table.values[place] === -1) table.count++;

@@ -10,7 +10,7 @@ import {
 } from "./json-fields.ts";
 import { parsePattern } from "./parse-normalizer.ts";
 
-/** Parses a decoder. If there is a problem, it is added and the result is not to be used. */
+/** Parses a decoder. Problems are added to `fields.problems`; if there are any, the result must not be used. */
 export function parseDecoder(fields: Fields): Decoder {
   const { type } = fields.json;
   switch (type) {

@@ -16,7 +16,7 @@ import type { Model } from "./model.ts";
 import { createPairTable, setPairInto } from "./pair-table.ts";
 import { type UnigramModel, unigramModel } from "./unigram.ts";
 
-/** Parses a model. If there is a problem, it is added and the result is not to be used. */
+/** Parses a model. Problems are added to `fields.problems`; if there are any, the result must not be used. */
 export function parseModel(fields: Fields): Model {
   const type = fields.json.type ?? inferredType(fields);
   switch (type) {

@@ -7,7 +7,7 @@ import type { Normalizer } from "./normalizer.ts";
 import { parseCharacterMap } from "./precompiled.ts";
 import { parseRegularExpression } from "./regular-expression.ts";
 
-/** Parses a normalizer. If there is a problem, it is added and the result is not to be used. */
+/** Parses a normalizer. Problems are added to `fields.problems`; if there are any, the result must not be used. */
 export function parseNormalizer(fields: Fields): Normalizer {
   const { type } = fields.json;
   switch (type) {

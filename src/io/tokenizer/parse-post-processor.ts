@@ -13,7 +13,10 @@ import {
 } from "./json-fields.ts";
 import { PLAIN_TEMPLATES, type TemplatePiece, type Templates } from "./post-processor.ts";
 
-/** Parses a post-processor into templates. If there is a problem, it is added and the result is not to be used. */
+/**
+ * Parses a post-processor into templates. Problems are added to `fields.problems`; if there are any, the result must
+ * not be used.
+ */
 export function parsePostProcessor(fields: Fields): Templates {
   switch (fields.json.type) {
     case "TemplateProcessing":
@@ -40,7 +43,7 @@ export function parsePostProcessor(fields: Fields): Templates {
   }
 }
 
-/** The templates of BERT and RoBERTa, with a number of separators between the texts. */
+/** Returns the templates of BERT or RoBERTa, with the given number of separators between the texts. */
 function pairTemplates(fields: Fields, separators: number, secondType: number): Templates {
   const [start, end] = [readSpecial(fields, "cls"), readSpecial(fields, "sep")];
   const special = (id: number, type: number): TemplatePiece => ({

@@ -12,7 +12,7 @@ import { BEHAVIORS } from "./matches.ts";
 import { parsePattern } from "./parse-normalizer.ts";
 import type { PreTokenizer } from "./pre-tokenizer.ts";
 
-/** Parses a pre-tokenizer. If there is a problem, it is added and the result is not to be used. */
+/** Parses a pre-tokenizer. Problems are added to `fields.problems`; if there are any, the result must not be used. */
 export function parsePreTokenizer(fields: Fields): PreTokenizer {
   const { type } = fields.json;
   switch (type) {
@@ -95,8 +95,8 @@ function readCharacter(fields: Fields, key: string): string {
 }
 
 /**
- * Leaves the last step's writing of bytes to the model, which remembers the words that it has seen. Returns undefined if
- * the last step writes none.
+ * Removes the conversion of bytes to characters from the last step, so that the model converts only words that are not
+ * in its cache. Returns undefined if the last step has no such conversion.
  */
 export function withoutLastBytes(preTokenizer: PreTokenizer): PreTokenizer | undefined {
   if (preTokenizer.type === "ByteLevel") return { ...preTokenizer, writesBytes: false };

@@ -17,7 +17,7 @@ export interface ByteLevel {
   readonly type: "ByteLevel";
   readonly addPrefixSpace: boolean;
   readonly useRegex: boolean;
-  /** Whether the parts are written in characters for bytes. The last step leaves that to the model. */
+  /** Whether bytes are converted to characters. The last step leaves this to the model. */
   readonly writesBytes: boolean;
 }
 
@@ -121,7 +121,7 @@ function bertWords(text: Text): readonly Text[] {
   return words;
 }
 
-/** Matches what is between the words of `\w+|[^\w\s]+`. */
+/** Matches the text between the matches of `\w+|[^\w\s]+`. */
 function wordParts(text: string): readonly Part[] {
   const parts: Part[] = [];
   let kind = -1;

@@ -50,7 +50,7 @@ function bytesOfBase64(text: string): Uint8Array | undefined {
 /** Clusters of this many bytes are looked up character by character. */
 const LONG_CLUSTER = 6;
 
-/** Replaces the characters and clusters that a map has. */
+/** Replaces the characters and clusters that a map contains. */
 export function applyCharacterMap(map: CharacterMap, { text, head }: Text): Text {
   const encoder = new TextEncoder();
   const parts: string[] = [];
@@ -82,7 +82,7 @@ export function applyCharacterMap(map: CharacterMap, { text, head }: Text): Text
   return { text: parts.join(""), head: headAfter(changed, text, head) };
 }
 
-/** Adds the changes of a replacement as `tokenizers` counts them: they may apply to characters before it. */
+/** Adds the changes of a replacement, counted as in `tokenizers`: they may be assigned to characters before it. */
 function addChanges(
   { codePoints, changes }: { readonly codePoints: number[]; readonly changes: number[] },
   old: string,
@@ -99,7 +99,7 @@ function addChanges(
   else if (difference < 0 && last >= 0) changes[last] = (changes[last] ?? 0) + difference;
 }
 
-/** Returns the replacement of the shortest prefix of `key` that the map has. */
+/** Returns the replacement for the shortest prefix of `key` that the map contains. */
 function find({ units, replacements }: CharacterMap, key: Uint8Array): string | undefined {
   let node = offsetOf(units[0] ?? 0);
   for (const byte of key) {

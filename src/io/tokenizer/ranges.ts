@@ -16,7 +16,7 @@ export function union(...sets: readonly Ranges[]): Ranges {
   return joined;
 }
 
-/** Returns the code points that a set does not have. */
+/** Returns the code points that are not in a set. */
 export function complement(set: Ranges): Ranges {
   const rest: number[] = [];
   let next = 0;
@@ -29,12 +29,12 @@ export function complement(set: Ranges): Ranges {
   return rest;
 }
 
-/** Returns the code points that two sets share. */
+/** Returns the code points that are in both sets. */
 export function intersection(a: Ranges, b: Ranges): Ranges {
   return complement(union(complement(a), complement(b)));
 }
 
-/** Returns the code points that exactly one of two sets has. */
+/** Returns the code points that are in exactly one of two sets. */
 export function difference(a: Ranges, b: Ranges): Ranges {
   return union(intersection(a, complement(b)), intersection(b, complement(a)));
 }

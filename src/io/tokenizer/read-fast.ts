@@ -15,7 +15,7 @@ import { withoutLastBytes } from "./parse-pre-tokenizer.ts";
 import { parseTokenizerJson } from "./tokenizer-json.ts";
 import type { Side } from "./truncation.ts";
 
-/** A fast tokenizer's steps, its vocabulary, and the length that transformers truncates to by default. */
+/** A fast tokenizer's steps, its vocabulary, and the length to which transformers truncates by default. */
 export interface ReadFast {
   readonly pipeline: Pipeline;
   readonly tokens: readonly string[];
@@ -51,7 +51,8 @@ export function readFast(
   let { normalizer, preTokenizer } = json;
   if (tokenizerClass !== undefined) {
     state = addTokens(state, tokensToAdd(settings, json, tokenizerClass, problems), modelIds);
-    // Added tokens are normalized as the file says: the class changes the normalizer later.
+    // Added tokens are normalized as tokenizer.json specifies, because the class changes only the tokenizer's own
+    // normalizer.
     normalizer = setNormalizer(normalizer, settings, tokenizerClass);
     preTokenizer = setPreTokenizer(preTokenizer, settings);
   }
@@ -110,7 +111,7 @@ function checkFlags(config: JsonObject, problems: Problem[]): void {
   }
 }
 
-/** Refuses a wrong side or length of truncation. */
+/** Refuses an invalid truncation side or length. */
 export function checkLengths(config: JsonObject, problems: Problem[]): void {
   const refuse = (key: string, expected: string): void => {
     problems.push({ path: `tokenizer_config.json: ${key}`, expected, got: describe(config[key]) });
@@ -121,7 +122,7 @@ export function checkLengths(config: JsonObject, problems: Problem[]): void {
   if (typeof length !== "number" || !(length >= 1)) refuse("model_max_length", "a number from 1");
 }
 
-/** Returns the largest length of a tokenizer, or undefined for the very large number that stands for none. */
+/** Returns the maximum length of a tokenizer, or undefined for the very large number that means no limit. */
 export function maxLengthOf(config: JsonObject): number | undefined {
   const length = config.model_max_length ?? config.max_len;
   return typeof length === "number" && length <= Number.MAX_SAFE_INTEGER
@@ -129,7 +130,7 @@ export function maxLengthOf(config: JsonObject): number | undefined {
     : undefined;
 }
 
-/** Returns the tokens by their ids. Ids without a token have an empty text. */
+/** Returns the tokens, indexed by id. An id without a token has an empty text. */
 function tokensById(ids: ReadonlyMap<string, number>): readonly string[] {
   let last = -1;
   for (const id of ids.values()) last = Math.max(last, id);

@@ -1,6 +1,6 @@
 /**
- * Translates the regular expressions of tokenizer.json, which are Oniguruma's, into those of JavaScript. Classes become
- * explicit ranges, so that all engines match the same characters. Syntax that is not listed here is refused.
+ * Translates the regular expressions of tokenizer.json from Oniguruma's syntax to JavaScript's. Classes become explicit
+ * ranges, so that all engines match the same characters. Syntax that is not listed here is refused.
  */
 import {
   type Either,
@@ -15,7 +15,7 @@ import { bracket, characterEscape, classEscape, wordRanges } from "./expression-
 import { match, next, peek, type Reader, take, unsupported } from "./expression-reader.ts";
 import { formatClass, union } from "./ranges.ts";
 
-/** Flags of the pattern at a place. */
+/** The flags that apply at a position in the pattern. */
 interface Flags {
   readonly ignoreCase: boolean;
   /** Whether `.` matches line feeds, too. */
@@ -105,7 +105,7 @@ function quantified(reader: Reader, flags: Flags): string {
   }
 }
 
-/** A group without backtracking into it. */
+/** Emulates an atomic group, into which the engine does not backtrack. */
 function atomicGroup(reader: Reader, source: string): string {
   if (reader.lookbehind) unsupported(reader, "an atomic group in a look-behind");
   const name = `atomic${reader.atomic++}`;
@@ -138,7 +138,7 @@ function atom(reader: Reader, flags: Flags): string {
   }
 }
 
-/** The characters beside their other case that match a letter if case is ignored. */
+/** For some letters, a further character that matches if case is ignored, in addition to the letter's other case. */
 const MORE_FOLDS: Readonly<Record<string, number>> = { k: 0x212a, s: 0x17f };
 
 function literal(reader: Reader, character: string, { ignoreCase }: Flags): string {

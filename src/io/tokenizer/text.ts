@@ -2,14 +2,14 @@
 
 /**
  * A part of the text. `head` is the number of leading code units that come from the first character of the input, as
- * `tokenizers` aligns them. `Metaspace` asks for it if it prepends to the first part only.
+ * `tokenizers` aligns them. `Metaspace` reads it if it adds a prefix only to the first part.
  */
 export interface Text {
   readonly text: string;
   readonly head: number;
 }
 
-/** Applies a function that maps each character for itself. */
+/** Applies a function that maps each character independently. */
 export function mapText({ text, head }: Text, map: (text: string) => string): Text {
   const mapped = map(text);
   if (head === 0) return { text: mapped, head };

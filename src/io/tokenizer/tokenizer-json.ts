@@ -38,11 +38,11 @@ export interface TokenizerJson {
   readonly decoder: Decoder | undefined;
   /** The added tokens with the ids that the file states. */
   readonly addedTokens: readonly StatedToken[];
-  /** The side that the file's own truncation names. Its length is not used, as in transformers. */
+  /** The side in the file's own truncation settings. As in transformers, their length is not used. */
   readonly truncationSide: Side | undefined;
 }
 
-/** Parses a tokenizer.json, or returns all problems. Parts that are not known are refused by name. */
+/** Parses a tokenizer.json, or returns all problems. An unknown part is refused, and the problem names it. */
 export function parseTokenizerJson(
   source: string,
   bytes: Uint8Array,

@@ -23,7 +23,7 @@ export interface UnigramModel {
 
 const UNKNOWN_PENALTY = 10;
 
-/** Makes a model from tokens with scores. The last one of equal tokens counts. */
+/** Makes a model from tokens with scores. If a token occurs several times, its last entry is used. */
 export function unigramModel(
   entries: readonly (readonly [string, number])[],
   unknownId: number | null,

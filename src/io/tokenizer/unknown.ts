@@ -1,4 +1,4 @@
-/** Refuses text that a model has no token for. `tokenizers` raises an error, too. */
+/** Refuses text for which a model has no token. `tokenizers` raises an error, too. */
 import { refuseInput } from "../../core/either.ts";
 
 /** Throws for a part of a text without a token. `unknownToken` is the unknown token, which the vocabulary lacks. */
