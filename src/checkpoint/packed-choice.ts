@@ -64,8 +64,8 @@ export interface PackSource {
 }
 
 /**
- * Returns the size in bytes of the matrix in a layout; null if the layout cannot hold the matrix, or is so small that
- * readers would refuse it.
+ * Returns the size in bytes of the matrix in a layout; null if the layout cannot hold the matrix, or if the packed
+ * matrix would be so small that readers refuse it.
  */
 function bytesIn({ elements, floats, shape, mask }: PackSource, spec: LayoutSpec): number | null {
   const bytes =

@@ -33,7 +33,7 @@ function lineDifference(tokenizer: Tokenizer, name: string, line: string): Diffe
   if (typeof addSpecialTokens !== "boolean")
     throw new Error("add_special_tokens: expected true or false");
   const options = { maxLength: maxLength ?? undefined, addSpecialTokens };
-  // One text with an empty second one is no pair in transformers, unless it is in a batch.
+  // transformers treats a text with an empty second text as a pair only in a batch.
   const alone = encodeWith(tokenizer, text, pair === "" ? undefined : (pair ?? undefined), options);
   const inBatch = encodeWith(tokenizer, text, pair ?? undefined, options);
   return (

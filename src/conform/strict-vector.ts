@@ -18,7 +18,7 @@ export interface StrictLayer {
    * matrix columns of a convolution are ordered by kernel position, then by channel.
    */
   readonly scores: Float32Array;
-  /** The minimum (`fewest`) and maximum (`most`) number of blocks that are pruned, or of groups for N:M. */
+  /** The minimum (`fewest`) and maximum (`most`) number of blocks (groups for N:M) that may be pruned. */
   readonly fewest: number;
   readonly most: number;
   /** The canonical mask (1 = kept), in the memory order of the weight. */

@@ -28,7 +28,10 @@ export function splitAtAddedTokens(
   return parts.flatMap((part) => (part === "" ? [] : [added.ids.get(part) ?? part]));
 }
 
-/** Converts a text to lower case, except for special tokens with a role and others that are normalized. */
+/**
+ * Converts a text to lower case, except for special tokens with a role and for ordinary tokens with the flag
+ * `normalized`.
+ */
 function lowercaseOthers({ tokens, special: roles }: SlowAddedTokens, text: string): string {
   const kept = [...tokens.values()].filter(
     ({ content, special, normalized }) => roles.has(content) || (!special && normalized),

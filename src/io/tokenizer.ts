@@ -122,7 +122,7 @@ export function encode(
   return encodeWith(tokenizer, text, textPair, { maxLength });
 }
 
-/** Encodes valid texts, with or without special tokens around them. */
+/** Encodes texts, with or without special tokens around them. The arguments must already be checked. */
 export function encodeWith(
   tokenizer: Tokenizer,
   text: string,

@@ -16,10 +16,10 @@ import { refuseInput } from "../core/either.ts";
 /** The process that holds a lock. */
 interface Holder {
   readonly host: string;
-  /** Identifies the boot of the host; null if the system does not tell. */
+  /** Identifies the current boot of the host; null if the system does not report it. */
   readonly boot: string | null;
   readonly process: number;
-  /** When the process started, because a system may use a process id again; null if the system does not tell. */
+  /** The time at which the process started, because process ids are reused; null if the system does not report it. */
   readonly started: string | null;
 }
 
@@ -37,7 +37,9 @@ function readSystemFile(path: string): string | null {
   }
 }
 
-/** Returns the state of a process and its start in clock ticks since the boot; null if the system does not tell. */
+/**
+ * Returns the state of a process and its start in clock ticks since the boot; null if the system does not report them.
+ */
 function processFacts(id: number): { readonly state: string; readonly started: string } | null {
   // The name of the program, in parentheses, may contain spaces.
   const [, fields] = readSystemFile(`/proc/${id}/stat`)?.split(/\) (?!.*\) )/s) ?? [];
@@ -99,7 +101,7 @@ function createFile(path: string, text: string): boolean {
   const own = `${path}.${process.pid}.tmp`;
   try {
     writeFileSync(own, text);
-    // A link makes the name and the content appear together. Some file systems have none.
+    // A hard link makes the name and the content appear together. Some file systems do not support links.
     try {
       linkSync(own, path);
     } catch (error) {
@@ -133,7 +135,9 @@ function removeStale(lock: string, text: string): void {
   rmSync(aside);
 }
 
-/** Whether a lock that was taken over is still there when other processes that saw the stale lock have acted. */
+/**
+ * Whether a lock that was taken over still exists after a pause, in which other processes that saw the stale lock act.
+ */
 async function staysOwn(isOwn: () => boolean): Promise<boolean> {
   await setTimeout(PAUSE);
   return isOwn();
@@ -144,7 +148,7 @@ function removeEmpty(path: string, first: string): void {
   try {
     for (let each = path; each.length >= first.length; each = dirname(each)) rmdirSync(each);
   } catch {
-    // It is not empty.
+    // A directory is not empty.
   }
 }
 
@@ -162,7 +166,7 @@ export async function lockDirectory(directory: string): Promise<() => void> {
   for (let attempt = 1; !createFile(lock, text) || (attempt > 1 && !(await staysOwn(isOwn))); ) {
     const held = readSystemFile(lock) ?? "";
     const holder = heldBy(lock, held);
-    // A lock that is empty may be about to be written.
+    // An empty lock file may belong to a process that is about to write its content.
     if (holder !== null && (held !== "" || attempt === ATTEMPTS))
       refuseInput(directory, "a directory to which no other run writes", `${directory}, ${holder}`);
     if (holder === null) removeStale(lock, held);

@@ -139,7 +139,10 @@ interface ReplayOptions {
   readonly backend: Backend;
   /** The tokenizer for the vectors of the family `tokenizer`. May be null if there are none. */
   readonly tokenizer: Tokenizer | null;
-  /** The directory of the tokenizer for all vectors of the family `tokenizers`. Default: the one beside each file. */
+  /**
+   * The directory of the tokenizer for all vectors of the family `tokenizers`. Default: the tokenizer next to each
+   * file.
+   */
   readonly tokenizerDirectory?: string | undefined;
   /**
    * Replays only the vectors whose `family/name` matches this expression. Vectors in the manifest may then be missing.

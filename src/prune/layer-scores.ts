@@ -115,7 +115,7 @@ export function openLayer(
  * Counts a layer's scores by their upper 16 bits if `leading` is null. Otherwise counts the scores whose upper 16 bits
  * are `leading` by their lower 16 bits.
  *
- * @param parts the layer, or without bounds its bands: layers of some of its rows of blocks.
+ * @param parts the layer as a whole, or, if there are no bounds, its bands of rows as separate layers.
  */
 export function countHalves(
   config: PatternPrunerConfig,

@@ -110,8 +110,8 @@ function countsAround(
 }
 
 /**
- * Makes one decision per layer. Together, the decisions prune exactly `budget` blocks. Each comes with the number of
- * blocks that it prunes.
+ * Returns a decision for each layer, with the number of blocks that the decision prunes. Together, the decisions prune
+ * exactly `budget` blocks.
  */
 function* decide(fates: readonly LayerFate[], budget: number): Planning<readonly LayerDecision[]> {
   if (budget === 0) return fates.map(() => ({ decision: KEEP_ALL, taken: 0 }));
@@ -289,8 +289,8 @@ export function layerMaskIn(
 }
 
 /**
- * Whether a layer can be pruned in bands under a plan: as layers of some of its rows of blocks, one after the other. It
- * cannot if the decision needs the scores of the whole layer.
+ * Whether a plan allows a layer to be pruned in bands of rows, one after another. It does not if the decision needs the
+ * scores of the whole layer.
  */
 export function allowsBands({ layers }: LayerwisePlan, name: string): boolean {
   const fate = layers.get(name);

@@ -36,7 +36,7 @@ interface ProgressiveRules {
   readonly ranksTogether: (config: PatternPrunerConfig) => boolean;
   readonly interpolateMasksInto: InterpolateMasksInto;
   /**
-   * Whether the full masks replace the interpolated ones after the end step. Otherwise the full masks are only applied
+   * Whether the full masks replace the interpolated ones after the end step. Otherwise the full masks are applied only
    * once.
    */
   readonly completes: boolean;

@@ -29,7 +29,7 @@ export interface SeedTask {
   readonly seed: number;
   /** The directory of the run, which contains the snapshots. */
   readonly directory: string;
-  /** The parent of the seed's model directories, in `directory`; unless a snapshot has another one. */
+  /** The parent of the seed's model directories, as a path in `directory`. A snapshot's value takes precedence. */
   readonly models: string;
   /** Whether to continue from the seed's snapshot, if there is one. */
   readonly resume: boolean;

@@ -23,7 +23,7 @@ export interface RunStorage {
   openCheckpoint?(path: string): Promise<Either<readonly Problem[], Checkpoint>>;
   /**
    * Locks a directory, so that no other run writes to it, and returns a function that unlocks it. Without this method,
-   * the caller ensures that.
+   * the caller must ensure that no other run writes to the directory.
    *
    * @throws InputError if another run holds the lock
    */

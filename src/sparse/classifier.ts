@@ -87,8 +87,8 @@ export interface SparseClassifier {
 type ReadParameter = (name: string) => NamedValues;
 
 /**
- * Removes the hidden units without effect from a feed-forward sub-layer, if this lowers its predicted cost. It may
- * raise the cost, because blocks lose their alignment.
+ * Removes the hidden units without effect from a feed-forward sub-layer, if this lowers its predicted cost. Removing
+ * units can also raise the cost, because blocks lose their alignment.
  */
 function compactLayer(
   { intermediate, output }: Pick<LayerNames, "intermediate" | "output">,

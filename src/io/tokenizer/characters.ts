@@ -91,7 +91,7 @@ export const categoryRanges: () => ReadonlyMap<string, Ranges> = /* @__PURE__ */
   return ranges;
 });
 
-/** The code points below this number have an entry in a table. The others are in few runs. */
+/** Code points below this number have an entry in a table. All others form a few runs with equal flags. */
 const TABLE_END = 0x34000;
 
 interface FlagTable {

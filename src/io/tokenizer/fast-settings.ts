@@ -279,7 +279,7 @@ export function readDecoderInto(
   }
 }
 
-/** Returns the special tokens, each text once, in the order of transformers. */
+/** Returns the special tokens without duplicate texts, in the same order as transformers. */
 function specialValues(
   values: ReadonlyMap<string, JsonValue>,
   { tokens, mask }: TokenizerClass,

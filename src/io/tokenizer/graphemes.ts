@@ -27,7 +27,7 @@ const INCB_EXTEND = 16;
 const INCB_LINKER = 32;
 const CLASS_MASK = 15;
 
-/** The class and the bits of each character that is not `other`. */
+/** The class and the flags of each character whose class is not `other`. */
 const classes: () => ReadonlyMap<number, number> = /* @__PURE__ */ once(() => {
   const table = new Map<number, number>();
   const add = (value: number, data: string): void => {

@@ -84,7 +84,7 @@ export const BEHAVIORS = [
 
 export type Behavior = (typeof BEHAVIORS)[number];
 
-/** Splits a text into its parts. Empty parts are left out. */
+/** Splits a text into the given parts, and treats the matches as `behavior` states. Empty parts are left out. */
 export function splitText(text: Text, parts: readonly Part[], behavior: Behavior): Text[] {
   const pieces: Text[] = [];
   for (const { start, end } of behave(parts, behavior))

@@ -146,7 +146,7 @@ function literal(reader: Reader, character: string, { ignoreCase }: Flags): stri
   return formatClass(ignoreCase ? foldClass(reader, [c, c]) : [c, c]);
 }
 
-/** Adds the other cases of a set, which must have ASCII characters only. */
+/** Adds the lower and upper case of every character in a set, which may contain only ASCII characters. */
 function foldClass(reader: Reader, set: Ranges): Ranges {
   if ((set.at(-1) ?? 0) > 0x7f) unsupported(reader, "(?i) with characters outside ASCII");
   const folded: Ranges[] = [set];

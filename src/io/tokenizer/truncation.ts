@@ -4,9 +4,9 @@
 export type Side = "left" | "right";
 
 /**
- * Returns how many tokens of both texts to keep (`longest_first`). `room` is the space without special tokens. A text
- * of at most half the room stays whole; otherwise the shorter text, or the first of equal ones, gets half of the room,
- * rounded down.
+ * Returns how many tokens of both texts to keep (`longest_first`). `room` is the maximum number for both texts
+ * together, without special tokens. A text with at most half of `room` tokens stays whole; otherwise the shorter text,
+ * or the first one on a tie, gets half of `room`, rounded down.
  */
 export function keptTokens(first: number, second: number, room: number): readonly [number, number] {
   if (first + second <= room) return [first, second];

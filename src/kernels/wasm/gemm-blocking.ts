@@ -11,7 +11,8 @@ export const ROW_BLOCK = 120;
 export const TILE_FLOATS = 80;
 
 /**
- * Byte offsets in the working space: of the packed left factor, the packed right factor, and a tile at the edge of C.
+ * The byte offsets, within the working space, of the packed left factor, the packed right factor, and a tile at the
+ * edge of C.
  */
 export const LEFT_OFFSET = 0;
 export const RIGHT_OFFSET: number = DEPTH_BLOCK * ROW_BLOCK * 4;
