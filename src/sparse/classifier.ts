@@ -32,7 +32,7 @@ import { compactFeedForward } from "./feed-forward.ts";
 export interface SparseClassifierOptions {
   /**
    * The cost model from which executions are chosen. Default: measured on the backend, which takes half a second to a
-   * second.
+   * second, unless `executions` says how to compute every layer.
    */
   readonly costs?: CostModel;
   /** The usual number of tokens in a batch. Executions are chosen for batches of this size. Default 128. */
@@ -69,6 +69,7 @@ interface ClassifierFeedForward {
 /** A classifier for inference. {@link SparseClassifier.release} frees its memory. */
 export interface SparseClassifier {
   readonly config: ModelConfig;
+  /** The cost model. If no choice needed it, it is measured when it is first read, like the predicted times. */
   readonly costs: CostModel;
   readonly layers: readonly ClassifierLayer[];
   readonly feedForwards: readonly ClassifierFeedForward[];
@@ -93,7 +94,7 @@ type ReadParameter = (name: string) => NamedValues;
 function compactLayer(
   { intermediate, output }: Pick<LayerNames, "intermediate" | "output">,
   read: ReadParameter,
-  costs: CostModel,
+  costs: () => CostModel,
   tokens: number,
 ): { readonly parameters: ReadonlyMap<string, NamedValues>; readonly plan: ClassifierFeedForward } {
   const expand = read(`${intermediate}.weight`);
@@ -110,7 +111,7 @@ function compactLayer(
   const { hidden: kept, constant } = compacted;
   const least = (data: Float32Array, outputs: number, inputs: number): number => {
     const facts = linearFacts(data, [outputs, inputs]);
-    return predictCost(costs, facts, chooseExecution(costs, facts, tokens), tokens);
+    return predictCost(costs(), facts, chooseExecution(costs(), facts, tokens), tokens);
   };
   const costOf = (first: Float32Array, second: Float32Array, count: number): number =>
     least(first, count, width) + least(second, width, count);
@@ -127,7 +128,9 @@ function compactLayer(
   };
 }
 
-interface Building extends Required<SparseClassifierOptions> {
+interface Building extends Required<Omit<SparseClassifierOptions, "costs">> {
+  /** Returns the cost model; the first call may measure it. */
+  readonly costs: () => CostModel;
   readonly backend: Backend;
   readonly config: ModelConfig;
   readonly read: ReadParameter;
@@ -161,10 +164,23 @@ function executionOf(
 ): Execution {
   if (executions === "dense") return { kind: "dense" };
   const asked = executions === "auto" ? undefined : executions.get(name);
-  const execution = asked ?? chooseExecution(costs, facts, tokens);
+  const execution = asked ?? chooseExecution(costs(), facts, tokens);
   if (execution.kind !== "blocks" || facts.blocks.has(execution.height)) return execution;
   const expected = `a height that divides the ${facts.outputs} outputs of ${name}`;
   throw new RangeError(`executions: expected ${expected}, got ${formatExecution(execution)}`);
+}
+
+/** Returns a function that returns the cost model. Without a given one, its first call measures it. */
+function costsWhenNeeded(
+  backend: Backend,
+  tokens: number,
+  given: CostModel | undefined,
+): () => CostModel {
+  let known = given;
+  return () => {
+    known ??= measureCosts(backend, tokens);
+    return known;
+  };
 }
 
 /** Adds the weight of a linear layer to the classifier, in the form that the layer's execution uses. */
@@ -179,12 +195,16 @@ function addLayer(building: Building, name: string, values: NamedValues): void {
     name,
     facts,
     execution,
-    denseMicroseconds: predictCost(costs, facts, { kind: "dense" }, tokens) / 1000,
-    microseconds: predictCost(costs, facts, execution, tokens) / 1000,
+    get denseMicroseconds() {
+      return predictCost(costs(), facts, { kind: "dense" }, tokens) / 1000;
+    },
+    get microseconds() {
+      return predictCost(costs(), facts, execution, tokens) / 1000;
+    },
   };
   if (execution.kind === "dense") {
     parameters.set(weight, createFrozenParameter(backend, weight, values.shape, values.data));
-    layers.push({ ...planned, bytes: values.data.byteLength });
+    layers.push(Object.assign(planned, { bytes: values.data.byteLength }));
     return;
   }
   const product = prepareProduct(backend, values.data, shape, execution);
@@ -192,7 +212,7 @@ function addLayer(building: Building, name: string, values: NamedValues): void {
   const parameter = createFrozenParameter(backend, weight, values.shape, null);
   parameters.set(weight, parameter);
   products.set(parameter, product.product);
-  layers.push({ ...planned, bytes: product.bytes });
+  layers.push(Object.assign(planned, { bytes: product.bytes }));
 }
 
 /**
@@ -238,7 +258,7 @@ export function createSparseClassifier(
   checkInteger("tokens", tokens, 1);
   checkExecutions(config, executions);
   if (options.costs !== undefined) checkCosts(backend, options.costs);
-  const costs = options.costs ?? measureCosts(backend, tokens);
+  const costs = costsWhenNeeded(backend, tokens, options.costs);
   const building: Building = {
     backend,
     config,
@@ -278,7 +298,13 @@ export function createSparseClassifier(
       releaseTape(tape);
     }
   };
-  return { config, costs, layers, feedForwards, bytes, logits, release };
+  return {
+    config,
+    get costs() {
+      return costs();
+    },
+    ...{ layers, feedForwards, bytes, logits, release },
+  };
 }
 
 /**

@@ -115,20 +115,42 @@ const DENSITIES = [0.1, 0.4] as const;
 const WARM_UP = 15;
 /** Milliseconds of timing, after the warm-up. */
 const TIMED = 12;
+/** The most runs in the warm-up, and in the timing: a clock may be coarse or stand still. */
+const MOST_RUNS = 500;
+
+type Hold = (tensor: Tensor) => Tensor;
+
+/** Runs `body`, and frees the tensors that it passes to `hold`. */
+function withTensors<T>(body: (hold: Hold) => T): T {
+  const held: Tensor[] = [];
+  try {
+    return body((tensor) => {
+      held.push(tensor);
+      return tensor;
+    });
+  } finally {
+    for (const tensor of held) tensor.free();
+  }
+}
 
 /** Measures the nanoseconds of a call: the minimum of several means, because other programs can only add time. */
 function nanosecondsOf(run: () => void): number {
   const until = performance.now() + WARM_UP;
-  while (performance.now() < until) run();
+  for (let runs = 0; runs < MOST_RUNS && performance.now() < until; runs++) run();
   let least = Infinity;
+  let left = MOST_RUNS;
   const end = performance.now() + TIMED;
-  while (performance.now() < end) {
+  do {
     const began = performance.now();
     let runs = 0;
-    for (; runs === 0 || performance.now() - began < TIMED / 6; runs++) run();
+    do {
+      run();
+      runs++;
+      left--;
+    } while (left > 0 && performance.now() - began < TIMED / 6);
     least = Math.min(least, (performance.now() - began) / runs);
-  }
-  return 1e6 * least;
+  } while (left > 0 && performance.now() < end);
+  return 1e6 * Math.max(0, least);
 }
 
 /** Creates a weight with evenly distributed kept blocks; `density` is their approximate share. */
@@ -158,12 +180,17 @@ function sampleWeight(height: number, density: number): Float32Array {
  * ```
  */
 export function measureCosts(backend: Backend, tokens: number = 128): CostModel {
+  checkInteger("tokens", tokens, 1);
+  return withTensors((hold) => measureWith(backend, tokens, hold));
+}
+
+function measureWith(backend: Backend, tokens: number, hold: Hold): CostModel {
   const { kernels } = backend;
   const shape = [SIDE, SIDE] as const;
-  const x = createTensor(backend, [tokens, SIDE]);
-  const y = createTensor(backend, [tokens, SIDE]);
-  const bias = createTensor(backend, [SIDE]);
-  const weight = createTensor(backend, shape);
+  const x = hold(createTensor(backend, [tokens, SIDE]));
+  const y = hold(createTensor(backend, [tokens, SIDE]));
+  const bias = hold(createTensor(backend, [SIDE]));
+  const weight = hold(createTensor(backend, shape));
   x.data.fill(0.5);
   weight.data.fill(0.25);
   const dense = nanosecondsOf(() => {
@@ -185,8 +212,7 @@ export function measureCosts(backend: Backend, tokens: number = 128): CostModel 
     return { block, edge: Math.max(0, (few.time - block * few.blocks) / (2 * SIDE)) };
   };
   const blocks = Object.fromEntries(BLOCK_HEIGHTS.map((height) => [height, blockCost(height)]));
-  const move = movingCost(backend, x, y, tokens);
-  for (const tensor of [x, y, bias, weight]) tensor.release();
+  const move = movingCost(backend, hold, x, y, tokens);
   return {
     variant: kernels.variant,
     tokens,
@@ -197,17 +223,16 @@ export function measureCosts(backend: Backend, tokens: number = 128): CostModel 
 }
 
 /** Measures the nanoseconds for each moved element, without a product, which would take much longer. */
-function movingCost(backend: Backend, x: Tensor, y: Tensor, tokens: number): number {
+function movingCost(backend: Backend, hold: Hold, x: Tensor, y: Tensor, tokens: number): number {
   const { kernels } = backend;
   const half = SIDE / 2;
   const even = Int32Array.from({ length: half }, (_, i) => 2 * i);
-  const numbers = createIntegerTensor(backend, [half], even);
-  const part = createTensor(backend, [tokens, half]);
+  const numbers = hold(createIntegerTensor(backend, [half], even));
+  const part = hold(createTensor(backend, [tokens, half]));
   const time = nanosecondsOf(() => {
     kernels.gatherColumns(x.data, numbers.integers, part.data, tokens, SIDE);
     kernels.fill(y.data, 0);
     kernels.scatterColumns(part.data, numbers.integers, y.data, tokens, SIDE);
   });
-  for (const tensor of [numbers, part]) tensor.release();
   return time / tokens / (half + SIDE + half);
 }

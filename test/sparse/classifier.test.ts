@@ -1,9 +1,9 @@
 /** Inference with each layer computed by its kept blocks, compacted or dense: the logits of the dense model. */
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createTape, releaseTape } from "../../src/autograd/tape.ts";
 import { nextUnit, openStream } from "../../src/core/random.ts";
-import type { Backend } from "../../src/kernels/backend.ts";
+import { type Backend, createBackend } from "../../src/kernels/backend.ts";
 import { BLOCK_HEIGHTS } from "../../src/kernels/block-sparse.ts";
 import type { KernelVariant } from "../../src/kernels/table.ts";
 import type { TokenBatch } from "../../src/model/batch.ts";
@@ -277,6 +277,40 @@ describe("the choice of a way", () => {
       const { block, edge } = costs.blocks[height];
       expect(block + edge).toBeGreaterThan(0);
     }
+  });
+
+  it("ends on a clock that stands still or goes back, and gives back its memory", () => {
+    const simd = createBackend({ variant: "simd" });
+    const before = simd.memory.usage().used;
+    for (const drift of [0, -1]) {
+      let now = 1000;
+      const clock = vi.spyOn(performance, "now").mockImplementation(() => {
+        now += drift;
+        return now;
+      });
+      const costs = measureCosts(simd, 1);
+      clock.mockRestore();
+      expect([costs.dense, costs.move].every((cost) => cost >= 0 && cost < Infinity)).toBe(true);
+      expect(simd.memory.usage().used).toBe(before);
+    }
+    expect(() => measureCosts(simd, 0)).toThrow(/^tokens: expected an integer from 1/);
+  });
+
+  it("is measured only if an execution is to be chosen, or when it is read", () => {
+    const values = valuesOf(backend, bert, 0);
+    const read = (name: string) => {
+      const { shape = [], data = new Float32Array(0) } = values.get(name) ?? {};
+      return { shape, data };
+    };
+    const clock = vi.spyOn(performance, "now");
+    const classifier = createSparseClassifier(backend, bert, read, { executions: "dense" });
+    expect(clock).not.toHaveBeenCalled();
+    expect(classifier.layers[0]?.microseconds).toBeGreaterThan(0);
+    expect(clock).toHaveBeenCalled();
+    const { costs } = classifier;
+    expect(classifier.costs).toBe(costs);
+    clock.mockRestore();
+    classifier.release();
   });
 
   it("refuses a height that does not divide a layer, a tensor of another shape, and leaves no memory held", () => {
