@@ -41,7 +41,7 @@ export interface Checkpoint {
   /**
    * Reads a tensor.
    *
-   * @param memory a buffer that the bytes may be read into, if it is large enough; reusing memory is faster than
+   * @param memory a buffer into which the bytes may be read if it is large enough; reusing memory is faster than
    *   allocating it
    * @throws the file system's error
    */

@@ -47,7 +47,11 @@ export interface ChosenLayers {
 const HEAD =
   /(^|\.)(classifier(\.out_proj)?|lm_head|embed_out|score|qa_outputs|seq_relationship)$|^(fc|heads?(\.(head|fc))?)$|predictions\.decoder$/;
 
-/** Compiles an expression for module names. Errors name the option `key`. @throws InputError if it is invalid */
+/**
+ * Compiles an expression for module names. Errors name the option `key`.
+ *
+ * @throws InputError if the expression is invalid
+ */
 export function readNameExpression(key: string, source: string): RegExp {
   const fault = expressionFault(source);
   if (fault !== undefined)

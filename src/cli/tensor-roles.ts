@@ -99,7 +99,7 @@ function tensorCount(count: number): string {
 
 /**
  * Prints an account of all tensors: one line for each reason to leave tensors alone, with the first few names, and the
- * roles that were inferred from names and shapes alone. `did` states what the command did with the others.
+ * roles that were inferred from names and shapes alone. `did` states what the command did with all other tensors.
  */
 export function printAccount(
   did: string,

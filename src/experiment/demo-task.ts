@@ -19,7 +19,10 @@ const VERBS = words("is was seems looks");
 const NEGATORS = words("not never hardly barely");
 const DEGREES = words("much far clearly surely");
 const COMPARATIVES = words("heavier larger longer taller bigger higher wider deeper");
-/** On average, one sentence in this many is negated, so that the model learns the comparison first. */
+/**
+ * The average number of sentences for each negated one. Negation is rare, so that the model learns the comparison
+ * first.
+ */
 const SENTENCES_PER_NEGATION = 3;
 
 const SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];

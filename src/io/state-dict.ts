@@ -19,7 +19,7 @@ const MODEL_KEYS: readonly string[] = [
 ];
 
 interface Candidate {
-  /** The keys that lead from the outermost dictionary to this one. */
+  /** The keys that lead from the outermost dictionary to this dictionary. */
   readonly path: readonly string[];
   readonly dictionary: Dictionary;
 }

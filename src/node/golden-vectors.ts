@@ -185,10 +185,10 @@ export async function* replayGoldenVectors(
 }
 
 /**
- * Reads the tokenizer for a file of vectors: of a given directory, of the file's own, or of `models/` and the name of
- * the file's directory in the nearest parent that has it.
+ * Reads the tokenizer for a file of vectors in a directory `NAME`: from the directory `given`, if any, otherwise from
+ * `NAME` itself, otherwise from `models/NAME` in the nearest parent directory that contains it.
  *
- * @throws InputError if there is none, or with all problems of its files
+ * @throws InputError if there is no tokenizer, or with all problems of its files
  */
 async function tokenizerBeside(path: string, given: string | undefined): Promise<Tokenizer> {
   const own = dirname(path);

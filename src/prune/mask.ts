@@ -9,7 +9,7 @@ import { plainKernels } from "./plain-kernels.ts";
  *
  * @param groupMask for N:M patterns, the mask that the layer would have if all groups were pruned. `null`: all elements
  * of a pruned block are pruned.
- * @param settled 1 for each block that keeps its mask. `null`: no block does.
+ * @param settled 1 for each block that must keep its mask. `null`: the mask of every block may change.
  */
 export function writeBlockMaskInto(
   layout: BlockLayout,

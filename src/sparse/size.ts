@@ -15,7 +15,7 @@ export const USUAL_LAYOUTS: readonly LayoutSpec[] = /* @__PURE__ */ [
  * Returns the size of a matrix in a layout, in bytes, without packing it.
  *
  * @returns null if a group has fewer zeros than the layout requires
- * @throws TypeError or RangeError like `pack`
+ * @throws the same TypeError or RangeError as `pack` for invalid arguments
  *
  * @example
  * ```ts
@@ -81,7 +81,7 @@ export function hasZero(data: ElementArray): boolean {
 /**
  * Returns the smallest of several layouts and the dense form. A tie goes to dense, then to the earlier layout.
  *
- * @throws TypeError or RangeError like {@link layoutBytes}
+ * @throws the same errors as {@link layoutBytes}
  *
  * @example
  * ```ts

@@ -47,8 +47,8 @@ export function notFiniteWeight(parameters: Parameters): string | undefined {
 
 /** Returns the index of the first element that is not finite, or -1. */
 function firstNotFinite(values: Float32Array): number {
-  // x - x is 0 for a finite number, otherwise NaN. Summing these differences over a part detects values that are not
-  // finite without branches.
+  // x - x is 0 for a finite number, otherwise NaN. The sum of these differences over a part shows, without branches,
+  // whether a value is not finite.
   for (let begin = 0; begin < values.length; begin += PART) {
     const end = Math.min(values.length, begin + PART);
     let sum = 0;

@@ -124,7 +124,7 @@ function checkSettings(settings: AdamWSettings): void {
  * follows torch, in which a parameter that does not affect the loss, such as the pooler if only hidden states are
  * distilled, has no gradient, does not decay, and counts no update.
  *
- * @param options - `clearGradients` also sets the gradients of updated parameters to zero, in the same pass
+ * @param options - with `clearGradients`, the gradients of updated parameters are set to zero in the same pass
  */
 export function optimizerStepInto(
   backend: Backend,

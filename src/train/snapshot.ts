@@ -62,7 +62,7 @@ export interface TrainingSnapshot {
   readonly version: 2;
   /** Only a run with the same terms can continue from this snapshot. */
   readonly terms: TrainingTerms;
-  /** The kernel variant of the run. Other variants round differently, so the run cannot continue on them. */
+  /** The kernel variant of the run. Other variants round differently, so the run can continue only on this one. */
   readonly variant: KernelVariant;
   readonly settings: TrainingSettings;
   /** The number of completed optimizer updates. */

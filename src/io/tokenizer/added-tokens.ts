@@ -24,7 +24,7 @@ interface TrieNode {
 export interface TokenFinder {
   readonly root: TrieNode;
   readonly tokens: ReadonlyMap<number, AddedToken>;
-  /** Ids that are found and left to the model. */
+  /** The ids of tokens that are matched but stay ordinary text, which the model tokenizes. */
   readonly ignored: ReadonlySet<number>;
   readonly isEmpty: boolean;
 }

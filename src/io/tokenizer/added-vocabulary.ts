@@ -15,7 +15,7 @@ export interface AddedVocabulary {
 export interface AddedState {
   readonly ids: ReadonlyMap<string, number>;
   readonly byId: ReadonlyMap<number, AddedToken>;
-  /** Special tokens by their text, and the others, in the order in which they were added. */
+  /** The special tokens by their text, and all `others`, each in the order in which they were added. */
   readonly special: ReadonlyMap<string, AddedToken>;
   readonly others: readonly AddedToken[];
 }

@@ -23,7 +23,7 @@ export interface ReadFast {
   readonly maxLength: number | undefined;
 }
 
-/** Reads tokenizer.json and the files beside it, as transformers does. */
+/** Reads tokenizer.json and the other files in its directory, as transformers does. */
 export function readFast(
   files: ReadonlyMap<string, Uint8Array>,
 ): Either<readonly Problem[], ReadFast> {

@@ -1,6 +1,6 @@
 /**
  * Translates the regular expressions of tokenizer.json from Oniguruma's syntax to JavaScript's. Classes become explicit
- * ranges, so that all engines match the same characters. Syntax that is not listed here is refused.
+ * ranges, so that all engines match the same characters. Syntax that cannot be translated is refused.
  */
 import {
   type Either,

@@ -51,7 +51,11 @@ function blocksOf({ at }: Wasm, matrix: BlockSparseMatrix): Blocks {
   return { rows, blocks, starts, columns, values };
 }
 
-/** Like {@link blocksOf}, for operations that require blocks of four outputs. @throws RangeError for other heights */
+/**
+ * Like {@link blocksOf}, for operations that require blocks of four outputs.
+ *
+ * @throws RangeError for any other height
+ */
 function foursOf(wasm: Wasm, matrix: BlockSparseMatrix): Blocks {
   if (matrix.height === BLOCK_OUTPUTS) return blocksOf(wasm, matrix);
   throw new RangeError(`height: expected ${BLOCK_OUTPUTS}, got ${matrix.height}`);
