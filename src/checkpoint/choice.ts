@@ -48,7 +48,7 @@ const HEAD =
   /(^|\.)(classifier(\.out_proj)?|lm_head|embed_out|score|qa_outputs|seq_relationship)$|^(fc|heads?(\.(head|fc))?)$|predictions\.decoder$/;
 
 /**
- * Compiles an expression for module names. Errors name the option `key`.
+ * Compiles a regular expression for module names. `key` is the option that errors name.
  *
  * @throws InputError if the expression is invalid
  */

@@ -67,7 +67,7 @@ export type PackedLayout =
 export interface PackedEntry {
   /** The shape of the tensor, which is packed as a matrix [first extent, product of the other extents]. */
   readonly shape: readonly number[];
-  /** The element type of the stored values; F32 if they are quantized. */
+  /** The element type of the stored values. Always F32 for quantized values, which are stored as I8. */
   readonly dtype: PackedDtype;
   /** The element type of the unpacked tensor. */
   readonly unpacked: PackedDtype;

@@ -37,7 +37,7 @@ export interface PrunerPlan {
   readonly pattern: string;
   readonly criterion: string;
   readonly scope: string;
-  /** The selected layers with their numbers of blocks, or of groups for N:M. */
+  /** The selected layers, each with its number of blocks (groups for N:M). */
   readonly selected: readonly (LayerShape & { readonly blocks: number })[];
   readonly skipped: readonly SkippedLayer[];
   readonly blocks: number;

@@ -40,7 +40,7 @@ export interface CountTask {
 export interface TensorTask {
   readonly entry: CheckpointEntry;
   readonly layers: readonly SourcedLayer[];
-  /** The plans of all pruners, for the tensor's layers only. */
+  /** Each pruner's plan, restricted to the tensor's layers. */
   readonly plans: readonly LayerwisePlan[];
   /** The candidate layouts. The packed size is the size in the smallest of them. */
   readonly layouts: readonly LayoutSpec[];

@@ -10,7 +10,7 @@ import { judge, type Verdict } from "./verdict.ts";
 
 const ALLOWED = 1e-12;
 
-/** Computed metrics under their recorded names. */
+/** Computed metrics keyed by their recorded names. */
 type Metrics = Readonly<Record<string, JsonValue>>;
 
 /** The metrics of each kind of row. */

@@ -10,7 +10,7 @@ export type Float8 = "F8_E5M2" | "F8_E4M3" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M
 interface Float8Format {
   readonly fractionBits: 2 | 3;
   readonly bias: number;
-  /** False for FNUZ formats, in which the bits of negative zero are the only NaN. */
+  /** False for FNUZ formats, in which the bit pattern of negative zero is the only NaN. */
   readonly hasNegativeZero: boolean;
   /** The largest finite magnitude. Codes above it are NaN, except for the infinity of E5M2. */
   readonly largest: number;

@@ -38,7 +38,7 @@ export function readSlowTokenizer(
   const vocabulary = readVocabulary(files, problems);
   const config = json("tokenizer_config.json") ?? {};
   const isModern = config.added_tokens_decoder !== undefined;
-  // As in transformers, these files are used only if there is no added_tokens_decoder.
+  // As in transformers, an added_tokens_decoder in tokenizer_config.json replaces the other files.
   const merged = isModern ? config : { ...config, ...json("special_tokens_map.json") };
   const options = parseTokenizerConfig("tokenizer_config.json", merged);
   if (isLeft(options)) problems.push(...options.left);

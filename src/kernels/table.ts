@@ -170,8 +170,8 @@ export interface ElementwiseKernels {
 }
 
 /**
- * Operations on the rows of matrices: attention softmax, layer normalisation, dropout, embedding lookup, and gathering
- * and scattering of columns.
+ * Operations on the rows of matrices: attention softmax, layer normalisation, dropout, embedding lookup, and column gather
+ * and scatter.
  */
 export interface RowKernels {
   /**

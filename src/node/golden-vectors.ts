@@ -145,7 +145,8 @@ interface ReplayOptions {
    */
   readonly tokenizerDirectory?: string | undefined;
   /**
-   * Replays only the vectors whose `family/name` matches this expression. Vectors in the manifest may then be missing.
+   * Replays only the vectors whose `family/name` matches this expression. Then it is not an error if a vector in the
+   * manifest is missing from the directory.
    */
   readonly only?: RegExp | undefined;
 }

@@ -88,7 +88,7 @@ export function adjustRatio(
 }
 
 /**
- * Returns the decision that prunes the share `ratio` of blocks with the lowest scores, and all ties (INC:
+ * Returns the decision that prunes the fraction `ratio` of the blocks that score lowest, and all ties (INC:
  * `get_single_mask_per_target_ratio`).
  */
 export function thresholdForRatio(

@@ -26,8 +26,8 @@ interface MaskPlan {
 }
 
 /**
- * Plans new masks for the layers in `group`, which share a budget, so that the share `ratio` of all their blocks
- * (elements for N:M) is pruned.
+ * Plans new masks for the layers in `group`, which have a common budget, to prune a fraction `ratio` of their blocks
+ * (of their elements for N:M).
  */
 export type PlanMasks = (
   pruner: PrunerState,

@@ -118,7 +118,7 @@ export function readsGradients({ rules, pruner: { config, step } }: Turn): boole
 }
 
 /**
- * INC's `on_before_optimizer_step`: updates the scores, and under `inc` the terms of group lasso, from the gradients.
+ * INC's `on_before_optimizer_step`: updates the scores, and under `inc` also the group lasso terms, from the gradients.
  */
 export function beforeOptimizerStepInto(turn: Turn): void {
   const { rules, pruner, scratch } = turn;

@@ -125,7 +125,7 @@ export function beginStep(stage: Stage): Stage {
   return beginProgressive({ ...full, pruner: { ...pruner, aligned: true } });
 }
 
-/** Before the optimizer step: updates the scores, and under `inc` the terms of group lasso, from the gradients. */
+/** Before the optimizer step: updates the scores, and under `inc` also the group lasso terms, from the gradients. */
 export function beforeOptimizer({ pruner, weights }: Stage, gradients: Weights): ReferencePruner {
   const { config, step, profile } = pruner;
   const { criterion, method, groupLasso, pattern, startStep, endStep } = config;

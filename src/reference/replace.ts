@@ -131,7 +131,7 @@ function mixed(
 }
 
 /**
- * Returns the layers with new masks, which prune the share `ratio` of the blocks (elements for N:M). Layers that do not
+ * Returns the layers with new masks, which prune a fraction `ratio` of the blocks (of the elements for N:M). Layers that do not
  * divide evenly into blocks do not change.
  */
 export function replacedMasks<Layer extends MaskedLayer>(

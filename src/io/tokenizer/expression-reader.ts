@@ -1,7 +1,7 @@
 /** Reads a regular expression from left to right. */
 import { InputError } from "../../core/either.ts";
 
-/** The reading position in a pattern. */
+/** A pattern, and the position up to which it has been read. */
 export interface Reader {
   readonly pattern: string;
   at: number;
