@@ -72,6 +72,7 @@ interface Context {
 
 /** Splits a text into clusters. */
 export function graphemes(text: string): string[] {
+  if (hasPlainClusters(text)) return text.split("");
   const clusters: string[] = [];
   const context: Context = {
     before: -1,
@@ -94,6 +95,15 @@ export function graphemes(text: string): string[] {
   }
   if (index > begin) clusters.push(text.slice(begin));
   return clusters;
+}
+
+/** Whether each character is a cluster, because none is combining or a carriage return. */
+function hasPlainClusters(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x300 || unit === 0x0d) return false;
+  }
+  return true;
 }
 
 function isBoundary(
