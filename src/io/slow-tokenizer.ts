@@ -8,7 +8,7 @@ import { NO_ADDED_TOKENS, type SlowAddedTokens } from "./slow-added-tokens.ts";
 import { decodeUtf8 } from "./text.ts";
 import type { AddedToken } from "./tokenizer/added-tokens.ts";
 import { readDecoderInto, tokenOf } from "./tokenizer/fast-settings.ts";
-import { isCount } from "./tokenizer/json-fields.ts";
+import { isTokenId } from "./tokenizer/json-fields.ts";
 import { checkLengths, maxLengthOf } from "./tokenizer/read-fast.ts";
 import { type SlowTokenizer, tokenizerOf } from "./tokenizer.ts";
 import { parseTokenizerConfig } from "./tokenizer-config.ts";
@@ -120,7 +120,7 @@ function addLegacyInto(
   for (const [content, id] of Object.entries(json)) {
     const special = specialContents.has(content);
     const flags = { singleWord: false, lstrip: false, rstrip: false };
-    if (isCount(id)) decoder.set(id, { content, ...flags, normalized: !special, special });
+    if (isTokenId(id)) decoder.set(id, { content, ...flags, normalized: !special, special });
     else
       problems.push({
         path: `added_tokens.json: ${content}`,
@@ -135,7 +135,7 @@ function addedInJson(json: JsonObject | undefined): readonly (readonly [number, 
   const list = json?.added_tokens;
   if (!Array.isArray(list)) return [];
   return (list as readonly JsonValue[]).flatMap((value) => {
-    if (!isJsonObject(value) || !isCount(value.id)) return [];
+    if (!isJsonObject(value) || !isTokenId(value.id)) return [];
     return [[value.id, tokenOf({ path: "", json: value, problems: [] }, false)] as const];
   });
 }

@@ -20,7 +20,7 @@ import { replayPruningTable } from "../../src/conform/pruning-tables.ts";
 import { replayStrict } from "../../src/conform/strict.ts";
 import { replayTokenizer } from "../../src/conform/tokenizer.ts";
 import type { Verdict } from "../../src/conform/verdict.ts";
-import { type Either, isLeft, isRight, left, right } from "../../src/core/either.ts";
+import { type Either, InputError, isLeft, isRight, left, right } from "../../src/core/either.ts";
 import { CONTENT_BYTES, looksLike } from "../../src/io/content.ts";
 import {
   DTYPES,
@@ -42,7 +42,7 @@ import {
 } from "../../src/io/safetensors.ts";
 import { parseShardIndex } from "../../src/io/shard-index.ts";
 import { decodeUtf8 } from "../../src/io/text.ts";
-import { createTokenizer } from "../../src/io/tokenizer.ts";
+import { createTokenizer, encode } from "../../src/io/tokenizer.ts";
 import { readTorchFile, torchTensorBytes } from "../../src/io/torch-checkpoint.ts";
 import { parseVocabulary } from "../../src/io/vocabulary.ts";
 import { parseYaml } from "../../src/io/yaml.ts";
@@ -294,6 +294,28 @@ const VECTORS: readonly Reader[] = [
 ];
 
 /** Each reader with files that are right. */
+/** A tokenizer.json for each kind of model, from the vectors of the parts. */
+function smallTokenizers(): readonly Uint8Array[] {
+  const path = new URL("../io/tokenizer/vectors.json", import.meta.url);
+  const { tokenizers } = JSON.parse(readFileSync(path, "utf8")) as {
+    readonly tokenizers: readonly (readonly [object, unknown])[];
+  };
+  return tokenizers.map(([json]) => bytesOf(JSON.stringify(json)));
+}
+
+/** Reads a tokenizer.json and encodes texts with it. A part without a token is refused, too. */
+function readAndUseTokenizer(bytes: Uint8Array): ReturnType<typeof readHuggingFaceTokenizer> {
+  const read = readHuggingFaceTokenizer(new Map([["tokenizer.json", bytes]]));
+  if (isLeft(read)) return read;
+  try {
+    encode(read.right, "Ab  [E]<m> é½\n가X12", "a b\ud800 --", 7);
+    return read;
+  } catch (error) {
+    if (error instanceof InputError) return left(error.problems);
+    throw error;
+  }
+}
+
 const READERS: readonly Reader[] = [
   [
     "safetensors",
@@ -372,6 +394,7 @@ const READERS: readonly Reader[] = [
     [bytesOf(VOCABULARY)],
     (bytes) => readText(bytes, (text) => parseVocabulary("file", text)),
   ],
+  ["tokenizer.json", smallTokenizers(), readAndUseTokenizer],
   ["model.packed.safetensors", [packedFile()], readPacked],
   [
     "tokenizer_config.json",

@@ -7,7 +7,7 @@ import type { Problem } from "../../core/either.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { AddedToken } from "./added-tokens.ts";
 import { once } from "./characters.ts";
-import { type Fields, isCount, readFlag, readText } from "./json-fields.ts";
+import { type Fields, isTokenId, readFlag, readText } from "./json-fields.ts";
 import type { Normalizer } from "./normalizer.ts";
 import type { PreTokenizer } from "./pre-tokenizer.ts";
 import type { TokenizerJson } from "./tokenizer-json.ts";
@@ -205,7 +205,7 @@ export function tokensToAdd(
   const special = specialValues(values, tokenizerClass, byContent, problems, !isModern);
   if (!isModern) {
     for (const [content, id] of Object.entries(addedTokens ?? {})) {
-      if (!isCount(id))
+      if (!isTokenId(id))
         problems.push({
           path: `added_tokens.json: ${content}`,
           expected: "an id",
@@ -269,7 +269,7 @@ export function readDecoderInto(
   }
   for (const [key, token] of Object.entries(value)) {
     const id = Number(key);
-    if (!isCount(id) || !isJsonObject(token))
+    if (!isTokenId(id) || !isJsonObject(token))
       problems.push({
         path: `${path}.${key}`,
         expected: "an id with a token",

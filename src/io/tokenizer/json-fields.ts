@@ -51,6 +51,13 @@ export function isCount(value: JsonValue | undefined): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 }
 
+/** Ids are limited, because tokens are listed by id. */
+const MAX_TOKEN_ID = 2 ** 24;
+
+export function isTokenId(value: JsonValue | undefined): value is number {
+  return isCount(value) && value < MAX_TOKEN_ID;
+}
+
 /** Reads a string that may be null. */
 export function readTextOrNull(fields: Fields, key: string): string | null {
   return (fields.json[key] ?? null) === null ? null : readText(fields, key);

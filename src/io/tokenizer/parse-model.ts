@@ -5,7 +5,7 @@ import type { BytePairModel } from "./bpe.ts";
 import {
   complainInto,
   type Fields,
-  isCount,
+  isTokenId,
   readCount,
   readFlag,
   readList,
@@ -59,11 +59,11 @@ function readVocabulary(fields: Fields): ReadonlyMap<string, number> {
     return vocabulary;
   }
   for (const [token, id] of Object.entries(vocab)) {
-    if (isCount(id)) vocabulary.set(token, id);
+    if (isTokenId(id)) vocabulary.set(token, id);
     else
       fields.problems.push({
         path: `${fields.path}.vocab[${JSON.stringify(token)}]`,
-        expected: "an integer from 0",
+        expected: "an id",
         got: describe(id),
       });
   }

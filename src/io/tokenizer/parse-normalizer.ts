@@ -43,7 +43,7 @@ export function parseNormalizer(fields: Fields): Normalizer {
         readText(fields, "precompiled_charsmap"),
       );
       if (isLeft(map)) fields.problems.push(...map.left);
-      const empty = { units: new Uint32Array(1), replacements: new Uint8Array() };
+      const empty = { units: new Uint32Array(1), replacements: new Uint8Array(), memo: new Map() };
       return { type, map: isLeft(map) ? empty : map.right };
     }
     case "Sequence":

@@ -1,5 +1,6 @@
 /** Applies the character maps of SentencePiece models: a trie of UTF-8 bytes, and the texts that replace them. */
-import { type Either, type Problem, refuse, right } from "../../core/either.ts";
+import { type Either, isLeft, type Problem, refuse, right } from "../../core/either.ts";
+import { decodeUtf8 } from "../text.ts";
 import { graphemes } from "./graphemes.ts";
 import { headAfter } from "./normal-forms.ts";
 import type { Text } from "./text.ts";
@@ -10,6 +11,8 @@ export interface CharacterMap {
   readonly units: Uint32Array;
   /** The replacements, each ended by a zero byte. */
   readonly replacements: Uint8Array;
+  /** A cache: the replacements of clusters and characters, or null for those that the map does not have. */
+  readonly memo: Map<string, string | null>;
 }
 
 /** Parses a map, which is stored in base64. */
@@ -24,8 +27,11 @@ export function parseCharacterMap(
   const count = size >> 2;
   if (count < 1 || 4 + 4 * count > bytes.length)
     return refuse(path, "the size of a trie and the trie", `${bytes.length} bytes`);
+  const replacements = bytes.slice(4 + 4 * count);
+  const text = decodeUtf8(path, replacements);
+  if (isLeft(text)) return text;
   const units = Uint32Array.from({ length: count }, (_, i) => view.getUint32(4 + 4 * i, true));
-  return right({ units, replacements: bytes.slice(4 + 4 * count) });
+  return right({ units, replacements, memo: new Map() });
 }
 
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -52,7 +58,6 @@ const LONG_CLUSTER = 6;
 
 /** Replaces the characters and clusters that a map contains. */
 export function applyCharacterMap(map: CharacterMap, { text, head }: Text): Text {
-  const encoder = new TextEncoder();
   const parts: string[] = [];
   const changed = { codePoints: [] as number[], changes: [] as number[] };
   let isModified = false;
@@ -62,15 +67,14 @@ export function applyCharacterMap(map: CharacterMap, { text, head }: Text): Text
     addChanges(changed, old, replacement);
   };
   for (const cluster of graphemes(text)) {
-    const bytes = encoder.encode(cluster);
-    const whole = bytes.length < LONG_CLUSTER ? find(map, bytes) : undefined;
-    if (whole !== undefined) {
+    const whole = replacementOf(map, cluster);
+    if (whole !== null) {
       replaceBy(cluster, whole);
       continue;
     }
     for (const character of cluster) {
-      const found = find(map, encoder.encode(character));
-      if (found !== undefined) replaceBy(character, found);
+      const found = replacementOf(map, character);
+      if (found !== null) replaceBy(character, found);
       else {
         parts.push(character);
         changed.codePoints.push(character.codePointAt(0) ?? 0);
@@ -80,6 +84,20 @@ export function applyCharacterMap(map: CharacterMap, { text, head }: Text): Text
   }
   if (!isModified) return { text, head };
   return { text: parts.join(""), head: headAfter(changed, text, head) };
+}
+
+/** The number of clusters at which the cache is cleared. */
+const MEMO_CLUSTERS = 1 << 14;
+
+/** Looks up a cluster. Long clusters have no replacement. */
+function replacementOf(map: CharacterMap, cluster: string): string | null {
+  const known = map.memo.get(cluster);
+  if (known !== undefined) return known;
+  const bytes = new TextEncoder().encode(cluster);
+  const found = bytes.length < LONG_CLUSTER ? (find(map, bytes) ?? null) : null;
+  if (map.memo.size >= MEMO_CLUSTERS) map.memo.clear();
+  map.memo.set(cluster, found);
+  return found;
 }
 
 /** Adds the changes of a replacement, counted as in `tokenizers`: they may be assigned to characters before it. */
