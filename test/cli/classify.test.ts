@@ -148,7 +148,7 @@ describe("espalier classify", () => {
     [
       "task",
       ["--text", "a"],
-      /config\.json: expected this file, got none\n.*: expected model\.safetensors.* got none of them\n.*vocab\.txt: expected this file, got none\n$/,
+      /config\.json: expected this file, got none\n.*: expected model\.safetensors.* got none of them\n.*tokenizer\.json, vocab\.txt: expected one of these files, got neither\n$/,
     ],
   ])("refuses on %s: %j", async (model, more, message) => {
     const { code, out, err } = await espalier(["classify", path(model), ...more]);

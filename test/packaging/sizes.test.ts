@@ -13,7 +13,7 @@ const ENTRY_LIMITS: Readonly<Record<string, number>> = {
   // Half of the increase from 43 kB is the Unicode tables of fast tokenizers.
   "espalier/io": 86_000,
   "espalier/checkpoint": 38_500,
-  "espalier/node": 256_000,
+  "espalier/node": 260_000,
   "espalier/reference": 22_500,
 };
 
@@ -31,7 +31,7 @@ const FUNCTION_LIMITS: readonly (readonly [name: string, entry: string, most: nu
   ["createTokenizer", "espalier/io", 4_000],
   ["parseGlueTsv", "espalier/io", 3_000],
   // Messages name the content of other files.
-  ["readHuggingFaceModel", "espalier/io", 10_700],
+  ["readHuggingFaceModel", "espalier/io", 10_800],
   ["verifyPattern", "espalier/checkpoint", 5_000],
   // The table of profiles names every stage of pruning.
   ["planPruning", "espalier/checkpoint", 27_500],
