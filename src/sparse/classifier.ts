@@ -14,7 +14,7 @@ import {
   type CostModel,
   checkCosts,
   chooseExecution,
-  measureCosts,
+  costsWhenNeeded,
   predictCost,
 } from "./cost-model.ts";
 import {
@@ -145,9 +145,7 @@ function checkExecutions(config: ModelConfig, executions: Building["executions"]
   if (executions === "auto" || executions === "dense") return;
   const expected = '"auto", "dense", or a Map of executions by the names of layers';
   checkKind(executions instanceof Map, "executions", expected, executions);
-  const names = new Set<unknown>(
-    parameterList(config).flatMap(({ module }) => (module.kind === "linear" ? module.name : [])),
-  );
+  const names = new Set<unknown>(linearNames(config));
   for (const [name, execution] of executions) {
     if (!names.has(name))
       throw new RangeError(
@@ -170,17 +168,16 @@ function executionOf(
   throw new RangeError(`executions: expected ${expected}, got ${formatExecution(execution)}`);
 }
 
-/** Returns a function that returns the cost model. Without a given one, its first call measures it. */
-function costsWhenNeeded(
-  backend: Backend,
-  tokens: number,
-  given: CostModel | undefined,
-): () => CostModel {
-  let known = given;
-  return () => {
-    known ??= measureCosts(backend, tokens);
-    return known;
-  };
+/** Whether the execution of a layer is chosen by its costs. */
+function choosesExecutions(config: ModelConfig, executions: Building["executions"]): boolean {
+  if (executions === "dense") return false;
+  return executions === "auto" || linearNames(config).some((name) => !executions.has(name));
+}
+
+function linearNames(config: ModelConfig): readonly string[] {
+  return parameterList(config).flatMap(({ module }) =>
+    module.kind === "linear" ? module.name : [],
+  );
 }
 
 /** Adds the weight of a linear layer to the classifier, in the form that the layer's execution uses. */
@@ -259,6 +256,8 @@ export function createSparseClassifier(
   checkExecutions(config, executions);
   if (options.costs !== undefined) checkCosts(backend, options.costs);
   const costs = costsWhenNeeded(backend, tokens, options.costs);
+  // Measured before parameters are read, because it may grow the memory of which they are views.
+  if (choosesExecutions(config, executions)) costs();
   const building: Building = {
     backend,
     config,

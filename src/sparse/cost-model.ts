@@ -236,3 +236,16 @@ function movingCost(backend: Backend, hold: Hold, x: Tensor, y: Tensor, tokens: 
   });
   return time / tokens / (half + SIDE + half);
 }
+
+/** Returns a function that returns the cost model. Without a given one, its first call measures it. */
+export function costsWhenNeeded(
+  backend: Backend,
+  tokens: number,
+  given: CostModel | undefined,
+): () => CostModel {
+  let known = given;
+  return () => {
+    known ??= measureCosts(backend, tokens);
+    return known;
+  };
+}

@@ -32,7 +32,7 @@ import {
   prepareProduct,
 } from "../../src/sparse/execution.ts";
 import { compactFeedForward } from "../../src/sparse/feed-forward.ts";
-import { releaseParameters } from "../../src/tensor/parameter.ts";
+import { parameterNamed, releaseParameters } from "../../src/tensor/parameter.ts";
 import { createTensor } from "../../src/tensor/tensor.ts";
 import { randomFloats, VARIANTS } from "../kernels/subjects.ts";
 
@@ -311,6 +311,17 @@ describe("the choice of a way", () => {
     expect(classifier.costs).toBe(costs);
     clock.mockRestore();
     classifier.release();
+  });
+
+  it("is measured before parameters are read, which may be views of the memory", () => {
+    const own = createBackend({ variant: "simd" });
+    const parameters = initialiseParameters(own, bert, 5);
+    const read = (name: string) => {
+      const { shape, data } = parameterNamed(parameters, name).value;
+      return { shape, data };
+    };
+    const classifier = createSparseClassifier(own, bert, read);
+    expect(classifier.layers.length).toBeGreaterThan(0);
   });
 
   it("refuses a height that does not divide a layer, a tensor of another shape, and leaves no memory held", () => {
