@@ -10,7 +10,7 @@ import { matrixShape } from "./packed-manifest.ts";
 import { packedSize } from "./packed-tensor.ts";
 import type { SurveyedTensor } from "./survey.ts";
 import { weightValues } from "./tensor-values.ts";
-import { type VerifiedWeight, verifyWeight } from "./verify.ts";
+import { checkWeight, type VerifiedWeight, verifyWeight } from "./verify.ts";
 
 /** Sparsity patterns that hardware and libraries support: N:M first, then blocks and channels. */
 export const USUAL_PATTERNS: readonly string[] = /* @__PURE__ */ [
@@ -62,6 +62,7 @@ function satisfied(weight: VerifiedWeight, spelling: string): SatisfiedPattern |
  * ```
  */
 export function inspectWeight(weight: VerifiedWeight): WeightFacts {
+  checkWeight(weight);
   const { data } = weight;
   let zeros = 0;
   let nonFinite = 0;

@@ -1,5 +1,7 @@
 /** Opens checkpoints from bytes: a safetensors file, a `torch.save` file, or several files with an index. */
+
 import { pipe } from "fp-ts/function";
+import { checkFunction, checkNumber, checkObject, checkString } from "../core/checks.ts";
 import {
   chain,
   type Either,
@@ -141,9 +143,15 @@ function openEither(
  */
 export function openCheckpointFile(
   source: CheckpointSource,
-  file: string = source.name,
+  file?: string,
 ): Either<readonly Problem[], Checkpoint> {
-  const opened = openEither(source, file);
+  checkObject("source", source, "name", "size", "read", "close");
+  checkString("source.name", source.name);
+  checkNumber("source.size", source.size, 0);
+  checkFunction("source.read", source.read);
+  checkFunction("source.close", source.close);
+  if (file !== undefined) checkString("file", file);
+  const opened = openEither(source, file ?? source.name);
   if (isLeft(opened)) source.close();
   return opened;
 }

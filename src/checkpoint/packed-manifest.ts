@@ -4,7 +4,7 @@
  */
 
 import { pipe } from "fp-ts/function";
-import { describe } from "../core/checks.ts";
+import { checkMapOf, checkNumber, checkString, describe } from "../core/checks.ts";
 import {
   chain,
   type Either,
@@ -125,6 +125,7 @@ export function matrixShape(shape: readonly number[]): readonly [number, number]
  * ```
  */
 export function formatManifest(manifest: PackedManifest): string {
+  checkMapOf("manifest", manifest, "stored", "shape", "dtype");
   const tensors = [...manifest].map(([name, { stored, shape, dtype, unpacked }]) => {
     const { layout, ...parameters } = stored;
     const entry = { layout, ...parameters, shape, dtype, unpacked };
@@ -231,6 +232,9 @@ export function parseManifest(
   text: string,
   fileBytes?: number,
 ): Either<readonly Problem[], PackedManifest> {
+  checkString("source", source);
+  checkString("text", text);
+  if (fileBytes !== undefined) checkNumber("fileBytes", fileBytes, 0);
   const path = `${source}: ${PACKED_METADATA}`;
   return pipe(
     parseJson(path, text),

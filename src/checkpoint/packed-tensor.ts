@@ -1,12 +1,27 @@
 /** Packs a tensor into a compressed layout, and unpacks a packed tensor. */
+import {
+  checkBytes,
+  checkMapOf,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  checkRecords,
+  checkString,
+} from "../core/checks.ts";
 import { type Either, isRight, left, type Problem, refuse, right } from "../core/either.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
 import { bytesOf, elementBytes, narrowFromFloat32 } from "../io/dtypes.ts";
-import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
+import { checkTensor, type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import { packedProblems } from "../sparse/check.ts";
 import type { ElementArray } from "../sparse/elements.ts";
-import { type LayoutSpec, type PackedArray, packedArrays, unpack } from "../sparse/layout.ts";
+import {
+  ARRAY_NAMES,
+  type LayoutSpec,
+  type PackedArray,
+  packedArrays,
+  unpack,
+} from "../sparse/layout.ts";
 import { hasZero, type LayoutSize, smallestBy, USUAL_LAYOUTS } from "../sparse/size.ts";
 import { layoutTally } from "../sparse/tally.ts";
 import { arrayFacts, assemble, readPart, shapeProblems } from "./packed-arrays.ts";
@@ -72,6 +87,8 @@ export function packedSize(
   tensor: StoredTensor,
   layouts: readonly LayoutSpec[] = USUAL_LAYOUTS,
 ): LayoutSize {
+  checkTensor(tensor);
+  checkRecords("layouts", layouts, "layout");
   const tally = packedTally(tensor, layouts);
   tally.add(tensor);
   return tally.size();
@@ -141,10 +158,16 @@ export function packTensor(
   options: PackOptions = {},
   mask?: Uint8Array,
 ): PackedTensor {
+  checkString("name", name);
+  checkTensor(tensor);
+  checkOptions("options", options, ["layouts", "dtype", "quantize"]);
+  if (mask !== undefined) checkBytes("mask", mask);
   const plain: PackedTensor = { entry: null, parts: [[name, tensor]], error: null };
   const { dtype: unpacked, shape } = tensor;
   if (!isPackedDtype(unpacked) || shape.length < 2) return plain;
   const { layouts = USUAL_LAYOUTS, dtype: target, quantize = false } = options;
+  checkRecords("layouts", layouts, "layout");
+  if (target !== undefined) checkOneOf("dtype", target, ["F16", "BF16"]);
   const narrow =
     target !== undefined && unpacked === "F32"
       ? rounded(name, tensor, target)
@@ -192,7 +215,12 @@ export function unpackTensor(
   entry: PackedEntry,
   parts: ReadonlyMap<string, StoredTensor>,
 ): Either<readonly Problem[], StoredTensor> {
+  checkString("name", name);
+  checkObject("entry", entry, "stored", "shape", "dtype", "unpacked");
   const { stored, shape, dtype, unpacked } = entry;
+  checkObject("entry.stored", stored, "layout");
+  checkOneOf("entry.stored.layout", stored.layout, ["dense", ...Object.keys(ARRAY_NAMES)]);
+  checkMapOf("parts", parts, "dtype", "shape", "bytes");
   const problems: Problem[] = [];
   const arrays = new Map<string, PackedArray>();
   for (const part of partsOf(stored)) {

@@ -2,6 +2,13 @@
  * Plans a pruning configuration from shapes alone: the selected layers, the prune steps and the number of pruned blocks
  * after each prune step.
  */
+import {
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  checkRecords,
+} from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import { admitLayers } from "../prune/admit.ts";
 import type { PatternPrunerConfig, Profile, PrunerConfig, PruningConfig } from "../prune/config.ts";
@@ -147,11 +154,18 @@ function planPruner(
  * ```
  */
 export function planPruning(
-  { pruners }: PruningConfig,
+  config: PruningConfig,
   layers: readonly LayerShape[],
   options: PlanOptions,
 ): PruningPlan {
+  checkObject("config", config, "pruners");
+  checkRecords("config.pruners", config.pruners, "pattern", "method");
+  checkRecords("layers", layers, "name", "kind", "shape");
+  checkOptions("options", options, ["steps", "profile"]);
   const { steps, profile = "inc" } = options;
+  checkInteger("steps", steps);
+  checkOneOf("profile", profile, ["inc", "strict"]);
+  const { pruners } = config;
   return {
     profile,
     steps,

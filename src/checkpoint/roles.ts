@@ -2,6 +2,14 @@
  * Determines the roles and axes of a checkpoint's tensors, which the checkpoint does not state. The sources, in order
  * of precedence: the user's options, the model type in config.json, names, and the number of dimensions.
  */
+import {
+  checkKind,
+  checkList,
+  checkOptions,
+  checkRecords,
+  checkString,
+  isStrings,
+} from "../core/checks.ts";
 import { refuseInput } from "../core/either.ts";
 import {
   COMPOSITE_MODEL_TYPES,
@@ -280,8 +288,18 @@ function withOverride(tensor: TensorFacts, override: RoleOverride): TensorFacts 
  */
 export function tensorFacts(
   tensors: readonly NamedShape[],
-  { modelTypes = [], overrides = [] }: RoleEvidence = {},
+  evidence: RoleEvidence = {},
 ): readonly TensorFacts[] {
+  checkRecords("tensors", tensors, "name", "shape");
+  for (const { name, shape } of tensors) {
+    checkString("tensors: name", name);
+    checkList(`tensors: shape of ${name}`, shape);
+  }
+  // The evidence about a whole checkpoint extends this.
+  checkOptions("evidence", evidence, ["modelTypes", "overrides", "tiesEmbeddings", "strictRoles"]);
+  const { modelTypes = [], overrides = [] } = evidence;
+  checkKind(isStrings(modelTypes), "modelTypes", "an array of strings", modelTypes);
+  checkRecords("overrides", overrides, "pattern");
   const found = isKnownModel(modelTypes)
     ? factsByType(tensors, modelTypes)
     : factsWithoutType(tensors);

@@ -1,5 +1,14 @@
 /** Verifies that weights obey a sparsity pattern, by checking every element. */
-import { checkKind, checkNumber, isTypedArray, mismatch } from "../core/checks.ts";
+import {
+  checkKind,
+  checkList,
+  checkNumber,
+  checkObject,
+  checkOptions,
+  checkRecords,
+  isTypedArray,
+  mismatch,
+} from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import { elementCount } from "../prune/layer.ts";
 import {
@@ -129,6 +138,8 @@ function countZeros(data: WeightValues, tolerance: number): number {
  * ```
  */
 export function verifyWeight(weight: VerifiedWeight, options: VerifyOptions): LayerVerdict {
+  checkWeight(weight);
+  checkOptions("options", options, OPTIONS);
   const { exact = false, tolerance = 0 } = options;
   const pattern = readPattern(options.pattern);
   checkNumber("tolerance", tolerance, 0);
@@ -200,8 +211,19 @@ export function verifyPattern(
   weights: readonly VerifiedWeight[],
   options: VerifyOptions,
 ): PatternVerdict {
+  checkRecords("weights", weights, "name", "shape", "data");
+  checkOptions("options", options, OPTIONS);
   return joinVerdicts(
     weights.map((weight) => verifyWeight(weight, options)),
     options,
   );
+}
+
+/** Those of a whole checkpoint's proof included, whose options extend these. */
+const OPTIONS = ["pattern", "exact", "tolerance", "minSparsity", "allowUncovered"];
+
+/** Checks that a value has the form of a weight. */
+export function checkWeight(weight: VerifiedWeight): void {
+  checkObject("weight", weight, "name", "shape", "data");
+  checkList("weight.shape", weight.shape);
 }

@@ -1,7 +1,16 @@
 /** Argument checks for public functions. A wrong type throws a TypeError, a wrong value a RangeError. */
+import { nearestName } from "./nearest.ts";
 
 /** Describes a value in a few words for an error message. */
 export function describe(value: unknown): string {
+  try {
+    return words(value);
+  } catch {
+    return "one that cannot be read";
+  }
+}
+
+function words(value: unknown): string {
   if (typeof value === "string")
     return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
   if (typeof value === "function") return "a function";
@@ -28,6 +37,112 @@ export function checkKind(
   value: unknown,
 ): asserts holds {
   if (!holds) throw new TypeError(mismatch(name, expected, describe(value)));
+}
+
+/** Whether `test` returns true. A test that throws fails: getters and proxies of foreign objects may throw. */
+export function succeeds(test: () => unknown): boolean {
+  try {
+    return test() === true;
+  } catch {
+    return false;
+  }
+}
+
+/** Checks that `value` is an object in which all properties, and at least those of `keys`, can be read. */
+export function checkObject(name: string, value: unknown, ...keys: readonly string[]): void {
+  const isRead = (object: Readonly<Record<string, unknown>>): boolean =>
+    typeof object === "object" &&
+    keys.every((key) => object[key] !== undefined) &&
+    !!Object.values(object);
+  const expected = ["an object", ...keys].join(", ");
+  checkKind(
+    succeeds(() => isRead(value as Readonly<Record<string, unknown>>)),
+    name,
+    expected,
+    value,
+  );
+}
+
+/** Checks that `value` is an object without other properties than those of `known`. */
+export function checkOptions(name: string, value: unknown, known: readonly string[]): void {
+  checkObject(name, value);
+  for (const key of Object.keys(value as object)) {
+    if (!known.includes(key))
+      throw new TypeError(mismatch(`${name}.${key}`, knownKey(key, known), "an unknown one"));
+  }
+}
+
+/** Describes what is expected instead of an unknown key. */
+export function knownKey(key: string, known: readonly string[]): string {
+  const near = nearestName(key, known);
+  return near === undefined ? "a known key" : `a known key; the nearest is ${near}`;
+}
+
+/** Checks that `value` is an array that can be read. */
+export function checkList(name: string, value: unknown): void {
+  checkKind(
+    succeeds(() => Array.isArray(value) && value.length >= 0),
+    name,
+    "an array",
+    value,
+  );
+}
+
+/** Checks that `value` is an array of objects in which the properties `keys` can be read. */
+export function checkRecords(name: string, value: unknown, ...keys: readonly string[]): void {
+  checkList(name, value);
+  const list = value as readonly unknown[];
+  for (let i = 0; i < list.length; i++) checkObject(`${name}[${i}]`, list[i], ...keys);
+}
+
+/** Whether a value and all that it contains can be read. A cyclic value and functions cannot. */
+export function isReadable(value: unknown): boolean {
+  const read = (part: unknown): boolean =>
+    typeof part !== "function" &&
+    (typeof part !== "object" || part === null || Object.values(part).every(read));
+  return succeeds(() => read(value));
+}
+
+/** Checks that `value` is a string. */
+export function checkString(name: string, value: unknown): asserts value is string {
+  checkKind(typeof value === "string", name, "a string", value);
+}
+
+/** Checks that `value` can be used as a Map. Unlike `instanceof`, this accepts a Map of another realm. */
+export function checkMap(name: string, value: unknown): void {
+  const isMap = (map: ReadonlyMap<unknown, unknown>): boolean =>
+    !map.has(checkMap) && map.get(checkMap) === undefined && [...map.keys()].length === map.size;
+  checkKind(
+    succeeds(() => isMap(value as ReadonlyMap<unknown, unknown>)),
+    name,
+    "a Map",
+    value,
+  );
+}
+
+/** Checks that `value` is a Map from strings to objects in which the properties `keys` can be read. */
+export function checkMapOf(name: string, value: unknown, ...keys: readonly string[]): void {
+  checkMap(name, value);
+  for (const [key, entry] of value as ReadonlyMap<unknown, unknown>) {
+    checkString(`a key of ${name}`, key);
+    checkObject(`${name} ${describe(key)}`, entry, ...keys);
+  }
+}
+
+/** Checks that `value` is a Uint8Array, such as a Buffer. */
+export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
+  checkKind(isTypedArray(value, "Uint8Array"), name, "a Uint8Array", value);
+}
+
+/** Checks that `value` is a function. */
+export function checkFunction(name: string, value: unknown): void {
+  // A proxy may be revoked, and a class cannot be called.
+  const isCallable = (callable: { readonly length: number }): boolean =>
+    typeof callable === "function" &&
+    callable.length >= 0 &&
+    !/^class\b/.test(Function.prototype.toString.call(callable));
+  const holds = succeeds(() => isCallable(value as { readonly length: number }));
+  checkKind(holds, name, "a function", value);
 }
 
 /** Checks that `value` is an integer from `min` to `max`. */
@@ -81,7 +196,12 @@ export function isTypedArray<Name extends keyof TypedArrays>(
   value: unknown,
   name: Name,
 ): value is TypedArrays[Name] {
-  return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === `[object ${name}]`;
+  return (
+    ArrayBuffer.isView(value) &&
+    Object.prototype.toString.call(value) === `[object ${name}]` &&
+    // A detached array is empty, and no view of its buffer can be made.
+    (value.byteLength > 0 || succeeds(() => new Uint8Array(value.buffer).length >= 0))
+  );
 }
 
 /** Whether a value is an array of strings. */

@@ -3,7 +3,7 @@
  * imports `fp-ts/Either`. Common combinators are written here, because importing a single one from fp-ts adds 2 kB of
  * others to a bundle.
  */
-import { describe, mismatch } from "./checks.ts";
+import { checkObject, checkRecords, describe, mismatch } from "./checks.ts";
 
 export { toError, tryCatch } from "fp-ts/Either";
 
@@ -31,7 +31,9 @@ export interface Problem {
 }
 
 /** Formats a problem as one line of text. */
-export function formatProblem({ path, expected, got }: Problem): string {
+export function formatProblem(problem: Problem): string {
+  checkObject("problem", problem);
+  const { path, expected, got } = problem;
   return mismatch(path, expected, got);
 }
 
@@ -41,6 +43,7 @@ export class InputError extends RangeError {
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
+    checkRecords("problems", problems);
     super(problems.map(formatProblem).join("\n"));
     this.problems = problems;
   }
@@ -48,6 +51,7 @@ export class InputError extends RangeError {
 
 /** Returns the value of a success. @throws InputError with all problems if the result is a failure */
 export function getOrThrow<A>(result: Either<readonly Problem[], A>): A {
+  checkObject("result", result);
   if (result._tag === "Left") throw new InputError(result.left);
   return result.right;
 }

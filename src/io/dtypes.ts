@@ -2,7 +2,7 @@
  * Defines the element types of checkpoint files, and converts them to and from 32-bit floats. Values in files are
  * little-endian, as typed arrays are on every platform that runs WebAssembly.
  */
-import { mismatch } from "../core/checks.ts";
+import { checkBytes, checkOneOf, mismatch } from "../core/checks.ts";
 import {
   bfloat16FromFloat32Bits,
   float16FromFloat32Bits,
@@ -125,6 +125,8 @@ export function hasCountableZeros(dtype: Dtype): boolean {
  * ```
  */
 export function rawElements(dtype: Dtype, bytes: Uint8Array): RawElements {
+  checkOneOf("dtype", dtype, DTYPES);
+  checkBytes("bytes", bytes);
   const array = TABLE[dtype][1];
   const { buffer, byteOffset } = alignedTo(array.BYTES_PER_ELEMENT, bytes);
   return new array(buffer, byteOffset, bytes.byteLength / array.BYTES_PER_ELEMENT);

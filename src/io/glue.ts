@@ -2,6 +2,7 @@
  * Parses the tab-separated files of the GLUE benchmark (Wang et al., ICLR 2019). They have a header line and often a
  * byte-order mark. Quotation marks are ordinary text.
  */
+import { checkOneOf, checkString } from "../core/checks.ts";
 import { type Either, eachOf, type Problem, refuse, right } from "../core/either.ts";
 import { splitLines } from "./text.ts";
 
@@ -55,6 +56,9 @@ export function parseGlueTsv(
   fileName: string,
   text: string,
 ): Either<readonly Problem[], readonly Example[]> {
+  checkOneOf("task", task, Object.keys(FORMATS));
+  checkString("fileName", fileName);
+  checkString("text", text);
   const format = FORMATS[task];
   const [header = "", ...rows] = splitLines(text);
   if (header !== format.header.join("\t")) {

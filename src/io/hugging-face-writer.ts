@@ -1,5 +1,6 @@
 /** Writes a model directory like `save_pretrained` in transformers 4.32, so that `from_pretrained` can load it. */
 
+import { checkKind, checkMapOf, checkObject, isReadable } from "../core/checks.ts";
 import { type DirectoryFiles, encoderType, HUGGING_FACE_FILES } from "./hugging-face.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import type { EncoderType } from "./parameter-names.ts";
@@ -37,11 +38,13 @@ export interface ModelToWrite {
  * if (metadata["format"] !== "pt") throw new Error("expected transformers' metadata");
  * ```
  */
-export function writeHuggingFaceDirectory({
-  config,
-  tensors,
-  tokenizer,
-}: ModelToWrite): DirectoryFiles {
+export function writeHuggingFaceDirectory(model: ModelToWrite): DirectoryFiles {
+  checkObject("model", model, "config", "tensors");
+  const { config, tensors, tokenizer } = model;
+  checkObject("model.config", config);
+  checkKind(isReadable(config), "model.config", "plain data", config);
+  checkMapOf("model.tensors", tensors, "dtype", "shape", "bytes");
+  if (tokenizer !== undefined) checkObject("model.tokenizer", tokenizer, "vocabulary", "options");
   const files = new Map<string, Uint8Array>();
   const writeJson = (name: string, value: JsonValue): void => {
     files.set(name, encodeUtf8(formatPythonJson(value)));

@@ -1,6 +1,7 @@
 /** Reads a model directory in Hugging Face's layout, given as a map from file names to bytes. */
 
 import { pipe } from "fp-ts/function";
+import { checkMap, checkMapOf } from "../core/checks.ts";
 import { allOf, chain, type Either, map, type Problem, refuse } from "../core/either.ts";
 import { type JsonObject, parseJsonObject } from "./json.ts";
 import { canonicalNames, type EncoderType } from "./parameter-names.ts";
@@ -57,6 +58,7 @@ export interface StoredModel {
 export function readHuggingFaceModel(
   files: DirectoryFiles,
 ): Either<readonly Problem[], StoredModel> {
+  checkMap("files", files);
   return pipe(
     allOf({
       config: readHuggingFaceConfig(files),
@@ -110,6 +112,7 @@ export function readHuggingFaceTokenizer(
   files: DirectoryFiles,
   kind?: TokenizerKind,
 ): Either<readonly Problem[], Tokenizer> {
+  checkMap("files", files);
   const { tokenizer, vocabulary, tokenizerConfig, specialTokens, addedTokens } = HUGGING_FACE_FILES;
   if (kind === undefined && !files.has(tokenizer) && !files.has(vocabulary))
     return refuse(`${tokenizer}, ${vocabulary}`, "one of these files", "neither");
@@ -132,6 +135,7 @@ export function readHuggingFaceTokenizer(
 export function widenTensors(
   tensors: ReadonlyMap<string, StoredTensor>,
 ): ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }> {
+  checkMapOf("tensors", tensors, "dtype", "shape", "bytes");
   return new Map(
     [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, data: toFloat32(tensor) }]),
   );

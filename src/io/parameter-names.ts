@@ -3,6 +3,7 @@
  * from TensorFlow call the weight and bias of a layer norm `gamma` and `beta`. The names in a bare encoder lack the
  * prefix, such as `bert.`, that they have in a classifier.
  */
+import { checkKind, checkMap, checkString, succeeds } from "../core/checks.ts";
 import { type Either, type Problem, unlessProblems } from "../core/either.ts";
 
 /** The values of `model_type` in config.json whose parameter names are known. */
@@ -102,7 +103,17 @@ export function compareNames(
   parameters: Iterable<string>,
   tensors: ReadonlyMap<string, unknown>,
 ): NameComparison {
-  const wanted = new Set(parameters);
+  const wanted = new Set<string>();
+  const areNames = succeeds(() => {
+    for (const name of parameters) {
+      if (typeof name !== "string") return false;
+      wanted.add(name);
+    }
+    return true;
+  });
+  checkKind(areNames, "parameters", "names", parameters);
+  checkMap("tensors", tensors);
+  for (const name of tensors.keys()) checkString("a key of tensors", name);
   return {
     missing: [...wanted].filter((name) => !tensors.has(name)),
     unexpected: [...tensors.keys()].filter((name) => !wanted.has(name) && !BUFFER.test(name)),

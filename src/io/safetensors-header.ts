@@ -3,7 +3,7 @@
  * duplicate names, dtypes and sizes. The tensors must fill the rest of the file without overlaps or holes.
  */
 
-import { describe } from "../core/checks.ts";
+import { checkBytes, checkNumber, checkOptions, checkString, describe } from "../core/checks.ts";
 import {
   type Either,
   isLeft,
@@ -67,6 +67,9 @@ export function safetensorsHeaderEnd(
   fileBytes: number,
   source: string = "safetensors",
 ): Either<readonly Problem[], number> {
+  checkBytes("prefix", prefix);
+  checkNumber("fileBytes", fileBytes, 0);
+  checkString("source", source);
   /** Refuses the file. The problem names the file's actual type if its content is recognised. */
   const refuseFile = (expected: string, got: string) => {
     const other = looksLike(prefix, "a safetensors file");
@@ -111,6 +114,7 @@ export function parseSafetensorsHeader(
   fileBytes: number,
   options: SafetensorsReadOptions = {},
 ): Either<readonly Problem[], SafetensorsHeader> {
+  checkOptions("options", options, ["source", "alignment"]);
   const source = options.source ?? "safetensors";
   const found = safetensorsHeaderEnd(prefix, fileBytes, source);
   if (isLeft(found)) return found;

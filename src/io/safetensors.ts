@@ -5,7 +5,17 @@
  * of 8 bytes. Format: https://github.com/huggingface/safetensors#format
  */
 
-import { checkKind, describe, mismatch } from "../core/checks.ts";
+import {
+  checkBytes,
+  checkFloat32Array,
+  checkKind,
+  checkList,
+  checkMapOf,
+  checkObject,
+  checkOneOf,
+  describe,
+  mismatch,
+} from "../core/checks.ts";
 import { type Either, getOrThrow, isLeft, type Problem, right } from "../core/either.ts";
 import { plainBytes } from "./bytes.ts";
 import { DTYPES, type Dtype, isDtype, narrowFromFloat32, widenToFloat32 } from "./dtypes.ts";
@@ -75,7 +85,16 @@ export function readSafetensorsOrThrow(
 
 /** Converts a stored tensor to 32-bit floats in a new array. Values of F64 and wide integers are rounded. */
 export function toFloat32(tensor: StoredTensor): Float32Array {
+  checkTensor(tensor);
   return widenToFloat32(tensor.dtype, tensor.bytes);
+}
+
+/** Checks that a value has the form of a stored tensor. */
+export function checkTensor(tensor: StoredTensor): void {
+  checkObject("tensor", tensor, "dtype", "shape", "bytes");
+  checkOneOf("tensor.dtype", tensor.dtype, DTYPES);
+  checkList("tensor.shape", tensor.shape);
+  checkBytes("tensor.bytes", tensor.bytes);
 }
 
 /**
@@ -87,6 +106,9 @@ export function tensorFromFloat32(
   shape: readonly number[],
   values: Float32Array,
 ): StoredTensor {
+  checkOneOf("dtype", dtype, ["F64", "F32", "F16", "BF16"]);
+  checkList("shape", shape);
+  checkFloat32Array("values", values);
   return { dtype, shape, bytes: narrowFromFloat32(dtype, values) };
 }
 
@@ -100,6 +122,8 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
+  checkMapOf("tensors", tensors, "dtype", "shape", "bytes");
+  checkObject("metadata", metadata);
   for (const [name, tensor] of tensors) checkStorable(name, tensor);
   const sizes = [...tensors].map(
     ([name, { dtype, shape, bytes }]): readonly [string, TensorSize] => [

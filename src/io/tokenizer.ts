@@ -1,5 +1,12 @@
 /** Converts text to token ids and back, with the same ids as transformers. */
-import { checkInteger, checkKind } from "../core/checks.ts";
+import {
+  checkInteger,
+  checkKind,
+  checkObject,
+  checkOptions,
+  checkString,
+  succeeds,
+} from "../core/checks.ts";
 import { getOrThrow } from "../core/either.ts";
 import { NO_ADDED_TOKENS, type SlowAddedTokens, splitAtAddedTokens } from "./slow-added-tokens.ts";
 import { decodeFast } from "./tokenizer/decoder.ts";
@@ -76,6 +83,8 @@ export function createTokenizer(
   vocabText: string,
   options: Partial<WordOptions> = {},
 ): SlowTokenizer {
+  checkString("vocabText", vocabText);
+  checkOptions("options", options, ["lowercase", "stripAccents", "splitChinese"]);
   return tokenizerOf(getOrThrow(parseVocabulary("vocabulary", vocabText)), options);
 }
 
@@ -115,6 +124,7 @@ export function encode(
   textPair?: string,
   maxLength?: number,
 ): Encoding {
+  checkTokenizer(tokenizer);
   checkKind(typeof text === "string", "text", "a string", text);
   if (textPair !== undefined)
     checkKind(typeof textPair === "string", "textPair", "a string", textPair);
@@ -191,6 +201,11 @@ export function wordsAndSpecials(tokenizer: SlowTokenizer, text: string): string
     .flatMap((part) => (SPECIAL_SET.has(part) ? [part] : splitWords(part, tokenizer.options)));
 }
 
+function checkTokenizer(tokenizer: Tokenizer): void {
+  checkObject("tokenizer", tokenizer, "vocabulary", "kind");
+  checkObject("tokenizer.vocabulary", tokenizer.vocabulary, "tokens");
+}
+
 function tokenIds(tokenizer: SlowTokenizer, text: string): number[] {
   const { added, options } = tokenizer;
   return splitAtAddedTokens(added, text, options.lowercase).flatMap((part) =>
@@ -224,10 +239,15 @@ export function decode(
   ids: ArrayLike<number>,
   options: DecodeOptions = {},
 ): string {
+  checkTokenizer(tokenizer);
+  checkOptions("options", options, ["skipSpecialTokens", "cleanUpSpaces"]);
+  const isList = succeeds(() => (ArrayBuffer.isView(ids) || Array.isArray(ids)) && ids.length >= 0);
+  checkKind(isList, "ids", "an array of token ids", ids);
   const { tokens } = tokenizer.vocabulary;
   const skips = options.skipSpecialTokens ?? true;
   const kept: string[] = [];
-  for (const [index, id] of Array.from(ids).entries()) {
+  for (let index = 0; index < ids.length; index++) {
+    const id = ids[index];
     checkInteger(`ids[${index}]`, id, 0, tokens.length - 1);
     const token = tokens[id] as string;
     if (skips && isSpecial(tokenizer, token, id)) continue;

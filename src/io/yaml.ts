@@ -1,5 +1,5 @@
 import { parseDocument } from "yaml";
-import { describe } from "../core/checks.ts";
+import { checkString } from "../core/checks.ts";
 import { type Either, left, type Problem, right } from "../core/either.ts";
 import type { JsonValue } from "./json.ts";
 
@@ -24,8 +24,8 @@ import type { JsonValue } from "./json.ts";
  * ```
  */
 export function parseYaml(path: string, text: string): Either<readonly Problem[], JsonValue> {
-  if (typeof text !== "string")
-    throw new TypeError(`text: expected a string, got ${describe(text)}`);
+  checkString("path", path);
+  checkString("text", text);
   try {
     // With `stringKeys`, a list or an object as a key is an error.
     const document = parseDocument(text, { stringKeys: true });

@@ -1,5 +1,5 @@
 /** Applies masks to weights, gradients and optimizer moments. */
-import { checkFloat32Array } from "../core/checks.ts";
+import { checkFloat32Array, checkKind, isTypedArray, mismatch } from "../core/checks.ts";
 import { hasWholeRowsOfBlocks } from "./count.ts";
 import type { PrunerScratch } from "./scratch.ts";
 import type { PrunerState } from "./state.ts";
@@ -11,7 +11,10 @@ import type { PrunerState } from "./state.ts";
  * @throws TypeError or RangeError if `values` is not a Float32Array of the mask's length.
  */
 export function applyMaskInto(mask: Uint8Array, values: Float32Array): void {
-  checkFloat32Array("values", values, mask.length);
+  checkKind(isTypedArray(mask, "Uint8Array"), "mask", "a Uint8Array", mask);
+  checkFloat32Array("values", values);
+  if (mask.length !== values.length)
+    throw new RangeError(mismatch("values", `${mask.length} elements as in mask`, values.length));
   for (let i = 0; i < mask.length; i++) if (mask[i] === 0) values[i] = 0;
 }
 

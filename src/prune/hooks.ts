@@ -7,7 +7,13 @@
  * own data, and allocate no arrays after the first prune step, with two exceptions: a layer that is frozen at a bound
  * may change from block scores to element scores, and retrain_free keeps the gradients of every step.
  */
-import { checkFloat32Array, checkInteger, mismatch } from "../core/checks.ts";
+import {
+  checkFloat32Array,
+  checkInteger,
+  checkObject,
+  checkRecords,
+  mismatch,
+} from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { scoresBlockMasks } from "./criteria.ts";
 import { checkRecordList, elementCount, type LayerRecord, refusePruning } from "./layer.ts";
@@ -21,6 +27,7 @@ import {
 } from "./pruner.ts";
 import { createPrunerScratches, type PrunerScratch } from "./scratch.ts";
 import {
+  checkState,
   type LiveLayer,
   type LivePruningState,
   ownedLayers,
@@ -51,6 +58,8 @@ export function createPruningScratch(
   state: PruningState,
   kernels?: PruningKernels,
 ): PruningScratch {
+  checkState(state);
+  if (kernels !== undefined) checkObject("kernels", kernels, "writeMaskInto");
   return { pruners: createPrunerScratches(state.pruners, kernels) };
 }
 
@@ -70,7 +79,7 @@ function bindRecordsInto(
     }
     const record = layers[position];
     const count = elementCount(shape);
-    checkFloat32Array(`${name}: data`, record.data);
+    checkFloat32Array(`layers ${name}: data`, record.data);
     if (record.data.length !== count)
       refusePruning("layer-mismatch", name, `${count} elements`, record.data.length, name);
     records[i] = record;
@@ -84,7 +93,12 @@ function takeTurns(
   scratch: PruningScratch,
   ...actions: readonly ((turn: Turn) => void)[]
 ): LivePruningState {
+  checkState(state);
   checkRecordList(layers);
+  checkObject("scratch", scratch, "pruners");
+  checkRecords("scratch.pruners", scratch.pruners, "records");
+  if (!scratch.pruners[state.pruners.length - 1])
+    throw new RangeError(mismatch("scratch", "that of this state", "another"));
   const rules = PROFILES[state.profile];
   const turns = state.pruners.map((pruner, i): Turn => {
     bindRecordsInto(pruner, layers, scratch.pruners[i]);
@@ -124,8 +138,9 @@ export function onStepBeginInto(
   layers: readonly LayerRecord[],
   scratch: PruningScratch,
 ): LivePruningState {
-  const next = state.pruners[0]?.step ?? step;
   checkInteger("step", step);
+  checkState(state);
+  const next = state.pruners[0]?.step ?? step;
   if (step !== next)
     throw new RangeError(mismatch("step", `${next}, the number of optimizer steps done`, step));
   return takeTurns(state, layers, scratch, beginStepInto);
@@ -170,6 +185,7 @@ function copyLayer(layer: PrunedLayer): LiveLayer {
 
 /** Copies a state for use with the `Into` forms. The original stays valid. */
 export function copyPruningState(state: PruningState): LivePruningState {
+  checkState(state);
   return {
     ...state,
     pruners: state.pruners.map((pruner) => ({ ...pruner, layers: pruner.layers.map(copyLayer) })),

@@ -1,5 +1,5 @@
 /** Creates the initial pruning state. */
-import { checkKind, checkOneOf } from "../core/checks.ts";
+import { checkKind, checkOneOf, checkOptions, checkRecords, succeeds } from "../core/checks.ts";
 import type { Profile, PruningConfig } from "./config.ts";
 import { checkLayers, type LayerRecord, refusePruning } from "./layer.ts";
 import { preparePruner } from "./pipeline.ts";
@@ -37,11 +37,12 @@ export function preparePruning(
   headTest?: SelectionRule["headTest"],
 ): { readonly state: LivePruningState; readonly skipped: readonly (readonly SkippedLayer[])[] } {
   checkKind(
-    Array.isArray(config?.pruners),
+    succeeds(() => Array.isArray(config.pruners)),
     "config",
     "one from parsePruningConfig, out of its Either",
     config,
   );
+  checkRecords("config.pruners", config.pruners, "pattern", "method");
   checkLayers(layers);
   const { profile = "inc", allowNothing = false, excludeHead = true } = options;
   const { indivisible = "refuse" } = options;
@@ -95,5 +96,6 @@ export function initialisePruning(
   layers: readonly LayerRecord[],
   options: InitialiseOptions = {},
 ): PruningState {
+  checkOptions("options", options, ["profile", "allowNothing", "excludeHead", "indivisible"]);
   return preparePruning(config, layers, options).state;
 }

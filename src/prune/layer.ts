@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkKind,
   checkOneOf,
+  checkRecords,
   describe,
   mismatch,
 } from "../core/checks.ts";
@@ -104,7 +105,7 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 export function checkRecordList(layers: readonly LayerRecord[]): void {
-  checkKind(Array.isArray(layers), "layers", "an array of layer records", layers);
+  checkRecords("layers", layers, "name", "shape");
 }
 
 /** Checks the names, kinds, shapes and data lengths of layer records. */
@@ -113,7 +114,6 @@ export function checkLayers(layers: readonly LayerRecord[]): void {
   const seen = new Set<string>();
   layers.forEach((layer: LayerRecord, index) => {
     const label = `layers[${index}]`;
-    checkKind(typeof layer === "object" && layer !== null, label, "a layer record", layer);
     const { name, kind, shape, data, gradient } = layer;
     checkKind(typeof name === "string", `${label}.name`, "a string", name);
     if (seen.has(name))

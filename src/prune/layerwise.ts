@@ -2,6 +2,7 @@
  * One-shot pruning of models larger than memory, under the `strict` profile. Layers are read one at a time, several
  * times if they share a budget. The masks are identical to those from `pruneOnce`.
  */
+import { checkMap, checkObject, checkRecords } from "../core/checks.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { sumOf } from "../core/sum.ts";
 import { admitLayers } from "./admit.ts";
@@ -225,6 +226,9 @@ export function planLayerwise(
   sources: readonly LayerSource[],
   kernels: PruningKernels = plainKernels,
 ): LayerwisePlan {
+  checkObject("config", config, "pattern", "targetSparsity");
+  checkRecords("sources", sources, "name", "kind", "shape", "read");
+  checkObject("kernels", kernels, "writeMaskInto");
   const planning = layerwisePlanning(config, sources);
   const byName = new Map(sources.map((source) => [source.name, source]));
   const workspace = createLayerWorkspace(kernels);
@@ -260,6 +264,10 @@ export function layerMask(
   source: LayerSource,
   kernels: PruningKernels = plainKernels,
 ): LayerMask | null {
+  checkObject("plan", plan, "config", "layers");
+  checkMap("plan.layers", plan.layers);
+  checkObject("source", source, "name", "shape", "read");
+  checkObject("kernels", kernels, "writeMaskInto");
   return layerMaskIn(createLayerWorkspace(kernels), plan, source);
 }
 

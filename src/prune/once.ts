@@ -3,6 +3,7 @@ import {
   checkKind,
   checkNumber,
   checkOneOf,
+  checkOptions,
   describe,
   isStrings,
   mismatch,
@@ -57,6 +58,21 @@ export interface PruneOnceOptions {
   readonly minSparsityRatioPerOp?: number;
   readonly maxSparsityRatioPerOp?: number;
 }
+
+const ONCE_OPTIONS: readonly (keyof PruneOnceOptions)[] = [
+  "pattern",
+  "targetSparsity",
+  "scope",
+  "criterion",
+  "profile",
+  "scoreReduction",
+  "opNames",
+  "excludedOpNames",
+  "pruningOpTypes",
+  "excludeHead",
+  "minSparsityRatioPerOp",
+  "maxSparsityRatioPerOp",
+];
 
 /** The result of {@link pruneOnce}. */
 export interface PruneOnceResult {
@@ -114,6 +130,7 @@ export function dueAtOnce<
  * @throws TypeError or RangeError if an option is invalid.
  */
 export function oneShotConfig(options: PruneOnceOptions): PatternPrunerConfig {
+  checkOptions("options", options, ONCE_OPTIONS);
   const pattern = readPattern(options.pattern);
   const { criterion = "magnitude", scope = "global", scoreReduction = "mean" } = options;
   const { opNames = [], excludedOpNames = [], pruningOpTypes = ["Conv", "Linear"] } = options;
@@ -168,6 +185,7 @@ export function pruneOnce(
   layers: readonly LayerRecord[],
   options: PruneOnceOptions,
 ): PruneOnceResult {
+  checkOptions("options", options, ONCE_OPTIONS);
   const { profile = "strict", excludeHead = true } = options;
   checkOneOf("profile", profile, PROFILE_NAMES);
   return pruneAtOnce([oneShotConfig(options)], layers, profile, excludeHead);

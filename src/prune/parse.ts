@@ -1,5 +1,5 @@
 /** Reads pruning configurations with INC's keys (INC: `process_weight_config`, `check_config`). */
-import { checkOneOf, describe, isStrings } from "../core/checks.ts";
+import { checkOneOf, checkOptions, describe, isReadable, isStrings } from "../core/checks.ts";
 import { type Either, getOrThrow, left, type Problem, refuseValue, right } from "../core/either.ts";
 import type { PrunerConfig, PrunerInput, PruningConfig, PruningConfigInput } from "./config.ts";
 import { CRITERION_NAMES, type Criterion, ELEMENT_CRITERION_NAMES } from "./criteria.ts";
@@ -186,25 +186,28 @@ function freeze<T>(value: T): T {
  * ```
  */
 export function parsePruningConfig(
-  input: PruningConfigInput | readonly PrunerInput[],
+  config: PruningConfigInput | readonly PrunerInput[],
   options?: ParseOptions,
 ): Either<readonly Problem[], PruningConfig>;
 /** Reads a configuration of unknown type, for example from a file. */
 export function parsePruningConfig(
-  input: unknown,
+  config: unknown,
   options?: ParseOptions,
 ): Either<readonly Problem[], PruningConfig>;
 export function parsePruningConfig(
   input: unknown,
   options: ParseOptions = {},
 ): Either<readonly Problem[], PruningConfig> {
+  checkOptions("options", options, ["profile", "unknownKeys"]);
   const { profile = "inc", unknownKeys = "refuse" } = options;
   checkOneOf("profile", profile, ["inc", "strict"]);
   checkOneOf("unknownKeys", unknownKeys, ["refuse", "ignore"]);
+  if (!isReadable(input)) return refuseValue("config", "an object or a list of objects", input);
   const top = Array.isArray(input) ? { pruning_configs: input } : input;
   if (!isFields(top)) return refuseValue("config", "an object or a list of objects", input);
   const locals = "pruning_configs" in top ? top.pruning_configs : [{}];
-  if (!Array.isArray(locals) || !locals.every(isFields))
+  // Unlike `every`, `findIndex` does not skip holes.
+  if (!Array.isArray(locals) || locals.findIndex((local) => !isFields(local)) >= 0)
     return refuseValue("pruning_configs", "a list of objects", locals);
   // A problem with a top-level value is reported once, although all pruners read it.
   const problems = new Map<string, Problem>();
@@ -233,11 +236,11 @@ export function parsePruningConfig(
  * @throws InputError with all problems.
  */
 export function parsePruningConfigOrThrow(
-  input: PruningConfigInput | readonly PrunerInput[],
+  config: PruningConfigInput | readonly PrunerInput[],
   options?: ParseOptions,
 ): PruningConfig;
 /** Reads a configuration of unknown type, for example from a file. */
-export function parsePruningConfigOrThrow(input: unknown, options?: ParseOptions): PruningConfig;
+export function parsePruningConfigOrThrow(config: unknown, options?: ParseOptions): PruningConfig;
 export function parsePruningConfigOrThrow(
   input: unknown,
   options: ParseOptions = {},

@@ -1,5 +1,5 @@
 /** Sparsity patterns, and their layout on a weight: which elements of the weight are pruned together. */
-import { checkKind, describe, mismatch } from "../core/checks.ts";
+import { checkKind, checkObject, checkString, describe, mismatch } from "../core/checks.ts";
 import { elementCount, type LayerShape } from "./layer.ts";
 
 /**
@@ -60,6 +60,7 @@ export type LaidOutLayer<Layer extends LayerShape = LayerShape> = Layer & {
 
 /** Formats a pattern as text, such as `4x1`, `1xchannel` or `2:4`. */
 export function formatPattern(pattern: Pattern | HeadPattern): string {
+  checkObject("pattern", pattern, "kind");
   switch (pattern.kind) {
     case "group":
       return `${pattern.prune}:${pattern.of}`;
@@ -82,6 +83,7 @@ function readExtent(text: string | undefined): number | "channel" {
 
 /** Parses a pattern. Returns `undefined` if it is invalid. Text up to the last `_` is ignored, as in INC. */
 export function parsePattern(text: string): Pattern | undefined {
+  checkString("text", text);
   const spelling = text.slice(text.lastIndexOf("_") + 1);
   const group = /^(\d+):(\d+)$/.exec(spelling);
   if (group) {

@@ -2,8 +2,7 @@
  * Looks up the values of a pruner in a configuration, and checks its keys (INC: `process_weight_config`,
  * `update_params`, `check_key_validity`).
  */
-import { describe } from "../core/checks.ts";
-import { nearestName } from "../core/nearest.ts";
+import { describe, knownKey } from "../core/checks.ts";
 import type { Profile } from "./config.ts";
 
 /** Options for `parsePruningConfig`. */
@@ -38,10 +37,7 @@ export function checkKeys(
   report: Report,
 ): void {
   for (const key of Object.keys(fields)) {
-    if (known.includes(key)) continue;
-    const near = nearestName(key, known);
-    const expected = near === undefined ? "a known key" : `a known key; the nearest is ${near}`;
-    report(prefix + key, expected, "an unknown one");
+    if (!known.includes(key)) report(prefix + key, knownKey(key, known), "an unknown one");
   }
 }
 

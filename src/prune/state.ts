@@ -2,6 +2,7 @@
  * The pruning state during training: plain data that can be saved, compared and resumed. The pure forms of the hooks
  * never change a state. The `Into` forms consume a live state and change it in place.
  */
+import { checkObject, checkRecords } from "../core/checks.ts";
 import type { PatternPrunerConfig, Profile } from "./config.ts";
 import type { BlockLayout } from "./pattern.ts";
 
@@ -111,4 +112,11 @@ export interface LivePruningState extends PruningState {
 /** The layers of all pruners, in the order of the pruners. */
 export function ownedLayers({ pruners }: PruningState): readonly PrunedLayer[] {
   return pruners.flatMap(({ layers }) => layers);
+}
+
+/** Checks that a value has the form of a state. */
+export function checkState(state: PruningState): void {
+  checkObject("state", state, "profile", "pruners");
+  checkRecords("state.pruners", state.pruners, "config", "layers");
+  for (const { layers } of state.pruners) checkRecords("state: layers", layers, "name", "mask");
 }

@@ -1,9 +1,10 @@
 /** The sparsity of a model, as INC reports it and as counted in the weights. */
+import { checkInteger } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import { countPruner, countZeros, incKeptLimit, keptLimit } from "./count.ts";
-import type { LayerRecord } from "./layer.ts";
+import { checkRecordList, type LayerRecord } from "./layer.ts";
 import { formatPattern, perElement } from "./pattern.ts";
-import { ownedLayers, type PrunerState, type PruningState } from "./state.ts";
+import { checkState, ownedLayers, type PrunerState, type PruningState } from "./state.ts";
 
 /** A share with its numerator and denominator. `ratio` is 0 if `total` is 0. */
 export interface Share {
@@ -105,6 +106,9 @@ export function sparsityStatistics(
   layers: readonly LayerRecord[],
   parameterCount?: number,
 ): SparsityStatistics {
+  checkState(state);
+  checkRecordList(layers);
+  if (parameterCount !== undefined) checkInteger("parameterCount", parameterCount);
   const owned = new Set(ownedLayers(state).map(({ name }) => name));
   const counted = layers.map((layer) => ({ ...layer, zeros: countZeros(layer.data) }));
   const allWeights = weightShare(counted);

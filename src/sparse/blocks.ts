@@ -1,4 +1,4 @@
-import { checkInteger, checkKind, mismatch } from "../core/checks.ts";
+import { checkInteger, checkList, mismatch } from "../core/checks.ts";
 import {
   bitsOf,
   checkMatrix,
@@ -32,7 +32,7 @@ export interface BlockMatrix<E extends ElementArray = ElementArray> extends Bloc
 }
 
 export function checkBlock(block: BlockShape): void {
-  checkKind(Array.isArray(block), "block", "a height and a width", block);
+  checkList("block", block);
   checkInteger("block[0]", block[0], 1);
   checkInteger("block[1]", block[1], 1);
   if (!Number.isSafeInteger(block[0] * block[1]))

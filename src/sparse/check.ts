@@ -1,4 +1,5 @@
 /** Checks that the arrays of a packed matrix are consistent, for example if they were read from a file. */
+import { checkObject } from "../core/checks.ts";
 import type { Problem } from "../core/either.ts";
 import { fromBfloat16 } from "../core/half.ts";
 import { type BitmaskMatrix, isSet } from "./bitmask.ts";
@@ -140,6 +141,7 @@ function bitmaskHolds(report: Report, { shape, bits, values }: BitmaskMatrix): b
  * ```
  */
 export function packedProblems(matrix: PackedMatrix): readonly Problem[] {
+  checkObject("matrix", matrix, "layout");
   const problems: Problem[] = [];
   const report: Report = (path, expected, got) => {
     problems.push({ path, expected, got: String(got) });

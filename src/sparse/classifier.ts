@@ -1,7 +1,8 @@
 /** A BERT or DistilBERT classifier for inference. The execution is chosen separately for each linear layer. */
+
 import type { LinearProduct } from "../autograd/records.ts";
 import { createTape, releaseTape } from "../autograd/tape.ts";
-import { checkInteger, checkKind, checkOneOf, describe } from "../core/checks.ts";
+import { checkFunction, checkObject } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -10,15 +11,9 @@ import { type LayerNames, modelNames } from "../model/names.ts";
 import { type NamedValues, parameterList } from "../model/parameters.ts";
 import { createFrozenParameter, type Parameter, releaseParameters } from "../tensor/parameter.ts";
 import { formatShape } from "../tensor/shape.ts";
+import { checkClassifierArguments, type SparseClassifierOptions } from "./classifier-arguments.ts";
+import { type CostModel, chooseExecution, costsWhenNeeded, predictCost } from "./cost-model.ts";
 import {
-  type CostModel,
-  checkCosts,
-  chooseExecution,
-  costsWhenNeeded,
-  predictCost,
-} from "./cost-model.ts";
-import {
-  EXECUTION_KINDS,
   type Execution,
   formatExecution,
   type LinearFacts,
@@ -28,22 +23,7 @@ import {
 } from "./execution.ts";
 import { compactFeedForward } from "./feed-forward.ts";
 
-/** Options for {@link createSparseClassifier}. */
-export interface SparseClassifierOptions {
-  /**
-   * The cost model from which executions are chosen. Default: measured on the backend, which takes half a second to a
-   * second, unless `executions` says how to compute every layer.
-   */
-  readonly costs?: CostModel;
-  /** The usual number of tokens in a batch. Executions are chosen for batches of this size. Default 128. */
-  readonly tokens?: number;
-  /**
-   * `auto` chooses the cheapest execution for each layer, and removes hidden units without effect if that is cheaper.
-   * `dense` computes all layers densely. A map contains executions by layer name; the other layers get their cheapest
-   * execution, and all hidden units stay. Default `auto`.
-   */
-  readonly executions?: "auto" | "dense" | ReadonlyMap<string, Execution>;
-}
+export type { SparseClassifierOptions };
 
 interface ClassifierLayer {
   readonly name: string;
@@ -139,20 +119,6 @@ interface Building extends Required<Omit<SparseClassifierOptions, "costs">> {
   readonly prepared: PreparedProduct[];
   readonly layers: ClassifierLayer[];
   readonly feedForwards: ClassifierFeedForward[];
-}
-
-function checkExecutions(config: ModelConfig, executions: Building["executions"]): void {
-  if (executions === "auto" || executions === "dense") return;
-  const expected = '"auto", "dense", or a Map of executions by the names of layers';
-  checkKind(executions instanceof Map, "executions", expected, executions);
-  const names = new Set<unknown>(linearNames(config));
-  for (const [name, execution] of executions) {
-    if (!names.has(name))
-      throw new RangeError(
-        `executions: expected names of linear layers such as ${[...names][0]}, got ${describe(name)}`,
-      );
-    checkOneOf(`executions of ${name}`, execution?.kind, EXECUTION_KINDS);
-  }
 }
 
 function executionOf(
@@ -251,10 +217,9 @@ export function createSparseClassifier(
   read: ReadParameter,
   options: SparseClassifierOptions = {},
 ): SparseClassifier {
+  checkFunction("read", read);
+  checkClassifierArguments(backend, config, options);
   const { tokens = 128, executions = "auto" } = options;
-  checkInteger("tokens", tokens, 1);
-  checkExecutions(config, executions);
-  if (options.costs !== undefined) checkCosts(backend, options.costs);
   const costs = costsWhenNeeded(backend, tokens, options.costs);
   // Measured before parameters are read, because it may grow the memory of which they are views.
   if (choosesExecutions(config, executions)) costs();
@@ -316,6 +281,7 @@ function build(building: Building): number {
   const shapes = new Map(list.map(({ name, shape }) => [name, shape]));
   const readChecked: ReadParameter = (name) => {
     const values = building.read(name);
+    checkObject(`read(${JSON.stringify(name)})`, values, "shape", "data");
     const [expected, got] = [formatShape(shapes.get(name) ?? []), formatShape(values.shape)];
     if (got !== expected) throw new RangeError(`${name}: expected ${expected}, got ${got}`);
     return values;

@@ -2,6 +2,7 @@
 import { checkInteger, checkKind, checkNumber } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, tokensTogether } from "../kernels/block-sparse.ts";
+import { checkBackend } from "../kernels/check.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { createIntegerTensor, createTensor, type Tensor } from "../tensor/tensor.ts";
 import { type Execution, executionsOf, type LinearFacts, prepareProduct } from "./execution.ts";
@@ -72,6 +73,9 @@ function computedTokens(
   const together = tokensTogether(variant, height);
   return Math.ceil(tokens / together) * together;
 }
+
+/** The largest number of tokens for which costs are measured. */
+export const MOST_TOKENS: number = 2 ** 16;
 
 /** Checks a cost model. @throws TypeError or RangeError if it is invalid or was measured with another kernel variant */
 export function checkCosts({ kernels }: Backend, costs: CostModel): void {
@@ -180,7 +184,8 @@ function sampleWeight(height: number, density: number): Float32Array {
  * ```
  */
 export function measureCosts(backend: Backend, tokens: number = 128): CostModel {
-  checkInteger("tokens", tokens, 1);
+  checkBackend(backend);
+  checkInteger("tokens", tokens, 1, MOST_TOKENS);
   return withTensors((hold) => measureWith(backend, tokens, hold));
 }
 

@@ -1,5 +1,5 @@
 /** The elements of packed matrices. They are copied as bits, which preserves -0 and the bits of every NaN. */
-import { checkInteger, checkKind, checkLength, isTypedArray } from "../core/checks.ts";
+import { checkInteger, checkKind, checkList, isTypedArray, mismatch } from "../core/checks.ts";
 
 /** Elements of a weight: 32-bit floats, or the bits of float16 or bfloat16 numbers. */
 export type ElementArray = Float32Array | Uint16Array;
@@ -26,15 +26,22 @@ export function zerosLike<E extends ElementArray>(data: E, length: number): E {
  * @throws TypeError or RangeError
  */
 export function checkMatrix(data: ElementArray, shape: MatrixShape, mask?: Uint8Array): void {
+  checkList("shape", shape);
   checkInteger("shape[0]", shape[0]);
   checkInteger("shape[1]", shape[1]);
   const isElements = isTypedArray(data, "Float32Array") || isTypedArray(data, "Uint16Array");
   checkKind(isElements, "data", "a Float32Array, or a Uint16Array of bits", data);
-  const count = shape[0] * shape[1];
-  checkLength("data", data, count);
+  checkCount("data", data, shape);
   if (mask === undefined) return;
   checkKind(isTypedArray(mask, "Uint8Array"), "mask", "a Uint8Array", mask);
-  checkLength("mask", mask, count);
+  checkCount("mask", mask, shape);
+}
+
+function checkCount(name: string, { length }: ArrayLike<number>, shape: MatrixShape): void {
+  const [rows, columns] = shape;
+  if (length === rows * columns) return;
+  const got = `${length} for the shape ${rows}x${columns}`;
+  throw new RangeError(mismatch(name, `${rows * columns} elements`, got));
 }
 
 /** Creates an array for indices below `count`, with 16 bits for each index if that suffices. */

@@ -1,4 +1,5 @@
 import type { LinearProduct } from "../autograd/records.ts";
+import { checkObject } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, workingSpace } from "../kernels/block-sparse.ts";
@@ -57,6 +58,7 @@ export function executionsOf({ blocks }: LinearFacts): readonly [Execution, ...E
 
 /** Formats an execution as text, such as `dense`, `compacted` or `blocks 4x1`. */
 export function formatExecution(execution: Execution): string {
+  checkObject("execution", execution, "kind");
   return execution.kind === "blocks" ? `blocks ${execution.height}x1` : execution.kind;
 }
 

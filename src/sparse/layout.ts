@@ -1,4 +1,5 @@
 /** The layouts of a weight: parses and formats their names, packs and unpacks matrices. */
+import { checkObject, checkString } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import { type BitmaskMatrix, packBitmask, unpackBitmask } from "./bitmask.ts";
 import { type BlockMatrix, type BlockShape, packBlocks, unpackBlocks } from "./blocks.ts";
@@ -38,6 +39,7 @@ export const LAYOUT_SPELLINGS = 'a layout such as "4x1", "2:4", "bitmask", "csr"
  * inverse.
  */
 export function formatLayout(spec: LayoutSpec): string {
+  checkObject("spec", spec, "layout");
   switch (spec.layout) {
     case "blocks":
       return spec.block.join() === "1,1" ? "csr" : spec.block.join("x");
@@ -64,6 +66,7 @@ export function formatLayout(spec: LayoutSpec): string {
  * ```
  */
 export function parseLayout(text: string): LayoutSpec | undefined {
+  checkString("text", text);
   if (text === "bitmask" || text === "channels") return { layout: text };
   if (text === "csr") return { layout: "blocks", block: [1, 1] };
   const [, first = 0, sign, second = 0] = /^(\d{1,5})([:x])(\d{1,5})$/.exec(text) ?? [];
@@ -97,6 +100,7 @@ export function pack<E extends ElementArray>(
   spec: LayoutSpec,
   mask?: Uint8Array,
 ): ExactMatrix<E> {
+  checkObject("spec", spec, "layout");
   switch (spec.layout) {
     case "blocks":
       return packBlocks(data, shape, spec.block, mask);
@@ -115,6 +119,7 @@ export function pack<E extends ElementArray>(
  * Returns the dense row-major matrix. Elements keep their type, but quantized elements become floats. See {@link pack}.
  */
 export function unpack(matrix: PackedMatrix): ElementArray {
+  checkObject("matrix", matrix, "layout");
   switch (matrix.layout) {
     case "blocks":
       return unpackBlocks(matrix);
@@ -153,5 +158,6 @@ export function packedArrays(matrix: PackedMatrix): readonly (readonly [string, 
 
 /** Returns the total size of a packed matrix's arrays in bytes. */
 export function packedBytes(matrix: PackedMatrix): number {
+  checkObject("matrix", matrix, "layout");
   return sumOf(packedArrays(matrix), ([, array]) => array.byteLength);
 }

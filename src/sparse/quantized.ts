@@ -2,7 +2,7 @@
  * Kept blocks with eight bits for each element and a scale for each block. This is the only lossy layout: the error of
  * an element is at most half the scale of its block, and -0 becomes +0.
  */
-import { checkFinite, checkLength } from "../core/checks.ts";
+import { checkFinite, checkFloat32Array, checkLength, checkObject } from "../core/checks.ts";
 import { fromBfloat16, roundUpToBfloat16 } from "../core/half.ts";
 import { type BlockMatrix, type BlockPositions, unpackBlocks } from "./blocks.ts";
 
@@ -47,6 +47,8 @@ export function quantizeBlocks(blocks: BlockMatrix<Float32Array>): {
   readonly matrix: QuantizedMatrix;
   readonly error: QuantizationError;
 } {
+  checkObject("blocks", blocks, "shape", "block", "starts", "columns", "values");
+  checkFloat32Array("blocks.values", blocks.values);
   const { shape, block, starts, columns, values: from } = blocks;
   checkFinite("values", from);
   const size = block[0] * block[1];

@@ -1,4 +1,5 @@
 /** Computes the size of a weight in each layout, and chooses the smallest layout. */
+import { checkObject, checkRecords } from "../core/checks.ts";
 import type { BlockShape } from "./blocks.ts";
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape } from "./elements.ts";
 import { type LayoutSpec, parseLayout } from "./layout.ts";
@@ -34,6 +35,7 @@ export function layoutBytes(
   mask?: Uint8Array,
 ): number | null {
   checkMatrix(data, shape, mask);
+  checkObject("spec", spec, "layout");
   const tally = layoutTally(spec, shape, data.BYTES_PER_ELEMENT);
   tally.add(data, shape[0], mask);
   return tally.bytes();
@@ -101,6 +103,7 @@ export function smallestLayout(
   mask?: Uint8Array,
 ): LayoutSize {
   checkMatrix(data, shape, mask);
+  checkRecords("specs", specs, "layout");
   const candidates = hasZero(data) ? specs : [];
   return smallestBy(data.byteLength, candidates, (spec) => layoutBytes(data, shape, spec, mask));
 }
