@@ -11,32 +11,22 @@ const CLASS_NAMES: Readonly<Record<LayerKind, string>> = {
   other: "",
 };
 
-/** An escape, a set of characters, the start of a named group, or a repetition without a minimum. */
-const PYTHON_PARTS = /\\[\s\S]|\[\^?\]?(?:\\[\s\S]|[^\]\\])*\]?|\(\?P<|\{,\d*\}/g;
-
-/** Escapes by letter in Python, outside of sets. Other letters are invalid there. */
-const ESCAPES: Readonly<Record<string, string>> = { "\\A": "^", "\\Z": "$", "\\a": "\\x07" };
-
-/** Translates a part of a regular expression of Python that JavaScript would read differently. */
-function translatePart(part: string): string {
-  if (part === "(?P<") return "(?<";
-  if (part[0] === "{") return `{0${part.slice(1)}`;
-  // A bracket at the start of a set belongs to the set.
-  if (part[0] === "[") return part.replace(/^(\[\^?)\]/, "$1\\]");
-  if (/^\\[^\WbBdDsSwWfnrtvxu\d_AZa]/.test(part)) throw new SyntaxError(`bad escape ${part}`);
-  return ESCAPES[part] ?? part;
-}
-
 /**
- * Compiles a regular expression in Python's syntax: `(?P<name>...)`, `\A`, `\Z`, `{,n}`, sets that start with `]`, and a
- * leading `(?i)` are read as Python reads them.
+ * Compiles a regular expression, which may contain Python's `(?P<name>...)`, `\A`, `\Z`, `{,n}` and a leading `(?i)`.
  *
  * @throws SyntaxError if it is invalid.
  */
 export function compileNamePattern(source: string): RegExp {
   const ignoreCase = source.startsWith("(?i)");
-  const own = ignoreCase ? source.slice(4) : source;
-  return new RegExp(own.replace(PYTHON_PARTS, translatePart), ignoreCase ? "i" : "");
+  const translated = (ignoreCase ? source.slice(4) : source)
+    .replaceAll("(?P<", "(?<")
+    .replaceAll("\\A", "^")
+    .replaceAll("\\Z", "$")
+    // Escapes and sets stay. A bracket at the start of a set belongs to it.
+    .replace(/(\[\^?)\]|(\\.|\[(\\.|[^\]])+)|\{,(?=\d*})/g, (_, open, kept) =>
+      open ? `${open}\\]` : (kept ?? "{0,"),
+    );
+  return new RegExp(translated, ignoreCase ? "i" : "");
 }
 
 /** The engine's error message for an invalid regular expression, `undefined` for a valid one. */
