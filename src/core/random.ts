@@ -61,12 +61,13 @@ export function philoxInto(
  * `dropout` upwards.
  */
 export const STREAM: Readonly<
-  Record<"shuffle" | "initialise" | "generate" | "buckets" | "dropout", number>
+  Record<"shuffle" | "initialise" | "generate" | "buckets" | "split" | "dropout", number>
 > = /* @__PURE__ */ Object.freeze({
   shuffle: 1,
   initialise: 2,
   generate: 3,
   buckets: 4,
+  split: 5,
   dropout: 1024,
 });
 

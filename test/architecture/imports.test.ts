@@ -58,6 +58,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "fp-ts": ["core", "prune", "model", "train", "io", "checkpoint", "run", "node", "cli"],
   ndarray: ["reference"],
   "ndarray-ops": ["reference"],
+  papaparse: ["io"],
   yaml: ["io"],
   // The version that the command states.
   "../../package.json": ["cli"],

@@ -33,6 +33,9 @@ import {
 import { parseGlueTsv } from "../../src/io/glue.ts";
 import { readHuggingFaceModel, readHuggingFaceTokenizer } from "../../src/io/hugging-face.ts";
 import { parseJsonObject } from "../../src/io/json.ts";
+import { rowProblems } from "../../src/io/rows/problems.ts";
+import { createRowReader } from "../../src/io/rows/row-reader.ts";
+import { endTraining } from "../../src/io/rows/row-sets.ts";
 import {
   readSafetensors,
   type StoredTensor,
@@ -69,6 +72,18 @@ const torch = readTorchFixture;
 function readText(bytes: Uint8Array, read: (text: string) => Result): Result {
   const text = decodeUtf8("file", bytes);
   return isLeft(text) ? text : read(text.right);
+}
+
+/** Reads a row file in two pieces. */
+function readRows(name: string): (bytes: Uint8Array) => Result {
+  return (bytes) => {
+    const reader = createRowReader({ name, options: { textColumn: "text" }, needsLabels: true });
+    const middle = bytes.length >> 1;
+    for (const piece of [bytes.subarray(0, middle), bytes.subarray(middle)]) reader.push(piece);
+    reader.end();
+    const rows = endTraining(reader.file(), {});
+    return isLeft(rows) ? left(rowProblems(rows.left)) : rows;
+  };
 }
 
 /** Reads a file and decodes every tensor: types without numbers are opaque. */
@@ -388,6 +403,31 @@ const READERS: readonly Reader[] = [
     "SST-2",
     [bytesOf('sentence\tlabel\nthe tree "grows \t1\na wall stands\t0\n')],
     (bytes) => readText(bytes, (text) => parseGlueTsv("sst2", "file", text)),
+  ],
+  [
+    "rows in CSV",
+    [bytesOf('text,label\n"a ""b""\nc",1\nd,0\n e,1\r\n\nf,0\n')],
+    readRows("rows.csv"),
+  ],
+  ["rows in TSV", [bytesOf('label\ttext\n1\t"a\tb"\nx\tc,d\n1\té\n')], readRows("rows.tsv")],
+  [
+    "rows in JSON",
+    [
+      bytesOf('[{"text": "a", "label": 0.5},\n {"text": "\\u00e9\\n", "label": 2}]'),
+      bytesOf(
+        '{"v": [1, {}], "data": [\n{"text": "a", "label": ["x", "y"]},\n{"text": "", "label": []}]}\n',
+      ),
+    ],
+    readRows("rows.json"),
+  ],
+  [
+    "rows in JSON Lines",
+    [
+      bytesOf(
+        '{"text": "a", "label": 1.50}\n\n{"label": "x", "text": "b"}\r\n{"text": "c", "label": true}',
+      ),
+    ],
+    readRows("rows.jsonl"),
   ],
   [
     "vocab.txt",

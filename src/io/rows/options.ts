@@ -1,0 +1,50 @@
+/** The options of row files, checked before any file is read. */
+import type { ProblemType } from "./labels.ts";
+import type { RowProblem } from "./problems.ts";
+
+/** How rows are read. The names are those of the command's options. */
+export interface RowOptions {
+  /** The column of the first text. Default: chosen by {@link chooseColumns}. */
+  readonly textColumn?: string;
+  /** The column of the second text. Default: none if `textColumn` is given, else chosen. */
+  readonly textPairColumn?: string;
+  /** The columns of the labels; each entry is a column or several with commas. Default: `label`. */
+  readonly labelColumn?: readonly string[];
+  /** The character between several labels in one field. */
+  readonly labelSeparator?: string;
+  /** The kind of problem. Default: decided from the labels. */
+  readonly problemType?: ProblemType;
+  /** Whether rows with problems are skipped and counted. */
+  readonly skipBadRows?: boolean;
+}
+
+function optionsProblem(expected: string, got: string): RowProblem {
+  return { kind: "options", file: null, line: null, column: null, expected, got };
+}
+
+/** Returns the problems of options that contradict each other. */
+export function optionProblems(options: RowOptions): readonly RowProblem[] {
+  const { textColumn, textPairColumn, labelSeparator, problemType } = options;
+  const problems: RowProblem[] = [];
+  if (textPairColumn !== undefined && textPairColumn.trim() === textColumn?.trim())
+    problems.push(optionsProblem("two columns of text", `${textColumn} twice`));
+  if (labelSeparator !== undefined && [...labelSeparator].length !== 1)
+    problems.push(
+      optionsProblem("one character as separator of labels", JSON.stringify(labelSeparator)),
+    );
+  if (
+    labelSeparator !== undefined &&
+    problemType !== undefined &&
+    problemType !== "multi_label_classification"
+  )
+    problems.push(optionsProblem("multi_label_classification with a separator", problemType));
+  return problems;
+}
+
+/** Returns the problem of a share of validation rows that is not between 0 and 1, or not needed. */
+export function splitProblem(share: number, hasValidationFile: boolean): RowProblem | undefined {
+  if (hasValidationFile)
+    return optionsProblem("a validation file or a share of training rows", "both");
+  if (share > 0 && share < 1) return undefined;
+  return optionsProblem("a share of validation rows between 0 and 1", String(share));
+}
