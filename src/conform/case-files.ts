@@ -1,4 +1,4 @@
-/** Reads the two files of a golden vector's case directory: `case.json` and `tensors.safetensors`. */
+/** Reads the files of a golden vector's case directory: `case.json` and `tensors.safetensors`. */
 import { describe } from "../core/checks.ts";
 import { type Either, formatProblem, isRight, type Problem } from "../core/either.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../io/json.ts";
@@ -11,7 +11,12 @@ export interface CaseFiles {
   readonly name: string;
   readonly json: string;
   readonly tensors: Uint8Array;
+  /** The other files of a case of rows by name, decompressed. */
+  readonly data?: ReadonlyMap<string, CaseData>;
 }
+
+/** The bytes of a file, or why it cannot be decompressed. */
+export type CaseData = { readonly bytes: Uint8Array } | { readonly gzipProblem: string };
 
 export interface OpenCase {
   readonly name: string;

@@ -13,12 +13,13 @@ import { replayModel } from "./model.ts";
 import { replaySchedules } from "./model-schedule.ts";
 import { replayPruning } from "./pruning.ts";
 import { PRUNING_TABLE_NAMES, replayPruningTable } from "./pruning-tables.ts";
+import { replayRowFiles } from "./rows.ts";
 import { replayStrict } from "./strict.ts";
 import { replayTokenizer } from "./tokenizer.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** The families in which each vector is a directory. */
-export type CaseFamily = "encoders" | "joint" | "model" | "pruning" | "strict";
+export type CaseFamily = "encoders" | "joint" | "model" | "pruning" | "rows" | "strict";
 
 /** The families in which each vector is a row or a line of a file. */
 export type RowFamily =
@@ -47,6 +48,7 @@ const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
     accepts: ({ pruners, model }) => pruners !== undefined && Array.isArray(model),
     replay: replayPruning,
   },
+  rows: { accepts: ({ script }) => isJsonObject(script), replay: replayRowFiles },
   strict: { accepts: ({ kind }) => kind === "strict", replay: replayStrict },
 };
 

@@ -1,7 +1,7 @@
 /** Finds the golden vectors below a directory, determines the family of each vector, and replays the vectors. */
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
-import { CaseFileError, type CaseFiles } from "../conform/case-files.ts";
+import { type CaseData, CaseFileError, type CaseFiles } from "../conform/case-files.ts";
 import {
   type CaseFamily,
   caseFamily,
@@ -21,6 +21,7 @@ import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { inDirectory, readDirectory } from "../run/storage.ts";
 import { kindOfPath, readBytes, readText } from "./files.ts";
+import { decompressed } from "./row-files.ts";
 import { nodeStorage } from "./storage.ts";
 
 /** The directory of one case, or a file with one vector in each row or line. */
@@ -166,7 +167,7 @@ export async function* replayGoldenVectors(
     try {
       const judged =
         kind === "case"
-          ? [replayCase(family, await readCase(path), backend)]
+          ? [replayCase(family, await readCase(family, path), backend)]
           : replayRows(
               family,
               name,
@@ -218,10 +219,25 @@ async function tokenizerDirectoryOf(own: string, model: string): Promise<string 
   return undefined;
 }
 
-async function readCase(directory: string): Promise<CaseFiles> {
+async function readCase(family: CaseFamily, directory: string): Promise<CaseFiles> {
   const json = await readPart(join(directory, "case.json"), readText);
+  const name = basename(directory);
+  if (family === "rows") {
+    const data = await readCaseData(directory);
+    return { name, json, tensors: new Uint8Array(0), data };
+  }
   const tensors = await readPart(join(directory, "tensors.safetensors"), readBytes);
-  return { name: basename(directory), json, tensors };
+  return { name, json, tensors };
+}
+
+/** Reads the files of a case of rows, decompressed. */
+async function readCaseData(directory: string): Promise<ReadonlyMap<string, CaseData>> {
+  const names = (await readdir(directory)).filter((name) => name !== "case.json").sort();
+  const entries = names.map(async (name): Promise<[string, CaseData]> => {
+    const bytes = await readPart(join(directory, name), readBytes);
+    return [name, decompressed(bytes)];
+  });
+  return new Map(await Promise.all(entries));
 }
 
 /** Reads one of the files of a case. @throws CaseFileError if it is missing or cannot be read */
