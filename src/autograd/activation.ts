@@ -1,3 +1,4 @@
+import { checkTape, checkVariable } from "./check.ts";
 import { consumedGradient, passGradient } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
@@ -34,6 +35,8 @@ export function relu(tape: Tape, x: Variable): Variable {
 type Activation = "gelu" | "tanh" | "relu";
 
 function activate(tape: Tape, name: Activation, x: Variable): Variable {
+  checkTape(tape);
+  checkVariable("x", x);
   const y = createOutput(tape, x.shape, x.requiresGradient);
   tape.backend.kernels[`${name}Forward`](x.value.data, y.value.data);
   record(tape, name, y, { input: x }, [name === "gelu" ? x.value : y.value]);

@@ -1,5 +1,6 @@
 import { checkNumber } from "../core/checks.ts";
 import { checkSameShape } from "../tensor/shape.ts";
+import { checkTape, checkVariable } from "./check.ts";
 import { arrivedGradient, consumedGradient, contribute, passGradient } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, record, type Tape } from "./tape.ts";
@@ -19,6 +20,9 @@ import { createOutput, record, type Tape } from "./tape.ts";
  * ```
  */
 export function add(tape: Tape, a: Variable, b: Variable): Variable {
+  checkTape(tape);
+  checkVariable("a", a);
+  checkVariable("b", b);
   checkSameShape("add b", b.shape, a.shape);
   const y = createOutput(tape, a.shape, a.requiresGradient || b.requiresGradient);
   tape.backend.kernels.add(a.value.data, b.value.data, y.value.data);
@@ -28,6 +32,9 @@ export function add(tape: Tape, a: Variable, b: Variable): Variable {
 
 /** Computes a * b elementwise, for equal shapes. */
 export function multiply(tape: Tape, a: Variable, b: Variable): Variable {
+  checkTape(tape);
+  checkVariable("a", a);
+  checkVariable("b", b);
   checkSameShape("multiply b", b.shape, a.shape);
   const y = createOutput(tape, a.shape, a.requiresGradient || b.requiresGradient);
   tape.backend.kernels.multiply(a.value.data, b.value.data, y.value.data);
@@ -37,6 +44,8 @@ export function multiply(tape: Tape, a: Variable, b: Variable): Variable {
 
 /** Multiplies every element by a number: factor * x. */
 export function scale(tape: Tape, x: Variable, factor: number): Variable {
+  checkTape(tape);
+  checkVariable("x", x);
   checkNumber("scale factor", factor);
   const y = createOutput(tape, x.shape, x.requiresGradient);
   tape.backend.kernels.scale(x.value.data, factor, y.value.data);

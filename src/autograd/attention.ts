@@ -3,7 +3,8 @@
  * A row of query, key or values contains all heads, as the projections write them. Products access one head through an
  * offset and a row stride.
  */
-import { checkInteger } from "../core/checks.ts";
+
+import { checkInteger, checkOptions } from "../core/checks.ts";
 import { checkSameShape, elementCount } from "../tensor/shape.ts";
 import {
   type AttentionRows,
@@ -17,6 +18,7 @@ import {
   softmaxOfScores,
   softmaxOfScoresBackward,
 } from "./attention-heads.ts";
+import { checkTape, checkVariable } from "./check.ts";
 import { checkDropoutRate } from "./dropout.ts";
 import { arrivedGradient, consumedGradient, gradientTarget } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
@@ -40,6 +42,9 @@ interface AttentionOptions extends AttentionRows {
 
 /** The bias of a hidden key: the lowest float32, as in transformers. */
 export const HIDDEN_KEY = -3.4028234663852886e38;
+
+/** The options of both operations, which may share one object. */
+const OPTIONS = ["heads", "keyBias", "dropout", "maxPositions", "sequences", "queries"];
 
 /**
  * Computes dropout(softmax(query key^T / sqrt(width) + keyBias)) for every head, within each sequence.
@@ -69,6 +74,11 @@ export function attentionProbabilities(
   key: Variable,
   options: AttentionOptions,
 ): Variable {
+  checkTape(tape);
+  checkVariable("query", query);
+  checkVariable("key", key);
+  checkOptions("options", options, OPTIONS);
+  checkVariable("options.keyBias", options.keyBias);
   const { heads, keyBias, dropout = 0 } = options;
   const layout = layoutOf(key.shape, heads, options);
   const longest = longestOf(layout.sequences);
@@ -112,6 +122,10 @@ export function attentionContext(
   values: Variable,
   options: AttentionRows = {},
 ): Variable {
+  checkTape(tape);
+  checkVariable("probabilities", probabilities);
+  checkVariable("values", values);
+  checkOptions("options", options, OPTIONS);
   const { sequences, queries = "all" } = options;
   const heads =
     sequences === undefined

@@ -3,6 +3,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { activationBackward } from "./activation.ts";
 import { addBackward, multiplyBackward, scaleBackward } from "./arithmetic.ts";
 import { attentionContextBackward, attentionProbabilitiesBackward } from "./attention.ts";
+import { checkTape, checkVariable } from "./check.ts";
 import { dropoutBackward } from "./dropout.ts";
 import { embeddingSumBackward, selectRowsBackward } from "./embedding.ts";
 import { layerNormBackward } from "./layer-norm.ts";
@@ -46,6 +47,8 @@ export const BACKWARD_RULES: BackwardRules = Object.freeze({
  * @throws RangeError if the loss is not a scalar or does not depend on a parameter, or for a second backward pass
  */
 export function backward(tape: Tape, loss: Variable): void {
+  checkTape(tape);
+  checkVariable("loss", loss);
   checkSameShape("loss", loss.shape, []);
   if (!tape.recordGradients)
     throw new RangeError("tape: expected one with recordGradients, got one without");

@@ -1,7 +1,8 @@
-import { checkNumber } from "../core/checks.ts";
+import { checkKind, checkNumber, succeeds } from "../core/checks.ts";
 import { DROPOUT_GROUP } from "../kernels/table.ts";
 import { columnsOf, elementCount, type Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { checkTape, checkVariable } from "./check.ts";
 import { consumedGradient, passGradient } from "./gradient.ts";
 import type { DropoutDraw, OperationRecord, Variable } from "./records.ts";
 import { checkSequences, type Sequences, uniformSequences } from "./sequences.ts";
@@ -26,6 +27,8 @@ import { createOutput, nextDropoutDraw, record, type Tape } from "./tape.ts";
  * ```
  */
 export function dropout(tape: Tape, x: Variable, rate: number, sequences?: Sequences): Variable {
+  checkTape(tape);
+  checkVariable("x", x);
   checkDropoutRate("rate", rate);
   const examples = exampleSequences("dropout", x.shape, sequences);
   const draw = nextDropoutDraw(tape, rate);
@@ -87,6 +90,8 @@ function rowCount(shape: Shape): number {
 export function exampleSequences(name: string, shape: Shape, given?: Sequences): Sequences {
   const rows = rowCount(shape);
   if (given !== undefined) {
+    const isRead = succeeds(() => given.offsets.length >= 0);
+    checkKind(isRead, `${name} sequences`, "sequences", given);
     checkSequences(name, given, rows);
     return given;
   }

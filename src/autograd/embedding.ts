@@ -1,7 +1,8 @@
-import { checkInteger, mismatch } from "../core/checks.ts";
-import type { Parameter } from "../tensor/parameter.ts";
-import { columnsOf, elementCount, formatShape, type Shape } from "../tensor/shape.ts";
+import { checkInteger, checkKind, checkRecords, isTypedArray, mismatch } from "../core/checks.ts";
+import { checkParameter, type Parameter } from "../tensor/parameter.ts";
+import { checkShape, columnsOf, elementCount, formatShape, type Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { checkTape, checkVariable } from "./check.ts";
 import { arrivedGradient, zeroedTarget } from "./gradient.ts";
 import type { EmbeddingSource, OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, record, type Tape } from "./tape.ts";
@@ -42,6 +43,14 @@ export function embeddingSum(
   shape: Shape,
   lookups: readonly [EmbeddingLookup, ...EmbeddingLookup[]],
 ): Variable {
+  checkTape(tape);
+  checkShape("shape", shape);
+  checkRecords("lookups", lookups, "table", "ids");
+  if (lookups.length === 0) throw new RangeError("lookups: expected at least one, got none");
+  for (const { table, ids } of lookups) {
+    checkParameter("lookups: table", table);
+    checkKind(isTypedArray(ids, "Int32Array"), "lookups: ids", "an Int32Array", ids);
+  }
   const width = columnsOf(lookups[0].table.value.shape);
   for (const lookup of lookups) checkLookup(lookup, shape, width);
   const sources: readonly EmbeddingSource[] = lookups.map(({ table, ids, paddingRow }) => ({
@@ -86,6 +95,9 @@ export function embeddingSumBackward(
  * @throws RangeError for an index outside the rows of x
  */
 export function selectRows(tape: Tape, x: Variable, rows: Int32Array): Variable {
+  checkTape(tape);
+  checkVariable("x", x);
+  checkKind(isTypedArray(rows, "Int32Array"), "rows", "an Int32Array", rows);
   const columns = columnsOf(x.shape);
   checkIds("rows", rows, elementCount(x.shape) / columns);
   const numbers = indexTensor(tape, rows);
@@ -128,7 +140,7 @@ function checkLookup(
       mismatch(name, `a table of width ${width}`, formatShape(table.value.shape)),
     );
   if (ids.length !== elementCount(shape)) {
-    const expected = `${elementCount(shape)} ids for ${formatShape(shape)}`;
+    const expected = `${elementCount(shape)} ids for the shape ${formatShape(shape)}`;
     throw new RangeError(mismatch(name, expected, ids.length));
   }
   checkIds(`${name} ids`, ids, rows);

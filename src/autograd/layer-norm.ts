@@ -1,5 +1,7 @@
-import type { Parameter } from "../tensor/parameter.ts";
+import { checkOptions } from "../core/checks.ts";
+import { checkParameter, type Parameter } from "../tensor/parameter.ts";
 import { checkSameShape, checkVector, columnsOf, rowsOf } from "../tensor/shape.ts";
+import { checkTape, checkVariable } from "./check.ts";
 import { checkDropoutRate, dropRows, exampleSequences } from "./dropout.ts";
 import { consumedGradient, contribute, passGradient } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
@@ -44,7 +46,13 @@ export function layerNorm(
   beta: Parameter,
   options: LayerNormOptions = {},
 ): Variable {
+  checkTape(tape);
+  checkVariable("x", x);
+  checkParameter("gamma", gamma);
+  checkParameter("beta", beta);
+  checkOptions("options", options, ["epsilon", "residual", "dropout", "sequences"]);
   const { epsilon = 1e-12, residual = null, dropout = 0 } = options;
+  if (residual !== null) checkVariable("options.residual", residual);
   const sequences = exampleSequences("layerNorm", x.shape, options.sequences);
   const rows = rowsOf(x.shape);
   const columns = columnsOf(x.shape);

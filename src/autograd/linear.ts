@@ -1,9 +1,10 @@
 import { mismatch } from "../core/checks.ts";
 import { BLOCK_OUTPUTS, SHARD_TOKENS, shardsOf } from "../kernels/block-sparse.ts";
 import { type BlockSparseWeight, matrixOf } from "../tensor/block-sparse-weight.ts";
-import type { Parameter } from "../tensor/parameter.ts";
+import { checkParameter, type Parameter } from "../tensor/parameter.ts";
 import { checkVector, columnsOf, formatShape, rowsOf, withColumns } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { checkTape, checkVariable } from "./check.ts";
 import { arrivedGradient, gradientTarget } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, record, type Tape } from "./tape.ts";
@@ -22,6 +23,10 @@ export function linear(
   weight: Parameter,
   bias: Parameter | null = null,
 ): Variable {
+  checkTape(tape);
+  checkVariable("x", x);
+  checkParameter("weight", weight);
+  if (bias !== null) checkParameter("bias", bias);
   const outputs = weight.value.shape[0];
   const inputs = weight.value.shape[1];
   if (weight.value.shape.length !== 2 || columnsOf(x.shape) !== inputs || x.shape.length === 0) {

@@ -1,7 +1,16 @@
 /** Losses, which are scalar variables. Their sums are accumulated in double precision. */
-import { checkNumber, checkOneOf, mismatch } from "../core/checks.ts";
+
+import {
+  checkKind,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  isTypedArray,
+  mismatch,
+} from "../core/checks.ts";
 import { checkSameShape, elementCount, formatShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { checkTape, checkVariable } from "./check.ts";
 import { checkIds } from "./embedding.ts";
 import { arrivedGradient, contribute, zeroedTarget } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
@@ -24,6 +33,9 @@ import { createOutput, createScratch, record, type Tape } from "./tape.ts";
  * ```
  */
 export function crossEntropy(tape: Tape, logits: Variable, labels: Int32Array): Variable {
+  checkTape(tape);
+  checkVariable("logits", logits);
+  checkKind(isTypedArray(labels, "Int32Array"), "crossEntropy labels", "an Int32Array", labels);
   const [batch, classes] = matrixShape("crossEntropy logits", logits);
   if (labels.length !== batch)
     throw new RangeError(mismatch("crossEntropy labels", `${batch}`, labels.length));
@@ -42,6 +54,9 @@ export function crossEntropy(tape: Tape, logits: Variable, labels: Int32Array): 
 
 /** Computes the mean of (a - b)^2 over all elements. */
 export function meanSquaredError(tape: Tape, a: Variable, b: Variable): Variable {
+  checkTape(tape);
+  checkVariable("a", a);
+  checkVariable("b", b);
   checkSameShape("meanSquaredError b", b.shape, a.shape);
   const sum = tape.backend.kernels.sumSquaredDifference(a.value.data, b.value.data);
   const needsGradient = a.requiresGradient || b.requiresGradient;
@@ -97,9 +112,14 @@ function softTargetLoss(
   tape: Tape,
   student: Variable,
   teacher: Variable,
-  { temperature = 1, reduction = "batchmean" }: SoftTargetOptions,
+  options: SoftTargetOptions,
   subtractEntropy: boolean,
 ): Variable {
+  checkTape(tape);
+  checkVariable("student", student);
+  checkVariable("teacher", teacher);
+  checkOptions("options", options, ["temperature", "reduction"]);
+  const { temperature = 1, reduction = "batchmean" } = options;
   const [batch, classes] = matrixShape("student logits", student);
   checkSameShape("teacher logits", teacher.shape, student.shape);
   checkNumber("temperature", temperature, Number.MIN_VALUE);

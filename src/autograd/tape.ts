@@ -1,9 +1,18 @@
-import { checkInteger } from "../core/checks.ts";
+import {
+  checkFloat32Array,
+  checkFunction,
+  checkInteger,
+  checkKind,
+  checkOptions,
+  succeeds,
+} from "../core/checks.ts";
 import { STREAM, seedKey } from "../core/random.ts";
 import type { Backend } from "../kernels/backend.ts";
+import { checkBackend } from "../kernels/check.ts";
 import type { Parameter } from "../tensor/parameter.ts";
 import { checkSameShape, elementCount, type Shape } from "../tensor/shape.ts";
-import { createTensor, Tensor } from "../tensor/tensor.ts";
+import { checkTensor, createTensor, Tensor } from "../tensor/tensor.ts";
+import { checkTape, checkVariable, TAPE_OPTIONS } from "./check.ts";
 import type {
   BlockSparseProducts,
   DropoutDraw,
@@ -76,8 +85,17 @@ export interface Tape extends Required<TapeOptions> {
  * ```
  */
 export function createTape(backend: Backend, options: TapeOptions): Tape {
+  checkBackend(backend);
+  checkOptions("options", options, TAPE_OPTIONS);
   const { training, recordGradients = training, seed = 0, step = 0, firstExample = 0 } = options;
   const { blockSparse = new Map(), linearProducts = new Map() } = options;
+  for (const products of [blockSparse, linearProducts])
+    checkKind(
+      succeeds(() => products.size >= 0),
+      "options: products",
+      "a Map",
+      products,
+    );
   if (recordGradients && linearProducts.size > 0)
     throw new RangeError("linearProducts: expected none on a tape with gradients, got some");
   checkInteger("seed", seed);
@@ -102,6 +120,7 @@ export function createTape(backend: Backend, options: TapeOptions): Tape {
 }
 
 function checkOpen(tape: Tape): void {
+  checkTape(tape);
   if (tape.released) throw new RangeError("tape: expected an open one, got one that was released");
 }
 
@@ -176,9 +195,12 @@ export function input(
   tape: Tape,
   shape: Shape,
   values: Float32Array,
-  { requiresGradient = false }: { readonly requiresGradient?: boolean } = {},
+  options: { readonly requiresGradient?: boolean } = {},
 ): Variable {
   checkOpen(tape);
+  checkOptions("options", options, ["requiresGradient"]);
+  checkFloat32Array("values", values);
+  const { requiresGradient = false } = options;
   const value = createTensor(tape.backend, shape, values);
   const variable = createVariable(tape, value, requiresGradient);
   return requiresGradient ? keepGradient(tape, variable) : variable;
@@ -202,11 +224,14 @@ export function input(
  */
 export function constant(tape: Tape, tensor: Tensor): Variable {
   checkOpen(tape);
+  checkTensor("tensor", tensor);
   return createVariable(tape, tensor.retain(), false);
 }
 
 /** Makes the backward pass keep the gradient of a variable. Returns the variable. */
 export function keepGradient(tape: Tape, variable: Variable): Variable {
+  checkTape(tape);
+  checkVariable("variable", variable);
   if (!variable.keepsGradient) tape.gradientKeepers.push(variable);
   variable.keepsGradient = true;
   return variable;
@@ -231,9 +256,10 @@ export function keepGradient(tape: Tape, variable: Variable): Variable {
  * ```
  */
 export function gradientOf(variable: Variable): Float32Array {
+  checkVariable("variable", variable);
   if (!variable.keepsGradient)
     throw new RangeError(
-      "gradientOf: expected an input that requires it or a kept one, got neither",
+      "gradientOf variable: expected an input that requires it or a kept one, got neither",
     );
   return variable.gradient === null
     ? new Float32Array(elementCount(variable.shape))
@@ -242,7 +268,8 @@ export function gradientOf(variable: Variable): Float32Array {
 
 /** Returns the number in a scalar variable, such as a loss. */
 export function scalarOf(variable: Variable): number {
-  checkSameShape("scalar", variable.shape, []);
+  checkVariable("variable", variable);
+  checkSameShape("scalar variable", variable.shape, []);
   return variable.value.data[0];
 }
 
@@ -251,6 +278,7 @@ export function scalarOf(variable: Variable): number {
  * it.
  */
 export function discard(variable: Variable): void {
+  checkVariable("variable", variable);
   if (!variable.held) return;
   variable.held = false;
   variable.value.release();
@@ -277,6 +305,8 @@ export function discard(variable: Variable): void {
  * ```
  */
 export function scope<T extends Variable | readonly Variable[]>(tape: Tape, body: () => T): T {
+  checkTape(tape);
+  checkFunction("body", body);
   tape.scopes.push([]);
   let kept: readonly Variable[] = [];
   try {
@@ -295,6 +325,7 @@ export function scope<T extends Variable | readonly Variable[]>(tape: Tape, body
 
 /** Ends a forward pass, also after an error, and frees all its memory. */
 export function releaseTape(tape: Tape): void {
+  checkTape(tape);
   if (tape.released) return;
   tape.released = true;
   for (const { saved, output } of tape.records) {

@@ -5,7 +5,7 @@
  * either side, with and without a negator, so single words carry no information about the label, and a bag-of-words
  * model performs at chance level.
  */
-import { checkInteger } from "../core/checks.ts";
+import { checkInteger, checkOptions } from "../core/checks.ts";
 import { nextBelow, openStream, type RandomStream, STREAM } from "../core/random.ts";
 import type { Example } from "../io/glue.ts";
 
@@ -64,6 +64,7 @@ interface DemoTaskOptions {
  * ```
  */
 export function generateDemoTask(options: DemoTaskOptions = {}): DemoTask {
+  checkOptions("options", options, ["seed", "trainCount", "devCount"]);
   const { seed = 1, trainCount = 6000, devCount = 500 } = options;
   checkInteger("seed", seed);
   checkInteger("trainCount", trainCount, 1, 1_000_000);

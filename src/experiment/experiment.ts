@@ -2,11 +2,14 @@
  * Runs a whole experiment for one seed: dense fine-tuning, then one sparse phase for each recipe. A sparse phase starts
  * from the dense model, which by default is also its teacher, as in the scripts of INC's example.
  */
+
 import type { StopSignal } from "../core/abort.ts";
-import { checkInteger } from "../core/checks.ts";
+import { checkInteger, checkOptions, checkRecords } from "../core/checks.ts";
 import { InputError } from "../core/either.ts";
 import type { Backend } from "../kernels/backend.ts";
+import { checkBackend } from "../kernels/check.ts";
 import { checkTokenBatch, type TokenBatch } from "../model/batch.ts";
+import { checkConfig } from "../model/check.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { createParameters, initialiseParameters } from "../model/parameters.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
@@ -31,6 +34,7 @@ import {
 import type { ExperimentEvent, MeasuredModel, PhaseResult } from "./events.ts";
 import { checkOneShot, pruneAtOnceInto } from "./one-shot.ts";
 import {
+  EXPERIMENT_OPTIONS,
   type ExperimentDescription,
   type ExperimentPhase,
   type ExperimentTerms,
@@ -99,7 +103,7 @@ interface Run {
  * @throws RangeError if there are no recipes or no rows, or if the teacher's hidden size differs from the model's
  */
 export function runExperiment(options: ExperimentOptions): Experiment {
-  checkOptions(options);
+  checkExperiment(options);
   const { backend, config, seed, initialTensors, resumeFrom } = options;
   const plan = resolveExperiment(options);
   const terms = experimentTerms(plan, planPhases(plan, seed));
@@ -143,7 +147,14 @@ export function runExperiment(options: ExperimentOptions): Experiment {
   };
 }
 
-function checkOptions(options: ExperimentOptions): void {
+function checkExperiment(options: ExperimentOptions): void {
+  checkOptions("options", options, EXPERIMENT_OPTIONS);
+  checkBackend(options.backend);
+  checkConfig(options.config);
+  if (options.teacher !== undefined) checkConfig(options.teacher.config);
+  checkRecords("recipes", options.recipes, "name", "dense", "metric");
+  checkRecords("trainingRows", options.trainingRows, "inputIds");
+  checkRecords("evaluationRows", options.evaluationRows, "inputIds");
   const { recipes, trainingRows, evaluationRows, seed, config, teacher } = options;
   checkInteger("seed", seed);
   for (const [name, list] of Object.entries({ recipes, trainingRows, evaluationRows }))

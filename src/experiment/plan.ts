@@ -1,5 +1,5 @@
 /** Describes an experiment, its phases, and its terms: the inputs that must match a snapshot's to continue from it. */
-import { checkInteger } from "../core/checks.ts";
+import { checkInteger, checkObject } from "../core/checks.ts";
 import type { Example } from "../io/glue.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -56,6 +56,27 @@ export interface RunDescription extends ExperimentOf<Example> {
   /** The memory, in bytes per seed, in which the teacher's results may be cached. Default 2^30. */
   readonly teacherBudget?: number | undefined;
 }
+
+/** The options of an experiment, and those that the description of a run adds. */
+export const EXPERIMENT_OPTIONS: readonly string[] = [
+  "backend",
+  "seed",
+  "config",
+  "recipes",
+  "trainingRows",
+  "evaluationRows",
+  "profile",
+  "sparseProducts",
+  "initialTensors",
+  "teacher",
+  "pruningConfig",
+  "teacherMemory",
+  "signal",
+  "resumeFrom",
+  "tokenizer",
+  "variant",
+  "teacherBudget",
+];
 
 /** A description with defaults filled in. */
 export interface ExperimentPlan extends ExperimentDescription {
@@ -134,11 +155,15 @@ interface PhaseContext {
   readonly exampleCount: number;
 }
 
+function checkPhase(phase: PhaseRecipe, context: PhaseContext): void {
+  checkObject("phase", phase, "epochs", "batchSize", "learningRate", "betas");
+  checkObject("context", context, "seed", "profile", "sparseProducts", "exampleCount");
+}
+
 /** Returns the training settings of a dense phase. */
-export function densePhaseSettings(
-  phase: PhaseRecipe,
-  { seed, profile, sparseProducts, exampleCount }: PhaseContext,
-): TrainingSettings {
+export function densePhaseSettings(phase: PhaseRecipe, context: PhaseContext): TrainingSettings {
+  checkPhase(phase, context);
+  const { seed, profile, sparseProducts, exampleCount } = context;
   return {
     seed,
     profile,
@@ -167,12 +192,13 @@ export function densePhaseSettings(
 export function sparsePhaseSettings(
   phase: SparsePhaseRecipe,
   context: PhaseContext,
-  pruning: unknown = recipePruningConfig(phase, context.exampleCount),
+  pruning?: unknown,
 ): TrainingSettings {
+  checkPhase(phase, context);
   const { distillationWeight: weight, distillationPadding: padding } = phase;
   return {
     ...densePhaseSettings(phase, context),
-    pruning,
+    pruning: pruning ?? recipePruningConfig(phase, context.exampleCount),
     teacherCache: phase.teacherCache,
     distillation: weight === 0 ? null : { kind: "last-hidden-state", weight, padding },
   };

@@ -3,7 +3,7 @@
  * and DistilBERT, from run_glue_no_trainer.py, run_glue_no_trainer_mixed.py and scripts/ in
  * examples/pytorch/nlp/huggingface_models/text-classification/pruning/eager.
  */
-import { checkInteger, describe } from "../core/checks.ts";
+import { checkInteger, checkObject, describe } from "../core/checks.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Batching } from "../train/batches.ts";
 import type { ScheduleName } from "../train/schedule.ts";
@@ -238,11 +238,11 @@ export const RECIPES: readonly Recipe[] = Object.freeze([
  * console.assert(findRecipe("bertmini-mrpc-4x1").sparse?.targetSparsity === 0.9);
  * ```
  */
-export function findRecipe(name: string): Recipe {
-  const recipe = RECIPES.find((candidate) => candidate.name === name);
-  if (recipe !== undefined) return recipe;
+export function findRecipe(recipe: string): Recipe {
+  const found = RECIPES.find(({ name }) => name === recipe);
+  if (found !== undefined) return found;
   const names = RECIPES.map((candidate) => candidate.name).join(", ");
-  throw new RangeError(`recipe: expected one of ${names}, got ${describe(name)}`);
+  throw new RangeError(`recipe: expected one of ${names}, got ${describe(recipe)}`);
 }
 
 /** The steps at which a sparse phase prunes, as numbers of optimizer updates since the beginning of the phase. */
@@ -274,6 +274,8 @@ export function recipePruningConfig(
   recipe: SparsePhaseRecipe,
   exampleCount: number,
 ): Readonly<Record<string, unknown>> {
+  checkObject("recipe", recipe, "epochs", "batchSize", "pruningConfigs", "targetSparsity");
+  checkInteger("exampleCount", exampleCount);
   const { startStep, endStep, pruningFrequency } = pruningSteps(recipe, exampleCount);
   return {
     pruning_configs: recipe.pruningConfigs,

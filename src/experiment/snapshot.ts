@@ -3,7 +3,7 @@
  * array's path in the state. The rest of the state becomes JSON for the file's metadata, which refers to the tensors by
  * name.
  */
-import { checkOneOf, describe } from "../core/checks.ts";
+import { checkMap, checkObject, checkOneOf, checkString, describe } from "../core/checks.ts";
 import { type Either, getOrThrow, left, type Problem, right } from "../core/either.ts";
 import type { TrainingSnapshot } from "../train/snapshot.ts";
 import type { ExperimentSnapshot } from "./experiment.ts";
@@ -43,6 +43,7 @@ export function encodeSnapshot<Kind extends keyof Snapshots>(
   snapshot: Snapshots[Kind],
 ): EncodedSnapshot {
   checkOneOf("kind", kind, ["training", "experiment"]);
+  checkObject("snapshot", snapshot, "version");
   const tensors = new Map<string, SnapshotTensor>();
   const json = JSON.stringify({ kind, state: encode(snapshot, kind, tensors) });
   return { json, tensors };
@@ -51,8 +52,13 @@ export function encodeSnapshot<Kind extends keyof Snapshots>(
 /** Decodes a snapshot, or returns all problems in it. */
 export function decodeSnapshot<Kind extends keyof Snapshots>(
   kind: Kind,
-  { json, tensors }: EncodedSnapshot,
+  encoded: EncodedSnapshot,
 ): Either<readonly Problem[], Snapshots[Kind]> {
+  checkOneOf("kind", kind, ["training", "experiment"]);
+  checkObject("encoded", encoded, "json", "tensors");
+  const { json, tensors } = encoded;
+  checkString("encoded.json", json);
+  checkMap("encoded.tensors", tensors);
   const parsed = parseJson(json);
   if (!isRecord(parsed) || parsed.kind !== kind) {
     const expected = `the JSON of a ${kind} snapshot`;

@@ -2,7 +2,7 @@
  * Creates backends: kernels of a variant that the engine and the page's content security policy allow, and their
  * memory.
  */
-import { checkInteger, checkOneOf } from "../core/checks.ts";
+import { checkFunction, checkInteger, checkOneOf, checkOptions } from "../core/checks.ts";
 import { scalarKernels } from "./scalar/kernels.ts";
 import { addressesIn, type KernelModule } from "./simd/calls.ts";
 import { simdKernels } from "./simd/kernels.ts";
@@ -74,6 +74,7 @@ export const MOST_THREADS = 256;
  * ```
  */
 export function createBackend(options: BackendOptions = {}): Backend {
+  checkOptions("options", options, ["variant"]);
   const variant = variantOf(options);
   if (variant === "scalar")
     return Object.freeze({ kernels: scalarKernels, memory: createPlainMemory() });
@@ -93,8 +94,10 @@ export function createBackend(options: BackendOptions = {}): Backend {
 export async function createThreadedBackend(
   options: ThreadedBackendOptions,
 ): Promise<ThreadedBackend> {
+  checkOptions("options", options, ["variant", "threads", "startThread"]);
   const { threads, startThread } = options;
   checkInteger("threads", threads, 1, MOST_THREADS);
+  checkFunction("startThread", startThread);
   const variant = variantOf(options);
   const linear = variant === "scalar" || threads === 1 ? undefined : sharedMemory();
   if (variant === "scalar" || linear === undefined)

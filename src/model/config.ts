@@ -1,4 +1,4 @@
-import { describe } from "../core/checks.ts";
+import { describe, isReadable } from "../core/checks.ts";
 import {
   type Either,
   getOrThrow,
@@ -55,7 +55,7 @@ export interface ModelConfig {
  * ```
  */
 export function parseModelConfig(json: unknown): Either<readonly Problem[], ModelConfig> {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+  if (!isReadable(json) || typeof json !== "object" || json === null || Array.isArray(json)) {
     return refuseValue("config.json", "an object", json);
   }
   const source: Readonly<Record<string, unknown>> = Object.freeze({ ...json });

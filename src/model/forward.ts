@@ -1,5 +1,6 @@
 import { gelu, relu, tanh } from "../autograd/activation.ts";
 import { attentionContext, attentionProbabilities, HIDDEN_KEY } from "../autograd/attention.ts";
+import { checkTape } from "../autograd/check.ts";
 import { dropout } from "../autograd/dropout.ts";
 import { type EmbeddingLookup, embeddingSum, selectRows } from "../autograd/embedding.ts";
 import { type LayerNormOptions, layerNorm } from "../autograd/layer-norm.ts";
@@ -7,9 +8,15 @@ import { linear } from "../autograd/linear.ts";
 import type { AttentionQueries, Variable } from "../autograd/records.ts";
 import { type Sequences, uniformSequences } from "../autograd/sequences.ts";
 import { discard, input, scope, type Tape } from "../autograd/tape.ts";
-import { checkOneOf } from "../core/checks.ts";
-import { type Parameter, type Parameters, parameterNamed } from "../tensor/parameter.ts";
+import { checkObject, checkOneOf, checkOptions } from "../core/checks.ts";
+import {
+  checkParameters,
+  type Parameter,
+  type Parameters,
+  parameterNamed,
+} from "../tensor/parameter.ts";
 import { checkTokenBatch, type TokenBatch } from "./batch.ts";
+import { checkConfig } from "./check.ts";
 import type { ModelConfig } from "./config.ts";
 import { type LayerNames, type ModelNames, modelNames, namesOfModule } from "./names.ts";
 import { type Padding, type TokenRows, tokenRows } from "./token-rows.ts";
@@ -33,6 +40,13 @@ interface ForwardOptions {
   /** Whether to return the attention probabilities of every layer. Default false. */
   readonly outputAttentions?: boolean;
 }
+
+const FORWARD_OPTIONS: readonly (keyof ForwardOptions)[] = [
+  "padding",
+  "outputLastHiddenState",
+  "outputHiddenStates",
+  "outputAttentions",
+];
 
 /** Results of {@link forward} for B examples, S positions, T tokens without padding, hidden width H and A heads. */
 export interface ModelOutput {
@@ -100,6 +114,11 @@ export function forward(
   batch: TokenBatch,
   options: ForwardOptions = {},
 ): ModelOutput {
+  checkTape(tape);
+  checkConfig(config);
+  checkParameters(parameters);
+  checkObject("batch", batch, "batch", "positions", "inputIds", "tokenTypeIds", "attentionMask");
+  checkOptions("options", options, FORWARD_OPTIONS);
   checkTokenBatch(config, batch);
   const { outputHiddenStates = false, outputAttentions = false, padding = "included" } = options;
   const { outputLastHiddenState = true } = options;

@@ -1,10 +1,12 @@
-import { describe } from "../core/checks.ts";
+import { checkInteger, checkMapOf, checkOptions, describe } from "../core/checks.ts";
 import { InputError, type Problem } from "../core/either.ts";
 import { nextNormal, openStream, STREAM } from "../core/random.ts";
 import type { Backend } from "../kernels/backend.ts";
+import { checkBackend } from "../kernels/check.ts";
 import { createParameter, type Parameters } from "../tensor/parameter.ts";
 import { elementCount, formatShape, type Shape, sameShape } from "../tensor/shape.ts";
 import { creating } from "../tensor/tensor.ts";
+import { checkConfig } from "./check.ts";
 import type { ModelConfig } from "./config.ts";
 import { type ModuleDescription, moduleList } from "./modules.ts";
 import { modelNames } from "./names.ts";
@@ -57,6 +59,9 @@ export function initialiseParameters(
   config: ModelConfig,
   seed: number,
 ): Parameters {
+  checkBackend(backend);
+  checkConfig(config);
+  checkInteger("seed", seed);
   return makeParameters(backend, config, new Map(), seed);
 }
 
@@ -85,6 +90,10 @@ export function createParameters(
   tensors: ReadonlyMap<string, NamedValues>,
   options: CreateParametersOptions = {},
 ): Parameters {
+  checkBackend(backend);
+  checkConfig(config);
+  checkMapOf("tensors", tensors, "shape", "data");
+  checkOptions("options", options, ["initialiseHead", "ignoreUnexpected"]);
   const problems = checkpointProblems(config, tensors, options);
   if (problems.length > 0) throw new InputError(problems);
   return makeParameters(backend, config, tensors, options.initialiseHead?.seed ?? 0);

@@ -1,7 +1,8 @@
-import { checkFloat32Array, mismatch } from "../core/checks.ts";
+import { checkFloat32Array, checkKind, checkString, mismatch, succeeds } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
+import { checkBackend } from "../kernels/check.ts";
 import { elementCount, type Shape } from "./shape.ts";
-import { createTensor, creating, Tensor } from "./tensor.ts";
+import { createTensor, creating, isTensor, Tensor } from "./tensor.ts";
 
 /** A trainable tensor. Backward passes add to `gradient` until {@link zeroGradients} clears it. */
 export interface Parameter {
@@ -35,6 +36,7 @@ export function createParameter(
   shape: Shape,
   values?: Float32Array,
 ): Parameter {
+  checkString("name", name);
   return creating((hold) =>
     Object.freeze({
       name,
@@ -65,6 +67,29 @@ export function createFrozenParameter(
     if (copy !== undefined) value.data.set(copy);
     return Object.freeze({ name, value, gradient: reserve(1) });
   });
+}
+
+function isParameter({ value, gradient }: Parameter): boolean {
+  return isTensor(value) && isTensor(gradient);
+}
+
+/** Checks that a value has the form of a parameter. */
+export function checkParameter(name: string, parameter: Parameter): void {
+  checkKind(
+    succeeds(() => isParameter(parameter)),
+    name,
+    "a parameter",
+    parameter,
+  );
+}
+
+/** Checks that a value has the form of a model's parameters. */
+export function checkParameters(parameters: Parameters): void {
+  const areParameters = (): boolean => {
+    for (const parameter of parameters.values()) if (!isParameter(parameter)) return false;
+    return !parameters.has("");
+  };
+  checkKind(succeeds(areParameters), "parameters", "a Map of parameters", parameters);
 }
 
 /** Returns the parameter with the given name. @throws RangeError if there is no such parameter */
@@ -98,11 +123,14 @@ export function checkSeparateParameters(parameters: Parameters): void {
 
 /** Sets every gradient to zero. */
 export function zeroGradients(backend: Backend, parameters: Parameters): void {
+  checkBackend(backend);
+  checkParameters(parameters);
   for (const { gradient } of parameters.values()) backend.kernels.fill(gradient.data, 0);
 }
 
 /** Frees the memory of every parameter. */
 export function releaseParameters(parameters: Parameters): void {
+  checkParameters(parameters);
   for (const { value, gradient } of parameters.values()) {
     value.release();
     gradient.release();

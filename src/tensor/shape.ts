@@ -3,7 +3,7 @@
  * the code.
  */
 
-import { mismatch } from "../core/checks.ts";
+import { checkList, describe, mismatch } from "../core/checks.ts";
 
 /** Extents of a row-major array, outermost first. `[]` is a scalar. */
 export type Shape = readonly number[];
@@ -58,9 +58,20 @@ export function checkSameShape(name: string, got: Shape, expected: Shape): void 
     throw new RangeError(mismatch(name, `shape ${formatShape(expected)}`, formatShape(got)));
 }
 
+/** The number of 32-bit elements in 4 GiB, the largest memory of WebAssembly. */
+const MOST_ELEMENTS = 2 ** 30;
+
+/** Formats a list of which nothing is known. */
+function formatUnknown(list: readonly unknown[]): string {
+  return list.length > 8 ? describe(list) : `[${Array.from(list, describe).join(", ")}]`;
+}
+
 /** Checks that every extent is a positive integer. @throws RangeError if one is not */
 export function checkShape(name: string, shape: Shape): void {
+  checkList(name, shape);
   for (const extent of shape)
     if (!Number.isInteger(extent) || extent < 1)
-      throw new RangeError(mismatch(name, "a shape of positive integers", formatShape(shape)));
+      throw new RangeError(mismatch(name, "a shape of positive integers", formatUnknown(shape)));
+  if (elementCount(shape) > MOST_ELEMENTS)
+    throw new RangeError(mismatch(name, "at most 2^30 elements", formatShape(shape)));
 }

@@ -1,5 +1,6 @@
-import { checkFloat32Array } from "../core/checks.ts";
+import { checkFloat32Array, checkKind, mismatch, succeeds } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
+import { checkBackend } from "../kernels/check.ts";
 import type { Memory, Region } from "../kernels/simd/memory.ts";
 import { checkShape, elementCount, formatShape, type Shape } from "./shape.ts";
 
@@ -81,13 +82,22 @@ export class Tensor {
  * ```
  */
 export function createTensor(backend: Backend, shape: Shape, values?: Float32Array): Tensor {
+  checkBackend(backend);
   checkShape("shape", shape);
-  if (values !== undefined) checkFloat32Array("values", values, elementCount(shape));
+  if (values !== undefined) checkValues(values, shape);
   // Copied first, because `values` may be a view of this memory, which is invalid if the allocation grows the memory.
   const copy = values?.slice();
   const tensor = new Tensor(backend.memory, [...shape]);
   if (copy !== undefined) tensor.data.set(copy);
   return tensor;
+}
+
+function checkValues(values: Float32Array, shape: Shape): void {
+  checkFloat32Array("values", values);
+  const count = elementCount(shape);
+  if (values.length === count) return;
+  const got = `${values.length} for the shape ${formatShape(shape)}`;
+  throw new RangeError(mismatch("values", `${count} elements`, got));
 }
 
 /** Runs `body`, which passes each tensor that it creates to `hold`. If `body` throws, these tensors are freed. */
@@ -102,6 +112,21 @@ export function creating<T>(body: (hold: (tensor: Tensor) => Tensor) => T): T {
     for (const tensor of held) tensor.free();
     throw error;
   }
+}
+
+/** Checks that a value has the form of a tensor. */
+export function checkTensor(name: string, tensor: Tensor): void {
+  checkKind(
+    succeeds(() => isTensor(tensor)),
+    name,
+    "a tensor",
+    tensor,
+  );
+}
+
+/** Whether a value has the form of a tensor. */
+export function isTensor(tensor: Tensor): boolean {
+  return tensor.region !== undefined && tensor.shape.length >= 0;
 }
 
 /** Creates a tensor of 32-bit integers. */

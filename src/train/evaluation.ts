@@ -1,12 +1,23 @@
 /** Runs a model on rows and computes metrics: loss, accuracy and F1. */
+
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
+import {
+  checkFloat32Array,
+  checkFunction,
+  checkInteger,
+  checkList,
+  checkObject,
+  checkOptions,
+} from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
+import { checkBackend } from "../kernels/check.ts";
 import { sequentialBatches } from "./batches.ts";
 import { labelLoss } from "./distillation.ts";
 import type { Evaluation } from "./events.ts";
 import { namingRow } from "./labels.ts";
 import { classificationMetrics } from "./metrics/classification.ts";
 import type { LabelledBatch, TrainableModel } from "./trainable-model.ts";
+import { checkModel } from "./trainable-model.ts";
 
 export type Collate<Row, Batch> = (rows: readonly Row[]) => Batch;
 
@@ -37,9 +48,17 @@ type EvaluationProducts = Pick<TapeOptions, "blockSparse">;
 export function predict<Row, Batch extends LabelledBatch>(
   backend: Backend,
   model: TrainableModel<Batch>,
-  { rows, collate, batchSize }: RowSource<Row, Batch>,
+  source: RowSource<Row, Batch>,
   products: EvaluationProducts = {},
 ): Predictions {
+  checkBackend(backend);
+  checkModel("model", model);
+  checkObject("source", source, "rows", "collate", "batchSize");
+  const { rows, collate, batchSize } = source;
+  checkList("source.rows", rows);
+  checkFunction("source.collate", collate);
+  checkInteger("source.batchSize", batchSize, 1);
+  checkOptions("products", products, ["blockSparse"]);
   if (rows.length === 0) throw new RangeError("rows: expected at least one, got none");
   const logits: number[] = [];
   const labels: number[] = [];
@@ -89,7 +108,10 @@ export function evaluate<Row, Batch extends LabelledBatch>(
 
 /** Computes the metrics of predictions. Accuracy, F1 and majority are null for regression (one output). */
 export function scorePredictions(predictions: Predictions): Evaluation {
+  checkObject("predictions", predictions, "logits", "labels", "classes", "loss");
   const { labels, classes, loss } = predictions;
+  checkFloat32Array("predictions.logits", predictions.logits);
+  checkList("predictions.labels", labels);
   const examples = labels.length;
   if (classes === 1) return { examples, loss, accuracy: null, f1: null, majority: null };
   const { accuracy, binaryF1 } = classificationMetrics(labels, predictedClasses(predictions));

@@ -1,4 +1,5 @@
 /** Pads tokenised text classification examples into batches. */
+import { checkInteger, checkKind, checkRecords } from "../core/checks.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import { checkLabel, checkLabelOf } from "./labels.ts";
 
@@ -23,6 +24,14 @@ export function padExamples(
   padId: number = 0,
   regression?: boolean,
 ): TokenBatch & { readonly labels: Int32Array | Float32Array } {
+  checkRecords("examples", examples, "inputIds", "tokenTypeIds");
+  checkInteger("padId", padId);
+  checkKind(
+    regression === undefined || typeof regression === "boolean",
+    "regression",
+    "a boolean",
+    regression,
+  );
   const batch = examples.length;
   const positions = examples.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 0);
   const inputIds = new Int32Array(batch * positions).fill(padId);

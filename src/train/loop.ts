@@ -1,7 +1,5 @@
 /** Fine-tunes a model. The run is an async iterator of events: epochs of steps, with an evaluation after each epoch. */
-import type { StopSignal } from "../core/abort.ts";
-import { checkInteger } from "../core/checks.ts";
-import type { Backend } from "../kernels/backend.ts";
+
 import { bucketedBatches, shuffledBatches } from "./batches.ts";
 import {
   checkOutputs,
@@ -10,7 +8,7 @@ import {
   divergenceOf,
   notFiniteWeight,
 } from "./divergence.ts";
-import { type Collate, predict, type RowSource, rowsAt, scorePredictions } from "./evaluation.ts";
+import { predict, type RowSource, rowsAt, scorePredictions } from "./evaluation.ts";
 import type {
   EndEvent,
   EpochEvent,
@@ -19,9 +17,9 @@ import type {
   StepEvent,
   TrainingEvent,
 } from "./events.ts";
+import { checkFineTuneOptions, type FineTuneOptions } from "./fine-tune-options.ts";
 import { namingRow } from "./labels.ts";
 import { createSession, releaseSession, type TrainingSession } from "./session.ts";
-import type { TrainingSettings } from "./settings.ts";
 import {
   captureSnapshot,
   type RunProgress,
@@ -37,36 +35,9 @@ import {
   targetSparsities,
 } from "./sparsity.ts";
 import { type StepResult, sparseProducts, trainStepInto } from "./step.ts";
-import type { TeacherMemory } from "./teacher-cache.ts";
-import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
+import { type LabelledBatch, layerRecords } from "./trainable-model.ts";
 
-/** Options for {@link fineTune}. */
-export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
-  readonly backend: Backend;
-  /** The model, which is trained in place. */
-  readonly model: TrainableModel<Batch>;
-  /**
-   * The frozen teacher for distillation. Its results are cached by row (`settings.teacherCache`), so they must depend
-   * only on the row, not on the rest of the batch or on randomness in `collate`.
-   */
-  readonly teacher?: TrainableModel<Batch> | undefined;
-  readonly teacherMemory?: TeacherMemory | undefined;
-  readonly trainingRows: readonly Row[];
-  /** Rows to evaluate after each epoch. Default: none. */
-  readonly evaluationRows?: readonly Row[];
-  readonly collate: Collate<Row, Batch>;
-  /** Returns the length of a row. Required for `bucketed` batches. */
-  readonly rowLength?: (row: Row) => number;
-  readonly epochs: number;
-  readonly batchSize: number;
-  /** Default: `batchSize`. */
-  readonly evaluationBatchSize?: number;
-  readonly settings: TrainingSettings;
-  /** Stops the run after the current step. */
-  readonly signal?: StopSignal | undefined;
-  /** The snapshot from which the run continues. It must have the same settings and kernel variant as this run. */
-  readonly resumeFrom?: TrainingSnapshot | undefined;
-}
+export type { FineTuneOptions };
 
 /** A training run. Iterating over it runs the training, and is possible only once. */
 export interface FineTuning extends AsyncIterable<TrainingEvent> {
@@ -129,15 +100,7 @@ const TURN_INTERVAL = 30;
 export function fineTune<Row, Batch extends LabelledBatch>(
   options: FineTuneOptions<Row, Batch>,
 ): FineTuning {
-  checkInteger("epochs", options.epochs);
-  checkInteger("batchSize", options.batchSize, 1);
-  checkInteger("evaluationBatchSize", options.evaluationBatchSize ?? 1, 1);
-  if (options.settings.batching === "bucketed" && options.rowLength === undefined) {
-    throw new RangeError("rowLength: expected a function, for bucketed batches, got none");
-  }
-  if (options.trainingRows.length === 0) {
-    throw new RangeError("trainingRows: expected at least one row, got none");
-  }
+  checkFineTuneOptions(options);
   return new Run(options);
 }
 

@@ -2,11 +2,25 @@
  * AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) as in `torch.optim.AdamW` and in
  * `transformers.AdamW`, which apply epsilon and weight decay at different points.
  */
-import { checkNumber, checkOneOf } from "../core/checks.ts";
+import {
+  checkKind,
+  checkList,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkRecords,
+  succeeds,
+} from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
+import { checkBackend } from "../kernels/check.ts";
 import type { AdamWConstants } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
-import { checkSeparateParameters, type Parameter, type Parameters } from "../tensor/parameter.ts";
+import {
+  checkParameters,
+  checkSeparateParameters,
+  type Parameter,
+  type Parameters,
+} from "../tensor/parameter.ts";
 import { createTensor, creating, type Tensor } from "../tensor/tensor.ts";
 
 type AdamWFlavour = "torch" | "transformers";
@@ -21,6 +35,14 @@ export interface AdamWSettings {
   /** Applies to parameters with the treatment `decay`. */
   readonly weightDecay: number;
 }
+
+export const OPTIMIZER_SETTINGS: readonly (keyof AdamWSettings)[] = [
+  "flavour",
+  "learningRate",
+  "betas",
+  "epsilon",
+  "weightDecay",
+];
 
 /** How the optimizer treats the parameters whose names match the regular expression `names`. */
 export interface ParameterRule {
@@ -86,7 +108,10 @@ export function createOptimizer(
   settings: AdamWSettings,
   rules: readonly ParameterRule[] = [],
 ): Optimizer {
+  checkBackend(backend);
+  checkParameters(parameters);
   checkSettings(settings);
+  checkRecords("rules", rules, "names", "treatment");
   checkSeparateParameters(parameters);
   const slots: OptimizerSlot[] = [];
   const fixed: Parameter[] = [];
@@ -110,6 +135,8 @@ export function createOptimizer(
 }
 
 function checkSettings(settings: AdamWSettings): void {
+  checkOptions("settings", settings, OPTIMIZER_SETTINGS);
+  checkList("settings.betas", settings.betas);
   const { flavour, learningRate, betas, epsilon, weightDecay } = settings;
   checkOneOf("optimizer.flavour", flavour, ["torch", "transformers"]);
   checkNumber("optimizer.learningRate", learningRate, 0);
@@ -130,8 +157,13 @@ export function optimizerStepInto(
   backend: Backend,
   optimizer: Optimizer,
   learningRate: number,
-  { clearGradients = false }: { readonly clearGradients?: boolean } = {},
+  options: { readonly clearGradients?: boolean } = {},
 ): void {
+  checkBackend(backend);
+  checkOptimizer(optimizer);
+  checkNumber("learningRate", learningRate);
+  checkOptions("options", options, ["clearGradients"]);
+  const { clearGradients = false } = options;
   const { kernels } = backend;
   const { settings, slots } = optimizer;
   const update = settings.flavour === "torch" ? kernels.adamwTorch : kernels.adamwTransformers;
@@ -144,6 +176,12 @@ export function optimizerStepInto(
     update(value, gradient, slot.firstMoment.data, slot.secondMoment.data, constantsOf(slot));
   };
   kernels.independently(() => slots.forEach(updateSlot));
+}
+
+function checkOptimizer(optimizer: Optimizer): void {
+  const isOptimizer = (): boolean =>
+    optimizer.slots.length >= 0 && optimizer.settings.flavour !== undefined;
+  checkKind(succeeds(isOptimizer), "optimizer", "one from createOptimizer", optimizer);
 }
 
 /**
@@ -180,6 +218,7 @@ function updateConstants(
 
 /** Frees the moments of an optimizer. */
 export function releaseOptimizer(optimizer: Optimizer): void {
+  checkOptimizer(optimizer);
   for (const { firstMoment, secondMoment } of optimizer.slots) {
     firstMoment.release();
     secondMoment.release();

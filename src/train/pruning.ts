@@ -1,6 +1,7 @@
 /** Parses the pruning configuration of a training run and creates the initial pruning state. */
 import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
+import { checkBackend } from "../kernels/check.ts";
 import { wasmPruningKernels } from "../kernels/simd/pruning.ts";
 import type { Profile, PruningConfig } from "../prune/config.ts";
 import { rearrangesMasks } from "../prune/criteria.ts";
@@ -68,5 +69,6 @@ export function initialiseTrainingPruning(
  * ```
  */
 export function createPruningKernels(backend: Backend): PruningKernels {
+  checkBackend(backend);
   return wasmPruningKernels(backend, plainKernels);
 }

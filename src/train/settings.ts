@@ -1,9 +1,11 @@
 /** Settings of a training run. They are plain data, stored in snapshots and compared before a run is resumed. */
-import { checkInteger, checkNumber, checkOneOf } from "../core/checks.ts";
+
+import { checkInteger, checkNumber, checkOneOf, checkOptions } from "../core/checks.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Profile } from "../prune/config.ts";
 import { BATCHINGS, type Batching } from "./batches.ts";
 import type { AdamWSettings, ParameterRule } from "./optimizer.ts";
+import { OPTIMIZER_SETTINGS } from "./optimizer.ts";
 import { type LearningRateSchedule, learningRateAt } from "./schedule.ts";
 import { SPARSE_PRODUCTS, type SparseProductsSetting } from "./sparse-switch.ts";
 import type { TeacherPrecision } from "./teacher-cache.ts";
@@ -43,6 +45,19 @@ export interface TrainingSettings {
   readonly sparseProducts: SparseProductsSetting;
 }
 
+const SETTINGS: readonly (keyof TrainingSettings)[] = [
+  "seed",
+  "batching",
+  "optimizer",
+  "parameterRules",
+  "schedule",
+  "pruning",
+  "profile",
+  "teacherCache",
+  "distillation",
+  "sparseProducts",
+];
+
 /** {@link TrainingSettings} with all properties optional. */
 export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, "optimizer">> {
   readonly optimizer?: Partial<AdamWSettings>;
@@ -61,6 +76,8 @@ export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, 
  * ```
  */
 export function trainingSettings(options: TrainingSettingsOptions = {}): TrainingSettings {
+  checkOptions("options", options, SETTINGS);
+  checkOptions("options.optimizer", options.optimizer ?? {}, OPTIMIZER_SETTINGS);
   return {
     seed: 0,
     batching: "shuffled",

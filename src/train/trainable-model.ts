@@ -1,14 +1,17 @@
 /** The interface of a model for training: parameters, a forward pass, and layers to prune. */
+
 import type { Variable } from "../autograd/records.ts";
 import type { Sequences } from "../autograd/sequences.ts";
 import type { Tape } from "../autograd/tape.ts";
+import { checkFunction, checkObject } from "../core/checks.ts";
 import { padPositions, selectExamples, type TokenBatch } from "../model/batch.ts";
+import { checkConfig } from "../model/check.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { forward } from "../model/forward.ts";
 import { type ModuleKind, moduleList } from "../model/modules.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { LayerKind, LayerRecord } from "../prune/layer.ts";
-import { type Parameters, parameterNamed } from "../tensor/parameter.ts";
+import { checkParameters, type Parameters, parameterNamed } from "../tensor/parameter.ts";
 
 /** The output of a forward pass in training. */
 export interface TrainableOutput {
@@ -94,6 +97,13 @@ function modelLayers(
   return layers;
 }
 
+/** Checks that a value has the form of a model. */
+export function checkModel(name: string, model: TrainableModel<never>): void {
+  checkObject(name, model, "parameters", "forward");
+  checkParameters(model.parameters);
+  checkFunction(`${name}.forward`, model.forward);
+}
+
 /**
  * Returns the layers of a model as pruning records, in module order. Weights and gradients are views of the backend's
  * memory: get them again after anything that may allocate memory.
@@ -135,6 +145,8 @@ export function sequenceClassifier(
   config: ModelConfig,
   parameters: Parameters,
 ): TrainableModel<TokenBatch & LabelledBatch> {
+  checkConfig(config);
+  checkParameters(parameters);
   const run: TrainableModel<TokenBatch & LabelledBatch>["forward"] = (
     tape,
     batch,

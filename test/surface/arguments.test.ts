@@ -12,6 +12,8 @@ const ENTRIES = [
   ["io", 21],
   ["sparse", 13],
   ["checkpoint", 14],
+  ["nn", 59],
+  ["worker", 1],
 ] as const;
 
 describe.each(ENTRIES)("the functions of %s", (entry, least) => {
@@ -28,6 +30,6 @@ describe.each(ENTRIES)("the functions of %s", (entry, least) => {
     });
     expect(stdout).not.toContain("valid call of");
     expect(Number(functions)).toBeGreaterThanOrEqual(least);
-    expect(Number(calls)).toBeGreaterThan(70 * least);
+    expect(Number(calls)).toBeGreaterThanOrEqual(70 * least);
   }, 300_000);
 });

@@ -164,7 +164,9 @@ function specialValues(
   const pruning = () =>
     index?.parsePruningConfigOrThrow?.(PRUNING) as unknown as { pruners: readonly unknown[] };
   const recipe = () =>
-    nn?.findRecipe?.("mrpc-4x1") as unknown as { dense: unknown; sparse: unknown } | undefined;
+    nn?.findRecipe?.("bertmini-mrpc-4x1") as unknown as
+      | { dense: unknown; sparse: unknown }
+      | undefined;
   const parameter = (rows: number, columns: number) => () =>
     nn?.createParameter?.(
       of("backend"),
@@ -196,6 +198,8 @@ function specialValues(
       close: () => undefined,
     };
   };
+  /** The tape of the latest valid call of `backward`, whose loss must be on it. */
+  let sweptTape: unknown;
   const problem = () => ({ path: "a", expected: "b", got: "c" });
   const rowSource = () => ({ rows: of("examples"), collate, batchSize: 1 });
   const mask = () => reference?.weightMatrix?.(new Uint8Array(64).fill(1), [8, 8]) as unknown;
@@ -234,7 +238,10 @@ function specialValues(
               string,
               { value: { shape: unknown; data: unknown } }
             >),
-          ].map(([name, { value }]) => [name, { shape: value.shape, data: value.data }]),
+          ].map(([name, { value }]) => [
+            name,
+            { shape: value.shape, data: (value.data as Float32Array).slice() },
+          ]),
         ),
     },
     createThreadedBackend: {
@@ -272,7 +279,7 @@ function specialValues(
       context: () => ({ seed: 1, profile: "inc", sparseProducts: "auto", exampleCount: 9 }),
     },
     recipePruningConfig: { recipe: () => recipe()?.sparse, exampleCount: () => 9 },
-    findRecipe: { name: () => "mrpc-4x1" },
+    findRecipe: { recipe: () => "bertmini-mrpc-4x1" },
     Tensor: { memory: () => (of("backend") as { memory: unknown }).memory },
     attentionProbabilities: {
       query: () =>
@@ -293,13 +300,21 @@ function specialValues(
         nn?.input?.(of("tape"), [1, 2, 4] as never, weights().slice(0, 8) as never) as unknown,
     },
     backward: {
-      loss: () =>
-        nn?.input?.(
-          of("tape"),
-          [] as never,
-          Float32Array.of(1) as never,
-          { requiresGradient: true } as never,
-        ) as unknown,
+      tape: () => {
+        sweptTape = nn?.createTape?.(of("backend"), { training: true } as never) as unknown;
+        return sweptTape;
+      },
+      loss: () => {
+        const [a, b] = [1, 2].map((value) =>
+          nn?.input?.(
+            sweptTape as never,
+            [1] as never,
+            Float32Array.of(value) as never,
+            { requiresGradient: true } as never,
+          ),
+        );
+        return nn?.meanSquaredError?.(sweptTape as never, a as never, b as never) as unknown;
+      },
     },
     constant: { tensor: () => nn?.createTensor?.(of("backend"), [2, 4] as never) as unknown },
     createTape: { options: () => ({ training: false }) },
@@ -310,12 +325,12 @@ function specialValues(
     },
     decodeSnapshotOrThrow: {
       kind: () => "training",
-      encoded: () => ({ json: "{}", tensors: new Map() }),
+      encoded: () => nn?.encodeSnapshot?.("training" as never, { version: 2 } as never) as unknown,
     },
     encodeSnapshot: { kind: () => "training", snapshot: () => ({ version: 2 }) },
     dropout: { rate: () => 0.1 },
     embeddingSum: {
-      shape: () => [1, 2, 4],
+      shape: () => [1, 2],
       lookups: () => [{ table: parameter(5, 4)(), ids: Int32Array.of(1, 2) }],
     },
     evaluate: { model, source: rowSource },
@@ -331,12 +346,22 @@ function specialValues(
         settings: nn?.trainingSettings?.() as unknown,
       }),
     },
-    runExperiment: { options: () => ({ backend: of("backend"), seed: 1, recipes: [] }) },
+    runExperiment: {
+      options: () => ({
+        backend: of("backend"),
+        seed: 1,
+        recipes: [nn?.findRecipe?.("bertmini-mrpc-dense") as unknown],
+        config: of("config"),
+        trainingRows: of("examples"),
+        evaluationRows: of("examples"),
+      }),
+    },
     forward: { batch: () => collate(of("examples")) },
     input: { values: () => new Float32Array(8), "{ requiresGradient }": () => undefined },
     layerNorm: { gamma: vector, beta: vector },
     linear: { weight: parameter(3, 4), bias: () => null },
     scale: { factor: () => 2 },
+    scalarOf: { variable: () => nn?.input?.(of("tape"), [], Float32Array.of(1)) as unknown },
     scope: { body: () => () => of("variable") },
     scorePredictions: {
       predictions: () => ({ logits: Float32Array.of(1, 2), labels: [1], classes: 2, loss: 1 }),

@@ -1,4 +1,5 @@
 /** Kernels on several threads: workers instantiate the same module with the same shared memory. */
+import { checkFunction, checkObject } from "../../core/checks.ts";
 import { WORKSPACE_FLOATS } from "../wasm/gemm-blocking.ts";
 import { CallQueue, QUEUE_LENGTH, type RunCall } from "./call-queue.ts";
 import type { Memory } from "./memory.ts";
@@ -49,6 +50,7 @@ interface WebWorker extends KernelThread {
  * ```
  */
 export function startWebThread(createWorker: () => WebWorker): StartThread {
+  checkFunction("createWorker", createWorker);
   return (start) =>
     new Promise((resolve, reject) => {
       const { worker, url } = workerWithUrl(createWorker);
@@ -112,6 +114,7 @@ function queueOf(memory: WebAssembly.Memory, address: number, exports: WebAssemb
 
 /** Runs in a worker: instantiates the module, then runs calls until the pool is stopped. */
 export function serveKernels(start: ThreadStart): void {
+  checkObject("start", start, "module", "memory", "queue", "workspace");
   const { module, memory, queue, workspace } = start as ModuleStart;
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   setWorkspace(exports, workspace);

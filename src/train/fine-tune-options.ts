@@ -1,0 +1,85 @@
+/** The options of `fineTune`, and their checks. */
+import type { StopSignal } from "../core/abort.ts";
+import {
+  checkFunction,
+  checkInteger,
+  checkList,
+  checkObject,
+  checkOptions,
+} from "../core/checks.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { checkBackend } from "../kernels/check.ts";
+import type { Collate } from "./evaluation.ts";
+import type { TrainingSettings } from "./settings.ts";
+import type { TrainingSnapshot } from "./snapshot.ts";
+import type { TeacherMemory } from "./teacher-cache.ts";
+import { checkModel, type LabelledBatch, type TrainableModel } from "./trainable-model.ts";
+
+/** Options for `fineTune`. */
+export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
+  readonly backend: Backend;
+  /** The model, which is trained in place. */
+  readonly model: TrainableModel<Batch>;
+  /**
+   * The frozen teacher for distillation. Its results are cached by row (`settings.teacherCache`), so they must depend
+   * only on the row, not on the rest of the batch or on randomness in `collate`.
+   */
+  readonly teacher?: TrainableModel<Batch> | undefined;
+  readonly teacherMemory?: TeacherMemory | undefined;
+  readonly trainingRows: readonly Row[];
+  /** Rows to evaluate after each epoch. Default: none. */
+  readonly evaluationRows?: readonly Row[];
+  readonly collate: Collate<Row, Batch>;
+  /** Returns the length of a row. Required for `bucketed` batches. */
+  readonly rowLength?: (row: Row) => number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  /** Default: `batchSize`. */
+  readonly evaluationBatchSize?: number;
+  readonly settings: TrainingSettings;
+  /** Stops the run after the current step. */
+  readonly signal?: StopSignal | undefined;
+  /** The snapshot from which the run continues. It must have the same settings and kernel variant as this run. */
+  readonly resumeFrom?: TrainingSnapshot | undefined;
+}
+
+const FINE_TUNE_OPTIONS: readonly (keyof FineTuneOptions<never, never>)[] = [
+  "backend",
+  "model",
+  "teacher",
+  "teacherMemory",
+  "trainingRows",
+  "evaluationRows",
+  "collate",
+  "rowLength",
+  "epochs",
+  "batchSize",
+  "evaluationBatchSize",
+  "settings",
+  "signal",
+  "resumeFrom",
+];
+
+/** @throws TypeError or RangeError that names the option */
+export function checkFineTuneOptions<Row, Batch extends LabelledBatch>(
+  options: FineTuneOptions<Row, Batch>,
+): void {
+  checkOptions("options", options, FINE_TUNE_OPTIONS);
+  checkBackend(options.backend);
+  checkModel("model", options.model);
+  if (options.teacher !== undefined) checkModel("teacher", options.teacher);
+  checkList("trainingRows", options.trainingRows);
+  if (options.evaluationRows !== undefined) checkList("evaluationRows", options.evaluationRows);
+  checkFunction("collate", options.collate);
+  if (options.rowLength !== undefined) checkFunction("rowLength", options.rowLength);
+  checkObject("settings", options.settings, "optimizer", "schedule");
+  checkInteger("epochs", options.epochs);
+  checkInteger("batchSize", options.batchSize, 1);
+  checkInteger("evaluationBatchSize", options.evaluationBatchSize ?? 1, 1);
+  if (options.settings.batching === "bucketed" && options.rowLength === undefined) {
+    throw new RangeError("rowLength: expected a function, for bucketed batches, got none");
+  }
+  if (options.trainingRows.length === 0) {
+    throw new RangeError("trainingRows: expected at least one row, got none");
+  }
+}
