@@ -186,7 +186,7 @@ export function checkSomething(config: PatternPrunerConfig, layers: readonly Lai
       "no-layers",
       "op_names",
       `to match a layer of type ${config.pruningOpTypes.join(" or ")} besides the classifier head`,
-      "none of the layers",
+      "none",
     );
   if (layers.some(({ layout }) => layout.divides)) return;
   refusePruning(
