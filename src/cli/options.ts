@@ -111,7 +111,17 @@ export function choiceOption<T extends string>(
 ): Option<T> {
   const expected = `one of ${choices.join(", ")}`;
   const read = (text: string): T | undefined => choices.find((choice) => choice === text);
-  return { placeholder: choices.join("|"), description, aliases, isFlag: false, expected, read };
+  const spelt = choices.join("|");
+  // A long list of choices would widen the help beyond a terminal's width.
+  const isLong = spelt.length > 72;
+  return {
+    placeholder: isLong ? "NAME" : spelt,
+    description: isLong ? `${description}: ${choices.join(", ")}` : description,
+    aliases,
+    isFlag: false,
+    expected,
+    read,
+  };
 }
 
 /** Makes an option that may be given more than once. Its value is the list of the given texts. */

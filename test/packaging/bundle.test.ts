@@ -47,13 +47,13 @@ describe("the pruning core", () => {
 
   // Bytes, minified and compressed. docs/decisions.md states them; raise a bound only with a reason.
   it.each([
-    ["all of it", `export * from "espalier";`, 19_400],
-    ["pruning once", `export { pruneOnce } from "espalier";`, 17_000],
+    ["all of it", `export * from "espalier";`, 20_150],
+    ["pruning once", `export { pruneOnce } from "espalier";`, 17_700],
     [
       "the reducer",
       `export { initialisePruning, createPruningScratch, onStepBeginInto } from "espalier";
        export { onBeforeOptimizerStepInto, onAfterOptimizerStepInto } from "espalier";`,
-      15_550,
+      16_300,
     ],
   ])("stays small enough to embed: %s", async (_, program, most) => {
     const size = await minifiedSize(program);
