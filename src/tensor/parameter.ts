@@ -1,4 +1,4 @@
-import { checkFloat32Array, checkKind, checkString, mismatch, succeeds } from "../core/checks.ts";
+import { checkFloat32Array, checkKind, checkString, mismatch } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { checkBackend } from "../kernels/check.ts";
 import { elementCount, type Shape } from "./shape.ts";
@@ -69,27 +69,31 @@ export function createFrozenParameter(
   });
 }
 
-function isParameter({ value, gradient }: Parameter): boolean {
-  return isTensor(value) && isTensor(gradient);
+function isParameter(parameter: Parameter): boolean {
+  try {
+    return isTensor(parameter.value) && isTensor(parameter.gradient);
+  } catch {
+    return false;
+  }
 }
 
 /** Checks that a value has the form of a parameter. */
 export function checkParameter(name: string, parameter: Parameter): void {
-  checkKind(
-    succeeds(() => isParameter(parameter)),
-    name,
-    "a parameter",
-    parameter,
-  );
+  checkKind(isParameter(parameter), name, "a parameter", parameter);
 }
 
 /** Checks that a value has the form of a model's parameters. */
 export function checkParameters(parameters: Parameters): void {
-  const areParameters = (): boolean => {
+  checkKind(areParameters(parameters), "parameters", "a Map of parameters", parameters);
+}
+
+function areParameters(parameters: Parameters): boolean {
+  try {
     for (const parameter of parameters.values()) if (!isParameter(parameter)) return false;
     return !parameters.has("");
-  };
-  checkKind(succeeds(areParameters), "parameters", "a Map of parameters", parameters);
+  } catch {
+    return false;
+  }
 }
 
 /** Returns the parameter with the given name. @throws RangeError if there is no such parameter */
