@@ -179,7 +179,7 @@ interface Pruning {
   readonly prunedBlocks: () => readonly PrunedBlocks[];
 }
 
-/** Plans pruning under `strict`, with one tensor in memory for each thread. */
+/** Plans pruning under `strict`, with at most one tensor in memory for each thread. */
 async function pruneLayerwise(
   run: PruningRun,
   layers: readonly SourcedLayer[],

@@ -88,8 +88,8 @@ export const TOKENIZER_KINDS = ["fast", "slow"] as const;
 export type TokenizerKind = (typeof TOKENIZER_KINDS)[number];
 
 /**
- * Reads a tokenizer: the fast one in tokenizer.json, or the slow one in vocab.txt if there is no tokenizer.json. `kind`
- * overrides this choice. tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json change the
+ * Reads a tokenizer: a fast one from tokenizer.json or, without that file, a slow one from vocab.txt. `kind` overrides
+ * this choice. tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json change the
  * tokens as in transformers. A part that cannot be read is refused, and the problem names it. Without
  * tokenizer_config.json, a slow tokenizer converts text to lower case, as the published uncased models expect.
  *

@@ -190,7 +190,7 @@ export async function* replayGoldenVectors(
  * Reads the tokenizer for a file of vectors in a directory `NAME`: from the directory `given`, if any, otherwise from
  * `NAME` itself, otherwise from `models/NAME` in the nearest parent directory that contains it.
  *
- * @throws InputError if there is no tokenizer, or with all problems of its files
+ * @throws InputError if no directory has a tokenizer, or if its files are invalid; the error has all problems
  */
 async function tokenizerBeside(path: string, given: string | undefined): Promise<Tokenizer> {
   const own = dirname(path);

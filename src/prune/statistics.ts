@@ -20,8 +20,8 @@ interface IncSparsity {
   /** Masked elements divided by the number of all parameters. */
   readonly elementwiseOverAll: number;
   /**
-   * The sum, over all pruners, of a pruner's elements times its share of pruned blocks, divided by the number of
-   * weights in all linear and convolution layers.
+   * For each pruner, its number of elements times its share of pruned blocks. The sum is divided by the number of
+   * weights in linear and convolution layers.
    */
   readonly blockwiseOverLinearConv: number;
 }

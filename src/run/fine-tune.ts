@@ -98,7 +98,7 @@ export async function fineTuneRun(
 
 const REPORT_FILE = "report.html";
 
-/** Checks that files and directories can be written where the run will write them. @throws InputError */
+/** Checks that the run will be able to write all of its files and directories. @throws InputError if not */
 async function checkOutputPaths(
   storage: RunStorage,
   directory: string,

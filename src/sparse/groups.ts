@@ -66,8 +66,8 @@ function fitGroupsOfFour(bits: Uint32Array | Uint16Array, most: number): boolean
 }
 
 /**
- * Finds the first group with fewer than N zeros (+0). Returns its row, its first column and its number of zeros; null
- * if there is no such group.
+ * Finds the first group with fewer than N zeros (+0). Returns its row, its first column and its number of zeros,
+ * or null if every group has enough.
  */
 export function firstFullGroup(
   data: ElementArray,

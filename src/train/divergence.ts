@@ -1,7 +1,7 @@
 /** Detects that training has diverged: a loss, a logit or a weight is not finite. */
 import type { Parameters } from "../tensor/parameter.ts";
 
-/** Thrown by a step that diverges. No weight is then updated, but pruning may have run. */
+/** Thrown if training diverges. The loss and the logits are checked before the update, and weights after it. */
 export class DivergenceError extends RangeError {
   override readonly name = "DivergenceError";
 }

@@ -247,7 +247,7 @@ test("a resumed run of some seeds keeps the others", async () => {
   expect(outcome.seeds.map(({ seed }) => seed)).toEqual([2, 1]);
   expect(report.table.rows[0]?.sparse).toHaveLength(2);
   expect(report.patterns[0]?.curves.map(({ seed }) => seed)).toEqual([2, 1]);
-  // A seed that is added has the bytes of a run with all seeds, and the first one stays where it is.
+  // An added seed gives the same bytes as in a run with all seeds, and the files of the first seed do not move.
   const { storage } = await run();
   const alone = substance(storage);
   const more = await run({ seeds: [2], resume: true }, storage);

@@ -66,7 +66,8 @@ function valueEnd(text: string, begin: number): number {
 /** Finds the end of a value in text that grows. */
 export interface ValueScanner {
   /**
-   * Goes on where the text ended before, and returns the index after the value; undefined if it may go on.
+   * Continues the scan at the previous end of the text. Returns the index after the value, or undefined if the value
+   * may be longer than the text.
    *
    * @param text the text with more characters at its end
    */

@@ -30,7 +30,7 @@ export function createUtf8Decoder(file: string): Utf8Decoder {
     try {
       const text = decoder.decode(bytes.subarray(start));
       lineFeeds += countOf("\n", text);
-      // Carriage returns end lines only if there is no line feed.
+      // A carriage return ends a line only in a text without line feeds.
       if (lineFeeds === 0) carriageReturns += countOf("\r", text);
       return text;
     } catch {

@@ -21,7 +21,7 @@ export interface BytePairModel {
   readonly ignoreMerges: boolean;
 }
 
-/** Tokenizes a word. @throws InputError if a character has no token and there is no unknown token */
+/** Tokenizes a word. @throws InputError if a character is not in the vocabulary and the model has no unknown token */
 export function bytePairs(model: BytePairModel, word: string): readonly number[] {
   if (model.ignoreMerges) {
     const whole = model.vocabulary.get(word);

@@ -41,7 +41,7 @@ const MEMO_LENGTH = 256;
 /**
  * Encodes a text or a pair. An empty second text makes a pair.
  *
- * @throws InputError if a part of a text has no token and there is no unknown token
+ * @throws InputError if part of a text is not in the vocabulary and the model has no unknown token
  */
 export function encodeFast(
   pipeline: Pipeline,

@@ -57,7 +57,7 @@ export function unigramModel(
   };
 }
 
-/** Tokenizes a word. @throws InputError if a character has no token and there is no unknown token */
+/** Tokenizes a word. @throws InputError if a character is not in the vocabulary and the model has no unknown token */
 export function unigrams(model: UnigramModel, word: string): readonly number[] {
   const ids: number[] = [];
   for (const piece of bestPieces(model, word)) {
