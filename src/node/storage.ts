@@ -15,6 +15,7 @@ import type { RunStorage } from "../run/storage.ts";
 import { openCheckpoint } from "./checkpoint-reader.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { kindOfPath, readBytes, writeFileAtomically, writePartsAtomically } from "./files.ts";
+import { readRowFile } from "./row-files.ts";
 
 /** The storage of runs on Node: the file system. */
 export const nodeStorage: RunStorage = {
@@ -30,6 +31,7 @@ export const nodeStorage: RunStorage = {
       writeFileAtomically(path, content);
     else writePartsAtomically(path, content);
   },
+  readRows: readRowFile,
   openCheckpoint,
   lock: lockDirectory,
 };

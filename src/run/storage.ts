@@ -1,9 +1,13 @@
 /** Defines the storage of a run: a file system, or anything else that stores bytes by path, with `/` as separator. */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type Either, left, mapLeft, type Problem, right } from "../core/either.ts";
+import type { RowReader, TextRow } from "../io/rows/row-reader.ts";
 
 /** The kind of entry at a path; `nothing` if the path does not exist. */
 export type PathKind = "file" | "directory" | "nothing";
+
+/** Receives rows as they are complete. */
+export type OnRows = (rows: readonly TextRow[]) => void | Promise<void>;
 
 /** Access to the files of a run. Every method may reject with an error that is specific to the storage. */
 export interface RunStorage {
@@ -16,6 +20,11 @@ export interface RunStorage {
    * parts, which together may exceed the size of an array.
    */
   write(path: string, content: Uint8Array | string | readonly Uint8Array[]): Promise<void>;
+  /**
+   * Reads a row file piece by piece through a reader, passes on its rows as they are complete, and ends the reader.
+   * Without this method, the whole file is loaded into memory, and gzip data are refused.
+   */
+  readRows?(path: string, reader: RowReader, onRows: OnRows): Promise<void>;
   /**
    * Opens the checkpoint at a path without loading whole files. Without this method, whole files are loaded into
    * memory.

@@ -1,0 +1,135 @@
+/** Reads the training and validation rows of a run from row files, and decides what their labels mean. */
+import { type Either, isLeft, left, type Problem, right } from "../core/either.ts";
+import type { RowColumns } from "../io/rows/columns.ts";
+import type { LabelMeaning, RowLabels } from "../io/rows/labels.ts";
+import { optionProblems, type RowOptions } from "../io/rows/options.ts";
+import {
+  createProblemLog,
+  type ProblemLog,
+  type RowProblem,
+  rowProblems,
+} from "../io/rows/problems.ts";
+import { endTraining, endValidation, type LabelledRowSet } from "../io/rows/row-sets.ts";
+import { splitRows } from "../io/rows/split.ts";
+import { type PackedRows, type PackedTokens, selectRows } from "../train/packed-rows.ts";
+import { type RowTokenizer, readTokenFile, type TokenFile } from "./row-file.ts";
+import { kindProblem, type RunStorage } from "./storage.ts";
+
+/** The row files of a run and how they are read. Problems name a file's option by its key here, in backticks. */
+export interface RowFilesRequest extends RowOptions {
+  readonly trainFile: string;
+  readonly validationFile?: string | undefined;
+  /** The share of training rows that are drawn for validation if there is no validation file. Default 0.1. */
+  readonly validationSplit?: number | undefined;
+  /** The seed of that draw. */
+  readonly splitSeed: number;
+}
+
+/** A set of tokenized rows, and the rows of its file that were skipped. */
+interface ReadRows {
+  readonly rows: PackedRows;
+  readonly skipped: ProblemLog;
+}
+
+/** The rows of a run. */
+export interface TrainingRows {
+  readonly columns: RowColumns;
+  readonly meaning: LabelMeaning;
+  readonly training: ReadRows;
+  readonly validation: ReadRows;
+  /** The share of rows that were drawn for validation; null with a validation file. */
+  readonly split: number | null;
+}
+
+export const DEFAULT_SPLIT = 0.1;
+
+/** Returns the problems of files that do not exist and of options that contradict each other. */
+export async function rowFileProblems(
+  storage: RunStorage,
+  request: RowFilesRequest,
+): Promise<readonly Problem[]> {
+  const { trainFile, validationFile, validationSplit } = request;
+  const missing = [
+    await kindProblem(storage, "file", "`trainFile`", trainFile),
+    validationFile && (await kindProblem(storage, "file", "`validationFile`", validationFile)),
+  ];
+  const both = validationFile !== undefined && validationSplit !== undefined;
+  const expected = "no `validationFile` beside it";
+  return [
+    ...missing.flatMap((problem) => problem || []),
+    ...(both ? [{ path: "`validationSplit`", expected, got: "both" }] : []),
+    ...optionProblems(request).flatMap(asProblems),
+  ];
+}
+
+function asProblems(problem: RowProblem): readonly Problem[] {
+  const log = createProblemLog();
+  log.first.push(problem);
+  log.counts.set(problem.kind, 1);
+  return rowProblems(log).map((each) => ({ ...each, path: each.path || "options of rows" }));
+}
+
+/** Reads and tokenizes all rows of a request, or returns the problems in a file. The request has no problems itself. */
+export async function readTrainingRows(
+  storage: RunStorage,
+  request: RowFilesRequest,
+  tokenizer: RowTokenizer,
+): Promise<Either<readonly Problem[], TrainingRows>> {
+  const { trainFile, validationFile, validationSplit: share = DEFAULT_SPLIT } = request;
+  const options = { options: request, needsLabels: true };
+  const read = await readTokenFile(storage, trainFile, options, tokenizer);
+  const training = endTraining(read.file, request);
+  if (isLeft(training)) return left(rowProblems(training.left));
+  const { columns, meaning } = training.right;
+  const found = { columns, meaning };
+  if (validationFile === undefined) return drawn(found, read, training.right, share, request);
+  const other = await readTokenFile(storage, validationFile, { ...options, columns }, tokenizer);
+  const validation = endValidation(other.file, meaning, request);
+  if (isLeft(validation)) return left(rowProblems(validation.left));
+  const rowsOf = ({ tokens }: TokenFile, set: LabelledRowSet): ReadRows => ({
+    rows: labelledRows(tokens, set.kept, set.labels),
+    skipped: set.skipped,
+  });
+  return right({
+    ...found,
+    training: rowsOf(read, training.right),
+    validation: rowsOf(other, validation.right),
+    split: null,
+  });
+}
+
+/** Divides the rows of the training file into training and validation rows. */
+function drawn(
+  found: Pick<TrainingRows, "columns" | "meaning">,
+  { tokens }: TokenFile,
+  { kept, labels, skipped }: LabelledRowSet,
+  share: number,
+  { trainFile, splitSeed }: RowFilesRequest,
+): Either<readonly Problem[], TrainingRows> {
+  const split = splitRows(kept, labels, share, splitSeed);
+  if (split.validation.length === 0) {
+    const expected = "two or more rows of a label, or `validationFile`";
+    return left([{ path: trainFile, expected, got: "one row of each label" }]);
+  }
+  return right({
+    ...found,
+    training: { rows: labelledRows(tokens, split.training, labels), skipped },
+    validation: { rows: labelledRows(tokens, split.validation, labels), skipped: NONE_SKIPPED },
+    split: share,
+  });
+}
+
+const NONE_SKIPPED: ProblemLog = createProblemLog();
+
+function labelledRows(tokens: PackedTokens, kept: Uint32Array, labels: RowLabels): PackedRows {
+  switch (labels.problemType) {
+    case "single_label_classification":
+      return selectRows(tokens, kept, labels.ids);
+    case "regression":
+      return selectRows(tokens, kept, labels.values);
+    case "multi_label_classification":
+      throw new RangeError("labels: expected one for each row, got several");
+    default:
+      return labels satisfies never;
+  }
+}

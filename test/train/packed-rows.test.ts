@@ -1,0 +1,62 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { TokenisedExample } from "../../src/train/examples.ts";
+import {
+  createTokenPacker,
+  packRows,
+  selectRows,
+  unpackRows,
+} from "../../src/train/packed-rows.ts";
+
+const rows: fc.Arbitrary<readonly TokenisedExample[]> = fc.array(
+  fc.array(fc.tuple(fc.nat(30_000), fc.nat(1)), { maxLength: 6 }).chain((tokens) =>
+    fc.record({
+      inputIds: fc.constant(tokens.map(([id]) => id)),
+      tokenTypeIds: fc.constant(tokens.map(([, type]) => type)),
+      label: fc.double({ noNaN: true }),
+    }),
+  ),
+);
+
+function plain(list: readonly TokenisedExample[]): readonly TokenisedExample[] {
+  return list.map(({ inputIds, tokenTypeIds, label }) => ({
+    inputIds: Array.from(inputIds),
+    tokenTypeIds: Array.from(tokenTypeIds),
+    label,
+  }));
+}
+
+test("packed rows unpack to the same rows, also after they are posted to a worker", () => {
+  fc.assert(
+    fc.property(rows, (list) => {
+      const packed = packRows(list);
+      expect(packed).toHaveLength(list.length);
+      expect(plain(unpackRows(packed))).toEqual(plain(list));
+      expect(plain(unpackRows(structuredClone(packed)))).toEqual(plain(list));
+    }),
+  );
+});
+
+test("selected rows are the rows at the indices, in their order", () => {
+  fc.assert(
+    fc.property(rows, fc.array(fc.nat()), (list, numbers) => {
+      const indices = list.length === 0 ? [] : numbers.map((number) => number % list.length);
+      const packed = packRows(list);
+      const selected = selectRows(packed, Uint32Array.from(indices), packed.labels);
+      const expected = indices.map((index) => list[index] as TokenisedExample);
+      expect(plain(unpackRows(selected))).toEqual(plain(expected));
+    }),
+  );
+});
+
+test("a packer grows beyond its first arrays, also for one long row", () => {
+  const packer = createTokenPacker();
+  const long = new Int32Array(100_000).map((_, i) => i);
+  packer.add(long, new Int32Array(long.length));
+  for (let row = 0; row < 3000; row++) packer.add([row], [1]);
+  const packed = packer.end();
+  expect(packed.length).toBe(3001);
+  expect(packed.inputIds.subarray(0, 100_000)).toEqual(long);
+  expect(packed.inputIds.subarray(100_000)).toEqual(Int32Array.from(Array(3000).keys()));
+  expect(packed.ends.at(-1)).toBe(103_000);
+});
