@@ -8,6 +8,7 @@ import type { NamedValues } from "../model/parameters.ts";
 import type { Profile } from "../prune/config.ts";
 import type { TokenisedExample } from "../train/examples.ts";
 import { parameterRules } from "../train/optimizer.ts";
+import type { PackedRows } from "../train/packed-rows.ts";
 import { type TrainingSettings, trainingSettings } from "../train/settings.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import type { PhaseId } from "./events.ts";
@@ -18,16 +19,16 @@ import {
   type SparsePhaseRecipe,
 } from "./recipes.ts";
 
-/** The description of an experiment on rows of any type. Undefined fields get their defaults. */
-interface ExperimentOf<Row> {
+/** The description of an experiment on rows in any form. Undefined fields get their defaults. */
+interface ExperimentOf<Rows> {
   readonly config: ModelConfig;
   /**
    * At least one recipe. All recipes share the dense phase of the first one. If that phase has 0 epochs, the initial
    * tensors are pruned without dense fine-tuning.
    */
   readonly recipes: readonly Recipe[];
-  readonly trainingRows: readonly Row[];
-  readonly evaluationRows: readonly Row[];
+  readonly trainingRows: Rows;
+  readonly evaluationRows: Rows;
   /** The profile of pruning. Default `inc`. */
   readonly profile?: Profile | undefined;
   /** Whether products with pruned weights are sparse. Default `auto`. */
@@ -46,10 +47,10 @@ interface TeacherModel {
 }
 
 /** The description of an experiment on tokenized rows. */
-export interface ExperimentDescription extends ExperimentOf<TokenisedExample> {}
+export interface ExperimentDescription extends ExperimentOf<readonly TokenisedExample[]> {}
 
-/** The description of a run: an experiment on rows of text, for one or several seeds. */
-export interface RunDescription extends ExperimentOf<Example> {
+/** The description of a run: an experiment on rows of text or packed token ids, for one or several seeds. */
+export interface RunDescription extends ExperimentOf<readonly Example[] | PackedRows> {
   readonly tokenizer: Tokenizer;
   /** Default `auto`: the fastest kernels that are available. */
   readonly variant?: KernelVariant | "auto" | undefined;
@@ -79,12 +80,15 @@ export const EXPERIMENT_OPTIONS: readonly string[] = [
 ];
 
 /** A description with defaults filled in. */
-export interface ExperimentPlan extends ExperimentDescription {
+export interface ExperimentPlanOf<Rows> extends ExperimentOf<Rows> {
   readonly profile: Profile;
   readonly sparseProducts: SparseProductsSetting;
 }
 
-export function resolveExperiment(description: ExperimentDescription): ExperimentPlan {
+/** An experiment on tokenized rows with defaults filled in. */
+export interface ExperimentPlan extends ExperimentPlanOf<readonly TokenisedExample[]> {}
+
+export function resolveExperiment<Rows>(description: ExperimentOf<Rows>): ExperimentPlanOf<Rows> {
   const { profile, sparseProducts } = trainingSettings();
   return {
     ...description,
@@ -104,7 +108,10 @@ export interface ExperimentPhase {
 }
 
 /** Plans the dense phase of the first recipe, then the sparse phase of each recipe that has one. */
-export function planPhases(plan: ExperimentPlan, seed: number): readonly ExperimentPhase[] {
+export function planPhases(
+  plan: ExperimentPlanOf<{ readonly length: number }>,
+  seed: number,
+): readonly ExperimentPhase[] {
   const { recipes, profile, sparseProducts, trainingRows, pruningConfig } = plan;
   const context = { seed, profile, sparseProducts, exampleCount: trainingRows.length };
   recipes.forEach((recipe, i) => {

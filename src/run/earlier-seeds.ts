@@ -5,7 +5,7 @@ import { isJsonObject, parseJson } from "../io/json.ts";
 import { decodeLossy } from "../io/text.ts";
 import { snapshotDifferences } from "../train/snapshot.ts";
 import { METRICS_FILE } from "./board.ts";
-import type { RunPlan } from "./plan.ts";
+import { experimentOf, type RunPlan } from "./plan.ts";
 import type { SeedResult } from "./seed.ts";
 import { findSnapshot, openSnapshot, snapshotSeeds } from "./snapshot.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
@@ -39,6 +39,7 @@ export async function resumedSeeds(
 ): Promise<RunSeeds> {
   const kept = new Map<number, SeedResult>();
   const models = new Map<number, string>();
+  const experiment = experimentOf(plan);
   for (const seed of await snapshotSeeds(storage, directory)) {
     const path = await findSnapshot(storage, directory, seed);
     if (path === undefined) continue;
@@ -47,7 +48,7 @@ export async function resumedSeeds(
     models.set(seed, snapshot.models);
     if (seeds.includes(seed)) continue;
     const phases = planPhases(plan, seed);
-    const terms = experimentTerms(plan, phases);
+    const terms = experimentTerms(experiment, phases);
     const problems = snapshotDifferences(`seed ${seed}`, terms, snapshot.terms);
     if (problems.length > 0) throw new InputError(problems);
     const { history } = snapshot;

@@ -4,6 +4,7 @@ import { mismatch } from "../core/checks.ts";
 import type { PhaseId } from "../experiment/events.ts";
 import {
   type ExperimentPlan,
+  type ExperimentPlanOf,
   patternOf,
   phaseSteps,
   type RunDescription,
@@ -12,39 +13,53 @@ import {
 import type { Example } from "../io/glue.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
-import type { TokenisedExample } from "../train/examples.ts";
+import { createTokenPacker, type PackedRows, unpackRows } from "../train/packed-rows.ts";
 
-/** The description of a run with defaults filled in and rows tokenized, as plain data that can be posted to workers. */
-export interface RunPlan extends ExperimentPlan {
+/** The description of a run with defaults filled in and rows packed, as plain data that can be posted to workers. */
+export interface RunPlan extends ExperimentPlanOf<PackedRows> {
   /** The tokenizer, which is saved with the models. */
   readonly tokenizer: Tokenizer;
   readonly variant: KernelVariant | "auto";
   readonly teacherBudget: number | undefined;
 }
 
-/** Tokenizes rows, and truncates each of them to at most `maxLength` tokens. */
+/** Tokenizes rows of text, truncated to at most `maxLength` tokens. */
 export function tokenizeRows(
   tokenizer: Tokenizer,
   rows: readonly Example[],
   maxLength: number,
-): readonly TokenisedExample[] {
-  return rows.map(({ text, textPair, label }) => {
+): PackedRows {
+  const packer = createTokenPacker();
+  for (const { text, textPair } of rows) {
     const { inputIds, tokenTypeIds } = encode(tokenizer, text, textPair, maxLength);
-    return { inputIds, tokenTypeIds, label };
-  });
+    packer.add(inputIds, tokenTypeIds);
+  }
+  return { ...packer.end(), labels: Float64Array.from(rows, ({ label }) => label) };
 }
 
-/** Fills in the defaults of a run, and tokenizes its rows, truncated to the largest `maxLength` of its recipes. */
+/** Fills in the defaults of a run, and tokenizes rows of text, truncated to the largest `maxLength` of its recipes. */
 export function resolveRun(description: RunDescription): RunPlan {
   const { tokenizer, recipes, variant = "auto", teacherBudget } = description;
   checkDirectories(description);
   const maxLength = Math.max(...recipes.map((recipe) => recipe.maxLength));
+  const packed = (rows: RunDescription["trainingRows"]): PackedRows =>
+    "inputIds" in rows ? rows : tokenizeRows(tokenizer, rows, maxLength);
   const experiment = resolveExperiment({
     ...description,
-    trainingRows: tokenizeRows(tokenizer, description.trainingRows, maxLength),
-    evaluationRows: tokenizeRows(tokenizer, description.evaluationRows, maxLength),
+    trainingRows: packed(description.trainingRows),
+    evaluationRows: packed(description.evaluationRows),
   });
   return { ...experiment, tokenizer, variant, teacherBudget };
+}
+
+/** Returns the experiment of a plan, with its rows as lists. */
+export function experimentOf(plan: RunPlan): ExperimentPlan {
+  const { trainingRows, evaluationRows } = plan;
+  return {
+    ...plan,
+    trainingRows: unpackRows(trainingRows),
+    evaluationRows: unpackRows(evaluationRows),
+  };
 }
 
 /** Counts the optimizer updates of each phase: the dense phase, then the sparse phase of each recipe. */

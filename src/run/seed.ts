@@ -8,7 +8,7 @@ import type { KernelVariant } from "../kernels/table.ts";
 import type { TeacherStorage } from "../train/teacher-cache.ts";
 import { type MetricsLine, metricsLine } from "./metrics.ts";
 import { saveModelDirectory } from "./model-directory.ts";
-import { phaseDirectory, plannedSteps, type RunPlan } from "./plan.ts";
+import { experimentOf, phaseDirectory, plannedSteps, type RunPlan } from "./plan.ts";
 import { recordResult, recordTraining, type SeedHistory } from "./seed-history.ts";
 import { findSnapshot, readSnapshot, writeSnapshot } from "./snapshot.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
@@ -81,7 +81,7 @@ export async function trainSeed(
   const teacherStorage = platform.openTeacherStorage?.();
   try {
     const experiment = runExperiment({
-      ...plan,
+      ...experimentOf(plan),
       backend,
       seed,
       signal,

@@ -14,12 +14,16 @@ import { type ModelConfig, parseModelConfigOrThrow } from "../../src/model/confi
 import { initialiseParameters } from "../../src/model/parameters.ts";
 import { tokenizeRows } from "../../src/run/plan.ts";
 import { releaseParameters } from "../../src/tensor/parameter.ts";
+import { unpackRows } from "../../src/train/packed-rows.ts";
 import type { StoredParameters } from "../../src/train/snapshot.ts";
 
 const backend = createBackend({ variant: "scalar" });
 const task = generateDemoTask({ trainCount: 40, devCount: 20 });
 const tokenizer = createTokenizer(task.vocabulary);
-const rows = (texts: typeof task.dev) => tokenizeRows(tokenizer, texts, 32);
+const rows = (texts: typeof task.dev) =>
+  unpackRows(tokenizeRows(tokenizer, texts, 32)).map(({ inputIds, tokenTypeIds, label }) => ({
+    ...{ inputIds, tokenTypeIds, label },
+  }));
 
 const config: ModelConfig = parseModelConfigOrThrow({
   model_type: "bert",

@@ -9,6 +9,7 @@ import { initialiseParameters } from "../../src/model/parameters.ts";
 import { prepareFinetuning } from "../../src/run/finetuning.ts";
 import { saveModelDirectory } from "../../src/run/model-directory.ts";
 import { resolveRun } from "../../src/run/plan.ts";
+import { unpackRows } from "../../src/train/packed-rows.ts";
 import { CONFIG, mrpcText, VOCABULARY } from "../cli/fixtures.ts";
 import { memoryStorage } from "./memory-storage.ts";
 
@@ -73,7 +74,8 @@ test("defaults are filled in once, and rows cut to the recipe's length", async (
     sparseProducts: "auto",
     variant: "auto",
   });
-  expect(plan.trainingRows.every(({ inputIds }) => inputIds.length === 5)).toBe(true);
+  const rows = unpackRows(plan.trainingRows);
+  expect(rows.every(({ inputIds }) => inputIds.length === 5)).toBe(true);
 });
 
 test("a configuration file takes the schedule of the recipe, and states the pattern", async () => {
