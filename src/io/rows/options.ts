@@ -18,8 +18,10 @@ export interface RowOptions {
   readonly skipBadRows?: boolean;
 }
 
-function optionsProblem(expected: string, got: string): RowProblem {
-  return { kind: "options", file: null, line: null, column: null, expected, got };
+/** Returns a problem of an option, whose key is in backticks. */
+function optionProblem(option: string, expected: string, got: string): RowProblem {
+  const place = { file: null, line: null, column: null };
+  return { kind: "options", option, ...place, expected, got };
 }
 
 /** Returns the problems of options that contradict each other. */
@@ -27,24 +29,31 @@ export function optionProblems(options: RowOptions): readonly RowProblem[] {
   const { textColumn, textPairColumn, labelSeparator, problemType } = options;
   const problems: RowProblem[] = [];
   if (textPairColumn !== undefined && textPairColumn.trim() === textColumn?.trim())
-    problems.push(optionsProblem("two columns of text", `${textColumn} twice`));
+    problems.push(optionProblem("`textPairColumn`", "two columns of text", `${textColumn} twice`));
   if (labelSeparator !== undefined && [...labelSeparator].length !== 1)
     problems.push(
-      optionsProblem("one character as separator of labels", JSON.stringify(labelSeparator)),
+      optionProblem("`labelSeparator`", "one character", JSON.stringify(labelSeparator)),
     );
   if (
     labelSeparator !== undefined &&
     problemType !== undefined &&
     problemType !== "multi_label_classification"
   )
-    problems.push(optionsProblem("multi_label_classification with a separator", problemType));
+    problems.push(
+      optionProblem("`problemType`", "multi_label_classification with a separator", problemType),
+    );
   return problems;
 }
 
 /** Returns the problem of a share of validation rows that is not between 0 and 1, or not needed. */
 export function splitProblem(share: number, hasValidationFile: boolean): RowProblem | undefined {
   if (hasValidationFile)
-    return optionsProblem("a validation file or a share of training rows", "both");
+    return optionProblem(
+      "`validationSplit`",
+      "a validation file or a share of training rows",
+      "both",
+    );
   if (share > 0 && share < 1) return undefined;
-  return optionsProblem("a share of validation rows between 0 and 1", String(share));
+  const expected = "a share of validation rows between 0 and 1";
+  return optionProblem("`validationSplit`", expected, String(share));
 }

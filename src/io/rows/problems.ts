@@ -17,6 +17,8 @@ export type RowProblemKind =
 
 export interface RowProblem {
   readonly kind: RowProblemKind;
+  /** The key of the option that is wrong, in backticks, for problems of options. */
+  readonly option?: string;
   /** The name of the file; null for options. */
   readonly file: string | null;
   /** The physical line, from 1, at which the record starts; null if there is none to name. */
@@ -91,8 +93,9 @@ export function formatRowProblem(problem: RowProblem): string {
   return `${path}: expected ${expected}, got ${got}`;
 }
 
-function toProblem({ file, line, column, expected, got }: RowProblem): Problem {
-  const place = [file, line].filter((part) => part !== null).join(":");
+/** Returns a problem whose path is an option, or the place in the file. */
+export function toProblem({ option, file, line, column, expected, got }: RowProblem): Problem {
+  const place = option ?? [file, line].filter((part) => part !== null).join(":");
   const parts = [place, column === null ? "" : `column ${JSON.stringify(column)}`];
   return { path: parts.filter((part) => part !== "").join(", "), expected, got };
 }

@@ -49,11 +49,17 @@ export interface RowFile {
   readonly skipped: ProblemLog;
 }
 
+/** A row of a file. */
+export interface ReadRow extends TextRow {
+  /** The physical line, from 1, at which the row starts. */
+  readonly line: number;
+}
+
 export interface RowReader {
   /** Reads a chunk of the file, not compressed, and returns the rows that are complete. */
-  readonly push: (bytes: Uint8Array) => readonly TextRow[];
+  readonly push: (bytes: Uint8Array) => readonly ReadRow[];
   /** Ends the file and returns its last rows. */
-  readonly end: () => readonly TextRow[];
+  readonly end: () => readonly ReadRow[];
   /** Refuses the file because its compressed data are broken. */
   readonly refuseGzip: (got: string) => void;
   /** Whether the file has a problem after which no more rows follow. */
@@ -87,7 +93,7 @@ interface Reading {
   columns: RowColumns | undefined;
   labels: LabelColumn;
   /** The rows that are not passed on yet. */
-  waiting: TextRow[];
+  waiting: ReadRow[];
   rows: number;
   isRefused: boolean;
 }
@@ -106,7 +112,7 @@ export function createRowReader(settings: RowReaderOptions): RowReader {
   const decoder = createUtf8Decoder(name);
   const parser = createParser(name, form, options.labelSeparator, rowSink(reading, settings));
 
-  const complete = (read: () => void): readonly TextRow[] => {
+  const complete = (read: () => void): readonly ReadRow[] => {
     try {
       if (!reading.isRefused) read();
     } catch (error) {
@@ -174,7 +180,7 @@ function rowSink(
       addProblem(log, { kind, file: name, line, column, expected, got }),
     row: (line, text, textPair, written) => {
       if (written !== null) addLabels(reading.labels, line, written);
-      reading.waiting.push({ text, textPair });
+      reading.waiting.push({ line, text, textPair });
       reading.rows++;
     },
   };

@@ -40,7 +40,7 @@ export function endTraining(
   const indicators = typeof columns.label === "string" ? null : columns.label;
   if (indicators !== null && problemType !== undefined && problemType !== MULTI_LABEL) {
     const expected = `${MULTI_LABEL} with several label columns`;
-    const place = { file: null, line: null, column: null };
+    const place = { option: "`problemType`", file: null, line: null, column: null };
     return left(withProblem(problems, { kind: "options", ...place, expected, got: problemType }));
   }
   const decided = decideLabels(file.labels, { problemType, indicators });

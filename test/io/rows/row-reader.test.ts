@@ -55,8 +55,8 @@ test("every file of the vectors gives the same rows and problems, in any pieces"
 test("rows of two texts, with their lines and labels as written", () => {
   const { rows, file } = readText("a.csv", 'x,y,label\n"1\n2",b, 01 \nc,d,NA\n');
   expect(rows).toEqual([
-    { text: "1\n2", textPair: "b" },
-    { text: "c", textPair: "d" },
+    { line: 2, text: "1\n2", textPair: "b" },
+    { line: 4, text: "c", textPair: "d" },
   ]);
   expect(file.labels.spellings).toEqual(["01", "NA"]);
   expect([...file.labels.lines.subarray(0, 2)]).toEqual([2, 4]);
@@ -142,14 +142,14 @@ test("a file without rows, or with an unknown ending, is refused", () => {
 test("a file whose labels are not needed may have none, and they are not read", () => {
   const given = { needsLabels: false };
   expect(readPieces("a.csv", [bytes("text\na\n")], given).rows).toEqual([
-    { text: "a", textPair: null },
+    { line: 2, text: "a", textPair: null },
   ]);
   const { rows, file } = readPieces("a.csv", [bytes("text,label\na,\n")], given);
-  expect(rows).toEqual([{ text: "a", textPair: null }]);
+  expect(rows).toEqual([{ line: 2, text: "a", textPair: null }]);
   expect(file.labels.rows).toBe(0);
 });
 
 test("names in JSON may have spaces around them", () => {
   const { rows } = readText("a.json", '[{" text ": "a", "label ": 1.0}]');
-  expect(rows).toEqual([{ text: "a", textPair: null }]);
+  expect(rows).toEqual([{ line: 1, text: "a", textPair: null }]);
 });

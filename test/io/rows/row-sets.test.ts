@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Either, isLeft } from "../../../src/core/either.ts";
 import { optionProblems, type RowOptions, splitProblem } from "../../../src/io/rows/options.ts";
-import type { ProblemLog } from "../../../src/io/rows/problems.ts";
+import { formatRowProblem, type ProblemLog } from "../../../src/io/rows/problems.ts";
 import { createRowReader } from "../../../src/io/rows/row-reader.ts";
 import { endTraining, endUnlabelled, endValidation } from "../../../src/io/rows/row-sets.ts";
 
@@ -85,6 +85,9 @@ test("a file without labels keeps all its rows", () => {
 test("options that contradict each other", () => {
   const got = (options: RowOptions) => optionProblems(options).map((problem) => problem.got);
   expect(got({ textColumn: "a", textPairColumn: " a" })).toEqual(["a twice"]);
+  expect(optionProblems({ labelSeparator: "||" }).map(formatRowProblem)).toEqual([
+    '`labelSeparator`: expected one character, got "||"',
+  ]);
   expect(got({ labelSeparator: "||" })).toEqual(['"||"']);
   expect(got({ labelSeparator: "|", problemType: "regression" })).toEqual(["regression"]);
   expect(got({ labelSeparator: "😀", problemType: "multi_label_classification" })).toEqual([]);
