@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { createGunzip, gunzipSync } from "node:zlib";
 import { toError } from "../core/either.ts";
-import type { RowReader, TextRow } from "../io/rows/row-reader.ts";
+import type { ReadRow, RowReader } from "../io/rows/row-reader.ts";
 
 const CHUNK_BYTES = 2 ** 16;
 
@@ -31,17 +31,18 @@ export function decompressed(
 export async function readRowFile(
   path: string,
   reader: RowReader,
-  onRows: (rows: readonly TextRow[]) => void | Promise<void>,
+  onRows: (rows: readonly ReadRow[]) => void | Promise<void>,
 ): Promise<void> {
   const handle = await open(path);
   try {
-    const memory = new Uint8Array(CHUNK_BYTES);
-    const { bytesRead } = await handle.read(memory, 0, 2, 0);
-    const isCompressed = isGzip(memory.subarray(0, bytesRead));
-    const chunks = chunksOf(handle, memory);
-    for await (const chunk of isCompressed ? gunzipped(chunks, reader) : chunks) {
-      await onRows(reader.push(chunk));
-      if (reader.isRefused()) break;
+    const chunks = chunksOf(handle);
+    const first = await chunks.next();
+    if (first.done !== true) {
+      const all = startingWith(first.value, chunks);
+      for await (const chunk of isGzip(first.value) ? gunzipped(all, reader) : all) {
+        await onRows(reader.push(chunk));
+        if (reader.isRefused()) break;
+      }
     }
   } finally {
     await handle.close();
@@ -49,14 +50,27 @@ export async function readRowFile(
   await onRows(reader.end());
 }
 
-/** Reads a file from its start. Each chunk is read into the same memory. */
-async function* chunksOf(handle: FileHandle, memory: Uint8Array): AsyncGenerator<Uint8Array, void> {
-  for (let position = 0; ; ) {
-    const { bytesRead } = await handle.read(memory, 0, memory.length, position);
-    if (bytesRead === 0) return;
-    yield memory.subarray(0, bytesRead);
-    position += bytesRead;
+/** Reads a file or a pipe to its end. Each chunk is read into the same memory. All but the last have two bytes or more. */
+async function* chunksOf(handle: FileHandle): AsyncGenerator<Uint8Array, void> {
+  const memory = new Uint8Array(CHUNK_BYTES);
+  for (;;) {
+    let length = 0;
+    do {
+      const { bytesRead } = await handle.read(memory, length, memory.length - length, null);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    } while (length < 2);
+    if (length === 0) return;
+    yield memory.subarray(0, length);
   }
+}
+
+async function* startingWith(
+  first: Uint8Array,
+  others: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void> {
+  yield first;
+  yield* others;
 }
 
 /** Decompresses chunks. Broken data refuse the file; an error of the file system is thrown. */

@@ -1,13 +1,13 @@
 /** Defines the storage of a run: a file system, or anything else that stores bytes by path, with `/` as separator. */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type Either, left, mapLeft, type Problem, right } from "../core/either.ts";
-import type { RowReader, TextRow } from "../io/rows/row-reader.ts";
+import type { ReadRow, RowReader } from "../io/rows/row-reader.ts";
 
 /** The kind of entry at a path; `nothing` if the path does not exist. */
 export type PathKind = "file" | "directory" | "nothing";
 
 /** Receives rows as they are complete. */
-export type OnRows = (rows: readonly TextRow[]) => void | Promise<void>;
+export type OnRows = (rows: readonly ReadRow[]) => void | Promise<void>;
 
 /** Access to the files of a run. Every method may reject with an error that is specific to the storage. */
 export interface RunStorage {

@@ -1,4 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -25,7 +27,7 @@ const csv = Buffer.from(`text,label\n${lines.join("")}`);
 test("a file is read in chunks, plain or compressed, whatever its name", async () => {
   const plain = await read("a.csv", csv);
   expect(plain.rows.length).toBe(50_000);
-  expect(plain.rows.at(-1)).toEqual({ text: "text 49999 é", textPair: null });
+  expect(plain.rows.at(-1)).toEqual({ line: 50_001, text: "text 49999 é", textPair: null });
   expect(await read("a.csv.gz", gzipSync(csv))).toEqual(plain);
   expect(await read("b.csv", gzipSync(csv))).toEqual(plain);
 });
@@ -57,4 +59,12 @@ test("a refused file is not read to its end, and a missing one is an error", asy
 test("empty and very short files", async () => {
   for (const content of ["", "a"])
     expect((await read("e.csv", Buffer.from(content))).rows).toEqual([]);
+});
+
+test("a pipe is read", async () => {
+  const pipe = join(folder, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const reader = createRowReader({ name: "f.csv", options: {}, needsLabels: true });
+  await Promise.all([readRowFile(pipe, reader, () => {}), writeFile(pipe, csv)]);
+  expect(reader.file().rows).toBe(50_000);
 });
