@@ -24,6 +24,7 @@ import {
   RowRefusal,
 } from "./problems.ts";
 import type { RowSink } from "./row-sink.ts";
+import { createLineParser } from "./text-lines.ts";
 import { createUtf8Decoder } from "./utf8.ts";
 
 /** The text of a row. */
@@ -75,9 +76,14 @@ export interface RowReaderOptions {
   readonly columns?: RowColumns;
   /** Whether a file without labels is refused. If not, the labels of the file are not read. */
   readonly needsLabels: boolean;
+  /** Whether a file whose name has another ending is read as lines of text. Default: it is refused. */
+  readonly acceptsLines?: boolean;
 }
 
-type Form = "csv" | "tsv" | "json";
+type Form = "csv" | "tsv" | "json" | "lines";
+
+/** The columns of lines of text. */
+const LINE_COLUMNS: RowColumns = { text: "text", textPair: "text_pair", label: null };
 
 const FORMS: readonly (readonly [RegExp, Form])[] = [
   [/\.csv(\.gz)?$/i, "csv"],
@@ -99,8 +105,8 @@ interface Reading {
 }
 
 /**
- * Creates a reader of a row file. Its form is CSV or TSV by name, and JSON or JSON Lines by content. Problems are
- * collected; see {@link RowFile}.
+ * Creates a reader of a row file. Its form is CSV or TSV by name, and JSON or JSON Lines by content; other names may mean
+ * lines of text. Problems are collected; see {@link RowFile}.
  */
 export function createRowReader(settings: RowReaderOptions): RowReader {
   const { name, options } = settings;
@@ -108,7 +114,9 @@ export function createRowReader(settings: RowReaderOptions): RowReader {
     ...{ name, problems: createProblemLog(), skipped: createProblemLog() },
     ...{ columns: undefined, labels: createLabelColumn(), waiting: [], rows: 0, isRefused: false },
   };
-  const form = FORMS.find(([pattern]) => pattern.test(name))?.[1];
+  const otherForm = settings.acceptsLines === true ? "lines" : undefined;
+  const form = FORMS.find(([pattern]) => pattern.test(name))?.[1] ?? otherForm;
+  if (form === "lines") reading.columns = LINE_COLUMNS;
   const decoder = createUtf8Decoder(name);
   const parser = createParser(name, form, options.labelSeparator, rowSink(reading, settings));
 
@@ -215,6 +223,7 @@ function createParser(
     };
     return { push: refuse, end: refuse };
   }
+  if (form === "lines") return createLineParser(file, sink);
   if (form === "json") {
     const parser = createJsonParser(file);
     const rowSink = {
