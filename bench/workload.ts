@@ -1,6 +1,6 @@
 /** Training sessions of BERT classifiers on seeded batches, for benchmarks of whole steps. */
 import { backward } from "../src/autograd/backward.ts";
-import { crossEntropy } from "../src/autograd/losses.ts";
+import { crossEntropy } from "../src/autograd/label-losses.ts";
 import { createTape, releaseTape } from "../src/autograd/tape.ts";
 import { nextUnit, openStream } from "../src/core/random.ts";
 import { MODEL_CONFIGS } from "../src/experiment/model-configs.ts";

@@ -10,9 +10,10 @@ export { attentionContext, attentionProbabilities, HIDDEN_KEY } from "./autograd
 export { backward } from "./autograd/backward.ts";
 export { dropout } from "./autograd/dropout.ts";
 export { embeddingSum, selectRows } from "./autograd/embedding.ts";
+export { crossEntropy } from "./autograd/label-losses.ts";
 export { layerNorm } from "./autograd/layer-norm.ts";
 export { linear } from "./autograd/linear.ts";
-export { crossEntropy, kullbackLeibler, meanSquaredError } from "./autograd/losses.ts";
+export { kullbackLeibler, meanSquaredError } from "./autograd/losses.ts";
 export type { Variable } from "./autograd/records.ts";
 export {
   constant,

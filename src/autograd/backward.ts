@@ -6,9 +6,10 @@ import { attentionContextBackward, attentionProbabilitiesBackward } from "./atte
 import { checkTape, checkVariable } from "./check.ts";
 import { dropoutBackward } from "./dropout.ts";
 import { embeddingSumBackward, selectRowsBackward } from "./embedding.ts";
+import { binaryCrossEntropyBackward, crossEntropyBackward } from "./label-losses.ts";
 import { layerNormBackward } from "./layer-norm.ts";
 import { linearBackward } from "./linear.ts";
-import { crossEntropyBackward, meanSquaredErrorBackward, softTargetsBackward } from "./losses.ts";
+import { meanSquaredErrorBackward, softTargetsBackward } from "./losses.ts";
 import type { OperationName, OperationRecord, Variable } from "./records.ts";
 import { copyOf, createScratch, dropGradient, type Tape } from "./tape.ts";
 
@@ -35,6 +36,7 @@ export const BACKWARD_RULES: BackwardRules = Object.freeze({
   multiply: multiplyBackward,
   scale: scaleBackward,
   crossEntropy: crossEntropyBackward,
+  binaryCrossEntropy: binaryCrossEntropyBackward,
   meanSquaredError: meanSquaredErrorBackward,
   softTargets: softTargetsBackward,
 } satisfies BackwardRules);

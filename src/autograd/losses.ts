@@ -1,56 +1,12 @@
-/** Losses, which are scalar variables. Their sums are accumulated in double precision. */
+/** Losses against targets of the same shape. Losses are scalar variables; their sums are accumulated in double precision. */
 
-import {
-  checkKind,
-  checkNumber,
-  checkOneOf,
-  checkOptions,
-  isTypedArray,
-  mismatch,
-} from "../core/checks.ts";
+import { checkNumber, checkOneOf, checkOptions, mismatch } from "../core/checks.ts";
 import { checkSameShape, elementCount, formatShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkTape, checkVariable } from "./check.ts";
-import { checkIds } from "./embedding.ts";
-import { arrivedGradient, contribute, zeroedTarget } from "./gradient.ts";
+import { arrivedGradient, zeroedTarget } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
 import { createOutput, createScratch, record, type Tape } from "./tape.ts";
-
-/**
- * Computes the mean of -log softmax(logits)[label] over the batch, like torch's `cross_entropy`.
- *
- * @param logits - [batch, classes]
- * @param labels - the class of each example
- * @throws RangeError for a label outside the classes
- * @example
- * ```ts
- * import { createBackend, createTape, crossEntropy, input, releaseTape, scalarOf } from "espalier/nn";
- *
- * const tape = createTape(createBackend({ variant: "scalar" }), { training: false });
- * const logits = input(tape, [1, 2], Float32Array.of(0, 0));
- * console.assert(Math.abs(scalarOf(crossEntropy(tape, logits, Int32Array.of(1))) - Math.LN2) < 1e-7);
- * releaseTape(tape);
- * ```
- */
-export function crossEntropy(tape: Tape, logits: Variable, labels: Int32Array): Variable {
-  checkTape(tape);
-  checkVariable("logits", logits);
-  checkKind(isTypedArray(labels, "Int32Array"), "crossEntropy labels", "an Int32Array", labels);
-  const [batch, classes] = matrixShape("crossEntropy logits", logits);
-  if (labels.length !== batch)
-    throw new RangeError(mismatch("crossEntropy labels", `${batch}`, labels.length));
-  checkIds("crossEntropy labels", labels, classes);
-  const probabilities = softmaxOf(tape, logits, 1);
-  const rows = logits.value.data;
-  let sum = 0;
-  for (let b = 0; b < batch; b++)
-    sum += logSumExp(rows, b * classes, classes, 1) - rows[b * classes + labels[b]];
-  const loss = createScalar(tape, sum / batch, logits.requiresGradient);
-  const operands = { logits, probabilities, labels: labels.slice() };
-  record(tape, "crossEntropy", loss, operands, [probabilities]);
-  probabilities.release();
-  return loss;
-}
 
 /** Computes the mean of (a - b)^2 over all elements. */
 export function meanSquaredError(tape: Tape, a: Variable, b: Variable): Variable {
@@ -162,24 +118,6 @@ function softTargetRow(
   return sum;
 }
 
-/** The backward rule of {@link crossEntropy}: dLogits = (probabilities - one-hot(label)) / batch. */
-export function crossEntropyBackward(
-  tape: Tape,
-  { output, operands }: OperationRecord<"crossEntropy">,
-): void {
-  const { logits, probabilities, labels } = operands;
-  const [batch, classes] = logits.shape;
-  const factor = arrivedGradient(output).data[0] / batch;
-  contribute(tape, logits, (dLogits) => {
-    const rows = dLogits.data;
-    tape.backend.kernels.scale(probabilities.data, factor, rows);
-    for (let b = 0; b < batch; b++) {
-      const index = b * classes + labels[b];
-      rows[index] = factor * (probabilities.data[index] - 1);
-    }
-  });
-}
-
 /** The backward rule of {@link meanSquaredError}: dA = 2 (a - b) / number of elements; dB = -dA. */
 export function meanSquaredErrorBackward(
   tape: Tape,
@@ -210,13 +148,13 @@ function addDifference(tape: Tape, variable: Variable, x: Tensor, y: Tensor, fac
   tape.backend.kernels.addScaledDifference(x.data, y.data, factor, tensor.data);
 }
 
-function createScalar(tape: Tape, value: number, requiresGradient: boolean): Variable {
+export function createScalar(tape: Tape, value: number, requiresGradient: boolean): Variable {
   const scalar = createOutput(tape, [], requiresGradient);
   scalar.value.data[0] = value;
   return scalar;
 }
 
-function softmaxOf(tape: Tape, logits: Variable, temperature: number): Tensor {
+export function softmaxOf(tape: Tape, logits: Variable, temperature: number): Tensor {
   const [batch, classes] = logits.shape;
   const probabilities = createScratch(tape, logits.shape);
   const { kernels } = tape.backend;
@@ -225,7 +163,12 @@ function softmaxOf(tape: Tape, logits: Variable, temperature: number): Tensor {
 }
 
 /** Computes log(sum(exp(x / temperature))) over a row. */
-function logSumExp(x: Float32Array, offset: number, columns: number, temperature: number): number {
+export function logSumExp(
+  x: Float32Array,
+  offset: number,
+  columns: number,
+  temperature: number,
+): number {
   let max = -Infinity;
   for (let c = offset; c < offset + columns; c++) max = Math.max(max, x[c] / temperature);
   let sum = 0;
@@ -233,7 +176,7 @@ function logSumExp(x: Float32Array, offset: number, columns: number, temperature
   return max + Math.log(sum);
 }
 
-function matrixShape(name: string, { shape }: Variable): readonly [number, number] {
+export function matrixShape(name: string, { shape }: Variable): readonly [number, number] {
   if (shape.length !== 2)
     throw new RangeError(mismatch(name, "[batch, classes]", formatShape(shape)));
   return [shape[0], shape[1]];

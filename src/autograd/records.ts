@@ -73,6 +73,16 @@ export interface EmbeddingSource {
   readonly paddingRow: number | null;
 }
 
+/** How a cross-entropy weighs labels. */
+export interface LabelWeighting {
+  readonly labelSmoothing: number;
+  /** The weight of each class. */
+  readonly weights: Float64Array;
+  readonly allWeights: number;
+  /** The sum of the labels' weights. */
+  readonly divisor: number;
+}
+
 /** The operands that each operation records for its backward rule. */
 export interface Records {
   readonly linear: {
@@ -121,7 +131,9 @@ export interface Records {
     readonly logits: Variable;
     readonly probabilities: Tensor;
     readonly labels: Int32Array;
+    readonly weighting: LabelWeighting | null;
   };
+  readonly binaryCrossEntropy: { readonly logits: Variable; readonly targets: Float32Array };
   readonly meanSquaredError: { readonly a: Variable; readonly b: Variable };
   readonly softTargets: {
     readonly logits: Variable;

@@ -3,7 +3,7 @@
  * that cannot be run are not replayed, but listed with the reason.
  */
 import { backward } from "../autograd/backward.ts";
-import { crossEntropy } from "../autograd/losses.ts";
+import { crossEntropy } from "../autograd/label-losses.ts";
 import { gradientOf, input, scalarOf } from "../autograd/tape.ts";
 import { formatProblem, isLeft } from "../core/either.ts";
 import { isJsonObject } from "../io/json.ts";

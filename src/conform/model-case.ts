@@ -48,10 +48,8 @@ export function openModelCase(
 ): ModelCase {
   const config = configOf(files, "config");
   const labels = tensorValues(files, "in/labels");
-  const batch = {
-    ...batchAt(files, "in/"),
-    labels: config.labels === 1 ? labels : Int32Array.from(labels),
-  };
+  const isInteger = files.tensors.get("in/labels")?.dtype === "I64";
+  const batch = { ...batchAt(files, "in/"), labels: isInteger ? Int32Array.from(labels) : labels };
   const teacher = runTeacher(backend, files, batch);
   return { files, tolerances, backend, config, batch, padding: "included", teacher };
 }

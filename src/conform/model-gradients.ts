@@ -1,12 +1,8 @@
 /** Compares the losses and gradients of a model vector: cross-entropy, and distillation of hidden states and logits. */
 import { add, scale } from "../autograd/arithmetic.ts";
 import { backward } from "../autograd/backward.ts";
-import {
-  crossEntropy,
-  kullbackLeibler,
-  meanSquaredError,
-  softCrossEntropy,
-} from "../autograd/losses.ts";
+import { crossEntropy } from "../autograd/label-losses.ts";
+import { kullbackLeibler, meanSquaredError, softCrossEntropy } from "../autograd/losses.ts";
 import type { Variable } from "../autograd/records.ts";
 import { constant, gradientOf, input, scalarOf, type Tape } from "../autograd/tape.ts";
 import type { ModelOutput } from "../model/forward.ts";
@@ -37,7 +33,7 @@ export function hiddenStateLoss(modelCase: ModelCase, tape: Tape, output: ModelO
 
 /** Compares losses and their gradients: cross-entropy, MSE between hidden states, and Kullback-Leibler divergence. */
 export function gradientDifference(modelCase: ModelCase): Difference | undefined {
-  const { files, batch, padding, teacher, tolerances } = modelCase;
+  const { files, batch, config, padding, teacher, tolerances } = modelCase;
   const { json } = files;
   const compareLoss = (name: string, expected: number, loss: Loss): Difference | undefined =>
     withStudent(modelCase, (parameters) => {
@@ -48,7 +44,7 @@ export function gradientDifference(modelCase: ModelCase): Difference | undefined
       );
     });
   const ofLabels = compareLoss("grad_ce", at.number(json, "loss"), (tape, output) =>
-    labelLoss(tape, output, batch),
+    labelLoss(tape, output, batch, { problemType: config.problemType }),
   );
   if (ofLabels !== undefined) return ofLabels;
   // This loss also averages over padded positions.

@@ -50,7 +50,7 @@ function* replayOptimizer(
   json: JsonObject,
   parameters: Parameters,
 ): Generator<Comparison, void> {
-  const { backend, batch, files, tolerances } = modelCase;
+  const { backend, batch, config, files, tolerances } = modelCase;
   const name = at.text(json, "name");
   const settings = adamWSettings(json, at.text(json, "optimizer"));
   const optimizer = createOptimizer(backend, parameters, settings, rulesOf(json));
@@ -61,7 +61,9 @@ function* replayOptimizer(
     ]),
   );
   const loss: Loss = (tape, output) =>
-    readsPadding(name) ? hiddenStateLoss(modelCase, tape, output) : labelLoss(tape, output, batch);
+    readsPadding(name)
+      ? hiddenStateLoss(modelCase, tape, output)
+      : labelLoss(tape, output, batch, { problemType: config.problemType });
   try {
     for (const [index, expected] of at.numbers(json, "losses_before_each_step").entries()) {
       const step = index + 1;

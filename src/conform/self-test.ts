@@ -4,7 +4,7 @@
  * weights in its second.
  */
 import { backward } from "../autograd/backward.ts";
-import { crossEntropy } from "../autograd/losses.ts";
+import { crossEntropy } from "../autograd/label-losses.ts";
 import type { BlockSparseProducts } from "../autograd/records.ts";
 import { createTape, releaseTape, scalarOf } from "../autograd/tape.ts";
 import { nextUnit, openStream } from "../core/random.ts";

@@ -6,6 +6,7 @@
 import type { StopSignal } from "../core/abort.ts";
 import { checkInteger, checkOptions, checkRecords } from "../core/checks.ts";
 import { InputError } from "../core/either.ts";
+import type { ProblemType } from "../core/problem-type.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { checkBackend } from "../kernels/check.ts";
 import { checkTokenBatch, type TokenBatch } from "../model/batch.ts";
@@ -15,7 +16,7 @@ import { createParameters, initialiseParameters } from "../model/parameters.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
 import { evaluate } from "../train/evaluation.ts";
 import { padExamples, type TokenisedExample } from "../train/examples.ts";
-import { checkLabelOf } from "../train/labels.ts";
+import { checkLabelOf, inferProblemType } from "../train/labels.ts";
 import { type FineTuning, fineTune } from "../train/loop.ts";
 import {
   type StoredParameters,
@@ -105,6 +106,7 @@ interface Run {
 export function runExperiment(options: ExperimentOptions): Experiment {
   checkExperiment(options);
   const { backend, config, seed, initialTensors, resumeFrom } = options;
+  const problemType = problemTypeOf(config, options.trainingRows);
   const plan = resolveExperiment(options);
   const terms = experimentTerms(plan, planPhases(plan, seed));
   const problems = resumeFrom ? snapshotDifferences("run", terms, resumeFrom.terms) : [];
@@ -116,7 +118,7 @@ export function runExperiment(options: ExperimentOptions): Experiment {
   const run: Run = {
     options,
     terms,
-    student: sequenceClassifier(config, parameters),
+    student: sequenceClassifier({ ...config, problemType }, parameters),
     teacher: null,
     phase: resumeFrom?.phase ?? 0,
     training: null,
@@ -169,13 +171,22 @@ function checkExperiment(options: ExperimentOptions): void {
   const expected = `a model of hidden size ${config.hiddenSize}`;
   if (hiddenSize !== config.hiddenSize)
     throw new RangeError(`teacher: expected ${expected}, got ${hiddenSize}`);
+  const problemType = problemTypeOf(config, trainingRows);
   for (const [name, rows] of Object.entries({ trainingRows, evaluationRows }))
     rows.forEach((row, index) => {
       const path = `${name}[${index}]`;
-      checkLabelOf(`${path}.label`, index, row.label, config.labels);
+      checkLabelOf(`${path}.label`, index, row.label, config.labels, problemType);
       for (const model of teacher === undefined ? [config] : [config, teacher.config])
         checkRow(path, row, model);
     });
+}
+
+/** Returns what the outputs of a model mean: what its configuration states, or otherwise what the labels are. */
+function problemTypeOf(
+  { labels, problemType }: ModelConfig,
+  [first]: readonly TokenisedExample[],
+): ProblemType {
+  return problemType ?? inferProblemType(labels, first?.label ?? 0);
 }
 
 /** Checks that a row is valid input for a model. @throws TypeError or RangeError that names the row */
@@ -243,10 +254,13 @@ function createTeacher({ backend, ...options }: ExperimentOptions, dense: Stored
   return sequenceClassifier(config, createParameters(backend, config, tensors));
 }
 
-function evaluationSource({ options }: Run, { evaluationBatchSize: batchSize }: ExperimentPhase) {
-  const { padTokenId, labels } = options.config;
+function evaluationSource(
+  { options, student }: Run,
+  { evaluationBatchSize: batchSize }: ExperimentPhase,
+) {
+  const { padTokenId } = options.config;
   const collate = (rows: readonly TokenisedExample[]) =>
-    padExamples(rows, padTokenId, labels === 1);
+    padExamples(rows, padTokenId, student.problemType);
   return { rows: options.evaluationRows, collate, batchSize };
 }
 

@@ -244,7 +244,8 @@ function rowsDigest(rows: readonly TokenisedExample[]): string {
   for (const { inputIds, tokenTypeIds, label } of rows) {
     hash = hashOf(inputIds, hash);
     hash = hashOf(tokenTypeIds, hash);
-    hash = hashOf(new Int32Array(Float32Array.of(label).buffer), hash);
+    const values = typeof label === "number" ? Float32Array.of(label) : Float32Array.from(label);
+    hash = hashOf(new Int32Array(values.buffer), hash);
   }
   return `${rows.length} rows of digest ${hexadecimal(hash)}`;
 }

@@ -9,7 +9,7 @@ export interface TokenBatch {
   readonly tokenTypeIds: Int32Array;
   /** 1 for a visible token, 0 for a hidden token. Hidden tokens may be at any position. */
   readonly attentionMask: Uint8Array;
-  /** The label of each example: a class, or a value for regression. */
+  /** The labels: a class or a value for each example, or [batch, labels]. */
   readonly labels?: Int32Array | Float32Array;
 }
 
@@ -83,10 +83,11 @@ export function selectExamples<Batch extends TokenBatch>(
   const labels: TokenBatch["labels"] = batch.labels;
   const part = copyExamples(batch, examples, batch.positions, 0);
   if (labels === undefined) return part;
-  const count = examples.length;
+  const width = labels.length / batch.batch;
+  const count = examples.length * width;
   const own = labels instanceof Float32Array ? new Float32Array(count) : new Int32Array(count);
   examples.forEach((example, i) => {
-    own[i] = labels[example] ?? 0;
+    own.set(labels.subarray(example * width, (example + 1) * width), i * width);
   });
   return { ...part, labels: own };
 }

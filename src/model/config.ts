@@ -7,6 +7,8 @@ import {
   unlessProblems,
 } from "../core/either.ts";
 
+import { PROBLEM_TYPES, type ProblemType } from "../core/problem-type.ts";
+
 type ModelType = "bert" | "distilbert";
 
 /**
@@ -34,15 +36,17 @@ export interface ModelConfig {
   /** Standard deviation of the initial weights. */
   readonly initializerRange: number;
   readonly padTokenId: number;
-  /** Number of classes; 1 for regression. */
+  /** Number of outputs: classes, labels, or values of regression. */
   readonly labels: number;
+  /** What the outputs mean; null if the file does not say. Then labels decide, as in transformers. */
+  readonly problemType: ProblemType | null;
   /** The parsed file, including unused keys, so that it can be written again. */
   readonly source: Readonly<Record<string, unknown>>;
 }
 
 /**
  * Reads a parsed config.json. Missing keys get the defaults of transformers. Unused keys are kept in `source`.
- * Unsupported settings, such as relative positions or multi-label classification, are problems.
+ * Unsupported settings, such as relative positions, are problems.
  *
  * @example
  * ```ts
@@ -66,11 +70,15 @@ export function parseModelConfig(json: unknown): Either<readonly Problem[], Mode
   const reader = new ConfigReader(source);
   const fields = modelType === "bert" ? readBert(reader) : readDistilBert(reader);
   const labels = readLabels(reader);
+  const problemType = readProblemType(reader, labels);
   if (fields.hiddenSize % fields.heads !== 0) {
     const key = modelType === "bert" ? "hidden_size" : "dim";
     reader.reject(key, `a multiple of the ${fields.heads} heads`);
   }
-  return unlessProblems(reader.problems, Object.freeze({ modelType, ...fields, labels, source }));
+  return unlessProblems(
+    reader.problems,
+    Object.freeze({ modelType, ...fields, labels, problemType, source }),
+  );
 }
 
 /** Like {@link parseModelConfig}, but throws an `InputError` with every problem. */
@@ -143,7 +151,7 @@ class ConfigReader {
   }
 }
 
-type EncoderFields = Omit<ModelConfig, "modelType" | "labels" | "source">;
+type EncoderFields = Omit<ModelConfig, "modelType" | "labels" | "problemType" | "source">;
 
 /**
  * Returns the model type; undefined if it is not supported or cannot be determined. Older files lack `model_type`, so
@@ -207,9 +215,7 @@ function readDistilBert(reader: ConfigReader): EncoderFields {
   };
 }
 
-/**
- * Reads `num_labels`. Default: the number of names in `id2label`, or 2. `problem_type` must fit the number of labels.
- */
+/** Reads `num_labels`. Default: the number of names in `id2label`, or 2. */
 function readLabels(reader: ConfigReader): number {
   const names = reader.source.id2label;
   const named = typeof names === "object" && names !== null ? Object.keys(names).length : 0;
@@ -217,7 +223,17 @@ function readLabels(reader: ConfigReader): number {
   if (named > 0 && "num_labels" in reader.source && labels !== named) {
     reader.reject("num_labels", `${named}, as many as id2label names`);
   }
-  const expected = labels === 1 ? "regression" : "single_label_classification";
-  reader.requireConstant("problem_type", expected);
   return labels;
+}
+
+/** Reads `problem_type`, which must fit the number of labels: a single class leaves nothing to learn. */
+function readProblemType(reader: ConfigReader, labels: number): ProblemType | null {
+  const value = reader.source.problem_type ?? null;
+  if (value === null) return null;
+  const possible = PROBLEM_TYPES.filter(
+    (type) => labels > 1 || type !== "single_label_classification",
+  );
+  const found = possible.find((type) => type === value);
+  if (found === undefined) reader.reject("problem_type", possible.join(" or "));
+  return found ?? null;
 }

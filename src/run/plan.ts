@@ -34,7 +34,8 @@ export function tokenizeRows(
     const { inputIds, tokenTypeIds } = encode(tokenizer, text, textPair, maxLength);
     packer.add(inputIds, tokenTypeIds);
   }
-  return { ...packer.end(), labels: Float64Array.from(rows, ({ label }) => label) };
+  const labels = Float64Array.from(rows, ({ label }) => label);
+  return { ...packer.end(), labels, listLength: null };
 }
 
 /** Fills in the defaults of a run, and tokenizes rows of text, truncated to the largest `maxLength` of its recipes. */

@@ -1,8 +1,15 @@
 /** Computes the loss of a training step, against labels or against a frozen teacher. */
 import { scale } from "../autograd/arithmetic.ts";
-import { crossEntropy, kullbackLeibler, meanSquaredError } from "../autograd/losses.ts";
+import {
+  binaryCrossEntropy,
+  type CrossEntropyOptions,
+  crossEntropy,
+} from "../autograd/label-losses.ts";
+import { kullbackLeibler, meanSquaredError } from "../autograd/losses.ts";
 import type { Variable } from "../autograd/records.ts";
 import { input, type Tape } from "../autograd/tape.ts";
+import { describe, mismatch } from "../core/checks.ts";
+import type { ProblemType } from "../core/problem-type.ts";
 import { elementCount, rowsOf } from "../tensor/shape.ts";
 import { batchLabels } from "./labels.ts";
 import type { DistillationSettings } from "./settings.ts";
@@ -12,18 +19,45 @@ import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable
 /** Default temperature for the distillation of logits, as in INC's example script. */
 const DEFAULT_TEMPERATURE = 2;
 
+/** What a loss against labels depends on. `problemType` is the model's; by default, the labels decide. */
+interface LabelLossTerms extends CrossEntropyOptions {
+  readonly problemType?: ProblemType | null | undefined;
+}
+
 /**
- * Returns the mean loss of a batch: cross-entropy for classes, mean squared error for values, and always mean squared
- * error if the logits have one column.
+ * Returns the mean loss of a batch as in transformers: cross-entropy for classes, mean squared error for values, and
+ * binary cross-entropy for several labels.
  *
  * @throws TypeError or RangeError if the labels have the wrong type or number, or if one is invalid
  */
-export function labelLoss(tape: Tape, { logits }: TrainableOutput, batch: LabelledBatch): Variable {
+export function labelLoss(
+  tape: Tape,
+  { logits }: TrainableOutput,
+  batch: LabelledBatch,
+  { problemType, ...options }: LabelLossTerms = {},
+): Variable {
   const rows = rowsOf(logits.shape);
-  const labels = batchLabels(batch.labels, rows, elementCount(logits.shape) / rows);
-  return labels instanceof Float32Array
-    ? meanSquaredError(tape, logits, input(tape, logits.shape, labels))
-    : crossEntropy(tape, logits, labels);
+  const labels = batchLabels(batch.labels, rows, elementCount(logits.shape) / rows, problemType);
+  if (labels.problemType === "single_label_classification")
+    return crossEntropy(tape, logits, labels.classes, options);
+  checkUnweighted(labels.problemType, options);
+  return labels.problemType === "regression"
+    ? meanSquaredError(tape, logits, input(tape, logits.shape, labels.values))
+    : binaryCrossEntropy(tape, logits, labels.values);
+}
+
+/** Checks that the options of cross-entropy are only given for single-label classification. */
+export function checkUnweighted(
+  problemType: ProblemType | null | undefined,
+  { labelSmoothing = 0, classWeights = null }: CrossEntropyOptions,
+): void {
+  if (!problemType || problemType === "single_label_classification") return;
+  if (labelSmoothing !== 0)
+    throw new RangeError(mismatch("labelSmoothing", `0 for ${problemType}`, labelSmoothing));
+  if (classWeights !== null)
+    throw new RangeError(
+      mismatch("classWeights", `none for ${problemType}`, describe(classWeights)),
+    );
 }
 
 /**

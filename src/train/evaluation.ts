@@ -9,12 +9,13 @@ import {
   checkObject,
   checkOptions,
 } from "../core/checks.ts";
+import type { ProblemType } from "../core/problem-type.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { checkBackend } from "../kernels/check.ts";
 import { sequentialBatches } from "./batches.ts";
 import { labelLoss } from "./distillation.ts";
 import type { Evaluation } from "./events.ts";
-import { namingRow } from "./labels.ts";
+import { inferProblemType, namingRow } from "./labels.ts";
 import { classificationMetrics } from "./metrics/classification.ts";
 import type { LabelledBatch, TrainableModel } from "./trainable-model.ts";
 import { checkModel } from "./trainable-model.ts";
@@ -31,9 +32,13 @@ export interface RowSource<Row, Batch> {
 export interface Predictions {
   /** [examples, classes], row-major. */
   readonly logits: Float32Array;
+  /** One number for each example, or [examples, classes] if labels are lists. */
   readonly labels: readonly number[];
+  /** The number of outputs. */
   readonly classes: number;
   readonly loss: number;
+  /** What the outputs mean. Default: `regression` for one output, otherwise `single_label_classification`. */
+  readonly problemType?: ProblemType;
 }
 
 /** The tape option that contains compressed weights. */
@@ -59,6 +64,7 @@ export function predict<Row, Batch extends LabelledBatch>(
   checkFunction("source.collate", collate);
   checkInteger("source.batchSize", batchSize, 1);
   checkOptions("products", products, ["blockSparse"]);
+  const { problemType } = model;
   if (rows.length === 0) throw new RangeError("rows: expected at least one, got none");
   const logits: number[] = [];
   const labels: number[] = [];
@@ -68,7 +74,8 @@ export function predict<Row, Batch extends LabelledBatch>(
     try {
       const batch = collate(rowsAt(rows, indices));
       const output = model.forward(tape, batch, { padding: "excluded", hiddenStates: false });
-      lossSum += scalarOf(labelLoss(tape, output, batch)) * indices.length;
+      const loss = labelLoss(tape, output, batch, { problemType });
+      lossSum += scalarOf(loss) * indices.length;
       // `push(...data)` would exceed the maximum number of arguments for a large batch.
       for (const logit of output.logits.value.data) logits.push(logit);
       for (const label of batch.labels) labels.push(label);
@@ -78,11 +85,14 @@ export function predict<Row, Batch extends LabelledBatch>(
       releaseTape(tape);
     }
   }
+  const classes = logits.length / rows.length;
+  const inferred = inferProblemType(classes, labels.length > rows.length ? labels : 0);
   return {
     logits: Float32Array.from(logits),
     labels,
-    classes: logits.length / rows.length,
+    classes,
     loss: lossSum / rows.length,
+    problemType: problemType ?? inferred,
   };
 }
 
@@ -106,14 +116,20 @@ export function evaluate<Row, Batch extends LabelledBatch>(
   return scorePredictions(predict(backend, model, source, products));
 }
 
-/** Computes the metrics of predictions. Accuracy, F1 and majority are null for regression (one output). */
+/** Computes the metrics of predictions. Accuracy, F1 and majority are null unless each example has one class. */
 export function scorePredictions(predictions: Predictions): Evaluation {
   checkObject("predictions", predictions, "logits", "labels", "classes", "loss");
-  const { labels, classes, loss } = predictions;
+  const {
+    labels,
+    classes,
+    loss,
+    problemType = inferProblemType(predictions.classes, 0),
+  } = predictions;
   checkFloat32Array("predictions.logits", predictions.logits);
   checkList("predictions.labels", labels);
-  const examples = labels.length;
-  if (classes === 1) return { examples, loss, accuracy: null, f1: null, majority: null };
+  const examples = predictions.logits.length / classes;
+  if (problemType !== "single_label_classification")
+    return { examples, loss, accuracy: null, f1: null, majority: null };
   const { accuracy, binaryF1 } = classificationMetrics(labels, predictedClasses(predictions));
   return {
     examples,

@@ -1,5 +1,7 @@
 /** Tokenized rows in a few typed arrays, which hold millions of rows and can be posted to workers. */
+import { describe, mismatch } from "../core/checks.ts";
 import type { TokenisedExample } from "./examples.ts";
+import type { ExampleLabel } from "./labels.ts";
 
 /** The tokens of all rows, one row after another. */
 export interface PackedTokens {
@@ -11,9 +13,11 @@ export interface PackedTokens {
   readonly ends: Uint32Array;
 }
 
-/** Rows with one label each: a class, or a value for regression. */
+/** Rows with their labels: a class or a value each, or a list of numbers each. */
 export interface PackedRows extends PackedTokens {
   readonly labels: Float64Array;
+  /** The length of each row's list; null if labels are single numbers. */
+  readonly listLength: number | null;
 }
 
 interface TokenPacker {
@@ -65,15 +69,24 @@ function grownTo(values: Int32Array, size: number): Int32Array<ArrayBuffer> {
   return larger;
 }
 
-/** Packs rows that are already tokenized. */
+/** Packs rows that are already tokenized. @throws RangeError if some labels are lists and some not, or of other lengths */
 export function packRows(rows: Iterable<TokenisedExample>): PackedRows {
   const packer = createTokenPacker();
   const labels: number[] = [];
+  let row = 0;
+  let listLength: number | null = null;
   for (const { inputIds, tokenTypeIds, label } of rows) {
+    const own = typeof label === "number" ? null : label.length;
+    if (row === 0) listLength = own;
+    if (own !== listLength) {
+      const expected = listLength === null ? "a number" : `a list of ${listLength}`;
+      throw new RangeError(mismatch(`rows[${row}].label`, expected, describe(label)));
+    }
     packer.add(inputIds, tokenTypeIds);
-    labels.push(label);
+    for (const value of typeof label === "number" ? [label] : Array.from(label)) labels.push(value);
+    row++;
   }
-  return { ...packer.end(), labels: Float64Array.from(labels) };
+  return { ...packer.end(), labels: Float64Array.from(labels), listLength };
 }
 
 /** Copies the rows at `indices`, and gives them their labels, which `labels` has for all rows. */
@@ -98,7 +111,7 @@ export function selectRows(
     ends[index] = end;
     own[index] = labels[row] as number;
   });
-  return { length: indices.length, inputIds, tokenTypeIds, ends, labels: own };
+  return { length: indices.length, inputIds, tokenTypeIds, ends, labels: own, listLength: null };
 }
 
 function endOf({ ends }: PackedTokens, row: number): number {
@@ -128,8 +141,10 @@ class PackedRow implements TokenisedExample {
     return this.#of(this.#rows.tokenTypeIds);
   }
 
-  get label(): number {
-    return this.#rows.labels[this.#row] as number;
+  get label(): ExampleLabel {
+    const { labels, listLength } = this.#rows;
+    if (listLength === null) return labels[this.#row] as number;
+    return labels.subarray(this.#row * listLength, (this.#row + 1) * listLength);
   }
 
   #of(values: Int32Array): Int32Array {

@@ -87,7 +87,7 @@ function accumulateGradients<Batch extends LabelledBatch>(
     const output = model.forward(tape, batch, needs);
     const loss =
       distillation === null || teacher === null
-        ? labelLoss(tape, output, batch)
+        ? labelLoss(tape, output, batch, { problemType: model.problemType })
         : distillationLoss(tape, output, teacher, batch, distillation, cached);
     const value = scalarOf(loss);
     checkOutputs(step + 1, value, output.logits.value.data);

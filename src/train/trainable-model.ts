@@ -4,6 +4,7 @@ import type { Variable } from "../autograd/records.ts";
 import type { Sequences } from "../autograd/sequences.ts";
 import type { Tape } from "../autograd/tape.ts";
 import { checkFunction, checkObject } from "../core/checks.ts";
+import type { ProblemType } from "../core/problem-type.ts";
 import { padPositions, selectExamples, type TokenBatch } from "../model/batch.ts";
 import { checkConfig } from "../model/check.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -15,7 +16,7 @@ import { checkParameters, type Parameters, parameterNamed } from "../tensor/para
 
 /** The output of a forward pass in training. */
 export interface TrainableOutput {
-  /** The logits: [batch, classes], or [batch, 1] for regression. */
+  /** The logits: [batch, outputs]. */
   readonly logits: Variable;
   /** The hidden states, in the order of the layers. Distillation uses the last one. */
   readonly hiddenStates?: readonly Variable[];
@@ -47,7 +48,10 @@ export interface TrainableForwardOptions {
   readonly positions?: number;
 }
 
-/** A batch with labels: classes as Int32Array, or values for regression as Float32Array. */
+/**
+ * A batch with labels: classes as Int32Array; values for regression, or one number from 0 to 1 for each label of
+ * multi-label classification, as Float32Array [batch, outputs].
+ */
 export interface LabelledBatch {
   readonly labels: Int32Array | Float32Array;
 }
@@ -58,6 +62,8 @@ type ModelLayer = Pick<LayerRecord, "name" | "kind">;
 /** A trainable model: {@link sequenceClassifier}, or a custom model that uses the operations of `espalier/nn`. */
 export interface TrainableModel<Batch extends LabelledBatch> {
   readonly parameters: Parameters;
+  /** What the outputs mean, and thus the loss. Default: the labels decide, as in transformers. */
+  readonly problemType?: ProblemType | null;
   /**
    * The layers in module order. Pruning treats the last linear layer as the head. Default: a layer for each parameter
    * `<name>.weight` in order, linear if it has two dimensions, a convolution if it has three or four.
@@ -158,6 +164,7 @@ export function sequenceClassifier(
   };
   return {
     parameters,
+    problemType: config.problemType,
     layers: moduleList(config).map(({ name, kind }) => ({ name, kind: KIND_OF_MODULE[kind] })),
     forward: run,
     forwardExamples: (tape, batch, examples, options = {}) => {

@@ -10,14 +10,10 @@ import {
 import { BACKWARD_RULES } from "../../src/autograd/backward.ts";
 import { dropout } from "../../src/autograd/dropout.ts";
 import { embeddingSum, selectRows } from "../../src/autograd/embedding.ts";
+import { binaryCrossEntropy, crossEntropy } from "../../src/autograd/label-losses.ts";
 import { layerNorm } from "../../src/autograd/layer-norm.ts";
 import { linear } from "../../src/autograd/linear.ts";
-import {
-  crossEntropy,
-  kullbackLeibler,
-  meanSquaredError,
-  softCrossEntropy,
-} from "../../src/autograd/losses.ts";
+import { kullbackLeibler, meanSquaredError, softCrossEntropy } from "../../src/autograd/losses.ts";
 import type { OperationName, Variable } from "../../src/autograd/records.ts";
 import { packedSequences, type Sequences } from "../../src/autograd/sequences.ts";
 import { input } from "../../src/autograd/tape.ts";
@@ -305,6 +301,26 @@ const SUBJECTS: Readonly<Record<OperationName, readonly ((sizes: Sizes) => Subje
     ({ batch, width, seed }) => ({
       inputs: { logits: [batch, width + 1] },
       compute: (tape, o) => crossEntropy(tape, o.input("logits"), ids(batch, width + 1, seed)),
+    }),
+    ...[{ labelSmoothing: 0.3 }, { weighted: true }, { labelSmoothing: 1, weighted: true }].map(
+      ({ weighted = false, ...options }) =>
+        ({ batch, width, seed }: Sizes): Subject => ({
+          inputs: { logits: [batch, width + 1] },
+          compute: (tape, o) =>
+            crossEntropy(tape, o.input("logits"), ids(batch, width + 1, seed), {
+              ...options,
+              classWeights: weighted ? Array.from(ids(width + 1, 5, seed), (id) => id + 0.5) : null,
+            }),
+        }),
+    ),
+  ],
+  binaryCrossEntropy: [
+    ({ batch, width, seed }) => ({
+      inputs: { logits: [batch, width] },
+      compute: (tape, o) => {
+        const targets = Float32Array.from(ids(batch * width, 5, seed), (id) => id / 4);
+        return scale(tape, binaryCrossEntropy(tape, o.input("logits"), targets), 3);
+      },
     }),
   ],
   meanSquaredError: [

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { gelu, tanh } from "../../src/autograd/activation.ts";
 import { add, multiply, scale } from "../../src/autograd/arithmetic.ts";
 import { backward } from "../../src/autograd/backward.ts";
+import { crossEntropy } from "../../src/autograd/label-losses.ts";
 import { linear } from "../../src/autograd/linear.ts";
-import { crossEntropy, kullbackLeibler, meanSquaredError } from "../../src/autograd/losses.ts";
+import { kullbackLeibler, meanSquaredError } from "../../src/autograd/losses.ts";
 import {
   constant,
   createTape,

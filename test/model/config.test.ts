@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { InputError, isLeft } from "../../src/core/either.ts";
+import { PROBLEM_TYPES } from "../../src/core/problem-type.ts";
 import { parseModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
 import { moduleList } from "../../src/model/modules.ts";
 import { SMALL_BERT, SMALL_DISTILBERT } from "./small-models.ts";
@@ -29,6 +30,7 @@ describe("a model's config.json", () => {
       initializerRange: 0.02,
       padTokenId: 0,
       labels: 2,
+      problemType: null,
       source: { model_type: "bert" },
     });
     expect(parseModelConfigOrThrow({ model_type: "distilbert" })).toMatchObject({
@@ -51,6 +53,16 @@ describe("a model's config.json", () => {
     expect(labels({ num_labels: 1, problem_type: "regression" })).toBe(1);
     expect(labels({ id2label: { 0: "a", 1: "b", 2: "c" } })).toBe(3);
     expect(labels({ problem_type: "single_label_classification" })).toBe(2);
+  });
+
+  it("states a problem type, or leaves it to the labels", () => {
+    const type = (json: object) =>
+      parseModelConfigOrThrow({ model_type: "distilbert", ...json }).problemType;
+    expect(type({})).toBe(null);
+    expect(type({ problem_type: null, num_labels: 1 })).toBe(null);
+    for (const problem_type of PROBLEM_TYPES) expect(type({ problem_type })).toBe(problem_type);
+    for (const problem_type of ["regression", "multi_label_classification"])
+      expect(type({ problem_type, num_labels: 1 })).toBe(problem_type);
   });
 
   it("lets the classifier's dropout default to the hidden one's", () => {
@@ -82,7 +94,7 @@ describe("a model's config.json", () => {
         position_embedding_type: "relative_key",
         num_labels: 3,
         id2label: { 0: "a" },
-        problem_type: "multi_label_classification",
+        problem_type: "ranking",
       }),
     ).toEqual(
       [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { backward } from "../../src/autograd/backward.ts";
-import { crossEntropy } from "../../src/autograd/losses.ts";
+import { crossEntropy } from "../../src/autograd/label-losses.ts";
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../../src/autograd/tape.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
 import { createBackend } from "../../src/kernels/backend.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { backward } from "../../src/autograd/backward.ts";
-import { crossEntropy } from "../../src/autograd/losses.ts";
+import { crossEntropy } from "../../src/autograd/label-losses.ts";
 import { createTape, releaseTape, type TapeOptions } from "../../src/autograd/tape.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
 import { type ModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";

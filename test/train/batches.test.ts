@@ -80,5 +80,5 @@ test("padding is dynamic: to the longest of the batch", () => {
   expect([...batch.tokenTypeIds]).toEqual([0, 0, 0, 0, 1, 0]);
   expect([...batch.attentionMask]).toEqual([1, 1, 1, 1, 1, 0]);
   expect(batch.labels).toEqual(Int32Array.of(1, 0));
-  expect(padExamples(examples, 0, true).labels).toEqual(Float32Array.of(1, 0));
+  expect(padExamples(examples, 0, "regression").labels).toEqual(Float32Array.of(1, 0));
 });

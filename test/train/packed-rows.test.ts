@@ -60,3 +60,22 @@ test("a packer grows beyond its first arrays, also for one long row", () => {
   expect(packed.inputIds.subarray(100_000)).toEqual(Int32Array.from(Array(3000).keys()));
   expect(packed.ends.at(-1)).toBe(103_000);
 });
+
+test("labels that are lists come back as lists of the same length", () => {
+  const list = [[1, 0.5], Float32Array.of(0, 1)].map((label) => ({
+    inputIds: [1],
+    tokenTypeIds: [0],
+    label,
+  }));
+  const labels = unpackRows(structuredClone(packRows(list))).map(({ label }) =>
+    Array.from(label as ArrayLike<number>),
+  );
+  expect(labels).toEqual([
+    [1, 0.5],
+    [0, 1],
+  ]);
+  const mixed = (label: number | readonly number[]) => () =>
+    packRows([...list, { inputIds: [1], tokenTypeIds: [0], label }]);
+  expect(mixed(1)).toThrow("rows[2].label: expected a list of 2, got 1");
+  expect(mixed([1])).toThrow("rows[2].label: expected a list of 2, got an array of 1");
+});

@@ -1,19 +1,9 @@
 /** Decides what the labels of a training file mean, and reads labels in this meaning. */
+import { PROBLEM_TYPES, type ProblemType } from "../../core/problem-type.ts";
 import { beginOfRow, type LabelColumn, labelsOfRow } from "./label-column.ts";
 import { quoted } from "./problems.ts";
 
-/** The kind of problem, as in transformers' configuration. */
-export type ProblemType =
-  | "single_label_classification"
-  | "multi_label_classification"
-  | "regression";
-
-/** Every {@link ProblemType}. */
-export const PROBLEM_TYPES: readonly ProblemType[] = Object.freeze([
-  "single_label_classification",
-  "multi_label_classification",
-  "regression",
-] as const);
+export { PROBLEM_TYPES, type ProblemType };
 
 /** What labels mean. */
 export interface LabelMeaning {
