@@ -45,6 +45,11 @@ function* expressions(pattern: Pattern, text: string): Iterable<readonly [number
     const found = expression.exec(text);
     if (found === null) return;
     const end = found.index + found[0].length;
+    // V8 finds empty matches between the two units of a character.
+    if (isInsideCharacter(text, found.index)) {
+      from = found.index + 1;
+      continue;
+    }
     if (end === found.index && end === lastEnd) {
       from += (text.codePointAt(from) ?? 0) > 0xffff ? 2 : 1;
       continue;
@@ -53,6 +58,11 @@ function* expressions(pattern: Pattern, text: string): Iterable<readonly [number
     lastEnd = end;
     yield [found.index, end];
   }
+}
+
+function isInsideCharacter(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index);
+  return unit >= 0xdc00 && unit < 0xe000 && (text.codePointAt(index - 1) ?? 0) > 0xffff;
 }
 
 /** Returns the parts of a text for which a test of single characters holds, one for each character. */
