@@ -78,12 +78,12 @@ function bestPieces(model: UnigramModel, word: string): readonly string[] {
   const best = new Float64Array(length + 1);
   const starts = new Int32Array(length + 1).fill(-1);
   const tokens = new Int32Array(length + 1);
-  const offer = (start: number, end: number, id: number, score: number): void => {
+  const offer = (start: number, end: number, id: number | null, score: number): void => {
     const total = score + (best[start] ?? 0);
     if (starts[end] !== -1 && !(total > (best[end] ?? 0))) return;
     best[end] = total;
     starts[end] = start;
-    tokens[end] = id;
+    tokens[end] = id ?? characterUnknown(word.slice(start, end), null);
   };
   for (let start = 0; start < length; ) {
     const characterEnd = start + ((word.codePointAt(start) ?? 0) > 0xffff ? 2 : 1);
@@ -97,11 +97,7 @@ function bestPieces(model: UnigramModel, word: string): readonly string[] {
       offer(start, end, id, scores[id] ?? 0);
       if (end === characterEnd) hasCharacter = true;
     }
-    if (!hasCharacter) {
-      const { unknownId } = model;
-      if (unknownId === null) characterUnknown(word.slice(start, characterEnd), null);
-      offer(start, characterEnd, unknownId, unknownScore);
-    }
+    if (!hasCharacter) offer(start, characterEnd, model.unknownId, unknownScore);
     start = characterEnd;
   }
   return piecesTo(model, word, starts, tokens);
