@@ -25,6 +25,8 @@ TEXTS = [
     "good 一good a: [ E1 ] goodlol lol good [E2]lol",
     "<left>  a <left> film\u0085a [CLS] a[SEP]",
     "A GOOD\u00a0FILM bad",
+    "x[MASK]\u00a0[MASK]\u00a0x good, film [MASK] 一[MASK]good",
+    "[MA\u200bSK] <\u200bx> ] <x>good  <x>",
 ]
 PAIR = ("good film a bad good", "film bad a a good film good")
 
@@ -94,6 +96,13 @@ def configs() -> list[tuple[str, dict, dict]]:
         ("other mask", {**bert, "mask_token": "[E1]"}, {}),
         ("plain class", {"tokenizer_class": "PreTrainedTokenizerFast", "cls_token": "[CLS]", "mask_token": "<m>"}, {}),
         ("unknown class", {"tokenizer_class": "NoSuchTokenizer"}, {}),
+        ("flags in the map", bert, {"special_tokens_map.json": {"mask_token": token("[MASK]", single_word=True), "pad_token": "[PAD]"}}),
+        ("flags in the map, cased", {**bert, "do_lower_case": False}, {"special_tokens_map.json": {"mask_token": token("[MASK]", rstrip=True)}}),
+        ("additional in both files", {**bert, "additional_special_tokens": ["<left>"]}, {"special_tokens_map.json": {"additional_special_tokens": ["[E1]"]}}),
+        ("special without normalized", {**bert, "additional_special_tokens": [{"__type": "AddedToken", "content": "Good"}]}, {}),
+        ("an additional token twice", {**bert, "additional_special_tokens": ["<x>", {"__type": "AddedToken", **token("<x>", rstrip=True)}]}, {}),
+        ("a new id for a word", bert, {"added_tokens.json": {"good": 23, "<x>": 24}}),
+        ("another role", {**bert, "bos_token": "lol"}, {}),
         ("legacy tokens", {**bert, "mask_token": {"__type": "AddedToken", **token("[MASK]", lstrip=True)}}, {}),
     ]
 

@@ -7,12 +7,26 @@ import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from "
 import { NO_ADDED_TOKENS, type SlowAddedTokens } from "./slow-added-tokens.ts";
 import { decodeUtf8 } from "./text.ts";
 import type { AddedToken } from "./tokenizer/added-tokens.ts";
-import { readDecoderInto, tokenOf } from "./tokenizer/fast-settings.ts";
 import { isTokenId } from "./tokenizer/json-fields.ts";
 import { checkLengths, maxLengthOf } from "./tokenizer/read-fast.ts";
+import {
+  completed,
+  contentOf,
+  plainToken,
+  readStatedTokens,
+  type StatedTokens,
+  tokenOf,
+} from "./tokenizer/stated-tokens.ts";
+import { BERT_CLASS } from "./tokenizer/tokenizer-class.ts";
+import type { StatedToken } from "./tokenizer/tokenizer-json.ts";
 import { type SlowTokenizer, tokenizerOf } from "./tokenizer.ts";
 import { parseTokenizerConfig } from "./tokenizer-config.ts";
-import { parseVocabulary, SPECIAL_TOKENS, type WordPieceVocabulary } from "./vocabulary.ts";
+import {
+  parseVocabulary,
+  SPECIAL_TOKENS,
+  specialIds,
+  type WordPieceVocabulary,
+} from "./vocabulary.ts";
 
 /** The files that are copied when a tokenizer with added tokens is saved. */
 const COPIED = [
@@ -37,26 +51,29 @@ export function readSlowTokenizer(
   };
   const vocabulary = readVocabulary(files, problems);
   const config = json("tokenizer_config.json") ?? {};
-  const isModern = config.added_tokens_decoder !== undefined;
   // As in transformers, an added_tokens_decoder in tokenizer_config.json replaces the other files.
-  const merged = isModern ? config : { ...config, ...json("special_tokens_map.json") };
-  const options = parseTokenizerConfig("tokenizer_config.json", merged);
+  const legacy = (name: string): JsonObject | undefined =>
+    config.added_tokens_decoder === undefined ? json(name) : undefined;
+  const settings = {
+    config,
+    specialTokens: legacy("special_tokens_map.json"),
+    addedTokens: legacy("added_tokens.json"),
+    model: undefined,
+  };
+  const options = parseTokenizerConfig("tokenizer_config.json", {
+    ...config,
+    ...settings.specialTokens,
+  });
   if (isLeft(options)) problems.push(...options.left);
   checkLengths(config, problems);
   if ((config.split_special_tokens ?? false) !== false) {
     const path = "tokenizer_config.json: split_special_tokens";
     problems.push({ path, expected: "false", got: describe(config.split_special_tokens) });
   }
-  const decoder = new Map<number, AddedToken>();
-  if (isModern) readDecoderInto(decoder, config.added_tokens_decoder, problems);
-  const additional = additionalTokens(merged, problems);
-  if (!isModern) {
-    const special = new Set([...Object.values(SPECIAL_TOKENS), ...additional.keys()]);
-    addLegacyInto(decoder, json("added_tokens.json") ?? {}, special, problems);
-    for (const token of addedInJson(json("tokenizer.json"))) decoder.set(...token);
-  }
+  const jsonTokens = addedInJson(legacy("tokenizer.json"));
+  const stated = readStatedTokens(settings, jsonTokens, BERT_CLASS, problems);
   if (vocabulary === undefined || isLeft(options) || problems.length > 0) return left(problems);
-  const added = addedTokens(vocabulary, decoder, additional);
+  const added = addedTokens(vocabulary, stated);
   const copied = COPIED.flatMap((name) => {
     const bytes = files.get(name);
     return bytes === undefined ? [] : [[name, bytes] as const];
@@ -91,97 +108,49 @@ function readVocabulary(
   return undefined;
 }
 
-/** Reads additional_special_tokens: texts, or tokens with flags. */
-function additionalTokens(
-  config: JsonObject,
-  problems: Problem[],
-): ReadonlyMap<string, AddedToken> {
-  const path = "tokenizer_config.json: additional_special_tokens";
-  const list = config.additional_special_tokens ?? [];
-  const tokens = new Map<string, AddedToken>();
-  for (const value of Array.isArray(list) ? (list as readonly JsonValue[]) : [list]) {
-    const json = typeof value === "string" ? { content: value, normalized: false } : value;
-    if (!isJsonObject(json)) problems.push({ path, expected: "tokens", got: describe(value) });
-    else {
-      const token = tokenOf({ path, json, problems }, true);
-      tokens.set(token.content, token);
-    }
-  }
-  return tokens;
-}
-
-/** Adds the tokens of added_tokens.json, which has an id for each text. */
-function addLegacyInto(
-  decoder: Map<number, AddedToken>,
-  json: JsonObject,
-  specialContents: ReadonlySet<string>,
-  problems: Problem[],
-): void {
-  for (const [content, id] of Object.entries(json)) {
-    const special = specialContents.has(content);
-    const flags = { singleWord: false, lstrip: false, rstrip: false };
-    if (isTokenId(id)) decoder.set(id, { content, ...flags, normalized: !special, special });
-    else
-      problems.push({
-        path: `added_tokens.json: ${content}`,
-        expected: "an id",
-        got: describe(id),
-      });
-  }
-}
-
 /** Returns the added tokens of a tokenizer.json, if there is one. Errors in other parts of the file are ignored. */
-function addedInJson(json: JsonObject | undefined): readonly (readonly [number, AddedToken])[] {
+function addedInJson(json: JsonObject | undefined): readonly StatedToken[] {
   const list = json?.added_tokens;
   if (!Array.isArray(list)) return [];
   return (list as readonly JsonValue[]).flatMap((value) => {
     if (!isJsonObject(value) || !isTokenId(value.id)) return [];
-    return [[value.id, tokenOf({ path: "", json: value, problems: [] }, false)] as const];
+    const token = tokenOf({ path: "", json: value, problems: [] }, false);
+    return [{ id: value.id, token }];
   });
 }
 
 /** Puts all tokens together, unless they are only BERT's own special tokens without flags. */
 function addedTokens(
-  vocabulary: WordPieceVocabulary,
-  decoder: ReadonlyMap<number, AddedToken>,
-  additional: ReadonlyMap<string, AddedToken>,
+  { ids: ownIds }: WordPieceVocabulary,
+  { decoder, special }: StatedTokens,
 ): SlowAddedTokens {
   const own: readonly string[] = Object.values(SPECIAL_TOKENS);
-  const isOwn = (id: number, { content, lstrip, rstrip, singleWord }: AddedToken): boolean =>
-    own.includes(content) &&
-    vocabulary.ids.get(content) === id &&
-    !lstrip &&
-    !rstrip &&
-    !singleWord;
-  if (additional.size === 0 && [...decoder].every(([id, token]) => isOwn(id, token)))
+  const isOwn = ({ content, lstrip, rstrip, singleWord }: AddedToken): boolean =>
+    own.includes(content) && !lstrip && !rstrip && !singleWord;
+  const specialTokens = special.map((value) =>
+    typeof value === "string" ? plainToken(value, true) : { ...completed(value), special: true },
+  );
+  if (
+    specialTokens.every(isOwn) &&
+    [...decoder].every(([id, token]) => isOwn(token) && ownIds.get(token.content) === id)
+  )
     return NO_ADDED_TOKENS;
   const ids = new Map<string, number>();
-  const tokens = new Map<string, AddedToken>();
-  for (const [id, token] of decoder) {
-    ids.set(token.content, id);
-    tokens.set(token.content, token);
+  const byId = new Map(decoder);
+  for (const [id, { content }] of decoder) ids.set(content, id);
+  let nextId = new Set([...ownIds.keys(), ...ids.keys()]).size;
+  for (const [index, token] of specialTokens.entries()) {
+    const { content } = token;
+    if (typeof special[index] === "string" && ids.has(content)) continue;
+    const id = ids.get(content) ?? ownIds.get(content) ?? nextId++;
+    ids.set(content, id);
+    byId.set(id, token);
   }
-  let nextId = new Set([...vocabulary.ids.keys(), ...ids.keys()]).size;
-  const flags = {
-    singleWord: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  };
-  const plain = own.map((content): readonly [string, AddedToken] => [
-    content,
-    { content, ...flags },
-  ]);
-  for (const [content, token] of [...plain, ...additional]) {
-    if (tokens.has(content)) continue;
-    ids.set(content, vocabulary.ids.get(content) ?? nextId++);
-    tokens.set(content, token);
-  }
-  return { ids, tokens, special: new Set([...own, ...additional.keys()]) };
+  const tokens = new Map([...byId.values()].map((token) => [token.content, token]));
+  return { ids, tokens, special: new Set(special.map(contentOf)) };
 }
 
-/** Adds tokens to the vocabulary. */
+/** Adds tokens to the vocabulary. As in transformers, the id of an added token replaces the id in vocab.txt. */
 function withAdded(vocabulary: WordPieceVocabulary, added: SlowAddedTokens): WordPieceVocabulary {
   if (added === NO_ADDED_TOKENS) return vocabulary;
   const tokens = [...vocabulary.tokens];
@@ -189,5 +158,8 @@ function withAdded(vocabulary: WordPieceVocabulary, added: SlowAddedTokens): Wor
     while (tokens.length < id) tokens.push("");
     if (tokens[id] === undefined || tokens[id] === "") tokens[id] = content;
   }
-  return { ...vocabulary, tokens };
+  const ids = new Map(
+    [...vocabulary.ids].map(([token, id]) => [token, added.ids.get(token) ?? id] as const),
+  );
+  return { tokens, ids, special: specialIds(ids) };
 }

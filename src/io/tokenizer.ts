@@ -194,11 +194,24 @@ const SPECIAL_SET: ReadonlySet<string> = new Set(Object.values(SPECIAL_TOKENS));
 /** Matches special tokens. The capturing group keeps them in the result of a split. */
 const SPECIAL_PATTERN: RegExp = /(\[(?:PAD|UNK|CLS|SEP|MASK)\])/;
 
-/** Splits a text into normalised words and special tokens. */
+/** Splits a text into normalised words and BERT's special tokens. */
 export function wordsAndSpecials(tokenizer: SlowTokenizer, text: string): string[] {
+  const { options } = tokenizer;
+  // Removed control characters can make a special token out of a part, but not after conversion to lower case.
+  const kept = options.lowercase ? undefined : SPECIAL_SET;
   return text
     .split(SPECIAL_PATTERN)
-    .flatMap((part) => (SPECIAL_SET.has(part) ? [part] : splitWords(part, tokenizer.options)));
+    .flatMap((part) => (SPECIAL_SET.has(part) ? [part] : splitWords(part, options, kept)));
+}
+
+/** Splits a text into words, added tokens and their ids. */
+function wordsAndIds(tokenizer: SlowTokenizer, text: string): (number | string)[] {
+  const { added, options } = tokenizer;
+  if (added === NO_ADDED_TOKENS) return wordsAndSpecials(tokenizer, text);
+  return splitAtAddedTokens(added, text, options.lowercase).flatMap(
+    (part): readonly (number | string)[] =>
+      typeof part === "number" ? [part] : splitWords(part, options, added.special),
+  );
 }
 
 function checkTokenizer(tokenizer: Tokenizer): void {
@@ -207,11 +220,8 @@ function checkTokenizer(tokenizer: Tokenizer): void {
 }
 
 function tokenIds(tokenizer: SlowTokenizer, text: string): number[] {
-  const { added, options } = tokenizer;
-  return splitAtAddedTokens(added, text, options.lowercase).flatMap((part) =>
-    typeof part === "number"
-      ? [part]
-      : wordsAndSpecials(tokenizer, part).flatMap((word) => pieces(tokenizer, word)),
+  return wordsAndIds(tokenizer, text).flatMap((word) =>
+    typeof word === "number" ? [word] : pieces(tokenizer, word),
   );
 }
 

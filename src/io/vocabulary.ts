@@ -48,20 +48,22 @@ export function parseVocabulary(
       problems.push({ path, expected: "a token that no earlier line has", got });
     } else ids.set(token, id);
   }
-  const idOf = (token: string): number => {
-    const id = ids.get(token);
-    if (id === undefined)
+  for (const token of Object.values(SPECIAL_TOKENS))
+    if (!ids.has(token))
       problems.push({ path: source, expected: `the special token ${token}`, got: "none" });
-    return id ?? 0;
-  };
-  const special = {
+  return unlessProblems(problems, { tokens, ids, special: specialIds(ids) });
+}
+
+/** Returns the ids of BERT's special tokens. */
+export function specialIds(ids: ReadonlyMap<string, number>): WordPieceVocabulary["special"] {
+  const idOf = (token: string): number => ids.get(token) ?? 0;
+  return {
     padding: idOf(SPECIAL_TOKENS.padding),
     unknown: idOf(SPECIAL_TOKENS.unknown),
     classification: idOf(SPECIAL_TOKENS.classification),
     separator: idOf(SPECIAL_TOKENS.separator),
     mask: idOf(SPECIAL_TOKENS.mask),
   };
-  return unlessProblems(problems, { tokens, ids, special });
 }
 
 export function formatVocabulary(tokens: readonly string[]): string {

@@ -14,8 +14,29 @@ export interface WordOptions {
   readonly splitChinese: boolean;
 }
 
-/** Splits `text` into normalised words. Special tokens such as `[CLS]` are not recognised. */
-export function splitWords(text: string, options: WordOptions): string[] {
+/**
+ * Splits `text` into normalised words. A word between spaces stays as it is if `kept` contains it.
+ */
+export function splitWords(
+  text: string,
+  options: WordOptions,
+  kept: ReadonlySet<string> = NO_WORDS,
+): string[] {
+  if (!mayContain(text, kept)) return splitText(text, options);
+  return normalize(cleanText(text, { ...options, lowercase: false }), "NFC")
+    .split(" ")
+    .flatMap((word) => (kept.has(word) ? [word] : splitText(word, options)));
+}
+
+const NO_WORDS: ReadonlySet<string> = /* @__PURE__ */ new Set();
+
+/** Whether the cleaned text may contain a word. Cleaning and normalisation never give a bracket. */
+function mayContain(text: string, words: ReadonlySet<string>): boolean {
+  for (const word of words) if (!word.startsWith("[") || text.includes("[")) return true;
+  return false;
+}
+
+function splitText(text: string, options: WordOptions): string[] {
   const form = options.stripAccents ? "NFD" : "NFC";
   const words: string[] = [];
   let word = "";

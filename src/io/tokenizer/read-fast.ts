@@ -3,15 +3,11 @@ import { describe } from "../../core/checks.ts";
 import { type Either, isLeft, left, type Problem, right } from "../../core/either.ts";
 import { type JsonObject, parseJsonObject } from "../json.ts";
 import { addedVocabulary, addTokens, NOTHING_ADDED } from "./added-vocabulary.ts";
-import {
-  type SettingsFiles,
-  setNormalizer,
-  setPreTokenizer,
-  tokenizerClassOf,
-  tokensToAdd,
-} from "./fast-settings.ts";
+import { setNormalizer, setPreTokenizer, tokensToAdd } from "./fast-settings.ts";
 import type { Pipeline } from "./fast-tokenizer.ts";
 import { withoutLastBytes } from "./parse-pre-tokenizer.ts";
+import type { SettingsFiles } from "./stated-tokens.ts";
+import { tokenizerClassOf } from "./tokenizer-class.ts";
 import { parseTokenizerJson } from "./tokenizer-json.ts";
 import type { Side } from "./truncation.ts";
 
