@@ -62,8 +62,12 @@ function labelsOf(
     checkLabel(path, row, label);
     return label;
   });
-  const isValues = problemType === "regression" || !labels.every(Number.isInteger);
+  const isValues = problemType === "regression" || !labels.every(isInt32);
   return isValues ? Float32Array.from(labels) : Int32Array.from(labels);
+}
+
+function isInt32(label: number): boolean {
+  return label === (label | 0);
 }
 
 /** Concatenates labels of one value for each output. */

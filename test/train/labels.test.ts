@@ -78,6 +78,11 @@ test.each(WRONG)("the label %s of a classifier is refused with its row", async (
   expect(backend.memory.usage().used).toBe(used);
 });
 
+test("padExamples does not wrap integers that an Int32Array cannot hold", () => {
+  const { labels } = padExamples([example(1), example(2 ** 32)]);
+  expect(labels).toEqual(Float32Array.of(1, 2 ** 32));
+});
+
 test("padExamples refuses labels that no model has, and fractions if they are classes", () => {
   const pad = (label: unknown, problemType?: ProblemType) => () =>
     padExamples([example(0), example(label)], 0, problemType);
