@@ -66,19 +66,32 @@ export function checkObject(name: string, value: unknown, ...keys: readonly stri
   if (!isRead(value, keys)) checkKind(false, name, ["an object", ...keys].join(", "), value);
 }
 
-/** Checks that `value` is an object without other properties than those of `known`. */
-export function checkOptions(name: string, value: unknown, known: readonly string[]): void {
+/**
+ * Checks that `value` is an object without other properties than those of `known`. An error may also suggest the name
+ * of an inner option from `inner`.
+ */
+export function checkOptions(
+  name: string,
+  value: unknown,
+  known: readonly string[],
+  inner: readonly string[] = [],
+): void {
   checkObject(name, value);
   for (const key of Object.keys(value as object)) {
-    if (!known.includes(key))
-      throw new TypeError(mismatch(`${name}.${key}`, knownKey(key, known), "an unknown one"));
+    if (known.includes(key)) continue;
+    const expected = knownKey(key, known, inner);
+    throw new TypeError(mismatch(`${name}.${key}`, expected, "an unknown one"));
   }
 }
 
 /** Describes what is expected instead of an unknown key. */
-export function knownKey(key: string, known: readonly string[]): string {
-  const near = nearestName(key, known);
-  return near === undefined ? "a known key" : `a known key; the nearest is ${near}`;
+export function knownKey(
+  key: string,
+  known: readonly string[],
+  inner: readonly string[] = [],
+): string {
+  const near = nearestName(key, [...known, ...inner]);
+  return near === undefined ? `one of ${known.join(", ")}` : `a known key; the nearest is ${near}`;
 }
 
 /** Checks that `value` is an array that can be read. */

@@ -1,5 +1,5 @@
 /** Learning-rate schedules as in `transformers.get_scheduler` (transformers/optimization.py). */
-import { checkInteger, checkNumber, checkOneOf } from "../core/checks.ts";
+import { checkInteger, checkNumber, checkOneOf, checkOptions } from "../core/checks.ts";
 import { cos, pow } from "../core/real.ts";
 
 /** The name of a schedule, as in transformers. */
@@ -28,6 +28,17 @@ export interface LearningRateSchedule {
   /** Time scale of `inverse_sqrt` in steps (default: the warm-up, or 10000 without one). */
   readonly timescale?: number;
 }
+
+/** The keys of a schedule. */
+export const SCHEDULE_SETTINGS: readonly (keyof LearningRateSchedule)[] = [
+  "name",
+  "warmupSteps",
+  "totalSteps",
+  "cycles",
+  "power",
+  "endRate",
+  "timescale",
+];
 
 interface ScheduleRule {
   readonly hasWarmup: boolean;
@@ -85,6 +96,7 @@ export function learningRateAt(
 }
 
 function checkSchedule(schedule: LearningRateSchedule): void {
+  checkOptions("schedule", schedule, SCHEDULE_SETTINGS);
   checkOneOf("schedule.name", schedule.name, SCHEDULE_NAMES);
   checkInteger("schedule.warmupSteps", schedule.warmupSteps);
   checkInteger("schedule.totalSteps", schedule.totalSteps);

@@ -6,7 +6,7 @@ import type { Profile } from "../prune/config.ts";
 import { BATCHINGS, type Batching } from "./batches.ts";
 import type { AdamWSettings, ParameterRule } from "./optimizer.ts";
 import { OPTIMIZER_SETTINGS } from "./optimizer.ts";
-import { type LearningRateSchedule, learningRateAt } from "./schedule.ts";
+import { type LearningRateSchedule, learningRateAt, SCHEDULE_SETTINGS } from "./schedule.ts";
 import { SPARSE_PRODUCTS, type SparseProductsSetting } from "./sparse-switch.ts";
 import type { TeacherPrecision } from "./teacher-cache.ts";
 
@@ -58,6 +58,31 @@ const SETTINGS: readonly (keyof TrainingSettings)[] = [
   "sparseProducts",
 ];
 
+const DISTILLATION_SETTINGS: readonly (keyof DistillationSettings)[] = [
+  "kind",
+  "weight",
+  "temperature",
+  "padding",
+];
+
+/** Returns the names of inner settings, to suggest one for an unknown key. */
+function innerSettings(): readonly string[] {
+  return [
+    ...OPTIMIZER_SETTINGS.map((key) => `optimizer.${key}`),
+    ...SCHEDULE_SETTINGS.map((key) => `schedule.${key}`),
+    ...DISTILLATION_SETTINGS.map((key) => `distillation.${key}`),
+  ];
+}
+
+/** Refuses unknown keys of settings and of the objects in them. Those of `pruning` are checked when it is parsed. */
+function checkKeys(name: string, settings: TrainingSettingsOptions): void {
+  checkOptions(name, settings, SETTINGS, innerSettings());
+  const { optimizer = {}, schedule = {}, distillation } = settings;
+  checkOptions(`${name}.optimizer`, optimizer, OPTIMIZER_SETTINGS);
+  checkOptions(`${name}.schedule`, schedule, SCHEDULE_SETTINGS);
+  checkOptions(`${name}.distillation`, distillation ?? {}, DISTILLATION_SETTINGS);
+}
+
 /** {@link TrainingSettings} with all properties optional. */
 export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, "optimizer">> {
   readonly optimizer?: Partial<AdamWSettings>;
@@ -76,8 +101,7 @@ export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, 
  * ```
  */
 export function trainingSettings(options: TrainingSettingsOptions = {}): TrainingSettings {
-  checkOptions("options", options, SETTINGS);
-  checkOptions("options.optimizer", options.optimizer ?? {}, OPTIMIZER_SETTINGS);
+  checkKeys("options", options);
   return {
     seed: 0,
     batching: "shuffled",
@@ -107,6 +131,7 @@ const DEFAULT_OPTIMIZER: AdamWSettings = Object.freeze({
  * @throws TypeError or RangeError if one is invalid
  */
 export function checkTrainingSettings(settings: TrainingSettings): void {
+  checkKeys("settings", settings);
   checkInteger("settings.seed", settings.seed);
   checkOneOf("settings.batching", settings.batching, BATCHINGS);
   checkOneOf("settings.teacherCache", settings.teacherCache, ["float32", "float16", "off"]);
