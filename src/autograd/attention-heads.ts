@@ -3,7 +3,12 @@ import { checkInteger, checkOneOf } from "../core/checks.ts";
 import { DROPOUT_GROUP, type Kernels, type ProductForm } from "../kernels/table.ts";
 import { columnsOf, formatShape, rowsOf, type Shape } from "../tensor/shape.ts";
 import type { AttentionLayout, AttentionQueries, DropoutDraw } from "./records.ts";
-import { checkSequences, type Sequences, uniformSequences } from "./sequences.ts";
+import {
+  checkSequences,
+  checkSequencesForm,
+  type Sequences,
+  uniformSequences,
+} from "./sequences.ts";
 
 /** Options that determine which rows attend to each other. */
 export interface AttentionRows {
@@ -28,12 +33,13 @@ export function layoutOf(
 ): AttentionLayout {
   checkInteger("attention heads", heads, 1);
   checkOneOf("attention queries", queries, ["all", "first"]);
+  if (sequences !== undefined) checkSequencesForm("attention", sequences);
   const columns = columnsOf(shape);
   const axes = sequences === undefined ? 3 : 2;
   if (shape.length !== axes || columns % heads !== 0) {
     const rows = sequences === undefined ? "batch, positions" : "rows";
     throw new RangeError(
-      `attention: expected [${rows}, a multiple of ${heads}], got ${formatShape(shape)}`,
+      `attention: expected [${rows}, a multiple of ${heads} heads], got ${formatShape(shape)}`,
     );
   }
   if (sequences !== undefined) checkSequences("attention", sequences, rowsOf(shape));

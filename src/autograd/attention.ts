@@ -22,6 +22,7 @@ import { checkTape, checkVariable } from "./check.ts";
 import { checkDropoutRate } from "./dropout.ts";
 import { arrivedGradient, consumedGradient, gradientTarget } from "./gradient.ts";
 import type { OperationRecord, Variable } from "./records.ts";
+import { checkSequencesForm } from "./sequences.ts";
 import { createOutput, createScratch, nextDropoutDraw, record, type Tape } from "./tape.ts";
 
 interface AttentionOptions extends AttentionRows {
@@ -127,6 +128,7 @@ export function attentionContext(
   checkVariable("values", values);
   checkOptions("options", options, OPTIONS);
   const { sequences, queries = "all" } = options;
+  if (sequences !== undefined) checkSequencesForm("attention", sequences);
   const heads =
     sequences === undefined
       ? probabilities.shape[1]

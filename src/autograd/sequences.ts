@@ -1,4 +1,4 @@
-import { checkInteger, describe } from "../core/checks.ts";
+import { checkInteger, checkKind, describe } from "../core/checks.ts";
 
 /** Sequences that are stored one after another in the rows of a matrix. In a padded batch, they have equal lengths. */
 export interface Sequences {
@@ -48,9 +48,23 @@ export function uniformSequences(count: number, length: number): Sequences {
   return sequences;
 }
 
+/** Checks that a value has the form of sequences. */
+export function checkSequencesForm(name: string, sequences: Sequences): void {
+  checkKind(isSequences(sequences), `${name} sequences`, "those of packedSequences", sequences);
+}
+
+function isSequences(sequences: Sequences): boolean {
+  try {
+    return sequences.offsets.length > 0 && sequences.squares.length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** Checks that the sequences have `rows` rows in total. */
-export function checkSequences(name: string, { offsets }: Sequences, rows: number): void {
-  const total = offsets.at(-1);
+export function checkSequences(name: string, sequences: Sequences, rows: number): void {
+  checkSequencesForm(name, sequences);
+  const total = sequences.offsets.at(-1);
   if (total === rows) return;
   throw new RangeError(`${name}: expected sequences of ${rows} rows, got ${describe(total)}`);
 }

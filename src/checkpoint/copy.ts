@@ -1,4 +1,5 @@
 /** Copies checkpoints and changes some tensors. Only a few tensors are in memory at a time. */
+import { checkBytes } from "../core/checks.ts";
 import { inLanes } from "../core/lanes.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { layOutSafetensors, type StoredTensor, type TensorSize } from "../io/safetensors.ts";
@@ -105,6 +106,7 @@ export function copiedFiles({ checkpoint, change, turn }: TensorChanges): Copied
   const write: TensorWrites["write"] = (entry, _, put) => {
     const length = entry.end - entry.begin;
     const bytes = change(entry, checkpoint.read(entry));
+    checkBytes("the result of change", bytes);
     if (bytes.length !== length)
       throw new RangeError(`${entry.name}: expected ${length} bytes, got ${bytes.length}`);
     put(bytes, 0);

@@ -223,7 +223,9 @@ export function isTypedArray<Name extends keyof TypedArrays>(
 
 /** Whether a value is an array of strings. */
 export function isStrings(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
+  // Unlike `every`, `findIndex` does not skip holes.
+  const isOther = (entry: unknown): boolean => typeof entry !== "string";
+  return succeeds(() => Array.isArray(value) && value.findIndex(isOther) < 0);
 }
 
 /** Checks that `value` is a Float32Array and, if `length` is given, that it has that many elements. */

@@ -4,13 +4,12 @@
  */
 
 import type { StopSignal } from "../core/abort.ts";
-import { checkInteger, checkOptions, checkRecords } from "../core/checks.ts";
+import { checkInteger, checkObject, checkOptions, checkRecords } from "../core/checks.ts";
 import { InputError } from "../core/either.ts";
 import type { ProblemType } from "../core/problem-type.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { checkBackend } from "../kernels/check.ts";
 import { checkTokenBatch, type TokenBatch } from "../model/batch.ts";
-import { checkConfig } from "../model/check.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { createParameters, initialiseParameters } from "../model/parameters.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
@@ -33,6 +32,7 @@ import {
   type TrainableModel,
 } from "../train/trainable-model.ts";
 import type { ExperimentEvent, MeasuredModel, PhaseResult } from "./events.ts";
+import { checkGivenModels } from "./given-models.ts";
 import { checkOneShot, pruneAtOnceInto } from "./one-shot.ts";
 import {
   EXPERIMENT_OPTIONS,
@@ -152,8 +152,8 @@ export function runExperiment(options: ExperimentOptions): Experiment {
 function checkExperiment(options: ExperimentOptions): void {
   checkOptions("options", options, EXPERIMENT_OPTIONS);
   checkBackend(options.backend);
-  checkConfig(options.config);
-  if (options.teacher !== undefined) checkConfig(options.teacher.config);
+  checkGivenModels(options);
+  if (options.resumeFrom !== undefined) checkObject("resumeFrom", options.resumeFrom, "terms");
   checkRecords("recipes", options.recipes, "name", "dense", "metric");
   checkRecords("trainingRows", options.trainingRows, "inputIds");
   checkRecords("evaluationRows", options.evaluationRows, "inputIds");

@@ -13,8 +13,8 @@ const COUNTS = [
 ] as const;
 
 /** Checks that a value has the form of a configuration. */
-export function checkConfig(config: ModelConfig): void {
-  checkObject("config", config, "modelType", "activation", "source", ...COUNTS);
-  checkOneOf("config.modelType", config.modelType, ["bert", "distilbert"]);
-  for (const name of COUNTS) checkInteger(`config.${name}`, config[name], 1);
+export function checkConfig(config: ModelConfig, name: string = "config"): void {
+  checkObject(name, config, "modelType", "activation", "source", ...COUNTS);
+  checkOneOf(`${name}.modelType`, config.modelType, ["bert", "distilbert"]);
+  for (const count of COUNTS) checkInteger(`${name}.${count}`, config[count], 1);
 }

@@ -10,6 +10,20 @@ import {
 import type { PackOptions } from "../checkpoint/packed-tensor.ts";
 import { type CheckpointPruning, type PrunedCheckpoint, writePruned } from "../checkpoint/prune.ts";
 import type { StopSignal } from "../core/abort.ts";
+import {
+  checkFunction,
+  checkInteger,
+  checkKind,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  checkRecords,
+  isStrings,
+  mismatch,
+  succeeds,
+} from "../core/checks.ts";
+import { PROFILE_NAMES } from "../prune/profiles.ts";
+import { COPY_OPTIONS, checkCheckpoint, checkCopy, checkScript } from "./arguments.ts";
 import { type CopyPaths, copySink } from "./checkpoint-writer.ts";
 import { pruningThreads } from "./pruning-threads.ts";
 import { turn } from "./turn.ts";
@@ -64,6 +78,7 @@ export interface PruningOptions extends CheckpointPruning, CopyOptions {
  * ```
  */
 export async function pruneCheckpoint(options: PruningOptions): Promise<PrunedCheckpoint> {
+  checkPruning(options);
   const { from, to, signal, gzip = false, threads = 1, workerScript: script, ...pruning } = options;
   const { checkpoint, gradients, profile } = pruning;
   const compressedBytes = gzip ? (bytes: Uint8Array) => gzipSync(bytes).length : null;
@@ -79,6 +94,67 @@ export async function pruneCheckpoint(options: PruningOptions): Promise<PrunedCh
   } finally {
     await tasks?.stop();
   }
+}
+
+const PRUNING_OPTIONS: readonly string[] = Object.keys({
+  checkpoint: true,
+  from: true,
+  to: true,
+  pruners: true,
+  profile: true,
+  gradients: true,
+  layers: true,
+  exclude: true,
+  excludeHead: true,
+  evidence: true,
+  modules: true,
+  kernels: true,
+  bandMemory: true,
+  gzip: true,
+  threads: true,
+  workerScript: true,
+  signal: true,
+  onProgress: true,
+} satisfies Record<keyof PruningOptions, true>);
+
+function checkPruning(options: PruningOptions): void {
+  checkOptions("options", options, PRUNING_OPTIONS);
+  checkCopy(options);
+  checkPruners(options.pruners);
+  const { profile, gradients, layers, exclude, modules, threads = 1, workerScript } = options;
+  checkOneOf("profile", profile, PROFILE_NAMES);
+  if (gradients !== null) checkCheckpoint("gradients", gradients);
+  for (const [name, expression] of Object.entries({ layers, exclude }))
+    checkKind(
+      expression === undefined || succeeds(() => isRegExp(expression)),
+      name,
+      "a RegExp",
+      expression,
+    );
+  checkKind(
+    modules === null || isStrings(modules),
+    "modules",
+    "an array of names, or null",
+    modules,
+  );
+  const { evidence = {}, kernels, bandMemory } = options;
+  checkObject("evidence", evidence);
+  if (kernels !== undefined) checkObject("kernels", kernels, "writeMaskInto");
+  if (bandMemory !== undefined) checkFunction("bandMemory", bandMemory);
+  checkInteger("threads", threads, 1);
+  if (workerScript !== undefined) checkScript("workerScript", workerScript);
+}
+
+/** Whether a value is a regular expression, also one of another realm. */
+function isRegExp(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === "[object RegExp]";
+}
+
+function checkPruners(pruners: PruningOptions["pruners"]): void {
+  checkRecords("pruners", pruners, "pattern", "criterion", "targetSparsity", "opNames");
+  for (const [i, { pattern }] of pruners.entries())
+    checkObject(`pruners[${i}].pattern`, pattern, "kind");
+  if (pruners.length === 0) throw new RangeError(mismatch("pruners", "at least one", "none"));
 }
 
 /**
@@ -110,7 +186,14 @@ export async function pruneCheckpoint(options: PruningOptions): Promise<PrunedCh
  * if (!readFileSync(path("a")).equals(readFileSync(path("c")))) throw new Error("expected the same bytes");
  * ```
  */
-export function packCheckpoint(options: PackingOptions & PackOptions): Promise<PackedCheckpoint> {
+export async function packCheckpoint(
+  options: PackingOptions & PackOptions,
+): Promise<PackedCheckpoint> {
+  checkOptions("options", options, [...COPY_OPTIONS, "layouts", "dtype", "quantize"]);
+  checkCopy(options);
+  const { layouts, dtype } = options;
+  if (layouts !== undefined) checkRecords("layouts", layouts, "layout");
+  if (dtype !== undefined) checkOneOf("dtype", dtype, ["F16", "BF16"]);
   const { from, to, signal, ...packing } = options;
   return writePacked({ ...packing, turn: () => turn(signal) }, copySink({ from, to }));
 }
@@ -123,7 +206,9 @@ export function packCheckpoint(options: PackingOptions & PackOptions): Promise<P
  * @returns names of files that were not copied because they hold the original weights
  * @throws the same errors as {@link packCheckpoint}; InputError if the arrays of a packed tensor are inconsistent
  */
-export function unpackCheckpoint(options: PackingOptions): Promise<readonly string[]> {
+export async function unpackCheckpoint(options: PackingOptions): Promise<readonly string[]> {
+  checkOptions("options", options, COPY_OPTIONS);
+  checkCopy(options);
   const { from, to, signal, ...run } = options;
   return writeUnpacked({ ...run, turn: () => turn(signal) }, copySink({ from, to }));
 }

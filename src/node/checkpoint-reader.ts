@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type CheckpointSource, openCheckpointFile, openShards } from "../checkpoint/open.ts";
+import { checkString } from "../core/checks.ts";
 import {
   chain,
   type Either,
@@ -64,6 +65,7 @@ function openFile(path: string): Either<readonly Problem[], CheckpointSource> {
 export async function openCheckpoint(
   path: string,
 ): Promise<Either<readonly Problem[], Checkpoint>> {
+  checkString("path", path);
   const kind = await kindOfPath(path);
   if (kind === "nothing") return refuse(path, "a checkpoint", "nothing there");
   if (kind === "directory") {

@@ -16,7 +16,9 @@ import {
   copiedFiles,
   type TensorChanges,
 } from "../checkpoint/copy.ts";
+import { checkFunction, checkOptions } from "../core/checks.ts";
 import { refuseInput } from "../core/either.ts";
+import { checkCopy } from "./arguments.ts";
 import { kindOfPath, namingFile, writeAll } from "./files.ts";
 
 export interface CopyPaths {
@@ -159,10 +161,13 @@ export function copySink({ from, to }: CopyPaths): CopySink {
  * if (readFileSync(to).at(-1) !== 0) throw new Error("expected zeros");
  * ```
  */
-export function copyCheckpoint({
-  from,
-  to,
-  ...changes
-}: TensorChanges & CopyPaths): Promise<readonly string[]> {
+export async function copyCheckpoint(
+  options: TensorChanges & CopyPaths,
+): Promise<readonly string[]> {
+  checkOptions("options", options, ["checkpoint", "from", "to", "change", "turn"]);
+  checkCopy(options);
+  const { from, to, ...changes } = options;
+  checkFunction("change", changes.change);
+  if (changes.turn !== undefined) checkFunction("turn", changes.turn);
   return copySink({ from, to })(copiedFiles(changes));
 }

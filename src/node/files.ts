@@ -1,10 +1,21 @@
 /** Reads and writes files. */
 
-import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { InputError } from "../core/either.ts";
+import { checkKind, isTypedArray } from "../core/checks.ts";
+import { InputError, refuseInput } from "../core/either.ts";
 import type { PathKind } from "../run/storage.ts";
+import { checkPath } from "./arguments.ts";
 
 let written = 0;
 
@@ -12,7 +23,8 @@ let written = 0;
  * Writes a file atomically: writes a temporary file next to it, flushes that to disk and renames it. A reader sees
  * either the old file or the new file.
  *
- * @throws the file system's error; the temporary file is removed
+ * @throws TypeError, RangeError or InputError for a path or content that cannot be written; the file system's error, and
+ *   then the temporary file is removed
  *
  * @example
  * ```ts
@@ -28,6 +40,11 @@ let written = 0;
  * ```
  */
 export function writeFileAtomically(path: string, content: Uint8Array | string): void {
+  checkPath("path", path);
+  const isContent = typeof content === "string" || isTypedArray(content, "Uint8Array");
+  checkKind(isContent, "content", "a string or a Uint8Array", content);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    refuseInput("path", "a file, or nothing", `a directory: ${path}`);
   writePartsAtomically(path, [typeof content === "string" ? Buffer.from(content) : content]);
 }
 

@@ -1,8 +1,22 @@
 /** Runs a complete fine-tuning experiment, and writes its results to a directory. */
 
 import { availableParallelism } from "node:os";
+import {
+  checkInteger,
+  checkList,
+  checkObject,
+  checkOptions,
+  checkRecords,
+  checkString,
+  mismatch,
+} from "../core/checks.ts";
+import { refuseInput } from "../core/either.ts";
+import type { RunDescription } from "../experiment/plan.ts";
+import { checkConfig } from "../model/check.ts";
 import { type FineTuned, type FineTuneRunOptions, fineTuneRun } from "../run/fine-tune.ts";
 import type { SeedMessage, SeedPlatform, SeedResult, SeedTask } from "../run/seed.ts";
+import { checkPath, checkScript, checkSignal } from "./arguments.ts";
+import { kindOfPath } from "./files.ts";
 import { nodeStorage } from "./storage.ts";
 import { createStorageFile } from "./storage-file.ts";
 import { createNodeBackend } from "./threaded-backend.ts";
@@ -22,6 +36,66 @@ export interface FineTuneToDirectoryOptions extends FineTuneRunOptions {
    * seeds.
    */
   readonly workerScript?: { readonly href: string } | undefined;
+}
+
+const OPTIONS: readonly string[] = Object.keys({
+  plan: true,
+  seeds: true,
+  directory: true,
+  title: true,
+  summary: true,
+  resume: true,
+  signal: true,
+  listener: true,
+  threads: true,
+  workerScript: true,
+} satisfies Record<keyof FineTuneToDirectoryOptions, true>);
+
+const PLAN: readonly string[] = Object.keys({
+  config: true,
+  recipes: true,
+  trainingRows: true,
+  evaluationRows: true,
+  profile: true,
+  sparseProducts: true,
+  initialTensors: true,
+  teacher: true,
+  pruningConfig: true,
+  tokenizer: true,
+  variant: true,
+  teacherBudget: true,
+} satisfies Record<keyof RunDescription, true>);
+
+/** Checks the form of a plan. What it describes is checked before training. */
+function checkPlan(plan: RunDescription): void {
+  checkOptions("plan", plan, PLAN);
+  checkConfig(plan.config, "plan.config");
+  if (plan.teacher !== undefined) checkConfig(plan.teacher.config, "plan.teacher.config");
+  checkRecords("plan.recipes", plan.recipes, "name", "dense", "metric", "maxLength");
+  checkRecords("plan.trainingRows", plan.trainingRows, "text");
+  checkRecords("plan.evaluationRows", plan.evaluationRows, "text");
+  checkObject("plan.tokenizer", plan.tokenizer, "vocabulary", "kind");
+  if (plan.recipes.length === 0)
+    throw new RangeError(mismatch("plan.recipes", "at least one", "none"));
+}
+
+async function checkRun(options: FineTuneToDirectoryOptions): Promise<void> {
+  checkOptions("options", options, OPTIONS);
+  const { plan, seeds, directory, title, summary, signal, listener, threads, workerScript } =
+    options;
+  checkPath("directory", directory);
+  checkString("title", title);
+  checkString("summary", summary);
+  checkList("seeds", seeds);
+  if (seeds.length === 0) throw new RangeError(mismatch("seeds", "at least one seed", "none"));
+  for (const [i, seed] of seeds.entries()) checkInteger(`seeds[${i}]`, seed);
+  if (signal !== undefined) checkSignal("signal", signal);
+  if (listener !== undefined) checkOptions("listener", listener, ["onStep", "onEpoch"]);
+  if (threads !== undefined) checkInteger("threads", threads, 1);
+  if (workerScript !== undefined) checkScript("workerScript", workerScript);
+  checkPlan(plan);
+  if ((await kindOfPath(directory)) === "file")
+    refuseInput("directory", "a directory, or nothing", `a file: ${directory}`);
 }
 
 /**
@@ -60,7 +134,8 @@ export interface FineTuneToDirectoryOptions extends FineTuneRunOptions {
  * if (lines.length !== 1) throw new Error("expected one line an epoch");
  * ```
  */
-export function fineTuneToDirectory(options: FineTuneToDirectoryOptions): Promise<FineTuned> {
+export async function fineTuneToDirectory(options: FineTuneToDirectoryOptions): Promise<FineTuned> {
+  await checkRun(options);
   const { workerScript, threads = availableParallelism() } = options;
   const worker = workerScript && workerRunner<SeedTask, SeedMessage, SeedResult>(workerScript);
   return fineTuneRun({ ...options, threads }, { ...nodePlatform, worker });

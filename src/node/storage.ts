@@ -2,9 +2,18 @@
 
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { type Either, getOrThrow, type Problem } from "../core/either.ts";
+import {
+  checkFunction,
+  checkMapOf,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  checkString,
+} from "../core/checks.ts";
+import { type Either, getOrThrow, type Problem, refuseInput } from "../core/either.ts";
 import type { LoadedModel } from "../experiment/starting-model.ts";
 import type { Backend } from "../kernels/backend.ts";
+import { checkBackend } from "../kernels/check.ts";
 import * as run from "../run/model-directory.ts";
 import {
   type LoadClassifierOptions,
@@ -12,6 +21,7 @@ import {
   loadClassifier,
 } from "../run/sparse-classifier.ts";
 import type { RunStorage } from "../run/storage.ts";
+import { checkPath } from "./arguments.ts";
 import { openCheckpoint } from "./checkpoint-reader.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { kindOfPath, readBytes, writeFileAtomically, writePartsAtomically } from "./files.ts";
@@ -50,10 +60,12 @@ export const nodeStorage: RunStorage = {
  * if (problem?.includes("does not exist") !== true) throw new Error("expected to be told why");
  * ```
  */
-export function readModelDirectory(
+export async function readModelDirectory(
   directory: string,
   label: string = "model",
 ): Promise<Either<readonly Problem[], LoadedModel>> {
+  checkString("directory", directory);
+  checkString("label", label);
   return run.readModelDirectory(nodeStorage, directory, label);
 }
 
@@ -85,8 +97,18 @@ export async function loadModelDirectory(directory: string): Promise<LoadedModel
   return getOrThrow(await readModelDirectory(directory));
 }
 
-/** Saves a model such that transformers' `from_pretrained` can load it. Tensors are written as F32. */
-export function saveModelDirectory(directory: string, model: run.SavedModel): Promise<void> {
+/**
+ * Saves a model such that transformers' `from_pretrained` can load it. Tensors are written as F32.
+ *
+ * @throws TypeError or RangeError for an invalid argument, InputError if `directory` is a file, or the file system's
+ *   error
+ */
+export async function saveModelDirectory(directory: string, model: run.SavedModel): Promise<void> {
+  checkPath("directory", directory);
+  checkObject("model", model, "config", "tensors", "tokenizer");
+  checkMapOf("model.tensors", model.tensors, "shape", "data");
+  if ((await kindOfPath(directory)) === "file")
+    refuseInput("directory", "a directory, or nothing", `a file: ${directory}`);
   return run.saveModelDirectory(nodeStorage, directory, model);
 }
 
@@ -109,10 +131,16 @@ export function saveModelDirectory(directory: string, model: run.SavedModel): Pr
  * if (!message.includes("does not exist")) throw new Error("expected to be told why");
  * ```
  */
-export function loadSparseClassifier(
+export async function loadSparseClassifier(
   directory: string,
   backend: Backend,
   options: LoadClassifierOptions = {},
 ): Promise<LoadedClassifier> {
+  checkString("directory", directory);
+  checkBackend(backend);
+  checkOptions("options", options, ["costs", "tokens", "executions", "tokenizer"]);
+  const { tokenizer, tokens } = options;
+  if (tokenizer !== undefined) checkOneOf("tokenizer", tokenizer, ["fast", "slow"]);
+  if (typeof tokens === "function") checkFunction("tokens", tokens);
   return loadClassifier(nodeStorage, directory, backend, options);
 }

@@ -1,6 +1,7 @@
 /** Runs kernels on Node's worker threads. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { checkOptions } from "../core/checks.ts";
 import {
   type BackendOptions,
   createThreadedBackend,
@@ -30,7 +31,10 @@ export interface NodeBackendOptions extends BackendOptions {
  * backend.stop();
  * ```
  */
-export function createNodeBackend(options: NodeBackendOptions = {}): Promise<ThreadedBackend> {
+export async function createNodeBackend(
+  options: NodeBackendOptions = {},
+): Promise<ThreadedBackend> {
+  checkOptions("options", options, ["variant", "threads"]);
   const { threads = Math.min(availableParallelism(), MOST_THREADS), ...others } = options;
   return createThreadedBackend({ ...others, threads, startThread });
 }

@@ -1,5 +1,12 @@
 /** Checks the arguments of `createSparseClassifier`. */
-import { checkInteger, checkKind, checkOneOf, checkOptions, describe } from "../core/checks.ts";
+import {
+  checkInteger,
+  checkKind,
+  checkOneOf,
+  checkOptions,
+  describe,
+  succeeds,
+} from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { checkBackend } from "../kernels/check.ts";
 import { checkConfig } from "../model/check.ts";
@@ -46,7 +53,12 @@ function checkExecutions(
 ): void {
   if (executions === "auto" || executions === "dense") return;
   const expected = '"auto", "dense", or a Map of executions by the names of layers';
-  checkKind(executions instanceof Map, "executions", expected, executions);
+  checkKind(
+    succeeds(() => executions instanceof Map),
+    "executions",
+    expected,
+    executions,
+  );
   const names = new Set<unknown>(
     parameterList(config).flatMap(({ module }) => (module.kind === "linear" ? module.name : [])),
   );

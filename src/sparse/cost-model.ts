@@ -1,5 +1,5 @@
 /** Measures the costs of executing linear layers, and predicts the cheapest execution from them. */
-import { checkInteger, checkKind, checkNumber } from "../core/checks.ts";
+import { checkInteger, checkKind, checkNumber, checkObject } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { BLOCK_HEIGHTS, type BlockHeight, tokensTogether } from "../kernels/block-sparse.ts";
 import { checkBackend } from "../kernels/check.ts";
@@ -81,6 +81,7 @@ export const MOST_TOKENS: number = 2 ** 16;
 export function checkCosts({ kernels }: Backend, costs: CostModel): void {
   const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
   checkKind(isObject(costs), "costs", "a cost model", costs);
+  checkObject("costs", costs);
   const { variant, tokens, dense, move, blocks } = costs;
   if (variant !== kernels.variant)
     throw new RangeError(`costs: expected those of ${kernels.variant} kernels, got ${variant}`);

@@ -73,6 +73,7 @@ export function checkFineTuneOptions<Row, Batch extends LabelledBatch>(
   checkFunction("collate", options.collate);
   if (options.rowLength !== undefined) checkFunction("rowLength", options.rowLength);
   checkObject("settings", options.settings, "optimizer", "schedule");
+  if (options.resumeFrom !== undefined) checkObject("resumeFrom", options.resumeFrom, "terms");
   checkInteger("epochs", options.epochs);
   checkInteger("batchSize", options.batchSize, 1);
   checkInteger("evaluationBatchSize", options.evaluationBatchSize ?? 1, 1);

@@ -14,6 +14,7 @@ const ENTRIES = [
   ["checkpoint", 14],
   ["nn", 59],
   ["worker", 1],
+  ["node", 17],
 ] as const;
 
 describe.each(ENTRIES)("the functions of %s", (entry, least) => {

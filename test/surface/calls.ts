@@ -50,6 +50,31 @@ async function settle(result: unknown): Promise<void> {
 const message = (error: unknown): string =>
   error instanceof Error ? `${error.name}: ${error.message}` : `thrown: ${String(error)}`;
 
+/** One argument, or one option of an argument, and the hostile value that replaces it. */
+interface Replacement {
+  readonly position: number;
+  readonly parameter: Parameter;
+  readonly value: string;
+  readonly make: (argument: unknown) => unknown;
+}
+
+function* replacements(called: ExportedFunction, valid: ValidArguments): Generator<Replacement> {
+  for (const [position, parameter] of called.parameters.entries()) {
+    for (const [value, make] of Object.entries(hostileValues(parameter.keys)))
+      yield { position, parameter, value, make };
+    const argument = valid(called)?.[position];
+    if (typeof argument !== "object" || argument === null) continue;
+    for (const key of parameter.keys)
+      for (const [value, make] of Object.entries(hostileValues([])))
+        yield {
+          position,
+          parameter: { ...parameter, name: `${parameter.name}.${key}`, keys: [key] },
+          value,
+          make: (options) => ({ ...(options as object), [key]: make() }),
+        };
+  }
+}
+
 /** Calls a function with every hostile value in every position. Returns the raw errors and the number of calls. */
 export async function callHostile(
   called: ExportedFunction,
@@ -59,27 +84,24 @@ export async function callHostile(
 ): Promise<{ readonly calls: number; readonly raw: readonly RawOutcome[] }> {
   const raw: RawOutcome[] = [];
   let calls = 0;
-  for (const [position, parameter] of called.parameters.entries()) {
-    for (const [value, make] of Object.entries(hostileValues(parameter.keys))) {
-      if (process.env.QUICK && /sparse|length 2/.test(value)) continue;
-      const args = [...(valid(called) ?? called.parameters.map(() => undefined))];
-      while (args.length <= position) args.push(undefined);
-      args[position] = make();
-      calls++;
-      progress(`${called.entry}:${called.name} ${parameter.name} ${value}`);
-      try {
-        await settle(target(...args));
-      } catch (error) {
-        // What a caller's function throws is the caller's own.
-        const own = value === "throwing function" && String(error).includes("thrown by a function");
-        if (!own && !isRefusal(error, parameter))
-          raw.push({
-            called: `${called.entry}:${called.name}`,
-            parameter: parameter.name,
-            value,
-            message: message(error),
-          });
-      }
+  for (const { position, parameter, value, make } of replacements(called, valid)) {
+    const args = [...(valid(called) ?? called.parameters.map(() => undefined))];
+    while (args.length <= position) args.push(undefined);
+    args[position] = make(args[position]);
+    calls++;
+    progress(`${called.entry}:${called.name} ${parameter.name} ${value}`);
+    try {
+      await settle(target(...args));
+    } catch (error) {
+      // What a caller's function throws is the caller's own.
+      const own = value === "throwing function" && String(error).includes("thrown by a function");
+      if (!own && !isRefusal(error, parameter))
+        raw.push({
+          called: `${called.entry}:${called.name}`,
+          parameter: parameter.name,
+          value,
+          message: message(error),
+        });
     }
   }
   return { calls, raw };

@@ -64,7 +64,7 @@ export function readExportedFunctions(
       const type = checker.getTypeOfSymbolAtLocation(parameter, file);
       const bare = checker.getNonNullableType(type);
       const text = checker.typeToString(type);
-      const keys = /^options$|settings|Options|Settings/.test(`${parameter.name} ${text}`)
+      const keys = /^options |settings|Options|Settings/.test(`${parameter.name} ${text}`)
         ? bare.getProperties().map((property) => property.name)
         : [];
       return {

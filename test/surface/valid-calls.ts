@@ -3,6 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ValidArguments } from "./calls.ts";
+import { byteSource, nodeCalls } from "./node-calls.ts";
 
 type Entry = Readonly<Record<string, (...args: readonly unknown[]) => never>>;
 type Values = Readonly<Record<string, () => unknown>>;
@@ -189,15 +190,6 @@ function specialValues(
       ) as never,
     ) as unknown as { entry: unknown; parts: readonly (readonly [string, unknown])[] };
   const contender = () => ({ scores: of("matrix"), settled: null });
-  const byteSource = () => {
-    const bytes = of("bytes") as Uint8Array;
-    return {
-      name: "a.safetensors",
-      size: bytes.length,
-      read: (begin: number, end: number) => bytes.slice(begin, end),
-      close: () => undefined,
-    };
-  };
   /** The tape of the latest valid call of `backward`, whose loss must be on it. */
   let sweptTape: unknown;
   const problem = () => ({ path: "a", expected: "b", got: "c" });
@@ -416,7 +408,7 @@ function specialValues(
       "{ modelTypes, overrides }": () => undefined,
     },
     unpackTensor: { entry: () => packedTensor().entry, parts: () => new Map(packedTensor().parts) },
-    openCheckpointFile: { source: byteSource },
+    openCheckpointFile: { source: () => byteSource(of("bytes")) },
     planLayerwise: {
       config: () => checkpoint?.oneShotConfig?.({ pattern: "4x1", targetSparsity: 0.5 }) as unknown,
       sources: () => [of("source")],
@@ -424,20 +416,7 @@ function specialValues(
     planPruning: { "{ pruners }": pruning, config: pruning, options: () => ({ steps: STEPS }) },
     verifyPattern: { weights: () => [of("weight")], options: () => ({ pattern: "4x1" }) },
     verifyWeight: { options: () => ({ pattern: "4x1" }) },
-    copyCheckpoint: {
-      "{ from, to, ...changes }": () => ({
-        from: join(DIRECTORY, "absent"),
-        to: join(DIRECTORY, "copy"),
-        checkpoint: { entries: [], files: [] },
-      }),
-    },
-    loadSparseClassifier: {},
-    saveModelDirectory: {
-      directory: () => join(mkdtempSync(join(DIRECTORY, "d")), "m"),
-      model: () => ({ config: CONFIG, tensors: new Map(), tokenizer: of("tokenizer") }),
-    },
-    writeFileAtomically: { path: () => join(DIRECTORY, "file"), content: () => "a" },
-    createNodeBackend: { options: () => ({ variant: "scalar", threads: 1 }) },
+    ...nodeCalls(entries, of, CONFIG),
     Refusal: { message: () => "a" },
     adjustedShare: {
       counts: () => [{ pruned: 1, total: 2 }],
