@@ -6,6 +6,7 @@ import type { Backend } from "../kernels/backend.ts";
 import { replayAdamW } from "./adamw-rows.ts";
 import type { CaseFiles } from "./case-files.ts";
 import { replayDirectoryTokenizer } from "./directory-tokenizer.ts";
+import { replayEncoderLosses } from "./encoder-losses.ts";
 import { encoderRefusal, isEncoderCase, replayEncoder } from "./encoders.ts";
 import { replayJoint } from "./joint.ts";
 import { replayMetrics } from "./metrics.ts";
@@ -36,10 +37,17 @@ interface CaseReplay {
   readonly replay: (files: CaseFiles, backend: Backend) => Verdict;
   /** Returns why a case cannot be replayed, although it belongs to the family. */
   readonly refusal?: (json: JsonObject) => string | undefined;
+  /** Parts with verdicts of their own, which are also replayed for a refused case. */
+  readonly parts?: Readonly<Record<string, CaseReplay["replay"]>>;
 }
 
 const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
-  encoders: { accepts: isEncoderCase, replay: replayEncoder, refusal: encoderRefusal },
+  encoders: {
+    accepts: isEncoderCase,
+    replay: replayEncoder,
+    refusal: encoderRefusal,
+    parts: { losses: replayEncoderLosses },
+  },
   joint: { accepts: ({ kind }) => kind === "joint", replay: replayJoint },
   // Vectors of encoders also have a `teacher_config`, but only they state the model's `class`.
   model: { accepts: (json) => "teacher_config" in json && !("class" in json), replay: replayModel },
@@ -113,8 +121,20 @@ export function rowFamily(name: string, folder: string, text: string): RowFamily
     : undefined;
 }
 
-export function replayCase(family: CaseFamily, files: CaseFiles, backend: Backend): Verdict {
-  return CASES[family].replay(files, backend);
+/** Returns the names of the parts of a case that have verdicts of their own. */
+export function caseParts(family: CaseFamily): readonly string[] {
+  return Object.keys(CASES[family].parts ?? {});
+}
+
+/** Replays a case, or one of its parts. */
+export function replayCase(
+  family: CaseFamily,
+  files: CaseFiles,
+  backend: Backend,
+  part: string | null = null,
+): Verdict {
+  const { replay, parts } = CASES[family];
+  return ((part === null ? undefined : parts?.[part]) ?? replay)(files, backend);
 }
 
 /** Replays the rows or lines of a file. Without a tokenizer, tokenizer vectors are skipped. */

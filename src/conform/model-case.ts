@@ -47,9 +47,7 @@ export function openModelCase(
   tolerances: ModelTolerances,
 ): ModelCase {
   const config = configOf(files, "config");
-  const labels = tensorValues(files, "in/labels");
-  const isInteger = files.tensors.get("in/labels")?.dtype === "I64";
-  const batch = { ...batchAt(files, "in/"), labels: isInteger ? Int32Array.from(labels) : labels };
+  const batch = { ...batchAt(files, "in/"), labels: labelsOf(files) };
   const teacher = runTeacher(backend, files, batch);
   return { files, tolerances, backend, config, batch, padding: "included", teacher };
 }
@@ -112,6 +110,12 @@ export function lastHidden({ hiddenStates }: ModelOutput): Variable {
   const last = hiddenStates.at(-1);
   if (last === undefined) throw new Error("hidden states: expected at least one");
   return last;
+}
+
+/** Reads the labels of a case: classes or values. */
+export function labelsOf(files: OpenCase): Int32Array | Float32Array {
+  const labels = tensorValues(files, "in/labels");
+  return files.tensors.get("in/labels")?.dtype === "I64" ? Int32Array.from(labels) : labels;
 }
 
 /** Reads the batch whose tensor names start with `prefix`. Token types are 0 if they are not recorded. */

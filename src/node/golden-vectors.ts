@@ -5,6 +5,7 @@ import { type CaseData, CaseFileError, type CaseFiles } from "../conform/case-fi
 import {
   type CaseFamily,
   caseFamily,
+  caseParts,
   caseRefusal,
   FAMILIES,
   mayBeTokenizerCases,
@@ -24,9 +25,15 @@ import { kindOfPath, readBytes, readText } from "./files.ts";
 import { decompressed } from "./row-files.ts";
 import { nodeStorage } from "./storage.ts";
 
-/** The directory of one case, or a file with one vector in each row or line. */
+/** The directory of one case, or a part of it, or a file with one vector in each row or line. */
 type FoundVectors =
-  | { readonly kind: "case"; readonly family: CaseFamily; readonly path: string }
+  | {
+      readonly kind: "case";
+      readonly family: CaseFamily;
+      readonly path: string;
+      /** A part of the case; null for the case itself. */
+      readonly part: string | null;
+    }
   | { readonly kind: "rows"; readonly family: RowFamily; readonly path: string };
 
 /** A vector of a known family that is not replayed. */
@@ -88,9 +95,11 @@ async function search(root: string, directory: string): Promise<Search> {
     const family = caseFamily(text, folders);
     if (family === undefined) return { ...NOTHING, unknown: [dirname(directory)] };
     const reason = caseRefusal(family, text);
+    const entry = { kind: "case", family, path: directory } as const;
+    const found = caseParts(family).map((part) => ({ ...entry, part }));
     return reason === undefined
-      ? { ...NOTHING, found: [{ kind: "case", family, path: directory }] }
-      : { ...NOTHING, refused: [{ family, name: basename(directory), reason }] };
+      ? { ...NOTHING, found: [{ ...entry, part: null }, ...found] }
+      : { ...NOTHING, found, refused: [{ family, name: basename(directory), reason }] };
   }
   const isDirectory = new Map(entries.map((entry) => [entry.name, entry.isDirectory()]));
   const parts = names.map(async (name): Promise<Search> => {
@@ -160,14 +169,17 @@ export async function* replayGoldenVectors(
   const isWanted = ({ family, name }: Pick<Verdict, "family" | "name">): boolean =>
     only === undefined || only.test(`${family}/${name}`);
   const verdicts: Verdict[] = [];
-  for (const { kind, family, path } of found) {
+  for (const vectors of found) {
+    const { kind, family, path } = vectors;
+    const part = kind === "case" ? vectors.part : null;
     const folder = basename(dirname(path));
-    const name = family === "tokenizers" ? `${folder}/${basename(path)}` : basename(path);
+    const file = family === "tokenizers" ? `${folder}/${basename(path)}` : basename(path);
+    const name = part === null ? file : `${file}:${part}`;
     if (kind === "case" && !isWanted({ family, name })) continue;
     try {
       const judged =
         kind === "case"
-          ? [replayCase(family, await readCase(family, path), backend)]
+          ? [replayCase(family, await readCase(family, path), backend, part)]
           : replayRows(
               family,
               name,

@@ -26,7 +26,7 @@ describe.each(VARIANTS)("encoder vectors on %s kernels", (_, backend) => {
   test(needing("shared data", "those that can be run pass"), ({ skip }) => {
     if (FOLDER === undefined) return skip();
     const cases = readCases(FOLDER);
-    expect(cases.length).toBeGreaterThanOrEqual(7);
+    expect(cases.length).toBeGreaterThanOrEqual(10);
     for (const files of cases)
       expect(replayEncoder(files, backend).detail, files.name).toBeUndefined();
   });
@@ -59,10 +59,4 @@ test(needing("shared data", "an altered vector fails, and says where"), ({ skip 
   expect(detail((json) => ({ ...json, loss: Number(json.loss) * (1 + 3e-6) }))).toContain(
     "grad_ce/loss",
   );
-  const rows = (change: object) => (json: Record<string, unknown>) => {
-    const [first, ...others] = json.cross_entropy as readonly object[];
-    return { ...json, cross_entropy: [{ ...first, ...change }, ...others] };
-  };
-  expect(detail(rows({ loss: 1 }))).toContain("cross_entropy loss");
-  expect(detail(rows({ dlogits: [1] }))).toContain("cross_entropy dlogits");
 });
