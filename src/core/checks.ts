@@ -67,31 +67,26 @@ export function checkObject(name: string, value: unknown, ...keys: readonly stri
 }
 
 /**
- * Checks that `value` is an object without other properties than those of `known`. An error may also suggest the name
- * of an inner option from `inner`.
+ * Checks that `value` is an object without other properties than those of `known`. An error suggests one of `names`,
+ * which may also be names of inner options.
  */
 export function checkOptions(
   name: string,
   value: unknown,
   known: readonly string[],
-  inner: readonly string[] = [],
+  names: readonly string[] = known,
 ): void {
   checkObject(name, value);
   for (const key of Object.keys(value as object)) {
-    if (known.includes(key)) continue;
-    const expected = knownKey(key, known, inner);
-    throw new TypeError(mismatch(`${name}.${key}`, expected, "an unknown one"));
+    if (!known.includes(key))
+      throw new TypeError(mismatch(`${name}.${key}`, knownKey(key, names), "an unknown one"));
   }
 }
 
 /** Describes what is expected instead of an unknown key. */
-export function knownKey(
-  key: string,
-  known: readonly string[],
-  inner: readonly string[] = [],
-): string {
-  const near = nearestName(key, [...known, ...inner]);
-  return near === undefined ? `one of ${known.join(", ")}` : `a known key; the nearest is ${near}`;
+export function knownKey(key: string, names: readonly string[]): string {
+  const near = nearestName(key, names);
+  return near === undefined ? `one of ${names.join(", ")}` : `a known key; the nearest is ${near}`;
 }
 
 /** Checks that `value` is an array that can be read. */

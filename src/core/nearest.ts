@@ -12,15 +12,9 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length];
 }
 
-/** The minimum length of a name that counts as part of another one. */
-const LEAST_PART = 4;
-
-/** Whether one name begins with the other or, if it is long enough, contains it in lower or upper case. */
-function isPartOfOther(a: string, b: string): boolean {
-  const [part, whole] = a.length < b.length ? [a, b] : [b, a];
-  if (part === "") return false;
-  if (whole.startsWith(part)) return true;
-  return part.length >= LEAST_PART && whole.toLowerCase().includes(part.toLowerCase());
+/** Whether `whole` contains a name of at least three letters, in lower or upper case. */
+function isPart(name: string, whole: string): boolean {
+  return name.length > 2 && whole.toLowerCase().includes(name.toLowerCase());
 }
 
 /** Returns the known name closest to a mistyped name, or undefined if none is close enough. */
@@ -28,7 +22,10 @@ export function nearestName(name: string, known: readonly string[]): string | un
   const tolerance = Math.max(2, Math.floor(name.length / 3));
   const ranked = known
     .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
-    .filter(({ candidate, distance }) => distance <= tolerance || isPartOfOther(name, candidate))
+    .filter(
+      ({ candidate, distance }) =>
+        distance <= tolerance || isPart(name, candidate) || isPart(candidate, name),
+    )
     .sort((left, right) => left.distance - right.distance);
   return ranked[0]?.candidate;
 }

@@ -65,9 +65,10 @@ const DISTILLATION_SETTINGS: readonly (keyof DistillationSettings)[] = [
   "padding",
 ];
 
-/** Returns the names of inner settings, to suggest one for an unknown key. */
-function innerSettings(): readonly string[] {
+/** Returns the names of all settings, to suggest one for an unknown key. */
+function allNames(): readonly string[] {
   return [
+    ...SETTINGS,
     ...OPTIMIZER_SETTINGS.map((key) => `optimizer.${key}`),
     ...SCHEDULE_SETTINGS.map((key) => `schedule.${key}`),
     ...DISTILLATION_SETTINGS.map((key) => `distillation.${key}`),
@@ -76,7 +77,7 @@ function innerSettings(): readonly string[] {
 
 /** Refuses unknown keys of settings and of the objects in them. Those of `pruning` are checked when it is parsed. */
 function checkKeys(name: string, settings: TrainingSettingsOptions): void {
-  checkOptions(name, settings, SETTINGS, innerSettings());
+  checkOptions(name, settings, SETTINGS, allNames());
   const { optimizer = {}, schedule = {}, distillation } = settings;
   checkOptions(`${name}.optimizer`, optimizer, OPTIMIZER_SETTINGS);
   checkOptions(`${name}.schedule`, schedule, SCHEDULE_SETTINGS);

@@ -30,7 +30,7 @@ describe.each(Object.keys(ENTRY_STEMS))("all of %s", (entry) => {
 
 /** Bytes of a single function with what it needs, minified: bundlers drop the rest of the entry. */
 const FUNCTION_LIMITS: readonly (readonly [name: string, entry: string, most: number])[] = [
-  ["readSafetensors", "espalier/io", 9_500],
+  ["readSafetensors", "espalier/io", 9_600],
   ["createTokenizer", "espalier/io", 4_000],
   ["parseGlueTsv", "espalier/io", 3_000],
   // Messages name the content of other files.
