@@ -1,39 +1,20 @@
 /**
- * Parses the tab-separated files of the GLUE benchmark (Wang et al., ICLR 2019). They have a header line and often a
- * byte-order mark. Quotation marks are ordinary text.
+ * Parses the tab-separated files of the GLUE benchmark (Wang et al., ICLR 2019). They have a header line, except CoLA's,
+ * and often a byte-order mark. Quotation marks are ordinary text.
  */
 import { checkOneOf, checkString } from "../core/checks.ts";
-import { type Either, eachOf, type Problem, refuse, right } from "../core/either.ts";
+import { type Either, eachOf, map, type Problem, refuse, right } from "../core/either.ts";
+import { GLUE_TASKS, type GlueFormat, type GlueTask } from "./glue-tasks.ts";
 import { splitLines } from "./text.ts";
 
-/** A task whose file format is known. */
-export type GlueTask = "mrpc" | "sst2";
+export type { GlueTask };
 
-/** One labelled example; `label` is the class index. */
+/** One labelled example; `label` is the class index, or the value for regression. */
 export interface Example {
   readonly text: string;
   readonly textPair?: string;
   readonly label: number;
 }
-
-interface GlueFormat {
-  readonly header: readonly string[];
-  readonly label: number;
-  readonly text: number;
-  readonly textPair?: number;
-  readonly classes: number;
-}
-
-const FORMATS: Readonly<Record<GlueTask, GlueFormat>> = {
-  mrpc: {
-    header: ["Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"],
-    label: 0,
-    text: 3,
-    textPair: 4,
-    classes: 2,
-  },
-  sst2: { header: ["sentence", "label"], label: 1, text: 0, classes: 2 },
-};
 
 /**
  * Parses a train or dev file. Every invalid row is reported as a problem at `fileName:line`. If the header is wrong,
@@ -56,43 +37,108 @@ export function parseGlueTsv(
   fileName: string,
   text: string,
 ): Either<readonly Problem[], readonly Example[]> {
-  checkOneOf("task", task, Object.keys(FORMATS));
+  checkOneOf("task", task, Object.keys(GLUE_TASKS));
   checkString("fileName", fileName);
   checkString("text", text);
-  const format = FORMATS[task];
-  const [header = "", ...rows] = splitLines(text);
-  if (header !== format.header.join("\t")) {
-    const expected = `the header ${JSON.stringify(format.header.join("\t"))}`;
-    return refuse(`${fileName}:1`, expected, quote(header));
-  }
-  if (rows.length === 0) return refuse(`${fileName}:2`, "at least one row", "end of file");
-  return eachOf(rows, (row, index) => parseRow(format, `${fileName}:${index + 2}`, row));
+  const format: GlueFormat = GLUE_TASKS[task];
+  const { columns, evaluationColumns = columns, hasHeader } = format;
+  const accepted = [columns, evaluationColumns];
+  return readRows(format, { accepted, hasHeader }, fileName, text, (row) => {
+    const label = labelOf(format, row);
+    if (typeof label !== "number") return refuse(row.path, label.expected, quote(label.got));
+    return map((texts: Omit<Example, "label">) => ({ ...texts, label }))(textsOf(format, row));
+  });
 }
 
-function parseRow(
-  format: GlueFormat,
-  path: string,
-  row: string,
-): Either<readonly Problem[], Example> {
-  const columns = row.split("\t");
-  const names = format.header;
-  if (columns.length !== names.length) {
-    const expected = `${names.length} tab-separated columns (${names.join(", ")})`;
-    return refuse(path, expected, `${columns.length}: ${quote(row)}`);
+/** Parses a test file, whose rows have no labels. */
+export function parseGlueTest(
+  task: GlueTask,
+  fileName: string,
+  text: string,
+): Either<readonly Problem[], readonly Omit<Example, "label">[]> {
+  const format: GlueFormat = GLUE_TASKS[task];
+  const form = { accepted: [format.testColumns], hasHeader: true };
+  return readRows(format, form, fileName, text, (row) => textsOf(format, row));
+}
+
+/** The fields of a row under the names of its columns. */
+interface Row {
+  readonly path: string;
+  readonly columns: readonly string[];
+  readonly fields: readonly string[];
+}
+
+interface FileForm {
+  /** The lists of columns that a file may have. */
+  readonly accepted: readonly (readonly string[])[];
+  readonly hasHeader: boolean;
+}
+
+function readRows<T>(
+  { skipsShortRows = false }: GlueFormat,
+  { accepted, hasHeader }: FileForm,
+  fileName: string,
+  text: string,
+  read: (row: Row) => Either<readonly Problem[], T>,
+): Either<readonly Problem[], readonly T[]> {
+  const lines = splitLines(text);
+  const header = hasHeader ? (lines.shift() ?? "") : undefined;
+  const columns =
+    header === undefined ? accepted[0] : accepted.find((names) => names.join("\t") === header);
+  if (columns === undefined) {
+    const expected = `the header ${JSON.stringify(accepted[0]?.join("\t"))}`;
+    return refuse(`${fileName}:1`, expected, quote(header ?? ""));
   }
-  const label = columns[format.label] ?? "";
-  if (!/^\d$/.test(label) || Number(label) >= format.classes) {
-    const expected = `a ${names[format.label]} from 0 to ${format.classes - 1}`;
-    return refuse(path, expected, quote(label));
+  const firstLine = hasHeader ? 2 : 1;
+  if (lines.length === 0)
+    return refuse(`${fileName}:${firstLine}`, "at least one row", "end of file");
+  const rows = lines.map((line, index) => ({ line, path: `${fileName}:${index + firstLine}` }));
+  const isShort = (line: string): boolean => line.split("\t").length < columns.length;
+  const kept = skipsShortRows ? rows.filter(({ line }) => !isShort(line)) : rows;
+  return eachOf(kept, ({ line, path }) => {
+    const fields = line.split("\t");
+    if (fields.length === columns.length) return read({ path, columns, fields });
+    const expected = `${columns.length} tab-separated columns (${columns.join(", ")})`;
+    return refuse(path, expected, `${fields.length}: ${quote(line)}`);
+  });
+}
+
+function fieldOf({ columns, fields }: Row, column: string): string {
+  return fields[columns.indexOf(column)] ?? "";
+}
+
+function textsOf(
+  { text, textPair }: GlueFormat,
+  row: Row,
+): Either<readonly Problem[], Omit<Example, "label">> {
+  for (const column of [text, textPair]) {
+    if (column === undefined || fieldOf(row, column).trim() !== "") continue;
+    return refuse(row.path, `text in column ${column}`, "none");
   }
-  for (const column of [format.text, format.textPair]) {
-    if (column === undefined || columns[column]?.trim() !== "") continue;
-    return refuse(path, `text in column ${names[column]}`, "none");
+  const first = { text: fieldOf(row, text) };
+  return right(textPair === undefined ? first : { ...first, textPair: fieldOf(row, textPair) });
+}
+
+/** The highest value of a label of regression; the lowest is 0. */
+const MOST_VALUE = 5;
+
+/** Returns the class or the value of a row, or why it has none. */
+function labelOf(
+  { label: column, names, writesNames = false }: GlueFormat,
+  row: Row,
+): number | { readonly expected: string; readonly got: string } {
+  const got = fieldOf(row, column);
+  if (names === null) {
+    const value = Number(got);
+    const isValue = /^\d+(\.\d+)?$/.test(got) && value <= MOST_VALUE;
+    return isValue ? value : { expected: `a ${column} from 0 to ${MOST_VALUE}`, got };
   }
-  const text = columns[format.text] ?? "";
-  const example = { text, label: Number(label) };
-  if (format.textPair === undefined) return right(example);
-  return right({ ...example, textPair: columns[format.textPair] ?? "" });
+  if (writesNames) {
+    const id = names.indexOf(got);
+    return id >= 0 ? id : { expected: `a ${column}: ${names.join(" or ")}`, got };
+  }
+  if (/^\d$/.test(got) && Number(got) < names.length) return Number(got);
+  return { expected: `a ${column} from 0 to ${names.length - 1}`, got };
 }
 
 /** Quotes a text from the file for a message, and shortens it if necessary. */

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatProblem, getOrThrow, isLeft, isRight } from "../../src/core/either.ts";
-import { type GlueTask, parseGlueTsv } from "../../src/io/glue.ts";
+import { type GlueTask, parseGlueTest, parseGlueTsv } from "../../src/io/glue.ts";
+import { GLUE_TASKS, type GlueFormat } from "../../src/io/glue-tasks.ts";
 import { needing } from "../needs.ts";
 import { readSharedFile } from "./sources.ts";
 
@@ -100,4 +101,95 @@ describe(needing("shared data", "the real files"), () => {
     expect(examples).toHaveLength(rows);
     expect(examples.filter(({ label }) => label === 1)).toHaveLength(positive);
   });
+});
+
+/** A row of a task's official file, and what it means. */
+const OFFICIAL: readonly (readonly [
+  task: GlueTask,
+  header: string,
+  row: string,
+  example: object,
+])[] = [
+  ["cola", "", "gj04\t0\t*\tThey drank the pub.", { text: "They drank the pub.", label: 0 }],
+  [
+    "qnli",
+    "index\tquestion\tsentence\tlabel",
+    '0\tWho?\t"He did\tnot_entailment',
+    { text: "Who?", textPair: '"He did', label: 1 },
+  ],
+  [
+    "rte",
+    "index\tsentence1\tsentence2\tlabel",
+    "0\tIt rains.\tIt is wet.\tentailment",
+    { text: "It rains.", textPair: "It is wet.", label: 0 },
+  ],
+  [
+    "wnli",
+    "index\tsentence1\tsentence2\tlabel",
+    "0\tIt rains.\tIt is wet.\t1",
+    { text: "It rains.", textPair: "It is wet.", label: 1 },
+  ],
+  [
+    "qqp",
+    "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate",
+    "1\t2\t3\tWhy?\tHow?\t0",
+    { text: "Why?", textPair: "How?", label: 0 },
+  ],
+  [
+    "stsb",
+    "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\tscore",
+    "0\tmain\tMSRvid\t2012\t1\tnone\tnone\tA plane.\tA bird.\t4.250",
+    { text: "A plane.", textPair: "A bird.", label: 4.25 },
+  ],
+  [
+    "mnli",
+    "index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2\tlabel1\tgold_label",
+    "0\t1\t1n\tfiction\t( a )\t( b )\t(R)\t(R)\tIt rains.\tIt is wet.\tneutral\tcontradiction",
+    { text: "It rains.", textPair: "It is wet.", label: 2 },
+  ],
+  [
+    "mnli",
+    "index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2\tlabel1\tlabel2\tlabel3\tlabel4\tlabel5\tgold_label",
+    "0\t1\t1n\tfiction\t( a )\t( b )\t(R)\t(R)\tIt rains.\tIt is wet.\tneutral\tneutral\tentailment\tneutral\tneutral\tneutral",
+    { text: "It rains.", textPair: "It is wet.", label: 1 },
+  ],
+];
+
+test.each(OFFICIAL)(
+  "a row of %s is read from its official columns",
+  (task, header, row, example) => {
+    const text = header === "" ? `${row}\n` : `${header}\n${row}\n`;
+    expect(getOrThrow(parseGlueTsv(task, "train.tsv", text))).toEqual([example]);
+    const { text: first, textPair } = example as { text: string; textPair?: string };
+    const { testColumns } = GLUE_TASKS[task];
+    const { text: column, textPair: other }: GlueFormat = GLUE_TASKS[task];
+    const fields = testColumns.map((name) =>
+      name === column ? first : name === other ? (textPair ?? "") : "0",
+    );
+    const test = `${testColumns.join("\t")}\n${fields.join("\t")}\n`;
+    const unlabelled = textPair === undefined ? { text: first } : { text: first, textPair };
+    expect(getOrThrow(parseGlueTest(task, "test.tsv", test))).toEqual([unlabelled]);
+  },
+);
+
+test("labels by name and scores are refused by line", () => {
+  const rte = "index\tsentence1\tsentence2\tlabel";
+  expect(problemsOf("rte", `${rte}\n0\ta\tb\tneutral\n`)).toEqual([
+    'train.tsv:2: expected a label: entailment or not_entailment, got "neutral"',
+  ]);
+  expect(problemsOf("cola", "gj04\t2\t\tfine\n")).toEqual([
+    'train.tsv:1: expected a label from 0 to 1, got "2"',
+  ]);
+  const [, header = "", row = ""] = OFFICIAL.find(([task]) => task === "stsb") ?? [];
+  for (const score of ["5.1", "-1", "", "high", "1e0"])
+    expect(problemsOf("stsb", `${header}\n${row.replace("4.250", score)}\n`)).toEqual([
+      `train.tsv:2: expected a score from 0 to 5, got ${JSON.stringify(score)}`,
+    ]);
+});
+
+test("rows of QQP with missing columns are passed over, as datasets does", () => {
+  const [, header = "", row = ""] = OFFICIAL.find(([task]) => task === "qqp") ?? [];
+  const text = `${header}\n7\t8\t9\tWhy?\n${row}\n`;
+  expect(getOrThrow(parseGlueTsv("qqp", "train.tsv", text))).toHaveLength(1);
+  expect(problemsOf("qqp", `${header}\n${row}\tmore\n`)).toHaveLength(1);
 });
