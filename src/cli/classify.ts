@@ -194,7 +194,8 @@ export const classifyCommand: Command = defineCommand({
         tokenizer: values.tokenizer,
         tokens: (tokenizer, config) => {
           const label = values.file === undefined ? "--text-pair" : "--file";
-          const problems = pairProblems(label, { path: directory, value: { config } }, rows);
+          const hasPairs = rows.some(({ textPair }) => textPair !== undefined);
+          const problems = pairProblems(label, { path: directory, value: { config } }, hasPairs);
           if (problems.length > 0) throw new InputError(problems);
           return firstBatchTokens(
             tokenizer,

@@ -1,8 +1,10 @@
 /** `espalier finetune`: fine-tunes a dense model, then prunes a copy with distillation from the dense model. */
 
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
-import { missingSources } from "../experiment/finetuning.ts";
+import { PROBLEM_TYPES } from "../core/problem-type.ts";
+import { missingSources } from "../experiment/recipe-choice.ts";
 import { RECIPES } from "../experiment/recipes.ts";
+import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
 import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
 import { nodeStorage } from "../node/storage.ts";
 import { outputProblems } from "../run/fine-tune.ts";
@@ -19,16 +21,26 @@ import {
   type OptionValues,
   textOption,
 } from "./options.ts";
+import { ROW_OPTIONS } from "./row-options.ts";
 import { runTrainingCommand, TRAINING_OPTIONS } from "./training.ts";
 
 const DEFAULT_SEED = 42;
 const SEED_BOUNDS = { least: 0, most: Number.MAX_SAFE_INTEGER };
 
 const OPTIONS = {
-  task: choiceOption(["mrpc", "sst2"], "the GLUE task whose files are read", ["task-name"]),
-  data: textOption("DIR", "directory with the task's train.tsv and dev.tsv"),
-  trainFile: textOption("FILE", "training rows in the task's TSV format, instead of train.tsv"),
-  validationFile: textOption("FILE", "evaluation rows, instead of dev.tsv"),
+  task: choiceOption(GLUE_TASK_NAMES, "the GLUE task whose files are read", ["task-name"]),
+  data: textOption("DIR", "directory with the official files of the task"),
+  trainFile: textOption(
+    "FILE",
+    "training rows: CSV, TSV, JSON or JSON Lines; with --task, in the form of its train.tsv",
+  ),
+  validationFile: textOption("FILE", "validation rows in the same form"),
+  validationSplit: numberOption(
+    { least: 0, below: 1 },
+    "share of the training rows that are drawn if there is no --validation-file (default 0.1)",
+  ),
+  ...ROW_OPTIONS,
+  problemType: choiceOption(PROBLEM_TYPES, "kind of problem (default: what the labels are)"),
   model: textOption("DIR", "start from this Hugging Face directory", ["model-name-or-path"]),
   tokenizer: choiceOption(
     TOKENIZER_KINDS,
@@ -36,12 +48,18 @@ const OPTIONS = {
   ),
   vocab: textOption("FILE", "start from random weights of the recipe's model, with this vocab.txt"),
   out: textOption("DIR", "where everything is written", ["output-dir"]),
-  recipe: textOption("NAME", "the recipe (default bertmini-TASK-4x1); other options change it"),
+  recipe: textOption(
+    "NAME",
+    "the recipe (default bertmini-TASK-4x1 for mrpc and sst2, else generic); other options change it",
+  ),
   seed: integerOption(SEED_BOUNDS, `one seed (default ${DEFAULT_SEED})`),
   seeds: integersOption(SEED_BOUNDS, "several seeds; each is a run"),
   resume: flagOption("continue from the snapshots in --out"),
   ...TRAINING_OPTIONS,
-  profile: choiceOption(["inc", "strict"], "pruning semantics (default inc)"),
+  profile: choiceOption(
+    ["inc", "strict"],
+    "pruning semantics (default strict for the recipe generic, else inc)",
+  ),
   sparseProducts: choiceOption(
     ["auto", "off"],
     "auto: leave zeros out of products with pruned weights if that is faster (default auto)",
@@ -68,7 +86,10 @@ const OPTIONS = {
   densePerDeviceTrainBatchSize: integerOption({ least: 1 }, "rows in one of its batches"),
 
   doPrune: flagOption("false: only the dense phase, which then takes the sparse one's options"),
-  pruningPattern: textOption("PATTERN", "such as 4x1, 2:4 (2 of every 4 are pruned), 1xchannel"),
+  pruningPattern: textOption(
+    "PATTERN",
+    "such as 4x1, 2:4 (2 of every 4 are pruned), 1xchannel; several with commas are pruned to from one dense model",
+  ),
   targetSparsity: numberOption({ least: 0, below: 1 }, "share of blocks pruned at the end"),
   pruningFrequency: integerOption({ least: -1 }, "steps between prune steps; -1: 40 prune steps"),
   sparsityWarmEpochs: numberOption({ least: 0 }, "epochs before pruning starts"),
@@ -127,14 +148,16 @@ export const finetuneCommand: Command = defineCommand({
   run: async ({ values, json }, console) => {
     const { out: directory, task, seed = DEFAULT_SEED, seeds = [seed], resume = false } = values;
     const problems = usageProblems(values);
-    if (problems.length > 0 || directory === undefined || task === undefined)
-      throw new InputError(problems);
+    if (problems.length > 0 || directory === undefined) throw new InputError(problems);
     const output = await outputProblems(nodeStorage, directory, seeds, resume);
     if (output.length > 0) throw new InputError(output);
-    const prepared = getOrThrow(await prepareFinetuning(nodeStorage, { ...values, task }));
+    const prepared = getOrThrow(
+      await prepareFinetuning(nodeStorage, { ...values, splitSeed: seed }),
+    );
     const { description: plan, notices } = prepared;
     for (const notice of notices) console.err.write(`${notice}\n`);
-    const title = `Fine-tuning ${task.toUpperCase()}: ${plan.recipes[0]?.name ?? ""}`;
+    const rows = task?.toUpperCase() ?? values.trainFile ?? "";
+    const title = `Fine-tuning ${rows}: ${plan.recipes.map(({ name }) => name).join(", ")}`;
     const summary =
       "Dense fine-tuning, then pruning while the sparse model is distilled from the dense one.";
     const { threads, verbose = false } = values;

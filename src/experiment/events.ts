@@ -1,4 +1,5 @@
 /** Defines the events that an experiment yields, as plain data. */
+import type { MetricName } from "../core/metric-names.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
 import type { Evaluation, SparsityReport, TrainingEvent } from "../train/events.ts";
@@ -32,7 +33,7 @@ export interface PhaseResult extends PhaseId {
   readonly profile: Profile;
   readonly variant: KernelVariant;
   /** The metric that the results table shows. */
-  readonly metric: "accuracy" | "f1";
+  readonly metric: MetricName;
   /** The model after the last epoch. */
   readonly last: MeasuredModel;
   /**

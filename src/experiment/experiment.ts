@@ -223,7 +223,7 @@ function startPhase(run: Run, resumeFrom?: TrainingSnapshot | null): void {
   const { backend, trainingRows, evaluationRows, teacherMemory, signal } = options;
   const phase = run.terms.phases[run.phase];
   if (phase === undefined) return;
-  const { epochs, batchSize, evaluationBatchSize, settings } = phase;
+  const { epochs, batchSize, evaluationBatchSize, evaluateEvery = 1, settings } = phase;
   const evaluation = evaluationSource(run, phase);
   if (run.dense !== null) {
     run.teacher ??= createTeacher(options, run.dense);
@@ -236,6 +236,7 @@ function startPhase(run: Run, resumeFrom?: TrainingSnapshot | null): void {
     model: student,
     trainingRows,
     evaluationRows,
+    evaluateEvery,
     evaluationBatchSize,
     collate: evaluation.collate,
     rowLength: rowLengthOf,

@@ -11,8 +11,7 @@ import {
   right,
   unlessProblems,
 } from "../core/either.ts";
-import type { Example, GlueTask } from "../io/glue.ts";
-import type { TokenizerKind } from "../io/hugging-face.ts";
+import type { MetricName } from "../core/metric-names.ts";
 import type { WordPieceVocabulary } from "../io/vocabulary.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { moduleList } from "../model/modules.ts";
@@ -22,46 +21,34 @@ import { formatPattern } from "../prune/pattern.ts";
 import { initialiseTrainingPruning, parseTrainingPruning } from "../train/pruning.ts";
 import { trainingSettings } from "../train/settings.ts";
 import { KIND_OF_MODULE } from "../train/trainable-model.ts";
+import type { FinetuningRequest } from "./finetuning-request.ts";
+import { GENERIC_PROFILE, isGeneric, type RecipeFacts } from "./generic-recipe.ts";
 import { type Named, pairProblems } from "./model-fit.ts";
 import type { RunDescription } from "./plan.ts";
-import { overrideProblems, type RecipeOverrides, recipeWith } from "./recipe-overrides.ts";
-import { pruningSteps, RECIPES, type Recipe, recipePruningConfig } from "./recipes.ts";
+import { type ChosenRecipe, missingSources, recipeFor } from "./recipe-choice.ts";
+import { overrideProblems } from "./recipe-overrides.ts";
+import { pruningSteps, type Recipe, recipePruningConfig } from "./recipes.ts";
 import {
+  type Checked,
   checkTeacher,
   type LoadedModel,
+  type StartingModel,
   startFromModel,
   startFromVocabulary,
 } from "./starting-model.ts";
+import type { TaskLabels } from "./task-labels.ts";
 
-/** The options of a fine-tuning run. Problems refer to an option by its key in this type, in backticks. */
-export interface FinetuningRequest
-  extends RecipeOverrides,
-    Pick<RunDescription, "profile" | "sparseProducts" | "variant"> {
-  readonly task: GlueTask;
-  /** The name of a recipe. Default: the recipe that prunes BERT-mini to 4x1 blocks for this task. */
-  readonly recipe?: string | undefined;
-  /** A directory with the files train.tsv and dev.tsv of the task. */
-  readonly data?: string | undefined;
-  /** The paths of files to read instead of train.tsv (`trainFile`) and dev.tsv (`validationFile`). */
-  readonly trainFile?: string | undefined;
-  readonly validationFile?: string | undefined;
-  /** The directory of a model to start from. */
-  readonly model?: string | undefined;
-  /** The path of a vocabulary file. Without a `model`, training starts from random weights. */
-  readonly vocab?: string | undefined;
-  readonly pruningConfig?: string | undefined;
-  /** The directory of the teacher model. */
-  readonly teacherModelNameOrPath?: string | undefined;
-  /** Which tokenizer of the models to read. Default: the fast one if there is a tokenizer.json. */
-  readonly tokenizer?: TokenizerKind | undefined;
-  /** The memory, in MiB per seed, in which the teacher's results may be cached. */
-  readonly teacherCacheBudget?: number | undefined;
+/** The rows that a request names, and what their labels mean. */
+export interface TaskRows extends Pick<RunDescription, "trainingRows" | "evaluationRows"> {
+  readonly labels: TaskLabels;
+  /** The metrics of the task. The first one is the metric by which models are compared. */
+  readonly metrics: readonly [MetricName, ...MetricName[]];
+  /** Whether any row is a pair of texts. */
+  readonly hasPairs: boolean;
 }
 
-/** The contents of the files and models that a request names. */
+/** The contents of the models and files that a request names, without rows. */
 export interface FinetuningInputs {
-  readonly trainingRows: readonly Example[];
-  readonly evaluationRows: readonly Example[];
   readonly model: Named<LoadedModel> | undefined;
   /** Required without a model. With a model, it must equal the model's vocabulary. */
   readonly vocabulary: Named<WordPieceVocabulary> | undefined;
@@ -72,85 +59,49 @@ export interface FinetuningInputs {
 
 export interface PlannedFinetuning {
   readonly description: RunDescription;
-  /** Messages for the user about stored tensors that are not used and tensors that are newly initialised. */
+  /** Messages for the user about tensors that are not used or newly initialised, and about the profile. */
   readonly notices: readonly string[];
 }
 
-/** Checks that a request names a task, the task's rows, and a model or vocabulary to start from. */
-export function missingSources(request: Partial<FinetuningRequest>): readonly Problem[] {
-  const { task, data, trainFile, validationFile, model, vocab } = request;
-  const missing = (path: string, expected: string, isThere: boolean): readonly Problem[] =>
-    isThere ? [] : [{ path, expected, got: "nothing" }];
-  const hasRows = data !== undefined || (trainFile !== undefined && validationFile !== undefined);
-  const start = "a model directory, or `vocab` FILE to start from random weights";
-  return [
-    ...missing("`task`", "mrpc or sst2", task !== undefined),
-    ...missing("`data`", "a directory, or `trainFile` and `validationFile`", hasRows),
-    ...missing("`model`", start, model !== undefined || vocab !== undefined),
-  ];
-}
-
-/** Returns the request's recipe with all overrides applied, or the problems of missing and conflicting options. */
-export function chooseRecipe(request: FinetuningRequest): Either<readonly Problem[], Recipe> {
-  const { task, recipe: name = `bertmini-${task}-4x1` } = request;
-  const missing = missingSources(request);
-  const base = RECIPES.find((candidate) => candidate.name === name);
-  const wrong = (expected: string, got: string): Either<readonly Problem[], never> =>
-    left([...missing, { path: "`recipe`", expected, got }]);
-  const names = RECIPES.map((candidate) => candidate.name).join(", ");
-  if (base === undefined) return wrong(`one of ${names}`, JSON.stringify(name));
-  if (base.task !== task)
-    return wrong(`a recipe for ${task}`, `${name}, which is for ${base.task}`);
-  const recipe = recipeWith(base, request);
-  const conflicting = [...overrideProblems(base, request), ...conflicts(request, recipe)];
-  return unlessProblems([...missing, ...conflicting], recipe);
-}
-
-function conflicts(request: FinetuningRequest, { dense }: Recipe): readonly Problem[] {
-  const { pruningConfig, pruningPattern, pruningType, doPrune, model } = request;
-  const stated = [
-    ...(pruningPattern === undefined ? [] : ["`pruningPattern`"]),
-    ...(pruningType === undefined ? [] : ["`pruningType`"]),
-    ...(doPrune === false ? ["`doPrune` false"] : []),
-  ];
-  const expected = "no `pruningConfig` beside it";
-  const untrained = "at least 1 without `model`";
-  return [
-    ...(pruningConfig === undefined ? [] : stated.map((path) => ({ path, expected, got: "both" }))),
-    ...(dense.epochs === 0 && model === undefined
-      ? [{ path: "`denseNumTrainEpochs`", expected: untrained, got: "0" }]
-      : []),
-  ];
-}
-
-/** Plans a fine-tuning run with the recipe from {@link chooseRecipe}. */
+/** Plans a fine-tuning run with the recipes from {@link chooseRecipes}. */
 export function planFinetuning(
-  recipe: Recipe,
+  chosen: readonly ChosenRecipe[],
   request: FinetuningRequest,
   inputs: FinetuningInputs,
+  rows: TaskRows,
 ): Either<readonly Problem[], PlannedFinetuning> {
-  const { trainingRows, evaluationRows, model, vocabulary, teacher: named } = inputs;
-  const { profile = trainingSettings().profile, sparseProducts, variant } = request;
-  const { teacherCacheBudget: budget } = request;
-  const start =
-    model === undefined
-      ? vocabulary && startFromVocabulary(recipe.model, vocabulary)
-      : startFromModel(model, vocabulary, recipe.dense.epochs === 0);
+  const start = startingModel(chosen, request, inputs, rows.labels);
   if (start === undefined) return left(missingSources(request));
   const { config, tensors: initialTensors, tokenizer } = start.value;
+  const { trainingRows, evaluationRows, metrics } = rows;
+  const facts = factsOf(config, trainingRows.length);
+  const recipes = chosen.map((each) => ({ ...recipeFor(each, facts), metric: metrics[0] }));
+  const [recipe] = recipes;
+  if (recipe === undefined) return left(missingSources(request));
+  const { teacher: named, model } = inputs;
   const label = "`teacherModelNameOrPath`";
   const teacher = named && checkTeacher(label, named, start.value, recipe.maxLength);
-  const rows = [...trainingRows, ...evaluationRows];
   const problems = [
     ...start.problems,
     ...lengthProblems(recipe, config),
-    ...pairProblems("`model`", model, rows),
+    ...chosen.flatMap(({ base, request: own }, index) =>
+      isGeneric(base) ? overrideProblems(recipes[index] ?? recipe, own) : [],
+    ),
+    ...pairProblems("`model`", model, rows.hasPairs),
     ...(teacher?.problems ?? []),
-    ...pairProblems(label, named, rows),
+    ...pairProblems(label, named, rows.hasPairs),
   ];
   if (problems.length > 0) return left(problems);
-  const pruning = choosePruning(recipe, inputs.pruningConfig, config, profile, trainingRows.length);
+  const profile = request.profile ?? defaultProfile(chosen);
+  const pruning = choosePruning(
+    recipes,
+    inputs.pruningConfig,
+    config,
+    profile,
+    trainingRows.length,
+  );
   if (isLeft(pruning)) return pruning;
+  const { sparseProducts, variant, teacherCacheBudget: budget } = request;
   const description: RunDescription = {
     ...pruning.right,
     config,
@@ -163,8 +114,40 @@ export function planFinetuning(
     teacherBudget: budget && budget * 2 ** 20,
     trainingRows,
     evaluationRows,
+    metrics,
   };
-  return right({ description, notices: [...start.notices, ...(teacher?.notices ?? [])] });
+  const isUntrained = profile === "inc" && defaultProfile(chosen) !== "inc";
+  const notices = [...start.notices, ...(teacher?.notices ?? [])];
+  return right({ description, notices: isUntrained ? [...notices, UNTRAINED_HEAD] : notices });
+}
+
+const UNTRAINED_HEAD =
+  "profile inc: the head keeps its initial weights, as in the example; strict trains it";
+
+function defaultProfile(chosen: readonly ChosenRecipe[]): Profile {
+  const isAny = chosen.some(({ base }) => isGeneric(base));
+  return isAny ? GENERIC_PROFILE : trainingSettings().profile;
+}
+
+/** The facts on which the settings of a recipe depend. */
+export function factsOf(
+  { hiddenSize, maxPositions }: ModelConfig,
+  trainingRows: number,
+): RecipeFacts {
+  return { hiddenSize, maxPositions, trainingRows };
+}
+
+/** Returns the model to start from, with the labels of the task; undefined without a model or a vocabulary. */
+function startingModel(
+  [first]: readonly ChosenRecipe[],
+  { denseNumTrainEpochs }: FinetuningRequest,
+  { model, vocabulary }: FinetuningInputs,
+  labels: TaskLabels,
+): Checked<StartingModel> | undefined {
+  if (model !== undefined)
+    return startFromModel(model, vocabulary, labels, denseNumTrainEpochs === 0);
+  if (vocabulary === undefined || first === undefined) return undefined;
+  return startFromVocabulary(first.base.model, vocabulary, labels);
 }
 
 function lengthProblems({ maxLength }: Recipe, { maxPositions }: ModelConfig): readonly Problem[] {
@@ -174,22 +157,27 @@ function lengthProblems({ maxLength }: Recipe, { maxPositions }: ModelConfig): r
 }
 
 /**
- * Returns the recipe and, if one is given, the configuration that replaces the recipe's. Checks the configuration
- * against the model.
+ * Returns the recipes and, if one is given, the configuration that replaces that of the only one. Checks each
+ * configuration against the model.
  */
 function choosePruning(
-  recipe: Recipe,
+  recipes: readonly Recipe[],
   given: Named<PruningKeys> | undefined,
   model: ModelConfig,
   profile: Profile,
   rows: number,
 ): Either<readonly Problem[], Pick<RunDescription, "recipes" | "pruningConfig">> {
-  const { sparse } = recipe;
-  if (sparse === null) return right({ recipes: [recipe] });
   if (given === undefined) {
-    const checked = checkPruning(recipePruningConfig(sparse, rows), model, profile);
-    return isLeft(checked) ? checked : right({ recipes: [recipe] });
+    const problems = recipes.flatMap(({ sparse }) => {
+      if (sparse === null) return [];
+      const checked = checkPruning(recipePruningConfig(sparse, rows), model, profile);
+      return isLeft(checked) ? checked.left : [];
+    });
+    return unlessProblems(problems, { recipes });
   }
+  const [recipe] = recipes;
+  if (recipe?.sparse == null) return right({ recipes });
+  const { sparse } = recipe;
   const { startStep, endStep, pruningFrequency } = pruningSteps(sparse, rows);
   const pruningConfig = {
     target_sparsity: sparse.targetSparsity,

@@ -1,7 +1,6 @@
 /** Checks that a stored model fits its configuration. All commands report its problems in the same words. */
 
 import type { Problem } from "../core/either.ts";
-import type { Example } from "../io/glue.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Vocabulary } from "../io/vocabulary.ts";
@@ -121,9 +120,9 @@ export function modelFit({ path, value }: Named<StoredModel>, needsHead: boolean
 export function pairProblems(
   label: string,
   model: Named<Pick<StoredModel, "config">> | undefined,
-  rows: readonly Omit<Example, "label">[],
+  hasPairs: boolean,
 ): readonly Problem[] {
-  if (model === undefined || !rows.some(({ textPair }) => textPair !== undefined)) return [];
+  if (model === undefined || !hasPairs) return [];
   const { modelType, tokenTypes } = model.value.config;
   if (modelType !== "bert" || tokenTypes >= 2) return [];
   const expected = "a model of at least 2 token types for pairs of texts";

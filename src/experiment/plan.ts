@@ -1,5 +1,6 @@
 /** Describes an experiment, its phases, and its terms: the inputs that must match a snapshot's to continue from it. */
 import { checkInteger, checkObject } from "../core/checks.ts";
+import type { MetricName } from "../core/metric-names.ts";
 import type { Example } from "../io/glue.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -54,6 +55,8 @@ export interface RunDescription extends ExperimentOf<readonly Example[] | Packed
   readonly tokenizer: Tokenizer;
   /** Default `auto`: the fastest kernels that are available. */
   readonly variant?: KernelVariant | "auto" | undefined;
+  /** The metrics in metrics.jsonl beside accuracy and F1. */
+  readonly metrics?: readonly MetricName[] | undefined;
   /** The memory, in bytes per seed, in which the teacher's results may be cached. Default 2^30. */
   readonly teacherBudget?: number | undefined;
 }
@@ -76,6 +79,7 @@ export const EXPERIMENT_OPTIONS: readonly string[] = [
   "resumeFrom",
   "tokenizer",
   "variant",
+  "metrics",
   "teacherBudget",
 ];
 
@@ -103,6 +107,8 @@ export interface ExperimentPhase {
   readonly epochs: number;
   readonly batchSize: number;
   readonly evaluationBatchSize: number;
+  /** The number of epochs between evaluations, if it is not 1. */
+  readonly evaluateEvery?: number;
   readonly metric: Recipe["metric"];
   readonly settings: TrainingSettings;
 }
@@ -119,12 +125,14 @@ export function planPhases(
   });
   const phaseOf = (
     { name: recipe, evaluationBatchSize, metric }: Recipe,
-    { epochs, batchSize }: PhaseRecipe,
+    { epochs, batchSize, evaluations = epochs }: PhaseRecipe,
     kind: Pick<PhaseId, "phase" | "pattern">,
     settings: TrainingSettings,
   ): ExperimentPhase => {
     const id = { phase: kind.phase, recipe, pattern: kind.pattern, seed };
-    return { evaluationBatchSize, metric, id, epochs, batchSize, settings };
+    const every = Math.max(1, Math.ceil(epochs / Math.max(1, evaluations)));
+    const evaluateEvery = every === 1 ? {} : { evaluateEvery: every };
+    return { evaluationBatchSize, ...evaluateEvery, metric, id, epochs, batchSize, settings };
   };
   const dense = recipes.slice(0, 1).map((recipe) => {
     const settings = densePhaseSettings(recipe.dense, context);

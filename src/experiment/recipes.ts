@@ -4,12 +4,15 @@
  * examples/pytorch/nlp/huggingface_models/text-classification/pruning/eager.
  */
 import { checkInteger, checkObject, describe } from "../core/checks.ts";
+import type { MetricName } from "../core/metric-names.ts";
+import type { GlueTask } from "../io/glue.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Batching } from "../train/batches.ts";
 import type { ScheduleName } from "../train/schedule.ts";
 import type { TeacherPrecision } from "../train/teacher-cache.ts";
 
-type TaskName = "mrpc" | "sst2" | "demo";
+/** The task of a recipe: a task of GLUE, the task of the demo, or `any`. */
+type TaskName = GlueTask | "demo" | "any";
 
 /** The name of a recipe's model. {@link MODEL_CONFIGS} has the model's `config.json`. */
 export type ModelName = "bert-mini" | "distilbert" | "bert-demo";
@@ -17,6 +20,8 @@ export type ModelName = "bert-mini" | "distilbert" | "bert-demo";
 /** The hyperparameters of a training phase. */
 export interface PhaseRecipe {
   readonly epochs: number;
+  /** The most evaluations; they are after every n-th epoch, and after the last. Default: after each epoch. */
+  readonly evaluations?: number;
   readonly batchSize: number;
   readonly batching: Batching;
   readonly learningRate: number;
@@ -61,7 +66,7 @@ export interface Recipe {
   /** The maximum length of an input in tokens, including special tokens. */
   readonly maxLength: number;
   /** The evaluation metric of the published results. */
-  readonly metric: "accuracy" | "f1";
+  readonly metric: MetricName;
   readonly evaluationBatchSize: number;
   readonly dense: PhaseRecipe;
   readonly sparse: SparsePhaseRecipe | null;
@@ -176,6 +181,11 @@ function family(
   ];
 }
 
+/** The name of the recipe for any rows. */
+export const GENERIC = "generic";
+
+const GENERIC_PHASE = { evaluations: 20 };
+
 /** All recipes. {@link findRecipe} finds a recipe by its name. */
 export const RECIPES: readonly Recipe[] = Object.freeze([
   ...family("bertmini-mrpc", MRPC, {}, [
@@ -224,6 +234,24 @@ export const RECIPES: readonly Recipe[] = Object.freeze([
     { epochs: 12, cooldownEpochs: 5, batchSize: 32, pruningFrequency: 20 },
     ["4x1", "2in4", "1xchannel"],
   ),
+  // For rows of any task. `finetune` fits it to the model and to the number of rows.
+  {
+    name: GENERIC,
+    task: "any",
+    model: "bert-mini",
+    maxLength: 128,
+    metric: "accuracy",
+    evaluationBatchSize: 32,
+    dense: { ...DENSE_PHASE, ...GENERIC_PHASE, epochs: 3 },
+    sparse: {
+      ...SPARSE_PHASE,
+      ...GENERIC_PHASE,
+      epochs: 8,
+      cooldownEpochs: 2,
+      distillationPadding: "excluded",
+      pruningFrequency: "auto",
+    },
+  },
 ]);
 
 /**

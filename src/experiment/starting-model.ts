@@ -4,10 +4,12 @@ import type { Problem } from "../core/either.ts";
 import { type Tokenizer, tokenizerOf } from "../io/tokenizer.ts";
 import type { Vocabulary, WordPieceVocabulary } from "../io/vocabulary.ts";
 import { type ModelConfig, parseModelConfigOrThrow } from "../model/config.ts";
+import { modelNames } from "../model/names.ts";
 import type { NamedValues } from "../model/parameters.ts";
 import { MODEL_CONFIGS } from "./model-configs.ts";
 import { fileOf, modelFit, type Named, vocabularyProblems } from "./model-fit.ts";
 import type { ModelName } from "./recipes.ts";
+import { hasHeadFor, labelNames, type TaskLabels, withLabels } from "./task-labels.ts";
 
 /** The contents of a model directory. */
 export interface LoadedModel {
@@ -22,7 +24,7 @@ export interface LoadedModel {
 }
 
 /** The model that training starts from. If `tensors` is undefined, its initial weights are random. */
-interface StartingModel extends Pick<LoadedModel, "config" | "tokenizer"> {
+export interface StartingModel extends Pick<LoadedModel, "config" | "tokenizer"> {
   readonly tensors: LoadedModel["tensors"] | undefined;
 }
 
@@ -50,36 +52,61 @@ function differenceProblems(
   return unless(index < 0, `${path}:${index + 1}`, expected, quoted(tokens[index]));
 }
 
-/** Checks that a model fits a task with two classes. Unless `needsHead` is set, its head may be missing. */
-function checkModel(model: Named<LoadedModel>, needsHead: boolean): Checked<LoadedModel> {
-  const { path, value } = model;
-  const { problems, notices } = modelFit(model, needsHead);
-  const { labels } = value.config;
-  return {
-    value,
-    problems: [...problems, ...unless(labels === 2, fileOf(path, "config"), "2 labels", labels)],
-    notices,
-  };
-}
-
-/** Checks a model to start from. If a vocabulary is also given, it must equal the model's own vocabulary. */
+/**
+ * Checks a model to start from, and gives it the labels of the task. A head for other labels is left out, so that it is
+ * newly initialised, unless `needsHead` is set. If a vocabulary is also given, it must equal the model's own vocabulary.
+ */
 export function startFromModel(
   model: Named<LoadedModel>,
   vocabulary: Named<Vocabulary> | undefined,
+  labels: TaskLabels,
   needsHead: boolean,
 ): Checked<StartingModel> {
-  const checked = checkModel(model, needsHead);
+  const checked = withHeadFor(labels, model, needsHead);
   if (vocabulary === undefined) return checked;
   const differing = differenceProblems(vocabulary, checked.value.tokenizer.vocabulary);
   return { ...checked, problems: [...checked.problems, ...differing] };
 }
 
+function withHeadFor(
+  labels: TaskLabels,
+  { path, value }: Named<LoadedModel>,
+  needsHead: boolean,
+): Checked<LoadedModel> {
+  const config = withLabels(value.config, labels);
+  const { classifier } = modelNames(config);
+  const isFit = hasHeadFor(value.config, labels);
+  const kept = [...value.tensors].filter(([name]) => isFit || !name.startsWith(`${classifier}.`));
+  const model = { ...value, config, tensors: new Map(kept) };
+  const { problems, notices } = modelFit({ path, value: model }, needsHead);
+  const expected = `a head for the labels ${listLabels(labels)}`;
+  const got = listLabels({ names: labelNames(value.config) ?? null }, value.config.labels);
+  const wrongHead = unless(isFit || !needsHead, fileOf(path, "config"), expected, got);
+  const isLeftOut = kept.length < value.tensors.size;
+  const notice = `${path}: the head for ${got} is not used`;
+  return {
+    value: model,
+    problems: wrongHead.length > 0 ? wrongHead : problems,
+    notices: isLeftOut ? [notice, ...notices] : notices,
+  };
+}
+
+/** Lists the names of labels in a message, or gives their number. */
+function listLabels({ names }: Pick<TaskLabels, "names">, count: number = 1): string {
+  if (names !== null && names.length <= MOST_NAMES) return names.join(", ");
+  const labels = names?.length ?? count;
+  return labels === 1 ? "regression" : `${labels} labels`;
+}
+
+const MOST_NAMES = 4;
+
 /** Returns a recipe's model, to be initialised with random weights, and checks that the vocabulary fits it. */
 export function startFromVocabulary(
   name: ModelName,
   vocabulary: Named<WordPieceVocabulary>,
+  labels: TaskLabels,
 ): Checked<StartingModel> {
-  const config = parseModelConfigOrThrow(MODEL_CONFIGS[name]);
+  const config = withLabels(parseModelConfigOrThrow(MODEL_CONFIGS[name]), labels);
   const tokenizer = tokenizerOf(vocabulary.value);
   const problems = vocabularyProblems(vocabulary, name, config);
   return { value: { config, tensors: undefined, tokenizer }, problems, notices: [] };
@@ -89,14 +116,15 @@ export function startFromVocabulary(
 export function checkTeacher(
   label: string,
   teacher: Named<LoadedModel>,
-  { config: { hiddenSize }, tokenizer }: StartingModel,
+  { config: { hiddenSize, labels }, tokenizer }: StartingModel,
   maxLength: number,
 ): Checked<LoadedModel> {
-  const checked = checkModel(teacher, true);
-  const { hiddenSize: hidden, maxPositions } = teacher.value.config;
+  const checked = { value: teacher.value, ...modelFit(teacher, true) };
+  const { hiddenSize: hidden, maxPositions, labels: own } = teacher.value.config;
   const positions = `a model of at least ${maxLength} positions`;
   const problems = [
     ...checked.problems,
+    ...unless(own === labels, fileOf(teacher.path, "config"), `${labels} labels`, own),
     ...unless(hidden === hiddenSize, label, `a model of hidden size ${hiddenSize}`, hidden),
     ...unless(maxPositions >= maxLength, label, positions, maxPositions),
   ];

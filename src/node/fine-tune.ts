@@ -63,6 +63,7 @@ const PLAN: readonly string[] = Object.keys({
   pruningConfig: true,
   tokenizer: true,
   variant: true,
+  metrics: true,
   teacherBudget: true,
 } satisfies Record<keyof RunDescription, true>);
 
@@ -72,11 +73,18 @@ function checkPlan(plan: RunDescription): void {
   checkConfig(plan.config, "plan.config");
   if (plan.teacher !== undefined) checkConfig(plan.teacher.config, "plan.teacher.config");
   checkRecords("plan.recipes", plan.recipes, "name", "dense", "metric", "maxLength");
-  checkRecords("plan.trainingRows", plan.trainingRows, "text");
-  checkRecords("plan.evaluationRows", plan.evaluationRows, "text");
+  checkRows("plan.trainingRows", plan.trainingRows);
+  checkRows("plan.evaluationRows", plan.evaluationRows);
   checkObject("plan.tokenizer", plan.tokenizer, "vocabulary", "kind");
   if (plan.recipes.length === 0)
     throw new RangeError(mismatch("plan.recipes", "at least one", "none"));
+}
+
+/** Checks the form of rows: a list of texts, or packed token ids. */
+function checkRows(name: string, rows: RunDescription["trainingRows"]): void {
+  const isPacked = typeof rows === "object" && rows !== null && "inputIds" in rows;
+  if (isPacked) checkObject(name, rows, "length", "inputIds", "tokenTypeIds", "ends", "labels");
+  else checkRecords(name, rows, "text");
 }
 
 async function checkRun(options: FineTuneToDirectoryOptions): Promise<void> {

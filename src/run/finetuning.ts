@@ -13,18 +13,37 @@ import {
   right,
 } from "../core/either.ts";
 import {
-  chooseRecipe,
   type FinetuningInputs,
-  type FinetuningRequest,
   type PlannedFinetuning,
   planFinetuning,
+  type TaskRows,
 } from "../experiment/finetuning.ts";
+import type { FinetuningRequest } from "../experiment/finetuning-request.ts";
+import { NOMINAL_FACTS } from "../experiment/generic-recipe.ts";
+import { MODEL_CONFIGS } from "../experiment/model-configs.ts";
 import type { Named } from "../experiment/model-fit.ts";
-import { parseGlueTsv } from "../io/glue.ts";
+import {
+  type ChosenRecipe,
+  chooseRecipes,
+  missingSources,
+  recipeFor,
+} from "../experiment/recipe-choice.ts";
+import { type GlueTask, parseGlueTsv } from "../io/glue.ts";
+import { GLUE_TASKS, type GlueFormat } from "../io/glue-tasks.ts";
+import type { ProblemType } from "../io/rows/labels.ts";
 import { decodeUtf8 } from "../io/text.ts";
+import { tokenizerOf } from "../io/tokenizer.ts";
 import { parseVocabulary } from "../io/vocabulary.ts";
+import { parseModelConfigOrThrow } from "../model/config.ts";
 import { readModelDirectory } from "./model-directory.ts";
+import type { RowTokenizer } from "./row-file.ts";
 import { joinPath, kindProblem, type RunStorage, readNamedFile } from "./storage.ts";
+import {
+  describeRows,
+  type RowFilesRequest,
+  readTrainingRows,
+  rowFileProblems,
+} from "./training-rows.ts";
 
 /** Reads and parses the text file at `path`, which the option `label` names. */
 async function readNamedText<T>(
@@ -52,26 +71,14 @@ async function readOptional<T>(
   );
 }
 
-/** Reads all files and models that a request names, or returns all problems in them. */
+/** Reads the models, the vocabulary and the pruning configuration of a request, or returns all problems in them. */
 async function readInputs(
   storage: RunStorage,
   request: FinetuningRequest,
 ): Promise<Either<readonly Problem[], FinetuningInputs>> {
-  const { task, data, trainFile, validationFile } = request;
-  const missing = data && (await kindProblem(storage, "directory", "`data`", data));
-  if (missing) return left([missing]);
-  const readRows = (label: string, file: string | undefined, name: string) =>
-    readNamedText(
-      storage,
-      file === undefined ? "`data`" : label,
-      file ?? joinPath(data ?? "", name),
-      (path, text) => parseGlueTsv(task, path, text),
-    );
   const readModel = (label: string) => (path: string) =>
     readModelDirectory(storage, path, label, request.tokenizer);
   return allOf({
-    trainingRows: await readRows("`trainFile`", trainFile, "train.tsv"),
-    evaluationRows: await readRows("`validationFile`", validationFile, "dev.tsv"),
     model: await readOptional(request.model, readModel("`model`")),
     vocabulary: await readOptional(request.vocab, (path) =>
       readNamedText(storage, "`vocab`", path, parseVocabulary),
@@ -89,13 +96,123 @@ async function readInputs(
   });
 }
 
+/** The rows of a request, and messages about them for the user. */
+interface RequestedRows {
+  readonly rows: TaskRows;
+  readonly notices: readonly string[];
+}
+
+/** Reads the files of a GLUE task. */
+async function readTaskRows(
+  storage: RunStorage,
+  task: GlueTask,
+  { data, trainFile, validationFile }: FinetuningRequest,
+): Promise<Either<readonly Problem[], RequestedRows>> {
+  const missing = data && (await kindProblem(storage, "directory", "`data`", data));
+  if (missing) return left([missing]);
+  const { evaluations, names, metrics, textPair }: GlueFormat = GLUE_TASKS[task];
+  const read = (label: string, file: string | undefined, name: string) =>
+    readNamedText(
+      storage,
+      file === undefined ? "`data`" : label,
+      file ?? joinPath(data ?? "", `${name}.tsv`),
+      (path, text) => parseGlueTsv(task, path, text),
+    );
+  const problemType = names === null ? "regression" : "single_label_classification";
+  return pipe(
+    allOf({
+      trainingRows: await read("`trainFile`", trainFile, "train"),
+      evaluationRows: await read("`validationFile`", validationFile, evaluations[0]),
+    }),
+    map((rows) => ({
+      rows: {
+        ...rows,
+        labels: { problemType, names, yieldsToModel: true, rows: null },
+        metrics,
+        hasPairs: textPair !== undefined,
+      },
+      notices: [],
+    })),
+  );
+}
+
+/** Reads row files, and tokenizes their rows for the model. */
+async function readOwnRows(
+  storage: RunStorage,
+  request: RowFilesRequest,
+  tokenizer: RowTokenizer,
+): Promise<Either<readonly Problem[], RequestedRows>> {
+  return pipe(
+    await readTrainingRows(storage, request, tokenizer),
+    map((read) => {
+      const { meaning, columns, training, validation } = read;
+      const labelSeparator = request.labelSeparator ?? null;
+      return {
+        rows: {
+          trainingRows: training.rows,
+          evaluationRows: validation.rows,
+          labels: { ...meaning, yieldsToModel: false, rows: { ...columns, labelSeparator } },
+          metrics: METRICS_OF[meaning.problemType],
+          hasPairs: columns.textPair !== null,
+        },
+        notices: describeRows(request, read),
+      };
+    }),
+  );
+}
+
+/** The metrics of own rows. The first one is the metric by which models are compared. */
+const METRICS_OF: Readonly<Record<ProblemType, TaskRows["metrics"]>> = {
+  single_label_classification: ["accuracy", "macroF1"],
+  multi_label_classification: ["microF1", "macroF1"],
+  regression: ["pearson", "spearman", "meanSquaredError"],
+};
+
+/** Returns the tokenizer of a request's model, and the largest number of tokens of a row. */
+function rowTokenizer(
+  [first]: readonly ChosenRecipe[],
+  { model, vocabulary }: FinetuningInputs,
+): RowTokenizer | undefined {
+  if (first === undefined) return undefined;
+  const config = model?.value.config ?? parseModelConfigOrThrow(MODEL_CONFIGS[first.base.model]);
+  const tokenizer = model?.value.tokenizer ?? (vocabulary && tokenizerOf(vocabulary.value));
+  const { maxLength } = recipeFor(first, { ...NOMINAL_FACTS, maxPositions: config.maxPositions });
+  return tokenizer && { tokenizer, maxLength };
+}
+
 /** Reads a request's inputs and plans the run. Problems name an option by its key in the request, in backticks. */
 export async function prepareFinetuning(
   storage: RunStorage,
   request: FinetuningRequest,
 ): Promise<Either<readonly Problem[], PlannedFinetuning>> {
-  const recipe = chooseRecipe(request);
-  if (isLeft(recipe)) return recipe;
+  const chosen = chooseRecipes(request);
+  if (isLeft(chosen)) return chosen;
+  const { task, trainFile } = request;
+  const files = task === undefined && trainFile !== undefined ? rowFiles(request, trainFile) : null;
+  const missing = files === null ? [] : await rowFileProblems(storage, files);
+  const taskRows = task === undefined ? undefined : await readTaskRows(storage, task, request);
   const inputs = await readInputs(storage, request);
-  return isLeft(inputs) ? inputs : planFinetuning(recipe.right, request, inputs.right);
+  const found = [
+    ...missing,
+    ...(taskRows !== undefined && isLeft(taskRows) ? taskRows.left : []),
+    ...(isLeft(inputs) ? inputs.left : []),
+  ];
+  if (found.length > 0 || isLeft(inputs)) return left(found);
+  const tokenizer = rowTokenizer(chosen.right, inputs.right);
+  const rows =
+    files !== null && tokenizer !== undefined
+      ? await readOwnRows(storage, files, tokenizer)
+      : taskRows;
+  if (rows === undefined) return left(missingSources(request));
+  if (isLeft(rows)) return rows;
+  return pipe(
+    planFinetuning(chosen.right, request, inputs.right, rows.right.rows),
+    map((plan) => ({ ...plan, notices: [...rows.right.notices, ...plan.notices] })),
+  );
 }
+
+function rowFiles(request: FinetuningRequest, trainFile: string): RowFilesRequest {
+  return { ...request, trainFile, splitSeed: request.splitSeed ?? DEFAULT_SPLIT_SEED };
+}
+
+const DEFAULT_SPLIT_SEED = 42;

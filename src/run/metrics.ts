@@ -1,5 +1,6 @@
 /** Makes the lines of metrics.jsonl, one per epoch. Runs with the same seed and kernel variant write the same lines. */
 
+import { METRIC_NAMES, type MetricName } from "../core/metric-names.ts";
 import type { PhaseId } from "../experiment/events.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { Profile } from "../prune/config.ts";
@@ -19,6 +20,13 @@ export interface MetricsLine {
   readonly evaluation_loss: number | null;
   readonly accuracy: number | null;
   readonly f1: number | null;
+  /** Further metrics, if the task has them. */
+  readonly macro_f1?: number | null;
+  readonly micro_f1?: number | null;
+  readonly matthews?: number | null;
+  readonly mean_squared_error?: number | null;
+  readonly pearson?: number | null;
+  readonly spearman?: number | null;
   /** The current target ratio; the largest one if there are several pruners. */
   readonly target_sparsity: number | null;
   readonly pruned_blocks: number | null;
@@ -40,12 +48,28 @@ export function ratioOf({ zeros, total }: ZeroCount): number {
   return total === 0 ? 0 : zeros / total;
 }
 
+/** Returns a metric of a line; NaN if the line does not have it. */
+export function lineMetric(line: MetricsLine, metric: MetricName): number {
+  const { key } = METRIC_NAMES[metric];
+  const value: unknown = line[key as keyof MetricsLine];
+  return typeof value === "number" ? value : Number.NaN;
+}
+
+/** Makes the line of an epoch. `metrics` are those of the task; accuracy and F1 are in every line. */
 export function metricsLine(
   { phase, recipe, pattern, seed }: PhaseId,
   event: EpochEvent,
-  made: { readonly profile: Profile; readonly variant: KernelVariant },
+  made: {
+    readonly profile: Profile;
+    readonly variant: KernelVariant;
+    readonly metrics: readonly MetricName[];
+  },
 ): MetricsLine {
   const { evaluation, sparsity } = event;
+  const names = made.metrics.filter((name) => name !== "accuracy" && name !== "f1");
+  const further = Object.fromEntries(
+    names.map((name) => [METRIC_NAMES[name].key, evaluation?.[name] ?? null]),
+  );
   const pruned = sparsity?.layers.filter((layer) => layer.pruned).map(ratioOf) ?? [];
   return {
     seed,
@@ -58,6 +82,7 @@ export function metricsLine(
     evaluation_loss: evaluation?.loss ?? null,
     accuracy: evaluation?.accuracy ?? null,
     f1: evaluation?.f1 ?? null,
+    ...further,
     target_sparsity: sparsity === null ? null : Math.max(0, ...sparsity.targets),
     pruned_blocks: sparsity?.prunedBlocks.zeros ?? null,
     total_blocks: sparsity?.prunedBlocks.total ?? null,

@@ -1,6 +1,7 @@
 /** Makes the plan of a run, which all its seeds share. */
 
 import { mismatch } from "../core/checks.ts";
+import type { MetricName } from "../core/metric-names.ts";
 import type { PhaseId } from "../experiment/events.ts";
 import {
   type ExperimentPlan,
@@ -21,6 +22,7 @@ export interface RunPlan extends ExperimentPlanOf<PackedRows> {
   readonly tokenizer: Tokenizer;
   readonly variant: KernelVariant | "auto";
   readonly teacherBudget: number | undefined;
+  readonly metrics: readonly MetricName[];
 }
 
 /** Tokenizes rows of text, truncated to at most `maxLength` tokens. */
@@ -40,7 +42,7 @@ export function tokenizeRows(
 
 /** Fills in the defaults of a run, and tokenizes rows of text, truncated to the largest `maxLength` of its recipes. */
 export function resolveRun(description: RunDescription): RunPlan {
-  const { tokenizer, recipes, variant = "auto", teacherBudget } = description;
+  const { tokenizer, recipes, variant = "auto", teacherBudget, metrics = [] } = description;
   checkDirectories(description);
   const maxLength = Math.max(...recipes.map((recipe) => recipe.maxLength));
   const packed = (rows: RunDescription["trainingRows"]): PackedRows =>
@@ -50,7 +52,7 @@ export function resolveRun(description: RunDescription): RunPlan {
     trainingRows: packed(description.trainingRows),
     evaluationRows: packed(description.evaluationRows),
   });
-  return { ...experiment, tokenizer, variant, teacherBudget };
+  return { ...experiment, tokenizer, variant, teacherBudget, metrics };
 }
 
 /** Returns the experiment of a plan, with its rows as lists. */

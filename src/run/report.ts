@@ -1,5 +1,6 @@
 /** Builds a run's report from the run's outcome. */
 
+import { METRIC_NAMES, type MetricName } from "../core/metric-names.ts";
 import type { MeasuredModel, PhaseId, PhaseResult } from "../experiment/events.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { readSafetensorsOrThrow, toFloat32 } from "../io/safetensors.ts";
@@ -13,7 +14,7 @@ import type {
 import { mean } from "../report/table.ts";
 import type { Evaluation } from "../train/events.ts";
 import { type Timings, timingKey } from "./board.ts";
-import { ratioOf } from "./metrics.ts";
+import { lineMetric, ratioOf } from "./metrics.ts";
 import type { SeedResult } from "./seed.ts";
 import type { PhaseHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
@@ -30,19 +31,15 @@ export interface RunOutcome {
   readonly modelDirectory: (phase: PhaseId) => string;
 }
 
-type Metric = PhaseResult["metric"];
-
-const METRIC_NAMES: Readonly<Record<Metric, string>> = { accuracy: "accuracy", f1: "F1" };
-
 /** Returns a metric of an evaluation; NaN if the task does not have this metric. */
-function metricOf(evaluation: Pick<Evaluation, Metric>, metric: Metric): number {
+function metricOf(evaluation: Evaluation, metric: MetricName): number {
   return evaluation[metric] ?? Number.NaN;
 }
 
-function curveOf(phase: PhaseHistory, metric: Metric): SeedCurve {
+function curveOf(phase: PhaseHistory, metric: MetricName): SeedCurve {
   const epochs = phase.epochs.map((line) => {
     const { epoch, training_loss: loss } = line;
-    return { epoch, loss, metric: metricOf(line, metric) };
+    return { epoch, loss, metric: lineMetric(line, metric) };
   });
   return { seed: phase.seed, epochs };
 }
@@ -50,7 +47,7 @@ function curveOf(phase: PhaseHistory, metric: Metric): SeedCurve {
 /** Builds the report's section for one pattern. `phases` are the sparse phases of one recipe, one for each seed. */
 function patternRun(
   phases: readonly PhaseHistory[],
-  metric: Metric,
+  metric: MetricName,
   mask: MaskMatrix | undefined,
 ): PatternRun {
   const [first] = phases;
@@ -81,7 +78,7 @@ function resultRow(
   outcome: RunOutcome,
   dense: readonly PhaseResult[],
   phases: readonly PhaseHistory[],
-  metric: Metric,
+  metric: MetricName,
 ): ResultRow | undefined {
   const results = resultsOf(phases);
   const [first] = results;
@@ -124,7 +121,7 @@ async function maskOf(
 export async function reportOf(
   storage: RunStorage,
   outcome: RunOutcome,
-  metric: Metric,
+  metric: MetricName,
   texts: Pick<RunReport, "title" | "summary" | "settings">,
 ): Promise<RunReport> {
   const phases = outcome.seeds.flatMap((seed) => seed.phases);
@@ -137,7 +134,7 @@ export async function reportOf(
   return {
     ...texts,
     table: {
-      metric: METRIC_NAMES[metric],
+      metric: METRIC_NAMES[metric].text,
       rows: sparse.flatMap((phases) => resultRow(outcome, dense, phases, metric) ?? []),
     },
     dense: densePhases.map((phase) => curveOf(phase, metric)),

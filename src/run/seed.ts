@@ -63,7 +63,7 @@ export type SeedMessage =
   | { readonly kind: "result"; readonly result: PhaseResult; readonly seconds: number };
 
 /**
- * Trains one seed until its experiment ends or the signal stops it. Writes a snapshot after every epoch, after every
+ * Trains one seed until its experiment ends or the signal stops it. Writes a snapshot after every evaluation, after every
  * phase, and when the seed is stopped. Saves the model after every phase.
  *
  * @throws InputError if a model, a configuration or a snapshot is invalid or does not match the plan
@@ -123,7 +123,7 @@ async function followExperiment(
     switch (event.type) {
       case "training": {
         const { event: training, type: _, ...phase } = event;
-        const made = { profile: plan.profile, variant };
+        const made = { profile: plan.profile, variant, metrics: plan.metrics };
         const line = training.type === "epoch" ? metricsLine(phase, training, made) : null;
         history = recordTraining(history, event, line);
         if (training.type === "step") {
@@ -131,7 +131,7 @@ async function followExperiment(
           await post({ kind: "step", phase, ...stepsOf(plan, history.length, step), loss });
         }
         if (line === null) break;
-        await save();
+        if (training.type === "epoch" && training.evaluation !== null) await save();
         await post({ kind: "epoch", line, seconds: seconds() });
         break;
       }

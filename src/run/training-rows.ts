@@ -1,13 +1,15 @@
 /** Reads the training and validation rows of a run from row files, and decides what their labels mean. */
 import { type Either, isLeft, left, type Problem, right } from "../core/either.ts";
-import type { RowColumns } from "../io/rows/columns.ts";
+import { labelColumns, type RowColumns } from "../io/rows/columns.ts";
 import type { LabelMeaning, RowLabels } from "../io/rows/labels.ts";
 import { optionProblems, type RowOptions } from "../io/rows/options.ts";
 import {
+  countProblems,
   createProblemLog,
+  formatRowProblem,
   type ProblemLog,
-  type RowProblem,
   rowProblems,
+  toProblem,
 } from "../io/rows/problems.ts";
 import { endTraining, endValidation, type LabelledRowSet } from "../io/rows/row-sets.ts";
 import { splitRows } from "../io/rows/split.ts";
@@ -58,15 +60,8 @@ export async function rowFileProblems(
   return [
     ...missing.flatMap((problem) => problem || []),
     ...(both ? [{ path: "`validationSplit`", expected, got: "both" }] : []),
-    ...optionProblems(request).flatMap(asProblems),
+    ...optionProblems(request).map(toProblem),
   ];
-}
-
-function asProblems(problem: RowProblem): readonly Problem[] {
-  const log = createProblemLog();
-  log.first.push(problem);
-  log.counts.set(problem.kind, 1);
-  return rowProblems(log).map((each) => ({ ...each, path: each.path || "options of rows" }));
 }
 
 /** Reads and tokenizes all rows of a request, or returns the problems in a file. The request has no problems itself. */
@@ -117,6 +112,54 @@ function drawn(
     validation: { rows: labelledRows(tokens, split.validation, labels), skipped: NONE_SKIPPED },
     split: share,
   });
+}
+
+/** Describes the rows in lines of text: columns, numbers of rows, skipped rows, problem type and labels. */
+export function describeRows(
+  { trainFile, validationFile, splitSeed }: RowFilesRequest,
+  { columns, meaning, training, validation, split }: TrainingRows,
+): readonly string[] {
+  const { text, textPair } = columns;
+  const names = [text, ...(textPair === null ? [] : [textPair])].map(quotedName);
+  const source =
+    split === null
+      ? `from ${validationFile}`
+      : `${split} of the file, by seed ${splitSeed}${meaning.problemType === SINGLE ? ", label by label" : ""}`;
+  const skipped = [
+    ...skippedLines(trainFile, training),
+    ...skippedLines(validationFile, validation),
+  ];
+  return [
+    `columns: text ${names.join(" and ")}, label ${labelColumns(columns).map(quotedName).join(", ")}`,
+    `rows: ${training.rows.length} for training, ${validation.rows.length} for validation (${source})`,
+    ...skipped,
+    `problem type: ${meaning.problemType}${labelText(meaning)}`,
+  ];
+}
+
+const SINGLE = "single_label_classification";
+
+/** The number of labels that a description lists. */
+const LISTED_LABELS = 10;
+
+function quotedName(name: string): string {
+  return JSON.stringify(name);
+}
+
+function labelText({ names }: LabelMeaning): string {
+  if (names === null) return "";
+  const listed = names.slice(0, LISTED_LABELS).map(quotedName).join(", ");
+  return `, ${names.length} labels: ${listed}${names.length > LISTED_LABELS ? ", ..." : ""}`;
+}
+
+function skippedLines(file: string | undefined, { skipped }: ReadRows): readonly string[] {
+  const total = countProblems(skipped);
+  if (total === 0) return [];
+  const counts = [...skipped.counts].map(([kind, count]) => `${count} ${kind}`).join(", ");
+  return [
+    `${file}: ${total} rows skipped (${counts}):`,
+    ...skipped.first.map((problem) => `  ${formatRowProblem(problem)}`),
+  ];
 }
 
 const NONE_SKIPPED: ProblemLog = createProblemLog();

@@ -17,6 +17,8 @@ import { labelLoss } from "./distillation.ts";
 import type { Evaluation } from "./events.ts";
 import { inferProblemType, namingRow } from "./labels.ts";
 import { classificationMetrics } from "./metrics/classification.ts";
+import { labelsAbove, multiLabelMetrics } from "./metrics/multi-label.ts";
+import { regressionMetrics } from "./metrics/regression.ts";
 import type { LabelledBatch, TrainableModel } from "./trainable-model.ts";
 import { checkModel } from "./trainable-model.ts";
 
@@ -116,7 +118,22 @@ export function evaluate<Row, Batch extends LabelledBatch>(
   return scorePredictions(predict(backend, model, source, products));
 }
 
-/** Computes the metrics of predictions. Accuracy, F1 and majority are null unless each example has one class. */
+/** Metrics that belong to no kind of problem. */
+const NO_METRICS = {
+  accuracy: null,
+  f1: null,
+  macroF1: null,
+  microF1: null,
+  matthews: null,
+  meanSquaredError: null,
+  pearson: null,
+  spearman: null,
+  majority: null,
+  perClass: null,
+  confusion: null,
+};
+
+/** Computes the metrics that belong to the kind of problem. The others are null. */
 export function scorePredictions(predictions: Predictions): Evaluation {
   checkObject("predictions", predictions, "logits", "labels", "classes", "loss");
   const {
@@ -128,16 +145,29 @@ export function scorePredictions(predictions: Predictions): Evaluation {
   checkFloat32Array("predictions.logits", predictions.logits);
   checkList("predictions.labels", labels);
   const examples = predictions.logits.length / classes;
-  if (problemType !== "single_label_classification")
-    return { examples, loss, accuracy: null, f1: null, majority: null };
-  const { accuracy, binaryF1 } = classificationMetrics(labels, predictedClasses(predictions));
-  return {
-    examples,
-    loss,
-    accuracy,
-    f1: classes === 2 ? binaryF1 : null,
-    majority: majorityShare(labels),
-  };
+  const all = { examples, loss, ...NO_METRICS };
+  switch (problemType) {
+    case "regression":
+      return { ...all, ...regressionMetrics(labels, predictions.logits) };
+    case "multi_label_classification": {
+      const predicted = labelsAbove(predictions.logits);
+      const { accuracy, macroF1, microF1, perClass } = multiLabelMetrics(
+        labels,
+        predicted,
+        classes,
+      );
+      return { ...all, accuracy, macroF1, microF1, perClass };
+    }
+    case "single_label_classification": {
+      const scores = classificationMetrics(labels, predictedClasses(predictions));
+      const { accuracy, macroF1, matthews, perClass, confusion } = scores;
+      const f1 = classes === 2 ? scores.binaryF1 : null;
+      const majority = majorityShare(labels);
+      return { ...all, accuracy, f1, macroF1, matthews, majority, perClass, confusion };
+    }
+    default:
+      return problemType satisfies never;
+  }
 }
 
 /** Returns the class with the largest logit in each row. A tie goes to the lowest class. */

@@ -1,5 +1,8 @@
 /** Events of a training run. They are plain data, which can be posted between workers or written as JSON lines. */
 
+import type { MetricName } from "../core/metric-names.ts";
+import type { ClassMetrics } from "./metrics/classification.ts";
+
 /** The number of zeros among `total` elements. */
 export interface ZeroCount {
   readonly zeros: number;
@@ -32,17 +35,24 @@ export interface SparsityReport {
   readonly layers: readonly LayerSparsity[];
 }
 
-/** Metrics of a model on a set of rows. */
-export interface Evaluation {
+/**
+ * Metrics of a model on a set of rows. Those that do not belong to the kind of problem are null, and so are correlations
+ * of constant values.
+ */
+export interface Evaluation extends Readonly<Record<MetricName, number | null>> {
   readonly examples: number;
   /** Mean loss against the labels: cross-entropy, or mean squared error for one output. */
   readonly loss: number;
-  /** Share of rows in which the label's logit is the largest; null for regression. */
+  /** Share of rows in which the label's logit is the largest, or in which each of several labels is predicted. */
   readonly accuracy: number | null;
   /** F1 of class 1, as GLUE computes it for MRPC; null unless there are two classes. */
   readonly f1: number | null;
   /** Share of rows with the most frequent label, a baseline for accuracy; null for regression. */
   readonly majority: number | null;
+  /** The metrics of each class or label; null for regression. */
+  readonly perClass: readonly ClassMetrics[] | null;
+  /** Number of rows by label and prediction, in the order of `perClass`; null unless each row has one class. */
+  readonly confusion: readonly (readonly number[])[] | null;
 }
 
 /** The first event of a run. `completedSteps` is 0, unless the run continues from a snapshot. */
@@ -79,7 +89,7 @@ export interface EpochEvent {
   readonly step: number;
   /** Mean loss over the steps of the epoch. */
   readonly trainingLoss: number;
-  /** Metrics on the evaluation rows; null if there are no such rows. */
+  /** Metrics on the evaluation rows; null if there are no such rows, or if this epoch is not evaluated. */
   readonly evaluation: Evaluation | null;
   /** The sparsity after the epoch; null in dense training. */
   readonly sparsity: SparsityReport | null;

@@ -29,6 +29,8 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   readonly trainingRows: readonly Row[];
   /** Rows to evaluate after each epoch. Default: none. */
   readonly evaluationRows?: readonly Row[];
+  /** The number of epochs between evaluations, of which one is after the last epoch. Default 1. */
+  readonly evaluateEvery?: number;
   readonly collate: Collate<Row, Batch>;
   /** Returns the length of a row. Required for `bucketed` batches. */
   readonly rowLength?: (row: Row) => number;
@@ -50,6 +52,7 @@ const FINE_TUNE_OPTIONS: readonly (keyof FineTuneOptions<never, never>)[] = [
   "teacherMemory",
   "trainingRows",
   "evaluationRows",
+  "evaluateEvery",
   "collate",
   "rowLength",
   "epochs",
@@ -76,6 +79,7 @@ export function checkFineTuneOptions<Row, Batch extends LabelledBatch>(
   if (options.resumeFrom !== undefined) checkObject("resumeFrom", options.resumeFrom, "terms");
   checkInteger("epochs", options.epochs);
   checkInteger("batchSize", options.batchSize, 1);
+  checkInteger("evaluateEvery", options.evaluateEvery ?? 1, 1);
   checkInteger("evaluationBatchSize", options.evaluationBatchSize ?? 1, 1);
   if (options.settings.batching === "bucketed" && options.rowLength === undefined) {
     throw new RangeError("rowLength: expected a function, for bucketed batches, got none");

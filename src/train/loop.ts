@@ -237,17 +237,19 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
   #finishEpoch(): EpochEvent {
     this.#checkHeld();
     const { evaluationRows: rows = [], batchSize, evaluationBatchSize, collate } = this.#options;
+    const { epochs, evaluateEvery = 1 } = this.#options;
     const { model, pruning, step } = this.#session;
     const source = { rows, collate, batchSize: evaluationBatchSize ?? batchSize };
     const { reportedEpochs, lossSum } = this.#progress;
     const epoch = reportedEpochs + 1;
+    const isEvaluated = rows.length > 0 && (epochs - epoch) % evaluateEvery === 0;
     checkWeights(step, model.parameters);
     const event: EpochEvent = {
       type: "epoch",
       epoch,
       step,
       trainingLoss: lossSum / this.#stepsPerEpoch,
-      evaluation: rows.length === 0 ? null : this.#evaluate(source),
+      evaluation: isEvaluated ? this.#evaluate(source) : null,
       sparsity: pruning === null ? null : sparsityReport(pruning.state, layerRecords(model)),
     };
     this.#progress = { reportedEpochs: epoch, lossSum: 0 };

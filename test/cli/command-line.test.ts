@@ -72,7 +72,7 @@ test("options are told as they are typed, in all parts of a message", async () =
   const missing = await espalier(["finetune", "--seed", "1", "--seeds", "2,3"]);
   expect(missing.err.split("\n")).toEqual([
     "--out: expected a directory, got nothing",
-    "--task: expected mrpc or sst2, got nothing",
+    "--task: expected one of cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli, or --train-file alone, got nothing",
     "--data: expected a directory, or --train-file and --validation-file, got nothing",
     "--model: expected a model directory, or --vocab FILE to start from random weights, got nothing",
     "--seed: expected no --seeds beside it, got both",

@@ -62,7 +62,10 @@ function taskWith(name: string, content: string): string {
 }
 
 test("what is missing", async () => {
-  await refused({ task: undefined }, "--task: expected mrpc or sst2, got nothing");
+  await refused(
+    { task: undefined },
+    "--task: expected one of cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli, or --train-file alone, got nothing",
+  );
   await refused({ data: undefined }, "--data: expected a directory");
   await refused({ model: undefined }, "--model: expected a model directory, or --vocab FILE");
   await refused(
@@ -88,7 +91,10 @@ test("options of the wrong kind or range", async () => {
     { "target-sparsity": "1.5" },
     '--target-sparsity: expected a number at least 0 and below 1, got "1.5"',
   );
-  await refused({ task: "cola" }, '--task: expected one of mrpc, sst2, got "cola"');
+  await refused(
+    { task: "snli" },
+    '--task: expected one of cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli, got "snli"',
+  );
   await refused(
     { "num-train-epochs": "three" },
     '--num-train-epochs: expected an integer at least 1, got "three"',
@@ -211,7 +217,11 @@ test("damaged model files", async () => {
   const config = await modelWith("config.json", '{"model_type": "gpt2"}');
   await refused({ model: config }, "model_type: expected bert or distilbert");
   const labels = await writeModel(path("labels"), { num_labels: 3 });
-  await refused({ model: labels }, "expected 2 labels, got 3");
+  await refused(
+    { model: labels, "dense-num-train-epochs": "0" },
+    "expected a head for the labels not_equivalent, equivalent, got 3 labels",
+  );
+  await refused({ "teacher-model-name-or-path": labels }, "expected 2 labels, got 3");
   const teacher = await writeModel(path("teacher"), { hidden_size: 8 });
   await refused(
     { "teacher-model-name-or-path": teacher },

@@ -119,18 +119,16 @@ test("a vocabulary may have fewer tokens than the model, and not more", () => {
 });
 
 test("pairs need two token types, in BERT", () => {
-  const single = [{ text: "a" }];
-  const pairs = [...single, { text: "a", textPair: "" }];
   const named = (source: object) => ({
     path: "dir",
     value: { config: parseModelConfigOrThrow(source) },
   });
   const one = named({ ...CONFIG, type_vocab_size: 1 });
-  expect(pairProblems("--text-pair", one, pairs).map(formatProblem)).toEqual([
+  expect(pairProblems("--text-pair", one, true).map(formatProblem)).toEqual([
     "--text-pair: expected a model of at least 2 token types for pairs of texts, got type_vocab_size 1 in dir/config.json",
   ]);
-  expect(pairProblems("--text-pair", one, single)).toEqual([]);
-  expect(pairProblems("--text-pair", named(CONFIG), pairs)).toEqual([]);
-  expect(pairProblems("--text-pair", named({ model_type: "distilbert" }), pairs)).toEqual([]);
-  expect(pairProblems("--text-pair", undefined, pairs)).toEqual([]);
+  expect(pairProblems("--text-pair", one, false)).toEqual([]);
+  expect(pairProblems("--text-pair", named(CONFIG), true)).toEqual([]);
+  expect(pairProblems("--text-pair", named({ model_type: "distilbert" }), true)).toEqual([]);
+  expect(pairProblems("--text-pair", undefined, true)).toEqual([]);
 });

@@ -1,7 +1,8 @@
 /** Requests read, planned and run as a page does: every file in memory. */
 import { beforeAll, expect, test } from "vitest";
 import { formatProblem, isLeft } from "../../src/core/either.ts";
-import { type FinetuningRequest, missingSources } from "../../src/experiment/finetuning.ts";
+import type { FinetuningRequest } from "../../src/experiment/finetuning-request.ts";
+import { missingSources } from "../../src/experiment/recipe-choice.ts";
 import { createTokenizer } from "../../src/io/tokenizer.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";

@@ -123,6 +123,6 @@ test("missing files and contradictory options are problems before anything is re
     "`trainFile`: expected a file, got none.csv (does not exist)",
     "`validationFile`: expected a file, got nothing.csv (does not exist)",
     "`validationSplit`: expected no `validationFile` beside it, got both",
-    'options of rows: expected one character as separator of labels, got "||"',
+    '`labelSeparator`: expected one character, got "||"',
   ]);
 });

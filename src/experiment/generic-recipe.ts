@@ -1,0 +1,88 @@
+/** Fits the recipe `generic` to a model and to the number of rows. */
+import type { Profile } from "../prune/config.ts";
+import { parsePattern } from "../prune/pattern.ts";
+import { type RecipeOverrides, recipeWith } from "./recipe-overrides.ts";
+import type { PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
+
+/** The facts on which the settings depend. */
+export interface RecipeFacts {
+  readonly hiddenSize: number;
+  readonly maxPositions: number;
+  readonly trainingRows: number;
+}
+
+/** The facts for which {@link fitGeneric} leaves epochs and length as they are. */
+export const NOMINAL_FACTS: RecipeFacts = {
+  hiddenSize: 256,
+  maxPositions: 512,
+  trainingRows: 1_000_000,
+};
+
+/** The least number of optimizer updates of a phase. */
+const LEAST_STEPS = 500;
+
+/** Learning rates of the sparse phase by the largest hidden size that they suit. */
+const RATES: readonly (readonly [hiddenSize: number, rate: number])[] = [
+  [256, 1e-3],
+  [512, 2e-4],
+  [Number.POSITIVE_INFINITY, 1e-4],
+];
+
+/** The profile in which the recipe runs, because `inc` does not train the head. */
+export const GENERIC_PROFILE: Profile = "strict";
+
+/** Whether the settings of a recipe depend on the model and the rows. */
+export function isGeneric({ task }: Recipe): boolean {
+  return task === "any";
+}
+
+/**
+ * Returns the recipe with its settings for these facts and with all overrides. Epochs are raised until a phase has
+ * {@link LEAST_STEPS} updates. A quarter of the sparse epochs follows the last prune step.
+ */
+export function fitGeneric(base: Recipe, overrides: RecipeOverrides, facts: RecipeFacts): Recipe {
+  const { dense, sparse, maxLength } = recipeWith(base, overrides);
+  const fitted = {
+    ...base,
+    maxLength: Math.min(maxLength, facts.maxPositions),
+    dense: withLeastSteps(dense, facts),
+    sparse: sparse && fitSparse(sparse, overrides, facts),
+  };
+  return recipeWith(fitted, overrides);
+}
+
+function fitSparse(
+  phase: SparsePhaseRecipe,
+  overrides: RecipeOverrides,
+  facts: RecipeFacts,
+): SparsePhaseRecipe {
+  const raised = withLeastSteps(phase, facts);
+  const { numTrainEpochs: epochs = raised.epochs } = overrides;
+  return {
+    ...raised,
+    sparsityWarmEpochs: Math.min(phase.sparsityWarmEpochs, epochs / 8),
+    cooldownEpochs: epochs / 4,
+    learningRate: RATES.find(([most]) => facts.hiddenSize <= most)?.[1] ?? phase.learningRate,
+    targetSparsity: targetOf(phase.pattern ?? "") ?? phase.targetSparsity,
+  };
+}
+
+function withLeastSteps<Phase extends PhaseRecipe>(
+  phase: Phase,
+  { trainingRows }: RecipeFacts,
+): Phase {
+  const stepsPerEpoch = Math.ceil(trainingRows / phase.batchSize);
+  return { ...phase, epochs: Math.max(phase.epochs, Math.ceil(LEAST_STEPS / stepsPerEpoch)) };
+}
+
+/** Returns the target of a pattern: all that N:M allows, or less if whole channels are pruned. */
+function targetOf(text: string): number | undefined {
+  const pattern = parsePattern(text);
+  if (pattern === undefined) return undefined;
+  if (pattern.kind === "group") return pattern.prune / pattern.of;
+  const isWhole = pattern.height === "channel" || pattern.width === "channel";
+  return isWhole ? CHANNEL_TARGET : BLOCK_TARGET;
+}
+
+const BLOCK_TARGET = 0.9;
+const CHANNEL_TARGET = 0.6;

@@ -1,0 +1,198 @@
+/** `finetune` on row files: columns, labels, recipe and metrics, and what is refused. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import type { MetricsLine } from "../../src/run/metrics.ts";
+import { espalier, temporaryDirectory, writeModel } from "./fixtures.ts";
+
+const root = temporaryDirectory();
+const path = (...parts: string[]): string => join(root, ...parts);
+
+/** Texts that end with the word of their label. */
+const WORDS = { oak: "tree", brick: "wall", grape: "vine", apple: "fruit" } as const;
+const FILLERS = ["the old", "a tall", "not flat", "slowly green", "well the"];
+
+function rows(count: number): readonly (readonly [text: string, label: keyof typeof WORDS])[] {
+  const labels = ["oak", "brick", "grape", "apple"] as const;
+  return Array.from({ length: count }, (_, i) => {
+    const label = labels[i % 4] ?? "oak";
+    return [`${FILLERS[i % 5]} ${WORDS[label]}`, label] as const;
+  });
+}
+
+function csv(count: number): string {
+  return `body,kind\n${rows(count)
+    .map(([text, label]) => `"${text}",${label}\n`)
+    .join("")}`;
+}
+
+beforeAll(async () => {
+  await writeModel(path("model"));
+  await writeModel(path("encoder"), {}, (name) => name.startsWith("bert."));
+  writeFileSync(path("train.csv"), csv(40));
+  writeFileSync(path("validation.csv"), csv(12));
+});
+
+/** Options by name; undefined leaves one out. */
+type Changes = Readonly<Record<string, string | undefined>>;
+
+const SHORT: Changes = {
+  "dense-num-train-epochs": "2",
+  "num-train-epochs": "4",
+  "per-device-train-batch-size": "8",
+  "dense-learning-rate": "0.003",
+};
+
+function finetune(out: string, changes: Changes = {}, ...flags: readonly string[]) {
+  const options = {
+    "train-file": path("train.csv"),
+    "label-column": "kind",
+    model: path("encoder"),
+    out: path(out),
+    ...SHORT,
+    ...changes,
+  };
+  const given = Object.entries(options).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, value],
+  );
+  return espalier(["finetune", ...given, ...flags]);
+}
+
+function metrics(out: string): readonly MetricsLine[] {
+  const lines = readFileSync(path(out, "metrics.jsonl"), "utf8").trim().split("\n");
+  return lines.map((line) => JSON.parse(line) as MetricsLine);
+}
+
+function configOf(out: string, phase: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(path(out, phase, "config.json"), "utf8"));
+}
+
+test("rows with four labels by name are trained, pruned, saved and classified", async () => {
+  const { code, out, err } = await finetune("run");
+  expect({ code, err }).toMatchObject({ code: 0 });
+  expect(err).toContain('columns: text "body", label "kind"\n');
+  expect(err).toContain(
+    "rows: 36 for training, 4 for validation (0.1 of the file, by seed 42, label by label)\n",
+  );
+  expect(err).toContain(
+    'problem type: single_label_classification, 4 labels: "apple", "brick", "grape", "oak"\n',
+  );
+  expect(err).toContain("newly initialised: classifier.weight, classifier.bias");
+  expect(out).toMatch(/dense accuracy mean\/max/);
+  for (const phase of ["dense", "sparse"])
+    expect(configOf("run", phase)).toMatchObject({
+      id2label: { 0: "apple", 1: "brick", 2: "grape", 3: "oak" },
+      label2id: { apple: 0, brick: 1, grape: 2, oak: 3 },
+      problem_type: "single_label_classification",
+      espalier_rows: { text_column: "body", text_pair_column: null, label_column: "kind" },
+    });
+  const lines = metrics("run");
+  expect(lines.map(({ phase, epoch }) => `${phase} ${epoch}`)).toEqual([
+    ...["dense 1", "dense 2"],
+    ...["sparse 1", "sparse 2", "sparse 3", "sparse 4"],
+  ]);
+  expect(
+    lines.every(({ macro_f1, profile }) => typeof macro_f1 === "number" && profile === "strict"),
+  ).toBe(true);
+  const classified = await espalier(["classify", path("run", "dense"), "--text", "the old tree"]);
+  expect(classified.out).toMatch(/apple|brick|grape|oak/);
+});
+
+test("a head for other labels is not used, and one for the same labels is", async () => {
+  const run = await finetune("two", {
+    model: path("model"),
+    "do-prune": "false",
+    "num-train-epochs": "1",
+  });
+  expect(run).toMatchObject({ code: 0 });
+  expect(run.err).toContain(`${path("model")}: the head for 2 labels is not used\n`);
+  const again = { model: path("two", "dense"), "dense-num-train-epochs": "0" };
+  const pruned = await finetune("again", again);
+  expect(pruned).toMatchObject({ code: 0 });
+  expect(pruned.err).not.toContain("newly initialised");
+  const two = await finetune("none", { ...again, model: path("model") });
+  expect(two).toMatchObject({ code: 2 });
+  expect(two.err).toBe(
+    `${path("model", "config.json")}: expected a head for the labels apple, brick, grape, oak, got 2 labels\n`,
+  );
+  expect(existsSync(path("none"))).toBe(false);
+}, 30_000);
+
+/** What a file has, and the problem that it must be refused with. */
+const REFUSED: readonly (readonly [name: string, text: string | Uint8Array, problem: string])[] = [
+  [
+    "ragged.csv",
+    "body,kind\na tree,oak\na wall,brick,more\n",
+    "ragged.csv:3: expected 2 fields, got 3",
+  ],
+  [
+    "column.csv",
+    "body,sort\na tree,oak\n",
+    'column.csv:1, column "kind": expected a column kind, got body, sort',
+  ],
+  [
+    "quote.csv",
+    'body,kind\na tree,oak\n"a wall,brick\n',
+    "quote.csv:3: expected a closing quotation mark",
+  ],
+  [
+    "one.csv",
+    "body,kind\na tree,oak\na wall,oak\n",
+    'one.csv, column "kind": expected 2 or more labels, got oak',
+  ],
+  ["empty.csv", "", "empty.csv: expected rows, got none"],
+  ["header.csv", "body,kind\n", "header.csv: expected rows, got none"],
+  [
+    "bytes.csv",
+    Uint8Array.of(...Buffer.from("body,kind\na tree,oak\na "), 0xff, 0x0a),
+    "bytes.csv:3: expected UTF-8",
+  ],
+  ["rows.txt", "body,kind\n", "rows.txt: expected a file whose name ends with .csv"],
+];
+
+test.each(REFUSED)("%s is refused before anything is written", async (name, content, problem) => {
+  writeFileSync(path(name), content);
+  const { code, err } = await finetune("refused", { "train-file": path(name) });
+  expect(err).toContain(`${root}/${problem}`);
+  expect(code).toBe(2);
+  expect(existsSync(path("refused"))).toBe(false);
+});
+
+test("a validation file with an unknown label or without a column is refused by line", async () => {
+  const wrong = { "validation-file": path("wrong.csv") };
+  writeFileSync(path("wrong.csv"), "body,kind\na tree,oak\na wall,stone\n");
+  expect((await finetune("refused", wrong)).err).toBe(
+    `${path("wrong.csv")}:3, column "kind": expected apple or brick or grape or oak, got "stone"\n`,
+  );
+  writeFileSync(path("wrong.csv"), "text,kind\na tree,oak\n");
+  expect((await finetune("refused", wrong)).err).toContain(
+    `${path("wrong.csv")}:1, column "body": expected a column body`,
+  );
+  expect(existsSync(path("refused"))).toBe(false);
+});
+
+test("options that do not fit are refused by name", async () => {
+  const refusals: readonly (readonly [Changes, string])[] = [
+    [
+      { "validation-file": path("validation.csv"), "validation-split": "0.2" },
+      "--validation-split: expected no --validation-file beside it, got both\n",
+    ],
+    [{ "train-file": undefined }, "--task: expected one of cola, mnli"],
+    [
+      { "pruning-pattern": "4x1,4x1" },
+      '--pruning-pattern: expected different patterns, separated by commas, got "4x1,4x1"\n',
+    ],
+    [{ "label-separator": "||" }, '--label-separator: expected one character, got "||"\n'],
+    [
+      { task: "sst2", "validation-file": path("validation.csv") },
+      "--label-column: expected no --task beside it",
+    ],
+    [{ "train-file": path("none.csv") }, "--train-file: expected a file, got"],
+    [{ recipe: "none" }, "--recipe: expected one of"],
+  ];
+  for (const [changes, problem] of refusals) {
+    const { code, err } = await finetune("refused", changes);
+    expect(err).toContain(problem);
+    expect(code).toBe(2);
+  }
+});
