@@ -1,6 +1,6 @@
 /** Reads the files of a golden vector's case directory: `case.json` and `tensors.safetensors`. */
-import { describe } from "../core/checks.ts";
-import { type Either, formatProblem, isRight, type Problem } from "../core/either.ts";
+import { checkBytes, checkObject, checkString, describe } from "../core/checks.ts";
+import { type Either, InputError, isRight, type Problem } from "../core/either.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../io/json.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 
@@ -25,14 +25,21 @@ export interface OpenCase {
 }
 
 /** Thrown for a case with a missing or invalid file. */
-export class CaseFileError extends Error {
-  override readonly name = "CaseFileError";
+export class CaseFileError extends InputError {
   readonly problem: Problem;
 
   constructor(problem: Problem) {
-    super(formatProblem(problem));
+    super([problem]);
     this.problem = problem;
   }
+}
+
+/** Checks that a value has the form of a case's files. */
+export function checkCaseFiles(source: CaseFiles): void {
+  checkObject("source", source, "name", "json", "tensors");
+  checkString("source.name", source.name);
+  checkString("source.json", source.json);
+  checkBytes("source.tensors", source.tensors);
 }
 
 /** Parses the files of a case. @throws CaseFileError with the first problem */

@@ -1,5 +1,6 @@
 /** Judges masks by the rules of the `strict` profile. If scores tie, several masks can be right. */
 import { compare, type Difference, firstOf } from "./difference.ts";
+import { checkMasks, checkVector } from "./strict-arguments.ts";
 import {
   lowestOf,
   prunedElements,
@@ -122,6 +123,8 @@ function brokenRule(vector: StrictVector, masks: Masks): string | undefined {
  * ```
  */
 export function judgeStrictMasks(vector: StrictVector, masks: Masks): Judgement {
+  checkVector(vector);
+  checkMasks(masks);
   const difference = firstOf(vector.layers, ({ name, mask }) =>
     compare({ layer: name, quantity: "mask" }, mask, masks.get(name) ?? []),
   );

@@ -1,8 +1,16 @@
 /** Reads vectors of the `strict` family. The canonical masks break ties by the lowest flat index. */
-import { columnOffset, layOut, type Pattern, parsePattern } from "../prune/pattern.ts";
+import {
+  columnOffset,
+  layOut,
+  PATTERN_SPELLINGS,
+  type Pattern,
+  parsePattern,
+} from "../prune/pattern.ts";
 import {
   at,
   type CaseFiles,
+  checkCaseFiles,
+  expectedError,
   type JsonObject,
   type OpenCase,
   openCase,
@@ -68,12 +76,13 @@ function listsAt(json: JsonObject, key: string): Tied {
   return new Map(Object.keys(lists).map((name) => [name, at.numbers(lists, name)]));
 }
 
-/** Reads a vector of the `strict` family. @throws CaseFileError or Error with the first problem */
+/** Reads a vector of the `strict` family. @throws CaseFileError with the first problem */
 export function readStrictCase(source: CaseFiles): StrictCase {
+  checkCaseFiles(source);
   const files = openCase(source);
   const { json } = files;
   const pattern = parsePattern(at.text(json, "pattern"));
-  if (pattern === undefined) throw new Error("case.json pattern: expected one");
+  if (pattern === undefined) throw expectedError("pattern", PATTERN_SPELLINGS, json.pattern);
   return {
     files,
     json,

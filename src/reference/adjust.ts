@@ -5,6 +5,8 @@
  * other layers are counted by their current masks: a layer already handled in this prune step has its new mask, any
  * other layer its old one.
  */
+import { checkInteger, checkRecords } from "../core/checks.ts";
+import { checkBounds, checkCount } from "./arguments.ts";
 import type { Count } from "./count.ts";
 
 /** The bounds on the share of blocks pruned in a single layer, and the final share for the whole network. */
@@ -36,8 +38,17 @@ export function adjustedShare(
   counts: readonly Count[],
   index: number,
   proposal: Count,
-  { least, most, final }: IncBounds,
+  bounds: IncBounds,
 ): { readonly adjusted: boolean; readonly share: number } {
+  checkRecords("counts", counts, "pruned", "total");
+  counts.forEach((count, i) => {
+    checkCount(`counts[${i}]`, count);
+  });
+  if (counts.length === 0) throw new RangeError("counts: expected at least one, got none");
+  checkInteger("index", index, 0, counts.length - 1);
+  checkCount("proposal", proposal);
+  checkBounds("bounds", bounds, "least", "most", "final");
+  const { least, most, final } = bounds;
   const exceeds = shareOf(proposal) > most;
   const share = exceeds ? most : shareOf(proposal);
   const pruned = exceeds ? Math.trunc(proposal.total * most) : proposal.pruned;

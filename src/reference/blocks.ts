@@ -9,7 +9,7 @@ import { float32Sum } from "./rounding.ts";
 
 /** The mean, sum or maximum of values, in float32. */
 export function reduced(values: readonly number[], reduction: ScoreReduction): number {
-  if (reduction === "max") return Math.max(...values);
+  if (reduction === "max") return values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const sum = float32Sum(values);
   return reduction === "mean" ? Math.fround(sum / values.length) : sum;
 }

@@ -5,6 +5,8 @@
  * the budget goes to the lowest scores of the whole model, up to each layer's maximum. Ties go to the earlier layer,
  * then to the lower index.
  */
+import { checkInteger, checkNumber, checkRecords } from "../core/checks.ts";
+import { checkBounds, checkMatrix } from "./arguments.ts";
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -30,6 +32,8 @@ interface Block {
 
 /** Converts a share to a number of blocks: floor(blocks * ratio). A product just below an integer is rounded up to it. */
 export function exactCount(blocks: number, ratio: number): number {
+  checkInteger("blocks", blocks);
+  checkNumber("ratio", ratio, 0);
   const product = blocks * ratio;
   return Math.floor(product + Math.max(1e-9, product * 2 ** -50));
 }
@@ -53,6 +57,14 @@ export function exactMasks(
   ratio: number,
   bounds: Bounds,
 ): MaskMatrix[] {
+  checkRecords("contenders", contenders, "scores", "settled");
+  contenders.forEach(({ scores, settled }, i) => {
+    checkMatrix(`contenders[${i}].scores`, scores, "Float32Array");
+    if (settled !== null)
+      checkMatrix(`contenders[${i}].settled`, settled, "Uint8Array", scores.shape);
+  });
+  checkNumber("ratio", ratio, 0);
+  checkBounds("bounds", bounds, "least", "most");
   const ranked = contenders
     .flatMap(({ scores }, layer) =>
       elements(scores).map((score, index): Block => ({ layer, index, score })),

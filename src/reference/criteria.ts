@@ -28,6 +28,8 @@ const RULES: Readonly<Record<Criterion, Rule>> = {
   retrain_free: { readsGradients: true, decay: 1, score: (_, gradient) => gradient * gradient },
 };
 
+export const CRITERION_NAMES: readonly string[] = Object.keys(RULES);
+
 export function ruleOf(criterion: Criterion): Rule {
   return RULES[criterion];
 }

@@ -14,6 +14,7 @@ import {
   withLockedMasks,
   withNewMasks,
 } from "./prune-step.ts";
+import { Refusal } from "./refusal.ts";
 import { pruneStepsOf } from "./schedule.ts";
 import {
   elementwiseScores,
@@ -132,6 +133,9 @@ export function beforeOptimizer({ pruner, weights }: Stage, gradients: Weights):
   if (method === "pattern_lock") return pruner;
   // Block masks have gradients only from the start step to the end step.
   if (scoresByBlockMask(criterion) && (step < startStep || step > endStep)) return pruner;
+  if (ruleOf(criterion).readsGradients || groupLasso !== null)
+    for (const { name } of pruner.layers)
+      if (!gradients.has(name)) throw new Refusal("missing-gradient", name);
   const layers = pruner.layers.map((layer) => {
     const layout = layoutOf(pattern, layer.shape);
     if (groupLasso === null || profile === "strict") return layer;

@@ -6,9 +6,10 @@
  */
 import type { Profile } from "../prune/config.ts";
 import type { Pattern } from "../prune/pattern.ts";
+import { checkMatrix, checkPattern, checkProfile } from "./arguments.ts";
 import { expandBlocks } from "./blocks.ts";
 import { keptLimit } from "./count.ts";
-import type { Layout } from "./layout.ts";
+import { checkLayout, type Layout } from "./layout.ts";
 import { at, linesOf, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { float32Sum } from "./rounding.ts";
 
@@ -43,6 +44,10 @@ export function lockedMask(
   weight: Matrix,
   profile: Profile,
 ): MaskMatrix {
+  checkPattern(pattern);
+  checkMatrix("weight", weight, "Float32Array");
+  checkLayout(layout, weight.shape[0], weight.shape[1]);
+  checkProfile(profile);
   const { height, width, rows, columns, divides } = layout;
   const [outputs, inputs] = weight.shape;
   if (!divides) return maskOf(outputs, inputs, () => true);

@@ -4,6 +4,7 @@
  */
 import ndarray, { type NdArray } from "ndarray";
 import { assign } from "ndarray-ops";
+import { checkMatrix, checkWeightData } from "./arguments.ts";
 
 /** A strided view of an array: the public fields of an ndarray. */
 export interface View<Data extends ArrayLike<number> = Float32Array> {
@@ -95,7 +96,8 @@ export function weightMatrix<Data extends Float32Array | Uint8Array>(
   data: Data,
   shape: readonly number[],
 ): View<Data> {
-  const rows = shape[0] ?? 0;
+  checkWeightData("data", data, shape);
+  const rows = shape[0];
   const columns = rows === 0 ? 0 : data.length / rows;
   return ndarray(flat(channelsLast(ndarray(data, [...shape]))), [rows, columns]);
 }
@@ -105,6 +107,8 @@ export function inWeightOrder<Data extends Float32Array | Uint8Array>(
   matrix: View<Data>,
   shape: readonly number[],
 ): Data {
+  checkMatrix("matrix", matrix, "any");
+  checkWeightData("matrix", matrix.data, shape);
   const dense = flat(matrix);
   const out = dense.slice() as Data;
   const target = channelsLast(ndarray(out, [...shape]));

@@ -2,9 +2,17 @@
  * One-shot pruning in stages: score the elements, reduce their scores to block scores, divide the budget, and compute
  * the masks.
  */
+import {
+  checkFloat32Array,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkRecords,
+} from "../core/checks.ts";
 import type { Profile, PruningScope, ScoreReduction } from "../prune/config.ts";
 import type { ElementCriterion } from "../prune/criteria.ts";
 import type { Pattern } from "../prune/pattern.ts";
+import { checkPattern, checkProfile, checkShape, extentOf } from "./arguments.ts";
 import { blockScores } from "./blocks.ts";
 import { layoutOf } from "./layout.ts";
 import { weightMatrix } from "./matrix.ts";
@@ -34,6 +42,26 @@ export interface ReferenceOptions {
   readonly most?: number;
 }
 
+const OPTIONS: readonly (keyof ReferenceOptions)[] = [
+  "pattern",
+  "targetSparsity",
+  "scope",
+  "criterion",
+  "scoreReduction",
+  "profile",
+  "least",
+  "most",
+];
+
+function checkLayers(layers: readonly ReferenceLayer[]): void {
+  checkRecords("layers", layers, "shape", "data");
+  for (const [i, { shape, data, gradient = null }] of layers.entries()) {
+    checkShape(`layers[${i}].shape`, shape);
+    checkFloat32Array(`layers[${i}].data`, data, extentOf(shape));
+    if (gradient !== null) checkFloat32Array(`layers[${i}].gradient`, gradient, data.length);
+  }
+}
+
 /**
  * Prunes layers once and returns their masks: 1 for each kept and 0 for each pruned element, in the weight's own order.
  * In a layer that does not divide evenly into blocks, all elements are kept.
@@ -57,8 +85,18 @@ export function pruneOnceReference(
   layers: readonly ReferenceLayer[],
   options: ReferenceOptions,
 ): Uint8Array[] {
+  checkLayers(layers);
+  checkOptions("options", options, OPTIONS);
   const { pattern, profile, scope, criterion, scoreReduction, targetSparsity } = options;
+  checkPattern(pattern);
   const { least = 0, most = pattern.kind === "group" ? pattern.prune / pattern.of : 1 } = options;
+  checkNumber("targetSparsity", targetSparsity, 0, 1);
+  checkOneOf("scope", scope, ["global", "local"]);
+  checkOneOf("criterion", criterion, ["magnitude", "gradient", "snip", "snip_momentum"]);
+  checkOneOf("scoreReduction", scoreReduction, ["mean", "sum", "max"]);
+  checkProfile(profile);
+  checkNumber("least", least, 0);
+  checkNumber("most", most, 0);
   const rule = {
     pattern,
     criterion,

@@ -10,7 +10,9 @@
  * step, and `inc` makes only the first of the four parts. If the end step is at most four steps after the start step,
  * or if every step is a prune step, masks are not interpolated.
  */
+import { checkInteger, checkRecords } from "../core/checks.ts";
 import type { Profile, PrunerConfig } from "../prune/config.ts";
+import { checkMatrix, checkProfile } from "./arguments.ts";
 import { elements, type MaskMatrix, type Matrix, maskOf } from "./matrix.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -63,6 +65,16 @@ export function interpolatedMasks(
   parts: number,
   profile: Profile,
 ): MaskMatrix[] {
+  checkRecords("changes", changes, "before", "after", "applied", "scores");
+  changes.forEach(({ before, after, applied, scores }, i) => {
+    checkMatrix(`changes[${i}].before`, before, "Uint8Array");
+    checkMatrix(`changes[${i}].after`, after, "Uint8Array", before.shape);
+    checkMatrix(`changes[${i}].applied`, applied, "Uint8Array", before.shape);
+    checkMatrix(`changes[${i}].scores`, scores, "Float32Array", before.shape);
+  });
+  checkInteger("parts", parts, 1);
+  checkInteger("part", part, 0, parts);
+  checkProfile(profile);
   const changed = changes.flatMap(({ before, after, applied, scores }, layer) => {
     const [old, fresh, values] = [elements(before), elements(after), elements(scores)];
     const isPruned = elements(applied).map((bit) => profile === "strict" && bit === 0);

@@ -6,6 +6,8 @@
  * After each addition, the one block is removed that leaves the sum of the remaining vectors with the smallest norm.
  * `strict` never removes a block that was pruned before.
  */
+import { checkInteger, checkList, mismatch } from "../core/checks.ts";
+import { checkBoolean, checkNumbers } from "./arguments.ts";
 import { bfloat16, float32Sum } from "./rounding.ts";
 
 type Round = (value: number) => number;
@@ -37,6 +39,18 @@ export function rearrangedBlocks(
   settled: readonly number[],
   lowMemory: boolean,
 ): number[] {
+  checkList("vectors", vectors);
+  for (let i = 0; i < vectors.length; i++) {
+    checkList(`vectors[${i}]`, vectors[i]);
+    checkNumbers(`vectors[${i}]`, vectors[i], vectors[0].length);
+  }
+  checkList("settled", settled);
+  for (let i = 0; i < settled.length; i++)
+    checkInteger(`settled[${i}]`, settled[i], 0, vectors.length - 1);
+  checkInteger("count", count, settled.length);
+  if (count > vectors.length)
+    throw new RangeError(mismatch("count", "at most the number of vectors", count));
+  checkBoolean("lowMemory", lowMemory);
   const round: Round = lowMemory ? bfloat16 : Math.fround;
   const lengths = vectors.map((vector) => squaredLength(vector, round));
   const open = [...vectors.keys()]
@@ -54,7 +68,11 @@ export function rearrangedBlocks(
       ),
     );
     const free = lengthsWithout.slice(settled.length);
-    chosen.splice(settled.length + free.indexOf(Math.min(...free)), 1);
+    chosen.splice(
+      settled.length +
+        free.indexOf(free.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)),
+      1,
+    );
   }
   return chosen;
 }

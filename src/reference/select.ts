@@ -5,8 +5,10 @@
  * follows it, is not selected. Under `inc`, layers are in the order of the expressions that they match, and the head's
  * name is treated as another expression in `excluded_op_names`. Under `strict`, layers are in module order.
  */
+import { checkObject } from "../core/checks.ts";
 import type { Profile, PrunerConfig } from "../prune/config.ts";
 import type { LayerRecord } from "../prune/layer.ts";
+import { checkBoolean, checkLayers, checkProfile, checkStrings } from "./arguments.ts";
 import { Refusal } from "./refusal.ts";
 
 const CLASS_NAMES = {
@@ -57,6 +59,13 @@ export function selectedLayers(
   excludeHead: boolean,
   profile: Profile,
 ): readonly LayerRecord[] {
+  checkObject("config", config, "opNames", "excludedOpNames", "pruningOpTypes");
+  checkStrings("config.opNames", config.opNames);
+  checkStrings("config.excludedOpNames", config.excludedOpNames);
+  checkStrings("config.pruningOpTypes", config.pruningOpTypes);
+  checkLayers(layers);
+  checkBoolean("excludeHead", excludeHead);
+  checkProfile(profile);
   const last = layers[layers.length - 1];
   const hasHead = excludeHead && (last?.kind === "linear" || last?.kind === "conv2d");
   const head = hasHead && last ? [last.name] : [];

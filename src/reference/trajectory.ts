@@ -8,6 +8,7 @@ import type { LayerRecord } from "../prune/layer.ts";
 import { afterOptimizer, beforeOptimizer, beginStep, type Stage } from "./hooks.ts";
 import { plannedPruners, type StartOptions } from "./plan.ts";
 import type { ReferencePruner, Weights } from "./state.ts";
+import { checkTrajectory } from "./trajectory-arguments.ts";
 
 /** The gradients and the weight changes of one step, by layer name. */
 export interface ReferenceStep {
@@ -112,6 +113,7 @@ export function pruningTrajectory(
   steps: readonly ReferenceStep[],
   options: TrajectoryOptions = {},
 ): { readonly begun: Moment; readonly ended: Moment }[] {
+  checkTrajectory(config, layers, steps, options);
   let moment = startedTrajectory(config, layers, options);
   return steps.map((step) => {
     const { begun, ended } = steppedTrajectory(moment, step);

@@ -11,13 +11,13 @@ beforeAll(requireBuild);
  */
 const ENTRY_LIMITS: Readonly<Record<string, number>> = {
   espalier: 20_100,
-  "espalier/nn": 162_500,
+  "espalier/nn": 163_800,
   "espalier/sparse": 16_900,
   // Half of the increase from 43 kB is the Unicode tables of fast tokenizers.
   "espalier/io": 86_500,
   "espalier/checkpoint": 40_000,
-  "espalier/node": 263_000,
-  "espalier/reference": 22_900,
+  "espalier/node": 269_000,
+  "espalier/reference": 26_000,
 };
 
 describe.each(Object.keys(ENTRY_STEMS))("all of %s", (entry) => {

@@ -15,6 +15,7 @@ const ENTRIES = [
   ["nn", 59],
   ["worker", 1],
   ["node", 17],
+  ["reference", 15],
 ] as const;
 
 describe.each(ENTRIES)("the functions of %s", (entry, least) => {

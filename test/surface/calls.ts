@@ -21,7 +21,7 @@ function isRefusal(error: unknown, { name, keys }: Parameter): boolean {
   if (!(error instanceof TypeError) && !(error instanceof RangeError)) return false;
   if (ENGINE.test(error.message)) return false;
   // The problems of a parsed file or configuration name places in it, and those of pruning name settings and layers.
-  if (error.name === "InputError" || error.name === "PruningError") return true;
+  if (["InputError", "PruningError", "Refusal"].includes(error.name)) return true;
   // A message may name the option of an object of options, which the parameter's type lists.
   const names = [name, ...keys, ...(name.match(/\w+/g) ?? [])];
   return names.some((one) => new RegExp(`(^|\\W)${one}(\\W|$)`).test(error.message));

@@ -43,6 +43,14 @@ const PRUNING = {
   end_step: 3,
   pruning_frequency: 1,
 };
+const STRICT_CASE = {
+  pattern: "4x1",
+  result: "exact",
+  layers: [],
+  budgets: [],
+  tied_blocks: {},
+  tied_elements: {},
+};
 const STEPS = 9;
 const DIRECTORY = mkdtempSync(join(tmpdir(), "espalier-arguments-"));
 
@@ -194,6 +202,7 @@ function specialValues(
   let sweptTape: unknown;
   const problem = () => ({ path: "a", expected: "b", got: "c" });
   const rowSource = () => ({ rows: of("examples"), collate, batchSize: 1 });
+  const gradients = () => new Map(layers().map(({ name, gradient }) => [name, gradient]));
   const mask = () => reference?.weightMatrix?.(new Uint8Array(64).fill(1), [8, 8]) as unknown;
   const strictVector = () => ({
     pattern: PATTERN,
@@ -453,9 +462,11 @@ function specialValues(
     },
     pruningTrajectory: {
       config: pruning,
-      steps: () => [{ gradients: [weights()], changes: [weights()] }],
+      steps: () => [{ gradients: gradients(), changes: gradients() }],
     },
-    readStrictCase: { source: () => ({ name: "a", json: "{}", tensors: of("bytes") }) },
+    readStrictCase: {
+      source: () => ({ name: "a", json: JSON.stringify(STRICT_CASE), tensors: of("bytes") }),
+    },
     rearrangedBlocks: {
       vectors: () => [[2], [2], [-2]],
       count: () => 2,
