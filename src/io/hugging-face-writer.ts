@@ -44,7 +44,7 @@ export function writeHuggingFaceDirectory(model: ModelToWrite): DirectoryFiles {
   checkObject("model.config", config);
   checkKind(isReadable(config), "model.config", "plain data", config);
   checkMapOf("model.tensors", tensors, "dtype", "shape", "bytes");
-  if (tokenizer !== undefined) checkObject("model.tokenizer", tokenizer, "vocabulary", "options");
+  if (tokenizer !== undefined) checkObject("model.tokenizer", tokenizer, "vocabulary", "kind");
   const files = new Map<string, Uint8Array>();
   const writeJson = (name: string, value: JsonValue): void => {
     files.set(name, encodeUtf8(formatPythonJson(value)));

@@ -257,6 +257,37 @@ test("a pre-trained encoder gets a new head, and what was new or not used is sai
   expect(whole.err).not.toMatch(/newly initialised|not used/);
 });
 
+test("a model with a tokenizer.json is trained, saved with it, and read again", async () => {
+  const fast = await writeModel(path("fast"));
+  const tokens = readFileSync(join(fast, "vocab.txt"), "utf8").trim().split("\n");
+  const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
+  const tokenizer = JSON.stringify({
+    normalizer: {
+      ...{ type: "BertNormalizer", clean_text: true, handle_chinese_chars: true },
+      ...{ strip_accents: null, lowercase: true },
+    },
+    pre_tokenizer: { type: "BertPreTokenizer" },
+    post_processor: { type: "BertProcessing", sep: ["[SEP]", 3], cls: ["[CLS]", 2] },
+    model: {
+      ...{ type: "WordPiece", unk_token: "[UNK]", continuing_subword_prefix: "##" },
+      ...{ max_input_chars_per_word: 100, vocab },
+    },
+  });
+  writeFileSync(join(fast, "tokenizer.json"), tokenizer);
+  const run = await espalier(short("fast-run", { model: fast }));
+  expect([run.code, run.err]).toEqual([0, expect.not.stringContaining("expected")]);
+  for (const part of ["dense", "sparse"])
+    expect(readFileSync(path("fast-run", part, "tokenizer.json"), "utf8")).toBe(tokenizer);
+  const { code } = await espalier([
+    "classify",
+    path("fast-run", "sparse"),
+    "--text",
+    "a",
+    "--json",
+  ]);
+  expect(code).toBe(0);
+});
+
 test("a mixed configuration comes from a file, in YAML as in JSON", async () => {
   const configs = [
     { op_names: [".*output", ".*intermediate"], pattern: "1x1", pruning_scope: "local" },
