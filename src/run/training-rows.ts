@@ -82,7 +82,7 @@ export async function readTrainingRows(
   const validation = endValidation(other.file, meaning, request);
   if (isLeft(validation)) return left(rowProblems(validation.left));
   const rowsOf = ({ tokens }: TokenFile, set: LabelledRowSet): ReadRows => ({
-    rows: labelledRows(tokens, set.kept, set.labels),
+    rows: labelledRows(tokens, set.kept, set.labels, meaning.names),
     skipped: set.skipped,
   });
   return right({
@@ -102,14 +102,15 @@ function drawn(
   { trainFile, splitSeed }: RowFilesRequest,
 ): Either<readonly Problem[], TrainingRows> {
   const split = splitRows(kept, labels, share, splitSeed);
+  const rowsAt = (rows: Uint32Array) => labelledRows(tokens, rows, labels, found.meaning.names);
   if (split.validation.length === 0) {
     const expected = "two or more rows of a label, or `validationFile`";
     return left([{ path: trainFile, expected, got: "one row of each label" }]);
   }
   return right({
     ...found,
-    training: { rows: labelledRows(tokens, split.training, labels), skipped },
-    validation: { rows: labelledRows(tokens, split.validation, labels), skipped: NONE_SKIPPED },
+    training: { rows: rowsAt(split.training), skipped },
+    validation: { rows: rowsAt(split.validation), skipped: NONE_SKIPPED },
     split: share,
   });
 }
@@ -164,15 +165,36 @@ function skippedLines(file: string | undefined, { skipped }: ReadRows): readonly
 
 const NONE_SKIPPED: ProblemLog = createProblemLog();
 
-function labelledRows(tokens: PackedTokens, kept: Uint32Array, labels: RowLabels): PackedRows {
+/** Returns the rows that are kept, with labels in the form of a batch. `names` are the labels of several a row. */
+export function labelledRows(
+  tokens: PackedTokens,
+  kept: Uint32Array,
+  labels: RowLabels,
+  names: LabelMeaning["names"],
+): PackedRows {
   switch (labels.problemType) {
     case "single_label_classification":
       return selectRows(tokens, kept, labels.ids);
     case "regression":
       return selectRows(tokens, kept, labels.values);
-    case "multi_label_classification":
-      throw new RangeError("labels: expected one for each row, got several");
+    case "multi_label_classification": {
+      const width = names?.length ?? 0;
+      return selectRows(tokens, kept, indicatorsOf(labels, width), width);
+    }
     default:
       return labels satisfies never;
   }
+}
+
+/** Returns [rows, width] of 1 for each label that a row has, and 0 for the others. */
+function indicatorsOf(
+  { ids, ends }: RowLabels & { readonly problemType: "multi_label_classification" },
+  width: number,
+): Uint8Array {
+  const indicators = new Uint8Array(ends.length * width);
+  let at = 0;
+  ends.forEach((end, row) => {
+    for (; at < end; at++) indicators[row * width + (ids[at] as number)] = 1;
+  });
+  return indicators;
 }

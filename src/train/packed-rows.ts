@@ -89,18 +89,24 @@ export function packRows(rows: Iterable<TokenisedExample>): PackedRows {
   return { ...packer.end(), labels: Float64Array.from(labels), listLength };
 }
 
-/** Copies the rows at `indices`, and gives them their labels, which `labels` has for all rows. */
+/**
+ * Copies the rows at `indices`, and gives them their labels.
+ *
+ * @param labels the labels of all rows: one number each, or a list of `listLength` numbers each
+ */
 export function selectRows(
   tokens: PackedTokens,
   indices: Uint32Array,
   labels: ArrayLike<number>,
+  listLength: number | null = null,
 ): PackedRows {
   let size = 0;
   for (const row of indices) size += endOf(tokens, row) - endOf(tokens, row - 1);
   const inputIds = new Int32Array(size);
   const tokenTypeIds = new Int32Array(size);
   const ends = new Uint32Array(indices.length);
-  const own = new Float64Array(indices.length);
+  const width = listLength ?? 1;
+  const own = new Float64Array(indices.length * width);
   let end = 0;
   indices.forEach((row, index) => {
     const from = endOf(tokens, row - 1);
@@ -109,9 +115,9 @@ export function selectRows(
     tokenTypeIds.set(tokens.tokenTypeIds.subarray(from, to), end);
     end += to - from;
     ends[index] = end;
-    own[index] = labels[row] as number;
+    for (let i = 0; i < width; i++) own[index * width + i] = labels[row * width + i] as number;
   });
-  return { length: indices.length, inputIds, tokenTypeIds, ends, labels: own, listLength: null };
+  return { length: indices.length, inputIds, tokenTypeIds, ends, labels: own, listLength };
 }
 
 function endOf({ ends }: PackedTokens, row: number): number {

@@ -118,6 +118,77 @@ test("a head for other labels is not used, and one for the same labels is", asyn
   expect(existsSync(path("none"))).toBe(false);
 }, 30_000);
 
+test("labels with fractions are values: Pearson and Spearman correlation decide", async () => {
+  const texts = rows(40).map(([text, label], i) => `${text},${label === "oak" ? 2.5 : i % 3}`);
+  writeFileSync(path("values.csv"), `body,score\n${texts.join("\n")}\n`);
+  const changes = { "train-file": path("values.csv"), "label-column": "score" };
+  const { code, out, err } = await finetune("values", changes);
+  expect({ code, err }).toMatchObject({ code: 0 });
+  expect(err).toContain("problem type: regression\n");
+  expect(out).toContain("dense Pearson correlation mean/max");
+  expect(configOf("values", "sparse")).toMatchObject({
+    id2label: { 0: "LABEL_0" },
+    problem_type: "regression",
+  });
+  for (const line of metrics("values")) {
+    expect(Object.keys(line)).toEqual(expect.arrayContaining(["pearson", "spearman"]));
+    expect(line.mean_squared_error).toBeGreaterThan(0);
+    expect(line.accuracy).toBeNull();
+  }
+}, 30_000);
+
+const SEVERAL: readonly (readonly [form: string, file: string, text: string, Changes])[] = [
+  [
+    "a list in JSON",
+    "list.jsonl",
+    rows(40)
+      .map(([body, label], i) => JSON.stringify({ body, kind: i % 5 === 0 ? [] : ["any", label] }))
+      .join("\n"),
+    {},
+  ],
+  [
+    "several columns",
+    "columns.csv",
+    `body,any,oak,brick\n${rows(40)
+      .map(([body, label]) => `${body},1,${Number(label === "oak")},${Number(label === "brick")}`)
+      .join("\n")}`,
+    { "label-column": "any,oak,brick" },
+  ],
+  [
+    "a separator",
+    "separator.tsv",
+    `body\tkind\n${rows(40)
+      .map(([body, label]) => `${body}\tany|${label}`)
+      .join("\n")}`,
+    { "label-separator": "|" },
+  ],
+];
+
+test.each(SEVERAL)(
+  "several labels a row: %s",
+  async (form, file, text, changes) => {
+    writeFileSync(path(file), text);
+    const { code, out, err } = await finetune(`${file}-run`, {
+      "train-file": path(file),
+      ...changes,
+    });
+    expect({ form, code, err }).toMatchObject({ code: 0 });
+    expect(err).toContain("problem type: multi_label_classification");
+    expect(out).toContain("dense micro F1 mean/max");
+    const names =
+      file === "columns.csv" ? ["any", "oak", "brick"] : ["any", "apple", "brick", "grape", "oak"];
+    expect(configOf(`${file}-run`, "sparse")).toMatchObject({
+      id2label: Object.fromEntries(names.map((name, id) => [String(id), name])),
+      problem_type: "multi_label_classification",
+    });
+    for (const line of metrics(`${file}-run`)) {
+      expect(line.micro_f1).toBeGreaterThanOrEqual(0);
+      expect(line.macro_f1).toBeGreaterThanOrEqual(0);
+    }
+  },
+  30_000,
+);
+
 /** What a file has, and the problem that it must be refused with. */
 const REFUSED: readonly (readonly [name: string, text: string | Uint8Array, problem: string])[] = [
   [
