@@ -2,6 +2,7 @@
 
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { PROBLEM_TYPES } from "../core/problem-type.ts";
+import { isGeneric } from "../experiment/generic-recipe.ts";
 import { missingSources } from "../experiment/recipe-choice.ts";
 import { RECIPES } from "../experiment/recipes.ts";
 import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
@@ -9,6 +10,7 @@ import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
 import { nodeStorage } from "../node/storage.ts";
 import { outputProblems } from "../run/fine-tune.ts";
 import { prepareFinetuning } from "../run/finetuning.ts";
+import { describeRecipes } from "../run/plan-settings.ts";
 import { BATCHINGS } from "../train/batches.ts";
 import { SCHEDULE_NAMES } from "../train/schedule.ts";
 import { type Command, defineCommand } from "./command.ts";
@@ -155,7 +157,9 @@ export const finetuneCommand: Command = defineCommand({
       await prepareFinetuning(nodeStorage, { ...values, splitSeed: seed }),
     );
     const { description: plan, notices } = prepared;
-    for (const notice of notices) console.err.write(`${notice}\n`);
+    const isFitted = plan.recipes.some(isGeneric);
+    for (const line of [...notices, ...(isFitted ? describeRecipes(plan) : [])])
+      console.err.write(`${line}\n`);
     const rows = task?.toUpperCase() ?? values.trainFile ?? "";
     const title = `Fine-tuning ${rows}: ${plan.recipes.map(({ name }) => name).join(", ")}`;
     const summary =

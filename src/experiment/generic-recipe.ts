@@ -71,8 +71,10 @@ function withLeastSteps<Phase extends PhaseRecipe>(
   phase: Phase,
   { trainingRows }: RecipeFacts,
 ): Phase {
-  const stepsPerEpoch = Math.ceil(trainingRows / phase.batchSize);
-  return { ...phase, epochs: Math.max(phase.epochs, Math.ceil(LEAST_STEPS / stepsPerEpoch)) };
+  const batchSize = Math.min(phase.batchSize, trainingRows);
+  const stepsPerEpoch = Math.ceil(trainingRows / batchSize);
+  const epochs = Math.max(phase.epochs, Math.ceil(LEAST_STEPS / stepsPerEpoch));
+  return { ...phase, batchSize, epochs };
 }
 
 /** Returns the target of a pattern: all that N:M allows, or less if whole channels are pruned. */

@@ -1,6 +1,15 @@
 /** Lists the settings of a plan as names and values, for the report. */
 
-import { type PhaseRecipe, type Recipe, recipePruningConfig } from "../experiment/recipes.ts";
+import { METRIC_NAMES } from "../core/metric-names.ts";
+import type { RunDescription } from "../experiment/plan.ts";
+import {
+  type PhaseRecipe,
+  pruningSteps,
+  type Recipe,
+  recipePruningConfig,
+  type SparsePhaseRecipe,
+} from "../experiment/recipes.ts";
+import type { Profile } from "../prune/config.ts";
 import type { RunReport } from "../report/run-report.ts";
 import type { RunPlan } from "./plan.ts";
 
@@ -49,4 +58,48 @@ export function planSettings(plan: RunPlan, seeds: readonly number[], variant: s
     ...(first === undefined ? [] : phaseSettings("dense", first.dense)),
     ...plan.recipes.flatMap((recipe) => sparseSettings(recipe, plan)),
   ];
+}
+
+/** Describes the recipes of a run in lines of text, one for each phase. */
+export function describeRecipes({
+  recipes,
+  profile,
+  trainingRows,
+}: Pick<RunDescription, "recipes" | "profile" | "trainingRows">): readonly string[] {
+  const rows = trainingRows.length;
+  const [first] = recipes;
+  if (first === undefined) return [];
+  return [
+    `recipe ${recipes.map(({ name }) => name).join(", ")}: inputs of at most ${first.maxLength} tokens, compared by ${METRIC_NAMES[first.metric].text}`,
+    `dense: ${describePhase(first.dense, rows)}`,
+    ...recipes.flatMap(({ sparse }) =>
+      sparse === null ? [] : [`sparse ${describeSparse(sparse, rows, profile ?? "inc")}`],
+    ),
+  ];
+}
+
+function describePhase(phase: PhaseRecipe, rows: number): string {
+  const {
+    epochs,
+    batchSize,
+    learningRate,
+    scheduleName,
+    weightDecay,
+    evaluations = epochs,
+  } = phase;
+  const steps = epochs * Math.ceil(rows / batchSize);
+  const evaluated = Math.min(epochs, Math.max(1, evaluations));
+  return `${epochs} epochs (${steps} steps of ${batchSize} rows, at most ${evaluated} evaluations) at ${learningRate} ${scheduleName}, weight decay ${weightDecay}`;
+}
+
+function describeSparse(phase: SparsePhaseRecipe, rows: number, profile: Profile): string {
+  const { startStep, endStep, pruningFrequency } = pruningSteps(phase, rows);
+  const pruneSteps = Math.floor((endStep - startStep) / pruningFrequency) + 1;
+  const { distillationWeight: weight, distillationPadding: padding } = phase;
+  const distillation = weight === 0 ? "none" : `weight ${weight}, padding ${padding}`;
+  return [
+    `${phase.pattern ?? "mixed"}: ${describePhase(phase, rows)}`,
+    `target ${phase.targetSparsity} in ${pruneSteps} prune steps from step ${startStep} to ${endStep}, profile ${profile}`,
+    `cool-down ${phase.cooldownEpochs} epochs; distillation: ${distillation}`,
+  ].join("; ");
 }

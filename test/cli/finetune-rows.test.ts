@@ -78,6 +78,13 @@ test("rows with four labels by name are trained, pruned, saved and classified", 
     'problem type: single_label_classification, 4 labels: "apple", "brick", "grape", "oak"\n',
   );
   expect(err).toContain("newly initialised: classifier.weight, classifier.bias");
+  expect(err).toContain(
+    [
+      "recipe generic: inputs of at most 32 tokens, compared by accuracy",
+      "dense: 2 epochs (6 steps of 16 rows, at most 2 evaluations) at 0.003 linear, weight decay 0.00005",
+      "sparse 4x1: 4 epochs (20 steps of 8 rows, at most 4 evaluations) at 0.001 constant, weight decay 0.001; target 0.9 in 12 prune steps from step 2 to 13, profile strict; cool-down 1 epochs; distillation: weight 5, padding excluded\n",
+    ].join("\n"),
+  );
   expect(out).toMatch(/dense accuracy mean\/max/);
   for (const phase of ["dense", "sparse"])
     expect(configOf("run", phase)).toMatchObject({
